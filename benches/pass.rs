@@ -9,18 +9,18 @@
 #[path = "../tests/common/mod.rs"]
 mod common;
 
-use common::{House, time};
+use common::{PassFixture, time};
 use futures_util::{StreamExt, stream};
-use maitred::calcom::port::{Dialect, Select};
+use maitred::calcom::port::{Dialect, BookingFilter};
 use maitred::domain::time::Span;
-use maitred::store::open::{Create, open};
+use maitred::store::open::{CreateIfMissing, open};
 use tokio::runtime::Runtime;
 
 /// Requests in one pass: what one page lists.
 const REQUESTS: i64 = 250;
 
 /// As many calls at once as the pass makes.
-const AT_ONCE: usize = 8;
+const CONCURRENT_CALLS: usize = 8;
 
 /// What the binary runs on too: a plan makes and drops many small things.
 #[global_allocator]
@@ -31,20 +31,20 @@ fn main() {
 }
 
 /// A house with so many requests and credit for all of them, and a ledger on disk.
-fn house(runtime: &Runtime, folder: &std::path::Path) -> House {
+fn fixture(runtime: &Runtime, folder: &std::path::Path) -> PassFixture {
     runtime.block_on(async {
         let now = time("2026-11-24T08:00:00Z");
-        let store = open(folder, Create::Yes, now, &mut |_| {}).unwrap().store;
-        let house = House::with(Dialect::V2, Box::new(store)).await;
-        house.grant("bo@example.com", 10_000).await;
+        let store = open(folder, CreateIfMissing::Yes, now, &mut |_| {}).unwrap().store;
+        let fixture = PassFixture::with_store(Dialect::V2, Box::new(store)).await;
+        fixture.grant("bo@example.com", 10_000).await;
         let start = time("2026-12-01T00:00:00Z");
         for n in 0..REQUESTS {
             let at = start + Span::minutes(30 * n);
-            let made = house.clock.now() - Span::minutes(5);
-            let mut world = house.sandbox.lock();
-            world.request(made, house.kinds.lesson, "bo@example.com", at);
+            let made = fixture.clock.now() - Span::minutes(5);
+            let mut world = fixture.sandbox.lock();
+            world.request(made, fixture.event_types.lesson, "bo@example.com", at);
         }
-        house
+        fixture
     })
 }
 
@@ -55,18 +55,18 @@ fn bare_list_and_confirm(bencher: divan::Bencher<'_, '_>) {
         .counter(divan::counter::ItemsCount::new(REQUESTS as u64))
         .with_inputs(|| {
             let folder = tempfile::tempdir().unwrap();
-            (house(&runtime, folder.path()), folder)
+            (fixture(&runtime, folder.path()), folder)
         })
         .bench_refs(|(house, _)| {
             runtime.block_on(async {
-                let page = house.calendar.list(&Select::Pending, 0).await.unwrap();
+                let page = house.calendar.list(&BookingFilter::Pending, 0).await.unwrap();
                 let deadline = house.clock.now() + Span::hours(1);
-                let calls = page.bookings.iter().map(|booking| booking.reference());
+                let calls = page.bookings.iter().map(|booking| booking.to_ref());
                 let calendar = &house.calendar;
                 let calls: Vec<_> = calls
                     .map(|booking| async move { calendar.confirm(&booking, deadline).await })
                     .collect();
-                let answers = stream::iter(calls).buffer_unordered(AT_ONCE);
+                let answers = stream::iter(calls).buffer_unordered(CONCURRENT_CALLS);
                 let answers: Vec<_> = answers.collect().await;
                 assert!(answers.iter().all(Result::is_ok));
             });
@@ -80,7 +80,7 @@ fn whole_pass(bencher: divan::Bencher<'_, '_>) {
         .counter(divan::counter::ItemsCount::new(REQUESTS as u64))
         .with_inputs(|| {
             let folder = tempfile::tempdir().unwrap();
-            (house(&runtime, folder.path()), folder)
+            (fixture(&runtime, folder.path()), folder)
         })
         .bench_refs(|(house, _)| {
             let report = runtime.block_on(house.pass());

@@ -6,14 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::DateTime;
 use maitred::domain::account::{Account, Lot};
 use maitred::domain::booking::{
-    Booker, Booking, Buffers, Confirmation, EventType, EventTypeRef, Host, Observed, Payment,
-    Status,
+    Booker, Booking, Buffers, Confirmation, EventType, EventTypeRef, Host, TimestampedBooking, Payment,
+    BookingStatus,
 };
-use maitred::domain::criteria::effect::Effect;
-use maitred::domain::criteria::house::House;
+use maitred::domain::criteria::effect::OnViolation;
+use maitred::domain::criteria::house::GlobalPolicy;
 use maitred::domain::criteria::rule::Rule;
 use maitred::domain::criteria::terms::Criteria;
-use maitred::domain::gate::{DeclineLimit, Gate, Limits, Policy, RefuseWith, Unanswered};
+use maitred::domain::gate::{DeclineLimit, Gate, PassLimits, Policy, RefuseWith, OnUnanswered};
 use maitred::domain::id::{
     AccountId, Address, BookingUid, EventTypeId, EventTypeKey, HostId, Reference,
 };
@@ -25,10 +25,10 @@ use maitred::domain::time::{Span, Time};
 const REQUESTS: i64 = 10_000;
 
 /// Every seventh member has nothing left, so that there is something to decline.
-const POOR: i64 = 7;
+const WITHOUT_CREDIT_EVERY: i64 = 7;
 
-const ME: HostId = HostId(1);
-const CLUB: EventTypeId = EventTypeId(7);
+const HOST_ID: HostId = HostId(1);
+const EVENT_TYPE: EventTypeId = EventTypeId(7);
 
 /// What the binary runs on too: a plan makes and drops many small things.
 #[global_allocator]
@@ -50,7 +50,7 @@ fn ten_thousand_requests(bencher: divan::Bencher<'_, '_>) {
 #[divan::bench]
 fn ten_thousand_requests_with_twenty_expressions(bencher: divan::Bencher<'_, '_>) {
     let (snapshot, mut policy) = (snapshot(), policy());
-    policy.house.rules = RULES.iter().enumerate().map(rule).collect();
+    policy.global.rules = RULES.iter().enumerate().map(rule).collect();
     let planned = plan(&snapshot, &policy);
     assert_eq!(planned.steps.len() as i64, REQUESTS);
     assert!(planned.steps.iter().all(|step| {
@@ -91,7 +91,7 @@ fn rule((number, text): (usize, &&str)) -> Rule {
         name: format!("rule-{number}"),
         require: Expression::compile(text, &lookups).expect(text),
         reason: None,
-        effect: Effect::Decline,
+        on_violation: OnViolation::Decline,
     }
 }
 
@@ -102,7 +102,7 @@ fn ten_thousand_requests_beside_as_many_bookings(bencher: divan::Bencher<'_, '_>
     snapshot.accepted = (0..REQUESTS)
         .map(|n| Booking {
             uid: uid(&format!("accepted-{n}")),
-            status: Status::Accepted,
+            status: BookingStatus::Accepted,
             start: start(n) + Span::minutes(15),
             end: start(n) + Span::minutes(30),
             ..booking(n)
@@ -135,21 +135,21 @@ fn booking(n: i64) -> Booking {
         series: None,
         title: "Book club".to_owned(),
         description: None,
-        status: Status::Pending,
+        status: BookingStatus::Pending,
         host: Some(Host {
-            id: Some(ME),
+            id: Some(HOST_ID),
             address: None,
             name: None,
             time_zone: None,
         }),
         event_type: Some(EventTypeRef {
-            id: CLUB,
+            id: EVENT_TYPE,
             slug: Some("book-club".to_owned()),
         }),
         start: start(n),
         end: start(n) + Span::minutes(15),
-        created: now() - Span::seconds(n),
-        updated: None,
+        created_at: now() - Span::seconds(n),
+        updated_at: None,
         booker: Some(Booker {
             address: address(n),
             name: None,
@@ -174,7 +174,7 @@ fn booking(n: i64) -> Booking {
 
 fn account(n: i64) -> Account {
     let mut account = Account::new(AccountId::from(&address(n)), now());
-    let lots = if n % POOR == 0 { 0 } else { 3 };
+    let lots = if n % WITHOUT_CREDIT_EVERY == 0 { 0 } else { 3 };
     account.tier = Some(if n % 3 == 0 { "exec" } else { "gold" }.to_owned());
     account.tags = ["reader".to_owned(), format!("cohort-{}", n % 50)].into();
     account.attributes = [("city".to_owned(), "Berlin".to_owned())].into();
@@ -183,7 +183,7 @@ fn account(n: i64) -> Account {
         .map(|lot| Lot {
             grant: Reference::parse(&format!("grant-{n}-{lot}")).expect("a reference"),
             granted: 10,
-            left: 10,
+            remaining: 10,
             expires: None,
             granted_at: now(),
         })
@@ -195,22 +195,22 @@ fn snapshot() -> Snapshot {
     let accounts = (0..REQUESTS).map(account);
     Snapshot {
         now: now(),
-        me: ME,
+        key_user: HOST_ID,
         pending: (0..REQUESTS)
-            .map(|n| Observed {
+            .map(|n| TimestampedBooking {
                 booking: booking(n),
-                at: now(),
+                read_at: now(),
             })
             .collect(),
         series: BTreeMap::new(),
         accepted: Vec::new(),
-        attended: Vec::new(),
-        origins: BTreeMap::new(),
+        co_hosted: Vec::new(),
+        pin_origins: BTreeMap::new(),
         buffers: BTreeMap::new(),
         event_types: BTreeMap::from([(
-            CLUB,
+            EVENT_TYPE,
             Some(EventType {
-                id: CLUB,
+                id: EVENT_TYPE,
                 slug: "book-club".to_owned(),
                 title: "Book club".to_owned(),
                 length_minutes: 15,
@@ -221,31 +221,31 @@ fn snapshot() -> Snapshot {
                 confirmation: Confirmation::Always { blocks_slot: false },
                 verifies_address: None,
                 questions: None,
-                no_cancelling: false,
-                no_moving: false,
+                disables_cancelling: false,
+                disables_rescheduling: false,
                 limits: Vec::new(),
             }),
         )]),
         accounts: accounts
             .map(|account| (account.id.clone(), account))
             .collect(),
-        names: (0..REQUESTS)
+        accounts_by_address: (0..REQUESTS)
             .map(|n| (address(n), AccountId::from(&address(n))))
             .collect(),
         records: BTreeMap::new(),
         intents: Vec::new(),
-        listed: BTreeMap::new(),
-        carried: BTreeMap::new(),
+        unresolved_bookings: BTreeMap::new(),
+        carried_charges: BTreeMap::new(),
         moves: Default::default(),
-        unclear: Default::default(),
-        standing: BTreeMap::new(),
-        asked: BTreeMap::new(),
-        pins: BTreeMap::new(),
+        unclear_predecessors: Default::default(),
+        counted_bookings: BTreeMap::new(),
+        prior_requests: BTreeMap::new(),
+        pin_results: BTreeMap::new(),
         lookups: BTreeMap::new(),
-        declined: 0,
+        recent_declines: 0,
         ledger_is_empty: false,
-        restore_open: false,
-        clock_off: false,
+        restore_pending: false,
+        clock_skewed: false,
     }
 }
 
@@ -256,23 +256,23 @@ fn policy() -> Policy {
             name: "club".to_owned(),
             event_types: vec![EventTypeKey::Slug("book-club".to_owned())],
             cost: 1,
-            unknown_booker: Effect::Decline,
-            short_of_credit: Effect::Decline,
-            taken: Effect::Decline,
-            unanswered: Unanswered::Leave,
+            unknown_booker: OnViolation::Decline,
+            short_of_credit: OnViolation::Decline,
+            time_taken: OnViolation::Decline,
+            on_unanswered: OnUnanswered::Leave,
             criteria: Criteria::default(),
             terms: maitred::domain::terms::Terms::default(),
         }],
         hosts: Vec::new(),
         refuse_with: RefuseWith::Decline,
-        limits: Limits {
+        limits: PassLimits {
             requests_per_pass: everything,
-            declines: DeclineLimit::NONE,
+            declines: DeclineLimit::UNLIMITED,
             max_observation_age: Span::seconds(10),
             series_settle: Span::seconds(10),
             resend_after: Span::minutes(15),
         },
-        house: House::default(),
+        global: GlobalPolicy::default(),
         hash: "policy".to_owned(),
     }
 }

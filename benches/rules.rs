@@ -6,31 +6,31 @@ use std::fmt;
 
 use chrono::DateTime;
 use maitred::domain::account::Account;
-use maitred::domain::booking::{Answer, Booker, Booking, EventTypeRef, Host, Payment, Status};
+use maitred::domain::booking::{Answer, Booker, Booking, EventTypeRef, Host, Payment, BookingStatus};
 use maitred::domain::id::{AccountId, Address, BookingUid, EventTypeId, HostId};
-use maitred::domain::rule::context::{Counts, RuleContext};
+use maitred::domain::rule::context::{BookingCounts, RuleContext};
 use maitred::domain::rule::expression::Expression;
 use maitred::domain::rule::template::Template;
 use maitred::domain::time::{Span, Time};
 
 /// A rule under its name.
 #[derive(Clone, Copy)]
-struct Rule {
+struct NamedRule {
     name: &'static str,
     text: &'static str,
 }
 
-impl fmt::Display for Rule {
+impl fmt::Display for NamedRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)
     }
 }
 
-const fn rule(name: &'static str, text: &'static str) -> Rule {
-    Rule { name, text }
+const fn rule(name: &'static str, text: &'static str) -> NamedRule {
+    NamedRule { name, text }
 }
 
-const RULES: [Rule; 7] = [
+const NAMED_RULES: [NamedRule; 7] = [
     rule(
         "tier and notice",
         "member.tier in [\"gold\", \"exec\"] && booking.notice > duration(\"24h\")",
@@ -63,48 +63,48 @@ fn main() {
     divan::main();
 }
 
-#[divan::bench(args = RULES)]
-fn evaluate(bencher: divan::Bencher<'_, '_>, rule: Rule) {
-    let (world, rule) = (World::new(), compiled(rule.text));
+#[divan::bench(args = NAMED_RULES)]
+fn evaluate(bencher: divan::Bencher<'_, '_>, rule: NamedRule) {
+    let (world, rule) = (ContextData::new(), compile(rule.text));
     let context = world.context();
     assert!(rule.evaluate(&context).is_ok());
     bencher.bench(|| rule.evaluate(divan::black_box(&context)));
 }
 
-#[divan::bench(args = RULES)]
-fn describe_inputs(bencher: divan::Bencher<'_, '_>, rule: Rule) {
-    let (world, rule) = (World::new(), compiled(rule.text));
+#[divan::bench(args = NAMED_RULES)]
+fn describe_inputs(bencher: divan::Bencher<'_, '_>, rule: NamedRule) {
+    let (world, rule) = (ContextData::new(), compile(rule.text));
     let context = world.context();
     bencher.bench(|| rule.describe_inputs(divan::black_box(&context)));
 }
 
 #[divan::bench]
 fn reason(bencher: divan::Bencher<'_, '_>) {
-    let world = World::new();
+    let world = ContextData::new();
     let text = "You have {{ member.balance }} credits, {{ request.missing }} are missing.";
     let template = Template::compile(text).expect("a template");
     bencher.bench(|| template.render(divan::black_box(&world.context())));
 }
 
-fn compiled(text: &str) -> Expression {
+fn compile(text: &str) -> Expression {
     let text = text.to_owned();
     let lookups = BTreeSet::from(["crm".to_owned()]);
     let work = move || Expression::compile(&text, &lookups);
     let thread = std::thread::Builder::new()
-        .stack_size(maitred::domain::rule::expression::STACK)
+        .stack_size(maitred::domain::rule::expression::MIN_STACK_BYTES)
         .spawn(work)
         .expect("a thread");
     thread.join().expect("no panic").expect("a rule")
 }
 
 /// What a context borrows from.
-struct World {
+struct ContextData {
     booking: Booking,
     account: Account,
     lookups: BTreeMap<String, Answer>,
 }
 
-impl World {
+impl ContextData {
     fn new() -> Self {
         let id = AccountId::parse("bo@example.com").expect("a name");
         let mut account = Account::new(id, start());
@@ -123,7 +123,7 @@ impl World {
             booking: &self.booking,
             occurrences: 1,
             account: Some(&self.account),
-            counts: Counts::default(),
+            counts: BookingCounts::default(),
             gate: "club",
             cost: 1,
             credits: 1,
@@ -131,7 +131,7 @@ impl World {
             to_hold: 1,
             occurrence: self.booking.start,
             lookups: &self.lookups,
-            hidden: None,
+            hidden_answer: None,
             questions: Default::default(),
             zone: chrono_tz::Europe::Berlin,
             now: start() - Span::hours(30),
@@ -151,7 +151,7 @@ fn booking() -> Booking {
         series: None,
         title: "Book club".to_owned(),
         description: None,
-        status: Status::Pending,
+        status: BookingStatus::Pending,
         host: Some(Host {
             id: Some(HostId(1)),
             address: None,
@@ -164,8 +164,8 @@ fn booking() -> Booking {
         }),
         start: start(),
         end: start() + Span::hours(1),
-        created: start() - Span::hours(31),
-        updated: None,
+        created_at: start() - Span::hours(31),
+        updated_at: None,
         booker: Some(Booker {
             address: Address::parse("bo@example.com").expect("an address"),
             name: None,

@@ -6,16 +6,16 @@ use std::path::Path;
 use chrono::DateTime;
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use maitred::domain::account::Part;
+use maitred::domain::account::LotPart;
 use maitred::domain::booking::BookingRef;
-use maitred::domain::decision::{Code, Decision, Finding, Outcome, Reason};
+use maitred::domain::decision::{ReasonCode, Decision, Finding, DecisionOutcome, Reason};
 use maitred::domain::fact::Fact;
 use maitred::domain::id::{
     AccountId, Address, BookingUid, EventTypeId, HostId, Reference, RequestId,
 };
 use maitred::domain::request::{CallEnd, CallKind, CallNote, Request, RequestState};
 use maitred::domain::time::{Span, Time};
-use maitred::store::open::{Create, Opened, open};
+use maitred::store::open::{CreateIfMissing, OpenedStore, open};
 use maitred::store::opened::LogStore;
 use maitred::store::port::Store;
 use tempfile::TempDir;
@@ -32,18 +32,18 @@ fn main() {
 const MEMBERS: usize = 1_000;
 
 /// Requests that one pass decides.
-const PASS: usize = 16;
+const REQUESTS_PER_PASS: usize = 16;
 
 /// Facts of one request on its way.
-const FACTS: usize = 6;
+const FACTS_PER_REQUEST: usize = 6;
 
 fn at(seconds: usize) -> Time {
     let seconds = i64::try_from(seconds).expect("in range");
     DateTime::from_timestamp_millis(1_790_000_000_000).expect("in range") + Span::seconds(seconds)
 }
 
-fn opened(path: &Path) -> Opened {
-    open(path, Create::Yes, at(0), &mut |_| {}).expect("it opens")
+fn open_store(path: &Path) -> OpenedStore {
+    open(path, CreateIfMissing::Yes, at(0), &mut |_| {}).expect("it opens")
 }
 
 fn member(n: usize) -> String {
@@ -78,7 +78,7 @@ fn grants() -> Vec<Fact> {
 fn request(n: usize) -> Request {
     let uid = uid(n);
     // One pass decides some requests, at one instant.
-    let decided = at(n / PASS);
+    let decided = at(n / REQUESTS_PER_PASS);
     Request {
         id: RequestId::from(&uid),
         bookings: vec![BookingRef {
@@ -95,13 +95,13 @@ fn request(n: usize) -> Request {
         account: Some(account(n)),
         start: at(n + 86_400),
         end: at(n + 90_000),
-        created: at(n),
+        created_at: at(n),
         decision: Decision::Confirm,
         cost: 1,
         credits: 1,
         call: Some(CallKind::Confirm),
         reasons: vec![Reason {
-            code: Code::Enough,
+            code: ReasonCode::EnoughCredit,
             text: "cost 1, available 3".into(),
         }],
         findings: vec![
@@ -118,31 +118,31 @@ fn request(n: usize) -> Request {
                 detail: "asked 26 hours ahead".into(),
             },
         ],
-        text: None,
-        carries: None,
-        keeps: 0,
-        policy: "0b5e1f0c9a7d".into(),
-        decided,
+        booker_text: None,
+        predecessor: None,
+        non_refundable: 0,
+        policy_hash: "0b5e1f0c9a7d".into(),
+        decided_at: decided,
         call_not_after: None,
-        first: decided,
+        first_evaluated_at: decided,
         state: RequestState::Recorded,
         failures: 0,
         last_failure: None,
         calls: Vec::new(),
         review: None,
         reasons_since: Vec::new(),
-        pin: None,
+        pin_attempt: None,
     }
 }
 
 /// The first commit of a request: the decision and the hold.
-fn begun(n: usize) -> [Fact; 2] {
+fn intent_facts(n: usize) -> [Fact; 2] {
     let request = request(n);
     let hold = Fact::Hold {
         booking: request.bookings[0].clone(),
         request: request.id.clone(),
         account: account(n),
-        parts: vec![Part {
+        parts: vec![LotPart {
             grant: reference(n),
             credits: 1,
         }],
@@ -153,15 +153,15 @@ fn begun(n: usize) -> [Fact; 2] {
         terms: None,
     };
     let request = std::sync::Arc::new(request);
-    [Fact::Decided { request }, hold]
+    [Fact::RequestDecided { request }, hold]
 }
 
 /// All that is written about it afterwards.
-fn ended(n: usize) -> [Fact; 4] {
+fn settlement_facts(n: usize) -> [Fact; 4] {
     let uid = uid(n);
     let request = RequestId::from(&uid);
     [
-        Fact::Called {
+        Fact::CallRecorded {
             request: request.clone(),
             call: CallNote {
                 at: at(n),
@@ -174,11 +174,11 @@ fn ended(n: usize) -> [Fact; 4] {
         Fact::Post {
             booking: uid.clone(),
         },
-        Fact::Settled {
+        Fact::IntentSettled {
             request,
-            outcome: Outcome::Confirmed,
+            outcome: DecisionOutcome::Confirmed,
         },
-        Fact::Closed {
+        Fact::ChargeClosed {
             booking: uid,
             reason: "over".into(),
         },
@@ -186,15 +186,15 @@ fn ended(n: usize) -> [Fact; 4] {
 }
 
 /// A store with so many decided requests, in commits of as many requests as given.
-fn filled(requests: usize, batch: usize) -> (TempDir, LogStore) {
+fn filled_store(requests: usize, batch: usize) -> (TempDir, LogStore) {
     let dir = tempfile::tempdir().expect("a directory");
-    let mut store = opened(dir.path()).store;
+    let mut store = open_store(dir.path()).store;
     store.commit(at(0), grants(), &[]).expect("it commits");
     for first in (0..requests).step_by(batch) {
         let batch = first..requests.min(first + batch);
-        let facts = batch.clone().flat_map(begun).collect();
+        let facts = batch.clone().flat_map(intent_facts).collect();
         store.commit(at(first), facts, &[]).expect("it commits");
-        let facts = batch.flat_map(ended).collect();
+        let facts = batch.flat_map(settlement_facts).collect();
         store.commit(at(first), facts, &[]).expect("it commits");
     }
     (dir, store)
@@ -203,17 +203,17 @@ fn filled(requests: usize, batch: usize) -> (TempDir, LogStore) {
 /// One durable commit, with so many facts.
 #[divan::bench(args = [1, 256], sample_count = 200, sample_size = 1)]
 fn commit(bencher: Bencher<'_, '_>, facts: usize) {
-    let (_dir, mut store) = filled(0, 1);
+    let (_dir, mut store) = filled_store(0, 1);
     let mut n = 0;
     bencher
         .counter(ItemsCount::new(facts))
         .with_inputs(|| {
-            let pairs = (n..).take(facts.div_ceil(2)).flat_map(begun);
+            let pairs = (n..).take(facts.div_ceil(2)).flat_map(intent_facts);
             n += facts;
             match facts {
-                1 => vec![Fact::Frozen {
+                1 => vec![Fact::FreezeChanged {
                     account: account(n),
-                    why: Some("unpaid".to_owned()),
+                    reason: Some("unpaid".to_owned()),
                 }],
                 _ => pairs.collect(),
             }
@@ -224,22 +224,22 @@ fn commit(bencher: Bencher<'_, '_>, facts: usize) {
 /// Everything anew from the log: check, parse, fold, write. Requests decided in batches of 16.
 #[divan::bench(args = [10_000, 100_000], sample_count = 5, sample_size = 1)]
 fn rebuild(bencher: Bencher<'_, '_>, requests: usize) {
-    let (dir, store) = filled(requests, PASS);
+    let (dir, store) = filled_store(requests, REQUESTS_PER_PASS);
     // Not closed, so that every opening rebuilds.
     drop(store);
     bencher
-        .counter(ItemsCount::new(requests * FACTS + MEMBERS))
-        .bench_local(|| opened(dir.path()).notices.len());
+        .counter(ItemsCount::new(requests * FACTS_PER_REQUEST + MEMBERS))
+        .bench_local(|| open_store(dir.path()).notices.len());
 }
 
 /// Opening what was closed cleanly, with as many commits as given, and closing it again.
 #[divan::bench(args = [1_000, 100_000], sample_count = 10, sample_size = 1)]
 fn open_clean(bencher: Bencher<'_, '_>, commits: usize) {
-    let (dir, mut store) = filled(commits / 2, 1);
+    let (dir, mut store) = filled_store(commits / 2, 1);
     store.close().expect("it closes");
     drop(store);
     bencher.with_inputs(|| ()).bench_local_values(|()| {
-        let mut opened = opened(dir.path());
+        let mut opened = open_store(dir.path());
         assert_eq!(opened.notices, []);
         opened.store.close().expect("it closes");
     });
@@ -248,14 +248,14 @@ fn open_clean(bencher: Bencher<'_, '_>, commits: usize) {
 /// Asking for the open work when 100 000 decisions are done.
 #[divan::bench]
 fn open_intents(bencher: Bencher<'_, '_>) {
-    let (_dir, store) = filled(100_000, 256);
+    let (_dir, store) = filled_store(100_000, 256);
     bencher.bench_local(|| store.open_intents(250).expect("it reads").len());
 }
 
 /// One account out of many.
 #[divan::bench]
 fn account_by_name(bencher: Bencher<'_, '_>) {
-    let (_dir, store) = filled(1_000, 256);
+    let (_dir, store) = filled_store(1_000, 256);
     let id = account(500);
     bencher.bench_local(|| store.account(&id).expect("it reads"));
 }

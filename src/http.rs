@@ -21,7 +21,7 @@ const MAX_CAUSES: usize = 6;
 
 /// Why no client can be made. Nothing was sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ClientError {
+pub enum HttpClientError {
     #[error(
         "the environment variable {variable} {why}; write it as in http://proxy.example.org:3128, or \
          unset it (NO_PROXY names hosts that need no proxy)"
@@ -38,18 +38,18 @@ pub enum ClientError {
 #[derive(Debug, Clone)]
 pub struct HttpClient {
     pub client: Client,
-    pub route: Route,
+    pub route: ServerRoute,
 }
 
 /// Where calls go, and by which way. Reads after "no connection to".
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Route {
+pub struct ServerRoute {
     host: String,
     /// The proxy, without user and password, and the variable that names it.
     proxy: Option<(String, &'static str)>,
 }
 
-impl fmt::Display for Route {
+impl fmt::Display for ServerRoute {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.proxy {
             None => write!(f, "{} (directly)", self.host),
@@ -64,18 +64,18 @@ impl fmt::Display for Route {
 ///
 /// # Errors
 /// When a proxy is named that cannot be one, or the system's certificates cannot be read.
-pub fn client(
+pub fn build_client(
     url: &Url,
     connect_timeout: Option<Duration>,
     roots: Vec<Certificate>,
-) -> Result<HttpClient, ClientError> {
+) -> Result<HttpClient, HttpClientError> {
     static PROVIDER: Once = Once::new();
     PROVIDER.call_once(|| {
         // An error means that one is installed already, which serves as well.
         let _installed = rustls::crypto::ring::default_provider().install_default();
     });
     let variable = |name: &str| std::env::var(name).ok();
-    let (proxy, route) = route(url, &variable)?;
+    let (proxy, route) = select_route(url, &variable)?;
     let mut builder = Client::builder()
         .user_agent(concat!("maitred/", env!("CARGO_PKG_VERSION")))
         .pool_idle_timeout(POOL_IDLE)
@@ -96,18 +96,18 @@ pub fn client(
         builder = builder.tls_certs_merge(roots);
     }
     let client = builder.build();
-    let client = client.map_err(|error| ClientError::Other(causes(error)))?;
+    let client = client.map_err(|error| HttpClientError::Other(describe_error(error)))?;
     Ok(HttpClient { client, route })
 }
 
 /// An error and its causes on one line, without the URL.
-pub fn causes(error: reqwest::Error) -> String {
+pub fn describe_error(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut parts = vec![error.to_string()];
     let mut cause = error.source();
     while let Some(inner) = cause.filter(|_| parts.len() < MAX_CAUSES) {
         let text = inner.to_string();
-        if !parts.iter().any(|said| said.contains(&text)) {
+        if !parts.iter().any(|part| part.contains(&text)) {
             parts.push(text);
         }
         cause = inner.source();
@@ -124,53 +124,53 @@ pub fn is_loopback(url: &Url) -> bool {
 }
 
 /// The proxy for the URL, if the environment names one that is meant for it.
-fn route(
+fn select_route(
     url: &Url,
     variable: &impl Fn(&str) -> Option<String>,
-) -> Result<(Option<Proxy>, Route), ClientError> {
+) -> Result<(Option<Proxy>, ServerRoute), HttpClientError> {
     let port = url.port_or_known_default().unwrap_or_default();
     let host = format!("{}:{port}", url.host_str().unwrap_or_default());
-    let direct = Route {
+    let direct = ServerRoute {
         host: host.clone(),
         proxy: None,
     };
     if is_loopback(url) {
         return Ok((None, direct));
     }
-    let Some((name, value)) = named(url, variable) else {
+    let Some((name, value)) = find_proxy_variable(url, variable) else {
         return Ok((None, direct));
     };
     if is_excepted(url, variable) {
         return Ok((None, direct));
     }
-    let wrong = |why| ClientError::Proxy {
+    let proxy_error = |why| HttpClientError::Proxy {
         variable: name,
         why,
     };
-    let whole = if value.contains("://") {
+    let proxy_url = if value.contains("://") {
         value
     } else {
         format!("http://{value}")
     };
     // The parser's words would not repeat the text, which may hold a password; neither do ours.
-    let mut shown =
-        Url::parse(&whole).map_err(|_| wrong("does not hold the address of a proxy"))?;
-    if !matches!(shown.scheme(), "http" | "https") {
-        return Err(wrong("names a kind of proxy that maitred does not speak"));
+    let mut display_url =
+        Url::parse(&proxy_url).map_err(|_| proxy_error("does not hold the address of a proxy"))?;
+    if !matches!(display_url.scheme(), "http" | "https") {
+        return Err(proxy_error("names a kind of proxy that maitred does not speak"));
     }
-    let proxy = Proxy::all(&whole).map_err(|_| wrong("does not hold the address of a proxy"))?;
+    let proxy = Proxy::all(&proxy_url).map_err(|_| proxy_error("does not hold the address of a proxy"))?;
     // Neither fails for a URL with a host.
-    let _ = (shown.set_username(""), shown.set_password(None));
-    let shown = shown.as_str().trim_end_matches('/').to_owned();
-    let route = Route {
+    let _ = (display_url.set_username(""), display_url.set_password(None));
+    let display_text = display_url.as_str().trim_end_matches('/').to_owned();
+    let route = ServerRoute {
         host,
-        proxy: Some((shown, name)),
+        proxy: Some((display_text, name)),
     };
     Ok((Some(proxy), route))
 }
 
 /// The variable that names a proxy for the URL, and what it holds.
-fn named(url: &Url, variable: &impl Fn(&str) -> Option<String>) -> Option<(&'static str, String)> {
+fn find_proxy_variable(url: &Url, variable: &impl Fn(&str) -> Option<String>) -> Option<(&'static str, String)> {
     let names = if url.scheme() == "https" {
         ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
     } else {
@@ -206,10 +206,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_way_is_direct_on_this_machine_and_else_by_the_proxy_that_is_named() {
+    fn loopback_urls_connect_directly_and_others_through_the_proxy_of_the_environment() {
         let all = ("ALL_PROXY", "http://all:1");
-        type Row<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
-        let rows: [Row; 14] = [
+        type RouteCase<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
+        let rows: [RouteCase; 14] = [
             ("https://api.cal.com", &[], "api.cal.com:443 (directly)"),
             (
                 "https://api.cal.com",
@@ -273,15 +273,15 @@ mod tests {
                 found.map(|(_, value)| (*value).to_owned())
             };
             let url = Url::parse(url).expect("a URL");
-            let found = match route(&url, &variable) {
+            let actual = match select_route(&url, &variable) {
                 Ok((proxy, route)) => {
                     assert_eq!(proxy.is_some(), route.proxy.is_some(), "{url}");
                     route.to_string()
                 }
                 Err(error) => format!("error: {error}"),
             };
-            assert!(found.starts_with(expect), "{url} {variables:?}: {found}");
-            assert!(!found.contains("secret"), "{found}");
+            assert!(actual.starts_with(expect), "{url} {variables:?}: {actual}");
+            assert!(!actual.contains("secret"), "{actual}");
         }
     }
 }

@@ -10,28 +10,28 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use maitred::daemon::clock;
-use maitred::sandbox::actions::{Action, Said};
-use maitred::sandbox::faults::{Fault, Rule, Stage};
+use maitred::sandbox::actions::{ThirdPartyAction, BookingRemark};
+use maitred::sandbox::faults::{Fault, FaultRule, Stage};
 use maitred::sandbox::journal::{Operation, MailKind, Recipient};
-use maitred::sandbox::model::EventType;
+use maitred::sandbox::model::SandboxEventType;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-use house::{Daemon, HOST, House, KEY, ran, until};
+use house::{Daemon, HOST, BinaryFixture, KEY, ran, until};
 
 mod house;
 
 #[test]
 fn a_run_confirms_declines_and_leaves_and_a_second_one_sends_nothing() {
     for dialect in ["v2", "v1"] {
-        let house = House::new(dialect);
-        house.ok(&["credits", "grant", "bo@example.com", "4"]);
-        house.ok(&["credits", "grant", "al@example.com", "2"]);
-        let bo = house.ask(house.lesson, "Bo@Example.COM", "09:00:00Z");
-        let al = house.ask(house.dinner, "al@example.com", "10:00:00Z");
-        let open = house.ask(house.open, "bo@example.com", "11:00:00Z");
-        let foreign = house.ask(house.foreign, "ada@example.org", "12:00:00Z");
-        let ran = house.ok(&["run", "--once", "--format", "json"]);
+        let fixture = BinaryFixture::new(dialect);
+        fixture.ok(&["credits", "grant", "bo@example.com", "4"]);
+        fixture.ok(&["credits", "grant", "al@example.com", "2"]);
+        let bo = fixture.ask(fixture.lesson, "Bo@Example.COM", "09:00:00Z");
+        let al = fixture.ask(fixture.dinner, "al@example.com", "10:00:00Z");
+        let open = fixture.ask(fixture.open, "bo@example.com", "11:00:00Z");
+        let foreign = fixture.ask(fixture.foreign, "ada@example.org", "12:00:00Z");
+        let ran = fixture.ok(&["run", "--once", "--format", "json"]);
         let view = ran.json();
         assert_eq!(view["schema"], 1);
         assert_eq!(view["pass"]["dry_run"], false);
@@ -54,91 +54,91 @@ fn a_run_confirms_declines_and_leaves_and_a_second_one_sends_nothing() {
             text.contains("balance is 2") && text.contains("costs 3"),
             "{text}"
         );
-        assert_eq!(house.status(&bo), "accepted");
+        assert_eq!(fixture.status(&bo), "accepted");
         let refused = if dialect == "v2" {
             "rejected"
         } else {
             "cancelled"
         };
-        assert_eq!(house.status(&al), refused);
-        assert_eq!(house.status(&open), "pending");
-        assert_eq!(house.status(&foreign), "pending");
-        assert_eq!(house.balance("bo@example.com"), (3, 0, 1));
-        assert_eq!(house.balance("al@example.com"), (2, 0, 0));
-        let sent = [Operation::Confirm, Operation::Decline, Operation::Cancel].map(|kind| house.count(kind));
-        house.ok(&["run", "--once"]);
-        let again = [Operation::Confirm, Operation::Decline, Operation::Cancel].map(|kind| house.count(kind));
+        assert_eq!(fixture.status(&al), refused);
+        assert_eq!(fixture.status(&open), "pending");
+        assert_eq!(fixture.status(&foreign), "pending");
+        assert_eq!(fixture.balance("bo@example.com"), (3, 0, 1));
+        assert_eq!(fixture.balance("al@example.com"), (2, 0, 0));
+        let sent = [Operation::Confirm, Operation::Decline, Operation::Cancel].map(|kind| fixture.count(kind));
+        fixture.ok(&["run", "--once"]);
+        let again = [Operation::Confirm, Operation::Decline, Operation::Cancel].map(|kind| fixture.count(kind));
         assert_eq!(sent, again, "{dialect}");
-        let explained = house.ok(&["explain", &al]);
+        let explained = fixture.ok(&["explain", &al]);
         for word in ["short-of-credit", "declined", "balance is 2"] {
             assert!(explained.out.contains(word), "{}", explained.out);
         }
-        let decisions = house.ok(&["decisions", "--format", "json"]).json();
+        let decisions = fixture.ok(&["decisions", "--format", "json"]).json();
         assert_eq!(decisions["decisions"].as_array().unwrap().len(), 2);
-        house.ok(&["ledger", "verify"]);
+        fixture.ok(&["ledger", "verify"]);
     }
 }
 
 #[test]
 fn a_dry_run_and_a_plan_leave_log_and_server_untouched() {
-    let house = House::new("v2");
-    house.ok(&["credits", "grant", "bo@example.com", "4"]);
-    house.ask(house.lesson, "bo@example.com", "09:00:00Z");
-    let before = fs::read(house.log()).unwrap();
-    let dry = house
+    let fixture = BinaryFixture::new("v2");
+    fixture.ok(&["credits", "grant", "bo@example.com", "4"]);
+    fixture.ask(fixture.lesson, "bo@example.com", "09:00:00Z");
+    let before = fs::read(fixture.log()).unwrap();
+    let dry = fixture
         .ok(&["run", "--once", "--dry-run", "--format", "json"])
         .json();
     assert_eq!(dry["steps"][0]["outcome"], "planned");
     assert_eq!(dry["pass"]["dry_run"], true);
-    let plan = house.ok(&["plan"]);
+    let plan = fixture.ok(&["plan"]);
     assert!(plan.out.contains("bo@example.com"), "{}", plan.out);
-    assert_eq!(house.run(&["plan", "--exit-code"]).code, 3);
-    assert_eq!(fs::read(house.log()).unwrap(), before);
-    let world = house.sandbox.lock();
-    assert!(world.journal.counts().keys().all(|kind| kind.reads()));
+    assert_eq!(fixture.run(&["plan", "--exit-code"]).code, 3);
+    assert_eq!(fs::read(fixture.log()).unwrap(), before);
+    let world = fixture.sandbox.lock();
+    assert!(world.call_log.call_counts().keys().all(|kind| kind.is_read()));
     drop(world);
-    house.ok(&["run", "--once"]);
-    assert_eq!(house.run(&["plan", "--exit-code"]).code, 0);
+    fixture.ok(&["run", "--once"]);
+    assert_eq!(fixture.run(&["plan", "--exit-code"]).code, 0);
 }
 
 #[test]
 fn a_plan_needs_no_ledger_and_makes_none() {
-    let house = House::without_ledger("v2");
-    let uid = house.ask(house.lesson, "bo@example.com", "09:00:00Z");
-    let plan = house.ok(&["plan", "--format", "json"]).json();
+    let fixture = BinaryFixture::without_ledger("v2");
+    let uid = fixture.ask(fixture.lesson, "bo@example.com", "09:00:00Z");
+    let plan = fixture.ok(&["plan", "--format", "json"]).json();
     assert_eq!(plan["steps"][0]["decision"], "leave");
     assert_eq!(plan["steps"][0]["reasons"][0]["code"], "empty-ledger");
-    assert_eq!(house.status(&uid), "pending");
-    assert!(!house.path("ledger").exists());
-    let absent = house.run(&["account", "list"]);
+    assert_eq!(fixture.status(&uid), "pending");
+    assert!(!fixture.path("ledger").exists());
+    let absent = fixture.run(&["account", "list"]);
     assert_eq!(absent.code, 78);
     assert!(absent.err.contains("maitred init"), "{}", absent.err);
 }
 
 #[test]
-fn the_fold_may_be_lost_in_any_way() {
-    let house = House::new("v2");
-    house.ok(&["credits", "grant", "bo@example.com", "4"]);
-    house.ask(house.lesson, "bo@example.com", "09:00:00Z");
-    house.ok(&["run", "--once"]);
-    let fold = house.path("ledger/fold");
+fn the_projection_may_be_lost_in_any_way() {
+    let fixture = BinaryFixture::new("v2");
+    fixture.ok(&["credits", "grant", "bo@example.com", "4"]);
+    fixture.ask(fixture.lesson, "bo@example.com", "09:00:00Z");
+    fixture.ok(&["run", "--once"]);
+    let fold = fixture.path("ledger/fold");
     assert!(fold.is_dir());
-    type Harm = (&'static str, fn(&Path));
-    let harms: [Harm; 4] = [
+    type Damage = (&'static str, fn(&Path));
+    let harms: [Damage; 4] = [
         ("deleted", |fold| fs::remove_dir_all(fold).unwrap()),
         ("emptied", |fold| {
             fs::remove_dir_all(fold).unwrap();
             fs::create_dir(fold).unwrap();
         }),
         ("truncated", |fold| {
-            for file in files(fold) {
+            for file in list_files(fold) {
                 let half = fs::metadata(&file).unwrap().len() / 2;
                 let opened = fs::OpenOptions::new().write(true).open(&file).unwrap();
                 opened.set_len(half).unwrap();
             }
         }),
         ("noise", |fold| {
-            for file in files(fold) {
+            for file in list_files(fold) {
                 let length = fs::metadata(&file).unwrap().len();
                 let noise: Vec<u8> = (0..length).map(|n| (n * 31 % 251) as u8).collect();
                 fs::write(&file, noise).unwrap();
@@ -148,20 +148,20 @@ fn the_fold_may_be_lost_in_any_way() {
     for (name, harm) in harms {
         harm(&fold);
         // Looking rebuilds nothing; what writes does.
-        let looked = house.ok(&["account", "show", "bo@example.com"]);
+        let looked = fixture.ok(&["account", "show", "bo@example.com"]);
         assert!(!looked.err.contains("rebuilt"), "{name}: {}", looked.all());
-        let ran = house.ok(&["account", "set", "bo@example.com", "--tier", name]);
+        let ran = fixture.ok(&["account", "set", "bo@example.com", "--tier", name]);
         assert!(ran.err.contains("rebuilt"), "{name}: {}", ran.all());
-        assert_eq!(house.balance("bo@example.com"), (3, 0, 1), "{name}");
+        assert_eq!(fixture.balance("bo@example.com"), (3, 0, 1), "{name}");
     }
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
+fn list_files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            found.extend(files(&path));
+            found.extend(list_files(&path));
         } else {
             found.push(path);
         }
@@ -171,21 +171,21 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn a_torn_tail_is_cut_and_an_altered_line_is_refused_by_number() {
-    let house = House::new("v2");
+    let fixture = BinaryFixture::new("v2");
     for n in 0..4 {
-        house.ok(&["credits", "grant", &format!("m{n}@example.com"), "4"]);
+        fixture.ok(&["credits", "grant", &format!("m{n}@example.com"), "4"]);
     }
-    let whole = fs::read(house.log()).unwrap();
-    fs::write(house.log(), &whole[..whole.len() - 10]).unwrap();
-    let ran = house.ok(&["account", "list", "--format", "json"]);
+    let whole = fs::read(fixture.log()).unwrap();
+    fs::write(fixture.log(), &whole[..whole.len() - 10]).unwrap();
+    let ran = fixture.ok(&["account", "list", "--format", "json"]);
     assert!(ran.err.contains("torn"), "{}", ran.err);
     assert_eq!(ran.json()["accounts"].as_array().unwrap().len(), 3);
 
-    let text = fs::read_to_string(house.log()).unwrap();
+    let text = fs::read_to_string(fixture.log()).unwrap();
     let altered = text.replacen("m1@example.com", "m9@example.com", 1);
     assert_ne!(text, altered);
-    fs::write(house.log(), altered).unwrap();
-    let ran = house.run(&["account", "list"]);
+    fs::write(fixture.log(), altered).unwrap();
+    let ran = fixture.run(&["account", "list"]);
     assert_eq!(ran.code, 1);
     assert!(ran.err.contains("line 3"), "{}", ran.err);
     assert!(ran.err.contains("00000001.jsonl"), "{}", ran.err);
@@ -193,52 +193,52 @@ fn a_torn_tail_is_cut_and_an_altered_line_is_refused_by_number() {
 
 #[test]
 fn each_failure_has_its_exit_code_and_says_what_to_do() {
-    let house = House::new("v2");
-    house.ok(&["credits", "grant", "bo@example.com", "4"]);
+    let fixture = BinaryFixture::new("v2");
+    fixture.ok(&["credits", "grant", "bo@example.com", "4"]);
 
-    fs::write(house.path("key"), "cal_wrong_key_000000").unwrap();
-    let refused = house.run(&["run", "--once"]);
+    fs::write(fixture.path("key"), "cal_wrong_key_000000").unwrap();
+    let refused = fixture.run(&["run", "--once"]);
     assert_eq!(refused.code, 77, "{}", refused.all());
     assert!(refused.err.contains("API key"), "{}", refused.err);
-    assert_eq!(house.run(&["check", "--live"]).code, 77);
-    assert_eq!(house.run(&["run"]).code, 77);
-    fs::write(house.path("key"), KEY).unwrap();
+    assert_eq!(fixture.run(&["check", "--live"]).code, 77);
+    assert_eq!(fixture.run(&["run"]).code, 77);
+    fs::write(fixture.path("key"), KEY).unwrap();
 
-    house.configure("v2", "http://127.0.0.1:9", "");
-    let unreachable = house.run(&["run", "--once"]);
+    fixture.configure("v2", "http://127.0.0.1:9", "");
+    let unreachable = fixture.run(&["run", "--once"]);
     assert_eq!(unreachable.code, 69, "{}", unreachable.all());
-    assert_eq!(house.run(&["check", "--live"]).code, 69);
+    assert_eq!(fixture.run(&["check", "--live"]).code, 69);
 
-    house.configure("v2", &house.sandbox.base_url(), "cots = 2\n");
+    fixture.configure("v2", &fixture.sandbox.base_url(), "cots = 2\n");
     for command in [
         &["run", "--once"][..],
         &["check"],
         &["plan"],
         &["account", "list"],
     ] {
-        let wrong = house.run(command);
+        let wrong = fixture.run(command);
         assert_eq!(wrong.code, 78, "{command:?}: {}", wrong.all());
         for word in ["config.toml:25", "cots", "cost"] {
             assert!(wrong.all().contains(word), "{word}: {}", wrong.all());
         }
     }
 
-    fs::remove_file(house.path("key")).unwrap();
-    house.configure("v2", &house.sandbox.base_url(), "");
-    let missing = house.run(&["run", "--once"]);
+    fs::remove_file(fixture.path("key")).unwrap();
+    fixture.configure("v2", &fixture.sandbox.base_url(), "");
+    let missing = fixture.run(&["run", "--once"]);
     assert_eq!(missing.code, 78);
     assert!(missing.err.contains("MAITRED_API_KEY"), "{}", missing.err);
 
-    assert_eq!(house.run(&["nonsense"]).code, 2);
+    assert_eq!(fixture.run(&["nonsense"]).code, 2);
     assert_eq!(
-        house
+        fixture
             .run(&["credits", "grant", "bo@example.com", "1.5"])
             .code,
         2
     );
-    let status = house.run(&["status"]);
+    let status = fixture.run(&["status"]);
     assert_eq!(status.code, 69);
-    let json = house.run(&["status", "--format", "json"]);
+    let json = fixture.run(&["status", "--format", "json"]);
     let error: Value = serde_json::from_str(json.err.trim()).unwrap();
     assert!(error.to_string().contains("unreachable"), "{error}");
 }
@@ -250,11 +250,11 @@ fn the_key_is_never_shown_even_when_the_server_repeats_it() {
         ("v2", "token-without-prefix-0123456789"),
         ("v1", KEY),
     ] {
-        let house = House::new(dialect);
-        fs::write(house.path("key"), key).unwrap();
-        house.ok(&["credits", "grant", "bo@example.com", "4"]);
-        house.ask(house.lesson, "bo@example.com", "09:00:00Z");
-        house.ask(house.lesson, "who@example.com", "10:00:00Z");
+        let fixture = BinaryFixture::new(dialect);
+        fs::write(fixture.path("key"), key).unwrap();
+        fixture.ok(&["credits", "grant", "bo@example.com", "4"]);
+        fixture.ask(fixture.lesson, "bo@example.com", "09:00:00Z");
+        fixture.ask(fixture.lesson, "who@example.com", "10:00:00Z");
         for kind in [
             Operation::List,
             Operation::Confirm,
@@ -262,146 +262,146 @@ fn the_key_is_never_shown_even_when_the_server_repeats_it() {
             Operation::Cancel,
             Operation::Me,
         ] {
-            let rule = Rule::next(kind, Fault::EchoKey);
-            house.sandbox.lock().add_fault(rule).unwrap();
+            let rule = FaultRule::next(kind, Fault::EchoKey);
+            fixture.sandbox.lock().add_fault(rule).unwrap();
         }
-        let mut shown = String::new();
+        let mut output = String::new();
         for _ in 0..4 {
-            shown += &house.run(&["run", "--once", "--log-level", "trace"]).all();
+            output += &fixture.run(&["run", "--once", "--log-level", "trace"]).all();
         }
-        shown += &house
+        output += &fixture
             .run(&["check", "--live", "--log-level", "trace"])
             .all();
-        shown += &house.run(&["decisions", "--format", "json"]).all();
-        for file in files(&house.path("ledger")) {
-            shown += &String::from_utf8_lossy(&fs::read(file).unwrap());
+        output += &fixture.run(&["decisions", "--format", "json"]).all();
+        for file in list_files(&fixture.path("ledger")) {
+            output += &String::from_utf8_lossy(&fs::read(file).unwrap());
         }
         let bare = key.trim_start_matches("cal_");
-        assert!(!shown.contains(bare), "{dialect} {key}");
+        assert!(!output.contains(bare), "{dialect} {key}");
     }
 }
 
 #[test]
 fn while_the_daemon_runs_commands_go_through_its_socket() {
-    let house = House::new("v2");
-    house.ok(&["credits", "grant", "bo@example.com", "1"]);
-    let daemon = Daemon::start(&house);
-    let socket = house.path("ledger/control.sock");
+    let fixture = BinaryFixture::new("v2");
+    fixture.ok(&["credits", "grant", "bo@example.com", "1"]);
+    let daemon = Daemon::start(&fixture);
+    let socket = fixture.path("ledger/control.sock");
     let mode = fs::metadata(&socket).unwrap().mode() & 0o777;
     assert_eq!(mode, 0o600);
-    house.ok(&["credits", "grant", "al@example.com", "3"]);
-    assert_eq!(house.balance("al@example.com"), (3, 0, 0));
-    let held = house.run(&["run", "--once"]);
+    fixture.ok(&["credits", "grant", "al@example.com", "3"]);
+    assert_eq!(fixture.balance("al@example.com"), (3, 0, 0));
+    let held = fixture.run(&["run", "--once"]);
     assert_eq!(held.code, 75, "{}", held.all());
     assert!(
         held.err.contains(&daemon.child.id().to_string()),
         "{}",
         held.err
     );
-    assert_eq!(house.run(&["run"]).code, 75);
-    let status = house.ok(&["status", "--format", "json"]).json();
+    assert_eq!(fixture.run(&["run"]).code, 75);
+    let status = fixture.ok(&["status", "--format", "json"]).json();
     assert_eq!(status["pid"], daemon.child.id());
 
-    let bo = house.ask(house.lesson, "bo@example.com", "09:00:00Z");
-    until("the confirmation", || house.status(&bo) == "accepted");
-    house.ok(&["pause"]);
-    let al = house.ask(house.dinner, "al@example.com", "10:00:00Z");
-    let plan = house.ok(&["plan", "--format", "json"]).json();
+    let bo = fixture.ask(fixture.lesson, "bo@example.com", "09:00:00Z");
+    until("the confirmation", || fixture.status(&bo) == "accepted");
+    fixture.ok(&["pause"]);
+    let al = fixture.ask(fixture.dinner, "al@example.com", "10:00:00Z");
+    let plan = fixture.ok(&["plan", "--format", "json"]).json();
     assert_eq!(plan["steps"][0]["outcome"], "planned");
-    let pass = house.ok(&["pass", "--format", "json"]).json();
+    let pass = fixture.ok(&["pass", "--format", "json"]).json();
     assert_eq!(pass["steps"][0]["outcome"], "confirmed");
-    assert_eq!(house.status(&al), "accepted");
-    house.ok(&["resume"]);
+    assert_eq!(fixture.status(&al), "accepted");
+    fixture.ok(&["resume"]);
     let (code, lines) = daemon.end();
     assert_eq!(code, 0, "{lines:#?}");
     assert!(!socket.exists());
     let all = lines.join("\n");
     assert!(!all.contains("example.com"), "addresses in the log: {all}");
     assert!(all.contains("maitred has ended"), "{all}");
-    assert_eq!(house.balance("bo@example.com"), (0, 0, 1));
-    let reopened = house.ok(&["account", "list", "--log-level", "info"]);
+    assert_eq!(fixture.balance("bo@example.com"), (0, 0, 1));
+    let reopened = fixture.ok(&["account", "list", "--log-level", "info"]);
     assert!(!reopened.err.contains("rebuilt"), "{}", reopened.err);
 }
 
 #[test]
 fn a_reload_keeps_the_old_configuration_when_the_new_one_is_wrong() {
-    let house = House::new("v2");
-    house.ok(&["credits", "grant", "bo@example.com", "9"]);
-    let daemon = Daemon::start(&house);
-    house.configure("v2", &house.sandbox.base_url(), "nonsense = 1\n");
+    let fixture = BinaryFixture::new("v2");
+    fixture.ok(&["credits", "grant", "bo@example.com", "9"]);
+    let daemon = Daemon::start(&fixture);
+    fixture.configure("v2", &fixture.sandbox.base_url(), "nonsense = 1\n");
     daemon.signal("-HUP");
-    let said = daemon.says("stays as it was");
+    let lines = daemon.wait_for_line("stays as it was");
     assert!(
-        said.iter().any(|line| line.contains("nonsense")),
-        "{said:#?}"
+        lines.iter().any(|line| line.contains("nonsense")),
+        "{lines:#?}"
     );
-    let bo = house.ask(house.lesson, "bo@example.com", "09:00:00Z");
-    until("the confirmation", || house.status(&bo) == "accepted");
+    let bo = fixture.ask(fixture.lesson, "bo@example.com", "09:00:00Z");
+    until("the confirmation", || fixture.status(&bo) == "accepted");
     let more = "\n[[gate]]\nevent-types = [\"open\"]\ncost = 2\n";
-    house.configure("v2", &house.sandbox.base_url(), more);
+    fixture.configure("v2", &fixture.sandbox.base_url(), more);
     daemon.signal("-HUP");
-    daemon.says("configuration reloaded");
-    let open = house.ask(house.open, "bo@example.com", "11:00:00Z");
+    daemon.wait_for_line("configuration reloaded");
+    let open = fixture.ask(fixture.open, "bo@example.com", "11:00:00Z");
     until("the newly gated confirmation", || {
-        house.status(&open) == "accepted"
+        fixture.status(&open) == "accepted"
     });
     assert_eq!(daemon.end().0, 0);
-    assert_eq!(house.balance("bo@example.com"), (6, 0, 3));
+    assert_eq!(fixture.balance("bo@example.com"), (6, 0, 3));
 }
 
 #[test]
 fn a_daemon_that_is_killed_leaves_nothing_undone() {
-    let house = House::new("v2");
-    house.ok(&["credits", "grant", "bo@example.com", "9"]);
-    let uid = house.ask(house.lesson, "bo@example.com", "09:00:00Z");
+    let fixture = BinaryFixture::new("v2");
+    fixture.ok(&["credits", "grant", "bo@example.com", "9"]);
+    let uid = fixture.ask(fixture.lesson, "bo@example.com", "09:00:00Z");
     let slow = Fault::Slow {
         stage: Stage::After,
         ms: 2_000,
     };
-    let rule = Rule::next(Operation::Confirm, slow);
-    house.sandbox.lock().add_fault(rule).unwrap();
-    let mut daemon = Daemon::start(&house);
-    until("the call", || house.count(Operation::Confirm) == 1);
+    let rule = FaultRule::next(Operation::Confirm, slow);
+    fixture.sandbox.lock().add_fault(rule).unwrap();
+    let mut daemon = Daemon::start(&fixture);
+    until("the call", || fixture.count(Operation::Confirm) == 1);
     daemon.child.kill().unwrap();
     daemon.child.wait().unwrap();
-    house.ok(&["run", "--once"]);
-    assert_eq!(house.status(&uid), "accepted");
-    assert_eq!(house.balance("bo@example.com"), (8, 0, 1));
-    let world = house.sandbox.lock();
+    fixture.ok(&["run", "--once"]);
+    assert_eq!(fixture.status(&uid), "accepted");
+    assert_eq!(fixture.balance("bo@example.com"), (8, 0, 1));
+    let world = fixture.sandbox.lock();
     let mails = world
-        .journal
-        .mails_for(&uid, Recipient::Booker, MailKind::Confirmed);
+        .call_log
+        .mail_count(&uid, Recipient::Booker, MailKind::Confirmed);
     assert_eq!(mails, 1);
-    assert_eq!(world.journal.count_for(&uid, Operation::Confirm), 1);
+    assert_eq!(world.call_log.call_count_for(&uid, Operation::Confirm), 1);
 }
 
 #[test]
 fn an_import_is_all_or_nothing_and_counts_once() {
-    let house = House::without_ledger("v2");
+    let fixture = BinaryFixture::without_ledger("v2");
     let good =
         "account,credits,expires,reason\nbo@example.com,4,2099-12-31,autumn\nal@example.com,2,,\n";
-    fs::write(house.path("members.csv"), good).unwrap();
+    fs::write(fixture.path("members.csv"), good).unwrap();
     fs::write(
-        house.path("bad.csv"),
+        fixture.path("bad.csv"),
         "account,credits\nbo@example.com,4\n,3\nal@example.com,x\n",
     )
     .unwrap();
-    let bad = house.run(&["credits", "import", "bad.csv"]);
+    let bad = fixture.run(&["credits", "import", "bad.csv"]);
     assert_eq!(bad.code, 2);
     for word in ["line 3", "line 4"] {
         assert!(bad.err.contains(word), "{}", bad.err);
     }
-    assert!(!house.path("ledger").exists());
-    house.ok(&["credits", "import", "members.csv", "--dry-run"]);
-    assert_eq!(house.run(&["credits", "import", "members.csv"]).code, 78);
-    assert!(!house.path("ledger").exists(), "only `init` makes one");
-    house.ok(&["init"]);
-    house.ok(&["credits", "import", "members.csv"]);
-    house.ok(&["credits", "import", "members.csv"]);
-    assert_eq!(house.balance("bo@example.com"), (4, 0, 0));
-    assert_eq!(house.balance("al@example.com"), (2, 0, 0));
-    house.ok(&["account", "alias", "bo@example.com", "bo@work.example"]);
-    assert_eq!(house.balance("bo@work.example"), (4, 0, 0));
+    assert!(!fixture.path("ledger").exists());
+    fixture.ok(&["credits", "import", "members.csv", "--dry-run"]);
+    assert_eq!(fixture.run(&["credits", "import", "members.csv"]).code, 78);
+    assert!(!fixture.path("ledger").exists(), "only `init` makes one");
+    fixture.ok(&["init"]);
+    fixture.ok(&["credits", "import", "members.csv"]);
+    fixture.ok(&["credits", "import", "members.csv"]);
+    assert_eq!(fixture.balance("bo@example.com"), (4, 0, 0));
+    assert_eq!(fixture.balance("al@example.com"), (2, 0, 0));
+    fixture.ok(&["account", "alias", "bo@example.com", "bo@work.example"]);
+    assert_eq!(fixture.balance("bo@work.example"), (4, 0, 0));
     let grant = [
         "credits",
         "grant",
@@ -410,10 +410,10 @@ fn an_import_is_all_or_nothing_and_counts_once() {
         "--reference",
         "r1",
     ];
-    house.ok(&grant);
-    house.ok(&grant);
-    assert_eq!(house.balance("bo@example.com").0, 6);
-    let other = house.run(&[
+    fixture.ok(&grant);
+    fixture.ok(&grant);
+    assert_eq!(fixture.balance("bo@example.com").0, 6);
+    let other = fixture.run(&[
         "credits",
         "grant",
         "bo@example.com",
@@ -422,17 +422,17 @@ fn an_import_is_all_or_nothing_and_counts_once() {
         "r1",
     ]);
     assert_eq!(other.code, 1);
-    let revoked = house.run(&["credits", "revoke", "bo@example.com", "7"]);
+    let revoked = fixture.run(&["credits", "revoke", "bo@example.com", "7"]);
     assert_eq!(revoked.code, 1);
     assert!(revoked.err.contains('6'), "{}", revoked.err);
-    house.ok(&["credits", "revoke", "bo@example.com", "6"]);
-    assert_eq!(house.balance("bo@example.com").0, 0);
+    fixture.ok(&["credits", "revoke", "bo@example.com", "6"]);
+    assert_eq!(fixture.balance("bo@example.com").0, 0);
 }
 
 #[test]
 fn the_guides_webhook_payload_goes_through_evaluate() {
-    let house = House::new("v2");
-    house.ok(&["credits", "grant", "bo@example.com", "4"]);
+    let fixture = BinaryFixture::new("v2");
+    fixture.ok(&["credits", "grant", "bo@example.com", "4"]);
     let payload = serde_json::json!({
         "triggerEvent": "BOOKING_CREATED",
         "createdAt": "2026-11-20T08:15:30.123Z",
@@ -447,26 +447,26 @@ fn the_guides_webhook_payload_goes_through_evaluate() {
             },
             "attendees": [{"email": "Bo@Example.com", "name": "Bo", "timeZone": "Europe/Paris",
                            "language": {"locale": "en"}}],
-            "uid": "bFJeNb2uX8ANpT3JL5EfXw", "eventTypeId": house.lesson, "bookingId": 91,
+            "uid": "bFJeNb2uX8ANpT3JL5EfXw", "eventTypeId": fixture.lesson, "bookingId": 91,
             "price": 0, "currency": "usd", "length": 60, "status": "ACCEPTED", "metadata": {}
         }
     });
-    fs::write(house.path("payload.json"), payload.to_string()).unwrap();
-    let before = fs::read(house.log()).unwrap();
-    let view = house
+    fs::write(fixture.path("payload.json"), payload.to_string()).unwrap();
+    let before = fs::read(fixture.log()).unwrap();
+    let view = fixture
         .ok(&["evaluate", "payload.json", "--format", "json"])
         .json();
     assert_eq!(view["decision"]["decision"], "confirm", "{view}");
     assert_eq!(view["at"], "2026-11-20T08:15:30.123Z");
     assert_eq!(view["decision"]["account"], "bo@example.com");
-    let text = house.ok(&["evaluate", "payload.json"]).out;
+    let text = fixture.ok(&["evaluate", "payload.json"]).out;
     assert!(
         text.contains("assumed") || text.contains("Assumed"),
         "{text}"
     );
-    assert_eq!(fs::read(house.log()).unwrap(), before);
-    let item = house.ask(house.dinner, "who@example.com", "09:00:00Z");
-    let url = format!("{}/v2/bookings/{item}", house.sandbox.base_url());
+    assert_eq!(fs::read(fixture.log()).unwrap(), before);
+    let item = fixture.ask(fixture.dinner, "who@example.com", "09:00:00Z");
+    let url = format!("{}/v2/bookings/{item}", fixture.sandbox.base_url());
     let runtime = Runtime::new().unwrap();
     let _ = rustls::crypto::ring::default_provider().install_default();
     let body = runtime.block_on(async {
@@ -477,43 +477,43 @@ fn the_guides_webhook_payload_goes_through_evaluate() {
             .send();
         sent.await.unwrap().text().await.unwrap()
     });
-    fs::write(house.path("item.json"), body).unwrap();
-    let view = house
+    fs::write(fixture.path("item.json"), body).unwrap();
+    let view = fixture
         .ok(&["evaluate", "item.json", "--format", "json"])
         .json();
     assert_eq!(view["decision"]["decision"], "decline", "{view}");
-    assert_eq!(house.run(&["evaluate", "missing.json"]).code, 2);
-    fs::write(house.path("garbage.json"), "{").unwrap();
-    let garbage = house.run(&["evaluate", "garbage.json"]);
+    assert_eq!(fixture.run(&["evaluate", "missing.json"]).code, 2);
+    fs::write(fixture.path("garbage.json"), "{").unwrap();
+    let garbage = fixture.run(&["evaluate", "garbage.json"]);
     assert_eq!(garbage.code, 2);
     assert!(garbage.err.contains("not JSON"), "{}", garbage.err);
 }
 
 #[test]
 fn check_reports_all_findings_and_asks_the_calendar() {
-    let house = House::new("v2");
-    let fine = house.ok(&["check", "--live"]);
+    let fixture = BinaryFixture::new("v2");
+    let fine = fixture.ok(&["check", "--live"]);
     assert!(fine.out.contains("lesson"), "{}", fine.out);
     let priced = {
-        let mut world = house.sandbox.lock();
-        world.add_event_type(EventType {
+        let mut world = fixture.sandbox.lock();
+        world.add_event_type(SandboxEventType {
             price: 500,
-            ..EventType::new(HOST, "priced")
+            ..SandboxEventType::new(HOST, "priced")
         })
     };
     let more = format!("\n[[gate]]\nevent-types = [{priced}, \"nowhere\"]\n");
-    house.configure("v2", &house.sandbox.base_url(), &more);
-    let live = house.run(&["check", "--live", "--format", "json"]);
+    fixture.configure("v2", &fixture.sandbox.base_url(), &more);
+    let live = fixture.run(&["check", "--live", "--format", "json"]);
     assert_eq!(live.code, 78, "{}", live.all());
     let text = live.json().to_string();
     assert!(text.contains("price") && text.contains("nowhere"), "{text}");
-    house.configure("v1", &house.sandbox.base_url(), "");
-    let v1 = house.ok(&["check"]);
+    fixture.configure("v1", &fixture.sandbox.base_url(), "");
+    let v1 = fixture.ok(&["check"]);
     assert!(v1.all().contains("mail"), "{}", v1.all());
 }
 
 #[test]
-fn a_newcomer_needs_nothing_but_init() {
+fn a_new_setup_needs_only_init() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("config.toml");
     let run = |args: &[&str]| {
@@ -625,56 +625,56 @@ fn the_sandbox_serves_a_scenario_and_is_driven_over_http() {
 
 #[test]
 fn a_cancelled_booking_is_refunded_by_the_watch_once_or_in_the_daemon() {
-    let house = House::new("v2");
-    house.ok(&["credits", "grant", "bo@example.com", "4"]);
-    let first = house.ask(house.lesson, "bo@example.com", "09:00:00Z");
-    let second = house.ask(house.lesson, "bo@example.com", "10:00:00Z");
-    house.ok(&["run", "--once"]);
-    let open = house
+    let fixture = BinaryFixture::new("v2");
+    fixture.ok(&["credits", "grant", "bo@example.com", "4"]);
+    let first = fixture.ask(fixture.lesson, "bo@example.com", "09:00:00Z");
+    let second = fixture.ask(fixture.lesson, "bo@example.com", "10:00:00Z");
+    fixture.ok(&["run", "--once"]);
+    let open = fixture
         .ok(&["charges", "list", "--open", "--format", "json"])
         .json();
     assert_eq!(open["charges"].as_array().unwrap().len(), 2, "{open}");
     let cancel = |uid: &str| {
-        let action = Action::BookerCancels(Said::nothing(uid));
-        house.sandbox.lock().act(clock::now(), action).unwrap();
+        let action = ThirdPartyAction::BookerCancels(BookingRemark::nothing(uid));
+        fixture.sandbox.lock().act(clock::now(), action).unwrap();
     };
     cancel(&first);
-    house.ok(&["run", "--once", "--watch"]);
-    assert_eq!(house.balance("bo@example.com").0, 3);
-    let before = fs::read(house.log()).unwrap();
-    house.ok(&["run", "--once", "--watch"]);
+    fixture.ok(&["run", "--once", "--watch"]);
+    assert_eq!(fixture.balance("bo@example.com").0, 3);
+    let before = fs::read(fixture.log()).unwrap();
+    fixture.ok(&["run", "--once", "--watch"]);
     assert_eq!(
-        fs::read(house.log()).unwrap(),
+        fs::read(fixture.log()).unwrap(),
         before,
         "a second watch changes nothing"
     );
-    let explained = house.ok(&["explain", &first]).out;
+    let explained = fixture.ok(&["explain", &first]).out;
     assert!(explained.contains("refund"), "{explained}");
-    let statement = house.ok(&["account", "statement", "bo@example.com"]).out;
+    let statement = fixture.ok(&["account", "statement", "bo@example.com"]).out;
     let words: Vec<&str> = statement.split_whitespace().collect();
-    let said = words.join(" ").contains("cancelled by the booker");
-    assert!(said, "{statement}");
+    let has_reason = words.join(" ").contains("cancelled by the booker");
+    assert!(has_reason, "{statement}");
 
-    let daemon = Daemon::start(&house);
+    let daemon = Daemon::start(&fixture);
     cancel(&second);
-    until("the refund", || house.balance("bo@example.com").0 == 4);
+    until("the refund", || fixture.balance("bo@example.com").0 == 4);
     assert_eq!(daemon.end().0, 0);
-    house.ok(&["ledger", "verify"]);
+    fixture.ok(&["ledger", "verify"]);
 }
 
 #[test]
 fn an_operator_settles_a_charge_by_hand() {
-    let house = House::new("v2");
-    house.ok(&["credits", "grant", "bo@example.com", "4"]);
-    let kept = house.ask(house.lesson, "bo@example.com", "09:00:00Z");
-    let refunded = house.ask(house.lesson, "bo@example.com", "10:00:00Z");
-    house.ok(&["run", "--once"]);
-    house.ok(&["charges", "settle", &kept, "keep"]);
-    house.ok(&["charges", "settle", &refunded, "refund"]);
-    assert_eq!(house.balance("bo@example.com").0, 3);
-    let again = house.run(&["charges", "settle", &kept, "refund"]);
+    let fixture = BinaryFixture::new("v2");
+    fixture.ok(&["credits", "grant", "bo@example.com", "4"]);
+    let confirmed = fixture.ask(fixture.lesson, "bo@example.com", "09:00:00Z");
+    let refunded = fixture.ask(fixture.lesson, "bo@example.com", "10:00:00Z");
+    fixture.ok(&["run", "--once"]);
+    fixture.ok(&["charges", "settle", &confirmed, "keep"]);
+    fixture.ok(&["charges", "settle", &refunded, "refund"]);
+    assert_eq!(fixture.balance("bo@example.com").0, 3);
+    let again = fixture.run(&["charges", "settle", &confirmed, "refund"]);
     assert_ne!(again.code, 0, "{}", again.all());
-    let open = house
+    let open = fixture
         .ok(&["charges", "list", "--open", "--format", "json"])
         .json();
     assert_eq!(open["charges"].as_array().unwrap().len(), 0, "{open}");

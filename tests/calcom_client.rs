@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use maitred::calcom::connect::{Settings, connect};
-use maitred::calcom::port::{Calendar, CallError, Dialect, Select};
-use maitred::domain::booking::{BookingRef, Reading, Status};
+use maitred::calcom::port::{Calendar, CallError, Dialect, BookingFilter};
+use maitred::domain::booking::{BookingRef, Fetched, BookingStatus};
 use maitred::domain::id::{BookingUid, EventTypeId};
 use maitred::domain::time::{Span, Time};
 use secrecy::SecretString;
@@ -37,26 +37,26 @@ enum Reply {
 }
 
 /// A server that answers call after call from a script, and remembers what was asked.
-struct Script {
+struct ScriptedServer {
     address: String,
-    asked: Arc<Mutex<Vec<String>>>,
-    left: Arc<Mutex<VecDeque<Reply>>>,
+    requests: Arc<Mutex<Vec<String>>>,
+    replies: Arc<Mutex<VecDeque<Reply>>>,
     task: JoinHandle<()>,
 }
 
-impl Drop for Script {
+impl Drop for ScriptedServer {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-impl Script {
+impl ScriptedServer {
     async fn start(replies: Vec<Reply>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let left = Arc::new(Mutex::new(VecDeque::from(replies)));
-        let (seen, script) = (Arc::clone(&asked), Arc::clone(&left));
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let replies = Arc::new(Mutex::new(VecDeque::from(replies)));
+        let (seen, script) = (Arc::clone(&requests), Arc::clone(&replies));
         let task = tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
@@ -65,28 +65,28 @@ impl Script {
         });
         Self {
             address,
-            asked,
-            left,
+            requests,
+            replies,
             task,
         }
     }
 
     /// Heads (and bodies) of the calls so far.
-    fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
+    fn requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
     }
 
     /// The request lines of the calls so far.
-    fn lines(&self) -> Vec<String> {
-        let asked = self.asked();
+    fn request_lines(&self) -> Vec<String> {
+        let asked = self.requests();
         let lines = asked.iter().filter_map(|head| head.lines().next());
         lines
             .map(|line| line.trim_end_matches(" HTTP/1.1").to_owned())
             .collect()
     }
 
-    fn add(&self, reply: Reply) {
-        self.left.lock().unwrap().push_back(reply);
+    fn push_reply(&self, reply: Reply) {
+        self.replies.lock().unwrap().push_back(reply);
     }
 }
 
@@ -159,7 +159,7 @@ fn json_reply(status: &str, body: &Value) -> Reply {
     )
 }
 
-fn ok(data: Value) -> Reply {
+fn ok_reply(data: Value) -> Reply {
     json_reply("200 OK", &json!({"status": "success", "data": data}))
 }
 
@@ -181,11 +181,11 @@ fn settings(address: &str, dialect: Dialect) -> Settings {
     }
 }
 
-fn v2(script: &Script) -> Arc<dyn Calendar> {
+fn v2_client(script: &ScriptedServer) -> Arc<dyn Calendar> {
     connect(settings(&script.address, Dialect::V2)).unwrap()
 }
 
-fn v1(script: &Script) -> Arc<dyn Calendar> {
+fn v1_client(script: &ScriptedServer) -> Arc<dyn Calendar> {
     connect(settings(&script.address, Dialect::V1)).unwrap()
 }
 
@@ -193,14 +193,14 @@ fn uid(text: &str) -> BookingUid {
     BookingUid::parse(text).unwrap()
 }
 
-fn booking() -> BookingRef {
+fn booking_ref() -> BookingRef {
     BookingRef {
         uid: uid("abc"),
         id: Some(7),
     }
 }
 
-fn later() -> Time {
+fn far_deadline() -> Time {
     at(60)
 }
 
@@ -216,15 +216,15 @@ fn v1_row(id: i64, uid: &str, status: &str) -> Value {
            "createdAt": "2026-11-20T08:00:00.000Z", "responses": {"email": "bo@example.com"}})
 }
 
-fn status_of(reading: Option<Reading>) -> Option<Status> {
+fn status_of(reading: Option<Fetched>) -> Option<BookingStatus> {
     match reading {
-        Some(Reading::Is(booking)) => Some(booking.status),
-        Some(Reading::Gone) | None => None,
+        Some(Fetched::Found(booking)) => Some(booking.status),
+        Some(Fetched::Gone) | None => None,
     }
 }
 
 /// The error, after making sure that the key is not in it in any form.
-fn without_key<T: std::fmt::Debug>(result: Result<T, CallError>) -> CallError {
+fn error_without_key<T: std::fmt::Debug>(result: Result<T, CallError>) -> CallError {
     let error = result.expect_err("a misbehaving server");
     for text in [format!("{error}"), format!("{error:?}")] {
         for secret in [KEY, "live_0123456789abcdef", "0123456789abcdef"] {
@@ -235,21 +235,21 @@ fn without_key<T: std::fmt::Debug>(result: Result<T, CallError>) -> CallError {
     error
 }
 
-fn is_unknown(error: &CallError) -> bool {
+fn is_unknown_outcome(error: &CallError) -> bool {
     matches!(error, CallError::Unknown(_))
 }
 
-fn is_contract(error: &CallError) -> bool {
+fn is_contract_error(error: &CallError) -> bool {
     matches!(error, CallError::Contract(_))
 }
 
 #[tokio::test]
 async fn v2_speaks_as_the_server_expects() {
-    let row = || ok(v2_row("pending"));
-    let script = Script::start(vec![
-        ok(json!({"id": 12, "email": "ada@example.org"})),
-        ok(json!([])),
-        ok(json!([v2_row("pending")])),
+    let row = || ok_reply(v2_row("pending"));
+    let script = ScriptedServer::start(vec![
+        ok_reply(json!({"id": 12, "email": "ada@example.org"})),
+        ok_reply(json!([])),
+        ok_reply(json!([v2_row("pending")])),
         row(),
         row(),
         row(),
@@ -258,19 +258,19 @@ async fn v2_speaks_as_the_server_expects() {
     .await;
     let base = format!("{}/api/", script.address);
     let calendar = connect(settings(&base, Dialect::V2)).unwrap();
-    assert_eq!(calendar.me().await.unwrap().id.0, 12);
+    assert_eq!(calendar.current_user().await.unwrap().id.0, 12);
     assert!(calendar.event_types().await.unwrap().is_empty());
-    let page = calendar.list(&Select::Pending, 2).await.unwrap();
+    let page = calendar.list(&BookingFilter::Pending, 2).await.unwrap();
     assert_eq!((page.bookings.len(), page.next), (1, None));
-    assert!(matches!(calendar.get(&booking()).await, Ok(Reading::Is(_))));
-    assert!(calendar.confirm(&booking(), later()).await.is_ok());
+    assert!(matches!(calendar.get(&booking_ref()).await, Ok(Fetched::Found(_))));
+    assert!(calendar.confirm(&booking_ref(), far_deadline()).await.is_ok());
     assert!(
         calendar
-            .decline(&booking(), "no \u{0}credits", later())
+            .decline(&booking_ref(), "no \u{0}credits", far_deadline())
             .await
             .is_ok()
     );
-    assert!(calendar.cancel(&booking(), "", later()).await.is_ok());
+    assert!(calendar.cancel(&booking_ref(), "", far_deadline()).await.is_ok());
     assert_eq!(calendar.calls(), 7);
     let expect = [
         "GET /api/v2/me",
@@ -281,8 +281,8 @@ async fn v2_speaks_as_the_server_expects() {
         "POST /api/v2/bookings/abc/decline",
         "POST /api/v2/bookings/abc/cancel",
     ];
-    assert_eq!(script.lines(), expect);
-    for (number, head) in script.asked().iter().enumerate() {
+    assert_eq!(script.request_lines(), expect);
+    for (number, head) in script.requests().iter().enumerate() {
         let version = if number == 1 {
             "2024-06-14"
         } else {
@@ -298,24 +298,24 @@ async fn v2_speaks_as_the_server_expects() {
         );
         assert!(head.contains("user-agent: maitred/"), "{head}");
     }
-    assert!(script.asked()[5].ends_with(r#"{"reason":"no credits"}"#));
-    assert!(script.asked()[6].ends_with(r#"{"cancellationReason":"No reason was given."}"#));
+    assert!(script.requests()[5].ends_with(r#"{"reason":"no credits"}"#));
+    assert!(script.requests()[6].ends_with(r#"{"cancellationReason":"No reason was given."}"#));
 }
 
 #[tokio::test]
-async fn windows_are_asked_for_a_day_wider() {
-    let script = Script::start(vec![ok(json!([])), ok(json!([])), ok(json!([]))]).await;
-    let calendar = v2(&script);
+async fn list_windows_are_widened_by_a_day() {
+    let script = ScriptedServer::start(vec![ok_reply(json!([])), ok_reply(json!([])), ok_reply(json!([]))]).await;
+    let calendar = v2_client(&script);
     let (from, to) = (
         "2026-12-02T00:00:00Z".parse().unwrap(),
         "2026-12-03T00:00:00Z".parse().unwrap(),
     );
     calendar
-        .list(&Select::Upcoming { from, to }, 0)
+        .list(&BookingFilter::Upcoming { from, to }, 0)
         .await
         .unwrap();
-    calendar.list(&Select::Past { from, to }, 0).await.unwrap();
-    calendar.list(&Select::UpdatedSince(from), 0).await.unwrap();
+    calendar.list(&BookingFilter::Past { from, to }, 0).await.unwrap();
+    calendar.list(&BookingFilter::UpdatedSince(from), 0).await.unwrap();
     let window = "sortStart=asc&afterStart=2026-12-01T00%3A00%3A00.000Z\
                   &beforeEnd=2026-12-04T00%3A00%3A00.000Z&take=250&skip=0";
     let expect = [
@@ -325,7 +325,7 @@ async fn windows_are_asked_for_a_day_wider() {
          &afterUpdatedAt=2026-12-02T00%3A00%3A00.000Z&take=250&skip=0"
             .to_owned(),
     ];
-    assert_eq!(script.lines(), expect);
+    assert_eq!(script.request_lines(), expect);
 }
 
 #[tokio::test]
@@ -374,13 +374,13 @@ async fn what_breaks_on_the_way_leaves_the_outcome_unknown() {
         ),
     ];
     for (what, reply) in rows {
-        let script = Script::start(vec![reply]).await;
-        let error = without_key(v2(&script).confirm(&booking(), later()).await);
+        let script = ScriptedServer::start(vec![reply]).await;
+        let error = error_without_key(v2_client(&script).confirm(&booking_ref(), far_deadline()).await);
         // Only the server's own words end the call; what it did before is unknown then, too.
         let ended = matches!(error, CallError::Failed(_));
         assert_eq!(ended, what == "500", "{what}: {error}");
-        assert!(ended || is_unknown(&error), "{what}: {error}");
-        assert_eq!(script.asked().len(), 1, "{what}: sent once");
+        assert!(ended || is_unknown_outcome(&error), "{what}: {error}");
+        assert_eq!(script.requests().len(), 1, "{what}: sent once");
     }
 }
 
@@ -391,14 +391,14 @@ async fn a_slow_server_is_given_up_wherever_it_stops() {
         "HTTP/1.1 200 OK\r\n",
         "HTTP/1.1 200 OK\r\ncontent-length: 90\r\n\r\n{\"data\"",
     ] {
-        let script = Script::start(vec![Reply::Stall(bytes.into())]).await;
+        let script = ScriptedServer::start(vec![Reply::Stall(bytes.into())]).await;
         let timeout = Duration::from_millis(200);
         let slow = Settings {
             confirm_timeout: timeout,
             ..settings(&script.address, Dialect::V2)
         };
-        let error = without_key(connect(slow).unwrap().confirm(&booking(), later()).await);
-        assert!(is_unknown(&error), "{bytes:?}: {error}");
+        let error = error_without_key(connect(slow).unwrap().confirm(&booking_ref(), far_deadline()).await);
+        assert!(is_unknown_outcome(&error), "{bytes:?}: {error}");
     }
 }
 
@@ -414,8 +414,8 @@ async fn a_body_without_end_is_cut_off() {
         (open, vec![b' '; 0x10000]),
     ];
     for (head, body) in rows {
-        let script = Script::start(vec![Reply::Flood(head.into(), body)]).await;
-        let error = without_key(v2(&script).get(&booking()).await);
+        let script = ScriptedServer::start(vec![Reply::Flood(head.into(), body)]).await;
+        let error = error_without_key(v2_client(&script).get(&booking_ref()).await);
         assert!(
             matches!(error, CallError::TooLarge { .. }) && error.to_string().contains("8 MiB"),
             "{error}"
@@ -425,7 +425,7 @@ async fn a_body_without_end_is_cut_off() {
 
 #[tokio::test]
 async fn a_redirect_is_not_followed_and_does_not_show_the_key() {
-    let other = Script::start(vec![]).await;
+    let other = ScriptedServer::start(vec![]).await;
     for status in [
         "301 Moved",
         "302 Found",
@@ -435,15 +435,15 @@ async fn a_redirect_is_not_followed_and_does_not_show_the_key() {
         let place = format!("{}/v1/me?apiKey={KEY}", other.address);
         let location = format!("location: {place}\r\n");
         for dialect in [Dialect::V2, Dialect::V1] {
-            let script = Script::start(vec![reply(status, &location, b"")]).await;
+            let script = ScriptedServer::start(vec![reply(status, &location, b"")]).await;
             let calendar = connect(settings(&script.address, dialect)).unwrap();
-            let error = without_key(calendar.me().await);
-            assert!(is_contract(&error), "{error}");
+            let error = error_without_key(calendar.current_user().await);
+            assert!(is_contract_error(&error), "{error}");
             assert!(error.to_string().contains(&other.address), "{error}");
             assert!(!error.to_string().contains("apiKey"), "{error}");
         }
     }
-    assert!(other.asked().is_empty());
+    assert!(other.requests().is_empty());
 }
 
 #[tokio::test]
@@ -453,11 +453,11 @@ async fn a_server_that_is_not_there_was_sent_nothing() {
     drop(listener);
     for dialect in [Dialect::V2, Dialect::V1] {
         let calendar = connect(settings(&address, dialect)).unwrap();
-        let error = without_key(calendar.me().await);
+        let error = error_without_key(calendar.current_user().await);
         assert!(matches!(error, CallError::Unreachable(_)), "{error}");
     }
     // TLS is spoken to one that does not.
-    let script = Script::start(vec![Reply::Bytes(
+    let script = ScriptedServer::start(vec![Reply::Bytes(
         b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(),
     )])
     .await;
@@ -467,7 +467,7 @@ async fn a_server_that_is_not_there_was_sent_nothing() {
         ..settings(&address, Dialect::V2)
     })
     .unwrap();
-    let error = without_key(calendar.confirm(&booking(), later()).await);
+    let error = error_without_key(calendar.confirm(&booking_ref(), far_deadline()).await);
     assert!(matches!(error, CallError::Unreachable(_)), "{error}");
 }
 
@@ -489,10 +489,10 @@ async fn a_key_that_is_echoed_is_taken_out() {
                     json_reply(status, &json!({"message": text})),
                     reply(status, "", text.as_bytes()),
                 ];
-                let script = Script::start(replies.clone()).await;
+                let script = ScriptedServer::start(replies.clone()).await;
                 let calendar = connect(settings(&script.address, dialect)).unwrap();
                 for _ in replies {
-                    let error = without_key(calendar.me().await);
+                    let error = error_without_key(calendar.current_user().await);
                     assert!(!error.to_string().contains("%5F"), "{error}");
                 }
             }
@@ -505,43 +505,43 @@ async fn after_a_429_nothing_is_sent_until_the_block_is_over() {
     let seconds = Arc::new(AtomicI64::new(0));
     let limits = "x-ratelimit-limit-default: 120\r\nx-ratelimit-remaining-default: 0\r\n\
                   x-ratelimit-reset-default: 3600\r\n";
-    let script = Script::start(vec![reply("429 Too Many Requests", limits, b"{}")]).await;
+    let script = ScriptedServer::start(vec![reply("429 Too Many Requests", limits, b"{}")]).await;
     let now = Arc::clone(&seconds);
     let mut of = settings(&script.address, Dialect::V2);
     of.clock = Arc::new(move || at(now.load(Ordering::Relaxed)));
     let calendar = connect(of).unwrap();
-    assert!(calendar.ready() > 100);
+    assert!(calendar.available_calls() > 100);
     let until = at(3600) + Span::seconds(1);
     for _ in 0..3 {
-        let error = without_key(calendar.confirm(&booking(), later()).await);
-        assert_eq!(error, CallError::Limited { until });
+        let error = error_without_key(calendar.confirm(&booking_ref(), far_deadline()).await);
+        assert_eq!(error, CallError::RateLimited { until });
         assert_eq!(
-            without_key(calendar.me().await),
-            CallError::Limited { until }
+            error_without_key(calendar.current_user().await),
+            CallError::RateLimited { until }
         );
     }
-    assert_eq!((calendar.calls(), calendar.ready()), (1, 0));
-    script.add(ok(json!({"id": 1})));
+    assert_eq!((calendar.calls(), calendar.available_calls()), (1, 0));
+    script.push_reply(ok_reply(json!({"id": 1})));
     seconds.store(3601, Ordering::Relaxed);
-    assert!(calendar.me().await.is_ok());
+    assert!(calendar.current_user().await.is_ok());
     assert_eq!(calendar.calls(), 2);
 }
 
 #[tokio::test]
 async fn a_write_past_its_deadline_is_not_sent() {
-    let script = Script::start(vec![]).await;
+    let script = ScriptedServer::start(vec![]).await;
     let early = at(-1);
-    for calendar in [v2(&script), v1(&script)] {
+    for calendar in [v2_client(&script), v1_client(&script)] {
         for result in [
-            calendar.confirm(&booking(), early).await,
-            calendar.decline(&booking(), "x", early).await,
-            calendar.cancel(&booking(), "x", early).await,
+            calendar.confirm(&booking_ref(), early).await,
+            calendar.decline(&booking_ref(), "x", early).await,
+            calendar.cancel(&booking_ref(), "x", early).await,
         ] {
-            assert_eq!(without_key(result), CallError::TooLate);
+            assert_eq!(error_without_key(result), CallError::TooLate);
         }
         assert_eq!(calendar.calls(), 0);
     }
-    assert!(script.asked().is_empty());
+    assert!(script.requests().is_empty());
 }
 
 #[tokio::test]
@@ -554,8 +554,8 @@ async fn odd_rows_do_not_hide_the_others() {
     let body = json!({"status": "success", "data": [deep, odd, v2_row("pending"), 5]});
     let body = body.to_string().replace("\"DEEP\"", &nested);
     let date = "date: Mon, 23 Nov 2026 08:01:48 GMT\r\n";
-    let script = Script::start(vec![reply("200 OK", date, body.as_bytes())]).await;
-    let page = v2(&script).list(&Select::Pending, 0).await.unwrap();
+    let script = ScriptedServer::start(vec![reply("200 OK", date, body.as_bytes())]).await;
+    let page = v2_client(&script).list(&BookingFilter::Pending, 0).await.unwrap();
     assert_eq!(page.bookings.len(), 2);
     assert_eq!(
         page.unreadable,
@@ -569,35 +569,35 @@ async fn odd_rows_do_not_hide_the_others() {
 
 #[tokio::test]
 async fn v1_reads_before_and_after_it_writes() {
-    let shown = |status: &str| json_reply("200 OK", &json!({"booking": v1_row(7, "abc", status)}));
+    let booking_reply = |status: &str| json_reply("200 OK", &json!({"booking": v1_row(7, "abc", status)}));
     let patched = json_reply(
         "200 OK",
         &json!({"booking": {"id": 7, "status": "ACCEPTED"}}),
     );
     let deleted = json_reply("200 OK", &json!({"success": true, "bookingId": 7}));
-    let script = Script::start(vec![
-        shown("PENDING"),
+    let script = ScriptedServer::start(vec![
+        booking_reply("PENDING"),
         patched,
-        shown("ACCEPTED"),
-        shown("PENDING"),
+        booking_reply("ACCEPTED"),
+        booking_reply("PENDING"),
         deleted.clone(),
-        shown("CANCELLED"),
-        shown("ACCEPTED"),
+        booking_reply("CANCELLED"),
+        booking_reply("ACCEPTED"),
         deleted,
-        shown("CANCELLED"),
+        booking_reply("CANCELLED"),
     ])
     .await;
-    let calendar = v1(&script);
+    let calendar = v1_client(&script);
     assert!(calendar.reads_before_acting());
-    let got = calendar.confirm(&booking(), later()).await.unwrap();
-    assert_eq!(status_of(got), Some(Status::Accepted));
+    let got = calendar.confirm(&booking_ref(), far_deadline()).await.unwrap();
+    assert_eq!(status_of(got), Some(BookingStatus::Accepted));
     let got = calendar
-        .decline(&booking(), "kein Guthaben & so", later())
+        .decline(&booking_ref(), "kein Guthaben & so", far_deadline())
         .await
         .unwrap();
-    assert_eq!(status_of(got), Some(Status::Cancelled));
-    let got = calendar.cancel(&booking(), "x", later()).await.unwrap();
-    assert_eq!(status_of(got), Some(Status::Cancelled));
+    assert_eq!(status_of(got), Some(BookingStatus::Cancelled));
+    let got = calendar.cancel(&booking_ref(), "x", far_deadline()).await.unwrap();
+    assert_eq!(status_of(got), Some(BookingStatus::Cancelled));
     let (key, read) = (format!("apiKey={KEY}"), "GET /v1/bookings/7?expand=team");
     let expect = [
         format!("{read}&{key}"),
@@ -610,11 +610,11 @@ async fn v1_reads_before_and_after_it_writes() {
         format!("DELETE /v1/bookings/7?cancellationReason=x&{key}"),
         format!("{read}&{key}"),
     ];
-    assert_eq!(script.lines(), expect);
-    assert!(script.asked()[1].ends_with(r#"{"status":"ACCEPTED"}"#));
+    assert_eq!(script.request_lines(), expect);
+    assert!(script.requests()[1].ends_with(r#"{"status":"ACCEPTED"}"#));
     assert!(
         script
-            .asked()
+            .requests()
             .iter()
             .all(|head| !head.contains("authorization"))
     );
@@ -622,7 +622,7 @@ async fn v1_reads_before_and_after_it_writes() {
 
 #[tokio::test]
 async fn v1_leaves_alone_what_is_not_in_the_right_state() {
-    let shown = |status: &str| json_reply("200 OK", &json!({"booking": v1_row(7, "abc", status)}));
+    let booking_reply = |status: &str| json_reply("200 OK", &json!({"booking": v1_row(7, "abc", status)}));
     let none = json_reply(
         "403 Forbidden",
         &json!({"message": "You are not authorized"}),
@@ -634,84 +634,84 @@ async fn v1_leaves_alone_what_is_not_in_the_right_state() {
         "AWAITING_HOST",
         "NEW_WORD",
     ] {
-        let script = Script::start(vec![shown(status), shown(status)]).await;
-        let calendar = v1(&script);
+        let script = ScriptedServer::start(vec![booking_reply(status), booking_reply(status)]).await;
+        let calendar = v1_client(&script);
         assert!(
             calendar
-                .confirm(&booking(), later())
+                .confirm(&booking_ref(), far_deadline())
                 .await
                 .unwrap()
                 .is_some()
         );
         assert!(
             calendar
-                .decline(&booking(), "x", later())
+                .decline(&booking_ref(), "x", far_deadline())
                 .await
                 .unwrap()
                 .is_some()
         );
         assert!(
-            script.lines().iter().all(|line| line.starts_with("GET")),
+            script.request_lines().iter().all(|line| line.starts_with("GET")),
             "{status}"
         );
     }
     for status in ["REJECTED", "CANCELLED"] {
-        let script = Script::start(vec![shown(status)]).await;
+        let script = ScriptedServer::start(vec![booking_reply(status)]).await;
         assert!(
-            v1(&script)
-                .cancel(&booking(), "x", later())
+            v1_client(&script)
+                .cancel(&booking_ref(), "x", far_deadline())
                 .await
                 .unwrap()
                 .is_some()
         );
     }
-    let script = Script::start(vec![none]).await;
-    let got = v1(&script).confirm(&booking(), later()).await;
-    assert_eq!(got, Ok(Some(Reading::Gone)));
+    let script = ScriptedServer::start(vec![none]).await;
+    let got = v1_client(&script).confirm(&booking_ref(), far_deadline()).await;
+    assert_eq!(got, Ok(Some(Fetched::Gone)));
     // The number names another booking by now.
     let other = json_reply("200 OK", &json!({"booking": v1_row(7, "xyz", "PENDING")}));
-    let script = Script::start(vec![other]).await;
-    let error = without_key(v1(&script).confirm(&booking(), later()).await);
+    let script = ScriptedServer::start(vec![other]).await;
+    let error = error_without_key(v1_client(&script).confirm(&booking_ref(), far_deadline()).await);
     // Nothing was sent, so the call is not one that may still be running.
     assert!(matches!(error, CallError::Unreachable(_)), "{error}");
     // Without a number nothing can be asked.
-    let script = Script::start(vec![]).await;
+    let script = ScriptedServer::start(vec![]).await;
     for id in [None, Some(0), Some(-1), Some(i64::from(i32::MAX) + 1)] {
         let nameless = BookingRef {
             uid: uid("abc"),
             id,
         };
-        let error = without_key(v1(&script).get(&nameless).await);
+        let error = error_without_key(v1_client(&script).get(&nameless).await);
         assert!(matches!(error, CallError::Refused(_)), "{error}");
     }
 }
 
 #[tokio::test]
-async fn v1_believes_the_reading_and_not_the_yes() {
-    let shown = |status: &str| json_reply("200 OK", &json!({"booking": v1_row(7, "abc", status)}));
+async fn v1_trusts_the_reading_over_the_answer_of_a_write() {
+    let booking_reply = |status: &str| json_reply("200 OK", &json!({"booking": v1_row(7, "abc", status)}));
     let patched = |status: &str| json_reply("200 OK", &json!({"booking": {"status": status}}));
     let down = || json_reply("500 Oh", &json!({"message": "Something went wrong"}));
     // The answer to the PATCH, the reading after it, and what is made of both.
     let rows = [
         (
             patched("ACCEPTED"),
-            shown("CANCELLED"),
-            Ok(Some(Status::Cancelled)),
+            booking_reply("CANCELLED"),
+            Ok(Some(BookingStatus::Cancelled)),
         ),
         (
             patched("PENDING"),
-            shown("PENDING"),
-            Ok(Some(Status::Pending)),
+            booking_reply("PENDING"),
+            Ok(Some(BookingStatus::Pending)),
         ),
         (patched("ACCEPTED"), down(), Ok(None)),
         (patched("PENDING"), down(), Err(())),
     ];
     for (patch, after, expect) in rows {
-        let script = Script::start(vec![shown("PENDING"), patch, after]).await;
-        let got = v1(&script).confirm(&booking(), later()).await;
+        let script = ScriptedServer::start(vec![booking_reply("PENDING"), patch, after]).await;
+        let got = v1_client(&script).confirm(&booking_ref(), far_deadline()).await;
         assert_eq!(
             got.map(status_of)
-                .map_err(|error| assert!(is_unknown(&error))),
+                .map_err(|error| assert!(is_unknown_outcome(&error))),
             expect
         );
     }
@@ -722,14 +722,14 @@ async fn v1_believes_the_reading_and_not_the_yes() {
             &json!({"message": "invalid_type in 'responses'"}),
         ),
     ] {
-        let script = Script::start(vec![shown("PENDING"), patch]).await;
-        let error = without_key(v1(&script).confirm(&booking(), later()).await);
+        let script = ScriptedServer::start(vec![booking_reply("PENDING"), patch]).await;
+        let error = error_without_key(v1_client(&script).confirm(&booking_ref(), far_deadline()).await);
         assert!(matches!(error, CallError::Failed(_)), "{error}");
     }
 }
 
 #[tokio::test]
-async fn v1_picks_the_pending_ones_itself() {
+async fn v1_filters_pending_bookings_itself() {
     let mut over = v1_row(3, "c", "PENDING");
     over["startTime"] = json!("2026-11-01T09:00:00.000Z");
     over["endTime"] = json!("2026-11-01T10:00:00.000Z");
@@ -737,8 +737,8 @@ async fn v1_picks_the_pending_ones_itself() {
         v1_row(1, "a", "PENDING"), v1_row(2, "b", "ACCEPTED"), over, v1_row(4, "d", "PENDING"),
         v1_row(5, "e", "CANCELLED"), {"id": 6, "uid": "f"},
     ]);
-    let script = Script::start(vec![json_reply("200 OK", &json!({"bookings": rows}))]).await;
-    let page = v1(&script).list(&Select::Pending, 0).await.unwrap();
+    let script = ScriptedServer::start(vec![json_reply("200 OK", &json!({"bookings": rows}))]).await;
+    let page = v1_client(&script).list(&BookingFilter::Pending, 0).await.unwrap();
     let uids: Vec<_> = page
         .bookings
         .iter()
@@ -752,7 +752,7 @@ async fn v1_picks_the_pending_ones_itself() {
         "GET /v1/bookings?expand=team&sortBy=createdAt&order=asc\
          &dateFrom=2026-11-22T00%3A00%3A00.000Z&take=128&page=1&apiKey={KEY}"
     );
-    assert_eq!(script.lines(), [expect]);
+    assert_eq!(script.request_lines(), [expect]);
 }
 
 #[tokio::test]
@@ -764,13 +764,13 @@ async fn v1_reads_around_a_row_that_spoils_its_page() {
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();
             let head = read_request(&mut stream).await.unwrap();
-            let bytes = spoiled(head.split_whitespace().nth(1).unwrap());
+            let bytes = page_with_bad_row(head.split_whitespace().nth(1).unwrap());
             stream.write_all(&bytes).await.unwrap();
             let _ = stream.shutdown().await;
         }
     });
     let calendar = connect(settings(&address, Dialect::V1)).unwrap();
-    let page = calendar.list(&Select::Pending, 0).await.unwrap();
+    let page = calendar.list(&BookingFilter::Pending, 0).await.unwrap();
     let ids: Vec<_> = page
         .bookings
         .iter()
@@ -786,12 +786,12 @@ async fn v1_reads_around_a_row_that_spoils_its_page() {
     );
     assert_eq!(page.next, Some(1));
     assert_eq!(calendar.calls(), 15);
-    let page = calendar.list(&Select::Pending, 1).await.unwrap();
+    let page = calendar.list(&BookingFilter::Pending, 1).await.unwrap();
     assert_eq!((page.bookings.len(), page.next), (72, None));
     task.abort();
 }
 
-fn spoiled(target: &str) -> Vec<u8> {
+fn page_with_bad_row(target: &str) -> Vec<u8> {
     let parameter = |name: &str| {
         let pairs = target.split(['?', '&']);
         let value = pairs
@@ -822,24 +822,24 @@ fn spoiled(target: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn v1_gives_up_a_list_that_is_refused_as_such() {
+async fn v1_gives_up_a_list_that_the_server_refuses() {
     let refused = json_reply("400 Bad Request", &json!({"message": "invalid_enum_value"}));
-    let script = Script::start(vec![refused; 40]).await;
-    let error = without_key(v1(&script).list(&Select::Pending, 0).await);
+    let script = ScriptedServer::start(vec![refused; 40]).await;
+    let error = error_without_key(v1_client(&script).list(&BookingFilter::Pending, 0).await);
     assert!(matches!(error, CallError::Refused(_)), "{error}");
-    assert!(script.asked().len() < 40, "bounded");
+    assert!(script.requests().len() < 40, "bounded");
 }
 
 #[tokio::test]
 async fn an_event_type_that_is_not_there_is_none() {
     let none = json!({"error": {"code": "NotFoundException", "message": "no such event type"}});
-    let script = Script::start(vec![
+    let script = ScriptedServer::start(vec![
         json_reply("404 Not Found", &none),
         json_reply("403 Forbidden", &none),
-        ok(json!({"id": 7, "slug": "lesson", "title": "Lesson", "lengthInMinutes": 30})),
+        ok_reply(json!({"id": 7, "slug": "lesson", "title": "Lesson", "lengthInMinutes": 30})),
     ])
     .await;
-    let calendar = v2(&script);
+    let calendar = v2_client(&script);
     assert_eq!(calendar.event_type(EventTypeId(7)).await, Ok(None));
     assert_eq!(calendar.event_type(EventTypeId(7)).await, Ok(None));
     let found = calendar.event_type(EventTypeId(7)).await.unwrap().unwrap();
@@ -848,9 +848,9 @@ async fn an_event_type_that_is_not_there_is_none() {
 
 /// What was logged, by us and by everything below us.
 #[derive(Clone, Default)]
-struct Sink(Arc<Mutex<Vec<u8>>>);
+struct LogSink(Arc<Mutex<Vec<u8>>>);
 
-impl io::Write for Sink {
+impl io::Write for LogSink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap().extend_from_slice(bytes);
         Ok(bytes.len())
@@ -863,7 +863,7 @@ impl io::Write for Sink {
 
 #[tokio::test]
 async fn nothing_that_is_logged_shows_the_key() {
-    let sink = Sink::default();
+    let sink = LogSink::default();
     let writer = sink.clone();
     tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)
@@ -873,10 +873,10 @@ async fn nothing_that_is_logged_shows_the_key() {
     let row = json_reply("200 OK", &json!({"booking": v1_row(7, "abc", "PENDING")}));
     let echo = json_reply("400 Bad Request", &json!({"message": KEY}));
     for dialect in [Dialect::V2, Dialect::V1] {
-        let script = Script::start(vec![row.clone(), echo.clone(), Reply::Bytes(Vec::new())]).await;
+        let script = ScriptedServer::start(vec![row.clone(), echo.clone(), Reply::Bytes(Vec::new())]).await;
         let calendar = connect(settings(&script.address, dialect)).unwrap();
         for _ in 0..3 {
-            let _ = calendar.get(&booking()).await;
+            let _ = calendar.get(&booking_ref()).await;
         }
     }
     let logged = String::from_utf8_lossy(&sink.0.lock().unwrap()).into_owned();
@@ -894,10 +894,10 @@ fn a_proxy_from_the_environment_is_used() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     if std::env::var_os(CHILD).is_some() {
         let calendar = connect(settings("http://cal.invalid", Dialect::V2)).unwrap();
-        assert_eq!(runtime.block_on(calendar.me()).unwrap().id.0, 12);
+        assert_eq!(runtime.block_on(calendar.current_user()).unwrap().id.0, 12);
         return;
     }
-    let script = runtime.block_on(Script::start(vec![ok(json!({"id": 12}))]));
+    let script = runtime.block_on(ScriptedServer::start(vec![ok_reply(json!({"id": 12}))]));
     let child = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "a_proxy_from_the_environment_is_used"])
         .env(CHILD, "1")
@@ -908,5 +908,5 @@ fn a_proxy_from_the_environment_is_used() {
         .output()
         .unwrap();
     assert!(child.status.success(), "{child:?}");
-    assert_eq!(script.lines(), ["GET http://cal.invalid/v2/me"]);
+    assert_eq!(script.request_lines(), ["GET http://cal.invalid/v2/me"]);
 }

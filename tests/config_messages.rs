@@ -4,13 +4,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use maitred::config::finding::{Finding, Findings, Severity};
-use maitred::config::model::SHIPPED;
+use maitred::config::finding::{Diagnostic, Diagnostics, Severity};
+use maitred::config::model::SHIPPED_CONFIG;
 use maitred::config::parse::parse;
 use proptest::prelude::*;
 
 /// Stands in every secret of the fixtures.
-const MARK: &str = "5ecre7";
+const SECRET_MARK: &str = "5ecre7";
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/config")
@@ -32,18 +32,18 @@ fn fixtures() -> Vec<(String, String)> {
     fixtures
 }
 
-fn findings(text: &str) -> Vec<Finding> {
+fn findings(text: &str) -> Vec<Diagnostic> {
     match parse(text, "config.toml") {
         Ok(loaded) => {
             assert!(
                 loaded
-                    .findings
+                    .warnings
                     .iter()
                     .all(|f| f.severity == Severity::Warning)
             );
-            loaded.findings
+            loaded.warnings
         }
-        Err(Findings(findings)) => {
+        Err(Diagnostics(findings)) => {
             assert!(findings.iter().any(|f| f.severity == Severity::Error));
             findings
         }
@@ -51,7 +51,7 @@ fn findings(text: &str) -> Vec<Finding> {
 }
 
 #[test]
-fn messages() {
+fn messages_match_their_snapshots() {
     let fixtures = fixtures();
     assert!(
         fixtures.len() >= 30,
@@ -65,7 +65,7 @@ fn messages() {
         for (name, text) in fixtures {
             let findings = findings(&text);
             assert!(!findings.is_empty(), "{name} has nothing wrong with it");
-            insta::assert_snapshot!(name, Findings(findings).to_string());
+            insta::assert_snapshot!(name, Diagnostics(findings).to_string());
         }
     });
 }
@@ -79,7 +79,7 @@ fn every_message_says_where_what_and_what_to_do() {
                 "{name}"
             );
             assert!(
-                finding.place.is_some() || finding.severity == Severity::Warning,
+                finding.position.is_some() || finding.severity == Severity::Warning,
                 "{name}: {}",
                 finding.problem
             );
@@ -90,7 +90,7 @@ fn every_message_says_where_what_and_what_to_do() {
 }
 
 /// What a message proposes to write in place of what it marks.
-fn proposal(help: &str) -> Option<&str> {
+fn proposed_text(help: &str) -> Option<&str> {
     let meant = help
         .strip_prefix("did you mean ")
         .and_then(|rest| rest.strip_suffix('?'));
@@ -100,9 +100,9 @@ fn proposal(help: &str) -> Option<&str> {
 }
 
 /// The text with the proposal in place of what the finding marks.
-fn followed(text: &str, finding: &Finding, proposal: &str) -> Option<String> {
-    let place = finding.place.as_ref()?;
-    let marked = place.excerpt.as_ref()?.width;
+fn apply_proposal(text: &str, finding: &Diagnostic, proposal: &str) -> Option<String> {
+    let place = finding.position.as_ref()?;
+    let marked = place.excerpt.as_ref()?.mark_width;
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     let line: Vec<char> = lines.get(place.line - 1)?.chars().collect();
     let (before, rest) = line.split_at(place.column - 1);
@@ -139,10 +139,10 @@ fn what_a_message_proposes_is_right() {
     let mut tried = 0;
     for (name, text) in fixtures() {
         for finding in findings(&text) {
-            let Some(proposal) = proposal(&finding.help) else {
+            let Some(proposal) = proposed_text(&finding.help) else {
                 continue;
             };
-            let Some(better) = followed(&text, &finding, proposal) else {
+            let Some(better) = apply_proposal(&text, &finding, proposal) else {
                 continue;
             };
             tried += 1;
@@ -254,22 +254,22 @@ fn what_a_message_advises_can_be_done() {
 }
 
 #[test]
-fn no_secret_is_ever_repeated() {
-    let mut seen = 0;
+fn messages_never_contain_a_secret() {
+    let mut count = 0;
     for (name, text) in fixtures() {
-        if text.contains(MARK) {
-            seen += 1;
+        if text.contains(SECRET_MARK) {
+            count += 1;
             let findings = findings(&text);
-            let shown = format!("{findings:?} {}", Findings(findings.clone()));
-            assert!(!shown.contains(MARK), "{name}: {shown}");
+            let rendered = format!("{findings:?} {}", Diagnostics(findings.clone()));
+            assert!(!rendered.contains(SECRET_MARK), "{name}: {rendered}");
         }
     }
-    assert!(seen >= 13, "the fixtures hold {seen} secrets");
+    assert!(count >= 13, "the fixtures hold {count} secrets");
 }
 
 /// The shipped text with its example gate switched on and some of it replaced.
-fn mutated(cuts: &[(usize, usize, String)]) -> String {
-    let mut text: Vec<char> = SHIPPED.replace("\n#", "\n").chars().collect();
+fn shipped_text_with_changes(cuts: &[(usize, usize, String)]) -> String {
+    let mut text: Vec<char> = SHIPPED_CONFIG.replace("\n#", "\n").chars().collect();
     for (at, length, with) in cuts {
         let start = at % (text.len() + 1);
         let end = (start + length).min(text.len());
@@ -279,17 +279,17 @@ fn mutated(cuts: &[(usize, usize, String)]) -> String {
 }
 
 /// Whatever the text: an answer, and messages that can be printed.
-fn answers(text: &str) {
+fn check_any_text(text: &str) {
     let findings = findings(text);
     let lines = text.matches('\n').count() + 1;
     for finding in &findings {
-        if let Some(place) = &finding.place {
+        if let Some(place) = &finding.position {
             assert!((1..=lines).contains(&place.line) && place.column >= 1);
         }
     }
-    let shown = Findings(findings).to_string();
+    let rendered = Diagnostics(findings).to_string();
     let printable = |c: char| c == '\n' || !c.is_control();
-    assert!(shown.chars().all(printable), "{shown:?}");
+    assert!(rendered.chars().all(printable), "{rendered:?}");
 }
 
 /// Pieces of configurations, in any order.
@@ -303,34 +303,34 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn any_text_gets_an_answer(text in "(?s).{0,200}") {
-        answers(&text);
+    fn any_text_gets_a_result(text in "(?s).{0,200}") {
+        check_any_text(&text);
     }
 
     #[test]
-    fn any_toml_like_text_gets_an_answer(
+    fn any_toml_like_text_gets_a_result(
         text in TOML_LIKE
     ) {
-        answers(&text);
+        check_any_text(&text);
     }
 
     #[test]
-    fn the_shipped_text_with_mistakes_gets_an_answer(
+    fn the_shipped_text_with_mistakes_gets_a_result(
         cuts in prop::collection::vec((any::<usize>(), 0usize..40, ".{0,6}"), 1..6)
     ) {
-        answers(&mutated(&cuts));
+        check_any_text(&shipped_text_with_changes(&cuts));
     }
 
     #[test]
-    fn any_schedule_gets_an_answer(text in r"[0-9*/,LW#?@+A-Z -]{0,24}") {
-        answers(&format!("[schedule]\npoll = '{text}'\n"));
+    fn any_schedule_gets_a_result(text in r"[0-9*/,LW#?@+A-Z -]{0,24}") {
+        check_any_text(&format!("[schedule]\npoll = '{text}'\n"));
     }
 }
 
 #[test]
-fn deep_nesting_gets_an_answer() {
+fn deep_nesting_gets_a_result() {
     for open in ["[", "{a=", "["] {
-        answers(&format!("hosts = {}", open.repeat(20_000)));
+        check_any_text(&format!("hosts = {}", open.repeat(20_000)));
     }
-    answers(&format!("a{} = 1", ".a".repeat(20_000)));
+    check_any_text(&format!("a{} = 1", ".a".repeat(20_000)));
 }

@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use maitred::config::parse::parse;
-use maitred::domain::decision::Outcome;
+use maitred::domain::decision::DecisionOutcome;
 use maitred::domain::fact::Fact;
 use maitred::domain::ledger_state::LedgerFact;
 use maitred::store::record::fact;
@@ -61,8 +61,8 @@ fn every_kind_of_fact_is_among_the_seeds() {
         }
         let facts = fact::read(&bytes).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         for fact in &facts {
-            kinds.insert(kind(fact));
-            if let Fact::Called { call, .. } = fact {
+            kinds.insert(fact_kind(fact));
+            if let Fact::CallRecorded { call, .. } = fact {
                 ends.insert(format!("{:?}", discriminant(&call.end)));
             }
         }
@@ -75,37 +75,37 @@ fn every_kind_of_fact_is_among_the_seeds() {
 const KINDS: usize = 29;
 
 /// A new kind, or a new part of one that old logs do not have, needs a seed and a word here.
-fn kind(fact: &Fact) -> &'static str {
+fn fact_kind(fact: &Fact) -> &'static str {
     match fact {
-        Fact::Opened { .. } => "opened",
-        Fact::Aliased { .. } => "aliased",
-        Fact::Unaliased { .. } => "unaliased",
-        Fact::Described { .. } => "described",
-        Fact::Frozen { .. } => "frozen",
-        Fact::Pinned { .. } => "pinned",
+        Fact::AccountOpened { .. } => "opened",
+        Fact::AliasAdded { .. } => "aliased",
+        Fact::AliasRemoved { .. } => "unaliased",
+        Fact::AccountDescribed { .. } => "described",
+        Fact::FreezeChanged { .. } => "frozen",
+        Fact::PinChanged { .. } => "pinned",
         Fact::Grant { .. } => "grant",
         Fact::Revoke { .. } => "revoke",
         Fact::Expire { .. } => "expire",
         Fact::Hold { terms: None, .. } => "hold",
         Fact::Hold { .. } => "hold with terms",
         Fact::Post { .. } => "post",
-        Fact::Void { back, .. } if back.is_empty() => "void",
+        Fact::Void { refund_parts: back, .. } if back.is_empty() => "void",
         Fact::Void { .. } => "void to new lots",
         Fact::Refund { .. } => "refund",
-        Fact::Move { keeps: 0, .. } => "move",
+        Fact::Move { non_refundable: 0, .. } => "move",
         Fact::Move { .. } => "move that keeps",
-        Fact::Closed { .. } => "closed",
-        Fact::Decided { request } if request.pin.is_some() => "decided after a PIN",
-        Fact::Decided { .. } => "decided",
-        Fact::Reviewed { .. } => "reviewed",
-        Fact::Called { .. } => "called",
-        Fact::Settled {
-            outcome: Outcome::Refused,
+        Fact::ChargeClosed { .. } => "closed",
+        Fact::RequestDecided { request } if request.pin_attempt.is_some() => "decided after a PIN",
+        Fact::RequestDecided { .. } => "decided",
+        Fact::RequestReviewed { .. } => "reviewed",
+        Fact::CallRecorded { .. } => "called",
+        Fact::IntentSettled {
+            outcome: DecisionOutcome::Refused,
             ..
         } => "settled as refused",
-        Fact::Settled { .. } => "settled",
-        Fact::Unresolved { .. } => "unresolved",
-        Fact::Resolved { .. } => "resolved",
+        Fact::IntentSettled { .. } => "settled",
+        Fact::UnresolvedListed { .. } => "unresolved",
+        Fact::UnresolvedResolved { .. } => "resolved",
         Fact::Ledger(LedgerFact::Identified { .. }) => "identified",
         Fact::Ledger(LedgerFact::Restored { .. }) => "restored",
         Fact::Ledger(LedgerFact::RestoreAccepted { .. }) => "restore accepted",

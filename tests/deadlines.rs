@@ -6,39 +6,39 @@
 
 mod common;
 
-use common::{House, ended};
+use common::{PassFixture, step_outcome};
 use maitred::calcom::port::Dialect;
-use maitred::control::protocol::{Answer, ExplainView};
+use maitred::control::protocol::{CommandResult, ExplainView};
 
 use maitred::daemon::answer::{decisions, unresolved};
-use maitred::domain::criteria::effect::{Effect, Wait};
-use maitred::domain::decision::Outcome;
+use maitred::domain::criteria::effect::{OnViolation, Wait};
+use maitred::domain::decision::DecisionOutcome;
 use maitred::domain::fact::Fact;
-use maitred::domain::gate::Unanswered;
+use maitred::domain::gate::OnUnanswered;
 use maitred::domain::ledger_state::LedgerFact;
 use maitred::domain::request::{ChargeState, RequestState};
 use maitred::domain::time::Span;
-use maitred::reconcile::report::Report;
-use maitred::sandbox::faults::{Fault, RowFault, Rule, Stage, Times};
+use maitred::reconcile::report::PassReport;
+use maitred::sandbox::faults::{Fault, RowFault, FaultRule, Stage, FaultTimes};
 use maitred::sandbox::journal::Operation;
-use maitred::sandbox::model::Status;
+use maitred::sandbox::model::SandboxStatus;
 use maitred::store::port::Store;
 
 const BO: &str = "bo@example.com";
 const START: &str = "2026-12-01T09:00:00Z";
 const DIALECTS: [Dialect; 2] = [Dialect::V2, Dialect::V1];
 
-fn fault(house: &House, rule: Rule) {
-    house.sandbox.lock().add_fault(rule).unwrap();
+fn add_fault(fixture: &PassFixture, rule: FaultRule) {
+    fixture.sandbox.lock().add_fault(rule).unwrap();
 }
 
-fn confirms(house: &House) -> u64 {
-    house.sandbox.lock().journal.count(Operation::Confirm)
+fn confirm_calls(fixture: &PassFixture) -> u64 {
+    fixture.sandbox.lock().call_log.count(Operation::Confirm)
 }
 
 /// The words of the unresolved list, each with its booking, sorted.
-async fn listed(house: &House) -> Vec<(String, &'static str)> {
-    let items = house.store.with(|store| store.unresolved(None, 100)).await;
+async fn unresolved_items(fixture: &PassFixture) -> Vec<(String, &'static str)> {
+    let items = fixture.store.with(|store| store.unresolved_items(None, 100)).await;
     let items = items.unwrap().into_iter();
     let mut all: Vec<_> = items
         .map(|item| (item.booking.uid.to_string(), item.code.as_str()))
@@ -47,36 +47,36 @@ async fn listed(house: &House) -> Vec<(String, &'static str)> {
     all
 }
 
-fn one(uid: &str, code: &'static str) -> Vec<(String, &'static str)> {
+fn single_item(uid: &str, code: &'static str) -> Vec<(String, &'static str)> {
     vec![(uid.to_owned(), code)]
 }
 
-async fn explain(house: &House, uid: &str) -> ExplainView {
-    let (policy, now, uid) = (house.policy.clone(), house.clock.now(), uid.to_owned());
-    let explained = house
+async fn explain(fixture: &PassFixture, uid: &str) -> ExplainView {
+    let (policy, now, uid) = (fixture.policy.clone(), fixture.clock.now(), uid.to_owned());
+    let explained = fixture
         .store
         .with(move |store| decisions::explain(store, &policy, now, &uid));
     match explained.await.unwrap() {
-        Answer::Explain(view) => *view,
+        CommandResult::Explain(view) => *view,
         other => panic!("{other:?}"),
     }
 }
 
-async fn outcome(house: &House, uid: &str) -> Option<Outcome> {
-    match house.record(uid).await.unwrap().state {
+async fn outcome(fixture: &PassFixture, uid: &str) -> Option<DecisionOutcome> {
+    match fixture.stored_request(uid).await.unwrap().state {
         RequestState::Settled { outcome, .. } => Some(outcome),
         RequestState::Noted | RequestState::Recorded => None,
     }
 }
 
-fn told(report: &Report, code: &str) -> Option<String> {
+fn problem_text(report: &PassReport, code: &str) -> Option<String> {
     let mut problems = report.problems.iter();
     let problem = problems.find(|problem| problem.code == code);
     problem.map(|problem| problem.text.clone())
 }
 
 /// The reasons of a request's step.
-fn reasons(report: &Report, uid: &str) -> Vec<(&'static str, String)> {
+fn reasons(report: &PassReport, uid: &str) -> Vec<(&'static str, String)> {
     let mut steps = report.steps.iter();
     let step = steps.find(|step| step.request.bookings.iter().any(|b| b.uid.as_str() == uid));
     let reasons = step.unwrap().request.reasons.iter();
@@ -89,270 +89,270 @@ fn reasons(report: &Report, uid: &str) -> Vec<(&'static str, String)> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_confirm_that_failed_is_not_sent_after_the_start() {
     for dialect in DIALECTS {
-        let mut house = House::new(dialect).await;
-        house.grant(BO, 5).await;
-        let uid = house.request(house.kinds.lesson, BO, "2026-11-24T09:00:00Z");
+        let mut fixture = PassFixture::new(dialect).await;
+        fixture.grant(BO, 5).await;
+        let uid = fixture.request(fixture.event_types.lesson, BO, "2026-11-24T09:00:00Z");
         let failed = Fault::Error {
             stage: Stage::Before,
         };
-        fault(&house, Rule::next(Operation::Confirm, failed));
-        let report = house.pass().await;
-        assert_eq!(ended(&report, &uid), "unresolved", "{dialect:?}");
-        assert_eq!(house.balance(BO).await, (4, 1, 0), "{dialect:?}");
-        house.clock.advance(Span::minutes(65));
-        let report = house.fresh_pass().await.unwrap();
-        assert_eq!(house.status(&uid), "pending", "{dialect:?}");
-        assert_eq!(ended(&report, &uid), "superseded", "{dialect:?}");
-        assert_eq!(confirms(&house), 1, "{dialect:?}");
-        assert_eq!(house.balance(BO).await, (5, 0, 0), "{dialect:?}");
-        let superseded = Some(Outcome::Superseded);
-        assert_eq!(outcome(&house, &uid).await, superseded, "{dialect:?}");
-        assert_eq!(listed(&house).await, one(&uid, "unanswered"), "{dialect:?}");
+        add_fault(&fixture, FaultRule::next(Operation::Confirm, failed));
+        let report = fixture.pass().await;
+        assert_eq!(step_outcome(&report, &uid), "unresolved", "{dialect:?}");
+        assert_eq!(fixture.balance(BO).await, (4, 1, 0), "{dialect:?}");
+        fixture.clock.advance(Span::minutes(65));
+        let report = fixture.pass_of_new_process().await.unwrap();
+        assert_eq!(fixture.status(&uid), "pending", "{dialect:?}");
+        assert_eq!(step_outcome(&report, &uid), "superseded", "{dialect:?}");
+        assert_eq!(confirm_calls(&fixture), 1, "{dialect:?}");
+        assert_eq!(fixture.balance(BO).await, (5, 0, 0), "{dialect:?}");
+        let superseded = Some(DecisionOutcome::Superseded);
+        assert_eq!(outcome(&fixture, &uid).await, superseded, "{dialect:?}");
+        assert_eq!(unresolved_items(&fixture).await, single_item(&uid, "unanswered"), "{dialect:?}");
         assert_eq!(report.unresolved.count, 1, "{dialect:?}");
         // It is not decided a second time, and the next passes say why.
-        let report = house.fresh_pass().await.unwrap();
+        let report = fixture.pass_of_new_process().await.unwrap();
         assert_eq!(reasons(&report, &uid)[0].0, "begun", "{dialect:?}");
-        let view = explain(&house, &uid).await;
+        let view = explain(&fixture, &uid).await;
         assert_eq!(view.unresolved[0].code, "unanswered", "{dialect:?}");
         // The host answers it at Cal.com: it leaves the list, or is on it as what it is then.
-        let now = house.clock.now();
-        let host = |row: &mut maitred::sandbox::model::Booking| {
-            row.status = Status::Rejected;
+        let now = fixture.clock.now();
+        let host = |row: &mut maitred::sandbox::model::SandboxBooking| {
+            row.status = SandboxStatus::Rejected;
             row.updated = Some(now);
         };
-        house.sandbox.lock().edit(&uid, host).unwrap();
-        house.watch(true).await;
-        assert_eq!(listed(&house).await, [], "{dialect:?}");
+        fixture.sandbox.lock().edit(&uid, host).unwrap();
+        fixture.watch(true).await;
+        assert_eq!(unresolved_items(&fixture).await, [], "{dialect:?}");
     }
 }
 
 /// A confirm without an answer may still be running: it is only read until that time is over, and then
 /// not sent again, because the booking has begun.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_confirm_without_an_answer_ends_when_it_can_run_no_more() {
-    let mut house = House::new(Dialect::V2).await;
-    house.grant(BO, 5).await;
-    let uid = house.request(house.kinds.lesson, BO, "2026-11-24T08:10:00Z");
+async fn a_confirm_without_an_answer_ends_when_it_can_no_longer_be_running() {
+    let mut fixture = PassFixture::new(Dialect::V2).await;
+    fixture.grant(BO, 5).await;
+    let uid = fixture.request(fixture.event_types.lesson, BO, "2026-11-24T08:10:00Z");
     let lost = Fault::HangUp {
         stage: Stage::Before,
     };
-    fault(&house, Rule::next(Operation::Confirm, lost));
-    house.pass().await;
-    house.clock.advance(Span::minutes(12));
-    let report = house.fresh_pass().await.unwrap();
-    assert_eq!(ended(&report, &uid), "unresolved", "it may still run");
-    assert_eq!(house.balance(BO).await, (4, 1, 0));
-    house.clock.advance(Span::minutes(4));
-    let report = house.fresh_pass().await.unwrap();
-    assert_eq!(ended(&report, &uid), "superseded");
-    assert_eq!(confirms(&house), 1, "the one that was lost");
-    assert_eq!(house.balance(BO).await, (5, 0, 0));
-    assert_eq!(listed(&house).await, one(&uid, "unanswered"));
+    add_fault(&fixture, FaultRule::next(Operation::Confirm, lost));
+    fixture.pass().await;
+    fixture.clock.advance(Span::minutes(12));
+    let report = fixture.pass_of_new_process().await.unwrap();
+    assert_eq!(step_outcome(&report, &uid), "unresolved", "it may still run");
+    assert_eq!(fixture.balance(BO).await, (4, 1, 0));
+    fixture.clock.advance(Span::minutes(4));
+    let report = fixture.pass_of_new_process().await.unwrap();
+    assert_eq!(step_outcome(&report, &uid), "superseded");
+    assert_eq!(confirm_calls(&fixture), 1, "the one that was lost");
+    assert_eq!(fixture.balance(BO).await, (5, 0, 0));
+    assert_eq!(unresolved_items(&fixture).await, single_item(&uid, "unanswered"));
 }
 
 /// The start passes between the plan and the call.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_reading_does_not_send_a_confirm_after_the_start() {
-    let mut house = House::new(Dialect::V2).await;
-    house.grant(BO, 5).await;
-    let uid = house.request(house.kinds.lesson, BO, START);
-    let start = house.clock.now() + Span::milliseconds(800);
-    let soon = |row: &mut maitred::sandbox::model::Booking| {
+    let mut fixture = PassFixture::new(Dialect::V2).await;
+    fixture.grant(BO, 5).await;
+    let uid = fixture.request(fixture.event_types.lesson, BO, START);
+    let start = fixture.clock.now() + Span::milliseconds(800);
+    let soon = |row: &mut maitred::sandbox::model::SandboxBooking| {
         row.end = start + (row.end - row.start);
         row.start = start;
     };
-    house.sandbox.lock().edit(&uid, soon).unwrap();
+    fixture.sandbox.lock().edit(&uid, soon).unwrap();
     let slow = Fault::Slow {
         stage: Stage::After,
         ms: 1_000,
     };
-    fault(&house, Rule::next(Operation::Get, slow).about(&uid));
-    let report = house.pass().await;
-    assert_eq!(confirms(&house), 0);
-    assert_eq!(ended(&report, &uid), "superseded");
-    assert_eq!(house.balance(BO).await, (5, 0, 0));
-    assert_eq!(listed(&house).await, one(&uid, "unanswered"));
+    add_fault(&fixture, FaultRule::next(Operation::Get, slow).for_booking(&uid));
+    let report = fixture.pass().await;
+    assert_eq!(confirm_calls(&fixture), 0);
+    assert_eq!(step_outcome(&report, &uid), "superseded");
+    assert_eq!(fixture.balance(BO).await, (5, 0, 0));
+    assert_eq!(unresolved_items(&fixture).await, single_item(&uid, "unanswered"));
 }
 
 /// The one call would confirm every occurrence of a series that waits, the one that has begun too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_series_is_not_confirmed_after_the_start_of_its_first_occurrence() {
-    let mut house = House::new(Dialect::V2).await;
-    house.grant(BO, 5).await;
-    let uids = house.series(house.kinds.lesson, BO, "2026-11-24T09:00:00Z", 3);
+    let mut fixture = PassFixture::new(Dialect::V2).await;
+    fixture.grant(BO, 5).await;
+    let uids = fixture.series(fixture.event_types.lesson, BO, "2026-11-24T09:00:00Z", 3);
     let failed = Fault::Error {
         stage: Stage::Before,
     };
-    fault(&house, Rule::next(Operation::Confirm, failed));
-    house.pass().await;
-    assert_eq!(house.balance(BO).await, (2, 3, 0));
-    house.clock.advance(Span::minutes(65));
-    let report = house.fresh_pass().await.unwrap();
-    assert_eq!(ended(&report, &uids[0]), "superseded");
-    assert_eq!(confirms(&house), 1);
-    assert!(uids.iter().all(|uid| house.status(uid) == "pending"));
-    assert_eq!(house.balance(BO).await, (5, 0, 0));
-    assert_eq!(listed(&house).await, one(&uids[0], "unanswered"));
+    add_fault(&fixture, FaultRule::next(Operation::Confirm, failed));
+    fixture.pass().await;
+    assert_eq!(fixture.balance(BO).await, (2, 3, 0));
+    fixture.clock.advance(Span::minutes(65));
+    let report = fixture.pass_of_new_process().await.unwrap();
+    assert_eq!(step_outcome(&report, &uids[0]), "superseded");
+    assert_eq!(confirm_calls(&fixture), 1);
+    assert!(uids.iter().all(|uid| fixture.status(uid) == "pending"));
+    assert_eq!(fixture.balance(BO).await, (5, 0, 0));
+    assert_eq!(unresolved_items(&fixture).await, single_item(&uids[0], "unanswered"));
 }
 
 /// What waits for an operator or for credit, and is not answered before it begins, is on the list until
 /// it is over.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_waits_until_its_start_is_listed_until_it_is_over() {
-    for effect in [Effect::Review, Effect::Wait(Wait::TO_START)] {
-        let mut house = House::new(Dialect::V2).await;
-        house.policy.gates[1].short_of_credit = effect;
-        house.policy.gates[1].unanswered = Unanswered::Leave;
-        house.grant(BO, 1).await;
-        let uid = house.request(house.kinds.dinner, BO, "2026-11-24T09:00:00Z");
-        house.pass().await;
-        assert_eq!(listed(&house).await, [], "{effect:?}");
+async fn requests_pending_at_their_start_are_listed_until_they_are_over() {
+    for effect in [OnViolation::Review, OnViolation::Wait(Wait::UNTIL_START)] {
+        let mut fixture = PassFixture::new(Dialect::V2).await;
+        fixture.policy.gates[1].short_of_credit = effect;
+        fixture.policy.gates[1].on_unanswered = OnUnanswered::Leave;
+        fixture.grant(BO, 1).await;
+        let uid = fixture.request(fixture.event_types.dinner, BO, "2026-11-24T09:00:00Z");
+        fixture.pass().await;
+        assert_eq!(unresolved_items(&fixture).await, [], "{effect:?}");
         // Credit that comes after the start confirms nothing.
-        house.clock.advance(Span::minutes(61));
-        if effect == Effect::Review {
-            house.grant(BO, 5).await;
-            let report = house.fresh_pass().await.unwrap();
-            assert!(told(&report, "unanswered").is_some());
-            assert_eq!(listed(&house).await, one(&uid, "unanswered"));
-            assert_eq!(house.status(&uid), "pending");
-            house.clock.advance(Span::minutes(31));
-            house.watch(false).await;
-            assert_eq!(listed(&house).await, []);
+        fixture.clock.advance(Span::minutes(61));
+        if effect == OnViolation::Review {
+            fixture.grant(BO, 5).await;
+            let report = fixture.pass_of_new_process().await.unwrap();
+            assert!(problem_text(&report, "unanswered").is_some());
+            assert_eq!(unresolved_items(&fixture).await, single_item(&uid, "unanswered"));
+            assert_eq!(fixture.status(&uid), "pending");
+            fixture.clock.advance(Span::minutes(31));
+            fixture.watch(false).await;
+            assert_eq!(unresolved_items(&fixture).await, []);
         } else {
             // A wait ends in a decline at the start.
-            house.fresh_pass().await.unwrap();
-            assert_eq!(house.status(&uid), "rejected");
-            assert_eq!(listed(&house).await, []);
+            fixture.pass_of_new_process().await.unwrap();
+            assert_eq!(fixture.status(&uid), "rejected");
+            assert_eq!(unresolved_items(&fixture).await, []);
         }
     }
 }
 
 /// A house in which Bo's lesson is confirmed at Cal.com, and the answer to the confirm was lost.
-async fn confirm_without_an_answer() -> (House, String) {
-    let mut house = House::new(Dialect::V2).await;
-    house.grant(BO, 5).await;
-    let uid = house.request(house.kinds.lesson, BO, START);
+async fn confirm_without_an_answer() -> (PassFixture, String) {
+    let mut fixture = PassFixture::new(Dialect::V2).await;
+    fixture.grant(BO, 5).await;
+    let uid = fixture.request(fixture.event_types.lesson, BO, START);
     let lost = Fault::HangUp {
         stage: Stage::After,
     };
-    fault(&house, Rule::next(Operation::Confirm, lost));
-    house.pass().await;
-    (house, uid)
+    add_fault(&fixture, FaultRule::next(Operation::Confirm, lost));
+    fixture.pass().await;
+    (fixture, uid)
 }
 
 /// Every answer shows the booking with a status that maitred does not know.
-fn hide_the_status(house: &House, uid: &str) {
+fn hide_the_status(fixture: &PassFixture, uid: &str) {
     let unknown = Fault::Rows {
         as_if: RowFault::UnknownStatus,
     };
     for kind in [Operation::List, Operation::Get] {
-        let rule = Rule::next(kind, unknown.clone()).about(uid);
-        fault(house, rule.times(Times::Always));
+        let rule = FaultRule::next(kind, unknown.clone()).for_booking(uid);
+        add_fault(fixture, rule.times(FaultTimes::Always));
     }
 }
 
 /// B8: an intent whose booking has a status that maitred does not know.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unknown_status_of_an_intent_is_listed_until_it_is_known() {
-    let (mut house, uid) = confirm_without_an_answer().await;
+    let (mut fixture, uid) = confirm_without_an_answer().await;
     let odd = Fault::Rows {
         as_if: RowFault::UnknownStatus,
     };
-    let odd = || Rule::next(Operation::Get, odd.clone()).about(&uid);
-    fault(&house, odd().times(Times::Count(3)));
-    house.clock.advance(Span::minutes(20));
-    let planned = house.try_pass(true).await.unwrap();
-    assert!(told(&planned, "unknown-status").is_some());
-    assert_eq!(listed(&house).await, [], "a dry run writes nothing");
-    house.pass().await;
-    assert_eq!(listed(&house).await, one(&uid, "unknown-status"));
-    let view = explain(&house, &uid).await;
+    let odd = || FaultRule::next(Operation::Get, odd.clone()).for_booking(&uid);
+    add_fault(&fixture, odd().times(FaultTimes::Count(3)));
+    fixture.clock.advance(Span::minutes(20));
+    let planned = fixture.try_pass(true).await.unwrap();
+    assert!(problem_text(&planned, "unknown-status").is_some());
+    assert_eq!(unresolved_items(&fixture).await, [], "a dry run writes nothing");
+    fixture.pass().await;
+    assert_eq!(unresolved_items(&fixture).await, single_item(&uid, "unknown-status"));
+    let view = explain(&fixture, &uid).await;
     assert_eq!(view.unresolved[0].code, "unknown-status");
-    let before = house.sequence().await;
-    house.clock.advance(Span::minutes(20));
-    let report = house.pass().await;
-    assert_eq!(house.sequence().await, before, "it is listed once");
+    let before = fixture.sequence().await;
+    fixture.clock.advance(Span::minutes(20));
+    let report = fixture.pass().await;
+    assert_eq!(fixture.sequence().await, before, "it is listed once");
     assert_eq!(report.unresolved.count, 1);
-    house.clock.advance(Span::minutes(20));
-    let report = house.pass().await;
-    assert_eq!(ended(&report, &uid), "confirmed");
-    assert_eq!(listed(&house).await, []);
-    assert_eq!(house.balance(BO).await, (4, 0, 1));
+    fixture.clock.advance(Span::minutes(20));
+    let report = fixture.pass().await;
+    assert_eq!(step_outcome(&report, &uid), "confirmed");
+    assert_eq!(unresolved_items(&fixture).await, []);
+    assert_eq!(fixture.balance(BO).await, (4, 0, 1));
 }
 
 /// A status that is still unknown when the booking is over says as little as before.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_unknown_status_keeps_its_hold_past_the_end_until_an_operator_speaks() {
-    let (mut house, uid) = confirm_without_an_answer().await;
-    hide_the_status(&house, &uid);
-    house.clock.advance(Span::days(9));
+async fn an_unknown_status_keeps_its_hold_past_the_end_until_an_operator_settles_it() {
+    let (mut fixture, uid) = confirm_without_an_answer().await;
+    hide_the_status(&fixture, &uid);
+    fixture.clock.advance(Span::days(9));
     for _ in 0..2 {
-        let report = house.pass().await;
-        assert_eq!(ended(&report, &uid), "unresolved");
-        assert_eq!(house.balance(BO).await, (4, 1, 0));
-        house.watch(true).await;
-        assert_eq!(listed(&house).await, one(&uid, "unknown-status"));
+        let report = fixture.pass().await;
+        assert_eq!(step_outcome(&report, &uid), "unresolved");
+        assert_eq!(fixture.balance(BO).await, (4, 1, 0));
+        fixture.watch(true).await;
+        assert_eq!(unresolved_items(&fixture).await, single_item(&uid, "unknown-status"));
     }
-    let (now, asked) = (house.clock.now(), uid.clone());
-    let resolved = house
+    let (now, asked) = (fixture.clock.now(), uid.clone());
+    let resolved = fixture
         .store
         .with(move |store| unresolved::resolve(store, now, &asked, None, "it was called off"));
     resolved.await.unwrap();
-    let report = house.pass().await;
-    assert_eq!(ended(&report, &uid), "superseded");
-    assert_eq!(house.balance(BO).await, (5, 0, 0));
-    assert_eq!(listed(&house).await, []);
+    let report = fixture.pass().await;
+    assert_eq!(step_outcome(&report, &uid), "superseded");
+    assert_eq!(fixture.balance(BO).await, (5, 0, 0));
+    assert_eq!(unresolved_items(&fixture).await, []);
 }
 
 /// B8, of a booking that is paid for.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unknown_status_of_a_charge_is_listed_until_it_is_known() {
-    let mut house = House::new(Dialect::V2).await;
-    house.grant(BO, 5).await;
-    let uid = house.request(house.kinds.lesson, BO, START);
-    house.pass().await;
-    house.watch(true).await;
-    hide_the_status(&house, &uid);
-    let watched = house.watch(true).await;
-    assert_eq!(listed(&house).await, one(&uid, "unknown-status"));
+    let mut fixture = PassFixture::new(Dialect::V2).await;
+    fixture.grant(BO, 5).await;
+    let uid = fixture.request(fixture.event_types.lesson, BO, START);
+    fixture.pass().await;
+    fixture.watch(true).await;
+    hide_the_status(&fixture, &uid);
+    let watched = fixture.watch(true).await;
+    assert_eq!(unresolved_items(&fixture).await, single_item(&uid, "unknown-status"));
     let codes: Vec<&str> = watched.problems.iter().map(|one| one.code).collect();
     assert!(codes.contains(&"unknown-status"), "{codes:?}");
-    let before = house.sequence().await;
-    house.watch(true).await;
-    assert_eq!(house.sequence().await, before, "it is listed once");
-    assert_eq!(house.charge(&uid).await.unwrap().state, ChargeState::Open);
-    house.sandbox.lock().faults.clear();
-    house.watch(true).await;
-    assert_eq!(listed(&house).await, []);
+    let before = fixture.sequence().await;
+    fixture.watch(true).await;
+    assert_eq!(fixture.sequence().await, before, "it is listed once");
+    assert_eq!(fixture.charge(&uid).await.unwrap().state, ChargeState::Open);
+    fixture.sandbox.lock().faults.clear();
+    fixture.watch(true).await;
+    assert_eq!(unresolved_items(&fixture).await, []);
 }
 
 /// What was begun before a backup was made may have been spent for something else since.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_begun_before_a_restore_waits_until_it_is_accepted() {
-    let mut house = House::new(Dialect::V2).await;
-    house.grant(BO, 5).await;
-    let uid = house.request(house.kinds.lesson, BO, START);
+async fn intents_from_before_a_restore_wait_until_the_restore_is_accepted() {
+    let mut fixture = PassFixture::new(Dialect::V2).await;
+    fixture.grant(BO, 5).await;
+    let uid = fixture.request(fixture.event_types.lesson, BO, START);
     let failed = Fault::Error {
         stage: Stage::Before,
     };
-    fault(&house, Rule::next(Operation::Confirm, failed));
-    house.pass().await;
+    add_fault(&fixture, FaultRule::next(Operation::Confirm, failed));
+    fixture.pass().await;
     let write = |fact: LedgerFact, at| {
         move |store: &mut dyn Store| store.commit(at, vec![Fact::Ledger(fact)], &[])
     };
     let restored = LedgerFact::Restored { commit: 1 };
-    let written = house.store.with(write(restored, house.clock.now())).await;
+    let written = fixture.store.with(write(restored, fixture.clock.now())).await;
     written.unwrap();
-    let report = house.fresh_pass().await.unwrap();
-    assert_eq!(ended(&report, &uid), "unresolved");
+    let report = fixture.pass_of_new_process().await.unwrap();
+    assert_eq!(step_outcome(&report, &uid), "unresolved");
     let why = report.steps[0].why.clone().unwrap();
     assert!(why.contains("maitred ledger accept-restore"), "{why}");
-    assert_eq!(confirms(&house), 1);
+    assert_eq!(confirm_calls(&fixture), 1);
     let accepted = LedgerFact::RestoreAccepted {
         reason: "looked at".to_owned(),
     };
-    let written = house.store.with(write(accepted, house.clock.now())).await;
+    let written = fixture.store.with(write(accepted, fixture.clock.now())).await;
     written.unwrap();
-    let report = house.fresh_pass().await.unwrap();
-    assert_eq!(ended(&report, &uid), "confirmed");
+    let report = fixture.pass_of_new_process().await.unwrap();
+    assert_eq!(step_outcome(&report, &uid), "confirmed");
 }

@@ -24,9 +24,9 @@ mod store_support;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use house::{House, RICH};
-use life::{Begins, Lived, ROLE, ending, live};
-use shim::Fail;
+use house::{CrashFixture, WITH_CREDIT};
+use life::{InitialState, FailingDiskRun, ROLE, ending_name, run_on_failing_disk};
+use shim::DiskFailure;
 
 /// Errors of the system.
 const EIO: i32 = 5;
@@ -35,117 +35,117 @@ const EROFS: i32 = 30;
 
 /// Letters of calls, see `shim.c`: opening and changing, only changing (to open for it is as good), and
 /// only reading what was opened.
-const ANY: &str = "coatwsrumd";
+const CHANGING_AND_OPENING: &str = "coatwsrumd";
 const WRITING: &str = "catwsrumd";
 const READING: &str = "plek";
 
 /// How often each disk fails when not everything is asked for; one that only cannot be read, or a run
 /// of the whole binary on one.
-const SOME: u64 = 8;
-const FEW: u64 = 4;
+const SAMPLES: u64 = 8;
+const FEW_SAMPLES: u64 = 4;
 
 /// A way of failing.
 #[derive(Debug, Clone, Copy)]
-struct Disk {
-    what: &'static str,
+struct FailureMode {
+    name: &'static str,
     errno: i32,
-    kinds: &'static str,
-    stays: bool,
-    part: bool,
+    call_letters: &'static str,
+    is_permanent: bool,
+    takes_half: bool,
 }
 
 /// On a full disk nothing is made and nothing grows; what is there can be read, and removed.
-const DISKS: [Disk; 7] = [
-    Disk {
-        what: "full",
+const FAILURE_MODES: [FailureMode; 7] = [
+    FailureMode {
+        name: "full",
         errno: ENOSPC,
-        kinds: "cwsm",
-        stays: true,
-        part: false,
+        call_letters: "cwsm",
+        is_permanent: true,
+        takes_half: false,
     },
-    Disk {
-        what: "full after half a write",
+    FailureMode {
+        name: "full after half a write",
         errno: ENOSPC,
-        kinds: "cwsm",
-        stays: true,
-        part: true,
+        call_letters: "cwsm",
+        is_permanent: true,
+        takes_half: true,
     },
-    Disk {
-        what: "broken once",
+    FailureMode {
+        name: "broken once",
         errno: EIO,
-        kinds: ANY,
-        stays: false,
-        part: false,
+        call_letters: CHANGING_AND_OPENING,
+        is_permanent: false,
+        takes_half: false,
     },
-    Disk {
-        what: "broken for good",
+    FailureMode {
+        name: "broken for good",
         errno: EIO,
-        kinds: ANY,
-        stays: true,
-        part: false,
+        call_letters: CHANGING_AND_OPENING,
+        is_permanent: true,
+        takes_half: false,
     },
-    Disk {
-        what: "unreadable once",
+    FailureMode {
+        name: "unreadable once",
         errno: EIO,
-        kinds: READING,
-        stays: false,
-        part: false,
+        call_letters: READING,
+        is_permanent: false,
+        takes_half: false,
     },
-    Disk {
-        what: "unreadable for good",
+    FailureMode {
+        name: "unreadable for good",
         errno: EIO,
-        kinds: READING,
-        stays: true,
-        part: false,
+        call_letters: READING,
+        is_permanent: true,
+        takes_half: false,
     },
-    Disk {
-        what: "read-only",
+    FailureMode {
+        name: "read-only",
         errno: EROFS,
-        kinds: WRITING,
-        stays: true,
-        part: false,
+        call_letters: WRITING,
+        is_permanent: true,
+        takes_half: false,
     },
 ];
 
-impl Disk {
-    fn fails(self, at: u64) -> Fail {
-        Fail {
+impl FailureMode {
+    fn at_call(self, at: u64) -> DiskFailure {
+        DiskFailure {
             at,
             errno: self.errno,
-            kinds: self.kinds,
-            only: None,
-            stays: self.stays,
-            part: self.part,
+            call_letters: self.call_letters,
+            path_contains: None,
+            is_permanent: self.is_permanent,
+            takes_half: self.takes_half,
         }
     }
 }
 
-const BEGINNINGS: [Begins; 3] = [Begins::Nothing, Begins::Closed, Begins::NotClosed];
+const INITIAL_STATES: [InitialState; 3] = [InitialState::Empty, InitialState::ClosedCleanly, InitialState::NotClosed];
 
 /// What this program is when it was started by a test of its own.
 #[test]
 fn as_a_child_process() {
-    if let Some((role, args)) = child::role() {
+    if let Some((role, args)) = child::child_role() {
         assert_eq!(role, ROLE);
-        live(Path::new(&args[0]));
+        run_on_failing_disk(Path::new(&args[0]));
     }
 }
 
-fn asked() -> Option<String> {
+fn requested_samples() -> Option<String> {
     std::env::var("MAITRED_DISK_FAULTS").ok()
 }
 
 fn is_all() -> bool {
-    asked().is_some_and(|what| what == "all")
+    requested_samples().is_some_and(|what| what == "all")
 }
 
 fn is_one() -> bool {
-    asked().is_some_and(|what| what.parse::<u64>().is_ok())
+    requested_samples().is_some_and(|what| what.parse::<u64>().is_ok())
 }
 
 /// Some of the numbers from 1 to the last, or all of them, or one.
-fn numbers(last: u64, some: u64) -> Vec<u64> {
-    if let Some(one) = asked().and_then(|what| what.parse().ok()) {
+fn sample_calls(last: u64, some: u64) -> Vec<u64> {
+    if let Some(one) = requested_samples().and_then(|what| what.parse().ok()) {
         return vec![one];
     }
     let step = if is_all() { 1 } else { (last / some).max(1) };
@@ -153,27 +153,27 @@ fn numbers(last: u64, some: u64) -> Vec<u64> {
 }
 
 #[test]
-fn on_a_failing_disk_it_never_panics_and_never_lies() {
+fn on_a_failing_disk_the_store_never_panics_and_never_reports_wrong_data() {
     let mut mix: BTreeMap<(&str, &str), u64> = BTreeMap::new();
     let mut failed: BTreeMap<&str, BTreeSet<char>> = BTreeMap::new();
     let mut wrong = Vec::new();
-    for (begins, disk) in BEGINNINGS.iter().flat_map(|b| DISKS.map(|disk| (*b, disk))) {
-        let well = Lived::new(begins, disk.fails(u64::MAX >> 1));
-        assert_eq!(ending(&well), "not noticed", "{:#?}", well.lines);
-        assert!(well.counted > 20, "{} calls", well.counted);
-        assert_eq!(well.failed, "", "nothing fails before it is due");
-        let some = if disk.kinds == READING { FEW } else { SOME };
-        for at in numbers(well.counted, some) {
-            let lived = Lived::new(begins, disk.fails(at));
-            *mix.entry((disk.what, ending(&lived))).or_default() += 1;
+    for (begins, disk) in INITIAL_STATES.iter().flat_map(|b| FAILURE_MODES.map(|disk| (*b, disk))) {
+        let well = FailingDiskRun::new(begins, disk.at_call(u64::MAX >> 1));
+        assert_eq!(ending_name(&well), "not noticed", "{:#?}", well.lines);
+        assert!(well.counted_calls > 20, "{} calls", well.counted_calls);
+        assert_eq!(well.failed_letters, "", "nothing fails before it is due");
+        let some = if disk.call_letters == READING { FEW_SAMPLES } else { SAMPLES };
+        for at in sample_calls(well.counted_calls, some) {
+            let lived = FailingDiskRun::new(begins, disk.at_call(at));
+            *mix.entry((disk.name, ending_name(&lived))).or_default() += 1;
             failed
-                .entry(disk.what)
+                .entry(disk.name)
                 .or_default()
-                .extend(lived.failed.chars());
-            if let Err(error) = lived.check(begins, disk.errno) {
+                .extend(lived.failed_letters.chars());
+            if let Err(error) = lived.find_violation(begins, disk.errno) {
                 let lines = &lived.lines;
                 wrong.push(format!("{begins:?}, {disk:?} at {at}: {error} {lines:#?}"));
-            } else if lived.failed.is_empty() && lived.counted > at {
+            } else if lived.failed_letters.is_empty() && lived.counted_calls > at {
                 wrong.push(format!("{begins:?}, {disk:?} at {at}: no call failed"));
             }
         }
@@ -181,7 +181,7 @@ fn on_a_failing_disk_it_never_panics_and_never_lies() {
     eprintln!("{} lives: {mix:?}, {failed:?}", mix.values().sum::<u64>());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     if !is_one() {
-        DISKS
+        FAILURE_MODES
             .iter()
             .for_each(|disk| check_mix(*disk, &mix, &failed));
     }
@@ -190,11 +190,11 @@ fn on_a_failing_disk_it_never_panics_and_never_lies() {
 /// Whether each way of failing was one: calls did fail, the ledger often saw it, and, when every
 /// call was gone through, calls of each kind did.
 fn check_mix(
-    disk: Disk,
+    disk: FailureMode,
     mix: &BTreeMap<(&str, &str), u64>,
     failed: &BTreeMap<&str, BTreeSet<char>>,
 ) {
-    let what = disk.what;
+    let what = disk.name;
     let of = mix.iter().filter(|((of, _), _)| *of == what);
     let noticed: u64 = of
         .filter(|((_, ending), _)| *ending != "not noticed")
@@ -202,7 +202,7 @@ fn check_mix(
         .sum();
     assert!(noticed > 2, "{what}: noticed in {noticed} lives: {mix:?}");
     let letters = &failed[what];
-    let wanted: BTreeSet<char> = disk.kinds.chars().collect();
+    let wanted: BTreeSet<char> = disk.call_letters.chars().collect();
     let all = if is_all() { wanted.len() } else { 2 };
     assert!(letters.len() >= all, "{what}: {letters:?} of {wanted:?}");
 }
@@ -210,51 +210,51 @@ fn check_mix(
 /// Runs of the binary on such a disk, which fails at some of so many calls: either it has done its
 /// work, or it says what is wrong and has called nobody without writing that down. Gives how many
 /// failed.
-fn runs_on(disk: Disk, calls: u64, some: u64, helps: &[&str]) -> usize {
-    let mut house = House::new();
+fn runs_on(disk: FailureMode, calls: u64, some: u64, helps: &[&str]) -> usize {
+    let mut fixture = CrashFixture::new();
     let mut failed = 0;
-    for at in numbers(calls, some) {
-        house.ask(RICH);
-        let (calls, decisions) = (house.calls(), house.decisions());
-        let (code, said) = house.start_on(disk.fails(at), &["run", "--once"]).said();
-        let called = house.calls() - calls;
-        let decided = house.decisions() - decisions;
+    for at in sample_calls(calls, some) {
+        fixture.ask(WITH_CREDIT);
+        let (calls, decisions) = (fixture.writing_calls(), fixture.decision_count());
+        let (code, output) = fixture.start_on(disk.at_call(at), &["run", "--once"]).wait_with_output();
+        let called = fixture.writing_calls() - calls;
+        let decided = fixture.decision_count() - decisions;
         assert!(
             called <= decided,
-            "{at}: {called} calls, {decided} decisions: {said}"
+            "{at}: {called} calls, {decided} decisions: {output}"
         );
         match code {
             // It fails so late that all is done: only the fold is not marked as whole.
             Some(0) => {}
             Some(1) => {
                 failed += 1;
-                assert!(helps.iter().any(|text| said.contains(text)), "{at}: {said}");
-                assert!(said.contains("ledger"), "{at}: {said}");
+                assert!(helps.iter().any(|text| output.contains(text)), "{at}: {output}");
+                assert!(output.contains("ledger"), "{at}: {output}");
             }
-            other => panic!("{at}: {other:?} {said}"),
+            other => panic!("{at}: {other:?} {output}"),
         }
-        house.finish();
-        assert_eq!(house.check(), [""; 0], "{at}");
+        fixture.run_until_idle();
+        assert_eq!(fixture.find_violations(), [""; 0], "{at}");
     }
     failed
 }
 
 #[test]
-fn the_binary_on_a_full_disk_says_so_and_calls_nobody() {
-    let failed = runs_on(DISKS[0], RUN_CALLS, SOME, &["make room"]);
+fn the_binary_on_a_full_disk_reports_it_and_sends_no_call() {
+    let failed = runs_on(FAILURE_MODES[0], RUN_CALLS, SAMPLES, &["make room"]);
     assert!(failed > 0 || is_one(), "{failed} runs failed");
 }
 
 /// From the middle on, as after an error with which the system itself stops all writing, the log has
 /// no remedy of its own to name: its error says what is the matter.
 #[test]
-fn the_binary_on_a_read_only_file_system_says_so_and_calls_nobody() {
+fn the_binary_on_a_read_only_file_system_reports_it_and_sends_no_call() {
     let helps = [
-        WRITABLE,
+        READ_ONLY_REMEDY,
         "see why first): Read-only file system",
         "start maitred again, it reads what is there: Read-only file system",
     ];
-    let failed = runs_on(DISKS[6], RUN_CALLS, FEW, &helps);
+    let failed = runs_on(FAILURE_MODES[6], RUN_CALLS, FEW_SAMPLES, &helps);
     assert!(failed > 0 || is_one(), "{failed} runs failed");
 }
 
@@ -262,87 +262,87 @@ fn the_binary_on_a_read_only_file_system_says_so_and_calls_nobody() {
 /// code of an operation that failed, and nothing is changed.
 #[test]
 fn on_a_read_only_file_system_each_command_names_the_remedy() {
-    let mut house = House::new();
-    house.ask(RICH);
+    let mut fixture = CrashFixture::new();
+    fixture.ask(WITH_CREDIT);
     let commands: [&[&str]; 3] = [
         &["run"],
         &["run", "--once"],
-        &["credits", "grant", RICH, "7", "--reference", "read-only"],
+        &["credits", "grant", WITH_CREDIT, "7", "--reference", "read-only"],
     ];
     for command in commands {
-        let (code, said) = house.start_on(DISKS[6].fails(1), command).said();
-        assert_eq!(code, Some(1), "{command:?}: {said}");
+        let (code, output) = fixture.start_on(FAILURE_MODES[6].at_call(1), command).wait_with_output();
+        assert_eq!(code, Some(1), "{command:?}: {output}");
         assert!(
-            said.contains(WRITABLE) && said.contains("ledger"),
-            "{command:?}: {said}"
+            output.contains(READ_ONLY_REMEDY) && output.contains("ledger"),
+            "{command:?}: {output}"
         );
     }
     // A command that only reads writes nothing, and works.
-    let (code, said) = house
-        .start_on(DISKS[6].fails(1), &["account", "show", RICH])
-        .said();
-    assert_eq!(code, Some(0), "{said}");
-    assert_eq!(house.calls(), 0, "nothing leaves before it is written down");
-    house.finish();
-    assert_eq!(house.check(), [""; 0]);
+    let (code, output) = fixture
+        .start_on(FAILURE_MODES[6].at_call(1), &["account", "show", WITH_CREDIT])
+        .wait_with_output();
+    assert_eq!(code, Some(0), "{output}");
+    assert_eq!(fixture.writing_calls(), 0, "nothing leaves before it is written down");
+    fixture.run_until_idle();
+    assert_eq!(fixture.find_violations(), [""; 0]);
 }
 
 #[test]
-fn the_binary_on_a_disk_that_cannot_be_read_says_so_and_calls_nobody() {
-    let failed = runs_on(DISKS[5], RUN_READS, FEW, &["the disk does not work"]);
+fn the_binary_on_an_unreadable_disk_reports_it_and_sends_no_call() {
+    let failed = runs_on(FAILURE_MODES[5], RUN_READS, FEW_SAMPLES, &["the disk does not work"]);
     assert!(failed > 0 || is_one(), "{failed} runs failed");
 }
 
 /// A full disk under the log alone, from the next commit on.
-const NO_ROOM: Fail = Fail {
+const LOG_DISK_FULL: DiskFailure = DiskFailure {
     at: 1,
     errno: ENOSPC,
-    kinds: "w",
-    only: Some(".jsonl"),
-    stays: true,
-    part: true,
+    call_letters: "w",
+    path_contains: Some(".jsonl"),
+    is_permanent: true,
+    takes_half: true,
 };
 
 #[test]
 fn a_daemon_that_cannot_write_the_log_ends_and_says_so() {
-    let mut house = House::new();
-    house.ask(RICH);
-    let (code, said) = house.start_on(NO_ROOM, &["run"]).said();
-    assert_eq!(code, Some(1), "{said}");
+    let mut fixture = CrashFixture::new();
+    fixture.ask(WITH_CREDIT);
+    let (code, output) = fixture.start_on(LOG_DISK_FULL, &["run"]).wait_with_output();
+    assert_eq!(code, Some(1), "{output}");
     assert!(
-        said.contains("make room") && said.contains("00000001.jsonl"),
-        "{said}"
+        output.contains("make room") && output.contains("00000001.jsonl"),
+        "{output}"
     );
-    assert_eq!(house.calls(), 0, "nothing leaves before it is written down");
-    house.finish();
-    assert_eq!(house.check(), [""; 0]);
+    assert_eq!(fixture.writing_calls(), 0, "nothing leaves before it is written down");
+    fixture.run_until_idle();
+    assert_eq!(fixture.find_violations(), [""; 0]);
 }
 
 #[test]
-fn an_operator_is_told_of_a_full_disk_and_the_next_need_ends_the_daemon() {
-    let mut house = House::new();
+fn an_operator_is_told_of_a_full_disk_and_the_next_write_ends_the_daemon() {
+    let mut fixture = CrashFixture::new();
     // The first pass writes down whose the ledger is; after that an idle daemon writes nothing.
-    house.ok(&["run", "--once"]);
-    let daemon = house.start_on(NO_ROOM, &["run"]);
-    let grant = ["credits", "grant", RICH, "7", "--reference", "full"];
-    house.answers();
-    let (code, said) = house.refused(&grant);
-    assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("make room"), "{said}");
-    let (code, said) = house.refused(&grant);
-    assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("start maitred again"), "{said}");
-    house.ask(RICH);
-    let (code, said) = daemon.said();
-    assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("start maitred again"), "{said}");
-    assert_eq!(house.calls(), 0, "nothing leaves before it is written down");
-    house.finish();
-    assert_eq!(house.check(), [""; 0]);
+    fixture.ok(&["run", "--once"]);
+    let daemon = fixture.start_on(LOG_DISK_FULL, &["run"]);
+    let grant = ["credits", "grant", WITH_CREDIT, "7", "--reference", "full"];
+    fixture.wait_until_answering();
+    let (code, output) = fixture.run_failing(&grant);
+    assert_eq!(code, Some(1), "{output}");
+    assert!(output.contains("make room"), "{output}");
+    let (code, output) = fixture.run_failing(&grant);
+    assert_eq!(code, Some(1), "{output}");
+    assert!(output.contains("start maitred again"), "{output}");
+    fixture.ask(WITH_CREDIT);
+    let (code, output) = daemon.wait_with_output();
+    assert_eq!(code, Some(1), "{output}");
+    assert!(output.contains("start maitred again"), "{output}");
+    assert_eq!(fixture.writing_calls(), 0, "nothing leaves before it is written down");
+    fixture.run_until_idle();
+    assert_eq!(fixture.find_violations(), [""; 0]);
 }
 
 /// The remedy of a read-only file system.
-const WRITABLE: &str = "mount the file system writable";
+const READ_ONLY_REMEDY: &str = "mount the file system writable";
 
 /// About how many calls of a full disk's kinds one run makes, and how many that read.
 const RUN_CALLS: u64 = 40;

@@ -12,11 +12,11 @@ use std::sync::Arc;
 
 use maitred::daemon::clock;
 use maitred::domain::time::{Clock, Span};
-use maitred::sandbox::limit::Limits;
-use maitred::sandbox::model::{Confirmation, EventType};
+use maitred::sandbox::limit::RateLimits;
+use maitred::sandbox::model::{ConfirmationRule, SandboxEventType};
 use maitred::sandbox::server::Sandbox;
 use maitred::sandbox::world::World;
-use maitred::store::open::{Create, open};
+use maitred::store::open::{CreateIfMissing, open};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -24,18 +24,18 @@ use tokio::runtime::Runtime;
 const HOST: i64 = 12;
 const KEY: &str = "cal_doctor_key_0123456789abcdef";
 
-struct House {
+struct DoctorFixture {
     _runtime: Runtime,
     sandbox: Sandbox,
     folder: TempDir,
 }
 
-impl House {
+impl DoctorFixture {
     /// With these event types, and a server whose clock is so far ahead.
-    fn new(kinds: Vec<EventType>, ahead: Span) -> Self {
+    fn new(kinds: Vec<SandboxEventType>, ahead: Span) -> Self {
         let runtime = Runtime::new().unwrap();
         let mut world = World::new();
-        world.limits = Limits::off();
+        world.limits = RateLimits::off();
         world.add_user(HOST, "Ada Host", "ada@example.org");
         world.add_key(HOST, KEY);
         for kind in kinds {
@@ -65,13 +65,13 @@ impl House {
     fn init(&self) {
         let path = self.path("store");
         fs::create_dir(&path).unwrap();
-        let opened = open(&path, Create::Yes, clock::now(), &mut |_| {}).unwrap();
+        let opened = open(&path, CreateIfMissing::Yes, clock::now(), &mut |_| {}).unwrap();
         let mut store: Box<dyn maitred::store::port::Store> = Box::new(opened.store);
         store.close().unwrap();
     }
 
     /// The exit code, and each finding as `level subject: text`.
-    fn check(&self, gates: &str) -> (i32, Vec<String>) {
+    fn run_check(&self, gates: &str) -> (i32, Vec<String>) {
         let text = format!(
             "[calcom]\nbase-url = '{}'\napi-key-file = 'key'\n[store]\npath = 'store'\n{gates}",
             self.sandbox.base_url()
@@ -110,25 +110,25 @@ impl House {
 
 /// Exactly one finding begins and ends like this.
 #[track_caller]
-fn one(found: &[String], head: &str, text: &str) {
+fn assert_one_finding(found: &[String], head: &str, text: &str) {
     let count = { found.iter() }.filter(|line| line.starts_with(head) && line.contains(text));
     assert_eq!(count.count(), 1, "{head} … {text}: {found:#?}");
 }
 
-fn lesson() -> EventType {
-    EventType::new(HOST, "lesson")
+fn lesson() -> SandboxEventType {
+    SandboxEventType::new(HOST, "lesson")
 }
 
 const GATE: &str = "[[gate]]\nevent-types = ['lesson']\n";
 
 #[test]
-fn a_house_in_order() {
-    let house = House::new(vec![lesson()], Span::zero());
-    let (code, found) = house.check(GATE);
+fn a_correct_setup_has_no_findings() {
+    let fixture = DoctorFixture::new(vec![lesson()], Span::zero());
+    let (code, found) = fixture.run_check(GATE);
     assert_eq!(code, 0, "{found:#?}");
-    one(&found, "warning store: ", "there is none in");
-    house.init();
-    let (code, found) = house.check(GATE);
+    assert_one_finding(&found, "warning store: ", "there is none in");
+    fixture.init();
+    let (code, found) = fixture.run_check(GATE);
     assert_eq!(code, 0, "{found:#?}");
     let rows = [
         ("ok configuration: ", "gates lesson"),
@@ -150,7 +150,7 @@ fn a_house_in_order() {
         ),
     ];
     for (head, text) in rows {
-        one(&found, head, text);
+        assert_one_finding(&found, head, text);
     }
     // How much is free here is not ours to say.
     assert!(
@@ -160,51 +160,51 @@ fn a_house_in_order() {
 }
 
 #[test]
-fn a_clock_that_is_off() {
+fn a_wrong_clock_is_found() {
     let rows = [
         (20, 0, "warning clock: "),
         (-20, 0, "warning clock: "),
         (120, 1, "error clock: "),
     ];
     for (seconds, expect, head) in rows {
-        let house = House::new(vec![lesson()], Span::seconds(seconds));
-        house.init();
-        let (code, found) = house.check(GATE);
+        let fixture = DoctorFixture::new(vec![lesson()], Span::seconds(seconds));
+        fixture.init();
+        let (code, found) = fixture.run_check(GATE);
         assert_eq!(code, expect, "{found:#?}");
         let way = if seconds > 0 {
             "s ahead of"
         } else {
             "s behind"
         };
-        one(&found, head, way);
+        assert_one_finding(&found, head, way);
     }
 }
 
 #[test]
-fn event_types_that_would_not_work() {
-    let with = |slug: &str, change: &dyn Fn(&mut EventType)| {
-        let mut kind = EventType::new(HOST, slug);
+fn unsuitable_event_types_are_found() {
+    let with = |slug: &str, change: &dyn Fn(&mut SandboxEventType)| {
+        let mut kind = SandboxEventType::new(HOST, slug);
         change(&mut kind);
         kind
     };
     let kinds = vec![
         with("free-for-all", &|kind| {
-            kind.confirmation = Confirmation::Never
+            kind.confirmation = ConfirmationRule::Never
         }),
         with("late", &|kind| {
-            kind.confirmation = Confirmation::Notice(Span::hours(2))
+            kind.confirmation = ConfirmationRule::ShortNotice(Span::hours(2))
         }),
         with("seats", &|kind| kind.seats = Some(5)),
         with("priced", &|kind| kind.price = 500),
         with("series", &|kind| kind.occurrences = Some(4)),
         with("pin", &|_| {}),
     ];
-    let house = House::new(kinds, Span::zero());
-    house.init();
+    let fixture = DoctorFixture::new(kinds, Span::zero());
+    fixture.init();
     let gates = "[[gate]]\nname = 'all'\n\
                  event-types = ['free-for-all', 'late', 'seats', 'priced', 'series', 'nowhere']\n\
                  [[gate]]\nevent-types = ['pin']\npin = 'member-pin'\n";
-    let (code, found) = house.check(gates);
+    let (code, found) = fixture.run_check(gates);
     assert_eq!(code, 78, "{found:#?}");
     let rows = [
         (
@@ -228,22 +228,22 @@ fn event_types_that_would_not_work() {
         ),
     ];
     for (head, text) in rows {
-        one(&found, head, text);
+        assert_one_finding(&found, head, text);
     }
 }
 
 #[test]
-fn what_is_wrong_on_this_machine() {
-    let house = House::new(vec![lesson()], Span::zero());
-    house.init();
-    let store = house.path("store");
-    let _held = open(&store, Create::No, clock::now(), &mut |_| {}).unwrap();
-    let socket = house.path("open.sock");
+fn local_problems_are_found() {
+    let fixture = DoctorFixture::new(vec![lesson()], Span::zero());
+    fixture.init();
+    let store = fixture.path("store");
+    let _held = open(&store, CreateIfMissing::No, clock::now(), &mut |_| {}).unwrap();
+    let socket = fixture.path("open.sock");
     let _listening = UnixListener::bind(&socket).unwrap();
     fs::set_permissions(&socket, fs::Permissions::from_mode(0o777)).unwrap();
-    fs::write(house.path("token"), "secret").unwrap();
-    fs::set_permissions(house.path("token"), fs::Permissions::from_mode(0o644)).unwrap();
-    fs::set_permissions(house.path("key"), fs::Permissions::from_mode(0o644)).unwrap();
+    fs::write(fixture.path("token"), "secret").unwrap();
+    fs::set_permissions(fixture.path("token"), fs::Permissions::from_mode(0o644)).unwrap();
+    fs::set_permissions(fixture.path("key"), fs::Permissions::from_mode(0o644)).unwrap();
     let more = format!(
         "[control]\nsocket = '{}'\n\
          [[lookup]]\nname = 'gone'\ncommand = ['/nowhere/at/all']\n\
@@ -253,7 +253,7 @@ fn what_is_wrong_on_this_machine() {
          [[rule]]\nname = 'known'\nrequire = 'lookup.gone && lookup.shell && lookup.web'\n{GATE}",
         socket.display()
     );
-    let (code, found) = house.check(&more);
+    let (code, found) = fixture.run_check(&more);
     assert_eq!(code, 78, "{found:#?}");
     let process = format!("is in use (process {})", std::process::id());
     let rows = [
@@ -265,17 +265,17 @@ fn what_is_wrong_on_this_machine() {
         ("warning ", "everybody on this machine can read the API key"),
     ];
     for (head, text) in rows {
-        one(&found, head, text);
+        assert_one_finding(&found, head, text);
     }
 }
 
 #[test]
-fn a_refused_key_and_a_server_that_is_not_there() {
-    let house = House::new(vec![lesson()], Span::zero());
-    house.init();
-    fs::write(house.path("key"), "cal_another_key_0123456789abcdef").unwrap();
-    let (code, found) = house.check(GATE);
+fn a_refused_key_and_an_unreachable_server_are_found() {
+    let fixture = DoctorFixture::new(vec![lesson()], Span::zero());
+    fixture.init();
+    fs::write(fixture.path("key"), "cal_another_key_0123456789abcdef").unwrap();
+    let (code, found) = fixture.run_check(GATE);
     assert_eq!(code, 77, "{found:#?}");
-    one(&found, "error key: ", "refused the API key");
-    one(&found, "ok store: ", "can be opened");
+    assert_one_finding(&found, "error key: ", "refused the API key");
+    assert_one_finding(&found, "ok store: ", "can be opened");
 }

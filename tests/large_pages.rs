@@ -7,7 +7,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{House, KEY, ended};
+use common::{PassFixture, KEY, step_outcome};
 use maitred::calcom::connect::{Settings, connect};
 use maitred::calcom::port::Dialect;
 use maitred::domain::time::Span;
@@ -18,8 +18,8 @@ const PATIENT: Duration = Duration::from_secs(60);
 
 const BO: &str = "bo@example.com";
 
-fn with_notes(house: &House, uid: &str, bytes: usize) {
-    let mut world = house.sandbox.lock();
+fn set_notes(fixture: &PassFixture, uid: &str, bytes: usize) {
+    let mut world = fixture.sandbox.lock();
     let notes = Some("n".repeat(bytes));
     world
         .edit(uid, |booking| booking.description = notes)
@@ -29,20 +29,20 @@ fn with_notes(house: &House, uid: &str, bytes: usize) {
 /// The fault of C2: five requests with long notes make the first page larger than 8 MiB. And one that
 /// is too large by itself is named and left alone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_page_that_is_too_large_hides_nobody() {
+async fn a_page_that_is_too_large_hides_no_request() {
     for dialect in [Dialect::V2, Dialect::V1] {
-        let mut house = House::new(dialect).await;
-        house.grant(BO, 30).await;
-        let lesson = house.kinds.lesson;
+        let mut fixture = PassFixture::new(dialect).await;
+        fixture.grant(BO, 30).await;
+        let lesson = fixture.event_types.lesson;
         let uids: Vec<String> = (0..12)
-            .map(|n| house.request(lesson, BO, &format!("2026-12-{:02}T09:00:00Z", 1 + n)))
+            .map(|n| fixture.request(lesson, BO, &format!("2026-12-{:02}T09:00:00Z", 1 + n)))
             .collect();
         for uid in &uids[2..7] {
-            with_notes(&house, uid, 2_000_000);
+            set_notes(&fixture, uid, 2_000_000);
         }
-        with_notes(&house, &uids[9], 9 * 1024 * 1024);
-        house.calendar = connect(Settings {
-            base_url: house.sandbox.base_url(),
+        set_notes(&fixture, &uids[9], 9 * 1024 * 1024);
+        fixture.calendar = connect(Settings {
+            base_url: fixture.sandbox.base_url(),
             dialect,
             key: KEY.to_owned().into(),
             timeout: PATIENT,
@@ -50,36 +50,36 @@ async fn a_page_that_is_too_large_hides_nobody() {
             connect_timeout: PATIENT,
             ca_file: None,
             budget: 1.0,
-            clock: house.clock.clock(),
+            clock: fixture.clock.clock(),
         })
         .unwrap();
-        let report = house.pass().await;
+        let report = fixture.pass().await;
         for (n, uid) in uids.iter().enumerate() {
             let expect = if n == 9 { "absent" } else { "confirmed" };
-            assert_eq!(ended(&report, uid), expect, "{dialect:?} {n}");
+            assert_eq!(step_outcome(&report, uid), expect, "{dialect:?} {n}");
         }
-        let told = report
+        let problem = report
             .problems
             .iter()
             .find(|one| one.code == "unreadable-booking");
-        let told = &told.expect("it is named").text;
+        let text = &problem.expect("it is named").text;
         // In v1 the uid stands behind the notes that make the row too large.
         let name = match dialect {
             Dialect::V2 => uids[9].clone(),
             Dialect::V1 => {
-                let world = house.sandbox.lock();
+                let world = fixture.sandbox.lock();
                 let row = world.booking(&uids[9]).unwrap();
                 format!("number {}", row.id)
             }
         };
-        assert!(told.contains(&name), "{dialect:?}: {told}");
-        assert!(told.contains("more than 8 MiB"), "{dialect:?}: {told}");
-        let lists = house.sandbox.lock().journal.count(Operation::List);
+        assert!(text.contains(&name), "{dialect:?}: {text}");
+        assert!(text.contains("more than 8 MiB"), "{dialect:?}: {text}");
+        let lists = fixture.sandbox.lock().call_log.count(Operation::List);
         assert!(lists < 60, "{dialect:?}: {lists} lists");
 
         // The audit reads on past the same bookings.
-        house.clock.advance(Span::minutes(10));
-        let watched = house.watch(true).await;
-        assert!(watched.checked >= 11, "{dialect:?}: {}", watched.checked);
+        fixture.clock.advance(Span::minutes(10));
+        let watched = fixture.watch(true).await;
+        assert!(watched.checked_charges >= 11, "{dialect:?}: {}", watched.checked_charges);
     }
 }

@@ -31,21 +31,21 @@ fn number(name: &str, default: usize) -> usize {
 
 #[test]
 fn as_a_child_process() {
-    process::play();
+    process::run_child();
 }
 
 #[test]
 fn all_who_wait_at_once_are_answered_once() {
-    rush::rush(number("MAITRED_LOAD", 500));
+    rush::run_burst(number("MAITRED_LOAD", 500));
 }
 
 /// What was due at an hour that the clock has gone back from does not wait until it comes again.
 #[test]
 fn a_clock_that_was_set_back_is_followed() {
-    let house = house::House::new(30);
-    house.fill(1, 1);
-    let now = house.clock.now() + Span::minutes(10);
-    let mut daemon = house.daemon();
+    let fixture = house::LoadFixture::new(30);
+    fixture.open_accounts(1, 1);
+    let now = fixture.clock.now() + Span::minutes(10);
+    let mut daemon = fixture.daemon();
     let mut ended = |now| {
         let told = daemon.tick(now).unwrap();
         (told.contains_key("pass"), told.contains_key("watch"))

@@ -6,8 +6,8 @@ mod house;
 
 use std::fs;
 
-use house::{Daemon, House, until};
-use maitred::sandbox::faults::{Fault, Rule, Stage, Times};
+use house::{Daemon, BinaryFixture, until};
+use maitred::sandbox::faults::{Fault, FaultRule, Stage, FaultTimes};
 use maitred::sandbox::journal::Operation;
 
 const BO: &str = "bo@example.com";
@@ -15,42 +15,42 @@ const BO: &str = "bo@example.com";
 /// Gates that review and wait; `open` is in none.
 const GATES: &str = "unknown-booker = \"review\"\nshort-of-credit = \"wait\"\n";
 
-fn line<'a>(lines: &'a [String], text: &str) -> &'a str {
+fn find_line<'a>(lines: &'a [String], text: &str) -> &'a str {
     let found = lines.iter().find(|line| line.contains(text));
     found.unwrap_or_else(|| panic!("{text:?} is not in {lines:#?}"))
 }
 
 #[test]
-fn what_is_left_and_what_operators_do_is_logged_once() {
-    let house = House::new("v2");
+fn notes_and_operator_commands_are_logged_once() {
+    let house = BinaryFixture::new("v2");
     house.configure("v2", &house.sandbox.base_url(), GATES);
     house.ok(&["credits", "grant", BO, "1", "--new"]);
     let daemon = Daemon::start(&house);
     let uid = rustix::process::getuid().as_raw();
 
     let paid = house.ask(house.lesson, BO, "09:00:00Z");
-    let lines = daemon.says("confirmed");
+    let lines = daemon.wait_for_line("confirmed");
     assert!(
-        line(&lines, "confirmed").contains(" credits=1 "),
+        find_line(&lines, "confirmed").contains(" credits=1 "),
         "{lines:#?}"
     );
     // What was not charged has no credits in its line.
     let unknown = house.ask(house.lesson, "di@example.com", "10:00:00Z");
-    let lines = daemon.says("declined");
-    let declined = line(&lines, "declined");
+    let lines = daemon.wait_for_line("declined");
+    let declined = find_line(&lines, "declined");
     assert!(declined.contains(&unknown), "{declined}");
     assert!(!declined.contains("credits="), "{declined}");
     let short = house.ask(house.dinner, BO, "11:00:00Z");
-    let lines = daemon.says("waits");
-    assert!(line(&lines, "waits").contains(&short), "{lines:#?}");
+    let lines = daemon.wait_for_line("waits");
+    assert!(find_line(&lines, "waits").contains(&short), "{lines:#?}");
     let review = house.ask(house.dinner, "di@example.com", "13:00:00Z");
-    let lines = daemon.says("waits for an operator");
-    assert!(line(&lines, "waits for an operator").contains(&review));
+    let lines = daemon.wait_for_line("waits for an operator");
+    assert!(find_line(&lines, "waits for an operator").contains(&review));
     for hour in ["15:00:00Z", "16:00:00Z"] {
         house.ask(house.open, BO, hour);
     }
-    let lines = daemon.says("no gate names the event type");
-    let ungated = line(&lines, "no gate names");
+    let lines = daemon.wait_for_line("no gate names the event type");
+    let ungated = find_line(&lines, "no gate names");
     assert!(ungated.contains("slug=\"open\""), "{ungated}");
 
     let commands: [(&[&str], &str); 4] = [
@@ -67,37 +67,38 @@ fn what_is_left_and_what_operators_do_is_logged_once() {
     ];
     for (args, name) in commands {
         house.ok(args);
-        let lines = daemon.says("an operator changed the ledger");
-        let line = line(&lines, "an operator changed the ledger");
+        let lines = daemon.wait_for_line("an operator changed the ledger");
+        let line = find_line(&lines, "an operator changed the ledger");
         assert!(line.contains(&format!("uid={uid}")), "{line}");
         assert!(line.contains(name), "{line}");
         assert!(!line.contains('@'), "no address in the log: {line}");
     }
-    let (code, lines) = daemon.end(Operation   assert_eq!(code, 0);
+    let (code, lines) = daemon.end();
+    assert_eq!(code, 0);
     let again = lines.iter().filter(|line| line.contains("no gate names"));
     assert_eq!(again.count(), 0, "{lines:#?}");
 }
 
 #[test]
-fn an_outage_naOperationthe_server_and_its_end_is_told() {
-    let house = House::new("v2");
+fn the_start_and_end_of_an_outage_are_logged_with_the_server() {
+    let house = BinaryFixture::new("v2");
     let daemon = Daemon::start(&house);
-    until("a pass", || house.count(Kind::List) > 0);
+    until("a pass", || house.count(Operation::List) > 0);
     let down = Fault::BadGateway {
         stage: Stage::Before,
     };
-    let rule = Rule::next(Kind::List, down).times(Times::Count(2));
+    let rule = FaultRule::next(Operation::List, down).times(FaultTimes::Count(2));
     house.sandbox.lock().add_fault(rule).unwrap();
     let url = house.sandbox.base_url();
     let server = url.trim_start_matches("http://");
-    let lines = daemon.says("looks again");
-    let failed = line(&lines, "looks again");
+    let lines = daemon.wait_for_line("looks again");
+    let failed = find_line(&lines, "looks again");
     assert!(
         failed.contains(&format!("{server} answered 502")),
         "{failed}"
     );
-    let lines = daemon.says("passes work again");
-    let over = line(&lines, "passes work again");
+    let lines = daemon.wait_for_line("passes work again");
+    let over = find_line(&lines, "passes work again");
     assert!(over.contains(server), "{over}");
     let (code, _) = daemon.end();
     assert_eq!(code, 0);
@@ -106,27 +107,27 @@ fn an_outage_naOperationthe_server_and_its_end_is_told() {
 /// Passes are far apart here, so that the fault strikes a watch. After it the next watch is a minute
 /// away, unless an operator asks for one.
 #[test]
-fn an_outage_of_watches_names_the_server_and_its_end_is_told() {
-    let house = House::new("v2");
+fn the_start_and_end_of_an_outage_of_watches_are_logged_with_the_server() {
+    let house = BinaryFixture::new("v2");
     let config = fs::read_to_string(house.path("config.toml")).unwrap();
     let config = config.replace("poll = \"1s\"", "poll = \"1h\"");
     fs::write(house.path("config.toml"), config).unwrap();
     let daemon = Daemon::start(&house);
-    until("a pass", || house.count(Kind::List) > 0);
+    until("a pass", || house.count(Operation::List) > 0);
     let down = Fault::BadGateway {
         stage: Stage::Before,
     };
-    let rule = Rule::next(Kind::List, down).times(Times::Count(1));
+    let rule = FaultRule::next(Operation::List, down).times(FaultTimes::Count(1));
     house.sandbox.lock().add_fault(rule).unwrap();
     let url = house.sandbox.base_url();
     let server = url.trim_start_matches("http://");
-    let lines = daemon.says("the watch is tried again in a minute");
-    let failed = line(&lines, "the watch is tried again");
+    let lines = daemon.wait_for_line("the watch is tried again in a minute");
+    let failed = find_line(&lines, "the watch is tried again");
     let problem = format!("{server} answered 502");
     assert!(failed.contains(&problem), "{failed}");
     house.ok(&["pass", "--watch"]);
-    let lines = daemon.says("watches work again");
-    let over = line(&lines, "watches work again");
+    let lines = daemon.wait_for_line("watches work again");
+    let over = find_line(&lines, "watches work again");
     assert!(over.contains(server) && over.contains("502"), "{over}");
     let (code, lines) = daemon.end();
     assert_eq!(code, 0);
@@ -137,7 +138,7 @@ fn an_outage_of_watches_names_the_server_and_its_end_is_told() {
 /// Without a daemon the command itself leaves the line.
 #[test]
 fn commands_without_a_daemon_log_who_changed_the_ledger() {
-    let house = House::new("v2");
+    let house = BinaryFixture::new("v2");
     let uid = rustix::process::getuid().as_raw();
     let granted = house.ok(&["credits", "grant", BO, "1", "--new"]);
     let backup = house.path("backup");
@@ -163,7 +164,7 @@ fn commands_without_a_daemon_log_who_changed_the_ledger() {
 /// D9: texts hold instants in UTC; people read them in the configured zone, JSON has them as they are.
 #[test]
 fn instants_within_texts_are_shown_in_the_configured_zone() {
-    let house = House::new("v2");
+    let house = BinaryFixture::new("v2");
     let text = fs::read_to_string(house.path("config.toml")).unwrap();
     let text = text.replace("[schedule]", "[schedule]\ntime-zone = \"Asia/Tokyo\"");
     fs::write(house.path("config.toml"), text).unwrap();

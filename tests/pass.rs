@@ -7,154 +7,154 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::{HOST, House, KEY, client, ended, time};
+use common::{HOST, PassFixture, KEY, calendar_client, step_outcome, time};
 use maitred::calcom::port::Dialect;
-use maitred::domain::criteria::effect::Effect;
-use maitred::domain::decision::{Code, Outcome};
+use maitred::domain::criteria::effect::OnViolation;
+use maitred::domain::decision::{ReasonCode, DecisionOutcome};
 use maitred::domain::fact::Fact;
 use maitred::domain::gate::RefuseWith;
 use maitred::domain::id::{AccountId, Address, BookingUid, EventTypeKey, Reference, RequestId};
-use maitred::domain::request::{ChargeState, RequestState, Verdict};
+use maitred::domain::request::{ChargeState, RequestState, OperatorDecision};
 use maitred::domain::time::Span;
-use maitred::reconcile::deliver::settle::write_all;
-use maitred::reconcile::execute::{Executed, execute};
+use maitred::reconcile::deliver::settle::commit_all_or_each;
+use maitred::reconcile::execute::{ExecutionReport, execute};
 use maitred::reconcile::observe::observe;
 use maitred::reconcile::ports::{PassError, Ports};
-use maitred::sandbox::actions::{Action, Said, Shift};
-use maitred::sandbox::faults::{Fault, RowFault, Rule, Stage, Times};
+use maitred::sandbox::actions::{ThirdPartyAction, BookingRemark, BookingMove};
+use maitred::sandbox::faults::{Fault, RowFault, FaultRule, Stage, FaultTimes};
 use maitred::sandbox::journal::{Operation, MailKind, Recipient};
-use maitred::sandbox::model::EventType;
+use maitred::sandbox::model::SandboxEventType;
 use maitred::sandbox::script::Trigger;
 use maitred::store::memory::MemoryStore;
 use maitred::store::port::Store;
 
-const BOTH: [Dialect; 2] = [Dialect::V2, Dialect::V1];
+const DIALECTS: [Dialect; 2] = [Dialect::V2, Dialect::V1];
 
 /// The call that refuses, and the mail it sends.
-fn refusal(dialect: Dialect) -> (Operation, MailKind, &'static str) {
+fn refusing_call(dialect: Dialect) -> (Operation, MailKind, &'static str) {
     match dialect {
         Dialect::V2 => (Operation::Decline, MailKind::Declined, "rejected"),
         Dialect::V1 => (Operation::Cancel, MailKind::Cancelled, "cancelled"),
     }
 }
 
-fn mails(house: &House, uid: &str, kind: MailKind) -> u32 {
-    let world = house.sandbox.lock();
-    world.journal.mails_for(uid, Recipient::Booker, kind)
+fn mail_count(fixture: &PassFixture, uid: &str, kind: MailKind) -> u32 {
+    let world = fixture.sandbox.lock();
+    world.call_log.mail_count(uid, Recipient::Booker, kind)
 }
 
-fn count(house: &House, kind: Operation) -> u64 {
-    house.sandbox.lock().journal.count(kind)
+fn call_count(fixture: &PassFixture, kind: Operation) -> u64 {
+    fixture.sandbox.lock().call_log.count(kind)
 }
 
 #[tokio::test]
-async fn those_with_credit_are_confirmed_and_the_others_declined_with_a_reason() {
-    for dialect in BOTH {
-        let mut house = House::new(dialect).await;
-        house.grant("bo@example.com", 1).await;
-        house.grant("al@example.com", 2).await;
-        let kinds = house.kinds;
-        let bo = house.request(kinds.lesson, "Bo@Example.com", "2026-12-01T09:00:00Z");
-        let al = house.request(kinds.dinner, "al@example.com", "2026-12-01T10:00:00Z");
-        let who = house.request(kinds.lesson, "who@example.com", "2026-12-01T11:00:00Z");
-        let open = house.request(kinds.open, "bo@example.com", "2026-12-01T12:00:00Z");
-        let priced = house.request(kinds.priced, "bo@example.com", "2026-12-01T13:00:00Z");
-        let foreign = house.request(kinds.foreign, "ada@example.org", "2026-12-01T14:00:00Z");
-        let report = house.pass().await;
-        let (refuse, mail, refused) = refusal(dialect);
-        assert_eq!(house.status(&bo), "accepted", "{dialect:?}");
-        assert_eq!(house.status(&al), refused);
-        assert_eq!(house.status(&who), refused);
+async fn bookers_with_credit_are_confirmed_and_others_declined_with_a_reason() {
+    for dialect in DIALECTS {
+        let mut fixture = PassFixture::new(dialect).await;
+        fixture.grant("bo@example.com", 1).await;
+        fixture.grant("al@example.com", 2).await;
+        let kinds = fixture.event_types;
+        let bo = fixture.request(kinds.lesson, "Bo@Example.com", "2026-12-01T09:00:00Z");
+        let al = fixture.request(kinds.dinner, "al@example.com", "2026-12-01T10:00:00Z");
+        let who = fixture.request(kinds.lesson, "who@example.com", "2026-12-01T11:00:00Z");
+        let open = fixture.request(kinds.open, "bo@example.com", "2026-12-01T12:00:00Z");
+        let priced = fixture.request(kinds.priced, "bo@example.com", "2026-12-01T13:00:00Z");
+        let foreign = fixture.request(kinds.foreign, "ada@example.org", "2026-12-01T14:00:00Z");
+        let report = fixture.pass().await;
+        let (refuse, mail, refused) = refusing_call(dialect);
+        assert_eq!(fixture.status(&bo), "accepted", "{dialect:?}");
+        assert_eq!(fixture.status(&al), refused);
+        assert_eq!(fixture.status(&who), refused);
         for left in [&open, &priced, &foreign] {
-            assert_eq!(house.status(left), "pending");
+            assert_eq!(fixture.status(left), "pending");
         }
-        assert_eq!(ended(&report, &bo), "confirmed");
-        assert_eq!(ended(&report, &al), "declined");
-        assert_eq!(ended(&report, &open), "none");
-        assert_eq!(house.balance("bo@example.com").await, (0, 0, 1));
-        assert_eq!(house.balance("al@example.com").await, (2, 0, 0));
-        let record = house.record(&al).await.unwrap();
+        assert_eq!(step_outcome(&report, &bo), "confirmed");
+        assert_eq!(step_outcome(&report, &al), "declined");
+        assert_eq!(step_outcome(&report, &open), "none");
+        assert_eq!(fixture.balance("bo@example.com").await, (0, 0, 1));
+        assert_eq!(fixture.balance("al@example.com").await, (2, 0, 0));
+        let record = fixture.stored_request(&al).await.unwrap();
         assert_eq!(
             record.reasons[0].text,
             "This booking costs 3 credits, and your balance is 2 credits."
         );
-        let stranger = house.record(&who).await.unwrap();
-        assert_eq!(stranger.reasons[0].code, Code::UnknownBooker);
+        let stranger = fixture.stored_request(&who).await.unwrap();
+        assert_eq!(stranger.reasons[0].code, ReasonCode::UnknownBooker);
         // Whoever typed a member's address reads what a stranger does.
-        let told = stranger.text.unwrap();
+        let text = stranger.booker_text.unwrap();
         assert!(
-            !told.contains("credit") && !told.contains("balance"),
-            "{told}"
+            !text.contains("credit") && !text.contains("balance"),
+            "{text}"
         );
-        assert_eq!(record.text, Some(told));
-        assert_eq!(mails(&house, &al, mail), 1);
+        assert_eq!(record.booker_text, Some(text));
+        assert_eq!(mail_count(&fixture, &al, mail), 1);
         // v1 confirms without a mail: that is its defect.
         let confirmed = u32::from(dialect == Dialect::V2);
-        assert_eq!(mails(&house, &bo, MailKind::Confirmed), confirmed);
+        assert_eq!(mail_count(&fixture, &bo, MailKind::Confirmed), confirmed);
 
-        let sent = count(&house, Operation::Confirm) + count(&house, refuse);
-        let before = house.sequence().await;
-        let again = house.pass().await;
-        assert_eq!(count(&house, Operation::Confirm) + count(&house, refuse), sent);
-        assert_eq!(house.sequence().await, before);
+        let sent = call_count(&fixture, Operation::Confirm) + call_count(&fixture, refuse);
+        let before = fixture.sequence().await;
+        let again = fixture.pass().await;
+        assert_eq!(call_count(&fixture, Operation::Confirm) + call_count(&fixture, refuse), sent);
+        assert_eq!(fixture.sequence().await, before);
         assert!(again.is_clean());
     }
 }
 
 #[tokio::test]
 async fn a_series_is_one_request_in_v2_and_each_its_own_in_v1() {
-    let mut house = House::new(Dialect::V2).await;
-    house.grant("bo@example.com", 3).await;
-    house.grant("al@example.com", 2).await;
-    let lesson = house.kinds.lesson;
-    let bo = house.series(lesson, "bo@example.com", "2026-12-01T09:00:00Z", 3);
-    let al = house.series(lesson, "al@example.com", "2026-12-01T12:00:00Z", 3);
-    house.pass().await;
+    let mut fixture = PassFixture::new(Dialect::V2).await;
+    fixture.grant("bo@example.com", 3).await;
+    fixture.grant("al@example.com", 2).await;
+    let lesson = fixture.event_types.lesson;
+    let bo = fixture.series(lesson, "bo@example.com", "2026-12-01T09:00:00Z", 3);
+    let al = fixture.series(lesson, "al@example.com", "2026-12-01T12:00:00Z", 3);
+    fixture.pass().await;
     for uid in &bo {
-        assert_eq!(house.status(uid), "accepted");
-        assert_eq!(house.charge(uid).await.unwrap().state, ChargeState::Open);
+        assert_eq!(fixture.status(uid), "accepted");
+        assert_eq!(fixture.charge(uid).await.unwrap().state, ChargeState::Open);
     }
     for uid in &al {
-        assert_eq!(house.status(uid), "rejected");
+        assert_eq!(fixture.status(uid), "rejected");
     }
-    assert_eq!(count(&house, Operation::Confirm), 1);
-    assert_eq!(count(&house, Operation::Decline), 1);
-    assert_eq!(house.balance("bo@example.com").await, (0, 0, 3));
-    assert_eq!(house.balance("al@example.com").await, (2, 0, 0));
+    assert_eq!(call_count(&fixture, Operation::Confirm), 1);
+    assert_eq!(call_count(&fixture, Operation::Decline), 1);
+    assert_eq!(fixture.balance("bo@example.com").await, (0, 0, 3));
+    assert_eq!(fixture.balance("al@example.com").await, (2, 0, 0));
 
-    let mut house = House::new(Dialect::V1).await;
-    house.grant("al@example.com", 2).await;
-    let al = house.series(lesson, "al@example.com", "2026-12-01T12:00:00Z", 3);
-    house.pass().await;
+    let mut fixture = PassFixture::new(Dialect::V1).await;
+    fixture.grant("al@example.com", 2).await;
+    let al = fixture.series(lesson, "al@example.com", "2026-12-01T12:00:00Z", 3);
+    fixture.pass().await;
     // A decline waits until the confirms of its own pass are settled.
-    house.pass().await;
-    let states: Vec<_> = al.iter().map(|uid| house.status(uid)).collect();
+    fixture.pass().await;
+    let states: Vec<_> = al.iter().map(|uid| fixture.status(uid)).collect();
     assert_eq!(states, ["accepted", "accepted", "cancelled"]);
-    assert_eq!(house.balance("al@example.com").await, (0, 0, 2));
+    assert_eq!(fixture.balance("al@example.com").await, (0, 0, 2));
 }
 
 #[tokio::test]
 async fn a_server_that_confirms_one_occurrence_at_a_time_is_called_for_each() {
-    let mut house = House::new(Dialect::V2).await;
-    house.sandbox.lock().quirks.series_per_occurrence = true;
-    house.grant("bo@example.com", 3).await;
-    let bo = house.series(
-        house.kinds.lesson,
+    let mut fixture = PassFixture::new(Dialect::V2).await;
+    fixture.sandbox.lock().quirks.series_per_occurrence = true;
+    fixture.grant("bo@example.com", 3).await;
+    let bo = fixture.series(
+        fixture.event_types.lesson,
         "bo@example.com",
         "2026-12-01T09:00:00Z",
         3,
     );
     for _ in 0..3 {
-        house.pass().await;
+        fixture.pass().await;
     }
     for uid in &bo {
-        assert_eq!(house.status(uid), "accepted");
-        assert_eq!(mails(&house, uid, MailKind::Confirmed), 1);
+        assert_eq!(fixture.status(uid), "accepted");
+        assert_eq!(mail_count(&fixture, uid, MailKind::Confirmed), 1);
     }
-    assert_eq!(house.balance("bo@example.com").await, (0, 0, 3));
+    assert_eq!(fixture.balance("bo@example.com").await, (0, 0, 3));
 }
 
-fn troubles() -> Vec<(&'static str, Fault)> {
+fn fault_cases() -> Vec<(&'static str, Fault)> {
     vec![
         (
             "500 before",
@@ -222,18 +222,18 @@ fn troubles() -> Vec<(&'static str, Fault)> {
 /// Whatever goes wrong with a call, at most three passes later each booking is decided once, mailed
 /// once and charged once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_trouble_is_over_after_three_passes() {
+async fn every_fault_is_settled_after_three_passes() {
     // As many at once as leave each its time: a time-out of the machine is not what is tested.
     let places = std::sync::Arc::new(tokio::sync::Semaphore::new(8));
     let mut runs = tokio::task::JoinSet::new();
-    for dialect in BOTH {
-        let (refuse, ..) = refusal(dialect);
+    for dialect in DIALECTS {
+        let (refuse, ..) = refusing_call(dialect);
         for kind in [Operation::Confirm, refuse, Operation::List, Operation::Get, Operation::Me] {
-            for (name, fault) in troubles() {
+            for (name, fault) in fault_cases() {
                 let places = std::sync::Arc::clone(&places);
                 runs.spawn(async move {
                     let _place = places.acquire().await.unwrap();
-                    one_trouble(dialect, kind, name, fault).await;
+                    check_fault(dialect, kind, name, fault).await;
                 });
             }
         }
@@ -243,44 +243,44 @@ async fn every_trouble_is_over_after_three_passes() {
     }
 }
 
-async fn one_trouble(dialect: Dialect, kind: Operation, name: &str, fault: Fault) {
+async fn check_fault(dialect: Dialect, kind: Operation, name: &str, fault: Fault) {
     let what = format!("{dialect:?} {kind:?} {name}");
-    let (refuse, mail, refused) = refusal(dialect);
-    let mut house = House::new(dialect).await;
-    house.grant("bo@example.com", 5).await;
-    let lesson = house.kinds.lesson;
-    let good = house.request(lesson, "bo@example.com", "2026-12-01T09:00:00Z");
-    let bad = house.request(lesson, "who@example.com", "2026-12-01T11:00:00Z");
-    let also = house.request(lesson, "bo@example.com", "2026-12-02T09:00:00Z");
-    house
+    let (refuse, mail, refused) = refusing_call(dialect);
+    let mut fixture = PassFixture::new(dialect).await;
+    fixture.grant("bo@example.com", 5).await;
+    let lesson = fixture.event_types.lesson;
+    let good = fixture.request(lesson, "bo@example.com", "2026-12-01T09:00:00Z");
+    let bad = fixture.request(lesson, "who@example.com", "2026-12-01T11:00:00Z");
+    let also = fixture.request(lesson, "bo@example.com", "2026-12-02T09:00:00Z");
+    fixture
         .sandbox
         .lock()
-        .add_fault(Rule::next(kind, fault))
+        .add_fault(FaultRule::next(kind, fault))
         .unwrap();
     for _ in 0..3 {
         // A pass may fail as a whole (the list cannot be read); the next one looks again.
-        let _ = house.fresh_pass().await;
+        let _ = fixture.pass_of_new_process().await;
         // Past `resend_after`: a call without an answer is repeated only then.
-        house.clock.advance(Span::minutes(16));
+        fixture.clock.advance(Span::minutes(16));
     }
     for uid in [&good, &also] {
-        assert_eq!(house.status(uid), "accepted", "{what}");
+        assert_eq!(fixture.status(uid), "accepted", "{what}");
         assert_eq!(
-            house.charge(uid).await.unwrap().state,
+            fixture.charge(uid).await.unwrap().state,
             ChargeState::Open,
             "{what}"
         );
-        let mails = mails(&house, uid, MailKind::Confirmed);
+        let mails = mail_count(&fixture, uid, MailKind::Confirmed);
         assert_eq!(mails, u32::from(dialect == Dialect::V2), "{what}");
     }
-    assert_eq!(house.status(&bad), refused, "{what}");
-    assert_eq!(mails(&house, &bad, mail), 1, "{what}");
-    assert_eq!(house.balance("bo@example.com").await, (3, 0, 2), "{what}");
-    let sent = count(&house, Operation::Confirm) + count(&house, refuse);
-    let report = house.fresh_pass().await.unwrap();
+    assert_eq!(fixture.status(&bad), refused, "{what}");
+    assert_eq!(mail_count(&fixture, &bad, mail), 1, "{what}");
+    assert_eq!(fixture.balance("bo@example.com").await, (3, 0, 2), "{what}");
+    let sent = call_count(&fixture, Operation::Confirm) + call_count(&fixture, refuse);
+    let report = fixture.pass_of_new_process().await.unwrap();
     assert!(report.is_clean(), "{what}");
     assert_eq!(
-        count(&house, Operation::Confirm) + count(&house, refuse),
+        call_count(&fixture, Operation::Confirm) + call_count(&fixture, refuse),
         sent,
         "{what}"
     );
@@ -288,57 +288,57 @@ async fn one_trouble(dialect: Dialect, kind: Operation, name: &str, fault: Fault
 
 /// What others do between the listing and the call; the booking is never revived.
 #[tokio::test]
-async fn what_others_do_first_is_never_undone() {
-    type Row = (&'static str, fn(&str) -> Action, &'static str);
+async fn changes_made_by_others_before_the_call_are_never_undone() {
+    type Row = (&'static str, fn(&str) -> ThirdPartyAction, &'static str);
     let rows: [Row; 5] = [
         (
             "booker cancels",
-            |uid| Action::BookerCancels(Said::nothing(uid)),
+            |uid| ThirdPartyAction::BookerCancels(BookingRemark::nothing(uid)),
             "cancelled",
         ),
         (
             "host cancels",
-            |uid| Action::HostCancels(Said::nothing(uid)),
+            |uid| ThirdPartyAction::HostCancels(BookingRemark::nothing(uid)),
             "cancelled",
         ),
         (
             "host rejects",
-            |uid| Action::HostRejects(Said::nothing(uid)),
+            |uid| ThirdPartyAction::HostRejects(BookingRemark::nothing(uid)),
             "rejected",
         ),
         (
             "host accepts",
-            |uid| Action::HostAccepts {
+            |uid| ThirdPartyAction::HostAccepts {
                 booking: uid.to_owned(),
             },
             "accepted",
         ),
         (
             "booker moves",
-            |uid| Action::BookerMoves(Shift::to(uid, time("2026-12-05T09:00:00Z"))),
+            |uid| ThirdPartyAction::BookerMoves(BookingMove::new(uid, time("2026-12-05T09:00:00Z"))),
             "cancelled",
         ),
     ];
-    for dialect in BOTH {
+    for dialect in DIALECTS {
         for credit in [1, 0] {
             for (name, action, expect) in &rows {
                 let what = format!("{dialect:?} {name} credit {credit}");
-                let mut house = House::new(dialect).await;
-                house.grant("bo@example.com", 1).await;
+                let mut fixture = PassFixture::new(dialect).await;
+                fixture.grant("bo@example.com", 1).await;
                 let email = if credit == 1 {
                     "bo@example.com"
                 } else {
                     "who@example.com"
                 };
-                let uid = house.request(house.kinds.lesson, email, "2026-12-01T09:00:00Z");
+                let uid = fixture.request(fixture.event_types.lesson, email, "2026-12-01T09:00:00Z");
                 {
-                    let mut world = house.sandbox.lock();
+                    let mut world = fixture.sandbox.lock();
                     let trigger = Trigger::after(Operation::List, 1);
                     world.script.add(trigger, vec![action(&uid)]);
                 }
-                house.pass().await;
-                assert_eq!(house.status(&uid), *expect, "{what}");
-                let record = house.record(&uid).await.unwrap();
+                fixture.pass().await;
+                assert_eq!(fixture.status(&uid), *expect, "{what}");
+                let record = fixture.stored_request(&uid).await.unwrap();
                 let outcome = match record.state {
                     RequestState::Settled { outcome, .. } => outcome,
                     state => panic!("{what}: {state:?}"),
@@ -346,22 +346,22 @@ async fn what_others_do_first_is_never_undone() {
                 match (credit, *name) {
                     // Accepted by hand what would have been confirmed: the same thing.
                     (1, "host accepts") => {
-                        assert_eq!(outcome, Outcome::Confirmed, "{what}");
-                        assert_eq!(house.balance("bo@example.com").await, (0, 0, 1), "{what}");
+                        assert_eq!(outcome, DecisionOutcome::Confirmed, "{what}");
+                        assert_eq!(fixture.balance("bo@example.com").await, (0, 0, 1), "{what}");
                     }
                     // Declined by hand what would have been declined: the same thing. In v1 a
                     // refusal is a cancellation, and whose it was cannot be told.
-                    (0, "host rejects") => assert_eq!(outcome, Outcome::Declined, "{what}"),
+                    (0, "host rejects") => assert_eq!(outcome, DecisionOutcome::Declined, "{what}"),
                     (0, _) if dialect == Dialect::V1 => {}
                     _ => {
-                        assert_eq!(outcome, Outcome::Superseded, "{what}");
-                        assert_eq!(house.balance("bo@example.com").await.1, 0, "{what}");
+                        assert_eq!(outcome, DecisionOutcome::Superseded, "{what}");
+                        assert_eq!(fixture.balance("bo@example.com").await.1, 0, "{what}");
                     }
                 }
                 if credit == 1 && *name != "host accepts" && *name != "booker moves" {
-                    assert_eq!(house.balance("bo@example.com").await, (1, 0, 0), "{what}");
+                    assert_eq!(fixture.balance("bo@example.com").await, (1, 0, 0), "{what}");
                 }
-                assert_eq!(count(&house, Operation::Confirm), 0, "{what}");
+                assert_eq!(call_count(&fixture, Operation::Confirm), 0, "{what}");
             }
         }
     }
@@ -370,252 +370,252 @@ async fn what_others_do_first_is_never_undone() {
 #[tokio::test]
 async fn of_requests_for_one_time_the_first_to_ask_gets_it() {
     for (taken, second) in [
-        (Effect::Decline, "rejected"),
-        (Effect::WAIT, "pending"),
-        (Effect::Leave, "pending"),
+        (OnViolation::Decline, "rejected"),
+        (OnViolation::WAIT, "pending"),
+        (OnViolation::Leave, "pending"),
     ] {
-        let mut house = House::new(Dialect::V2).await;
-        for gate in &mut house.policy.gates {
-            gate.taken = taken;
+        let mut fixture = PassFixture::new(Dialect::V2).await;
+        for gate in &mut fixture.policy.gates {
+            gate.time_taken = taken;
         }
-        house.grant("bo@example.com", 5).await;
-        house.grant("al@example.com", 5).await;
-        let (lesson, dinner) = (house.kinds.lesson, house.kinds.dinner);
-        let al = house.request(lesson, "al@example.com", "2026-12-01T09:00:00Z");
-        let bo = house.request(dinner, "bo@example.com", "2026-12-01T09:15:00Z");
-        let after = house.request(lesson, "bo@example.com", "2026-12-01T09:30:00Z");
-        let accepted = house.request(lesson, "al@example.com", "2026-12-03T09:00:00Z");
-        house
+        fixture.grant("bo@example.com", 5).await;
+        fixture.grant("al@example.com", 5).await;
+        let (lesson, dinner) = (fixture.event_types.lesson, fixture.event_types.dinner);
+        let al = fixture.request(lesson, "al@example.com", "2026-12-01T09:00:00Z");
+        let bo = fixture.request(dinner, "bo@example.com", "2026-12-01T09:15:00Z");
+        let after = fixture.request(lesson, "bo@example.com", "2026-12-01T09:30:00Z");
+        let accepted = fixture.request(lesson, "al@example.com", "2026-12-03T09:00:00Z");
+        fixture
             .sandbox
             .lock()
             .act(
-                house.clock.now(),
-                Action::HostAccepts {
+                fixture.clock.now(),
+                ThirdPartyAction::HostAccepts {
                     booking: accepted.clone(),
                 },
             )
             .unwrap();
-        let late = house.request(lesson, "bo@example.com", "2026-12-03T09:10:00Z");
-        house.pass().await;
+        let late = fixture.request(lesson, "bo@example.com", "2026-12-03T09:10:00Z");
+        fixture.pass().await;
         // A decline waits until the confirm of its own pass is settled.
-        house.pass().await;
-        assert_eq!(house.status(&al), "accepted");
-        assert_eq!(house.status(&bo), second, "{taken:?}");
-        assert_eq!(house.status(&late), second, "{taken:?}");
+        fixture.pass().await;
+        assert_eq!(fixture.status(&al), "accepted");
+        assert_eq!(fixture.status(&bo), second, "{taken:?}");
+        assert_eq!(fixture.status(&late), second, "{taken:?}");
         assert_eq!(
-            house.status(&after),
+            fixture.status(&after),
             "accepted",
             "back to back is no overlap"
         );
-        let record = house.record(&bo).await.unwrap();
-        assert_eq!(record.reasons[0].code, Code::Taken);
+        let record = fixture.stored_request(&bo).await.unwrap();
+        assert_eq!(record.reasons[0].code, ReasonCode::TimeTaken);
     }
 }
 
 #[tokio::test]
 async fn a_full_calendar_is_read_to_its_end() {
-    let mut house = House::new(Dialect::V2).await;
-    house.grant("bo@example.com", 5).await;
-    let lesson = house.kinds.lesson;
+    let mut fixture = PassFixture::new(Dialect::V2).await;
+    fixture.grant("bo@example.com", 5).await;
+    let lesson = fixture.event_types.lesson;
     let first = time("2026-11-26T09:00:00Z");
     // More than twenty pages, after which every request was once left for later.
     let slots = 21 * 250;
     let slot = |n: i64| first + Span::minutes(30 * n);
     for n in 1..=slots {
-        let made = house.clock.now() - Span::minutes(1);
-        let mut world = house.sandbox.lock();
+        let made = fixture.clock.now() - Span::minutes(1);
+        let mut world = fixture.sandbox.lock();
         let booking = world.request(made, lesson, "al@example.com", slot(n));
-        let accepts = Action::HostAccepts { booking };
+        let accepts = ThirdPartyAction::HostAccepts { booking };
         world.act(made, accepts).unwrap();
     }
-    let ask = |n: i64| house.request(lesson, "bo@example.com", &slot(n).to_rfc3339());
+    let ask = |n: i64| fixture.request(lesson, "bo@example.com", &slot(n).to_rfc3339());
     let (early, taken, late) = (ask(0), ask(slots), ask(slots + 1));
-    let report = house.pass().await;
+    let report = fixture.pass().await;
     assert_eq!(report.problems, []);
-    assert_eq!(house.status(&early), "accepted");
-    assert_eq!(house.status(&taken), "rejected");
-    assert_eq!(house.status(&late), "accepted");
-    let record = house.record(&taken).await.unwrap();
-    assert_eq!(record.reasons[0].code, Code::Taken);
+    assert_eq!(fixture.status(&early), "accepted");
+    assert_eq!(fixture.status(&taken), "rejected");
+    assert_eq!(fixture.status(&late), "accepted");
+    let record = fixture.stored_request(&taken).await.unwrap();
+    assert_eq!(record.reasons[0].code, ReasonCode::TimeTaken);
 }
 
 #[tokio::test]
-async fn a_booking_at_the_end_of_all_years_holds_up_nobody() {
-    for dialect in BOTH {
-        let mut house = House::new(dialect).await;
-        house.grant("bo@example.com", 5).await;
-        let lesson = house.kinds.lesson;
-        let last = house.request(lesson, "bo@example.com", "9999-12-31T23:15:00Z");
-        let bo = house.request(lesson, "bo@example.com", "2026-12-01T09:00:00Z");
-        house.pass().await;
-        assert_eq!(house.status(&bo), "accepted", "{dialect:?}");
-        assert_eq!(house.status(&last), "accepted", "{dialect:?}");
+async fn a_booking_at_the_maximum_date_blocks_no_other_request() {
+    for dialect in DIALECTS {
+        let mut fixture = PassFixture::new(dialect).await;
+        fixture.grant("bo@example.com", 5).await;
+        let lesson = fixture.event_types.lesson;
+        let last = fixture.request(lesson, "bo@example.com", "9999-12-31T23:15:00Z");
+        let bo = fixture.request(lesson, "bo@example.com", "2026-12-01T09:00:00Z");
+        fixture.pass().await;
+        assert_eq!(fixture.status(&bo), "accepted", "{dialect:?}");
+        assert_eq!(fixture.status(&last), "accepted", "{dialect:?}");
     }
 }
 
 /// Nobody pays for a time that was past when the server was well again.
 #[tokio::test]
-async fn what_is_over_before_it_could_be_confirmed_is_given_back() {
-    for dialect in BOTH {
-        let mut house = House::new(dialect).await;
-        house.grant("bo@example.com", 5).await;
-        let lesson = house.kinds.lesson;
-        let uid = house.request(lesson, "bo@example.com", "2026-12-01T09:00:00Z");
+async fn bookings_over_before_their_confirm_are_refunded() {
+    for dialect in DIALECTS {
+        let mut fixture = PassFixture::new(dialect).await;
+        fixture.grant("bo@example.com", 5).await;
+        let lesson = fixture.event_types.lesson;
+        let uid = fixture.request(lesson, "bo@example.com", "2026-12-01T09:00:00Z");
         let fault = Fault::Error {
             stage: Stage::Before,
         };
-        let rule = Rule::next(Operation::Confirm, fault);
-        house.sandbox.lock().add_fault(rule).unwrap();
-        house.pass().await;
-        assert_eq!(house.balance("bo@example.com").await, (4, 1, 0));
-        let over = time("2026-12-01T09:30:01Z") - house.clock.now();
-        house.clock.advance(over);
-        let report = house.pass().await;
-        assert_eq!(ended(&report, &uid), "superseded", "{dialect:?}");
-        assert_eq!(house.status(&uid), "pending", "{dialect:?}");
-        assert_eq!(house.balance("bo@example.com").await, (5, 0, 0));
-        assert_eq!(mails(&house, &uid, MailKind::Confirmed), 0);
-        assert!(house.pass().await.steps.is_empty(), "it is left alone");
+        let rule = FaultRule::next(Operation::Confirm, fault);
+        fixture.sandbox.lock().add_fault(rule).unwrap();
+        fixture.pass().await;
+        assert_eq!(fixture.balance("bo@example.com").await, (4, 1, 0));
+        let over = time("2026-12-01T09:30:01Z") - fixture.clock.now();
+        fixture.clock.advance(over);
+        let report = fixture.pass().await;
+        assert_eq!(step_outcome(&report, &uid), "superseded", "{dialect:?}");
+        assert_eq!(fixture.status(&uid), "pending", "{dialect:?}");
+        assert_eq!(fixture.balance("bo@example.com").await, (5, 0, 0));
+        assert_eq!(mail_count(&fixture, &uid, MailKind::Confirmed), 0);
+        assert!(fixture.pass().await.steps.is_empty(), "it is left alone");
     }
 }
 
 #[tokio::test]
 async fn waits_end_with_credit_or_at_the_deadline() {
-    let mut house = House::new(Dialect::V2).await;
-    for gate in &mut house.policy.gates {
-        gate.short_of_credit = Effect::wait(Span::hours(24));
-        gate.unknown_booker = Effect::WAIT;
+    let mut fixture = PassFixture::new(Dialect::V2).await;
+    for gate in &mut fixture.policy.gates {
+        gate.short_of_credit = OnViolation::wait_for(Span::hours(24));
+        gate.unknown_booker = OnViolation::WAIT;
     }
-    house.grant("al@example.com", 1).await;
-    house.grant("bo@example.com", 1).await;
-    let dinner = house.kinds.dinner;
-    let bo = house.request(dinner, "bo@example.com", "2026-12-01T09:00:00Z");
-    let al = house.request(dinner, "al@example.com", "2026-12-02T09:00:00Z");
-    let who = house.request(dinner, "who@example.com", "2026-12-03T09:00:00Z");
-    house.pass().await;
-    let seq = house.sequence().await;
-    house.pass().await;
-    assert_eq!(house.sequence().await, seq, "a wait is written once");
+    fixture.grant("al@example.com", 1).await;
+    fixture.grant("bo@example.com", 1).await;
+    let dinner = fixture.event_types.dinner;
+    let bo = fixture.request(dinner, "bo@example.com", "2026-12-01T09:00:00Z");
+    let al = fixture.request(dinner, "al@example.com", "2026-12-02T09:00:00Z");
+    let who = fixture.request(dinner, "who@example.com", "2026-12-03T09:00:00Z");
+    fixture.pass().await;
+    let seq = fixture.sequence().await;
+    fixture.pass().await;
+    assert_eq!(fixture.sequence().await, seq, "a wait is written once");
     for uid in [&bo, &al, &who] {
-        assert_eq!(house.status(uid), "pending");
+        assert_eq!(fixture.status(uid), "pending");
     }
-    house.grant("bo@example.com", 2).await;
-    house.grant("who@example.com", 3).await;
-    house.pass().await;
-    assert_eq!(house.status(&bo), "accepted");
-    assert_eq!(house.status(&al), "pending");
-    assert_eq!(house.status(&who), "accepted");
-    house.clock.advance(Span::hours(25));
-    house.pass().await;
-    assert_eq!(house.status(&al), "rejected");
-    let codes: Vec<_> = house.record(&al).await.unwrap().reasons;
+    fixture.grant("bo@example.com", 2).await;
+    fixture.grant("who@example.com", 3).await;
+    fixture.pass().await;
+    assert_eq!(fixture.status(&bo), "accepted");
+    assert_eq!(fixture.status(&al), "pending");
+    assert_eq!(fixture.status(&who), "accepted");
+    fixture.clock.advance(Span::hours(25));
+    fixture.pass().await;
+    assert_eq!(fixture.status(&al), "rejected");
+    let codes: Vec<_> = fixture.stored_request(&al).await.unwrap().reasons;
     let codes: Vec<_> = codes.iter().map(|reason| reason.code).collect();
-    assert_eq!(codes, [Code::ShortOfCredit, Code::WaitedTooLong]);
+    assert_eq!(codes, [ReasonCode::ShortOfCredit, ReasonCode::WaitedTooLong]);
 }
 
 #[tokio::test]
-async fn mistakes_that_would_refuse_everybody_are_held_up() {
-    let mut house = House::new(Dialect::V2).await;
-    let lesson = house.kinds.lesson;
+async fn configuration_mistakes_that_would_decline_everybody_pause_the_declines() {
+    let mut fixture = PassFixture::new(Dialect::V2).await;
+    let lesson = fixture.event_types.lesson;
     let uids: Vec<String> = (0..5)
         .map(|n| {
             let start = format!("2026-12-0{}T09:00:00Z", n + 1);
-            house.request(lesson, &format!("m{n}@example.com"), &start)
+            fixture.request(lesson, &format!("m{n}@example.com"), &start)
         })
         .collect();
-    house.pass().await;
+    fixture.pass().await;
     for uid in &uids {
-        assert_eq!(house.status(uid), "pending", "the ledger is empty");
+        assert_eq!(fixture.status(uid), "pending", "the ledger is empty");
     }
-    house.grant("someone@example.com", 1).await;
-    house.policy.limits.declines.at_most = 2;
-    let report = house.pass().await;
+    fixture.grant("someone@example.com", 1).await;
+    fixture.policy.limits.declines.at_most = 2;
+    let report = fixture.pass().await;
     let declined = uids
         .iter()
-        .filter(|uid| house.status(uid) == "rejected")
+        .filter(|uid| fixture.status(uid) == "rejected")
         .count();
     assert_eq!(declined, 2);
     assert!(report.problems.iter().any(|p| p.code == "decline-limit"));
-    let declined = |house: &House| {
-        let rejected = uids.iter().filter(|uid| house.status(uid) == "rejected");
+    let declined = |fixture: &PassFixture| {
+        let rejected = uids.iter().filter(|uid| fixture.status(uid) == "rejected");
         rejected.count()
     };
     // Passes may follow each other at once: what they declined before counts.
     let rows = [(1, 2), (13, 2), (1, 4), (14, 4), (1, 5)];
     for (minutes, expect) in rows {
-        house.clock.advance(Span::minutes(minutes));
-        house.pass().await;
-        house.pass().await;
-        assert_eq!(declined(&house), expect, "{minutes} minutes later");
+        fixture.clock.advance(Span::minutes(minutes));
+        fixture.pass().await;
+        fixture.pass().await;
+        assert_eq!(declined(&fixture), expect, "{minutes} minutes later");
     }
 }
 
 #[tokio::test]
 async fn refusing_with_cancel_cancels() {
-    let mut house = House::new(Dialect::V2).await;
-    house.policy.refuse_with = RefuseWith::Cancel;
-    house.grant("bo@example.com", 1).await;
-    let uid = house.request(house.kinds.dinner, "bo@example.com", "2026-12-01T09:00:00Z");
-    let report = house.pass().await;
-    assert_eq!(house.status(&uid), "cancelled");
-    assert_eq!(ended(&report, &uid), "declined");
-    assert_eq!(count(&house, Operation::Decline), 0);
+    let mut fixture = PassFixture::new(Dialect::V2).await;
+    fixture.policy.refuse_with = RefuseWith::Cancel;
+    fixture.grant("bo@example.com", 1).await;
+    let uid = fixture.request(fixture.event_types.dinner, "bo@example.com", "2026-12-01T09:00:00Z");
+    let report = fixture.pass().await;
+    assert_eq!(fixture.status(&uid), "cancelled");
+    assert_eq!(step_outcome(&report, &uid), "declined");
+    assert_eq!(call_count(&fixture, Operation::Decline), 0);
 }
 
 #[tokio::test]
 async fn a_dry_run_writes_nothing_anywhere() {
-    for dialect in BOTH {
-        let mut house = House::new(dialect).await;
-        house.grant("bo@example.com", 1).await;
-        let bo = house.request(house.kinds.lesson, "bo@example.com", "2026-12-01T09:00:00Z");
-        let who = house.request(
-            house.kinds.lesson,
+    for dialect in DIALECTS {
+        let mut fixture = PassFixture::new(dialect).await;
+        fixture.grant("bo@example.com", 1).await;
+        let bo = fixture.request(fixture.event_types.lesson, "bo@example.com", "2026-12-01T09:00:00Z");
+        let who = fixture.request(
+            fixture.event_types.lesson,
             "who@example.com",
             "2026-12-01T11:00:00Z",
         );
-        let before = house.sequence().await;
-        let report = house.try_pass(true).await.unwrap();
-        assert_eq!(house.sequence().await, before);
-        let wrote = house
+        let before = fixture.sequence().await;
+        let report = fixture.try_pass(true).await.unwrap();
+        assert_eq!(fixture.sequence().await, before);
+        let wrote = fixture
             .sandbox
             .lock()
-            .journal
-            .counts()
+            .call_log
+            .call_counts()
             .iter()
-            .filter(|(kind, _)| !kind.reads())
+            .filter(|(kind, _)| !kind.is_read())
             .count();
         assert_eq!(wrote, 0);
-        assert_eq!(ended(&report, &bo), "planned");
-        assert_eq!(ended(&report, &who), "planned");
+        assert_eq!(step_outcome(&report, &bo), "planned");
+        assert_eq!(step_outcome(&report, &who), "planned");
         assert!(report.has_steps());
     }
 }
 
 #[tokio::test]
 async fn a_refused_key_ends_the_pass_and_is_never_shown() {
-    for dialect in BOTH {
-        let mut house = House::new(dialect).await;
-        house.grant("bo@example.com", 1).await;
-        house.request(house.kinds.lesson, "bo@example.com", "2026-12-01T09:00:00Z");
+    for dialect in DIALECTS {
+        let mut fixture = PassFixture::new(dialect).await;
+        fixture.grant("bo@example.com", 1).await;
+        fixture.request(fixture.event_types.lesson, "bo@example.com", "2026-12-01T09:00:00Z");
         let wrong = "cal_wrong_key_9876543210";
         for key in [wrong, "token-without-prefix-1234567890"] {
-            house.calendar = client(&house.sandbox.base_url(), dialect, key, &house.clock);
-            house.session = Default::default();
-            let error = house.try_pass(false).await.unwrap_err();
+            fixture.calendar = calendar_client(&fixture.sandbox.base_url(), dialect, key, &fixture.clock);
+            fixture.session = Default::default();
+            let error = fixture.try_pass(false).await.unwrap_err();
             assert!(matches!(error, PassError::Credential(_)), "{error}");
-            let shown = format!("{error} {error:?}");
-            assert!(!shown.contains(key), "{shown}");
-            assert!(!shown.contains(key.trim_start_matches("cal_")), "{shown}");
+            let text = format!("{error} {error:?}");
+            assert!(!text.contains(key), "{text}");
+            assert!(!text.contains(key.trim_start_matches("cal_")), "{text}");
         }
-        house.calendar = client(&house.sandbox.base_url(), dialect, KEY, &house.clock);
-        house.session = Default::default();
-        house.pass().await;
-        assert_eq!(house.balance("bo@example.com").await, (0, 0, 1));
+        fixture.calendar = calendar_client(&fixture.sandbox.base_url(), dialect, KEY, &fixture.clock);
+        fixture.session = Default::default();
+        fixture.pass().await;
+        assert_eq!(fixture.balance("bo@example.com").await, (0, 0, 1));
     }
 }
 
 #[tokio::test]
-async fn odd_rows_are_left_alone_and_hide_nobody() {
+async fn malformed_rows_are_left_alone_and_hide_no_request() {
     let odd = [
         (RowFault::AwaitingHost, "pending"),
         (RowFault::UnknownStatus, "pending"),
@@ -627,52 +627,52 @@ async fn odd_rows_are_left_alone_and_hide_nobody() {
         (RowFault::ExtraField, "accepted"),
     ];
     for (fault, expect) in odd {
-        let mut house = House::new(Dialect::V2).await;
-        house.grant("bo@example.com", 5).await;
-        let lesson = house.kinds.lesson;
-        let odd = house.request(lesson, "bo@example.com", "2026-12-01T09:00:00Z");
-        let plain = house.request(lesson, "bo@example.com", "2026-12-01T11:00:00Z");
-        let rule = Rule::always(Fault::Rows {
+        let mut fixture = PassFixture::new(Dialect::V2).await;
+        fixture.grant("bo@example.com", 5).await;
+        let lesson = fixture.event_types.lesson;
+        let odd = fixture.request(lesson, "bo@example.com", "2026-12-01T09:00:00Z");
+        let plain = fixture.request(lesson, "bo@example.com", "2026-12-01T11:00:00Z");
+        let rule = FaultRule::always(Fault::Rows {
             as_if: fault.clone(),
         });
-        house
+        fixture
             .sandbox
             .lock()
-            .add_fault(rule.about(&odd).times(Times::Always))
+            .add_fault(rule.for_booking(&odd).times(FaultTimes::Always))
             .unwrap();
-        house.pass().await;
-        assert_eq!(house.status(&odd), expect, "{fault:?}");
-        assert_eq!(house.status(&plain), "accepted", "{fault:?}");
+        fixture.pass().await;
+        assert_eq!(fixture.status(&odd), expect, "{fault:?}");
+        assert_eq!(fixture.status(&plain), "accepted", "{fault:?}");
     }
 }
 
 #[tokio::test]
 async fn an_idle_pass_is_one_call_and_a_full_one_is_close_to_the_least() {
-    let mut house = House::new(Dialect::V2).await;
-    house.pass().await;
-    let report = house.pass().await;
+    let mut fixture = PassFixture::new(Dialect::V2).await;
+    fixture.pass().await;
+    let report = fixture.pass().await;
     assert_eq!(report.calls, 1);
 
-    house.grant("bo@example.com", 1_000).await;
+    fixture.grant("bo@example.com", 1_000).await;
     let start = time("2026-12-01T00:00:00Z");
     for n in 0..500 {
         let at = start + Span::minutes(30 * n);
-        house.request(
-            house.kinds.lesson,
+        fixture.request(
+            fixture.event_types.lesson,
             "bo@example.com",
             &at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
         );
     }
-    house.policy.limits.requests_per_pass = 500;
-    let report = house.pass().await;
+    fixture.policy.limits.requests_per_pass = 500;
+    let report = fixture.pass().await;
     let confirmed = report
         .steps
         .iter()
-        .filter(|step| step.ended.as_str() == "confirmed")
+        .filter(|step| step.outcome.as_str() == "confirmed")
         .count();
     assert_eq!(confirmed, 500);
     // 1.05 × (N + looks), the number of the design; how many looks depends on how fast the machine is.
-    let looks = count(&house, Operation::List);
+    let looks = call_count(&fixture, Operation::List);
     assert!(
         report.calls * 100 <= 105 * (500 + looks),
         "{} calls, {looks} lists",
@@ -683,7 +683,7 @@ async fn an_idle_pass_is_one_call_and_a_full_one_is_close_to_the_least() {
 /// What an operator does between the pass's looking and its writing: the decline rests on what is no
 /// longer true, so it is left for the next pass.
 #[tokio::test]
-async fn an_operator_who_acts_meanwhile_is_not_overrun() {
+async fn operator_commands_between_planning_and_writing_are_respected() {
     let account = || AccountId::parse("bo@example.com").unwrap();
     let alias = || Address::parse("who@example.com").unwrap();
     type Act = (&'static str, Fact);
@@ -700,108 +700,108 @@ async fn an_operator_who_acts_meanwhile_is_not_overrun() {
         ),
         (
             "who@example.com",
-            Fact::Aliased {
+            Fact::AliasAdded {
                 account: account(),
                 alias: alias(),
             },
         ),
     ];
     for (booker, act) in rows {
-        let mut house = House::new(Dialect::V2).await;
-        let asked = if booker == "bo@example.com" {
-            house.kinds.dinner
+        let mut fixture = PassFixture::new(Dialect::V2).await;
+        let operation = if booker == "bo@example.com" {
+            fixture.event_types.dinner
         } else {
-            house.kinds.lesson
+            fixture.event_types.lesson
         };
-        house.grant("bo@example.com", 1).await;
-        let uid = house.request(asked, booker, "2026-12-01T09:00:00Z");
-        let clock = house.clock.clock();
+        fixture.grant("bo@example.com", 1).await;
+        let uid = fixture.request(operation, booker, "2026-12-01T09:00:00Z");
+        let clock = fixture.clock.clock();
         let ports = Ports {
-            calendar: house.calendar.as_ref(),
-            store: &house.store,
-            lookups: &house.lookups,
+            calendar: fixture.calendar.as_ref(),
+            store: &fixture.store,
+            lookups: &fixture.lookups,
             clock: &clock,
-            stop: &house.stop,
+            stop: &fixture.stop,
         };
-        let seen = observe(&ports, &house.policy, &mut house.session)
+        let observed = observe(&ports, &fixture.policy, &mut fixture.session)
             .await
             .unwrap();
-        let at = house.clock.now();
-        house
+        let at = fixture.clock.now();
+        fixture
             .store
             .with(move |store| store.commit(at, vec![act], &[]))
             .await
             .unwrap();
-        let mut done = Executed::default();
-        let limits = &house.policy.limits;
-        execute(&ports, limits, seen.snapshot.now, seen.plan, &mut done)
+        let mut done = ExecutionReport::default();
+        let limits = &fixture.policy.limits;
+        execute(&ports, limits, observed.snapshot.now, observed.plan, &mut done)
             .await
             .unwrap();
-        assert_eq!(house.status(&uid), "pending", "{booker}");
+        assert_eq!(fixture.status(&uid), "pending", "{booker}");
         assert!(done.more, "{booker}");
-        house.pass().await;
-        assert_eq!(house.status(&uid), "accepted", "{booker}");
+        fixture.pass().await;
+        assert_eq!(fixture.status(&uid), "accepted", "{booker}");
     }
 }
 
 /// What an operator says of a request between looking and writing is not overrun either.
 #[tokio::test]
-async fn an_operators_word_meanwhile_is_not_overrun() {
-    let mut house = House::new(Dialect::V2).await;
-    for gate in &mut house.policy.gates {
-        gate.short_of_credit = Effect::WAIT;
+async fn operator_reviews_between_planning_and_writing_are_respected() {
+    let mut fixture = PassFixture::new(Dialect::V2).await;
+    for gate in &mut fixture.policy.gates {
+        gate.short_of_credit = OnViolation::WAIT;
     }
-    house.grant("bo@example.com", 1).await;
-    let dinner = house.kinds.dinner;
-    let uid = house.request(dinner, "bo@example.com", "2026-12-01T09:00:00Z");
-    house.pass().await;
-    house.grant("bo@example.com", 2).await;
-    let clock = house.clock.clock();
+    fixture.grant("bo@example.com", 1).await;
+    let dinner = fixture.event_types.dinner;
+    let uid = fixture.request(dinner, "bo@example.com", "2026-12-01T09:00:00Z");
+    fixture.pass().await;
+    fixture.grant("bo@example.com", 2).await;
+    let clock = fixture.clock.clock();
     let ports = Ports {
-        calendar: house.calendar.as_ref(),
-        store: &house.store,
-        lookups: &house.lookups,
+        calendar: fixture.calendar.as_ref(),
+        store: &fixture.store,
+        lookups: &fixture.lookups,
         clock: &clock,
-        stop: &house.stop,
+        stop: &fixture.stop,
     };
-    let seen = observe(&ports, &house.policy, &mut house.session)
+    let observed = observe(&ports, &fixture.policy, &mut fixture.session)
         .await
         .unwrap();
-    let word = Fact::Reviewed {
+    let word = Fact::RequestReviewed {
         request: RequestId::parse(&uid).unwrap(),
-        verdict: Verdict::Decline,
+        decision: OperatorDecision::Decline,
         reason: "Not this week.".to_owned(),
     };
-    let at = house.clock.now();
-    house
+    let at = fixture.clock.now();
+    fixture
         .store
         .with(move |store| store.commit(at, vec![word], &[]))
         .await
         .unwrap();
-    let mut done = Executed::default();
-    let limits = &house.policy.limits;
-    execute(&ports, limits, seen.snapshot.now, seen.plan, &mut done)
+    let mut done = ExecutionReport::default();
+    let limits = &fixture.policy.limits;
+    execute(&ports, limits, observed.snapshot.now, observed.plan, &mut done)
         .await
         .unwrap();
-    assert_eq!(house.status(&uid), "pending");
+    assert_eq!(fixture.status(&uid), "pending");
     assert!(done.more);
-    house.pass().await;
-    assert_eq!(house.status(&uid), "rejected");
-    assert_eq!(house.balance("bo@example.com").await, (3, 0, 0));
+    fixture.pass().await;
+    assert_eq!(fixture.status(&uid), "rejected");
+    assert_eq!(fixture.balance("bo@example.com").await, (3, 0, 0));
 }
 
 /// Something in the store does not fit one request (here a charge that its booking already has, under
 /// another name): that one is reported, and the others are served.
 #[tokio::test]
-async fn one_that_does_not_fit_holds_up_nobody() {
-    let mut house = House::new(Dialect::V2).await;
-    house.grant("bo@example.com", 5).await;
-    let lesson = house.kinds.lesson;
-    let first = house.request(lesson, "bo@example.com", "2026-12-01T09:00:00Z");
-    house.pass().await;
-    let odd = house.request(lesson, "bo@example.com", "2026-12-02T09:00:00Z");
-    let plain = house.request(lesson, "bo@example.com", "2026-12-03T09:00:00Z");
-    let mut other = house.record(&first).await.unwrap();
+async fn a_request_with_a_conflict_blocks_no_other_request() {
+    let mut fixture = PassFixture::new(Dialect::V2).await;
+    fixture.grant("bo@example.com", 5).await;
+    let lesson = fixture.event_types.lesson;
+    let first = fixture.request(lesson, "bo@example.com", "2026-12-01T09:00:00Z");
+    fixture.pass().await;
+    let odd = fixture.request(lesson, "bo@example.com", "2026-12-02T09:00:00Z");
+    let plain = fixture.request(lesson, "bo@example.com", "2026-12-03T09:00:00Z");
+    let mut other = fixture.stored_request(&first).await.unwrap();
     other.id = RequestId::parse("other").unwrap();
     other.bookings[0].uid = BookingUid::parse(&odd).unwrap();
     other.state = RequestState::Recorded;
@@ -821,59 +821,59 @@ async fn one_that_does_not_fit_holds_up_nobody() {
         Fact::Post {
             booking: other.bookings[0].uid.clone(),
         },
-        Fact::Settled {
+        Fact::IntentSettled {
             request: other.id.clone(),
-            outcome: Outcome::Confirmed,
+            outcome: DecisionOutcome::Confirmed,
         },
     ];
     let mut facts = vec![
-        Fact::Decided {
+        Fact::RequestDecided {
             request: other.into(),
         },
         hold,
     ];
     facts.extend(end);
-    let at = house.clock.now();
-    house
+    let at = fixture.clock.now();
+    fixture
         .store
         .with(move |store| store.commit(at, facts, &[]))
         .await
         .unwrap();
-    let report = house.pass().await;
-    assert_eq!(house.status(&plain), "accepted");
-    assert_eq!(house.status(&odd), "pending");
-    assert_eq!(ended(&report, &odd), "failed");
+    let report = fixture.pass().await;
+    assert_eq!(fixture.status(&plain), "accepted");
+    assert_eq!(fixture.status(&odd), "pending");
+    assert_eq!(step_outcome(&report, &odd), "failed");
     assert!(report.problems.iter().any(|p| p.code == "misfit"));
-    assert_eq!(house.balance("bo@example.com").await, (3, 0, 2));
+    assert_eq!(fixture.balance("bo@example.com").await, (3, 0, 2));
 }
 
 /// A title of any length must not keep a decision out of the log, nor the others from being served.
 #[tokio::test]
-async fn a_title_without_end_holds_up_nobody() {
-    let mut house = House::new(Dialect::V2).await;
-    house.grant("bo@example.com", 5).await;
-    let uid = house.request(house.kinds.lesson, "bo@example.com", "2026-12-01T09:00:00Z");
+async fn a_very_long_title_blocks_no_other_request() {
+    let mut fixture = PassFixture::new(Dialect::V2).await;
+    fixture.grant("bo@example.com", 5).await;
+    let uid = fixture.request(fixture.event_types.lesson, "bo@example.com", "2026-12-01T09:00:00Z");
     let long = "x".repeat(100_000);
-    house
+    fixture
         .sandbox
         .lock()
         .edit(&uid, |row| row.title = long)
         .unwrap();
-    house.pass().await;
-    assert_eq!(house.status(&uid), "accepted");
-    assert_eq!(house.record(&uid).await.unwrap().title.len(), 300);
+    fixture.pass().await;
+    assert_eq!(fixture.status(&uid), "accepted");
+    assert_eq!(fixture.stored_request(&uid).await.unwrap().title.len(), 300);
 }
 
 /// A plan tells what each request does to the balance, one after the other, and writes nothing.
 #[tokio::test]
 async fn a_plan_tells_the_effect_on_balances() {
-    let mut house = House::new(Dialect::V2).await;
-    house.grant("bo@example.com", 5).await;
-    let (lesson, dinner) = (house.kinds.lesson, house.kinds.dinner);
-    let first = house.request(dinner, "bo@example.com", "2026-12-01T09:00:00Z");
-    let second = house.request(lesson, "bo@example.com", "2026-12-02T09:00:00Z");
-    let third = house.request(dinner, "bo@example.com", "2026-12-03T09:00:00Z");
-    let report = house.try_pass(true).await.unwrap();
+    let mut fixture = PassFixture::new(Dialect::V2).await;
+    fixture.grant("bo@example.com", 5).await;
+    let (lesson, dinner) = (fixture.event_types.lesson, fixture.event_types.dinner);
+    let first = fixture.request(dinner, "bo@example.com", "2026-12-01T09:00:00Z");
+    let second = fixture.request(lesson, "bo@example.com", "2026-12-02T09:00:00Z");
+    let third = fixture.request(dinner, "bo@example.com", "2026-12-03T09:00:00Z");
+    let report = fixture.try_pass(true).await.unwrap();
     let balance = |uid: &str| {
         let id = RequestId::parse(uid).unwrap();
         report.balances.get(&id).copied()
@@ -881,23 +881,23 @@ async fn a_plan_tells_the_effect_on_balances() {
     assert_eq!(balance(&first), Some((5, 2)));
     assert_eq!(balance(&second), Some((2, 1)));
     assert_eq!(balance(&third), None, "it is declined");
-    assert_eq!(house.balance("bo@example.com").await, (5, 0, 0));
+    assert_eq!(fixture.balance("bo@example.com").await, (5, 0, 0));
 }
 
 /// An operator may end meanwhile the charge that one of the intents takes over.
 #[test]
-fn an_end_that_does_not_fit_keeps_no_other_from_being_written() {
+fn a_settlement_with_a_conflict_keeps_no_other_from_being_written() {
     let at = time("2026-12-01T09:00:00Z");
     let account = |name| AccountId::parse(name).unwrap();
     let fits = |name| {
         let account = account(name);
-        vec![Fact::Opened { account }]
+        vec![Fact::AccountOpened { account }]
     };
     let booking = BookingUid::parse("unknown").unwrap();
     let misfit = vec![Fact::Post { booking }];
     let mut store = MemoryStore::default();
     let ends = vec![fits("al"), misfit, fits("bo")];
-    let misfits = write_all(&mut store, at, ends).unwrap();
+    let misfits = commit_all_or_each(&mut store, at, ends).unwrap();
     assert_eq!(misfits, BTreeSet::from([1]));
     for name in ["al", "bo"] {
         let found = store.account(&account(name)).unwrap();
@@ -908,36 +908,36 @@ fn an_end_that_does_not_fit_keeps_no_other_from_being_written() {
 /// The confirmation of a booking fails again and again, with all the credit that there is held for it,
 /// and the booker moves it: what becomes of that credit is not known yet, so nobody is refused.
 #[tokio::test]
-async fn what_replaced_something_undecided_is_left_until_that_is_settled() {
+async fn a_successor_of_an_unsettled_booking_is_left_until_that_is_settled() {
     // Also with credit for both: what is held for the first pays for the one that replaced it.
     for credits in [1, 2] {
-        let mut house = House::new(Dialect::V2).await;
-        house.grant("bo@example.com", credits).await;
-        let lesson = house.kinds.lesson;
-        let first = house.request(lesson, "bo@example.com", "2026-12-01T09:00:00Z");
+        let mut fixture = PassFixture::new(Dialect::V2).await;
+        fixture.grant("bo@example.com", credits).await;
+        let lesson = fixture.event_types.lesson;
+        let first = fixture.request(lesson, "bo@example.com", "2026-12-01T09:00:00Z");
         let stage = Stage::Before;
         for _ in 0..4 {
-            let fault = Rule::next(Operation::Confirm, Fault::Error { stage });
-            house.sandbox.lock().add_fault(fault).unwrap();
-            house.pass().await;
+            let fault = FaultRule::next(Operation::Confirm, Fault::Error { stage });
+            fixture.sandbox.lock().add_fault(fault).unwrap();
+            fixture.pass().await;
         }
         let held = (credits - 1, 1, 0);
-        assert_eq!(house.balance("bo@example.com").await, held, "held");
-        let shift = Shift::to(&first, time("2026-12-03T09:00:00Z"));
-        let now = house.clock.now();
-        let moved = house
+        assert_eq!(fixture.balance("bo@example.com").await, held, "held");
+        let shift = BookingMove::new(&first, time("2026-12-03T09:00:00Z"));
+        let now = fixture.clock.now();
+        let moved = fixture
             .sandbox
             .lock()
-            .act(now, Action::BookerMoves(shift))
+            .act(now, ThirdPartyAction::BookerMoves(shift))
             .unwrap();
-        house.pass().await;
-        assert_eq!(house.status(&moved[0]), "pending", "{credits}");
-        house.clock.advance(Span::hours(2));
-        house.pass().await;
-        house.pass().await;
-        assert_eq!(house.status(&moved[0]), "accepted", "{credits}");
+        fixture.pass().await;
+        assert_eq!(fixture.status(&moved[0]), "pending", "{credits}");
+        fixture.clock.advance(Span::hours(2));
+        fixture.pass().await;
+        fixture.pass().await;
+        assert_eq!(fixture.status(&moved[0]), "accepted", "{credits}");
         let paid = (credits - 1, 0, 1);
-        assert_eq!(house.balance("bo@example.com").await, paid, "{credits}");
+        assert_eq!(fixture.balance("bo@example.com").await, paid, "{credits}");
     }
 }
 
@@ -946,47 +946,47 @@ async fn what_replaced_something_undecided_is_left_until_that_is_settled() {
 #[tokio::test]
 async fn a_time_that_cal_com_would_not_sell_is_not_confirmed() {
     const BO: &str = "bo@example.com";
-    for dialect in BOTH {
+    for dialect in DIALECTS {
         let refused = match dialect {
             Dialect::V2 => "rejected",
             Dialect::V1 => "cancelled",
         };
-        let mut house = House::new(dialect).await;
-        house.grant(BO, 9).await;
-        let buffered = EventType {
+        let mut fixture = PassFixture::new(dialect).await;
+        fixture.grant(BO, 9).await;
+        let buffered = SandboxEventType {
             buffers: (0, 15),
-            ..EventType::new(HOST, "buffered")
+            ..SandboxEventType::new(HOST, "buffered")
         };
-        let kind = house.sandbox.lock().add_event_type(buffered);
+        let kind = fixture.sandbox.lock().add_event_type(buffered);
         let key = EventTypeKey::Slug("buffered".to_owned());
-        house.policy.gates[0].event_types.push(key);
-        let first = house.request(kind, BO, "2026-12-01T09:00:00Z");
-        house.pass().await;
-        assert_eq!(house.status(&first), "accepted", "{dialect:?}");
-        let within = house.request(kind, BO, "2026-12-01T09:30:00Z");
-        let behind = house.request(kind, BO, "2026-12-01T09:45:00Z");
-        house.pass().await;
-        assert_eq!(house.status(&within), refused, "{dialect:?}");
-        assert_eq!(house.status(&behind), "accepted", "{dialect:?}");
-        let code = house.record(&within).await.unwrap().reasons[0].code;
-        assert_eq!(code, Code::Taken, "{dialect:?}");
+        fixture.policy.gates[0].event_types.push(key);
+        let first = fixture.request(kind, BO, "2026-12-01T09:00:00Z");
+        fixture.pass().await;
+        assert_eq!(fixture.status(&first), "accepted", "{dialect:?}");
+        let within = fixture.request(kind, BO, "2026-12-01T09:30:00Z");
+        let behind = fixture.request(kind, BO, "2026-12-01T09:45:00Z");
+        fixture.pass().await;
+        assert_eq!(fixture.status(&within), refused, "{dialect:?}");
+        assert_eq!(fixture.status(&behind), "accepted", "{dialect:?}");
+        let code = fixture.stored_request(&within).await.unwrap().reasons[0].code;
+        assert_eq!(code, ReasonCode::TimeTaken, "{dialect:?}");
         if dialect == Dialect::V1 {
             // Its lists do not show bookings of others.
             continue;
         }
-        let theirs = house.request(
-            house.kinds.foreign,
+        let theirs = fixture.request(
+            fixture.event_types.foreign,
             "ada@example.org",
             "2026-12-02T09:00:00Z",
         );
-        let accept = |row: &mut maitred::sandbox::model::Booking| {
-            row.status = maitred::sandbox::model::Status::Accepted;
+        let accept = |row: &mut maitred::sandbox::model::SandboxBooking| {
+            row.status = maitred::sandbox::model::SandboxStatus::Accepted;
         };
-        house.sandbox.lock().edit(&theirs, accept).unwrap();
-        let busy = house.request(house.kinds.lesson, BO, "2026-12-02T09:15:00Z");
-        house.pass().await;
-        assert_eq!(house.status(&busy), refused);
-        let code = house.record(&busy).await.unwrap().reasons[0].code;
-        assert_eq!(code, Code::Taken);
+        fixture.sandbox.lock().edit(&theirs, accept).unwrap();
+        let busy = fixture.request(fixture.event_types.lesson, BO, "2026-12-02T09:15:00Z");
+        fixture.pass().await;
+        assert_eq!(fixture.status(&busy), refused);
+        let code = fixture.stored_request(&busy).await.unwrap().reasons[0].code;
+        assert_eq!(code, ReasonCode::TimeTaken);
     }
 }

@@ -8,18 +8,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use maitred::config::rule::OWN;
-use maitred::domain::decision::CODES;
+use maitred::config::rule::BUILT_IN_RULES;
+use maitred::domain::decision::REASON_CODES;
 use serde_json::Value;
 
 /// What one run of the binary gave.
-struct Ran {
+struct RunResult {
     code: i32,
     out: String,
     err: String,
 }
 
-fn run(folder: &Path, args: &[&str]) -> Ran {
+fn run(folder: &Path, args: &[&str]) -> RunResult {
     let mut command = Command::new(env!("CARGO_BIN_EXE_maitred"));
     let output = command
         .args(args)
@@ -27,21 +27,21 @@ fn run(folder: &Path, args: &[&str]) -> Ran {
         .env_clear()
         .output()
         .unwrap();
-    Ran {
+    RunResult {
         code: output.status.code().unwrap(),
         out: String::from_utf8(output.stdout).unwrap(),
         err: String::from_utf8(output.stderr).unwrap(),
     }
 }
 
-fn examples() -> PathBuf {
+fn examples_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/policy")
 }
 
 /// The configuration of the examples, and these cases.
-fn folder(cases: &str) -> tempfile::TempDir {
+fn folder_with_cases(cases: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let config = fs::read_to_string(examples().join("config.toml")).unwrap();
+    let config = fs::read_to_string(examples_folder().join("config.toml")).unwrap();
     fs::write(folder.path().join("config.toml"), config).unwrap();
     fs::write(folder.path().join("cases.toml"), cases).unwrap();
     folder
@@ -61,7 +61,7 @@ fn all_examples_come_out_as_expected() {
 
 #[test]
 fn the_examples_cover_what_a_policy_can_say() {
-    let ran = run(&examples(), &["policy", "test", ".", "--format", "json"]);
+    let ran = run(&examples_folder(), &["policy", "test", ".", "--format", "json"]);
     let view: Value = serde_json::from_str(&ran.out).unwrap();
     assert!(view["cases"].as_u64().unwrap() >= 40, "{view}");
     assert_eq!(view["failed"], 0);
@@ -79,7 +79,7 @@ fn the_examples_cover_what_a_policy_can_say() {
     let decisions = ["confirm", "decline", "leave", "review", "wait"];
     assert_eq!(texts("decision"), decisions.map(str::to_owned).into());
     let deciding = texts("rule");
-    for rule in OWN {
+    for rule in BUILT_IN_RULES {
         assert!(
             deciding.contains(rule),
             "no example in which {rule} decides"
@@ -103,9 +103,9 @@ fn the_examples_cover_what_a_policy_can_say() {
         "unmanaged",
     ];
     let reasons = texts("reasons");
-    for code in CODES {
-        let shown = reasons.contains(code.as_str());
-        assert_eq!(shown, !beyond.contains(&code.as_str()), "{code}");
+    for code in REASON_CODES {
+        let is_covered = reasons.contains(code.as_str());
+        assert_eq!(is_covered, !beyond.contains(&code.as_str()), "{code}");
     }
 }
 
@@ -125,7 +125,7 @@ expect = { decision = 'decline', reasons = ['frozen'], credits = 2, rule = 'caps
 member = { credits = 1 }
 expect = 'confirm'
 ";
-    let folder = folder(cases);
+    let folder = folder_with_cases(cases);
     let ran = run(folder.path(), &["policy", "test", "."]);
     assert_eq!(ran.code, 1, "{}", ran.err);
     let lines: Vec<&str> = ran.out.lines().collect();
@@ -182,7 +182,7 @@ file = 'missing.json'
 booking = {}
 expect = { decision = 'confirm', until = 'in 3h' }
 ";
-    let folder = folder(cases);
+    let folder = folder_with_cases(cases);
     let ran = run(folder.path(), &["policy", "test", "."]);
     assert_eq!((ran.code, ran.out.as_str()), (2, ""));
     let places = [
@@ -255,7 +255,7 @@ fn what_cannot_be_tried_is_named() {
         ),
     ];
     for (cases, expect) in rows {
-        let folder = folder(&cases);
+        let folder = folder_with_cases(&cases);
         let ran = run(folder.path(), &["policy", "test", "."]);
         assert_eq!(
             (ran.code, ran.out.as_str()),
@@ -269,7 +269,7 @@ fn what_cannot_be_tried_is_named() {
 
 #[test]
 fn the_configuration_is_the_one_that_is_named_or_the_folders_own() {
-    let folder = folder(
+    let folder = folder_with_cases(
         "[[case]]\nmember = { credits = 1 }\nexpect = { decision = 'confirm', credits = 1 }\n",
     );
     let other = "[[gate]]\nevent-types = ['book-club']\ncost = 7\n";

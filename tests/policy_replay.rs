@@ -10,20 +10,20 @@ use maitred::config::case::parse::parse as cases;
 use maitred::config::parse::parse as config;
 use maitred::control::policy::ReplayView;
 use maitred::daemon::policy::example;
-use maitred::daemon::policy::replay::{Ask, replay};
-use maitred::daemon::policy::world::{planned, unbounded};
+use maitred::daemon::policy::replay::{ReplayQuery, replay};
+use maitred::daemon::policy::world::{plan_one, without_pass_limits};
 use maitred::domain::fact::Fact;
 use maitred::domain::gate::Policy;
 use maitred::domain::id::{AccountId, BookingUid, Reference, RequestId};
 use maitred::domain::plan::Action;
 use maitred::domain::time::Time;
-use maitred::store::open::{Create, open};
+use maitred::store::open::{CreateIfMissing, open};
 use maitred::store::opened::LogStore;
 use maitred::store::port::Store;
 use tempfile::TempDir;
 
 /// What decided when the requests were made.
-const OLD: &str = r#"
+const OLD_POLICY: &str = r#"
 [[rule]]
 name = 'asked-early'
 require = 'booking.notice > duration("1m") && member.tier == ""'
@@ -39,7 +39,7 @@ event-types = ['series']
 "#;
 
 /// Bo has 1 credit and spends it; then 5 more are given to him. Nobody knows Zoe.
-const HISTORY: &str = "
+const HISTORICAL_LOG: &str = "
 [[case]]
 name = 'bo-1'
 booking = { event-type = 'club', start = '2026-12-03T10:00:00Z' }
@@ -86,21 +86,21 @@ taken = true
 expect = 'decline'
 ";
 
-fn time(text: &str) -> Time {
+fn parse_time(text: &str) -> Time {
     text.parse().unwrap()
 }
 
-fn policy(text: &str) -> Policy {
+fn parse_policy(text: &str) -> Policy {
     config(text, "config.toml").unwrap().config.policy
 }
 
 /// A store whose log holds the decisions.
-fn recorded() -> (TempDir, LogStore) {
+fn recorded_store() -> (TempDir, LogStore) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store");
     fs::create_dir(&path).unwrap();
-    let now = time("2026-12-01T09:00:00Z");
-    let mut store = open(&path, Create::Yes, now, &mut |_| {}).unwrap().store;
+    let now = parse_time("2026-12-01T09:00:00Z");
+    let mut store = open(&path, CreateIfMissing::Yes, now, &mut |_| {}).unwrap().store;
     let bo = AccountId::parse("bo@example.com").unwrap();
     let grant = |name: &str, credits| Fact::Grant {
         reference: Reference::parse(name).unwrap(),
@@ -110,14 +110,14 @@ fn recorded() -> (TempDir, LogStore) {
         reason: "dues".to_owned(),
     };
     store.commit(now, vec![grant("first", 1)], &[]).unwrap();
-    let old = unbounded(&policy(OLD));
-    for case in cases(HISTORY, "history.toml").unwrap() {
+    let old = without_pass_limits(&parse_policy(OLD_POLICY));
+    for case in cases(HISTORICAL_LOG, "history.toml").unwrap() {
         if case.name == "grant" {
-            let at = time("2026-12-01T18:00:00Z");
+            let at = parse_time("2026-12-01T18:00:00Z");
             store.commit(at, vec![grant("second", 5)], &[]).unwrap();
             continue;
         }
-        let mut world = example::world(&case, None, &old).unwrap();
+        let mut world = example::build_fixture(&case, None, &old).unwrap();
         for (number, booking) in world.bookings.iter_mut().enumerate() {
             let name = format!("{}.{number}", case.name);
             booking.uid = BookingUid::parse(&name).unwrap();
@@ -129,7 +129,7 @@ fn recorded() -> (TempDir, LogStore) {
         let id = store.resolve(&booker.address).unwrap();
         world.account = id.and_then(|id| store.account(&id).unwrap());
         let now = world.now;
-        let step = planned(world, &old).unwrap();
+        let step = plan_one(world, &old).unwrap();
         assert_eq!(
             step.request.decision.as_str(),
             case.expect.decision,
@@ -138,7 +138,7 @@ fn recorded() -> (TempDir, LogStore) {
         );
         let facts = match step.action {
             Action::Send { facts, .. } => facts,
-            _ => vec![Fact::Decided {
+            _ => vec![Fact::RequestDecided {
                 request: step.request,
             }],
         };
@@ -147,18 +147,18 @@ fn recorded() -> (TempDir, LogStore) {
     (folder, store)
 }
 
-fn replayed(folder: &TempDir, text: &str, since: &str) -> ReplayView {
-    let policy = policy(text);
-    let ask = Ask {
+fn run_replay(folder: &TempDir, text: &str, since: &str) -> ReplayView {
+    let policy = parse_policy(text);
+    let ask = ReplayQuery {
         policy: &policy,
-        since: time(since),
+        since: parse_time(since),
         limit: 100,
     };
     replay(&folder.path().join("store"), &ask).unwrap()
 }
 
 /// Each difference and each unknown thing on a line.
-fn told(view: &ReplayView) -> Vec<String> {
+fn view_lines(view: &ReplayView) -> Vec<String> {
     let differences = view.differences.iter().map(|one| {
         let (was, is) = (&one.was, &one.would_be);
         let rule = is
@@ -183,13 +183,13 @@ fn told(view: &ReplayView) -> Vec<String> {
     differences.chain(missing).collect()
 }
 
-const ALL: &str = "2026-01-01T00:00:00Z";
+const SINCE_ALWAYS: &str = "2026-01-01T00:00:00Z";
 
 #[test]
-fn the_same_policy_says_the_same() {
-    let (folder, _store) = recorded();
-    let view = replayed(&folder, OLD, ALL);
-    assert_eq!(told(&view), [""; 0]);
+fn the_same_policy_gives_the_same_decisions() {
+    let (folder, _store) = recorded_store();
+    let view = run_replay(&folder, OLD_POLICY, SINCE_ALWAYS);
+    assert_eq!(view_lines(&view), [""; 0]);
     assert_eq!(
         (view.requests, view.same, view.different, view.unknown),
         (7, 7, 0, 0)
@@ -199,9 +199,9 @@ fn the_same_policy_says_the_same() {
 
 #[test]
 fn each_request_is_judged_as_of_its_time() {
-    let (folder, _store) = recorded();
+    let (folder, _store) = recorded_store();
     let club = |keys: &str| {
-        let (head, tail) = OLD.split_once("short-of-credit").unwrap();
+        let (head, tail) = OLD_POLICY.split_once("short-of-credit").unwrap();
         format!("{head}{keys}\nshort-of-credit{tail}")
     };
     // the new policy, what would differ and what is not known
@@ -254,7 +254,7 @@ fn each_request_is_judged_as_of_its_time() {
         ),
         // Answers were not recorded. Who is declined before, is so whatever they were.
         (
-            format!("{OLD}\n[[rule]]\nname = 'asks'\nrequire = 'booking.answers.x == 1.0'\n"),
+            format!("{OLD_POLICY}\n[[rule]]\nname = 'asks'\nrequire = 'booking.answers.x == 1.0'\n"),
             &["4 x booking.answers"],
         ),
         (
@@ -263,7 +263,7 @@ fn each_request_is_judged_as_of_its_time() {
         ),
         // The times of occurrences that were confirmed stand with their holds.
         (
-            format!("{OLD}notice = {{ at-most = '10days' }}\n"),
+            format!("{OLD_POLICY}notice = {{ at-most = '10days' }}\n"),
             &[
                 "bo-series: confirm 2 -> decline by notice",
                 "1 x the times of the occurrences",
@@ -281,25 +281,25 @@ fn each_request_is_judged_as_of_its_time() {
         ),
     ];
     for (text, expect) in rows {
-        let view = replayed(&folder, &text, ALL);
-        assert_eq!(told(&view), expect, "{text}");
+        let view = run_replay(&folder, &text, SINCE_ALWAYS);
+        assert_eq!(view_lines(&view), expect, "{text}");
         assert_eq!(view.requests, view.same + view.different + view.unknown);
     }
 }
 
 #[test]
 fn only_what_was_decided_since_is_judged_and_the_ledger_is_whole() {
-    let (folder, _store) = recorded();
-    let view = replayed(&folder, OLD, "2026-12-02T00:00:00Z");
+    let (folder, _store) = recorded_store();
+    let view = run_replay(&folder, OLD_POLICY, "2026-12-02T00:00:00Z");
     assert_eq!((view.requests, view.same), (4, 4));
-    let later = replayed(&folder, OLD, "2027-01-01T00:00:00Z");
+    let later = run_replay(&folder, OLD_POLICY, "2027-01-01T00:00:00Z");
     assert_eq!((later.requests, later.commits), (0, 9));
 }
 
 #[test]
 fn the_command_reads_beside_a_process_that_holds_the_store() {
-    let (folder, mut store) = recorded();
-    let new = format!("{OLD}\n[house]\nblock = ['bo@example.com']\n");
+    let (folder, mut store) = recorded_store();
+    let new = format!("{OLD_POLICY}\n[house]\nblock = ['bo@example.com']\n");
     fs::write(folder.path().join("new.toml"), new).unwrap();
     let run = |args: &[&str]| {
         let output = Command::new(env!("CARGO_BIN_EXE_maitred"))
@@ -370,7 +370,7 @@ and 3 more (see --limit)
 
 #[test]
 fn explain_shows_what_a_rule_looked_at_and_which_policy_it_was() {
-    let (folder, mut store) = recorded();
+    let (folder, mut store) = recorded_store();
     store.close().unwrap();
     drop(store);
     fs::write(folder.path().join("own.toml"), "[store]\npath = 'store'\n").unwrap();
@@ -381,7 +381,7 @@ fn explain_shows_what_a_rule_looked_at_and_which_policy_it_was() {
         .output()
         .unwrap();
     let out = String::from_utf8(output.stdout).unwrap();
-    let hash = policy(OLD).hash;
+    let hash = parse_policy(OLD_POLICY).hash;
     for expect in [
         "asked-early",
         "booking.notice = ",

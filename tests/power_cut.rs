@@ -40,42 +40,42 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use control::Outcome;
-use cuts::{Cut, Doing};
-use disk::Disk;
-use kept::Keep;
-use ledger::{End, How};
+use control::ImageOutcome;
+use cuts::{PowerCut, LedgerPhase};
+use disk::SimulatedDisk;
+use kept::KeepPolicy;
+use ledger::{RunEnd, OpenPath};
 use recording::Recording;
 use rng::Rng;
-use shim::{By, Kill};
-use trace::Op;
+use shim::{KillPoint, KillAt};
+use trace::TraceOp;
 
 /// Images looked at when nothing else is asked for.
 const IMAGES: u64 = 64;
 
 /// Images of one recording.
-const OF_EACH: u64 = 32;
+const IMAGES_PER_RECORDING: u64 = 32;
 
 /// Images below which not every part of the ledger's life need have been met.
-const ENOUGH: u64 = 60;
+const MIN_IMAGES_FOR_COVERAGE: u64 = 60;
 
 /// Of so many cuts one at least is in a rebuild of the fold: each part has its share.
-const FEW: u64 = 32;
+const REBUILD_SHARE: u64 = 32;
 
 /// Parts of the ledger's life ([`Doing`]), and ways in which it opens ([`How`]).
-const PARTS: usize = 9;
-const WAYS: usize = 4;
+const PHASES: usize = 9;
+const OPEN_PATHS: usize = 4;
 
-fn number(name: &str) -> Option<u64> {
+fn env_number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-fn images() -> u64 {
-    number("MAITRED_POWER_CUTS").unwrap_or(IMAGES)
+fn image_count() -> u64 {
+    env_number("MAITRED_POWER_CUTS").unwrap_or(IMAGES)
 }
 
 fn seed() -> u64 {
-    let seed = number("MAITRED_POWER_CUT_SEED").unwrap_or(2026);
+    let seed = env_number("MAITRED_POWER_CUT_SEED").unwrap_or(2026);
     eprintln!("MAITRED_POWER_CUT_SEED={seed}");
     seed
 }
@@ -83,19 +83,19 @@ fn seed() -> u64 {
 /// What this program is when it was started by a test of its own.
 #[test]
 fn as_a_child_process() {
-    let Some((role, args)) = child::role() else {
+    let Some((role, args)) = child::child_role() else {
         return;
     };
     match role.as_str() {
-        ledger::ROLE => ledger::live(&args),
-        control::ROLE => control::live(&args),
-        control::CHECK => control::check(&args),
+        ledger::ROLE => ledger::run_ledger(&args),
+        control::ROLE => control::run_bank(&args),
+        control::CHECK => control::check_image(&args),
         other => panic!("no such role: {other}"),
     }
 }
 
 /// Runs the pieces of work, as many at once as there are processors.
-fn side_by_side(pieces: u64, work: impl Fn(u64) + Sync) {
+fn run_in_parallel(pieces: u64, work: impl Fn(u64) + Sync) {
     let next = AtomicU64::new(0);
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
@@ -115,51 +115,51 @@ fn side_by_side(pieces: u64, work: impl Fn(u64) + Sync) {
 
 /// What was met, counted.
 #[derive(Default)]
-struct Tally {
+struct ImageCounts {
     images: u64,
-    doing: BTreeMap<Doing, u64>,
-    how: BTreeMap<How, u64>,
+    phases: BTreeMap<LedgerPhase, u64>,
+    open_paths: BTreeMap<OpenPath, u64>,
     failed: Vec<String>,
     /// Images that fail are kept.
-    keeps: bool,
+    keeps_failed: bool,
 }
 
 /// One recording: where it began, and all that was recorded.
-struct Recorded {
+struct RecordedTrace {
     recording: Recording,
-    begins: Disk,
-    ops: Vec<Op>,
+    initial_disk: SimulatedDisk,
+    ops: Vec<TraceOp>,
     /// Commits that had been acknowledged before.
-    known: u64,
+    acknowledged_before: u64,
 }
 
-fn recorded(recording: Recording, known: u64, rng: &mut Rng) -> Recorded {
-    let begins = Disk::new(&recording.disk());
-    for life in ledger::lives(rng) {
-        ledger::record(&recording, life);
+fn record_trace(recording: Recording, acknowledged_before: u64, rng: &mut Rng) -> RecordedTrace {
+    let begins = SimulatedDisk::new(&recording.disk());
+    for life in ledger::plan_runs(rng) {
+        ledger::record_run(&recording, life);
     }
-    let ops = trace::read(&fs::read(recording.trace()).unwrap());
-    Recorded {
+    let ops = trace::parse_trace(&fs::read(recording.trace()).unwrap());
+    RecordedTrace {
         recording,
-        begins,
+        initial_disk: begins,
         ops,
-        known,
+        acknowledged_before,
     }
 }
 
 #[test]
 fn the_recorder_misses_nothing() {
-    let Recorded {
+    let RecordedTrace {
         recording,
-        mut begins,
+        initial_disk: mut begins,
         ops,
         ..
-    } = recorded(Recording::new(), 0, &mut Rng::new(1));
+    } = record_trace(Recording::new(), 0, &mut Rng::new(1));
     for op in &ops {
-        begins.follow(op);
+        begins.apply(op);
     }
-    let (replayed, real) = (begins.now(), disk::read(&recording.disk()));
-    let paths = |tree: &disk::Tree| tree.keys().cloned().collect::<Vec<PathBuf>>();
+    let (replayed, real) = (begins.now(), disk::read_tree(&recording.disk()));
+    let paths = |tree: &disk::FileTree| tree.keys().cloned().collect::<Vec<PathBuf>>();
     assert_eq!(paths(&replayed), paths(&real));
     assert!(replayed.len() > 10, "{:?}", paths(&real));
     for (path, real) in real {
@@ -172,40 +172,40 @@ fn the_recorder_misses_nothing() {
             (_, _) => panic!("{path:?} is a file or a directory"),
         }
     }
-    let ranges = ops.iter().filter(|op| matches!(op, Op::Range)).count();
+    let ranges = ops.iter().filter(|op| matches!(op, TraceOp::Range)).count();
     assert!(ranges > 0, "sled's own syncs, which are none, are seen");
 }
 
 #[test]
 fn every_image_holds_all_that_was_acknowledged() {
-    let (seed, images) = (seed(), images());
-    let tally = Mutex::new(Tally {
-        keeps: true,
-        ..Tally::default()
+    let (seed, images) = (seed(), image_count());
+    let tally = Mutex::new(ImageCounts {
+        keeps_failed: true,
+        ..ImageCounts::default()
     });
-    side_by_side(images.div_ceil(OF_EACH), |piece| {
+    run_in_parallel(images.div_ceil(IMAGES_PER_RECORDING), |piece| {
         let mut rng = Rng::new(seed ^ piece << 32);
-        let count = OF_EACH.min(images - piece * OF_EACH);
-        let (recording, known) = if piece % 2 == 0 {
+        let count = IMAGES_PER_RECORDING.min(images - piece * IMAGES_PER_RECORDING);
+        let (recording, acknowledged) = if piece % 2 == 0 {
             (Recording::new(), 0)
         } else {
-            after_a_cut(&mut rng)
+            recording_after_cut(&mut rng)
         };
-        let recorded = recorded(recording, known, &mut rng);
-        look_at(recorded, count, &mut rng, &tally);
+        let recorded = record_trace(recording, acknowledged, &mut rng);
+        check_images(recorded, count, &mut rng, &tally);
     });
     let tally = tally.into_inner().unwrap();
-    eprintln!("{} images: {:?} {:?}", tally.images, tally.doing, tally.how);
+    eprintln!("{} images: {:?} {:?}", tally.images, tally.phases, tally.open_paths);
     assert!(tally.failed.is_empty(), "{:#?}", tally.failed);
-    if images >= ENOUGH {
-        let (doing, how) = (tally.doing.len(), tally.how.len());
+    if images >= MIN_IMAGES_FOR_COVERAGE {
+        let (doing, how) = (tally.phases.len(), tally.open_paths.len());
         assert_eq!(
             (doing, how),
-            (PARTS, WAYS),
+            (PHASES, OPEN_PATHS),
             "every part of its life was met"
         );
-        let rebuilds = tally.doing[&Doing::Rebuilding];
-        assert!(rebuilds * FEW >= images, "{rebuilds} cuts in a rebuild");
+        let rebuilds = tally.phases[&LedgerPhase::RebuildingProjection];
+        assert!(rebuilds * REBUILD_SHARE >= images, "{rebuilds} cuts in a rebuild");
     }
 }
 
@@ -213,24 +213,24 @@ fn every_image_holds_all_that_was_acknowledged() {
 /// the process before was killed right before a sync, and the machine dies right after.
 #[test]
 fn what_a_killed_process_left_unsynced_is_durable_once_the_next_has_opened() {
-    let life = |end| ledger::Life { commits: 12, end };
+    let life = |end| ledger::LedgerRun { commits: 12, end };
     let recording = Recording::new();
-    ledger::record(&recording, life(End::Closed));
-    let ops = trace::read(&fs::read(recording.trace()).unwrap());
-    let syncs = cuts::syncs_of_the_log(&ops);
+    ledger::record_run(&recording, life(RunEnd::Closed));
+    let ops = trace::parse_trace(&fs::read(recording.trace()).unwrap());
+    let syncs = cuts::log_syncs(&ops);
     assert!(syncs.len() > 15, "{syncs:?}");
     // By default each third, of which the first is a different one for each seed.
-    let all = images() > IMAGES;
+    let all = image_count() > IMAGES;
     let first = usize::try_from(seed() % 3).unwrap();
     let syncs: Vec<u64> = match all {
         true => syncs,
         false => syncs.into_iter().skip(first).step_by(3).collect(),
     };
     let wrong = Mutex::new(Vec::new());
-    side_by_side(syncs.len() as u64, |piece| {
+    run_in_parallel(syncs.len() as u64, |piece| {
         let at = syncs[usize::try_from(piece).unwrap()];
         for more in [0, 2] {
-            if let Err(error) = killed_and_cut(at, more) {
+            if let Err(error) = check_kill_then_cut(at, more) {
                 let text = format!("killed before sync {at}, {more} more commits: {error}");
                 wrong.lock().unwrap().push(text);
             }
@@ -241,44 +241,44 @@ fn what_a_killed_process_left_unsynced_is_durable_once_the_next_has_opened() {
 }
 
 /// A process that is killed before that sync; another, which makes some commits more; the power cut.
-fn killed_and_cut(at: u64, more: u64) -> Result<(), String> {
-    let kill = Kill {
+fn check_kill_then_cut(at: u64, more: u64) -> Result<(), String> {
+    let kill = KillAt {
         at,
-        by: By::Before,
-        kinds: Some("s"),
+        point: KillPoint::Before,
+        call_letters: Some("s"),
     };
-    let lives = [(12, End::Killed(kill)), (more, End::Gone)];
+    let lives = [(12, RunEnd::Killed(kill)), (more, RunEnd::Exited)];
     let recording = Recording::new();
-    let mut disk = Disk::new(&recording.disk());
+    let mut disk = SimulatedDisk::new(&recording.disk());
     for (commits, end) in lives {
-        ledger::record(&recording, ledger::Life { commits, end });
+        ledger::record_run(&recording, ledger::LedgerRun { commits, end });
     }
-    let ops = trace::read(&fs::read(recording.trace()).unwrap());
-    ops.iter().for_each(|op| disk.follow(op));
-    let known = cuts::acknowledged(&ops).unwrap();
+    let ops = trace::parse_trace(&fs::read(recording.trace()).unwrap());
+    ops.iter().for_each(|op| disk.apply(op));
+    let acknowledged = cuts::acknowledged_commits(&ops).unwrap();
     let mut rng = Rng::new(at);
-    for keep in [Keep::Nothing, Keep::Length, Keep::Some] {
-        let folder = shim::scratch();
-        disk::write(&disk.keeping(Some(keep), &mut rng), folder.path());
-        let whole = ledger::log(&recording.disk());
-        ledger::check(folder.path(), known, &whole, &mut rng)?;
+    for keep in [KeepPolicy::Nothing, KeepPolicy::LengthOnly, KeepPolicy::AnyChanges] {
+        let folder = shim::scratch_folder();
+        disk::write(&disk.cut_power_with(Some(keep), &mut rng), folder.path());
+        let whole = ledger::log_bytes(&recording.disk());
+        ledger::check_image(folder.path(), acknowledged, &whole, &mut rng)?;
     }
     Ok(())
 }
 
 /// A disk on which the power was cut once already, and the commits that had been acknowledged.
-fn after_a_cut(rng: &mut Rng) -> (Recording, u64) {
-    let Recorded {
-        mut begins, ops, ..
-    } = recorded(Recording::new(), 0, rng);
-    let cuts = cuts::by_chance(&ops, PARTS, rng);
+fn recording_after_cut(rng: &mut Rng) -> (Recording, u64) {
+    let RecordedTrace {
+        initial_disk: mut begins, ops, ..
+    } = record_trace(Recording::new(), 0, rng);
+    let cuts = cuts::random_cuts(&ops, PHASES, rng);
     let step = rng.pick(&cuts).step;
     for op in &ops[..step] {
-        begins.follow(op);
+        begins.apply(op);
     }
     let recording = Recording::new();
-    disk::write(&begins.cut(rng), &recording.disk());
-    (recording, cuts::acknowledged(&ops[..step]).unwrap_or(0))
+    disk::write(&begins.cut_power(rng), &recording.disk());
+    (recording, cuts::acknowledged_commits(&ops[..step]).unwrap_or(0))
 }
 
 /// The same images, had the ledger never synced anything: if those were whole, too, the images would
@@ -286,57 +286,57 @@ fn after_a_cut(rng: &mut Rng) -> (Recording, u64) {
 #[test]
 fn without_its_syncs_the_ledger_breaks() {
     let mut rng = Rng::new(seed());
-    let mut recorded = recorded(Recording::new(), 0, &mut rng);
+    let mut recorded = record_trace(Recording::new(), 0, &mut rng);
     for op in &mut recorded.ops {
-        if matches!(op, Op::Sync { .. }) {
-            *op = Op::Range;
+        if matches!(op, TraceOp::Sync { .. }) {
+            *op = TraceOp::Range;
         }
     }
-    let tally = Mutex::new(Tally::default());
-    look_at(recorded, OF_EACH, &mut rng, &tally);
+    let tally = Mutex::new(ImageCounts::default());
+    check_images(recorded, IMAGES_PER_RECORDING, &mut rng, &tally);
     let broken = tally.into_inner().unwrap().failed.len() as u64;
-    assert!(broken * 4 > OF_EACH, "only {broken} of {OF_EACH} broke");
+    assert!(broken * 4 > IMAGES_PER_RECORDING, "only {broken} of {IMAGES_PER_RECORDING} broke");
 }
 
 /// Cuts the power of one recording so many times.
-fn look_at(recorded: Recorded, count: u64, rng: &mut Rng, tally: &Mutex<Tally>) {
-    let Recorded {
+fn check_images(recorded: RecordedTrace, count: u64, rng: &mut Rng, tally: &Mutex<ImageCounts>) {
+    let RecordedTrace {
         recording,
-        mut begins,
+        initial_disk: mut begins,
         ops,
-        known,
+        acknowledged_before: known,
     } = recorded;
-    let whole = ledger::log(&recording.disk());
-    let cuts = cuts::choose(&ops, usize::try_from(count).unwrap(), rng);
+    let whole = ledger::log_bytes(&recording.disk());
+    let cuts = cuts::choose_cuts(&ops, usize::try_from(count).unwrap(), rng);
     let mut done = 0;
-    for (image, Cut { step, doing, keep }) in cuts.into_iter().enumerate() {
+    for (image, PowerCut { step, phase: doing, keep }) in cuts.into_iter().enumerate() {
         for op in &ops[done..step] {
-            begins.follow(op);
+            begins.apply(op);
         }
         done = step;
         let tree = match keep {
-            None => begins.cut(rng),
-            Some(_) => begins.keeping(keep, rng),
+            None => begins.cut_power(rng),
+            Some(_) => begins.cut_power_with(keep, rng),
         };
-        let folder = shim::scratch();
+        let folder = shim::scratch_folder();
         disk::write(&tree, folder.path());
-        let known = cuts::acknowledged(&ops[..step]).unwrap_or(known);
+        let acknowledged = cuts::acknowledged_commits(&ops[..step]).unwrap_or(known);
         let checked = catch_unwind(AssertUnwindSafe(|| {
-            ledger::check(folder.path(), known, &whole, rng)
+            ledger::check_image(folder.path(), acknowledged, &whole, rng)
         }));
         let checked = checked.unwrap_or_else(|_| Err("it panicked".to_owned()));
         let mut tally = tally.lock().unwrap();
         tally.images += 1;
-        *tally.doing.entry(doing).or_default() += 1;
+        *tally.phases.entry(doing).or_default() += 1;
         match checked {
-            Ok(how) => *tally.how.entry(how).or_default() += 1,
+            Ok(how) => *tally.open_paths.entry(how).or_default() += 1,
             Err(wrong) => {
-                let kept = if tally.keeps {
-                    put_by(&tree, image).display().to_string()
+                let saved = if tally.keeps_failed {
+                    save_image(&tree, image).display().to_string()
                 } else {
                     "not kept".to_owned()
                 };
-                let text = format!("step {step} ({doing:?}), {kept}: {wrong}");
+                let text = format!("step {step} ({doing:?}), {saved}: {wrong}");
                 tally.failed.push(text);
             }
         }
@@ -344,7 +344,7 @@ fn look_at(recorded: Recorded, count: u64, rng: &mut Rng, tally: &Mutex<Tally>) 
 }
 
 /// Keeps an image that failed.
-fn put_by(tree: &disk::Tree, image: usize) -> PathBuf {
+fn save_image(tree: &disk::FileTree, image: usize) -> PathBuf {
     let folder = tempfile::Builder::new()
         .prefix(&format!("power-cut-{image}-"))
         .disable_cleanup(true)
@@ -359,40 +359,40 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
 
 /// Of a hundred images of plain sled, more than this are broken: most. When this fails, the power cuts
 /// have lost their bite, whatever the other tests say.
-const BROKEN_PERCENT: u64 = 50;
+const MIN_BROKEN_PERCENT: u64 = 50;
 
 #[test]
 fn the_control_in_plain_sled_breaks() {
-    let (seed, images) = (seed(), images().div_ceil(2));
-    let outcomes = Mutex::new(BTreeMap::<Outcome, u64>::new());
-    side_by_side(images.div_ceil(OF_EACH), |piece| {
+    let (seed, images) = (seed(), image_count().div_ceil(2));
+    let outcomes = Mutex::new(BTreeMap::<ImageOutcome, u64>::new());
+    run_in_parallel(images.div_ceil(IMAGES_PER_RECORDING), |piece| {
         let mut rng = Rng::new(seed ^ piece << 32);
-        let count = OF_EACH.min(images - piece * OF_EACH);
+        let count = IMAGES_PER_RECORDING.min(images - piece * IMAGES_PER_RECORDING);
         let recording = Recording::new();
-        let mut disk = Disk::new(&recording.disk());
-        control::record(&recording, &mut rng);
-        let ops = trace::read(&fs::read(recording.trace()).unwrap());
+        let mut disk = SimulatedDisk::new(&recording.disk());
+        control::record_bank(&recording, &mut rng);
+        let ops = trace::parse_trace(&fs::read(recording.trace()).unwrap());
         let mut done = 0;
-        for Cut { step, .. } in cuts::by_chance(&ops, usize::try_from(count).unwrap(), &mut rng) {
+        for PowerCut { step, .. } in cuts::random_cuts(&ops, usize::try_from(count).unwrap(), &mut rng) {
             for op in &ops[done..step] {
-                disk.follow(op);
+                disk.apply(op);
             }
             done = step;
-            let folder = shim::scratch();
-            disk::write(&disk.cut(&mut rng), folder.path());
-            let known = cuts::acknowledged(&ops[..step]).unwrap_or(0);
-            let args = format!("{} {known}", folder.path().display());
+            let folder = shim::scratch_folder();
+            disk::write(&disk.cut_power(&mut rng), folder.path());
+            let acknowledged = cuts::acknowledged_commits(&ops[..step]).unwrap_or(0);
+            let args = format!("{} {acknowledged}", folder.path().display());
             let code = child::code(
                 child::command(control::CHECK, &args, Path::new("/dev/null")),
                 PATIENCE,
             );
-            let outcome = Outcome::of(code);
+            let outcome = ImageOutcome::from_exit_code(code);
             *outcomes.lock().unwrap().entry(outcome).or_default() += 1;
         }
     });
     let outcomes = outcomes.into_inner().unwrap();
     eprintln!("{images} images of plain sled: {outcomes:?}");
-    let whole = outcomes.get(&Outcome::Whole).copied().unwrap_or(0);
+    let whole = outcomes.get(&ImageOutcome::Intact).copied().unwrap_or(0);
     let broken = images - whole;
-    assert!(broken * 100 > images * BROKEN_PERCENT, "{outcomes:?}");
+    assert!(broken * 100 > images * MIN_BROKEN_PERCENT, "{outcomes:?}");
 }

@@ -8,16 +8,16 @@ mod house;
 use std::fs;
 use std::process::Command;
 
-use house::{Daemon, House, Ran, ran, until};
+use house::{Daemon, BinaryFixture, RunResult, ran, until};
 use maitred::daemon::clock;
-use maitred::sandbox::actions::{Action, Said};
-use maitred::sandbox::faults::{Fault, Rule, Stage};
+use maitred::sandbox::actions::{ThirdPartyAction, BookingRemark};
+use maitred::sandbox::faults::{Fault, FaultRule, Stage};
 use maitred::sandbox::journal::Operation;
 
 /// Nothing listens there.
-const NOWHERE: &str = "http://127.0.0.1:9";
+const UNREACHABLE_URL: &str = "http://127.0.0.1:9";
 
-fn with_proxies(command: &mut Command, proxy: &str) -> Ran {
+fn run_with_proxy(command: &mut Command, proxy: &str) -> RunResult {
     for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy"] {
         command.env(name, proxy);
     }
@@ -27,27 +27,27 @@ fn with_proxies(command: &mut Command, proxy: &str) -> Ran {
 #[test]
 fn this_machine_is_reached_without_the_proxy_of_the_shell() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_maitred"));
-    let demo = with_proxies(command.arg("demo").env_clear(), NOWHERE);
+    let demo = run_with_proxy(command.arg("demo").env_clear(), UNREACHABLE_URL);
     assert_eq!(demo.code, 0, "{}", demo.all());
     assert!(demo.out.contains("none change anything"), "{}", demo.out);
 
-    let house = House::new("v2");
-    house.ok(&["credits", "grant", "bo@example.com", "3"]);
-    house.ask(house.lesson, "bo@example.com", "09:00:00Z");
-    let run = with_proxies(&mut house.command(&["run", "--once"]), NOWHERE);
+    let fixture = BinaryFixture::new("v2");
+    fixture.ok(&["credits", "grant", "bo@example.com", "3"]);
+    fixture.ask(fixture.lesson, "bo@example.com", "09:00:00Z");
+    let run = run_with_proxy(&mut fixture.command(&["run", "--once"]), UNREACHABLE_URL);
     assert_eq!(run.code, 0, "{}", run.all());
-    assert_eq!(house.count(Operation::Confirm), 1);
+    assert_eq!(fixture.count(Operation::Confirm), 1);
 }
 
 #[test]
-fn what_cannot_be_reached_is_named_with_the_way_that_was_tried() {
-    let house = House::new("v2");
-    house.ok(&["init"]);
+fn an_unreachable_server_is_named_with_the_route_that_was_tried() {
+    let fixture = BinaryFixture::new("v2");
+    fixture.ok(&["init"]);
     let run = |base: &str, proxy: &str| {
-        house.configure("v2", base, "");
-        with_proxies(&mut house.command(&["run", "--once"]), proxy)
+        fixture.configure("v2", base, "");
+        run_with_proxy(&mut fixture.command(&["run", "--once"]), proxy)
     };
-    let direct = run("http://127.0.0.1:9", NOWHERE);
+    let direct = run("http://127.0.0.1:9", UNREACHABLE_URL);
     assert_eq!(direct.code, 69, "{}", direct.all());
     assert!(
         direct.err.contains("127.0.0.1:9 (directly)"),
@@ -69,31 +69,31 @@ fn what_cannot_be_reached_is_named_with_the_way_that_was_tried() {
 
 /// The fault of B16: two of three are confirmed, and then the list fails.
 #[test]
-fn what_was_done_before_a_failure_is_reported_with_its_exit_code() {
+fn results_before_a_failure_are_reported_with_its_exit_code() {
     for json in [false, true] {
-        let house = House::new("v2");
-        let path = house.path("config.toml");
+        let fixture = BinaryFixture::new("v2");
+        let path = fixture.path("config.toml");
         let text = fs::read_to_string(&path).unwrap();
         let text = text.replace("[limits]\n", "[limits]\nrequests-per-pass = 2\n");
         fs::write(&path, text).unwrap();
-        house.ok(&["credits", "grant", "bo@example.com", "3"]);
+        fixture.ok(&["credits", "grant", "bo@example.com", "3"]);
         let uids: Vec<String> = ["09", "11", "13"]
-            .map(|hour| house.ask(house.lesson, "bo@example.com", &format!("{hour}:00:00Z")))
+            .map(|hour| fixture.ask(fixture.lesson, "bo@example.com", &format!("{hour}:00:00Z")))
             .to_vec();
         let away = Fault::BadGateway {
             stage: Stage::Before,
         };
         // The first pass lists what waits and what is accepted; the second fails to.
-        let rule = Rule::next(Operation::List, away).skipping(2);
-        house.sandbox.lock().add_fault(rule).unwrap();
+        let rule = FaultRule::next(Operation::List, away).skipping(2);
+        fixture.sandbox.lock().add_fault(rule).unwrap();
         let args: &[&str] = if json {
             &["run", "--once", "--format", "json"]
         } else {
             &["run", "--once"]
         };
-        let run = house.run(args);
+        let run = fixture.run(args);
         assert_eq!(run.code, 69, "{}", run.all());
-        let confirmed = uids.iter().filter(|uid| house.status(uid) == "accepted");
+        let confirmed = uids.iter().filter(|uid| fixture.status(uid) == "accepted");
         assert_eq!(confirmed.count(), 2);
         assert!(run.err.contains("502"), "{}", run.err);
         if json {
@@ -112,8 +112,8 @@ fn what_was_done_before_a_failure_is_reported_with_its_exit_code() {
 /// The same of a watch: a charge comes back, and then a list fails. What was done, or would be, is
 /// reported by each command, in plain words and in JSON.
 #[test]
-fn what_a_watch_did_before_a_failure_is_reported_by_every_command() {
-    let house = House::new("v2");
+fn results_of_a_failed_watch_are_reported_by_every_command() {
+    let house = BinaryFixture::new("v2");
     house.configure(
         "v2",
         &house.sandbox.base_url(),
@@ -142,7 +142,7 @@ fn what_a_watch_did_before_a_failure_is_reported_by_every_command() {
     let lists = house.count(Operation::List) - before;
 
     let cancel = |uid: &str| {
-        let action = Action::BookerCancels(Said::nothing(uid));
+        let action = ThirdPartyAction::BookerCancels(BookingRemark::nothing(uid));
         house.sandbox.lock().act(clock::now(), action).unwrap();
     };
     let fails = |args: &[&str]| {
@@ -150,7 +150,7 @@ fn what_a_watch_did_before_a_failure_is_reported_by_every_command() {
         let away = Fault::BadGateway {
             stage: Stage::Before,
         };
-        let rule = Rule::next(Operation::List, away).skipping(u32::try_from(lists).unwrap() - 1);
+        let rule = FaultRule::next(Operation::List, away).skipping(u32::try_from(lists).unwrap() - 1);
         house.sandbox.lock().add_fault(rule).unwrap();
         let ran = house.run(args);
         house.sandbox.lock().faults.clear();
@@ -158,7 +158,7 @@ fn what_a_watch_did_before_a_failure_is_reported_by_every_command() {
         assert!(ran.err.contains("502"), "{args:?}: {}", ran.err);
         ran
     };
-    let in_json = |ran: &Ran, what: &str| {
+    let in_json = |ran: &RunResult, what: &str| {
         let view = ran.json();
         assert_eq!(
             view["watch"]["changes"][0]["what"], "refunded",
@@ -166,7 +166,7 @@ fn what_a_watch_did_before_a_failure_is_reported_by_every_command() {
         );
         assert_eq!(view["stopped"]["exit"], 69, "{what}: {view}");
     };
-    let in_plain = |ran: &Ran, what: &str| {
+    let in_plain = |ran: &RunResult, what: &str| {
         assert!(
             ran.out.contains("did not come to its end"),
             "{what}: {}",

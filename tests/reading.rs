@@ -10,15 +10,15 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 
-use house::{Daemon, House, ran};
+use house::{Daemon, BinaryFixture, ran};
 
 mod house;
 
 /// A user of no name on any machine.
-const SOMEBODY: u32 = 54_321;
+const UNKNOWN_USER_ID: u32 = 54_321;
 
 /// Every command that only looks.
-const READING: [&[&str]; 15] = [
+const READING_COMMANDS: [&[&str]; 15] = [
     &["account", "list"],
     &["account", "show", "bo@example.com"],
     &["account", "statement", "bo@example.com"],
@@ -41,13 +41,13 @@ fn is_root() -> bool {
 }
 
 /// What is in the folder: names, owners, modes, times of the last change, lengths.
-fn trace(folder: &Path) -> BTreeMap<String, (u32, u32, i64, i64, u64)> {
+fn folder_state(folder: &Path) -> BTreeMap<String, (u32, u32, i64, i64, u64)> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let of = fs::symlink_metadata(&path).unwrap();
         if of.is_dir() {
-            found.extend(trace(&path));
+            found.extend(folder_state(&path));
         }
         let is = (of.uid(), of.mode(), of.mtime(), of.mtime_nsec(), of.len());
         found.insert(path.display().to_string(), is);
@@ -55,35 +55,35 @@ fn trace(folder: &Path) -> BTreeMap<String, (u32, u32, i64, i64, u64)> {
     found
 }
 
-fn give_to(folder: &Path, uid: u32) {
+fn change_owner(folder: &Path, uid: u32) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         chown(&path, Some(uid), None).unwrap();
         if path.is_dir() {
-            give_to(&path, uid);
+            change_owner(&path, uid);
         }
     }
     chown(folder, Some(uid), None).unwrap();
 }
 
 /// With a booking that was confirmed, whose uid comes too.
-fn used() -> (House, String) {
-    let house = House::new("v2");
-    house.ok(&["credits", "grant", "bo@example.com", "4"]);
-    let uid = house.ask(house.lesson, "bo@example.com", "09:00:00Z");
-    house.ok(&["run", "--once", "--watch"]);
-    (house, uid)
+fn fixture_with_confirmed_booking() -> (BinaryFixture, String) {
+    let fixture = BinaryFixture::new("v2");
+    fixture.ok(&["credits", "grant", "bo@example.com", "4"]);
+    let uid = fixture.ask(fixture.lesson, "bo@example.com", "09:00:00Z");
+    fixture.ok(&["run", "--once", "--watch"]);
+    (fixture, uid)
 }
 
-fn named<'a>(args: &[&'a str], uid: &'a str) -> Vec<&'a str> {
+fn with_uid<'a>(args: &[&'a str], uid: &'a str) -> Vec<&'a str> {
     let name = |word: &&'a str| if *word == "UID" { uid } else { word };
     args.iter().map(name).collect()
 }
 
 #[test]
 fn a_command_that_looks_leaves_no_trace() {
-    let (house, uid) = used();
-    let ledger = house.path("ledger");
+    let (fixture, uid) = fixture_with_confirmed_booking();
+    let ledger = fixture.path("ledger");
     // As it was closed, as a crash leaves it, and with nothing but the log.
     for state in ["closed", "crashed", "bare"] {
         match state {
@@ -95,21 +95,21 @@ fn a_command_that_looks_leaves_no_trace() {
             }
             _ => {}
         }
-        let before = trace(&ledger);
-        for args in READING {
-            house.ok(&named(args, &uid));
-            assert_eq!(trace(&ledger), before, "{state}: {args:?}");
+        let before = folder_state(&ledger);
+        for args in READING_COMMANDS {
+            fixture.ok(&with_uid(args, &uid));
+            assert_eq!(folder_state(&ledger), before, "{state}: {args:?}");
         }
-        house.run(&["check", "--live"]);
-        assert_eq!(trace(&ledger), before, "{state}: check --live");
+        fixture.run(&["check", "--live"]);
+        assert_eq!(folder_state(&ledger), before, "{state}: check --live");
     }
 }
 
 #[test]
-fn what_is_read_is_what_the_ledger_says() {
-    let (house, uid) = used();
-    let looks = |house: &House| {
-        let out = |args: &[&str]| house.ok(args).out;
+fn reading_commands_show_the_state_of_the_ledger() {
+    let (fixture, uid) = fixture_with_confirmed_booking();
+    let looks = |fixture: &BinaryFixture| {
+        let out = |args: &[&str]| fixture.ok(args).out;
         [
             out(&["account", "statement", "bo@example.com"]),
             out(&["explain", &uid]),
@@ -118,20 +118,20 @@ fn what_is_read_is_what_the_ledger_says() {
             out(&["ledger", "export"]),
         ]
     };
-    let read = looks(&house);
-    let daemon = Daemon::start(&house);
-    assert_eq!(read, looks(&house), "the daemon says the same");
+    let read = looks(&fixture);
+    let daemon = Daemon::start(&fixture);
+    assert_eq!(read, looks(&fixture), "the daemon says the same");
     drop(daemon);
 }
 
 #[test]
-fn a_torn_line_is_told_and_stays_where_it_is() {
-    let (house, _) = used();
-    let whole = fs::read(house.log()).unwrap();
-    fs::write(house.log(), &whole[..whole.len() - 10]).unwrap();
-    let ran = house.ok(&["account", "list"]);
+fn a_torn_line_is_reported_and_not_removed() {
+    let (fixture, _) = fixture_with_confirmed_booking();
+    let whole = fs::read(fixture.log()).unwrap();
+    fs::write(fixture.log(), &whole[..whole.len() - 10]).unwrap();
+    let ran = fixture.ok(&["account", "list"]);
     assert!(ran.err.contains("torn"), "{}", ran.err);
-    assert_eq!(fs::read(house.log()).unwrap().len(), whole.len() - 10);
+    assert_eq!(fs::read(fixture.log()).unwrap().len(), whole.len() - 10);
 }
 
 #[test]
@@ -139,14 +139,14 @@ fn root_leaves_nothing_that_the_service_cannot_use() {
     if !is_root() {
         return;
     }
-    let (house, uid) = used();
-    let ledger = house.path("ledger");
-    give_to(&ledger, SOMEBODY);
-    let before = trace(&ledger);
-    for args in READING {
-        house.ok(&named(args, &uid));
+    let (fixture, uid) = fixture_with_confirmed_booking();
+    let ledger = fixture.path("ledger");
+    change_owner(&ledger, UNKNOWN_USER_ID);
+    let before = folder_state(&ledger);
+    for args in READING_COMMANDS {
+        fixture.ok(&with_uid(args, &uid));
     }
-    assert_eq!(trace(&ledger), before);
+    assert_eq!(folder_state(&ledger), before);
     for args in [
         &["credits", "grant", "bo@example.com", "1"][..],
         &[
@@ -160,18 +160,18 @@ fn root_leaves_nothing_that_the_service_cannot_use() {
         &["run"],
         &["init"],
     ] {
-        let ran = house.run(args);
+        let ran = fixture.run(args);
         assert_eq!(ran.code, 77, "{args:?}: {}", ran.all());
         // The variable that names the configuration does not reach what sudo starts.
-        let config = house.path("config.toml");
+        let config = fixture.path("config.toml");
         let right = format!(
-            "sudo -u '#{SOMEBODY}' maitred --config {} {}",
+            "sudo -u '#{UNKNOWN_USER_ID}' maitred --config {} {}",
             config.display(),
             args[0]
         );
         assert!(ran.err.contains(&right), "{}", ran.err);
     }
-    let quoted = house.run(&[
+    let quoted = fixture.run(&[
         "account",
         "freeze",
         "bo@example.com",
@@ -183,7 +183,7 @@ fn root_leaves_nothing_that_the_service_cannot_use() {
         "{}",
         quoted.err
     );
-    assert_eq!(trace(&ledger), before);
+    assert_eq!(folder_state(&ledger), before);
 }
 
 #[test]
@@ -191,11 +191,11 @@ fn no_permission_on_the_store_is_77_which_no_restart_mends() {
     if !is_root() {
         return;
     }
-    let (house, _) = used();
+    let (fixture, _) = fixture_with_confirmed_booking();
     // Everything but the ledger may be read by the other user.
-    fs::set_permissions(house.folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    fs::set_permissions(house.path("key"), fs::Permissions::from_mode(0o644)).unwrap();
-    let binary = house.path("maitred");
+    fs::set_permissions(fixture.folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(fixture.path("key"), fs::Permissions::from_mode(0o644)).unwrap();
+    let binary = fixture.path("maitred");
     fs::copy(env!("CARGO_BIN_EXE_maitred"), &binary).unwrap();
     fs::set_permissions(&binary, fs::Permissions::from_mode(0o755)).unwrap();
     for args in [
@@ -207,11 +207,11 @@ fn no_permission_on_the_store_is_77_which_no_restart_mends() {
         let mut command = std::process::Command::new(&binary);
         command
             .args(args)
-            .current_dir(house.folder.path())
+            .current_dir(fixture.folder.path())
             .env_clear()
-            .env("MAITRED_CONFIG", house.path("config.toml"))
-            .uid(SOMEBODY)
-            .gid(SOMEBODY);
+            .env("MAITRED_CONFIG", fixture.path("config.toml"))
+            .uid(UNKNOWN_USER_ID)
+            .gid(UNKNOWN_USER_ID);
         let ran = ran(command.output().unwrap());
         assert_eq!(ran.code, 77, "{args:?}: {}", ran.all());
         assert!(ran.err.contains("ermission"), "{}", ran.err);
@@ -227,15 +227,15 @@ fn no_permission_on_the_store_is_77_which_no_restart_mends() {
 }
 
 #[test]
-fn a_start_waits_for_who_has_the_store_for_an_instant() {
-    let (house, _) = used();
-    let lock = File::open(house.path("ledger/lock")).unwrap();
+fn a_start_waits_for_a_brief_lock_on_the_store() {
+    let (fixture, _) = fixture_with_confirmed_booking();
+    let lock = File::open(fixture.path("ledger/lock")).unwrap();
     // Held for ever: told, and reading goes on.
     lock.try_lock().unwrap();
-    assert_eq!(house.run(&["run", "--once"]).code, 75);
-    house.ok(&["account", "list"]);
+    assert_eq!(fixture.run(&["run", "--once"]).code, 75);
+    fixture.ok(&["account", "list"]);
     // Held for a moment.
-    let child = house.command(&["run", "--once"]).spawn().unwrap();
+    let child = fixture.command(&["run", "--once"]).spawn().unwrap();
     std::thread::park_timeout(std::time::Duration::from_millis(700));
     lock.unlock().unwrap();
     let ended = child.wait_with_output().unwrap();
@@ -243,35 +243,35 @@ fn a_start_waits_for_who_has_the_store_for_an_instant() {
 }
 
 #[test]
-fn a_daemon_is_spoken_to_while_the_configuration_is_wrong() {
-    let (house, _) = used();
-    let daemon = Daemon::start(&house);
-    let good = fs::read_to_string(house.path("config.toml")).unwrap();
+fn a_daemon_is_reached_while_the_configuration_is_wrong() {
+    let (fixture, _) = fixture_with_confirmed_booking();
+    let daemon = Daemon::start(&fixture);
+    let good = fs::read_to_string(fixture.path("config.toml")).unwrap();
     let wrongs = [
         format!("{good}\ncolour = \"red\"\n"),
         format!("{good}\n[[gate\n"),
         good.replace("cost = 1", "cost = \"much\""),
     ];
     for wrong in &wrongs {
-        fs::write(house.path("config.toml"), wrong).unwrap();
-        assert_eq!(house.run(&["account", "list"]).code, 78);
+        fs::write(fixture.path("config.toml"), wrong).unwrap();
+        assert_eq!(fixture.run(&["account", "list"]).code, 78);
         for args in [["pause"], ["status"], ["resume"]] {
-            let ran = house.ok(&args);
+            let ran = fixture.ok(&args);
             assert!(ran.out.contains("maitred"), "{}", ran.out);
             assert!(ran.err.contains("cannot be used now"), "{}", ran.err);
         }
     }
     drop(daemon);
     // Without a daemon the configuration is what must be set right.
-    assert_eq!(house.run(&["status"]).code, 78);
+    assert_eq!(fixture.run(&["status"]).code, 78);
 }
 
 #[test]
-fn what_needs_a_restart_is_not_taken_at_all() {
-    let (house, _) = used();
-    let daemon = Daemon::start(&house);
-    let base = house.sandbox.base_url();
-    let good = fs::read_to_string(house.path("config.toml")).unwrap();
+fn settings_that_need_a_restart_are_refused_by_a_reload() {
+    let (fixture, _) = fixture_with_confirmed_booking();
+    let daemon = Daemon::start(&fixture);
+    let base = fixture.sandbox.base_url();
+    let good = fs::read_to_string(fixture.path("config.toml")).unwrap();
     let rows = [
         (
             "store.path",
@@ -287,20 +287,20 @@ fn what_needs_a_restart_is_not_taken_at_all() {
             format!("{good}\n[control]\nsocket = \"other.sock\"\n"),
         ),
     ];
-    let policy = |house: &House| house.ok(&["status", "--format", "json"]).json()["policy"].clone();
-    let before = policy(&house);
+    let policy = |fixture: &BinaryFixture| fixture.ok(&["status", "--format", "json"]).json()["policy"].clone();
+    let before = policy(&fixture);
     for (key, text) in rows {
         // Something else is changed too, and is not taken either.
         assert_ne!(text, good, "{key}");
         let text = text.replace("cost = 1", "cost = 2");
-        fs::write(house.path("config.toml"), text).unwrap();
+        fs::write(fixture.path("config.toml"), text).unwrap();
         daemon.signal("-HUP");
-        let said = daemon.says("the configuration stays as it was");
-        assert!(said.last().unwrap().contains(key), "{said:?}");
-        fs::write(house.path("config.toml"), &good).unwrap();
-        assert_eq!(policy(&house), before, "{key}");
+        let lines = daemon.wait_for_line("the configuration stays as it was");
+        assert!(lines.last().unwrap().contains(key), "{lines:?}");
+        fs::write(fixture.path("config.toml"), &good).unwrap();
+        assert_eq!(policy(&fixture), before, "{key}");
     }
-    let uid = house.ask(house.lesson, "bo@example.com", "13:00:00Z");
-    house::until("a pass", || house.status(&uid) == "accepted");
-    assert!(!house.path("other").exists());
+    let uid = fixture.ask(fixture.lesson, "bo@example.com", "13:00:00Z");
+    house::until("a pass", || fixture.status(&uid) == "accepted");
+    assert!(!fixture.path("other").exists());
 }

@@ -22,17 +22,17 @@ use clap::CommandFactory;
 use maitred::cli::args::Args;
 use output::{LEFT_OUT, compare};
 use page::{Page, blocks, pages};
-use runner::{Shell, check_syntax};
+use runner::{PageShell, check_syntax};
 
 const README: &str = include_str!("../README.md");
 
 /// Languages of blocks that hold no commands.
-const NO_COMMANDS: [&str; 8] = [
+const LANGUAGES_WITHOUT_COMMANDS: [&str; 8] = [
     "toml", "csv", "json", "text", "mermaid", "rust", "jinja", "ini",
 ];
 
 /// Commands of the README that change nothing; other pages need not repeat them.
-const READING: [&str; 6] = [
+const READING_COMMANDS: [&str; 6] = [
     "cargo ",
     "maitred check",
     "maitred plan",
@@ -51,7 +51,7 @@ fn rehearsal() -> String {
             let commands = block.commands();
             let changing = commands
                 .iter()
-                .filter(|shown| !READING.iter().any(|reads| shown.command.starts_with(reads)));
+                .filter(|shown| !READING_COMMANDS.iter().any(|reads| shown.command.starts_with(reads)));
             let lines = changing.map(|shown| format!("$ {}\n", shown.command));
             text += &format!("```console\n{}```\n", lines.collect::<String>());
         }
@@ -67,7 +67,7 @@ fn has_commands(page: &Page) -> bool {
 
 #[test]
 fn every_command_of_the_readme_prints_what_is_shown() {
-    let ran = Shell::start().run_page("README.md", README);
+    let ran = PageShell::start().run_page("README.md", README);
     let ran = ran.unwrap_or_else(|why| panic!("{why}"));
     assert!(ran >= 12, "{ran} commands were run");
 }
@@ -81,7 +81,7 @@ fn every_command_of_the_docs_prints_what_is_shown() {
         .iter()
         .filter(|page| page.path != "README.md" && has_commands(page));
     let run = |page: &Page| {
-        let mut shell = Shell::start();
+        let mut shell = PageShell::start();
         shell.run_page("README.md", &rehearsal)?;
         shell.run_page(&page.path, &page.text)
     };
@@ -104,7 +104,7 @@ fn commands_that_are_not_run_have_a_reason_and_are_well_formed() {
     for page in pages() {
         for block in blocks(&page.text) {
             let place = format!("{}:{}", page.path, block.line);
-            let known = NO_COMMANDS.contains(&block.language.as_str());
+            let known = LANGUAGES_WITHOUT_COMMANDS.contains(&block.language.as_str());
             if block.language == "console" {
                 if let Err(why) = check_syntax(&block) {
                     wrong.push(format!("{place}: {why}"));
@@ -112,7 +112,7 @@ fn commands_that_are_not_run_have_a_reason_and_are_well_formed() {
             } else if !known {
                 let language = &block.language;
                 wrong.push(format!(
-                    "{place}: write `console`, or one of {NO_COMMANDS:?}, and not {language:?}"
+                    "{place}: write `console`, or one of {LANGUAGES_WITHOUT_COMMANDS:?}, and not {language:?}"
                 ));
             }
             if block
@@ -251,11 +251,11 @@ fn anchors(text: &str) -> BTreeSet<String> {
         .lines()
         .filter_map(|line| line.trim_start_matches('#').strip_prefix(' '));
     let anchor = |heading: &str| {
-        let kept = heading.to_lowercase();
-        let kept = kept
+        let cleaned = heading.to_lowercase();
+        let cleaned = cleaned
             .chars()
             .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
-        kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+        cleaned.map(|c| if c == ' ' { '-' } else { c }).collect()
     };
     headings.map(anchor).collect()
 }
@@ -306,7 +306,7 @@ fn the_docs_name_every_reason_every_exit_code_and_every_command() {
         found.unwrap_or_else(|| panic!("{name} is missing")).text
     };
     let troubleshooting = page("docs/troubleshooting.md");
-    for code in maitred::domain::decision::CODES {
+    for code in maitred::domain::decision::REASON_CODES {
         let named = format!("`{code}`");
         assert!(troubleshooting.contains(&named), "{code} is not explained");
     }

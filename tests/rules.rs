@@ -16,76 +16,76 @@ mod pins;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::{House, time};
+use common::{PassFixture, time};
 use maitred::calcom::port::Dialect;
-use maitred::domain::criteria::effect::Effect;
+use maitred::domain::criteria::effect::OnViolation;
 use maitred::domain::criteria::rule::Rule;
-use maitred::domain::decision::Code;
+use maitred::domain::decision::ReasonCode;
 use maitred::domain::fact::Fact;
 use maitred::domain::id::AccountId;
-use maitred::domain::rule::expression::{Expression, STACK};
+use maitred::domain::rule::expression::{Expression, MIN_STACK_BYTES};
 use maitred::domain::time::Span;
-use maitred::sandbox::ask::Ask;
+use maitred::sandbox::ask::NewBooking;
 
-const BOTH: [Dialect; 2] = [Dialect::V2, Dialect::V1];
+const DIALECTS: [Dialect; 2] = [Dialect::V2, Dialect::V1];
 
 /// A request made a minute ago, with whatever is special about it.
-fn ask(
-    house: &House,
-    kind: i64,
+fn request_with(
+    fixture: &PassFixture,
+    event_type: i64,
     email: &str,
     start: &str,
-    special: impl FnOnce(&mut Ask),
+    customize: impl FnOnce(&mut NewBooking),
 ) -> String {
-    house.clock.advance(Span::seconds(1));
-    let made = house.clock.now() - Span::minutes(1);
-    let mut ask = Ask::new(kind, email, time(start));
-    special(&mut ask);
-    let mut uids = house.sandbox.lock().book(made, ask).unwrap();
+    fixture.clock.advance(Span::seconds(1));
+    let made = fixture.clock.now() - Span::minutes(1);
+    let mut ask = NewBooking::new(event_type, email, time(start));
+    customize(&mut ask);
+    let mut uids = fixture.sandbox.lock().book(made, ask).unwrap();
     uids.swap_remove(0)
 }
 
-async fn commit(house: &House, fact: Fact) {
-    let at = house.clock.now();
-    let done = house
+async fn commit_fact(fixture: &PassFixture, fact: Fact) {
+    let at = fixture.clock.now();
+    let done = fixture
         .store
         .with(move |store| store.commit(at, vec![fact], &[]));
     done.await.unwrap();
 }
 
-async fn tier(house: &House, account: &str, tier: &str) {
-    let fact = Fact::Described {
+async fn set_tier(fixture: &PassFixture, account: &str, tier: &str) {
+    let fact = Fact::AccountDescribed {
         account: AccountId::parse(account).unwrap(),
         tier: Some(tier.to_owned()),
         tags: BTreeSet::new(),
         attributes: BTreeMap::new(),
     };
-    commit(house, fact).await;
+    commit_fact(fixture, fact).await;
 }
 
 /// A rule that may ask these lookups.
-fn rule(name: &str, require: &str, effect: Effect, lookups: &[&str]) -> Rule {
-    let known: BTreeSet<String> = lookups.iter().map(|name| (*name).to_owned()).collect();
+fn rule_with_lookups(name: &str, require: &str, effect: OnViolation, lookups: &[&str]) -> Rule {
+    let allowed_lookups: BTreeSet<String> = lookups.iter().map(|name| (*name).to_owned()).collect();
     let text = require.to_owned();
-    let compile = move || Expression::compile(&text, &known).unwrap();
-    let thread = std::thread::Builder::new().stack_size(STACK);
+    let compile = move || Expression::compile(&text, &allowed_lookups).unwrap();
+    let thread = std::thread::Builder::new().stack_size(MIN_STACK_BYTES);
     Rule {
         name: name.to_owned(),
         require: thread.spawn(compile).unwrap().join().unwrap(),
         reason: None,
-        effect,
+        on_violation: effect,
     }
 }
 
 /// The decision and the first reason that stand in the log, and what the booking is: `decline
 /// over-cap`, `confirm enough`.
-async fn decided(house: &House, uid: &str) -> String {
-    match house.record(uid).await {
-        None => format!("none ({})", house.status(uid)),
+async fn decision_text(fixture: &PassFixture, uid: &str) -> String {
+    match fixture.stored_request(uid).await {
+        None => format!("none ({})", fixture.status(uid)),
         Some(record) => {
             let code = record.reasons.first().map(|reason| reason.code);
-            let code = code.map_or("", Code::as_str);
-            let status = match house.status(uid) {
+            let code = code.map_or("", ReasonCode::as_str);
+            let status = match fixture.status(uid) {
                 "rejected" | "cancelled" => "refused",
                 status => status,
             };

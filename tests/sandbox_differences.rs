@@ -17,13 +17,13 @@ mod questions;
 #[path = "sandbox_differences/together.rs"]
 mod together;
 
-use bench::{A, ACCOUNT, B, Bench, C, E, GUEST, HOST, NOBODY, RIVAL, RIVAL_MAIL};
+use bench::{CONFIRMED_TYPE, GUEST_KEY, OPEN_TYPE, DifferenceFixture, CONFIRMED_SERIES, OPEN_SERIES, GUEST_MAIL, HOST_KEY, NO_KEY, OTHER_HOST_KEY, OTHER_HOST_MAIL};
 use maitred::sandbox::journal::{MailKind, Recipient};
-use maitred::sandbox::model::Status::{Accepted, Cancelled, Pending, Rejected};
+use maitred::sandbox::model::SandboxStatus::{Accepted, Cancelled, Pending, Rejected};
 use serde_json::{Value, json};
 
 /// The row, what it is about, and the script.
-type Row = (u32, &'static str, fn(&mut Bench));
+type Row = (u32, &'static str, fn(&mut DifferenceFixture));
 
 const ROWS: [Row; 24] = [
     (1, "any valid key marks the host absent", any_key_marks),
@@ -56,64 +56,64 @@ const ROWS: [Row; 24] = [
 fn each_row_is_as_on_a_genuine_server() {
     for (number, what, script) in ROWS {
         println!("row {number}: {what}");
-        script(&mut Bench::new());
+        script(&mut DifferenceFixture::new());
     }
 }
 
-fn any_key_marks(bench: &mut Bench) {
-    let uid = bench.book(B, 2);
+fn any_key_marks(bench: &mut DifferenceFixture) {
+    let uid = bench.book(OPEN_TYPE, 2);
     let host = json!({"host": true});
     assert_eq!(
-        bench.post(RIVAL, &uid, "mark-absent", &host).0,
+        bench.post(OTHER_HOST_KEY, &uid, "mark-absent", &host).0,
         400,
         "early"
     );
-    bench.forward(3);
-    let guest = json!({"attendees": [{"email": GUEST, "absent": true}]});
-    assert_eq!(bench.post(RIVAL, &uid, "mark-absent", &guest).0, 500);
-    assert_eq!(bench.post(NOBODY, &uid, "mark-absent", &host).0, 403);
+    bench.advance_days(3);
+    let guest = json!({"attendees": [{"email": GUEST_MAIL, "absent": true}]});
+    assert_eq!(bench.post(OTHER_HOST_KEY, &uid, "mark-absent", &guest).0, 500);
+    assert_eq!(bench.post(NO_KEY, &uid, "mark-absent", &host).0, 403);
     assert_eq!(bench.post("cal_unknown", &uid, "mark-absent", &host).0, 401);
-    assert!(!bench.row(&uid).absent_host);
-    let (status, body) = bench.post(RIVAL, &uid, "mark-absent", &host);
+    assert!(!bench.booking(&uid).absent_host);
+    let (status, body) = bench.post(OTHER_HOST_KEY, &uid, "mark-absent", &host);
     assert_eq!((status, &body["data"]["absentHost"]), (200, &json!(true)));
-    let again = bench.book(B, 3);
-    bench.forward(4);
-    assert_eq!(bench.post(ACCOUNT, &again, "mark-absent", &host).0, 200);
+    let again = bench.book(OPEN_TYPE, 3);
+    bench.advance_days(4);
+    assert_eq!(bench.post(GUEST_KEY, &again, "mark-absent", &host).0, 200);
 }
 
-fn mark_taken_back(bench: &mut Bench) {
-    let uid = bench.book(B, 2);
-    bench.forward(3);
+fn mark_taken_back(bench: &mut DifferenceFixture) {
+    let uid = bench.book(OPEN_TYPE, 2);
+    bench.advance_days(3);
     for absent in [true, false] {
         let mark = json!({"host": absent});
-        assert_eq!(bench.post(HOST, &uid, "mark-absent", &mark).0, 200);
-        assert_eq!(bench.row(&uid).absent_host, absent);
+        assert_eq!(bench.post(HOST_KEY, &uid, "mark-absent", &mark).0, 200);
+        assert_eq!(bench.booking(&uid).absent_host, absent);
     }
 }
 
-fn declined_stays(bench: &mut Bench) {
-    let single = bench.book(A, 2);
-    let series = bench.series(C, 3);
+fn declined_stays(bench: &mut DifferenceFixture) {
+    let single = bench.book(CONFIRMED_TYPE, 2);
+    let series = bench.series(CONFIRMED_SERIES, 3);
     for uid in [&single, &series[1]] {
-        bench.post(HOST, uid, "decline", &json!({}));
-        for key in [NOBODY, HOST] {
+        bench.post(HOST_KEY, uid, "decline", &json!({}));
+        for key in [NO_KEY, HOST_KEY] {
             let (status, body) = bench.move_to(key, uid, 20);
             assert_eq!(status, 404);
             assert_eq!(body["message"], "Could not find original booking");
-            bench.is(uid, Rejected);
+            bench.assert_status(uid, Rejected);
         }
     }
     assert_eq!(bench.count(), 5, "nothing was made");
 }
 
-fn taken_time(bench: &mut Bench) {
-    let taken = bench.book(B, 5);
-    let uid = bench.book(A, 2);
+fn taken_time(bench: &mut DifferenceFixture) {
+    let taken = bench.book(OPEN_TYPE, 5);
+    let uid = bench.book(CONFIRMED_TYPE, 2);
     let start = bench.start(5);
     for (key, by) in [
-        (NOBODY, None),
-        (HOST, None),
-        (NOBODY, Some(bench::HOST_MAIL)),
+        (NO_KEY, None),
+        (HOST_KEY, None),
+        (NO_KEY, Some(bench::HOST_MAIL)),
     ] {
         let mut body = json!({"start": start});
         if let Some(by) = by {
@@ -124,75 +124,75 @@ fn taken_time(bench: &mut Bench) {
             (status, &body["error"]["code"]),
             (400, &json!("BadRequestException"))
         );
-        bench.is(&uid, Pending);
+        bench.assert_status(&uid, Pending);
     }
-    bench.is(&taken, Accepted);
+    bench.assert_status(&taken, Accepted);
     assert_eq!(bench.count(), 2);
 }
 
-fn own_time(bench: &mut Bench) {
-    let uid = bench.book(A, 2);
-    let mails = bench.mails_total();
-    let (status, body) = bench.move_to(NOBODY, &uid, 2);
+fn own_time(bench: &mut DifferenceFixture) {
+    let uid = bench.book(CONFIRMED_TYPE, 2);
+    let mails = bench.mail_total();
+    let (status, body) = bench.move_to(NO_KEY, &uid, 2);
     assert_eq!((status, &body["data"]["uid"]), (201, &json!(uid)));
-    bench.is(&uid, Pending);
-    assert_eq!((bench.count(), bench.mails_total()), (1, mails));
+    bench.assert_status(&uid, Pending);
+    assert_eq!((bench.count(), bench.mail_total()), (1, mails));
     assert!(body["data"].get("reschedulingReason").is_none());
 }
 
-fn own_duplicate(bench: &mut Bench) {
-    let uids = bench.series(C, 2);
-    let (_, first) = bench.move_to(NOBODY, &uids[1], 4);
+fn own_duplicate(bench: &mut DifferenceFixture) {
+    let uids = bench.series(CONFIRMED_SERIES, 2);
+    let (_, first) = bench.move_to(NO_KEY, &uids[1], 4);
     let successor = first["data"]["uid"].clone();
-    let (status, body) = bench.move_to(NOBODY, &uids[0], 4);
+    let (status, body) = bench.move_to(NO_KEY, &uids[0], 4);
     assert_eq!((status, &body["data"]["uid"]), (201, &successor));
-    bench.is(&uids[0], Pending);
+    bench.assert_status(&uids[0], Pending);
 }
 
-fn cancelled_with_400(bench: &mut Bench) {
+fn cancelled_with_400(bench: &mut DifferenceFixture) {
     for declined in [false, true] {
-        let uid = bench.book(A, 2);
+        let uid = bench.book(CONFIRMED_TYPE, 2);
         if declined {
-            bench.post(HOST, &uid, "decline", &json!({}));
+            bench.post(HOST_KEY, &uid, "decline", &json!({}));
         }
         let all = json!({"cancelSubsequentBookings": true});
-        let (status, body) = bench.post(NOBODY, &uid, "cancel", &all);
+        let (status, body) = bench.post(NO_KEY, &uid, "cancel", &all);
         assert_eq!(status, 400);
         let text = body["error"]["message"].as_str().unwrap();
         assert!(
             text.ends_with("is not part of a recurring booking."),
             "{text}"
         );
-        bench.is(&uid, Cancelled);
+        bench.assert_status(&uid, Cancelled);
         let mails = [Recipient::Booker, Recipient::Host]
-            .map(|to| bench.mails(&uid, to, MailKind::Cancelled));
+            .map(|to| bench.mail_count(&uid, to, MailKind::Cancelled));
         assert_eq!(mails, [1, 1]);
     }
 }
 
-fn later_of_series_uid(bench: &mut Bench) {
-    let uids = bench.series(C, 2);
-    let series = bench.series_of(&uids[0]);
+fn later_of_series_uid(bench: &mut DifferenceFixture) {
+    let uids = bench.series(CONFIRMED_SERIES, 2);
+    let series = bench.series_uid(&uids[0]);
     let all = json!({"cancelSubsequentBookings": true, "cancellationReason": "ill"});
-    assert_eq!(bench.post(HOST, &series, "cancel", &all).0, 400);
-    bench.are(&uids, [Pending; 4]);
+    assert_eq!(bench.post(HOST_KEY, &series, "cancel", &all).0, 400);
+    bench.assert_statuses(&uids, [Pending; 4]);
 }
 
-fn begun_series(bench: &mut Bench) {
-    let uids = bench.series(C, 2);
-    let series = bench.series_of(&uids[0]);
-    bench.forward(9);
+fn begun_series(bench: &mut DifferenceFixture) {
+    let uids = bench.series(CONFIRMED_SERIES, 2);
+    let series = bench.series_uid(&uids[0]);
+    bench.advance_days(9);
     let ill = json!({"cancellationReason": "ill"});
-    let (status, body) = bench.post(HOST, &series, "cancel", &ill);
+    let (status, body) = bench.post(HOST_KEY, &series, "cancel", &ill);
     assert_eq!(status, 400);
     assert_eq!(
         body["message"],
         "Cannot cancel a booking that has already ended"
     );
-    bench.are(&uids, [Pending; 4]);
+    bench.assert_statuses(&uids, [Pending; 4]);
 }
 
-fn first_one_off(_: &mut Bench) {
+fn first_one_off(_: &mut DifferenceFixture) {
     let ill = json!({"cancellationReason": "ill"});
     // Confirmed before, status of the answer, states afterwards.
     let rows = [
@@ -200,134 +200,134 @@ fn first_one_off(_: &mut Bench) {
         (true, 200, [Cancelled; 4]),
     ];
     for (confirmed, expected, states) in rows {
-        let mut bench = Bench::new();
-        let uids = bench.series(C, 2);
-        let series = bench.series_of(&uids[0]);
-        bench.post(NOBODY, &uids[0], "cancel", &json!({}));
+        let mut bench = DifferenceFixture::new();
+        let uids = bench.series(CONFIRMED_SERIES, 2);
+        let series = bench.series_uid(&uids[0]);
+        bench.post(NO_KEY, &uids[0], "cancel", &json!({}));
         if confirmed {
-            bench.post(HOST, &uids[1], "confirm", &Value::Null);
+            bench.post(HOST_KEY, &uids[1], "confirm", &Value::Null);
         }
-        let (status, body) = bench.post(HOST, &series, "cancel", &ill);
+        let (status, body) = bench.post(HOST_KEY, &series, "cancel", &ill);
         assert_eq!(status, expected, "{body}");
-        bench.are(&uids, states);
+        bench.assert_statuses(&uids, states);
     }
 }
 
-fn reasons_again(_: &mut Bench) {
+fn reasons_again(_: &mut DifferenceFixture) {
     for by_series in [false, true] {
-        let mut bench = Bench::new();
-        let uids = bench.series(C, 2);
-        bench.move_to(NOBODY, &uids[1], 4);
-        let before = bench.row(&uids[1]).updated;
-        bench.minutes(5);
-        let series = bench.series_of(&uids[0]);
+        let mut bench = DifferenceFixture::new();
+        let uids = bench.series(CONFIRMED_SERIES, 2);
+        bench.move_to(NO_KEY, &uids[1], 4);
+        let before = bench.booking(&uids[1]).updated;
+        bench.advance_minutes(5);
+        let series = bench.series_uid(&uids[0]);
         let (uid, body) = if by_series {
             (series.as_str(), json!({"cancellationReason": "ill"}))
         } else {
             let body = json!({"cancellationReason": "ill", "cancelSubsequentBookings": true});
             (uids[0].as_str(), body)
         };
-        let (status, body) = bench.post(NOBODY, uid, "cancel", &body);
+        let (status, body) = bench.post(NO_KEY, uid, "cancel", &body);
         assert_eq!(status, 200, "{body}");
         assert!(body["data"].as_array().unwrap().len() >= 4);
-        let moved = bench.row(&uids[1]);
+        let moved = bench.booking(&uids[1]);
         assert_eq!(moved.cancellation_reason.as_deref(), Some("ill"));
         assert!(moved.updated > before);
     }
 }
 
-fn one_mail(bench: &mut Bench) {
+fn one_mail(bench: &mut DifferenceFixture) {
     for (of, days, count, kind) in [
-        (C, 2, 4, MailKind::Requested),
-        (E, 3, 3, MailKind::Confirmed),
+        (CONFIRMED_SERIES, 2, 4, MailKind::Requested),
+        (OPEN_SERIES, 3, 3, MailKind::Confirmed),
     ] {
-        let before = bench.mails_total();
+        let before = bench.mail_total();
         let uids = bench.series(of, days);
         assert_eq!(uids.len(), count);
-        assert_eq!(bench.mails_total() - before, 2);
+        assert_eq!(bench.mail_total() - before, 2);
         for to in [Recipient::Booker, Recipient::Host] {
-            assert_eq!(bench.mails(&uids[0], to, kind), 1);
+            assert_eq!(bench.mail_count(&uids[0], to, kind), 1);
         }
     }
 }
 
-fn guests_told(bench: &mut Bench) {
-    let uid = bench.book_with(B, 2, &["one@guest.test", "two@guest.test"]);
-    assert_eq!(bench.mails(&uid, Recipient::Guest, MailKind::Confirmed), 2);
+fn guests_told(bench: &mut DifferenceFixture) {
+    let uid = bench.book_with_guests(OPEN_TYPE, 2, &["one@guest.test", "two@guest.test"]);
+    assert_eq!(bench.mail_count(&uid, Recipient::Guest, MailKind::Confirmed), 2);
 }
 
-fn guests_not_told(bench: &mut Bench) {
-    let uid = bench.book_with(A, 2, &["one@guest.test", "two@guest.test"]);
-    let (_, body) = bench.move_to(NOBODY, &uid, 3);
+fn guests_not_told(bench: &mut DifferenceFixture) {
+    let uid = bench.book_with_guests(CONFIRMED_TYPE, 2, &["one@guest.test", "two@guest.test"]);
+    let (_, body) = bench.move_to(NO_KEY, &uid, 3);
     let new = body["data"]["uid"].as_str().unwrap().to_owned();
     let mails = [Recipient::Booker, Recipient::Guest, Recipient::Host]
-        .map(|to| bench.mails(&new, to, MailKind::Requested));
+        .map(|to| bench.mail_count(&new, to, MailKind::Requested));
     assert_eq!(mails, [1, 0, 1]);
 }
 
-fn series_cut_short(bench: &mut Bench) {
-    bench.book(B, 2 + 14);
-    let (status, body) = bench.create(E, 2, &json!({}));
+fn series_cut_short(bench: &mut DifferenceFixture) {
+    bench.book(OPEN_TYPE, 2 + 14);
+    let (status, body) = bench.create(OPEN_SERIES, 2, &json!({}));
     assert_eq!(status, 400);
     assert_eq!(
         body["message"],
         "An error occurred while querying the database."
     );
-    let made = bench.bookings_of(E);
+    let made = bench.bookings_of(OPEN_SERIES);
     assert_eq!(made.len(), 2, "the first ones stay");
-    assert_eq!(bench.series_of(&made[0]), bench.series_of(&made[1]));
-    made.iter().for_each(|uid| bench.is(uid, Accepted));
+    assert_eq!(bench.series_uid(&made[0]), bench.series_uid(&made[1]));
+    made.iter().for_each(|uid| bench.assert_status(uid, Accepted));
     assert_eq!(
-        bench.mails(&made[0], Recipient::Booker, MailKind::Confirmed),
+        bench.mail_count(&made[0], Recipient::Booker, MailKind::Confirmed),
         1
     );
-    assert_eq!(bench.row(&made[0]).updated, None, "accepted at once");
+    assert_eq!(bench.booking(&made[0]).updated, None, "accepted at once");
 }
 
-fn mixed_series(_: &mut Bench) {
+fn mixed_series(_: &mut DifferenceFixture) {
     for off in [0, 2] {
-        let mut bench = Bench::new();
-        let uids = bench.series(C, 2);
-        bench.post(NOBODY, &uids[off], "cancel", &json!({}));
-        let (status, body) = bench.create(C, 2, &json!({}));
+        let mut bench = DifferenceFixture::new();
+        let uids = bench.series(CONFIRMED_SERIES, 2);
+        bench.post(NO_KEY, &uids[off], "cancel", &json!({}));
+        let (status, body) = bench.create(CONFIRMED_SERIES, 2, &json!({}));
         assert_eq!(status, 201);
         let rows = body["data"].as_array().unwrap();
         assert_eq!(rows.len(), 4);
         for (number, row) in rows.iter().enumerate() {
             let known = row["uid"] == json!(uids[number]);
             assert_eq!(known, number != off, "only the missing one is new");
-            let old = row["recurringBookingUid"] == json!(bench.series_of(&uids[1]));
+            let old = row["recurringBookingUid"] == json!(bench.series_uid(&uids[1]));
             assert_eq!(old, number != off, "in a series of its own");
         }
     }
 }
 
-fn no_body(bench: &mut Bench) {
-    let uid = bench.book(A, 2);
-    let (status, body) = bench.post(HOST, &uid, "cancel", &Value::Null);
+fn no_body(bench: &mut DifferenceFixture) {
+    let uid = bench.book(CONFIRMED_TYPE, 2);
+    let (status, body) = bench.post(HOST_KEY, &uid, "cancel", &Value::Null);
     assert_eq!(
         (status, &body["message"]),
         (400, &json!("Cancellation reason is required"))
     );
-    assert_eq!(bench.post(NOBODY, &uid, "cancel", &Value::Null).0, 200);
-    bench.is(&uid, Cancelled);
-    assert_eq!(bench.mails(&uid, Recipient::Booker, MailKind::Cancelled), 1);
+    assert_eq!(bench.post(NO_KEY, &uid, "cancel", &Value::Null).0, 200);
+    bench.assert_status(&uid, Cancelled);
+    assert_eq!(bench.mail_count(&uid, Recipient::Booker, MailKind::Cancelled), 1);
 }
 
-fn too_many(bench: &mut Bench) {
-    for (of, count) in [(E, 4), (C, 9)] {
+fn too_many(bench: &mut DifferenceFixture) {
+    for (of, count) in [(OPEN_SERIES, 4), (CONFIRMED_SERIES, 9)] {
         assert_eq!(
             bench.create(of, 2, &json!({"recurrenceCount": count})).0,
             400
         );
     }
     assert_eq!(bench.count(), 0);
-    assert_eq!(bench.create(C, 2, &json!({"recurrenceCount": 2})).0, 201);
+    assert_eq!(bench.create(CONFIRMED_SERIES, 2, &json!({"recurrenceCount": 2})).0, 201);
     assert_eq!(bench.count(), 2);
 }
 
-fn wrong_types(bench: &mut Bench) {
-    let uid = bench.book(A, 2);
+fn wrong_types(bench: &mut DifferenceFixture) {
+    let uid = bench.book(CONFIRMED_TYPE, 2);
     let start = bench.start(3);
     // Call, body, status, code (where the answer has an envelope).
     let rows = [
@@ -357,24 +357,24 @@ fn wrong_types(bench: &mut Bench) {
         ),
     ];
     for (what, body, status, code) in rows {
-        let (got, answer) = bench.post(NOBODY, &uid, what, &body);
+        let (got, answer) = bench.post(NO_KEY, &uid, what, &body);
         assert_eq!(
             (got, &answer["error"]["code"]),
             (status, &json!(code)),
             "{body}"
         );
-        bench.is(&uid, Pending);
+        bench.assert_status(&uid, Pending);
     }
 }
 
-fn another_account_moves(bench: &mut Bench) {
+fn another_account_moves(bench: &mut DifferenceFixture) {
     // The address that is named, and what the successor is.
-    let rows = [(RIVAL_MAIL, "pending"), ("who@nowhere.test", "accepted")];
+    let rows = [(OTHER_HOST_MAIL, "pending"), ("who@nowhere.test", "accepted")];
     for (number, (by, state)) in rows.into_iter().enumerate() {
         let days = i64::try_from(number).unwrap();
-        let uid = bench.book(A, 2 + days);
+        let uid = bench.book(CONFIRMED_TYPE, 2 + days);
         let body = json!({"start": bench.start(20 + days), "rescheduledBy": by});
-        let (status, answer) = bench.post(HOST, &uid, "reschedule", &body);
+        let (status, answer) = bench.post(HOST_KEY, &uid, "reschedule", &body);
         assert_eq!(
             (status, &answer["data"]["status"]),
             (201, &json!(state)),
@@ -383,17 +383,17 @@ fn another_account_moves(bench: &mut Bench) {
     }
 }
 
-fn two_successors(bench: &mut Bench) {
-    let uid = bench.book(A, 2);
-    let made = bench.together([
-        bench.request(
-            NOBODY,
+fn two_successors(bench: &mut DifferenceFixture) {
+    let uid = bench.book(CONFIRMED_TYPE, 2);
+    let made = bench.send_together([
+        bench.booking_request(
+            NO_KEY,
             &uid,
             "reschedule",
             &json!({"start": bench.start(3)}),
         ),
-        bench.request(
-            NOBODY,
+        bench.booking_request(
+            NO_KEY,
             &uid,
             "reschedule",
             &json!({"start": bench.start(4)}),
@@ -405,47 +405,47 @@ fn two_successors(bench: &mut Bench) {
         body["data"]["uid"].as_str().unwrap().to_owned()
     });
     new.iter().for_each(|uid| {
-        bench.is(uid, Pending);
-        assert_eq!(bench.mails(uid, Recipient::Booker, MailKind::Requested), 1);
+        bench.assert_status(uid, Pending);
+        assert_eq!(bench.mail_count(uid, Recipient::Booker, MailKind::Requested), 1);
     });
-    bench.is(&uid, Cancelled);
+    bench.assert_status(&uid, Cancelled);
     assert_eq!(
-        bench.row(&uid).to,
+        bench.booking(&uid).successor,
         Some(new[0].clone()),
         "names one of both"
     );
 }
 
-fn old_reason(bench: &mut Bench) {
-    let uid = bench.book(B, 2);
+fn old_reason(bench: &mut DifferenceFixture) {
+    let uid = bench.book(OPEN_TYPE, 2);
     bench.post(
-        NOBODY,
+        NO_KEY,
         &uid,
         "cancel",
         &json!({"cancellationReason": "ill"}),
     );
-    assert_eq!(bench.post(HOST, &uid, "confirm", &Value::Null).0, 200);
-    let (status, body) = bench.post(NOBODY, &uid, "cancel", &json!({}));
+    assert_eq!(bench.post(HOST_KEY, &uid, "confirm", &Value::Null).0, 200);
+    let (status, body) = bench.post(NO_KEY, &uid, "cancel", &json!({}));
     assert_eq!(
         (status, &body["data"]["cancellationReason"]),
         (200, &json!("ill"))
     );
 }
 
-fn other_order(bench: &mut Bench) {
-    let uid = bench.book_with(B, 2, &["one@guest.test", "two@guest.test"]);
-    let (status, body) = bench.move_to(NOBODY, &uid, 3);
+fn other_order(bench: &mut DifferenceFixture) {
+    let uid = bench.book_with_guests(OPEN_TYPE, 2, &["one@guest.test", "two@guest.test"]);
+    let (status, body) = bench.move_to(NO_KEY, &uid, 3);
     assert_eq!((status, &body["data"]["status"]), (201, &json!("accepted")));
     let row = &body["data"];
     assert_eq!(row["attendees"][0]["email"], "one@guest.test");
     assert_eq!(row["attendees"].as_array().unwrap().len(), 3);
-    assert_eq!(row["bookingFieldsResponses"]["email"], GUEST);
+    assert_eq!(row["bookingFieldsResponses"]["email"], GUEST_MAIL);
 }
 
-fn same_order(bench: &mut Bench) {
-    let uid = bench.book_with(B, 2, &["one@guest.test"]);
-    assert_eq!(bench.row(&uid).attendees[0].email, GUEST);
-    let alone = bench.book(B, 3);
-    let (_, body) = bench.move_to(NOBODY, &alone, 4);
-    assert_eq!(body["data"]["attendees"][0]["email"], GUEST);
+fn same_order(bench: &mut DifferenceFixture) {
+    let uid = bench.book_with_guests(OPEN_TYPE, 2, &["one@guest.test"]);
+    assert_eq!(bench.booking(&uid).attendees[0].email, GUEST_MAIL);
+    let alone = bench.book(OPEN_TYPE, 3);
+    let (_, body) = bench.move_to(NO_KEY, &alone, 4);
+    assert_eq!(body["data"]["attendees"][0]["email"], GUEST_MAIL);
 }

@@ -18,10 +18,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, Utc};
-use maitred::sandbox::ask::Ask;
-use maitred::sandbox::faults::{Fault, Rule};
+use maitred::sandbox::ask::NewBooking;
+use maitred::sandbox::faults::{Fault, FaultRule};
 use maitred::sandbox::journal::Operation;
-use maitred::sandbox::model::{Answers, Status};
+use maitred::sandbox::model::{StoredAnswers, SandboxStatus};
 use maitred::sandbox::scenario::file;
 use maitred::sandbox::server::Sandbox;
 use maitred::sandbox::world::World;
@@ -32,7 +32,7 @@ use tokio::net::TcpStream;
 const FIXTURES: &str = "tests/fixtures/sandbox";
 
 /// Steps that are not replayed, or not compared in full, and why. A step is named by its start.
-const OUT_OF_SCOPE: [(&str, &str, &str); 4] = [
+const NOT_COMPARED: [(&str, &str, &str); 4] = [
     (
         "v2/seated",
         "create event type",
@@ -91,7 +91,7 @@ struct Exchange {
     summary: Option<Value>,
 }
 
-enum Step {
+enum RecordedStep {
     Call(Box<Exchange>),
     Rows {
         query: Option<String>,
@@ -147,7 +147,7 @@ fn scenarios(folder: &Path) -> Vec<String> {
 }
 
 /// One scenario under way.
-struct Replay {
+struct RecordingReplay {
     sandbox: Sandbox,
     scenario: String,
     clock: Arc<AtomicI64>,
@@ -162,56 +162,56 @@ async fn replay(
     dialect: &str,
     name: &str,
     path: &Path,
-    told: bool,
+    reports_partial: bool,
     failures: &mut Vec<String>,
 ) -> usize {
     let recording: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
     let scenario = format!("{dialect}/{name}");
-    let mut steps: Vec<Step> = Vec::new();
+    let mut steps: Vec<RecordedStep> = Vec::new();
     let mut names = Vec::new();
     for exchange in recording["exchanges"].as_array().unwrap() {
         if let Some(step) = read_step(exchange) {
             steps.push(step);
             names.push(exchange["step"].as_str().unwrap().to_owned());
-        } else if told {
+        } else if reports_partial {
             println!(
                 "{scenario}: {}: out of scope: no request, no rows",
                 exchange["step"]
             );
         }
     }
-    in_order_of_effect(&scenario, &mut steps);
+    sort_by_effect(&scenario, &mut steps);
     let first = steps.iter().find_map(|step| match step {
-        Step::Call(call) => Some(call.at),
-        Step::Rows { .. } | Step::Mails(_) => None,
+        RecordedStep::Call(call) => Some(call.at),
+        RecordedStep::Rows { .. } | RecordedStep::Mails(_) => None,
     });
-    let mut replay = Replay::start(&scenario, first.unwrap_or(0)).await;
+    let mut replay = RecordingReplay::start(&scenario, first.unwrap_or(0)).await;
     let mut compared = 0;
     for (number, step) in steps.iter().enumerate() {
         let label = match step {
-            Step::Call(call) => call.step.clone(),
-            Step::Rows { .. } | Step::Mails(_) => names[number].clone(),
+            RecordedStep::Call(call) => call.step.clone(),
+            RecordedStep::Rows { .. } | RecordedStep::Mails(_) => names[number].clone(),
         };
-        let scope = OUT_OF_SCOPE
+        let scope = NOT_COMPARED
             .iter()
             .find(|(one, step, _)| *one == scenario && label.starts_with(step));
         if let Some((_, _, why)) = scope {
-            if told {
+            if reports_partial {
                 println!("{scenario}: {label}: out of scope: {why}");
             }
-            if let (Step::Call(call), "cancel D") = (step, label.as_str()) {
+            if let (RecordedStep::Call(call), "cancel D") = (step, label.as_str()) {
                 replay.send(&call.request).await;
             }
             continue;
         }
         let found = match step {
-            Step::Call(call) => replay.call(call).await,
-            Step::Rows { query, rows } => replay.rows(query.as_deref(), rows),
-            Step::Mails(count) => replay.mails(*count),
+            RecordedStep::Call(call) => replay.replay_call(call).await,
+            RecordedStep::Rows { query, rows } => replay.compare_rows(query.as_deref(), rows),
+            RecordedStep::Mails(count) => replay.compare_mails(*count),
         };
         compared += 1;
-        if told {
-            let word = match (found.is_empty(), in_part(dialect, step)) {
+        if reports_partial {
+            let word = match (found.is_empty(), partial_reason(dialect, step)) {
                 (false, _) => "DIFFERENT",
                 (true, None) => "same",
                 (true, Some(part)) => part,
@@ -229,11 +229,11 @@ async fn replay(
 }
 
 /// Of calls that ran side by side, the one whose write came first goes first.
-fn in_order_of_effect(scenario: &str, steps: &mut [Step]) {
-    let at = |steps: &[Step], label: &str| {
+fn sort_by_effect(scenario: &str, steps: &mut [RecordedStep]) {
+    let at = |steps: &[RecordedStep], label: &str| {
         steps
             .iter()
-            .position(|step| matches!(step, Step::Call(call) if call.step == label))
+            .position(|step| matches!(step, RecordedStep::Call(call) if call.step == label))
     };
     let pairs = [
         ("v2/parallel", "confirm B", "decline B"),
@@ -256,16 +256,16 @@ fn in_order_of_effect(scenario: &str, steps: &mut [Step]) {
 }
 
 /// Reads a step of either form: complete recording or excerpt.
-fn read_step(exchange: &Value) -> Option<Step> {
+fn read_step(exchange: &Value) -> Option<RecordedStep> {
     if let Some(rows) = exchange["database_rows"].as_array() {
         let rows = rows.iter().map(|row| row.as_str().unwrap().to_owned());
-        return Some(Step::Rows {
+        return Some(RecordedStep::Rows {
             query: exchange["query"].as_str().map(str::to_owned),
             rows: rows.collect(),
         });
     }
     if let Some(mails) = exchange["mails"].as_array() {
-        return Some(Step::Mails(mails.len()));
+        return Some(RecordedStep::Mails(mails.len()));
     }
     let (request, response) = (exchange.get("request")?, &exchange["response"]);
     let header = |name: &str| {
@@ -293,7 +293,7 @@ fn read_step(exchange: &Value) -> Option<Step> {
     };
     let date = header("date").and_then(|date| DateTime::parse_from_rfc2822(&date).ok());
     let text = |field: &str| response[field].as_str().map(str::to_owned);
-    Some(Step::Call(Box::new(Exchange {
+    Some(RecordedStep::Call(Box::new(Exchange {
         step: exchange["step"].as_str()?.to_owned(),
         request: request.clone(),
         status: response["status"].as_u64()?,
@@ -311,7 +311,7 @@ fn read_step(exchange: &Value) -> Option<Step> {
     })))
 }
 
-fn world_of(scenario: &str, now: DateTime<Utc>) -> World {
+fn build_world(scenario: &str, now: DateTime<Utc>) -> World {
     let read = |name: &str| -> Value {
         let path = Path::new(FIXTURES).join(name);
         serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
@@ -337,27 +337,27 @@ fn world_of(scenario: &str, now: DateTime<Utc>) -> World {
     }
     for number in 0..generated.unwrap_or(0) {
         let start = now + chrono::TimeDelta::minutes(60 + number);
-        let mut ask = Ask::new(1, &format!("guest{number}@guest.test"), start);
+        let mut ask = NewBooking::new(1, &format!("guest{number}@guest.test"), start);
         ask.names.id = Some(458 + number);
         world.book(now, ask).unwrap();
     }
     world
 }
 
-impl Replay {
+impl RecordingReplay {
     async fn start(scenario: &str, at: i64) -> Self {
         let now = DateTime::from_timestamp(at, 0).unwrap();
         let clock = Arc::new(AtomicI64::new(at));
-        let shown = Arc::clone(&clock);
-        let world = world_of(scenario, now);
+        let offset = Arc::clone(&clock);
+        let world = build_world(scenario, now);
         let clock_fn = Arc::new(move || {
             // Recorded to the second: the middle of it is never far off.
-            let millis = shown.load(Ordering::SeqCst) * 1000 + 500;
+            let millis = offset.load(Ordering::SeqCst) * 1000 + 500;
             DateTime::from_timestamp_millis(millis).unwrap()
         });
         let addr = "127.0.0.1:0".parse().unwrap();
         let sandbox = Sandbox::start(world, clock_fn, addr).await.unwrap();
-        Replay {
+        RecordingReplay {
             sandbox,
             scenario: scenario.to_owned(),
             clock,
@@ -369,7 +369,7 @@ impl Replay {
     }
 
     /// What happened between two recorded steps without being recorded itself.
-    async fn before(&mut self, step: &str) {
+    async fn replay_unrecorded(&mut self, step: &str) {
         let lists = |count: usize, target: &str, key: Option<&str>| {
             let mut headers = json!({"cal-api-version": "2024-08-13"});
             if let Some(key) = key {
@@ -400,17 +400,17 @@ impl Replay {
                 world.confirm(now, "tuL3qjK3DSbzZ2ycr8zuec", true).unwrap();
             }
             ("v2/server-trouble", step) if step.ends_with("database down") => {
-                world.add_fault(database_down()).unwrap();
+                world.add_fault(database_down_fault()).unwrap();
             }
-            ("v1/database-down", _) => world.add_fault(database_down()).unwrap(),
+            ("v1/database-down", _) => world.add_fault(database_down_fault()).unwrap(),
             ("v2/parallel", "confirm A (2)") => {
                 world
-                    .add_fault(Rule::next(Operation::Confirm, Fault::Race))
+                    .add_fault(FaultRule::next(Operation::Confirm, Fault::Race))
                     .unwrap();
             }
             ("v1/parallel", "in parallel: cancel (2)") => {
                 world
-                    .add_fault(Rule::next(Operation::Cancel, Fault::Race))
+                    .add_fault(FaultRule::next(Operation::Cancel, Fault::Race))
                     .unwrap();
             }
             ("v1/auth-errors", "list: locked account") => world.lock(102, true).unwrap(),
@@ -421,12 +421,12 @@ impl Replay {
             ("v1/patch-errors", "status in the query only") => {
                 let uid = world.booking_by_id(422).unwrap().uid.clone();
                 world
-                    .edit(&uid, |row| row.status = Status::Pending)
+                    .edit(&uid, |row| row.status = SandboxStatus::Pending)
                     .unwrap();
             }
             ("v1/list-details", "list with an odd row") => {
                 let uid = world.booking_by_id(3464).unwrap().uid.clone();
-                let odd = Answers::Odd(json!(["a", "list"]));
+                let odd = StoredAnswers::Malformed(json!(["a", "list"]));
                 world.edit(&uid, |row| row.answers = odd).unwrap();
             }
             _ => {}
@@ -434,8 +434,8 @@ impl Replay {
     }
 
     /// Sends one recorded request; names that were given since are put in.
-    async fn send(&mut self, request: &Value) -> Got {
-        let target = self.ours(request["target"].as_str().unwrap());
+    async fn send(&mut self, request: &Value) -> ReceivedResponse {
+        let target = self.with_our_names(request["target"].as_str().unwrap());
         let mut text = format!(
             "{} {target} HTTP/1.1\r\n",
             request["method"].as_str().unwrap()
@@ -455,7 +455,7 @@ impl Replay {
             other => other.to_string(),
         };
         text.push_str(&format!("Content-Length: {}\r\n\r\n{body}", body.len()));
-        let got = exchange(&self.sandbox, &text).await;
+        let got = send_request(&self.sandbox, &text).await;
         if let Some(tag) = got.header("etag") {
             self.tags.entry(target).or_insert_with(|| tag.to_owned());
         }
@@ -463,7 +463,7 @@ impl Replay {
     }
 
     /// The recorded text with our names in it.
-    fn ours(&self, text: &str) -> String {
+    fn with_our_names(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for (recorded, ours) in &self.uids {
             text = text.replace(recorded, ours);
@@ -471,12 +471,12 @@ impl Replay {
         text
     }
 
-    async fn call(&mut self, recorded: &Exchange) -> Vec<String> {
+    async fn replay_call(&mut self, recorded: &Exchange) -> Vec<String> {
         self.clock.store(recorded.at, Ordering::SeqCst);
-        self.before(&recorded.step).await;
+        self.replay_unrecorded(&recorded.step).await;
         // Two calls side by side: their mails were counted together.
         if !recorded.step.ends_with("cancel (2)") {
-            self.mails_before = self.sandbox.lock().journal.mails_total();
+            self.mails_before = self.sandbox.lock().call_log.mail_total();
         }
         let got = self.send(&recorded.request).await;
         let mut found = Vec::new();
@@ -487,8 +487,8 @@ impl Replay {
             ));
             return found;
         }
-        self.headers(recorded, &got, &mut found);
-        self.learn(recorded, &got);
+        self.compare_headers(recorded, &got, &mut found);
+        self.learn_names(recorded, &got);
         // An older server's v2 stands in the v1 recordings: it lacks fields and words things
         // otherwise.
         let target = recorded.request["target"].as_str().unwrap();
@@ -496,26 +496,26 @@ impl Replay {
             return found;
         }
         if let Some(summary) = &recorded.summary {
-            summarized(summary, &got, &mut found);
+            compare_summary(summary, &got, &mut found);
         }
         let Some(body) = &recorded.body else {
             return found;
         };
-        let expected: Value = serde_json::from_str(&self.ours(&body.to_string())).unwrap();
+        let expected: Value = serde_json::from_str(&self.with_our_names(&body.to_string())).unwrap();
         let Ok(mut body) = serde_json::from_str::<Value>(&got.body) else {
             found.push(format!("no JSON: {}", got.body));
             return found;
         };
         let mut expected = expected;
-        if unordered(target) {
-            by_id(&mut expected);
-            by_id(&mut body);
+        if is_unordered(target) {
+            sort_by_id(&mut expected);
+            sort_by_id(&mut body);
         }
         self.compare("", &expected, &body, &mut found);
         found
     }
 
-    fn headers(&self, recorded: &Exchange, got: &Got, found: &mut Vec<String>) {
+    fn compare_headers(&self, recorded: &Exchange, got: &ReceivedResponse, differences: &mut Vec<String>) {
         let target = recorded.request["target"].as_str().unwrap();
         let suffix = if target.contains("/v2/") {
             "-default"
@@ -533,33 +533,33 @@ impl Replay {
         let exact = self.scenario.ends_with("rate-limit-429");
         let same = match (rate, recorded.rate) {
             (None, None) => true,
-            (Some(ours), Some(theirs)) if exact => ours == theirs || excused(&recorded.step),
+            (Some(ours), Some(theirs)) if exact => ours == theirs || has_volatile_counts(&recorded.step),
             (Some(ours), Some(theirs)) => ours[0] == theirs[0],
             (Some(_), None) | (None, Some(_)) => false,
         };
         if !same {
             let theirs = recorded.rate;
-            found.push(format!("rate limit {rate:?} where {theirs:?} was recorded"));
+            differences.push(format!("rate limit {rate:?} where {theirs:?} was recorded"));
         }
         let ours = got.header("content-type");
         if ours != recorded.content_type.as_deref() {
             let theirs = &recorded.content_type;
-            found.push(format!("type {ours:?} where {theirs:?} was recorded"));
+            differences.push(format!("type {ours:?} where {theirs:?} was recorded"));
         }
         let (ours, theirs) = (got.header("location"), recorded.location.as_deref());
         if ours != theirs {
-            found.push(format!("location {ours:?} where {theirs:?} was recorded"));
+            differences.push(format!("location {ours:?} where {theirs:?} was recorded"));
         }
         if target.contains("/v2/") && got.header("x-request-id").is_none() {
-            found.push("no X-Request-Id".to_owned());
+            differences.push("no X-Request-Id".to_owned());
         }
         if got.header("date").is_none() || got.header("keep-alive") != Some("timeout=5") {
-            found.push("no Date, or another Keep-Alive".to_owned());
+            differences.push("no Date, or another Keep-Alive".to_owned());
         }
     }
 
     /// Remembers what bookings made just now are called here and in the recording.
-    fn learn(&mut self, recorded: &Exchange, got: &Got) {
+    fn learn_names(&mut self, recorded: &Exchange, got: &ReceivedResponse) {
         let target = recorded.request["target"].as_str().unwrap();
         let makes = target == "/v2/bookings" || target.ends_with("/reschedule");
         let ours: Value = serde_json::from_str(&got.body).unwrap_or_default();
@@ -578,7 +578,7 @@ impl Replay {
     }
 
     /// The differences between what was recorded and what came, by place.
-    fn compare(&self, place: &str, expected: &Value, got: &Value, found: &mut Vec<String>) {
+    fn compare(&self, place: &str, expected: &Value, got: &Value, differences: &mut Vec<String>) {
         let name = place.rsplit('.').next().unwrap_or("");
         let name = name.split('[').next().unwrap_or("");
         let counted = name == "id" && (place.contains("attendees[") || place.contains("payment["));
@@ -587,41 +587,41 @@ impl Replay {
         }
         match (expected, got) {
             _ if std::mem::discriminant(expected) != std::mem::discriminant(got) => {
-                found.push(format!("{place} is {got} where {expected} was recorded"));
+                differences.push(format!("{place} is {got} where {expected} was recorded"));
             }
             _ if VOLATILE.contains(&name) || counted => {}
             (Value::Object(expected), Value::Object(got)) => {
                 for (key, expected) in expected {
                     match got.get(key) {
-                        Some(got) => self.compare(&format!("{place}.{key}"), expected, got, found),
-                        None => found.push(format!("{place}.{key} is missing")),
+                        Some(got) => self.compare(&format!("{place}.{key}"), expected, got, differences),
+                        None => differences.push(format!("{place}.{key} is missing")),
                     }
                 }
                 for key in got.keys().filter(|key| !expected.contains_key(*key)) {
-                    found.push(format!("{place}.{key} was not recorded"));
+                    differences.push(format!("{place}.{key} was not recorded"));
                 }
             }
             (Value::Array(expected), Value::Array(got)) if expected.len() == got.len() => {
                 for (number, (expected, got)) in expected.iter().zip(got).enumerate() {
-                    self.compare(&format!("{place}[{number}]"), expected, got, found);
+                    self.compare(&format!("{place}[{number}]"), expected, got, differences);
                 }
             }
             (Value::Number(expected), Value::Number(_)) if name == "id" => {
                 let expected = expected.as_i64().unwrap();
                 let expected = self.ids.get(&expected).copied().unwrap_or(expected);
                 if got.as_i64() != Some(expected) {
-                    found.push(format!("{place} is {got} where {expected} was recorded"));
+                    differences.push(format!("{place} is {got} where {expected} was recorded"));
                 }
             }
             (expected, got) if expected == got => {}
             (expected, got) => {
-                found.push(format!("{place} is {got} where {expected} was recorded"));
+                differences.push(format!("{place} is {got} where {expected} was recorded"));
             }
         }
     }
 
     /// Compares the rows of the database that were recorded after a step.
-    fn rows(&self, query: Option<&str>, rows: &[String]) -> Vec<String> {
+    fn compare_rows(&self, query: Option<&str>, rows: &[String]) -> Vec<String> {
         let columns: Vec<String> = match query {
             Some(query) => {
                 // One query cut the reason to 60 characters.
@@ -644,7 +644,7 @@ impl Replay {
                 cells.get(at).copied()
             };
             let booking = match cell("uid") {
-                Some(uid) => world.booking(&self.ours(uid)),
+                Some(uid) => world.booking(&self.with_our_names(uid)),
                 None => cell("id").and_then(|id| world.booking_by_id(id.parse().ok()?)),
             };
             let (Some(booking), Some(status)) = (booking, cell("status")) else {
@@ -658,8 +658,8 @@ impl Replay {
                 }
                 continue;
             };
-            if booking.status.lower() != status {
-                found.push(format!("row {row} is {}", booking.status.lower()));
+            if booking.status.as_v2() != status {
+                found.push(format!("row {row} is {}", booking.status.as_v2()));
             }
             let reasons = [
                 ("rejectionReason", &booking.rejection_reason),
@@ -680,8 +680,8 @@ impl Replay {
     }
 
     /// Compares how many mails the step before sent.
-    fn mails(&self, recorded: usize) -> Vec<String> {
-        let sent = self.sandbox.lock().journal.mails_total() - self.mails_before;
+    fn compare_mails(&self, recorded: usize) -> Vec<String> {
+        let sent = self.sandbox.lock().call_log.mail_total() - self.mails_before;
         if sent as usize == recorded {
             return Vec::new();
         }
@@ -690,59 +690,59 @@ impl Replay {
 }
 
 /// An older server's v2 stands in the v1 recordings: it lacks fields and words things otherwise.
-fn older_v2(scenario: &str, recorded: &Exchange) -> bool {
+fn is_older_v2(scenario: &str, recorded: &Exchange) -> bool {
     let target = recorded.request["target"].as_str().unwrap();
     scenario.starts_with("v1") && target.starts_with("/v2/")
 }
 
 /// What is told of steps that are compared in part only.
-fn in_part(dialect: &str, step: &Step) -> Option<&'static str> {
+fn partial_reason(dialect: &str, step: &RecordedStep) -> Option<&'static str> {
     match step {
-        Step::Call(call) if older_v2(dialect, call) => {
+        RecordedStep::Call(call) if is_older_v2(dialect, call) => {
             Some("same status and headers; the body, of an older v2, is out of scope")
         }
-        Step::Call(call) if call.body.is_none() && call.summary.is_none() => {
+        RecordedStep::Call(call) if call.body.is_none() && call.summary.is_none() => {
             Some("same status and headers; no JSON was recorded")
         }
-        Step::Call(_) => None,
-        Step::Rows { .. } => Some("same states and reasons; other columns are out of scope"),
-        Step::Mails(_) => Some("same number of mails; their texts are out of scope"),
+        RecordedStep::Call(_) => None,
+        RecordedStep::Rows { .. } => Some("same states and reasons; other columns are out of scope"),
+        RecordedStep::Mails(_) => Some("same number of mails; their texts are out of scope"),
     }
 }
 
-fn database_down() -> Rule {
-    let mut rule = Rule::next(Operation::Other, Fault::DatabaseDown);
+fn database_down_fault() -> FaultRule {
+    let mut rule = FaultRule::next(Operation::Other, Fault::DatabaseDown);
     rule.call = None;
     rule
 }
 
 /// Steps whose counts differ, since the recording's other calls of the same minute were not kept.
-fn excused(step: &str) -> bool {
+fn has_volatile_counts(step: &str) -> bool {
     step.starts_with("other key") || step.contains("(API v2)")
 }
 
 /// A v1 list without order: no order is promised, so none is compared.
-fn unordered(target: &str) -> bool {
+fn is_unordered(target: &str) -> bool {
     let list = target.contains("bookings?") && !target.contains("/v2/");
     let paged = target.contains("take=") && target.contains("page=");
     list && !paged && !target.contains("sortBy=")
 }
 
-fn by_id(body: &mut Value) {
+fn sort_by_id(body: &mut Value) {
     if let Some(rows) = body["bookings"].as_array_mut() {
         rows.sort_by_key(|row| row["id"].as_i64());
     }
 }
 
 /// Compares what was kept of a long list: its length and its page's numbers.
-fn summarized(summary: &Value, got: &Got, found: &mut Vec<String>) {
+fn compare_summary(summary: &Value, got: &ReceivedResponse, differences: &mut Vec<String>) {
     let body: Value = serde_json::from_str(&got.body).unwrap_or_default();
     let rows = body["data"]
         .as_array()
         .or_else(|| body["bookings"].as_array());
     let count = rows.map(Vec::len);
     if count.map(|count| count as u64) != summary["items"].as_u64() {
-        found.push(format!(
+        differences.push(format!(
             "{count:?} items where {} were recorded",
             summary["items"]
         ));
@@ -750,7 +750,7 @@ fn summarized(summary: &Value, got: &Got, found: &mut Vec<String>) {
     if let Some(pagination) = summary.get("pagination")
         && *pagination != body["pagination"]
     {
-        found.push(format!(
+        differences.push(format!(
             "{} where {pagination} was recorded",
             body["pagination"]
         ));
@@ -759,25 +759,25 @@ fn summarized(summary: &Value, got: &Got, found: &mut Vec<String>) {
     if let (Some(ends), Some(rows), Some(true)) = (ends, rows, summary["ids_ascending"].as_bool()) {
         let ours = [rows.first(), rows.last()].map(|row| row.unwrap()["id"].clone());
         if ours.as_slice() != ends.as_slice() {
-            found.push(format!("ids {ours:?} where {ends:?} were recorded"));
+            differences.push(format!("ids {ours:?} where {ends:?} were recorded"));
         }
     }
 }
 
-struct Got {
+struct ReceivedResponse {
     status: u16,
     headers: BTreeMap<String, String>,
     body: String,
 }
 
-impl Got {
+impl ReceivedResponse {
     fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(String::as_str)
     }
 }
 
 /// One request on a connection of its own, the answer read to its end.
-async fn exchange(sandbox: &Sandbox, request: &str) -> Got {
+async fn send_request(sandbox: &Sandbox, request: &str) -> ReceivedResponse {
     let mut stream = TcpStream::connect(sandbox.addr()).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
@@ -795,7 +795,7 @@ async fn exchange(sandbox: &Sandbox, request: &str) -> Got {
         .unwrap();
     let headers = lines.filter_map(|line| line.split_once(": "));
     let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()));
-    Got {
+    ReceivedResponse {
         status,
         headers: headers.collect(),
         body: body.to_owned(),
@@ -803,19 +803,19 @@ async fn exchange(sandbox: &Sandbox, request: &str) -> Got {
 }
 
 #[test]
-fn every_excerpt_has_a_world_and_every_scope_a_reason() {
+fn every_excerpt_has_a_world_and_every_exclusion_a_reason() {
     let worlds = fs::read_to_string(Path::new(FIXTURES).join("worlds.json")).unwrap();
     let worlds: BTreeMap<String, Value> = serde_json::from_str(&worlds).unwrap();
-    let known: BTreeSet<&str> = worlds.keys().map(String::as_str).collect();
+    let worlds_present: BTreeSet<&str> = worlds.keys().map(String::as_str).collect();
     for dialect in ["v2", "v1"] {
         for name in scenarios(&Path::new(FIXTURES).join(dialect)) {
             assert!(
-                known.contains(format!("{dialect}/{name}").as_str()),
+                worlds_present.contains(format!("{dialect}/{name}").as_str()),
                 "{name}"
             );
         }
     }
-    for (scenario, _, why) in OUT_OF_SCOPE {
-        assert!(known.contains(scenario) && !why.is_empty(), "{scenario}");
+    for (scenario, _, why) in NOT_COMPARED {
+        assert!(worlds_present.contains(scenario) && !why.is_empty(), "{scenario}");
     }
 }

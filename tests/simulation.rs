@@ -52,27 +52,27 @@ use std::time::Instant;
 
 use maitred::domain::fact::Fact;
 use maitred::domain::time::Time;
-use run::{Point, Summary};
-use tally::Tally;
+use run::{StopPoint, RunSummary};
+use tally::Coverage;
 use tokio::runtime::Runtime;
 
 /// Seeds run when nothing else is asked for.
 const SEEDS: u64 = 2_000;
 
 /// Seeds of the runs that are stopped at every place; `MAITRED_STOPPED` for more.
-const STOPPED: u64 = 20;
+const STOPPED_SEEDS: u64 = 20;
 
 /// Seeds of which a pass and a watch look first; `MAITRED_ORDERS` for more.
-const ORDERS: u64 = 40;
+const ORDER_SEEDS: u64 = 40;
 
 /// Seeds that run once with sentences and once without; `MAITRED_SENTENCES` for more.
-const SENTENCES: u64 = 60;
+const SENTENCE_SEEDS: u64 = 60;
 
 /// Places at which one pass is stopped at most; none has so many.
 const MAX_POINTS: u64 = 2_000;
 
 /// Failing seeds after which no more are tried; `MAITRED_ENOUGH=1` stops at the first.
-const ENOUGH: u64 = 10;
+const MAX_FAILING_SEEDS: u64 = 10;
 
 /// Seeds that failed once, and what they found. A seed means another run as soon as the simulation
 /// asks chance for anything more; then only a hand-written row elsewhere keeps the case, and a seed
@@ -202,32 +202,32 @@ fn runtime() -> Runtime {
         .unwrap()
 }
 
-fn number(name: &str) -> Option<u64> {
+fn env_number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
 /// Runs one seed; a panic is a broken promise like any other.
-fn one(runtime: &Runtime, seed: u64) -> Summary {
-    let run = AssertUnwindSafe(|| runtime.block_on(run::whole(seed)));
-    catch_unwind(run).unwrap_or_else(|_| Summary {
-        tally: Tally::default(),
-        wrong: vec!["panicked".to_owned()],
+fn run_seed(runtime: &Runtime, seed: u64) -> RunSummary {
+    let run = AssertUnwindSafe(|| runtime.block_on(run::run_seed(seed)));
+    catch_unwind(run).unwrap_or_else(|_| RunSummary {
+        coverage: Coverage::default(),
+        violations: vec!["panicked".to_owned()],
         commits: Vec::new(),
     })
 }
 
 /// What all threads together have found.
 #[derive(Default)]
-struct Found {
-    tally: Tally,
+struct SeedResults {
+    tally: Coverage,
     runs: u64,
     failed: Vec<u64>,
     /// What was complained of: how often, in how many seeds, and in which one first.
-    kinds: BTreeMap<String, (u64, u64, u64)>,
+    violation_kinds: BTreeMap<String, (u64, u64, u64)>,
 }
 
 /// A complaint without what is different in each of its kind.
-fn kind(wrong: &str) -> String {
+fn violation_kind(wrong: &str) -> String {
     let line = wrong.lines().next().unwrap_or_default();
     let (promise, rest) = line.split_once(' ').unwrap_or((line, ""));
     let words = rest.split_whitespace().map(|word| {
@@ -239,33 +239,33 @@ fn kind(wrong: &str) -> String {
     text.chars().take(60).collect()
 }
 
-impl Found {
-    fn complains(&mut self, seed: u64, wrong: &[String]) {
+impl SeedResults {
+    fn add_violations(&mut self, seed: u64, wrong: &[String]) {
         let mut kinds: BTreeMap<String, u64> = BTreeMap::new();
         for text in wrong {
-            *kinds.entry(kind(text)).or_default() += 1;
+            *kinds.entry(violation_kind(text)).or_default() += 1;
         }
         for (kind, count) in kinds {
-            let known = self.kinds.entry(kind).or_insert((0, 0, seed));
-            *known = (known.0 + count, known.1 + 1, known.2.min(seed));
+            let kind_counts = self.violation_kinds.entry(kind).or_insert((0, 0, seed));
+            *kind_counts = (kind_counts.0 + count, kind_counts.1 + 1, kind_counts.2.min(seed));
         }
     }
 }
 
 /// Whether what one more failing seed complains of is shown in full.
-fn number_of_failed_to_show(failed: usize) -> bool {
-    (failed as u64) < number("MAITRED_TOLD").unwrap_or(ENOUGH)
+fn is_shown_in_full(failed: usize) -> bool {
+    (failed as u64) < env_number("MAITRED_TOLD").unwrap_or(MAX_FAILING_SEEDS)
 }
 
 /// Runs seeds on every core until they are used up, or enough have failed.
-fn run_all(seeds: &[u64], more: std::ops::Range<u64>) -> Found {
+fn run_all(seeds: &[u64], more: std::ops::Range<u64>) -> SeedResults {
     let count = seeds.len() as u64 + (more.end - more.start);
-    let enough = number("MAITRED_ENOUGH").unwrap_or(ENOUGH);
+    let enough = env_number("MAITRED_ENOUGH").unwrap_or(MAX_FAILING_SEEDS);
     let next = AtomicU64::new(0);
-    let found = Mutex::new(Found::default());
+    let found = Mutex::new(SeedResults::default());
     let work = || {
         let runtime = runtime();
-        let mut tally = Tally::default();
+        let mut tally = Coverage::default();
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             if number >= count || found.lock().unwrap().failed.len() as u64 >= enough {
@@ -274,23 +274,23 @@ fn run_all(seeds: &[u64], more: std::ops::Range<u64>) -> Found {
             let known = usize::try_from(number).ok().and_then(|n| seeds.get(n));
             let further = || more.start + number - seeds.len() as u64;
             let seed = known.copied().unwrap_or_else(further);
-            let Summary {
-                tally: reached,
-                wrong,
+            let RunSummary {
+                coverage: reached,
+                violations: wrong,
                 ..
-            } = one(&runtime, seed);
-            tally.extend(&reached);
+            } = run_seed(&runtime, seed);
+            tally.merge(&reached);
             let mut found = found.lock().unwrap();
             found.runs += 1;
             if !wrong.is_empty() {
-                if number_of_failed_to_show(found.failed.len()) {
+                if is_shown_in_full(found.failed.len()) {
                     eprintln!("seed {seed}: {}", wrong.join("\n"));
                 }
-                found.complains(seed, &wrong);
+                found.add_violations(seed, &wrong);
                 found.failed.push(seed);
             }
         }
-        found.lock().unwrap().tally.extend(&tally);
+        found.lock().unwrap().tally.merge(&tally);
     };
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
@@ -303,22 +303,22 @@ fn run_all(seeds: &[u64], more: std::ops::Range<u64>) -> Found {
 #[test]
 #[allow(clippy::disallowed_methods, reason = "how fast it was")]
 fn every_seed_keeps_every_promise() {
-    let single = number("MAITRED_SEED");
-    let seeds = number("MAITRED_SEEDS").unwrap_or(SEEDS);
-    let first = number("MAITRED_FIRST_SEED").unwrap_or(0);
+    let single = env_number("MAITRED_SEED");
+    let seeds = env_number("MAITRED_SEEDS").unwrap_or(SEEDS);
+    let first = env_number("MAITRED_FIRST_SEED").unwrap_or(0);
     let range = single.map_or(first..first + seeds, |seed| seed..seed + 1);
     eprintln!("seeds {range:?}");
-    let known: Vec<u64> = REGRESSIONS.iter().map(|(seed, _)| *seed).collect();
-    let known = if single.is_none() { known } else { Vec::new() };
+    let regression_seeds: Vec<u64> = REGRESSIONS.iter().map(|(seed, _)| *seed).collect();
+    let regression_seeds = if single.is_none() { regression_seeds } else { Vec::new() };
     let began = Instant::now();
-    let found = run_all(&known, range);
+    let found = run_all(&regression_seeds, range);
     let took = began.elapsed().as_secs_f64();
     for (what, count) in &found.tally.0 {
         eprintln!("{count:>9} {what}");
     }
     let speed = found.runs as f64 / took;
     eprintln!("{} seeds in {took:.1} s: {speed:.0} seeds/s", found.runs);
-    for (kind, (count, seeds, first)) in &found.kinds {
+    for (kind, (count, seeds, first)) in &found.violation_kinds {
         eprintln!("{count:>7} complaints in {seeds:>6} seeds, first {first:>6}: {kind}");
     }
     assert!(
@@ -328,7 +328,7 @@ fn every_seed_keeps_every_promise() {
         &found.failed[..found.failed.len().min(20)]
     );
     if single.is_none() && seeds >= SEEDS {
-        let missing = found.tally.missing();
+        let missing = found.tally.missing_labels();
         assert!(missing.is_empty(), "never reached: {missing:?}");
     }
 }
@@ -337,26 +337,26 @@ fn every_seed_keeps_every_promise() {
 fn a_seed_gives_the_same_run_twice() {
     let runtime = runtime();
     for seed in 0..50 {
-        let first = one(&runtime, seed);
-        let again = one(&runtime, seed);
-        assert_eq!(again.tally.0, first.tally.0, "seed {seed}");
+        let first = run_seed(&runtime, seed);
+        let again = run_seed(&runtime, seed);
+        assert_eq!(again.coverage.0, first.coverage.0, "seed {seed}");
         assert_eq!(again.commits, first.commits, "seed {seed}");
-        assert_eq!(again.wrong, first.wrong, "seed {seed}");
+        assert_eq!(again.violations, first.violations, "seed {seed}");
         assert!(!first.commits.is_empty(), "seed {seed}");
     }
 }
 
 /// Runs each seed with the process ending at its first point, its second, and so on.
-fn stopped_everywhere<F>(seeds: u64, run: impl Fn(u64, u64) -> F) -> u64
+fn run_stopped_at_each_point<F>(seeds: u64, run: impl Fn(u64, u64) -> F) -> u64
 where
-    F: Future<Output = Option<Summary>>,
+    F: Future<Output = Option<RunSummary>>,
 {
     let runtime = runtime();
     let mut points = 0;
     for seed in 0..seeds {
         for point in 1.. {
             assert!(point < MAX_POINTS, "seed {seed} never comes to its end");
-            let Some(Summary { wrong, .. }) = runtime.block_on(run(seed, point)) else {
+            let Some(RunSummary { violations: wrong, .. }) = runtime.block_on(run(seed, point)) else {
                 break;
             };
             points += 1;
@@ -368,14 +368,14 @@ where
 
 /// Promise 17. `MAITRED_ORDERS=400` takes more seeds.
 #[test]
-fn the_result_does_not_depend_on_who_looks_first() {
-    let seeds = number("MAITRED_ORDERS").unwrap_or(ORDERS);
-    let seeds = number("MAITRED_SEED").map_or(0..seeds, |seed| seed..seed + 1);
+fn the_result_does_not_depend_on_whether_pass_or_watch_runs_first() {
+    let seeds = env_number("MAITRED_ORDERS").unwrap_or(ORDER_SEEDS);
+    let seeds = env_number("MAITRED_SEED").map_or(0..seeds, |seed| seed..seed + 1);
     let runtime = runtime();
     let mut differ = Vec::new();
     for seed in seeds {
-        let (_, pass) = runtime.block_on(run::looked_at(seed, false));
-        let (_, watch) = runtime.block_on(run::looked_at(seed, true));
+        let (_, pass) = runtime.block_on(run::run_observed_first_by(seed, false));
+        let (_, watch) = runtime.block_on(run::run_observed_first_by(seed, true));
         if pass != watch {
             let both = pass
                 .iter()
@@ -394,57 +394,57 @@ fn the_result_does_not_depend_on_who_looks_first() {
 
 /// Sentences are for people: with others in their place, everything that is written is the same.
 #[test]
-fn no_decision_rests_on_a_sentence() {
-    let seeds = number("MAITRED_SENTENCES").unwrap_or(SENTENCES);
-    let seeds = number("MAITRED_SEED").map_or(0..seeds, |seed| seed..seed + 1);
+fn no_decision_depends_on_message_texts() {
+    let seeds = env_number("MAITRED_SENTENCES").unwrap_or(SENTENCE_SEEDS);
+    let seeds = env_number("MAITRED_SEED").map_or(0..seeds, |seed| seed..seed + 1);
     let runtime = runtime();
     for seed in seeds {
-        let without = |summary: Summary| -> Vec<(Time, Vec<Fact>)> {
+        let without = |summary: RunSummary| -> Vec<(Time, Vec<Fact>)> {
             let commits = summary.commits.into_iter();
-            let scrubbed = |facts: Vec<Fact>| facts.into_iter().map(scrub::scrubbed).collect();
+            let scrubbed = |facts: Vec<Fact>| facts.into_iter().map(scrub::scrub_fact).collect();
             commits.map(|(at, facts)| (at, scrubbed(facts))).collect()
         };
-        let told = without(runtime.block_on(run::whole(seed)));
-        let scrubbed = without(runtime.block_on(run::scrubbed(seed)));
-        assert_eq!(told.len(), scrubbed.len(), "seed {seed}");
-        for (told, scrubbed) in told.into_iter().zip(scrubbed) {
-            assert_eq!(told, scrubbed, "seed {seed}");
+        let plain = without(runtime.block_on(run::run_seed(seed)));
+        let scrubbed = without(runtime.block_on(run::run_scrubbed(seed)));
+        assert_eq!(plain.len(), scrubbed.len(), "seed {seed}");
+        for (plain, scrubbed) in plain.into_iter().zip(scrubbed) {
+            assert_eq!(plain, scrubbed, "seed {seed}");
         }
     }
 }
 
-fn stopped() -> u64 {
-    number("MAITRED_STOPPED").unwrap_or(STOPPED)
+fn stopped_seeds() -> u64 {
+    env_number("MAITRED_STOPPED").unwrap_or(STOPPED_SEEDS)
 }
 
 #[test]
 fn a_watch_stopped_at_any_place_is_finished_by_the_next() {
-    let run = |seed, n| run::watch_stopped_at(seed, Point::Place(n));
-    let places = stopped_everywhere(stopped(), run);
+    let run = |seed, n| run::run_stopped_watch(seed, StopPoint::Call(n));
+    let places = run_stopped_at_each_point(stopped_seeds(), run);
     eprintln!("{places} places of a watch");
     assert!(places > 100, "only {places} places");
 }
 
 #[test]
 fn a_pass_stopped_at_any_place_is_finished_by_the_next() {
-    let run = |seed, n| run::stopped_at(seed, Point::Place(n));
-    let places = stopped_everywhere(stopped(), run);
+    let run = |seed, n| run::run_stopped_pass(seed, StopPoint::Call(n));
+    let places = run_stopped_at_each_point(stopped_seeds(), run);
     eprintln!("{places} places");
     assert!(places > 100, "only {places} places");
 }
 
 #[test]
 fn a_pass_dropped_at_any_await_is_finished_by_the_next() {
-    let run = |seed, n| run::stopped_at(seed, Point::Wait(n));
-    let waits = stopped_everywhere(stopped(), run);
+    let run = |seed, n| run::run_stopped_pass(seed, StopPoint::Wait(n));
+    let waits = run_stopped_at_each_point(stopped_seeds(), run);
     eprintln!("{waits} waits");
     assert!(waits > 300, "only {waits} waits");
 }
 
 #[test]
 fn a_watch_dropped_at_any_await_is_finished_by_the_next() {
-    let run = |seed, n| run::watch_stopped_at(seed, Point::Wait(n));
-    let waits = stopped_everywhere(stopped(), run);
+    let run = |seed, n| run::run_stopped_watch(seed, StopPoint::Wait(n));
+    let waits = run_stopped_at_each_point(stopped_seeds(), run);
     eprintln!("{waits} waits of a watch");
     assert!(waits > 300, "only {waits} waits");
 }

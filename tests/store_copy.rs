@@ -12,7 +12,7 @@ use maitred::store::opened::LogStore;
 use maitred::store::port::Store;
 use tempfile::TempDir;
 
-use store_support::{account, at, chain, grant, open, open_small};
+use store_support::{account, at, error_chain, grant_fact, open, open_small};
 
 mod store_support;
 
@@ -21,23 +21,23 @@ fn store_with(grants: u64) -> (TempDir, LogStore) {
     let dir = tempfile::tempdir().unwrap();
     let mut store = open_small(dir.path()).unwrap().store;
     for number in 0..grants {
-        give(&mut store, number);
+        grant_credits(&mut store, number);
     }
     (dir, store)
 }
 
-fn give(store: &mut LogStore, number: u64) {
-    let fact = grant(&format!("g{number}"), "bo@example.com", 1);
+fn grant_credits(store: &mut LogStore, number: u64) {
+    let fact = grant_fact(&format!("g{number}"), "bo@example.com", 1);
     store.commit(at(0), vec![fact], &[]).unwrap();
 }
 
-fn credits(path: &Path) -> u64 {
+fn total_credits(path: &Path) -> u64 {
     let store = open(path).unwrap().store;
     let account = store.account(&account("bo@example.com")).unwrap();
     account.map_or(0, |account| account.available(at(0)))
 }
 
-fn names(path: &Path) -> Vec<String> {
+fn file_names(path: &Path) -> Vec<String> {
     let entries = fs::read_dir(path).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut names: Vec<String> = names.collect();
@@ -46,17 +46,17 @@ fn names(path: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_backup_ends_with_the_commit_that_was_named_however_far_the_log_went_on() {
+fn a_backup_ends_with_the_named_commit_even_if_the_log_grew() {
     for grants in [0, 1, 40] {
         let (dir, mut store) = store_with(grants);
         let head = store.head();
         let to = tempfile::tempdir().unwrap();
         let to = to.path().join("a/b");
         for number in 0..20 {
-            give(&mut store, 1_000 + number);
+            grant_credits(&mut store, 1_000 + number);
         }
         // A line that is being written when the copy is made.
-        let segments = names(&dir.path().join("log"));
+        let segments = file_names(&dir.path().join("log"));
         let last = dir.path().join("log").join(segments.last().unwrap());
         let whole = fs::read(&last).unwrap();
         let mut file = OpenOptions::new().append(true).open(&last).unwrap();
@@ -66,7 +66,7 @@ fn a_backup_ends_with_the_commit_that_was_named_however_far_the_log_went_on() {
         assert!(grants < 40 || copied.files > 1, "there are some segments");
         fs::write(&last, whole).unwrap();
 
-        assert_eq!(names(&to), ["log"]);
+        assert_eq!(file_names(&to), ["log"]);
         let back = tempfile::tempdir().unwrap();
         let restored = restore(&to, back.path(), at(0)).unwrap();
         // The mark of the restore is not among what was backed up.
@@ -74,14 +74,14 @@ fn a_backup_ends_with_the_commit_that_was_named_however_far_the_log_went_on() {
             (restored.head, restored.files),
             (copied.head.clone(), copied.files)
         );
-        assert_eq!(credits(back.path()), grants);
-        give(&mut open(back.path()).unwrap().store, 7_777);
-        assert_eq!(credits(back.path()), grants + 1);
+        assert_eq!(total_credits(back.path()), grants);
+        grant_credits(&mut open(back.path()).unwrap().store, 7_777);
+        assert_eq!(total_credits(back.path()), grants + 1);
     }
 }
 
 #[test]
-fn a_backup_goes_only_where_nothing_is() {
+fn a_backup_is_written_only_into_an_empty_place() {
     let (dir, store) = store_with(3);
     let head = store.head();
     let full = tempfile::tempdir().unwrap();
@@ -89,12 +89,12 @@ fn a_backup_goes_only_where_nothing_is() {
     let error = back_up(dir.path(), &head, full.path()).unwrap_err();
     assert!(matches!(error, CopyError::NotEmpty { .. }), "{error}");
     assert!(error.to_string().contains("`notes.txt`"), "{error}");
-    assert_eq!(names(full.path()), ["notes.txt"]);
+    assert_eq!(file_names(full.path()), ["notes.txt"]);
     let inside = dir.path().join("deep/backup");
-    let before = names(dir.path());
+    let before = file_names(dir.path());
     let error = back_up(dir.path(), &head, &inside).unwrap_err();
-    assert!(matches!(error, CopyError::Inside(_)), "{error}");
-    assert_eq!(names(dir.path()), before);
+    assert!(matches!(error, CopyError::InsideStore(_)), "{error}");
+    assert_eq!(file_names(dir.path()), before);
 }
 
 #[test]
@@ -113,32 +113,32 @@ fn a_damaged_log_gives_no_backup_and_no_restore() {
     let again = tempfile::tempdir().unwrap();
     let error = back_up(dir.path(), &head, again.path()).unwrap_err();
     assert!(matches!(error, CopyError::Copy(_)), "{error}");
-    assert_eq!(names(again.path()), [""; 0], "what was begun is gone");
+    assert_eq!(file_names(again.path()), [""; 0], "what was begun is gone");
 
     alter(to.path());
     let back = tempfile::tempdir().unwrap();
     let error = restore(to.path(), &back.path().join("ledger"), at(0)).unwrap_err();
-    assert!(chain(&error).contains("it was altered"), "{error}");
-    assert_eq!(names(back.path()), [""; 0], "nothing was put in place");
+    assert!(error_chain(&error).contains("it was altered"), "{error}");
+    assert_eq!(file_names(back.path()), [""; 0], "nothing was put in place");
 }
 
 #[test]
-fn a_log_whose_end_is_missing_is_not_taken_for_the_whole() {
+fn a_log_whose_end_is_missing_is_not_accepted_as_complete() {
     let (dir, store) = store_with(3);
     let mut head = store.head();
     head.seq += 1;
     let to = tempfile::tempdir().unwrap();
     let error = back_up(dir.path(), &head, to.path()).unwrap_err();
-    let expect = CopyError::Short {
+    let expect = CopyError::Incomplete {
         expected: 4,
         found: 3,
     };
     assert_eq!(error.to_string(), expect.to_string());
-    assert_eq!(names(to.path()), [""; 0]);
+    assert_eq!(file_names(to.path()), [""; 0]);
 }
 
 #[test]
-fn a_restore_goes_only_where_no_ledger_is() {
+fn a_restore_is_refused_where_a_ledger_exists() {
     let (dir, store) = store_with(3);
     let to = tempfile::tempdir().unwrap();
     back_up(dir.path(), &store.head(), to.path()).unwrap();
@@ -147,8 +147,8 @@ fn a_restore_goes_only_where_no_ledger_is() {
     let other = tempfile::tempdir().unwrap();
     fs::create_dir(other.path().join("fold")).unwrap();
     let error = restore(to.path(), other.path(), at(0)).unwrap_err();
-    assert!(matches!(error, CopyError::Ground(_)), "{error}");
-    assert_eq!(names(other.path()), ["fold"]);
+    assert!(matches!(error, CopyError::StoreDirectory(_)), "{error}");
+    assert_eq!(file_names(other.path()), ["fold"]);
     let nothing = tempfile::tempdir().unwrap();
     let error = restore(nothing.path(), &nothing.path().join("x"), at(0)).unwrap_err();
     assert!(matches!(error, CopyError::NoBackup(_)), "{error}");
@@ -165,19 +165,19 @@ fn a_copy_that_a_crash_cut_off_is_restored_up_to_its_last_whole_line() {
     let back = tempfile::tempdir().unwrap();
     let restored = restore(to.path(), back.path(), at(0)).unwrap();
     assert_eq!(restored.head.seq, 1);
-    assert_eq!(credits(back.path()), 1);
+    assert_eq!(total_credits(back.path()), 1);
 }
 
 #[test]
 fn an_export_is_the_lines_of_the_commits_as_they_stand() {
     let (dir, mut store) = store_with(40);
     let head = store.head();
-    give(&mut store, 1_000);
+    grant_credits(&mut store, 1_000);
     let mut out = Vec::new();
     assert_eq!(export(dir.path(), &head, &mut out).unwrap(), 40);
     let out = String::from_utf8(out).unwrap();
     let mut expect = String::new();
-    for name in names(&dir.path().join("log")) {
+    for name in file_names(&dir.path().join("log")) {
         let text = fs::read_to_string(dir.path().join("log").join(name)).unwrap();
         let lines = text.lines().filter(|line| line.starts_with("{\"format\""));
         expect.extend(lines.map(|line| format!("{line}\n")));

@@ -20,19 +20,19 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use maitred::control::listener::Listener;
-use maitred::daemon::watching::Watching;
+use maitred::daemon::watching::WatchState;
 use maitred::store::lock::LockError;
 use maitred::store::log::line::{self, Hash};
-use maitred::store::open::{self, Create, Limits, Notice, OpenError, Opened};
+use maitred::store::open::{self, CreateIfMissing, StoreLimits, OpenNotice, OpenError, OpenedStore};
 use maitred::store::opened::LogStore;
 use maitred::store::port::Store;
-use store_support::{account, at, chain, confirmed, decided, grant, intent};
+use store_support::{account, at, error_chain, confirmed_facts, decided_fact, grant_fact, confirm_intent};
 
 /// Small enough that the commits below take three segments.
-const LIMITS: Limits = Limits {
-    segment: 2_500,
-    check: 8 * 1024 * 1024,
-    records: 50,
+const LIMITS: StoreLimits = StoreLimits {
+    segment_bytes: 2_500,
+    full_check_bytes: 8 * 1024 * 1024,
+    max_records: 50,
 };
 
 const FIRST: &str = "log/00000001.jsonl";
@@ -44,7 +44,7 @@ const FACTS: u64 = 22;
 
 /// How a store was left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Left {
+enum CloseState {
     /// Closed: the file `clean` says how.
     Closed,
     /// Killed: there is no such file.
@@ -53,47 +53,47 @@ enum Left {
 
 /// What is to come of it.
 #[derive(Debug, Clone, Copy)]
-enum Then {
+enum Expectation {
     /// It opens, and everything is there.
-    Whole,
+    Opens,
     /// It opens without the last commit, and says so.
-    Told(&'static str),
+    OpensWithNotice(&'static str),
     /// It refuses: these words are in what it says, beside the path of the file.
-    Refused(&'static [&'static str]),
+    Refuses(&'static [&'static str]),
 }
 
 /// A child that another thread of this test starts has a copy of the lock until it becomes another
 /// program.
 const LOCK_TRIES: usize = 10_000;
 
-fn open(path: &Path) -> Result<Opened, OpenError> {
+fn open(path: &Path) -> Result<OpenedStore, OpenError> {
     for _ in 0..LOCK_TRIES {
-        match open::open_with(path, Create::Yes, at(0), LIMITS, &mut |_| {}) {
+        match open::open_with(path, CreateIfMissing::Yes, at(0), LIMITS, &mut |_| {}) {
             Err(OpenError::Lock(LockError::Held { .. })) => std::thread::yield_now(),
             other => return other,
         }
     }
-    open::open_with(path, Create::Yes, at(0), LIMITS, &mut |_| {})
+    open::open_with(path, CreateIfMissing::Yes, at(0), LIMITS, &mut |_| {})
 }
 
 /// A store in which the named member has 10 credits of which 4 are spent.
-fn fill(path: &Path, member: &str, left: Left) {
+fn fill(path: &Path, member: &str, closed: CloseState) {
     let mut store = open(path).expect("it is made").store;
-    let mut commits = vec![vec![grant("spring", member, 10)]];
+    let mut commits = vec![vec![grant_fact("spring", member, 10)]];
     for n in 0..4 {
-        commits.push(confirmed(&format!("uid{n}"), member, "spring", at(n)));
+        commits.push(confirmed_facts(&format!("uid{n}"), member, "spring", at(n)));
     }
-    commits.push(vec![decided(intent("open", &["open"], at(9)))]);
+    commits.push(vec![decided_fact(confirm_intent("open", &["open"], at(9)))]);
     for commit in commits {
         store.commit(at(1), commit, &[]).expect("it commits");
     }
-    if left == Left::Closed {
+    if closed == CloseState::Closed {
         store.close().expect("it closes");
     }
 }
 
 /// Everything that was acknowledged is there.
-fn check(store: &LogStore, commits: u64) {
+fn check_complete(store: &LogStore, commits: u64) {
     let bo = store.account(&account("bo@example.com")).expect("it reads");
     let bo = bo.expect("bo is there");
     assert!(bo.adds_up());
@@ -132,19 +132,19 @@ fn remove(path: &Path) {
 }
 
 /// Stores as they were left, to be copied and harmed.
-struct Shelf {
+struct DamagedStores {
     _folder: tempfile::TempDir,
     root: PathBuf,
     cases: usize,
 }
 
-impl Shelf {
+impl DamagedStores {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().to_owned();
-        fill(&root.join("closed"), "bo@example.com", Left::Closed);
-        fill(&root.join("killed"), "bo@example.com", Left::Killed);
-        fill(&root.join("other"), "al@example.com", Left::Closed);
+        fill(&root.join("closed"), "bo@example.com", CloseState::Closed);
+        fill(&root.join("killed"), "bo@example.com", CloseState::Killed);
+        fill(&root.join("other"), "al@example.com", CloseState::Closed);
         assert!(root.join("closed").join(LAST).exists(), "three segments");
         assert!(!root.join("closed/log/00000004.jsonl").exists());
         Self {
@@ -154,40 +154,40 @@ impl Shelf {
         }
     }
 
-    fn template(&self, left: Left) -> PathBuf {
-        self.root.join(match left {
-            Left::Closed => "closed",
-            Left::Killed => "killed",
+    fn template(&self, closed: CloseState) -> PathBuf {
+        self.root.join(match closed {
+            CloseState::Closed => "closed",
+            CloseState::Killed => "killed",
         })
     }
 
     /// The same from another house.
-    fn other(&self) -> PathBuf {
+    fn other_template(&self) -> PathBuf {
         self.root.join("other")
     }
 
     /// Harms a copy, opens it, and looks at what comes of it.
-    fn put(&mut self, left: Left, file: &str, what: &str, harm: impl Fn(&Path), then: Then) {
+    fn check_damage(&mut self, closed: CloseState, file: &str, what: &str, harm: impl Fn(&Path), then: Expectation) {
         self.cases += 1;
-        let template = self.template(left);
+        let template = self.template(closed);
         let store = self.root.join("store");
         remove(&store);
         copy(&template, &store);
-        let path = below(&store, file);
+        let path = path_in(&store, file);
         harm(&path);
-        let what = format!("{file} {what} ({left:?})");
+        let what = format!("{file} {what} ({closed:?})");
         let opened = catch_unwind(AssertUnwindSafe(|| open(&store)));
         let opened = opened.unwrap_or_else(|_| panic!("{what}: a panic"));
         match (then, opened) {
-            (Then::Whole, Ok(opened)) => check(&opened.store, COMMITS),
-            (Then::Told(words), Ok(opened)) => {
-                check(&opened.store, COMMITS - 1);
-                let told: Vec<String> = opened.notices.iter().map(Notice::to_string).collect();
-                let said = told.iter().any(|text| text.contains(words));
-                assert!(said, "{what}: {words:?} is not in {told:?}");
+            (Expectation::Opens, Ok(opened)) => check_complete(&opened.store, COMMITS),
+            (Expectation::OpensWithNotice(words), Ok(opened)) => {
+                check_complete(&opened.store, COMMITS - 1);
+                let notices: Vec<String> = opened.notices.iter().map(OpenNotice::to_string).collect();
+                let is_told = notices.iter().any(|text| text.contains(words));
+                assert!(is_told, "{what}: {words:?} is not in {notices:?}");
             }
-            (Then::Refused(words), Err(error)) => {
-                let text = chain(&error);
+            (Expectation::Refuses(words), Err(error)) => {
+                let text = error_chain(&error);
                 for word in words {
                     assert!(text.contains(word), "{what}: {word:?} is not in {text:?}");
                 }
@@ -197,27 +197,27 @@ impl Shelf {
                     text.contains(&place) || text.contains(&store),
                     "{what}: {text}"
                 );
-                self.mend(&template, file, &what);
+                self.check_repaired(&template, file, &what);
             }
             (then, Ok(opened)) => panic!("{what}: opened, not {then:?}: {:?}", opened.notices),
-            (then, Err(error)) => panic!("{what}: {}, not {then:?}", chain(&error)),
+            (then, Err(error)) => panic!("{what}: {}, not {then:?}", error_chain(&error)),
         }
     }
 
     /// What refuses harms nothing: with the file put back, all of it is there.
-    fn mend(&self, template: &Path, file: &str, what: &str) {
+    fn check_repaired(&self, template: &Path, file: &str, what: &str) {
         let store = self.root.join("store");
-        let broken = below(&store, file);
+        let broken = path_in(&store, file);
         remove(&broken);
-        copy(&below(template, file), &broken);
+        copy(&path_in(template, file), &broken);
         let opened = open(&store);
-        let opened = opened.unwrap_or_else(|error| panic!("{what}, mended: {}", chain(&error)));
-        check(&opened.store, COMMITS);
+        let opened = opened.unwrap_or_else(|error| panic!("{what}, mended: {}", error_chain(&error)));
+        check_complete(&opened.store, COMMITS);
     }
 }
 
 /// The file in this directory; without a name, the directory itself.
-fn below(store: &Path, file: &str) -> PathBuf {
+fn path_in(store: &Path, file: &str) -> PathBuf {
     if file.is_empty() {
         store.to_owned()
     } else {
@@ -231,20 +231,20 @@ fn write(path: &Path, bytes: &[u8]) {
 }
 
 /// Places spread over a file of this length, its first and last bytes among them.
-fn spread(length: usize, count: usize) -> Vec<usize> {
+fn spread_offsets(length: usize, count: usize) -> Vec<usize> {
     let mut places: Vec<usize> = (0..count).map(|n| n * (length - 1) / (count - 1)).collect();
     places.dedup();
     places
 }
 
-fn flip(path: &Path, at: usize) {
+fn flip_bit(path: &Path, at: usize) {
     let mut bytes = fs::read(path).unwrap();
     bytes[at] ^= 1 << (at % 8);
     write(path, &bytes);
 }
 
 /// What programs that are not maitred write.
-fn foreign() -> Vec<(&'static str, Vec<u8>)> {
+fn foreign_contents() -> Vec<(&'static str, Vec<u8>)> {
     let noise = (0..4096_u64).map(|n| (n.wrapping_mul(2_654_435_761) >> 9) as u8);
     let jpeg = b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0\xff\xdb\0\x43\0";
     vec![
@@ -274,155 +274,155 @@ fn foreign() -> Vec<(&'static str, Vec<u8>)> {
 const BACKUP: &[&str] = &["restore the file from a backup"];
 
 #[test]
-fn a_bit_of_the_log_that_is_flipped_is_seen_wherever_it_is() {
-    let mut shelf = Shelf::new();
-    for left in [Left::Closed, Left::Killed] {
+fn a_flipped_bit_of_the_log_is_detected_everywhere() {
+    let mut stores = DamagedStores::new();
+    for left in [CloseState::Closed, CloseState::Killed] {
         for file in [FIRST, "log/00000002.jsonl", LAST] {
-            let length = fs::read(shelf.template(left).join(file)).unwrap().len();
-            for at in spread(length, 16) {
+            let length = fs::read(stores.template(left).join(file)).unwrap().len();
+            for at in spread_offsets(length, 16) {
                 // Without its last byte, the newline, the last line is one that a crash leaves.
                 let torn = file == LAST && at + 1 == length;
                 let then = match (torn, left) {
-                    (false, _) => Then::Refused(BACKUP),
-                    (true, Left::Closed) => Then::Told("a commit that was acknowledged is lost"),
-                    (true, Left::Killed) => Then::Told("which was cut off and kept as"),
+                    (false, _) => Expectation::Refuses(BACKUP),
+                    (true, CloseState::Closed) => Expectation::OpensWithNotice("a commit that was acknowledged is lost"),
+                    (true, CloseState::Killed) => Expectation::OpensWithNotice("which was cut off and kept as"),
                 };
-                shelf.put(
+                stores.check_damage(
                     left,
                     file,
                     &format!("bit {at}"),
-                    |path| flip(path, at),
+                    |path| flip_bit(path, at),
                     then,
                 );
             }
         }
     }
-    println!("{} openings", shelf.cases);
+    println!("{} openings", stores.cases);
 }
 
 #[test]
-fn a_log_that_was_cut_is_seen_or_told() {
-    let mut shelf = Shelf::new();
-    for left in [Left::Closed, Left::Killed] {
+fn a_truncated_log_is_refused_or_reported() {
+    let mut stores = DamagedStores::new();
+    for left in [CloseState::Closed, CloseState::Killed] {
         for file in [FIRST, "log/00000002.jsonl"] {
-            let length = fs::read(shelf.template(left).join(file)).unwrap().len();
-            for keep in spread(length, 8).into_iter().filter(|keep| *keep < length) {
+            let length = fs::read(stores.template(left).join(file)).unwrap().len();
+            for keep in spread_offsets(length, 8).into_iter().filter(|keep| *keep < length) {
                 let cut = |path: &Path| {
                     let bytes = fs::read(path).unwrap();
                     write(path, &bytes[..keep]);
                 };
-                shelf.put(
+                stores.check_damage(
                     left,
                     file,
                     &format!("cut at {keep}"),
                     cut,
-                    Then::Refused(BACKUP),
+                    Expectation::Refuses(BACKUP),
                 );
             }
         }
-        let text = fs::read(shelf.template(left).join(LAST)).unwrap();
+        let text = fs::read(stores.template(left).join(LAST)).unwrap();
         let ends: Vec<usize> = (0..text.len()).filter(|at| text[*at] == b'\n').collect();
         let last = ends[ends.len() - 2] + 1;
         for keep in [last + 1, (last + text.len()) / 2, text.len() - 1] {
             let cut = |path: &Path| write(path, &text[..keep]);
             let then = match left {
-                Left::Closed => Then::Told("a commit that was acknowledged is lost"),
-                Left::Killed => Then::Told("which was cut off and kept as"),
+                CloseState::Closed => Expectation::OpensWithNotice("a commit that was acknowledged is lost"),
+                CloseState::Killed => Expectation::OpensWithNotice("which was cut off and kept as"),
             };
-            shelf.put(left, LAST, &format!("cut at {keep}"), cut, then);
+            stores.check_damage(left, LAST, &format!("cut at {keep}"), cut, then);
         }
         for keep in [0, 10, ends[0]] {
             let cut = |path: &Path| write(path, &text[..keep]);
-            shelf.put(
+            stores.check_damage(
                 left,
                 LAST,
                 &format!("cut at {keep}"),
                 cut,
-                Then::Refused(BACKUP),
+                Expectation::Refuses(BACKUP),
             );
         }
     }
     // Whole lines that are gone from the end, and whole files, are missed by what `clean` says.
-    let text = fs::read(shelf.template(Left::Closed).join(LAST)).unwrap();
+    let text = fs::read(stores.template(CloseState::Closed).join(LAST)).unwrap();
     let header = text.iter().position(|byte| *byte == b'\n').unwrap() + 1;
     let missed: &[&str] = &["commits were taken out", "from a backup", "remove the file"];
     let cut = |path: &Path| write(path, &text[..header]);
-    shelf.put(
-        Left::Closed,
+    stores.check_damage(
+        CloseState::Closed,
         LAST,
         "without its commits",
         cut,
-        Then::Refused(missed),
+        Expectation::Refuses(missed),
     );
-    shelf.put(Left::Closed, LAST, "missing", remove, Then::Refused(missed));
-    println!("{} openings", shelf.cases);
+    stores.check_damage(CloseState::Closed, LAST, "missing", remove, Expectation::Refuses(missed));
+    println!("{} openings", stores.cases);
 }
 
 #[test]
 fn files_that_are_not_the_logs_own_are_refused() {
-    let mut shelf = Shelf::new();
-    let other = shelf.other();
-    for left in [Left::Closed, Left::Killed] {
+    let mut stores = DamagedStores::new();
+    let other = stores.other_template();
+    for left in [CloseState::Closed, CloseState::Killed] {
         for file in [FIRST, "log/00000002.jsonl", LAST] {
-            for (what, bytes) in foreign() {
-                shelf.put(
+            for (what, bytes) in foreign_contents() {
+                stores.check_damage(
                     left,
                     file,
                     what,
                     |path| write(path, &bytes),
-                    Then::Refused(BACKUP),
+                    Expectation::Refuses(BACKUP),
                 );
             }
             let folder = |path: &Path| {
                 remove(path);
                 fs::create_dir(path).unwrap();
             };
-            let then = Then::Refused(&["a directory stands where a file belongs", "move it away"]);
-            shelf.put(left, file, "a directory", folder, then);
+            let then = Expectation::Refuses(&["a directory stands where a file belongs", "move it away"]);
+            stores.check_damage(left, file, "a directory", folder, then);
             let nowhere = |path: &Path| {
                 remove(path);
                 symlink("nowhere", path).unwrap();
             };
-            let then = Then::Refused(&["a link that leads nowhere", "restore it from a backup"]);
-            shelf.put(left, file, "a link that leads nowhere", nowhere, then);
+            let then = Expectation::Refuses(&["a link that leads nowhere", "restore it from a backup"]);
+            stores.check_damage(left, file, "a link that leads nowhere", nowhere, then);
             let elsewhere = |path: &Path| {
                 let to = path.with_extension("moved");
                 fs::rename(path, &to).unwrap();
                 symlink(to, path).unwrap();
             };
-            shelf.put(left, file, "a link", elsewhere, Then::Whole);
+            stores.check_damage(left, file, "a link", elsewhere, Expectation::Opens);
             if file != FIRST {
                 let swap = |path: &Path| copy(&other.join(file), path);
-                shelf.put(left, file, "another's", swap, Then::Refused(BACKUP));
+                stores.check_damage(left, file, "another's", swap, Expectation::Refuses(BACKUP));
             }
         }
         // The first of another house does not go with the second of this one.
         let swap = |path: &Path| copy(&other.join(FIRST), path);
-        shelf.put(
+        stores.check_damage(
             left,
             FIRST,
             "another's",
             swap,
-            Then::Refused(&["00000002.jsonl", "does not follow"]),
+            Expectation::Refuses(&["00000002.jsonl", "does not follow"]),
         );
-        let missing = Then::Refused(&["segments after it are there", "restore it from a backup"]);
-        shelf.put(left, FIRST, "missing", remove, missing);
-        shelf.put(left, "log/00000002.jsonl", "missing", remove, missing);
-        let none = Then::Refused(&["but no log", "restore the folder `log` from a backup"]);
-        shelf.put(left, "log", "missing", remove, none);
+        let missing = Expectation::Refuses(&["segments after it are there", "restore it from a backup"]);
+        stores.check_damage(left, FIRST, "missing", remove, missing);
+        stores.check_damage(left, "log/00000002.jsonl", "missing", remove, missing);
+        let none = Expectation::Refuses(&["but no log", "restore the folder `log` from a backup"]);
+        stores.check_damage(left, "log", "missing", remove, none);
         let empty = |path: &Path| {
             remove(path);
             fs::create_dir(path).unwrap();
         };
-        shelf.put(left, "log", "emptied", empty, none);
-        let file = Then::Refused(&["something else stands where a directory belongs"]);
-        shelf.put(left, "log", "a file", |path| write(path, b"log"), file);
+        stores.check_damage(left, "log", "emptied", empty, none);
+        let file = Expectation::Refuses(&["something else stands where a directory belongs"]);
+        stores.check_damage(left, "log", "a file", |path| write(path, b"log"), file);
         let elsewhere = |path: &Path| {
             let to = path.with_extension("moved");
             fs::rename(path, &to).unwrap();
             symlink(to, path).unwrap();
         };
-        shelf.put(left, "log", "a link", elsewhere, Then::Whole);
+        stores.check_damage(left, "log", "a link", elsewhere, Expectation::Opens);
     }
     // The whole log of another house: every line of it is good, but it is not the one that was
     // closed here.
@@ -430,33 +430,33 @@ fn files_that_are_not_the_logs_own_are_refused() {
         remove(path);
         copy(&other.join("log"), path);
     };
-    let then = Then::Refused(&[
+    let then = Expectation::Refuses(&[
         "is not the log that was closed here",
         "from one backup",
         "remove the file",
     ]);
-    shelf.put(Left::Closed, "log", "another's", swap, then);
-    println!("{} openings", shelf.cases);
+    stores.check_damage(CloseState::Closed, "log", "another's", swap, then);
+    println!("{} openings", stores.cases);
 }
 
 /// What a newer maitred may write, sealed as it would: it is named as such, and never cut or passed
 /// over.
 #[test]
-fn what_a_newer_maitred_wrote_is_left_to_it() {
-    let mut shelf = Shelf::new();
+fn data_of_a_newer_maitred_is_refused_and_unchanged() {
+    let mut stores = DamagedStores::new();
     let newer = |format: &str| {
         let head = format!("{{\"log\":\"maitred\",{format},\"segment\":1,\"first\":1");
         let head = format!("{head},\"created\":\"2026-09-21T14:13:20Z\"");
         line::seal(head.into_bytes(), Hash::NONE).0
     };
-    for left in [Left::Closed, Left::Killed] {
+    for left in [CloseState::Closed, CloseState::Killed] {
         for format in [
             "\"format\":3",
             "\"format\":3,\"also\":[1]",
             "\"format\":4000000000",
         ] {
-            let then = Then::Refused(&["belongs to format", "use a newer one"]);
-            shelf.put(
+            let then = Expectation::Refuses(&["belongs to format", "use a newer one"]);
+            stores.check_damage(
                 left,
                 FIRST,
                 format,
@@ -473,124 +473,124 @@ fn what_a_newer_maitred_wrote_is_left_to_it() {
                 let mut text = fs::read(path).unwrap();
                 let before = text[..text.len() - 1].rsplit(|byte| *byte == b'\n').next();
                 let before = line::unseal(before.unwrap()).unwrap();
-                let ledger = before.entry().unwrap().ledger.unwrap();
+                let ledger = before.parse_entry().unwrap().ledger.unwrap();
                 let before = before.hash;
                 let seq = COMMITS + 1;
                 text.extend(
-                    line::commit(ledger, (seq, at(2)), facts.as_bytes(), before)
+                    line::format_commit(ledger, (seq, at(2)), facts.as_bytes(), before)
                         .unwrap()
                         .0,
                 );
                 write(path, &text);
             };
-            let then = Then::Refused(&["a newer maitred", "use that one or a newer"]);
-            shelf.put(left, LAST, facts, add, then);
+            let then = Expectation::Refuses(&["a newer maitred", "use that one or a newer"]);
+            stores.check_damage(left, LAST, facts, add, then);
         }
     }
     let marker = |path: &Path| {
         let text = line::seal(b"{\"format\":2,\"applied\":6".to_vec(), Hash::NONE).0;
         write(path, &text);
     };
-    shelf.put(
-        Left::Closed,
+    stores.check_damage(
+        CloseState::Closed,
         "clean",
         "of a newer format",
         marker,
-        Then::Whole,
+        Expectation::Opens,
     );
-    println!("{} openings", shelf.cases);
+    println!("{} openings", stores.cases);
 }
 
 /// The mark of a clean end and the lock: whatever they hold is no reason to lose anything.
 #[test]
-fn whatever_the_small_files_hold_nothing_is_lost() {
-    let mut shelf = Shelf::new();
-    let other = shelf.other();
+fn damaged_marker_and_lock_files_lose_nothing() {
+    let mut stores = DamagedStores::new();
+    let other = stores.other_template();
     for file in ["clean", "lock", "watched"] {
-        let path = shelf.template(Left::Closed).join(file);
+        let path = stores.template(CloseState::Closed).join(file);
         if file == "watched" {
-            Watching {
-                watched: Some(at(5)),
-                audited: Some(at(5)),
+            WatchState {
+                last_watch: Some(at(5)),
+                last_audit: Some(at(5)),
             }
-            .save(&shelf.template(Left::Closed));
+            .save(&stores.template(CloseState::Closed));
         }
         let length = fs::read(&path).unwrap().len();
-        for at in spread(length, 8) {
-            shelf.put(
-                Left::Closed,
+        for at in spread_offsets(length, 8) {
+            stores.check_damage(
+                CloseState::Closed,
                 file,
                 &format!("bit {at}"),
-                |path| flip(path, at),
-                Then::Whole,
+                |path| flip_bit(path, at),
+                Expectation::Opens,
             );
             let cut = |path: &Path| {
                 let bytes = fs::read(path).unwrap();
                 write(path, &bytes[..at]);
             };
-            shelf.put(
-                Left::Closed,
+            stores.check_damage(
+                CloseState::Closed,
                 file,
                 &format!("cut at {at}"),
                 cut,
-                Then::Whole,
+                Expectation::Opens,
             );
         }
-        for (what, bytes) in foreign() {
-            for left in [Left::Closed, Left::Killed] {
-                if left == Left::Closed || file == "lock" {
-                    shelf.put(left, file, what, |path| write(path, &bytes), Then::Whole);
+        for (what, bytes) in foreign_contents() {
+            for left in [CloseState::Closed, CloseState::Killed] {
+                if left == CloseState::Closed || file == "lock" {
+                    stores.check_damage(left, file, what, |path| write(path, &bytes), Expectation::Opens);
                 }
             }
         }
-        shelf.put(Left::Closed, file, "missing", remove, Then::Whole);
+        stores.check_damage(CloseState::Closed, file, "missing", remove, Expectation::Opens);
         let folder = |path: &Path| {
             remove(path);
             fs::create_dir(path).unwrap();
         };
         let then = match file {
-            "watched" => Then::Whole,
-            _ => Then::Refused(&["a directory stands where a file belongs", "move it away"]),
+            "watched" => Expectation::Opens,
+            _ => Expectation::Refuses(&["a directory stands where a file belongs", "move it away"]),
         };
-        shelf.put(Left::Closed, file, "a directory", folder, then);
+        stores.check_damage(CloseState::Closed, file, "a directory", folder, then);
         let elsewhere = |path: &Path| {
             let to = path.with_extension("moved");
             fs::rename(path, &to).unwrap();
             symlink(to, path).unwrap();
         };
-        shelf.put(Left::Closed, file, "a link", elsewhere, Then::Whole);
+        stores.check_damage(CloseState::Closed, file, "a link", elsewhere, Expectation::Opens);
         let nowhere = |path: &Path| {
             remove(path);
             symlink("nowhere", path).unwrap();
         };
-        shelf.put(
-            Left::Closed,
+        stores.check_damage(
+            CloseState::Closed,
             file,
             "a link that leads nowhere",
             nowhere,
-            Then::Whole,
+            Expectation::Opens,
         );
     }
     let swap = |path: &Path| copy(&other.join("clean"), path);
-    let then = Then::Refused(&["is not the log that was closed here", "remove the file"]);
-    shelf.put(Left::Closed, "clean", "another's", swap, then);
-    shelf.put(
-        Left::Closed,
+    let then = Expectation::Refuses(&["is not the log that was closed here", "remove the file"]);
+    stores.check_damage(CloseState::Closed, "clean", "another's", swap, then);
+    stores.check_damage(
+        CloseState::Closed,
         "lock",
         "another's",
         |path| copy(&other.join("lock"), path),
-        Then::Whole,
+        Expectation::Opens,
     );
-    println!("{} openings", shelf.cases);
+    println!("{} openings", stores.cases);
 }
 
 /// The fold can always be made anew.
 #[test]
-fn whatever_the_fold_holds_nothing_is_lost() {
-    let mut shelf = Shelf::new();
-    let other = shelf.other();
-    for left in [Left::Closed, Left::Killed] {
-        let fold = shelf.template(left).join("fold");
+fn a_damaged_projection_loses_nothing() {
+    let mut stores = DamagedStores::new();
+    let other = stores.other_template();
+    for left in [CloseState::Closed, CloseState::Killed] {
+        let fold = stores.template(left).join("fold");
         let mut files: Vec<String> = fs::read_dir(fold)
             .unwrap()
             .map(|entry| entry.unwrap())
@@ -600,59 +600,59 @@ fn whatever_the_fold_holds_nothing_is_lost() {
         files.sort();
         assert!(files.len() >= 2, "{files:?}");
         for file in &files {
-            let length = fs::read(shelf.template(left).join(file)).unwrap().len();
-            for at in spread(length, 5) {
-                shelf.put(
+            let length = fs::read(stores.template(left).join(file)).unwrap().len();
+            for at in spread_offsets(length, 5) {
+                stores.check_damage(
                     left,
                     file,
                     &format!("bit {at}"),
-                    |path| flip(path, at),
-                    Then::Whole,
+                    |path| flip_bit(path, at),
+                    Expectation::Opens,
                 );
             }
-            for (what, bytes) in foreign().into_iter().take(3) {
-                shelf.put(left, file, what, |path| write(path, &bytes), Then::Whole);
+            for (what, bytes) in foreign_contents().into_iter().take(3) {
+                stores.check_damage(left, file, what, |path| write(path, &bytes), Expectation::Opens);
             }
             let folder = |path: &Path| {
                 remove(path);
                 fs::create_dir(path).unwrap();
             };
-            shelf.put(left, file, "a directory", folder, Then::Whole);
+            stores.check_damage(left, file, "a directory", folder, Expectation::Opens);
             let nowhere = |path: &Path| {
                 remove(path);
                 symlink("nowhere", path).unwrap();
             };
-            shelf.put(
+            stores.check_damage(
                 left,
                 file,
                 "a link that leads nowhere",
                 nowhere,
-                Then::Whole,
+                Expectation::Opens,
             );
         }
         let swap = |path: &Path| {
             remove(path);
             copy(&other.join("fold"), path);
         };
-        shelf.put(left, "fold", "another's", swap, Then::Whole);
+        stores.check_damage(left, "fold", "another's", swap, Expectation::Opens);
         let nowhere = |path: &Path| {
             remove(path);
             symlink("nowhere", path).unwrap();
         };
-        shelf.put(
+        stores.check_damage(
             left,
             "fold",
             "a link that leads nowhere",
             nowhere,
-            Then::Whole,
+            Expectation::Opens,
         );
     }
-    println!("{} openings", shelf.cases);
+    println!("{} openings", stores.cases);
 }
 
 #[test]
-fn a_store_directory_that_is_none_is_named_with_what_to_do() {
-    let mut shelf = Shelf::new();
+fn an_invalid_store_directory_is_named_with_a_remedy() {
+    let mut stores = DamagedStores::new();
     let elsewhere = |path: &Path| {
         let to = path.with_extension("moved");
         remove(&to);
@@ -664,14 +664,14 @@ fn a_store_directory_that_is_none_is_named_with_what_to_do() {
         remove(path);
         symlink("nowhere", path).unwrap();
     };
-    shelf.put(Left::Closed, "", "a link", elsewhere, Then::Whole);
-    let wrong = Then::Refused(&[
+    stores.check_damage(CloseState::Closed, "", "a link", elsewhere, Expectation::Opens);
+    let wrong = Expectation::Refuses(&[
         "something else stands where a directory belongs",
         "store.path",
     ]);
-    shelf.put(Left::Closed, "", "a file", file, wrong);
-    shelf.put(
-        Left::Closed,
+    stores.check_damage(CloseState::Closed, "", "a file", file, wrong);
+    stores.check_damage(
+        CloseState::Closed,
         "",
         "a link that leads nowhere",
         nowhere,
@@ -681,9 +681,9 @@ fn a_store_directory_that_is_none_is_named_with_what_to_do() {
 
 /// What stands where the control socket goes.
 #[tokio::test]
-async fn what_is_no_socket_is_never_taken_for_one() {
-    type Put = fn(&Path);
-    let rows: [(&str, Put, Option<&str>); 7] = [
+async fn other_files_are_never_taken_for_the_control_socket() {
+    type PutFile = fn(&Path);
+    let rows: [(&str, PutFile, Option<&str>); 7] = [
         ("nothing", |_| {}, None),
         (
             "a dead socket",
@@ -697,7 +697,7 @@ async fn what_is_no_socket_is_never_taken_for_one() {
         ),
         (
             "noise",
-            |path| write(path, &foreign()[0].1),
+            |path| write(path, &foreign_contents()[0].1),
             Some("is no socket; move it away"),
         ),
         (
@@ -737,21 +737,21 @@ async fn what_is_no_socket_is_never_taken_for_one() {
 
 /// The hint of when a watch last looked: damaged, it only ever costs calls.
 #[test]
-fn a_damaged_hint_never_keeps_a_watch_from_coming_round() {
+fn a_damaged_watch_hint_never_prevents_a_watch() {
     let schedule = maitred::config::model::Schedule::default();
     let now = at(0);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("watched");
-    let hint = Watching {
-        watched: Some(now),
-        audited: Some(now),
+    let hint = WatchState {
+        last_watch: Some(now),
+        last_audit: Some(now),
     };
     hint.save(folder.path());
     let good = fs::read(&file).unwrap();
     let week = now + maitred::domain::time::Span::days(7);
     let due = |what: &str| {
-        let loaded = Watching::load(folder.path());
-        assert!(loaded.due(&schedule, week).is_some(), "{what}: {loaded:?}");
+        let loaded = WatchState::load(folder.path());
+        assert!(loaded.due_watch(&schedule, week).is_some(), "{what}: {loaded:?}");
     };
     for at in 0..good.len() {
         for bit in 0..8 {
@@ -763,7 +763,7 @@ fn a_damaged_hint_never_keeps_a_watch_from_coming_round() {
         fs::write(&file, &good[..at]).unwrap();
         due(&format!("cut at {at}"));
     }
-    for (what, bytes) in foreign() {
+    for (what, bytes) in foreign_contents() {
         fs::write(&file, bytes).unwrap();
         due(what);
     }
@@ -776,18 +776,18 @@ const CHILD: &str = "MAITRED_TEST_STORE";
 const NOBODY: u32 = 65_534;
 
 #[test]
-fn what_may_not_be_read_or_written_is_named_with_who_must_be_able_to() {
+fn missing_permissions_are_named_with_the_user_who_needs_them() {
     if let Ok(path) = std::env::var(CHILD) {
-        println!("said: {}", opening_says(Path::new(&path)));
+        println!("said: {}", opening_message(Path::new(&path)));
         return;
     }
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
     let template = folder.path().join("template");
-    fill(&template, "bo@example.com", Left::Closed);
+    fill(&template, "bo@example.com", CloseState::Closed);
     // Root may read and write whatever it likes, so it sends another user. Who is not root is one.
     let root = fs::metadata(&template).unwrap().uid() == 0;
-    let program = root.then(|| program_for_all(folder.path()));
+    let program = root.then(|| executable_for_everybody(folder.path()));
     let who = "it must belong to the user that maitred runs as";
     // What, its mode, and what is said.
     let rows: [(&str, u32, Option<&str>); 15] = [
@@ -812,56 +812,56 @@ fn what_may_not_be_read_or_written_is_named_with_who_must_be_able_to() {
         remove(&store);
         copy(&template, &store);
         if root {
-            own(&store);
+            give_to_nobody(&store);
         }
-        let harmed = below(&store, file);
+        let harmed = path_in(&store, file);
         fs::set_permissions(&harmed, Permissions::from_mode(mode)).unwrap();
-        let said = match &program {
-            Some(program) => opening_says_to_nobody(program, &store),
-            None => opening_says(&store),
+        let message = match &program {
+            Some(program) => opening_message_as_nobody(program, &store),
+            None => opening_message(&store),
         };
-        let what = format!("{file:?} {mode:o}: {said}");
+        let what = format!("{file:?} {mode:o}: {message}");
         match refused {
-            None => assert_eq!(said, "whole", "{what}"),
+            None => assert_eq!(message, "whole", "{what}"),
             Some(words) => {
-                assert!(said.contains(words), "{what}");
-                assert!(said.contains(&store.display().to_string()), "{what}");
+                assert!(message.contains(words), "{what}");
+                assert!(message.contains(&store.display().to_string()), "{what}");
             }
         }
         // What was only the mark of a clean end is gone by now.
         if harmed.symlink_metadata().is_ok() {
             fs::set_permissions(&harmed, Permissions::from_mode(0o700)).unwrap();
         }
-        let opened = open(&store).unwrap_or_else(|error| panic!("{what}: {}", chain(&error)));
-        check(&opened.store, COMMITS);
+        let opened = open(&store).unwrap_or_else(|error| panic!("{what}: {}", error_chain(&error)));
+        check_complete(&opened.store, COMMITS);
         drop(opened);
-        loosen(&store);
+        make_removable(&store);
     }
 }
 
 /// Makes it removable again: a fold that could not be read was moved aside as it was.
-fn loosen(path: &Path) {
+fn make_removable(path: &Path) {
     if path.symlink_metadata().unwrap().is_dir() {
         fs::set_permissions(path, Permissions::from_mode(0o700)).unwrap();
         for entry in fs::read_dir(path).unwrap() {
-            loosen(&entry.unwrap().path());
+            make_removable(&entry.unwrap().path());
         }
     }
 }
 
 /// What somebody is told who opens the store: that it is whole, or why not.
-fn opening_says(store: &Path) -> String {
+fn opening_message(store: &Path) -> String {
     match open(store) {
         Ok(opened) => {
-            check(&opened.store, COMMITS);
+            check_complete(&opened.store, COMMITS);
             "whole".to_owned()
         }
-        Err(error) => chain(&error),
+        Err(error) => error_chain(&error),
     }
 }
 
 /// This program where everybody may start it: the folder that it was built in may be root's alone.
-fn program_for_all(folder: &Path) -> PathBuf {
+fn executable_for_everybody(folder: &Path) -> PathBuf {
     let program = folder.join("program");
     fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
     fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
@@ -869,7 +869,7 @@ fn program_for_all(folder: &Path) -> PathBuf {
 }
 
 /// The same, in a process of the user `nobody`.
-fn opening_says_to_nobody(program: &Path, store: &Path) -> String {
+fn opening_message_as_nobody(program: &Path, store: &Path) -> String {
     let name = "what_may_not_be_read_or_written_is_named_with_who_must_be_able_to";
     let mut child = Command::new(program);
     child
@@ -884,15 +884,15 @@ fn opening_says_to_nobody(program: &Path, store: &Path) -> String {
     let out = String::from_utf8_lossy(&done.stdout).into_owned();
     let all = format!("{out} {}", String::from_utf8_lossy(&done.stderr));
     assert!(done.status.success(), "{store:?}: {all}");
-    let said = out.lines().find_map(|line| line.split_once("said: "));
-    said.expect(&all).1.to_owned()
+    let message = out.lines().find_map(|line| line.split_once("said: "));
+    message.expect(&all).1.to_owned()
 }
 
-fn own(path: &Path) {
+fn give_to_nobody(path: &Path) {
     chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
     if path.is_dir() {
         for entry in fs::read_dir(path).unwrap() {
-            own(&entry.unwrap().path());
+            give_to_nobody(&entry.unwrap().path());
         }
     }
 }

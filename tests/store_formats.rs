@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use maitred::domain::fact::Fact;
 use maitred::domain::time::{Span, Time};
 use maitred::store::copy;
-use maitred::store::log::line::{FORMAT, LedgerId, OLDEST};
-use maitred::store::log::walk::Walk;
-use maitred::store::open::{Create, Notice, open};
+use maitred::store::log::line::{FORMAT, LedgerId, OLDEST_FORMAT};
+use maitred::store::log::walk::LogReader;
+use maitred::store::open::{CreateIfMissing, OpenNotice, open};
 use maitred::store::port::Store;
 use maitred::store::reading;
 use maitred::store::record::fact;
 
-const GOLDEN: [&str; 3] = ["short", "reviews", "moves"];
+const GOLDEN_LOGS: [&str; 3] = ["short", "reviews", "moves"];
 
 fn fixture(name: &str) -> PathBuf {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -23,7 +23,7 @@ fn fixture(name: &str) -> PathBuf {
 }
 
 /// A store with that log and nothing else.
-fn store(name: &str) -> tempfile::TempDir {
+fn store_with_log(name: &str) -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a directory");
     let log = dir.path().join("log");
     fs::create_dir(&log).expect("a directory");
@@ -36,12 +36,12 @@ fn later(time: Time) -> Time {
 }
 
 /// What the log of a store adds up to.
-fn contents(store: &dyn Store) -> String {
+fn projection_text(store: &dyn Store) -> String {
     let accounts = store.accounts(None, 1_000).expect("accounts");
-    let requests = store.decided(None, None, 1_000).expect("requests");
+    let requests = store.decided_requests(None, None, 1_000).expect("requests");
     let intents = store.open_intents(1_000).expect("intents");
     let charges = store.open_charges(None, 1_000).expect("charges");
-    let unresolved = store.unresolved(None, 1_000).expect("the unresolved list");
+    let unresolved = store.unresolved_items(None, 1_000).expect("the unresolved list");
     format!("{accounts:#?}\n{requests:#?}\n{intents:#?}\n{charges:#?}\n{unresolved:#?}")
 }
 
@@ -50,7 +50,7 @@ fn contents(store: &dyn Store) -> String {
 fn every_kind_of_fact_of_format_1_is_read() {
     let text = fs::read_to_string(fixture("kinds")).expect("read");
     for line in text.lines() {
-        let facts = fact::read_format(OLDEST, line.as_bytes());
+        let facts = fact::read_format(OLDEST_FORMAT, line.as_bytes());
         let facts = facts.unwrap_or_else(|error| panic!("{error}: {line}"));
         assert_eq!(facts.len(), 1, "{line}");
         let again = fact::write(&facts).expect("it can be written");
@@ -63,18 +63,18 @@ fn every_kind_of_fact_of_format_1_is_read() {
 fn the_formats_are_not_taken_for_each_other() {
     let old = br#"[{"grant":{"reference":"g","account":"bo","credits":1,"reason":"x"}}]"#;
     fact::read(old).expect_err("a field of format 1");
-    fact::read_format(OLDEST, old).expect("it is of format 1");
+    fact::read_format(OLDEST_FORMAT, old).expect("it is of format 1");
     let strange =
         br#"[{"grant":{"reference":"g","account":"bo","credits":1,"reason":"x","odd":1}}]"#;
-    fact::read_format(OLDEST, strange).expect_err("a field that no version knows");
+    fact::read_format(OLDEST_FORMAT, strange).expect_err("a field that no version knows");
 }
 
 #[test]
 fn a_log_of_format_1_opens_and_goes_on_in_format_2() {
-    for name in GOLDEN {
-        let dir = store(name);
+    for name in GOLDEN_LOGS {
+        let dir = store_with_log(name);
         let read = reading::read(dir.path(), &mut |_| {}).expect("it is read");
-        let before = contents(&read.store);
+        let before = projection_text(&read.store);
         insta::with_settings!({ snapshot_suffix => name }, {
             insta::assert_snapshot!("contents", before);
         });
@@ -83,15 +83,15 @@ fn a_log_of_format_1_opens_and_goes_on_in_format_2() {
         assert_eq!(read.store.head().seq, commits, "{name}");
 
         let now = later("2027-12-01T00:00:00Z".parse().expect("an instant"));
-        let opened = open(dir.path(), Create::No, now, &mut |_| {}).expect("it opens");
+        let opened = open(dir.path(), CreateIfMissing::No, now, &mut |_| {}).expect("it opens");
         let mut store = opened.store;
         assert!(
-            matches!(opened.notices[..], [Notice::Rebuilt { .. }]),
+            matches!(opened.notices[..], [OpenNotice::ProjectionRebuilt { .. }]),
             "{name}: {:?}",
             opened.notices
         );
-        assert_eq!(contents(&store), before, "{name}");
-        let opened = Fact::Opened {
+        assert_eq!(projection_text(&store), before, "{name}");
+        let opened = Fact::AccountOpened {
             account: maitred::domain::id::AccountId::parse("new@example.com").expect("a name"),
         };
         store.commit(now, vec![opened], &[]).expect("it goes on");
@@ -108,19 +108,19 @@ fn a_log_of_format_1_opens_and_goes_on_in_format_2() {
         assert_eq!(first, golden, "{name}");
         let second = fs::read_to_string(log.join("00000002.jsonl")).expect("read");
         let lines: Vec<&str> = second.lines().collect();
-        let id = Walk::ledger_id(&log).expect("an id");
+        let id = LogReader::read_ledger_id(&log).expect("an id");
         assert_eq!(lines.len(), 2, "{name}");
         for line in &lines {
             assert!(line.contains(&format!("\"format\":{FORMAT},")), "{line}");
             assert!(line.contains(&format!("\"ledger\":\"{id}\"")), "{line}");
         }
         // Every copy of the log has the same id, whenever it is first written to.
-        let copy = self::store(name);
-        let of_copy = Walk::ledger_id(&copy.path().join("log")).expect("an id");
+        let copy = self::store_with_log(name);
+        let of_copy = LogReader::read_ledger_id(&copy.path().join("log")).expect("an id");
         assert_eq!(of_copy, id, "{name}");
         assert_ne!(id, LedgerId::NONE);
 
-        let again = open(dir.path(), Create::No, later(now), &mut |_| {}).expect("it opens");
+        let again = open(dir.path(), CreateIfMissing::No, later(now), &mut |_| {}).expect("it opens");
         assert_eq!(again.notices, [], "{name}");
         assert_eq!(again.store.head().seq, commits + 1, "{name}");
     }
@@ -129,8 +129,8 @@ fn a_log_of_format_1_opens_and_goes_on_in_format_2() {
 /// A backup of format 1 is restored with its files as they are and the mark in a segment of format 2.
 #[test]
 fn a_backup_of_format_1_is_restored() {
-    for name in GOLDEN {
-        let backup = store(name);
+    for name in GOLDEN_LOGS {
+        let backup = store_with_log(name);
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("store");
         let now = "2027-12-01T00:00:00Z".parse().expect("an instant");
@@ -138,12 +138,12 @@ fn a_backup_of_format_1_is_restored() {
         let golden = fs::read(fixture(name)).expect("read");
         let first = fs::read(path.join("log/00000001.jsonl")).expect("read");
         assert_eq!(first, golden, "{name}");
-        let opened = open(&path, Create::No, now, &mut |_| {}).expect("it opens");
+        let opened = open(&path, CreateIfMissing::No, now, &mut |_| {}).expect("it opens");
         assert_eq!(opened.store.head().seq, restored.head.seq + 1, "{name}");
         let state = opened.store.ledger_state().expect("a state");
-        assert!(state.restored.is_some(), "{name}");
-        let of_backup = Walk::ledger_id(&backup.path().join("log")).expect("an id");
-        let of_store = Walk::ledger_id(&path.join("log")).expect("an id");
+        assert!(state.restored_at.is_some(), "{name}");
+        let of_backup = LogReader::read_ledger_id(&backup.path().join("log")).expect("an id");
+        let of_store = LogReader::read_ledger_id(&path.join("log")).expect("an id");
         assert_eq!(of_store, of_backup, "{name}");
     }
 }
@@ -155,30 +155,30 @@ fn a_line_of_another_ledger_is_refused() {
     let made = || {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("store");
-        let mut store = open(&path, Create::Yes, now, &mut |_| {})
+        let mut store = open(&path, CreateIfMissing::Yes, now, &mut |_| {})
             .expect("it opens")
             .store;
         let account = maitred::domain::id::AccountId::parse("bo").expect("a name");
         store
-            .commit(now, vec![Fact::Opened { account }], &[])
+            .commit(now, vec![Fact::AccountOpened { account }], &[])
             .expect("it commits");
         store.close().expect("it closes");
         (dir, path)
     };
     let (one, other) = (made(), made());
-    let id = |path: &Path| Walk::ledger_id(&path.join("log")).expect("an id");
+    let id = |path: &Path| LogReader::read_ledger_id(&path.join("log")).expect("an id");
     assert_ne!(id(&one.1), id(&other.1), "each ledger has an id of its own");
     let path = one.1.join("log/00000001.jsonl");
     let text = fs::read_to_string(&path).expect("read");
     let line = text.lines().nth(1).expect("a commit");
     let sealed = maitred::store::log::line::unseal(line.as_bytes()).expect("whole");
-    let facts = sealed.entry().expect("a commit").facts.to_vec();
-    let forged = maitred::store::log::line::commit(id(&other.1), (1, now), &facts, sealed.prev);
+    let facts = sealed.parse_entry().expect("a commit").facts.to_vec();
+    let forged = maitred::store::log::line::format_commit(id(&other.1), (1, now), &facts, sealed.prev);
     let header = text.lines().next().expect("a header");
     let forged = String::from_utf8(forged.expect("written").0).expect("UTF-8");
     fs::write(&path, format!("{header}\n{forged}")).expect("written");
     fs::remove_file(one.1.join("clean")).expect("it was closed");
-    let error = open(&one.1, Create::No, now, &mut |_| {}).map(|_| ());
+    let error = open(&one.1, CreateIfMissing::No, now, &mut |_| {}).map(|_| ());
     let mut text = String::new();
     let mut source: Option<&dyn std::error::Error> = Some(error.as_ref().expect_err("refused"));
     while let Some(error) = source {

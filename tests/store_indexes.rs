@@ -5,16 +5,16 @@ mod store_support;
 
 use std::path::Path;
 
-use maitred::domain::decision::{Code, Decision, Outcome, Reason};
-use maitred::domain::fact::{Back, Fact};
-use maitred::domain::request::{CallKind, PinTry, Request, RequestState, Verdict};
+use maitred::domain::decision::{ReasonCode, Decision, DecisionOutcome, Reason};
+use maitred::domain::fact::{RefundPart, Fact};
+use maitred::domain::request::{CallKind, PinAttempt, Request, RequestState, OperatorDecision};
 use maitred::domain::time::{Span, Time};
 use maitred::store::memory::MemoryStore;
 use maitred::store::opened::LogStore;
 use maitred::store::port::Store;
 use store_support::{
-    account, address, at, booking, decided, grant, hold, intent, open_small, part, post, reference,
-    request_id, settled, uid,
+    account, address, at, booking, decided_fact, grant_fact, hold_fact, confirm_intent, open_small, lot_part, post_fact, reference,
+    request_id, outcome_fact, uid,
 };
 
 const BO: &str = "bo@example.com";
@@ -26,7 +26,7 @@ fn hour(number: i64) -> Time {
 /// The facts in both stores, each in a commit of its own, looked at right then and after a rebuild.
 fn check(facts: Vec<Vec<Fact>>, look: impl Fn(&dyn Store, &str)) {
     let dir = tempfile::tempdir().expect("a directory");
-    let mut disk = opened(dir.path());
+    let mut disk = open_store(dir.path());
     let mut memory = MemoryStore::new();
     for (n, facts) in (1..).zip(facts) {
         disk.commit(at(n), facts.clone(), &[]).expect("they fit");
@@ -35,37 +35,37 @@ fn check(facts: Vec<Vec<Fact>>, look: impl Fn(&dyn Store, &str)) {
     look(&memory, "in memory");
     look(&disk, "on disk");
     drop(disk);
-    let disk = opened(dir.path());
+    let disk = open_store(dir.path());
     look(&disk, "rebuilt");
     let verified = disk.verify(&mut |_| {}).expect("it verifies");
     assert_eq!(verified.differences, [""; 0]);
 }
 
-fn opened(path: &Path) -> LogStore {
+fn open_store(path: &Path) -> LogStore {
     open_small(path).expect("it opens").store
 }
 
 /// An intent with its hold, of a booking at that hour.
-fn held(id: &str, to: &str, start: Time) -> Vec<Fact> {
-    let mut hold = hold(id, id, to, vec![part(to, 1)]);
+fn hold_facts(id: &str, to: &str, start: Time) -> Vec<Fact> {
+    let mut hold = hold_fact(id, id, to, vec![lot_part(to, 1)]);
     if let Fact::Hold { start: at, .. } = &mut hold {
         *at = start;
     }
-    vec![decided(intent(id, &[id], at(0))), hold]
+    vec![decided_fact(confirm_intent(id, &[id], at(0))), hold]
 }
 
 /// The same, confirmed.
-fn charged(id: &str, to: &str, start: Time) -> Vec<Fact> {
-    let mut facts = held(id, to, start);
-    facts.extend([post(id), settled(id, Outcome::Confirmed)]);
+fn charge_facts(id: &str, to: &str, start: Time) -> Vec<Fact> {
+    let mut facts = hold_facts(id, to, start);
+    facts.extend([post_fact(id), outcome_fact(id, DecisionOutcome::Confirmed)]);
     facts
 }
 
-fn refund(id: &str, credits: u64, close: bool) -> Fact {
-    let back = Back {
+fn refund_fact(id: &str, credits: u64, close: bool) -> Fact {
+    let back = RefundPart {
         grant: reference(BO),
         credits,
-        restored: None,
+        replacement_lot: None,
     };
     Fact::Refund {
         booking: uid(id),
@@ -80,11 +80,11 @@ fn declines_and_wrong_pins_by_their_time() {
     let declined_at = |id: &str, at: Time| Request {
         decision: Decision::Decline,
         call: Some(CallKind::Decline),
-        ..intent(id, &[id], at)
+        ..confirm_intent(id, &[id], at)
     };
     let by_operator = Request {
         reasons: vec![Reason {
-            code: Code::Operator,
+            code: ReasonCode::Operator,
             text: "not this one".to_owned(),
         }],
         ..declined_at("operator", hour(2))
@@ -94,27 +94,27 @@ fn declines_and_wrong_pins_by_their_time() {
         ..declined_at("noted", hour(2))
     };
     let tried = |id: &str, right: bool, created: Time| Request {
-        created,
-        pin: Some(PinTry {
-            right,
+        created_at: created,
+        pin_attempt: Some(PinAttempt {
+            is_correct: right,
             origin: "f00d".to_owned(),
         }),
         ..declined_at(id, hour(8))
     };
     let facts = vec![
-        vec![grant(BO, BO, 9)],
-        held("confirmed", BO, hour(1)),
+        vec![grant_fact(BO, BO, 9)],
+        hold_facts("confirmed", BO, hour(1)),
         vec![
-            decided(declined_at("one", hour(1))),
-            decided(declined_at("two", hour(3))),
-            decided(by_operator),
-            decided(noted),
+            decided_fact(declined_at("one", hour(1))),
+            decided_fact(declined_at("two", hour(3))),
+            decided_fact(by_operator),
+            decided_fact(noted),
         ],
-        vec![settled("one", Outcome::Declined)],
+        vec![outcome_fact("one", DecisionOutcome::Declined)],
         vec![
-            decided(tried("wrong", false, hour(1))),
-            decided(tried("right", true, hour(2))),
-            decided(tried("later", false, hour(3))),
+            decided_fact(tried("wrong", false, hour(1))),
+            decided_fact(tried("right", true, hour(2))),
+            decided_fact(tried("later", false, hour(3))),
         ],
     ];
     let rows = [
@@ -128,23 +128,23 @@ fn declines_and_wrong_pins_by_their_time() {
     ];
     check(facts, |store, place| {
         for (since, until, limit, expect) in rows {
-            let found = store.declined(hour(since), hour(until), limit);
+            let found = store.decline_times(hour(since), hour(until), limit);
             let expect: Vec<Time> = expect.iter().map(|at| hour(*at)).collect();
             assert_eq!(found.expect("it reads"), expect, "{place}: {since} {until}");
         }
         for (since, expect) in [(0, &["later", "wrong"][..]), (2, &["later"]), (4, &[])] {
-            let found = store.wrong_pins(hour(since), 9).expect("it reads");
+            let found = store.wrong_pin_requests(hour(since), 9).expect("it reads");
             let found: Vec<&str> = found.iter().map(|request| request.id.as_str()).collect();
             assert_eq!(found, expect, "{place}: {since}");
         }
-        let found = store.wrong_pins(hour(0), 1).expect("it reads");
+        let found = store.wrong_pin_requests(hour(0), 1).expect("it reads");
         assert_eq!(found[0].id, request_id("later"), "{place}");
     });
 }
 
 #[test]
 fn charges_of_an_account_by_their_start() {
-    let closed = |id: &str| Fact::Closed {
+    let closed = |id: &str| Fact::ChargeClosed {
         booking: uid(id),
         reason: "over".into(),
     };
@@ -153,33 +153,33 @@ fn charges_of_an_account_by_their_start() {
         to: booking(to),
         start,
         end: start,
-        keeps: 0,
+        non_refundable: 0,
     };
     let void = Fact::Void {
         booking: uid("void"),
         reason: "superseded".into(),
-        back: Vec::new(),
+        refund_parts: Vec::new(),
     };
     let facts = vec![
         // The other's name begins with Bo's.
-        vec![grant(BO, BO, 20), grant("other", "bo@example.community", 9)],
-        held("held", BO, hour(3)),
-        charged("open-b", BO, hour(2)),
-        charged("open-a", BO, hour(2)),
-        charged("final", BO, hour(1)),
+        vec![grant_fact(BO, BO, 20), grant_fact("other", "bo@example.community", 9)],
+        hold_facts("held", BO, hour(3)),
+        charge_facts("open-b", BO, hour(2)),
+        charge_facts("open-a", BO, hour(2)),
+        charge_facts("final", BO, hour(1)),
         vec![closed("final")],
-        held("void", BO, hour(2)),
-        vec![void, settled("void", Outcome::Superseded)],
-        charged("given-back", BO, hour(2)),
-        vec![refund("given-back", 1, true)],
-        charged("all-back-but-open", BO, hour(4)),
-        vec![refund("all-back-but-open", 1, false)],
-        charged("from", BO, hour(2)),
+        hold_facts("void", BO, hour(2)),
+        vec![void, outcome_fact("void", DecisionOutcome::Superseded)],
+        charge_facts("given-back", BO, hour(2)),
+        vec![refund_fact("given-back", 1, true)],
+        charge_facts("all-back-but-open", BO, hour(4)),
+        vec![refund_fact("all-back-but-open", 1, false)],
+        charge_facts("from", BO, hour(2)),
         vec![moved("from", "to", hour(6))],
-        charged("joined", BO, hour(7)),
-        charged("joins", BO, hour(2)),
+        charge_facts("joined", BO, hour(7)),
+        charge_facts("joins", BO, hour(2)),
         vec![moved("joins", "joined", hour(5))],
-        held_by_other(),
+        hold_facts_of_other(),
     ];
     let close = Span::microseconds(1);
     let rows: [(Time, Time, usize, &[&str]); 12] = [
@@ -225,57 +225,57 @@ fn charges_of_an_account_by_their_start() {
     });
 }
 
-fn held_by_other() -> Vec<Fact> {
+fn hold_facts_of_other() -> Vec<Fact> {
     let id = "others";
-    let request = decided(intent(id, &[id], at(0)));
-    let lot = vec![part("other", 1)];
-    vec![request, hold(id, id, "bo@example.community", lot)]
+    let request = decided_fact(confirm_intent(id, &[id], at(0)));
+    let lot = vec![lot_part("other", 1)];
+    vec![request, hold_fact(id, id, "bo@example.community", lot)]
 }
 
 /// A note of what the booker asked for at that hour, ending at another.
-fn note(id: &str, booker: Option<&str>, created: Time, end: Time) -> Request {
+fn note_of(id: &str, booker: Option<&str>, created: Time, end: Time) -> Request {
     Request {
         booker: booker.map(address),
-        created,
+        created_at: created,
         end,
         decision: Decision::Wait { until: None },
         state: RequestState::Noted,
         call: None,
-        ..intent(id, &[id], at(0))
+        ..confirm_intent(id, &[id], at(0))
     }
 }
 
-fn begun(mut request: Request) -> Request {
+fn begin_intent(mut request: Request) -> Request {
     request.decision = Decision::Decline;
     request.state = RequestState::Recorded;
     request
 }
 
 #[test]
-fn requests_by_who_asked() {
-    let of_bo = |id: &str, created| note(id, Some(BO), created, hour(50));
+fn requests_by_booker() {
+    let of_bo = |id: &str, created| note_of(id, Some(BO), created, hour(50));
     let mut grown = of_bo("series", hour(9));
-    grown.created = hour(4);
+    grown.created_at = hour(4);
     let facts = vec![
-        vec![decided(of_bo("noted", hour(1)))],
-        vec![decided(begun(of_bo("recorded", hour(3))))],
-        vec![decided(begun(of_bo("settled", hour(2))))],
-        vec![settled("settled", Outcome::Declined)],
+        vec![decided_fact(of_bo("noted", hour(1)))],
+        vec![decided_fact(begin_intent(of_bo("recorded", hour(3))))],
+        vec![decided_fact(begin_intent(of_bo("settled", hour(2))))],
+        vec![outcome_fact("settled", DecisionOutcome::Declined)],
         vec![
-            decided(of_bo("same-a", hour(5))),
-            decided(of_bo("same-b", hour(5))),
+            decided_fact(of_bo("same-a", hour(5))),
+            decided_fact(of_bo("same-b", hour(5))),
         ],
-        vec![decided(of_bo("series", hour(9)))],
-        vec![decided(grown)],
-        vec![decided(of_bo("renamed", hour(6)))],
-        vec![decided(note(
+        vec![decided_fact(of_bo("series", hour(9)))],
+        vec![decided_fact(grown)],
+        vec![decided_fact(of_bo("renamed", hour(6)))],
+        vec![decided_fact(note_of(
             "renamed",
             Some("al@example.com"),
             hour(6),
             hour(50),
         ))],
-        vec![decided(note("nobody", None, hour(6), hour(50)))],
-        vec![decided(note(
+        vec![decided_fact(note_of("nobody", None, hour(6), hour(50)))],
+        vec![decided_fact(note_of(
             "longer",
             Some("bo@example.community"),
             hour(7),
@@ -301,7 +301,7 @@ fn requests_by_who_asked() {
     ];
     check(facts, |store, place| {
         for (booker, since, limit, expect) in rows {
-            let found = store.asked_by(&address(booker), since, limit);
+            let found = store.requests_of_booker(&address(booker), since, limit);
             let found = found.expect("it reads");
             let ids: Vec<&str> = found.iter().map(|request| request.id.as_str()).collect();
             assert_eq!(ids, expect, "{place}: {limit} of {booker} since {since}");
@@ -311,7 +311,7 @@ fn requests_by_who_asked() {
 
 #[test]
 fn notes_by_their_end() {
-    let noted = |id: &str, end| decided(note(id, Some(BO), hour(0), end));
+    let noted = |id: &str, end| decided_fact(note_of(id, Some(BO), hour(0), end));
     let facts = vec![
         vec![
             noted("c", hour(1)),
@@ -321,17 +321,17 @@ fn notes_by_their_end() {
         vec![noted("later", hour(1))],
         vec![noted("later", hour(4))],
         vec![noted("spoken-of", hour(3))],
-        vec![Fact::Reviewed {
+        vec![Fact::RequestReviewed {
             request: request_id("spoken-of"),
-            verdict: Verdict::Decline,
+            decision: OperatorDecision::Decline,
             reason: "full".to_owned(),
         }],
         vec![noted("begun", hour(3))],
-        vec![decided(begun(note("begun", Some(BO), hour(0), hour(3))))],
+        vec![decided_fact(begin_intent(note_of("begun", Some(BO), hour(0), hour(3))))],
         vec![noted("over", hour(3))],
         vec![
-            decided(begun(note("over", Some(BO), hour(0), hour(3)))),
-            settled("over", Outcome::Superseded),
+            decided_fact(begin_intent(note_of("over", Some(BO), hour(0), hour(3)))),
+            outcome_fact("over", DecisionOutcome::Superseded),
         ],
     ];
     type Row = (Option<(Time, &'static str)>, usize, &'static [&'static str]);
@@ -356,8 +356,8 @@ fn notes_by_their_end() {
         let review = spoken_of.and_then(|request| request.review);
         let review = review.expect("an operator spoke");
         assert_eq!(
-            (review.verdict, review.at),
-            (Verdict::Decline, at(5)),
+            (review.decision, review.at),
+            (OperatorDecision::Decline, at(5)),
             "{place}"
         );
     });

@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 
 use maitred::domain::fact::Fact;
 use maitred::domain::time::Time;
-use maitred::store::log::line::{self, Fault, Hash, Header, LedgerId};
-use maitred::store::log::walk::{End, LogError, Walk};
-use maitred::store::open::{Notice, OpenError};
+use maitred::store::log::line::{self, Fault, Hash, SegmentHeader, LedgerId};
+use maitred::store::log::walk::{LogEnd, LogError, LogReader};
+use maitred::store::open::{OpenNotice, OpenError};
 use maitred::store::port::Store;
 use maitred::store::record::fact;
-use store_support::{at, chain, confirmed, grant, open, open_quietly, open_saying};
+use store_support::{at, error_chain, confirmed_facts, grant_fact, open, open_without_notice, open_with_notice};
 
 /// A log of four commits in a directory of its own, and its bytes.
-struct Log {
+struct LogFixture {
     _dir: tempfile::TempDir,
     store: PathBuf,
     dir: PathBuf,
@@ -23,17 +23,17 @@ struct Log {
     text: Vec<u8>,
 }
 
-impl Log {
+impl LogFixture {
     fn new() -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let store = dir.path().join("store");
         let mut opened = open(&store).expect("it opens").store;
         for n in 0..3 {
-            let fact = grant(&format!("g{n}"), "bo", 5);
+            let fact = grant_fact(&format!("g{n}"), "bo", 5);
             opened.commit(at(n), vec![fact], &[]).expect("it commits");
         }
-        let mut facts = confirmed("uid", "bo", "g0", at(3));
-        facts.extend(confirmed("other", "bo", "g1", at(3)));
+        let mut facts = confirmed_facts("uid", "bo", "g0", at(3));
+        facts.extend(confirmed_facts("other", "bo", "g1", at(3)));
         opened.commit(at(3), facts, &[]).expect("it commits");
         opened.close().expect("it closes");
         let path = store.join("log/00000001.jsonl");
@@ -47,16 +47,16 @@ impl Log {
         }
     }
 
-    fn put(&self, text: &[u8]) {
+    fn write(&self, text: &[u8]) {
         fs::write(&self.path, text).expect("written");
     }
 
-    fn walk(&self) -> Result<End, LogError> {
+    fn walk(&self) -> Result<LogEnd, LogError> {
         walk(&self.dir)
     }
 
     /// The file, line and text of the refusal.
-    fn refused(&self, harm: &str) -> (u64, Fault) {
+    fn first_refusal(&self, harm: &str) -> (u64, Fault) {
         match self.walk() {
             Err(LogError::Damaged { path, line, fault }) => {
                 assert_eq!(path, self.path);
@@ -68,7 +68,7 @@ impl Log {
     }
 
     /// Where the last line begins.
-    fn last(&self) -> usize {
+    fn last_line_offset(&self) -> usize {
         let before = &self.text[..self.text.len() - 1];
         1 + before
             .iter()
@@ -81,21 +81,21 @@ impl Log {
     }
 }
 
-fn walk(dir: &Path) -> Result<End, LogError> {
-    let mut walk = Walk::start(dir)?;
-    while let Some(line) = walk.line()? {
+fn walk(dir: &Path) -> Result<LogEnd, LogError> {
+    let mut walk = LogReader::open(dir)?;
+    while let Some(line) = walk.next_line()? {
         let commit = line.commit();
-        commit.map_err(|fault| walk.refuse_last(fault))?;
+        commit.map_err(|fault| walk.last_line_error(fault))?;
     }
     Ok(walk.end())
 }
 
 #[test]
-fn every_line_names_the_one_before() {
-    let log = Log::new();
+fn every_line_holds_the_hash_of_the_previous_line() {
+    let log = LogFixture::new();
     let end = log.walk().expect("it is whole");
-    assert_eq!((end.chain.seq, end.torn), (4, 0));
-    assert_eq!(end.place.offset, log.text.len() as u64);
+    assert_eq!((end.chain.seq, end.torn_bytes), (4, 0));
+    assert_eq!(end.position.offset, log.text.len() as u64);
     let text = String::from_utf8(log.text.clone()).expect("UTF-8");
     let mut before = "0".repeat(64);
     for line in text.lines() {
@@ -112,75 +112,75 @@ fn every_line_names_the_one_before() {
 #[test]
 fn the_form_of_a_line_and_of_a_header() {
     let ledger = LedgerId::parse("0a1b2c3d-0000-4000-8000-00000000000f").expect("an id");
-    let header = Header {
+    let header = SegmentHeader {
         ledger: Some(ledger),
         segment: 1,
         first: 1,
         created: at(0),
     };
-    let (text, hash) = line::header(&header, Hash::NONE).expect("it can be written");
-    let (commit, _) = line::commit(ledger, (7, at(1)), b"[]", hash).expect("it can be written");
+    let (text, hash) = line::format_header(&header, Hash::NONE).expect("it can be written");
+    let (commit, _) = line::format_commit(ledger, (7, at(1)), b"[]", hash).expect("it can be written");
     let text = String::from_utf8([text, commit].concat()).expect("UTF-8");
     insta::assert_snapshot!("line_and_header", text);
-    assert!(line::commit(ledger, (1, Time::MAX_UTC), b"[]", hash).is_none());
+    assert!(line::format_commit(ledger, (1, Time::MAX_UTC), b"[]", hash).is_none());
 }
 
 #[test]
 fn a_line_cut_anywhere_is_torn() {
-    let log = Log::new();
-    let last = log.last();
+    let log = LogFixture::new();
+    let last = log.last_line_offset();
     for length in last..log.text.len() {
-        log.put(&log.text[..length]);
+        log.write(&log.text[..length]);
         let end = log.walk().expect("a torn tail is no damage");
         assert_eq!(end.chain.seq, 3);
-        assert_eq!(end.place.offset, last as u64);
-        assert_eq!(end.torn, (length - last) as u64);
-        assert_eq!(end.line, 5);
+        assert_eq!(end.position.offset, last as u64);
+        assert_eq!(end.torn_bytes, (length - last) as u64);
+        assert_eq!(end.line_number, 5);
     }
 }
 
 #[test]
 fn a_torn_tail_is_cut_kept_and_reported_and_the_log_goes_on() {
-    let log = Log::new();
-    let last = log.last();
+    let log = LogFixture::new();
+    let last = log.last_line_offset();
     for length in [last + 1, last + 40, log.text.len() - 2, log.text.len() - 1] {
-        log.put(&log.text[..length]);
-        let kept = log.dir.join("torn-4");
-        if kept.exists() {
-            fs::remove_file(&kept).expect("removed");
+        log.write(&log.text[..length]);
+        let torn_file = log.dir.join("torn-4");
+        if torn_file.exists() {
+            fs::remove_file(&torn_file).expect("removed");
         }
         // First after a clean end, then after a crash.
         let acknowledged = log.store.join("clean").exists();
         let opened = open(&log.store).expect("it opens");
-        let torn = Notice::Torn {
+        let torn = OpenNotice::TornLineCut {
             file: log.path.clone(),
             line: 5,
             bytes: (length - last) as u64,
-            kept: kept.clone(),
+            saved_as: torn_file.clone(),
             acknowledged,
         };
         assert_eq!(opened.notices[0], torn);
         assert!(matches!(
             opened.notices[1],
-            Notice::Rebuilt { commits: 3, .. }
+            OpenNotice::ProjectionRebuilt { commits: 3, .. }
         ));
-        assert_eq!(fs::read(&kept).expect("read"), &log.text[last..length]);
+        assert_eq!(fs::read(&torn_file).expect("read"), &log.text[last..length]);
         assert_eq!(fs::read(&log.path).expect("read"), &log.text[..last]);
         drop(opened);
     }
-    let (mut store, _) = open_saying(&log.store);
+    let (mut store, _) = open_with_notice(&log.store);
     assert_eq!(store.head().seq, 3);
     store
-        .commit(at(9), vec![grant("more", "bo", 1)], &[])
+        .commit(at(9), vec![grant_fact("more", "bo", 1)], &[])
         .expect("it commits");
     store.close().expect("it closes");
     drop(store);
-    assert_eq!(open_quietly(&log.store).head().seq, 4);
+    assert_eq!(open_without_notice(&log.store).head().seq, 4);
 }
 
 #[test]
 fn a_changed_byte_is_refused_by_its_line() {
-    let log = Log::new();
+    let log = LogFixture::new();
     for byte in 0..log.text.len() {
         // Every byte in one way, some in all.
         let ways: [fn(u8) -> u8; 5] = [|b| b ^ 1, |b| b ^ 0x20, |b| b ^ 0x80, |_| 0, |_| b'\n'];
@@ -195,14 +195,14 @@ fn a_changed_byte_is_refused_by_its_line() {
             if text == log.text {
                 continue;
             }
-            log.put(&text);
+            log.write(&text);
             let harm = format!("byte {byte} is {:?}", text[byte] as char);
             if byte == log.text.len() - 1 {
                 let end = log.walk().expect("without its newline it is torn");
-                assert_eq!((end.chain.seq, end.line), (3, 5), "{harm}");
-                assert!(end.torn > 0, "{harm}");
+                assert_eq!((end.chain.seq, end.line_number), (3, 5), "{harm}");
+                assert!(end.torn_bytes > 0, "{harm}");
             } else {
-                assert_eq!(log.refused(&harm).0, log.line_of(byte), "{harm}");
+                assert_eq!(log.first_refusal(&harm).0, log.line_of(byte), "{harm}");
             }
         }
     }
@@ -210,29 +210,29 @@ fn a_changed_byte_is_refused_by_its_line() {
 
 #[test]
 fn a_refusal_changes_nothing() {
-    let log = Log::new();
+    let log = LogFixture::new();
     let mut text = log.text.clone();
     let middle = text.len() / 2;
     text[middle] ^= 1;
-    log.put(&text);
+    log.write(&text);
     for _ in 0..2 {
         let error = open(&log.store).map(|_| ()).expect_err("it was altered");
-        let said = chain(&error);
+        let message = error_chain(&error);
         assert!(
-            said.contains(&format!("line {} of", log.line_of(middle))),
-            "{said}"
+            message.contains(&format!("line {} of", log.line_of(middle))),
+            "{message}"
         );
-        assert!(said.contains("00000001.jsonl"), "{said}");
-        assert!(said.contains("it was altered"), "{said}");
+        assert!(message.contains("00000001.jsonl"), "{message}");
+        assert!(message.contains("it was altered"), "{message}");
     }
     assert_eq!(fs::read(&log.path).expect("read"), text);
-    log.put(&log.text);
-    assert_eq!(open_quietly(&log.store).head().seq, 4);
+    log.write(&log.text);
+    assert_eq!(open_without_notice(&log.store).head().seq, 4);
 }
 
 #[test]
 fn lines_taken_out_put_in_or_moved_are_refused() {
-    let log = Log::new();
+    let log = LogFixture::new();
     let lines: Vec<&[u8]> = log.text.split_inclusive(|b| *b == b'\n').collect();
     for (harm, order, line) in [
         ("the header is gone", vec![1, 2, 3, 4], 1),
@@ -243,8 +243,8 @@ fn lines_taken_out_put_in_or_moved_are_refused() {
         ("the header is there twice", vec![0, 0, 1, 2, 3, 4], 2),
     ] {
         let text: Vec<&[u8]> = order.iter().map(|n| lines[*n]).collect();
-        log.put(&text.concat());
-        assert_eq!(log.refused(harm).0, line, "{harm}");
+        log.write(&text.concat());
+        assert_eq!(log.first_refusal(harm).0, line, "{harm}");
     }
     for (harm, text, line) in [
         ("an empty line", b"\n".to_vec(), 6),
@@ -255,17 +255,17 @@ fn lines_taken_out_put_in_or_moved_are_refused() {
             6,
         ),
     ] {
-        log.put(&[&log.text[..], &text].concat());
-        assert_eq!(log.refused(harm).0, line, "{harm}");
+        log.write(&[&log.text[..], &text].concat());
+        assert_eq!(log.first_refusal(harm).0, line, "{harm}");
     }
-    log.put(b"");
-    assert_eq!(log.refused("nothing at all").0, 1);
+    log.write(b"");
+    assert_eq!(log.first_refusal("nothing at all").0, 1);
 }
 
 #[test]
-fn lost_sectors_are_torn_and_other_zeros_are_not() {
-    let log = Log::new();
-    let (last, length) = (log.last(), log.text.len());
+fn a_tail_of_lost_sectors_is_torn_and_other_zeros_are_refused() {
+    let log = LogFixture::new();
+    let (last, length) = (log.last_line_offset(), log.text.len());
     let edge = last.next_multiple_of(512);
     assert!(edge + 1024 < length, "the last line spans some sectors");
     let rows = [
@@ -282,72 +282,72 @@ fn lost_sectors_are_torn_and_other_zeros_are_not() {
     for (harm, zeros, torn) in rows {
         let mut text = log.text.clone();
         text[zeros].fill(0);
-        log.put(&text);
+        log.write(&text);
         if torn {
             let end = log.walk().expect(harm);
             assert_eq!(
-                (end.chain.seq, end.torn),
+                (end.chain.seq, end.torn_bytes),
                 (3, (length - last) as u64),
                 "{harm}"
             );
             // The same with a whole line after it is no crash of ours.
             if text.ends_with(b"\n") {
-                log.put(&[&text[..], b"x\n"].concat());
-                assert_eq!(log.refused(harm).0, 5, "{harm}");
+                log.write(&[&text[..], b"x\n"].concat());
+                assert_eq!(log.first_refusal(harm).0, 5, "{harm}");
             }
         } else {
-            assert_eq!(log.refused(harm).0, 5, "{harm}");
+            assert_eq!(log.first_refusal(harm).0, 5, "{harm}");
         }
     }
 }
 
 /// The last line made anew with these facts, its hash and place in the chain in order, and without
 /// the marker of the close, which would know that it is another.
-fn forge(log: &Log, facts: &[u8]) {
-    let last = log.last();
-    log.put(&log.text[..last]);
+fn forge_last_line(log: &LogFixture, facts: &[u8]) {
+    let last = log.last_line_offset();
+    log.write(&log.text[..last]);
     let end = log.walk().expect("it is whole");
     let ledger = end.ledger.expect("format 2");
-    let line = line::commit(ledger, (4, at(3)), facts, end.chain.hash);
+    let line = line::format_commit(ledger, (4, at(3)), facts, end.chain.hash);
     let (text, _) = line.expect("it can be written");
-    log.put(&[&log.text[..last], &text].concat());
+    log.write(&[&log.text[..last], &text].concat());
     fs::remove_file(log.store.join("clean")).expect("it was closed");
 }
 
 #[test]
-fn what_a_newer_version_wrote_is_refused_with_that_word() {
-    let log = Log::new();
-    forge(&log, br#"[{"sung":{"account":"bo"}}]"#);
+fn lines_of_a_newer_version_are_refused_as_such() {
+    let log = LogFixture::new();
+    forge_last_line(&log, br#"[{"sung":{"account":"bo"}}]"#);
     let error = open(&log.store).map(|_| ()).expect_err("unknown");
-    let said = chain(&error);
-    assert!(said.contains("line 5 of"), "{said}");
+    let message = error_chain(&error);
+    assert!(message.contains("line 5 of"), "{message}");
     assert!(
-        said.contains("if a newer maitred wrote it, use that one"),
-        "{said}"
+        message.contains("if a newer maitred wrote it, use that one"),
+        "{message}"
     );
 
     let header = br#"{"log":"maitred","format":3,"what":"else""#.to_vec();
-    log.put(&line::seal(header, Hash::NONE).0);
+    log.write(&line::seal(header, Hash::NONE).0);
     let error = open(&log.store).map(|_| ()).expect_err("unknown");
-    let said = chain(&error);
+    let message = error_chain(&error);
     assert!(
-        said.contains("format 3, and this maitred reads up to 2: use a newer one"),
-        "{said}"
+        message.contains("format 3, and this maitred reads up to 2: use a newer one"),
+        "{message}"
     );
 }
 
 #[test]
 fn facts_that_do_not_fit_are_refused_by_line() {
-    let log = Log::new();
-    let twice = fact::write(&[grant("g0", "bo", 5)]).expect("it can be written");
-    forge(&log, &twice);
+    let log = LogFixture::new();
+    let twice = fact::write(&[grant_fact("g0", "bo", 5)]).expect("it can be written");
+    forge_last_line(&log, &twice);
     let error = open(&log.store).map(|_| ()).expect_err("it does not fit");
     assert!(
         matches!(error, OpenError::Log(LogError::Damaged { line: 5, .. })),
         "{error}"
     );
-    let said = chain(&error);
-    assert!(said.contains("reference g0 was used before"), "{said}");
+    let message = error_chain(&error);
+    assert!(message.contains("reference g0 was used before"), "{message}");
     assert!(
         !log.store.join("fold").exists(),
         "a half-made fold is not left behind"
@@ -360,8 +360,8 @@ fn a_segment_cut_off_in_the_middle_of_the_log_is_refused() {
     let store = dir.path().join("store");
     let mut opened = store_support::open_small(&store).expect("it opens").store;
     for n in 0..30 {
-        let facts: Vec<Fact> = confirmed(&format!("u{n}"), "bo", "g", at(n));
-        let first = (n == 0).then(|| grant("g", "bo", 100));
+        let facts: Vec<Fact> = confirmed_facts(&format!("u{n}"), "bo", "g", at(n));
+        let first = (n == 0).then(|| grant_fact("g", "bo", 100));
         let facts = first.into_iter().chain(facts).collect();
         opened.commit(at(n), facts, &[]).expect("it commits");
     }
@@ -374,7 +374,7 @@ fn a_segment_cut_off_in_the_middle_of_the_log_is_refused() {
     let LogError::Damaged {
         path: named,
         line,
-        fault: Fault::CutOff,
+        fault: Fault::Truncated,
     } = error
     else {
         panic!("{error}");

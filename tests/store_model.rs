@@ -5,30 +5,30 @@ mod store_support;
 
 use std::path::Path;
 
-use maitred::domain::account::{Account, Part};
+use maitred::domain::account::{Account, LotPart};
 use maitred::domain::booking::BookingRef;
-use maitred::domain::decision::{Decision, Outcome};
-use maitred::domain::fact::{Back, Fact};
+use maitred::domain::decision::{Decision, DecisionOutcome};
+use maitred::domain::fact::{RefundPart, Fact};
 use maitred::domain::id::{AccountId, Address, BookingUid};
-use maitred::domain::ledger::{Given, Violation};
-use maitred::domain::request::{Charge, ChargeState, Request, RequestState, Verdict};
+use maitred::domain::ledger::{GrantRecord, Violation};
+use maitred::domain::request::{Charge, ChargeState, Request, RequestState, OperatorDecision};
 use maitred::domain::time::Time;
-use maitred::domain::unresolved::{Resolver, Unresolved, UnresolvedCode};
+use maitred::domain::unresolved::{Resolver, UnresolvedBooking, UnresolvedCode};
 use maitred::store::memory::MemoryStore;
 use maitred::store::opened::LogStore;
-use maitred::store::port::{CommitError, Expected, Store, Subject, Written};
+use maitred::store::port::{CommitError, ExpectedVersion, Store, HistorySubject, LoggedFact};
 use proptest::prelude::*;
 use store_support::{
-    account, address, at, called, decided, grant, hold, intent, open_small, reference, request_id,
-    settled, uid,
+    account, address, at, call_fact, decided_fact, grant_fact, hold_fact, confirm_intent, open_small, reference, request_id,
+    outcome_fact, uid,
 };
 
 const ACCOUNTS: [&str; 3] = ["al@example.com", "bo@example.com", "änne"];
 
 /// One thing to do: which, and three numbers that say to what.
-type Deed = (u8, u8, u8, u8);
+type RandomCommand = (u8, u8, u8, u8);
 
-fn deeds() -> impl Strategy<Value = Vec<Deed>> {
+fn random_commands() -> impl Strategy<Value = Vec<RandomCommand>> {
     prop::collection::vec((0..20_u8, any::<u8>(), any::<u8>(), any::<u8>()), 1..90)
 }
 
@@ -36,45 +36,45 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
 
     #[test]
-    fn disk_and_memory_answer_alike(deeds in deeds()) {
+    fn disk_and_memory_answer_alike(deeds in random_commands()) {
         let dir = tempfile::tempdir().expect("a directory");
-        let mut disk = opened(dir.path());
+        let mut disk = open_disk(dir.path());
         let mut memory = MemoryStore::new();
         for (n, deed) in deeds.into_iter().enumerate() {
             let now = at(i64::try_from(n).expect("few") * 250);
             if deed.0 == 15 {
-                disk = reopened(dir.path(), disk, deed.1 % 2 == 0);
+                disk = reopen_disk(dir.path(), disk, deed.1 % 2 == 0);
             } else {
-                let facts = facts(&memory, deed, now);
-                both(&mut disk, &mut memory, now, facts);
+                let facts = command_facts(&memory, deed, now);
+                commit_to_both(&mut disk, &mut memory, now, facts);
             }
-            alike_in_short(&disk, &memory);
+            assert_same_summary(&disk, &memory);
         }
-        alike(&disk, &memory);
-        disk = reopened(dir.path(), disk, true);
-        alike(&disk, &memory);
-        disk = reopened(dir.path(), disk, false);
-        alike(&disk, &memory);
+        assert_same(&disk, &memory);
+        disk = reopen_disk(dir.path(), disk, true);
+        assert_same(&disk, &memory);
+        disk = reopen_disk(dir.path(), disk, false);
+        assert_same(&disk, &memory);
         let verified = disk.verify(&mut |_| {}).expect("it verifies");
         prop_assert_eq!(verified.differences, Vec::<String>::new());
         prop_assert_eq!(verified.head, disk.head());
     }
 }
 
-fn opened(path: &Path) -> LogStore {
+fn open_disk(path: &Path) -> LogStore {
     open_small(path).expect("it opens").store
 }
 
-fn reopened(path: &Path, mut disk: LogStore, cleanly: bool) -> LogStore {
+fn reopen_disk(path: &Path, mut disk: LogStore, cleanly: bool) -> LogStore {
     if cleanly {
         disk.close().expect("it closes");
     }
     drop(disk);
-    opened(path)
+    open_disk(path)
 }
 
 /// Commits to both, which take it or refuse it alike.
-fn both(disk: &mut LogStore, memory: &mut MemoryStore, now: Time, facts: Vec<Fact>) {
+fn commit_to_both(disk: &mut LogStore, memory: &mut MemoryStore, now: Time, facts: Vec<Fact>) {
     let one = disk.commit(now, facts.clone(), &[]);
     let other = memory.commit(now, facts, &[]);
     match (one, other) {
@@ -94,14 +94,14 @@ fn violation(error: CommitError) -> Violation {
 }
 
 /// What the numbers come to, given what is there. Most of it fits; some does not.
-fn facts(store: &MemoryStore, (deed, a, b, c): Deed, now: Time) -> Vec<Fact> {
+fn command_facts(store: &MemoryStore, (command, a, b, c): RandomCommand, now: Time) -> Vec<Fact> {
     let name = ACCOUNTS[usize::from(a) % ACCOUNTS.len()];
     let id = account(name);
     let there = store.account(&id).expect("it reads");
-    let charge = charges(store, ChargeState::Open, b);
+    let charge = find_charge(store, ChargeState::Open, b);
     let booking = charge.as_ref().map(|charge| charge.booking.uid.clone());
-    match deed {
-        0 => vec![Fact::Opened { account: id }],
+    match command {
+        0 => vec![Fact::AccountOpened { account: id }],
         1 | 2 => vec![Fact::Grant {
             reference: reference(&format!("grant {b}")),
             account: id,
@@ -109,47 +109,47 @@ fn facts(store: &MemoryStore, (deed, a, b, c): Deed, now: Time) -> Vec<Fact> {
             expires: (c % 3 == 0).then(|| at(i64::from(c) * 100)),
             reason: "ü".to_owned(),
         }],
-        3 => about(id, b, c),
+        3 => account_facts(id, b, c),
         4 => vec![Fact::Revoke {
             reference: reference(&format!("revoke {b}")),
             account: id,
-            parts: pick(there.as_ref(), u64::from(c % 8), now),
+            parts: allocate(there.as_ref(), u64::from(c % 8), now),
             reason: String::new(),
         }],
-        5 => expired(there.as_ref(), now),
-        6..=8 => decision(there.as_ref(), name, (b, c), now),
-        9 => vec![called(&format!("r{b}"), c % 2 == 0, now)],
-        10 | 11 => settlement(store, b, c % 3 == 0),
+        5 => expire_facts(there.as_ref(), now),
+        6..=8 => decision_facts(there.as_ref(), name, (b, c), now),
+        9 => vec![call_fact(&format!("r{b}"), c % 2 == 0, now)],
+        10 | 11 => settlement_facts(store, b, c % 3 == 0),
         12 => booking.map_or_else(Vec::new, |booking| {
-            vec![Fact::Closed {
+            vec![Fact::ChargeClosed {
                 booking,
                 reason: "over".into(),
             }]
         }),
-        13 => charge.map_or_else(Vec::new, |charge| vec![refund(&charge, c, now)]),
+        13 => charge.map_or_else(Vec::new, |charge| vec![refund_fact(&charge, c, now)]),
         14 => vec![Fact::Move {
             from: booking.unwrap_or_else(|| uid("none")),
             to: store_support::booking(&format!("moved{}", c % 8)),
-            start: start(b),
+            start: nth_start(b),
             end: now,
-            keeps: 0,
+            non_refundable: 0,
         }],
-        16 => vec![reviewed(store, b, c)],
-        18 | 19 => vec![unresolved(b, c)],
-        _ => vec![grant("twice", name, 1), grant("twice", name, 1)],
+        16 => vec![review_fact(store, b, c)],
+        18 | 19 => vec![unresolved_fact(b, c)],
+        _ => vec![grant_fact("twice", name, 1), grant_fact("twice", name, 1)],
     }
 }
 
-fn about(account: AccountId, b: u8, c: u8) -> Vec<Fact> {
+fn account_facts(account: AccountId, b: u8, c: u8) -> Vec<Fact> {
     let alias = address(&format!("alias{}@example.com", b % 4));
     vec![match c % 5 {
-        0 => Fact::Unaliased { account, alias },
-        1 | 2 => Fact::Aliased { account, alias },
-        3 => Fact::Frozen {
+        0 => Fact::AliasRemoved { account, alias },
+        1 | 2 => Fact::AliasAdded { account, alias },
+        3 => Fact::FreezeChanged {
             account,
-            why: (b.is_multiple_of(2)).then(|| "why".to_owned()),
+            reason: (b.is_multiple_of(2)).then(|| "why".to_owned()),
         },
-        _ => Fact::Described {
+        _ => Fact::AccountDescribed {
             account,
             tier: Some(format!("tier {b}")),
             tags: [format!("{b}")].into(),
@@ -158,21 +158,21 @@ fn about(account: AccountId, b: u8, c: u8) -> Vec<Fact> {
     }]
 }
 
-fn pick(account: Option<&Account>, credits: u64, now: Time) -> Vec<Part> {
+fn allocate(account: Option<&Account>, credits: u64, now: Time) -> Vec<LotPart> {
     let picked = account.and_then(|account| account.allocate(credits, now));
     picked.unwrap_or_default()
 }
 
-fn expired(account: Option<&Account>, now: Time) -> Vec<Fact> {
+fn expire_facts(account: Option<&Account>, now: Time) -> Vec<Fact> {
     let Some(account) = account else {
         return Vec::new();
     };
-    let lots = account.lots.iter().filter(|lot| !lot.alive(now));
+    let lots = account.lots.iter().filter(|lot| !lot.is_spendable(now));
     let expired = lots.map(|lot| Fact::Expire {
         account: account.id.clone(),
-        part: Part {
+        part: LotPart {
             grant: lot.grant.clone(),
-            credits: lot.left,
+            credits: lot.remaining,
         },
     });
     expired.collect()
@@ -180,7 +180,7 @@ fn expired(account: Option<&Account>, now: Time) -> Vec<Fact> {
 
 /// A wait, or an intent with its holds: of one booking, or of a long series, whose record does not
 /// fit one row of the fold.
-fn decision(there: Option<&Account>, name: &str, (b, c): (u8, u8), now: Time) -> Vec<Fact> {
+fn decision_facts(there: Option<&Account>, name: &str, (b, c): (u8, u8), now: Time) -> Vec<Fact> {
     let id = format!("r{b}");
     let uids: Vec<String> = match c % 4 {
         0 => (0..200)
@@ -189,37 +189,37 @@ fn decision(there: Option<&Account>, name: &str, (b, c): (u8, u8), now: Time) ->
         _ => vec![id.clone()],
     };
     let uids: Vec<&str> = uids.iter().map(String::as_str).collect();
-    let mut request: Request = intent(&id, &uids, now);
+    let mut request: Request = confirm_intent(&id, &uids, now);
     request.account = Some(account(name));
-    request.booker = (c % 5 > 0).then(|| booker(b / 2));
-    request.created = at(i64::from(c % 7) * 60_000);
-    request.end = start(c);
-    let parts = pick(there, 1, now);
+    request.booker = (c % 5 > 0).then(|| nth_booker(b / 2));
+    request.created_at = at(i64::from(c % 7) * 60_000);
+    request.end = nth_start(c);
+    let parts = allocate(there, 1, now);
     if parts.is_empty() {
         request.decision = Decision::Wait { until: None };
         request.state = RequestState::Noted;
-        return vec![decided(request)];
+        return vec![decided_fact(request)];
     }
     let held = uids.iter().take(3);
-    let lots: Vec<Vec<Part>> = held.clone().map(|_| parts.clone()).collect();
+    let lots: Vec<Vec<LotPart>> = held.clone().map(|_| parts.clone()).collect();
     let holds = held
         .zip(lots)
-        .map(|(uid, parts)| hold(uid, &id, name, parts))
+        .map(|(uid, parts)| hold_fact(uid, &id, name, parts))
         .map(|mut fact| {
             if let Fact::Hold { start: at, .. } = &mut fact {
-                *at = start(b);
+                *at = nth_start(b);
             }
             fact
         });
-    std::iter::once(decided(request)).chain(holds).collect()
+    std::iter::once(decided_fact(request)).chain(holds).collect()
 }
 
 /// On the unresolved list or off it, whether that fits or not.
-fn unresolved(b: u8, c: u8) -> Fact {
+fn unresolved_fact(b: u8, c: u8) -> Fact {
     let codes = [UnresolvedCode::Unmanaged, UnresolvedCode::Revived];
     let code = codes[usize::from(c) % codes.len()];
     match b % 3 {
-        0 => Fact::Resolved {
+        0 => Fact::UnresolvedResolved {
             booking: uid(&format!("u{}", b % 5)),
             code,
             reason: "seen".to_owned(),
@@ -229,7 +229,7 @@ fn unresolved(b: u8, c: u8) -> Fact {
                 Resolver::Operator
             },
         },
-        _ => Fact::Unresolved {
+        _ => Fact::UnresolvedListed {
             booking: store_support::booking(&format!("u{}", b % 5)),
             code,
             account: None,
@@ -240,37 +240,37 @@ fn unresolved(b: u8, c: u8) -> Fact {
 }
 
 /// A word about a note, or about nothing.
-fn reviewed(store: &MemoryStore, b: u8, c: u8) -> Fact {
+fn review_fact(store: &MemoryStore, b: u8, c: u8) -> Fact {
     let noted = store.open_notes(None, 100).expect("it reads");
     let note = noted.get(usize::from(b) % noted.len().max(1));
-    Fact::Reviewed {
+    Fact::RequestReviewed {
         request: note.map_or_else(|| request_id("nobody"), |note| note.id.clone()),
-        verdict: if c.is_multiple_of(2) {
-            Verdict::Confirm
+        decision: if c.is_multiple_of(2) {
+            OperatorDecision::Confirm
         } else {
-            Verdict::Decline
+            OperatorDecision::Decline
         },
         reason: format!("because {c}"),
     }
 }
 
 /// One of a few starts, so that some are equal.
-fn start(number: u8) -> Time {
+fn nth_start(number: u8) -> Time {
     at(i64::from(number % 9) * 3_600_000)
 }
 
 /// One of a few bookers; each is the beginning of the next one's address.
-fn booker(number: u8) -> Address {
+fn nth_booker(number: u8) -> Address {
     address(&format!(
         "bo@example.com{}",
         "m".repeat(usize::from(number % 3))
     ))
 }
 
-fn settlement(store: &MemoryStore, b: u8, void: bool) -> Vec<Fact> {
+fn settlement_facts(store: &MemoryStore, b: u8, void: bool) -> Vec<Fact> {
     let open = store.open_intents(100).expect("it reads");
     let Some(request) = open.get(usize::from(b) % open.len().max(1)) else {
-        return vec![settled("nobody", Outcome::Declined)];
+        return vec![outcome_fact("nobody", DecisionOutcome::Declined)];
     };
     let id = request.id.as_str();
     let held = request.bookings.iter().map(|booking| &booking.uid);
@@ -281,29 +281,29 @@ fn settlement(store: &MemoryStore, b: u8, void: bool) -> Vec<Fact> {
             Fact::Void {
                 booking,
                 reason: "superseded".into(),
-                back: Vec::new(),
+                refund_parts: Vec::new(),
             }
         } else {
             Fact::Post { booking }
         }
     });
     let mut facts: Vec<Fact> = entries.collect();
-    facts.push(settled(
+    facts.push(outcome_fact(
         id,
         if void {
-            Outcome::Superseded
+            DecisionOutcome::Superseded
         } else {
-            Outcome::Confirmed
+            DecisionOutcome::Confirmed
         },
     ));
     facts
 }
 
-fn refund(charge: &Charge, c: u8, now: Time) -> Fact {
-    let parts = charge.parts.iter().map(|part| Back {
+fn refund_fact(charge: &Charge, c: u8, now: Time) -> Fact {
+    let parts = charge.parts.iter().map(|part| RefundPart {
         grant: part.grant.clone(),
         credits: part.credits,
-        restored: (c.is_multiple_of(4))
+        replacement_lot: (c.is_multiple_of(4))
             .then(|| (reference(&format!("restored {}", charge.booking.uid)), now)),
     });
     Fact::Refund {
@@ -314,7 +314,7 @@ fn refund(charge: &Charge, c: u8, now: Time) -> Fact {
     }
 }
 
-fn charges(store: &MemoryStore, state: ChargeState, b: u8) -> Option<Charge> {
+fn find_charge(store: &MemoryStore, state: ChargeState, b: u8) -> Option<Charge> {
     let mut charges = store.open_charges(None, 1_000).expect("it reads");
     charges.retain(|charge| charge.state == state);
     let count = charges.len().max(1);
@@ -322,7 +322,7 @@ fn charges(store: &MemoryStore, state: ChargeState, b: u8) -> Option<Charge> {
 }
 
 /// What must be alike after every commit.
-fn alike_in_short(disk: &LogStore, memory: &MemoryStore) {
+fn assert_same_summary(disk: &LogStore, memory: &MemoryStore) {
     let accounts = memory.accounts(None, 100).expect("it reads");
     assert_eq!(disk.accounts(None, 100).expect("it reads"), accounts);
     assert!(accounts.iter().all(Account::adds_up));
@@ -333,35 +333,35 @@ fn alike_in_short(disk: &LogStore, memory: &MemoryStore) {
 }
 
 /// Everything that can be asked.
-fn alike(disk: &LogStore, memory: &MemoryStore) {
-    alike_in_short(disk, memory);
-    let requests = pages(|before| memory.decided(None, before, 7).expect("it reads"));
+fn assert_same(disk: &LogStore, memory: &MemoryStore) {
+    assert_same_summary(disk, memory);
+    let requests = all_pages(|before| memory.decided_requests(None, before, 7).expect("it reads"));
     assert_eq!(
-        pages(|before| disk.decided(None, before, 7).expect("it reads")),
+        all_pages(|before| disk.decided_requests(None, before, 7).expect("it reads")),
         requests
     );
     let open = memory.open_intents(1_000).expect("it reads");
     let is_open = |request: &&Request| request.state == RequestState::Recorded;
     assert_eq!(open.len(), requests.iter().filter(is_open).count());
-    assert!(open.is_sorted_by_key(|request| request.decided));
+    assert!(open.is_sorted_by_key(|request| request.decided_at));
     let since = at(5_000);
-    let late = requests.iter().filter(|request| request.decided >= since);
+    let late = requests.iter().filter(|request| request.decided_at >= since);
     let late: Vec<Request> = late.cloned().collect();
     assert_eq!(
-        disk.decided(Some(since), None, 1_000).expect("it reads"),
+        disk.decided_requests(Some(since), None, 1_000).expect("it reads"),
         late
     );
 
-    alike_in_indexes(disk, memory, &requests);
+    assert_same_indexes(disk, memory, &requests);
     let live = memory.open_charges(None, 1_000).expect("it reads");
     assert_eq!(disk.open_charges(None, 1_000).expect("it reads"), live);
-    let mut subjects: Vec<Subject> = Vec::new();
+    let mut subjects: Vec<HistorySubject> = Vec::new();
     for request in &requests {
         assert_eq!(
             disk.request(&request.id).expect("reads").as_ref(),
             Some(request)
         );
-        subjects.push(Subject::Request(request.id.clone()));
+        subjects.push(HistorySubject::Request(request.id.clone()));
         for BookingRef { uid, .. } in request.bookings.iter().take(4) {
             assert_eq!(
                 disk.request_of(uid).expect("reads"),
@@ -371,11 +371,11 @@ fn alike(disk: &LogStore, memory: &MemoryStore) {
                 disk.charge(uid).expect("reads"),
                 memory.charge(uid).expect("reads")
             );
-            subjects.push(Subject::Booking(uid.clone()));
+            subjects.push(HistorySubject::Booking(uid.clone()));
         }
     }
     for name in ACCOUNTS {
-        subjects.push(Subject::Account(account(name)));
+        subjects.push(HistorySubject::Account(account(name)));
     }
     for subject in subjects {
         assert_eq!(
@@ -385,12 +385,12 @@ fn alike(disk: &LogStore, memory: &MemoryStore) {
         );
     }
     for n in 0..=u8::MAX {
-        let given = |store: &dyn Store| -> Option<Given> {
+        let grant_record = |store: &dyn Store| -> Option<GrantRecord> {
             store
-                .given(&reference(&format!("grant {n}")))
+                .grant_record(&reference(&format!("grant {n}")))
                 .expect("it reads")
         };
-        assert_eq!(given(disk), given(memory));
+        assert_eq!(grant_record(disk), grant_record(memory));
     }
     for n in 0..4 {
         let alias = address(&format!("alias{n}@example.com"));
@@ -402,32 +402,32 @@ fn alike(disk: &LogStore, memory: &MemoryStore) {
 }
 
 /// The indexes, held against a plain look through everything.
-fn alike_in_indexes(disk: &LogStore, memory: &MemoryStore, requests: &[Request]) {
+fn assert_same_indexes(disk: &LogStore, memory: &MemoryStore, requests: &[Request]) {
     let noted = requests.iter().filter(|r| r.state == RequestState::Noted);
     let mut noted: Vec<Request> = noted.cloned().collect();
     noted.sort_by(|a, b| (a.end, &a.id).cmp(&(b.end, &b.id)));
     let mut charges = all_charges(memory, requests);
     charges.sort_by(|a, b| (a.start, &a.booking.uid).cmp(&(b.start, &b.booking.uid)));
     let stores: [&dyn Store; 2] = [disk, memory];
-    let mut listed: Vec<Unresolved> = (0..5).flat_map(|n| listed_of(memory, n)).collect();
-    listed.retain(Unresolved::is_open);
-    listed.sort_by_key(Unresolved::rank);
+    let mut listed: Vec<UnresolvedBooking> = (0..5).flat_map(|n| unresolved_of_booking(memory, n)).collect();
+    listed.retain(UnresolvedBooking::is_open);
+    listed.sort_by_key(UnresolvedBooking::rank);
     for store in stores {
-        assert_eq!(all_listed(store), listed);
+        assert_eq!(all_unresolved(store), listed);
         for n in 0..5 {
-            assert_eq!(listed_of(store, n), listed_of(memory, n));
+            assert_eq!(unresolved_of_booking(store, n), unresolved_of_booking(memory, n));
         }
         assert_eq!(open_notes(store), noted);
         for (n, since) in [(0, -60_000), (1, 120_000), (2, 60_001)] {
-            let (booker, since) = (booker(n), at(since));
-            let asked = requests.iter().filter(|request| {
-                request.booker.as_ref() == Some(&booker) && request.created >= since
+            let (booker, since) = (nth_booker(n), at(since));
+            let by_booker = requests.iter().filter(|request| {
+                request.booker.as_ref() == Some(&booker) && request.created_at >= since
             });
-            let mut asked: Vec<&Request> = asked.collect();
-            asked.sort_by(|a, b| (b.created, &b.id).cmp(&(a.created, &a.id)));
-            let found = store.asked_by(&booker, since, 5).expect("it reads");
+            let mut by_booker: Vec<&Request> = by_booker.collect();
+            by_booker.sort_by(|a, b| (b.created_at, &b.id).cmp(&(a.created_at, &a.id)));
+            let found = store.requests_of_booker(&booker, since, 5).expect("it reads");
             assert!(
-                found.iter().eq(asked.into_iter().take(5)),
+                found.iter().eq(by_booker.into_iter().take(5)),
                 "{booker} {since}"
             );
         }
@@ -465,16 +465,16 @@ fn all_charges(store: &MemoryStore, requests: &[Request]) -> Vec<Charge> {
         .collect()
 }
 
-fn listed_of(store: &dyn Store, n: u8) -> Vec<Unresolved> {
+fn unresolved_of_booking(store: &dyn Store, n: u8) -> Vec<UnresolvedBooking> {
     let uid = uid(&format!("u{n}"));
-    store.unresolved_of(&uid).expect("it reads")
+    store.unresolved_items_of(&uid).expect("it reads")
 }
 
 /// The unresolved list, page by page.
-fn all_listed(store: &dyn Store) -> Vec<Unresolved> {
-    let mut all: Vec<Unresolved> = Vec::new();
+fn all_unresolved(store: &dyn Store) -> Vec<UnresolvedBooking> {
+    let mut all: Vec<UnresolvedBooking> = Vec::new();
     loop {
-        let more = store.unresolved(all.last(), 2).expect("it reads");
+        let more = store.unresolved_items(all.last(), 2).expect("it reads");
         if more.is_empty() {
             return all;
         }
@@ -496,14 +496,14 @@ fn open_notes(store: &dyn Store) -> Vec<Request> {
 }
 
 /// All decisions, page by page.
-fn pages(
+fn all_pages(
     mut page: impl FnMut(Option<&(Time, maitred::domain::id::RequestId)>) -> Vec<Request>,
 ) -> Vec<Request> {
     let mut all: Vec<Request> = Vec::new();
     loop {
         let before = all
             .last()
-            .map(|request| (request.decided, request.id.clone()));
+            .map(|request| (request.decided_at, request.id.clone()));
         let more = page(before.as_ref());
         if more.is_empty() {
             return all;
@@ -513,8 +513,8 @@ fn pages(
 }
 
 /// All that was written about a subject, page by page.
-fn history(store: &dyn Store, subject: &Subject) -> Vec<Written> {
-    let mut all: Vec<Written> = Vec::new();
+fn history(store: &dyn Store, subject: &HistorySubject) -> Vec<LoggedFact> {
+    let mut all: Vec<LoggedFact> = Vec::new();
     loop {
         let before = all.last().map(|written| written.seq);
         let more = store.history(subject, before, 5).expect("it reads");
@@ -528,14 +528,14 @@ fn history(store: &dyn Store, subject: &Subject) -> Vec<Written> {
 #[test]
 fn a_conflict_leaves_nothing() {
     let dir = tempfile::tempdir().expect("a directory");
-    let mut disk = opened(dir.path());
+    let mut disk = open_disk(dir.path());
     let expect = |version| {
-        [Expected {
+        [ExpectedVersion {
             account: account("bo"),
             version,
         }]
     };
-    let give = |n: u8| vec![grant(&format!("g{n}"), "bo", 1)];
+    let give = |n: u8| vec![grant_fact(&format!("g{n}"), "bo", 1)];
     disk.commit(at(0), give(0), &expect(None))
         .expect("nobody is there yet");
     let version = disk
@@ -558,8 +558,8 @@ fn a_conflict_leaves_nothing() {
 #[test]
 fn facts_that_do_not_fit_leave_nothing() {
     let dir = tempfile::tempdir().expect("a directory");
-    let mut disk = opened(dir.path());
-    let facts = vec![grant("g", "bo", 1), hold("u", "nobody", "bo", Vec::new())];
+    let mut disk = open_disk(dir.path());
+    let facts = vec![grant_fact("g", "bo", 1), hold_fact("u", "nobody", "bo", Vec::new())];
     let error = disk
         .commit(at(0), facts, &[])
         .expect_err("there is no intent");
@@ -575,9 +575,9 @@ fn facts_that_do_not_fit_leave_nothing() {
 #[test]
 fn what_is_too_large_is_refused_before_it_is_written() {
     let dir = tempfile::tempdir().expect("a directory");
-    let mut disk = opened(dir.path());
+    let mut disk = open_disk(dir.path());
     let facts = vec![
-        Fact::Opened {
+        Fact::AccountOpened {
             account: account("bo")
         };
         200_001
@@ -590,13 +590,13 @@ fn what_is_too_large_is_refused_before_it_is_written() {
         error.text.contains("at most 200000 stand or fall together"),
         "{error}"
     );
-    let mut long = grant("g", "bo", 1);
+    let mut long = grant_fact("g", "bo", 1);
     if let Fact::Grant { reason, .. } = &mut long {
         *reason = "x".repeat(64 * 1024 + 1);
     }
     let error = disk.commit(at(0), vec![long], &[]).expect_err("too long");
     assert!(matches!(error, CommitError::Failed(_)), "{error}");
-    disk.commit(at(0), vec![grant("g", "bo", 1)], &[])
+    disk.commit(at(0), vec![grant_fact("g", "bo", 1)], &[])
         .expect("it goes on");
     assert_eq!(disk.head().seq, 1);
 }
@@ -604,10 +604,10 @@ fn what_is_too_large_is_refused_before_it_is_written() {
 #[test]
 fn a_large_import_is_one_commit() {
     let dir = tempfile::tempdir().expect("a directory");
-    let mut disk = opened(dir.path());
-    let facts = (0..20_000).map(|n| grant(&format!("g{n}"), &format!("m{n}@example.com"), 3));
+    let mut disk = open_disk(dir.path());
+    let facts = (0..20_000).map(|n| grant_fact(&format!("g{n}"), &format!("m{n}@example.com"), 3));
     disk.commit(at(0), facts.collect(), &[]).expect("it fits");
-    disk = reopened(dir.path(), disk, true);
+    disk = reopen_disk(dir.path(), disk, true);
     assert_eq!(disk.head().seq, 1);
     let last = disk
         .account(&account("m19999@example.com"))
@@ -615,7 +615,7 @@ fn a_large_import_is_one_commit() {
         .expect("there");
     assert_eq!(last.available(at(1)), 3);
     let written = disk
-        .history(&Subject::Account(last.id), None, 10)
+        .history(&HistorySubject::Account(last.id), None, 10)
         .expect("it reads");
     assert_eq!(written.len(), 1);
 }
@@ -623,22 +623,22 @@ fn a_large_import_is_one_commit() {
 #[test]
 fn an_account_with_a_long_history_is_paged_through() {
     let dir = tempfile::tempdir().expect("a directory");
-    let mut disk = opened(dir.path());
+    let mut disk = open_disk(dir.path());
     let mut memory = MemoryStore::new();
-    both(&mut disk, &mut memory, at(0), vec![grant("g", "bo", 1_000)]);
+    commit_to_both(&mut disk, &mut memory, at(0), vec![grant_fact("g", "bo", 1_000)]);
     for n in 0..300 {
-        let fact = Fact::Frozen {
+        let fact = Fact::FreezeChanged {
             account: account("bo"),
-            why: Some(format!("{n}")),
+            reason: Some(format!("{n}")),
         };
-        both(&mut disk, &mut memory, at(n), vec![fact]);
+        commit_to_both(&mut disk, &mut memory, at(n), vec![fact]);
     }
-    let subject = Subject::Account(account("bo"));
+    let subject = HistorySubject::Account(account("bo"));
     let all = history(&disk, &subject);
     assert_eq!(all.len(), 301);
     assert!(all.is_sorted_by(|a, b| a.seq > b.seq), "newest first");
     assert_eq!(all, history(&memory, &subject));
-    disk = reopened(dir.path(), disk, false);
+    disk = reopen_disk(dir.path(), disk, false);
     assert_eq!(history(&disk, &subject), all);
     assert_eq!(
         disk.verify(&mut |_| {}).expect("verifies").differences,

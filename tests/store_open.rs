@@ -8,35 +8,35 @@ use std::path::{Path, PathBuf};
 
 use maitred::domain::id::AccountId;
 use maitred::store::lock::LockError;
-use maitred::store::open::{self, Create, Notice, OpenError};
+use maitred::store::open::{self, CreateIfMissing, OpenNotice, OpenError};
 use maitred::store::opened::LogStore;
-use maitred::store::port::{Store, Subject};
+use maitred::store::port::{Store, HistorySubject};
 use store_support::{
-    account, at, chain, confirmed, grant, intent, open, open_quietly, open_saying, open_small,
+    account, at, error_chain, confirmed_facts, grant_fact, confirm_intent, open, open_without_notice, open_with_notice, open_small,
 };
-use store_support::{decided, request_id};
+use store_support::{decided_fact, request_id};
 
 /// A store with a few commits: bo has 10 credits of which 3 are spent.
 fn fill(path: &Path) -> LogStore {
-    let (mut store, notice) = open_saying(path);
-    assert_eq!(notice, Notice::Created(path.to_owned()));
-    for commit in commits() {
+    let (mut store, notice) = open_with_notice(path);
+    assert_eq!(notice, OpenNotice::Created(path.to_owned()));
+    for commit in sample_commits() {
         store.commit(at(1), commit, &[]).expect("it commits");
     }
     store
 }
 
-fn commits() -> Vec<Vec<maitred::domain::fact::Fact>> {
-    let mut commits = vec![vec![grant("spring", "bo@example.com", 10)]];
+fn sample_commits() -> Vec<Vec<maitred::domain::fact::Fact>> {
+    let mut commits = vec![vec![grant_fact("spring", "bo@example.com", 10)]];
     for n in 0..3 {
-        commits.push(confirmed(
+        commits.push(confirmed_facts(
             &format!("uid{n}"),
             "bo@example.com",
             "spring",
             at(n),
         ));
     }
-    commits.push(vec![decided(intent("open", &["open"], at(9)))]);
+    commits.push(vec![decided_fact(confirm_intent("open", &["open"], at(9)))]);
     commits
 }
 
@@ -70,14 +70,14 @@ fn directory() -> (tempfile::TempDir, PathBuf) {
 }
 
 #[test]
-fn closed_cleanly_it_opens_as_it_was() {
+fn a_cleanly_closed_store_opens_unchanged() {
     let (_dir, path) = directory();
     let mut store = fill(&path);
     check(&store);
     store.close().expect("it closes");
     drop(store);
     for _ in 0..3 {
-        let mut store = open_quietly(&path);
+        let mut store = open_without_notice(&path);
         check(&store);
         store.close().expect("it closes");
     }
@@ -93,42 +93,42 @@ fn opened_and_closed_often_it_verifies_and_finds_every_line() {
     for opening in 0..OPENINGS {
         let mut store = open(&path).expect("it opens").store;
         for n in 0..COMMITS {
-            let to = |m| grant(&format!("{opening}.{n}.{m}"), &format!("member{m}"), 1);
+            let to = |m| grant_fact(&format!("{opening}.{n}.{m}"), &format!("member{m}"), 1);
             let facts = (0..MEMBERS).map(to).collect();
             store.commit(at(1), facts, &[]).expect("it commits");
         }
         store.close().expect("it closes");
     }
-    let store = open_quietly(&path);
+    let store = open_without_notice(&path);
     let verified = store.verify(&mut |_| {}).expect("it verifies");
     assert_eq!(verified.differences, [""; 0]);
-    let member = Subject::Account(account("member0"));
+    let member = HistorySubject::Account(account("member0"));
     let history = store.history(&member, None, usize::MAX).expect("it reads");
     let seqs: Vec<u64> = history.iter().map(|written| written.seq).collect();
     assert_eq!(seqs, (1..=OPENINGS * COMMITS).rev().collect::<Vec<_>>());
 }
 
 #[test]
-fn an_empty_one_opens_as_it_was() {
+fn an_empty_store_opens_unchanged() {
     let (_dir, path) = directory();
-    let mut store = open_saying(&path).0;
+    let mut store = open_with_notice(&path).0;
     assert!(store.is_empty().expect("it reads"));
     store.close().expect("it closes");
     drop(store);
-    let mut store = open_quietly(&path);
+    let mut store = open_without_notice(&path);
     assert_eq!(store.head().seq, 0);
     store
-        .commit(at(1), vec![grant("g", "bo", 1)], &[])
+        .commit(at(1), vec![grant_fact("g", "bo", 1)], &[])
         .expect("it commits");
 }
 
 #[test]
-fn not_closed_it_is_rebuilt() {
+fn a_store_that_was_not_closed_is_rebuilt() {
     let (_dir, path) = directory();
     drop(fill(&path));
-    let (store, notice) = open_saying(&path);
-    let Notice::Rebuilt {
-        moved,
+    let (store, notice) = open_with_notice(&path);
+    let OpenNotice::ProjectionRebuilt {
+        moved_to: moved,
         commits,
         facts,
         ..
@@ -161,9 +161,9 @@ fn nobody_else_may_read_it() {
 }
 
 #[test]
-fn whatever_happens_to_the_fold_it_is_rebuilt() {
-    type Harm = (&'static str, fn(&Path));
-    let harms: [Harm; 9] = [
+fn any_damage_to_the_projection_rebuilds_it() {
+    type Damage = (&'static str, fn(&Path));
+    let harms: [Damage; 9] = [
         ("deleted", |fold| fs::remove_dir_all(fold).expect("removed")),
         ("emptied", |fold| {
             fs::remove_dir_all(fold).expect("removed");
@@ -209,8 +209,8 @@ fn whatever_happens_to_the_fold_it_is_rebuilt() {
         store.close().expect("it closes");
         drop(store);
         run(&path.join("fold"));
-        let (opened, notice) = open_saying(&path);
-        assert!(matches!(notice, Notice::Rebuilt { .. }), "{harm}: {notice}");
+        let (opened, notice) = open_with_notice(&path);
+        assert!(matches!(notice, OpenNotice::ProjectionRebuilt { .. }), "{harm}: {notice}");
         store = opened;
         check(&store);
     }
@@ -222,26 +222,26 @@ fn whatever_happens_to_the_fold_it_is_rebuilt() {
 }
 
 #[test]
-fn harmed_while_open_it_says_so_or_is_rebuilt_but_never_lies() {
+fn a_store_damaged_while_open_reports_it_or_is_rebuilt_and_never_gives_wrong_data() {
     let (_dir, path) = directory();
     let store = fill(&path);
     fs::write(path.join("fold/db"), "").expect("written");
     drop(store);
-    let (store, _) = open_saying(&path);
+    let (store, _) = open_with_notice(&path);
     check(&store);
 }
 
 #[test]
-fn a_damaged_marker_is_doubt() {
+fn a_damaged_marker_causes_a_rebuild() {
     for damage in ["", "noise", "{\"format\":1}\n"] {
         let (_dir, path) = directory();
         let mut store = fill(&path);
         store.close().expect("it closes");
         drop(store);
         fs::write(path.join("clean"), damage).expect("written");
-        let (store, notice) = open_saying(&path);
+        let (store, notice) = open_with_notice(&path);
         assert!(
-            matches!(notice, Notice::Rebuilt { .. }),
+            matches!(notice, OpenNotice::ProjectionRebuilt { .. }),
             "{damage}: {notice}"
         );
         check(&store);
@@ -249,28 +249,28 @@ fn a_damaged_marker_is_doubt() {
 }
 
 #[test]
-fn a_fold_that_is_behind_is_caught_up() {
+fn a_projection_that_is_behind_is_caught_up() {
     let (_dir, path) = directory();
     let mut store = fill(&path);
     store.close().expect("it closes");
     drop(store);
     let log = path.join("log/00000001.jsonl");
     let short = fs::read(&log).expect("read");
-    let mut store = open_quietly(&path);
+    let mut store = open_without_notice(&path);
     store
-        .commit(at(2), vec![grant("more", "bo@example.com", 5)], &[])
+        .commit(at(2), vec![grant_fact("more", "bo@example.com", 5)], &[])
         .expect("it commits");
     drop(store);
     let long = fs::read(&log).expect("read");
     // Back to a fold closed after five commits, then the sixth line comes back.
     fs::write(&log, short).expect("written");
-    let mut store = open_saying(&path).0;
+    let mut store = open_with_notice(&path).0;
     check(&store);
     store.close().expect("it closes");
     drop(store);
     fs::write(&log, long).expect("written");
-    let (store, notice) = open_saying(&path);
-    assert_eq!(notice, Notice::CaughtUp { commits: 1 });
+    let (store, notice) = open_with_notice(&path);
+    assert_eq!(notice, OpenNotice::ProjectionCaughtUp { commits: 1 });
     assert_eq!(
         store
             .account(&bo())
@@ -299,9 +299,9 @@ fn commits_taken_out_of_the_log_are_missed() {
     assert!(
         matches!(
             error,
-            OpenError::Short {
+            OpenError::LogTooShort {
                 end: 3,
-                closed: 5,
+                closed_after: 5,
                 ..
             }
         ),
@@ -309,7 +309,7 @@ fn commits_taken_out_of_the_log_are_missed() {
     );
     // The way out that the message names.
     fs::remove_file(path.join("clean")).expect("removed");
-    let (store, _) = open_saying(&path);
+    let (store, _) = open_with_notice(&path);
     assert_eq!(store.head().seq, 3);
 }
 
@@ -333,15 +333,15 @@ fn one_process_at_a_time() {
 }
 
 #[test]
-fn nothing_is_made_where_nothing_may_be_made() {
+fn no_store_is_created_in_a_read_only_place() {
     let (dir, path) = directory();
     let refused = |path: &Path| {
-        let opened = open::open(path, Create::No, at(0), &mut |_| {});
+        let opened = open::open(path, CreateIfMissing::No, at(0), &mut |_| {});
         opened.map(|_| ()).expect_err("there is none")
     };
-    assert!(matches!(refused(&path), OpenError::Absent(_)));
+    assert!(matches!(refused(&path), OpenError::NoStore(_)));
     assert!(!path.exists());
-    assert!(matches!(refused(dir.path()), OpenError::Absent(_)));
+    assert!(matches!(refused(dir.path()), OpenError::NoStore(_)));
     assert_eq!(
         fs::read_dir(dir.path()).expect("read").count(),
         0,
@@ -384,11 +384,11 @@ fn what_belongs_to_the_control_socket_is_nothing_of_a_ledger() {
     // As a running daemon leaves them: the directory is there for a moment only.
     fs::create_dir_all(path.join(".4711")).expect("made");
     let _socket = UnixListener::bind(path.join("control.sock")).expect("bound");
-    let refused = open::open(&path, Create::No, at(0), &mut |_| {});
+    let refused = open::open(&path, CreateIfMissing::No, at(0), &mut |_| {});
     let error = refused.map(|_| ()).expect_err("there is none");
-    assert!(matches!(error, OpenError::Absent(_)), "{error}");
-    let (store, notice) = open_saying(&path);
-    assert_eq!(notice, Notice::Created(path.clone()));
+    assert!(matches!(error, OpenError::NoStore(_)), "{error}");
+    let (store, notice) = open_with_notice(&path);
+    assert_eq!(notice, OpenNotice::Created(path.clone()));
     drop(store);
     assert!(path.join(".4711").exists() && path.join("control.sock").exists());
 }
@@ -400,8 +400,8 @@ fn a_first_start_that_was_cut_short_is_begun_again() {
     fs::create_dir_all(path.join("lost+found")).expect("made");
     fs::write(path.join("log/00000001.jsonl.new"), "{").expect("written");
     fs::write(path.join("lock"), "").expect("written");
-    let (store, notice) = open_saying(&path);
-    assert_eq!(notice, Notice::Created(path.clone()));
+    let (store, notice) = open_with_notice(&path);
+    assert_eq!(notice, OpenNotice::Created(path.clone()));
     assert_eq!(store.head().seq, 0);
 }
 
@@ -409,7 +409,7 @@ fn a_first_start_that_was_cut_short_is_begun_again() {
 fn many_segments_are_one_log() {
     let (_dir, path) = directory();
     let mut store = open_small(&path).expect("it opens").store;
-    for commit in commits() {
+    for commit in sample_commits() {
         store.commit(at(1), commit, &[]).expect("it commits");
     }
     check(&store);
@@ -421,7 +421,7 @@ fn many_segments_are_one_log() {
     let mut store = opened.store;
     check(&store);
     store
-        .commit(at(3), vec![grant("late", "al", 1)], &[])
+        .commit(at(3), vec![grant_fact("late", "al", 1)], &[])
         .expect("it commits");
     drop(store);
     let opened = open_small(&path).expect("it opens");
@@ -431,7 +431,7 @@ fn many_segments_are_one_log() {
     fs::rename(path.join("log/00000001.jsonl"), path.join("first")).expect("moved");
     let error = open(&path).map(|_| ()).expect_err("a segment is missing");
     assert!(
-        chain(&error).contains("00000001.jsonl: segments after it are there"),
+        error_chain(&error).contains("00000001.jsonl: segments after it are there"),
         "{error}"
     );
 }
@@ -439,13 +439,13 @@ fn many_segments_are_one_log() {
 #[test]
 fn more_commits_than_between_two_flushes_survive_a_kill() {
     let (_dir, path) = directory();
-    let mut store = open_saying(&path).0;
+    let mut store = open_with_notice(&path).0;
     for n in 0..40_u64 {
-        let fact = grant(&format!("g{n}"), "bo@example.com", n + 1);
+        let fact = grant_fact(&format!("g{n}"), "bo@example.com", n + 1);
         store.commit(at(1), vec![fact], &[]).expect("it commits");
     }
     drop(store);
-    let (store, _) = open_saying(&path);
+    let (store, _) = open_with_notice(&path);
     let account = store.account(&bo()).expect("reads").expect("there");
     assert_eq!(account.available(at(2)), 820);
     assert_eq!(store.head().seq, 40);
@@ -458,9 +458,9 @@ fn a_path_that_is_no_directory_is_named() {
     fs::write(&path, "").expect("written");
     let error = open(&path).map(|_| ()).expect_err("it is a file");
     assert!(
-        chain(&error).contains(&path.display().to_string()),
+        error_chain(&error).contains(&path.display().to_string()),
         "{}",
-        chain(&error)
+        error_chain(&error)
     );
 }
 
@@ -470,10 +470,10 @@ fn request_found_after_reopening() {
     let mut store = fill(&path);
     store.close().expect("it closes");
     drop(store);
-    let store = open_quietly(&path);
+    let store = open_without_notice(&path);
     let request = store
         .request(&request_id("uid1"))
         .expect("reads")
         .expect("there");
-    assert_eq!(request.decided, at(1));
+    assert_eq!(request.decided_at, at(1));
 }

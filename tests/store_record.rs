@@ -4,21 +4,21 @@ mod store_support;
 
 use std::sync::Arc;
 
-use maitred::domain::decision::{Code, Finding};
+use maitred::domain::decision::{ReasonCode, Finding};
 use maitred::domain::fact::Fact;
 use maitred::store::record::fact;
-use store_support::samples;
+use store_support::sample_facts;
 
 #[test]
 fn what_is_written_is_read_again() {
-    let facts = samples();
+    let facts = sample_facts();
     let text = fact::write(&facts).expect("they can be written");
     assert_eq!(fact::read(&text).expect("they can be read"), facts);
 }
 
 #[test]
 fn every_kind_is_among_the_samples() {
-    let mut kinds: Vec<_> = samples().iter().map(std::mem::discriminant).collect();
+    let mut kinds: Vec<_> = sample_facts().iter().map(std::mem::discriminant).collect();
     let mut different: Vec<std::mem::Discriminant<Fact>> = Vec::new();
     kinds.retain(|kind| {
         !different.contains(kind) && {
@@ -35,7 +35,7 @@ fn every_kind_is_among_the_samples() {
 
 #[test]
 fn the_form_of_each_kind() {
-    let lines = samples().into_iter().map(|fact| {
+    let lines = sample_facts().into_iter().map(|fact| {
         let text = fact::write(std::slice::from_ref(&fact)).expect("it can be written");
         let text = String::from_utf8(text).expect("UTF-8");
         text.replace('\u{2028}', "<2028>")
@@ -77,7 +77,7 @@ fn what_this_version_does_not_know_is_refused() {
 
 #[test]
 fn unknown_words_inside_a_decision_are_refused() {
-    let whole = fact::write(&samples()).expect("they can be written");
+    let whole = fact::write(&sample_facts()).expect("they can be written");
     let whole = String::from_utf8(whole).expect("UTF-8");
     for (known, unknown) in [
         (r#"["enough"]"#, r#"["plenty"]"#),
@@ -97,8 +97,8 @@ fn unknown_words_inside_a_decision_are_refused() {
 #[test]
 fn the_code_of_a_finding_is_written_and_older_logs_do_without() {
     let found = |code| {
-        let facts = samples().into_iter().map(|mut fact| {
-            if let Fact::Decided { request } = &mut fact {
+        let facts = sample_facts().into_iter().map(|mut fact| {
+            if let Fact::RequestDecided { request } = &mut fact {
                 Arc::make_mut(request).findings = vec![Finding {
                     rule: "credit".into(),
                     code,
@@ -110,7 +110,7 @@ fn the_code_of_a_finding_is_written_and_older_logs_do_without() {
         });
         facts.collect::<Vec<Fact>>()
     };
-    let with_codes = found(Some(Code::ShortOfCredit));
+    let with_codes = found(Some(ReasonCode::ShortOfCredit));
     let text = fact::write(&with_codes).expect("they can be written");
     assert_eq!(fact::read(&text).expect("they can be read"), with_codes);
     let text = String::from_utf8(text).expect("UTF-8");

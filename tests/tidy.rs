@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// For each part, the parts it may import. ARCHITECTURE.md shows the same as floors.
-fn may_import() -> BTreeMap<&'static str, Vec<&'static str>> {
+fn allowed_imports() -> BTreeMap<&'static str, Vec<&'static str>> {
     BTreeMap::from([
         ("main", vec!["cli"]),
         (
@@ -52,7 +52,7 @@ fn may_import() -> BTreeMap<&'static str, Vec<&'static str>> {
 }
 
 /// What the domain must not know: the world outside, in whatever form it comes.
-const IMPURE: [&str; 14] = [
+const IMPURE_PATHS: [&str; 14] = [
     "serde",
     "tokio",
     "reqwest",
@@ -69,22 +69,22 @@ const IMPURE: [&str; 14] = [
     "Utc::now",
 ];
 
-struct Source {
+struct SourceFile {
     path: PathBuf,
     text: String,
 }
 
-impl Source {
+impl SourceFile {
     /// The part it belongs to: the first folder below `src`, or the file's own name.
     fn part(&self) -> String {
-        let below = self.path.strip_prefix(src()).unwrap();
+        let below = self.path.strip_prefix(src_folder()).unwrap();
         let first = below.components().next().unwrap();
         let name = first.as_os_str().to_string_lossy();
         name.trim_end_matches(".rs").to_owned()
     }
 
     /// Lines without comments, numbered from 1.
-    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
+    fn code_lines(&self) -> impl Iterator<Item = (usize, &str)> {
         let lines = self.text.lines().enumerate();
         lines
             .map(|(n, line)| (n + 1, line))
@@ -92,13 +92,13 @@ impl Source {
     }
 }
 
-fn src() -> PathBuf {
+fn src_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
-fn sources() -> Vec<Source> {
+fn source_files() -> Vec<SourceFile> {
     let mut found = Vec::new();
-    let mut folders = vec![src()];
+    let mut folders = vec![src_folder()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -106,7 +106,7 @@ fn sources() -> Vec<Source> {
                 folders.push(path);
             } else if path.extension().is_some_and(|e| e == "rs") {
                 let text = fs::read_to_string(&path).unwrap();
-                found.push(Source { path, text });
+                found.push(SourceFile { path, text });
             }
         }
     }
@@ -134,7 +134,7 @@ fn imports(line: &str) -> Vec<String> {
     found
 }
 
-fn allowed(part: &str, import: &str, allowed: &[&str]) -> bool {
+fn is_allowed(part: &str, import: &str, allowed: &[&str]) -> bool {
     let first = import.split("::").next().unwrap_or_default();
     first == part
         || allowed
@@ -143,10 +143,10 @@ fn allowed(part: &str, import: &str, allowed: &[&str]) -> bool {
 }
 
 #[test]
-fn arrows_run_down() {
-    let table = may_import();
+fn imports_follow_the_layers() {
+    let table = allowed_imports();
     let mut wrong = Vec::new();
-    for source in sources() {
+    for source in source_files() {
         let part = source.part();
         if part == "lib" {
             continue;
@@ -154,9 +154,9 @@ fn arrows_run_down() {
         let may = table
             .get(part.as_str())
             .unwrap_or_else(|| panic!("{part} stands in no row of the import table"));
-        for (line, text) in source.code() {
+        for (line, text) in source.code_lines() {
             for import in imports(text) {
-                if !allowed(&part, &import, may) {
+                if !is_allowed(&part, &import, may) {
                     wrong.push(format!("{}:{line}: {import}", source.path.display()));
                 }
             }
@@ -183,23 +183,23 @@ fn the_check_of_imports_sees_what_it_should() {
     for (line, expect) in rows {
         assert_eq!(imports(line), expect, "{line}");
     }
-    assert!(allowed("reconcile", "store::port::Store", &["store::port"]));
-    assert!(!allowed("reconcile", "store::log::Log", &["store::port"]));
-    assert!(!allowed("reconcile", "store::portal", &["store::port"]));
-    assert!(allowed("store", "store::log", &[]));
+    assert!(is_allowed("reconcile", "store::port::Store", &["store::port"]));
+    assert!(!is_allowed("reconcile", "store::log::Log", &["store::port"]));
+    assert!(!is_allowed("reconcile", "store::portal", &["store::port"]));
+    assert!(is_allowed("store", "store::log", &[]));
 }
 
 #[test]
 fn the_domain_is_pure() {
     let mut wrong = Vec::new();
-    for source in sources().iter().filter(|s| s.part() == "domain") {
+    for source in source_files().iter().filter(|s| s.part() == "domain") {
         // A test gives the stack that a caller has to give.
         let test = source
             .path
             .components()
             .any(|part| part.as_os_str() == "tests");
-        let words = IMPURE.iter();
-        for (line, text) in source.code() {
+        let words = IMPURE_PATHS.iter();
+        for (line, text) in source.code_lines() {
             for word in words
                 .clone()
                 .filter(|word| !(test && **word == "std::thread"))
@@ -220,12 +220,12 @@ fn the_domain_is_pure() {
 #[test]
 fn mod_files_hold_prose_and_mod_lines_only() {
     let mut wrong = Vec::new();
-    for source in sources() {
+    for source in source_files() {
         let name = source.path.file_name().unwrap();
         if name != "mod.rs" && name != "lib.rs" {
             continue;
         }
-        for (line, text) in source.code() {
+        for (line, text) in source.code_lines() {
             let text = text.trim();
             let modest = text.is_empty()
                 || text.starts_with("#[")
@@ -240,7 +240,7 @@ fn mod_files_hold_prose_and_mod_lines_only() {
 
 #[test]
 fn every_file_says_what_it_is() {
-    let silent: Vec<String> = sources()
+    let silent: Vec<String> = source_files()
         .iter()
         .filter(|source| !source.text.starts_with("//!"))
         .map(|source| source.path.display().to_string())
@@ -264,7 +264,7 @@ fn nothing_is_left_unfinished() {
         concat!("allow(dead", "_code"),
     ];
     let mut wrong = Vec::new();
-    for source in sources() {
+    for source in source_files() {
         for (n, line) in source.text.lines().enumerate() {
             if marks.iter().any(|mark| line.contains(mark)) {
                 wrong.push(format!("{}:{}: {line}", source.path.display(), n + 1));
@@ -282,12 +282,12 @@ fn the_reference_of_rules_lists_every_name() {
         let row = format!("| `{}` | ", name.path);
         let line = reference.lines().find(|line| line.starts_with(&row));
         let line = line.unwrap_or_else(|| panic!("docs/rules.md has no row for {}", name.path));
-        assert!(line.contains(name.about), "{line}");
+        assert!(line.contains(name.description), "{line}");
     }
 }
 
 /// The rows of `tests/mutations.sh`: `\|` is a bar within a text, `\n` a new line.
-fn breakages() -> Vec<Vec<String>> {
+fn mutation_rows() -> Vec<Vec<String>> {
     let script = include_str!("mutations.sh");
     let rows = script.split_once("<<'ROWS'\n").unwrap().1;
     let rows = rows.split_once("\nROWS\n").unwrap().0;
@@ -305,7 +305,7 @@ fn every_breakage_fits_the_sources() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files: BTreeMap<String, String> = BTreeMap::new();
     let mut wrong = Vec::new();
-    for (number, row) in (1..).zip(breakages()) {
+    for (number, row) in (1..).zip(mutation_rows()) {
         let [labels, tests, file, from, to] = row.as_slice() else {
             wrong.push(format!("{number}: {} fields and not 5", row.len()));
             continue;
@@ -345,7 +345,7 @@ fn every_correction_and_every_promise_has_a_breakage() {
         ('E', 11),
         ('P', 18),
     ];
-    let rows = breakages();
+    let rows = mutation_rows();
     let labels: Vec<&str> = rows.iter().flat_map(|row| row[0].split(' ')).collect();
     let missing: Vec<String> = entries
         .iter()
@@ -372,13 +372,13 @@ fn the_minimum_rust_version_covers_all_dependencies() {
     );
     let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let packages = metadata["packages"].as_array().unwrap();
-    let ours = version(env!("CARGO_PKG_RUST_VERSION"));
+    let ours = parse_version(env!("CARGO_PKG_RUST_VERSION"));
     let newer: Vec<String> = packages
         .iter()
         .filter(|package| {
             package["rust_version"]
                 .as_str()
-                .is_some_and(|text| version(text) > ours)
+                .is_some_and(|text| parse_version(text) > ours)
         })
         .map(|package| format!("{} needs {}", package["name"], package["rust_version"]))
         .collect();
@@ -386,7 +386,7 @@ fn the_minimum_rust_version_covers_all_dependencies() {
     assert_eq!(newer, [""; 0], "raise rust-version in Cargo.toml");
 }
 
-fn version(text: &str) -> Vec<u32> {
+fn parse_version(text: &str) -> Vec<u32> {
     let mut parts: Vec<u32> = text.split('.').map(|part| part.parse().unwrap()).collect();
     parts.resize(3, 0);
     parts

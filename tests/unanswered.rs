@@ -12,45 +12,45 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use common::{HandClock, House, KEY, client, ended, time};
-use maitred::calcom::port::{Calendar, CallError, Dialect, Me, Page, Select};
-use maitred::domain::booking::{Booking, BookingRef, EventType, Reading};
-use maitred::domain::decision::Outcome;
+use common::{ManualClock, PassFixture, KEY, calendar_client, step_outcome, time};
+use maitred::calcom::port::{Calendar, CallError, Dialect, CurrentUser, BookingPage, BookingFilter};
+use maitred::domain::booking::{Booking, BookingRef, EventType, Fetched};
+use maitred::domain::decision::DecisionOutcome;
 use maitred::domain::gate::RefuseWith;
 use maitred::domain::id::{BookingUid, EventTypeId};
 use maitred::domain::request::{CallEnd, ChargeState, RequestState};
 use maitred::domain::time::{Span, Time};
 use maitred::domain::unresolved::UnresolvedCode;
 use maitred::reconcile::ports::Session;
-use maitred::sandbox::actions::{Action, Said};
-use maitred::sandbox::faults::{Fault, RowFault, Rule, Stage, Times};
+use maitred::sandbox::actions::{ThirdPartyAction, BookingRemark};
+use maitred::sandbox::faults::{Fault, RowFault, FaultRule, Stage, FaultTimes};
 use maitred::sandbox::journal::{Operation, MailKind, Recipient};
 use maitred::sandbox::script::Trigger;
 use maitred::store::handle::StoreHandle;
-use maitred::store::open::{Create, open};
+use maitred::store::open::{CreateIfMissing, open};
 
 const BO: &str = "bo@example.com";
 
-fn mails(house: &House, uid: &str, kind: MailKind) -> u32 {
-    let world = house.sandbox.lock();
-    world.journal.mails_for(uid, Recipient::Booker, kind)
+fn mail_count(fixture: &PassFixture, uid: &str, kind: MailKind) -> u32 {
+    let world = fixture.sandbox.lock();
+    world.call_log.mail_count(uid, Recipient::Booker, kind)
 }
 
-fn count(house: &House, kind: Operation) -> u64 {
-    house.sandbox.lock().journal.count(kind)
+fn call_count(fixture: &PassFixture, kind: Operation) -> u64 {
+    fixture.sandbox.lock().call_log.count(kind)
 }
 
-fn fault(house: &House, rule: Rule) {
-    house.sandbox.lock().add_fault(rule).unwrap();
+fn add_fault(fixture: &PassFixture, rule: FaultRule) {
+    fixture.sandbox.lock().add_fault(rule).unwrap();
 }
 
-fn slow(stage: Stage, ms: u64) -> Fault {
+fn slow_fault(stage: Stage, ms: u64) -> Fault {
     Fault::Slow { stage, ms }
 }
 
 /// Waits until the server has carried out what it was asked to, whether or not anybody waits for it.
-async fn server_is_done(house: &House) {
-    while house.sandbox.lock().underway() > 0 {
+async fn wait_for_server(fixture: &PassFixture) {
+    while fixture.sandbox.lock().running_calls() > 0 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -58,57 +58,57 @@ async fn server_is_done(house: &House) {
 /// The fault of A1: a mail server that takes longer than the client waits.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_confirm_is_only_read_and_mails_once() {
-    let mut house = House::new(Dialect::V2).await;
-    house.grant(BO, 5).await;
-    let lesson = house.kinds.lesson;
-    let uid = house.request(lesson, BO, "2026-12-01T09:00:00Z");
-    fault(
-        &house,
-        Rule::next(Operation::Confirm, slow(Stage::Between, 4_000)),
+    let mut fixture = PassFixture::new(Dialect::V2).await;
+    fixture.grant(BO, 5).await;
+    let lesson = fixture.event_types.lesson;
+    let uid = fixture.request(lesson, BO, "2026-12-01T09:00:00Z");
+    add_fault(
+        &fixture,
+        FaultRule::next(Operation::Confirm, slow_fault(Stage::Between, 4_000)),
     );
-    let report = house.pass().await;
-    assert_eq!(ended(&report, &uid), "unresolved");
+    let report = fixture.pass().await;
+    assert_eq!(step_outcome(&report, &uid), "unresolved");
     let why = report.steps[0].why.clone().unwrap();
     assert!(why.contains("may still be running"), "{why}");
     // Each as a process of its own; nothing but the log knows of the call.
     for _ in 0..3 {
-        let report = house.fresh_pass().await.unwrap();
-        assert_eq!(ended(&report, &uid), "unresolved");
-        assert_eq!(house.balance(BO).await, (4, 1, 0), "the hold stays");
-        house.clock.advance(Span::seconds(200));
+        let report = fixture.pass_of_new_process().await.unwrap();
+        assert_eq!(step_outcome(&report, &uid), "unresolved");
+        assert_eq!(fixture.balance(BO).await, (4, 1, 0), "the hold stays");
+        fixture.clock.advance(Span::seconds(200));
     }
-    server_is_done(&house).await;
-    let report = house.fresh_pass().await.unwrap();
-    assert_eq!(ended(&report, &uid), "confirmed");
-    assert_eq!(count(&house, Operation::Confirm), 1);
-    assert_eq!(mails(&house, &uid, MailKind::Confirmed), 1);
-    assert_eq!(house.charge(&uid).await.unwrap().state, ChargeState::Open);
+    wait_for_server(&fixture).await;
+    let report = fixture.pass_of_new_process().await.unwrap();
+    assert_eq!(step_outcome(&report, &uid), "confirmed");
+    assert_eq!(call_count(&fixture, Operation::Confirm), 1);
+    assert_eq!(mail_count(&fixture, &uid, MailKind::Confirmed), 1);
+    assert_eq!(fixture.charge(&uid).await.unwrap().state, ChargeState::Open);
 }
 
 /// The wait is told by this machine's clock. A jump of it does not end the wait: it differs from the
 /// server's then, and nothing is sent until it agrees again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_clock_that_jumps_does_not_end_the_wait() {
-    let mut house = House::new(Dialect::V2).await;
-    house.grant(BO, 5).await;
-    let lesson = house.kinds.lesson;
-    let uid = house.request(lesson, BO, "2026-12-01T09:00:00Z");
-    let slow = slow(Stage::Between, 3_000);
-    fault(&house, Rule::next(Operation::Confirm, slow));
-    let report = house.pass().await;
-    assert_eq!(ended(&report, &uid), "unresolved");
+    let mut fixture = PassFixture::new(Dialect::V2).await;
+    fixture.grant(BO, 5).await;
+    let lesson = fixture.event_types.lesson;
+    let uid = fixture.request(lesson, BO, "2026-12-01T09:00:00Z");
+    let slow = slow_fault(Stage::Between, 3_000);
+    add_fault(&fixture, FaultRule::next(Operation::Confirm, slow));
+    let report = fixture.pass().await;
+    assert_eq!(step_outcome(&report, &uid), "unresolved");
     // The server's clock stays where it was.
-    let servers = house.clock.clone();
-    house.clock = HandClock::at(servers.now() + Span::minutes(20));
-    let report = house.fresh_pass().await.unwrap();
-    assert_eq!(ended(&report, &uid), "unresolved");
-    server_is_done(&house).await;
-    house.clock = servers;
-    house.clock.advance(Span::minutes(1));
-    let report = house.fresh_pass().await.unwrap();
-    assert_eq!(ended(&report, &uid), "confirmed");
-    assert_eq!(count(&house, Operation::Confirm), 1);
-    assert_eq!(mails(&house, &uid, MailKind::Confirmed), 1);
+    let servers = fixture.clock.clone();
+    fixture.clock = ManualClock::starting_at(servers.now() + Span::minutes(20));
+    let report = fixture.pass_of_new_process().await.unwrap();
+    assert_eq!(step_outcome(&report, &uid), "unresolved");
+    wait_for_server(&fixture).await;
+    fixture.clock = servers;
+    fixture.clock.advance(Span::minutes(1));
+    let report = fixture.pass_of_new_process().await.unwrap();
+    assert_eq!(step_outcome(&report, &uid), "confirmed");
+    assert_eq!(call_count(&fixture, Operation::Confirm), 1);
+    assert_eq!(mail_count(&fixture, &uid, MailKind::Confirmed), 1);
 }
 
 /// Whatever call it is, and whichever dialect: a call that the server never carried out is repeated,
@@ -124,55 +124,55 @@ async fn a_call_that_was_lost_is_repeated_after_its_time_and_no_earlier() {
     ];
     for (dialect, kind, credits, status) in rows {
         let what = format!("{dialect:?} {kind:?}");
-        let mut house = House::new(dialect).await;
+        let mut fixture = PassFixture::new(dialect).await;
         if kind == Operation::Cancel {
-            house.policy.refuse_with = RefuseWith::Cancel;
+            fixture.policy.refuse_with = RefuseWith::Cancel;
         }
-        house.grant(BO, credits.max(1)).await;
-        let kinds = house.kinds;
+        fixture.grant(BO, credits.max(1)).await;
+        let kinds = fixture.event_types;
         let kind_of = if credits > 0 {
             kinds.lesson
         } else {
             kinds.dinner
         };
-        let uid = house.request(kind_of, BO, "2026-12-01T09:00:00Z");
+        let uid = fixture.request(kind_of, BO, "2026-12-01T09:00:00Z");
         let lost = Fault::HangUp {
             stage: Stage::Before,
         };
-        fault(&house, Rule::next(kind, lost));
-        let sent = house.clock.now();
+        add_fault(&fixture, FaultRule::next(kind, lost));
+        let sent = fixture.clock.now();
         for _ in 0..4 {
-            let report = house.fresh_pass().await.unwrap();
-            assert_eq!(ended(&report, &uid), "unresolved", "{what}");
-            assert_eq!(count(&house, kind), 1, "{what}");
-            house.clock.advance(Span::minutes(3));
+            let report = fixture.pass_of_new_process().await.unwrap();
+            assert_eq!(step_outcome(&report, &uid), "unresolved", "{what}");
+            assert_eq!(call_count(&fixture, kind), 1, "{what}");
+            fixture.clock.advance(Span::minutes(3));
         }
-        house
+        fixture
             .clock
-            .advance(sent + Span::minutes(16) - house.clock.now());
-        let report = house.fresh_pass().await.unwrap();
+            .advance(sent + Span::minutes(16) - fixture.clock.now());
+        let report = fixture.pass_of_new_process().await.unwrap();
         assert!(report.is_clean(), "{what}: {:?}", report.steps);
-        assert_eq!(count(&house, kind), 2, "{what}");
-        assert_eq!(house.status(&uid), status, "{what}");
+        assert_eq!(call_count(&fixture, kind), 2, "{what}");
+        assert_eq!(fixture.status(&uid), status, "{what}");
     }
 }
 
 /// No connection was made, or the server answered: nothing is running, so it is tried at once.
 #[tokio::test]
-async fn what_certainly_is_over_is_tried_again_at_once() {
+async fn calls_that_certainly_ended_are_retried_at_once() {
     let error = Fault::Error {
         stage: Stage::Before,
     };
     for fault_of in [error, Fault::DatabaseDown] {
-        let mut house = House::new(Dialect::V2).await;
-        house.grant(BO, 5).await;
-        let uid = house.request(house.kinds.lesson, BO, "2026-12-01T09:00:00Z");
-        fault(&house, Rule::next(Operation::Confirm, fault_of.clone()));
-        let report = house.fresh_pass().await.unwrap();
-        assert_eq!(ended(&report, &uid), "unresolved", "{fault_of:?}");
-        let report = house.fresh_pass().await.unwrap();
-        assert_eq!(ended(&report, &uid), "confirmed", "{fault_of:?}");
-        let calls = house.record(&uid).await.unwrap().calls;
+        let mut fixture = PassFixture::new(Dialect::V2).await;
+        fixture.grant(BO, 5).await;
+        let uid = fixture.request(fixture.event_types.lesson, BO, "2026-12-01T09:00:00Z");
+        add_fault(&fixture, FaultRule::next(Operation::Confirm, fault_of.clone()));
+        let report = fixture.pass_of_new_process().await.unwrap();
+        assert_eq!(step_outcome(&report, &uid), "unresolved", "{fault_of:?}");
+        let report = fixture.pass_of_new_process().await.unwrap();
+        assert_eq!(step_outcome(&report, &uid), "confirmed", "{fault_of:?}");
+        let calls = fixture.stored_request(&uid).await.unwrap().calls;
         let ends: Vec<CallEnd> = calls.iter().map(|call| call.end).collect();
         assert_eq!(ends, [CallEnd::Failed, CallEnd::Answered], "{fault_of:?}");
     }
@@ -182,26 +182,26 @@ async fn what_certainly_is_over_is_tried_again_at_once() {
 /// not given back before that is known.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_cancelled_while_a_confirm_runs_keeps_its_hold_until_the_end_is_known() {
-    let mut house = House::new(Dialect::V2).await;
-    house.grant(BO, 5).await;
-    let uid = house.request(house.kinds.lesson, BO, "2026-12-01T09:00:00Z");
-    fault(
-        &house,
-        Rule::next(Operation::Confirm, slow(Stage::Between, 3_500)),
+    let mut fixture = PassFixture::new(Dialect::V2).await;
+    fixture.grant(BO, 5).await;
+    let uid = fixture.request(fixture.event_types.lesson, BO, "2026-12-01T09:00:00Z");
+    add_fault(
+        &fixture,
+        FaultRule::next(Operation::Confirm, slow_fault(Stage::Between, 3_500)),
     );
-    house.pass().await;
-    let now = house.clock.now();
-    let cancel = Action::BookerCancels(Said::nothing(&uid));
-    house.sandbox.lock().act(now, cancel).unwrap();
-    let report = house.pass().await;
-    assert_eq!(house.status(&uid), "cancelled");
-    assert_eq!(ended(&report, &uid), "unresolved");
-    assert_eq!(house.balance(BO).await, (4, 1, 0));
-    server_is_done(&house).await;
-    house.clock.advance(Span::minutes(1));
-    house.pass().await;
-    assert_eq!(house.status(&uid), "accepted");
-    assert_eq!(house.balance(BO).await, (4, 0, 1), "accepted, and charged");
+    fixture.pass().await;
+    let now = fixture.clock.now();
+    let cancel = ThirdPartyAction::BookerCancels(BookingRemark::nothing(&uid));
+    fixture.sandbox.lock().act(now, cancel).unwrap();
+    let report = fixture.pass().await;
+    assert_eq!(fixture.status(&uid), "cancelled");
+    assert_eq!(step_outcome(&report, &uid), "unresolved");
+    assert_eq!(fixture.balance(BO).await, (4, 1, 0));
+    wait_for_server(&fixture).await;
+    fixture.clock.advance(Span::minutes(1));
+    fixture.pass().await;
+    assert_eq!(fixture.status(&uid), "accepted");
+    assert_eq!(fixture.balance(BO).await, (4, 0, 1), "accepted, and charged");
 }
 
 /// A process that ends while calls are under way: those are only read, and all the others, which
@@ -209,54 +209,54 @@ async fn what_is_cancelled_while_a_confirm_runs_keeps_its_hold_until_the_end_is_
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_crash_only_what_may_have_been_sent_waits() {
     let folder = tempfile::tempdir().unwrap();
-    let clock = HandClock::at(time("2026-11-24T08:00:00Z"));
+    let clock = ManualClock::starting_at(time("2026-11-24T08:00:00Z"));
     let reopen = |path: &Path| {
-        let opened = open(path, Create::Yes, clock.now(), &mut |_| {}).unwrap();
+        let opened = open(path, CreateIfMissing::Yes, clock.now(), &mut |_| {}).unwrap();
         StoreHandle::start(Box::new(opened.store)).unwrap()
     };
-    let mut house = House::new(Dialect::V2).await;
+    let mut fixture = PassFixture::new(Dialect::V2).await;
     let (store, mut thread) = reopen(folder.path());
-    house.store = store;
-    house.grant(BO, 30).await;
-    let lesson = house.kinds.lesson;
+    fixture.store = store;
+    fixture.grant(BO, 30).await;
+    let lesson = fixture.event_types.lesson;
     let uids: Vec<String> = (0..20)
         .map(|n| {
             let day = 1 + n;
-            house.request(lesson, BO, &format!("2026-12-{day:02}T09:00:00Z"))
+            fixture.request(lesson, BO, &format!("2026-12-{day:02}T09:00:00Z"))
         })
         .collect();
-    let rule = Rule::next(Operation::Confirm, slow(Stage::Between, 4_000));
-    fault(&house, rule.times(Times::Count(8)));
-    let pass = house.try_pass(false);
+    let rule = FaultRule::next(Operation::Confirm, slow_fault(Stage::Between, 4_000));
+    add_fault(&fixture, rule.times(FaultTimes::Count(8)));
+    let pass = fixture.try_pass(false);
     assert!(
         tokio::time::timeout(Duration::from_millis(900), pass)
             .await
             .is_err()
     );
-    assert_eq!(house.sandbox.lock().underway(), 8);
+    assert_eq!(fixture.sandbox.lock().running_calls(), 8);
 
     // The next process.
     let (memory, _) =
         StoreHandle::start(Box::new(maitred::store::memory::MemoryStore::new())).unwrap();
-    house.store = memory;
+    fixture.store = memory;
     thread.join().unwrap();
-    (house.store, thread) = reopen(folder.path());
-    let report = house.fresh_pass().await.unwrap();
+    (fixture.store, thread) = reopen(folder.path());
+    let report = fixture.pass_of_new_process().await.unwrap();
     let of = |word: &str| {
         uids.iter()
-            .filter(|uid| ended(&report, uid) == word)
+            .filter(|uid| step_outcome(&report, uid) == word)
             .count()
     };
     assert_eq!((of("confirmed"), of("unresolved")), (12, 8));
-    server_is_done(&house).await;
-    let report = house.fresh_pass().await.unwrap();
+    wait_for_server(&fixture).await;
+    let report = fixture.pass_of_new_process().await.unwrap();
     assert!(report.is_clean());
-    assert_eq!(count(&house, Operation::Confirm), 20);
+    assert_eq!(call_count(&fixture, Operation::Confirm), 20);
     for uid in &uids {
-        assert_eq!(mails(&house, uid, MailKind::Confirmed), 1, "{uid}");
+        assert_eq!(mail_count(&fixture, uid, MailKind::Confirmed), 1, "{uid}");
     }
-    assert_eq!(house.balance(BO).await, (10, 0, 20));
-    drop(house);
+    assert_eq!(fixture.balance(BO).await, (10, 0, 20));
+    drop(fixture);
     thread.join().unwrap();
 }
 
@@ -264,22 +264,22 @@ async fn after_a_crash_only_what_may_have_been_sent_waits() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_loss_of_power_everything_begun_is_only_read() {
     let folder = tempfile::tempdir().unwrap();
-    let mut house = House::new(Dialect::V2).await;
+    let mut fixture = PassFixture::new(Dialect::V2).await;
     let reopen = |now| {
-        let opened = open(folder.path(), Create::Yes, now, &mut |_| {}).unwrap();
+        let opened = open(folder.path(), CreateIfMissing::Yes, now, &mut |_| {}).unwrap();
         StoreHandle::start(Box::new(opened.store)).unwrap()
     };
-    let (store, thread) = reopen(house.clock.now());
-    house.store = store;
-    house.grant(BO, 5).await;
-    let uid = house.request(house.kinds.lesson, BO, "2026-12-01T09:00:00Z");
-    fault(
-        &house,
-        Rule::next(Operation::List, slow(Stage::Before, 0)).skipping(9),
+    let (store, thread) = reopen(fixture.clock.now());
+    fixture.store = store;
+    fixture.grant(BO, 5).await;
+    let uid = fixture.request(fixture.event_types.lesson, BO, "2026-12-01T09:00:00Z");
+    add_fault(
+        &fixture,
+        FaultRule::next(Operation::List, slow_fault(Stage::Before, 0)).skipping(9),
     );
     // The intent is written, and the process ends before it looks at the booking once more.
-    fault(&house, Rule::next(Operation::Get, slow(Stage::Before, 1_200)));
-    let pass = house.try_pass(false);
+    add_fault(&fixture, FaultRule::next(Operation::Get, slow_fault(Stage::Before, 1_200)));
+    let pass = fixture.try_pass(false);
     assert!(
         tokio::time::timeout(Duration::from_millis(700), pass)
             .await
@@ -287,31 +287,31 @@ async fn after_a_loss_of_power_everything_begun_is_only_read() {
     );
     let (memory, _) =
         StoreHandle::start(Box::new(maitred::store::memory::MemoryStore::new())).unwrap();
-    house.store = memory;
+    fixture.store = memory;
     thread.join().unwrap();
     std::fs::write(folder.path().join("sent"), "boot another\n").unwrap();
-    let (store, thread) = reopen(house.clock.now());
-    house.store = store;
-    let report = house.fresh_pass().await.unwrap();
-    assert_eq!(ended(&report, &uid), "unresolved");
-    assert_eq!(count(&house, Operation::Confirm), 0);
-    house.clock.advance(Span::minutes(16));
-    let report = house.fresh_pass().await.unwrap();
-    assert_eq!(ended(&report, &uid), "confirmed");
-    drop(house);
+    let (store, thread) = reopen(fixture.clock.now());
+    fixture.store = store;
+    let report = fixture.pass_of_new_process().await.unwrap();
+    assert_eq!(step_outcome(&report, &uid), "unresolved");
+    assert_eq!(call_count(&fixture, Operation::Confirm), 0);
+    fixture.clock.advance(Span::minutes(16));
+    let report = fixture.pass_of_new_process().await.unwrap();
+    assert_eq!(step_outcome(&report, &uid), "confirmed");
+    drop(fixture);
     thread.join().unwrap();
 }
 
 /// Lets the key's user read everything and confirm nothing.
-struct Refusing {
+struct RefusingCalendar {
     inner: Arc<dyn Calendar>,
     sent: Arc<AtomicU32>,
 }
 
 #[async_trait]
-impl Calendar for Refusing {
-    async fn me(&self) -> Result<Me, CallError> {
-        self.inner.me().await
+impl Calendar for RefusingCalendar {
+    async fn current_user(&self) -> Result<CurrentUser, CallError> {
+        self.inner.current_user().await
     }
 
     async fn event_types(&self) -> Result<Vec<EventType>, CallError> {
@@ -322,11 +322,11 @@ impl Calendar for Refusing {
         self.inner.event_type(id).await
     }
 
-    async fn list(&self, select: &Select, page: u32) -> Result<Page, CallError> {
+    async fn list(&self, select: &BookingFilter, page: u32) -> Result<BookingPage, CallError> {
         self.inner.list(select, page).await
     }
 
-    async fn get(&self, booking: &BookingRef) -> Result<Reading, CallError> {
+    async fn get(&self, booking: &BookingRef) -> Result<Fetched, CallError> {
         self.inner.get(booking).await
     }
 
@@ -354,10 +354,10 @@ impl Calendar for Refusing {
         self.inner.reads_before_acting()
     }
 
-    async fn confirm(&self, _: &BookingRef, _: Time) -> Result<Option<Reading>, CallError> {
+    async fn confirm(&self, _: &BookingRef, _: Time) -> Result<Option<Fetched>, CallError> {
         self.sent.fetch_add(1, Ordering::Relaxed);
         let text = "401 Unauthorized: User not a host of this event";
-        Err(CallError::NotYours(text.to_owned()))
+        Err(CallError::NotPermitted(text.to_owned()))
     }
 
     async fn decline(
@@ -365,7 +365,7 @@ impl Calendar for Refusing {
         booking: &BookingRef,
         reason: &str,
         deadline: Time,
-    ) -> Result<Option<Reading>, CallError> {
+    ) -> Result<Option<Fetched>, CallError> {
         self.inner.decline(booking, reason, deadline).await
     }
 
@@ -374,7 +374,7 @@ impl Calendar for Refusing {
         booking: &BookingRef,
         reason: &str,
         deadline: Time,
-    ) -> Result<Option<Reading>, CallError> {
+    ) -> Result<Option<Fetched>, CallError> {
         self.inner.cancel(booking, reason, deadline).await
     }
 
@@ -382,114 +382,114 @@ impl Calendar for Refusing {
         self.inner.calls()
     }
 
-    fn ready(&self) -> usize {
-        self.inner.ready()
+    fn available_calls(&self) -> usize {
+        self.inner.available_calls()
     }
 }
 
 /// A refusal that concerns this booking alone comes to an end within the hour, is told, and gives back
 /// what it held.
 #[tokio::test]
-async fn a_confirm_that_is_refused_time_after_time_ends_and_is_told() {
-    let mut house = House::new(Dialect::V2).await;
-    house.grant(BO, 5).await;
-    let uid = house.request(house.kinds.lesson, BO, "2026-12-01T09:00:00Z");
-    let inner = Arc::clone(&house.calendar);
+async fn a_repeatedly_refused_confirm_ends_and_is_reported() {
+    let mut fixture = PassFixture::new(Dialect::V2).await;
+    fixture.grant(BO, 5).await;
+    let uid = fixture.request(fixture.event_types.lesson, BO, "2026-12-01T09:00:00Z");
+    let inner = Arc::clone(&fixture.calendar);
     let sent = Arc::new(AtomicU32::new(0));
-    house.calendar = Arc::new(Refusing {
+    fixture.calendar = Arc::new(RefusingCalendar {
         inner,
         sent: Arc::clone(&sent),
     });
-    let mut told = None;
-    let begun = house.clock.now();
+    let mut problem = None;
+    let started = fixture.clock.now();
     for _ in 0..40 {
-        let report = house.pass().await;
+        let report = fixture.pass().await;
         if report
             .steps
             .iter()
-            .any(|step| step.ended.as_str() == "refused")
+            .any(|step| step.outcome.as_str() == "refused")
         {
-            told = report
+            problem = report
                 .problems
                 .into_iter()
                 .find(|one| one.code == "surprise");
             break;
         }
-        house.clock.advance(Span::minutes(1));
+        fixture.clock.advance(Span::minutes(1));
     }
-    assert!(house.clock.now() - begun < Span::hours(1));
-    let told = told.expect("it is told").text;
-    assert!(told.contains(&uid), "{told}");
-    assert_eq!(house.balance(BO).await, (5, 0, 0));
-    let state = house.record(&uid).await.unwrap().state;
-    let refused = Outcome::Refused;
+    assert!(fixture.clock.now() - started < Span::hours(1));
+    let text = problem.expect("it is told").text;
+    assert!(text.contains(&uid), "{text}");
+    assert_eq!(fixture.balance(BO).await, (5, 0, 0));
+    let state = fixture.stored_request(&uid).await.unwrap().state;
+    let refused = DecisionOutcome::Refused;
     assert!(matches!(state, RequestState::Settled { outcome, .. } if outcome == refused));
     // It stays pending, is never tried again, and that is said.
     assert_eq!(sent.load(Ordering::Relaxed), 8);
-    house.clock.advance(Span::hours(1));
-    let report = house.pass().await;
-    assert_eq!(ended(&report, &uid), "none");
+    fixture.clock.advance(Span::hours(1));
+    let report = fixture.pass().await;
+    assert_eq!(step_outcome(&report, &uid), "none");
     assert_eq!(sent.load(Ordering::Relaxed), 8);
-    assert_eq!(house.status(&uid), "pending");
+    assert_eq!(fixture.status(&uid), "pending");
     // What Cal.com answered is in the plan's reason and on the unresolved list.
     let answer = "User not a host of this event";
-    let planned = house.try_pass(true).await.unwrap();
+    let planned = fixture.try_pass(true).await.unwrap();
     let reason = planned.steps[0].request.reasons[0].text.clone();
     assert!(reason.contains(answer), "{reason}");
-    let items = house.store.with(|store| store.unresolved(None, 9)).await;
+    let items = fixture.store.with(|store| store.unresolved_items(None, 9)).await;
     let items = items.unwrap();
     assert_eq!(items.len(), 1);
     assert_eq!(items[0].code, UnresolvedCode::Refused);
     assert!(items[0].detail.contains(answer), "{}", items[0].detail);
     // A person confirms it at Cal.com: it is on the list as what it is then.
-    let now = house.clock.now();
-    let accept = |row: &mut maitred::sandbox::model::Booking| {
-        row.status = maitred::sandbox::model::Status::Accepted;
+    let now = fixture.clock.now();
+    let accept = |row: &mut maitred::sandbox::model::SandboxBooking| {
+        row.status = maitred::sandbox::model::SandboxStatus::Accepted;
         row.updated = Some(now);
     };
-    house.sandbox.lock().edit(&uid, accept).unwrap();
-    house.watch(true).await;
-    let items = house.store.with(|store| store.unresolved(None, 9)).await;
+    fixture.sandbox.lock().edit(&uid, accept).unwrap();
+    fixture.watch(true).await;
+    let items = fixture.store.with(|store| store.unresolved_items(None, 9)).await;
     let codes: Vec<_> = items.unwrap().iter().map(|item| item.code).collect();
     assert_eq!(codes, [UnresolvedCode::Unmanaged]);
 }
 
 /// The fault of B8: a status word that nobody knows, after an answer that was lost.
 #[tokio::test]
-async fn an_unknown_status_keeps_its_hold_and_is_told() {
+async fn an_unknown_status_keeps_its_hold_and_is_reported() {
     for as_if in [RowFault::AwaitingHost, RowFault::UnknownStatus] {
-        let mut house = House::new(Dialect::V2).await;
-        house.grant(BO, 5).await;
-        let uid = house.request(house.kinds.lesson, BO, "2026-12-01T09:00:00Z");
+        let mut fixture = PassFixture::new(Dialect::V2).await;
+        fixture.grant(BO, 5).await;
+        let uid = fixture.request(fixture.event_types.lesson, BO, "2026-12-01T09:00:00Z");
         let lost = Fault::HangUp {
             stage: Stage::After,
         };
-        fault(&house, Rule::next(Operation::Confirm, lost));
-        house.pass().await;
+        add_fault(&fixture, FaultRule::next(Operation::Confirm, lost));
+        fixture.pass().await;
         let odd = Fault::Rows {
             as_if: as_if.clone(),
         };
-        fault(
-            &house,
-            Rule::next(Operation::Get, odd)
-                .about(&uid)
-                .times(Times::Count(2)),
+        add_fault(
+            &fixture,
+            FaultRule::next(Operation::Get, odd)
+                .for_booking(&uid)
+                .times(FaultTimes::Count(2)),
         );
         for _ in 0..2 {
-            house.clock.advance(Span::minutes(20));
-            let report = house.pass().await;
-            assert_eq!(ended(&report, &uid), "unresolved", "{as_if:?}");
-            let told = report
+            fixture.clock.advance(Span::minutes(20));
+            let report = fixture.pass().await;
+            assert_eq!(step_outcome(&report, &uid), "unresolved", "{as_if:?}");
+            let problem = report
                 .problems
                 .iter()
                 .any(|one| one.code == "unknown-status");
-            assert!(told, "{as_if:?}: {:?}", report.problems);
-            assert_eq!(house.balance(BO).await, (4, 1, 0), "{as_if:?}");
+            assert!(problem, "{as_if:?}: {:?}", report.problems);
+            assert_eq!(fixture.balance(BO).await, (4, 1, 0), "{as_if:?}");
         }
-        house.clock.advance(Span::minutes(20));
-        let report = house.pass().await;
-        assert_eq!(ended(&report, &uid), "confirmed", "{as_if:?}");
-        assert_eq!(house.balance(BO).await, (4, 0, 1), "{as_if:?}");
+        fixture.clock.advance(Span::minutes(20));
+        let report = fixture.pass().await;
+        assert_eq!(step_outcome(&report, &uid), "confirmed", "{as_if:?}");
+        assert_eq!(fixture.balance(BO).await, (4, 0, 1), "{as_if:?}");
     }
 }
 
@@ -498,36 +498,36 @@ async fn an_unknown_status_keeps_its_hold_and_is_told() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_call_rests_on_a_reading_of_more_than_two_seconds() {
     for refuses in [false, true] {
-        let mut house = House::new(Dialect::V2).await;
-        house.grant(BO, if refuses { 1 } else { 30 }).await;
-        let kinds = house.kinds;
+        let mut fixture = PassFixture::new(Dialect::V2).await;
+        fixture.grant(BO, if refuses { 1 } else { 30 }).await;
+        let kinds = fixture.event_types;
         let kind = if refuses { kinds.dinner } else { kinds.lesson };
         let call = if refuses {
             Operation::Decline
         } else {
             Operation::Confirm
         };
-        house.calendar = client(&house.sandbox.base_url(), Dialect::V2, KEY, &house.clock);
+        fixture.calendar = calendar_client(&fixture.sandbox.base_url(), Dialect::V2, KEY, &fixture.clock);
         let uids: Vec<String> = (0..24)
-            .map(|n| house.request(kind, BO, &format!("2026-12-{:02}T09:00:00Z", 1 + n)))
+            .map(|n| fixture.request(kind, BO, &format!("2026-12-{:02}T09:00:00Z", 1 + n)))
             .collect();
         // Three rounds of eight calls: the last begins after more than two seconds.
-        let rule = Rule::next(call, slow(Stage::Between, 1_200));
-        fault(&house, rule.times(Times::Always));
+        let rule = FaultRule::next(call, slow_fault(Stage::Between, 1_200));
+        add_fault(&fixture, rule.times(FaultTimes::Always));
         let last = uids[23].clone();
-        let cancel = Action::BookerCancels(Said::nothing(&last));
+        let cancel = ThirdPartyAction::BookerCancels(BookingRemark::nothing(&last));
         {
-            let mut world = house.sandbox.lock();
+            let mut world = fixture.sandbox.lock();
             world.script.add(Trigger::between(call, 1), vec![cancel]);
         }
-        let lists = count(&house, Operation::List);
-        let report = house.pass().await;
-        assert_eq!(house.status(&last), "cancelled", "{refuses}");
-        assert_eq!(ended(&report, &last), "superseded", "{refuses}");
-        assert_eq!(count(&house, call), 23, "{refuses}");
+        let lists = call_count(&fixture, Operation::List);
+        let report = fixture.pass().await;
+        assert_eq!(fixture.status(&last), "cancelled", "{refuses}");
+        assert_eq!(step_outcome(&report, &last), "superseded", "{refuses}");
+        assert_eq!(call_count(&fixture, call), 23, "{refuses}");
         // The pass's own list, the accepted ones, and a look each two seconds.
-        let looks = count(&house, Operation::List) - lists;
+        let looks = call_count(&fixture, Operation::List) - lists;
         assert!((2..=6).contains(&looks), "{looks}");
-        house.session = Session::default();
+        fixture.session = Session::default();
     }
 }

@@ -12,11 +12,11 @@ use reqwest::{Certificate, Url};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::domain::time::Clock;
-use crate::http::{self, ClientError};
+use crate::http::{self, HttpClientError};
 
-use super::gate::Gate;
-use super::http::{Auth, Parts, Sender};
-use super::pace::Pace;
+use super::gate::RateLimiter;
+use super::http::{Auth, SenderParts, Sender};
+use super::pace::RateBudget;
 use super::port::{Calendar, Dialect};
 use super::redact::Redactor;
 use super::{v1, v2};
@@ -61,7 +61,7 @@ pub enum ConnectError {
     #[error("ca-file: {} {why}", file.display())]
     CaFile { file: PathBuf, why: String },
     #[error("no HTTP client can be made: {0}")]
-    Client(#[from] ClientError),
+    Client(#[from] HttpClientError),
 }
 
 /// Opens the dialect. Nothing is sent yet. A proxy is taken from the environment (`HTTPS_PROXY`,
@@ -70,7 +70,7 @@ pub enum ConnectError {
 /// # Errors
 /// When a setting cannot be used.
 pub fn connect(settings: Settings) -> Result<Arc<dyn Calendar>, ConnectError> {
-    let base = base(&settings.base_url, settings.dialect)?;
+    let base = parse_base_url(&settings.base_url, settings.dialect)?;
     check_key(settings.key.expose_secret())?;
     if !(settings.budget > 0.0 && settings.budget <= 1.0) {
         return Err(ConnectError::Budget);
@@ -85,45 +85,45 @@ pub fn connect(settings: Settings) -> Result<Arc<dyn Calendar>, ConnectError> {
     }
     let redactor = Redactor::new(&settings.key);
     let auth = match settings.dialect {
-        Dialect::V2 => Auth::Header(bearer(&settings.key)?),
+        Dialect::V2 => Auth::Header(to_bearer_header(&settings.key)?),
         Dialect::V1 => Auth::Query(settings.key),
     };
     // v1 locks the account of who is refused too often.
-    let pace = Pace::new(settings.budget, settings.dialect == Dialect::V1);
+    let budget = RateBudget::new(settings.budget, settings.dialect == Dialect::V1);
     let roots = match &settings.ca_file {
-        Some(file) => roots(file)?,
+        Some(file) => read_certificates(file)?,
         None => Vec::new(),
     };
-    let http = http::client(&base, Some(settings.connect_timeout), roots)?;
-    let sender = Sender::new(Parts {
+    let http = http::build_client(&base, Some(settings.connect_timeout), roots)?;
+    let sender = Sender::new(SenderParts {
         http,
         base,
         auth,
         timeout: settings.timeout,
         confirm_timeout: settings.confirm_timeout,
-        gate: Gate::new(pace, settings.clock.clone()),
+        limiter: RateLimiter::new(budget, settings.clock.clone()),
         clock: settings.clock,
         redactor,
     });
     Ok(match settings.dialect {
-        Dialect::V2 => Arc::new(v2::client::Client::new(sender)),
-        Dialect::V1 => Arc::new(v1::client::Client::new(sender)),
+        Dialect::V2 => Arc::new(v2::client::V2Client::new(sender)),
+        Dialect::V1 => Arc::new(v1::client::V1Client::new(sender)),
     })
 }
 
 /// The certificates of a file.
-fn roots(file: &Path) -> Result<Vec<Certificate>, ConnectError> {
-    let wrong = |why: String| ConnectError::CaFile {
+fn read_certificates(file: &Path) -> Result<Vec<Certificate>, ConnectError> {
+    let ca_file_error = |why: String| ConnectError::CaFile {
         file: file.to_owned(),
         why,
     };
     let mut text = Vec::new();
     let read = File::open(file).and_then(|file| file.take(MAX_CA_FILE).read_to_end(&mut text));
-    read.map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    read.map_err(|error| ca_file_error(format!("cannot be read: {error}")))?;
     let roots = Certificate::from_pem_bundle(&text)
-        .map_err(|error| wrong(format!("holds no certificate that can be read: {error}")))?;
+        .map_err(|error| ca_file_error(format!("holds no certificate that can be read: {error}")))?;
     if roots.is_empty() {
-        return Err(wrong(
+        return Err(ca_file_error(
             "holds no certificate; it must be a PEM file, as in -----BEGIN CERTIFICATE-----"
                 .to_owned(),
         ));
@@ -131,30 +131,30 @@ fn roots(file: &Path) -> Result<Vec<Certificate>, ConnectError> {
     Ok(roots)
 }
 
-fn base(text: &str, dialect: Dialect) -> Result<Url, ConnectError> {
-    let wrong = |why: &str| ConnectError::BaseUrl(why.to_owned());
+fn parse_base_url(text: &str, dialect: Dialect) -> Result<Url, ConnectError> {
+    let base_url_error = |why: &str| ConnectError::BaseUrl(why.to_owned());
     let mut url = Url::parse(text.trim()).map_err(|error| {
         // The parser's words do not repeat the text, which may hold a password.
         ConnectError::BaseUrl(format!("is not a URL: {error}"))
     })?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(wrong("must begin with https:// or http://"));
+        return Err(base_url_error("must begin with https:// or http://"));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(wrong("must not hold a user or a password"));
+        return Err(base_url_error("must not hold a user or a password"));
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(wrong("must not hold a query or a fragment"));
+        return Err(base_url_error("must not hold a query or a fragment"));
     }
-    let own = match dialect {
+    let version_segment = match dialect {
         Dialect::V2 => "v2",
         Dialect::V1 => "v1",
     };
-    let last = url
+    let last_segment = url
         .path_segments()
         .and_then(|parts| parts.rev().find(|part| !part.is_empty()));
-    let repeats = last == Some(own);
-    let mut path = url.path_segments_mut().map_err(|()| wrong("has no host"))?;
+    let repeats = last_segment == Some(version_segment);
+    let mut path = url.path_segments_mut().map_err(|()| base_url_error("has no host"))?;
     path.pop_if_empty();
     if repeats {
         path.pop();
@@ -178,7 +178,7 @@ fn check_key(key: &str) -> Result<(), ConnectError> {
     Ok(())
 }
 
-fn bearer(key: &SecretString) -> Result<HeaderValue, ConnectError> {
+fn to_bearer_header(key: &SecretString) -> Result<HeaderValue, ConnectError> {
     let value = format!("Bearer {}", key.expose_secret());
     let mut value =
         HeaderValue::from_str(&value).map_err(|_| ConnectError::Key("cannot stand in a header"))?;
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn the_base_keeps_its_prefix_and_loses_the_dialects_own() {
+    fn base_urls_keep_their_prefix_and_drop_the_version() {
         let rows = [
             ("https://api.cal.com", Dialect::V2, "https://api.cal.com/"),
             ("https://api.cal.com/", Dialect::V2, "https://api.cal.com/"),
@@ -238,13 +238,13 @@ mod tests {
             ("http://[::1]:3003", Dialect::V1, "http://[::1]:3003/"),
         ];
         for (text, dialect, expect) in rows {
-            let base = base(text, dialect).map(|url| url.to_string());
+            let base = parse_base_url(text, dialect).map(|url| url.to_string());
             assert_eq!(base, Ok(expect.to_owned()), "{text}");
         }
     }
 
     #[test]
-    fn what_is_no_base_is_said_without_repeating_it() {
+    fn base_url_errors_do_not_repeat_the_url() {
         for text in [
             "",
             "api.cal.com",
@@ -257,7 +257,7 @@ mod tests {
             "mailto:secret@x",
             "https://secret:80:80",
         ] {
-            let error = base(text, Dialect::V2).unwrap_err().to_string();
+            let error = parse_base_url(text, Dialect::V2).unwrap_err().to_string();
             assert!(!error.contains("secret"), "{error}");
         }
     }

@@ -5,7 +5,7 @@
 use reqwest::StatusCode;
 use serde_json::Value;
 
-use super::exchange::{Answer, Kind};
+use super::exchange::{ApiAnswer, Endpoint};
 use super::fields::{Object, text};
 use super::json;
 use super::port::CallError;
@@ -19,7 +19,7 @@ const MAX_ENVELOPE: usize = 4096;
 
 /// Which of the known shapes a refusal came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(super) enum ErrorShape {
     /// v2: `{"status":"error","error":{"code","message"}}`.
     Envelope,
     /// v2, raw: `{"statusCode","message"}`.
@@ -31,58 +31,58 @@ pub(super) enum Shape {
     /// JSON of some other kind.
     OtherJson,
     /// HTML, from something in front of Cal.com or from its web app.
-    Page,
+    Html,
     /// Plain text, or nothing at all.
     Text,
 }
 
 /// What a refusal says. The texts are as they came; they leave only through [`fn@line`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Said {
-    pub(super) shape: Shape,
+pub(super) struct ErrorBody {
+    pub(super) shape: ErrorShape,
     pub(super) code: String,
     pub(super) message: String,
 }
 
-pub(super) fn said(answer: &Answer) -> Said {
-    let Ok(value) = json::read(&answer.body) else {
-        let shape = if answer.page {
-            Shape::Page
+pub(super) fn parse_error_body(answer: &ApiAnswer) -> ErrorBody {
+    let Ok(value) = json::parse(&answer.body) else {
+        let shape = if answer.is_html {
+            ErrorShape::Html
         } else {
-            Shape::Text
+            ErrorShape::Text
         };
         let message = match shape {
-            Shape::Page => String::new(),
+            ErrorShape::Html => String::new(),
             _ => String::from_utf8_lossy(&answer.body).into_owned(),
         };
-        return plain(shape, message);
+        return without_code(shape, message);
     };
     let Some(object) = value.as_object() else {
-        return plain(Shape::OtherJson, String::new());
+        return without_code(ErrorShape::OtherJson, String::new());
     };
     match object.get("error") {
-        Some(Value::Object(error)) => Said {
-            shape: Shape::Envelope,
+        Some(Value::Object(error)) => ErrorBody {
+            shape: ErrorShape::Envelope,
             code: text(error, "code").unwrap_or_default().to_owned(),
-            message: explained(error),
+            message: format_validation_message(error),
         },
         Some(Value::String(error)) if object.get("statusCode").is_none() => {
-            plain(Shape::Error, error.clone())
+            without_code(ErrorShape::Error, error.clone())
         }
         Some(_) | None => {
             let message = text(object, "message").unwrap_or_default().to_owned();
             let shape = match (object.get("statusCode"), message.is_empty()) {
-                (Some(_), _) => Shape::Raw,
-                (None, false) => Shape::Message,
-                (None, true) => Shape::OtherJson,
+                (Some(_), _) => ErrorShape::Raw,
+                (None, false) => ErrorShape::Message,
+                (None, true) => ErrorShape::OtherJson,
             };
-            plain(shape, message)
+            without_code(shape, message)
         }
     }
 }
 
-fn plain(shape: Shape, message: String) -> Said {
-    Said {
+fn without_code(shape: ErrorShape, message: String) -> ErrorBody {
+    ErrorBody {
         shape,
         code: String::new(),
         message,
@@ -91,7 +91,7 @@ fn plain(shape: Shape, message: String) -> Said {
 
 /// The message, and for validation errors what was wrong with which field: there the message is a
 /// fixed text.
-fn explained(error: &Object) -> String {
+fn format_validation_message(error: &Object) -> String {
     let message = text(error, "message").unwrap_or_default().to_owned();
     let errors = error
         .get("details")
@@ -109,16 +109,16 @@ fn explained(error: &Object) -> String {
 }
 
 /// The refusal on one line, fit to be shown: the status, then what the server said of it.
-pub(super) fn line(answer: &Answer, said: &Said, redactor: &Redactor) -> String {
+pub(super) fn format_refusal(answer: &ApiAnswer, body: &ErrorBody, redactor: &Redactor) -> String {
     let status = StatusCode::from_u16(answer.status);
     let words = status.ok().and_then(|status| status.canonical_reason());
     let status = match words {
         Some(words) => format!("{} {words}", answer.status),
         None => answer.status.to_string(),
     };
-    let message = match said.shape {
-        Shape::Page => "a page of HTML".to_owned(),
-        _ => redactor.clean(&said.message),
+    let message = match body.shape {
+        ErrorShape::Html => "a page of HTML".to_owned(),
+        _ => redactor.redact(&body.message),
     };
     if message.is_empty() {
         return status;
@@ -127,23 +127,23 @@ pub(super) fn line(answer: &Answer, said: &Said, redactor: &Redactor) -> String 
 }
 
 /// The failures that mean the same in both dialects. `None`: the dialect has to say.
-pub(super) fn common(
-    answer: &Answer,
-    said: &Said,
-    kind: Kind,
+pub(super) fn map_common_error(
+    answer: &ApiAnswer,
+    body: &ErrorBody,
+    endpoint: Endpoint,
     redactor: &Redactor,
 ) -> Option<CallError> {
-    let line = || line(answer, said, redactor);
+    let line = || format_refusal(answer, body, redactor);
     // An outage is the business of a server, so its name stands there.
-    let unknown = |more: &str| format!("{} answered {}{more}", answer.host, line());
-    const WRITES: &str = " (whether it was done is not known)";
+    let describe_answer = |more: &str| format!("{} answered {}{more}", answer.host, line());
+    const WRITE_OUTCOME_UNKNOWN: &str = " (whether it was done is not known)";
     Some(match answer.status {
         // Nothing conditional was asked: a cache between is broken.
-        304 => CallError::Unknown(unknown("")),
-        300..400 => CallError::Contract(redirected(answer, redactor)),
+        304 => CallError::Unknown(describe_answer("")),
+        300..400 => CallError::Contract(describe_redirect(answer, redactor)),
         // Time-outs on the server's side: the work may have been done.
-        408 | 499 => CallError::Unknown(unknown("")),
-        400..500 if said.shape == Shape::Page => CallError::Contract(format!(
+        408 | 499 => CallError::Unknown(describe_answer("")),
+        400..500 if body.shape == ErrorShape::Html => CallError::Contract(format!(
             "{} (something in front of Cal.com answered, or base-url is not that of its API)",
             line()
         )),
@@ -152,20 +152,20 @@ pub(super) fn common(
         400..500 => return None,
         // Cal.com's own words: its handler is over. What stands in front of a server gives other
         // numbers and no JSON, and says nothing about when the handler ends.
-        500 | 501 if kind.writes() && !matches!(said.shape, Shape::Page | Shape::Text) => {
-            CallError::Failed(unknown(WRITES))
+        500 | 501 if endpoint.is_write() && !matches!(body.shape, ErrorShape::Html | ErrorShape::Text) => {
+            CallError::Failed(describe_answer(WRITE_OUTCOME_UNKNOWN))
         }
         // Other 5xx, and what no server should send.
-        _ if kind.writes() => CallError::Unknown(unknown(WRITES)),
-        _ => CallError::Unknown(unknown("")),
+        _ if endpoint.is_write() => CallError::Unknown(describe_answer(WRITE_OUTCOME_UNKNOWN)),
+        _ => CallError::Unknown(describe_answer("")),
     })
 }
 
-fn redirected(answer: &Answer, redactor: &Redactor) -> String {
+fn describe_redirect(answer: &ApiAnswer, redactor: &Redactor) -> String {
     let place = answer
         .location
         .as_deref()
-        .map(|place| redactor.clean(place));
+        .map(|place| redactor.redact(place));
     let place = place.filter(|place| !place.is_empty());
     format!(
         "{} sends the call elsewhere ({}), and redirects are not followed, as they would carry the \
@@ -187,8 +187,8 @@ pub(super) fn begins_like_rows(body: &[u8]) -> bool {
 }
 
 /// Why a body with a good status cannot be used.
-pub(super) fn not_json(answer: &Answer, error: &serde_json::Error, kind: Kind) -> CallError {
-    if answer.page && !kind.writes() {
+pub(super) fn map_unreadable_body(answer: &ApiAnswer, error: &serde_json::Error, endpoint: Endpoint) -> CallError {
+    if answer.is_html && !endpoint.is_write() {
         return CallError::Contract(format!(
             "{} with a page of HTML; base-url seems to be that of the web app, not of its API",
             answer.status
@@ -220,11 +220,11 @@ mod tests {
     use super::super::{v1, v2};
     use super::*;
 
-    fn answer(status: u16, body: &str) -> Answer {
-        Answer {
+    fn answer(status: u16, body: &str) -> ApiAnswer {
+        ApiAnswer {
             host: "cal.test:443".to_owned(),
             status,
-            page: body.starts_with('<'),
+            is_html: body.starts_with('<'),
             location: Some("https://other.test/v2/cal_key_0123456789".to_owned()),
             server_time: None,
             body: body.as_bytes().to_vec(),
@@ -236,57 +236,57 @@ mod tests {
         let rows = [
             (
                 r#"{"error":{"code":"C","message":"m"}}"#,
-                Shape::Envelope,
+                ErrorShape::Envelope,
                 "C",
                 "m",
             ),
             (
                 r#"{"error":{"code":"C","message":"m","details":"text"}}"#,
-                Shape::Envelope,
+                ErrorShape::Envelope,
                 "C",
                 "m",
             ),
             (
                 r#"{"error":{"code":5,"message":null}}"#,
-                Shape::Envelope,
+                ErrorShape::Envelope,
                 "",
                 "",
             ),
             (
                 r#"{"error":{"message":"m",
                     "details":{"errors":[{"constraints":{"a":"x","b":"y"}},5]}}}"#,
-                Shape::Envelope,
+                ErrorShape::Envelope,
                 "",
                 "m: x; y",
             ),
-            (r#"{"statusCode":400,"message":"m"}"#, Shape::Raw, "", "m"),
+            (r#"{"statusCode":400,"message":"m"}"#, ErrorShape::Raw, "", "m"),
             (
                 r#"{"statusCode":400,"message":"m","error":"Bad Request"}"#,
-                Shape::Raw,
+                ErrorShape::Raw,
                 "",
                 "m",
             ),
             (
                 r#"{"message":"m","data":{"traceId":"t"}}"#,
-                Shape::Message,
+                ErrorShape::Message,
                 "",
                 "m",
             ),
-            (r#"{"error":"m"}"#, Shape::Error, "", "m"),
-            ("{}", Shape::OtherJson, "", ""),
-            ("[1]", Shape::OtherJson, "", ""),
-            (r#"{"error":7,"message":{}}"#, Shape::OtherJson, "", ""),
-            ("<html>bo@example.com</html>", Shape::Page, "", ""),
-            ("Invalid JSON", Shape::Text, "", "Invalid JSON"),
-            ("", Shape::Text, "", ""),
+            (r#"{"error":"m"}"#, ErrorShape::Error, "", "m"),
+            ("{}", ErrorShape::OtherJson, "", ""),
+            ("[1]", ErrorShape::OtherJson, "", ""),
+            (r#"{"error":7,"message":{}}"#, ErrorShape::OtherJson, "", ""),
+            ("<html>bo@example.com</html>", ErrorShape::Html, "", ""),
+            ("Invalid JSON", ErrorShape::Text, "", "Invalid JSON"),
+            ("", ErrorShape::Text, "", ""),
         ];
         for (body, shape, code, message) in rows {
-            let expect = Said {
+            let expect = ErrorBody {
                 shape,
                 code: code.to_owned(),
                 message: message.to_owned(),
             };
-            assert_eq!(said(&answer(400, body)), expect, "{body}");
+            assert_eq!(parse_error_body(&answer(400, body)), expect, "{body}");
         }
     }
 
@@ -310,31 +310,31 @@ mod tests {
         );
         let page = "<html>blocked</html>";
         let licence = r#"{"message":"Invalid or missing CALCOM_LICENSE_KEY environment variable"}"#;
-        type Row<'a> = (u16, &'a str, [&'a str; 3], [&'a str; 3]);
+        type RefusalCase<'a> = (u16, &'a str, [&'a str; 3], [&'a str; 3]);
         let same = |word: &'static str| [word; 3];
-        let a_bookings = ["Refused", "NotYours", "NotYours"];
-        let a_writes = ["Credential", "Credential", "NotYours"];
-        let a_patchs = ["Refused", "Refused", "Failed"];
-        let fails = ["Unknown", "Unknown", "Failed"];
-        let rows: [Row; 34] = [
+        let for_one_booking = ["Refused", "NotYours", "NotYours"];
+        let for_writes = ["Credential", "Credential", "NotYours"];
+        let for_patch = ["Refused", "Refused", "Failed"];
+        let failed_write = ["Unknown", "Unknown", "Failed"];
+        let rows: [RefusalCase; 34] = [
             // status, body, v2: list, get, confirm; v1: list, get, confirm
             (401, envelope, same("Credential"), same("Contract")),
             (403, envelope, same("Credential"), same("Contract")),
-            (401, handler, a_bookings, same("Contract")),
-            (403, handler, a_bookings, same("Contract")),
-            (403, guard, a_bookings, same("Contract")),
+            (401, handler, for_one_booking, same("Contract")),
+            (403, handler, for_one_booking, same("Contract")),
+            (403, guard, for_one_booking, same("Contract")),
             (401, guard, same("Credential"), same("Contract")),
-            (401, raw, a_writes, same("Contract")),
-            (403, raw, a_writes, same("Contract")),
+            (401, raw, for_writes, same("Contract")),
+            (403, raw, for_writes, same("Contract")),
             (401, message, same("Credential"), same("Credential")),
-            (403, message, same("Credential"), a_bookings),
+            (403, message, same("Credential"), for_one_booking),
             (401, error, same("Credential"), same("Credential")),
             (403, error, same("Credential"), same("Credential")),
             (401, licence, same("Contract"), same("Contract")),
             (401, page, same("Contract"), same("Contract")),
             (403, page, same("Contract"), same("Contract")),
             (403, "", same("Credential"), same("Contract")),
-            (400, handler, same("Refused"), a_patchs),
+            (400, handler, same("Refused"), for_patch),
             (409, handler, same("Refused"), same("Refused")),
             (404, none, same("Refused"), same("Contract")),
             (404, route, same("Contract"), same("Contract")),
@@ -343,8 +343,8 @@ mod tests {
             (405, message, same("Contract"), same("Contract")),
             (408, handler, same("Unknown"), same("Unknown")),
             (499, "", same("Unknown"), same("Unknown")),
-            (500, handler, fails, fails),
-            (500, message, fails, fails),
+            (500, handler, failed_write, failed_write),
+            (500, message, failed_write, failed_write),
             (500, page, same("Unknown"), same("Unknown")),
             (500, "", same("Unknown"), same("Unknown")),
             (503, handler, same("Unknown"), same("Unknown")),
@@ -354,12 +354,12 @@ mod tests {
             (304, "", same("Unknown"), same("Unknown")),
         ];
         let redactor = Redactor::new(&SecretString::from("cal_key_0123456789"));
-        let kinds = [Kind::List, Kind::Get, Kind::Confirm];
+        let endpoints = [Endpoint::List, Endpoint::Get, Endpoint::Confirm];
         for (status, body, in_v2, in_v1) in rows {
             let answer = answer(status, body);
-            let got = kinds.map(|kind| v2::refusal::refusal(&answer, kind, &redactor));
+            let got = endpoints.map(|kind| v2::refusal::map_error(&answer, kind, &redactor));
             check(&got, in_v2, &format!("v2 {status} {body}"));
-            let got = kinds.map(|kind| v1::refusal::refusal(&answer, kind, &redactor));
+            let got = endpoints.map(|kind| v1::refusal::map_error(&answer, kind, &redactor));
             check(&got, in_v1, &format!("v1 {status} {body}"));
         }
     }

@@ -9,7 +9,7 @@ use crate::domain::time::Time;
 
 /// What a call is for. Decides how its failures are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum Endpoint {
     Me,
     EventTypes,
     EventType,
@@ -21,8 +21,8 @@ pub enum Kind {
     Cancel,
 }
 
-impl Kind {
-    pub(super) fn word(self) -> &'static str {
+impl Endpoint {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Me => "me",
             Self::EventTypes => "event-types",
@@ -37,7 +37,7 @@ impl Kind {
     }
 
     /// Whether it changes something at Cal.com.
-    pub(super) fn writes(self) -> bool {
+    pub(super) fn is_write(self) -> bool {
         match self {
             Self::Confirm | Self::Decline | Self::Cancel => true,
             Self::Me
@@ -50,7 +50,7 @@ impl Kind {
     }
 
     /// Whether it is about one booking, so that a refusal may be about that booking alone.
-    pub(super) fn of_a_booking(self) -> bool {
+    pub(super) fn is_about_one_booking(self) -> bool {
         match self {
             Self::Get | Self::Series | Self::Confirm | Self::Decline | Self::Cancel => true,
             Self::Me | Self::EventTypes | Self::EventType | Self::List => false,
@@ -60,8 +60,8 @@ impl Kind {
 
 /// What is asked of the server. The key is added by the sender and never stands here.
 #[derive(Debug, Clone)]
-pub(super) struct Call<'a> {
-    pub(super) kind: Kind,
+pub(super) struct ApiCall<'a> {
+    pub(super) endpoint: Endpoint,
     pub(super) method: Method,
     /// The path behind the base, segment by segment.
     pub(super) path: Vec<String>,
@@ -79,12 +79,12 @@ pub(super) struct Call<'a> {
 
 /// What came back, whatever its status.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct ApiAnswer {
     /// Host and port of the server that was asked.
     pub host: String,
     pub status: u16,
     /// The body says, or its type does, that it is a page for people.
-    pub page: bool,
+    pub is_html: bool,
     /// Where a redirect points to: scheme, host and path only.
     pub location: Option<String>,
     /// The server's clock (`Date`).
@@ -92,8 +92,8 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-impl Answer {
-    pub(super) fn success(&self) -> bool {
+impl ApiAnswer {
+    pub(super) fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
 }

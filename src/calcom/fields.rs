@@ -7,9 +7,9 @@ use std::fmt;
 use chrono::{DateTime, Datelike, Utc};
 use serde_json::{Map, Value};
 
-use crate::domain::booking::{Answer, Buffers, EventType, Question, QuestionKind, Status};
+use crate::domain::booking::{Answer, Buffers, EventType, Question, QuestionKind, BookingStatus};
 use crate::domain::id::{Address, BookingUid, EventTypeId, RequestId};
-use crate::domain::time::{Span, Time, kept};
+use crate::domain::time::{Span, Time, truncate_to_millis};
 
 pub(super) type Object = Map<String, Value>;
 
@@ -18,13 +18,13 @@ const MAX_STATUS_CHARS: usize = 40;
 
 /// Why a row is not a booking: which field, and what is wrong with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Unreadable {
+pub(super) struct FieldError {
     /// Empty when it is the row itself.
     pub(super) field: &'static str,
     pub(super) why: &'static str,
 }
 
-impl fmt::Display for Unreadable {
+impl fmt::Display for FieldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.field.is_empty() {
             return f.write_str(self.why);
@@ -34,8 +34,8 @@ impl fmt::Display for Unreadable {
 }
 
 /// The row as an object.
-pub(super) fn row(value: &Value) -> Result<&Object, Unreadable> {
-    value.as_object().ok_or(Unreadable {
+pub(super) fn as_object(value: &Value) -> Result<&Object, FieldError> {
+    value.as_object().ok_or(FieldError {
         field: "",
         why: "is not an object",
     })
@@ -46,7 +46,7 @@ pub(super) fn text<'a>(object: &'a Object, name: &str) -> Option<&'a str> {
     object.get(name)?.as_str().filter(|text| !text.is_empty())
 }
 
-pub(super) fn owned(object: &Object, name: &str) -> Option<String> {
+pub(super) fn owned_text(object: &Object, name: &str) -> Option<String> {
     text(object, name).map(str::to_owned)
 }
 
@@ -56,11 +56,11 @@ pub(super) fn flag(object: &Object, name: &str) -> bool {
 
 /// A whole number, however it is written (`77`, `77.0`).
 pub(super) fn number(object: &Object, name: &str) -> Option<i64> {
-    whole(object.get(name)?)
+    as_whole_number(object.get(name)?)
 }
 
 /// As [`number`], of the value itself.
-pub(super) fn whole(value: &Value) -> Option<i64> {
+pub(super) fn as_whole_number(value: &Value) -> Option<i64> {
     /// Beyond this a float no longer names one whole number.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if let Some(number) = value.as_i64() {
@@ -89,16 +89,16 @@ pub(super) fn questions(row: &Object, key: &str) -> Option<Vec<Question>> {
     let fields = fields.iter().filter_map(Value::as_object);
     let question = |field: &Object| {
         Some(Question {
-            slug: owned(field, key)?,
-            kind: QuestionKind::of(text(field, "type").unwrap_or_default()),
-            asked: !flag(field, "hidden"),
+            slug: owned_text(field, key)?,
+            kind: QuestionKind::from_type_name(text(field, "type").unwrap_or_default()),
+            on_booking_page: !flag(field, "hidden"),
         })
     };
     Some(fields.filter_map(question).collect())
 }
 
 /// Whether something is switched off for bookers: v2 writes `{"disabled": true}`, older servers a word.
-pub(super) fn switched_off(row: &Object, name: &str) -> bool {
+pub(super) fn is_disabled(row: &Object, name: &str) -> bool {
     match row.get(name) {
         Some(Value::Object(of)) => flag(of, "disabled"),
         Some(value) => value.as_bool().unwrap_or(false),
@@ -108,7 +108,7 @@ pub(super) fn switched_off(row: &Object, name: &str) -> bool {
 
 /// A limit of Cal.com's own by period, in words, such as `2 bookings a day`: v2 writes
 /// `{"day": 2}` or `{"disabled": true}`, v1 `{"PER_DAY": 2}`.
-pub(super) fn limits(row: &Object, name: &str, unit: &str) -> Vec<String> {
+pub(super) fn describe_limits(row: &Object, name: &str, unit: &str) -> Vec<String> {
     let periods = [
         ("day", "PER_DAY"),
         ("week", "PER_WEEK"),
@@ -118,11 +118,11 @@ pub(super) fn limits(row: &Object, name: &str, unit: &str) -> Vec<String> {
     let Some(limits) = object(row, name) else {
         return Vec::new();
     };
-    let of = |(period, old): (&str, &str)| {
+    let describe = |(period, old): (&str, &str)| {
         let count = number(limits, period).or_else(|| number(limits, old))?;
         Some(format!("{count} {unit} a {period}"))
     };
-    periods.into_iter().filter_map(of).collect()
+    periods.into_iter().filter_map(describe).collect()
 }
 
 pub(super) fn address(object: &Object, name: &str) -> Option<Address> {
@@ -149,13 +149,13 @@ pub(super) fn name(object: &Object, field: &str) -> Option<String> {
 }
 
 /// The booking's own uid.
-pub(super) fn uid(object: &Object) -> Result<BookingUid, Unreadable> {
+pub(super) fn uid(object: &Object) -> Result<BookingUid, FieldError> {
     let field = "uid";
-    let text = text(object, field).ok_or(Unreadable {
+    let text = text(object, field).ok_or(FieldError {
         field,
         why: "is missing",
     })?;
-    BookingUid::parse(text).map_err(|_| Unreadable {
+    BookingUid::parse(text).map_err(|_| FieldError {
         field,
         why: "is not a usable uid",
     })
@@ -163,45 +163,45 @@ pub(super) fn uid(object: &Object) -> Result<BookingUid, Unreadable> {
 
 /// The uid of another booking. Unlike other optional fields, one that is there but is no uid makes
 /// the row unreadable: such a link decides who is charged and what is confirmed along with it.
-pub(super) fn link(object: &Object, field: &'static str) -> Result<Option<BookingUid>, Unreadable> {
+pub(super) fn linked_uid(object: &Object, field: &'static str) -> Result<Option<BookingUid>, FieldError> {
     let text = match object.get(field) {
         None | Some(Value::Null) => return Ok(None),
         Some(Value::String(text)) if text.is_empty() => return Ok(None),
         Some(Value::String(text)) => text,
-        Some(_) => return Err(no_uid(field)),
+        Some(_) => return Err(invalid_uid(field)),
     };
-    BookingUid::parse(text).map(Some).map_err(|_| no_uid(field))
+    BookingUid::parse(text).map(Some).map_err(|_| invalid_uid(field))
 }
 
 /// As [`link`], of the series.
 pub(super) fn series(
     object: &Object,
     field: &'static str,
-) -> Result<Option<RequestId>, Unreadable> {
-    Ok(link(object, field)?.as_ref().map(RequestId::from))
+) -> Result<Option<RequestId>, FieldError> {
+    Ok(linked_uid(object, field)?.as_ref().map(RequestId::from))
 }
 
-fn no_uid(field: &'static str) -> Unreadable {
-    Unreadable {
+fn invalid_uid(field: &'static str) -> FieldError {
+    FieldError {
         field,
         why: "is not a usable uid",
     }
 }
 
 /// An instant that must be there.
-pub(super) fn instant(object: &Object, field: &'static str) -> Result<Time, Unreadable> {
-    let text = text(object, field).ok_or(Unreadable {
+pub(super) fn required_instant(object: &Object, field: &'static str) -> Result<Time, FieldError> {
+    let text = text(object, field).ok_or(FieldError {
         field,
         why: "is missing",
     })?;
-    parse_instant(text).ok_or(Unreadable {
+    parse_instant(text).ok_or(FieldError {
         field,
         why: "is not an instant",
     })
 }
 
 /// An instant that may be absent.
-pub(super) fn maybe_instant(object: &Object, field: &str) -> Option<Time> {
+pub(super) fn optional_instant(object: &Object, field: &str) -> Option<Time> {
     parse_instant(text(object, field)?)
 }
 
@@ -209,80 +209,80 @@ pub(super) fn maybe_instant(object: &Object, field: &str) -> Option<Time> {
 /// and a decision that cannot be written down would hold up all those beside it.
 fn parse_instant(text: &str) -> Option<Time> {
     let at = DateTime::parse_from_rfc3339(text).ok()?;
-    let at = kept(at.with_timezone(&Utc));
+    let at = truncate_to_millis(at.with_timezone(&Utc));
     (0..=9999).contains(&at.year()).then_some(at)
 }
 
 /// The state. v2 writes it in lower case, v1 in capitals.
-pub(super) fn status(object: &Object) -> Result<Status, Unreadable> {
-    let word = text(object, "status").ok_or(Unreadable {
+pub(super) fn status(object: &Object) -> Result<BookingStatus, FieldError> {
+    let word = text(object, "status").ok_or(FieldError {
         field: "status",
         why: "is missing",
     })?;
-    let shown = word.chars().filter(|c| !c.is_control());
+    let printable = word.chars().filter(|c| !c.is_control());
     Ok(match word.to_ascii_lowercase().as_str() {
-        "pending" => Status::Pending,
-        "accepted" => Status::Accepted,
-        "rejected" => Status::Rejected,
-        "cancelled" => Status::Cancelled,
-        "awaiting_host" => Status::AwaitingHost,
-        _ => Status::Other(shown.take(MAX_STATUS_CHARS).collect()),
+        "pending" => BookingStatus::Pending,
+        "accepted" => BookingStatus::Accepted,
+        "rejected" => BookingStatus::Rejected,
+        "cancelled" => BookingStatus::Cancelled,
+        "awaiting_host" => BookingStatus::AwaitingHost,
+        _ => BookingStatus::Other(printable.take(MAX_STATUS_CHARS).collect()),
     })
 }
 
 /// Start and end, which must be in that order.
-pub(super) fn stretch(
+pub(super) fn time_range(
     object: &Object,
     start: &'static str,
     end: &'static str,
-) -> Result<(Time, Time), Unreadable> {
-    let stretch = (instant(object, start)?, instant(object, end)?);
-    if stretch.1 < stretch.0 {
-        return Err(Unreadable {
+) -> Result<(Time, Time), FieldError> {
+    let range = (required_instant(object, start)?, required_instant(object, end)?);
+    if range.1 < range.0 {
+        return Err(FieldError {
             field: end,
             why: "is before the start",
         });
     }
-    Ok(stretch)
+    Ok(range)
 }
 
 /// An object's values as rules see them.
-pub(super) fn answers(object: Option<&Object>) -> BTreeMap<String, Answer> {
+pub(super) fn to_answers(object: Option<&Object>) -> BTreeMap<String, Answer> {
     let fields = object.into_iter().flatten();
     fields
-        .map(|(name, value)| (name.clone(), answer(value)))
+        .map(|(name, value)| (name.clone(), to_answer(value)))
         .collect()
 }
 
-fn answer(value: &Value) -> Answer {
+fn to_answer(value: &Value) -> Answer {
     match value {
         Value::Null => Answer::Null,
         Value::Bool(value) => Answer::Bool(*value),
         Value::Number(value) => value.as_f64().map_or(Answer::Null, Answer::Number),
         Value::String(value) => Answer::Text(value.clone()),
-        Value::Array(items) => Answer::List(items.iter().map(answer).collect()),
-        Value::Object(fields) => Answer::Map(answers(Some(fields))),
+        Value::Array(items) => Answer::List(items.iter().map(to_answer).collect()),
+        Value::Object(fields) => Answer::Map(to_answers(Some(fields))),
     }
 }
 
 /// An event type's number, slug and title; without the first two it cannot be named in a gate.
-pub(super) fn names(object: &Object) -> Result<(EventTypeId, String, String), Unreadable> {
-    let id = number(object, "id").ok_or(Unreadable {
+pub(super) fn event_type_names(object: &Object) -> Result<(EventTypeId, String, String), FieldError> {
+    let id = number(object, "id").ok_or(FieldError {
         field: "id",
         why: "is missing or no whole number",
     })?;
-    let slug = owned(object, "slug").ok_or(Unreadable {
+    let slug = owned_text(object, "slug").ok_or(FieldError {
         field: "slug",
         why: "is missing",
     })?;
-    let title = owned(object, "title").unwrap_or_else(|| slug.clone());
+    let title = owned_text(object, "title").unwrap_or_else(|| slug.clone());
     Ok((EventTypeId(id), slug, title))
 }
 
 /// The larger of an event type's own price and what its payment apps say: the column may lag behind
 /// (`calcom/api.md` 3.5). Fractions are rounded up, so that what is not free never looks free.
 pub(super) fn price(object: &Object) -> i64 {
-    let column = object.get("price").map_or(0, rounded_up);
+    let column = object.get("price").map_or(0, round_up);
     let apps = object
         .get("metadata")
         .and_then(|metadata| metadata.get("apps"))
@@ -291,11 +291,11 @@ pub(super) fn price(object: &Object) -> i64 {
         .into_iter()
         .flatten()
         .filter_map(|(_, app)| app.get("price"));
-    prices.map(rounded_up).fold(column, i64::max)
+    prices.map(round_up).fold(column, i64::max)
 }
 
-fn rounded_up(value: &Value) -> i64 {
-    match whole(value) {
+fn round_up(value: &Value) -> i64 {
+    match as_whole_number(value) {
         Some(number) => number,
         None => value.as_f64().map_or(0, |number| number.ceil() as i64),
     }
@@ -303,10 +303,10 @@ fn rounded_up(value: &Value) -> i64 {
 
 /// Whether the named field says that seats are sold one by one. v2 writes `{"disabled": true}` or
 /// the details, v1 a number or null.
-pub(super) fn seats(value: Option<&Value>) -> bool {
+pub(super) fn has_seats(value: Option<&Value>) -> bool {
     match value {
         Some(Value::Object(seats)) => !flag(seats, "disabled"),
-        Some(value) => whole(value).is_some_and(|seats| seats > 0),
+        Some(value) => as_whole_number(value).is_some_and(|seats| seats > 0),
         None => false,
     }
 }
@@ -329,9 +329,9 @@ pub(super) fn buffers(object: &Object) -> Buffers {
 
 /// Those event types that can be read. One that cannot is reported and left out: whatever is gated
 /// by it is then found missing by name.
-pub(super) fn event_types(
+pub(super) fn decode_readable_event_types(
     items: &[Value],
-    decode: impl Fn(&Value) -> Result<EventType, Unreadable>,
+    decode: impl Fn(&Value) -> Result<EventType, FieldError>,
 ) -> Vec<EventType> {
     let mut types = Vec::with_capacity(items.len());
     for (place, item) in items.iter().enumerate() {
@@ -349,7 +349,7 @@ mod tests {
 
     use super::*;
 
-    fn of(value: Value) -> Object {
+    fn to_object(value: Value) -> Object {
         value.as_object().unwrap().clone()
     }
 
@@ -368,11 +368,11 @@ mod tests {
             (json!({}), "slug", None),
         ];
         for (value, key, expect) in rows {
-            let found = questions(&of(value.clone()), key);
-            let found = found
+            let actual = questions(&to_object(value.clone()), key);
+            let actual = actual
                 .as_ref()
                 .map(|of| of.iter().map(|one| one.slug.as_str()).collect());
-            assert_eq!(found, expect, "{value} {key}");
+            assert_eq!(actual, expect, "{value} {key}");
         }
     }
 
@@ -399,26 +399,26 @@ mod tests {
             let expect = vec![Question {
                 slug: "q".to_owned(),
                 kind,
-                asked: false,
+                on_booking_page: false,
             }];
-            assert_eq!(questions(&of(row), "slug"), Some(expect), "{word}");
+            assert_eq!(questions(&to_object(row), "slug"), Some(expect), "{word}");
         }
     }
 
     #[test]
     fn limits_and_switches_are_read_in_either_form() {
-        let row = of(json!({
+        let row = to_object(json!({
             "count": {"day": 2, "month": 9}, "old": {"PER_WEEK": 60}, "off": {"disabled": true},
             "none": null, "cancel": {"disabled": true}, "move": {"disabled": false}, "word": true,
         }));
         assert_eq!(
-            limits(&row, "count", "bookings"),
+            describe_limits(&row, "count", "bookings"),
             ["2 bookings a day", "9 bookings a month"]
         );
-        assert_eq!(limits(&row, "old", "minutes"), ["60 minutes a week"]);
+        assert_eq!(describe_limits(&row, "old", "minutes"), ["60 minutes a week"]);
         for name in ["off", "none", "missing"] {
             assert_eq!(
-                limits(&row, name, "bookings"),
+                describe_limits(&row, name, "bookings"),
                 Vec::<String>::new(),
                 "{name}"
             );
@@ -429,7 +429,7 @@ mod tests {
             ("word", true),
             ("none", false),
         ] {
-            assert_eq!(switched_off(&row, name), expect, "{name}");
+            assert_eq!(is_disabled(&row, name), expect, "{name}");
         }
     }
 
@@ -449,7 +449,7 @@ mod tests {
             (json!({}), None),
         ];
         for (value, expect) in rows {
-            assert_eq!(name(&of(value.clone()), "n").as_deref(), expect, "{value}");
+            assert_eq!(name(&to_object(value.clone()), "n").as_deref(), expect, "{value}");
         }
     }
 
@@ -466,7 +466,7 @@ mod tests {
             (json!([7]), None),
         ];
         for (value, expect) in rows {
-            assert_eq!(whole(&value), expect, "{value}");
+            assert_eq!(as_whole_number(&value), expect, "{value}");
         }
     }
 
@@ -497,8 +497,8 @@ mod tests {
     }
 
     #[test]
-    fn a_link_that_is_no_uid_is_never_taken_for_none() {
-        let bad = Err(no_uid("l"));
+    fn a_link_that_is_no_uid_is_an_error() {
+        let bad = Err(invalid_uid("l"));
         let rows = [
             (json!({}), Ok(None)),
             (json!({"l": null}), Ok(None)),
@@ -509,7 +509,7 @@ mod tests {
             (json!({"l": {}}), bad),
         ];
         for (value, expect) in rows {
-            let got = link(&of(value.clone()), "l").map(|l| l.map(|uid| uid.to_string()));
+            let got = linked_uid(&to_object(value.clone()), "l").map(|l| l.map(|uid| uid.to_string()));
             assert_eq!(got, expect, "{value}");
         }
     }
@@ -532,12 +532,12 @@ mod tests {
             (json!({"price": null, "metadata": null}), 0),
         ];
         for (value, expect) in rows {
-            assert_eq!(price(&of(value.clone())), expect, "{value}");
+            assert_eq!(price(&to_object(value.clone())), expect, "{value}");
         }
     }
 
     #[test]
-    fn seats_are_told_by_their_details() {
+    fn seats_are_read_from_their_details() {
         let rows = [
             (json!({"disabled": true}), false),
             (json!({"seatsPerTimeSlot": 3}), true),
@@ -547,8 +547,8 @@ mod tests {
             (json!("3"), false),
         ];
         for (value, expect) in rows {
-            assert_eq!(seats(Some(&value)), expect, "{value}");
+            assert_eq!(has_seats(Some(&value)), expect, "{value}");
         }
-        assert!(!seats(None));
+        assert!(!has_seats(None));
     }
 }

@@ -5,11 +5,11 @@
 use serde_json::Value;
 
 use super::fields::{
-    Object, answers, instant, list, maybe_instant, name, number, object, owned, price, uid,
+    Object, to_answers, required_instant, list, optional_instant, name, number, object, owned_text, price, uid,
 };
-use super::identify::booker;
+use super::identify::identify_booker;
 use super::{json, v1, v2};
-use crate::domain::booking::{Attendee, Booking, EventTypeRef, Host, Payment, Status};
+use crate::domain::booking::{Attendee, Booking, EventTypeRef, Host, Payment, BookingStatus};
 use crate::domain::id::{Address, EventTypeId, HostId};
 use crate::domain::time::Time;
 
@@ -18,14 +18,14 @@ pub const MAX_FILE: usize = 1024 * 1024;
 
 /// What a file gave.
 #[derive(Debug, Clone, PartialEq)]
-pub struct FromFile {
+pub struct ParsedBooking {
     pub booking: Booking,
     /// When the webhook was sent; `None` when the file does not say.
-    pub at: Option<Time>,
+    pub sent_at: Option<Time>,
     /// What the payload says of the event type's price.
     pub price: Option<i64>,
     /// What the file does not say, and was assumed.
-    pub assumed: Vec<String>,
+    pub assumptions: Vec<String>,
 }
 
 /// Why a text is not one booking. Reads after "the file".
@@ -36,12 +36,12 @@ pub enum FileError {
     #[error("is not JSON: {0}")]
     NotJson(String),
     #[error("holds {0} bookings; put the one to be judged into a file of its own")]
-    Several(usize),
+    NotExactlyOne(usize),
     #[error(
         "is neither a booking as Cal.com's API lists it (with uid, start, end, status) nor a webhook \
          payload (with triggerEvent, createdAt, payload)"
     )]
-    NoBooking,
+    UnknownFormat,
     #[error("holds a booking that cannot be read: {0}")]
     Unreadable(String),
 }
@@ -50,75 +50,75 @@ pub enum FileError {
 ///
 /// # Errors
 /// When it is not exactly one booking.
-pub fn read(text: &str) -> Result<FromFile, FileError> {
+pub fn parse_booking_file(text: &str) -> Result<ParsedBooking, FileError> {
     if text.len() > MAX_FILE {
         return Err(FileError::TooLarge);
     }
     let value =
-        json::read(text.as_bytes()).map_err(|error| FileError::NotJson(error.to_string()))?;
+        json::parse(text.as_bytes()).map_err(|error| FileError::NotJson(error.to_string()))?;
     if let Some(envelope) = value.as_object()
         && let Some(payload) = object(envelope, "payload")
     {
-        return webhook(envelope, payload);
+        return parse_webhook(envelope, payload);
     }
-    item(single(&value)?)
+    parse_api_booking(find_single_booking(&value)?)
 }
 
 /// The item itself, or the only one in the API's envelope or in a list.
-fn single(value: &Value) -> Result<&Value, FileError> {
+fn find_single_booking(value: &Value) -> Result<&Value, FileError> {
     match value {
         Value::Array(items) => match items.as_slice() {
             [item] => Ok(item),
-            items => Err(FileError::Several(items.len())),
+            items => Err(FileError::NotExactlyOne(items.len())),
         },
         Value::Object(fields) => {
             let inner = ["data", "booking", "bookings"];
             match inner.into_iter().find_map(|name| fields.get(name)) {
-                Some(inner) => single(inner),
+                Some(inner) => find_single_booking(inner),
                 None => Ok(value),
             }
         }
-        _ => Err(FileError::NoBooking),
+        _ => Err(FileError::UnknownFormat),
     }
 }
 
-fn item(value: &Value) -> Result<FromFile, FileError> {
-    let fields = value.as_object().ok_or(FileError::NoBooking)?;
+fn parse_api_booking(value: &Value) -> Result<ParsedBooking, FileError> {
+    let fields = value.as_object().ok_or(FileError::UnknownFormat)?;
     let booking = if fields.contains_key("start") {
-        v2::wire::booking(value)
+        v2::wire::parse_booking(value)
     } else if fields.contains_key("startTime") {
-        v1::wire::booking(value)
+        v1::wire::parse_booking(value)
     } else {
-        return Err(FileError::NoBooking);
+        return Err(FileError::UnknownFormat);
     };
-    Ok(FromFile {
+    Ok(ParsedBooking {
         booking: booking.map_err(|error| FileError::Unreadable(error.to_string()))?,
-        at: None,
+        sent_at: None,
         price: None,
-        assumed: Vec::new(),
+        assumptions: Vec::new(),
     })
 }
 
-fn webhook(envelope: &Object, payload: &Object) -> Result<FromFile, FileError> {
-    let unreadable = |error: super::fields::Unreadable| FileError::Unreadable(error.to_string());
-    let mut assumed = Vec::new();
-    let at = maybe_instant(envelope, "createdAt");
-    let start = instant(payload, "startTime").map_err(unreadable)?;
-    let end = instant(payload, "endTime").map_err(unreadable)?;
+fn parse_webhook(envelope: &Object, payload: &Object) -> Result<ParsedBooking, FileError> {
+    let unreadable = |error: super::fields::FieldError| FileError::Unreadable(error.to_string());
+    let mut assumptions = Vec::new();
+    let sent_at = optional_instant(envelope, "createdAt");
+    let start = required_instant(payload, "startTime").map_err(unreadable)?;
+    let end = required_instant(payload, "endTime").map_err(unreadable)?;
     if end < start {
         return Err(FileError::Unreadable(
             "endTime is before startTime".to_owned(),
         ));
     }
     // The payload does not say when the booking was asked for; the webhook is sent right then.
-    let created = at.unwrap_or(start);
-    if at.is_none() {
-        assumed.push("that it was asked for when it starts (the file has no createdAt)".to_owned());
+    let created = sent_at.unwrap_or(start);
+    if sent_at.is_none() {
+        assumptions.push("that it was asked for when it starts (the file has no createdAt)".to_owned());
     }
-    let responses = flat(object(payload, "responses"));
+    let responses = unwrap_responses(object(payload, "responses"));
     let attendees = attendees(payload);
-    let kind = event_type(payload);
-    if kind.is_none() {
+    let event_type = event_type(payload);
+    if event_type.is_none() {
         return Err(FileError::Unreadable(
             "payload.eventTypeId is missing".to_owned(),
         ));
@@ -127,16 +127,16 @@ fn webhook(envelope: &Object, payload: &Object) -> Result<FromFile, FileError> {
         uid: uid(payload).map_err(unreadable)?,
         id: number(payload, "bookingId"),
         series: None,
-        title: owned(payload, "title").unwrap_or_default(),
-        description: owned(payload, "additionalNotes"),
+        title: owned_text(payload, "title").unwrap_or_default(),
+        description: owned_text(payload, "additionalNotes"),
         status: status(payload),
         host: object(payload, "organizer").map(host),
-        event_type: kind,
+        event_type,
         start,
         end,
-        created,
-        updated: None,
-        booker: booker(Some(&responses), &attendees),
+        created_at: created,
+        updated_at: None,
+        booker: identify_booker(Some(&responses), &attendees),
         attendees,
         guests: guests(&responses),
         seated: false,
@@ -146,22 +146,22 @@ fn webhook(envelope: &Object, payload: &Object) -> Result<FromFile, FileError> {
         cancelled_by: None,
         cancellation_reason: None,
         absent_host: false,
-        location: owned(payload, "location"),
-        answers: answers(Some(&responses)),
-        metadata: answers(object(payload, "metadata")),
+        location: owned_text(payload, "location"),
+        answers: to_answers(Some(&responses)),
+        metadata: to_answers(object(payload, "metadata")),
         payment: Payment::NotShown,
     };
     let price = payload.contains_key("price").then(|| price(payload));
-    Ok(FromFile {
+    Ok(ParsedBooking {
         booking,
-        at,
+        sent_at,
         price,
-        assumed,
+        assumptions,
     })
 }
 
 /// A webhook wraps each answer: `{"label": …, "value": …, "isHidden": …}`.
-fn flat(responses: Option<&Object>) -> Object {
+fn unwrap_responses(responses: Option<&Object>) -> Object {
     let fields = responses.into_iter().flatten();
     fields
         .map(|(name, wrapped)| {
@@ -177,22 +177,22 @@ fn flat(responses: Option<&Object>) -> Object {
 fn event_type(payload: &Object) -> Option<EventTypeRef> {
     Some(EventTypeRef {
         id: EventTypeId(number(payload, "eventTypeId")?),
-        slug: owned(payload, "type"),
+        slug: owned_text(payload, "type"),
     })
 }
 
 /// A payload without a state is of a booking that waits or has just been accepted; `evaluate` judges
 /// it as waiting in any case.
-fn status(payload: &Object) -> Status {
-    super::fields::status(payload).unwrap_or(Status::Pending)
+fn status(payload: &Object) -> BookingStatus {
+    super::fields::status(payload).unwrap_or(BookingStatus::Pending)
 }
 
 fn host(organizer: &Object) -> Host {
     Host {
         id: number(organizer, "id").map(HostId),
         address: super::fields::address(organizer, "email"),
-        name: owned(organizer, "name"),
-        time_zone: owned(organizer, "timeZone"),
+        name: owned_text(organizer, "name"),
+        time_zone: owned_text(organizer, "timeZone"),
     }
 }
 
@@ -204,8 +204,8 @@ fn attendees(payload: &Object) -> Vec<Attendee> {
         .map(|attendee| Attendee {
             address: super::fields::address(attendee, "email"),
             name: name(attendee, "name"),
-            time_zone: owned(attendee, "timeZone"),
-            language: object(attendee, "language").and_then(|of| owned(of, "locale")),
+            time_zone: owned_text(attendee, "timeZone"),
+            language: object(attendee, "language").and_then(|of| owned_text(of, "locale")),
             absent: false,
             seat: None,
         })
@@ -246,8 +246,8 @@ mod tests {
 
     #[test]
     fn a_webhook_payload_is_a_booking() {
-        let read = read(WEBHOOK).unwrap();
-        let booking = read.booking;
+        let parsed = parse_booking_file(WEBHOOK).unwrap();
+        let booking = parsed.booking;
         assert_eq!(booking.uid.as_str(), "bFJeNb2uX8ANpT3JL5EfXw");
         assert_eq!(booking.id, Some(91));
         assert_eq!(booking.host_id(), Some(HostId(12)));
@@ -260,21 +260,21 @@ mod tests {
         assert_eq!(booker.name.as_deref(), Some("Bo Booker"));
         assert_eq!(booker.language.as_deref(), Some("fr"));
         assert_eq!(booking.guests[0].as_str(), "cy@example.com");
-        assert_eq!(booking.status, Status::Accepted);
+        assert_eq!(booking.status, BookingStatus::Accepted);
         assert_eq!(
             booking.answers["company"],
             crate::domain::booking::Answer::Text("Acme".to_owned())
         );
-        assert_eq!(read.price, Some(0));
+        assert_eq!(parsed.price, Some(0));
         assert_eq!(
-            read.at.unwrap().to_rfc3339(),
+            parsed.sent_at.unwrap().to_rfc3339(),
             "2026-11-20T08:15:30.123+00:00"
         );
-        assert_eq!(read.assumed, Vec::<String>::new());
+        assert_eq!(parsed.assumptions, Vec::<String>::new());
     }
 
     #[test]
-    fn what_is_no_single_booking_is_refused_with_the_reason() {
+    fn files_without_exactly_one_booking_are_refused_with_the_reason() {
         let without = |field: &str| WEBHOOK.replace(&format!("\"{field}\""), "\"x\"");
         let rows: [(String, &str); 9] = [
             (String::new(), "is not JSON"),
@@ -288,11 +288,11 @@ mod tests {
             (without("eventTypeId"), "payload.eventTypeId is missing"),
         ];
         for (text, expect) in rows {
-            let error = read(&text).unwrap_err().to_string();
+            let error = parse_booking_file(&text).unwrap_err().to_string();
             assert!(error.contains(expect), "{text}: {error}");
         }
         let huge = " ".repeat(MAX_FILE + 1);
-        assert_eq!(read(&huge), Err(FileError::TooLarge));
+        assert_eq!(parse_booking_file(&huge), Err(FileError::TooLarge));
     }
 
     #[test]
@@ -305,9 +305,9 @@ mod tests {
             "bookingFieldsResponses":{"email":"bo@example.com"}}"#;
         let enveloped = format!(r#"{{"status":"success","data":[{item}]}}"#);
         let single = format!(r#"{{"status":"success","data":{item}}}"#);
-        let bare = read(item).unwrap();
+        let bare = parse_booking_file(item).unwrap();
         assert_eq!(bare.booking.uid.as_str(), "abc");
-        assert_eq!(read(&enveloped), Ok(bare.clone()));
-        assert_eq!(read(&single), Ok(bare));
+        assert_eq!(parse_booking_file(&enveloped), Ok(bare.clone()));
+        assert_eq!(parse_booking_file(&single), Ok(bare));
     }
 }

@@ -11,11 +11,11 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::domain::id::BookingUid;
 use crate::domain::time::{Clock, Span, Time};
-use crate::http::{HttpClient, Route, causes};
+use crate::http::{HttpClient, ServerRoute, describe_error};
 
 use super::errors::begins_like_rows;
-use super::exchange::{Answer, Call};
-use super::gate::{Gate, Ticket};
+use super::exchange::{ApiAnswer, ApiCall};
+use super::gate::{RateLimiter, CallPermit};
 use super::pace;
 use super::port::{CallError, clock_difference};
 use super::redact::Redactor;
@@ -25,7 +25,7 @@ use super::redact::Redactor;
 const MAX_BODY: usize = 8 * 1024 * 1024;
 
 /// Stands for a clock difference that is not known.
-const UNKNOWN: i64 = i64::MIN;
+const UNKNOWN_DIFFERENCE: i64 = i64::MIN;
 
 /// What is read of an answer that announces more than that, and how far the name of the first booking
 /// is looked for.
@@ -41,33 +41,33 @@ pub(super) enum Auth {
 
 pub(super) struct Sender {
     client: reqwest::Client,
-    route: Route,
+    route: ServerRoute,
     base: Url,
     auth: Auth,
     timeout: Duration,
     confirm_timeout: Duration,
     clock: Clock,
-    gate: Gate,
+    limiter: RateLimiter,
     redactor: Redactor,
-    sent: AtomicU64,
+    sent_calls: AtomicU64,
     /// The last clock difference in milliseconds; [`UNKNOWN`] before the first.
-    difference: AtomicI64,
+    clock_difference_millis: AtomicI64,
 }
 
 /// What a sender is made of.
-pub(super) struct Parts {
+pub(super) struct SenderParts {
     pub(super) base: Url,
     pub(super) auth: Auth,
     pub(super) timeout: Duration,
     pub(super) confirm_timeout: Duration,
     pub(super) http: HttpClient,
     pub(super) clock: Clock,
-    pub(super) gate: Gate,
+    pub(super) limiter: RateLimiter,
     pub(super) redactor: Redactor,
 }
 
 impl Sender {
-    pub(super) fn new(parts: Parts) -> Self {
+    pub(super) fn new(parts: SenderParts) -> Self {
         Self {
             client: parts.http.client,
             route: parts.http.route,
@@ -76,10 +76,10 @@ impl Sender {
             timeout: parts.timeout,
             confirm_timeout: parts.confirm_timeout,
             clock: parts.clock,
-            gate: parts.gate,
+            limiter: parts.limiter,
             redactor: parts.redactor,
-            sent: AtomicU64::new(0),
-            difference: AtomicI64::new(UNKNOWN),
+            sent_calls: AtomicU64::new(0),
+            clock_difference_millis: AtomicI64::new(UNKNOWN_DIFFERENCE),
         }
     }
 
@@ -92,7 +92,7 @@ impl Sender {
     }
 
     pub(super) fn calls(&self) -> u64 {
-        self.sent.load(Ordering::Relaxed)
+        self.sent_calls.load(Ordering::Relaxed)
     }
 
     /// Host, port and path prefix, as the ledger remembers its server.
@@ -104,8 +104,8 @@ impl Sender {
     }
 
     pub(super) fn clock_difference(&self) -> Option<Span> {
-        let known = self.difference.load(Ordering::Relaxed);
-        (known != UNKNOWN).then(|| Span::milliseconds(known))
+        let millis = self.clock_difference_millis.load(Ordering::Relaxed);
+        (millis != UNKNOWN_DIFFERENCE).then(|| Span::milliseconds(millis))
     }
 
     /// Remembers how far the server's clock is from the local one, which was read right before the
@@ -116,12 +116,12 @@ impl Sender {
         };
         let server = server + age(headers);
         let difference = clock_difference(server, (before, after));
-        self.difference
+        self.clock_difference_millis
             .store(difference.num_milliseconds(), Ordering::Relaxed);
     }
 
-    pub(super) fn ready(&self) -> usize {
-        self.gate.ready()
+    pub(super) fn available_calls(&self) -> usize {
+        self.limiter.available_calls()
     }
 
     /// Sends the call when the budget allows, once.
@@ -130,12 +130,12 @@ impl Sender {
     /// `Limited`, also by the server (429); `TooLate` past its deadline; `Unreachable` when no
     /// connection was made; `Unknown` when it may have been carried out. Every other answer is the
     /// dialect's to judge.
-    pub(super) async fn send(&self, call: &Call<'_>) -> Result<Answer, CallError> {
-        let mut ticket = self.gate.enter(call.cost, call.deadline).await?;
-        self.sent.fetch_add(1, Ordering::Relaxed);
-        let begun = self.now();
-        let exchange = self.exchange(call, &mut ticket);
-        let timeout = if call.kind.writes() {
+    pub(super) async fn send(&self, call: &ApiCall<'_>) -> Result<ApiAnswer, CallError> {
+        let mut permit = self.limiter.acquire(call.cost, call.deadline).await?;
+        self.sent_calls.fetch_add(1, Ordering::Relaxed);
+        let started_at = self.now();
+        let exchange = self.exchange(call, &mut permit);
+        let timeout = if call.endpoint.is_write() {
             self.confirm_timeout
         } else {
             self.timeout
@@ -148,10 +148,10 @@ impl Sender {
             ))),
         };
         tracing::debug!(
-            call = call.kind.word(),
+            call = call.endpoint.as_str(),
             booking = call.booking.map(tracing::field::display),
             status = result.as_ref().ok().map(|answer| answer.status),
-            ms = (self.now() - begun).num_milliseconds(),
+            ms = (self.now() - started_at).num_milliseconds(),
             error = result.as_ref().err().map(tracing::field::display),
             "call to Cal.com"
         );
@@ -160,28 +160,28 @@ impl Sender {
 
     async fn exchange(
         &self,
-        call: &Call<'_>,
-        ticket: &mut Ticket<'_>,
-    ) -> Result<Answer, CallError> {
-        let request = self.request(call).inspect_err(|_| ticket.unsent())?;
-        let begun = self.now();
+        call: &ApiCall<'_>,
+        permit: &mut CallPermit<'_>,
+    ) -> Result<ApiAnswer, CallError> {
+        let request = self.build_request(call).inspect_err(|_| permit.record_unsent())?;
+        let started_at = self.now();
         let response = match self.client.execute(request).await {
             Ok(response) => response,
             Err(error) if error.is_connect() => {
-                ticket.unsent();
-                return Err(CallError::Unreachable(self.told(error)));
+                permit.record_unsent();
+                return Err(CallError::Unreachable(self.describe_failure(error)));
             }
-            Err(error) => return Err(CallError::Unknown(self.told(error))),
+            Err(error) => return Err(CallError::Unknown(self.describe_failure(error))),
         };
-        self.compare_clocks(response.headers(), (begun, self.now()));
-        self.account(&response, ticket)?;
+        self.compare_clocks(response.headers(), (started_at, self.now()));
+        self.record_limits(&response, permit)?;
         let (status, url) = (response.status().as_u16(), response.url().clone());
         let headers = response.headers().clone();
-        let body = self.body(response).await?;
-        Ok(answer(status, &headers, &url, body))
+        let body = self.read_body(response).await?;
+        Ok(to_api_answer(status, &headers, &url, body))
     }
 
-    fn request(&self, call: &Call<'_>) -> Result<reqwest::Request, CallError> {
+    fn build_request(&self, call: &ApiCall<'_>) -> Result<reqwest::Request, CallError> {
         let mut url = self.base.clone();
         url.path_segments_mut()
             .expect("a base URL has a host and so a path")
@@ -208,47 +208,47 @@ impl Sender {
             request = request.json(body);
         }
         let request = request.header(header::ACCEPT, "application/json").build();
-        request.map_err(|error| CallError::Unreachable(self.told(error)))
+        request.map_err(|error| CallError::Unreachable(self.describe_failure(error)))
     }
 
     /// What was tried, by which way, and why it failed, on one line and without the URL.
-    fn told(&self, error: reqwest::Error) -> String {
-        let causes = self.redactor.clean(&causes(error));
+    fn describe_failure(&self, error: reqwest::Error) -> String {
+        let causes = self.redactor.redact(&describe_error(error));
         format!("{}: {causes}", self.route)
     }
 
     /// Tells the budget what the head of the answer says of it.
-    fn account(&self, response: &Response, ticket: &mut Ticket<'_>) -> Result<(), CallError> {
+    fn record_limits(&self, response: &Response, permit: &mut CallPermit<'_>) -> Result<(), CallError> {
         let now = self.now();
         let headers = response.headers();
         let texts = headers
             .iter()
             .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
-        let limits = pace::limits(texts, now, server_time(headers));
+        let limits = pace::parse_limits(texts, now, server_time(headers));
         let until = (response.status().as_u16() == 429)
-            .then(|| ticket.refused(&limits, retry_after(headers), now));
-        ticket.heard(limits, now);
+            .then(|| permit.record_refusal(&limits, retry_after(headers), now));
+        permit.record_answer(limits, now);
         match until {
-            Some(until) => Err(CallError::Limited { until }),
+            Some(until) => Err(CallError::RateLimited { until }),
             None => Ok(()),
         }
     }
 
-    async fn body(&self, mut response: Response) -> Result<Vec<u8>, CallError> {
-        let announced = response.content_length();
+    async fn read_body(&self, mut response: Response) -> Result<Vec<u8>, CallError> {
+        let content_length = response.content_length();
         // Of what is too large anyway only the beginning is read, for the name of the booking.
-        let most = match announced {
+        let max_bytes = match content_length {
             Some(length) if length > MAX_BODY as u64 => MAX_HEAD,
             Some(_) | None => MAX_BODY,
         };
         let mut body = Vec::new();
         loop {
             let chunk = response.chunk().await;
-            let chunk = chunk.map_err(|error| CallError::Unknown(self.told(error)))?;
+            let chunk = chunk.map_err(|error| CallError::Unknown(self.describe_failure(error)))?;
             let Some(chunk) = chunk else { return Ok(body) };
-            if body.len() + chunk.len() > most {
-                body.extend_from_slice(&chunk[..most - body.len()]);
-                return Err(too_large(&body));
+            if body.len() + chunk.len() > max_bytes {
+                body.extend_from_slice(&chunk[..max_bytes - body.len()]);
+                return Err(too_large_error(&body));
             }
             body.extend_from_slice(&chunk);
         }
@@ -256,7 +256,7 @@ impl Sender {
 }
 
 /// Names the first booking in it, which is the one to look at when a single row was asked for.
-fn too_large(body: &[u8]) -> CallError {
+fn too_large_error(body: &[u8]) -> CallError {
     let size = format!("more than {} MiB", MAX_BODY >> 20);
     let head = &body[..body.len().min(MAX_HEAD)];
     let uid = first_value(head, b"\"uid\":\"", b'"');
@@ -286,12 +286,12 @@ fn first_value<'a>(body: &'a [u8], key: &[u8], end: u8) -> Option<&'a str> {
 }
 
 /// What came back from a URL, as far as answers are judged by it.
-pub(super) fn answer(status: u16, headers: &HeaderMap, url: &Url, body: Vec<u8>) -> Answer {
+pub(super) fn to_api_answer(status: u16, headers: &HeaderMap, url: &Url, body: Vec<u8>) -> ApiAnswer {
     let port = url.port_or_known_default().unwrap_or_default();
-    Answer {
+    ApiAnswer {
         host: format!("{}:{port}", url.host_str().unwrap_or_default()),
         status,
-        page: is_html(headers) || begins_like_a_page(&body),
+        is_html: has_html_type(headers) || begins_like_html(&body),
         location: location(headers, url),
         server_time: server_time(headers),
         body,
@@ -329,16 +329,16 @@ fn location(headers: &HeaderMap, url: &Url) -> Option<String> {
     Some(place.to_string())
 }
 
-fn is_html(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE);
-    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    kind.trim_start()
+fn has_html_type(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE);
+    let content_type = content_type.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    content_type.trim_start()
         .to_ascii_lowercase()
         .starts_with("text/html")
 }
 
 /// No JSON begins so.
-fn begins_like_a_page(body: &[u8]) -> bool {
+fn begins_like_html(body: &[u8]) -> bool {
     let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
     first == Some(&b'<')
 }

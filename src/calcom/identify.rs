@@ -7,25 +7,25 @@ use crate::domain::id::Address;
 use super::fields::{Object, name, text};
 
 /// What the server writes for a booker's address when it could not read the stored answers.
-const UNREADABLE: &str = "unknown";
+const UNREADABLE_ADDRESS: &str = "unknown";
 
 /// The booker of a booking that is not seated: whoever typed the address in. Without one, the only
 /// attendee; `attendees` also holds guests and co-hosts, in no promised order.
-pub(super) fn booker(answers: Option<&Object>, attendees: &[Attendee]) -> Option<Booker> {
-    let typed = answers.and_then(|answers| text(answers, "email"));
-    if typed == Some(UNREADABLE) {
+pub(super) fn identify_booker(answers: Option<&Object>, attendees: &[Attendee]) -> Option<Booker> {
+    let typed_address = answers.and_then(|answers| text(answers, "email"));
+    if typed_address == Some(UNREADABLE_ADDRESS) {
         return None;
     }
-    let only = match attendees {
+    let only_attendee = match attendees {
         [attendee] => Some(attendee),
         _ => None,
     };
-    let address = typed.and_then(|typed| Address::parse(typed).ok());
-    let address = address.or_else(|| only?.address.clone())?;
+    let address = typed_address.and_then(|typed| Address::parse(typed).ok());
+    let address = address.or_else(|| only_attendee?.address.clone())?;
     let person = attendees
         .iter()
         .find(|attendee| attendee.address.as_ref() == Some(&address))
-        .or(only);
+        .or(only_attendee);
     let typed_name = answers.and_then(|answers| name(answers, "name"));
     Some(Booker {
         name: typed_name.or_else(|| person?.name.clone()),
@@ -53,11 +53,11 @@ mod tests {
     }
 
     #[test]
-    fn the_booker_is_who_typed_the_address_or_the_only_attendee() {
+    fn the_booker_is_the_typed_address_or_the_only_attendee() {
         let bo = || attendee("bo@x.org", "Bo");
         let al = || attendee("al@x.org", "Al");
-        type Row<'a> = (Value, Vec<Attendee>, Option<(&'a str, Option<&'a str>)>);
-        let rows: [Row; 12] = [
+        type BookerCase<'a> = (Value, Vec<Attendee>, Option<(&'a str, Option<&'a str>)>);
+        let rows: [BookerCase; 12] = [
             (
                 json!({"email": "Bo@X.org", "name": "B"}),
                 vec![al(), bo()],
@@ -100,7 +100,7 @@ mod tests {
             (Value::Null, vec![bo()], Some(("bo@x.org", Some("Bo")))),
         ];
         for (answers, attendees, expect) in rows {
-            let booker = booker(answers.as_object(), &attendees);
+            let booker = identify_booker(answers.as_object(), &attendees);
             let got = booker
                 .as_ref()
                 .map(|b| (b.address.as_str(), b.name.as_deref()));

@@ -18,21 +18,21 @@ const MAX_DEPTH: usize = 24;
 const MAX_MEMORY: usize = 64 * 1024 * 1024;
 
 /// What a value takes in its list or object, with room for the growth of that.
-const VALUE: usize = 2 * size_of::<Value>();
+const VALUE_BYTES: usize = 2 * size_of::<Value>();
 
 /// What the first item of a list takes beside: room is made for four.
-const LIST: usize = 4 * size_of::<Value>();
+const LIST_BYTES: usize = 4 * size_of::<Value>();
 
 /// What the first field of an object takes beside: a node of the tree, with room for eleven.
-const OBJECT: usize = 11 * (size_of::<Value>() + size_of::<String>());
+const OBJECT_BYTES: usize = 11 * (size_of::<Value>() + size_of::<String>());
 
 /// # Errors
 /// When the bytes are not one JSON value in UTF-8, or it would take too much memory.
-pub(super) fn read(bytes: &[u8]) -> Result<Value, serde_json::Error> {
-    let left = Cell::new(MAX_MEMORY);
-    let top = Bounded {
+pub(super) fn parse(bytes: &[u8]) -> Result<Value, serde_json::Error> {
+    let remaining = Cell::new(MAX_MEMORY);
+    let top = BoundedSeed {
         levels: MAX_DEPTH,
-        left: &left,
+        remaining: &remaining,
     };
     let mut source = serde_json::Deserializer::from_slice(bytes);
     let value = top.deserialize(&mut source)?;
@@ -42,33 +42,33 @@ pub(super) fn read(bytes: &[u8]) -> Result<Value, serde_json::Error> {
 
 /// Reads one value with this many levels still allowed, and so much memory for the whole.
 #[derive(Clone, Copy)]
-struct Bounded<'m> {
+struct BoundedSeed<'m> {
     levels: usize,
-    left: &'m Cell<usize>,
+    remaining: &'m Cell<usize>,
 }
 
-impl Bounded<'_> {
-    fn below(self) -> Self {
+impl BoundedSeed<'_> {
+    fn descend(self) -> Self {
         Self {
             levels: self.levels - 1,
             ..self
         }
     }
 
-    fn take<E: Error>(self, bytes: usize) -> Result<(), E> {
-        let left = self.left.get().checked_sub(bytes);
-        let left = left.ok_or_else(|| {
+    fn reserve_memory<E: Error>(self, bytes: usize) -> Result<(), E> {
+        let remaining = self.remaining.get().checked_sub(bytes);
+        let remaining = remaining.ok_or_else(|| {
             E::custom(format_args!(
                 "more values than fit into {} MiB",
                 MAX_MEMORY >> 20
             ))
         })?;
-        self.left.set(left);
+        self.remaining.set(remaining);
         Ok(())
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Bounded<'_> {
+impl<'de> DeserializeSeed<'de> for BoundedSeed<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, source: D) -> Result<Value, D::Error> {
@@ -80,7 +80,7 @@ impl<'de> DeserializeSeed<'de> for Bounded<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Bounded<'_> {
+impl<'de> Visitor<'de> for BoundedSeed<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -117,8 +117,8 @@ impl<'de> Visitor<'de> for Bounded<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut source: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
-        while let Some(item) = source.next_element_seed(self.below())? {
-            self.take(if list.is_empty() { LIST + VALUE } else { VALUE })?;
+        while let Some(item) = source.next_element_seed(self.descend())? {
+            self.reserve_memory(if list.is_empty() { LIST_BYTES + VALUE_BYTES } else { VALUE_BYTES })?;
             list.push(item);
         }
         Ok(Value::Array(list))
@@ -127,12 +127,12 @@ impl<'de> Visitor<'de> for Bounded<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut source: A) -> Result<Value, A::Error> {
         let mut map = Map::new();
         while let Some(name) = source.next_key::<String>()? {
-            self.take(if map.is_empty() {
-                OBJECT + VALUE
+            self.reserve_memory(if map.is_empty() {
+                OBJECT_BYTES + VALUE_BYTES
             } else {
-                VALUE
+                VALUE_BYTES
             })?;
-            map.insert(name, source.next_value_seed(self.below())?);
+            map.insert(name, source.next_value_seed(self.descend())?);
         }
         Ok(Value::Object(map))
     }
@@ -147,7 +147,7 @@ mod tests {
         let text =
             r#"{"a":[1,-2,3.5,"x",true,null,{"b":{}}],"c":"\u00e4\n","d":18446744073709551615}"#;
         let expect: Value = serde_json::from_str(text).unwrap();
-        assert_eq!(read(text.as_bytes()).unwrap(), expect);
+        assert_eq!(parse(text.as_bytes()).unwrap(), expect);
     }
 
     #[test]
@@ -155,7 +155,7 @@ mod tests {
         for depth in [200, 100_000] {
             let deep = format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
             let text = format!(r#"{{"deep":{deep},"uid":"u"}}"#);
-            let value = read(text.as_bytes()).unwrap();
+            let value = parse(text.as_bytes()).unwrap();
             assert_eq!(value["uid"], "u");
             let mut levels = 0;
             let mut inner = &value["deep"];
@@ -180,7 +180,7 @@ mod tests {
         ];
         for (item, count, good) in rows {
             let text = format!("[{}]", vec![item; count].join(","));
-            let got = read(text.as_bytes()).map_err(|error| error.to_string());
+            let got = parse(text.as_bytes()).map_err(|error| error.to_string());
             assert_eq!(got.is_ok(), good, "{count} times {item}");
             if let Err(error) = got {
                 assert!(
@@ -203,7 +203,7 @@ mod tests {
             b"{\"a\":1",
             b"nul",
         ] {
-            assert!(read(bad).is_err(), "{:?}", String::from_utf8_lossy(bad));
+            assert!(parse(bad).is_err(), "{:?}", String::from_utf8_lossy(bad));
         }
     }
 }

@@ -9,23 +9,23 @@ use crate::domain::time::Time;
 
 /// Rows of a listing, from one call or from several.
 #[derive(Debug, Default)]
-pub struct Rows {
+pub struct BookingRows {
     pub bookings: Vec<Booking>,
     pub unreadable: Vec<String>,
     /// Rows that came or were passed over: fewer than asked for means the end.
     pub count: usize,
     /// Whether the server says that more follow.
-    pub says_more: Option<bool>,
+    pub has_more: Option<bool>,
     pub server_time: Option<Time>,
 }
 
 /// Calls without any row after which the whole is given up. That is the way down to a single row, and 16
 /// rows one after the other that are too large by themselves. A server that answers every part with rows
 /// without end costs that many calls; an answer that does not begin as a list of rows costs one.
-const MAX_IN_VAIN: usize = 24;
+const MAX_FRUITLESS_CALLS: usize = 24;
 
 /// What is read in parts.
-pub(super) struct Listing {
+pub(super) struct PageRange {
     /// How the server calls its list, for the names of rows that are passed over.
     pub(super) name: &'static str,
     /// The place of the page's first row in the whole listing, and how many rows a page has.
@@ -36,13 +36,13 @@ pub(super) struct Listing {
 }
 
 /// Whether smaller parts may help.
-pub(super) fn may_be_narrowed(error: &CallError, also_refused: bool) -> bool {
+pub(super) fn can_be_split(error: &CallError, split_refused: bool) -> bool {
     match error {
         CallError::TooLarge { has_rows, .. } => *has_rows,
-        CallError::Refused(_) => also_refused,
+        CallError::Refused(_) => split_refused,
         CallError::Credential(_)
-        | CallError::NotYours(_)
-        | CallError::Limited { .. }
+        | CallError::NotPermitted(_)
+        | CallError::RateLimited { .. }
         | CallError::TooLate
         | CallError::Unreachable(_)
         | CallError::Unknown(_)
@@ -53,29 +53,29 @@ pub(super) fn may_be_narrowed(error: &CallError, also_refused: bool) -> bool {
 
 /// Reads the parts of a page that could not be had as a whole because of `error`, which is returned
 /// when no part can be read.
-pub(super) async fn narrowed<'a, F>(
-    listing: &Listing,
+pub(super) async fn read_in_parts<'a, F>(
+    page: &PageRange,
     error: CallError,
-    also_refused: bool,
+    split_refused: bool,
     read: F,
-) -> Result<Rows, CallError>
+) -> Result<BookingRows, CallError>
 where
-    F: Fn(u32, u32) -> futures_util::future::BoxFuture<'a, Result<Rows, CallError>>,
+    F: Fn(u32, u32) -> futures_util::future::BoxFuture<'a, Result<BookingRows, CallError>>,
 {
-    let mut rows = Rows::default();
+    let mut rows = BookingRows::default();
     let mut calls = 0;
     // In the order of the rows.
-    let mut parts = VecDeque::from(halves(listing.first, listing.size));
+    let mut parts = VecDeque::from(split_in_half(page.first, page.size));
     while let Some((first, size)) = parts.pop_front() {
-        if calls == listing.max_calls {
+        if calls == page.max_calls {
             let end = first + size;
-            let name = listing.name;
+            let name = page.name;
             rows.unreadable
                 .push(format!("{name}[{first}..{end}]: not read: {error}"));
             rows.count += size as usize;
             continue;
         }
-        if calls == MAX_IN_VAIN && rows.bookings.is_empty() {
+        if calls == MAX_FRUITLESS_CALLS && rows.bookings.is_empty() {
             return Err(error);
         }
         calls += 1;
@@ -84,24 +84,24 @@ where
                 rows.count += part.count;
                 rows.bookings.extend(part.bookings);
                 rows.unreadable.extend(part.unreadable);
-                rows.says_more = part.says_more;
+                rows.has_more = part.has_more;
                 rows.server_time = part.server_time.or(rows.server_time);
                 if part.count < size as usize {
                     break;
                 }
             }
-            Err(why) if may_be_narrowed(&why, also_refused) && size == 1 => {
+            Err(why) if can_be_split(&why, split_refused) && size == 1 => {
                 rows.count += 1;
-                rows.says_more = None;
+                rows.has_more = None;
                 let why = match why {
                     CallError::Refused(why) | CallError::TooLarge { why, .. } => why,
                     other => other.to_string(),
                 };
                 rows.unreadable
-                    .push(format!("{}[{first}]: {why}", listing.name));
+                    .push(format!("{}[{first}]: {why}", page.name));
             }
-            Err(why) if may_be_narrowed(&why, also_refused) => {
-                let [left, right] = halves(first, size);
+            Err(why) if can_be_split(&why, split_refused) => {
+                let [left, right] = split_in_half(first, size);
                 parts.push_front(right);
                 parts.push_front(left);
             }
@@ -114,7 +114,7 @@ where
     Ok(rows)
 }
 
-fn halves(first: u32, size: u32) -> [(u32, u32); 2] {
+fn split_in_half(first: u32, size: u32) -> [(u32, u32); 2] {
     let half = size / 2;
     [(first, half), (first + half, size - half)]
 }

@@ -3,9 +3,9 @@
 
 use async_trait::async_trait;
 
-use crate::domain::booking::{Booking, BookingRef, EventType, Reading};
+use crate::domain::booking::{Booking, BookingRef, EventType, Fetched};
 use crate::domain::id::{Address, BookingUid, EventTypeId, HostId};
-use crate::domain::time::{Span, Time, instant};
+use crate::domain::time::{Span, Time, format_instant};
 
 /// Which of Cal.com's two languages the server speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::V2 => "v2",
             Self::V1 => "v1",
@@ -28,7 +28,7 @@ impl Dialect {
 
 /// Who the key acts as.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Me {
+pub struct CurrentUser {
     pub id: HostId,
     pub username: Option<String>,
     pub address: Option<Address>,
@@ -39,7 +39,7 @@ pub struct Me {
 
 /// Which bookings a listing asks for. The rows' own status is what counts, whatever was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Select {
+pub enum BookingFilter {
     /// Those that wait for an answer, oldest request first.
     Pending,
     /// Those not over yet that touch the window (accepted ones among them).
@@ -55,7 +55,7 @@ pub enum Select {
 
 /// One page of a listing.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Page {
+pub struct BookingPage {
     pub bookings: Vec<Booking>,
     /// Rows that could not be read as bookings: where (`data[3].start`) and why. They are left
     /// alone.
@@ -74,10 +74,10 @@ pub enum CallError {
     Credential(String),
     /// This booking is not the key's to answer; others may be.
     #[error("Cal.com does not let this key act on the booking: {0}")]
-    NotYours(String),
+    NotPermitted(String),
     /// The rate limit is used up; nothing may be sent before the instant.
-    #[error("Cal.com's rate limit is used up until {}", instant(*until))]
-    Limited { until: Time },
+    #[error("Cal.com's rate limit is used up until {}", format_instant(*until))]
+    RateLimited { until: Time },
     /// Its turn would have come after the deadline; nothing was sent.
     #[error("the call's turn did not come in time")]
     TooLate,
@@ -110,7 +110,7 @@ pub enum CallError {
 #[async_trait]
 pub trait Calendar: Send + Sync {
     /// Who the key acts as.
-    async fn me(&self) -> Result<Me, CallError>;
+    async fn current_user(&self) -> Result<CurrentUser, CallError>;
 
     /// The event types of the key's user.
     async fn event_types(&self) -> Result<Vec<EventType>, CallError>;
@@ -119,10 +119,10 @@ pub trait Calendar: Send + Sync {
     async fn event_type(&self, id: EventTypeId) -> Result<Option<EventType>, CallError>;
 
     /// One page of a listing, from page 0.
-    async fn list(&self, select: &Select, page: u32) -> Result<Page, CallError>;
+    async fn list(&self, filter: &BookingFilter, page: u32) -> Result<BookingPage, CallError>;
 
     /// One booking.
-    async fn get(&self, booking: &BookingRef) -> Result<Reading, CallError>;
+    async fn get(&self, booking: &BookingRef) -> Result<Fetched, CallError>;
 
     /// All occurrences of a series, whatever their state; empty when there is none, `None` where
     /// the dialect cannot ask (v1).
@@ -144,7 +144,7 @@ pub trait Calendar: Send + Sync {
         &self,
         booking: &BookingRef,
         deadline: Time,
-    ) -> Result<Option<Reading>, CallError>;
+    ) -> Result<Option<Fetched>, CallError>;
 
     /// Declines with a reason for the booker.
     async fn decline(
@@ -152,7 +152,7 @@ pub trait Calendar: Send + Sync {
         booking: &BookingRef,
         reason: &str,
         deadline: Time,
-    ) -> Result<Option<Reading>, CallError>;
+    ) -> Result<Option<Fetched>, CallError>;
 
     /// Cancels with a reason for the booker.
     async fn cancel(
@@ -160,7 +160,7 @@ pub trait Calendar: Send + Sync {
         booking: &BookingRef,
         reason: &str,
         deadline: Time,
-    ) -> Result<Option<Reading>, CallError>;
+    ) -> Result<Option<Fetched>, CallError>;
 
     /// The server: its host, port and path prefix, without the scheme.
     fn server(&self) -> String;
@@ -175,16 +175,16 @@ pub trait Calendar: Send + Sync {
     fn calls(&self) -> u64;
 
     /// How many calls could be sent now without waiting for the budget, at most.
-    fn ready(&self) -> usize;
+    fn available_calls(&self) -> usize;
 }
 
 /// The server tells its clock in whole seconds.
-const GRAIN: Span = Span::seconds(1);
+const CLOCK_RESOLUTION: Span = Span::seconds(1);
 
 /// How far the server's clock is ahead of the local one (negative: behind), which was read before
 /// the call and after its answer.
 pub fn clock_difference(server: Time, (before, after): (Time, Time)) -> Span {
-    let behind = before - GRAIN - server;
+    let behind = before - CLOCK_RESOLUTION - server;
     let ahead = server - after;
     if ahead > Span::zero() {
         ahead

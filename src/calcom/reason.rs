@@ -7,10 +7,10 @@ const MAX_CHARS: usize = 600;
 
 /// What is said when no reason was given: a host's cancellation without one is refused, and v1
 /// would mail "Not Provided".
-const NONE_GIVEN: &str = "No reason was given.";
+const DEFAULT_MESSAGE: &str = "No reason was given.";
 
 /// Without control characters (a NUL is a 500 there), trimmed, never empty, cut to length.
-pub(super) fn fit(reason: &str) -> String {
+pub(super) fn sanitize(reason: &str) -> String {
     let clean = reason.replace("\r\n", "\n");
     let clean = clean
         .chars()
@@ -18,7 +18,7 @@ pub(super) fn fit(reason: &str) -> String {
     let clean: String = clean.collect();
     let clean = clean.trim();
     if clean.is_empty() {
-        return NONE_GIVEN.to_owned();
+        return DEFAULT_MESSAGE.to_owned();
     }
     if clean.chars().nth(MAX_CHARS).is_none() {
         return clean.to_owned();
@@ -42,16 +42,16 @@ mod tests {
         let cut = format!("{}…", "ä".repeat(MAX_CHARS - 1));
         let exact = "x".repeat(MAX_CHARS);
         let rows = [
-            ("", NONE_GIVEN),
-            (" \n ", NONE_GIVEN),
-            ("\u{0}", NONE_GIVEN),
+            ("", DEFAULT_MESSAGE),
+            (" \n ", DEFAULT_MESSAGE),
+            ("\u{0}", DEFAULT_MESSAGE),
             (" No credits left. ", "No credits left."),
             ("one\r\ntwo\u{7}", "one\ntwo"),
             (exact.as_str(), exact.as_str()),
             (long.as_str(), cut.as_str()),
         ];
         for (reason, expect) in rows {
-            assert_eq!(fit(reason), expect, "{reason:?}");
+            assert_eq!(sanitize(reason), expect, "{reason:?}");
         }
     }
 }

@@ -10,16 +10,16 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::SecretString;
 use serde_json::Value;
 
-use super::exchange::{Answer, Kind};
-use super::port::{CallError, Dialect, Page, Select};
+use super::exchange::{ApiAnswer, Endpoint};
+use super::port::{CallError, Dialect, BookingPage, BookingFilter};
 use super::redact::Redactor;
 use super::{http, pace, v1, v2};
-use crate::domain::booking::{Booking, BookingRef, EventType, Reading};
+use crate::domain::booking::{Booking, BookingRef, EventType, Fetched};
 use crate::domain::id::BookingUid;
 use crate::domain::time::Time;
 
 /// One recorded exchange.
-struct Recorded<'a> {
+struct RecordedExchange<'a> {
     step: &'a str,
     method: &'a str,
     /// The path without query and host.
@@ -29,22 +29,22 @@ struct Recorded<'a> {
     version: Option<&'a str>,
     key: &'a str,
     body: &'a str,
-    answer: Answer,
+    answer: ApiAnswer,
     headers: HeaderMap,
 }
 
-impl<'a> Recorded<'a> {
+impl<'a> RecordedExchange<'a> {
     /// `None` for a step that is no exchange (database rows, mails), or whose body was not kept.
-    fn read(exchange: &'a Value) -> Option<Self> {
+    fn parse(exchange: &'a Value) -> Option<Self> {
         let (request, response) = (exchange.get("request")?, exchange.get("response")?);
         let target = request["target"].as_str()?;
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let sent = |name: &str| {
+        let request_header = |name: &str| {
             let headers = request["headers"].as_object().into_iter().flatten();
-            let mut found = headers.filter(|(have, _)| have.eq_ignore_ascii_case(name));
-            found.next().and_then(|(_, value)| value.as_str())
+            let mut matching = headers.filter(|(have, _)| have.eq_ignore_ascii_case(name));
+            matching.next().and_then(|(_, value)| value.as_str())
         };
-        let bearer = sent("authorization").map(|value| value.trim_start_matches("Bearer "));
+        let bearer = request_header("authorization").map(|value| value.trim_start_matches("Bearer "));
         let in_query = query
             .split('&')
             .find_map(|pair| pair.strip_prefix("apiKey="));
@@ -61,34 +61,34 @@ impl<'a> Recorded<'a> {
             method: request["method"].as_str()?,
             path: path.split('/').collect(),
             query,
-            version: sent("cal-api-version"),
+            version: request_header("cal-api-version"),
             key: bearer
                 .or(in_query)
                 .filter(|key| !key.is_empty())
                 .unwrap_or("cal_none_given"),
             body,
-            answer: http::answer(status, &headers, &url, body.as_bytes().to_vec()),
+            answer: http::to_api_answer(status, &headers, &url, body.as_bytes().to_vec()),
             headers,
         })
     }
 
     /// Which of our calls it is like; `None` when it is like none.
-    fn kind(&self) -> Option<Kind> {
+    fn endpoint(&self) -> Option<Endpoint> {
         Some(match (self.method, self.path.as_slice()) {
-            ("GET", ["v1" | "v2", "me"]) => Kind::Me,
-            ("GET", ["v1" | "v2", "event-types"]) => Kind::EventTypes,
-            ("GET", ["v1" | "v2", "event-types", _]) => Kind::EventType,
+            ("GET", ["v1" | "v2", "me"]) => Endpoint::Me,
+            ("GET", ["v1" | "v2", "event-types"]) => Endpoint::EventTypes,
+            ("GET", ["v1" | "v2", "event-types", _]) => Endpoint::EventType,
             // Shows the one it made.
-            ("POST", ["v2", "event-types"]) if self.answer.success() => Kind::EventType,
-            ("GET", ["v1" | "v2", "bookings"]) => Kind::List,
-            ("GET", ["v1" | "v2", "bookings", _]) => Kind::Get,
-            ("POST", ["v2", "bookings", _, "confirm"]) => Kind::Confirm,
-            ("POST", ["v2", "bookings", _, "decline"]) => Kind::Decline,
-            ("POST", ["v2", "bookings", _, "cancel"]) => Kind::Cancel,
-            ("PATCH", ["v1", "bookings", _]) => Kind::Confirm,
-            ("DELETE", ["v1", "bookings", _] | ["v1", "bookings", _, "cancel"]) => Kind::Cancel,
+            ("POST", ["v2", "event-types"]) if self.answer.is_success() => Endpoint::EventType,
+            ("GET", ["v1" | "v2", "bookings"]) => Endpoint::List,
+            ("GET", ["v1" | "v2", "bookings", _]) => Endpoint::Get,
+            ("POST", ["v2", "bookings", _, "confirm"]) => Endpoint::Confirm,
+            ("POST", ["v2", "bookings", _, "decline"]) => Endpoint::Decline,
+            ("POST", ["v2", "bookings", _, "cancel"]) => Endpoint::Cancel,
+            ("PATCH", ["v1", "bookings", _]) => Endpoint::Confirm,
+            ("DELETE", ["v1", "bookings", _] | ["v1", "bookings", _, "cancel"]) => Endpoint::Cancel,
             // Odd methods and routes: what matters is how they are refused.
-            (_, ["v1" | "v2", ..]) if !self.answer.success() => Kind::Get,
+            (_, ["v1" | "v2", ..]) if !self.answer.is_success() => Endpoint::Get,
             _ => return None,
         })
     }
@@ -105,111 +105,111 @@ fn headers(pairs: &Value) -> HeaderMap {
 }
 
 /// What the judges of the dialect make of it, in words. A 429 does not come to them.
-fn judged(recorded: &Recorded<'_>, dialect: Dialect) -> Option<Result<String, CallError>> {
-    let kind = recorded.kind()?;
-    let redactor = Redactor::new(&SecretString::from(recorded.key));
-    let (answer, redactor) = (&recorded.answer, &redactor);
+fn decode_exchange(recording: &RecordedExchange<'_>, dialect: Dialect) -> Option<Result<String, CallError>> {
+    let endpoint = recording.endpoint()?;
+    let redactor = Redactor::new(&SecretString::from(recording.key));
+    let (answer, redactor) = (&recording.answer, &redactor);
     if answer.status == 429 {
-        return Some(Err(CallError::Limited {
-            until: paced(recorded),
+        return Some(Err(CallError::RateLimited {
+            until: rate_limited_until(recording),
         }));
     }
     Some(match dialect {
-        Dialect::V2 => judged_v2(recorded, kind, redactor),
-        Dialect::V1 => judged_v1(recorded, kind, answer, redactor),
+        Dialect::V2 => decode_v2(recording, endpoint, redactor),
+        Dialect::V1 => decode_v1(recording, endpoint, answer, redactor),
     })
 }
 
-fn judged_v2(
-    recorded: &Recorded<'_>,
-    kind: Kind,
+fn decode_v2(
+    recording: &RecordedExchange<'_>,
+    endpoint: Endpoint,
     redactor: &Redactor,
 ) -> Result<String, CallError> {
     use v2::answers;
-    let answer = &recorded.answer;
-    let name = recorded.path.get(2).copied().unwrap_or_default();
+    let answer = &recording.answer;
+    let name = recording.path.get(2).copied().unwrap_or_default();
     let uid = BookingUid::parse(name)
         .or_else(|_| BookingUid::parse("odd"))
         .unwrap();
-    match kind {
-        Kind::Me => answers::me(answer, redactor).map(|me| format!("{me:?}")),
-        Kind::EventTypes => answers::event_types(answer, redactor).map(|types| type_words(&types)),
-        Kind::EventType => {
-            answers::event_type(answer, redactor).map(|one| type_words(one.as_slice()))
+    match endpoint {
+        Endpoint::Me => answers::decode_current_user(answer, redactor).map(|me| format!("{me:?}")),
+        Endpoint::EventTypes => answers::decode_event_types(answer, redactor).map(|types| describe_event_types(&types)),
+        Endpoint::EventType => {
+            answers::decode_event_type(answer, redactor).map(|one| describe_event_types(one.as_slice()))
         }
-        Kind::List => {
-            let select = if recorded.query.contains("UpdatedAt=2") {
-                Select::UpdatedSince(Time::UNIX_EPOCH)
+        Endpoint::List => {
+            let filter = if recording.query.contains("UpdatedAt=2") {
+                BookingFilter::UpdatedSince(Time::UNIX_EPOCH)
             } else {
-                Select::Pending
+                BookingFilter::Pending
             };
-            answers::page(answer, &select, 0, redactor).map(|page| page_words(&page))
+            answers::decode_page(answer, &filter, 0, redactor).map(|page| describe_page(&page))
         }
-        Kind::Get | Kind::Series if recorded.body.contains(r#""data":["#) => {
-            answers::series(answer, &uid, redactor).map(|of| rows_words(&of))
+        Endpoint::Get | Endpoint::Series if recording.body.contains(r#""data":["#) => {
+            answers::decode_series(answer, &uid, redactor).map(|of| describe_bookings(&of))
         }
-        Kind::Get | Kind::Series => answers::reading(answer, &uid, redactor).map(words),
-        Kind::Confirm | Kind::Decline | Kind::Cancel => {
-            let acted = answers::acted(answer, kind, &uid, redactor);
-            acted.map(|reading| reading.map_or("yes".to_owned(), words))
+        Endpoint::Get | Endpoint::Series => answers::decode_booking(answer, &uid, redactor).map(describe_reading),
+        Endpoint::Confirm | Endpoint::Decline | Endpoint::Cancel => {
+            let action = answers::decode_action(answer, endpoint, &uid, redactor);
+            action.map(|reading| reading.map_or("yes".to_owned(), describe_reading))
         }
     }
 }
 
-fn judged_v1(
-    recorded: &Recorded<'_>,
-    kind: Kind,
-    answer: &Answer,
+fn decode_v1(
+    recording: &RecordedExchange<'_>,
+    endpoint: Endpoint,
+    answer: &ApiAnswer,
     redactor: &Redactor,
 ) -> Result<String, CallError> {
     use v1::answers;
-    match kind {
-        Kind::Me => answers::me(answer, redactor).map(|me| format!("{me:?}")),
-        Kind::EventTypes => answers::event_types(answer, redactor).map(|types| type_words(&types)),
-        Kind::EventType => {
-            answers::event_type(answer, redactor).map(|one| type_words(one.as_slice()))
+    match endpoint {
+        Endpoint::Me => answers::decode_current_user(answer, redactor).map(|me| format!("{me:?}")),
+        Endpoint::EventTypes => answers::decode_event_types(answer, redactor).map(|types| describe_event_types(&types)),
+        Endpoint::EventType => {
+            answers::decode_event_type(answer, redactor).map(|one| describe_event_types(one.as_slice()))
         }
-        Kind::List => answers::list(answer, 0, redactor).map(|rows| {
+        Endpoint::List => answers::decode_list(answer, 0, redactor).map(|rows| {
             assert_eq!(rows.count, rows.bookings.len() + rows.unreadable.len());
             format!(
                 "{}{}",
-                rows_words(&rows.bookings),
+                describe_bookings(&rows.bookings),
                 rows.unreadable.join("; ")
             )
         }),
-        Kind::Get | Kind::Series => {
-            let id = recorded.path.get(2).and_then(|id| id.parse().ok());
-            let shown: Option<Value> = serde_json::from_str(recorded.body).ok();
-            let uid = shown.and_then(|shown| Some(shown["booking"]["uid"].as_str()?.to_owned()));
+        Endpoint::Get | Endpoint::Series => {
+            let id = recording.path.get(2).and_then(|id| id.parse().ok());
+            let body: Option<Value> = serde_json::from_str(recording.body).ok();
+            let uid = body.and_then(|shown| Some(shown["booking"]["uid"].as_str()?.to_owned()));
             let uid = BookingUid::parse(uid.as_deref().unwrap_or("none")).unwrap();
-            answers::reading(answer, &BookingRef { uid, id }, redactor).map(words)
+            answers::decode_booking(answer, &BookingRef { uid, id }, redactor).map(describe_reading)
         }
-        Kind::Confirm => answers::patched(answer, redactor).map(|state| format!("{state:?}")),
-        Kind::Decline | Kind::Cancel => {
-            answers::cancelled(answer, kind, redactor).map(|()| "yes".to_owned())
+        Endpoint::Confirm => answers::decode_patch(answer, redactor).map(|state| format!("{state:?}")),
+        Endpoint::Decline | Endpoint::Cancel => {
+            answers::decode_cancellation(answer, endpoint, redactor).map(|()| "yes".to_owned())
         }
     }
 }
 
 /// Until when the budget stands still after a recorded 429.
-fn paced(recorded: &Recorded<'_>) -> Time {
-    let pairs = recorded.headers.iter();
+fn rate_limited_until(recording: &RecordedExchange<'_>) -> Time {
+    let pairs = recording.headers.iter();
     let texts = pairs.map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
-    let now = recorded.answer.server_time.unwrap();
-    let limits = pace::limits(texts, now, Some(now));
-    assert_eq!(limits.len(), 1, "{}", recorded.step);
-    let mut pace = pace::Pace::new(0.5, false);
-    pace.refused(&limits, None, now)
+    let now = recording.answer.server_time.unwrap();
+    let limits = pace::parse_limits(texts, now, Some(now));
+    assert_eq!(limits.len(), 1, "{}", recording.step);
+    let mut budget = pace::RateBudget::new(0.5, false);
+    budget.record_refusal(&limits, None, now)
 }
 
-fn words(reading: Reading) -> String {
+fn describe_reading(reading: Fetched) -> String {
     match reading {
-        Reading::Is(booking) => booking_words(&booking),
-        Reading::Gone => "gone".to_owned(),
+        Fetched::Found(booking) => describe_booking(&booking),
+        Fetched::Gone => "gone".to_owned(),
     }
 }
 
-fn booking_words(booking: &Booking) -> String {
+fn describe_booking(booking: &Booking) -> String {
     let mut words = format!("{} {:?}", booking.uid, booking.status);
     let mut add = |name: &str, value: Option<String>| {
         if let Some(value) = value {
@@ -250,26 +250,26 @@ fn booking_words(booking: &Booking) -> String {
     words
 }
 
-fn rows_words(bookings: &[Booking]) -> String {
+fn describe_bookings(bookings: &[Booking]) -> String {
     let rows = bookings
         .iter()
-        .map(|booking| format!("\n    {}", booking_words(booking)));
+        .map(|booking| format!("\n    {}", describe_booking(booking)));
     format!("{} rows{}", bookings.len(), rows.collect::<String>())
 }
 
-fn page_words(page: &Page) -> String {
+fn describe_page(page: &BookingPage) -> String {
     let next = page
         .next
         .map(|next| format!("\n    next {next}"))
         .unwrap_or_default();
     format!(
         "{}{}{next}",
-        rows_words(&page.bookings),
+        describe_bookings(&page.bookings),
         page.unreadable.join("; ")
     )
 }
 
-fn type_words(types: &[EventType]) -> String {
+fn describe_event_types(types: &[EventType]) -> String {
     let rows = types.iter().map(|of| {
         format!(
             "\n    {}/{} {} min, price {}, {:?}, seated {}, recurring {}, verifies {:?}",
@@ -286,25 +286,25 @@ fn type_words(types: &[EventType]) -> String {
     format!("{} event types{}", types.len(), rows.collect::<String>())
 }
 
-fn outcomes(text: &str, dialect: Dialect) -> String {
+fn describe_outcomes(text: &str, dialect: Dialect) -> String {
     let file: Value = serde_json::from_str(text).unwrap();
     let mut lines = String::new();
     for exchange in file["exchanges"].as_array().unwrap() {
-        let recorded = Recorded::read(exchange).unwrap();
-        let outcome = match judged(&recorded, dialect).expect(recorded.step) {
+        let recording = RecordedExchange::parse(exchange).unwrap();
+        let outcome = match decode_exchange(&recording, dialect).expect(recording.step) {
             Ok(words) => format!("ok: {words}"),
-            Err(error) => format!("{}: {error}", variant(&error)),
+            Err(error) => format!("{}: {error}", variant_name(&error)),
         };
-        lines.push_str(&format!("{}\n  {outcome}\n", recorded.step));
+        lines.push_str(&format!("{}\n  {outcome}\n", recording.step));
     }
     lines
 }
 
-fn variant(error: &CallError) -> &'static str {
+fn variant_name(error: &CallError) -> &'static str {
     match error {
         CallError::Credential(_) => "Credential",
-        CallError::NotYours(_) => "NotYours",
-        CallError::Limited { .. } => "Limited",
+        CallError::NotPermitted(_) => "NotYours",
+        CallError::RateLimited { .. } => "Limited",
         CallError::TooLate => "TooLate",
         CallError::Unreachable(_) => "Unreachable",
         CallError::Unknown(_) => "Unknown",
@@ -318,44 +318,44 @@ fn variant(error: &CallError) -> &'static str {
 #[test]
 fn excerpts_of_v2_are_understood() {
     let text = include_str!("../../tests/fixtures/calcom/v2.json");
-    insta::assert_snapshot!(outcomes(text, Dialect::V2));
+    insta::assert_snapshot!(describe_outcomes(text, Dialect::V2));
 }
 
 #[test]
 fn excerpts_of_v1_are_understood() {
     let text = include_str!("../../tests/fixtures/calcom/v1.json");
-    insta::assert_snapshot!(outcomes(text, Dialect::V1));
+    insta::assert_snapshot!(describe_outcomes(text, Dialect::V1));
 }
 
 /// What status and shape alone say, in a second, simpler reading than the judges'.
-fn expected(recorded: &Recorded<'_>, dialect: Dialect, kind: Kind) -> &'static [&'static str] {
-    let json = recorded.body.starts_with('{');
-    let has = |text: &str| recorded.body.contains(text);
-    match (dialect, recorded.answer.status) {
-        (Dialect::V2, 200 | 201) => match recorded.version {
+fn expected_variants(recording: &RecordedExchange<'_>, dialect: Dialect, endpoint: Endpoint) -> &'static [&'static str] {
+    let json = recording.body.starts_with('{');
+    let body_has = |text: &str| recording.body.contains(text);
+    match (dialect, recording.answer.status) {
+        (Dialect::V2, 200 | 201) => match recording.version {
             Some("2024-08-13") => &["Ok"],
-            _ if kind.writes() || kind == Kind::EventType => &["Ok"],
+            _ if endpoint.is_write() || endpoint == Endpoint::EventType => &["Ok"],
             _ => &["Contract"],
         },
         (Dialect::V1, 200) => &["Ok"],
         (_, 304) => &["Unknown"],
         (_, 300..400) | (_, 405) => &["Contract"],
-        (Dialect::V1, 400) if kind == Kind::Confirm => &["Failed"],
+        (Dialect::V1, 400) if endpoint == Endpoint::Confirm => &["Failed"],
         (_, 400) => &["Refused"],
-        (_, 401) if has("LICENSE") => &["Contract"],
-        (Dialect::V2, 401) if has("TRPCError") => &["NotYours"],
-        (Dialect::V1, 401 | 403) if has(r#"{"status":"error""#) => &["Contract"],
-        (Dialect::V1, 403) if has(r#"{"message""#) => match kind {
-            Kind::Get | Kind::EventType => &["Ok"],
+        (_, 401) if body_has("LICENSE") => &["Contract"],
+        (Dialect::V2, 401) if body_has("TRPCError") => &["NotYours"],
+        (Dialect::V1, 401 | 403) if body_has(r#"{"status":"error""#) => &["Contract"],
+        (Dialect::V1, 403) if body_has(r#"{"message""#) => match endpoint {
+            Endpoint::Get | Endpoint::EventType => &["Ok"],
             _ => &["NotYours"],
         },
         (_, 401 | 403) => &["Credential"],
-        (_, 404) if !json || has("Cannot ") => &["Contract"],
-        (_, 404) if kind.writes() => &["Refused"],
+        (_, 404) if !json || body_has("Cannot ") => &["Contract"],
+        (_, 404) if endpoint.is_write() => &["Refused"],
         (_, 404) => &["Ok"],
         (_, 429) => &["Limited"],
         // Cal.com's own words end a call; a page of something in front of it does not.
-        (_, 500 | 501) if kind.writes() && json => &["Failed"],
+        (_, 500 | 501) if endpoint.is_write() && json => &["Failed"],
         (_, 500..600) => &["Unknown"],
         _ => &[],
     }
@@ -368,25 +368,25 @@ fn whole_recordings_are_understood() {
     };
     let folders = [("recordings", Dialect::V2), ("recordings-v1", Dialect::V1)];
     for (name, dialect) in folders {
-        let (mut judged, mut other) = (0, 0);
-        for text in texts(&Path::new(&folder).join(name)) {
+        let (mut decoded, mut other) = (0, 0);
+        for text in read_texts(&Path::new(&folder).join(name)) {
             let file: Value = serde_json::from_str(&text).unwrap();
             for exchange in file["exchanges"].as_array().into_iter().flatten() {
-                match Recorded::read(exchange) {
-                    Some(recorded) if check(&recorded, dialect) => judged += 1,
+                match RecordedExchange::parse(exchange) {
+                    Some(recording) if check_exchange(&recording, dialect) => decoded += 1,
                     Some(_) | None => other += 1,
                 }
             }
         }
         assert!(
-            judged > 100,
-            "{name}: only {judged} exchanges, and {other} other steps"
+            decoded > 100,
+            "{name}: only {decoded} exchanges, and {other} other steps"
         );
-        eprint_count(name, judged, other);
+        eprint_count(name, decoded, other);
     }
 }
 
-fn texts(folder: &Path) -> Vec<String> {
+fn read_texts(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).expect("the folder of recordings");
     let paths = entries.map(|entry| entry.unwrap().path());
     paths
@@ -398,35 +398,35 @@ fn texts(folder: &Path) -> Vec<String> {
     clippy::print_stderr,
     reason = "the count is what the run was made for"
 )]
-fn eprint_count(name: &str, judged: usize, other: usize) {
-    eprintln!("{name}: {judged} exchanges understood, {other} other steps");
+fn eprint_count(name: &str, decoded: usize, other: usize) {
+    eprintln!("{name}: {decoded} exchanges understood, {other} other steps");
 }
 
 /// Whether it is like one of our calls; if so, it has to be understood.
-fn check(recorded: &Recorded<'_>, dialect: Dialect) -> bool {
+fn check_exchange(recording: &RecordedExchange<'_>, dialect: Dialect) -> bool {
     // Recordings of one dialect hold controls made in the other.
-    let dialect = match recorded.path.first() {
+    let dialect = match recording.path.first() {
         Some(&"v1") => Dialect::V1,
-        Some(&"v2") if recorded.headers.contains_key("x-request-id") => Dialect::V2,
+        Some(&"v2") if recording.headers.contains_key("x-request-id") => Dialect::V2,
         _ => dialect,
     };
-    let Some(kind) = recorded.kind() else {
+    let Some(endpoint) = recording.endpoint() else {
         return false;
     };
-    let outcome = judged(recorded, dialect).expect("its kind is known");
+    let outcome = decode_exchange(recording, dialect).expect("its kind is known");
     let (got, text) = match &outcome {
         Ok(words) => ("Ok", words.clone()),
-        Err(error) => (variant(error), error.to_string()),
+        Err(error) => (variant_name(error), error.to_string()),
     };
-    let expect = expected(recorded, dialect, kind);
-    let what = format!("{} {}: {got} {text}", recorded.step, recorded.answer.status);
+    let expect = expected_variants(recording, dialect, endpoint);
+    let what = format!("{} {}: {got} {text}", recording.step, recording.answer.status);
     assert!(expect.contains(&got), "{what}, expected {expect:?}");
     assert!(
         !text.contains("data[") && !text.contains("bookings["),
         "unreadable: {what}"
     );
     if got != "Ok" {
-        let secret = recorded.key.trim_start_matches("cal_");
+        let secret = recording.key.trim_start_matches("cal_");
         assert!(!text.contains(secret), "the key: {what}");
     }
     true

@@ -13,8 +13,8 @@ const MAX_CHARS: usize = 300;
 /// repeat a token. Shorter ones are no secret and may be ordinary words.
 const MIN_TAIL: usize = 8;
 
-const KEY: &str = "[key]";
-const ADDRESS: &str = "[address]";
+const KEY_MASK: &str = "[key]";
+const ADDRESS_MASK: &str = "[address]";
 
 /// Knows one key. Its `Debug` does not show it.
 pub struct Redactor {
@@ -45,57 +45,57 @@ impl Redactor {
 
     /// The text fit to be shown and stored: no key, no e-mail address, no control characters, on
     /// one line, at most [`MAX_CHARS`] characters. Empty when the key cannot be taken out of it.
-    pub(super) fn clean(&self, text: &str) -> String {
+    pub(super) fn redact(&self, text: &str) -> String {
         // Characters go first: a key with one of them in it would be whole again without it.
-        let text = printable(text);
-        let text = self.without_key(&text);
-        let text = without_addresses(&text);
+        let text = remove_unprintable(text);
+        let text = self.mask_key(&text);
+        let text = mask_addresses(&text);
         let text = shorten(&text);
-        if self.finds(&text) {
+        if self.contains_key(&text) {
             return String::new();
         }
         text
     }
 
-    fn without_key(&self, text: &str) -> String {
+    fn mask_key(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for secret in &self.secrets {
             let secret = secret.expose_secret().as_bytes();
-            let mut kept = String::with_capacity(text.len());
+            let mut masked = String::with_capacity(text.len());
             let mut rest = text.as_str();
-            while let Some((at, length)) = find(rest.as_bytes(), secret) {
-                kept.push_str(&rest[..at]);
-                kept.push_str(KEY);
+            while let Some((at, length)) = find_secret(rest.as_bytes(), secret) {
+                masked.push_str(&rest[..at]);
+                masked.push_str(KEY_MASK);
                 rest = &rest[at + length..];
             }
-            kept.push_str(rest);
-            text = kept;
+            masked.push_str(rest);
+            text = masked;
         }
         text
     }
 
-    fn finds(&self, text: &str) -> bool {
+    fn contains_key(&self, text: &str) -> bool {
         let mut secrets = self.secrets.iter();
-        secrets.any(|secret| find(text.as_bytes(), secret.expose_secret().as_bytes()).is_some())
+        secrets.any(|secret| find_secret(text.as_bytes(), secret.expose_secret().as_bytes()).is_some())
     }
 }
 
 /// Where the secret stands in the text, and how many bytes it takes there. Keys are ASCII, so both
 /// ends are ends of characters.
-fn find(text: &[u8], secret: &[u8]) -> Option<(usize, usize)> {
+fn find_secret(text: &[u8], secret: &[u8]) -> Option<(usize, usize)> {
     (0..text.len()).find_map(|at| {
-        let length = spelt_here(&text[at..], secret, true);
-        let length = length.or_else(|| spelt_here(&text[at..], secret, false));
+        let length = match_length(&text[at..], secret, true);
+        let length = length.or_else(|| match_length(&text[at..], secret, false));
         length.map(|length| (at, length))
     })
 }
 
 /// How many bytes the secret takes at the head of the text, in either case, each byte as it is or,
 /// where `decode` says so, percent-encoded: servers and proxies differ in what they encode.
-fn spelt_here(text: &[u8], secret: &[u8], decode: bool) -> Option<usize> {
+fn match_length(text: &[u8], secret: &[u8], decode: bool) -> Option<usize> {
     let mut at = 0;
     for byte in secret {
-        let encoded = text.get(at..at + 3).filter(|_| decode).and_then(decoded);
+        let encoded = text.get(at..at + 3).filter(|_| decode).and_then(decode_percent);
         at += match encoded {
             Some(found) if found.eq_ignore_ascii_case(byte) => 3,
             _ if text.get(at)?.eq_ignore_ascii_case(byte) => 1,
@@ -106,7 +106,7 @@ fn spelt_here(text: &[u8], secret: &[u8], decode: bool) -> Option<usize> {
 }
 
 /// The byte that `%41` stands for.
-fn decoded(three: &[u8]) -> Option<u8> {
+fn decode_percent(three: &[u8]) -> Option<u8> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
     match three {
         [b'%', high, low] => u8::try_from(digit(*high)? * 16 + digit(*low)?).ok(),
@@ -116,11 +116,11 @@ fn decoded(three: &[u8]) -> Option<u8> {
 
 /// Line breaks become blanks, other control characters and those that hide or turn text go, runs of
 /// blanks become one.
-fn printable(text: &str) -> String {
+fn remove_unprintable(text: &str) -> String {
     let mut out = String::with_capacity(text.len().min(4 * MAX_CHARS));
     for c in text.chars() {
         let c = if c.is_whitespace() { ' ' } else { c };
-        let hidden = c.is_control() || turns_or_hides(c);
+        let hidden = c.is_control() || is_invisible_or_bidi(c);
         if hidden || (c == ' ' && (out.is_empty() || out.ends_with(' '))) {
             continue;
         }
@@ -131,7 +131,7 @@ fn printable(text: &str) -> String {
 }
 
 /// Characters that take no room or turn the direction of what follows.
-fn turns_or_hides(c: char) -> bool {
+fn is_invisible_or_bidi(c: char) -> bool {
     matches!(
         c,
         '\u{AD}'
@@ -142,13 +142,13 @@ fn turns_or_hides(c: char) -> bool {
     )
 }
 
-fn without_addresses(text: &str) -> String {
+fn mask_addresses(text: &str) -> String {
     let parts = text.split_inclusive(|c: char| " <>()[]{}\"'`,;:=&?|/".contains(c));
     let mut out = String::with_capacity(text.len());
     for part in parts {
         let word = part.trim_end_matches(|c: char| " <>()[]{}\"'`,;:=&?|/".contains(c));
         if word.contains('@') || word.contains("%40") {
-            out.push_str(ADDRESS);
+            out.push_str(ADDRESS_MASK);
             out.push_str(&part[word.len()..]);
         } else {
             out.push_str(part);
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_addresses_and_control_characters_go() {
+    fn keys_addresses_and_control_characters_are_removed() {
         let rows = [
             ("plain words stay", "plain words stay"),
             ("token=cal_live_0123456789abcdef.", "token=[key]."),
@@ -198,12 +198,12 @@ mod tests {
         ];
         let redactor = redactor("cal_live_0123456789abcdef");
         for (text, expect) in rows {
-            assert_eq!(redactor.clean(text), expect, "{text:?}");
+            assert_eq!(redactor.redact(text), expect, "{text:?}");
         }
     }
 
     #[test]
-    fn a_percent_encoded_key_goes() {
+    fn a_percent_encoded_key_is_removed() {
         let redactor = redactor("cal_a+b/c=d%e");
         for text in [
             "/v1/me?apiKey=cal_a%2Bb/c%3Dd%25e",
@@ -211,24 +211,24 @@ mod tests {
             "/v1/me?apiKey=cal%5Fa%2Bb%2Fc%3Dd%25e",
             "/v1/me?apiKey=%63al_a+b%2fc=d%e",
         ] {
-            assert_eq!(redactor.clean(text), "/v1/me?apiKey=[key]");
+            assert_eq!(redactor.redact(text), "/v1/me?apiKey=[key]");
         }
     }
 
     #[test]
-    fn long_texts_are_cut_after_the_key_has_gone() {
+    fn long_texts_are_cut_after_the_key_was_removed() {
         let key = "cal_live_0123456789abcdef";
         let text = format!("{}{key}", "x".repeat(MAX_CHARS - 10));
-        let clean = redactor(key).clean(&text);
+        let clean = redactor(key).redact(&text);
         assert!(!clean.contains("live"), "{clean}");
-        let long = redactor(key).clean(&"ä".repeat(5000));
+        let long = redactor(key).redact(&"ä".repeat(5000));
         assert_eq!(long.chars().count(), MAX_CHARS);
     }
 
     #[test]
     fn a_key_that_hides_in_the_placeholder_leaves_nothing() {
         for key in ["key", "[key]", "e", "]", "address", "…"] {
-            let clean = redactor(key).clean(&format!("a {key} b@c {}", "y".repeat(400)));
+            let clean = redactor(key).redact(&format!("a {key} b@c {}", "y".repeat(400)));
             assert!(!clean.contains(key), "{key:?} in {clean:?}");
         }
     }
@@ -255,7 +255,7 @@ mod tests {
                 format!("{head}{key}{rest}"),
             ];
             for text in texts {
-                let clean = redactor.clean(&text);
+                let clean = redactor.redact(&text);
                 prop_assert!(!clean.contains(&key), "{key:?} in {clean:?}");
                 prop_assert!(!clean.contains(tail), "{tail:?} in {clean:?}");
                 prop_assert!(!clean.contains(&encoded), "{encoded:?} in {clean:?}");

@@ -6,12 +6,12 @@ use std::path::PathBuf;
 
 use clap::{Args as Arguments, Parser, Subcommand, ValueEnum, ValueHint};
 
-use self::account::Account;
-use self::credits::Credits;
-use self::decisions::{Charges, Decisions, Review, Unresolved};
-use self::ledger::{Backup, Ledger, Restore};
-use self::passes::{Check, Evaluate, Pass, Plan, Run, Sandbox};
-use super::policy::args::Policy;
+use self::account::AccountArgs;
+use self::credits::CreditsArgs;
+use self::decisions::{ChargesArgs, DecisionsArgs, ReviewArgs, UnresolvedArgs};
+use self::ledger::{BackupArgs, LedgerArgs, RestoreArgs};
+use self::passes::{CheckArgs, EvaluateArgs, PassArgs, PlanArgs, RunArgs, SandboxArgs};
+use super::policy::args::PolicyArgs;
 use super::usage;
 
 pub mod account;
@@ -21,7 +21,7 @@ pub mod ledger;
 pub mod passes;
 
 /// Where the configuration is looked for.
-pub const DEFAULT_CONFIG: &str = "/etc/maitred/config.toml";
+pub const DEFAULT_CONFIG_PATH: &str = "/etc/maitred/config.toml";
 
 /// Confirms and declines the booking requests of a Cal.com calendar against a ledger of credits.
 ///
@@ -40,7 +40,7 @@ pub const DEFAULT_CONFIG: &str = "/etc/maitred/config.toml";
 )]
 pub struct Args {
     #[command(flatten)]
-    pub global: Global,
+    pub global: GlobalArgs,
     #[command(subcommand)]
     pub verb: Verb,
 }
@@ -48,7 +48,7 @@ pub struct Args {
 /// What every command understands.
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
 #[command(next_help_heading = "Options of every command")]
-pub struct Global {
+pub struct GlobalArgs {
     /// The configuration
     #[arg(
         long,
@@ -56,7 +56,7 @@ pub struct Global {
         env = "MAITRED_CONFIG",
         value_name = "FILE",
         value_hint = ValueHint::FilePath,
-        default_value = DEFAULT_CONFIG
+        default_value = DEFAULT_CONFIG_PATH
     )]
     pub config: PathBuf,
     /// How answers and errors are printed
@@ -77,7 +77,7 @@ pub struct Global {
         value_enum,
         default_value_t
     )]
-    pub log_format: LogFormat,
+    pub log_format: LogFormatArg,
     /// What is logged: error, warn, info, debug or trace, or a filter such as `info,maitred=debug`;
     /// errors are always logged [default: info for the daemon, else warn]
     #[arg(long, global = true, env = "MAITRED_LOG", value_name = "LEVEL")]
@@ -94,7 +94,7 @@ pub enum Format {
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
+pub enum LogFormatArg {
     /// A line of text for each
     #[default]
     Plain,
@@ -115,9 +115,9 @@ Examples:
   maitred run --once --dry-run --watch
                                  what a watch would do, too"
     )]
-    Run(Run),
+    Run(RunArgs),
     #[command(flatten)]
-    Ask(Ask),
+    Store(StoreCommand),
     /// Check the configuration and report all findings at once
     #[command(
         display_order = 3,
@@ -126,10 +126,10 @@ Examples:
   maitred check
   maitred check --live"
     )]
-    Check(Check),
+    Check(CheckArgs),
     /// Try a policy before it is let loose: on examples, or on what was asked before
     #[command(display_order = 3, subcommand)]
-    Policy(Policy),
+    Policy(PolicyArgs),
     /// Watch the whole story in a minute, against the built-in sandbox; needs nothing
     #[command(
         display_order = 4,
@@ -146,7 +146,7 @@ Example:
   maitred sandbox --listen 127.0.0.1:5555
 and in the configuration: base-url = \"http://127.0.0.1:5555\""
     )]
-    Sandbox(Sandbox),
+    Sandbox(SandboxArgs),
     /// Put a backup where there is no ledger
     #[command(
         display_order = 19,
@@ -158,7 +158,7 @@ and cancels nothing, before `maitred ledger accept-restore`.
 Example:
   maitred restore /var/backups/maitred/2026-12-01"
     )]
-    Restore(Restore),
+    Restore(RestoreArgs),
     /// Make what is missing to begin: the commented configuration at --config FILE, and the ledger
     #[command(
         display_order = 20,
@@ -195,7 +195,7 @@ Example:
 
 /// What is asked of the house. While a daemon runs it answers; else the command opens the store.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
-pub enum Ask {
+pub enum StoreCommand {
     /// Say what a pass would do now, and why; nothing is done
     #[command(
         display_order = 2,
@@ -204,7 +204,7 @@ Examples:
   maitred plan
   maitred plan --exit-code --format json"
     )]
-    Plan(Plan),
+    Plan(PlanArgs),
     /// Judge one booking from a file as if it were pending; nothing is done
     #[command(
         display_order = 6,
@@ -216,13 +216,13 @@ Examples:
   maitred evaluate booking.json
   maitred evaluate --at 2026-12-01T09:00:00Z - < payload.json"
     )]
-    Evaluate(Evaluate),
+    Evaluate(EvaluateArgs),
     /// Give, take back, list, import and export credits
     #[command(display_order = 7, subcommand)]
-    Credits(Credits),
+    Credits(CreditsArgs),
     /// Look at accounts, and say what is known of members
     #[command(display_order = 8, subcommand)]
-    Account(Account),
+    Account(AccountArgs),
     /// List what was decided, newest first
     #[command(
         display_order = 9,
@@ -232,7 +232,7 @@ Examples:
   maitred decisions --who bo@example.com --outcome declined
   maitred decisions --since 2026-12-01 --limit 500"
     )]
-    Decisions(Decisions),
+    Decisions(DecisionsArgs),
     /// Tell all that is known of a booking: every finding, the calls, the credits
     #[command(
         display_order = 10,
@@ -247,10 +247,10 @@ Example:
     },
     /// Look at requests that wait for an operator's word, and say it
     #[command(display_order = 11, subcommand)]
-    Review(Review),
+    Review(ReviewArgs),
     /// Look at charges of confirmed bookings, and end one by hand
     #[command(display_order = 12, subcommand)]
-    Charges(Charges),
+    Charges(ChargesArgs),
     /// List what an operator has to look at: accepted bookings without a charge, and the like
     #[command(
         display_order = 13,
@@ -263,7 +263,7 @@ Examples:
   maitred unresolved
   maitred unresolved resolve kV2s9qTtV6zB1dPz7aYw3e --reason \"a guest of the house\""
     )]
-    Unresolved(Unresolved),
+    Unresolved(UnresolvedArgs),
     /// Say how the daemon is
     #[command(
         display_order = 13,
@@ -296,10 +296,10 @@ Examples:
   maitred pass
   maitred pass --watch"
     )]
-    Pass(Pass),
+    Pass(PassArgs),
     /// Look after the ledger itself
     #[command(display_order = 17, subcommand)]
-    Ledger(Ledger),
+    Ledger(LedgerArgs),
     /// Copy the ledger's log into a directory, while a daemon runs or not, and check the copy
     #[command(
         display_order = 18,
@@ -307,5 +307,5 @@ Examples:
 Example:
   maitred backup /var/backups/maitred/2026-12-01"
     )]
-    Backup(Backup),
+    Backup(BackupArgs),
 }

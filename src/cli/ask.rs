@@ -4,17 +4,17 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::args::Ask;
-use super::args::account::{Account, Pin, Set};
-use super::args::credits::{Credits, Grant, Import};
-use super::args::decisions::{Charges, Resolve, Review, Settle, Unresolved};
-use super::args::ledger::Ledger;
-use super::args::passes::Evaluate;
+use super::args::StoreCommand;
+use super::args::account::{AccountArgs, PinArgs, AccountSetArgs};
+use super::args::credits::{CreditsArgs, GrantArgs, ImportArgs};
+use super::args::decisions::{ChargesArgs, ResolveArgs, ReviewArgs, ChargeSettlement, UnresolvedArgs};
+use super::args::ledger::LedgerArgs;
+use super::args::passes::EvaluateArgs;
 use super::csv;
 use super::export;
-use super::time::{self, Here, Meaning};
-use crate::control::protocol::account::Describe;
-use crate::control::protocol::ledger::MoveLedger;
+use super::time::{self, TimeContext, TimeMeaning};
+use crate::control::protocol::account::AccountSetCommand;
+use crate::control::protocol::ledger::LedgerMoveCommand;
 use crate::control::protocol::{self, Command, Refusal, review};
 
 /// The longest booking that `evaluate` reads: a real one has a few kilobytes.
@@ -25,7 +25,7 @@ pub type ReadFile<'a> = &'a dyn Fn(&Path, usize) -> Result<Vec<u8>, Refusal>;
 
 /// How the present time and the configured time zone are read. Only commands that name a time need
 /// them.
-pub type ReadHere<'a> = &'a dyn Fn() -> Result<Here, Refusal>;
+pub type ReadTimeContext<'a> = &'a dyn Fn() -> Result<TimeContext, Refusal>;
 
 /// How a PIN is read: its hash comes out.
 pub type ReadPin<'a> = &'a dyn Fn() -> Result<String, Refusal>;
@@ -34,86 +34,86 @@ pub type ReadPin<'a> = &'a dyn Fn() -> Result<String, Refusal>;
 ///
 /// # Errors
 /// When a time or a file cannot be understood.
-pub fn command_of(
-    ask: &Ask,
-    here: ReadHere<'_>,
-    read: ReadFile<'_>,
-    pin: ReadPin<'_>,
+pub fn build_command(
+    store_command: &StoreCommand,
+    read_time_context: ReadTimeContext<'_>,
+    read_file: ReadFile<'_>,
+    read_pin: ReadPin<'_>,
 ) -> Result<Command, Refusal> {
-    match ask {
-        Ask::Plan(_) => Ok(Command::Plan {}),
-        Ask::Evaluate(args) => evaluate(args, here, read),
-        Ask::Credits(credits) => credits_command(credits, here, read),
-        Ask::Account(account) => account_command(account, pin),
-        Ask::Decisions(args) => Ok(Command::Decisions(protocol::DecisionQuery {
-            since: instant(args.since.as_deref(), "--since", Meaning::Since, here)?,
+    match store_command {
+        StoreCommand::Plan(_) => Ok(Command::Plan {}),
+        StoreCommand::Evaluate(args) => build_evaluate(args, read_time_context, read_file),
+        StoreCommand::Credits(credits) => build_credits_command(credits, read_time_context, read_file),
+        StoreCommand::Account(account) => build_account_command(account, read_pin),
+        StoreCommand::Decisions(args) => Ok(Command::Decisions(protocol::DecisionQuery {
+            since: parse_time_flag(args.since.as_deref(), "--since", TimeMeaning::Since, read_time_context)?,
             limit: args.limit,
             who: args.who.clone(),
             gate: args.gate.clone(),
             outcome: args.outcome.map(|outcome| outcome.as_str().to_owned()),
         })),
-        Ask::Explain { booking } => Ok(Command::Explain {
+        StoreCommand::Explain { booking } => Ok(Command::Explain {
             booking: booking.clone(),
         }),
-        Ask::Review(asked) => Ok(review_command(asked)),
-        Ask::Charges(Charges::List { open, limit }) => Ok(Command::Charges {
+        StoreCommand::Review(review) => Ok(build_review_command(review)),
+        StoreCommand::Charges(ChargesArgs::List { open, limit }) => Ok(Command::Charges {
             open: *open,
             limit: *limit,
         }),
-        Ask::Charges(Charges::Settle { booking, how }) => Ok(Command::ChargeSettle {
+        StoreCommand::Charges(ChargesArgs::Settle { booking, settlement: how }) => Ok(Command::ChargeSettle {
             booking: booking.clone(),
-            refund: *how == Settle::Refund,
+            refund: *how == ChargeSettlement::Refund,
         }),
-        Ask::Unresolved(args) => Ok(unresolved_command(args)),
-        Ask::Status => Ok(Command::Status {}),
-        Ask::Pause => Ok(Command::Pause {}),
-        Ask::Resume => Ok(Command::Resume {}),
-        Ask::Pass(args) => Ok(Command::Pass { watch: args.watch }),
-        Ask::Ledger(Ledger::Verify) => Ok(Command::Verify {}),
-        Ask::Ledger(Ledger::Show) => Ok(Command::LedgerShow {}),
-        Ask::Ledger(Ledger::Move(args)) => Ok(Command::LedgerMove(MoveLedger {
+        StoreCommand::Unresolved(args) => Ok(build_unresolved_command(args)),
+        StoreCommand::Status => Ok(Command::Status {}),
+        StoreCommand::Pause => Ok(Command::Pause {}),
+        StoreCommand::Resume => Ok(Command::Resume {}),
+        StoreCommand::Pass(args) => Ok(Command::Pass { watch: args.watch }),
+        StoreCommand::Ledger(LedgerArgs::Verify) => Ok(Command::Verify {}),
+        StoreCommand::Ledger(LedgerArgs::Show) => Ok(Command::LedgerShow {}),
+        StoreCommand::Ledger(LedgerArgs::Move(args)) => Ok(Command::LedgerMove(LedgerMoveCommand {
             server: args.server.clone(),
             account: args.account,
             dialect: args.dialect.clone(),
             reason: args.reason.clone(),
         })),
-        Ask::Ledger(Ledger::AcceptRestore(args)) => Ok(Command::LedgerAcceptRestore {
+        StoreCommand::Ledger(LedgerArgs::AcceptRestore(args)) => Ok(Command::LedgerAcceptRestore {
             reason: args.reason.clone(),
         }),
-        Ask::Ledger(Ledger::Export(_)) | Ask::Backup(_) => Ok(Command::Head {}),
+        StoreCommand::Ledger(LedgerArgs::Export(_)) | StoreCommand::Backup(_) => Ok(Command::Head {}),
     }
 }
 
-fn credits_command(
-    credits: &Credits,
-    here: ReadHere<'_>,
-    read: ReadFile<'_>,
+fn build_credits_command(
+    credits: &CreditsArgs,
+    read_time_context: ReadTimeContext<'_>,
+    read_file: ReadFile<'_>,
 ) -> Result<Command, Refusal> {
     match credits {
-        Credits::Grant(args) => grant(args, here),
-        Credits::Revoke(args) => Ok(Command::Revoke(protocol::Revoke {
+        CreditsArgs::Grant(args) => build_grant(args, read_time_context),
+        CreditsArgs::Revoke(args) => Ok(Command::Revoke(protocol::RevokeCommand {
             account: args.account.clone(),
             credits: args.credits,
             reason: args.reason.clone(),
             reference: args.reference.clone(),
         })),
-        Credits::List { account } => Ok(Command::Grants {
+        CreditsArgs::List { account } => Ok(Command::Grants {
             account: account.clone(),
         }),
-        Credits::Import(args) => import(args, here, read),
-        Credits::Export(_) => Ok(Command::CreditsExport {
+        CreditsArgs::Import(args) => build_import(args, read_time_context, read_file),
+        CreditsArgs::Export(_) => Ok(Command::CreditsExport {
             after: None,
-            limit: export::PAGE,
+            limit: export::PAGE_SIZE,
         }),
     }
 }
 
-fn account_command(account: &Account, pin: ReadPin<'_>) -> Result<Command, Refusal> {
+fn build_account_command(account: &AccountArgs, read_pin: ReadPin<'_>) -> Result<Command, Refusal> {
     Ok(match account {
-        Account::Show { account } => Command::AccountShow {
+        AccountArgs::Show { account } => Command::AccountShow {
             account: account.clone(),
         },
-        Account::List {
+        AccountArgs::List {
             after,
             limit,
             search,
@@ -122,11 +122,11 @@ fn account_command(account: &Account, pin: ReadPin<'_>) -> Result<Command, Refus
             limit: *limit,
             search: search.clone(),
         },
-        Account::Statement { account, limit } => Command::AccountStatement {
+        AccountArgs::Statement { account, limit } => Command::AccountStatement {
             account: account.clone(),
             limit: *limit,
         },
-        Account::Alias {
+        AccountArgs::Alias {
             account,
             alias,
             remove,
@@ -135,34 +135,34 @@ fn account_command(account: &Account, pin: ReadPin<'_>) -> Result<Command, Refus
             alias: alias.clone(),
             remove: *remove,
         },
-        Account::Set(args) => Command::AccountSet(describe(args)?),
-        Account::Freeze { account, reason } => Command::AccountFreeze {
+        AccountArgs::Set(args) => Command::AccountSet(build_account_set(args)?),
+        AccountArgs::Freeze { account, reason } => Command::AccountFreeze {
             account: account.clone(),
             why: Some(reason.clone()),
         },
-        Account::Thaw { account } => Command::AccountFreeze {
+        AccountArgs::Thaw { account } => Command::AccountFreeze {
             account: account.clone(),
             why: None,
         },
-        Account::Pin(Pin::Set { account }) => Command::AccountPin {
+        AccountArgs::Pin(PinArgs::Set { account }) => Command::AccountPin {
             account: account.clone(),
-            hash: Some(pin()?),
+            hash: Some(read_pin()?),
         },
-        Account::Pin(Pin::Clear { account }) => Command::AccountPin {
+        AccountArgs::Pin(PinArgs::Clear { account }) => Command::AccountPin {
             account: account.clone(),
             hash: None,
         },
     })
 }
 
-fn describe(args: &Set) -> Result<Describe, Refusal> {
+fn build_account_set(args: &AccountSetArgs) -> Result<AccountSetCommand, Refusal> {
     let mut attributes = BTreeMap::new();
     for (name, value) in &args.attributes {
         if attributes.insert(name.clone(), value.clone()).is_some() {
             return Err(Refusal::usage(format!("--attribute {name} is given twice")));
         }
     }
-    Ok(Describe {
+    Ok(AccountSetCommand {
         account: args.account.clone(),
         tier: args.tier.clone(),
         no_tier: args.no_tier,
@@ -173,29 +173,29 @@ fn describe(args: &Set) -> Result<Describe, Refusal> {
     })
 }
 
-fn review_command(asked: &Review) -> Command {
-    match asked {
-        Review::List { all, limit } => Command::Reviews {
+fn build_review_command(args: &ReviewArgs) -> Command {
+    match args {
+        ReviewArgs::List { all, limit } => Command::Reviews {
             all: *all,
             limit: *limit,
         },
-        Review::Confirm(said) => Command::Review(review::Review {
-            booking: said.booking.clone(),
-            verdict: review::Verdict::Confirm,
-            reason: said.reason.clone(),
+        ReviewArgs::Confirm(confirm) => Command::Review(review::ReviewCommand {
+            booking: confirm.booking.clone(),
+            verdict: review::ReviewAnswer::Confirm,
+            reason: confirm.reason.clone(),
         }),
-        Review::Decline(said) => Command::Review(review::Review {
-            booking: said.booking.clone(),
-            verdict: review::Verdict::Decline,
-            reason: said.reason.clone(),
+        ReviewArgs::Decline(decline) => Command::Review(review::ReviewCommand {
+            booking: decline.booking.clone(),
+            verdict: review::ReviewAnswer::Decline,
+            reason: decline.reason.clone(),
         }),
     }
 }
 
-fn unresolved_command(args: &Unresolved) -> Command {
+fn build_unresolved_command(args: &UnresolvedArgs) -> Command {
     match &args.resolve {
         None => Command::Unresolved { limit: args.limit },
-        Some(Resolve::Resolve {
+        Some(ResolveArgs::Resolve {
             booking,
             code,
             reason,
@@ -207,30 +207,30 @@ fn unresolved_command(args: &Unresolved) -> Command {
     }
 }
 
-fn grant(args: &Grant, here: ReadHere<'_>) -> Result<Command, Refusal> {
-    Ok(Command::Grant(protocol::Grant {
+fn build_grant(args: &GrantArgs, read_time_context: ReadTimeContext<'_>) -> Result<Command, Refusal> {
+    Ok(Command::Grant(protocol::GrantCommand {
         account: args.account.clone(),
         credits: args.credits,
-        expires: instant(args.expires.as_deref(), "--expires", Meaning::Until, here)?,
+        expires: parse_time_flag(args.expires.as_deref(), "--expires", TimeMeaning::Until, read_time_context)?,
         reason: args.reason.clone(),
         reference: args.reference.clone(),
         new: args.new,
     }))
 }
 
-fn import(args: &Import, here: ReadHere<'_>, read: ReadFile<'_>) -> Result<Command, Refusal> {
-    let bytes = read(&args.file, csv::MAX_FILE)?;
+fn build_import(args: &ImportArgs, read_time_context: ReadTimeContext<'_>, read_file: ReadFile<'_>) -> Result<Command, Refusal> {
+    let bytes = read_file(&args.file, csv::MAX_FILE)?;
     let rows =
-        csv::parse(&bytes, here()?.zone).map_err(|bad| Refusal::usage(bad.told(&args.file)))?;
+        csv::parse(&bytes, read_time_context()?.zone).map_err(|bad| Refusal::usage(bad.describe(&args.file)))?;
     Ok(Command::Import {
         rows,
         dry_run: args.dry_run,
     })
 }
 
-fn evaluate(args: &Evaluate, here: ReadHere<'_>, read: ReadFile<'_>) -> Result<Command, Refusal> {
-    let at = instant(args.at.as_deref(), "--at", Meaning::At, here)?;
-    let bytes = read(&args.file, MAX_BOOKING)?;
+fn build_evaluate(args: &EvaluateArgs, read_time_context: ReadTimeContext<'_>, read_file: ReadFile<'_>) -> Result<Command, Refusal> {
+    let at = parse_time_flag(args.at.as_deref(), "--at", TimeMeaning::At, read_time_context)?;
+    let bytes = read_file(&args.file, MAX_BOOKING)?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         Refusal::usage(format!(
@@ -241,14 +241,14 @@ fn evaluate(args: &Evaluate, here: ReadHere<'_>, read: ReadFile<'_>) -> Result<C
     Ok(Command::Evaluate { text, at })
 }
 
-fn instant(
+fn parse_time_flag(
     text: Option<&str>,
     flag: &str,
-    meaning: Meaning,
-    here: ReadHere<'_>,
+    meaning: TimeMeaning,
+    read_time_context: ReadTimeContext<'_>,
 ) -> Result<Option<String>, Refusal> {
     let Some(text) = text else { return Ok(None) };
-    time::parse(text, meaning, here()?)
+    time::parse(text, meaning, read_time_context()?)
         .map(Some)
         .map_err(|error| Refusal::usage(format!("{flag}: {error}")))
 }

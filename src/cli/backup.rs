@@ -1,7 +1,7 @@
 //! `maitred backup` and `maitred restore`.
 
-use super::args::ledger::{Backup, Restore};
-use super::dispatch::{Context, say};
+use super::args::ledger::{BackupArgs, RestoreArgs};
+use super::dispatch::{Context, print_view};
 use super::render::house;
 use crate::config::model::Config;
 use crate::control::protocol::Refusal;
@@ -15,19 +15,19 @@ use crate::daemon::copies;
 pub fn backup(
     context: &Context,
     config: &Config,
-    args: &Backup,
+    args: &BackupArgs,
     head: &HeadView,
 ) -> Result<u8, Refusal> {
     let view = copies::back_up(&config.store.path, head, &args.to)?;
-    say(context.global.format, || house::copy(&view), &view)
+    print_view(context.global.format, || house::render_copy(&view), &view)
 }
 
 /// Puts a backup where no ledger is.
 ///
 /// # Errors
 /// When there is one, or the backup does not check.
-pub fn restore(context: &Context, args: &Restore) -> Result<u8, Refusal> {
+pub fn restore(context: &Context, args: &RestoreArgs) -> Result<u8, Refusal> {
     let config = context.config()?.config;
     let view = copies::restore(&args.from, &config.store.path, &context.clock)?;
-    say(context.global.format, || house::copy(&view), &view)
+    print_view(context.global.format, || house::render_copy(&view), &view)
 }

@@ -3,17 +3,17 @@
 use super::args::Format;
 use super::dispatch::{Context, print};
 use super::render::clean;
-use super::render::layout::Page;
+use super::render::layout::PageLayout;
 use super::run::runtime;
-use crate::config::finding::{Finding, Severity};
+use crate::config::finding::{Diagnostic, Severity};
 use crate::config::load::{LoadError, load};
 use crate::config::parse::Loaded;
 use crate::control::exit;
 use crate::control::protocol::{CheckFinding, CheckView, Refusal, SCHEMA};
 use crate::daemon::calendar;
-use crate::daemon::doctor::finding::{error, fine};
+use crate::daemon::doctor::finding::{error, ok};
 use crate::daemon::doctor::{calendar as server, machine};
-use crate::daemon::failure::{Failure, chain};
+use crate::daemon::failure::{Failure, error_chain};
 
 /// Checks, prints what was found, and ends with the code of the first error.
 ///
@@ -23,14 +23,14 @@ pub fn check(context: &Context, live: bool) -> Result<u8, Refusal> {
     let mut findings = Vec::new();
     match load(&context.global.config) {
         Ok(loaded) => {
-            findings.extend(loaded.findings.iter().map(shown));
-            findings.push(fine("configuration", summary(context, &loaded)));
+            findings.extend(loaded.warnings.iter().map(to_check_finding));
+            findings.push(ok("configuration", summary(context, &loaded)));
             if live {
                 findings.extend(machine::examine(&loaded.config));
             }
-            key_and_live(context, &loaded, live, &mut findings)?;
+            check_key_and_calendar(context, &loaded, live, &mut findings)?;
         }
-        Err(LoadError::Wrong(wrong)) => findings.extend(wrong.0.iter().map(shown)),
+        Err(LoadError::Invalid(diagnostics)) => findings.extend(diagnostics.0.iter().map(to_check_finding)),
         Err(error) => return Err(Failure::from(error).into()),
     }
     let errors: Vec<&CheckFinding> = findings.iter().filter(|f| f.level == "error").collect();
@@ -41,27 +41,27 @@ pub fn check(context: &Context, live: bool) -> Result<u8, Refusal> {
         findings,
     };
     let text = match context.global.format {
-        Format::Plain => plain(&view, &context.page()),
-        Format::Json => json(&view),
+        Format::Plain => render_plain(&view, &context.page()),
+        Format::Json => render_json(&view),
     };
     print(text.as_bytes())?;
     Ok(code)
 }
 
-fn key_and_live(
+fn check_key_and_calendar(
     context: &Context,
     loaded: &Loaded,
     live: bool,
     findings: &mut Vec<CheckFinding>,
 ) -> Result<(), Refusal> {
-    match calendar::key(&loaded.config) {
+    match calendar::load_key(&loaded.config) {
         Ok(key) => {
-            findings.push(fine("key", format!("found in {}", key.origin)));
-            findings.extend(key.findings.iter().map(shown));
+            findings.push(ok("key", format!("found in {}", key.origin)));
+            findings.extend(key.warnings.iter().map(to_check_finding));
         }
         Err(why) => {
             let help = "see calcom.api-key-file in the configuration";
-            findings.push(error("key", format!("failed to {}", chain(&why)), help));
+            findings.push(error("key", format!("failed to {}", error_chain(&why)), help));
             return Ok(());
         }
     }
@@ -105,23 +105,23 @@ fn summary(context: &Context, loaded: &Loaded) -> String {
     )
 }
 
-fn shown(finding: &Finding) -> CheckFinding {
+fn to_check_finding(finding: &Diagnostic) -> CheckFinding {
     let (level, exit) = match finding.severity {
         Severity::Error => ("error", exit::CONFIGURATION),
         Severity::Warning => ("warning", exit::DONE),
     };
-    let place = finding.place.as_ref().map_or_else(String::new, |place| {
+    let position = finding.position.as_ref().map_or_else(String::new, |place| {
         format!(":{}:{}", place.line, place.column)
     });
     let excerpt = finding
-        .place
+        .position
         .as_ref()
         .and_then(|place| place.excerpt.as_ref())
         .map_or_else(String::new, |excerpt| format!(": {}", excerpt.text.trim()));
     CheckFinding {
         level: level.to_owned(),
         exit,
-        subject: format!("{}{place} {}", finding.file, finding.key)
+        subject: format!("{}{position} {}", finding.file, finding.key)
             .trim()
             .to_owned(),
         text: format!("{}{excerpt}", finding.problem),
@@ -129,7 +129,7 @@ fn shown(finding: &Finding) -> CheckFinding {
     }
 }
 
-fn plain(view: &CheckView, page: &Page) -> String {
+fn render_plain(view: &CheckView, page: &PageLayout) -> String {
     let mut text = String::new();
     for finding in &view.findings {
         text.push_str(&format!(
@@ -152,7 +152,7 @@ fn plain(view: &CheckView, page: &Page) -> String {
     text
 }
 
-fn json(view: &CheckView) -> String {
+fn render_json(view: &CheckView) -> String {
     let text = serde_json::to_string(view).expect("views have only keys that are texts");
     clean::json(&text) + "\n"
 }

@@ -1,7 +1,7 @@
 //! Numbers of credits as people write them.
 
 /// The most that can be given or taken at once. The ledger has the same limit and looks again.
-pub const MOST: u64 = 1_000_000_000;
+pub const MAX_CREDITS_AT_ONCE: u64 = 1_000_000_000;
 
 /// Why a text is no number of credits.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -16,7 +16,7 @@ pub enum CreditsError {
     Separators(String),
     #[error("{0:?} is no number; write digits only, as in 4")]
     NotANumber(String),
-    #[error("credits are given from 1 to {MOST} at once, and not {0}")]
+    #[error("credits are given from 1 to {MAX_CREDITS_AT_ONCE} at once, and not {0}")]
     OutOfRange(String),
 }
 
@@ -26,7 +26,7 @@ pub enum CreditsError {
 /// When there is anything else, and when the number is 0 or more than [`MOST`].
 pub fn parse(text: &str) -> Result<u64, CreditsError> {
     match parse_or_zero(text)? {
-        0 => Err(CreditsError::OutOfRange(shown(text.trim()))),
+        0 => Err(CreditsError::OutOfRange(shorten(text.trim()))),
         credits => Ok(credits),
     }
 }
@@ -42,8 +42,8 @@ pub fn parse_or_zero(text: &str) -> Result<u64, CreditsError> {
     }
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
         return match text.parse() {
-            Ok(credits) if credits <= MOST => Ok(credits),
-            Ok(_) | Err(_) => Err(CreditsError::OutOfRange(shown(text))),
+            Ok(credits) if credits <= MAX_CREDITS_AT_ONCE => Ok(credits),
+            Ok(_) | Err(_) => Err(CreditsError::OutOfRange(shorten(text))),
         };
     }
     if let Some(rest) = text.strip_prefix(['-', '\u{2212}'])
@@ -51,29 +51,29 @@ pub fn parse_or_zero(text: &str) -> Result<u64, CreditsError> {
     {
         return Err(CreditsError::Negative);
     }
-    let numeric = |c: char| c.is_ascii_digit() || ".,'_ \u{a0}\u{202f}".contains(c);
-    if !text.starts_with(|c: char| c.is_ascii_digit()) || !text.chars().all(numeric) {
-        return Err(CreditsError::NotANumber(shown(text)));
+    let is_numeric = |c: char| c.is_ascii_digit() || ".,'_ \u{a0}\u{202f}".contains(c);
+    if !text.starts_with(|c: char| c.is_ascii_digit()) || !text.chars().all(is_numeric) {
+        return Err(CreditsError::NotANumber(shorten(text)));
     }
-    if in_thousands(text) {
-        Err(CreditsError::Separators(shown(text)))
+    if has_thousands_separators(text) {
+        Err(CreditsError::Separators(shorten(text)))
     } else {
-        Err(CreditsError::NotWhole(shown(text)))
+        Err(CreditsError::NotWhole(shorten(text)))
     }
 }
 
 /// Whether every group behind the first has three digits: `1,000` is meant as a thousand. So may
 /// be `1.000`, and both are refused: nobody knows.
-fn in_thousands(text: &str) -> bool {
+fn has_thousands_separators(text: &str) -> bool {
     text.split(|c: char| !c.is_ascii_digit())
         .skip(1)
         .all(|group| group.len() == 3)
 }
 
 /// As much of it as helps.
-fn shown(text: &str) -> String {
-    const MOST_SHOWN: usize = 40;
-    text.chars().take(MOST_SHOWN).collect()
+fn shorten(text: &str) -> String {
+    const MAX_SHOWN: usize = 40;
+    text.chars().take(MAX_SHOWN).collect()
 }
 
 #[cfg(test)]
@@ -87,7 +87,7 @@ mod tests {
             ("1", Ok(1)),
             (" 5 ", Ok(5)),
             ("007", Ok(7)),
-            ("1000000000", Ok(MOST)),
+            ("1000000000", Ok(MAX_CREDITS_AT_ONCE)),
             ("", Err(CreditsError::Missing)),
             ("  ", Err(CreditsError::Missing)),
             ("0", Err(CreditsError::OutOfRange(text("0")))),

@@ -18,9 +18,9 @@ use std::path::Path;
 use chrono_tz::Tz;
 use sha2::{Digest, Sha256};
 
-use self::records::Records;
+use self::records::CsvRecords;
 use super::credits;
-use super::time::{self, Meaning, TimeError};
+use super::time::{self, TimeMeaning, TimeError};
 use crate::control::protocol::ImportRow;
 
 mod records;
@@ -43,41 +43,41 @@ const PREFIX: &str = "import:";
 
 /// Why a file gives no rows: all of it, in order of the lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BadFile(pub Vec<Problem>);
+pub struct CsvProblems(pub Vec<CsvProblem>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub struct CsvProblem {
     /// None: the file as a whole.
     pub line: Option<u64>,
     pub text: String,
 }
 
-impl BadFile {
-    fn whole(text: impl Into<String>) -> Self {
-        Self(vec![Problem {
+impl CsvProblems {
+    fn of_file(text: impl Into<String>) -> Self {
+        Self(vec![CsvProblem {
             line: None,
             text: text.into(),
         }])
     }
 
-    fn line(line: u64, text: String) -> Self {
-        Self(vec![Problem {
+    fn of_line(line: u64, text: String) -> Self {
+        Self(vec![CsvProblem {
             line: Some(line),
             text,
         }])
     }
 
     /// For the operator.
-    pub fn told(&self, path: &Path) -> String {
-        let mut told = format!("{} was not imported, none of it:", path.display());
-        for Problem { line, text } in &self.0 {
-            told.push_str("\n  ");
+    pub fn describe(&self, path: &Path) -> String {
+        let mut message = format!("{} was not imported, none of it:", path.display());
+        for CsvProblem { line, text } in &self.0 {
+            message.push_str("\n  ");
             if let Some(line) = line {
-                let _ = write!(told, "line {line}: ");
+                let _ = write!(message, "line {line}: ");
             }
-            told.push_str(text);
+            message.push_str(text);
         }
-        told
+        message
     }
 }
 
@@ -85,42 +85,42 @@ impl BadFile {
 ///
 /// # Errors
 /// When there is anything wrong in any of them.
-pub fn parse(bytes: &[u8], zone: Tz) -> Result<Vec<ImportRow>, BadFile> {
+pub fn parse(bytes: &[u8], zone: Tz) -> Result<Vec<ImportRow>, CsvProblems> {
     if bytes.len() > MAX_FILE {
-        return Err(BadFile::whole(format!(
+        return Err(CsvProblems::of_file(format!(
             "it is longer than {} MiB; split it",
             MAX_FILE / 1024 / 1024
         )));
     }
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        return Err(BadFile::whole("it is UTF-16 text; save it as CSV in UTF-8"));
+        return Err(CsvProblems::of_file("it is UTF-16 text; save it as CSV in UTF-8"));
     }
-    let mut records = Records::new(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes));
+    let mut records = CsvRecords::new(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes));
     let Some((line, first)) = records.next() else {
-        return Err(BadFile::whole(
+        return Err(CsvProblems::of_file(
             "it is empty; its first line has to name the columns, as in account,credits",
         ));
     };
     let header = first
-        .and_then(|names| Header::parse(&names).map_err(|problems| problems.join("; ")))
-        .map_err(|text| BadFile::line(line, text))?;
-    let mut file = File::default();
+        .and_then(|names| CsvHeader::parse(&names).map_err(|problems| problems.join("; ")))
+        .map_err(|text| CsvProblems::of_line(line, text))?;
+    let mut file = CsvFile::default();
     for (number, (line, fields)) in records.enumerate() {
         if number >= MAX_ROWS {
-            file.problem(
+            file.add_problem(
                 line,
                 format!("there are more than {MAX_ROWS} rows; split the file"),
             );
             break;
         }
-        file.add(&header, line, fields, zone);
+        file.add_row(&header, line, fields, zone);
     }
-    file.finish()
+    file.into_rows()
 }
 
 /// Which field holds what.
 #[derive(Debug, Default)]
-struct Header {
+struct CsvHeader {
     columns: usize,
     account: usize,
     credits: usize,
@@ -131,10 +131,10 @@ struct Header {
     tags: Option<usize>,
 }
 
-impl Header {
+impl CsvHeader {
     fn parse(names: &[String]) -> Result<Self, Vec<String>> {
-        if let [only] = names
-            && only.contains(';')
+        if let [single] = names
+            && single.contains(';')
         {
             return Err(vec![
                 "the columns are separated by semicolons; save the file with commas, as in \
@@ -146,19 +146,19 @@ impl Header {
             columns: names.len(),
             ..Self::default()
         };
-        let (mut account, mut credits) = (None, None);
+        let (mut account_column, mut credits_column) = (None, None);
         let mut problems = Vec::new();
         for (at, name) in names.iter().enumerate() {
             let place = match name.to_lowercase().as_str() {
-                "account" => &mut account,
-                "credits" => &mut credits,
+                "account" => &mut account_column,
+                "credits" => &mut credits_column,
                 "expires" => &mut header.expires,
                 "reason" => &mut header.reason,
                 "reference" => &mut header.reference,
                 "tier" => &mut header.tier,
                 "tags" => &mut header.tags,
                 _ => {
-                    problems.push(format!("column {} is called {:?}", at + 1, shown(name)));
+                    problems.push(format!("column {} is called {:?}", at + 1, shorten(name)));
                     continue;
                 }
             };
@@ -166,12 +166,12 @@ impl Header {
                 problems.push(format!("there are two columns {name:?}"));
             }
         }
-        for (name, place) in [("account", account), ("credits", credits)] {
+        for (name, place) in [("account", account_column), ("credits", credits_column)] {
             if place.is_none() {
                 problems.push(format!("there is no column {name:?}"));
             }
         }
-        match (account, credits) {
+        match (account_column, credits_column) {
             (Some(account), Some(credits)) if problems.is_empty() => Ok(Self {
                 account,
                 credits,
@@ -190,71 +190,71 @@ impl Header {
 }
 
 /// What a row without a reference is known by.
-type Content = (String, u64, Option<String>, Option<String>);
+type RowContent = (String, u64, Option<String>, Option<String>);
 
 /// What has been read so far.
 #[derive(Debug, Default)]
-struct File {
+struct CsvFile {
     rows: Vec<ImportRow>,
-    problems: Vec<Problem>,
+    problems: Vec<CsvProblem>,
     /// How many rows of a content there were.
-    alike: HashMap<Content, u64>,
+    rows_by_content: HashMap<RowContent, u64>,
     /// The line of each reference.
-    references: HashMap<String, u64>,
+    lines_by_reference: HashMap<String, u64>,
 }
 
-impl File {
-    fn problem(&mut self, line: u64, text: String) {
-        self.problems.push(Problem {
+impl CsvFile {
+    fn add_problem(&mut self, line: u64, text: String) {
+        self.problems.push(CsvProblem {
             line: Some(line),
             text,
         });
     }
 
-    fn add(&mut self, header: &Header, line: u64, fields: Result<Vec<String>, String>, zone: Tz) {
+    fn add_row(&mut self, header: &CsvHeader, line: u64, fields: Result<Vec<String>, String>, zone: Tz) {
         let fields = match fields {
             Ok(fields) => fields,
-            Err(problem) => return self.problem(line, problem),
+            Err(problem) => return self.add_problem(line, problem),
         };
         if fields.len() != header.columns {
-            let few = fields.len() == 1 && header.columns > 1;
-            let hint = if few && fields[0].contains(';') {
+            let is_single_field = fields.len() == 1 && header.columns > 1;
+            let hint = if is_single_field && fields[0].contains(';') {
                 "separate them by commas"
             } else {
                 "put quotes around a field that has a comma in it"
             };
-            let found = count(fields.len(), "field");
-            let named = count(header.columns, "column");
-            return self.problem(
+            let field_count = pluralize(fields.len(), "field");
+            let column_count = pluralize(header.columns, "column");
+            return self.add_problem(
                 line,
-                format!("it has {found}, and the header has {named}; {hint}"),
+                format!("it has {field_count}, and the header has {column_count}; {hint}"),
             );
         }
-        match row(header, &fields, zone) {
-            Ok(row) => self.keep(line, row),
+        match parse_row(header, &fields, zone) {
+            Ok(row) => self.accept_row(line, row),
             Err(problems) => {
                 for problem in problems {
-                    self.problem(line, problem);
+                    self.add_problem(line, problem);
                 }
             }
         }
     }
 
-    fn keep(&mut self, line: u64, row: Row) {
+    fn accept_row(&mut self, line: u64, row: CsvRow) {
         let reference = match row.reference {
             Some(reference) => reference,
             None => {
-                let alike = self.alike.entry(row.content.clone()).or_default();
-                *alike += 1;
-                derived(&row.content, *alike)
+                let occurrence = self.rows_by_content.entry(row.content.clone()).or_default();
+                *occurrence += 1;
+                derive_reference(&row.content, *occurrence)
             }
         };
-        if let Some(other) = self.references.insert(reference.clone(), line) {
+        if let Some(other_line) = self.lines_by_reference.insert(reference.clone(), line) {
             let text = format!(
-                "the reference {:?} stands in line {other} already; each row needs its own",
-                shown(&reference)
+                "the reference {:?} stands in line {other_line} already; each row needs its own",
+                shorten(&reference)
             );
-            return self.problem(line, text);
+            return self.add_problem(line, text);
         }
         let (account, credits, expires, reason) = row.content;
         self.rows.push(ImportRow {
@@ -269,12 +269,12 @@ impl File {
         });
     }
 
-    fn finish(self) -> Result<Vec<ImportRow>, BadFile> {
+    fn into_rows(self) -> Result<Vec<ImportRow>, CsvProblems> {
         if !self.problems.is_empty() {
-            return Err(BadFile(self.problems));
+            return Err(CsvProblems(self.problems));
         }
         if self.rows.is_empty() {
-            return Err(BadFile::whole("there are no rows under the header"));
+            return Err(CsvProblems::of_file("there are no rows under the header"));
         }
         Ok(self.rows)
     }
@@ -282,37 +282,37 @@ impl File {
 
 /// A good row.
 #[derive(Debug)]
-struct Row {
-    content: Content,
+struct CsvRow {
+    content: RowContent,
     reference: Option<String>,
     tier: Option<String>,
     tags: Vec<String>,
 }
 
-fn row(header: &Header, fields: &[String], zone: Tz) -> Result<Row, Vec<String>> {
+fn parse_row(header: &CsvHeader, fields: &[String], zone: Tz) -> Result<CsvRow, Vec<String>> {
     let optional = |at: Option<usize>| {
         at.and_then(|at| fields.get(at))
             .map(String::as_str)
             .filter(|field| !field.is_empty())
     };
     let mut problems = Vec::new();
-    let account = account(&fields[header.account]).map_err(|text| problems.push(text));
+    let account = parse_account(&fields[header.account]).map_err(|text| problems.push(text));
     let credits =
         credits::parse_or_zero(&fields[header.credits]).map_err(|e| problems.push(e.to_string()));
     let expires = optional(header.expires)
-        .map(|text| time::parse_instant(text, Meaning::Until, zone))
+        .map(|text| time::parse_instant(text, TimeMeaning::Until, zone))
         .transpose()
         .map_err(|error: TimeError| problems.push(format!("expires: {error}")));
     let reason = optional(header.reason)
-        .map(reason)
+        .map(check_reason)
         .transpose()
         .map_err(|text| problems.push(text));
     let reference = optional(header.reference)
-        .map(reference)
+        .map(check_reference)
         .transpose()
         .map_err(|text| problems.push(text));
     match (account, credits, expires, reason, reference) {
-        (Ok(account), Ok(credits), Ok(expires), Ok(reason), Ok(reference)) => Ok(Row {
+        (Ok(account), Ok(credits), Ok(expires), Ok(reason), Ok(reference)) => Ok(CsvRow {
             content: (account, credits, expires, reason),
             reference,
             // The ledger looks at them.
@@ -326,7 +326,7 @@ fn row(header: &Header, fields: &[String], zone: Tz) -> Result<Row, Vec<String>>
 }
 
 /// In lower case, as accounts are compared.
-fn account(text: &str) -> Result<String, String> {
+fn parse_account(text: &str) -> Result<String, String> {
     if text.is_empty() {
         return Err("the account is missing".to_owned());
     }
@@ -334,19 +334,19 @@ fn account(text: &str) -> Result<String, String> {
         return Err(format!("the account is longer than {MAX_NAME} bytes"));
     }
     if text.chars().any(char::is_whitespace) {
-        return Err(format!("the account {:?} has a blank in it", shown(text)));
+        return Err(format!("the account {:?} has a blank in it", shorten(text)));
     }
     Ok(text.to_lowercase())
 }
 
-fn reason(text: &str) -> Result<String, String> {
+fn check_reason(text: &str) -> Result<String, String> {
     if text.chars().count() > MAX_REASON {
         return Err(format!("the reason is longer than {MAX_REASON} characters"));
     }
     Ok(text.to_owned())
 }
 
-fn reference(text: &str) -> Result<String, String> {
+fn check_reference(text: &str) -> Result<String, String> {
     if text.len() > MAX_NAME {
         return Err(format!("the reference is longer than {MAX_NAME} bytes"));
     }
@@ -355,8 +355,8 @@ fn reference(text: &str) -> Result<String, String> {
 
 /// The reference of the `alike`-th row with this content. Half of the hash: nobody looks for two
 /// rows that share 128 bits, and people read it.
-fn derived(content: &Content, alike: u64) -> String {
-    let parts = serde_json::to_vec(&(content, alike)).expect("texts and numbers are JSON");
+fn derive_reference(content: &RowContent, occurrence: u64) -> String {
+    let parts = serde_json::to_vec(&(content, occurrence)).expect("texts and numbers are JSON");
     let hash = Sha256::digest(&parts);
     let mut reference = PREFIX.to_owned();
     for byte in &hash[..16] {
@@ -365,15 +365,15 @@ fn derived(content: &Content, alike: u64) -> String {
     reference
 }
 
-fn count(number: usize, what: &str) -> String {
+fn pluralize(number: usize, what: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {what}{plural}")
 }
 
 /// As much of it as helps.
-fn shown(text: &str) -> String {
-    const MOST_SHOWN: usize = 60;
-    text.chars().take(MOST_SHOWN).collect()
+fn shorten(text: &str) -> String {
+    const MAX_SHOWN: usize = 60;
+    text.chars().take(MAX_SHOWN).collect()
 }
 
 #[cfg(test)]

@@ -12,15 +12,15 @@ use super::run::runtime;
 use crate::config::model::Config;
 use crate::config::parse::parse;
 use crate::control::exit;
-use crate::control::protocol::{Answer, Command, Grant, PassView, Refusal, StepView};
-use crate::daemon::calendar::{self, Opened};
+use crate::control::protocol::{CommandResult, Command, GrantCommand, PassView, Refusal, StepView};
+use crate::daemon::calendar::{self, OpenedCalendar};
 use crate::daemon::failure::Failure;
-use crate::daemon::local::{self, Mode};
+use crate::daemon::local::{self, RunMode};
 use crate::domain::time::Span;
-use crate::sandbox::actions::{Action, Said, Shift};
-use crate::sandbox::faults::{Fault, Rule, Stage};
+use crate::sandbox::actions::{ThirdPartyAction, BookingRemark, BookingMove};
+use crate::sandbox::faults::{Fault, FaultRule, Stage};
 use crate::sandbox::journal::{Operation, MailKind, Recipient};
-use crate::sandbox::scenario::book_club::{KEY, MEMBERS, Told, book_club};
+use crate::sandbox::scenario::book_club::{KEY, MEMBERS, BookingPurpose, book_club};
 use crate::sandbox::server::Sandbox;
 
 /// Where the sandbox listens: a free port of this machine.
@@ -45,74 +45,74 @@ cost = 3
 /// # Errors
 /// When something of it fails; that is a defect, or a machine without a loopback address.
 pub fn demo(context: &Context) -> Result<u8, Refusal> {
-    let folder = tempfile::tempdir().map_err(|error| failed(&error))?;
+    let folder = tempfile::tempdir().map_err(|error| demo_failure(&error))?;
     runtime()?.block_on(async {
-        let house = book_club((context.clock)());
-        let sandbox = Sandbox::start(house.world, Arc::clone(&context.clock), LISTEN.into())
+        let club = book_club((context.clock)());
+        let sandbox = Sandbox::start(club.world, Arc::clone(&context.clock), LISTEN.into())
             .await
-            .map_err(|error| failed(&error))?;
-        let config = config(&sandbox.base_url(), folder.path())?;
+            .map_err(|error| demo_failure(&error))?;
+        let config = build_config(&sandbox.base_url(), folder.path())?;
         let key = SecretString::from(KEY);
         let opened =
-            calendar::open_with(&config, key, &context.clock).map_err(|error| failed(&error))?;
-        let story = Story {
+            calendar::open_with(&config, key, &context.clock).map_err(|error| demo_failure(&error))?;
+        let story = DemoStory {
             context,
             config,
             sandbox: &sandbox,
             opened,
-            bookings: house.bookings,
+            bookings: club.bookings,
         };
-        let told = story.tell().await;
+        let result = story.run_all().await;
         sandbox.stop().await;
-        told.map(|()| exit::DONE)
+        result.map(|()| exit::DONE)
     })
 }
 
-fn config(base: &str, folder: &Path) -> Result<Config, Refusal> {
+fn build_config(base: &str, folder: &Path) -> Result<Config, Refusal> {
     let text = format!(
         "[calcom]\nbase-url = \"{base}\"\nbudget = \"100%\"\n\n[store]\npath = \"{}\"\n\n\
          [control]\nsocket = \"\"\n{GATES}",
         folder.join("ledger").display()
     );
-    let loaded = parse(&text, "the demo's configuration").map_err(|error| failed(&error))?;
+    let loaded = parse(&text, "the demo's configuration").map_err(|error| demo_failure(&error))?;
     Ok(loaded.config)
 }
 
-fn failed(error: &dyn std::error::Error) -> Refusal {
+fn demo_failure(error: &dyn std::error::Error) -> Refusal {
     Failure::Failed(format!("the demo failed: {error}")).into()
 }
 
-struct Story<'a> {
+struct DemoStory<'a> {
     context: &'a Context,
     config: Config,
     sandbox: &'a Sandbox,
-    opened: Opened,
-    bookings: Vec<Told>,
+    opened: OpenedCalendar,
+    bookings: Vec<BookingPurpose>,
 }
 
-impl Story<'_> {
-    async fn tell(&self) -> Result<(), Refusal> {
-        self.say(&format!(
+impl DemoStory<'_> {
+    async fn run_all(&self) -> Result<(), Refusal> {
+        self.print_text(&format!(
             "maitred at the door of an executive book club\n\
              =============================================\n\n\
              A local Cal.com listens on {}. Ada hosts a book club (1 credit an evening)\n\
              and a dinner (3 credits). Her members and what they have:\n\n{}\n",
             self.sandbox.base_url(),
-            self.members()?
+            self.grant_membership_credits()?
         ))?;
         let first = self.first_pass().await?;
         self.second_pass(&first).await?;
         self.third_pass().await?;
-        self.afterwards().await?;
-        self.ending()
+        self.show_watch().await?;
+        self.print_ending()
     }
 
     /// Gives the members their credits, as `maitred credits grant` does.
-    fn members(&self) -> Result<String, Refusal> {
+    fn grant_membership_credits(&self) -> Result<String, Refusal> {
         local::init(&self.config.store.path, &self.context.clock)?;
         let mut text = String::new();
         for member in MEMBERS.iter().filter(|member| member.credits > 0) {
-            let asked = Command::Grant(Grant {
+            let grant = Command::Grant(GrantCommand {
                 new: true,
                 account: member.address.to_owned(),
                 credits: member.credits,
@@ -120,66 +120,66 @@ impl Story<'_> {
                 reason: Some("membership".to_owned()),
                 reference: Some(format!("membership-{}", member.address)),
             });
-            local::answer(&self.config, &self.context.clock, &asked)?;
+            local::run_command(&self.config, &self.context.clock, &grant)?;
             text.push_str(&format!("  {:<20} {:>2}\n", member.address, member.credits));
         }
         Ok(text)
     }
 
     async fn first_pass(&self) -> Result<PassView, Refusal> {
-        let lost = &self.bookings[0].uids[0];
-        let rule = Rule::next(
+        let lost_uid = &self.bookings[0].uids[0];
+        let rule = FaultRule::next(
             Operation::Confirm,
             Fault::HangUp {
                 stage: Stage::After,
             },
         )
-        .about(lost);
+        .for_booking(lost_uid);
         self.sandbox
             .lock()
             .add_fault(rule)
-            .map_err(|error| failed(&error))?;
-        self.say(
+            .map_err(|error| demo_failure(&error))?;
+        self.print_text(
             "Two dozen requests wait. The first pass looks at all of them, writes each decision down,\n\
              and only then calls Cal.com. To make it harder, the answer to Bo's confirmation will be\n\
              lost: Cal.com confirms, and the connection breaks before it can say so.\n\n",
         )?;
-        let view = self.pass().await?;
+        let view = self.run_pass().await?;
         let mut text = String::new();
-        for told in &self.bookings {
-            text.push_str(&line(told, &view));
+        for booking in &self.bookings {
+            text.push_str(&render_request(booking, &view));
         }
-        self.say(&format!("{text}\n{}\n", counted(&view)))?;
+        self.print_text(&format!("{text}\n{}\n", summarize_outcomes(&view)))?;
         Ok(view)
     }
 
     /// The lost call has its end in the first pass or in this one, whichever reads the booking first.
     async fn second_pass(&self, first: &PassView) -> Result<(), Refusal> {
-        let view = self.pass().await?;
-        let lost = &self.bookings[0];
-        let step = step(lost, &view).or_else(|| step(lost, first));
+        let view = self.run_pass().await?;
+        let lost_booking = &self.bookings[0];
+        let step = find_step(lost_booking, &view).or_else(|| find_step(lost_booking, first));
         let outcome = step.map_or("absent", |step| step.outcome.as_str());
         let world = self.sandbox.lock();
         let mails = world
-            .journal
-            .mails_for(&lost.uids[0], Recipient::Booker, MailKind::Confirmed);
-        let confirms = world.journal.count_for(&lost.uids[0], Operation::Confirm);
+            .call_log
+            .mail_count(&lost_booking.uids[0], Recipient::Booker, MailKind::Confirmed);
+        let confirms = world.call_log.call_count_for(&lost_booking.uids[0], Operation::Confirm);
         drop(world);
-        self.say(&format!(
+        self.print_text(&format!(
             "The lost call is not repeated: maitred reads the booking, finds it accepted, and settles\n\
              what it had written down: {outcome}. Bo was called for {}, mailed {}, charged once.\n\n",
-            times(confirms),
-            times(u64::from(mails)),
+            format_times(confirms),
+            format_times(u64::from(mails)),
         ))
     }
 
     async fn third_pass(&self) -> Result<(), Refusal> {
-        let before = self.sent();
-        let view = self.pass().await?;
-        self.say(&format!(
+        let before = self.count_changing_calls();
+        let view = self.run_pass().await?;
+        self.print_text(&format!(
             "The third pass finds nothing new: of its {} calls, {} change anything at Cal.com.\n\n",
             view.pass.calls,
-            match self.sent() - before {
+            match self.count_changing_calls() - before {
                 0 => "none".to_owned(),
                 many => many.to_string(),
             },
@@ -187,31 +187,31 @@ impl Story<'_> {
     }
 
     /// A move, a late cancellation and somebody who did not come.
-    async fn afterwards(&self) -> Result<(), Refusal> {
+    async fn show_watch(&self) -> Result<(), Refusal> {
         let open = Command::Charges {
             open: true,
             limit: 1_000,
         };
-        let Answer::Charges(open) = local::answer(&self.config, &self.context.clock, &open)? else {
-            return Err(failed(&std::io::Error::other("charges were asked for")));
+        let CommandResult::Charges(open) = local::run_command(&self.config, &self.context.clock, &open)? else {
+            return Err(demo_failure(&std::io::Error::other("charges were asked for")));
         };
         let is_open = |uid: &String| open.charges.iter().any(|line| line.charge.booking == *uid);
-        let mut single = self.bookings.iter().filter(|told| told.uids.len() == 1);
-        let mut next = || single.find(|told| is_open(&told.uids[0]));
-        let (Some(moved), Some(late), Some(missed)) = (next(), next(), next()) else {
-            return Err(failed(&std::io::Error::other("too few were confirmed")));
+        let mut single = self.bookings.iter().filter(|booking| booking.uids.len() == 1);
+        let mut next = || single.find(|booking| is_open(&booking.uids[0]));
+        let (Some(moved_booking), Some(late_booking), Some(missed_booking)) = (next(), next(), next()) else {
+            return Err(demo_failure(&std::io::Error::other("too few were confirmed")));
         };
         let now = (self.context.clock)();
         {
             let mut world = self.sandbox.lock();
-            let shift = Shift::to(&moved.uids[0], now + Span::days(40));
-            let cancels = Action::BookerCancels(Said::nothing(&late.uids[0]));
+            let shift = BookingMove::new(&moved_booking.uids[0], now + Span::days(40));
+            let cancels = ThirdPartyAction::BookerCancels(BookingRemark::nothing(&late_booking.uids[0]));
             world
-                .act(now, Action::HostMoves(shift))
-                .map_err(|e| failed(&e))?;
+                .act(now, ThirdPartyAction::HostMoves(shift))
+                .map_err(|e| demo_failure(&e))?;
             // The demo does not wait for the days to pass.
-            for (told, start) in [(late, now + Span::hours(2)), (missed, now - Span::days(1))] {
-                let edited = world.edit(&told.uids[0], |row| {
+            for (booking, start) in [(late_booking, now + Span::hours(2)), (missed_booking, now - Span::days(1))] {
+                let edited = world.edit(&booking.uids[0], |row| {
                     row.end = start + (row.end - row.start);
                     row.start = start;
                     row.updated = Some(now);
@@ -219,84 +219,84 @@ impl Story<'_> {
                         .iter_mut()
                         .for_each(|one| one.absent = start < now);
                 });
-                edited.map_err(|e| failed(&e))?;
+                edited.map_err(|e| demo_failure(&e))?;
             }
-            world.act(now, cancels).map_err(|e| failed(&e))?;
+            world.act(now, cancels).map_err(|e| demo_failure(&e))?;
         }
-        let view = self.run(Mode::Watch).await?;
+        let view = self.run_in_mode(RunMode::Watch).await?;
         let mut lines = String::new();
         for change in view.watch.iter().flat_map(|watch| &watch.changes) {
-            let told = self
+            let booking = self
                 .bookings
                 .iter()
                 .find(|told| told.uids.contains(&change.booking));
-            let what = told.map_or("", |told| told.what);
-            lines.push_str(&format!("  {:<12} {what}\n", change.what));
-            lines.push_str(&format!("               {}\n", textwrap(&change.text)));
+            let purpose = booking.map_or("", |told| told.what);
+            lines.push_str(&format!("  {:<12} {purpose}\n", change.what));
+            lines.push_str(&format!("               {}\n", wrap_reason(&change.text)));
         }
-        self.say(&format!(
+        self.print_text(&format!(
             "Days later the host has moved one evening, one member cancels two hours before, and one\n\
              did not come. The watch follows each charge:\n\n{lines}\n"
         ))
     }
 
-    fn ending(&self) -> Result<(), Refusal> {
+    fn print_ending(&self) -> Result<(), Refusal> {
         let list = Command::AccountList {
             after: None,
             limit: 100,
             search: None,
         };
-        let accounts = local::answer(&self.config, &self.context.clock, &list)?;
+        let accounts = local::run_command(&self.config, &self.context.clock, &list)?;
         let dinner = &self.bookings[7].uids[0];
         let explain = Command::Explain {
             booking: dinner.clone(),
         };
-        let explained = local::answer(&self.config, &self.context.clock, &explain)?;
-        let verified = local::answer(&self.config, &self.context.clock, &Command::Verify {})?;
-        self.say(&format!(
+        let explanation = local::run_command(&self.config, &self.context.clock, &explain)?;
+        let verification = local::run_command(&self.config, &self.context.clock, &Command::Verify {})?;
+        self.print_text(&format!(
             "The ledger now (`maitred account list`):\n\n{}\n\
              And why was Faye declined? `maitred explain {dinner}` says:\n\n{}\n\
              `maitred ledger verify`: {}\n\
              Next: `maitred init --config config.toml`, name your event types in it, `maitred check --live`.\n",
             self.plain(&accounts),
-            self.plain(&explained),
-            self.plain(&verified),
+            self.plain(&explanation),
+            self.plain(&verification),
         ))
     }
 
-    async fn pass(&self) -> Result<PassView, Refusal> {
-        self.run(Mode::Run).await
+    async fn run_pass(&self) -> Result<PassView, Refusal> {
+        self.run_in_mode(RunMode::Run).await
     }
 
-    async fn run(&self, mode: Mode) -> Result<PassView, Refusal> {
+    async fn run_in_mode(&self, mode: RunMode) -> Result<PassView, Refusal> {
         let calendar = self.opened.calendar.as_ref();
         let clock = &self.context.clock;
         match local::run_once(&self.config, clock, calendar, mode).await? {
-            Answer::Pass(view) => super::run::ended(&view).map(|_| view),
-            other => Err(failed(&std::io::Error::other(format!("{other:?}")))),
+            CommandResult::Pass(view) => super::run::finish(&view).map(|_| view),
+            other => Err(demo_failure(&std::io::Error::other(format!("{other:?}")))),
         }
     }
 
     /// Calls so far that change anything at Cal.com.
-    fn sent(&self) -> u64 {
+    fn count_changing_calls(&self) -> u64 {
         let world = self.sandbox.lock();
-        let counts = world.journal.counts().iter();
+        let counts = world.call_log.call_counts().iter();
         counts
-            .filter(|(kind, _)| !kind.reads())
+            .filter(|(kind, _)| !kind.is_read())
             .map(|(_, count)| count)
             .sum()
     }
 
-    fn plain(&self, answered: &Answer) -> String {
-        answer::plain(answered, &self.context.page())
+    fn plain(&self, answer: &CommandResult) -> String {
+        answer::render_plain(answer, &self.context.page())
     }
 
-    fn say(&self, text: &str) -> Result<(), Refusal> {
+    fn print_text(&self, text: &str) -> Result<(), Refusal> {
         print(text.as_bytes()).map(|_| ())
     }
 }
 
-fn times(count: u64) -> String {
+fn format_times(count: u64) -> String {
     if count == 1 {
         "once".to_owned()
     } else {
@@ -304,17 +304,17 @@ fn times(count: u64) -> String {
     }
 }
 
-fn step<'a>(told: &Told, view: &'a PassView) -> Option<&'a StepView> {
-    let uid = &told.uids[0];
+fn find_step<'a>(booking: &BookingPurpose, view: &'a PassView) -> Option<&'a StepView> {
+    let uid = &booking.uids[0];
     view.steps
         .iter()
         .find(|step| step.bookings.iter().any(|booking| booking == uid))
 }
 
 /// One request: what it is about, what became of it, and why.
-fn line(told: &Told, view: &PassView) -> String {
-    let Some(step) = step(told, view) else {
-        return format!("  {:<12} {}\n", "not listed", told.what);
+fn render_request(booking: &BookingPurpose, view: &PassView) -> String {
+    let Some(step) = find_step(booking, view) else {
+        return format!("  {:<12} {}\n", "not listed", booking.what);
     };
     let word = match step.outcome.as_str() {
         "none" => "left alone",
@@ -334,13 +334,13 @@ fn line(told: &Told, view: &PassView) -> String {
     let why = if step.decision == "confirm" {
         String::new()
     } else {
-        format!("\n               {}", textwrap(&why))
+        format!("\n               {}", wrap_reason(&why))
     };
-    format!("  {word:<12} {}{credits}{why}\n", told.what)
+    format!("  {word:<12} {}{credits}{why}\n", booking.what)
 }
 
 /// Breaks a text for the indented column of reasons.
-fn textwrap(text: &str) -> String {
+fn wrap_reason(text: &str) -> String {
     const WIDTH: usize = 84;
     let mut lines: Vec<String> = vec![String::new()];
     for word in text.split_whitespace() {
@@ -357,7 +357,7 @@ fn textwrap(text: &str) -> String {
     lines.join("\n               ")
 }
 
-fn counted(view: &PassView) -> String {
+fn summarize_outcomes(view: &PassView) -> String {
     let count = |outcome: &str| view.steps.iter().filter(|s| s.outcome == outcome).count();
     format!(
         "  {} confirmed, {} declined, {} unresolved, {} left alone; {} calls.\n",

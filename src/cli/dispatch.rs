@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use chrono_tz::Tz;
 
-use super::args::{Args, Format, Global, LogFormat, Verb};
-use super::render::instants::in_zone;
-use super::render::layout::Page;
-use super::usage::{self, Stop};
+use super::args::{Args, Format, GlobalArgs, LogFormatArg, Verb};
+use super::render::instants::localize_instants;
+use super::render::layout::PageLayout;
+use super::usage::{self, ParseStop};
 use super::{
     backup, check, completions, demo, house, init, man, output, policy, run, sandbox, terminal,
 };
@@ -25,7 +25,7 @@ use crate::domain::time::Clock;
 
 /// What a command is given.
 pub struct Context {
-    pub global: Global,
+    pub global: GlobalArgs,
     pub clock: Clock,
 }
 
@@ -36,8 +36,8 @@ impl Context {
     /// When it cannot be read or is wrong.
     pub fn config(&self) -> Result<Loaded, Refusal> {
         let loaded = load(&self.global.config).map_err(Failure::from)?;
-        for finding in &loaded.findings {
-            let line = finding.place.as_ref().map(|place| place.line);
+        for finding in &loaded.warnings {
+            let line = finding.position.as_ref().map(|place| place.line);
             tracing::debug!(key = finding.key, line, "the configuration has a warning");
         }
         Ok(loaded)
@@ -45,11 +45,11 @@ impl Context {
 
     /// What answers are printed on. Times are shown in the configured zone; with a configuration that
     /// cannot be read, in UTC, because commands such as `status` work without one.
-    pub fn page(&self) -> Page {
+    pub fn page(&self) -> PageLayout {
         let zone = self
             .config()
-            .map_or(Tz::UTC, |loaded| loaded.config.policy.house.zone);
-        Page::new(terminal::width(), (self.clock)(), zone)
+            .map_or(Tz::UTC, |loaded| loaded.config.policy.global.zone);
+        PageLayout::new(terminal::width(), (self.clock)(), zone)
     }
 }
 
@@ -57,26 +57,26 @@ impl Context {
 pub fn main() -> ExitCode {
     let args = match usage::parse(std::env::args_os()) {
         Ok(args) => args,
-        Err(Stop::Print(text)) => {
-            return ended(output::print(text.as_bytes()).map(|()| exit::DONE));
+        Err(ParseStop::Print(text)) => {
+            return to_exit_code(output::print(text.as_bytes()).map(|()| exit::DONE));
         }
-        Err(Stop::Refuse(refusal, format)) => {
-            return ExitCode::from(output::refuse(&refusal, format));
+        Err(ParseStop::Refuse(refusal, format)) => {
+            return ExitCode::from(output::print_refusal(&refusal, format));
         }
     };
     let format = args.global.format;
     match carry_out(args) {
         Ok(code) => ExitCode::from(code),
-        Err(refusal) => ExitCode::from(output::refuse(&refusal, format)),
+        Err(refusal) => ExitCode::from(output::print_refusal(&refusal, format)),
     }
 }
 
 fn carry_out(args: Args) -> Result<u8, Refusal> {
     let log_format = match args.global.log_format {
-        LogFormat::Plain => telemetry::LogFormat::Plain,
-        LogFormat::Json => telemetry::LogFormat::Json,
+        LogFormatArg::Plain => telemetry::LogFormat::Plain,
+        LogFormatArg::Json => telemetry::LogFormat::Json,
     };
-    let level = level(&args);
+    let level = choose_log_level(&args);
     telemetry::start(log_format, &level).map_err(|error| Refusal::usage(error.to_string()))?;
     let context = Context {
         global: args.global,
@@ -84,7 +84,7 @@ fn carry_out(args: Args) -> Result<u8, Refusal> {
     };
     dispatch(&context, args.verb).map_err(|refusal| match context.global.format {
         Format::Plain => Refusal {
-            text: in_zone(&refusal.text, context.page().zone),
+            text: localize_instants(&refusal.text, context.page().zone),
             ..refusal
         },
         Format::Json => refusal,
@@ -94,7 +94,7 @@ fn carry_out(args: Args) -> Result<u8, Refusal> {
 fn dispatch(context: &Context, verb: Verb) -> Result<u8, Refusal> {
     match verb {
         Verb::Run(args) => run::run(context, &args),
-        Verb::Ask(ask) => house::ask(context, &ask),
+        Verb::Store(store_command) => house::ask(context, &store_command),
         Verb::Check(args) => check::check(context, args.live),
         Verb::Policy(args) => policy::run::run(context, &args),
         Verb::Demo => demo::demo(context),
@@ -109,12 +109,12 @@ fn dispatch(context: &Context, verb: Verb) -> Result<u8, Refusal> {
 /// Commands that answer at once speak through their answer; only the daemon tells its day. A command that
 /// changes the ledger without a daemon leaves the line that the daemon would have written, with the user,
 /// where standard error is kept: by cron, a unit or a script.
-fn level(args: &Args) -> String {
+fn choose_log_level(args: &Args) -> String {
     match (&args.global.log_level, &args.verb) {
         (Some(level), _) => level.clone(),
         (None, Verb::Run(run)) if !run.once && !run.dry_run => "info".to_owned(),
         (None, Verb::Demo) => "error".to_owned(),
-        (None, Verb::Ask(_) | Verb::Restore(_) | Verb::Init)
+        (None, Verb::Store(_) | Verb::Restore(_) | Verb::Init)
             if !std::io::stderr().is_terminal() =>
         {
             format!("warn,{}=info", audit::TARGET)
@@ -122,7 +122,7 @@ fn level(args: &Args) -> String {
         (
             None,
             Verb::Run(_)
-            | Verb::Ask(_)
+            | Verb::Store(_)
             | Verb::Check(_)
             | Verb::Policy(_)
             | Verb::Sandbox(_)
@@ -152,7 +152,7 @@ pub fn print(text: &[u8]) -> Result<u8, Refusal> {
 ///
 /// # Errors
 /// As [`print()`].
-pub fn say(
+pub fn print_view(
     format: Format,
     plain: impl FnOnce() -> String,
     json: &impl serde::Serialize,
@@ -166,6 +166,6 @@ pub fn say(
     }
 }
 
-fn ended(done: std::io::Result<u8>) -> ExitCode {
-    ExitCode::from(done.unwrap_or(exit::FAILED))
+fn to_exit_code(result: std::io::Result<u8>) -> ExitCode {
+    ExitCode::from(result.unwrap_or(exit::FAILED))
 }

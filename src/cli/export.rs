@@ -7,18 +7,18 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use super::args::Format;
-use super::dispatch::{Context, say};
-use super::house::reach;
+use super::dispatch::{Context, print_view};
+use super::house::execute;
 use super::render::layout::count;
 use crate::config::model::Config;
 use crate::control::exit;
 use crate::control::protocol::account::{ExportRow, ExportView};
 use crate::control::protocol::ledger::{ExportedView, HeadView};
-use crate::control::protocol::{Answer, Command, Refusal, SCHEMA};
+use crate::control::protocol::{CommandResult, Command, Refusal, SCHEMA};
 use crate::daemon::copies::{self, ExportError};
 
 /// Accounts asked for at once.
-pub const PAGE: u32 = 1_000;
+pub const PAGE_SIZE: u32 = 1_000;
 
 /// Exports name members: nobody else may read the file.
 const FILE_MODE: u32 = 0o600;
@@ -38,7 +38,7 @@ const COLUMNS: [&str; 7] = [
 ///
 /// # Errors
 /// When the house cannot be asked, or the rows cannot be written.
-pub fn credits(
+pub fn export_credits(
     context: &Context,
     config: &Config,
     out: Option<&Path>,
@@ -47,28 +47,28 @@ pub fn credits(
     if out.is_none() && context.global.format == Format::Json {
         let mut all = first;
         while let Some(after) = all.next.take() {
-            let page = page(context, config, after)?;
+            let page = fetch_page(context, config, after)?;
             all.rows.extend(page.rows);
             all.accounts += page.accounts;
             all.empty += page.empty;
             all.next = page.next;
         }
-        return say(Format::Json, String::new, &all);
+        return print_view(Format::Json, String::new, &all);
     }
     let mut empty = 0;
     let lines = write_to(out, |to| {
         let mut writer = csv::Writer::from_writer(to);
-        writer.write_record(COLUMNS).map_err(unwritten)?;
+        writer.write_record(COLUMNS).map_err(to_export_error)?;
         let mut lines = 0;
         let mut next = Some(first);
-        while let Some(page_now) = next {
-            for row in &page_now.rows {
-                writer.write_record(fields(row)).map_err(unwritten)?;
+        while let Some(current) = next {
+            for row in &current.rows {
+                writer.write_record(fields(row)).map_err(to_export_error)?;
             }
-            lines += page_now.rows.len() as u64;
-            empty += page_now.empty;
-            next = match page_now.next {
-                Some(after) => Some(page(context, config, after).map_err(ExportError::Refused)?),
+            lines += current.rows.len() as u64;
+            empty += current.empty;
+            next = match current.next {
+                Some(after) => Some(fetch_page(context, config, after).map_err(ExportError::Refused)?),
                 None => None,
             };
         }
@@ -85,17 +85,17 @@ pub fn credits(
             }
         );
     }
-    told(context, out, lines, "row")
+    report_export(context, out, lines, "row")
 }
 
-fn page(context: &Context, config: &Config, after: String) -> Result<ExportView, Refusal> {
+fn fetch_page(context: &Context, config: &Config, after: String) -> Result<ExportView, Refusal> {
     let command = Command::CreditsExport {
         after: Some(after),
-        limit: PAGE,
+        limit: PAGE_SIZE,
     };
-    match reach(context, config, command)? {
-        Answer::CreditsExport(view) => Ok(view),
-        _ => Err(failed(
+    match execute(context, config, command)? {
+        CommandResult::CreditsExport(view) => Ok(view),
+        _ => Err(output_failure(
             "the answer is not the one to this command".to_owned(),
         )),
     }
@@ -117,18 +117,18 @@ fn fields(row: &ExportRow) -> [String; 7] {
 ///
 /// # Errors
 /// When a line does not check, or cannot be written.
-pub fn ledger(
+pub fn export_ledger(
     context: &Context,
     config: &Config,
     out: Option<&Path>,
     head: &HeadView,
 ) -> Result<u8, Refusal> {
     let lines = write_to(out, |to| copies::export(&config.store.path, head, to))?;
-    told(context, out, lines, "commit")
+    report_export(context, out, lines, "commit")
 }
 
 /// What was exported into a file; standard output speaks for itself.
-fn told(context: &Context, out: Option<&Path>, lines: u64, what: &str) -> Result<u8, Refusal> {
+fn report_export(context: &Context, out: Option<&Path>, lines: u64, what: &str) -> Result<u8, Refusal> {
     let Some(file) = out else {
         return Ok(exit::DONE);
     };
@@ -138,7 +138,7 @@ fn told(context: &Context, out: Option<&Path>, lines: u64, what: &str) -> Result
         lines,
     };
     let plain = || format!("Wrote {} to {}.\n", count(view.lines, what), view.file);
-    say(context.global.format, plain, &view)
+    print_view(context.global.format, plain, &view)
 }
 
 /// Writes to a new file, or to standard output, and says how many lines were written. A reader who
@@ -153,7 +153,7 @@ fn write_to(
             .and_then(|lines| stdout.flush().map_err(ExportError::Write).map(|()| lines));
         return match written {
             Err(ExportError::Write(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(0),
-            Err(error) => Err(refusal(error, "standard output")),
+            Err(error) => Err(to_refusal(error, "standard output")),
             Ok(lines) => Ok(lines),
         };
     };
@@ -167,7 +167,7 @@ fn write_to(
     written.map_err(|error| {
         // Half an export is none. That it stays is said by the name the next time.
         let _ = std::fs::remove_file(path);
-        refusal(error, &name)
+        to_refusal(error, &name)
     })
 }
 
@@ -187,7 +187,7 @@ fn create(path: &Path) -> Result<File, Refusal> {
     })
 }
 
-fn unwritten(error: csv::Error) -> ExportError {
+fn to_export_error(error: csv::Error) -> ExportError {
     let text = error.to_string();
     match error.into_kind() {
         csv::ErrorKind::Io(error) => ExportError::Write(error),
@@ -195,14 +195,14 @@ fn unwritten(error: csv::Error) -> ExportError {
     }
 }
 
-fn refusal(error: ExportError, name: &str) -> Refusal {
+fn to_refusal(error: ExportError, name: &str) -> Refusal {
     match error {
-        ExportError::Write(error) => failed(format!("failed to write to {name}: {error}")),
+        ExportError::Write(error) => output_failure(format!("failed to write to {name}: {error}")),
         ExportError::Refused(refusal) => refusal,
     }
 }
 
-fn failed(text: String) -> Refusal {
+fn output_failure(text: String) -> Refusal {
     Refusal {
         exit: exit::FAILED,
         code: "output".to_owned(),

@@ -1,55 +1,55 @@
 //! Commands that ask the house: the daemon when one runs, else the store itself. There is one
 //! implementation of each, and two ways to reach it.
 
-use super::args::credits::Credits;
-use super::args::ledger::Ledger;
-use super::args::{Ask, Format};
+use super::args::credits::CreditsArgs;
+use super::args::ledger::LedgerArgs;
+use super::args::{StoreCommand, Format};
 use super::dispatch::{Context, print};
 use super::render::answer;
-use super::time::Here;
+use super::time::TimeContext;
 use super::{ask, backup, export, file, pin};
 use crate::config::model::Config;
-use crate::config::socket::socket_of;
+use crate::config::socket::find_socket;
 use crate::control::client::{self, ClientError};
 use crate::control::exit;
-use crate::control::protocol::{Answer, Command, Refusal};
+use crate::control::protocol::{CommandResult, Command, Refusal};
 use crate::daemon::answer::route;
-use crate::daemon::local::{self, Mode};
+use crate::daemon::local::{self, RunMode};
 
 /// Asks, and prints the answer.
 ///
 /// # Errors
 /// When the house cannot be asked, or says no.
-pub fn ask(context: &Context, asked: &Ask) -> Result<u8, Refusal> {
-    let here = || {
-        Ok(Here {
+pub fn ask(context: &Context, store_command: &StoreCommand) -> Result<u8, Refusal> {
+    let read_time_context = || {
+        Ok(TimeContext {
             now: (context.clock)(),
-            zone: context.config()?.config.policy.house.zone,
+            zone: context.config()?.config.policy.global.zone,
         })
     };
-    let command = ask::command_of(asked, &here, &file::read, &pin::read)?;
+    let command = ask::build_command(store_command, &read_time_context, &file::read, &pin::read_hash)?;
     let config = match context.config() {
         Ok(loaded) => loaded.config,
         Err(refusal) => {
-            let answered = ask_the_daemon(context, &command, refusal)?;
-            show(context, &answered)?;
-            return Ok(code(asked, &answered));
+            let result = ask_the_daemon(context, &command, refusal)?;
+            print_result(context, &result)?;
+            return Ok(exit_code(store_command, &result));
         }
     };
-    let answered = reach(context, &config, command)?;
-    match (asked, answered) {
-        (Ask::Credits(Credits::Export(args)), Answer::CreditsExport(first)) => {
-            export::credits(context, &config, args.out.as_deref(), first)
+    let result = execute(context, &config, command)?;
+    match (store_command, result) {
+        (StoreCommand::Credits(CreditsArgs::Export(args)), CommandResult::CreditsExport(first)) => {
+            export::export_credits(context, &config, args.out.as_deref(), first)
         }
-        (Ask::Ledger(Ledger::Export(args)), Answer::Head(head)) => {
-            export::ledger(context, &config, args.out.as_deref(), &head)
+        (StoreCommand::Ledger(LedgerArgs::Export(args)), CommandResult::Head(head)) => {
+            export::export_ledger(context, &config, args.out.as_deref(), &head)
         }
-        (Ask::Backup(args), Answer::Head(head)) => backup::backup(context, &config, args, &head),
-        (asked, answered) => {
-            show(context, &answered)?;
-            match &answered {
-                Answer::Pass(view) if view.stopped.is_some() => super::run::ended(view),
-                answered => Ok(code(asked, answered)),
+        (StoreCommand::Backup(args), CommandResult::Head(head)) => backup::backup(context, &config, args, &head),
+        (store_command, result) => {
+            print_result(context, &result)?;
+            match &result {
+                CommandResult::Pass(view) if view.stopped.is_some() => super::run::finish(view),
+                other => Ok(exit_code(store_command, other)),
             }
         }
     }
@@ -61,25 +61,25 @@ fn ask_the_daemon(
     context: &Context,
     command: &Command,
     refusal: Refusal,
-) -> Result<Answer, Refusal> {
-    let needs_no_more = matches!(
+) -> Result<CommandResult, Refusal> {
+    let needs_socket_only = matches!(
         command,
         Command::Status {} | Command::Pause {} | Command::Resume {}
     );
-    let socket = needs_no_more
-        .then(|| socket_of(&context.global.config))
+    let socket = needs_socket_only
+        .then(|| find_socket(&context.global.config))
         .flatten();
     let Some(socket) = socket else {
         return Err(refusal);
     };
-    match client::call(&socket, command.clone()) {
-        Ok(answered) => {
+    match client::send_command(&socket, command.clone()) {
+        Ok(result) => {
             tracing::warn!(
                 "the configuration {} cannot be used now (see `maitred check`); the daemon goes on with \
                  the one that it took before",
                 context.global.config.display()
             );
-            Ok(answered)
+            Ok(result)
         }
         Err(ClientError::NotRunning(_)) => Err(refusal),
         Err(error) => Err(error.into_refusal()),
@@ -90,10 +90,10 @@ fn ask_the_daemon(
 ///
 /// # Errors
 /// When standard output cannot be written.
-pub fn show(context: &Context, answered: &Answer) -> Result<u8, Refusal> {
+pub fn print_result(context: &Context, result: &CommandResult) -> Result<u8, Refusal> {
     let text = match context.global.format {
-        Format::Plain => answer::plain(answered, &context.page()),
-        Format::Json => answer::json(answered),
+        Format::Plain => answer::render_plain(result, &context.page()),
+        Format::Json => answer::json(result),
     };
     print(text.as_bytes())
 }
@@ -102,24 +102,24 @@ pub fn show(context: &Context, answered: &Answer) -> Result<u8, Refusal> {
 ///
 /// # Errors
 /// When neither can be asked, or says no.
-pub fn reach(context: &Context, config: &Config, command: Command) -> Result<Answer, Refusal> {
+pub fn execute(context: &Context, config: &Config, command: Command) -> Result<CommandResult, Refusal> {
     if let Some(socket) = &config.control.socket {
-        match client::call(socket, command.clone()) {
-            Ok(answered) => return Ok(answered),
+        match client::send_command(socket, command.clone()) {
+            Ok(result) => return Ok(result),
             Err(ClientError::NotRunning(_)) => {}
             Err(error) => return Err(error.into_refusal()),
         }
     }
-    if route::is_for_the_store(&command) {
-        return local::answer(config, &context.clock, &command);
+    if route::is_store_command(&command) {
+        return local::run_command(config, &context.clock, &command);
     }
     match command {
-        Command::Plan {} => super::run::once(context, config, Mode::DryWatch),
-        command => Err(not_running(config, &command)),
+        Command::Plan {} => super::run::run_passes(context, config, RunMode::DryWatch),
+        command => Err(refuse_not_running(config, &command)),
     }
 }
 
-fn not_running(config: &Config, command: &Command) -> Refusal {
+fn refuse_not_running(config: &Config, command: &Command) -> Refusal {
     let hint = match command {
         Command::Pass { .. } => "; `maitred run --once` runs a pass without one",
         Command::Status {} => "; `maitred decisions` and `maitred ledger verify` work without one",
@@ -137,16 +137,16 @@ fn not_running(config: &Config, command: &Command) -> Refusal {
 }
 
 /// The exit code that goes with an answer.
-fn code(asked: &Ask, answered: &Answer) -> u8 {
-    match (asked, answered) {
-        (Ask::Plan(args), Answer::Pass(view)) if args.exit_code => {
+fn exit_code(store_command: &StoreCommand, result: &CommandResult) -> u8 {
+    match (store_command, result) {
+        (StoreCommand::Plan(args), CommandResult::Pass(view)) if args.exit_code => {
             let watch = view.watch.as_ref();
-            let planned = view.steps.iter().any(|step| step.outcome == "planned")
+            let has_steps = view.steps.iter().any(|step| step.outcome == "planned")
                 || watch.is_some_and(|watch| !watch.changes.is_empty());
-            if planned { exit::STEPS } else { exit::DONE }
+            if has_steps { exit::PLAN_HAS_STEPS } else { exit::DONE }
         }
-        (Ask::Pass(_), Answer::Pass(view)) => super::run::code(view),
-        (Ask::Ledger(_), Answer::Verify(view)) if !view.differences.is_empty() => exit::FAILED,
+        (StoreCommand::Pass(_), CommandResult::Pass(view)) => super::run::code(view),
+        (StoreCommand::Ledger(_), CommandResult::Verify(view)) if !view.differences.is_empty() => exit::FAILED,
         _ => exit::DONE,
     }
 }

@@ -6,8 +6,8 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use serde::Serialize;
 
-use super::dispatch::{Context, say};
-use crate::config::model::SHIPPED;
+use super::dispatch::{Context, print_view};
+use crate::config::model::SHIPPED_CONFIG;
 use crate::control::exit;
 use crate::control::protocol::{Refusal, SCHEMA};
 use crate::daemon::local;
@@ -37,18 +37,18 @@ pub fn init(context: &Context) -> Result<u8, Refusal> {
         ledger: config.store.path.display().to_string(),
         ledger_made,
     };
-    say(context.global.format, || plain(&view), &view)
+    print_view(context.global.format, || render_plain(&view), &view)
 }
 
 fn write_config(context: &Context) -> Result<bool, Refusal> {
     let path = &context.global.config;
-    let made = OpenOptions::new()
+    let written = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o644)
         .open(path)
-        .and_then(|mut file| file.write_all(SHIPPED.as_bytes()));
-    match made {
+        .and_then(|mut file| file.write_all(SHIPPED_CONFIG.as_bytes()));
+    match written {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(Refusal {
@@ -62,7 +62,7 @@ fn write_config(context: &Context) -> Result<bool, Refusal> {
     }
 }
 
-fn plain(view: &InitView) -> String {
+fn render_plain(view: &InitView) -> String {
     let mut text = String::new();
     if view.config_made {
         text.push_str(&format!(

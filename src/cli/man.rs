@@ -12,14 +12,14 @@ use crate::control::protocol::Refusal;
 /// # Errors
 /// When the directory or a page cannot be written.
 pub fn man(directory: &Path) -> Result<(), Refusal> {
-    write(directory).map_err(|error| Refusal {
+    generate_pages(directory).map_err(|error| Refusal {
         exit: exit::FAILED,
         code: "internal".to_owned(),
         text: format!("write the man pages to {}: {error}", directory.display()),
     })
 }
 
-fn write(directory: &Path) -> io::Result<()> {
+fn generate_pages(directory: &Path) -> io::Result<()> {
     std::fs::create_dir_all(directory)?;
     clap_mangen::generate_to(usage::command(), directory)
 }

@@ -17,28 +17,28 @@ pub fn print(text: &[u8]) -> io::Result<()> {
 
 /// Prints a refusal to standard error and gives its exit code back. There is nowhere left to say
 /// that this failed.
-pub fn refuse(refused: &Refusal, format: Format) -> u8 {
+pub fn print_refusal(refusal: &Refusal, format: Format) -> u8 {
     let text = match format {
-        Format::Plain => refusal::plain(refused),
-        Format::Json => refusal::json(refused),
+        Format::Plain => refusal::render_plain(refusal),
+        Format::Json => refusal::json(refusal),
     };
     let _ = write(&mut io::stderr().lock(), text.as_bytes());
-    refused.exit
+    refusal.exit
 }
 
 /// The columns that plain answers may take: as `COLUMNS` says, or as many as read well.
 pub fn width() -> usize {
-    const READS_WELL: usize = 100;
+    const DEFAULT_WIDTH: usize = 100;
     std::env::var("COLUMNS")
         .ok()
         .and_then(|columns| columns.parse().ok())
-        .unwrap_or(READS_WELL)
+        .unwrap_or(DEFAULT_WIDTH)
 }
 
 fn write(to: &mut impl Write, text: &[u8]) -> io::Result<()> {
     match to.write_all(text).and_then(|()| to.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        done => done,
+        result => result,
     }
 }
 
@@ -46,9 +46,9 @@ fn write(to: &mut impl Write, text: &[u8]) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    struct Broken(ErrorKind);
+    struct BrokenWriter(ErrorKind);
 
-    impl Write for Broken {
+    impl Write for BrokenWriter {
         fn write(&mut self, _: &[u8]) -> io::Result<usize> {
             Err(self.0.into())
         }
@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn a_reader_that_has_seen_enough_is_no_failure_and_a_full_disk_is() {
-        assert!(write(&mut Broken(ErrorKind::BrokenPipe), b"text").is_ok());
-        assert!(write(&mut Broken(ErrorKind::StorageFull), b"text").is_err());
+        assert!(write(&mut BrokenWriter(ErrorKind::BrokenPipe), b"text").is_ok());
+        assert!(write(&mut BrokenWriter(ErrorKind::StorageFull), b"text").is_err());
     }
 }

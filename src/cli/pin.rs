@@ -20,22 +20,22 @@ const MAX_LINE: u64 = 1_024;
 ///
 /// # Errors
 /// When there is none, or it cannot be a PIN.
-pub fn read() -> Result<String, Refusal> {
+pub fn read_hash() -> Result<String, Refusal> {
     let pin = if io::stdin().is_terminal() {
-        typed().map_err(unread)??
+        prompt_twice().map_err(read_failure)??
     } else {
-        line(&mut BufReader::new(io::stdin().lock()))?
+        read_line(&mut BufReader::new(io::stdin().lock()))?
     };
     pin::hash(pin.expose_secret()).map_err(|why| Refusal::usage(format!("{why}")))
 }
 
 /// One line, to its end or that of the input.
-fn line(input: &mut impl BufRead) -> Result<SecretString, Refusal> {
+fn read_line(input: &mut impl BufRead) -> Result<SecretString, Refusal> {
     let mut text = String::new();
-    let read = input.by_ref().take(MAX_LINE).read_to_string(&mut text);
-    let all = SecretString::from(text);
-    read.map_err(unread)?;
-    let text = all.expose_secret().trim_end_matches(['\r', '\n']);
+    let outcome = input.by_ref().take(MAX_LINE).read_to_string(&mut text);
+    let whole_input = SecretString::from(text);
+    outcome.map_err(read_failure)?;
+    let text = whole_input.expose_secret().trim_end_matches(['\r', '\n']);
     if text.contains('\n') {
         return Err(Refusal::usage(
             "standard input holds more than one line".to_owned(),
@@ -45,9 +45,9 @@ fn line(input: &mut impl BufRead) -> Result<SecretString, Refusal> {
 }
 
 /// Asks twice, so that nobody is kept out by a slip that could not be seen.
-fn typed() -> io::Result<Result<SecretString, Refusal>> {
-    let first = ask("PIN: ")?;
-    let second = ask("The same again: ")?;
+fn prompt_twice() -> io::Result<Result<SecretString, Refusal>> {
+    let first = prompt_once("PIN: ")?;
+    let second = prompt_once("The same again: ")?;
     if first.expose_secret() == second.expose_secret() {
         Ok(Ok(first))
     } else {
@@ -57,35 +57,35 @@ fn typed() -> io::Result<Result<SecretString, Refusal>> {
     }
 }
 
-fn ask(prompt: &str) -> io::Result<SecretString> {
+fn prompt_once(prompt: &str) -> io::Result<SecretString> {
     let mut err = io::stderr().lock();
-    let hidden = Hidden::begin();
+    let hidden = HiddenInput::start();
     if hidden.is_none() {
         err.write_all(b"(what you type will be seen) ")?;
     }
     err.write_all(prompt.as_bytes())?;
     err.flush()?;
     let mut text = String::new();
-    let read = io::stdin().lock().take(MAX_LINE).read_line(&mut text);
+    let outcome = io::stdin().lock().take(MAX_LINE).read_line(&mut text);
     let line = SecretString::from(text);
     if hidden.is_some() {
         err.write_all(b"\n")?;
     }
-    read?;
+    outcome?;
     Ok(SecretString::from(
         line.expose_secret().trim_end_matches(['\r', '\n']),
     ))
 }
 
 /// A terminal that does not show what is typed, until this is dropped or a signal ends the process.
-struct Hidden {
+struct HiddenInput {
     signals: Handle,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Hidden {
+impl HiddenInput {
     /// None: the terminal cannot be told.
-    fn begin() -> Option<Self> {
+    fn start() -> Option<Self> {
         let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM]).ok()?;
         let handle = signals.handle();
         let thread = std::thread::spawn(move || {
@@ -102,7 +102,7 @@ impl Hidden {
     }
 }
 
-impl Drop for Hidden {
+impl Drop for HiddenInput {
     fn drop(&mut self) {
         stty("echo");
         self.signals.close();
@@ -113,17 +113,17 @@ impl Drop for Hidden {
 }
 
 /// Tells the terminal on standard input; whether it could be told.
-fn stty(how: &str) -> bool {
-    let told = Command::new("stty")
-        .arg(how)
+fn stty(setting: &str) -> bool {
+    let status = Command::new("stty")
+        .arg(setting)
         .stdin(Stdio::inherit())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status();
-    told.is_ok_and(|status| status.success())
+    status.is_ok_and(|status| status.success())
 }
 
-fn unread(error: io::Error) -> Refusal {
+fn read_failure(error: io::Error) -> Refusal {
     Refusal::usage(format!("the PIN cannot be read: {error}"))
 }
 
@@ -134,10 +134,10 @@ mod tests {
     #[test]
     fn one_line_is_a_pin_and_nothing_else() {
         for good in ["4711", "4711\n", "4711\r\n"] {
-            let pin = line(&mut good.as_bytes()).unwrap();
+            let pin = read_line(&mut good.as_bytes()).unwrap();
             assert_eq!(pin.expose_secret(), "4711", "{good:?}");
         }
-        let refusal = line(&mut "4711\n4712\n".as_bytes()).unwrap_err();
+        let refusal = read_line(&mut "4711\n4712\n".as_bytes()).unwrap_err();
         assert!(refusal.text.contains("more than one line"), "{refusal}");
         assert!(!refusal.text.contains("4711"), "{refusal}");
     }

@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use tokio::runtime::Runtime;
 
-use super::args::passes::Run;
+use super::args::passes::RunArgs;
 use super::dispatch::Context;
-use super::house::show;
+use super::house::print_result;
 use crate::config::model::Config;
 use crate::control::exit;
-use crate::control::protocol::{Answer, PassView, Refusal};
+use crate::control::protocol::{CommandResult, PassView, Refusal};
 use crate::daemon::calendar;
 use crate::daemon::failure::Failure;
-use crate::daemon::local::{Mode, run_once};
-use crate::daemon::serve::serve;
+use crate::daemon::local::{RunMode, run_once};
+use crate::daemon::serve::run_daemon;
 
 /// The problem of clocks that differ, as passes and watches report it.
 const CLOCK_OFF: &str = "clock-off";
@@ -25,24 +25,24 @@ const THREADS: usize = 2;
 ///
 /// # Errors
 /// When something cannot be opened, or nothing can work.
-pub fn run(context: &Context, args: &Run) -> Result<u8, Refusal> {
+pub fn run(context: &Context, args: &RunArgs) -> Result<u8, Refusal> {
     let config = context.config()?.config;
     if args.once || args.dry_run {
         let mode = match (args.dry_run, args.watch) {
-            (true, true) => Mode::DryWatch,
-            (true, false) => Mode::DryRun,
-            (false, true) => Mode::Watch,
-            (false, false) => Mode::Run,
+            (true, true) => RunMode::DryWatch,
+            (true, false) => RunMode::DryRun,
+            (false, true) => RunMode::Watch,
+            (false, false) => RunMode::Run,
         };
-        let answer = once(context, &config, mode)?;
-        show(context, &answer)?;
+        let answer = run_passes(context, &config, mode)?;
+        print_result(context, &answer)?;
         return match &answer {
-            Answer::Pass(view) => ended(view),
+            CommandResult::Pass(view) => finish(view),
             _ => Ok(exit::FAILED),
         };
     }
     let path = context.global.config.clone();
-    runtime()?.block_on(serve(config, path, Arc::clone(&context.clock)))?;
+    runtime()?.block_on(run_daemon(config, path, Arc::clone(&context.clock)))?;
     Ok(exit::DONE)
 }
 
@@ -50,7 +50,7 @@ pub fn run(context: &Context, args: &Run) -> Result<u8, Refusal> {
 ///
 /// # Errors
 /// When something cannot be opened, or a pass fails.
-pub fn once(context: &Context, config: &Config, mode: Mode) -> Result<Answer, Refusal> {
+pub fn run_passes(context: &Context, config: &Config, mode: RunMode) -> Result<CommandResult, Refusal> {
     let calendar = calendar::open(config, &context.clock).map_err(Failure::from)?;
     let calendar = calendar.calendar.as_ref();
     Ok(runtime()?.block_on(run_once(config, &context.clock, calendar, mode))?)
@@ -60,7 +60,7 @@ pub fn once(context: &Context, config: &Config, mode: Mode) -> Result<Answer, Re
 ///
 /// # Errors
 /// When it did not come to its end.
-pub fn ended(view: &PassView) -> Result<u8, Refusal> {
+pub fn finish(view: &PassView) -> Result<u8, Refusal> {
     match &view.stopped {
         None => Ok(code(view)),
         Some(stopped) => Err(Refusal {
@@ -74,12 +74,12 @@ pub fn ended(view: &PassView) -> Result<u8, Refusal> {
 /// The exit code of a pass: 4 while something is begun and not finished, and where requests could not be
 /// looked at or decided, because the clocks differ or Cal.com's answers did not tell enough.
 pub fn code(view: &PassView) -> u8 {
-    let unfinished = |outcome: &str| matches!(outcome, "unresolved" | "failed" | "refused");
+    let is_unfinished = |outcome: &str| matches!(outcome, "unresolved" | "failed" | "refused");
     let watch = view.watch.iter().flat_map(|watch| &watch.problems);
     let mut problems = view.problems.iter().chain(watch);
     let clocks_differ = problems.any(|problem| problem.code == CLOCK_OFF);
-    let put_off = view.pass.put_off > 0 || view.pass.unseen;
-    if clocks_differ || put_off || view.steps.iter().any(|step| unfinished(&step.outcome)) {
+    let is_incomplete = view.pass.put_off > 0 || view.pass.unseen;
+    if clocks_differ || is_incomplete || view.steps.iter().any(|step| is_unfinished(&step.outcome)) {
         exit::UNRESOLVED
     } else {
         exit::DONE
@@ -116,7 +116,7 @@ mod tests {
         })
     }
 
-    fn of(steps: &[Value], head: &Value, problems: &Value) -> u8 {
+    fn exit_code_of(steps: &[Value], head: &Value, problems: &Value) -> u8 {
         let mut pass = json!({
             "started": "2026-12-01T09:00:00Z", "finished": "2026-12-01T09:00:00Z", "observed": 1,
             "calls": 1, "dry_run": false,
@@ -141,10 +141,10 @@ mod tests {
             step("decline", "declined"),
             step("confirm", "superseded"),
         ];
-        let told = json!([{"code": "unanswered", "text": "it began"}]);
+        let harmless_problem = json!([{"code": "unanswered", "text": "it began"}]);
         let none = json!([]);
         let rows = [
-            (ordinary.as_slice(), json!({}), &told, exit::DONE),
+            (ordinary.as_slice(), json!({}), &harmless_problem, exit::DONE),
             (&[], json!({"put_off": 502}), &none, exit::UNRESOLVED),
             (&ordinary, json!({"put_off": 1}), &none, exit::UNRESOLVED),
             (&[], json!({"unseen": true}), &none, exit::UNRESOLVED),
@@ -174,7 +174,7 @@ mod tests {
             ),
         ];
         for (steps, head, problems, expect) in rows {
-            assert_eq!(of(steps, &head, problems), expect, "{steps:?} {head}");
+            assert_eq!(exit_code_of(steps, &head, problems), expect, "{steps:?} {head}");
         }
     }
 }

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::args::passes::Sandbox as Args;
+use super::args::passes::SandboxArgs as Args;
 use super::dispatch::{Context, print};
 use super::file;
 use super::run::runtime;
 use crate::control::exit;
 use crate::control::protocol::Refusal;
 use crate::daemon::signals;
-use crate::daemon::wake::{QUEUE, Wake};
+use crate::daemon::wake::{WAKE_QUEUE_LENGTH, Wake};
 use crate::sandbox::scenario::book_club::{KEY, book_club};
 use crate::sandbox::scenario::file as scenario;
 use crate::sandbox::server::Sandbox;
@@ -24,7 +24,7 @@ const MAX_SCENARIO: usize = 16 * 1024 * 1024;
 /// When the scenario is wrong, or the address cannot be had.
 pub fn sandbox(context: &Context, args: &Args) -> Result<u8, Refusal> {
     if !args.listen.ip().is_loopback() {
-        return Err(refused(
+        return Err(refusal(
             exit::USAGE,
             format!(
                 "{} is not an address of this machine alone: the sandbox has no secrets worth \
@@ -33,46 +33,46 @@ pub fn sandbox(context: &Context, args: &Args) -> Result<u8, Refusal> {
             ),
         ));
     }
-    let (world, key) = world(context, args)?;
+    let (world, key) = load_world(context, args)?;
     runtime()?.block_on(async {
-        let (wakes, mut queue) = tokio::sync::mpsc::channel(QUEUE);
+        let (wakes, mut queue) = tokio::sync::mpsc::channel(WAKE_QUEUE_LENGTH);
         let signals = signals::listen(wakes).map_err(|error| {
-            refused(
+            refusal(
                 exit::FAILED,
                 format!("failed to listen for signals: {error}"),
             )
         })?;
-        let served = Sandbox::start(world, Arc::clone(&context.clock), args.listen).await;
-        let served = served.map_err(|error| {
+        let server = Sandbox::start(world, Arc::clone(&context.clock), args.listen).await;
+        let server = server.map_err(|error| {
             let text = format!("failed to listen on {}: {error}", args.listen);
-            refused(exit::FAILED, text)
+            refusal(exit::FAILED, text)
         })?;
-        print(told(&served.base_url(), key).as_bytes())?;
+        print(startup_message(&server.base_url(), key).as_bytes())?;
         while let Some(wake) = queue.recv().await {
             if matches!(wake, Wake::Shutdown { .. }) {
                 break;
             }
         }
         signals.close();
-        served.stop().await;
+        server.stop().await;
         Ok(exit::DONE)
     })
 }
 
-fn world(context: &Context, args: &Args) -> Result<(World, Option<&'static str>), Refusal> {
+fn load_world(context: &Context, args: &Args) -> Result<(World, Option<&'static str>), Refusal> {
     let now = (context.clock)();
     let Some(path) = &args.scenario else {
-        let house = book_club(now);
-        return Ok((house.world, Some(KEY)));
+        let club = book_club(now);
+        return Ok((club.world, Some(KEY)));
     };
     let bytes = file::read(path, MAX_SCENARIO)?;
-    let wrong = |why: String| refused(exit::USAGE, format!("{}: {why}", path.display()));
-    let text = String::from_utf8(bytes).map_err(|_| wrong("is not UTF-8 text".to_owned()))?;
-    let world = scenario::parse(&text, now).map_err(|error| wrong(error.to_string()))?;
+    let scenario_refusal = |why: String| refusal(exit::USAGE, format!("{}: {why}", path.display()));
+    let text = String::from_utf8(bytes).map_err(|_| scenario_refusal("is not UTF-8 text".to_owned()))?;
+    let world = scenario::parse(&text, now).map_err(|error| scenario_refusal(error.to_string()))?;
     Ok((world, None))
 }
 
-fn told(base: &str, key: Option<&str>) -> String {
+fn startup_message(base: &str, key: Option<&str>) -> String {
     let mut text = format!("A local Cal.com listens on {base} (v2 and v1).\n");
     if let Some(key) = key {
         text.push_str(&format!(
@@ -85,7 +85,7 @@ fn told(base: &str, key: Option<&str>) -> String {
     text
 }
 
-fn refused(exit: u8, text: String) -> Refusal {
+fn refusal(exit: u8, text: String) -> Refusal {
     Refusal {
         exit,
         code: if exit == exit::USAGE {

@@ -14,11 +14,11 @@ pub fn width() -> usize {
     let variable = std::env::var("COLUMNS").ok();
     let variable = variable.and_then(|columns| columns.parse().ok());
     let terminal = || terminal_size::terminal_size_of(std::io::stdout());
-    columns(variable.or_else(|| terminal().map(|(width, _)| width.0.into())))
+    clamp_columns(variable.or_else(|| terminal().map(|(width, _)| width.0.into())))
 }
 
-fn columns(found: Option<usize>) -> usize {
-    found
+fn clamp_columns(requested: Option<usize>) -> usize {
+    requested
         .filter(|columns| *columns >= MIN_WIDTH)
         .unwrap_or(DEFAULT_WIDTH)
         .min(MAX_WIDTH)
@@ -38,7 +38,7 @@ mod tests {
             (Some(0), DEFAULT_WIDTH),
         ];
         for (found, expect) in rows {
-            assert_eq!(columns(found), expect, "{found:?}");
+            assert_eq!(clamp_columns(found), expect, "{found:?}");
         }
     }
 }

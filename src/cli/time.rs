@@ -12,7 +12,7 @@ use chrono_tz::Tz;
 
 /// What a date or a duration stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Meaning {
+pub enum TimeMeaning {
     /// Until then: a date, and a duration in whole days from now, count to the end of that day.
     Until,
     /// From then on: a date counts from its start, a duration runs back from now.
@@ -23,7 +23,7 @@ pub enum Meaning {
 
 /// Where on the calendar the operator is.
 #[derive(Debug, Clone, Copy)]
-pub struct Here {
+pub struct TimeContext {
     pub now: DateTime<Utc>,
     /// The configured time zone, `schedule.time-zone`.
     pub zone: Tz,
@@ -48,64 +48,64 @@ pub enum TimeError {
 ///
 /// # Errors
 /// When the text is none of them.
-pub fn parse(text: &str, meaning: Meaning, here: Here) -> Result<String, TimeError> {
+pub fn parse(text: &str, meaning: TimeMeaning, time_context: TimeContext) -> Result<String, TimeError> {
     let text = text.trim();
-    if let Some(at) = written(text, meaning, here.zone)? {
+    if let Some(at) = parse_date_or_instant(text, meaning, time_context.zone)? {
         return Ok(at);
     }
-    let too_far = || TimeError::TooFar(shown(text));
+    let too_far = || TimeError::TooFar(shorten(text));
     if let Some(span) = CalendarSpan::parse(text) {
         return span
-            .from(here, meaning)
-            .and_then(rfc3339)
+            .end_from(time_context, meaning)
+            .and_then(format_rfc3339)
             .ok_or_else(too_far);
     }
     let Ok(duration) = humantime::parse_duration(text) else {
-        return Err(TimeError::NotUnderstood(shown(text)));
+        return Err(TimeError::NotUnderstood(shorten(text)));
     };
     if CalendarSpan::has_months(text) {
-        return Err(TimeError::Mixed(shown(text)));
+        return Err(TimeError::Mixed(shorten(text)));
     }
     let at = match meaning {
-        Meaning::Until | Meaning::At => shifted(here.now, duration, DateTime::checked_add_signed),
-        Meaning::Since => shifted(here.now, duration, DateTime::checked_sub_signed),
+        TimeMeaning::Until | TimeMeaning::At => shift_by(time_context.now, duration, DateTime::checked_add_signed),
+        TimeMeaning::Since => shift_by(time_context.now, duration, DateTime::checked_sub_signed),
     };
-    at.and_then(rfc3339).ok_or_else(too_far)
+    at.and_then(format_rfc3339).ok_or_else(too_far)
 }
 
 /// Reads RFC 3339 or a date, for files that may be read at any time.
 ///
 /// # Errors
 /// When the text is neither.
-pub fn parse_instant(text: &str, meaning: Meaning, zone: Tz) -> Result<String, TimeError> {
+pub fn parse_instant(text: &str, meaning: TimeMeaning, zone: Tz) -> Result<String, TimeError> {
     let text = text.trim();
-    written(text, meaning, zone)?.ok_or_else(|| TimeError::NotAnInstant(shown(text)))
+    parse_date_or_instant(text, meaning, zone)?.ok_or_else(|| TimeError::NotAnInstant(shorten(text)))
 }
 
 /// `None`: it is neither RFC 3339 nor a date.
-fn written(text: &str, meaning: Meaning, zone: Tz) -> Result<Option<String>, TimeError> {
+fn parse_date_or_instant(text: &str, meaning: TimeMeaning, zone: Tz) -> Result<Option<String>, TimeError> {
     if text.is_empty() {
         return Err(TimeError::Missing);
     }
-    let too_far = || TimeError::TooFar(shown(text));
+    let too_far = || TimeError::TooFar(shorten(text));
     if let Ok(at) = DateTime::parse_from_rfc3339(text) {
-        return rfc3339(at.to_utc()).map(Some).ok_or_else(too_far);
+        return format_rfc3339(at.to_utc()).map(Some).ok_or_else(too_far);
     }
     let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d") else {
         return Ok(None);
     };
     let day = match meaning {
-        Meaning::Until => date.checked_add_days(Days::new(1)),
-        Meaning::Since | Meaning::At => Some(date),
+        TimeMeaning::Until => date.checked_add_days(Days::new(1)),
+        TimeMeaning::Since | TimeMeaning::At => Some(date),
     };
-    day.and_then(|day| start_of(day, zone))
-        .and_then(rfc3339)
+    day.and_then(|day| start_of_day(day, zone))
+        .and_then(format_rfc3339)
         .map(Some)
         .ok_or_else(too_far)
 }
 
 /// The first instant of the day: where the clock skips midnight, the day begins later.
-fn start_of(day: NaiveDate, zone: Tz) -> Option<DateTime<Utc>> {
+fn start_of_day(day: NaiveDate, zone: Tz) -> Option<DateTime<Utc>> {
     let midnight = day.and_time(NaiveTime::MIN);
     (0..=24 * 4).find_map(|quarters| {
         let local = midnight.checked_add_signed(TimeDelta::minutes(15 * quarters))?;
@@ -154,36 +154,36 @@ impl CalendarSpan {
         words.any(|word| MONTHS.contains(&word) || YEARS.contains(&word))
     }
 
-    fn from(&self, here: Here, meaning: Meaning) -> Option<DateTime<Utc>> {
-        let local = here.now.with_timezone(&here.zone).naive_local();
+    fn end_from(&self, time_context: TimeContext, meaning: TimeMeaning) -> Option<DateTime<Utc>> {
+        let local = time_context.now.with_timezone(&time_context.zone).naive_local();
         let (months, days) = (Months::new(self.months), Days::new(self.days));
-        let then = match meaning {
-            Meaning::Until | Meaning::At => {
+        let shifted = match meaning {
+            TimeMeaning::Until | TimeMeaning::At => {
                 local.checked_add_months(months)?.checked_add_days(days)?
             }
-            Meaning::Since => local.checked_sub_months(months)?.checked_sub_days(days)?,
+            TimeMeaning::Since => local.checked_sub_months(months)?.checked_sub_days(days)?,
         };
-        if meaning == Meaning::Until {
-            return start_of(then.date().succ_opt()?, here.zone);
+        if meaning == TimeMeaning::Until {
+            return start_of_day(shifted.date().succ_opt()?, time_context.zone);
         }
-        let at = here.zone.from_local_datetime(&then).earliest();
+        let at = time_context.zone.from_local_datetime(&shifted).earliest();
         at.map(|at| at.to_utc())
-            .or_else(|| start_of(then.date(), here.zone))
+            .or_else(|| start_of_day(shifted.date(), time_context.zone))
     }
 }
 
 const MONTHS: [&str; 3] = ["M", "month", "months"];
 const YEARS: [&str; 3] = ["y", "year", "years"];
 
-type Shift = fn(DateTime<Utc>, TimeDelta) -> Option<DateTime<Utc>>;
+type CalendarShift = fn(DateTime<Utc>, TimeDelta) -> Option<DateTime<Utc>>;
 
-fn shifted(now: DateTime<Utc>, by: Duration, shift: Shift) -> Option<DateTime<Utc>> {
+fn shift_by(now: DateTime<Utc>, by: Duration, shift: CalendarShift) -> Option<DateTime<Utc>> {
     let by = TimeDelta::from_std(by).ok()?;
     shift(now, by)
 }
 
 /// `None`: the year does not have four digits.
-fn rfc3339(at: DateTime<Utc>) -> Option<String> {
+fn format_rfc3339(at: DateTime<Utc>) -> Option<String> {
     let text = at
         .trunc_subsecs(3)
         .to_rfc3339_opts(SecondsFormat::AutoSi, true);
@@ -191,21 +191,21 @@ fn rfc3339(at: DateTime<Utc>) -> Option<String> {
         .then_some(text)
 }
 
-fn shown(text: &str) -> String {
-    const MOST_SHOWN: usize = 40;
-    text.chars().take(MOST_SHOWN).collect()
+fn shorten(text: &str) -> String {
+    const MAX_SHOWN: usize = 40;
+    text.chars().take(MAX_SHOWN).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn now() -> Here {
-        here("2026-12-01T09:00:00.123Z", Tz::UTC)
+    fn utc_time_context() -> TimeContext {
+        time_context("2026-12-01T09:00:00.123Z", Tz::UTC)
     }
 
-    fn here(now: &str, zone: Tz) -> Here {
-        Here {
+    fn time_context(now: &str, zone: Tz) -> TimeContext {
+        TimeContext {
             now: DateTime::parse_from_rfc3339(now).unwrap().to_utc(),
             zone,
         }
@@ -213,10 +213,10 @@ mod tests {
 
     #[test]
     fn dates_and_calendar_durations_are_those_of_the_zone() {
-        use Meaning::{At, Since, Until};
-        let berlin = here("2026-11-30T05:09:00Z", Tz::Europe__Berlin);
-        let summer = here("2026-07-01T22:30:00Z", Tz::Europe__Berlin);
-        let skips_midnight = here("2026-01-01T00:00:00Z", Tz::America__Asuncion);
+        use TimeMeaning::{At, Since, Until};
+        let berlin = time_context("2026-11-30T05:09:00Z", Tz::Europe__Berlin);
+        let summer = time_context("2026-07-01T22:30:00Z", Tz::Europe__Berlin);
+        let skips_midnight = time_context("2026-01-01T00:00:00Z", Tz::America__Asuncion);
         let rows = [
             (berlin, "2026-12-31", Until, "2026-12-31T23:00:00Z"),
             (berlin, "2026-12-31", Since, "2026-12-30T23:00:00Z"),
@@ -230,16 +230,16 @@ mod tests {
             (summer, "0d 1d", Until, "2026-07-03T22:00:00Z"),
             (summer, "6months", At, "2027-01-01T23:30:00Z"),
             (
-                here("2027-01-31T12:00:00Z", Tz::UTC),
+                time_context("2027-01-31T12:00:00Z", Tz::UTC),
                 "1month",
                 Until,
                 "2027-03-01T00:00:00Z",
             ),
             (skips_midnight, "2023-09-30", Until, "2023-10-01T04:00:00Z"),
         ];
-        for (here, text, meaning, expect) in rows {
+        for (context, text, meaning, expect) in rows {
             assert_eq!(
-                parse(text, meaning, here),
+                parse(text, meaning, context),
                 Ok(expect.to_owned()),
                 "{text:?}"
             );
@@ -250,7 +250,7 @@ mod tests {
 
     #[test]
     fn times_are_written_in_three_forms() {
-        use Meaning::{At, Since, Until};
+        use TimeMeaning::{At, Since, Until};
         let rows = [
             ("2026-12-31T18:00:00Z", Until, "2026-12-31T18:00:00Z"),
             ("2026-12-31T18:00:00+01:00", At, "2026-12-31T17:00:00Z"),
@@ -270,7 +270,7 @@ mod tests {
         ];
         for (text, meaning, expect) in rows {
             assert_eq!(
-                parse(text, meaning, now()),
+                parse(text, meaning, utc_time_context()),
                 Ok(expect.to_owned()),
                 "{text:?}"
             );
@@ -299,10 +299,10 @@ mod tests {
             ),
         ];
         for (text, expect) in rows {
-            assert_eq!(parse(text, Meaning::Until, now()), Err(expect), "{text:?}");
+            assert_eq!(parse(text, TimeMeaning::Until, utc_time_context()), Err(expect), "{text:?}");
         }
         assert_eq!(
-            parse_instant("30d", Meaning::Until, Tz::UTC),
+            parse_instant("30d", TimeMeaning::Until, Tz::UTC),
             Err(TimeError::NotAnInstant("30d".to_owned()))
         );
     }
@@ -310,8 +310,8 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn what_is_understood_is_rfc_3339(text in "[0-9TZ:+. dhmy-]{0,30}") {
-            for meaning in [Meaning::Until, Meaning::Since, Meaning::At] {
-                if let Ok(at) = parse(&text, meaning, now()) {
+            for meaning in [TimeMeaning::Until, TimeMeaning::Since, TimeMeaning::At] {
+                if let Ok(at) = parse(&text, meaning, utc_time_context()) {
                     proptest::prop_assert!(DateTime::parse_from_rfc3339(&at).is_ok(), "{}", at);
                 }
             }

@@ -11,7 +11,7 @@ use crate::control::protocol::Refusal;
 
 /// Why there are no arguments to work with.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Stop {
+pub enum ParseStop {
     /// Help or the version was asked for: print it and be done.
     Print(String),
     /// The command line makes no sense; say so in this format.
@@ -22,13 +22,13 @@ pub enum Stop {
 ///
 /// # Errors
 /// When help was asked for, and when the words make no sense.
-pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Args, Stop> {
+pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Args, ParseStop> {
     let words: Vec<OsString> = words.into_iter().collect();
     let matches = command().try_get_matches_from(&words);
     let args = matches.and_then(|matches| Args::from_arg_matches(&matches));
     args.map_err(|error| match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Stop::Print(error.to_string()),
-        _ => Stop::Refuse(refusal(&error), format(&words)),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ParseStop::Print(error.to_string()),
+        _ => ParseStop::Refuse(to_refusal(&error), guess_format(&words)),
     })
 }
 
@@ -43,12 +43,12 @@ pub(super) fn command() -> Command {
         .map(|command| command.get_name().to_owned())
         .collect();
     names.into_iter().fold(top, |top, name| {
-        top.mut_subcommand(&name, |command| scoped(command, &format!("MAITRED_{name}")))
+        top.mut_subcommand(&name, |command| scope_variables(command, &format!("MAITRED_{name}")))
     })
 }
 
 /// Gives the options of a command, and of the commands below it, variables that begin with `prefix`.
-fn scoped(command: Command, prefix: &str) -> Command {
+fn scope_variables(command: Command, prefix: &str) -> Command {
     let command = command.mut_args(|option| match option.get_long() {
         Some(long) => {
             let variable = format!("{prefix}_{long}").to_uppercase().replace('-', "_");
@@ -62,7 +62,7 @@ fn scoped(command: Command, prefix: &str) -> Command {
         .collect();
     names.into_iter().fold(command, |command, name| {
         let prefix = format!("{prefix}_{name}");
-        command.mut_subcommand(&name, |command| scoped(command, &prefix))
+        command.mut_subcommand(&name, |command| scope_variables(command, &prefix))
     })
 }
 
@@ -75,7 +75,7 @@ pub(super) fn exit_codes() -> String {
     text
 }
 
-fn refusal(error: &clap::Error) -> Refusal {
+fn to_refusal(error: &clap::Error) -> Refusal {
     let text = error.to_string();
     let text = text.trim_start_matches("error: ").trim_end();
     let text = match error.kind() {
@@ -90,7 +90,7 @@ fn refusal(error: &clap::Error) -> Refusal {
 
 /// How errors are to be printed when the words could not be taken apart: as the words seem to say,
 /// or the environment.
-fn format(words: &[OsString]) -> Format {
+fn guess_format(words: &[OsString]) -> Format {
     let mut format = std::env::var_os("MAITRED_FORMAT");
     for (at, word) in words.iter().enumerate() {
         let Some(word) = word.to_str() else { continue };
@@ -112,22 +112,22 @@ mod tests {
     use super::super::args::Verb;
     use super::*;
 
-    fn parsed(words: &[&str]) -> Result<Args, Stop> {
+    fn parse_words(words: &[&str]) -> Result<Args, ParseStop> {
         let words = ["maitred"].iter().chain(words);
         parse(words.map(OsString::from))
     }
 
     /// Every command there is, with all that is under it.
-    fn all(command: &clap::Command) -> Vec<&clap::Command> {
-        let mut found = vec![command];
-        for under in command.get_subcommands() {
-            found.extend(all(under));
+    fn all_commands(command: &clap::Command) -> Vec<&clap::Command> {
+        let mut commands = vec![command];
+        for subcommand in command.get_subcommands() {
+            commands.extend(all_commands(subcommand));
         }
-        found
+        commands
     }
 
     #[test]
-    fn the_definition_is_sound() {
+    fn the_command_definition_passes_the_checks_of_clap() {
         command().debug_assert();
     }
 
@@ -135,9 +135,9 @@ mod tests {
     fn every_flag_has_a_variable_scoped_by_its_command_and_every_command_and_flag_a_text() {
         let mut top = command();
         top.build();
-        let mut seen = 0;
+        let mut flag_count = 0;
         let mut variables = std::collections::BTreeSet::new();
-        for command in all(&top) {
+        for command in all_commands(&top) {
             let name = command.get_name();
             assert!(command.get_about().is_some(), "{name}");
             for flag in command.get_arguments() {
@@ -156,10 +156,10 @@ mod tests {
                     assert_eq!(variable, expected);
                     assert!(variables.insert(variable.to_owned()), "{variable} twice");
                 }
-                seen += 1;
+                flag_count += 1;
             }
         }
-        assert!(seen > 20);
+        assert!(flag_count > 20);
     }
 
     /// The examples in the help of a command: lines that begin with the program's name.
@@ -173,25 +173,25 @@ mod tests {
 
     /// The words of an example up to a pipe, a redirection, or the remark behind three blanks.
     fn words(example: &str) -> Vec<OsString> {
-        let own = example.split("   ").next().unwrap_or(example);
+        let command_part = example.split("   ").next().unwrap_or(example);
         let mut words = vec![String::new()];
         let mut quoted = false;
-        for c in own.chars() {
+        for c in command_part.chars() {
             match c {
                 '"' => quoted = !quoted,
                 ' ' if !quoted => words.push(String::new()),
                 c => words.last_mut().unwrap().push(c),
             }
         }
-        let shell = |word: &String| !["|", "<", ">"].contains(&word.as_str());
+        let is_word = |word: &String| !["|", "<", ">"].contains(&word.as_str());
         let words = words.into_iter().filter(|word| !word.is_empty());
-        words.take_while(shell).map(OsString::from).collect()
+        words.take_while(is_word).map(OsString::from).collect()
     }
 
     #[test]
     fn every_command_has_an_example_that_is_understood() {
-        let mut seen = 0;
-        for command in all(&command()) {
+        let mut example_count = 0;
+        for command in all_commands(&command()) {
             if command.has_subcommands() {
                 continue;
             }
@@ -200,15 +200,15 @@ mod tests {
             assert!(!examples.is_empty(), "{name} has no example");
             for example in examples {
                 assert!(parse(words(&example)).is_ok(), "{name}: {example}");
-                seen += 1;
+                example_count += 1;
             }
         }
-        assert!(seen > 40, "{seen}");
+        assert!(example_count > 40, "{example_count}");
     }
 
     #[test]
-    fn the_commands_are_listed_in_the_order_of_a_first_day() {
-        let Err(Stop::Print(help)) = parsed(&["--help"]) else {
+    fn help_lists_commands_in_the_order_of_first_use() {
+        let Err(ParseStop::Print(help)) = parse_words(&["--help"]) else {
             panic!("help is printed");
         };
         let mut from = help.find("Commands:").unwrap();
@@ -246,8 +246,8 @@ mod tests {
 
     #[test]
     fn help_and_version_are_printed_and_nonsense_is_refused() {
-        assert!(matches!(parsed(&["--version"]), Err(Stop::Print(text)) if text.contains("0.")));
-        assert!(matches!(parsed(&["run", "-h"]), Err(Stop::Print(_))));
+        assert!(matches!(parse_words(&["--version"]), Err(ParseStop::Print(text)) if text.contains("0.")));
+        assert!(matches!(parse_words(&["run", "-h"]), Err(ParseStop::Print(_))));
         let table: [(&[&str], &str); 8] = [
             (&[], "a command is missing\n\nConfirms and declines"),
             (&["credits"], "Usage: maitred credits"),
@@ -268,7 +268,7 @@ mod tests {
             (&["decisions", "--limit", "x"], "--limit"),
         ];
         for (words, expect) in table {
-            let Err(Stop::Refuse(refusal, format)) = parsed(words) else {
+            let Err(ParseStop::Refuse(refusal, format)) = parse_words(words) else {
                 panic!("{words:?}");
             };
             assert_eq!((refusal.exit, format), (exit::USAGE, Format::Plain));
@@ -287,7 +287,7 @@ mod tests {
             (&["--format=json", "dance", "--format=plain"], Format::Plain),
         ];
         for (words, expect) in table {
-            let Err(Stop::Refuse(_, format)) = parsed(words) else {
+            let Err(ParseStop::Refuse(_, format)) = parse_words(words) else {
                 panic!("{words:?}");
             };
             assert_eq!(format, expect, "{words:?}");
@@ -300,7 +300,7 @@ mod tests {
             ["--config", "a.toml", "run", "--once"],
             ["run", "--once", "--config", "a.toml"],
         ] {
-            let args = parsed(&words).unwrap();
+            let args = parse_words(&words).unwrap();
             assert_eq!(args.global.config, std::path::Path::new("a.toml"));
             assert!(matches!(args.verb, Verb::Run(run) if run.once && !run.dry_run));
         }

@@ -8,8 +8,8 @@ use reqwest::Url;
 
 use super::model::{self, Calcom, Dialect};
 use super::parse::set;
-use super::reader::{Item, KEY_BELONGS, Table};
-use super::report::Report;
+use super::reader::{TomlValue, KEY_ADVICE, TomlTable};
+use super::report::DiagnosticCollector;
 use super::value;
 use crate::domain::gate::RefuseWith;
 use crate::domain::id::{Address, HostId, HostKey};
@@ -27,40 +27,40 @@ const CONNECT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration:
 const RESEND: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(86_400);
 
 /// What the section says: the part that speaks, and the part that decides.
-pub(super) struct Section {
+pub(super) struct CalcomSection {
     pub(super) calcom: Calcom,
     pub(super) refuse_with: RefuseWith,
     pub(super) hosts: Vec<HostKey>,
     pub(super) resend_after: Span,
 }
 
-pub(super) fn read(mut table: Table<'_>, base: &Path, report: &mut Report<'_>) -> Section {
+pub(super) fn read(mut table: TomlTable<'_>, base: &Path, report: &mut DiagnosticCollector<'_>) -> CalcomSection {
     let mut calcom = Calcom::default();
     let mut refuse_with = RefuseWith::Decline;
     let mut hosts = Vec::new();
-    let mut resend_after = model::limits().resend_after;
+    let mut resend_after = model::default_limits().resend_after;
     if let Some(item) = table.get("base-url", report) {
-        set(&mut calcom.base_url, base_url(&item, report));
+        set(&mut calcom.base_url, read_base_url(&item, report));
     }
     if let Some(item) = table.get("dialect", report) {
         let words = [("v2", Dialect::V2), ("v1", Dialect::V1)];
-        set(&mut calcom.dialect, item.word(&words, report));
+        set(&mut calcom.dialect, item.keyword(&words, report));
     }
     if let Some(item) = table.get("api-key-file", report) {
         let wrong = "this looks like an API key, not like the path of its file";
-        let file = value::secret_file(&item, base, (wrong, KEY_BELONGS), report);
+        let file = value::read_secret_file(&item, base, (wrong, KEY_ADVICE), report);
         set(&mut calcom.api_key_file, file);
     }
     if let Some(item) = table.get("timeout", report) {
-        set(&mut calcom.timeout, value::duration(&item, TIMEOUT, report));
+        set(&mut calcom.timeout, value::read_duration(&item, TIMEOUT, report));
     }
     calcom.confirm_timeout = (calcom.timeout * 2).min(*TIMEOUT.end());
     if let Some(item) = table.get("confirm-timeout", report) {
-        let timeout = value::duration(&item, TIMEOUT, report);
+        let timeout = value::read_duration(&item, TIMEOUT, report);
         set(&mut calcom.confirm_timeout, timeout);
     }
     if let Some(item) = table.get("resend-after", report) {
-        set(&mut resend_after, value::span(&item, RESEND, report));
+        set(&mut resend_after, value::read_span(&item, RESEND, report));
     }
     if resend_after
         .to_std()
@@ -72,34 +72,34 @@ pub(super) fn read(mut table: Table<'_>, base: &Path, report: &mut Report<'_>) -
         report.error("calcom.resend-after", problem, help);
     }
     if let Some(item) = table.get("connect-timeout", report) {
-        let timeout = value::duration(&item, CONNECT, report);
+        let timeout = value::read_duration(&item, CONNECT, report);
         set(&mut calcom.connect_timeout, timeout);
     }
     if let Some(item) = table.get("ca-file", report) {
         calcom.ca_file = match item.as_text() {
             Some("") => None,
-            Some(_) | None => value::path(&item, base, report),
+            Some(_) | None => value::read_path(&item, base, report),
         };
     }
     if let Some(item) = table.get("budget", report) {
-        set(&mut calcom.budget, value::percent(&item, report));
+        set(&mut calcom.budget, value::read_percent(&item, report));
     }
     if let Some(item) = table.get("refuse-with", report) {
         let words = [
             ("decline", RefuseWith::Decline),
             ("cancel", RefuseWith::Cancel),
         ];
-        set(&mut refuse_with, item.word(&words, report));
+        set(&mut refuse_with, item.keyword(&words, report));
     }
     if let Some(item) = table.get("hosts", report) {
         hosts = read_hosts(&item, report);
     }
-    table.close(report);
+    table.report_unknown_keys(report);
     if calcom.dialect == Dialect::V1 {
         // v1 has no decline that tells the booker anything.
         refuse_with = RefuseWith::Cancel;
     }
-    Section {
+    CalcomSection {
         calcom,
         refuse_with,
         hosts,
@@ -108,7 +108,7 @@ pub(super) fn read(mut table: Table<'_>, base: &Path, report: &mut Report<'_>) -
 }
 
 /// The base of all addresses. A slash at its end is dropped.
-fn base_url(item: &Item<'_>, report: &mut Report<'_>) -> Option<String> {
+fn read_base_url(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<String> {
     let text = item.text("https://api.cal.com", report)?;
     let (problem, help) = match Url::parse(text) {
         Err(err) => (
@@ -134,10 +134,10 @@ fn base_url(item: &Item<'_>, report: &mut Report<'_>) -> Option<String> {
     None
 }
 
-fn read_hosts(list: &Item<'_>, report: &mut Report<'_>) -> Vec<HostKey> {
+fn read_hosts(list: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Vec<HostKey> {
     let mut hosts = Vec::new();
     for item in list.list("[42, \"bo@example.com\"]", report) {
-        let Some(host) = host(&item, report) else {
+        let Some(host) = read_host(&item, report) else {
             continue;
         };
         if hosts.contains(&host) {
@@ -150,7 +150,7 @@ fn read_hosts(list: &Item<'_>, report: &mut Report<'_>) -> Vec<HostKey> {
     hosts
 }
 
-fn host(item: &Item<'_>, report: &mut Report<'_>) -> Option<HostKey> {
+fn read_host(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<HostKey> {
     let help = "give a user's number at Cal.com (42) or the e-mail address (\"bo@example.com\")";
     if let Some(number) = item.as_number() {
         if number > 0 {
@@ -160,7 +160,7 @@ fn host(item: &Item<'_>, report: &mut Report<'_>) -> Option<HostKey> {
         return None;
     }
     let Some(text) = item.as_text() else {
-        item.refuse("a number or a text in quotes", help, report);
+        item.report_type_mismatch("a number or a text in quotes", help, report);
         return None;
     };
     match Address::parse(text) {

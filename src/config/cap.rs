@@ -1,9 +1,9 @@
 //! Caps, as they are written: `{ at-most = 2, per = "week", tiers = ["gold"] }`.
 
-use super::reader::{Item, Table};
-use super::report::Report;
+use super::reader::{TomlValue, TomlTable};
+use super::report::DiagnosticCollector;
 use super::value;
-use crate::domain::criteria::cap::{Cap, MAX_CAPS, PERIODS, Period, strictest};
+use crate::domain::criteria::cap::{Cap, MAX_CAPS, PERIODS, CapPeriod, strictest_cap};
 
 /// The most bookings that a cap may leave; more is no cap.
 const MAX_BOOKINGS: u64 = 10_000;
@@ -11,7 +11,7 @@ const MAX_BOOKINGS: u64 = 10_000;
 const EXAMPLE: &str = "{ at-most = 2, per = \"week\" }";
 
 /// The caps of the list at the key. `house` are those that count besides.
-pub(super) fn get(table: &mut Table<'_>, house: &[Cap], report: &mut Report<'_>) -> Vec<Cap> {
+pub(super) fn read_caps(table: &mut TomlTable<'_>, global_caps: &[Cap], report: &mut DiagnosticCollector<'_>) -> Vec<Cap> {
     let Some(list) = table.get("caps", report) else {
         return Vec::new();
     };
@@ -19,15 +19,15 @@ pub(super) fn get(table: &mut Table<'_>, house: &[Cap], report: &mut Report<'_>)
     let mut paths = Vec::new();
     for row in list.rows(EXAMPLE, MAX_CAPS, report) {
         let path = row.path().to_owned();
-        let before = report.errors();
-        let cap = read(row, report);
-        if let Some(cap) = cap.filter(|_| report.errors() == before) {
+        let before = report.error_count();
+        let cap = read_cap(row, report);
+        if let Some(cap) = cap.filter(|_| report.error_count() == before) {
             caps.push(cap);
             paths.push(path);
         }
     }
     for (number, path) in paths.iter().enumerate() {
-        if !decides(number, &caps, house) {
+        if !can_decide(number, &caps, global_caps) {
             let problem = "this cap never decides: for everybody it is for, another is as strict";
             let help = "the strictest counts, and a cap of the member's own tier replaces those \
                 without tiers: leave this one out, or lower it";
@@ -37,50 +37,50 @@ pub(super) fn get(table: &mut Table<'_>, house: &[Cap], report: &mut Report<'_>)
     caps
 }
 
-fn read(mut row: Table<'_>, report: &mut Report<'_>) -> Option<Cap> {
-    let at_most = row.need("at-most", "2", report);
-    let per = row.need("per", "\"week\"", report);
+fn read_cap(mut row: TomlTable<'_>, report: &mut DiagnosticCollector<'_>) -> Option<Cap> {
+    let at_most = row.get_required("at-most", "2", report);
+    let per = row.get_required("per", "\"week\"", report);
     let tiers = row.get("tiers", report);
-    row.close(report);
-    let periods = PERIODS.map(|period| (period.word(), period));
-    let tiers = tiers.map(|item| value::tiers(&item, report));
-    let per = per.and_then(|item: Item<'_>| item.word(&periods, report));
+    row.report_unknown_keys(report);
+    let periods = PERIODS.map(|period| (period.as_str(), period));
+    let tiers = tiers.map(|item| value::read_tiers(&item, report));
+    let per = per.and_then(|item: TomlValue<'_>| item.keyword(&periods, report));
     let at_most = at_most?.number(0..=MAX_BOOKINGS, report)?;
     Some(Cap {
         at_most: u32::try_from(at_most).ok()?,
-        per: per?,
+        period: per?,
         tiers: tiers.unwrap_or_default(),
     })
 }
 
 /// Whether there may be a member for whom this cap is the one that bites.
-fn decides(number: usize, caps: &[Cap], house: &[Cap]) -> bool {
+fn can_decide(number: usize, caps: &[Cap], global_caps: &[Cap]) -> bool {
     let cap = &caps[number];
-    let named = || caps.iter().chain(house).flat_map(|cap| &cap.tiers);
-    let tiers = named().map(|tier| Some(tier.as_str())).chain([None]);
-    let bites = |tier: Option<&str>| {
-        let own = strictest(caps.iter(), tier, cap.per);
-        own.is_some_and(|own| std::ptr::eq(own, cap))
-            && !as_strict(cap, house, tier, &[cap.per])
-            && !as_strict(cap, caps, tier, longer(cap.per))
-            && !as_strict(cap, house, tier, longer(cap.per))
+    let all_tiers = || caps.iter().chain(global_caps).flat_map(|cap| &cap.tiers);
+    let tiers = all_tiers().map(|tier| Some(tier.as_str())).chain([None]);
+    let applies = |tier: Option<&str>| {
+        let strictest_cap = strictest_cap(caps.iter(), tier, cap.period);
+        strictest_cap.is_some_and(|own| std::ptr::eq(own, cap))
+            && !is_as_strict(cap, global_caps, tier, &[cap.period])
+            && !is_as_strict(cap, caps, tier, containing_periods(cap.period))
+            && !is_as_strict(cap, global_caps, tier, containing_periods(cap.period))
     };
-    { tiers }.any(bites)
+    { tiers }.any(applies)
 }
 
 /// Periods that hold the whole of this one: fewer bookings in them are fewer in it.
-fn longer(per: Period) -> &'static [Period] {
+fn containing_periods(per: CapPeriod) -> &'static [CapPeriod] {
     match per {
-        Period::Day => &[Period::Week, Period::Month],
+        CapPeriod::Day => &[CapPeriod::Week, CapPeriod::Month],
         // A week can lie in two months, and what is open in any.
-        Period::Week | Period::Month | Period::Open => &[],
+        CapPeriod::Week | CapPeriod::Month | CapPeriod::Open => &[],
     }
 }
 
-fn as_strict(cap: &Cap, caps: &[Cap], tier: Option<&str>, periods: &[Period]) -> bool {
+fn is_as_strict(cap: &Cap, caps: &[Cap], tier: Option<&str>, periods: &[CapPeriod]) -> bool {
     periods
         .iter()
-        .filter_map(|per| strictest(caps.iter(), tier, *per))
+        .filter_map(|per| strictest_cap(caps.iter(), tier, *per))
         .any(|other| other.at_most <= cap.at_most)
 }
 
@@ -88,18 +88,18 @@ fn as_strict(cap: &Cap, caps: &[Cap], tier: Option<&str>, periods: &[Period]) ->
 mod tests {
     use super::*;
 
-    fn cap(at_most: u32, per: Period, tiers: &[&str]) -> Cap {
+    fn cap(at_most: u32, per: CapPeriod, tiers: &[&str]) -> Cap {
         Cap {
             at_most,
-            per,
+            period: per,
             tiers: tiers.iter().map(|tier| (*tier).to_owned()).collect(),
         }
     }
 
     #[test]
     fn a_cap_decides_when_somebody_can_run_into_it_first() {
-        let week = |at_most, tiers: &[&str]| cap(at_most, Period::Week, tiers);
-        let day = |at_most| cap(at_most, Period::Day, &[]);
+        let week = |at_most, tiers: &[&str]| cap(at_most, CapPeriod::Week, tiers);
+        let day = |at_most| cap(at_most, CapPeriod::Day, &[]);
         // the cap, those beside it, the house's, decides
         let rows = [
             (week(2, &[]), vec![], vec![], true),
@@ -116,9 +116,9 @@ mod tests {
             (day(3), vec![week(3, &[])], vec![], false),
             (day(3), vec![week(4, &[])], vec![], true),
             (day(3), vec![week(3, &[]), week(9, &["gold"])], vec![], true),
-            (day(3), vec![], vec![cap(3, Period::Month, &[])], false),
-            (week(3, &[]), vec![], vec![cap(3, Period::Month, &[])], true),
-            (week(3, &[]), vec![cap(3, Period::Open, &[])], vec![], true),
+            (day(3), vec![], vec![cap(3, CapPeriod::Month, &[])], false),
+            (week(3, &[]), vec![], vec![cap(3, CapPeriod::Month, &[])], true),
+            (week(3, &[]), vec![cap(3, CapPeriod::Open, &[])], vec![], true),
             (week(3, &[]), vec![], vec![week(3, &[])], false),
             (week(3, &[]), vec![], vec![week(4, &[])], true),
             (
@@ -128,10 +128,10 @@ mod tests {
                 true,
             ),
         ];
-        for (own, beside, house, expect) in rows {
-            let mut caps = vec![own];
-            caps.extend(beside);
-            assert_eq!(decides(0, &caps, &house), expect, "{caps:?} {house:?}");
+        for (first, others, global_caps, expect) in rows {
+            let mut caps = vec![first];
+            caps.extend(others);
+            assert_eq!(can_decide(0, &caps, &global_caps), expect, "{caps:?} {global_caps:?}");
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use reqwest::Url;
 
 use super::model::{Config, Dialect};
-use super::report::Report;
+use super::report::DiagnosticCollector;
 use crate::domain::time::Span;
 
 /// What an operator of the legacy interface must know. `config.toml` says it in the same words.
@@ -30,7 +30,7 @@ const WEB_HOSTS: [&str; 5] = [
 ];
 
 /// The hosted API.
-const HOSTED: &str = "api.cal.com";
+const HOSTED_API: &str = "api.cal.com";
 
 /// Up to this share of the rate limit there is room for whatever else uses the key.
 const MAX_BUDGET: u8 = 80;
@@ -43,15 +43,15 @@ const SHORTEST_POLL: Span = Span::seconds(5);
 const SHORTEST_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Looks at the whole.
-pub(super) fn check(config: &Config, report: &mut Report<'_>) {
+pub(super) fn check(config: &Config, report: &mut DiagnosticCollector<'_>) {
     let url = Url::parse(&config.calcom.base_url).ok();
     let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
     if let Some(url) = &url {
-        address(url, host, report);
+        check_address(url, host, report);
     }
-    dialect(config, host, report);
-    pace(config, host, report);
-    patience(config, report);
+    check_dialect(config, host, report);
+    check_request_rate(config, host, report);
+    check_timeouts(config, report);
     if config.policy.limits.declines.at_most == 0 {
         let problem = "with 0 nobody is ever declined".to_owned();
         let help = "what would be declined stays pending and is shown by `maitred plan`; give 1 or \
@@ -65,7 +65,7 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     }
 }
 
-fn address(url: &Url, host: &str, report: &mut Report<'_>) {
+fn check_address(url: &Url, host: &str, report: &mut DiagnosticCollector<'_>) {
     let key = "calcom.base-url";
     if url.scheme() == "http" && !is_local(host) {
         let problem = "the API key would cross the network unencrypted".to_owned();
@@ -95,11 +95,11 @@ pub(super) fn is_local(host: &str) -> bool {
         || host.ends_with(".localhost")
 }
 
-fn dialect(config: &Config, host: &str, report: &mut Report<'_>) {
+fn check_dialect(config: &Config, host: &str, report: &mut DiagnosticCollector<'_>) {
     match config.calcom.dialect {
         Dialect::V2 => {}
         Dialect::V1 => {
-            if host == HOSTED {
+            if host == HOSTED_API {
                 let problem = "the hosted service has had no v1 since 2026-04-08".to_owned();
                 report.warn("calcom.dialect", problem, "set dialect = \"v2\"");
             }
@@ -110,7 +110,7 @@ fn dialect(config: &Config, host: &str, report: &mut Report<'_>) {
     }
 }
 
-fn pace(config: &Config, host: &str, report: &mut Report<'_>) {
+fn check_request_rate(config: &Config, host: &str, report: &mut DiagnosticCollector<'_>) {
     let budget = config.calcom.budget;
     if budget > MAX_BUDGET {
         let problem = format!("{budget}% leaves next to nothing for others that use the key");
@@ -118,8 +118,8 @@ fn pace(config: &Config, host: &str, report: &mut Report<'_>) {
             often go over the limit; \"50%\" is safe";
         report.warn("calcom.budget", problem, help);
     }
-    let poll = config.schedule.poll.shortest();
-    if host == HOSTED && poll < SHORTEST_POLL {
+    let poll = config.schedule.poll.shortest_interval();
+    if host == HOSTED_API && poll < SHORTEST_POLL {
         let problem = "polling the hosted service this often uses up its limit".to_owned();
         let help = "it allows 120 calls in 60 s, and 60 of them at a budget of 50%; \"15s\" is \
             quick enough for a person who waits";
@@ -127,7 +127,7 @@ fn pace(config: &Config, host: &str, report: &mut Report<'_>) {
     }
 }
 
-fn patience(config: &Config, report: &mut Report<'_>) {
+fn check_timeouts(config: &Config, report: &mut DiagnosticCollector<'_>) {
     let calcom = &config.calcom;
     if calcom.timeout < SHORTEST_TIMEOUT {
         let problem = "calls may be given up that go on at the server".to_owned();
@@ -148,11 +148,11 @@ fn patience(config: &Config, report: &mut Report<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::model::SHIPPED;
+    use crate::config::model::SHIPPED_CONFIG;
 
     #[test]
-    fn the_shipped_text_tells_the_defects_of_v1_in_the_same_words() {
-        let words: Vec<&str> = SHIPPED
+    fn the_shipped_configuration_lists_the_v1_defects_word_for_word() {
+        let words: Vec<&str> = SHIPPED_CONFIG
             .split_whitespace()
             .filter(|word| *word != "#")
             .collect();
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stays_on_this_machine() {
+    fn local_hosts_are_recognized() {
         let rows = [
             ("localhost", true),
             ("cal.localhost", true),

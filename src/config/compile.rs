@@ -5,54 +5,54 @@ use std::collections::BTreeSet;
 use std::thread;
 
 use super::hush;
-use super::reader::Item;
-use super::report::Report;
+use super::reader::TomlValue;
+use super::report::DiagnosticCollector;
 use crate::domain::rule::diagnostic::RuleDiagnostic;
-use crate::domain::rule::expression::{Expression, STACK};
+use crate::domain::rule::expression::{Expression, MIN_STACK_BYTES};
 use crate::domain::rule::template::Template;
 
 /// The condition at the key. `lookups` are the names of the questions that it may use.
-pub(super) fn expression(
-    item: &Item<'_>,
+pub(super) fn compile_expression(
+    item: &TomlValue<'_>,
     lookups: &BTreeSet<String>,
-    report: &mut Report<'_>,
+    report: &mut DiagnosticCollector<'_>,
 ) -> Option<Expression> {
     let text = item.text("member.tier == 'gold'", report)?;
-    let compiled = deep(|| Expression::compile(text, lookups));
-    accept(item, text, compiled, report)
+    let compiled = compile_on_large_stack(|| Expression::compile(text, lookups));
+    report_failure(item, text, compiled, report)
 }
 
 /// The template at the key.
-pub(super) fn template(item: &Item<'_>, report: &mut Report<'_>) -> Option<Template> {
+pub(super) fn compile_template(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<Template> {
     let text = item.text("Your balance is {{ member.balance }}.", report)?;
-    let compiled = deep(|| Template::compile(text).map_err(|diagnostic| vec![diagnostic]));
-    accept(item, text, compiled, report)
+    let compiled = compile_on_large_stack(|| Template::compile(text).map_err(|diagnostic| vec![diagnostic]));
+    report_failure(item, text, compiled, report)
 }
 
-fn accept<T>(
-    item: &Item<'_>,
+fn report_failure<T>(
+    item: &TomlValue<'_>,
     text: &str,
     compiled: Result<T, Vec<RuleDiagnostic>>,
-    report: &mut Report<'_>,
+    report: &mut DiagnosticCollector<'_>,
 ) -> Option<T> {
     let diagnostics = match compiled {
         Ok(compiled) => return Some(compiled),
         Err(diagnostics) => diagnostics,
     };
     // Problems repeat words of the text.
-    let hidden = report.is_hushed() || hush::line(text);
+    let hidden = report.has_secret() || hush::line_has_secret(text);
     for diagnostic in diagnostics {
         let diagnostic = if hidden {
-            unnamed(diagnostic)
+            redact(diagnostic)
         } else {
             diagnostic
         };
-        report.rule_diagnostic(&item.path, text, diagnostic);
+        report.rule_error(&item.path, text, diagnostic);
     }
     None
 }
 
-fn unnamed(diagnostic: RuleDiagnostic) -> RuleDiagnostic {
+fn redact(diagnostic: RuleDiagnostic) -> RuleDiagnostic {
     RuleDiagnostic {
         problem: "there is a mistake in this text".to_owned(),
         help: "which one is not shown, as the file seems to hold a secret; take that out first"
@@ -62,11 +62,11 @@ fn unnamed(diagnostic: RuleDiagnostic) -> RuleDiagnostic {
 }
 
 /// Compiles on a stack that is large enough whoever asks.
-fn deep<T: Send>(
+fn compile_on_large_stack<T: Send>(
     compile: impl FnOnce() -> Result<T, Vec<RuleDiagnostic>> + Send,
 ) -> Result<T, Vec<RuleDiagnostic>> {
     thread::scope(|scope| {
-        let thread = thread::Builder::new().stack_size(STACK);
+        let thread = thread::Builder::new().stack_size(MIN_STACK_BYTES);
         let thread = match thread.spawn_scoped(scope, compile) {
             Ok(thread) => thread,
             Err(err) => {

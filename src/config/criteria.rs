@@ -3,14 +3,14 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::effect::{get, get_lasting};
+use super::effect::{read_effect_key, read_permanent_effect_key};
 use super::parse::set;
-use super::reader::{Item, Table};
-use super::report::Report;
+use super::reader::{TomlValue, TomlTable};
+use super::report::DiagnosticCollector;
 use super::{cap, lists, opening, price, rule, value};
-use crate::domain::criteria::house::House;
-use crate::domain::criteria::opening::Opening;
-use crate::domain::criteria::terms::{AccountDetails, AnswerTooMany, Criteria, Notice, WhoseClock};
+use crate::domain::criteria::house::GlobalPolicy;
+use crate::domain::criteria::opening::TimeWindow;
+use crate::domain::criteria::terms::{AccountDetails, TooManyRequestsReply, Criteria, NoticeBounds, ZoneSource};
 use crate::domain::id::{EventTypeKey, MAX_NAME};
 use crate::domain::time::Span;
 
@@ -26,35 +26,35 @@ const MAX_PER_DAY: u64 = 10_000;
 
 /// What the keys of the gate's table say. `guarded` are its event types.
 pub(super) fn read(
-    table: &mut Table<'_>,
-    guarded: &[EventTypeKey],
-    house: &House,
-    report: &mut Report<'_>,
+    table: &mut TomlTable<'_>,
+    gate_event_types: &[EventTypeKey],
+    global_policy: &GlobalPolicy,
+    report: &mut DiagnosticCollector<'_>,
 ) -> Criteria {
     let mut criteria = Criteria {
-        prices: price::get(table, guarded, report),
-        caps: cap::get(table, &house.caps, report),
+        prices: price::read_prices(table, gate_event_types, report),
+        caps: cap::read_caps(table, &global_policy.caps, report),
         ..Criteria::default()
     };
-    get(table, "over-cap", &mut criteria.over_cap, report);
+    read_effect_key(table, "over-cap", &mut criteria.on_over_cap, report);
     if let Some(item) = table.get("notice", report) {
-        set(&mut criteria.notice, notice(&item, report));
+        set(&mut criteria.notice, read_notice(&item, report));
     }
-    get_lasting(table, "notice-missed", &mut criteria.notice_missed, report);
+    read_permanent_effect_key(table, "notice-missed", &mut criteria.on_notice_missed, report);
     if let Some(list) = table.get("hours", report) {
-        criteria.hours = hours(&list, report);
+        criteria.hours = read_hours(&list, report);
     }
-    get_lasting(table, "outside-hours", &mut criteria.outside_hours, report);
+    read_permanent_effect_key(table, "outside-hours", &mut criteria.on_outside_hours, report);
     if let Some(item) = table.get("time-zone", report) {
-        let words = [("house", WhoseClock::House), ("booker", WhoseClock::Booker)];
-        set(&mut criteria.clock, item.word(&words, report));
+        let words = [("house", ZoneSource::House), ("booker", ZoneSource::Booker)];
+        set(&mut criteria.clock, item.keyword(&words, report));
     }
-    lists(table, house, &mut criteria, report);
-    criteria.requests_per_day = requests_per_day(table, report);
-    if let (Some(own), Some(all)) = (criteria.requests_per_day, house.requests_per_day)
-        && own >= all
+    read_lists(table, global_policy, &mut criteria, report);
+    criteria.requests_per_day = read_requests_per_day(table, report);
+    if let (Some(gate_limit), Some(global_limit)) = (criteria.requests_per_day, global_policy.requests_per_day)
+        && gate_limit >= global_limit
     {
-        let problem = format!("this never decides: house.requests-per-day is {all}");
+        let problem = format!("this never decides: house.requests-per-day is {global_limit}");
         let path = format!("{}.requests-per-day", table.path());
         report.warn(
             &path,
@@ -62,86 +62,86 @@ pub(super) fn read(
             "the stricter counts: make it lower, or leave it out",
         );
     }
-    let slot = &mut criteria.too_many_requests;
-    get_lasting(table, "too-many-requests", slot, report);
+    let slot = &mut criteria.on_too_many_requests;
+    read_permanent_effect_key(table, "too-many-requests", slot, report);
     if let Some(item) = table.get("answer-too-many", report) {
         let words = [
-            ("once", AnswerTooMany::Once),
-            ("each", AnswerTooMany::Each),
-            ("never", AnswerTooMany::Never),
+            ("once", TooManyRequestsReply::Once),
+            ("each", TooManyRequestsReply::Each),
+            ("never", TooManyRequestsReply::Never),
         ];
-        set(&mut criteria.answer_too_many, item.word(&words, report));
+        set(&mut criteria.too_many_requests_reply, item.keyword(&words, report));
     }
     if let Some(item) = table.get("pin", report) {
-        criteria.pin = pin(&item, report);
+        criteria.pin = read_pin(&item, report);
     }
-    get(table, "wrong-pin", &mut criteria.wrong_pin, report);
+    read_effect_key(table, "wrong-pin", &mut criteria.on_wrong_pin, report);
     if let Some(item) = table.get("account-details", report) {
         let words = [
-            ("proven", AccountDetails::Proven),
+            ("proven", AccountDetails::ProvenMember),
             ("always", AccountDetails::Always),
         ];
-        set(&mut criteria.account_details, item.word(&words, report));
+        set(&mut criteria.account_details, item.keyword(&words, report));
     }
     if let Some(list) = table.get("rule", report) {
-        criteria.rules = rule::read(&list, "[[gate.rule]]", house, report);
+        criteria.rules = rule::read(&list, "[[gate.rule]]", global_policy, report);
     }
     criteria
 }
 
-fn lists(table: &mut Table<'_>, house: &House, criteria: &mut Criteria, report: &mut Report<'_>) {
-    let folding = &house.folding;
-    let allow = lists::get(table, "allow", folding, house.zone, report);
-    get(table, "not-allowed", &mut criteria.not_allowed, report);
-    let block = lists::get(table, "block", folding, house.zone, report);
-    get(table, "blocked", &mut criteria.blocked, report);
-    criteria.block = lists::plain(block);
-    lists::contradictions(&allow, &[&criteria.block, &house.block], folding, report);
-    criteria.allow = lists::plain(allow);
+fn read_lists(table: &mut TomlTable<'_>, global_policy: &GlobalPolicy, criteria: &mut Criteria, report: &mut DiagnosticCollector<'_>) {
+    let folding = &global_policy.address_normalization;
+    let allow = lists::read_list(table, "allow", folding, global_policy.zone, report);
+    read_effect_key(table, "not-allowed", &mut criteria.on_not_allowed, report);
+    let block = lists::read_list(table, "block", folding, global_policy.zone, report);
+    read_effect_key(table, "blocked", &mut criteria.on_blocked, report);
+    criteria.block = lists::without_paths(block);
+    lists::warn_of_contradictions(&allow, &[&criteria.block, &global_policy.block], folding, report);
+    criteria.allow = lists::without_paths(allow);
 }
 
-fn notice(item: &Item<'_>, report: &mut Report<'_>) -> Option<Notice> {
+fn read_notice(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<NoticeBounds> {
     if item.as_table().is_none() {
         item.table("{ at-least = \"24h\", at-most = \"60days\" }", report);
         return None;
     }
-    let span = |item: &Item<'_>, report: &mut Report<'_>| value::span(item, NOTICE, report);
-    let (at_least, at_most) = value::range(item, &span, report)?;
-    Some(Notice {
+    let span = |item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>| value::read_span(item, NOTICE, report);
+    let (at_least, at_most) = value::read_range(item, &span, report)?;
+    Some(NoticeBounds {
         // No notice at all is always given.
         at_least: at_least.filter(|least| *least > Span::zero()),
         at_most,
     })
 }
 
-fn hours(list: &Item<'_>, report: &mut Report<'_>) -> Vec<Opening> {
+fn read_hours(list: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Vec<TimeWindow> {
     let example = "{ weekdays = [\"mon-fri\"], hours = \"08:00-18:00\" }";
     let mut hours = Vec::new();
     for mut row in list.rows(example, MAX_HOURS, report) {
-        let before = report.errors();
+        let before = report.error_count();
         let opening = opening::read(&mut row, report);
-        if opening == Opening::ALWAYS && report.errors() == before {
+        if opening == TimeWindow::ALWAYS && report.error_count() == before {
             let problem = "this is at any time, so that the hours exclude nothing".to_owned();
             report.warn(row.path(), problem, format!("for example {example}"));
         }
-        row.close(report);
+        row.report_unknown_keys(report);
         hours.push(opening);
     }
     hours
 }
 
 /// The limit; 0 is none.
-pub(super) fn requests_per_day(table: &mut Table<'_>, report: &mut Report<'_>) -> Option<u32> {
+pub(super) fn read_requests_per_day(table: &mut TomlTable<'_>, report: &mut DiagnosticCollector<'_>) -> Option<u32> {
     let item = table.get("requests-per-day", report)?;
     let number = item.number(0..=MAX_PER_DAY, report)?;
     u32::try_from(number).ok().filter(|number| *number > 0)
 }
 
 /// The slug of a booking question; an empty text is none.
-fn pin(item: &Item<'_>, report: &mut Report<'_>) -> Option<String> {
+fn read_pin(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<String> {
     let text = item.text("pin", report)?;
-    let strange = |c: char| c.is_whitespace() || c.is_control();
-    if text.len() > MAX_NAME || text.contains(strange) {
+    let is_forbidden = |c: char| c.is_whitespace() || c.is_control();
+    if text.len() > MAX_NAME || text.contains(is_forbidden) {
         let problem = format!(
             "{} is no identifier of a booking question",
             report.show(text)

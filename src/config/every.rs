@@ -26,16 +26,16 @@ const MAX_CHANGES: usize = 1_000;
 
 /// A rhythm.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Every {
+pub enum Recurrence {
     /// That long after the last time. Never zero.
     Span(Span),
     /// Whenever the clock on the wall of the zone shows a time that matches.
-    Cron { expression: Expression, zone: Tz },
+    Cron { expression: CronExpression, zone: Tz },
 }
 
 /// A cron expression of five or six fields that comes round; with six, the first is seconds.
 #[derive(Clone)]
-pub struct Expression {
+pub struct CronExpression {
     /// As it was written.
     text: String,
     /// On the heap: it is twenty times as large as a span.
@@ -44,34 +44,34 @@ pub struct Expression {
 
 /// Why a text is not a cron expression that can be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ExpressionError {
+pub enum CronExpressionError {
     #[error("is longer than {MAX_EXPRESSION} bytes")]
     TooLong,
     #[error("is no cron expression: it has {0} of the five or six fields")]
-    Fields(usize),
+    WrongFieldCount(usize),
     #[error("is no cron expression: the field for the {0} is wrong")]
-    Field(&'static str),
+    WrongField(&'static str),
     #[error("is a cron expression that never comes round")]
-    Never,
+    NeverDue,
 }
 
-impl Expression {
+impl CronExpression {
     /// # Errors
     /// When the text is no such expression, or there is no day on which it is due.
-    pub fn parse(text: &str) -> Result<Self, ExpressionError> {
+    pub fn parse(text: &str) -> Result<Self, CronExpressionError> {
         if text.len() > MAX_EXPRESSION {
-            return Err(ExpressionError::TooLong);
+            return Err(CronExpressionError::TooLong);
         }
-        let cron = read(text).ok_or_else(|| wrong_field(text))?;
+        let cron = parse_cron(text).ok_or_else(|| find_wrong_field(text))?;
         let expression = Self {
             text: text.trim().to_owned(),
             cron: Box::new(cron),
         };
         // The calendar repeats after 400 years, and croner searches for thousands.
         let utc = FixedOffset::east_opt(0).expect("zero is a valid offset");
-        match expression.matching(Time::UNIX_EPOCH, utc) {
+        match expression.next_match_at_offset(Time::UNIX_EPOCH, utc) {
             Some(_) => Ok(expression),
-            None => Err(ExpressionError::Never),
+            None => Err(CronExpressionError::NeverDue),
         }
     }
 
@@ -80,7 +80,7 @@ impl Expression {
     }
 
     /// The first match after the instant, were the offset to stay as it is.
-    fn matching(&self, after: Time, offset: FixedOffset) -> Option<Time> {
+    fn next_match_at_offset(&self, after: Time, offset: FixedOffset) -> Option<Time> {
         self.cron
             .find_next_occurrence(&after.with_timezone(&offset), false)
             .ok()
@@ -88,19 +88,19 @@ impl Expression {
     }
 }
 
-impl PartialEq for Expression {
+impl PartialEq for CronExpression {
     fn eq(&self, other: &Self) -> bool {
         self.text == other.text
     }
 }
 
-impl fmt::Debug for Expression {
+impl fmt::Debug for CronExpression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.text.fmt(f)
     }
 }
 
-impl Every {
+impl Recurrence {
     /// When it is due next: never before `now`; equal to `now` when it is due at once, whatever was
     /// missed meanwhile. `last` is when it was done last.
     ///
@@ -125,23 +125,23 @@ impl Every {
             Self::Cron { expression, zone } => {
                 // Without a last time, a match at this very instant counts.
                 let after = last.unwrap_or(now - Span::milliseconds(1)).trunc_subsecs(0);
-                next_match(expression, *zone, after).map_or(Time::MAX_UTC, |due| due.max(now))
+                find_next_match(expression, *zone, after).map_or(Time::MAX_UTC, |due| due.max(now))
             }
         }
     }
 
     /// The shortest time between two dues, as far as a few tell.
-    pub fn shortest(&self) -> Span {
+    pub fn shortest_interval(&self) -> Span {
         /// Enough to see the gap within a minute and between minutes.
-        const LOOKED_AT: usize = 70;
+        const SAMPLES: usize = 70;
         match self {
             Self::Span(span) => *span,
             Self::Cron { expression, .. } => {
                 let utc = FixedOffset::east_opt(0).expect("zero is a valid offset");
                 let mut at = Time::UNIX_EPOCH;
                 let mut shortest = Span::MAX;
-                for round in 0..LOOKED_AT {
-                    let Some(next) = expression.matching(at, utc) else {
+                for round in 0..SAMPLES {
+                    let Some(next) = expression.next_match_at_offset(at, utc) else {
                         break;
                     };
                     if round > 0 {
@@ -155,7 +155,7 @@ impl Every {
     }
 }
 
-impl fmt::Display for Every {
+impl fmt::Display for Recurrence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Span(span) => {
@@ -171,54 +171,54 @@ impl fmt::Display for Every {
 ///
 /// # Errors
 /// When there is none of that name.
-pub fn zone(name: &str) -> Result<Tz, chrono_tz::ParseError> {
+pub fn parse_zone(name: &str) -> Result<Tz, chrono_tz::ParseError> {
     Tz::from_str(name)
 }
 
 /// The parser's own words would not help whoever wrote the expression; see `wrong_field`.
-fn read(text: &str) -> Option<Cron> {
+fn parse_cron(text: &str) -> Option<Cron> {
     let parser = CronParser::builder().year(Year::Disallowed).build();
     parser.parse(text).ok()
 }
 
 /// What is wrong with a text that was not understood: the first field that cannot stand among
 /// stars.
-fn wrong_field(text: &str) -> ExpressionError {
+fn find_wrong_field(text: &str) -> CronExpressionError {
     const NAMES: [&str; 6] = ["second", "minute", "hour", "day", "month", "weekday"];
     let fields: Vec<&str> = text.split_whitespace().collect();
     if !(5..=NAMES.len()).contains(&fields.len()) {
-        return ExpressionError::Fields(fields.len());
+        return CronExpressionError::WrongFieldCount(fields.len());
     }
     let names = &NAMES[NAMES.len() - fields.len()..];
     let wrong = names.iter().enumerate().find(|(at, _)| {
         let mut stars = vec!["*"; fields.len()];
         stars[*at] = fields[*at];
-        read(&stars.join(" ")).is_none()
+        parse_cron(&stars.join(" ")).is_none()
     });
     match wrong {
-        Some((_, name)) => ExpressionError::Field(name),
-        None => ExpressionError::Fields(fields.len()),
+        Some((_, name)) => CronExpressionError::WrongField(name),
+        None => CronExpressionError::WrongFieldCount(fields.len()),
     }
 }
 
 /// The first instant after `after` at which the expression is due, with whole seconds.
-fn next_match(expression: &Expression, zone: Tz, after: Time) -> Option<Time> {
-    let single = expression.cron.determine_job_type() == croner::JobType::FixedTime;
+fn find_next_match(expression: &CronExpression, zone: Tz, after: Time) -> Option<Time> {
+    let is_fixed_time = expression.cron.determine_job_type() == croner::JobType::FixedTime;
     let mut after = after;
     for _ in 0..MAX_CHANGES {
         let offset = offset_at(zone, after);
-        let due = expression.matching(after, offset)?;
-        match next_change(zone, after, due) {
-            None if single && is_repeat(zone, due) => after = due,
+        let due = expression.next_match_at_offset(after, offset)?;
+        match find_offset_change(zone, after, due) {
+            None if is_fixed_time && is_repeat(zone, due) => after = due,
             None => return Some(due),
             Some(change) => {
-                if swallows(expression, zone, change) {
+                if skips_match(expression, zone, change) {
                     return Some(change);
                 }
                 // The first instant of the new stretch counts as well.
                 after = change - Span::seconds(1);
-                let at_change = expression.matching(after, offset_at(zone, change));
-                if at_change == Some(change) && !(single && is_repeat(zone, change)) {
+                let at_change = expression.next_match_at_offset(after, offset_at(zone, change));
+                if at_change == Some(change) && !(is_fixed_time && is_repeat(zone, change)) {
                     return Some(change);
                 }
                 after = change;
@@ -229,28 +229,28 @@ fn next_match(expression: &Expression, zone: Tz, after: Time) -> Option<Time> {
 }
 
 /// The first instant in `(after, until]` at which the offset is another than at `after`.
-fn next_change(zone: Tz, after: Time, until: Time) -> Option<Time> {
+fn find_offset_change(zone: Tz, after: Time, until: Time) -> Option<Time> {
     let offset = offset_at(zone, after);
-    let (mut same, mut other) = (after, after);
-    while offset_at(zone, other) == offset {
-        same = other;
-        if same >= until {
+    let (mut before_change, mut at_change) = (after, after);
+    while offset_at(zone, at_change) == offset {
+        before_change = at_change;
+        if before_change >= until {
             return None;
         }
-        other = same.checked_add_signed(STRIDE)?.min(until);
+        at_change = before_change.checked_add_signed(STRIDE)?.min(until);
     }
-    while other - same > Span::seconds(1) {
-        let middle = (same + (other - same) / 2).trunc_subsecs(0);
+    while at_change - before_change > Span::seconds(1) {
+        let middle = (before_change + (at_change - before_change) / 2).trunc_subsecs(0);
         match offset_at(zone, middle) == offset {
-            true => same = middle,
-            false => other = middle,
+            true => before_change = middle,
+            false => at_change = middle,
         }
     }
-    Some(other)
+    Some(at_change)
 }
 
 /// Whether clocks go forward at the instant, and the expression matches a time that they skip.
-fn swallows(expression: &Expression, zone: Tz, change: Time) -> bool {
+fn skips_match(expression: &CronExpression, zone: Tz, change: Time) -> bool {
     let before = offset_at(zone, change - Span::seconds(1));
     let skipped = offset_at(zone, change).local_minus_utc() - before.local_minus_utc();
     if skipped <= 0 {
@@ -258,7 +258,7 @@ fn swallows(expression: &Expression, zone: Tz, change: Time) -> bool {
     }
     // What the old clock would have shown from the change on is what nobody saw.
     expression
-        .matching(change - Span::seconds(1), before)
+        .next_match_at_offset(change - Span::seconds(1), before)
         .is_some_and(|at| at < change + Span::seconds(i64::from(skipped)))
 }
 
@@ -278,32 +278,32 @@ fn offset_at(zone: Tz, at: Time) -> FixedOffset {
 mod tests {
     use super::*;
 
-    fn at(text: &str) -> Time {
+    fn parse_time(text: &str) -> Time {
         text.parse().expect("the row holds an RFC 3339 time")
     }
 
-    fn cron(expression: &str, zone: Tz) -> Every {
-        Every::Cron {
-            expression: Expression::parse(expression).expect("the row holds an expression"),
+    fn cron_recurrence(expression: &str, zone: Tz) -> Recurrence {
+        Recurrence::Cron {
+            expression: CronExpression::parse(expression).expect("the row holds an expression"),
             zone,
         }
     }
 
     /// The next few dues after the instant, in UTC.
-    fn dues(every: &Every, after: &str, number: usize) -> Vec<String> {
-        let mut last = at(after);
-        let mut dues = Vec::new();
+    fn next_due_times(recurrence: &Recurrence, after: &str, number: usize) -> Vec<String> {
+        let mut last = parse_time(after);
+        let mut due_times = Vec::new();
         for _ in 0..number {
-            last = every.next_after(Some(last), last);
-            dues.push(last.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true));
+            last = recurrence.next_after(Some(last), last);
+            due_times.push(last.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true));
         }
-        dues
+        due_times
     }
 
     #[test]
-    fn spans() {
-        let every = Every::Span(Span::seconds(15));
-        let now = at("2026-11-24T12:00:00Z");
+    fn spans_are_due_from_the_last_run() {
+        let recurrence = Recurrence::Span(Span::seconds(15));
+        let now = parse_time("2026-11-24T12:00:00Z");
         let rows = [
             ("never done: at once", None, 0),
             ("just done", Some(0), 15),
@@ -318,16 +318,16 @@ mod tests {
         ];
         for (why, last, expect) in rows {
             let last = last.map(|seconds| now + Span::seconds(seconds));
-            let due = every.next_after(last, now);
+            let due = recurrence.next_after(last, now);
             assert_eq!(due - now, Span::seconds(expect), "{why}");
         }
         let last = Some(Time::MAX_UTC);
-        assert_eq!(every.next_after(last, Time::MAX_UTC), Time::MAX_UTC);
+        assert_eq!(recurrence.next_after(last, Time::MAX_UTC), Time::MAX_UTC);
     }
 
     #[test]
-    fn expressions() {
-        let every = cron("*/10 * * * *", Tz::UTC);
+    fn cron_expressions_are_due_at_their_next_match() {
+        let recurrence = cron_recurrence("*/10 * * * *", Tz::UTC);
         let rows = [
             // (last, now, expect)
             (None, "12:00:00Z", "12:00:00Z"),
@@ -339,14 +339,14 @@ mod tests {
             (Some("18:00:00Z"), "12:03:00Z", "12:03:00Z"),
         ];
         for (last, now, expect) in rows {
-            let day = |time: &str| at(&format!("2026-11-24T{time}"));
-            let due = every.next_after(last.map(day), day(now));
+            let day = |time: &str| parse_time(&format!("2026-11-24T{time}"));
+            let due = recurrence.next_after(last.map(day), day(now));
             assert_eq!(due, day(expect), "{last:?} {now}");
         }
     }
 
     #[test]
-    fn clock_changes() {
+    fn cron_expressions_across_clock_changes() {
         let berlin = Tz::Europe__Berlin;
         let new_york = Tz::America__New_York;
         let lord_howe = Tz::Australia__Lord_Howe;
@@ -444,7 +444,7 @@ mod tests {
             ),
         ];
         for (expression, zone, after, expect) in rows {
-            let found = dues(&cron(expression, zone), after, expect.len());
+            let found = next_due_times(&cron_recurrence(expression, zone), after, expect.len());
             for (found, expect) in found.iter().zip(expect) {
                 assert!(
                     found.ends_with(expect),
@@ -455,22 +455,22 @@ mod tests {
     }
 
     /// Every due of the stretch, found by looking at the clock on the wall minute by minute.
-    fn dues_by_minute(expression: &Expression, zone: Tz, from: Time, minutes: i64) -> Vec<Time> {
+    fn due_times_by_minute(expression: &CronExpression, zone: Tz, from: Time, minutes: i64) -> Vec<Time> {
         let cron = &expression.cron;
-        let single = cron.determine_job_type() == croner::JobType::FixedTime;
+        let is_fixed_time = cron.determine_job_type() == croner::JobType::FixedTime;
         let wall = |at: Time| at.with_timezone(&zone).naive_local();
-        let shows = |wall: NaiveDateTime| cron.is_time_matching(&wall.and_utc()).unwrap();
+        let matches = |wall: NaiveDateTime| cron.is_time_matching(&wall.and_utc()).unwrap();
         let minute = Span::minutes(1);
         let is_due = |at: Time| {
             let mut skipped = wall(at - minute) + minute;
             while skipped < wall(at) {
-                if shows(skipped) {
+                if matches(skipped) {
                     return true;
                 }
                 skipped += minute;
             }
             let mut before = (1..180).map(|n| wall(at - minute * n));
-            shows(wall(at)) && !(single && before.any(|shown| shown == wall(at)))
+            matches(wall(at)) && !(is_fixed_time && before.any(|shown| shown == wall(at)))
         };
         (1..minutes)
             .map(|n| from + minute * i32::try_from(n).unwrap())
@@ -506,23 +506,23 @@ mod tests {
             .iter()
             .flat_map(|expression| changes.iter().map(move |change| (*expression, *change)))
         {
-            let expression = Expression::parse(expression).unwrap();
-            let from = at(from);
-            let slow = dues_by_minute(&expression, zone, from, 3 * 24 * 60);
+            let expression = CronExpression::parse(expression).unwrap();
+            let from = parse_time(from);
+            let slow = due_times_by_minute(&expression, zone, from, 3 * 24 * 60);
             let last = *slow
                 .last()
                 .expect("each is due at least once in three days");
             let mut quick = Vec::new();
             let mut after = from;
             while after < last {
-                after = next_match(&expression, zone, after).unwrap();
+                after = find_next_match(&expression, zone, after).unwrap();
                 quick.push(after);
             }
             assert_eq!(quick, slow, "{expression:?} {zone}");
             for start in (0..48).map(|n| from + Span::minutes(41) * n) {
                 let expect = slow.iter().find(|due| **due > start).copied();
                 if expect.is_some() {
-                    let found = next_match(&expression, zone, start);
+                    let found = find_next_match(&expression, zone, start);
                     assert_eq!(found, expect, "{expression:?} {zone} {start}");
                 }
             }
@@ -531,25 +531,25 @@ mod tests {
 
     #[test]
     fn a_leap_day_is_found_across_many_clock_changes() {
-        let every = cron("0 12 29 2 *", Tz::Europe__Berlin);
+        let recurrence = cron_recurrence("0 12 29 2 *", Tz::Europe__Berlin);
         assert_eq!(
-            dues(&every, "2096-03-01T00:00:00Z", 1),
+            next_due_times(&recurrence, "2096-03-01T00:00:00Z", 1),
             ["2104-02-29T11:00:00Z"]
         );
     }
 
     #[test]
-    fn it_always_moves_on() {
+    fn the_next_due_time_is_always_later() {
         for zone in [
             Tz::Europe__Berlin,
             Tz::America__New_York,
             Tz::Australia__Lord_Howe,
         ] {
-            let every = cron("*/7 * * * *", zone);
-            let mut last = at("2026-03-28T00:00:00Z");
-            let end = at("2026-03-30T00:00:00Z");
+            let recurrence = cron_recurrence("*/7 * * * *", zone);
+            let mut last = parse_time("2026-03-28T00:00:00Z");
+            let end = parse_time("2026-03-30T00:00:00Z");
             while last < end {
-                let due = every.next_after(Some(last), last);
+                let due = recurrence.next_after(Some(last), last);
                 assert!(
                     due > last && due - last <= Span::minutes(7),
                     "{zone} {last}"
@@ -560,23 +560,23 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_expression() {
+    fn malformed_expressions_are_refused() {
         let rows = [
-            ("", ExpressionError::Fields(0)),
-            ("@often", ExpressionError::Fields(1)),
-            ("* * * *", ExpressionError::Fields(4)),
-            ("* * * * * * *", ExpressionError::Fields(7)),
-            ("61 * * * *", ExpressionError::Field("minute")),
-            ("61 * * * * *", ExpressionError::Field("second")),
-            ("* * * 13 *", ExpressionError::Field("month")),
-            ("0 9 * * FREITAG", ExpressionError::Field("weekday")),
-            ("a b c d e", ExpressionError::Field("minute")),
-            ("0 0 30 2 *", ExpressionError::Never),
-            ("0 0 31 4,6,9,11 *", ExpressionError::Never),
-            (&"* ".repeat(150), ExpressionError::TooLong),
+            ("", CronExpressionError::WrongFieldCount(0)),
+            ("@often", CronExpressionError::WrongFieldCount(1)),
+            ("* * * *", CronExpressionError::WrongFieldCount(4)),
+            ("* * * * * * *", CronExpressionError::WrongFieldCount(7)),
+            ("61 * * * *", CronExpressionError::WrongField("minute")),
+            ("61 * * * * *", CronExpressionError::WrongField("second")),
+            ("* * * 13 *", CronExpressionError::WrongField("month")),
+            ("0 9 * * FREITAG", CronExpressionError::WrongField("weekday")),
+            ("a b c d e", CronExpressionError::WrongField("minute")),
+            ("0 0 30 2 *", CronExpressionError::NeverDue),
+            ("0 0 31 4,6,9,11 *", CronExpressionError::NeverDue),
+            (&"* ".repeat(150), CronExpressionError::TooLong),
         ];
         for (text, expect) in rows {
-            assert_eq!(Expression::parse(text), Err(expect), "{text}");
+            assert_eq!(CronExpression::parse(text), Err(expect), "{text}");
         }
         for text in [
             "* * * * *",
@@ -585,12 +585,12 @@ mod tests {
             "@daily",
             "5 4 3 2 1 0",
         ] {
-            assert!(Expression::parse(text).is_ok(), "{text}");
+            assert!(CronExpression::parse(text).is_ok(), "{text}");
         }
     }
 
     #[test]
-    fn the_shortest_gap() {
+    fn the_shortest_interval_is_found() {
         let rows = [
             ("* * * * * *", 1),
             ("0,3 * * * * *", 3),
@@ -600,7 +600,7 @@ mod tests {
         ];
         for (expression, seconds) in rows {
             assert_eq!(
-                cron(expression, Tz::UTC).shortest(),
+                cron_recurrence(expression, Tz::UTC).shortest_interval(),
                 Span::seconds(seconds),
                 "{expression}"
             );

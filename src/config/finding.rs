@@ -16,7 +16,7 @@ pub enum Severity {
 }
 
 impl Severity {
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Error => "error",
             Self::Warning => "warning",
@@ -26,14 +26,14 @@ impl Severity {
 
 /// One thing that is wrong, or may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
+pub struct Diagnostic {
     pub severity: Severity,
     /// The file it stands in.
     pub file: String,
     /// The key, as a path from the top: `gate[1].cost`, counted from 0. Empty when it is none's.
     pub key: String,
     /// `None` when it stands nowhere: something is missing, or a default does not fit the rest.
-    pub place: Option<Place>,
+    pub position: Option<Position>,
     /// What is wrong, as a lower-case fragment.
     pub problem: String,
     /// What to do about it.
@@ -42,7 +42,7 @@ pub struct Finding {
 
 /// Where in the file; both count from 1, the column in characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct Position {
     pub line: usize,
     pub column: usize,
     /// `None` when the file seems to hold a secret: then no line of it is shown.
@@ -56,24 +56,24 @@ pub struct Excerpt {
     /// How many characters stand before what is meant.
     pub before: usize,
     /// How many characters are meant; at least one.
-    pub width: usize,
+    pub mark_width: usize,
 }
 
-impl fmt::Display for Finding {
+impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let line = self.place.as_ref().map(|place| place.line);
+        let line = self.position.as_ref().map(|place| place.line);
         let gutter = line.map_or(1, |line| line.to_string().len());
-        write!(f, "{}: {}", self.severity.word(), self.problem)?;
+        write!(f, "{}: {}", self.severity.as_str(), self.problem)?;
         write!(f, "\n{:gutter$}--> {}", "", self.file)?;
-        if let Some(place) = &self.place {
-            write!(f, ":{}:{}", place.line, place.column)?;
+        if let Some(position) = &self.position {
+            write!(f, ":{}:{}", position.line, position.column)?;
         }
         if !self.key.is_empty() {
             write!(f, " ({})", self.key)?;
         }
-        if let Some(place) = &self.place {
-            let line = place.line;
-            match &place.excerpt {
+        if let Some(position) = &self.position {
+            let line = position.line;
+            match &position.excerpt {
                 Some(excerpt) => excerpt.write(f, line, gutter)?,
                 None => write!(f, "\n{line} | (not shown: the file seems to hold a secret)")?,
             }
@@ -84,11 +84,11 @@ impl fmt::Display for Finding {
 
 impl Excerpt {
     fn write(&self, f: &mut fmt::Formatter<'_>, line: usize, gutter: usize) -> fmt::Result {
-        let caret = "^".repeat(self.width);
-        let before = self.before;
+        let caret = "^".repeat(self.mark_width);
+        let mark_start = self.before;
         write!(
             f,
-            "\n{:gutter$} |\n{line} | {}\n{:gutter$} | {:before$}{caret}",
+            "\n{:gutter$} |\n{line} | {}\n{:gutter$} | {:mark_start$}{caret}",
             "", self.text, "", ""
         )
     }
@@ -96,9 +96,9 @@ impl Excerpt {
 
 /// All that is wrong with one configuration, in the order of the file; at least one is an error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub struct Findings(pub Vec<Finding>);
+pub struct Diagnostics(pub Vec<Diagnostic>);
 
-impl fmt::Display for Findings {
+impl fmt::Display for Diagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for finding in self.0.iter().take(MAX_SHOWN) {
             write!(f, "{finding}\n\n")?;
@@ -106,15 +106,15 @@ impl fmt::Display for Findings {
         if let Some(more) = self.0.len().checked_sub(MAX_SHOWN).filter(|n| *n > 0) {
             write!(f, "and {more} more\n\n")?;
         }
-        f.write_str(&tally(&self.0))
+        f.write_str(&summarize_counts(&self.0))
     }
 }
 
 /// The findings in numbers: "2 errors, 1 warning".
-pub fn tally(findings: &[Finding]) -> String {
-    let count = |severity| findings.iter().filter(|f| f.severity == severity).count();
-    let errors = counted(count(Severity::Error), "error");
-    let warnings = counted(count(Severity::Warning), "warning");
+pub fn summarize_counts(diagnostics: &[Diagnostic]) -> String {
+    let count = |severity| diagnostics.iter().filter(|f| f.severity == severity).count();
+    let errors = pluralize(count(Severity::Error), "error");
+    let warnings = pluralize(count(Severity::Warning), "warning");
     match (errors, warnings) {
         (Some(errors), Some(warnings)) => format!("{errors}, {warnings}"),
         (Some(one), None) | (None, Some(one)) => one,
@@ -122,7 +122,7 @@ pub fn tally(findings: &[Finding]) -> String {
     }
 }
 
-fn counted(number: usize, word: &str) -> Option<String> {
+fn pluralize(number: usize, word: &str) -> Option<String> {
     match number {
         0 => None,
         1 => Some(format!("1 {word}")),

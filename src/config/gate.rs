@@ -5,80 +5,80 @@ use std::time::Duration;
 
 use super::model;
 use super::parse::set;
-use super::reader::{Item, Table};
-use super::report::Report;
+use super::reader::{TomlValue, TomlTable};
+use super::report::DiagnosticCollector;
 use super::{criteria, effect, terms, value};
-use crate::domain::criteria::house::House;
+use crate::domain::criteria::house::GlobalPolicy;
 use crate::domain::decision::MAX_CREDITS;
-use crate::domain::gate::{Gate, Unanswered};
+use crate::domain::gate::{Gate, OnUnanswered};
 use crate::domain::id::{EventTypeId, EventTypeKey, MAX_NAME};
 use crate::domain::time::Span;
 
 /// How long before its start an unanswered request may be declined.
-const LEAD: RangeInclusive<Duration> =
+const DECLINE_LEAD: RangeInclusive<Duration> =
     Duration::from_secs(0)..=Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Gates that a house may have: each request looks through them for its own.
 const MAX_GATES: usize = 1_000;
 
 /// All gates, in the order of the file.
-pub(super) fn read(list: &Item<'_>, house: &House, report: &mut Report<'_>) -> Vec<Gate> {
-    let mut seen = Seen::default();
+pub(super) fn read(list: &TomlValue<'_>, global_policy: &GlobalPolicy, report: &mut DiagnosticCollector<'_>) -> Vec<Gate> {
+    let mut earlier = EarlierGates::default();
     let tables = list.sections("[[gate]]", MAX_GATES, report);
     { tables.into_iter() }
-        .map(|table| read_one(table, house, &mut seen, report))
+        .map(|table| read_gate(table, global_policy, &mut earlier, report))
         .collect()
 }
 
 /// What earlier gates have taken, with where they took it.
 #[derive(Default)]
-struct Seen {
+struct EarlierGates {
     event_types: Vec<(EventTypeKey, String)>,
     names: Vec<(String, String)>,
 }
 
-fn read_one(mut table: Table<'_>, house: &House, seen: &mut Seen, report: &mut Report<'_>) -> Gate {
-    let mut gate = model::gate();
+fn read_gate(mut table: TomlTable<'_>, global_policy: &GlobalPolicy, earlier: &mut EarlierGates, report: &mut DiagnosticCollector<'_>) -> Gate {
+    let mut gate = model::default_gate();
     let name = table.get("name", report);
     match table.get("event-types", report) {
-        Some(item) => gate.event_types = event_types(&item, table.path(), seen, report),
+        Some(item) => gate.event_types = read_event_types(&item, table.path(), earlier, report),
         None => {
             let problem = "this gate has no event-types: it guards nothing".to_owned();
             let help = "add event-types = [\"slug-of-the-event-type\"]";
             report.error(table.path(), problem, help);
         }
     }
-    gate.name = gate_name(name, &gate, table.path(), seen, report);
+    gate.name = choose_gate_name(name, &gate, table.path(), earlier, report);
     if let Some(item) = table.get("cost", report) {
         set(&mut gate.cost, item.number(0..=MAX_CREDITS, report));
     }
-    effect::get(
+    effect::read_effect_key(
         &mut table,
         "unknown-booker",
         &mut gate.unknown_booker,
         report,
     );
-    effect::get(
+    effect::read_effect_key(
         &mut table,
         "short-of-credit",
         &mut gate.short_of_credit,
         report,
     );
-    effect::get(&mut table, "taken", &mut gate.taken, report);
+    effect::read_effect_key(&mut table, "taken", &mut gate.time_taken, report);
     if let Some(item) = table.get("unanswered", report) {
-        set(&mut gate.unanswered, unanswered(&item, report));
+        set(&mut gate.on_unanswered, read_unanswered(&item, report));
     }
-    gate.criteria = criteria::read(&mut table, &gate.event_types, house, report);
-    terms::read(&mut table, house.zone, &mut gate.terms, report);
-    table.close(report);
+    gate.criteria = criteria::read(&mut table, &gate.event_types, global_policy, report);
+    terms::read(&mut table, global_policy.zone, &mut gate.terms, report);
+    table.report_unknown_keys(report);
     gate
 }
 
-fn event_types(
-    list: &Item<'_>,
+fn read_event_types(
+    list: &TomlValue<'_>,
     gate: &str,
-    seen: &mut Seen,
-    report: &mut Report<'_>,
+    earlier: &mut EarlierGates,
+    report: &mut DiagnosticCollector<'_>,
 ) -> Vec<EventTypeKey> {
     let items = list.list("[\"book-club\", 77]", report);
     if items.is_empty() {
@@ -91,12 +91,12 @@ fn event_types(
     }
     let mut keys = Vec::new();
     for item in items {
-        let Some(key) = event_type(&item, report) else {
+        let Some(key) = read_event_type(&item, report) else {
             continue;
         };
-        match seen.event_types.iter().find(|(known, _)| *known == key) {
+        match earlier.event_types.iter().find(|(known, _)| *known == key) {
             None => {
-                seen.event_types.push((key.clone(), gate.to_owned()));
+                earlier.event_types.push((key.clone(), gate.to_owned()));
                 keys.push(key);
             }
             Some((_, other)) if other == gate => {
@@ -113,7 +113,7 @@ fn event_types(
     keys
 }
 
-pub(super) fn event_type(item: &Item<'_>, report: &mut Report<'_>) -> Option<EventTypeKey> {
+pub(super) fn read_event_type(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<EventTypeKey> {
     let help = "give the event type's number at Cal.com (77), or its slug, the last part of its \
         address (\"book-club\")";
     if let Some(number) = item.as_number() {
@@ -125,7 +125,7 @@ pub(super) fn event_type(item: &Item<'_>, report: &mut Report<'_>) -> Option<Eve
         return None;
     }
     let Some(text) = item.as_text() else {
-        item.refuse("a number or a text in quotes", help, report);
+        item.report_type_mismatch("a number or a text in quotes", help, report);
         return None;
     };
     if text.is_empty() || text.len() > MAX_NAME || !text.chars().all(is_slug) {
@@ -161,45 +161,45 @@ fn is_slug(c: char) -> bool {
 }
 
 /// `"leave"`, `"decline"`, or `{ decline = "2h" }`: so long before the start.
-fn unanswered(item: &Item<'_>, report: &mut Report<'_>) -> Option<Unanswered> {
+fn read_unanswered(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<OnUnanswered> {
     if item.as_table().is_none() {
-        let decline = Unanswered::Decline {
+        let decline = OnUnanswered::Decline {
             before: Span::zero(),
         };
-        let words = [("leave", Unanswered::Leave), ("decline", decline)];
-        return item.word(&words, report);
+        let words = [("leave", OnUnanswered::Leave), ("decline", decline)];
+        return item.keyword(&words, report);
     }
     let mut table = item.table("{ decline = \"2h\" }", report)?;
-    let before = table.need("decline", "\"2h\"", report);
-    table.close(report);
-    let before = value::span(&before?, LEAD, report)?;
-    Some(Unanswered::Decline { before })
+    let before = table.get_required("decline", "\"2h\"", report);
+    table.report_unknown_keys(report);
+    let before = value::read_span(&before?, DECLINE_LEAD, report)?;
+    Some(OnUnanswered::Decline { before })
 }
 
 /// The gate's name: its own, or that of its first event type. No two are the same.
-fn gate_name(
-    item: Option<Item<'_>>,
+fn choose_gate_name(
+    item: Option<TomlValue<'_>>,
     gate: &Gate,
     path: &str,
-    seen: &mut Seen,
-    report: &mut Report<'_>,
+    earlier: &mut EarlierGates,
+    report: &mut DiagnosticCollector<'_>,
 ) -> String {
-    let place = item.as_ref().map_or(path, |item| &item.path).to_owned();
-    let given = item.and_then(|item| value::name(&item, "club", report));
+    let name_path = item.as_ref().map_or(path, |item| &item.path).to_owned();
+    let own_name = item.and_then(|item| value::read_name(&item, "club", report));
     let first = gate.event_types.first().map(|key| match key {
         EventTypeKey::Slug(slug) => slug.clone(),
         EventTypeKey::Id(id) => id.to_string(),
     });
-    let Some(name) = given.or(first) else {
+    let Some(name) = own_name.or(first) else {
         // Nothing to call it by; the reason is reported already.
         return String::new();
     };
-    match seen.names.iter().find(|(known, _)| *known == name) {
+    match earlier.names.iter().find(|(known, _)| *known == name) {
         Some((_, other)) => {
             let problem = format!("the name {} is that of {other}", report.show(&name));
-            report.error(&place, problem, "give each gate a name of its own");
+            report.error(&name_path, problem, "give each gate a name of its own");
         }
-        None => seen.names.push((name.clone(), path.to_owned())),
+        None => earlier.names.push((name.clone(), path.to_owned())),
     }
     name
 }

@@ -8,12 +8,12 @@ use std::fmt::Write as _;
 use sha2::{Digest as _, Sha256};
 
 use super::model::Config;
-use crate::domain::criteria::effect::Effect;
-use crate::domain::gate::{Gate, RefuseWith, Unanswered};
+use crate::domain::criteria::effect::OnViolation;
+use crate::domain::gate::{Gate, RefuseWith, OnUnanswered};
 use crate::domain::id::{EventTypeKey, HostKey};
 use crate::domain::terms::{
     AcceptedMove, Blame, ExpiredRefund, HostAbsent, LateMove, NoShow, OnReschedule, OnRevived,
-    RefundTerms, Terms, Unmanaged,
+    RefundTerms, Terms, OnUnmanaged,
 };
 
 /// How many hexadecimal digits are kept. It tells apart the few policies that one house ever has;
@@ -21,8 +21,8 @@ use crate::domain::terms::{
 const DIGITS: usize = 16;
 
 /// The hash; whatever hash the policy has already plays no part.
-pub(super) fn of(config: &Config) -> String {
-    let digest = Sha256::digest(canonical(config));
+pub(super) fn policy_hash(config: &Config) -> String {
+    let digest = Sha256::digest(canonical_text(config));
     let mut hex = String::with_capacity(2 * digest.len());
     for byte in digest {
         hex.push_str(&format!("{byte:02x}"));
@@ -33,12 +33,12 @@ pub(super) fn of(config: &Config) -> String {
 
 /// One line for each thing that decides. Texts stand in quotes, so that no two policies read the
 /// same; what has no order is sorted.
-fn canonical(config: &Config) -> String {
+fn canonical_text(config: &Config) -> String {
     let policy = &config.policy;
     let limits = &policy.limits;
     let mut lines = vec![
         "policy 2".to_owned(),
-        format!("refuse-with {}", refuse_with(policy.refuse_with)),
+        format!("refuse-with {}", render_refuse_with(policy.refuse_with)),
         format!("requests-per-pass {}", limits.requests_per_pass),
         format!(
             "declines {} {}",
@@ -52,55 +52,55 @@ fn canonical(config: &Config) -> String {
         format!("series-settle {}", limits.series_settle.num_milliseconds()),
         format!("resend-after {}", limits.resend_after.num_milliseconds()),
     ];
-    let mut hosts: Vec<String> = policy.hosts.iter().map(host).collect();
+    let mut hosts: Vec<String> = policy.hosts.iter().map(render_host).collect();
     hosts.sort();
     lines.extend(hosts);
-    lines.extend(criteria::house(&policy.house));
-    lines.extend(criteria::lookups(&config.lookups));
+    lines.extend(criteria::render_global_policy(&policy.global));
+    lines.extend(criteria::render_lookups(&config.lookups));
     for gate in &policy.gates {
-        lines.push(self::gate(gate));
-        lines.extend(criteria::gate(&gate.criteria));
+        lines.push(self::render_gate(gate));
+        lines.extend(criteria::render_gate_criteria(&gate.criteria));
     }
     lines.join("\n")
 }
 
-fn gate(gate: &Gate) -> String {
+fn render_gate(gate: &Gate) -> String {
     let mut event_types: Vec<&EventTypeKey> = gate.event_types.iter().collect();
     event_types.sort();
     let mut line = format!(
         "gate {} cost {} unknown-booker {} short-of-credit {} taken {}",
-        quoted(&gate.name),
+        quote(&gate.name),
         gate.cost,
-        effect(gate.unknown_booker),
-        effect(gate.short_of_credit),
-        effect(gate.taken)
+        render_effect(gate.unknown_booker),
+        render_effect(gate.short_of_credit),
+        render_effect(gate.time_taken)
     );
-    line.push_str(&unanswered(gate.unanswered));
-    line.push_str(&terms(&gate.terms));
+    line.push_str(&render_unanswered(gate.on_unanswered));
+    line.push_str(&render_refund_policy(&gate.terms));
     for key in event_types {
-        write!(line, " {}", event_type(key)).expect("writing to a string cannot fail");
+        write!(line, " {}", render_event_type(key)).expect("writing to a string cannot fail");
     }
     line
 }
 
-fn unanswered(unanswered: Unanswered) -> String {
+fn render_unanswered(unanswered: OnUnanswered) -> String {
     match unanswered {
-        Unanswered::Leave => String::new(),
-        Unanswered::Decline { before } => {
+        OnUnanswered::Leave => String::new(),
+        OnUnanswered::Decline { before } => {
             format!(" unanswered decline {}", before.num_milliseconds())
         }
     }
 }
 
-fn event_type(key: &EventTypeKey) -> String {
+fn render_event_type(key: &EventTypeKey) -> String {
     match key {
-        EventTypeKey::Slug(slug) => quoted(slug),
+        EventTypeKey::Slug(slug) => quote(slug),
         EventTypeKey::Id(id) => id.to_string(),
     }
 }
 
-fn terms(terms: &Terms) -> String {
-    let mut line = refunds(&terms.refunds);
+fn render_refund_policy(terms: &Terms) -> String {
+    let mut line = render_refund_terms(&terms.refunds);
     line.push_str(match terms.on_reschedule {
         OnReschedule::Carry => " on-reschedule carry",
         OnReschedule::Recheck => " on-reschedule recheck",
@@ -113,10 +113,10 @@ fn terms(terms: &Terms) -> String {
         OnRevived::Report => " on-revived report",
         OnRevived::Cancel => " on-revived cancel",
     });
-    line.push_str(match terms.unmanaged {
-        Unmanaged::Report => " unmanaged report",
-        Unmanaged::Charge => " unmanaged charge",
-        Unmanaged::Cancel => " unmanaged cancel",
+    line.push_str(match terms.on_unmanaged {
+        OnUnmanaged::Report => " unmanaged report",
+        OnUnmanaged::Charge => " unmanaged charge",
+        OnUnmanaged::Cancel => " unmanaged cancel",
     });
     if let Some(since) = terms.unmanaged_since {
         line.push_str(&format!(" since {}", since.timestamp_millis()));
@@ -124,9 +124,9 @@ fn terms(terms: &Terms) -> String {
     line
 }
 
-fn refunds(terms: &RefundTerms) -> String {
+fn render_refund_terms(terms: &RefundTerms) -> String {
     let mut line = String::new();
-    for window in &terms.windows {
+    for window in &terms.tiers {
         let before = window.before.num_milliseconds();
         line.push_str(&format!(" refund {before} {}", window.percent));
     }
@@ -150,7 +150,7 @@ fn refunds(terms: &RefundTerms) -> String {
         NoShow::Refund => " no-show refund",
         NoShow::Review => " no-show review",
     });
-    if let Some(forgive) = terms.forgive {
+    if let Some(forgive) = terms.forgiveness {
         let per = forgive.per.num_milliseconds();
         line.push_str(&format!(" forgive {} {per}", forgive.times));
     }
@@ -166,31 +166,31 @@ fn refunds(terms: &RefundTerms) -> String {
     line
 }
 
-fn host(host: &HostKey) -> String {
+fn render_host(host: &HostKey) -> String {
     match host {
         HostKey::Id(id) => format!("host {id}"),
-        HostKey::Address(address) => format!("host {}", quoted(address.as_str())),
+        HostKey::Address(address) => format!("host {}", quote(address.as_str())),
     }
 }
 
 /// In ASCII whatever the text, so that the rendering never depends on a version of Unicode.
-fn quoted(text: &str) -> String {
+fn quote(text: &str) -> String {
     format!("\"{}\"", text.escape_default())
 }
 
-fn refuse_with(how: RefuseWith) -> &'static str {
-    match how {
+fn render_refuse_with(refuse_with: RefuseWith) -> &'static str {
+    match refuse_with {
         RefuseWith::Decline => "decline",
         RefuseWith::Cancel => "cancel",
     }
 }
 
-fn effect(effect: Effect) -> String {
+fn render_effect(effect: OnViolation) -> String {
     match effect {
-        Effect::Decline => "decline".to_owned(),
-        Effect::Review => "review".to_owned(),
-        Effect::Leave => "leave".to_owned(),
-        Effect::Wait(wait) => {
+        OnViolation::Decline => "decline".to_owned(),
+        OnViolation::Review => "review".to_owned(),
+        OnViolation::Leave => "leave".to_owned(),
+        OnViolation::Wait(wait) => {
             let mut text = "wait".to_owned();
             if let Some(span) = wait.at_most {
                 text.push_str(&format!(" {}", span.num_milliseconds()));
@@ -209,7 +209,7 @@ mod tests {
     use crate::config::parse::parse;
 
     /// The hash of a policy with one gate, after one replacement in its text.
-    fn hash(from: &str, to: &str) -> String {
+    fn hash_after_replacement(from: &str, to: &str) -> String {
         let text = "\
 [calcom]
 refuse-with = \"decline\"
@@ -242,8 +242,8 @@ taken = \"decline\"
     }
 
     #[test]
-    fn only_what_decides_changes_the_hash() {
-        let same = hash("", "");
+    fn only_settings_that_affect_decisions_change_the_hash() {
+        let same = hash_after_replacement("", "");
         assert_eq!(same.len(), super::DIGITS);
         let rows = [
             ("name", "# a comment\n\nname", true),
@@ -313,14 +313,14 @@ taken = \"decline\"
             ("[[gate]]", "[[gate]]\nevent-types = [5]\n[[gate]]", false),
         ];
         for (from, to, expect) in rows {
-            assert_eq!(hash(from, to) == same, expect, "{from} -> {to}");
+            assert_eq!(hash_after_replacement(from, to) == same, expect, "{from} -> {to}");
         }
     }
 
     /// Every pair is of lines under one header: the same policy, or two.
     #[test]
-    fn criteria_change_the_hash_where_they_decide() {
-        let house = [
+    fn criteria_that_affect_decisions_change_the_hash() {
+        let global_rows = [
             ("fold-tags = true", "", true),
             ("fold-tags = false", "", false),
             (
@@ -482,10 +482,10 @@ taken = \"decline\"
             ),
         ];
         let check = |header: &str, one: &str, other: &str, expect: bool| {
-            let of = |lines: &str| hash(header, &format!("{header}\n{lines}"));
-            assert_eq!(of(one) == of(other), expect, "{header} {one} | {other}");
+            let hash_of_lines = |lines: &str| hash_after_replacement(header, &format!("{header}\n{lines}"));
+            assert_eq!(hash_of_lines(one) == hash_of_lines(other), expect, "{header} {one} | {other}");
         };
-        for (one, other, expect) in house {
+        for (one, other, expect) in global_rows {
             check("[house]", one, other, expect);
         }
         for (one, other, expect) in reasons {
@@ -507,16 +507,16 @@ taken = \"decline\"
             ("\"crm\"", "\"members\"", false),
         ];
         for (from, to, expect) in lookups {
-            assert_eq!(hash(from, to) == hash("", ""), expect, "{from} -> {to}");
+            assert_eq!(hash_after_replacement(from, to) == hash_after_replacement("", ""), expect, "{from} -> {to}");
         }
     }
 
     #[test]
     fn texts_cannot_imitate_the_rest() {
-        let plain = hash("\"book-club\", 77", "\"a\", \"b\"");
+        let plain = hash_after_replacement("\"book-club\", 77", "\"a\", \"b\"");
         assert_ne!(
             plain,
-            hash(
+            hash_after_replacement(
                 "\"book-club\", 77",
                 "'a\"\u{1}\"b'".replace('\u{1}', ",").as_str()
             )

@@ -3,47 +3,47 @@
 use chrono_tz::Tz;
 
 use super::parse::set;
-use super::reader::{Item, Table};
-use super::report::Report;
+use super::reader::{TomlValue, TomlTable};
+use super::report::DiagnosticCollector;
 use super::{cap, criteria, lists, value};
-use crate::domain::criteria::house::{House, ManagedUsers};
+use crate::domain::criteria::house::{GlobalPolicy, ManagedUsers};
 
 /// Domains whose dots mean nothing; there are a handful in the world.
 const MAX_DOMAINS: usize = 100;
 
-pub(super) fn read(mut table: Table<'_>, zone: Tz, report: &mut Report<'_>) -> House {
-    let mut house = House {
+pub(super) fn read(mut table: TomlTable<'_>, zone: Tz, report: &mut DiagnosticCollector<'_>) -> GlobalPolicy {
+    let mut global_policy = GlobalPolicy {
         zone,
-        ..House::default()
+        ..GlobalPolicy::default()
     };
     if let Some(item) = table.get("fold-tags", report) {
-        set(&mut house.folding.tags, item.flag(report));
+        set(&mut global_policy.address_normalization.strip_tags, item.flag(report));
     }
     if let Some(list) = table.get("fold-dots", report) {
-        house.folding.dots = domains(&list, report);
+        global_policy.address_normalization.domains_ignoring_dots = read_domains(&list, report);
     }
     if let Some(item) = table.get("managed-users", report) {
         let words = [("leave", ManagedUsers::Leave), ("find", ManagedUsers::Find)];
-        set(&mut house.managed_users, item.word(&words, report));
+        set(&mut global_policy.managed_users, item.keyword(&words, report));
     }
-    house.caps = cap::get(&mut table, &[], report);
-    let allow = lists::get(&mut table, "allow", &house.folding, zone, report);
-    let block = lists::get(&mut table, "block", &house.folding, zone, report);
-    house.block = lists::plain(block);
-    lists::contradictions(&allow, &[&house.block], &house.folding, report);
-    house.allow = lists::plain(allow);
-    house.requests_per_day = criteria::requests_per_day(&mut table, report);
-    table.close(report);
-    house
+    global_policy.caps = cap::read_caps(&mut table, &[], report);
+    let allow = lists::read_list(&mut table, "allow", &global_policy.address_normalization, zone, report);
+    let block = lists::read_list(&mut table, "block", &global_policy.address_normalization, zone, report);
+    global_policy.block = lists::without_paths(block);
+    lists::warn_of_contradictions(&allow, &[&global_policy.block], &global_policy.address_normalization, report);
+    global_policy.allow = lists::without_paths(allow);
+    global_policy.requests_per_day = criteria::read_requests_per_day(&mut table, report);
+    table.report_unknown_keys(report);
+    global_policy
 }
 
-fn domains(list: &Item<'_>, report: &mut Report<'_>) -> Vec<String> {
+fn read_domains(list: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Vec<String> {
     let items = list.list("[\"gmail.com\"]", report);
-    let items = list.few(items, MAX_DOMAINS, report);
+    let items = list.limit_count(items, MAX_DOMAINS, report);
     let mut domains = Vec::new();
     for item in items {
         let text = item.text("gmail.com", report);
-        domains.extend(text.and_then(|text| value::domain(text, &item, report)));
+        domains.extend(text.and_then(|text| value::read_domain(text, &item, report)));
     }
     domains
 }

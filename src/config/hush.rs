@@ -3,70 +3,70 @@
 //! column and key are told all the same.
 
 /// Words in a key's name that say its value is a secret.
-const MARKS: [&str; 6] = ["key", "secret", "password", "passwd", "token", "credential"];
+const SECRET_WORDS: [&str; 6] = ["key", "secret", "password", "passwd", "token", "credential"];
 
 /// What names end in that say where the secret is kept, and not what it is.
-const KEPT: &str = "file";
+const PATH_SUFFIX: &str = "file";
 
 /// The prefix that Cal.com gives its keys unless an operator changed it.
 const KEY_PREFIX: &str = "cal_";
 
 /// How long what follows the prefix has to be: `cal_` alone is a name like any other.
-const KEY_BODY: usize = 8;
+const MIN_KEY_BODY: usize = 8;
 
 /// From this length on, letters mixed with digits are taken for a key: self-hosted servers may use
 /// any prefix, and names that people give are shorter or have separators.
-const KEY_RUN: usize = 24;
+const MIN_KEY_RUN: usize = 24;
 
 /// Whether any line of the text that is not a comment looks like a secret. One is enough to show no
 /// line at all: a value can go on over several lines.
-pub(super) fn text(text: &str) -> bool {
+pub(super) fn text_has_secret(text: &str) -> bool {
     text.lines()
         .filter(|l| !l.trim_start().starts_with('#'))
-        .any(line)
+        .any(line_has_secret)
 }
 
 /// Whether the line gives something a secret name, or holds something that looks like one.
-pub(super) fn line(line: &str) -> bool {
-    value(line) || named(line)
+pub(super) fn line_has_secret(line: &str) -> bool {
+    value_looks_secret(line) || assigns_secret_name(line)
 }
 
 /// Whether the address or the argument of a command brings a secret along. What is merely long and
 /// random may be a name as well.
-pub(super) fn carried(text: &str) -> bool {
-    key(text) || userinfo(text) || named(text)
+pub(super) fn argument_has_secret(text: &str) -> bool {
+    contains_api_key(text) || has_userinfo(text) || assigns_secret_name(text)
 }
 
-fn named(text: &str) -> bool {
+fn assigns_secret_name(text: &str) -> bool {
     text.char_indices()
         .filter(|(_, c)| matches!(c, '=' | ':'))
-        .any(|(at, _)| name(last_word(&text[..at])) && !text[at + 1..].trim().is_empty())
+        .any(|(at, _)| is_secret_name(last_word(&text[..at])) && !text[at + 1..].trim().is_empty())
 }
 
 /// Whether the key's name says that its value is a secret.
-pub(super) fn name(key: &str) -> bool {
+pub(super) fn is_secret_name(key: &str) -> bool {
     let plain: String = key
         .chars()
         .filter(|c| c.is_alphanumeric())
         .flat_map(char::to_lowercase)
         .collect();
-    !plain.ends_with(KEPT) && MARKS.iter().any(|mark| plain.contains(mark))
+    !plain.ends_with(PATH_SUFFIX) && SECRET_WORDS.iter().any(|mark| plain.contains(mark))
 }
 
 /// Whether the text holds something that looks like a secret.
-pub(super) fn value(text: &str) -> bool {
-    key(text) || text.to_ascii_lowercase().contains("apikey=") || userinfo(text) || runs(text)
+pub(super) fn value_looks_secret(text: &str) -> bool {
+    contains_api_key(text) || text.to_ascii_lowercase().contains("apikey=") || has_userinfo(text) || has_key_like_run(text)
 }
 
 /// Whether the text holds what looks like one of Cal.com's keys.
-pub(super) fn key(text: &str) -> bool {
+pub(super) fn contains_api_key(text: &str) -> bool {
     text.match_indices(KEY_PREFIX).any(|(at, _)| {
         let body = &text[at + KEY_PREFIX.len()..];
-        body.chars().take_while(|c| is_run(*c)).count() >= KEY_BODY
+        body.chars().take_while(|c| is_key_character(*c)).count() >= MIN_KEY_BODY
     })
 }
 
-fn userinfo(text: &str) -> bool {
+fn has_userinfo(text: &str) -> bool {
     text.match_indices("://").any(|(at, _)| {
         text[at + 3..]
             .chars()
@@ -75,15 +75,15 @@ fn userinfo(text: &str) -> bool {
     })
 }
 
-fn runs(text: &str) -> bool {
-    text.split(|c| !is_run(c)).any(|run| {
-        run.len() >= KEY_RUN
+fn has_key_like_run(text: &str) -> bool {
+    text.split(|c| !is_key_character(c)).any(|run| {
+        run.len() >= MIN_KEY_RUN
             && run.contains(|c: char| c.is_ascii_digit())
             && run.contains(|c: char| c.is_ascii_alphabetic())
     })
 }
 
-fn is_run(c: char) -> bool {
+fn is_key_character(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_that_are_never_shown() {
+    fn lines_with_secrets_are_detected() {
         let rows = [
             ("api-key = \"x\"", true),
             ("\"api_key\" = 'x'", true),
@@ -126,13 +126,13 @@ mod tests {
             ),
         ];
         for (text, expect) in rows {
-            assert_eq!(line(text), expect, "{text}");
+            assert_eq!(line_has_secret(text), expect, "{text}");
         }
     }
 
     #[test]
     fn one_secret_hides_every_line_and_a_comment_hides_none() {
-        assert!(text("poll = 15\napi-key = '''\nx'''\n"));
-        assert!(!text("# api-key = \"x\"\npoll = 15\n"));
+        assert!(text_has_secret("poll = 15\napi-key = '''\nx'''\n"));
+        assert!(!text_has_secret("# api-key = \"x\"\npoll = 15\n"));
     }
 }

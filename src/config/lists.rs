@@ -3,10 +3,10 @@
 
 use chrono_tz::Tz;
 
-use super::reader::{Item, Table};
-use super::report::Report;
+use super::reader::{TomlValue, TomlTable};
+use super::report::DiagnosticCollector;
 use super::value;
-use crate::domain::criteria::lists::{Folding, Listed, MAX_LISTED, Who};
+use crate::domain::criteria::lists::{AddressNormalization, AccessEntry, MAX_ACCESS_ENTRIES, AccessSubject};
 use crate::domain::id::Address;
 
 /// The longest note, in bytes: a line or two for operators.
@@ -16,57 +16,57 @@ const MAX_NOTE: usize = 500;
 const EXAMPLE: &str = "\"ann@example.com\", \"@example.com\" or { who = \"ann@example.com\" }";
 
 /// An entry and where it stands.
-pub(super) struct Entry {
+pub(super) struct LocatedAccessEntry {
     path: String,
-    listed: Listed,
+    entry: AccessEntry,
 }
 
 /// The entries of the list at the key; none if there is none.
-pub(super) fn get(
-    table: &mut Table<'_>,
+pub(super) fn read_list(
+    table: &mut TomlTable<'_>,
     key: &'static str,
-    folding: &Folding,
+    folding: &AddressNormalization,
     zone: Tz,
-    report: &mut Report<'_>,
-) -> Vec<Entry> {
+    report: &mut DiagnosticCollector<'_>,
+) -> Vec<LocatedAccessEntry> {
     let Some(list) = table.get(key, report) else {
         return Vec::new();
     };
     let items = list.list("[\"ann@example.com\", \"@example.com\"]", report);
-    let items = list.few(items, MAX_LISTED, report);
-    let mut entries: Vec<Entry> = Vec::new();
+    let items = list.limit_count(items, MAX_ACCESS_ENTRIES, report);
+    let mut entries: Vec<LocatedAccessEntry> = Vec::new();
     for item in items {
-        let Some(listed) = entry(&item, zone, report) else {
+        let Some(entry) = read_entry(&item, zone, report) else {
             continue;
         };
-        let same = |known: &&Entry| means_the_same(&known.listed.who, &listed.who, folding);
-        if entries.iter().any(|known| same(&known)) {
+        let is_duplicate = |known: &&LocatedAccessEntry| is_same_subject(&known.entry.subject, &entry.subject, folding);
+        if entries.iter().any(|known| is_duplicate(&known)) {
             let problem = "this booker stands here twice".to_owned();
             report.warn(&item.path, problem, "one of the two can go");
         }
-        entries.push(Entry {
+        entries.push(LocatedAccessEntry {
             path: item.path,
-            listed,
+            entry,
         });
     }
     entries
 }
 
 /// The entries without their places.
-pub(super) fn plain(entries: Vec<Entry>) -> Vec<Listed> {
-    entries.into_iter().map(|entry| entry.listed).collect()
+pub(super) fn without_paths(entries: Vec<LocatedAccessEntry>) -> Vec<AccessEntry> {
+    entries.into_iter().map(|entry| entry.entry).collect()
 }
 
 /// Warns of bookers who are let in by one list and kept out by another.
-pub(super) fn contradictions(
-    allow: &[Entry],
-    block: &[&[Listed]],
-    folding: &Folding,
-    report: &mut Report<'_>,
+pub(super) fn warn_of_contradictions(
+    allow: &[LocatedAccessEntry],
+    block: &[&[AccessEntry]],
+    folding: &AddressNormalization,
+    report: &mut DiagnosticCollector<'_>,
 ) {
     for entry in allow {
-        let blocks = |blocked: &&Listed| covers(blocked, &entry.listed, folding);
-        if block.iter().copied().flatten().any(|known| blocks(&known)) {
+        let is_covered_by = |blocked: &&AccessEntry| covers(blocked, &entry.entry, folding);
+        if block.iter().copied().flatten().any(|known| is_covered_by(&known)) {
             let problem = "this booker is blocked as well, and that counts first".to_owned();
             let help = "take the entry out of one of the two lists";
             report.warn(&entry.path, problem, help);
@@ -74,31 +74,31 @@ pub(super) fn contradictions(
     }
 }
 
-fn entry(item: &Item<'_>, zone: Tz, report: &mut Report<'_>) -> Option<Listed> {
+fn read_entry(item: &TomlValue<'_>, zone: Tz, report: &mut DiagnosticCollector<'_>) -> Option<AccessEntry> {
     if item.as_table().is_none() {
-        return Some(Listed {
-            who: who(item, report)?,
+        return Some(AccessEntry {
+            subject: read_subject(item, report)?,
             note: None,
             expires: None,
         });
     }
     let mut table = item.table(EXAMPLE, report)?;
-    let whom = table.need("who", "\"ann@example.com\"", report);
+    let subject = table.get_required("who", "\"ann@example.com\"", report);
     let note = table.get("note", report);
     let expires = table.get("expires", report);
-    table.close(report);
-    let note = note.and_then(|item| self::note(&item, report));
-    let expires = expires.and_then(|item| value::instant(&item, zone, report));
-    Some(Listed {
-        who: who(&whom?, report)?,
+    table.report_unknown_keys(report);
+    let note = note.and_then(|item| self::read_note(&item, report));
+    let expires = expires.and_then(|item| value::read_instant(&item, zone, report));
+    Some(AccessEntry {
+        subject: read_subject(&subject?, report)?,
         note,
         expires,
     })
 }
 
-fn who(item: &Item<'_>, report: &mut Report<'_>) -> Option<Who> {
+fn read_subject(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<AccessSubject> {
     let Some(text) = item.as_text() else {
-        item.refuse(
+        item.report_type_mismatch(
             "a text in quotes or a table",
             &format!("write {EXAMPLE}"),
             report,
@@ -106,10 +106,10 @@ fn who(item: &Item<'_>, report: &mut Report<'_>) -> Option<Who> {
         return None;
     };
     if let Some(domain) = text.trim().strip_prefix('@') {
-        return value::domain(domain, item, report).map(Who::Domain);
+        return value::read_domain(domain, item, report).map(AccessSubject::Domain);
     }
     match Address::parse(text) {
-        Ok(address) => Some(Who::Address(address)),
+        Ok(address) => Some(AccessSubject::Address(address)),
         Err(err) => {
             let problem = format!("{} {err}", report.show(text));
             let help = "give an e-mail address, or \"@example.com\" for everybody there";
@@ -119,7 +119,7 @@ fn who(item: &Item<'_>, report: &mut Report<'_>) -> Option<Who> {
     }
 }
 
-fn note(item: &Item<'_>, report: &mut Report<'_>) -> Option<String> {
+fn read_note(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<String> {
     let text = item.text("asked by the board", report)?;
     if text.len() > MAX_NOTE || text.contains(char::is_control) {
         let problem = "this note is too long, or goes over several lines".to_owned();
@@ -131,23 +131,23 @@ fn note(item: &Item<'_>, report: &mut Report<'_>) -> Option<String> {
 }
 
 /// Whether whoever the second entry means is meant by the first, for as long.
-fn covers(one: &Listed, other: &Listed, folding: &Folding) -> bool {
+fn covers(one: &AccessEntry, other: &AccessEntry, folding: &AddressNormalization) -> bool {
     let as_long = match (one.expires, other.expires) {
         (None, _) => true,
         (Some(_), None) => false,
         (Some(one), Some(other)) => one >= other,
     };
-    let domain = match (&one.who, &other.who) {
-        (Who::Domain(domain), Who::Address(address)) => domain == address.domain(),
-        (Who::Address(_) | Who::Domain(_), _) => false,
+    let domain = match (&one.subject, &other.subject) {
+        (AccessSubject::Domain(domain), AccessSubject::Address(address)) => domain == address.domain(),
+        (AccessSubject::Address(_) | AccessSubject::Domain(_), _) => false,
     };
-    as_long && (domain || means_the_same(&one.who, &other.who, folding))
+    as_long && (domain || is_same_subject(&one.subject, &other.subject, folding))
 }
 
-fn means_the_same(one: &Who, other: &Who, folding: &Folding) -> bool {
+fn is_same_subject(one: &AccessSubject, other: &AccessSubject, folding: &AddressNormalization) -> bool {
     match (one, other) {
-        (Who::Address(one), Who::Address(other)) => folding.fold(one) == folding.fold(other),
-        (Who::Domain(one), Who::Domain(other)) => one == other,
-        (Who::Address(_), Who::Domain(_)) | (Who::Domain(_), Who::Address(_)) => false,
+        (AccessSubject::Address(one), AccessSubject::Address(other)) => folding.normalize(one) == folding.normalize(other),
+        (AccessSubject::Domain(one), AccessSubject::Domain(other)) => one == other,
+        (AccessSubject::Address(_), AccessSubject::Domain(_)) | (AccessSubject::Domain(_), AccessSubject::Address(_)) => false,
     }
 }

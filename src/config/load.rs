@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use super::finding::Findings;
+use super::finding::Diagnostics;
 use super::parse::{Loaded, parse};
 
 /// The largest file that is read: thousands of gates fit, and a wrong file does no harm.
@@ -20,7 +20,7 @@ pub enum LoadError {
     #[error("read the configuration {}: it is not UTF-8 text", path.display())]
     NotText { path: PathBuf },
     #[error("accept the configuration\n{0}")]
-    Wrong(Findings),
+    Invalid(Diagnostics),
 }
 
 /// Reads and checks the file.
@@ -28,11 +28,11 @@ pub enum LoadError {
 /// # Errors
 /// When it cannot be read, or anything in it is wrong; then with all findings at once.
 pub fn load(path: &Path) -> Result<Loaded, LoadError> {
-    let text = read(path)?;
-    parse(&text, &path.display().to_string()).map_err(LoadError::Wrong)
+    let text = read_text(path)?;
+    parse(&text, &path.display().to_string()).map_err(LoadError::Invalid)
 }
 
-fn read(path: &Path) -> Result<String, LoadError> {
+fn read_text(path: &Path) -> Result<String, LoadError> {
     let failed = |source| LoadError::Read {
         path: path.to_owned(),
         source,
@@ -67,10 +67,10 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::config::model::SHIPPED;
+    use crate::config::model::SHIPPED_CONFIG;
 
     #[test]
-    fn files_that_are_no_configuration() {
+    fn unusable_files_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let large = "#".repeat(usize::try_from(MAX_BYTES).unwrap() + 1);
         let rows: [(&str, Option<&[u8]>, &str); 4] = [
@@ -98,7 +98,7 @@ mod tests {
     fn relative_paths_start_at_the_folder_of_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config.toml");
-        fs::write(&path, SHIPPED.replace("/var/lib/maitred", "state")).unwrap();
+        fs::write(&path, SHIPPED_CONFIG.replace("/var/lib/maitred", "state")).unwrap();
         let config = load(&path).unwrap().config;
         assert_eq!(config.store.path, folder.path().join("state"));
         let socket = folder.path().join("state/control.sock");

@@ -10,14 +10,14 @@ use super::check::is_local;
 use super::effect;
 use super::hush;
 use super::parse::set;
-use super::reader::{Item, Table};
-use super::report::Report;
+use super::reader::{TomlValue, TomlTable};
+use super::report::DiagnosticCollector;
 use super::value;
-use crate::domain::criteria::effect::Effect;
-use crate::domain::criteria::house::Lookup;
+use crate::domain::criteria::effect::OnViolation;
+use crate::domain::criteria::house::LookupRequirement;
 
 /// What stands in a URL for the booker's address.
-pub const ADDRESS: &str = "{address}";
+pub const ADDRESS_PLACEHOLDER: &str = "{address}";
 
 /// Lookups that a house may have: for one request each may be asked.
 const MAX_LOOKUPS: usize = 20;
@@ -67,17 +67,17 @@ const RESERVED: [&str; 21] = [
 ];
 
 /// Where a secret belongs that was written into a lookup.
-const SECRET_BELONGS: &str = "keep secrets out of this file: put it alone into the file that \
+const SECRET_ADVICE: &str = "keep secrets out of this file: put it alone into the file that \
     `credential-file` names; it is sent as `Authorization: Bearer`";
 
-const COMMAND: &str = "[\"/usr/local/bin/members\", \"--json\"]";
+const COMMAND_EXAMPLE: &str = "[\"/usr/local/bin/members\", \"--json\"]";
 
 /// A question to another system: how it is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LookupConfig {
     /// Letters, digits and `_`, so that it can stand in an expression.
     pub name: String,
-    pub source: Source,
+    pub source: LookupSource,
     /// For one answer.
     pub timeout: Duration,
     /// How long an answer is used again; zero: never.
@@ -88,7 +88,7 @@ pub struct LookupConfig {
 
 /// Who is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub enum LookupSource {
     /// A program and its arguments. The program is named by its whole path.
     Command { program: PathBuf, args: Vec<String> },
     /// `GET`; `ADDRESS` stands for the booker's address, percent-encoded.
@@ -101,39 +101,39 @@ pub enum Source {
 
 /// All lookups, in the order of the file: how they are asked, and what the domain sees of them.
 pub(super) fn read(
-    list: &Item<'_>,
+    list: &TomlValue<'_>,
     base: &Path,
-    report: &mut Report<'_>,
-) -> (Vec<LookupConfig>, Vec<Lookup>) {
+    report: &mut DiagnosticCollector<'_>,
+) -> (Vec<LookupConfig>, Vec<LookupRequirement>) {
     let mut configs = Vec::new();
-    let mut lookups: Vec<Lookup> = Vec::new();
+    let mut lookups: Vec<LookupRequirement> = Vec::new();
     for table in list.sections("[[lookup]]", MAX_LOOKUPS, report) {
-        let mut table = table.with_secrets(SECRET_BELONGS);
-        let name = table.need("name", "\"members\"", report);
-        let name = name.and_then(|item| self::name(&item, &lookups, report));
-        let mut no_answer = Effect::Review;
-        let (source, pace) = (source(&mut table, base, report), pace(&mut table, report));
-        effect::get(&mut table, "no-answer", &mut no_answer, report);
-        table.close(report);
+        let mut table = table.with_secret_advice(SECRET_ADVICE);
+        let name = table.get_required("name", "\"members\"", report);
+        let name = name.and_then(|item| self::read_name(&item, &lookups, report));
+        let mut no_answer = OnViolation::Review;
+        let (source, timing) = (read_source(&mut table, base, report), read_timing(&mut table, report));
+        effect::read_effect_key(&mut table, "no-answer", &mut no_answer, report);
+        table.report_unknown_keys(report);
         // Rules may use the name, whatever else is wrong here.
         let Some(name) = name else { continue };
         if let Some(source) = source {
             configs.push(LookupConfig {
                 name: name.clone(),
                 source,
-                ..pace
+                ..timing
             });
         }
-        lookups.push(Lookup { name, no_answer });
+        lookups.push(LookupRequirement { name, on_no_answer: no_answer });
     }
     (configs, lookups)
 }
 
 /// A lookup of which only the pace was said.
-fn pace(table: &mut Table<'_>, report: &mut Report<'_>) -> LookupConfig {
-    let mut pace = LookupConfig {
+fn read_timing(table: &mut TomlTable<'_>, report: &mut DiagnosticCollector<'_>) -> LookupConfig {
+    let mut timing = LookupConfig {
         name: String::new(),
-        source: Source::Command {
+        source: LookupSource::Command {
             program: PathBuf::new(),
             args: Vec::new(),
         },
@@ -142,20 +142,20 @@ fn pace(table: &mut Table<'_>, report: &mut Report<'_>) -> LookupConfig {
         at_once: 4,
     };
     if let Some(item) = table.get("timeout", report) {
-        set(&mut pace.timeout, value::duration(&item, TIMEOUT, report));
+        set(&mut timing.timeout, value::read_duration(&item, TIMEOUT, report));
     }
     if let Some(item) = table.get("cached-for", report) {
-        set(&mut pace.cached_for, value::duration(&item, CACHE, report));
+        set(&mut timing.cached_for, value::read_duration(&item, CACHE, report));
     }
     if let Some(item) = table.get("at-once", report) {
         let number = item.number(AT_ONCE, report);
         let number = number.and_then(|number| usize::try_from(number).ok());
-        set(&mut pace.at_once, number);
+        set(&mut timing.at_once, number);
     }
-    pace
+    timing
 }
 
-fn name(item: &Item<'_>, known: &[Lookup], report: &mut Report<'_>) -> Option<String> {
+fn read_name(item: &TomlValue<'_>, earlier_lookups: &[LookupRequirement], report: &mut DiagnosticCollector<'_>) -> Option<String> {
     let text = item.text("members", report)?;
     let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
         && text.starts_with(|c: char| c.is_ascii_alphabetic());
@@ -168,20 +168,20 @@ fn name(item: &Item<'_>, known: &[Lookup], report: &mut Report<'_>) -> Option<St
         report.error(&item.path, problem, help);
         return None;
     }
-    if known.iter().any(|lookup| lookup.name == text) {
+    if earlier_lookups.iter().any(|lookup| lookup.name == text) {
         let problem = format!("there is another lookup {}", report.show(text));
         report.error(&item.path, problem, "give each lookup a name of its own");
     }
     Some(text.to_owned())
 }
 
-fn source(table: &mut Table<'_>, base: &Path, report: &mut Report<'_>) -> Option<Source> {
+fn read_source(table: &mut TomlTable<'_>, base: &Path, report: &mut DiagnosticCollector<'_>) -> Option<LookupSource> {
     let command = table.get("command", report);
     let url = table.get("url", report);
     let credential = table.get("credential-file", report);
     let credential_file = credential.as_ref().and_then(|item| {
         let wrong = "this looks like a secret, not like the path of its file";
-        value::secret_file(item, base, (wrong, SECRET_BELONGS), report)
+        value::read_secret_file(item, base, (wrong, SECRET_ADVICE), report)
     });
     match (command, url) {
         (Some(item), None) => {
@@ -190,10 +190,10 @@ fn source(table: &mut Table<'_>, base: &Path, report: &mut Report<'_>) -> Option
                 let help = "let the command read it itself, or ask a url";
                 report.error(&credential.path, problem, help);
             }
-            self::command(&item, base, report)
+            self::read_command(&item, base, report)
         }
-        (None, Some(item)) => Some(Source::Url {
-            url: self::url(&item, report)?,
+        (None, Some(item)) => Some(LookupSource::Url {
+            url: self::read_url(&item, report)?,
             credential_file,
         }),
         (Some(_), Some(item)) => {
@@ -203,19 +203,19 @@ fn source(table: &mut Table<'_>, base: &Path, report: &mut Report<'_>) -> Option
         }
         (None, None) => {
             let problem = "this lookup asks nobody".to_owned();
-            let help = format!("add command = {COMMAND}, or url = \"https://…/{ADDRESS}\"");
+            let help = format!("add command = {COMMAND_EXAMPLE}, or url = \"https://…/{ADDRESS_PLACEHOLDER}\"");
             report.error(table.path(), problem, help);
             None
         }
     }
 }
 
-fn command(list: &Item<'_>, base: &Path, report: &mut Report<'_>) -> Option<Source> {
-    let items = list.list(COMMAND, report);
-    let items = list.few(items, MAX_WORDS, report);
+fn read_command(list: &TomlValue<'_>, base: &Path, report: &mut DiagnosticCollector<'_>) -> Option<LookupSource> {
+    let items = list.list(COMMAND_EXAMPLE, report);
+    let items = list.limit_count(items, MAX_WORDS, report);
     let Some((first, rest)) = items.split_first() else {
         let problem = "this names no program".to_owned();
-        report.error(&list.path, problem, format!("for example {COMMAND}"));
+        report.error(&list.path, problem, format!("for example {COMMAND_EXAMPLE}"));
         return None;
     };
     let program = match first.as_text() {
@@ -227,23 +227,23 @@ fn command(list: &Item<'_>, base: &Path, report: &mut Report<'_>) -> Option<Sour
             report.error(&first.path, problem, "write the program's whole path");
             None
         }
-        Some(_) | None => value::path(first, base, report),
+        Some(_) | None => value::read_path(first, base, report),
     };
     let args: Vec<String> = rest
         .iter()
-        .filter_map(|item| argument(item, report))
+        .filter_map(|item| read_argument(item, report))
         .collect();
-    Some(Source::Command {
+    Some(LookupSource::Command {
         program: program?,
         args,
     })
 }
 
-fn argument(item: &Item<'_>, report: &mut Report<'_>) -> Option<String> {
+fn read_argument(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<String> {
     let text = item.text("--json", report)?;
     let (problem, help) = if text.len() > MAX_TEXT || text.contains('\0') {
         ("this cannot be given to a program", "give a shorter text")
-    } else if hush::carried(text) {
+    } else if hush::argument_has_secret(text) {
         (
             "this seems to hold a secret, which everybody on this machine could see",
             "let the command read it from a file",
@@ -255,10 +255,10 @@ fn argument(item: &Item<'_>, report: &mut Report<'_>) -> Option<String> {
     None
 }
 
-fn url(item: &Item<'_>, report: &mut Report<'_>) -> Option<String> {
+fn read_url(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<String> {
     let text = item.text("https://members.example.com/by-address/{address}", report)?;
     // The parser would encode the braces.
-    let filled = text.replace(ADDRESS, "ann%40example.com");
+    let filled = text.replace(ADDRESS_PLACEHOLDER, "ann%40example.com");
     let host = filled.split("://").nth(1).unwrap_or_default();
     let host = host.split(['/', '?', '#']).next().unwrap_or_default();
     let (problem, help) = match Url::parse(&filled) {
@@ -270,7 +270,7 @@ fn url(item: &Item<'_>, report: &mut Report<'_>) -> Option<String> {
             format!("is not a URL ({err})"),
             "give the whole address, for example \"https://members.example.com/{address}\"",
         ),
-        Ok(_) if hush::carried(text) => ("seems to hold a secret".to_owned(), SECRET_BELONGS),
+        Ok(_) if hush::argument_has_secret(text) => ("seems to hold a secret".to_owned(), SECRET_ADVICE),
         Ok(url) if !matches!(url.scheme(), "https" | "http") => (
             "is not an address of the web".to_owned(),
             "begin with https:// (or with http:// on this machine)",
@@ -288,7 +288,7 @@ fn url(item: &Item<'_>, report: &mut Report<'_>) -> Option<String> {
             "has braces with something else between them".to_owned(),
             "{address} is all that is filled in",
         ),
-        Ok(_) if !text.contains(ADDRESS) => (
+        Ok(_) if !text.contains(ADDRESS_PLACEHOLDER) => (
             "does not say whom it is about".to_owned(),
             "put {address} where the booker's address belongs",
         ),

@@ -6,18 +6,18 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 
-use super::every::{Every, Expression};
+use super::every::{Recurrence, CronExpression};
 use super::hash;
 use super::lookup::LookupConfig;
-use crate::domain::criteria::effect::Effect;
-use crate::domain::criteria::house::House;
+use crate::domain::criteria::effect::OnViolation;
+use crate::domain::criteria::house::GlobalPolicy;
 use crate::domain::criteria::terms::Criteria;
-use crate::domain::gate::{DeclineLimit, Gate, Limits, Policy, RefuseWith, Unanswered};
+use crate::domain::gate::{DeclineLimit, Gate, PassLimits, Policy, RefuseWith, OnUnanswered};
 use crate::domain::terms::Terms;
 use crate::domain::time::Span;
 
 /// The shipped default, as an operator gets it.
-pub const SHIPPED: &str = include_str!("../../config.toml");
+pub const SHIPPED_CONFIG: &str = include_str!("../../config.toml");
 
 /// Where the configuration is looked for when nothing else is said.
 pub const DEFAULT_PATH: &str = "/etc/maitred/config.toml";
@@ -62,7 +62,7 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::V2 => "v2",
             Self::V1 => "v1",
@@ -74,11 +74,11 @@ impl Dialect {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Schedule {
     /// Looks at what waits for an answer.
-    pub poll: Every,
+    pub poll: Recurrence,
     /// Looks at what became of confirmed bookings.
-    pub watch: Every,
+    pub watch: Recurrence,
     /// Looks at every charge that is open, and for bookings that others accepted.
-    pub audit: Every,
+    pub audit: Recurrence,
 }
 
 /// Where the log and the fold are kept.
@@ -96,7 +96,7 @@ pub struct Control {
 
 impl Default for Config {
     fn default() -> Self {
-        stamped(Self {
+        with_policy_hash(Self {
             calcom: Calcom::default(),
             schedule: Schedule::default(),
             store: StoreConfig::default(),
@@ -106,8 +106,8 @@ impl Default for Config {
                 gates: Vec::new(),
                 hosts: Vec::new(),
                 refuse_with: RefuseWith::Decline,
-                limits: limits(),
-                house: House::default(),
+                limits: default_limits(),
+                global: GlobalPolicy::default(),
                 hash: String::new(),
             },
         })
@@ -132,9 +132,9 @@ impl Default for Calcom {
 impl Default for Schedule {
     fn default() -> Self {
         Self {
-            poll: Every::Span(Span::seconds(15)),
-            watch: Every::Span(Span::minutes(5)),
-            audit: audit(Tz::UTC),
+            poll: Recurrence::Span(Span::seconds(15)),
+            watch: Recurrence::Span(Span::minutes(5)),
+            audit: default_audit(Tz::UTC),
         }
     }
 }
@@ -156,16 +156,16 @@ impl Default for Control {
 }
 
 /// When an audit is due if nothing else is said: in the small hours of the zone.
-pub(super) fn audit(zone: Tz) -> Every {
-    Every::Cron {
-        expression: Expression::parse("0 4 * * *").expect("the default is an expression"),
+pub(super) fn default_audit(zone: Tz) -> Recurrence {
+    Recurrence::Cron {
+        expression: CronExpression::parse("0 4 * * *").expect("the default is an expression"),
         zone,
     }
 }
 
 /// The bounds of a pass when the configuration says nothing.
-pub(super) fn limits() -> Limits {
-    Limits {
+pub(super) fn default_limits() -> PassLimits {
+    PassLimits {
         requests_per_pass: 250,
         declines: DeclineLimit {
             at_most: 25,
@@ -178,23 +178,23 @@ pub(super) fn limits() -> Limits {
 }
 
 /// A gate of which only the event types were said. Its name is theirs to give.
-pub(super) fn gate() -> Gate {
+pub(super) fn default_gate() -> Gate {
     Gate {
         name: String::new(),
         event_types: Vec::new(),
         cost: 1,
-        unknown_booker: Effect::Decline,
-        short_of_credit: Effect::Decline,
-        taken: Effect::Decline,
-        unanswered: Unanswered::Leave,
+        unknown_booker: OnViolation::Decline,
+        short_of_credit: OnViolation::Decline,
+        time_taken: OnViolation::Decline,
+        on_unanswered: OnUnanswered::Leave,
         criteria: Criteria::default(),
         terms: Terms::default(),
     }
 }
 
 /// With the hash of what it says.
-pub(super) fn stamped(mut config: Config) -> Config {
-    config.policy.hash = hash::of(&config);
+pub(super) fn with_policy_hash(mut config: Config) -> Config {
+    config.policy.hash = hash::policy_hash(&config);
     config
 }
 
@@ -204,45 +204,45 @@ mod tests {
 
     use super::*;
     use crate::config::parse::{self, parse};
-    use crate::config::report::Report;
-    use crate::domain::decision::Code;
+    use crate::config::report::DiagnosticCollector;
+    use crate::domain::decision::ReasonCode;
     use crate::domain::text;
 
     /// The shipped text with all its examples switched on, as an operator would do it.
-    fn with_examples() -> String {
+    fn uncomment_examples() -> String {
         let mut text = String::new();
-        for line in SHIPPED.lines() {
-            let bare = line
+        for line in SHIPPED_CONFIG.lines() {
+            let uncommented = line
                 .strip_prefix('#')
                 .filter(|rest| rest.starts_with(|c: char| c == '[' || c.is_ascii_lowercase()));
-            text.push_str(bare.unwrap_or(line));
+            text.push_str(uncommented.unwrap_or(line));
             text.push('\n');
         }
         text
     }
 
     #[test]
-    fn the_shipped_text_says_the_defaults() {
-        let loaded = parse(SHIPPED, "config.toml").expect("the shipped text is right");
+    fn the_shipped_configuration_holds_the_defaults() {
+        let loaded = parse(SHIPPED_CONFIG, "config.toml").expect("the shipped text is right");
         assert_eq!(loaded.config, Config::default());
-        let problems: Vec<&str> = loaded.findings.iter().map(|f| f.problem.as_str()).collect();
+        let problems: Vec<&str> = loaded.warnings.iter().map(|f| f.problem.as_str()).collect();
         assert_eq!(
             problems,
             ["there is no [[gate]]: no booking will be touched"]
         );
         assert_eq!(
             parse("", "config.toml"),
-            Ok(parse(SHIPPED, "config.toml").unwrap())
+            Ok(parse(SHIPPED_CONFIG, "config.toml").unwrap())
         );
     }
 
     #[test]
-    fn the_examples_say_the_defaults_and_raise_no_warning() {
-        let loaded = parse(&with_examples(), "config.toml").expect("the examples are right");
-        assert_eq!(loaded.findings, []);
+    fn the_examples_hold_the_defaults_and_raise_no_warning() {
+        let loaded = parse(&uncomment_examples(), "config.toml").expect("the examples are right");
+        assert_eq!(loaded.warnings, []);
         let config = loaded.config;
         // What has no default is as in the example, and the rest as if it were not said.
-        let bare = "\
+        let required_keys_only = "\
 [[lookup]]
 name = 'members'
 command = ['/usr/local/bin/members', '--json']
@@ -256,44 +256,44 @@ event-types = ['book-club', 77]
 name = 'a-day-ahead'
 require = 'member.tier == \"gold\" || booking.notice >= duration(\"24h\")'
 ";
-        let mut expect = parse(bare, "config.toml").expect("it is right").config;
-        expect.policy.house.rules[0].reason = config.policy.house.rules[0].reason.clone();
+        let mut expect = parse(required_keys_only, "config.toml").expect("it is right").config;
+        expect.policy.global.rules[0].reason = config.policy.global.rules[0].reason.clone();
         let rules = &mut expect.policy.gates[0].criteria.rules;
         rules[0].reason = config.policy.gates[0].criteria.rules[0].reason.clone();
-        expect.policy.house.reasons = config.policy.house.reasons.clone();
-        assert_eq!(config, stamped(expect));
+        expect.policy.global.reason_texts = config.policy.global.reason_texts.clone();
+        assert_eq!(config, with_policy_hash(expect));
     }
 
     #[test]
-    fn the_shown_reasons_are_those_that_are_used_otherwise() {
-        let loaded = parse(&with_examples(), "config.toml").expect("the examples are right");
+    fn the_example_reasons_are_the_default_texts() {
+        let loaded = parse(&uncomment_examples(), "config.toml").expect("the examples are right");
         let fixed = [
-            (Code::Blocked, text::blocked()),
-            (Code::NotAllowed, text::not_allowed()),
-            (Code::OutsideHours, text::outside_hours()),
-            (Code::Taken, text::taken()),
-            (Code::Unanswered, text::unanswered()),
+            (ReasonCode::Blocked, text::booker_blocked()),
+            (ReasonCode::NotAllowed, text::not_allowed()),
+            (ReasonCode::OutsideHours, text::outside_hours()),
+            (ReasonCode::TimeTaken, text::time_taken()),
+            (ReasonCode::Unanswered, text::request_unanswered()),
         ];
         for (code, expect) in fixed {
-            let words = loaded.config.policy.house.words(code).expect("it is shown");
+            let words = loaded.config.policy.global.reason_text(code).expect("it is shown");
             assert_eq!(words.by_language[0].1.text(), expect, "{code}");
         }
         // One text for all that would tell something about an account.
         let account = text::not_accepted(false, false);
         for code in [
-            Code::UnknownBooker,
-            Code::WrongPin,
-            Code::OverCap,
-            Code::LookupFailed,
-            Code::ShortOfCredit,
+            ReasonCode::UnknownBooker,
+            ReasonCode::WrongPin,
+            ReasonCode::OverCap,
+            ReasonCode::LookupFailed,
+            ReasonCode::ShortOfCredit,
         ] {
-            let words = loaded.config.policy.house.words(code).expect("it is shown");
+            let words = loaded.config.policy.global.reason_text(code).expect("it is shown");
             assert!(account.starts_with(words.by_language[0].1.text()), "{code}");
         }
     }
 
     /// Keys of values that are empty by default, and are shown in prose.
-    const FULL: [(&str, &str); 10] = [
+    const FILLED_KEYS: [(&str, &str); 10] = [
         (
             "prices = []",
             "prices = [{ cost = 2, tiers = ['gold'], event-types = ['book-club'], \
@@ -334,40 +334,40 @@ require = 'member.tier == \"gold\" || booking.notice >= duration(\"24h\")'
 
     #[test]
     fn every_key_that_is_read_is_shown_and_every_key_shown_is_read() {
-        let mut text = with_examples();
-        for (empty, full) in FULL {
+        let mut text = uncomment_examples();
+        for (empty, full) in FILLED_KEYS {
             assert!(text.contains(&format!("\n{empty}\n")), "{empty}");
             text = text.replace(&format!("\n{empty}\n"), &format!("\n{full}\n"));
         }
-        let mut report = Report::new(&text, "config.toml");
-        parse::read(&text, "config.toml", &mut report).expect("the text is right");
-        assert!(!report.has_errors(), "{:?}", report.findings());
-        let mut shown = BTreeSet::new();
+        let mut collector = DiagnosticCollector::new(&text, "config.toml");
+        parse::read_config(&text, "config.toml", &mut collector).expect("the text is right");
+        assert!(!collector.has_errors(), "{:?}", collector.into_diagnostics());
+        let mut shown_keys = BTreeSet::new();
         let mut section = String::new();
-        for line in with_examples()
+        for line in uncomment_examples()
             .lines()
             .filter(|line| !line.starts_with('#'))
         {
             if let Some(name) = line.strip_prefix("[[").and_then(|l| l.strip_suffix("]]")) {
                 let path = name.replace("gate.", "gate[].");
                 section = format!("{path}[]");
-                shown.insert(path);
+                shown_keys.insert(path);
             } else if let Some(name) = line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
-                shown.insert(name.to_owned());
+                shown_keys.insert(name.to_owned());
                 section = name.to_owned();
             } else if let Some((key, _)) = line.split_once(" = ") {
-                shown.insert(format!("{section}.{key}"));
+                shown_keys.insert(format!("{section}.{key}"));
             }
         }
-        let (in_prose, plain): (Vec<String>, Vec<String>) =
-            { report.asked().iter().cloned() }.partition(|key| !shown.contains(key));
-        assert_eq!(plain.len(), shown.len(), "{shown:?} {plain:?}");
+        let (in_prose, keys_with_value): (Vec<String>, Vec<String>) =
+            { collector.known_keys().iter().cloned() }.partition(|key| !shown_keys.contains(key));
+        assert_eq!(keys_with_value.len(), shown_keys.len(), "{shown_keys:?} {keys_with_value:?}");
         for key in in_prose {
             let last = key.rsplit('.').next().unwrap();
-            let told = format!(" {last} = ");
-            let comments = SHIPPED.lines().filter(|line| line.starts_with('#'));
+            let key_in_prose = format!(" {last} = ");
+            let comments = SHIPPED_CONFIG.lines().filter(|line| line.starts_with('#'));
             assert!(
-                { comments }.any(|line| line.contains(&told)),
+                { comments }.any(|line| line.contains(&key_in_prose)),
                 "{key} is read and not shown"
             );
         }

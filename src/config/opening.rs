@@ -3,9 +3,9 @@
 use chrono::NaiveTime;
 
 use super::parse::set;
-use super::reader::{Item, Table};
-use super::report::Report;
-use crate::domain::criteria::opening::Opening;
+use super::reader::{TomlValue, TomlTable};
+use super::report::DiagnosticCollector;
+use crate::domain::criteria::opening::TimeWindow;
 use crate::domain::near;
 
 /// Monday first.
@@ -15,18 +15,18 @@ const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 const MIDNIGHT: &str = "24:00";
 
 /// What the keys `weekdays` and `hours` of the table say; at any time where they say nothing.
-pub(super) fn read(table: &mut Table<'_>, report: &mut Report<'_>) -> Opening {
-    let mut opening = Opening::ALWAYS;
+pub(super) fn read(table: &mut TomlTable<'_>, report: &mut DiagnosticCollector<'_>) -> TimeWindow {
+    let mut window = TimeWindow::ALWAYS;
     if let Some(item) = table.get("weekdays", report) {
-        opening.weekdays = weekdays(&item, report);
+        window.weekdays = read_weekdays(&item, report);
     }
     if let Some(item) = table.get("hours", report) {
-        set(&mut opening.from, hours(&item, &mut opening.to, report));
+        set(&mut window.from, read_hours(&item, &mut window.to, report));
     }
-    opening
+    window
 }
 
-fn weekdays(list: &Item<'_>, report: &mut Report<'_>) -> [bool; 7] {
+fn read_weekdays(list: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> [bool; 7] {
     let example = "[\"mon-fri\", \"sun\"]";
     let items = list.list(example, report);
     if items.is_empty() {
@@ -35,7 +35,7 @@ fn weekdays(list: &Item<'_>, report: &mut Report<'_>) -> [bool; 7] {
     }
     let mut days = [false; 7];
     for item in &items {
-        let Some((first, last)) = range(item, report) else {
+        let Some((first, last)) = read_day_range(item, report) else {
             continue;
         };
         // From Friday to Monday is a weekend.
@@ -52,7 +52,7 @@ fn weekdays(list: &Item<'_>, report: &mut Report<'_>) -> [bool; 7] {
 }
 
 /// One day, or the first and the last of several.
-fn range(item: &Item<'_>, report: &mut Report<'_>) -> Option<(usize, usize)> {
+fn read_day_range(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<(usize, usize)> {
     let text = item.text("mon-fri", report)?;
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     let number = |word: &str| DAYS.iter().position(|day| *day == word.trim());
@@ -60,7 +60,7 @@ fn range(item: &Item<'_>, report: &mut Report<'_>) -> Option<(usize, usize)> {
         return Some((first, last));
     }
     let problem = format!("{} is no day of the week", report.show(text));
-    let help = match like(first, last) {
+    let help = match suggest_range(first, last) {
         Some(meant) => format!("did you mean \"{meant}\"?"),
         None => format!(
             "give one of \"{}\", or a range: \"mon-fri\"",
@@ -72,11 +72,11 @@ fn range(item: &Item<'_>, report: &mut Report<'_>) -> Option<(usize, usize)> {
 }
 
 /// What was meant by whole names, capitals, or one wrong letter.
-fn like(first: &str, last: &str) -> Option<String> {
+fn suggest_range(first: &str, last: &str) -> Option<String> {
     let day = |word: &str| {
         let word = word.trim().to_lowercase();
-        let whole = DAYS.into_iter().find(|day| word.starts_with(day));
-        whole.or_else(|| near::nearest(&word, DAYS))
+        let full_name = DAYS.into_iter().find(|day| word.starts_with(day));
+        full_name.or_else(|| near::nearest(&word, DAYS))
     };
     match (day(first)?, day(last)?) {
         (day, same) if day == same => Some(day.to_owned()),
@@ -85,19 +85,19 @@ fn like(first: &str, last: &str) -> Option<String> {
 }
 
 /// From when to when; the end goes into `to`, where `None` is the end of the day.
-fn hours(
-    item: &Item<'_>,
+fn read_hours(
+    item: &TomlValue<'_>,
     to: &mut Option<NaiveTime>,
-    report: &mut Report<'_>,
+    report: &mut DiagnosticCollector<'_>,
 ) -> Option<NaiveTime> {
     let example = "08:00-18:00";
     let text = item.text(example, report)?;
     let ends = text.split_once('-').and_then(|(from, to)| {
         let to = match to.trim() {
             MIDNIGHT => None,
-            clock => Some(time(clock)?),
+            clock => Some(parse_time_of_day(clock)?),
         };
-        Some((time(from.trim())?, to))
+        Some((parse_time_of_day(from.trim())?, to))
     });
     let Some((from, end)) = ends else {
         let problem = format!("{} are no hours", report.show(text));
@@ -116,6 +116,6 @@ fn hours(
     Some(from)
 }
 
-fn time(text: &str) -> Option<NaiveTime> {
+fn parse_time_of_day(text: &str) -> Option<NaiveTime> {
     NaiveTime::parse_from_str(text, "%H:%M").ok()
 }

@@ -7,25 +7,25 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use toml::de::DeTable;
 
-use super::finding::{Finding, Findings};
+use super::finding::{Diagnostic, Diagnostics};
 use super::lookup::LookupConfig;
 use super::model::{self, Config, Control, Schedule, StoreConfig};
-use super::reader::{self, Item, KEY_BELONGS, Table};
-use super::report::Report;
+use super::reader::{self, TomlValue, KEY_ADVICE, TomlTable};
+use super::report::DiagnosticCollector;
 use super::{calcom, check, gate, house, lookup, rule, value, words};
-use crate::domain::criteria::house::House;
-use crate::domain::gate::{DeclineLimit, Limits, Policy};
+use crate::domain::criteria::house::GlobalPolicy;
+use crate::domain::gate::{DeclineLimit, PassLimits, Policy};
 
 /// How often a schedule may come round: more often than once a second no server would bear, and
 /// less often than once a day is what timers are for.
-const RHYTHM: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(86_400);
+const INTERVALS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(86_400);
 
 /// How old the sight of a booking may be when it is answered. Past a minute too much happens
 /// unseen: Cal.com would revive a booking that was cancelled meanwhile.
 const OBSERVATION_AGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(60);
 
 /// How long a series must have been quiet. It is written within seconds.
-const SETTLE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(600);
+const SERIES_SETTLE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(600);
 
 /// For how long declines may be counted.
 const DECLINES_PER: RangeInclusive<Duration> =
@@ -45,7 +45,7 @@ const MAX_SYNTAX: usize = 5;
 pub struct Loaded {
     pub config: Config,
     /// Warnings only.
-    pub findings: Vec<Finding>,
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// Reads a configuration. `source` is the file's path: it stands in messages, and relative paths in
@@ -53,40 +53,40 @@ pub struct Loaded {
 ///
 /// # Errors
 /// With every finding at once, warnings included, when at least one is an error.
-pub fn parse(text: &str, source: &str) -> Result<Loaded, Findings> {
-    let mut report = Report::new(text, source);
-    let config = read(text, source, &mut report);
+pub fn parse(text: &str, source: &str) -> Result<Loaded, Diagnostics> {
+    let mut report = DiagnosticCollector::new(text, source);
+    let config = read_config(text, source, &mut report);
     let failed = report.has_errors();
-    let findings = report.findings();
+    let findings = report.into_diagnostics();
     match config {
-        Some(config) if !failed => Ok(Loaded { config, findings }),
-        Some(_) | None => Err(Findings(findings)),
+        Some(config) if !failed => Ok(Loaded { config, warnings: findings }),
+        Some(_) | None => Err(Diagnostics(findings)),
     }
 }
 
 /// What can be made of the text; `None` when it is no TOML.
-pub(super) fn read(text: &str, source: &str, report: &mut Report<'_>) -> Option<Config> {
+pub(super) fn read_config(text: &str, source: &str, report: &mut DiagnosticCollector<'_>) -> Option<Config> {
     let (tree, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
         // What the parser makes of the rest is a guess; findings about it could mislead.
-        syntax(&errors, report);
+        report_syntax_errors(&errors, report);
         return None;
     }
     reader::refuse_keys(tree.get_ref(), "", report);
     let base = Path::new(source).parent().unwrap_or(Path::new(""));
-    let mut top = Table::new("", Some(tree.get_ref()));
+    let mut top = TomlTable::new("", Some(tree.get_ref()));
     let section = calcom::read(top.table("calcom", report), base, report);
-    let (schedule, zone) = schedule(top.table("schedule", report), report);
-    let store = store(top.table("store", report), base, report);
-    let control = control(top.table("control", report), &store, report);
-    let mut limits = limits(top.table("limits", report), report);
+    let (schedule, zone) = read_schedule(top.table("schedule", report), report);
+    let store = read_store(top.table("store", report), base, report);
+    let control = read_control(top.table("control", report), &store, report);
+    let mut limits = read_limits(top.table("limits", report), report);
     limits.resend_after = section.resend_after;
-    let (lookups, house) = house(&mut top, (base, zone), report);
+    let (lookups, global_policy) = read_global_policy(&mut top, (base, zone), report);
     let gates = match top.get("gate", report) {
-        Some(item) => gate::read(&item, &house, report),
+        Some(item) => gate::read(&item, &global_policy, report),
         None => Vec::new(),
     };
-    top.close(report);
+    top.report_unknown_keys(report);
     let config = Config {
         calcom: section.calcom,
         schedule,
@@ -98,34 +98,34 @@ pub(super) fn read(text: &str, source: &str, report: &mut Report<'_>) -> Option<
             hosts: section.hosts,
             refuse_with: section.refuse_with,
             limits,
-            house,
+            global: global_policy,
             hash: String::new(),
         },
     };
-    let config = model::stamped(config);
+    let config = model::with_policy_hash(config);
     check::check(&config, report);
     Some(config)
 }
 
 /// What counts for all gates. Lookups come first, because rules may use no others.
-fn house(
-    top: &mut Table<'_>,
+fn read_global_policy(
+    top: &mut TomlTable<'_>,
     (base, zone): (&Path, Tz),
-    report: &mut Report<'_>,
-) -> (Vec<LookupConfig>, House) {
-    let mut house = house::read(top.table("house", report), zone, report);
+    report: &mut DiagnosticCollector<'_>,
+) -> (Vec<LookupConfig>, GlobalPolicy) {
+    let mut global_policy = house::read(top.table("house", report), zone, report);
     let mut lookups = Vec::new();
     if let Some(list) = top.get("lookup", report) {
-        (lookups, house.lookups) = lookup::read(&list, base, report);
+        (lookups, global_policy.lookups) = lookup::read(&list, base, report);
     }
-    house.reasons = words::reasons(top.table("reasons", report), report);
+    global_policy.reason_texts = words::read_reasons(top.table("reasons", report), report);
     if let Some(list) = top.get("rule", report) {
-        house.rules = rule::read(&list, "[[rule]]", &house, report);
+        global_policy.rules = rule::read(&list, "[[rule]]", &global_policy, report);
     }
-    (lookups, house)
+    (lookups, global_policy)
 }
 
-pub(super) fn syntax(errors: &[toml::de::Error], report: &mut Report<'_>) {
+pub(super) fn report_syntax_errors(errors: &[toml::de::Error], report: &mut DiagnosticCollector<'_>) {
     for error in errors.iter().take(MAX_SYNTAX) {
         let problem = format!("this is not TOML: {}", error.message());
         let mut help = match error.message().contains("duplicate") {
@@ -134,129 +134,129 @@ pub(super) fn syntax(errors: &[toml::de::Error], report: &mut Report<'_>) {
                 "texts stand in quotes, one `key = value` on a line; see https://toml.io".to_owned()
             }
         };
-        if report.is_hushed() {
-            help = format!("{help}; and {KEY_BELONGS}");
+        if report.has_secret() {
+            help = format!("{help}; and {KEY_ADVICE}");
         }
-        report.syntax(error.span().unwrap_or(0..0), problem, help);
+        report.syntax_error(error.span().unwrap_or(0..0), problem, help);
     }
 }
 
 /// The rhythms, and the house's time zone.
-fn schedule(mut table: Table<'_>, report: &mut Report<'_>) -> (Schedule, Tz) {
+fn read_schedule(mut table: TomlTable<'_>, report: &mut DiagnosticCollector<'_>) -> (Schedule, Tz) {
     let mut schedule = Schedule::default();
     let zone = table.get("time-zone", report);
     let zone = zone
-        .and_then(|item| value::zone(&item, report))
+        .and_then(|item| value::read_zone(&item, report))
         .unwrap_or(Tz::UTC);
     if let Some(item) = table.get("poll", report) {
         set(
             &mut schedule.poll,
-            value::every(&item, RHYTHM, zone, report),
+            value::read_recurrence(&item, INTERVALS, zone, report),
         );
     }
     if let Some(item) = table.get("watch", report) {
         set(
             &mut schedule.watch,
-            value::every(&item, RHYTHM, zone, report),
+            value::read_recurrence(&item, INTERVALS, zone, report),
         );
     }
-    schedule.audit = model::audit(zone);
+    schedule.audit = model::default_audit(zone);
     if let Some(item) = table.get("audit", report) {
         set(
             &mut schedule.audit,
-            value::every(&item, RHYTHM, zone, report),
+            value::read_recurrence(&item, INTERVALS, zone, report),
         );
     }
-    table.close(report);
+    table.report_unknown_keys(report);
     (schedule, zone)
 }
 
-fn store(mut table: Table<'_>, base: &Path, report: &mut Report<'_>) -> StoreConfig {
+fn read_store(mut table: TomlTable<'_>, base: &Path, report: &mut DiagnosticCollector<'_>) -> StoreConfig {
     let mut store = StoreConfig::default();
     if let Some(item) = table.get("path", report) {
-        set(&mut store.path, value::path(&item, base, report));
+        set(&mut store.path, value::read_path(&item, base, report));
     }
-    table.close(report);
+    table.report_unknown_keys(report);
     store
 }
 
-fn control(mut table: Table<'_>, store: &StoreConfig, report: &mut Report<'_>) -> Control {
+fn read_control(mut table: TomlTable<'_>, store: &StoreConfig, report: &mut DiagnosticCollector<'_>) -> Control {
     let mut socket = Some(store.path.join("control.sock"));
     let item = table.get("socket", report);
     if let Some(item) = &item {
         set(&mut socket, read_socket(item, &store.path, report));
     }
-    let long = socket
+    let is_too_long = socket
         .as_ref()
         .is_some_and(|socket| socket.as_os_str().len() > MAX_SOCKET);
-    if long {
+    if is_too_long {
         let problem = format!("the socket's path is longer than {MAX_SOCKET} bytes");
         let help =
             "set control.socket to a shorter path, for example \"/run/maitred/control.sock\"";
         report.error("control.socket", problem, help);
     }
-    table.close(report);
+    table.report_unknown_keys(report);
     Control { socket }
 }
 
 /// The socket's path, which starts at the store's when it is relative; an empty text turns it off.
-fn read_socket(item: &Item<'_>, store: &Path, report: &mut Report<'_>) -> Option<Option<PathBuf>> {
+fn read_socket(item: &TomlValue<'_>, store: &Path, report: &mut DiagnosticCollector<'_>) -> Option<Option<PathBuf>> {
     if item.as_text() == Some("") {
         return Some(None);
     }
-    value::path(item, store, report).map(Some)
+    value::read_path(item, store, report).map(Some)
 }
 
-fn limits(mut table: Table<'_>, report: &mut Report<'_>) -> Limits {
-    let mut limits = model::limits();
+fn read_limits(mut table: TomlTable<'_>, report: &mut DiagnosticCollector<'_>) -> PassLimits {
+    let mut limits = model::default_limits();
     if let Some(item) = table.get("requests-per-pass", report) {
         set(
             &mut limits.requests_per_pass,
-            count(&item, 1..=MAX_REQUESTS, report),
+            read_count(&item, 1..=MAX_REQUESTS, report),
         );
     }
     if let Some(item) = table.get("declines", report) {
-        set(&mut limits.declines, declines(&item, report));
+        set(&mut limits.declines, read_declines(&item, report));
     }
-    table.replaced(
+    table.refuse_replaced_key(
         "declines-per-pass",
         "write declines = { at-most = 25, per = \"15m\" }: the limit is by time now",
         report,
     );
     if let Some(item) = table.get("max-observation-age", report) {
-        let age = value::span(&item, OBSERVATION_AGE, report);
+        let age = value::read_span(&item, OBSERVATION_AGE, report);
         set(&mut limits.max_observation_age, age);
     }
     if let Some(item) = table.get("series-settle", report) {
         set(
             &mut limits.series_settle,
-            value::span(&item, SETTLE, report),
+            value::read_span(&item, SERIES_SETTLE, report),
         );
     }
-    table.close(report);
+    table.report_unknown_keys(report);
     limits
 }
 
 /// How many declines in which time.
-fn declines(item: &Item<'_>, report: &mut Report<'_>) -> Option<DeclineLimit> {
+fn read_declines(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<DeclineLimit> {
     let example = "{ at-most = 25, per = \"15m\" }";
     let Some(entries) = item.as_table() else {
-        item.refuse("a table", &format!("for example {example}"), report);
+        item.report_type_mismatch("a table", &format!("for example {example}"), report);
         return None;
     };
-    let mut table = Table::new(&item.path, Some(entries));
-    let at_most = table.need("at-most", "25", report);
-    let per = table.need("per", "\"15m\"", report);
-    table.close(report);
-    let at_most = at_most.and_then(|item| count(&item, 0..=MAX_REQUESTS, report));
-    let per = per.and_then(|item| value::span(&item, DECLINES_PER, report));
+    let mut table = TomlTable::new(&item.path, Some(entries));
+    let at_most = table.get_required("at-most", "25", report);
+    let per = table.get_required("per", "\"15m\"", report);
+    table.report_unknown_keys(report);
+    let at_most = at_most.and_then(|item| read_count(&item, 0..=MAX_REQUESTS, report));
+    let per = per.and_then(|item| value::read_span(&item, DECLINES_PER, report));
     Some(DeclineLimit {
         at_most: at_most?,
         per: per?,
     })
 }
 
-fn count(item: &Item<'_>, range: RangeInclusive<u64>, report: &mut Report<'_>) -> Option<usize> {
+fn read_count(item: &TomlValue<'_>, range: RangeInclusive<u64>, report: &mut DiagnosticCollector<'_>) -> Option<usize> {
     item.number(range, report)
         .and_then(|number| usize::try_from(number).ok())
 }

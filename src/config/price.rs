@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::gate;
 use super::opening;
-use super::reader::{Item, Table};
-use super::report::Report;
+use super::reader::{TomlValue, TomlTable};
+use super::report::DiagnosticCollector;
 use super::value;
-use crate::domain::criteria::opening::Opening;
+use crate::domain::criteria::opening::TimeWindow;
 use crate::domain::criteria::price::{MAX_PRICES, Price};
 use crate::domain::decision::MAX_CREDITS;
 use crate::domain::id::EventTypeKey;
@@ -25,10 +25,10 @@ const OCCURRENCES: RangeInclusive<u64> = 1..=1_000;
 const EXAMPLE: &str = "{ cost = 2, tiers = [\"gold\"] }";
 
 /// The prices of the list at the key, for a gate that guards these event types.
-pub(super) fn get(
-    table: &mut Table<'_>,
-    guarded: &[EventTypeKey],
-    report: &mut Report<'_>,
+pub(super) fn read_prices(
+    table: &mut TomlTable<'_>,
+    gate_event_types: &[EventTypeKey],
+    report: &mut DiagnosticCollector<'_>,
 ) -> Vec<Price> {
     let Some(list) = table.get("prices", report) else {
         return Vec::new();
@@ -36,11 +36,11 @@ pub(super) fn get(
     let mut prices: Vec<(String, Price)> = Vec::new();
     for row in list.rows(EXAMPLE, MAX_PRICES, report) {
         let path = row.path().to_owned();
-        let before = report.errors();
-        let Some(price) = read(row, guarded, report) else {
+        let before = report.error_count();
+        let Some(price) = read_price(row, gate_event_types, report) else {
             continue;
         };
-        if report.errors() > before {
+        if report.error_count() > before {
             // What such a price fits is not known.
             continue;
         }
@@ -54,55 +54,55 @@ pub(super) fn get(
     prices.into_iter().map(|(_, price)| price).collect()
 }
 
-fn read(mut row: Table<'_>, guarded: &[EventTypeKey], report: &mut Report<'_>) -> Option<Price> {
-    let cost = row.need("cost", "2", report);
+fn read_price(mut row: TomlTable<'_>, gate_event_types: &[EventTypeKey], report: &mut DiagnosticCollector<'_>) -> Option<Price> {
+    let cost = row.get_required("cost", "2", report);
     let tiers = row.get("tiers", report);
     let event_types = row.get("event-types", report);
     let length = row.get("length", report);
     let when = opening::read(&mut row, report);
     let occurrences = row.get("occurrences", report);
-    row.close(report);
+    row.report_unknown_keys(report);
     let cost = cost.and_then(|item| item.number(0..=MAX_CREDITS, report));
-    let tiers = tiers.map(|item| value::tiers(&item, report));
-    let event_types = event_types.map(|item| self::event_types(&item, guarded, report));
-    let length = length.map(|item| range(&item, &length_of, report));
-    let occurrences = occurrences.map(|item| range(&item, &count, report));
+    let tiers = tiers.map(|item| value::read_tiers(&item, report));
+    let event_types = event_types.map(|item| self::read_event_types(&item, gate_event_types, report));
+    let length = length.map(|item| read_range(&item, &read_length, report));
+    let occurrences = occurrences.map(|item| read_range(&item, &read_count, report));
     Some(Price {
         cost: cost?,
         tiers: tiers.unwrap_or_default(),
         event_types: event_types.unwrap_or_default(),
         length: length.unwrap_or(Some((None, None)))?,
-        when,
+        start_window: when,
         occurrences: occurrences.unwrap_or(Some((None, None)))?,
     })
 }
 
-fn length_of(item: &Item<'_>, report: &mut Report<'_>) -> Option<Span> {
-    value::span(item, LENGTH, report)
+fn read_length(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<Span> {
+    value::read_span(item, LENGTH, report)
 }
 
-fn count(item: &Item<'_>, report: &mut Report<'_>) -> Option<usize> {
+fn read_count(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<usize> {
     let number = item.number(OCCURRENCES, report)?;
     usize::try_from(number).ok()
 }
 
 /// One value, or a table of `at-least` and `at-most`.
-fn range<T: Copy + PartialOrd>(
-    item: &Item<'_>,
-    one: &dyn Fn(&Item<'_>, &mut Report<'_>) -> Option<T>,
-    report: &mut Report<'_>,
+fn read_range<T: Copy + PartialOrd>(
+    item: &TomlValue<'_>,
+    read_value: &dyn Fn(&TomlValue<'_>, &mut DiagnosticCollector<'_>) -> Option<T>,
+    report: &mut DiagnosticCollector<'_>,
 ) -> Option<(Option<T>, Option<T>)> {
     if item.as_table().is_none() {
-        let value = one(item, report)?;
+        let value = read_value(item, report)?;
         return Some((Some(value), Some(value)));
     }
-    value::range(item, one, report)
+    value::read_range(item, read_value, report)
 }
 
-fn event_types(
-    list: &Item<'_>,
-    guarded: &[EventTypeKey],
-    report: &mut Report<'_>,
+fn read_event_types(
+    list: &TomlValue<'_>,
+    gate_event_types: &[EventTypeKey],
+    report: &mut DiagnosticCollector<'_>,
 ) -> Vec<EventTypeKey> {
     let example = "[\"book-club\", 77]";
     let items = list.list(example, report);
@@ -112,12 +112,12 @@ fn event_types(
     }
     let mut keys = Vec::new();
     for item in items {
-        let Some(key) = gate::event_type(&item, report) else {
+        let Some(key) = gate::read_event_type(&item, report) else {
             continue;
         };
-        if !may_guard(guarded, &key) {
+        if !may_guard(gate_event_types, &key) {
             let problem = "this gate does not guard the event type".to_owned();
-            report.error(&item.path, problem, like(guarded, &key));
+            report.error(&item.path, problem, suggest_event_type(gate_event_types, &key));
         }
         keys.push(key);
     }
@@ -125,14 +125,14 @@ fn event_types(
 }
 
 /// Whether the event type may be one of those. A number can be that of a slug.
-fn may_guard(guarded: &[EventTypeKey], key: &EventTypeKey) -> bool {
-    let other_kind =
+fn may_guard(gate_event_types: &[EventTypeKey], key: &EventTypeKey) -> bool {
+    let is_other_kind =
         |known: &EventTypeKey| std::mem::discriminant(known) != std::mem::discriminant(key);
-    guarded.contains(key) || guarded.iter().any(other_kind)
+    gate_event_types.contains(key) || gate_event_types.iter().any(is_other_kind)
 }
 
-fn like(guarded: &[EventTypeKey], key: &EventTypeKey) -> String {
-    let slugs = guarded.iter().filter_map(|known| match known {
+fn suggest_event_type(gate_event_types: &[EventTypeKey], key: &EventTypeKey) -> String {
+    let slugs = gate_event_types.iter().filter_map(|known| match known {
         EventTypeKey::Slug(slug) => Some(slug.as_str()),
         EventTypeKey::Id(_) => None,
     });
@@ -148,19 +148,19 @@ fn like(guarded: &[EventTypeKey], key: &EventTypeKey) -> String {
 
 /// Whether whatever the second price fits, the first fits too.
 fn covers(one: &Price, other: &Price) -> bool {
-    all_of(&one.tiers, &other.tiers)
-        && all_of(&one.event_types, &other.event_types)
-        && reaches(one.length, other.length)
-        && reaches(one.occurrences, other.occurrences)
-        && holds(&one.when, &other.when)
+    contains_all(&one.tiers, &other.tiers)
+        && contains_all(&one.event_types, &other.event_types)
+        && contains_range(one.length, other.length)
+        && contains_range(one.occurrences, other.occurrences)
+        && contains_window(&one.start_window, &other.start_window)
 }
 
 /// An empty list stands for everything.
-fn all_of<T: PartialEq>(one: &[T], other: &[T]) -> bool {
+fn contains_all<T: PartialEq>(one: &[T], other: &[T]) -> bool {
     one.is_empty() || (!other.is_empty() && other.iter().all(|item| one.contains(item)))
 }
 
-fn reaches<T: PartialOrd>(one: (Option<T>, Option<T>), other: (Option<T>, Option<T>)) -> bool {
+fn contains_range<T: PartialOrd>(one: (Option<T>, Option<T>), other: (Option<T>, Option<T>)) -> bool {
     let from = match (one.0, other.0) {
         (None, _) => true,
         (Some(_), None) => false,
@@ -174,8 +174,8 @@ fn reaches<T: PartialOrd>(one: (Option<T>, Option<T>), other: (Option<T>, Option
     from && to
 }
 
-fn holds(one: &Opening, other: &Opening) -> bool {
+fn contains_window(one: &TimeWindow, other: &TimeWindow) -> bool {
     let days = one.weekdays.iter().zip(&other.weekdays);
-    let on_time = one.from <= other.from && reaches((None, one.to), (None, other.to));
-    { days }.all(|(one, other)| *one || !other) && on_time
+    let hours_contained = one.from <= other.from && contains_range((None, one.to), (None, other.to));
+    { days }.all(|(one, other)| *one || !other) && hours_contained
 }

@@ -8,45 +8,45 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::hush;
-use super::report::Report;
+use super::report::DiagnosticCollector;
 use crate::domain::booking::Answer;
 use crate::domain::near;
 
 /// Where a key belongs that was written into the configuration.
-pub(super) const KEY_BELONGS: &str = "keep the API key out of this file (and make a new one if \
+pub(super) const KEY_ADVICE: &str = "keep the API key out of this file (and make a new one if \
     others could read it): put it alone into the file that `api-key-file` names, or into systemd's \
     credential `calcom-api-key`, or into the variable MAITRED_API_KEY";
 
 /// One table, and which of its keys are known.
-pub(super) struct Table<'t> {
+pub(super) struct TomlTable<'t> {
     path: String,
     entries: Option<&'t DeTable<'t>>,
-    known: Vec<&'static str>,
+    known_keys: Vec<&'static str>,
     /// Where secrets belong that were written into this table.
-    secrets_belong: &'static str,
+    secret_advice: &'static str,
 }
 
 /// One value and its path.
 #[derive(Clone)]
-pub(super) struct Item<'t> {
+pub(super) struct TomlValue<'t> {
     pub(super) path: String,
     value: &'t DeValue<'t>,
 }
 
-impl<'t> Table<'t> {
+impl<'t> TomlTable<'t> {
     pub(super) fn new(path: &str, entries: Option<&'t DeTable<'t>>) -> Self {
         Self {
             path: path.to_owned(),
             entries,
-            known: Vec::new(),
-            secrets_belong: KEY_BELONGS,
+            known_keys: Vec::new(),
+            secret_advice: KEY_ADVICE,
         }
     }
 
     /// The same, with other advice to those who write a secret into it.
-    pub(super) fn with_secrets(self, secrets_belong: &'static str) -> Self {
+    pub(super) fn with_secret_advice(self, secrets_belong: &'static str) -> Self {
         Self {
-            secrets_belong,
+            secret_advice: secrets_belong,
             ..self
         }
     }
@@ -56,25 +56,25 @@ impl<'t> Table<'t> {
     }
 
     /// The key's value, if it is there.
-    pub(super) fn get(&mut self, key: &'static str, report: &mut Report<'_>) -> Option<Item<'t>> {
-        self.known.push(key);
+    pub(super) fn get(&mut self, key: &'static str, report: &mut DiagnosticCollector<'_>) -> Option<TomlValue<'t>> {
+        self.known_keys.push(key);
         let path = join(&self.path, key);
-        report.ask(&path);
+        report.register_key(&path);
         let value = self.entries?.get(key)?;
-        report.found(&path, value.span());
-        Some(Item {
+        report.record_span(&path, value.span());
+        Some(TomlValue {
             path,
             value: value.get_ref(),
         })
     }
 
     /// The key's value; that there is none is a finding.
-    pub(super) fn need(
+    pub(super) fn get_required(
         &mut self,
         key: &'static str,
         example: &str,
-        report: &mut Report<'_>,
-    ) -> Option<Item<'t>> {
+        report: &mut DiagnosticCollector<'_>,
+    ) -> Option<TomlValue<'t>> {
         let item = self.get(key, report);
         if item.is_none() {
             let problem = format!("there is no `{key}` here");
@@ -84,12 +84,12 @@ impl<'t> Table<'t> {
     }
 
     /// The table of that name; an empty one if there is none.
-    pub(super) fn table(&mut self, key: &'static str, report: &mut Report<'_>) -> Table<'t> {
+    pub(super) fn table(&mut self, key: &'static str, report: &mut DiagnosticCollector<'_>) -> TomlTable<'t> {
         let path = join(&self.path, key);
         let entries = self.get(key, report).and_then(|item| match item.value {
             DeValue::Table(entries) => Some(entries),
             _ => {
-                item.refuse(
+                item.report_type_mismatch(
                     "a table",
                     &format!("write [{path}] on a line of its own"),
                     report,
@@ -97,11 +97,11 @@ impl<'t> Table<'t> {
                 None
             }
         });
-        Table::new(&path, entries)
+        TomlTable::new(&path, entries)
     }
 
     /// Refuses a key that another one has replaced.
-    pub(super) fn replaced(&mut self, key: &'static str, help: &str, report: &mut Report<'_>) {
+    pub(super) fn refuse_replaced_key(&mut self, key: &'static str, help: &str, report: &mut DiagnosticCollector<'_>) {
         let Some((name, _)) = self
             .entries
             .into_iter()
@@ -111,30 +111,30 @@ impl<'t> Table<'t> {
             return;
         };
         let path = join(&self.path, key);
-        report.found(&path, name.span());
-        self.known.push(key);
+        report.record_span(&path, name.span());
+        self.known_keys.push(key);
         report.error(&path, format!("`{key}` is not used any more"), help);
     }
 
     /// Reports the keys that nobody asked for.
-    pub(super) fn close(self, report: &mut Report<'_>) {
+    pub(super) fn report_unknown_keys(self, report: &mut DiagnosticCollector<'_>) {
         for (key, value) in self.entries.into_iter().flatten() {
             let name = key.get_ref().as_ref();
-            if self.known.contains(&name) {
+            if self.known_keys.contains(&name) {
                 continue;
             }
             let path = join(&self.path, name);
-            report.found(&path, key.span());
-            let nearest = near::nearest(name, self.known.iter().copied());
-            if nearest.is_none() && hush::name(name) && !value.get_ref().is_table() {
+            report.record_span(&path, key.span());
+            let nearest = near::nearest(name, self.known_keys.iter().copied());
+            if nearest.is_none() && hush::is_secret_name(name) && !value.get_ref().is_table() {
                 let problem = "a secret does not belong into the configuration".to_owned();
-                report.error(&path, problem, self.secrets_belong);
+                report.error(&path, problem, self.secret_advice);
                 continue;
             }
-            let help = match (nearest, report.section_of(name)) {
+            let help = match (nearest, report.find_section(name)) {
                 (Some(nearest), _) => format!("did you mean `{nearest}`?"),
                 (None, Some(section)) => format!("it belongs under {section}"),
-                (None, None) => format!("known here: {}", self.known.join(", ")),
+                (None, None) => format!("known here: {}", self.known_keys.join(", ")),
             };
             let shown = match report.show_key(name) {
                 Some(shown) => format!("unknown key `{shown}`"),
@@ -145,7 +145,7 @@ impl<'t> Table<'t> {
     }
 }
 
-impl<'t> Item<'t> {
+impl<'t> TomlValue<'t> {
     pub(super) fn as_text(&self) -> Option<&'t str> {
         self.value.as_str()
     }
@@ -159,10 +159,10 @@ impl<'t> Item<'t> {
     }
 
     /// The text, or a finding.
-    pub(super) fn text(&self, example: &str, report: &mut Report<'_>) -> Option<&'t str> {
+    pub(super) fn text(&self, example: &str, report: &mut DiagnosticCollector<'_>) -> Option<&'t str> {
         let text = self.value.as_str();
         if text.is_none() {
-            self.refuse(
+            self.report_type_mismatch(
                 "a text in quotes",
                 &format!("for example \"{example}\""),
                 report,
@@ -181,12 +181,12 @@ impl<'t> Item<'t> {
     pub(super) fn number(
         &self,
         range: RangeInclusive<u64>,
-        report: &mut Report<'_>,
+        report: &mut DiagnosticCollector<'_>,
     ) -> Option<u64> {
         let (least, most) = (range.start(), range.end());
         let help = format!("give a whole number from {least} to {most}");
         let Some(integer) = self.value.as_integer() else {
-            self.refuse("a whole number", &help, report);
+            self.report_type_mismatch("a whole number", &help, report);
             return None;
         };
         let number = u64::from_str_radix(integer.as_str(), integer.radix()).ok();
@@ -199,21 +199,21 @@ impl<'t> Item<'t> {
     }
 
     /// One of a few words, or a finding.
-    pub(super) fn word<T: Copy>(
+    pub(super) fn keyword<T: Copy>(
         &self,
         words: &[(&'static str, T)],
-        report: &mut Report<'_>,
+        report: &mut DiagnosticCollector<'_>,
     ) -> Option<T> {
-        let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-        let choice = format!("give one of \"{}\"", known.join("\", \""));
+        let known_words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        let choice = format!("give one of \"{}\"", known_words.join("\", \""));
         let Some(text) = self.as_text() else {
-            self.refuse("a text in quotes", &choice, report);
+            self.report_type_mismatch("a text in quotes", &choice, report);
             return None;
         };
         let found = words.iter().find(|(word, _)| *word == text);
         if found.is_none() {
             let shown = report.show(text);
-            let help = match near::nearest(text, known.iter().copied()) {
+            let help = match near::nearest(text, known_words.iter().copied()) {
                 Some(nearest) => format!("did you mean \"{nearest}\"?"),
                 None => choice,
             };
@@ -223,15 +223,15 @@ impl<'t> Item<'t> {
     }
 
     /// The items of the list, or a finding and none.
-    pub(super) fn list(&self, example: &str, report: &mut Report<'_>) -> Vec<Item<'t>> {
+    pub(super) fn list(&self, example: &str, report: &mut DiagnosticCollector<'_>) -> Vec<TomlValue<'t>> {
         let Some(values) = self.value.as_array() else {
-            self.refuse("a list", &format!("for example {example}"), report);
+            self.report_type_mismatch("a list", &format!("for example {example}"), report);
             return Vec::new();
         };
         let item = |(number, value): (usize, &'t Spanned<DeValue<'t>>)| {
             let path = format!("{}[{number}]", self.path);
-            report.found(&path, value.span());
-            Item {
+            report.record_span(&path, value.span());
+            TomlValue {
                 path,
                 value: value.get_ref(),
             }
@@ -240,21 +240,21 @@ impl<'t> Item<'t> {
     }
 
     /// `true` or `false`, or a finding.
-    pub(super) fn flag(&self, report: &mut Report<'_>) -> Option<bool> {
+    pub(super) fn flag(&self, report: &mut DiagnosticCollector<'_>) -> Option<bool> {
         let flag = self.value.as_bool();
         if flag.is_none() {
-            self.refuse("true or false", "without quotes", report);
+            self.report_type_mismatch("true or false", "without quotes", report);
         }
         flag
     }
 
     /// The table, or a finding.
-    pub(super) fn table(&self, example: &str, report: &mut Report<'_>) -> Option<Table<'t>> {
+    pub(super) fn table(&self, example: &str, report: &mut DiagnosticCollector<'_>) -> Option<TomlTable<'t>> {
         let entries = self.value.as_table();
         if entries.is_none() {
-            self.refuse("a table", &format!("for example {example}"), report);
+            self.report_type_mismatch("a table", &format!("for example {example}"), report);
         }
-        entries.map(|entries| Table::new(&self.path, Some(entries)))
+        entries.map(|entries| TomlTable::new(&self.path, Some(entries)))
     }
 
     /// The tables of a list, or findings; no more than so many.
@@ -262,9 +262,9 @@ impl<'t> Item<'t> {
         &self,
         example: &str,
         most: usize,
-        report: &mut Report<'_>,
-    ) -> Vec<Table<'t>> {
-        let items = self.few(self.list(&format!("[{example}]"), report), most, report);
+        report: &mut DiagnosticCollector<'_>,
+    ) -> Vec<TomlTable<'t>> {
+        let items = self.limit_count(self.list(&format!("[{example}]"), report), most, report);
         let rows = items.iter().map(|item| item.table(example, report));
         rows.flatten().collect()
     }
@@ -275,32 +275,32 @@ impl<'t> Item<'t> {
         &self,
         header: &str,
         most: usize,
-        report: &mut Report<'_>,
-    ) -> Vec<Table<'t>> {
+        report: &mut DiagnosticCollector<'_>,
+    ) -> Vec<TomlTable<'t>> {
         if self.as_table().is_some() {
             let help = format!("write {header}, with two brackets");
-            self.refuse("a list of tables", &help, report);
+            self.report_type_mismatch("a list of tables", &help, report);
             return Vec::new();
         }
         let example = format!("{header} on a line of its own");
-        let items = self.few(self.list(&example, report), most, report);
-        let section = |item: &Item<'t>| {
+        let items = self.limit_count(self.list(&example, report), most, report);
+        let section = |item: &TomlValue<'t>| {
             let entries = item.value.as_table();
             if entries.is_none() {
-                item.refuse("a table", &format!("write {example}"), report);
+                item.report_type_mismatch("a table", &format!("write {example}"), report);
             }
-            entries.map(|entries| Table::new(&item.path, Some(entries)))
+            entries.map(|entries| TomlTable::new(&item.path, Some(entries)))
         };
         items.iter().filter_map(section).collect()
     }
 
     /// The items, when they are no more than so many.
-    pub(super) fn few(
+    pub(super) fn limit_count(
         &self,
-        items: Vec<Item<'t>>,
+        items: Vec<TomlValue<'t>>,
         most: usize,
-        report: &mut Report<'_>,
-    ) -> Vec<Item<'t>> {
+        report: &mut DiagnosticCollector<'_>,
+    ) -> Vec<TomlValue<'t>> {
         if items.len() <= most {
             return items;
         }
@@ -310,25 +310,25 @@ impl<'t> Item<'t> {
     }
 
     /// The values of a table whose keys are free, with their names, in the order of the text.
-    pub(super) fn named(&self, report: &mut Report<'_>) -> Vec<(&'t str, Item<'t>)> {
+    pub(super) fn named_values(&self, report: &mut DiagnosticCollector<'_>) -> Vec<(&'t str, TomlValue<'t>)> {
         let mut entries: Vec<_> = self.value.as_table().into_iter().flatten().collect();
         entries.sort_by_key(|(name, _)| name.span().start);
-        let named = |(name, value): (&'t Spanned<DeString<'t>>, &'t Spanned<DeValue<'t>>)| {
+        let to_named_value = |(name, value): (&'t Spanned<DeString<'t>>, &'t Spanned<DeValue<'t>>)| {
             let name: &'t str = name.get_ref();
             let path = join(&self.path, name);
-            report.found(&path, value.span());
+            report.record_span(&path, value.span());
             let value = value.get_ref();
-            (name, Item { path, value })
+            (name, TomlValue { path, value })
         };
-        entries.into_iter().map(named).collect()
+        entries.into_iter().map(to_named_value).collect()
     }
 
     /// The value as an answer from outside would be, or a finding. As deep as the text is nested;
     /// the parser bounds that.
-    pub(super) fn answer(&self, report: &mut Report<'_>) -> Option<Answer> {
-        let answer = answer(self.value);
+    pub(super) fn to_answer(&self, report: &mut DiagnosticCollector<'_>) -> Option<Answer> {
+        let answer = to_answer(self.value);
         if answer.is_none() {
-            self.refuse(
+            self.report_type_mismatch(
                 "a text, a number, a flag, a list or a table",
                 "put dates in quotes",
                 report,
@@ -338,8 +338,8 @@ impl<'t> Item<'t> {
     }
 
     /// Reports that the value is of the wrong kind.
-    pub(super) fn refuse(&self, expected: &str, help: &str, report: &mut Report<'_>) {
-        let found = match self.value {
+    pub(super) fn report_type_mismatch(&self, expected: &str, help: &str, report: &mut DiagnosticCollector<'_>) {
+        let found_type = match self.value {
             DeValue::String(_) => "a text",
             DeValue::Integer(_) => "a whole number",
             DeValue::Float(_) => "a fraction",
@@ -350,13 +350,13 @@ impl<'t> Item<'t> {
         };
         report.error(
             &self.path,
-            format!("expected {expected}, found {found}"),
+            format!("expected {expected}, found {found_type}"),
             help,
         );
     }
 }
 
-fn answer(value: &DeValue<'_>) -> Option<Answer> {
+fn to_answer(value: &DeValue<'_>) -> Option<Answer> {
     Some(match value {
         DeValue::String(text) => Answer::Text(text.to_string()),
         // JSON's numbers are doubles; so are those of answers.
@@ -368,32 +368,32 @@ fn answer(value: &DeValue<'_>) -> Option<Answer> {
         DeValue::Boolean(flag) => Answer::Bool(*flag),
         DeValue::Datetime(_) => return None,
         DeValue::Array(values) => {
-            let answers = values.iter().map(|value| answer(value.get_ref()));
+            let answers = values.iter().map(|value| to_answer(value.get_ref()));
             Answer::List(answers.collect::<Option<_>>()?)
         }
         DeValue::Table(table) => {
             let entries = table
                 .iter()
-                .map(|(name, value)| Some((name.get_ref().to_string(), answer(value.get_ref())?)));
+                .map(|(name, value)| Some((name.get_ref().to_string(), to_answer(value.get_ref())?)));
             Answer::Map(entries.collect::<Option<_>>()?)
         }
     })
 }
 
 /// Reports every text in the tree that is one of Cal.com's keys, whatever the key it was given to.
-pub(super) fn refuse_keys(table: &DeTable<'_>, path: &str, report: &mut Report<'_>) {
+pub(super) fn refuse_keys(table: &DeTable<'_>, path: &str, report: &mut DiagnosticCollector<'_>) {
     for (name, value) in table {
         refuse_key(value, &join(path, name.get_ref()), report);
     }
 }
 
 /// As deep as the text is nested; the parser bounds that.
-fn refuse_key(value: &Spanned<DeValue<'_>>, path: &str, report: &mut Report<'_>) {
+fn refuse_key(value: &Spanned<DeValue<'_>>, path: &str, report: &mut DiagnosticCollector<'_>) {
     match value.get_ref() {
-        DeValue::String(text) if hush::key(text) => {
-            report.found(path, value.span());
+        DeValue::String(text) if hush::contains_api_key(text) => {
+            report.record_span(path, value.span());
             let problem = "this looks like an API key".to_owned();
-            report.error(path, problem, KEY_BELONGS);
+            report.error(path, problem, KEY_ADVICE);
         }
         DeValue::Table(table) => refuse_keys(table, path, report),
         DeValue::Array(values) => {

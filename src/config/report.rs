@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use super::finding::{Excerpt, Finding, Place, Severity};
+use super::finding::{Excerpt, Diagnostic, Position, Severity};
 use super::{hush, written};
 use crate::domain::rule::diagnostic::RuleDiagnostic;
 
@@ -15,55 +15,55 @@ const MAX_LINE: usize = 100;
 const MAX_VALUE: usize = 60;
 
 /// The findings of one text, while it is read.
-pub(super) struct Report<'a> {
+pub(super) struct DiagnosticCollector<'a> {
     text: &'a str,
     file: &'a str,
     /// The text seems to hold a secret: no line and no value of it is shown.
-    hushed: bool,
+    has_secret: bool,
     /// Where keys and values stand, by path.
     spans: BTreeMap<String, Range<usize>>,
     /// Every key that was asked for, with `[]` for the place in a list.
-    asked: BTreeSet<String>,
-    findings: Vec<Found>,
+    known_keys: BTreeSet<String>,
+    diagnostics: Vec<LocatedDiagnostic>,
 }
 
 /// A finding, and what it was found by.
-struct Found {
+struct LocatedDiagnostic {
     /// The path as it stands in the text; the finding's own may hide a part.
     key: String,
     /// The offset it stands at. Those that stand nowhere come last.
-    at: usize,
-    finding: Finding,
+    offset: usize,
+    diagnostic: Diagnostic,
 }
 
-impl<'a> Report<'a> {
+impl<'a> DiagnosticCollector<'a> {
     pub(super) fn new(text: &'a str, file: &'a str) -> Self {
         Self {
             text,
             file,
-            hushed: hush::text(text),
+            has_secret: hush::text_has_secret(text),
             spans: BTreeMap::new(),
-            asked: BTreeSet::new(),
-            findings: Vec::new(),
+            known_keys: BTreeSet::new(),
+            diagnostics: Vec::new(),
         }
     }
 
     /// Remembers where the key's value stands.
-    pub(super) fn found(&mut self, key: &str, span: Range<usize>) {
+    pub(super) fn record_span(&mut self, key: &str, span: Range<usize>) {
         self.spans.insert(key.to_owned(), span);
     }
 
     /// Remembers that there is such a key.
-    pub(super) fn ask(&mut self, key: &str) {
+    pub(super) fn register_key(&mut self, key: &str) {
         let mut plain = String::new();
-        let mut within = false;
+        let mut in_brackets = false;
         for c in key.chars() {
-            within = c == '[' || (within && c != ']');
-            if !within || c == '[' {
+            in_brackets = c == '[' || (in_brackets && c != ']');
+            if !in_brackets || c == '[' {
                 plain.push(c);
             }
         }
-        self.asked.insert(plain);
+        self.known_keys.insert(plain);
     }
 
     /// An error about the key. The first of a key is enough: what follows is mostly its echo.
@@ -77,74 +77,74 @@ impl<'a> Report<'a> {
     }
 
     /// An error at a place within the text that the key has for its value. All of them are told.
-    pub(super) fn rule_diagnostic(&mut self, key: &str, value: &str, diagnostic: RuleDiagnostic) {
-        let Some(whole) = self.spans.get(key).cloned() else {
+    pub(super) fn rule_error(&mut self, key: &str, value: &str, diagnostic: RuleDiagnostic) {
+        let Some(value_span) = self.spans.get(key).cloned() else {
             self.error(key, diagnostic.problem, diagnostic.help);
             return;
         };
-        let within = written::within(&self.text[whole.clone()], value, &diagnostic.at);
-        let span = within.map_or(whole.clone(), |part| {
-            whole.start + part.start..whole.start + part.end
+        let part_span = written::find_part(&self.text[value_span.clone()], value, &diagnostic.at);
+        let span = part_span.map_or(value_span.clone(), |part| {
+            value_span.start + part.start..value_span.start + part.end
         });
-        let finding = Finding {
+        let diagnostic = Diagnostic {
             severity: Severity::Error,
             file: self.file.to_owned(),
             key: self.show_key(key).unwrap_or_default(),
-            place: Some(self.place(span.clone())),
+            position: Some(self.position_at(span.clone())),
             problem: diagnostic.problem,
             help: diagnostic.help,
         };
-        self.findings.push(Found {
+        self.diagnostics.push(LocatedDiagnostic {
             key: key.to_owned(),
-            at: span.start,
-            finding,
+            offset: span.start,
+            diagnostic,
         });
     }
 
     /// An error at a place where no key could be read. The first of a line is enough.
-    pub(super) fn syntax(&mut self, span: Range<usize>, problem: String, help: String) {
+    pub(super) fn syntax_error(&mut self, span: Range<usize>, problem: String, help: String) {
         let at = span.start;
-        let place = self.place(span);
-        let line = |found: &Found| found.finding.place.as_ref().map(|place| place.line);
+        let position = self.position_at(span);
+        let line_of = |found: &LocatedDiagnostic| found.diagnostic.position.as_ref().map(|place| place.line);
         if self
-            .findings
+            .diagnostics
             .iter()
-            .any(|found| line(found) == Some(place.line))
+            .any(|found| line_of(found) == Some(position.line))
         {
             return;
         }
-        let finding = Finding {
+        let diagnostic = Diagnostic {
             severity: Severity::Error,
             file: self.file.to_owned(),
             key: String::new(),
-            place: Some(place),
+            position: Some(position),
             problem,
             help,
         };
         let key = String::new();
-        self.findings.push(Found { key, at, finding });
+        self.diagnostics.push(LocatedDiagnostic { key, offset: at, diagnostic });
     }
 
     /// The value as a message may repeat it: in quotes and cut, or not at all.
     pub(super) fn show(&self, value: &str) -> String {
-        if self.hushed || hush::line(value) {
+        if self.has_secret || hush::line_has_secret(value) {
             return "the value".to_owned();
         }
-        format!("`{}`", cut(value))
+        format!("`{}`", shorten(value))
     }
 
     /// The name of a key, or the path of one, likewise. Names are shown even where values are not.
     pub(super) fn show_key(&self, key: &str) -> Option<String> {
-        (!hush::value(key)).then(|| cut(key))
+        (!hush::value_looks_secret(key)).then(|| shorten(key))
     }
 
-    pub(super) fn is_hushed(&self) -> bool {
-        self.hushed
+    pub(super) fn has_secret(&self) -> bool {
+        self.has_secret
     }
 
     /// The header of the section in which a key of that name was asked for.
-    pub(super) fn section_of(&self, key: &str) -> Option<String> {
-        let paths = self.asked.iter().filter_map(|path| path.split_once('.'));
+    pub(super) fn find_section(&self, key: &str) -> Option<String> {
+        let paths = self.known_keys.iter().filter_map(|path| path.split_once('.'));
         let (section, _) = { paths }.find(|(_, last)| *last == key)?;
         Some(match section.strip_suffix("[]") {
             Some(list) => format!("[[{list}]]"),
@@ -153,82 +153,82 @@ impl<'a> Report<'a> {
     }
 
     /// All findings, in the order of the text.
-    pub(super) fn findings(mut self) -> Vec<Finding> {
-        self.findings.sort_by_key(|found| found.at);
-        self.findings
+    pub(super) fn into_diagnostics(mut self) -> Vec<Diagnostic> {
+        self.diagnostics.sort_by_key(|found| found.offset);
+        self.diagnostics
             .into_iter()
-            .map(|found| found.finding)
+            .map(|found| found.diagnostic)
             .collect()
     }
 
     pub(super) fn has_errors(&self) -> bool {
-        self.errors() > 0
+        self.error_count() > 0
     }
 
     /// How many there are so far. None came of what was read between two equal numbers.
-    pub(super) fn errors(&self) -> usize {
-        let severity = |found: &&Found| found.finding.severity == Severity::Error;
-        self.findings.iter().filter(severity).count()
+    pub(super) fn error_count(&self) -> usize {
+        let severity = |found: &&LocatedDiagnostic| found.diagnostic.severity == Severity::Error;
+        self.diagnostics.iter().filter(severity).count()
     }
 
     /// The keys that were asked for.
     #[cfg(test)]
-    pub(super) fn asked(&self) -> &BTreeSet<String> {
-        &self.asked
+    pub(super) fn known_keys(&self) -> &BTreeSet<String> {
+        &self.known_keys
     }
 
     fn add(&mut self, severity: Severity, key: &str, problem: String, help: String) {
-        let wrong = |found: &Found| found.finding.severity == Severity::Error && found.key == key;
-        if self.findings.iter().any(wrong) {
+        let is_error_about_key = |found: &LocatedDiagnostic| found.diagnostic.severity == Severity::Error && found.key == key;
+        if self.diagnostics.iter().any(is_error_about_key) {
             return;
         }
         let span = self.spans.get(key).cloned();
         let at = span.as_ref().map_or(usize::MAX, |span| span.start);
-        let finding = Finding {
+        let diagnostic = Diagnostic {
             severity,
             file: self.file.to_owned(),
             key: self.show_key(key).unwrap_or_default(),
-            place: span.map(|span| self.place(span)),
+            position: span.map(|span| self.position_at(span)),
             problem,
             help,
         };
         let key = key.to_owned();
-        self.findings.push(Found { key, at, finding });
+        self.diagnostics.push(LocatedDiagnostic { key, offset: at, diagnostic });
     }
 
     /// Where the key stands, for findings that come up later.
-    pub(super) fn place_of(&self, key: &str) -> Option<Place> {
+    pub(super) fn position_of(&self, key: &str) -> Option<Position> {
         let span = self.spans.get(key).cloned();
-        span.map(|span| self.place(span))
+        span.map(|span| self.position_at(span))
     }
 
     /// Where the span is, with its line. A span over several lines is cut at the end of the first.
-    fn place(&self, span: Range<usize>) -> Place {
-        let start = floor(self.text, span.start);
-        let end = floor(self.text, span.end).max(start);
+    fn position_at(&self, span: Range<usize>) -> Position {
+        let start = floor_char_boundary(self.text, span.start);
+        let end = floor_char_boundary(self.text, span.end).max(start);
         let line_start = self.text[..start].rfind('\n').map_or(0, |at| at + 1);
         let line_end = self.text[start..]
             .find('\n')
             .map_or(self.text.len(), |at| start + at);
         let line = self.text[line_start..line_end].trim_end_matches('\r');
         let column = self.text[line_start..start].chars().count();
-        let hidden = self.hushed || hush::line(line);
-        Place {
+        let hidden = self.has_secret || hush::line_has_secret(line);
+        Position {
             line: self.text[..line_start].matches('\n').count() + 1,
             column: column + 1,
             excerpt: (!hidden).then(|| {
                 let width = self.text[start..end.min(line_end)].chars().count();
-                excerpt(line, column, width)
+                cut_excerpt(line, column, width)
             }),
         }
     }
 }
 
 /// The part of the line to show, and where in it the mark goes.
-fn excerpt(line: &str, column: usize, width: usize) -> Excerpt {
+fn cut_excerpt(line: &str, column: usize, width: usize) -> Excerpt {
     // A mark far to the right takes the start of the line with it.
-    let cut = column.saturating_sub(MAX_LINE / 2);
-    let cut = if column < MAX_LINE { 0 } else { cut };
+    let skipped = column.saturating_sub(MAX_LINE / 2);
+    let cut = if column < MAX_LINE { 0 } else { skipped };
     let shown: String = line
         .chars()
         .skip(cut)
@@ -239,14 +239,14 @@ fn excerpt(line: &str, column: usize, width: usize) -> Excerpt {
     let before = column - cut;
     Excerpt {
         before,
-        width: width.min(length.saturating_sub(before)).max(1),
+        mark_width: width.min(length.saturating_sub(before)).max(1),
         text: shown.trim_end().to_owned(),
     }
 }
 
 /// The start of the text, as it can be printed on one line.
-fn cut(text: &str) -> String {
-    let mut start: String = text.chars().take(MAX_VALUE).flat_map(plain).collect();
+fn shorten(text: &str) -> String {
+    let mut start: String = text.chars().take(MAX_VALUE).flat_map(escape_control).collect();
     if text.chars().nth(MAX_VALUE).is_some() {
         start.push('…');
     }
@@ -254,7 +254,7 @@ fn cut(text: &str) -> String {
 }
 
 /// The character as it can be printed on one line.
-fn plain(c: char) -> impl Iterator<Item = char> {
+fn escape_control(c: char) -> impl Iterator<Item = char> {
     let escaped = c.is_control();
     let own = (!escaped).then_some(c);
     let escape = escaped.then(|| c.escape_default()).into_iter().flatten();
@@ -262,7 +262,7 @@ fn plain(c: char) -> impl Iterator<Item = char> {
 }
 
 /// The nearest boundary of a character at or before the offset.
-fn floor(text: &str, at: usize) -> usize {
+fn floor_char_boundary(text: &str, at: usize) -> usize {
     let at = at.min(text.len());
     (0..=at)
         .rev()

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::reader::{Item, Table};
-use super::report::Report;
+use super::reader::{TomlValue, TomlTable};
+use super::report::DiagnosticCollector;
 use super::{compile, effect, value, words};
-use crate::domain::criteria::effect::Effect;
-use crate::domain::criteria::house::House;
+use crate::domain::criteria::effect::OnViolation;
+use crate::domain::criteria::house::GlobalPolicy;
 use crate::domain::criteria::rule::Rule;
 
 /// Rules that the house may have, and each gate: a pass evaluates all of them for every request.
@@ -14,7 +14,7 @@ const MAX_RULES: usize = 50;
 
 /// What maitred's own rules are called in findings; `judge` gives them these names. In their order:
 /// those of the operator come before the last.
-pub const OWN: [&str; 15] = [
+pub const BUILT_IN_RULES: [&str; 15] = [
     "pending",
     "free-of-charge",
     "booker",
@@ -34,60 +34,60 @@ pub const OWN: [&str; 15] = [
 
 /// The rules of one list. Those of the house are known by then, and its lookups.
 pub(super) fn read(
-    list: &Item<'_>,
+    list: &TomlValue<'_>,
     header: &str,
-    house: &House,
-    report: &mut Report<'_>,
+    global_policy: &GlobalPolicy,
+    report: &mut DiagnosticCollector<'_>,
 ) -> Vec<Rule> {
-    let lookups = house.lookups.iter().map(|lookup| lookup.name.clone());
+    let lookups = global_policy.lookups.iter().map(|lookup| lookup.name.clone());
     let lookups = lookups.collect();
     let mut rules: Vec<Rule> = Vec::new();
     let mut names: Vec<(String, String)> = Vec::new();
     for table in list.sections(header, MAX_RULES, report) {
-        let others = (&house.rules[..], &mut names);
-        rules.extend(one(table, others, &lookups, report));
+        let others = (&global_policy.rules[..], &mut names);
+        rules.extend(read_rule(table, others, &lookups, report));
     }
     rules
 }
 
-fn one(
-    mut table: Table<'_>,
-    (house, names): (&[Rule], &mut Vec<(String, String)>),
+fn read_rule(
+    mut table: TomlTable<'_>,
+    (global_rules, names): (&[Rule], &mut Vec<(String, String)>),
     lookups: &BTreeSet<String>,
-    report: &mut Report<'_>,
+    report: &mut DiagnosticCollector<'_>,
 ) -> Option<Rule> {
-    let name = table.need("name", "\"gold-only\"", report);
-    let require = table.need("require", "'member.tier == \"gold\"'", report);
+    let name = table.get_required("name", "\"gold-only\"", report);
+    let require = table.get_required("require", "'member.tier == \"gold\"'", report);
     let reason = table.get("reason", report);
-    let mut outcome = Effect::Decline;
-    effect::get(&mut table, "effect", &mut outcome, report);
-    let name = name.and_then(|item| self::name(&item, house, names, report));
-    let require = require.and_then(|item| compile::expression(&item, lookups, report));
+    let mut outcome = OnViolation::Decline;
+    effect::read_effect_key(&mut table, "effect", &mut outcome, report);
+    let name = name.and_then(|item| self::read_name(&item, global_rules, names, report));
+    let require = require.and_then(|item| compile::compile_expression(&item, lookups, report));
     let reason = reason.and_then(|item| words::read(&item, report));
-    table.close(report);
+    table.report_unknown_keys(report);
     Some(Rule {
         name: name?,
         require: require?,
         reason,
-        effect: outcome,
+        on_violation: outcome,
     })
 }
 
 /// A name that no other rule has that is looked at with this one.
-fn name(
-    item: &Item<'_>,
-    house: &[Rule],
+fn read_name(
+    item: &TomlValue<'_>,
+    global_rules: &[Rule],
     names: &mut Vec<(String, String)>,
-    report: &mut Report<'_>,
+    report: &mut DiagnosticCollector<'_>,
 ) -> Option<String> {
-    let name = value::name(item, "gold-only", report)?;
-    let known = names.iter().find(|(known, _)| *known == name);
-    let other = if OWN.contains(&name.as_str()) {
+    let name = value::read_name(item, "gold-only", report)?;
+    let same_name = names.iter().find(|(known, _)| *known == name);
+    let other = if BUILT_IN_RULES.contains(&name.as_str()) {
         Some("one of maitred's own rules")
-    } else if house.iter().any(|rule| rule.name == name) {
+    } else if global_rules.iter().any(|rule| rule.name == name) {
         Some("a [[rule]] for all gates")
     } else {
-        known.map(|(_, path)| path.as_str())
+        same_name.map(|(_, path)| path.as_str())
     };
     if let Some(other) = other {
         let problem = format!("the name {} is that of {other}", report.show(&name));
@@ -100,21 +100,21 @@ fn name(
 
 #[cfg(test)]
 mod tests {
-    use super::OWN;
+    use super::BUILT_IN_RULES;
 
     /// Where the names are given.
-    const JUDGE: &str = include_str!("../domain/judge.rs");
+    const EVALUATION_SOURCE: &str = include_str!("../domain/judge.rs");
 
     #[test]
-    fn every_name_that_judging_gives_is_taken() {
-        let mut given: Vec<&str> = ["heard.hard(\"", "heard.house(on, \""]
+    fn every_built_in_rule_name_is_reserved() {
+        let mut names_in_source: Vec<&str> = ["heard.hard(\"", "heard.house(on, \""]
             .iter()
-            .flat_map(|call| JUDGE.split(call).skip(1))
+            .flat_map(|call| EVALUATION_SOURCE.split(call).skip(1))
             .filter_map(|rest| rest.split('"').next())
             .collect();
-        given.sort_unstable();
-        let mut taken = OWN.to_vec();
-        taken.sort_unstable();
-        assert_eq!(given, taken);
+        names_in_source.sort_unstable();
+        let mut reserved = BUILT_IN_RULES.to_vec();
+        reserved.sort_unstable();
+        assert_eq!(names_in_source, reserved);
     }
 }

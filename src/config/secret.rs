@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 use secrecy::zeroize::Zeroizing;
 
-use super::finding::{Finding, Severity};
+use super::finding::{Diagnostic, Severity};
 use super::model::Calcom;
 
 /// The variable that holds the key itself; the first place that is looked at.
@@ -26,26 +26,26 @@ pub const CREDENTIAL: &str = "calcom-api-key";
 const MAX_KEY: usize = 4096;
 
 /// Anybody but the owner may read the file.
-const OPEN_MODE: u32 = 0o044;
+const READABLE_BY_OTHERS: u32 = 0o044;
 
 /// The key, with where it was found.
 #[derive(Debug)]
 pub struct ApiKey {
     pub secret: SecretString,
-    pub origin: Origin,
+    pub origin: KeyOrigin,
     /// Warnings about how it is kept.
-    pub findings: Vec<Finding>,
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// A place in which a key was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
+pub enum KeyOrigin {
     Variable,
     Credential(PathBuf),
     File(PathBuf),
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for KeyOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Variable => write!(f, "the variable {KEY_VARIABLE}"),
@@ -62,7 +62,7 @@ pub enum SecretError {
         "find the API key: {KEY_VARIABLE} is not set, {}, and there is no file {} \
          (calcom.api-key-file); make a key in Cal.com under Settings, API keys, and put it into \
          one of the three",
-        no_credential(.credential), file.display()
+        describe_missing_credential(.credential), file.display()
     )]
     Missing {
         /// Where the credential would have been; `None` when systemd gave none.
@@ -70,14 +70,14 @@ pub enum SecretError {
         file: PathBuf,
     },
     #[error("read the API key from {origin}{}", hint(source))]
-    Read { origin: Origin, source: io::Error },
+    Read { origin: KeyOrigin, source: io::Error },
     #[error("use the API key from {origin}: it {flaw}")]
-    Unusable { origin: Origin, flaw: Flaw },
+    Unusable { origin: KeyOrigin, flaw: KeyFlaw },
 }
 
 /// What keeps a text from being a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Flaw {
+pub enum KeyFlaw {
     #[error("is empty")]
     Empty,
     #[error("is longer than {MAX_KEY} bytes")]
@@ -91,26 +91,26 @@ pub enum Flaw {
 ///
 /// # Errors
 /// When there is none, or the first one found cannot be read or is no key.
-pub fn api_key(
+pub fn find_api_key(
     calcom: &Calcom,
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<ApiKey, SecretError> {
     if let Some(text) = env(KEY_VARIABLE) {
-        return accept(Zeroizing::new(text), Origin::Variable, Vec::new());
+        return check_key(Zeroizing::new(text), KeyOrigin::Variable, Vec::new());
     }
     let credential = env(CREDENTIALS_VARIABLE)
         .filter(|folder| !folder.is_empty())
         .map(|folder| Path::new(&folder).join(CREDENTIAL));
     if let Some(path) = &credential {
-        let origin = Origin::Credential(path.clone());
-        if let Some((text, _)) = read(path, &origin)? {
-            return accept(text, origin, Vec::new());
+        let origin = KeyOrigin::Credential(path.clone());
+        if let Some((text, _)) = read_key_file(path, &origin)? {
+            return check_key(text, origin, Vec::new());
         }
     }
     let file = &calcom.api_key_file;
-    let origin = Origin::File(file.clone());
-    match read(file, &origin)? {
-        Some((text, mode)) => accept(text, origin, open_file(file, mode)),
+    let origin = KeyOrigin::File(file.clone());
+    match read_key_file(file, &origin)? {
+        Some((text, mode)) => check_key(text, origin, warn_of_readable_file(file, mode)),
         None => Err(SecretError::Missing {
             credential,
             file: file.clone(),
@@ -118,30 +118,30 @@ pub fn api_key(
     }
 }
 
-fn accept(
+fn check_key(
     text: Zeroizing<String>,
-    origin: Origin,
-    findings: Vec<Finding>,
+    origin: KeyOrigin,
+    warnings: Vec<Diagnostic>,
 ) -> Result<ApiKey, SecretError> {
     let key = text.trim();
     let flaw = if key.is_empty() {
-        Flaw::Empty
+        KeyFlaw::Empty
     } else if key.len() > MAX_KEY {
-        Flaw::TooLong
+        KeyFlaw::TooLong
     } else if !key.chars().all(|c| c.is_ascii_graphic()) {
-        Flaw::Character
+        KeyFlaw::Character
     } else {
         return Ok(ApiKey {
             secret: SecretString::from(key),
             origin,
-            findings,
+            warnings,
         });
     };
     Err(SecretError::Unusable { origin, flaw })
 }
 
 /// The file's text and mode; `None` when there is no such file.
-fn read(path: &Path, origin: &Origin) -> Result<Option<(Zeroizing<String>, u32)>, SecretError> {
+fn read_key_file(path: &Path, origin: &KeyOrigin) -> Result<Option<(Zeroizing<String>, u32)>, SecretError> {
     let failed = |source| SecretError::Read {
         origin: origin.clone(),
         source,
@@ -160,30 +160,30 @@ fn read(path: &Path, origin: &Origin) -> Result<Option<(Zeroizing<String>, u32)>
         Ok(text) => Ok(Some((Zeroizing::new(text.to_owned()), mode))),
         Err(_) => Err(SecretError::Unusable {
             origin: origin.clone(),
-            flaw: Flaw::Character,
+            flaw: KeyFlaw::Character,
         }),
     }
 }
 
-fn open_file(path: &Path, mode: u32) -> Vec<Finding> {
-    if mode & OPEN_MODE == 0 {
+fn warn_of_readable_file(path: &Path, mode: u32) -> Vec<Diagnostic> {
+    if mode & READABLE_BY_OTHERS == 0 {
         return Vec::new();
     }
-    let who = match mode & 0o004 {
+    let readers = match mode & 0o004 {
         0 => "its group",
         _ => "everybody on this machine",
     };
-    vec![Finding {
+    vec![Diagnostic {
         severity: Severity::Warning,
         file: path.display().to_string(),
         key: "calcom.api-key-file".to_owned(),
-        place: None,
-        problem: format!("{who} can read the API key"),
+        position: None,
+        problem: format!("{readers} can read the API key"),
         help: format!("chmod 600 {}", path.display()),
     }]
 }
 
-fn no_credential(credential: &Option<PathBuf>) -> String {
+fn describe_missing_credential(credential: &Option<PathBuf>) -> String {
     match credential {
         Some(path) => format!("there is no credential {}", path.display()),
         None => {
@@ -211,12 +211,12 @@ mod tests {
     const KEY: &str = "cal_live_0123456789abcdef";
 
     /// Three places for a key, all empty at first.
-    struct Places {
+    struct KeySources {
         folder: tempfile::TempDir,
         variable: Option<&'static str>,
     }
 
-    impl Places {
+    impl KeySources {
         fn new() -> Self {
             Self {
                 folder: tempfile::tempdir().unwrap(),
@@ -235,7 +235,7 @@ mod tests {
                 api_key_file: self.folder.path().join("file"),
                 ..Calcom::default()
             };
-            api_key(&calcom, &|name| match name {
+            find_api_key(&calcom, &|name| match name {
                 KEY_VARIABLE => self.variable.map(str::to_owned),
                 CREDENTIALS_VARIABLE => Some(self.folder.path().display().to_string()),
                 _ => None,
@@ -244,52 +244,52 @@ mod tests {
     }
 
     #[test]
-    fn the_first_place_that_has_one_counts() {
-        let mut places = Places::new();
-        let err = places.find().unwrap_err().to_string();
+    fn the_first_source_with_a_key_is_used() {
+        let mut sources = KeySources::new();
+        let err = sources.find().unwrap_err().to_string();
         for place in [KEY_VARIABLE, CREDENTIAL, "/file (calcom.api-key-file)"] {
             assert!(err.contains(place), "{err}");
         }
-        places.write("file", b"from-file\n", 0o600);
-        let found = places.find().unwrap();
+        sources.write("file", b"from-file\n", 0o600);
+        let found = sources.find().unwrap();
         assert_eq!(found.secret.expose_secret(), "from-file");
         assert_eq!(
             found.origin,
-            Origin::File(places.folder.path().join("file"))
+            KeyOrigin::File(sources.folder.path().join("file"))
         );
-        places.write(CREDENTIAL, b"  from-credential\r\n", 0o400);
-        let found = places.find().unwrap();
+        sources.write(CREDENTIAL, b"  from-credential\r\n", 0o400);
+        let found = sources.find().unwrap();
         assert_eq!(found.secret.expose_secret(), "from-credential");
-        places.variable = Some("from-variable");
-        let found = places.find().unwrap();
+        sources.variable = Some("from-variable");
+        let found = sources.find().unwrap();
         assert_eq!(found.secret.expose_secret(), "from-variable");
-        assert_eq!(found.origin, Origin::Variable);
+        assert_eq!(found.origin, KeyOrigin::Variable);
     }
 
     #[test]
     fn an_unusable_key_is_refused_and_never_shown() {
         let long = KEY.repeat(1 + MAX_KEY / KEY.len());
         let far_too_long = KEY.repeat(1 + 3 * MAX_KEY / KEY.len());
-        let rows: [(&[u8], Flaw); 8] = [
-            (b"", Flaw::Empty),
-            (b" \n", Flaw::Empty),
-            (long.as_bytes(), Flaw::TooLong),
-            (far_too_long.as_bytes(), Flaw::TooLong),
+        let rows: [(&[u8], KeyFlaw); 8] = [
+            (b"", KeyFlaw::Empty),
+            (b" \n", KeyFlaw::Empty),
+            (long.as_bytes(), KeyFlaw::TooLong),
+            (far_too_long.as_bytes(), KeyFlaw::TooLong),
             (
                 b"cal_live_0123456789abcdef\ncal_live_0123456789abcdef",
-                Flaw::Character,
+                KeyFlaw::Character,
             ),
-            (b"cal_live_0123456789abcdef\0", Flaw::Character),
+            (b"cal_live_0123456789abcdef\0", KeyFlaw::Character),
             (
                 "cal_live_0123456789abcdef\u{e4}".as_bytes(),
-                Flaw::Character,
+                KeyFlaw::Character,
             ),
-            (b"cal_live_0123456789abcdef\xff", Flaw::Character),
+            (b"cal_live_0123456789abcdef\xff", KeyFlaw::Character),
         ];
         for (text, expect) in rows {
-            let places = Places::new();
-            places.write("file", text, 0o600);
-            let err = places.find().unwrap_err();
+            let sources = KeySources::new();
+            sources.write("file", text, 0o600);
+            let err = sources.find().unwrap_err();
             assert!(!format!("{err} {err:?}").contains("0123456789"), "{err}");
             match err {
                 SecretError::Unusable { flaw, .. } => assert_eq!(flaw, expect),
@@ -299,11 +299,11 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_variable_is_no_way_to_say_look_elsewhere() {
-        let mut places = Places::new();
-        places.write("file", KEY.as_bytes(), 0o600);
-        places.variable = Some("");
-        let err = places.find().unwrap_err().to_string();
+    fn an_empty_variable_is_an_error() {
+        let mut sources = KeySources::new();
+        sources.write("file", KEY.as_bytes(), 0o600);
+        sources.variable = Some("");
+        let err = sources.find().unwrap_err().to_string();
         assert_eq!(
             err,
             "use the API key from the variable MAITRED_API_KEY: it is empty"
@@ -322,19 +322,19 @@ mod tests {
             ),
         ];
         for (mode, expect) in rows {
-            let places = Places::new();
-            places.write("file", KEY.as_bytes(), mode);
-            let found = places.find().unwrap();
-            let problem = found.findings.first().map(|f| f.problem.as_str());
+            let sources = KeySources::new();
+            sources.write("file", KEY.as_bytes(), mode);
+            let found = sources.find().unwrap();
+            let problem = found.warnings.first().map(|f| f.problem.as_str());
             assert_eq!(problem, expect, "{mode:o}");
             assert!(!format!("{found:?}").contains(KEY));
         }
     }
 
     #[test]
-    fn a_folder_in_its_place_is_no_missing_key() {
-        let places = Places::new();
-        fs::create_dir(places.folder.path().join("file")).unwrap();
-        assert!(matches!(places.find(), Err(SecretError::Read { .. })));
+    fn a_folder_in_place_of_the_key_file_is_a_read_error() {
+        let sources = KeySources::new();
+        fs::create_dir(sources.folder.path().join("file")).unwrap();
+        assert!(matches!(sources.find(), Err(SecretError::Read { .. })));
     }
 }

@@ -10,47 +10,47 @@ const MAX_BYTES: usize = 1024 * 1024;
 
 /// The socket that the file names, whatever else is wrong in it: line by line, because not even the
 /// form of the whole may be right. `None` when the socket is turned off.
-pub fn socket_of(config: &Path) -> Option<PathBuf> {
+pub fn find_socket(config: &Path) -> Option<PathBuf> {
     let bytes = std::fs::read(config).unwrap_or_default();
     let bytes = bytes.get(..MAX_BYTES.min(bytes.len())).unwrap_or_default();
     let text = String::from_utf8_lossy(bytes);
     let base = config.parent().unwrap_or(Path::new("."));
-    let store = match text_of(&text, "store", "path") {
+    let store = match find_text(&text, "store", "path") {
         Some(path) => base.join(path),
         None => StoreConfig::default().path,
     };
-    match text_of(&text, "control", "socket") {
+    match find_text(&text, "control", "socket") {
         Some(socket) if socket.is_empty() => None,
         Some(socket) => Some(store.join(socket)),
         None => {
-            let usual = Control::default().socket?;
-            Some(store.join(usual.file_name()?))
+            let default_socket = Control::default().socket?;
+            Some(store.join(default_socket.file_name()?))
         }
     }
 }
 
 /// The text that a key of a section holds; the last one counts.
-fn text_of(text: &str, section: &str, key: &str) -> Option<String> {
-    let mut here = String::new();
+fn find_text(text: &str, section: &str, key: &str) -> Option<String> {
+    let mut current_section = String::new();
     let mut found = None;
     for line in text.lines().map(str::trim) {
         if let Some(name) = line.strip_prefix('[') {
-            here = name.split(']').next().unwrap_or_default().trim().to_owned();
+            current_section = name.split(']').next().unwrap_or_default().trim().to_owned();
             continue;
         }
         let Some((name, _)) = line.split_once('=') else {
             continue;
         };
         let name = name.trim().replace(' ', "");
-        let dotted = here.is_empty() && name == format!("{section}.{key}");
-        if !dotted && (here != section || name != key) {
+        let dotted = current_section.is_empty() && name == format!("{section}.{key}");
+        if !dotted && (current_section != section || name != key) {
             continue;
         }
         let Ok(table) = line.parse::<toml::Table>() else {
             continue;
         };
         let table = match table.get(section).and_then(toml::Value::as_table) {
-            Some(within) => within,
+            Some(section_table) => section_table,
             None => &table,
         };
         let text = table.get(key).and_then(toml::Value::as_str);
@@ -67,15 +67,15 @@ mod tests {
     fn the_socket_is_found_in_a_configuration_that_is_wrong() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("config.toml");
-        let usual = |store: &str| Some(folder.path().join(store).join("control.sock"));
+        let default_socket = |store: &str| Some(folder.path().join(store).join("control.sock"));
         let rows: [(&str, Option<PathBuf>); 8] = [
-            ("[store]\npath = \"state\"\n[[gate\n", usual("state")),
+            ("[store]\npath = \"state\"\n[[gate\n", default_socket("state")),
             (
                 "[store]\npath = 'state' # here\ncolour = red",
-                usual("state"),
+                default_socket("state"),
             ),
-            ("store.path = \"state\"\nnonsense", usual("state")),
-            ("[other]\npath = \"x\"\n[store]\npath = \"y\"", usual("y")),
+            ("store.path = \"state\"\nnonsense", default_socket("state")),
+            ("[other]\npath = \"x\"\n[store]\npath = \"y\"", default_socket("y")),
             (
                 "[store]\npath = \"state\"\n[control]\nsocket = \"/run/m.sock\"\n???",
                 Some(PathBuf::from("/run/m.sock")),
@@ -86,9 +86,9 @@ mod tests {
         ];
         for (text, expect) in rows {
             std::fs::write(&file, text).unwrap();
-            assert_eq!(socket_of(&file), expect, "{text}");
+            assert_eq!(find_socket(&file), expect, "{text}");
         }
-        let none = socket_of(&folder.path().join("none"));
+        let none = find_socket(&folder.path().join("none"));
         assert_eq!(none, Control::default().socket);
     }
 }

@@ -8,25 +8,25 @@ use chrono::{NaiveDate, NaiveTime, TimeZone as _};
 use chrono_tz::{TZ_VARIANTS, Tz};
 use humantime::format_duration;
 
-use super::every::{self, Every, Expression, ExpressionError};
+use super::every::{self, Recurrence, CronExpression, CronExpressionError};
 use super::hush;
-use super::reader::Item;
-use super::report::Report;
-use crate::domain::id::{MAX_NAME, domain_form};
+use super::reader::TomlValue;
+use super::report::DiagnosticCollector;
+use crate::domain::id::{MAX_NAME, domain_to_ascii};
 use crate::domain::near;
 use crate::domain::time::{Span, Time};
 
 /// The longest name of a gate, a rule or a lookup: they stand in lines of the log and in tables.
-const MAX_SHORT: usize = 64;
+const MAX_SHORT_NAME: usize = 64;
 
 /// A duration in words, within bounds.
-pub(super) fn duration(
-    item: &Item<'_>,
+pub(super) fn read_duration(
+    item: &TomlValue<'_>,
     bounds: RangeInclusive<Duration>,
-    report: &mut Report<'_>,
+    report: &mut DiagnosticCollector<'_>,
 ) -> Option<Duration> {
     if item.as_number().is_some() {
-        item.refuse(
+        item.report_type_mismatch(
             "a duration in quotes",
             "write the unit too, for example \"15s\"",
             report,
@@ -35,7 +35,7 @@ pub(super) fn duration(
     }
     let text = item.text("15s", report)?;
     match humantime::parse_duration(text) {
-        Ok(duration) => within(item, text, duration, &bounds, report),
+        Ok(duration) => check_bounds(item, text, duration, &bounds, report),
         Err(err) => {
             let problem = format!("{} is not a duration", report.show(text));
             report.error(&item.path, problem, duration_help(&err, &bounds));
@@ -45,26 +45,26 @@ pub(super) fn duration(
 }
 
 /// The same as the domain has it.
-pub(super) fn span(
-    item: &Item<'_>,
+pub(super) fn read_span(
+    item: &TomlValue<'_>,
     bounds: RangeInclusive<Duration>,
-    report: &mut Report<'_>,
+    report: &mut DiagnosticCollector<'_>,
 ) -> Option<Span> {
-    duration(item, bounds, report).map(to_span)
+    read_duration(item, bounds, report).map(to_span)
 }
 
 fn to_span(duration: Duration) -> Span {
     Span::from_std(duration).expect("every bound is far below what a span holds")
 }
 
-fn within(
-    item: &Item<'_>,
+fn check_bounds(
+    item: &TomlValue<'_>,
     text: &str,
     duration: Duration,
     bounds: &RangeInclusive<Duration>,
-    report: &mut Report<'_>,
+    report: &mut DiagnosticCollector<'_>,
 ) -> Option<Duration> {
-    let what = if duration < *bounds.start() {
+    let flaw = if duration < *bounds.start() {
         "too short"
     } else if duration > *bounds.end() {
         "too long"
@@ -73,18 +73,18 @@ fn within(
     } else {
         return Some(duration);
     };
-    let problem = format!("{} is {what}", report.show(text));
+    let problem = format!("{} is {flaw}", report.show(text));
     report.error(&item.path, problem, bounds_help(bounds));
     None
 }
 
 fn bounds_help(bounds: &RangeInclusive<Duration>) -> String {
-    let (least, most) = (in_words(*bounds.start()), in_words(*bounds.end()));
+    let (least, most) = (format_bound(*bounds.start()), format_bound(*bounds.end()));
     format!("give a duration from {least} to {most}")
 }
 
 /// Whole days as days: the months and years of humantime are not whole.
-fn in_words(duration: Duration) -> String {
+fn format_bound(duration: Duration) -> String {
     /// In seconds.
     const DAY: u64 = 86_400;
     match duration.as_secs() {
@@ -113,7 +113,7 @@ fn duration_help(err: &humantime::DurationError, bounds: &RangeInclusive<Duratio
 }
 
 /// A share: `"50%"`.
-pub(super) fn percent(item: &Item<'_>, report: &mut Report<'_>) -> Option<u8> {
+pub(super) fn read_percent(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<u8> {
     let help = "give a share from \"1%\" to \"100%\"";
     let text = item.text("50%", report)?;
     let number = text
@@ -131,17 +131,17 @@ pub(super) fn percent(item: &Item<'_>, report: &mut Report<'_>) -> Option<u8> {
 }
 
 /// A duration or a cron expression.
-pub(super) fn every(
-    item: &Item<'_>,
+pub(super) fn read_recurrence(
+    item: &TomlValue<'_>,
     bounds: RangeInclusive<Duration>,
     zone: Tz,
-    report: &mut Report<'_>,
-) -> Option<Every> {
+    report: &mut DiagnosticCollector<'_>,
+) -> Option<Recurrence> {
     let Some(text) = item.as_text().filter(|text| is_cron(text)) else {
-        return span(item, bounds, report).map(Every::Span);
+        return read_span(item, bounds, report).map(Recurrence::Span);
     };
-    match Expression::parse(text) {
-        Ok(expression) => Some(Every::Cron { expression, zone }),
+    match CronExpression::parse(text) {
+        Ok(expression) => Some(Recurrence::Cron { expression, zone }),
         Err(err) => {
             let problem = format!("{} {err}", report.show(text));
             report.error(&item.path, problem, cron_help(&err));
@@ -150,13 +150,13 @@ pub(super) fn every(
     }
 }
 
-fn cron_help(err: &ExpressionError) -> &'static str {
+fn cron_help(err: &CronExpressionError) -> &'static str {
     match err {
-        ExpressionError::TooLong | ExpressionError::Fields(_) | ExpressionError::Field(_) => {
+        CronExpressionError::TooLong | CronExpressionError::WrongFieldCount(_) | CronExpressionError::WrongField(_) => {
             "write minute, hour, day, month and weekday, with seconds before them if wanted: \
              \"*/5 8-18 * * MON-FRI\"; or a duration: \"15s\""
         }
-        ExpressionError::Never => "no month that it names has such a day: give another day",
+        CronExpressionError::NeverDue => "no month that it names has such a day: give another day",
     }
 }
 
@@ -169,13 +169,13 @@ fn is_cron(text: &str) -> bool {
 }
 
 /// A time zone by its IANA name.
-pub(super) fn zone(item: &Item<'_>, report: &mut Report<'_>) -> Option<Tz> {
+pub(super) fn read_zone(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<Tz> {
     let text = item.text("Europe/Berlin", report)?;
-    if let Ok(zone) = every::zone(text.trim()) {
+    if let Ok(zone) = every::parse_zone(text.trim()) {
         return Some(zone);
     }
     let problem = format!("{} is no time zone", report.show(text));
-    let help = match like_zone(text.trim()) {
+    let help = match suggest_zone(text.trim()) {
         Some(name) => format!("did you mean \"{name}\"?"),
         None => "give the zone's IANA name, for example \"Europe/Berlin\" or \"UTC\"".to_owned(),
     };
@@ -184,19 +184,19 @@ pub(super) fn zone(item: &Item<'_>, report: &mut Report<'_>) -> Option<Tz> {
 }
 
 /// The zone whose city was named, or else the nearest by its whole name.
-fn like_zone(text: &str) -> Option<&'static str> {
+fn suggest_zone(text: &str) -> Option<&'static str> {
     let city = text.replace(' ', "_");
-    let named = |name: &&'static str| {
+    let is_city = |name: &&'static str| {
         let last = name.rsplit('/').next();
         last.is_some_and(|last| last.eq_ignore_ascii_case(&city))
     };
     let mut names = TZ_VARIANTS.iter().map(|zone| zone.name());
-    let found = names.clone().find(|name| name.contains('/') && named(name));
+    let found = names.clone().find(|name| name.contains('/') && is_city(name));
     found.or_else(|| near::nearest(text, &mut names))
 }
 
 /// A day, of which the first instant in the zone is meant, or an instant.
-pub(super) fn instant(item: &Item<'_>, zone: Tz, report: &mut Report<'_>) -> Option<Time> {
+pub(super) fn read_instant(item: &TomlValue<'_>, zone: Tz, report: &mut DiagnosticCollector<'_>) -> Option<Time> {
     let text = item.text("2026-12-01", report)?;
     let day = NaiveDate::parse_from_str(text.trim(), "%Y-%m-%d");
     let at = match day {
@@ -224,10 +224,10 @@ fn first_instant(day: NaiveDate, zone: Tz) -> Time {
 }
 
 /// What stands behind the `@` of an address, in lower case.
-pub(super) fn domain(text: &str, item: &Item<'_>, report: &mut Report<'_>) -> Option<String> {
-    let domain = domain_form(text.trim());
-    let strange = |c: char| c.is_whitespace() || c.is_control() || "@/,;".contains(c);
-    if domain.is_empty() || domain.len() > MAX_NAME || domain.contains(strange) {
+pub(super) fn read_domain(text: &str, item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<String> {
+    let domain = domain_to_ascii(text.trim());
+    let is_forbidden = |c: char| c.is_whitespace() || c.is_control() || "@/,;".contains(c);
+    if domain.is_empty() || domain.len() > MAX_NAME || domain.contains(is_forbidden) {
         let shown = report.show(item.as_text().unwrap_or(text));
         let problem = format!("{shown} is no domain");
         report.error(&item.path, problem, "write it as in \"example.com\"");
@@ -237,17 +237,17 @@ pub(super) fn domain(text: &str, item: &Item<'_>, report: &mut Report<'_>) -> Op
 }
 
 /// The keys `at-least` and `at-most` of a table.
-pub(super) fn range<T: PartialOrd>(
-    item: &Item<'_>,
-    one: &dyn Fn(&Item<'_>, &mut Report<'_>) -> Option<T>,
-    report: &mut Report<'_>,
+pub(super) fn read_range<T: PartialOrd>(
+    item: &TomlValue<'_>,
+    read_value: &dyn Fn(&TomlValue<'_>, &mut DiagnosticCollector<'_>) -> Option<T>,
+    report: &mut DiagnosticCollector<'_>,
 ) -> Option<(Option<T>, Option<T>)> {
     let mut table = item.table("{ at-least = …, at-most = … }", report)?;
     let least = table.get("at-least", report);
     let most = table.get("at-most", report);
-    table.close(report);
-    let least = least.map_or(Some(None), |item| one(&item, report).map(Some));
-    let most = most.map_or(Some(None), |item| one(&item, report).map(Some));
+    table.report_unknown_keys(report);
+    let least = least.map_or(Some(None), |item| read_value(&item, report).map(Some));
+    let most = most.map_or(Some(None), |item| read_value(&item, report).map(Some));
     let (least, most) = (least?, most?);
     if let (Some(low), Some(high)) = (&least, &most)
         && low > high
@@ -260,7 +260,7 @@ pub(super) fn range<T: PartialOrd>(
 }
 
 /// Tiers of members.
-pub(super) fn tiers(list: &Item<'_>, report: &mut Report<'_>) -> Vec<String> {
+pub(super) fn read_tiers(list: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Vec<String> {
     let example = "[\"gold\"]";
     let items = list.list(example, report);
     if items.is_empty() {
@@ -270,7 +270,7 @@ pub(super) fn tiers(list: &Item<'_>, report: &mut Report<'_>) -> Vec<String> {
     }
     let mut tiers = Vec::new();
     for item in items {
-        let Some(tier) = name(&item, "gold", report) else {
+        let Some(tier) = read_name(&item, "gold", report) else {
             continue;
         };
         if tiers.contains(&tier) {
@@ -283,12 +283,12 @@ pub(super) fn tiers(list: &Item<'_>, report: &mut Report<'_>) -> Vec<String> {
 }
 
 /// A name of one line.
-pub(super) fn name(item: &Item<'_>, example: &str, report: &mut Report<'_>) -> Option<String> {
+pub(super) fn read_name(item: &TomlValue<'_>, example: &str, report: &mut DiagnosticCollector<'_>) -> Option<String> {
     let text = item.text(example, report)?;
     let name = text.trim();
-    if name.is_empty() || name.len() > MAX_SHORT || name.contains(char::is_control) {
+    if name.is_empty() || name.len() > MAX_SHORT_NAME || name.contains(char::is_control) {
         let problem = format!("{} is not a name", report.show(text));
-        let help = format!("give 1 to {MAX_SHORT} bytes of text on one line");
+        let help = format!("give 1 to {MAX_SHORT_NAME} bytes of text on one line");
         report.error(&item.path, problem, help);
         return None;
     }
@@ -296,22 +296,22 @@ pub(super) fn name(item: &Item<'_>, example: &str, report: &mut Report<'_>) -> O
 }
 
 /// The path of a secret's file, unless it is the secret itself that stands there.
-pub(super) fn secret_file(
-    item: &Item<'_>,
+pub(super) fn read_secret_file(
+    item: &TomlValue<'_>,
     base: &Path,
     (problem, help): (&str, &str),
-    report: &mut Report<'_>,
+    report: &mut DiagnosticCollector<'_>,
 ) -> Option<PathBuf> {
     let text = item.as_text().unwrap_or_default();
-    if hush::value(text) && !text.contains('/') {
+    if hush::value_looks_secret(text) && !text.contains('/') {
         report.error(&item.path, problem.to_owned(), help);
         return None;
     }
-    path(item, base, report)
+    read_path(item, base, report)
 }
 
 /// A path; a relative one starts at the folder of the configuration.
-pub(super) fn path(item: &Item<'_>, base: &Path, report: &mut Report<'_>) -> Option<PathBuf> {
+pub(super) fn read_path(item: &TomlValue<'_>, base: &Path, report: &mut DiagnosticCollector<'_>) -> Option<PathBuf> {
     let text = item.text("/var/lib/maitred", report)?;
     let (problem, help) = if text.trim().is_empty() {
         ("is empty", "give a path")

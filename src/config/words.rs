@@ -1,9 +1,9 @@
 //! The house's own words for bookers: a template, or one for each language.
 
 use super::compile;
-use super::reader::{Item, Table};
-use super::report::Report;
-use crate::domain::decision::Code;
+use super::reader::{TomlValue, TomlTable};
+use super::report::DiagnosticCollector;
+use crate::domain::decision::ReasonCode;
 use crate::domain::rule::localized_text::{LocalizedText, is_same_language};
 
 /// Languages that one reason may have.
@@ -16,47 +16,47 @@ const EXAMPLE: &str = "\"…\" or { en = \"…\", de = \"…\" }";
 
 /// What bookers are told of by maitred itself, in the order in which requests are judged. A rule has
 /// its reason beside it.
-const TOLD: [Code; 13] = [
-    Code::Blocked,
-    Code::NotAllowed,
-    Code::TooManyRequests,
-    Code::UnknownBooker,
-    Code::WrongPin,
-    Code::NoticeTooShort,
-    Code::NoticeTooLong,
-    Code::OutsideHours,
-    Code::Taken,
-    Code::OverCap,
-    Code::Unanswered,
-    Code::LookupFailed,
-    Code::ShortOfCredit,
+const BOOKER_REASONS: [ReasonCode; 13] = [
+    ReasonCode::Blocked,
+    ReasonCode::NotAllowed,
+    ReasonCode::TooManyRequests,
+    ReasonCode::UnknownBooker,
+    ReasonCode::WrongPin,
+    ReasonCode::NoticeTooShort,
+    ReasonCode::NoticeTooLong,
+    ReasonCode::OutsideHours,
+    ReasonCode::TimeTaken,
+    ReasonCode::OverCap,
+    ReasonCode::Unanswered,
+    ReasonCode::LookupFailed,
+    ReasonCode::ShortOfCredit,
 ];
 
 /// The section `[reasons]`.
-pub(super) fn reasons(mut table: Table<'_>, report: &mut Report<'_>) -> Vec<(Code, LocalizedText)> {
+pub(super) fn read_reasons(mut table: TomlTable<'_>, report: &mut DiagnosticCollector<'_>) -> Vec<(ReasonCode, LocalizedText)> {
     let mut reasons = Vec::new();
-    for code in TOLD {
+    for code in BOOKER_REASONS {
         if let Some(item) = table.get(code.as_str(), report)
             && let Some(words) = read(&item, report)
         {
             reasons.push((code, words));
         }
     }
-    table.close(report);
+    table.report_unknown_keys(report);
     reasons
 }
 
 /// One text for all, or texts by language.
-pub(super) fn read(item: &Item<'_>, report: &mut Report<'_>) -> Option<LocalizedText> {
+pub(super) fn read(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<LocalizedText> {
     if item.as_text().is_some() {
-        let by_language = vec![(String::new(), compile::template(item, report)?)];
+        let by_language = vec![(String::new(), compile::compile_template(item, report)?)];
         return Some(LocalizedText { by_language });
     }
     if item.as_table().is_none() {
-        item.refuse("a text or a table", &format!("write {EXAMPLE}"), report);
+        item.report_type_mismatch("a text or a table", &format!("write {EXAMPLE}"), report);
         return None;
     }
-    let items = item.named(report);
+    let items = item.named_values(report);
     if items.is_empty() || items.len() > MAX_LANGUAGES {
         let problem = format!("this has {} languages", items.len());
         let help = format!("give 1 to {MAX_LANGUAGES}, as in {EXAMPLE}");
@@ -78,7 +78,7 @@ pub(super) fn read(item: &Item<'_>, report: &mut Report<'_>) -> Option<Localized
             let problem = "this language stands here twice".to_owned();
             report.error(&item.path, problem, "leave out one of the two");
         }
-        if let Some(template) = compile::template(&item, report) {
+        if let Some(template) = compile::compile_template(&item, report) {
             by_language.push((tag.to_owned(), template));
         }
     }

@@ -7,52 +7,52 @@ const QUOTES: [&str; 4] = ["\"\"\"", "'''", "\"", "'"];
 
 /// The place of a part of the value, in bytes of what is written with its quotes. `None` where the
 /// parser took the text for something else than we do.
-pub(super) fn within(written: &str, value: &str, part: &Range<usize>) -> Option<Range<usize>> {
-    let quote = QUOTES.iter().find(|quote| written.starts_with(**quote))?;
-    let end = written.len().checked_sub(quote.len())?;
+pub(super) fn find_part(source: &str, value: &str, part: &Range<usize>) -> Option<Range<usize>> {
+    let quote = QUOTES.iter().find(|quote| source.starts_with(**quote))?;
+    let end = source.len().checked_sub(quote.len())?;
     let mut start = quote.len();
     if quote.len() == 3 {
         // A line break right after the quotes is no part of the value.
-        let line = written.get(start..end)?;
+        let line = source.get(start..end)?;
         start += ["\r\n", "\n"]
             .iter()
             .find(|line_break| line.starts_with(**line_break))
             .map_or(0, |line_break| line_break.len());
     }
-    let (decoded, places) = decode(written.get(start..end)?, quote.starts_with('"'))?;
-    if decoded != value || part.end > places.len() {
+    let (decoded, spans) = decode_string(source.get(start..end)?, quote.starts_with('"'))?;
+    if decoded != value || part.end > spans.len() {
         return None;
     }
-    let place = |at: usize| places.get(at).cloned().unwrap_or(end - start..end - start);
-    let from = place(part.start).start;
+    let span_of_byte = |at: usize| spans.get(at).cloned().unwrap_or(end - start..end - start);
+    let from = span_of_byte(part.start).start;
     let to = match part.end.checked_sub(1) {
-        Some(last) if last >= part.start => place(last).end,
+        Some(last) if last >= part.start => span_of_byte(last).end,
         Some(_) | None => from,
     };
     Some(start + from..start + to)
 }
 
 /// The text, and for each of its bytes where that was written.
-fn decode(written: &str, escapes: bool) -> Option<(String, Vec<Range<usize>>)> {
+fn decode_string(source: &str, escapes: bool) -> Option<(String, Vec<Range<usize>>)> {
     let mut text = String::new();
-    let mut places = Vec::new();
+    let mut spans = Vec::new();
     let mut at = 0;
-    while let Some(c) = written.get(at..)?.chars().next() {
+    while let Some(c) = source.get(at..)?.chars().next() {
         let (decoded, length) = match c {
-            '\\' if escapes => escape(&written[at + 1..])?,
+            '\\' if escapes => decode_escape(&source[at + 1..])?,
             plain => (Some(plain), plain.len_utf8()),
         };
         if let Some(decoded) = decoded {
             text.push(decoded);
-            places.resize(text.len(), at..at + length);
+            spans.resize(text.len(), at..at + length);
         }
         at += length;
     }
-    Some((text, places))
+    Some((text, spans))
 }
 
 /// The character that the rest of an escape stands for, if any, and the length of the escape.
-fn escape(rest: &str) -> Option<(Option<char>, usize)> {
+fn decode_escape(rest: &str) -> Option<(Option<char>, usize)> {
     let digits = |count: usize| {
         let number = u32::from_str_radix(rest.get(1..=count)?, 16).ok()?;
         Some((Some(char::from_u32(number)?), 2 + count))
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_part_is_found_however_the_text_is_written() {
+    fn a_part_is_found_in_every_kind_of_string() {
         // what is written, the part of the value, the part of what is written
         let rows = [
             ("'a bc d'", "bc", "bc"),
@@ -101,30 +101,30 @@ mod tests {
             ("\"\"\"a \"\"bc\"\" d\"\"\"", "bc", "bc"),
             ("'''a''bc'''", "bc", "bc"),
         ];
-        for (written, part, expect) in rows {
-            let text = format!("k = {written}");
-            let tree = DeTable::parse(&text).expect(written);
+        for (source, part, expect) in rows {
+            let text = format!("k = {source}");
+            let tree = DeTable::parse(&text).expect(source);
             let DeValue::String(value) = tree.get_ref()["k"].get_ref() else {
-                panic!("{written}");
+                panic!("{source}");
             };
-            let at = value.find(part).expect(written);
-            let found = within(written, value, &(at..at + part.len()));
+            let at = value.find(part).expect(source);
+            let found = find_part(source, value, &(at..at + part.len()));
             assert_eq!(
-                found.map(|found| &written[found]),
+                found.map(|found| &source[found]),
                 Some(expect),
-                "{written}"
+                "{source}"
             );
-            let end = within(written, value, &(value.len()..value.len()));
-            assert!(end.is_some_and(|end| end.is_empty()), "{written}");
+            let end = find_part(source, value, &(value.len()..value.len()));
+            assert!(end.is_some_and(|end| end.is_empty()), "{source}");
         }
     }
 
     #[test]
-    fn what_was_written_otherwise_is_not_guessed_at() {
-        assert_eq!(within("'abc'", "abd", &(0..1)), None);
-        assert_eq!(within("'abc'", "abc", &(0..4)), None);
-        assert_eq!(within("abc", "abc", &(0..1)), None);
-        assert_eq!(within("\"\\q\"", "q", &(0..1)), None);
-        assert_eq!(within("'", "", &(0..0)), None);
+    fn text_that_decodes_differently_has_no_span() {
+        assert_eq!(find_part("'abc'", "abd", &(0..1)), None);
+        assert_eq!(find_part("'abc'", "abc", &(0..4)), None);
+        assert_eq!(find_part("abc", "abc", &(0..1)), None);
+        assert_eq!(find_part("\"\\q\"", "q", &(0..1)), None);
+        assert_eq!(find_part("'", "", &(0..0)), None);
     }
 }

@@ -12,14 +12,14 @@ use serde::Deserialize;
 
 use super::exit;
 use super::protocol::{
-    Answer, Command, MAX_REQUEST, MAX_RESPONSE, Refusal, Request, Response, SCHEMA,
+    CommandResult, Command, MAX_REQUEST, MAX_RESPONSE, Refusal, SocketRequest, SocketResponse, SCHEMA,
 };
 
 /// How long the daemon may take to read the request: it does nothing else with a new client.
-const SEND: Duration = Duration::from_secs(10);
+const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long the daemon may be silent over a command that only reads or writes its store.
-const ANSWER: Duration = Duration::from_secs(60);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -27,8 +27,8 @@ pub enum ClientError {
     /// There is no socket, or nobody listens on it.
     #[error("no daemon listens on {path}", path = .0.display())]
     NotRunning(PathBuf),
-    #[error("permission denied on {path}: {who}", path = .path.display())]
-    Denied { path: PathBuf, who: String },
+    #[error("permission denied on {path}: {permitted_users}", path = .path.display())]
+    Denied { path: PathBuf, permitted_users: String },
     #[error("the request has {0} bytes, and at most {MAX_REQUEST} can be sent; split it")]
     TooLong(usize),
     #[error(
@@ -80,9 +80,9 @@ impl ClientError {
 ///
 /// # Errors
 /// When there is none, when it cannot be asked, and when it refuses.
-pub fn call(path: &Path, command: Command) -> Result<Answer, ClientError> {
-    let patience = patience(&command);
-    let mut line = serde_json::to_vec(&Request {
+pub fn send_command(path: &Path, command: Command) -> Result<CommandResult, ClientError> {
+    let timeout = answer_timeout(&command);
+    let mut line = serde_json::to_vec(&SocketRequest {
         schema: SCHEMA,
         command,
     })
@@ -91,11 +91,11 @@ pub fn call(path: &Path, command: Command) -> Result<Answer, ClientError> {
         return Err(ClientError::TooLong(line.len()));
     }
     line.push(b'\n');
-    exchange(path, &line, patience)
+    exchange(path, &line, timeout)
 }
 
 /// How long an answer may take. A pass or a walk through the log takes what it takes; interrupt it.
-fn patience(command: &Command) -> Option<Duration> {
+fn answer_timeout(command: &Command) -> Option<Duration> {
     match command {
         Command::Plan {} | Command::Pass { .. } | Command::Import { .. } | Command::Verify {} => {
             None
@@ -126,18 +126,18 @@ fn patience(command: &Command) -> Option<Duration> {
         | Command::Resolve { .. }
         | Command::ChargeSettle { .. }
         | Command::Explain { .. }
-        | Command::Evaluate { .. } => Some(ANSWER),
+        | Command::Evaluate { .. } => Some(ANSWER_TIMEOUT),
     }
 }
 
-fn exchange(path: &Path, line: &[u8], patience: Option<Duration>) -> Result<Answer, ClientError> {
+fn exchange(path: &Path, line: &[u8], timeout: Option<Duration>) -> Result<CommandResult, ClientError> {
     let failed = |source| ClientError::Io {
         path: path.to_owned(),
         source,
     };
-    let mut stream = UnixStream::connect(path).map_err(|error| not_connected(path, error))?;
-    stream.set_write_timeout(Some(SEND)).map_err(failed)?;
-    stream.set_read_timeout(patience).map_err(failed)?;
+    let mut stream = UnixStream::connect(path).map_err(|error| connect_error(path, error))?;
+    stream.set_write_timeout(Some(SEND_TIMEOUT)).map_err(failed)?;
+    stream.set_read_timeout(timeout).map_err(failed)?;
     match stream.write_all(line) {
         Ok(()) => {}
         // A daemon that is full or has read enough says why before it closes: read it.
@@ -146,18 +146,18 @@ fn exchange(path: &Path, line: &[u8], patience: Option<Duration>) -> Result<Answ
                 error.kind(),
                 ErrorKind::BrokenPipe | ErrorKind::ConnectionReset
             ) => {}
-        Err(error) if timed_out(&error) => return Err(ClientError::Silent(SEND)),
+        Err(error) if is_timeout(&error) => return Err(ClientError::Silent(SEND_TIMEOUT)),
         Err(error) => return Err(failed(error)),
     }
     let mut answer = Vec::new();
-    let most = MAX_RESPONSE as u64 + 1;
+    let limit = MAX_RESPONSE as u64 + 1;
     match BufReader::new(stream)
-        .take(most)
+        .take(limit)
         .read_until(b'\n', &mut answer)
     {
         Ok(_) => {}
-        Err(error) if timed_out(&error) => {
-            return Err(ClientError::Silent(patience.unwrap_or(ANSWER)));
+        Err(error) if is_timeout(&error) => {
+            return Err(ClientError::Silent(timeout.unwrap_or(ANSWER_TIMEOUT)));
         }
         Err(error) if error.kind() == ErrorKind::ConnectionReset => {
             return Err(ClientError::BrokenOff);
@@ -167,39 +167,39 @@ fn exchange(path: &Path, line: &[u8], patience: Option<Duration>) -> Result<Answ
     if answer.last() != Some(&b'\n') {
         return Err(ClientError::BrokenOff);
     }
-    understand(&answer)
+    decode_answer(&answer)
 }
 
 /// The version is looked at first, so that a newer daemon's answer is called that.
-fn understand(line: &[u8]) -> Result<Answer, ClientError> {
+fn decode_answer(line: &[u8]) -> Result<CommandResult, ClientError> {
     #[derive(Deserialize)]
-    struct Version {
+    struct ServerVersion {
         schema: u32,
     }
     #[derive(Deserialize)]
-    struct Versions {
-        ok: std::collections::BTreeMap<String, Version>,
+    struct ServerVersions {
+        ok: std::collections::BTreeMap<String, ServerVersion>,
     }
-    if let Ok(Versions { ok }) = serde_json::from_slice(line)
+    if let Ok(ServerVersions { ok }) = serde_json::from_slice(line)
         && let Some(version) = ok.values().find(|version| version.schema != SCHEMA)
     {
         return Err(ClientError::OtherSchema(version.schema));
     }
     match serde_json::from_slice(line) {
-        Ok(Response::Ok(answer)) => Ok(*answer),
-        Ok(Response::Err(refusal)) => Err(ClientError::Refused(refusal)),
+        Ok(SocketResponse::Ok(answer)) => Ok(*answer),
+        Ok(SocketResponse::Err(refusal)) => Err(ClientError::Refused(refusal)),
         Err(error) => Err(ClientError::NotUnderstood(error.to_string())),
     }
 }
 
-fn not_connected(path: &Path, error: io::Error) -> ClientError {
+fn connect_error(path: &Path, error: io::Error) -> ClientError {
     match error.kind() {
         ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
             ClientError::NotRunning(path.to_owned())
         }
         ErrorKind::PermissionDenied => ClientError::Denied {
             path: path.to_owned(),
-            who: who_may(path),
+            permitted_users: describe_permitted_users(path),
         },
         _ => ClientError::Io {
             path: path.to_owned(),
@@ -209,10 +209,10 @@ fn not_connected(path: &Path, error: io::Error) -> ClientError {
 }
 
 /// Who may use the socket: its owner, or the owner of the folder where the socket itself is out of sight.
-fn who_may(path: &Path) -> String {
+fn describe_permitted_users(path: &Path) -> String {
     let folder = path.parent().map(std::fs::metadata);
-    let seen = std::fs::metadata(path).ok().or_else(|| folder?.ok());
-    let uid = seen.map(|metadata| format!(" (uid {})", metadata.uid()));
+    let metadata = std::fs::metadata(path).ok().or_else(|| folder?.ok());
+    let uid = metadata.map(|metadata| format!(" (uid {})", metadata.uid()));
     format!(
         "only root and the user that runs the daemon{} may use it; run the command as one of them, for \
          example with sudo",
@@ -221,7 +221,7 @@ fn who_may(path: &Path) -> String {
 }
 
 /// What a socket's time-out looks like differs between systems.
-fn timed_out(error: &io::Error) -> bool {
+fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
@@ -233,13 +233,13 @@ mod tests {
     use super::*;
 
     /// A daemon that answers one client with these bytes, having read its line or not.
-    fn daemon(answer: &'static [u8], reads: bool) -> (tempfile::TempDir, PathBuf) {
+    fn fake_daemon(answer: &'static [u8], reads_request: bool) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("control.sock");
         let listener = UnixListener::bind(&path).unwrap();
         thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
-            if reads {
+            if reads_request {
                 let mut line = Vec::new();
                 let mut reader = BufReader::new(&stream);
                 reader.read_until(b'\n', &mut line).unwrap();
@@ -251,14 +251,14 @@ mod tests {
     }
 
     #[test]
-    fn a_daemon_that_does_not_run_is_told_from_everything_else() {
+    fn a_daemon_that_does_not_run_is_distinguished_from_other_errors() {
         let folder = tempfile::tempdir().unwrap();
         let stale = folder.path().join("stale.sock");
         drop(UnixListener::bind(&stale).unwrap());
         let file = folder.path().join("file");
         std::fs::write(&file, "").unwrap();
         for path in [folder.path().join("missing"), stale, file] {
-            let error = call(&path, Command::Status {}).unwrap_err();
+            let error = send_command(&path, Command::Status {}).unwrap_err();
             assert!(
                 matches!(&error, ClientError::NotRunning(at) if *at == path),
                 "{error}"
@@ -268,13 +268,13 @@ mod tests {
     }
 
     #[test]
-    fn who_may_not_is_told_who_may() {
+    fn a_denied_client_is_told_who_may_use_the_socket() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("control.sock");
         let _listener = UnixListener::bind(&path).unwrap();
         let uid = std::fs::metadata(&path).unwrap().uid();
         // Root, as whom tests may run, is never denied anything.
-        let error = not_connected(&path, ErrorKind::PermissionDenied.into());
+        let error = connect_error(&path, ErrorKind::PermissionDenied.into());
         let refusal = error.into_refusal();
         assert_eq!(refusal.exit, exit::CREDENTIAL);
         assert!(
@@ -284,12 +284,12 @@ mod tests {
         );
         // The owner of a folder can be read without permission to list it.
         let uid = std::fs::metadata(folder.path()).unwrap().uid();
-        let who = who_may(&folder.path().join("not-seen"));
+        let who = describe_permitted_users(&folder.path().join("not-seen"));
         assert!(who.contains(&format!("(uid {uid})")), "{who}");
     }
 
     #[test]
-    fn answers_are_understood_or_called_what_they_are() {
+    fn unusable_answers_are_reported_by_cause() {
         let rows: [(&[u8], &str); 8] = [
             (b"", "broke off"),
             (b"{\"ok\":", "broke off"),
@@ -317,8 +317,8 @@ mod tests {
             ),
         ];
         for (answer, expect) in rows {
-            let (_folder, path) = daemon(answer, true);
-            let error = call(&path, Command::Status {}).unwrap_err();
+            let (_folder, path) = fake_daemon(answer, true);
+            let error = send_command(&path, Command::Status {}).unwrap_err();
             assert!(error.to_string().contains(expect), "{error}");
         }
     }
@@ -326,17 +326,17 @@ mod tests {
     #[test]
     fn a_refusal_keeps_its_exit_code() {
         let refusal = b"{\"err\":{\"exit\":77,\"code\":\"credential\",\"text\":\"no\"}}\n";
-        let (_folder, path) = daemon(refusal, true);
-        let error = call(&path, Command::Status {}).unwrap_err();
+        let (_folder, path) = fake_daemon(refusal, true);
+        let error = send_command(&path, Command::Status {}).unwrap_err();
         assert_eq!(error.into_refusal().exit, exit::CREDENTIAL);
     }
 
     #[test]
-    fn a_daemon_that_answers_before_it_has_read_all_is_heard() {
+    fn an_answer_sent_before_the_request_was_read_is_received() {
         let refusal = b"{\"err\":{\"exit\":69,\"code\":\"unreachable\",\"text\":\"full\"}}\n";
-        let (_folder, path) = daemon(refusal, false);
+        let (_folder, path) = fake_daemon(refusal, false);
         let text = "x".repeat(8 * 1024 * 1024);
-        let error = call(&path, Command::Evaluate { text, at: None }).unwrap_err();
+        let error = send_command(&path, Command::Evaluate { text, at: None }).unwrap_err();
         assert!(matches!(&error, ClientError::Refused(_)), "{error}");
     }
 
@@ -345,10 +345,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("control.sock");
         let _listener = UnixListener::bind(&path).unwrap();
-        let patience = Duration::from_millis(50);
-        let error = exchange(&path, b"{}\n", Some(patience)).unwrap_err();
+        let timeout = Duration::from_millis(50);
+        let error = exchange(&path, b"{}\n", Some(timeout)).unwrap_err();
         assert!(
-            matches!(error, ClientError::Silent(time) if time == patience),
+            matches!(error, ClientError::Silent(time) if time == timeout),
             "{error}"
         );
     }
@@ -356,7 +356,7 @@ mod tests {
     #[test]
     fn a_request_that_is_too_long_is_not_sent() {
         let text = "x".repeat(MAX_REQUEST);
-        let error = call(Path::new("missing"), Command::Evaluate { text, at: None }).unwrap_err();
+        let error = send_command(Path::new("missing"), Command::Evaluate { text, at: None }).unwrap_err();
         assert!(matches!(error, ClientError::TooLong(_)), "{error}");
     }
 }

@@ -8,13 +8,13 @@ pub const FAILED: u8 = 1;
 /// The command line or a file named in it cannot be used.
 pub const USAGE: u8 = 2;
 /// `plan --exit-code`: a pass would do something.
-pub const STEPS: u8 = 3;
+pub const PLAN_HAS_STEPS: u8 = 3;
 /// The pass ended with steps unresolved or failed.
 pub const UNRESOLVED: u8 = 4;
 /// Cal.com or the daemon cannot be reached.
 pub const UNREACHABLE: u8 = 69;
 /// Another process holds the store.
-pub const HELD: u8 = 75;
+pub const STORE_LOCKED: u8 = 75;
 /// Cal.com refuses the credential, or there is no permission on the store.
 pub const CREDENTIAL: u8 = 77;
 /// The configuration cannot be used, or there is no ledger where it says, or that is another account's.
@@ -25,13 +25,13 @@ pub const MEANINGS: [(u8, &str); 9] = [
     (DONE, "done"),
     (FAILED, "failed"),
     (USAGE, "usage: the command line, or a file named in it"),
-    (STEPS, "plan --exit-code: a pass would do something"),
+    (PLAN_HAS_STEPS, "plan --exit-code: a pass would do something"),
     (
         UNRESOLVED,
         "the pass ended with steps unresolved, failed or put off",
     ),
     (UNREACHABLE, "Cal.com or the daemon cannot be reached"),
-    (HELD, "the store is held by another process"),
+    (STORE_LOCKED, "the store is held by another process"),
     (
         CREDENTIAL,
         "the credential was refused, or the store may not be used",

@@ -21,13 +21,13 @@ pub enum ListenError {
         "listen on {}: another daemon answers there; stop it, or give this one another socket",
         .0.display()
     )]
-    Answered(PathBuf),
+    InUse(PathBuf),
     #[error("listen on {}: there is something that is no socket; move it away", .0.display())]
     NotASocket(PathBuf),
     #[error("look at {}, where the socket goes", .path.display())]
-    Look { path: PathBuf, source: io::Error },
+    Inspect { path: PathBuf, source: io::Error },
     #[error("make the socket {}; its directory must exist and be writable", .path.display())]
-    Make { path: PathBuf, source: io::Error },
+    Create { path: PathBuf, source: io::Error },
 }
 
 /// A bound socket. Its file goes when this is dropped.
@@ -50,16 +50,16 @@ impl Listener {
     /// Outside a tokio runtime.
     pub fn bind(path: &Path) -> Result<Self, ListenError> {
         check_free(path)?;
-        let made = |source| ListenError::Make {
+        let create_error = |source| ListenError::Create {
             path: path.to_owned(),
             source,
         };
-        let nursery = Nursery::beside(path).map_err(made)?;
-        let newborn = nursery.0.join("s");
-        let socket = UnixListener::bind(&newborn).map_err(made)?;
-        fs::set_permissions(&newborn, Permissions::from_mode(MODE)).map_err(made)?;
-        let metadata = fs::symlink_metadata(&newborn).map_err(made)?;
-        fs::rename(&newborn, path).map_err(made)?;
+        let staging = StagingDirectory::create_next_to(path).map_err(create_error)?;
+        let staged_path = staging.0.join("s");
+        let socket = UnixListener::bind(&staged_path).map_err(create_error)?;
+        fs::set_permissions(&staged_path, Permissions::from_mode(MODE)).map_err(create_error)?;
+        let metadata = fs::symlink_metadata(&staged_path).map_err(create_error)?;
+        fs::rename(&staged_path, path).map_err(create_error)?;
         Ok(Self {
             socket,
             _file: SocketFile {
@@ -77,7 +77,7 @@ impl Listener {
 
 /// Whether the path is free, or holds a socket on which nobody answers.
 fn check_free(path: &Path) -> Result<(), ListenError> {
-    let look = |source| ListenError::Look {
+    let inspect_error = |source| ListenError::Inspect {
         path: path.to_owned(),
         source,
     };
@@ -86,51 +86,51 @@ fn check_free(path: &Path) -> Result<(), ListenError> {
         Ok(_) => return Err(ListenError::NotASocket(path.to_owned())),
         // Connecting also tells a path that is too long for a socket.
         Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => return Err(look(error)),
+        Err(error) => return Err(inspect_error(error)),
     }
     match std::os::unix::net::UnixStream::connect(path) {
-        Ok(_) => Err(ListenError::Answered(path.to_owned())),
+        Ok(_) => Err(ListenError::InUse(path.to_owned())),
         Err(error) => match error.kind() {
             ErrorKind::NotFound | ErrorKind::ConnectionRefused => Ok(()),
-            _ => Err(look(error)),
+            _ => Err(inspect_error(error)),
         },
     }
 }
 
 /// The directory in which a socket is born.
-struct Nursery(PathBuf);
+struct StagingDirectory(PathBuf);
 
-impl Nursery {
+impl StagingDirectory {
     /// Short names, for a socket's path has about a hundred bytes. One with this process's number
     /// was left by a dead process of that number, for this one has none yet.
-    fn beside(path: &Path) -> io::Result<Self> {
+    fn create_next_to(path: &Path) -> io::Result<Self> {
         let parent = match path.parent() {
             Some(parent) if parent != Path::new("") => parent,
             Some(_) | None => Path::new("."),
         };
-        let place = parent.join(format!(".{}", std::process::id()));
-        let make = || DirBuilder::new().mode(0o700).create(&place);
-        match make() {
+        let directory = parent.join(format!(".{}", std::process::id()));
+        let create = || DirBuilder::new().mode(0o700).create(&directory);
+        match create() {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                remove_nursery(&place);
-                make()?;
+                remove_staging_directory(&directory);
+                create()?;
             }
             made => made?,
         }
-        Ok(Self(place))
+        Ok(Self(directory))
     }
 }
 
-impl Drop for Nursery {
+impl Drop for StagingDirectory {
     fn drop(&mut self) {
-        remove_nursery(&self.0);
+        remove_staging_directory(&self.0);
     }
 }
 
 /// Only what is put there: a directory that holds anything else stays.
-fn remove_nursery(place: &Path) {
-    let _ = fs::remove_file(place.join("s"));
-    let _ = fs::remove_dir(place);
+fn remove_staging_directory(directory: &Path) {
+    let _ = fs::remove_file(directory.join("s"));
+    let _ = fs::remove_dir(directory);
 }
 
 /// The file, by what it is and not only by its name: a successor may have put its own there.
@@ -143,10 +143,10 @@ struct SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        let ours = fs::symlink_metadata(&self.path)
+        let is_own_file = fs::symlink_metadata(&self.path)
             .is_ok_and(|now| now.dev() == self.device && now.ino() == self.inode);
         // Left behind, it does no harm: the next daemon finds that nobody answers on it.
-        if ours && let Err(error) = fs::remove_file(&self.path) {
+        if is_own_file && let Err(error) = fs::remove_file(&self.path) {
             tracing::warn!(path = %self.path.display(), %error, "the socket's file stays behind");
         }
     }
@@ -156,7 +156,7 @@ impl Drop for SocketFile {
 mod tests {
     use super::*;
 
-    fn names(folder: &Path) -> Vec<String> {
+    fn file_names(folder: &Path) -> Vec<String> {
         let mut names: Vec<String> = fs::read_dir(folder)
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -173,9 +173,9 @@ mod tests {
         let metadata = fs::symlink_metadata(&path).unwrap();
         assert!(metadata.file_type().is_socket());
         assert_eq!(metadata.permissions().mode() & 0o7777, MODE);
-        assert_eq!(names(folder.path()), ["control.sock"]);
+        assert_eq!(file_names(folder.path()), ["control.sock"]);
         drop(listener);
-        assert!(names(folder.path()).is_empty());
+        assert!(file_names(folder.path()).is_empty());
     }
 
     #[tokio::test]
@@ -186,25 +186,25 @@ mod tests {
         let first = Listener::bind(&path).unwrap();
         assert!(matches!(
             Listener::bind(&path),
-            Err(ListenError::Answered(at)) if at == path
+            Err(ListenError::InUse(at)) if at == path
         ));
         drop(first);
         assert!(!path.exists());
     }
 
     #[tokio::test]
-    async fn a_nursery_that_a_dead_process_left_is_no_obstacle() {
+    async fn a_staging_directory_left_by_a_dead_process_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
-        let left = folder.path().join(format!(".{}", std::process::id()));
-        fs::create_dir(&left).unwrap();
-        drop(std::os::unix::net::UnixListener::bind(left.join("s")).unwrap());
+        let stale_directory = folder.path().join(format!(".{}", std::process::id()));
+        fs::create_dir(&stale_directory).unwrap();
+        drop(std::os::unix::net::UnixListener::bind(stale_directory.join("s")).unwrap());
         let listener = Listener::bind(&folder.path().join("control.sock")).unwrap();
-        assert_eq!(names(folder.path()), ["control.sock"]);
+        assert_eq!(file_names(folder.path()), ["control.sock"]);
         drop(listener);
     }
 
     #[tokio::test]
-    async fn what_is_no_socket_is_left_alone() {
+    async fn a_file_that_is_not_a_socket_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("control.sock");
         fs::write(&path, "notes").unwrap();
@@ -229,18 +229,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn places_where_no_socket_can_be_are_refused() {
+    async fn paths_that_cannot_hold_a_socket_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let missing = folder.path().join("no/such/control.sock");
         let long = folder.path().join("x".repeat(120));
         assert!(matches!(
             Listener::bind(&missing),
-            Err(ListenError::Make { .. })
+            Err(ListenError::Create { .. })
         ));
         assert!(matches!(
             Listener::bind(&long),
-            Err(ListenError::Look { .. })
+            Err(ListenError::Inspect { .. })
         ));
-        assert!(names(folder.path()).is_empty());
+        assert!(file_names(folder.path()).is_empty());
     }
 }

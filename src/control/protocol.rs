@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 use super::exit;
 
 use self::account::{
-    AccountView, AccountsView, Describe, ExportView, GivenView, GrantsView, ImportView,
+    AccountView, AccountsView, AccountSetCommand, ExportView, GivenView, GrantsView, ImportView,
     StatementView,
 };
 use self::charges::{ChargeView, ChargesView, WatchView};
-use self::ledger::{HeadView, LedgerView, MoveLedger, VerifyView};
-use self::review::{Review, ReviewedView, ReviewsView, WordView};
+use self::ledger::{HeadView, LedgerView, LedgerMoveCommand, VerifyView};
+use self::review::{ReviewCommand, ReviewedView, ReviewsView, WordView};
 use self::status::StatusView;
 use self::unresolved::{UnresolvedItem, UnresolvedSummary, UnresolvedView};
 
@@ -36,7 +36,7 @@ pub const MAX_RESPONSE: usize = 64 * 1024 * 1024;
 /// What a client asks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Request {
+pub struct SocketRequest {
     pub schema: u32,
     pub command: Command,
 }
@@ -44,8 +44,8 @@ pub struct Request {
 /// What the daemon says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Response {
-    Ok(Box<Answer>),
+pub enum SocketResponse {
+    Ok(Box<CommandResult>),
     Err(Refusal),
 }
 
@@ -86,8 +86,8 @@ pub enum Command {
     /// No passes until `resume`; what is open waits.
     Pause {},
     Resume {},
-    Grant(Grant),
-    Revoke(Revoke),
+    Grant(GrantCommand),
+    Revoke(RevokeCommand),
     /// Rows of a CSV file, already parsed. All or nothing.
     Import {
         rows: Vec<ImportRow>,
@@ -118,7 +118,7 @@ pub enum Command {
         remove: bool,
     },
     /// Tier, tags and attributes.
-    AccountSet(Describe),
+    AccountSet(AccountSetCommand),
     /// No request of a frozen account is confirmed before an operator says so. None: thawed.
     AccountFreeze {
         account: String,
@@ -150,7 +150,7 @@ pub enum Command {
         limit: u32,
     },
     /// An operator's word about a request.
-    Review(Review),
+    Review(ReviewCommand),
     /// Charges with their state, and what those that are open wait for.
     Charges {
         open: bool,
@@ -180,7 +180,7 @@ pub enum Command {
     /// What the ledger knows of itself.
     LedgerShow {},
     /// The ledger belongs to another server, account or dialect from now on.
-    LedgerMove(MoveLedger),
+    LedgerMove(LedgerMoveCommand),
     /// An operator accepts a restored backup.
     LedgerAcceptRestore {
         reason: String,
@@ -189,7 +189,7 @@ pub enum Command {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Grant {
+pub struct GrantCommand {
     pub account: String,
     pub credits: u64,
     /// RFC 3339; none: never.
@@ -221,7 +221,7 @@ pub struct DecisionQuery {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Revoke {
+pub struct RevokeCommand {
     pub account: String,
     pub credits: u64,
     pub reason: Option<String>,
@@ -249,7 +249,7 @@ pub struct ImportRow {
 /// What a command gives back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Answer {
+pub enum CommandResult {
     Pass(PassView),
     Status(StatusView),
     Given(GivenView),

@@ -16,37 +16,37 @@ use tokio::time::timeout;
 
 use super::exit;
 use super::listener::Listener;
-use super::protocol::{Command, MAX_REQUEST, MAX_RESPONSE, Refusal, Request, Response, SCHEMA};
+use super::protocol::{Command, MAX_REQUEST, MAX_RESPONSE, Refusal, SocketRequest, SocketResponse, SCHEMA};
 
 /// Clients attended to at once: an operator, a few scripts and a monitor, with room to spare. The
 /// longest requests of as many clients still fit into memory.
-const CLIENTS: usize = 16;
+const MAX_CLIENTS: usize = 16;
 
 /// How long one more client waits for its turn before it is told that the house is full. Short
 /// commands end within it, so that a script which starts many at once does not notice.
-const PATIENCE: Duration = Duration::from_secs(2);
+const CONNECTION_WAIT: Duration = Duration::from_secs(2);
 
 /// How long a client may take for its line. It is on the same machine and knows what it wants.
-const REQUEST: Duration = Duration::from_secs(10);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a client may take to read its answer.
-const RESPONSE: Duration = Duration::from_secs(10);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long clients in hand have at the end, to be told their answers.
-const FAREWELL: Duration = Duration::from_secs(2);
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
 
 /// How long nobody is let in after the system refused to (no more file descriptors): clients that
 /// end meanwhile give some back, and the loop does not spin.
-const BREATH: Duration = Duration::from_millis(100);
+const ACCEPT_RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 /// A command that a client sent, and where its answer goes.
 #[derive(Debug)]
-pub struct Asked {
+pub struct ReceivedCommand {
     pub command: Command,
     /// The client's user, as the system says; `None` where it does not say.
     pub uid: Option<u32>,
     /// Closed when the client has gone. The command is then carried out for nobody, or not at all.
-    pub answer: oneshot::Sender<Response>,
+    pub answer: oneshot::Sender<SocketResponse>,
 }
 
 /// Serves clients until `stop`: each command goes to `commands`, however long its answer takes.
@@ -54,40 +54,40 @@ pub struct Asked {
 /// commands should have closed its end by then: clients still waiting are told that it stops.
 pub async fn serve(
     listener: Listener,
-    commands: mpsc::Sender<Asked>,
+    commands: mpsc::Sender<ReceivedCommand>,
     stop: impl Future<Output = ()>,
 ) {
-    serve_within(&Limits::HOUSE, listener, commands, stop).await;
+    serve_with_limits(&ServerLimits::DEFAULT, listener, commands, stop).await;
 }
 
 /// The limits as values, so that tests need not wait for the real ones.
 #[derive(Debug, Clone, Copy)]
-struct Limits {
+struct ServerLimits {
     clients: usize,
-    patience: Duration,
-    request: Duration,
+    connection_wait: Duration,
+    request_timeout: Duration,
     request_bytes: usize,
-    response: Duration,
+    response_timeout: Duration,
     response_bytes: usize,
-    farewell: Duration,
+    shutdown_grace: Duration,
 }
 
-impl Limits {
-    const HOUSE: Self = Self {
-        clients: CLIENTS,
-        patience: PATIENCE,
-        request: REQUEST,
+impl ServerLimits {
+    const DEFAULT: Self = Self {
+        clients: MAX_CLIENTS,
+        connection_wait: CONNECTION_WAIT,
+        request_timeout: REQUEST_TIMEOUT,
         request_bytes: MAX_REQUEST,
-        response: RESPONSE,
+        response_timeout: RESPONSE_TIMEOUT,
         response_bytes: MAX_RESPONSE,
-        farewell: FAREWELL,
+        shutdown_grace: SHUTDOWN_GRACE,
     };
 }
 
-async fn serve_within(
-    limits: &Limits,
+async fn serve_with_limits(
+    limits: &ServerLimits,
     listener: Listener,
-    commands: mpsc::Sender<Asked>,
+    commands: mpsc::Sender<ReceivedCommand>,
     stop: impl Future<Output = ()>,
 ) {
     let mut stop = pin!(stop);
@@ -100,7 +100,7 @@ async fn serve_within(
                 Ok(stream) => stream,
                 Err(error) => {
                     tracing::warn!(%error, "a client of the control socket could not be let in");
-                    tokio::time::sleep(BREATH).await;
+                    tokio::time::sleep(ACCEPT_RETRY_PAUSE).await;
                     continue;
                 }
             },
@@ -110,20 +110,20 @@ async fn serve_within(
             idle.shed_oldest();
             let free = tokio::select! {
                 () = &mut stop => break,
-                free = timeout(limits.patience, clients.join_next()) => free,
+                free = timeout(limits.connection_wait, clients.join_next()) => free,
             };
             if free.is_err() {
                 tracing::warn!(clients = limits.clients, "the control socket has no room");
-                turn_away(&stream, &full(limits));
+                reject(&stream, &busy_response(limits));
                 continue;
             }
         }
-        clients.spawn(attend(stream, *limits, commands.clone(), idle.add()));
+        clients.spawn(serve_client(stream, *limits, commands.clone(), idle.add()));
     }
     drop(commands);
     drop(listener);
-    let farewell = async { while clients.join_next().await.is_some() {} };
-    if timeout(limits.farewell, farewell).await.is_err() {
+    let drain = async { while clients.join_next().await.is_some() {} };
+    if timeout(limits.shutdown_grace, drain).await.is_err() {
         clients.shutdown().await;
     }
 }
@@ -136,10 +136,10 @@ struct IdleClients(VecDeque<oneshot::Sender<()>>);
 impl IdleClients {
     /// Adds a client. It closes its end once its request has come, and is then not idle any more.
     fn add(&mut self) -> oneshot::Receiver<()> {
-        let (shed, told) = oneshot::channel();
+        let (shed, shed_signal) = oneshot::channel();
         self.0.retain(|client| !client.is_closed());
         self.0.push_back(shed);
-        told
+        shed_signal
     }
 
     fn shed_oldest(&mut self) {
@@ -152,26 +152,26 @@ impl IdleClients {
 }
 
 /// Serves one client, from its line to its answer.
-async fn attend(
+async fn serve_client(
     mut stream: UnixStream,
-    limits: Limits,
-    commands: mpsc::Sender<Asked>,
+    limits: ServerLimits,
+    commands: mpsc::Sender<ReceivedCommand>,
     mut shed: oneshot::Receiver<()>,
 ) {
-    let read = tokio::select! {
+    let received_line = tokio::select! {
         biased;
-        read = timeout(limits.request, read(&mut stream, limits.request_bytes)) => read,
+        read = timeout(limits.request_timeout, read_line(&mut stream, limits.request_bytes)) => read,
         Ok(()) = &mut shed => {
-            turn_away(&stream, &stopping("another client needed this connection, which was idle"));
+            reject(&stream, &unreachable_response("another client needed this connection, which was idle"));
             return;
         }
     };
     drop(shed);
-    let response = match read {
-        Ok(Ok(Line::Whole(line))) => match command(&line) {
+    let response = match received_line {
+        Ok(Ok(RequestLine::Complete(line))) => match parse_command(&line) {
             Ok(command) => {
                 drop(line);
-                match ask(&stream, command, commands).await {
+                match send_to_daemon(&stream, command, commands).await {
                     Some(response) => response,
                     None => {
                         tracing::debug!("a client of the control socket left before its answer");
@@ -179,12 +179,12 @@ async fn attend(
                     }
                 }
             }
-            Err(refusal) => Response::Err(refusal),
+            Err(refusal) => SocketResponse::Err(refusal),
         },
         // Somebody looked whether anybody listens.
-        Ok(Ok(Line::Nothing)) => return,
-        Ok(Ok(Line::Half)) => usage("the request ended in the middle of its line".to_owned()),
-        Ok(Ok(Line::TooLong)) => usage(format!(
+        Ok(Ok(RequestLine::Empty)) => return,
+        Ok(Ok(RequestLine::Incomplete)) => usage_error("the request ended in the middle of its line".to_owned()),
+        Ok(Ok(RequestLine::TooLong)) => usage_error(format!(
             "the request is longer than {} bytes; split it",
             limits.request_bytes
         )),
@@ -192,42 +192,42 @@ async fn attend(
             tracing::debug!(%error, "a client of the control socket broke off");
             return;
         }
-        Err(_) => usage(format!(
+        Err(_) => usage_error(format!(
             "no whole request came within {} s",
-            limits.request.as_secs_f32()
+            limits.request_timeout.as_secs_f32()
         )),
     };
-    let line = encode(&response, limits.response_bytes);
-    match timeout(limits.response, stream.write_all(&line)).await {
+    let line = encode_response(&response, limits.response_bytes);
+    match timeout(limits.response_timeout, stream.write_all(&line)).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!(%error, "a client did not take its answer"),
         Err(_) => tracing::warn!("a client of the control socket read too slowly and was cut off"),
     }
 }
 
-enum Line {
-    Whole(Vec<u8>),
-    Half,
-    Nothing,
+enum RequestLine {
+    Complete(Vec<u8>),
+    Incomplete,
+    Empty,
     TooLong,
 }
 
 /// The first line, without its end. What comes after it is not read.
-async fn read(stream: &mut UnixStream, limit: usize) -> io::Result<Line> {
+async fn read_line(stream: &mut UnixStream, limit: usize) -> io::Result<RequestLine> {
     let mut line = Vec::new();
-    let most = limit as u64 + 1;
+    let read_limit = limit as u64 + 1;
     BufReader::new(stream)
-        .take(most)
+        .take(read_limit)
         .read_until(b'\n', &mut line)
         .await?;
     if line.last() == Some(&b'\n') {
         line.pop();
-        return Ok(Line::Whole(line));
+        return Ok(RequestLine::Complete(line));
     }
     Ok(match line.len() {
-        0 => Line::Nothing,
-        length if length > limit => Line::TooLong,
-        _ => Line::Half,
+        0 => RequestLine::Empty,
+        length if length > limit => RequestLine::TooLong,
+        _ => RequestLine::Incomplete,
     })
 }
 
@@ -236,13 +236,13 @@ async fn read(stream: &mut UnixStream, limit: usize) -> io::Result<Line> {
 ///
 /// # Errors
 /// With what to tell the client.
-pub fn command(line: &[u8]) -> Result<Command, Refusal> {
+pub fn parse_command(line: &[u8]) -> Result<Command, Refusal> {
     #[derive(Deserialize)]
-    struct Version {
+    struct ClientVersion {
         schema: u32,
     }
-    let not_understood = |error: serde_json::Error| refused(&error.to_string());
-    let version: Version = serde_json::from_slice(line).map_err(not_understood)?;
+    let not_understood = |error: serde_json::Error| malformed_request(&error.to_string());
+    let version: ClientVersion = serde_json::from_slice(line).map_err(not_understood)?;
     if version.schema != SCHEMA {
         return Err(Refusal {
             exit: exit::FAILED,
@@ -255,45 +255,45 @@ pub fn command(line: &[u8]) -> Result<Command, Refusal> {
             ),
         });
     }
-    let request: Request = serde_json::from_slice(line).map_err(not_understood)?;
+    let request: SocketRequest = serde_json::from_slice(line).map_err(not_understood)?;
     Ok(request.command)
 }
 
 /// Sends the command to the daemon and waits, as long as the client does. `None`: it has gone.
-async fn ask(
+async fn send_to_daemon(
     stream: &UnixStream,
     command: Command,
-    commands: mpsc::Sender<Asked>,
-) -> Option<Response> {
+    commands: mpsc::Sender<ReceivedCommand>,
+) -> Option<SocketResponse> {
     let (answer, wait) = oneshot::channel();
-    let asked = Asked {
+    let received = ReceivedCommand {
         command,
         uid: stream.peer_cred().ok().map(|client| client.uid()),
         answer,
     };
-    let answered = async {
-        if commands.send(asked).await.is_err() {
-            return stopping("the daemon is stopping; nothing was done");
+    let pending_response = async {
+        if commands.send(received).await.is_err() {
+            return unreachable_response("the daemon is stopping; nothing was done");
         }
         // Held any longer, it would keep a daemon that stops waiting for commands.
         drop(commands);
         wait.await.unwrap_or_else(|_| {
-            stopping(
+            unreachable_response(
                 "the daemon stopped before it answered; whether anything was done is not known",
             )
         })
     };
     tokio::select! {
         biased;
-        response = answered => Some(response),
-        () = gone(stream) => None,
+        response = pending_response => Some(response),
+        () = wait_until_client_gone(stream) => None,
     }
 }
 
 /// Ends when the client has closed its socket. One that only says it will write no more, or that
 /// goes on talking, still waits for its answer.
-async fn gone(stream: &UnixStream) {
-    if !talks_on(stream).await {
+async fn wait_until_client_gone(stream: &UnixStream) {
+    if !has_more_input(stream).await {
         let ready = stream.ready(Interest::WRITABLE).await;
         if ready.is_err() || ready.is_ok_and(|ready| ready.is_write_closed()) {
             return;
@@ -303,7 +303,7 @@ async fn gone(stream: &UnixStream) {
 }
 
 /// Whether more comes from the client, as opposed to its end.
-async fn talks_on(stream: &UnixStream) -> bool {
+async fn has_more_input(stream: &UnixStream) -> bool {
     let mut byte = [0];
     loop {
         if stream.readable().await.is_err() {
@@ -318,17 +318,17 @@ async fn talks_on(stream: &UnixStream) -> bool {
 }
 
 /// Tells a client that is not attended to why. Its socket is empty and takes a line at once.
-fn turn_away(stream: &UnixStream, response: &Response) {
-    let line = encode(response, MAX_RESPONSE);
+fn reject(stream: &UnixStream, response: &SocketResponse) {
+    let line = encode_response(response, MAX_RESPONSE);
     if let Err(error) = stream.try_write(&line) {
         tracing::debug!(%error, "a client was turned away without a word");
     }
 }
 
-fn encode(response: &Response, limit: usize) -> Vec<u8> {
+fn encode_response(response: &SocketResponse, limit: usize) -> Vec<u8> {
     let mut line = serde_json::to_vec(response).expect("a response has only keys that are texts");
     if line.len() > limit {
-        let too_long = usage(format!(
+        let too_long = usage_error(format!(
             "the answer is longer than {limit} bytes; ask for less of it (--limit, --since)"
         ));
         line = serde_json::to_vec(&too_long).expect("a refusal is only texts and a number");
@@ -337,24 +337,24 @@ fn encode(response: &Response, limit: usize) -> Vec<u8> {
     line
 }
 
-fn refused(why: &str) -> Refusal {
+fn malformed_request(why: &str) -> Refusal {
     Refusal::usage(format!("the daemon does not understand the request: {why}"))
 }
 
-fn usage(text: String) -> Response {
-    Response::Err(Refusal::usage(text))
+fn usage_error(text: String) -> SocketResponse {
+    SocketResponse::Err(Refusal::usage(text))
 }
 
-fn stopping(text: &str) -> Response {
-    Response::Err(Refusal {
+fn unreachable_response(text: &str) -> SocketResponse {
+    SocketResponse::Err(Refusal {
         exit: exit::UNREACHABLE,
         code: "unreachable".to_owned(),
         text: text.to_owned(),
     })
 }
 
-fn full(limits: &Limits) -> Response {
-    stopping(&format!(
+fn busy_response(limits: &ServerLimits) -> SocketResponse {
+    unreachable_response(&format!(
         "the daemon is answering {} others; nothing was done, try again",
         limits.clients
     ))

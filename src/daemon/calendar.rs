@@ -8,17 +8,17 @@ use sha2::{Digest, Sha256};
 use crate::calcom::connect::{ConnectError, Settings, connect};
 use crate::calcom::port::{Calendar, Dialect};
 use crate::config::model::{self, Config};
-use crate::config::secret::{ApiKey, SecretError, api_key};
+use crate::config::secret::{ApiKey, SecretError, find_api_key};
 use crate::domain::time::Clock;
 
 /// A hash of the key, to see whether it changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeyPrint([u8; 32]);
+pub struct KeyFingerprint([u8; 32]);
 
 /// A calendar with the print of its key.
-pub struct Opened {
+pub struct OpenedCalendar {
     pub calendar: Arc<dyn Calendar>,
-    pub print: KeyPrint,
+    pub key_fingerprint: KeyFingerprint,
 }
 
 /// Why there is no calendar to speak to.
@@ -34,8 +34,8 @@ pub enum CalendarError {
 ///
 /// # Errors
 /// When there is no usable key, or a setting cannot be used.
-pub fn open(config: &Config, clock: &Clock) -> Result<Opened, CalendarError> {
-    Ok(open_with(config, key(config)?.secret, clock)?)
+pub fn open(config: &Config, clock: &Clock) -> Result<OpenedCalendar, CalendarError> {
+    Ok(open_with(config, load_key(config)?.secret, clock)?)
 }
 
 /// As [`open`], with this key.
@@ -46,8 +46,8 @@ pub fn open_with(
     config: &Config,
     key: SecretString,
     clock: &Clock,
-) -> Result<Opened, ConnectError> {
-    let print = KeyPrint(Sha256::digest(key.expose_secret().as_bytes()).into());
+) -> Result<OpenedCalendar, ConnectError> {
+    let key_fingerprint = KeyFingerprint(Sha256::digest(key.expose_secret().as_bytes()).into());
     let calendar = connect(Settings {
         base_url: config.calcom.base_url.clone(),
         dialect: match config.calcom.dialect {
@@ -62,13 +62,13 @@ pub fn open_with(
         budget: f64::from(config.calcom.budget) / 100.0,
         clock: Arc::clone(clock),
     })?;
-    Ok(Opened { calendar, print })
+    Ok(OpenedCalendar { calendar, key_fingerprint })
 }
 
 /// The key, as the process was given it.
 ///
 /// # Errors
 /// When there is none that can be used.
-pub fn key(config: &Config) -> Result<ApiKey, SecretError> {
-    api_key(&config.calcom, &|name| std::env::var(name).ok())
+pub fn load_key(config: &Config) -> Result<ApiKey, SecretError> {
+    find_api_key(&config.calcom, &|name| std::env::var(name).ok())
 }

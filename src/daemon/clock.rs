@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::domain::time::{Clock, Time, kept};
+use crate::domain::time::{Clock, Time, truncate_to_millis};
 
 /// The system's clock, cut to milliseconds.
 #[allow(clippy::disallowed_methods, reason = "this is the clock")]
 pub fn now() -> Time {
-    kept(chrono::Utc::now())
+    truncate_to_millis(chrono::Utc::now())
 }
 
 /// The system's clock as a value that can be handed down.
-pub fn system() -> Clock {
+pub fn system_clock() -> Clock {
     Arc::new(now)
 }

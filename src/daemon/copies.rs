@@ -5,16 +5,16 @@ use std::io::Write;
 use std::path::Path;
 
 use super::answer::audit;
-use super::failure::{Failure, chain};
+use super::failure::{Failure, error_chain};
 use super::ownership;
 use super::serve::log_progress;
 use crate::control::exit;
 use crate::control::protocol::ledger::{CopyView, HeadView};
 use crate::control::protocol::{Refusal, SCHEMA};
 use crate::domain::time::Clock;
-use crate::store::copy::{self, Copied, CopyError};
+use crate::store::copy::{self, LogCopy, CopyError};
 use crate::store::lock::LockError;
-use crate::store::open::{Create, open};
+use crate::store::open::{CreateIfMissing, open};
 use crate::store::port::{Head, Store};
 
 /// Copies the log of the store at `store` up to `head` into the directory `to`.
@@ -22,8 +22,8 @@ use crate::store::port::{Head, Store};
 /// # Errors
 /// When it cannot be copied, or the copy does not check.
 pub fn back_up(store: &Path, head: &HeadView, to: &Path) -> Result<CopyView, Refusal> {
-    let copied = copy::back_up(store, &head_of(head), to).map_err(refused)?;
-    Ok(view("backup", store, to, copied))
+    let copied = copy::back_up(store, &to_head(head), to).map_err(to_refusal)?;
+    Ok(copy_view("backup", store, to, copied))
 }
 
 /// Puts a backup where no ledger is, and opens it once.
@@ -31,19 +31,19 @@ pub fn back_up(store: &Path, head: &HeadView, to: &Path) -> Result<CopyView, Ref
 /// # Errors
 /// When there is a ledger, or the backup does not check.
 pub fn restore(from: &Path, store: &Path, clock: &Clock) -> Result<CopyView, Refusal> {
-    ownership::check(store)?;
-    let copied = copy::restore(from, store, clock()).map_err(refused)?;
-    let opened = open(store, Create::No, clock(), &mut log_progress).map_err(Failure::from)?;
+    ownership::check_owner(store)?;
+    let copied = copy::restore(from, store, clock()).map_err(to_refusal)?;
+    let opened = open(store, CreateIfMissing::No, clock(), &mut log_progress).map_err(Failure::from)?;
     opened
         .notices
         .iter()
         .for_each(|notice| tracing::debug!("{notice}"));
     let mut opened = opened.store;
-    audit::log("restore", audit::own_uid(), opened.head().seq);
+    audit::log_change("restore", audit::own_uid(), opened.head().seq);
     if let Err(error) = opened.close() {
-        tracing::warn!("the next start rebuilds the store: {}", chain(&error));
+        tracing::warn!("the next start rebuilds the store: {}", error_chain(&error));
     }
-    Ok(view("restore", from, store, copied))
+    Ok(copy_view("restore", from, store, copied))
 }
 
 /// Writes the log's commits as lines, and says how many they are.
@@ -51,10 +51,10 @@ pub fn restore(from: &Path, store: &Path, clock: &Clock) -> Result<CopyView, Ref
 /// # Errors
 /// When a line does not check, or cannot be written.
 pub fn export(store: &Path, head: &HeadView, out: &mut dyn Write) -> Result<u64, ExportError> {
-    match copy::export(store, &head_of(head), out) {
+    match copy::export(store, &to_head(head), out) {
         Ok(commits) => Ok(commits),
         Err(CopyError::Write(error)) => Err(ExportError::Write(error)),
-        Err(error) => Err(ExportError::Refused(refused(error))),
+        Err(error) => Err(ExportError::Refused(to_refusal(error))),
     }
 }
 
@@ -66,14 +66,14 @@ pub enum ExportError {
     Refused(Refusal),
 }
 
-fn head_of(view: &HeadView) -> Head {
+fn to_head(view: &HeadView) -> Head {
     Head {
         seq: view.sequence,
         hash: view.hash.clone(),
     }
 }
 
-fn view(kind: &str, from: &Path, to: &Path, copied: Copied) -> CopyView {
+fn copy_view(kind: &str, from: &Path, to: &Path, copied: LogCopy) -> CopyView {
     CopyView {
         schema: SCHEMA,
         kind: kind.to_owned(),
@@ -86,22 +86,22 @@ fn view(kind: &str, from: &Path, to: &Path, copied: Copied) -> CopyView {
     }
 }
 
-fn refused(error: CopyError) -> Refusal {
-    let text = format!("failed to {}", chain(&error));
+fn to_refusal(error: CopyError) -> Refusal {
+    let text = format!("failed to {}", error_chain(&error));
     let (exit, code) = match error {
-        CopyError::NotEmpty { .. } | CopyError::Inside(_) | CopyError::NoBackup(_) => {
+        CopyError::NotEmpty { .. } | CopyError::InsideStore(_) | CopyError::NoBackup(_) => {
             (exit::USAGE, "usage")
         }
-        CopyError::Lock(LockError::Held { .. }) => (exit::HELD, "held"),
+        CopyError::Lock(LockError::Held { .. }) => (exit::STORE_LOCKED, "held"),
         CopyError::Occupied(_) => (exit::FAILED, "occupied"),
-        CopyError::Short { .. }
+        CopyError::Incomplete { .. }
         | CopyError::Copy(_)
         | CopyError::Log(_)
-        | CopyError::Ground(_)
+        | CopyError::StoreDirectory(_)
         | CopyError::Lock(LockError::Disk(_))
         | CopyError::Disk(_)
-        | CopyError::Fold(_)
-        | CopyError::Mark(_)
+        | CopyError::Facts(_)
+        | CopyError::MarkRestored(_)
         | CopyError::Write(_) => (exit::FAILED, "store"),
     };
     Refusal {

@@ -27,7 +27,7 @@ pub enum Failure {
     Configuration(String),
     /// 75: another process has the store.
     #[error("{0}")]
-    Held(String),
+    StoreLocked(String),
     /// 1: the log cannot be written or the store cannot be read.
     #[error("{0}")]
     Store(String),
@@ -42,7 +42,7 @@ impl Failure {
             Self::Credential(_) | Self::Permission(_) => exit::CREDENTIAL,
             Self::Unreachable(_) => exit::UNREACHABLE,
             Self::Configuration(_) => exit::CONFIGURATION,
-            Self::Held(_) => exit::HELD,
+            Self::StoreLocked(_) => exit::STORE_LOCKED,
             Self::Store(_) | Self::Failed(_) => exit::FAILED,
         }
     }
@@ -53,14 +53,14 @@ impl Failure {
             Self::Permission(_) => "permission",
             Self::Unreachable(_) => "unreachable",
             Self::Configuration(_) => "configuration",
-            Self::Held(_) => "held",
+            Self::StoreLocked(_) => "held",
             Self::Store(_) => "store",
             Self::Failed(_) => "failed",
         }
     }
 
     /// As it stands in the report of what was done before it.
-    pub fn stopped(&self) -> StoppedView {
+    pub fn to_stopped_view(&self) -> StoppedView {
         StoppedView {
             exit: self.exit(),
             code: self.code().to_owned(),
@@ -68,7 +68,7 @@ impl Failure {
         }
     }
 
-    pub fn refusal(&self) -> Refusal {
+    pub fn to_refusal(&self) -> Refusal {
         Refusal {
             exit: self.exit(),
             code: self.code().to_owned(),
@@ -79,12 +79,12 @@ impl Failure {
 
 impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
-        failure.refusal()
+        failure.to_refusal()
     }
 }
 
 /// An error with all its causes, as one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
+pub fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -95,7 +95,7 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// Whether the system refused it to this user: another try changes nothing.
-pub fn is_denied(error: &(dyn std::error::Error + 'static)) -> bool {
+pub fn is_permission_denied(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(error) = cause {
         let io = error.downcast_ref::<std::io::Error>();
@@ -109,28 +109,28 @@ pub fn is_denied(error: &(dyn std::error::Error + 'static)) -> bool {
 
 impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
-        let text = format!("failed to {}", chain(&error));
-        if is_denied(&error) {
+        let text = format!("failed to {}", error_chain(&error));
+        if is_permission_denied(&error) {
             return Self::Permission(text);
         }
         match error {
-            OpenError::Lock(LockError::Held { .. }) => Self::Held(text),
+            OpenError::Lock(LockError::Held { .. }) => Self::StoreLocked(text),
             // Restarting does not make one.
-            OpenError::Absent(_) => Self::Configuration(text),
+            OpenError::NoStore(_) => Self::Configuration(text),
             OpenError::Lock(LockError::Disk(_))
             | OpenError::NoLog { .. }
-            | OpenError::Short { .. }
-            | OpenError::Swapped { .. }
+            | OpenError::LogTooShort { .. }
+            | OpenError::LogReplaced { .. }
             | OpenError::Log(_)
             | OpenError::Disk(_)
-            | OpenError::Fold(_) => Self::Store(text),
+            | OpenError::Projection(_) => Self::Store(text),
         }
     }
 }
 
 impl From<LoadError> for Failure {
     fn from(error: LoadError) -> Self {
-        Self::Configuration(format!("failed to {}", chain(&error)))
+        Self::Configuration(format!("failed to {}", error_chain(&error)))
     }
 }
 
@@ -142,7 +142,7 @@ impl From<CalendarError> for Failure {
 
 impl From<LookupError> for Failure {
     fn from(error: LookupError) -> Self {
-        Self::Configuration(chain(&error))
+        Self::Configuration(error_chain(&error))
     }
 }
 
@@ -153,7 +153,7 @@ impl From<&PassError> for Failure {
             PassError::Limited { .. } | PassError::Calendar(_) => {
                 Self::Unreachable(error.to_string())
             }
-            PassError::Contract(_) | PassError::Foreign(_) => {
+            PassError::Contract(_) | PassError::ForeignLedger(_) => {
                 Self::Configuration(error.to_string())
             }
             PassError::Store(error) => Self::Store(error.to_string()),

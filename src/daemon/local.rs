@@ -5,32 +5,32 @@ use std::path::Path;
 use tokio::sync::mpsc;
 
 use super::answer::{audit, route};
-use super::failure::{Failure, chain};
+use super::failure::{Failure, error_chain};
 use super::lookups;
-use super::once::once;
+use super::once::pass_until_idle;
 use super::ownership;
 use super::serve::{log_notice, log_progress, open_store};
 use super::signals;
 use super::views;
-use super::wake::{QUEUE, Wake};
-use super::watching::Watching;
+use super::wake::{WAKE_QUEUE_LENGTH, Wake};
+use super::watching::WatchState;
 use crate::calcom::port::Calendar;
 use crate::config::model::Config;
-use crate::control::protocol::{Answer, Command, Refusal};
+use crate::control::protocol::{CommandResult, Command, Refusal};
 use crate::domain::plan::Problem;
 use crate::domain::time::Clock;
-use crate::reconcile::ports::{PassError, Ports, Session, Stop};
-use crate::reconcile::report::Report;
-use crate::reconcile::watch::{Watched, watch_to_its_end};
+use crate::reconcile::ports::{PassError, Ports, Session, StopSignal};
+use crate::reconcile::report::PassReport;
+use crate::reconcile::watch::{WatchReport, run_watch_with_report};
 use crate::store::handle::StoreHandle;
 use crate::store::memory::MemoryStore;
-use crate::store::open::{Create, OpenError, open};
+use crate::store::open::{CreateIfMissing, OpenError, open};
 use crate::store::port::Store;
 use crate::store::reading::read;
 
 /// What one run does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+pub enum RunMode {
     /// Writes nothing anywhere; shows also the watch that is due.
     DryRun,
     /// Writes nothing anywhere; shows also a watch, due or not.
@@ -41,7 +41,7 @@ pub enum Mode {
     Watch,
 }
 
-impl Mode {
+impl RunMode {
     fn is_dry(self) -> bool {
         matches!(self, Self::DryRun | Self::DryWatch)
     }
@@ -51,36 +51,36 @@ impl Mode {
 ///
 /// # Errors
 /// When the store cannot be opened, or the command is refused.
-pub fn answer(config: &Config, clock: &Clock, command: &Command) -> Result<Answer, Refusal> {
-    let mut store = open_for(config, clock, command)?;
+pub fn run_command(config: &Config, clock: &Clock, command: &Command) -> Result<CommandResult, Refusal> {
+    let mut store = open_store_for(config, clock, command)?;
     let uid = audit::own_uid();
-    let answer = audit::answer(store.as_mut(), &config.policy, clock(), command, uid);
+    let answer = audit::run_and_log(store.as_mut(), &config.policy, clock(), command, uid);
     if let Err(error) = store.close() {
-        tracing::warn!("the next start rebuilds the store: {}", chain(&error));
+        tracing::warn!("the next start rebuilds the store: {}", error_chain(&error));
     }
     answer
 }
 
 /// What only judges does without a ledger. Nothing makes one but `init`: a path that is mistyped, or a
 /// disk that is not mounted, must not look like a ledger in which nobody has credit.
-fn open_for(config: &Config, clock: &Clock, command: &Command) -> Result<Box<dyn Store>, Failure> {
+fn open_store_for(config: &Config, clock: &Clock, command: &Command) -> Result<Box<dyn Store>, Failure> {
     let path = &config.store.path;
-    if route::writes(command) {
-        ownership::check(path)?;
-        let opened = open(path, Create::No, clock(), &mut log_progress)?;
+    if route::may_write(command) {
+        ownership::check_owner(path)?;
+        let opened = open(path, CreateIfMissing::No, clock(), &mut log_progress)?;
         opened.notices.iter().for_each(log_notice);
         return Ok(Box::new(opened.store));
     }
-    let does_without = matches!(command, Command::Evaluate { .. } | Command::Plan {})
+    let works_without_ledger = matches!(command, Command::Evaluate { .. } | Command::Plan {})
         || matches!(command, Command::Import { dry_run: true, .. });
     match read(path, &mut log_progress) {
         Ok(reading) => {
-            if let Some(torn) = reading.torn {
+            if let Some(torn) = reading.torn_line_warning {
                 tracing::warn!("{torn}");
             }
             Ok(Box::new(reading.store))
         }
-        Err(OpenError::Absent(path)) if does_without => {
+        Err(OpenError::NoStore(path)) if works_without_ledger => {
             tracing::warn!(
                 "there is no ledger in {} yet: judged as if it were empty",
                 path.display()
@@ -100,30 +100,30 @@ pub async fn run_once(
     config: &Config,
     clock: &Clock,
     calendar: &dyn Calendar,
-    mode: Mode,
-) -> Result<Answer, Failure> {
-    let stop = Stop::default();
-    let (wakes, mut queue) = mpsc::channel(QUEUE);
+    mode: RunMode,
+) -> Result<CommandResult, Failure> {
+    let stop = StopSignal::default();
+    let (wakes, mut queue) = mpsc::channel(WAKE_QUEUE_LENGTH);
     let signals = signals::listen(wakes)
         .map_err(|error| Failure::Failed(format!("failed to listen for signals: {error}")))?;
-    let told = stop.clone();
+    let stop_signal = stop.clone();
     let listener = tokio::spawn(async move {
         while let Some(wake) = queue.recv().await {
             if matches!(wake, Wake::Shutdown { .. }) {
-                told.set();
+                stop_signal.set();
             }
         }
     });
-    let done = passes(config, clock, calendar, mode, &stop).await;
+    let result = run_passes(config, clock, calendar, mode, &stop).await;
     signals.close();
     listener.abort();
-    let ran = done?;
-    match (ran.report, ran.stopped) {
+    let outcome = result?;
+    match (outcome.report, outcome.failure) {
         (Some(report), stopped) => {
             let mut view = views::pass(&report);
-            view.watch = ran.watched.as_ref().map(views::watch);
-            view.stopped = stopped.as_ref().map(Failure::stopped);
-            Ok(Answer::Pass(view))
+            view.watch = outcome.watch_report.as_ref().map(views::watch);
+            view.stopped = stopped.as_ref().map(Failure::to_stopped_view);
+            Ok(CommandResult::Pass(view))
         }
         (None, Some(failure)) => Err(failure),
         (None, None) => Err(Failure::Failed("the run came to no end".to_owned())),
@@ -132,24 +132,24 @@ pub async fn run_once(
 
 /// What a run did, and why it did not come to its end.
 #[derive(Default)]
-struct Ran {
+struct RunOutcome {
     /// `None` where nothing was looked at.
-    report: Option<Report>,
-    watched: Option<Watched>,
-    stopped: Option<Failure>,
+    report: Option<PassReport>,
+    watch_report: Option<WatchReport>,
+    failure: Option<Failure>,
 }
 
-async fn passes(
+async fn run_passes(
     config: &Config,
     clock: &Clock,
     calendar: &dyn Calendar,
-    mode: Mode,
-    stop: &Stop,
-) -> Result<Ran, Failure> {
+    mode: RunMode,
+    stop: &StopSignal,
+) -> Result<RunOutcome, Failure> {
     let dry_run = mode.is_dry();
     let lookups = lookups::open(config)?;
     let store: Box<dyn Store> = if dry_run {
-        open_for(config, clock, &Command::Plan {})?
+        open_store_for(config, clock, &Command::Plan {})?
     } else {
         Box::new(open_store(&config.store.path, clock).await?)
     };
@@ -162,68 +162,68 @@ async fn passes(
         clock,
         stop,
     };
-    let mut ran = Ran::default();
+    let mut outcome = RunOutcome::default();
     let stuck = tokio::select! {
-        () = look_once(config, &ports, mode, &mut ran) => None,
-        stuck = store.stuck() => Some(stuck),
+        () = run_passes_and_watch(config, &ports, mode, &mut outcome) => None,
+        stuck = store.wait_until_unresponsive() => Some(stuck),
     };
     if let Some(stuck) = stuck {
         // Its thread is left where it waits.
-        ran.stopped = Some(Failure::Store(stuck.to_string()));
-        return Ok(ran);
+        outcome.failure = Some(Failure::Store(stuck.to_string()));
+        return Ok(outcome);
     }
     drop(store);
     match thread.join().map(|mut store| store.close()) {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::warn!("the next start rebuilds the store: {}", chain(&error)),
-        Err(_) => ran.stopped = Some(Failure::Store("the store's thread panicked".to_owned())),
+        Ok(Err(error)) => tracing::warn!("the next start rebuilds the store: {}", error_chain(&error)),
+        Err(_) => outcome.failure = Some(Failure::Store("the store's thread panicked".to_owned())),
     }
-    Ok(ran)
+    Ok(outcome)
 }
 
 /// Passes, and then the watch that is due or asked for.
-async fn look_once(config: &Config, ports: &Ports<'_>, mode: Mode, ran: &mut Ran) {
-    let (report, error) = once(ports, &config.policy, mode.is_dry()).await;
+async fn run_passes_and_watch(config: &Config, ports: &Ports<'_>, mode: RunMode, outcome: &mut RunOutcome) {
+    let (report, error) = pass_until_idle(ports, &config.policy, mode.is_dry()).await;
     if let Some(error) = error {
-        ran.stopped = Some(Failure::from(&error));
+        outcome.failure = Some(Failure::from(&error));
         // Where not even the first look came through, there is nothing to tell.
-        ran.report = (!report.steps.is_empty()).then_some(report);
+        outcome.report = (!report.steps.is_empty()).then_some(report);
         return;
     }
-    ran.report = Some(report);
+    outcome.report = Some(report);
     let folder = &config.store.path;
-    let mut watching = Watching::load(folder);
+    let mut watching = WatchState::load(folder);
     let now = (ports.clock)();
-    let look = match mode {
-        Mode::DryRun | Mode::Run => watching.due(&config.schedule, now),
-        Mode::DryWatch | Mode::Watch => Some(watching.asked(&config.schedule, now)),
+    let scope = match mode {
+        RunMode::DryRun | RunMode::Run => watching.due_watch(&config.schedule, now),
+        RunMode::DryWatch | RunMode::Watch => Some(watching.requested_watch(&config.schedule, now)),
     };
-    let Some(look) = look.filter(|_| !ports.stop.is_set()) else {
+    let Some(scope) = scope.filter(|_| !ports.stop.is_set()) else {
         return;
     };
     let session = &mut Session::default();
     let dry_run = mode.is_dry();
-    let (mut watched, error) =
-        watch_to_its_end(ports, &config.policy, session, look, dry_run).await;
-    if watched.complete {
-        watching.done(&watched);
+    let (mut watch_report, error) =
+        run_watch_with_report(ports, &config.policy, session, scope, dry_run).await;
+    if watch_report.complete {
+        watching.record_watch(&watch_report);
         watching.save(folder);
     }
     match error {
-        None => ran.watched = Some(watched),
+        None => outcome.watch_report = Some(watch_report),
         // The next run watches again.
         Some(error @ PassError::Limited { .. }) => {
             tracing::warn!("the watch did not come to its end: {error}");
-            watched.problems.push(Problem {
+            watch_report.problems.push(Problem {
                 code: "rate-limited",
                 text: format!("the watch did not come to its end: {error}"),
             });
-            ran.watched = Some(watched);
+            outcome.watch_report = Some(watch_report);
         }
         Some(error) => {
-            ran.stopped = Some(Failure::from(&error));
+            outcome.failure = Some(Failure::from(&error));
             // The report covers what the watch did before it failed.
-            ran.watched = Some(watched).filter(Watched::tells);
+            outcome.watch_report = Some(watch_report).filter(WatchReport::has_news);
         }
     }
 }
@@ -233,18 +233,18 @@ async fn look_once(config: &Config, ports: &Ports<'_>, mode: Mode, ran: &mut Ran
 /// # Errors
 /// When it cannot be made or opened.
 pub fn init(path: &Path, clock: &Clock) -> Result<bool, Failure> {
-    ownership::check(path)?;
-    let opened = open(path, Create::Yes, clock(), &mut log_progress)?;
-    let made = opened
+    ownership::check_owner(path)?;
+    let opened = open(path, CreateIfMissing::Yes, clock(), &mut log_progress)?;
+    let created = opened
         .notices
         .iter()
-        .any(|notice| matches!(notice, crate::store::open::Notice::Created(_)));
+        .any(|notice| matches!(notice, crate::store::open::OpenNotice::Created(_)));
     let mut store = opened.store;
-    if made {
-        audit::log("init", audit::own_uid(), store.head().seq);
+    if created {
+        audit::log_change("init", audit::own_uid(), store.head().seq);
     }
     store
         .close()
-        .map_err(|error| Failure::Store(chain(&error)))?;
-    Ok(made)
+        .map_err(|error| Failure::Store(error_chain(&error)))?;
+    Ok(created)
 }

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 use secrecy::zeroize::Zeroizing;
 
-use crate::config::lookup::{LookupConfig, Source as Configured};
+use crate::config::lookup::{LookupConfig, LookupSource as Configured};
 use crate::config::model::Config;
 use crate::domain::time::Span;
-use crate::lookup::desk::{Desk, DeskError, Source, Spec};
+use crate::lookup::desk::{LookupClient, LookupSetupError, SpecSource, Spec};
 
 /// The longest credential: tokens have some hundred characters, and a header must hold it.
 const MAX_CREDENTIAL: usize = 4096;
@@ -35,31 +35,31 @@ pub enum LookupError {
         flaw: &'static str,
     },
     #[error(transparent)]
-    Desk(#[from] DeskError),
+    Client(#[from] LookupSetupError),
 }
 
 /// Reads the credentials and sets up the desk. Nothing is asked.
 ///
 /// # Errors
 /// When a credential cannot be read, or a lookup cannot be used.
-pub fn open(config: &Config) -> Result<Desk, LookupError> {
-    let specs: Result<Vec<Spec>, LookupError> = config.lookups.iter().map(spec).collect();
-    Ok(Desk::open(specs?)?)
+pub fn open(config: &Config) -> Result<LookupClient, LookupError> {
+    let specs: Result<Vec<Spec>, LookupError> = config.lookups.iter().map(lookup_spec).collect();
+    Ok(LookupClient::open(specs?)?)
 }
 
-fn spec(lookup: &LookupConfig) -> Result<Spec, LookupError> {
+fn lookup_spec(lookup: &LookupConfig) -> Result<Spec, LookupError> {
     let source = match &lookup.source {
-        Configured::Command { program, args } => Source::Command {
+        Configured::Command { program, args } => SpecSource::Command {
             program: program.clone(),
             args: args.clone(),
         },
         Configured::Url {
             url,
             credential_file,
-        } => Source::Http {
+        } => SpecSource::Http {
             url: url.clone(),
             credential: match credential_file {
-                Some(file) => Some(credential(&lookup.name, file)?),
+                Some(file) => Some(read_credential(&lookup.name, file)?),
                 None => None,
             },
         },
@@ -74,7 +74,7 @@ fn spec(lookup: &LookupConfig) -> Result<Spec, LookupError> {
     })
 }
 
-fn credential(name: &str, path: &Path) -> Result<SecretString, LookupError> {
+fn read_credential(name: &str, path: &Path) -> Result<SecretString, LookupError> {
     let failed = |source| LookupError::Read {
         name: name.to_owned(),
         file: path.to_owned(),
@@ -127,7 +127,7 @@ mod tests {
         ];
         for (held, expect) in rows {
             fs::write(&path, held).unwrap();
-            match (credential("crm", &path), expect) {
+            match (read_credential("crm", &path), expect) {
                 (Ok(_), None) => {}
                 (Err(error), Some(expect)) => {
                     let text = format!("{error} {error:?}");
@@ -137,7 +137,7 @@ mod tests {
                 (got, _) => panic!("{held:?}: {got:?}"),
             }
         }
-        let missing = credential("crm", &folder.path().join("none")).unwrap_err();
+        let missing = read_credential("crm", &folder.path().join("none")).unwrap_err();
         assert!(missing.to_string().contains("lookup crm"), "{missing}");
     }
 }

@@ -15,9 +15,9 @@ const MAX_PASSWD: usize = 1024 * 1024;
 ///
 /// # Errors
 /// [`Failure::Permission`], with the command to use.
-pub fn check(store: &Path) -> Result<(), Failure> {
+pub fn check_owner(store: &Path) -> Result<(), Failure> {
     // What is not there yet is made in the nearest folder that is.
-    let there = store.ancestors().find_map(|folder| {
+    let owner_metadata = store.ancestors().find_map(|folder| {
         let folder = if folder.as_os_str().is_empty() {
             Path::new(".")
         } else {
@@ -25,14 +25,14 @@ pub fn check(store: &Path) -> Result<(), Failure> {
         };
         folder.metadata().ok()
     });
-    let Some(owner) = there.map(|metadata| metadata.uid()) else {
+    let Some(owner) = owner_metadata.map(|metadata| metadata.uid()) else {
         return Ok(());
     };
     if !is_refused(geteuid().as_raw(), owner) {
         return Ok(());
     }
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let name = name(&users, owner);
+    let name = user_name(&users, owner);
     let args = std::env::args_os().skip(1);
     let args: Vec<String> = args.map(|arg| arg.to_string_lossy().into_owned()).collect();
     let config = std::env::var("MAITRED_CONFIG").ok();
@@ -40,22 +40,22 @@ pub fn check(store: &Path) -> Result<(), Failure> {
         "the store {} belongs to user {name}, and what root writes there the service cannot use; run \
          `sudo -u {} maitred {}`",
         store.display(),
-        quoted(&name),
-        repeated(args, config)
+        shell_quote(&name),
+        shell_arguments(args, config)
     )))
 }
 
 /// The arguments as a shell takes them. What the environment says of the configuration stands among them,
 /// because sudo does not hand the environment on.
-fn repeated(args: Vec<String>, config: Option<String>) -> String {
-    let named = args
+fn shell_arguments(args: Vec<String>, config: Option<String>) -> String {
+    let names_config = args
         .iter()
         .any(|arg| arg.split('=').next() == Some("--config"));
-    let config = config.filter(|path| !path.is_empty() && !named);
+    let config = config.filter(|path| !path.is_empty() && !names_config);
     let config = config.map(|path| ["--config".to_owned(), path]);
     let words = config.into_iter().flatten().chain(args);
     words
-        .map(|word| quoted(&word))
+        .map(|word| shell_quote(&word))
         .collect::<Vec<_>>()
         .join(" ")
 }
@@ -65,7 +65,7 @@ fn is_refused(me: u32, owner: u32) -> bool {
 }
 
 /// The user's name, or `#` and the number, which `sudo -u` takes as well.
-fn name(users: &str, uid: u32) -> String {
+fn user_name(users: &str, uid: u32) -> String {
     let users = users.get(..MAX_PASSWD.min(users.len())).unwrap_or_default();
     let entry = users.lines().find_map(|line| {
         let mut fields = line.split(':');
@@ -76,7 +76,7 @@ fn name(users: &str, uid: u32) -> String {
 }
 
 /// A word as a shell takes it.
-fn quoted(word: &str) -> String {
+fn shell_quote(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()
@@ -106,9 +106,9 @@ mod tests {
     fn the_command_to_use_names_the_owner_and_quotes_what_must_be() {
         let users =
             "root:x:0:0:root:/root:/bin/sh\nmaitred:x:998:998::/var/lib/maitred:/bin/false\n";
-        assert_eq!(name(users, 998), "maitred");
-        assert_eq!(name(users, 997), "#997");
-        assert_eq!(name("", 0), "#0");
+        assert_eq!(user_name(users, 998), "maitred");
+        assert_eq!(user_name(users, 997), "#997");
+        assert_eq!(user_name("", 0), "#0");
         let rows = [
             ("grant", "grant"),
             ("bo@example.com", "bo@example.com"),
@@ -118,7 +118,7 @@ mod tests {
             ("#997", "'#997'"),
         ];
         for (word, expect) in rows {
-            assert_eq!(quoted(word), expect);
+            assert_eq!(shell_quote(word), expect);
         }
         let rows = [
             (&["run", "--once"][..], None, "run --once"),
@@ -132,7 +132,7 @@ mod tests {
         ];
         for (args, config, expect) in rows {
             let args = args.iter().map(|arg| (*arg).to_owned()).collect();
-            assert_eq!(repeated(args, config.map(str::to_owned)), expect);
+            assert_eq!(shell_arguments(args, config.map(str::to_owned)), expect);
         }
     }
 }

@@ -8,23 +8,23 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use super::backoff::Backoff;
-use super::calendar::KeyPrint;
+use super::calendar::KeyFingerprint;
 use super::failure::Failure;
 use super::wake::Wake;
-use super::watching::Watching;
+use super::watching::WatchState;
 use crate::calcom::port::Calendar;
 use crate::config::model::Config;
 use crate::control::protocol::status::WatchHead;
-use crate::control::protocol::{PassHead, PassView, Response};
+use crate::control::protocol::{PassHead, PassView, SocketResponse};
 use crate::domain::gate::Policy;
 use crate::domain::time::{Clock, Span, Time};
-use crate::lookup::desk::Desk;
-use crate::reconcile::ports::{Session, Stop};
+use crate::lookup::desk::LookupClient;
+use crate::reconcile::ports::{Session, StopSignal};
 use crate::store::handle::StoreHandle;
-use told::{Told, Ungated};
+use told::{ReportedProblems, UngatedEventTypes};
 
 /// A clock that goes back further than this was set, and does not only keep itself right.
-const SET_BACK: Span = Span::seconds(10);
+const MIN_CLOCK_SETBACK: Span = Span::seconds(10);
 
 mod asked;
 mod passes;
@@ -38,42 +38,42 @@ pub struct Daemon {
     /// Where the configuration came from, to read it anew.
     pub config_path: PathBuf,
     pub calendar: Arc<dyn Calendar>,
-    pub print: KeyPrint,
-    pub lookups: Arc<Desk>,
+    pub key_fingerprint: KeyFingerprint,
+    pub lookups: Arc<LookupClient>,
     pub store: StoreHandle,
     pub clock: Clock,
     pub wakes: mpsc::Sender<Wake>,
-    pub stop: Stop,
+    pub stop: StopSignal,
 }
 
 /// How the loop ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
+pub enum LoopEnd {
     /// The step in hand is settled.
     Settled,
     /// A second signal did not wait for that.
-    AtOnce,
+    Immediate,
 }
 
 /// A pass that somebody waits for.
-struct Job {
-    wants: Wants,
-    answer: oneshot::Sender<Response>,
+struct QueuedPass {
+    kind: PassKind,
+    answer: oneshot::Sender<SocketResponse>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wants {
+enum PassKind {
     Plan,
     Pass,
     PassAndWatch,
 }
 
 /// A pass that came to its end, and whoever waits for the watch after it.
-struct Begun {
+struct PassAwaitingWatch {
     /// Both only say what would be done.
     preview: bool,
     pass: PassView,
-    answer: oneshot::Sender<Response>,
+    answer: oneshot::Sender<SocketResponse>,
 }
 
 /// The loop's own.
@@ -83,34 +83,34 @@ struct Loop {
     /// Away while a pass has it.
     session: Option<Session>,
     /// Who waits for the pass under way, when somebody does.
-    waiting: Option<Job>,
+    requested_pass: Option<QueuedPass>,
     /// Who waits for the watch under way, when somebody does.
-    reporting: Option<Begun>,
-    jobs: VecDeque<Job>,
+    awaiting_watch: Option<PassAwaitingWatch>,
+    queued_passes: VecDeque<QueuedPass>,
     started: Time,
     paused: bool,
-    last_begun: Option<Time>,
+    last_pass_started: Option<Time>,
     /// When the last tick came, by the wall clock.
     last_tick: Time,
-    due: Time,
+    next_pass_at: Time,
     backoff: Backoff,
-    watching: Watching,
+    watch_state: WatchState,
     /// After a watch that failed, no other is tried before this.
-    watch_rests: Option<Time>,
+    watch_not_before: Option<Time>,
     /// Something was said while a pass was under way that may not have seen it.
-    look_again: bool,
+    repeat_pass: bool,
     passes: u64,
     last_pass: Option<PassHead>,
     last_error: Option<String>,
     last_watch: Option<WatchHead>,
     watch_error: Option<String>,
     /// What the last pass and the last watch told of: what is told again is not logged again.
-    told_by_pass: Told,
-    ungated: Ungated,
-    told_by_watch: Told,
+    pass_problems: ReportedProblems,
+    ungated_event_types: UngatedEventTypes,
+    watch_problems: ReportedProblems,
     shutting_down: bool,
     /// Whether it was a pass, not a watch, that was begun last.
-    passed_last: bool,
+    last_was_pass: bool,
     /// The session that is away belongs to a calendar that was replaced.
     stale_session: bool,
 }
@@ -120,50 +120,50 @@ struct Loop {
 /// # Errors
 /// When nothing can work any more: the store cannot be written, or the key was refused from the
 /// start.
-pub async fn run(daemon: Daemon, mut wakes: mpsc::Receiver<Wake>) -> Result<End, Failure> {
+pub async fn run(daemon: Daemon, mut wakes: mpsc::Receiver<Wake>) -> Result<LoopEnd, Failure> {
     let now = (daemon.clock)();
-    let watching = Watching::load(&daemon.config.store.path);
+    let watch_state = WatchState::load(&daemon.config.store.path);
     let mut state = Loop {
         policy: Arc::new(daemon.config.policy.clone()),
         daemon,
         session: Some(Session::default()),
-        waiting: None,
-        reporting: None,
-        jobs: VecDeque::new(),
+        requested_pass: None,
+        awaiting_watch: None,
+        queued_passes: VecDeque::new(),
         started: now,
         paused: false,
-        last_begun: None,
+        last_pass_started: None,
         last_tick: now,
-        due: now,
+        next_pass_at: now,
         backoff: Backoff::default(),
-        watching,
-        watch_rests: None,
-        look_again: false,
+        watch_state,
+        watch_not_before: None,
+        repeat_pass: false,
         passes: 0,
         last_pass: None,
         last_error: None,
         last_watch: None,
         watch_error: None,
-        told_by_pass: Told::default(),
-        ungated: Ungated::default(),
-        told_by_watch: Told::default(),
+        pass_problems: ReportedProblems::default(),
+        ungated_event_types: UngatedEventTypes::default(),
+        watch_problems: ReportedProblems::default(),
         shutting_down: false,
-        passed_last: false,
+        last_was_pass: false,
         stale_session: false,
     };
     while let Some(wake) = wakes.recv().await {
         match wake {
             Wake::Tick => state.tick(),
-            Wake::Look => {
-                state.look_now();
+            Wake::RunPass => {
+                state.make_pass_due();
                 state.tick();
             }
-            Wake::Asked(asked) => state.asked(asked),
+            Wake::Command(asked) => state.handle_command(asked),
             Wake::PassEnded {
                 session,
                 report,
                 stopped,
-            } => state.pass_ended(session, &report, stopped)?,
+            } => state.handle_pass_end(session, &report, stopped)?,
             Wake::PassPanicked => {
                 return Err(Failure::Failed(
                     "a pass or watch panicked, which is a defect; the next start goes on from the log"
@@ -173,14 +173,14 @@ pub async fn run(daemon: Daemon, mut wakes: mpsc::Receiver<Wake>) -> Result<End,
             Wake::WatchEnded {
                 preview,
                 session,
-                watched,
+                watch_report: watched,
                 stopped,
-            } => state.watch_ended(session, preview, &watched, stopped)?,
+            } => state.handle_watch_end(session, preview, &watched, stopped)?,
             Wake::Reload => state.reload(),
             Wake::Shutdown { signal } => {
                 if state.shutting_down {
                     tracing::warn!(signal, "ending at once; the next start goes on");
-                    return Ok(End::AtOnce);
+                    return Ok(LoopEnd::Immediate);
                 }
                 tracing::info!(signal, "ending after the step in hand");
                 state.shutting_down = true;
@@ -191,53 +191,53 @@ pub async fn run(daemon: Daemon, mut wakes: mpsc::Receiver<Wake>) -> Result<End,
             break;
         }
     }
-    Ok(End::Settled)
+    Ok(LoopEnd::Settled)
 }
 
 impl Loop {
     /// A pass is due now, and another one when one is under way.
-    fn look_now(&mut self) {
-        self.due = (self.daemon.clock)();
-        self.look_again = self.session.is_none();
+    fn make_pass_due(&mut self) {
+        self.next_pass_at = (self.daemon.clock)();
+        self.repeat_pass = self.session.is_none();
     }
 
     /// What was to come at an instant that the clock has gone back from would come far too late.
-    fn follow_the_clock(&mut self, now: Time) {
-        let back = self.last_tick - now;
+    fn handle_clock_jump(&mut self, now: Time) {
+        let set_back_by = self.last_tick - now;
         self.last_tick = now;
-        if back > SET_BACK {
+        if set_back_by > MIN_CLOCK_SETBACK {
             tracing::warn!(
-                seconds = back.num_seconds(),
+                seconds = set_back_by.num_seconds(),
                 "the clock was set back: looking at once"
             );
-            self.due = self.due.min(now);
-            self.watch_rests = None;
+            self.next_pass_at = self.next_pass_at.min(now);
+            self.watch_not_before = None;
         }
     }
 
     fn tick(&mut self) {
         let now = (self.daemon.clock)();
-        self.follow_the_clock(now);
+        self.handle_clock_jump(now);
         if self.session.is_none() || self.shutting_down {
             return;
         }
-        if let Some(job) = self.jobs.pop_front() {
-            self.begin(Some(job));
+        if let Some(queued) = self.queued_passes.pop_front() {
+            self.start_pass(Some(queued));
             return;
         }
         if self.paused {
             return;
         }
-        let pass_is_due = now >= self.due;
-        let look = if self.watch_rests.is_none_or(|until| now >= until) {
-            self.watching.due(&self.daemon.config.schedule, now)
+        let pass_is_due = now >= self.next_pass_at;
+        let scope = if self.watch_not_before.is_none_or(|until| now >= until) {
+            self.watch_state.due_watch(&self.daemon.config.schedule, now)
         } else {
             None
         };
         // When both are due they take turns: passes that are due at every tick starve no watch.
-        match look {
-            Some(look) if !pass_is_due || self.passed_last => self.begin_watch(look, false),
-            Some(_) | None if pass_is_due => self.begin(None),
+        match scope {
+            Some(scope) if !pass_is_due || self.last_was_pass => self.start_watch(scope, false),
+            Some(_) | None if pass_is_due => self.start_pass(None),
             Some(_) | None => {}
         }
     }

@@ -12,27 +12,27 @@ use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use super::wake::Wake;
 
 /// Every second.
-const EACH_SECOND: &str = "* * * * * *";
+const EVERY_SECOND: &str = "* * * * * *";
 
 /// A tick at least so often, whatever the wall clock does.
-const WITHOUT_THE_CLOCK: Duration = Duration::from_secs(10);
+const STEADY_TICK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Starts ticking. A tick that finds the loop busy is dropped: the next one says the same.
 ///
 /// # Errors
 /// When the scheduler does not start.
 pub async fn start(wakes: mpsc::Sender<Wake>) -> Result<JobScheduler, JobSchedulerError> {
-    let steady = wakes.clone();
+    let steady_wakes = wakes.clone();
     tokio::spawn(async move {
-        let mut ticks = interval(WITHOUT_THE_CLOCK);
+        let mut ticks = interval(STEADY_TICK_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        while !steady.is_closed() {
+        while !steady_wakes.is_closed() {
             ticks.tick().await;
-            let _ = steady.try_send(Wake::Tick);
+            let _ = steady_wakes.try_send(Wake::Tick);
         }
     });
     let scheduler = JobScheduler::new().await?;
-    let job = Job::new_async(EACH_SECOND, move |_, _| {
+    let job = Job::new_async(EVERY_SECOND, move |_, _| {
         let wakes = wakes.clone();
         Box::pin(async move {
             let _ = wakes.try_send(Wake::Tick);

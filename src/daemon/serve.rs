@@ -6,33 +6,33 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use super::calendar;
-use super::failure::{Failure, chain};
+use super::failure::{Failure, error_chain};
 use super::lookups;
 use super::ownership;
-use super::run::{Daemon, End, run};
+use super::run::{Daemon, LoopEnd, run};
 use super::schedule;
 use super::signals;
-use super::wake::{QUEUE, Wake};
+use super::wake::{WAKE_QUEUE_LENGTH, Wake};
 use crate::config::model::Config;
 use crate::control::listener::Listener;
-use crate::control::server::{Asked, serve as serve_clients};
+use crate::control::server::{ReceivedCommand, serve as serve_clients};
 use crate::domain::time::Clock;
-use crate::reconcile::ports::Stop;
+use crate::reconcile::ports::StopSignal;
 use crate::store::handle::StoreHandle;
-use crate::store::open::{Create, Notice, Progress, open};
+use crate::store::open::{CreateIfMissing, OpenNotice, Progress, open};
 use crate::store::opened::LogStore;
 
 /// Commands of clients that may wait for the loop.
-const COMMANDS: usize = 16;
+const COMMAND_QUEUE_LENGTH: usize = 16;
 
 /// Runs the daemon until a signal ends it.
 ///
 /// # Errors
 /// When something cannot be opened, or nothing can work any more.
-pub async fn serve(config: Config, config_path: PathBuf, clock: Clock) -> Result<(), Failure> {
+pub async fn run_daemon(config: Config, config_path: PathBuf, clock: Clock) -> Result<(), Failure> {
     let opened = calendar::open(&config, &clock)?;
     let lookups = lookups::open(&config)?;
-    let (wakes, queue) = mpsc::channel(QUEUE);
+    let (wakes, queue) = mpsc::channel(WAKE_QUEUE_LENGTH);
     let signals = signals::listen(wakes.clone())
         .map_err(|error| Failure::Failed(format!("failed to listen for signals: {error}")))?;
     let store = open_store(&config.store.path, &clock).await?;
@@ -40,7 +40,7 @@ pub async fn serve(config: Config, config_path: PathBuf, clock: Clock) -> Result
         .map_err(|error| Failure::Failed(format!("failed to start the store's thread: {error}")))?;
     let (stop_clients, stopped) = oneshot::channel::<()>();
     let clients = match &config.control.socket {
-        Some(path) => Some(tokio::spawn(listen(path, wakes.clone(), stopped)?)),
+        Some(path) => Some(tokio::spawn(forward_commands(path, wakes.clone(), stopped)?)),
         None => None,
     };
     let mut ticks = schedule::start(wakes.clone())
@@ -49,7 +49,7 @@ pub async fn serve(config: Config, config_path: PathBuf, clock: Clock) -> Result
     tracing::info!(
         gates = config.policy.gates.len(),
         poll = %config.schedule.poll,
-        dialect = config.calcom.dialect.word(),
+        dialect = config.calcom.dialect.as_str(),
         policy = config.policy.hash,
         version = env!("CARGO_PKG_VERSION"),
         "maitred is up"
@@ -59,19 +59,19 @@ pub async fn serve(config: Config, config_path: PathBuf, clock: Clock) -> Result
             config,
             config_path,
             calendar: opened.calendar,
-            print: opened.print,
+            key_fingerprint: opened.key_fingerprint,
             lookups: Arc::new(lookups),
             store: store.clone(),
             clock: Arc::clone(&clock),
             wakes,
-            stop: Stop::default(),
+            stop: StopSignal::default(),
         },
         queue,
     );
     let ended = tokio::select! {
         ended = running => ended,
         // In no order: whoever waits for the store would wait for ever.
-        stuck = store.stuck() => return Err(Failure::Store(stuck.to_string())),
+        stuck = store.wait_until_unresponsive() => return Err(Failure::Store(stuck.to_string())),
     };
     drop(stop_clients);
     signals.close();
@@ -82,11 +82,11 @@ pub async fn serve(config: Config, config_path: PathBuf, clock: Clock) -> Result
         // A client that is still being answered has its time; see `control::server`.
         let _ = clients.await;
     }
-    if let Ok(End::AtOnce) = ended {
+    if let Ok(LoopEnd::Immediate) = ended {
         return Ok(());
     }
     drop(store);
-    close(thread).await;
+    close_store(thread).await;
     tracing::info!("maitred has ended");
     ended.map(|_| ())
 }
@@ -96,11 +96,11 @@ pub async fn serve(config: Config, config_path: PathBuf, clock: Clock) -> Result
 /// # Errors
 /// As the store's `open`.
 pub async fn open_store(path: &Path, clock: &Clock) -> Result<LogStore, Failure> {
-    ownership::check(path)?;
+    ownership::check_owner(path)?;
     let path = path.to_owned();
     let now = clock();
     let opened =
-        tokio::task::spawn_blocking(move || open(&path, Create::No, now, &mut log_progress))
+        tokio::task::spawn_blocking(move || open(&path, CreateIfMissing::No, now, &mut log_progress))
             .await
             .map_err(|error| Failure::Failed(format!("opening the store failed: {error}")))??;
     for notice in &opened.notices {
@@ -109,10 +109,10 @@ pub async fn open_store(path: &Path, clock: &Clock) -> Result<LogStore, Failure>
     Ok(opened.store)
 }
 
-pub fn log_notice(notice: &Notice) {
+pub fn log_notice(notice: &OpenNotice) {
     match notice {
-        Notice::Created(_) | Notice::CaughtUp { .. } => tracing::info!("{notice}"),
-        Notice::Torn { .. } | Notice::Rebuilt { .. } => tracing::warn!("{notice}"),
+        OpenNotice::Created(_) | OpenNotice::ProjectionCaughtUp { .. } => tracing::info!("{notice}"),
+        OpenNotice::TornLineCut { .. } | OpenNotice::ProjectionRebuilt { .. } => tracing::warn!("{notice}"),
     }
 }
 
@@ -123,35 +123,35 @@ pub fn log_progress(progress: Progress) {
     tracing::info!("rebuilding from the log: {percent} %");
 }
 
-async fn close(thread: std::thread::JoinHandle<Box<dyn crate::store::port::Store>>) {
+async fn close_store(thread: std::thread::JoinHandle<Box<dyn crate::store::port::Store>>) {
     let closed = tokio::task::spawn_blocking(move || thread.join().map(|mut store| store.close()));
     match closed.await {
         Ok(Ok(Ok(()))) => {}
         Ok(Ok(Err(error))) => tracing::warn!(
             "the fold was not marked as closed cleanly, so the next start rebuilds it: {}",
-            chain(&error)
+            error_chain(&error)
         ),
         Ok(Err(_)) | Err(_) => tracing::error!("the store's thread panicked"),
     }
 }
 
 /// Clients' commands become wakes.
-fn listen(
+fn forward_commands(
     path: &Path,
     wakes: mpsc::Sender<Wake>,
     stopped: oneshot::Receiver<()>,
 ) -> Result<impl Future<Output = ()> + use<>, Failure> {
     let listener = Listener::bind(path)
-        .map_err(|error| Failure::Failed(format!("failed to {}", chain(&error))))?;
-    let (commands, mut asked) = mpsc::channel::<Asked>(COMMANDS);
+        .map_err(|error| Failure::Failed(format!("failed to {}", error_chain(&error))))?;
+    let (commands, mut command_queue) = mpsc::channel::<ReceivedCommand>(COMMAND_QUEUE_LENGTH);
     Ok(async move {
         let stop = async move {
             // Dropped when the loop has ended.
             let _ = stopped.await;
         };
         let forward = async move {
-            while let Some(asked) = asked.recv().await {
-                if wakes.send(Wake::Asked(asked)).await.is_err() {
+            while let Some(received) = command_queue.recv().await {
+                if wakes.send(Wake::Command(received)).await.is_err() {
                     return;
                 }
             }

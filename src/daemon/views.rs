@@ -14,13 +14,13 @@ use crate::control::protocol::{
 use crate::domain::account::Account;
 use crate::domain::decision::Finding;
 use crate::domain::entry_reason::EntryReason;
-use crate::domain::ledger::{Given, GivenKind};
+use crate::domain::ledger::{GrantRecord, GrantKind};
 use crate::domain::plan::Problem;
-use crate::domain::request::{Charge, ChargeState, Request, RequestState, Review};
+use crate::domain::request::{Charge, ChargeState, Request, RequestState, OperatorReview};
 use crate::domain::time::Time;
-use crate::domain::unresolved::{Unresolved, UnresolvedState};
-use crate::reconcile::report::{Ended, Listed, Report, Reported};
-use crate::reconcile::watch::Watched;
+use crate::domain::unresolved::{UnresolvedBooking, UnresolvedState};
+use crate::reconcile::report::{StepOutcome, UnresolvedReport, PassReport, StepReport};
+use crate::reconcile::watch::WatchReport;
 
 pub mod facts;
 
@@ -28,32 +28,32 @@ pub fn time(at: Time) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-pub fn pass(report: &Report) -> PassView {
+pub fn pass(report: &PassReport) -> PassView {
     PassView {
         schema: SCHEMA,
-        pass: pass_head(report),
+        pass: pass_summary(report),
         steps: report
             .steps
             .iter()
-            .map(|one| reported(report, one))
+            .map(|one| reported_step(report, one))
             .collect(),
         problems: report.problems.iter().map(problem).collect(),
         more: report.more,
-        unresolved: listed(&report.unresolved),
+        unresolved: unresolved_summary(&report.unresolved),
         stopped: None,
         watch: None,
     }
 }
 
-pub fn watch(watched: &Watched) -> WatchView {
+pub fn watch(watch_report: &WatchReport) -> WatchView {
     WatchView {
-        started: time(watched.started),
-        finished: time(watched.finished),
-        audit: watched.audit,
-        held_back: watched.held_back.map(|why| why.as_str().to_owned()),
-        checked: watched.checked,
-        calls: watched.calls,
-        changes: watched
+        started: time(watch_report.started),
+        finished: time(watch_report.finished),
+        audit: watch_report.audit,
+        held_back: watch_report.report_only.map(|why| why.as_str().to_owned()),
+        checked: watch_report.checked_charges,
+        calls: watch_report.calls,
+        changes: watch_report
             .changes
             .iter()
             .map(|change| ChangeView {
@@ -63,31 +63,31 @@ pub fn watch(watched: &Watched) -> WatchView {
                 text: change.text.clone(),
             })
             .collect(),
-        problems: watched.problems.iter().map(problem).collect(),
-        unresolved: listed(&watched.unresolved),
+        problems: watch_report.problems.iter().map(problem).collect(),
+        unresolved: unresolved_summary(&watch_report.unresolved),
     }
 }
 
-pub fn watch_head(watched: &Watched) -> WatchHead {
+pub fn watch_summary(watch_report: &WatchReport) -> WatchHead {
     WatchHead {
-        started: time(watched.started),
-        finished: time(watched.finished),
-        audit: watched.audit,
-        checked: watched.checked,
-        calls: watched.calls,
-        changes: watched.changes.len(),
+        started: time(watch_report.started),
+        finished: time(watch_report.finished),
+        audit: watch_report.audit,
+        checked: watch_report.checked_charges,
+        calls: watch_report.calls,
+        changes: watch_report.changes.len(),
     }
 }
 
-pub fn pass_head(report: &Report) -> PassHead {
+pub fn pass_summary(report: &PassReport) -> PassHead {
     PassHead {
         started: time(report.started),
         finished: time(report.finished),
-        observed: report.observed,
+        observed: report.pending_count,
         calls: report.calls,
         dry_run: report.dry_run,
-        put_off: report.put_off.requests,
-        unseen: report.put_off.unseen,
+        put_off: report.deferral.requests,
+        unseen: report.deferral.list_incomplete,
     }
 }
 
@@ -98,7 +98,7 @@ pub fn problem(problem: &Problem) -> ProblemView {
     }
 }
 
-fn reported(report: &Report, reported: &Reported) -> StepView {
+fn reported_step(report: &PassReport, reported: &StepReport) -> StepView {
     let balance = report.balances.get(&reported.request.id);
     StepView {
         balance: balance.map(|(before, after)| BalanceView {
@@ -106,7 +106,7 @@ fn reported(report: &Report, reported: &Reported) -> StepView {
             after: *after,
         }),
         waits: reported.why.clone(),
-        ..step(&reported.request, reported.ended.as_str())
+        ..step(&reported.request, reported.outcome.as_str())
     }
 }
 
@@ -122,7 +122,7 @@ pub fn step(request: &Request, outcome: &str) -> StepView {
         start: time(request.start),
         booker: request.booker.as_ref().map(ToString::to_string),
         account: request.account.as_ref().map(ToString::to_string),
-        not_looked_up: !request.account_is_known(),
+        not_looked_up: !request.account_was_looked_up(),
         gate: request.gate.clone(),
         decision: request.decision.as_str().to_owned(),
         credits: credits_of(request),
@@ -153,41 +153,41 @@ fn credits_of(request: &Request) -> u64 {
 
 pub fn decision(request: &Request) -> DecisionView {
     DecisionView {
-        decided: time(request.decided),
+        decided: time(request.decided_at),
         step: step(request, outcome(request)),
-        policy: request.policy.clone(),
+        policy: request.policy_hash.clone(),
         refunds: Vec::new(),
     }
 }
 
 pub fn outcome(request: &Request) -> &'static str {
     match request.state {
-        RequestState::Noted => Ended::Nothing.as_str(),
-        RequestState::Recorded => Ended::Unresolved.as_str(),
+        RequestState::Noted => StepOutcome::NothingToDo.as_str(),
+        RequestState::Recorded => StepOutcome::Unresolved.as_str(),
         RequestState::Settled { outcome, .. } => outcome.as_str(),
     }
 }
 
 /// A request that is only noted, with what its booker's account has.
-pub fn waiting(request: &Request, account: Option<&Account>, now: Time) -> WaitingView {
+pub fn noted_request(request: &Request, account: Option<&Account>, now: Time) -> WaitingView {
     WaitingView {
         step: step(request, outcome(request)),
         cost: request.credits,
         available: account.map(|account| account.available(now)),
-        since: time(request.first),
-        said: request.review.as_ref().map(word),
+        since: time(request.first_evaluated_at),
+        said: request.review.as_ref().map(operator_review),
     }
 }
 
-pub fn word(review: &Review) -> WordView {
+pub fn operator_review(review: &OperatorReview) -> WordView {
     WordView {
-        verdict: review.verdict.as_str().to_owned(),
+        verdict: review.decision.as_str().to_owned(),
         reason: review.reason.clone(),
         at: time(review.at),
     }
 }
 
-pub fn unresolved(item: &Unresolved) -> UnresolvedItem {
+pub fn unresolved(item: &UnresolvedBooking) -> UnresolvedItem {
     UnresolvedItem {
         booking: item.booking.uid.to_string(),
         code: item.code.to_string(),
@@ -207,7 +207,7 @@ pub fn unresolved(item: &Unresolved) -> UnresolvedItem {
 }
 
 /// The number of unresolved items and the first of them.
-pub fn listed(listed: &Listed) -> UnresolvedSummary {
+pub fn unresolved_summary(listed: &UnresolvedReport) -> UnresolvedSummary {
     UnresolvedSummary {
         count: listed.count,
         items: listed.first.iter().map(unresolved).collect(),
@@ -231,7 +231,7 @@ pub fn calls(request: &Request) -> Vec<CallView> {
             at: time(call.at),
             booking: call.booking.to_string(),
             call: call.kind.as_str().to_owned(),
-            answered: call.answered(),
+            answered: call.is_answered(),
             text: call.text.clone(),
         })
         .collect()
@@ -256,7 +256,7 @@ pub fn charge(charge: &Charge) -> ChargeView {
         end: time(charge.end),
         moved_to,
         moved_from: charge.moved_from.as_ref().map(ToString::to_string),
-        note: charge.reason.as_ref().map(EntryReason::text),
+        note: charge.reason.as_ref().map(EntryReason::full_text),
     }
 }
 
@@ -276,15 +276,15 @@ pub fn account(account: &Account, now: Time) -> AccountView {
         tier: account.tier.clone(),
         tags: account.tags.iter().cloned().collect(),
         attributes: account.attributes.clone(),
-        frozen: account.frozen.clone(),
-        pin: account.pin.is_some(),
+        frozen: account.freeze_reason.clone(),
+        pin: account.pin_hash.is_some(),
         lots: account
             .lots
             .iter()
-            .filter(|lot| lot.alive(now))
+            .filter(|lot| lot.is_spendable(now))
             .map(|lot| LotView {
                 grant: lot.grant.to_string(),
-                left: lot.left,
+                left: lot.remaining,
                 granted: lot.granted,
                 expires: lot.expires.map(time),
             })
@@ -292,14 +292,14 @@ pub fn account(account: &Account, now: Time) -> AccountView {
     }
 }
 
-pub fn given(given: &Given, existed: bool, available: u64) -> GivenView {
+pub fn grant_record(given: &GrantRecord, existed: bool, available: u64) -> GivenView {
     GivenView {
         schema: SCHEMA,
         account: given.account.to_string(),
         kind: match given.kind {
-            GivenKind::Grant => "grant",
-            GivenKind::Revoke => "revoke",
-            GivenKind::Restored => "restored",
+            GrantKind::Grant => "grant",
+            GrantKind::Revoke => "revoke",
+            GrantKind::Restored => "restored",
         }
         .to_owned(),
         credits: given.credits,

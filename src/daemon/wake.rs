@@ -1,26 +1,26 @@
 //! Everything that moves the daemon's loop. One closed enum: other tasks only send.
 
-use crate::control::server::Asked;
+use crate::control::server::ReceivedCommand;
 use crate::reconcile::ports::{PassError, Session};
-use crate::reconcile::report::Report;
-use crate::reconcile::watch::Watched;
+use crate::reconcile::report::PassReport;
+use crate::reconcile::watch::WatchReport;
 
 /// Wakes that may wait for the loop; senders beyond wait their turn.
-pub const QUEUE: usize = 64;
+pub const WAKE_QUEUE_LENGTH: usize = 64;
 
 #[derive(Debug)]
 pub enum Wake {
     /// A second has passed: something may be due.
     Tick,
     /// Look now: something was said that a pass acts on.
-    Look,
+    RunPass,
     /// An operator asks.
-    Asked(Asked),
+    Command(ReceivedCommand),
     /// The pass under way came to its end.
     PassEnded {
         session: Session,
         /// What was done, and why it did not come to its end.
-        report: Box<Report>,
+        report: Box<PassReport>,
         stopped: Option<PassError>,
     },
     /// The pass or watch under way panicked: a defect, and what it knew is lost. The log has what was begun.
@@ -31,7 +31,7 @@ pub enum Wake {
         preview: bool,
         session: Session,
         /// What was done, and why it did not come to its end.
-        watched: Box<Watched>,
+        watch_report: Box<WatchReport>,
         stopped: Option<PassError>,
     },
     /// Read the configuration anew.

@@ -3,91 +3,91 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config::every::Every;
+use crate::config::every::Recurrence;
 use crate::config::model::Schedule;
 use crate::domain::time::Time;
-use crate::reconcile::watch::{Look, Watched};
+use crate::reconcile::watch::{WatchScope, WatchReport};
 
 /// In the store's folder.
-const FILE: &str = "watched";
+const FILE_NAME: &str = "watched";
 
 /// The last watches that came to their end.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Watching {
+pub struct WatchState {
     /// When the last watch, and the last audit, began.
-    pub watched: Option<Time>,
-    pub audited: Option<Time>,
+    pub last_watch: Option<Time>,
+    pub last_audit: Option<Time>,
 }
 
 /// When the next watch and the next audit are due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Next {
+pub struct NextWatch {
     pub watch: Time,
     pub audit: Time,
 }
 
-impl Watching {
+impl WatchState {
     /// What is remembered beside the ledger in that folder.
     pub fn load(folder: &Path) -> Self {
-        let text = std::fs::read_to_string(file(folder)).unwrap_or_default();
+        let text = std::fs::read_to_string(state_path(folder)).unwrap_or_default();
         let mut lines = text.lines().map(|line| line.parse::<Time>().ok());
         Self {
-            watched: lines.next().flatten(),
-            audited: lines.next().flatten(),
+            last_watch: lines.next().flatten(),
+            last_audit: lines.next().flatten(),
         }
     }
 
     /// Remembers; that it could not is no harm but more calls.
     pub fn save(&self, folder: &Path) {
         let line = |at: Option<Time>| at.map(|at| at.to_rfc3339()).unwrap_or_default();
-        let text = format!("{}\n{}\n", line(self.watched), line(self.audited));
-        let new = folder.join(format!("{FILE}.new"));
-        let done = std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, file(folder)));
+        let text = format!("{}\n{}\n", line(self.last_watch), line(self.last_audit));
+        let new = folder.join(format!("{FILE_NAME}.new"));
+        let done = std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, state_path(folder)));
         if let Err(error) = done {
-            tracing::warn!("failed to write {}: {error}", file(folder).display());
+            tracing::warn!("failed to write {}: {error}", state_path(folder).display());
         }
     }
 
     /// When the next ones are due; what was never done is due now.
-    pub fn next(&self, schedule: &Schedule, now: Time) -> Next {
-        let after = |every: &Every, last: Option<Time>| match last {
+    pub fn next(&self, schedule: &Schedule, now: Time) -> NextWatch {
+        let after = |every: &Recurrence, last: Option<Time>| match last {
             None => now,
             last => every.next_after(last, now),
         };
-        Next {
-            watch: after(&schedule.watch, self.watched),
-            audit: after(&schedule.audit, self.audited),
+        NextWatch {
+            watch: after(&schedule.watch, self.last_watch),
+            audit: after(&schedule.audit, self.last_audit),
         }
     }
 
     /// The watch that is due at `now`, if one is. Never watched: an audit.
-    pub fn due(&self, schedule: &Schedule, now: Time) -> Option<Look> {
+    pub fn due_watch(&self, schedule: &Schedule, now: Time) -> Option<WatchScope> {
         let next = self.next(schedule, now);
         let audit = next.audit <= now;
-        (audit || next.watch <= now).then_some(Look {
-            since: self.watched,
+        (audit || next.watch <= now).then_some(WatchScope {
+            since: self.last_watch,
             audit,
         })
     }
 
     /// The watch that is made when one is asked for.
-    pub fn asked(&self, schedule: &Schedule, now: Time) -> Look {
-        self.due(schedule, now).unwrap_or(Look {
-            since: self.watched,
+    pub fn requested_watch(&self, schedule: &Schedule, now: Time) -> WatchScope {
+        self.due_watch(schedule, now).unwrap_or(WatchScope {
+            since: self.last_watch,
             audit: false,
         })
     }
 
-    pub fn done(&mut self, watched: &Watched) {
-        self.watched = Some(watched.started);
-        if watched.audit {
-            self.audited = Some(watched.started);
+    pub fn record_watch(&mut self, watch_report: &WatchReport) {
+        self.last_watch = Some(watch_report.started);
+        if watch_report.audit {
+            self.last_audit = Some(watch_report.started);
         }
     }
 }
 
-fn file(folder: &Path) -> PathBuf {
-    folder.join(FILE)
+fn state_path(folder: &Path) -> PathBuf {
+    folder.join(FILE_NAME)
 }
 
 #[cfg(test)]
@@ -99,25 +99,25 @@ mod tests {
     fn due_by_schedule_and_remembered_beside_the_ledger() {
         let now: Time = "2026-12-01T03:00:00Z".parse().expect("a time");
         let schedule = Schedule::default();
-        let mut watching = Watching::default();
-        let look = |watching: &Watching, at| watching.due(&schedule, at).map(|look| look.audit);
-        assert_eq!(look(&watching, now), Some(true), "never done");
-        watching.watched = Some(now);
-        watching.audited = Some(now);
+        let mut state = WatchState::default();
+        let due_audit = |watching: &WatchState, at| watching.due_watch(&schedule, at).map(|look| look.audit);
+        assert_eq!(due_audit(&state, now), Some(true), "never done");
+        state.last_watch = Some(now);
+        state.last_audit = Some(now);
         let rows = [
             (Span::minutes(4), None),
             (Span::minutes(5), Some(false)),
             (Span::hours(1), Some(true)),
         ];
         for (later, expect) in rows {
-            assert_eq!(look(&watching, now + later), expect, "{later}");
+            assert_eq!(due_audit(&state, now + later), expect, "{later}");
         }
-        assert!(!watching.asked(&schedule, now).audit);
+        assert!(!state.requested_watch(&schedule, now).audit);
         let folder = tempfile::tempdir().expect("a folder");
-        assert_eq!(Watching::load(folder.path()), Watching::default());
-        watching.save(folder.path());
-        assert_eq!(Watching::load(folder.path()), watching);
-        std::fs::write(file(folder.path()), "nonsense").expect("written");
-        assert_eq!(Watching::load(folder.path()), Watching::default());
+        assert_eq!(WatchState::load(folder.path()), WatchState::default());
+        state.save(folder.path());
+        assert_eq!(WatchState::load(folder.path()), state);
+        std::fs::write(state_path(folder.path()), "nonsense").expect("written");
+        assert_eq!(WatchState::load(folder.path()), WatchState::default());
     }
 }

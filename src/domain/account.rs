@@ -20,7 +20,7 @@ pub struct Lot {
     /// The grant's reference.
     pub grant: Reference,
     pub granted: Credits,
-    pub left: Credits,
+    pub remaining: Credits,
     /// From this instant on, what is left counts as expired. `None`: never.
     pub expires: Option<Time>,
     pub granted_at: Time,
@@ -28,7 +28,7 @@ pub struct Lot {
 
 /// Credits taken from, or going back to, one lot.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
+pub struct LotPart {
     pub grant: Reference,
     pub credits: Credits,
 }
@@ -50,18 +50,18 @@ pub struct Account {
     pub id: AccountId,
     /// Goes up with every commit that touches the account.
     pub version: u64,
-    pub opened: Time,
+    pub opened_at: Time,
     pub aliases: BTreeSet<Address>,
     /// In the order in which they pay: earliest expiry first, then the older grant.
     pub lots: Vec<Lot>,
     pub totals: Totals,
     /// Why an operator froze it.
-    pub frozen: Option<String>,
+    pub freeze_reason: Option<String>,
     pub tier: Option<String>,
     pub tags: BTreeSet<String>,
     pub attributes: BTreeMap<String, String>,
     /// The hash of the member's PIN; never the PIN.
-    pub pin: Option<String>,
+    pub pin_hash: Option<String>,
 }
 
 /// An account's sums at an instant: lots past their expiry count as expired, written down or not.
@@ -77,19 +77,19 @@ pub struct Balance {
 }
 
 impl Account {
-    pub fn new(id: AccountId, opened: Time) -> Self {
+    pub fn new(id: AccountId, opened_at: Time) -> Self {
         Self {
             id,
             version: 0,
-            opened,
+            opened_at,
             aliases: BTreeSet::new(),
             lots: Vec::new(),
             totals: Totals::default(),
-            frozen: None,
+            freeze_reason: None,
             tier: None,
             tags: BTreeSet::new(),
             attributes: BTreeMap::new(),
-            pin: None,
+            pin_hash: None,
         }
     }
 
@@ -97,19 +97,19 @@ impl Account {
     pub fn available(&self, now: Time) -> Credits {
         self.lots
             .iter()
-            .filter(|lot| lot.alive(now))
-            .map(|lot| lot.left)
+            .filter(|lot| lot.is_spendable(now))
+            .map(|lot| lot.remaining)
             .sum()
     }
 
     pub fn balance(&self, now: Time) -> Balance {
         let available = self.available(now);
-        let left: Credits = self.lots.iter().map(|lot| lot.left).sum();
+        let remaining: Credits = self.lots.iter().map(|lot| lot.remaining).sum();
         Balance {
             available,
             held: self.totals.held,
             posted: self.totals.posted,
-            expired: self.totals.expired + (left - available),
+            expired: self.totals.expired + (remaining - available),
             revoked: self.totals.revoked,
             granted: self.totals.granted,
             refunded: self.totals.refunded,
@@ -118,16 +118,16 @@ impl Account {
 
     /// Returns which lots would pay `credits` at `now`, without taking them; `None` when there are too
     /// few.
-    pub fn allocate(&self, credits: Credits, now: Time) -> Option<Vec<Part>> {
-        SpendPreview::of(self).allocate(credits, now)
+    pub fn allocate(&self, credits: Credits, now: Time) -> Option<Vec<LotPart>> {
+        SpendPreview::new(self).allocate(credits, now)
     }
 
     /// Promise 1: granted + refunded = available + held + posted + expired + revoked.
     pub fn adds_up(&self) -> bool {
-        let left: Credits = self.lots.iter().map(|lot| lot.left).sum();
+        let remaining: Credits = self.lots.iter().map(|lot| lot.remaining).sum();
         let totals = &self.totals;
         totals.granted + totals.refunded
-            == left + totals.held + totals.posted + totals.expired + totals.revoked
+            == remaining + totals.held + totals.posted + totals.expired + totals.revoked
     }
 
     pub(super) fn lot(&mut self, grant: &Reference) -> Option<&mut Lot> {
@@ -141,18 +141,18 @@ impl Account {
     }
 
     /// Forgets lots that are used up; their grants are kept elsewhere.
-    pub(super) fn sweep(&mut self) {
-        self.lots.retain(|lot| lot.left > 0);
+    pub(super) fn remove_empty_lots(&mut self) {
+        self.lots.retain(|lot| lot.remaining > 0);
     }
 }
 
 impl Lot {
-    pub fn alive(&self, now: Time) -> bool {
-        self.left > 0 && self.lasts(now)
+    pub fn is_spendable(&self, now: Time) -> bool {
+        self.remaining > 0 && self.is_unexpired(now)
     }
 
     /// Its time has not come.
-    pub fn lasts(&self, now: Time) -> bool {
+    pub fn is_unexpired(&self, now: Time) -> bool {
         self.expires.is_none_or(|at| now < at)
     }
 
@@ -174,14 +174,14 @@ pub struct SpendPreview<'a> {
 #[derive(Debug, Clone, Copy)]
 struct LotRemainder<'a> {
     lot: &'a Lot,
-    left: Credits,
+    remaining: Credits,
 }
 
 impl<'a> SpendPreview<'a> {
-    pub fn of(account: &'a Account) -> Self {
+    pub fn new(account: &'a Account) -> Self {
         let whole = |lot: &'a Lot| LotRemainder {
             lot,
-            left: lot.left,
+            remaining: lot.remaining,
         };
         Self {
             lots: account.lots.iter().map(whole).collect(),
@@ -190,23 +190,23 @@ impl<'a> SpendPreview<'a> {
 
     /// What could be spent at `now`.
     pub fn available(&self, now: Time) -> Credits {
-        let alive = self.lots.iter().filter(|rest| rest.lot.lasts(now));
-        alive.map(|rest| rest.left).sum()
+        let unexpired = self.lots.iter().filter(|rest| rest.lot.is_unexpired(now));
+        unexpired.map(|rest| rest.remaining).sum()
     }
 
     /// Returns which lots would pay `credits` at `now`, without taking them; `None` when there are too
     /// few.
-    pub fn allocate(&self, credits: Credits, now: Time) -> Option<Vec<Part>> {
+    pub fn allocate(&self, credits: Credits, now: Time) -> Option<Vec<LotPart>> {
         let mut missing = credits;
         let mut parts = Vec::new();
-        let alive = |rest: &&LotRemainder<'_>| rest.left > 0 && rest.lot.lasts(now);
-        for LotRemainder { lot, left } in self.lots.iter().filter(alive) {
+        let is_spendable = |rest: &&LotRemainder<'_>| rest.remaining > 0 && rest.lot.is_unexpired(now);
+        for LotRemainder { lot, remaining: left } in self.lots.iter().filter(is_spendable) {
             if missing == 0 {
                 break;
             }
             let credits = missing.min(*left);
             missing -= credits;
-            parts.push(Part {
+            parts.push(LotPart {
                 grant: lot.grant.clone(),
                 credits,
             });
@@ -215,29 +215,29 @@ impl<'a> SpendPreview<'a> {
     }
 
     /// Takes the parts from their lots.
-    pub fn spend(&mut self, parts: &[Part]) {
+    pub fn spend(&mut self, parts: &[LotPart]) {
         for part in parts {
             let of = |rest: &&mut LotRemainder<'_>| rest.lot.grant == part.grant;
             if let Some(rest) = self.lots.iter_mut().find(of) {
-                rest.left = rest.left.saturating_sub(part.credits);
+                rest.remaining = rest.remaining.saturating_sub(part.credits);
             }
         }
     }
 
     /// Takes what is left of the lots that have expired, and returns these parts.
-    pub fn expire_lots(&mut self, now: Time) -> Vec<Part> {
-        let expired = |rest: &&mut LotRemainder<'_>| rest.left > 0 && !rest.lot.lasts(now);
+    pub fn expire_lots(&mut self, now: Time) -> Vec<LotPart> {
+        let expired = |rest: &&mut LotRemainder<'_>| rest.remaining > 0 && !rest.lot.is_unexpired(now);
         let expired = self.lots.iter_mut().filter(expired);
-        let parts = expired.map(|rest| Part {
+        let parts = expired.map(|rest| LotPart {
             grant: rest.lot.grant.clone(),
-            credits: std::mem::take(&mut rest.left),
+            credits: std::mem::take(&mut rest.remaining),
         });
         parts.collect()
     }
 }
 
 /// The sum of parts; of what no account can have, the most there is.
-pub fn sum(parts: &[Part]) -> Credits {
+pub fn sum_credits(parts: &[LotPart]) -> Credits {
     parts
         .iter()
         .fold(0, |sum, part| sum.saturating_add(part.credits))

@@ -9,7 +9,7 @@ use super::time::{Span, Time};
 
 /// A booking's state at Cal.com. Texts are never trusted, this word is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Status {
+pub enum BookingStatus {
     Pending,
     Accepted,
     Rejected,
@@ -96,14 +96,14 @@ pub struct Booking {
     pub series: Option<RequestId>,
     pub title: String,
     pub description: Option<String>,
-    pub status: Status,
+    pub status: BookingStatus,
     pub host: Option<Host>,
     /// `None` when the event type was deleted.
     pub event_type: Option<EventTypeRef>,
     pub start: Time,
     pub end: Time,
-    pub created: Time,
-    pub updated: Option<Time>,
+    pub created_at: Time,
+    pub updated_at: Option<Time>,
     /// `None` when nobody can be named for certain; such a booking needs a human.
     pub booker: Option<Booker>,
     pub attendees: Vec<Attendee>,
@@ -127,7 +127,7 @@ pub struct Booking {
 
 impl Booking {
     /// Returns whether one of the keys names its event type.
-    pub fn is_of(&self, keys: &[EventTypeKey]) -> bool {
+    pub fn has_event_type(&self, keys: &[EventTypeKey]) -> bool {
         let Some(event_type) = &self.event_type else {
             return false;
         };
@@ -137,7 +137,7 @@ impl Booking {
         })
     }
 
-    pub fn reference(&self) -> BookingRef {
+    pub fn to_ref(&self) -> BookingRef {
         BookingRef {
             uid: self.uid.clone(),
             id: self.id,
@@ -145,7 +145,7 @@ impl Booking {
     }
 
     /// The request this booking belongs to: its series', or its own.
-    pub fn request(&self) -> RequestId {
+    pub fn request_id(&self) -> RequestId {
         self.series
             .clone()
             .unwrap_or_else(|| RequestId::from(&self.uid))
@@ -215,8 +215,8 @@ pub struct EventType {
     /// Its booking questions; `None` when the server does not say.
     pub questions: Option<Vec<Question>>,
     /// Whether bookers cannot cancel, and cannot move, a booking themselves.
-    pub no_cancelling: bool,
-    pub no_moving: bool,
+    pub disables_cancelling: bool,
+    pub disables_rescheduling: bool,
     /// Cal.com's own limits, in words: it minds them when somebody books, and not at a confirmation.
     pub limits: Vec<String>,
 }
@@ -228,7 +228,7 @@ pub struct Question {
     pub slug: String,
     pub kind: QuestionKind,
     /// Whether it is on the booking page.
-    pub asked: bool,
+    pub on_booking_page: bool,
 }
 
 /// What the answers to a question are.
@@ -247,7 +247,7 @@ pub enum QuestionKind {
 
 impl QuestionKind {
     /// Of Cal.com's word for the type of a question.
-    pub fn of(word: &str) -> Self {
+    pub fn from_type_name(word: &str) -> Self {
         match word {
             "number" => Self::Number,
             "boolean" => Self::Flag,
@@ -260,7 +260,7 @@ impl QuestionKind {
     }
 
     /// In words: what an answer is.
-    pub fn word(self) -> &'static str {
+    pub fn describe(self) -> &'static str {
         match self {
             Self::Number => "a number",
             Self::Flag => "yes or no",
@@ -273,15 +273,15 @@ impl QuestionKind {
 
 /// What reading one booking gave.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Reading {
-    Is(Box<Booking>),
+pub enum Fetched {
+    Found(Box<Booking>),
     /// The server has no such booking (v1: or none that this key may see).
     Gone,
 }
 
 /// A booking with the instant at which it was read, taken before the call was sent.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Observed {
+pub struct TimestampedBooking {
     pub booking: Booking,
-    pub at: Time,
+    pub read_at: Time,
 }

@@ -15,7 +15,7 @@ pub const MAX_CREDITS: Credits = 1_000_000_000;
 
 /// Why, in one word that never changes its meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Code {
+pub enum ReasonCode {
     /// No gate names the event type.
     Ungated,
     /// The host is neither the key's user nor a configured one.
@@ -31,11 +31,11 @@ pub enum Code {
     /// The booking is in a state that is nobody's to answer (`awaiting_host`, an unknown word).
     NotPending,
     /// The end has passed without an answer.
-    Over,
+    AlreadyOver,
     /// What it would be declined for rests on something that is not settled yet.
-    Unsettled,
+    DependsOnUnsettled,
     /// It has begun: nothing is confirmed after its start.
-    Begun,
+    AlreadyBegun,
     /// It began, or its deadline passed, while it was left for an operator.
     Unanswered,
     /// The series is so young that a poll may have seen a part of it.
@@ -51,15 +51,15 @@ pub enum Code {
     /// The ledger has no account at all: declining everybody would be a mistake.
     EmptyLedger,
     /// A restored backup waits for an operator: what happened after it is not in the ledger.
-    RestoreOpen,
+    RestorePending,
     /// The local clock and the server's disagree: nothing final is decided.
-    ClockOff,
+    ClockSkew,
     /// The limit of declines per pass is used up.
     DeclineLimit,
     /// The booker has no account.
     UnknownBooker,
     /// The account is frozen by an operator.
-    Frozen,
+    AccountFrozen,
     /// The booker is on a block list.
     Blocked,
     /// There is an allow list, and the booker is not on it.
@@ -77,7 +77,7 @@ pub enum Code {
     /// The member has as many bookings as a member may have.
     OverCap,
     /// One of the operator's own rules is not met.
-    Rule,
+    RuleNotMet,
     /// One of the operator's own rules could not be evaluated.
     RuleFailed,
     /// A rule needs an answer of another system, and there is none.
@@ -85,13 +85,13 @@ pub enum Code {
     /// An operator decided.
     Operator,
     /// Overlaps a booking already accepted, or one confirmed in this pass.
-    Taken,
+    TimeTaken,
     /// Not enough credits.
     ShortOfCredit,
     /// Everything asked for is there.
-    Enough,
+    EnoughCredit,
     /// A successor takes over what its predecessor paid.
-    Carried,
+    ChargeCarried,
     /// Waited until the deadline.
     WaitedTooLong,
     /// Accepted by others, and no charge was there.
@@ -103,52 +103,52 @@ pub enum Code {
 }
 
 /// Every code, in the order of the declaration.
-pub const CODES: [Code; 42] = [
-    Code::Ungated,
-    Code::ForeignHost,
-    Code::NoEventType,
-    Code::EventTypeNotShown,
-    Code::Priced,
-    Code::Seated,
-    Code::NotPending,
-    Code::Over,
-    Code::Unsettled,
-    Code::Begun,
-    Code::Unanswered,
-    Code::SeriesSettling,
-    Code::SeriesUnreadable,
-    Code::PredecessorUnclear,
-    Code::NoBooker,
-    Code::DecidedBefore,
-    Code::EmptyLedger,
-    Code::RestoreOpen,
-    Code::ClockOff,
-    Code::DeclineLimit,
-    Code::UnknownBooker,
-    Code::Frozen,
-    Code::Blocked,
-    Code::NotAllowed,
-    Code::TooManyRequests,
-    Code::WrongPin,
-    Code::NoticeTooShort,
-    Code::NoticeTooLong,
-    Code::OutsideHours,
-    Code::OverCap,
-    Code::Rule,
-    Code::RuleFailed,
-    Code::LookupFailed,
-    Code::Operator,
-    Code::Taken,
-    Code::ShortOfCredit,
-    Code::Enough,
-    Code::Carried,
-    Code::WaitedTooLong,
-    Code::Unmanaged,
-    Code::Revived,
-    Code::AcceptedMove,
+pub const REASON_CODES: [ReasonCode; 42] = [
+    ReasonCode::Ungated,
+    ReasonCode::ForeignHost,
+    ReasonCode::NoEventType,
+    ReasonCode::EventTypeNotShown,
+    ReasonCode::Priced,
+    ReasonCode::Seated,
+    ReasonCode::NotPending,
+    ReasonCode::AlreadyOver,
+    ReasonCode::DependsOnUnsettled,
+    ReasonCode::AlreadyBegun,
+    ReasonCode::Unanswered,
+    ReasonCode::SeriesSettling,
+    ReasonCode::SeriesUnreadable,
+    ReasonCode::PredecessorUnclear,
+    ReasonCode::NoBooker,
+    ReasonCode::DecidedBefore,
+    ReasonCode::EmptyLedger,
+    ReasonCode::RestorePending,
+    ReasonCode::ClockSkew,
+    ReasonCode::DeclineLimit,
+    ReasonCode::UnknownBooker,
+    ReasonCode::AccountFrozen,
+    ReasonCode::Blocked,
+    ReasonCode::NotAllowed,
+    ReasonCode::TooManyRequests,
+    ReasonCode::WrongPin,
+    ReasonCode::NoticeTooShort,
+    ReasonCode::NoticeTooLong,
+    ReasonCode::OutsideHours,
+    ReasonCode::OverCap,
+    ReasonCode::RuleNotMet,
+    ReasonCode::RuleFailed,
+    ReasonCode::LookupFailed,
+    ReasonCode::Operator,
+    ReasonCode::TimeTaken,
+    ReasonCode::ShortOfCredit,
+    ReasonCode::EnoughCredit,
+    ReasonCode::ChargeCarried,
+    ReasonCode::WaitedTooLong,
+    ReasonCode::Unmanaged,
+    ReasonCode::Revived,
+    ReasonCode::AcceptedMove,
 ];
 
-impl Code {
+impl ReasonCode {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ungated => "ungated",
@@ -158,9 +158,9 @@ impl Code {
             Self::Priced => "priced",
             Self::Seated => "seated",
             Self::NotPending => "not-pending",
-            Self::Over => "over",
-            Self::Unsettled => "unsettled",
-            Self::Begun => "begun",
+            Self::AlreadyOver => "over",
+            Self::DependsOnUnsettled => "unsettled",
+            Self::AlreadyBegun => "begun",
             Self::Unanswered => "unanswered",
             Self::SeriesSettling => "series-settling",
             Self::SeriesUnreadable => "series-unreadable",
@@ -168,11 +168,11 @@ impl Code {
             Self::NoBooker => "no-booker",
             Self::DecidedBefore => "decided-before",
             Self::EmptyLedger => "empty-ledger",
-            Self::RestoreOpen => "restore-open",
-            Self::ClockOff => "clock-off",
+            Self::RestorePending => "restore-open",
+            Self::ClockSkew => "clock-off",
             Self::DeclineLimit => "decline-limit",
             Self::UnknownBooker => "unknown-booker",
-            Self::Frozen => "frozen",
+            Self::AccountFrozen => "frozen",
             Self::Blocked => "blocked",
             Self::NotAllowed => "not-allowed",
             Self::TooManyRequests => "too-many-requests",
@@ -181,14 +181,14 @@ impl Code {
             Self::NoticeTooLong => "notice-too-long",
             Self::OutsideHours => "outside-hours",
             Self::OverCap => "over-cap",
-            Self::Rule => "rule",
+            Self::RuleNotMet => "rule",
             Self::RuleFailed => "rule-failed",
             Self::LookupFailed => "lookup-failed",
             Self::Operator => "operator",
-            Self::Taken => "taken",
+            Self::TimeTaken => "taken",
             Self::ShortOfCredit => "short-of-credit",
-            Self::Enough => "enough",
-            Self::Carried => "carried",
+            Self::EnoughCredit => "enough",
+            Self::ChargeCarried => "carried",
             Self::WaitedTooLong => "waited-too-long",
             Self::Unmanaged => "unmanaged",
             Self::Revived => "revived",
@@ -197,11 +197,11 @@ impl Code {
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        CODES.into_iter().find(|code| code.as_str() == text)
+        REASON_CODES.into_iter().find(|code| code.as_str() == text)
     }
 }
 
-impl fmt::Display for Code {
+impl fmt::Display for ReasonCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
@@ -210,7 +210,7 @@ impl fmt::Display for Code {
 /// One reason, as it was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason {
-    pub code: Code,
+    pub code: ReasonCode,
     pub text: String,
 }
 
@@ -248,7 +248,7 @@ pub struct Finding {
     pub rule: Cow<'static, str>,
     /// Why the request does not meet the rule. `None` when it does, and in logs from before the code
     /// was stored.
-    pub code: Option<Code>,
+    pub code: Option<ReasonCode>,
     pub passed: bool,
     /// For people: what the rule looked at and what came out, such as `cost 2, available 1`. Nothing
     /// is decided by it.
@@ -257,7 +257,7 @@ pub struct Finding {
 
 /// How a recorded decision ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum DecisionOutcome {
     Confirmed,
     Declined,
     /// Something else happened to the booking at Cal.com first.
@@ -266,7 +266,7 @@ pub enum Outcome {
     Refused,
 }
 
-impl Outcome {
+impl DecisionOutcome {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Confirmed => "confirmed",
@@ -282,10 +282,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_code_has_a_word_of_its_own_and_is_found_by_it() {
-        for code in CODES {
-            assert_eq!(Code::parse(code.as_str()), Some(code));
+    fn every_reason_code_parses_from_its_own_text() {
+        for code in REASON_CODES {
+            assert_eq!(ReasonCode::parse(code.as_str()), Some(code));
         }
-        assert_eq!(Code::parse("no-such-code"), None);
+        assert_eq!(ReasonCode::parse("no-such-code"), None);
     }
 }

@@ -3,7 +3,7 @@
 
 use super::decision::Credits;
 use super::id::{Address, BookingUid};
-use super::terms::{RefundTerms, Who};
+use super::terms::{RefundTerms, ClaimedActor};
 use super::text;
 use super::time::Span;
 
@@ -15,14 +15,14 @@ pub struct EntryReason {
     /// nothing.
     pub moved_late: bool,
     /// What comes back, and of how much, where that is less than all.
-    pub part: Option<PartBack>,
+    pub refunded_share: Option<RefundedShare>,
 }
 
 /// A part of what was paid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PartBack {
+pub struct RefundedShare {
     pub credits: Credits,
-    pub of: Credits,
+    pub total: Credits,
 }
 
 /// What happened.
@@ -30,13 +30,13 @@ pub struct PartBack {
 pub enum EntryCode {
     /// The booking was cancelled with so much notice.
     Cancelled {
-        by: NamedBy,
+        by: RecordedActor,
         notice: Span,
     },
     /// The booking was moved with so little notice that this counts as a cancellation.
     MovedLate {
         to: BookingUid,
-        by: NamedBy,
+        by: RecordedActor,
         notice: Span,
     },
     /// The booking, or what replaced it, was declined.
@@ -48,9 +48,9 @@ pub enum EntryCode {
     /// The booking was moved to one that costs less.
     CostsLess,
     /// The booking took place.
-    Over,
+    BookingOver,
     /// The booking is not at Cal.com any more.
-    Gone,
+    BookingGone,
     HostAbsent,
     BookerAbsent,
     /// The booker did not come, and the terms forgive that.
@@ -72,7 +72,7 @@ pub enum EntryCode {
     GivenBackByOperator,
     KeptByOperator,
     /// The sentence of a log of format 1, or of a test.
-    Words(String),
+    FreeText(String),
 }
 
 /// What a booking was when its hold was given back.
@@ -83,14 +83,14 @@ pub enum NotConfirmed {
     Cancelled,
     Gone,
     OtherStatus,
-    Begun,
-    Over,
+    PendingAfterStart,
+    PendingAfterEnd,
     Unread,
 }
 
 /// In whose name a booking was cancelled or moved.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NamedBy {
+pub enum RecordedActor {
     Host,
     /// The host's name, which counts as the booker's under the terms of the charge.
     HostUntrusted,
@@ -100,19 +100,19 @@ pub enum NamedBy {
     Unnamed,
 }
 
-impl NamedBy {
-    pub fn of(who: &Who, terms: &RefundTerms) -> Self {
-        match who {
-            Who::Host if terms.trust_named_cancels => Self::Host,
-            Who::Host => Self::HostUntrusted,
-            Who::Booker => Self::Booker,
-            Who::Other(address) => Self::Other(Some(address.clone())),
-            Who::Unnamed => Self::Unnamed,
+impl RecordedActor {
+    pub fn from_claimed(actor: &ClaimedActor, terms: &RefundTerms) -> Self {
+        match actor {
+            ClaimedActor::Host if terms.trust_named_cancels => Self::Host,
+            ClaimedActor::Host => Self::HostUntrusted,
+            ClaimedActor::Booker => Self::Booker,
+            ClaimedActor::Other(address) => Self::Other(Some(address.clone())),
+            ClaimedActor::Unnamed => Self::Unnamed,
         }
     }
 
     /// Reads after "cancelled". An address has no place in reports and logs.
-    fn word(&self, with_address: bool) -> String {
+    fn describe(&self, with_address: bool) -> String {
         match self {
             Self::Host => "by the host".to_owned(),
             Self::HostUntrusted => "in the host's name, which counts as the booker's".to_owned(),
@@ -126,15 +126,15 @@ impl NamedBy {
 
 impl NotConfirmed {
     /// Reads after "the booking".
-    pub fn word(self) -> &'static str {
+    pub fn describe(self) -> &'static str {
         match self {
             Self::Pending => "is still pending",
             Self::Rejected => "was declined",
             Self::Cancelled => "was cancelled",
             Self::Gone => "is gone",
             Self::OtherStatus => "has a status that maitred does not know",
-            Self::Begun => "began before it was confirmed",
-            Self::Over => "was over before it was answered",
+            Self::PendingAfterStart => "began before it was confirmed",
+            Self::PendingAfterEnd => "was over before it was answered",
             Self::Unread => "could not be read",
         }
     }
@@ -145,42 +145,42 @@ impl From<EntryCode> for EntryReason {
         Self {
             code,
             moved_late: false,
-            part: None,
+            refunded_share: None,
         }
     }
 }
 
 impl From<&str> for EntryReason {
     fn from(words: &str) -> Self {
-        EntryCode::Words(words.to_owned()).into()
+        EntryCode::FreeText(words.to_owned()).into()
     }
 }
 
 impl EntryReason {
     /// Whether this refund used up one of the absences that the terms forgive.
-    pub fn forgives(&self) -> bool {
+    pub fn forgives_absence(&self) -> bool {
         self.code == EntryCode::AbsenceForgiven
     }
 
     /// The sentence for explanations and statements: with the address of a third party.
-    pub fn text(&self) -> String {
+    pub fn full_text(&self) -> String {
         self.sentence(true)
     }
 
     /// The sentence for reports and logs, where addresses have no place.
-    pub fn reported(&self) -> String {
+    pub fn redacted_text(&self) -> String {
         self.sentence(false)
     }
 
     fn sentence(&self, with_address: bool) -> String {
         let mut text = match &self.code {
             EntryCode::Cancelled { by, notice } => {
-                format!("cancelled {}, {}", by.word(with_address), in_words(*notice))
+                format!("cancelled {}, {}", by.describe(with_address), describe_notice(*notice))
             }
             EntryCode::MovedLate { to, by, notice } => format!(
                 "moved to {to} {}, {}, which counts as cancelling it",
-                by.word(with_address),
-                in_words(*notice)
+                by.describe(with_address),
+                describe_notice(*notice)
             ),
             EntryCode::Declined(booking) => format!("booking {booking} was declined"),
             EntryCode::EndedUndecided(booking) => format!("booking {booking} ended undecided"),
@@ -188,13 +188,13 @@ impl EntryReason {
                 format!("booking {booking}, which it was moved to, was paid for itself")
             }
             EntryCode::CostsLess => "rescheduled to a booking that costs less".to_owned(),
-            EntryCode::Over => "the booking is over".to_owned(),
-            EntryCode::Gone => "the booking is not at Cal.com any more".to_owned(),
+            EntryCode::BookingOver => "the booking is over".to_owned(),
+            EntryCode::BookingGone => "the booking is not at Cal.com any more".to_owned(),
             EntryCode::HostAbsent => "the host did not come".to_owned(),
             EntryCode::BookerAbsent => "the booker did not come".to_owned(),
             EntryCode::AbsenceForgiven => "the booker did not come; forgiven".to_owned(),
             EntryCode::AbsenceUnpaid => "the booker did not come; nothing was paid".to_owned(),
-            EntryCode::NotConfirmed(found) => format!("the booking {}", found.word()),
+            EntryCode::NotConfirmed(booking_state) => format!("the booking {}", booking_state.describe()),
             EntryCode::SeriesGrew => "the series grew beyond the booker's credit".to_owned(),
             EntryCode::SeriesTooLong => {
                 "the series grew beyond what one request may have".to_owned()
@@ -206,15 +206,15 @@ impl EntryReason {
             EntryCode::CallRefused => "Cal.com refuses the call".to_owned(),
             EntryCode::GivenBackByOperator => "given back by an operator".to_owned(),
             EntryCode::KeptByOperator => "kept by an operator".to_owned(),
-            EntryCode::Words(words) => words.clone(),
+            EntryCode::FreeText(words) => words.clone(),
         };
         if self.moved_late {
             text.push_str("; it had been moved too late to be cancelled for nothing");
         }
-        match self.part {
-            Some(PartBack { credits: 0, .. }) => text.push_str("; nothing comes back"),
-            Some(PartBack { credits, of }) => {
-                text.push_str(&format!("; {} of {of} come back", text::credits(credits)));
+        match self.refunded_share {
+            Some(RefundedShare { credits: 0, .. }) => text.push_str("; nothing comes back"),
+            Some(RefundedShare { credits, total: of }) => {
+                text.push_str(&format!("; {} of {of} come back", text::format_credits(credits)));
             }
             None => {}
         }
@@ -223,7 +223,7 @@ impl EntryReason {
 }
 
 /// `3 h before the start`, `20 min after the start`.
-fn in_words(notice: Span) -> String {
+fn describe_notice(notice: Span) -> String {
     let (amount, side) = if notice < Span::zero() {
         (-notice, "after")
     } else {

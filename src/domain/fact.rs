@@ -4,13 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::account::Part;
+use super::account::LotPart;
 use super::booking::BookingRef;
-use super::decision::{Credits, Outcome};
+use super::decision::{Credits, DecisionOutcome};
 use super::entry_reason::EntryReason;
 use super::id::{AccountId, Address, BookingUid, EventTypeId, HostId, Reference, RequestId};
 use super::ledger_state::LedgerFact;
-use super::request::{CallNote, Request, Verdict};
+use super::request::{CallNote, Request, OperatorDecision};
 use super::terms::RefundTerms;
 use super::time::Time;
 use super::unresolved::{Resolver, UnresolvedCode};
@@ -23,32 +23,32 @@ pub const MAX_FACTS: usize = 200_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
     /// An account exists from now on.
-    Opened {
+    AccountOpened {
         account: AccountId,
     },
     /// Another address of the member.
-    Aliased {
+    AliasAdded {
         account: AccountId,
         alias: Address,
     },
-    Unaliased {
+    AliasRemoved {
         account: AccountId,
         alias: Address,
     },
     /// What rules may look at; replaces what was there.
-    Described {
+    AccountDescribed {
         account: AccountId,
         tier: Option<String>,
         tags: BTreeSet<String>,
         attributes: BTreeMap<String, String>,
     },
     /// Frozen with a reason, or thawed (`None`).
-    Frozen {
+    FreezeChanged {
         account: AccountId,
-        why: Option<String>,
+        reason: Option<String>,
     },
     /// The hash of the member's PIN, or none.
-    Pinned {
+    PinChanged {
         account: AccountId,
         hash: Option<String>,
     },
@@ -65,20 +65,20 @@ pub enum Fact {
     Revoke {
         reference: Reference,
         account: AccountId,
-        parts: Vec<Part>,
+        parts: Vec<LotPart>,
         reason: String,
     },
     /// Entry: what was left of a lot when its time came.
     Expire {
         account: AccountId,
-        part: Part,
+        part: LotPart,
     },
     /// Entry: credits set aside for one booking by a recorded decision to confirm.
     Hold {
         booking: BookingRef,
         request: RequestId,
         account: AccountId,
-        parts: Vec<Part>,
+        parts: Vec<LotPart>,
         event_type: Option<EventTypeId>,
         host: Option<HostId>,
         start: Time,
@@ -95,12 +95,12 @@ pub enum Fact {
         booking: BookingUid,
         reason: EntryReason,
         /// Where its parts go; when empty, each goes to the lot that paid.
-        back: Vec<Back>,
+        refund_parts: Vec<RefundPart>,
     },
     /// Entry: (a part of) a charge is given back.
     Refund {
         booking: BookingUid,
-        parts: Vec<Back>,
+        parts: Vec<RefundPart>,
         close: bool,
         reason: EntryReason,
     },
@@ -112,39 +112,39 @@ pub enum Fact {
         end: Time,
         /// Credits that a later cancellation by the booker does not give back, because a cancellation
         /// at the moment of the move would have cost them.
-        keeps: Credits,
+        non_refundable: Credits,
     },
     /// Nothing can change any more: the charge is final.
-    Closed {
+    ChargeClosed {
         booking: BookingUid,
         reason: EntryReason,
     },
 
     /// A decision. With state `Recorded` it is an intent; with `Noted` it may be judged again.
     /// It brings no review of its own: the one that stands goes on.
-    Decided {
+    RequestDecided {
         request: Arc<Request>,
     },
     /// An operator's word about a request that is only noted: the next pass decides by it. A later
     /// one replaces it.
-    Reviewed {
+    RequestReviewed {
         request: RequestId,
-        verdict: Verdict,
+        decision: OperatorDecision,
         reason: String,
     },
     /// A call was made for an intent.
-    Called {
+    CallRecorded {
         request: RequestId,
         call: CallNote,
     },
     /// The intent is finished, or was overtaken.
-    Settled {
+    IntentSettled {
         request: RequestId,
-        outcome: Outcome,
+        outcome: DecisionOutcome,
     },
 
     /// A booking is on the unresolved list. Replaces the item of the same code.
-    Unresolved {
+    UnresolvedListed {
         booking: BookingRef,
         code: UnresolvedCode,
         account: Option<AccountId>,
@@ -154,7 +154,7 @@ pub enum Fact {
     },
     /// It is not on the list any more. An operator may also resolve what is not on the list, so that
     /// it never gets there.
-    Resolved {
+    UnresolvedResolved {
         booking: BookingUid,
         code: UnresolvedCode,
         reason: String,
@@ -166,19 +166,19 @@ pub enum Fact {
 
 impl Fact {
     /// Whether the account has more to spend afterwards.
-    pub fn gives_back(&self) -> bool {
+    pub fn returns_credits(&self) -> bool {
         matches!(self, Self::Void { .. } | Self::Refund { .. })
     }
 }
 
 /// Credits going back to the lot that paid, or, where that one has expired, to a lot of their own.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Back {
+pub struct RefundPart {
     /// The lot that paid.
     pub grant: Reference,
     pub credits: Credits,
     /// A new lot under this name and with this expiry, in place of the one that paid.
-    pub restored: Option<(Reference, Time)>,
+    pub replacement_lot: Option<(Reference, Time)>,
 }
 
 /// Facts that stand or fall together, with their place in the log.
@@ -192,7 +192,7 @@ pub struct Commit {
 
 impl Fact {
     /// Returns the facts that take expired lots from an account.
-    pub fn expired(account: &AccountId, parts: Vec<Part>) -> Vec<Self> {
+    pub fn expire_parts(account: &AccountId, parts: Vec<LotPart>) -> Vec<Self> {
         let fact = |part| Self::Expire {
             account: account.clone(),
             part,

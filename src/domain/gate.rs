@@ -4,10 +4,10 @@
 use std::fmt;
 
 use super::booking::Booking;
-use super::criteria::effect::Effect;
-use super::criteria::house::House;
+use super::criteria::effect::OnViolation;
+use super::criteria::house::GlobalPolicy;
 use super::criteria::terms::Criteria;
-use super::decision::{Code, Credits};
+use super::decision::{ReasonCode, Credits};
 use super::id::{EventTypeKey, HostId, HostKey};
 use super::request::Charge;
 use super::terms::Terms;
@@ -22,9 +22,9 @@ pub struct Policy {
     /// Hosts whose bookings are answered besides those of the key's user.
     pub hosts: Vec<HostKey>,
     pub refuse_with: RefuseWith,
-    pub limits: Limits,
+    pub limits: PassLimits,
     /// What counts for all gates.
-    pub house: House,
+    pub global: GlobalPolicy,
     /// The hash of the configuration this came from; stamped on every decision.
     pub hash: String,
 }
@@ -38,20 +38,20 @@ pub struct Gate {
     /// 0: membership is enough.
     pub cost: Credits,
     /// What becomes of a booker who has no account.
-    pub unknown_booker: Effect,
+    pub unknown_booker: OnViolation,
     /// What becomes of a booker who has too little credit.
-    pub short_of_credit: Effect,
+    pub short_of_credit: OnViolation,
     /// What becomes of a request for a time at which the host has an accepted booking.
-    pub taken: Effect,
+    pub time_taken: OnViolation,
     /// What becomes of a request that is left for an operator and that nobody answers.
-    pub unanswered: Unanswered,
+    pub on_unanswered: OnUnanswered,
     pub criteria: Criteria,
     pub terms: Terms,
 }
 
 /// What becomes of a request that nobody answers before its deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Unanswered {
+pub enum OnUnanswered {
     /// It stays pending at Cal.com, and an operator is told when it begins.
     #[default]
     Leave,
@@ -68,7 +68,7 @@ pub enum RefuseWith {
 
 /// Bounds of one pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
+pub struct PassLimits {
     /// New decisions of one pass that lead to a call.
     pub requests_per_pass: usize,
     /// How many declines there may be in which time, cancellations of unmanaged bookings among them:
@@ -92,7 +92,7 @@ pub struct DeclineLimit {
 
 impl DeclineLimit {
     /// For everything that only asks what would be decided.
-    pub const NONE: Self = Self {
+    pub const UNLIMITED: Self = Self {
         at_most: usize::MAX,
         per: Span::minutes(15),
     };
@@ -100,7 +100,7 @@ impl DeclineLimit {
 
 impl fmt::Display for DeclineLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} in {}", self.at_most, text::span(self.per))
+        write!(f, "{} in {}", self.at_most, text::format_span(self.per))
     }
 }
 
@@ -109,21 +109,21 @@ impl Policy {
     pub fn gate(&self, booking: &Booking) -> Option<&Gate> {
         self.gates
             .iter()
-            .find(|gate| booking.is_of(&gate.event_types))
+            .find(|gate| booking.has_event_type(&gate.event_types))
     }
 
     /// Whether anything asks how many bookings a member has: a cap, a rule, or words about it.
-    pub fn counts(&self) -> bool {
-        let house = &self.house;
-        let of_house = !(house.caps.is_empty() && house.rules.is_empty());
-        let of_gate =
+    pub fn needs_booking_counts(&self) -> bool {
+        let global = &self.global;
+        let global_needs_counts = !(global.caps.is_empty() && global.rules.is_empty());
+        let gate_needs_counts =
             |gate: &Gate| !(gate.criteria.caps.is_empty() && gate.criteria.rules.is_empty());
-        of_house || !house.reasons.is_empty() || self.gates.iter().any(of_gate)
+        global_needs_counts || !global.reason_texts.is_empty() || self.gates.iter().any(gate_needs_counts)
     }
 
     /// The gate of a charge whose booking cannot be seen, or names no gate any more: by the event
     /// type that was charged, or by the name of the gate that decided.
-    pub fn gate_of(&self, charge: &Charge, decided_by: Option<&str>) -> Option<&Gate> {
+    pub fn gate_for_charge(&self, charge: &Charge, decided_by: Option<&str>) -> Option<&Gate> {
         let by_number = |gate: &&Gate| {
             let keys = gate.event_types.iter();
             keys.filter_map(|key| match key {
@@ -132,21 +132,21 @@ impl Policy {
             })
             .any(|id| charge.event_type == Some(id))
         };
-        let named = |gate: &&Gate| Some(gate.name.as_str()) == decided_by;
+        let by_name = |gate: &&Gate| Some(gate.name.as_str()) == decided_by;
         let gates = || self.gates.iter();
-        gates().find(by_number).or_else(|| gates().find(named))
+        gates().find(by_number).or_else(|| gates().find(by_name))
     }
 
     /// Whether the booking's host is the key's user or a configured one. One without a number was
     /// deleted: Cal.com confirms nothing for him, and what else takes his time cannot be told.
-    pub fn hosts(&self, me: HostId, booking: &Booking) -> bool {
+    pub fn manages_host_of(&self, key_user: HostId, booking: &Booking) -> bool {
         let Some(host) = &booking.host else {
             return false;
         };
         let Some(number) = host.id else {
             return false;
         };
-        number == me
+        number == key_user
             || self.hosts.iter().any(|key| match key {
                 HostKey::Id(id) => number == *id,
                 HostKey::Address(address) => host.address.as_ref() == Some(address),
@@ -157,16 +157,16 @@ impl Policy {
     ///
     /// # Errors
     /// With the code of the reason: a foreign host, no event type, no gate, seats.
-    pub fn guards(&self, me: HostId, booking: &Booking) -> Result<&Gate, Code> {
-        if !self.hosts(me, booking) {
-            return Err(Code::ForeignHost);
+    pub fn require_gate(&self, key_user: HostId, booking: &Booking) -> Result<&Gate, ReasonCode> {
+        if !self.manages_host_of(key_user, booking) {
+            return Err(ReasonCode::ForeignHost);
         }
         if booking.event_type.is_none() {
-            return Err(Code::NoEventType);
+            return Err(ReasonCode::NoEventType);
         }
-        let gate = self.gate(booking).ok_or(Code::Ungated)?;
+        let gate = self.gate(booking).ok_or(ReasonCode::Ungated)?;
         if booking.seated {
-            return Err(Code::Seated);
+            return Err(ReasonCode::Seated);
         }
         Ok(gate)
     }
@@ -176,7 +176,7 @@ impl Gate {
     /// What one booking costs a member of this tier, as one of so many occurrences.
     pub fn price(
         &self,
-        house: &House,
+        global: &GlobalPolicy,
         booking: &Booking,
         tier: Option<&str>,
         occurrences: usize,
@@ -184,10 +184,10 @@ impl Gate {
         if self.criteria.prices.is_empty() {
             return self.cost;
         }
-        let zone = self.criteria.zone(house, booking);
+        let zone = self.criteria.zone(global, booking);
         let mut prices = self.criteria.prices.iter();
         prices
-            .find(|price| price.fits(booking, tier, occurrences, zone))
+            .find(|price| price.applies_to(booking, tier, occurrences, zone))
             .map_or(self.cost, |price| price.cost)
     }
 }

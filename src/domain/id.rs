@@ -13,7 +13,7 @@ use icu_normalizer::ComposingNormalizerBorrowed;
 pub const MAX_NAME: usize = 320;
 
 /// The domain that Cal.com puts behind the number of a booker who gave a telephone number only.
-const TELEPHONE: &str = "sms.cal.com";
+const TELEPHONE_DOMAIN: &str = "sms.cal.com";
 
 /// The length of what stands behind the `+` in the address of a platform's managed user.
 const MANAGED_SUFFIX: usize = 25;
@@ -108,7 +108,7 @@ impl Address {
     /// When it has no `@` with something on both sides, blanks or control characters inside, or is
     /// too long.
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        let text = normal(text);
+        let text = normalize(text);
         check_length(&text)?;
         if let Some(c) = text.chars().find(|c| c.is_control() || c.is_whitespace()) {
             return Err(NameError::Character(c));
@@ -132,7 +132,7 @@ impl Address {
 
     /// The address without the suffix that Cal.com's platform gives to its managed users: `+` and 25
     /// letters or digits. Cal.com shows such a user under the address without it.
-    pub fn of_managed_user(&self) -> Option<Self> {
+    pub fn without_managed_suffix(&self) -> Option<Self> {
         let (local, domain) = self.0.rsplit_once('@')?;
         let (name, suffix) = local.rsplit_once('+')?;
         let managed = suffix.len() == MANAGED_SUFFIX
@@ -146,7 +146,7 @@ impl Address {
     pub fn is_telephone(&self) -> bool {
         let (local, domain) = self.0.rsplit_once('@').unwrap_or_default();
         let digits = local.strip_prefix('+').unwrap_or(local);
-        domain == TELEPHONE && !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
+        domain == TELEPHONE_DOMAIN && !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
     }
 }
 
@@ -165,7 +165,7 @@ impl AccountId {
     /// # Errors
     /// When the text is empty, too long, or has blanks or control characters inside.
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        let text = normal(text);
+        let text = normalize(text);
         check_length(&text)?;
         match text.chars().find(|c| c.is_control() || c.is_whitespace()) {
             Some(c) => Err(NameError::Character(c)),
@@ -240,47 +240,47 @@ impl fmt::Display for EventTypeId {
 
 /// A name in the form in which names are compared. What has no such form, or one that is too long, is
 /// only trimmed and put into lower case.
-fn normal(text: &str) -> String {
+fn normalize(text: &str) -> String {
     let nfc = ComposingNormalizerBorrowed::new_nfc();
-    let plain = text.trim().to_lowercase();
-    let composed = nfc.normalize(&plain).to_lowercase();
+    let lowercase = text.trim().to_lowercase();
+    let composed = nfc.normalize(&lowercase).to_lowercase();
     let composed = nfc.normalize(&composed);
-    let whole = match composed.rsplit_once('@') {
-        Some((local, domain)) => format!("{local}@{}", domain_form(domain)),
+    let normalized = match composed.rsplit_once('@') {
+        Some((local, domain)) => format!("{local}@{}", domain_to_ascii(domain)),
         None => composed.into_owned(),
     };
-    if whole.len() > MAX_NAME { plain } else { whole }
+    if normalized.len() > MAX_NAME { lowercase } else { normalized }
 }
 
 /// A domain in A-labels and in lower case. What is no domain name, such as an address in brackets, stays
 /// as it is.
-pub fn domain_form(domain: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
+pub fn domain_to_ascii(domain: &str) -> String {
+    let is_domain_byte = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
     let ascii = idna::domain_to_ascii(domain).ok();
-    let ascii = ascii.filter(|ascii| !ascii.is_empty() && ascii.bytes().all(plain));
+    let ascii = ascii.filter(|ascii| !ascii.is_empty() && ascii.bytes().all(is_domain_byte));
     ascii.unwrap_or_else(|| domain.to_lowercase())
 }
 
 /// The text with every domain in it as people write it: `xn--exmple-cua.com` becomes `exämple.com`.
-pub fn readable(text: &str) -> Cow<'_, str> {
+pub fn decode_domains(text: &str) -> Cow<'_, str> {
     if !text.contains(A_LABEL) {
         return Cow::Borrowed(text);
     }
     let in_domain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
-    let mut shown = String::with_capacity(text.len());
+    let mut output = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find(in_domain) {
         let word = &rest[at..];
         let end = word.find(|c| !in_domain(c)).unwrap_or(word.len());
-        shown.push_str(&rest[..at]);
-        let (unicode, known) = idna::domain_to_unicode(&word[..end]);
+        output.push_str(&rest[..at]);
+        let (unicode, decoded) = idna::domain_to_unicode(&word[..end]);
         let is_label = |label: &str| label.starts_with(A_LABEL);
-        let better = word[..end].split('.').any(is_label) && known.is_ok();
-        shown.push_str(if better { &unicode } else { &word[..end] });
+        let use_unicode = word[..end].split('.').any(is_label) && decoded.is_ok();
+        output.push_str(if use_unicode { &unicode } else { &word[..end] });
         rest = &word[end..];
     }
-    shown.push_str(rest);
-    Cow::Owned(shown)
+    output.push_str(rest);
+    Cow::Owned(output)
 }
 
 /// How a label of a domain begins that stands for letters beyond ASCII.
@@ -288,7 +288,7 @@ const A_LABEL: &str = "xn--";
 
 /// Whether a name may have been kept in another form before there was one for all: with letters beyond
 /// ASCII, or a domain that has some.
-pub fn had_other_forms(name: &str) -> bool {
+pub fn may_have_legacy_form(name: &str) -> bool {
     !name.is_ascii() || name.contains(A_LABEL)
 }
 
@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn every_spelling_of_an_address_is_one() {
+    fn all_spellings_of_an_address_are_equal() {
         let rows: [(&[&str], &str); 6] = [
             (
                 &[
@@ -403,7 +403,7 @@ mod tests {
                 assert_eq!(account.as_deref(), Ok(expect), "{text}");
             }
         }
-        assert_eq!(domain_form("EXÄMPLE.com"), "xn--exmple-cua.com");
+        assert_eq!(domain_to_ascii("EXÄMPLE.com"), "xn--exmple-cua.com");
         let long = format!("a@{}example", "ä.".repeat(90));
         assert_eq!(
             Address::parse(&long).map(|of| of.to_string()),
@@ -413,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn people_read_domains_as_they_write_them() {
+    fn ascii_domains_are_decoded_for_display() {
         let rows = [
             (
                 "info@xn--exmple-cua.com (3 credits)",
@@ -428,12 +428,12 @@ mod tests {
             ("xn--", "xn--"),
         ];
         for (text, expect) in rows {
-            assert_eq!(readable(text), expect, "{text}");
+            assert_eq!(decode_domains(text), expect, "{text}");
         }
     }
 
     #[test]
-    fn a_managed_user_and_a_telephone_are_told_by_their_address() {
+    fn managed_users_and_telephones_are_recognized_by_their_address() {
         let rows = [
             (
                 "alice+cmidditrv0000mza4q93hbcau@example.com",
@@ -448,8 +448,8 @@ mod tests {
         ];
         for (text, managed, telephone) in rows {
             let address = Address::parse(text).expect("an address");
-            let shown = address.of_managed_user().map(|of| of.to_string());
-            assert_eq!(shown.as_deref(), managed, "{text}");
+            let base_address = address.without_managed_suffix().map(|of| of.to_string());
+            assert_eq!(base_address.as_deref(), managed, "{text}");
             assert_eq!(address.is_telephone(), telephone, "{text}");
         }
     }

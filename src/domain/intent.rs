@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use super::account::Part;
-use super::booking::{Booking, BookingRef, Reading, Status};
-use super::decision::{Decision, Outcome};
+use super::account::LotPart;
+use super::booking::{Booking, BookingRef, Fetched, BookingStatus};
+use super::decision::{Decision, DecisionOutcome};
 use super::entry_reason::{EntryCode, EntryReason, NotConfirmed};
-use super::fact::{Back, Fact};
-use super::gate::Limits;
+use super::fact::{RefundPart, Fact};
+use super::gate::PassLimits;
 use super::id::BookingUid;
 use super::request::{CallEnd, CallKind, Charge, ChargeState, Request, RequestState};
 use super::text;
@@ -25,7 +25,7 @@ const FIRST_PAUSE: Span = Span::seconds(30);
 const LONGEST_PAUSE: Span = Span::hours(1);
 
 /// Failures from which an operator should look.
-pub const ATTENTION: u32 = 5;
+pub const ATTENTION_FAILURES: u32 = 5;
 
 /// Refusals in a row after which an intent ends and the booking is left for a person. With the pauses
 /// between them these take a quarter of an hour: long enough for a permission to be corrected, and an
@@ -34,7 +34,7 @@ const MAX_REFUSALS: usize = 8;
 
 /// What one booking of an intent is now, and its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sight {
+pub enum BookingState {
     Pending,
     Accepted,
     /// Accepted, though it was moved away to a successor: a confirmation met it too late.
@@ -49,32 +49,32 @@ pub enum Sight {
     /// other one.
     OtherStatus,
     /// Pending, and it began before it was confirmed.
-    Begun,
+    PendingAfterStart,
     /// Nobody answered it before it was over.
-    Over,
+    PendingAfterEnd,
     /// Not known.
     Unread,
 }
 
-impl Sight {
-    pub fn of(reading: &Reading) -> Self {
-        match reading {
-            Reading::Gone => Self::Gone,
-            Reading::Is(booking) => Self::of_booking(booking),
+impl BookingState {
+    pub fn from_fetched(fetched: &Fetched) -> Self {
+        match fetched {
+            Fetched::Gone => Self::Gone,
+            Fetched::Found(booking) => Self::from_booking(booking),
         }
     }
 
-    pub fn of_booking(booking: &Booking) -> Self {
+    pub fn from_booking(booking: &Booking) -> Self {
         match &booking.status {
             // Moved away while pending: the server shows it cancelled, but a stale answer may not.
-            Status::Pending if booking.rescheduled_to.is_some() => Self::Cancelled,
-            Status::Pending => Self::Pending,
-            Status::Accepted if booking.rescheduled_to.is_some() => Self::AcceptedAfterMove,
-            Status::Accepted if booking.was_cancelled() => Self::AcceptedAfterCancel,
-            Status::Accepted => Self::Accepted,
-            Status::Rejected => Self::Rejected,
-            Status::Cancelled => Self::Cancelled,
-            Status::AwaitingHost | Status::Other(_) => Self::OtherStatus,
+            BookingStatus::Pending if booking.rescheduled_to.is_some() => Self::Cancelled,
+            BookingStatus::Pending => Self::Pending,
+            BookingStatus::Accepted if booking.rescheduled_to.is_some() => Self::AcceptedAfterMove,
+            BookingStatus::Accepted if booking.was_cancelled() => Self::AcceptedAfterCancel,
+            BookingStatus::Accepted => Self::Accepted,
+            BookingStatus::Rejected => Self::Rejected,
+            BookingStatus::Cancelled => Self::Cancelled,
+            BookingStatus::AwaitingHost | BookingStatus::Other(_) => Self::OtherStatus,
         }
     }
 
@@ -82,10 +82,10 @@ impl Sight {
     /// (`calcom/api.md` 5.1), so no later call can answer it. To confirm it is possible (6.6), but that
     /// would charge for a time that has begun or is past.
     pub fn for_call(booking: &Booking, call: Option<CallKind>, now: Time) -> Self {
-        match (Self::of_booking(booking), call) {
-            (Self::Pending, Some(CallKind::Confirm)) if booking.start <= now => Self::Begun,
-            (Self::Pending, Some(CallKind::Cancel)) if booking.end <= now => Self::Over,
-            (sight, _) => sight,
+        match (Self::from_booking(booking), call) {
+            (Self::Pending, Some(CallKind::Confirm)) if booking.start <= now => Self::PendingAfterStart,
+            (Self::Pending, Some(CallKind::Cancel)) if booking.end <= now => Self::PendingAfterEnd,
+            (state, _) => state,
         }
     }
 
@@ -105,12 +105,12 @@ impl Sight {
             Self::Accepted | Self::AcceptedAfterCancel if series.iter().any(replaces) => {
                 Self::AcceptedAfterMove
             }
-            sight => sight,
+            state => state,
         }
     }
 
     /// Whether it takes its host's time, or may do so before anybody knows.
-    pub fn may_stand(self) -> bool {
+    pub fn may_occupy_time(self) -> bool {
         match self {
             Self::Pending
             | Self::Accepted
@@ -118,7 +118,7 @@ impl Sight {
             | Self::AcceptedAfterCancel
             | Self::OtherStatus
             | Self::Unread => true,
-            Self::Rejected | Self::Cancelled | Self::Gone | Self::Begun | Self::Over => false,
+            Self::Rejected | Self::Cancelled | Self::Gone | Self::PendingAfterStart | Self::PendingAfterEnd => false,
         }
     }
 
@@ -131,8 +131,8 @@ impl Sight {
             | Self::Cancelled
             | Self::Gone
             | Self::OtherStatus
-            | Self::Begun
-            | Self::Over
+            | Self::PendingAfterStart
+            | Self::PendingAfterEnd
             | Self::Unread => false,
         }
     }
@@ -146,16 +146,16 @@ impl Sight {
             Self::Cancelled => NotConfirmed::Cancelled,
             Self::Gone => NotConfirmed::Gone,
             Self::OtherStatus => NotConfirmed::OtherStatus,
-            Self::Begun => NotConfirmed::Begun,
-            Self::Over => NotConfirmed::Over,
+            Self::PendingAfterStart => NotConfirmed::PendingAfterStart,
+            Self::PendingAfterEnd => NotConfirmed::PendingAfterEnd,
             Self::Unread => NotConfirmed::Unread,
         })
     }
 
     /// Reads after "the booking".
-    pub fn word(self) -> &'static str {
+    pub fn describe(self) -> &'static str {
         match (self, self.not_confirmed()) {
-            (_, Some(found)) => found.word(),
+            (_, Some(state)) => state.describe(),
             (Self::AcceptedAfterMove, None) => "was moved to another time and is accepted",
             (Self::AcceptedAfterCancel, None) => "was cancelled and is accepted",
             (_, None) => "was accepted",
@@ -165,12 +165,12 @@ impl Sight {
 
 /// What to do about an intent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Next {
+pub enum NextStep {
     /// Send the call for this booking.
     Call(BookingRef),
     /// Finish it with these facts.
     Settle {
-        outcome: Outcome,
+        outcome: DecisionOutcome,
         facts: Vec<Fact>,
         /// Something an operator should know about.
         problem: Option<String>,
@@ -183,102 +183,102 @@ pub enum Next {
 
 /// The one transition of an intent. `charges` are its holds; `carried` the charge it takes over;
 /// `running` says until when an earlier call may still be running, if one may.
-pub fn next(
+pub fn next_step(
     request: &Request,
     charges: &[Charge],
-    carried: Option<&Charge>,
-    sights: &BTreeMap<BookingUid, Sight>,
-    running: Option<Time>,
-) -> Next {
-    let sight = |uid: &BookingUid| sights.get(uid).copied().unwrap_or(Sight::Unread);
+    carried_charge: Option<&Charge>,
+    states: &BTreeMap<BookingUid, BookingState>,
+    running_until: Option<Time>,
+) -> NextStep {
+    let state_of = |uid: &BookingUid| states.get(uid).copied().unwrap_or(BookingState::Unread);
     if request.cancels_accepted() {
-        return cancelled(request, &sight);
+        return settle_cancel(request, &state_of);
     }
-    let (mut pending, mut begun, mut unread) = (None, None, false);
+    let (mut pending, mut started, mut unread) = (None, None, false);
     for booking in &request.bookings {
-        match sight(&booking.uid) {
-            Sight::Pending => pending = pending.or(Some(booking)),
-            Sight::Begun => begun = begun.or(Some(booking)),
-            Sight::Unread | Sight::OtherStatus => unread = true,
-            Sight::Accepted
-            | Sight::AcceptedAfterMove
-            | Sight::AcceptedAfterCancel
-            | Sight::Rejected
-            | Sight::Cancelled
-            | Sight::Gone
-            | Sight::Over => {}
+        match state_of(&booking.uid) {
+            BookingState::Pending => pending = pending.or(Some(booking)),
+            BookingState::PendingAfterStart => started = started.or(Some(booking)),
+            BookingState::Unread | BookingState::OtherStatus => unread = true,
+            BookingState::Accepted
+            | BookingState::AcceptedAfterMove
+            | BookingState::AcceptedAfterCancel
+            | BookingState::Rejected
+            | BookingState::Cancelled
+            | BookingState::Gone
+            | BookingState::PendingAfterEnd => {}
         }
     }
     // A pending one first: whatever the others are, it still wants its answer. One call confirms every
     // occurrence of a series that waits, so no call is sent once one of them has begun.
-    if let Some(booking) = pending.filter(|_| begun.is_none()) {
-        if let Some(until) = running {
-            return Next::Wait { until };
+    if let Some(booking) = pending.filter(|_| started.is_none()) {
+        if let Some(until) = running_until {
+            return NextStep::Wait { until };
         }
-        if refused_for_good(request) {
-            return refused(request, charges, sights);
+        if is_refused_permanently(request) {
+            return settle_refused(request, charges, states);
         }
-        return Next::Call(booking.clone());
+        return NextStep::Call(booking.clone());
     }
     if unread {
-        return Next::Unclear;
+        return NextStep::Unclear;
     }
-    if let Some(until) = running
+    if let Some(until) = running_until
         && request
             .bookings
             .iter()
-            .any(|b| may_change(request, sight(&b.uid)))
+            .any(|b| may_change(request, state_of(&b.uid)))
     {
-        return Next::Wait { until };
+        return NextStep::Wait { until };
     }
     match request.decision {
         Decision::Confirm => {
-            let next = confirmed(request, charges, carried, &sight);
-            match begun {
-                Some(booking) => without_answer(next, request, booking),
-                None => next,
+            let step = settle_confirm(request, charges, carried_charge, &state_of);
+            match started {
+                Some(booking) => list_as_unanswered(step, request, booking),
+                None => step,
             }
         }
-        Decision::Decline => declined(request, &sight),
-        Decision::Wait { .. } | Decision::Review | Decision::Leave => Next::Unclear,
+        Decision::Decline => settle_decline(request, &state_of),
+        Decision::Wait { .. } | Decision::Review | Decision::Leave => NextStep::Unclear,
     }
 }
 
 /// Whether a call that may still be running can change what was seen. Cal.com writes a confirmation at
 /// the end of the call: what was cancelled or declined meanwhile becomes accepted, and a hold that was
 /// given back by then would leave it without a charge. A refusal changes only what is not refused yet.
-fn may_change(request: &Request, sight: Sight) -> bool {
-    let accepted = sight.is_accepted();
+fn may_change(request: &Request, state: BookingState) -> bool {
+    let is_accepted = state.is_accepted();
     match request.decision {
-        Decision::Confirm => !accepted,
-        Decision::Decline => accepted,
+        Decision::Confirm => !is_accepted,
+        Decision::Decline => is_accepted,
         Decision::Wait { .. } | Decision::Review | Decision::Leave => false,
     }
 }
 
 /// Whether the last calls were all refused, so often that another one changes nothing.
-fn refused_for_good(request: &Request) -> bool {
+fn is_refused_permanently(request: &Request) -> bool {
     let last = request.calls.iter().rev();
     let refused = last.take_while(|call| call.end == CallEnd::Refused);
     refused.count() >= MAX_REFUSALS
 }
 
 /// The end of an intent whose booking began before it was confirmed: a person has to answer it.
-fn without_answer(next: Next, request: &Request, booking: &BookingRef) -> Next {
-    let Next::Settle {
+fn list_as_unanswered(step: NextStep, request: &Request, booking: &BookingRef) -> NextStep {
+    let NextStep::Settle {
         outcome, mut facts, ..
-    } = next
+    } = step
     else {
-        return next;
+        return step;
     };
-    facts.push(Fact::Unresolved {
+    facts.push(Fact::UnresolvedListed {
         booking: booking.clone(),
         code: UnresolvedCode::Unanswered,
         account: request.account.clone(),
         until: Some(request.end),
         detail: "began before it could be confirmed, and nothing is charged for it".to_owned(),
     });
-    Next::Settle {
+    NextStep::Settle {
         outcome,
         facts,
         problem: Some(format!(
@@ -291,30 +291,30 @@ fn without_answer(next: Next, request: &Request, booking: &BookingRef) -> Next {
 }
 
 /// The end of an intent that Cal.com does not let maitred carry out.
-fn refused(request: &Request, charges: &[Charge], sights: &BTreeMap<BookingUid, Sight>) -> Next {
-    let (outcome, mut facts) = give_up(request, charges, sights, EntryCode::CallRefused);
-    let outcome = if outcome == Outcome::Superseded {
-        Outcome::Refused
+fn settle_refused(request: &Request, charges: &[Charge], states: &BTreeMap<BookingUid, BookingState>) -> NextStep {
+    let (outcome, mut facts) = give_up(request, charges, states, EntryCode::CallRefused);
+    let outcome = if outcome == DecisionOutcome::Superseded {
+        DecisionOutcome::Refused
     } else {
         outcome
     };
     facts.pop();
-    facts.push(Fact::Settled {
+    facts.push(Fact::IntentSettled {
         request: request.id.clone(),
         outcome,
     });
-    let said = request.calls.last().map_or("", |call| call.text.as_str());
-    let waits = |one: &&BookingRef| sights.get(&one.uid) == Some(&Sight::Pending);
+    let server_text = request.calls.last().map_or("", |call| call.text.as_str());
+    let is_pending = |one: &&BookingRef| states.get(&one.uid) == Some(&BookingState::Pending);
     let detail = format!(
-        "stays pending, because Cal.com refuses to let maitred {} it: {said}",
+        "stays pending, because Cal.com refuses to let maitred {} it: {server_text}",
         request.decision.as_str()
     );
     facts.extend(
         request
             .bookings
             .iter()
-            .find(waits)
-            .map(|booking| Fact::Unresolved {
+            .find(is_pending)
+            .map(|booking| Fact::UnresolvedListed {
                 booking: booking.clone(),
                 code: UnresolvedCode::Refused,
                 account: request.account.clone(),
@@ -322,11 +322,11 @@ fn refused(request: &Request, charges: &[Charge], sights: &BTreeMap<BookingUid, 
                 detail,
             }),
     );
-    Next::Settle {
+    NextStep::Settle {
         outcome,
         facts,
         problem: Some(format!(
-            "Cal.com refused to let maitred {} request {} {MAX_REFUSALS} times ({said}): nothing is \
+            "Cal.com refused to let maitred {} request {} {MAX_REFUSALS} times ({server_text}): nothing is \
              charged, and the booking is left pending; answer it at Cal.com, and see that the key's \
              user may act on such bookings",
             request.decision.as_str(),
@@ -340,37 +340,37 @@ fn refused(request: &Request, charges: &[Charge], sights: &BTreeMap<BookingUid, 
 pub fn give_up(
     request: &Request,
     charges: &[Charge],
-    sights: &BTreeMap<BookingUid, Sight>,
-    why: EntryCode,
-) -> (Outcome, Vec<Fact>) {
-    let why = EntryReason::from(why);
-    let accepted = |uid: &BookingUid| sights.get(uid).is_some_and(|sight| sight.is_accepted());
+    states: &BTreeMap<BookingUid, BookingState>,
+    code: EntryCode,
+) -> (DecisionOutcome, Vec<Fact>) {
+    let reason = EntryReason::from(code);
+    let is_accepted = |uid: &BookingUid| states.get(uid).is_some_and(|sight| sight.is_accepted());
     let mut facts: Vec<Fact> = charges
         .iter()
         .filter(|charge| charge.state == ChargeState::Held)
         .map(|charge| {
             let booking = charge.booking.uid.clone();
-            if accepted(&booking) {
+            if is_accepted(&booking) {
                 Fact::Post { booking }
             } else {
                 Fact::Void {
                     booking,
-                    reason: why.clone(),
-                    back: Vec::new(),
+                    reason: reason.clone(),
+                    refund_parts: Vec::new(),
                 }
             }
         })
         .collect();
-    let any = request
+    let any_accepted = request
         .bookings
         .iter()
-        .any(|booking| accepted(&booking.uid));
-    let outcome = if any {
-        Outcome::Confirmed
+        .any(|booking| is_accepted(&booking.uid));
+    let outcome = if any_accepted {
+        DecisionOutcome::Confirmed
     } else {
-        Outcome::Superseded
+        DecisionOutcome::Superseded
     };
-    facts.push(Fact::Settled {
+    facts.push(Fact::IntentSettled {
         request: request.id.clone(),
         outcome,
     });
@@ -379,10 +379,10 @@ pub fn give_up(
 
 /// When the last call was sent that has no answer and may still be running. `marked` is what the store
 /// remembers of a call that was about to be sent; a note of the log that is younger tells more.
-pub fn unanswered(request: &Request, marked: Option<Time>, limits: &Limits) -> Option<Time> {
+pub fn unanswered_call_sent_at(request: &Request, marked_at: Option<Time>, limits: &PassLimits) -> Option<Time> {
     let last = request.calls.last();
-    let marked = marked.filter(|marked| last.is_none_or(|call| call.at < *marked));
-    match (marked, last.map(|call| call.end)) {
+    let marked_at = marked_at.filter(|marked_at| last.is_none_or(|call| call.at < *marked_at));
+    match (marked_at, last.map(|call| call.end)) {
         // Sent by its deadline at the latest.
         (Some(marked), _) => Some(marked + limits.max_observation_age),
         (None, Some(CallEnd::Unanswered { sent })) => Some(sent),
@@ -395,39 +395,39 @@ pub fn unanswered(request: &Request, marked: Option<Time>, limits: &Limits) -> O
 
 /// Until when a call that was sent at `sent` may still be running; `None` when it cannot be any more.
 /// One that is to come by more than that is from before the clock was set back.
-pub fn running(sent: Option<Time>, limits: &Limits, now: Time) -> Option<Time> {
+pub fn running_until(sent: Option<Time>, limits: &PassLimits, now: Time) -> Option<Time> {
     let sent = sent.filter(|sent| *sent <= now + limits.resend_after)?;
     let until = sent + limits.resend_after;
     (now < until).then_some(until)
 }
 
 /// Why an intent waits, and until when, for operators; `None` when nothing keeps it from its next call.
-pub fn waits(
+pub fn wait_reason(
     request: &Request,
-    marked: Option<Time>,
-    limits: &Limits,
+    marked_at: Option<Time>,
+    limits: &PassLimits,
     now: Time,
 ) -> Option<String> {
     if request.state != RequestState::Recorded {
         return None;
     }
-    let sent = unanswered(request, marked, limits);
-    if let Some(until) = running(sent, limits, now) {
-        return Some(text::still_running(until));
+    let sent = unanswered_call_sent_at(request, marked_at, limits);
+    if let Some(until) = running_until(sent, limits, now) {
+        return Some(text::call_still_running(until));
     }
-    let at = due_at(request).filter(|_| !due(request, now));
+    let at = due_at(request).filter(|_| !is_due(request, now));
     at.map(|at| text::next_call(request.failures, at))
 }
 
 /// Whether a booking whose call may still be running is to be read again, after it was read at `read`.
 /// The time since the call grows by half from one reading to the next.
-pub fn read_again(sent: Time, read: Option<Time>, now: Time) -> bool {
-    read.is_none_or(|read| (now - sent) * 2 >= (read - sent) * 3)
+pub fn should_reread(sent: Time, read_at: Option<Time>, now: Time) -> bool {
+    read_at.is_none_or(|read| (now - sent) * 2 >= (read - sent) * 3)
 }
 
 /// Whether an intent that failed before may be tried again at `now`. A failure that is to come is one
 /// from before the clock was set back.
-pub fn due(request: &Request, now: Time) -> bool {
+pub fn is_due(request: &Request, now: Time) -> bool {
     let is_to_come = |last: Time| now + FIRST_PAUSE < last;
     request.last_failure.is_none_or(is_to_come) || due_at(request).is_none_or(|at| now >= at)
 }
@@ -439,10 +439,10 @@ pub fn has_begun(request: &Request, now: Time) -> bool {
 
 /// From when on an intent that failed before may be tried again.
 pub fn due_at(request: &Request) -> Option<Time> {
-    Some(request.last_failure? + pause(request.failures))
+    Some(request.last_failure? + retry_pause(request.failures))
 }
 
-fn pause(failures: u32) -> Span {
+fn retry_pause(failures: u32) -> Span {
     if failures <= QUICK_FAILURES {
         return Span::zero();
     }
@@ -451,65 +451,65 @@ fn pause(failures: u32) -> Span {
     (FIRST_PAUSE * (1 << doublings)).min(LONGEST_PAUSE)
 }
 
-fn confirmed(
+fn settle_confirm(
     request: &Request,
     charges: &[Charge],
-    carried: Option<&Charge>,
-    sight: &impl Fn(&BookingUid) -> Sight,
-) -> Next {
+    carried_charge: Option<&Charge>,
+    state_of: &impl Fn(&BookingUid) -> BookingState,
+) -> NextStep {
     let mut facts = Vec::new();
     let mut problem = None;
-    let mut any = false;
+    let mut any_accepted = false;
     // What joined a successor later has no predecessor.
-    let successor = request.carries.as_ref().zip(request.bookings.first());
+    let successor = request.predecessor.as_ref().zip(request.bookings.first());
     for booking in &request.bookings {
-        let seen = sight(&booking.uid);
-        let held = charges
+        let state = state_of(&booking.uid);
+        let hold = charges
             .iter()
             .find(|charge| charge.booking.uid == booking.uid)
             .filter(|charge| charge.state == ChargeState::Held);
-        match (held, seen.not_confirmed()) {
+        match (hold, state.not_confirmed()) {
             (Some(_), None) => facts.push(Fact::Post {
                 booking: booking.uid.clone(),
             }),
-            (Some(_), Some(found)) => facts.push(Fact::Void {
+            (Some(_), Some(not_confirmed)) => facts.push(Fact::Void {
                 booking: booking.uid.clone(),
-                reason: EntryCode::NotConfirmed(found).into(),
-                back: Vec::new(),
+                reason: EntryCode::NotConfirmed(not_confirmed).into(),
+                refund_parts: Vec::new(),
             }),
             (None, _) => {}
         }
-        if seen.is_accepted() {
-            any = true;
+        if state.is_accepted() {
+            any_accepted = true;
             if let Some((from, _)) = successor.filter(|(_, first)| first.uid == booking.uid) {
-                facts.extend(take_over(request, booking, from, carried, &mut problem));
+                facts.extend(take_over(request, booking, from, carried_charge, &mut problem));
             }
         }
-        if matches!(seen, Sight::AcceptedAfterMove | Sight::AcceptedAfterCancel) {
-            let detail = format!("the booking {}", seen.word());
+        if matches!(state, BookingState::AcceptedAfterMove | BookingState::AcceptedAfterCancel) {
+            let detail = format!("the booking {}", state.describe());
             problem = Some(format!(
                 "{}: {detail}; see `maitred unresolved`",
                 booking.uid
             ));
-            facts.push(Fact::Unresolved {
+            facts.push(Fact::UnresolvedListed {
                 booking: booking.clone(),
                 code: UnresolvedCode::Revived,
                 account: request.account.clone(),
-                until: Some(held.map_or(request.end, |charge| charge.end)),
+                until: Some(hold.map_or(request.end, |charge| charge.end)),
                 detail,
             });
         }
     }
-    let outcome = if any {
-        Outcome::Confirmed
+    let outcome = if any_accepted {
+        DecisionOutcome::Confirmed
     } else {
-        Outcome::Superseded
+        DecisionOutcome::Superseded
     };
-    facts.push(Fact::Settled {
+    facts.push(Fact::IntentSettled {
         request: request.id.clone(),
         outcome,
     });
-    Next::Settle {
+    NextStep::Settle {
         outcome,
         facts,
         problem,
@@ -521,10 +521,10 @@ fn take_over(
     request: &Request,
     to: &BookingRef,
     from: &BookingUid,
-    carried: Option<&Charge>,
+    carried_charge: Option<&Charge>,
     problem: &mut Option<String>,
 ) -> Vec<Fact> {
-    let Some(charge) = carried.filter(|charge| charge.state == ChargeState::Open) else {
+    let Some(charge) = carried_charge.filter(|charge| charge.state == ChargeState::Open) else {
         *problem = Some(format!(
             "booking {} should have taken over the charge of {from}, but that is closed: it is \
              confirmed and only what was held for it is charged",
@@ -537,15 +537,15 @@ fn take_over(
         to: to.clone(),
         start: request.start,
         end: request.end,
-        keeps: request.keeps,
+        non_refundable: request.non_refundable,
     }];
     // A late move does not give back what a cancellation would have cost.
-    let costs = request.credits.max(request.keeps);
+    let costs = request.credits.max(request.non_refundable);
     let surplus = charge.credits().saturating_sub(costs);
     if surplus > 0 {
         facts.push(Fact::Refund {
             booking: to.uid.clone(),
-            parts: last_paid_first(&charge.parts, surplus),
+            parts: refund_last_paid_first(&charge.parts, surplus),
             close: false,
             reason: EntryCode::CostsLess.into(),
         });
@@ -554,50 +554,50 @@ fn take_over(
 }
 
 /// Which parts of a payment come back when not all of it does: the reverse of the order of payment.
-pub fn last_paid_first(parts: &[Part], credits: u64) -> Vec<Back> {
+pub fn refund_last_paid_first(parts: &[LotPart], credits: u64) -> Vec<RefundPart> {
     let mut missing = credits;
-    let mut back = Vec::new();
+    let mut refund_parts = Vec::new();
     for part in parts.iter().rev() {
         if missing == 0 {
             break;
         }
         let credits = part.credits.min(missing);
         missing -= credits;
-        back.push(Back {
+        refund_parts.push(RefundPart {
             grant: part.grant.clone(),
             credits,
-            restored: None,
+            replacement_lot: None,
         });
     }
-    back
+    refund_parts
 }
 
 /// An accepted booking that is to be cancelled stays open until it is. The watch sends the call.
-fn cancelled(request: &Request, sight: &impl Fn(&BookingUid) -> Sight) -> Next {
-    let waits = |booking: &BookingRef| {
-        let seen = sight(&booking.uid);
-        seen.is_accepted() || matches!(seen, Sight::Unread | Sight::OtherStatus)
+fn settle_cancel(request: &Request, state_of: &impl Fn(&BookingUid) -> BookingState) -> NextStep {
+    let is_unsettled = |booking: &BookingRef| {
+        let state = state_of(&booking.uid);
+        state.is_accepted() || matches!(state, BookingState::Unread | BookingState::OtherStatus)
     };
-    if request.bookings.iter().any(waits) {
-        return Next::Unclear;
+    if request.bookings.iter().any(is_unsettled) {
+        return NextStep::Unclear;
     }
-    declined(request, sight)
+    settle_decline(request, state_of)
 }
 
-fn declined(request: &Request, sight: &impl Fn(&BookingUid) -> Sight) -> Next {
-    let cancels = request.call == Some(CallKind::Cancel);
-    let ours = request.bookings.iter().any(|booking| {
-        let seen = sight(&booking.uid);
-        seen == Sight::Rejected || (cancels && seen == Sight::Cancelled)
+fn settle_decline(request: &Request, state_of: &impl Fn(&BookingUid) -> BookingState) -> NextStep {
+    let by_cancelling = request.call == Some(CallKind::Cancel);
+    let declined_by_us = request.bookings.iter().any(|booking| {
+        let state = state_of(&booking.uid);
+        state == BookingState::Rejected || (by_cancelling && state == BookingState::Cancelled)
     });
-    let outcome = if ours {
-        Outcome::Declined
+    let outcome = if declined_by_us {
+        DecisionOutcome::Declined
     } else {
-        Outcome::Superseded
+        DecisionOutcome::Superseded
     };
-    Next::Settle {
+    NextStep::Settle {
         outcome,
-        facts: vec![Fact::Settled {
+        facts: vec![Fact::IntentSettled {
             request: request.id.clone(),
             outcome,
         }],

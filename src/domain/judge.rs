@@ -14,14 +14,14 @@ use chrono_tz::Tz;
 
 use super::account::Account;
 use super::booking::{Answer, Booker, Booking, EventType};
-use super::criteria::effect::Effect;
-use super::criteria::house::House;
-use super::decision::{Code, Credits, Decision, Finding, Reason};
-use super::gate::{Gate, Unanswered};
+use super::criteria::effect::OnViolation;
+use super::criteria::house::GlobalPolicy;
+use super::decision::{ReasonCode, Credits, Decision, Finding, Reason};
+use super::gate::{Gate, OnUnanswered};
 use super::id::{AccountId, Address};
-use super::request::{Charge, Review, Verdict};
+use super::request::{Charge, OperatorReview, OperatorDecision};
 use super::rule::context::{Questions, RuleContext};
-use super::snapshot::{Lookups, Pin, Standing};
+use super::snapshot::{Lookups, PinResult, CountedBooking};
 use super::taken::Overlap;
 use super::terms::OnReschedule;
 use super::text;
@@ -31,7 +31,7 @@ use super::time::Time;
 #[derive(Debug, Clone, Copy)]
 pub struct EvaluationInput<'a> {
     pub gate: &'a Gate,
-    pub house: &'a House,
+    pub global: &'a GlobalPolicy,
     /// The zone in which the gate looks at it.
     pub zone: Tz,
     /// Its pending bookings in order of start; never empty.
@@ -42,27 +42,27 @@ pub struct EvaluationInput<'a> {
     /// What it could spend now: less than its lots say when this plan has spent some of them.
     pub available: Credits,
     /// The member's bookings that stand: those that were there, and those of this plan.
-    pub standing: [&'a [Standing]; 2],
+    pub counted_bookings: [&'a [CountedBooking]; 2],
     /// What the booker asked for before it on the same day.
-    pub asked_before: u32,
+    pub prior_request_count: u32,
     /// Whether the booker was told on that day that these are too many.
-    pub told_before: bool,
+    pub declined_over_limit_before: bool,
     /// What became of the PIN that was given with it.
-    pub pin: Option<Pin>,
+    pub pin_result: Option<PinResult>,
     pub lookups: Option<&'a Lookups>,
     /// An operator's word about it.
-    pub review: Option<&'a Review>,
+    pub review: Option<&'a OperatorReview>,
     /// What overlaps it: an accepted booking, or one that is being confirmed.
-    pub taken_by: Option<Overlap<'a>>,
+    pub overlap: Option<Overlap<'a>>,
     /// Which of `bookings` that overlaps, by its place.
-    pub taken_at: usize,
+    pub overlap_index: usize,
     /// Credits that may come back to the member, because what they were taken for is not settled.
-    pub unsettled: Credits,
+    pub unsettled_credits: Credits,
     /// The charge it would take over.
-    pub carried: Option<&'a Charge>,
+    pub carried_charge: Option<&'a Charge>,
     /// Several bookings are decided together, and some of them replaced what is paid for. That comes
     /// back when this is answered, and not before.
-    pub moved_together: bool,
+    pub includes_paid_move: bool,
     pub ledger_is_empty: bool,
     /// When each reason was given for it first.
     pub reasons_since: &'a [(String, Time)],
@@ -76,7 +76,7 @@ pub struct Evaluation {
     /// For operators: they say what is known of the account.
     pub reasons: Vec<Reason>,
     /// What the booker is told; only of a decline. Cal.com shows it on the booking's public page.
-    pub told: Option<String>,
+    pub booker_text: Option<String>,
     pub findings: Vec<Finding>,
     pub account: Option<AccountId>,
     pub booker: Option<Address>,
@@ -87,23 +87,23 @@ pub struct Evaluation {
     /// What has to be held for that, beside what is carried.
     pub to_hold: Credits,
     /// The reasons by the names under which `Request::reasons_since` has them.
-    pub given: Vec<String>,
+    pub reason_keys: Vec<String>,
 }
 
 /// A rule's objection.
 #[derive(Clone)]
 struct Objection {
     decision: Decision,
-    code: Code,
+    code: ReasonCode,
     /// The operator's own rule that objects.
     rule: Option<String>,
     /// Whether it would not object any more if all that is being decided came to nothing.
-    unsettled: bool,
+    depends_on_unsettled: bool,
     text: String,
     /// Whether the text is in the operator's own words.
-    own: bool,
+    has_custom_text: bool,
     /// The place of the booking that stood in the way, where it was a single one.
-    at: Option<usize>,
+    booking_index: Option<usize>,
 }
 
 impl Objection {
@@ -113,7 +113,7 @@ impl Objection {
 }
 
 /// The name of a reason in `Request::reasons_since`.
-fn reason_key(code: Code, rule: Option<&str>) -> String {
+fn reason_key(code: ReasonCode, rule: Option<&str>) -> String {
     match rule {
         Some(rule) => format!("{code} {rule}"),
         None => code.as_str().to_owned(),
@@ -121,21 +121,21 @@ fn reason_key(code: Code, rule: Option<&str>) -> String {
 }
 
 /// What one rule says: nothing to look at, fine, or an objection.
-enum Said {
-    Silent,
-    Fine(String),
-    Objects(Objection),
+enum RuleOutcome {
+    NotApplicable,
+    Passed(String),
+    Objection(Objection),
 }
 
-impl Said {
-    fn fine(detail: &'static str) -> Self {
-        Self::Fine(detail.to_owned())
+impl RuleOutcome {
+    fn passed(detail: &'static str) -> Self {
+        Self::Passed(detail.to_owned())
     }
 
     /// Marks an objection as one that rests on something unsettled.
-    fn resting_on(mut self, unsettled: bool) -> Self {
-        if let Self::Objects(objection) = &mut self {
-            objection.unsettled = unsettled;
+    fn mark_unsettled(mut self, unsettled: bool) -> Self {
+        if let Self::Objection(objection) = &mut self {
+            objection.depends_on_unsettled = unsettled;
         }
         self
     }
@@ -150,47 +150,47 @@ impl<'a> EvaluationInput<'a> {
         self.account.and_then(|account| account.tier.as_deref())
     }
 
-    fn standing(&self) -> impl Iterator<Item = &'a Standing> + use<'a> {
-        let [before, since] = self.standing;
+    fn counted_bookings(&self) -> impl Iterator<Item = &'a CountedBooking> + use<'a> {
+        let [before, since] = self.counted_bookings;
         before.iter().chain(since)
     }
 
     /// The member's bookings that are certain to stand.
-    fn settled(&self) -> impl Iterator<Item = &'a Standing> + use<'a> {
-        self.standing().filter(|standing| standing.settled)
+    fn confirmed_bookings(&self) -> impl Iterator<Item = &'a CountedBooking> + use<'a> {
+        self.counted_bookings().filter(|standing| standing.is_confirmed)
     }
 
     fn requests_per_day(&self) -> Option<u32> {
         let limits = [
-            self.house.requests_per_day,
+            self.global.requests_per_day,
             self.gate.criteria.requests_per_day,
         ];
         limits.into_iter().flatten().min()
     }
 
     /// What an effect means for this request, when a reason with this code asks for it.
-    fn decision(&self, effect: Effect, code: Code) -> Decision {
-        self.decision_of_rule(effect, code, None)
+    fn decide_violation(&self, on_violation: OnViolation, code: ReasonCode) -> Decision {
+        self.decide_rule_violation(on_violation, code, None)
     }
 
-    fn decision_of_rule(&self, effect: Effect, code: Code, rule: Option<&str>) -> Decision {
-        let since = match effect {
-            Effect::Wait(_) => {
+    fn decide_rule_violation(&self, on_violation: OnViolation, code: ReasonCode, rule: Option<&str>) -> Decision {
+        let since = match on_violation {
+            OnViolation::Wait(_) => {
                 // A note from before names were kept has only the code of a rule's reason.
                 let names = [reason_key(code, rule), reason_key(code, None)];
-                let mut known = self.reasons_since.iter();
-                known
+                let mut dated_reasons = self.reasons_since.iter();
+                dated_reasons
                     .find(|(reason, _)| names.contains(reason))
                     .map_or(self.now, |(_, since)| *since)
             }
-            Effect::Decline | Effect::Review | Effect::Leave => self.now,
+            OnViolation::Decline | OnViolation::Review | OnViolation::Leave => self.now,
         };
-        effect.decision(since, self.bookings[0].start)
+        on_violation.decision(since, self.bookings[0].start)
     }
 
     /// A successor that takes over what was paid, where the gate lets it go on without new questions.
-    fn carries_on(&self) -> bool {
-        self.carried.is_some() && self.gate.terms.on_reschedule == OnReschedule::Carry
+    fn carries_without_recheck(&self) -> bool {
+        self.carried_charge.is_some() && self.gate.terms.on_reschedule == OnReschedule::Carry
     }
 }
 
@@ -199,99 +199,99 @@ static NO_ANSWERS: std::collections::BTreeMap<String, Answer> = std::collections
 
 /// Whether a rule stands whatever an operator says of the request.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Weight {
+enum Overridable {
     /// What keeps the calendar and the ledger right.
-    Hard,
+    No,
     /// What the house asks for beside.
-    House,
+    ByOperator,
 }
 
 /// Judges one request.
-pub fn judge(asked: &EvaluationInput<'_>) -> Evaluation {
-    let occurrences = asked.bookings.len();
-    let costs: Vec<Credits> = asked
+pub fn evaluate(input: &EvaluationInput<'_>) -> Evaluation {
+    let occurrences = input.bookings.len();
+    let costs: Vec<Credits> = input
         .bookings
         .iter()
         .map(|booking| {
-            asked
+            input
                 .gate
-                .price(asked.house, booking, asked.tier(), occurrences)
+                .price(input.global, booking, input.tier(), occurrences)
         })
         .collect();
     let credits: Credits = costs.iter().sum();
-    let carried = asked.carried.map_or(0, Charge::credits);
-    let to_hold = credits.saturating_sub(carried);
+    let carried_credits = input.carried_charge.map_or(0, Charge::credits);
+    let to_hold = credits.saturating_sub(carried_credits);
     let context = RuleContext {
-        booking: asked.bookings[0],
+        booking: input.bookings[0],
         occurrences,
-        account: asked.account,
-        counts: times::counts(asked, asked.zone),
-        gate: &asked.gate.name,
+        account: input.account,
+        counts: times::booking_counts(input, input.zone),
+        gate: &input.gate.name,
         cost: costs[0],
         credits,
-        available: asked.available,
+        available: input.available,
         to_hold,
-        occurrence: asked.bookings[0].start,
-        lookups: asked
+        occurrence: input.bookings[0].start,
+        lookups: input
             .lookups
             .map_or(&NO_ANSWERS, |lookups| &lookups.answers),
-        hidden: asked.gate.criteria.pin.as_deref(),
+        hidden_answer: input.gate.criteria.pin.as_deref(),
         questions: Questions {
-            shown: { asked.event_type.flatten() }.and_then(|kind| kind.questions.as_deref()),
-            assumed: &[],
+            from_calendar: { input.event_type.flatten() }.and_then(|kind| kind.questions.as_deref()),
+            inferred: &[],
         },
-        zone: asked.zone,
-        now: asked.now,
+        zone: input.zone,
+        now: input.now,
     };
-    let mut heard = Heard {
+    let mut collector = OutcomeCollector {
         findings: Vec::new(),
-        bookings: asked.bookings,
+        bookings: input.bookings,
         objections: Vec::new(),
     };
-    heard.hard("pending", calendar::pending(asked));
-    heard.hard("free-of-charge", calendar::free_of_charge(asked));
-    heard.hard("booker", people::booker(asked));
-    let on = !asked.carries_on();
-    heard.house(on, "not-blocked", || people::not_blocked(asked));
-    heard.house(on, "allowed", || people::allowed(asked));
-    heard.house(on, "requests-per-day", || people::few_requests(asked));
-    heard.hard("member", people::member(asked, credits));
-    heard.house(on, "not-frozen", || people::not_frozen(asked));
-    heard.house(on, "pin", || people::pin(asked));
-    heard.house(on, "notice", || times::notice(asked));
-    heard.house(on, "hours", || times::hours(asked));
-    heard.hard("time-free", calendar::time_free(asked));
-    heard.house(on, "caps", || times::caps(asked));
+    collector.add_mandatory("pending", calendar::check_pending(input));
+    collector.add_mandatory("free-of-charge", calendar::check_free_of_charge(input));
+    collector.add_mandatory("booker", people::check_booker(input));
+    let rules_apply = !input.carries_without_recheck();
+    collector.add_overridable(rules_apply, "not-blocked", || people::check_not_blocked(input));
+    collector.add_overridable(rules_apply, "allowed", || people::check_allowed(input));
+    collector.add_overridable(rules_apply, "requests-per-day", || people::check_requests_per_day(input));
+    collector.add_mandatory("member", people::check_member(input, credits));
+    collector.add_overridable(rules_apply, "not-frozen", || people::check_not_frozen(input));
+    collector.add_overridable(rules_apply, "pin", || people::check_pin(input));
+    collector.add_overridable(rules_apply, "notice", || times::check_notice(input));
+    collector.add_overridable(rules_apply, "hours", || times::check_hours(input));
+    collector.add_mandatory("time-free", calendar::check_time_free(input));
+    collector.add_overridable(rules_apply, "caps", || times::check_caps(input));
     // Without an account there is nobody whose rules they would be.
-    if on && asked.account.is_some() {
-        for rule in rules::each(asked) {
-            let (finding, objection) = rules::one(asked, &context, rule);
-            heard.findings.push(finding);
-            let objection = objection.map(|objection| (Weight::House, objection));
-            heard.objections.extend(objection);
+    if rules_apply && input.account.is_some() {
+        for rule in rules::configured_rules(input) {
+            let (finding, objection) = rules::evaluate_rule(input, &context, rule);
+            collector.findings.push(finding);
+            let objection = objection.map(|objection| (Overridable::ByOperator, objection));
+            collector.objections.extend(objection);
         }
     }
-    heard.hard("credit", credit(asked, to_hold));
-    heard.hard("not-begun", calendar::not_begun(asked));
-    let Heard {
+    collector.add_mandatory("credit", check_credit(input, to_hold));
+    collector.add_mandatory("not-begun", calendar::check_not_begun(input));
+    let OutcomeCollector {
         findings,
         objections,
         ..
-    } = heard;
-    let Decided {
+    } = collector;
+    let ReasonedDecision {
         decision,
         reasons,
-        told,
-        given,
-    } = decide(asked, &context, objections, carried);
+        booker_text: told,
+        reason_keys: given,
+    } = decide(input, &context, objections, carried_credits);
     Evaluation {
         decision,
         reasons,
-        told,
-        given,
+        booker_text: told,
+        reason_keys: given,
         findings,
-        account: asked.account.map(|account| account.id.clone()),
-        booker: asked.booker().map(|booker| booker.address.clone()),
+        account: input.account.map(|account| account.id.clone()),
+        booker: input.booker().map(|booker| booker.address.clone()),
         costs,
         credits,
         to_hold,
@@ -299,29 +299,29 @@ pub fn judge(asked: &EvaluationInput<'_>) -> Evaluation {
 }
 
 /// What the rules said.
-struct Heard<'r> {
+struct OutcomeCollector<'r> {
     findings: Vec<Finding>,
     bookings: &'r [&'r Booking],
-    objections: Vec<(Weight, Objection)>,
+    objections: Vec<(Overridable, Objection)>,
 }
 
-impl Heard<'_> {
-    fn hard(&mut self, rule: &'static str, said: Said) {
-        self.hear(Weight::Hard, rule, said);
+impl OutcomeCollector<'_> {
+    fn add_mandatory(&mut self, rule: &'static str, outcome: RuleOutcome) {
+        self.add(Overridable::No, rule, outcome);
     }
 
-    fn house(&mut self, on: bool, rule: &'static str, said: impl FnOnce() -> Said) {
-        if on {
-            self.hear(Weight::House, rule, said());
+    fn add_overridable(&mut self, rules_apply: bool, rule: &'static str, outcome: impl FnOnce() -> RuleOutcome) {
+        if rules_apply {
+            self.add(Overridable::ByOperator, rule, outcome());
         }
     }
 
-    fn hear(&mut self, weight: Weight, rule: &'static str, said: Said) {
-        let (code, detail) = match said {
-            Said::Silent => return,
-            Said::Fine(detail) => (None, detail),
-            Said::Objects(objection) => {
-                let detail = match objection.at {
+    fn add(&mut self, overridable: Overridable, rule: &'static str, outcome: RuleOutcome) {
+        let (code, detail) = match outcome {
+            RuleOutcome::NotApplicable => return,
+            RuleOutcome::Passed(detail) => (None, detail),
+            RuleOutcome::Objection(objection) => {
+                let detail = match objection.booking_index {
                     Some(at) if self.bookings.len() > 1 => {
                         let uid = &self.bookings[at].uid;
                         format!("{} (booking {uid})", objection.text)
@@ -329,7 +329,7 @@ impl Heard<'_> {
                     Some(_) | None => objection.text.clone(),
                 };
                 let code = objection.code;
-                self.objections.push((weight, objection));
+                self.objections.push((overridable, objection));
                 (Some(code), detail)
             }
         };
@@ -343,26 +343,26 @@ impl Heard<'_> {
 }
 
 /// What comes of all objections.
-struct Decided {
+struct ReasonedDecision {
     decision: Decision,
     reasons: Vec<Reason>,
     /// What the booker is told of a decline.
-    told: Option<String>,
+    booker_text: Option<String>,
     /// The reasons by their names in `Request::reasons_since`.
-    given: Vec<String>,
+    reason_keys: Vec<String>,
 }
 
-impl Decided {
-    fn one(decision: Decision, code: Code, text: String) -> Self {
-        Self::of(decision, vec![reason_of(code, text)])
+impl ReasonedDecision {
+    fn with_reason(decision: Decision, code: ReasonCode, text: String) -> Self {
+        Self::new(decision, vec![new_reason(code, text)])
     }
 
-    fn of(decision: Decision, reasons: Vec<Reason>) -> Self {
-        let given = reasons.iter().map(|one| reason_key(one.code, None));
+    fn new(decision: Decision, reasons: Vec<Reason>) -> Self {
+        let reason_keys = reasons.iter().map(|one| reason_key(one.code, None));
         Self {
             decision,
-            told: (decision == Decision::Decline).then(|| text::joined(&reasons)),
-            given: given.collect(),
+            booker_text: (decision == Decision::Decline).then(|| text::join_reasons(&reasons)),
+            reason_keys: reason_keys.collect(),
             reasons,
         }
     }
@@ -370,92 +370,92 @@ impl Decided {
 
 /// The first objection decides; further ones that ask for the same are reasons too.
 fn decide(
-    asked: &EvaluationInput<'_>,
+    input: &EvaluationInput<'_>,
     context: &RuleContext<'_>,
-    mut objections: Vec<(Weight, Objection)>,
-    carried: Credits,
-) -> Decided {
-    if let Some(review) = asked.review
-        && let Some(decided) = said_by_operator(review, &mut objections)
+    mut objections: Vec<(Overridable, Objection)>,
+    carried_credits: Credits,
+) -> ReasonedDecision {
+    if let Some(review) = input.review
+        && let Some(decided) = apply_operator_review(review, &mut objections)
     {
         return decided;
     }
     let mut objections: Vec<Objection> = objections.into_iter().map(|(_, one)| one).collect();
-    told::in_own_words(asked, context, &mut objections);
-    if let Some(unsettled) = without_unsettled(asked, &mut objections) {
+    told::apply_operator_texts(input, context, &mut objections);
+    if let Some(unsettled) = remove_unsettled_declines(input, &mut objections) {
         return unsettled;
     }
-    if let Some(unanswered) = unanswered(asked, context, &objections) {
+    if let Some(unanswered) = decide_unanswered(input, context, &objections) {
         return unanswered;
     }
     let Some(first) = objections.first() else {
-        let reason = if asked.carried.is_some() {
-            let paid = text::credits(carried);
+        let reason = if input.carried_charge.is_some() {
+            let paid = text::format_credits(carried_credits);
             let text = format!("rescheduled; {paid} were paid before");
-            reason_of(Code::Carried, text)
+            new_reason(ReasonCode::ChargeCarried, text)
         } else {
-            reason_of(Code::Enough, "enough credit".to_owned())
+            new_reason(ReasonCode::EnoughCredit, "enough credit".to_owned())
         };
-        return Decided::of(Decision::Confirm, vec![reason]);
+        return ReasonedDecision::new(Decision::Confirm, vec![reason]);
     };
-    let decision = expired_wait(first.decision, asked.now);
-    let now_asks = |objection: &Objection| expired_wait(objection.decision, asked.now);
-    let same = |objection: &&Objection| {
-        std::mem::discriminant(&now_asks(objection)) == std::mem::discriminant(&decision)
+    let decision = resolve_expired_wait(first.decision, input.now);
+    let effective_decision = |objection: &Objection| resolve_expired_wait(objection.decision, input.now);
+    let is_same_decision = |objection: &&Objection| {
+        std::mem::discriminant(&effective_decision(objection)) == std::mem::discriminant(&decision)
     };
-    let same: Vec<&Objection> = objections.iter().filter(same).collect();
-    let waited = |objection: &Objection| now_asks(objection) != objection.decision;
-    let count = if tells_alone(first.code) {
+    let agreeing: Vec<&Objection> = objections.iter().filter(is_same_decision).collect();
+    let wait_expired = |objection: &Objection| effective_decision(objection) != objection.decision;
+    let count = if suppresses_other_reasons(first.code) {
         1
     } else {
         usize::MAX
     };
-    let shown = || same.iter().take(count);
-    let mut reasons: Vec<Reason> = shown()
-        .map(|objection| reason_of(objection.code, objection.text.clone()))
+    let shown_objections = || agreeing.iter().take(count);
+    let mut reasons: Vec<Reason> = shown_objections()
+        .map(|objection| new_reason(objection.code, objection.text.clone()))
         .collect();
-    let given = shown().map(|objection| objection.key()).collect();
-    if shown().any(|objection| waited(objection)) {
-        reasons.push(reason_of(Code::WaitedTooLong, text::waited_too_long()));
+    let reason_keys = shown_objections().map(|objection| objection.key()).collect();
+    if shown_objections().any(|objection| wait_expired(objection)) {
+        reasons.push(new_reason(ReasonCode::WaitedTooLong, text::waited_too_long()));
     }
-    if decision == Decision::Decline && asked.ledger_is_empty {
+    if decision == Decision::Decline && input.ledger_is_empty {
         let text = "the ledger has no account yet, and declining everybody would be a mistake: \
                     grant credits or import the members first";
-        return Decided::one(Decision::Leave, Code::EmptyLedger, text.to_owned());
+        return ReasonedDecision::with_reason(Decision::Leave, ReasonCode::EmptyLedger, text.to_owned());
     }
-    let told = (decision == Decision::Decline).then(|| {
-        if told::may_name_the_account(asked) {
-            text::joined(&reasons)
+    let booker_text = (decision == Decision::Decline).then(|| {
+        if told::may_disclose_account(input) {
+            text::join_reasons(&reasons)
         } else {
-            told::to_anybody(asked, &same, waited)
+            told::public_decline_text(input, &agreeing, wait_expired)
         }
     });
-    Decided {
+    ReasonedDecision {
         decision,
         reasons,
-        told,
-        given,
+        booker_text,
+        reason_keys,
     }
 }
 
 /// Takes the declines out that rest on something unsettled. When nothing else asks for a decline, the
 /// request is left until that is settled: nobody is told what may not be so in a minute.
-fn without_unsettled(asked: &EvaluationInput<'_>, objections: &mut Vec<Objection>) -> Option<Decided> {
+fn remove_unsettled_declines(input: &EvaluationInput<'_>, objections: &mut Vec<Objection>) -> Option<ReasonedDecision> {
     let declines =
-        |objection: &Objection| expired_wait(objection.decision, asked.now) == Decision::Decline;
-    let rests = |objection: &Objection| objection.unsettled && declines(objection);
-    if !objections.first().is_some_and(rests) {
+        |objection: &Objection| resolve_expired_wait(objection.decision, input.now) == Decision::Decline;
+    let is_unsettled_decline = |objection: &Objection| objection.depends_on_unsettled && declines(objection);
+    if !objections.first().is_some_and(is_unsettled_decline) {
         // Further reasons for a decline are given only when they are certain.
-        objections.retain(|objection| !rests(objection));
+        objections.retain(|objection| !is_unsettled_decline(objection));
         return None;
     }
     let codes: Vec<&str> = objections
         .iter()
-        .filter(|objection| rests(objection))
+        .filter(|objection| is_unsettled_decline(objection))
         .map(|objection| objection.code.as_str())
         .collect();
     let codes = codes.join(", ");
-    objections.retain(|objection| !rests(objection));
+    objections.retain(|objection| !is_unsettled_decline(objection));
     if objections.first().is_some_and(declines) {
         return None;
     }
@@ -463,67 +463,67 @@ fn without_unsettled(asked: &EvaluationInput<'_>, objections: &mut Vec<Objection
         "would be declined ({codes}), but that rests on a booking which is still being decided: it \
          is left until that is settled"
     );
-    Some(Decided::one(Decision::Leave, Code::Unsettled, text))
+    Some(ReasonedDecision::with_reason(Decision::Leave, ReasonCode::DependsOnUnsettled, text))
 }
 
 /// What becomes of a request that nobody has answered by its deadline.
-fn unanswered(
-    asked: &EvaluationInput<'_>,
+fn decide_unanswered(
+    input: &EvaluationInput<'_>,
     context: &RuleContext<'_>,
     objections: &[Objection],
-) -> Option<Decided> {
+) -> Option<ReasonedDecision> {
     let first = objections.first()?;
-    if expired_wait(first.decision, asked.now) != Decision::Review {
+    if resolve_expired_wait(first.decision, input.now) != Decision::Review {
         return None;
     }
-    let start = asked.bookings[0].start;
-    match asked.gate.unanswered {
-        Unanswered::Decline { before } if asked.now >= start - before && !asked.ledger_is_empty => {
-            let mut own = vec![objection(
+    let start = input.bookings[0].start;
+    match input.gate.on_unanswered {
+        OnUnanswered::Decline { before } if input.now >= start - before && !input.ledger_is_empty => {
+            let mut replacement = vec![new_objection(
                 Decision::Decline,
-                Code::Unanswered,
-                text::unanswered(),
+                ReasonCode::Unanswered,
+                text::request_unanswered(),
             )];
-            told::in_own_words(asked, context, &mut own);
-            let text = own.remove(0).text;
-            Some(Decided::one(Decision::Decline, Code::Unanswered, text))
+            told::apply_operator_texts(input, context, &mut replacement);
+            let text = replacement.remove(0).text;
+            Some(ReasonedDecision::with_reason(Decision::Decline, ReasonCode::Unanswered, text))
         }
-        Unanswered::Leave | Unanswered::Decline { .. } if asked.now >= start => {
+        OnUnanswered::Leave | OnUnanswered::Decline { .. } if input.now >= start => {
             let text = format!(
                 "was left for an operator ({}), and nobody answered before it began",
                 first.code
             );
-            Some(Decided::one(Decision::Leave, Code::Unanswered, text))
+            Some(ReasonedDecision::with_reason(Decision::Leave, ReasonCode::Unanswered, text))
         }
-        Unanswered::Leave | Unanswered::Decline { .. } => None,
+        OnUnanswered::Leave | OnUnanswered::Decline { .. } => None,
     }
 }
 
 /// An operator's word stands for what the house asks for, and never for what keeps calendar and
 /// ledger right: what still objects then is left to him.
-fn said_by_operator(review: &Review, objections: &mut Vec<(Weight, Objection)>) -> Option<Decided> {
-    objections.retain(|(weight, _)| *weight == Weight::Hard);
-    let begun = objections.iter().any(|(_, one)| one.code == Code::Begun);
+fn apply_operator_review(review: &OperatorReview, objections: &mut Vec<(Overridable, Objection)>) -> Option<ReasonedDecision> {
+    objections.retain(|(weight, _)| *weight == Overridable::No);
+    let has_begun = objections.iter().any(|(_, one)| one.code == ReasonCode::AlreadyBegun);
     if objections
         .first()
-        .is_some_and(|(_, first)| is_nobodys(first.code))
+        .is_some_and(|(_, first)| is_out_of_scope(first.code))
     {
         return None;
     }
-    if begun && review.verdict == Verdict::Confirm {
-        let text = text::BEGUN.to_owned();
-        return Some(Decided::one(Decision::Leave, Code::Begun, text));
+    if has_begun && review.decision == OperatorDecision::Confirm {
+        let text = text::ALREADY_BEGUN.to_owned();
+        return Some(ReasonedDecision::with_reason(Decision::Leave, ReasonCode::AlreadyBegun, text));
     }
-    let operator = |text: String| reason_of(Code::Operator, text);
-    let (decision, reasons) = match review.verdict {
-        Verdict::Decline => (Decision::Decline, vec![operator(review.reason.clone())]),
-        Verdict::Confirm if objections.is_empty() => {
+    let operator = |text: String| new_reason(ReasonCode::Operator, text);
+    let (decision, reasons) = match review.decision {
+        OperatorDecision::Decline => (Decision::Decline, vec![operator(review.reason.clone())]),
+        OperatorDecision::Confirm if objections.is_empty() => {
             (Decision::Confirm, vec![operator(review.reason.clone())])
         }
-        Verdict::Confirm => {
+        OperatorDecision::Confirm => {
             let mut reasons: Vec<Reason> = objections
                 .iter()
-                .map(|(_, objection)| reason_of(objection.code, objection.text.clone()))
+                .map(|(_, objection)| new_reason(objection.code, objection.text.clone()))
                 .collect();
             let text = "an operator said to confirm it; that waits until nothing of this stands in \
                         the way";
@@ -531,31 +531,31 @@ fn said_by_operator(review: &Review, objections: &mut Vec<(Weight, Objection)>) 
             (Decision::Review, reasons)
         }
     };
-    Some(Decided::of(decision, reasons))
+    Some(ReasonedDecision::new(decision, reasons))
 }
 
 /// Whether it is not for maitred to answer at all, whoever says so.
-fn is_nobodys(code: Code) -> bool {
+fn is_out_of_scope(code: ReasonCode) -> bool {
     matches!(
         code,
-        Code::NotPending | Code::Over | Code::Priced | Code::EventTypeNotShown | Code::Seated
+        ReasonCode::NotPending | ReasonCode::AlreadyOver | ReasonCode::Priced | ReasonCode::EventTypeNotShown | ReasonCode::Seated
     )
 }
 
 /// Whether nothing else is said beside it: who may be somebody else is not told a member's balance.
-fn tells_alone(code: Code) -> bool {
+fn suppresses_other_reasons(code: ReasonCode) -> bool {
     matches!(
         code,
-        Code::Blocked | Code::NotAllowed | Code::TooManyRequests | Code::WrongPin
+        ReasonCode::Blocked | ReasonCode::NotAllowed | ReasonCode::TooManyRequests | ReasonCode::WrongPin
     )
 }
 
-fn reason_of(code: Code, text: String) -> Reason {
+fn new_reason(code: ReasonCode, text: String) -> Reason {
     Reason { code, text }
 }
 
 /// A wait whose time is over is a decline.
-fn expired_wait(decision: Decision, now: Time) -> Decision {
+fn resolve_expired_wait(decision: Decision, now: Time) -> Decision {
     match decision {
         Decision::Wait { until: Some(until) } if now >= until => Decision::Decline,
         Decision::Wait { .. }
@@ -566,56 +566,56 @@ fn expired_wait(decision: Decision, now: Time) -> Decision {
     }
 }
 
-fn objects(decision: Decision, code: Code, text: impl Into<String>) -> Said {
-    Said::Objects(objection(decision, code, text.into()))
+fn object_to_request(decision: Decision, code: ReasonCode, text: impl Into<String>) -> RuleOutcome {
+    RuleOutcome::Objection(new_objection(decision, code, text.into()))
 }
 
-fn objection(decision: Decision, code: Code, text: String) -> Objection {
+fn new_objection(decision: Decision, code: ReasonCode, text: String) -> Objection {
     Objection {
         decision,
         code,
         rule: None,
-        unsettled: false,
+        depends_on_unsettled: false,
         text,
-        own: false,
-        at: None,
+        has_custom_text: false,
+        booking_index: None,
     }
 }
 
 /// An objection to one booking of the request, which is named where there are several.
-fn objects_at(
-    asked: &EvaluationInput<'_>,
-    at: usize,
+fn object_to_booking(
+    input: &EvaluationInput<'_>,
+    booking_index: usize,
     decision: Decision,
-    (code, text): (Code, String),
-) -> Said {
+    (code, text): (ReasonCode, String),
+) -> RuleOutcome {
     let mut text = text;
-    if asked.bookings.len() > 1 {
-        let start = asked.bookings[at].start.with_timezone(&asked.zone);
-        text = format!("{text} {}", text::occurrence(start));
+    if input.bookings.len() > 1 {
+        let start = input.bookings[booking_index].start.with_timezone(&input.zone);
+        text = format!("{text} {}", text::about_occurrence(start));
     }
-    Said::Objects(Objection {
-        at: Some(at),
-        ..objection(decision, code, text)
+    RuleOutcome::Objection(Objection {
+        booking_index: Some(booking_index),
+        ..new_objection(decision, code, text)
     })
 }
 
-fn credit(asked: &EvaluationInput<'_>, to_hold: Credits) -> Said {
-    let available = asked.available;
-    if asked.account.is_none() {
-        return Said::Silent;
+fn check_credit(input: &EvaluationInput<'_>, to_hold: Credits) -> RuleOutcome {
+    let available = input.available;
+    if input.account.is_none() {
+        return RuleOutcome::NotApplicable;
     }
     if available >= to_hold {
         let detail = format!("cost {to_hold}, available {available}");
-        return Said::Fine(detail);
+        return RuleOutcome::Passed(detail);
     }
-    let text = text::short_of_credit(to_hold, available, asked.bookings.len());
-    let unsettled = available.saturating_add(asked.unsettled) >= to_hold;
+    let text = text::short_of_credit(to_hold, available, input.bookings.len());
+    let unsettled = available.saturating_add(input.unsettled_credits) >= to_hold;
     // Nobody loses a time that was paid for because the credits are still in the one before it.
-    let effect = match asked.gate.short_of_credit {
-        Effect::Decline if asked.moved_together => Effect::Review,
+    let on_violation = match input.gate.short_of_credit {
+        OnViolation::Decline if input.includes_paid_move => OnViolation::Review,
         effect => effect,
     };
-    let decision = asked.decision(effect, Code::ShortOfCredit);
-    objects(decision, Code::ShortOfCredit, text).resting_on(unsettled)
+    let decision = input.decide_violation(on_violation, ReasonCode::ShortOfCredit);
+    object_to_request(decision, ReasonCode::ShortOfCredit, text).mark_unsettled(unsettled)
 }

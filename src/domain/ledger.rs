@@ -9,34 +9,34 @@ mod charging;
 mod member;
 mod unresolved;
 
-use charging::{closed, hold, holds_ended, move_on, post, refund, taken_over, void};
-use member::{aliased, expire, grant, opened, revoke, unaliased};
+use charging::{apply_closed, apply_hold, require_holds_ended, apply_move, apply_post, apply_refund, update_taken_by, apply_void};
+use member::{apply_aliased, apply_expire, apply_grant, apply_opened, apply_revoke, apply_unaliased};
 
-use super::account::{Account, Lot, MAX_ALIASES, MAX_LOTS, Part};
-use super::decision::{Credits, Decision, MAX_CREDITS, Outcome};
+use super::account::{Account, Lot, MAX_ALIASES, MAX_LOTS, LotPart};
+use super::decision::{Credits, Decision, MAX_CREDITS, DecisionOutcome};
 use super::fact::Fact;
 use super::id::{AccountId, Address, BookingUid, Reference, RequestId};
 use super::ledger_state::{LedgerFact, LedgerState};
-use super::refund::Lookup;
-use super::request::{CallNote, Charge, MAX_CALLS, MAX_OCCURRENCES, Request, RequestState, Review};
+use super::refund::RefundSources;
+use super::request::{CallNote, Charge, MAX_CALLS, MAX_OCCURRENCES, Request, RequestState, OperatorReview};
 use super::time::Time;
-use super::unresolved::{Unresolved, UnresolvedCode, UnresolvedState};
+use super::unresolved::{UnresolvedBooking, UnresolvedCode, UnresolvedState};
 
 /// A grant or a revocation as it was made: what makes asking twice harmless.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Given {
+pub struct GrantRecord {
     pub reference: Reference,
     pub account: AccountId,
     /// Positive for both kinds.
     pub credits: Credits,
-    pub kind: GivenKind,
+    pub kind: GrantKind,
     pub expires: Option<Time>,
     pub reason: String,
     pub at: Time,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GivenKind {
+pub enum GrantKind {
     Grant,
     Revoke,
     /// A lot made by a refund whose own lot had expired.
@@ -44,7 +44,7 @@ pub enum GivenKind {
 }
 
 /// The records that facts add up to. Implemented by the store's overlay (on sled or on memory).
-pub trait Records {
+pub trait LedgerRecords {
     type Error;
 
     /// # Errors
@@ -56,7 +56,7 @@ pub trait Records {
     fn alias(&mut self, alias: &Address) -> Result<Option<AccountId>, Self::Error>;
     /// # Errors
     /// As above.
-    fn given(&mut self, reference: &Reference) -> Result<Option<Given>, Self::Error>;
+    fn grant_record(&mut self, reference: &Reference) -> Result<Option<GrantRecord>, Self::Error>;
     /// # Errors
     /// As above.
     fn request(&mut self, id: &RequestId) -> Result<Option<Request>, Self::Error>;
@@ -66,17 +66,17 @@ pub trait Records {
     /// The booking's items of the unresolved list, also those that are resolved.
     /// # Errors
     /// As above.
-    fn unresolved(&mut self, booking: &BookingUid) -> Result<Vec<Unresolved>, Self::Error>;
+    fn unresolved(&mut self, booking: &BookingUid) -> Result<Vec<UnresolvedBooking>, Self::Error>;
     /// # Errors
     /// As above.
     fn ledger_state(&mut self) -> Result<LedgerState, Self::Error>;
 
     fn put_account(&mut self, account: Account);
     fn put_alias(&mut self, alias: Address, account: Option<AccountId>);
-    fn put_given(&mut self, given: Given);
+    fn put_grant_record(&mut self, record: GrantRecord);
     fn put_request(&mut self, request: Request);
     fn put_charge(&mut self, charge: Charge);
-    fn put_unresolved(&mut self, booking: BookingUid, items: Vec<Unresolved>);
+    fn put_unresolved(&mut self, booking: BookingUid, items: Vec<UnresolvedBooking>);
     fn put_ledger_state(&mut self, state: LedgerState);
 }
 
@@ -99,7 +99,7 @@ pub enum Violation {
     #[error("reference {0} was used before")]
     ReferenceUsed(Reference),
     #[error("{0} credits are more than one grant or booking may have, or none")]
-    Amount(Credits),
+    InvalidAmount(Credits),
     #[error("lot {0} does not have that much left")]
     LotShort(Reference),
     #[error("lot {0} has not expired")]
@@ -116,7 +116,7 @@ pub enum Violation {
         "the charge of booking {booking} is being taken over by request {request}, to which the booking \
          was moved"
     )]
-    TakenOver {
+    ChargeTakenOver {
         booking: BookingUid,
         request: RequestId,
     },
@@ -147,35 +147,35 @@ pub enum ApplyError<E> {
     Read(E),
 }
 
-type Applied<R> = Result<(), ApplyError<<R as Records>::Error>>;
+type ApplyResult<R> = Result<(), ApplyError<<R as LedgerRecords>::Error>>;
 
 /// Applies one fact, written at `at`.
 ///
 /// # Errors
 /// When the fact does not fit, or the records cannot be read. The records may then be half changed
 /// and must be dropped.
-pub fn apply<R: Records>(records: &mut R, at: Time, fact: &Fact) -> Applied<R> {
+pub fn apply<R: LedgerRecords>(records: &mut R, at: Time, fact: &Fact) -> ApplyResult<R> {
     match fact {
-        Fact::Opened { account } => opened(records, at, account),
-        Fact::Aliased { account, alias } => aliased(records, account, alias),
-        Fact::Unaliased { account, alias } => unaliased(records, account, alias),
-        Fact::Described {
+        Fact::AccountOpened { account } => apply_opened(records, at, account),
+        Fact::AliasAdded { account, alias } => apply_aliased(records, account, alias),
+        Fact::AliasRemoved { account, alias } => apply_unaliased(records, account, alias),
+        Fact::AccountDescribed {
             account,
             tier,
             tags,
             attributes,
-        } => with(records, account, |a| {
+        } => update_account(records, account, |a| {
             a.tier.clone_from(tier);
             a.tags.clone_from(tags);
             a.attributes.clone_from(attributes);
             Ok(())
         }),
-        Fact::Frozen { account, why } => with(records, account, |a| {
-            a.frozen.clone_from(why);
+        Fact::FreezeChanged { account, reason: why } => update_account(records, account, |a| {
+            a.freeze_reason.clone_from(why);
             Ok(())
         }),
-        Fact::Pinned { account, hash } => with(records, account, |a| {
-            a.pin.clone_from(hash);
+        Fact::PinChanged { account, hash } => update_account(records, account, |a| {
+            a.pin_hash.clone_from(hash);
             Ok(())
         }),
         Fact::Grant {
@@ -185,63 +185,63 @@ pub fn apply<R: Records>(records: &mut R, at: Time, fact: &Fact) -> Applied<R> {
             expires,
             reason,
         } => {
-            let given = Given {
+            let record = GrantRecord {
                 reference: reference.clone(),
                 account: account.clone(),
                 credits: *credits,
-                kind: GivenKind::Grant,
+                kind: GrantKind::Grant,
                 expires: *expires,
                 reason: reason.clone(),
                 at,
             };
-            grant(records, at, given)
+            apply_grant(records, at, record)
         }
         Fact::Revoke {
             reference,
             account,
             parts,
             reason,
-        } => revoke(records, at, (reference, account), parts, reason),
-        Fact::Expire { account, part } => expire(records, at, account, part),
-        Fact::Hold { .. } => hold(records, at, fact),
-        Fact::Post { booking } => post(records, booking),
+        } => apply_revoke(records, at, (reference, account), parts, reason),
+        Fact::Expire { account, part } => apply_expire(records, at, account, part),
+        Fact::Hold { .. } => apply_hold(records, at, fact),
+        Fact::Post { booking } => apply_post(records, booking),
         Fact::Void {
             booking,
             reason,
-            back,
-        } => void(records, at, booking, back, reason),
+            refund_parts: back,
+        } => apply_void(records, at, booking, back, reason),
         Fact::Refund {
             booking,
             parts,
             close,
             reason,
             ..
-        } => refund(records, at, booking, parts, *close, reason),
-        Fact::Move { .. } => move_on(records, at, fact),
-        Fact::Closed { booking, reason } => closed(records, booking, reason),
-        Fact::Decided { request } => decided(records, request),
-        Fact::Reviewed {
+        } => apply_refund(records, at, booking, parts, *close, reason),
+        Fact::Move { .. } => apply_move(records, at, fact),
+        Fact::ChargeClosed { booking, reason } => apply_closed(records, booking, reason),
+        Fact::RequestDecided { request } => apply_decided(records, request),
+        Fact::RequestReviewed {
             request,
-            verdict,
+            decision: verdict,
             reason,
         } => {
-            let review = Review {
-                verdict: *verdict,
+            let review = OperatorReview {
+                decision: *verdict,
                 reason: reason.clone(),
                 at,
             };
-            reviewed(records, request, review)
+            apply_reviewed(records, request, review)
         }
-        Fact::Called { request, call } => called(records, request, call),
-        Fact::Settled { request, outcome } => settled(records, at, request, *outcome),
-        Fact::Unresolved {
+        Fact::CallRecorded { request, call } => apply_called(records, request, call),
+        Fact::IntentSettled { request, outcome } => apply_settled(records, at, request, *outcome),
+        Fact::UnresolvedListed {
             booking,
             code,
             account,
             until,
             detail,
         } => {
-            let item = Unresolved {
+            let item = UnresolvedBooking {
                 booking: booking.clone(),
                 code: *code,
                 account: account.clone(),
@@ -250,25 +250,25 @@ pub fn apply<R: Records>(records: &mut R, at: Time, fact: &Fact) -> Applied<R> {
                 since: at,
                 state: UnresolvedState::Open,
             };
-            unresolved::listed(records, item)
+            unresolved::apply_unresolved(records, item)
         }
-        Fact::Resolved {
+        Fact::UnresolvedResolved {
             booking,
             code,
             reason,
             by,
-        } => unresolved::resolved(records, at, booking, *code, reason, *by),
-        Fact::Ledger(fact) => of_ledger(records, at, fact),
+        } => unresolved::apply_resolved(records, at, booking, *code, reason, *by),
+        Fact::Ledger(fact) => apply_ledger_fact(records, at, fact),
     }
 }
 
-fn of_ledger<R: Records>(records: &mut R, at: Time, fact: &LedgerFact) -> Applied<R> {
-    let mut state = read(records.ledger_state())?;
+fn apply_ledger_fact<R: LedgerRecords>(records: &mut R, at: Time, fact: &LedgerFact) -> ApplyResult<R> {
+    let mut state = map_read_error(records.ledger_state())?;
     match fact {
         LedgerFact::Identified { identity, .. } => state.identity = Some(identity.clone()),
-        LedgerFact::Restored { .. } => state.restored = Some(at),
+        LedgerFact::Restored { .. } => state.restored_at = Some(at),
         LedgerFact::RestoreAccepted { .. } => {
-            if state.restored.take().is_none() {
+            if state.restored_at.take().is_none() {
                 return Err(Violation::NothingRestored.into());
             }
         }
@@ -283,10 +283,10 @@ fn of_ledger<R: Records>(records: &mut R, at: Time, fact: &LedgerFact) -> Applie
 ///
 /// # Errors
 /// With the charge and the intent, or when a charge cannot be read.
-pub fn guard<L: Lookup>(facts: &[Fact], lookup: &L) -> Result<(), ApplyError<L::Error>> {
+pub fn refuse_ending_taken_over_charges<L: RefundSources>(facts: &[Fact], sources: &L) -> Result<(), ApplyError<L::Error>> {
     let settles = |id: &RequestId| {
         let mut facts = facts.iter();
-        facts.any(|fact| matches!(fact, Fact::Settled { request, .. } if request == id))
+        facts.any(|fact| matches!(fact, Fact::IntentSettled { request, .. } if request == id))
     };
     for fact in facts {
         let booking = match fact {
@@ -295,15 +295,15 @@ pub fn guard<L: Lookup>(facts: &[Fact], lookup: &L) -> Result<(), ApplyError<L::
                 close: true,
                 ..
             }
-            | Fact::Closed { booking, .. } => booking,
+            | Fact::ChargeClosed { booking, .. } => booking,
             Fact::Move { from, .. } => from,
             _ => continue,
         };
-        let charge = lookup.charge(booking).map_err(ApplyError::Read)?;
-        if let Some(request) = charge.and_then(|charge| charge.taken_by)
+        let charge = sources.charge(booking).map_err(ApplyError::Read)?;
+        if let Some(request) = charge.and_then(|charge| charge.taken_over_by)
             && !settles(&request)
         {
-            return Err(Violation::TakenOver {
+            return Err(Violation::ChargeTakenOver {
                 booking: booking.clone(),
                 request,
             }
@@ -313,7 +313,7 @@ pub fn guard<L: Lookup>(facts: &[Fact], lookup: &L) -> Result<(), ApplyError<L::
     Ok(())
 }
 
-fn decided<R: Records>(records: &mut R, request: &Request) -> Applied<R> {
+fn apply_decided<R: LedgerRecords>(records: &mut R, request: &Request) -> ApplyResult<R> {
     if let RequestState::Settled { .. } = request.state {
         return Err(Violation::RequestState {
             id: request.id.clone(),
@@ -324,9 +324,9 @@ fn decided<R: Records>(records: &mut R, request: &Request) -> Applied<R> {
     if request.bookings.len() > MAX_OCCURRENCES {
         return Err(Violation::TooManyOccurrences(request.id.clone()).into());
     }
-    let review = match read(records.request(&request.id))? {
+    let review = match map_read_error(records.request(&request.id))? {
         None => None,
-        Some(there) if there.state == RequestState::Noted => there.review,
+        Some(existing) if existing.state == RequestState::Noted => existing.review,
         Some(_) => {
             return Err(Violation::RequestState {
                 id: request.id.clone(),
@@ -336,7 +336,7 @@ fn decided<R: Records>(records: &mut R, request: &Request) -> Applied<R> {
         }
     };
     if request.state == RequestState::Recorded && request.decision == Decision::Confirm {
-        taken_over(records, request, false)?;
+        update_taken_by(records, request, false)?;
     }
     // An operator may have spoken since the plan looked, so what a decision carries is not asked.
     records.put_request(Request {
@@ -346,8 +346,8 @@ fn decided<R: Records>(records: &mut R, request: &Request) -> Applied<R> {
     Ok(())
 }
 
-fn reviewed<R: Records>(records: &mut R, id: &RequestId, review: Review) -> Applied<R> {
-    let mut record = match read(records.request(id))? {
+fn apply_reviewed<R: LedgerRecords>(records: &mut R, id: &RequestId, review: OperatorReview) -> ApplyResult<R> {
+    let mut record = match map_read_error(records.request(id))? {
         Some(request) if request.state == RequestState::Noted => request,
         Some(_) | None => {
             return Err(Violation::RequestState {
@@ -362,30 +362,30 @@ fn reviewed<R: Records>(records: &mut R, id: &RequestId, review: Review) -> Appl
     Ok(())
 }
 
-fn lot_of(given: &Given, left: Credits) -> Lot {
+fn new_lot(record: &GrantRecord, remaining: Credits) -> Lot {
     Lot {
-        grant: given.reference.clone(),
-        granted: given.credits,
-        left,
-        expires: given.expires,
-        granted_at: given.at,
+        grant: record.reference.clone(),
+        granted: record.credits,
+        remaining,
+        expires: record.expires,
+        granted_at: record.at,
     }
 }
 
-fn take(account: &mut Account, parts: &[Part]) -> Result<(), Violation> {
+fn take_parts(account: &mut Account, parts: &[LotPart]) -> Result<(), Violation> {
     for part in parts {
         match account.lot(&part.grant) {
-            Some(lot) if lot.left >= part.credits => lot.left -= part.credits,
+            Some(lot) if lot.remaining >= part.credits => lot.remaining -= part.credits,
             Some(_) | None => return Err(Violation::LotShort(part.grant.clone())),
         }
     }
-    account.sweep();
+    account.remove_empty_lots();
     Ok(())
 }
 
-fn called<R: Records>(records: &mut R, id: &RequestId, call: &CallNote) -> Applied<R> {
-    let mut record = intent(records, id)?;
-    if !call.answered() {
+fn apply_called<R: LedgerRecords>(records: &mut R, id: &RequestId, call: &CallNote) -> ApplyResult<R> {
+    let mut record = read_open_intent(records, id)?;
+    if !call.is_answered() {
         record.failures = record.failures.saturating_add(1);
         record.last_failure = Some(call.at);
     }
@@ -397,21 +397,21 @@ fn called<R: Records>(records: &mut R, id: &RequestId, call: &CallNote) -> Appli
     Ok(())
 }
 
-fn settled<R: Records>(records: &mut R, at: Time, id: &RequestId, outcome: Outcome) -> Applied<R> {
-    let mut record = intent(records, id)?;
-    holds_ended(records, &record)?;
-    taken_over(records, &record, true)?;
+fn apply_settled<R: LedgerRecords>(records: &mut R, at: Time, id: &RequestId, outcome: DecisionOutcome) -> ApplyResult<R> {
+    let mut record = read_open_intent(records, id)?;
+    require_holds_ended(records, &record)?;
+    update_taken_by(records, &record, true)?;
     record.state = RequestState::Settled { outcome, at };
     records.put_request(record);
     Ok(())
 }
 
-fn with<R: Records>(
+fn update_account<R: LedgerRecords>(
     records: &mut R,
     id: &AccountId,
     change: impl FnOnce(&mut Account) -> Result<(), Violation>,
-) -> Applied<R> {
-    let mut account = read(records.account(id))?.ok_or_else(|| Violation::NoAccount(id.clone()))?;
+) -> ApplyResult<R> {
+    let mut account = map_read_error(records.account(id))?.ok_or_else(|| Violation::NoAccount(id.clone()))?;
     change(&mut account)?;
     if !account.adds_up() {
         return Err(Violation::DoesNotAddUp(id.clone()).into());
@@ -421,16 +421,16 @@ fn with<R: Records>(
     Ok(())
 }
 
-fn amount(credits: Credits) -> Result<(), Violation> {
+fn check_amount(credits: Credits) -> Result<(), Violation> {
     if (1..=MAX_CREDITS).contains(&credits) {
         Ok(())
     } else {
-        Err(Violation::Amount(credits))
+        Err(Violation::InvalidAmount(credits))
     }
 }
 
-fn intent<R: Records>(records: &mut R, id: &RequestId) -> Result<Request, ApplyError<R::Error>> {
-    match read(records.request(id))? {
+fn read_open_intent<R: LedgerRecords>(records: &mut R, id: &RequestId) -> Result<Request, ApplyError<R::Error>> {
+    match map_read_error(records.request(id))? {
         Some(request) if request.state == RequestState::Recorded => Ok(request),
         Some(_) | None => Err(Violation::RequestState {
             id: id.clone(),
@@ -440,6 +440,6 @@ fn intent<R: Records>(records: &mut R, id: &RequestId) -> Result<Request, ApplyE
     }
 }
 
-fn read<T, E>(result: Result<T, E>) -> Result<T, ApplyError<E>> {
+fn map_read_error<T, E>(result: Result<T, E>) -> Result<T, ApplyError<E>> {
     result.map_err(ApplyError::Read)
 }

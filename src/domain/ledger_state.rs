@@ -42,17 +42,17 @@ pub enum LedgerFact {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LedgerState {
     /// When the first commit was written; `None` while there is none.
-    pub began: Option<Time>,
+    pub first_commit_at: Option<Time>,
     /// `None` until the first pass has asked Cal.com who the key acts as.
     pub identity: Option<Identity>,
     /// When a backup was restored that no operator has accepted yet.
-    pub restored: Option<Time>,
+    pub restored_at: Option<Time>,
 }
 
 impl LedgerState {
     /// Returns true for a booking that was made before the ledger knew of any: that it has no charge
     /// says nothing about whether it was paid.
     pub fn predates(&self, created: Time) -> bool {
-        self.began.is_none_or(|began| created < began)
+        self.first_commit_at.is_none_or(|began| created < began)
     }
 }

@@ -7,21 +7,21 @@ const MAX_WORD: usize = 64;
 
 /// The known word that was most likely meant, if any is near enough: a third of its letters may be
 /// wrong. The first of equals wins.
-pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if word.len() > MAX_WORD {
         return None;
     }
-    let word = plain(word);
-    known
+    let word = normalize(word);
+    candidates
         .into_iter()
-        .map(|candidate| (osa_distance(&word, &plain(candidate)), candidate))
+        .map(|candidate| (osa_distance(&word, &normalize(candidate)), candidate))
         .filter(|(distance, candidate)| *distance <= (candidate.len() / 3).max(1))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
 
 /// Case and the kind of separator are what people get wrong first; neither counts as a mistake.
-fn plain(word: &str) -> String {
+fn normalize(word: &str) -> String {
     word.chars()
         .flat_map(char::to_lowercase)
         .map(|c| if c == '_' { '-' } else { c })
@@ -30,8 +30,8 @@ fn plain(word: &str) -> String {
 
 /// How many letters must be put in, left out, replaced, or swapped with a neighbour to make one word
 /// of the other. Case does not count.
-pub fn difference(a: &str, b: &str) -> usize {
-    osa_distance(&plain(a), &plain(b))
+pub fn edit_distance(a: &str, b: &str) -> usize {
+    osa_distance(&normalize(a), &normalize(b))
 }
 
 #[cfg(test)]
@@ -39,8 +39,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_meant() {
-        let known = ["poll", "watch", "api-key-file", "base-url", "event-types"];
+    fn a_mistyped_word_finds_the_nearest_known_one() {
+        let candidates = ["poll", "watch", "api-key-file", "base-url", "event-types"];
         let rows = [
             ("pol", Some("poll")),
             ("plol", Some("poll")),
@@ -53,7 +53,7 @@ mod tests {
             ("", None),
         ];
         for (word, expect) in rows {
-            assert_eq!(nearest(word, known), expect, "{word}");
+            assert_eq!(nearest(word, candidates), expect, "{word}");
         }
     }
 }

@@ -14,23 +14,23 @@ use chrono_tz::Tz;
 use foldhash::HashMap;
 
 use super::account::{Account, SpendPreview};
-use super::booking::{Booking, BookingRef, Observed, Status};
-use super::decision::{Code, Credits, Decision, Outcome, Reason};
+use super::booking::{Booking, BookingRef, TimestampedBooking, BookingStatus};
+use super::decision::{ReasonCode, Credits, Decision, DecisionOutcome, Reason};
 use super::fact::Fact;
 use super::gate::{Gate, Policy, RefuseWith};
-use super::group::{Group, groups};
+use super::group::{RequestGroup, group_requests};
 use super::id::{AccountId, Address, BookingUid, RequestId};
-use super::judge::{EvaluationInput, Evaluation, judge};
+use super::judge::{EvaluationInput, Evaluation, evaluate};
 use super::request::{CallKind, Charge, MAX_OCCURRENCES, Request, RequestState};
-use super::snapshot::{Earlier, Series, Snapshot, Standing};
-use super::taken::Taken;
-use super::terms::{AfterMoves, MoveAway, RefundTerms, who_moved};
-use super::time::{Time, kept};
+use super::snapshot::{PriorRequest, Series, Snapshot, CountedBooking};
+use super::taken::HostSchedule;
+use super::terms::{MovesOutcome, MoveAway, RefundTerms, identify_mover};
+use super::time::{Time, truncate_to_millis};
 use super::unresolved::UnresolvedCode;
-use unsettled::{carriable, waiting};
+use unsettled::{carriable_charges, waiting_bookings};
 
 /// Requests named one by one among the problems; of the others the number is told.
-const MAX_NAMED: usize = 20;
+const MAX_UNANSWERED_PROBLEMS: usize = 20;
 
 /// All that a pass will do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,9 +38,9 @@ pub struct Plan {
     pub steps: Vec<Step>,
     pub problems: Vec<Problem>,
     /// Changes of the unresolved list that belong to no step.
-    pub listing: Vec<Fact>,
+    pub unresolved_facts: Vec<Fact>,
     /// Requests were left for the next pass: this one had enough, or credits are on their way back.
-    pub more: bool,
+    pub has_more: bool,
 }
 
 /// One item of a plan: the request as it is, or as it is to be written, and what to do.
@@ -58,22 +58,22 @@ pub enum Action {
     Send {
         facts: Vec<Fact>,
         /// The account the decision looked at, and its version (`None`: there was none).
-        looked_at: Option<(AccountId, Option<u64>)>,
-        call: Call,
+        expected_account: Option<(AccountId, Option<u64>)>,
+        call: PlannedCall,
     },
     /// Write the facts: what happened at Cal.com finished it.
     Settle {
         facts: Vec<Fact>,
-        outcome: Outcome,
+        outcome: DecisionOutcome,
         problem: Option<String>,
     },
     /// An open intent for which nothing can be done now, and why: a text for operators.
-    Postpone { why: String },
+    Postpone { reason: String },
 }
 
 /// What is to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Call {
+pub struct PlannedCall {
     pub kind: CallKind,
     pub booking: BookingRef,
     /// For the booker, with a decline or a cancellation.
@@ -89,32 +89,32 @@ pub struct Problem {
 
 impl Plan {
     /// Whether anything is written down by it.
-    pub fn writes(&self) -> bool {
+    pub fn writes_facts(&self) -> bool {
         let steps = self.steps.iter().any(|step| match &step.action {
             Action::Send { .. } | Action::Settle { .. } => true,
             Action::Note { write } => *write,
             Action::Postpone { .. } => false,
         });
-        steps || !self.listing.is_empty()
+        steps || !self.unresolved_facts.is_empty()
     }
 
     /// How many of these requests, or series, it confirms or declines.
-    pub fn decides(&self, requests: &BTreeSet<RequestId>) -> usize {
-        let of = |step: &&Step| {
+    pub fn count_decided(&self, requests: &BTreeSet<RequestId>) -> usize {
+        let is_asked_for = |step: &&Step| {
             let request = &step.request;
             requests.contains(request.series.as_ref().unwrap_or(&request.id))
         };
         let begins =
             |step: &&Step| matches!(&step.action, Action::Send { facts, .. } if !facts.is_empty());
-        self.steps.iter().filter(begins).filter(of).count()
+        self.steps.iter().filter(begins).filter(is_asked_for).count()
     }
 
     /// The requests, or their series, of these pending bookings of which nothing is done and nothing
     /// new is written down.
-    pub fn left_without_a_note(&self, pending: &[Observed]) -> BTreeSet<RequestId> {
-        let mut left: BTreeSet<RequestId> = pending
+    pub fn skipped_silently(&self, pending: &[TimestampedBooking]) -> BTreeSet<RequestId> {
+        let mut skipped: BTreeSet<RequestId> = pending
             .iter()
-            .map(|observed| observed.booking.request())
+            .map(|observed| observed.booking.request_id())
             .collect();
         for step in &self.steps {
             let acts = match step.action {
@@ -122,27 +122,27 @@ impl Plan {
                 Action::Send { .. } | Action::Settle { .. } | Action::Postpone { .. } => true,
             };
             if acts {
-                left.remove(step.request.series.as_ref().unwrap_or(&step.request.id));
+                skipped.remove(step.request.series.as_ref().unwrap_or(&step.request.id));
             }
         }
-        left
+        skipped
     }
 }
 
 /// Plans a pass.
 pub fn plan(snapshot: &Snapshot, policy: &Policy) -> Plan {
     let mut planner = Planner::new(snapshot, policy);
-    for open in &snapshot.intents {
-        planner.finish(open);
+    for intent in &snapshot.intents {
+        planner.finish_intent(intent);
     }
-    for group in groups(snapshot) {
+    for group in group_requests(snapshot) {
         planner.decide(group);
     }
-    let more = planner.unanswered.saturating_sub(MAX_NAMED);
-    if more > 0 {
+    let unnamed = planner.unanswered_count.saturating_sub(MAX_UNANSWERED_PROBLEMS);
+    if unnamed > 0 {
         planner.plan.problems.push(Problem {
             code: "unanswered",
-            text: format!("and {more} more requests that began without an answer"),
+            text: format!("and {unnamed} more requests that began without an answer"),
         });
     }
     planner.plan.defer_behind_freed_charges();
@@ -150,11 +150,11 @@ pub fn plan(snapshot: &Snapshot, policy: &Policy) -> Plan {
 }
 
 /// The call that an intent wants for one of its bookings.
-pub fn call(request: &Request, booking: &BookingRef) -> Option<Call> {
-    request.call.map(|kind| Call {
+pub fn planned_call(request: &Request, booking: &BookingRef) -> Option<PlannedCall> {
+    request.call.map(|kind| PlannedCall {
         kind,
         booking: booking.clone(),
-        text: request.text.clone(),
+        text: request.booker_text.clone(),
     })
 }
 
@@ -164,115 +164,115 @@ struct Planner<'a> {
     /// As it is kept: what is written down must be equal when it is read again.
     now: Time,
     /// The accounts that steps so far take credits from, as these steps leave them.
-    spent: HashMap<&'a AccountId, SpendPreview<'a>>,
+    spend_previews: HashMap<&'a AccountId, SpendPreview<'a>>,
     /// Accounts that a step so far gives credits back to.
-    returning: BTreeSet<&'a AccountId>,
+    credited_accounts: BTreeSet<&'a AccountId>,
     /// Holds that a step so far posts, by account: they do not come back.
-    posting: HashMap<&'a AccountId, Credits>,
+    posted_credits: HashMap<&'a AccountId, Credits>,
     /// Charges that open intents take over, by account: they come back when the successor is declined.
-    taken_over: HashMap<&'a AccountId, Credits>,
+    taken_over_credits: HashMap<&'a AccountId, Credits>,
     /// The charges that pending bookings would take over, by account.
-    carriable: HashMap<&'a AccountId, Vec<(&'a BookingUid, Credits)>>,
+    carriable_charges: HashMap<&'a AccountId, Vec<(&'a BookingUid, Credits)>>,
     /// Pending bookings that wait, or are left, for longer than this pass.
-    waiting: BTreeSet<&'a BookingUid>,
-    taken: Taken,
-    sends_left: usize,
-    declines_left: usize,
+    waiting_bookings: BTreeSet<&'a BookingUid>,
+    host_schedule: HostSchedule,
+    remaining_sends: usize,
+    remaining_declines: usize,
     /// Open intents, by name and by series: one call answers a whole series.
-    open: BTreeSet<&'a RequestId>,
+    open_intents: BTreeSet<&'a RequestId>,
     /// The bookings of open intents.
-    begun: BTreeSet<&'a BookingUid>,
+    intent_bookings: BTreeSet<&'a BookingUid>,
     /// What was decided before, by booking.
-    decided: HashMap<&'a BookingUid, &'a Request>,
+    decisions: HashMap<&'a BookingUid, &'a Request>,
     /// Charges that a step already takes over: a booking has one successor.
-    carried: BTreeSet<BookingUid>,
+    carried_charges: BTreeSet<BookingUid>,
     /// Whether anything asks how many bookings a member has.
-    counts: bool,
+    needs_booking_counts: bool,
     /// Bookings that steps so far let in.
-    standing: HashMap<&'a AccountId, Vec<Standing>>,
+    counted_bookings: HashMap<&'a AccountId, Vec<CountedBooking>>,
     /// Requests that began unanswered.
-    unanswered: usize,
+    unanswered_count: usize,
     /// Requests looked at so far, by who asked.
-    asked: BTreeMap<&'a Address, Vec<Earlier>>,
+    prior_requests: BTreeMap<&'a Address, Vec<PriorRequest>>,
     plan: Plan,
 }
 
 impl<'a> Planner<'a> {
     fn new(snapshot: &'a Snapshot, policy: &'a Policy) -> Self {
         let intents = || snapshot.intents.iter().map(|open| &open.request);
-        let open: BTreeSet<&RequestId> = intents()
+        let open_intents: BTreeSet<&RequestId> = intents()
             .flat_map(|request| std::iter::once(&request.id).chain(&request.series))
             .collect();
         Self {
             snapshot,
             policy,
-            now: kept(snapshot.now),
-            spent: HashMap::with_capacity_and_hasher(snapshot.accounts.len(), Default::default()),
-            returning: BTreeSet::new(),
-            posting: HashMap::default(),
-            taken_over: HashMap::default(),
-            carriable: carriable(snapshot),
-            waiting: waiting(snapshot),
-            taken: taken(snapshot, &open),
-            sends_left: policy.limits.requests_per_pass,
-            declines_left: policy
+            now: truncate_to_millis(snapshot.now),
+            spend_previews: HashMap::with_capacity_and_hasher(snapshot.accounts.len(), Default::default()),
+            credited_accounts: BTreeSet::new(),
+            posted_credits: HashMap::default(),
+            taken_over_credits: HashMap::default(),
+            carriable_charges: carriable_charges(snapshot),
+            waiting_bookings: waiting_bookings(snapshot),
+            host_schedule: initial_host_schedule(snapshot, &open_intents),
+            remaining_sends: policy.limits.requests_per_pass,
+            remaining_declines: policy
                 .limits
                 .declines
                 .at_most
-                .saturating_sub(snapshot.declined),
-            open,
-            begun: intents()
+                .saturating_sub(snapshot.recent_declines),
+            open_intents,
+            intent_bookings: intents()
                 .flat_map(|request| &request.bookings)
                 .map(|booking| &booking.uid)
                 .collect(),
-            decided: snapshot.decided_with(),
-            carried: intents()
-                .filter_map(|request| request.carries.clone())
+            decisions: snapshot.decisions_by_booking(),
+            carried_charges: intents()
+                .filter_map(|request| request.predecessor.clone())
                 .collect(),
-            counts: policy.counts(),
-            standing: HashMap::default(),
-            unanswered: 0,
-            asked: BTreeMap::new(),
+            needs_booking_counts: policy.needs_booking_counts(),
+            counted_bookings: HashMap::default(),
+            unanswered_count: 0,
+            prior_requests: BTreeMap::new(),
             plan: Plan {
                 steps: Vec::new(),
                 problems: Vec::new(),
-                listing: Vec::new(),
-                more: false,
+                unresolved_facts: Vec::new(),
+                has_more: false,
             },
         }
     }
 
     /// What the account could still spend after the steps so far.
     fn available(&self, account: &Account) -> Credits {
-        match self.spent.get(&account.id) {
+        match self.spend_previews.get(&account.id) {
             Some(preview) => preview.available(self.now),
             None => account.available(self.now),
         }
     }
 
-    fn decide(&mut self, group: Group<'a>) {
+    fn decide(&mut self, group: RequestGroup<'a>) {
         let first = group.bookings[0];
-        if self.is_begun(&group) {
+        if self.has_open_intent(&group) {
             return;
         }
         let record = self.snapshot.records.get(&group.id);
-        let gate = match self.policy.guards(self.snapshot.me, first) {
+        let gate = match self.policy.require_gate(self.snapshot.key_user, first) {
             Ok(gate) => gate,
-            Err(code) => return self.leave(&group, None, record, code),
+            Err(code) => return self.record_leave(&group, None, record, code),
         };
-        match self.left(&group) {
-            Some(code) => self.leave(&group, Some(gate), record, code),
-            None => self.judge(&group, gate, record),
+        match self.reason_to_skip(&group) {
+            Some(code) => self.record_leave(&group, Some(gate), record, code),
+            None => self.evaluate(&group, gate, record),
         }
     }
 
     /// Whether it was begun: by an open intent, or by one that this pass has no room for.
-    fn is_begun(&self, group: &Group<'a>) -> bool {
-        self.open.contains(&group.id)
+    fn has_open_intent(&self, group: &RequestGroup<'a>) -> bool {
+        self.open_intents.contains(&group.id)
             || group
                 .series
-                .is_some_and(|series| self.open.contains(series))
-            || group.bookings.iter().any(|b| self.begun.contains(&b.uid))
+                .is_some_and(|series| self.open_intents.contains(series))
+            || group.bookings.iter().any(|b| self.intent_bookings.contains(&b.uid))
             || self
                 .records(group)
                 .any(|record| record.state == RequestState::Recorded)
@@ -280,11 +280,11 @@ impl<'a> Planner<'a> {
 
     /// What was decided of it before: under its name, of late occurrences under their own, and under
     /// that of another which was decided together with them.
-    fn records(&self, group: &Group<'a>) -> impl Iterator<Item = &'a Request> {
+    fn records(&self, group: &RequestGroup<'a>) -> impl Iterator<Item = &'a Request> {
         let records = &self.snapshot.records;
         let own = |booking: &&'a Booking| records.get(&RequestId::from(&booking.uid));
-        let together = |booking: &&'a Booking| self.decided.get(&booking.uid).copied();
-        let late: Vec<&Request> = match group.series {
+        let together = |booking: &&'a Booking| self.decisions.get(&booking.uid).copied();
+        let occurrence_records: Vec<&Request> = match group.series {
             Some(_) => {
                 let all = group.bookings.iter();
                 all.flat_map(|one| own(one).into_iter().chain(together(one)))
@@ -292,70 +292,70 @@ impl<'a> Planner<'a> {
             }
             None => Vec::new(),
         };
-        records.get(&group.id).into_iter().chain(late)
+        records.get(&group.id).into_iter().chain(occurrence_records)
     }
 
     /// Why it is not judged now, if it is not.
-    fn left(&self, group: &Group<'a>) -> Option<Code> {
-        if self.snapshot.clock_off {
-            return Some(Code::ClockOff);
+    fn reason_to_skip(&self, group: &RequestGroup<'a>) -> Option<ReasonCode> {
+        if self.snapshot.clock_skewed {
+            return Some(ReasonCode::ClockSkew);
         }
-        let settled = |record: &Request| matches!(record.state, RequestState::Settled { .. });
-        if self.records(group).any(settled) {
-            let begun = group.bookings[0].start <= self.now;
-            return Some(if begun {
-                Code::Begun
+        let is_settled = |record: &Request| matches!(record.state, RequestState::Settled { .. });
+        if self.records(group).any(is_settled) {
+            let has_begun = group.bookings[0].start <= self.now;
+            return Some(if has_begun {
+                ReasonCode::AlreadyBegun
             } else {
-                Code::DecidedBefore
+                ReasonCode::DecidedBefore
             });
         }
-        let unclear = &self.snapshot.unclear;
-        if group.bookings.iter().any(|one| unclear.contains(&one.uid)) {
-            return Some(Code::PredecessorUnclear);
+        let unclear_predecessors = &self.snapshot.unclear_predecessors;
+        if group.bookings.iter().any(|one| unclear_predecessors.contains(&one.uid)) {
+            return Some(ReasonCode::PredecessorUnclear);
         }
         let series = group.series?;
         // The one call would answer every one of them.
-        let guards = |booking: &&Booking| self.policy.guards(self.snapshot.me, booking).err();
-        if let Some(code) = group.bookings.iter().find_map(guards) {
+        let out_of_scope = |booking: &&Booking| self.policy.require_gate(self.snapshot.key_user, booking).err();
+        if let Some(code) = group.bookings.iter().find_map(out_of_scope) {
             return Some(code);
         }
         match self.snapshot.series.get(series) {
             Some(Series::Whole(_)) if group.bookings.len() <= MAX_OCCURRENCES => {}
             Some(Series::Whole(_) | Series::Unread(_)) | None => {
-                return Some(Code::SeriesUnreadable);
+                return Some(ReasonCode::SeriesUnreadable);
             }
         }
-        (self.now < self.settled_at(group)).then_some(Code::SeriesSettling)
+        (self.now < self.series_settled_at(group)).then_some(ReasonCode::SeriesSettling)
     }
 
     /// When a series is taken to be whole.
-    pub(super) fn settled_at(&self, group: &Group<'a>) -> Time {
-        group.newest + self.policy.limits.series_settle
+    pub(super) fn series_settled_at(&self, group: &RequestGroup<'a>) -> Time {
+        group.newest_created_at + self.policy.limits.series_settle
     }
 
-    fn judge(&mut self, group: &Group<'a>, gate: &Gate, record: Option<&Request>) {
+    fn evaluate(&mut self, group: &RequestGroup<'a>, gate: &Gate, record: Option<&Request>) {
         let first = group.bookings[0];
-        let house = &self.policy.house;
-        let zone = gate.criteria.zone(house, first);
-        let (asked_before, told_before) = self.asked_before(group, gate, zone);
+        let global = &self.policy.global;
+        let zone = gate.criteria.zone(global, first);
+        let (prior_request_count, declined_over_limit_before) = self.count_prior_requests(group, gate, zone);
         let account = first
             .booker
             .as_ref()
-            .and_then(|booker| self.snapshot.names.get(&booker.address))
+            .and_then(|booker| self.snapshot.accounts_by_address.get(&booker.address))
             .and_then(|id| self.snapshot.accounts.get(id));
-        let carried = self.carried(group, gate, account);
-        let taken = group
+        let carried_charge = self.carried_charge(group, gate, account);
+        let overlap = group
             .bookings
             .iter()
             .enumerate()
             // An occurrence that is over cannot collide with another booking.
             .filter(|(_, booking)| booking.end > self.now)
-            .find_map(|(at, booking)| Some((at, self.taken.find(booking)?)));
+            .find_map(|(at, booking)| Some((at, self.host_schedule.find_overlap(booking)?)));
         let event_type = first.event_type.as_ref().map(|event_type| event_type.id);
-        let reasons_since = record.map_or_else(Vec::new, known_reasons);
-        let asked = EvaluationInput {
+        let reasons_since = record.map_or_else(Vec::new, dated_reasons);
+        let input = EvaluationInput {
             gate,
-            house,
+            global,
             zone,
             bookings: &group.bookings,
             event_type: event_type
@@ -363,33 +363,33 @@ impl<'a> Planner<'a> {
                 .map(Option::as_ref),
             account,
             available: account.map_or(0, |account| self.available(account)),
-            standing: self.standing(account),
-            asked_before,
-            told_before,
-            pin: self.snapshot.pins.get(&first.uid).copied(),
+            counted_bookings: self.counted_bookings(account),
+            prior_request_count,
+            declined_over_limit_before,
+            pin_result: self.snapshot.pin_results.get(&first.uid).copied(),
             lookups: self.snapshot.lookups.get(&group.id),
             review: record.and_then(|record| record.review.as_ref()),
-            taken_by: taken.map(|(_, by)| by),
-            taken_at: taken.map_or(0, |(at, _)| at),
-            unsettled: account.map_or(0, |account| self.unsettled(account, group)),
-            carried: carried.map(|(charge, _)| charge),
-            moved_together: self.moved_together(group, account),
+            overlap: overlap.map(|(_, by)| by),
+            overlap_index: overlap.map_or(0, |(at, _)| at),
+            unsettled_credits: account.map_or(0, |account| self.unsettled_credits(account, group)),
+            carried_charge: carried_charge.map(|(charge, _)| charge),
+            includes_paid_move: self.includes_paid_move(group, account),
             ledger_is_empty: self.snapshot.ledger_is_empty,
             reasons_since: &reasons_since,
             now: self.now,
         };
-        let judged = judge(&asked);
-        if self.may_suffice_later(&judged) {
-            self.plan.more = true;
+        let evaluation = evaluate(&input);
+        if self.credit_may_suffice_later(&evaluation) {
+            self.plan.has_more = true;
             return;
         }
-        let carries = carried.map(|(charge, keeps)| (charge.booking.uid.clone(), keeps));
-        let costs = judged.costs.clone();
-        let to_hold = judged.to_hold;
-        let request = self.request(group, Some(gate), record, judged, carries);
+        let predecessor = carried_charge.map(|(charge, keeps)| (charge.booking.uid.clone(), keeps));
+        let costs = evaluation.costs.clone();
+        let to_hold = evaluation.to_hold;
+        let request = self.build_request(group, Some(gate), record, evaluation, predecessor);
         match request.decision {
-            Decision::Confirm | Decision::Decline if self.snapshot.restore_open => {
-                self.leave_for_the_restore(request, record);
+            Decision::Confirm | Decision::Decline if self.snapshot.restore_pending => {
+                self.leave_until_restore_accepted(request, record);
             }
             Decision::Confirm => {
                 let account = account.expect("nobody else is confirmed");
@@ -397,53 +397,53 @@ impl<'a> Planner<'a> {
             }
             Decision::Decline => self.decline(request, record, account),
             Decision::Wait { .. } | Decision::Review | Decision::Leave => {
-                self.left_pending(group, request, record);
+                self.note_pending(group, request, record);
             }
         }
     }
 
     /// Notes a request that is not answered now.
-    fn left_pending(&mut self, group: &Group<'a>, request: Request, record: Option<&Request>) {
-        let has = |code| request.reasons.iter().any(|reason| reason.code == code);
-        if has(Code::Unsettled) {
+    fn note_pending(&mut self, group: &RequestGroup<'a>, request: Request, record: Option<&Request>) {
+        let has_reason = |code| request.reasons.iter().any(|reason| reason.code == code);
+        if has_reason(ReasonCode::DependsOnUnsettled) {
             // What this pass settles, the next one knows; anything else takes longer, and is noted.
-            let acts = self.acts();
-            self.plan.more |= acts;
-            return self.note(request, record, !acts);
+            let acts = self.has_effects();
+            self.plan.has_more |= acts;
+            return self.add_note(request, record, !acts);
         }
-        if has(Code::Begun) || has(Code::Unanswered) {
+        if has_reason(ReasonCode::AlreadyBegun) || has_reason(ReasonCode::Unanswered) {
             let detail =
                 "began while it waited for an answer, and nothing is confirmed after its start";
-            self.list(
+            self.add_to_unresolved(
                 &request.bookings[0],
                 UnresolvedCode::Unanswered,
                 request.account.clone(),
                 (Some(request.end), detail),
             );
-            self.unanswered += 1;
-            if self.unanswered <= MAX_NAMED {
-                self.plan.problems.push(unanswered(&request));
+            self.unanswered_count += 1;
+            if self.unanswered_count <= MAX_UNANSWERED_PROBLEMS {
+                self.plan.problems.push(unanswered_problem(&request));
             }
         }
-        self.waiting
+        self.waiting_bookings
             .extend(group.bookings.iter().map(|booking| &booking.uid));
-        self.note(request, record, true);
+        self.add_note(request, record, true);
     }
 
     /// The member's bookings that stand: those that were there, and those let in so far.
-    fn standing(&self, account: Option<&Account>) -> [&[Standing]; 2] {
+    fn counted_bookings(&self, account: Option<&Account>) -> [&[CountedBooking]; 2] {
         let of = |account: &Account| {
-            let before = self.snapshot.standing.get(&account.id);
-            let since = self.standing.get(&account.id);
+            let before = self.snapshot.counted_bookings.get(&account.id);
+            let since = self.counted_bookings.get(&account.id);
             [before, since].map(|some| some.map_or(&[][..], Vec::as_slice))
         };
         account.map_or([&[], &[]], of)
     }
 
     /// How often the booker asked before on the day of this request, whatever became of it.
-    fn asked_before(&mut self, group: &Group<'a>, gate: &Gate, zone: Tz) -> (u32, bool) {
+    fn count_prior_requests(&mut self, group: &RequestGroup<'a>, gate: &Gate, zone: Tz) -> (u32, bool) {
         let limits = [
-            self.policy.house.requests_per_day,
+            self.policy.global.requests_per_day,
             gate.criteria.requests_per_day,
         ];
         let Some(booker) = group.bookings[0].booker.as_ref() else {
@@ -453,117 +453,117 @@ impl<'a> Planner<'a> {
             return (0, false);
         }
         let day = |at: Time| at.with_timezone(&zone).date_naive();
-        let today = day(group.created);
+        let today = day(group.oldest_created_at);
         let address = &booker.address;
-        let own = (group.created, &group.id);
-        let before = self.snapshot.asked.get(address).into_iter().flatten();
-        let before: Vec<&Earlier> = before
-            .chain(self.asked.get(address).into_iter().flatten())
-            .filter(|earlier| earlier.request != group.id && day(earlier.created) == today)
+        let this_request = (group.oldest_created_at, &group.id);
+        let before = self.snapshot.prior_requests.get(address).into_iter().flatten();
+        let before: Vec<&PriorRequest> = before
+            .chain(self.prior_requests.get(address).into_iter().flatten())
+            .filter(|earlier| earlier.request != group.id && day(earlier.created_at) == today)
             .collect();
         // Also by a request that was made later and declined sooner.
-        let told = before.iter().any(|earlier| earlier.told);
+        let declined_over_limit = before.iter().any(|earlier| earlier.declined_over_limit);
         let before: BTreeSet<&RequestId> = before
             .into_iter()
-            .filter(|earlier| (earlier.created, &earlier.request) < own)
+            .filter(|earlier| (earlier.created_at, &earlier.request) < this_request)
             .map(|earlier| &earlier.request)
             .collect();
         let count = before.len().try_into().unwrap_or(u32::MAX);
-        self.asked.entry(address).or_default().push(Earlier {
+        self.prior_requests.entry(address).or_default().push(PriorRequest {
             request: group.id.clone(),
-            created: group.created,
-            told: false,
+            created_at: group.oldest_created_at,
+            declined_over_limit: false,
         });
-        (count, told)
+        (count, declined_over_limit)
     }
 
     /// Credits that come back in this pass can be spent in the next: until then nobody is told that
     /// there are too few.
-    fn may_suffice_later(&self, judged: &Evaluation) -> bool {
-        let returning = judged
+    fn credit_may_suffice_later(&self, evaluation: &Evaluation) -> bool {
+        let returning = evaluation
             .account
             .as_ref()
-            .is_some_and(|account| self.returning.contains(account));
+            .is_some_and(|account| self.credited_accounts.contains(account));
         returning
-            && judged
+            && evaluation
                 .reasons
                 .iter()
-                .any(|reason| reason.code == Code::ShortOfCredit)
+                .any(|reason| reason.code == ReasonCode::ShortOfCredit)
     }
 
     /// The charge that the group's one booking takes over, and what of it does not come back.
-    fn carried(
+    fn carried_charge(
         &self,
-        group: &Group<'a>,
+        group: &RequestGroup<'a>,
         gate: &Gate,
         account: Option<&Account>,
     ) -> Option<(&'a Charge, Credits)> {
-        let [only] = group.bookings.as_slice() else {
+        let [booking] = group.bookings.as_slice() else {
             return None;
         };
         self.snapshot
-            .carried
-            .get(&only.uid)
-            .filter(|charge| !self.carried.contains(&charge.booking.uid))
+            .carried_charges
+            .get(&booking.uid)
+            .filter(|charge| !self.carried_charges.contains(&charge.booking.uid))
             .filter(|charge| account.is_some_and(|account| account.id == charge.account))
             .and_then(|charge| {
                 let direct = || {
                     vec![MoveAway {
                         start: charge.start,
-                        at: only.created,
-                        by: who_moved(only, &self.policy.hosts),
+                        moved_at: booking.created_at,
+                        by: identify_mover(booking, &self.policy.hosts),
                     }]
                 };
-                let moves = self.snapshot.moves.get(&only.uid);
+                let moves = self.snapshot.moves.get(&booking.uid);
                 let moves = moves.cloned().unwrap_or_else(direct);
                 let terms = charge.refund_terms(Some(&gate.terms.refunds));
-                match terms.after_moves(charge.credits(), &moves) {
-                    AfterMoves::Carried { keeps } => Some((charge, keeps.max(charge.keeps))),
+                match terms.apply_moves(charge.credits(), &moves) {
+                    MovesOutcome::Carried { non_refundable: keeps } => Some((charge, keeps.max(charge.non_refundable))),
                     // The watch closes the charge as that of a cancelled booking, before this or
                     // after it.
-                    AfterMoves::Cancelled { .. } => None,
+                    MovesOutcome::Cancelled { .. } => None,
                 }
             })
     }
 
-    fn moved_together(&self, group: &Group<'a>, account: Option<&Account>) -> bool {
-        let paid = |booking: &&Booking| {
-            let charge = self.snapshot.carried.get(&booking.uid);
+    fn includes_paid_move(&self, group: &RequestGroup<'a>, account: Option<&Account>) -> bool {
+        let replaces_paid_booking = |booking: &&Booking| {
+            let charge = self.snapshot.carried_charges.get(&booking.uid);
             charge.is_some_and(|charge| account.is_some_and(|own| own.id == charge.account))
         };
-        group.bookings.len() > 1 && group.bookings.iter().any(paid)
+        group.bookings.len() > 1 && group.bookings.iter().any(replaces_paid_booking)
     }
 
     fn confirm(
         &mut self,
-        group: &Group<'a>,
+        group: &RequestGroup<'a>,
         gate: &Gate,
         mut request: Request,
         account: &'a Account,
         (costs, to_hold): (&[Credits], Credits),
     ) {
-        if self.sends_left == 0 {
-            self.plan.more = true;
+        if self.remaining_sends == 0 {
+            self.plan.has_more = true;
             return;
         }
-        self.sends_left -= 1;
+        self.remaining_sends -= 1;
         request.state = RequestState::Recorded;
         request.call = Some(CallKind::Confirm);
-        let looked_at = looked_at(&request, Some(account));
+        let expected_account = expected_account(&request, Some(account));
         let request = Arc::new(request);
         let terms = Arc::new(gate.terms.refunds.clone());
         let mut facts = Vec::with_capacity(1 + group.bookings.len());
-        facts.push(Fact::Decided {
+        facts.push(Fact::RequestDecided {
             request: Arc::clone(&request),
         });
         for (booking, cost) in group.bookings.iter().zip(costs) {
             // A successor holds only what its predecessor did not pay.
-            let credits = if request.carries.is_some() {
+            let credits = if request.predecessor.is_some() {
                 to_hold
             } else {
                 *cost
             };
-            if request.carries.is_some() && credits == 0 {
+            if request.predecessor.is_some() && credits == 0 {
                 continue;
             }
             let hold = self
@@ -571,26 +571,26 @@ impl<'a> Planner<'a> {
                 .expect("the credit rule saw that there is enough");
             facts.extend(hold);
         }
-        self.carried.extend(request.carries.clone());
-        self.let_in(group, &request, account);
-        self.send(request, facts, looked_at);
+        self.carried_charges.extend(request.predecessor.clone());
+        self.reserve_for_later_requests(group, &request, account);
+        self.add_send_step(request, facts, expected_account);
     }
 
     /// What later requests of this plan see of it.
-    fn let_in(&mut self, group: &Group<'a>, request: &Request, account: &'a Account) {
+    fn reserve_for_later_requests(&mut self, group: &RequestGroup<'a>, request: &Request, account: &'a Account) {
         for booking in &group.bookings {
-            self.taken.add_booking(booking, false);
+            self.host_schedule.add_booking(booking, false);
         }
-        if !self.counts {
+        if !self.needs_booking_counts {
             return;
         }
-        let standing = self.standing.entry(&account.id).or_default();
-        standing.extend(group.bookings.iter().map(|booking| Standing {
+        let counted_bookings = self.counted_bookings.entry(&account.id).or_default();
+        counted_bookings.extend(group.bookings.iter().map(|booking| CountedBooking {
             booking: booking.uid.clone(),
             start: booking.start,
             end: booking.end,
             gate: request.gate.clone(),
-            settled: false,
+            is_confirmed: false,
         }));
     }
 
@@ -601,19 +601,19 @@ impl<'a> Planner<'a> {
         account: Option<&Account>,
     ) {
         request.state = RequestState::Recorded;
-        let counts = request.counts_as_decline();
-        if counts && self.declines_left == 0 {
+        let counts_as_decline = request.counts_as_decline();
+        if counts_as_decline && self.remaining_declines == 0 {
             request.state = RequestState::Noted;
             let limit = self.policy.limits.declines;
             request.decision = Decision::Leave;
             request.reasons = vec![Reason {
-                code: Code::DeclineLimit,
+                code: ReasonCode::DeclineLimit,
                 text: format!(
                     "would be declined, but no more than {limit} may be declined \
                      (limits.declines)"
                 ),
             }];
-            self.problem_once(
+            self.add_problem_once(
                 "decline-limit",
                 &format!(
                     "more requests would be declined than {limit} (limits.declines): if that is \
@@ -621,51 +621,51 @@ impl<'a> Planner<'a> {
                      configuration or the ledger now"
                 ),
             );
-            return self.note(request, record, false);
+            return self.add_note(request, record, false);
         }
-        if self.sends_left == 0 {
-            self.plan.more = true;
+        if self.remaining_sends == 0 {
+            self.plan.has_more = true;
             return;
         }
-        self.sends_left -= 1;
-        self.declines_left = self.declines_left.saturating_sub(usize::from(counts));
+        self.remaining_sends -= 1;
+        self.remaining_declines = self.remaining_declines.saturating_sub(usize::from(counts_as_decline));
         request.call = Some(match self.policy.refuse_with {
             RefuseWith::Decline => CallKind::Decline,
             RefuseWith::Cancel => CallKind::Cancel,
         });
-        self.remember_told(&request);
-        let looked_at = looked_at(&request, account);
+        self.record_limit_decline(&request);
+        let expected_account = expected_account(&request, account);
         let request = Arc::new(request);
-        let facts = vec![Fact::Decided {
+        let facts = vec![Fact::RequestDecided {
             request: Arc::clone(&request),
         }];
-        self.send(request, facts, looked_at);
+        self.add_send_step(request, facts, expected_account);
     }
 
     /// The booker of a request that is declined as one too many is told so by it.
-    fn remember_told(&mut self, request: &Request) {
-        let too_many = |reason: &Reason| reason.code == Code::TooManyRequests;
+    fn record_limit_decline(&mut self, request: &Request) {
+        let too_many = |reason: &Reason| reason.code == ReasonCode::TooManyRequests;
         if !request.reasons.iter().any(too_many) {
             return;
         }
-        let mut asked = self.asked.values_mut().flatten();
-        if let Some(earlier) = asked.find(|earlier| earlier.request == request.id) {
-            earlier.told = true;
+        let mut prior_requests = self.prior_requests.values_mut().flatten();
+        if let Some(earlier) = prior_requests.find(|earlier| earlier.request == request.id) {
+            earlier.declined_over_limit = true;
         }
     }
 
-    fn send(
+    fn add_send_step(
         &mut self,
         request: Arc<Request>,
         facts: Vec<Fact>,
-        looked_at: Option<(AccountId, Option<u64>)>,
+        expected_account: Option<(AccountId, Option<u64>)>,
     ) {
-        let call = call(&request, &request.bookings[0]).expect("an intent names its call");
+        let call = planned_call(&request, &request.bookings[0]).expect("an intent names its call");
         self.plan.steps.push(Step {
             request,
             action: Action::Send {
                 facts,
-                looked_at,
+                expected_account,
                 call,
             },
         });
@@ -676,20 +676,20 @@ impl<'a> Planner<'a> {
     fn hold(
         &mut self,
         request: &Request,
-        known: &'a Account,
+        account: &'a Account,
         booking: &Booking,
         credits: Credits,
         terms: Option<&Arc<RefundTerms>>,
     ) -> Option<Vec<Fact>> {
-        let fresh = || SpendPreview::of(known);
-        let preview = self.spent.entry(&known.id).or_insert_with(fresh);
+        let fresh = || SpendPreview::new(account);
+        let preview = self.spend_previews.entry(&account.id).or_insert_with(fresh);
         let parts = preview.allocate(credits, self.now)?;
-        let mut facts = Fact::expired(&known.id, preview.expire_lots(self.now));
+        let mut facts = Fact::expire_parts(&account.id, preview.expire_lots(self.now));
         preview.spend(&parts);
         facts.push(Fact::Hold {
-            booking: booking.reference(),
+            booking: booking.to_ref(),
             request: request.id.clone(),
-            account: known.id.clone(),
+            account: account.id.clone(),
             parts,
             event_type: booking.event_type.as_ref().map(|kind| kind.id),
             host: booking.host_id(),
@@ -700,7 +700,7 @@ impl<'a> Planner<'a> {
         Some(facts)
     }
 
-    fn problem_once(&mut self, code: &'static str, text: &str) {
+    fn add_problem_once(&mut self, code: &'static str, text: &str) {
         if self.plan.problems.iter().all(|known| known.code != code) {
             self.plan.problems.push(Problem {
                 code,
@@ -712,18 +712,18 @@ impl<'a> Planner<'a> {
 
 /// When the reasons of a note were given first. A note from before that was kept knows only when its
 /// request was judged first.
-fn known_reasons(record: &Request) -> Vec<(String, Time)> {
+fn dated_reasons(record: &Request) -> Vec<(String, Time)> {
     if !record.reasons_since.is_empty() {
         return record.reasons_since.clone();
     }
     let reasons = record.reasons.iter();
     reasons
-        .map(|reason| (reason.code.as_str().to_owned(), record.first))
+        .map(|reason| (reason.code.as_str().to_owned(), record.first_evaluated_at))
         .collect()
 }
 
 /// What the decision rests on: the account's version, or that none has the booker's name.
-fn looked_at(request: &Request, account: Option<&Account>) -> Option<(AccountId, Option<u64>)> {
+fn expected_account(request: &Request, account: Option<&Account>) -> Option<(AccountId, Option<u64>)> {
     match (&request.account, &request.booker) {
         (Some(id), _) => Some((id.clone(), account.map(|known| known.version))),
         (None, Some(booker)) => Some((AccountId::from(booker), None)),
@@ -732,35 +732,35 @@ fn looked_at(request: &Request, account: Option<&Account>) -> Option<(AccountId,
 }
 
 /// The time that is taken before this pass begins.
-fn taken(snapshot: &Snapshot, open: &BTreeSet<&RequestId>) -> Taken {
-    let mut taken = Taken::with(snapshot.buffers.clone());
+fn initial_host_schedule(snapshot: &Snapshot, open_intents: &BTreeSet<&RequestId>) -> HostSchedule {
+    let mut host_schedule = HostSchedule::new(snapshot.buffers.clone());
     for booking in &snapshot.accepted {
-        if booking.status == Status::Accepted {
-            taken.add_booking(booking, true);
+        if booking.status == BookingStatus::Accepted {
+            host_schedule.add_booking(booking, true);
         }
     }
-    for (host, booking) in &snapshot.attended {
-        taken.add_for(*host, booking, true);
+    for (host, booking) in &snapshot.co_hosted {
+        host_schedule.add_for_host(*host, booking, true);
     }
     // Begun, but not among the intents this pass has room for.
-    let elsewhere: BTreeSet<&BookingUid> = snapshot
+    let deferred_bookings: BTreeSet<&BookingUid> = snapshot
         .records
         .values()
         .filter(|record| record.state == RequestState::Recorded)
-        .filter(|record| record.decision == Decision::Confirm && !open.contains(&record.id))
+        .filter(|record| record.decision == Decision::Confirm && !open_intents.contains(&record.id))
         .flat_map(|record| &record.bookings)
         .map(|booking| &booking.uid)
         .collect();
-    for Observed { booking, .. } in &snapshot.pending {
-        if elsewhere.contains(&booking.uid) {
-            taken.add_booking(booking, false);
+    for TimestampedBooking { booking, .. } in &snapshot.pending {
+        if deferred_bookings.contains(&booking.uid) {
+            host_schedule.add_booking(booking, false);
         }
     }
-    taken
+    host_schedule
 }
 
-fn unanswered(request: &Request) -> Problem {
-    let why: Vec<&str> = request
+fn unanswered_problem(request: &Request) -> Problem {
+    let reasons: Vec<&str> = request
         .reasons
         .iter()
         .map(|reason| reason.text.as_str())
@@ -770,7 +770,7 @@ fn unanswered(request: &Request) -> Problem {
         text: format!(
             "request {} is left pending at Cal.com: {}; answer it there if it still matters",
             request.id,
-            why.join("; ")
+            reasons.join("; ")
         ),
     }
 }

@@ -4,10 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use super::account::Part;
-use super::fact::{Back, Fact};
+use super::account::LotPart;
+use super::fact::{RefundPart, Fact};
 use super::id::{BookingUid, Reference};
-use super::ledger::{Given, GivenKind};
+use super::ledger::{GrantRecord, GrantKind};
 use super::request::Charge;
 use super::terms::ExpiredRefund;
 use super::time::Time;
@@ -16,7 +16,7 @@ use super::time::Time;
 const MAX_NAMES: usize = 100;
 
 /// Where charges and grants are looked up.
-pub trait Lookup {
+pub trait RefundSources {
     type Error;
 
     /// # Errors
@@ -25,7 +25,7 @@ pub trait Lookup {
 
     /// # Errors
     /// When the grant cannot be read.
-    fn given(&self, reference: &Reference) -> Result<Option<Given>, Self::Error>;
+    fn grant_record(&self, reference: &Reference) -> Result<Option<GrantRecord>, Self::Error>;
 }
 
 /// Names a new lot for every part that would go back to an expired lot, where the terms of its charge
@@ -37,43 +37,43 @@ pub trait Lookup {
 ///
 /// # Errors
 /// When a charge or a grant cannot be read.
-pub fn restore_expired<L: Lookup>(
+pub fn restore_expired<L: RefundSources>(
     facts: &mut [Fact],
     at: Time,
-    present: Option<ExpiredRefund>,
-    lookup: &L,
+    current_rule: Option<ExpiredRefund>,
+    sources: &L,
 ) -> Result<(), L::Error> {
     // A move and what comes back of it stand in one commit: the charge is still the predecessor's.
-    let mut moved: BTreeMap<BookingUid, BookingUid> = BTreeMap::new();
+    let mut predecessors: BTreeMap<BookingUid, BookingUid> = BTreeMap::new();
     for fact in facts {
         match fact {
             Fact::Move { from, to, .. } => {
-                moved.insert(to.uid.clone(), from.clone());
+                predecessors.insert(to.uid.clone(), from.clone());
             }
-            Fact::Void { booking, back, .. } if back.is_empty() => {
-                let Some(charge) = lookup.charge(booking)? else {
+            Fact::Void { booking, refund_parts: back, .. } if back.is_empty() => {
+                let Some(charge) = sources.charge(booking)? else {
                     continue;
                 };
-                let mut parts: Vec<Back> = charge.parts.iter().map(to_its_lot).collect();
-                let rule = rule(&charge, present);
-                let name = |number| name("void", booking, 0, number);
-                if replace(&mut parts, at, rule, lookup, name)? {
+                let mut parts: Vec<RefundPart> = charge.parts.iter().map(to_paying_lot).collect();
+                let rule = expired_refund_rule(&charge, current_rule);
+                let name = |number| new_lot_name("void", booking, 0, number);
+                if replace_expired_lots(&mut parts, at, rule, sources, name)? {
                     *back = parts;
                 }
             }
             Fact::Refund { booking, parts, .. } => {
-                let own = lookup.charge(booking)?;
-                let paid_first = match moved.get(booking) {
-                    Some(from) => lookup.charge(from)?,
-                    None => own.clone(),
+                let own_charge = sources.charge(booking)?;
+                let paying_charge = match predecessors.get(booking) {
+                    Some(from) => sources.charge(from)?,
+                    None => own_charge.clone(),
                 };
-                let Some(charge) = paid_first else {
+                let Some(charge) = paying_charge else {
                     continue;
                 };
                 // What came back so far grows with every refund, which makes the names distinct.
-                let refunded = own.map_or(0, |own| own.refunded);
-                let name = |number| name("refund", booking, refunded, number);
-                replace(parts, at, rule(&charge, present), lookup, name)?;
+                let refunded = own_charge.map_or(0, |own| own.refunded);
+                let name = |number| new_lot_name("refund", booking, refunded, number);
+                replace_expired_lots(parts, at, expired_refund_rule(&charge, current_rule), sources, name)?;
             }
             _ => {}
         }
@@ -82,57 +82,57 @@ pub fn restore_expired<L: Lookup>(
 }
 
 /// The part as it goes back to the lot that paid.
-pub fn to_its_lot(part: &Part) -> Back {
-    Back {
+pub fn to_paying_lot(part: &LotPart) -> RefundPart {
+    RefundPart {
         grant: part.grant.clone(),
         credits: part.credits,
-        restored: None,
+        replacement_lot: None,
     }
 }
 
-fn rule(charge: &Charge, present: Option<ExpiredRefund>) -> Option<ExpiredRefund> {
-    let own = charge.terms.as_ref().map(|terms| terms.expired_refund);
-    own.or(present)
+fn expired_refund_rule(charge: &Charge, current_rule: Option<ExpiredRefund>) -> Option<ExpiredRefund> {
+    let recorded_rule = charge.terms.as_ref().map(|terms| terms.expired_refund);
+    recorded_rule.or(current_rule)
 }
 
 /// Whether any part goes to a new lot now.
-fn replace<L: Lookup>(
-    parts: &mut [Back],
+fn replace_expired_lots<L: RefundSources>(
+    parts: &mut [RefundPart],
     at: Time,
     rule: Option<ExpiredRefund>,
-    lookup: &L,
+    sources: &L,
     name: impl Fn(usize) -> Reference,
 ) -> Result<bool, L::Error> {
     let Some(ExpiredRefund::RestoreFor(span)) = rule else {
         return Ok(false);
     };
-    let mut any = false;
+    let mut any_replaced = false;
     let count = parts.len();
     for (number, part) in parts.iter_mut().enumerate() {
-        if part.restored.is_some() || part.credits == 0 {
+        if part.replacement_lot.is_some() || part.credits == 0 {
             continue;
         }
-        let Some(given) = lookup.given(&part.grant)? else {
+        let Some(grant) = sources.grant_record(&part.grant)? else {
             continue;
         };
-        let expired = given.expires.is_some_and(|expires| expires <= at);
-        if expired && given.kind != GivenKind::Restored {
+        let expired = grant.expires.is_some_and(|expires| expires <= at);
+        if expired && grant.kind != GrantKind::Restored {
             // A booking may be charged again after all came back, so a name may have been used.
             let mut names = (0..MAX_NAMES).map(|round| name(number + round * count));
-            let free = names.find_map(|name| match lookup.given(&name) {
+            let free_name = names.find_map(|name| match sources.grant_record(&name) {
                 Ok(None) => Some(Ok(name)),
                 Ok(Some(_)) => None,
                 Err(error) => Some(Err(error)),
             });
-            let Some(free) = free else { continue };
-            part.restored = Some((free?, at + span));
-            any = true;
+            let Some(free) = free_name else { continue };
+            part.replacement_lot = Some((free?, at + span));
+            any_replaced = true;
         }
     }
-    Ok(any)
+    Ok(any_replaced)
 }
 
-fn name(kind: &str, booking: &BookingUid, refunded: u64, number: usize) -> Reference {
+fn new_lot_name(kind: &str, booking: &BookingUid, refunded: u64, number: usize) -> Reference {
     let uid = booking.as_str();
     // A uid may be as long as a name may be; its end tells it apart, and so does the account.
     let tail = &uid[uid.len().saturating_sub(200)..];

@@ -4,9 +4,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::account::{Part, sum};
+use super::account::{LotPart, sum_credits};
 use super::booking::BookingRef;
-use super::decision::{Code, Credits, Decision, Finding, Outcome, Reason};
+use super::decision::{ReasonCode, Credits, Decision, Finding, DecisionOutcome, Reason};
 use super::entry_reason::EntryReason;
 use super::id::{AccountId, Address, BookingUid, EventTypeId, HostId, RequestId};
 use super::terms::RefundTerms;
@@ -36,7 +36,7 @@ pub struct Request {
     /// The first start and the last end.
     pub start: Time,
     pub end: Time,
-    pub created: Time,
+    pub created_at: Time,
     pub decision: Decision,
     /// What one booking costs.
     pub cost: Credits,
@@ -47,19 +47,19 @@ pub struct Request {
     pub reasons: Vec<Reason>,
     pub findings: Vec<Finding>,
     /// What the booker is told with a decline.
-    pub text: Option<String>,
+    pub booker_text: Option<String>,
     /// The booking whose charge this one takes over, if any.
-    pub carries: Option<BookingUid>,
+    pub predecessor: Option<BookingUid>,
     /// Credits of that charge which do not come back, because it was moved too late.
-    pub keeps: Credits,
+    pub non_refundable: Credits,
     /// The hash of the policy that decided.
-    pub policy: String,
-    pub decided: Time,
+    pub policy_hash: String,
+    pub decided_at: Time,
     /// The instant after which the process that wrote this intent sends no call for it. None on one
     /// machine, where no other process can take the intent over.
     pub call_not_after: Option<Time>,
     /// When it was first judged.
-    pub first: Time,
+    pub first_evaluated_at: Time,
     pub state: RequestState,
     /// Failed calls so far, and the instant of the last.
     pub failures: u32,
@@ -67,30 +67,30 @@ pub struct Request {
     pub calls: Vec<CallNote>,
     /// What an operator said of it while it was only noted. Set by `Fact::Reviewed` alone: a
     /// decision, whatever it carries here, leaves the one that stands.
-    pub review: Option<Review>,
+    pub review: Option<OperatorReview>,
     /// When each reason that was ever given for it was given first: a wait counts from there. A
     /// reason goes by its code, that of an operator's own rule by code and name. Empty in logs from
     /// before this was kept.
     pub reasons_since: Vec<(String, Time)>,
     /// The PIN that was given with it and was looked at.
-    pub pin: Option<PinTry>,
+    pub pin_attempt: Option<PinAttempt>,
 }
 
 impl Request {
     /// Whether it is known if the booker has an account: that is not looked for where something else
     /// leaves the request alone.
-    pub fn account_is_known(&self) -> bool {
-        let unseen = |code| {
+    pub fn account_was_looked_up(&self) -> bool {
+        let skips_account_lookup = |code| {
             matches!(
                 code,
-                Code::Ungated
-                    | Code::ForeignHost
-                    | Code::NoEventType
-                    | Code::Seated
-                    | Code::DecidedBefore
+                ReasonCode::Ungated
+                    | ReasonCode::ForeignHost
+                    | ReasonCode::NoEventType
+                    | ReasonCode::Seated
+                    | ReasonCode::DecidedBefore
             )
         };
-        self.account.is_some() || !self.reasons.iter().any(|reason| unseen(reason.code))
+        self.account.is_some() || !self.reasons.iter().any(|reason| skips_account_lookup(reason.code))
     }
 
     /// Whether it counts for the limit of declines: an operator's own decline does not.
@@ -100,14 +100,14 @@ impl Request {
             && self
                 .reasons
                 .iter()
-                .all(|reason| reason.code != Code::Operator)
+                .all(|reason| reason.code != ReasonCode::Operator)
     }
 }
 
 /// A PIN that was compared with the member's.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PinTry {
-    pub right: bool,
+pub struct PinAttempt {
+    pub is_correct: bool,
     /// Who gave it, as far as a booking tells: a fingerprint of the name, language, and time zone.
     pub origin: String,
 }
@@ -116,7 +116,7 @@ impl Request {
     /// Whether it is to cancel a booking that is accepted: only the watch does that. A refusal of a
     /// booking that waits may be sent as a cancellation too, and is for the pass.
     pub fn cancels_accepted(&self) -> bool {
-        let codes = [Code::Unmanaged, Code::Revived, Code::AcceptedMove];
+        let codes = [ReasonCode::Unmanaged, ReasonCode::Revived, ReasonCode::AcceptedMove];
         let code = |reason: &Reason| codes.contains(&reason.code);
         self.decision == Decision::Decline
             && self.call == Some(CallKind::Cancel)
@@ -126,20 +126,20 @@ impl Request {
 
 /// An operator's word about a request that waits for one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Review {
-    pub verdict: Verdict,
+pub struct OperatorReview {
+    pub decision: OperatorDecision,
     pub reason: String,
     pub at: Time,
 }
 
 /// What an operator wants of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum OperatorDecision {
     Confirm,
     Decline,
 }
 
-impl Verdict {
+impl OperatorDecision {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Confirm => "confirm",
@@ -156,7 +156,7 @@ pub enum RequestState {
     /// An intent: to be finished, never to be judged again.
     Recorded,
     /// Finished, or overtaken.
-    Settled { outcome: Outcome, at: Time },
+    Settled { outcome: DecisionOutcome, at: Time },
 }
 
 /// What is sent to the server.
@@ -204,7 +204,7 @@ pub enum CallEnd {
 
 impl CallNote {
     /// Whether the booking was known after the call.
-    pub fn answered(&self) -> bool {
+    pub fn is_answered(&self) -> bool {
         self.end == CallEnd::Answered
     }
 }
@@ -220,14 +220,14 @@ pub struct Charge {
     pub start: Time,
     pub end: Time,
     /// What is still charged, by lot.
-    pub parts: Vec<Part>,
+    pub parts: Vec<LotPart>,
     /// Credits given back so far.
     pub refunded: Credits,
     pub state: ChargeState,
     /// When the hold was made.
     pub held_at: Time,
     /// The open intent that takes it over for a successor. Until that is settled, nothing else ends it.
-    pub taken_by: Option<RequestId>,
+    pub taken_over_by: Option<RequestId>,
     /// The booking this one replaced, when the charge was moved here.
     pub moved_from: Option<BookingUid>,
     /// Why the credits came back or stay.
@@ -237,7 +237,7 @@ pub struct Charge {
     pub terms: Option<Arc<RefundTerms>>,
     /// Credits that a later cancellation by the booker does not give back: what late moves would have
     /// cost as cancellations.
-    pub keeps: Credits,
+    pub non_refundable: Credits,
 }
 
 /// The life of a charge.
@@ -259,12 +259,12 @@ pub enum ChargeState {
 
 impl Charge {
     pub fn credits(&self) -> Credits {
-        sum(&self.parts)
+        sum_credits(&self.parts)
     }
 
     /// Returns the terms that count for this charge: its own, or else those that its gate has now.
-    pub fn refund_terms<'a>(&'a self, of_gate: Option<&'a RefundTerms>) -> Cow<'a, RefundTerms> {
-        match (&self.terms, of_gate) {
+    pub fn refund_terms<'a>(&'a self, gate_terms: Option<&'a RefundTerms>) -> Cow<'a, RefundTerms> {
+        match (&self.terms, gate_terms) {
             (Some(terms), _) => Cow::Borrowed(terms.as_ref()),
             (None, Some(of_gate)) => Cow::Borrowed(of_gate),
             (None, None) => Cow::Owned(RefundTerms::default()),

@@ -8,25 +8,25 @@ use super::id::{BookingUid, EventTypeId, HostId};
 use super::time::{Span, Time};
 
 /// Buffers by event type; one that is not known has none.
-pub type BuffersOf = BTreeMap<EventTypeId, Buffers>;
+pub type BuffersByEventType = BTreeMap<EventTypeId, Buffers>;
 
 /// What takes the time of a booking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Overlap<'a> {
     pub uid: &'a str,
     /// Whether it is accepted at Cal.com. What is still being confirmed may come to nothing.
-    pub settled: bool,
+    pub is_accepted: bool,
 }
 
 #[derive(Debug, Default)]
-pub struct Taken {
+pub struct HostSchedule {
     spans: BTreeMap<(HostId, Time, Option<BookingUid>), (Time, bool)>,
     longest: Span,
-    buffers: BuffersOf,
+    buffers: BuffersByEventType,
 }
 
-impl Taken {
-    pub fn with(buffers: BuffersOf) -> Self {
+impl HostSchedule {
+    pub fn new(buffers: BuffersByEventType) -> Self {
         Self {
             buffers,
             ..Self::default()
@@ -39,31 +39,31 @@ impl Taken {
         host: HostId,
         kind: Option<EventTypeId>,
         span: (Time, Time),
-        (uid, settled): (&BookingUid, bool),
+        (uid, is_accepted): (&BookingUid, bool),
     ) {
         let (start, end) = self.with_buffers(kind, span);
         self.longest = self.longest.max(end - start);
         let key = (host, start, Some(uid.clone()));
-        let known = self.spans.entry(key).or_insert((end, settled));
-        *known = (known.0.max(end), known.1 || settled);
+        let entry = self.spans.entry(key).or_insert((end, is_accepted));
+        *entry = (entry.0.max(end), entry.1 || is_accepted);
     }
 
     /// The booking's host is busy then; one without a host is nobody's time.
-    pub fn add_booking(&mut self, booking: &Booking, settled: bool) {
+    pub fn add_booking(&mut self, booking: &Booking, is_accepted: bool) {
         if let Some(host) = booking.host_id() {
-            self.add_for(host, booking, settled);
+            self.add_for_host(host, booking, is_accepted);
         }
     }
 
     /// A host who takes part in the booking is busy then.
-    pub fn add_for(&mut self, host: HostId, booking: &Booking, settled: bool) {
+    pub fn add_for_host(&mut self, host: HostId, booking: &Booking, is_accepted: bool) {
         let kind = booking.event_type.as_ref().map(|kind| kind.id);
         let span = (booking.start, booking.end);
-        self.add(host, kind, span, (&booking.uid, settled));
+        self.add(host, kind, span, (&booking.uid, is_accepted));
     }
 
     /// What overlaps the booking at its host, other than itself: what is settled before what is not.
-    pub fn find(&self, booking: &Booking) -> Option<Overlap<'_>> {
+    pub fn find_overlap(&self, booking: &Booking) -> Option<Overlap<'_>> {
         let host = booking.host_id()?;
         // A server may show anything: what ends before it starts overlaps nothing, and is no range.
         if booking.end < booking.start {
@@ -74,21 +74,21 @@ impl Taken {
         // Before every name at that instant.
         let from = (host, start - self.longest, None);
         let to = (host, end, None);
-        let mut found = None;
-        for ((_, _, uid), (until, settled)) in self.spans.range(from..to) {
+        let mut overlap = None;
+        for ((_, _, uid), (until, is_accepted)) in self.spans.range(from..to) {
             let Some(uid) = uid.as_ref().filter(|uid| **uid != booking.uid) else {
                 continue;
             };
-            if *until > start && (*settled || found.is_none()) {
+            if *until > start && (*is_accepted || overlap.is_none()) {
                 let uid = uid.as_str();
-                let settled = *settled;
-                found = Some(Overlap { uid, settled });
-                if settled {
+                let is_accepted = *is_accepted;
+                overlap = Some(Overlap { uid, is_accepted });
+                if is_accepted {
                     break;
                 }
             }
         }
-        found
+        overlap
     }
 
     fn with_buffers(&self, kind: Option<EventTypeId>, (start, end): (Time, Time)) -> (Time, Time) {

@@ -7,14 +7,14 @@ use super::id::{Address, HostKey};
 use super::time::{Span, Time};
 
 /// Windows one gate may have.
-pub const MAX_WINDOWS: usize = 20;
+pub const MAX_REFUND_TIERS: usize = 20;
 
 /// What holds once a booking was confirmed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Terms {
     pub refunds: RefundTerms,
     pub on_reschedule: OnReschedule,
-    pub unmanaged: Unmanaged,
+    pub on_unmanaged: OnUnmanaged,
     /// What becomes of a booking that is accepted although it was cancelled or moved.
     pub on_revived: OnRevived,
     /// How a paid booking is looked at that was moved and accepted again without a pass.
@@ -29,7 +29,7 @@ pub struct Terms {
 pub struct RefundTerms {
     /// What comes back when the booker cancels: the window with the longest notice that is met
     /// counts; when none is, nothing comes back. Longest notice first.
-    pub windows: Vec<Window>,
+    pub tiers: Vec<RefundTier>,
     /// What a cancellation in the name of the host is, where such names are trusted.
     pub host_cancels: Blame,
     /// Cancelled without a name, or in the name of a third party.
@@ -41,7 +41,7 @@ pub struct RefundTerms {
     pub host_absent: HostAbsent,
     pub no_show: NoShow,
     /// Absences that cost nothing.
-    pub forgive: Option<Forgive>,
+    pub forgiveness: Option<Forgiveness>,
     /// How long after the end a charge stays open: marks may be set and taken back.
     pub grace: Span,
     pub expired_refund: ExpiredRefund,
@@ -50,7 +50,7 @@ pub struct RefundTerms {
 
 /// Cancelled at least so long before the start, this share comes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
+pub struct RefundTier {
     pub before: Span,
     /// 1 to 100.
     pub percent: u8,
@@ -88,7 +88,7 @@ pub enum NoShow {
 
 /// So many absences within so long are forgiven.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Forgive {
+pub struct Forgiveness {
     pub times: u32,
     pub per: Span,
 }
@@ -124,7 +124,7 @@ pub enum LateMove {
 
 /// What becomes of an accepted booking without a charge.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Unmanaged {
+pub enum OnUnmanaged {
     #[default]
     Report,
     Charge,
@@ -154,7 +154,7 @@ pub enum AcceptedMove {
 /// In whose name a booking was cancelled or moved. The name is a claim: it comes from the page's
 /// address (`calcom/api.md` 5.2), and is empty for what came through the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Who {
+pub enum ClaimedActor {
     /// The booking's host, or another one of `calcom.hosts`.
     Host,
     /// The booker, or one of the guests.
@@ -164,19 +164,19 @@ pub enum Who {
     Unnamed,
 }
 
-impl Who {
+impl ClaimedActor {
     /// Whose name this is.
-    pub fn of(booking: &Booking, by: Option<&Address>, hosts: &[HostKey]) -> Self {
+    pub fn identify(booking: &Booking, by: Option<&Address>, hosts: &[HostKey]) -> Self {
         let Some(by) = by else { return Self::Unnamed };
         let host = booking.host.as_ref().and_then(|host| host.address.as_ref());
-        let listed = |key: &HostKey| matches!(key, HostKey::Address(address) if address == by);
+        let is_configured_host = |key: &HostKey| matches!(key, HostKey::Address(address) if address == by);
         let booker = booking.booker.as_ref().map(|booker| &booker.address);
-        let attendee = |one: &Attendee| one.address.as_ref() == Some(by);
+        let is_claimed_attendee = |one: &Attendee| one.address.as_ref() == Some(by);
         // Every attendee of a seated booking is a booker; Cal.com shows none of them once it is off.
-        let attends = || !booking.seated && booking.attendees.iter().any(attendee);
-        if host == Some(by) || hosts.iter().any(listed) {
+        let is_attendee = || !booking.seated && booking.attendees.iter().any(is_claimed_attendee);
+        if host == Some(by) || hosts.iter().any(is_configured_host) {
             Self::Host
-        } else if booker == Some(by) || booking.guests.contains(by) || attends() {
+        } else if booker == Some(by) || booking.guests.contains(by) || is_attendee() {
             Self::Booker
         } else {
             Self::Other(by.clone())
@@ -186,14 +186,14 @@ impl Who {
 
 /// In whose name a booking was moved, by what replaced it. An occurrence of a series, and what came
 /// through the API, carries no name (`calcom/api.md` 4.2).
-pub fn who_moved(successor: &Booking, hosts: &[HostKey]) -> Who {
-    Who::of(successor, successor.rescheduled_by.as_ref(), hosts)
+pub fn identify_mover(successor: &Booking, hosts: &[HostKey]) -> ClaimedActor {
+    ClaimedActor::identify(successor, successor.rescheduled_by.as_ref(), hosts)
 }
 
 impl Default for RefundTerms {
     fn default() -> Self {
         Self {
-            windows: vec![Window {
+            tiers: vec![RefundTier {
                 before: Span::hours(24),
                 percent: 100,
             }],
@@ -202,7 +202,7 @@ impl Default for RefundTerms {
             trust_named_cancels: false,
             host_absent: HostAbsent::Review,
             no_show: NoShow::Keep,
-            forgive: None,
+            forgiveness: None,
             grace: Span::hours(24),
             expired_refund: ExpiredRefund::RestoreFor(Span::days(14)),
             late_move: LateMove::Carry,
@@ -212,11 +212,11 @@ impl Default for RefundTerms {
 
 impl RefundTerms {
     /// Percent that come back when `who` cancels with this much notice.
-    pub fn percent(&self, who: &Who, notice: Span) -> u8 {
-        match self.blame(who) {
+    pub fn refund_percent(&self, actor: &ClaimedActor, notice: Span) -> u8 {
+        match self.blame(actor) {
             Blame::Host => 100,
             Blame::Booker => self
-                .windows
+                .tiers
                 .iter()
                 .find(|window| notice >= window.before)
                 .map_or(0, |window| window.percent),
@@ -224,40 +224,40 @@ impl RefundTerms {
     }
 
     /// Whose doing a cancellation or a move in this name is.
-    pub fn blame(&self, who: &Who) -> Blame {
-        match who {
-            Who::Host if self.trust_named_cancels => self.host_cancels,
-            Who::Host | Who::Booker => Blame::Booker,
-            Who::Other(_) | Who::Unnamed => self.unknown_cancels,
+    pub fn blame(&self, actor: &ClaimedActor) -> Blame {
+        match actor {
+            ClaimedActor::Host if self.trust_named_cancels => self.host_cancels,
+            ClaimedActor::Host | ClaimedActor::Booker => Blame::Booker,
+            ClaimedActor::Other(_) | ClaimedActor::Unnamed => self.unknown_cancels,
         }
     }
 
     /// Percent that would come back if the booking were cancelled instead of moved. The host may move
     /// a booking at any time, where the name is trusted.
-    pub fn percent_of_move(&self, moved: &MoveAway) -> u8 {
+    pub fn refund_percent_of_move(&self, moved: &MoveAway) -> u8 {
         match moved.by {
-            Who::Host if self.trust_named_cancels => 100,
-            Who::Host | Who::Booker | Who::Other(_) | Who::Unnamed => {
-                self.percent(&moved.by, moved.notice())
+            ClaimedActor::Host if self.trust_named_cancels => 100,
+            ClaimedActor::Host | ClaimedActor::Booker | ClaimedActor::Other(_) | ClaimedActor::Unnamed => {
+                self.refund_percent(&moved.by, moved.notice())
             }
         }
     }
 
     /// What moves mean for a charge of so many credits: the first move that counts as a cancellation,
     /// or what the most expensive of them keeps.
-    pub fn after_moves(&self, paid: Credits, moves: &[MoveAway]) -> AfterMoves {
+    pub fn apply_moves(&self, paid: Credits, moves: &[MoveAway]) -> MovesOutcome {
         if self.late_move == LateMove::Cancellation
             && let Some(number) = moves
                 .iter()
-                .position(|moved| self.percent_of_move(moved) < 100)
+                .position(|moved| self.refund_percent_of_move(moved) < 100)
         {
-            let percent = self.percent_of_move(&moves[number]);
-            return AfterMoves::Cancelled { number, percent };
+            let percent = self.refund_percent_of_move(&moves[number]);
+            return MovesOutcome::Cancelled { move_index: number, percent };
         }
-        let percents = moves.iter().map(|moved| self.percent_of_move(moved));
-        let least = percents.min().unwrap_or(100);
-        AfterMoves::Carried {
-            keeps: paid - share(paid, least),
+        let percents = moves.iter().map(|moved| self.refund_percent_of_move(moved));
+        let lowest_percent = percents.min().unwrap_or(100);
+        MovesOutcome::Carried {
+            non_refundable: paid - refund_share(paid, lowest_percent),
         }
     }
 }
@@ -269,28 +269,28 @@ pub struct MoveAway {
     /// When the booking that was moved away would have started.
     pub start: Time,
     /// When it was moved: its successor was made then.
-    pub at: Time,
-    pub by: Who,
+    pub moved_at: Time,
+    pub by: ClaimedActor,
 }
 
 impl MoveAway {
     pub fn notice(&self) -> Span {
-        self.start - self.at
+        self.start - self.moved_at
     }
 }
 
 /// What becomes of a charge whose booking was moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AfterMoves {
+pub enum MovesOutcome {
     /// It goes on with the successor. A later cancellation by the booker, a refusal or a lower price
     /// gives back none of the credits that it `keeps`.
-    Carried { keeps: Credits },
+    Carried { non_refundable: Credits },
     /// This one of the moves counts as a cancellation that gives back so many percent.
-    Cancelled { number: usize, percent: u8 },
+    Cancelled { move_index: usize, percent: u8 },
 }
 
 /// That share of the credits, rounded in favour of the booker.
-pub fn share(credits: Credits, percent: u8) -> Credits {
+pub fn refund_share(credits: Credits, percent: u8) -> Credits {
     (credits * Credits::from(percent))
         .div_ceil(100)
         .min(credits)
@@ -301,15 +301,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_refund_policy_by_who_and_how_late() {
+    fn refund_percent_depends_on_the_actor_and_the_notice() {
         let defaults = RefundTerms::default();
         let graded = RefundTerms {
-            windows: vec![
-                Window {
+            tiers: vec![
+                RefundTier {
                     before: Span::hours(24),
                     percent: 100,
                 },
-                Window {
+                RefundTier {
                     before: Span::hours(2),
                     percent: 50,
                 },
@@ -321,7 +321,7 @@ mod tests {
             ..RefundTerms::default()
         };
         let strict = RefundTerms {
-            windows: Vec::new(),
+            tiers: Vec::new(),
             host_cancels: Blame::Booker,
             ..trusting.clone()
         };
@@ -329,32 +329,32 @@ mod tests {
             unknown_cancels: Blame::Host,
             ..RefundTerms::default()
         };
-        let third = || Who::Other(Address::parse("di@example.com").expect("an address"));
+        let third_party = || ClaimedActor::Other(Address::parse("di@example.com").expect("an address"));
         // terms, who, minutes before the start, percent
         let rows = [
-            (&defaults, Who::Booker, 1_440, 100),
-            (&defaults, Who::Booker, 1_439, 0),
-            (&defaults, Who::Booker, -10, 0),
-            (&defaults, Who::Unnamed, 1_440, 100),
-            (&defaults, Who::Unnamed, 60, 0),
-            (&defaults, third(), 60, 0),
+            (&defaults, ClaimedActor::Booker, 1_440, 100),
+            (&defaults, ClaimedActor::Booker, 1_439, 0),
+            (&defaults, ClaimedActor::Booker, -10, 0),
+            (&defaults, ClaimedActor::Unnamed, 1_440, 100),
+            (&defaults, ClaimedActor::Unnamed, 60, 0),
+            (&defaults, third_party(), 60, 0),
             // Everybody can give the host's address: it counts where the house says so.
-            (&defaults, Who::Host, 1_440, 100),
-            (&defaults, Who::Host, 60, 0),
-            (&lenient, Who::Host, 60, 0),
-            (&trusting, Who::Host, -10, 100),
-            (&trusting, Who::Booker, 60, 0),
-            (&graded, Who::Booker, 1_440, 100),
-            (&graded, Who::Booker, 120, 50),
-            (&graded, Who::Booker, 119, 0),
-            (&graded, Who::Unnamed, 300, 50),
-            (&strict, Who::Booker, 100_000, 0),
-            (&strict, Who::Host, 100_000, 0),
-            (&lenient, Who::Unnamed, 1, 100),
-            (&lenient, third(), 1, 100),
+            (&defaults, ClaimedActor::Host, 1_440, 100),
+            (&defaults, ClaimedActor::Host, 60, 0),
+            (&lenient, ClaimedActor::Host, 60, 0),
+            (&trusting, ClaimedActor::Host, -10, 100),
+            (&trusting, ClaimedActor::Booker, 60, 0),
+            (&graded, ClaimedActor::Booker, 1_440, 100),
+            (&graded, ClaimedActor::Booker, 120, 50),
+            (&graded, ClaimedActor::Booker, 119, 0),
+            (&graded, ClaimedActor::Unnamed, 300, 50),
+            (&strict, ClaimedActor::Booker, 100_000, 0),
+            (&strict, ClaimedActor::Host, 100_000, 0),
+            (&lenient, ClaimedActor::Unnamed, 1, 100),
+            (&lenient, third_party(), 1, 100),
         ];
         for (terms, who, minutes, expect) in rows {
-            let got = terms.percent(&who, Span::minutes(minutes));
+            let got = terms.refund_percent(&who, Span::minutes(minutes));
             assert_eq!(got, expect, "{who:?} {minutes} min before");
         }
     }
@@ -362,22 +362,22 @@ mod tests {
     /// The worst of several moves counts, whatever the order in which anybody looks at them.
     #[test]
     fn a_late_move_keeps_what_a_cancellation_would_have_cost() {
-        let half = |hours, percent| Window {
+        let tier = |hours, percent| RefundTier {
             before: Span::hours(hours),
             percent,
         };
         let terms = |late_move| RefundTerms {
-            windows: vec![half(24, 100), half(2, 50)],
+            tiers: vec![tier(24, 100), tier(2, 50)],
             late_move,
             ..RefundTerms::default()
         };
-        let moved = |by: Who, hours| MoveAway {
+        let moved = |by: ClaimedActor, hours| MoveAway {
             start: Time::UNIX_EPOCH + Span::hours(hours),
-            at: Time::UNIX_EPOCH,
+            moved_at: Time::UNIX_EPOCH,
             by,
         };
-        let booker = |hours| moved(Who::Booker, hours);
-        let cancelled = |number, percent| AfterMoves::Cancelled { number, percent };
+        let booker = |hours| moved(ClaimedActor::Booker, hours);
+        let cancelled = |number, percent| MovesOutcome::Cancelled { move_index: number, percent };
         // the moves, what 3 credits keep, the same where a late move is a cancellation
         let rows = [
             (vec![], 0, None),
@@ -387,26 +387,26 @@ mod tests {
             (vec![booker(30), booker(23)], 1, Some(cancelled(1, 50))),
             (vec![booker(1), booker(23)], 3, Some(cancelled(0, 0))),
             (vec![booker(23), booker(1)], 3, Some(cancelled(0, 50))),
-            (vec![moved(Who::Host, 1)], 3, Some(cancelled(0, 0))),
-            (vec![moved(Who::Unnamed, 23)], 1, Some(cancelled(0, 50))),
+            (vec![moved(ClaimedActor::Host, 1)], 3, Some(cancelled(0, 0))),
+            (vec![moved(ClaimedActor::Unnamed, 23)], 1, Some(cancelled(0, 50))),
         ];
         for (moves, keeps, late) in rows {
-            let carried = AfterMoves::Carried { keeps };
+            let carried = MovesOutcome::Carried { non_refundable: keeps };
             assert_eq!(
-                terms(LateMove::Carry).after_moves(3, &moves),
+                terms(LateMove::Carry).apply_moves(3, &moves),
                 carried,
                 "{moves:?}"
             );
-            let got = terms(LateMove::Cancellation).after_moves(3, &moves);
+            let got = terms(LateMove::Cancellation).apply_moves(3, &moves);
             assert_eq!(got, late.unwrap_or(carried), "{moves:?}");
         }
         let trusting = RefundTerms {
             trust_named_cancels: true,
             ..terms(LateMove::Cancellation)
         };
-        let by_host = [moved(Who::Host, 1)];
-        let free = AfterMoves::Carried { keeps: 0 };
-        assert_eq!(trusting.after_moves(3, &by_host), free);
+        let by_host = [moved(ClaimedActor::Host, 1)];
+        let free = MovesOutcome::Carried { non_refundable: 0 };
+        assert_eq!(trusting.apply_moves(3, &by_host), free);
     }
 
     #[test]
@@ -420,8 +420,8 @@ mod tests {
             (7, 0, 0),
         ];
         for (credits, percent, expect) in rows {
-            assert_eq!(share(credits, percent), expect, "{percent}% of {credits}");
+            assert_eq!(refund_share(credits, percent), expect, "{percent}% of {credits}");
         }
-        assert_eq!(share(7, 100), 7);
+        assert_eq!(refund_share(7, 100), 7);
     }
 }

@@ -3,12 +3,12 @@
 use chrono::DateTime;
 use chrono_tz::Tz;
 
-use super::criteria::cap::Period;
+use super::criteria::cap::CapPeriod;
 use super::decision::{Credits, Reason};
-use super::time::{Span, Time, instant};
+use super::time::{Span, Time, format_instant};
 
 /// The longest text sent to a booker, in characters; mail clients show more, nobody reads it.
-pub const MAX_TEXT: usize = 1_000;
+pub const MAX_BOOKER_TEXT: usize = 1_000;
 
 /// Why nothing is decided while a restored backup waits. Reads after "would be confirmed, but".
 pub const RESTORE_OPEN: &str = "a restored backup waits for an operator, and what was decided and spent \
@@ -16,10 +16,10 @@ pub const RESTORE_OPEN: &str = "a restored backup waits for an operator, and wha
      `maitred ledger accept-restore --reason TEXT`";
 
 /// Why a request is left that would be confirmed after its start.
-pub const BEGUN: &str = "it has begun, and nothing is confirmed after its start";
+pub const ALREADY_BEGUN: &str = "it has begun, and nothing is confirmed after its start";
 
 /// `1 credit`, `2 credits`.
-pub fn credits(amount: Credits) -> String {
+pub fn format_credits(amount: Credits) -> String {
     if amount == 1 {
         "1 credit".to_owned()
     } else {
@@ -35,8 +35,8 @@ pub fn short_of_credit(cost: Credits, available: Credits, bookings: usize) -> St
     };
     format!(
         "{what} {}, and your balance is {}.",
-        credits(cost),
-        credits(available)
+        format_credits(cost),
+        format_credits(available)
     )
 }
 
@@ -50,19 +50,19 @@ pub fn unknown_booker(cost: Credits) -> String {
         "There is no credit account for the e-mail address you gave, so your balance is 0 credits; \
          this booking costs {}. If you have an account under another address, please book with \
          that one.",
-        credits(cost)
+        format_credits(cost)
     )
 }
 
-pub fn taken() -> String {
+pub fn time_taken() -> String {
     "This time has been given to somebody who asked earlier. Please choose another time.".to_owned()
 }
 
-pub fn unanswered() -> String {
+pub fn request_unanswered() -> String {
     "Your request was not answered in time. Please choose another time.".to_owned()
 }
 
-pub fn blocked() -> String {
+pub fn booker_blocked() -> String {
     "Requests from this address are not accepted.".to_owned()
 }
 
@@ -85,14 +85,14 @@ pub fn missing_pin() -> String {
 pub fn notice_too_short(at_least: Span) -> String {
     format!(
         "Bookings must be requested at least {} before they start.",
-        span(at_least)
+        format_span(at_least)
     )
 }
 
 pub fn notice_too_long(at_most: Span) -> String {
     format!(
         "Bookings can be requested at most {} before they start.",
-        span(at_most)
+        format_span(at_most)
     )
 }
 
@@ -100,17 +100,17 @@ pub fn outside_hours() -> String {
     "No bookings are taken at this time. Please choose another one.".to_owned()
 }
 
-pub fn over_cap(at_most: u32, per: Period) -> String {
+pub fn over_cap(at_most: u32, per: CapPeriod) -> String {
     let bookings = if at_most == 1 {
         "1 booking".to_owned()
     } else {
         format!("{at_most} bookings")
     };
     match per {
-        Period::Day => format!("You can have {bookings} a day."),
-        Period::Week => format!("You can have {bookings} a week."),
-        Period::Month => format!("You can have {bookings} a month."),
-        Period::Open => format!("You can have {bookings} to come at a time."),
+        CapPeriod::Day => format!("You can have {bookings} a day."),
+        CapPeriod::Week => format!("You can have {bookings} a week."),
+        CapPeriod::Month => format!("You can have {bookings} a month."),
+        CapPeriod::Open => format!("You can have {bookings} to come at a time."),
     }
 }
 
@@ -123,7 +123,7 @@ pub fn lookup_failed() -> String {
 }
 
 /// A length of time in words: its two largest units.
-pub fn span(span: Span) -> String {
+pub fn format_span(span: Span) -> String {
     let seconds = span.num_seconds().max(0);
     let units = [
         (seconds / 86_400, "day"),
@@ -152,10 +152,10 @@ pub fn waited_too_long() -> String {
 }
 
 /// Why an intent is not called again: an earlier call had no answer.
-pub fn still_running(until: Time) -> String {
+pub fn call_still_running(until: Time) -> String {
     format!(
         "a call that had no answer may still be running at Cal.com: until {} the booking is only read",
-        instant(until)
+        format_instant(until)
     )
 }
 
@@ -163,69 +163,69 @@ pub fn still_running(until: Time) -> String {
 pub fn next_call(failures: u32, at: Time) -> String {
     format!(
         "{failures} calls failed; the next one is sent at {}",
-        instant(at)
+        format_instant(at)
     )
 }
 
 /// The longest text of a server that is kept with a decision, in characters: a title is for reading,
 /// and the log refuses lines beyond its own limits.
-const MAX_KEPT: usize = 300;
+const MAX_SERVER_TEXT: usize = 300;
 
 /// A server's text as it is kept.
-pub fn kept(text: &str) -> String {
-    if text.len() <= MAX_KEPT {
+pub fn truncate_server_text(text: &str) -> String {
+    if text.len() <= MAX_SERVER_TEXT {
         return text.to_owned();
     }
-    text.chars().take(MAX_KEPT).collect()
+    text.chars().take(MAX_SERVER_TEXT).collect()
 }
 
 /// All reasons as one text.
-pub fn joined(reasons: &[Reason]) -> String {
+pub fn join_reasons(reasons: &[Reason]) -> String {
     let texts: Vec<&str> = reasons.iter().map(|reason| reason.text.as_str()).collect();
-    cut(&texts.join(" "))
+    truncate_booker_text(&texts.join(" "))
 }
 
 /// The text as long as a booker reads.
-pub fn cut(text: &str) -> String {
-    text.chars().take(MAX_TEXT).collect()
+pub fn truncate_booker_text(text: &str) -> String {
+    text.chars().take(MAX_BOOKER_TEXT).collect()
 }
 
 /// The one text for every reason that would tell something about an account. It is the same whether
 /// there is an account or not, and names what the booker gave: an address or a telephone number, and
 /// a PIN where the gate asks for one.
 pub fn not_accepted(by_telephone: bool, pin: bool) -> String {
-    let gave = if by_telephone {
+    let identifier = if by_telephone {
         "telephone number"
     } else {
         "e-mail address"
     };
-    let with = match (by_telephone, pin) {
+    let credentials = match (by_telephone, pin) {
         (_, true) => "its e-mail address and its PIN",
         (false, false) => "its e-mail address",
         (true, false) => "its e-mail address or telephone number",
     };
     format!(
-        "This request cannot be accepted for the {gave} you gave. If you have an account with us, \
-         please book with {with}, and see that the account covers the booking."
+        "This request cannot be accepted for the {identifier} you gave. If you have an account with us, \
+         please book with {credentials}, and see that the account covers the booking."
     )
 }
 
 /// Which booking of a series stood in the way.
-pub fn occurrence(start: DateTime<Tz>) -> String {
+pub fn about_occurrence(start: DateTime<Tz>) -> String {
     let zone = start.timezone().name();
     let start = start.format("%Y-%m-%d at %H:%M");
     format!("This is about the booking on {start} ({zone}).")
 }
 
 /// Why a booking is cancelled that is accepted although it was cancelled or moved before.
-pub fn revived() -> String {
+pub fn revived_cancelled() -> String {
     "This booking had been cancelled or moved to another time before it was confirmed, so it is \
      cancelled again."
         .to_owned()
 }
 
 /// Why a booking that others accepted is cancelled.
-pub fn unmanaged() -> String {
+pub fn unmanaged_cancelled() -> String {
     "This booking was accepted without being paid for with credits, so it was cancelled. Please \
      request it again."
         .to_owned()
@@ -233,7 +233,7 @@ pub fn unmanaged() -> String {
 
 /// Control characters, marks that change the order of reading, and characters without width. The
 /// joiners stay: words and emoji are made with them.
-pub fn is_unseen(c: char) -> bool {
+pub fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(
             c,

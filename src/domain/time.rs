@@ -20,27 +20,27 @@ pub const CLOCK_TOLERANCE: Span = Span::minutes(2);
 pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
 
 /// The instant as it is kept: cut to milliseconds, so that what was written reads back equal.
-pub fn kept(at: Time) -> Time {
+pub fn truncate_to_millis(at: Time) -> Time {
     at.trunc_subsecs(3)
 }
 
 /// The first and the last instant with a year of four digits: what others can read, and the log.
-const FIRST: Time = Time::from_timestamp_millis(-62_167_219_200_000).unwrap();
-const LAST: Time = Time::from_timestamp_millis(253_402_300_799_999).unwrap();
+const FIRST_FOUR_DIGIT_INSTANT: Time = Time::from_timestamp_millis(-62_167_219_200_000).unwrap();
+const LAST_FOUR_DIGIT_INSTANT: Time = Time::from_timestamp_millis(253_402_300_799_999).unwrap();
 
 /// The nearest instant with a year of four digits.
-pub fn in_four_digits(at: Time) -> Time {
-    at.clamp(FIRST, LAST)
+pub fn clamp_to_four_digit_years(at: Time) -> Time {
+    at.clamp(FIRST_FOUR_DIGIT_INSTANT, LAST_FOUR_DIGIT_INSTANT)
 }
 
 /// An instant as it stands within a text: UTC, to the second. The output for people converts it to the
 /// configured time zone.
-pub fn instant(at: Time) -> String {
+pub fn format_instant(at: Time) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 /// Whether two half-open stretches of time share an instant. Back to back is not an overlap.
-pub fn overlap(a: (Time, Time), b: (Time, Time)) -> bool {
+pub fn overlaps(a: (Time, Time), b: (Time, Time)) -> bool {
     a.0 < b.1 && b.0 < a.1
 }
 
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn years_have_four_digits() {
-        for (at, kept) in [
+        for (at, clamped) in [
             ("+10000-01-01T12:00:00Z", "9999-12-31T23:59:59.999Z"),
             ("9999-12-31T23:59:59.999Z", "9999-12-31T23:59:59.999Z"),
             ("2026-12-01T09:00:00Z", "2026-12-01T09:00:00Z"),
@@ -58,7 +58,7 @@ mod tests {
             ("-0001-12-31T23:00:00Z", "0000-01-01T00:00:00Z"),
         ] {
             let at: Time = at.parse().unwrap();
-            assert_eq!(in_four_digits(at), kept.parse::<Time>().unwrap(), "{at}");
+            assert_eq!(clamp_to_four_digit_years(at), clamped.parse::<Time>().unwrap(), "{at}");
         }
     }
 }

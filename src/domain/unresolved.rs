@@ -6,7 +6,7 @@ use std::fmt;
 
 use super::booking::BookingRef;
 use super::id::AccountId;
-use super::time::{Time, kept};
+use super::time::{Time, truncate_to_millis};
 
 /// Why a booking is on the list, in one word that never changes its meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,7 +69,7 @@ impl fmt::Display for UnresolvedCode {
 
 /// One booking on the list for one reason. A booking has at most one item of each code.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unresolved {
+pub struct UnresolvedBooking {
     pub booking: BookingRef,
     pub code: UnresolvedCode,
     pub account: Option<AccountId>,
@@ -111,13 +111,13 @@ impl Resolver {
     }
 }
 
-impl Unresolved {
+impl UnresolvedBooking {
     pub fn is_open(&self) -> bool {
         self.state == UnresolvedState::Open
     }
 
     /// Whether an operator has resolved it, so that the same finding is not listed again.
-    pub fn is_settled_by_operator(&self) -> bool {
+    pub fn is_resolved_by_operator(&self) -> bool {
         match &self.state {
             UnresolvedState::Open => false,
             UnresolvedState::Resolved { by, .. } => *by == Resolver::Operator,
@@ -127,20 +127,20 @@ impl Unresolved {
     /// What the list is sorted by: what leaves it first comes first.
     pub fn rank(&self) -> UnresolvedRank {
         UnresolvedRank {
-            until: self.until.unwrap_or_else(|| kept(Time::MAX_UTC)),
+            until: self.until.unwrap_or_else(|| truncate_to_millis(Time::MAX_UTC)),
             name: format!("{} {}", self.booking.uid, self.code),
         }
     }
 }
 
 /// Whether an operator took it off the list.
-pub fn is_settled(items: &[Unresolved], code: UnresolvedCode) -> bool {
+pub fn has_operator_resolution(items: &[UnresolvedBooking], code: UnresolvedCode) -> bool {
     let mut items = items.iter();
-    items.any(|item| item.code == code && item.is_settled_by_operator())
+    items.any(|item| item.code == code && item.is_resolved_by_operator())
 }
 
 /// Whether an item of that code is on the list.
-pub fn is_listed(items: &[Unresolved], code: UnresolvedCode) -> bool {
+pub fn is_listed(items: &[UnresolvedBooking], code: UnresolvedCode) -> bool {
     items.iter().any(|item| item.code == code && item.is_open())
 }
 
@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_code_has_a_word_of_its_own_and_is_found_by_it() {
+    fn every_unresolved_code_parses_from_its_own_text() {
         for code in UNRESOLVED_CODES {
             assert_eq!(UnresolvedCode::parse(code.as_str()), Some(code));
         }

@@ -9,15 +9,15 @@ pub mod unmanaged;
 pub use cancelled::refund;
 
 use super::account::Account;
-use super::booking::{Booking, Status};
-use super::decision::{Credits, Outcome};
+use super::booking::{Booking, BookingStatus};
+use super::decision::{Credits, DecisionOutcome};
 use super::entry_reason::{EntryCode, EntryReason};
 use super::fact::Fact;
 use super::gate::Gate;
 use super::id::HostKey;
 use super::request::{Charge, Request, RequestState};
-use super::terms::{AfterMoves, HostAbsent, MoveAway, NoShow, RefundTerms, Who, share, who_moved};
-use super::time::{Time, instant};
+use super::terms::{MovesOutcome, HostAbsent, MoveAway, NoShow, RefundTerms, ClaimedActor, refund_share, identify_mover};
+use super::time::{Time, format_instant};
 use super::unresolved::UnresolvedCode;
 
 /// Successors that are followed from one booking. Each is a call; nobody moves a booking as often.
@@ -25,7 +25,7 @@ pub const MAX_CHAIN: usize = 32;
 
 /// One open charge and all that can be known about it.
 #[derive(Debug, Clone, Copy)]
-pub struct Case<'a> {
+pub struct ChargeCase<'a> {
     pub charge: &'a Charge,
     /// The charged booking and then its successors, each replacing the one before it.
     pub chain: &'a [Booking],
@@ -41,15 +41,15 @@ pub struct Case<'a> {
     /// The account that paid.
     pub account: &'a Account,
     /// Absences of the account that were forgiven within the time that counts.
-    pub forgiven: u32,
+    pub forgiven_absences: u32,
     /// The last booking's own charge and what was decided of it, when it is not the charged one.
-    pub successor: Option<&'a Charge>,
-    pub request: Option<&'a Request>,
+    pub successor_charge: Option<&'a Charge>,
+    pub last_request: Option<&'a Request>,
     /// Whether an intent that is open takes it over, whatever is seen of the chain.
-    pub taken_over: bool,
+    pub is_taken_over: bool,
     pub now: Time,
     /// The hash of the policy.
-    pub policy: &'a str,
+    pub policy_hash: &'a str,
 }
 
 /// What stands behind the last booking of a chain.
@@ -65,31 +65,31 @@ pub enum ChainEnd {
 
 /// What to do about the charge.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum ChargeDecision {
     /// Nothing now.
     Open {
-        why: String,
+        reason: String,
         /// Something an operator should know about.
-        problem: Option<Problem>,
+        problem: Option<ChargeProblem>,
         /// What an operator has to decide: it is put on the unresolved list, and told once.
         lists: Option<UnresolvedCode>,
     },
     Write {
         facts: Vec<Fact>,
-        what: What,
+        what: ChargeOutcome,
         text: String,
-        problem: Option<Problem>,
+        problem: Option<ChargeProblem>,
     },
 }
 
 /// What became of a charge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum What {
+pub enum ChargeOutcome {
     Moved,
     Refunded,
     /// A part came back, the rest is spent for good.
     PartlyRefunded,
-    Kept,
+    Final,
     /// A booking that others accepted was charged.
     Charged,
     /// A booking that others accepted was cancelled.
@@ -98,13 +98,13 @@ pub enum What {
     Closed,
 }
 
-impl What {
+impl ChargeOutcome {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Moved => "moved",
             Self::Refunded => "refunded",
             Self::PartlyRefunded => "partly-refunded",
-            Self::Kept => "kept",
+            Self::Final => "kept",
             Self::Charged => "charged",
             Self::Cancelled => "cancelled",
             Self::Closed => "closed",
@@ -113,59 +113,59 @@ impl What {
 }
 
 /// A code for machines and a text.
-pub type Problem = super::plan::Problem;
+pub type ChargeProblem = super::plan::Problem;
 
 /// Looks at one charge.
-pub fn watch(case: &Case<'_>) -> Verdict {
-    if case.taken_over {
-        return open("what replaced its booking is being decided, and takes it over".to_owned());
+pub fn watch_charge(case: &ChargeCase<'_>) -> ChargeDecision {
+    if case.is_taken_over {
+        return leave_open("what replaced its booking is being decided, and takes it over".to_owned());
     }
     let Some(last) = case.chain.last() else {
-        return lost(case);
+        return decide_incomplete_chain(case);
     };
-    let begun = case
-        .request
+    let open_intent = case
+        .last_request
         .filter(|request| request.state == RequestState::Recorded);
-    if let Some(verdict) = cancelled::late_move(case) {
-        return verdict;
+    if let Some(decision) = cancelled::decide_late_move(case) {
+        return decision;
     }
     match case.end {
         ChainEnd::Whole => {}
-        ChainEnd::Gone | ChainEnd::Unread => return lost(case),
+        ChainEnd::Gone | ChainEnd::Unread => return decide_incomplete_chain(case),
     }
-    if let Some(request) = begun {
+    if let Some(request) = open_intent {
         if case.chain.len() > 1 {
-            return open(format!("moved to {}, which is being decided", last.uid));
+            return leave_open(format!("moved to {}, which is being decided", last.uid));
         }
         // Whether a cancellation that is found is our own is known once our call has an end.
         if request.cancels_accepted() {
-            return open("it is being cancelled by maitred".to_owned());
+            return leave_open("it is being cancelled by maitred".to_owned());
         }
     }
     match &last.status {
         // With `refuse-with = "cancel"`, and in v1, a cancellation is how it was declined.
-        Status::Cancelled if !declined(case) => cancelled::cancelled(case, last),
-        Status::Cancelled | Status::Rejected => {
-            cancelled::undo(case, EntryCode::Declined(last.uid.clone()))
+        BookingStatus::Cancelled if !was_declined_by_us(case) => cancelled::decide_cancelled(case, last),
+        BookingStatus::Cancelled | BookingStatus::Rejected => {
+            cancelled::refund_failed_successor(case, EntryCode::Declined(last.uid.clone()))
         }
-        Status::Accepted if case.chain.len() > 1 => moved::moved(case, last),
-        Status::Accepted => accepted(case, last),
-        Status::Pending if last.end <= case.now => {
-            cancelled::undo(case, EntryCode::EndedUndecided(last.uid.clone()))
+        BookingStatus::Accepted if case.chain.len() > 1 => moved::decide_moved(case, last),
+        BookingStatus::Accepted => decide_accepted(case, last),
+        BookingStatus::Pending if last.end <= case.now => {
+            cancelled::refund_failed_successor(case, EntryCode::EndedUndecided(last.uid.clone()))
         }
-        Status::Pending if case.chain.len() > 1 => {
-            open(format!("moved to {}, which waits for an answer", last.uid))
+        BookingStatus::Pending if case.chain.len() > 1 => {
+            leave_open(format!("moved to {}, which waits for an answer", last.uid))
         }
-        Status::Pending if last.end > case.now => {
-            open("it is in a state that says nothing yet".to_owned())
+        BookingStatus::Pending if last.end > case.now => {
+            leave_open("it is in a state that says nothing yet".to_owned())
         }
-        Status::AwaitingHost | Status::Other(_) if last.end > case.now => unknown(last),
-        Status::Pending | Status::AwaitingHost | Status::Other(_) => accepted(case, last),
+        BookingStatus::AwaitingHost | BookingStatus::Other(_) if last.end > case.now => report_unknown_status(last),
+        BookingStatus::Pending | BookingStatus::AwaitingHost | BookingStatus::Other(_) => decide_accepted(case, last),
     }
 }
 
 /// The moves along the chain, oldest first.
-fn moves(case: &Case<'_>) -> Vec<MoveAway> {
+fn collect_moves(case: &ChargeCase<'_>) -> Vec<MoveAway> {
     let pairs = case.chain.iter().zip(case.chain.iter().skip(1));
     let moves = pairs.enumerate().map(|(number, (from, to))| MoveAway {
         // The pass knows the charge, and not the booking that was charged.
@@ -174,26 +174,26 @@ fn moves(case: &Case<'_>) -> Vec<MoveAway> {
         } else {
             from.start
         },
-        at: to.created,
-        by: who_moved(to, case.hosts),
+        moved_at: to.created_at,
+        by: identify_mover(to, case.hosts),
     });
     moves.collect()
 }
 
 /// Credits of the charge that its late moves keep.
-fn keeps(case: &Case<'_>) -> Credits {
+fn non_refundable_credits(case: &ChargeCase<'_>) -> Credits {
     let paid = case.charge.credits();
-    let by_moves = match case.terms.after_moves(paid, &moves(case)) {
-        AfterMoves::Carried { keeps } => keeps,
-        AfterMoves::Cancelled { percent, .. } => paid - share(paid, percent),
+    let by_moves = match case.terms.apply_moves(paid, &collect_moves(case)) {
+        MovesOutcome::Carried { non_refundable: keeps } => keeps,
+        MovesOutcome::Cancelled { percent, .. } => paid - refund_share(paid, percent),
     };
-    by_moves.max(case.charge.keeps)
+    by_moves.max(case.charge.non_refundable)
 }
 
 /// Whether the last of the chain was refused by us.
-fn declined(case: &Case<'_>) -> bool {
-    case.request.is_some_and(|request| match request.state {
-        RequestState::Settled { outcome, .. } => outcome == Outcome::Declined,
+fn was_declined_by_us(case: &ChargeCase<'_>) -> bool {
+    case.last_request.is_some_and(|request| match request.state {
+        RequestState::Settled { outcome, .. } => outcome == DecisionOutcome::Declined,
         RequestState::Noted | RequestState::Recorded => false,
     })
 }
@@ -203,19 +203,19 @@ pub fn final_at(end: Time, terms: &RefundTerms) -> Time {
     end + terms.grace
 }
 
-fn open(why: String) -> Verdict {
-    Verdict::Open {
-        why,
+fn leave_open(reason: String) -> ChargeDecision {
+    ChargeDecision::Open {
+        reason,
         problem: None,
         lists: None,
     }
 }
 
 /// A status that is not known may become any other one: the charge stays open, and people are told.
-fn unknown(last: &Booking) -> Verdict {
-    Verdict::Open {
-        why: "has a status that maitred does not know; its charge stays open".to_owned(),
-        problem: Some(Problem {
+fn report_unknown_status(last: &Booking) -> ChargeDecision {
+    ChargeDecision::Open {
+        reason: "has a status that maitred does not know; its charge stays open".to_owned(),
+        problem: Some(ChargeProblem {
             code: UnresolvedCode::UnknownStatus.as_str(),
             text: format!(
                 "booking {} has a status that maitred does not know; its charge stays open until the \
@@ -227,27 +227,27 @@ fn unknown(last: &Booking) -> Verdict {
     }
 }
 
-fn kept(case: &Case<'_>, code: EntryCode) -> Verdict {
+fn make_final(case: &ChargeCase<'_>, code: EntryCode) -> ChargeDecision {
     let reason = EntryReason::from(code);
-    Verdict::Write {
-        text: reason.reported(),
-        facts: vec![Fact::Closed {
+    ChargeDecision::Write {
+        text: reason.redacted_text(),
+        facts: vec![Fact::ChargeClosed {
             booking: case.charge.booking.uid.clone(),
             reason,
         }],
-        what: What::Kept,
+        what: ChargeOutcome::Final,
         problem: None,
     }
 }
 
 /// The booking cannot be found, or its chain not be followed to the end.
-fn lost(case: &Case<'_>) -> Verdict {
+fn decide_incomplete_chain(case: &ChargeCase<'_>) -> ChargeDecision {
     let uid = &case.charge.booking.uid;
     match case.end {
-        ChainEnd::Whole | ChainEnd::Unread => open("it could not be read to the end".to_owned()),
-        ChainEnd::Gone if case.now < final_at(case.charge.end, case.terms) => Verdict::Open {
-            why: "it is not there any more".to_owned(),
-            problem: Some(Problem {
+        ChainEnd::Whole | ChainEnd::Unread => leave_open("it could not be read to the end".to_owned()),
+        ChainEnd::Gone if case.now < final_at(case.charge.end, case.terms) => ChargeDecision::Open {
+            reason: "it is not there any more".to_owned(),
+            problem: Some(ChargeProblem {
                 code: "booking-gone",
                 text: format!(
                     "booking {uid} or the one it was moved to is not at Cal.com any more; its \
@@ -256,47 +256,47 @@ fn lost(case: &Case<'_>) -> Verdict {
             }),
             lists: None,
         },
-        ChainEnd::Gone => kept(case, EntryCode::Gone),
+        ChainEnd::Gone => make_final(case, EntryCode::BookingGone),
     }
 }
 
 /// It stands. Absence is looked at once the time for marks is over, so that one taken back in that
 /// time never counted.
-fn accepted(case: &Case<'_>, booking: &Booking) -> Verdict {
+fn decide_accepted(case: &ChargeCase<'_>, booking: &Booking) -> ChargeDecision {
     let terms = case.terms;
     let end = final_at(booking.end, terms);
     if case.now < booking.end {
-        return open("the booking is to come".to_owned());
+        return leave_open("the booking is to come".to_owned());
     }
     if case.now < end {
-        return open(format!("over; final at {}", instant(end)));
+        return leave_open(format!("over; final at {}", format_instant(end)));
     }
     if booking.absent_host {
         match terms.host_absent {
             HostAbsent::Refund => return refund(case, 100, EntryCode::HostAbsent),
-            HostAbsent::Review if case.charge.credits() > 0 => return host_absent(case),
+            HostAbsent::Review if case.charge.credits() > 0 => return review_absent_host(case),
             HostAbsent::Review | HostAbsent::Ignore => {}
         }
     }
-    if !is_absent(booking) {
-        return kept(case, EntryCode::Over);
+    if !is_booker_absent(booking) {
+        return make_final(case, EntryCode::BookingOver);
     }
-    let forgives = terms
-        .forgive
-        .is_some_and(|forgive| case.forgiven < forgive.times);
+    let is_forgiven = terms
+        .forgiveness
+        .is_some_and(|forgive| case.forgiven_absences < forgive.times);
     match terms.no_show {
         // Nothing to forgive, so that what is to be forgiven is left for another time.
         NoShow::Keep | NoShow::Review if case.charge.credits() == 0 => {
-            kept(case, EntryCode::AbsenceUnpaid)
+            make_final(case, EntryCode::AbsenceUnpaid)
         }
-        NoShow::Keep | NoShow::Review if forgives => cancelled::forgive(case),
-        NoShow::Keep => kept(case, EntryCode::BookerAbsent),
+        NoShow::Keep | NoShow::Review if is_forgiven => cancelled::forgive_absence(case),
+        NoShow::Keep => make_final(case, EntryCode::BookerAbsent),
         NoShow::Refund => refund(case, 100, EntryCode::BookerAbsent),
         NoShow::Review => {
             let uid = &case.charge.booking.uid;
-            Verdict::Open {
-                why: "the booker did not come; waits for an operator".to_owned(),
-                problem: Some(Problem {
+            ChargeDecision::Open {
+                reason: "the booker did not come; waits for an operator".to_owned(),
+                problem: Some(ChargeProblem {
                     code: "no-show",
                     text: format!(
                         "the booker of {uid} did not come: `maitred charges settle {uid} keep` or \
@@ -310,11 +310,11 @@ fn accepted(case: &Case<'_>, booking: &Booking) -> Verdict {
 }
 
 /// The mark may be anybody's, so an operator decides.
-fn host_absent(case: &Case<'_>) -> Verdict {
+fn review_absent_host(case: &ChargeCase<'_>) -> ChargeDecision {
     let uid = &case.charge.booking.uid;
-    Verdict::Open {
-        why: "the host is marked absent; waits for an operator".to_owned(),
-        problem: Some(Problem {
+    ChargeDecision::Open {
+        reason: "the host is marked absent; waits for an operator".to_owned(),
+        problem: Some(ChargeProblem {
             code: "host-absent",
             text: format!(
                 "the host of {uid} is marked absent, which every key of the server can do: \
@@ -326,7 +326,7 @@ fn host_absent(case: &Case<'_>) -> Verdict {
 }
 
 /// Whether the booker was marked absent; guests and co-hosts do not count.
-fn is_absent(booking: &Booking) -> bool {
+fn is_booker_absent(booking: &Booking) -> bool {
     let Some(booker) = &booking.booker else {
         return false;
     };
@@ -339,9 +339,9 @@ fn is_absent(booking: &Booking) -> bool {
 /// When it was cancelled, as far as can be told: `updatedAt` is an upper bound, and so is the
 /// instant it was seen at.
 fn cancelled_at(booking: &Booking, now: Time) -> Time {
-    booking.updated.map_or(now, |updated| updated.min(now))
+    booking.updated_at.map_or(now, |updated| updated.min(now))
 }
 
-fn who_cancelled(case: &Case<'_>, booking: &Booking) -> Who {
-    Who::of(booking, booking.cancelled_by.as_ref(), case.hosts)
+fn identify_canceller(case: &ChargeCase<'_>, booking: &Booking) -> ClaimedActor {
+    ClaimedActor::identify(booking, booking.cancelled_by.as_ref(), case.hosts)
 }

@@ -5,29 +5,29 @@ use serde_json::Value;
 use crate::domain::booking::Answer;
 
 /// The largest answer, in bytes: facts about one person, not a data set.
-pub const MAX_ANSWER: usize = 64 * 1024;
+pub const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 
 /// The longest text of another system that is told, in characters.
-const MAX_TOLD: usize = 200;
+const MAX_MESSAGE_CHARS: usize = 200;
 
 /// Why there is no answer. Fit for logs: it names no address, and shows no credential.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{why}")]
-pub struct NoAnswer {
+pub struct LookupFailure {
     pub why: String,
     /// The other system seems to be away: asking it about others will do no better now.
     pub away: bool,
 }
 
-impl NoAnswer {
-    pub(super) fn away(why: impl Into<String>) -> Self {
+impl LookupFailure {
+    pub(super) fn unavailable(why: impl Into<String>) -> Self {
         Self {
             why: why.into(),
             away: true,
         }
     }
 
-    pub(super) fn about_this(why: impl Into<String>) -> Self {
+    pub(super) fn for_this_request(why: impl Into<String>) -> Self {
         Self {
             why: why.into(),
             away: false,
@@ -35,40 +35,40 @@ impl NoAnswer {
     }
 
     pub(super) fn too_large() -> Self {
-        Self::about_this(format!("it gave more than {} KiB", MAX_ANSWER / 1024))
+        Self::for_this_request(format!("it gave more than {} KiB", MAX_RESPONSE_BYTES / 1024))
     }
 }
 
 /// Reads the one value.
-pub(super) fn read(bytes: &[u8]) -> Result<Answer, NoAnswer> {
+pub(super) fn parse_response(bytes: &[u8]) -> Result<Answer, LookupFailure> {
     let value: Value = serde_json::from_slice(bytes).map_err(|error| {
         // The parser's own words may repeat the text.
         let (line, column) = (error.line(), error.column());
-        NoAnswer::about_this(format!(
+        LookupFailure::for_this_request(format!(
             "it gave something else than one JSON value (line {line}, column {column})"
         ))
     })?;
-    Ok(answer(value))
+    Ok(to_answer(value))
 }
 
-fn answer(value: Value) -> Answer {
+fn to_answer(value: Value) -> Answer {
     match value {
         Value::Null => Answer::Null,
         Value::Bool(value) => Answer::Bool(value),
         Value::Number(value) => value.as_f64().map_or(Answer::Null, Answer::Number),
         Value::String(value) => Answer::Text(value),
-        Value::Array(items) => Answer::List(items.into_iter().map(answer).collect()),
+        Value::Array(items) => Answer::List(items.into_iter().map(to_answer).collect()),
         Value::Object(fields) => Answer::Map(
             fields
                 .into_iter()
-                .map(|(name, value)| (name, answer(value)))
+                .map(|(name, value)| (name, to_answer(value)))
                 .collect(),
         ),
     }
 }
 
 /// The first line of a foreign text, without addresses and control characters.
-pub(super) fn told(text: &str) -> String {
+pub(super) fn sanitize_message(text: &str) -> String {
     let line = text.lines().map(str::trim).find(|line| !line.is_empty());
     let words = line.unwrap_or_default().split_whitespace();
     let words = words.map(|word| {
@@ -80,7 +80,7 @@ pub(super) fn told(text: &str) -> String {
     });
     let line = words.collect::<Vec<_>>().join(" ");
     let line = line.chars().filter(|c| !c.is_control());
-    line.take(MAX_TOLD).collect()
+    line.take(MAX_MESSAGE_CHARS).collect()
 }
 
 #[cfg(test)]
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_value_is_an_answer_and_nothing_else_is() {
+    fn only_a_single_json_value_is_accepted() {
         let map = Answer::Map(
             [
                 ("ok".to_owned(), Answer::Bool(true)),
@@ -110,7 +110,7 @@ mod tests {
             ("{\"ok\":", None),
         ];
         for (text, expect) in rows {
-            let got = read(text.as_bytes());
+            let got = parse_response(text.as_bytes());
             assert_eq!(got.as_ref().ok(), expect.as_ref(), "{text}");
             if let Err(error) = got {
                 assert!(!error.away);
@@ -118,12 +118,12 @@ mod tests {
             }
         }
         // So deep that reading it would use up the stack.
-        assert!(read("[".repeat(10_000).as_bytes()).is_err());
-        assert!(read(&[0xff, 0xfe]).is_err());
+        assert!(parse_response("[".repeat(10_000).as_bytes()).is_err());
+        assert!(parse_response(&[0xff, 0xfe]).is_err());
     }
 
     #[test]
-    fn what_others_say_is_told_without_people() {
+    fn messages_of_other_systems_are_sanitized() {
         let rows = [
             ("no such member\nsecond", "no such member"),
             ("\n  \n last one ", "last one"),
@@ -133,8 +133,8 @@ mod tests {
             ("", ""),
         ];
         for (text, expect) in rows {
-            assert_eq!(told(text), expect, "{text}");
+            assert_eq!(sanitize_message(text), expect, "{text}");
         }
-        assert_eq!(told(&"x".repeat(1_000)).len(), MAX_TOLD);
+        assert_eq!(sanitize_message(&"x".repeat(1_000)).len(), MAX_MESSAGE_CHARS);
     }
 }

@@ -9,30 +9,30 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
-use super::answer::{MAX_ANSWER, NoAnswer, read, told};
+use super::answer::{MAX_RESPONSE_BYTES, LookupFailure, parse_response, sanitize_message};
 use crate::domain::booking::Answer;
 
 /// What a command sees of our environment. Never a key.
-const ENVIRONMENT: [&str; 3] = ["PATH", "HOME", "LANG"];
+const INHERITED_VARIABLES: [&str; 3] = ["PATH", "HOME", "LANG"];
 
 /// Of what it complains about, this much is kept to be told; the rest is read and dropped, so that
 /// it is not stopped by a full pipe.
-const MAX_COMPLAINT: u64 = 4 * 1024;
+const MAX_STDERR_BYTES: u64 = 4 * 1024;
 
 /// How long a killed command may take to be gone. It cannot refuse.
-const REAPED_WITHIN: Duration = Duration::from_secs(1);
+const REAP_TIMEOUT: Duration = Duration::from_secs(1);
 
-pub(super) async fn ask(
+pub(super) async fn run(
     program: &Path,
     args: &[String],
-    question: &[u8],
+    request_line: &[u8],
     timeout: Duration,
-) -> Result<Answer, NoAnswer> {
+) -> Result<Answer, LookupFailure> {
     let mut command = Command::new(program);
     command
         .args(args)
         .env_clear()
-        .envs(ENVIRONMENT.iter().filter_map(|name| {
+        .envs(INHERITED_VARIABLES.iter().filter_map(|name| {
             let value = std::env::var_os(name)?;
             Some((name, value))
         }))
@@ -43,98 +43,98 @@ pub(super) async fn ask(
         .process_group(0)
         .kill_on_drop(true);
     let mut child = command.spawn().map_err(|error| {
-        NoAnswer::away(format!(
+        LookupFailure::unavailable(format!(
             "it could not be started: {}",
-            told(&error.to_string())
+            sanitize_message(&error.to_string())
         ))
     })?;
-    let group = child.id();
-    match tokio::time::timeout(timeout, talk(&mut child, question)).await {
-        Ok(Ok((status, output, complaint))) => finished(status, &output, &complaint),
+    let process_group = child.id();
+    match tokio::time::timeout(timeout, communicate(&mut child, request_line)).await {
+        Ok(Ok((status, output, stderr))) => interpret_exit(status, &output, &stderr),
         Ok(Err(error)) => {
-            end(&mut child, group).await;
+            kill_process_group(&mut child, process_group).await;
             Err(error)
         }
         Err(_elapsed) => {
-            end(&mut child, group).await;
-            Err(NoAnswer::away(format!(
+            kill_process_group(&mut child, process_group).await;
+            Err(LookupFailure::unavailable(format!(
                 "it gave no answer within {timeout:?}"
             )))
         }
     }
 }
 
-fn finished(status: ExitStatus, output: &[u8], complaint: &[u8]) -> Result<Answer, NoAnswer> {
+fn interpret_exit(status: ExitStatus, output: &[u8], stderr: &[u8]) -> Result<Answer, LookupFailure> {
     if status.success() {
-        return read(output);
+        return parse_response(output);
     }
-    let complaint = told(&String::from_utf8_lossy(complaint));
-    let colon = if complaint.is_empty() { "" } else { ": " };
+    let message = sanitize_message(&String::from_utf8_lossy(stderr));
+    let colon = if message.is_empty() { "" } else { ": " };
     // `exit status: 1`, `signal: 9 (SIGKILL)`
-    Err(NoAnswer::about_this(format!(
-        "it ended with {status}{colon}{complaint}"
+    Err(LookupFailure::for_this_request(format!(
+        "it ended with {status}{colon}{message}"
     )))
 }
 
 /// Tells it the question, and hears it out.
-async fn talk(
+async fn communicate(
     child: &mut Child,
-    question: &[u8],
-) -> Result<(ExitStatus, Vec<u8>, Vec<u8>), NoAnswer> {
+    request_line: &[u8],
+) -> Result<(ExitStatus, Vec<u8>, Vec<u8>), LookupFailure> {
     let mut stdin = child.stdin.take().expect("it is piped");
     let stdout = child.stdout.take().expect("it is piped");
     let stderr = child.stderr.take().expect("it is piped");
-    let tell = async move {
-        // It need not read its question; what it answers counts.
-        let _ = stdin.write_all(question).await;
+    let write_request = async move {
+        // It need not read its request_line; what it answers counts.
+        let _ = stdin.write_all(request_line).await;
         drop(stdin);
         Ok(())
     };
-    let ((), output, complaint) = tokio::try_join!(tell, output(stdout), complaint(stderr))?;
-    let status = child.wait().await.map_err(|error| broken(&error))?;
-    Ok((status, output, complaint))
+    let ((), output, stderr_bytes) = tokio::try_join!(write_request, read_stdout(stdout), read_stderr(stderr))?;
+    let status = child.wait().await.map_err(|error| io_failure(&error))?;
+    Ok((status, output, stderr_bytes))
 }
 
-async fn output(stdout: impl AsyncRead + Unpin) -> Result<Vec<u8>, NoAnswer> {
+async fn read_stdout(stdout: impl AsyncRead + Unpin) -> Result<Vec<u8>, LookupFailure> {
     let mut output = Vec::new();
-    let mut stdout = stdout.take(MAX_ANSWER as u64 + 1);
+    let mut stdout = stdout.take(MAX_RESPONSE_BYTES as u64 + 1);
     let read = stdout.read_to_end(&mut output).await;
-    read.map_err(|error| broken(&error))?;
-    if output.len() > MAX_ANSWER {
-        return Err(NoAnswer::too_large());
+    read.map_err(|error| io_failure(&error))?;
+    if output.len() > MAX_RESPONSE_BYTES {
+        return Err(LookupFailure::too_large());
     }
     Ok(output)
 }
 
-async fn complaint(mut stderr: impl AsyncRead + Unpin) -> Result<Vec<u8>, NoAnswer> {
-    let mut kept = Vec::new();
-    let mut first = (&mut stderr).take(MAX_COMPLAINT);
-    let read = first.read_to_end(&mut kept).await;
-    read.map_err(|error| broken(&error))?;
+async fn read_stderr(mut stderr: impl AsyncRead + Unpin) -> Result<Vec<u8>, LookupFailure> {
+    let mut head = Vec::new();
+    let mut first = (&mut stderr).take(MAX_STDERR_BYTES);
+    let read = first.read_to_end(&mut head).await;
+    read.map_err(|error| io_failure(&error))?;
     let rest = tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await;
-    rest.map_err(|error| broken(&error))?;
-    Ok(kept)
+    rest.map_err(|error| io_failure(&error))?;
+    Ok(head)
 }
 
-fn broken(error: &std::io::Error) -> NoAnswer {
-    NoAnswer::about_this(format!("it could not be heard: {error}"))
+fn io_failure(error: &std::io::Error) -> LookupFailure {
+    LookupFailure::for_this_request(format!("it could not be heard: {error}"))
 }
 
 /// Ends it and what it started. There is no safe call for a whole group at hand, but every shell
 /// has one; it is the leader that keeps the group's number from being given away, so it is reaped
 /// last.
-async fn end(child: &mut Child, group: Option<u32>) {
-    if let Some(group) = group {
-        let killed = Command::new("/bin/sh")
-            .args(["-c", "kill -s KILL -- \"-$0\"", &group.to_string()])
+async fn kill_process_group(child: &mut Child, process_group: Option<u32>) {
+    if let Some(process_group) = process_group {
+        let kill = Command::new("/bin/sh")
+            .args(["-c", "kill -s KILL -- \"-$0\"", &process_group.to_string()])
             .env_clear()
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .kill_on_drop(true)
             .status();
-        let _ = tokio::time::timeout(REAPED_WITHIN, killed).await;
+        let _ = tokio::time::timeout(REAP_TIMEOUT, kill).await;
     }
     let _ = child.start_kill();
-    let _ = tokio::time::timeout(REAPED_WITHIN, child.wait()).await;
+    let _ = tokio::time::timeout(REAP_TIMEOUT, child.wait()).await;
 }

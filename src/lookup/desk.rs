@@ -11,27 +11,27 @@ use std::time::Duration;
 use secrecy::SecretString;
 use tokio::sync::Semaphore;
 
-use super::answer::NoAnswer;
+use super::answer::LookupFailure;
 use super::command;
-use super::http::{Endpoint, HttpError};
-use super::question::Question;
+use super::http::{LookupUrl, LookupUrlError};
+use super::question::LookupRequest;
 use crate::domain::booking::Answer;
 use crate::domain::id::Address;
 use crate::domain::time::{Clock, Span, Time};
 
 /// After so many questions in a row that found a system away, it is asked no more in the same pass:
 /// each of the others would wait as long in vain.
-const AWAY_AFTER: usize = 3;
+const MAX_CONSECUTIVE_FAILURES: usize = 3;
 
 /// Answers remembered of one lookup; when there are more, those whose time is over go, or all.
-const MAX_REMEMBERED: usize = 10_000;
+const MAX_CACHED_ANSWERS: usize = 10_000;
 
 /// One lookup, as it is configured.
 #[derive(Debug)]
 pub struct Spec {
     /// As rules name it: `lookup.<name>`.
     pub name: String,
-    pub source: Source,
+    pub source: SpecSource,
     /// From the start to the last byte of the answer; waiting for a turn does not count.
     pub timeout: Duration,
     /// How long an answer is good for everything that this booker asks for. Zero: for one request.
@@ -42,7 +42,7 @@ pub struct Spec {
 
 /// Whom to ask.
 #[derive(Debug)]
-pub enum Source {
+pub enum SpecSource {
     /// A program with its arguments; no shell is between.
     Command { program: PathBuf, args: Vec<String> },
     Http {
@@ -55,83 +55,83 @@ pub enum Source {
 /// Why a lookup cannot be set up. Nothing was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("lookup {name}: {why}")]
-pub struct DeskError {
+pub struct LookupSetupError {
     pub name: String,
-    pub why: Wrong,
+    pub why: SpecError,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Wrong {
+pub enum SpecError {
     #[error("another one has the same name")]
-    Twice,
+    DuplicateName,
     #[error("the command is empty")]
     NoCommand,
     #[error("the time limit must be above zero")]
-    NoTime,
+    ZeroTimeout,
     #[error("at least one must be asked at a time")]
-    NoneAtOnce,
+    ZeroConcurrency,
     #[error(transparent)]
-    Http(#[from] HttpError),
+    Http(#[from] LookupUrlError),
 }
 
 /// All lookups. The default has none.
 #[derive(Default)]
-pub struct Desk {
-    counters: BTreeMap<String, Counter>,
+pub struct LookupClient {
+    endpoints: BTreeMap<String, LookupEndpoint>,
 }
 
-struct Counter {
-    asked: Asked,
+struct LookupEndpoint {
+    transport: LookupTransport,
     timeout: Duration,
     cached_for: Span,
-    turns: Semaphore,
-    remembered: Mutex<BTreeMap<Address, (Time, Answer)>>,
+    permits: Semaphore,
+    cache: Mutex<BTreeMap<Address, (Time, Answer)>>,
 }
 
-enum Asked {
+enum LookupTransport {
     Command { program: PathBuf, args: Vec<String> },
-    Http(Endpoint),
+    Http(LookupUrl),
 }
 
-impl fmt::Debug for Desk {
+impl fmt::Debug for LookupClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.counters.keys()).finish()
+        f.debug_list().entries(self.endpoints.keys()).finish()
     }
 }
 
-impl Desk {
+impl LookupClient {
     /// Sets up the lookups. Nothing is asked yet.
     ///
     /// # Errors
     /// When one of them cannot be used.
-    pub fn open(specs: Vec<Spec>) -> Result<Self, DeskError> {
-        let mut counters = BTreeMap::new();
+    pub fn open(specs: Vec<Spec>) -> Result<Self, LookupSetupError> {
+        let mut endpoints = BTreeMap::new();
         for spec in specs {
             let name = spec.name.clone();
-            let wrong = |why| DeskError {
+            let setup_error = |why| LookupSetupError {
                 name: name.clone(),
                 why,
             };
-            let counter = Counter::open(spec).map_err(wrong)?;
-            if counters.insert(name.clone(), counter).is_some() {
-                return Err(wrong(Wrong::Twice));
+            let endpoint = LookupEndpoint::open(spec).map_err(setup_error)?;
+            if endpoints.insert(name.clone(), endpoint).is_some() {
+                return Err(setup_error(SpecError::DuplicateName));
             }
         }
-        Ok(Self { counters })
+        Ok(Self { endpoints })
     }
 
     /// What was answered about this booker lately, if it is still good.
-    pub fn remembered(&self, name: &str, booker: &Address, now: Time) -> Option<Answer> {
-        self.counters.get(name)?.remembered(booker, now)
+    pub fn cached_answer(&self, name: &str, booker: &Address, now: Time) -> Option<Answer> {
+        self.endpoints.get(name)?.cached_answer(booker, now)
     }
 
     /// Begins to ask on behalf of one pass, which may be told to stop.
-    pub fn round<'a>(&'a self, stopped: &'a (dyn Fn() -> bool + Sync)) -> Round<'a> {
-        Round {
-            desk: self,
-            stopped,
-            away: self
-                .counters
+    pub fn begin_pass<'a>(&'a self, is_stopped: &'a (dyn Fn() -> bool + Sync)) -> PassLookups<'a> {
+        PassLookups {
+            client: self,
+            is_stopped,
+            consecutive_failures: self
+                .endpoints
                 .keys()
                 .map(|name| (name.as_str(), AtomicUsize::new(0)))
                 .collect(),
@@ -140,14 +140,14 @@ impl Desk {
 }
 
 /// The questions of one pass.
-pub struct Round<'a> {
-    desk: &'a Desk,
-    stopped: &'a (dyn Fn() -> bool + Sync),
+pub struct PassLookups<'a> {
+    client: &'a LookupClient,
+    is_stopped: &'a (dyn Fn() -> bool + Sync),
     /// How many questions in a row found the system away.
-    away: BTreeMap<&'a str, AtomicUsize>,
+    consecutive_failures: BTreeMap<&'a str, AtomicUsize>,
 }
 
-impl Round<'_> {
+impl PassLookups<'_> {
     /// Asks, when it is this question's turn. `None`: the pass was stopped before.
     ///
     /// # Errors
@@ -155,83 +155,83 @@ impl Round<'_> {
     pub async fn ask(
         &self,
         name: &str,
-        question: &Question<'_>,
+        request: &LookupRequest<'_>,
         clock: &Clock,
-    ) -> Option<Result<Answer, NoAnswer>> {
-        let (Some(counter), Some(away)) = (self.desk.counters.get(name), self.away.get(name))
+    ) -> Option<Result<Answer, LookupFailure>> {
+        let (Some(endpoint), Some(failures)) = (self.client.endpoints.get(name), self.consecutive_failures.get(name))
         else {
-            return Some(Err(NoAnswer::away("no lookup of this name is configured")));
+            return Some(Err(LookupFailure::unavailable("no lookup of this name is configured")));
         };
-        let _turn = counter.turns.acquire().await;
-        if (self.stopped)() {
+        let _permit = endpoint.permits.acquire().await;
+        if (self.is_stopped)() {
             return None;
         }
         let now = clock();
-        // Another question about the same booker may have been before.
-        if let Some(answer) = counter.remembered(question.booker, now) {
+        // Another request about the same booker may have been before.
+        if let Some(answer) = endpoint.cached_answer(request.booker, now) {
             return Some(Ok(answer));
         }
-        if away.load(Ordering::Relaxed) >= AWAY_AFTER {
-            let why = format!("it was away for the {AWAY_AFTER} questions before this one");
-            return Some(Err(NoAnswer::away(why)));
+        if failures.load(Ordering::Relaxed) >= MAX_CONSECUTIVE_FAILURES {
+            let why = format!("it was away for the {MAX_CONSECUTIVE_FAILURES} questions before this one");
+            return Some(Err(LookupFailure::unavailable(why)));
         }
-        let answer = counter.ask(name, question).await;
+        let answer = endpoint.query(name, request).await;
         match &answer {
-            Ok(answer) => counter.remember(question.booker, now, answer),
+            Ok(answer) => endpoint.remember(request.booker, now, answer),
             Err(error) => tracing::debug!(lookup = name, %error, "no answer"),
         }
         match &answer {
             Err(error) if error.away => {
-                away.fetch_add(1, Ordering::Relaxed);
+                failures.fetch_add(1, Ordering::Relaxed);
             }
-            Err(_) | Ok(_) => away.store(0, Ordering::Relaxed),
+            Err(_) | Ok(_) => failures.store(0, Ordering::Relaxed),
         }
         Some(answer)
     }
 }
 
-impl Counter {
-    fn open(spec: Spec) -> Result<Self, Wrong> {
+impl LookupEndpoint {
+    fn open(spec: Spec) -> Result<Self, SpecError> {
         if spec.timeout.is_zero() {
-            return Err(Wrong::NoTime);
+            return Err(SpecError::ZeroTimeout);
         }
         if spec.at_once == 0 {
-            return Err(Wrong::NoneAtOnce);
+            return Err(SpecError::ZeroConcurrency);
         }
         Ok(Self {
-            asked: match spec.source {
-                Source::Command { program, .. } if program.as_os_str().is_empty() => {
-                    return Err(Wrong::NoCommand);
+            transport: match spec.source {
+                SpecSource::Command { program, .. } if program.as_os_str().is_empty() => {
+                    return Err(SpecError::NoCommand);
                 }
-                Source::Command { program, args } => Asked::Command { program, args },
-                Source::Http { url, credential } => {
-                    Asked::Http(Endpoint::open(&url, credential.as_ref())?)
+                SpecSource::Command { program, args } => LookupTransport::Command { program, args },
+                SpecSource::Http { url, credential } => {
+                    LookupTransport::Http(LookupUrl::open(&url, credential.as_ref())?)
                 }
             },
             timeout: spec.timeout,
             cached_for: spec.cached_for,
-            turns: Semaphore::new(spec.at_once.min(Semaphore::MAX_PERMITS)),
-            remembered: Mutex::default(),
+            permits: Semaphore::new(spec.at_once.min(Semaphore::MAX_PERMITS)),
+            cache: Mutex::default(),
         })
     }
 
-    async fn ask(&self, name: &str, question: &Question<'_>) -> Result<Answer, NoAnswer> {
-        match &self.asked {
-            Asked::Command { program, args } => {
-                command::ask(program, args, &question.json(name), self.timeout).await
+    async fn query(&self, name: &str, request: &LookupRequest<'_>) -> Result<Answer, LookupFailure> {
+        match &self.transport {
+            LookupTransport::Command { program, args } => {
+                command::run(program, args, &request.to_json_line(name), self.timeout).await
             }
-            Asked::Http(endpoint) => endpoint.ask(question.booker, self.timeout).await,
+            LookupTransport::Http(url) => url.fetch(request.booker, self.timeout).await,
         }
     }
 
-    fn remembered(&self, booker: &Address, now: Time) -> Option<Answer> {
-        let remembered = self.remembered.lock();
-        let remembered = remembered.unwrap_or_else(PoisonError::into_inner);
-        let (at, answer) = remembered.get(booker)?;
-        self.is_good(*at, now).then(|| answer.clone())
+    fn cached_answer(&self, booker: &Address, now: Time) -> Option<Answer> {
+        let cache = self.cache.lock();
+        let cache = cache.unwrap_or_else(PoisonError::into_inner);
+        let (at, answer) = cache.get(booker)?;
+        self.is_fresh(*at, now).then(|| answer.clone())
     }
 
-    fn is_good(&self, at: Time, now: Time) -> bool {
+    fn is_fresh(&self, at: Time, now: Time) -> bool {
         (Span::zero()..self.cached_for).contains(&(now - at))
     }
 
@@ -239,14 +239,14 @@ impl Counter {
         if self.cached_for <= Span::zero() {
             return;
         }
-        let remembered = self.remembered.lock();
-        let mut remembered = remembered.unwrap_or_else(PoisonError::into_inner);
-        if remembered.len() >= MAX_REMEMBERED {
-            remembered.retain(|_, (at, _)| self.is_good(*at, now));
+        let cache = self.cache.lock();
+        let mut cache = cache.unwrap_or_else(PoisonError::into_inner);
+        if cache.len() >= MAX_CACHED_ANSWERS {
+            cache.retain(|_, (at, _)| self.is_fresh(*at, now));
         }
-        if remembered.len() >= MAX_REMEMBERED {
-            remembered.clear();
+        if cache.len() >= MAX_CACHED_ANSWERS {
+            cache.clear();
         }
-        remembered.insert(booker.clone(), (now, answer.clone()));
+        cache.insert(booker.clone(), (now, answer.clone()));
     }
 }

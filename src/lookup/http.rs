@@ -8,13 +8,13 @@ use reqwest::header::{self, HeaderValue};
 use reqwest::{Response, Url};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::answer::{MAX_ANSWER, NoAnswer, read, told};
+use super::answer::{MAX_RESPONSE_BYTES, LookupFailure, parse_response, sanitize_message};
 use crate::domain::booking::Answer;
 use crate::domain::id::Address;
-use crate::http::{self, ClientError, HttpClient, causes, is_loopback};
+use crate::http::{self, HttpClientError, HttpClient, describe_error, is_loopback};
 
 /// Where the address goes in a URL.
-pub const PLACE: &str = "{address}";
+pub const ADDRESS_PLACEHOLDER: &str = "{address}";
 
 /// All but what stands for itself everywhere in a URL.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
@@ -25,126 +25,126 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
 
 /// Why an endpoint cannot be asked at all.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum HttpError {
+pub enum LookupUrlError {
     #[error("the url {0}")]
     Url(&'static str),
     #[error("the credential holds characters that cannot stand in a header")]
     Credential,
     #[error("no HTTP client can be made: {0}")]
-    Client(#[from] ClientError),
+    Client(#[from] HttpClientError),
 }
 
 /// One endpoint.
-pub(super) struct Endpoint {
+pub(super) struct LookupUrl {
     http: HttpClient,
     /// With [`PLACE`] in it.
-    url: String,
+    template: String,
     credential: Option<HeaderValue>,
 }
 
-impl Endpoint {
-    pub(super) fn open(url: &str, credential: Option<&SecretString>) -> Result<Self, HttpError> {
-        let one = check(url)?;
+impl LookupUrl {
+    pub(super) fn open(url: &str, credential: Option<&SecretString>) -> Result<Self, LookupUrlError> {
+        let parsed = check_url(url)?;
         Ok(Self {
-            http: http::client(&one, None, Vec::new())?,
-            url: url.to_owned(),
-            credential: credential.map(bearer).transpose()?,
+            http: http::build_client(&parsed, None, Vec::new())?,
+            template: url.to_owned(),
+            credential: credential.map(to_bearer_header).transpose()?,
         })
     }
 
-    pub(super) async fn ask(
+    pub(super) async fn fetch(
         &self,
         address: &Address,
         timeout: Duration,
-    ) -> Result<Answer, NoAnswer> {
-        match tokio::time::timeout(timeout, self.exchange(address)).await {
+    ) -> Result<Answer, LookupFailure> {
+        match tokio::time::timeout(timeout, self.send_request(address)).await {
             Ok(answer) => answer,
-            Err(_elapsed) => Err(NoAnswer::away(format!(
+            Err(_elapsed) => Err(LookupFailure::unavailable(format!(
                 "it gave no answer within {timeout:?}"
             ))),
         }
     }
 
-    async fn exchange(&self, address: &Address) -> Result<Answer, NoAnswer> {
-        let url = filled(&self.url, address.as_str());
+    async fn send_request(&self, address: &Address) -> Result<Answer, LookupFailure> {
+        let url = expand_template(&self.template, address.as_str());
         let mut request = self.http.client.get(url);
         if let Some(credential) = &self.credential {
             request = request.header(header::AUTHORIZATION, credential.clone());
         }
         let request = request.header(header::ACCEPT, "application/json");
         let response = request.send().await;
-        let response = response.map_err(|error| self.failed(error))?;
+        let response = response.map_err(|error| self.transport_failure(error))?;
         let status = response.status();
         if status == reqwest::StatusCode::OK {
-            return read(&self.body(response).await?);
+            return parse_response(&self.read_body(response).await?);
         }
         let why = format!("it answered {}", status.as_u16());
         Err(if status.is_server_error() {
-            NoAnswer::away(why)
+            LookupFailure::unavailable(why)
         } else {
-            NoAnswer::about_this(why)
+            LookupFailure::for_this_request(why)
         })
     }
 
-    async fn body(&self, mut response: Response) -> Result<Vec<u8>, NoAnswer> {
+    async fn read_body(&self, mut response: Response) -> Result<Vec<u8>, LookupFailure> {
         let length = response.content_length();
-        if length.is_some_and(|length| length > MAX_ANSWER as u64) {
-            return Err(NoAnswer::too_large());
+        if length.is_some_and(|length| length > MAX_RESPONSE_BYTES as u64) {
+            return Err(LookupFailure::too_large());
         }
         let mut body = Vec::new();
         loop {
             let chunk = response.chunk().await;
-            let chunk = chunk.map_err(|error| self.failed(error))?;
+            let chunk = chunk.map_err(|error| self.transport_failure(error))?;
             let Some(chunk) = chunk else { return Ok(body) };
-            if body.len() + chunk.len() > MAX_ANSWER {
-                return Err(NoAnswer::too_large());
+            if body.len() + chunk.len() > MAX_RESPONSE_BYTES {
+                return Err(LookupFailure::too_large());
             }
             body.extend_from_slice(&chunk);
         }
     }
 
     /// What was tried, by which way, and why it failed.
-    fn failed(&self, error: reqwest::Error) -> NoAnswer {
-        NoAnswer::away(told(&format!("{}: {}", self.http.route, causes(error))))
+    fn transport_failure(&self, error: reqwest::Error) -> LookupFailure {
+        LookupFailure::unavailable(sanitize_message(&format!("{}: {}", self.http.route, describe_error(error))))
     }
 }
 
 /// The URL with an example in it. It has to be one of this machine, unless it is encrypted.
-fn check(url: &str) -> Result<Url, HttpError> {
-    let wrong = |why| Err(HttpError::Url(why));
-    if !url.contains(PLACE) {
-        return wrong("must hold {address}, where the booker's address goes");
+fn check_url(url: &str) -> Result<Url, LookupUrlError> {
+    let url_error = |why| Err(LookupUrlError::Url(why));
+    if !url.contains(ADDRESS_PLACEHOLDER) {
+        return url_error("must hold {address}, where the booker's address goes");
     }
     // An address must not choose whom to ask.
-    let mut before = url.split(['/', '?', '#']).take(3);
-    if before.any(|part| part.contains(PLACE)) {
-        return wrong("must hold {address} in its path or query");
+    let mut authority = url.split(['/', '?', '#']).take(3);
+    if authority.any(|part| part.contains(ADDRESS_PLACEHOLDER)) {
+        return url_error("must hold {address} in its path or query");
     }
-    let Ok(one) = Url::parse(&filled(url, "a@example.com")) else {
-        return wrong("is not a URL");
+    let Ok(parsed) = Url::parse(&expand_template(url, "a@example.com")) else {
+        return url_error("is not a URL");
     };
-    if !one.username().is_empty() || one.password().is_some() {
-        return wrong("must not hold a user or a password; use credential-file");
+    if !parsed.username().is_empty() || parsed.password().is_some() {
+        return url_error("must not hold a user or a password; use credential-file");
     }
-    if one.fragment().is_some() {
-        return wrong("must not hold a fragment");
+    if parsed.fragment().is_some() {
+        return url_error("must not hold a fragment");
     }
-    match one.scheme() {
-        "https" => Ok(one),
-        "http" if is_loopback(&one) => Ok(one),
-        "http" => wrong("must begin with https:// unless it is of this machine (127.0.0.1)"),
-        _ => wrong("must begin with https://"),
+    match parsed.scheme() {
+        "https" => Ok(parsed),
+        "http" if is_loopback(&parsed) => Ok(parsed),
+        "http" => url_error("must begin with https:// unless it is of this machine (127.0.0.1)"),
+        _ => url_error("must begin with https://"),
     }
 }
 
-fn filled(url: &str, address: &str) -> String {
+fn expand_template(url: &str, address: &str) -> String {
     let address = utf8_percent_encode(address, ENCODED).to_string();
-    url.replace(PLACE, &address)
+    url.replace(ADDRESS_PLACEHOLDER, &address)
 }
 
-fn bearer(credential: &SecretString) -> Result<HeaderValue, HttpError> {
+fn to_bearer_header(credential: &SecretString) -> Result<HeaderValue, LookupUrlError> {
     let value = format!("Bearer {}", credential.expose_secret());
-    let mut value = HeaderValue::from_str(&value).map_err(|_| HttpError::Credential)?;
+    let mut value = HeaderValue::from_str(&value).map_err(|_| LookupUrlError::Credential)?;
     value.set_sensitive(true);
     Ok(value)
 }
@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_urls_that_keep_the_address_to_themselves_are_asked() {
+    fn url_templates_hold_the_address_in_path_or_query_and_are_encrypted() {
         let rows = [
             ("https://crm.example.org/m/{address}", Ok(false)),
             ("https://crm.example.org/m?of={address}&x=1", Ok(false)),
@@ -178,8 +178,8 @@ mod tests {
             ("{address}", Err("path or query")),
         ];
         for (url, expect) in rows {
-            match (check(url), expect) {
-                (Ok(one), Ok(expect)) => assert_eq!(is_loopback(&one), expect, "{url}"),
+            match (check_url(url), expect) {
+                (Ok(parsed), Ok(expect)) => assert_eq!(is_loopback(&parsed), expect, "{url}"),
                 (Err(error), Err(expect)) => {
                     assert!(error.to_string().contains(expect), "{url}: {error}");
                 }
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_stays_one_value_of_the_url() {
+    fn addresses_are_percent_encoded() {
         let rows = [
             ("ann@example.com", "https://h/m?of=ann%40example.com&k=1"),
             (
@@ -203,17 +203,17 @@ mod tests {
             ("ä@example.com", "https://h/m?of=%C3%A4%40example.com&k=1"),
         ];
         for (address, expect) in rows {
-            assert_eq!(filled("https://h/m?of={address}&k=1", address), expect);
+            assert_eq!(expand_template("https://h/m?of={address}&k=1", address), expect);
         }
     }
 
     #[test]
     fn a_credential_is_never_shown() {
         let url = "https://crm.example.org/{address}";
-        let wrong = SecretString::from("top\nsecret");
-        let error = Endpoint::open(url, Some(&wrong)).err().unwrap();
+        let invalid_credential = SecretString::from("top\nsecret");
+        let error = LookupUrl::open(url, Some(&invalid_credential)).err().unwrap();
         assert!(!format!("{error} {error:?}").contains("secret"));
-        let right = Endpoint::open(url, Some(&SecretString::from("top-secret"))).unwrap();
-        assert!(!format!("{:?}", right.credential).contains("secret"));
+        let lookup_url = LookupUrl::open(url, Some(&SecretString::from("top-secret"))).unwrap();
+        assert!(!format!("{:?}", lookup_url.credential).contains("secret"));
     }
 }

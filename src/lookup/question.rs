@@ -12,7 +12,7 @@ const SCHEMA: u32 = 1;
 
 /// A question about one request.
 #[derive(Debug, Clone, Copy)]
-pub struct Question<'a> {
+pub struct LookupRequest<'a> {
     pub booker: &'a Address,
     /// The first booking of the request.
     pub booking: &'a Booking,
@@ -21,15 +21,15 @@ pub struct Question<'a> {
 
 /// What a command reads from its standard input, on one line.
 #[derive(Serialize)]
-struct Asked<'a> {
+struct CommandInput<'a> {
     schema: u32,
     lookup: &'a str,
     booker: &'a str,
-    booking: AskedFor<'a>,
+    booking: CommandInputBooking<'a>,
 }
 
 #[derive(Serialize)]
-struct AskedFor<'a> {
+struct CommandInputBooking<'a> {
     uid: &'a str,
     title: &'a str,
     /// The slug; null where the server does not show it.
@@ -41,31 +41,31 @@ struct AskedFor<'a> {
     occurrences: usize,
 }
 
-impl Question<'_> {
-    pub(super) fn json(&self, lookup: &str) -> Vec<u8> {
+impl LookupRequest<'_> {
+    pub(super) fn to_json_line(self, lookup: &str) -> Vec<u8> {
         let booking = self.booking;
-        let kind = booking.event_type.as_ref();
-        let asked = Asked {
+        let event_type = booking.event_type.as_ref();
+        let input = CommandInput {
             schema: SCHEMA,
             lookup,
             booker: self.booker.as_str(),
-            booking: AskedFor {
+            booking: CommandInputBooking {
                 uid: booking.uid.as_str(),
                 title: &booking.title,
-                event_type: kind.and_then(|kind| kind.slug.as_deref()),
-                event_type_id: kind.map(|kind| kind.id.0),
-                start: instant(booking.start),
-                end: instant(booking.end),
-                created: instant(booking.created),
+                event_type: event_type.and_then(|kind| kind.slug.as_deref()),
+                event_type_id: event_type.map(|kind| kind.id.0),
+                start: format_time(booking.start),
+                end: format_time(booking.end),
+                created: format_time(booking.created_at),
                 occurrences: self.occurrences,
             },
         };
-        let mut line = serde_json::to_vec(&asked).expect("texts and numbers are JSON");
+        let mut line = serde_json::to_vec(&input).expect("texts and numbers are JSON");
         line.push(b'\n');
         line
     }
 }
 
-fn instant(at: Time) -> String {
+fn format_time(at: Time) -> String {
     at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
 }

@@ -4,191 +4,191 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::booking::Booking;
-use crate::domain::decision::{Code, Decision};
+use crate::domain::decision::{ReasonCode, Decision};
 use crate::domain::gate::{Gate, Policy};
 use crate::domain::id::{AccountId, Address, BookingUid, RequestId};
-use crate::domain::intent::Sight;
+use crate::domain::intent::BookingState;
 use crate::domain::request::{Charge, ChargeState, Request, RequestState};
-use crate::domain::snapshot::{Earlier, Snapshot, Standing};
+use crate::domain::snapshot::{PriorRequest, Snapshot, CountedBooking};
 use crate::domain::time::{Span, Time};
 use crate::store::port::{Store, StoreError};
 
 /// How far back bookings count: more than the longest period of a cap, in any zone.
-const BACK: Span = Span::days(40);
+const LOOKBACK: Span = Span::days(40);
 
 /// How far ahead bookings count that are still to come. Nobody books further ahead.
-const AHEAD: Span = Span::days(366 * 20);
+const LOOKAHEAD: Span = Span::days(366 * 20);
 
 /// Bookings of one member that are counted. Nobody has more in a month and ahead; of an account
 /// that does, no cap could be told.
-const MAX_STANDING: usize = 1_000;
+const MAX_COUNTED_BOOKINGS: usize = 1_000;
 
 /// Longer than from the start of the day before, in any zone.
-const DAY_AND_MORE: Span = Span::hours(50);
+const REQUEST_LOOKBACK: Span = Span::hours(50);
 
 /// Requests of one booker that are counted in two days. A limit a day beyond it limits nothing.
-const MAX_ASKED: usize = 1_000;
+const MAX_COUNTED_REQUESTS: usize = 1_000;
 
 /// Whose past is wanted, and since when.
 #[derive(Debug, Clone, Default)]
-pub struct Wanted {
+pub struct UsageQuery {
     /// Members, and from which start on their bookings count.
     members: BTreeMap<AccountId, Time>,
     until: Option<Time>,
     /// Bookings that stand for nothing any more, or are what is asked for.
-    aside: BTreeSet<BookingUid>,
+    excluded: BTreeSet<BookingUid>,
     /// Bookers, and when the first request in hand was made.
     bookers: BTreeMap<Address, Time>,
 }
 
 /// What there was.
 #[derive(Debug, Clone, Default)]
-pub struct Before {
-    pub standing: BTreeMap<AccountId, Vec<Standing>>,
-    pub asked: BTreeMap<Address, Vec<Earlier>>,
+pub struct UsageHistory {
+    pub counted_bookings: BTreeMap<AccountId, Vec<CountedBooking>>,
+    pub prior_requests: BTreeMap<Address, Vec<PriorRequest>>,
     /// Members with more bookings than are counted, and bookers with more requests.
-    pub crowded: Crowded,
+    pub over_limit: OverLimit,
 }
 
 /// Whose past is too much to be counted: nothing of theirs can be decided.
 #[derive(Debug, Clone, Default)]
-pub struct Crowded {
+pub struct OverLimit {
     pub members: BTreeSet<AccountId>,
     pub bookers: BTreeSet<Address>,
 }
 
 /// What these bookings, which are to be decided, want to know.
-pub fn wanted<'a>(
+pub fn build_usage_query<'a>(
     policy: &Policy,
     snapshot: &Snapshot,
     bookings: impl Iterator<Item = (&'a Gate, &'a Booking)>,
-) -> Wanted {
-    let mut wanted = Wanted {
-        until: Some(snapshot.now + AHEAD),
-        aside: ended(snapshot),
-        ..Wanted::default()
+) -> UsageQuery {
+    let mut query = UsageQuery {
+        until: Some(snapshot.now + LOOKAHEAD),
+        excluded: find_ended_bookings(snapshot),
+        ..UsageQuery::default()
     };
     for (gate, booking) in bookings {
         // What it replaced is cancelled at Cal.com already.
-        wanted.aside.insert(booking.uid.clone());
-        wanted.aside.extend(booking.rescheduled_from.clone());
-        let carried = snapshot.carried.get(&booking.uid);
-        wanted
-            .aside
+        query.excluded.insert(booking.uid.clone());
+        query.excluded.extend(booking.rescheduled_from.clone());
+        let carried = snapshot.carried_charges.get(&booking.uid);
+        query
+            .excluded
             .extend(carried.map(|charge| charge.booking.uid.clone()));
         let Some(booker) = &booking.booker else {
             continue;
         };
         if limits_requests(policy, gate) {
-            let first = wanted.bookers.entry(booker.address.clone());
-            let first = first.or_insert(booking.created);
-            *first = booking.created.min(*first);
+            let first = query.bookers.entry(booker.address.clone());
+            let first = first.or_insert(booking.created_at);
+            *first = booking.created_at.min(*first);
         }
-        if let Some(account) = snapshot.names.get(&booker.address)
-            && counts(policy, gate)
+        if let Some(account) = snapshot.accounts_by_address.get(&booker.address)
+            && needs_booking_counts(policy, gate)
         {
-            let from = booking.start.min(snapshot.now) - BACK;
-            let known = wanted.members.entry(account.clone()).or_insert(from);
-            *known = from.min(*known);
+            let from = booking.start.min(snapshot.now) - LOOKBACK;
+            let counted_from = query.members.entry(account.clone()).or_insert(from);
+            *counted_from = from.min(*counted_from);
         }
     }
-    wanted
+    query
 }
 
 /// Whether something looks at how many bookings a member has.
-fn counts(policy: &Policy, gate: &Gate) -> bool {
-    let house = &policy.house;
+fn needs_booking_counts(policy: &Policy, gate: &Gate) -> bool {
+    let global_policy = &policy.global;
     let criteria = &gate.criteria;
-    !(house.caps.is_empty()
+    !(global_policy.caps.is_empty()
         && criteria.caps.is_empty()
-        && house.rules.is_empty()
+        && global_policy.rules.is_empty()
         && criteria.rules.is_empty()
-        && house.reasons.is_empty())
+        && global_policy.reason_texts.is_empty())
 }
 
 fn limits_requests(policy: &Policy, gate: &Gate) -> bool {
-    policy.house.requests_per_day.is_some() || gate.criteria.requests_per_day.is_some()
+    policy.global.requests_per_day.is_some() || gate.criteria.requests_per_day.is_some()
 }
 
 /// Bookings of open intents that will not stand, as their holds come back with this pass; and those
 /// for which a successor holds credits already.
-fn ended(snapshot: &Snapshot) -> BTreeSet<BookingUid> {
+fn find_ended_bookings(snapshot: &Snapshot) -> BTreeSet<BookingUid> {
     // While a call may still be running, the hold stays whatever the booking is meanwhile.
-    let quiet = snapshot.intents.iter();
-    let quiet = quiet.filter(|open| open.running_until.is_none());
-    let sights = quiet.flat_map(|open| &open.sights);
-    let ended = sights.filter(|(_, sight)| match sight {
-        Sight::Rejected | Sight::Cancelled | Sight::Gone | Sight::Begun | Sight::Over => true,
-        Sight::Pending
-        | Sight::Accepted
-        | Sight::AcceptedAfterMove
-        | Sight::AcceptedAfterCancel
-        | Sight::OtherStatus
-        | Sight::Unread => false,
+    let without_running_call = snapshot.intents.iter();
+    let without_running_call = without_running_call.filter(|open| open.running_until.is_none());
+    let booking_states = without_running_call.flat_map(|open| &open.booking_states);
+    let ended_bookings = booking_states.filter(|(_, state)| match state {
+        BookingState::Rejected | BookingState::Cancelled | BookingState::Gone | BookingState::PendingAfterStart | BookingState::PendingAfterEnd => true,
+        BookingState::Pending
+        | BookingState::Accepted
+        | BookingState::AcceptedAfterMove
+        | BookingState::AcceptedAfterCancel
+        | BookingState::OtherStatus
+        | BookingState::Unread => false,
     });
-    let mut ended: BTreeSet<BookingUid> = ended.map(|(booking, _)| booking.clone()).collect();
-    let holding = snapshot
+    let mut ended_bookings: BTreeSet<BookingUid> = ended_bookings.map(|(booking, _)| booking.clone()).collect();
+    let holding_intents = snapshot
         .intents
         .iter()
         .filter(|open| !open.charges.is_empty());
-    ended.extend(holding.filter_map(|open| open.request.carries.clone()));
-    ended
+    ended_bookings.extend(holding_intents.filter_map(|open| open.request.predecessor.clone()));
+    ended_bookings
 }
 
 /// Reads it.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn read(store: &dyn Store, wanted: &Wanted) -> Result<Before, StoreError> {
-    let mut before = Before::default();
+pub fn read_usage_history(store: &dyn Store, query: &UsageQuery) -> Result<UsageHistory, StoreError> {
+    let mut history = UsageHistory::default();
     let mut gates = BTreeMap::new();
-    for (account, from) in &wanted.members {
-        let until = wanted.until.unwrap_or(*from);
-        let charges = store.charges_of(account, *from, until, MAX_STANDING + 1)?;
-        if charges.len() > MAX_STANDING {
-            before.crowded.members.insert(account.clone());
+    for (account, from) in &query.members {
+        let until = query.until.unwrap_or(*from);
+        let charges = store.charges_of(account, *from, until, MAX_COUNTED_BOOKINGS + 1)?;
+        if charges.len() > MAX_COUNTED_BOOKINGS {
+            history.over_limit.members.insert(account.clone());
             continue;
         }
-        let mut standing = Vec::with_capacity(charges.len());
+        let mut counted_bookings = Vec::with_capacity(charges.len());
         for charge in charges {
-            if !wanted.aside.contains(&charge.booking.uid) {
-                standing.push(standing_as(store, charge, &mut gates)?);
+            if !query.excluded.contains(&charge.booking.uid) {
+                counted_bookings.push(read_counted_booking(store, charge, &mut gates)?);
             }
         }
-        before.standing.insert(account.clone(), standing);
+        history.counted_bookings.insert(account.clone(), counted_bookings);
     }
-    for (booker, first) in &wanted.bookers {
-        let asked = store.asked_by(booker, *first - DAY_AND_MORE, MAX_ASKED + 1)?;
-        if asked.len() > MAX_ASKED {
-            before.crowded.bookers.insert(booker.clone());
+    for (booker, first) in &query.bookers {
+        let requests = store.requests_of_booker(booker, *first - REQUEST_LOOKBACK, MAX_COUNTED_REQUESTS + 1)?;
+        if requests.len() > MAX_COUNTED_REQUESTS {
+            history.over_limit.bookers.insert(booker.clone());
             continue;
         }
-        let asked = asked.into_iter().map(|request| Earlier {
-            told: told_of_too_many(&request),
+        let prior_requests = requests.into_iter().map(|request| PriorRequest {
+            declined_over_limit: was_declined_for_too_many_requests(&request),
             request: request.id,
-            created: request.created,
+            created_at: request.created_at,
         });
-        before.asked.insert(booker.clone(), asked.collect());
+        history.prior_requests.insert(booker.clone(), prior_requests.collect());
     }
-    Ok(before)
+    Ok(history)
 }
 
-fn told_of_too_many(request: &Request) -> bool {
+fn was_declined_for_too_many_requests(request: &Request) -> bool {
     request.decision == Decision::Decline
         && request.state != RequestState::Noted
         && request
             .reasons
             .iter()
-            .any(|reason| reason.code == Code::TooManyRequests)
+            .any(|reason| reason.code == ReasonCode::TooManyRequests)
 }
 
-fn standing_as(
+fn read_counted_booking(
     store: &dyn Store,
     charge: Charge,
     gates: &mut BTreeMap<RequestId, Option<String>>,
-) -> Result<Standing, StoreError> {
+) -> Result<CountedBooking, StoreError> {
     let gate = match gates.get(&charge.request) {
-        Some(known) => known.clone(),
+        Some(cached_gate) => cached_gate.clone(),
         None => {
             let request = store.request(&charge.request)?;
             let gate = request.and_then(|request| request.gate);
@@ -196,22 +196,22 @@ fn standing_as(
             gate
         }
     };
-    Ok(Standing {
+    Ok(CountedBooking {
         booking: charge.booking.uid,
         start: charge.start,
         end: charge.end,
         gate,
-        settled: charge.state != ChargeState::Held,
+        is_confirmed: charge.state != ChargeState::Held,
     })
 }
 
-impl Crowded {
+impl OverLimit {
     /// Whether the booking's booker is one of them.
-    pub fn has(&self, snapshot: &Snapshot, booking: &Booking) -> bool {
+    pub fn includes_booker_of(&self, snapshot: &Snapshot, booking: &Booking) -> bool {
         let Some(booker) = &booking.booker else {
             return false;
         };
-        let account = snapshot.names.get(&booker.address);
+        let account = snapshot.accounts_by_address.get(&booker.address);
         self.bookers.contains(&booker.address)
             || account.is_some_and(|account| self.members.contains(account))
     }

@@ -16,7 +16,7 @@ pub fn clock_is_off(ports: &Ports<'_>) -> bool {
 /// What an operator is told while the clocks disagree.
 pub fn clock_problem(ports: &Ports<'_>) -> Option<Problem> {
     let difference = difference(ports)?;
-    let way = if difference > Span::zero() {
+    let direction = if difference > Span::zero() {
         "ahead of"
     } else {
         "behind"
@@ -24,7 +24,7 @@ pub fn clock_problem(ports: &Ports<'_>) -> Option<Problem> {
     Some(Problem {
         code: CLOCK_OFF,
         text: format!(
-            "the server's clock is {} s {way} this machine's: nothing is confirmed, declined or \
+            "the server's clock is {} s {direction} this machine's: nothing is confirmed, declined or \
              closed until they agree within {} s; set this machine's clock (NTP)",
             difference.num_seconds().abs(),
             CLOCK_TOLERANCE.num_seconds()

@@ -13,129 +13,129 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 
 use super::clock::clock_is_off;
-use super::observe::ends_the_pass;
+use super::observe::is_fatal_for_pass;
 use super::ports::{PassError, Ports};
-use super::report::Ended;
+use super::report::StepOutcome;
 use super::sight::{self, ReadTimes};
 use crate::calcom::port::CallError;
 use crate::domain::booking::{self, BookingRef};
-use crate::domain::gate::Limits;
+use crate::domain::gate::PassLimits;
 use crate::domain::id::{AccountId, BookingUid, RequestId};
-use crate::domain::intent::Sight;
-use crate::domain::plan::{Call, Problem};
+use crate::domain::intent::BookingState;
+use crate::domain::plan::{PlannedCall, Problem};
 use crate::domain::request::{Charge, Request};
 use crate::domain::time::{Span, Time};
-use call::{mark, send};
-use in_flight::{InFlight, State};
+use call::{set_sent_marks, send_call};
+use in_flight::{InFlightCall, CallState};
 
 /// Calls under way at once: a confirmation takes Cal.com seconds, and these are all of one host.
 const CALLS_AT_ONCE: usize = 8;
 
 /// How old a reading may be when the call that rests on it is sent.
-const FRESH: Span = Span::seconds(2);
+const MAX_READING_AGE: Span = Span::seconds(2);
 
 /// How long a reading counts after it arrived, where getting it took longer than it may be old: a list
 /// that takes the server three seconds would otherwise be read again and again without a call.
-const ARRIVED: Span = Span::milliseconds(500);
+const MIN_VALIDITY_AFTER_ARRIVAL: Span = Span::milliseconds(500);
 
 /// Times a call is made ready again when its turn did not come in time. Each time waits for the rate
 /// limit's window, so that this is minutes.
-pub const MAX_TURNS: u32 = 5;
+pub const MAX_DEADLINE_RETRIES: u32 = 5;
 
 /// How often what is known is written down while calls are under way.
-const SETTLE_EVERY: Span = Span::seconds(5);
+const SETTLE_INTERVAL: Span = Span::seconds(5);
 
 /// An intent that stands in the log, with the call it wants.
 #[derive(Debug)]
-pub struct Delivery {
+pub struct RecordedIntent {
     pub request: Request,
     pub charges: Vec<Charge>,
-    pub carried: Option<Charge>,
-    pub call: Call,
+    pub carried_charge: Option<Charge>,
+    pub call: PlannedCall,
 }
 
 /// How a batch ended.
 #[derive(Debug, Default)]
-pub struct Delivered {
+pub struct BatchResult {
     /// Each request, how it ended, and why it is not finished.
-    pub steps: Vec<(Request, Ended, Option<String>)>,
+    pub steps: Vec<(Request, StepOutcome, Option<String>)>,
     pub problems: Vec<Problem>,
     /// The key was refused or the store cannot write: nothing more may be tried.
-    pub stopped: Option<PassError>,
+    pub fatal_error: Option<PassError>,
 }
 
 /// Something that was awaited, with the number of its delivery.
-enum Event {
+enum TaskResult {
     /// One look at all that wait. What it did not show is read by uid before its call.
-    Looked(Result<BTreeMap<BookingUid, (Sight, ReadTimes)>, PassError>),
+    BatchRead(Result<BTreeMap<BookingUid, (BookingState, ReadTimes)>, PassError>),
     /// A booking that was read by uid before its call, and when that was asked for.
-    Seen(usize, Time, Result<Sight, CallError>),
+    BookingRead(usize, Time, Result<BookingState, CallError>),
     /// A call that was sent by then, unless the error says that it was not.
-    Called(
+    CallEnded(
         usize,
-        Call,
+        PlannedCall,
         Time,
-        Result<Option<booking::Reading>, CallError>,
+        Result<Option<booking::Fetched>, CallError>,
     ),
     /// All bookings of the request, read after a call.
-    Read(usize, Result<BTreeMap<BookingUid, Sight>, CallError>),
+    RequestRead(usize, Result<BTreeMap<BookingUid, BookingState>, CallError>),
     /// A stop was told before anything was sent.
     Stopped,
 }
 
 /// The last reading of a booking.
 #[derive(Clone, Copy)]
-enum Reading {
+enum PreCallReading {
     /// It was seen pending, and its call may rest on that until then.
-    Until(Time),
+    PendingUntil(Time),
     /// The last look did not show it.
-    NotShown,
+    NotListed,
 }
 
 /// Sends a batch's calls and settles what is known. Never returns early with something unsettled
 /// that could be settled.
-pub async fn deliver(
+pub async fn send_batch(
     ports: &Ports<'_>,
-    limits: &Limits,
-    batch: Vec<Delivery>,
+    limits: &PassLimits,
+    batch: Vec<RecordedIntent>,
     versions: &mut BTreeMap<AccountId, Option<u64>>,
-) -> Delivered {
+) -> BatchResult {
     let mut driver = Driver {
         ports: *ports,
         limits,
         queue: (0..batch.len()).collect(),
         slots: batch.into_iter().map(|one| Some(one.into())).collect(),
-        looking: false,
-        under_way: 0,
-        done: Delivered::default(),
+        batch_read_running: false,
+        active_tasks: 0,
+        result: BatchResult::default(),
     };
     if let Err(error) = driver.run(versions).await {
-        driver.done.stopped = Some(error);
+        driver.result.fatal_error = Some(error);
     }
     // What is left waits in the log: the next pass reads and goes on.
-    let mut done = driver.done;
+    let mut result = driver.result;
     for slot in driver.slots.into_iter().flatten() {
         let why = "its turn did not come in this pass".to_owned();
-        done.steps
-            .push((slot.delivery.request, Ended::Unresolved, Some(why)));
+        result.steps
+            .push((slot.intent.request, StepOutcome::Unresolved, Some(why)));
     }
-    done
+    result
 }
 
 struct Driver<'a> {
     ports: Ports<'a>,
-    limits: &'a Limits,
+    limits: &'a PassLimits,
     /// The deliveries that are not settled.
-    slots: Vec<Option<InFlight>>,
+    slots: Vec<Option<InFlightCall>>,
     /// Those that wait for their call, in order.
     queue: VecDeque<usize>,
-    looking: bool,
+    batch_read_running: bool,
     /// Calls, and readings before calls.
-    under_way: usize,
-    done: Delivered,
+    active_tasks: usize,
+    result: BatchResult,
 }
 
-type Tasks<'a> = FuturesUnordered<BoxFuture<'a, Event>>;
+type Tasks<'a> = FuturesUnordered<BoxFuture<'a, TaskResult>>;
 
 impl<'a> Driver<'a> {
     async fn run(
@@ -143,42 +143,42 @@ impl<'a> Driver<'a> {
         versions: &mut BTreeMap<AccountId, Option<u64>>,
     ) -> Result<(), PassError> {
         let mut tasks = Tasks::new();
-        let mut settled = (self.ports.clock)();
+        let mut last_settled = (self.ports.clock)();
         loop {
-            self.start(&mut tasks).await;
-            let Some(event) = tasks.next().await else {
+            self.start_ready_calls(&mut tasks).await;
+            let Some(task_result) = tasks.next().await else {
                 break;
             };
-            self.take(event, &mut tasks).await;
+            self.handle_task_result(task_result, &mut tasks).await;
             let now = (self.ports.clock)();
-            if now - settled >= SETTLE_EVERY {
-                settle_down().await;
-                settle::settle(
+            if now - last_settled >= SETTLE_INTERVAL {
+                yield_to_ready_tasks().await;
+                settle::settle_finished_calls(
                     &self.ports,
                     self.limits,
                     &mut self.slots,
-                    &mut self.done,
+                    &mut self.result,
                     versions,
                 )
                 .await?;
-                settled = now;
+                last_settled = now;
             }
         }
-        settle::settle(
+        settle::settle_finished_calls(
             &self.ports,
             self.limits,
             &mut self.slots,
-            &mut self.done,
+            &mut self.result,
             versions,
         )
         .await
     }
 
     /// Begins what may be begun now. After a refused key or a stop, that is nothing.
-    async fn start(&mut self, tasks: &mut Tasks<'a>) {
+    async fn start_ready_calls(&mut self, tasks: &mut Tasks<'a>) {
         let mut calls = Vec::new();
-        while self.under_way + calls.len() < CALLS_AT_ONCE
-            && self.done.stopped.is_none()
+        while self.active_tasks + calls.len() < CALLS_AT_ONCE
+            && self.result.fatal_error.is_none()
             && !self.ports.stop.is_set()
             // What a look has shown of the clocks counts for the calls after it.
             && !clock_is_off(&self.ports)
@@ -188,53 +188,53 @@ impl<'a> Driver<'a> {
             };
             let now = (self.ports.clock)();
             let in_flight = self.slots[n].as_mut().expect("what waits is not settled");
-            let start = in_flight.no_later_than();
-            if start.is_some_and(|start| start <= now) {
-                in_flight.seen(Sight::Begun);
+            let latest_send_time = in_flight.latest_send_time();
+            if latest_send_time.is_some_and(|start| start <= now) {
+                in_flight.record_state(BookingState::PendingAfterStart);
                 self.queue.pop_front();
-                self.go_on(n, tasks);
+                self.advance(n, tasks);
                 continue;
             }
-            let in_time = |until: Time| start.map_or(until, |start| until.min(start));
-            let by_the_client = self.ports.calendar.reads_before_acting();
+            let cap_deadline = |until: Time| latest_send_time.map_or(until, |start| until.min(start));
+            let client_reads_first = self.ports.calendar.reads_before_acting();
             match in_flight.reading {
-                _ if by_the_client => {
-                    calls.push((n, in_time(now + self.limits.max_observation_age)));
+                _ if client_reads_first => {
+                    calls.push((n, cap_deadline(now + self.limits.max_observation_age)));
                 }
-                Some(Reading::Until(until)) if now <= until => calls.push((n, in_time(until))),
-                Some(Reading::NotShown) => self.read_first(n, tasks),
-                Some(Reading::Until(_)) | None => {
-                    if self.looking {
+                Some(PreCallReading::PendingUntil(until)) if now <= until => calls.push((n, cap_deadline(until))),
+                Some(PreCallReading::NotListed) => self.read_before_call(n, tasks),
+                Some(PreCallReading::PendingUntil(_)) | None => {
+                    if self.batch_read_running {
                         break;
                     }
-                    let wanted = self.to_be_looked_at(now);
-                    if wanted.len() >= sight::LIST_FROM {
-                        self.looking = true;
-                        tasks.push(look(self.ports, wanted).boxed());
+                    let unread_bookings = self.bookings_to_read(now);
+                    if unread_bookings.len() >= sight::MIN_BOOKINGS_TO_LIST {
+                        self.batch_read_running = true;
+                        tasks.push(read_waiting_bookings(self.ports, unread_bookings).boxed());
                         break;
                     }
-                    self.read_first(n, tasks);
+                    self.read_before_call(n, tasks);
                 }
             }
             self.queue.pop_front();
         }
-        self.call(calls, tasks).await;
+        self.start_calls(calls, tasks).await;
     }
 
     /// Reads a booking by uid before its call.
-    fn read_first(&mut self, n: usize, tasks: &mut Tasks<'a>) {
+    fn read_before_call(&mut self, n: usize, tasks: &mut Tasks<'a>) {
         let in_flight = self.slots[n].as_ref().expect("what waits is not settled");
-        let booking = in_flight.delivery.call.booking.clone();
+        let booking = in_flight.intent.call.booking.clone();
         let ports = self.ports;
-        self.under_way += 1;
+        self.active_tasks += 1;
         let task = async move {
-            let at = (ports.clock)();
+            let requested_at = (ports.clock)();
             tokio::select! {
                 biased;
                 // Nothing was sent yet.
-                () = ports.stop.told() => Event::Stopped,
+                () = ports.stop.stopped() => TaskResult::Stopped,
                 read = ports.calendar.get(&booking) => {
-                    Event::Seen(n, at, read.map(|reading| Sight::of(&reading)))
+                    TaskResult::BookingRead(n, requested_at, read.map(|reading| BookingState::from_fetched(&reading)))
                 }
             }
         };
@@ -242,197 +242,197 @@ impl<'a> Driver<'a> {
     }
 
     /// Sends these calls, once the store knows that they are about to be sent.
-    async fn call(&mut self, calls: Vec<(usize, Time)>, tasks: &mut Tasks<'a>) {
+    async fn start_calls(&mut self, calls: Vec<(usize, Time)>, tasks: &mut Tasks<'a>) {
         if calls.is_empty() {
             return;
         }
-        let ids = calls.iter().map(|(n, _)| self.id(*n)).collect();
-        settle_down().await;
-        let marked = mark(&self.ports, ids, Some((self.ports.clock)())).await;
-        if let Err(error) = marked {
-            self.done.stopped = Some(PassError::Store(error));
+        let ids = calls.iter().map(|(n, _)| self.request_id(*n)).collect();
+        yield_to_ready_tasks().await;
+        let mark_result = set_sent_marks(&self.ports, ids, Some((self.ports.clock)())).await;
+        if let Err(error) = mark_result {
+            self.result.fatal_error = Some(PassError::Store(error));
             return;
         }
         for (n, deadline) in calls {
             let in_flight = self.slots[n]
                 .as_ref()
                 .expect("it was not settled meanwhile");
-            let call = in_flight.delivery.call.clone();
+            let call = in_flight.intent.call.clone();
             let ports = self.ports;
-            self.under_way += 1;
+            self.active_tasks += 1;
             let task = async move {
-                let answer = send(&ports, &call, deadline).await;
-                let sent = deadline.min((ports.clock)());
-                Event::Called(n, call, sent, answer)
+                let answer = send_call(&ports, &call, deadline).await;
+                let sent_by = deadline.min((ports.clock)());
+                TaskResult::CallEnded(n, call, sent_by, answer)
             };
             tasks.push(task.boxed());
         }
     }
 
-    fn id(&self, n: usize) -> RequestId {
+    fn request_id(&self, n: usize) -> RequestId {
         let in_flight = self.slots[n]
             .as_ref()
             .expect("what is under way is not settled");
-        in_flight.delivery.request.id.clone()
+        in_flight.intent.request.id.clone()
     }
 
     /// The bookings whose next call has no reading that it may rest on.
-    fn to_be_looked_at(&self, now: Time) -> Vec<BookingRef> {
+    fn bookings_to_read(&self, now: Time) -> Vec<BookingRef> {
         let waiting = self.queue.iter().filter_map(|n| self.slots[*n].as_ref());
         waiting
             .filter(|in_flight| match in_flight.reading {
-                Some(Reading::Until(until)) => until < now,
-                Some(Reading::NotShown) => false,
+                Some(PreCallReading::PendingUntil(until)) => until < now,
+                Some(PreCallReading::NotListed) => false,
                 None => true,
             })
-            .map(|in_flight| in_flight.delivery.call.booking.clone())
+            .map(|in_flight| in_flight.intent.call.booking.clone())
             .collect()
     }
 
-    async fn take(&mut self, event: Event, tasks: &mut Tasks<'a>) {
-        match event {
-            Event::Stopped => self.under_way -= 1,
-            Event::Looked(found) => {
-                self.looking = false;
-                match found {
-                    Ok(found) => self.looked(&found, tasks),
-                    Err(error) => self.done.stopped = Some(error),
+    async fn handle_task_result(&mut self, task_result: TaskResult, tasks: &mut Tasks<'a>) {
+        match task_result {
+            TaskResult::Stopped => self.active_tasks -= 1,
+            TaskResult::BatchRead(read_result) => {
+                self.batch_read_running = false;
+                match read_result {
+                    Ok(states) => self.record_batch_read(&states, tasks),
+                    Err(error) => self.result.fatal_error = Some(error),
                 }
             }
-            Event::Seen(n, asked, seen) => {
-                self.under_way -= 1;
-                let arrived = (self.ports.clock)();
-                let until = rests_until(ReadTimes { asked, arrived }, self.limits);
+            TaskResult::BookingRead(n, requested_at, read_result) => {
+                self.active_tasks -= 1;
+                let arrived_at = (self.ports.clock)();
+                let until = reading_valid_until(ReadTimes { requested_at, arrived_at }, self.limits);
                 let in_flight = self.slots[n].as_mut().expect("it is under way");
-                match seen {
-                    Ok(Sight::Pending) => {
-                        in_flight.reading = Some(Reading::Until(until));
+                match read_result {
+                    Ok(BookingState::Pending) => {
+                        in_flight.reading = Some(PreCallReading::PendingUntil(until));
                         self.queue.push_front(n);
                         return;
                     }
-                    Ok(sight) => in_flight.seen(sight),
+                    Ok(state) => in_flight.record_state(state),
                     Err(error) => {
-                        in_flight.unread(&error);
-                        if ends_the_pass(&error) {
-                            self.done.stopped.get_or_insert(error.into());
+                        in_flight.record_read_error(&error);
+                        if is_fatal_for_pass(&error) {
+                            self.result.fatal_error.get_or_insert(error.into());
                         }
                     }
                 }
-                self.go_on(n, tasks);
+                self.advance(n, tasks);
             }
-            Event::Called(n, call, sent, answer) => {
-                self.under_way -= 1;
+            TaskResult::CallEnded(n, call, sent_by, answer) => {
+                self.active_tasks -= 1;
                 match &answer {
                     // It was not sent after all.
-                    Err(CallError::TooLate | CallError::Limited { .. }) => {
-                        settle_down().await;
-                        if let Err(error) = mark(&self.ports, vec![self.id(n)], None).await {
-                            self.done.stopped = Some(PassError::Store(error));
+                    Err(CallError::TooLate | CallError::RateLimited { .. }) => {
+                        yield_to_ready_tasks().await;
+                        if let Err(error) = set_sent_marks(&self.ports, vec![self.request_id(n)], None).await {
+                            self.result.fatal_error = Some(PassError::Store(error));
                         }
                     }
                     Err(error @ CallError::Credential(_)) => {
-                        self.done.stopped.get_or_insert(error.clone().into());
+                        self.result.fatal_error.get_or_insert(error.clone().into());
                     }
                     Ok(_) | Err(_) => {}
                 }
                 let now = (self.ports.clock)();
                 let in_flight = self.slots[n].as_mut().expect("it is under way");
-                in_flight.called(&call, sent, answer, now);
-                self.go_on(n, tasks);
+                in_flight.record_answer(&call, sent_by, answer, now);
+                self.advance(n, tasks);
             }
-            Event::Read(n, read) => {
+            TaskResult::RequestRead(n, read_result) => {
                 let now = (self.ports.clock)();
                 let in_flight = self.slots[n].as_mut().expect("it is under way");
-                match read {
-                    Ok(sights) => in_flight.read(Some(sights), now),
+                match read_result {
+                    Ok(states) => in_flight.record_states(Some(states), now),
                     Err(error) => {
-                        in_flight.read(None, now);
-                        if ends_the_pass(&error) {
-                            self.done.stopped.get_or_insert(error.into());
+                        in_flight.record_states(None, now);
+                        if is_fatal_for_pass(&error) {
+                            self.result.fatal_error.get_or_insert(error.into());
                         }
                     }
                 }
-                self.go_on(n, tasks);
+                self.advance(n, tasks);
             }
         }
     }
 
     /// Gives each that waits what the look showed of it.
-    fn looked(&mut self, found: &BTreeMap<BookingUid, (Sight, ReadTimes)>, tasks: &mut Tasks<'a>) {
+    fn record_batch_read(&mut self, states: &BTreeMap<BookingUid, (BookingState, ReadTimes)>, tasks: &mut Tasks<'a>) {
         let now = (self.ports.clock)();
-        let mut other = Vec::new();
+        let mut not_pending = Vec::new();
         for n in std::mem::take(&mut self.queue) {
             let in_flight = self.slots[n].as_mut().expect("what waits is not settled");
-            let uid = &in_flight.delivery.call.booking.uid;
-            match found.get(uid) {
-                Some((Sight::Pending, seen)) => {
-                    let until = rests_until(*seen, self.limits);
+            let uid = &in_flight.intent.call.booking.uid;
+            match states.get(uid) {
+                Some((BookingState::Pending, read_times)) => {
+                    let until = reading_valid_until(*read_times, self.limits);
                     // A list that took too long is no help: each is read by uid instead.
                     in_flight.reading = Some(if until < now {
-                        Reading::NotShown
+                        PreCallReading::NotListed
                     } else {
-                        Reading::Until(until)
+                        PreCallReading::PendingUntil(until)
                     });
                     self.queue.push_back(n);
                 }
-                Some((sight, _)) => {
-                    in_flight.sights.insert(uid.clone(), *sight);
-                    other.push(n);
+                Some((state, _)) => {
+                    in_flight.booking_states.insert(uid.clone(), *state);
+                    not_pending.push(n);
                 }
                 None => {
-                    in_flight.reading = Some(Reading::NotShown);
+                    in_flight.reading = Some(PreCallReading::NotListed);
                     self.queue.push_back(n);
                 }
             }
         }
-        for n in other {
-            self.go_on(n, tasks);
+        for n in not_pending {
+            self.advance(n, tasks);
         }
     }
 
     /// What comes next for a delivery after something was learnt about it.
-    fn go_on(&mut self, n: usize, tasks: &mut Tasks<'a>) {
+    fn advance(&mut self, n: usize, tasks: &mut Tasks<'a>) {
         let in_flight = self.slots[n].as_mut().expect("it is under way");
-        if in_flight.wants_reading() {
+        if in_flight.needs_read() {
             in_flight.busy = true;
             let ports = self.ports;
-            let request = in_flight.delivery.request.clone();
-            let sights = in_flight.sights.clone();
-            let read = async move { Event::Read(n, sight::all(&ports, &request, sights).await) };
-            tasks.push(read.boxed());
+            let request = in_flight.intent.request.clone();
+            let states = in_flight.booking_states.clone();
+            let read_task = async move { TaskResult::RequestRead(n, sight::all(&ports, &request, states).await) };
+            tasks.push(read_task.boxed());
             return;
         }
         in_flight.busy = false;
-        in_flight.decide();
+        in_flight.apply_states();
         match in_flight.state {
-            State::Waiting if in_flight.turns < MAX_TURNS => {
-                in_flight.turns += 1;
+            CallState::Waiting if in_flight.deadline_retries < MAX_DEADLINE_RETRIES => {
+                in_flight.deadline_retries += 1;
                 self.queue.push_back(n);
             }
-            State::Waiting => in_flight.state = State::Unresolved,
-            State::Known | State::Unresolved | State::Failed => {}
+            CallState::Waiting => in_flight.state = CallState::Unresolved,
+            CallState::ReadyToSettle | CallState::Unresolved | CallState::Failed => {}
         }
     }
 }
 
 /// Until when a call may rest on a reading.
-pub fn rests_until(seen: ReadTimes, limits: &Limits) -> Time {
-    (seen.asked + FRESH)
-        .max(seen.arrived + ARRIVED)
-        .min(seen.asked + limits.max_observation_age)
+pub fn reading_valid_until(read_times: ReadTimes, limits: &PassLimits) -> Time {
+    (read_times.requested_at + MAX_READING_AGE)
+        .max(read_times.arrived_at + MIN_VALIDITY_AFTER_ARRIVAL)
+        .min(read_times.requested_at + limits.max_observation_age)
 }
 
 /// Lets what is ready be noticed before the store is awaited, so that the order in which calls go on
 /// does not depend on how quick the store's thread is: a simulation of one seed runs the same twice.
-async fn settle_down() {
+async fn yield_to_ready_tasks() {
     tokio::task::yield_now().await;
 }
 
 /// Looks at what waits, unless a stop is told: nothing was sent yet.
-async fn look(ports: Ports<'_>, wanted: Vec<BookingRef>) -> Event {
+async fn read_waiting_bookings(ports: Ports<'_>, bookings: Vec<BookingRef>) -> TaskResult {
     tokio::select! {
         biased;
-        () = ports.stop.told() => Event::Looked(Ok(BTreeMap::new())),
-        found = sight::look(&ports, &wanted) => Event::Looked(found),
+        () = ports.stop.stopped() => TaskResult::BatchRead(Ok(BTreeMap::new())),
+        read_result = sight::look(&ports, &bookings) => TaskResult::BatchRead(read_result),
     }
 }

@@ -4,8 +4,8 @@
 use async_trait::async_trait;
 
 use super::ports::Ports;
-use crate::calcom::port::{Calendar, CallError, Dialect, Me, Page, Select};
-use crate::domain::booking::{Booking, BookingRef, EventType, Reading, Status};
+use crate::calcom::port::{Calendar, CallError, Dialect, CurrentUser, BookingPage, BookingFilter};
+use crate::domain::booking::{Booking, BookingRef, EventType, Fetched, BookingStatus};
 use crate::domain::id::{BookingUid, EventTypeId};
 use crate::domain::time::{Span, Time};
 use crate::store::handle::StoreHandle;
@@ -17,12 +17,12 @@ pub(super) struct DryRun<'a> {
 }
 
 impl<'a> DryRun<'a> {
-    pub(super) fn of(ports: &Ports<'a>) -> Self {
+    pub(super) fn new(ports: &Ports<'a>) -> Self {
         Self {
             calendar: DryCalendar {
                 real: ports.calendar,
             },
-            store: ports.store.scratch(),
+            store: ports.store.scratch_handle(),
         }
     }
 
@@ -43,25 +43,25 @@ struct DryCalendar<'a> {
 
 impl DryCalendar<'_> {
     /// The booking as the call would leave it.
-    async fn after(
+    async fn simulate_call(
         &self,
         booking: &BookingRef,
-        status: Status,
-    ) -> Result<Option<Reading>, CallError> {
+        status: BookingStatus,
+    ) -> Result<Option<Fetched>, CallError> {
         Ok(Some(match self.real.get(booking).await? {
-            Reading::Is(mut booking) => {
+            Fetched::Found(mut booking) => {
                 booking.status = status;
-                Reading::Is(booking)
+                Fetched::Found(booking)
             }
-            Reading::Gone => Reading::Gone,
+            Fetched::Gone => Fetched::Gone,
         }))
     }
 }
 
 #[async_trait]
 impl Calendar for DryCalendar<'_> {
-    async fn me(&self) -> Result<Me, CallError> {
-        self.real.me().await
+    async fn current_user(&self) -> Result<CurrentUser, CallError> {
+        self.real.current_user().await
     }
 
     async fn event_types(&self) -> Result<Vec<EventType>, CallError> {
@@ -72,11 +72,11 @@ impl Calendar for DryCalendar<'_> {
         self.real.event_type(id).await
     }
 
-    async fn list(&self, select: &Select, page: u32) -> Result<Page, CallError> {
+    async fn list(&self, select: &BookingFilter, page: u32) -> Result<BookingPage, CallError> {
         self.real.list(select, page).await
     }
 
-    async fn get(&self, booking: &BookingRef) -> Result<Reading, CallError> {
+    async fn get(&self, booking: &BookingRef) -> Result<Fetched, CallError> {
         self.real.get(booking).await
     }
 
@@ -96,8 +96,8 @@ impl Calendar for DryCalendar<'_> {
         &self,
         booking: &BookingRef,
         _deadline: Time,
-    ) -> Result<Option<Reading>, CallError> {
-        self.after(booking, Status::Accepted).await
+    ) -> Result<Option<Fetched>, CallError> {
+        self.simulate_call(booking, BookingStatus::Accepted).await
     }
 
     async fn decline(
@@ -105,8 +105,8 @@ impl Calendar for DryCalendar<'_> {
         booking: &BookingRef,
         _reason: &str,
         _deadline: Time,
-    ) -> Result<Option<Reading>, CallError> {
-        self.after(booking, Status::Rejected).await
+    ) -> Result<Option<Fetched>, CallError> {
+        self.simulate_call(booking, BookingStatus::Rejected).await
     }
 
     async fn cancel(
@@ -114,8 +114,8 @@ impl Calendar for DryCalendar<'_> {
         booking: &BookingRef,
         _reason: &str,
         _deadline: Time,
-    ) -> Result<Option<Reading>, CallError> {
-        self.after(booking, Status::Cancelled).await
+    ) -> Result<Option<Fetched>, CallError> {
+        self.simulate_call(booking, BookingStatus::Cancelled).await
     }
 
     fn server(&self) -> String {
@@ -134,7 +134,7 @@ impl Calendar for DryCalendar<'_> {
         self.real.calls()
     }
 
-    fn ready(&self) -> usize {
-        self.real.ready()
+    fn available_calls(&self) -> usize {
+        self.real.available_calls()
     }
 }

@@ -6,65 +6,65 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::clock::clock_is_off;
-use super::deliver::settle::write_all;
-use super::deliver::{Delivered, Delivery, deliver};
+use super::deliver::settle::commit_all_or_each;
+use super::deliver::{BatchResult, RecordedIntent, send_batch};
 use super::known;
 use super::ports::{PassError, Ports};
-use super::report::{Ended, Reported};
+use super::report::{StepOutcome, StepReport};
 use crate::domain::decision::Decision;
 use crate::domain::fact::Fact;
-use crate::domain::gate::Limits;
+use crate::domain::gate::PassLimits;
 use crate::domain::id::{AccountId, Address, RequestId};
 use crate::domain::ledger::Violation;
-use crate::domain::plan::{Action, Call, Plan, Problem, Step};
-use crate::domain::request::{Charge, ChargeState, Request, Review};
+use crate::domain::plan::{Action, PlannedCall, Plan, Problem, Step};
+use crate::domain::request::{Charge, ChargeState, Request, OperatorReview};
 use crate::domain::time::{Span, Time};
-use crate::store::port::{CommitError, Expected, Store};
+use crate::store::port::{CommitError, ExpectedVersion, Store};
 
 /// Requests in one commit.
 pub const MAX_BATCH: usize = 256;
 
 /// How long a plan may be begun on: after that the rest is planned anew by the next pass, because
 /// accepted bookings and balances may have changed.
-const PLAN_FRESH: Span = Span::minutes(1);
+const MAX_PLAN_AGE: Span = Span::minutes(1);
 
 /// What executing gave.
 #[derive(Debug, Default)]
-pub struct Executed {
-    pub steps: Vec<Reported>,
+pub struct ExecutionReport {
+    pub steps: Vec<StepReport>,
     pub problems: Vec<Problem>,
     /// Steps were left for the next pass.
     pub more: bool,
 }
 
-impl Executed {
+impl ExecutionReport {
     /// A step whose facts do not fit what is there: a defect, or the sign of a change from outside.
-    fn misfits(&mut self, request: Request, misfit: &Violation) {
+    fn record_violation(&mut self, request: Request, violation: &Violation) {
         self.problems.push(Problem {
             code: "misfit",
             text: format!(
-                "request {} cannot be written down, so nothing was sent for it: {misfit}; please \
+                "request {} cannot be written down, so nothing was sent for it: {violation}; please \
                  report this with the output of `maitred explain {}`",
                 request.id, request.id
             ),
         });
-        self.steps.push(Reported {
+        self.steps.push(StepReport {
             request,
-            ended: Ended::Failed,
-            why: Some(misfit.to_string()),
+            outcome: StepOutcome::Failed,
+            why: Some(violation.to_string()),
         });
     }
 }
 
 /// A step that needs no call: what it writes, how it ends, and why it is not finished.
-type Quiet = (Step, Vec<Fact>, (Ended, Option<String>));
+type StepWithoutCall = (Step, Vec<Fact>, (StepOutcome, Option<String>));
 
 /// A step with something to send.
-struct Send {
+struct PreparedCall {
     request: Request,
     facts: Vec<Fact>,
-    looked_at: Option<(AccountId, Option<u64>)>,
-    call: Call,
+    expected_version: Option<(AccountId, Option<u64>)>,
+    call: PlannedCall,
 }
 
 /// Does what the plan says.
@@ -73,25 +73,25 @@ struct Send {
 /// When the key is refused or the store can no longer write. What was begun is in the log.
 pub async fn execute(
     ports: &Ports<'_>,
-    limits: &Limits,
+    limits: &PassLimits,
     planned_at: Time,
     plan: Plan,
-    done: &mut Executed,
+    execution: &mut ExecutionReport,
 ) -> Result<(), PassError> {
-    done.problems.extend(plan.problems);
-    done.more |= plan.more;
-    let mut sends = Vec::new();
-    let mut quiet: Vec<Quiet> = Vec::new();
+    execution.problems.extend(plan.problems);
+    execution.more |= plan.has_more;
+    let mut prepared_calls = Vec::new();
+    let mut without_call: Vec<StepWithoutCall> = Vec::new();
     for step in plan.steps {
         match step.action.clone() {
             Action::Send {
                 facts,
-                looked_at,
+                expected_account: expected_version,
                 call,
-            } => sends.push(Send {
+            } => prepared_calls.push(PreparedCall {
                 request: Arc::unwrap_or_clone(step.request),
                 facts,
-                looked_at,
+                expected_version,
                 call,
             }),
             Action::Settle {
@@ -99,32 +99,32 @@ pub async fn execute(
                 outcome,
                 problem,
             } => {
-                done.problems.extend(problem.map(surprise));
-                quiet.push((step, facts, (outcome.into(), None)));
+                execution.problems.extend(problem.map(unexpected_outcome));
+                without_call.push((step, facts, (outcome.into(), None)));
             }
             Action::Note { write } => {
                 let facts = if write {
-                    vec![Fact::Decided {
+                    vec![Fact::RequestDecided {
                         request: Arc::clone(&step.request),
                     }]
                 } else {
                     Vec::new()
                 };
-                quiet.push((step, facts, (Ended::Nothing, None)));
+                without_call.push((step, facts, (StepOutcome::NothingToDo, None)));
             }
-            Action::Postpone { why } => {
-                quiet.push((step, Vec::new(), (Ended::Unresolved, Some(why))));
+            Action::Postpone { reason: why } => {
+                without_call.push((step, Vec::new(), (StepOutcome::Unresolved, Some(why))));
             }
         }
     }
     // What new declines rest on was read just before: those go first.
-    sends.sort_by_key(|send| send.request.decision != Decision::Decline || send.facts.is_empty());
-    write_listing(ports, plan.listing).await?;
-    write_quiet(ports, quiet, done).await?;
-    send_all(ports, limits, planned_at, sends, done).await
+    prepared_calls.sort_by_key(|prepared_call| prepared_call.request.decision != Decision::Decline || prepared_call.facts.is_empty());
+    write_unresolved_list(ports, plan.unresolved_facts).await?;
+    write_steps_without_call(ports, without_call, execution).await?;
+    send_in_batches(ports, limits, planned_at, prepared_calls, execution).await
 }
 
-fn surprise(text: String) -> Problem {
+fn unexpected_outcome(text: String) -> Problem {
     Problem {
         code: "surprise",
         text,
@@ -133,24 +133,24 @@ fn surprise(text: String) -> Problem {
 
 /// Writes what goes on the unresolved list and what leaves it. What an operator has resolved meanwhile
 /// is left as it is.
-async fn write_listing(ports: &Ports<'_>, facts: Vec<Fact>) -> Result<(), PassError> {
+async fn write_unresolved_list(ports: &Ports<'_>, facts: Vec<Fact>) -> Result<(), PassError> {
     if facts.is_empty() {
         return Ok(());
     }
     let at = (ports.clock)();
-    let ends = facts.into_iter().map(|fact| vec![fact]).collect();
+    let fact_groups = facts.into_iter().map(|fact| vec![fact]).collect();
     ports
         .store
-        .with(move |store| write_all(store, at, ends))
+        .with(move |store| commit_all_or_each(store, at, fact_groups))
         .await
         .map(|_| ())
 }
 
 /// Steps that need no call: what finished meanwhile, and notes.
-async fn write_quiet(
+async fn write_steps_without_call(
     ports: &Ports<'_>,
-    steps: Vec<Quiet>,
-    done: &mut Executed,
+    steps: Vec<StepWithoutCall>,
+    execution: &mut ExecutionReport,
 ) -> Result<(), PassError> {
     let mut steps = steps.into_iter().peekable();
     while steps.peek().is_some() {
@@ -161,36 +161,36 @@ async fn write_quiet(
             .collect();
         if !facts.is_empty() {
             let at = (ports.clock)();
-            let written = ports
+            let commit_result = ports
                 .store
                 .with(move |store| store.commit(at, facts, &[]))
                 .await;
-            match written {
+            match commit_result {
                 Ok(_) => {}
-                Err(CommitError::Violation(misfit)) if batch.len() == 1 => {
+                Err(CommitError::Violation(violation)) if batch.len() == 1 => {
                     let (step, ..) = batch.into_iter().next().expect("there is one");
-                    done.misfits(Arc::unwrap_or_clone(step.request), &misfit);
+                    execution.record_violation(Arc::unwrap_or_clone(step.request), &violation);
                     continue;
                 }
                 // One that does not fit must not hold up the others: each by itself.
                 Err(CommitError::Violation(_)) => {
                     for step in batch {
-                        Box::pin(write_quiet(ports, vec![step], done)).await?;
+                        Box::pin(write_steps_without_call(ports, vec![step], execution)).await?;
                     }
                     continue;
                 }
                 Err(error) => return Err(PassError::Commit(error)),
             }
         }
-        for (step, facts, (ended, why)) in batch {
-            if ended == Ended::Nothing && !facts.is_empty() {
+        for (step, facts, (outcome, why)) in batch {
+            if outcome == StepOutcome::NothingToDo && !facts.is_empty() {
                 log_note(&step.request);
             } else {
-                log_end(&step.request, ended, why.as_deref());
+                log_outcome(&step.request, outcome, why.as_deref());
             }
-            done.steps.push(Reported {
+            execution.steps.push(StepReport {
                 request: Arc::unwrap_or_clone(step.request),
-                ended,
+                outcome,
                 why,
             });
         }
@@ -198,50 +198,50 @@ async fn write_quiet(
     Ok(())
 }
 
-async fn send_all(
+async fn send_in_batches(
     ports: &Ports<'_>,
-    limits: &Limits,
+    limits: &PassLimits,
     planned_at: Time,
-    sends: Vec<Send>,
-    done: &mut Executed,
+    prepared_calls: Vec<PreparedCall>,
+    execution: &mut ExecutionReport,
 ) -> Result<(), PassError> {
     let mut versions: BTreeMap<AccountId, Option<u64>> = BTreeMap::new();
-    let mut sends = sends.into_iter().peekable();
-    while sends.peek().is_some() {
-        let stale = (ports.clock)() - planned_at > PLAN_FRESH;
-        if ports.stop.is_set() || stale || clock_is_off(ports) {
-            done.more = true;
-            done.steps.extend(sends.map(|send| Reported {
-                ended: if send.facts.is_empty() {
-                    Ended::Unresolved
+    let mut prepared_calls = prepared_calls.into_iter().peekable();
+    while prepared_calls.peek().is_some() {
+        let is_stale = (ports.clock)() - planned_at > MAX_PLAN_AGE;
+        if ports.stop.is_set() || is_stale || clock_is_off(ports) {
+            execution.more = true;
+            execution.steps.extend(prepared_calls.map(|prepared_call| StepReport {
+                outcome: if prepared_call.facts.is_empty() {
+                    StepOutcome::Unresolved
                 } else {
-                    Ended::Nothing
+                    StepOutcome::NothingToDo
                 },
-                request: send.request,
+                request: prepared_call.request,
                 why: None,
             }));
             return Ok(());
         }
-        let size = ports.calendar.ready().clamp(1, MAX_BATCH);
-        let batch: Vec<Send> = sends.by_ref().take(size).collect();
-        let begun = begin(ports, batch, &mut versions, done).await?;
-        let ended = deliver(ports, limits, begun, &mut versions).await;
-        finish(ended, done)?;
+        let size = ports.calendar.available_calls().clamp(1, MAX_BATCH);
+        let batch: Vec<PreparedCall> = prepared_calls.by_ref().take(size).collect();
+        let intents = record_intents(ports, batch, &mut versions, execution).await?;
+        let batch_result = send_batch(ports, limits, intents, &mut versions).await;
+        record_batch_result(batch_result, execution)?;
     }
     Ok(())
 }
 
-fn finish(ended: Delivered, done: &mut Executed) -> Result<(), PassError> {
-    done.problems.extend(ended.problems);
-    for (request, ended, why) in ended.steps {
-        log_end(&request, ended, why.as_deref());
-        done.steps.push(Reported {
+fn record_batch_result(batch_result: BatchResult, execution: &mut ExecutionReport) -> Result<(), PassError> {
+    execution.problems.extend(batch_result.problems);
+    for (request, outcome, why) in batch_result.steps {
+        log_outcome(&request, outcome, why.as_deref());
+        execution.steps.push(StepReport {
             request,
-            ended,
+            outcome,
             why,
         });
     }
-    match ended.stopped {
+    match batch_result.fatal_error {
         Some(error) => Err(error),
         None => Ok(()),
     }
@@ -249,183 +249,183 @@ fn finish(ended: Delivered, done: &mut Executed) -> Result<(), PassError> {
 
 /// Records a batch: all its intents and holds in one commit. A step whose account was changed by an
 /// operator meanwhile is left out; the next pass decides it anew.
-async fn begin(
+async fn record_intents(
     ports: &Ports<'_>,
-    mut batch: Vec<Send>,
+    mut batch: Vec<PreparedCall>,
     versions: &mut BTreeMap<AccountId, Option<u64>>,
-    done: &mut Executed,
-) -> Result<Vec<Delivery>, PassError> {
+    execution: &mut ExecutionReport,
+) -> Result<Vec<RecordedIntent>, PassError> {
     loop {
         let mut facts = Vec::new();
         let mut expected: BTreeMap<AccountId, Option<u64>> = BTreeMap::new();
-        for send in &batch {
-            if send.facts.is_empty() {
+        for prepared_call in &batch {
+            if prepared_call.facts.is_empty() {
                 continue;
             }
-            facts.extend(send.facts.iter().cloned());
-            if let Some((account, version)) = &send.looked_at {
+            facts.extend(prepared_call.facts.iter().cloned());
+            if let Some((account, version)) = &prepared_call.expected_version {
                 let version = versions.get(account).unwrap_or(version);
                 expected.insert(account.clone(), *version);
             }
         }
-        let begun = batch.iter().filter(|send| !send.facts.is_empty());
-        let words = begun.map(|send| (send.request.id.clone(), send.request.review.clone()));
-        let words = words.collect();
-        let all = batch.iter().map(|send| &send.request.id);
-        let written = record(ports, facts, expected, words, all).await?;
-        match written {
-            Ok((begun, now)) => {
-                versions.extend(now);
-                let sends = batch.into_iter().zip(begun);
-                return Ok(sends
-                    .map(|(send, (request, charges, carried))| Delivery {
+        let new_decisions = batch.iter().filter(|prepared_call| !prepared_call.facts.is_empty());
+        let reviews = new_decisions.map(|prepared_call| (prepared_call.request.id.clone(), prepared_call.request.review.clone()));
+        let reviews = reviews.collect();
+        let request_ids = batch.iter().map(|prepared_call| &prepared_call.request.id);
+        let commit_result = commit_intents(ports, facts, expected, reviews, request_ids).await?;
+        match commit_result {
+            Ok((recorded_requests, new_versions)) => {
+                versions.extend(new_versions);
+                let pairs = batch.into_iter().zip(recorded_requests);
+                return Ok(pairs
+                    .map(|(prepared_call, (request, charges, carried_charge))| RecordedIntent {
                         request,
                         charges,
-                        carried,
-                        call: send.call,
+                        carried_charge,
+                        call: prepared_call.call,
                     })
                     .collect());
             }
-            Err(Refused::Misfit(misfit)) if batch.len() == 1 => {
-                let send = batch.into_iter().next().expect("there is one");
-                done.misfits(send.request, &misfit);
+            Err(BatchRejection::Violation(violation)) if batch.len() == 1 => {
+                let prepared_call = batch.into_iter().next().expect("there is one");
+                execution.record_violation(prepared_call.request, &violation);
                 return Ok(Vec::new());
             }
             // One that does not fit must not hold up the others: each by itself.
-            Err(Refused::Misfit(_)) => {
-                let mut begun = Vec::new();
-                for send in batch {
-                    begun.extend(Box::pin(begin(ports, vec![send], versions, done)).await?);
+            Err(BatchRejection::Violation(_)) => {
+                let mut intents = Vec::new();
+                for prepared_call in batch {
+                    intents.extend(Box::pin(record_intents(ports, vec![prepared_call], versions, execution)).await?);
                 }
-                return Ok(begun);
+                return Ok(intents);
             }
-            Err(Refused::Spoken(id)) => {
-                let (spoken, rest): (Vec<_>, Vec<_>) =
-                    batch.into_iter().partition(|send| send.request.id == id);
+            Err(BatchRejection::OperatorAnswered(id)) => {
+                let (answered_calls, remaining): (Vec<_>, Vec<_>) =
+                    batch.into_iter().partition(|prepared_call| prepared_call.request.id == id);
                 tracing::info!(request = %id, "an operator has answered it meanwhile");
-                done.more = true;
-                done.steps.extend(spoken.into_iter().map(|send| Reported {
-                    request: send.request,
-                    ended: Ended::Nothing,
+                execution.more = true;
+                execution.steps.extend(answered_calls.into_iter().map(|prepared_call| StepReport {
+                    request: prepared_call.request,
+                    outcome: StepOutcome::NothingToDo,
                     why: None,
                 }));
-                batch = rest;
+                batch = remaining;
             }
-            Err(Refused::Changed(account)) => {
-                let touches = |send: &Send| {
-                    !send.facts.is_empty()
-                        && send
-                            .looked_at
+            Err(BatchRejection::AccountChanged(account)) => {
+                let uses_account = |prepared_call: &PreparedCall| {
+                    !prepared_call.facts.is_empty()
+                        && prepared_call
+                            .expected_version
                             .as_ref()
                             .is_some_and(|(id, _)| *id == account)
                 };
-                let (changed, rest): (Vec<_>, Vec<_>) = batch.into_iter().partition(touches);
+                let (affected_calls, remaining): (Vec<_>, Vec<_>) = batch.into_iter().partition(uses_account);
                 assert!(
-                    !changed.is_empty(),
+                    !affected_calls.is_empty(),
                     "a conflict names an account of the batch"
                 );
-                tracing::info!(requests = changed.len(), "an account was changed meanwhile");
-                done.more = true;
-                done.steps.extend(changed.into_iter().map(|send| Reported {
-                    request: send.request,
-                    ended: Ended::Nothing,
+                tracing::info!(requests = affected_calls.len(), "an account was changed meanwhile");
+                execution.more = true;
+                execution.steps.extend(affected_calls.into_iter().map(|prepared_call| StepReport {
+                    request: prepared_call.request,
+                    outcome: StepOutcome::NothingToDo,
                     why: None,
                 }));
-                batch = rest;
+                batch = remaining;
             }
         }
     }
 }
 
-type Begun = (
+type RecordedRequest = (
     Request,
     Vec<crate::domain::request::Charge>,
     Option<crate::domain::request::Charge>,
 );
-type Recorded = Result<(Vec<Begun>, BTreeMap<AccountId, Option<u64>>), Refused>;
+type CommitIntentsResult = Result<(Vec<RecordedRequest>, BTreeMap<AccountId, Option<u64>>), BatchRejection>;
 
 /// Why a batch was not written.
-enum Refused {
+enum BatchRejection {
     /// An operator changed the account meanwhile.
-    Changed(AccountId),
+    AccountChanged(AccountId),
     /// An operator said something of the request, or ended the charge that it takes over, meanwhile.
-    Spoken(RequestId),
+    OperatorAnswered(RequestId),
     /// A fact does not fit what is there.
-    Misfit(Violation),
+    Violation(Violation),
 }
 
 /// One visit to the store: commit, then read back what was begun and the accounts' new versions.
-async fn record(
+async fn commit_intents(
     ports: &Ports<'_>,
     facts: Vec<Fact>,
     expected: BTreeMap<AccountId, Option<u64>>,
-    words: Vec<(RequestId, Option<Review>)>,
+    reviews: Vec<(RequestId, Option<OperatorReview>)>,
     requests: impl Iterator<Item = &RequestId>,
-) -> Result<Recorded, PassError> {
+) -> Result<CommitIntentsResult, PassError> {
     let at = (ports.clock)();
     let requests: Vec<RequestId> = requests.cloned().collect();
     ports
         .store
         .with(move |store| {
             let accounts: Vec<AccountId> = expected.keys().cloned().collect();
-            if let Some(found) = found_meanwhile(store, &expected)? {
-                return Ok(Err(Refused::Changed(found)));
+            if let Some(account) = find_newly_resolved_account(store, &expected)? {
+                return Ok(Err(BatchRejection::AccountChanged(account)));
             }
-            for (id, review) in words {
-                let there = store.request(&id).map_err(PassError::Store)?;
-                if there.and_then(|request| request.review) != review {
-                    return Ok(Err(Refused::Spoken(id)));
+            for (id, review) in reviews {
+                let stored_request = store.request(&id).map_err(PassError::Store)?;
+                if stored_request.and_then(|request| request.review) != review {
+                    return Ok(Err(BatchRejection::OperatorAnswered(id)));
                 }
             }
-            let expected: Vec<Expected> = expected
+            let expected: Vec<ExpectedVersion> = expected
                 .into_iter()
-                .map(|(account, version)| Expected { account, version })
+                .map(|(account, version)| ExpectedVersion { account, version })
                 .collect();
-            if let Some(id) = carries_nothing(store, &facts)? {
-                return Ok(Err(Refused::Spoken(id)));
+            if let Some(id) = find_intent_without_open_predecessor(store, &facts)? {
+                return Ok(Err(BatchRejection::OperatorAnswered(id)));
             }
             if !facts.is_empty() {
                 match store.commit(at, facts, &expected) {
                     Ok(_) => {}
                     Err(CommitError::Conflict(account)) => {
-                        return Ok(Err(Refused::Changed(account)));
+                        return Ok(Err(BatchRejection::AccountChanged(account)));
                     }
-                    Err(CommitError::Violation(misfit)) => {
-                        return Ok(Err(Refused::Misfit(misfit)));
+                    Err(CommitError::Violation(violation)) => {
+                        return Ok(Err(BatchRejection::Violation(violation)));
                     }
                     Err(error) => return Err(PassError::Commit(error)),
                 }
             }
-            let mut begun = Vec::new();
+            let mut recorded_requests = Vec::new();
             for id in &requests {
                 let request = store.request(id).map_err(PassError::Store)?;
                 let request = request.expect("an intent that was committed can be read");
-                let (charges, carried) = known::holds(store, &request).map_err(PassError::Store)?;
-                begun.push((request, charges, carried));
+                let (charges, carried_charge) = known::read_holds(store, &request).map_err(PassError::Store)?;
+                recorded_requests.push((request, charges, carried_charge));
             }
             let mut versions = BTreeMap::new();
             for id in accounts {
                 let account = store.account(&id).map_err(PassError::Store)?;
                 versions.insert(id, account.map(|account| account.version));
             }
-            Ok(Ok((begun, versions)))
+            Ok(Ok((recorded_requests, versions)))
         })
         .await
 }
 
 /// A new intent whose predecessor's charge was ended since the plan looked: the next pass decides again.
-fn carries_nothing(store: &dyn Store, facts: &[Fact]) -> Result<Option<RequestId>, PassError> {
+fn find_intent_without_open_predecessor(store: &dyn Store, facts: &[Fact]) -> Result<Option<RequestId>, PassError> {
     for fact in facts {
-        let Fact::Decided { request } = fact else {
+        let Fact::RequestDecided { request } = fact else {
             continue;
         };
-        let Some(from) = &request.carries else {
+        let Some(from) = &request.predecessor else {
             continue;
         };
         let charge = store.charge(from).map_err(PassError::Store)?;
-        let stands =
-            |charge: Charge| charge.state == ChargeState::Open && charge.taken_by.is_none();
-        if !charge.is_some_and(stands) {
+        let is_open =
+            |charge: Charge| charge.state == ChargeState::Open && charge.taken_over_by.is_none();
+        if !charge.is_some_and(is_open) {
             return Ok(Some(request.id.clone()));
         }
     }
@@ -434,7 +434,7 @@ fn carries_nothing(store: &dyn Store, facts: &[Fact]) -> Result<Option<RequestId
 
 /// A name that led to no account when it was looked up, and does now: as an alias it changes no
 /// version that the store could compare.
-fn found_meanwhile(
+fn find_newly_resolved_account(
     store: &dyn Store,
     expected: &BTreeMap<AccountId, Option<u64>>,
 ) -> Result<Option<AccountId>, PassError> {
@@ -466,42 +466,42 @@ fn log_note(request: &Request) {
     tracing::info!(request = %request.id, gate, reasons, "{text}");
 }
 
-fn log_end(request: &Request, ended: Ended, why: Option<&str>) {
+fn log_outcome(request: &Request, outcome: StepOutcome, why: Option<&str>) {
     let gate = request.gate.as_deref().unwrap_or("-");
     let codes: Vec<&str> = request.reasons.iter().map(|r| r.code.as_str()).collect();
     let reasons = codes.join(",");
-    match ended {
-        Ended::Confirmed => tracing::info!(
+    match outcome {
+        StepOutcome::Confirmed => tracing::info!(
             request = %request.id,
             gate,
             credits = request.credits,
             reasons,
             "{}",
-            ended.as_str()
+            outcome.as_str()
         ),
         // Nothing is charged.
-        Ended::Declined | Ended::Superseded => tracing::info!(
+        StepOutcome::Declined | StepOutcome::Superseded => tracing::info!(
             request = %request.id,
             gate,
             reasons,
             "{}",
-            ended.as_str()
+            outcome.as_str()
         ),
-        Ended::Unresolved | Ended::Failed => tracing::warn!(
+        StepOutcome::Unresolved | StepOutcome::Failed => tracing::warn!(
             request = %request.id,
             gate,
             decision = request.decision.as_str(),
             why,
             "{}: the next pass goes on",
-            ended.as_str()
+            outcome.as_str()
         ),
-        Ended::Refused => tracing::warn!(
+        StepOutcome::Refused => tracing::warn!(
             request = %request.id,
             gate,
             decision = request.decision.as_str(),
             "Cal.com refuses it: left pending for a person"
         ),
-        Ended::Planned | Ended::Nothing => tracing::debug!(
+        StepOutcome::Planned | StepOutcome::NothingToDo => tracing::debug!(
             request = %request.id,
             gate,
             decision = request.decision.as_str(),

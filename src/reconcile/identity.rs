@@ -9,7 +9,7 @@ use crate::domain::ledger_state::{Identity, LedgerFact, LedgerState};
 use crate::store::port::{Store, StoreError};
 
 /// What the ledger remembers of why it belongs to its account.
-const ADOPTED: &str = "recorded by the first pass";
+const FIRST_PASS_REASON: &str = "recorded by the first pass";
 
 /// Compares, or records the account in a ledger that does not know its own yet.
 ///
@@ -19,44 +19,44 @@ pub(super) async fn identify(
     ports: &Ports<'_>,
     session: &mut Session,
 ) -> Result<LedgerState, PassError> {
-    let found = Identity {
+    let actual = Identity {
         server: ports.calendar.server(),
         user: session.me(ports).await?.id,
-        dialect: ports.calendar.dialect().word().to_owned(),
+        dialect: ports.calendar.dialect().as_str().to_owned(),
     };
     let at = (ports.clock)();
     let dry_run = ports.store.is_scratch();
     // What a ledger begins with says since when it exists, so that the time must be right.
-    let off = clock_is_off(ports);
+    let clock_off = clock_is_off(ports);
     ports
         .store
         .with(move |store| {
             let state = store.ledger_state().map_err(PassError::Store)?;
             match state.identity.clone() {
-                Some(ledger) if ledger == found => Ok(state),
-                Some(ledger) => Err(PassError::Foreign(Box::new((ledger, found)))),
-                None if off => Ok(state),
+                Some(ledger) if ledger == actual => Ok(state),
+                Some(ledger) => Err(PassError::ForeignLedger(Box::new((ledger, actual)))),
+                None if clock_off => Ok(state),
                 // A dry run writes this to its scratch store, which is dropped.
                 None => {
                     let fact = LedgerFact::Identified {
-                        identity: found.clone(),
-                        reason: ADOPTED.to_owned(),
+                        identity: actual.clone(),
+                        reason: FIRST_PASS_REASON.to_owned(),
                     };
-                    let written = store.commit(at, vec![Fact::Ledger(fact)], &[]);
-                    written.map_err(PassError::Commit)?;
+                    let commit_result = store.commit(at, vec![Fact::Ledger(fact)], &[]);
+                    commit_result.map_err(PassError::Commit)?;
                     if !dry_run {
                         tracing::warn!(
-                            "the ledger named no account; it belongs to {found} from now on"
+                            "the ledger named no account; it belongs to {actual} from now on"
                         );
                     }
-                    read(store)
+                    read_ledger_state(store)
                 }
             }
         })
         .await
 }
 
-fn read(store: &dyn Store) -> Result<LedgerState, PassError> {
+fn read_ledger_state(store: &dyn Store) -> Result<LedgerState, PassError> {
     let state: Result<LedgerState, StoreError> = store.ledger_state();
     state.map_err(PassError::Store)
 }

@@ -4,10 +4,10 @@ use foldhash::HashMap;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::account::Account;
-use crate::domain::booking::{Booking, Status};
-use crate::domain::gate::Limits;
+use crate::domain::booking::{Booking, BookingStatus};
+use crate::domain::gate::PassLimits;
 use crate::domain::id::{AccountId, Address, BookingUid, RequestId};
-use crate::domain::intent::{self, Sight};
+use crate::domain::intent::{self, BookingState};
 use crate::domain::request::{Charge, ChargeState, Request, RequestState};
 use crate::domain::snapshot::OpenIntent;
 use crate::domain::time::Time;
@@ -15,12 +15,12 @@ use crate::store::port::{Store, StoreError};
 
 /// Earlier decisions about bookings.
 #[derive(Debug, Default)]
-pub struct Known {
+pub struct StoredDecisions {
     pub records: BTreeMap<RequestId, Request>,
     pub ledger_is_empty: bool,
 }
 
-impl Known {
+impl StoredDecisions {
     pub fn extend(&mut self, other: Self) {
         self.records.extend(other.records);
         self.ledger_is_empty = other.ledger_is_empty;
@@ -29,28 +29,28 @@ impl Known {
 
 /// Whose accounts and which predecessors' charges are wanted.
 #[derive(Debug, Default)]
-pub struct People {
+pub struct AccountQuery {
     addresses: BTreeSet<Address>,
     accounts: BTreeSet<AccountId>,
     /// A booking and the one it replaced.
-    moved: Vec<(BookingUid, BookingUid)>,
+    replaced_bookings: Vec<(BookingUid, BookingUid)>,
 }
 
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct LoadedAccounts {
     pub accounts: HashMap<AccountId, Account>,
-    pub names: HashMap<Address, AccountId>,
-    pub carried: BTreeMap<BookingUid, Charge>,
+    pub accounts_by_address: HashMap<Address, AccountId>,
+    pub carried_charges: BTreeMap<BookingUid, Charge>,
 }
 
 /// The decisions about these bookings: by the request they would be, by their own name, which is the
 /// request of an occurrence that turned up late, and the one that they were decided with.
-pub fn records(
+pub fn read_decisions(
     store: &mut dyn Store,
-    asked: &[(RequestId, BookingUid)],
-) -> Result<Known, StoreError> {
+    bookings: &[(RequestId, BookingUid)],
+) -> Result<StoredDecisions, StoreError> {
     let mut records = BTreeMap::new();
-    for (request, booking) in asked {
+    for (request, booking) in bookings {
         let own = RequestId::from(booking);
         for id in [request, &own] {
             if let Some(record) = store.request(id)? {
@@ -64,7 +64,7 @@ pub fn records(
             records.insert(id, record);
         }
     }
-    Ok(Known {
+    Ok(StoredDecisions {
         records,
         ledger_is_empty: store.is_empty()?,
     })
@@ -72,33 +72,33 @@ pub fn records(
 
 /// The intents that are open, with their holds, and when a call was sent that may still be running;
 /// nothing of their bookings is known yet.
-pub fn intents(
+pub fn read_open_intents(
     store: &mut dyn Store,
     limit: usize,
-    limits: &Limits,
+    limits: &PassLimits,
     now: Time,
 ) -> Result<Vec<(OpenIntent, Option<Time>)>, StoreError> {
-    let mut open = Vec::new();
+    let mut open_intents = Vec::new();
     for request in store.open_intents(limit)? {
-        let (charges, carried) = holds(store, &request)?;
-        let sent = intent::unanswered(&request, store.marked(&request.id), limits);
-        let running_until = intent::running(sent, limits, now);
+        let (charges, carried_charge) = read_holds(store, &request)?;
+        let unanswered_since = intent::unanswered_call_sent_at(&request, store.sent_mark(&request.id), limits);
+        let running_until = intent::running_until(unanswered_since, limits, now);
         let intent = OpenIntent {
-            at: request.decided,
+            read_at: request.decided_at,
             request,
             charges,
-            sights: BTreeMap::new(),
-            grown: Vec::new(),
-            carried,
+            booking_states: BTreeMap::new(),
+            new_occurrences: Vec::new(),
+            carried_charge,
             running_until,
         };
-        open.push((intent, sent.filter(|_| running_until.is_some())));
+        open_intents.push((intent, unanswered_since.filter(|_| running_until.is_some())));
     }
-    Ok(open)
+    Ok(open_intents)
 }
 
 /// A request's holds, and the charge it takes over.
-pub fn holds(
+pub fn read_holds(
     store: &mut dyn Store,
     request: &Request,
 ) -> Result<(Vec<Charge>, Option<Charge>), StoreError> {
@@ -106,81 +106,81 @@ pub fn holds(
     for booking in &request.bookings {
         charges.extend(store.charge(&booking.uid)?);
     }
-    let carried = match &request.carries {
+    let carried_charge = match &request.predecessor {
         Some(from) => store.charge(from)?,
         None => None,
     };
-    Ok((charges, carried))
+    Ok((charges, carried_charge))
 }
 
 /// What an intent's bookings are, from its series as it was read whole.
-pub fn sight_series(open: &mut OpenIntent, all: Vec<Booking>) {
-    for booking in &open.request.bookings {
-        let sight = Sight::in_series(&all, &booking.uid, open.request.call, open.at);
-        open.sights.insert(booking.uid.clone(), sight);
+pub fn record_series_states(intent: &mut OpenIntent, occurrences: Vec<Booking>) {
+    for booking in &intent.request.bookings {
+        let state = BookingState::in_series(&occurrences, &booking.uid, intent.request.call, intent.read_at);
+        intent.booking_states.insert(booking.uid.clone(), state);
     }
-    open.grown = all
+    intent.new_occurrences = occurrences
         .into_iter()
-        .filter(|read| read.status == Status::Pending)
-        .filter(|read| !open.sights.contains_key(&read.uid))
+        .filter(|read| read.status == BookingStatus::Pending)
+        .filter(|read| !intent.booking_states.contains_key(&read.uid))
         .collect();
 }
 
 /// Those of the bookings that are part of a decision which is settled.
-pub fn settled(
+pub fn filter_settled(
     store: &mut dyn Store,
     bookings: &[BookingUid],
 ) -> Result<BTreeSet<BookingUid>, StoreError> {
-    let mut settled = BTreeSet::new();
+    let mut settled_bookings = BTreeSet::new();
     for booking in bookings {
         if let Some(id) = store.request_of(booking)?
             && let Some(record) = store.request(&id)?
             && matches!(record.state, RequestState::Settled { .. })
         {
-            settled.insert(booking.clone());
+            settled_bookings.insert(booking.clone());
         }
     }
-    Ok(settled)
+    Ok(settled_bookings)
 }
 
 /// Whom to look up for these bookings.
-pub fn people<'a>(bookings: impl Iterator<Item = &'a Booking>, intents: &[OpenIntent]) -> People {
-    let mut people = People::default();
+pub fn build_account_query<'a>(bookings: impl Iterator<Item = &'a Booking>, intents: &[OpenIntent]) -> AccountQuery {
+    let mut query = AccountQuery::default();
     for booking in bookings {
         if let Some(booker) = &booking.booker {
-            people.addresses.insert(booker.address.clone());
+            query.addresses.insert(booker.address.clone());
         }
         if let Some(from) = &booking.rescheduled_from {
-            people.moved.push((booking.uid.clone(), from.clone()));
+            query.replaced_bookings.push((booking.uid.clone(), from.clone()));
         }
     }
     for intent in intents {
-        people.accounts.extend(intent.request.account.clone());
+        query.accounts.extend(intent.request.account.clone());
     }
-    people
+    query
 }
 
 /// Looks them up.
-pub fn look_up(store: &mut dyn Store, people: &People) -> Result<Found, StoreError> {
-    let mut found = Found::default();
-    let mut wanted = people.accounts.clone();
-    for address in &people.addresses {
+pub fn read_accounts(store: &mut dyn Store, query: &AccountQuery) -> Result<LoadedAccounts, StoreError> {
+    let mut loaded_accounts = LoadedAccounts::default();
+    let mut account_ids = query.accounts.clone();
+    for address in &query.addresses {
         if let Some(id) = store.resolve(address)? {
-            wanted.insert(id.clone());
-            found.names.insert(address.clone(), id);
+            account_ids.insert(id.clone());
+            loaded_accounts.accounts_by_address.insert(address.clone(), id);
         }
     }
-    for id in wanted {
+    for id in account_ids {
         if let Some(account) = store.account(&id)? {
-            found.accounts.insert(id, account);
+            loaded_accounts.accounts.insert(id, account);
         }
     }
-    for (booking, from) in &people.moved {
+    for (booking, from) in &query.replaced_bookings {
         if let Some(charge) = store.charge(from)?
             && charge.state == ChargeState::Open
         {
-            found.carried.insert(booking.clone(), charge);
+            loaded_accounts.carried_charges.insert(booking.clone(), charge);
         }
     }
-    Ok(found)
+    Ok(loaded_accounts)
 }

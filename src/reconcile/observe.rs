@@ -14,31 +14,31 @@ use foldhash::HashMap;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::before;
-use super::chain::{self, Before};
+use super::chain::{self, PredecessorCharge};
 use super::clock::clock_is_off;
 use super::known;
-use super::pin::Given;
+use super::pin::SubmittedPins;
 use super::ports::{PassError, Ports, Session};
-use super::report::PutOff;
-use super::room::{ROOM, Room};
-use crate::calcom::port::{CallError, Me};
-use crate::domain::booking::{Booking, Status};
+use super::report::Deferral;
+use super::room::{MAX_BOOKING_BYTES, MemoryBudget};
+use crate::calcom::port::{CallError, CurrentUser};
+use crate::domain::booking::{Booking, BookingStatus};
 use crate::domain::decision::Decision;
 use crate::domain::gate::{Gate, Policy};
-use crate::domain::group::{Group, groups};
+use crate::domain::group::{RequestGroup, group_requests};
 use crate::domain::id::{Address, BookingUid, EventTypeId, HostId, RequestId};
 use crate::domain::plan::{Action, Plan, Problem, plan};
 use crate::domain::request::RequestState;
 use crate::domain::snapshot::{Series, Snapshot};
-use crate::domain::taken::BuffersOf;
+use crate::domain::taken::BuffersByEventType;
 use crate::domain::time::{Span, Time};
-use crate::domain::unresolved::Unresolved;
-use accepted::accepted;
-use intents::intents;
-use lookups::lookups;
-use pending::{End, pending};
-use pins::pins;
-use series::{hidden as hidden_occurrences, series};
+use crate::domain::unresolved::UnresolvedBooking;
+use accepted::load_accepted_bookings;
+use intents::load_open_intents;
+use lookups::run_lookups;
+use pending::{PendingListEnd, list_pending};
+use pins::check_pins;
+use series::{load_hidden_decisions as hidden_occurrences, load_series};
 
 /// Reads that are under way at once.
 const READS_AT_ONCE: usize = 8;
@@ -49,9 +49,9 @@ pub struct Observation {
     pub snapshot: Snapshot,
     pub plan: Plan,
     pub problems: Vec<Problem>,
-    pub put_off: PutOff,
+    pub deferral: Deferral,
     /// Pending bookings seen, whoever's they are.
-    pub seen: usize,
+    pub pending_count: usize,
     /// The next pass has something to look at, beside what the plan leaves to it.
     pub more: bool,
 }
@@ -67,195 +67,195 @@ pub async fn observe(
 ) -> Result<Observation, PassError> {
     let me = session.me(ports).await?.id;
     let ledger = ports.store.with(|store| store.ledger_state()).await;
-    let restore_open = ledger.map_err(PassError::Store)?.restored.is_some();
+    let restore_open = ledger.map_err(PassError::Store)?.restored_at.is_some();
     let mut problems = Vec::new();
-    let mut given = Given::default();
-    let mut room = Room::of(ROOM);
-    let (mut pending, known, end) =
-        pending(ports, policy, me, &session.left, &mut room, &mut problems).await?;
+    let mut submitted_pins = SubmittedPins::default();
+    let mut budget = MemoryBudget::new(MAX_BOOKING_BYTES);
+    let (mut pending, decisions, list_end) =
+        list_pending(ports, policy, me, &session.skipped_requests, &mut budget, &mut problems).await?;
     for observed in &mut pending {
-        given.take(policy, &mut observed.booking);
+        submitted_pins.take_from(policy, &mut observed.booking);
     }
-    let mut intents = intents(
+    let mut intents = load_open_intents(
         ports,
         &policy.limits,
         &pending,
         session,
-        &mut room,
+        &mut budget,
         &mut problems,
     )
     .await?;
-    for grown in intents.iter_mut().flat_map(|open| &mut open.grown) {
-        given.take(policy, grown);
+    for new_occurrence in intents.iter_mut().flat_map(|open| &mut open.new_occurrences) {
+        submitted_pins.take_from(policy, new_occurrence);
     }
-    let seen = pending.len();
+    let pending_count = pending.len();
     let mut snapshot = Snapshot {
         now: (ports.clock)(),
-        me,
+        key_user: me,
         series: BTreeMap::new(),
         accepted: Vec::new(),
-        attended: Vec::new(),
-        origins: BTreeMap::new(),
+        co_hosted: Vec::new(),
+        pin_origins: BTreeMap::new(),
         buffers: BTreeMap::new(),
         event_types: BTreeMap::new(),
         accounts: HashMap::default(),
-        names: HashMap::default(),
-        records: known.records,
-        carried: BTreeMap::new(),
+        accounts_by_address: HashMap::default(),
+        records: decisions.records,
+        carried_charges: BTreeMap::new(),
         moves: BTreeMap::new(),
-        unclear: BTreeSet::new(),
-        standing: BTreeMap::new(),
-        asked: BTreeMap::new(),
-        pins: BTreeMap::new(),
+        unclear_predecessors: BTreeSet::new(),
+        counted_bookings: BTreeMap::new(),
+        prior_requests: BTreeMap::new(),
+        pin_results: BTreeMap::new(),
         lookups: BTreeMap::new(),
-        listed: BTreeMap::new(),
-        declined: declined(ports, policy).await?,
-        ledger_is_empty: known.ledger_is_empty,
-        restore_open,
-        clock_off: clock_is_off(ports),
+        unresolved_bookings: BTreeMap::new(),
+        recent_declines: count_recent_declines(ports, policy).await?,
+        ledger_is_empty: decisions.ledger_is_empty,
+        restore_pending: restore_open,
+        clock_skewed: clock_is_off(ports),
         pending,
         intents,
     };
-    snapshot.series = series(ports, policy, &snapshot, &mut room, &mut problems).await?;
+    snapshot.series = load_series(ports, policy, &snapshot, &mut budget, &mut problems).await?;
     for series in snapshot.series.values_mut() {
         if let Series::Whole(all) = series {
             all.iter_mut()
-                .for_each(|booking| given.take(policy, booking));
+                .for_each(|booking| submitted_pins.take_from(policy, booking));
         }
     }
     hidden_occurrences(ports, &mut snapshot).await?;
-    snapshot.listed = listed(ports, &snapshot).await?;
-    let window = window(guarded(policy, &snapshot).map(|(_, booking)| booking));
-    people(ports, policy, session, &mut snapshot, &mut problems).await?;
+    snapshot.unresolved_bookings = read_unresolved_items(ports, &snapshot).await?;
+    let window = covering_window(gated_bookings(policy, &snapshot).map(|(_, booking)| booking));
+    load_accounts(ports, policy, session, &mut snapshot, &mut problems).await?;
     snapshot.buffers = session.buffers();
-    let crowded = past(ports, policy, &mut snapshot, &mut problems).await?;
-    let mut more = pins(
+    let skipped_over_limit = load_usage_history(ports, policy, &mut snapshot, &mut problems).await?;
+    let mut more = check_pins(
         ports,
         policy,
         session,
-        (&mut snapshot, &given),
+        (&mut snapshot, &submitted_pins),
         &mut problems,
     )
     .await?;
-    drop(given);
-    more |= lookups(ports, policy, session, &mut snapshot, &mut problems).await;
+    drop(submitted_pins);
+    more |= run_lookups(ports, policy, session, &mut snapshot, &mut problems).await;
     // Accepted bookings matter only where something would be confirmed: an idle door with people
     // who wait for credit costs one call a pass.
-    let mut put_off = PutOff {
+    let mut deferral = Deferral {
         requests: 0,
-        unseen: end == End::Repeated,
+        list_incomplete: list_end == PendingListEnd::PageRepeated,
     };
     let draft = plan(&snapshot, policy);
     let plan = match window {
-        Some(window) if confirms(&draft) => {
-            let hosts = hosts(session.me(ports).await?, policy, &snapshot);
-            let window = with_buffers(window, &snapshot.buffers);
-            let late = accepted(ports, &mut snapshot, &hosts, window, &mut problems).await?;
-            put_off.requests = draft.decides(&late);
-            snapshot.clock_off |= clock_is_off(ports);
+        Some(window) if has_confirms(&draft) => {
+            let hosts = hosts_by_address(session.me(ports).await?, policy, &snapshot);
+            let window = widen_by_buffers(window, &snapshot.buffers);
+            let deferred_requests = load_accepted_bookings(ports, &mut snapshot, &hosts, window, &mut problems).await?;
+            deferral.requests = draft.count_decided(&deferred_requests);
+            snapshot.clock_skewed |= clock_is_off(ports);
             plan(&snapshot, policy)
         }
         Some(_) | None => draft,
     };
     // What lies behind is reached by the next pass, unless that would find the same in front of it.
-    let mut left = plan.left_without_a_note(&snapshot.pending);
-    left.extend(crowded);
-    let news = plan.writes() || left != session.left;
-    session.left = left;
-    let more = more || (end == End::Behind && news);
+    let mut skipped_requests = plan.skipped_silently(&snapshot.pending);
+    skipped_requests.extend(skipped_over_limit);
+    let has_news = plan.writes_facts() || skipped_requests != session.skipped_requests;
+    session.skipped_requests = skipped_requests;
+    let more = more || (list_end == PendingListEnd::MoreBehind && has_news);
     Ok(Observation {
         snapshot,
         plan,
         problems,
-        put_off,
-        seen,
+        deferral,
+        pending_count,
         more,
     })
 }
 
 /// What the unresolved list says of the pending bookings and of those of open intents.
-async fn listed(
+async fn read_unresolved_items(
     ports: &Ports<'_>,
     snapshot: &Snapshot,
-) -> Result<BTreeMap<BookingUid, Vec<Unresolved>>, PassError> {
-    let begun = snapshot
+) -> Result<BTreeMap<BookingUid, Vec<UnresolvedBooking>>, PassError> {
+    let intent_bookings = snapshot
         .intents
         .iter()
         .flat_map(|open| &open.request.bookings);
-    let begun = begun.map(|booking| booking.uid.clone());
-    let pending = bookings(snapshot).map(|booking| booking.uid.clone());
-    let wanted: BTreeSet<BookingUid> = begun.chain(pending).collect();
+    let intent_bookings = intent_bookings.map(|booking| booking.uid.clone());
+    let pending = pending_bookings(snapshot).map(|booking| booking.uid.clone());
+    let booking_uids: BTreeSet<BookingUid> = intent_bookings.chain(pending).collect();
     let read = ports.store.with(move |store| {
-        let mut listed = BTreeMap::new();
-        for uid in wanted {
-            let items = store.unresolved_of(&uid)?;
+        let mut items_by_booking = BTreeMap::new();
+        for uid in booking_uids {
+            let items = store.unresolved_items_of(&uid)?;
             if !items.is_empty() {
-                listed.insert(uid, items);
+                items_by_booking.insert(uid, items);
             }
         }
-        Ok(listed)
+        Ok(items_by_booking)
     });
     read.await.map_err(PassError::Store)
 }
 
 /// How many requests were declined lately, as far as the limit wants to know.
-pub(super) async fn declined(ports: &Ports<'_>, policy: &Policy) -> Result<usize, PassError> {
+pub(super) async fn count_recent_declines(ports: &Ports<'_>, policy: &Policy) -> Result<usize, PassError> {
     let limit = policy.limits.declines;
     let now = (ports.clock)();
-    let declined = ports.store.with(move |store| {
+    let declines = ports.store.with(move |store| {
         let until = now + Span::milliseconds(1);
-        store.declined(now - limit.per, until, limit.at_most)
+        store.decline_times(now - limit.per, until, limit.at_most)
     });
-    Ok(declined.await.map_err(PassError::Store)?.len())
+    Ok(declines.await.map_err(PassError::Store)?.len())
 }
 
 /// Event types, accounts, and the charges that would be carried on.
-async fn people(
+async fn load_accounts(
     ports: &Ports<'_>,
     policy: &Policy,
     session: &mut Session,
     snapshot: &mut Snapshot,
     problems: &mut Vec<Problem>,
 ) -> Result<(), PassError> {
-    let kinds: BTreeSet<EventTypeId> = guarded(policy, snapshot)
+    let event_type_ids: BTreeSet<EventTypeId> = gated_bookings(policy, snapshot)
         .filter_map(|(_, booking)| booking.event_type.as_ref().map(|kind| kind.id))
         .collect();
-    let guards = guarded(policy, snapshot).map(|(_, booking)| booking);
-    let people = known::people(guards, &snapshot.intents);
-    snapshot.event_types = session.event_types(ports, kinds, problems).await?;
-    let people = ports
+    let bookings = gated_bookings(policy, snapshot).map(|(_, booking)| booking);
+    let query = known::build_account_query(bookings, &snapshot.intents);
+    snapshot.event_types = session.event_types(ports, event_type_ids, problems).await?;
+    let loaded_accounts = ports
         .store
-        .with(move |store| known::look_up(store, &people))
+        .with(move |store| known::read_accounts(store, &query))
         .await;
-    let people = people.map_err(PassError::Store)?;
-    snapshot.accounts = people.accounts;
-    snapshot.names = people.names;
-    snapshot.carried = people.carried;
-    let moved: Vec<(Booking, BookingUid)> = guarded(policy, snapshot)
+    let loaded_accounts = loaded_accounts.map_err(PassError::Store)?;
+    snapshot.accounts = loaded_accounts.accounts;
+    snapshot.accounts_by_address = loaded_accounts.accounts_by_address;
+    snapshot.carried_charges = loaded_accounts.carried_charges;
+    let moved_bookings: Vec<(Booking, BookingUid)> = gated_bookings(policy, snapshot)
         .map(|(_, booking)| booking)
-        .filter(|booking| !snapshot.carried.contains_key(&booking.uid))
+        .filter(|booking| !snapshot.carried_charges.contains_key(&booking.uid))
         .filter_map(|booking| Some((booking.clone(), booking.rescheduled_from.clone()?)))
         .collect();
-    for (booking, from) in moved {
-        let mut before = session.charge_before(ports, &from, problems).await?;
+    for (booking, from) in moved_bookings {
+        let mut predecessor = session.find_predecessor_charge(ports, &from, problems).await?;
         // Each is looked for once in a process, so that this ends.
-        while let Before::Hidden(wanted) = &before {
-            if !hidden::look_back(ports, session, wanted, booking.created).await? {
+        while let PredecessorCharge::Hidden(hidden_uid) = &predecessor {
+            if !hidden::find_hidden_predecessor(ports, session, hidden_uid, booking.created_at).await? {
                 break;
             }
-            before = session.charge_before(ports, &from, problems).await?;
+            predecessor = session.find_predecessor_charge(ports, &from, problems).await?;
         }
-        match before {
-            Before::Open(charge, between) => {
-                let moves = chain::moves(&charge, &between, &booking, &policy.hosts);
+        match predecessor {
+            PredecessorCharge::Open(charge, replacements) => {
+                let moves = chain::collect_moves(&charge, &replacements, &booking, &policy.hosts);
                 snapshot.moves.insert(booking.uid.clone(), moves);
-                snapshot.carried.insert(booking.uid, *charge);
+                snapshot.carried_charges.insert(booking.uid, *charge);
             }
             // Whoever may have paid for it before is not to be refused now.
-            Before::Undecided | Before::Unread | Before::Hidden(_) => {
-                snapshot.unclear.insert(booking.uid);
+            PredecessorCharge::Undecided | PredecessorCharge::Unread | PredecessorCharge::Hidden(_) => {
+                snapshot.unclear_predecessors.insert(booking.uid);
             }
-            Before::Nothing | Before::Ended(_) => {}
+            PredecessorCharge::NoCharge | PredecessorCharge::Closed(_) => {}
         }
     }
     Ok(())
@@ -263,26 +263,26 @@ async fn people(
 
 /// What members have and bookers asked for, where something looks at it. The answer is whose requests
 /// are left because that is more than is counted.
-async fn past(
+async fn load_usage_history(
     ports: &Ports<'_>,
     policy: &Policy,
     snapshot: &mut Snapshot,
     problems: &mut Vec<Problem>,
 ) -> Result<BTreeSet<RequestId>, PassError> {
-    let wanted = before::wanted(policy, snapshot, guarded(policy, snapshot));
-    let found = ports
+    let query = before::build_usage_query(policy, snapshot, gated_bookings(policy, snapshot));
+    let history = ports
         .store
-        .with(move |store| before::read(store, &wanted))
+        .with(move |store| before::read_usage_history(store, &query))
         .await;
-    let found = found.map_err(PassError::Store)?;
-    snapshot.standing = found.standing;
-    snapshot.asked = found.asked;
-    let crowded: Vec<BookingUid> = guarded(policy, snapshot)
+    let history = history.map_err(PassError::Store)?;
+    snapshot.counted_bookings = history.counted_bookings;
+    snapshot.prior_requests = history.prior_requests;
+    let over_limit: Vec<BookingUid> = gated_bookings(policy, snapshot)
         .map(|(_, booking)| booking)
-        .filter(|booking| found.crowded.has(snapshot, booking))
+        .filter(|booking| history.over_limit.includes_booker_of(snapshot, booking))
         .map(|booking| booking.uid.clone())
         .collect();
-    for uid in &crowded {
+    for uid in &over_limit {
         problems.push(Problem {
             code: "too-many-before",
             text: format!(
@@ -291,90 +291,90 @@ async fn past(
             ),
         });
     }
-    let crowded: BTreeSet<BookingUid> = crowded.into_iter().collect();
-    let left = bookings(snapshot)
-        .filter(|booking| crowded.contains(&booking.uid))
-        .map(Booking::request)
+    let over_limit: BTreeSet<BookingUid> = over_limit.into_iter().collect();
+    let skipped_requests = pending_bookings(snapshot)
+        .filter(|booking| over_limit.contains(&booking.uid))
+        .map(Booking::request_id)
         .collect();
-    put_off(snapshot, &crowded);
-    Ok(left)
+    defer_bookings(snapshot, &over_limit);
+    Ok(skipped_requests)
 }
 
 /// Takes bookings out of the snapshot, with the requests that they are part of: what is not seen is
 /// not decided.
-fn put_off(snapshot: &mut Snapshot, bookings: &BTreeSet<BookingUid>) {
+fn defer_bookings(snapshot: &mut Snapshot, bookings: &BTreeSet<BookingUid>) {
     if bookings.is_empty() {
         return;
     }
-    let late: BTreeSet<BookingUid> = groups(snapshot)
+    let deferred_bookings: BTreeSet<BookingUid> = group_requests(snapshot)
         .iter()
         .filter(|group| group.bookings.iter().any(|one| bookings.contains(&one.uid)))
         .flat_map(|group| group.bookings.iter().map(|booking| booking.uid.clone()))
         .collect();
     snapshot
         .pending
-        .retain(|observed| !late.contains(&observed.booking.uid));
+        .retain(|observed| !deferred_bookings.contains(&observed.booking.uid));
 }
 
 /// As [`put_off`], by the requests' names.
-fn put_off_requests(snapshot: &mut Snapshot, requests: &BTreeSet<RequestId>) {
-    let bookings = groups(snapshot)
+fn defer_requests(snapshot: &mut Snapshot, requests: &BTreeSet<RequestId>) {
+    let bookings = group_requests(snapshot)
         .iter()
         .filter(|group| requests.contains(&group.id))
         .map(|group| group.bookings[0].uid.clone())
         .collect();
-    put_off(snapshot, &bookings);
+    defer_bookings(snapshot, &bookings);
 }
 
 /// The bookings that are ours to decide, with their gates.
-fn guarded<'a>(
+fn gated_bookings<'a>(
     policy: &'a Policy,
     snapshot: &'a Snapshot,
 ) -> impl Iterator<Item = (&'a Gate, &'a Booking)> {
-    bookings(snapshot)
-        .filter_map(|booking| Some((policy.guards(snapshot.me, booking).ok()?, booking)))
-        .filter(|(_, booking)| undecided(snapshot, booking))
+    pending_bookings(snapshot)
+        .filter_map(|booking| Some((policy.require_gate(snapshot.key_user, booking).ok()?, booking)))
+        .filter(|(_, booking)| is_undecided(snapshot, booking))
 }
 
 /// The requests that are ours to decide, in the order in which they were asked for.
-fn to_decide<'a>(policy: &'a Policy, snapshot: &'a Snapshot) -> Vec<(&'a Gate, Group<'a>)> {
-    groups(snapshot)
+fn requests_to_decide<'a>(policy: &'a Policy, snapshot: &'a Snapshot) -> Vec<(&'a Gate, RequestGroup<'a>)> {
+    group_requests(snapshot)
         .into_iter()
-        .filter(|group| undecided(snapshot, group.bookings[0]))
+        .filter(|group| is_undecided(snapshot, group.bookings[0]))
         .filter_map(|group| {
-            let gate = policy.guards(snapshot.me, group.bookings[0]).ok()?;
+            let gate = policy.require_gate(snapshot.key_user, group.bookings[0]).ok()?;
             Some((gate, group))
         })
         .collect()
 }
 
 /// Every booking a request may be made of: the listed ones and the series' hidden occurrences.
-fn bookings(snapshot: &Snapshot) -> impl Iterator<Item = &Booking> {
-    let listed = snapshot.pending.iter().map(|observed| &observed.booking);
-    let hidden = snapshot.series.values().flat_map(|series| match series {
+fn pending_bookings(snapshot: &Snapshot) -> impl Iterator<Item = &Booking> {
+    let listed_bookings = snapshot.pending.iter().map(|observed| &observed.booking);
+    let hidden_occurrences = snapshot.series.values().flat_map(|series| match series {
         Series::Whole(all) => all.as_slice(),
         Series::Unread(_) => &[],
     });
-    listed.chain(hidden.filter(|booking| booking.status == Status::Pending))
+    listed_bookings.chain(hidden_occurrences.filter(|booking| booking.status == BookingStatus::Pending))
 }
 
-fn undecided(snapshot: &Snapshot, booking: &Booking) -> bool {
-    match snapshot.records.get(&booking.request()) {
+fn is_undecided(snapshot: &Snapshot, booking: &Booking) -> bool {
+    match snapshot.records.get(&booking.request_id()) {
         None => true,
         Some(record) => {
             record.state == RequestState::Noted
-                || record.bookings.iter().all(|known| known.uid != booking.uid)
+                || record.bookings.iter().all(|booking_ref| booking_ref.uid != booking.uid)
         }
     }
 }
 
-fn confirms(plan: &Plan) -> bool {
+fn has_confirms(plan: &Plan) -> bool {
     plan.steps.iter().any(|step| {
         matches!(step.action, Action::Send { .. }) && step.request.decision == Decision::Confirm
     })
 }
 
-fn window<'a>(bookings: impl Iterator<Item = &'a Booking>) -> Option<(Time, Time)> {
+fn covering_window<'a>(bookings: impl Iterator<Item = &'a Booking>) -> Option<(Time, Time)> {
     bookings.fold(None, |window, booking| {
         let (from, to) = window.unwrap_or((booking.start, booking.end));
         Some((from.min(booking.start), to.max(booking.end)))
@@ -382,28 +382,28 @@ fn window<'a>(bookings: impl Iterator<Item = &'a Booking>) -> Option<(Time, Time
 }
 
 /// Wide enough for what lies before and after it, with the buffers of both.
-fn with_buffers((from, to): (Time, Time), buffers: &BuffersOf) -> (Time, Time) {
+fn widen_by_buffers((from, to): (Time, Time), buffers: &BuffersByEventType) -> (Time, Time) {
     let all = buffers.values().map(|one| one.before.max(one.after));
-    let most = all.max().unwrap_or(Span::zero()) * 2;
-    (from - most, to + most)
+    let longest = all.max().unwrap_or(Span::zero()) * 2;
+    (from - longest, to + longest)
 }
 
 /// The hosts whose time is asked for, by their addresses: in another host's booking they are seen by
 /// these alone.
-fn hosts(me: &Me, policy: &Policy, snapshot: &Snapshot) -> BTreeMap<Address, HostId> {
+fn hosts_by_address(me: &CurrentUser, policy: &Policy, snapshot: &Snapshot) -> BTreeMap<Address, HostId> {
     let own = me.address.clone().map(|address| (address, me.id));
-    let asked = guarded(policy, snapshot).filter_map(|(_, booking)| {
+    let booking_hosts = gated_bookings(policy, snapshot).filter_map(|(_, booking)| {
         let host = booking.host.as_ref()?;
         Some((host.address.clone()?, host.id?))
     });
-    own.into_iter().chain(asked).collect()
+    own.into_iter().chain(booking_hosts).collect()
 }
 
 /// Whether nothing else should be tried with this key.
-pub fn ends_the_pass(error: &CallError) -> bool {
+pub fn is_fatal_for_pass(error: &CallError) -> bool {
     match error {
-        CallError::Credential(_) | CallError::Limited { .. } => true,
-        CallError::NotYours(_)
+        CallError::Credential(_) | CallError::RateLimited { .. } => true,
+        CallError::NotPermitted(_)
         | CallError::TooLate
         | CallError::Unreachable(_)
         | CallError::Unknown(_)

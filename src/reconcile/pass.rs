@@ -5,17 +5,17 @@ use std::collections::BTreeMap;
 
 use super::clock::clock_problem;
 use super::dry_run::DryRun;
-use super::execute::{Executed, execute};
+use super::execute::{ExecutionReport, execute};
 use super::identity::identify;
 use super::observe::{Observation, observe};
 use super::ports::{PassError, Ports, Session};
-use super::report::{Listed, PutOff, Report};
+use super::report::{UnresolvedReport, Deferral, PassReport};
 use super::watch::recheck::recheck;
 use super::watch::restore_problem;
 use crate::domain::gate::Policy;
 use crate::domain::plan::Plan;
 
-async fn looked(
+async fn identify_and_observe(
     ports: &Ports<'_>,
     policy: &Policy,
     session: &mut Session,
@@ -29,92 +29,92 @@ async fn looked(
 /// # Errors
 /// When the key is refused, Cal.com cannot be listed, or the store fails. What was begun is in the
 /// log, and the next pass goes on.
-pub async fn pass(
+pub async fn run_pass(
     ports: &Ports<'_>,
     policy: &Policy,
     session: &mut Session,
     dry_run: bool,
-) -> Result<Report, PassError> {
-    match pass_to_its_end(ports, policy, session, dry_run).await {
+) -> Result<PassReport, PassError> {
+    match run_pass_with_report(ports, policy, session, dry_run).await {
         (report, None) => Ok(report),
         (_, Some(error)) => Err(error),
     }
 }
 
 /// As [`pass`], with the report of what was done also where it could not come to its end.
-pub async fn pass_to_its_end(
+pub async fn run_pass_with_report(
     ports: &Ports<'_>,
     policy: &Policy,
     session: &mut Session,
     dry_run: bool,
-) -> (Report, Option<PassError>) {
-    let dry = DryRun::of(ports);
+) -> (PassReport, Option<PassError>) {
+    let dry = DryRun::new(ports);
     let ports = &if dry_run { dry.ports(ports) } else { *ports };
     let started = (ports.clock)();
-    let calls = ports.calendar.calls();
-    let mut report = Report {
+    let calls_before = ports.calendar.calls();
+    let mut report = PassReport {
         started,
         finished: started,
-        observed: 0,
+        pending_count: 0,
         calls: 0,
         dry_run,
         steps: Vec::new(),
         balances: BTreeMap::new(),
         problems: Vec::new(),
-        put_off: PutOff::default(),
-        unresolved: Listed::default(),
+        deferral: Deferral::default(),
+        unresolved: UnresolvedReport::default(),
         more: false,
     };
-    let mut end = run(ports, policy, session, &mut report).await;
-    match ports.store.with(|store| Listed::read(store)).await {
+    let mut run_result = run_phases(ports, policy, session, &mut report).await;
+    match ports.store.with(|store| UnresolvedReport::read(store)).await {
         Ok(unresolved) => report.unresolved = unresolved,
-        Err(error) => end = end.and(Err(PassError::Store(error))),
+        Err(error) => run_result = run_result.and(Err(PassError::Store(error))),
     }
     report.finished = (ports.clock)();
-    report.calls = ports.calendar.calls() - calls;
-    (report, end.err())
+    report.calls = ports.calendar.calls() - calls_before;
+    (report, run_result.err())
 }
 
-async fn run(
+async fn run_phases(
     ports: &Ports<'_>,
     policy: &Policy,
     session: &mut Session,
-    report: &mut Report,
+    report: &mut PassReport,
 ) -> Result<(), PassError> {
     // Looking writes nothing, so that it may be given up at any place.
     let observation = tokio::select! {
         biased;
-        observation = looked(ports, policy, session) => observation?,
-        () = ports.stop.told() => {
+        observation = identify_and_observe(ports, policy, session) => observation?,
+        () = ports.stop.stopped() => {
             report.more = true;
             return Ok(());
         }
     };
     let mut observation = observation;
-    report.observed = observation.seen;
+    report.pending_count = observation.pending_count;
     report.problems = std::mem::take(&mut observation.problems);
-    report.put_off = observation.put_off;
-    if observation.snapshot.clock_off {
+    report.deferral = observation.deferral;
+    if observation.snapshot.clock_skewed {
         report.problems.extend(clock_problem(ports));
     }
-    if observation.snapshot.restore_open {
+    if observation.snapshot.restore_pending {
         report.problems.push(restore_problem());
     }
     recheck_declines(ports, policy, &mut observation.plan, report).await?;
     if report.dry_run {
-        report.steps = Report::of_plan(&observation.plan);
-        report.balances = Report::balances(&observation.plan, &observation.snapshot);
+        report.steps = PassReport::planned_steps(&observation.plan);
+        report.balances = PassReport::compute_balances(&observation.plan, &observation.snapshot);
         report.problems.extend(observation.plan.problems);
         return Ok(());
     }
-    let mut done = Executed::default();
+    let mut execution = ExecutionReport::default();
     let planned_at = observation.snapshot.now;
     let limits = &policy.limits;
-    let end = execute(ports, limits, planned_at, observation.plan, &mut done).await;
-    report.steps = done.steps;
-    report.problems.extend(done.problems);
-    report.more |= done.more || observation.more;
-    match end {
+    let execute_result = execute(ports, limits, planned_at, observation.plan, &mut execution).await;
+    report.steps = execution.steps;
+    report.problems.extend(execution.problems);
+    report.more |= execution.more || observation.more;
+    match execute_result {
         // A rate limit that outlasts the pass is no failure of it: the next one goes on.
         Err(error @ PassError::Limited { .. }) => {
             report.problems.push(crate::domain::plan::Problem {
@@ -133,17 +133,17 @@ async fn recheck_declines(
     ports: &Ports<'_>,
     policy: &Policy,
     plan: &mut Plan,
-    report: &mut Report,
+    report: &mut PassReport,
 ) -> Result<(), PassError> {
-    let accounts = plan.rests_on();
+    let accounts = plan.accounts_declines_depend_on();
     if accounts.is_empty() {
         return Ok(());
     }
-    let checked = recheck(ports, policy, accounts).await?;
-    report.problems.extend(checked.problems);
-    report.more |= !checked.changed.is_empty();
-    plan.put_off(&checked.changed);
-    plan.put_off(&checked.unsettled);
-    report.put_off.requests += plan.put_off(&checked.unread);
+    let recheck_result = recheck(ports, policy, accounts).await?;
+    report.problems.extend(recheck_result.problems);
+    report.more |= !recheck_result.changed_accounts.is_empty();
+    plan.defer_declines(&recheck_result.changed_accounts);
+    plan.defer_declines(&recheck_result.unsettled_accounts);
+    report.deferral.requests += plan.defer_declines(&recheck_result.unread_accounts);
     Ok(())
 }

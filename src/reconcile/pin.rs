@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::domain::booking::{Answer, Booker, Booking};
 use crate::domain::gate::Policy;
 use crate::domain::id::{AccountId, Address, BookingUid, RequestId};
-use crate::domain::snapshot::{Pin, Snapshot};
+use crate::domain::snapshot::{PinResult, Snapshot};
 use crate::domain::time::{Span, Time};
 use crate::store::port::{Store, StoreError};
 
@@ -26,7 +26,7 @@ pub const MAX_PIN: usize = 64;
 
 /// Memory of one hashing, in KiB: what OWASP asks for with two rounds. More would be felt on the
 /// small machines that this runs on, where a pass may look at dozens.
-const MEMORY: u32 = 19 * 1024;
+const HASH_MEMORY_KIB: u32 = 19 * 1024;
 
 /// Rounds over that memory; some 20 ms on one core.
 const ROUNDS: u32 = 2;
@@ -36,35 +36,35 @@ const LANES: u32 = 1;
 
 /// The most that a stored hash may cost, whoever made it: one from elsewhere must not stop the
 /// house.
-const MOST_MEMORY: u32 = 64 * 1024;
-const MOST_ROUNDS: u32 = 10;
-const MOST_LANES: u32 = 4;
+const MAX_HASH_MEMORY_KIB: u32 = 64 * 1024;
+const MAX_ROUNDS: u32 = 10;
+const MAX_LANES: u32 = 4;
 
 /// Wrong PINs of one member from one origin within a day after which none of that origin is looked at.
-pub const MAX_WRONG: usize = 5;
+pub const MAX_WRONG_PER_ORIGIN: usize = 5;
 
 /// The same of one member, from all origins. Origins that gave the right PIN before are not held up.
-pub const MAX_OF_MEMBER: usize = 20;
+pub const MAX_WRONG_PER_MEMBER: usize = 20;
 
 /// The same over all members: guesses that are spread over many accounts.
-pub const MAX_OF_ALL: usize = 100;
+pub const MAX_WRONG_TOTAL: usize = 100;
 
 /// How long a wrong PIN counts.
-const WINDOW: Span = Span::hours(24);
+const WRONG_PIN_WINDOW: Span = Span::hours(24);
 
 /// Wrong PINs within the window that are looked through. When there are more, somebody is guessing.
-const MAX_LOOKED_THROUGH: usize = 1_000;
+const MAX_WRONG_READ: usize = 1_000;
 
 /// How long ago a right PIN may have been given for its origin to be known, and how many requests of
 /// an address are looked through for it.
-const KNOWN_FOR: Span = Span::days(400);
-const MAX_KNOWN: usize = 200;
+const KNOWN_ORIGIN_AGE: Span = Span::days(400);
+const MAX_REQUESTS_PER_ADDRESS: usize = 200;
 
 /// Results remembered in one process; when there are more, all are looked at again.
-const MAX_REMEMBERED: usize = 10_000;
+const MAX_CACHED_RESULTS: usize = 10_000;
 
 /// What stands where a PIN was.
-const TAKEN: &str = "[pin]";
+const PIN_PLACEHOLDER: &str = "[pin]";
 
 /// Why a PIN cannot be set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -101,7 +101,7 @@ pub fn hash(pin: &str) -> Result<String, PinError> {
 }
 
 fn hasher() -> Argon2<'static> {
-    let params = Params::new(MEMORY, ROUNDS, LANES, None).expect("parameters are in range");
+    let params = Params::new(HASH_MEMORY_KIB, ROUNDS, LANES, None).expect("parameters are in range");
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
 }
 
@@ -109,42 +109,42 @@ fn hasher() -> Argon2<'static> {
 pub fn verify(hash: &str, pin: &SecretString) -> Option<bool> {
     let hash = PasswordHash::new(hash).ok()?;
     let params = Params::try_from(&hash).ok()?;
-    let bearable = params.m_cost() <= MOST_MEMORY
-        && params.t_cost() <= MOST_ROUNDS
-        && params.p_cost() <= MOST_LANES;
-    if !bearable || hash.algorithm != argon2::ARGON2ID_IDENT {
+    let is_affordable = params.m_cost() <= MAX_HASH_MEMORY_KIB
+        && params.t_cost() <= MAX_ROUNDS
+        && params.p_cost() <= MAX_LANES;
+    if !is_affordable || hash.algorithm != argon2::ARGON2ID_IDENT {
         return None;
     }
     // The hash brings its own parameters along.
-    let right = Argon2::default().verify_password(pin.expose_secret().as_bytes(), &hash);
-    Some(right.is_ok())
+    let result = Argon2::default().verify_password(pin.expose_secret().as_bytes(), &hash);
+    Some(result.is_ok())
 }
 
 /// PINs as they were given, by booking.
 #[derive(Debug, Default)]
-pub struct Given(BTreeMap<BookingUid, SecretString>);
+pub struct SubmittedPins(BTreeMap<BookingUid, SecretString>);
 
-impl Given {
+impl SubmittedPins {
     /// Takes the PIN out of the booking, wherever it is repeated, when the gate asks for one; and names
     /// the booker as the house looks for accounts.
-    pub fn take(&mut self, policy: &Policy, booking: &mut Booking) {
+    pub fn take_from(&mut self, policy: &Policy, booking: &mut Booking) {
         if let Some(booker) = &mut booking.booker {
-            booker.address = policy.house.address_of(&booker.address);
+            booker.address = policy.global.address_of(&booker.address);
         }
-        if let Some(pin) = take(policy, booking) {
+        if let Some(pin) = take_pin(policy, booking) {
             self.0.insert(booking.uid.clone(), pin);
         }
     }
 }
 
 /// Takes the PIN out of a booking of a gate that asks for one, and gives it back.
-pub fn take(policy: &Policy, booking: &mut Booking) -> Option<SecretString> {
+pub fn take_pin(policy: &Policy, booking: &mut Booking) -> Option<SecretString> {
     let question = policy.gate(booking)?.criteria.pin.as_deref()?;
     let answer = booking.answers.remove(question);
-    let copy = booking.metadata.remove(question);
+    let metadata_copy = booking.metadata.remove(question);
     let mut texts = Vec::new();
-    for answer in answer.iter().chain(&copy) {
-        leaves(answer, &mut texts);
+    for answer in answer.iter().chain(&metadata_copy) {
+        collect_texts(answer, &mut texts);
     }
     // A title may be made of answers, and notes are an answer too.
     for secret in texts {
@@ -152,25 +152,25 @@ pub fn take(policy: &Policy, booking: &mut Booking) -> Option<SecretString> {
             wipe(booking, secret.expose_secret());
         }
     }
-    let pin = single(answer.as_ref()?)?;
+    let pin = single_value(answer.as_ref()?)?;
     (!pin.expose_secret().is_empty()).then_some(pin)
 }
 
 /// The one value of an answer: a text, a number, or either of them wrapped.
-fn single(answer: &Answer) -> Option<SecretString> {
+fn single_value(answer: &Answer) -> Option<SecretString> {
     match answer {
-        Answer::Text(_) | Answer::Number(_) => Some(spelt(answer)),
+        Answer::Text(_) | Answer::Number(_) => Some(trimmed_text(answer)),
         Answer::List(items) => match items.as_slice() {
-            [item] => single(item),
+            [item] => single_value(item),
             _ => None,
         },
-        Answer::Map(fields) => single(fields.get("value")?),
+        Answer::Map(fields) => single_value(fields.get("value")?),
         Answer::Null | Answer::Bool(_) => None,
     }
 }
 
 /// As it was typed, without blanks around it. A question that takes numbers loses leading noughts.
-fn spelt(answer: &Answer) -> SecretString {
+fn trimmed_text(answer: &Answer) -> SecretString {
     SecretString::from(match answer {
         Answer::Text(text) => text.trim().to_owned(),
         Answer::Number(number) => number.to_string(),
@@ -178,11 +178,11 @@ fn spelt(answer: &Answer) -> SecretString {
     })
 }
 
-fn leaves(answer: &Answer, found: &mut Vec<SecretString>) {
+fn collect_texts(answer: &Answer, texts: &mut Vec<SecretString>) {
     match answer {
-        Answer::Text(_) | Answer::Number(_) => found.push(spelt(answer)),
-        Answer::List(items) => items.iter().for_each(|item| leaves(item, found)),
-        Answer::Map(fields) => fields.values().for_each(|item| leaves(item, found)),
+        Answer::Text(_) | Answer::Number(_) => texts.push(trimmed_text(answer)),
+        Answer::List(items) => items.iter().for_each(|item| collect_texts(item, texts)),
+        Answer::Map(fields) => fields.values().for_each(|item| collect_texts(item, texts)),
         Answer::Null | Answer::Bool(_) => {}
     }
 }
@@ -208,7 +208,7 @@ fn wipe(booking: &mut Booking, secret: &str) {
 
 fn wipe_text(text: &mut String, secret: &str) {
     if text.contains(secret) {
-        *text = text.replace(secret, TAKEN);
+        *text = text.replace(secret, PIN_PLACEHOLDER);
     }
 }
 
@@ -226,19 +226,19 @@ fn wipe_answer(answer: &mut Answer, secret: &str) {
 
 /// One request whose gate asks for a PIN, of somebody who has an account.
 #[derive(Debug)]
-pub struct Case {
+pub struct PinCase {
     /// The booking by which the plan knows the result.
     pub booking: BookingUid,
     pub request: RequestId,
     pub created: Time,
     pub account: AccountId,
     pub origin: String,
-    pub check: Check,
+    pub check: PinCheck,
 }
 
 /// A fingerprint of who gave a PIN, as far as a booking tells: the name, the language and the time zone
 /// of the booker. Somebody else can give the same, and is limited then as one origin with the member.
-fn origin(booker: &Booker) -> String {
+fn origin_fingerprint(booker: &Booker) -> String {
     let mut digest = Sha256::new();
     for part in [&booker.name, &booker.language, &booker.time_zone] {
         let part = part.as_deref().unwrap_or_default().trim().to_lowercase();
@@ -254,22 +254,22 @@ fn origin(booker: &Booker) -> String {
 
 /// What there is to check.
 #[derive(Debug)]
-pub enum Check {
+pub enum PinCheck {
     /// The member has no PIN.
     NotSet,
     /// None was given.
     Missing,
-    Try(Try),
+    Try(PinVerification),
 }
 
 /// A PIN against a hash; neither is shown.
 #[derive(Clone)]
-pub struct Try {
+pub struct PinVerification {
     pub hash: String,
     pub pin: SecretString,
 }
 
-impl fmt::Debug for Try {
+impl fmt::Debug for PinVerification {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Try")
     }
@@ -277,31 +277,31 @@ impl fmt::Debug for Try {
 
 /// The cases of these requests, in their order: the first booking, its request, and when it was
 /// made.
-pub fn cases<'a>(
+pub fn collect_pin_cases<'a>(
     policy: &Policy,
     snapshot: &Snapshot,
-    given: &Given,
+    submitted_pins: &SubmittedPins,
     requests: impl Iterator<Item = (&'a Booking, &'a RequestId, Time)>,
-) -> Vec<Case> {
+) -> Vec<PinCase> {
     let cases = requests.filter_map(|(booking, request, created)| {
         policy.gate(booking)?.criteria.pin.as_ref()?;
         let booker = booking.booker.as_ref()?;
-        let account = snapshot.names.get(&booker.address)?;
+        let account = snapshot.accounts_by_address.get(&booker.address)?;
         let account = snapshot.accounts.get(account)?;
-        let check = match (&account.pin, given.0.get(&booking.uid)) {
-            (None, _) => Check::NotSet,
-            (Some(_), None) => Check::Missing,
-            (Some(hash), Some(pin)) => Check::Try(Try {
+        let check = match (&account.pin_hash, submitted_pins.0.get(&booking.uid)) {
+            (None, _) => PinCheck::NotSet,
+            (Some(_), None) => PinCheck::Missing,
+            (Some(hash), Some(pin)) => PinCheck::Try(PinVerification {
                 hash: hash.clone(),
                 pin: pin.clone(),
             }),
         };
-        Some(Case {
+        Some(PinCase {
             booking: booking.uid.clone(),
             request: request.clone(),
             created,
             account: account.id.clone(),
-            origin: origin(booker),
+            origin: origin_fingerprint(booker),
             check,
         })
     });
@@ -310,16 +310,16 @@ pub fn cases<'a>(
 
 /// The wrong PINs of late.
 #[derive(Debug, Default)]
-pub struct Wrong {
-    tries: BTreeMap<RequestId, WrongTry>,
+pub struct WrongPins {
+    tries: BTreeMap<RequestId, WrongPin>,
     /// There were more than could be looked through.
-    flooded: bool,
+    has_too_many: bool,
     /// Origins from which the right PIN was given before.
-    known: BTreeSet<(AccountId, String)>,
+    known_origins: BTreeSet<(AccountId, String)>,
 }
 
 #[derive(Debug)]
-struct WrongTry {
+struct WrongPin {
     account: AccountId,
     origin: String,
     created: Time,
@@ -335,27 +335,27 @@ pub enum PinLimit {
 
 /// Members with all their addresses, and since when their wrong PINs count.
 #[derive(Debug, Clone, Default)]
-pub struct Suspects {
+pub struct WrongPinQuery {
     members: Vec<(AccountId, Vec<Address>)>,
     since: Option<Time>,
     /// PINs that may be looked at, and be wrong, in this pass.
-    cases: usize,
+    case_count: usize,
 }
 
 /// Whose PINs are to be looked at.
-pub fn suspects(snapshot: &Snapshot, cases: &[Case]) -> Suspects {
+pub fn build_wrong_pin_query(snapshot: &Snapshot, cases: &[PinCase]) -> WrongPinQuery {
     let members: BTreeSet<&AccountId> = cases.iter().map(|case| &case.account).collect();
     let members = members.into_iter().filter_map(|id| {
         let account = snapshot.accounts.get(id)?;
-        let own = Address::parse(id.as_str()).ok();
-        let addresses = own.into_iter().chain(account.aliases.iter().cloned());
+        let own_address = Address::parse(id.as_str()).ok();
+        let addresses = own_address.into_iter().chain(account.aliases.iter().cloned());
         Some((id.clone(), addresses.collect()))
     });
-    let first = cases.iter().map(|case| case.created).min();
-    Suspects {
+    let first_created = cases.iter().map(|case| case.created).min();
+    WrongPinQuery {
         members: members.collect(),
-        cases: cases.len(),
-        since: first.map(|first| first - WINDOW),
+        case_count: cases.len(),
+        since: first_created.map(|first| first - WRONG_PIN_WINDOW),
     }
 }
 
@@ -363,108 +363,108 @@ pub fn suspects(snapshot: &Snapshot, cases: &[Case]) -> Suspects {
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn wrong(store: &dyn Store, suspects: &Suspects) -> Result<Wrong, StoreError> {
-    let mut wrong = Wrong::default();
-    let Some(since) = suspects.since else {
-        return Ok(wrong);
+pub fn read_wrong_pins(store: &dyn Store, query: &WrongPinQuery) -> Result<WrongPins, StoreError> {
+    let mut wrong_pins = WrongPins::default();
+    let Some(since) = query.since else {
+        return Ok(wrong_pins);
     };
-    let tries = store.wrong_pins(since, MAX_LOOKED_THROUGH + 1)?;
-    wrong.flooded = tries.len() > MAX_LOOKED_THROUGH;
+    let tries = store.wrong_pin_requests(since, MAX_WRONG_READ + 1)?;
+    wrong_pins.has_too_many = tries.len() > MAX_WRONG_READ;
     for request in tries {
-        if let (Some(account), Some(pin)) = (request.account, request.pin) {
-            let one = WrongTry {
+        if let (Some(account), Some(pin)) = (request.account, request.pin_attempt) {
+            let wrong_pin = WrongPin {
                 account,
                 origin: pin.origin,
-                created: request.created,
+                created: request.created_at,
             };
-            wrong.tries.insert(request.id, one);
+            wrong_pins.tries.insert(request.id, wrong_pin);
         }
     }
     // Where a PIN came from before matters only once a limit over all origins may be reached.
-    if wrong.tries.len() + suspects.cases < MAX_OF_MEMBER {
-        return Ok(wrong);
+    if wrong_pins.tries.len() + query.case_count < MAX_WRONG_PER_MEMBER {
+        return Ok(wrong_pins);
     }
-    for (account, addresses) in &suspects.members {
+    for (account, addresses) in &query.members {
         for address in addresses {
-            let before = store.asked_by(address, since + WINDOW - KNOWN_FOR, MAX_KNOWN)?;
-            let right = before.into_iter().filter_map(|request| request.pin);
-            let right = right.filter(|pin| pin.right);
-            wrong
-                .known
-                .extend(right.map(|pin| (account.clone(), pin.origin)));
+            let earlier_requests = store.requests_of_booker(address, since + WRONG_PIN_WINDOW - KNOWN_ORIGIN_AGE, MAX_REQUESTS_PER_ADDRESS)?;
+            let right_pins = earlier_requests.into_iter().filter_map(|request| request.pin_attempt);
+            let right_pins = right_pins.filter(|pin| pin.is_correct);
+            wrong_pins
+                .known_origins
+                .extend(right_pins.map(|pin| (account.clone(), pin.origin)));
         }
     }
-    Ok(wrong)
+    Ok(wrong_pins)
 }
 
-impl Wrong {
+impl WrongPins {
     /// Which limit keeps the PIN from being looked at, as of this request: those that were asked for
     /// before it count, and later ones never do.
-    pub fn limits(&self, case: &Case) -> Option<PinLimit> {
-        let before = || {
+    pub fn exceeded_limit(&self, case: &PinCase) -> Option<PinLimit> {
+        let earlier_tries = || {
             self.tries.iter().filter(|(request, one)| {
                 (one.created, *request) < (case.created, &case.request)
-                    && case.created - one.created < WINDOW
+                    && case.created - one.created < WRONG_PIN_WINDOW
             })
         };
-        let of_member = || before().filter(|(_, one)| one.account == case.account);
+        let of_member = || earlier_tries().filter(|(_, one)| one.account == case.account);
         let of_origin = of_member().filter(|(_, one)| one.origin == case.origin);
-        if of_origin.count() >= MAX_WRONG {
+        if of_origin.count() >= MAX_WRONG_PER_ORIGIN {
             return Some(PinLimit::Origin);
         }
-        let own = (case.account.clone(), case.origin.clone());
-        if self.known.contains(&own) {
+        let own_origin = (case.account.clone(), case.origin.clone());
+        if self.known_origins.contains(&own_origin) {
             return None;
         }
-        if of_member().count() >= MAX_OF_MEMBER {
+        if of_member().count() >= MAX_WRONG_PER_MEMBER {
             return Some(PinLimit::Member);
         }
-        (self.flooded || before().count() >= MAX_OF_ALL).then_some(PinLimit::All)
+        (self.has_too_many || earlier_tries().count() >= MAX_WRONG_TOTAL).then_some(PinLimit::All)
     }
 
     /// Counts one more.
-    pub fn add(&mut self, case: &Case) {
-        let one = WrongTry {
+    pub fn add(&mut self, case: &PinCase) {
+        let wrong_pin = WrongPin {
             account: case.account.clone(),
             origin: case.origin.clone(),
             created: case.created,
         };
-        self.tries.insert(case.request.clone(), one);
+        self.tries.insert(case.request.clone(), wrong_pin);
     }
 }
 
 /// What a try showed. A hash that cannot be read is as good as none.
-pub fn result(case: &Case, right: Option<bool>, wrong: &mut Wrong) -> Pin {
-    match right {
-        Some(true) => Pin::Right,
+pub fn record_verification(case: &PinCase, is_right: Option<bool>, wrong_pins: &mut WrongPins) -> PinResult {
+    match is_right {
+        Some(true) => PinResult::Correct,
         Some(false) => {
-            wrong.add(case);
-            Pin::Wrong
+            wrong_pins.add(case);
+            PinResult::Wrong
         }
-        None => Pin::NotSet,
+        None => PinResult::NotSet,
     }
 }
 
 /// Results of tries, so that a booking that waits is not looked at again in each pass.
 #[derive(Default)]
-pub struct Remembered(BTreeMap<(BookingUid, String), Option<bool>>);
+pub struct PinCache(BTreeMap<(BookingUid, String), Option<bool>>);
 
-impl fmt::Debug for Remembered {
+impl fmt::Debug for PinCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Remembered({})", self.0.len())
     }
 }
 
-impl Remembered {
+impl PinCache {
     pub fn get(&self, booking: &BookingUid, hash: &str) -> Option<Option<bool>> {
         self.0.get(&(booking.clone(), hash.to_owned())).copied()
     }
 
-    pub fn keep(&mut self, booking: &BookingUid, hash: &str, right: Option<bool>) {
-        if self.0.len() >= MAX_REMEMBERED {
+    pub fn insert(&mut self, booking: &BookingUid, hash: &str, is_right: Option<bool>) {
+        if self.0.len() >= MAX_CACHED_RESULTS {
             self.0.clear();
         }
-        self.0.insert((booking.clone(), hash.to_owned()), right);
+        self.0.insert((booking.clone(), hash.to_owned()), is_right);
     }
 }
 
@@ -478,26 +478,26 @@ mod tests {
 
     #[test]
     fn a_hash_fits_its_pin_alone() {
-        let one = hash(" 4711-x ").unwrap();
-        assert!(one.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{one}");
-        assert_ne!(one, hash("4711-x").unwrap(), "each has a salt of its own");
-        assert_eq!(verify(&one, &secret("4711-x")), Some(true));
-        for wrong in ["4711-X", "4711", "4711-x ", ""] {
-            assert_eq!(verify(&one, &secret(wrong)), Some(false), "{wrong}");
+        let stored_hash = hash(" 4711-x ").unwrap();
+        assert!(stored_hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored_hash}");
+        assert_ne!(stored_hash, hash("4711-x").unwrap(), "each has a salt of its own");
+        assert_eq!(verify(&stored_hash, &secret("4711-x")), Some(true));
+        for wrong_pin in ["4711-X", "4711", "4711-x ", ""] {
+            assert_eq!(verify(&stored_hash, &secret(wrong_pin)), Some(false), "{wrong_pin}");
         }
     }
 
     #[test]
-    fn what_is_no_pin_is_not_hashed() {
-        let (most, more) = ("7".repeat(MAX_PIN), "7".repeat(MAX_PIN + 1));
+    fn an_invalid_pin_is_not_hashed() {
+        let (longest, too_long) = ("7".repeat(MAX_PIN), "7".repeat(MAX_PIN + 1));
         let rows = [
             ("123", Err(PinError::Short)),
             ("  123  ", Err(PinError::Short)),
             ("", Err(PinError::Short)),
             ("1234", Ok(())),
             ("äöüß", Ok(())),
-            (&most, Ok(())),
-            (&more, Err(PinError::Long)),
+            (&longest, Ok(())),
+            (&too_long, Err(PinError::Long)),
             ("12\n34", Err(PinError::Unprintable)),
         ];
         for (pin, expect) in rows {
@@ -506,8 +506,8 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_that_is_none_or_would_stop_the_house_is_not_tried() {
-        let tail = "$c2FsdHNhbHRzYWx0$E9ELsb4pBRF5Jnwh4HxXZ3VKKg/hx1R7ZDh0jxlMfEg";
+    fn a_malformed_or_too_costly_hash_is_not_verified() {
+        let salt_and_hash = "$c2FsdHNhbHRzYWx0$E9ELsb4pBRF5Jnwh4HxXZ3VKKg/hx1R7ZDh0jxlMfEg";
         let rows = [
             ("$argon2id$v=19$m=19456,t=2,p=1", Some(false)),
             ("$argon2id$v=19$m=65537,t=2,p=1", None),
@@ -516,12 +516,12 @@ mod tests {
             ("$argon2d$v=19$m=19456,t=2,p=1", None),
             ("$scrypt$ln=16,r=8,p=1", None),
         ];
-        for (head, expect) in rows {
-            let hash = format!("{head}{tail}");
+        for (parameters, expect) in rows {
+            let hash = format!("{parameters}{salt_and_hash}");
             assert_eq!(verify(&hash, &secret("1234")), expect, "{hash}");
         }
-        for none in ["", "1234", "$argon2id$v=19$m=19456,t=2,p=1"] {
-            assert_ne!(verify(none, &secret("1234")), Some(true), "{none}");
+        for malformed in ["", "1234", "$argon2id$v=19$m=19456,t=2,p=1"] {
+            assert_ne!(verify(malformed, &secret("1234")), Some(true), "{malformed}");
         }
     }
 
@@ -541,7 +541,7 @@ mod tests {
             (Answer::Null, None),
         ];
         for (answer, expect) in rows {
-            let got = single(&answer);
+            let got = single_value(&answer);
             assert_eq!(
                 got.as_ref().map(|pin| pin.expose_secret()),
                 expect,
@@ -551,19 +551,19 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_holds_a_pin_shows_it() {
-        let one = Try {
+    fn debug_output_shows_no_pin() {
+        let verification = PinVerification {
             hash: "$argon2id$".to_owned(),
             pin: secret("4711"),
         };
-        let mut remembered = Remembered::default();
+        let mut cache = PinCache::default();
         let uid = BookingUid::parse("uid").unwrap();
-        remembered.keep(&uid, &one.hash, Some(true));
-        let given = Given(BTreeMap::from([(uid, one.pin.clone())]));
-        let shown = format!("{one:?} {remembered:?} {given:?}");
+        cache.insert(&uid, &verification.hash, Some(true));
+        let submitted_pins = SubmittedPins(BTreeMap::from([(uid, verification.pin.clone())]));
+        let debug_text = format!("{verification:?} {cache:?} {submitted_pins:?}");
         assert!(
-            !shown.contains("4711") && !shown.contains("argon2"),
-            "{shown}"
+            !debug_text.contains("4711") && !debug_text.contains("argon2"),
+            "{debug_text}"
         );
     }
 }

@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Notify;
 
-use crate::calcom::port::{Calendar, CallError, Me};
+use crate::calcom::port::{Calendar, CallError, CurrentUser};
 use crate::domain::booking::EventType;
 use crate::domain::id::{BookingUid, EventTypeId, RequestId};
 use crate::domain::ledger_state::Identity;
-use crate::domain::time::{Clock, Time, instant};
-use crate::lookup::desk::Desk;
+use crate::domain::time::{Clock, Time, format_instant};
+use crate::lookup::desk::LookupClient;
 use crate::reconcile::chain::Replacement;
-use crate::reconcile::pin::Remembered;
+use crate::reconcile::pin::PinCache;
 use crate::store::handle::StoreHandle;
 use crate::store::port::{CommitError, StoreError};
 
@@ -23,16 +23,16 @@ pub struct Ports<'a> {
     pub calendar: &'a dyn Calendar,
     pub store: &'a StoreHandle,
     /// Where rules' questions to other systems are asked.
-    pub lookups: &'a Desk,
+    pub lookups: &'a LookupClient,
     pub clock: &'a Clock,
-    pub stop: &'a Stop,
+    pub stop: &'a StopSignal,
 }
 
 /// Set once, from anywhere: the step in hand is finished and settled, nothing new is begun.
 #[derive(Debug, Clone, Default)]
-pub struct Stop(Arc<(AtomicBool, Notify)>);
+pub struct StopSignal(Arc<(AtomicBool, Notify)>);
 
-impl Stop {
+impl StopSignal {
     pub fn set(&self) {
         self.0.0.store(true, Ordering::SeqCst);
         self.0.1.notify_waiters();
@@ -43,11 +43,11 @@ impl Stop {
     }
 
     /// Waits for the word: a server may keep each of many calls just below its time limit.
-    pub async fn told(&self) {
+    pub async fn stopped(&self) {
         // Made before it is looked, so that a word said in between is heard.
-        let told = self.0.1.notified();
+        let notified = self.0.1.notified();
         if !self.is_set() {
-            told.await;
+            notified.await;
         }
     }
 }
@@ -55,22 +55,22 @@ impl Stop {
 /// What is remembered from pass to pass; all of it can be asked again.
 #[derive(Debug, Default)]
 pub struct Session {
-    pub(super) me: Option<Me>,
+    pub(super) me: Option<CurrentUser>,
     pub(super) event_types: BTreeMap<EventTypeId, Option<EventType>>,
     /// When the event types were asked for.
-    pub(super) asked: Option<Time>,
+    pub(super) event_types_read_at: Option<Time>,
     /// What a booking replaced, and how; that never changes.
-    pub(super) links: BTreeMap<BookingUid, Replacement>,
+    pub(super) replacements: BTreeMap<BookingUid, Replacement>,
     /// Predecessors that listings were read for.
-    pub(super) looked_for: BTreeSet<BookingUid>,
+    pub(super) searched_predecessors: BTreeSet<BookingUid>,
     /// PINs that were looked at.
-    pub(super) pins: Remembered,
+    pub(super) pins: PinCache,
     /// The request that waits and was asked about last, when there were too many to ask about all.
-    pub(super) asked_about: Option<(Time, RequestId)>,
+    pub(super) last_lookup_request: Option<(Time, RequestId)>,
     /// When the bookings of open intents were last read.
-    pub(super) read_at: BTreeMap<RequestId, Time>,
+    pub(super) intents_read_at: BTreeMap<RequestId, Time>,
     /// Requests that the last plan left alone without a note, so that they are not taken for new.
-    pub(super) left: BTreeSet<RequestId>,
+    pub(super) skipped_requests: BTreeSet<RequestId>,
 }
 
 /// Why a pass did not come to its end.
@@ -82,7 +82,7 @@ pub enum PassError {
          and put it where `maitred check` says"
     )]
     Credential(String),
-    #[error("Cal.com's rate limit is used up until {}", instant(*until))]
+    #[error("Cal.com's rate limit is used up until {}", format_instant(*until))]
     Limited { until: Time },
     #[error(
         "Cal.com answers in another shape than expected: {0}; see calcom.base-url and calcom.dialect"
@@ -96,7 +96,7 @@ pub enum PassError {
          --reason TEXT`",
         .0.0, .0.1, .0.1.server, .0.1.user, .0.1.dialect
     )]
-    Foreign(Box<(Identity, Identity)>),
+    ForeignLedger(Box<(Identity, Identity)>),
     #[error("{0}")]
     Calendar(CallError),
     #[error("the store cannot be read: {0}")]
@@ -109,9 +109,9 @@ impl From<CallError> for PassError {
     fn from(error: CallError) -> Self {
         match error {
             CallError::Credential(text) => Self::Credential(text),
-            CallError::Limited { until } => Self::Limited { until },
+            CallError::RateLimited { until } => Self::Limited { until },
             CallError::Contract(text) => Self::Contract(text),
-            CallError::NotYours(_)
+            CallError::NotPermitted(_)
             | CallError::TooLate
             | CallError::Unreachable(_)
             | CallError::Unknown(_)

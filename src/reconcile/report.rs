@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::account::sum;
+use crate::domain::account::sum_credits;
 use crate::domain::booking::BookingRef;
-use crate::domain::decision::{Credits, Decision, Outcome};
+use crate::domain::decision::{Credits, Decision, DecisionOutcome};
 use crate::domain::fact::Fact;
 use crate::domain::id::{AccountId, RequestId};
 use crate::domain::plan::{Action, Plan, Problem, Step};
 use crate::domain::request::{Request, RequestState};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::time::Time;
-use crate::domain::unresolved::Unresolved;
+use crate::domain::unresolved::UnresolvedBooking;
 use crate::store::port::{Store, StoreError};
 
 /// Items of the unresolved list that are counted; more are shown as this many.
@@ -22,16 +22,16 @@ const MAX_SHOWN: usize = 20;
 
 /// What is on the unresolved list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Listed {
+pub struct UnresolvedReport {
     pub count: usize,
-    pub first: Vec<Unresolved>,
+    pub first: Vec<UnresolvedBooking>,
 }
 
-impl Listed {
+impl UnresolvedReport {
     /// # Errors
     /// When the list cannot be read.
     pub fn read(store: &dyn Store) -> Result<Self, StoreError> {
-        let mut items = store.unresolved(None, MAX_COUNTED)?;
+        let mut items = store.unresolved_items(None, MAX_COUNTED)?;
         let count = items.len();
         items.truncate(MAX_SHOWN);
         Ok(Self {
@@ -43,46 +43,46 @@ impl Listed {
 
 /// A finished pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
+pub struct PassReport {
     pub started: Time,
     pub finished: Time,
     /// Pending bookings seen, whoever's they are.
-    pub observed: usize,
+    pub pending_count: usize,
     /// Calls sent to Cal.com.
     pub calls: u64,
     pub dry_run: bool,
-    pub steps: Vec<Reported>,
+    pub steps: Vec<StepReport>,
     /// Of a dry run: what the accounts of requests to be confirmed could spend before and after.
     pub balances: BTreeMap<RequestId, (Credits, Credits)>,
     pub problems: Vec<Problem>,
-    pub put_off: PutOff,
+    pub deferral: Deferral,
     /// What is on the unresolved list after it.
-    pub unresolved: Listed,
+    pub unresolved: UnresolvedReport,
     /// There is more to do than this pass took on: look again at once.
     pub more: bool,
 }
 
 /// What could not be looked at or decided because Cal.com's answers did not tell enough.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct PutOff {
+pub struct Deferral {
     /// Requests that would have been decided.
     pub requests: usize,
     /// The list of what waits broke off, so more may wait than was seen.
-    pub unseen: bool,
+    pub list_incomplete: bool,
 }
 
 /// One step and how it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reported {
+pub struct StepReport {
     pub request: Request,
-    pub ended: Ended,
+    pub outcome: StepOutcome,
     /// Why it is not finished, and until when it waits.
     pub why: Option<String>,
 }
 
 /// How a step ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
+pub enum StepOutcome {
     /// Would be done; this was a dry run.
     Planned,
     Confirmed,
@@ -95,10 +95,10 @@ pub enum Ended {
     /// Cal.com refused time after time: left for a person.
     Refused,
     /// Nothing was to be done.
-    Nothing,
+    NothingToDo,
 }
 
-impl Ended {
+impl StepOutcome {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Planned => "planned",
@@ -108,66 +108,66 @@ impl Ended {
             Self::Unresolved => "unresolved",
             Self::Failed => "failed",
             Self::Refused => "refused",
-            Self::Nothing => "none",
+            Self::NothingToDo => "none",
         }
     }
 }
 
-impl From<Outcome> for Ended {
-    fn from(outcome: Outcome) -> Self {
+impl From<DecisionOutcome> for StepOutcome {
+    fn from(outcome: DecisionOutcome) -> Self {
         match outcome {
-            Outcome::Confirmed => Self::Confirmed,
-            Outcome::Declined => Self::Declined,
-            Outcome::Superseded => Self::Superseded,
-            Outcome::Refused => Self::Refused,
+            DecisionOutcome::Confirmed => Self::Confirmed,
+            DecisionOutcome::Declined => Self::Declined,
+            DecisionOutcome::Superseded => Self::Superseded,
+            DecisionOutcome::Refused => Self::Refused,
         }
     }
 }
 
-impl Report {
+impl PassReport {
     /// What a dry run reports: the plan, with nothing done.
-    pub fn of_plan(plan: &Plan) -> Vec<Reported> {
+    pub fn planned_steps(plan: &Plan) -> Vec<StepReport> {
         plan.steps
             .iter()
-            .map(|step| Reported {
+            .map(|step| StepReport {
                 request: step.request.as_ref().clone(),
                 why: match &step.action {
-                    Action::Postpone { why } => Some(why.clone()),
+                    Action::Postpone { reason: why } => Some(why.clone()),
                     Action::Note { .. } | Action::Send { .. } | Action::Settle { .. } => None,
                 },
-                ended: if step.does_something() {
-                    Ended::Planned
+                outcome: if step.has_effect() {
+                    StepOutcome::Planned
                 } else {
-                    Ended::Nothing
+                    StepOutcome::NothingToDo
                 },
             })
             .collect()
     }
 
     /// What each account that pays could spend before and after the step, one step after the other.
-    pub fn balances(plan: &Plan, snapshot: &Snapshot) -> BTreeMap<RequestId, (Credits, Credits)> {
-        let mut now: BTreeMap<&AccountId, Credits> = BTreeMap::new();
+    pub fn compute_balances(plan: &Plan, snapshot: &Snapshot) -> BTreeMap<RequestId, (Credits, Credits)> {
+        let mut current_balances: BTreeMap<&AccountId, Credits> = BTreeMap::new();
         let mut balances = BTreeMap::new();
         for step in &plan.steps {
             let Action::Send { facts, .. } = &step.action else {
                 continue;
             };
-            let held: Credits = facts
+            let held_credits: Credits = facts
                 .iter()
                 .filter_map(|fact| match fact {
-                    Fact::Hold { parts, .. } => Some(sum(parts)),
+                    Fact::Hold { parts, .. } => Some(sum_credits(parts)),
                     _ => None,
                 })
                 .sum();
             let account = step.request.account.as_ref();
-            let known = account.and_then(|id| snapshot.accounts.get_key_value(id));
-            let (Some((id, account)), Decision::Confirm) = (known, step.request.decision) else {
+            let account_entry = account.and_then(|id| snapshot.accounts.get_key_value(id));
+            let (Some((id, account)), Decision::Confirm) = (account_entry, step.request.decision) else {
                 continue;
             };
-            let before = now
+            let before = current_balances
                 .entry(id)
                 .or_insert_with(|| account.available(snapshot.now));
-            let after = before.saturating_sub(held);
+            let after = before.saturating_sub(held_credits);
             balances.insert(step.request.id.clone(), (*before, after));
             *before = after;
         }
@@ -178,21 +178,21 @@ impl Report {
     pub fn is_clean(&self) -> bool {
         self.steps.iter().all(|step| {
             !matches!(
-                step.ended,
-                Ended::Unresolved | Ended::Failed | Ended::Refused
+                step.outcome,
+                StepOutcome::Unresolved | StepOutcome::Failed | StepOutcome::Refused
             )
         })
     }
 
     /// Whether there is anything to do (for `plan --exit-code`).
     pub fn has_steps(&self) -> bool {
-        self.steps.iter().any(|step| step.ended == Ended::Planned)
+        self.steps.iter().any(|step| step.outcome == StepOutcome::Planned)
     }
 }
 
 impl Step {
     /// Whether the step sends or writes a decision; a note is none.
-    pub fn does_something(&self) -> bool {
+    pub fn has_effect(&self) -> bool {
         match &self.action {
             Action::Send { .. } | Action::Settle { .. } | Action::Postpone { .. } => true,
             Action::Note { .. } => false,
@@ -200,7 +200,7 @@ impl Step {
     }
 }
 
-impl Reported {
+impl StepReport {
     /// Whether the decision stands in the log.
     pub fn is_written(&self) -> bool {
         !matches!(self.request.state, RequestState::Noted)

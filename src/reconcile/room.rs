@@ -6,97 +6,97 @@ use crate::domain::id::Address;
 
 /// What the bookings of one pass or watch may take: 30,000 of the usual size, which is as many as an
 /// audit lists at 250 a page.
-pub(super) const ROOM: usize = 96 * 1024 * 1024;
+pub(super) const MAX_BOOKING_BYTES: usize = 96 * 1024 * 1024;
 
 /// What one entry of a map takes beside its name: a node has room for eleven and is half full.
-const ENTRY: usize = 3 * (size_of::<String>() + size_of::<Answer>());
+const MAP_ENTRY_BYTES: usize = 3 * (size_of::<String>() + size_of::<Answer>());
 
 /// What is left of it, in bytes.
 #[derive(Debug)]
-pub(super) struct Room(usize);
+pub(super) struct MemoryBudget(usize);
 
-impl Room {
-    pub fn of(bytes: usize) -> Self {
+impl MemoryBudget {
+    pub fn new(bytes: usize) -> Self {
         Self(bytes)
     }
 
     /// Takes what the booking needs; `false` when it does not fit, and nothing is taken.
-    pub fn take(&mut self, booking: &Booking) -> bool {
-        let left = self.0.checked_sub(weight(booking));
-        self.0 = left.unwrap_or(self.0);
-        left.is_some()
+    pub fn reserve(&mut self, booking: &Booking) -> bool {
+        let remaining = self.0.checked_sub(estimate_bytes(booking));
+        self.0 = remaining.unwrap_or(self.0);
+        remaining.is_some()
     }
 
     /// As [`Room::take`], of all of them or none.
-    pub fn take_all(&mut self, bookings: &[Booking]) -> bool {
-        let all: usize = bookings.iter().map(weight).sum();
-        let left = self.0.checked_sub(all);
-        self.0 = left.unwrap_or(self.0);
-        left.is_some()
+    pub fn reserve_all(&mut self, bookings: &[Booking]) -> bool {
+        let total: usize = bookings.iter().map(estimate_bytes).sum();
+        let remaining = self.0.checked_sub(total);
+        self.0 = remaining.unwrap_or(self.0);
+        remaining.is_some()
     }
 
     /// It is not kept any more.
-    pub fn give_back(&mut self, booking: &Booking) {
-        self.0 += weight(booking);
+    pub fn release(&mut self, booking: &Booking) {
+        self.0 += estimate_bytes(booking);
     }
 }
 
 /// The memory that a booking takes, rather too much than too little.
-fn weight(booking: &Booking) -> usize {
-    let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-    let address = |address: &Option<Address>| address.as_ref().map_or(0, |a| a.as_str().len());
-    let attendee = |one: &Attendee| {
+fn estimate_bytes(booking: &Booking) -> usize {
+    let text_bytes = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    let address_bytes = |address: &Option<Address>| address.as_ref().map_or(0, |a| a.as_str().len());
+    let attendee_bytes = |one: &Attendee| {
         size_of::<Attendee>()
-            + address(&one.address)
+            + address_bytes(&one.address)
             + [&one.name, &one.time_zone, &one.language, &one.seat]
                 .into_iter()
-                .map(text)
+                .map(text_bytes)
                 .sum::<usize>()
     };
     let host = booking.host.as_ref();
     let booker = booking.booker.as_ref();
-    let kind = booking.event_type.as_ref();
+    let event_type = booking.event_type.as_ref();
     let guests = booking.guests.iter();
     let fields = booking.answers.iter().chain(&booking.metadata);
-    let own = [
+    let own_bytes = [
         size_of::<Booking>(),
         booking.uid.as_str().len(),
         booking.title.len(),
-        text(&booking.description),
-        text(&booking.cancellation_reason),
-        text(&booking.location),
-        host.map_or(0, |host| text(&host.name) + text(&host.time_zone)),
+        text_bytes(&booking.description),
+        text_bytes(&booking.cancellation_reason),
+        text_bytes(&booking.location),
+        host.map_or(0, |host| text_bytes(&host.name) + text_bytes(&host.time_zone)),
         booker.map_or(0, |one| {
             one.address.as_str().len()
-                + text(&one.name)
-                + text(&one.time_zone)
-                + text(&one.language)
+                + text_bytes(&one.name)
+                + text_bytes(&one.time_zone)
+                + text_bytes(&one.language)
         }),
-        kind.map_or(0, |kind| text(&kind.slug)),
+        event_type.map_or(0, |kind| text_bytes(&kind.slug)),
     ];
-    own.into_iter().sum::<usize>()
-        + booking.attendees.iter().map(attendee).sum::<usize>()
+    own_bytes.into_iter().sum::<usize>()
+        + booking.attendees.iter().map(attendee_bytes).sum::<usize>()
         + guests
             .map(|one| size_of::<Address>() + one.as_str().len())
             .sum::<usize>()
         + fields
-            .map(|(name, value)| entry(name, value))
+            .map(|(name, value)| entry_bytes(name, value))
             .sum::<usize>()
 }
 
-fn entry(name: &str, value: &Answer) -> usize {
-    ENTRY + name.len() + inner(value)
+fn entry_bytes(name: &str, value: &Answer) -> usize {
+    MAP_ENTRY_BYTES + name.len() + nested_bytes(value)
 }
 
 /// What a value takes beside itself.
-fn inner(value: &Answer) -> usize {
+fn nested_bytes(value: &Answer) -> usize {
     match value {
         Answer::Null | Answer::Bool(_) | Answer::Number(_) => 0,
         Answer::Text(text) => text.len(),
         Answer::List(items) => items
             .iter()
-            .map(|item| size_of::<Answer>() + inner(item))
+            .map(|item| size_of::<Answer>() + nested_bytes(item))
             .sum(),
-        Answer::Map(fields) => fields.iter().map(|(name, value)| entry(name, value)).sum(),
+        Answer::Map(fields) => fields.iter().map(|(name, value)| entry_bytes(name, value)).sum(),
     }
 }

@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{FutureExt, StreamExt, stream};
 
-use super::observe::ends_the_pass;
+use super::observe::is_fatal_for_pass;
 use super::ports::{PassError, Ports};
-use crate::calcom::port::{CallError, Select};
-use crate::domain::booking::{BookingRef, Reading};
+use crate::calcom::port::{CallError, BookingFilter};
+use crate::domain::booking::{BookingRef, Fetched};
 use crate::domain::id::BookingUid;
-use crate::domain::intent::Sight;
+use crate::domain::intent::BookingState;
 use crate::domain::request::Request;
 use crate::domain::time::Time;
 
 /// From this many bookings on, a page of the list is cheaper than reading each by name.
-pub(super) const LIST_FROM: usize = 3;
+pub(super) const MIN_BOOKINGS_TO_LIST: usize = 3;
 
 /// Reads that are under way at once.
 const READS_AT_ONCE: usize = 8;
@@ -22,8 +22,8 @@ const READS_AT_ONCE: usize = 8;
 /// When a reading was asked for, and when it came.
 #[derive(Debug, Clone, Copy)]
 pub struct ReadTimes {
-    pub asked: Time,
-    pub arrived: Time,
+    pub requested_at: Time,
+    pub arrived_at: Time,
 }
 
 /// What the bookings are now, and when each was seen; those that cannot be read are left out. The
@@ -34,73 +34,73 @@ pub struct ReadTimes {
 /// When nothing else may be tried with the key.
 pub async fn look(
     ports: &Ports<'_>,
-    wanted: &[BookingRef],
-) -> Result<BTreeMap<BookingUid, (Sight, ReadTimes)>, PassError> {
-    let mut found = BTreeMap::new();
-    if wanted.len() >= LIST_FROM {
-        list(ports, wanted, &mut found).await?;
+    bookings: &[BookingRef],
+) -> Result<BTreeMap<BookingUid, (BookingState, ReadTimes)>, PassError> {
+    let mut states = BTreeMap::new();
+    if bookings.len() >= MIN_BOOKINGS_TO_LIST {
+        list_pending(ports, bookings, &mut states).await?;
     }
     let mut reads = Vec::new();
-    for booking in wanted {
-        if found.contains_key(&booking.uid) {
+    for booking in bookings {
+        if states.contains_key(&booking.uid) {
             continue;
         }
         let read = async move {
-            let asked = (ports.clock)();
+            let requested_at = (ports.clock)();
             let read = ports.calendar.get(booking).await;
-            let arrived = (ports.clock)();
-            (booking, ReadTimes { asked, arrived }, read)
+            let arrived_at = (ports.clock)();
+            (booking, ReadTimes { requested_at, arrived_at }, read)
         };
         reads.push(read.boxed());
     }
     let mut reads = stream::iter(reads).buffer_unordered(READS_AT_ONCE);
-    while let Some((booking, seen, read)) = reads.next().await {
+    while let Some((booking, read_times, read)) = reads.next().await {
         match read {
             Ok(reading) => {
-                found.insert(booking.uid.clone(), (Sight::of(&reading), seen));
+                states.insert(booking.uid.clone(), (BookingState::from_fetched(&reading), read_times));
             }
-            Err(error) if ends_the_pass(&error) => return Err(error.into()),
+            Err(error) if is_fatal_for_pass(&error) => return Err(error.into()),
             Err(error) => {
                 tracing::debug!(booking = %booking.uid, %error, "could not be read");
             }
         }
     }
-    Ok(found)
+    Ok(states)
 }
 
 /// Pages on as long as a page shows something of what is wanted, or reading each by name would cost
 /// so many more calls than the pages so far: the oldest that wait may be none of these.
-async fn list(
+async fn list_pending(
     ports: &Ports<'_>,
-    wanted: &[BookingRef],
-    found: &mut BTreeMap<BookingUid, (Sight, ReadTimes)>,
+    bookings: &[BookingRef],
+    states: &mut BTreeMap<BookingUid, (BookingState, ReadTimes)>,
 ) -> Result<(), PassError> {
-    let wanted: BTreeSet<&BookingUid> = wanted.iter().map(|booking| &booking.uid).collect();
+    let wanted_uids: BTreeSet<&BookingUid> = bookings.iter().map(|booking| &booking.uid).collect();
     let mut next = Some(0);
     while let Some(number) = next {
-        let asked = (ports.clock)();
-        let page = match ports.calendar.list(&Select::Pending, number).await {
+        let requested_at = (ports.clock)();
+        let page = match ports.calendar.list(&BookingFilter::Pending, number).await {
             Ok(page) => page,
-            Err(error) if ends_the_pass(&error) => return Err(error.into()),
+            Err(error) if is_fatal_for_pass(&error) => return Err(error.into()),
             Err(_) => return Ok(()),
         };
         // A page is as old as it is, however long the pages after it take.
-        let arrived = (ports.clock)();
+        let arrived_at = (ports.clock)();
         let mut hits = 0;
         for booking in &page.bookings {
-            if wanted.contains(&booking.uid) {
+            if wanted_uids.contains(&booking.uid) {
                 hits += 1;
-                found.insert(
+                states.insert(
                     booking.uid.clone(),
-                    (Sight::of_booking(booking), ReadTimes { asked, arrived }),
+                    (BookingState::from_booking(booking), ReadTimes { requested_at, arrived_at }),
                 );
             }
         }
-        let missing = wanted.len() - found.len();
-        let worth = |next: u32| hits > 0 || next as usize * LIST_FROM < missing;
+        let missing = bookings.len() - states.len();
+        let is_worthwhile = |next: u32| hits > 0 || next as usize * MIN_BOOKINGS_TO_LIST < missing;
         next = page
             .next
-            .filter(|next| missing >= LIST_FROM && worth(*next));
+            .filter(|next| missing >= MIN_BOOKINGS_TO_LIST && is_worthwhile(*next));
     }
     Ok(())
 }
@@ -113,27 +113,27 @@ async fn list(
 pub async fn all(
     ports: &Ports<'_>,
     request: &Request,
-    mut sights: BTreeMap<BookingUid, Sight>,
-) -> Result<BTreeMap<BookingUid, Sight>, CallError> {
+    mut states: BTreeMap<BookingUid, BookingState>,
+) -> Result<BTreeMap<BookingUid, BookingState>, CallError> {
     let at = (ports.clock)();
     if let Some(series) = &request.series
-        && let Some(read) = ports.calendar.series(&series.uid()).await?
+        && let Some(occurrences) = ports.calendar.series(&series.uid()).await?
     {
         for booking in &request.bookings {
-            let sight = Sight::in_series(&read, &booking.uid, request.call, at);
-            sights.insert(booking.uid.clone(), sight);
+            let state = BookingState::in_series(&occurrences, &booking.uid, request.call, at);
+            states.insert(booking.uid.clone(), state);
         }
-        return Ok(sights);
+        return Ok(states);
     }
     for booking in &request.bookings {
-        if !sights.contains_key(&booking.uid) {
+        if !states.contains_key(&booking.uid) {
             let reading = ports.calendar.get(booking).await?;
-            let sight = match &reading {
-                Reading::Gone => Sight::Gone,
-                Reading::Is(read) => Sight::for_call(read, request.call, at),
+            let state = match &reading {
+                Fetched::Gone => BookingState::Gone,
+                Fetched::Found(read) => BookingState::for_call(read, request.call, at),
             };
-            sights.insert(booking.uid.clone(), sight);
+            states.insert(booking.uid.clone(), state);
         }
     }
-    Ok(sights)
+    Ok(states)
 }

@@ -13,40 +13,40 @@ mod unmanaged;
 
 use std::collections::BTreeSet;
 
-use super::chain::Before;
+use super::chain::PredecessorCharge;
 use super::clock::{CLOCK_OFF, clock_is_off, clock_problem};
 use super::dry_run::DryRun;
 use super::identity::identify;
-use super::observe::declined;
+use super::observe::count_recent_declines;
 use super::ports::{PassError, Ports, Session};
-use super::report::Listed;
-use crate::calcom::port::Select;
+use super::report::UnresolvedReport;
+use crate::calcom::port::BookingFilter;
 use crate::domain::gate::Policy;
 use crate::domain::id::{AccountId, BookingUid};
 use crate::domain::plan::Problem;
 use crate::domain::request::{Charge, ChargeState};
 use crate::domain::time::{Span, Time};
 use crate::domain::unresolved::UnresolvedCode;
-use crate::domain::watch::What;
-use accepted_move::Judged;
-use listed::Finding;
-use look::Seen;
+use crate::domain::watch::ChargeOutcome;
+use accepted_move::MoveEvaluation;
+use listed::UnresolvedFinding;
+use look::ObservedBookings;
 
 /// How far before the last watch changes are asked for: clocks differ, and a write may show late.
 const OVERLAP: Span = Span::minutes(5);
 
 /// Calls that are spent on what bookings seen had replaced. Each may name another one; the audit finds
 /// the charges behind them by name.
-const LOOKED_BACK: u64 = 500;
+const MAX_PREDECESSOR_CALLS: u64 = 500;
 
 /// Charges read and settled in one go, before it is looked whether to stop.
-const CHUNK: usize = 64;
+const CHARGES_PER_CHUNK: usize = 64;
 
 /// Open charges read from the store at once.
 const CHARGES_AT_ONCE: usize = 1_000;
 
 /// From this many on, listing is cheaper than reading each by name.
-const LIST_FROM: usize = 3;
+const MIN_BOOKINGS_TO_LIST: usize = 3;
 
 /// How far ahead an audit lists: what is booked further ahead and charged is read by name.
 const HORIZON: Span = Span::days(366);
@@ -56,7 +56,7 @@ const FIRST_AUDIT: Span = Span::days(2);
 
 /// What to look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Look {
+pub struct WatchScope {
     /// When the last watch that came to its end began.
     pub since: Option<Time>,
     /// Read every open charge, and find bookings that others accepted.
@@ -65,27 +65,27 @@ pub struct Look {
 
 /// What the watch did.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Watched {
+pub struct WatchReport {
     pub started: Time,
     pub finished: Time,
     pub audit: bool,
     /// Why nothing was written or sent, when that was not to be; the changes are then those that
     /// would be made.
-    pub held_back: Option<HeldBack>,
+    pub report_only: Option<ReportOnlyReason>,
     /// Whether the watch came to its end and what it decided was written down.
     pub complete: bool,
     /// Open charges that were looked at.
-    pub checked: usize,
+    pub checked_charges: usize,
     pub calls: u64,
-    pub changes: Vec<Change>,
+    pub changes: Vec<RecordedChange>,
     pub problems: Vec<Problem>,
     /// What is on the unresolved list after it.
-    pub unresolved: Listed,
+    pub unresolved: UnresolvedReport,
 }
 
 /// Why a watch only reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HeldBack {
+pub enum ReportOnlyReason {
     /// It was asked what a watch would do.
     DryRun,
     /// A restored backup waits for an operator.
@@ -94,7 +94,7 @@ pub enum HeldBack {
     ClockOff,
 }
 
-impl HeldBack {
+impl ReportOnlyReason {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::DryRun => "dry-run",
@@ -119,32 +119,32 @@ pub(super) fn restore_problem() -> Problem {
     }
 }
 
-impl Watched {
+impl WatchReport {
     /// Whether the watch has something to report.
-    pub fn tells(&self) -> bool {
+    pub fn has_news(&self) -> bool {
         !self.changes.is_empty() || !self.problems.is_empty()
     }
 
     /// Takes a change into the report, and into the log when it was really made.
-    fn record(&mut self, change: Change) {
-        if self.held_back.is_none() {
+    fn record(&mut self, change: RecordedChange) {
+        if self.report_only.is_none() {
             tracing::info!(booking = %change.booking, "{}: {}", change.what.as_str(), change.text);
         }
         self.changes.push(change);
     }
 
     /// Whether to break off: nothing more is decided.
-    fn stops(&self, ports: &Ports<'_>) -> bool {
-        ports.stop.is_set() || self.held_back.is_none() && clock_is_off(ports)
+    fn should_stop(&self, ports: &Ports<'_>) -> bool {
+        ports.stop.is_set() || self.report_only.is_none() && clock_is_off(ports)
     }
 }
 
 /// One thing that was written down.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
+pub struct RecordedChange {
     pub booking: BookingUid,
     pub account: Option<AccountId>,
-    pub what: What,
+    pub what: ChargeOutcome,
     pub text: String,
 }
 
@@ -155,13 +155,13 @@ pub struct Change {
 /// When the key is refused or opens another account than the ledger's, the rate limit is used up,
 /// Cal.com cannot be listed or the store fails. What was written is in the log, and the next watch
 /// goes on.
-pub async fn watch(
+pub async fn run_watch(
     ports: &Ports<'_>,
     policy: &Policy,
     session: &mut Session,
-    look: Look,
-) -> Result<Watched, PassError> {
-    match watch_to_its_end(ports, policy, session, look, false).await {
+    scope: WatchScope,
+) -> Result<WatchReport, PassError> {
+    match run_watch_with_report(ports, policy, session, scope, false).await {
         (watched, None) => Ok(watched),
         (_, Some(error)) => Err(error),
     }
@@ -171,13 +171,13 @@ pub async fn watch(
 ///
 /// # Errors
 /// As [`watch`].
-pub async fn preview(
+pub async fn preview_watch(
     ports: &Ports<'_>,
     policy: &Policy,
     session: &mut Session,
-    look: Look,
-) -> Result<Watched, PassError> {
-    match watch_to_its_end(ports, policy, session, look, true).await {
+    scope: WatchScope,
+) -> Result<WatchReport, PassError> {
+    match run_watch_with_report(ports, policy, session, scope, true).await {
         (watched, None) => Ok(watched),
         (_, Some(error)) => Err(error),
     }
@@ -185,265 +185,265 @@ pub async fn preview(
 
 /// As [`watch`], or with `dry_run` as [`preview`], with the report of what was done also where it
 /// could not come to its end.
-pub async fn watch_to_its_end(
+pub async fn run_watch_with_report(
     ports: &Ports<'_>,
     policy: &Policy,
     session: &mut Session,
-    look: Look,
+    scope: WatchScope,
     dry_run: bool,
-) -> (Watched, Option<PassError>) {
-    let dry = DryRun::of(ports);
+) -> (WatchReport, Option<PassError>) {
+    let dry = DryRun::new(ports);
     let ports = &if dry_run { dry.ports(ports) } else { *ports };
     let started = (ports.clock)();
-    let calls = ports.calendar.calls();
-    let mut watched = Watched {
+    let calls_before = ports.calendar.calls();
+    let mut report = WatchReport {
         started,
         finished: started,
-        audit: look.audit,
-        held_back: dry_run.then_some(HeldBack::DryRun),
+        audit: scope.audit,
+        report_only: dry_run.then_some(ReportOnlyReason::DryRun),
         complete: false,
-        checked: 0,
+        checked_charges: 0,
         calls: 0,
         changes: Vec::new(),
         problems: Vec::new(),
-        unresolved: Listed::default(),
+        unresolved: UnresolvedReport::default(),
     };
-    let mut end = run(ports, policy, session, look, &mut watched).await;
-    match ports.store.with(|store| Listed::read(store)).await {
-        Ok(unresolved) => watched.unresolved = unresolved,
-        Err(error) => end = end.and(Err(PassError::Store(error))),
+    let mut run_result = run_phases(ports, policy, session, scope, &mut report).await;
+    match ports.store.with(|store| UnresolvedReport::read(store)).await {
+        Ok(unresolved) => report.unresolved = unresolved,
+        Err(error) => run_result = run_result.and(Err(PassError::Store(error))),
     }
-    watched.complete = end.is_ok() && watched.held_back.is_none() && !watched.stops(ports);
-    watched.finished = (ports.clock)();
-    watched.calls = ports.calendar.calls() - calls;
-    (watched, end.err())
+    report.complete = run_result.is_ok() && report.report_only.is_none() && !report.should_stop(ports);
+    report.finished = (ports.clock)();
+    report.calls = ports.calendar.calls() - calls_before;
+    (report, run_result.err())
 }
 
-async fn run(
+async fn run_phases(
     ports: &Ports<'_>,
     policy: &Policy,
     session: &mut Session,
-    look: Look,
-    watched: &mut Watched,
+    scope: WatchScope,
+    report: &mut WatchReport,
 ) -> Result<(), PassError> {
-    let started = watched.started;
+    let started = report.started;
     let ledger = identify(ports, session).await?;
-    if ledger.restored.is_some() {
-        watched.held_back.get_or_insert(HeldBack::RestoreOpen);
+    if ledger.restored_at.is_some() {
+        report.report_only.get_or_insert(ReportOnlyReason::RestoreOpen);
     }
     let me = session.me(ports).await?.id;
-    let mut seen = Seen::default();
-    if let Some(since) = look.since {
-        let written = Select::UpdatedSince(since - OVERLAP);
-        seen.list(ports, &written, &mut watched.problems).await?;
-        let made = Select::CreatedSince(since - OVERLAP);
-        seen.list(ports, &made, &mut watched.problems).await?;
+    let mut observed_bookings = ObservedBookings::default();
+    if let Some(since) = scope.since {
+        let updated_since = BookingFilter::UpdatedSince(since - OVERLAP);
+        observed_bookings.list(ports, &updated_since, &mut report.problems).await?;
+        let created_since = BookingFilter::CreatedSince(since - OVERLAP);
+        observed_bookings.list(ports, &created_since, &mut report.problems).await?;
     }
-    let open = open_charges(ports).await?;
-    let mut wanted = if look.audit {
-        audit_lists(ports, look, &open, started, &mut seen, watched).await?;
-        open
+    let open_charges = read_open_charges(ports).await?;
+    let mut charges = if scope.audit {
+        list_for_audit(ports, scope, &open_charges, started, &mut observed_bookings, report).await?;
+        open_charges
     } else {
-        let mut roots = seen.roots();
-        let asked = ports.calendar.calls();
-        for from in seen.replaced() {
-            if ports.calendar.calls() - asked >= LOOKED_BACK {
-                watched.problems.push(Problem {
+        let mut changed_uids = observed_bookings.uids();
+        let calls_before = ports.calendar.calls();
+        for uid in observed_bookings.unseen_predecessors() {
+            if ports.calendar.calls() - calls_before >= MAX_PREDECESSOR_CALLS {
+                report.problems.push(Problem {
                     code: "too-many-changes",
                     text: format!(
-                        "more than {LOOKED_BACK} calls to find what moved bookings replaced; the \
+                        "more than {MAX_PREDECESSOR_CALLS} calls to find what moved bookings replaced; the \
                          audit reads the rest by name"
                     ),
                 });
                 break;
             }
-            let before = tokio::select! {
+            let predecessor = tokio::select! {
                 biased;
-                () = ports.stop.told() => break,
-                before = session.charge_before(ports, &from, &mut watched.problems) => before?,
+                () = ports.stop.stopped() => break,
+                before = session.find_predecessor_charge(ports, &uid, &mut report.problems) => before?,
             };
-            if let Before::Open(charge, _) = before {
-                roots.insert(charge.booking.uid);
+            if let PredecessorCharge::Open(charge, _) = predecessor {
+                changed_uids.insert(charge.booking.uid);
             }
         }
-        let wanted = wanted(ports, policy, open, &roots, started).await?;
-        past_lists(ports, &wanted, started, &mut seen, watched).await?;
-        wanted
+        let charges = select_charges(ports, policy, open_charges, &changed_uids, started).await?;
+        list_past_bookings(ports, &charges, started, &mut observed_bookings, report).await?;
+        charges
     };
     // What the lists have shown of the clocks counts for everything that is decided now.
     if clock_is_off(ports) {
-        watched.held_back.get_or_insert(HeldBack::ClockOff);
+        report.report_only.get_or_insert(ReportOnlyReason::ClockOff);
     }
-    let dry = DryRun::of(ports);
-    let ports = &match watched.held_back {
+    let dry = DryRun::new(ports);
+    let ports = &match report.report_only {
         Some(_) => dry.ports(ports),
         None => *ports,
     };
     // In the order in which they end, so that one late watch forgives the absences that timely ones would
     // have forgiven.
-    wanted.sort_by(|a, b| (a.end, &a.booking.uid).cmp(&(b.end, &b.booking.uid)));
-    for chunk in wanted.chunks(CHUNK) {
-        if watched.stops(ports) {
+    charges.sort_by(|a, b| (a.end, &a.booking.uid).cmp(&(b.end, &b.booking.uid)));
+    for chunk in charges.chunks(CHARGES_PER_CHUNK) {
+        if report.should_stop(ports) {
             break;
         }
-        seen.read(ports, chunk, &mut watched.problems).await?;
+        observed_bookings.read_charged_bookings(ports, chunk, &mut report.problems).await?;
         for charge in chunk {
-            if watched.stops(ports) {
+            if report.should_stop(ports) {
                 break;
             }
-            let problems = &mut watched.problems;
-            let chain = seen.chain(ports, &charge.booking, problems).await?;
-            watched.checked += 1;
-            if moves_on(ports, policy, session, charge, &chain, watched).await? {
-                settle::settle(ports, policy, charge, chain, watched).await?;
+            let problems = &mut report.problems;
+            let chain = observed_bookings.follow_chain(ports, &charge.booking, problems).await?;
+            report.checked_charges += 1;
+            if may_settle(ports, policy, session, charge, &chain, report).await? {
+                settle::settle(ports, policy, charge, chain, report).await?;
             }
         }
     }
-    session.learn(seen.bookings());
-    if !watched.stops(ports) {
-        let on_list = listed::open(ports).await?;
-        if look.audit {
-            listed::read(ports, &on_list, &mut seen, &mut watched.problems).await?;
+    session.cache_replacements(observed_bookings.bookings());
+    if !report.should_stop(ports) {
+        let listed_bookings = listed::read_open_bookings(ports).await?;
+        if scope.audit {
+            listed::read_listed_bookings(ports, &listed_bookings, &mut observed_bookings, &mut report.problems).await?;
         }
-        let begun = cancel::begun(ports, &policy.limits).await?;
-        unmanaged::unmanaged(ports, policy, session, me, &seen, watched).await?;
-        cancel::go_on(ports, policy, begun, watched).await?;
+        let due_cancellations = cancel::read_due_cancellations(ports, &policy.limits).await?;
+        unmanaged::check_unmanaged(ports, policy, session, me, &observed_bookings, report).await?;
+        cancel::retry_cancellations(ports, policy, due_cancellations, report).await?;
     }
-    if !watched.stops(ports) {
-        notes::notes(ports, look.since, &seen, watched).await?;
+    if !report.should_stop(ports) {
+        notes::close_stale_requests(ports, scope.since, &observed_bookings, report).await?;
     }
-    watched.problems.extend(clock_problem(ports));
-    if watched.held_back == Some(HeldBack::RestoreOpen) {
-        watched.problems.push(restore_problem());
+    report.problems.extend(clock_problem(ports));
+    if report.report_only == Some(ReportOnlyReason::RestoreOpen) {
+        report.problems.push(restore_problem());
     }
     Ok(())
 }
 
 /// Whether the charge may be settled by its chain now. A move that was accepted without a pass is judged
 /// first, where the gate asks for that.
-async fn moves_on(
+async fn may_settle(
     ports: &Ports<'_>,
     policy: &Policy,
     session: &mut Session,
     charge: &Charge,
-    chain: &look::Chain,
-    watched: &mut Watched,
+    chain: &look::RescheduleChain,
+    report: &mut WatchReport,
 ) -> Result<bool, PassError> {
-    let asked = accepted_move::to_be_judged(ports, policy, charge, chain).await?;
-    let Some((last, gate)) = asked else {
+    let move_to_evaluate = accepted_move::find_move_to_evaluate(ports, policy, charge, chain).await?;
+    let Some((last, gate)) = move_to_evaluate else {
         return Ok(true);
     };
-    match accepted_move::judge(ports, policy, session, last, &mut watched.problems).await? {
-        Judged::Keep => Ok(true),
-        Judged::Later => Ok(false),
-        Judged::Review(why) => {
+    match accepted_move::evaluate_move(ports, policy, session, last, &mut report.problems).await? {
+        MoveEvaluation::Keep => Ok(true),
+        MoveEvaluation::Postpone => Ok(false),
+        MoveEvaluation::Review(why) => {
             let detail = format!("at once after a move, and its gate asks for a review: {why}");
             let account = Some(charge.account.clone());
             let code = UnresolvedCode::AcceptedMove;
-            listed::list(ports, Finding::of(last, code, account, detail), watched).await?;
+            listed::add_to_unresolved(ports, UnresolvedFinding::new(last, code, account, detail), report).await?;
             Ok(true)
         }
-        Judged::Cancel(_) if declined(ports, policy).await? >= policy.limits.declines.at_most => {
-            unmanaged::tell_of_limit(watched);
+        MoveEvaluation::Cancel(_) if count_recent_declines(ports, policy).await? >= policy.limits.declines.at_most => {
+            unmanaged::report_cancel_limit(report);
             let detail = "at once after a move, and is to be cancelled".to_owned();
             let account = Some(charge.account.clone());
             let code = UnresolvedCode::AcceptedMove;
-            listed::list(ports, Finding::of(last, code, account, detail), watched).await?;
+            listed::add_to_unresolved(ports, UnresolvedFinding::new(last, code, account, detail), report).await?;
             Ok(false)
         }
-        Judged::Cancel(why) => {
-            let id = unmanaged::fresh_id(ports, &last.uid).await?;
+        MoveEvaluation::Cancel(why) => {
+            let id = unmanaged::find_unused_request_id(ports, &last.uid).await?;
             let Some(id) = id else { return Ok(true) };
-            cancel::cancel(ports, policy, (last, gate), (id, why), watched).await?;
+            cancel::cancel_booking(ports, policy, (last, gate), (id, why), report).await?;
             Ok(false)
         }
     }
 }
 
-async fn open_charges(ports: &Ports<'_>) -> Result<Vec<Charge>, PassError> {
-    let mut all: Vec<Charge> = Vec::new();
+async fn read_open_charges(ports: &Ports<'_>) -> Result<Vec<Charge>, PassError> {
+    let mut charges: Vec<Charge> = Vec::new();
     loop {
-        let after = all.last().map(|charge| charge.booking.uid.clone());
+        let after = charges.last().map(|charge| charge.booking.uid.clone());
         let page = ports
             .store
             .with(move |store| store.open_charges(after.as_ref(), CHARGES_AT_ONCE))
             .await
             .map_err(PassError::Store)?;
         let full = page.len() == CHARGES_AT_ONCE;
-        all.extend(page);
+        charges.extend(page);
         if !full {
             // What is held belongs to an intent, and those are the pass's to finish.
-            all.retain(|charge| charge.state == ChargeState::Open);
-            return Ok(all);
+            charges.retain(|charge| charge.state == ChargeState::Open);
+            return Ok(charges);
         }
     }
 }
 
 /// The open charges that a short watch looks at: those that something was seen of, and those whose
 /// time is over.
-async fn wanted(
+async fn select_charges(
     ports: &Ports<'_>,
     policy: &Policy,
-    open: Vec<Charge>,
-    roots: &BTreeSet<BookingUid>,
+    open_charges: Vec<Charge>,
+    changed_uids: &BTreeSet<BookingUid>,
     now: Time,
 ) -> Result<Vec<Charge>, PassError> {
-    let (mut wanted, rest): (Vec<Charge>, Vec<Charge>) = open
+    let (mut charges, unchanged): (Vec<Charge>, Vec<Charge>) = open_charges
         .into_iter()
-        .partition(|charge| roots.contains(&charge.booking.uid));
-    let over: Vec<Charge> = rest.into_iter().filter(|c| c.end <= now).collect();
+        .partition(|charge| changed_uids.contains(&charge.booking.uid));
+    let past_charges: Vec<Charge> = unchanged.into_iter().filter(|c| c.end <= now).collect();
     let policy = policy.clone();
     let due = ports
         .store
-        .with(move |store| settle::due(store, &policy, over, now))
+        .with(move |store| settle::filter_due(store, &policy, past_charges, now))
         .await
         .map_err(PassError::Store)?;
-    wanted.extend(due);
-    Ok(wanted)
+    charges.extend(due);
+    Ok(charges)
 }
 
 /// Lists what is over in the time that the wanted charges span, when that is cheaper than by name.
-async fn past_lists(
+async fn list_past_bookings(
     ports: &Ports<'_>,
-    wanted: &[Charge],
+    charges: &[Charge],
     now: Time,
-    seen: &mut Seen,
-    watched: &mut Watched,
+    observed_bookings: &mut ObservedBookings,
+    report: &mut WatchReport,
 ) -> Result<(), PassError> {
     let missing = || {
-        wanted
+        charges
             .iter()
-            .filter(|c| c.end <= now && !seen.has(&c.booking.uid))
+            .filter(|c| c.end <= now && !observed_bookings.contains(&c.booking.uid))
     };
-    if missing().count() < LIST_FROM {
+    if missing().count() < MIN_BOOKINGS_TO_LIST {
         return Ok(());
     }
     let from = missing().map(|charge| charge.start).min().unwrap_or(now);
     let to = missing().map(|charge| charge.end).max().unwrap_or(now);
-    let select = Select::Past { from, to };
-    seen.list(ports, &select, &mut watched.problems).await?;
+    let select = BookingFilter::Past { from, to };
+    observed_bookings.list(ports, &select, &mut report.problems).await?;
     Ok(())
 }
 
 /// All that stands or stood lately: for the open charges, and to find what others accepted.
-async fn audit_lists(
+async fn list_for_audit(
     ports: &Ports<'_>,
-    look: Look,
-    open: &[Charge],
+    scope: WatchScope,
+    open_charges: &[Charge],
     now: Time,
-    seen: &mut Seen,
-    watched: &mut Watched,
+    observed_bookings: &mut ObservedBookings,
+    report: &mut WatchReport,
 ) -> Result<(), PassError> {
     let to = now + HORIZON;
-    let upcoming = Select::Upcoming { from: now, to };
-    seen.list(ports, &upcoming, &mut watched.problems).await?;
-    let over = open.iter().filter(|charge| charge.end <= now);
-    let oldest = over.map(|charge| charge.start).min().unwrap_or(now);
-    let last = look.since.unwrap_or(now).min(now - FIRST_AUDIT);
-    let past = Select::Past {
-        from: oldest.min(last),
+    let upcoming = BookingFilter::Upcoming { from: now, to };
+    observed_bookings.list(ports, &upcoming, &mut report.problems).await?;
+    let past_charges = open_charges.iter().filter(|charge| charge.end <= now);
+    let oldest = past_charges.map(|charge| charge.start).min().unwrap_or(now);
+    let last_audit = scope.since.unwrap_or(now).min(now - FIRST_AUDIT);
+    let past = BookingFilter::Past {
+        from: oldest.min(last_audit),
         to: now,
     };
-    seen.list(ports, &past, &mut watched.problems).await?;
+    observed_bookings.list(ports, &past, &mut report.problems).await?;
     Ok(())
 }

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::ask::{Ask, Names};
-use super::change::{Cancel, Extent, Move, Refusal};
+use super::ask::{NewBooking, BookingNames};
+use super::change::{CancelRequest, CancelExtent, RescheduleRequest, TransitionRefusal};
 use super::journal::MailKind;
-use super::model::{Status, User};
-use super::moment::Moment;
+use super::model::{SandboxStatus, User};
+use super::moment::RelativeTime;
 use super::world::{World, WorldError};
 use crate::domain::time::{Span, Time};
 
@@ -23,44 +23,44 @@ use crate::domain::time::{Span, Time};
     rename_all_fields = "kebab-case"
 )]
 #[serde(deny_unknown_fields)]
-pub enum Action {
+pub enum ThirdPartyAction {
     /// The booker cancels by the link in the mail, which leaves the booker's address.
-    BookerCancels(Said),
+    BookerCancels(BookingRemark),
     /// The host cancels on the web page, which leaves the host's address.
-    HostCancels(Said),
+    HostCancels(BookingRemark),
     /// Somebody cancels through the API, which leaves no address.
-    ApiCancels(Said),
+    ApiCancels(BookingRemark),
     /// The booker moves it: a new booking, pending where the event type asks for confirmation.
-    BookerMoves(Shift),
+    BookerMoves(BookingMove),
     /// The host moves it: a new booking, accepted at once.
-    HostMoves(Shift),
+    HostMoves(BookingMove),
     /// The host asks for another time: cancelled, and no successor yet.
-    HostAsksToMove(Said),
+    HostAsksToMove(BookingRemark),
     HostAccepts {
         booking: String,
     },
-    HostRejects(Said),
+    HostRejects(BookingRemark),
     /// Marks an attendee absent, or takes the mark back. `updatedAt` stays as it was.
     AttendeeAbsent {
         booking: String,
         email: String,
-        #[serde(default = "yes")]
+        #[serde(default = "default_true")]
         absent: bool,
     },
     /// Marks the host absent, or takes the mark back. In the API any valid key may.
     HostAbsent {
         booking: String,
-        #[serde(default = "yes")]
+        #[serde(default = "default_true")]
         absent: bool,
     },
     /// Cancels this occurrence and those after it; the earlier ones stay.
-    SeriesCancels(Said),
+    SeriesCancels(BookingRemark),
     /// The booker pays: the payment is no longer open.
     Pays {
         booking: String,
     },
     /// A new booking, or a series of them.
-    Requests(Box<NewRequest>),
+    Requests(Box<NewBookingFile>),
     DeletesBooking {
         booking: String,
     },
@@ -75,7 +75,7 @@ pub enum Action {
     /// Locks or unlocks an account, as v1's limiter or an administrator does.
     LocksAccount {
         user: i64,
-        #[serde(default = "yes")]
+        #[serde(default = "default_true")]
         locked: bool,
     },
     /// Sets the clock forward (or back).
@@ -87,7 +87,7 @@ pub enum Action {
 /// A booking and what was said about it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Said {
+pub struct BookingRemark {
     pub booking: String,
     #[serde(default)]
     pub reason: Option<String>,
@@ -97,10 +97,10 @@ pub struct Said {
     pub by: Option<String>,
 }
 
-impl Said {
+impl BookingRemark {
     /// Of this booking, without a word.
     pub fn nothing(booking: &str) -> Self {
-        Said {
+        BookingRemark {
             booking: booking.to_owned(),
             reason: None,
             by: None,
@@ -111,9 +111,9 @@ impl Said {
 /// A booking and the time that it is moved to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Shift {
+pub struct BookingMove {
     pub booking: String,
-    pub start: Moment,
+    pub start: RelativeTime,
     #[serde(default)]
     pub reason: Option<String>,
     /// The new booking's uid, where a later action has to name it.
@@ -125,9 +125,9 @@ pub struct Shift {
     pub by: Option<String>,
 }
 
-impl Shift {
-    pub fn to(booking: &str, start: impl Into<Moment>) -> Self {
-        Shift {
+impl BookingMove {
+    pub fn new(booking: &str, start: impl Into<RelativeTime>) -> Self {
+        BookingMove {
             booking: booking.to_owned(),
             start: start.into(),
             reason: None,
@@ -137,17 +137,17 @@ impl Shift {
     }
 }
 
-fn yes() -> bool {
+fn default_true() -> bool {
     true
 }
 
 /// What `Action::Requests` asks for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct NewRequest {
+pub struct NewBookingFile {
     pub event_type: i64,
     pub email: String,
-    pub start: Moment,
+    pub start: RelativeTime,
     #[serde(default)]
     pub name: Option<String>,
     #[serde(default)]
@@ -167,13 +167,13 @@ pub struct NewRequest {
     pub occurrences: Option<usize>,
     /// What the rows are to be called, where a later action has to name them.
     #[serde(default)]
-    pub names: Option<NamesFile>,
+    pub names: Option<BookingNamesFile>,
 }
 
 /// `Names` as files write it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct NamesFile {
+pub struct BookingNamesFile {
     #[serde(default)]
     pub id: Option<i64>,
     #[serde(default)]
@@ -182,9 +182,9 @@ pub struct NamesFile {
     pub series: Option<String>,
 }
 
-impl From<NamesFile> for Names {
-    fn from(file: NamesFile) -> Self {
-        Names {
+impl From<BookingNamesFile> for BookingNames {
+    fn from(file: BookingNamesFile) -> Self {
+        BookingNames {
             id: file.id,
             uids: file.uids,
             series: file.series,
@@ -192,21 +192,21 @@ impl From<NamesFile> for Names {
     }
 }
 
-impl NewRequest {
+impl NewBookingFile {
     /// The request, its start reckoned from this now.
-    pub fn into_ask(self, now: Time) -> Ask {
-        let new = self;
-        let mut ask = Ask::new(new.event_type, &new.email, new.start.resolve(now));
-        ask.name = new.name.unwrap_or(ask.name);
-        ask.time_zone = new.time_zone.unwrap_or(ask.time_zone);
-        ask.language = new.language.unwrap_or(ask.language);
-        ask.length = new.minutes.map(|minutes| Span::minutes(i64::from(minutes)));
-        ask.guests = new.guests;
-        ask.answers = new.answers;
-        ask.metadata = new.metadata;
-        ask.occurrences = new.occurrences;
-        ask.names = new.names.unwrap_or_default().into();
-        ask
+    pub fn into_new_booking(self, now: Time) -> NewBooking {
+        let file = self;
+        let mut new_booking = NewBooking::new(file.event_type, &file.email, file.start.resolve(now));
+        new_booking.name = file.name.unwrap_or(new_booking.name);
+        new_booking.time_zone = file.time_zone.unwrap_or(new_booking.time_zone);
+        new_booking.language = file.language.unwrap_or(new_booking.language);
+        new_booking.length = file.minutes.map(|minutes| Span::minutes(i64::from(minutes)));
+        new_booking.guests = file.guests;
+        new_booking.answers = file.answers;
+        new_booking.metadata = file.metadata;
+        new_booking.occurrences = file.occurrences;
+        new_booking.names = file.names.unwrap_or_default().into();
+        new_booking
     }
 }
 
@@ -215,78 +215,78 @@ impl NewRequest {
 pub enum ActionError {
     #[error(transparent)]
     World(#[from] WorldError),
-    #[error("change booking {uid}: {}", why(.refusal))]
-    Refused { uid: String, refusal: Refusal },
+    #[error("change booking {uid}: {}", refusal_text(.refusal))]
+    Refused { uid: String, refusal: TransitionRefusal },
 }
 
-fn why(refusal: &Refusal) -> String {
+fn refusal_text(refusal: &TransitionRefusal) -> String {
     match refusal {
-        Refusal::NotFound => "there is none of that uid in the sandbox".to_owned(),
-        Refusal::Declined => "it was declined".to_owned(),
-        Refusal::AlreadyConfirmed => "it is accepted already".to_owned(),
-        Refusal::AlreadyCancelled => "it is cancelled already".to_owned(),
-        Refusal::AlreadyMoved(to) => format!("it was moved already, to {to}"),
-        Refusal::Ended => "it is over".to_owned(),
-        Refusal::NotStarted => "it has not begun".to_owned(),
-        Refusal::NotAllowed(text) => (*text).to_owned(),
-        Refusal::ReasonRequired => "a reason is required".to_owned(),
+        TransitionRefusal::NotFound => "there is none of that uid in the sandbox".to_owned(),
+        TransitionRefusal::Declined => "it was declined".to_owned(),
+        TransitionRefusal::AlreadyConfirmed => "it is accepted already".to_owned(),
+        TransitionRefusal::AlreadyCancelled => "it is cancelled already".to_owned(),
+        TransitionRefusal::AlreadyMoved(to) => format!("it was moved already, to {to}"),
+        TransitionRefusal::Ended => "it is over".to_owned(),
+        TransitionRefusal::NotStarted => "it has not begun".to_owned(),
+        TransitionRefusal::NotAllowed(text) => (*text).to_owned(),
+        TransitionRefusal::ReasonRequired => "a reason is required".to_owned(),
     }
 }
 
 impl World {
     /// Does one thing; gives the uids of bookings that were made by it.
-    pub fn act(&mut self, now: Time, action: Action) -> Result<Vec<String>, ActionError> {
+    pub fn act(&mut self, now: Time, action: ThirdPartyAction) -> Result<Vec<String>, ActionError> {
         match action {
-            Action::BookerCancels(said) => {
-                let by = self.booker_of(&said.booking)?;
-                self.cancelled(now, said, by, Extent::One)
+            ThirdPartyAction::BookerCancels(remark) => {
+                let claimed_by = self.booker_address(&remark.booking)?;
+                self.cancel_as(now, remark, claimed_by, CancelExtent::Single)
             }
-            Action::HostCancels(said) => {
-                let by = self.host_of(&said.booking)?.map(|host| host.email);
-                self.cancelled(now, said, by, Extent::One)
+            ThirdPartyAction::HostCancels(remark) => {
+                let claimed_by = self.host_user(&remark.booking)?.map(|host| host.email);
+                self.cancel_as(now, remark, claimed_by, CancelExtent::Single)
             }
-            Action::ApiCancels(said) => self.cancelled(now, said, None, Extent::One),
-            Action::SeriesCancels(said) => self.cancelled(now, said, None, Extent::Following),
-            Action::BookerMoves(shift) => {
-                let by = self.booker_of(&shift.booking)?;
-                self.moved(now, shift, by, false)
+            ThirdPartyAction::ApiCancels(remark) => self.cancel_as(now, remark, None, CancelExtent::Single),
+            ThirdPartyAction::SeriesCancels(remark) => self.cancel_as(now, remark, None, CancelExtent::Following),
+            ThirdPartyAction::BookerMoves(booking_move) => {
+                let claimed_by = self.booker_address(&booking_move.booking)?;
+                self.move_as(now, booking_move, claimed_by, false)
             }
-            Action::HostMoves(shift) => {
-                let by = self.host_of(&shift.booking)?.map(|host| host.email);
-                self.moved(now, shift, by, true)
+            ThirdPartyAction::HostMoves(booking_move) => {
+                let claimed_by = self.host_user(&booking_move.booking)?.map(|host| host.email);
+                self.move_as(now, booking_move, claimed_by, true)
             }
-            Action::HostAsksToMove(said) => self.asked_to_move(now, said),
-            Action::HostAccepts { booking } => {
-                let done = self.confirm(now, &booking, true);
-                refused(booking, done)
+            ThirdPartyAction::HostAsksToMove(remark) => self.ask_for_new_time(now, remark),
+            ThirdPartyAction::HostAccepts { booking } => {
+                let result = self.confirm(now, &booking, true);
+                map_refusal(booking, result)
             }
-            Action::HostRejects(said) => {
-                let done = self.decline(now, &said.booking, said.reason.as_deref(), true);
-                refused(said.booking, done)
+            ThirdPartyAction::HostRejects(remark) => {
+                let result = self.decline(now, &remark.booking, remark.reason.as_deref(), true);
+                map_refusal(remark.booking, result)
             }
-            Action::AttendeeAbsent {
+            ThirdPartyAction::AttendeeAbsent {
                 booking,
                 email,
                 absent,
-            } => self.attendee_absent(&booking, &email, absent),
-            Action::HostAbsent { booking, absent } => {
+            } => self.set_attendee_absent(&booking, &email, absent),
+            ThirdPartyAction::HostAbsent { booking, absent } => {
                 let row = self.booking_mut(&booking)?;
                 row.absent_host = absent;
                 row.updated = Some(now);
                 Ok(Vec::new())
             }
-            Action::Pays { booking } => {
+            ThirdPartyAction::Pays { booking } => {
                 let row = self.booking_mut(&booking)?;
                 row.payments.iter_mut().for_each(|one| one.success = true);
                 row.updated = Some(now);
                 Ok(Vec::new())
             }
-            Action::Requests(new) => Ok(self.book(now, new.into_ask(now))?),
-            Action::DeletesBooking { booking } => none(self.delete(&booking)),
-            Action::DeletesEventType { event_type } => none(self.delete_event_type(event_type)),
-            Action::LeavesSeat { booking, email } => none(self.remove_seat(now, &booking, &email)),
-            Action::LocksAccount { user, locked } => none(self.lock(user, locked)),
-            Action::Advances { seconds } => {
+            ThirdPartyAction::Requests(new) => Ok(self.book(now, new.into_new_booking(now))?),
+            ThirdPartyAction::DeletesBooking { booking } => map_world_error(self.delete(&booking)),
+            ThirdPartyAction::DeletesEventType { event_type } => map_world_error(self.delete_event_type(event_type)),
+            ThirdPartyAction::LeavesSeat { booking, email } => map_world_error(self.remove_seat(now, &booking, &email)),
+            ThirdPartyAction::LocksAccount { user, locked } => map_world_error(self.lock(user, locked)),
+            ThirdPartyAction::Advances { seconds } => {
                 self.advance(Span::seconds(seconds));
                 Ok(Vec::new())
             }
@@ -295,81 +295,81 @@ impl World {
 
     /// Does one thing after another, the clock going along with those that move it; gives the uids
     /// of bookings that were made. Stops at the first that cannot be done.
-    pub fn act_all(&mut self, now: Time, actions: Vec<Action>) -> Result<Vec<String>, ActionError> {
-        let before = self.offset();
-        let mut made = Vec::new();
+    pub fn act_all(&mut self, now: Time, actions: Vec<ThirdPartyAction>) -> Result<Vec<String>, ActionError> {
+        let offset_before = self.offset();
+        let mut new_uids = Vec::new();
         for action in actions {
-            let now = now + (self.offset() - before);
-            made.extend(self.act(now, action)?);
+            let now = now + (self.offset() - offset_before);
+            new_uids.extend(self.act(now, action)?);
         }
-        Ok(made)
+        Ok(new_uids)
     }
 
-    fn booker_of(&self, uid: &str) -> Result<Option<String>, WorldError> {
+    fn booker_address(&self, uid: &str) -> Result<Option<String>, WorldError> {
         let booking = self.booking(uid);
         let booking = booking.ok_or_else(|| WorldError::NoBooking(uid.to_owned()))?;
         Ok(booking.answers.email().map(str::to_owned))
     }
 
-    fn host_of(&self, uid: &str) -> Result<Option<User>, WorldError> {
+    fn host_user(&self, uid: &str) -> Result<Option<User>, WorldError> {
         let booking = self.booking(uid);
         let booking = booking.ok_or_else(|| WorldError::NoBooking(uid.to_owned()))?;
         Ok(booking.host.and_then(|id| self.user(id)).cloned())
     }
 
-    fn cancelled(
+    fn cancel_as(
         &mut self,
         now: Time,
-        said: Said,
-        by: Option<String>,
-        extent: Extent,
+        remark: BookingRemark,
+        claimed_by: Option<String>,
+        extent: CancelExtent,
     ) -> Result<Vec<String>, ActionError> {
-        let cancel = Cancel {
-            reason: said.reason,
-            by: said.by.or(by),
+        let cancel = CancelRequest {
+            reason: remark.reason,
+            by: remark.by.or(claimed_by),
             extent,
             raced: false,
         };
-        let done = self.cancel(now, &said.booking, cancel);
-        refused(said.booking, done)
+        let result = self.cancel(now, &remark.booking, cancel);
+        map_refusal(remark.booking, result)
     }
 
-    fn moved(
+    fn move_as(
         &mut self,
         now: Time,
-        shift: Shift,
-        by: Option<String>,
+        booking_move: BookingMove,
+        claimed_by: Option<String>,
         by_host: bool,
     ) -> Result<Vec<String>, ActionError> {
-        let host = self.host_of(&shift.booking)?.map(|host| host.email);
-        let named = shift.by.as_ref();
-        let to = Move {
-            start: shift.start.resolve(now),
-            reason: shift.reason,
-            by_host: named.map_or(by_host, |_| shift.by == host),
-            by: shift.by.or(by),
+        let host = self.host_user(&booking_move.booking)?.map(|host| host.email);
+        let claimed_by_field = booking_move.by.as_ref();
+        let request = RescheduleRequest {
+            start: booking_move.start.resolve(now),
+            reason: booking_move.reason,
+            by_host: claimed_by_field.map_or(by_host, |_| booking_move.by == host),
+            by: booking_move.by.or(claimed_by),
             by_api: false,
-            uid: shift.uid,
+            uid: booking_move.uid,
         };
-        let done = self.reschedule(now, &shift.booking, to);
-        let uid = shift.booking;
-        done.map(|new| vec![new])
+        let result = self.reschedule(now, &booking_move.booking, request);
+        let uid = booking_move.booking;
+        result.map(|new| vec![new])
             .map_err(|refusal| ActionError::Refused { uid, refusal })
     }
 
-    fn asked_to_move(&mut self, now: Time, said: Said) -> Result<Vec<String>, ActionError> {
-        let by = self.host_of(&said.booking)?.map(|host| host.email);
-        let row = self.booking_mut(&said.booking)?;
-        row.status = Status::Cancelled;
+    fn ask_for_new_time(&mut self, now: Time, remark: BookingRemark) -> Result<Vec<String>, ActionError> {
+        let host_address = self.host_user(&remark.booking)?.map(|host| host.email);
+        let row = self.booking_mut(&remark.booking)?;
+        row.status = SandboxStatus::Cancelled;
         row.rescheduled = true;
-        row.cancellation_reason = said.reason;
-        row.cancelled_by = by;
+        row.cancellation_reason = remark.reason;
+        row.cancelled_by = host_address;
         row.updated = Some(now);
-        self.mail(&said.booking, MailKind::Cancelled, false);
+        self.count_mails(&remark.booking, MailKind::Cancelled, false);
         Ok(Vec::new())
     }
 
-    fn attendee_absent(
+    fn set_attendee_absent(
         &mut self,
         uid: &str,
         email: &str,
@@ -386,20 +386,20 @@ impl World {
     }
 }
 
-fn refused(uid: String, done: Result<(), Refusal>) -> Result<Vec<String>, ActionError> {
-    done.map(|()| Vec::new())
+fn map_refusal(uid: String, result: Result<(), TransitionRefusal>) -> Result<Vec<String>, ActionError> {
+    result.map(|()| Vec::new())
         .map_err(|refusal| ActionError::Refused { uid, refusal })
 }
 
-fn none(done: Result<(), WorldError>) -> Result<Vec<String>, ActionError> {
-    done?;
+fn map_world_error(result: Result<(), WorldError>) -> Result<Vec<String>, ActionError> {
+    result?;
     Ok(Vec::new())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::model::EventType;
+    use crate::sandbox::model::SandboxEventType;
 
     fn now() -> Time {
         chrono::DateTime::from_timestamp(1_795_420_800, 0).unwrap()
@@ -409,36 +409,36 @@ mod tests {
     fn world() -> (World, String) {
         let mut world = World::new();
         world.add_user(12, "Ada Host", "ada@example.org");
-        let of = world.add_event_type(EventType::new(12, "lesson"));
-        let uid = world.request(now(), of, "bo@example.com", now() + Span::days(2));
+        let event_type = world.add_event_type(SandboxEventType::new(12, "lesson"));
+        let uid = world.request(now(), event_type, "bo@example.com", now() + Span::days(2));
         world.confirm(now(), &uid, true).unwrap();
         (world, uid)
     }
 
     #[test]
-    fn who_cancels_leaves_the_traces_that_it_leaves_on_a_real_server() {
-        let said = |uid: &str| Said {
+    fn each_canceller_leaves_the_traces_of_a_real_server() {
+        let remark = |uid: &str| BookingRemark {
             reason: Some("ill".to_owned()),
-            ..Said::nothing(uid)
+            ..BookingRemark::nothing(uid)
         };
-        type Make = fn(Said) -> Action;
+        type MakeCancel = fn(BookingRemark) -> ThirdPartyAction;
         // action, cancelled by, waiting for a new time
-        let rows: [(Make, Option<&str>, bool); 4] = [
-            (Action::BookerCancels, Some("bo@example.com"), false),
-            (Action::HostCancels, Some("ada@example.org"), false),
-            (Action::ApiCancels, None, false),
-            (Action::HostAsksToMove, Some("ada@example.org"), true),
+        let rows: [(MakeCancel, Option<&str>, bool); 4] = [
+            (ThirdPartyAction::BookerCancels, Some("bo@example.com"), false),
+            (ThirdPartyAction::HostCancels, Some("ada@example.org"), false),
+            (ThirdPartyAction::ApiCancels, None, false),
+            (ThirdPartyAction::HostAsksToMove, Some("ada@example.org"), true),
         ];
-        for (make, by, asked) in rows {
+        for (make, by, awaits_new_time) in rows {
             let (mut world, uid) = world();
-            world.act(now(), make(said(&uid))).unwrap();
+            world.act(now(), make(remark(&uid))).unwrap();
             let row = world.booking(&uid).unwrap();
             let got = (row.status, row.cancelled_by.as_deref(), row.rescheduled);
             assert_eq!(
                 got,
-                (Status::Cancelled, by, asked),
+                (SandboxStatus::Cancelled, by, awaits_new_time),
                 "{:?}",
-                make(said(&uid))
+                make(remark(&uid))
             );
             assert_eq!(row.cancellation_reason.as_deref(), Some("ill"));
         }
@@ -446,24 +446,24 @@ mod tests {
 
     #[test]
     fn moves_are_pending_or_accepted_by_who_moves() {
-        type Make = fn(Shift) -> Action;
-        let rows: [(Make, Status, &str); 2] = [
-            (Action::BookerMoves, Status::Pending, "bo@example.com"),
-            (Action::HostMoves, Status::Accepted, "ada@example.org"),
+        type MakeMove = fn(BookingMove) -> ThirdPartyAction;
+        let rows: [(MakeMove, SandboxStatus, &str); 2] = [
+            (ThirdPartyAction::BookerMoves, SandboxStatus::Pending, "bo@example.com"),
+            (ThirdPartyAction::HostMoves, SandboxStatus::Accepted, "ada@example.org"),
         ];
         for (make, status, by) in rows {
             let (mut world, uid) = world();
-            let shift = Shift {
+            let booking_move = BookingMove {
                 uid: Some("successor".to_owned()),
                 reason: Some("a train".to_owned()),
-                ..Shift::to(&uid, now() + Span::days(3))
+                ..BookingMove::new(&uid, now() + Span::days(3))
             };
-            assert_eq!(world.act(now(), make(shift)).unwrap(), ["successor"]);
+            assert_eq!(world.act(now(), make(booking_move)).unwrap(), ["successor"]);
             let (old, new) = (
                 world.booking(&uid).unwrap(),
                 world.booking("successor").unwrap(),
             );
-            assert_eq!((old.status, new.status), (Status::Cancelled, status));
+            assert_eq!((old.status, new.status), (SandboxStatus::Cancelled, status));
             assert_eq!(new.rescheduled_by.as_deref(), Some(by));
             // On the web page the reason lands where that of a cancellation stands.
             assert_eq!(new.cancellation_reason.as_deref(), Some("a train"));
@@ -475,12 +475,12 @@ mod tests {
     fn a_booking_that_was_to_be_moved_can_be() {
         let (mut world, uid) = world();
         world
-            .act(now(), Action::HostAsksToMove(Said::nothing(&uid)))
+            .act(now(), ThirdPartyAction::HostAsksToMove(BookingRemark::nothing(&uid)))
             .unwrap();
-        let shift = Shift::to(&uid, now() + Span::days(3));
-        let made = world.act(now(), Action::BookerMoves(shift)).unwrap();
-        assert_eq!(world.status(&made[0]), Some(Status::Pending));
-        assert_eq!(world.booking(&uid).unwrap().to.as_deref(), Some(&*made[0]));
+        let booking_move = BookingMove::new(&uid, now() + Span::days(3));
+        let new_uids = world.act(now(), ThirdPartyAction::BookerMoves(booking_move)).unwrap();
+        assert_eq!(world.status(&new_uids[0]), Some(SandboxStatus::Pending));
+        assert_eq!(world.booking(&uid).unwrap().successor.as_deref(), Some(&*new_uids[0]));
     }
 
     #[test]
@@ -489,7 +489,7 @@ mod tests {
         let before = world.booking(&uid).unwrap().updated;
         let later = now() + Span::days(3);
         for absent in [true, false] {
-            let attendee = Action::AttendeeAbsent {
+            let attendee = ThirdPartyAction::AttendeeAbsent {
                 booking: uid.clone(),
                 email: "bo@example.com".to_owned(),
                 absent,
@@ -501,7 +501,7 @@ mod tests {
         for absent in [true, false] {
             let booking = uid.clone();
             world
-                .act(later, Action::HostAbsent { booking, absent })
+                .act(later, ThirdPartyAction::HostAbsent { booking, absent })
                 .unwrap();
             let row = world.booking(&uid).unwrap();
             assert_eq!((row.absent_host, row.updated), (absent, Some(later)));
@@ -511,31 +511,31 @@ mod tests {
     #[test]
     fn seats_deletions_and_requests() {
         let (mut world, uid) = world();
-        let leaves = Action::LeavesSeat {
+        let leaves = ThirdPartyAction::LeavesSeat {
             booking: uid.clone(),
             email: "bo@example.com".to_owned(),
         };
         world.act(now(), leaves.clone()).unwrap();
-        assert_eq!(world.status(&uid), Some(Status::Cancelled), "the last seat");
+        assert_eq!(world.status(&uid), Some(SandboxStatus::Cancelled), "the last seat");
         assert!(
             world.act(now(), leaves).is_err(),
             "nobody sits there any more"
         );
         let text = r#"{"do":"requests","event-type":1,"email":"al@example.com","start":"+3days",
             "occurrences":2,"names":{"uids":["one","two"]}}"#;
-        let requests: Action = serde_json::from_str(text).unwrap();
+        let requests: ThirdPartyAction = serde_json::from_str(text).unwrap();
         assert_eq!(world.act(now(), requests).unwrap(), ["one", "two"]);
         let series = world.booking("one").unwrap().series.clone().unwrap();
         assert_eq!(world.series(&series).len(), 2);
         let booking = "one".to_owned();
         world
-            .act(now(), Action::DeletesBooking { booking })
+            .act(now(), ThirdPartyAction::DeletesBooking { booking })
             .unwrap();
         assert!(world.booking("one").is_none());
         assert_eq!(world.series(&series).len(), 1);
         let event_type = 1;
         world
-            .act(now(), Action::DeletesEventType { event_type })
+            .act(now(), ThirdPartyAction::DeletesEventType { event_type })
             .unwrap();
         assert_eq!(world.booking("two").unwrap().event_type, None);
     }
@@ -544,14 +544,14 @@ mod tests {
     fn the_clock_goes_along_within_a_list() {
         let (mut world, uid) = world();
         let actions = vec![
-            Action::Advances { seconds: 3600 },
-            Action::HostCancels(Said::nothing(&uid)),
+            ThirdPartyAction::Advances { seconds: 3600 },
+            ThirdPartyAction::HostCancels(BookingRemark::nothing(&uid)),
         ];
         world.act_all(now(), actions).unwrap();
         let updated = world.booking(&uid).unwrap().updated;
         assert_eq!(updated, Some(now() + Span::hours(1)));
         assert_eq!(world.now(now()), now() + Span::hours(1));
-        let unknown = Action::HostAccepts {
+        let unknown = ThirdPartyAction::HostAccepts {
             booking: "nobody".to_owned(),
         };
         let error = world.act_all(now(), vec![unknown]).unwrap_err().to_string();

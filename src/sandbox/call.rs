@@ -7,13 +7,13 @@ use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::change::Change;
+use super::change::PendingTransition;
 use super::journal::Operation;
 
 /// A request as it came in. `Debug` shows neither its headers nor its query: a key stands in one of
 /// them.
 #[derive(Clone)]
-pub struct Request {
+pub struct HttpRequest {
     pub method: String,
     /// The target's path as sent, still percent-encoded.
     pub path: String,
@@ -23,7 +23,7 @@ pub struct Request {
     pub body: Vec<u8>,
 }
 
-impl fmt::Debug for Request {
+impl fmt::Debug for HttpRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
             .field("method", &self.method)
@@ -32,11 +32,11 @@ impl fmt::Debug for Request {
     }
 }
 
-impl Request {
+impl HttpRequest {
     /// A request for `target` (path and query).
     pub fn new(method: &str, target: &str) -> Self {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        Request {
+        HttpRequest {
             method: method.to_owned(),
             path: path.to_owned(),
             query: query.to_owned(),
@@ -46,20 +46,20 @@ impl Request {
     }
 
     #[must_use]
-    pub fn header(mut self, name: &str, value: &str) -> Self {
+    pub fn with_header(mut self, name: &str, value: &str) -> Self {
         self.headers
             .push((name.to_ascii_lowercase(), value.to_owned()));
         self
     }
 
     #[must_use]
-    pub fn body(mut self, body: Vec<u8>) -> Self {
+    pub fn with_body(mut self, body: Vec<u8>) -> Self {
         self.body = body;
         self
     }
 
     /// A header's value by its lower-case name.
-    pub fn get(&self, name: &str) -> Option<&str> {
+    pub fn header_value(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(one, _)| one == name);
         found.map(|(_, value)| value.as_str())
     }
@@ -74,42 +74,42 @@ impl Request {
 
     /// The target without any key, for the list of calls.
     pub fn target_without_key(&self) -> String {
-        let shown: Vec<&str> = self
+        let visible_pairs: Vec<&str> = self
             .query
             .split('&')
             .filter(|pair| !pair.to_ascii_lowercase().starts_with("apikey="))
             .collect();
-        match shown.join("&").as_str() {
+        match visible_pairs.join("&").as_str() {
             "" => self.path.clone(),
             query => format!("{}?{query}", self.path),
         }
     }
 
     /// The query's pairs in order, decoded.
-    pub fn pairs(&self) -> Vec<(String, String)> {
+    pub fn query_pairs(&self) -> Vec<(String, String)> {
         let pairs = self.query.split('&').filter(|pair| !pair.is_empty());
         let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
         pairs
-            .map(|(name, value)| (decode(name), decode(value)))
+            .map(|(name, value)| (decode_component(name), decode_component(value)))
             .collect()
     }
 
     /// Every value of one query parameter.
-    pub fn values(&self, name: &str) -> Vec<String> {
-        let mut pairs = self.pairs();
+    pub fn query_values(&self, name: &str) -> Vec<String> {
+        let mut pairs = self.query_pairs();
         pairs.retain(|(one, _)| one == name);
         pairs.into_iter().map(|(_, value)| value).collect()
     }
 
     /// Whether the body claims to be JSON.
     pub fn is_json(&self) -> bool {
-        let kind = self.get("content-type").unwrap_or("");
+        let kind = self.header_value("content-type").unwrap_or("");
         kind.split(';').next().unwrap_or("").trim() == "application/json"
     }
 }
 
 /// A part of a path or query as text; what is no UTF-8 is replaced.
-pub fn decode(text: &str) -> String {
+pub fn decode_component(text: &str) -> String {
     let spaced = text.replace('+', " ");
     percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
 }
@@ -121,7 +121,7 @@ fn decode_segment(text: &str) -> String {
 
 /// An answer before it meets the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Response {
+pub struct HttpResponse {
     pub status: u16,
     /// A reason phrase other than the status code's own.
     pub reason: Option<&'static str>,
@@ -132,9 +132,9 @@ pub struct Response {
 /// The type of every JSON answer, as both dialects spell it.
 pub const JSON: &str = "application/json; charset=utf-8";
 
-impl Response {
+impl HttpResponse {
     pub fn empty(status: u16) -> Self {
-        Response {
+        HttpResponse {
             status,
             reason: None,
             headers: Vec::new(),
@@ -144,28 +144,28 @@ impl Response {
 
     pub fn json<T: Serialize + ?Sized>(status: u16, body: &T) -> Self {
         let bytes = serde_json::to_vec(body).expect("our own answers are JSON with text keys");
-        Response::empty(status).typed(JSON, bytes)
+        HttpResponse::empty(status).with_typed_body(JSON, bytes)
     }
 
     pub fn html(status: u16, body: &str) -> Self {
-        Response::empty(status).typed("text/html; charset=utf-8", body.as_bytes().to_vec())
+        HttpResponse::empty(status).with_typed_body("text/html; charset=utf-8", body.as_bytes().to_vec())
     }
 
     #[must_use]
-    pub fn typed(mut self, kind: &str, body: Vec<u8>) -> Self {
+    pub fn with_typed_body(mut self, kind: &str, body: Vec<u8>) -> Self {
         self.headers.push(("Content-Type", kind.to_owned()));
         self.body = body;
         self
     }
 
     #[must_use]
-    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+    pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
     /// A header's value, whatever the case of its name.
-    pub fn get(&self, name: &str) -> Option<&str> {
+    pub fn header_value(&self, name: &str) -> Option<&str> {
         let mut headers = self.headers.iter();
         let found = headers.find(|(one, _)| one.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
@@ -179,14 +179,14 @@ impl Response {
 
 /// What a handler comes to first: an answer, or a change that has passed its check.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    Answered(Response),
-    Changing(Change),
+pub enum HandlerOutcome {
+    Response(HttpResponse),
+    Transition(PendingTransition),
 }
 
-impl From<Response> for Outcome {
-    fn from(response: Response) -> Self {
-        Outcome::Answered(response)
+impl From<HttpResponse> for HandlerOutcome {
+    fn from(response: HttpResponse) -> Self {
+        HandlerOutcome::Response(response)
     }
 }
 
@@ -194,7 +194,7 @@ impl From<Response> for Outcome {
 ///
 /// # Panics
 /// Where one of them is none: both are written as objects where this is called.
-pub fn merged(first: Value, second: Value) -> Value {
+pub fn merge_objects(first: Value, second: Value) -> Value {
     let (Value::Object(mut all), Value::Object(more)) = (first, second) else {
         unreachable!("answers are merged of objects only");
     };
@@ -212,15 +212,15 @@ pub enum Dialect {
 /// What a request asks for, by method and path alone. The one table that faults, scripts, counters
 /// and both dialects go by.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Route {
+pub struct ApiRoute {
     pub dialect: Dialect,
     pub kind: Operation,
     /// The path without prefix, split, each part decoded.
     pub parts: Vec<String>,
 }
 
-impl Route {
-    pub fn of(request: &Request) -> Self {
+impl ApiRoute {
+    pub fn from_request(request: &HttpRequest) -> Self {
         let path = request.path.trim_start_matches('/');
         let path = path.strip_prefix("api/").unwrap_or(path);
         let (dialect, rest) = match path.split_once('/') {
@@ -238,10 +238,10 @@ impl Route {
             rest => rest.split('/').map(decode_segment).collect(),
         };
         let kind = match dialect {
-            Dialect::V2 => kind_v2(&request.method, &parts),
-            Dialect::V1 => kind_v1(request, &parts),
+            Dialect::V2 => operation_v2(&request.method, &parts),
+            Dialect::V1 => operation_v1(request, &parts),
         };
-        Route {
+        ApiRoute {
             dialect,
             kind,
             parts,
@@ -249,7 +249,7 @@ impl Route {
     }
 
     /// The booking that the path names, as it names it: by uid in v2, by number in v1.
-    pub fn named(&self) -> Option<&str> {
+    pub fn booking_in_path(&self) -> Option<&str> {
         match self.parts.first().map(String::as_str) {
             Some("bookings") => self.parts.get(1).map(String::as_str),
             Some(_) | None => None,
@@ -257,7 +257,7 @@ impl Route {
     }
 }
 
-fn kind_v2(method: &str, parts: &[String]) -> Operation {
+fn operation_v2(method: &str, parts: &[String]) -> Operation {
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     match (method, parts.as_slice()) {
         ("GET", ["me"]) => Operation::Me,
@@ -274,21 +274,21 @@ fn kind_v2(method: &str, parts: &[String]) -> Operation {
     }
 }
 
-fn kind_v1(request: &Request, parts: &[String]) -> Operation {
+fn operation_v1(request: &HttpRequest, parts: &[String]) -> Operation {
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     match (request.method.as_str(), parts.as_slice()) {
         ("GET", ["me"]) => Operation::Me,
         ("GET", ["event-types"] | ["event-types", _]) => Operation::EventTypes,
         ("GET", ["bookings"]) => Operation::List,
         ("GET", ["bookings", _]) => Operation::Get,
-        ("PATCH", ["bookings", _]) => kind_of_patch(&request.body),
+        ("PATCH", ["bookings", _]) => operation_of_patch(&request.body),
         ("DELETE", ["bookings", _] | ["bookings", _, "cancel"]) => Operation::Cancel,
         _ => Operation::Other,
     }
 }
 
 /// A PATCH is known by the status it writes.
-fn kind_of_patch(body: &[u8]) -> Operation {
+fn operation_of_patch(body: &[u8]) -> Operation {
     let body: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
     match body.get("status").and_then(Value::as_str) {
         Some("ACCEPTED") => Operation::Confirm,
@@ -302,7 +302,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn routes_are_told_by_method_and_path() {
+    fn routes_are_recognized_by_method_and_path() {
         let rows = [
             ("GET", "/v2/me", Dialect::V2, Operation::Me, None),
             ("GET", "/v2/bookings?take=1", Dialect::V2, Operation::List, None),
@@ -389,28 +389,28 @@ mod tests {
             ),
             ("GET", "/v1", Dialect::V1, Operation::Other, None),
         ];
-        for (method, target, dialect, kind, named) in rows {
-            let route = Route::of(&Request::new(method, target));
-            let got = (route.dialect, route.kind, route.named());
-            assert_eq!(got, (dialect, kind, named), "{method} {target}");
+        for (method, target, dialect, kind, booking) in rows {
+            let route = ApiRoute::from_request(&HttpRequest::new(method, target));
+            let got = (route.dialect, route.kind, route.booking_in_path());
+            assert_eq!(got, (dialect, kind, booking), "{method} {target}");
         }
         for (status, kind) in [("ACCEPTED", Operation::Confirm), ("REJECTED", Operation::Decline)] {
             let body = format!("{{\"status\":\"{status}\"}}").into_bytes();
-            let request = Request::new("PATCH", "/v1/bookings/7").body(body);
-            assert_eq!(Route::of(&request).kind, kind);
+            let request = HttpRequest::new("PATCH", "/v1/bookings/7").with_body(body);
+            assert_eq!(ApiRoute::from_request(&request).kind, kind);
         }
     }
 
     #[test]
-    fn keys_stay_out_of_what_is_kept_and_shown() {
+    fn keys_stay_out_of_debug_output_and_the_call_log() {
         let rows = [
             ("/v1/bookings?apiKey=cal_x&take=2", "/v1/bookings?take=2"),
             ("/v1/bookings?take=2&apikey=cal_x", "/v1/bookings?take=2"),
             ("/v1/bookings?apiKey=cal_x", "/v1/bookings"),
         ];
-        for (target, shown) in rows {
-            let request = Request::new("GET", target).header("Authorization", "Bearer cal_x");
-            assert_eq!(request.target_without_key(), shown);
+        for (target, expected) in rows {
+            let request = HttpRequest::new("GET", target).with_header("Authorization", "Bearer cal_x");
+            assert_eq!(request.target_without_key(), expected);
             assert!(!format!("{request:?}").contains("cal_x"));
         }
     }

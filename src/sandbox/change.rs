@@ -8,13 +8,13 @@
 //! cancel and reschedule write right after their check, and mail last.
 
 use super::journal::{MailKind, Recipient};
-use super::model::{Answers, Booking, Status, User};
+use super::model::{StoredAnswers, SandboxBooking, SandboxStatus, User};
 use super::world::{World, WorldError};
 use crate::domain::time::Time;
 
 /// Why a change was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
+pub enum TransitionRefusal {
     NotFound,
     /// It was declined, and what is declined cannot be moved.
     Declined,
@@ -31,20 +31,20 @@ pub enum Refusal {
 
 /// How a cancellation came about.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Cancel {
+pub struct CancelRequest {
     pub reason: Option<String>,
     /// Stored as it is; the API leaves it empty.
     pub by: Option<String>,
-    pub extent: Extent,
+    pub extent: CancelExtent,
     /// The call had passed its state check before another one cancelled the booking (a race).
     pub raced: bool,
 }
 
 /// How much of a series a cancellation takes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Extent {
+pub enum CancelExtent {
     #[default]
-    One,
+    Single,
     /// The named occurrence and those after it, also those that are off already: their reason and
     /// `updatedAt` are written again.
     Following,
@@ -54,7 +54,7 @@ pub enum Extent {
 
 /// How a booking is moved.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Move {
+pub struct RescheduleRequest {
     pub start: Time,
     pub reason: Option<String>,
     pub by: Option<String>,
@@ -67,7 +67,7 @@ pub struct Move {
 
 /// What a call is about to do, its check passed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Act {
+pub enum Transition {
     /// `silent`: neither mails nor a calendar event, since a payment is due.
     Confirm {
         silent: bool,
@@ -75,32 +75,32 @@ pub enum Act {
     Decline {
         reason: Option<String>,
     },
-    Cancel(Cancel),
-    Reschedule(Move),
+    Cancel(CancelRequest),
+    Reschedule(RescheduleRequest),
 }
 
 /// A call that has passed its check and still has steps to take.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
+pub struct PendingTransition {
     pub uid: String,
-    pub act: Act,
+    pub act: Transition,
     /// The booking that a move has made.
-    pub made: Option<String>,
+    pub new_uid: Option<String>,
 }
 
-impl Change {
-    fn of(uid: &str, act: Act) -> Self {
-        Change {
+impl PendingTransition {
+    fn new(uid: &str, transition: Transition) -> Self {
+        PendingTransition {
             uid: uid.to_owned(),
-            act,
-            made: None,
+            act: transition,
+            new_uid: None,
         }
     }
 }
 
 impl World {
     /// Whether the user may answer requests for this booking: its host, or its event type's owner.
-    pub fn may_answer(&self, user: &User, booking: &Booking) -> bool {
+    pub fn may_answer(&self, user: &User, booking: &SandboxBooking) -> bool {
         let owns = |id| self.event_type(id).is_some_and(|of| of.owner == user.id);
         booking.host == Some(user.id) || booking.event_type.is_some_and(owns)
     }
@@ -109,9 +109,9 @@ impl World {
     ///
     /// `checked` is false for a call that had passed its state check before another one changed the
     /// booking (a race); the same holds for the other three.
-    pub fn confirm(&mut self, now: Time, uid: &str, checked: bool) -> Result<(), Refusal> {
+    pub fn confirm(&mut self, now: Time, uid: &str, checked: bool) -> Result<(), TransitionRefusal> {
         let change = self.check_confirm(uid, checked)?;
-        self.carry_out(now, change).map(|_| ())
+        self.run_both_steps(now, change).map(|_| ())
     }
 
     /// Rejects a booking, or all pending occurrences of its series. A rejected one gets its mail
@@ -122,39 +122,39 @@ impl World {
         uid: &str,
         reason: Option<&str>,
         checked: bool,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), TransitionRefusal> {
         let change = self.check_decline(uid, reason, checked)?;
-        self.carry_out(now, change).map(|_| ())
+        self.run_both_steps(now, change).map(|_| ())
     }
 
     /// Cancels a booking and, as asked, more of its series.
-    pub fn cancel(&mut self, now: Time, uid: &str, cancel: Cancel) -> Result<(), Refusal> {
+    pub fn cancel(&mut self, now: Time, uid: &str, cancel: CancelRequest) -> Result<(), TransitionRefusal> {
         let change = self.check_cancel(now, uid, cancel)?;
-        self.carry_out(now, change).map(|_| ())
+        self.run_both_steps(now, change).map(|_| ())
     }
 
     /// Replaces a booking by one at another time; gives the new uid. The old one stays, cancelled.
-    pub fn reschedule(&mut self, now: Time, uid: &str, to: Move) -> Result<String, Refusal> {
-        let change = self.check_reschedule(uid, to, true)?;
-        let made = self.carry_out(now, change)?;
-        made.made.ok_or(Refusal::NotFound)
+    pub fn reschedule(&mut self, now: Time, uid: &str, request: RescheduleRequest) -> Result<String, TransitionRefusal> {
+        let change = self.check_reschedule(uid, request, true)?;
+        let transition = self.run_both_steps(now, change)?;
+        transition.new_uid.ok_or(TransitionRefusal::NotFound)
     }
 
     /// Both steps of a change at one instant.
-    fn carry_out(&mut self, now: Time, mut change: Change) -> Result<Change, Refusal> {
-        self.first_step(now, &mut change);
-        self.second_step(now, &change);
+    fn run_both_steps(&mut self, now: Time, mut change: PendingTransition) -> Result<PendingTransition, TransitionRefusal> {
+        self.take_first_step(now, &mut change);
+        self.take_second_step(now, &change);
         Ok(change)
     }
 
     /// The check of a confirm: only what is accepted already is refused.
-    pub(super) fn check_confirm(&self, uid: &str, checked: bool) -> Result<Change, Refusal> {
-        let booking = self.booking(uid).ok_or(Refusal::NotFound)?;
-        if checked && booking.status == Status::Accepted {
-            return Err(Refusal::AlreadyConfirmed);
+    pub(super) fn check_confirm(&self, uid: &str, checked: bool) -> Result<PendingTransition, TransitionRefusal> {
+        let booking = self.booking(uid).ok_or(TransitionRefusal::NotFound)?;
+        if checked && booking.status == SandboxStatus::Accepted {
+            return Err(TransitionRefusal::AlreadyConfirmed);
         }
-        let silent = booking.unpaid();
-        Ok(Change::of(uid, Act::Confirm { silent }))
+        let silent = booking.is_unpaid();
+        Ok(PendingTransition::new(uid, Transition::Confirm { silent }))
     }
 
     pub(super) fn check_decline(
@@ -162,112 +162,112 @@ impl World {
         uid: &str,
         reason: Option<&str>,
         checked: bool,
-    ) -> Result<Change, Refusal> {
-        let booking = self.booking(uid).ok_or(Refusal::NotFound)?;
-        if checked && booking.status == Status::Accepted {
-            return Err(Refusal::AlreadyConfirmed);
+    ) -> Result<PendingTransition, TransitionRefusal> {
+        let booking = self.booking(uid).ok_or(TransitionRefusal::NotFound)?;
+        if checked && booking.status == SandboxStatus::Accepted {
+            return Err(TransitionRefusal::AlreadyConfirmed);
         }
         let reason = reason.map(str::to_owned);
-        Ok(Change::of(uid, Act::Decline { reason }))
+        Ok(PendingTransition::new(uid, Transition::Decline { reason }))
     }
 
     pub(super) fn check_cancel(
         &self,
         now: Time,
         uid: &str,
-        cancel: Cancel,
-    ) -> Result<Change, Refusal> {
-        let booking = self.booking(uid).ok_or(Refusal::NotFound)?;
-        if booking.status == Status::Cancelled && !cancel.raced {
-            return Err(Refusal::AlreadyCancelled);
+        cancel: CancelRequest,
+    ) -> Result<PendingTransition, TransitionRefusal> {
+        let booking = self.booking(uid).ok_or(TransitionRefusal::NotFound)?;
+        if booking.status == SandboxStatus::Cancelled && !cancel.raced {
+            return Err(TransitionRefusal::AlreadyCancelled);
         }
         if booking.end <= now {
-            return Err(Refusal::Ended);
+            return Err(TransitionRefusal::Ended);
         }
-        let of = booking.event_type.and_then(|id| self.event_type(id));
-        if of.is_some_and(|of| of.no_cancelling) {
+        let event_type = booking.event_type.and_then(|id| self.event_type(id));
+        if event_type.is_some_and(|of| of.forbids_cancelling) {
             let text = "This event type does not allow cancellations";
-            return Err(Refusal::NotAllowed(text));
+            return Err(TransitionRefusal::NotAllowed(text));
         }
-        Ok(Change::of(uid, Act::Cancel(cancel)))
+        Ok(PendingTransition::new(uid, Transition::Cancel(cancel)))
     }
 
     pub(super) fn check_reschedule(
         &self,
         uid: &str,
-        to: Move,
+        request: RescheduleRequest,
         checked: bool,
-    ) -> Result<Change, Refusal> {
-        let old = self.booking(uid).ok_or(Refusal::NotFound)?;
-        if checked && old.status == Status::Rejected {
-            return Err(Refusal::Declined);
+    ) -> Result<PendingTransition, TransitionRefusal> {
+        let old = self.booking(uid).ok_or(TransitionRefusal::NotFound)?;
+        if checked && old.status == SandboxStatus::Rejected {
+            return Err(TransitionRefusal::Declined);
         }
-        if let Some(successor) = &old.to
+        if let Some(successor) = &old.successor
             && checked
         {
-            return Err(Refusal::AlreadyMoved(successor.clone()));
+            return Err(TransitionRefusal::AlreadyMoved(successor.clone()));
         }
-        let of = old.event_type.and_then(|id| self.event_type(id));
-        if of.is_some_and(|of| of.no_moving) {
+        let event_type = old.event_type.and_then(|id| self.event_type(id));
+        if event_type.is_some_and(|of| of.forbids_moving) {
             let text = "This event type does not allow rescheduling";
-            return Err(Refusal::NotAllowed(text));
+            return Err(TransitionRefusal::NotAllowed(text));
         }
-        let asked_to = old.rescheduled && !to.by_api;
-        if checked && old.status == Status::Cancelled && !asked_to {
-            return Err(Refusal::AlreadyCancelled);
+        let host_asked_to_move = old.rescheduled && !request.by_api;
+        if checked && old.status == SandboxStatus::Cancelled && !host_asked_to_move {
+            return Err(TransitionRefusal::AlreadyCancelled);
         }
-        Ok(Change::of(uid, Act::Reschedule(to)))
+        Ok(PendingTransition::new(uid, Transition::Reschedule(request)))
     }
 
     /// What a call does right after its check: a confirm mails, everything else writes.
-    pub(super) fn first_step(&mut self, now: Time, change: &mut Change) {
+    pub(super) fn take_first_step(&mut self, now: Time, change: &mut PendingTransition) {
         let uid = change.uid.as_str();
         match &change.act {
-            Act::Confirm { silent: true } => {}
-            Act::Confirm { silent: false } => {
-                self.journal.calendar_event(uid);
-                self.mail(uid, MailKind::Confirmed, true);
+            Transition::Confirm { silent: true } => {}
+            Transition::Confirm { silent: false } => {
+                self.call_log.count_calendar_event(uid);
+                self.count_mails(uid, MailKind::Confirmed, true);
             }
-            Act::Decline { reason } => {
-                self.write_answer(now, uid, Status::Rejected, reason.as_deref());
+            Transition::Decline { reason } => {
+                self.write_answer(now, uid, SandboxStatus::Rejected, reason.as_deref());
             }
-            Act::Cancel(cancel) => self.write_cancel(now, uid, cancel),
-            Act::Reschedule(to) => change.made = self.write_move(now, uid, to),
+            Transition::Cancel(cancel) => self.write_cancel(now, uid, cancel),
+            Transition::Reschedule(to) => change.new_uid = self.write_move(now, uid, to),
         }
     }
 
     /// What a call does at its end: a confirm writes, everything else mails.
-    pub(super) fn second_step(&mut self, now: Time, change: &Change) {
+    pub(super) fn take_second_step(&mut self, now: Time, change: &PendingTransition) {
         let uid = change.uid.as_str();
         match &change.act {
-            Act::Confirm { .. } => self.write_answer(now, uid, Status::Accepted, None),
-            Act::Decline { .. } => self.mail(uid, MailKind::Declined, false),
-            Act::Cancel(_) => self.mail(uid, MailKind::Cancelled, true),
-            Act::Reschedule(_) => {
-                let Some(made) = &change.made else { return };
-                let accepted = self.status(made) == Some(Status::Accepted);
+            Transition::Confirm { .. } => self.write_answer(now, uid, SandboxStatus::Accepted, None),
+            Transition::Decline { .. } => self.count_mails(uid, MailKind::Declined, false),
+            Transition::Cancel(_) => self.count_mails(uid, MailKind::Cancelled, true),
+            Transition::Reschedule(_) => {
+                let Some(new_uid) = &change.new_uid else { return };
+                let accepted = self.status(new_uid) == Some(SandboxStatus::Accepted);
                 let kind = if accepted {
                     MailKind::Rescheduled
                 } else {
                     MailKind::Requested
                 };
                 if accepted {
-                    self.journal.calendar_event(made);
+                    self.call_log.count_calendar_event(new_uid);
                 }
-                self.mail_of(made, kind);
+                self.count_booking_mails(new_uid, kind);
             }
         }
     }
 
     /// The write of confirm and decline: of a series only what is pending, of a single booking
     /// whatever it was. A booking that was deleted meanwhile is passed over.
-    fn write_answer(&mut self, now: Time, uid: &str, status: Status, reason: Option<&str>) {
+    fn write_answer(&mut self, now: Time, uid: &str, status: SandboxStatus, reason: Option<&str>) {
         let series = self.booking(uid).and_then(|one| one.series.clone());
-        let named = match series.filter(|_| !self.quirks.series_per_occurrence) {
+        let uids = match series.filter(|_| !self.quirks.series_per_occurrence) {
             None => vec![uid.to_owned()],
-            Some(series) => uids(self.series(&series), |one| one.status == Status::Pending),
+            Some(series) => uids_where(self.series(&series), |one| one.status == SandboxStatus::Pending),
         };
-        for uid in named {
+        for uid in uids {
             let Ok(booking) = self.booking_mut(&uid) else {
                 continue;
             };
@@ -279,22 +279,22 @@ impl World {
         }
     }
 
-    fn write_cancel(&mut self, now: Time, uid: &str, cancel: &Cancel) {
+    fn write_cancel(&mut self, now: Time, uid: &str, cancel: &CancelRequest) {
         let Some(booking) = self.booking(uid) else {
             return;
         };
         let from = match cancel.extent {
-            Extent::One => None,
-            Extent::Following => Some(booking.start),
-            Extent::Remaining => Some(now),
+            CancelExtent::Single => None,
+            CancelExtent::Following => Some(booking.start),
+            CancelExtent::Remaining => Some(now),
         };
-        let named = match (&booking.series, from) {
-            (Some(series), Some(from)) => uids(self.series(series), |one| one.start >= from),
+        let uids = match (&booking.series, from) {
+            (Some(series), Some(from)) => uids_where(self.series(series), |one| one.start >= from),
             (Some(_), None) | (None, _) => vec![uid.to_owned()],
         };
-        for uid in named {
+        for uid in uids {
             let booking = self.booking_mut(&uid).expect("a uid taken from the rows");
-            booking.status = Status::Cancelled;
+            booking.status = SandboxStatus::Cancelled;
             booking.updated = Some(now);
             // What is not said stays as it was.
             if cancel.reason.is_some() {
@@ -307,48 +307,48 @@ impl World {
     }
 
     /// The write of a move; gives the new uid, unless there is no room for the booking.
-    fn write_move(&mut self, now: Time, uid: &str, to: &Move) -> Option<String> {
+    fn write_move(&mut self, now: Time, uid: &str, request: &RescheduleRequest) -> Option<String> {
         let old = self.booking(uid)?.clone();
-        let of = old.event_type.and_then(|id| self.event_type(id));
+        let event_type = old.event_type.and_then(|id| self.event_type(id));
         let email = old.answers.email().unwrap_or("");
-        let waits = of.is_none_or(|of| of.waits(now, to.start, email) || of.price > 0);
-        let accepted = to.by_host || !waits;
+        let needs_confirmation = event_type.is_none_or(|of| of.waits(now, request.start, email) || of.price > 0);
+        let accepted = request.by_host || !needs_confirmation;
         let mut new = old.clone();
         new.id = 0;
-        new.uid = to.uid.clone().unwrap_or_else(|| self.uid());
-        new.from = Some(old.uid.clone());
-        new.start = to.start;
-        new.end = to.start + (old.end - old.start);
+        new.uid = request.uid.clone().unwrap_or_else(|| self.next_uid());
+        new.predecessor = Some(old.uid.clone());
+        new.start = request.start;
+        new.end = request.start + (old.end - old.start);
         new.created = now;
         new.updated = Some(now);
         new.status = if accepted {
-            Status::Accepted
+            SandboxStatus::Accepted
         } else {
-            Status::Pending
+            SandboxStatus::Pending
         };
         new.rescheduled = false;
         new.rejection_reason = None;
         new.cancelled_by = None;
-        new.cancellation_reason = to.reason.clone().filter(|_| !to.by_api);
-        new.rescheduling_reason = to.reason.clone().filter(|_| to.by_api);
-        new.rescheduled_by.clone_from(&to.by);
-        keep_reason(&mut new.answers, to.reason.as_deref(), to.by_api);
+        new.cancellation_reason = request.reason.clone().filter(|_| !request.by_api);
+        new.rescheduling_reason = request.reason.clone().filter(|_| request.by_api);
+        new.rescheduled_by.clone_from(&request.by);
+        store_reason(&mut new.answers, request.reason.as_deref(), request.by_api);
         for attendee in &mut new.attendees {
             let (name, email) = (attendee.name.clone(), attendee.email.clone());
-            attendee.id = self.attendee(&name, &email, "").id;
+            attendee.id = self.new_attendee(&name, &email, "").id;
         }
         if !new.guests.is_empty() {
             // The database gives attendees in any order, and does so after moves.
             new.attendees.rotate_left(1);
         }
-        let made = self.insert(new).ok()?;
+        let new_uid = self.insert(new).ok()?;
         let old = self.booking_mut(uid).expect("the booking read above");
-        old.status = Status::Cancelled;
+        old.status = SandboxStatus::Cancelled;
         old.rescheduled = true;
-        old.rescheduled_by.clone_from(&to.by);
-        old.to.get_or_insert_with(|| made.clone());
+        old.rescheduled_by.clone_from(&request.by);
+        old.successor.get_or_insert_with(|| new_uid.clone());
         old.updated = Some(now);
-        Some(made)
+        Some(new_uid)
     }
 
     /// Marks who did not come, or takes marks back. A mark on an attendee does not touch the
@@ -360,10 +360,10 @@ impl World {
         uid: &str,
         host: Option<bool>,
         attendees: &[(String, bool)],
-    ) -> Result<(), Refusal> {
-        let booking = self.booking_mut(uid).map_err(|_| Refusal::NotFound)?;
+    ) -> Result<(), TransitionRefusal> {
+        let booking = self.booking_mut(uid).map_err(|_| TransitionRefusal::NotFound)?;
         if booking.start > now {
-            return Err(Refusal::NotStarted);
+            return Err(TransitionRefusal::NotStarted);
         }
         for attendee in &mut booking.attendees {
             for (email, absent) in attendees {
@@ -382,56 +382,56 @@ impl World {
     /// Gives up one seat: the attendee vanishes, the last one takes the booking along.
     pub fn remove_seat(&mut self, now: Time, uid: &str, email: &str) -> Result<(), WorldError> {
         let booking = self.booking_mut(uid)?;
-        let before = booking.attendees.len();
+        let count_before = booking.attendees.len();
         booking.attendees.retain(|one| one.email != email);
-        if booking.attendees.len() == before {
+        if booking.attendees.len() == count_before {
             return Err(WorldError::NoAttendee {
                 uid: uid.to_owned(),
                 email: email.to_owned(),
             });
         }
         if booking.attendees.is_empty() {
-            booking.status = Status::Cancelled;
+            booking.status = SandboxStatus::Cancelled;
             booking.updated = Some(now);
         }
-        self.journal
-            .mail(uid, Recipient::Booker, MailKind::Cancelled);
-        self.journal.mail(uid, Recipient::Host, MailKind::Cancelled);
+        self.call_log
+            .count_mail(uid, Recipient::Booker, MailKind::Cancelled);
+        self.call_log.count_mail(uid, Recipient::Host, MailKind::Cancelled);
         Ok(())
     }
 
     /// Counts the mails about a booking that was made or moved. Where it waits, one mail goes to
     /// booker and guests together; where it is accepted, each guest has one.
-    pub(super) fn mail_of(&mut self, uid: &str, kind: MailKind) {
+    pub(super) fn count_booking_mails(&mut self, uid: &str, kind: MailKind) {
         if kind == MailKind::Requested {
-            self.journal.mail(uid, Recipient::Booker, kind);
-            self.journal.mail(uid, Recipient::Host, kind);
+            self.call_log.count_mail(uid, Recipient::Booker, kind);
+            self.call_log.count_mail(uid, Recipient::Host, kind);
         } else {
-            self.mail(uid, kind, true);
+            self.count_mails(uid, kind, true);
         }
     }
 
     /// Counts one mail to the booker, one to each guest and, where it gets one, one to the host.
-    pub(super) fn mail(&mut self, uid: &str, kind: MailKind, host_too: bool) {
+    pub(super) fn count_mails(&mut self, uid: &str, kind: MailKind, to_host_too: bool) {
         let guests = self.booking(uid).map_or(0, |one| one.guests.len());
-        self.journal.mail(uid, Recipient::Booker, kind);
+        self.call_log.count_mail(uid, Recipient::Booker, kind);
         for _ in 0..guests {
-            self.journal.mail(uid, Recipient::Guest, kind);
+            self.call_log.count_mail(uid, Recipient::Guest, kind);
         }
-        if host_too {
-            self.journal.mail(uid, Recipient::Host, kind);
+        if to_host_too {
+            self.call_log.count_mail(uid, Recipient::Host, kind);
         }
     }
 }
 
-fn uids(rows: Vec<&Booking>, wanted: impl Fn(&Booking) -> bool) -> Vec<String> {
-    let wanted = rows.into_iter().filter(|one| wanted(one));
-    wanted.map(|one| one.uid.clone()).collect()
+fn uids_where(rows: Vec<&SandboxBooking>, predicate: impl Fn(&SandboxBooking) -> bool) -> Vec<String> {
+    let matching = rows.into_iter().filter(|one| predicate(one));
+    matching.map(|one| one.uid.clone()).collect()
 }
 
 /// The API stores the reason of a move as `rescheduledReason`, the web page as `rescheduleReason`.
-fn keep_reason(answers: &mut Answers, reason: Option<&str>, by_api: bool) {
-    let Answers::Given { more, .. } = answers else {
+fn store_reason(answers: &mut StoredAnswers, reason: Option<&str>, by_api: bool) {
+    let StoredAnswers::Readable { other: more, .. } = answers else {
         return;
     };
     let (field, other) = if by_api {
@@ -450,7 +450,7 @@ fn keep_reason(answers: &mut Answers, reason: Option<&str>, by_api: bool) {
 mod tests {
     use super::*;
     use crate::domain::time::Span;
-    use crate::sandbox::model::EventType;
+    use crate::sandbox::model::SandboxEventType;
 
     fn now() -> Time {
         chrono::DateTime::from_timestamp(1_795_420_800, 0).unwrap()
@@ -459,33 +459,33 @@ mod tests {
     fn world() -> (World, i64) {
         let mut world = World::new();
         world.add_user(12, "Ada Host", "ada@example.org");
-        let of = world.add_event_type(EventType::new(12, "lesson"));
-        (world, of)
+        let event_type = world.add_event_type(SandboxEventType::new(12, "lesson"));
+        (world, event_type)
     }
 
-    fn one(world: &mut World, of: i64) -> String {
-        world.request(now(), of, "bo@example.com", now() + Span::days(2))
+    fn request_lesson(world: &mut World, event_type: i64) -> String {
+        world.request(now(), event_type, "bo@example.com", now() + Span::days(2))
     }
 
     #[derive(Debug, Clone, Copy)]
-    enum Call {
+    enum TransitionCall {
         Confirm,
         Decline,
         Cancel,
     }
 
-    fn call(world: &mut World, call: Call, uid: &str) -> Result<(), Refusal> {
+    fn run_call(world: &mut World, call: TransitionCall, uid: &str) -> Result<(), TransitionRefusal> {
         let reason = Some("why".to_owned());
         let later = now() + Span::minutes(5);
         match call {
-            Call::Confirm => world.confirm(later, uid, true),
-            Call::Decline => world.decline(later, uid, reason.as_deref(), true),
-            Call::Cancel => world.cancel(
+            TransitionCall::Confirm => world.confirm(later, uid, true),
+            TransitionCall::Decline => world.decline(later, uid, reason.as_deref(), true),
+            TransitionCall::Cancel => world.cancel(
                 later,
                 uid,
-                Cancel {
+                CancelRequest {
                     reason,
-                    ..Cancel::default()
+                    ..CancelRequest::default()
                 },
             ),
         }
@@ -493,115 +493,115 @@ mod tests {
 
     #[test]
     fn every_state_answers_as_a_real_server_does() {
-        use Status::{Accepted, AwaitingHost, Cancelled, Pending, Rejected};
-        let confirmed = Err(Refusal::AlreadyConfirmed);
+        use SandboxStatus::{Accepted, AwaitingHost, Cancelled, Pending, Rejected};
+        let confirmed = Err(TransitionRefusal::AlreadyConfirmed);
         // state, call, answer, state after, mails to booker and host, calendar events
         let rows = [
-            (Pending, Call::Confirm, Ok(()), Accepted, (1, 1), 1),
+            (Pending, TransitionCall::Confirm, Ok(()), Accepted, (1, 1), 1),
             (
                 Accepted,
-                Call::Confirm,
+                TransitionCall::Confirm,
                 confirmed.clone(),
                 Accepted,
                 (0, 0),
                 0,
             ),
-            (Rejected, Call::Confirm, Ok(()), Accepted, (1, 1), 1),
-            (Cancelled, Call::Confirm, Ok(()), Accepted, (1, 1), 1),
-            (AwaitingHost, Call::Confirm, Ok(()), Accepted, (1, 1), 1),
-            (Pending, Call::Decline, Ok(()), Rejected, (1, 0), 0),
-            (Accepted, Call::Decline, confirmed, Accepted, (0, 0), 0),
-            (Rejected, Call::Decline, Ok(()), Rejected, (1, 0), 0),
-            (Cancelled, Call::Decline, Ok(()), Rejected, (1, 0), 0),
-            (AwaitingHost, Call::Decline, Ok(()), Rejected, (1, 0), 0),
-            (Pending, Call::Cancel, Ok(()), Cancelled, (1, 1), 0),
-            (Accepted, Call::Cancel, Ok(()), Cancelled, (1, 1), 0),
-            (Rejected, Call::Cancel, Ok(()), Cancelled, (1, 1), 0),
+            (Rejected, TransitionCall::Confirm, Ok(()), Accepted, (1, 1), 1),
+            (Cancelled, TransitionCall::Confirm, Ok(()), Accepted, (1, 1), 1),
+            (AwaitingHost, TransitionCall::Confirm, Ok(()), Accepted, (1, 1), 1),
+            (Pending, TransitionCall::Decline, Ok(()), Rejected, (1, 0), 0),
+            (Accepted, TransitionCall::Decline, confirmed, Accepted, (0, 0), 0),
+            (Rejected, TransitionCall::Decline, Ok(()), Rejected, (1, 0), 0),
+            (Cancelled, TransitionCall::Decline, Ok(()), Rejected, (1, 0), 0),
+            (AwaitingHost, TransitionCall::Decline, Ok(()), Rejected, (1, 0), 0),
+            (Pending, TransitionCall::Cancel, Ok(()), Cancelled, (1, 1), 0),
+            (Accepted, TransitionCall::Cancel, Ok(()), Cancelled, (1, 1), 0),
+            (Rejected, TransitionCall::Cancel, Ok(()), Cancelled, (1, 1), 0),
             (
                 Cancelled,
-                Call::Cancel,
-                Err(Refusal::AlreadyCancelled),
+                TransitionCall::Cancel,
+                Err(TransitionRefusal::AlreadyCancelled),
                 Cancelled,
                 (0, 0),
                 0,
             ),
         ];
-        for (state, asked, answer, after, mails, events) in rows {
-            let (mut world, of) = world();
-            let uid = one(&mut world, of);
+        for (state, attempted, answer, after, mails, events) in rows {
+            let (mut world, event_type) = world();
+            let uid = request_lesson(&mut world, event_type);
             world.edit(&uid, |row| row.status = state).unwrap();
-            let kind = match asked {
-                Call::Confirm => MailKind::Confirmed,
-                Call::Decline => MailKind::Declined,
-                Call::Cancel => MailKind::Cancelled,
+            let kind = match attempted {
+                TransitionCall::Confirm => MailKind::Confirmed,
+                TransitionCall::Decline => MailKind::Declined,
+                TransitionCall::Cancel => MailKind::Cancelled,
             };
-            let place = format!("{asked:?} of {state:?}");
-            assert_eq!(call(&mut world, asked, &uid), answer, "{place}");
-            assert_eq!(world.status(&uid), Some(after), "{place}");
-            let mail = |to| world.journal.mails_for(&uid, to, kind);
+            let case = format!("{attempted:?} of {state:?}");
+            assert_eq!(run_call(&mut world, attempted, &uid), answer, "{case}");
+            assert_eq!(world.status(&uid), Some(after), "{case}");
+            let mail = |to| world.call_log.mail_count(&uid, to, kind);
             assert_eq!(
                 (mail(Recipient::Booker), mail(Recipient::Host)),
                 mails,
-                "{place}"
+                "{case}"
             );
-            assert_eq!(world.journal.calendar_events(&uid), events, "{place}");
+            assert_eq!(world.call_log.calendar_event_count(&uid), events, "{case}");
             let touched = world.booking(&uid).unwrap().updated != Some(now());
-            assert_eq!(touched, answer.is_ok(), "{place}");
+            assert_eq!(touched, answer.is_ok(), "{case}");
         }
     }
 
     #[test]
     fn a_second_decline_mails_again_and_overwrites_the_reason() {
-        let (mut world, of) = world();
-        let uid = one(&mut world, of);
-        for (reason, kept) in [(Some("one"), "one"), (Some("two"), "two"), (None, "two")] {
+        let (mut world, event_type) = world();
+        let uid = request_lesson(&mut world, event_type);
+        for (reason, expected) in [(Some("one"), "one"), (Some("two"), "two"), (None, "two")] {
             world.decline(now(), &uid, reason, true).unwrap();
             let stored = world.booking(&uid).unwrap().rejection_reason.as_deref();
-            assert_eq!(stored, Some(kept));
+            assert_eq!(stored, Some(expected));
         }
         let mails = world
-            .journal
-            .mails_for(&uid, Recipient::Booker, MailKind::Declined);
+            .call_log
+            .mail_count(&uid, Recipient::Booker, MailKind::Declined);
         assert_eq!(mails, 3);
     }
 
     #[test]
     fn an_unpaid_booking_is_accepted_in_silence() {
         let (mut world, _) = world();
-        let mut priced = EventType::new(12, "paid");
+        let mut priced = SandboxEventType::new(12, "paid");
         priced.price = 5000;
-        let of = world.add_event_type(priced);
-        let uid = one(&mut world, of);
-        assert_eq!(world.status(&uid), Some(Status::Pending));
+        let event_type = world.add_event_type(priced);
+        let uid = request_lesson(&mut world, event_type);
+        assert_eq!(world.status(&uid), Some(SandboxStatus::Pending));
         world.confirm(now(), &uid, true).unwrap();
-        assert_eq!(world.status(&uid), Some(Status::Accepted));
+        assert_eq!(world.status(&uid), Some(SandboxStatus::Accepted));
         let mails = world
-            .journal
-            .mails_for(&uid, Recipient::Booker, MailKind::Confirmed);
-        assert_eq!((mails, world.journal.calendar_events(&uid)), (0, 0));
+            .call_log
+            .mail_count(&uid, Recipient::Booker, MailKind::Confirmed);
+        assert_eq!((mails, world.call_log.calendar_event_count(&uid)), (0, 0));
     }
 
     #[test]
-    fn a_series_is_answered_as_a_whole_unless_the_fork_does_not() {
-        for (quirk, others) in [(false, Status::Accepted), (true, Status::Pending)] {
-            let (mut world, of) = world();
+    fn a_series_is_answered_as_a_whole_except_by_forks_that_do_not() {
+        for (quirk, other_status) in [(false, SandboxStatus::Accepted), (true, SandboxStatus::Pending)] {
+            let (mut world, event_type) = world();
             world.quirks.series_per_occurrence = quirk;
             let start = now() + Span::days(2);
-            let uids = world.request_series(now(), of, "bo@example.com", start, 3);
+            let uids = world.request_series(now(), event_type, "bo@example.com", start, 3);
             world
-                .edit(&uids[2], |row| row.status = Status::Cancelled)
+                .edit(&uids[2], |row| row.status = SandboxStatus::Cancelled)
                 .unwrap();
             world.confirm(now(), &uids[1], true).unwrap();
             let states: Vec<_> = uids.iter().map(|uid| world.status(uid).unwrap()).collect();
-            assert_eq!(states, [others, Status::Accepted, Status::Cancelled]);
+            assert_eq!(states, [other_status, SandboxStatus::Accepted, SandboxStatus::Cancelled]);
             let again = world.confirm(now(), &uids[1], true);
-            assert_eq!(again, Err(Refusal::AlreadyConfirmed));
+            assert_eq!(again, Err(TransitionRefusal::AlreadyConfirmed));
             let mails: Vec<u32> = uids
                 .iter()
                 .map(|uid| {
                     world
-                        .journal
-                        .mails_for(uid, Recipient::Booker, MailKind::Confirmed)
+                        .call_log
+                        .mail_count(uid, Recipient::Booker, MailKind::Confirmed)
                 })
                 .collect();
             assert_eq!(mails, [0, 1, 0], "one mail for the call");
@@ -610,53 +610,53 @@ mod tests {
 
     #[test]
     fn a_dead_occurrence_of_a_series_is_not_revived_but_mailed() {
-        let (mut world, of) = world();
+        let (mut world, event_type) = world();
         let start = now() + Span::days(2);
-        let uids = world.request_series(now(), of, "bo@example.com", start, 2);
+        let uids = world.request_series(now(), event_type, "bo@example.com", start, 2);
         world.decline(now(), &uids[0], None, true).unwrap();
         world.confirm(now(), &uids[0], true).unwrap();
-        assert_eq!(world.status(&uids[0]), Some(Status::Rejected));
+        assert_eq!(world.status(&uids[0]), Some(SandboxStatus::Rejected));
         let mails = world
-            .journal
-            .mails_for(&uids[0], Recipient::Booker, MailKind::Confirmed);
+            .call_log
+            .mail_count(&uids[0], Recipient::Booker, MailKind::Confirmed);
         assert_eq!(mails, 1);
     }
 
     #[test]
     fn a_cancellation_takes_as_much_of_a_series_as_asked() {
         let rows = [
-            (Extent::One, [false, true, false]),
-            (Extent::Following, [false, true, true]),
-            (Extent::Remaining, [true, true, true]),
+            (CancelExtent::Single, [false, true, false]),
+            (CancelExtent::Following, [false, true, true]),
+            (CancelExtent::Remaining, [true, true, true]),
         ];
-        for (extent, gone) in rows {
-            let (mut world, of) = world();
+        for (extent, cancelled) in rows {
+            let (mut world, event_type) = world();
             let start = now() + Span::days(2);
-            let uids = world.request_series(now(), of, "bo@example.com", start, 3);
-            let cancel = Cancel {
+            let uids = world.request_series(now(), event_type, "bo@example.com", start, 3);
+            let cancel = CancelRequest {
                 extent,
-                ..Cancel::default()
+                ..CancelRequest::default()
             };
             world.cancel(now(), &uids[1], cancel).unwrap();
             let states = uids
                 .iter()
-                .map(|uid| world.status(uid) == Some(Status::Cancelled));
-            assert_eq!(states.collect::<Vec<_>>(), gone, "{extent:?}");
+                .map(|uid| world.status(uid) == Some(SandboxStatus::Cancelled));
+            assert_eq!(states.collect::<Vec<_>>(), cancelled, "{extent:?}");
         }
-        let (mut world, of) = world();
-        let uid = one(&mut world, of);
+        let (mut world, event_type) = world();
+        let uid = request_lesson(&mut world, event_type);
         let late = now() + Span::days(3);
-        let ended = world.cancel(late, &uid, Cancel::default());
-        assert_eq!(ended, Err(Refusal::Ended));
+        let result = world.cancel(late, &uid, CancelRequest::default());
+        assert_eq!(result, Err(TransitionRefusal::Ended));
     }
 
     #[test]
-    fn moving_makes_a_successor_and_only_one() {
+    fn rescheduling_makes_exactly_one_successor() {
         // who moves, state of the successor
-        for (by_host, state) in [(false, Status::Pending), (true, Status::Accepted)] {
-            let (mut world, of) = world();
-            let old = one(&mut world, of);
-            let to = Move {
+        for (by_host, state) in [(false, SandboxStatus::Pending), (true, SandboxStatus::Accepted)] {
+            let (mut world, event_type) = world();
+            let old = request_lesson(&mut world, event_type);
+            let request = RescheduleRequest {
                 start: now() + Span::days(9),
                 reason: Some("a train".to_owned()),
                 by: None,
@@ -664,33 +664,33 @@ mod tests {
                 by_api: true,
                 uid: None,
             };
-            let new = world.reschedule(now(), &old, to.clone()).unwrap();
-            let (was, is) = (world.booking(&old).unwrap(), world.booking(&new).unwrap());
-            assert_eq!((was.status, is.status), (Status::Cancelled, state));
+            let new = world.reschedule(now(), &old, request.clone()).unwrap();
+            let (old_row, new_row) = (world.booking(&old).unwrap(), world.booking(&new).unwrap());
+            assert_eq!((old_row.status, new_row.status), (SandboxStatus::Cancelled, state));
             assert_eq!(
-                (was.to.as_deref(), is.from.as_deref()),
+                (old_row.successor.as_deref(), new_row.predecessor.as_deref()),
                 (Some(&*new), Some(&*old))
             );
-            assert_eq!(is.end - is.start, was.end - was.start);
-            assert_eq!(was.ics_uid, is.ics_uid);
-            let again = world.reschedule(now(), &old, to.clone());
-            assert_eq!(again, Err(Refusal::AlreadyMoved(new.clone())));
+            assert_eq!(new_row.end - new_row.start, old_row.end - old_row.start);
+            assert_eq!(old_row.ics_uid, new_row.ics_uid);
+            let again = world.reschedule(now(), &old, request.clone());
+            assert_eq!(again, Err(TransitionRefusal::AlreadyMoved(new.clone())));
             // The dead predecessor can be revived beside its successor, as on a real server.
             world.confirm(now(), &old, true).unwrap();
-            assert_eq!(world.status(&old), Some(Status::Accepted));
+            assert_eq!(world.status(&old), Some(SandboxStatus::Accepted));
         }
     }
 
     #[test]
     fn absence_marks_leave_the_row_alone_where_real_ones_do() {
-        let (mut world, of) = world();
-        let uid = one(&mut world, of);
+        let (mut world, event_type) = world();
+        let uid = request_lesson(&mut world, event_type);
         let bo = [
             ("bo@example.com".to_owned(), true),
             ("no@example.com".to_owned(), true),
         ];
-        let early = world.mark_absent(now(), &uid, None, &bo);
-        assert_eq!(early, Err(Refusal::NotStarted));
+        let result = world.mark_absent(now(), &uid, None, &bo);
+        assert_eq!(result, Err(TransitionRefusal::NotStarted));
         let later = now() + Span::days(3);
         world.mark_absent(later, &uid, None, &bo).unwrap();
         let row = world.booking(&uid).unwrap();

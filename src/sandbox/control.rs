@@ -16,121 +16,121 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::actions::Action;
-use super::call::{Request, Response};
-use super::faults::Rule;
-use super::model::Booking;
+use super::actions::ThirdPartyAction;
+use super::call::{HttpRequest, HttpResponse};
+use super::faults::FaultRule;
+use super::model::SandboxBooking;
 use super::moment::text;
-use super::scenario::file::ScriptEntry;
+use super::scenario::file::ScriptEntryFile;
 use super::world::World;
 use crate::domain::time::{Span, Time};
 
 /// Where the control endpoints live.
 pub const PREFIX: &str = "/_sandbox/";
 
-pub fn answer(world: &mut World, now: Time, request: &Request) -> Response {
-    let asked = request.path.strip_prefix(PREFIX).unwrap_or("");
-    let done = match (request.method.as_str(), asked) {
-        ("GET", "state") => Ok(state(world, now)),
-        ("POST", "actions") => actions(world, now, &request.body),
-        ("POST", "faults") => faults(world, &request.body),
+pub fn handle(world: &mut World, now: Time, request: &HttpRequest) -> HttpResponse {
+    let endpoint = request.path.strip_prefix(PREFIX).unwrap_or("");
+    let result = match (request.method.as_str(), endpoint) {
+        ("GET", "state") => Ok(state_json(world, now)),
+        ("POST", "actions") => run_actions(world, now, &request.body),
+        ("POST", "faults") => add_faults(world, &request.body),
         ("DELETE", "faults") => {
             world.faults.clear();
             Ok(json!({"rules": 0}))
         }
-        ("POST", "script") => script(world, &request.body),
-        ("POST", "advance") => advance(world, now, &request.body),
-        _ => return Response::json(404, &json!({"error": "no such control endpoint"})),
+        ("POST", "script") => add_to_script(world, &request.body),
+        ("POST", "advance") => advance_clock(world, now, &request.body),
+        _ => return HttpResponse::json(404, &json!({"error": "no such control endpoint"})),
     };
-    match done {
-        Ok(value) => Response::json(200, &value),
-        Err(error) => Response::json(400, &json!({ "error": error })),
+    match result {
+        Ok(value) => HttpResponse::json(200, &value),
+        Err(error) => HttpResponse::json(400, &json!({ "error": error })),
     }
 }
 
 /// One of something, or a list.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum OneOrMore {
-    More(Vec<Value>),
+enum OneOrMany {
+    Many(Vec<Value>),
     One(Value),
 }
 
-fn each<T: DeserializeOwned>(body: &[u8]) -> Result<Vec<T>, String> {
-    let body: OneOrMore = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+fn parse_one_or_many<T: DeserializeOwned>(body: &[u8]) -> Result<Vec<T>, String> {
+    let body: OneOrMany = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     let values = match body {
-        OneOrMore::More(values) => values,
-        OneOrMore::One(value) => vec![value],
+        OneOrMany::Many(values) => values,
+        OneOrMany::One(value) => vec![value],
     };
     let read = values.into_iter().map(serde_json::from_value);
     read.collect::<Result<_, _>>()
         .map_err(|error| error.to_string())
 }
 
-fn actions(world: &mut World, now: Time, body: &[u8]) -> Result<Value, String> {
-    let actions = each::<Action>(body)?;
-    let made = world.act_all(now, actions);
-    let made = made.map_err(|error| error.to_string())?;
-    Ok(json!({ "made": made }))
+fn run_actions(world: &mut World, now: Time, body: &[u8]) -> Result<Value, String> {
+    let actions = parse_one_or_many::<ThirdPartyAction>(body)?;
+    let new_uids = world.act_all(now, actions);
+    let new_uids = new_uids.map_err(|error| error.to_string())?;
+    Ok(json!({ "made": new_uids }))
 }
 
-fn faults(world: &mut World, body: &[u8]) -> Result<Value, String> {
-    for rule in each::<Rule>(body)? {
+fn add_faults(world: &mut World, body: &[u8]) -> Result<Value, String> {
+    for rule in parse_one_or_many::<FaultRule>(body)? {
         world.add_fault(rule).map_err(|error| error.to_string())?;
     }
     Ok(json!({ "rules": world.faults.len() }))
 }
 
-fn script(world: &mut World, body: &[u8]) -> Result<Value, String> {
-    for entry in each::<ScriptEntry>(body)? {
+fn add_to_script(world: &mut World, body: &[u8]) -> Result<Value, String> {
+    for entry in parse_one_or_many::<ScriptEntryFile>(body)? {
         world.script.add(entry.on, entry.actions);
     }
-    Ok(json!({ "waiting": world.script.waiting() }))
+    Ok(json!({ "waiting": world.script.pending_count() }))
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Advance {
+struct AdvanceBody {
     seconds: i64,
 }
 
-fn advance(world: &mut World, now: Time, body: &[u8]) -> Result<Value, String> {
-    let by: Advance = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-    let span = Span::try_seconds(by.seconds).ok_or("seconds is out of range")?;
+fn advance_clock(world: &mut World, now: Time, body: &[u8]) -> Result<Value, String> {
+    let body_value: AdvanceBody = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let span = Span::try_seconds(body_value.seconds).ok_or("seconds is out of range")?;
     world.advance(span);
     Ok(json!({ "now": text(now + span) }))
 }
 
 /// Everything that can be seen from outside, keys excepted.
-pub fn state(world: &World, now: Time) -> Value {
+pub fn state_json(world: &World, now: Time) -> Value {
     let bookings: Vec<Value> = world
         .bookings()
         .iter()
-        .map(|one| booking(world, one))
+        .map(|one| booking_json(world, one))
         .collect();
     let counts: BTreeMap<String, u64> = world
-        .journal
-        .counts()
+        .call_log
+        .call_counts()
         .iter()
-        .map(|(kind, count)| (name(kind), *count))
+        .map(|(kind, count)| (variant_name(kind), *count))
         .collect();
     json!({
         "now": text(now),
         "bookings": bookings,
         "counts": counts,
-        "calls": world.journal.calls(),
-        "calls-dropped": world.journal.calls_dropped,
-        "calls-under-way": world.underway(),
-        "script-waiting": world.script.waiting(),
+        "calls": world.call_log.calls(),
+        "calls-dropped": world.call_log.calls_dropped,
+        "calls-under-way": world.running_calls(),
+        "script-waiting": world.script.pending_count(),
         "script-failures": world.script.failures,
         "fault-rules": world.faults.len(),
     })
 }
 
-fn booking(world: &World, one: &Booking) -> Value {
-    let mails = world.journal.mails(&one.uid).into_iter().flatten();
+fn booking_json(world: &World, one: &SandboxBooking) -> Value {
+    let mails = world.call_log.mails(&one.uid).into_iter().flatten();
     let mails: BTreeMap<String, u32> = mails
-        .map(|((to, kind), count)| (format!("{} {}", name(to), name(kind)), *count))
+        .map(|((to, kind), count)| (format!("{} {}", variant_name(to), variant_name(kind)), *count))
         .collect();
     json!({
         "uid": one.uid,
@@ -139,7 +139,7 @@ fn booking(world: &World, one: &Booking) -> Value {
         "event-type": one.event_type,
         "host": one.host,
         "booker": one.answers.email(),
-        "status": one.status.lower(),
+        "status": one.status.as_v2(),
         "start": text(one.start),
         "end": text(one.end),
         "created": text(one.created),
@@ -147,15 +147,15 @@ fn booking(world: &World, one: &Booking) -> Value {
         "rejection-reason": one.rejection_reason,
         "cancellation-reason": one.cancellation_reason,
         "cancelled-by": one.cancelled_by,
-        "from": one.from,
-        "to": one.to,
+        "from": one.predecessor,
+        "to": one.successor,
         "mails": mails,
-        "calendar-events": world.journal.calendar_events(&one.uid),
+        "calendar-events": world.call_log.calendar_event_count(&one.uid),
     })
 }
 
 /// The word that stands for one of our own enums in files and answers.
-fn name<T: serde::Serialize>(word: &T) -> String {
+fn variant_name<T: serde::Serialize>(word: &T) -> String {
     match serde_json::to_value(word) {
         Ok(Value::String(word)) => word,
         Ok(_) | Err(_) => unreachable!("enums without fields are written as texts"),
@@ -165,29 +165,29 @@ fn name<T: serde::Serialize>(word: &T) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::model::{EventType, Status};
+    use crate::sandbox::model::{SandboxEventType, SandboxStatus};
 
     fn now() -> Time {
         chrono::DateTime::from_timestamp(1_795_420_800, 0).unwrap()
     }
 
     fn call(world: &mut World, method: &str, path: &str, body: &Value) -> (u16, Value) {
-        let request = Request::new(method, path).body(body.to_string().into_bytes());
-        let response = answer(world, now(), &request);
+        let request = HttpRequest::new(method, path).with_body(body.to_string().into_bytes());
+        let response = handle(world, now(), &request);
         (response.status, response.value())
     }
 
     #[test]
-    fn another_process_can_look_and_act() {
+    fn another_process_can_read_the_state_and_run_actions() {
         let mut world = World::new();
         world.add_user(12, "Ada Host", "ada@example.org");
         world.add_key(12, "cal_secret_of_the_test");
-        let of = world.add_event_type(EventType::new(12, "lesson"));
-        let uid = world.request(now(), of, "bo@example.com", now() + Span::days(2));
+        let event_type = world.add_event_type(SandboxEventType::new(12, "lesson"));
+        let uid = world.request(now(), event_type, "bo@example.com", now() + Span::days(2));
         let rejects = json!({"do": "host-rejects", "booking": uid, "reason": "full"});
         let done = call(&mut world, "POST", "/_sandbox/actions", &rejects);
         assert_eq!(done, (200, json!({"made": []})));
-        assert_eq!(world.status(&uid), Some(Status::Rejected));
+        assert_eq!(world.status(&uid), Some(SandboxStatus::Rejected));
         let rule = json!([{"call": "list", "fault": {"kind": "flood"}}]);
         let done = call(&mut world, "POST", "/_sandbox/faults", &rule);
         assert_eq!(done, (200, json!({"rules": 1})));
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_said() {
+    fn invalid_input_is_reported() {
         let mut world = World::new();
         let rows = [
             (
@@ -264,9 +264,9 @@ mod tests {
             ),
         ];
         for (method, path, body, status, text) in rows {
-            let (got, said) = call(&mut world, method, path, &body);
+            let (got, reply) = call(&mut world, method, path, &body);
             assert_eq!(got, status, "{method} {path} {body}");
-            assert!(said.to_string().contains(text), "{said} for {body}");
+            assert!(reply.to_string().contains(text), "{reply} for {body}");
         }
     }
 }

@@ -7,38 +7,38 @@ use super::call::Dialect;
 use super::faults::RowFault;
 
 /// Makes rows of an answer look wrong, whichever dialect and whether one or many.
-pub fn distort(body: &mut Value, dialect: Dialect, rows: &[(Option<String>, RowFault)]) {
+pub fn apply_row_faults(body: &mut Value, dialect: Dialect, rows: &[(Option<String>, RowFault)]) {
     let field = match dialect {
         Dialect::V2 => "data",
         Dialect::V1 if body["bookings"].is_array() => "bookings",
         Dialect::V1 => "booking",
     };
-    let place = &mut body[field];
-    if let Value::Array(all) = place {
-        all.retain_mut(|row| distort_row(row, dialect, rows));
-    } else if !place.is_null() {
-        distort_row(place, dialect, rows);
+    let rows_field = &mut body[field];
+    if let Value::Array(all) = rows_field {
+        all.retain_mut(|row| apply_to_row(row, dialect, rows));
+    } else if !rows_field.is_null() {
+        apply_to_row(rows_field, dialect, rows);
     }
 }
 
 /// Changes one row; whether it stays in the list.
-fn distort_row(row: &mut Value, dialect: Dialect, rows: &[(Option<String>, RowFault)]) -> bool {
-    let mut stays = true;
+fn apply_to_row(row: &mut Value, dialect: Dialect, rows: &[(Option<String>, RowFault)]) -> bool {
+    let mut keeps_row = true;
     for (uid, fault) in rows {
-        let meant = uid.as_ref().is_none_or(|uid| row["uid"] == **uid);
-        if meant && *fault == RowFault::Missing {
-            stays = false;
-        } else if meant {
+        let applies = uid.as_ref().is_none_or(|uid| row["uid"] == **uid);
+        if applies && *fault == RowFault::Missing {
+            keeps_row = false;
+        } else if applies {
             match dialect {
-                Dialect::V2 => distort_v2(row, fault),
-                Dialect::V1 => distort_v1(row, fault),
+                Dialect::V2 => mutate_v2_row(row, fault),
+                Dialect::V1 => mutate_v1_row(row, fault),
             }
         }
     }
-    stays
+    keeps_row
 }
 
-fn distort_v2(row: &mut Value, fault: &RowFault) {
+fn mutate_v2_row(row: &mut Value, fault: &RowFault) {
     match fault {
         RowFault::AwaitingHost => row["status"] = "awaiting_host".into(),
         RowFault::UnknownStatus => row["status"] = "on_the_moon".into(),
@@ -66,7 +66,7 @@ fn distort_v2(row: &mut Value, fault: &RowFault) {
     }
 }
 
-fn distort_v1(row: &mut Value, fault: &RowFault) {
+fn mutate_v1_row(row: &mut Value, fault: &RowFault) {
     match fault {
         RowFault::AwaitingHost => row["status"] = "AWAITING_HOST".into(),
         RowFault::UnknownStatus => row["status"] = "ON_THE_MOON".into(),

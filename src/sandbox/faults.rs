@@ -5,13 +5,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::journal::Operation;
-use super::model::Booking;
+use super::model::SandboxBooking;
 
 /// Rules in force at once, at most: each call looks at all of them.
-pub const RULES_MAX: usize = 1000;
+pub const FAULT_RULES_MAX: usize = 1000;
 
 /// Longest wait a rule may ask for, in milliseconds: ten minutes outlast every client's patience.
-pub const WAIT_MAX: u64 = 600_000;
+pub const FAULT_DELAY_MAX: u64 = 600_000;
 
 /// Where something goes wrong on a call's way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,7 +121,7 @@ pub enum RowFault {
 /// How many calls a rule strikes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Times {
+pub enum FaultTimes {
     Always,
     #[serde(untagged)]
     Count(u32),
@@ -130,7 +130,7 @@ pub enum Times {
 /// One rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Rule {
+pub struct FaultRule {
     /// `None`: any call.
     #[serde(default)]
     pub call: Option<Operation>,
@@ -140,38 +140,38 @@ pub struct Rule {
     /// Matching calls that are let pass first.
     #[serde(default)]
     pub skip: u32,
-    #[serde(default = "once")]
-    pub times: Times,
+    #[serde(default = "one_time")]
+    pub times: FaultTimes,
     pub fault: Fault,
 }
 
-fn once() -> Times {
-    Times::Count(1)
+fn one_time() -> FaultTimes {
+    FaultTimes::Count(1)
 }
 
-impl Rule {
+impl FaultRule {
     /// Strikes the next call of this kind, once.
     pub fn next(call: Operation, fault: Fault) -> Self {
-        Rule {
+        FaultRule {
             call: Some(call),
             booking: None,
             skip: 0,
-            times: once(),
+            times: one_time(),
             fault,
         }
     }
 
     /// Strikes every call of any kind.
     pub fn always(fault: Fault) -> Self {
-        Rule {
+        FaultRule {
             call: None,
-            times: Times::Always,
-            ..Rule::next(Operation::Other, fault)
+            times: FaultTimes::Always,
+            ..FaultRule::next(Operation::Other, fault)
         }
     }
 
     #[must_use]
-    pub fn about(mut self, uid: &str) -> Self {
+    pub fn for_booking(mut self, uid: &str) -> Self {
         self.booking = Some(uid.to_owned());
         self
     }
@@ -183,7 +183,7 @@ impl Rule {
     }
 
     #[must_use]
-    pub fn times(mut self, times: Times) -> Self {
+    pub fn times(mut self, times: FaultTimes) -> Self {
         self.times = times;
         self
     }
@@ -201,47 +201,47 @@ impl Rule {
             return false;
         }
         let named = self.booking.as_deref();
-        kind && (call.reads() || !of_reads) && (of_rows || named.is_none() || named == booking)
+        kind && (call.is_read() || !of_reads) && (of_rows || named.is_none() || named == booking)
     }
 }
 
 /// What strikes one call: the faults of the rows, which add up, and at most one other.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Struck {
+pub struct AppliedFault {
     pub fault: Option<Fault>,
-    pub rows: Vec<(Option<String>, RowFault)>,
+    pub row_faults: Vec<(Option<String>, RowFault)>,
 }
 
 /// The rules in force, in the order in which they were added: the first that matches strikes.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Rules {
-    rules: Vec<Rule>,
+pub struct FaultRules {
+    rules: Vec<FaultRule>,
     /// The rows that stale reads show.
-    memory: Vec<Booking>,
+    stale_rows: Vec<SandboxBooking>,
 }
 
 /// A rule that cannot be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RuleError {
-    #[error("add a fault: {RULES_MAX} rules at once are the most")]
+pub enum FaultRuleError {
+    #[error("add a fault: {FAULT_RULES_MAX} rules at once are the most")]
     TooMany,
-    #[error("add a fault that waits {0} ms: {WAIT_MAX} ms are the most")]
+    #[error("add a fault that waits {0} ms: {FAULT_DELAY_MAX} ms are the most")]
     TooSlow(u64),
 }
 
-impl Rules {
+impl FaultRules {
     /// Adds a rule after the others. `rows` are what a stale read will show from now on.
-    pub fn add(&mut self, rule: Rule, rows: &[Booking]) -> Result<(), RuleError> {
-        if self.rules.len() >= RULES_MAX {
-            return Err(RuleError::TooMany);
+    pub fn add(&mut self, rule: FaultRule, rows: &[SandboxBooking]) -> Result<(), FaultRuleError> {
+        if self.rules.len() >= FAULT_RULES_MAX {
+            return Err(FaultRuleError::TooMany);
         }
         if let Fault::Slow { ms, .. } | Fault::Drip { ms } = rule.fault
-            && ms > WAIT_MAX
+            && ms > FAULT_DELAY_MAX
         {
-            return Err(RuleError::TooSlow(ms));
+            return Err(FaultRuleError::TooSlow(ms));
         }
         if rule.fault == Fault::Stale {
-            self.remember(rows);
+            self.set_stale_rows(rows);
         }
         self.rules.push(rule);
         Ok(())
@@ -261,17 +261,17 @@ impl Rules {
     }
 
     /// Sets what stale reads show.
-    pub fn remember(&mut self, rows: &[Booking]) {
-        self.memory = rows.to_vec();
+    pub fn set_stale_rows(&mut self, rows: &[SandboxBooking]) {
+        self.stale_rows = rows.to_vec();
     }
 
-    pub(super) fn memory(&self) -> &[Booking] {
-        &self.memory
+    pub(super) fn stale_rows(&self) -> &[SandboxBooking] {
+        &self.stale_rows
     }
 
     /// What strikes this call; counts it.
-    pub fn strike(&mut self, call: Operation, booking: Option<&str>) -> Struck {
-        let mut struck = Struck::default();
+    pub fn apply_fault(&mut self, call: Operation, booking: Option<&str>) -> AppliedFault {
+        let mut struck = AppliedFault::default();
         self.rules.retain_mut(|rule| {
             if !rule.matches(call, booking) {
                 return true;
@@ -285,13 +285,13 @@ impl Rules {
                 return true;
             }
             if let Fault::Rows { as_if } = &rule.fault {
-                struck.rows.push((rule.booking.clone(), as_if.clone()));
+                struck.row_faults.push((rule.booking.clone(), as_if.clone()));
             } else {
                 struck.fault = Some(rule.fault.clone());
             }
             match &mut rule.times {
-                Times::Always => true,
-                Times::Count(left) => {
+                FaultTimes::Always => true,
+                FaultTimes::Count(left) => {
                     *left = left.saturating_sub(1);
                     *left > 0
                 }
@@ -310,11 +310,11 @@ mod tests {
     };
 
     #[test]
-    fn rules_strike_what_they_name() {
+    fn rules_apply_to_the_calls_that_they_name() {
         // rule, then calls with whether they are struck
         let rows = [
             (
-                Rule::next(Operation::Confirm, BEFORE),
+                FaultRule::next(Operation::Confirm, BEFORE),
                 vec![
                     (Operation::List, None, false),
                     (Operation::Confirm, None, true),
@@ -322,11 +322,11 @@ mod tests {
                 ],
             ),
             (
-                Rule::next(Operation::Confirm, BEFORE).skipping(1),
+                FaultRule::next(Operation::Confirm, BEFORE).skipping(1),
                 vec![(Operation::Confirm, None, false), (Operation::Confirm, None, true)],
             ),
             (
-                Rule::next(Operation::Get, BEFORE).times(Times::Count(2)),
+                FaultRule::next(Operation::Get, BEFORE).times(FaultTimes::Count(2)),
                 vec![
                     (Operation::Get, None, true),
                     (Operation::Get, None, true),
@@ -334,26 +334,26 @@ mod tests {
                 ],
             ),
             (
-                Rule::next(Operation::Decline, BEFORE).about("a"),
+                FaultRule::next(Operation::Decline, BEFORE).for_booking("a"),
                 vec![
                     (Operation::Decline, Some("b"), false),
                     (Operation::Decline, Some("a"), true),
                 ],
             ),
             (
-                Rule::always(BEFORE),
+                FaultRule::always(BEFORE),
                 vec![(Operation::Me, None, true), (Operation::Other, None, true)],
             ),
             (
-                Rule::always(Fault::DatabaseDown),
+                FaultRule::always(Fault::DatabaseDown),
                 vec![(Operation::Me, None, true), (Operation::Other, None, false)],
             ),
             (
-                Rule::always(Fault::Stale),
+                FaultRule::always(Fault::Stale),
                 vec![(Operation::Confirm, None, false), (Operation::List, None, true)],
             ),
             (
-                Rule::always(Fault::HangUp {
+                FaultRule::always(Fault::HangUp {
                     stage: Stage::Between,
                 }),
                 vec![
@@ -365,35 +365,35 @@ mod tests {
             ),
         ];
         for (rule, calls) in rows {
-            let mut rules = Rules::default();
+            let mut rules = FaultRules::default();
             rules.add(rule.clone(), &[]).unwrap();
             for (call, booking, struck) in calls {
-                let got = rules.strike(call, booking).fault;
+                let got = rules.apply_fault(call, booking).fault;
                 assert_eq!(got.is_some(), struck, "{rule:?} at {call:?} {booking:?}");
             }
         }
     }
 
     #[test]
-    fn row_faults_add_up_and_one_other_strikes() {
-        let mut rules = Rules::default();
-        let looks = |as_if| Rule::next(Operation::List, Fault::Rows { as_if });
+    fn row_faults_add_up_and_at_most_one_other_fault_applies() {
+        let mut rules = FaultRules::default();
+        let row_fault = |as_if| FaultRule::next(Operation::List, Fault::Rows { as_if });
         rules
-            .add(looks(RowFault::NoUpdated).about("a"), &[])
+            .add(row_fault(RowFault::NoUpdated).for_booking("a"), &[])
             .unwrap();
-        rules.add(looks(RowFault::Missing), &[]).unwrap();
-        rules.add(Rule::next(Operation::List, BEFORE), &[]).unwrap();
+        rules.add(row_fault(RowFault::Missing), &[]).unwrap();
+        rules.add(FaultRule::next(Operation::List, BEFORE), &[]).unwrap();
         rules
-            .add(Rule::next(Operation::List, Fault::Flood), &[])
+            .add(FaultRule::next(Operation::List, Fault::Flood), &[])
             .unwrap();
-        let struck = rules.strike(Operation::List, None);
+        let struck = rules.apply_fault(Operation::List, None);
         assert_eq!(struck.fault, Some(BEFORE));
         let rows = [
             (Some("a".to_owned()), RowFault::NoUpdated),
             (None, RowFault::Missing),
         ];
-        assert_eq!(struck.rows, rows);
-        assert_eq!(rules.strike(Operation::List, None).fault, Some(Fault::Flood));
+        assert_eq!(struck.row_faults, rows);
+        assert_eq!(rules.apply_fault(Operation::List, None).fault, Some(Fault::Flood));
         assert!(rules.is_empty());
     }
 
@@ -401,29 +401,29 @@ mod tests {
     fn rules_are_written_as_in_files_and_bounded() {
         let text = r#"{"call":"confirm","booking":"a","skip":1,"times":"always",
             "fault":{"kind":"slow","stage":"after","ms":250}}"#;
-        let rule: Rule = serde_json::from_str(text).unwrap();
-        let expected = Rule::next(
+        let rule: FaultRule = serde_json::from_str(text).unwrap();
+        let expected = FaultRule::next(
             Operation::Confirm,
             Fault::Slow {
                 stage: Stage::After,
                 ms: 250,
             },
         );
-        let expected = expected.about("a").skipping(1).times(Times::Always);
+        let expected = expected.for_booking("a").skipping(1).times(FaultTimes::Always);
         assert_eq!(rule, expected);
-        let again: Rule = serde_json::from_value(serde_json::to_value(&rule).unwrap()).unwrap();
-        assert_eq!(again, rule);
+        let reparsed: FaultRule = serde_json::from_value(serde_json::to_value(&rule).unwrap()).unwrap();
+        assert_eq!(reparsed, rule);
         let unknown = r#"{"fault":{"kind":"flood"},"speed":3}"#;
-        assert!(serde_json::from_str::<Rule>(unknown).is_err());
-        let slow = Rule::always(Fault::Drip { ms: WAIT_MAX + 1 });
-        let mut rules = Rules::default();
-        assert_eq!(rules.add(slow, &[]), Err(RuleError::TooSlow(WAIT_MAX + 1)));
-        for _ in 0..RULES_MAX {
-            rules.add(Rule::always(Fault::Race), &[]).unwrap();
+        assert!(serde_json::from_str::<FaultRule>(unknown).is_err());
+        let slow = FaultRule::always(Fault::Drip { ms: FAULT_DELAY_MAX + 1 });
+        let mut rules = FaultRules::default();
+        assert_eq!(rules.add(slow, &[]), Err(FaultRuleError::TooSlow(FAULT_DELAY_MAX + 1)));
+        for _ in 0..FAULT_RULES_MAX {
+            rules.add(FaultRule::always(Fault::Race), &[]).unwrap();
         }
         assert_eq!(
-            rules.add(Rule::always(Fault::Race), &[]),
-            Err(RuleError::TooMany)
+            rules.add(FaultRule::always(Fault::Race), &[]),
+            Err(FaultRuleError::TooMany)
         );
     }
 }

@@ -9,7 +9,7 @@ use crate::domain::time::Time;
 
 /// Records of single calls kept, at most (about 150 bytes each). Later calls are still counted, and
 /// `Journal::calls_dropped` says how many are missing from the list.
-pub const CALLS_KEPT: usize = 200_000;
+pub const LOGGED_CALLS_MAX: usize = 200_000;
 
 /// What a call is about, whichever dialect it came by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -51,7 +51,7 @@ impl Operation {
     }
 
     /// Whether a call of this kind only reads.
-    pub fn reads(self) -> bool {
+    pub fn is_read(self) -> bool {
         match self {
             Operation::Me | Operation::EventTypes | Operation::List | Operation::Get => true,
             Operation::Confirm
@@ -69,8 +69,8 @@ impl Operation {
 /// One call, the key left out of its target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Call {
-    #[serde(serialize_with = "super::moment::stamp")]
+pub struct LoggedCall {
+    #[serde(serialize_with = "super::moment::serialize_time")]
     pub at: Time,
     pub kind: Operation,
     pub booking: Option<String>,
@@ -103,8 +103,8 @@ pub type Mails = BTreeMap<(Recipient, MailKind), u32>;
 
 /// The counters. Grows with bookings and calls; nothing is ever taken back.
 #[derive(Debug, Clone, Default)]
-pub struct Journal {
-    calls: Vec<Call>,
+pub struct CallLog {
+    calls: Vec<LoggedCall>,
     pub calls_dropped: u64,
     by_kind: BTreeMap<Operation, u64>,
     by_booking: BTreeMap<(String, Operation), u64>,
@@ -112,30 +112,30 @@ pub struct Journal {
     events: BTreeMap<String, u32>,
 }
 
-impl Journal {
-    pub fn call(&mut self, call: Call) {
+impl CallLog {
+    pub fn record_call(&mut self, call: LoggedCall) {
         if let Some(uid) = &call.booking {
             *self.by_booking.entry((uid.clone(), call.kind)).or_default() += 1;
         }
         *self.by_kind.entry(call.kind).or_default() += 1;
-        if self.calls.len() < CALLS_KEPT {
+        if self.calls.len() < LOGGED_CALLS_MAX {
             self.calls.push(call);
         } else {
             self.calls_dropped += 1;
         }
     }
 
-    pub fn mail(&mut self, uid: &str, to: Recipient, kind: MailKind) {
+    pub fn count_mail(&mut self, uid: &str, to: Recipient, kind: MailKind) {
         let mails = self.mails.entry(uid.to_owned()).or_default();
         *mails.entry((to, kind)).or_default() += 1;
     }
 
-    pub fn calendar_event(&mut self, uid: &str) {
+    pub fn count_calendar_event(&mut self, uid: &str) {
         *self.events.entry(uid.to_owned()).or_default() += 1;
     }
 
     /// Every call in order, up to `CALLS_KEPT`.
-    pub fn calls(&self) -> &[Call] {
+    pub fn calls(&self) -> &[LoggedCall] {
         &self.calls
     }
 
@@ -145,19 +145,19 @@ impl Journal {
     }
 
     /// How many calls of a kind named this booking.
-    pub fn count_for(&self, uid: &str, kind: Operation) -> u64 {
+    pub fn call_count_for(&self, uid: &str, kind: Operation) -> u64 {
         self.by_booking
             .get(&(uid.to_owned(), kind))
             .copied()
             .unwrap_or(0)
     }
 
-    pub fn counts(&self) -> &BTreeMap<Operation, u64> {
+    pub fn call_counts(&self) -> &BTreeMap<Operation, u64> {
         &self.by_kind
     }
 
     /// How many mails of a kind one recipient got about this booking.
-    pub fn mails_for(&self, uid: &str, to: Recipient, kind: MailKind) -> u32 {
+    pub fn mail_count(&self, uid: &str, to: Recipient, kind: MailKind) -> u32 {
         self.mails
             .get(uid)
             .and_then(|mails| mails.get(&(to, kind)))
@@ -166,7 +166,7 @@ impl Journal {
     }
 
     /// How many mails there were at all.
-    pub fn mails_total(&self) -> u32 {
+    pub fn mail_total(&self) -> u32 {
         self.mails.values().flat_map(BTreeMap::values).sum()
     }
 
@@ -176,7 +176,7 @@ impl Journal {
     }
 
     /// How many calendar events were made for this booking.
-    pub fn calendar_events(&self, uid: &str) -> u32 {
+    pub fn calendar_event_count(&self, uid: &str) -> u32 {
         self.events.get(uid).copied().unwrap_or(0)
     }
 }

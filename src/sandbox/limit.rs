@@ -8,16 +8,16 @@ use crate::domain::time::{Span, Time};
 
 /// A limit of either dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limit {
+pub struct RateLimit {
     pub calls: u32,
     pub window: Span,
     /// v2 only: how long refusals last once the limit is passed.
     pub block: Span,
 }
 
-impl Limit {
+impl RateLimit {
     pub fn per_minute(calls: u32) -> Self {
-        Limit {
+        RateLimit {
             calls,
             window: Span::seconds(60),
             block: Span::seconds(60),
@@ -27,39 +27,39 @@ impl Limit {
 
 /// What applies unless a key has a limit of its own. `None` switches a limiter off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct RateLimits {
     /// Off: the headers name a limit of a million that is never used up.
-    pub v2: Option<Limit>,
+    pub v2: Option<RateLimit>,
     /// Off, as on most real servers: the headers are there and mean nothing.
-    pub v1: Option<Limit>,
+    pub v1: Option<RateLimit>,
 }
 
-impl Limits {
+impl RateLimits {
     /// As an untouched self-hosted server has them: 120 a minute in v2, none in v1.
-    pub fn usual() -> Self {
-        Limits {
-            v2: Some(Limit::per_minute(120)),
+    pub fn server_defaults() -> Self {
+        RateLimits {
+            v2: Some(RateLimit::per_minute(120)),
             v1: None,
         }
     }
 
     /// None at all.
     pub fn off() -> Self {
-        Limits { v2: None, v1: None }
+        RateLimits { v2: None, v1: None }
     }
 }
 
 /// The limit of bearer tokens that are no keys.
 pub const TOKEN_CALLS: u32 = 500;
 /// What the headers say when v2's limiter is off.
-pub const OPEN_CALLS: u32 = 1_000_000;
+pub const UNLIMITED_CALLS: u32 = 1_000_000;
 /// Buckets kept before the ones whose window is over are swept out: a client that tries ever new
 /// tokens must not grow the sandbox without end.
-const BUCKETS_SWEPT_AT: usize = 4096;
+const BUCKETS_UNTIL_SWEEP: usize = 4096;
 
 /// What the guard says of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Verdict {
+pub struct RateDecision {
     pub allowed: bool,
     pub limit: u32,
     pub remaining: u32,
@@ -71,7 +71,7 @@ pub struct Verdict {
 #[derive(Debug, Clone, Copy)]
 struct Bucket {
     hits: u32,
-    until: Time,
+    window_ends: Time,
     blocked_until: Option<Time>,
 }
 
@@ -83,29 +83,29 @@ pub struct Throttler {
 
 impl Throttler {
     /// Counts one call of the caller with this number. `None` is a limiter that is off.
-    pub fn hit(&mut self, caller: u64, limit: Option<Limit>, now: Time) -> Verdict {
+    pub fn hit(&mut self, caller: u64, limit: Option<RateLimit>, now: Time) -> RateDecision {
         let Some(limit) = limit else {
-            return Verdict {
+            return RateDecision {
                 allowed: true,
-                limit: OPEN_CALLS,
-                remaining: OPEN_CALLS - 1,
+                limit: UNLIMITED_CALLS,
+                remaining: UNLIMITED_CALLS - 1,
                 reset: 60,
             };
         };
-        if self.buckets.len() >= BUCKETS_SWEPT_AT {
+        if self.buckets.len() >= BUCKETS_UNTIL_SWEEP {
             self.buckets.retain(|_, bucket| {
-                bucket.until > now || bucket.blocked_until.is_some_and(|until| until > now)
+                bucket.window_ends > now || bucket.blocked_until.is_some_and(|until| until > now)
             });
         }
         let fresh = Bucket {
             hits: 0,
-            until: now + limit.window,
+            window_ends: now + limit.window,
             blocked_until: None,
         };
         let bucket = self.buckets.entry(caller).or_insert(fresh);
-        if bucket.until <= now {
+        if bucket.window_ends <= now {
             bucket.hits = 0;
-            bucket.until = now + limit.window;
+            bucket.window_ends = now + limit.window;
         }
         bucket.hits = bucket.hits.saturating_add(1);
         if bucket.blocked_until.is_some_and(|until| until <= now) {
@@ -115,17 +115,17 @@ impl Throttler {
             bucket.blocked_until = Some(now + limit.block);
         }
         match bucket.blocked_until {
-            Some(until) => Verdict {
+            Some(until) => RateDecision {
                 allowed: false,
                 limit: limit.calls,
                 remaining: 0,
-                reset: seconds_up(until - now),
+                reset: round_up_to_seconds(until - now),
             },
-            None => Verdict {
+            None => RateDecision {
                 allowed: true,
                 limit: limit.calls,
                 remaining: limit.calls.saturating_sub(bucket.hits),
-                reset: seconds_up(bucket.until - now),
+                reset: round_up_to_seconds(bucket.window_ends - now),
             },
         }
     }
@@ -137,7 +137,7 @@ const REFUSALS_UNTIL_LOCK: usize = 6;
 const REFUSALS_WITHIN: Span = Span::minutes(30);
 
 /// What v1's headers say while its limiter is off.
-const OFF: Verdict = Verdict {
+const LIMITER_OFF: RateDecision = RateDecision {
     allowed: true,
     limit: 10,
     remaining: 999,
@@ -163,11 +163,11 @@ impl UserLimiter {
         &mut self,
         user: i64,
         cost: u32,
-        limit: Option<Limit>,
+        limit: Option<RateLimit>,
         now: Time,
-    ) -> (Verdict, bool) {
+    ) -> (RateDecision, bool) {
         let Some(limit) = limit else {
-            return (OFF, false);
+            return (LIMITER_OFF, false);
         };
         let length = limit.window.num_milliseconds().max(1);
         let window = now.timestamp_millis().div_euclid(length);
@@ -177,7 +177,7 @@ impl UserLimiter {
             count.hits = 0;
         }
         count.hits = count.hits.saturating_add(cost);
-        let verdict = Verdict {
+        let verdict = RateDecision {
             allowed: count.hits <= limit.calls,
             limit: limit.calls,
             remaining: limit.calls.saturating_sub(count.hits),
@@ -197,7 +197,7 @@ impl UserLimiter {
 }
 
 /// Whole seconds, rounded up, as the servers do it.
-fn seconds_up(span: Span) -> i64 {
+fn round_up_to_seconds(span: Span) -> i64 {
     (span.num_milliseconds() + 999).div_euclid(1000)
 }
 
@@ -210,8 +210,8 @@ mod tests {
     }
 
     #[test]
-    fn the_throttler_counts_blocks_and_lets_go() {
-        let limit = Limit {
+    fn the_throttler_counts_blocks_and_releases() {
+        let limit = RateLimit {
             calls: 3,
             window: Span::seconds(60),
             block: Span::seconds(60),
@@ -240,22 +240,22 @@ mod tests {
         let other = throttler.hit(8, Some(limit), at(65));
         assert!(other.allowed && other.remaining == 2, "callers are apart");
         let off = throttler.hit(7, None, at(65));
-        assert_eq!((off.allowed, off.limit), (true, OPEN_CALLS));
+        assert_eq!((off.allowed, off.limit), (true, UNLIMITED_CALLS));
     }
 
     #[test]
     fn old_buckets_are_swept_out() {
         let mut throttler = Throttler::default();
-        for caller in 0..BUCKETS_SWEPT_AT as u64 * 2 {
+        for caller in 0..BUCKETS_UNTIL_SWEEP as u64 * 2 {
             let when = at(i64::try_from(caller).unwrap() / 10);
-            throttler.hit(caller, Some(Limit::per_minute(5)), when);
+            throttler.hit(caller, Some(RateLimit::per_minute(5)), when);
         }
-        assert!(throttler.buckets.len() <= BUCKETS_SWEPT_AT);
+        assert!(throttler.buckets.len() <= BUCKETS_UNTIL_SWEEP);
     }
 
     #[test]
     fn the_user_limiter_has_fixed_windows_and_locks() {
-        let limit = Some(Limit::per_minute(30));
+        let limit = Some(RateLimit::per_minute(30));
         let mut limiter = UserLimiter::default();
         let (first, _) = limiter.hit(1, 2, limit, at(5));
         assert_eq!((first.limit, first.remaining), (30, 28));
@@ -280,8 +280,8 @@ mod tests {
     }
 
     #[test]
-    fn refusals_long_ago_do_not_lock() {
-        let limit = Some(Limit::per_minute(0));
+    fn old_refusals_do_not_lock() {
+        let limit = Some(RateLimit::per_minute(0));
         let mut limiter = UserLimiter::default();
         for turn in 0..20 {
             let (verdict, locks) = limiter.hit(1, 1, limit, at(turn * 10 * 60));

@@ -8,13 +8,13 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::limit::Limit;
+use super::limit::RateLimit;
 use crate::domain::time::{Span, Time};
 
 /// A booking's state. The dialects differ in the case of the word only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Status {
+pub enum SandboxStatus {
     Pending,
     Accepted,
     Rejected,
@@ -22,41 +22,41 @@ pub enum Status {
     AwaitingHost,
 }
 
-impl Status {
+impl SandboxStatus {
     /// Every state, in the order in which v1 lists them in its messages.
-    pub const ALL: [Status; 5] = [
-        Status::Cancelled,
-        Status::Accepted,
-        Status::Rejected,
-        Status::Pending,
-        Status::AwaitingHost,
+    pub const ALL: [SandboxStatus; 5] = [
+        SandboxStatus::Cancelled,
+        SandboxStatus::Accepted,
+        SandboxStatus::Rejected,
+        SandboxStatus::Pending,
+        SandboxStatus::AwaitingHost,
     ];
 
     /// The word of v2.
-    pub fn lower(self) -> &'static str {
+    pub fn as_v2(self) -> &'static str {
         match self {
-            Status::Pending => "pending",
-            Status::Accepted => "accepted",
-            Status::Rejected => "rejected",
-            Status::Cancelled => "cancelled",
-            Status::AwaitingHost => "awaiting_host",
+            SandboxStatus::Pending => "pending",
+            SandboxStatus::Accepted => "accepted",
+            SandboxStatus::Rejected => "rejected",
+            SandboxStatus::Cancelled => "cancelled",
+            SandboxStatus::AwaitingHost => "awaiting_host",
         }
     }
 
     /// The word of v1, and of v2 before 2024-08-13.
-    pub fn upper(self) -> &'static str {
+    pub fn as_v1(self) -> &'static str {
         match self {
-            Status::Pending => "PENDING",
-            Status::Accepted => "ACCEPTED",
-            Status::Rejected => "REJECTED",
-            Status::Cancelled => "CANCELLED",
-            Status::AwaitingHost => "AWAITING_HOST",
+            SandboxStatus::Pending => "PENDING",
+            SandboxStatus::Accepted => "ACCEPTED",
+            SandboxStatus::Rejected => "REJECTED",
+            SandboxStatus::Cancelled => "CANCELLED",
+            SandboxStatus::AwaitingHost => "AWAITING_HOST",
         }
     }
 
     /// Whether the booking is off: what lists call `cancelled` holds both.
-    pub fn is_off(self) -> bool {
-        matches!(self, Status::Rejected | Status::Cancelled)
+    pub fn is_cancelled_or_rejected(self) -> bool {
+        matches!(self, SandboxStatus::Rejected | SandboxStatus::Cancelled)
     }
 }
 
@@ -83,20 +83,20 @@ pub struct User {
 
 /// An API key. `Debug` never shows it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Key {
+pub struct SandboxKey {
     secret: String,
     pub user: i64,
     pub expires: Option<Time>,
     /// Its own v2 limit in place of the world's.
-    pub limit: Option<Limit>,
+    pub limit: Option<RateLimit>,
 }
 
 /// What a real server calls the start of its keys; v1 cuts it off, v2 tells key from token by it.
 pub const KEY_PREFIX: &str = "cal_";
 
-impl Key {
+impl SandboxKey {
     pub fn new(secret: &str, user: i64) -> Self {
-        Key {
+        SandboxKey {
             secret: secret.trim_start_matches(KEY_PREFIX).to_owned(),
             user,
             expires: None,
@@ -105,12 +105,12 @@ impl Key {
     }
 
     /// Whether this is the key that was presented, the prefix cut off.
-    pub fn is(&self, bare: &str) -> bool {
+    pub fn matches(&self, bare: &str) -> bool {
         self.secret == bare
     }
 }
 
-impl fmt::Debug for Key {
+impl fmt::Debug for SandboxKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Key")
             .field("secret", &"[redacted]")
@@ -123,17 +123,17 @@ impl fmt::Debug for Key {
 
 /// Whether bookings of an event type wait for the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Confirmation {
+pub enum ConfirmationRule {
     Never,
     Always,
     /// Only those made at shorter notice than this.
-    Notice(Span),
+    ShortNotice(Span),
 }
 
 /// A question of an event type beyond name, address and guests, by the types that Cal.com has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum QuestionKind {
+pub enum SandboxQuestionKind {
     Text,
     Textarea,
     Number,
@@ -148,32 +148,32 @@ pub enum QuestionKind {
     Multiemail,
 }
 
-impl QuestionKind {
+impl SandboxQuestionKind {
     /// The answer as a real server stores it: the answer to a number question is text, lists hold a
     /// single value, too, and a question that was left blank has an empty answer.
-    pub fn stored(self, given: Option<Value>) -> Option<Value> {
-        use QuestionKind::{
+    pub fn normalize_answer(self, answer: Option<Value>) -> Option<Value> {
+        use SandboxQuestionKind::{
             Address, Boolean, Checkbox, Multiemail, Multiselect, Number, Phone, Radio, Select,
             Text, Textarea, Url,
         };
-        let given = given.filter(|given| !given.is_null());
+        let answer = answer.filter(|given| !given.is_null());
         match self {
             Text | Textarea | Number | Select | Radio | Address | Phone | Url => {
-                Some(match given {
+                Some(match answer {
                     None => Value::from(""),
                     Some(Value::String(text)) => Value::String(text),
                     Some(Value::Object(parts)) => Value::Object(parts),
                     Some(other) => Value::from(other.to_string()),
                 })
             }
-            Boolean => given.map(|given| match given {
+            Boolean => answer.map(|given| match given {
                 Value::String(text) => Value::Bool(text == "true"),
                 other => other,
             }),
-            Multiselect | Checkbox | Multiemail => Some(match given {
+            Multiselect | Checkbox | Multiemail => Some(match answer {
                 None => Value::Array(Vec::new()),
                 Some(Value::Array(several)) => Value::Array(several),
-                Some(one) => Value::Array(vec![one]),
+                Some(single) => Value::Array(vec![single]),
             }),
         }
     }
@@ -182,10 +182,10 @@ impl QuestionKind {
 /// One question of an event type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Question {
+pub struct SandboxQuestion {
     /// What the answer is called.
     pub slug: String,
-    pub kind: QuestionKind,
+    pub kind: SandboxQuestionKind,
     #[serde(default)]
     pub label: String,
     #[serde(default)]
@@ -195,10 +195,10 @@ pub struct Question {
     pub options: Vec<String>,
 }
 
-impl Question {
+impl SandboxQuestion {
     /// One that may be left blank, labelled as it is called.
-    pub fn new(slug: &str, kind: QuestionKind) -> Self {
-        Question {
+    pub fn new(slug: &str, kind: SandboxQuestionKind) -> Self {
+        SandboxQuestion {
             slug: slug.to_owned(),
             kind,
             label: slug.to_owned(),
@@ -211,7 +211,7 @@ impl Question {
 /// A span of time in which an event type may be booked so often, or for so long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Period {
+pub enum LimitPeriod {
     Day,
     Week,
     Month,
@@ -219,13 +219,13 @@ pub enum Period {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EventType {
+pub struct SandboxEventType {
     pub id: i64,
     pub owner: i64,
     pub slug: String,
     pub title: String,
     pub minutes: u32,
-    pub confirmation: Confirmation,
+    pub confirmation: ConfirmationRule,
     /// Pending bookings block their slot, for this event type only.
     pub blocks_slot: bool,
     /// In the currency's smallest unit. Above zero, bookings stay pending until they are paid.
@@ -237,16 +237,16 @@ pub struct EventType {
     /// Minutes that are kept free before and after each booking.
     pub buffers: (u32, u32),
     /// Accepted bookings in a period, at most.
-    pub count_limits: BTreeMap<Period, u32>,
+    pub count_limits: BTreeMap<LimitPeriod, u32>,
     /// Minutes of accepted bookings in a period, at most.
-    pub duration_limits: BTreeMap<Period, u32>,
-    pub questions: Vec<Question>,
+    pub duration_limits: BTreeMap<LimitPeriod, u32>,
+    pub questions: Vec<SandboxQuestion>,
     /// Where confirmation is asked for, only bookers with an address of a free mail service wait.
     /// No API shows it.
     pub free_mail_only: bool,
     /// Nobody may cancel, or move.
-    pub no_cancelling: bool,
-    pub no_moving: bool,
+    pub forbids_cancelling: bool,
+    pub forbids_moving: bool,
 }
 
 /// Some mail services that anybody may have an address of.
@@ -259,17 +259,17 @@ const FREE_MAIL: [&str; 6] = [
     "yahoo.com",
 ];
 
-impl EventType {
+impl SandboxEventType {
     /// A plain one: half an hour, always to be confirmed, free. `World::add_event_type` gives the
     /// id.
     pub fn new(owner: i64, slug: &str) -> Self {
-        EventType {
+        SandboxEventType {
             id: 0,
             owner,
             slug: slug.to_owned(),
             title: slug.replace('-', " "),
             minutes: 30,
-            confirmation: Confirmation::Always,
+            confirmation: ConfirmationRule::Always,
             blocks_slot: false,
             price: 0,
             occurrences: None,
@@ -280,8 +280,8 @@ impl EventType {
             duration_limits: BTreeMap::new(),
             questions: Vec::new(),
             free_mail_only: false,
-            no_cancelling: false,
-            no_moving: false,
+            forbids_cancelling: false,
+            forbids_moving: false,
         }
     }
 
@@ -294,9 +294,9 @@ impl EventType {
             return false;
         }
         match self.confirmation {
-            Confirmation::Never => false,
-            Confirmation::Always => true,
-            Confirmation::Notice(notice) => start - now <= notice,
+            ConfirmationRule::Never => false,
+            ConfirmationRule::Always => true,
+            ConfirmationRule::ShortNotice(notice) => start - now <= notice,
         }
     }
 }
@@ -309,7 +309,7 @@ pub struct Seat {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub struct Attendee {
+pub struct SandboxAttendee {
     pub id: i64,
     /// Empty for extra guests.
     pub name: String,
@@ -322,40 +322,40 @@ pub struct Attendee {
 
 /// What the booker answered, as it is stored.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Answers {
-    Given {
+pub enum StoredAnswers {
+    Readable {
         /// A text, or `{firstName, lastName}`.
         name: Value,
         email: String,
         /// Everything else by field: notes, guests, the host's own questions.
-        more: BTreeMap<String, Value>,
+        other: BTreeMap<String, Value>,
     },
     /// Nothing stored: v1 shows null, v2 "unknown".
     Null,
     /// Something that does not fit the schema: v1 refuses the whole page, v2 shows "unknown".
-    Odd(Value),
+    Malformed(Value),
 }
 
-impl Answers {
+impl StoredAnswers {
     /// The booker's address as typed, where it can be read.
     pub fn email(&self) -> Option<&str> {
         match self {
-            Answers::Given { email, .. } => Some(email),
-            Answers::Null | Answers::Odd(_) => None,
+            StoredAnswers::Readable { email, .. } => Some(email),
+            StoredAnswers::Null | StoredAnswers::Malformed(_) => None,
         }
     }
 }
 
 /// A payment row, as v1 shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Payment {
+pub struct SandboxPayment {
     pub id: i64,
     pub success: bool,
 }
 
 /// One booking row.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Booking {
+pub struct SandboxBooking {
     pub id: i64,
     pub uid: String,
     /// The organizer; `None` when the account was deleted.
@@ -365,18 +365,18 @@ pub struct Booking {
     pub series: Option<String>,
     pub title: String,
     pub description: Option<String>,
-    pub status: Status,
+    pub status: SandboxStatus,
     pub start: Time,
     pub end: Time,
     pub created: Time,
     pub updated: Option<Time>,
     pub location: String,
     /// In no order that can be relied on.
-    pub attendees: Vec<Attendee>,
+    pub attendees: Vec<SandboxAttendee>,
     pub guests: Vec<String>,
-    pub answers: Answers,
+    pub answers: StoredAnswers,
     pub metadata: Option<BTreeMap<String, Value>>,
-    pub payments: Vec<Payment>,
+    pub payments: Vec<SandboxPayment>,
     /// Why it was declined: stored and mailed, shown nowhere.
     pub rejection_reason: Option<String>,
     pub cancellation_reason: Option<String>,
@@ -387,22 +387,22 @@ pub struct Booking {
     /// Why it was moved, where the move came through the API.
     pub rescheduling_reason: Option<String>,
     /// The uid of the booking that this one replaces.
-    pub from: Option<String>,
+    pub predecessor: Option<String>,
     /// The uid of the first booking that replaces this one: two moves at once make two, and only
     /// their `from` tells of the second.
-    pub to: Option<String>,
+    pub successor: Option<String>,
     pub absent_host: bool,
     pub ics_uid: String,
 }
 
-impl Booking {
+impl SandboxBooking {
     /// Whether a payment is due: confirming such a booking makes no event and sends no mail.
-    pub fn unpaid(&self) -> bool {
+    pub fn is_unpaid(&self) -> bool {
         self.payments.iter().any(|payment| !payment.success)
     }
 
     /// Whether this address is among the attendees, by its exact text as a real server compares.
-    pub fn attended_by(&self, email: &str) -> bool {
+    pub fn has_attendee(&self, email: &str) -> bool {
         self.attendees.iter().any(|one| one.email == email)
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::domain::time::{Span, Time, kept};
+use crate::domain::time::{Span, Time, truncate_to_millis};
 
 /// The text of an instant in both dialects.
 pub fn text(at: Time) -> String {
@@ -14,15 +14,15 @@ pub fn text(at: Time) -> String {
 }
 
 /// For `serialize_with`.
-pub fn stamp<S: Serializer>(at: &Time, serializer: S) -> Result<S::Ok, S::Error> {
+pub fn serialize_time<S: Serializer>(at: &Time, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&text(*at))
 }
 
 /// An instant, or a distance from whatever now is when it counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Moment {
-    At(Time),
-    From(Span),
+pub enum RelativeTime {
+    Absolute(Time),
+    FromNow(Span),
 }
 
 /// A text that names no instant.
@@ -30,58 +30,58 @@ pub enum Moment {
 #[error(
     "read `{0}` as a time: write it like 2026-12-01T09:00:00Z, or from now on like +36h or -2days"
 )]
-pub struct NoMoment(String);
+pub struct RelativeTimeError(String);
 
-impl Moment {
-    pub fn parse(text: &str) -> Result<Self, NoMoment> {
-        let no_moment = || NoMoment(text.to_owned());
+impl RelativeTime {
+    pub fn parse(text: &str) -> Result<Self, RelativeTimeError> {
+        let invalid = || RelativeTimeError(text.to_owned());
         let (sign, rest) = match text.split_at_checked(1) {
             Some(("+", rest)) => (1, rest),
             Some(("-", rest)) => (-1, rest),
             Some(_) | None => {
-                let at = DateTime::parse_from_rfc3339(text).map_err(|_| no_moment())?;
-                return Ok(Moment::At(kept(at.with_timezone(&Utc))));
+                let at = DateTime::parse_from_rfc3339(text).map_err(|_| invalid())?;
+                return Ok(RelativeTime::Absolute(truncate_to_millis(at.with_timezone(&Utc))));
             }
         };
-        let length = humantime::parse_duration(rest).map_err(|_| no_moment())?;
-        let length = Span::from_std(length).map_err(|_| no_moment())?;
-        Ok(Moment::From(length * sign))
+        let length = humantime::parse_duration(rest).map_err(|_| invalid())?;
+        let length = Span::from_std(length).map_err(|_| invalid())?;
+        Ok(RelativeTime::FromNow(length * sign))
     }
 
     /// The instant that is meant, at this now. Out of range is as far as time goes.
     pub fn resolve(self, now: Time) -> Time {
         match self {
-            Moment::At(at) => at,
-            Moment::From(span) => kept(now.checked_add_signed(span).unwrap_or(now)),
+            RelativeTime::Absolute(at) => at,
+            RelativeTime::FromNow(span) => truncate_to_millis(now.checked_add_signed(span).unwrap_or(now)),
         }
     }
 }
 
-impl From<Time> for Moment {
+impl From<Time> for RelativeTime {
     fn from(at: Time) -> Self {
-        Moment::At(at)
+        RelativeTime::Absolute(at)
     }
 }
 
-impl fmt::Display for Moment {
+impl fmt::Display for RelativeTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Moment::At(at) => f.write_str(&text(*at)),
-            Moment::From(span) => write!(f, "{:+}ms", span.num_milliseconds()),
+            RelativeTime::Absolute(at) => f.write_str(&text(*at)),
+            RelativeTime::FromNow(span) => write!(f, "{:+}ms", span.num_milliseconds()),
         }
     }
 }
 
-impl Serialize for Moment {
+impl Serialize for RelativeTime {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-impl<'de> Deserialize<'de> for Moment {
+impl<'de> Deserialize<'de> for RelativeTime {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Moment::parse(&text).map_err(serde::de::Error::custom)
+        RelativeTime::parse(&text).map_err(serde::de::Error::custom)
     }
 }
 
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_are_read_and_written() {
+    fn relative_times_are_read_and_written() {
         let now = DateTime::parse_from_rfc3339("2026-12-01T09:00:00Z").unwrap();
         let now = now.with_timezone(&Utc);
         let rows = [
@@ -106,12 +106,12 @@ mod tests {
             ("+", None),
             ("", None),
         ];
-        for (given, expected) in rows {
-            let got = Moment::parse(given).ok().map(|one| one.resolve(now));
-            assert_eq!(got.map(text).as_deref(), expected, "{given}");
+        for (input, expected) in rows {
+            let got = RelativeTime::parse(input).ok().map(|one| one.resolve(now));
+            assert_eq!(got.map(text).as_deref(), expected, "{input}");
         }
-        for moment in [Moment::At(now), Moment::From(Span::hours(-36))] {
-            assert_eq!(Moment::parse(&moment.to_string()), Ok(moment));
+        for moment in [RelativeTime::Absolute(now), RelativeTime::FromNow(Span::hours(-36))] {
+            assert_eq!(RelativeTime::parse(&moment.to_string()), Ok(moment));
         }
     }
 }

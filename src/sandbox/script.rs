@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::actions::Action;
+use super::actions::ThirdPartyAction;
 use super::journal::Operation;
 
 /// Entries of one script, at most: a script is written by hand.
@@ -14,7 +14,7 @@ pub const SCRIPT_MAX: usize = 10_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum When {
+pub enum TriggerTime {
     Before,
     /// Between the two steps of a call that changes something (`faults::Stage::Between`).
     Between,
@@ -25,7 +25,7 @@ pub enum When {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Trigger {
-    pub when: When,
+    pub when: TriggerTime,
     /// `None`: any call.
     #[serde(default)]
     pub call: Option<Operation>,
@@ -33,18 +33,18 @@ pub struct Trigger {
     #[serde(default)]
     pub booking: Option<String>,
     /// The how manieth such call since the entry was added, from 1.
-    #[serde(default = "first")]
+    #[serde(default = "default_nth")]
     pub nth: u32,
 }
 
-fn first() -> u32 {
+fn default_nth() -> u32 {
     1
 }
 
 impl Trigger {
     pub fn after(call: Operation, nth: u32) -> Self {
         Trigger {
-            when: When::After,
+            when: TriggerTime::After,
             call: Some(call),
             booking: None,
             nth,
@@ -55,21 +55,21 @@ impl Trigger {
     /// such place and do not count.
     pub fn between(call: Operation, nth: u32) -> Self {
         Trigger {
-            when: When::Between,
+            when: TriggerTime::Between,
             ..Trigger::after(call, nth)
         }
     }
 
     pub fn before(call: Operation, nth: u32) -> Self {
         Trigger {
-            when: When::Before,
+            when: TriggerTime::Before,
             ..Trigger::after(call, nth)
         }
     }
 
     /// Only calls about this booking count.
     #[must_use]
-    pub fn about(mut self, uid: &str) -> Self {
+    pub fn for_booking(mut self, uid: &str) -> Self {
         self.booking = Some(uid.to_owned());
         self
     }
@@ -78,53 +78,53 @@ impl Trigger {
 /// What is still to happen.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Script {
-    entries: BTreeMap<u64, Entry>,
-    added: u64,
+    entries: BTreeMap<u64, ScriptEntry>,
+    last_id: u64,
     /// Actions that could not be done when their time came, in words: a broken script is not
     /// silent.
     pub failures: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-struct Entry {
+struct ScriptEntry {
     trigger: Trigger,
-    seen: u32,
-    actions: Vec<Action>,
+    matched_calls: u32,
+    actions: Vec<ThirdPartyAction>,
 }
 
 impl Script {
-    pub fn add(&mut self, trigger: Trigger, actions: Vec<Action>) {
-        self.added += 1;
+    pub fn add(&mut self, trigger: Trigger, actions: Vec<ThirdPartyAction>) {
+        self.last_id += 1;
         self.entries.insert(
-            self.added,
-            Entry {
+            self.last_id,
+            ScriptEntry {
                 trigger,
-                seen: 0,
+                matched_calls: 0,
                 actions,
             },
         );
     }
 
     /// How many entries have not happened yet.
-    pub fn waiting(&self) -> usize {
+    pub fn pending_count(&self) -> usize {
         self.entries.len()
     }
 
     /// The actions that are due before or after this call, in the order in which they were added.
-    pub fn due(&mut self, when: When, call: Operation, booking: Option<&str>) -> Vec<Action> {
+    pub fn take_due(&mut self, when: TriggerTime, call: Operation, booking: Option<&str>) -> Vec<ThirdPartyAction> {
         let mut due = Vec::new();
         self.entries.retain(|_, entry| {
             let trigger = &entry.trigger;
-            let kind = trigger.call.is_none_or(|wanted| wanted == call);
-            let about = trigger
+            let matches_call = trigger.call.is_none_or(|wanted| wanted == call);
+            let matches_booking = trigger
                 .booking
                 .as_deref()
                 .is_none_or(|wanted| booking == Some(wanted));
-            if trigger.when != when || !kind || !about {
+            if trigger.when != when || !matches_call || !matches_booking {
                 return true;
             }
-            entry.seen += 1;
-            if entry.seen < trigger.nth {
+            entry.matched_calls += 1;
+            if entry.matched_calls < trigger.nth {
                 return true;
             }
             due.append(&mut entry.actions);
@@ -138,15 +138,15 @@ impl Script {
 mod tests {
     use super::*;
 
-    fn action(seconds: i64) -> Vec<Action> {
-        vec![Action::Advances { seconds }]
+    fn action(seconds: i64) -> Vec<ThirdPartyAction> {
+        vec![ThirdPartyAction::Advances { seconds }]
     }
 
     #[test]
-    fn entries_happen_once_and_at_their_place() {
+    fn entries_run_once_and_at_their_trigger() {
         let mut script = Script::default();
         script.add(Trigger::after(Operation::List, 2), action(1));
-        script.add(Trigger::before(Operation::Confirm, 1).about("b"), action(2));
+        script.add(Trigger::before(Operation::Confirm, 1).for_booking("b"), action(2));
         let any = Trigger {
             call: None,
             ..Trigger::after(Operation::List, 3)
@@ -161,27 +161,27 @@ mod tests {
             (Operation::Confirm, Some("b"), None, None),
         ];
         for (number, (call, booking, before, after)) in rows.into_iter().enumerate() {
-            let seconds = |due: Vec<Action>| -> Option<Vec<i64>> {
+            let seconds = |due: Vec<ThirdPartyAction>| -> Option<Vec<i64>> {
                 let due: Vec<i64> = due
                     .into_iter()
                     .map(|action| match action {
-                        Action::Advances { seconds } => seconds,
+                        ThirdPartyAction::Advances { seconds } => seconds,
                         other => panic!("not in this script: {other:?}"),
                     })
                     .collect();
                 (!due.is_empty()).then_some(due)
             };
             assert_eq!(
-                seconds(script.due(When::Before, call, booking)),
+                seconds(script.take_due(TriggerTime::Before, call, booking)),
                 before,
                 "before call {number}"
             );
             assert_eq!(
-                seconds(script.due(When::After, call, booking)),
+                seconds(script.take_due(TriggerTime::After, call, booking)),
                 after,
                 "after call {number}"
             );
         }
-        assert_eq!(script.waiting(), 0);
+        assert_eq!(script.pending_count(), 0);
     }
 }

@@ -2,25 +2,25 @@
 
 /// Where the counting stands.
 #[derive(Debug, Clone, Default)]
-pub struct Serial(u64);
+pub struct IdGenerator(u64);
 
-impl Serial {
+impl IdGenerator {
     /// A uid of the shape Cal.com gives: 22 letters and digits.
     pub fn uid(&mut self) -> String {
         const LETTERS: &[u8; 57] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxy";
-        let (mut high, mut low) = (self.mixed(), self.mixed());
+        let (mut high, mut low) = (self.next_number(), self.next_number());
         let mut text = String::with_capacity(22);
         for turn in 0..22 {
-            let word = if turn % 2 == 0 { &mut high } else { &mut low };
-            text.push(char::from(LETTERS[(*word % 57) as usize]));
-            *word /= 57;
+            let source = if turn % 2 == 0 { &mut high } else { &mut low };
+            text.push(char::from(LETTERS[(*source % 57) as usize]));
+            *source /= 57;
         }
         text
     }
 
     /// An identifier of the shape of a UUID.
-    pub fn uuid(&mut self) -> String {
-        let (high, low) = (self.mixed(), self.mixed());
+    pub fn next_uuid(&mut self) -> String {
+        let (high, low) = (self.next_number(), self.next_number());
         format!(
             "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
             high >> 32,
@@ -31,14 +31,14 @@ impl Serial {
         )
     }
 
-    fn mixed(&mut self) -> u64 {
+    fn next_number(&mut self) -> u64 {
         self.0 += 1;
-        mix(self.0)
+        mix_bits(self.0)
     }
 }
 
 /// Spreads the bits of a number (splitmix64's finalizer): looks random, is not.
-pub fn mix(number: u64) -> u64 {
+pub fn mix_bits(number: u64) -> u64 {
     let mut bits = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -24,8 +24,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::answer::{Answer, Delivery, Underway};
-use super::call::{Request, Response};
+use super::answer::{HandlerAnswer, AnswerDelivery, RunningCall};
+use super::call::{HttpRequest, HttpResponse};
 use super::control;
 use super::world::World;
 use crate::domain::time::Clock;
@@ -35,11 +35,11 @@ const CONNECTIONS_MAX: usize = 512;
 /// A request's body, at most: the longest that a test sends is a few kilobytes.
 const BODY_MAX: usize = 1 << 20;
 /// An idle connection is closed after this long, as by the real servers, which say so.
-const IDLE: Duration = Duration::from_secs(5);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 /// What a flood amounts to: more than any client should read.
-const FLOOD: usize = 1 << 30;
+const FLOOD_LEN: usize = 1 << 30;
 /// A piece of a flood.
-const PIECE: usize = 64 << 10;
+const FLOOD_CHUNK_LEN: usize = 64 << 10;
 
 type Body = BoxBody<Bytes, io::Error>;
 
@@ -62,7 +62,7 @@ impl Sandbox {
         let addr = listener.local_addr()?;
         let world = Arc::new(Mutex::new(world));
         let (stop, stopped) = watch::channel(false);
-        let shared = Shared {
+        let shared = ServerState {
             world: Arc::clone(&world),
             clock,
             stopped: stopped.clone(),
@@ -92,7 +92,7 @@ impl Sandbox {
 
     /// The world, locked.
     pub fn lock(&self) -> MutexGuard<'_, World> {
-        locked(&self.world)
+        lock_world(&self.world)
     }
 
     /// Stops listening, closes every connection, and waits for both. Calls that are under way break
@@ -111,20 +111,20 @@ impl Drop for Sandbox {
 }
 
 #[derive(Clone)]
-struct Shared {
+struct ServerState {
     world: Arc<Mutex<World>>,
     clock: Clock,
     stopped: watch::Receiver<bool>,
 }
 
-fn locked(world: &Mutex<World>) -> MutexGuard<'_, World> {
+fn lock_world(world: &Mutex<World>) -> MutexGuard<'_, World> {
     // A panic under the lock is a defect of the sandbox, and the test that met it fails by itself.
     world
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-async fn accept(listener: TcpListener, shared: Shared, mut stopped: watch::Receiver<bool>) {
+async fn accept(listener: TcpListener, state: ServerState, mut stopped: watch::Receiver<bool>) {
     let seats = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     // Dropping the set, at the end or with this task, ends every connection.
     let mut connections = JoinSet::new();
@@ -143,9 +143,9 @@ async fn accept(listener: TcpListener, shared: Shared, mut stopped: watch::Recei
                     tokio::task::yield_now().await;
                     continue;
                 };
-                let shared = shared.clone();
+                let state = state.clone();
                 connections.spawn(async move {
-                    serve(stream, shared).await;
+                    serve(stream, state).await;
                     drop(seat);
                 });
             }
@@ -153,14 +153,14 @@ async fn accept(listener: TcpListener, shared: Shared, mut stopped: watch::Recei
     }
 }
 
-async fn serve(stream: TcpStream, shared: Shared) {
+async fn serve(stream: TcpStream, state: ServerState) {
     // Small answers must not wait for each other; where it cannot be set, they merely do.
     let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request| answered(shared.clone(), request));
+    let service = service_fn(move |request| handle_request(state.clone(), request));
     let served = http1::Builder::new()
         .title_case_headers(true)
         .timer(TokioTimer::new())
-        .header_read_timeout(IDLE)
+        .header_read_timeout(IDLE_TIMEOUT)
         .serve_connection(TokioIo::new(stream), service)
         .await;
     if let Err(error) = served {
@@ -169,98 +169,98 @@ async fn serve(stream: TcpStream, shared: Shared) {
 }
 
 /// One request; an error closes the connection without an answer.
-async fn answered(
-    shared: Shared,
+async fn handle_request(
+    state: ServerState,
     request: hyper::Request<Incoming>,
 ) -> io::Result<hyper::Response<Body>> {
-    let Some(request) = read(request).await else {
-        return Ok(wire(Response::empty(413), Delivery::Whole));
+    let Some(request) = read_request(request).await else {
+        return Ok(to_hyper_response(HttpResponse::empty(413), AnswerDelivery::Whole));
     };
     if request.path.starts_with(control::PREFIX) {
-        let mut world = locked(&shared.world);
-        let now = world.now((shared.clock)());
-        let response = control::answer(&mut world, now, &request);
-        return Ok(wire(response, Delivery::Whole));
+        let mut world = lock_world(&state.world);
+        let now = world.now((state.clock)());
+        let response = control::handle(&mut world, now, &request);
+        return Ok(to_hyper_response(response, AnswerDelivery::Whole));
     }
-    let call = Underway::begin(&mut locked(&shared.world), &request);
-    if let Some(ms) = call.held_up() {
+    let call = RunningCall::begin(&mut lock_world(&state.world), &request);
+    if let Some(ms) = call.delay_before() {
         tokio::time::sleep(Duration::from_millis(ms)).await;
     }
     // A task of its own: this one ends with the connection.
-    let carried = tokio::spawn(carried_out(shared, request, call)).await;
-    let Ok(Some(Answer { response, delivery })) = carried else {
+    let result = tokio::spawn(run_until_stopped(state, request, call)).await;
+    let Ok(Some(HandlerAnswer { response, delivery })) = result else {
         return Err(io::Error::other("the sandbox was stopped"));
     };
     match delivery {
-        Delivery::HungUp => Err(io::Error::other("hung up, as a fault asks")),
-        Delivery::Late(ms) => {
+        AnswerDelivery::Disconnected => Err(io::Error::other("hung up, as a fault asks")),
+        AnswerDelivery::Delayed(ms) => {
             tokio::time::sleep(Duration::from_millis(ms)).await;
-            Ok(wire(response, delivery))
+            Ok(to_hyper_response(response, delivery))
         }
-        Delivery::Whole | Delivery::Truncated | Delivery::Flood | Delivery::Drip(_) => {
-            Ok(wire(response, delivery))
+        AnswerDelivery::Whole | AnswerDelivery::Truncated | AnswerDelivery::Flood | AnswerDelivery::Drip(_) => {
+            Ok(to_hyper_response(response, delivery))
         }
     }
 }
 
 /// Takes all steps of a call; `None` where the sandbox was stopped before its end.
-async fn carried_out(shared: Shared, request: Request, call: Underway) -> Option<Answer> {
-    let mut stopped = shared.stopped.clone();
+async fn run_until_stopped(state: ServerState, request: HttpRequest, call: RunningCall) -> Option<HandlerAnswer> {
+    let mut stopped = state.stopped.clone();
     tokio::select! {
         // An error is the end of the sandbox, too.
         _ = stopped.changed() => None,
-        answer = steps(&shared, &request, call) => Some(answer),
+        answer = run_call(&state, &request, call) => Some(answer),
     }
 }
 
-async fn steps(shared: &Shared, request: &Request, mut call: Underway) -> Answer {
+async fn run_call(state: &ServerState, request: &HttpRequest, mut call: RunningCall) -> HandlerAnswer {
     loop {
         // The lock ends with this block, before anything waits.
-        let wait = {
-            let mut world = locked(&shared.world);
-            let now = world.now((shared.clock)());
-            let Some(wait) = call.go_on(&mut world, now, request) else {
+        let delay = {
+            let mut world = lock_world(&state.world);
+            let now = world.now((state.clock)());
+            let Some(delay) = call.advance(&mut world, now, request) else {
                 return call.finish(&mut world, now, request);
             };
-            wait
+            delay
         };
-        tokio::time::sleep(Duration::from_millis(wait)).await;
+        tokio::time::sleep(Duration::from_millis(delay)).await;
     }
 }
 
 /// The request as a value; `None` where its body is too long or breaks off.
-async fn read(request: hyper::Request<Incoming>) -> Option<Request> {
+async fn read_request(request: hyper::Request<Incoming>) -> Option<HttpRequest> {
     let (head, body) = request.into_parts();
     let target = head
         .uri
         .path_and_query()
         .map_or("/", |target| target.as_str());
-    let mut read = Request::new(head.method.as_str(), target);
+    let mut read = HttpRequest::new(head.method.as_str(), target);
     for (name, value) in &head.headers {
         let value = String::from_utf8_lossy(value.as_bytes());
-        read = read.header(name.as_str(), &value);
+        read = read.with_header(name.as_str(), &value);
     }
     let body = Limited::new(body, BODY_MAX).collect().await.ok()?;
-    Some(read.body(body.to_bytes().to_vec()))
+    Some(read.with_body(body.to_bytes().to_vec()))
 }
 
 /// The answer as hyper sends it.
-fn wire(response: Response, delivery: Delivery) -> hyper::Response<Body> {
+fn to_hyper_response(response: HttpResponse, delivery: AnswerDelivery) -> hyper::Response<Body> {
     let length = response.body.len();
     let bytes = Bytes::from(response.body);
     let body = match delivery {
-        Delivery::Whole | Delivery::Late(_) | Delivery::HungUp => {
+        AnswerDelivery::Whole | AnswerDelivery::Delayed(_) | AnswerDelivery::Disconnected => {
             Full::new(bytes).map_err(|never| match never {}).boxed()
         }
-        Delivery::Truncated => cut(bytes),
-        Delivery::Flood => flood(),
-        Delivery::Drip(ms) => drip(bytes, ms),
+        AnswerDelivery::Truncated => truncated_body(bytes),
+        AnswerDelivery::Flood => flood_body(),
+        AnswerDelivery::Drip(ms) => drip_body(bytes, ms),
     };
     let mut wired = hyper::Response::builder().status(response.status);
     for (name, value) in response.headers {
-        wired = wired.header(name, header_text(&value));
+        wired = wired.header(name, sanitize_header(&value));
     }
-    if delivery == Delivery::Truncated {
+    if delivery == AnswerDelivery::Truncated {
         wired = wired.header("Content-Length", length);
     }
     let mut wired = wired
@@ -274,23 +274,23 @@ fn wire(response: Response, delivery: Delivery) -> hyper::Response<Body> {
 }
 
 /// A header's value without what may not stand there: targets are repeated in some.
-fn header_text(value: &str) -> String {
+fn sanitize_header(value: &str) -> String {
     value
         .chars()
         .filter(|one| !one.is_control() && one.is_ascii())
         .collect()
 }
 
-type Pieces = Pin<Box<dyn stream::Stream<Item = io::Result<Frame<Bytes>>> + Send + Sync>>;
+type BodyStream = Pin<Box<dyn stream::Stream<Item = io::Result<Frame<Bytes>>> + Send + Sync>>;
 
-fn streamed(pieces: Pieces) -> Body {
+fn stream_body(pieces: BodyStream) -> Body {
     BodyExt::boxed(StreamBody::new(pieces))
 }
 
 /// Half of the body, then the end of the connection.
-fn cut(bytes: Bytes) -> Body {
-    let half = bytes.slice(..bytes.len() / 2);
-    let pieces = stream::unfold(Some(half), |half| async move {
+fn truncated_body(bytes: Bytes) -> Body {
+    let sent_half = bytes.slice(..bytes.len() / 2);
+    let pieces = stream::unfold(Some(sent_half), |half| async move {
         if let Some(half) = half {
             return Some((Ok(Frame::data(half)), None));
         }
@@ -300,18 +300,18 @@ fn cut(bytes: Bytes) -> Body {
         let cut = io::Error::other("cut short, as a fault asks");
         Some((Err(cut), None))
     });
-    streamed(Box::pin(pieces))
+    stream_body(Box::pin(pieces))
 }
 
 /// A gigabyte of blanks, which JSON allows before anything.
-fn flood() -> Body {
-    let piece = Bytes::from(vec![b' '; PIECE]);
-    let pieces = (0..FLOOD / PIECE).map(move |_| Ok(Frame::data(piece.clone())));
-    streamed(Box::pin(stream::iter(pieces)))
+fn flood_body() -> Body {
+    let piece = Bytes::from(vec![b' '; FLOOD_CHUNK_LEN]);
+    let pieces = (0..FLOOD_LEN / FLOOD_CHUNK_LEN).map(move |_| Ok(Frame::data(piece.clone())));
+    stream_body(Box::pin(stream::iter(pieces)))
 }
 
 /// A byte at a time.
-fn drip(bytes: Bytes, ms: u64) -> Body {
+fn drip_body(bytes: Bytes, ms: u64) -> Body {
     let pieces = stream::unfold((bytes, 0), move |(bytes, at)| async move {
         if at == bytes.len() {
             return None;
@@ -322,7 +322,7 @@ fn drip(bytes: Bytes, ms: u64) -> Body {
         let byte = bytes.slice(at..=at);
         Some((Ok(Frame::data(byte)), (bytes, at + 1)))
     });
-    streamed(Box::pin(pieces))
+    stream_body(Box::pin(pieces))
 }
 
 #[cfg(test)]
@@ -331,9 +331,9 @@ mod tests {
 
     use super::*;
     use crate::domain::time::{Span, Time};
-    use crate::sandbox::faults::{Fault, Rule, Stage};
+    use crate::sandbox::faults::{Fault, FaultRule, Stage};
     use crate::sandbox::journal::{Operation, MailKind, Recipient};
-    use crate::sandbox::model::{EventType, Status};
+    use crate::sandbox::model::{SandboxEventType, SandboxStatus};
 
     const KEY: &str = "cal_secret_of_the_test";
 
@@ -345,14 +345,14 @@ mod tests {
         let mut world = World::new();
         world.add_user(12, "Ada Host", "ada@example.org");
         world.add_key(12, KEY);
-        let of = world.add_event_type(EventType::new(12, "lesson"));
-        let uid = world.request(now(), of, "bo@example.com", now() + Span::days(2));
+        let event_type = world.add_event_type(SandboxEventType::new(12, "lesson"));
+        let uid = world.request(now(), event_type, "bo@example.com", now() + Span::days(2));
         let addr = SocketAddr::from(([127, 0, 0, 1], 0));
         let sandbox = Sandbox::start(world, Arc::new(now), addr).await.unwrap();
         (sandbox, uid)
     }
 
-    fn call(method: &str, path: &str) -> String {
+    fn request_text(method: &str, path: &str) -> String {
         format!(
             "{method} {path} HTTP/1.1\r\nHost: sandbox\r\nAuthorization: Bearer {KEY}\r\n\
              cal-api-version: 2024-08-13\r\nContent-Length: 0\r\n\r\n"
@@ -364,7 +364,7 @@ mod tests {
     }
 
     /// Reads one whole answer by its Content-Length.
-    async fn one(stream: &mut TcpStream) -> String {
+    async fn read_response(stream: &mut TcpStream) -> String {
         let mut got = Vec::new();
         loop {
             let text = String::from_utf8(got.clone()).unwrap();
@@ -391,10 +391,10 @@ mod tests {
         for _ in 0..3 {
             let path = format!("/v2/bookings/{uid}");
             stream
-                .write_all(call("GET", &path).as_bytes())
+                .write_all(request_text("GET", &path).as_bytes())
                 .await
                 .unwrap();
-            let got = one(&mut stream).await;
+            let got = read_response(&mut stream).await;
             assert!(got.starts_with("HTTP/1.1 200 OK\r\n"), "{got}");
             assert!(
                 got.contains("Date: Mon, 23 Nov 2026 08:00:00 GMT\r\n"),
@@ -403,7 +403,7 @@ mod tests {
             assert!(got.contains("Keep-Alive: timeout=5\r\n"), "{got}");
             assert!(got.contains(&uid));
         }
-        assert_eq!(sandbox.lock().journal.count(Operation::Get), 3);
+        assert_eq!(sandbox.lock().call_log.count(Operation::Get), 3);
         sandbox.stop().await;
         let mut rest = Vec::new();
         stream.read_to_end(&mut rest).await.unwrap();
@@ -415,20 +415,20 @@ mod tests {
         // fault, what the client reads, state afterwards
         let (before, after) = (Stage::Before, Stage::After);
         let rows = [
-            (Fault::HangUp { stage: before }, 0..1, Status::Pending),
-            (Fault::HangUp { stage: after }, 0..1, Status::Accepted),
-            (Fault::Truncated, 300..2300, Status::Accepted),
+            (Fault::HangUp { stage: before }, 0..1, SandboxStatus::Pending),
+            (Fault::HangUp { stage: after }, 0..1, SandboxStatus::Accepted),
+            (Fault::Truncated, 300..2300, SandboxStatus::Accepted),
         ];
         for (fault, length, status) in rows {
             let (sandbox, uid) = sandbox().await;
             sandbox
                 .lock()
-                .add_fault(Rule::next(Operation::Confirm, fault.clone()))
+                .add_fault(FaultRule::next(Operation::Confirm, fault.clone()))
                 .unwrap();
             let mut stream = connect(&sandbox).await;
             let path = format!("/v2/bookings/{uid}/confirm");
             stream
-                .write_all(call("POST", &path).as_bytes())
+                .write_all(request_text("POST", &path).as_bytes())
                 .await
                 .unwrap();
             let mut got = Vec::new();
@@ -455,24 +455,24 @@ mod tests {
         let (sandbox, uid) = sandbox().await;
         let path = format!("/v2/bookings/{uid}");
         for fault in [Fault::Flood, Fault::Drip { ms: 0 }] {
-            let rule = Rule::next(Operation::Get, fault);
+            let rule = FaultRule::next(Operation::Get, fault);
             sandbox.lock().add_fault(rule).unwrap();
         }
         let mut stream = connect(&sandbox).await;
         stream
-            .write_all(call("GET", &path).as_bytes())
+            .write_all(request_text("GET", &path).as_bytes())
             .await
             .unwrap();
-        let mut piece = vec![0; PIECE];
+        let mut piece = vec![0; FLOOD_CHUNK_LEN];
         let mut read = 0;
-        while read < 16 * PIECE {
+        while read < 16 * FLOOD_CHUNK_LEN {
             let got = stream.read(&mut piece).await.unwrap();
             assert!(got > 0, "ended after {read} bytes");
             read += got;
         }
         drop(stream);
         let mut stream = connect(&sandbox).await;
-        let request = call("GET", &path).replace("Host", "Connection: close\r\nHost");
+        let request = request_text("GET", &path).replace("Host", "Connection: close\r\nHost");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut got = String::new();
         stream.read_to_string(&mut got).await.unwrap();
@@ -481,15 +481,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_slow_answer_holds_up_nobody_else() {
+    async fn a_slow_answer_delays_no_other_call() {
         let (sandbox, uid) = sandbox().await;
         let stage = Stage::Before;
-        let slow = Rule::next(Operation::Get, Fault::Slow { stage, ms: 600_000 });
+        let slow = FaultRule::next(Operation::Get, Fault::Slow { stage, ms: 600_000 });
         sandbox.lock().add_fault(slow).unwrap();
         let path = format!("/v2/bookings/{uid}");
         let mut waiting = connect(&sandbox).await;
         waiting
-            .write_all(call("GET", &path).as_bytes())
+            .write_all(request_text("GET", &path).as_bytes())
             .await
             .unwrap();
         // The rule is used up once the slow call has been looked at.
@@ -498,11 +498,11 @@ mod tests {
         }
         let mut other = connect(&sandbox).await;
         other
-            .write_all(call("GET", &path).as_bytes())
+            .write_all(request_text("GET", &path).as_bytes())
             .await
             .unwrap();
-        assert!(one(&mut other).await.contains(&uid));
-        assert_eq!(sandbox.lock().journal.count(Operation::Get), 1);
+        assert!(read_response(&mut other).await.contains(&uid));
+        assert_eq!(sandbox.lock().call_log.count(Operation::Get), 1);
         sandbox.stop().await;
     }
 
@@ -512,41 +512,41 @@ mod tests {
     async fn a_second_confirm_during_a_slow_one_mails_again() {
         let (sandbox, uid) = sandbox().await;
         let stage = Stage::Between;
-        let slow = Rule::next(Operation::Confirm, Fault::Slow { stage, ms: 400 });
+        let slow = FaultRule::next(Operation::Confirm, Fault::Slow { stage, ms: 400 });
         sandbox.lock().add_fault(slow).unwrap();
-        let request = call("POST", &format!("/v2/bookings/{uid}/confirm"));
+        let request = request_text("POST", &format!("/v2/bookings/{uid}/confirm"));
         let mut first = connect(&sandbox).await;
         first.write_all(request.as_bytes()).await.unwrap();
-        while sandbox.lock().underway() == 0 {
+        while sandbox.lock().running_calls() == 0 {
             tokio::task::yield_now().await;
         }
         drop(first);
-        assert_eq!(sandbox.lock().status(&uid), Some(Status::Pending));
+        assert_eq!(sandbox.lock().status(&uid), Some(SandboxStatus::Pending));
         let mut second = connect(&sandbox).await;
         second.write_all(request.as_bytes()).await.unwrap();
-        assert!(one(&mut second).await.starts_with("HTTP/1.1 200 OK"));
-        assert_eq!(sandbox.lock().underway(), 1, "the first one goes on");
-        while sandbox.lock().underway() > 0 {
+        assert!(read_response(&mut second).await.starts_with("HTTP/1.1 200 OK"));
+        assert_eq!(sandbox.lock().running_calls(), 1, "the first one goes on");
+        while sandbox.lock().running_calls() > 0 {
             tokio::task::yield_now().await;
         }
         let world = sandbox.lock();
-        assert_eq!(world.status(&uid), Some(Status::Accepted));
-        let mails = |to| world.journal.mails_for(&uid, to, MailKind::Confirmed);
+        assert_eq!(world.status(&uid), Some(SandboxStatus::Accepted));
+        let mails = |to| world.call_log.mail_count(&uid, to, MailKind::Confirmed);
         assert_eq!((mails(Recipient::Booker), mails(Recipient::Host)), (2, 2));
-        assert_eq!(world.journal.calendar_events(&uid), 2);
-        assert_eq!(world.journal.count_for(&uid, Operation::Confirm), 2);
+        assert_eq!(world.call_log.calendar_event_count(&uid), 2);
+        assert_eq!(world.call_log.call_count_for(&uid, Operation::Confirm), 2);
     }
 
     #[tokio::test]
-    async fn a_sandbox_that_is_stopped_breaks_off_what_is_under_way() {
+    async fn stopping_the_sandbox_breaks_off_running_calls() {
         let (sandbox, uid) = sandbox().await;
         let stage = Stage::Between;
-        let slow = Rule::next(Operation::Confirm, Fault::Slow { stage, ms: 600_000 });
+        let slow = FaultRule::next(Operation::Confirm, Fault::Slow { stage, ms: 600_000 });
         sandbox.lock().add_fault(slow).unwrap();
-        let request = call("POST", &format!("/v2/bookings/{uid}/confirm"));
+        let request = request_text("POST", &format!("/v2/bookings/{uid}/confirm"));
         let mut stream = connect(&sandbox).await;
         stream.write_all(request.as_bytes()).await.unwrap();
-        while sandbox.lock().underway() == 0 {
+        while sandbox.lock().running_calls() == 0 {
             tokio::task::yield_now().await;
         }
         let world = sandbox.world();
@@ -554,11 +554,11 @@ mod tests {
         let mut got = Vec::new();
         stream.read_to_end(&mut got).await.unwrap();
         assert!(got.is_empty(), "no answer");
-        let world = locked(&world);
-        assert_eq!(world.status(&uid), Some(Status::Pending));
+        let world = lock_world(&world);
+        assert_eq!(world.status(&uid), Some(SandboxStatus::Pending));
         let mails = world
-            .journal
-            .mails_for(&uid, Recipient::Booker, MailKind::Confirmed);
+            .call_log
+            .mail_count(&uid, Recipient::Booker, MailKind::Confirmed);
         assert_eq!(mails, 1);
     }
 
@@ -572,12 +572,12 @@ mod tests {
             body.len()
         );
         stream.write_all(request.as_bytes()).await.unwrap();
-        assert!(one(&mut stream).await.contains("2026-11-24T08:00:00.000Z"));
+        assert!(read_response(&mut stream).await.contains("2026-11-24T08:00:00.000Z"));
         stream
-            .write_all(call("GET", "/v2/me").as_bytes())
+            .write_all(request_text("GET", "/v2/me").as_bytes())
             .await
             .unwrap();
-        assert!(one(&mut stream).await.contains("Tue, 24 Nov 2026"));
+        assert!(read_response(&mut stream).await.contains("Tue, 24 Nov 2026"));
         assert!(sandbox.base_url().starts_with("http://127.0.0.1:"));
     }
 
@@ -593,6 +593,6 @@ mod tests {
         stream.write_all(head.as_bytes()).await.unwrap();
         // The server may close while the body is still being sent; the answer counts.
         let _ = stream.write_all(&vec![b' '; length]).await;
-        assert!(one(&mut stream).await.starts_with("HTTP/1.1 413"));
+        assert!(read_response(&mut stream).await.starts_with("HTTP/1.1 413"));
     }
 }

@@ -3,75 +3,75 @@
 
 use chrono::{Datelike, NaiveDate, Weekday};
 
-use super::model::{Booking, EventType, Period, Status};
+use super::model::{SandboxBooking, SandboxEventType, LimitPeriod, SandboxStatus};
 use super::world::World;
-use crate::domain::time::{Span, Time, overlap};
+use crate::domain::time::{Span, Time, overlaps};
 
 impl World {
     /// Whether the event type can be booked for this time. `moved`: the booking that is moved there,
     /// which is not in its own way.
-    pub(super) fn free(&self, of: &EventType, asked: (Time, Time), moved: Option<&str>) -> bool {
+    pub(super) fn is_free(&self, event_type: &SandboxEventType, requested: (Time, Time), moved_uid: Option<&str>) -> bool {
         let others = || {
             let rows = self.bookings().iter();
-            rows.filter(|one| moved != Some(one.uid.as_str()))
+            rows.filter(|one| moved_uid != Some(one.uid.as_str()))
         };
-        !others().any(|one| self.in_the_way(of, asked, one)) && within_limits(of, asked, others())
+        !others().any(|one| self.blocks_time(event_type, requested, one)) && is_within_limits(event_type, requested, others())
     }
 
     /// Accepted bookings of the host block a slot, also those that the host attends; pending ones
     /// only where the event type says so.
-    fn in_the_way(&self, of: &EventType, asked: (Time, Time), one: &Booking) -> bool {
-        let waits = one.event_type == Some(of.id) && one.status == Status::Pending;
-        let email = self.user(of.owner).map_or("", |host| host.email.as_str());
-        let hosted = one.host == Some(of.owner);
-        let accepted = one.status == Status::Accepted && (hosted || one.attended_by(email));
-        if !(of.blocks_slot && waits || accepted) {
+    fn blocks_time(&self, event_type: &SandboxEventType, requested: (Time, Time), booking: &SandboxBooking) -> bool {
+        let is_pending = booking.event_type == Some(event_type.id) && booking.status == SandboxStatus::Pending;
+        let email = self.user(event_type.owner).map_or("", |host| host.email.as_str());
+        let has_same_host = booking.host == Some(event_type.owner);
+        let accepted = booking.status == SandboxStatus::Accepted && (has_same_host || booking.has_attendee(email));
+        if !(event_type.blocks_slot && is_pending || accepted) {
             return false;
         }
-        let other = one.event_type.and_then(|id| self.event_type(id));
-        let (before, after) = other.map_or((0, 0), |other| other.buffers);
+        let other_type = booking.event_type.and_then(|id| self.event_type(id));
+        let (before, after) = other_type.map_or((0, 0), |other| other.buffers);
         let minutes = |one: u32, other: u32| Span::minutes(i64::from(one) + i64::from(other));
-        let kept = (
-            one.start - minutes(before, of.buffers.1),
-            one.end + minutes(after, of.buffers.0),
+        let blocked = (
+            booking.start - minutes(before, event_type.buffers.1),
+            booking.end + minutes(after, event_type.buffers.0),
         );
-        overlap(asked, kept)
+        overlaps(requested, blocked)
     }
 }
 
 /// Limits count what is accepted; what waits is not counted.
-fn within_limits<'a>(
-    of: &EventType,
-    asked: (Time, Time),
-    others: impl Iterator<Item = &'a Booking>,
+fn is_within_limits<'a>(
+    event_type: &SandboxEventType,
+    requested: (Time, Time),
+    others: impl Iterator<Item = &'a SandboxBooking>,
 ) -> bool {
-    let same: Vec<&Booking> = others
-        .filter(|one| one.event_type == Some(of.id) && one.status == Status::Accepted)
+    let accepted: Vec<&SandboxBooking> = others
+        .filter(|one| one.event_type == Some(event_type.id) && one.status == SandboxStatus::Accepted)
         .collect();
-    let within = |period: Period| {
-        let span = name(period, asked.0);
-        same.iter()
-            .filter(move |one| name(period, one.start) == span)
+    let bookings_in = |period: LimitPeriod| {
+        let span = period_start(period, requested.0);
+        accepted.iter()
+            .filter(move |one| period_start(period, one.start) == span)
     };
-    let few = of
+    let is_within_count = event_type
         .count_limits
         .iter()
-        .all(|(period, most)| within(*period).count() < *most as usize);
-    let short = of.duration_limits.iter().all(|(period, most)| {
-        let taken = within(*period).map(|one| (one.end - one.start).num_minutes());
-        taken.sum::<i64>() + (asked.1 - asked.0).num_minutes() <= i64::from(*most)
+        .all(|(period, most)| bookings_in(*period).count() < *most as usize);
+    let is_within_duration = event_type.duration_limits.iter().all(|(period, most)| {
+        let minutes = bookings_in(*period).map(|one| (one.end - one.start).num_minutes());
+        minutes.sum::<i64>() + (requested.1 - requested.0).num_minutes() <= i64::from(*most)
     });
-    few && short
+    is_within_count && is_within_duration
 }
 
 /// The first day of the period that an instant is in. Weeks begin on Sundays, days at midnight UTC.
-fn name(period: Period, at: Time) -> NaiveDate {
+fn period_start(period: LimitPeriod, at: Time) -> NaiveDate {
     let day = at.date_naive();
     let first = match period {
-        Period::Day => Some(day),
-        Period::Week => Some(day.week(Weekday::Sun).first_day()),
-        Period::Month => day.with_day(1),
-        Period::Year => day.with_ordinal(1),
+        LimitPeriod::Day => Some(day),
+        LimitPeriod::Week => Some(day.week(Weekday::Sun).first_day()),
+        LimitPeriod::Month => day.with_day(1),
+        LimitPeriod::Year => day.with_ordinal(1),
     };
     first.expect("every month and year has a first day")
 }

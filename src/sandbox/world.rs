@@ -3,14 +3,14 @@
 //! that the same steps make the same world.
 
 use super::ask::OCCURRENCES_MAX;
-use super::faults::{Rule, RuleError, Rules};
-use super::journal::Journal;
-use super::limit::{Limits, Throttler, UserLimiter};
-use super::model::{Booking, EventType, Key, Role, Status, User};
-use super::rows::Rows;
+use super::faults::{FaultRule, FaultRuleError, FaultRules};
+use super::journal::CallLog;
+use super::limit::{RateLimits, Throttler, UserLimiter};
+use super::model::{SandboxBooking, SandboxEventType, SandboxKey, Role, SandboxStatus, User};
+use super::rows::BookingTable;
 use super::script::Script;
-use super::serial::Serial;
-use crate::domain::time::{Span, Time, kept};
+use super::serial::IdGenerator;
+use crate::domain::time::{Span, Time, truncate_to_millis};
 
 /// Rows a world holds, at most: ten times what the benchmarks use, and still small in memory.
 pub const BOOKINGS_MAX: usize = 100_000;
@@ -38,9 +38,9 @@ pub enum WorldError {
     #[error("find attendee {email} of booking {uid}: not among its attendees")]
     NoAttendee { uid: String, email: String },
     #[error("add booking {0}: its uid or id is taken already")]
-    Taken(String),
+    IdTaken(String),
     #[error("add a booking: the sandbox holds {BOOKINGS_MAX} at most")]
-    Full,
+    TooManyBookings,
     #[error("make a series of {0}: between 1 and {OCCURRENCES_MAX} occurrences are possible")]
     SeriesLength(usize),
 }
@@ -48,24 +48,24 @@ pub enum WorldError {
 /// Everything there is. `Debug` shows no keys.
 #[derive(Debug, Clone)]
 pub struct World {
-    pub limits: Limits,
+    pub limits: RateLimits,
     pub quirks: Quirks,
-    pub journal: Journal,
-    pub faults: Rules,
+    pub call_log: CallLog,
+    pub faults: FaultRules,
     pub script: Script,
     /// How many milliseconds pass from one step of a call to the next. 0: each call does everything
     /// at one instant, unless a fault makes it wait.
     pub step_ms: u64,
     /// Calls that have passed their check and are not finished.
-    pub(super) underway: usize,
+    pub(super) running_calls: usize,
     pub(super) throttler: Throttler,
     pub(super) user_limiter: UserLimiter,
     users: Vec<User>,
-    keys: Vec<Key>,
-    event_types: Vec<EventType>,
-    pub(super) rows: Rows,
+    keys: Vec<SandboxKey>,
+    event_types: Vec<SandboxEventType>,
+    pub(super) table: BookingTable,
     offset: Span,
-    serial: Serial,
+    id_generator: IdGenerator,
     pub(super) next_attendee: i64,
 }
 
@@ -80,21 +80,21 @@ impl World {
     /// benchmarks.
     pub fn new() -> Self {
         World {
-            limits: Limits::usual(),
+            limits: RateLimits::server_defaults(),
             quirks: Quirks::default(),
-            journal: Journal::default(),
-            faults: Rules::default(),
+            call_log: CallLog::default(),
+            faults: FaultRules::default(),
             script: Script::default(),
             step_ms: 0,
-            underway: 0,
+            running_calls: 0,
             throttler: Throttler::default(),
             user_limiter: UserLimiter::default(),
             users: Vec::new(),
             keys: Vec::new(),
             event_types: Vec::new(),
-            rows: Rows::default(),
+            table: BookingTable::default(),
             offset: Span::zero(),
-            serial: Serial::default(),
+            id_generator: IdGenerator::default(),
             next_attendee: 1,
         }
     }
@@ -110,18 +110,18 @@ impl World {
     }
 
     /// How many calls have passed their check and still have steps to take.
-    pub fn underway(&self) -> usize {
-        self.underway
+    pub fn running_calls(&self) -> usize {
+        self.running_calls
     }
 
     /// Adds a rule of things going wrong, after the others.
-    pub fn add_fault(&mut self, rule: Rule) -> Result<(), RuleError> {
-        self.faults.add(rule, self.rows.all())
+    pub fn add_fault(&mut self, rule: FaultRule) -> Result<(), FaultRuleError> {
+        self.faults.add(rule, self.table.all())
     }
 
     /// The world's own now, given what the injected clock says.
     pub fn now(&self, clock: Time) -> Time {
-        kept(clock + self.offset)
+        truncate_to_millis(clock + self.offset)
     }
 
     pub fn add_user(&mut self, id: i64, name: &str, email: &str) -> i64 {
@@ -145,15 +145,15 @@ impl World {
     }
 
     pub fn add_key(&mut self, user: i64, secret: &str) {
-        self.keys.push(Key::new(secret, user));
+        self.keys.push(SandboxKey::new(secret, user));
     }
 
-    pub fn put_key(&mut self, key: Key) {
+    pub fn put_key(&mut self, key: SandboxKey) {
         self.keys.push(key);
     }
 
     /// Adds an event type. An id of 0 is replaced by the next free one; the id is returned.
-    pub fn add_event_type(&mut self, mut event_type: EventType) -> i64 {
+    pub fn add_event_type(&mut self, mut event_type: SandboxEventType) -> i64 {
         if event_type.id == 0 {
             let highest = self.event_types.iter().map(|one| one.id).max();
             event_type.id = highest.unwrap_or(0) + 1;
@@ -171,88 +171,88 @@ impl World {
         &self.users
     }
 
-    pub fn event_type(&self, id: i64) -> Option<&EventType> {
+    pub fn event_type(&self, id: i64) -> Option<&SandboxEventType> {
         self.event_types.iter().find(|one| one.id == id)
     }
 
-    pub fn event_types(&self) -> &[EventType] {
+    pub fn event_types(&self) -> &[SandboxEventType] {
         &self.event_types
     }
 
     /// Locks or unlocks an account, as v1 sees it.
     pub fn lock(&mut self, user: i64, locked: bool) -> Result<(), WorldError> {
-        let found = self.users.iter_mut().find(|one| one.id == user);
-        found.ok_or(WorldError::NoUser(user))?.locked = locked;
+        let user_row = self.users.iter_mut().find(|one| one.id == user);
+        user_row.ok_or(WorldError::NoUser(user))?.locked = locked;
         Ok(())
     }
 
     /// The key with this text after `cal_`.
-    pub(super) fn key(&self, bare: &str) -> Option<&Key> {
-        self.keys.iter().find(|key| key.is(bare))
+    pub(super) fn key(&self, bare: &str) -> Option<&SandboxKey> {
+        self.keys.iter().find(|key| key.matches(bare))
     }
 
-    pub fn booking(&self, uid: &str) -> Option<&Booking> {
-        self.rows.by_uid(uid)
+    pub fn booking(&self, uid: &str) -> Option<&SandboxBooking> {
+        self.table.by_uid(uid)
     }
 
-    pub fn booking_by_id(&self, id: i64) -> Option<&Booking> {
-        self.rows.by_id(id)
+    pub fn booking_by_id(&self, id: i64) -> Option<&SandboxBooking> {
+        self.table.by_id(id)
     }
 
     /// Every booking in order of creation.
-    pub fn bookings(&self) -> &[Booking] {
-        self.rows.all()
+    pub fn bookings(&self) -> &[SandboxBooking] {
+        self.table.all()
     }
 
     /// The occurrences of a series, by start.
-    pub fn series(&self, series: &str) -> Vec<&Booking> {
-        self.rows.series(series)
+    pub fn series(&self, series: &str) -> Vec<&SandboxBooking> {
+        self.table.series(series)
     }
 
-    pub fn status(&self, uid: &str) -> Option<Status> {
+    pub fn status(&self, uid: &str) -> Option<SandboxStatus> {
         self.booking(uid).map(|booking| booking.status)
     }
 
     /// For tests and scenarios that need a row just so: changes it in place, ids excepted.
-    pub fn edit(&mut self, uid: &str, edit: impl FnOnce(&mut Booking)) -> Result<(), WorldError> {
+    pub fn edit(&mut self, uid: &str, edit: impl FnOnce(&mut SandboxBooking)) -> Result<(), WorldError> {
         let booking = self.booking_mut(uid)?;
-        let kept = (booking.uid.clone(), booking.id, booking.series.clone());
+        let names = (booking.uid.clone(), booking.id, booking.series.clone());
         edit(booking);
         assert_eq!(
-            kept,
+            names,
             (booking.uid.clone(), booking.id, booking.series.clone()),
             "a row keeps its names: the indexes go by them"
         );
         Ok(())
     }
 
-    pub(super) fn booking_mut(&mut self, uid: &str) -> Result<&mut Booking, WorldError> {
-        let found = self.rows.get_mut(uid);
-        found.ok_or_else(|| WorldError::NoBooking(uid.to_owned()))
+    pub(super) fn booking_mut(&mut self, uid: &str) -> Result<&mut SandboxBooking, WorldError> {
+        let booking = self.table.get_mut(uid);
+        booking.ok_or_else(|| WorldError::NoBooking(uid.to_owned()))
     }
 
     /// Adds a row as it stands; an id of 0 is replaced by the next one.
-    pub fn insert(&mut self, mut booking: Booking) -> Result<String, WorldError> {
-        if self.rows.all().len() >= BOOKINGS_MAX {
-            return Err(WorldError::Full);
+    pub fn insert(&mut self, mut booking: SandboxBooking) -> Result<String, WorldError> {
+        if self.table.all().len() >= BOOKINGS_MAX {
+            return Err(WorldError::TooManyBookings);
         }
         if booking.id == 0 {
-            let highest = self.rows.all().last().map_or(0, |last| last.id);
+            let highest = self.table.all().last().map_or(0, |last| last.id);
             booking.id = highest + 1;
         }
         let taken =
             self.booking(&booking.uid).is_some() || self.booking_by_id(booking.id).is_some();
         if taken {
-            return Err(WorldError::Taken(booking.uid));
+            return Err(WorldError::IdTaken(booking.uid));
         }
         let uid = booking.uid.clone();
-        self.rows.push(booking);
+        self.table.push(booking);
         Ok(uid)
     }
 
     /// Takes a booking out of the world: reading it is 404 from now on.
     pub fn delete(&mut self, uid: &str) -> Result<(), WorldError> {
-        let removed = self.rows.remove(uid);
+        let removed = self.table.remove(uid);
         removed.map_or_else(|| Err(WorldError::NoBooking(uid.to_owned())), |_| Ok(()))
     }
 
@@ -260,7 +260,7 @@ impl World {
     pub fn delete_event_type(&mut self, id: i64) -> Result<(), WorldError> {
         self.event_type(id).ok_or(WorldError::NoEventType(id))?;
         self.event_types.retain(|one| one.id != id);
-        for booking in self.rows.all_mut() {
+        for booking in self.table.all_mut() {
             if booking.event_type == Some(id) {
                 booking.event_type = None;
             }
@@ -269,12 +269,12 @@ impl World {
     }
 
     /// A uid of the shape Cal.com gives.
-    pub(super) fn uid(&mut self) -> String {
-        self.serial.uid()
+    pub(super) fn next_uid(&mut self) -> String {
+        self.id_generator.uid()
     }
 
     /// An identifier of the shape of a UUID.
-    pub(super) fn uuid(&mut self) -> String {
-        self.serial.uuid()
+    pub(super) fn next_uuid(&mut self) -> String {
+        self.id_generator.next_uuid()
     }
 }

@@ -2,99 +2,99 @@
 
 use std::collections::BTreeSet;
 
-use super::overlay::Base;
-use super::port::{StoreError, Subject, Written};
+use super::overlay::RecordSource;
+use super::port::{StoreError, HistorySubject, LoggedFact};
 use crate::domain::fact::{Commit, Fact};
 use crate::domain::id::{AccountId, Address, BookingUid, RequestId};
 use crate::domain::request::Request;
 use crate::domain::time::{Span, Time};
-use crate::domain::unresolved::{Unresolved, UnresolvedRank};
+use crate::domain::unresolved::{UnresolvedBooking, UnresolvedRank};
 
 /// The indexes beside the records.
-pub trait Catalogue: Base {
+pub trait IndexSource: RecordSource {
     /// The request that this booking joined under another name than its own.
     ///
     /// # Errors
     /// When the index cannot be read; so for all below.
-    fn joined(&self, booking: &BookingUid) -> Result<Option<RequestId>, StoreError>;
+    fn request_joined_by(&self, booking: &BookingUid) -> Result<Option<RequestId>, StoreError>;
     /// The newest instant at or before this one at which anything was decided, and what was.
-    fn decided_until(
+    fn newest_decisions_until(
         &self,
         until: Option<Time>,
     ) -> Result<Option<(Time, BTreeSet<RequestId>)>, StoreError>;
     /// The newest piece of commit numbers of the subject that begins before this number.
-    fn piece_before(&self, subject: &Subject, before: u64) -> Result<Vec<u64>, StoreError>;
+    fn history_page_before(&self, subject: &HistorySubject, before: u64) -> Result<Vec<u64>, StoreError>;
     /// A commit that was acknowledged.
     fn commit_at(&self, seq: u64) -> Result<Commit, StoreError>;
 }
 
 /// See [`super::port::Store::resolve`].
-pub fn resolve<C: Base>(catalogue: &C, address: &Address) -> Result<Option<AccountId>, StoreError> {
+pub fn resolve<C: RecordSource>(source: &C, address: &Address) -> Result<Option<AccountId>, StoreError> {
     let own = AccountId::from(address);
-    if catalogue.account(&own)?.is_some() {
+    if source.account(&own)?.is_some() {
         return Ok(Some(own));
     }
-    catalogue.alias(address)
+    source.alias(address)
 }
 
 /// See [`super::port::Store::request_of`]. When the booking was decided on its own and with a
 /// series, the later decision counts.
-pub fn request_of<C: Catalogue>(
-    catalogue: &C,
+pub fn request_of<C: IndexSource>(
+    source: &C,
     booking: &BookingUid,
 ) -> Result<Option<RequestId>, StoreError> {
-    let own = catalogue.request(&RequestId::from(booking))?;
-    let own = own
-        .map(|kept| kept.record)
+    let own = source.request(&RequestId::from(booking))?;
+    let own_request = own
+        .map(|versioned| versioned.record)
         .filter(|request| request.bookings.iter().any(|b| b.uid == *booking));
-    let Some(joined) = catalogue.joined(booking)? else {
-        return Ok(own.map(|request| request.id));
+    let Some(joined) = source.request_joined_by(booking)? else {
+        return Ok(own_request.map(|request| request.id));
     };
-    let Some(own) = own else {
+    let Some(own_request) = own_request else {
         return Ok(Some(joined));
     };
-    let other = catalogue.request(&joined)?.map(|kept| kept.record.decided);
-    let later = other.is_some_and(|decided| decided > own.decided);
-    Ok(Some(if later { joined } else { own.id }))
+    let other = source.request(&joined)?.map(|versioned| versioned.record.decided_at);
+    let later = other.is_some_and(|decided| decided > own_request.decided_at);
+    Ok(Some(if later { joined } else { own_request.id }))
 }
 
 /// See [`super::port::Store::decided`].
-pub fn decided<C: Catalogue>(
-    catalogue: &C,
+pub fn decided_requests<C: IndexSource>(
+    source: &C,
     since: Option<Time>,
     before: Option<&(Time, RequestId)>,
     limit: usize,
 ) -> Result<Vec<Request>, StoreError> {
-    let mut found = Vec::new();
+    let mut requests = Vec::new();
     let mut until = before.map(|(at, _)| *at);
-    while found.len() < limit {
-        let Some((at, ids)) = catalogue.decided_until(until)? else {
+    while requests.len() < limit {
+        let Some((at, request_ids)) = source.newest_decisions_until(until)? else {
             break;
         };
         if since.is_some_and(|since| at < since) {
             break;
         }
-        for id in ids.iter().rev() {
+        for id in request_ids.iter().rev() {
             let is_before = before.is_none_or(|(time, last)| (at, id) < (*time, last));
-            if is_before && found.len() < limit {
-                found.push(request(catalogue, id)?);
+            if is_before && requests.len() < limit {
+                requests.push(indexed_request(source, id)?);
             }
         }
         // Instants are kept in milliseconds, so this is the next older one that can be.
         until = Some(at - Span::milliseconds(1));
     }
-    Ok(found)
+    Ok(requests)
 }
 
 /// The request that an index names.
-pub fn request<C: Base>(catalogue: &C, id: &RequestId) -> Result<Request, StoreError> {
-    let kept = catalogue.request(id)?;
-    kept.map(|kept| kept.record)
-        .ok_or_else(|| missing(format!("request {id}")))
+pub fn indexed_request<C: RecordSource>(source: &C, id: &RequestId) -> Result<Request, StoreError> {
+    let versioned = source.request(id)?;
+    versioned.map(|kept| kept.record)
+        .ok_or_else(|| missing_record_error(format!("request {id}")))
 }
 
 /// What an index names is not there.
-fn missing(what: String) -> StoreError {
+fn missing_record_error(what: String) -> StoreError {
     StoreError {
         text: format!(
             "read {what}, which an index names: stop maitred, remove the folder `fold` in the store \
@@ -105,38 +105,38 @@ fn missing(what: String) -> StoreError {
 }
 
 /// The item of the unresolved list that an index names.
-pub fn listed<C: Base>(
-    catalogue: &C,
+pub fn indexed_unresolved_item<C: RecordSource>(
+    source: &C,
     booking: &BookingUid,
     rank: &UnresolvedRank,
-) -> Result<Unresolved, StoreError> {
-    let items = catalogue.unresolved(booking)?;
+) -> Result<UnresolvedBooking, StoreError> {
+    let items = source.unresolved_items_of(booking)?;
     let item = items.into_iter().find(|item| item.rank() == *rank);
-    item.ok_or_else(|| missing(format!("the unresolved item {}", rank.name)))
+    item.ok_or_else(|| missing_record_error(format!("the unresolved item {}", rank.name)))
 }
 
 /// See [`super::port::Store::history`]. A commit is never split between two pages, so that the
 /// number of the last one is where the next page begins: a page may be longer than `limit` by the
 /// rest of a commit.
-pub fn history<C: Catalogue>(
-    catalogue: &C,
-    subject: &Subject,
+pub fn history<C: IndexSource>(
+    source: &C,
+    subject: &HistorySubject,
     before: Option<u64>,
     limit: usize,
-) -> Result<Vec<Written>, StoreError> {
+) -> Result<Vec<LoggedFact>, StoreError> {
     let mut before = before.unwrap_or(u64::MAX);
-    let mut found = Vec::new();
-    let mut seqs = recent(catalogue, subject)?;
-    while !seqs.is_empty() && found.len() < limit {
+    let mut entries = Vec::new();
+    let mut seqs = recent_seqs(source, subject)?;
+    while !seqs.is_empty() && entries.len() < limit {
         let first = seqs[0];
         for seq in seqs.into_iter().rev().filter(|seq| *seq < before) {
-            if found.len() >= limit {
-                return Ok(found);
+            if entries.len() >= limit {
+                return Ok(entries);
             }
-            let commit = catalogue.commit_at(seq)?;
+            let commit = source.commit_at(seq)?;
             for fact in commit.facts.into_iter().rev() {
-                if concerns(catalogue, &fact, subject)? {
-                    found.push(Written {
+                if concerns(source, &fact, subject)? {
+                    entries.push(LoggedFact {
                         seq,
                         at: commit.at,
                         fact,
@@ -145,16 +145,16 @@ pub fn history<C: Catalogue>(
             }
         }
         before = before.min(first);
-        seqs = catalogue.piece_before(subject, first)?;
+        seqs = source.history_page_before(subject, first)?;
     }
-    Ok(found)
+    Ok(entries)
 }
 
-fn recent<C: Catalogue>(catalogue: &C, subject: &Subject) -> Result<Vec<u64>, StoreError> {
+fn recent_seqs<C: IndexSource>(source: &C, subject: &HistorySubject) -> Result<Vec<u64>, StoreError> {
     let seqs = match subject {
-        Subject::Account(id) => catalogue.account(id)?.map(|kept| kept.seqs),
-        Subject::Booking(uid) => catalogue.charge(uid)?.map(|kept| kept.seqs),
-        Subject::Request(id) => catalogue.request(id)?.map(|kept| kept.seqs),
+        HistorySubject::Account(id) => source.account(id)?.map(|versioned| versioned.seqs),
+        HistorySubject::Booking(uid) => source.charge(uid)?.map(|versioned| versioned.seqs),
+        HistorySubject::Request(id) => source.request(id)?.map(|versioned| versioned.seqs),
     };
     Ok(seqs.unwrap_or_default())
 }
@@ -163,25 +163,25 @@ fn recent<C: Catalogue>(catalogue: &C, subject: &Subject) -> Result<Vec<u64>, St
 ///
 /// # Errors
 /// When a record cannot be read.
-pub(super) fn concerns<C: Base>(
-    catalogue: &C,
+pub(super) fn concerns<C: RecordSource>(
+    source: &C,
     fact: &Fact,
-    subject: &Subject,
+    subject: &HistorySubject,
 ) -> Result<bool, StoreError> {
     Ok(match subject {
-        Subject::Account(id) => concerns_account(catalogue, fact, id)?,
-        Subject::Booking(uid) => bookings(fact).contains(&Some(uid)),
-        Subject::Request(id) => match fact {
-            Fact::Decided { request } => request.id == *id,
-            Fact::Reviewed { request, .. }
-            | Fact::Called { request, .. }
-            | Fact::Settled { request, .. } => request == id,
-            Fact::Opened { .. }
-            | Fact::Aliased { .. }
-            | Fact::Unaliased { .. }
-            | Fact::Described { .. }
-            | Fact::Frozen { .. }
-            | Fact::Pinned { .. }
+        HistorySubject::Account(id) => concerns_account(source, fact, id)?,
+        HistorySubject::Booking(uid) => charged_bookings(fact).contains(&Some(uid)),
+        HistorySubject::Request(id) => match fact {
+            Fact::RequestDecided { request } => request.id == *id,
+            Fact::RequestReviewed { request, .. }
+            | Fact::CallRecorded { request, .. }
+            | Fact::IntentSettled { request, .. } => request == id,
+            Fact::AccountOpened { .. }
+            | Fact::AliasAdded { .. }
+            | Fact::AliasRemoved { .. }
+            | Fact::AccountDescribed { .. }
+            | Fact::FreezeChanged { .. }
+            | Fact::PinChanged { .. }
             | Fact::Grant { .. }
             | Fact::Revoke { .. }
             | Fact::Expire { .. }
@@ -190,26 +190,26 @@ pub(super) fn concerns<C: Base>(
             | Fact::Void { .. }
             | Fact::Refund { .. }
             | Fact::Move { .. }
-            | Fact::Closed { .. }
-            | Fact::Unresolved { .. }
-            | Fact::Resolved { .. }
+            | Fact::ChargeClosed { .. }
+            | Fact::UnresolvedListed { .. }
+            | Fact::UnresolvedResolved { .. }
             | Fact::Ledger(_) => false,
         },
     })
 }
 
-fn concerns_account<C: Base>(
-    catalogue: &C,
+fn concerns_account<C: RecordSource>(
+    source: &C,
     fact: &Fact,
     id: &AccountId,
 ) -> Result<bool, StoreError> {
     Ok(match fact {
-        Fact::Opened { account }
-        | Fact::Aliased { account, .. }
-        | Fact::Unaliased { account, .. }
-        | Fact::Described { account, .. }
-        | Fact::Frozen { account, .. }
-        | Fact::Pinned { account, .. }
+        Fact::AccountOpened { account }
+        | Fact::AliasAdded { account, .. }
+        | Fact::AliasRemoved { account, .. }
+        | Fact::AccountDescribed { account, .. }
+        | Fact::FreezeChanged { account, .. }
+        | Fact::PinChanged { account, .. }
         | Fact::Grant { account, .. }
         | Fact::Revoke { account, .. }
         | Fact::Expire { account, .. }
@@ -218,44 +218,44 @@ fn concerns_account<C: Base>(
         | Fact::Void { booking, .. }
         | Fact::Refund { booking, .. }
         | Fact::Move { from: booking, .. }
-        | Fact::Closed { booking, .. } => {
-            let charge = catalogue.charge(booking)?;
-            charge.is_some_and(|kept| kept.record.account == *id)
+        | Fact::ChargeClosed { booking, .. } => {
+            let charge = source.charge(booking)?;
+            charge.is_some_and(|versioned| versioned.record.account == *id)
         }
-        Fact::Decided { .. }
-        | Fact::Reviewed { .. }
-        | Fact::Called { .. }
-        | Fact::Settled { .. }
-        | Fact::Unresolved { .. }
-        | Fact::Resolved { .. }
+        Fact::RequestDecided { .. }
+        | Fact::RequestReviewed { .. }
+        | Fact::CallRecorded { .. }
+        | Fact::IntentSettled { .. }
+        | Fact::UnresolvedListed { .. }
+        | Fact::UnresolvedResolved { .. }
         | Fact::Ledger(_) => false,
     })
 }
 
 /// The bookings whose charge the fact changes.
-fn bookings(fact: &Fact) -> [Option<&BookingUid>; 2] {
+fn charged_bookings(fact: &Fact) -> [Option<&BookingUid>; 2] {
     match fact {
         Fact::Hold { booking, .. } => [Some(&booking.uid), None],
         Fact::Post { booking }
         | Fact::Void { booking, .. }
         | Fact::Refund { booking, .. }
-        | Fact::Closed { booking, .. } => [Some(booking), None],
+        | Fact::ChargeClosed { booking, .. } => [Some(booking), None],
         Fact::Move { from, to, .. } => [Some(from), Some(&to.uid)],
-        Fact::Opened { .. }
-        | Fact::Aliased { .. }
-        | Fact::Unaliased { .. }
-        | Fact::Described { .. }
-        | Fact::Frozen { .. }
-        | Fact::Pinned { .. }
+        Fact::AccountOpened { .. }
+        | Fact::AliasAdded { .. }
+        | Fact::AliasRemoved { .. }
+        | Fact::AccountDescribed { .. }
+        | Fact::FreezeChanged { .. }
+        | Fact::PinChanged { .. }
         | Fact::Grant { .. }
         | Fact::Revoke { .. }
         | Fact::Expire { .. }
-        | Fact::Decided { .. }
-        | Fact::Reviewed { .. }
-        | Fact::Called { .. }
-        | Fact::Settled { .. }
-        | Fact::Unresolved { .. }
-        | Fact::Resolved { .. }
+        | Fact::RequestDecided { .. }
+        | Fact::RequestReviewed { .. }
+        | Fact::CallRecorded { .. }
+        | Fact::IntentSettled { .. }
+        | Fact::UnresolvedListed { .. }
+        | Fact::UnresolvedResolved { .. }
         | Fact::Ledger(_) => [None, None],
     }
 }

@@ -1,12 +1,12 @@
 //! What every store looks at before it writes a commit, and not when it reads one: that no charge ends
 //! which an intent takes over, and where credits go that come back to expired lots.
 
-use super::overlay::Base;
+use super::overlay::RecordSource;
 use super::port::{CommitError, StoreError};
 use crate::domain::fact::Fact;
 use crate::domain::id::{BookingUid, Reference};
-use crate::domain::ledger::{self, ApplyError, Given};
-use crate::domain::refund::{self, Lookup};
+use crate::domain::ledger::{self, ApplyError, GrantRecord};
+use crate::domain::refund::{self, RefundSources};
 use crate::domain::request::Charge;
 use crate::domain::time::Time;
 
@@ -14,29 +14,29 @@ use crate::domain::time::Time;
 ///
 /// # Errors
 /// When a record cannot be read; nothing was written.
-pub(super) fn filled_in<B: Base>(
-    base: &B,
+pub(super) fn prepare_facts<B: RecordSource>(
+    source: &B,
     at: Time,
     mut facts: Vec<Fact>,
 ) -> Result<Vec<Fact>, CommitError> {
-    ledger::guard(&facts, &Records(base)).map_err(|error| match error {
+    ledger::refuse_ending_taken_over_charges(&facts, &RefundSourceAdapter(source)).map_err(|error| match error {
         ApplyError::Violation(violation) => CommitError::Violation(violation),
         ApplyError::Read(error) => CommitError::Failed(error),
     })?;
-    refund::restore_expired(&mut facts, at, None, &Records(base)).map_err(CommitError::Failed)?;
+    refund::restore_expired(&mut facts, at, None, &RefundSourceAdapter(source)).map_err(CommitError::Failed)?;
     Ok(facts)
 }
 
-struct Records<'a, B>(&'a B);
+struct RefundSourceAdapter<'a, B>(&'a B);
 
-impl<B: Base> Lookup for Records<'_, B> {
+impl<B: RecordSource> RefundSources for RefundSourceAdapter<'_, B> {
     type Error = StoreError;
 
     fn charge(&self, booking: &BookingUid) -> Result<Option<Charge>, StoreError> {
-        Ok(self.0.charge(booking)?.map(|kept| kept.record))
+        Ok(self.0.charge(booking)?.map(|versioned| versioned.record))
     }
 
-    fn given(&self, reference: &Reference) -> Result<Option<Given>, StoreError> {
-        self.0.given(reference)
+    fn grant_record(&self, reference: &Reference) -> Result<Option<GrantRecord>, StoreError> {
+        self.0.grant_record(reference)
     }
 }

@@ -14,10 +14,10 @@ const DIR_MODE: u32 = 0o700;
 
 /// Something that could not be done to a file or directory.
 #[derive(Debug, thiserror::Error)]
-#[error("{doing} {}{}", path.display(), remedy(source))]
+#[error("{action} {}{}", path.display(), remedy(source))]
 pub struct DiskError {
     /// A verb, as after "failed to".
-    pub doing: &'static str,
+    pub action: &'static str,
     pub path: PathBuf,
     #[source]
     pub source: io::Error,
@@ -33,9 +33,9 @@ impl From<DiskError> for StoreError {
 }
 
 /// Names what was done to which path when it fails.
-pub fn at<T>(doing: &'static str, path: &Path, result: io::Result<T>) -> Result<T, DiskError> {
+pub fn with_path<T>(action: &'static str, path: &Path, result: io::Result<T>) -> Result<T, DiskError> {
     result.map_err(|source| DiskError {
-        doing,
+        action,
         path: path.to_owned(),
         source,
     })
@@ -75,26 +75,26 @@ pub fn make_dir(path: &Path) -> Result<(), DiskError> {
         Ok(meta) if meta.is_dir() => return Ok(()),
         // What cannot be looked at may well be there.
         Err(error) if error.raw_os_error() == Some(EIO) => {
-            return at("look at the directory", path, Err(error));
+            return with_path("look at the directory", path, Err(error));
         }
         Ok(_) | Err(_) => {}
     }
     let parent = parent(path);
     make_dir(parent)?;
-    let made = DirBuilder::new().mode(DIR_MODE).create(path);
-    at("create the directory", path, made)?;
+    let created = DirBuilder::new().mode(DIR_MODE).create(path);
+    with_path("create the directory", path, created)?;
     sync_dir(parent)
 }
 
 /// Makes the entries of the directory durable.
 pub fn sync_dir(path: &Path) -> Result<(), DiskError> {
-    let synced = File::open(path).and_then(|dir| dir.sync_all());
-    at("sync the directory", path, synced)
+    let result = File::open(path).and_then(|dir| dir.sync_all());
+    with_path("sync the directory", path, result)
 }
 
 /// Makes durable what is in the directory, that it is there, and so on up: a start that was killed
 /// may have made any of them without coming to sync it. One that may not be read was made by others.
-pub fn sync_up(path: &Path) -> Result<(), DiskError> {
+pub fn sync_ancestors(path: &Path) -> Result<(), DiskError> {
     sync_dir(path)?;
     for dir in path.ancestors().skip(1) {
         let dir = if dir.as_os_str().is_empty() {
@@ -113,35 +113,35 @@ pub fn sync_up(path: &Path) -> Result<(), DiskError> {
 }
 
 /// Makes a file with these contents, whole or not at all, in place of what was there.
-pub fn put(path: &Path, contents: &[u8]) -> Result<(), DiskError> {
+pub fn write_atomically(path: &Path, contents: &[u8]) -> Result<(), DiskError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".new");
-    let fresh = PathBuf::from(name);
+    let temporary = PathBuf::from(name);
     let write = || -> io::Result<()> {
         let mut file = OpenOptions::new()
             .write(true)
             .create(true)
             .truncate(true)
             .mode(FILE_MODE)
-            .open(&fresh)?;
+            .open(&temporary)?;
         file.write_all(contents)?;
         file.sync_all()
     };
-    at("write", &fresh, write())?;
-    at("write", path, fs::rename(&fresh, path))?;
+    with_path("write", &temporary, write())?;
+    with_path("write", path, fs::rename(&temporary, path))?;
     sync_dir(parent(path))
 }
 
 /// Opens for reading and writing, made when missing.
 pub fn open_or_make(path: &Path) -> Result<File, DiskError> {
-    let opened = OpenOptions::new()
+    let open_result = OpenOptions::new()
         .read(true)
         .write(true)
         .create(true)
         .truncate(false)
         .mode(FILE_MODE)
         .open(path);
-    at("open", path, opened)
+    with_path("open", path, open_result)
 }
 
 /// Removes the file, durably. That it is not there is as good.
@@ -149,30 +149,30 @@ pub fn remove(path: &Path) -> Result<(), DiskError> {
     match fs::remove_file(path) {
         Ok(()) => sync_dir(parent(path)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => at("remove", path, Err(error)),
+        Err(error) => with_path("remove", path, Err(error)),
     }
 }
 
 /// The file's contents; `None` when there is no such file.
-pub fn get(path: &Path) -> Result<Option<Vec<u8>>, DiskError> {
+pub fn read_if_exists(path: &Path) -> Result<Option<Vec<u8>>, DiskError> {
     match fs::read(path) {
         Ok(contents) => Ok(Some(contents)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => at("read", path, Err(error)),
+        Err(error) => with_path("read", path, Err(error)),
     }
 }
 
 /// The names in a directory, sorted; `None` when there is no such directory.
-pub fn names(path: &Path) -> Result<Option<Vec<String>>, DiskError> {
+pub fn list_names(path: &Path) -> Result<Option<Vec<String>>, DiskError> {
     let entries = match fs::read_dir(path) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return at("read the directory", path, Err(error)),
+        Err(error) => return with_path("read the directory", path, Err(error)),
     };
     let names: io::Result<Vec<String>> = entries
         .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
         .collect();
-    let mut names = at("read the directory", path, names)?;
+    let mut names = with_path("read the directory", path, names)?;
     names.sort();
     Ok(Some(names))
 }
@@ -185,14 +185,14 @@ pub fn is_socket(path: &Path) -> bool {
 
 /// Syncs every file below the directory, and the directories.
 pub fn sync_tree(path: &Path) -> Result<(), DiskError> {
-    for name in names(path)?.unwrap_or_default() {
+    for name in list_names(path)?.unwrap_or_default() {
         let entry = path.join(name);
         // One that cannot be looked at is not passed over: what is in it may not be durable.
-        if at("look at", &entry, entry.metadata())?.is_dir() {
+        if with_path("look at", &entry, entry.metadata())?.is_dir() {
             sync_tree(&entry)?;
         } else {
-            let synced = File::open(&entry).and_then(|file| file.sync_all());
-            at("sync", &entry, synced)?;
+            let result = File::open(&entry).and_then(|file| file.sync_all());
+            with_path("sync", &entry, result)?;
         }
     }
     sync_dir(path)

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::disk;
 use super::lock;
-use super::log::line::{Header, LedgerId};
-use super::log::segment::{self, Chain};
+use super::log::line::{SegmentHeader, LedgerId};
+use super::log::segment::{self, HashChain};
 use super::open::OpenError;
 use super::opened::LOG;
 use crate::domain::time::Time;
@@ -18,48 +18,48 @@ const LOST_AND_FOUND: &str = "lost+found";
 /// # Errors
 /// When there is something else in its place: a log is never made where one may have been.
 pub fn has_log(path: &Path) -> Result<bool, OpenError> {
-    let Some(names) = disk::names(path)? else {
+    let Some(names) = disk::list_names(path)? else {
         return Ok(false);
     };
     let log = path.join(LOG);
     if segment::count(&log)? > 0 {
         return Ok(true);
     }
-    let mut found: Vec<String> = Vec::new();
+    let mut foreign_names: Vec<String> = Vec::new();
     for name in names {
         match name.as_str() {
             lock::NAME | LOST_AND_FOUND => {}
-            name if is_birthplace(name) || disk::is_socket(&path.join(name)) => {}
+            name if is_socket_staging_dir(name) || disk::is_socket(&path.join(name)) => {}
             LOG => {
                 // What a first start that was cut short left behind.
-                let names = disk::names(&log)?.unwrap_or_default();
+                let names = disk::list_names(&log)?.unwrap_or_default();
                 let names = names.into_iter().filter(|name| !name.ends_with(".new"));
-                found.extend(names.map(|name| format!("{LOG}/{name}")));
+                foreign_names.extend(names.map(|name| format!("{LOG}/{name}")));
             }
-            _ => found.push(name),
+            _ => foreign_names.push(name),
         }
     }
-    if found.is_empty() {
+    if foreign_names.is_empty() {
         return Ok(false);
     }
     Err(OpenError::NoLog {
         path: path.to_owned(),
-        found: list(&found),
+        found: format_names(&foreign_names),
     })
 }
 
 /// Whether the name is that of the directory `.PID` in which a daemon's control socket is made. The
 /// socket is kept here unless it is configured otherwise, and neither holds anything of a ledger.
-fn is_birthplace(name: &str) -> bool {
+fn is_socket_staging_dir(name: &str) -> bool {
     let pid = name.strip_prefix('.');
     pid.is_some_and(|pid| !pid.is_empty() && pid.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// The first few names.
-fn list(names: &[String]) -> String {
+fn format_names(names: &[String]) -> String {
     const SHOWN: usize = 3;
-    let shown = names.iter().take(SHOWN).map(|name| format!("`{name}`"));
-    let mut text = shown.collect::<Vec<_>>().join(", ");
+    let shown_names = names.iter().take(SHOWN).map(|name| format!("`{name}`"));
+    let mut text = shown_names.collect::<Vec<_>>().join(", ");
     if names.len() > SHOWN {
         text.push_str(", …");
     }
@@ -72,14 +72,14 @@ fn list(names: &[String]) -> String {
 /// When it cannot be made.
 pub fn make_log(path: &Path, now: Time) -> Result<(), OpenError> {
     let log = &path.join(LOG);
-    disk::sync_up(path)?;
+    disk::sync_ancestors(path)?;
     disk::make_dir(log)?;
-    let header = Header {
+    let header = SegmentHeader {
         ledger: Some(LedgerId::random()),
         segment: 1,
         first: 1,
         created: now,
     };
-    segment::make(log, &header, Chain::START)?;
+    segment::create(log, &header, HashChain::START)?;
     Ok(())
 }

@@ -8,22 +8,22 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use super::port::Store;
-use super::scratch::{Scratch, ScratchStore};
+use super::scratch::{ScratchWrites, ScratchStore};
 
 /// Pieces of work that may wait; more senders wait their turn.
-const QUEUE: usize = 64;
+const QUEUE_LENGTH: usize = 64;
 
 /// How often it is asked whether it still answers, and how long it may take to: nothing that it does
 /// takes minutes, but a read from sled may wait for ever on a disk that has failed.
-const PULSE: Pulse = Pulse {
-    every: Duration::from_secs(60),
-    patience: Duration::from_secs(300),
+const LIVENESS_CHECK: LivenessCheck = LivenessCheck {
+    interval: Duration::from_secs(60),
+    timeout: Duration::from_secs(300),
 };
 
 #[derive(Clone, Copy)]
-struct Pulse {
-    every: Duration,
-    patience: Duration,
+struct LivenessCheck {
+    interval: Duration,
+    timeout: Duration,
 }
 
 /// The store's thread waits for something that does not come. Nothing wakes it: the process is to
@@ -34,16 +34,16 @@ struct Pulse {
      log); nothing that was acknowledged is lost, and the next start makes the fold anew",
     humantime::format_duration(*.0)
 )]
-pub struct Stuck(Duration);
+pub struct StoreUnresponsive(Duration);
 
-type Work = Box<dyn FnOnce(&mut dyn Store) + Send>;
+type StoreWork = Box<dyn FnOnce(&mut dyn Store) + Send>;
 
 /// Reaches the store's thread. Cheap to clone; the thread ends when the last one is dropped.
 #[derive(Clone)]
 pub struct StoreHandle {
-    work: mpsc::Sender<Work>,
+    work: mpsc::Sender<StoreWork>,
     /// Where a dry run's writes go; `None` for the store itself.
-    scratch: Option<Arc<Mutex<Scratch>>>,
+    scratch: Option<Arc<Mutex<ScratchWrites>>>,
 }
 
 impl StoreHandle {
@@ -52,13 +52,13 @@ impl StoreHandle {
     /// # Errors
     /// When the system gives no thread.
     pub fn start(store: Box<dyn Store>) -> std::io::Result<(Self, JoinHandle<Box<dyn Store>>)> {
-        let (work, mut queue) = mpsc::channel::<Work>(QUEUE);
+        let (work, mut queue) = mpsc::channel::<StoreWork>(QUEUE_LENGTH);
         let thread = std::thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || {
                 let mut store = store;
-                while let Some(piece) = queue.blocking_recv() {
-                    piece(store.as_mut());
+                while let Some(work) = queue.blocking_recv() {
+                    work(store.as_mut());
                 }
                 store
             })?;
@@ -70,7 +70,7 @@ impl StoreHandle {
     }
 
     /// A handle for a dry run: what is written through it is seen through it, and by nobody else.
-    pub fn scratch(&self) -> Self {
+    pub fn scratch_handle(&self) -> Self {
         Self {
             work: self.work.clone(),
             scratch: Some(Arc::default()),
@@ -92,10 +92,10 @@ impl StoreHandle {
         T: Send + 'static,
         F: FnOnce(&mut dyn Store) -> T + Send + 'static,
     {
-        let (answer, wait) = oneshot::channel();
+        let (answer, answer_receiver) = oneshot::channel();
         let scratch = self.scratch.clone();
-        let piece: Work = Box::new(move |store| {
-            let done = match scratch {
+        let queued_work: StoreWork = Box::new(move |store| {
+            let answer_value = match scratch {
                 None => work(store),
                 Some(scratch) => {
                     let mut scratch = scratch.lock().unwrap_or_else(PoisonError::into_inner);
@@ -103,28 +103,28 @@ impl StoreHandle {
                 }
             };
             // The caller may have gone; the work is done all the same.
-            let _ = answer.send(done);
+            let _ = answer.send(answer_value);
         });
         assert!(
-            self.work.send(piece).await.is_ok(),
+            self.work.send(queued_work).await.is_ok(),
             "the store's thread is running"
         );
-        wait.await.expect("the store's thread answers")
+        answer_receiver.await.expect("the store's thread answers")
     }
 
     /// Waits until the store does not answer any more; for ever, while it does.
-    pub async fn stuck(&self) -> Stuck {
-        self.without_pulse(PULSE).await
+    pub async fn wait_until_unresponsive(&self) -> StoreUnresponsive {
+        self.wait_until_check_fails(LIVENESS_CHECK).await
     }
 
-    async fn without_pulse(&self, pulse: Pulse) -> Stuck {
+    async fn wait_until_check_fails(&self, check: LivenessCheck) -> StoreUnresponsive {
         loop {
-            tokio::time::sleep(pulse.every).await;
-            if tokio::time::timeout(pulse.patience, self.with(|_| ()))
+            tokio::time::sleep(check.interval).await;
+            if tokio::time::timeout(check.timeout, self.with(|_| ()))
                 .await
                 .is_err()
             {
-                return Stuck(pulse.patience);
+                return StoreUnresponsive(check.timeout);
             }
         }
     }
@@ -135,35 +135,35 @@ mod tests {
     use super::super::memory::MemoryStore;
     use super::*;
 
-    const QUICK: Pulse = Pulse {
-        every: Duration::from_millis(1),
-        patience: Duration::from_millis(50),
+    const QUICK_CHECK: LivenessCheck = LivenessCheck {
+        interval: Duration::from_millis(1),
+        timeout: Duration::from_millis(50),
     };
 
     #[tokio::test]
-    async fn a_store_that_waits_for_ever_is_noticed() {
+    async fn a_store_that_never_answers_is_reported() {
         let (store, _thread) = StoreHandle::start(Box::new(MemoryStore::new())).expect("a thread");
-        let waits = store.with(|_| {
+        let blocked_call = store.with(|_| {
             loop {
                 std::thread::park();
             }
         });
-        let stuck = tokio::select! {
-            () = waits => unreachable!("it waits for ever"),
-            stuck = store.without_pulse(QUICK) => stuck,
+        let unresponsive = tokio::select! {
+            () = blocked_call => unreachable!("it waits for ever"),
+            stuck = store.wait_until_check_fails(QUICK_CHECK) => stuck,
         };
-        let text = stuck.to_string();
+        let text = unresponsive.to_string();
         assert!(text.contains("has not answered for 50ms"), "{text}");
     }
 
     #[tokio::test]
-    async fn a_store_that_answers_is_let_be() {
+    async fn a_store_that_answers_is_not_reported() {
         let (store, _thread) = StoreHandle::start(Box::new(MemoryStore::new())).expect("a thread");
-        let quick = Pulse {
-            patience: Duration::from_secs(60),
-            ..QUICK
+        let patient_check = LivenessCheck {
+            timeout: Duration::from_secs(60),
+            ..QUICK_CHECK
         };
-        let noticed = tokio::time::timeout(Duration::from_millis(200), store.without_pulse(quick));
-        assert!(noticed.await.is_err(), "it answers");
+        let report = tokio::time::timeout(Duration::from_millis(200), store.wait_until_check_fails(patient_check));
+        assert!(report.await.is_err(), "it answers");
     }
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::disk::{self, DiskError};
-use super::record::stamp::Stamp;
+use super::record::stamp::Timestamp;
 use crate::domain::time::Time;
 
 /// The file's name in the store's directory.
@@ -33,7 +33,7 @@ pub struct Lock {
 /// Why the lock was not had.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    #[error("open the store at {}: it is held by {}", store.display(), holder(*pid, *since))]
+    #[error("open the store at {}: it is held by {}", store.display(), describe_holder(*pid, *since))]
     Held {
         store: PathBuf,
         /// `None` when the holder has not written it yet.
@@ -53,18 +53,18 @@ impl Lock {
     pub fn take(store: &Path, now: Time) -> Result<Self, LockError> {
         let path = store.join(NAME);
         let mut file = disk::open_or_make(&path)?;
-        let mut locked = file.try_lock();
+        let mut lock_result = file.try_lock();
         for _ in 0..ATTEMPTS {
-            if !matches!(locked, Err(TryLockError::WouldBlock)) {
+            if !matches!(lock_result, Err(TryLockError::WouldBlock)) {
                 break;
             }
             std::thread::sleep(PAUSE);
-            locked = file.try_lock();
+            lock_result = file.try_lock();
         }
-        match locked {
+        match lock_result {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let (pid, since) = read(file);
+                let (pid, since) = read_holder(file);
                 return Err(LockError::Held {
                     store: store.to_owned(),
                     pid,
@@ -72,16 +72,16 @@ impl Lock {
                 });
             }
             Err(TryLockError::Error(error)) => {
-                return Err(disk::at("lock", &path, Err(error)).map(|()| unreachable!())?);
+                return Err(disk::with_path("lock", &path, Err(error)).map(|()| unreachable!())?);
             }
         }
-        let since = Stamp(now).text().unwrap_or_default();
+        let since = Timestamp(now).text().unwrap_or_default();
         let text = format!("{} {since}\n", std::process::id());
-        let written = file
+        let write_result = file
             .set_len(0)
             .and_then(|()| file.rewind())
             .and_then(|()| file.write_all(text.as_bytes()));
-        disk::at("write", &path, written)?;
+        disk::with_path("write", &path, write_result)?;
         Ok(Self { _file: file })
     }
 }
@@ -91,12 +91,12 @@ impl Lock {
 pub fn holder_of(store: &Path) -> Option<Option<u32>> {
     let file = File::open(store.join(NAME)).ok()?;
     match file.try_lock_shared() {
-        Err(TryLockError::WouldBlock) => Some(read(file).0),
+        Err(TryLockError::WouldBlock) => Some(read_holder(file).0),
         Ok(()) | Err(TryLockError::Error(_)) => None,
     }
 }
 
-fn read(file: File) -> (Option<u32>, Option<Time>) {
+fn read_holder(file: File) -> (Option<u32>, Option<Time>) {
     let mut text = String::new();
     // Whatever cannot be read is left out of the message, which stands without it.
     if file.take(MAX_TEXT).read_to_string(&mut text).is_err() {
@@ -104,17 +104,17 @@ fn read(file: File) -> (Option<u32>, Option<Time>) {
     }
     let mut words = text.split_whitespace();
     let pid = words.next().and_then(|word| word.parse().ok());
-    let since = words.next().and_then(Stamp::parse).map(|stamp| stamp.0);
+    let since = words.next().and_then(Timestamp::parse).map(|stamp| stamp.0);
     (pid, since)
 }
 
-fn holder(pid: Option<u32>, since: Option<Time>) -> String {
-    let who = pid.map_or_else(
+fn describe_holder(pid: Option<u32>, since: Option<Time>) -> String {
+    let process = pid.map_or_else(
         || "another process".to_owned(),
         |pid| format!("process {pid}"),
     );
-    match since.and_then(|since| Stamp(since).text()) {
-        Some(since) => format!("{who} since {since}"),
-        None => who,
+    match since.and_then(|since| Timestamp(since).text()) {
+        Some(since) => format!("{process} since {since}"),
+        None => process,
     }
 }

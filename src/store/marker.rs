@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::disk::{self, DiskError};
 use super::log::line::{self, Hash};
-use super::log::segment::Place;
+use super::log::segment::LogPosition;
 
 /// The form of the fold's rows. A fold of another form is rebuilt, so it may change at any time.
 const FORMAT: u32 = 5;
@@ -18,21 +18,21 @@ pub const NAME: &str = "clean";
 
 /// The last commit that is in the fold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Applied {
+pub struct AppliedCommit {
     /// 0 before the first commit.
     pub seq: u64,
     /// Its line's hash; before the first commit, the first header's.
     pub hash: Hash,
     /// Where its line begins.
-    pub place: Place,
+    pub position: LogPosition,
 }
 
 /// What the file says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Marker {
-    pub applied: Applied,
+    pub applied: AppliedCommit,
     /// The print of the fold's files, see `sled::print`.
-    pub print: Hash,
+    pub fingerprint: Hash,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -47,15 +47,15 @@ struct AppliedRecord<'a> {
     print: Option<&'a str>,
 }
 
-impl Applied {
+impl AppliedCommit {
     /// One line, sealed as those of the log are, so that damage is seen.
     pub fn text(&self) -> Vec<u8> {
-        text(self, None)
+        write_line(self, None)
     }
 
     /// Reads [`Applied::text`]; `None` when it is damaged or of another form.
     pub fn parse(text: &[u8]) -> Option<Self> {
-        parse(text).map(|(applied, _)| applied)
+        parse_line(text).map(|(applied, _)| applied)
     }
 }
 
@@ -64,9 +64,9 @@ impl Applied {
 /// # Errors
 /// When it is there and cannot be read; a damaged one is `None`.
 pub fn read(store: &Path) -> Result<Option<Marker>, DiskError> {
-    let text = disk::get(&path(store))?;
-    let said = text.as_deref().and_then(parse);
-    Ok(said.and_then(|(applied, print)| print.map(|print| Marker { applied, print })))
+    let text = disk::read_if_exists(&path(store))?;
+    let parsed = text.as_deref().and_then(parse_line);
+    Ok(parsed.and_then(|(applied, print)| print.map(|print| Marker { applied, fingerprint: print })))
 }
 
 /// Says that the fold is whole, durably. It must be synced before.
@@ -74,7 +74,7 @@ pub fn read(store: &Path) -> Result<Option<Marker>, DiskError> {
 /// # Errors
 /// When it could not be said; the fold will be rebuilt.
 pub fn write(store: &Path, marker: &Marker) -> Result<(), DiskError> {
-    disk::put(&path(store), &text(&marker.applied, Some(marker.print)))
+    disk::write_atomically(&path(store), &write_line(&marker.applied, Some(marker.fingerprint)))
 }
 
 /// Takes it back, durably, before the fold is touched.
@@ -89,33 +89,33 @@ fn path(store: &Path) -> PathBuf {
     store.join(NAME)
 }
 
-fn text(applied: &Applied, print: Option<Hash>) -> Vec<u8> {
-    let print = print.map(|print| print.to_string());
+fn write_line(applied: &AppliedCommit, fingerprint: Option<Hash>) -> Vec<u8> {
+    let fingerprint_hex = fingerprint.map(|print| print.to_string());
     let record = AppliedRecord {
         format: FORMAT,
         applied: applied.seq,
-        segment: applied.place.segment,
-        offset: applied.place.offset,
+        segment: applied.position.segment,
+        offset: applied.position.offset,
         head: &applied.hash.to_string(),
-        print: print.as_deref(),
+        print: fingerprint_hex.as_deref(),
     };
     let mut text = serde_json::to_vec(&record).expect("numbers and hashes can be written");
     assert_eq!(text.pop(), Some(b'}'), "an object ends with a brace");
     line::seal(text, Hash::NONE).0
 }
 
-fn parse(text: &[u8]) -> Option<(Applied, Option<Hash>)> {
+fn parse_line(text: &[u8]) -> Option<(AppliedCommit, Option<Hash>)> {
     let sealed = line::unseal(text.strip_suffix(b"\n")?).ok()?;
-    let mut whole = sealed.body().to_vec();
-    whole.push(b'}');
-    let record: AppliedRecord<'_> = serde_json::from_slice(&whole).ok()?;
+    let mut json = sealed.body().to_vec();
+    json.push(b'}');
+    let record: AppliedRecord<'_> = serde_json::from_slice(&json).ok()?;
     if record.format != FORMAT {
         return None;
     }
-    let applied = Applied {
+    let applied = AppliedCommit {
         seq: record.applied,
         hash: Hash::parse(record.head.as_bytes())?,
-        place: Place {
+        position: LogPosition {
             segment: record.segment,
             offset: record.offset,
         },
@@ -130,11 +130,11 @@ fn parse(text: &[u8]) -> Option<(Applied, Option<Hash>)> {
 mod tests {
     use super::*;
 
-    fn applied() -> Applied {
-        Applied {
+    fn sample_commit() -> AppliedCommit {
+        AppliedCommit {
             seq: 7,
             hash: Hash::of(b"a line"),
-            place: Place {
+            position: LogPosition {
                 segment: 2,
                 offset: 1234,
             },
@@ -142,32 +142,32 @@ mod tests {
     }
 
     #[test]
-    fn what_another_form_vouches_for_is_not_trusted() {
-        let applied = applied();
-        let whole = text(&applied, None);
-        let sealed = line::unseal(whole.strip_suffix(b"\n").expect("a line")).expect("whole");
+    fn a_marker_of_another_format_is_ignored() {
+        let applied = sample_commit();
+        let line = write_line(&applied, None);
+        let sealed = line::unseal(line.strip_suffix(b"\n").expect("a line")).expect("whole");
         let body = String::from_utf8(sealed.body().to_vec()).expect("UTF-8");
-        let this = format!("\"format\":{FORMAT}");
-        assert!(body.contains(&this), "{body}");
-        for (format, expect) in [(FORMAT, Some((applied, None))), (FORMAT - 1, None)] {
-            let body = body.replace(&this, &format!("\"format\":{format}"));
+        let format_field = format!("\"format\":{FORMAT}");
+        assert!(body.contains(&format_field), "{body}");
+        for (format, expected) in [(FORMAT, Some((applied, None))), (FORMAT - 1, None)] {
+            let body = body.replace(&format_field, &format!("\"format\":{format}"));
             let text = line::seal(body.into_bytes(), Hash::NONE).0;
-            assert_eq!(parse(&text), expect, "{format}");
+            assert_eq!(parse_line(&text), expected, "{format}");
         }
     }
 
     #[test]
-    fn it_is_read_as_it_was_written_and_no_other_way() {
-        let applied = applied();
-        let print = Hash::of(b"files");
-        for print in [None, Some(print)] {
-            let text = text(&applied, print);
-            assert_eq!(parse(&text), Some((applied, print)));
+    fn a_marker_round_trips_and_any_change_is_noticed() {
+        let applied = sample_commit();
+        let fingerprint = Hash::of(b"files");
+        for fingerprint in [None, Some(fingerprint)] {
+            let text = write_line(&applied, fingerprint);
+            assert_eq!(parse_line(&text), Some((applied, fingerprint)));
             for at in 0..text.len() {
-                let mut other = text.clone();
-                other[at] ^= 1;
-                assert_eq!(parse(&other), None, "byte {at} changed");
-                assert_eq!(parse(&text[..at]), None, "cut at {at}");
+                let mut damaged = text.clone();
+                damaged[at] ^= 1;
+                assert_eq!(parse_line(&damaged), None, "byte {at} changed");
+                assert_eq!(parse_line(&text[..at]), None, "cut at {at}");
             }
         }
     }

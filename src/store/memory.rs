@@ -6,31 +6,31 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
-use super::catalogue::{self, Catalogue};
+use super::catalogue::{self, IndexSource};
 use super::changes::{
-    Changes, ChargeChange, ChargePlaces, RequestChange, RequestPlaces, UnresolvedChange,
+    Changes, ChargeChange, ChargeIndexKeys, RequestChange, RequestIndexKeys, UnresolvedChange,
 };
-use super::credits_back::filled_in;
+use super::credits_back::prepare_facts;
 use super::log::find;
 use super::log::line::{self, Hash, LedgerId};
-use super::log::segment::Place;
+use super::log::segment::LogPosition;
 use super::opened::{check_expected, check_facts};
-use super::overlay::{Base, Kept, Overlay};
-use super::port::{CommitError, Expected, Head, Store, StoreError, Subject, Verified, Written};
-use super::reading::only_read;
-use super::sled::fold::refusal;
+use super::overlay::{RecordSource, Versioned, WriteSet};
+use super::port::{CommitError, ExpectedVersion, Head, Store, StoreError, HistorySubject, LogVerification, LoggedFact};
+use super::reading::read_only_error;
+use super::sled::fold::to_store_error;
 use crate::domain::account::Account;
 use crate::domain::fact::{Commit, Fact};
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
-use crate::domain::ledger::{ApplyError, Given};
+use crate::domain::ledger::{ApplyError, GrantRecord};
 use crate::domain::ledger_state::LedgerState;
 use crate::domain::request::{Charge, Request};
-use crate::domain::time::{Time, kept};
-use crate::domain::unresolved::{Unresolved, UnresolvedRank};
+use crate::domain::time::{Time, truncate_to_millis};
+use crate::domain::unresolved::{UnresolvedBooking, UnresolvedRank};
 
 /// The store in memory.
 pub struct MemoryStore {
-    records: Memory,
+    records: MemoryRecords,
     head: Hash,
     marks: BTreeMap<RequestId, Time>,
     /// What it holds was read from a log that is not to be written.
@@ -39,49 +39,49 @@ pub struct MemoryStore {
 
 /// Records and indexes, and the commits that made them.
 #[derive(Default)]
-pub struct Memory {
-    accounts: BTreeMap<AccountId, Kept<Account>>,
+pub struct MemoryRecords {
+    accounts: BTreeMap<AccountId, Versioned<Account>>,
     aliases: BTreeMap<Address, AccountId>,
-    given: BTreeMap<Reference, Given>,
-    requests: BTreeMap<RequestId, Kept<Request>>,
-    charges: BTreeMap<BookingUid, Kept<Charge>>,
-    decided: BTreeMap<Time, BTreeSet<RequestId>>,
-    open: BTreeSet<(Time, RequestId)>,
-    noted: BTreeSet<(Time, RequestId)>,
-    asked: BTreeMap<Address, BTreeSet<(Time, RequestId)>>,
-    declined: BTreeSet<(Time, RequestId)>,
+    grant_records: BTreeMap<Reference, GrantRecord>,
+    requests: BTreeMap<RequestId, Versioned<Request>>,
+    charges: BTreeMap<BookingUid, Versioned<Charge>>,
+    decided_requests: BTreeMap<Time, BTreeSet<RequestId>>,
+    open_intents: BTreeSet<(Time, RequestId)>,
+    noted_requests: BTreeSet<(Time, RequestId)>,
+    requests_by_booker: BTreeMap<Address, BTreeSet<(Time, RequestId)>>,
+    declined_requests: BTreeSet<(Time, RequestId)>,
     wrong_pins: BTreeSet<(Time, RequestId)>,
-    live: BTreeSet<BookingUid>,
-    standing: BTreeMap<AccountId, BTreeMap<Time, BTreeSet<BookingUid>>>,
-    joined: BTreeMap<BookingUid, RequestId>,
-    unresolved: BTreeMap<BookingUid, Vec<Unresolved>>,
-    listed: BTreeMap<UnresolvedRank, BookingUid>,
-    pieces: HashMap<Subject, Vec<Vec<u64>>>,
+    live_charges: BTreeSet<BookingUid>,
+    counted_charges: BTreeMap<AccountId, BTreeMap<Time, BTreeSet<BookingUid>>>,
+    joined_bookings: BTreeMap<BookingUid, RequestId>,
+    unresolved_items: BTreeMap<BookingUid, Vec<UnresolvedBooking>>,
+    open_unresolved_items: BTreeMap<UnresolvedRank, BookingUid>,
+    history_pages: HashMap<HistorySubject, Vec<Vec<u64>>>,
     commits: Commits,
     ledger: LedgerState,
 }
 
 /// Where commits are found again.
 enum Commits {
-    Kept(Vec<Commit>),
+    InMemory(Vec<Commit>),
     /// In the log, where each begins.
     InLog {
         log: PathBuf,
-        places: Vec<Place>,
+        positions: Vec<LogPosition>,
     },
 }
 
 impl Default for Commits {
     fn default() -> Self {
-        Self::Kept(Vec::new())
+        Self::InMemory(Vec::new())
     }
 }
 
 impl Commits {
     fn count(&self) -> u64 {
         match self {
-            Self::Kept(commits) => commits.len() as u64,
-            Self::InLog { places, .. } => places.len() as u64,
+            Self::InMemory(commits) => commits.len() as u64,
+            Self::InLog { positions: places, .. } => places.len() as u64,
         }
     }
 }
@@ -89,7 +89,7 @@ impl Commits {
 impl MemoryStore {
     pub fn new() -> Self {
         Self {
-            records: Memory::default(),
+            records: MemoryRecords::default(),
             head: Hash::NONE,
             marks: BTreeMap::new(),
             read_only: false,
@@ -97,7 +97,7 @@ impl MemoryStore {
     }
 
     /// The records of a log, which ends with this hash.
-    pub(super) fn read_only(records: Memory, head: Hash, marks: BTreeMap<RequestId, Time>) -> Self {
+    pub(super) fn read_only(records: MemoryRecords, head: Hash, marks: BTreeMap<RequestId, Time>) -> Self {
         Self {
             records,
             head,
@@ -107,9 +107,9 @@ impl MemoryStore {
     }
 
     /// The newest commit, as it was written; none when the log of another is read.
-    pub fn last(&self) -> Option<&Commit> {
+    pub fn last_commit(&self) -> Option<&Commit> {
         match &self.records.commits {
-            Commits::Kept(commits) => commits.last(),
+            Commits::InMemory(commits) => commits.last(),
             Commits::InLog { .. } => None,
         }
     }
@@ -121,32 +121,32 @@ impl Default for MemoryStore {
     }
 }
 
-impl Memory {
+impl MemoryRecords {
     /// No records yet, of a log in this folder.
     pub(super) fn of_log(log: &Path) -> Self {
         Self {
             commits: Commits::InLog {
                 log: log.to_owned(),
-                places: Vec::new(),
+                positions: Vec::new(),
             },
             ..Self::default()
         }
     }
 
     /// Where the next commit of the log begins.
-    pub(super) fn add_place(&mut self, place: Place) {
+    pub(super) fn add_position(&mut self, position: LogPosition) {
         match &mut self.commits {
-            Commits::InLog { places, .. } => places.push(place),
-            Commits::Kept(_) => unreachable!("only a log has places"),
+            Commits::InLog { positions: places, .. } => places.push(position),
+            Commits::InMemory(_) => unreachable!("only a log has places"),
         }
     }
 
     pub(super) fn requests(&self) -> impl Iterator<Item = &Request> {
-        self.requests.values().map(|kept| &kept.record)
+        self.requests.values().map(|versioned| &versioned.record)
     }
 
-    pub(super) fn all_unresolved(&self) -> impl Iterator<Item = &Unresolved> {
-        self.unresolved.values().flatten()
+    pub(super) fn all_unresolved_items(&self) -> impl Iterator<Item = &UnresolvedBooking> {
+        self.unresolved_items.values().flatten()
     }
 
     pub(super) fn has_no_account(&self) -> bool {
@@ -154,9 +154,9 @@ impl Memory {
     }
 
     /// Takes over what an overlay on this changed.
-    pub fn take(&mut self, changes: Changes) {
-        for kept in changes.accounts {
-            self.accounts.insert(kept.record.id.clone(), *kept);
+    pub fn apply_changes(&mut self, changes: Changes) {
+        for versioned in changes.accounts {
+            self.accounts.insert(versioned.record.id.clone(), *versioned);
         }
         for (alias, account) in changes.aliases {
             match account {
@@ -164,114 +164,114 @@ impl Memory {
                 None => self.aliases.remove(&alias),
             };
         }
-        for given in changes.given {
-            self.given.insert(given.reference.clone(), given);
+        for given in changes.grant_records {
+            self.grant_records.insert(given.reference.clone(), given);
         }
-        for uid in changes.requests.iter().flat_map(|change| &change.left) {
-            self.joined.remove(uid);
+        for uid in changes.requests.iter().flat_map(|change| &change.removed_bookings) {
+            self.joined_bookings.remove(uid);
         }
         for change in changes.requests {
-            self.take_request(change);
+            self.apply_request(change);
         }
         for change in changes.charges {
-            self.take_charge(change);
+            self.apply_charge(change);
         }
-        for (at, ids) in changes.decided {
+        for (at, ids) in changes.decided_requests {
             if ids.is_empty() {
-                self.decided.remove(&at);
+                self.decided_requests.remove(&at);
             } else {
-                self.decided.insert(at, ids);
+                self.decided_requests.insert(at, ids);
             }
         }
         for change in changes.unresolved {
-            self.take_unresolved(change);
+            self.apply_unresolved(change);
         }
         if let Some(state) = changes.ledger {
             self.ledger = state;
         }
-        for (subject, piece) in changes.pieces {
-            self.pieces.entry(subject).or_default().push(piece);
+        for (subject, piece) in changes.history_pages {
+            self.history_pages.entry(subject).or_default().push(piece);
         }
     }
 
     /// When requests were declined in that time, newest first.
     pub fn declined(&self, since: Time, until: Time) -> Vec<Time> {
-        let declined = self.declined.iter().rev().map(|(at, _)| *at);
-        declined
+        let decline_times = self.declined_requests.iter().rev().map(|(at, _)| *at);
+        decline_times
             .skip_while(|at| *at >= until)
             .take_while(|at| *at >= since)
             .collect()
     }
 
-    fn take_request(&mut self, change: RequestChange) {
-        let id = change.kept.record.id.clone();
-        let (was, is) = (change.was, RequestPlaces::of(&change.kept.record));
-        if let Some(at) = was.open {
-            self.open.remove(&(at, id.clone()));
+    fn apply_request(&mut self, change: RequestChange) {
+        let id = change.versioned.record.id.clone();
+        let (previous_keys, current_keys) = (change.previous_keys, RequestIndexKeys::of(&change.versioned.record));
+        if let Some(at) = previous_keys.open_since {
+            self.open_intents.remove(&(at, id.clone()));
         }
-        if let Some(at) = was.noted {
-            self.noted.remove(&(at, id.clone()));
+        if let Some(at) = previous_keys.noted_until {
+            self.noted_requests.remove(&(at, id.clone()));
         }
-        if let Some((booker, at)) = was.asked
-            && let Some(asked) = self.asked.get_mut(&booker)
+        if let Some((booker, at)) = previous_keys.booker_and_creation
+            && let Some(asked) = self.requests_by_booker.get_mut(&booker)
         {
             asked.remove(&(at, id.clone()));
         }
-        if let Some(at) = was.declined {
-            self.declined.remove(&(at, id.clone()));
+        if let Some(at) = previous_keys.declined_at {
+            self.declined_requests.remove(&(at, id.clone()));
         }
-        if let Some(at) = was.wrong_pin {
+        if let Some(at) = previous_keys.wrong_pin_created {
             self.wrong_pins.remove(&(at, id.clone()));
         }
-        self.declined.extend(is.declined.map(|at| (at, id.clone())));
+        self.declined_requests.extend(current_keys.declined_at.map(|at| (at, id.clone())));
         self.wrong_pins
-            .extend(is.wrong_pin.map(|at| (at, id.clone())));
-        self.open.extend(is.open.map(|at| (at, id.clone())));
-        self.noted.extend(is.noted.map(|at| (at, id.clone())));
-        if let Some((booker, at)) = is.asked {
-            let asked = self.asked.entry(booker).or_default();
-            asked.insert((at, id.clone()));
+            .extend(current_keys.wrong_pin_created.map(|at| (at, id.clone())));
+        self.open_intents.extend(current_keys.open_since.map(|at| (at, id.clone())));
+        self.noted_requests.extend(current_keys.noted_until.map(|at| (at, id.clone())));
+        if let Some((booker, at)) = current_keys.booker_and_creation {
+            let requests = self.requests_by_booker.entry(booker).or_default();
+            requests.insert((at, id.clone()));
         }
-        for uid in change.joined {
-            self.joined.insert(uid, id.clone());
+        for uid in change.joined_bookings {
+            self.joined_bookings.insert(uid, id.clone());
         }
-        self.requests.insert(id, *change.kept);
+        self.requests.insert(id, *change.versioned);
     }
 
-    fn take_unresolved(&mut self, change: UnresolvedChange) {
-        for rank in &change.was {
-            self.listed.remove(rank);
+    fn apply_unresolved(&mut self, change: UnresolvedChange) {
+        for rank in &change.previous_ranks {
+            self.open_unresolved_items.remove(rank);
         }
-        for rank in UnresolvedChange::ranks(&change.items) {
-            self.listed.insert(rank, change.booking.clone());
+        for rank in UnresolvedChange::open_ranks(&change.items) {
+            self.open_unresolved_items.insert(rank, change.booking.clone());
         }
-        self.unresolved.insert(change.booking, change.items);
+        self.unresolved_items.insert(change.booking, change.items);
     }
 
-    fn take_charge(&mut self, change: ChargeChange) {
-        let charge = &change.kept.record;
+    fn apply_charge(&mut self, change: ChargeChange) {
+        let charge = &change.versioned.record;
         let uid = charge.booking.uid.clone();
-        let is = ChargePlaces::of(charge);
-        if is.live {
-            self.live.insert(uid.clone());
+        let current_keys = ChargeIndexKeys::of(charge);
+        if current_keys.is_live {
+            self.live_charges.insert(uid.clone());
         } else {
-            self.live.remove(&uid);
+            self.live_charges.remove(&uid);
         }
-        let standing = self.standing.entry(charge.account.clone()).or_default();
-        if let Some(then) = change.was.standing
-            && let Some(uids) = standing.get_mut(&then)
+        let charges_by_start = self.counted_charges.entry(charge.account.clone()).or_default();
+        if let Some(previous_start) = change.previous_keys.counted_start
+            && let Some(uids) = charges_by_start.get_mut(&previous_start)
         {
             uids.remove(&uid);
         }
-        if let Some(start) = is.standing {
-            standing.entry(start).or_default().insert(uid.clone());
+        if let Some(start) = current_keys.counted_start {
+            charges_by_start.entry(start).or_default().insert(uid.clone());
         }
-        self.charges.insert(uid, *change.kept);
+        self.charges.insert(uid, *change.versioned);
     }
 }
 
-impl Base for Memory {
-    fn account(&self, id: &AccountId) -> Result<Option<Kept<Account>>, StoreError> {
+impl RecordSource for MemoryRecords {
+    fn account(&self, id: &AccountId) -> Result<Option<Versioned<Account>>, StoreError> {
         Ok(self.accounts.get(id).cloned())
     }
 
@@ -279,20 +279,20 @@ impl Base for Memory {
         Ok(self.aliases.get(alias).cloned())
     }
 
-    fn given(&self, reference: &Reference) -> Result<Option<Given>, StoreError> {
-        Ok(self.given.get(reference).cloned())
+    fn grant_record(&self, reference: &Reference) -> Result<Option<GrantRecord>, StoreError> {
+        Ok(self.grant_records.get(reference).cloned())
     }
 
-    fn request(&self, id: &RequestId) -> Result<Option<Kept<Request>>, StoreError> {
+    fn request(&self, id: &RequestId) -> Result<Option<Versioned<Request>>, StoreError> {
         Ok(self.requests.get(id).cloned())
     }
 
-    fn charge(&self, booking: &BookingUid) -> Result<Option<Kept<Charge>>, StoreError> {
+    fn charge(&self, booking: &BookingUid) -> Result<Option<Versioned<Charge>>, StoreError> {
         Ok(self.charges.get(booking).cloned())
     }
 
-    fn unresolved(&self, booking: &BookingUid) -> Result<Vec<Unresolved>, StoreError> {
-        Ok(self.unresolved.get(booking).cloned().unwrap_or_default())
+    fn unresolved_items_of(&self, booking: &BookingUid) -> Result<Vec<UnresolvedBooking>, StoreError> {
+        Ok(self.unresolved_items.get(booking).cloned().unwrap_or_default())
     }
 
     fn ledger_state(&self) -> Result<LedgerState, StoreError> {
@@ -300,36 +300,36 @@ impl Base for Memory {
     }
 
     fn decided_at(&self, at: Time) -> Result<BTreeSet<RequestId>, StoreError> {
-        Ok(self.decided.get(&at).cloned().unwrap_or_default())
+        Ok(self.decided_requests.get(&at).cloned().unwrap_or_default())
     }
 }
 
-impl Catalogue for Memory {
-    fn joined(&self, booking: &BookingUid) -> Result<Option<RequestId>, StoreError> {
-        Ok(self.joined.get(booking).cloned())
+impl IndexSource for MemoryRecords {
+    fn request_joined_by(&self, booking: &BookingUid) -> Result<Option<RequestId>, StoreError> {
+        Ok(self.joined_bookings.get(booking).cloned())
     }
 
-    fn decided_until(
+    fn newest_decisions_until(
         &self,
         until: Option<Time>,
     ) -> Result<Option<(Time, BTreeSet<RequestId>)>, StoreError> {
         let until = until.map_or(Bound::Unbounded, Bound::Included);
-        let row = self.decided.range((Bound::Unbounded, until)).next_back();
+        let row = self.decided_requests.range((Bound::Unbounded, until)).next_back();
         Ok(row.map(|(at, ids)| (*at, ids.clone())))
     }
 
-    fn piece_before(&self, subject: &Subject, before: u64) -> Result<Vec<u64>, StoreError> {
-        let pieces = self.pieces.get(subject).into_iter().flatten();
-        let piece = pieces.rev().find(|piece| piece[0] < before);
-        Ok(piece.cloned().unwrap_or_default())
+    fn history_page_before(&self, subject: &HistorySubject, before: u64) -> Result<Vec<u64>, StoreError> {
+        let pages = self.history_pages.get(subject).into_iter().flatten();
+        let page = pages.rev().find(|piece| piece[0] < before);
+        Ok(page.cloned().unwrap_or_default())
     }
 
     fn commit_at(&self, seq: u64) -> Result<Commit, StoreError> {
         let index = usize::try_from(seq - 1).expect("commits in memory are counted by usize");
         match &self.commits {
-            Commits::Kept(commits) => Ok(commits[index].clone()),
-            Commits::InLog { log, places } => {
-                find::find(log, places[index], seq).map_err(|error| refusal(&error))
+            Commits::InMemory(commits) => Ok(commits[index].clone()),
+            Commits::InLog { log, positions: places } => {
+                find::find_commit(log, places[index], seq).map_err(|error| to_store_error(&error))
             }
         }
     }
@@ -340,43 +340,43 @@ impl Store for MemoryStore {
         &mut self,
         at: Time,
         facts: Vec<Fact>,
-        expected: &[Expected],
+        expected: &[ExpectedVersion],
     ) -> Result<Head, CommitError> {
         if self.read_only {
-            return Err(CommitError::Failed(only_read()));
+            return Err(CommitError::Failed(read_only_error()));
         }
         check_expected(&self.records, expected)?;
         if facts.is_empty() {
             return Ok(self.head());
         }
-        let facts = filled_in(&self.records, kept(at), facts)?;
+        let facts = prepare_facts(&self.records, truncate_to_millis(at), facts)?;
         let (text, facts) = check_facts(&facts)?;
         let commit = Commit {
             seq: self.records.commits.count() + 1,
-            at: kept(at),
+            at: truncate_to_millis(at),
             facts,
         };
-        let mut overlay = Overlay::new(&self.records);
-        overlay.apply(&commit).map_err(|error| match error {
+        let mut write_set = WriteSet::new(&self.records);
+        write_set.apply(&commit).map_err(|error| match error {
             ApplyError::Violation(violation) => CommitError::Violation(violation),
             ApplyError::Read(error) => CommitError::Failed(error),
         })?;
-        let changes = overlay.changes();
-        let line = line::commit(LedgerId::NONE, (commit.seq, commit.at), &text, self.head);
+        let changes = write_set.into_changes();
+        let line = line::format_commit(LedgerId::NONE, (commit.seq, commit.at), &text, self.head);
         let (_, hash) = line.ok_or_else(|| {
             CommitError::Failed(StoreError {
                 text: "write an instant outside the years 0 to 9999".to_owned(),
                 source: None,
             })
         })?;
-        self.records.take(changes);
+        self.records.apply_changes(changes);
         for fact in &commit.facts {
-            if let Fact::Called { request, .. } | Fact::Settled { request, .. } = fact {
+            if let Fact::CallRecorded { request, .. } | Fact::IntentSettled { request, .. } = fact {
                 self.marks.remove(request);
             }
         }
         match &mut self.records.commits {
-            Commits::Kept(commits) => commits.push(commit),
+            Commits::InMemory(commits) => commits.push(commit),
             Commits::InLog { .. } => unreachable!("a log that was read is not written"),
         }
         self.head = hash;
@@ -385,13 +385,13 @@ impl Store for MemoryStore {
 
     fn mark_sent(&mut self, request: &RequestId, at: Option<Time>) -> Result<(), StoreError> {
         match at {
-            Some(at) => self.marks.insert(request.clone(), kept(at)),
+            Some(at) => self.marks.insert(request.clone(), truncate_to_millis(at)),
             None => self.marks.remove(request),
         };
         Ok(())
     }
 
-    fn marked(&self, request: &RequestId) -> Option<Time> {
+    fn sent_mark(&self, request: &RequestId) -> Option<Time> {
         self.marks.get(request).copied()
     }
 
@@ -407,7 +407,7 @@ impl Store for MemoryStore {
             .records
             .accounts
             .get(id)
-            .map(|kept| kept.record.clone()))
+            .map(|versioned| versioned.record.clone()))
     }
 
     fn resolve(&self, address: &Address) -> Result<Option<AccountId>, StoreError> {
@@ -423,7 +423,7 @@ impl Store for MemoryStore {
         let range = self.records.accounts.range((after, Bound::Unbounded));
         Ok(range
             .take(limit)
-            .map(|(_, kept)| kept.record.clone())
+            .map(|(_, versioned)| versioned.record.clone())
             .collect())
     }
 
@@ -435,8 +435,8 @@ impl Store for MemoryStore {
         Ok(self.records.ledger.clone())
     }
 
-    fn given(&self, reference: &Reference) -> Result<Option<Given>, StoreError> {
-        self.records.given(reference)
+    fn grant_record(&self, reference: &Reference) -> Result<Option<GrantRecord>, StoreError> {
+        self.records.grant_record(reference)
     }
 
     fn request(&self, id: &RequestId) -> Result<Option<Request>, StoreError> {
@@ -444,7 +444,7 @@ impl Store for MemoryStore {
             .records
             .requests
             .get(id)
-            .map(|kept| kept.record.clone()))
+            .map(|versioned| versioned.record.clone()))
     }
 
     fn request_of(&self, booking: &BookingUid) -> Result<Option<RequestId>, StoreError> {
@@ -452,8 +452,8 @@ impl Store for MemoryStore {
     }
 
     fn open_intents(&self, limit: usize) -> Result<Vec<Request>, StoreError> {
-        let open = self.records.open.iter().take(limit);
-        open.map(|(_, id)| catalogue::request(&self.records, id))
+        let open = self.records.open_intents.iter().take(limit);
+        open.map(|(_, id)| catalogue::indexed_request(&self.records, id))
             .collect()
     }
 
@@ -463,49 +463,49 @@ impl Store for MemoryStore {
         limit: usize,
     ) -> Result<Vec<Request>, StoreError> {
         let after = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let noted = self.records.noted.range((after, Bound::Unbounded));
+        let noted = self.records.noted_requests.range((after, Bound::Unbounded));
         noted
             .take(limit)
-            .map(|(_, id)| catalogue::request(&self.records, id))
+            .map(|(_, id)| catalogue::indexed_request(&self.records, id))
             .collect()
     }
 
-    fn declined(&self, since: Time, until: Time, limit: usize) -> Result<Vec<Time>, StoreError> {
+    fn decline_times(&self, since: Time, until: Time, limit: usize) -> Result<Vec<Time>, StoreError> {
         let mut declined = self.records.declined(since, until);
         declined.truncate(limit);
         Ok(declined)
     }
 
-    fn wrong_pins(&self, since: Time, limit: usize) -> Result<Vec<Request>, StoreError> {
+    fn wrong_pin_requests(&self, since: Time, limit: usize) -> Result<Vec<Request>, StoreError> {
         let wrong = self.records.wrong_pins.iter().rev();
         wrong
             .take_while(|(created, _)| *created >= since)
             .take(limit)
-            .map(|(_, id)| catalogue::request(&self.records, id))
+            .map(|(_, id)| catalogue::indexed_request(&self.records, id))
             .collect()
     }
 
-    fn asked_by(
+    fn requests_of_booker(
         &self,
         booker: &Address,
         since: Time,
         limit: usize,
     ) -> Result<Vec<Request>, StoreError> {
-        let asked = self.records.asked.get(booker).into_iter().flatten().rev();
-        asked
+        let requests = self.records.requests_by_booker.get(booker).into_iter().flatten().rev();
+        requests
             .take_while(|(created, _)| *created >= since)
             .take(limit)
-            .map(|(_, id)| catalogue::request(&self.records, id))
+            .map(|(_, id)| catalogue::indexed_request(&self.records, id))
             .collect()
     }
 
-    fn decided(
+    fn decided_requests(
         &self,
         since: Option<Time>,
         before: Option<&(Time, RequestId)>,
         limit: usize,
     ) -> Result<Vec<Request>, StoreError> {
-        catalogue::decided(&self.records, since, before, limit)
+        catalogue::decided_requests(&self.records, since, before, limit)
     }
 
     fn charge(&self, booking: &BookingUid) -> Result<Option<Charge>, StoreError> {
@@ -513,7 +513,7 @@ impl Store for MemoryStore {
             .records
             .charges
             .get(booking)
-            .map(|kept| kept.record.clone()))
+            .map(|versioned| versioned.record.clone()))
     }
 
     fn open_charges(
@@ -524,7 +524,7 @@ impl Store for MemoryStore {
         let after = after.map_or(Bound::Unbounded, Bound::Excluded);
         let live = self
             .records
-            .live
+            .live_charges
             .range((after, Bound::Unbounded))
             .take(limit);
         Ok(live
@@ -539,8 +539,8 @@ impl Store for MemoryStore {
         to: Time,
         limit: usize,
     ) -> Result<Vec<Charge>, StoreError> {
-        let standing = self.records.standing.get(account);
-        let starts = standing
+        let charges_by_start = self.records.counted_charges.get(account);
+        let starts = charges_by_start
             .filter(|_| from < to)
             .map(|all| all.range(from..to));
         let uids = starts.into_iter().flatten().flat_map(|(_, uids)| uids);
@@ -550,43 +550,43 @@ impl Store for MemoryStore {
             .collect())
     }
 
-    fn unresolved(
+    fn unresolved_items(
         &self,
-        after: Option<&Unresolved>,
+        after: Option<&UnresolvedBooking>,
         limit: usize,
-    ) -> Result<Vec<Unresolved>, StoreError> {
-        let after = after.map(Unresolved::rank);
+    ) -> Result<Vec<UnresolvedBooking>, StoreError> {
+        let after = after.map(UnresolvedBooking::rank);
         let after = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let listed = self.records.listed.range((after, Bound::Unbounded));
-        listed
+        let items = self.records.open_unresolved_items.range((after, Bound::Unbounded));
+        items
             .take(limit)
-            .map(|(rank, uid)| catalogue::listed(&self.records, uid, rank))
+            .map(|(rank, uid)| catalogue::indexed_unresolved_item(&self.records, uid, rank))
             .collect()
     }
 
-    fn unresolved_of(&self, booking: &BookingUid) -> Result<Vec<Unresolved>, StoreError> {
-        Base::unresolved(&self.records, booking)
+    fn unresolved_items_of(&self, booking: &BookingUid) -> Result<Vec<UnresolvedBooking>, StoreError> {
+        RecordSource::unresolved_items_of(&self.records, booking)
     }
 
     fn history(
         &self,
-        subject: &Subject,
+        subject: &HistorySubject,
         before: Option<u64>,
         limit: usize,
-    ) -> Result<Vec<Written>, StoreError> {
+    ) -> Result<Vec<LoggedFact>, StoreError> {
         catalogue::history(&self.records, subject, before, limit)
     }
 
     /// There is no log and no second half: the records are what the commits added up to.
-    fn verify(&self) -> Result<Verified, StoreError> {
+    fn verify(&self) -> Result<LogVerification, StoreError> {
         let mut facts = 0;
         for seq in 1..=self.records.commits.count() {
             facts += self.records.commit_at(seq)?.facts.len() as u64;
         }
-        Ok(Verified {
+        Ok(LogVerification {
             commits: self.records.commits.count(),
             facts,
-            compared: false,
+            projection_compared: false,
             differences: Vec::new(),
         })
     }

@@ -8,8 +8,8 @@ use super::disk::{self, DiskError};
 use super::ground;
 use super::lock::{Lock, LockError};
 use super::log::append::Appender;
-use super::log::segment::{self, Chain, SEGMENT_LIMIT, SegmentError};
-use super::log::walk::{End, LogError, Walk};
+use super::log::segment::{self, HashChain, SEGMENT_LIMIT, SegmentError};
+use super::log::walk::{LogEnd, LogError, LogReader};
 use super::marker::{self, Marker};
 use super::opened::{self, LOG, LogStore};
 use super::port::StoreError;
@@ -26,15 +26,15 @@ const CHECK_LIMIT: u64 = 8 * 1024 * 1024;
 
 /// Whether a store may be made where none is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Create {
+pub enum CreateIfMissing {
     Yes,
     No,
 }
 
 /// A store that is ready, and what there is to say about it.
-pub struct Opened {
+pub struct OpenedStore {
     pub store: LogStore,
-    pub notices: Vec<Notice>,
+    pub notices: Vec<OpenNotice>,
 }
 
 /// How far a rebuild has come, in bytes of the log.
@@ -46,7 +46,7 @@ pub struct Progress {
 
 /// Something that happened while opening, for people. None of them is an error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Notice {
+pub enum OpenNotice {
     #[error("a new ledger was made in {}", .0.display())]
     Created(PathBuf),
     /// Somebody may want to look.
@@ -54,7 +54,7 @@ pub enum Notice {
         "the log ended in a torn line ({} line {line}, {bytes} bytes), which was cut off and kept as \
          {}; {}",
         file.display(),
-        kept.display(),
+        saved_as.display(),
         if *acknowledged {
             "the ledger was closed cleanly after it, so a commit that was acknowledged is lost: \
              look at the disk"
@@ -62,26 +62,26 @@ pub enum Notice {
             "a crash leaves such a line, and what it said was never acknowledged"
         }
     )]
-    Torn {
+    TornLineCut {
         file: PathBuf,
         line: u64,
         bytes: u64,
-        kept: PathBuf,
+        saved_as: PathBuf,
         acknowledged: bool,
     },
     /// Somebody may want to look when it happens without a crash.
     #[error(
-        "the fold {why}, so it was rebuilt from the log: {commits} commits, {facts} facts{}",
-        moved.as_ref().map_or_else(String::new, |to| format!("; the old one is {}", to.display()))
+        "the fold {reason}, so it was rebuilt from the log: {commits} commits, {facts} facts{}",
+        moved_to.as_ref().map_or_else(String::new, |to| format!("; the old one is {}", to.display()))
     )]
-    Rebuilt {
-        why: String,
-        moved: Option<PathBuf>,
+    ProjectionRebuilt {
+        reason: String,
+        moved_to: Option<PathBuf>,
         commits: u64,
         facts: u64,
     },
     #[error("the fold was caught up with {commits} commits of the log")]
-    CaughtUp { commits: u64 },
+    ProjectionCaughtUp { commits: u64 },
 }
 
 /// Why the store could not be opened. Nothing was lost by any of them.
@@ -92,7 +92,7 @@ pub enum OpenError {
          was one, correct store.path, mount its disk, or bring it back with `maitred restore`",
         .0.display()
     )]
-    Absent(PathBuf),
+    NoStore(PathBuf),
     /// The store is held by another process: exit code 75.
     #[error(transparent)]
     Lock(#[from] LockError),
@@ -103,20 +103,20 @@ pub enum OpenError {
     )]
     NoLog { path: PathBuf, found: String },
     #[error(
-        "open the ledger: its log ends with commit {end}, but it was closed after commit {closed}, \
+        "open the ledger: its log ends with commit {end}, but it was closed after commit {closed_after}, \
          so commits were taken out; restore {} from a backup, or, to go on with what is there, \
          remove the file {}",
         log.display(),
         marker.display()
     )]
-    Short {
+    LogTooShort {
         end: u64,
-        closed: u64,
+        closed_after: u64,
         log: PathBuf,
         marker: PathBuf,
     },
     #[error(
-        "open the ledger: {} is not the log that was closed here, for its commit {closed} is another; \
+        "open the ledger: {} is not the log that was closed here, for its commit {closed_after} is another; \
          restore both {} and {} from one backup, or, to go on with the log that is there, remove the \
          file {}",
         log.display(),
@@ -124,8 +124,8 @@ pub enum OpenError {
         marker.display(),
         marker.display()
     )]
-    Swapped {
-        closed: u64,
+    LogReplaced {
+        closed_after: u64,
         log: PathBuf,
         marker: PathBuf,
     },
@@ -134,7 +134,7 @@ pub enum OpenError {
     #[error("open the ledger")]
     Disk(#[from] DiskError),
     #[error("open the ledger")]
-    Fold(#[source] StoreError),
+    Projection(#[source] StoreError),
 }
 
 impl From<SegmentError> for OpenError {
@@ -145,19 +145,19 @@ impl From<SegmentError> for OpenError {
 
 /// Sizes at which the store behaves differently; tests make them small.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    pub segment: u64,
-    pub check: u64,
+pub struct StoreLimits {
+    pub segment_bytes: u64,
+    pub full_check_bytes: u64,
     /// Records in memory while the fold is made anew.
-    pub records: usize,
+    pub max_records: usize,
 }
 
-impl Default for Limits {
+impl Default for StoreLimits {
     fn default() -> Self {
         Self {
-            segment: SEGMENT_LIMIT,
-            check: CHECK_LIMIT,
-            records: MAX_RECORDS,
+            segment_bytes: SEGMENT_LIMIT,
+            full_check_bytes: CHECK_LIMIT,
+            max_records: MAX_RECORDS,
         }
     }
 }
@@ -168,11 +168,11 @@ impl Default for Limits {
 /// See [`OpenError`]; each says what to do.
 pub fn open(
     path: &Path,
-    create: Create,
+    create: CreateIfMissing,
     now: Time,
     progress: &mut dyn FnMut(Progress),
-) -> Result<Opened, OpenError> {
-    open_with(path, create, now, Limits::default(), progress)
+) -> Result<OpenedStore, OpenError> {
+    open_with(path, create, now, StoreLimits::default(), progress)
 }
 
 /// As [`open`], with other limits.
@@ -181,16 +181,16 @@ pub fn open(
 /// As there.
 pub fn open_with(
     path: &Path,
-    create: Create,
+    create: CreateIfMissing,
     now: Time,
-    limits: Limits,
+    limits: StoreLimits,
     progress: &mut dyn FnMut(Progress),
-) -> Result<Opened, OpenError> {
+) -> Result<OpenedStore, OpenError> {
     let mut notices = Vec::new();
     if !ground::has_log(path)? {
         match create {
-            Create::No => return Err(OpenError::Absent(path.to_owned())),
-            Create::Yes => disk::make_dir(path)?,
+            CreateIfMissing::No => return Err(OpenError::NoStore(path.to_owned())),
+            CreateIfMissing::Yes => disk::make_dir(path)?,
         }
     }
     let lock = Lock::take(path, now)?;
@@ -198,85 +198,85 @@ pub fn open_with(
     // Asked again: before the lock was had, another process may have made it.
     if !ground::has_log(path)? {
         ground::make_log(path, now)?;
-        notices.push(Notice::Created(path.to_owned()));
+        notices.push(OpenNotice::Created(path.to_owned()));
     }
     let mut marker = marker::read(path)?;
-    let mut examined = examine(&log, marker.as_ref(), limits)?;
-    let closed = marker.map_or(0, |marker| marker.applied.seq);
-    let end = examined.end;
-    if closed > end.chain.seq + u64::from(end.torn > 0) {
-        return Err(OpenError::Short {
+    let mut examination = examine(&log, marker.as_ref(), limits)?;
+    let closed_after = marker.map_or(0, |marker| marker.applied.seq);
+    let end = examination.end;
+    if closed_after > end.chain.seq + u64::from(end.torn_bytes > 0) {
+        return Err(OpenError::LogTooShort {
             end: end.chain.seq,
-            closed,
+            closed_after,
             log,
             marker: path.join(marker::NAME),
         });
     }
-    if marker.is_some() && !examined.trusts && closed <= end.chain.seq {
-        return Err(OpenError::Swapped {
-            closed,
+    if marker.is_some() && !examination.has_marker_line && closed_after <= end.chain.seq {
+        return Err(OpenError::LogReplaced {
+            closed_after,
             log,
             marker: path.join(marker::NAME),
         });
     }
-    if end.torn > 0 {
-        let acknowledged = closed > end.chain.seq;
-        notices.push(tail::cut(&log, &end, acknowledged)?);
-        examined.end.torn = 0;
+    if end.torn_bytes > 0 {
+        let acknowledged = closed_after > end.chain.seq;
+        notices.push(tail::cut_torn_line(&log, &end, acknowledged)?);
+        examination.end.torn_bytes = 0;
     }
-    segment::make_durable(&log, end.place.segment)?;
-    if !examined.trusts {
+    segment::make_durable(&log, end.position.segment)?;
+    if !examination.has_marker_line {
         marker = None;
     }
-    let (fold, applied) =
-        trust::open_fold(path, marker, &end, limits.records, progress, &mut notices)?;
+    let (projection, applied) =
+        trust::open_projection(path, marker, &end, limits.max_records, progress, &mut notices)?;
     assert_eq!(
         applied.seq, end.chain.seq,
         "the fold has come to the log's end"
     );
-    let sink = segment::open_end(&log, end.place.segment)?;
+    let segment_file = segment::open_for_append(&log, end.position.segment)?;
     let appender = Appender::new(
         &log,
         &end,
-        Walk::ledger_id(&log)?,
-        Box::new(sink),
-        limits.segment,
+        LogReader::read_ledger_id(&log)?,
+        Box::new(segment_file),
+        limits.segment_bytes,
     );
-    let open = opened::open_ids(&fold, usize::MAX).map_err(OpenError::Fold)?;
-    let sent = SentMarks::open(path, &open, now)?;
-    let store = LogStore::new(path, lock, appender, (fold, applied), sent);
-    Ok(Opened { store, notices })
+    let open_intents = opened::open_intent_ids(&projection, usize::MAX).map_err(OpenError::Projection)?;
+    let sent_marks = SentMarks::open(path, &open_intents, now)?;
+    let store = LogStore::new(path, lock, appender, (projection, applied), sent_marks);
+    Ok(OpenedStore { store, notices })
 }
 
 /// What the log's lines say.
-struct Examined {
-    end: End,
+struct LogExamination {
+    end: LogEnd,
     /// Whether the log has the line that the marker names.
-    trusts: bool,
+    has_marker_line: bool,
 }
 
 /// Checks the log's lines: all of them, or, of a long log that has the marker's line, those after.
-fn examine(log: &Path, marker: Option<&Marker>, limits: Limits) -> Result<Examined, OpenError> {
+fn examine(log: &Path, marker: Option<&Marker>, limits: StoreLimits) -> Result<LogExamination, OpenError> {
     if let Some(Marker { applied, .. }) = marker
         && applied.seq > 0
-        && trust::size(log, u32::MAX)? > limits.check
+        && trust::log_size(log, u32::MAX)? > limits.full_check_bytes
     {
-        let chain = Chain {
+        let chain = HashChain {
             seq: applied.seq,
             hash: applied.hash,
         };
-        if let Some(mut walk) = Walk::resume(log, applied.place, chain)? {
-            while walk.line()?.is_some() {}
-            let end = walk.end();
-            return Ok(Examined { end, trusts: true });
+        if let Some(mut reader) = LogReader::open_after(log, applied.position, chain)? {
+            while reader.next_line()?.is_some() {}
+            let end = reader.end();
+            return Ok(LogExamination { end, has_marker_line: true });
         }
     }
-    let mut walk = Walk::start(log)?;
-    let named = marker.map(|marker| (marker.applied.seq, marker.applied.hash));
-    let mut trusts = named == Some((0, walk.end().head));
-    while let Some(line) = walk.line()? {
-        trusts |= named == Some((line.seq, line.hash));
+    let mut reader = LogReader::open(log)?;
+    let marker_commit = marker.map(|marker| (marker.applied.seq, marker.applied.hash));
+    let mut has_marker_line = marker_commit == Some((0, reader.end().head));
+    while let Some(line) = reader.next_line()? {
+        has_marker_line |= marker_commit == Some((line.seq, line.hash));
     }
-    let end = walk.end();
-    Ok(Examined { end, trusts })
+    let end = reader.end();
+    Ok(LogExamination { end, has_marker_line })
 }

@@ -8,25 +8,25 @@
 use std::path::{Path, PathBuf};
 
 use super::catalogue;
-use super::credits_back::filled_in;
+use super::credits_back::prepare_facts;
 use super::lock::Lock;
 use super::log::append::{AppendError, Appender};
-use super::marker::{self, Applied, Marker};
-use super::overlay::{Base, Overlay};
-use super::port::{CommitError, Expected, Head, Store, StoreError, Subject, Verified, Written};
+use super::marker::{self, AppliedCommit, Marker};
+use super::overlay::{RecordSource, WriteSet};
+use super::port::{CommitError, ExpectedVersion, Head, Store, StoreError, HistorySubject, LogVerification, LoggedFact};
 use super::record::fact;
 use super::sent::SentMarks;
-use super::sled::fold::{Fold, refusal};
+use super::sled::fold::{Projection, to_store_error};
 use super::sled::keys::{self, Tree};
 use super::sled::rows;
 use crate::domain::account::Account;
 use crate::domain::fact::{Commit, Fact, MAX_FACTS};
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
-use crate::domain::ledger::{ApplyError, Given};
+use crate::domain::ledger::{ApplyError, GrantRecord};
 use crate::domain::ledger_state::LedgerState;
 use crate::domain::request::{Charge, Request};
-use crate::domain::time::{Time, kept};
-use crate::domain::unresolved::{Unresolved, UnresolvedRank};
+use crate::domain::time::{Time, truncate_to_millis};
+use crate::domain::unresolved::{UnresolvedBooking, UnresolvedRank};
 
 /// The log's folder in the store's directory.
 pub const LOG: &str = "log";
@@ -36,9 +36,9 @@ pub struct LogStore {
     dir: PathBuf,
     log: Appender,
     /// `None` once closed.
-    fold: Option<Fold>,
-    applied: Applied,
-    sent: SentMarks,
+    projection: Option<Projection>,
+    applied: AppliedCommit,
+    sent_marks: SentMarks,
     /// The last to be let go of: until then the fold is still being written.
     _lock: Lock,
 }
@@ -49,16 +49,16 @@ impl LogStore {
         dir: &Path,
         lock: Lock,
         log: Appender,
-        (fold, applied): (Fold, Applied),
-        sent: SentMarks,
+        (projection, applied): (Projection, AppliedCommit),
+        sent_marks: SentMarks,
     ) -> Self {
         Self {
             dir: dir.to_owned(),
             _lock: lock,
             log,
-            fold: Some(fold),
+            projection: Some(projection),
             applied,
-            sent,
+            sent_marks,
         }
     }
 
@@ -67,30 +67,30 @@ impl LogStore {
         &self.dir
     }
 
-    pub(super) fn fold(&self) -> Result<&Fold, StoreError> {
-        self.fold.as_ref().ok_or_else(|| StoreError {
+    pub(super) fn projection(&self) -> Result<&Projection, StoreError> {
+        self.projection.as_ref().ok_or_else(|| StoreError {
             text: "use the store: it was closed".to_owned(),
             source: None,
         })
     }
 
-    pub(super) fn applied(&self) -> Applied {
+    pub(super) fn applied(&self) -> AppliedCommit {
         self.applied
     }
 
     /// What the facts change, when they fit.
-    fn judge(&self, commit: &Commit) -> Result<Vec<rows::Row>, CommitError> {
-        let fold = self.fold().map_err(CommitError::Failed)?;
-        let mut overlay = Overlay::new(fold);
-        overlay.apply(commit).map_err(refused)?;
-        Ok(rows::rows(overlay.changes()).collect())
+    fn rows_for_commit(&self, commit: &Commit) -> Result<Vec<rows::ProjectionRow>, CommitError> {
+        let projection = self.projection().map_err(CommitError::Failed)?;
+        let mut write_set = WriteSet::new(projection);
+        write_set.apply(commit).map_err(commit_error_from_apply)?;
+        Ok(rows::into_rows(write_set.into_changes()).collect())
     }
 
     /// Brings a durable commit into the fold, or puts the fold in doubt.
-    fn fold_in(&self, mut rows: Vec<rows::Row>) -> Result<(), StoreError> {
-        let fold = self.fold()?;
-        rows.extend(fold.mark(self.applied.seq, self.applied.place));
-        fold.write(rows, &self.applied)
+    fn apply_to_projection(&self, mut rows: Vec<rows::ProjectionRow>) -> Result<(), StoreError> {
+        let projection = self.projection()?;
+        rows.extend(projection.position_row(self.applied.seq, self.applied.position));
+        projection.write(rows, &self.applied)
     }
 }
 
@@ -99,44 +99,44 @@ impl Store for LogStore {
         &mut self,
         at: Time,
         facts: Vec<Fact>,
-        expected: &[Expected],
+        expected: &[ExpectedVersion],
     ) -> Result<Head, CommitError> {
         if self.log.is_broken() {
-            return Err(CommitError::Failed(refusal(&AppendError::Broken)));
+            return Err(CommitError::Failed(to_store_error(&AppendError::Broken)));
         }
-        check_expected(self.fold().map_err(CommitError::Failed)?, expected)?;
+        check_expected(self.projection().map_err(CommitError::Failed)?, expected)?;
         if facts.is_empty() {
             return Ok(self.head());
         }
-        let fold = self.fold().map_err(CommitError::Failed)?;
-        let facts = filled_in(fold, kept(at), facts)?;
+        let projection = self.projection().map_err(CommitError::Failed)?;
+        let facts = prepare_facts(projection, truncate_to_millis(at), facts)?;
         let (text, facts) = check_facts(&facts)?;
         let commit = Commit {
             seq: self.applied.seq + 1,
-            at: kept(at),
+            at: truncate_to_millis(at),
             facts,
         };
-        let rows = self.judge(&commit)?;
-        let appended = self.log.append(commit.at, &text).map_err(not_appended)?;
+        let rows = self.rows_for_commit(&commit)?;
+        let appended = self.log.append(commit.at, &text).map_err(commit_error_from_append)?;
         assert_eq!(appended.seq, commit.seq, "log and fold count alike");
-        self.applied = Applied {
+        self.applied = AppliedCommit {
             seq: appended.seq,
             hash: appended.hash,
-            place: appended.place,
+            position: appended.position,
         };
-        self.sent.committed(&commit.facts);
-        if let Err(error) = self.fold_in(rows) {
+        self.sent_marks.forget_committed(&commit.facts);
+        if let Err(error) = self.apply_to_projection(rows) {
             tracing::error!(seq = commit.seq, %error, "the commit stands, but must be folded anew");
         }
         Ok(self.head())
     }
 
     fn mark_sent(&mut self, request: &RequestId, at: Option<Time>) -> Result<(), StoreError> {
-        self.sent.put(request, at)
+        self.sent_marks.put(request, at)
     }
 
-    fn marked(&self, request: &RequestId) -> Option<Time> {
-        self.sent.get(request)
+    fn sent_mark(&self, request: &RequestId) -> Option<Time> {
+        self.sent_marks.get(request)
     }
 
     fn head(&self) -> Head {
@@ -147,11 +147,11 @@ impl Store for LogStore {
     }
 
     fn account(&self, id: &AccountId) -> Result<Option<Account>, StoreError> {
-        Ok(self.fold()?.account(id)?.map(|kept| kept.record))
+        Ok(self.projection()?.account(id)?.map(|versioned| versioned.record))
     }
 
     fn resolve(&self, address: &Address) -> Result<Option<AccountId>, StoreError> {
-        catalogue::resolve(self.fold()?, address)
+        catalogue::resolve(self.projection()?, address)
     }
 
     fn accounts(
@@ -161,37 +161,37 @@ impl Store for LogStore {
     ) -> Result<Vec<Account>, StoreError> {
         let after = after.map(|id| id.as_str().as_bytes());
         let mut accounts = Vec::new();
-        for key in self.fold()?.keys(Tree::Accounts, after, limit)? {
-            let id = named(&key, AccountId::parse)?;
+        for key in self.projection()?.keys(Tree::Accounts, after, limit)? {
+            let id = parse_key_name(&key, AccountId::parse)?;
             accounts.extend(self.account(&id)?);
         }
         Ok(accounts)
     }
 
     fn is_empty(&self) -> Result<bool, StoreError> {
-        Ok(self.fold()?.keys(Tree::Accounts, None, 1)?.is_empty())
+        Ok(self.projection()?.keys(Tree::Accounts, None, 1)?.is_empty())
     }
 
     fn ledger_state(&self) -> Result<LedgerState, StoreError> {
-        self.fold()?.ledger_state()
+        self.projection()?.ledger_state()
     }
 
-    fn given(&self, reference: &Reference) -> Result<Option<Given>, StoreError> {
-        self.fold()?.given(reference)
+    fn grant_record(&self, reference: &Reference) -> Result<Option<GrantRecord>, StoreError> {
+        self.projection()?.grant_record(reference)
     }
 
     fn request(&self, id: &RequestId) -> Result<Option<Request>, StoreError> {
-        Ok(self.fold()?.request(id)?.map(|kept| kept.record))
+        Ok(self.projection()?.request(id)?.map(|versioned| versioned.record))
     }
 
     fn request_of(&self, booking: &BookingUid) -> Result<Option<RequestId>, StoreError> {
-        catalogue::request_of(self.fold()?, booking)
+        catalogue::request_of(self.projection()?, booking)
     }
 
     fn open_intents(&self, limit: usize) -> Result<Vec<Request>, StoreError> {
-        let fold = self.fold()?;
-        let ids = open_ids(fold, limit)?;
-        ids.iter().map(|id| catalogue::request(fold, id)).collect()
+        let projection = self.projection()?;
+        let ids = open_intent_ids(projection, limit)?;
+        ids.iter().map(|id| catalogue::indexed_request(projection, id)).collect()
     }
 
     fn open_notes(
@@ -199,63 +199,63 @@ impl Store for LogStore {
         after: Option<&(Time, RequestId)>,
         limit: usize,
     ) -> Result<Vec<Request>, StoreError> {
-        let fold = self.fold()?;
-        let after = after.map(|(end, id)| keys::timed(*end, id.as_str()));
-        let keys = fold.keys(Tree::Noted, after.as_deref(), limit)?;
+        let projection = self.projection()?;
+        let after = after.map(|(end, id)| keys::time_key(*end, id.as_str()));
+        let keys = projection.keys(Tree::NotedRequests, after.as_deref(), limit)?;
         let ids = keys
             .iter()
-            .map(|key| named(keys::timed_name(key), RequestId::parse));
-        ids.map(|id| catalogue::request(fold, &id?)).collect()
+            .map(|key| parse_key_name(keys::time_key_name(key), RequestId::parse));
+        ids.map(|id| catalogue::indexed_request(projection, &id?)).collect()
     }
 
-    fn declined(&self, since: Time, until: Time, limit: usize) -> Result<Vec<Time>, StoreError> {
+    fn decline_times(&self, since: Time, until: Time, limit: usize) -> Result<Vec<Time>, StoreError> {
         if since >= until {
             return Ok(Vec::new());
         }
-        let span = keys::timed_between(since, until);
-        let found = self.fold()?.last_keys(Tree::Declined, span, limit)?;
-        Ok(found
+        let span = keys::time_key_range(since, until);
+        let keys = self.projection()?.last_keys(Tree::DeclinedRequests, span, limit)?;
+        Ok(keys
             .iter()
-            .filter_map(|key| keys::read_time(key))
+            .filter_map(|key| keys::decode_time(key))
             .collect())
     }
 
-    fn wrong_pins(&self, since: Time, limit: usize) -> Result<Vec<Request>, StoreError> {
-        let fold = self.fold()?;
-        let span = keys::timed_between(since, Time::MAX_UTC);
-        let found = fold.last_keys(Tree::WrongPins, span, limit)?;
-        let ids = found
+    fn wrong_pin_requests(&self, since: Time, limit: usize) -> Result<Vec<Request>, StoreError> {
+        let projection = self.projection()?;
+        let span = keys::time_key_range(since, Time::MAX_UTC);
+        let keys = projection.last_keys(Tree::WrongPins, span, limit)?;
+        let ids = keys
             .iter()
-            .map(|key| named(keys::timed_name(key), RequestId::parse));
-        ids.map(|id| catalogue::request(fold, &id?)).collect()
+            .map(|key| parse_key_name(keys::time_key_name(key), RequestId::parse));
+        ids.map(|id| catalogue::indexed_request(projection, &id?)).collect()
     }
 
-    fn asked_by(
+    fn requests_of_booker(
         &self,
         booker: &Address,
         since: Time,
         limit: usize,
     ) -> Result<Vec<Request>, StoreError> {
-        let fold = self.fold()?;
-        let span = keys::owned_since(booker.as_str(), since);
-        let keys = fold.last_keys(Tree::Asked, span, limit)?;
+        let projection = self.projection()?;
+        let span = keys::owner_key_range_since(booker.as_str(), since);
+        let keys = projection.last_keys(Tree::RequestsByBooker, span, limit)?;
         let ids = keys
             .iter()
-            .map(|key| named(keys::owned_name(key), RequestId::parse));
-        ids.map(|id| catalogue::request(fold, &id?)).collect()
+            .map(|key| parse_key_name(keys::owner_key_name(key), RequestId::parse));
+        ids.map(|id| catalogue::indexed_request(projection, &id?)).collect()
     }
 
-    fn decided(
+    fn decided_requests(
         &self,
         since: Option<Time>,
         before: Option<&(Time, RequestId)>,
         limit: usize,
     ) -> Result<Vec<Request>, StoreError> {
-        catalogue::decided(self.fold()?, since, before, limit)
+        catalogue::decided_requests(self.projection()?, since, before, limit)
     }
 
     fn charge(&self, booking: &BookingUid) -> Result<Option<Charge>, StoreError> {
-        Ok(self.fold()?.charge(booking)?.map(|kept| kept.record))
+        Ok(self.projection()?.charge(booking)?.map(|versioned| versioned.record))
     }
 
     fn open_charges(
@@ -265,8 +265,8 @@ impl Store for LogStore {
     ) -> Result<Vec<Charge>, StoreError> {
         let after = after.map(|uid| uid.as_str().as_bytes());
         let mut charges = Vec::new();
-        for key in self.fold()?.keys(Tree::Live, after, limit)? {
-            let uid = named(&key, BookingUid::parse)?;
+        for key in self.projection()?.keys(Tree::LiveCharges, after, limit)? {
+            let uid = parse_key_name(&key, BookingUid::parse)?;
             charges.extend(self.charge(&uid)?);
         }
         Ok(charges)
@@ -282,89 +282,89 @@ impl Store for LogStore {
         if from >= to {
             return Ok(Vec::new());
         }
-        let span = keys::owned_between(account.as_str(), from, to);
+        let span = keys::owner_key_range(account.as_str(), from, to);
         let mut charges = Vec::new();
-        for key in self.fold()?.first_keys(Tree::Standing, span, limit)? {
-            let uid = named(keys::owned_name(&key), BookingUid::parse)?;
+        for key in self.projection()?.first_keys(Tree::CountedCharges, span, limit)? {
+            let uid = parse_key_name(keys::owner_key_name(&key), BookingUid::parse)?;
             charges.extend(self.charge(&uid)?);
         }
         Ok(charges)
     }
 
-    fn unresolved(
+    fn unresolved_items(
         &self,
-        after: Option<&Unresolved>,
+        after: Option<&UnresolvedBooking>,
         limit: usize,
-    ) -> Result<Vec<Unresolved>, StoreError> {
-        let fold = self.fold()?;
-        let after = after.map(Unresolved::rank);
-        let after = after.map(|rank| keys::timed(rank.until, &rank.name));
-        let keys = fold.keys(Tree::Listed, after.as_deref(), limit)?;
+    ) -> Result<Vec<UnresolvedBooking>, StoreError> {
+        let projection = self.projection()?;
+        let after = after.map(UnresolvedBooking::rank);
+        let after = after.map(|rank| keys::time_key(rank.until, &rank.name));
+        let keys = projection.keys(Tree::OpenUnresolved, after.as_deref(), limit)?;
         keys.iter()
             .map(|key| {
-                let rank = rank(key)?;
+                let rank = parse_rank(key)?;
                 let uid = rank.name.split(' ').next().unwrap_or_default();
-                let uid = named(uid.as_bytes(), BookingUid::parse)?;
-                catalogue::listed(fold, &uid, &rank)
+                let uid = parse_key_name(uid.as_bytes(), BookingUid::parse)?;
+                catalogue::indexed_unresolved_item(projection, &uid, &rank)
             })
             .collect()
     }
 
-    fn unresolved_of(&self, booking: &BookingUid) -> Result<Vec<Unresolved>, StoreError> {
-        self.fold()?.unresolved(booking)
+    fn unresolved_items_of(&self, booking: &BookingUid) -> Result<Vec<UnresolvedBooking>, StoreError> {
+        self.projection()?.unresolved_items_of(booking)
     }
 
     fn history(
         &self,
-        subject: &Subject,
+        subject: &HistorySubject,
         before: Option<u64>,
         limit: usize,
-    ) -> Result<Vec<Written>, StoreError> {
-        catalogue::history(self.fold()?, subject, before, limit)
+    ) -> Result<Vec<LoggedFact>, StoreError> {
+        catalogue::history(self.projection()?, subject, before, limit)
     }
 
-    fn verify(&self) -> Result<Verified, StoreError> {
-        let verified = LogStore::verify(self, &mut |_| {}).map_err(|error| refusal(&error))?;
+    fn verify(&self) -> Result<LogVerification, StoreError> {
+        let verified = LogStore::verify(self, &mut |_| {}).map_err(|error| to_store_error(&error))?;
         let mut differences = verified.differences;
-        if verified.more > 0 {
-            differences.push(format!("and {} more", verified.more));
+        if verified.unlisted > 0 {
+            differences.push(format!("and {} more", verified.unlisted));
         }
-        Ok(Verified {
+        Ok(LogVerification {
             commits: verified.commits,
             facts: verified.facts,
-            compared: true,
+            projection_compared: true,
             differences,
         })
     }
 
     fn close(&mut self) -> Result<(), StoreError> {
-        let Some(fold) = self.fold.take() else {
+        let Some(projection) = self.projection.take() else {
             return Ok(());
         };
         if self.log.is_broken() {
-            return Err(refusal(&AppendError::Broken));
+            return Err(to_store_error(&AppendError::Broken));
         }
-        let print = fold.close()?;
+        let fingerprint = projection.close()?;
         let applied = self.applied;
-        Ok(marker::write(&self.dir, &Marker { applied, print })?)
+        Ok(marker::write(&self.dir, &Marker { applied, fingerprint })?)
     }
 }
 
 /// The names of the intents that are not settled, oldest decision first.
-pub(super) fn open_ids(fold: &Fold, limit: usize) -> Result<Vec<RequestId>, StoreError> {
-    let keys = fold.keys(Tree::Open, None, limit)?;
+pub(super) fn open_intent_ids(projection: &Projection, limit: usize) -> Result<Vec<RequestId>, StoreError> {
+    let keys = projection.keys(Tree::OpenIntents, None, limit)?;
     keys.iter()
-        .map(|key| named(keys::timed_name(key), RequestId::parse))
+        .map(|key| parse_key_name(keys::time_key_name(key), RequestId::parse))
         .collect()
 }
 
 /// Whether the accounts are still as the caller saw them.
-pub(super) fn check_expected<B: Base>(base: &B, expected: &[Expected]) -> Result<(), CommitError> {
+pub(super) fn check_expected<B: RecordSource>(source: &B, expected: &[ExpectedVersion]) -> Result<(), CommitError> {
     for expected in expected {
-        let account = base
+        let account = source
             .account(&expected.account)
             .map_err(CommitError::Failed)?;
-        if account.map(|kept| kept.record.version) != expected.version {
+        if account.map(|versioned| versioned.record.version) != expected.version {
             return Err(CommitError::Conflict(expected.account.clone()));
         }
     }
@@ -382,35 +382,35 @@ pub(super) fn check_facts(facts: &[Fact]) -> Result<(Vec<u8>, Vec<Fact>), Commit
         return Err(CommitError::Failed(StoreError { text, source: None }));
     }
     let text = fact::write(facts);
-    let read = text.and_then(|text| fact::read(&text).map(|facts| (text, facts)));
-    read.map_err(|error| CommitError::Failed(refusal(&error)))
+    let read_back = text.and_then(|text| fact::read(&text).map(|facts| (text, facts)));
+    read_back.map_err(|error| CommitError::Failed(to_store_error(&error)))
 }
 
-fn refused(error: ApplyError<StoreError>) -> CommitError {
+fn commit_error_from_apply(error: ApplyError<StoreError>) -> CommitError {
     match error {
         ApplyError::Violation(violation) => CommitError::Violation(violation),
         ApplyError::Read(error) => CommitError::Failed(error),
     }
 }
 
-fn not_appended(error: AppendError) -> CommitError {
+fn commit_error_from_append(error: AppendError) -> CommitError {
     match error {
         AppendError::Broken
         | AppendError::TooLong(_)
-        | AppendError::Clock
-        | AppendError::Segment(_) => CommitError::Failed(refusal(&error)),
-        AppendError::Write { .. } => CommitError::Indeterminate(refusal(&error)),
+        | AppendError::TimeOutOfRange
+        | AppendError::Segment(_) => CommitError::Failed(to_store_error(&error)),
+        AppendError::Write { .. } => CommitError::Indeterminate(to_store_error(&error)),
     }
 }
 
 /// The place in the unresolved list that a key stands for.
-fn rank(key: &[u8]) -> Result<UnresolvedRank, StoreError> {
-    let name = named(keys::timed_name(key), |name| Ok::<_, ()>(name.to_owned()))?;
-    let until = keys::read_time(key).unwrap_or_default();
+fn parse_rank(key: &[u8]) -> Result<UnresolvedRank, StoreError> {
+    let name = parse_key_name(keys::time_key_name(key), |name| Ok::<_, ()>(name.to_owned()))?;
+    let until = keys::decode_time(key).unwrap_or_default();
     Ok(UnresolvedRank { until, name })
 }
 
-fn named<T, E>(key: &[u8], parse: impl Fn(&str) -> Result<T, E>) -> Result<T, StoreError> {
+fn parse_key_name<T, E>(key: &[u8], parse: impl Fn(&str) -> Result<T, E>) -> Result<T, StoreError> {
     let name = std::str::from_utf8(key)
         .ok()
         .and_then(|name| parse(name).ok());
@@ -428,22 +428,22 @@ mod tests {
     use std::io::{self, Write};
 
     use super::super::log::segment::{self, SEGMENT_LIMIT, Sink};
-    use super::super::log::walk::Walk;
-    use super::super::open::{self, Create, Notice};
-    use super::super::sled::rows::Row;
+    use super::super::log::walk::LogReader;
+    use super::super::open::{self, CreateIfMissing, OpenNotice};
+    use super::super::sled::rows::ProjectionRow;
     use super::*;
 
     /// A disk that takes so many bytes and then fails, or fails to sync.
-    struct Failing {
+    struct FailingFile {
         file: File,
-        takes: usize,
+        accepted_bytes: usize,
     }
 
-    impl Sink for Failing {
+    impl Sink for FailingFile {
         fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-            let taken = bytes.len().min(self.takes);
-            self.file.write_all(&bytes[..taken])?;
-            if taken < bytes.len() {
+            let accepted = bytes.len().min(self.accepted_bytes);
+            self.file.write_all(&bytes[..accepted])?;
+            if accepted < bytes.len() {
                 return Err(io::ErrorKind::StorageFull.into());
             }
             Ok(())
@@ -458,14 +458,14 @@ mod tests {
         Time::from_timestamp_millis(0).expect("in range")
     }
 
-    fn open(path: &Path) -> (LogStore, Vec<Notice>) {
-        let opened = open::open(path, Create::Yes, now(), &mut |_| {}).expect("it opens");
+    fn open_store(path: &Path) -> (LogStore, Vec<OpenNotice>) {
+        let opened = open::open(path, CreateIfMissing::Yes, now(), &mut |_| {}).expect("it opens");
         (opened.store, opened.notices)
     }
 
-    fn opened_fact(name: &str) -> Vec<Fact> {
+    fn opening_facts(name: &str) -> Vec<Fact> {
         let account = AccountId::parse(name).expect("a name");
-        vec![Fact::Opened { account }]
+        vec![Fact::AccountOpened { account }]
     }
 
     #[test]
@@ -475,18 +475,18 @@ mod tests {
             ("half of it was", 40, 1, true),
             ("all of it was, but not synced", usize::MAX, 2, false),
         ];
-        for (what, takes, commits, torn) in rows {
+        for (what, accepted_bytes, commits, torn) in rows {
             let dir = tempfile::tempdir().expect("a directory");
-            let (mut store, _) = open(dir.path());
+            let (mut store, _) = open_store(dir.path());
             store
-                .commit(now(), opened_fact("al"), &[])
+                .commit(now(), opening_facts("al"), &[])
                 .expect("it commits");
             let log = dir.path().join(LOG);
-            let mut walk = Walk::start(&log).expect("it is a log");
-            while walk.line().expect("it is whole").is_some() {}
-            let end = walk.end();
-            let file = segment::open_end(&log, 1).expect("it opens");
-            let sink = Box::new(Failing { file, takes });
+            let mut reader = LogReader::open(&log).expect("it is a log");
+            while reader.next_line().expect("it is whole").is_some() {}
+            let end = reader.end();
+            let file = segment::open_for_append(&log, 1).expect("it opens");
+            let sink = Box::new(FailingFile { file, accepted_bytes });
             store.log = Appender::new(
                 &log,
                 &end,
@@ -495,14 +495,14 @@ mod tests {
                 SEGMENT_LIMIT,
             );
 
-            let error = store.commit(now(), opened_fact("bo"), &[]).expect_err(what);
+            let error = store.commit(now(), opening_facts("bo"), &[]).expect_err(what);
             assert!(
                 matches!(error, CommitError::Indeterminate(_)),
                 "{what}: {error}"
             );
-            let left = std::fs::read(segment::path(&log, 1)).expect("read");
+            let log_bytes = std::fs::read(segment::path(&log, 1)).expect("read");
             for _ in 0..2 {
-                let error = store.commit(now(), opened_fact("cy"), &[]).expect_err(what);
+                let error = store.commit(now(), opening_facts("cy"), &[]).expect_err(what);
                 let CommitError::Failed(error) = error else {
                     panic!("{what}: {error}");
                 };
@@ -511,7 +511,7 @@ mod tests {
                     "{error}"
                 );
             }
-            assert_eq!(std::fs::read(segment::path(&log, 1)).expect("read"), left);
+            assert_eq!(std::fs::read(segment::path(&log, 1)).expect("read"), log_bytes);
             assert_eq!(store.head().seq, 1);
             assert_eq!(store.accounts(None, 9).expect("it reads on").len(), 1);
             store
@@ -520,43 +520,43 @@ mod tests {
             drop(store);
             assert!(!dir.path().join(marker::NAME).exists(), "{what}");
 
-            let (store, notices) = open(dir.path());
+            let (store, notices) = open_store(dir.path());
             assert_eq!(store.head().seq, commits, "{what}");
-            assert_eq!(matches!(notices[0], Notice::Torn { .. }), torn, "{what}");
+            assert_eq!(matches!(notices[0], OpenNotice::TornLineCut { .. }), torn, "{what}");
             assert!(
-                matches!(notices.last(), Some(Notice::Rebuilt { .. })),
+                matches!(notices.last(), Some(OpenNotice::ProjectionRebuilt { .. })),
                 "{what}"
             );
         }
     }
 
     #[test]
-    fn a_fold_that_cannot_be_read_is_not_used_again() {
+    fn an_unreadable_projection_is_rebuilt() {
         let dir = tempfile::tempdir().expect("a directory");
-        let (mut store, _) = open(dir.path());
+        let (mut store, _) = open_store(dir.path());
         store
-            .commit(now(), opened_fact("al"), &[])
+            .commit(now(), opening_facts("al"), &[])
             .expect("it commits");
-        let noise = vec![Row::put(Tree::Accounts, "al", b"noise".to_vec())];
-        let fold = store.fold().expect("it is open");
-        fold.write(noise, &store.applied)
+        let unreadable_rows = vec![ProjectionRow::put(Tree::Accounts, "al", b"noise".to_vec())];
+        let projection = store.projection().expect("it is open");
+        projection.write(unreadable_rows, &store.applied)
             .expect("sled takes anything");
         let error = store.accounts(None, 9).expect_err("that is no account");
-        let expect = format!(
+        let expected = format!(
             "the fold's accounts cannot be read; start maitred again: {} is rebuilt from the log",
             dir.path().join("fold").display()
         );
-        assert_eq!(error.text, expect);
-        assert_eq!(store.is_empty().expect_err("in doubt").text, expect);
+        assert_eq!(error.text, expected);
+        assert_eq!(store.is_empty().expect_err("in doubt").text, expected);
         let error = store
-            .commit(now(), opened_fact("bo"), &[])
+            .commit(now(), opening_facts("bo"), &[])
             .expect_err("in doubt");
         assert!(matches!(error, CommitError::Failed(_)), "{error}");
         store.close().expect_err("it is not to be trusted");
         drop(store);
-        let (store, notices) = open(dir.path());
+        let (store, notices) = open_store(dir.path());
         assert!(
-            matches!(notices[..], [Notice::Rebuilt { .. }]),
+            matches!(notices[..], [OpenNotice::ProjectionRebuilt { .. }]),
             "{notices:?}"
         );
         assert_eq!(store.accounts(None, 9).expect("it reads").len(), 1);

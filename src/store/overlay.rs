@@ -7,40 +7,40 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::changes::{
-    Changes, ChargeChange, ChargePlaces, RequestChange, RequestPlaces, UnresolvedChange,
+    Changes, ChargeChange, ChargeIndexKeys, RequestChange, RequestIndexKeys, UnresolvedChange,
 };
-use super::port::{StoreError, Subject};
+use super::port::{StoreError, HistorySubject};
 use crate::domain::account::Account;
 use crate::domain::fact::Commit;
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
-use crate::domain::ledger::{self, ApplyError, Given, Records};
+use crate::domain::ledger::{self, ApplyError, GrantRecord, LedgerRecords};
 use crate::domain::ledger_state::LedgerState;
 use crate::domain::request::{Charge, Request};
 use crate::domain::time::Time;
-use crate::domain::unresolved::Unresolved;
+use crate::domain::unresolved::UnresolvedBooking;
 
 /// Commit numbers kept with a record. When there are this many they go into a piece of their own,
 /// so that a record does not grow with its history.
-pub const PIECE: usize = 64;
+pub const HISTORY_PAGE_LENGTH: usize = 64;
 
 /// A record and the newest commits that touched it, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept<T> {
+pub struct Versioned<T> {
     pub record: T,
     pub seqs: Vec<u64>,
 }
 
 /// What lies beneath.
-pub trait Base {
+pub trait RecordSource {
     /// # Errors
     /// When the record cannot be read; so for all below.
-    fn account(&self, id: &AccountId) -> Result<Option<Kept<Account>>, StoreError>;
+    fn account(&self, id: &AccountId) -> Result<Option<Versioned<Account>>, StoreError>;
     fn alias(&self, alias: &Address) -> Result<Option<AccountId>, StoreError>;
-    fn given(&self, reference: &Reference) -> Result<Option<Given>, StoreError>;
-    fn request(&self, id: &RequestId) -> Result<Option<Kept<Request>>, StoreError>;
-    fn charge(&self, booking: &BookingUid) -> Result<Option<Kept<Charge>>, StoreError>;
+    fn grant_record(&self, reference: &Reference) -> Result<Option<GrantRecord>, StoreError>;
+    fn request(&self, id: &RequestId) -> Result<Option<Versioned<Request>>, StoreError>;
+    fn charge(&self, booking: &BookingUid) -> Result<Option<Versioned<Charge>>, StoreError>;
     /// The booking's items of the unresolved list, also those that are resolved.
-    fn unresolved(&self, booking: &BookingUid) -> Result<Vec<Unresolved>, StoreError>;
+    fn unresolved_items_of(&self, booking: &BookingUid) -> Result<Vec<UnresolvedBooking>, StoreError>;
     fn ledger_state(&self) -> Result<LedgerState, StoreError>;
     /// The requests decided at this instant.
     fn decided_at(&self, at: Time) -> Result<BTreeSet<RequestId>, StoreError>;
@@ -48,55 +48,55 @@ pub trait Base {
 
 /// Records over a base. Reads are kept, so that a record is read once however often it changes.
 /// Large records are boxed: a rebuild has hundreds of thousands of them here, which are moved.
-pub struct Overlay<'a, B> {
-    base: &'a B,
+pub struct WriteSet<'a, B> {
+    source: &'a B,
     seq: u64,
-    accounts: HashMap<AccountId, Slot<Box<Kept<Account>>>>,
+    accounts: HashMap<AccountId, Slot<Box<Versioned<Account>>>>,
     aliases: HashMap<Address, Slot<AccountId>>,
-    given: HashMap<Reference, Slot<Given>>,
+    grant_records: HashMap<Reference, Slot<GrantRecord>>,
     requests: HashMap<RequestId, RequestSlot>,
     charges: HashMap<BookingUid, ChargeSlot>,
-    decided: HashMap<Time, BTreeSet<RequestId>>,
-    unresolved: HashMap<BookingUid, UnresolvedChange>,
-    pieces: Vec<(Subject, Vec<u64>)>,
+    decided_requests: HashMap<Time, BTreeSet<RequestId>>,
+    unresolved_items: HashMap<BookingUid, UnresolvedChange>,
+    history_pages: Vec<(HistorySubject, Vec<u64>)>,
     ledger: Option<LedgerState>,
     /// The first read that failed where no error can be returned.
-    failed: Option<StoreError>,
+    first_error: Option<StoreError>,
 }
 
 struct Slot<T> {
-    now: Option<T>,
+    current: Option<T>,
     changed: bool,
 }
 
 struct ChargeSlot {
-    now: Option<Box<Kept<Charge>>>,
+    current: Option<Box<Versioned<Charge>>>,
     changed: bool,
-    was: ChargePlaces,
+    previous_keys: ChargeIndexKeys,
 }
 
 struct RequestSlot {
-    now: Option<Box<Kept<Request>>>,
+    current: Option<Box<Versioned<Request>>>,
     changed: bool,
-    was: RequestPlaces,
-    known: Vec<BookingUid>,
+    previous_keys: RequestIndexKeys,
+    previous_bookings: Vec<BookingUid>,
 }
 
-impl<'a, B: Base> Overlay<'a, B> {
-    pub fn new(base: &'a B) -> Self {
+impl<'a, B: RecordSource> WriteSet<'a, B> {
+    pub fn new(source: &'a B) -> Self {
         Self {
-            base,
+            source,
             seq: 0,
             accounts: HashMap::new(),
             aliases: HashMap::new(),
-            given: HashMap::new(),
+            grant_records: HashMap::new(),
             requests: HashMap::new(),
             charges: HashMap::new(),
-            decided: HashMap::new(),
-            unresolved: HashMap::new(),
-            pieces: Vec::new(),
+            decided_requests: HashMap::new(),
+            unresolved_items: HashMap::new(),
+            history_pages: Vec::new(),
             ledger: None,
-            failed: None,
+            first_error: None,
         }
     }
 
@@ -108,42 +108,42 @@ impl<'a, B: Base> Overlay<'a, B> {
         self.seq = commit.seq;
         if commit.seq == 1 {
             self.ledger = Some(LedgerState {
-                began: Some(commit.at),
+                first_commit_at: Some(commit.at),
                 ..LedgerState::default()
             });
         }
         for fact in &commit.facts {
             ledger::apply(self, commit.at, fact)?;
         }
-        self.failed
+        self.first_error
             .take()
             .map_or(Ok(()), |error| Err(ApplyError::Read(error)))
     }
 
     /// Records in here: what it costs in memory.
-    pub fn records(&self) -> usize {
-        let large = self.accounts.len() + self.given.len() + self.requests.len();
-        large + self.charges.len() + self.unresolved.len()
+    pub fn record_count(&self) -> usize {
+        let total = self.accounts.len() + self.grant_records.len() + self.requests.len();
+        total + self.charges.len() + self.unresolved_items.len()
     }
 
     /// What changed since it was made.
-    pub fn changes(self) -> Changes {
+    pub fn into_changes(self) -> Changes {
         let requests = self.requests.into_values().filter(|slot| slot.changed);
         let charges = self.charges.into_values().filter(|slot| slot.changed);
         Changes {
-            accounts: changed(self.accounts).map(|(_, kept)| kept).collect(),
+            accounts: into_changed_values(self.accounts).map(|(_, versioned)| versioned).collect(),
             aliases: self
                 .aliases
                 .into_iter()
                 .filter(|(_, slot)| slot.changed)
-                .map(|(alias, slot)| (alias, slot.now))
+                .map(|(alias, slot)| (alias, slot.current))
                 .collect(),
-            given: changed(self.given).map(|(_, given)| given).collect(),
+            grant_records: into_changed_values(self.grant_records).map(|(_, given)| given).collect(),
             requests: requests.filter_map(RequestSlot::into_change).collect(),
             charges: charges.filter_map(ChargeSlot::into_change).collect(),
-            decided: self.decided.into_iter().collect(),
-            unresolved: self.unresolved.into_values().collect(),
-            pieces: self.pieces,
+            decided_requests: self.decided_requests.into_iter().collect(),
+            unresolved: self.unresolved_items.into_values().collect(),
+            history_pages: self.history_pages,
             ledger: self.ledger,
         }
     }
@@ -151,9 +151,9 @@ impl<'a, B: Base> Overlay<'a, B> {
     fn account_slot(
         &mut self,
         id: &AccountId,
-    ) -> Result<&mut Slot<Box<Kept<Account>>>, StoreError> {
+    ) -> Result<&mut Slot<Box<Versioned<Account>>>, StoreError> {
         if !self.accounts.contains_key(id) {
-            let slot = Slot::read(self.base.account(id)?.map(Box::new));
+            let slot = Slot::from_read(self.source.account(id)?.map(Box::new));
             self.accounts.insert(id.clone(), slot);
         }
         Ok(self.accounts.get_mut(id).expect("it was inserted"))
@@ -161,7 +161,7 @@ impl<'a, B: Base> Overlay<'a, B> {
 
     fn request_slot(&mut self, id: &RequestId) -> Result<&mut RequestSlot, StoreError> {
         if !self.requests.contains_key(id) {
-            let slot = RequestSlot::read(self.base.request(id)?);
+            let slot = RequestSlot::from_read(self.source.request(id)?);
             self.requests.insert(id.clone(), slot);
         }
         Ok(self.requests.get_mut(id).expect("it was inserted"))
@@ -169,12 +169,12 @@ impl<'a, B: Base> Overlay<'a, B> {
 
     fn charge_slot(&mut self, uid: &BookingUid) -> Result<&mut ChargeSlot, StoreError> {
         if !self.charges.contains_key(uid) {
-            let now = self.base.charge(uid)?.map(Box::new);
-            let was = now.as_ref().map(|kept| ChargePlaces::of(&kept.record));
+            let current = self.source.charge(uid)?.map(Box::new);
+            let previous_keys = current.as_ref().map(|versioned| ChargeIndexKeys::of(&versioned.record));
             let slot = ChargeSlot {
-                was: was.unwrap_or_default(),
+                previous_keys: previous_keys.unwrap_or_default(),
                 changed: false,
-                now,
+                current,
             };
             self.charges.insert(uid.clone(), slot);
         }
@@ -185,153 +185,153 @@ impl<'a, B: Base> Overlay<'a, B> {
     fn touch(&mut self, id: &AccountId) -> Result<(), StoreError> {
         let seq = self.seq;
         let slot = self.account_slot(id)?;
-        let Some(kept) = &mut slot.now else {
+        let Some(versioned) = &mut slot.current else {
             return Ok(());
         };
-        if let Some(piece) = note(&mut kept.seqs, seq) {
-            self.pieces.push((Subject::Account(id.clone()), piece));
+        if let Some(full_page) = push_seq(&mut versioned.seqs, seq) {
+            self.history_pages.push((HistorySubject::Account(id.clone()), full_page));
         }
         // The number may just have been noted for another fact; the record is written again anyway.
         self.account_slot(id)?.changed = true;
         Ok(())
     }
 
-    fn put_account_in(&mut self, account: Account) -> Result<(), StoreError> {
+    fn try_put_account(&mut self, account: Account) -> Result<(), StoreError> {
         let id = account.id.clone();
         let slot = self.account_slot(&id)?;
         slot.changed = true;
-        match &mut slot.now {
-            Some(kept) => kept.record = account,
-            None => slot.now = Some(Kept::new(account)),
+        match &mut slot.current {
+            Some(versioned) => versioned.record = account,
+            None => slot.current = Some(Versioned::new(account)),
         }
         self.touch(&id)
     }
 
-    fn put_request_in(&mut self, request: Request) -> Result<(), StoreError> {
+    fn try_put_request(&mut self, request: Request) -> Result<(), StoreError> {
         let seq = self.seq;
         let id = request.id.clone();
-        let (decided, was) = {
+        let (decided, previous_decided) = {
             let slot = self.request_slot(&id)?;
-            let was = slot.now.as_ref().map(|kept| kept.record.decided);
+            let previous_decided = slot.current.as_ref().map(|versioned| versioned.record.decided_at);
             slot.changed = true;
-            (request.decided, was)
+            (request.decided_at, previous_decided)
         };
-        if was != Some(decided) {
-            if let Some(was) = was {
-                self.decided_slot(was)?.remove(&id);
+        if previous_decided != Some(decided) {
+            if let Some(previous_decided) = previous_decided {
+                self.decided_slot(previous_decided)?.remove(&id);
             }
             self.decided_slot(decided)?.insert(id.clone());
         }
         let slot = self.request_slot(&id)?;
-        match &mut slot.now {
-            Some(kept) => kept.record = request,
-            None => slot.now = Some(Kept::new(request)),
+        match &mut slot.current {
+            Some(versioned) => versioned.record = request,
+            None => slot.current = Some(Versioned::new(request)),
         }
-        let seqs = slot.now.as_mut().map(|kept| &mut kept.seqs);
-        if let Some(piece) = seqs.and_then(|seqs| note(seqs, seq)) {
-            self.pieces.push((Subject::Request(id), piece));
+        let seqs = slot.current.as_mut().map(|versioned| &mut versioned.seqs);
+        if let Some(full_page) = seqs.and_then(|seqs| push_seq(seqs, seq)) {
+            self.history_pages.push((HistorySubject::Request(id), full_page));
         }
         Ok(())
     }
 
     fn decided_slot(&mut self, at: Time) -> Result<&mut BTreeSet<RequestId>, StoreError> {
-        if !self.decided.contains_key(&at) {
-            self.decided.insert(at, self.base.decided_at(at)?);
+        if !self.decided_requests.contains_key(&at) {
+            self.decided_requests.insert(at, self.source.decided_at(at)?);
         }
-        Ok(self.decided.get_mut(&at).expect("it was inserted"))
+        Ok(self.decided_requests.get_mut(&at).expect("it was inserted"))
     }
 
-    fn put_charge_in(&mut self, charge: Charge) -> Result<(), StoreError> {
+    fn try_put_charge(&mut self, charge: Charge) -> Result<(), StoreError> {
         let seq = self.seq;
         let uid = charge.booking.uid.clone();
         let account = charge.account.clone();
         let slot = self.charge_slot(&uid)?;
         slot.changed = true;
-        match &mut slot.now {
-            Some(kept) => kept.record = charge,
-            None => slot.now = Some(Kept::new(charge)),
+        match &mut slot.current {
+            Some(versioned) => versioned.record = charge,
+            None => slot.current = Some(Versioned::new(charge)),
         }
-        let seqs = slot.now.as_mut().map(|kept| &mut kept.seqs);
-        if let Some(piece) = seqs.and_then(|seqs| note(seqs, seq)) {
-            self.pieces.push((Subject::Booking(uid), piece));
+        let seqs = slot.current.as_mut().map(|versioned| &mut versioned.seqs);
+        if let Some(full_page) = seqs.and_then(|seqs| push_seq(seqs, seq)) {
+            self.history_pages.push((HistorySubject::Booking(uid), full_page));
         }
         self.touch(&account)
     }
 
-    fn keep_error(&mut self, result: Result<(), StoreError>) {
+    fn remember_error(&mut self, result: Result<(), StoreError>) {
         if let Err(error) = result {
-            self.failed.get_or_insert(error);
+            self.first_error.get_or_insert(error);
         }
     }
 }
 
-impl<B: Base> Records for Overlay<'_, B> {
+impl<B: RecordSource> LedgerRecords for WriteSet<'_, B> {
     type Error = StoreError;
 
     fn account(&mut self, id: &AccountId) -> Result<Option<Account>, StoreError> {
         let slot = self.account_slot(id)?;
-        Ok(slot.now.as_ref().map(|kept| kept.record.clone()))
+        Ok(slot.current.as_ref().map(|versioned| versioned.record.clone()))
     }
 
     fn alias(&mut self, alias: &Address) -> Result<Option<AccountId>, StoreError> {
         if let Some(slot) = self.aliases.get(alias) {
-            return Ok(slot.now.clone());
+            return Ok(slot.current.clone());
         }
-        let slot = Slot::read(self.base.alias(alias)?);
-        let now = slot.now.clone();
+        let slot = Slot::from_read(self.source.alias(alias)?);
+        let current = slot.current.clone();
         self.aliases.insert(alias.clone(), slot);
-        Ok(now)
+        Ok(current)
     }
 
-    fn given(&mut self, reference: &Reference) -> Result<Option<Given>, StoreError> {
-        if let Some(slot) = self.given.get(reference) {
-            return Ok(slot.now.clone());
+    fn grant_record(&mut self, reference: &Reference) -> Result<Option<GrantRecord>, StoreError> {
+        if let Some(slot) = self.grant_records.get(reference) {
+            return Ok(slot.current.clone());
         }
-        let slot = Slot::read(self.base.given(reference)?);
-        let now = slot.now.clone();
-        self.given.insert(reference.clone(), slot);
-        Ok(now)
+        let slot = Slot::from_read(self.source.grant_record(reference)?);
+        let current = slot.current.clone();
+        self.grant_records.insert(reference.clone(), slot);
+        Ok(current)
     }
 
     fn request(&mut self, id: &RequestId) -> Result<Option<Request>, StoreError> {
         let slot = self.request_slot(id)?;
-        Ok(slot.now.as_ref().map(|kept| kept.record.clone()))
+        Ok(slot.current.as_ref().map(|versioned| versioned.record.clone()))
     }
 
     fn charge(&mut self, booking: &BookingUid) -> Result<Option<Charge>, StoreError> {
         let slot = self.charge_slot(booking)?;
-        Ok(slot.now.as_ref().map(|kept| kept.record.clone()))
+        Ok(slot.current.as_ref().map(|versioned| versioned.record.clone()))
     }
 
-    fn unresolved(&mut self, booking: &BookingUid) -> Result<Vec<Unresolved>, StoreError> {
-        match self.unresolved.get(booking) {
+    fn unresolved(&mut self, booking: &BookingUid) -> Result<Vec<UnresolvedBooking>, StoreError> {
+        match self.unresolved_items.get(booking) {
             Some(change) => Ok(change.items.clone()),
-            None => self.base.unresolved(booking),
+            None => self.source.unresolved_items_of(booking),
         }
     }
 
-    fn put_unresolved(&mut self, booking: BookingUid, items: Vec<Unresolved>) {
-        if let Some(change) = self.unresolved.get_mut(&booking) {
+    fn put_unresolved(&mut self, booking: BookingUid, items: Vec<UnresolvedBooking>) {
+        if let Some(change) = self.unresolved_items.get_mut(&booking) {
             change.items = items;
             return;
         }
-        match self.base.unresolved(&booking) {
-            Ok(was) => {
+        match self.source.unresolved_items_of(&booking) {
+            Ok(previous_items) => {
                 let change = UnresolvedChange {
                     booking: booking.clone(),
                     items,
-                    was: UnresolvedChange::ranks(&was),
+                    previous_ranks: UnresolvedChange::open_ranks(&previous_items),
                 };
-                self.unresolved.insert(booking, change);
+                self.unresolved_items.insert(booking, change);
             }
-            Err(error) => self.keep_error(Err(error)),
+            Err(error) => self.remember_error(Err(error)),
         }
     }
 
     fn ledger_state(&mut self) -> Result<LedgerState, StoreError> {
         match &self.ledger {
             Some(state) => Ok(state.clone()),
-            None => self.base.ledger_state(),
+            None => self.source.ledger_state(),
         }
     }
 
@@ -340,42 +340,42 @@ impl<B: Base> Records for Overlay<'_, B> {
     }
 
     fn put_account(&mut self, account: Account) {
-        let put = self.put_account_in(account);
-        self.keep_error(put);
+        let result = self.try_put_account(account);
+        self.remember_error(result);
     }
 
     fn put_alias(&mut self, alias: Address, account: Option<AccountId>) {
         let slot = Slot {
-            now: account,
+            current: account,
             changed: true,
         };
         self.aliases.insert(alias, slot);
     }
 
-    fn put_given(&mut self, given: Given) {
-        let reference = given.reference.clone();
+    fn put_grant_record(&mut self, grant: GrantRecord) {
+        let reference = grant.reference.clone();
         let slot = Slot {
-            now: Some(given),
+            current: Some(grant),
             changed: true,
         };
-        self.given.insert(reference, slot);
+        self.grant_records.insert(reference, slot);
     }
 
     fn put_request(&mut self, request: Request) {
-        let put = self.put_request_in(request);
-        self.keep_error(put);
+        let result = self.try_put_request(request);
+        self.remember_error(result);
     }
 
     fn put_charge(&mut self, charge: Charge) {
-        let put = self.put_charge_in(charge);
-        self.keep_error(put);
+        let result = self.try_put_charge(charge);
+        self.remember_error(result);
     }
 }
 
 impl<T> Slot<T> {
-    fn read(now: Option<T>) -> Self {
+    fn from_read(current: Option<T>) -> Self {
         Self {
-            now,
+            current,
             changed: false,
         }
     }
@@ -384,39 +384,39 @@ impl<T> Slot<T> {
 impl ChargeSlot {
     fn into_change(self) -> Option<ChargeChange> {
         Some(ChargeChange {
-            kept: self.now?,
-            was: self.was,
+            versioned: self.current?,
+            previous_keys: self.previous_keys,
         })
     }
 }
 
 impl RequestSlot {
-    fn read(now: Option<Kept<Request>>) -> Self {
-        let request = now.as_ref().map(|kept| &kept.record);
+    fn from_read(current: Option<Versioned<Request>>) -> Self {
+        let request = current.as_ref().map(|versioned| &versioned.record);
         Self {
-            was: request.map(RequestPlaces::of).unwrap_or_default(),
-            known: request.map(others).unwrap_or_default(),
+            previous_keys: request.map(RequestIndexKeys::of).unwrap_or_default(),
+            previous_bookings: request.map(bookings_besides_id).unwrap_or_default(),
             changed: false,
-            now: now.map(Box::new),
+            current: current.map(Box::new),
         }
     }
 
     fn into_change(self) -> Option<RequestChange> {
-        let kept = self.now?;
-        let mut joined = others(&kept.record);
-        let gone = |uid: &BookingUid| !joined.contains(uid);
-        let left = self.known.iter().filter(|uid| gone(uid)).cloned().collect();
-        joined.retain(|uid| !self.known.contains(uid));
+        let versioned = self.current?;
+        let mut joined_bookings = bookings_besides_id(&versioned.record);
+        let is_removed = |uid: &BookingUid| !joined_bookings.contains(uid);
+        let removed_bookings = self.previous_bookings.iter().filter(|uid| is_removed(uid)).cloned().collect();
+        joined_bookings.retain(|uid| !self.previous_bookings.contains(uid));
         Some(RequestChange {
-            kept,
-            was: self.was,
-            joined,
-            left,
+            versioned,
+            previous_keys: self.previous_keys,
+            joined_bookings,
+            removed_bookings,
         })
     }
 }
 
-impl<T> Kept<T> {
+impl<T> Versioned<T> {
     fn new(record: T) -> Box<Self> {
         Box::new(Self {
             record,
@@ -426,7 +426,7 @@ impl<T> Kept<T> {
 }
 
 /// The occurrences by whose uid the request is not found anyway.
-fn others(request: &Request) -> Vec<BookingUid> {
+fn bookings_besides_id(request: &Request) -> Vec<BookingUid> {
     let uids = request.bookings.iter().map(|booking| &booking.uid);
     uids.filter(|uid| uid.as_str() != request.id.as_str())
         .cloned()
@@ -434,17 +434,17 @@ fn others(request: &Request) -> Vec<BookingUid> {
 }
 
 /// Notes the number once; what no longer fits comes out as a piece.
-fn note(seqs: &mut Vec<u64>, seq: u64) -> Option<Vec<u64>> {
+fn push_seq(seqs: &mut Vec<u64>, seq: u64) -> Option<Vec<u64>> {
     if seqs.last() == Some(&seq) {
         return None;
     }
-    let full = seqs.len() >= PIECE;
-    let piece = full.then(|| std::mem::take(seqs));
+    let full = seqs.len() >= HISTORY_PAGE_LENGTH;
+    let full_page = full.then(|| std::mem::take(seqs));
     seqs.push(seq);
-    piece
+    full_page
 }
 
-fn changed<K, T>(slots: HashMap<K, Slot<T>>) -> impl Iterator<Item = (K, T)> {
+fn into_changed_values<K, T>(slots: HashMap<K, Slot<T>>) -> impl Iterator<Item = (K, T)> {
     let slots = slots.into_iter().filter(|(_, slot)| slot.changed);
-    slots.filter_map(|(key, slot)| Some((key, slot.now?)))
+    slots.filter_map(|(key, slot)| Some((key, slot.current?)))
 }

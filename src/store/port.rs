@@ -4,15 +4,15 @@
 use crate::domain::account::Account;
 use crate::domain::fact::Fact;
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
-use crate::domain::ledger::{Given, Violation};
+use crate::domain::ledger::{GrantRecord, Violation};
 use crate::domain::ledger_state::LedgerState;
 use crate::domain::request::{Charge, Request};
 use crate::domain::time::Time;
-use crate::domain::unresolved::Unresolved;
+use crate::domain::unresolved::UnresolvedBooking;
 
 /// An account as it was when the caller decided: its version, or none when it did not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Expected {
+pub struct ExpectedVersion {
     pub account: AccountId,
     pub version: Option<u64>,
 }
@@ -55,7 +55,7 @@ pub struct StoreError {
 
 /// Whose history is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Subject {
+pub enum HistorySubject {
     Account(AccountId),
     /// A booking's entries (hold, post, void, refund, move).
     Booking(BookingUid),
@@ -65,7 +65,7 @@ pub enum Subject {
 
 /// One fact with its place in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Written {
+pub struct LoggedFact {
     pub seq: u64,
     pub at: Time,
     pub fact: Fact,
@@ -73,11 +73,11 @@ pub struct Written {
 
 /// What walking the whole log found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verified {
+pub struct LogVerification {
     pub commits: u64,
     pub facts: u64,
     /// Whether the fold was compared with the log; without one only the log is checked.
-    pub compared: bool,
+    pub projection_compared: bool,
     /// Where the fold says something else than the log adds up to; empty when all is well.
     pub differences: Vec<String>,
 }
@@ -92,7 +92,7 @@ pub trait Store: Send {
         &mut self,
         at: Time,
         facts: Vec<Fact>,
-        expected: &[Expected],
+        expected: &[ExpectedVersion],
     ) -> Result<Head, CommitError>;
 
     /// Remembers that a call for the intent is about to be sent, or, with `None`, that it was not sent
@@ -104,7 +104,7 @@ pub trait Store: Send {
     fn mark_sent(&mut self, request: &RequestId, at: Option<Time>) -> Result<(), StoreError>;
 
     /// When a call for the intent was last about to be sent, unless the log knows more of it since.
-    fn marked(&self, request: &RequestId) -> Option<Time>;
+    fn sent_mark(&self, request: &RequestId) -> Option<Time>;
 
     fn head(&self) -> Head;
 
@@ -125,7 +125,7 @@ pub trait Store: Send {
     /// What the ledger knows of itself.
     fn ledger_state(&self) -> Result<LedgerState, StoreError>;
 
-    fn given(&self, reference: &Reference) -> Result<Option<Given>, StoreError>;
+    fn grant_record(&self, reference: &Reference) -> Result<Option<GrantRecord>, StoreError>;
 
     fn request(&self, id: &RequestId) -> Result<Option<Request>, StoreError>;
 
@@ -145,7 +145,7 @@ pub trait Store: Send {
 
     /// What the booker asked for, whatever became of it: requests of this very address whose
     /// booking was created at or after `since`, newest first. Does not walk over older ones.
-    fn asked_by(
+    fn requests_of_booker(
         &self,
         booker: &Address,
         since: Time,
@@ -154,15 +154,15 @@ pub trait Store: Send {
 
     /// When requests were declined, newest first: decided at or after `since` and before `until`.
     /// Declines that an operator asked for do not count. Does not walk over others.
-    fn declined(&self, since: Time, until: Time, limit: usize) -> Result<Vec<Time>, StoreError>;
+    fn decline_times(&self, since: Time, until: Time, limit: usize) -> Result<Vec<Time>, StoreError>;
 
     /// Requests with a wrong PIN, whoever made them, whose booking was created at or after `since`,
     /// newest first. Does not walk over others.
-    fn wrong_pins(&self, since: Time, limit: usize) -> Result<Vec<Request>, StoreError>;
+    fn wrong_pin_requests(&self, since: Time, limit: usize) -> Result<Vec<Request>, StoreError>;
 
     /// Requests in order of their decision, newest first: those decided at or after `since` and, to
     /// page on, before the given (decision time, request).
-    fn decided(
+    fn decided_requests(
         &self,
         since: Option<Time>,
         before: Option<&(Time, RequestId)>,
@@ -192,28 +192,28 @@ pub trait Store: Send {
 
     /// What is on the unresolved list, what leaves it first by itself first, after the given item.
     /// Does not walk over what is resolved.
-    fn unresolved(
+    fn unresolved_items(
         &self,
-        after: Option<&Unresolved>,
+        after: Option<&UnresolvedBooking>,
         limit: usize,
-    ) -> Result<Vec<Unresolved>, StoreError>;
+    ) -> Result<Vec<UnresolvedBooking>, StoreError>;
 
     /// The booking's items of the unresolved list, also those that are resolved.
-    fn unresolved_of(&self, booking: &BookingUid) -> Result<Vec<Unresolved>, StoreError>;
+    fn unresolved_items_of(&self, booking: &BookingUid) -> Result<Vec<UnresolvedBooking>, StoreError>;
 
     /// What was written about the subject, newest first; to page on, before the given sequence.
     fn history(
         &self,
-        subject: &Subject,
+        subject: &HistorySubject,
         before: Option<u64>,
         limit: usize,
-    ) -> Result<Vec<Written>, StoreError>;
+    ) -> Result<Vec<LoggedFact>, StoreError>;
 
     /// Walks the whole log, checks every line, and compares what it adds up to with the fold.
     ///
     /// # Errors
     /// When a line is damaged, with its file and number, or something cannot be read.
-    fn verify(&self) -> Result<Verified, StoreError>;
+    fn verify(&self) -> Result<LogVerification, StoreError>;
 
     /// Makes the quick part durable and marks it as closed cleanly. The store is not used after.
     ///

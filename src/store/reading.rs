@@ -6,22 +6,22 @@ use std::path::Path;
 
 use super::ground;
 use super::log::segment;
-use super::log::walk::{End, Walk};
+use super::log::walk::{LogEnd, LogReader};
 use super::marker;
-use super::memory::{Memory, MemoryStore};
+use super::memory::{MemoryRecords, MemoryStore};
 use super::open::{OpenError, Progress};
 use super::opened::LOG;
-use super::overlay::Overlay;
+use super::overlay::WriteSet;
 use super::port::StoreError;
 use super::sent;
 use super::trust;
 use crate::domain::ledger::ApplyError;
 
 /// What was read.
-pub struct Reading {
+pub struct ReadOnlyStore {
     pub store: MemoryStore,
     /// What there is to say about a line at the end that is not whole.
-    pub torn: Option<String>,
+    pub torn_line_warning: Option<String>,
 }
 
 /// Bytes read between two words of progress.
@@ -33,75 +33,75 @@ const PROGRESS_EVERY: u64 = 8 * 1024 * 1024;
 ///
 /// # Errors
 /// When there is no log, or it does not check: as [`super::open::open`].
-pub fn read(path: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Reading, OpenError> {
+pub fn read(path: &Path, progress: &mut dyn FnMut(Progress)) -> Result<ReadOnlyStore, OpenError> {
     if !ground::has_log(path)? {
-        return Err(OpenError::Absent(path.to_owned()));
+        return Err(OpenError::NoStore(path.to_owned()));
     }
     // Before the log, which only grows: so it never names a commit that was made after the walk.
     let marker = marker::read(path)?;
     let log = path.join(LOG);
-    let total = trust::size(&log, u32::MAX)?;
-    let named = marker.map(|marker| (marker.applied.seq, marker.applied.hash));
-    let mut memory = Memory::of_log(&log);
-    let mut walk = Walk::start(&log)?;
-    let mut trusts = named.is_none() || named == Some((0, walk.end().head));
-    let (mut done, mut told) = (0, 0);
-    while let Some(line) = walk.line()? {
-        trusts |= named == Some((line.seq, line.hash));
-        let (place, commit) = (line.place, line.commit());
-        let commit = commit.map_err(|fault| walk.refuse_last(fault))?;
-        let mut overlay = Overlay::new(&memory);
-        overlay.apply(&commit).map_err(|error| match error {
-            ApplyError::Violation(violation) => OpenError::Log(walk.misfit(place, violation)),
-            ApplyError::Read(error) => OpenError::Fold(error),
+    let total = trust::log_size(&log, u32::MAX)?;
+    let marker_commit = marker.map(|marker| (marker.applied.seq, marker.applied.hash));
+    let mut memory = MemoryRecords::of_log(&log);
+    let mut reader = LogReader::open(&log)?;
+    let mut has_marker_line = marker_commit.is_none() || marker_commit == Some((0, reader.end().head));
+    let (mut done, mut last_reported) = (0, 0);
+    while let Some(line) = reader.next_line()? {
+        has_marker_line |= marker_commit == Some((line.seq, line.hash));
+        let (position, commit) = (line.position, line.commit());
+        let commit = commit.map_err(|fault| reader.last_line_error(fault))?;
+        let mut write_set = WriteSet::new(&memory);
+        write_set.apply(&commit).map_err(|error| match error {
+            ApplyError::Violation(violation) => OpenError::Log(reader.violation_error(position, violation)),
+            ApplyError::Read(error) => OpenError::Projection(error),
         })?;
-        let changes = overlay.changes();
-        memory.take(changes);
-        memory.add_place(place);
-        done += walk.text().len() as u64;
-        if done - told >= PROGRESS_EVERY {
-            told = done;
+        let changes = write_set.into_changes();
+        memory.apply_changes(changes);
+        memory.add_position(position);
+        done += reader.text().len() as u64;
+        if done - last_reported >= PROGRESS_EVERY {
+            last_reported = done;
             progress(Progress { done, total });
         }
     }
-    let end = walk.end();
-    let closed = marker.map_or(0, |marker| marker.applied.seq);
-    if closed > end.chain.seq + u64::from(end.torn > 0) {
-        return Err(OpenError::Short {
+    let end = reader.end();
+    let closed_after = marker.map_or(0, |marker| marker.applied.seq);
+    if closed_after > end.chain.seq + u64::from(end.torn_bytes > 0) {
+        return Err(OpenError::LogTooShort {
             end: end.chain.seq,
-            closed,
+            closed_after,
             log,
             marker: path.join(marker::NAME),
         });
     }
-    if !trusts && closed <= end.chain.seq {
-        return Err(OpenError::Swapped {
-            closed,
+    if !has_marker_line && closed_after <= end.chain.seq {
+        return Err(OpenError::LogReplaced {
+            closed_after,
             log,
             marker: path.join(marker::NAME),
         });
     }
-    let torn = torn(&log, &end);
-    Ok(Reading {
+    let torn_line_warning = warn_of_torn_line(&log, &end);
+    Ok(ReadOnlyStore {
         store: MemoryStore::read_only(memory, end.head, sent::read(path)?),
-        torn,
+        torn_line_warning,
     })
 }
 
-fn torn(log: &Path, end: &End) -> Option<String> {
-    (end.torn > 0).then(|| {
+fn warn_of_torn_line(log: &Path, end: &LogEnd) -> Option<String> {
+    (end.torn_bytes > 0).then(|| {
         format!(
             "the log ends in a torn line ({} line {}, {} bytes), which is not read: another process \
              is writing it, or a crash left it, and then the next start cuts it off",
-            segment::path(log, end.place.segment).display(),
-            end.line,
-            end.torn
+            segment::path(log, end.position.segment).display(),
+            end.line_number,
+            end.torn_bytes
         )
     })
 }
 
 /// What a commit through a store that was only read is refused with.
-pub(super) fn only_read() -> StoreError {
+pub(super) fn read_only_error() -> StoreError {
     StoreError {
         text: "write to the ledger: it was opened for reading only, which is a defect; please report it"
             .to_owned(),

@@ -5,122 +5,122 @@
 use std::collections::BTreeSet;
 
 use super::catalogue;
-use super::memory::Memory;
+use super::memory::MemoryRecords;
 use super::opened::{check_expected, check_facts};
-use super::overlay::{Base, Kept, Overlay};
-use super::port::{CommitError, Expected, Head, Store, StoreError, Subject, Verified, Written};
+use super::overlay::{RecordSource, Versioned, WriteSet};
+use super::port::{CommitError, ExpectedVersion, Head, Store, StoreError, HistorySubject, LogVerification, LoggedFact};
 use crate::domain::account::Account;
 use crate::domain::fact::{Commit, Fact};
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
-use crate::domain::ledger::{ApplyError, Given};
+use crate::domain::ledger::{ApplyError, GrantRecord};
 use crate::domain::ledger_state::LedgerState;
 use crate::domain::request::{Charge, ChargeState, Request, RequestState};
-use crate::domain::time::{Time, kept};
-use crate::domain::unresolved::{Unresolved, UnresolvedState};
+use crate::domain::time::{Time, truncate_to_millis};
+use crate::domain::unresolved::{UnresolvedBooking, UnresolvedState};
 
 /// What a dry run has written so far.
 #[derive(Default)]
-pub struct Scratch {
-    changed: Memory,
+pub struct ScratchWrites {
+    records: MemoryRecords,
     commits: Vec<Commit>,
     ledger: Option<LedgerState>,
 }
 
 /// A store with what a dry run has written over it.
 pub struct ScratchStore<'a> {
-    beneath: &'a mut dyn Store,
-    scratch: &'a mut Scratch,
+    inner: &'a mut dyn Store,
+    writes: &'a mut ScratchWrites,
 }
 
 impl<'a> ScratchStore<'a> {
-    pub fn new(beneath: &'a mut dyn Store, scratch: &'a mut Scratch) -> Self {
-        Self { beneath, scratch }
+    pub fn new(inner: &'a mut dyn Store, writes: &'a mut ScratchWrites) -> Self {
+        Self { inner, writes }
     }
 
     /// The account that the fact changes, for its history.
-    fn concerns(&self, fact: &Fact, subject: &Subject) -> Result<bool, StoreError> {
+    fn concerns(&self, fact: &Fact, subject: &HistorySubject) -> Result<bool, StoreError> {
         catalogue::concerns(self, fact, subject)
     }
 
-    fn current_requests(
+    fn merge_requests(
         &self,
-        listed: Vec<Request>,
+        inner_requests: Vec<Request>,
         state: RequestState,
     ) -> Result<Vec<Request>, StoreError> {
         let mut current = Vec::new();
-        let mut names: BTreeSet<RequestId> = BTreeSet::new();
-        for request in listed {
-            names.insert(request.id.clone());
+        let mut seen_ids: BTreeSet<RequestId> = BTreeSet::new();
+        for request in inner_requests {
+            seen_ids.insert(request.id.clone());
             current.extend(Store::request(self, &request.id)?);
         }
-        let new = self.scratch.changed.requests();
-        current.extend(new.filter(|r| !names.contains(&r.id)).cloned());
+        let written = self.writes.records.requests();
+        current.extend(written.filter(|r| !seen_ids.contains(&r.id)).cloned());
         current.retain(|request| request.state == state);
         Ok(current)
     }
 }
 
 /// A record without its history, which is read from the two parts.
-fn bare<T>(record: Option<T>) -> Option<Kept<T>> {
-    record.map(|record| Kept {
+fn without_history<T>(record: Option<T>) -> Option<Versioned<T>> {
+    record.map(|record| Versioned {
         record,
         seqs: Vec::new(),
     })
 }
 
-impl Base for ScratchStore<'_> {
-    fn account(&self, id: &AccountId) -> Result<Option<Kept<Account>>, StoreError> {
-        match self.scratch.changed.account(id)? {
+impl RecordSource for ScratchStore<'_> {
+    fn account(&self, id: &AccountId) -> Result<Option<Versioned<Account>>, StoreError> {
+        match self.writes.records.account(id)? {
             Some(changed) => Ok(Some(changed)),
-            None => Ok(bare(self.beneath.account(id)?)),
+            None => Ok(without_history(self.inner.account(id)?)),
         }
     }
 
     fn alias(&self, alias: &Address) -> Result<Option<AccountId>, StoreError> {
-        match self.scratch.changed.alias(alias)? {
+        match self.writes.records.alias(alias)? {
             Some(changed) => Ok(Some(changed)),
-            None => self.beneath.resolve(alias),
+            None => self.inner.resolve(alias),
         }
     }
 
-    fn given(&self, reference: &Reference) -> Result<Option<Given>, StoreError> {
-        match self.scratch.changed.given(reference)? {
+    fn grant_record(&self, reference: &Reference) -> Result<Option<GrantRecord>, StoreError> {
+        match self.writes.records.grant_record(reference)? {
             Some(changed) => Ok(Some(changed)),
-            None => self.beneath.given(reference),
+            None => self.inner.grant_record(reference),
         }
     }
 
-    fn request(&self, id: &RequestId) -> Result<Option<Kept<Request>>, StoreError> {
-        match self.scratch.changed.request(id)? {
+    fn request(&self, id: &RequestId) -> Result<Option<Versioned<Request>>, StoreError> {
+        match self.writes.records.request(id)? {
             Some(changed) => Ok(Some(changed)),
-            None => Ok(bare(self.beneath.request(id)?)),
+            None => Ok(without_history(self.inner.request(id)?)),
         }
     }
 
-    fn charge(&self, booking: &BookingUid) -> Result<Option<Kept<Charge>>, StoreError> {
-        match self.scratch.changed.charge(booking)? {
+    fn charge(&self, booking: &BookingUid) -> Result<Option<Versioned<Charge>>, StoreError> {
+        match self.writes.records.charge(booking)? {
             Some(changed) => Ok(Some(changed)),
-            None => Ok(bare(self.beneath.charge(booking)?)),
+            None => Ok(without_history(self.inner.charge(booking)?)),
         }
     }
 
-    fn unresolved(&self, booking: &BookingUid) -> Result<Vec<Unresolved>, StoreError> {
-        let changed = Base::unresolved(&self.scratch.changed, booking)?;
-        if changed.is_empty() {
-            return self.beneath.unresolved_of(booking);
+    fn unresolved_items_of(&self, booking: &BookingUid) -> Result<Vec<UnresolvedBooking>, StoreError> {
+        let written_items = RecordSource::unresolved_items_of(&self.writes.records, booking)?;
+        if written_items.is_empty() {
+            return self.inner.unresolved_items_of(booking);
         }
-        Ok(changed)
+        Ok(written_items)
     }
 
     fn ledger_state(&self) -> Result<LedgerState, StoreError> {
-        match &self.scratch.ledger {
+        match &self.writes.ledger {
             Some(changed) => Ok(changed.clone()),
-            None => self.beneath.ledger_state(),
+            None => self.inner.ledger_state(),
         }
     }
 
     fn decided_at(&self, at: Time) -> Result<BTreeSet<RequestId>, StoreError> {
-        self.scratch.changed.decided_at(at)
+        self.writes.records.decided_at(at)
     }
 }
 
@@ -129,7 +129,7 @@ impl Store for ScratchStore<'_> {
         &mut self,
         at: Time,
         facts: Vec<Fact>,
-        expected: &[Expected],
+        expected: &[ExpectedVersion],
     ) -> Result<Head, CommitError> {
         check_expected(self, expected)?;
         if facts.is_empty() {
@@ -138,20 +138,20 @@ impl Store for ScratchStore<'_> {
         let (_, facts) = check_facts(&facts)?;
         let commit = Commit {
             seq: self.head().seq + 1,
-            at: kept(at),
+            at: truncate_to_millis(at),
             facts,
         };
-        let mut overlay = Overlay::new(&*self);
-        overlay.apply(&commit).map_err(|error| match error {
+        let mut write_set = WriteSet::new(&*self);
+        write_set.apply(&commit).map_err(|error| match error {
             ApplyError::Violation(violation) => CommitError::Violation(violation),
             ApplyError::Read(error) => CommitError::Failed(error),
         })?;
-        let changes = overlay.changes();
+        let changes = write_set.into_changes();
         if changes.ledger.is_some() {
-            self.scratch.ledger.clone_from(&changes.ledger);
+            self.writes.ledger.clone_from(&changes.ledger);
         }
-        self.scratch.changed.take(changes);
-        self.scratch.commits.push(commit);
+        self.writes.records.apply_changes(changes);
+        self.writes.commits.push(commit);
         Ok(self.head())
     }
 
@@ -160,20 +160,20 @@ impl Store for ScratchStore<'_> {
         Ok(())
     }
 
-    fn marked(&self, request: &RequestId) -> Option<Time> {
-        self.beneath.marked(request)
+    fn sent_mark(&self, request: &RequestId) -> Option<Time> {
+        self.inner.sent_mark(request)
     }
 
     fn head(&self) -> Head {
-        let head = self.beneath.head();
+        let head = self.inner.head();
         Head {
-            seq: head.seq + self.scratch.commits.len() as u64,
+            seq: head.seq + self.writes.commits.len() as u64,
             ..head
         }
     }
 
     fn account(&self, id: &AccountId) -> Result<Option<Account>, StoreError> {
-        Ok(Base::account(self, id)?.map(|kept| kept.record))
+        Ok(RecordSource::account(self, id)?.map(|versioned| versioned.record))
     }
 
     fn resolve(&self, address: &Address) -> Result<Option<AccountId>, StoreError> {
@@ -185,8 +185,8 @@ impl Store for ScratchStore<'_> {
         after: Option<&AccountId>,
         limit: usize,
     ) -> Result<Vec<Account>, StoreError> {
-        let listed = self.beneath.accounts(after, limit)?;
-        let current = listed
+        let inner_accounts = self.inner.accounts(after, limit)?;
+        let current = inner_accounts
             .iter()
             .map(|account| Store::account(self, &account.id));
         Ok(current
@@ -197,32 +197,32 @@ impl Store for ScratchStore<'_> {
     }
 
     fn is_empty(&self) -> Result<bool, StoreError> {
-        Ok(self.beneath.is_empty()? && self.scratch.changed.has_no_account())
+        Ok(self.inner.is_empty()? && self.writes.records.has_no_account())
     }
 
     fn ledger_state(&self) -> Result<LedgerState, StoreError> {
-        Base::ledger_state(self)
+        RecordSource::ledger_state(self)
     }
 
-    fn given(&self, reference: &Reference) -> Result<Option<Given>, StoreError> {
-        Base::given(self, reference)
+    fn grant_record(&self, reference: &Reference) -> Result<Option<GrantRecord>, StoreError> {
+        RecordSource::grant_record(self, reference)
     }
 
     fn request(&self, id: &RequestId) -> Result<Option<Request>, StoreError> {
-        Ok(Base::request(self, id)?.map(|kept| kept.record))
+        Ok(RecordSource::request(self, id)?.map(|versioned| versioned.record))
     }
 
     fn request_of(&self, booking: &BookingUid) -> Result<Option<RequestId>, StoreError> {
-        let new = self.scratch.changed.requests();
-        let mut new = new.filter(|r| r.bookings.iter().any(|known| known.uid == *booking));
-        match new.next() {
+        let written_requests = self.writes.records.requests();
+        let mut matching = written_requests.filter(|r| r.bookings.iter().any(|known| known.uid == *booking));
+        match matching.next() {
             Some(request) => Ok(Some(request.id.clone())),
-            None => self.beneath.request_of(booking),
+            None => self.inner.request_of(booking),
         }
     }
 
     fn open_intents(&self, limit: usize) -> Result<Vec<Request>, StoreError> {
-        self.current_requests(self.beneath.open_intents(limit)?, RequestState::Recorded)
+        self.merge_requests(self.inner.open_intents(limit)?, RequestState::Recorded)
     }
 
     fn open_notes(
@@ -230,41 +230,41 @@ impl Store for ScratchStore<'_> {
         after: Option<&(Time, RequestId)>,
         limit: usize,
     ) -> Result<Vec<Request>, StoreError> {
-        self.current_requests(self.beneath.open_notes(after, limit)?, RequestState::Noted)
+        self.merge_requests(self.inner.open_notes(after, limit)?, RequestState::Noted)
     }
 
-    fn declined(&self, since: Time, until: Time, limit: usize) -> Result<Vec<Time>, StoreError> {
-        let mut declined = self.scratch.changed.declined(since, until);
-        declined.extend(self.beneath.declined(since, until, limit)?);
+    fn decline_times(&self, since: Time, until: Time, limit: usize) -> Result<Vec<Time>, StoreError> {
+        let mut declined = self.writes.records.declined(since, until);
+        declined.extend(self.inner.decline_times(since, until, limit)?);
         declined.sort_unstable_by_key(|at| std::cmp::Reverse(*at));
         declined.truncate(limit);
         Ok(declined)
     }
 
-    fn wrong_pins(&self, since: Time, limit: usize) -> Result<Vec<Request>, StoreError> {
-        self.beneath.wrong_pins(since, limit)
+    fn wrong_pin_requests(&self, since: Time, limit: usize) -> Result<Vec<Request>, StoreError> {
+        self.inner.wrong_pin_requests(since, limit)
     }
 
-    fn asked_by(
+    fn requests_of_booker(
         &self,
         booker: &Address,
         since: Time,
         limit: usize,
     ) -> Result<Vec<Request>, StoreError> {
-        self.beneath.asked_by(booker, since, limit)
+        self.inner.requests_of_booker(booker, since, limit)
     }
 
-    fn decided(
+    fn decided_requests(
         &self,
         since: Option<Time>,
         before: Option<&(Time, RequestId)>,
         limit: usize,
     ) -> Result<Vec<Request>, StoreError> {
-        self.beneath.decided(since, before, limit)
+        self.inner.decided_requests(since, before, limit)
     }
 
     fn charge(&self, booking: &BookingUid) -> Result<Option<Charge>, StoreError> {
-        Ok(Base::charge(self, booking)?.map(|kept| kept.record))
+        Ok(RecordSource::charge(self, booking)?.map(|versioned| versioned.record))
     }
 
     /// As many as the store beneath lists, whatever became of them since: a page that is full stays
@@ -274,8 +274,8 @@ impl Store for ScratchStore<'_> {
         after: Option<&BookingUid>,
         limit: usize,
     ) -> Result<Vec<Charge>, StoreError> {
-        let listed = self.beneath.open_charges(after, limit)?;
-        let current = listed
+        let inner_charges = self.inner.open_charges(after, limit)?;
+        let current = inner_charges
             .iter()
             .map(|charge| Store::charge(self, &charge.booking.uid));
         Ok(current
@@ -292,9 +292,9 @@ impl Store for ScratchStore<'_> {
         to: Time,
         limit: usize,
     ) -> Result<Vec<Charge>, StoreError> {
-        let listed = self.beneath.charges_of(account, from, to, limit)?;
+        let inner_charges = self.inner.charges_of(account, from, to, limit)?;
         let mut current = Vec::new();
-        for charge in listed {
+        for charge in inner_charges {
             current.extend(Store::charge(self, &charge.booking.uid)?);
         }
         current.retain(|charge| match charge.state {
@@ -304,48 +304,48 @@ impl Store for ScratchStore<'_> {
         Ok(current)
     }
 
-    fn unresolved(
+    fn unresolved_items(
         &self,
-        after: Option<&Unresolved>,
+        after: Option<&UnresolvedBooking>,
         limit: usize,
-    ) -> Result<Vec<Unresolved>, StoreError> {
-        let changed = self.scratch.changed.all_unresolved();
-        let changed: Vec<&Unresolved> = changed.collect();
-        let same = |one: &Unresolved, other: &Unresolved| {
+    ) -> Result<Vec<UnresolvedBooking>, StoreError> {
+        let written_items = self.writes.records.all_unresolved_items();
+        let changed: Vec<&UnresolvedBooking> = written_items.collect();
+        let is_same_item = |one: &UnresolvedBooking, other: &UnresolvedBooking| {
             one.booking.uid == other.booking.uid && one.code == other.code
         };
-        let mut listed = self.beneath.unresolved(after, limit)?;
-        listed.retain(|item| !changed.iter().any(|new| same(new, item)));
-        let open = changed
+        let mut items = self.inner.unresolved_items(after, limit)?;
+        items.retain(|item| !changed.iter().any(|new| is_same_item(new, item)));
+        let open_items = changed
             .into_iter()
             .filter(|new| new.state == UnresolvedState::Open);
-        listed.extend(
-            open.filter(|new| after.is_none_or(|last| new.rank() > last.rank()))
+        items.extend(
+            open_items.filter(|new| after.is_none_or(|last| new.rank() > last.rank()))
                 .cloned(),
         );
-        listed.sort_by_key(Unresolved::rank);
-        listed.truncate(limit);
-        Ok(listed)
+        items.sort_by_key(UnresolvedBooking::rank);
+        items.truncate(limit);
+        Ok(items)
     }
 
-    fn unresolved_of(&self, booking: &BookingUid) -> Result<Vec<Unresolved>, StoreError> {
-        Base::unresolved(self, booking)
+    fn unresolved_items_of(&self, booking: &BookingUid) -> Result<Vec<UnresolvedBooking>, StoreError> {
+        RecordSource::unresolved_items_of(self, booking)
     }
 
     fn history(
         &self,
-        subject: &Subject,
+        subject: &HistorySubject,
         before: Option<u64>,
         limit: usize,
-    ) -> Result<Vec<Written>, StoreError> {
-        let mut found = Vec::new();
-        for commit in self.scratch.commits.iter().rev() {
+    ) -> Result<Vec<LoggedFact>, StoreError> {
+        let mut entries = Vec::new();
+        for commit in self.writes.commits.iter().rev() {
             if before.is_some_and(|before| commit.seq >= before) {
                 continue;
             }
             for fact in commit.facts.iter().rev() {
                 if self.concerns(fact, subject)? {
-                    found.push(Written {
+                    entries.push(LoggedFact {
                         seq: commit.seq,
                         at: commit.at,
                         fact: fact.clone(),
@@ -353,13 +353,13 @@ impl Store for ScratchStore<'_> {
                 }
             }
         }
-        let left = limit.saturating_sub(found.len());
-        found.extend(self.beneath.history(subject, before, left)?);
-        Ok(found)
+        let remaining = limit.saturating_sub(entries.len());
+        entries.extend(self.inner.history(subject, before, remaining)?);
+        Ok(entries)
     }
 
-    fn verify(&self) -> Result<Verified, StoreError> {
-        self.beneath.verify()
+    fn verify(&self) -> Result<LogVerification, StoreError> {
+        self.inner.verify()
     }
 
     /// The store beneath stays open: it is closed by whoever opened it.

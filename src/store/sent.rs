@@ -14,7 +14,7 @@ use super::disk::{self, DiskError};
 use super::port::StoreError;
 use crate::domain::fact::Fact;
 use crate::domain::id::RequestId;
-use crate::domain::time::{Time, kept};
+use crate::domain::time::{Time, truncate_to_millis};
 
 /// The file's name in the store's directory.
 pub const NAME: &str = "sent";
@@ -33,7 +33,7 @@ const FILE_MODE: u32 = 0o600;
 pub struct SentMarks {
     path: PathBuf,
     file: File,
-    written: u64,
+    file_bytes: u64,
     boot: String,
     marks: BTreeMap<RequestId, Time>,
 }
@@ -52,21 +52,21 @@ impl SentMarks {
 
     fn open_in(store: &Path, boot: &str, open: &[RequestId], now: Time) -> Result<Self, DiskError> {
         let path = store.join(NAME);
-        let text = disk::get(&path)?;
-        let known = text.as_deref().and_then(|text| parse(text, boot));
-        let mark = |id: &RequestId| match &known {
-            Some(known) => known.get(id).copied(),
-            None => Some(kept(now)),
+        let text = disk::read_if_exists(&path)?;
+        let stored_marks = text.as_deref().and_then(|text| parse(text, boot));
+        let mark_of = |id: &RequestId| match &stored_marks {
+            Some(marks) => marks.get(id).copied(),
+            None => Some(truncate_to_millis(now)),
         };
         let marks: BTreeMap<RequestId, Time> = open
             .iter()
-            .filter_map(|id| Some((id.clone(), mark(id)?)))
+            .filter_map(|id| Some((id.clone(), mark_of(id)?)))
             .collect();
-        let (file, written) = write(&path, boot, &marks)?;
+        let (file, file_bytes) = write(&path, boot, &marks)?;
         Ok(Self {
             path,
             file,
-            written,
+            file_bytes,
             boot: boot.to_owned(),
             marks,
         })
@@ -82,24 +82,24 @@ impl SentMarks {
     /// # Errors
     /// When the file cannot be written; then the call must not be sent.
     pub fn put(&mut self, request: &RequestId, at: Option<Time>) -> Result<(), StoreError> {
-        let line = line(request, at);
-        let appended = self.file.write_all(line.as_bytes());
-        disk::at("write", &self.path, appended)?;
-        self.written += line.len() as u64;
+        let line = format_line(request, at);
+        let result = self.file.write_all(line.as_bytes());
+        disk::with_path("write", &self.path, result)?;
+        self.file_bytes += line.len() as u64;
         match at {
-            Some(at) => self.marks.insert(request.clone(), kept(at)),
+            Some(at) => self.marks.insert(request.clone(), truncate_to_millis(at)),
             None => self.marks.remove(request),
         };
-        if self.written > MAX_FILE {
-            (self.file, self.written) = write(&self.path, &self.boot, &self.marks)?;
+        if self.file_bytes > MAX_FILE {
+            (self.file, self.file_bytes) = write(&self.path, &self.boot, &self.marks)?;
         }
         Ok(())
     }
 
     /// Forgets what the log now tells better.
-    pub fn committed(&mut self, facts: &[Fact]) {
+    pub fn forget_committed(&mut self, facts: &[Fact]) {
         for fact in facts {
-            if let Fact::Called { request, .. } | Fact::Settled { request, .. } = fact {
+            if let Fact::CallRecorded { request, .. } | Fact::IntentSettled { request, .. } = fact {
                 self.marks.remove(request);
             }
         }
@@ -111,13 +111,13 @@ impl SentMarks {
 /// # Errors
 /// When the file cannot be read.
 pub fn read(store: &Path) -> Result<BTreeMap<RequestId, Time>, DiskError> {
-    let text = disk::get(&store.join(NAME))?;
+    let text = disk::read_if_exists(&store.join(NAME))?;
     let boot = fs::read_to_string(BOOT_ID).unwrap_or_default();
-    let known = text.as_deref().and_then(|text| parse(text, boot.trim()));
-    Ok(known.unwrap_or_default())
+    let marks = text.as_deref().and_then(|text| parse(text, boot.trim()));
+    Ok(marks.unwrap_or_default())
 }
 
-fn line(request: &RequestId, at: Option<Time>) -> String {
+fn format_line(request: &RequestId, at: Option<Time>) -> String {
     match at {
         Some(at) => format!("{} {request}\n", at.timestamp_millis()),
         None => format!("- {request}\n"),
@@ -133,23 +133,23 @@ fn write(
 ) -> Result<(File, u64), DiskError> {
     let mut text = format!("boot {boot}\n");
     for (request, at) in marks {
-        text.push_str(&line(request, Some(*at)));
+        text.push_str(&format_line(request, Some(*at)));
     }
-    let fresh = path.with_extension("new");
+    let temporary = path.with_extension("new");
     let write = || -> io::Result<File> {
         let mut options = OpenOptions::new();
         options.append(true).create(true).mode(FILE_MODE);
         // What an earlier process left behind must not stand before what is written now.
-        match fs::remove_file(&fresh) {
+        match fs::remove_file(&temporary) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             Err(_) | Ok(()) => {}
         }
-        let mut file = options.open(&fresh)?;
+        let mut file = options.open(&temporary)?;
         file.write_all(text.as_bytes())?;
-        fs::rename(&fresh, path)?;
+        fs::rename(&temporary, path)?;
         Ok(file)
     };
-    let file = disk::at("write", path, write())?;
+    let file = disk::with_path("write", path, write())?;
     Ok((file, text.len() as u64))
 }
 
@@ -157,8 +157,8 @@ fn write(
 fn parse(text: &[u8], boot: &str) -> Option<BTreeMap<RequestId, Time>> {
     let text = std::str::from_utf8(text).ok()?;
     let mut lines = text.strip_suffix('\n')?.split('\n');
-    let named = lines.next()?.strip_prefix("boot ")?;
-    if boot.is_empty() || named != boot {
+    let written_boot = lines.next()?.strip_prefix("boot ")?;
+    if boot.is_empty() || written_boot != boot {
         return None;
     }
     let mut marks = BTreeMap::new();
@@ -188,21 +188,21 @@ mod tests {
         RequestId::parse(text).expect("a name")
     }
 
-    fn open(store: &Path, boot: &str, now: i64) -> SentMarks {
+    fn open_marks(store: &Path, boot: &str, now: i64) -> SentMarks {
         let all = [id("a"), id("b"), id("c")];
         SentMarks::open_in(store, boot, &all, at(now)).expect("it opens")
     }
 
-    fn of(marks: &SentMarks) -> [Option<Time>; 3] {
+    fn all_marks(marks: &SentMarks) -> [Option<Time>; 3] {
         ["a", "b", "c"].map(|name| marks.get(&id(name)))
     }
 
     /// What the file is after the first process: as it was left, or as a crash of the machine or
     /// another program left it.
     #[test]
-    fn only_a_whole_file_of_this_boot_says_what_was_not_sent() {
-        type Change = fn(&Path);
-        let rows: [(&str, &str, Change, bool); 7] = [
+    fn only_an_intact_file_of_this_boot_is_trusted() {
+        type MarkChange = fn(&Path);
+        let rows: [(&str, &str, MarkChange, bool); 7] = [
             ("as it was left", "one", |_| {}, true),
             ("another boot", "two", |_| {}, false),
             ("no name of the boot", "", |_| {}, false),
@@ -226,35 +226,35 @@ mod tests {
         ];
         for (what, boot, change, whole) in rows {
             let dir = tempfile::tempdir().expect("a directory");
-            let mut marks = open(dir.path(), "one", 0);
-            assert_eq!(of(&marks), [Some(at(0)); 3], "nothing is known at first");
+            let mut marks = open_marks(dir.path(), "one", 0);
+            assert_eq!(all_marks(&marks), [Some(at(0)); 3], "nothing is known at first");
             for (name, mark) in [("a", Some(at(5))), ("b", None), ("c", Some(at(6)))] {
                 marks.put(&id(name), mark).expect("it writes");
             }
             marks.put(&id("c"), None).expect("it writes");
             drop(marks);
             change(&dir.path().join(NAME));
-            let expect = if whole {
+            let expected = if whole {
                 [Some(at(5)), None, None]
             } else {
                 [Some(at(9)); 3]
             };
-            assert_eq!(of(&open(dir.path(), boot, 9)), expect, "{what}");
+            assert_eq!(all_marks(&open_marks(dir.path(), boot, 9)), expected, "{what}");
             // What counted as sent once keeps its instant from one start to the next.
-            let again = of(&open(dir.path(), boot, 99));
-            let expect = if boot.is_empty() {
+            let reopened_marks = all_marks(&open_marks(dir.path(), boot, 99));
+            let expected = if boot.is_empty() {
                 [Some(at(99)); 3]
             } else {
-                expect
+                expected
             };
-            assert_eq!(again, expect, "{what}, opened again");
+            assert_eq!(reopened_marks, expected, "{what}, opened again");
         }
     }
 
     #[test]
-    fn the_file_is_written_again_when_it_grew() {
+    fn a_large_file_is_compacted() {
         let dir = tempfile::tempdir().expect("a directory");
-        let mut marks = open(dir.path(), "one", 0);
+        let mut marks = open_marks(dir.path(), "one", 0);
         for n in 0..40_000 {
             let at = at(0) + Span::seconds(n);
             marks.put(&id("a"), Some(at)).expect("it writes");
@@ -262,7 +262,7 @@ mod tests {
         let length = fs::metadata(dir.path().join(NAME)).expect("there").len();
         assert!(length <= MAX_FILE, "{length}");
         drop(marks);
-        let marks = open(dir.path(), "one", 1);
+        let marks = open_marks(dir.path(), "one", 1);
         assert_eq!(marks.get(&id("a")), Some(at(39_999)));
     }
 }

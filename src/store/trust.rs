@@ -4,20 +4,20 @@
 use std::path::{Path, PathBuf};
 
 use super::disk;
-use super::log::segment::{self, Chain, Place};
-use super::log::walk::{End, Walk};
-use super::marker::{self, Applied, Marker};
-use super::open::{Notice, OpenError, Progress};
+use super::log::segment::{self, HashChain, LogPosition};
+use super::log::walk::{LogEnd, LogReader};
+use super::marker::{self, AppliedCommit, Marker};
+use super::open::{OpenNotice, OpenError, Progress};
 use super::opened::LOG;
 use super::port::StoreError;
-use super::sled::catch_up::{CatchUpError, Caught, catch_up};
-use super::sled::fold::{self, Fold};
-use super::sled::guard::FoldError;
+use super::sled::catch_up::{CatchUpError, CatchUpReport, catch_up};
+use super::sled::fold::{self, Projection};
+use super::sled::guard::ProjectionError;
 use super::sled::print;
 
 /// Folders of folds in doubt that are kept for whoever wants to know what happened. They can be
 /// large, and nothing is in them that is not in the log.
-const KEPT_DOUBTFUL: usize = 2;
+const MAX_DOUBTFUL_FOLDERS: usize = 2;
 
 /// Bytes folded between two words of progress.
 const PROGRESS_EVERY: u64 = 1024 * 1024;
@@ -27,66 +27,66 @@ const PROGRESS_EVERY: u64 = 1024 * 1024;
 ///
 /// # Errors
 /// When the log holds something that does not fit, or no fold can be made.
-pub fn open_fold(
+pub fn open_projection(
     path: &Path,
     marker: Option<Marker>,
-    end: &End,
+    end: &LogEnd,
     records: usize,
     progress: &mut dyn FnMut(Progress),
-    notices: &mut Vec<Notice>,
-) -> Result<(Fold, Applied), OpenError> {
+    notices: &mut Vec<OpenNotice>,
+) -> Result<(Projection, AppliedCommit), OpenError> {
     let folder = path.join(fold::NAME);
-    let trusted = match marker {
+    let trusted_marker = match marker {
         None => Err("was not closed cleanly".to_owned()),
-        Some(marker) => match print::print(&folder) {
-            Ok(print) if print == marker.print => Ok(marker),
+        Some(marker) => match print::fingerprint(&folder) {
+            Ok(fingerprint) if fingerprint == marker.fingerprint => Ok(marker),
             Ok(_) => Err("is not as it was left".to_owned()),
             Err(error) => Err(format!("cannot be read ({})", error.source)),
         },
     };
     marker::remove(path)?;
-    let trusted = match trusted {
-        Ok(marker) => open_clean(path, &marker)?.map(|fold| (fold, marker.applied)),
+    let opened_projection = match trusted_marker {
+        Ok(marker) => open_clean(path, &marker)?.map(|projection| (projection, marker.applied)),
         Err(why) => Err(why),
     };
-    let why = match trusted {
-        Ok((fold, applied)) if applied.seq == end.chain.seq => return Ok((fold, applied)),
-        Ok((fold, mut applied)) => {
-            let caught = fold_rest(path, &fold, &mut applied, records, progress)?;
-            let commits = caught.commits;
-            notices.push(Notice::CaughtUp { commits });
-            return Ok((fold, applied));
+    let reason = match opened_projection {
+        Ok((projection, applied)) if applied.seq == end.chain.seq => return Ok((projection, applied)),
+        Ok((projection, mut applied)) => {
+            let report = apply_remaining_log(path, &projection, &mut applied, records, progress)?;
+            let commits = report.commits;
+            notices.push(OpenNotice::ProjectionCaughtUp { commits });
+            return Ok((projection, applied));
         }
         Err(why) => why,
     };
-    let moved = move_aside(path)?;
-    let fold = open_new(path)?;
-    let mut applied = beginning(&path.join(LOG))?;
-    let rebuilt = fold_rest(path, &fold, &mut applied, records, progress);
-    let caught = match rebuilt {
+    let moved_to = move_aside(path)?;
+    let projection = create_projection(path)?;
+    let mut applied = applied_before_first_commit(&path.join(LOG))?;
+    let rebuild_result = apply_remaining_log(path, &projection, &mut applied, records, progress);
+    let report = match rebuild_result {
         Ok(caught) => caught,
         Err(error) => {
-            drop(fold);
+            drop(projection);
             discard(&folder);
             return Err(error);
         }
     };
     // A new ledger, whose fold was never there, is no news.
-    if moved.is_some() || end.chain.seq > 0 {
-        let why = if moved.is_some() {
-            why
+    if moved_to.is_some() || end.chain.seq > 0 {
+        let reason = if moved_to.is_some() {
+            reason
         } else {
             "was not there".to_owned()
         };
-        let Caught { commits, facts } = caught;
-        notices.push(Notice::Rebuilt {
-            why,
-            moved,
+        let CatchUpReport { commits, facts } = report;
+        notices.push(OpenNotice::ProjectionRebuilt {
+            reason,
+            moved_to,
             commits,
             facts,
         });
     }
-    Ok((fold, applied))
+    Ok((projection, applied))
 }
 
 /// Opens the fold that the marker vouches for, or says why it is not to be trusted.
@@ -94,99 +94,99 @@ pub fn open_fold(
 /// # Errors
 /// When sled does not come to an end with it: whatever it may still write there would meet the files
 /// of a fold made anew.
-fn open_clean(path: &Path, marker: &Marker) -> Result<Result<Fold, String>, OpenError> {
-    let fold = match Fold::open(&path.join(fold::NAME), &path.join(LOG)) {
-        Ok(fold) => fold,
-        Err(error @ FoldError::Stuck(_)) => return Err(not_made(path, &fold::refusal(&error))),
+fn open_clean(path: &Path, marker: &Marker) -> Result<Result<Projection, String>, OpenError> {
+    let projection = match Projection::open(&path.join(fold::NAME), &path.join(LOG)) {
+        Ok(projection) => projection,
+        Err(error @ ProjectionError::TimedOut(_)) => return Err(projection_error(path, &fold::to_store_error(&error))),
         Err(error) => {
-            let why = fold::refusal(&error);
-            return Ok(Err(format!("could not be opened ({why})")));
+            let reason = fold::to_store_error(&error);
+            return Ok(Err(format!("could not be opened ({reason})")));
         }
     };
-    Ok(match fold.applied() {
-        Ok(Some(applied)) if applied == marker.applied => Ok(fold),
+    Ok(match projection.applied() {
+        Ok(Some(applied)) if applied == marker.applied => Ok(projection),
         Ok(_) => Err("is older than it was left".to_owned()),
         Err(error) => Err(format!("could not be read ({error})")),
     })
 }
 
-fn open_new(path: &Path) -> Result<Fold, OpenError> {
+fn create_projection(path: &Path) -> Result<Projection, OpenError> {
     let folder = path.join(fold::NAME);
     disk::make_dir(&folder)?;
-    let made = Fold::open(&folder, &path.join(LOG));
-    made.map_err(|error| not_made(path, &fold::refusal(&error)))
+    let result = Projection::open(&folder, &path.join(LOG));
+    result.map_err(|error| projection_error(path, &fold::to_store_error(&error)))
 }
 
 /// Why there is no fold, with the folder that it should be in.
-fn not_made(path: &Path, error: &StoreError) -> OpenError {
+fn projection_error(path: &Path, error: &StoreError) -> OpenError {
     let folder = path.join(fold::NAME);
-    OpenError::Fold(StoreError {
+    OpenError::Projection(StoreError {
         text: format!("open or make {}: {error}", folder.display()),
         source: None,
     })
 }
 
 /// Where a fold with nothing in it stands.
-fn beginning(log: &Path) -> Result<Applied, OpenError> {
-    let walk = Walk::start(log)?;
-    let place = Place {
+fn applied_before_first_commit(log: &Path) -> Result<AppliedCommit, OpenError> {
+    let reader = LogReader::open(log)?;
+    let position = LogPosition {
         segment: 1,
         offset: 0,
     };
-    Ok(Applied {
+    Ok(AppliedCommit {
         seq: 0,
-        hash: walk.end().head,
-        place,
+        hash: reader.end().head,
+        position,
     })
 }
 
-fn fold_rest(
+fn apply_remaining_log(
     path: &Path,
-    fold: &Fold,
-    applied: &mut Applied,
+    projection: &Projection,
+    applied: &mut AppliedCommit,
     records: usize,
     progress: &mut dyn FnMut(Progress),
-) -> Result<Caught, OpenError> {
+) -> Result<CatchUpReport, OpenError> {
     let log = path.join(LOG);
-    let chain = Chain {
+    let chain = HashChain {
         seq: applied.seq,
         hash: applied.hash,
     };
-    let mut walk = match applied.seq {
-        0 => Walk::start(&log)?,
-        _ => Walk::resume(&log, applied.place, chain)?.expect("the log has this line"),
+    let mut reader = match applied.seq {
+        0 => LogReader::open(&log)?,
+        _ => LogReader::open_after(&log, applied.position, chain)?.expect("the log has this line"),
     };
-    let total = size(&log, u32::MAX)?;
-    let mut told = 0;
-    let mut before = (0, 0);
-    let mut seen = |place: Place| {
-        if before.0 != place.segment {
+    let total = log_size(&log, u32::MAX)?;
+    let mut last_reported = 0;
+    let mut earlier_segments = (0, 0);
+    let mut on_position = |position: LogPosition| {
+        if earlier_segments.0 != position.segment {
             // Only for people to see: a size that cannot be read counts as none.
-            before = (place.segment, size(&log, place.segment - 1).unwrap_or(0));
+            earlier_segments = (position.segment, log_size(&log, position.segment - 1).unwrap_or(0));
         }
-        let done = before.1 + place.offset;
-        if done >= told + PROGRESS_EVERY {
-            told = done;
+        let done = earlier_segments.1 + position.offset;
+        if done >= last_reported + PROGRESS_EVERY {
+            last_reported = done;
             progress(Progress { done, total });
         }
     };
-    let caught = catch_up(fold, &mut walk, applied, records, &mut seen);
-    let caught = caught.map_err(|error| match error {
+    let result = catch_up(projection, &mut reader, applied, records, &mut on_position);
+    let report = result.map_err(|error| match error {
         CatchUpError::Log(error) => OpenError::Log(error),
-        CatchUpError::Fold(error) => not_made(path, &error),
+        CatchUpError::Projection(error) => projection_error(path, &error),
     })?;
-    Ok(caught)
+    Ok(report)
 }
 
 /// Bytes of the log's segments, up to and with this one.
 ///
 /// # Errors
 /// When they cannot be looked at.
-pub fn size(log: &Path, last: u32) -> Result<u64, OpenError> {
+pub fn log_size(log: &Path, last: u32) -> Result<u64, OpenError> {
     let mut bytes = 0;
     for number in 1..=segment::count(log)?.min(last) {
         let path = segment::path(log, number);
-        bytes += disk::at("look at", &path, path.metadata())?.len();
+        bytes += disk::with_path("look at", &path, path.metadata())?.len();
     }
     Ok(bytes)
 }
@@ -194,7 +194,7 @@ pub fn size(log: &Path, last: u32) -> Result<u64, OpenError> {
 /// Moves the fold out of the way, if there is one, and removes what was moved before long ago.
 fn move_aside(path: &Path) -> Result<Option<PathBuf>, OpenError> {
     let prefix = format!("{}.doubtful-", fold::NAME);
-    let names = disk::names(path)?.unwrap_or_default();
+    let names = disk::list_names(path)?.unwrap_or_default();
     if !names.iter().any(|name| name == fold::NAME) {
         return Ok(None);
     }
@@ -206,10 +206,10 @@ fn move_aside(path: &Path) -> Result<Option<PathBuf>, OpenError> {
         numbers.last().map_or(1, |last| last + 1)
     ));
     let folder = path.join(fold::NAME);
-    disk::at("move aside", &folder, std::fs::rename(&folder, &to))?;
+    disk::with_path("move aside", &folder, std::fs::rename(&folder, &to))?;
     disk::sync_dir(path)?;
-    let kept = KEPT_DOUBTFUL - 1;
-    for number in numbers.iter().rev().skip(kept) {
+    let older_folders_kept = MAX_DOUBTFUL_FOLDERS - 1;
+    for number in numbers.iter().rev().skip(older_folders_kept) {
         discard(&path.join(format!("{prefix}{number}")));
     }
     Ok(Some(to))

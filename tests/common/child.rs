@@ -15,7 +15,7 @@ const ROLE: &str = "MAITRED_TEST_CHILD";
 const ARGS: &str = "MAITRED_TEST_ARGS";
 
 /// Names the file of its notes.
-const NOTES: &str = "MAITRED_TEST_NOTES";
+const NOTES_FILE: &str = "MAITRED_TEST_NOTES";
 
 /// This program again, in that role. It has a test `as_a_child_process`, which plays it.
 pub fn command(role: &str, args: &str, notes: &Path) -> Command {
@@ -24,12 +24,12 @@ pub fn command(role: &str, args: &str, notes: &Path) -> Command {
         .args(["as_a_child_process", "--exact", "--nocapture"])
         .env(ROLE, role)
         .env(ARGS, args)
-        .env(NOTES, notes);
+        .env(NOTES_FILE, notes);
     command
 }
 
 /// The role and its arguments, in a child.
-pub fn role() -> Option<(String, Vec<String>)> {
+pub fn child_role() -> Option<(String, Vec<String>)> {
     let role = std::env::var(ROLE).ok()?;
     let args = std::env::var(ARGS).unwrap_or_default();
     Some((role, args.split_whitespace().map(str::to_owned).collect()))
@@ -40,7 +40,7 @@ pub struct Notes(File);
 
 impl Notes {
     pub fn new() -> Self {
-        let path = std::env::var(NOTES).expect("set by the parent");
+        let path = std::env::var(NOTES_FILE).expect("set by the parent");
         let opened = OpenOptions::new()
             .append(true)
             .create(true)
@@ -49,7 +49,7 @@ impl Notes {
     }
 
     /// One line in one write: the shim puts it into the trace at this moment.
-    pub fn say(&mut self, text: &str) {
+    pub fn write_line(&mut self, text: &str) {
         let line = format!("{text}\n");
         self.0.write_all(line.as_bytes()).expect("it is written");
     }

@@ -14,18 +14,18 @@ use std::time::Duration;
 use maitred::daemon::clock;
 use maitred::daemon::local::init;
 use maitred::domain::time::{Span, Time};
-use maitred::sandbox::actions::{Action, Said};
-use maitred::sandbox::faults::{Fault, Rule, Stage};
+use maitred::sandbox::actions::{ThirdPartyAction, BookingRemark};
+use maitred::sandbox::faults::{Fault, FaultRule, Stage};
 use maitred::sandbox::journal::{Operation, MailKind, Recipient};
-use maitred::sandbox::limit::Limits;
-use maitred::sandbox::model::EventType;
+use maitred::sandbox::limit::RateLimits;
+use maitred::sandbox::model::SandboxEventType;
 use maitred::sandbox::server::Sandbox;
 use maitred::sandbox::world::World;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::shim::{Fail, Kill, Shim, scratch};
+use crate::shim::{DiskFailure, KillAt, Shim, scratch_folder};
 
 const HOST: i64 = 12;
 const KEY: &str = "cal_killed_key_0123456789abcdef";
@@ -34,19 +34,19 @@ const KEY: &str = "cal_killed_key_0123456789abcdef";
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// How often it is looked whether a process has come to its end.
-const LOOK: Duration = Duration::from_millis(2);
+const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
 /// Who asks: one with credit for all of it, one who has an account and no credit, one unknown.
-pub const RICH: &str = "bo@example.com";
-pub const POOR: &str = "al@example.com";
-pub const STRANGER: &str = "who@example.com";
+pub const WITH_CREDIT: &str = "bo@example.com";
+pub const WITHOUT_CREDIT: &str = "al@example.com";
+pub const WITHOUT_ACCOUNT: &str = "who@example.com";
 
 /// The rich one's credits.
-const GRANTED: u64 = 5_000;
+const GRANTED_CREDITS: u64 = 5_000;
 
 /// Keys by which maitred waits for calls that may still be running, short enough for a test (no call
 /// takes longer here): those of `[calcom]` and those of `[limits]`.
-const RESEND: (&str, &str) = (
+const RESEND_SETTINGS: (&str, &str) = (
     "timeout = \"2s\"\nconfirm-timeout = \"2s\"\nresend-after = \"3s\"\n",
     "max-observation-age = \"2s\"\n",
 );
@@ -57,49 +57,49 @@ pub fn waits_for_running_calls() -> bool {
 }
 
 /// A booking that was asked for.
-struct Asked {
+struct RequestedBooking {
     uid: String,
-    who: &'static str,
+    email: &'static str,
     cancelled: bool,
 }
 
-pub struct House {
+pub struct CrashFixture {
     _runtime: Runtime,
     sandbox: Sandbox,
     folder: TempDir,
     lesson: i64,
-    asked: Vec<Asked>,
+    requested: Vec<RequestedBooking>,
 }
 
-impl House {
+impl CrashFixture {
     pub fn new() -> Self {
         let runtime = Runtime::new().unwrap();
         let mut world = World::new();
-        world.limits = Limits::off();
+        world.limits = RateLimits::off();
         world.add_user(HOST, "Ada Host", "ada@example.org");
         world.add_key(HOST, KEY);
-        let lesson = world.add_event_type(EventType::new(HOST, "lesson"));
+        let lesson = world.add_event_type(SandboxEventType::new(HOST, "lesson"));
         let listen = "127.0.0.1:0".parse().unwrap();
-        let started = Sandbox::start(world, clock::system(), listen);
-        let house = Self {
+        let started = Sandbox::start(world, clock::system_clock(), listen);
+        let fixture = Self {
             sandbox: runtime.block_on(started).unwrap(),
             _runtime: runtime,
-            folder: scratch(),
+            folder: scratch_folder(),
             lesson,
-            asked: Vec::new(),
+            requested: Vec::new(),
         };
-        house.configure();
-        init(&house.path("ledger"), &clock::system()).unwrap();
-        house.ok(&["credits", "grant", RICH, &GRANTED.to_string()]);
-        house.ok(&["credits", "grant", POOR, "1"]);
-        house.ok(&["credits", "revoke", POOR, "1"]);
-        house
+        fixture.configure();
+        init(&fixture.path("ledger"), &clock::system_clock()).unwrap();
+        fixture.ok(&["credits", "grant", WITH_CREDIT, &GRANTED_CREDITS.to_string()]);
+        fixture.ok(&["credits", "grant", WITHOUT_CREDIT, "1"]);
+        fixture.ok(&["credits", "revoke", WITHOUT_CREDIT, "1"]);
+        fixture
     }
 
     fn configure(&self) {
         let base = self.sandbox.base_url();
         let (calls, age) = match waits_for_running_calls() {
-            true => RESEND,
+            true => RESEND_SETTINGS,
             false => ("timeout = \"5s\"\n", ""),
         };
         let text = format!(
@@ -132,7 +132,7 @@ impl House {
     }
 
     /// Starts the binary on a disk that fails. What it says on stderr is kept.
-    pub fn start_on(&self, disk: Fail, args: &[&str]) -> Running {
+    pub fn start_on(&self, disk: DiskFailure, args: &[&str]) -> RunningProcess {
         let mut command = self.command(args);
         let shim = Shim {
             dir: self.path("ledger"),
@@ -140,40 +140,40 @@ impl House {
             ..Shim::default()
         };
         shim.apply(&mut command);
-        Running(command.stderr(Stdio::piped()).spawn().unwrap())
+        RunningProcess(command.stderr(Stdio::piped()).spawn().unwrap())
     }
 
     /// Waits until a daemon answers.
-    pub fn answers(&self) {
+    pub fn wait_until_answering(&self) {
         let end = clock::now() + Span::from_std(PATIENCE).unwrap();
-        while !self.start(&["status"], None).ended().success() {
+        while !self.start(&["status"], None).wait().success() {
             assert!(clock::now() < end, "no daemon answers");
         }
     }
 
     /// Runs a command that fails: its exit code, and what it said.
-    pub fn refused(&self, args: &[&str]) -> (Option<i32>, String) {
+    pub fn run_failing(&self, args: &[&str]) -> (Option<i32>, String) {
         let mut command = self.command(args);
-        Running(command.stderr(Stdio::piped()).spawn().unwrap()).said()
+        RunningProcess(command.stderr(Stdio::piped()).spawn().unwrap()).wait_with_output()
     }
 
     /// Calls to Cal.com that change something.
-    pub fn calls(&self) -> u64 {
+    pub fn writing_calls(&self) -> u64 {
         let world = self.sandbox.lock();
-        world.journal.count(Operation::Confirm) + world.journal.count(Operation::Decline)
+        world.call_log.count(Operation::Confirm) + world.call_log.count(Operation::Decline)
     }
 
     /// Decisions in the log.
-    pub fn decisions(&self) -> u64 {
-        let facts = self.facts().into_iter();
+    pub fn decision_count(&self) -> u64 {
+        let facts = self.fact_counts().into_iter();
         let decided = facts.filter(|((kind, _), _)| kind == "decided");
         decided.map(|(_, count)| u64::from(count)).sum()
     }
 
     /// Starts the binary, to be killed by the shim if that is wanted.
-    pub fn start(&self, args: &[&str], kill: Option<Kill>) -> Running {
+    pub fn start(&self, args: &[&str], kill: Option<KillAt>) -> RunningProcess {
         if kill.is_none() {
-            return Running(self.command(args).spawn().unwrap());
+            return RunningProcess(self.command(args).spawn().unwrap());
         }
         let shim = Shim {
             kill,
@@ -183,11 +183,11 @@ impl House {
     }
 
     /// Starts the binary under a shim that looks at the ledger.
-    pub fn start_under(&self, args: &[&str], shim: Shim) -> Running {
+    pub fn start_under(&self, args: &[&str], shim: Shim) -> RunningProcess {
         let mut command = self.command(args);
         let dir = self.path("ledger");
         Shim { dir, ..shim }.apply(&mut command);
-        Running(command.spawn().unwrap())
+        RunningProcess(command.spawn().unwrap())
     }
 
     /// Runs and expects success; gives what was printed.
@@ -202,83 +202,83 @@ impl House {
     }
 
     /// Somebody asks for a lesson that nobody else asked for.
-    pub fn ask(&mut self, who: &'static str) {
+    pub fn ask(&mut self, email: &'static str) {
         let now = clock::now();
         let day = (now + Span::days(7)).format("%Y-%m-%dT09:00:00Z");
         let first: Time = day.to_string().parse().unwrap();
-        let n = i64::try_from(self.asked.len()).unwrap();
+        let n = i64::try_from(self.requested.len()).unwrap();
         let made = now - Span::minutes(1);
         let mut world = self.sandbox.lock();
-        let uid = world.request(made, self.lesson, who, first + Span::hours(n));
+        let uid = world.request(made, self.lesson, email, first + Span::hours(n));
         drop(world);
-        self.asked.push(Asked {
+        self.requested.push(RequestedBooking {
             uid,
-            who,
+            email,
             cancelled: false,
         });
     }
 
     /// The last confirmed booking is cancelled by its booker, who gets the credit back.
     pub fn cancel(&mut self) {
-        let mut confirmed = self.asked.iter_mut().rev();
-        let kept = confirmed.find(|asked| asked.who == RICH && !asked.cancelled);
-        if let Some(asked) = kept {
-            let action = Action::BookerCancels(Said::nothing(&asked.uid));
+        let mut confirmed = self.requested.iter_mut().rev();
+        let last_confirmed = confirmed.find(|asked| asked.email == WITH_CREDIT && !asked.cancelled);
+        if let Some(requested) = last_confirmed {
+            let action = ThirdPartyAction::BookerCancels(BookingRemark::nothing(&requested.uid));
             self.sandbox.lock().act(clock::now(), action).unwrap();
-            asked.cancelled = true;
+            requested.cancelled = true;
         }
     }
 
     /// The answers to the next calls come late, though what they ask for is done at once.
-    pub fn answer_slowly(&self, calls: &[Operation], ms: u64) {
+    pub fn delay_answers(&self, calls: &[Operation], ms: u64) {
         for call in calls {
             let stage = Stage::After;
-            let rule = Rule::next(*call, Fault::Slow { stage, ms });
+            let rule = FaultRule::next(*call, Fault::Slow { stage, ms });
             self.sandbox.lock().add_fault(rule).unwrap();
         }
     }
 
     /// Cal.com's mail server is slow at the next such calls. A confirm has mailed and written nothing
     /// all that time, and goes on when whoever called it is dead.
-    pub fn mail_slowly(&self, calls: &[Operation], ms: u64) {
+    pub fn delay_mails(&self, calls: &[Operation], ms: u64) {
         for call in calls {
             let stage = Stage::Between;
-            let rule = Rule::next(*call, Fault::Slow { stage, ms });
+            let rule = FaultRule::next(*call, Fault::Slow { stage, ms });
             self.sandbox.lock().add_fault(rule).unwrap();
         }
     }
 
     /// Whether Cal.com has begun a call and not finished it.
-    pub fn is_underway(&self) -> bool {
-        self.sandbox.lock().underway() > 0
+    pub fn is_call_running(&self) -> bool {
+        self.sandbox.lock().running_calls() > 0
     }
 
     /// Whether nobody waits for an answer any more.
-    pub fn is_answered(&self) -> bool {
+    pub fn no_call_is_waiting(&self) -> bool {
         let world = self.sandbox.lock();
-        let mut statuses = self.asked.iter().map(|asked| world.status(&asked.uid));
-        statuses.all(|status| status.unwrap().lower() != "pending")
+        let mut statuses = self.requested.iter().map(|asked| world.status(&asked.uid));
+        statuses.all(|status| status.unwrap().as_v2() != "pending")
     }
 
     /// Starts it again and again until it has nothing to do and Cal.com neither. It must not take
     /// long: some runs, or as long as a call that was sent may still be running.
-    pub fn finish(&self) {
-        let end = clock::now() + Span::from_std(RUNNING).unwrap();
+    pub fn run_until_idle(&self) {
+        let end = clock::now() + Span::from_std(MAX_CALL_DURATION).unwrap();
         let mut runs = 0;
         let mut last = String::new();
-        while runs < FINISHING || waits_for_running_calls() && clock::now() < end {
+        while runs < MAX_FINISHING_RUNS || waits_for_running_calls() && clock::now() < end {
             runs += 1;
-            let ended = self.start(&["run", "--once", "--watch"], None).ended();
-            let is_done = self.sandbox.lock().underway() == 0;
-            if ended.success() && is_done && self.is_answered() {
+            let ended = self.start(&["run", "--once", "--watch"], None).wait();
+            let is_done = self.sandbox.lock().running_calls() == 0;
+            if ended.success() && is_done && self.no_call_is_waiting() {
                 return;
             }
             last = format!(
                 "the last run {ended}, nothing under way: {is_done}, all answered: {}",
-                self.is_answered()
+                self.no_call_is_waiting()
             );
-            if !is_done || runs >= FINISHING {
-                std::thread::park_timeout(PAUSE);
+            if !is_done || runs >= MAX_FINISHING_RUNS {
+                std::thread::park_timeout(PAUSE_BETWEEN_RUNS);
             }
         }
         let plan = self.ok(&["plan"]);
@@ -286,27 +286,27 @@ impl House {
     }
 
     /// What is wrong: each booking decided, mailed and charged once, and the sums.
-    pub fn check(&self) -> Vec<String> {
+    pub fn find_violations(&self) -> Vec<String> {
         let mut wrong = Vec::new();
-        let log = self.facts();
+        let log = self.fact_counts();
         let world = self.sandbox.lock();
         let count = |kind: &str, uid: &str| {
             let key = (kind.to_owned(), uid.to_owned());
             log.get(&key).copied().unwrap_or(0)
         };
-        for Asked {
+        for RequestedBooking {
             uid,
-            who,
+            email: who,
             cancelled,
-        } in &self.asked
+        } in &self.requested
         {
-            let good = *who == RICH;
-            let status = world.status(uid).unwrap().lower();
-            let mail = |kind| world.journal.mails_for(uid, Recipient::Booker, kind);
+            let good = *who == WITH_CREDIT;
+            let status = world.status(uid).unwrap().as_v2();
+            let mail = |kind| world.call_log.mail_count(uid, Recipient::Booker, kind);
             let found = (
                 [
-                    world.journal.count_for(uid, Operation::Confirm),
-                    world.journal.count_for(uid, Operation::Decline),
+                    world.call_log.call_count_for(uid, Operation::Confirm),
+                    world.call_log.call_count_for(uid, Operation::Decline),
                 ],
                 [mail(MailKind::Confirmed), mail(MailKind::Declined)],
                 ["decided", "settled", "hold", "post", "void", "refund"]
@@ -330,24 +330,24 @@ impl House {
             }
         }
         drop(world);
-        wrong.extend(self.sums());
+        wrong.extend(self.check_sums());
         wrong
     }
 
-    fn sums(&self) -> Option<String> {
-        let confirmed = self.asked.iter().filter(|asked| asked.who == RICH);
+    fn check_sums(&self) -> Option<String> {
+        let confirmed = self.requested.iter().filter(|asked| asked.email == WITH_CREDIT);
         let spent = confirmed.clone().count() as u64;
         let back = confirmed.filter(|asked| asked.cancelled).count() as u64;
-        let shown = self.ok(&["account", "show", RICH, "--format", "json"]);
-        let shown: Value = serde_json::from_str(&shown).unwrap();
-        let found = ["available", "held", "posted"].map(|name| shown[name].as_u64().unwrap());
-        let right = [GRANTED - spent + back, 0, spent];
+        let account = self.ok(&["account", "show", WITH_CREDIT, "--format", "json"]);
+        let account: Value = serde_json::from_str(&account).unwrap();
+        let found = ["available", "held", "posted"].map(|name| account[name].as_u64().unwrap());
+        let right = [GRANTED_CREDITS - spent + back, 0, spent];
         self.ok(&["ledger", "verify"]);
-        (found != right).then(|| format!("{RICH} has {found:?}, not {right:?}"))
+        (found != right).then(|| format!("{WITH_CREDIT} has {found:?}, not {right:?}"))
     }
 
     /// The log as anybody may read it: how often each kind of fact names each booking.
-    fn facts(&self) -> BTreeMap<(String, String), u32> {
+    fn fact_counts(&self) -> BTreeMap<(String, String), u32> {
         let mut counts = BTreeMap::new();
         let mut files: Vec<PathBuf> = fs::read_dir(self.path("ledger/log"))
             .unwrap()
@@ -361,7 +361,7 @@ impl House {
                 let line: Value = serde_json::from_str(line).unwrap_or_default();
                 for fact in line["facts"].as_array().into_iter().flatten() {
                     let (kind, fact) = fact.as_object().unwrap().iter().next().unwrap();
-                    if let Some(uid) = about(fact) {
+                    if let Some(uid) = booking_of(fact) {
                         *counts.entry((kind.clone(), uid.to_owned())).or_default() += 1;
                     }
                 }
@@ -370,23 +370,23 @@ impl House {
         counts
     }
 
-    pub fn asked(&self) -> usize {
-        self.asked.len()
+    pub fn requested_count(&self) -> usize {
+        self.requested.len()
     }
 }
 
 /// Runs after which nothing may be left to do, unless a call may still be running.
-const FINISHING: u32 = 3;
+const MAX_FINISHING_RUNS: u32 = 3;
 
 /// The longest that a call may be taken to be running: `RESEND` and the age of a reading, and the runs
 /// that this takes on a busy machine.
-const RUNNING: Duration = Duration::from_secs(40);
+const MAX_CALL_DURATION: Duration = Duration::from_secs(40);
 
 /// Between runs that wait for a call.
-const PAUSE: Duration = Duration::from_millis(250);
+const PAUSE_BETWEEN_RUNS: Duration = Duration::from_millis(250);
 
 /// The booking, or the request that is named as it is.
-fn about(fact: &Value) -> Option<&str> {
+fn booking_of(fact: &Value) -> Option<&str> {
     let booking = &fact["booking"];
     let uid = booking.as_str().or_else(|| booking["uid"].as_str());
     uid.or_else(|| fact["request"].as_str())
@@ -394,26 +394,26 @@ fn about(fact: &Value) -> Option<&str> {
 }
 
 /// A process of ours.
-pub struct Running(Child);
+pub struct RunningProcess(Child);
 
-impl Running {
+impl RunningProcess {
     /// Waits for its end.
-    pub fn ended(&mut self) -> ExitStatus {
-        let ended = self.ended_within(PATIENCE, || false);
+    pub fn wait(&mut self) -> ExitStatus {
+        let ended = self.wait_within(PATIENCE, || false);
         ended.expect("it ends before patience does")
     }
 
     /// Waits for its end: the exit code, and what was said. A pipe holds far more than that.
-    pub fn said(mut self) -> (Option<i32>, String) {
-        let code = self.ended().code();
-        let mut said = String::new();
+    pub fn wait_with_output(mut self) -> (Option<i32>, String) {
+        let code = self.wait().code();
+        let mut output = String::new();
         let mut stderr = self.0.stderr.take().unwrap();
-        stderr.read_to_string(&mut said).unwrap();
-        (code, said)
+        stderr.read_to_string(&mut output).unwrap();
+        (code, output)
     }
 
     /// Waits for its end, for that long, or until it is enough.
-    pub fn ended_within(
+    pub fn wait_within(
         &mut self,
         span: Duration,
         mut enough: impl FnMut() -> bool,
@@ -426,7 +426,7 @@ impl Running {
             if clock::now() >= end || enough() {
                 return None;
             }
-            std::thread::park_timeout(LOOK);
+            std::thread::park_timeout(POLL_INTERVAL);
         }
     }
 
@@ -442,7 +442,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningProcess {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();

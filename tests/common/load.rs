@@ -5,19 +5,19 @@
 use std::collections::BTreeMap;
 
 use maitred::domain::account::Account;
-use maitred::domain::decision::{Decision, Outcome};
-use maitred::domain::fact::{Back, Fact};
+use maitred::domain::decision::{Decision, DecisionOutcome};
+use maitred::domain::fact::{RefundPart, Fact};
 use maitred::domain::request::RequestState;
 use maitred::domain::time::Time;
 use maitred::store::port::Store;
 
 use crate::store_support::{
-    account, address, at, called, confirmed, decided, grant, hold, intent, part, post, reference,
-    settled, uid,
+    account, address, at, call_fact, confirmed_facts, decided_fact, grant_fact, hold_fact, confirm_intent, lot_part, post_fact, reference,
+    outcome_fact, uid,
 };
 
 /// Commits that belong together; the next ones do the same with other names.
-const ROUND: u64 = 10;
+const COMMITS_PER_ROUND: u64 = 10;
 
 /// Accounts that get a grant each round, in turn.
 const MEMBERS: u64 = 4;
@@ -26,11 +26,11 @@ const MEMBERS: u64 = 4;
 const OCCURRENCES: u64 = 60;
 
 const GRANTED: u64 = 9;
-const HELD_OF_SERIES: u64 = 3;
+const HELD_FOR_SERIES: u64 = 3;
 
 /// Sums of one account.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Sums {
+pub struct ExpectedSums {
     pub granted: u64,
     pub refunded: u64,
     pub held: u64,
@@ -38,42 +38,42 @@ pub struct Sums {
 }
 
 /// When the n-th commit, counted from 0, is made.
-pub fn when(n: u64) -> Time {
+pub fn commit_time(n: u64) -> Time {
     at(i64::try_from(n).expect("few") * 1_000)
 }
 
 fn member(n: u64) -> String {
-    format!("member{}@example.com", n / ROUND % MEMBERS)
+    format!("member{}@example.com", n / COMMITS_PER_ROUND % MEMBERS)
 }
 
 /// Guests of the import in that round, so that commits are from under one sector to many.
-fn guests(round: u64) -> u64 {
+fn guest_count(round: u64) -> u64 {
     1 + round % 5 * 12
 }
 
 /// The n-th commit, counted from 0.
-pub fn commit(n: u64) -> Vec<Fact> {
-    let (round, who, now) = (n / ROUND, member(n), when(n));
+pub fn commit_facts(n: u64) -> Vec<Fact> {
+    let (round, who, now) = (n / COMMITS_PER_ROUND, member(n), commit_time(n));
     let credit = format!("grant{round}");
     let name = |kind: &str| format!("{kind}{round}");
-    match n % ROUND {
-        0 => vec![grant(&credit, &who, GRANTED)],
-        1 => confirmed(&name("single"), &who, &credit, now),
+    match n % COMMITS_PER_ROUND {
+        0 => vec![grant_fact(&credit, &who, GRANTED)],
+        1 => confirmed_facts(&name("single"), &who, &credit, now),
         2 => {
             let id = name("slow");
-            let mut request = intent(&id, &[&id], now);
+            let mut request = confirm_intent(&id, &[&id], now);
             request.account = Some(account(&who));
             vec![
-                decided(request),
-                hold(&id, &id, &who, vec![part(&credit, 1)]),
+                decided_fact(request),
+                hold_fact(&id, &id, &who, vec![lot_part(&credit, 1)]),
             ]
         }
         3 => {
             let id = name("slow");
-            let outcome = settled(&id, Outcome::Confirmed);
-            vec![called(&id, true, now), post(&id), outcome]
+            let outcome = outcome_fact(&id, DecisionOutcome::Confirmed);
+            vec![call_fact(&id, true, now), post_fact(&id), outcome]
         }
-        4 => (0..guests(round))
+        4 => (0..guest_count(round))
             .map(|guest| Fact::Grant {
                 reference: reference(&format!("import{round}.{guest}")),
                 account: account(&format!("guest{round}.{guest}@example.com")),
@@ -82,33 +82,33 @@ pub fn commit(n: u64) -> Vec<Fact> {
                 reason: "Einladung für Freunde des Hauses, Herbst 2026. ".repeat(6),
             })
             .collect(),
-        5 => series(&name("series"), &who, &credit, now),
+        5 => series_facts(&name("series"), &who, &credit, now),
         6 => {
             let id = name("series");
-            let held = (0..HELD_OF_SERIES).map(|n| uid(&occurrence(&id, n)));
+            let held = (0..HELD_FOR_SERIES).map(|n| uid(&occurrence_uid(&id, n)));
             let voids = held.map(|booking| Fact::Void {
                 booking,
                 reason: "superseded".into(),
-                back: Vec::new(),
+                refund_parts: Vec::new(),
             });
-            voids.chain([settled(&id, Outcome::Superseded)]).collect()
+            voids.chain([outcome_fact(&id, DecisionOutcome::Superseded)]).collect()
         }
         7 => vec![Fact::Refund {
             booking: uid(&name("single")),
-            parts: vec![Back {
+            parts: vec![RefundPart {
                 grant: reference(&credit),
                 credits: 1,
-                restored: None,
+                replacement_lot: None,
             }],
             close: true,
             reason: "cancelled in time".into(),
         }],
         8 => vec![
-            Fact::Aliased {
+            Fact::AliasAdded {
                 account: account(&who),
                 alias: address(&format!("alias{round}@example.com")),
             },
-            Fact::Described {
+            Fact::AccountDescribed {
                 account: account(&who),
                 tier: Some(format!("tier {round}")),
                 tags: ["board".to_owned()].into(),
@@ -117,44 +117,44 @@ pub fn commit(n: u64) -> Vec<Fact> {
         ],
         _ => {
             let id = name("wait");
-            let mut request = intent(&id, &[&id], now);
+            let mut request = confirm_intent(&id, &[&id], now);
             request.decision = Decision::Wait { until: None };
             request.state = RequestState::Noted;
             request.call = None;
-            vec![decided(request)]
+            vec![decided_fact(request)]
         }
     }
 }
 
-fn occurrence(series: &str, n: u64) -> String {
+fn occurrence_uid(series: &str, n: u64) -> String {
     format!("{series}-occurrence-{n}")
 }
 
-fn series(id: &str, who: &str, credit: &str, now: Time) -> Vec<Fact> {
-    let uids: Vec<String> = (0..OCCURRENCES).map(|n| occurrence(id, n)).collect();
+fn series_facts(id: &str, who: &str, credit: &str, now: Time) -> Vec<Fact> {
+    let uids: Vec<String> = (0..OCCURRENCES).map(|n| occurrence_uid(id, n)).collect();
     let uids: Vec<&str> = uids.iter().map(String::as_str).collect();
-    let mut request = intent(id, &uids, now);
+    let mut request = confirm_intent(id, &uids, now);
     request.account = Some(account(who));
-    request.credits = HELD_OF_SERIES;
+    request.credits = HELD_FOR_SERIES;
     let held = uids.iter().take(3);
-    let holds = held.map(|uid| hold(uid, id, who, vec![part(credit, 1)]));
-    std::iter::once(decided(request)).chain(holds).collect()
+    let holds = held.map(|uid| hold_fact(uid, id, who, vec![lot_part(credit, 1)]));
+    std::iter::once(decided_fact(request)).chain(holds).collect()
 }
 
 /// What the first `commits` come to, account by account.
-pub fn expected(commits: u64) -> BTreeMap<String, Sums> {
-    let mut sums: BTreeMap<String, Sums> = BTreeMap::new();
+pub fn expected_sums(commits: u64) -> BTreeMap<String, ExpectedSums> {
+    let mut sums: BTreeMap<String, ExpectedSums> = BTreeMap::new();
     for n in 0..commits {
-        let round = n / ROUND;
-        if n % ROUND == 4 {
-            for guest in 0..guests(round) {
+        let round = n / COMMITS_PER_ROUND;
+        if n % COMMITS_PER_ROUND == 4 {
+            for guest in 0..guest_count(round) {
                 let guest = format!("guest{round}.{guest}@example.com");
                 sums.entry(guest).or_default().granted += 2;
             }
             continue;
         }
         let own = sums.entry(member(n)).or_default();
-        match n % ROUND {
+        match n % COMMITS_PER_ROUND {
             0 => own.granted += GRANTED,
             1 => own.posted += 1,
             2 => own.held += 1,
@@ -162,8 +162,8 @@ pub fn expected(commits: u64) -> BTreeMap<String, Sums> {
                 own.held -= 1;
                 own.posted += 1;
             }
-            5 => own.held += HELD_OF_SERIES,
-            6 => own.held -= HELD_OF_SERIES,
+            5 => own.held += HELD_FOR_SERIES,
+            6 => own.held -= HELD_FOR_SERIES,
             7 => own.refunded += 1,
             _ => {}
         }
@@ -175,7 +175,7 @@ pub fn expected(commits: u64) -> BTreeMap<String, Sums> {
 ///
 /// # Errors
 /// Says what is wrong.
-pub fn check(store: &dyn Store, commits: u64) -> Result<(), String> {
+pub fn check_ledger(store: &dyn Store, commits: u64) -> Result<(), String> {
     if store.head().seq != commits {
         return Err(format!(
             "it ends with commit {}, not {commits}",
@@ -195,11 +195,11 @@ pub fn check(store: &dyn Store, commits: u64) -> Result<(), String> {
 /// # Errors
 /// Says what is wrong.
 pub fn check_accounts(accounts: &[Account], commits: u64) -> Result<(), String> {
-    let mut expected = expected(commits);
+    let mut expected = expected_sums(commits);
     for account in accounts {
         let name = account.id.as_str();
         let right = expected.remove(name);
-        if !account.adds_up() || right != Some(sums(account)) {
+        if !account.adds_up() || right != Some(sums_of(account)) {
             return Err(format!("{name} has {:?}, not {right:?}", account.totals));
         }
     }
@@ -209,10 +209,10 @@ pub fn check_accounts(accounts: &[Account], commits: u64) -> Result<(), String> 
     }
 }
 
-fn sums(account: &Account) -> Sums {
-    let left: u64 = account.lots.iter().map(|lot| lot.left).sum();
+fn sums_of(account: &Account) -> ExpectedSums {
+    let left: u64 = account.lots.iter().map(|lot| lot.remaining).sum();
     let totals = &account.totals;
-    let sums = Sums {
+    let sums = ExpectedSums {
         granted: totals.granted,
         refunded: totals.refunded,
         held: totals.held,
@@ -221,5 +221,5 @@ fn sums(account: &Account) -> Sums {
     let spent = sums.held + sums.posted;
     let right = left + spent == sums.granted + sums.refunded;
     // An account whose lots do not come to what is left has no sums that could be right.
-    if right { sums } else { Sums::default() }
+    if right { sums } else { ExpectedSums::default() }
 }

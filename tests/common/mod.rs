@@ -10,21 +10,21 @@ use std::time::Duration;
 
 use maitred::calcom::connect::{Settings, connect};
 use maitred::calcom::port::{Calendar, Dialect};
-use maitred::domain::criteria::effect::Effect;
+use maitred::domain::criteria::effect::OnViolation;
 use maitred::domain::criteria::terms::Criteria;
 use maitred::domain::fact::Fact;
-use maitred::domain::gate::{DeclineLimit, Gate, Limits, Policy, RefuseWith, Unanswered};
+use maitred::domain::gate::{DeclineLimit, Gate, PassLimits, Policy, RefuseWith, OnUnanswered};
 use maitred::domain::id::{AccountId, BookingUid, EventTypeKey, Reference, RequestId};
 use maitred::domain::request::{Charge, Request};
-use maitred::domain::terms::Window;
-use maitred::domain::time::{Clock, Span, Time, kept};
-use maitred::lookup::desk::Desk;
-use maitred::reconcile::pass::pass;
-use maitred::reconcile::ports::{PassError, Ports, Session, Stop};
-use maitred::reconcile::report::Report;
-use maitred::reconcile::watch::{Look, Watched, watch};
-use maitred::sandbox::limit::Limits as RateLimits;
-use maitred::sandbox::model::EventType;
+use maitred::domain::terms::RefundTier;
+use maitred::domain::time::{Clock, Span, Time, truncate_to_millis};
+use maitred::lookup::desk::LookupClient;
+use maitred::reconcile::pass::run_pass;
+use maitred::reconcile::ports::{PassError, Ports, Session, StopSignal};
+use maitred::reconcile::report::PassReport;
+use maitred::reconcile::watch::{WatchScope, WatchReport, run_watch};
+use maitred::sandbox::limit::RateLimits as RateLimits;
+use maitred::sandbox::model::SandboxEventType;
 use maitred::sandbox::server::Sandbox;
 use maitred::sandbox::world::World;
 use maitred::store::handle::StoreHandle;
@@ -41,29 +41,29 @@ pub const TIMEOUT: Duration = Duration::from_millis(1_500);
 /// A clock that starts where it is told to, goes on at the usual pace (the client waits by it), and
 /// jumps when told to.
 #[derive(Clone)]
-pub struct HandClock {
+pub struct ManualClock {
     base: Time,
     started: std::time::Instant,
-    ahead: Arc<AtomicI64>,
+    offset: Arc<AtomicI64>,
 }
 
-impl HandClock {
+impl ManualClock {
     #[allow(clippy::disallowed_methods, reason = "a test's clock")]
-    pub fn at(base: Time) -> Self {
+    pub fn starting_at(base: Time) -> Self {
         Self {
             base,
             started: std::time::Instant::now(),
-            ahead: Arc::new(AtomicI64::new(0)),
+            offset: Arc::new(AtomicI64::new(0)),
         }
     }
 
     pub fn now(&self) -> Time {
-        let ahead = Span::milliseconds(self.ahead.load(Ordering::Relaxed));
-        kept(self.base + ahead + Span::from_std(self.started.elapsed()).unwrap())
+        let ahead = Span::milliseconds(self.offset.load(Ordering::Relaxed));
+        truncate_to_millis(self.base + ahead + Span::from_std(self.started.elapsed()).unwrap())
     }
 
     pub fn advance(&self, span: Span) {
-        self.ahead
+        self.offset
             .fetch_add(span.num_milliseconds(), Ordering::Relaxed);
     }
 
@@ -79,7 +79,7 @@ pub fn time(text: &str) -> Time {
 
 /// The event types of the test world, all of half an hour.
 #[derive(Clone, Copy)]
-pub struct Kinds {
+pub struct TestEventTypes {
     /// Gated, costs 1.
     pub lesson: i64,
     /// Gated, costs 3.
@@ -93,27 +93,27 @@ pub struct Kinds {
 }
 
 /// Refund windows: all of it until a day before the start, half until two hours before.
-pub fn graded() -> Vec<Window> {
-    let window = |(hours, percent)| Window {
+pub fn graded_refund_tiers() -> Vec<RefundTier> {
+    let window = |(hours, percent)| RefundTier {
         before: Span::hours(hours),
         percent,
     };
     [(24, 100), (2, 50)].map(window).to_vec()
 }
 
-pub struct House {
+pub struct PassFixture {
     pub sandbox: Sandbox,
-    pub clock: HandClock,
+    pub clock: ManualClock,
     pub calendar: Arc<dyn Calendar>,
     pub store: StoreHandle,
     pub policy: Policy,
-    pub lookups: Desk,
+    pub lookups: LookupClient,
     pub session: Session,
-    pub stop: Stop,
-    pub kinds: Kinds,
+    pub stop: StopSignal,
+    pub event_types: TestEventTypes,
     pub dialect: Dialect,
     /// When the last watch began.
-    pub watched: Option<Time>,
+    pub last_watch: Option<Time>,
 }
 
 pub fn policy() -> Policy {
@@ -121,10 +121,10 @@ pub fn policy() -> Policy {
         name: name.to_owned(),
         event_types: vec![EventTypeKey::Slug(name.to_owned())],
         cost,
-        unknown_booker: Effect::Decline,
-        short_of_credit: Effect::Decline,
-        taken: Effect::Decline,
-        unanswered: Unanswered::Leave,
+        unknown_booker: OnViolation::Decline,
+        short_of_credit: OnViolation::Decline,
+        time_taken: OnViolation::Decline,
+        on_unanswered: OnUnanswered::Leave,
         criteria: Criteria::default(),
         terms: maitred::domain::terms::Terms::default(),
     };
@@ -132,7 +132,7 @@ pub fn policy() -> Policy {
         gates: vec![gate("lesson", 1), gate("dinner", 3), gate("priced", 1)],
         hosts: Vec::new(),
         refuse_with: RefuseWith::Decline,
-        limits: Limits {
+        limits: PassLimits {
             requests_per_pass: 250,
             declines: DeclineLimit {
                 at_most: 25,
@@ -142,37 +142,37 @@ pub fn policy() -> Policy {
             series_settle: Span::seconds(10),
             resend_after: Span::minutes(15),
         },
-        house: maitred::domain::criteria::house::House::default(),
+        global: maitred::domain::criteria::house::GlobalPolicy::default(),
         hash: "test".to_owned(),
     }
 }
 
-impl House {
+impl PassFixture {
     pub async fn new(dialect: Dialect) -> Self {
-        Self::with(dialect, Box::new(MemoryStore::new())).await
+        Self::with_store(dialect, Box::new(MemoryStore::new())).await
     }
 
-    pub async fn with(dialect: Dialect, store: Box<dyn Store>) -> Self {
-        let clock = HandClock::at(time("2026-11-24T08:00:00Z"));
+    pub async fn with_store(dialect: Dialect, store: Box<dyn Store>) -> Self {
+        let clock = ManualClock::starting_at(time("2026-11-24T08:00:00Z"));
         let mut world = World::new();
         world.limits = RateLimits::off();
         world.add_user(HOST, "Ada Host", "ada@example.org");
         world.add_user(OTHER_HOST, "Oda Other", "oda@example.org");
         world.add_key(HOST, KEY);
-        let priced = EventType {
+        let priced = SandboxEventType {
             price: 5_000,
-            ..EventType::new(HOST, "priced")
+            ..SandboxEventType::new(HOST, "priced")
         };
-        let kinds = Kinds {
-            lesson: world.add_event_type(EventType::new(HOST, "lesson")),
-            dinner: world.add_event_type(EventType::new(HOST, "dinner")),
-            open: world.add_event_type(EventType::new(HOST, "open")),
+        let kinds = TestEventTypes {
+            lesson: world.add_event_type(SandboxEventType::new(HOST, "lesson")),
+            dinner: world.add_event_type(SandboxEventType::new(HOST, "dinner")),
+            open: world.add_event_type(SandboxEventType::new(HOST, "open")),
             priced: world.add_event_type(priced),
-            foreign: world.add_event_type(EventType::new(OTHER_HOST, "lesson")),
+            foreign: world.add_event_type(SandboxEventType::new(OTHER_HOST, "lesson")),
         };
         let address = "127.0.0.1:0".parse().unwrap();
         let sandbox = Sandbox::start(world, clock.clock(), address).await.unwrap();
-        let calendar = client(&sandbox.base_url(), dialect, KEY, &clock);
+        let calendar = calendar_client(&sandbox.base_url(), dialect, KEY, &clock);
         let (store, _) = StoreHandle::start(store).unwrap();
         Self {
             sandbox,
@@ -186,21 +186,21 @@ impl House {
                 },
                 ..policy()
             },
-            lookups: Desk::default(),
+            lookups: LookupClient::default(),
             session: Session::default(),
-            stop: Stop::default(),
-            kinds,
+            stop: StopSignal::default(),
+            event_types: kinds,
             dialect,
             clock,
-            watched: None,
+            last_watch: None,
         }
     }
 
-    pub async fn pass(&mut self) -> Report {
+    pub async fn pass(&mut self) -> PassReport {
         self.try_pass(false).await.unwrap()
     }
 
-    pub async fn try_pass(&mut self, dry_run: bool) -> Result<Report, PassError> {
+    pub async fn try_pass(&mut self, dry_run: bool) -> Result<PassReport, PassError> {
         let clock = self.clock.clock();
         let ports = Ports {
             calendar: self.calendar.as_ref(),
@@ -209,11 +209,11 @@ impl House {
             clock: &clock,
             stop: &self.stop,
         };
-        pass(&ports, &self.policy, &mut self.session, dry_run).await
+        run_pass(&ports, &self.policy, &mut self.session, dry_run).await
     }
 
     /// A watch as a timer runs it: it remembers when the last one was.
-    pub async fn watch(&mut self, audit: bool) -> Watched {
+    pub async fn watch(&mut self, audit: bool) -> WatchReport {
         let clock = self.clock.clock();
         let ports = Ports {
             calendar: self.calendar.as_ref(),
@@ -222,18 +222,18 @@ impl House {
             clock: &clock,
             stop: &self.stop,
         };
-        let since = self.watched;
-        let look = Look { since, audit };
-        let watched = watch(&ports, &self.policy, &mut self.session, look);
+        let since = self.last_watch;
+        let look = WatchScope { since, audit };
+        let watched = run_watch(&ports, &self.policy, &mut self.session, look);
         let watched = watched.await.unwrap();
-        self.watched = Some(watched.started);
+        self.last_watch = Some(watched.started);
         watched
     }
 
     /// Passes as a timer runs them: each in a process of its own, which remembers nothing.
-    pub async fn fresh_pass(&mut self) -> Result<Report, PassError> {
+    pub async fn pass_of_new_process(&mut self) -> Result<PassReport, PassError> {
         self.session = Session::default();
-        self.calendar = client(&self.sandbox.base_url(), self.dialect, KEY, &self.clock);
+        self.calendar = calendar_client(&self.sandbox.base_url(), self.dialect, KEY, &self.clock);
         self.try_pass(false).await
     }
 
@@ -277,7 +277,7 @@ impl House {
         (balance.available, balance.held, balance.posted)
     }
 
-    pub async fn record(&self, uid: &str) -> Option<Request> {
+    pub async fn stored_request(&self, uid: &str) -> Option<Request> {
         let uid = BookingUid::parse(uid).unwrap();
         self.store
             .with(move |store| {
@@ -301,11 +301,11 @@ impl House {
     }
 
     pub fn status(&self, uid: &str) -> &'static str {
-        self.sandbox.lock().status(uid).unwrap().lower()
+        self.sandbox.lock().status(uid).unwrap().as_v2()
     }
 }
 
-pub fn client(base: &str, dialect: Dialect, key: &str, clock: &HandClock) -> Arc<dyn Calendar> {
+pub fn calendar_client(base: &str, dialect: Dialect, key: &str, clock: &ManualClock) -> Arc<dyn Calendar> {
     connect(Settings {
         base_url: base.to_owned(),
         dialect,
@@ -321,10 +321,10 @@ pub fn client(base: &str, dialect: Dialect, key: &str, clock: &HandClock) -> Arc
 }
 
 /// How the steps of a report ended, by booking.
-pub fn ended(report: &Report, uid: &str) -> &'static str {
+pub fn step_outcome(report: &PassReport, uid: &str) -> &'static str {
     let step = report
         .steps
         .iter()
         .find(|step| step.request.bookings.iter().any(|b| b.uid.as_str() == uid));
-    step.map_or("absent", |step| step.ended.as_str())
+    step.map_or("absent", |step| step.outcome.as_str())
 }

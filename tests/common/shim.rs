@@ -21,47 +21,47 @@ pub struct Shim {
     /// Told at the end how many calls counted, see [`counted`].
     pub count: Option<PathBuf>,
     /// Calls count only since this file has been there.
-    pub from: Option<PathBuf>,
-    pub kill: Option<Kill>,
-    pub fail: Option<Fail>,
+    pub start_file: Option<PathBuf>,
+    pub kill: Option<KillAt>,
+    pub fail: Option<DiskFailure>,
 }
 
 /// The process is killed at the n-th call, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Kill {
+pub struct KillAt {
     pub at: u64,
-    pub by: By,
+    pub point: KillPoint,
     /// The letters of the calls that count, see `shim.c`; `None`: all that change something.
-    pub kinds: Option<&'static str>,
+    pub call_letters: Option<&'static str>,
 }
 
 /// Where in the call the process is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum By {
+pub enum KillPoint {
     Before,
     /// When it is a write: after half of it.
-    Half,
+    Midway,
     After,
 }
 
 /// The disk fails at the n-th call, counted from 1.
 #[derive(Debug, Clone, Copy)]
-pub struct Fail {
+pub struct DiskFailure {
     pub at: u64,
     pub errno: i32,
     /// The letters of the calls that count, and what must be in their path.
-    pub kinds: &'static str,
-    pub only: Option<&'static str>,
+    pub call_letters: &'static str,
+    pub path_contains: Option<&'static str>,
     /// And stays so.
-    pub stays: bool,
+    pub is_permanent: bool,
     /// When that is a write, half of it is taken first.
-    pub part: bool,
+    pub takes_half: bool,
 }
 
 impl Shim {
     /// Puts the shim in front of the command.
     pub fn apply(&self, command: &mut Command) {
-        command.env("LD_PRELOAD", library());
+        command.env("LD_PRELOAD", compile_library());
         command.env("MAITRED_SHIM_DIR", &self.dir);
         if let Some(trace) = &self.trace {
             command.env("MAITRED_SHIM_TRACE", trace);
@@ -72,49 +72,49 @@ impl Shim {
         if let Some(count) = &self.count {
             command.env("MAITRED_SHIM_COUNT", count);
         }
-        if let Some(from) = &self.from {
+        if let Some(from) = &self.start_file {
             command.env("MAITRED_SHIM_FROM", from);
         }
         if let Some(kill) = self.kill {
             command.env("MAITRED_SHIM_KILL_AT", kill.at.to_string());
-            command.env("MAITRED_SHIM_KILL_BY", kill.by.word());
-            if let Some(kinds) = kill.kinds {
+            command.env("MAITRED_SHIM_KILL_BY", kill.point.as_word());
+            if let Some(kinds) = kill.call_letters {
                 command.env("MAITRED_SHIM_KINDS", kinds);
             }
         }
         if let Some(fail) = self.fail {
-            command.env("MAITRED_SHIM_KINDS", fail.kinds);
-            if let Some(only) = fail.only {
+            command.env("MAITRED_SHIM_KINDS", fail.call_letters);
+            if let Some(only) = fail.path_contains {
                 command.env("MAITRED_SHIM_ONLY", only);
             }
             command.env("MAITRED_SHIM_FAIL_AT", fail.at.to_string());
             command.env("MAITRED_SHIM_ERRNO", fail.errno.to_string());
-            command.env("MAITRED_SHIM_STAY", if fail.stays { "1" } else { "0" });
-            command.env("MAITRED_SHIM_PART", if fail.part { "1" } else { "0" });
+            command.env("MAITRED_SHIM_STAY", if fail.is_permanent { "1" } else { "0" });
+            command.env("MAITRED_SHIM_PART", if fail.takes_half { "1" } else { "0" });
         }
     }
 }
 
 /// What the file `count` was told: the calls that counted, and the letters of those that failed. Of a
 /// process that was killed it is told nothing.
-pub fn counted(count: &Path) -> (u64, String) {
-    let told = fs::read_to_string(count).unwrap_or_default();
-    let (counted, failed) = told.split_once(' ').unwrap_or_default();
+pub fn read_counts(count: &Path) -> (u64, String) {
+    let text = fs::read_to_string(count).unwrap_or_default();
+    let (counted, failed) = text.split_once(' ').unwrap_or_default();
     (counted.parse().unwrap_or(0), failed.to_owned())
 }
 
-impl By {
-    fn word(self) -> &'static str {
+impl KillPoint {
+    fn as_word(self) -> &'static str {
         match self {
             Self::Before => "before",
-            Self::Half => "half",
+            Self::Midway => "half",
             Self::After => "after",
         }
     }
 }
 
 /// The library, compiled once by each test program. It appears whole: others may be loading it.
-fn library() -> &'static Path {
+fn compile_library() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
     LIBRARY.get_or_init(|| {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
@@ -137,7 +137,7 @@ fn library() -> &'static Path {
 
 /// A folder for files that are written and thrown away by the thousand: in memory where there is
 /// such a file system, for nothing here depends on a real disk.
-pub fn scratch() -> tempfile::TempDir {
+pub fn scratch_folder() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
     let made = if memory.is_dir() {
         tempfile::tempdir_in(memory)

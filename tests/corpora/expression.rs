@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
 
 use maitred::domain::account::Account;
-use maitred::domain::booking::{Answer, Booker, Booking, EventTypeRef, Host, Payment, Status};
+use maitred::domain::booking::{Answer, Booker, Booking, EventTypeRef, Host, Payment, BookingStatus};
 use maitred::domain::id::{AccountId, Address, BookingUid, EventTypeId, HostId};
-use maitred::domain::rule::context::{Counts, RuleContext};
+use maitred::domain::rule::context::{BookingCounts, RuleContext};
 use maitred::domain::rule::detail::MAX_DETAIL;
-use maitred::domain::rule::expression::{Expression, STACK};
+use maitred::domain::rule::expression::{Expression, MIN_STACK_BYTES};
 use maitred::domain::rule::template::{MAX_RENDERED, Template};
 use maitred::domain::time::{Span, Time};
 
@@ -18,14 +18,14 @@ use maitred::domain::time::{Span, Time};
 pub fn expression(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes).into_owned();
     let run = move || {
-        rule(&text);
-        template(&text);
+        check_rule(&text);
+        check_template(&text);
     };
-    let thread = thread::Builder::new().stack_size(STACK).spawn(run);
+    let thread = thread::Builder::new().stack_size(MIN_STACK_BYTES).spawn(run);
     thread.expect("a thread").join().expect("it holds");
 }
 
-fn rule(text: &str) {
+fn check_rule(text: &str) {
     let lookups = BTreeSet::from(["crm".to_owned()]);
     let compiled = match Expression::compile(text, &lookups) {
         Ok(compiled) => compiled,
@@ -64,7 +64,7 @@ fn rule(text: &str) {
     );
 }
 
-fn template(text: &str) {
+fn check_template(text: &str) {
     let Ok(compiled) = Template::compile(text) else {
         return;
     };
@@ -96,7 +96,7 @@ fn context<'a>(
         booking,
         occurrences: 2,
         account: Some(account),
-        counts: Counts {
+        counts: BookingCounts {
             upcoming: 4,
             day: 1,
             week: 2,
@@ -109,7 +109,7 @@ fn context<'a>(
         to_hold: 4,
         occurrence: booking.start,
         lookups,
-        hidden: Some("pin"),
+        hidden_answer: Some("pin"),
         questions: Default::default(),
         zone: chrono_tz::Tz::Europe__Berlin,
         now: now(),
@@ -148,7 +148,7 @@ fn booking() -> Booking {
         series: None,
         title: "Räume & Bücher".to_owned(),
         description: None,
-        status: Status::Pending,
+        status: BookingStatus::Pending,
         host: Some(Host {
             id: Some(HostId(5)),
             address: Some(address("host@example.org")),
@@ -161,8 +161,8 @@ fn booking() -> Booking {
         }),
         start: now() + Span::hours(30),
         end: now() + Span::hours(31),
-        created: now() - Span::hours(1),
-        updated: None,
+        created_at: now() - Span::hours(1),
+        updated_at: None,
         booker: Some(Booker {
             address: address("bo@example.com"),
             name: Some("Bo".to_owned()),

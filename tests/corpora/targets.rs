@@ -5,23 +5,23 @@
 mod expression;
 mod wire;
 
-use maitred::calcom::exchange::Answer;
+use maitred::calcom::exchange::ApiAnswer;
 use maitred::cli::csv;
 use maitred::config::finding::Severity;
 use maitred::config::parse;
-use maitred::control::protocol::Response;
+use maitred::control::protocol::SocketResponse;
 use maitred::control::server;
 use maitred::daemon::answer::route;
 use maitred::domain::booking::BookingRef;
-use maitred::domain::criteria::house::House;
+use maitred::domain::criteria::house::GlobalPolicy;
 use maitred::domain::fact::Commit;
-use maitred::domain::gate::{DeclineLimit, Limits, Policy, RefuseWith};
+use maitred::domain::gate::{DeclineLimit, PassLimits, Policy, RefuseWith};
 use maitred::domain::id::BookingUid;
 use maitred::domain::time::{Span, Time};
-use maitred::store::log::line::{self, Hash, LedgerId, OLDEST};
-use maitred::store::marker::Applied;
-use maitred::store::memory::{Memory, MemoryStore};
-use maitred::store::overlay::Overlay;
+use maitred::store::log::line::{self, Hash, LedgerId, OLDEST_FORMAT};
+use maitred::store::marker::AppliedCommit;
+use maitred::store::memory::{MemoryRecords, MemoryStore};
+use maitred::store::overlay::WriteSet;
 use maitred::store::port::Store;
 use maitred::store::record::fact;
 use maitred::store::sled::values;
@@ -50,7 +50,7 @@ pub fn run(name: &str, bytes: &[u8]) {
 }
 
 /// The booking that is asked for.
-fn asked() -> BookingRef {
+fn requested_booking() -> BookingRef {
     BookingRef {
         uid: BookingUid::parse("abc").expect("a uid"),
         id: Some(7),
@@ -62,16 +62,16 @@ fn noon() -> Time {
 }
 
 /// What a call and an answer are made of: two digits (which call, which status), and the body.
-fn exchange(bytes: &[u8]) -> Option<(u8, Answer)> {
+fn parse_exchange(bytes: &[u8]) -> Option<(u8, ApiAnswer)> {
     const STATUS: [u16; 10] = [200, 200, 200, 201, 400, 401, 403, 404, 500, 308];
     let [call, status, body @ ..] = bytes else {
         return None;
     };
     let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
-    let answer = Answer {
+    let answer = ApiAnswer {
         host: "cal.test:443".to_owned(),
         status: STATUS[usize::from(status.wrapping_sub(b'0')) % STATUS.len()],
-        page: first == Some(&b'<'),
+        is_html: first == Some(&b'<'),
         location: None,
         server_time: Some(noon()),
         body: body.to_vec(),
@@ -81,16 +81,16 @@ fn exchange(bytes: &[u8]) -> Option<(u8, Answer)> {
 
 /// An answer of API v2, to any call.
 fn wire_v2(bytes: &[u8]) {
-    if let Some((call, answer)) = exchange(bytes) {
-        wire::v2(call, &asked(), &answer);
+    if let Some((call, answer)) = parse_exchange(bytes) {
+        wire::v2(call, &requested_booking(), &answer);
         wire::from_file(&answer.body);
     }
 }
 
 /// An answer of API v1, to any call.
 fn wire_v1(bytes: &[u8]) {
-    if let Some((call, answer)) = exchange(bytes) {
-        wire::v1(call, &asked(), &answer);
+    if let Some((call, answer)) = parse_exchange(bytes) {
+        wire::v1(call, &requested_booking(), &answer);
         wire::from_file(&answer.body);
     }
 }
@@ -102,19 +102,19 @@ fn config(bytes: &[u8]) {
     };
     let lines = text.lines().count().max(1);
     let (findings, failed) = match parse::parse(text, "/etc/maitred/config.toml") {
-        Ok(loaded) => (loaded.findings, false),
+        Ok(loaded) => (loaded.warnings, false),
         Err(findings) => (findings.0, true),
     };
     let errors = findings.iter().any(|one| one.severity == Severity::Error);
     assert_eq!(errors, failed, "it fails for an error and only for one");
     for finding in findings {
-        let shown = finding.to_string();
+        let rendered = finding.to_string();
         let odd = |c: char| c.is_control() && c != '\n';
-        assert!(!shown.contains(odd), "{shown:?}");
-        assert!(!finding.help.is_empty(), "{shown}");
-        if let Some(place) = finding.place {
+        assert!(!rendered.contains(odd), "{rendered:?}");
+        assert!(!finding.help.is_empty(), "{rendered}");
+        if let Some(place) = finding.position {
             // The end of a text that ends in a line break is on the line after it.
-            assert!((1..=lines + 1).contains(&place.line), "{shown}");
+            assert!((1..=lines + 1).contains(&place.line), "{rendered}");
         }
     }
 }
@@ -136,15 +136,15 @@ fn csv_import(bytes: &[u8]) {
         }
         Err(bad) => {
             assert!(!bad.0.is_empty(), "a reason");
-            let told = bad.told(std::path::Path::new("file.csv"));
+            let text = bad.describe(std::path::Path::new("file.csv"));
             let odd = |c: char| c.is_control() && c != '\n';
-            assert!(!told.contains(odd), "{told:?}");
+            assert!(!text.contains(odd), "{text:?}");
         }
     }
 }
 
 /// What the ledger holds before the first command: bo has 10 credits and has spent one on `abc`.
-const BEGINNING: &str = r#"[
+const INITIAL_LEDGER: &str = r#"[
     {"grant":{"reference":"g","account":"bo@example.com","credits":10,
         "personal":{"text":"spring"}}},
     {"decided":{"id":"abc","bookings":[{"uid":"abc","id":7}],"event_type":77,
@@ -164,13 +164,13 @@ fn control(bytes: &[u8]) {
     /// Commands of one input.
     const MAX_LINES: usize = 16;
     let mut store = MemoryStore::new();
-    let facts = fact::read(BEGINNING.as_bytes()).expect("they are facts");
+    let facts = fact::read(INITIAL_LEDGER.as_bytes()).expect("they are facts");
     store.commit(noon(), facts, &[]).expect("that fit together");
     let policy = Policy {
         gates: Vec::new(),
         hosts: Vec::new(),
         refuse_with: RefuseWith::Decline,
-        limits: Limits {
+        limits: PassLimits {
             requests_per_pass: 250,
             declines: DeclineLimit {
                 at_most: 25,
@@ -180,22 +180,22 @@ fn control(bytes: &[u8]) {
             series_settle: Span::seconds(10),
             resend_after: Span::minutes(15),
         },
-        house: House::default(),
+        global: GlobalPolicy::default(),
         hash: "fuzz".to_owned(),
     };
     for line in bytes.split(|byte| *byte == b'\n').take(MAX_LINES) {
-        let response = match server::command(line) {
-            Ok(command) => match route::answer(&mut store, &policy, noon(), &command) {
-                Ok(answer) => Response::Ok(Box::new(answer)),
-                Err(refusal) => Response::Err(refusal),
+        let response = match server::parse_command(line) {
+            Ok(command) => match route::run_command(&mut store, &policy, noon(), &command) {
+                Ok(answer) => SocketResponse::Ok(Box::new(answer)),
+                Err(refusal) => SocketResponse::Err(refusal),
             },
-            Err(refusal) => Response::Err(refusal),
+            Err(refusal) => SocketResponse::Err(refusal),
         };
         let text = serde_json::to_vec(&response).expect("a response can be written");
-        let read: Response = serde_json::from_slice(&text).expect("and read again");
+        let read: SocketResponse = serde_json::from_slice(&text).expect("and read again");
         assert_eq!(read, response);
         // What a daemon might answer is read by a client.
-        let _response: Result<Response, _> = serde_json::from_slice(line);
+        let _response: Result<SocketResponse, _> = serde_json::from_slice(line);
     }
     for account in store.accounts(None, usize::MAX).expect("it reads") {
         assert!(account.adds_up(), "{account:?}");
@@ -208,10 +208,10 @@ fn control(bytes: &[u8]) {
 fn record(bytes: &[u8]) {
     if let Ok(sealed) = line::unseal(bytes) {
         let _header = line::read_header(&sealed);
-        let _entry = sealed.entry();
+        let _entry = sealed.parse_entry();
     }
-    let _applied = Applied::parse(bytes);
-    if let Ok(facts) = fact::read_format(OLDEST, bytes) {
+    let _applied = AppliedCommit::parse(bytes);
+    if let Ok(facts) = fact::read_format(OLDEST_FORMAT, bytes) {
         let written = fact::write(&facts).expect("what was read can be written");
         assert_eq!(fact::read(&written).expect("and read again"), facts);
     }
@@ -219,35 +219,35 @@ fn record(bytes: &[u8]) {
         let written = fact::write(&facts).expect("what was read can be written");
         assert_eq!(fact::read(&written).expect("and read again"), facts);
         let (text, hash) =
-            line::commit(LedgerId::NONE, (1, noon()), &written, Hash::NONE).expect("in this age");
+            line::format_commit(LedgerId::NONE, (1, noon()), &written, Hash::NONE).expect("in this age");
         let sealed = line::unseal(&text[..text.len() - 1]).expect("as it was sealed");
         assert_eq!(sealed.hash, hash);
-        assert_eq!(sealed.entry().expect("a commit").facts, written);
-        let nothing = Memory::default();
-        let mut overlay = Overlay::new(&nothing);
+        assert_eq!(sealed.parse_entry().expect("a commit").facts, written);
+        let nothing = MemoryRecords::default();
+        let mut overlay = WriteSet::new(&nothing);
         let commit = Commit {
             seq: 1,
             at: noon(),
             facts,
         };
         if overlay.apply(&commit).is_ok() {
-            for kept in overlay.changes().accounts {
-                assert!(kept.record.adds_up(), "{:?}", kept.record);
+            for account in overlay.into_changes().accounts {
+                assert!(account.record.adds_up(), "{:?}", account.record);
             }
         }
     }
-    if let Ok(kept) = values::read_account(bytes) {
-        let again = values::read_account(&values::account(&kept)).expect("as it was written");
-        assert_eq!(again.record, kept.record);
+    if let Ok(account) = values::decode_account(bytes) {
+        let again = values::decode_account(&values::encode_account(&account)).expect("as it was written");
+        assert_eq!(again.record, account.record);
     }
-    if let Ok(kept) = values::read_request(bytes) {
-        let again = values::read_request(&values::request(&kept)).expect("as it was written");
-        assert_eq!(again.record, kept.record);
+    if let Ok(request) = values::decode_request(bytes) {
+        let again = values::decode_request(&values::encode_request(&request)).expect("as it was written");
+        assert_eq!(again.record, request.record);
     }
-    if let Ok(kept) = values::read_charge(bytes) {
-        let again = values::read_charge(&values::charge(&kept)).expect("as it was written");
-        assert_eq!(again.record, kept.record);
+    if let Ok(charge) = values::decode_charge(bytes) {
+        let again = values::decode_charge(&values::encode_charge(&charge)).expect("as it was written");
+        assert_eq!(again.record, charge.record);
     }
-    let _given = values::read_given(bytes);
-    let _requests = values::read_requests(bytes);
+    let _given = values::decode_grant_record(bytes);
+    let _requests = values::decode_request_ids(bytes);
 }

@@ -1,14 +1,14 @@
 //! Answers of Cal.com put to what judges them, and what must hold of the outcome whatever was
 //! answered: bookings on which the rest of the house can rely, or a text that is fit to be shown.
 
-use maitred::calcom::exchange::{Answer, Kind};
-use maitred::calcom::port::{CallError, Page, Select};
+use maitred::calcom::exchange::{ApiAnswer, Endpoint};
+use maitred::calcom::port::{CallError, BookingPage, BookingFilter};
 use maitred::calcom::redact::Redactor;
 use maitred::calcom::{file, v1, v2};
-use maitred::domain::booking::{Attendee, Booking, BookingRef, Reading, Status};
+use maitred::domain::booking::{Attendee, Booking, BookingRef, Fetched, BookingStatus};
 use maitred::domain::id::{Address, BookingUid};
 use maitred::domain::time::{Span, Time};
-use maitred::store::record::stamp::Stamp;
+use maitred::store::record::stamp::Timestamp;
 use secrecy::SecretString;
 
 /// The key that no text may show.
@@ -28,109 +28,109 @@ pub const CONFIRM: u8 = 8;
 pub const REFUSE: u8 = 9;
 
 /// What was said of what could not be read.
-type Said = Vec<String>;
+type Complaints = Vec<String>;
 
 fn noon() -> Time {
     Time::from_timestamp(1_795_420_000, 0).expect("an instant")
 }
 
 /// An answer of API v2. 3 to 5 are the three kinds of lists.
-pub fn v2(call: u8, asked: &BookingRef, answer: &Answer) -> Said {
+pub fn v2(call: u8, requested: &BookingRef, answer: &ApiAnswer) -> Complaints {
     use v2::answers;
     let redactor = &Redactor::new(&SecretString::from(KEY));
     let (from, to) = (noon(), noon() + Span::days(9));
-    let mut said = Said::new();
+    let mut complaints = Complaints::new();
     match call {
         ME => {
-            told(answers::me(answer, redactor), &mut said);
+            ok_or_record(answers::decode_current_user(answer, redactor), &mut complaints);
         }
         EVENT_TYPES => {
-            told(answers::event_types(answer, redactor), &mut said);
+            ok_or_record(answers::decode_event_types(answer, redactor), &mut complaints);
         }
         EVENT_TYPE => {
-            told(answers::event_type(answer, redactor), &mut said);
+            ok_or_record(answers::decode_event_type(answer, redactor), &mut complaints);
         }
         LIST..GET => {
             let (select, page) = match call {
-                LIST => (Select::Pending, 0),
-                4 => (Select::Upcoming { from, to }, 1),
-                _ => (Select::UpdatedSince(from), 2),
+                LIST => (BookingFilter::Pending, 0),
+                4 => (BookingFilter::Upcoming { from, to }, 1),
+                _ => (BookingFilter::UpdatedSince(from), 2),
             };
-            let read = told(answers::page(answer, &select, page, redactor), &mut said);
+            let read = ok_or_record(answers::decode_page(answer, &select, page, redactor), &mut complaints);
             if let Some(read) = read {
-                listed(read, page, &mut said);
+                check_page(read, page, &mut complaints);
             }
         }
-        GET => shown(
-            told(answers::reading(answer, &asked.uid, redactor), &mut said),
-            asked,
+        GET => check_reading(
+            ok_or_record(answers::decode_booking(answer, &requested.uid, redactor), &mut complaints),
+            requested,
         ),
         SERIES => {
-            let all = told(answers::series(answer, &asked.uid, redactor), &mut said);
+            let all = ok_or_record(answers::decode_series(answer, &requested.uid, redactor), &mut complaints);
             for booking in all.unwrap_or_default() {
-                sound(&booking);
+                check_booking(&booking);
                 assert_eq!(
-                    booking.request().as_str(),
-                    asked.uid.as_str(),
+                    booking.request_id().as_str(),
+                    requested.uid.as_str(),
                     "of the series"
                 );
             }
         }
         _ => {
             let kind = if call == REFUSE {
-                Kind::Decline
+                Endpoint::Decline
             } else {
-                Kind::Confirm
+                Endpoint::Confirm
             };
-            let acted = told(
-                answers::acted(answer, kind, &asked.uid, redactor),
-                &mut said,
+            let acted = ok_or_record(
+                answers::decode_action(answer, kind, &requested.uid, redactor),
+                &mut complaints,
             );
-            shown(acted.flatten(), asked);
+            check_reading(acted.flatten(), requested);
         }
     }
-    said.iter().for_each(|text| readable(text));
-    said
+    complaints.iter().for_each(|text| assert_readable(text));
+    complaints
 }
 
 /// An answer of API v1.
-pub fn v1(call: u8, asked: &BookingRef, answer: &Answer) -> Said {
+pub fn v1(call: u8, requested: &BookingRef, answer: &ApiAnswer) -> Complaints {
     use v1::answers;
     let redactor = &Redactor::new(&SecretString::from(KEY));
-    let mut said = Said::new();
+    let mut complaints = Complaints::new();
     match call {
         ME => {
-            told(answers::me(answer, redactor), &mut said);
+            ok_or_record(answers::decode_current_user(answer, redactor), &mut complaints);
         }
         EVENT_TYPES => {
-            told(answers::event_types(answer, redactor), &mut said);
+            ok_or_record(answers::decode_event_types(answer, redactor), &mut complaints);
         }
         EVENT_TYPE => {
-            told(answers::event_type(answer, redactor), &mut said);
+            ok_or_record(answers::decode_event_type(answer, redactor), &mut complaints);
         }
         LIST..GET => {
-            if let Some(rows) = told(answers::list(answer, 128, redactor), &mut said) {
-                rows.bookings.iter().for_each(sound);
+            if let Some(rows) = ok_or_record(answers::decode_list(answer, 128, redactor), &mut complaints) {
+                rows.bookings.iter().for_each(check_booking);
                 assert!(rows.bookings.len() <= rows.count, "no row is two bookings");
-                said.extend(rows.unreadable);
+                complaints.extend(rows.unreadable);
             }
         }
-        GET | SERIES => shown(
-            told(answers::reading(answer, asked, redactor), &mut said),
-            asked,
+        GET | SERIES => check_reading(
+            ok_or_record(answers::decode_booking(answer, requested, redactor), &mut complaints),
+            requested,
         ),
         CONFIRM => {
-            told(answers::patched(answer, redactor), &mut said);
+            ok_or_record(answers::decode_patch(answer, redactor), &mut complaints);
         }
         _ => {
-            told(
-                answers::cancelled(answer, Kind::Cancel, redactor),
-                &mut said,
+            ok_or_record(
+                answers::decode_cancellation(answer, Endpoint::Cancel, redactor),
+                &mut complaints,
             );
         }
     }
-    said.iter().for_each(|text| readable(text));
-    said
+    complaints.iter().for_each(|text| assert_readable(text));
+    complaints
 }
 
 /// The same bytes as a file for `evaluate`.
@@ -138,18 +138,18 @@ pub fn from_file(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
     };
-    match file::read(text) {
-        Ok(read) => sound(&read.booking),
-        Err(error) => readable(&error.to_string()),
+    match file::parse_booking_file(text) {
+        Ok(read) => check_booking(&read.booking),
+        Err(error) => assert_readable(&error.to_string()),
     }
 }
 
-fn told<T>(result: Result<T, CallError>, said: &mut Said) -> Option<T> {
-    result.map_err(|error| said.push(error.to_string())).ok()
+fn ok_or_record<T>(result: Result<T, CallError>, complaints: &mut Complaints) -> Option<T> {
+    result.map_err(|error| complaints.push(error.to_string())).ok()
 }
 
 /// Fit to be logged, stored and shown.
-pub fn readable(text: &str) {
+pub fn assert_readable(text: &str) {
     assert!(text.len() <= MAX_TEXT, "{} bytes of text", text.len());
     assert!(!text.contains(char::is_control), "{text:?}");
     for secret in [KEY, &KEY[4..], &KEY[9..]] {
@@ -157,32 +157,32 @@ pub fn readable(text: &str) {
     }
 }
 
-fn listed(read: Page, page: u32, said: &mut Said) {
-    read.bookings.iter().for_each(sound);
-    said.extend(read.unreadable);
+fn check_page(read: BookingPage, page: u32, complaints: &mut Complaints) {
+    read.bookings.iter().for_each(check_booking);
+    complaints.extend(read.unreadable);
     assert!(read.next.is_none_or(|next| next == page + 1), "in order");
 }
 
-fn shown(reading: Option<Reading>, asked: &BookingRef) {
-    if let Some(Reading::Is(booking)) = reading {
-        sound(&booking);
-        assert_eq!(booking.uid, asked.uid, "the one that was asked for");
+fn check_reading(reading: Option<Fetched>, requested: &BookingRef) {
+    if let Some(Fetched::Found(booking)) = reading {
+        check_booking(&booking);
+        assert_eq!(booking.uid, requested.uid, "the one that was asked for");
     }
 }
 
 /// What the rest of the house relies on in every booking.
-fn sound(booking: &Booking) {
+fn check_booking(booking: &Booking) {
     assert_eq!(
         BookingUid::parse(booking.uid.as_str()).as_ref(),
         Ok(&booking.uid)
     );
     assert!(booking.start <= booking.end, "it ends after it begins");
-    let updated = booking.updated.iter();
-    for at in updated.chain([&booking.start, &booking.end, &booking.created]) {
-        assert!(Stamp(*at).text().is_some(), "{at} can be written down");
+    let updated = booking.updated_at.iter();
+    for at in updated.chain([&booking.start, &booking.end, &booking.created_at]) {
+        assert!(Timestamp(*at).text().is_some(), "{at} can be written down");
     }
-    if let Status::Other(word) = &booking.status {
-        readable(word);
+    if let BookingStatus::Other(word) = &booking.status {
+        assert_readable(word);
     }
     assert!(
         !(booking.seated && booking.booker.is_some()),

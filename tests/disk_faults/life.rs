@@ -7,61 +7,61 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use maitred::store::open::{self, Create, Limits, OpenError, Opened};
-use maitred::store::port::{CommitError, Store, StoreError, Subject};
+use maitred::store::open::{self, CreateIfMissing, StoreLimits, OpenError, OpenedStore};
+use maitred::store::port::{CommitError, Store, StoreError, HistorySubject};
 
 use crate::child::{self, Notes};
 use crate::load;
-use crate::shim::{Fail, Shim, counted, scratch};
-use crate::store_support::{account, at, chain};
+use crate::shim::{DiskFailure, Shim, read_counts, scratch_folder};
+use crate::store_support::{account, at, error_chain};
 
 /// The role of the process.
 pub const ROLE: &str = "ledger";
 
 /// So small that the life begins some segments.
-const SEGMENT: u64 = 8_000;
+const SEGMENT_BYTES: u64 = 8_000;
 
 /// Commits of the life, and those that were there before.
 const COMMITS: u64 = 8;
-const BEFORE: u64 = 5;
+const EARLIER_COMMITS: u64 = 5;
 
 /// How long one life may take on a busy machine, with a minute in which sled is waited for.
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// What stands there when the life begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Begins {
-    Nothing,
-    Closed,
+pub enum InitialState {
+    Empty,
+    ClosedCleanly,
     /// So that the fold has to be made anew.
     NotClosed,
 }
 
-fn open(path: &Path) -> Result<Opened, OpenError> {
-    let limits = Limits {
-        segment: SEGMENT,
-        check: 0,
-        records: 5,
+fn open(path: &Path) -> Result<OpenedStore, OpenError> {
+    let limits = StoreLimits {
+        segment_bytes: SEGMENT_BYTES,
+        full_check_bytes: 0,
+        max_records: 5,
     };
-    open::open_with(path, Create::Yes, at(0), limits, &mut |_| {})
+    open::open_with(path, CreateIfMissing::Yes, at(0), limits, &mut |_| {})
 }
 
 fn commit(store: &mut dyn Store) -> Result<u64, CommitError> {
     let n = store.head().seq;
-    let made = store.commit(load::when(n), load::commit(n), &[])?;
+    let made = store.commit(load::commit_time(n), load::commit_facts(n), &[])?;
     Ok(made.seq)
 }
 
 /// The life on the failing disk. Each thing that happens is a line.
-pub fn live(path: &Path) -> ! {
+pub fn run_on_failing_disk(path: &Path) -> ! {
     let notes = Mutex::new(Notes::new());
     let say = |text: String| {
         // One line, whatever a message holds.
         let text = text.replace('\n', " ");
-        notes.lock().unwrap().say(&text);
+        notes.lock().unwrap().write_line(&text);
     };
     let lived = catch_unwind(AssertUnwindSafe(|| match open(path) {
-        Err(error) => say(format!("not opened: {}", chain(&error))),
+        Err(error) => say(format!("not opened: {}", error_chain(&error))),
         Ok(opened) => commit_all(opened.store, &say),
     }));
     say(match lived {
@@ -79,20 +79,20 @@ fn commit_all(mut store: impl Store, say: &dyn Fn(String)) {
         all_went_well &= made.is_ok();
         match made {
             Ok(seq) => say(format!("there are {seq}")),
-            Err(CommitError::Indeterminate(error)) => say(format!("perhaps: {}", chain(&error))),
-            Err(error) => say(format!("refused: {}", chain(&error))),
+            Err(CommitError::Indeterminate(error)) => say(format!("perhaps: {}", error_chain(&error))),
+            Err(error) => say(format!("refused: {}", error_chain(&error))),
         }
     }
     if all_went_well {
         match read(&store) {
             Ok(Ok(())) => say("all was read".to_owned()),
             Ok(Err(wrong)) => say(format!("lied: {wrong}")),
-            Err(error) => say(format!("not read: {}", chain(&error))),
+            Err(error) => say(format!("not read: {}", error_chain(&error))),
         }
     }
     match store.close() {
         Ok(()) => say("closed".to_owned()),
-        Err(error) => say(format!("not closed: {}", chain(&error))),
+        Err(error) => say(format!("not closed: {}", error_chain(&error))),
     }
 }
 
@@ -104,7 +104,7 @@ fn read(store: &dyn Store) -> Result<Result<(), String>, StoreError> {
     if !verified.differences.is_empty() || verified.commits != commits {
         return Ok(Err(format!("verified: {verified:?}")));
     }
-    let member = Subject::Account(account("member0@example.com"));
+    let member = HistorySubject::Account(account("member0@example.com"));
     let history = store.history(&member, None, usize::MAX)?;
     if history.len() < 2 {
         return Ok(Err(format!("history: {history:?}")));
@@ -114,16 +114,16 @@ fn read(store: &dyn Store) -> Result<Result<(), String>, StoreError> {
 }
 
 /// A life, and what it said.
-pub struct Lived {
+pub struct FailingDiskRun {
     folder: tempfile::TempDir,
     pub lines: Vec<String>,
-    pub counted: u64,
+    pub counted_calls: u64,
     /// The letters of the calls that were made to fail.
-    pub failed: String,
+    pub failed_letters: String,
 }
 
 /// Folds that were in doubt before: so many that the life removes one.
-fn put_doubtful(path: &Path) {
+fn add_doubtful_projections(path: &Path) {
     for number in [1, 2] {
         let old = path.join(format!("fold.doubtful-{number}"));
         fs::create_dir(&old).unwrap();
@@ -131,23 +131,23 @@ fn put_doubtful(path: &Path) {
     }
 }
 
-impl Lived {
+impl FailingDiskRun {
     fn store(&self) -> PathBuf {
         self.folder.path().join("house/ledger")
     }
 
-    pub fn new(begins: Begins, fail: Fail) -> Self {
-        let folder = scratch();
+    pub fn new(initial: InitialState, fail: DiskFailure) -> Self {
+        let folder = scratch_folder();
         let path = folder.path().join("house/ledger");
-        if begins != Begins::Nothing {
+        if initial != InitialState::Empty {
             let mut store = open(&path).unwrap().store;
-            for _ in 0..BEFORE {
+            for _ in 0..EARLIER_COMMITS {
                 commit(&mut store).unwrap();
             }
-            if begins == Begins::Closed {
+            if initial == InitialState::ClosedCleanly {
                 store.close().unwrap();
             } else {
-                put_doubtful(&path);
+                add_doubtful_projections(&path);
             }
         }
         let (notes, count) = (folder.path().join("notes"), folder.path().join("count"));
@@ -161,21 +161,21 @@ impl Lived {
         };
         shim.apply(&mut command);
         let code = child::code(command, PATIENCE);
-        let said = fs::read_to_string(notes).unwrap_or_default();
-        let mut lines: Vec<String> = said.lines().map(str::to_owned).collect();
+        let notes_text = fs::read_to_string(notes).unwrap_or_default();
+        let mut lines: Vec<String> = notes_text.lines().map(str::to_owned).collect();
         if code != Some(0) {
             lines.push(format!("it ended with {code:?}"));
         }
-        let (counted, failed) = counted(&count);
+        let (counted_calls, failed_letters) = read_counts(&count);
         Self {
             folder,
             lines,
-            counted,
-            failed,
+            counted_calls,
+            failed_letters,
         }
     }
 
-    fn starting(&self, with: &str) -> impl Iterator<Item = &str> {
+    fn lines_starting_with(&self, with: &str) -> impl Iterator<Item = &str> {
         let with = with.to_owned();
         self.lines
             .iter()
@@ -183,26 +183,26 @@ impl Lived {
     }
 
     /// Commits that were acknowledged, or found by an opening that went well.
-    fn acknowledged(&self, begins: Begins) -> u64 {
-        let last = self.starting("there are ").last();
-        let before = if begins == Begins::Nothing { 0 } else { BEFORE };
+    fn acknowledged_commits(&self, initial: InitialState) -> u64 {
+        let last = self.lines_starting_with("there are ").last();
+        let before = if initial == InitialState::Empty { 0 } else { EARLIER_COMMITS };
         last.map_or(before, |seq| seq.parse().unwrap())
     }
 
     /// What is wrong with it.
-    pub fn check(&self, begins: Begins, errno: i32) -> Result<(), String> {
+    pub fn find_violation(&self, initial: InitialState, errno: i32) -> Result<(), String> {
         if self.lines.last().map(String::as_str) != Some("done") {
             return Err("it did not end in order".to_owned());
         }
-        if let Some(wrong) = self.starting("lied: ").next() {
+        if let Some(wrong) = self.lines_starting_with("lied: ").next() {
             return Err(format!("it read what is not so: {wrong}"));
         }
-        let acknowledged = self.acknowledged(begins);
-        let perhaps = self.starting("perhaps: ").count() as u64;
+        let acknowledged = self.acknowledged_commits(initial);
+        let perhaps = self.lines_starting_with("perhaps: ").count() as u64;
         // Not that it was not closed: that is no more than a fold which the next start makes anew.
         let messages = ["not opened: ", "perhaps: ", "refused: ", "not read: "];
-        for message in messages.iter().flat_map(|kind| self.starting(kind)) {
-            self.check_message(message, errno)?;
+        for message in messages.iter().flat_map(|kind| self.lines_starting_with(kind)) {
+            self.check_error_message(message, errno)?;
         }
         let first_bad = self
             .lines
@@ -217,21 +217,21 @@ impl Lived {
             }
         }
         let opened = open(&self.store()).map_err(|error| {
-            format!("it does not open on a disk that is well: {}", chain(&error))
+            format!("it does not open on a disk that is well: {}", error_chain(&error))
         })?;
         let mut store = opened.store;
         let found = store.head().seq;
         if found != acknowledged && found != acknowledged + perhaps {
             return Err(format!("{acknowledged} acknowledged, {found} there"));
         }
-        load::check(&store, found)?;
-        commit(&mut store).map_err(|error| chain(&error))?;
-        load::check(&store, found + 1)
+        load::check_ledger(&store, found)?;
+        commit(&mut store).map_err(|error| error_chain(&error))?;
+        load::check_ledger(&store, found + 1)
     }
 
     /// A message names a file, and what to do; or it says that an earlier one did. sled may say
     /// nothing but that it panicked: then what helps is a start, which makes the fold anew.
-    fn check_message(&self, message: &str, errno: i32) -> Result<(), String> {
+    fn check_error_message(&self, message: &str, errno: i32) -> Result<(), String> {
         let names = message.contains(&*self.folder.path().to_string_lossy());
         let is_later = message.contains("an earlier write failed; start maitred again")
             || (names && message.contains("; start maitred again: "));
@@ -248,8 +248,8 @@ impl Lived {
 }
 
 /// How it ended, in a word.
-pub fn ending(lived: &Lived) -> &'static str {
-    let has = |kind| lived.starting(kind).next().is_some();
+pub fn ending_name(lived: &FailingDiskRun) -> &'static str {
+    let has = |kind| lived.lines_starting_with(kind).next().is_some();
     if has("not opened: ") {
         "not opened"
     } else if has("perhaps: ") {

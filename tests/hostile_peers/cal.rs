@@ -7,29 +7,29 @@ use std::sync::{Arc, Mutex};
 use maitred::calcom::port::Dialect;
 use serde_json::{Value, json};
 
-use super::peer::{Asked, Peer, Reply, json as json_answer};
+use super::peer::{ReceivedCall, Peer, Reply, json as json_answer};
 
 /// What a call of a pass is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum PassCall {
     Me,
     /// The first list of what waits.
     Pending,
     EventTypes,
     Accepted,
     /// Any reading after that: by name, or a list, right before a call and after it.
-    Look,
-    Act,
+    ReadBooking,
+    Write,
 }
 
 /// The booking that a pass confirms, in both dialects.
-pub const GOOD: (&str, i64) = ("good", 7);
+pub const CONFIRMABLE: (&str, i64) = ("good", 7);
 
 /// Rows by uid, and what was asked so far.
-struct World {
+struct ModelRows {
     rows: Vec<Value>,
-    status: BTreeMap<String, &'static str>,
-    listed: bool,
+    written_status: BTreeMap<String, &'static str>,
+    has_listed: bool,
 }
 
 pub fn v2_row(uid: &str, id: i64, start: &str, end: &str) -> Value {
@@ -77,8 +77,8 @@ pub fn row(dialect: Dialect, uid: &str, id: i64, start: &str, end: &str) -> Valu
 }
 
 /// The row of the good booking.
-pub fn good(dialect: Dialect) -> Value {
-    let (uid, id) = GOOD;
+pub fn confirmable_row(dialect: Dialect) -> Value {
+    let (uid, id) = CONFIRMABLE;
     row(
         dialect,
         uid,
@@ -92,18 +92,18 @@ pub fn good(dialect: Dialect) -> Value {
 pub fn serve(
     dialect: Dialect,
     rows: Vec<Value>,
-    odd: impl Fn(Step, &Asked) -> Option<Reply> + Send + Sync + 'static,
+    override_reply: impl Fn(PassCall, &ReceivedCall) -> Option<Reply> + Send + Sync + 'static,
 ) -> Peer {
-    let world = Arc::new(Mutex::new(World {
+    let world = Arc::new(Mutex::new(ModelRows {
         rows,
-        status: BTreeMap::new(),
-        listed: false,
+        written_status: BTreeMap::new(),
+        has_listed: false,
     }));
     Peer::start(move |asked| {
-        assert_spelt(asked);
+        assert_plain_path(asked);
         let mut world = world.lock().unwrap();
-        let step = world.step(asked);
-        match odd(step, asked) {
+        let step = world.classify(asked);
+        match override_reply(step, asked) {
             Some(reply) => reply,
             None => Reply::Bytes(world.answer(dialect, step, asked)),
         }
@@ -111,26 +111,26 @@ pub fn serve(
 }
 
 /// Whatever a server sends, the paths that are asked of it are made of plain segments.
-fn assert_spelt(asked: &Asked) {
-    assert!(spelt(asked), "{}", asked.target);
+fn assert_plain_path(call: &ReceivedCall) {
+    assert!(has_plain_path(call), "{}", call.target);
 }
 
 /// Whether the path is made of plain segments.
-pub fn spelt(asked: &Asked) -> bool {
+pub fn has_plain_path(call: &ReceivedCall) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.~".contains(c);
-    let mut segments = asked.path().trim_start_matches('/').split('/');
+    let mut segments = call.path().trim_start_matches('/').split('/');
     segments
         .all(|part| !part.is_empty() && part.chars().all(plain) && part.chars().any(|c| c != '.'))
 }
 
 /// These rows as they stand, in every list and by name; of a series all that belong to it.
-pub fn shown(dialect: Dialect, rows: &[Value], asked: &Asked) -> Vec<u8> {
-    let mut world = World {
+pub fn render_rows(dialect: Dialect, rows: &[Value], call: &ReceivedCall) -> Vec<u8> {
+    let mut world = ModelRows {
         rows: rows.to_vec(),
-        status: BTreeMap::new(),
-        listed: true,
+        written_status: BTreeMap::new(),
+        has_listed: true,
     };
-    let (plain, target) = (asked.path().to_owned(), asked.target.as_str());
+    let (plain, target) = (call.path().to_owned(), call.target.as_str());
     let waits = target.contains("status=unconfirmed");
     if plain.ends_with("/bookings") && !waits {
         let body = match dialect {
@@ -140,56 +140,56 @@ pub fn shown(dialect: Dialect, rows: &[Value], asked: &Asked) -> Vec<u8> {
         return json_answer("200 OK", &body.to_string());
     }
     let step = match plain.split('/').nth(2) {
-        Some("me") => Step::Me,
-        Some("event-types") => Step::EventTypes,
-        _ => Step::Look,
+        Some("me") => PassCall::Me,
+        Some("event-types") => PassCall::EventTypes,
+        _ => PassCall::ReadBooking,
     };
-    world.answer(dialect, step, asked)
+    world.answer(dialect, step, call)
 }
 
-impl World {
-    fn step(&mut self, asked: &Asked) -> Step {
-        let parts: Vec<&str> = asked.path().trim_start_matches('/').split('/').collect();
-        let upcoming = asked.target.contains("dateTo") || asked.target.contains("status=upcoming");
+impl ModelRows {
+    fn classify(&mut self, call: &ReceivedCall) -> PassCall {
+        let parts: Vec<&str> = call.path().trim_start_matches('/').split('/').collect();
+        let upcoming = call.target.contains("dateTo") || call.target.contains("status=upcoming");
         match parts.as_slice() {
-            [_, "me"] => Step::Me,
-            [_, "event-types", ..] => Step::EventTypes,
-            [_, "bookings"] if upcoming => Step::Accepted,
-            [_, "bookings"] if self.listed => Step::Look,
+            [_, "me"] => PassCall::Me,
+            [_, "event-types", ..] => PassCall::EventTypes,
+            [_, "bookings"] if upcoming => PassCall::Accepted,
+            [_, "bookings"] if self.has_listed => PassCall::ReadBooking,
             [_, "bookings"] => {
-                self.listed = true;
-                Step::Pending
+                self.has_listed = true;
+                PassCall::Pending
             }
-            _ if asked.writes() => Step::Act,
-            _ => Step::Look,
+            _ if call.is_write() => PassCall::Write,
+            _ => PassCall::ReadBooking,
         }
     }
 
-    fn answer(&mut self, dialect: Dialect, step: Step, asked: &Asked) -> Vec<u8> {
+    fn answer(&mut self, dialect: Dialect, step: PassCall, call: &ReceivedCall) -> Vec<u8> {
         let (body, good) = match step {
-            Step::Me => (json!({"id": 12, "email": "ada@example.org"}), "user"),
-            Step::EventTypes => (
+            PassCall::Me => (json!({"id": 12, "email": "ada@example.org"}), "user"),
+            PassCall::EventTypes => (
                 json!([{"id": 77, "slug": "lesson", "title": "Lesson", "lengthInMinutes": 60,
                         "length": 60, "price": 0, "requiresConfirmation": true,
                         "confirmationPolicy": {"type": "always"}}]),
                 "event_types",
             ),
-            Step::Accepted => (json!([]), "bookings"),
+            PassCall::Accepted => (json!([]), "bookings"),
             // v1 has no filter, and v2 lists what waits.
-            Step::Pending => (self.shown(dialect), "bookings"),
-            Step::Look if asked.path().ends_with("/bookings") => (self.shown(dialect), "bookings"),
-            Step::Act | Step::Look => {
-                let name = asked.path().split('/').nth(3).unwrap_or_default();
-                if step == Step::Act {
-                    self.act(asked, name);
+            PassCall::Pending => (self.render(dialect), "bookings"),
+            PassCall::ReadBooking if call.path().ends_with("/bookings") => (self.render(dialect), "bookings"),
+            PassCall::Write | PassCall::ReadBooking => {
+                let name = call.path().split('/').nth(3).unwrap_or_default();
+                if step == PassCall::Write {
+                    self.apply_write(call, name);
                 }
-                match self.named(name) {
-                    Some(row) if dialect == Dialect::V1 && asked.method == "DELETE" => {
+                match self.find_row(name) {
+                    Some(row) if dialect == Dialect::V1 && call.method == "DELETE" => {
                         let body = json!({"success": true, "bookingId": row["id"]});
                         return json_answer("200 OK", &body.to_string());
                     }
                     Some(row) => (row, "booking"),
-                    None => return not_there(dialect),
+                    None => return not_found_body(dialect),
                 }
             }
         };
@@ -200,23 +200,23 @@ impl World {
         json_answer("200 OK", &body.to_string())
     }
 
-    fn act(&mut self, asked: &Asked, name: &str) {
-        let status = match (asked.method.as_str(), asked.path().rsplit('/').next()) {
+    fn apply_write(&mut self, call: &ReceivedCall, name: &str) {
+        let status = match (call.method.as_str(), call.path().rsplit('/').next()) {
             ("PATCH", _) | ("POST", Some("confirm")) => "accepted",
             ("POST", Some("decline")) => "rejected",
             _ => "cancelled",
         };
-        self.status.insert(name.to_owned(), status);
+        self.written_status.insert(name.to_owned(), status);
     }
 
     /// The row as it is now: a booking of a series answers with the others.
-    fn now(&self, row: &Value) -> Value {
+    fn current_row(&self, row: &Value) -> Value {
         let mut row = row.clone();
         let names = [&row["uid"], &row["id"]].map(|name| match name {
             Value::String(name) => name.clone(),
             name => name.to_string(),
         });
-        let status = names.iter().find_map(|name| self.status.get(name));
+        let status = names.iter().find_map(|name| self.written_status.get(name));
         if let Some(status) = status {
             let capitals = row["startTime"].is_string();
             row["status"] = if capitals {
@@ -228,14 +228,14 @@ impl World {
         row
     }
 
-    fn named(&self, name: &str) -> Option<Value> {
+    fn find_row(&self, name: &str) -> Option<Value> {
         let number = name.parse::<i64>().ok();
         let of_series = |row: &&Value| row["recurringBookingUid"].as_str() == Some(name);
         let series: Vec<Value> = self
             .rows
             .iter()
             .filter(of_series)
-            .map(|row| self.now(row))
+            .map(|row| self.current_row(row))
             .collect();
         if !series.is_empty() {
             return Some(json!(series));
@@ -243,11 +243,11 @@ impl World {
         let named = |row: &&Value| {
             row["uid"].as_str() == Some(name) || (number.is_some() && row["id"].as_i64() == number)
         };
-        self.rows.iter().find(named).map(|row| self.now(row))
+        self.rows.iter().find(named).map(|row| self.current_row(row))
     }
 
-    fn shown(&self, dialect: Dialect) -> Value {
-        let rows = self.rows.iter().map(|row| self.now(row));
+    fn render(&self, dialect: Dialect) -> Value {
+        let rows = self.rows.iter().map(|row| self.current_row(row));
         let waits = |row: &Value| {
             dialect == Dialect::V1
                 || !matches!(
@@ -259,7 +259,7 @@ impl World {
     }
 }
 
-fn not_there(dialect: Dialect) -> Vec<u8> {
+fn not_found_body(dialect: Dialect) -> Vec<u8> {
     match dialect {
         Dialect::V2 => json_answer(
             "404 Not Found",

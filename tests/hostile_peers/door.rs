@@ -13,39 +13,39 @@ use maitred::domain::id::{AccountId, HostId, Reference};
 use maitred::domain::ledger_state::{Identity, LedgerFact};
 use maitred::domain::plan::Problem;
 use maitred::domain::time::{Clock, Span};
-use maitred::lookup::desk::Desk;
-use maitred::reconcile::pass::pass;
-use maitred::reconcile::ports::{PassError, Ports, Session, Stop};
-use maitred::reconcile::report::Report;
-use maitred::reconcile::watch::{Look, Watched, watch};
+use maitred::lookup::desk::LookupClient;
+use maitred::reconcile::pass::run_pass;
+use maitred::reconcile::ports::{PassError, Ports, Session, StopSignal};
+use maitred::reconcile::report::PassReport;
+use maitred::reconcile::watch::{WatchScope, WatchReport, run_watch};
 use maitred::store::handle::StoreHandle;
 use maitred::store::memory::MemoryStore;
 use maitred::store::port::Store;
 
-use super::common::{HandClock, KEY, policy, time};
+use super::common::{ManualClock, KEY, policy, time};
 
 /// How long a call may take: long enough for a loaded machine.
-pub const PATIENT: Duration = Duration::from_secs(30);
+pub const LONG_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The same where it is known to run out: short enough to wait for in some rows of a table.
-pub const HASTY: Duration = Duration::from_secs(1);
+pub const SHORT_TIMEOUT: Duration = Duration::from_secs(1);
 
-pub struct Door {
+pub struct PeerFixture {
     pub calendar: Arc<dyn Calendar>,
     pub store: StoreHandle,
-    pub clock: HandClock,
+    pub clock: ManualClock,
     pub policy: Policy,
-    pub stop: Stop,
+    pub stop: StopSignal,
     dialect: Dialect,
     /// How often another server stood in for the one before.
-    servers: AtomicU64,
+    server_changes: AtomicU64,
 }
 
 /// What a watch did.
-pub struct Watching {
-    pub result: Result<Watched, PassError>,
+pub struct WatchRun {
+    pub result: Result<WatchReport, PassError>,
     /// All that it says: its error with causes, or its problems.
-    pub said: Vec<String>,
+    pub messages: Vec<String>,
 }
 
 pub fn client(address: &str, dialect: Dialect, timeout: Duration) -> Arc<dyn Calendar> {
@@ -62,23 +62,23 @@ pub fn settings(address: &str, dialect: Dialect, timeout: Duration) -> Settings 
         connect_timeout: timeout,
         ca_file: None,
         budget: 1.0,
-        clock: HandClock::at(time("2026-11-24T08:00:00Z")).clock(),
+        clock: ManualClock::starting_at(time("2026-11-24T08:00:00Z")).clock(),
     }
 }
 
-impl Door {
+impl PeerFixture {
     /// Bo has 100 credits.
-    pub async fn before(address: &str, dialect: Dialect) -> Self {
-        Self::within(address, dialect, PATIENT).await
+    pub async fn new(address: &str, dialect: Dialect) -> Self {
+        Self::with_timeout(address, dialect, LONG_TIMEOUT).await
     }
 
     /// As [`Door::before`], with another time limit for a call.
-    pub async fn within(address: &str, dialect: Dialect, timeout: Duration) -> Self {
+    pub async fn with_timeout(address: &str, dialect: Dialect, timeout: Duration) -> Self {
         let mut store = MemoryStore::new();
-        let clock = HandClock::at(time("2026-11-24T08:00:00Z"));
+        let clock = ManualClock::starting_at(time("2026-11-24T08:00:00Z"));
         let grant = Fact::Grant {
             reference: Reference::parse("g").unwrap(),
-            account: bo(),
+            account: bo_account(),
             credits: 100,
             expires: None,
             reason: "test".to_owned(),
@@ -87,7 +87,7 @@ impl Door {
         let identity = Identity {
             server: calendar.server(),
             user: HostId(12),
-            dialect: dialect.word().to_owned(),
+            dialect: dialect.as_str().to_owned(),
         };
         let identified = Fact::Ledger(LedgerFact::Identified {
             identity,
@@ -98,7 +98,7 @@ impl Door {
             .unwrap();
         Self {
             calendar,
-            servers: AtomicU64::new(0),
+            server_changes: AtomicU64::new(0),
             store: StoreHandle::start(Box::new(store)).unwrap().0,
             policy: Policy {
                 refuse_with: match dialect {
@@ -108,53 +108,53 @@ impl Door {
                 ..policy()
             },
             clock,
-            stop: Stop::default(),
+            stop: StopSignal::default(),
             dialect,
         }
     }
 
     /// The same house before another server.
-    pub fn facing(mut self, address: &str) -> Self {
-        self.turn_to(address, PATIENT);
+    pub fn with_server(mut self, address: &str) -> Self {
+        self.set_server(address, LONG_TIMEOUT);
         self
     }
 
     /// The same, with another time limit for a call.
-    pub fn turn_to(&mut self, address: &str, timeout: Duration) {
+    pub fn set_server(&mut self, address: &str, timeout: Duration) {
         self.calendar = client(address, self.dialect, timeout);
     }
 
     /// A pass of a process that remembers nothing.
-    pub async fn pass(&self) -> Result<Report, PassError> {
-        self.accept_server().await;
-        let (clock, lookups) = (self.clock.clock(), Desk::default());
+    pub async fn pass(&self) -> Result<PassReport, PassError> {
+        self.accept_next_server().await;
+        let (clock, lookups) = (self.clock.clock(), LookupClient::default());
         let ports = self.ports(&clock, &lookups);
-        pass(&ports, &self.policy, &mut Session::default(), false).await
+        run_pass(&ports, &self.policy, &mut Session::default(), false).await
     }
 
     /// A watch of such a process; the last one began an hour ago.
-    pub async fn watch(&self, audit: bool) -> Watching {
-        self.accept_server().await;
-        let (clock, lookups) = (self.clock.clock(), Desk::default());
+    pub async fn watch(&self, audit: bool) -> WatchRun {
+        self.accept_next_server().await;
+        let (clock, lookups) = (self.clock.clock(), LookupClient::default());
         let since = Some(self.clock.now() - Span::hours(1));
-        let look = Look { since, audit };
+        let look = WatchScope { since, audit };
         let ports = self.ports(&clock, &lookups);
-        let result = watch(&ports, &self.policy, &mut Session::default(), look).await;
-        let said = match &result {
-            Ok(watched) => watched.problems.iter().map(line).collect(),
-            Err(error) => vec![chain(error)],
+        let result = run_watch(&ports, &self.policy, &mut Session::default(), look).await;
+        let messages = match &result {
+            Ok(watched) => watched.problems.iter().map(problem_line).collect(),
+            Err(error) => vec![error_chain(error)],
         };
-        Watching { result, said }
+        WatchRun { result, messages }
     }
 
     /// The next server stands in for the one before: as after `maitred ledger move`.
-    async fn accept_server(&self) {
+    async fn accept_next_server(&self) {
         let (server, at) = (self.calendar.server(), self.clock.now());
         let accept = move |store: &mut dyn Store| {
-            let known = store.ledger_state().unwrap().identity;
-            if let Some(known) = known.filter(|known| known.server != server) {
+            let identity = store.ledger_state().unwrap().identity;
+            if let Some(identity) = identity.filter(|known| known.server != server) {
                 let fact = LedgerFact::Identified {
-                    identity: Identity { server, ..known },
+                    identity: Identity { server, ..identity },
                     reason: "test".to_owned(),
                 };
                 store.commit(at, vec![Fact::Ledger(fact)], &[]).unwrap();
@@ -163,10 +163,10 @@ impl Door {
             0
         };
         let accepted = self.store.with(accept).await;
-        self.servers.fetch_add(accepted, Ordering::Relaxed);
+        self.server_changes.fetch_add(accepted, Ordering::Relaxed);
     }
 
-    fn ports<'a>(&'a self, clock: &'a Clock, lookups: &'a Desk) -> Ports<'a> {
+    fn ports<'a>(&'a self, clock: &'a Clock, lookups: &'a LookupClient) -> Ports<'a> {
         Ports {
             calendar: self.calendar.as_ref(),
             store: &self.store,
@@ -177,14 +177,14 @@ impl Door {
     }
 
     /// Commits in the ledger, without those that only name another server; the grant is the first.
-    pub async fn commits(&self) -> u64 {
+    pub async fn commit_count(&self) -> u64 {
         let all = self.store.with(|store| store.head().seq).await;
-        all - self.servers.load(Ordering::Relaxed)
+        all - self.server_changes.load(Ordering::Relaxed)
     }
 
     /// Bo's credits: available, held, posted. They add up, always.
     pub async fn balance(&self) -> (u64, u64, u64) {
-        let account = self.store.with(|store| store.account(&bo())).await;
+        let account = self.store.with(|store| store.account(&bo_account())).await;
         let account = account.unwrap().unwrap();
         assert!(account.adds_up(), "{account:?}");
         let balance = account.balance(self.clock.now());
@@ -192,23 +192,23 @@ impl Door {
     }
 }
 
-fn bo() -> AccountId {
+fn bo_account() -> AccountId {
     AccountId::parse("bo@example.com").unwrap()
 }
 
 /// All that a pass says: its error with causes, or its problems.
-pub fn told(result: &Result<Report, PassError>) -> Vec<String> {
+pub fn pass_messages(result: &Result<PassReport, PassError>) -> Vec<String> {
     match result {
-        Ok(report) => report.problems.iter().map(line).collect(),
-        Err(error) => vec![chain(error)],
+        Ok(report) => report.problems.iter().map(problem_line).collect(),
+        Err(error) => vec![error_chain(error)],
     }
 }
 
-fn line(problem: &Problem) -> String {
+fn problem_line(problem: &Problem) -> String {
     format!("{}: {}", problem.code, problem.text)
 }
 
-fn chain(error: &PassError) -> String {
+fn error_chain(error: &PassError) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {

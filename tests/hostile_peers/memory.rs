@@ -4,21 +4,21 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
-use maitred::calcom::port::{Dialect, Select};
+use maitred::calcom::port::{Dialect, BookingFilter};
 use serde_json::{Value, json as value};
 
-use super::cal::{self, Step, good};
-use super::door::{Door, PATIENT, client, told};
+use super::cal::{self, PassCall, confirmable_row};
+use super::door::{PeerFixture, LONG_TIMEOUT, client, pass_messages};
 use super::mutate::all;
-use super::pages::{ROWS, list, parts, rows_without_end, skipped};
-use super::peer::{Peer, Reply, gzip_of_blanks, json, whole};
+use super::pages::{ENDLESS_ROWS, list_page, max_calls_after, endless_rows, skipped_rows};
+use super::peer::{Peer, Reply, gzip_of_blanks, json, full_response};
 use super::wire;
 
 /// Where the child finds the peer.
-const CHILD: &str = "MAITRED_TEST_PEER";
+const PEER_VARIABLE: &str = "MAITRED_TEST_PEER";
 
 /// What the child does there.
-const WORK: &str = "MAITRED_TEST_WORK";
+const WORK_VARIABLE: &str = "MAITRED_TEST_WORK";
 
 /// What one answer may cost: the body of 8 MiB, twice while it grows, the 64 MiB that its values may
 /// take, and as much again for its texts and for what the allocator keeps.
@@ -29,14 +29,14 @@ const CALLS: usize = 3;
 
 /// Answers that begin as a list of bookings does, so that their parts are asked for too.
 const OBJECTS: [&str; 4] = [
-    ROWS,
+    ENDLESS_ROWS,
     "objects",
     "objects of objects",
     "rows that are no bookings",
 ];
 
 /// Memory that the process took at its most, in KiB.
-fn peak() -> u64 {
+fn peak_memory_kib() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let words = line.unwrap().split_whitespace().next();
@@ -44,7 +44,7 @@ fn peak() -> u64 {
 }
 
 /// Bodies that stay below the limit of 8 MiB and grow when they are read.
-fn growing() -> Vec<(&'static str, String)> {
+fn growing_bodies() -> Vec<(&'static str, String)> {
     let rows = |row: &str| {
         let count = (8 * 1024 * 1024 - 64) / (row.len() + 1);
         let rows = vec![row; count].join(",");
@@ -66,8 +66,8 @@ fn growing() -> Vec<(&'static str, String)> {
 
 #[test]
 fn no_answer_takes_more_memory_than_its_limit_allows() {
-    if let Ok(address) = std::env::var(CHILD) {
-        return measure(&address, std::env::var(WORK).unwrap().parse().unwrap());
+    if let Ok(address) = std::env::var(PEER_VARIABLE) {
+        return measure_lists(&address, std::env::var(WORK_VARIABLE).unwrap().parse().unwrap());
     }
     const GIB: u64 = 1 << 30;
     let flood = |head: &str, fill: &[u8]| Reply::Flood {
@@ -75,7 +75,7 @@ fn no_answer_takes_more_memory_than_its_limit_allows() {
         chunk: fill.repeat(64 * 1024 / fill.len()),
         total: GIB,
     };
-    let gzip = whole("200 OK", "content-encoding: gzip\r\n", &gzip_of_blanks(GIB));
+    let gzip = full_response("200 OK", "content-encoding: gzip\r\n", &gzip_of_blanks(GIB));
     let mut rows = vec![
         ("a gigabyte", flood("HTTP/1.1 200 OK\r\n\r\n", b" ")),
         (
@@ -87,9 +87,9 @@ fn no_answer_takes_more_memory_than_its_limit_allows() {
             "headers without end",
             flood("HTTP/1.1 200 OK\r\n", b"x-more: of the same\r\n"),
         ),
-        (ROWS, rows_without_end()),
+        (ENDLESS_ROWS, endless_rows()),
     ];
-    let bodies = growing().into_iter();
+    let bodies = growing_bodies().into_iter();
     rows.extend(bodies.map(|(what, body)| (what, Reply::Bytes(json("200 OK", &body)))));
     // Eight mebibytes of a refusal are read, but said in one line.
     let long = "x".repeat(8 * 1024 * 1024 - 64);
@@ -100,65 +100,65 @@ fn no_answer_takes_more_memory_than_its_limit_allows() {
         let name = "memory::no_answer_takes_more_memory_than_its_limit_allows";
         // A list that is read in parts is itself many calls, one after the other.
         let (lists, calls) = match OBJECTS.contains(&what) {
-            true => (1, 1 + parts(ROWS)),
+            true => (1, 1 + max_calls_after(ENDLESS_ROWS)),
             false => (CALLS, CALLS),
         };
-        let grown = child(name, &peer, &lists.to_string());
+        let grown = growth_in_child(name, &peer, &lists.to_string());
         println!("{what}: {grown} KiB");
-        assert_eq!(peer.asked().len(), calls, "{what}");
+        assert_eq!(peer.calls().len(), calls, "{what}");
         assert!(grown < MAX_GROWTH_KIB, "{what}: {grown} KiB");
     }
 }
 
 /// Runs this test again in a process that faces the peer, and gives by how many KiB that grew.
-fn child(name: &str, peer: &Peer, work: &str) -> u64 {
+fn growth_in_child(name: &str, peer: &Peer, work: &str) -> u64 {
     let child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", name, "--nocapture"])
-        .env(CHILD, &peer.address)
-        .env(WORK, work)
+        .env(PEER_VARIABLE, &peer.address)
+        .env(WORK_VARIABLE, work)
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&child.stdout).into_owned();
-    assert!(child.status.success(), "{work}: {said}");
-    let grown = said
+    let output = String::from_utf8_lossy(&child.stdout).into_owned();
+    assert!(child.status.success(), "{work}: {output}");
+    let grown = output
         .lines()
         .find_map(|line| line.strip_prefix("grown by KiB: "));
     grown.expect("the measure").parse().unwrap()
 }
 
 /// The child: lists what waits, so many times over, and tells how much its memory grew.
-fn measure(address: &str, lists: usize) {
+fn measure_lists(address: &str, lists: usize) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let before = peak();
+    let before = peak_memory_kib();
     for _ in 0..lists {
         let calendar = client(address, Dialect::V2, Duration::from_secs(60));
-        let listed = runtime.block_on(calendar.list(&Select::Pending, 0));
+        let listed = runtime.block_on(calendar.list(&BookingFilter::Pending, 0));
         if let Ok(page) = listed {
             assert!(page.unreadable.len() <= 1001, "bounded");
         }
     }
-    println!("grown by KiB: {}", peak() - before);
+    println!("grown by KiB: {}", peak_memory_kib() - before);
 }
 
 /// What a whole pass or watch may cost: what it may keep of all pages, and one more answer.
 const MAX_WHOLE_KIB: u64 = 96 * 1024 + MAX_GROWTH_KIB;
 
 /// Bytes of a page, as near to the 8 MiB that the client takes as rows of this size come.
-const PAGE: usize = 8 * 1024 * 1024 - 64 * 1024;
+const PAGE_BYTES: usize = 8 * 1024 * 1024 - 64 * 1024;
 
 /// What fills a row of a page: texts take as much as they are long, small values many times more.
 /// 64 MiB of values fit into an answer, each counted with 64 bytes.
-fn filling(kind: &str, rows: usize) -> (&'static str, Value) {
+fn filler(kind: &str, rows: usize) -> (&'static str, Value) {
     match kind {
-        "texts" => ("description", value!("x".repeat(PAGE / rows - 700))),
+        "texts" => ("description", value!("x".repeat(PAGE_BYTES / rows - 700))),
         _ => ("metadata", value!({"a": vec![0; 900_000 / rows]})),
     }
 }
 
 /// A page of bookings that none of ours is, as heavy as they come; `with` stands for the first.
-fn heavy(dialect: Dialect, row: &str, first: i64, with: Option<Value>) -> Reply {
-    let mut rows: Vec<String> = (first..first + full(dialect))
-        .map(|n| row.replace(NUMBER, &n.to_string()))
+fn heavy_page(dialect: Dialect, row: &str, first: i64, with: Option<Value>) -> Reply {
+    let mut rows: Vec<String> = (first..first + full_page_rows(dialect))
+        .map(|n| row.replace(NUMBER_PLACEHOLDER, &n.to_string()))
         .collect();
     if let Some(with) = with {
         rows[0] = with.to_string();
@@ -174,13 +174,13 @@ fn heavy(dialect: Dialect, row: &str, first: i64, with: Option<Value>) -> Reply 
 }
 
 /// Stands in a row for its number.
-const NUMBER: &str = "424242";
+const NUMBER_PLACEHOLDER: &str = "424242";
 
 fn row(dialect: Dialect, kind: &str, status: &str) -> String {
-    let (field, filling) = filling(kind, full(dialect) as usize);
+    let (field, filling) = filler(kind, full_page_rows(dialect) as usize);
     let (start, end) = ("2026-12-01T09:00:00.000Z", "2026-12-01T10:00:00.000Z");
-    let id = NUMBER.parse().unwrap();
-    let mut row = cal::row(dialect, &format!("heavy{NUMBER}"), id, start, end);
+    let id = NUMBER_PLACEHOLDER.parse().unwrap();
+    let mut row = cal::row(dialect, &format!("heavy{NUMBER_PLACEHOLDER}"), id, start, end);
     row["eventTypeId"] = value!(99);
     row["eventType"] = value!(null);
     row["createdAt"] = value!("2026-11-20T08:00:00.000Z");
@@ -189,7 +189,7 @@ fn row(dialect: Dialect, kind: &str, status: &str) -> String {
     row.to_string()
 }
 
-fn full(dialect: Dialect) -> i64 {
+fn full_page_rows(dialect: Dialect) -> i64 {
     match dialect {
         Dialect::V2 => 250,
         Dialect::V1 => 128,
@@ -198,14 +198,14 @@ fn full(dialect: Dialect) -> i64 {
 
 /// Pages of each list in a usual run, of which a few are as much as is kept; for ever with
 /// `MAITRED_MUTATIONS=all`.
-const PAGES: i64 = 10;
+const MAX_LIST_PAGES: i64 = 10;
 
 /// Every page of every list is as large as the client takes.
 #[test]
 fn no_pass_and_no_watch_keeps_all_that_a_peer_sends() {
     const NAME: &str = "memory::no_pass_and_no_watch_keeps_all_that_a_peer_sends";
-    if let Ok(address) = std::env::var(CHILD) {
-        return measure_whole(&address, &std::env::var(WORK).unwrap());
+    if let Ok(address) = std::env::var(PEER_VARIABLE) {
+        return measure_whole(&address, &std::env::var(WORK_VARIABLE).unwrap());
     }
     let rows = [
         (Dialect::V2, "v2 pass", "values"),
@@ -218,36 +218,36 @@ fn no_pass_and_no_watch_keeps_all_that_a_peer_sends() {
     let (rows, pages) = if all() {
         (rows.as_slice(), i64::MAX)
     } else {
-        (&rows[..3], PAGES)
+        (&rows[..3], MAX_LIST_PAGES)
     };
     for (dialect, work, kind) in rows.iter().copied() {
         let (pending, accepted) = (
             row(dialect, kind, "pending"),
             row(dialect, kind, "accepted"),
         );
-        let peer = cal::serve(dialect, vec![good(dialect)], move |step, asked| {
+        let peer = cal::serve(dialect, vec![confirmable_row(dialect)], move |step, asked| {
             let lists = asked.path().ends_with("/bookings");
-            if lists && skipped(&asked.target, full(dialect)) / full(dialect) >= pages {
-                return Some(list(dialect, &[]));
+            if lists && skipped_rows(&asked.target, full_page_rows(dialect)) / full_page_rows(dialect) >= pages {
+                return Some(list_page(dialect, &[]));
             }
-            let first = || 100 + skipped(&asked.target, full(dialect));
+            let first = || 100 + skipped_rows(&asked.target, full_page_rows(dialect));
             match step {
-                Step::Pending | Step::Look if lists => {
+                PassCall::Pending | PassCall::ReadBooking if lists => {
                     let first = first();
-                    let with = (first == 100).then(|| good(dialect));
-                    Some(heavy(dialect, &pending, first, with))
+                    let with = (first == 100).then(|| confirmable_row(dialect));
+                    Some(heavy_page(dialect, &pending, first, with))
                 }
-                Step::Accepted => Some(heavy(dialect, &accepted, first(), None)),
+                PassCall::Accepted => Some(heavy_page(dialect, &accepted, first(), None)),
                 _ => None,
             }
         });
-        let grown = child(NAME, &peer, work);
+        let grown = growth_in_child(NAME, &peer, work);
         println!(
             "{work}, {kind}: {grown} KiB in {} calls",
-            peer.asked().len()
+            peer.calls().len()
         );
         assert!(grown < MAX_WHOLE_KIB, "{work}, {kind}: {grown} KiB");
-        assert!(peer.asked().len() > 5, "{work}, {kind}: it was read on");
+        assert!(peer.calls().len() > 5, "{work}, {kind}: it was read on");
     }
 }
 
@@ -260,16 +260,16 @@ fn measure_whole(address: &str, work: &str) {
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let door = Door::within(address, dialect, PATIENT).await;
-        let before = peak();
-        let said = if work.ends_with("pass") {
-            told(&door.pass().await)
+        let fixture = PeerFixture::with_timeout(address, dialect, LONG_TIMEOUT).await;
+        let before = peak_memory_kib();
+        let messages = if work.ends_with("pass") {
+            pass_messages(&fixture.pass().await)
         } else {
-            door.watch(true).await.said
+            fixture.watch(true).await.messages
         };
-        println!("grown by KiB: {}", peak() - before);
-        said.iter().for_each(|text| wire::readable(text));
-        let cut = said.iter().any(|text| text.starts_with("too-many-"));
-        assert!(cut, "what was not read is told: {said:?}");
+        println!("grown by KiB: {}", peak_memory_kib() - before);
+        messages.iter().for_each(|text| wire::assert_readable(text));
+        let cut = messages.iter().any(|text| text.starts_with("too-many-"));
+        assert!(cut, "what was not read is told: {messages:?}");
     });
 }

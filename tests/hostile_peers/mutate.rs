@@ -11,55 +11,55 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use maitred::calcom::exchange::Answer;
+use maitred::calcom::exchange::ApiAnswer;
 use maitred::calcom::port::Dialect;
 use maitred::domain::booking::BookingRef;
 use maitred::domain::id::BookingUid;
 use serde_json::{Value, json};
 
-use super::cal::{self, good};
-use super::common::ended;
-use super::door::{Door, told};
+use super::cal::{self, confirmable_row};
+use super::common::step_outcome;
+use super::door::{PeerFixture, pass_messages};
 use super::wire;
 
 /// Of so many changes one is made in a usual run, beside those of every field once: a prime, so that
 /// every kind of change meets every kind of field.
-const PART: usize = 11;
+const SAMPLE_EVERY: usize = 11;
 
 /// The same where all recordings are at hand, of which there are ten times as many.
-const PART_OF_RECORDINGS: usize = 101;
+const SAMPLE_EVERY_OF_RECORDINGS: usize = 101;
 
 /// The same for whole passes, which take longer.
-const PART_OF_PASSES: usize = 23;
+const SAMPLE_EVERY_OF_PASSES: usize = 23;
 
 /// Changes that once held up a whole pass; made in every run.
-const KEPT: [(&str, &str); 3] = [
+const REGRESSIONS: [(&str, &str); 3] = [
     ("createdAt", "an instant too late"),
     ("start", "an instant too early"),
     ("startTime", "an instant too early"),
 ];
 
 /// A recorded answer and the call it answered.
-struct Recorded {
+struct RecordedAnswer {
     name: String,
     dialect: Dialect,
     call: u8,
-    asked: BookingRef,
+    requested: BookingRef,
     status: u16,
     body: Value,
 }
 
 #[derive(Default)]
-struct Tally {
+struct MutationCounts {
     answers: usize,
     changes: usize,
     /// Fields of recordings, each counted once for each kind of call.
     fields: usize,
-    good: usize,
+    fully_read: usize,
     /// Texts that do not say which field is wrong.
-    nameless: Vec<String>,
+    without_field_name: Vec<String>,
     /// What was said, by how it begins.
-    said: BTreeMap<String, usize>,
+    messages: BTreeMap<String, usize>,
 }
 
 pub fn all() -> bool {
@@ -75,59 +75,59 @@ fn seed() -> usize {
 }
 
 /// The changes that are made in this run.
-fn chosen(number: usize, part: usize, seed: usize) -> bool {
+fn is_sampled(number: usize, part: usize, seed: usize) -> bool {
     all() || number.wrapping_add(seed).is_multiple_of(part)
 }
 
 /// A place with every item of a list counted as the same field.
-fn path(call: u8, place: &[Key]) -> String {
+fn field_path(call: u8, place: &[PathStep]) -> String {
     let names = place.iter().map(|key| match key {
-        Key::Field(name) => format!(".{name}"),
-        Key::Item(_) => "[]".to_owned(),
+        PathStep::Field(name) => format!(".{name}"),
+        PathStep::Item(_) => "[]".to_owned(),
     });
     names.fold(call.to_string(), |path, name| path + &name)
 }
 
 #[test]
 fn every_field_of_every_recording_is_changed_in_turn() {
-    let mut tally = Tally::default();
+    let mut tally = MutationCounts::default();
     let (mut number, seed) = (0, seed());
     let part = match std::env::var_os("MAITRED_RECORDINGS") {
-        Some(_) => PART_OF_RECORDINGS,
-        None => PART,
+        Some(_) => SAMPLE_EVERY_OF_RECORDINGS,
+        None => SAMPLE_EVERY,
     };
     for (dialect, path) in recordings() {
         let file: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let mut met = BTreeSet::new();
         for exchange in file["exchanges"].as_array().into_iter().flatten() {
-            let Some(recorded) = read(&name, dialect, exchange) else {
+            let Some(recorded) = read_recording(&name, dialect, exchange) else {
                 continue;
             };
             tally.answers += 1;
-            let before = judge(&recorded, &recorded.body.to_string(), "as recorded");
-            for place in places(&recorded.body) {
-                let new = met.insert(self::path(recorded.call, &place));
+            let before = find_complaints(&recorded, &recorded.body.to_string(), "as recorded");
+            for place in value_paths(&recorded.body) {
+                let new = met.insert(self::field_path(recorded.call, &place));
                 let changes = changes();
                 // The first time that a field is met, one change in turn.
                 let turn = new.then_some((met.len() + seed) % changes.len());
                 for (at, change) in changes.iter().enumerate() {
                     number += 1;
-                    if turn == Some(at) || chosen(number, part, seed) {
-                        put(&recorded, &before, &place, change, &mut tally);
+                    if turn == Some(at) || is_sampled(number, part, seed) {
+                        apply_change(&recorded, &before, &place, change, &mut tally);
                     }
                 }
                 tally.fields += usize::from(new);
             }
         }
     }
-    let Tally {
+    let MutationCounts {
         answers,
         changes,
         fields,
-        good,
-        nameless,
-        said,
+        fully_read: good,
+        without_field_name: nameless,
+        messages: said,
     } = tally;
     println!(
         "{answers} answers, {fields} fields, {number} changes, {changes} made (seed {seed}): {good} \
@@ -171,7 +171,7 @@ fn recordings() -> Vec<(Dialect, PathBuf)> {
 }
 
 /// `None` for a step that is no call of ours, or whose answer is no JSON.
-fn read(file: &str, dialect: Dialect, exchange: &Value) -> Option<Recorded> {
+fn read_recording(file: &str, dialect: Dialect, exchange: &Value) -> Option<RecordedAnswer> {
     let (request, response) = (exchange.get("request")?, exchange.get("response")?);
     let target = request["target"].as_str()?;
     let path = target.split('?').next()?;
@@ -197,24 +197,24 @@ fn read(file: &str, dialect: Dialect, exchange: &Value) -> Option<Recorded> {
         ("DELETE", [_, "bookings", ..]) => wire::REFUSE,
         _ => return None,
     };
-    let body = short(serde_json::from_str(response["body_raw"].as_str()?).ok()?);
-    let shown = if dialect == Dialect::V2 {
+    let body = shorten_lists(serde_json::from_str(response["body_raw"].as_str()?).ok()?);
+    let bookings = if dialect == Dialect::V2 {
         &body["data"]
     } else {
         &body["booking"]
     };
-    let call = if shown.is_array() && call == wire::GET {
+    let call = if bookings.is_array() && call == wire::GET {
         wire::SERIES
     } else {
         call
     };
     let name = path.get(2).copied().unwrap_or_default();
-    let uid = shown["uid"].as_str().unwrap_or(name);
-    Some(Recorded {
+    let uid = bookings["uid"].as_str().unwrap_or(name);
+    Some(RecordedAnswer {
         name: format!("{file}: {}", exchange["step"].as_str()?),
         dialect,
         call,
-        asked: BookingRef {
+        requested: BookingRef {
             uid: BookingUid::parse(uid)
                 .or_else(|_| BookingUid::parse("odd"))
                 .unwrap(),
@@ -226,53 +226,53 @@ fn read(file: &str, dialect: Dialect, exchange: &Value) -> Option<Recorded> {
 }
 
 /// What is wrong with the answer, in words; nothing when all of it is read.
-fn judge(recorded: &Recorded, body: &str, what: &str) -> Vec<String> {
-    let answer = Answer {
+fn find_complaints(recorded: &RecordedAnswer, body: &str, what: &str) -> Vec<String> {
+    let answer = ApiAnswer {
         host: "cal.test:443".to_owned(),
         status: recorded.status,
-        page: false,
+        is_html: false,
         location: None,
         server_time: None,
         body: body.as_bytes().to_vec(),
     };
     let judged = std::panic::catch_unwind(|| match recorded.dialect {
-        Dialect::V2 => wire::v2(recorded.call, &recorded.asked, &answer),
-        Dialect::V1 => wire::v1(recorded.call, &recorded.asked, &answer),
+        Dialect::V2 => wire::v2(recorded.call, &recorded.requested, &answer),
+        Dialect::V1 => wire::v1(recorded.call, &recorded.requested, &answer),
     });
     wire::from_file(body.as_bytes());
     judged.unwrap_or_else(|_| panic!("{}: {what}: {body:.2000}", recorded.name))
 }
 
 /// Makes one change; `before` is what was said of the answer as it was recorded.
-fn put(recorded: &Recorded, before: &[String], place: &[Key], change: &Change, tally: &mut Tally) {
+fn apply_change(recorded: &RecordedAnswer, before: &[String], place: &[PathStep], change: &FieldChange, tally: &mut MutationCounts) {
     let mut body = recorded.body.clone();
     if !change.apply(&mut body, place) {
         return;
     }
     tally.changes += 1;
     let what = format!("{} at {place:?}", change.name);
-    let said = judge(recorded, &body.to_string(), &what);
-    if said.is_empty() {
-        tally.good += 1;
+    let complaints = find_complaints(recorded, &body.to_string(), &what);
+    if complaints.is_empty() {
+        tally.fully_read += 1;
     }
-    for text in said.iter().filter(|text| !before.contains(text)) {
-        let names = names(recorded, place, text);
+    for text in complaints.iter().filter(|text| !before.contains(text)) {
+        let names = names_the_field(recorded, place, text);
         if !names {
             let what = format!("{}: {what}: {text:?}", recorded.name);
-            tally.nameless.push(what);
+            tally.without_field_name.push(what);
         }
         let how = text.split([':', '(']).next().unwrap_or_default();
         let how: String = how.chars().filter(|c| !c.is_ascii_digit()).collect();
-        *tally.said.entry(how).or_default() += 1;
+        *tally.messages.entry(how).or_default() += 1;
     }
 }
 
 /// Whether the text says which field is wrong: by its name, by that of something around it, or, as a
 /// refusal has none, by its status.
-fn names(recorded: &Recorded, place: &[Key], text: &str) -> bool {
+fn names_the_field(recorded: &RecordedAnswer, place: &[PathStep], text: &str) -> bool {
     let field = place.iter().any(|key| match key {
-        Key::Field(name) => text.contains(name.as_str()),
-        Key::Item(at) => text.contains(&format!("[{at}]")),
+        PathStep::Field(name) => text.contains(name.as_str()),
+        PathStep::Item(at) => text.contains(&format!("[{at}]")),
     });
     let whole = text.contains("\"status\": \"success\"") || text.contains("without `");
     let other = ["another booking", "another shape", "names a series"];
@@ -283,25 +283,25 @@ fn names(recorded: &Recorded, place: &[Key], text: &str) -> bool {
 
 /// One step into a value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Key {
+enum PathStep {
     Field(String),
     Item(usize),
 }
 
 /// The value with its lists cut to the first few items and the last, which stand for the others.
-fn short(mut value: Value) -> Value {
+fn shorten_lists(mut value: Value) -> Value {
     const ITEMS: usize = 3;
     match &mut value {
         Value::Array(items) => {
             if items.len() > ITEMS + 1 {
                 items.drain(ITEMS..items.len() - 1);
             }
-            items.iter_mut().for_each(|item| *item = short(item.take()));
+            items.iter_mut().for_each(|item| *item = shorten_lists(item.take()));
         }
         Value::Object(fields) => {
             fields
                 .values_mut()
-                .for_each(|inner| *inner = short(inner.take()));
+                .for_each(|inner| *inner = shorten_lists(inner.take()));
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
@@ -309,10 +309,10 @@ fn short(mut value: Value) -> Value {
 }
 
 /// Every place in a value, its own included.
-fn places(value: &Value) -> Vec<Vec<Key>> {
+fn value_paths(value: &Value) -> Vec<Vec<PathStep>> {
     let mut found = vec![Vec::new()];
-    let mut below = |key: Key, inner: &Value| {
-        for mut place in places(inner) {
+    let mut below = |key: PathStep, inner: &Value| {
+        for mut place in value_paths(inner) {
             place.insert(0, key.clone());
             found.push(place);
         }
@@ -320,12 +320,12 @@ fn places(value: &Value) -> Vec<Vec<Key>> {
     match value {
         Value::Object(fields) => {
             for (name, inner) in fields {
-                below(Key::Field(name.clone()), inner);
+                below(PathStep::Field(name.clone()), inner);
             }
         }
         Value::Array(items) => {
             for (at, inner) in items.iter().enumerate() {
-                below(Key::Item(at), inner);
+                below(PathStep::Item(at), inner);
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
@@ -334,27 +334,27 @@ fn places(value: &Value) -> Vec<Vec<Key>> {
 }
 
 /// The name of the field at this place; none for an item or the whole.
-fn field(place: &[Key]) -> &str {
+fn field_name(place: &[PathStep]) -> &str {
     match place.last() {
-        Some(Key::Field(name)) => name,
-        Some(Key::Item(_)) | None => "",
+        Some(PathStep::Field(name)) => name,
+        Some(PathStep::Item(_)) | None => "",
     }
 }
 
 /// What is done to one place.
-struct Change {
+struct FieldChange {
     name: &'static str,
     /// `None`: it is taken out.
     value: Option<Value>,
 }
 
-fn changes() -> Vec<Change> {
-    let to = |name, value| Change {
+fn changes() -> Vec<FieldChange> {
+    let to = |name, value| FieldChange {
         name,
         value: Some(value),
     };
     vec![
-        Change {
+        FieldChange {
             name: "removed",
             value: None,
         },
@@ -390,9 +390,9 @@ fn changes() -> Vec<Change> {
     ]
 }
 
-impl Change {
+impl FieldChange {
     /// Whether anything is another than before.
-    fn apply(&self, body: &mut Value, place: &[Key]) -> bool {
+    fn apply(&self, body: &mut Value, place: &[PathStep]) -> bool {
         let Some((last, way)) = place.split_last() else {
             return match &self.value {
                 Some(value) => std::mem::replace(body, value.clone()) != *value,
@@ -402,19 +402,19 @@ impl Change {
         let mut inner = body;
         for key in way {
             inner = match key {
-                Key::Field(name) => &mut inner[name.as_str()],
-                Key::Item(at) => &mut inner[*at],
+                PathStep::Field(name) => &mut inner[name.as_str()],
+                PathStep::Item(at) => &mut inner[*at],
             };
         }
         match (last, &self.value) {
-            (Key::Field(name), Some(value)) => {
+            (PathStep::Field(name), Some(value)) => {
                 std::mem::replace(&mut inner[name.as_str()], value.clone()) != *value
             }
-            (Key::Item(at), Some(value)) => {
+            (PathStep::Item(at), Some(value)) => {
                 std::mem::replace(&mut inner[*at], value.clone()) != *value
             }
-            (Key::Field(name), None) => inner.as_object_mut().unwrap().remove(name).is_some(),
-            (Key::Item(at), None) => {
+            (PathStep::Field(name), None) => inner.as_object_mut().unwrap().remove(name).is_some(),
+            (PathStep::Item(at), None) => {
                 inner.as_array_mut().unwrap().remove(*at);
                 true
             }
@@ -423,43 +423,43 @@ impl Change {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_one_booking_holds_the_other_is_confirmed() {
+async fn a_broken_booking_does_not_keep_another_from_being_confirmed() {
     let (mut number, mut passes, mut acted) = (0, 0, 0);
     let seed = seed();
-    let mut said = BTreeSet::new();
+    let mut messages = BTreeSet::new();
     for dialect in [Dialect::V2, Dialect::V1] {
         let (start, end) = ("2026-12-02T09:00:00.000Z", "2026-12-02T10:00:00.000Z");
         let row = cal::row(dialect, "odd", 8, start, end);
-        for place in places(&row) {
+        for place in value_paths(&row) {
             for change in changes() {
                 number += 1;
                 let mut odd = row.clone();
-                let kept = KEPT.contains(&(field(&place), change.name));
-                let chosen = kept || chosen(number, PART_OF_PASSES, seed);
+                let is_regression = REGRESSIONS.contains(&(field_name(&place), change.name));
+                let chosen = is_regression || is_sampled(number, SAMPLE_EVERY_OF_PASSES, seed);
                 if !chosen || !change.apply(&mut odd, &place) {
                     continue;
                 }
                 passes += 1;
                 let what = format!("{dialect:?}: {} at {place:?}", change.name);
                 // The odd one asked first.
-                let rows = vec![odd, good(dialect)];
+                let rows = vec![odd, confirmable_row(dialect)];
                 let peer = cal::serve(dialect, rows, |_, _| None);
-                let door = Door::before(&peer.address, dialect).await;
-                let result = door.pass().await;
-                said.extend(told(&result));
-                told(&result).iter().for_each(|text| wire::readable(text));
+                let fixture = PeerFixture::new(&peer.address, dialect).await;
+                let result = fixture.pass().await;
+                messages.extend(pass_messages(&result));
+                pass_messages(&result).iter().for_each(|text| wire::assert_readable(text));
                 let report = result.unwrap_or_else(|error| panic!("{what}: {error}"));
-                assert_eq!(ended(&report, "good"), "confirmed", "{what}: {report:?}");
+                assert_eq!(step_outcome(&report, "good"), "confirmed", "{what}: {report:?}");
                 let mut targets: Vec<String> = peer
-                    .writes()
+                    .write_calls()
                     .into_iter()
                     .map(|asked| asked.target)
                     .collect();
                 acted += targets.len() - 1;
                 targets.sort();
                 targets.dedup();
-                assert_eq!(targets.len(), peer.writes().len(), "{what}: sent twice");
-                let (available, held, posted) = door.balance().await;
+                assert_eq!(targets.len(), peer.write_calls().len(), "{what}: sent twice");
+                let (available, held, posted) = fixture.balance().await;
                 assert_eq!(available + held + posted, 100, "{what}");
                 assert!(
                     posted <= targets.len() as u64,
@@ -469,7 +469,7 @@ async fn whatever_one_booking_holds_the_other_is_confirmed() {
         }
     }
     println!("{passes} of {number} passes; the odd one was answered in {acted}; said:");
-    for text in &said {
+    for text in &messages {
         println!("  {text}");
     }
     assert!(passes > 60, "only {passes}");

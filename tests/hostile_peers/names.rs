@@ -3,21 +3,21 @@
 
 use maitred::calcom::port::Dialect;
 use maitred::domain::time::Span;
-use maitred::domain::watch::What;
+use maitred::domain::watch::ChargeOutcome;
 use serde_json::{Value, json};
 
-use super::cal::{self, good, spelt};
-use super::common::ended;
-use super::door::{Door, PATIENT, told};
-use super::pages::{says, timed, v1_and_v2};
+use super::cal::{self, confirmable_row, has_plain_path};
+use super::common::step_outcome;
+use super::door::{PeerFixture, LONG_TIMEOUT, pass_messages};
+use super::pages::{assert_mentions, within_patience, v1_and_v2};
 use super::peer::Peer;
-use super::watches::{self, Ask};
+use super::watches::{self, WatchCall};
 use super::wire;
 
 /// No text may be a name that is longer.
-const LONG: usize = 321;
+const MAX_NAME_LEN: usize = 321;
 
-fn names() -> Vec<String> {
+fn odd_names() -> Vec<String> {
     let names = [
         "../me",
         "..",
@@ -40,7 +40,7 @@ fn names() -> Vec<String> {
         "http://other/",
     ];
     let mut names: Vec<String> = names.map(str::to_owned).to_vec();
-    names.push("x".repeat(LONG));
+    names.push("x".repeat(MAX_NAME_LEN));
     names
 }
 
@@ -58,8 +58,8 @@ fn fields(dialect: Dialect) -> &'static [&'static str] {
 }
 
 /// One row for each of the names, in this field.
-fn odd(dialect: Dialect, field: &str) -> Vec<Value> {
-    let names = names().into_iter().enumerate();
+fn rows_with_odd_names(dialect: Dialect, field: &str) -> Vec<Value> {
+    let names = odd_names().into_iter().enumerate();
     let row = names.map(|(n, name)| {
         let (start, end) = ("2026-12-02T09:00:00.000Z", "2026-12-02T10:00:00.000Z");
         let mut row = cal::row(dialect, &format!("odd{n}"), 10 + n as i64, start, end);
@@ -69,36 +69,36 @@ fn odd(dialect: Dialect, field: &str) -> Vec<Value> {
     row.collect()
 }
 
-fn assert_spelt(peer: &Peer, what: &str) {
-    for asked in peer.asked() {
-        assert!(spelt(&asked), "{what}: {}", asked.target);
-        assert!(!asked.path().contains("odd"), "{what}: {}", asked.target);
+fn assert_plain_paths(peer: &Peer, what: &str) {
+    for call in peer.calls() {
+        assert!(has_plain_path(&call), "{what}: {}", call.target);
+        assert!(!call.path().contains("odd"), "{what}: {}", call.target);
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_name_that_does_not_belong_into_a_path_is_never_asked_for() {
+async fn a_name_unfit_for_a_path_is_never_requested() {
     for dialect in v1_and_v2() {
         for field in fields(dialect) {
-            let mut rows = odd(dialect, field);
-            rows.push(good(dialect));
+            let mut rows = rows_with_odd_names(dialect, field);
+            rows.push(confirmable_row(dialect));
             let peer = cal::serve(dialect, rows, |_, _| None);
-            let door = Door::before(&peer.address, dialect).await;
-            let result = timed(door.pass()).await;
-            for (n, name) in names().iter().enumerate() {
+            let fixture = PeerFixture::new(&peer.address, dialect).await;
+            let result = within_patience(fixture.pass()).await;
+            for (n, name) in odd_names().iter().enumerate() {
                 let what = format!("{dialect:?} {field} {name:?}");
-                says(&told(&result), &format!("[{n}].{field} is "), &what);
+                assert_mentions(&pass_messages(&result), &format!("[{n}].{field} is "), &what);
             }
-            assert_eq!(ended(&result.unwrap(), "good"), "confirmed", "{field}");
-            assert_eq!(peer.writes().len(), 1, "{dialect:?} {field}");
-            assert_spelt(&peer, field);
+            assert_eq!(step_outcome(&result.unwrap(), "good"), "confirmed", "{field}");
+            assert_eq!(peer.write_calls().len(), 1, "{dialect:?} {field}");
+            assert_plain_paths(&peer, field);
         }
     }
 }
 
 /// Numbers stand in paths too: of bookings in v1, of event types in both.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_number_that_is_none_is_never_asked_for() {
+async fn an_invalid_number_is_never_requested() {
     let numbers = [
         json!("../me"),
         json!("7/../8"),
@@ -123,21 +123,21 @@ async fn a_number_that_is_none_is_never_asked_for() {
                     "eventType" => json!({"id": number, "slug": "lesson"}),
                     _ => number.clone(),
                 };
-                let peer = cal::serve(dialect, vec![row, good(dialect)], |_, _| None);
-                let door = Door::before(&peer.address, dialect).await;
-                let result = timed(door.pass()).await;
-                told(&result).iter().for_each(|text| wire::readable(text));
-                assert_eq!(ended(&result.unwrap(), "good"), "confirmed", "{what}");
-                for asked in peer.asked() {
-                    assert!(spelt(&asked), "{what}: {}", asked.target);
-                    let last = asked.path().rsplit('/').next().unwrap_or_default();
+                let peer = cal::serve(dialect, vec![row, confirmable_row(dialect)], |_, _| None);
+                let fixture = PeerFixture::new(&peer.address, dialect).await;
+                let result = within_patience(fixture.pass()).await;
+                pass_messages(&result).iter().for_each(|text| wire::assert_readable(text));
+                assert_eq!(step_outcome(&result.unwrap(), "good"), "confirmed", "{what}");
+                for call in peer.calls() {
+                    assert!(has_plain_path(&call), "{what}: {}", call.target);
+                    let last = call.path().rsplit('/').next().unwrap_or_default();
                     let number = last.trim_start_matches('-');
                     let digits = number.chars().all(|c| c.is_ascii_digit());
-                    let v1 = dialect == Dialect::V1 && asked.path().contains("/bookings/");
+                    let v1 = dialect == Dialect::V1 && call.path().contains("/bookings/");
                     assert!(
                         !v1 || (digits && last.len() <= 10),
                         "{what}: {}",
-                        asked.target
+                        call.target
                     );
                 }
             }
@@ -152,22 +152,22 @@ async fn a_watch_leaves_such_names_alone_in_lists() {
         for field in fields(dialect) {
             for audit in [false, true] {
                 let what = format!("{dialect:?} {field}, audit {audit}");
-                let mut door = charged(dialect).await;
-                let mut rows = odd(dialect, field);
-                let mut row = good(dialect);
+                let mut fixture = charged_fixture(dialect).await;
+                let mut rows = rows_with_odd_names(dialect, field);
+                let mut row = confirmable_row(dialect);
                 row["status"] = json!("cancelled");
                 rows.push(row);
                 let peer = watches::serve(dialect, rows, |_, _| None);
-                door.turn_to(&peer.address, PATIENT);
-                let watching = timed(door.watch(audit)).await;
-                for n in 0..names().len() {
-                    says(&watching.said, &format!("[{n}].{field} is "), &what);
+                fixture.set_server(&peer.address, LONG_TIMEOUT);
+                let watching = within_patience(fixture.watch(audit)).await;
+                for n in 0..odd_names().len() {
+                    assert_mentions(&watching.messages, &format!("[{n}].{field} is "), &what);
                 }
                 let done = watching.result.unwrap().changes;
-                let found: Vec<What> = done.iter().map(|change| change.what).collect();
-                assert_eq!(found, [What::Refunded], "{what}");
-                assert_eq!(peer.writes().len(), 0, "{what}");
-                assert_spelt(&peer, &what);
+                let found: Vec<ChargeOutcome> = done.iter().map(|change| change.what).collect();
+                assert_eq!(found, [ChargeOutcome::Refunded], "{what}");
+                assert_eq!(peer.write_calls().len(), 0, "{what}");
+                assert_plain_paths(&peer, &what);
             }
         }
     }
@@ -175,15 +175,15 @@ async fn a_watch_leaves_such_names_alone_in_lists() {
 
 /// Read by name, the booking itself says so: nothing is known of it, so its charge stays.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_watch_believes_nothing_of_a_booking_with_such_a_name() {
+async fn a_watch_ignores_a_booking_with_such_a_name() {
     for dialect in v1_and_v2() {
-        let mut door = charged(dialect).await;
-        let (commits, balance) = (door.commits().await, door.balance().await);
-        door.clock.advance(Span::days(30));
+        let mut fixture = charged_fixture(dialect).await;
+        let (commits, balance) = (fixture.commit_count().await, fixture.balance().await);
+        fixture.clock.advance(Span::days(30));
         for field in fields(dialect) {
-            for name in names() {
+            for name in odd_names() {
                 let what = format!("{dialect:?} {field} {name:?}");
-                let mut row = good(dialect);
+                let mut row = confirmable_row(dialect);
                 row["status"] = json!("cancelled");
                 row[*field] = json!(name);
                 let body = match dialect {
@@ -192,32 +192,32 @@ async fn a_watch_believes_nothing_of_a_booking_with_such_a_name() {
                 };
                 let peer = watches::serve(dialect, Vec::new(), move |ask, _| {
                     let body = super::peer::json("200 OK", &body.to_string());
-                    (ask == Ask::One("good")).then_some(super::peer::Reply::Bytes(body))
+                    (ask == WatchCall::Booking("good")).then_some(super::peer::Reply::Bytes(body))
                 });
-                door.turn_to(&peer.address, PATIENT);
-                let watching = timed(door.watch(false)).await;
-                says(
-                    &watching.said,
+                fixture.set_server(&peer.address, LONG_TIMEOUT);
+                let watching = within_patience(fixture.watch(false)).await;
+                assert_mentions(
+                    &watching.messages,
                     &format!("{field} is not a usable uid"),
                     &what,
                 );
                 assert_eq!(watching.result.unwrap().changes, [], "{what}");
-                assert_eq!(door.commits().await, commits, "{what}");
-                assert_eq!(door.balance().await, balance, "{what}");
-                assert_spelt(&peer, &what);
+                assert_eq!(fixture.commit_count().await, commits, "{what}");
+                assert_eq!(fixture.balance().await, balance, "{what}");
+                assert_plain_paths(&peer, &what);
             }
         }
     }
 }
 
 /// A house in which the good booking was confirmed and is charged.
-async fn charged(dialect: Dialect) -> Door {
-    let peer = cal::serve(dialect, vec![good(dialect)], |_, _| None);
-    let mut door = Door::before(&peer.address, dialect).await;
-    for gate in &mut door.policy.gates {
+async fn charged_fixture(dialect: Dialect) -> PeerFixture {
+    let peer = cal::serve(dialect, vec![confirmable_row(dialect)], |_, _| None);
+    let mut fixture = PeerFixture::new(&peer.address, dialect).await;
+    for gate in &mut fixture.policy.gates {
         gate.terms.refunds.unknown_cancels = maitred::domain::terms::Blame::Host;
     }
-    door.pass().await.unwrap();
-    assert_eq!(door.balance().await, (99, 0, 1));
-    door
+    fixture.pass().await.unwrap();
+    assert_eq!(fixture.balance().await, (99, 0, 1));
+    fixture
 }

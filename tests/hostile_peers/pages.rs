@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use maitred::calcom::port::Dialect;
 use serde_json::{Value, json};
 
-use super::door::{HASTY, PATIENT};
-use super::peer::{Reply, gzip_of_blanks, json as json_answer, whole};
+use super::door::{SHORT_TIMEOUT, LONG_TIMEOUT};
+use super::peer::{Reply, gzip_of_blanks, json as json_answer, full_response};
 use super::wire;
 
 /// What a pass takes at the most, however it is kept waiting, on a heavily loaded machine.
@@ -16,23 +16,23 @@ const GIB: u64 = 1 << 30;
 
 /// The answer that begins as a list of bookings does. Its parts may be smaller, so they are asked for; of
 /// every other answer that is too large, the first is the last.
-pub const ROWS: &str = "bookings without end";
+pub const ENDLESS_ROWS: &str = "bookings without end";
 
 /// Calls that reading a list in parts may take when no part can be read (`MAX_IN_VAIN`).
-const PARTS: usize = 24;
+const MAX_CALLS_IN_PARTS: usize = 24;
 
 /// Calls that may follow a list that is answered so.
-pub fn parts(what: &str) -> usize {
-    if what == ROWS { PARTS } else { 0 }
+pub fn max_calls_after(what: &str) -> usize {
+    if what == ENDLESS_ROWS { MAX_CALLS_IN_PARTS } else { 0 }
 }
 
 /// Bytes that may be taken of such answers: 8 MiB of each, and what the kernel holds of a connection.
-pub fn most_taken(what: &str) -> u64 {
-    (32 << 20) + (parts(what) as u64) * (16 << 20)
+pub fn max_bytes_taken(what: &str) -> u64 {
+    (32 << 20) + (max_calls_after(what) as u64) * (16 << 20)
 }
 
 /// Rows of bookings up to the end of a gigabyte.
-pub fn rows_without_end() -> Reply {
+pub fn endless_rows() -> Reply {
     let row = r#"{"id":7,"uid":"good","status":"pending"},"#;
     Reply::Flood {
         head: b"HTTP/1.1 200 OK\r\n\r\n{\"status\":\"success\",\"data\":[".to_vec(),
@@ -42,7 +42,7 @@ pub fn rows_without_end() -> Reply {
 }
 
 /// Answers that no call can use, and a word of what is said of each.
-pub fn useless() -> Vec<(&'static str, Reply, &'static str)> {
+pub fn useless_answers() -> Vec<(&'static str, Reply, &'static str)> {
     let bytes = |bytes: &[u8]| Reply::Bytes(bytes.to_vec());
     let blanks = || vec![b' '; 64 * 1024];
     let chunk = [b"10000\r\n".as_slice(), &blanks(), b"\r\n"].concat();
@@ -60,7 +60,7 @@ pub fn useless() -> Vec<(&'static str, Reply, &'static str)> {
         pieces: vec![b"HTTP/1.1 102 Processing\r\n\r\n".repeat(20)],
         pause: Duration::from_millis(1),
     };
-    let gzip = whole(
+    let gzip = full_response(
         "200 OK",
         "content-encoding: gzip\r\n",
         &gzip_of_blanks(GIB / 8),
@@ -89,7 +89,7 @@ pub fn useless() -> Vec<(&'static str, Reply, &'static str)> {
             flood("HTTP/1.1 500 Oh\r\n\r\n", vec![b'x'; 64 * 1024]),
             "more than 8 MiB",
         ),
-        (ROWS, rows_without_end(), "more than 8 MiB"),
+        (ENDLESS_ROWS, endless_rows(), "more than 8 MiB"),
         ("an eighth of a gigabyte in a gzip stream", Reply::Bytes(gzip), "more than 8 MiB"),
         (
             "headers without end",
@@ -103,12 +103,12 @@ pub fn useless() -> Vec<(&'static str, Reply, &'static str)> {
         ),
         (
             "one huge header",
-            Reply::Bytes(whole("200 OK", &header.repeat(16), b"{}")),
+            Reply::Bytes(full_response("200 OK", &header.repeat(16), b"{}")),
             "Cal.com gave no usable answer",
         ),
         (
             "five thousand headers",
-            Reply::Bytes(whole("200 OK", &many, b"{}")),
+            Reply::Bytes(full_response("200 OK", &many, b"{}")),
             "Cal.com gave no usable answer",
         ),
         (
@@ -146,7 +146,7 @@ pub fn useless() -> Vec<(&'static str, Reply, &'static str)> {
         ("a megabyte of brackets", bytes(&json_answer("200 OK", &deep)), "not readable as JSON"),
         (
             "text that is no UTF-8",
-            bytes(&whole("200 OK", "", b"{\"status\":\"success\",\"data\":\"\xff\xfe\"}")),
+            bytes(&full_response("200 OK", "", b"{\"status\":\"success\",\"data\":\"\xff\xfe\"}")),
             "not readable as JSON",
         ),
         ("two values", bytes(&json_answer("200 OK", "{}{}")), "not readable as JSON"),
@@ -165,10 +165,10 @@ pub fn useless() -> Vec<(&'static str, Reply, &'static str)> {
 }
 
 /// How long a call may take that is answered so: only a server that never ends is given up soon.
-pub fn limit(reply: &Reply) -> Duration {
+pub fn call_timeout(reply: &Reply) -> Duration {
     match reply {
-        Reply::Bytes(_) | Reply::Flood { .. } => PATIENT,
-        Reply::Late(..) | Reply::Drip { .. } => HASTY,
+        Reply::Bytes(_) | Reply::Flood { .. } => LONG_TIMEOUT,
+        Reply::Delayed(..) | Reply::Drip { .. } => SHORT_TIMEOUT,
     }
 }
 
@@ -177,8 +177,8 @@ pub fn v1_and_v2() -> [Dialect; 2] {
 }
 
 /// Every text that came of it is fit to be shown, and one of them says this.
-pub fn says(texts: &[String], expect: &str, what: &str) {
-    texts.iter().for_each(|text| wire::readable(text));
+pub fn assert_mentions(texts: &[String], expect: &str, what: &str) {
+    texts.iter().for_each(|text| wire::assert_readable(text));
     let found = texts.iter().any(|text| text.contains(expect));
     assert!(found, "{what}: {expect:?} is not in {texts:?}");
 }
@@ -187,15 +187,15 @@ pub fn says(texts: &[String], expect: &str, what: &str) {
     clippy::disallowed_methods,
     reason = "the time limits are what is tested"
 )]
-pub async fn timed<T>(work: impl Future<Output = T>) -> T {
-    let begun = Instant::now();
+pub async fn within_patience<T>(work: impl Future<Output = T>) -> T {
+    let started = Instant::now();
     let done = work.await;
-    assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
+    assert!(started.elapsed() < PATIENCE, "{:?}", started.elapsed());
     done
 }
 
 /// The page of a list that holds these rows.
-pub fn list(dialect: Dialect, rows: &[Value]) -> Reply {
+pub fn list_page(dialect: Dialect, rows: &[Value]) -> Reply {
     let body = match dialect {
         Dialect::V2 => json!({"status": "success", "data": rows,
                               "pagination": {"hasNextPage": true}}),
@@ -205,7 +205,7 @@ pub fn list(dialect: Dialect, rows: &[Value]) -> Reply {
 }
 
 /// Rows of an event type that no gate guards, with no more in them than is needed.
-pub fn strangers(first: i64, count: i64) -> Vec<Value> {
+pub fn unguarded_rows(first: i64, count: i64) -> Vec<Value> {
     let (start, end) = ("2026-12-01T09:00:00.000Z", "2026-12-01T10:00:00.000Z");
     let one = |n: i64| {
         json!({"id": n, "uid": format!("u{n}"), "eventTypeId": 99, "start": start, "end": end,
@@ -216,7 +216,7 @@ pub fn strangers(first: i64, count: i64) -> Vec<Value> {
 }
 
 /// The number of rows to leave out, as the two dialects ask for it.
-pub fn skipped(target: &str, full: i64) -> i64 {
+pub fn skipped_rows(target: &str, full: i64) -> i64 {
     let of = |name: &str| {
         let mut pairs = target
             .split(['?', '&'])

@@ -14,7 +14,7 @@ pub enum Reply {
     /// These bytes, then the end.
     Bytes(Vec<u8>),
     /// The same after this time.
-    Late(Duration, Vec<u8>),
+    Delayed(Duration, Vec<u8>),
     /// The head, then the chunk again and again until so many bytes went or the other side left.
     Flood {
         head: Vec<u8>,
@@ -30,15 +30,15 @@ pub enum Reply {
 
 /// A call as it came.
 #[derive(Debug, Clone)]
-pub struct Asked {
+pub struct ReceivedCall {
     pub method: String,
     pub target: String,
     /// Head and body, as they came.
     pub text: String,
 }
 
-impl Asked {
-    pub fn writes(&self) -> bool {
+impl ReceivedCall {
+    pub fn is_write(&self) -> bool {
         self.method != "GET"
     }
 
@@ -47,39 +47,39 @@ impl Asked {
     }
 }
 
-type Answer = dyn Fn(&Asked) -> Reply + Send + Sync;
+type AnswerFn = dyn Fn(&ReceivedCall) -> Reply + Send + Sync;
 
 /// The server. Its threads end when it is dropped, or with the test.
 pub struct Peer {
     pub address: String,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    calls: Arc<Mutex<Vec<ReceivedCall>>>,
     /// Bytes of answers that were taken by the other side (or stand in the socket's buffers).
-    taken: Arc<AtomicU64>,
+    bytes_taken: Arc<AtomicU64>,
     closed: Arc<AtomicBool>,
 }
 
 impl Peer {
-    pub fn start(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
+    pub fn start(answer: impl Fn(&ReceivedCall) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
-        let (asked, taken) = (
+        let (calls, taken) = (
             Arc::new(Mutex::new(Vec::new())),
             Arc::new(AtomicU64::new(0)),
         );
         let closed = Arc::new(AtomicBool::new(false));
         let peer = Self {
             address,
-            asked: Arc::clone(&asked),
-            taken: Arc::clone(&taken),
+            calls: Arc::clone(&calls),
+            bytes_taken: Arc::clone(&taken),
             closed: Arc::clone(&closed),
         };
-        let answer: Arc<Answer> = Arc::new(answer);
+        let answer: Arc<AnswerFn> = Arc::new(answer);
         thread::spawn(move || {
             for stream in listener.incoming() {
                 if closed.load(Ordering::Relaxed) {
                     return;
                 }
-                let (asked, taken) = (Arc::clone(&asked), Arc::clone(&taken));
+                let (asked, taken) = (Arc::clone(&calls), Arc::clone(&taken));
                 let answer = Arc::clone(&answer);
                 thread::spawn(move || {
                     let _gone = serve(stream.unwrap(), &asked, &taken, answer.as_ref());
@@ -89,19 +89,19 @@ impl Peer {
         peer
     }
 
-    pub fn asked(&self) -> Vec<Asked> {
-        self.asked.lock().unwrap().clone()
+    pub fn calls(&self) -> Vec<ReceivedCall> {
+        self.calls.lock().unwrap().clone()
     }
 
     /// Those calls that would change something.
-    pub fn writes(&self) -> Vec<Asked> {
-        let mut asked = self.asked();
-        asked.retain(Asked::writes);
+    pub fn write_calls(&self) -> Vec<ReceivedCall> {
+        let mut asked = self.calls();
+        asked.retain(ReceivedCall::is_write);
         asked
     }
 
-    pub fn taken(&self) -> u64 {
-        self.taken.load(Ordering::Relaxed)
+    pub fn bytes_taken(&self) -> u64 {
+        self.bytes_taken.load(Ordering::Relaxed)
     }
 }
 
@@ -115,11 +115,11 @@ impl Drop for Peer {
 
 fn serve(
     mut stream: TcpStream,
-    asked: &Mutex<Vec<Asked>>,
+    asked: &Mutex<Vec<ReceivedCall>>,
     taken: &AtomicU64,
-    answer: &Answer,
+    answer: &AnswerFn,
 ) -> io::Result<()> {
-    let call = read(&mut stream)?;
+    let call = read_call(&mut stream)?;
     // Kept first: an answer that fails for what was asked must not hide that it was.
     asked.lock().unwrap().push(call.clone());
     let reply = answer(&call);
@@ -130,7 +130,7 @@ fn serve(
     };
     match reply {
         Reply::Bytes(bytes) => send(&bytes)?,
-        Reply::Late(pause, bytes) => {
+        Reply::Delayed(pause, bytes) => {
             thread::sleep(pause);
             send(&bytes)?;
         }
@@ -153,7 +153,7 @@ fn serve(
 }
 
 /// Reads one call: the head, and as much of a body as it says.
-pub fn read(stream: &mut impl Read) -> io::Result<Asked> {
+pub fn read_call(stream: &mut impl Read) -> io::Result<ReceivedCall> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
     loop {
@@ -175,7 +175,7 @@ pub fn read(stream: &mut impl Read) -> io::Result<Asked> {
             continue;
         }
         let mut words = head.split_whitespace().map(str::to_owned);
-        return Ok(Asked {
+        return Ok(ReceivedCall {
             method: words.next().unwrap(),
             target: words.next().unwrap(),
             text: text.clone(),
@@ -184,7 +184,7 @@ pub fn read(stream: &mut impl Read) -> io::Result<Asked> {
 }
 
 /// A whole answer with a body of this many bytes, as a well-behaved server would write it.
-pub fn whole(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
+pub fn full_response(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     let length = body.len();
     let head = format!(
         "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n{headers}\r\n"
@@ -193,7 +193,7 @@ pub fn whole(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
 }
 
 pub fn json(status: &str, body: &str) -> Vec<u8> {
-    whole(
+    full_response(
         status,
         "content-type: application/json\r\n",
         body.as_bytes(),

@@ -10,28 +10,28 @@ use maitred::calcom::port::Dialect;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::cal::{self, Step, good};
-use super::door::{Door, PATIENT};
-use super::pages::{list, skipped, strangers, v1_and_v2};
-use super::peer::{Asked, Peer, Reply};
-use super::watches::{self, Ask};
+use super::cal::{self, PassCall, confirmable_row};
+use super::door::{PeerFixture, LONG_TIMEOUT};
+use super::pages::{list_page, skipped_rows, unguarded_rows, v1_and_v2};
+use super::peer::{ReceivedCall, Peer, Reply};
+use super::watches::{self, WatchCall};
 
 /// How long a call may take here, and how long it takes: near to it for a machine under load.
-const LIMIT: Duration = Duration::from_secs(3);
-const TAKES: Duration = Duration::from_millis(120);
+const CALL_TIMEOUT: Duration = Duration::from_secs(3);
+const ANSWER_DELAY: Duration = Duration::from_millis(120);
 
 /// How soon a pass or a watch ends that is told to stop while a server does not answer: far below the
 /// time limit of a call, which is [`PATIENT`].
-const SOON: Duration = Duration::from_secs(8);
+const MAX_STOP_TIME: Duration = Duration::from_secs(8);
 
-fn late(reply: Reply, pause: Duration) -> Reply {
+fn delay_reply(reply: Reply, pause: Duration) -> Reply {
     match reply {
-        Reply::Bytes(bytes) => Reply::Late(pause, bytes),
+        Reply::Bytes(bytes) => Reply::Delayed(pause, bytes),
         other => other,
     }
 }
 
-fn full(dialect: Dialect) -> i64 {
+fn full_page_rows(dialect: Dialect) -> i64 {
     match dialect {
         Dialect::V2 => 250,
         Dialect::V1 => 128,
@@ -39,11 +39,11 @@ fn full(dialect: Dialect) -> i64 {
 }
 
 /// A page of strangers, as there is always another one.
-fn page(dialect: Dialect, asked: &Asked) -> Reply {
-    let full = full(dialect);
-    list(
+fn page_of_unguarded_rows(dialect: Dialect, asked: &ReceivedCall) -> Reply {
+    let full = full_page_rows(dialect);
+    list_page(
         dialect,
-        &strangers(100 + skipped(&asked.target, full), full),
+        &unguarded_rows(100 + skipped_rows(&asked.target, full), full),
     )
 }
 
@@ -51,36 +51,36 @@ fn page(dialect: Dialect, asked: &Asked) -> Reply {
     clippy::disallowed_methods,
     reason = "the time limits are what is tested"
 )]
-async fn taken(work: impl Future<Output = ()>) -> Duration {
-    let begun = Instant::now();
+async fn measure_time(work: impl Future<Output = ()>) -> Duration {
+    let started = Instant::now();
     work.await;
-    begun.elapsed()
+    started.elapsed()
 }
 
 /// Pages without end, each in time: forty of them are read.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_answers_just_in_time_takes_no_more_than_the_time_of_his_calls() {
+async fn a_peer_that_answers_just_in_time_delays_by_the_time_of_its_calls_only() {
     let looks = v1_and_v2().into_iter().flat_map(|dialect| {
         [true, false].map(|watch| {
             tokio::spawn(async move {
                 let peer = Peer::start(move |asked| {
                     let reply = if asked.path().ends_with("/bookings") {
-                        page(dialect, asked)
+                        page_of_unguarded_rows(dialect, asked)
                     } else {
-                        Reply::Bytes(cal::shown(dialect, &[], asked))
+                        Reply::Bytes(cal::render_rows(dialect, &[], asked))
                     };
-                    late(reply, TAKES)
+                    delay_reply(reply, ANSWER_DELAY)
                 });
-                let door = Door::within(&peer.address, dialect, LIMIT).await;
-                let took = taken(async {
+                let fixture = PeerFixture::with_timeout(&peer.address, dialect, CALL_TIMEOUT).await;
+                let took = measure_time(async {
                     if watch {
-                        drop(door.watch(false).await);
+                        drop(fixture.watch(false).await);
                     } else {
-                        drop(door.pass().await);
+                        drop(fixture.pass().await);
                     }
                 })
                 .await;
-                let calls = u32::try_from(peer.asked().len()).unwrap();
+                let calls = u32::try_from(peer.calls().len()).unwrap();
                 println!("{dialect:?}, watch {watch}: {calls} calls in {took:?}");
                 // v1 reads but four pages of what was written lately. A watch also lists what was made
                 // lately.
@@ -90,9 +90,9 @@ async fn who_answers_just_in_time_takes_no_more_than_the_time_of_his_calls() {
                     (false, _) => 41,
                 };
                 assert_eq!(calls, most, "{dialect:?}, watch {watch}");
-                assert!(took >= TAKES * calls, "{took:?} for {calls} calls");
-                assert!(took < LIMIT * calls, "{took:?} for {calls} calls");
-                assert_eq!((peer.writes().len(), door.commits().await), (0, 1));
+                assert!(took >= ANSWER_DELAY * calls, "{took:?} for {calls} calls");
+                assert!(took < CALL_TIMEOUT * calls, "{took:?} for {calls} calls");
+                assert_eq!((peer.write_calls().len(), fixture.commit_count().await), (0, 1));
             })
         })
     });
@@ -102,59 +102,59 @@ async fn who_answers_just_in_time_takes_no_more_than_the_time_of_his_calls() {
 }
 
 /// Starts the work, says stop once the call is under way, and sees it end.
-async fn stopped(what: &str, door: &Door, watch: Option<bool>, waits: impl Fn() -> bool) {
+async fn check_stop(what: &str, fixture: &PeerFixture, watch: Option<bool>, waits: impl Fn() -> bool) {
     let work = async {
         match watch {
-            Some(audit) => drop(door.watch(audit).await),
-            None => drop(door.pass().await),
+            Some(audit) => drop(fixture.watch(audit).await),
+            None => drop(fixture.pass().await),
         }
     };
     let stop = async {
         while !waits() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        door.stop.set();
+        fixture.stop.set();
     };
-    let took = timeout(PATIENT, async {
-        tokio::join!(work, timeout(PATIENT, stop))
+    let took = timeout(LONG_TIMEOUT, async {
+        tokio::join!(work, timeout(LONG_TIMEOUT, stop))
     });
-    let took = taken(async { took.await.expect(what).1.expect(what) }).await;
-    assert!(took < SOON, "{what}: {took:?}");
+    let took = measure_time(async { took.await.expect(what).1.expect(what) }).await;
+    assert!(took < MAX_STOP_TIME, "{what}: {took:?}");
 }
 
 /// Longer than any patience here, and shorter than the time limit.
-const HANGS: Duration = Duration::from_secs(25);
+const HANG_DURATION: Duration = Duration::from_secs(25);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pass_that_waits_for_an_answer_while_it_looks_ends_when_it_is_told_to() {
     for dialect in v1_and_v2() {
         for at in [
-            Step::Me,
-            Step::Pending,
-            Step::EventTypes,
-            Step::Accepted,
-            Step::Look,
+            PassCall::Me,
+            PassCall::Pending,
+            PassCall::EventTypes,
+            PassCall::Accepted,
+            PassCall::ReadBooking,
         ] {
             // v1 looks as a part of its call, which is finished.
-            if (dialect, at) == (Dialect::V1, Step::Look) {
+            if (dialect, at) == (Dialect::V1, PassCall::ReadBooking) {
                 continue;
             }
             let what = format!("{dialect:?}, {at:?}");
             let hung = Arc::new(AtomicBool::new(false));
-            let told = Arc::clone(&hung);
-            let peer = cal::serve(dialect, vec![good(dialect)], move |step, _| {
+            let waiting = Arc::clone(&hung);
+            let peer = cal::serve(dialect, vec![confirmable_row(dialect)], move |step, _| {
                 (step == at).then(|| {
-                    told.store(true, Ordering::Relaxed);
-                    Reply::Late(HANGS, Vec::new())
+                    waiting.store(true, Ordering::Relaxed);
+                    Reply::Delayed(HANG_DURATION, Vec::new())
                 })
             });
-            let door = Door::before(&peer.address, dialect).await;
+            let fixture = PeerFixture::new(&peer.address, dialect).await;
             let hangs = || hung.load(Ordering::Relaxed);
-            stopped(&what, &door, None, hangs).await;
+            check_stop(&what, &fixture, None, hangs).await;
             // The grant, and what was decided before it was looked at once more.
-            let commits = if at == Step::Look { 2 } else { 1 };
-            assert_eq!(peer.writes().len(), 0, "{what}");
-            assert_eq!(door.commits().await, commits, "{what}");
+            let commits = if at == PassCall::ReadBooking { 2 } else { 1 };
+            assert_eq!(peer.write_calls().len(), 0, "{what}");
+            assert_eq!(fixture.commit_count().await, commits, "{what}");
         }
     }
 }
@@ -162,40 +162,40 @@ async fn a_pass_that_waits_for_an_answer_while_it_looks_ends_when_it_is_told_to(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_watch_that_waits_for_an_answer_ends_when_it_is_told_to() {
     let good = |dialect| {
-        let mut row: Value = good(dialect);
+        let mut row: Value = confirmable_row(dialect);
         row["status"] = json!("accepted");
         vec![row]
     };
     for dialect in v1_and_v2() {
         for (at, audit) in [
-            (Ask::Written, false),
-            (Ask::Upcoming, true),
-            (Ask::Past, true),
-            (Ask::One("good"), true),
+            (WatchCall::ListUpdated, false),
+            (WatchCall::ListUpcoming, true),
+            (WatchCall::ListPast, true),
+            (WatchCall::Booking("good"), true),
         ] {
             let what = format!("{dialect:?}, {at:?}");
-            let rows = if at == Ask::One("good") {
+            let rows = if at == WatchCall::Booking("good") {
                 Vec::new()
             } else {
                 good(dialect)
             };
             let hung = Arc::new(AtomicBool::new(false));
-            let told = Arc::clone(&hung);
+            let waiting = Arc::clone(&hung);
             let peer = watches::serve(dialect, rows, move |ask, _| {
                 (ask == at).then(|| {
-                    told.store(true, Ordering::Relaxed);
-                    Reply::Late(HANGS, Vec::new())
+                    waiting.store(true, Ordering::Relaxed);
+                    Reply::Delayed(HANG_DURATION, Vec::new())
                 })
             });
-            let honest = cal::serve(dialect, vec![super::cal::good(dialect)], |_, _| None);
-            let mut door = Door::before(&honest.address, dialect).await;
-            door.pass().await.unwrap();
-            let commits = door.commits().await;
-            door.turn_to(&peer.address, PATIENT);
+            let honest = cal::serve(dialect, vec![super::cal::confirmable_row(dialect)], |_, _| None);
+            let mut fixture = PeerFixture::new(&honest.address, dialect).await;
+            fixture.pass().await.unwrap();
+            let commits = fixture.commit_count().await;
+            fixture.set_server(&peer.address, LONG_TIMEOUT);
             let hangs = || hung.load(Ordering::Relaxed);
-            stopped(&what, &door, Some(audit), hangs).await;
+            check_stop(&what, &fixture, Some(audit), hangs).await;
             assert_eq!(
-                (peer.writes().len(), door.commits().await),
+                (peer.write_calls().len(), fixture.commit_count().await),
                 (0, commits),
                 "{what}"
             );

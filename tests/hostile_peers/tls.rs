@@ -18,7 +18,7 @@ use rustls::{ServerConfig, ServerConnection, Stream};
 
 use super::common::KEY;
 use super::door::{client, settings};
-use super::peer::{json, read};
+use super::peer::{json, read_call};
 
 /// Where the child finds the server.
 const CHILD: &str = "MAITRED_TEST_TLS";
@@ -26,7 +26,7 @@ const CHILD: &str = "MAITRED_TEST_TLS";
 /// A server over TLS that knows who its caller is if it is told anything at all.
 struct Server {
     port: u16,
-    heard: Arc<Mutex<Vec<String>>>,
+    received: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
@@ -42,31 +42,31 @@ impl Server {
         let config = Arc::new(config);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let heard = Arc::new(Mutex::new(Vec::new()));
-        let told = Arc::clone(&heard);
+        let received = Arc::new(Mutex::new(Vec::new()));
+        let sink = Arc::clone(&received);
         thread::spawn(move || {
             for mut socket in listener.incoming().map_while(Result::ok) {
                 let mut connection = ServerConnection::new(Arc::clone(&config)).unwrap();
                 let mut stream = Stream::new(&mut connection, &mut socket);
-                let _ended = answer(&mut stream, &told);
+                let _ended = answer(&mut stream, &sink);
             }
         });
-        Self { port, heard }
+        Self { port, received }
     }
 }
 
 fn answer(
     stream: &mut Stream<'_, ServerConnection, std::net::TcpStream>,
-    told: &Mutex<Vec<String>>,
+    received: &Mutex<Vec<String>>,
 ) -> io::Result<()> {
-    let asked = read(stream)?;
-    told.lock().unwrap().push(asked.text);
+    let asked = read_call(stream)?;
+    received.lock().unwrap().push(asked.text);
     stream.write_all(&json("200 OK", r#"{"status":"success","data":{"id":12}}"#))?;
     stream.conn.send_close_notify();
     stream.flush()
 }
 
-fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
+fn new_authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params
         .distinguished_name
@@ -78,10 +78,10 @@ fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
 #[test]
 fn only_the_named_server_is_told_the_key() {
     if let Ok(address) = std::env::var(CHILD) {
-        return connect(&address);
+        return connect_and_report(&address);
     }
     let folder = tempfile::tempdir().unwrap();
-    let (ours, other) = (authority("ours"), authority("other"));
+    let (ours, other) = (new_authority("ours"), new_authority("other"));
     let roots = folder.path().join("roots.pem");
     std::fs::write(&roots, ours.pem()).unwrap();
     let today = |_: &mut CertificateParams| {};
@@ -90,9 +90,9 @@ fn only_the_named_server_is_told_the_key() {
         params.not_after = date_time_ymd(2002, 1, 1);
     };
     let early = |params: &mut CertificateParams| params.not_before = date_time_ymd(4000, 1, 1);
-    type Change = fn(&mut CertificateParams);
+    type CertificateChange = fn(&mut CertificateParams);
     // The name in the certificate, who signed it, when it is good; what the client says.
-    let rows: [(&str, &CertifiedIssuer<'_, KeyPair>, Change, Option<&str>); 6] = [
+    let rows: [(&str, &CertifiedIssuer<'_, KeyPair>, CertificateChange, Option<&str>); 6] = [
         ("localhost", &ours, today, None),
         ("api.cal.com", &ours, today, Some("not valid for")),
         (
@@ -111,28 +111,28 @@ fn only_the_named_server_is_told_the_key() {
         change(&mut params);
         let certificate = params.signed_by(&key, issuer).unwrap();
         let server = Server::start(&certificate, &key);
-        let said = child(&format!("https://localhost:{}", server.port), &roots);
-        let heard = server.heard.lock().unwrap().clone();
+        let output = run_child(&format!("https://localhost:{}", server.port), &roots);
+        let received = server.received.lock().unwrap().clone();
         match refused {
             None => {
-                assert!(said.contains("me: 12"), "{name}: {said}");
-                assert!(heard[0].contains(KEY), "the right one is told");
+                assert!(output.contains("me: 12"), "{name}: {output}");
+                assert!(received[0].contains(KEY), "the right one is told");
             }
             Some(why) => {
-                assert!(said.contains("Cal.com cannot be reached"), "{name}: {said}");
-                assert!(said.contains(why), "{name}: {said}");
-                assert!(heard.is_empty(), "{name}: {heard:?}");
+                assert!(output.contains("Cal.com cannot be reached"), "{name}: {output}");
+                assert!(output.contains(why), "{name}: {output}");
+                assert!(received.is_empty(), "{name}: {received:?}");
             }
         }
-        assert!(!said.contains(&KEY[9..]), "{said}");
+        assert!(!output.contains(&KEY[9..]), "{output}");
     }
     // Signed by nobody that the system knows.
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
     let server = Server::start(&params.self_signed(&key).unwrap(), &key);
-    let said = child(&format!("https://localhost:{}", server.port), &roots);
-    assert!(said.contains("Cal.com cannot be reached"), "{said}");
-    assert!(server.heard.lock().unwrap().is_empty());
+    let output = run_child(&format!("https://localhost:{}", server.port), &roots);
+    assert!(output.contains("Cal.com cannot be reached"), "{output}");
+    assert!(server.received.lock().unwrap().is_empty());
 }
 
 #[test]
@@ -141,18 +141,18 @@ fn a_server_that_speaks_plainly_where_tls_is_wanted_is_told_nothing() {
     let address = peer.address.replace("http://", "https://");
     let folder = tempfile::tempdir().unwrap();
     let roots = folder.path().join("roots.pem");
-    std::fs::write(&roots, authority("ours").pem()).unwrap();
+    std::fs::write(&roots, new_authority("ours").pem()).unwrap();
     let name = "tls::only_the_named_server_is_told_the_key";
-    let said = run(name, &address, &roots);
-    assert!(said.contains("Cal.com cannot be reached"), "{said}");
-    assert!(peer.asked().is_empty(), "{:?}", peer.asked());
+    let output = run_named_child(name, &address, &roots);
+    assert!(output.contains("Cal.com cannot be reached"), "{output}");
+    assert!(peer.calls().is_empty(), "{:?}", peer.calls());
 }
 
 /// A private authority that the system does not know, named in the configuration.
 #[test]
 fn certificates_of_the_configured_file_are_trusted_too() {
     let folder = tempfile::tempdir().unwrap();
-    let ours = authority("ours");
+    let ours = new_authority("ours");
     let file = folder.path().join("ca.pem");
     std::fs::write(&file, ours.pem()).unwrap();
     let key = KeyPair::generate().unwrap();
@@ -168,8 +168,8 @@ fn certificates_of_the_configured_file_are_trusted_too() {
         })
     };
     let calendar = open(Some(file.clone())).unwrap();
-    assert_eq!(runtime.block_on(calendar.me()).unwrap().id.0, 12);
-    let refused = runtime.block_on(open(None).unwrap().me()).unwrap_err();
+    assert_eq!(runtime.block_on(calendar.current_user()).unwrap().id.0, 12);
+    let refused = runtime.block_on(open(None).unwrap().current_user()).unwrap_err();
     assert!(refused.to_string().contains("UnknownIssuer"), "{refused}");
     for (text, why) in [
         ("", "no certificate"),
@@ -186,11 +186,11 @@ fn certificates_of_the_configured_file_are_trusted_too() {
     assert!(absent.to_string().contains("cannot be read"), "{absent}");
 }
 
-fn child(address: &str, roots: &Path) -> String {
-    run("tls::only_the_named_server_is_told_the_key", address, roots)
+fn run_child(address: &str, roots: &Path) -> String {
+    run_named_child("tls::only_the_named_server_is_told_the_key", address, roots)
 }
 
-fn run(name: &str, address: &str, roots: &Path) -> String {
+fn run_named_child(name: &str, address: &str, roots: &Path) -> String {
     let child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", name, "--nocapture"])
         .env(CHILD, address)
@@ -203,10 +203,10 @@ fn run(name: &str, address: &str, roots: &Path) -> String {
 }
 
 /// The child: asks who it is, and says what came of it.
-fn connect(address: &str) {
+fn connect_and_report(address: &str) {
     let calendar = client(address, Dialect::V2, Duration::from_secs(10));
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    match runtime.block_on(calendar.me()) {
+    match runtime.block_on(calendar.current_user()) {
         Ok(me) => println!("me: {}", me.id),
         Err(error) => println!("error: {error}"),
     }

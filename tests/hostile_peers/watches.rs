@@ -3,31 +3,31 @@
 //! the server is its old self, the next watch does what there is to do.
 
 use maitred::calcom::port::Dialect;
-use maitred::domain::criteria::effect::{Effect, Wait};
-use maitred::domain::terms::{Blame, Unmanaged};
+use maitred::domain::criteria::effect::{OnViolation, Wait};
+use maitred::domain::terms::{Blame, OnUnmanaged};
 use maitred::domain::time::Span;
-use maitred::domain::watch::What;
+use maitred::domain::watch::ChargeOutcome;
 use serde_json::{Value, json};
 
 use super::cal;
-use super::door::{Door, PATIENT};
+use super::door::{PeerFixture, LONG_TIMEOUT};
 use super::mutate::all;
-use super::pages::{limit, most_taken, parts, says, timed, useless, v1_and_v2};
-use super::peer::{Asked, Peer, Reply};
+use super::pages::{call_timeout, max_bytes_taken, max_calls_after, assert_mentions, within_patience, useless_answers, v1_and_v2};
+use super::peer::{ReceivedCall, Peer, Reply};
 
 /// What a call of a watch is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ask {
+pub enum WatchCall {
     Me,
     EventTypes,
     /// Lists of what was written lately, was made lately, is to come, is over, waits.
-    Written,
-    Made,
-    Upcoming,
-    Past,
-    Pending,
+    ListUpdated,
+    ListCreated,
+    ListUpcoming,
+    ListPast,
+    ListPending,
     /// One booking by name, or a series.
-    One(&'static str),
+    Booking(&'static str),
     /// A booking that no scene names.
     Other,
     Write,
@@ -44,25 +44,25 @@ const NAMES: [(&str, &str); 7] = [
     ("series", "-"),
 ];
 
-pub fn ask(asked: &Asked) -> Ask {
+pub fn ask(asked: &ReceivedCall) -> WatchCall {
     let parts: Vec<&str> = asked.path().trim_start_matches('/').split('/').collect();
     let has = |text: &str| asked.target.contains(text);
     match parts.as_slice() {
-        _ if asked.writes() => Ask::Write,
-        [_, "me"] => Ask::Me,
-        [_, "event-types", ..] => Ask::EventTypes,
-        [_, "bookings"] if has("afterUpdatedAt") || has("sortBy=updatedAt") => Ask::Written,
-        [_, "bookings"] if has("afterCreatedAt") || has("order=desc") => Ask::Made,
+        _ if asked.is_write() => WatchCall::Write,
+        [_, "me"] => WatchCall::Me,
+        [_, "event-types", ..] => WatchCall::EventTypes,
+        [_, "bookings"] if has("afterUpdatedAt") || has("sortBy=updatedAt") => WatchCall::ListUpdated,
+        [_, "bookings"] if has("afterCreatedAt") || has("order=desc") => WatchCall::ListCreated,
         // v1 tells by the end of the window, which for what is to come is a year ahead.
-        [_, "bookings"] if has("status=upcoming") || has("dateTo=2027") => Ask::Upcoming,
-        [_, "bookings"] if has("status=past") || has("dateTo") => Ask::Past,
-        [_, "bookings"] => Ask::Pending,
+        [_, "bookings"] if has("status=upcoming") || has("dateTo=2027") => WatchCall::ListUpcoming,
+        [_, "bookings"] if has("status=past") || has("dateTo") => WatchCall::ListPast,
+        [_, "bookings"] => WatchCall::ListPending,
         [_, "bookings", name] => {
             let mut known = NAMES.iter();
             let known = known.find(|(uid, id)| uid == name || id == name);
-            known.map_or(Ask::Other, |(uid, _)| Ask::One(uid))
+            known.map_or(WatchCall::Other, |(uid, _)| WatchCall::Booking(uid))
         }
-        _ => Ask::Other,
+        _ => WatchCall::Other,
     }
 }
 
@@ -71,31 +71,31 @@ pub fn ask(asked: &Asked) -> Ask {
 pub fn serve(
     dialect: Dialect,
     rows: Vec<Value>,
-    odd: impl Fn(Ask, &Asked) -> Option<Reply> + Send + Sync + 'static,
+    override_reply: impl Fn(WatchCall, &ReceivedCall) -> Option<Reply> + Send + Sync + 'static,
 ) -> Peer {
     Peer::start(move |asked| {
         let ask = ask(asked);
-        let written = |row: &&Value| ask != Ask::Written || row["unwritten"].is_null();
+        let written = |row: &&Value| ask != WatchCall::ListUpdated || row["unwritten"].is_null();
         let rows: Vec<Value> = rows.iter().filter(written).cloned().collect();
-        let honest = || Reply::Bytes(cal::shown(dialect, &rows, asked));
-        odd(ask, asked).unwrap_or_else(honest)
+        let honest = || Reply::Bytes(cal::render_rows(dialect, &rows, asked));
+        override_reply(ask, asked).unwrap_or_else(honest)
     })
 }
 
 /// One thing that a watch finds out by one kind of call.
-pub struct Scene {
+pub struct WatchScene {
     dialect: Dialect,
     audit: bool,
     /// The call that is answered badly.
-    pub at: Ask,
+    pub call: WatchCall,
     /// What is asked for before anything changes.
     pub before: Vec<Value>,
     /// What the server has when it is watched.
-    after: Vec<Value>,
+    rows_after: Vec<Value>,
     /// How long after the requests were answered that is.
-    later: Span,
+    delay: Span,
     /// What is written down once the server is its old self.
-    expect: What,
+    expected_outcome: ChargeOutcome,
 }
 
 pub fn row(dialect: Dialect, uid: &str, day: u32) -> Value {
@@ -105,41 +105,41 @@ pub fn row(dialect: Dialect, uid: &str, day: u32) -> Value {
     cal::row(dialect, uid, id, &at(9), &at(10))
 }
 
-pub fn with(mut row: Value, fields: &[(&str, Value)]) -> Value {
+pub fn with_fields(mut row: Value, fields: &[(&str, Value)]) -> Value {
     for (name, value) in fields {
         row[*name] = value.clone();
     }
     row
 }
 
-pub fn is(row: Value, status: &str) -> Value {
-    with(row, &[("status", json!(status))])
+pub fn with_status(row: Value, status: &str) -> Value {
+    with_fields(row, &[("status", json!(status))])
 }
 
 /// Not written lately.
-fn old(row: Value) -> Value {
-    with(row, &[("unwritten", json!(true))])
+fn written_long_ago(row: Value) -> Value {
+    with_fields(row, &[("unwritten", json!(true))])
 }
 
 /// Made within the hour before the watch.
-fn made_lately(row: Value) -> Value {
-    with(row, &[("createdAt", json!("2026-11-24T08:40:00.000Z"))])
+fn created_recently(row: Value) -> Value {
+    with_fields(row, &[("createdAt", json!("2026-11-24T08:40:00.000Z"))])
 }
 
 /// Every read of a watch, with something that hangs on it.
-pub fn scenes(dialect: Dialect) -> Vec<Scene> {
+pub fn scenes(dialect: Dialect) -> Vec<WatchScene> {
     let of = |uid| row(dialect, uid, 1);
-    let scene = |at, after: Vec<Value>, expect| Scene {
+    let scene = |at, after: Vec<Value>, expect| WatchScene {
         dialect,
         audit: false,
-        at,
+        call: at,
         before: vec![of("good")],
-        after,
-        later: Span::hours(1),
-        expect,
+        rows_after: after,
+        delay: Span::hours(1),
+        expected_outcome: expect,
     };
-    let cancelled = || vec![is(of("good"), "cancelled")];
-    let accepted = |uid| is(of(uid), "accepted");
+    let cancelled = || vec![with_status(of("good"), "cancelled")];
+    let accepted = |uid| with_status(of(uid), "accepted");
     let over = Span::days(30);
     let three = || [("good", 1), ("two", 2), ("three", 3)].map(|(uid, day)| row(dialect, uid, day));
     // Whoever asks for it has no account, so that it waits.
@@ -150,58 +150,58 @@ pub fn scenes(dialect: Dialect) -> Vec<Scene> {
             waits[people] = text.parse().unwrap();
         }
     }
-    let noted = |at, status: Option<&str>| Scene {
+    let noted = |at, status: Option<&str>| WatchScene {
         audit: true,
         before: vec![of("good"), waits.clone()],
         ..scene(
             at,
             [accepted("good")]
                 .into_iter()
-                .chain(status.map(|status| is(waits.clone(), status)))
+                .chain(status.map(|status| with_status(waits.clone(), status)))
                 .collect(),
-            What::Closed,
+            ChargeOutcome::Closed,
         )
     };
     let mut scenes = vec![
-        scene(Ask::Me, cancelled(), What::Refunded),
-        scene(Ask::Written, cancelled(), What::Refunded),
+        scene(WatchCall::Me, cancelled(), ChargeOutcome::Refunded),
+        scene(WatchCall::ListUpdated, cancelled(), ChargeOutcome::Refunded),
         // Accepted at once: that is no change, and so is not among what was written lately.
         scene(
-            Ask::Made,
-            vec![accepted("good"), old(made_lately(accepted("others")))],
-            What::Charged,
+            WatchCall::ListCreated,
+            vec![accepted("good"), written_long_ago(created_recently(accepted("others")))],
+            ChargeOutcome::Charged,
         ),
-        Scene {
+        WatchScene {
             audit: true,
-            ..scene(Ask::Upcoming, cancelled(), What::Refunded)
+            ..scene(WatchCall::ListUpcoming, cancelled(), ChargeOutcome::Refunded)
         },
-        Scene {
+        WatchScene {
             audit: true,
-            later: over,
-            ..scene(Ask::Past, vec![old(accepted("good"))], What::Kept)
+            delay: over,
+            ..scene(WatchCall::ListPast, vec![written_long_ago(accepted("good"))], ChargeOutcome::Final)
         },
         // Three that are due are listed, fewer are read by name.
-        Scene {
+        WatchScene {
             before: three().to_vec(),
-            later: over,
+            delay: over,
             ..scene(
-                Ask::Past,
-                three().map(|row| old(is(row, "accepted"))).to_vec(),
-                What::Kept,
+                WatchCall::ListPast,
+                three().map(|row| written_long_ago(with_status(row, "accepted"))).to_vec(),
+                ChargeOutcome::Final,
             )
         },
-        Scene {
-            later: over,
-            ..scene(Ask::One("good"), vec![old(accepted("good"))], What::Kept)
+        WatchScene {
+            delay: over,
+            ..scene(WatchCall::Booking("good"), vec![written_long_ago(accepted("good"))], ChargeOutcome::Final)
         },
-        noted(Ask::Pending, None),
-        noted(Ask::One("waits"), None),
-        Scene {
+        noted(WatchCall::ListPending, None),
+        noted(WatchCall::Booking("waits"), None),
+        WatchScene {
             audit: true,
             ..scene(
-                Ask::EventTypes,
-                vec![accepted("good"), is(row(dialect, "others", 3), "accepted")],
-                What::Charged,
+                WatchCall::EventTypes,
+                vec![accepted("good"), with_status(row(dialect, "others", 3), "accepted")],
+                ChargeOutcome::Charged,
             )
         },
     ];
@@ -210,89 +210,89 @@ pub fn scenes(dialect: Dialect) -> Vec<Scene> {
             let to = ("rescheduledToUid", json!("next"));
             let from = ("rescheduledFromUid", json!("good"));
             let series = ("recurringBookingUid", json!("series"));
-            let next = with(is(row(dialect, "next", 3), "accepted"), &[from]);
+            let next = with_fields(with_status(row(dialect, "next", 3), "accepted"), &[from]);
             scenes.push(scene(
-                Ask::One("next"),
-                vec![with(is(of("good"), "cancelled"), &[to]), old(next)],
-                What::Moved,
+                WatchCall::Booking("next"),
+                vec![with_fields(with_status(of("good"), "cancelled"), &[to]), written_long_ago(next)],
+                ChargeOutcome::Moved,
             ));
-            scenes.push(Scene {
-                before: vec![with(of("good"), std::slice::from_ref(&series))],
+            scenes.push(WatchScene {
+                before: vec![with_fields(of("good"), std::slice::from_ref(&series))],
                 ..scene(
-                    Ask::One("series"),
-                    vec![with(is(of("good"), "cancelled"), &[series])],
-                    What::Refunded,
+                    WatchCall::Booking("series"),
+                    vec![with_fields(with_status(of("good"), "cancelled"), &[series])],
+                    ChargeOutcome::Refunded,
                 )
             });
         }
         // A cancelled booking names no successor: all since it was made is listed to find one.
         Dialect::V1 => {
-            scenes.push(scene(Ask::Past, cancelled(), What::Refunded));
-            scenes.push(scene(Ask::Upcoming, cancelled(), What::Refunded));
+            scenes.push(scene(WatchCall::ListPast, cancelled(), ChargeOutcome::Refunded));
+            scenes.push(scene(WatchCall::ListUpcoming, cancelled(), ChargeOutcome::Refunded));
         }
     }
     scenes
 }
 
 /// The house in which that was answered, at the time of the watch.
-pub async fn house(scene: &Scene) -> Door {
+pub async fn house(scene: &WatchScene) -> PeerFixture {
     let peer = cal::serve(scene.dialect, scene.before.clone(), |_, _| None);
-    let mut door = Door::before(&peer.address, scene.dialect).await;
-    for gate in &mut door.policy.gates {
+    let mut fixture = PeerFixture::new(&peer.address, scene.dialect).await;
+    for gate in &mut fixture.policy.gates {
         gate.terms.refunds.unknown_cancels = Blame::Host;
-        gate.terms.unmanaged = Unmanaged::Charge;
-        gate.unknown_booker = Effect::Wait(Wait::TO_START);
+        gate.terms.on_unmanaged = OnUnmanaged::Charge;
+        gate.unknown_booker = OnViolation::Wait(Wait::UNTIL_START);
     }
-    let report = door.pass().await.unwrap();
-    assert_eq!(super::common::ended(&report, "good"), "confirmed");
-    door.clock.advance(scene.later);
-    door
+    let report = fixture.pass().await.unwrap();
+    assert_eq!(super::common::step_outcome(&report, "good"), "confirmed");
+    fixture.clock.advance(scene.delay);
+    fixture
 }
 
 /// What a watch may cost in calls when no list is long: itself, and each read by name.
-pub const FEW_CALLS: usize = 12;
+pub const MAX_CALLS_OF_SHORT_WATCH: usize = 12;
 
 /// Of so many answers one is tried in each scene in a usual run, and each in some scene of each dialect;
 /// `MAITRED_MUTATIONS=all` tries all.
-const PART: usize = 4;
+const SAMPLE_EVERY: usize = 4;
 
-async fn bear(number: usize, scene: Scene) {
-    let mut door = house(&scene).await;
-    let (commits, balance) = (door.commits().await, door.balance().await);
-    for (n, (what, reply, expect)) in useless().into_iter().enumerate() {
-        if !all() && !(n + number).is_multiple_of(PART) {
+async fn check_scene(number: usize, scene: WatchScene) {
+    let mut fixture = house(&scene).await;
+    let (commits, balance) = (fixture.commit_count().await, fixture.balance().await);
+    for (n, (what, reply, expect)) in useless_answers().into_iter().enumerate() {
+        if !all() && !(n + number).is_multiple_of(SAMPLE_EVERY) {
             continue;
         }
-        let (parts, most) = (parts(what), most_taken(what));
-        let what = format!("{:?}, {:?}: {what}", scene.dialect, scene.at);
-        let (at, within) = (scene.at, limit(&reply));
-        let peer = serve(scene.dialect, scene.after.clone(), move |ask, _| {
+        let (parts, most) = (max_calls_after(what), max_bytes_taken(what));
+        let what = format!("{:?}, {:?}: {what}", scene.dialect, scene.call);
+        let (at, within) = (scene.call, call_timeout(&reply));
+        let peer = serve(scene.dialect, scene.rows_after.clone(), move |ask, _| {
             (ask == at).then(|| reply.clone())
         });
-        door.turn_to(&peer.address, within);
-        let watching = timed(door.watch(scene.audit)).await;
-        let asked: Vec<String> = peer.asked().into_iter().map(|one| one.target).collect();
-        assert!(asked.len() <= FEW_CALLS + parts, "{what}: {asked:?}");
-        assert_eq!(peer.writes().len(), 0, "{what}");
+        fixture.set_server(&peer.address, within);
+        let watching = within_patience(fixture.watch(scene.audit)).await;
+        let calls: Vec<String> = peer.calls().into_iter().map(|one| one.target).collect();
+        assert!(calls.len() <= MAX_CALLS_OF_SHORT_WATCH + parts, "{what}: {calls:?}");
+        assert_eq!(peer.write_calls().len(), 0, "{what}");
         let changes = watching.result.map_or(Vec::new(), |done| done.changes);
         assert_eq!(changes, [], "{what}");
-        assert_eq!(door.commits().await, commits, "{what}: written");
-        assert_eq!(door.balance().await, balance, "{what}");
-        says(&watching.said, expect, &what);
-        assert!(peer.taken() < most, "{what}: {} bytes", peer.taken());
+        assert_eq!(fixture.commit_count().await, commits, "{what}: written");
+        assert_eq!(fixture.balance().await, balance, "{what}");
+        assert_mentions(&watching.messages, expect, &what);
+        assert!(peer.bytes_taken() < most, "{what}: {} bytes", peer.bytes_taken());
     }
-    let what = format!("{:?}, {:?}: honest again", scene.dialect, scene.at);
-    let peer = serve(scene.dialect, scene.after.clone(), |_, _| None);
-    door.turn_to(&peer.address, PATIENT);
-    let done = door.watch(scene.audit).await.result.unwrap();
-    let found: Vec<What> = done.changes.iter().map(|change| change.what).collect();
+    let what = format!("{:?}, {:?}: honest again", scene.dialect, scene.call);
+    let peer = serve(scene.dialect, scene.rows_after.clone(), |_, _| None);
+    fixture.set_server(&peer.address, LONG_TIMEOUT);
+    let done = fixture.watch(scene.audit).await.result.unwrap();
+    let found: Vec<ChargeOutcome> = done.changes.iter().map(|change| change.what).collect();
     let count = scene.before.len().max(1);
     assert!(
         !found.is_empty() && found.len() <= count,
         "{what}: {found:?}"
     );
     assert!(
-        found.iter().all(|one| *one == scene.expect),
+        found.iter().all(|one| *one == scene.expected_outcome),
         "{what}: {found:?}"
     );
 }
@@ -302,7 +302,7 @@ async fn bear(number: usize, scene: Scene) {
 async fn a_useless_answer_to_any_read_of_a_watch_changes_nothing() {
     let scenes = v1_and_v2().into_iter().flat_map(scenes).enumerate();
     let all: Vec<_> = scenes
-        .map(|(number, scene)| tokio::spawn(bear(number, scene)))
+        .map(|(number, scene)| tokio::spawn(check_scene(number, scene)))
         .collect();
     assert_eq!(all.len(), 24, "every read of a watch");
     for one in all {

@@ -15,8 +15,8 @@ use maitred::daemon::clock;
 use maitred::daemon::local::init;
 use maitred::domain::time::{Span, Time};
 use maitred::sandbox::journal::Operation;
-use maitred::sandbox::limit::Limits;
-use maitred::sandbox::model::EventType;
+use maitred::sandbox::limit::RateLimits;
+use maitred::sandbox::model::SandboxEventType;
 use maitred::sandbox::server::Sandbox;
 use maitred::sandbox::world::World;
 use serde_json::Value;
@@ -29,7 +29,7 @@ pub const KEY: &str = "cal_binary_key_0123456789abcdef";
 /// How long a process may take to do what a test waits for, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-pub struct House {
+pub struct BinaryFixture {
     _runtime: Runtime,
     pub sandbox: Sandbox,
     pub folder: TempDir,
@@ -40,13 +40,13 @@ pub struct House {
 }
 
 /// What one run of the binary gave.
-pub struct Ran {
+pub struct RunResult {
     pub code: i32,
     pub out: String,
     pub err: String,
 }
 
-impl Ran {
+impl RunResult {
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.out)
             .unwrap_or_else(|e| panic!("{e}: out {:?} err {:?}", self.out, self.err))
@@ -58,30 +58,30 @@ impl Ran {
     }
 }
 
-impl House {
+impl BinaryFixture {
     pub fn new(dialect: &str) -> Self {
-        let house = Self::without_ledger(dialect);
-        init(&house.path("ledger"), &clock::system()).unwrap();
-        house
+        let fixture = Self::without_ledger(dialect);
+        init(&fixture.path("ledger"), &clock::system_clock()).unwrap();
+        fixture
     }
 
     /// Before the first day: there is no ledger yet.
     pub fn without_ledger(dialect: &str) -> Self {
         let runtime = Runtime::new().unwrap();
         let mut world = World::new();
-        world.limits = Limits::off();
+        world.limits = RateLimits::off();
         world.add_user(HOST, "Ada Host", "ada@example.org");
         world.add_user(HOST + 1, "Oda Other", "oda@example.org");
         world.add_key(HOST, KEY);
-        let lesson = world.add_event_type(EventType::new(HOST, "lesson"));
-        let dinner = world.add_event_type(EventType::new(HOST, "dinner"));
-        let open = world.add_event_type(EventType::new(HOST, "open"));
-        let foreign = world.add_event_type(EventType::new(HOST + 1, "lesson"));
+        let lesson = world.add_event_type(SandboxEventType::new(HOST, "lesson"));
+        let dinner = world.add_event_type(SandboxEventType::new(HOST, "dinner"));
+        let open = world.add_event_type(SandboxEventType::new(HOST, "open"));
+        let foreign = world.add_event_type(SandboxEventType::new(HOST + 1, "lesson"));
         let listen = "127.0.0.1:0".parse().unwrap();
         let sandbox = runtime
-            .block_on(Sandbox::start(world, clock::system(), listen))
+            .block_on(Sandbox::start(world, clock::system_clock(), listen))
             .unwrap();
-        let house = Self {
+        let fixture = Self {
             _runtime: runtime,
             sandbox,
             folder: tempfile::tempdir().unwrap(),
@@ -90,11 +90,11 @@ impl House {
             open,
             foreign,
         };
-        house.configure(dialect, &house.sandbox.base_url(), "");
-        let key = house.path("key");
+        fixture.configure(dialect, &fixture.sandbox.base_url(), "");
+        let key = fixture.path("key");
         fs::write(&key, KEY).unwrap();
         fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
-        house
+        fixture
     }
 
     pub fn configure(&self, dialect: &str, base: &str, more: &str) {
@@ -122,12 +122,12 @@ impl House {
         command
     }
 
-    pub fn run(&self, args: &[&str]) -> Ran {
+    pub fn run(&self, args: &[&str]) -> RunResult {
         ran(self.command(args).output().unwrap())
     }
 
     /// Runs and expects success.
-    pub fn ok(&self, args: &[&str]) -> Ran {
+    pub fn ok(&self, args: &[&str]) -> RunResult {
         let ran = self.run(args);
         assert_eq!(ran.code, 0, "{args:?}: {}", ran.all());
         ran
@@ -142,11 +142,11 @@ impl House {
     }
 
     pub fn status(&self, uid: &str) -> &'static str {
-        self.sandbox.lock().status(uid).unwrap().lower()
+        self.sandbox.lock().status(uid).unwrap().as_v2()
     }
 
     pub fn count(&self, kind: Operation) -> u64 {
-        self.sandbox.lock().journal.count(kind)
+        self.sandbox.lock().call_log.count(kind)
     }
 
     pub fn balance(&self, account: &str) -> (u64, u64, u64) {
@@ -162,8 +162,8 @@ impl House {
     }
 }
 
-pub fn ran(output: Output) -> Ran {
-    Ran {
+pub fn ran(output: Output) -> RunResult {
+    RunResult {
         code: output.status.code().unwrap_or(-1),
         out: String::from_utf8(output.stdout).unwrap(),
         err: String::from_utf8(output.stderr).unwrap(),
@@ -186,8 +186,8 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    pub fn start(house: &House) -> Self {
-        let mut child = house
+    pub fn start(fixture: &BinaryFixture) -> Self {
+        let mut child = fixture
             .command(&["run"])
             .stderr(Stdio::piped())
             .stdout(Stdio::null())
@@ -201,28 +201,28 @@ impl Daemon {
             }
         });
         let daemon = Self { child, lines };
-        daemon.says("maitred is up");
+        daemon.wait_for_line("maitred is up");
         daemon
     }
 
-    pub fn says(&self, text: &str) -> Vec<String> {
-        let mut heard = Vec::new();
+    pub fn wait_for_line(&self, text: &str) -> Vec<String> {
+        let mut lines_so_far = Vec::new();
         // A daemon that says other things for ever is not waited for either.
         let end = clock::now() + Span::from_std(PATIENCE).unwrap() * 3;
         loop {
             assert!(
                 clock::now() < end,
-                "the daemon never said {text:?}: {heard:#?}"
+                "the daemon never said {text:?}: {lines_so_far:#?}"
             );
             match self.lines.recv_timeout(PATIENCE) {
                 Ok(line) => {
                     let found = line.contains(text);
-                    heard.push(line);
+                    lines_so_far.push(line);
                     if found {
-                        return heard;
+                        return lines_so_far;
                     }
                 }
-                Err(_) => panic!("the daemon never said {text:?}: {heard:#?}"),
+                Err(_) => panic!("the daemon never said {text:?}: {lines_so_far:#?}"),
             }
         }
     }

@@ -6,106 +6,106 @@ use std::fs;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use super::house::{House, RICH, STRANGER};
+use super::house::{CrashFixture, WITH_CREDIT, WITHOUT_ACCOUNT};
 use super::is_killed;
 use super::rng::Rng;
-use super::shim::{By, Kill, Shim, counted};
+use super::shim::{KillPoint, KillAt, Shim, read_counts};
 
 /// What of a life is gone through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Part {
+pub enum RunPart {
     /// A single run.
     Once,
     /// A daemon that opens the ledger and answers everybody.
     Daemon,
     /// The same one, from the signal to end on: how many changes it has made by then differs.
-    Ending,
+    Shutdown,
 }
 
-const PARTS: [Part; 3] = [Part::Once, Part::Daemon, Part::Ending];
+const RUN_PARTS: [RunPart; 3] = [RunPart::Once, RunPart::Daemon, RunPart::Shutdown];
 
-pub const BYS: [By; 3] = [By::Before, By::Half, By::After];
+pub const KILL_POINTS: [KillPoint; 3] = [KillPoint::Before, KillPoint::Midway, KillPoint::After];
 
 /// One place, and how to be killed there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
-    pub part: Part,
-    pub kill: Kill,
+pub struct KillPlace {
+    pub part: RunPart,
+    pub kill: KillAt,
 }
 
 /// Lives that are counted for each part: the least of them is what every life comes to.
-const COUNTED: u32 = 2;
+const COUNTED_RUNS: u32 = 2;
 
 /// How often a place is tried, should a life end before it.
 const TRIES: u32 = 3;
 
 /// Looks, some milliseconds apart, at a daemon that has answered everybody: it still has to write
 /// down how that went.
-const AT_REST: u32 = 40;
+const IDLE_POLLS: u32 = 40;
 
 /// The longest that a daemon gets for its work.
-const DAEMON: Duration = Duration::from_secs(30);
+const DAEMON_PATIENCE: Duration = Duration::from_secs(30);
 
 /// A house in which everything that can happen has happened once.
-pub fn house() -> House {
-    let mut house = House::new();
-    something_happens(&mut house);
-    house.finish();
-    house
+pub fn house() -> CrashFixture {
+    let mut fixture = CrashFixture::new();
+    add_work(&mut fixture);
+    fixture.run_until_idle();
+    fixture
 }
 
 /// The same before each life, so that each has about as much to write: somebody to confirm, somebody
 /// to decline, a credit to give back.
-pub fn something_happens(house: &mut House) {
-    house.cancel();
-    house.ask(RICH);
-    house.ask(STRANGER);
+pub fn add_work(fixture: &mut CrashFixture) {
+    fixture.cancel();
+    fixture.ask(WITH_CREDIT);
+    fixture.ask(WITHOUT_ACCOUNT);
 }
 
 /// How many changes each part makes when nobody disturbs it.
-pub fn undisturbed() -> BTreeMap<Part, u64> {
-    let mut least: BTreeMap<Part, u64> = PARTS.map(|part| (part, least_of(part))).into();
-    let ending = least[&Part::Ending];
+pub fn change_counts() -> BTreeMap<RunPart, u64> {
+    let mut least: BTreeMap<RunPart, u64> = RUN_PARTS.map(|part| (part, min_changes(part))).into();
+    let ending = least[&RunPart::Shutdown];
     // What a daemon does until it is told to end.
-    least.entry(Part::Daemon).and_modify(|all| *all -= ending);
+    least.entry(RunPart::Daemon).and_modify(|all| *all -= ending);
     least
 }
 
-fn least_of(part: Part) -> u64 {
-    let mut house = house();
-    let counted = (0..COUNTED).map(|_| {
-        something_happens(&mut house);
-        let (ended, changes) = live(&house, part, None);
+fn min_changes(part: RunPart) -> u64 {
+    let mut fixture = house();
+    let counted = (0..COUNTED_RUNS).map(|_| {
+        add_work(&mut fixture);
+        let (ended, changes) = run_part(&fixture, part, None);
         assert!(ended.success(), "{part:?}: {ended}");
-        house.finish();
+        fixture.run_until_idle();
         // As it is done after each kill: what a life finds open or closed has a part in its changes.
-        assert_eq!(house.check(), [""; 0]);
+        assert_eq!(fixture.find_violations(), [""; 0]);
         changes
     });
     counted.min().unwrap()
 }
 
 /// One life, killed there: how it ended and, when it was not killed, how many changes it made.
-pub fn live(house: &House, part: Part, kill: Option<Kill>) -> (ExitStatus, u64) {
-    let (count, from) = (house.path("count"), house.path("from"));
+pub fn run_part(fixture: &CrashFixture, part: RunPart, kill: Option<KillAt>) -> (ExitStatus, u64) {
+    let (count, from) = (fixture.path("count"), fixture.path("from"));
     drop(fs::remove_file(&count));
     drop(fs::remove_file(&from));
     let shim = Shim {
         count: Some(count.clone()),
-        from: (part == Part::Ending).then(|| from.clone()),
+        start_file: (part == RunPart::Shutdown).then(|| from.clone()),
         kill,
         ..Shim::default()
     };
     let args = match part {
-        Part::Once => &["run", "--once", "--watch"][..],
-        Part::Daemon | Part::Ending => &["run"],
+        RunPart::Once => &["run", "--once", "--watch"][..],
+        RunPart::Daemon | RunPart::Shutdown => &["run"],
     };
-    let mut running = house.start_under(args, shim);
-    if part != Part::Once {
+    let mut running = fixture.start_under(args, shim);
+    if part != RunPart::Once {
         let mut looks = 0;
-        let ended = running.ended_within(DAEMON, || {
-            looks += u32::from(house.is_answered());
-            looks > AT_REST
+        let ended = running.wait_within(DAEMON_PATIENCE, || {
+            looks += u32::from(fixture.no_call_is_waiting());
+            looks > IDLE_POLLS
         });
         if let Some(ended) = ended {
             return (ended, 0);
@@ -113,19 +113,19 @@ pub fn live(house: &House, part: Part, kill: Option<Kill>) -> (ExitStatus, u64) 
         fs::write(&from, "").unwrap();
         running.terminate();
     }
-    let ended = running.ended();
-    (ended, counted(&count).0)
+    let ended = running.wait();
+    (ended, read_counts(&count).0)
 }
 
 /// So many places of these, in order. As long as there are more kills than places, every one of them
 /// is met, in another way each time round; with fewer, some, as far apart as they can be.
-pub fn schedule(of: &BTreeMap<Part, u64>, kills: u64, rng: &mut Rng) -> Vec<Place> {
-    let every: Vec<(Part, u64)> = of
+pub fn schedule_kills(of: &BTreeMap<RunPart, u64>, kills: u64, rng: &mut Rng) -> Vec<KillPlace> {
+    let every: Vec<(RunPart, u64)> = of
         .iter()
         .flat_map(|(part, last)| (1..=*last).map(|at| (*part, at)))
         .collect();
     let all = every.len() as u64;
-    let (first, way) = (rng.below(all), rng.index(BYS.len()));
+    let (first, way) = (rng.up_to(all), rng.index(KILL_POINTS.len()));
     let place = |n: u64| {
         let (at, turn) = if kills < all {
             ((first + n * all / kills) % all, n)
@@ -134,24 +134,24 @@ pub fn schedule(of: &BTreeMap<Part, u64>, kills: u64, rng: &mut Rng) -> Vec<Plac
         };
         let (part, number) = every[usize::try_from(at).unwrap()];
         let turn = way + usize::try_from(turn).unwrap();
-        Place {
+        KillPlace {
             part,
-            kill: Kill {
+            kill: KillAt {
                 at: number,
-                by: BYS[turn % BYS.len()],
-                kinds: None,
+                point: KILL_POINTS[turn % KILL_POINTS.len()],
+                call_letters: None,
             },
         }
     };
-    (0..kills.min(all * BYS.len() as u64)).map(place).collect()
+    (0..kills.min(all * KILL_POINTS.len() as u64)).map(place).collect()
 }
 
 /// Whether it was killed there, in one of some lives.
-pub fn meet(house: &mut House, place: Place) -> bool {
+pub fn kill_at_place(fixture: &mut CrashFixture, place: KillPlace) -> bool {
     (0..TRIES).any(|_| {
-        something_happens(house);
-        let (ended, _) = live(house, place.part, Some(place.kill));
-        house.finish();
+        add_work(fixture);
+        let (ended, _) = run_part(fixture, place.part, Some(place.kill));
+        fixture.run_until_idle();
         is_killed(ended)
     })
 }

@@ -9,28 +9,28 @@ use std::path::{Path, PathBuf};
 use maitred::domain::fact::Fact;
 use maitred::domain::id::{AccountId, Reference};
 use maitred::domain::time::{Span, Time};
-use maitred::sandbox::limit::Limits;
-use maitred::sandbox::model::EventType;
+use maitred::sandbox::limit::RateLimits;
+use maitred::sandbox::model::SandboxEventType;
 use maitred::sandbox::server::Sandbox;
 use maitred::sandbox::world::World;
-use maitred::store::open::{Create, open};
+use maitred::store::open::{CreateIfMissing, open};
 use maitred::store::opened::LogStore;
 use maitred::store::port::Store;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::common::{HOST, HandClock, KEY, time};
-use crate::process::Daemon;
+use crate::common::{HOST, ManualClock, KEY, time};
+use crate::process::DaemonProcess;
 
 /// Accounts opened in one commit: few commits, and each far below what one may hold.
-const AT_ONCE: usize = 1_000;
+const ACCOUNTS_PER_COMMIT: usize = 1_000;
 
 /// The store's folder.
 const LEDGER: &str = "ledger";
 
-pub struct House {
+pub struct LoadFixture {
     pub sandbox: Sandbox,
-    pub clock: HandClock,
+    pub clock: ManualClock,
     /// Costs 1; whoever has no credit is declined.
     pub lesson: i64,
     /// Costs 3; whoever has no credit waits, whoever is unknown is left to an operator.
@@ -39,25 +39,25 @@ pub struct House {
     _runtime: Runtime,
 }
 
-impl House {
+impl LoadFixture {
     /// With lessons and dinners of so many minutes, and all limits of the sandbox off.
     pub fn new(minutes: u32) -> Self {
         let runtime = Runtime::new().unwrap();
-        let clock = HandClock::at(time("2026-11-02T00:00:00Z"));
+        let clock = ManualClock::starting_at(time("2026-11-02T00:00:00Z"));
         let mut world = World::new();
-        world.limits = Limits::off();
+        world.limits = RateLimits::off();
         world.add_user(HOST, "Ada Host", "ada@example.org");
         world.add_key(HOST, KEY);
         let mut kind = |slug| {
-            world.add_event_type(EventType {
+            world.add_event_type(SandboxEventType {
                 minutes,
-                ..EventType::new(HOST, slug)
+                ..SandboxEventType::new(HOST, slug)
             })
         };
         let (lesson, dinner) = (kind("lesson"), kind("dinner"));
         let listen = "127.0.0.1:0".parse().unwrap();
         let started = Sandbox::start(world, clock.clock(), listen);
-        let house = Self {
+        let fixture = Self {
             sandbox: runtime.block_on(started).unwrap(),
             clock,
             lesson,
@@ -65,8 +65,8 @@ impl House {
             folder: tempfile::tempdir().unwrap(),
             _runtime: runtime,
         };
-        house.configure();
-        house
+        fixture.configure();
+        fixture
     }
 
     fn configure(&self) {
@@ -95,15 +95,15 @@ impl House {
 
     /// The ledger, while no daemon has it.
     pub fn open(&self) -> LogStore {
-        let opened = open(&self.ledger(), Create::Yes, self.clock.now(), &mut |_| {});
+        let opened = open(&self.ledger(), CreateIfMissing::Yes, self.clock.now(), &mut |_| {});
         opened.unwrap().store
     }
 
     /// Opens the accounts 0 to `count`, each with so many credits.
-    pub fn fill(&self, count: usize, credits: u64) {
+    pub fn open_accounts(&self, count: usize, credits: u64) {
         let mut store = self.open();
         let numbers: Vec<usize> = (0..count).collect();
-        for some in numbers.chunks(AT_ONCE) {
+        for some in numbers.chunks(ACCOUNTS_PER_COMMIT) {
             let grant = |n: &usize| Fact::Grant {
                 reference: Reference::parse(&format!("load {n}")).unwrap(),
                 account: AccountId::parse(&member(*n)).unwrap(),
@@ -117,12 +117,12 @@ impl House {
         store.close().unwrap();
     }
 
-    pub fn daemon(&self) -> Daemon {
-        Daemon::start(&self.config(), self.clock.now())
+    pub fn daemon(&self) -> DaemonProcess {
+        DaemonProcess::start(&self.config(), self.clock.now())
     }
 
     /// A booking asked for a minute ago, and later than the one before it.
-    pub fn request(&self, event_type: i64, email: &str, start: Time) -> String {
+    pub fn request_booking(&self, event_type: i64, email: &str, start: Time) -> String {
         self.clock.advance(Span::milliseconds(1));
         let made = self.clock.now() - Span::minutes(1);
         let mut world = self.sandbox.lock();
@@ -130,9 +130,9 @@ impl House {
     }
 
     /// Bytes on disk of the log, and of all the rest of the ledger.
-    pub fn sizes(&self) -> (u64, u64) {
-        let log = size(&self.ledger().join("log"));
-        (log, size(&self.ledger()) - log)
+    pub fn log_and_other_sizes(&self) -> (u64, u64) {
+        let log = folder_size(&self.ledger().join("log"));
+        (log, folder_size(&self.ledger()) - log)
     }
 }
 
@@ -141,7 +141,7 @@ pub fn member(n: usize) -> String {
     format!("member{n}@example.com")
 }
 
-fn size(path: &Path) -> u64 {
+fn folder_size(path: &Path) -> u64 {
     let mut sum = 0;
     for entry in fs::read_dir(path).unwrap() {
         let entry = entry.unwrap();
@@ -150,7 +150,7 @@ fn size(path: &Path) -> u64 {
             continue;
         };
         sum += if found.is_dir() {
-            size(&entry.path())
+            folder_size(&entry.path())
         } else {
             found.len()
         };

@@ -20,16 +20,16 @@ pub const CHECK: &str = "bank-check";
 const ACCOUNTS: u64 = 50;
 
 /// Bytes of a line of the bank's journal, about a record of the ledger.
-const LINE: usize = 400;
+const JOURNAL_LINE_BYTES: usize = 400;
 
 /// What became of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Outcome {
-    Whole,
+pub enum ImageOutcome {
+    Intact,
     /// A transfer that was acknowledged is not there.
     Lost,
     /// A transfer is there in one tree and not in another.
-    Half,
+    Partial,
     /// It does not open, or cannot be read.
     Refused,
     Panicked,
@@ -37,19 +37,19 @@ pub enum Outcome {
     Hung,
 }
 
-const WHOLE: i32 = 40;
+const INTACT: i32 = 40;
 const LOST: i32 = 41;
-const HALF: i32 = 42;
+const PARTIAL: i32 = 42;
 const REFUSED: i32 = 43;
 /// What the test harness ends with when a test panics.
 const PANICKED: i32 = 101;
 
-impl Outcome {
-    pub fn of(code: Option<i32>) -> Self {
+impl ImageOutcome {
+    pub fn from_exit_code(code: Option<i32>) -> Self {
         match code {
-            Some(WHOLE) => Self::Whole,
+            Some(INTACT) => Self::Intact,
             Some(LOST) => Self::Lost,
-            Some(HALF) => Self::Half,
+            Some(PARTIAL) => Self::Partial,
             Some(REFUSED) => Self::Refused,
             Some(PANICKED) => Self::Panicked,
             Some(_) | None => Self::Hung,
@@ -63,7 +63,7 @@ struct Bank {
     trees: [Tree; 4],
 }
 
-fn open(disk: &Path) -> sled::Result<Bank> {
+fn open_bank(disk: &Path) -> sled::Result<Bank> {
     let config = sled::Config::new().path(disk.join("bank"));
     let db = config.cache_capacity(4 << 20).flush_every_ms(None).open()?;
     let names = ["left", "right", "journal", "last"];
@@ -84,27 +84,27 @@ fn number(value: Option<sled::IVec>) -> u64 {
 /// Who pays, who is paid, and how much.
 fn transfer(n: u64) -> (u64, u64, u64) {
     let mut rng = Rng::new(n);
-    (rng.below(ACCOUNTS), rng.below(ACCOUNTS), 1 + rng.below(5))
+    (rng.up_to(ACCOUNTS), rng.up_to(ACCOUNTS), 1 + rng.up_to(5))
 }
 
-fn line(n: u64) -> Vec<u8> {
+fn journal_line(n: u64) -> Vec<u8> {
     let mut rng = Rng::new(n);
-    (0..LINE).map(|_| b'a' + (rng.below(26) as u8)).collect()
+    (0..JOURNAL_LINE_BYTES).map(|_| b'a' + (rng.up_to(26) as u8)).collect()
 }
 
 impl Bank {
-    fn last(&self) -> sled::Result<u64> {
+    fn last_transfer(&self) -> sled::Result<u64> {
         Ok(number(self.trees[3].get("last")?))
     }
 
-    fn pay(&self, n: u64) -> sled::Result<()> {
+    fn apply_transfer(&self, n: u64) -> sled::Result<()> {
         let (from, to, amount) = transfer(n);
         let done = self.trees.as_slice().transaction(|trees| {
             let left = number(trees[0].get(from.to_be_bytes())?);
             let right = number(trees[1].get(to.to_be_bytes())?);
             trees[0].insert(&from.to_be_bytes(), &(left + amount).to_be_bytes())?;
             trees[1].insert(&to.to_be_bytes(), &(right + amount).to_be_bytes())?;
-            trees[2].insert(&n.to_be_bytes(), line(n))?;
+            trees[2].insert(&n.to_be_bytes(), journal_line(n))?;
             trees[3].insert("last", &n.to_be_bytes())?;
             Ok::<(), ConflictableTransactionError<()>>(())
         });
@@ -119,7 +119,7 @@ impl Bank {
 
     /// What became of it, when so many transfers were acknowledged.
     fn outcome(&self, acknowledged: u64) -> sled::Result<i32> {
-        let last = self.last()?;
+        let last = self.last_transfer()?;
         let mut sums = [[0; ACCOUNTS as usize]; 2];
         for n in 1..=last {
             let (from, to, amount) = transfer(n);
@@ -129,7 +129,7 @@ impl Bank {
         for (tree, sums) in self.trees.iter().zip(sums) {
             for (account, sum) in (0..ACCOUNTS).zip(sums) {
                 if number(tree.get(account.to_be_bytes())?) != sum {
-                    return Ok(HALF);
+                    return Ok(PARTIAL);
                 }
             }
         }
@@ -137,52 +137,52 @@ impl Bank {
         for row in &self.trees[2] {
             let (key, value) = row?;
             lines += 1;
-            if number(Some(key)) != lines || *value != *line(lines) {
-                return Ok(HALF);
+            if number(Some(key)) != lines || *value != *journal_line(lines) {
+                return Ok(PARTIAL);
             }
         }
         Ok(match (lines == last, last >= acknowledged) {
-            (false, _) => HALF,
+            (false, _) => PARTIAL,
             (true, false) => LOST,
-            (true, true) => WHOLE,
+            (true, true) => INTACT,
         })
     }
 }
 
 /// Records a bank's day: some processes, some of which end in order.
-pub fn record(recording: &Recording, rng: &mut Rng) {
+pub fn record_bank(recording: &Recording, rng: &mut Rng) {
     let disk = recording.disk();
     for ends in [true, false, true, false] {
-        let transfers = 40 + rng.below(60);
+        let transfers = 40 + rng.up_to(60);
         let args = format!("{} {transfers} {ends}", disk.display());
         recording.run(ROLE, &args, None);
     }
 }
 
 /// The recorded process.
-pub fn live(args: &[String]) {
+pub fn run_bank(args: &[String]) {
     let disk = PathBuf::from(&args[0]);
     let transfers: u64 = args[1].parse().expect("a number");
     let mut notes = Notes::new();
-    notes.say("opening");
-    let bank = open(&disk).expect("it opens");
-    let last = bank.last().expect("it reads");
+    notes.write_line("opening");
+    let bank = open_bank(&disk).expect("it opens");
+    let last = bank.last_transfer().expect("it reads");
     for n in last + 1..=last + transfers {
-        bank.pay(n).expect("it pays");
-        notes.say(&format!("there are {n}"));
+        bank.apply_transfer(n).expect("it pays");
+        notes.write_line(&format!("there are {n}"));
     }
     if args[2] == "true" {
-        notes.say("closing");
+        notes.write_line("closing");
         drop(bank);
-        notes.say("closed");
+        notes.write_line("closed");
     }
     std::process::exit(0);
 }
 
 /// Opens an image, and ends with what became of it.
-pub fn check(args: &[String]) {
+pub fn check_image(args: &[String]) {
     let disk = PathBuf::from(&args[0]);
     let acknowledged: u64 = args[1].parse().expect("a number");
-    let outcome = open(&disk).and_then(|bank| bank.outcome(acknowledged));
+    let outcome = open_bank(&disk).and_then(|bank| bank.outcome(acknowledged));
     std::process::exit(outcome.unwrap_or(REFUSED));
 }

@@ -8,47 +8,47 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::kept::{Change, Contents, Entries, KEEPS, Keep, Kept, Names, Renaming};
+use super::kept::{FileChange, FileState, Entries, KEEP_POLICIES, KeepPolicy, SurvivingFile, DirState, DirChange};
 use super::rng::Rng;
-use super::trace::{Op, Stamp};
+use super::trace::{TraceOp, FileTime};
 
 /// The disk while the trace is followed.
-pub struct Disk {
+pub struct SimulatedDisk {
     root: PathBuf,
     nodes: Vec<Node>,
     open: BTreeMap<i32, usize>,
 }
 
 enum Node {
-    File(Contents),
-    Dir(Names),
+    File(FileState),
+    Dir(DirState),
 }
 
 /// Every file and directory below the root, by path from there; `None` is a directory.
-pub type Tree = BTreeMap<PathBuf, Option<Kept>>;
+pub type FileTree = BTreeMap<PathBuf, Option<SurvivingFile>>;
 
-impl Disk {
+impl SimulatedDisk {
     /// A disk on which everything below the folder is durable.
     pub fn new(root: &Path) -> Self {
         let mut disk = Self {
             root: root.to_owned(),
-            nodes: vec![Node::Dir(Names::default())],
+            nodes: vec![Node::Dir(DirState::default())],
             open: BTreeMap::new(),
         };
-        disk.load(root, 0);
+        disk.load_folder(root, 0);
         disk
     }
 
-    fn load(&mut self, folder: &Path, at: usize) {
+    fn load_folder(&mut self, folder: &Path, at: usize) {
         for entry in fs::read_dir(folder).expect("it is there") {
             let path = entry.expect("it reads").path();
             let number = self.nodes.len();
             if path.is_dir() {
-                self.nodes.push(Node::Dir(Names::default()));
-                self.load(&path, number);
+                self.nodes.push(Node::Dir(DirState::default()));
+                self.load_folder(&path, number);
             } else {
-                let (bytes, time) = (fs::read(&path).expect("it reads"), modified(&path));
-                self.nodes.push(Node::File(Contents {
+                let (bytes, time) = (fs::read(&path).expect("it reads"), modified_time(&path));
+                self.nodes.push(Node::File(FileState {
                     durable: bytes.clone(),
                     durable_time: time,
                     synced_time: time,
@@ -57,130 +57,130 @@ impl Disk {
                     pending: Vec::new(),
                 }));
             }
-            let name = name(&path);
-            let names = self.names(at);
+            let name = file_name(&path);
+            let names = self.dir_state(at);
             names.durable.insert(name.clone(), number);
             names.now.insert(name, number);
         }
     }
 
     /// Follows one step of the trace.
-    pub fn follow(&mut self, op: &Op) {
+    pub fn apply(&mut self, op: &TraceOp) {
         match op {
-            Op::Begin => self.open.clear(),
-            Op::Open {
+            TraceOp::Begin => self.open.clear(),
+            TraceOp::Open {
                 fd,
                 path,
-                made,
-                emptied,
+                created: made,
+                truncated: emptied,
                 time,
             } => {
                 if *made {
-                    let number = self.add(path, Node::File(Contents::default()));
-                    let contents = self.contents(number);
+                    let number = self.add_node(path, Node::File(FileState::default()));
+                    let contents = self.file_state(number);
                     contents.time = *time;
                     contents.sync(false);
                 }
-                let number = self.find(path);
+                let number = self.find_node(path);
                 self.open.insert(*fd, number);
                 if *emptied {
-                    self.contents(number).change(Change::Length(0), *time);
+                    self.file_state(number).change(FileChange::SetLength(0), *time);
                 }
             }
-            Op::Copy { fd, to } => {
+            TraceOp::Copy { fd, to } => {
                 let number = self.open[fd];
                 self.open.insert(*to, number);
             }
-            Op::Close { fd } => {
+            TraceOp::Close { fd } => {
                 self.open.remove(fd);
             }
-            Op::Write {
+            TraceOp::Write {
                 fd,
                 offset,
                 data,
                 time,
             } => {
-                let change = Change::Write(index(*offset), Arc::clone(data));
-                self.opened(*fd).change(change, *time);
+                let change = FileChange::Write(to_index(*offset), Arc::clone(data));
+                self.open_file(*fd).change(change, *time);
             }
-            Op::Length { fd, length, time } => {
-                let change = Change::Length(index(*length));
-                self.opened(*fd).change(change, *time);
+            TraceOp::SetLength { fd, length, time } => {
+                let change = FileChange::SetLength(to_index(*length));
+                self.open_file(*fd).change(change, *time);
             }
-            Op::Sync { fd, data_only } => match &mut self.nodes[self.open[fd]] {
+            TraceOp::Sync { fd, data_only } => match &mut self.nodes[self.open[fd]] {
                 Node::File(contents) => contents.sync(*data_only),
                 Node::Dir(names) => {
                     names.durable.clone_from(&names.now);
                     names.pending.clear();
                 }
             },
-            Op::MakeDir { path } => {
-                self.add(path, Node::Dir(Names::default()));
+            TraceOp::MakeDir { path } => {
+                self.add_node(path, Node::Dir(DirState::default()));
             }
-            Op::Remove { path } => {
+            TraceOp::Remove { path } => {
                 let dir = self.parent(path);
-                self.names(dir).change(Renaming::Gone(name(path)));
+                self.dir_state(dir).change(DirChange::Removed(file_name(path)));
             }
-            Op::Rename { from, to } => {
-                let (number, dir) = (self.find(from), self.parent(to));
+            TraceOp::Rename { from, to } => {
+                let (number, dir) = (self.find_node(from), self.parent(to));
                 assert_eq!(dir, self.parent(from), "only within a directory: {from:?}");
-                let renaming = Renaming::Moved(name(from), name(to), number);
-                self.names(dir).change(renaming);
+                let renaming = DirChange::Renamed(file_name(from), file_name(to), number);
+                self.dir_state(dir).change(renaming);
             }
-            Op::Range | Op::Note(_) => {}
+            TraceOp::Range | TraceOp::Note(_) => {}
         }
     }
 
     /// What a running system sees.
-    pub fn now(&self) -> Tree {
-        let mut tree = Tree::new();
-        self.collect(0, Path::new(""), &mut Choose::All, &mut tree);
+    pub fn now(&self) -> FileTree {
+        let mut tree = FileTree::new();
+        self.collect(0, Path::new(""), &mut KeepChoice::Everything, &mut tree);
         tree
     }
 
     /// What is left when the power is cut now.
-    pub fn cut(&self, rng: &mut Rng) -> Tree {
-        let one_for_all = rng.chance(400).then(|| *rng.pick(&KEEPS));
-        self.keeping(one_for_all, rng)
+    pub fn cut_power(&self, rng: &mut Rng) -> FileTree {
+        let one_for_all = rng.chance(400).then(|| *rng.pick(&KEEP_POLICIES));
+        self.cut_power_with(one_for_all, rng)
     }
 
     /// The same, where of every file and directory this much is left.
-    pub fn keeping(&self, one_for_all: Option<Keep>, rng: &mut Rng) -> Tree {
-        let mut tree = Tree::new();
-        let mut choose = Choose::Chance(rng, one_for_all);
+    pub fn cut_power_with(&self, policy: Option<KeepPolicy>, rng: &mut Rng) -> FileTree {
+        let mut tree = FileTree::new();
+        let mut choose = KeepChoice::Random(rng, policy);
         self.collect(0, Path::new(""), &mut choose, &mut tree);
         tree
     }
 
-    fn collect(&self, at: usize, path: &Path, choose: &mut Choose<'_>, tree: &mut Tree) {
+    fn collect(&self, at: usize, path: &Path, choose: &mut KeepChoice<'_>, tree: &mut FileTree) {
         match &self.nodes[at] {
             Node::File(contents) => {
-                tree.insert(path.to_owned(), Some(choose.contents(contents)));
+                tree.insert(path.to_owned(), Some(choose.surviving_contents(contents)));
             }
             Node::Dir(names) => {
                 if at != 0 {
                     tree.insert(path.to_owned(), None);
                 }
-                for (name, number) in choose.names(names) {
+                for (name, number) in choose.surviving_names(names) {
                     self.collect(number, &path.join(name), choose, tree);
                 }
             }
         }
     }
 
-    fn add(&mut self, path: &Path, node: Node) -> usize {
+    fn add_node(&mut self, path: &Path, node: Node) -> usize {
         let number = self.nodes.len();
         self.nodes.push(node);
         let dir = self.parent(path);
-        self.names(dir).change(Renaming::Put(name(path), number));
+        self.dir_state(dir).change(DirChange::Added(file_name(path), number));
         number
     }
 
     fn parent(&self, path: &Path) -> usize {
-        self.find(path.parent().expect("below the root"))
+        self.find_node(path.parent().expect("below the root"))
     }
 
-    fn find(&self, path: &Path) -> usize {
+    fn find_node(&self, path: &Path) -> usize {
         let below = path.strip_prefix(&self.root).expect("below the root");
         below
             .components()
@@ -190,63 +190,63 @@ impl Disk {
             })
     }
 
-    fn names(&mut self, at: usize) -> &mut Names {
+    fn dir_state(&mut self, at: usize) -> &mut DirState {
         match &mut self.nodes[at] {
             Node::Dir(names) => names,
             Node::File(_) => panic!("not a directory"),
         }
     }
 
-    fn contents(&mut self, at: usize) -> &mut Contents {
+    fn file_state(&mut self, at: usize) -> &mut FileState {
         match &mut self.nodes[at] {
             Node::File(contents) => contents,
             Node::Dir(_) => panic!("not a file"),
         }
     }
 
-    fn opened(&mut self, fd: i32) -> &mut Contents {
+    fn open_file(&mut self, fd: i32) -> &mut FileState {
         let at = self.open[&fd];
-        self.contents(at)
+        self.file_state(at)
     }
 }
 
 /// Who says what is kept.
-enum Choose<'a> {
+enum KeepChoice<'a> {
     /// Nothing is lost.
-    All,
-    Chance(&'a mut Rng, Option<Keep>),
+    Everything,
+    Random(&'a mut Rng, Option<KeepPolicy>),
 }
 
-impl Choose<'_> {
-    fn contents(&mut self, contents: &Contents) -> Kept {
+impl KeepChoice<'_> {
+    fn surviving_contents(&mut self, contents: &FileState) -> SurvivingFile {
         match self {
-            Self::All => Kept {
+            Self::Everything => SurvivingFile {
                 bytes: contents.now.clone(),
                 time: contents.time,
             },
-            Self::Chance(rng, all) => {
-                let keep = all.unwrap_or_else(|| *rng.pick(&KEEPS));
-                contents.kept(keep, rng)
+            Self::Random(rng, all) => {
+                let keep = all.unwrap_or_else(|| *rng.pick(&KEEP_POLICIES));
+                contents.survive(keep, rng)
             }
         }
     }
 
-    fn names(&mut self, names: &Names) -> Entries {
+    fn surviving_names(&mut self, names: &DirState) -> Entries {
         match self {
-            Self::All => names.now.clone(),
-            Self::Chance(rng, all) => {
-                let keep = all.unwrap_or_else(|| *rng.pick(&KEEPS));
-                names.kept(keep, rng)
+            Self::Everything => names.now.clone(),
+            Self::Random(rng, all) => {
+                let keep = all.unwrap_or_else(|| *rng.pick(&KEEP_POLICIES));
+                names.survive(keep, rng)
             }
         }
     }
 }
 
 /// Puts the files where they can be opened, with the times that they had.
-pub fn write(tree: &Tree, root: &Path) {
-    for (path, kept) in tree {
+pub fn write(tree: &FileTree, root: &Path) {
+    for (path, survivor) in tree {
         let path = root.join(path);
-        match kept {
+        match survivor {
             None => fs::create_dir_all(&path).expect("it is made"),
             Some(kept) => {
                 fs::write(&path, &kept.bytes).expect("it is written");
@@ -262,11 +262,11 @@ pub fn write(tree: &Tree, root: &Path) {
 }
 
 /// The real folder, as a tree.
-pub fn read(root: &Path) -> Tree {
-    Disk::new(root).now()
+pub fn read_tree(root: &Path) -> FileTree {
+    SimulatedDisk::new(root).now()
 }
 
-fn modified(path: &Path) -> Stamp {
+fn modified_time(path: &Path) -> FileTime {
     let modified = fs::metadata(path).and_then(|meta| meta.modified());
     let since = modified.expect("it has a time");
     let since = since.duration_since(SystemTime::UNIX_EPOCH);
@@ -275,11 +275,11 @@ fn modified(path: &Path) -> Stamp {
     (seconds, since.subsec_nanos())
 }
 
-fn name(path: &Path) -> String {
+fn file_name(path: &Path) -> String {
     let name = path.file_name().expect("a name");
     name.to_str().expect("our names").to_owned()
 }
 
-fn index(offset: u64) -> usize {
+fn to_index(offset: u64) -> usize {
     usize::try_from(offset).expect("files are small")
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::rng::Rng;
-use super::trace::Stamp;
+use super::trace::FileTime;
 
 /// Sizes of the pieces that are written whole: a disk's sector, a page of memory.
 const SECTOR: usize = 512;
@@ -19,21 +19,21 @@ const PAGE: usize = 4096;
 
 /// A file.
 #[derive(Default)]
-pub struct Contents {
+pub struct FileState {
     pub durable: Vec<u8>,
     /// Of the last whole sync, and of the last one of any kind.
-    pub durable_time: Stamp,
-    pub synced_time: Stamp,
+    pub durable_time: FileTime,
+    pub synced_time: FileTime,
     pub now: Vec<u8>,
-    pub time: Stamp,
+    pub time: FileTime,
     /// Changes since the last sync, oldest first.
-    pub pending: Vec<(Change, Stamp)>,
+    pub pending: Vec<(FileChange, FileTime)>,
 }
 
 /// What was done to it: bytes at a place, or a length.
-pub enum Change {
+pub enum FileChange {
     Write(usize, Arc<[u8]>),
-    Length(usize),
+    SetLength(usize),
 }
 
 /// Names, and which file or directory each stands for.
@@ -41,53 +41,53 @@ pub type Entries = BTreeMap<String, usize>;
 
 /// A directory.
 #[derive(Default)]
-pub struct Names {
+pub struct DirState {
     pub durable: Entries,
     pub now: Entries,
-    pub pending: Vec<Renaming>,
+    pub pending: Vec<DirChange>,
 }
 
 /// What was done to it.
-pub enum Renaming {
-    Put(String, usize),
-    Gone(String),
-    Moved(String, String, usize),
+pub enum DirChange {
+    Added(String, usize),
+    Removed(String),
+    Renamed(String, String, usize),
 }
 
 /// What is kept of what was not synced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Keep {
+pub enum KeepPolicy {
     Nothing,
     Everything,
     /// What came first, up to some change.
-    First,
+    Prefix,
     /// Any changes, whole: of a file, as `Pages`.
-    Some,
+    AnyChanges,
     /// Each page as old as it likes.
     Pages,
     Sectors,
     /// The new length, and zeros.
-    Length,
+    LengthOnly,
 }
 
-pub const KEEPS: [Keep; 7] = [
-    Keep::Nothing,
-    Keep::Everything,
-    Keep::First,
-    Keep::Some,
-    Keep::Pages,
-    Keep::Sectors,
-    Keep::Length,
+pub const KEEP_POLICIES: [KeepPolicy; 7] = [
+    KeepPolicy::Nothing,
+    KeepPolicy::Everything,
+    KeepPolicy::Prefix,
+    KeepPolicy::AnyChanges,
+    KeepPolicy::Pages,
+    KeepPolicy::Sectors,
+    KeepPolicy::LengthOnly,
 ];
 
 /// A file as it stands after the crash.
-pub struct Kept {
+pub struct SurvivingFile {
     pub bytes: Vec<u8>,
-    pub time: Stamp,
+    pub time: FileTime,
 }
 
-impl Contents {
-    pub fn change(&mut self, change: Change, time: Stamp) {
+impl FileState {
+    pub fn change(&mut self, change: FileChange, time: FileTime) {
         change.apply(&mut self.now);
         self.time = time;
         self.pending.push((change, time));
@@ -102,12 +102,12 @@ impl Contents {
         }
     }
 
-    pub fn kept(&self, keep: Keep, rng: &mut Rng) -> Kept {
+    pub fn survive(&self, keep: KeepPolicy, rng: &mut Rng) -> SurvivingFile {
         let all = self.pending.len();
         let up_to = match keep {
-            Keep::Nothing => 0,
-            Keep::Everything | Keep::Length => all,
-            Keep::First | Keep::Some | Keep::Pages | Keep::Sectors => rng.index(all + 1),
+            KeepPolicy::Nothing => 0,
+            KeepPolicy::Everything | KeepPolicy::LengthOnly => all,
+            KeepPolicy::Prefix | KeepPolicy::AnyChanges | KeepPolicy::Pages | KeepPolicy::Sectors => rng.index(all + 1),
         };
         let time = match up_to.checked_sub(1) {
             Some(last) => self.pending[last].1,
@@ -116,19 +116,19 @@ impl Contents {
             None => self.synced_time,
         };
         let bytes = match keep {
-            Keep::Nothing | Keep::Everything | Keep::First => self.after(up_to),
-            Keep::Some | Keep::Pages => self.mixed(PAGE, up_to, rng),
-            Keep::Sectors => self.mixed(SECTOR, up_to, rng),
-            Keep::Length => {
+            KeepPolicy::Nothing | KeepPolicy::Everything | KeepPolicy::Prefix => self.contents_after(up_to),
+            KeepPolicy::AnyChanges | KeepPolicy::Pages => self.mix_pieces(PAGE, up_to, rng),
+            KeepPolicy::Sectors => self.mix_pieces(SECTOR, up_to, rng),
+            KeepPolicy::LengthOnly => {
                 let mut bytes = self.durable.clone();
                 bytes.resize(self.now.len(), 0);
                 bytes
             }
         };
-        Kept { bytes, time }
+        SurvivingFile { bytes, time }
     }
 
-    fn after(&self, changes: usize) -> Vec<u8> {
+    fn contents_after(&self, changes: usize) -> Vec<u8> {
         let mut bytes = self.durable.clone();
         for (change, _) in &self.pending[..changes] {
             change.apply(&mut bytes);
@@ -137,18 +137,18 @@ impl Contents {
     }
 
     /// The length as it was after some changes, and each piece as it was after any number of them.
-    fn mixed(&self, piece: usize, length_of: usize, rng: &mut Rng) -> Vec<u8> {
+    fn mix_pieces(&self, piece: usize, length_of: usize, rng: &mut Rng) -> Vec<u8> {
         let all = self.pending.len();
         let mut length = self.durable.len();
         let mut longest = length;
         for (n, (change, _)) in self.pending.iter().enumerate() {
-            let reached = change.reaches(length);
+            let reached = change.length_after(length);
             longest = longest.max(reached);
             length = if n < length_of { reached } else { length };
         }
         let mut by_age: Vec<Vec<usize>> = vec![Vec::new(); all + 1];
         for start in (0..longest).step_by(piece) {
-            let age = match rng.below(3) {
+            let age = match rng.up_to(3) {
                 0 => 0,
                 1 => all,
                 _ => rng.index(all + 1),
@@ -173,11 +173,11 @@ impl Contents {
     }
 }
 
-impl Change {
-    fn reaches(&self, length: usize) -> usize {
+impl FileChange {
+    fn length_after(&self, length: usize) -> usize {
         match self {
             Self::Write(offset, data) => length.max(offset + data.len()),
-            Self::Length(to) => *to,
+            Self::SetLength(to) => *to,
         }
     }
 
@@ -190,26 +190,26 @@ impl Change {
                 }
                 bytes[*offset..end].copy_from_slice(data);
             }
-            Self::Length(length) => bytes.resize(*length, 0),
+            Self::SetLength(length) => bytes.resize(*length, 0),
         }
     }
 }
 
-impl Names {
-    pub fn change(&mut self, change: Renaming) {
+impl DirState {
+    pub fn change(&mut self, change: DirChange) {
         change.apply(&mut self.now);
         self.pending.push(change);
     }
 
-    pub fn kept(&self, keep: Keep, rng: &mut Rng) -> Entries {
+    pub fn survive(&self, keep: KeepPolicy, rng: &mut Rng) -> Entries {
         let all = self.pending.len();
         let mut entries = self.durable.clone();
         let up_to = match keep {
-            Keep::Nothing => 0,
-            Keep::First => rng.index(all + 1),
-            Keep::Everything | Keep::Some | Keep::Pages | Keep::Sectors | Keep::Length => all,
+            KeepPolicy::Nothing => 0,
+            KeepPolicy::Prefix => rng.index(all + 1),
+            KeepPolicy::Everything | KeepPolicy::AnyChanges | KeepPolicy::Pages | KeepPolicy::Sectors | KeepPolicy::LengthOnly => all,
         };
-        let any = matches!(keep, Keep::Some | Keep::Pages | Keep::Sectors);
+        let any = matches!(keep, KeepPolicy::AnyChanges | KeepPolicy::Pages | KeepPolicy::Sectors);
         for change in &self.pending[..up_to] {
             if !any || rng.chance(500) {
                 change.apply(&mut entries);
@@ -219,16 +219,16 @@ impl Names {
     }
 }
 
-impl Renaming {
+impl DirChange {
     fn apply(&self, entries: &mut Entries) {
         match self {
-            Self::Put(name, number) => {
+            Self::Added(name, number) => {
                 entries.insert(name.clone(), *number);
             }
-            Self::Gone(name) => {
+            Self::Removed(name) => {
                 entries.remove(name);
             }
-            Self::Moved(from, to, number) => {
+            Self::Renamed(from, to, number) => {
                 if entries.get(from) == Some(number) {
                     entries.remove(from);
                 }

@@ -5,40 +5,40 @@ use std::path::{Path, PathBuf};
 
 use maitred::store::lock::LockError;
 use maitred::store::log::segment;
-use maitred::store::open::{self, Create, Limits, Notice, OpenError, Opened};
+use maitred::store::open::{self, CreateIfMissing, StoreLimits, OpenNotice, OpenError, OpenedStore};
 use maitred::store::port::Store;
 
 use super::recording::Recording;
 use super::rng::Rng;
 use crate::child::Notes;
 use crate::load;
-use crate::shim::{By, Kill};
-use crate::store_support::{at, chain};
+use crate::shim::{KillPoint, KillAt};
+use crate::store_support::{at, error_chain};
 
 /// The ledger's folder below the disk: two folders deep, so that making them is recorded, too.
-const STORE: &str = "house/ledger";
+const STORE_PATH: &str = "house/ledger";
 
 /// So small that a segment ends every few commits.
-const SEGMENT: u64 = 8_000;
+const SEGMENT_BYTES: u64 = 8_000;
 
 /// The role of the recorded process.
 pub const ROLE: &str = "ledger";
 
 /// One process's life.
 #[derive(Debug, Clone, Copy)]
-pub struct Life {
+pub struct LedgerRun {
     pub commits: u64,
-    pub end: End,
+    pub end: RunEnd,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
+pub enum RunEnd {
     /// It closes the ledger.
     Closed,
     /// It is gone without a word after its last commit.
-    Gone,
+    Exited,
     /// It is killed, wherever that is.
-    Killed(Kill),
+    Killed(KillAt),
 }
 
 /// Changes that the shortest life makes at least, and a long one about.
@@ -46,49 +46,49 @@ const FEW_CHANGES: u64 = 30;
 const MANY_CHANGES: u64 = 120;
 
 /// Some lives, with every way from one to the next.
-pub fn lives(rng: &mut Rng) -> Vec<Life> {
+pub fn plan_runs(rng: &mut Rng) -> Vec<LedgerRun> {
     let mut killed = |most| {
-        End::Killed(Kill {
-            at: 1 + rng.below(most),
-            by: *rng.pick(&[By::Before, By::Half, By::After]),
-            kinds: None,
+        RunEnd::Killed(KillAt {
+            at: 1 + rng.up_to(most),
+            point: *rng.pick(&[KillPoint::Before, KillPoint::Midway, KillPoint::After]),
+            call_letters: None,
         })
     };
     let ends = [
         killed(FEW_CHANGES),
         killed(MANY_CHANGES),
-        End::Closed,
-        End::Closed,
+        RunEnd::Closed,
+        RunEnd::Closed,
         killed(MANY_CHANGES),
-        End::Gone,
-        End::Gone,
+        RunEnd::Exited,
+        RunEnd::Exited,
         killed(FEW_CHANGES),
-        End::Closed,
+        RunEnd::Closed,
     ];
-    let lives = ends.map(|end| Life {
-        commits: rng.below(14),
+    let lives = ends.map(|end| LedgerRun {
+        commits: rng.up_to(14),
         end,
     });
     lives.to_vec()
 }
 
-fn limits(check_all: bool) -> Limits {
-    Limits {
-        segment: SEGMENT,
-        check: if check_all { u64::MAX } else { 0 },
+fn store_limits(check_all: bool) -> StoreLimits {
+    StoreLimits {
+        segment_bytes: SEGMENT_BYTES,
+        full_check_bytes: if check_all { u64::MAX } else { 0 },
         // So few that a longer rebuild writes in parts.
-        records: 50,
+        max_records: 50,
     }
 }
 
-fn open(disk: &Path, check_all: bool) -> Result<Opened, String> {
-    let path = disk.join(STORE);
+fn open(disk: &Path, check_all: bool) -> Result<OpenedStore, String> {
+    let path = disk.join(STORE_PATH);
     for _ in 0..LOCK_TRIES {
-        let limits = limits(check_all);
-        match open::open_with(&path, Create::Yes, at(0), limits, &mut |_| {}) {
+        let limits = store_limits(check_all);
+        match open::open_with(&path, CreateIfMissing::Yes, at(0), limits, &mut |_| {}) {
             Ok(opened) => return Ok(opened),
             Err(OpenError::Lock(LockError::Held { .. })) => std::thread::yield_now(),
-            Err(error) => return Err(format!("it does not open: {}", chain(&error))),
+            Err(error) => return Err(format!("it does not open: {}", error_chain(&error))),
         }
     }
     Err("its lock is not let go".to_owned())
@@ -99,47 +99,47 @@ fn open(disk: &Path, check_all: bool) -> Result<Opened, String> {
 const LOCK_TRIES: u32 = 100_000;
 
 /// Records one life.
-pub fn record(recording: &Recording, life: Life) {
+pub fn record_run(recording: &Recording, life: LedgerRun) {
     let disk = recording.disk();
-    let closes = life.end == End::Closed;
+    let closes = life.end == RunEnd::Closed;
     let args = format!("{} {} {closes}", disk.display(), life.commits);
     let kill = match life.end {
-        End::Closed | End::Gone => None,
-        End::Killed(kill) => Some(kill),
+        RunEnd::Closed | RunEnd::Exited => None,
+        RunEnd::Killed(kill) => Some(kill),
     };
     recording.run(ROLE, &args, kill);
 }
 
 /// The recorded process.
-pub fn live(args: &[String]) {
+pub fn run_ledger(args: &[String]) {
     let disk = PathBuf::from(&args[0]);
     let commits: u64 = args[1].parse().expect("a number");
     let mut notes = Notes::new();
-    notes.say("opening");
+    notes.write_line("opening");
     let mut store = open(&disk, true).expect("it opens").store;
-    notes.say(&format!("there are {}", store.head().seq));
+    notes.write_line(&format!("there are {}", store.head().seq));
     for _ in 0..commits {
-        commit(&mut store);
-        notes.say(&format!("there are {}", store.head().seq));
+        commit_next(&mut store);
+        notes.write_line(&format!("there are {}", store.head().seq));
     }
     if args[2] == "true" {
-        notes.say("closing");
+        notes.write_line("closing");
         store.close().expect("it closes");
-        notes.say("closed");
+        notes.write_line("closed");
     }
     // Nothing is dropped: a process that is gone does not tidy up.
     std::process::exit(0);
 }
 
-fn commit(store: &mut dyn Store) {
+fn commit_next(store: &mut dyn Store) {
     let n = store.head().seq;
-    let made = store.commit(load::when(n), load::commit(n), &[]);
+    let made = store.commit(load::commit_time(n), load::commit_facts(n), &[]);
     made.expect("it commits");
 }
 
 /// All bytes of the log, file after file.
-pub fn log(disk: &Path) -> Vec<u8> {
-    let folder = disk.join(STORE).join("log");
+pub fn log_bytes(disk: &Path) -> Vec<u8> {
+    let folder = disk.join(STORE_PATH).join("log");
     let count = segment::count(&folder).expect("none is missing");
     let files = (1..=count).map(|number| segment::path(&folder, number));
     files
@@ -149,12 +149,12 @@ pub fn log(disk: &Path) -> Vec<u8> {
 
 /// How an image opened, in a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum How {
-    Trusted,
-    Made,
-    Rebuilt,
+pub enum OpenPath {
+    TrustedProjection,
+    CreatedProjection,
+    RebuiltProjection,
     /// And rebuilt.
-    Torn,
+    TornTail,
 }
 
 /// Opens an image and looks whether it keeps the promise: all that was acknowledged, at most one
@@ -162,9 +162,9 @@ pub enum How {
 ///
 /// # Errors
 /// Says what is wrong.
-pub fn check(disk: &Path, acknowledged: u64, whole: &[u8], rng: &mut Rng) -> Result<How, String> {
+pub fn check_image(disk: &Path, acknowledged: u64, whole: &[u8], rng: &mut Rng) -> Result<OpenPath, String> {
     let opened = open(disk, rng.chance(500))?;
-    let how = how(&opened.notices)?;
+    let how = open_path(&opened.notices)?;
     let mut store = opened.store;
     let commits = store.head().seq;
     if commits != acknowledged && commits != acknowledged + 1 {
@@ -173,8 +173,8 @@ pub fn check(disk: &Path, acknowledged: u64, whole: &[u8], rng: &mut Rng) -> Res
         ));
     }
     // Where nothing was, another ledger was made, with an id of its own.
-    let made = log(disk);
-    if how == How::Made && commits == 0 {
+    let made = log_bytes(disk);
+    if how == OpenPath::CreatedProjection && commits == 0 {
         let lines = made.iter().filter(|byte| **byte == b'\n').count();
         if lines != 1 {
             return Err(format!("a new log has {lines} lines"));
@@ -182,15 +182,15 @@ pub fn check(disk: &Path, acknowledged: u64, whole: &[u8], rng: &mut Rng) -> Res
     } else if !whole.starts_with(&made) {
         return Err("the log is not the beginning of what was written".to_owned());
     }
-    load::check(&store, commits)?;
+    load::check_ledger(&store, commits)?;
     let more = rng.chance(500);
     if more {
-        commit(&mut store);
+        commit_next(&mut store);
     }
     let head = store.head();
     let closes = rng.chance(500);
     if closes {
-        store.close().map_err(|error| chain(&error))?;
+        store.close().map_err(|error| error_chain(&error))?;
     }
     drop(store);
     let again = open(disk, rng.chance(500))?;
@@ -200,21 +200,21 @@ pub fn check(disk: &Path, acknowledged: u64, whole: &[u8], rng: &mut Rng) -> Res
     if again.store.head() != head {
         return Err(format!("the second opening found {:?}", again.store.head()));
     }
-    load::check(&again.store, commits + u64::from(more))?;
+    load::check_ledger(&again.store, commits + u64::from(more))?;
     Ok(how)
 }
 
-fn how(notices: &[Notice]) -> Result<How, String> {
-    let mut how = How::Trusted;
+fn open_path(notices: &[OpenNotice]) -> Result<OpenPath, String> {
+    let mut how = OpenPath::TrustedProjection;
     for notice in notices {
         how = how.max(match notice {
-            Notice::Created(_) => How::Made,
-            Notice::Rebuilt { .. } => How::Rebuilt,
-            Notice::Torn {
+            OpenNotice::Created(_) => OpenPath::CreatedProjection,
+            OpenNotice::ProjectionRebuilt { .. } => OpenPath::RebuiltProjection,
+            OpenNotice::TornLineCut {
                 acknowledged: false,
                 ..
-            } => How::Torn,
-            Notice::Torn { .. } | Notice::CaughtUp { .. } => {
+            } => OpenPath::TornTail,
+            OpenNotice::TornLineCut { .. } | OpenNotice::ProjectionCaughtUp { .. } => {
                 return Err(format!("it said: {notice}"));
             }
         });

@@ -4,7 +4,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 
 use crate::child;
-use crate::shim::{Kill, Shim, scratch};
+use crate::shim::{KillAt, Shim, scratch_folder};
 
 /// The number of the signal, on every system that has a shim.
 const SIGKILL: i32 = 9;
@@ -16,7 +16,7 @@ pub struct Recording {
 
 impl Recording {
     pub fn new() -> Self {
-        let folder = scratch();
+        let folder = scratch_folder();
         std::fs::create_dir(folder.path().join("disk")).expect("it is made");
         Self { folder }
     }
@@ -32,7 +32,7 @@ impl Recording {
 
     /// Runs the role of that name and records it, after what was recorded before. It ends well, or
     /// is killed where it was to be.
-    pub fn run(&self, role: &str, args: &str, kill: Option<Kill>) {
+    pub fn run(&self, role: &str, args: &str, kill: Option<KillAt>) {
         let notes = self.folder.path().join("notes");
         let shim = Shim {
             dir: self.disk(),
@@ -44,10 +44,10 @@ impl Recording {
         let mut command = child::command(role, args, &notes);
         shim.apply(&mut command);
         let done = command.output().expect("it starts");
-        let said = [done.stdout, done.stderr].concat();
-        let said = String::from_utf8_lossy(&said);
+        let output = [done.stdout, done.stderr].concat();
+        let output = String::from_utf8_lossy(&output);
         let killed = kill.is_some() && done.status.signal() == Some(SIGKILL);
         let ended = done.status.success() || killed;
-        assert!(ended, "{role} {args}, {}: {said}", done.status);
+        assert!(ended, "{role} {args}, {}: {output}", done.status);
     }
 }

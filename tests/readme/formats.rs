@@ -7,13 +7,13 @@ use clap::CommandFactory;
 use maitred::cli::args::Args;
 use serde_json::Value;
 
-use super::runner::Shell;
+use super::runner::PageShell;
 use super::{command_names, rehearsal, schema};
 
 const SCHEMAS: &str = "docs/formats/commands.schema.json";
 
 /// Set to write the schemas again after a change of the types.
-const WRITE: &str = "MAITRED_WRITE_DOCS";
+const WRITE_VARIABLE: &str = "MAITRED_WRITE_DOCS";
 
 /// A command, how it is called in the test (in this order), and the type that it prints.
 const COMMANDS: [(&str, &str, &str); 35] = [
@@ -143,7 +143,7 @@ const COMMANDS: [(&str, &str, &str); 35] = [
 ];
 
 /// Commands that ask a daemon, or that need a place of their own.
-const LATER: [(&str, &str); 6] = [
+const DAEMON_COMMANDS: [(&str, &str); 6] = [
     ("pass", "PassView"),
     ("status", "StatusView"),
     ("pause", "StatusView"),
@@ -153,11 +153,11 @@ const LATER: [(&str, &str); 6] = [
 ];
 
 /// Commands that print no JSON.
-const NONE: [&str; 4] = ["demo", "sandbox", "completions", "man"];
+const COMMANDS_WITHOUT_JSON: [&str; 4] = ["demo", "sandbox", "completions", "man"];
 
 fn document() -> Value {
     let mut roots: Vec<&str> = COMMANDS.iter().map(|(_, _, name)| *name).collect();
-    roots.extend(LATER.iter().map(|(_, name)| *name));
+    roots.extend(DAEMON_COMMANDS.iter().map(|(_, name)| *name));
     roots.push("Refusal");
     schema::document(&roots)
 }
@@ -169,13 +169,13 @@ fn path(file: &str) -> std::path::PathBuf {
 #[test]
 fn the_schemas_are_those_of_the_types() {
     let text = schema::text(&document());
-    if std::env::var_os(WRITE).is_some() {
+    if std::env::var_os(WRITE_VARIABLE).is_some() {
         fs::write(path(SCHEMAS), &text).unwrap();
     }
     let stored = fs::read_to_string(path(SCHEMAS)).unwrap_or_default();
     assert!(
         stored == text,
-        "run {WRITE}=1 cargo test --test readme schemas, and look at the difference"
+        "run {WRITE_VARIABLE}=1 cargo test --test readme schemas, and look at the difference"
     );
 }
 
@@ -183,7 +183,7 @@ fn the_schemas_are_those_of_the_types() {
 fn every_command_is_in_the_table_of_schemas() {
     let page = fs::read_to_string(path("docs/formats/commands.md")).unwrap();
     let tried = COMMANDS.iter().map(|(name, _, view)| (*name, *view));
-    let all: Vec<(&str, &str)> = tried.chain(LATER).collect();
+    let all: Vec<(&str, &str)> = tried.chain(DAEMON_COMMANDS).collect();
     for (name, view) in &all {
         let row = format!("| `{name}` | `{view}` |");
         assert!(
@@ -192,7 +192,7 @@ fn every_command_is_in_the_table_of_schemas() {
         );
     }
     for name in command_names(&Args::command()) {
-        let known = NONE.contains(&name.as_str()) || all.iter().any(|(known, _)| *known == name);
+        let known = COMMANDS_WITHOUT_JSON.contains(&name.as_str()) || all.iter().any(|(known, _)| *known == name);
         assert!(
             known,
             "{name} is neither tried here nor said to print no JSON"
@@ -206,10 +206,10 @@ const CASES: &str = "[[case]]\nmember = { credits = 3 }\nexpect = \"decline\"\n"
 #[test]
 fn what_commands_print_fits_their_schemas() {
     let document = document();
-    let mut shell = Shell::start();
+    let mut shell = PageShell::start();
     shell.run_page("README.md", &rehearsal()).unwrap();
-    shell.put("booking.json", BOOKING);
-    shell.put("cases.toml", CASES);
+    shell.write_file("booking.json", BOOKING);
+    shell.write_file("cases.toml", CASES);
     let fits = |command: &str, view: &str, printed: &str| {
         let value: Value = serde_json::from_str(printed.lines().last().unwrap_or_default())
             .unwrap_or_else(|error| panic!("{command}: {error}: {printed}"));
@@ -219,17 +219,17 @@ fn what_commands_print_fits_their_schemas() {
         }
     };
     for (_, command, view) in COMMANDS {
-        let printed = shell.print(&command.replacen("maitred", "maitred --format json", 1));
+        let printed = shell.output_of(&command.replacen("maitred", "maitred --format json", 1));
         fits(command, view, &printed);
     }
-    let refused = shell.print("maitred --format json credits list nobody@example.com 2>&1");
+    let refused = shell.output_of("maitred --format json credits list nobody@example.com 2>&1");
     fits("a refused command", "Refusal", &refused);
 }
 
 #[test]
 fn what_a_daemon_and_a_restore_print_fits_their_schemas() {
     let document = document();
-    let mut shell = Shell::start();
+    let mut shell = PageShell::start();
     shell.run_page("README.md", &rehearsal()).unwrap();
     let start = "```console\n$ maitred run &\n```\n";
     let stop = "```console\n$ kill $!\n$ maitred backup copy\n$ mv ledger old\n```\n";
@@ -245,12 +245,12 @@ fn what_a_daemon_and_a_restore_print_fits_their_schemas() {
         ),
     ];
     shell.run_page("daemon", start).unwrap();
-    for ((name, command), (known, view)) in tried.iter().zip(LATER) {
+    for ((name, command), (known, view)) in tried.iter().zip(DAEMON_COMMANDS) {
         assert_eq!(*name, known);
         if *name == "restore" {
             shell.run_page("stopped", stop).unwrap();
         }
-        let printed = shell.print(command);
+        let printed = shell.output_of(command);
         let value: Value = serde_json::from_str(&printed).unwrap();
         let root = &document["$defs"][view];
         schema::check(&document, root, &value, "").unwrap_or_else(|why| panic!("{name}: {why}"));
@@ -261,9 +261,9 @@ fn what_a_daemon_and_a_restore_print_fits_their_schemas() {
 #[test]
 fn the_page_of_the_log_has_every_fact_that_is_written() {
     let page = fs::read_to_string(path("docs/formats/log.md")).unwrap();
-    let mut shell = Shell::start();
+    let mut shell = PageShell::start();
     shell.run_page("README.md", &rehearsal()).unwrap();
-    let lines = shell.print("maitred ledger export");
+    let lines = shell.output_of("maitred ledger export");
     let mut kinds = 0;
     for line in lines.lines() {
         let commit: Value = serde_json::from_str(line).unwrap();

@@ -9,8 +9,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const NOT_RUN: &str = "<!-- not run: ";
-const EXIT: &str = "<!-- exit: ";
+const NOT_RUN_MARK: &str = "<!-- not run: ";
+const EXIT_MARK: &str = "<!-- exit: ";
 const END_OF_MARK: &str = " -->";
 
 /// A page of the documentation.
@@ -35,7 +35,7 @@ pub struct Block {
 }
 
 /// A command of a console block and the lines that the page shows under it.
-pub struct Shown {
+pub struct ShownCommand {
     pub command: String,
     pub lines: Vec<String>,
     pub exit: i32,
@@ -83,7 +83,7 @@ pub fn blocks(text: &str) -> Vec<Block> {
         match (line.trim_start().strip_prefix("```"), &mut open) {
             (Some(fence), None) => {
                 indent = line.len() - line.trim_start().len();
-                open = Some(begin(fence, number, above));
+                open = Some(begin_block(fence, number, above));
             }
             (Some(_), Some(_)) => blocks.extend(open.take()),
             (None, Some(block)) => {
@@ -98,7 +98,7 @@ pub fn blocks(text: &str) -> Vec<Block> {
     blocks
 }
 
-fn begin(fence: &str, line: usize, above: &str) -> Block {
+fn begin_block(fence: &str, line: usize, above: &str) -> Block {
     let mut words = fence.split_whitespace().map(str::to_owned);
     let mark = |name: &str| {
         above
@@ -112,19 +112,19 @@ fn begin(fence: &str, line: usize, above: &str) -> Block {
         file: words.next(),
         text: String::new(),
         line,
-        not_run: mark(NOT_RUN),
-        exit: mark(EXIT).map_or(0, |code| code.parse().unwrap()),
+        not_run: mark(NOT_RUN_MARK),
+        exit: mark(EXIT_MARK).map_or(0, |code| code.parse().unwrap()),
     }
 }
 
 impl Block {
     /// Returns the commands of a console block. A line that ends with `\` goes on in the next one.
-    pub fn commands(&self) -> Vec<Shown> {
-        let mut found: Vec<Shown> = Vec::new();
+    pub fn commands(&self) -> Vec<ShownCommand> {
+        let mut found: Vec<ShownCommand> = Vec::new();
         let mut goes_on = false;
         for line in self.text.lines() {
             match (line.strip_prefix("$ "), goes_on) {
-                (Some(command), false) => found.push(Shown {
+                (Some(command), false) => found.push(ShownCommand {
                     command: command.to_owned(),
                     lines: Vec::new(),
                     exit: 0,

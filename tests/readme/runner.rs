@@ -14,21 +14,21 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use super::output::compare;
-use super::page::{Block, Shown, blocks};
+use super::page::{Block, ShownCommand, blocks};
 
 /// The address of the sandbox in the pages, and of a second one with a scenario of its own.
 const LISTEN: &str = "127.0.0.1:5555";
-const LISTEN_TOO: &str = "127.0.0.1:5556";
+const SECOND_LISTEN: &str = "127.0.0.1:5556";
 
 /// Ends the process that was started last.
-const STOP: &str = "kill $!";
+const STOP_COMMAND: &str = "kill $!";
 
 /// How often a process in the background is asked whether it answers, and the pause between.
 const TRIES: u32 = 300;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// A folder, a sandbox, and what the commands exported so far.
-pub struct Shell {
+pub struct PageShell {
     folder: TempDir,
     sandbox: Sandbox,
     second_port: u16,
@@ -37,13 +37,13 @@ pub struct Shell {
     _runtime: Runtime,
 }
 
-impl Shell {
+impl PageShell {
     pub fn start() -> Self {
         let runtime = Runtime::new().unwrap();
         let world = book_club(clock::now()).world;
         let listen = "127.0.0.1:0".parse().unwrap();
         let sandbox = runtime
-            .block_on(Sandbox::start(world, clock::system(), listen))
+            .block_on(Sandbox::start(world, clock::system_clock(), listen))
             .unwrap();
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         Self {
@@ -61,7 +61,7 @@ impl Shell {
     pub fn run_page(&mut self, page: &str, text: &str) -> Result<usize, String> {
         let blocks = blocks(text);
         for block in blocks.iter().filter(|block| block.file.is_some()) {
-            self.write(block);
+            self.write_block_file(block);
         }
         let mut ran = 0;
         let console = blocks.iter().filter(|block| block.language == "console");
@@ -74,19 +74,19 @@ impl Shell {
         Ok(ran)
     }
 
-    fn write(&self, block: &Block) {
-        self.put(block.file.as_ref().unwrap(), &block.text);
+    fn write_block_file(&self, block: &Block) {
+        self.write_file(block.file.as_ref().unwrap(), &block.text);
     }
 
     /// Writes a file into the folder.
-    pub fn put(&self, name: &str, text: &str) {
+    pub fn write_file(&self, name: &str, text: &str) {
         let path = self.folder.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, self.with_ports(text)).unwrap();
     }
 
     /// Runs one command and returns its standard output, whatever it ends with.
-    pub fn print(&self, command: &str) -> String {
+    pub fn output_of(&self, command: &str) -> String {
         let output = self.bash(command).output().unwrap();
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(
@@ -98,11 +98,11 @@ impl Shell {
 
     fn with_ports(&self, text: &str) -> String {
         text.replace(LISTEN, &self.sandbox.addr().to_string())
-            .replace(LISTEN_TOO, &format!("127.0.0.1:{}", self.second_port))
+            .replace(SECOND_LISTEN, &format!("127.0.0.1:{}", self.second_port))
     }
 
     /// Returns whether a command was run: the tests do not run themselves, and not the demo again.
-    fn run(&mut self, shown: &Shown) -> Result<bool, String> {
+    fn run(&mut self, shown: &ShownCommand) -> Result<bool, String> {
         let command = shown.command.as_str();
         if command == "cargo test" {
             return Ok(false);
@@ -118,7 +118,7 @@ impl Shell {
             }
             return Ok(true);
         }
-        if command == STOP {
+        if command == STOP_COMMAND {
             stop(&mut self.background.pop().unwrap());
             return Ok(true);
         }
@@ -169,7 +169,7 @@ impl Shell {
     }
 }
 
-impl Drop for Shell {
+impl Drop for PageShell {
     fn drop(&mut self) {
         self.background.iter_mut().for_each(stop);
     }
@@ -181,7 +181,7 @@ fn stop(process: &mut Child) {
     let _ = process.wait();
 }
 
-fn check(command: &str, output: &Output, shown: &Shown) -> Result<(), String> {
+fn check(command: &str, output: &Output, shown: &ShownCommand) -> Result<(), String> {
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     let printed = printed + &String::from_utf8_lossy(&output.stderr);
     let code = output.status.code();

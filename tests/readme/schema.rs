@@ -88,8 +88,8 @@ fn definition(shape: &Shape, shapes: &BTreeMap<String, Shape>, open: &mut Vec<St
         Shape::Struct { about, fields } => {
             let mut properties = Map::new();
             let mut required = Vec::new();
-            for field in flattened(fields, shapes) {
-                let schema = kind(&field.kind, field.optional, open);
+            for field in flatten_fields(fields, shapes) {
+                let schema = type_schema(&field.kind, field.optional, open);
                 properties.insert(field.name.clone(), with_about(schema, &field.about));
                 if !field.optional {
                     required.push(field.name.clone());
@@ -101,9 +101,9 @@ fn definition(shape: &Shape, shapes: &BTreeMap<String, Shape>, open: &mut Vec<St
     }
 }
 
-fn flattened(fields: &[Field], shapes: &BTreeMap<String, Shape>) -> Vec<Field> {
+fn flatten_fields(fields: &[Field], shapes: &BTreeMap<String, Shape>) -> Vec<Field> {
     let one = |field: &Field| match shapes.get(&field.kind) {
-        Some(Shape::Struct { fields, .. }) if field.flatten => flattened(fields, shapes),
+        Some(Shape::Struct { fields, .. }) if field.flatten => flatten_fields(fields, shapes),
         _ => vec![field.clone()],
     };
     fields.iter().flat_map(one).collect()
@@ -117,20 +117,20 @@ fn with_about(mut schema: Value, about: &str) -> Value {
 }
 
 /// Returns the schema of a Rust type.
-fn kind(name: &str, optional: bool, open: &mut Vec<String>) -> Value {
+fn type_schema(name: &str, optional: bool, open: &mut Vec<String>) -> Value {
     let within = |outer: &str| name.strip_prefix(outer)?.strip_suffix('>');
     if let Some(inner) = within("Option<") {
-        let inner = kind(inner, false, open);
+        let inner = type_schema(inner, false, open);
         return match optional {
             true => inner,
             false => json!({"anyOf": [inner, {"type": "null"}]}),
         };
     }
     if let Some(inner) = within("Vec<") {
-        return json!({"type": "array", "items": kind(inner, false, open)});
+        return json!({"type": "array", "items": type_schema(inner, false, open)});
     }
     if let Some(inner) = within("Box<") {
-        return kind(inner, optional, open);
+        return type_schema(inner, optional, open);
     }
     match name {
         "String" => json!({"type": "string"}),
@@ -164,10 +164,10 @@ fn read(path: &Path, shapes: &mut BTreeMap<String, Shape>) {
         return;
     }
     let text = fs::read_to_string(path).unwrap();
-    let mut above = Above::default();
+    let mut above = ItemPrelude::default();
     let mut lines = text.lines();
     while let Some(line) = lines.next() {
-        if above.take(line) {
+        if above.take_line(line) {
             continue;
         }
         let line = line.trim_start_matches("pub ");
@@ -175,26 +175,26 @@ fn read(path: &Path, shapes: &mut BTreeMap<String, Shape>) {
         if let [what @ ("struct" | "enum"), name, "{"] = words[..] {
             let body: Vec<&str> = lines.by_ref().take_while(|line| *line != "}").collect();
             let shape = match what {
-                "struct" => Some(fields(&body, &above.about)),
-                _ => enumeration(&body, &above.about),
+                "struct" => Some(parse_fields(&body, &above.about)),
+                _ => parse_enum(&body, &above.about),
             };
             if let Some(shape) = shape {
                 shapes.insert(name.to_owned(), shape);
             }
         }
-        above = Above::default();
+        above = ItemPrelude::default();
     }
 }
 
 /// The comment and the attributes above an item.
 #[derive(Default)]
-struct Above {
+struct ItemPrelude {
     about: String,
     attributes: String,
 }
 
-impl Above {
-    fn take(&mut self, line: &str) -> bool {
+impl ItemPrelude {
+    fn take_line(&mut self, line: &str) -> bool {
         let line = line.trim();
         if let Some(text) = line.strip_prefix("///") {
             let text = text.trim();
@@ -213,11 +213,11 @@ impl Above {
     }
 }
 
-fn fields(body: &[&str], about: &str) -> Shape {
+fn parse_fields(body: &[&str], about: &str) -> Shape {
     let mut fields = Vec::new();
-    let mut above = Above::default();
+    let mut above = ItemPrelude::default();
     for line in body {
-        if above.take(line) {
+        if above.take_line(line) {
             continue;
         }
         let line = line.trim().trim_start_matches("pub ").trim_end_matches(',');
@@ -232,14 +232,14 @@ fn fields(body: &[&str], about: &str) -> Shape {
                 flatten: above.attributes.contains("flatten"),
             });
         }
-        above = Above::default();
+        above = ItemPrelude::default();
     }
     let about = about.to_owned();
     Shape::Struct { about, fields }
 }
 
 /// An enum of words; none for one whose variants have fields.
-fn enumeration(body: &[&str], about: &str) -> Option<Shape> {
+fn parse_enum(body: &[&str], about: &str) -> Option<Shape> {
     let words: Vec<&str> = body
         .iter()
         .map(|line| line.trim().trim_end_matches(','))
@@ -250,11 +250,11 @@ fn enumeration(body: &[&str], about: &str) -> Option<Shape> {
     let words = words
         .iter()
         .all(plain)
-        .then(|| words.iter().map(|word| kebab(word)).collect());
+        .then(|| words.iter().map(|word| to_kebab(word)).collect());
     words.map(|words| Shape::Words { about, words })
 }
 
-fn kebab(word: &str) -> String {
+fn to_kebab(word: &str) -> String {
     let mut text = String::new();
     for (at, c) in word.char_indices() {
         if c.is_uppercase() && at > 0 {

@@ -1,136 +1,136 @@
 //! Caps, limits, notice, hours, lists and prices.
 
 use maitred::domain::booking::BookingRef;
-use maitred::domain::criteria::cap::{Cap, Period};
-use maitred::domain::criteria::effect::{Effect, Wait};
-use maitred::domain::criteria::lists::{Listed, Who};
-use maitred::domain::criteria::opening::Opening;
+use maitred::domain::criteria::cap::{Cap, CapPeriod};
+use maitred::domain::criteria::effect::{OnViolation, Wait};
+use maitred::domain::criteria::lists::{AccessEntry, AccessSubject};
+use maitred::domain::criteria::opening::TimeWindow;
 use maitred::domain::criteria::price::Price;
-use maitred::domain::criteria::terms::Notice;
-use maitred::domain::decision::Outcome;
+use maitred::domain::criteria::terms::NoticeBounds;
+use maitred::domain::decision::DecisionOutcome;
 use maitred::domain::fact::Fact;
 use maitred::domain::gate::Policy;
 use maitred::domain::id::{AccountId, Address, BookingUid, RequestId};
 use maitred::domain::request::RequestState;
 use maitred::domain::terms::OnReschedule;
 use maitred::domain::time::Span;
-use maitred::sandbox::actions::{Action, Said, Shift};
+use maitred::sandbox::actions::{ThirdPartyAction, BookingRemark, BookingMove};
 
-use super::common::{House, time};
-use super::{BOTH, ask, commit, decided, rule, tier};
+use super::common::{PassFixture, time};
+use super::{DIALECTS, request_with, commit_fact, decision_text, rule_with_lookups, set_tier};
 
-fn cap(at_most: u32, per: Period) -> Cap {
+fn cap(at_most: u32, per: CapPeriod) -> Cap {
     Cap {
         at_most,
-        per,
+        period: per,
         tiers: Vec::new(),
     }
 }
 
-type Change = fn(&mut Policy);
+type PolicyChange = fn(&mut Policy);
 
 /// What is asked for by bo, one pass after each line; and what comes of it.
-type Passes = &'static [&'static [(&'static str, &'static str, &'static str)]];
+type ExpectedPasses = &'static [&'static [(&'static str, &'static str, &'static str)]];
 
-const CONFIRM: &str = "confirm enough";
-const OVER: &str = "decline over-cap";
+const CONFIRMED: &str = "confirm enough";
+const OVER_CAP: &str = "decline over-cap";
 
-fn cap_rows() -> Vec<(&'static str, Change, Passes)> {
+fn cap_cases() -> Vec<(&'static str, PolicyChange, ExpectedPasses)> {
     vec![
         (
             "a day, within one plan",
-            |policy| policy.house.caps = vec![cap(1, Period::Day)],
+            |policy| policy.global.caps = vec![cap(1, CapPeriod::Day)],
             &[&[
-                ("lesson", "2026-12-01T09:00:00Z", CONFIRM),
-                ("dinner", "2026-12-01T18:00:00Z", OVER),
-                ("lesson", "2026-12-02T09:00:00Z", CONFIRM),
+                ("lesson", "2026-12-01T09:00:00Z", CONFIRMED),
+                ("dinner", "2026-12-01T18:00:00Z", OVER_CAP),
+                ("lesson", "2026-12-02T09:00:00Z", CONFIRMED),
             ]],
         ),
         (
             "a day, from pass to pass",
-            |policy| policy.house.caps = vec![cap(1, Period::Day)],
+            |policy| policy.global.caps = vec![cap(1, CapPeriod::Day)],
             &[
-                &[("lesson", "2026-12-01T09:00:00Z", CONFIRM)],
-                &[("lesson", "2026-12-01T12:00:00Z", OVER)],
-                &[("lesson", "2026-12-02T12:00:00Z", CONFIRM)],
+                &[("lesson", "2026-12-01T09:00:00Z", CONFIRMED)],
+                &[("lesson", "2026-12-01T12:00:00Z", OVER_CAP)],
+                &[("lesson", "2026-12-02T12:00:00Z", CONFIRMED)],
             ],
         ),
         (
             "a week goes from Monday to Sunday",
-            |policy| policy.house.caps = vec![cap(2, Period::Week)],
+            |policy| policy.global.caps = vec![cap(2, CapPeriod::Week)],
             &[
                 &[
-                    ("lesson", "2026-11-30T09:00:00Z", CONFIRM),
-                    ("lesson", "2026-12-06T09:00:00Z", CONFIRM),
+                    ("lesson", "2026-11-30T09:00:00Z", CONFIRMED),
+                    ("lesson", "2026-12-06T09:00:00Z", CONFIRMED),
                 ],
                 &[
-                    ("lesson", "2026-12-03T09:00:00Z", OVER),
-                    ("lesson", "2026-12-07T09:00:00Z", CONFIRM),
+                    ("lesson", "2026-12-03T09:00:00Z", OVER_CAP),
+                    ("lesson", "2026-12-07T09:00:00Z", CONFIRMED),
                 ],
             ],
         ),
         (
             "a month",
-            |policy| policy.house.caps = vec![cap(1, Period::Month)],
+            |policy| policy.global.caps = vec![cap(1, CapPeriod::Month)],
             &[
-                &[("lesson", "2026-12-01T09:00:00Z", CONFIRM)],
+                &[("lesson", "2026-12-01T09:00:00Z", CONFIRMED)],
                 &[
-                    ("lesson", "2026-12-31T23:00:00Z", OVER),
-                    ("lesson", "2027-01-01T00:00:00Z", CONFIRM),
+                    ("lesson", "2026-12-31T23:00:00Z", OVER_CAP),
+                    ("lesson", "2027-01-01T00:00:00Z", CONFIRMED),
                 ],
             ],
         ),
         (
             "to come",
-            |policy| policy.house.caps = vec![cap(2, Period::Open)],
+            |policy| policy.global.caps = vec![cap(2, CapPeriod::Open)],
             &[
                 &[
-                    ("lesson", "2026-12-01T09:00:00Z", CONFIRM),
-                    ("lesson", "2027-06-01T09:00:00Z", CONFIRM),
+                    ("lesson", "2026-12-01T09:00:00Z", CONFIRMED),
+                    ("lesson", "2027-06-01T09:00:00Z", CONFIRMED),
                 ],
-                &[("lesson", "2027-01-01T09:00:00Z", OVER)],
+                &[("lesson", "2027-01-01T09:00:00Z", OVER_CAP)],
             ],
         ),
         (
             "a gate counts its own",
-            |policy| policy.gates[0].criteria.caps = vec![cap(1, Period::Day)],
+            |policy| policy.gates[0].criteria.caps = vec![cap(1, CapPeriod::Day)],
             &[
                 &[
-                    ("dinner", "2026-12-01T18:00:00Z", CONFIRM),
-                    ("lesson", "2026-12-01T09:00:00Z", CONFIRM),
+                    ("dinner", "2026-12-01T18:00:00Z", CONFIRMED),
+                    ("lesson", "2026-12-01T09:00:00Z", CONFIRMED),
                 ],
                 &[
-                    ("dinner", "2026-12-01T20:00:00Z", CONFIRM),
-                    ("lesson", "2026-12-01T11:00:00Z", OVER),
+                    ("dinner", "2026-12-01T20:00:00Z", CONFIRMED),
+                    ("lesson", "2026-12-01T11:00:00Z", OVER_CAP),
                 ],
             ],
         ),
         (
             "the strictest of several",
             |policy| {
-                policy.house.caps = vec![cap(3, Period::Week)];
-                policy.gates[0].criteria.caps = vec![cap(1, Period::Day)];
+                policy.global.caps = vec![cap(3, CapPeriod::Week)];
+                policy.gates[0].criteria.caps = vec![cap(1, CapPeriod::Day)];
             },
             &[
                 &[
-                    ("lesson", "2026-12-01T09:00:00Z", CONFIRM),
-                    ("dinner", "2026-12-01T18:00:00Z", CONFIRM),
+                    ("lesson", "2026-12-01T09:00:00Z", CONFIRMED),
+                    ("dinner", "2026-12-01T18:00:00Z", CONFIRMED),
                 ],
                 &[
-                    ("lesson", "2026-12-01T11:00:00Z", OVER),
-                    ("lesson", "2026-12-02T11:00:00Z", CONFIRM),
-                    ("dinner", "2026-12-02T18:00:00Z", OVER),
+                    ("lesson", "2026-12-01T11:00:00Z", OVER_CAP),
+                    ("lesson", "2026-12-02T11:00:00Z", CONFIRMED),
+                    ("dinner", "2026-12-02T18:00:00Z", OVER_CAP),
                 ],
             ],
         ),
         (
             "for review",
             |policy| {
-                policy.house.caps = vec![cap(1, Period::Day)];
-                policy.gates[0].criteria.over_cap = Effect::Review;
+                policy.global.caps = vec![cap(1, CapPeriod::Day)];
+                policy.gates[0].criteria.on_over_cap = OnViolation::Review;
             },
             &[&[
-                ("lesson", "2026-12-01T09:00:00Z", CONFIRM),
+                ("lesson", "2026-12-01T09:00:00Z", CONFIRMED),
                 ("lesson", "2026-12-01T11:00:00Z", "review over-cap"),
             ]],
         ),
@@ -138,13 +138,13 @@ fn cap_rows() -> Vec<(&'static str, Change, Passes)> {
             "a rule that counts",
             |policy| {
                 let require = "member.week < 1";
-                policy.house.rules = vec![rule("one-a-week", require, Effect::Decline, &[])];
+                policy.global.rules = vec![rule_with_lookups("one-a-week", require, OnViolation::Decline, &[])];
             },
             &[
-                &[("lesson", "2026-12-01T09:00:00Z", CONFIRM)],
+                &[("lesson", "2026-12-01T09:00:00Z", CONFIRMED)],
                 &[
                     ("lesson", "2026-12-02T09:00:00Z", "decline rule"),
-                    ("lesson", "2026-12-09T09:00:00Z", CONFIRM),
+                    ("lesson", "2026-12-09T09:00:00Z", CONFIRMED),
                 ],
             ],
         ),
@@ -152,27 +152,27 @@ fn cap_rows() -> Vec<(&'static str, Change, Passes)> {
 }
 
 #[tokio::test]
-async fn caps_count_what_stands_and_what_the_plan_lets_in() {
-    for dialect in BOTH {
-        for (name, change, passes) in cap_rows() {
-            let mut house = House::new(dialect).await;
-            change(&mut house.policy);
-            house.grant("bo@example.com", 100).await;
+async fn caps_count_existing_bookings_and_confirmations_of_the_same_plan() {
+    for dialect in DIALECTS {
+        for (name, change, passes) in cap_cases() {
+            let mut fixture = PassFixture::new(dialect).await;
+            change(&mut fixture.policy);
+            fixture.grant("bo@example.com", 100).await;
             for requests in passes {
                 let mut made = Vec::new();
                 for (kind, start, expect) in *requests {
                     let kind = match *kind {
-                        "dinner" => house.kinds.dinner,
-                        _ => house.kinds.lesson,
+                        "dinner" => fixture.event_types.dinner,
+                        _ => fixture.event_types.lesson,
                     };
-                    let uid = house.request(kind, "bo@example.com", start);
+                    let uid = fixture.request(kind, "bo@example.com", start);
                     made.push((uid, start, expect));
                 }
-                house.pass().await;
+                fixture.pass().await;
                 // A decline waits until the confirms of its own pass are settled.
-                house.pass().await;
+                fixture.pass().await;
                 for (uid, start, expect) in made {
-                    let got = decided(&house, &uid).await;
+                    let got = decision_text(&fixture, &uid).await;
                     assert_eq!(got, **expect, "{dialect:?} {name}: {start}");
                 }
             }
@@ -181,58 +181,58 @@ async fn caps_count_what_stands_and_what_the_plan_lets_in() {
 }
 
 #[tokio::test]
-async fn what_was_cancelled_or_moved_away_counts_no_more() {
-    for dialect in BOTH {
-        let mut house = House::new(dialect).await;
-        house.policy.house.caps = vec![cap(1, Period::Open)];
-        for gate in &mut house.policy.gates {
+async fn cancelled_and_moved_bookings_are_no_longer_counted() {
+    for dialect in DIALECTS {
+        let mut fixture = PassFixture::new(dialect).await;
+        fixture.policy.global.caps = vec![cap(1, CapPeriod::Open)];
+        for gate in &mut fixture.policy.gates {
             gate.terms.on_reschedule = OnReschedule::Recheck;
         }
-        house.grant("bo@example.com", 100).await;
-        let lesson = house.kinds.lesson;
-        let first = house.request(lesson, "bo@example.com", "2026-12-01T09:00:00Z");
-        house.pass().await;
-        assert_eq!(decided(&house, &first).await, CONFIRM, "{dialect:?}");
-        house.clock.advance(Span::minutes(1));
-        let now = house.clock.now();
-        let moves = Action::BookerMoves(Shift::to(&first, time("2026-12-08T09:00:00Z")));
-        let moved = house.sandbox.lock().act(now, moves).unwrap().remove(0);
-        house.pass().await;
-        let got = decided(&house, &moved).await;
+        fixture.grant("bo@example.com", 100).await;
+        let lesson = fixture.event_types.lesson;
+        let first = fixture.request(lesson, "bo@example.com", "2026-12-01T09:00:00Z");
+        fixture.pass().await;
+        assert_eq!(decision_text(&fixture, &first).await, CONFIRMED, "{dialect:?}");
+        fixture.clock.advance(Span::minutes(1));
+        let now = fixture.clock.now();
+        let moves = ThirdPartyAction::BookerMoves(BookingMove::new(&first, time("2026-12-08T09:00:00Z")));
+        let moved = fixture.sandbox.lock().act(now, moves).unwrap().remove(0);
+        fixture.pass().await;
+        let got = decision_text(&fixture, &moved).await;
         assert_eq!(got, "confirm carried", "{dialect:?}");
-        let more = house.request(lesson, "bo@example.com", "2026-12-09T09:00:00Z");
-        house.pass().await;
-        assert_eq!(decided(&house, &more).await, OVER, "{dialect:?}");
-        let now = house.clock.now();
-        let cancels = Action::BookerCancels(Said::nothing(&moved));
-        house.sandbox.lock().act(now, cancels).unwrap();
-        house.watch(true).await;
-        let again = house.request(lesson, "bo@example.com", "2026-12-10T09:00:00Z");
-        house.pass().await;
-        assert_eq!(decided(&house, &again).await, CONFIRM, "{dialect:?}");
+        let more = fixture.request(lesson, "bo@example.com", "2026-12-09T09:00:00Z");
+        fixture.pass().await;
+        assert_eq!(decision_text(&fixture, &more).await, OVER_CAP, "{dialect:?}");
+        let now = fixture.clock.now();
+        let cancels = ThirdPartyAction::BookerCancels(BookingRemark::nothing(&moved));
+        fixture.sandbox.lock().act(now, cancels).unwrap();
+        fixture.watch(true).await;
+        let again = fixture.request(lesson, "bo@example.com", "2026-12-10T09:00:00Z");
+        fixture.pass().await;
+        assert_eq!(decision_text(&fixture, &again).await, CONFIRMED, "{dialect:?}");
     }
 }
 
 #[tokio::test]
-async fn nobody_is_asked_to_look_at_more_than_so_many_requests_a_day() {
-    for dialect in BOTH {
-        let mut house = House::new(dialect).await;
-        house.policy.house.requests_per_day = Some(2);
-        house.policy.gates[1].criteria.requests_per_day = Some(1);
-        house.grant("cy@example.com", 100).await;
-        let (lesson, dinner) = (house.kinds.lesson, house.kinds.dinner);
+async fn at_most_so_many_requests_a_day_go_to_review() {
+    for dialect in DIALECTS {
+        let mut fixture = PassFixture::new(dialect).await;
+        fixture.policy.global.requests_per_day = Some(2);
+        fixture.policy.gates[1].criteria.requests_per_day = Some(1);
+        fixture.grant("cy@example.com", 100).await;
+        let (lesson, dinner) = (fixture.event_types.lesson, fixture.event_types.dinner);
         let at = |hour: u32| format!("2026-12-01T{hour:02}:00:00Z");
         // Two in one pass, and a third in the next; declined ones count too.
-        let one = house.request(lesson, "al@example.com", &at(9));
-        let two = house.request(lesson, "al@example.com", &at(10));
-        let other = house.request(lesson, "cy@example.com", &at(11));
-        house.pass().await;
-        let three = house.request(lesson, "al@example.com", &at(12));
-        let evening = house.request(dinner, "cy@example.com", &at(18));
-        let four = house.request(lesson, "al@example.com", &at(13));
-        house.pass().await;
-        let five = house.request(lesson, "al@example.com", &at(14));
-        house.pass().await;
+        let one = fixture.request(lesson, "al@example.com", &at(9));
+        let two = fixture.request(lesson, "al@example.com", &at(10));
+        let other = fixture.request(lesson, "cy@example.com", &at(11));
+        fixture.pass().await;
+        let three = fixture.request(lesson, "al@example.com", &at(12));
+        let evening = fixture.request(dinner, "cy@example.com", &at(18));
+        let four = fixture.request(lesson, "al@example.com", &at(13));
+        fixture.pass().await;
+        let five = fixture.request(lesson, "al@example.com", &at(14));
+        fixture.pass().await;
         let many = "decline too-many-requests";
         let rows = [
             (&one, "decline unknown-booker"),
@@ -241,57 +241,57 @@ async fn nobody_is_asked_to_look_at_more_than_so_many_requests_a_day() {
             // The booker was told once, and each decline is a mail.
             (&four, "leave too-many-requests"),
             (&five, "leave too-many-requests"),
-            (&other, CONFIRM),
+            (&other, CONFIRMED),
             // The gate's own limit is the stricter one.
             (&evening, many),
         ];
         for (uid, expect) in rows {
-            assert_eq!(decided(&house, uid).await, expect, "{dialect:?} {uid}");
+            assert_eq!(decision_text(&fixture, uid).await, expect, "{dialect:?} {uid}");
         }
-        house.clock.advance(Span::days(1));
-        let tomorrow = house.request(dinner, "cy@example.com", &at(19));
-        house.pass().await;
-        assert_eq!(decided(&house, &tomorrow).await, CONFIRM, "{dialect:?}");
+        fixture.clock.advance(Span::days(1));
+        let tomorrow = fixture.request(dinner, "cy@example.com", &at(19));
+        fixture.pass().await;
+        assert_eq!(decision_text(&fixture, &tomorrow).await, CONFIRMED, "{dialect:?}");
     }
 }
 
 #[tokio::test]
 async fn notice_hours_and_lists_decide_as_configured() {
-    let weekdays = Opening {
+    let weekdays = TimeWindow {
         weekdays: [true, true, true, true, true, false, false],
         from: "09:00:00".parse().unwrap(),
         to: Some("18:00:00".parse().unwrap()),
     };
-    let listed = |who: Who, expires: Option<&str>| Listed {
-        who,
+    let listed = |subject: AccessSubject, expires: Option<&str>| AccessEntry {
+        subject,
         note: None,
         expires: expires.map(time),
     };
-    let address = |text: &str| Who::Address(Address::parse(text).unwrap());
-    for dialect in BOTH {
-        let mut house = House::new(dialect).await;
-        house.policy.house.block = vec![
+    let address = |text: &str| AccessSubject::Address(Address::parse(text).unwrap());
+    for dialect in DIALECTS {
+        let mut fixture = PassFixture::new(dialect).await;
+        fixture.policy.global.block = vec![
             listed(address("eve@example.com"), None),
-            listed(Who::Domain("spam.example".to_owned()), None),
+            listed(AccessSubject::Domain("spam.example".to_owned()), None),
             listed(address("cy@example.com"), Some("2026-11-01T00:00:00Z")),
         ];
-        let lesson = &mut house.policy.gates[0].criteria;
-        lesson.notice = Notice {
+        let lesson = &mut fixture.policy.gates[0].criteria;
+        lesson.notice = NoticeBounds {
             at_least: Some(Span::hours(24)),
             at_most: Some(Span::days(30)),
         };
         lesson.hours = vec![weekdays.clone()];
-        lesson.outside_hours = Effect::Leave;
-        let dinner = &mut house.policy.gates[1].criteria;
+        lesson.on_outside_hours = OnViolation::Leave;
+        let dinner = &mut fixture.policy.gates[1].criteria;
         dinner.allow = vec![listed(address("bo@example.com"), None)];
-        dinner.not_allowed = Effect::Review;
+        dinner.on_not_allowed = OnViolation::Review;
         let people = ["bo@example.com", "cy@example.com", "eve@example.com"];
         for who in people.into_iter().chain(["x@spam.example"]) {
-            house.grant(who, 100).await;
+            fixture.grant(who, 100).await;
         }
-        let (lesson, dinner) = (house.kinds.lesson, house.kinds.dinner);
+        let (lesson, dinner) = (fixture.event_types.lesson, fixture.event_types.dinner);
         let rows = [
-            (lesson, "bo@example.com", "2026-12-01T09:00:00Z", CONFIRM),
+            (lesson, "bo@example.com", "2026-12-01T09:00:00Z", CONFIRMED),
             (
                 lesson,
                 "bo@example.com",
@@ -328,8 +328,8 @@ async fn notice_hours_and_lists_decide_as_configured() {
                 "2026-12-02T10:00:00Z",
                 "decline blocked",
             ),
-            (lesson, "cy@example.com", "2026-12-02T11:00:00Z", CONFIRM),
-            (dinner, "bo@example.com", "2026-12-02T12:00:00Z", CONFIRM),
+            (lesson, "cy@example.com", "2026-12-02T11:00:00Z", CONFIRMED),
+            (dinner, "bo@example.com", "2026-12-02T12:00:00Z", CONFIRMED),
             (
                 dinner,
                 "cy@example.com",
@@ -338,110 +338,110 @@ async fn notice_hours_and_lists_decide_as_configured() {
             ),
         ];
         let made = rows.map(|(kind, who, start, expect)| {
-            (house.request(kind, who, start), who, start, expect)
+            (fixture.request(kind, who, start), who, start, expect)
         });
-        house.pass().await;
+        fixture.pass().await;
         for (uid, who, start, expect) in made {
-            let got = decided(&house, &uid).await;
+            let got = decision_text(&fixture, &uid).await;
             assert_eq!(got, expect, "{dialect:?} {who} {start}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_wait_ends_with_a_decline_or_with_what_was_missing() {
-    for dialect in BOTH {
-        let mut house = House::new(dialect).await;
-        let wait = Effect::Wait(Wait {
+async fn a_wait_ends_with_a_decline_or_when_its_reason_is_gone() {
+    for dialect in DIALECTS {
+        let mut fixture = PassFixture::new(dialect).await;
+        let wait = OnViolation::Wait(Wait {
             at_most: Some(Span::hours(2)),
             before_start: Span::zero(),
         });
         let require = "member.tier == \"gold\"";
-        house.policy.house.rules = vec![rule("gold-only", require, wait, &[])];
-        house.grant("bo@example.com", 5).await;
-        house.grant("cy@example.com", 5).await;
-        let lesson = house.kinds.lesson;
-        let bo = house.request(lesson, "bo@example.com", "2026-12-01T09:00:00Z");
-        let cy = house.request(lesson, "cy@example.com", "2026-12-01T10:00:00Z");
-        house.pass().await;
-        assert_eq!(decided(&house, &bo).await, "wait rule", "{dialect:?}");
-        assert_eq!(decided(&house, &cy).await, "wait rule", "{dialect:?}");
-        house.clock.advance(Span::hours(1));
-        tier(&house, "cy@example.com", "gold").await;
-        house.pass().await;
-        assert_eq!(decided(&house, &bo).await, "wait rule", "{dialect:?}");
-        assert_eq!(decided(&house, &cy).await, CONFIRM, "{dialect:?}");
-        house.clock.advance(Span::hours(1));
-        house.pass().await;
-        let got = decided(&house, &bo).await;
+        fixture.policy.global.rules = vec![rule_with_lookups("gold-only", require, wait, &[])];
+        fixture.grant("bo@example.com", 5).await;
+        fixture.grant("cy@example.com", 5).await;
+        let lesson = fixture.event_types.lesson;
+        let bo = fixture.request(lesson, "bo@example.com", "2026-12-01T09:00:00Z");
+        let cy = fixture.request(lesson, "cy@example.com", "2026-12-01T10:00:00Z");
+        fixture.pass().await;
+        assert_eq!(decision_text(&fixture, &bo).await, "wait rule", "{dialect:?}");
+        assert_eq!(decision_text(&fixture, &cy).await, "wait rule", "{dialect:?}");
+        fixture.clock.advance(Span::hours(1));
+        set_tier(&fixture, "cy@example.com", "gold").await;
+        fixture.pass().await;
+        assert_eq!(decision_text(&fixture, &bo).await, "wait rule", "{dialect:?}");
+        assert_eq!(decision_text(&fixture, &cy).await, CONFIRMED, "{dialect:?}");
+        fixture.clock.advance(Span::hours(1));
+        fixture.pass().await;
+        let got = decision_text(&fixture, &bo).await;
         assert!(got.starts_with("decline"), "{dialect:?} {got}");
-        assert_eq!(house.balance("bo@example.com").await, (5, 0, 0));
+        assert_eq!(fixture.balance("bo@example.com").await, (5, 0, 0));
     }
 }
 
 /// A note for another reason, made long before, does not shorten the wait.
 #[tokio::test]
-async fn a_wait_counts_from_when_its_own_reason_was_given_first() {
-    for dialect in BOTH {
-        let mut house = House::new(dialect).await;
+async fn a_wait_counts_from_the_first_record_of_its_own_reason() {
+    for dialect in DIALECTS {
+        let mut fixture = PassFixture::new(dialect).await;
         let bo = AccountId::parse("bo@example.com").unwrap();
-        house.policy.gates[0].short_of_credit = Effect::wait(Span::hours(2));
-        house.grant(bo.as_str(), 1).await;
-        let frozen = |why: Option<&str>| Fact::Frozen {
+        fixture.policy.gates[0].short_of_credit = OnViolation::wait_for(Span::hours(2));
+        fixture.grant(bo.as_str(), 1).await;
+        let frozen = |why: Option<&str>| Fact::FreezeChanged {
             account: bo.clone(),
-            why: why.map(str::to_owned),
+            reason: why.map(str::to_owned),
         };
-        commit(&house, frozen(Some("a talk first"))).await;
-        let lesson = house.kinds.lesson;
-        let first = house.request(lesson, bo.as_str(), "2026-12-01T09:00:00Z");
-        let second = house.request(lesson, bo.as_str(), "2026-12-01T10:00:00Z");
-        house.pass().await;
+        commit_fact(&fixture, frozen(Some("a talk first"))).await;
+        let lesson = fixture.event_types.lesson;
+        let first = fixture.request(lesson, bo.as_str(), "2026-12-01T09:00:00Z");
+        let second = fixture.request(lesson, bo.as_str(), "2026-12-01T10:00:00Z");
+        fixture.pass().await;
         assert_eq!(
-            decided(&house, &second).await,
+            decision_text(&fixture, &second).await,
             "review frozen",
             "{dialect:?}"
         );
-        house.clock.advance(Span::hours(3));
-        commit(&house, frozen(None)).await;
-        house.pass().await;
-        house.pass().await;
-        assert_eq!(decided(&house, &first).await, CONFIRM, "{dialect:?}");
+        fixture.clock.advance(Span::hours(3));
+        commit_fact(&fixture, frozen(None)).await;
+        fixture.pass().await;
+        fixture.pass().await;
+        assert_eq!(decision_text(&fixture, &first).await, CONFIRMED, "{dialect:?}");
         let waits = "wait short-of-credit";
-        assert_eq!(decided(&house, &second).await, waits, "{dialect:?}");
-        house.clock.advance(Span::minutes(119));
-        house.pass().await;
-        assert_eq!(decided(&house, &second).await, waits, "{dialect:?}");
-        house.clock.advance(Span::minutes(2));
-        house.pass().await;
-        let got = decided(&house, &second).await;
+        assert_eq!(decision_text(&fixture, &second).await, waits, "{dialect:?}");
+        fixture.clock.advance(Span::minutes(119));
+        fixture.pass().await;
+        assert_eq!(decision_text(&fixture, &second).await, waits, "{dialect:?}");
+        fixture.clock.advance(Span::minutes(2));
+        fixture.pass().await;
+        let got = decision_text(&fixture, &second).await;
         assert_eq!(got, "decline short-of-credit", "{dialect:?}");
     }
 }
 
 #[tokio::test]
-async fn a_booking_costs_what_its_length_and_the_members_tier_say() {
+async fn a_booking_costs_by_its_length_and_the_members_tier() {
     let price = |cost, tiers: &[&str], length| Price {
         cost,
         tiers: tiers.iter().map(|tier| (*tier).to_owned()).collect(),
         event_types: Vec::new(),
         length,
-        when: Opening::ALWAYS,
+        start_window: TimeWindow::ALWAYS,
         occurrences: (None, None),
     };
-    for dialect in BOTH {
-        let mut house = House::new(dialect).await;
+    for dialect in DIALECTS {
+        let mut fixture = PassFixture::new(dialect).await;
         let long = (Some(Span::minutes(60)), None);
-        house.policy.gates[0].criteria.prices = vec![
+        fixture.policy.gates[0].criteria.prices = vec![
             price(2, &["gold"], long),
             price(4, &[], long),
             price(0, &["exec"], (None, None)),
         ];
         for who in ["bo", "go", "ex"] {
-            house.grant(&format!("{who}@example.com"), 10).await;
+            fixture.grant(&format!("{who}@example.com"), 10).await;
         }
-        tier(&house, "go@example.com", "gold").await;
-        tier(&house, "ex@example.com", "exec").await;
-        let lesson = house.kinds.lesson;
+        set_tier(&fixture, "go@example.com", "gold").await;
+        set_tier(&fixture, "ex@example.com", "exec").await;
+        let lesson = fixture.event_types.lesson;
         // who, minutes, start, charged
         let rows = [
             ("bo@example.com", 30, "2026-12-01T09:00:00Z", 1),
@@ -453,35 +453,35 @@ async fn a_booking_costs_what_its_length_and_the_members_tier_say() {
         ];
         let made = rows.map(|(who, minutes, start, charged)| {
             let length = Some(Span::minutes(minutes));
-            let uid = ask(&house, lesson, who, start, |ask| ask.length = length);
+            let uid = request_with(&fixture, lesson, who, start, |ask| ask.length = length);
             (uid, who, minutes, charged)
         });
-        house.pass().await;
+        fixture.pass().await;
         for (uid, who, minutes, charged) in made {
-            assert_eq!(decided(&house, &uid).await, CONFIRM, "{dialect:?} {who}");
-            let credits = house.charge(&uid).await.unwrap().credits();
+            assert_eq!(decision_text(&fixture, &uid).await, CONFIRMED, "{dialect:?} {who}");
+            let credits = fixture.charge(&uid).await.unwrap().credits();
             assert_eq!(credits, charged, "{dialect:?} {who} {minutes}");
         }
-        assert_eq!(house.balance("bo@example.com").await, (5, 0, 5));
-        assert_eq!(house.balance("go@example.com").await, (7, 0, 3));
-        assert_eq!(house.balance("ex@example.com").await, (6, 0, 4));
+        assert_eq!(fixture.balance("bo@example.com").await, (5, 0, 5));
+        assert_eq!(fixture.balance("go@example.com").await, (7, 0, 3));
+        assert_eq!(fixture.balance("ex@example.com").await, (6, 0, 4));
     }
 }
 
 /// A member with more bookings than are counted: nothing is decided, and it is said.
 #[tokio::test]
-async fn who_has_too_many_to_be_counted_is_left_alone() {
-    let mut house = House::new(BOTH[0]).await;
-    house.policy.house.caps = vec![cap(5_000, Period::Open)];
-    house.grant("bo@example.com", 2_000).await;
-    house.grant("cy@example.com", 1).await;
-    crowd(&mut house, 1_000).await;
-    let lesson = house.kinds.lesson;
-    let bo = house.request(lesson, "bo@example.com", "2026-12-01T09:00:00Z");
-    let cy = house.request(lesson, "cy@example.com", "2026-12-01T10:00:00Z");
-    let report = house.pass().await;
-    assert_eq!(decided(&house, &bo).await, "none (pending)");
-    assert_eq!(decided(&house, &cy).await, CONFIRM);
+async fn members_with_too_many_bookings_to_count_are_left_undecided() {
+    let mut fixture = PassFixture::new(DIALECTS[0]).await;
+    fixture.policy.global.caps = vec![cap(5_000, CapPeriod::Open)];
+    fixture.grant("bo@example.com", 2_000).await;
+    fixture.grant("cy@example.com", 1).await;
+    add_charges(&mut fixture, 1_000).await;
+    let lesson = fixture.event_types.lesson;
+    let bo = fixture.request(lesson, "bo@example.com", "2026-12-01T09:00:00Z");
+    let cy = fixture.request(lesson, "cy@example.com", "2026-12-01T10:00:00Z");
+    let report = fixture.pass().await;
+    assert_eq!(decision_text(&fixture, &bo).await, "none (pending)");
+    assert_eq!(decision_text(&fixture, &cy).await, CONFIRMED);
     let problems: Vec<_> = report.problems.iter().map(|problem| problem.code).collect();
     assert_eq!(problems, ["too-many-before"]);
     assert!(!report.problems[0].text.contains('@'));
@@ -489,32 +489,32 @@ async fn who_has_too_many_to_be_counted_is_left_alone() {
 
 /// They fill the first page, and more is not taken in hand: whoever asked later is not kept waiting.
 #[tokio::test]
-async fn what_is_left_alone_hides_nobody_behind_it() {
-    let mut house = House::new(BOTH[0]).await;
-    house.policy.house.caps = vec![cap(5_000, Period::Open)];
-    house.policy.limits.requests_per_pass = 1;
-    house.grant("bo@example.com", 2_000).await;
-    house.grant("cy@example.com", 1).await;
-    crowd(&mut house, 1_000).await;
-    let lesson = house.kinds.lesson;
+async fn undecidable_requests_do_not_hide_later_ones() {
+    let mut fixture = PassFixture::new(DIALECTS[0]).await;
+    fixture.policy.global.caps = vec![cap(5_000, CapPeriod::Open)];
+    fixture.policy.limits.requests_per_pass = 1;
+    fixture.grant("bo@example.com", 2_000).await;
+    fixture.grant("cy@example.com", 1).await;
+    add_charges(&mut fixture, 1_000).await;
+    let lesson = fixture.event_types.lesson;
     for n in 0..300 {
-        let start = house.clock.now() + Span::days(2) + Span::minutes(30 * n);
-        house.request(lesson, "bo@example.com", &start.to_rfc3339());
+        let start = fixture.clock.now() + Span::days(2) + Span::minutes(30 * n);
+        fixture.request(lesson, "bo@example.com", &start.to_rfc3339());
     }
-    let cy = house.request(lesson, "cy@example.com", "2027-01-20T10:00:00Z");
-    let report = house.pass().await;
+    let cy = fixture.request(lesson, "cy@example.com", "2027-01-20T10:00:00Z");
+    let report = fixture.pass().await;
     assert!(report.more, "there is more behind");
-    house.pass().await;
-    assert_eq!(decided(&house, &cy).await, CONFIRM);
+    fixture.pass().await;
+    assert_eq!(decision_text(&fixture, &cy).await, CONFIRMED);
 }
 
 /// Charges of bo, as confirmed bookings have them: copies of one that was confirmed.
-async fn crowd(house: &mut House, count: usize) {
-    let lesson = house.kinds.lesson;
-    let uid = house.request(lesson, "bo@example.com", "2026-12-20T09:00:00Z");
-    house.pass().await;
-    let model = house.record(&uid).await.unwrap();
-    let charge = house.charge(&uid).await.unwrap();
+async fn add_charges(fixture: &mut PassFixture, count: usize) {
+    let lesson = fixture.event_types.lesson;
+    let uid = fixture.request(lesson, "bo@example.com", "2026-12-20T09:00:00Z");
+    fixture.pass().await;
+    let model = fixture.stored_request(&uid).await.unwrap();
+    let charge = fixture.charge(&uid).await.unwrap();
     let facts = (0..count).flat_map(|n| {
         let uid = BookingUid::parse(&format!("crowd{n}")).unwrap();
         let booking = BookingRef {
@@ -527,7 +527,7 @@ async fn crowd(house: &mut House, count: usize) {
         request.bookings = vec![booking.clone()];
         request.state = RequestState::Recorded;
         [
-            Fact::Decided {
+            Fact::RequestDecided {
                 request: request.into(),
             },
             Fact::Hold {
@@ -542,17 +542,17 @@ async fn crowd(house: &mut House, count: usize) {
                 terms: charge.terms.clone(),
             },
             Fact::Post { booking: uid },
-            Fact::Settled {
+            Fact::IntentSettled {
                 request: id,
-                outcome: Outcome::Confirmed,
+                outcome: DecisionOutcome::Confirmed,
             },
         ]
     });
-    let at = house.clock.now();
+    let at = fixture.clock.now();
     let facts: Vec<Fact> = facts.collect();
     for some in facts.chunks(400) {
         let some = some.to_vec();
-        let done = house.store.with(move |store| store.commit(at, some, &[]));
+        let done = fixture.store.with(move |store| store.commit(at, some, &[]));
         done.await.unwrap();
     }
 }

@@ -6,36 +6,36 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use maitred::domain::criteria::effect::Effect;
-use maitred::domain::criteria::house::Lookup;
+use maitred::domain::criteria::effect::OnViolation;
+use maitred::domain::criteria::house::LookupRequirement;
 use maitred::domain::time::Span;
-use maitred::lookup::desk::{Desk, Source, Spec};
-use maitred::reconcile::report::Report;
+use maitred::lookup::desk::{LookupClient, SpecSource, Spec};
+use maitred::reconcile::report::PassReport;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use super::common::House;
-use super::{BOTH, decided, rule};
+use super::common::PassFixture;
+use super::{DIALECTS, decision_text, rule_with_lookups};
 
-const CONFIRM: &str = "confirm enough";
+const CONFIRMED: &str = "confirm enough";
 
 /// Long enough for a loaded machine to start a shell.
-const PATIENT: Duration = Duration::from_secs(20);
+const LONG_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Too short for what never answers.
-const HASTY: Duration = Duration::from_millis(300);
+const SHORT_TIMEOUT: Duration = Duration::from_millis(300);
 
-fn shell(folder: &TempDir, name: &str, script: &str) -> Source {
+fn shell_source(folder: &TempDir, name: &str, script: &str) -> SpecSource {
     let path = folder.path().join(name);
     fs::write(&path, script).unwrap();
-    Source::Command {
+    SpecSource::Command {
         program: PathBuf::from("/bin/sh"),
         args: vec![path.display().to_string()],
     }
 }
 
-fn spec(source: Source, timeout: Duration, cached_for: Span) -> Spec {
+fn spec(source: SpecSource, timeout: Duration, cached_for: Span) -> Spec {
     Spec {
         name: "crm".to_owned(),
         source,
@@ -45,30 +45,30 @@ fn spec(source: Source, timeout: Duration, cached_for: Span) -> Spec {
     }
 }
 
-fn with_rule(house: &mut House, require: &str, no_answer: Effect) {
-    house.policy.house.lookups = vec![Lookup {
+fn set_rule(fixture: &mut PassFixture, require: &str, on_no_answer: OnViolation) {
+    fixture.policy.global.lookups = vec![LookupRequirement {
         name: "crm".to_owned(),
-        no_answer,
+        on_no_answer,
     }];
-    house.policy.gates[0].criteria.rules =
-        [rule("good-standing", require, Effect::Decline, &["crm"])].into();
+    fixture.policy.gates[0].criteria.rules =
+        [rule_with_lookups("good-standing", require, OnViolation::Decline, &["crm"])].into();
 }
 
-const GOOD: &str = "lookup.crm.standing == \"good\"";
+const GOOD_STANDING: &str = "lookup.crm.standing == \"good\"";
 
 /// One request of a member, with this lookup and effect; what became of it, and the problems.
-async fn ask_one(
-    house: &mut House,
+async fn decide_one(
+    fixture: &mut PassFixture,
     spec: Spec,
     require: &str,
-    no_answer: Effect,
+    no_answer: OnViolation,
 ) -> (String, String) {
-    house.lookups = Desk::open(vec![spec]).unwrap();
-    with_rule(house, require, no_answer);
-    house.grant("bo@example.com", 5).await;
-    let lesson = house.kinds.lesson;
-    let uid = house.request(lesson, "bo@example.com", "2026-12-01T09:00:00Z");
-    let report = house.pass().await;
+    fixture.lookups = LookupClient::open(vec![spec]).unwrap();
+    set_rule(fixture, require, no_answer);
+    fixture.grant("bo@example.com", 5).await;
+    let lesson = fixture.event_types.lesson;
+    let uid = fixture.request(lesson, "bo@example.com", "2026-12-01T09:00:00Z");
+    let report = fixture.pass().await;
     let problems: Vec<String> = report
         .problems
         .iter()
@@ -79,88 +79,88 @@ async fn ask_one(
         !problems.contains('@') && !problems.contains("%40"),
         "{problems}"
     );
-    (decided(house, &uid).await, problems)
+    (decision_text(fixture, &uid).await, problems)
 }
 
 #[tokio::test]
-async fn what_a_command_says_decides() {
+async fn the_answer_of_a_command_decides() {
     let folder = tempfile::tempdir().unwrap();
     let far = "head -c 70000 /dev/zero | tr '\\0' x";
     // script, time, rule, decision, what is told of it
     let rows = [
-        ("echo '{\"standing\":\"good\"}'", PATIENT, GOOD, CONFIRM, ""),
+        ("echo '{\"standing\":\"good\"}'", LONG_TIMEOUT, GOOD_STANDING, CONFIRMED, ""),
         (
             "echo '{\"standing\":\"bad\"}'",
-            PATIENT,
-            GOOD,
+            LONG_TIMEOUT,
+            GOOD_STANDING,
             "decline rule",
             "",
         ),
         // What it does not say is no answer to the rule.
-        ("echo '{}'", PATIENT, GOOD, "review rule-failed", ""),
-        ("echo null", PATIENT, GOOD, "review rule-failed", ""),
-        ("echo true", PATIENT, "lookup.crm == true", CONFIRM, ""),
-        ("echo 7", PATIENT, "lookup.crm < 7", "decline rule", ""),
+        ("echo '{}'", LONG_TIMEOUT, GOOD_STANDING, "review rule-failed", ""),
+        ("echo null", LONG_TIMEOUT, GOOD_STANDING, "review rule-failed", ""),
+        ("echo true", LONG_TIMEOUT, "lookup.crm == true", CONFIRMED, ""),
+        ("echo 7", LONG_TIMEOUT, "lookup.crm < 7", "decline rule", ""),
         (
             "echo good",
-            PATIENT,
-            GOOD,
+            LONG_TIMEOUT,
+            GOOD_STANDING,
             "review lookup-failed",
             "one JSON value",
         ),
-        (":", PATIENT, GOOD, "review lookup-failed", "one JSON value"),
+        (":", LONG_TIMEOUT, GOOD_STANDING, "review lookup-failed", "one JSON value"),
         (
             "exec sleep 1000",
-            HASTY,
-            GOOD,
+            SHORT_TIMEOUT,
+            GOOD_STANDING,
             "review lookup-failed",
             "within 300ms",
         ),
         (
             "echo '{\"standing\":\"good\"}'; echo 'no bo@example.com here' >&2; exit 1",
-            PATIENT,
-            GOOD,
+            LONG_TIMEOUT,
+            GOOD_STANDING,
             "review lookup-failed",
             "exit status: 1: no [address] here",
         ),
         (
             "kill -9 $$",
-            PATIENT,
-            GOOD,
+            LONG_TIMEOUT,
+            GOOD_STANDING,
             "review lookup-failed",
             "signal: 9",
         ),
         (
             far,
-            PATIENT,
-            GOOD,
+            LONG_TIMEOUT,
+            GOOD_STANDING,
             "review lookup-failed",
             "more than 64 KiB",
         ),
         (
             "head -c 200000 /dev/zero >&2; echo '{\"standing\":\"good\"}'",
-            PATIENT,
-            GOOD,
-            CONFIRM,
+            LONG_TIMEOUT,
+            GOOD_STANDING,
+            CONFIRMED,
             "",
         ),
     ];
-    for (script, timeout, require, expect, told) in rows {
-        let mut house = House::new(BOTH[0]).await;
-        let source = shell(&folder, "crm.sh", script);
+    for (script, timeout, require, expect, problem) in rows {
+        let mut fixture = PassFixture::new(DIALECTS[0]).await;
+        let source = shell_source(&folder, "crm.sh", script);
         let spec = spec(source, timeout, Span::zero());
-        let (got, problems) = ask_one(&mut house, spec, require, Effect::Review).await;
+        let (got, problems) = decide_one(&mut fixture, spec, require, OnViolation::Review).await;
         assert_eq!(got, expect, "{script}: {problems}");
-        assert!(problems.contains(told), "{script}: {problems}");
-        assert_eq!(problems.is_empty(), told.is_empty(), "{script}: {problems}");
+        assert!(problems.contains(problem), "{script}: {problems}");
+        assert_eq!(problems.is_empty(), problem.is_empty(), "{script}: {problems}");
     }
-    let mut house = House::new(BOTH[0]).await;
-    let source = Source::Command {
+    let mut fixture = PassFixture::new(DIALECTS[0]).await;
+    let source = SpecSource::Command {
         program: folder.path().join("none"),
         args: Vec::new(),
     };
-    let spec = spec(source, PATIENT, Span::zero());
-    let (got, problems) = ask_one(&mut house, spec, GOOD, Effect::Review).await;
+    let spec = spec(source, LONG_TIMEOUT, Span::zero());
+    let (got, problems) = decide_one(&mut fixture, spec, GOOD_STANDING, OnViolation::Review).await;
     assert_eq!(got, "review lookup-failed");
     assert!(problems.contains("could not be started"), "{problems}");
 }
@@ -169,55 +169,55 @@ async fn what_a_command_says_decides() {
 async fn without_an_answer_the_configured_effect_counts() {
     let folder = tempfile::tempdir().unwrap();
     let rows = [
-        (Effect::Review, "review lookup-failed"),
-        (Effect::Decline, "decline lookup-failed"),
-        (Effect::wait(Span::hours(1)), "wait lookup-failed"),
-        (Effect::Leave, "leave lookup-failed"),
+        (OnViolation::Review, "review lookup-failed"),
+        (OnViolation::Decline, "decline lookup-failed"),
+        (OnViolation::wait_for(Span::hours(1)), "wait lookup-failed"),
+        (OnViolation::Leave, "leave lookup-failed"),
     ];
-    for dialect in BOTH {
+    for dialect in DIALECTS {
         for (effect, expect) in rows {
-            let mut house = House::new(dialect).await;
-            let source = shell(&folder, "crm.sh", "exit 1");
-            let spec = spec(source, PATIENT, Span::zero());
-            let (got, problems) = ask_one(&mut house, spec, GOOD, effect).await;
+            let mut fixture = PassFixture::new(dialect).await;
+            let source = shell_source(&folder, "crm.sh", "exit 1");
+            let spec = spec(source, LONG_TIMEOUT, Span::zero());
+            let (got, problems) = decide_one(&mut fixture, spec, GOOD_STANDING, effect).await;
             assert_eq!(got, expect, "{dialect:?} {problems}");
         }
         // As if the configuration and the desk were not of one mind.
-        let mut house = House::new(dialect).await;
-        let mut other = spec(shell(&folder, "x.sh", "echo 1"), PATIENT, Span::zero());
+        let mut fixture = PassFixture::new(dialect).await;
+        let mut other = spec(shell_source(&folder, "x.sh", "echo 1"), LONG_TIMEOUT, Span::zero());
         other.name = "other".to_owned();
-        let (got, _) = ask_one(&mut house, other, GOOD, Effect::Review).await;
+        let (got, _) = decide_one(&mut fixture, other, GOOD_STANDING, OnViolation::Review).await;
         assert_eq!(got, "review lookup-failed", "{dialect:?}");
     }
 }
 
 #[tokio::test]
-async fn a_command_is_told_who_asks_for_what_and_sees_no_environment() {
+async fn a_command_gets_the_request_as_input_and_no_environment() {
     let folder = tempfile::tempdir().unwrap();
-    let seen = folder.path().join("seen");
+    let input_file = folder.path().join("seen");
     let script = format!(
-        "cat > {seen}; env >> {seen}; echo '{{\"standing\":\"good\"}}'",
-        seen = seen.display()
+        "cat > {input_file}; env >> {input_file}; echo '{{\"standing\":\"good\"}}'",
+        input_file = input_file.display()
     );
-    let mut house = House::new(BOTH[0]).await;
-    let source = shell(&folder, "crm.sh", &script);
-    let spec = spec(source, PATIENT, Span::zero());
-    let (got, problems) = ask_one(&mut house, spec, GOOD, Effect::Review).await;
-    assert_eq!(got, CONFIRM, "{problems}");
-    let seen = fs::read_to_string(seen).unwrap();
-    let (question, environment) = seen.split_once('\n').unwrap();
+    let mut fixture = PassFixture::new(DIALECTS[0]).await;
+    let source = shell_source(&folder, "crm.sh", &script);
+    let spec = spec(source, LONG_TIMEOUT, Span::zero());
+    let (got, problems) = decide_one(&mut fixture, spec, GOOD_STANDING, OnViolation::Review).await;
+    assert_eq!(got, CONFIRMED, "{problems}");
+    let input = fs::read_to_string(input_file).unwrap();
+    let (question, environment) = input.split_once('\n').unwrap();
     let question: serde_json::Value = serde_json::from_str(question).unwrap();
     assert_eq!(question["schema"], 1);
     assert_eq!(question["lookup"], "crm");
     assert_eq!(question["booker"], "bo@example.com");
     let booking = &question["booking"];
     assert_eq!(booking["event_type"], "lesson");
-    assert_eq!(booking["event_type_id"], house.kinds.lesson);
+    assert_eq!(booking["event_type_id"], fixture.event_types.lesson);
     assert_eq!(booking["start"], "2026-12-01T09:00:00Z");
     assert_eq!(booking["end"], "2026-12-01T09:30:00Z");
     assert_eq!(booking["occurrences"], 1);
     let uid = booking["uid"].as_str().unwrap();
-    assert_eq!(house.status(uid), "accepted");
+    assert_eq!(fixture.status(uid), "accepted");
     // Cargo gives this process a dozen variables of its own.
     assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
     assert!(!environment.contains("CARGO"), "{environment}");
@@ -228,11 +228,11 @@ async fn what_a_command_started_ends_with_it() {
     let folder = tempfile::tempdir().unwrap();
     let pid = folder.path().join("pid");
     let script = format!("sleep 1000 & echo $! > {}; wait", pid.display());
-    let mut house = House::new(BOTH[0]).await;
-    let source = shell(&folder, "crm.sh", &script);
+    let mut fixture = PassFixture::new(DIALECTS[0]).await;
+    let source = shell_source(&folder, "crm.sh", &script);
     // Long enough for the shell to write down what it started.
     let spec = spec(source, Duration::from_secs(2), Span::zero());
-    let (got, problems) = ask_one(&mut house, spec, GOOD, Effect::Review).await;
+    let (got, problems) = decide_one(&mut fixture, spec, GOOD_STANDING, OnViolation::Review).await;
     assert_eq!(got, "review lookup-failed", "{problems}");
     let pid = fs::read_to_string(pid).unwrap();
     let stat = PathBuf::from(format!("/proc/{}/stat", pid.trim()));
@@ -249,20 +249,20 @@ async fn what_a_command_started_ends_with_it() {
             ticks.tick().await;
         }
     };
-    tokio::time::timeout(PATIENT, wait).await.unwrap();
+    tokio::time::timeout(LONG_TIMEOUT, wait).await.unwrap();
 }
 
 /// A server that gives the same answer to everybody, and keeps what it was asked.
-struct Server {
+struct LookupServer {
     port: u16,
-    asked: Arc<std::sync::Mutex<Vec<String>>>,
+    requests: Arc<std::sync::Mutex<Vec<String>>>,
 }
 
-async fn server(answer: Option<&'static str>) -> Server {
+async fn start_server(answer: Option<&'static str>) -> LookupServer {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let asked = Arc::new(std::sync::Mutex::new(Vec::new()));
-    let kept = Arc::clone(&asked);
+    let requests = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let sink = Arc::clone(&requests);
     tokio::spawn(async move {
         let mut silent = Vec::new();
         while let Ok((mut stream, _)) = listener.accept().await {
@@ -273,7 +273,7 @@ async fn server(answer: Option<&'static str>) -> Server {
                     Err(_) => break,
                 }
             }
-            kept.lock().unwrap().push(String::from_utf8(head).unwrap());
+            sink.lock().unwrap().push(String::from_utf8(head).unwrap());
             match answer {
                 Some(answer) => {
                     let _ = stream.write_all(answer.as_bytes()).await;
@@ -282,18 +282,18 @@ async fn server(answer: Option<&'static str>) -> Server {
             }
         }
     });
-    Server { port, asked }
+    LookupServer { port, requests }
 }
 
-fn url(port: u16) -> Source {
-    Source::Http {
+fn url_source(port: u16) -> SpecSource {
+    SpecSource::Http {
         url: format!("http://127.0.0.1:{port}/members/{{address}}?full=1"),
         credential: Some("top-secret-0123".to_owned().into()),
     }
 }
 
 #[tokio::test]
-async fn what_an_endpoint_says_decides() {
+async fn the_answer_of_an_endpoint_decides() {
     let ok = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n";
     let good: &'static str = format!("{ok}{{\"standing\":\"good\"}}").leak();
     let bad: &'static str = format!("{ok}{{\"standing\":\"bad\"}}").leak();
@@ -302,7 +302,7 @@ async fn what_an_endpoint_says_decides() {
     let failed = "review lookup-failed";
     // answer, decision, what is told of it
     let rows = [
-        (Some(good), CONFIRM, ""),
+        (Some(good), CONFIRMED, ""),
         (Some(bad), "decline rule", ""),
         (Some(page), failed, "one JSON value"),
         (Some(large), failed, "more than 64 KiB"),
@@ -329,25 +329,25 @@ async fn what_an_endpoint_says_decides() {
         (Some("nonsense\r\n\r\n"), failed, "no-answer"),
         (None, failed, "within 300ms"),
     ];
-    for (answer, expect, told) in rows {
-        let server = server(answer).await;
-        let mut house = House::new(BOTH[0]).await;
-        let timeout = if answer.is_none() { HASTY } else { PATIENT };
-        let spec = spec(url(server.port), timeout, Span::zero());
-        let (got, problems) = ask_one(&mut house, spec, GOOD, Effect::Review).await;
+    for (answer, expect, problem) in rows {
+        let server = start_server(answer).await;
+        let mut fixture = PassFixture::new(DIALECTS[0]).await;
+        let timeout = if answer.is_none() { SHORT_TIMEOUT } else { LONG_TIMEOUT };
+        let spec = spec(url_source(server.port), timeout, Span::zero());
+        let (got, problems) = decide_one(&mut fixture, spec, GOOD_STANDING, OnViolation::Review).await;
         assert_eq!(got, expect, "{answer:?}: {problems}");
-        assert!(problems.contains(told), "{answer:?}: {problems}");
+        assert!(problems.contains(problem), "{answer:?}: {problems}");
         assert!(
             !problems.contains("secret") && !problems.contains("members"),
             "{problems}"
         );
-        let asked = server.asked.lock().unwrap().clone();
+        let requests = server.requests.lock().unwrap().clone();
         assert_eq!(
-            asked.len(),
+            requests.len(),
             1,
             "no redirect is followed, nothing is asked twice"
         );
-        let head = &asked[0];
+        let head = &requests[0];
         assert!(
             head.starts_with("GET /members/bo%40example.com?full=1 HTTP/1.1\r\n"),
             "{head}"
@@ -356,8 +356,8 @@ async fn what_an_endpoint_says_decides() {
             head.to_lowercase()
                 .contains("\r\nauthorization: bearer top-secret-0123\r\n")
         );
-        let uid = house.sandbox.lock().bookings()[0].uid.clone();
-        let record = format!("{:?}", house.record(&uid).await);
+        let uid = fixture.sandbox.lock().bookings()[0].uid.clone();
+        let record = format!("{:?}", fixture.stored_request(&uid).await);
         assert!(!record.contains("secret"), "{record}");
     }
 }
@@ -376,13 +376,13 @@ async fn an_answer_is_good_for_a_while_and_only_for_its_booker() {
             .lines()
             .count()
     };
-    let mut house = House::new(BOTH[0]).await;
-    let source = shell(&folder, "crm.sh", &script);
-    house.lookups = Desk::open(vec![spec(source, PATIENT, Span::minutes(10))]).unwrap();
-    with_rule(&mut house, GOOD, Effect::Review);
-    house.grant("bo@example.com", 10).await;
-    house.grant("cy@example.com", 10).await;
-    let lesson = house.kinds.lesson;
+    let mut fixture = PassFixture::new(DIALECTS[0]).await;
+    let source = shell_source(&folder, "crm.sh", &script);
+    fixture.lookups = LookupClient::open(vec![spec(source, LONG_TIMEOUT, Span::minutes(10))]).unwrap();
+    set_rule(&mut fixture, GOOD_STANDING, OnViolation::Review);
+    fixture.grant("bo@example.com", 10).await;
+    fixture.grant("cy@example.com", 10).await;
+    let lesson = fixture.event_types.lesson;
     let rows = [
         // who, minutes later, runs so far
         ("bo@example.com", 0, 1),
@@ -393,50 +393,50 @@ async fn an_answer_is_good_for_a_while_and_only_for_its_booker() {
         ("who@example.com", 0, 3),
     ];
     for (n, (who, later, expect)) in rows.into_iter().enumerate() {
-        house.clock.advance(Span::minutes(later));
-        house.request(lesson, who, &format!("2026-12-01T{n:02}:00:00Z"));
-        house.pass().await;
+        fixture.clock.advance(Span::minutes(later));
+        fixture.request(lesson, who, &format!("2026-12-01T{n:02}:00:00Z"));
+        fixture.pass().await;
         assert_eq!(count(), expect, "{n} {who}");
     }
-    let dinner = house.kinds.dinner;
-    house.clock.advance(Span::hours(1));
-    let uid = house.request(dinner, "bo@example.com", "2026-12-01T18:00:00Z");
-    house.pass().await;
-    assert_eq!(decided(&house, &uid).await, CONFIRM);
+    let dinner = fixture.event_types.dinner;
+    fixture.clock.advance(Span::hours(1));
+    let uid = fixture.request(dinner, "bo@example.com", "2026-12-01T18:00:00Z");
+    fixture.pass().await;
+    assert_eq!(decision_text(&fixture, &uid).await, CONFIRMED);
     assert_eq!(count(), 3);
 }
 
 /// One that is away is not waited for again and again.
 #[tokio::test]
-async fn a_system_that_is_away_is_asked_a_few_times_in_one_pass() {
-    let server = server(None).await;
-    let mut house = House::new(BOTH[0]).await;
-    let mut one_by_one = spec(url(server.port), HASTY, Span::zero());
+async fn an_unreachable_system_is_called_a_few_times_in_one_pass() {
+    let server = start_server(None).await;
+    let mut fixture = PassFixture::new(DIALECTS[0]).await;
+    let mut one_by_one = spec(url_source(server.port), SHORT_TIMEOUT, Span::zero());
     one_by_one.at_once = 1;
-    house.lookups = Desk::open(vec![one_by_one]).unwrap();
-    with_rule(&mut house, GOOD, Effect::Review);
-    house.grant("bo@example.com", 20).await;
-    let lesson = house.kinds.lesson;
+    fixture.lookups = LookupClient::open(vec![one_by_one]).unwrap();
+    set_rule(&mut fixture, GOOD_STANDING, OnViolation::Review);
+    fixture.grant("bo@example.com", 20).await;
+    let lesson = fixture.event_types.lesson;
     let mut uids = Vec::new();
     for hour in 0..10 {
         let start = format!("2026-12-01T{hour:02}:00:00Z");
-        uids.push(house.request(lesson, "bo@example.com", &start));
+        uids.push(fixture.request(lesson, "bo@example.com", &start));
     }
-    let report = house.pass().await;
-    assert_eq!(server.asked.lock().unwrap().len(), 3);
+    let report = fixture.pass().await;
+    assert_eq!(server.requests.lock().unwrap().len(), 3);
     assert_eq!(report.problems.len(), 1);
     assert!(report.problems[0].text.contains("10 requests"));
     for uid in &uids {
-        assert_eq!(decided(&house, uid).await, "review lookup-failed");
+        assert_eq!(decision_text(&fixture, uid).await, "review lookup-failed");
     }
     // The next pass tries again.
-    house.pass().await;
-    assert_eq!(server.asked.lock().unwrap().len(), 6);
+    fixture.pass().await;
+    assert_eq!(server.requests.lock().unwrap().len(), 6);
 }
 
 /// No more than configured run at the same time.
 #[tokio::test]
-async fn only_so_many_are_asked_at_once() {
+async fn lookups_run_with_bounded_concurrency() {
     let folder = tempfile::tempdir().unwrap();
     let now = folder.path().join("now");
     fs::create_dir(&now).unwrap();
@@ -445,21 +445,21 @@ async fn only_so_many_are_asked_at_once() {
         "cd {now}; mkdir $$; ls | wc -l; sleep 0.05; rmdir $$",
         now = now.display()
     );
-    let source = shell(&folder, "crm.sh", &script);
-    let desk = Desk::open(vec![spec(source, PATIENT, Span::zero())]).unwrap();
-    let mut house = House::new(BOTH[0]).await;
-    house.lookups = desk;
-    with_rule(&mut house, "lookup.crm <= 2", Effect::Review);
-    house.grant("bo@example.com", 20).await;
-    let lesson = house.kinds.lesson;
+    let source = shell_source(&folder, "crm.sh", &script);
+    let desk = LookupClient::open(vec![spec(source, LONG_TIMEOUT, Span::zero())]).unwrap();
+    let mut fixture = PassFixture::new(DIALECTS[0]).await;
+    fixture.lookups = desk;
+    set_rule(&mut fixture, "lookup.crm <= 2", OnViolation::Review);
+    fixture.grant("bo@example.com", 20).await;
+    let lesson = fixture.event_types.lesson;
     for hour in 0..8 {
         let start = format!("2026-12-01T{hour:02}:00:00Z");
-        house.request(lesson, "bo@example.com", &start);
+        fixture.request(lesson, "bo@example.com", &start);
     }
-    let report = house.pass().await;
+    let report = fixture.pass().await;
     for step in &report.steps {
         assert_eq!(
-            step.ended.as_str(),
+            step.outcome.as_str(),
             "confirmed",
             "{:?}",
             step.request.findings
@@ -471,13 +471,13 @@ async fn only_so_many_are_asked_at_once() {
 /// Requests that wait are asked about again in each pass. When there are too many, new ones go
 /// first and each has its turn.
 #[tokio::test]
-async fn more_questions_than_one_pass_asks_are_left_for_the_next() {
-    let mut house = House::new(BOTH[0]).await;
+async fn lookups_beyond_the_limit_of_a_pass_are_left_for_the_next() {
+    let mut fixture = PassFixture::new(DIALECTS[0]).await;
     // Nobody is at the desk, which is quick.
-    with_rule(&mut house, GOOD, Effect::Review);
-    house.policy.limits.requests_per_pass = 5_000;
-    house.grant("bo@example.com", 1).await;
-    let lesson = house.kinds.lesson;
+    set_rule(&mut fixture, GOOD_STANDING, OnViolation::Review);
+    fixture.policy.limits.requests_per_pass = 5_000;
+    fixture.grant("bo@example.com", 1).await;
+    let lesson = fixture.event_types.lesson;
     let mut uids = Vec::new();
     for n in 0..1_002 {
         let start = format!(
@@ -486,24 +486,24 @@ async fn more_questions_than_one_pass_asks_are_left_for_the_next() {
             1 + n / 20 % 20,
             n % 20
         );
-        uids.push(house.request(lesson, "bo@example.com", &start));
+        uids.push(fixture.request(lesson, "bo@example.com", &start));
     }
-    let report = house.pass().await;
+    let report = fixture.pass().await;
     assert!(report.more);
     let codes: Vec<_> = report.problems.iter().map(|problem| problem.code).collect();
     assert_eq!(codes, ["too-many-questions", "no-answer"]);
-    assert!(house.record(&uids[999]).await.is_some());
-    assert!(house.record(&uids[1_000]).await.is_none());
-    let asked = |report: &Report| -> BTreeSet<String> {
+    assert!(fixture.stored_request(&uids[999]).await.is_some());
+    assert!(fixture.stored_request(&uids[1_000]).await.is_none());
+    let booking_uids = |report: &PassReport| -> BTreeSet<String> {
         let steps = report.steps.iter();
         steps.map(|step| step.request.id.to_string()).collect()
     };
     // The new ones and the first of those that wait; then those that were left out.
-    let report = house.pass().await;
+    let report = fixture.pass().await;
     assert!(!report.more);
-    let second = asked(&report);
+    let second = booking_uids(&report);
     assert!(second.contains(&uids[1_001]) && second.contains(&uids[0]));
     assert!(!second.contains(&uids[998]) && !second.contains(&uids[999]));
-    let third = asked(&house.pass().await);
+    let third = booking_uids(&fixture.pass().await);
     assert!(third.contains(&uids[998]) && third.contains(&uids[999]));
 }

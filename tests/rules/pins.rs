@@ -5,66 +5,66 @@ use std::io;
 use std::path::Path;
 use std::sync::{Mutex, OnceLock};
 
-use maitred::domain::criteria::effect::Effect;
+use maitred::domain::criteria::effect::OnViolation;
 use maitred::domain::fact::Fact;
 use maitred::domain::id::{AccountId, Address};
-use maitred::domain::snapshot::Pin;
-use maitred::domain::terms::Unmanaged;
+use maitred::domain::snapshot::PinResult;
+use maitred::domain::terms::OnUnmanaged;
 use maitred::domain::time::Span;
 use maitred::reconcile::observe::observe;
-use maitred::reconcile::pin::{MAX_OF_ALL, MAX_OF_MEMBER, MAX_WRONG, hash};
+use maitred::reconcile::pin::{MAX_WRONG_TOTAL, MAX_WRONG_PER_MEMBER, MAX_WRONG_PER_ORIGIN, hash};
 use maitred::reconcile::ports::Ports;
-use maitred::sandbox::actions::Action;
-use maitred::sandbox::ask::Ask;
-use maitred::store::open::{Create, open};
+use maitred::sandbox::actions::ThirdPartyAction;
+use maitred::sandbox::ask::NewBooking;
+use maitred::store::open::{CreateIfMissing, open};
 use serde_json::{Value, json};
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::common::House;
-use super::{BOTH, ask, commit, decided, rule};
+use super::common::PassFixture;
+use super::{DIALECTS, request_with, commit_fact, decision_text, rule_with_lookups};
 
 const QUESTION: &str = "member-pin";
-const RIGHT: &str = "lock-and-4711";
-const WRONG: &str = "lock-and-0815";
+const RIGHT_PIN: &str = "lock-and-4711";
+const WRONG_PIN: &str = "lock-and-0815";
 
-fn with_pin(house: &mut House) {
-    house.policy.gates[0].criteria.pin = Some(QUESTION.to_owned());
+fn require_pin(fixture: &mut PassFixture) {
+    fixture.policy.gates[0].criteria.pin = Some(QUESTION.to_owned());
 }
 
-async fn set(house: &House, account: &str, pin: &str) {
-    let fact = Fact::Pinned {
+async fn set_pin(fixture: &PassFixture, account: &str, pin: &str) {
+    let fact = Fact::PinChanged {
         account: AccountId::parse(account).unwrap(),
         hash: Some(hash(pin).unwrap()),
     };
-    commit(house, fact).await;
+    commit_fact(fixture, fact).await;
 }
 
-fn answer(value: Value) -> impl FnOnce(&mut Ask) {
+fn with_pin_answer(value: Value) -> impl FnOnce(&mut NewBooking) {
     move |ask| {
         ask.answers.insert(QUESTION.to_owned(), value);
     }
 }
 
 #[tokio::test]
-async fn only_the_right_pin_lets_a_member_in() {
-    for dialect in BOTH {
-        let mut house = House::new(dialect).await;
-        with_pin(&mut house);
+async fn only_the_right_pin_confirms_a_member() {
+    for dialect in DIALECTS {
+        let mut fixture = PassFixture::new(dialect).await;
+        require_pin(&mut fixture);
         for who in ["bo", "cy", "nu"] {
-            house.grant(&format!("{who}@example.com"), 100).await;
+            fixture.grant(&format!("{who}@example.com"), 100).await;
         }
-        set(&house, "bo@example.com", RIGHT).await;
-        set(&house, "nu@example.com", "20261").await;
-        let lesson = house.kinds.lesson;
+        set_pin(&fixture, "bo@example.com", RIGHT_PIN).await;
+        set_pin(&fixture, "nu@example.com", "20261").await;
+        let lesson = fixture.event_types.lesson;
         let confirm = "confirm enough";
         let wrong = "decline wrong-pin";
         // who, answer, what becomes of it
         let rows = [
-            ("bo@example.com", Some(json!(RIGHT)), confirm),
+            ("bo@example.com", Some(json!(RIGHT_PIN)), confirm),
             ("bo@example.com", Some(json!(" lock-and-4711\n")), confirm),
-            ("bo@example.com", Some(json!([RIGHT])), confirm),
-            ("bo@example.com", Some(json!({"value": RIGHT})), confirm),
-            ("bo@example.com", Some(json!(WRONG)), wrong),
+            ("bo@example.com", Some(json!([RIGHT_PIN])), confirm),
+            ("bo@example.com", Some(json!({"value": RIGHT_PIN})), confirm),
+            ("bo@example.com", Some(json!(WRONG_PIN)), wrong),
             ("bo@example.com", Some(json!("LOCK-AND-4711")), wrong),
             ("bo@example.com", Some(json!("")), wrong),
             ("bo@example.com", Some(json!(null)), wrong),
@@ -72,11 +72,11 @@ async fn only_the_right_pin_lets_a_member_in() {
             ("bo@example.com", None, wrong),
             ("nu@example.com", Some(json!(20261)), confirm),
             ("nu@example.com", Some(json!("20261")), confirm),
-            ("cy@example.com", Some(json!(RIGHT)), "review wrong-pin"),
+            ("cy@example.com", Some(json!(RIGHT_PIN)), "review wrong-pin"),
             ("cy@example.com", None, "review wrong-pin"),
             (
                 "who@example.com",
-                Some(json!(RIGHT)),
+                Some(json!(RIGHT_PIN)),
                 "decline unknown-booker",
             ),
         ];
@@ -84,112 +84,112 @@ async fn only_the_right_pin_lets_a_member_in() {
         for (n, (who, given, expect)) in rows.into_iter().enumerate() {
             let start = format!("2026-12-01T{n:02}:00:00Z");
             let special = given.clone();
-            let uid = ask(&house, lesson, who, &start, |ask| {
+            let uid = request_with(&fixture, lesson, who, &start, |ask| {
                 if let Some(value) = special {
-                    answer(value)(ask);
+                    with_pin_answer(value)(ask);
                 }
             });
             made.push((uid, who, given, expect));
         }
-        house.pass().await;
-        for (uid, who, given, expect) in made {
-            let got = decided(&house, &uid).await;
-            assert_eq!(got, expect, "{dialect:?} {who} {given:?}");
+        fixture.pass().await;
+        for (uid, who, pin, expect) in made {
+            let got = decision_text(&fixture, &uid).await;
+            assert_eq!(got, expect, "{dialect:?} {who} {pin:?}");
         }
     }
 }
 
 #[tokio::test]
-async fn after_some_wrong_ones_none_is_looked_at_for_a_day() {
-    for dialect in BOTH {
-        let mut house = House::new(dialect).await;
-        with_pin(&mut house);
-        house.grant("bo@example.com", 100).await;
-        house.grant("cy@example.com", 100).await;
-        set(&house, "bo@example.com", RIGHT).await;
-        set(&house, "cy@example.com", RIGHT).await;
-        let alias = Fact::Aliased {
+async fn after_some_wrong_pins_no_pin_is_checked_for_a_day() {
+    for dialect in DIALECTS {
+        let mut fixture = PassFixture::new(dialect).await;
+        require_pin(&mut fixture);
+        fixture.grant("bo@example.com", 100).await;
+        fixture.grant("cy@example.com", 100).await;
+        set_pin(&fixture, "bo@example.com", RIGHT_PIN).await;
+        set_pin(&fixture, "cy@example.com", RIGHT_PIN).await;
+        let alias = Fact::AliasAdded {
             account: AccountId::parse("bo@example.com").unwrap(),
             alias: Address::parse("bo@work.example").unwrap(),
         };
-        commit(&house, alias).await;
-        let lesson = house.kinds.lesson;
+        commit_fact(&fixture, alias).await;
+        let lesson = fixture.event_types.lesson;
         let start = |day: u32, hour: usize| format!("2026-12-{day:02}T{hour:02}:00:00Z");
         // Some in one pass and some in another, under both addresses; those without are no tries.
         let mut tries = Vec::new();
-        for n in 0..MAX_WRONG {
+        for n in 0..MAX_WRONG_PER_ORIGIN {
             let who = ["bo@example.com", "bo@work.example"][n % 2];
-            tries.push(ask(&house, lesson, who, &start(1, n), answer(json!(WRONG))));
-            tries.push(ask(&house, lesson, who, &start(2, n), |_| {}));
+            tries.push(request_with(&fixture, lesson, who, &start(1, n), with_pin_answer(json!(WRONG_PIN))));
+            tries.push(request_with(&fixture, lesson, who, &start(2, n), |_| {}));
             if n == 2 {
-                let before = ask(&house, lesson, who, &start(3, n), answer(json!(RIGHT)));
-                house.pass().await;
+                let before = request_with(&fixture, lesson, who, &start(3, n), with_pin_answer(json!(RIGHT_PIN)));
+                fixture.pass().await;
                 assert_eq!(
-                    decided(&house, &before).await,
+                    decision_text(&fixture, &before).await,
                     "confirm enough",
                     "{dialect:?}"
                 );
             }
         }
-        let right = ask(
-            &house,
+        let right = request_with(
+            &fixture,
             lesson,
             "bo@example.com",
             &start(4, 9),
-            answer(json!(RIGHT)),
+            with_pin_answer(json!(RIGHT_PIN)),
         );
-        let other = ask(
-            &house,
+        let other = request_with(
+            &fixture,
             lesson,
             "cy@example.com",
             &start(4, 12),
-            answer(json!(RIGHT)),
+            with_pin_answer(json!(RIGHT_PIN)),
         );
-        house.pass().await;
+        fixture.pass().await;
         for uid in &tries {
             assert_eq!(
-                decided(&house, uid).await,
+                decision_text(&fixture, uid).await,
                 "decline wrong-pin",
                 "{dialect:?}"
             );
         }
         assert_eq!(
-            decided(&house, &right).await,
+            decision_text(&fixture, &right).await,
             "review wrong-pin",
             "{dialect:?}"
         );
         assert_eq!(
-            decided(&house, &other).await,
+            decision_text(&fixture, &other).await,
             "confirm enough",
             "{dialect:?}"
         );
 
         // What was refused while locked does not lock any longer.
-        house.clock.advance(Span::hours(23));
-        let still = ask(
-            &house,
+        fixture.clock.advance(Span::hours(23));
+        let still = request_with(
+            &fixture,
             lesson,
             "bo@example.com",
             &start(5, 9),
-            answer(json!(RIGHT)),
+            with_pin_answer(json!(RIGHT_PIN)),
         );
-        house.pass().await;
+        fixture.pass().await;
         assert_eq!(
-            decided(&house, &still).await,
+            decision_text(&fixture, &still).await,
             "review wrong-pin",
             "{dialect:?}"
         );
-        house.clock.advance(Span::hours(1));
-        let after = ask(
-            &house,
+        fixture.clock.advance(Span::hours(1));
+        let after = request_with(
+            &fixture,
             lesson,
             "bo@example.com",
             &start(6, 9),
-            answer(json!(RIGHT)),
+            with_pin_answer(json!(RIGHT_PIN)),
         );
-        house.pass().await;
+        fixture.pass().await;
         assert_eq!(
-            decided(&house, &after).await,
+            decision_text(&fixture, &after).await,
             "confirm enough",
             "{dialect:?}"
         );
@@ -200,126 +200,126 @@ async fn after_some_wrong_ones_none_is_looked_at_for_a_day() {
 /// books from another origin, is served, and once the guesses come from everywhere, an origin that has
 /// given the right PIN before.
 #[tokio::test]
-async fn the_guesses_of_strangers_do_not_lock_the_member_out() {
-    let mut house = House::new(BOTH[0]).await;
-    with_pin(&mut house);
-    house.policy.limits.declines.at_most = 1_000;
-    house.grant("bo@example.com", 100).await;
-    set(&house, "bo@example.com", RIGHT).await;
-    let lesson = house.kinds.lesson;
+async fn guesses_by_other_bookers_do_not_lock_the_member_out() {
+    let mut fixture = PassFixture::new(DIALECTS[0]).await;
+    require_pin(&mut fixture);
+    fixture.policy.limits.declines.at_most = 1_000;
+    fixture.grant("bo@example.com", 100).await;
+    set_pin(&fixture, "bo@example.com", RIGHT_PIN).await;
+    let lesson = fixture.event_types.lesson;
     let start = |day: usize, hour: usize| format!("2026-12-{day:02}T{hour:02}:00:00Z");
-    let first = ask(&house, lesson, "bo@example.com", &start(1, 0), |ask| {
+    let first = request_with(&fixture, lesson, "bo@example.com", &start(1, 0), |ask| {
         ask.name = "Bo".to_owned();
-        answer(json!(RIGHT))(ask);
+        with_pin_answer(json!(RIGHT_PIN))(ask);
     });
-    house.pass().await;
+    fixture.pass().await;
     let from = |name: &str, pin: &str, at: String| {
         let name = name.to_owned();
         let pin = json!(pin);
-        ask(&house, lesson, "bo@example.com", &at, move |ask| {
+        request_with(&fixture, lesson, "bo@example.com", &at, move |ask| {
             ask.name = name;
-            answer(pin)(ask);
+            with_pin_answer(pin)(ask);
         })
     };
-    for n in 0..=MAX_WRONG {
-        from("Stranger", WRONG, start(2, n));
+    for n in 0..=MAX_WRONG_PER_ORIGIN {
+        from("Stranger", WRONG_PIN, start(2, n));
     }
-    let more = from("Stranger", RIGHT, start(2, 20));
-    let own = from("Bo", RIGHT, start(3, 0));
-    for n in 0..MAX_OF_MEMBER {
-        from(&format!("Stranger {n}"), WRONG, start(4 + n / 20, n % 20));
+    let more = from("Stranger", RIGHT_PIN, start(2, 20));
+    let own = from("Bo", RIGHT_PIN, start(3, 0));
+    for n in 0..MAX_WRONG_PER_MEMBER {
+        from(&format!("Stranger {n}"), WRONG_PIN, start(4 + n / 20, n % 20));
     }
-    let known = from("Bo", RIGHT, start(6, 0));
-    let unknown = from("Bo Elsewhere", RIGHT, start(6, 2));
+    let member_request = from("Bo", RIGHT_PIN, start(6, 0));
+    let unknown = from("Bo Elsewhere", RIGHT_PIN, start(6, 2));
     let rows = [
         (&first, "confirm enough"),
         (&more, "review wrong-pin"),
         (&own, "confirm enough"),
-        (&known, "confirm enough"),
+        (&member_request, "confirm enough"),
         (&unknown, "review wrong-pin"),
     ];
-    let report = house.pass().await;
+    let report = fixture.pass().await;
     for (uid, expect) in rows {
-        assert_eq!(decided(&house, uid).await, expect);
+        assert_eq!(decision_text(&fixture, uid).await, expect);
     }
-    let told = report.problems.iter();
-    let told = told
+    let problems = report.problems.iter();
+    let texts = problems
         .filter(|problem| problem.code == "pin-guessing")
         .count();
-    assert_eq!(told, 2, "once for each limit");
+    assert_eq!(texts, 2, "once for each limit");
 }
 
 /// Guesses that are spread over many accounts stay below the limit of each member, and reach the limit
 /// over all members. An origin that gave the right PIN before is served all the same.
 #[tokio::test]
 async fn guesses_that_are_spread_over_many_members_are_limited() {
-    let mut house = House::new(BOTH[0]).await;
-    with_pin(&mut house);
-    house.policy.limits.declines.at_most = 1_000;
-    let lesson = house.kinds.lesson;
-    let pin = hash(RIGHT).unwrap();
-    let each = MAX_WRONG - 1;
-    let members: Vec<String> = (0..MAX_OF_ALL / each)
+    let mut fixture = PassFixture::new(DIALECTS[0]).await;
+    require_pin(&mut fixture);
+    fixture.policy.limits.declines.at_most = 1_000;
+    let lesson = fixture.event_types.lesson;
+    let pin = hash(RIGHT_PIN).unwrap();
+    let each = MAX_WRONG_PER_ORIGIN - 1;
+    let members: Vec<String> = (0..MAX_WRONG_TOTAL / each)
         .map(|n| format!("m{n}@example.com"))
         .chain(["bo@example.com", "cy@example.com"].map(str::to_owned))
         .collect();
     for who in &members {
-        house.grant(who, 100).await;
-        let fact = Fact::Pinned {
+        fixture.grant(who, 100).await;
+        let fact = Fact::PinChanged {
             account: AccountId::parse(who).unwrap(),
             hash: Some(pin.clone()),
         };
-        commit(&house, fact).await;
+        commit_fact(&fixture, fact).await;
     }
     let start = |n: usize| format!("2026-12-{:02}T{:02}:00:00Z", 1 + n / 24, n % 24);
-    let first = ask(
-        &house,
+    let first = request_with(
+        &fixture,
         lesson,
         "bo@example.com",
         &start(0),
-        answer(json!(RIGHT)),
+        with_pin_answer(json!(RIGHT_PIN)),
     );
-    house.pass().await;
+    fixture.pass().await;
     let mut booked = 0;
     let mut guess = |who: &str| {
         booked += 1;
-        ask(&house, lesson, who, &start(booked), answer(json!(WRONG)))
+        request_with(&fixture, lesson, who, &start(booked), with_pin_answer(json!(WRONG_PIN)))
     };
-    let guesses: Vec<String> = members[..MAX_OF_ALL / each]
+    let guesses: Vec<String> = members[..MAX_WRONG_TOTAL / each]
         .iter()
         .flat_map(|who| (0..each).map(|_| guess(who)).collect::<Vec<_>>())
         .collect();
-    assert_eq!(guesses.len(), MAX_OF_ALL);
-    let known = ask(
-        &house,
+    assert_eq!(guesses.len(), MAX_WRONG_TOTAL);
+    let member_request = request_with(
+        &fixture,
         lesson,
         "bo@example.com",
         &start(200),
-        answer(json!(RIGHT)),
+        with_pin_answer(json!(RIGHT_PIN)),
     );
-    let unknown = ask(
-        &house,
+    let unknown = request_with(
+        &fixture,
         lesson,
         "cy@example.com",
         &start(201),
-        answer(json!(RIGHT)),
+        with_pin_answer(json!(RIGHT_PIN)),
     );
-    let mut told = Vec::new();
+    let mut problems = Vec::new();
     loop {
-        let report = house.pass().await;
-        told.extend(report.problems);
+        let report = fixture.pass().await;
+        problems.extend(report.problems);
         if !report.more {
             break;
         }
     }
     for uid in &guesses {
-        assert_eq!(decided(&house, uid).await, "decline wrong-pin");
+        assert_eq!(decision_text(&fixture, uid).await, "decline wrong-pin");
     }
-    assert_eq!(decided(&house, &first).await, "confirm enough");
-    assert_eq!(decided(&house, &known).await, "confirm enough");
-    assert_eq!(decided(&house, &unknown).await, "review wrong-pin");
-    let told = told.iter().filter(|problem| problem.code == "pin-guessing");
-    let texts: Vec<_> = told.map(|problem| problem.text.as_str()).collect();
+    assert_eq!(decision_text(&fixture, &first).await, "confirm enough");
+    assert_eq!(decision_text(&fixture, &member_request).await, "confirm enough");
+    assert_eq!(decision_text(&fixture, &unknown).await, "review wrong-pin");
+    let guessing = problems.iter().filter(|problem| problem.code == "pin-guessing");
+    let texts: Vec<_> = guessing.map(|problem| problem.text.as_str()).collect();
     assert_eq!(texts.len(), 1, "{texts:?}");
     assert!(texts[0].contains("for all members"), "{texts:?}");
 }
@@ -327,104 +327,104 @@ async fn guesses_that_are_spread_over_many_members_are_limited() {
 /// A request that waits is looked at in each pass; it keeps its place among the wrong ones.
 #[tokio::test]
 async fn requests_that_wait_with_a_wrong_pin_stay_what_they_are() {
-    let mut house = House::new(BOTH[0]).await;
-    with_pin(&mut house);
-    house.policy.gates[0].criteria.wrong_pin = Effect::Review;
-    house.grant("bo@example.com", 100).await;
-    set(&house, "bo@example.com", RIGHT).await;
-    let lesson = house.kinds.lesson;
+    let mut fixture = PassFixture::new(DIALECTS[0]).await;
+    require_pin(&mut fixture);
+    fixture.policy.gates[0].criteria.on_wrong_pin = OnViolation::Review;
+    fixture.grant("bo@example.com", 100).await;
+    set_pin(&fixture, "bo@example.com", RIGHT_PIN).await;
+    let lesson = fixture.event_types.lesson;
     let start = |hour: usize| format!("2026-12-01T{hour:02}:00:00Z");
-    for n in 0..MAX_WRONG + 2 {
-        ask(
-            &house,
+    for n in 0..MAX_WRONG_PER_ORIGIN + 2 {
+        request_with(
+            &fixture,
             lesson,
             "bo@example.com",
             &start(n),
-            answer(json!(WRONG)),
+            with_pin_answer(json!(WRONG_PIN)),
         );
     }
     for _ in 0..3 {
-        let clock = house.clock.clock();
+        let clock = fixture.clock.clock();
         let ports = Ports {
-            calendar: house.calendar.as_ref(),
-            store: &house.store,
-            lookups: &house.lookups,
+            calendar: fixture.calendar.as_ref(),
+            store: &fixture.store,
+            lookups: &fixture.lookups,
             clock: &clock,
-            stop: &house.stop,
+            stop: &fixture.stop,
         };
-        let observed = observe(&ports, &house.policy, &mut house.session);
+        let observed = observe(&ports, &fixture.policy, &mut fixture.session);
         let snapshot = observed.await.unwrap().snapshot;
         let count = |pin| {
             snapshot
-                .pins
+                .pin_results
                 .values()
                 .filter(|known| **known == pin)
                 .count()
         };
-        assert_eq!((count(Pin::Wrong), count(Pin::Locked)), (MAX_WRONG, 2));
-        house.pass().await;
+        assert_eq!((count(PinResult::Wrong), count(PinResult::Locked)), (MAX_WRONG_PER_ORIGIN, 2));
+        fixture.pass().await;
     }
     // With another PIN all are looked at anew: what was wrong may be right now. The wrong ones that
     // stand in the log still count for a day, so that the last two stay locked.
-    set(&house, "bo@example.com", WRONG).await;
-    house.pass().await;
-    let world = house.sandbox.lock();
+    set_pin(&fixture, "bo@example.com", WRONG_PIN).await;
+    fixture.pass().await;
+    let world = fixture.sandbox.lock();
     let states: Vec<_> = world
         .bookings()
         .iter()
-        .map(|row| row.status.lower())
+        .map(|row| row.status.as_v2())
         .collect();
-    assert_eq!(states[..MAX_WRONG], ["accepted"; MAX_WRONG]);
+    assert_eq!(states[..MAX_WRONG_PER_ORIGIN], ["accepted"; MAX_WRONG_PER_ORIGIN]);
 }
 
 /// Looking at a PIN takes time: one pass looks at so many, and the next goes on.
 #[tokio::test]
-async fn more_pins_than_one_pass_looks_at_are_left_for_the_next() {
-    let mut house = House::new(BOTH[0]).await;
-    with_pin(&mut house);
-    let (lesson, dinner) = (house.kinds.lesson, house.kinds.dinner);
-    let kept = hash(RIGHT).unwrap();
-    house.grant("cy@example.com", 100).await;
-    let before = house.request(dinner, "cy@example.com", "2026-12-02T18:00:00Z");
+async fn pins_beyond_the_limit_of_a_pass_are_left_for_the_next() {
+    let mut fixture = PassFixture::new(DIALECTS[0]).await;
+    require_pin(&mut fixture);
+    let (lesson, dinner) = (fixture.event_types.lesson, fixture.event_types.dinner);
+    let hashed = hash(RIGHT_PIN).unwrap();
+    fixture.grant("cy@example.com", 100).await;
+    let before = fixture.request(dinner, "cy@example.com", "2026-12-02T18:00:00Z");
     let mut uids = Vec::new();
     for n in 0..66 {
         let who = format!("m{n}@example.com");
-        house.grant(&who, 1).await;
-        let fact = Fact::Pinned {
+        fixture.grant(&who, 1).await;
+        let fact = Fact::PinChanged {
             account: AccountId::parse(&who).unwrap(),
-            hash: Some(kept.clone()),
+            hash: Some(hashed.clone()),
         };
-        commit(&house, fact).await;
+        commit_fact(&fixture, fact).await;
         let start = format!("2026-12-{:02}T{:02}:00:00Z", 3 + n / 20, n % 20);
-        uids.push(ask(&house, lesson, &who, &start, answer(json!(RIGHT))));
+        uids.push(request_with(&fixture, lesson, &who, &start, with_pin_answer(json!(RIGHT_PIN))));
     }
     // Who asked later is not served before those that wait for their turn.
-    let after = house.request(dinner, "cy@example.com", "2026-12-10T18:00:00Z");
-    let report = house.pass().await;
+    let after = fixture.request(dinner, "cy@example.com", "2026-12-10T18:00:00Z");
+    let report = fixture.pass().await;
     assert!(report.more);
     let done = uids
         .iter()
-        .filter(|uid| house.status(uid) == "accepted")
+        .filter(|uid| fixture.status(uid) == "accepted")
         .count();
     assert_eq!(done, 64);
     assert_eq!(
-        (house.status(&before), house.status(&after)),
+        (fixture.status(&before), fixture.status(&after)),
         ("accepted", "pending")
     );
-    let report = house.pass().await;
+    let report = fixture.pass().await;
     assert!(!report.more);
     for uid in uids.iter().chain([&after]) {
-        assert_eq!(house.status(uid), "accepted");
+        assert_eq!(fixture.status(uid), "accepted");
     }
 }
 
 /// Where logs of this test binary go.
 #[derive(Clone, Copy)]
-struct Log;
+struct LogBuffer;
 
 static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
-impl io::Write for Log {
+impl io::Write for LogBuffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         LOG.lock().unwrap().extend_from_slice(bytes);
         Ok(bytes.len())
@@ -435,7 +435,7 @@ impl io::Write for Log {
     }
 }
 
-impl MakeWriter<'_> for Log {
+impl MakeWriter<'_> for LogBuffer {
     type Writer = Self;
 
     fn make_writer(&self) -> Self {
@@ -444,27 +444,27 @@ impl MakeWriter<'_> for Log {
 }
 
 /// Everything that is logged from here on, of every thread.
-fn listen() {
+fn capture_logs() {
     static ONCE: OnceLock<()> = OnceLock::new();
     ONCE.get_or_init(|| {
         let all = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE);
-        all.with_writer(Log).init();
+        all.with_writer(LogBuffer).init();
     });
 }
 
-fn holds(bytes: &[u8], secret: &str) -> bool {
+fn contains(bytes: &[u8], secret: &str) -> bool {
     bytes
         .windows(secret.len())
         .any(|part| part == secret.as_bytes())
 }
 
-fn in_files(folder: &Path, secret: &str) -> Vec<String> {
+fn files_containing(folder: &Path, secret: &str) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            found.extend(in_files(&path, secret));
-        } else if holds(&std::fs::read(&path).unwrap(), secret) {
+            found.extend(files_containing(&path, secret));
+        } else if contains(&std::fs::read(&path).unwrap(), secret) {
             found.push(path.display().to_string());
         }
     }
@@ -472,7 +472,7 @@ fn in_files(folder: &Path, secret: &str) -> Vec<String> {
 }
 
 /// The titles, descriptions and so on that Cal.com makes of answers hold the PIN too.
-fn repeated(ask: &mut Ask, pin: &str) {
+fn repeat_pin(ask: &mut NewBooking, pin: &str) {
     ask.answers.insert(QUESTION.to_owned(), json!(pin));
     ask.answers.insert(
         "notes".to_owned(),
@@ -487,103 +487,103 @@ fn repeated(ask: &mut Ask, pin: &str) {
 
 #[tokio::test]
 async fn a_pin_is_found_nowhere_afterwards() {
-    listen();
-    for dialect in BOTH {
+    capture_logs();
+    for dialect in DIALECTS {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store");
         let at = super::time("2026-11-24T08:00:00Z");
-        let opened = open(&path, Create::Yes, at, &mut |_| {}).unwrap();
-        let mut house = House::with(dialect, Box::new(opened.store)).await;
-        with_pin(&mut house);
+        let opened = open(&path, CreateIfMissing::Yes, at, &mut |_| {}).unwrap();
+        let mut fixture = PassFixture::with_store(dialect, Box::new(opened.store)).await;
+        require_pin(&mut fixture);
         let lookups = &["crm"];
-        house.policy.house.rules = [
+        fixture.policy.global.rules = [
             // Looks at whatever a pin could be in, and is kept with what it saw.
-            rule(
+            rule_with_lookups(
                 "all",
                 "size(booking.title) > 0 && !(\"member-pin\" in booking.answers)",
-                Effect::Review,
+                OnViolation::Review,
                 lookups,
             ),
-            rule(
+            rule_with_lookups(
                 "said",
                 "booking.description != \"nothing\"",
-                Effect::Review,
+                OnViolation::Review,
                 lookups,
             ),
         ]
         .into();
-        house.policy.gates[0].terms.unmanaged = Unmanaged::Charge;
-        house.grant("bo@example.com", 100).await;
-        house.grant("cy@example.com", 100).await;
-        set(&house, "bo@example.com", RIGHT).await;
+        fixture.policy.gates[0].terms.on_unmanaged = OnUnmanaged::Charge;
+        fixture.grant("bo@example.com", 100).await;
+        fixture.grant("cy@example.com", 100).await;
+        set_pin(&fixture, "bo@example.com", RIGHT_PIN).await;
         // What was made before the ledger began is only reported.
-        house.clock.advance(Span::minutes(5));
-        let lesson = house.kinds.lesson;
+        fixture.clock.advance(Span::minutes(5));
+        let lesson = fixture.event_types.lesson;
         let mut uids = BTreeMap::new();
         for (name, who, pin, start) in [
-            ("right", "bo@example.com", RIGHT, "2026-12-01T09:00:00Z"),
-            ("wrong", "bo@example.com", WRONG, "2026-12-01T10:00:00Z"),
-            ("none", "cy@example.com", WRONG, "2026-12-01T11:00:00Z"),
-            ("by hand", "bo@example.com", RIGHT, "2026-12-01T12:00:00Z"),
+            ("right", "bo@example.com", RIGHT_PIN, "2026-12-01T09:00:00Z"),
+            ("wrong", "bo@example.com", WRONG_PIN, "2026-12-01T10:00:00Z"),
+            ("none", "cy@example.com", WRONG_PIN, "2026-12-01T11:00:00Z"),
+            ("by hand", "bo@example.com", RIGHT_PIN, "2026-12-01T12:00:00Z"),
         ] {
-            let uid = ask(&house, lesson, who, start, |ask| repeated(ask, pin));
-            let titled = house.sandbox.lock().edit(&uid, |row| {
+            let uid = request_with(&fixture, lesson, who, start, |ask| repeat_pin(ask, pin));
+            let titled = fixture.sandbox.lock().edit(&uid, |row| {
                 row.title = format!("Lesson ({pin})");
                 row.description = Some(format!("pin {pin}"));
             });
             titled.unwrap();
             uids.insert(name, uid);
         }
-        let accepts = Action::HostAccepts {
+        let accepts = ThirdPartyAction::HostAccepts {
             booking: uids["by hand"].clone(),
         };
-        let now = house.clock.now();
-        house.sandbox.lock().act(now, accepts).unwrap();
-        let dry = house.try_pass(true).await.unwrap();
-        let report = house.pass().await;
-        house.pass().await;
-        let watched = house.watch(true).await;
+        let now = fixture.clock.now();
+        fixture.sandbox.lock().act(now, accepts).unwrap();
+        let dry = fixture.try_pass(true).await.unwrap();
+        let report = fixture.pass().await;
+        fixture.pass().await;
+        let watched = fixture.watch(true).await;
         assert_eq!(
-            decided(&house, &uids["right"]).await,
+            decision_text(&fixture, &uids["right"]).await,
             "confirm enough",
             "{dialect:?}"
         );
         assert_eq!(
-            decided(&house, &uids["wrong"]).await,
+            decision_text(&fixture, &uids["wrong"]).await,
             "decline wrong-pin",
             "{dialect:?}"
         );
         assert_eq!(
-            decided(&house, &uids["none"]).await,
+            decision_text(&fixture, &uids["none"]).await,
             "review wrong-pin",
             "{dialect:?}"
         );
-        let said = format!("{dry:?} {report:?} {watched:?} {:?}", house.session);
-        let title = house.record(&uids["right"]).await.unwrap().title;
+        let text = format!("{dry:?} {report:?} {watched:?} {:?}", fixture.session);
+        let title = fixture.stored_request(&uids["right"]).await.unwrap().title;
         assert_eq!(title, "Lesson ([pin])", "{dialect:?}");
-        let by_hand = house.record(&uids["by hand"]).await.unwrap().title;
+        let by_hand = fixture.stored_request(&uids["by hand"]).await.unwrap().title;
         assert_eq!(by_hand, "Lesson ([pin])", "{dialect:?}");
-        let clock = house.clock.clock();
+        let clock = fixture.clock.clock();
         let ports = Ports {
-            calendar: house.calendar.as_ref(),
-            store: &house.store,
-            lookups: &house.lookups,
+            calendar: fixture.calendar.as_ref(),
+            store: &fixture.store,
+            lookups: &fixture.lookups,
             clock: &clock,
-            stop: &house.stop,
+            stop: &fixture.stop,
         };
-        let observed = observe(&ports, &house.policy, &mut house.session)
+        let observed = observe(&ports, &fixture.policy, &mut fixture.session)
             .await
             .unwrap();
         let observed = format!("{observed:?}");
-        for secret in [RIGHT, WRONG] {
-            assert!(!said.contains(secret), "{dialect:?}: in reports");
+        for secret in [RIGHT_PIN, WRONG_PIN] {
+            assert!(!text.contains(secret), "{dialect:?}: in reports");
             assert!(!observed.contains(secret), "{dialect:?}: in the snapshot");
-            assert_eq!(in_files(folder.path(), secret), [""; 0], "{dialect:?}");
+            assert_eq!(files_containing(folder.path(), secret), [""; 0], "{dialect:?}");
             let log = LOG.lock().unwrap();
-            assert!(!holds(&log, secret), "{dialect:?}: in the log");
+            assert!(!contains(&log, secret), "{dialect:?}: in the log");
         }
         assert!(
-            holds(&LOG.lock().unwrap(), "call to Cal.com"),
+            contains(&LOG.lock().unwrap(), "call to Cal.com"),
             "the log was heard"
         );
     }

@@ -2,18 +2,18 @@
 //! guest.
 
 use maitred::sandbox::journal::{MailKind, Recipient};
-use maitred::sandbox::model::Status::{self, Accepted, Cancelled, Pending, Rejected};
+use maitred::sandbox::model::SandboxStatus::{self, Accepted, Cancelled, Pending, Rejected};
 use serde_json::{Value, json};
 
-use crate::bench::{A, Bench, C, HOST, NOBODY};
+use crate::bench::{CONFIRMED_TYPE, DifferenceFixture, CONFIRMED_SERIES, HOST_KEY, NO_KEY};
 
 const CALLS: [&str; 4] = ["confirm", "decline", "cancel", "reschedule"];
 
 /// The pair, both status codes, the states of what was there and of what was made, and the mails:
 /// confirmed, declined, cancelled.
-type Row = (usize, usize, [u16; 2], &'static [Status], [u32; 3]);
+type ConcurrentCase = (usize, usize, [u16; 2], &'static [SandboxStatus], [u32; 3]);
 
-const SINGLE: [Row; 10] = [
+const SINGLE: [ConcurrentCase; 10] = [
     (0, 0, [200, 200], &[Accepted], [2, 0, 0]),
     (0, 1, [200, 200], &[Accepted], [1, 1, 0]),
     (0, 2, [200, 200], &[Accepted], [1, 0, 1]),
@@ -27,7 +27,7 @@ const SINGLE: [Row; 10] = [
 ];
 
 /// Of a series, about its first occurrence.
-const SERIES: [Row; 3] = [
+const SERIES: [ConcurrentCase; 3] = [
     (0, 0, [200, 200], &[Accepted; 4], [2, 0, 0]),
     (0, 1, [200, 200], &[Rejected; 4], [1, 1, 0]),
     (
@@ -41,47 +41,47 @@ const SERIES: [Row; 3] = [
 
 #[test]
 fn two_calls_at_once_end_as_on_a_genuine_server() {
-    for (of, rows) in [(A, &SINGLE[..]), (C, &SERIES[..])] {
+    for (of, rows) in [(CONFIRMED_TYPE, &SINGLE[..]), (CONFIRMED_SERIES, &SERIES[..])] {
         for (one, other, codes, states, mails) in rows {
             // Whichever was sent first.
             for turned in [false, true] {
-                let mut bench = Bench::new();
+                let mut bench = DifferenceFixture::new();
                 let uids = match of {
-                    C => bench.series(of, 2),
+                    CONFIRMED_SERIES => bench.series(of, 2),
                     _ => vec![bench.book(of, 2)],
                 };
                 let calls = [
-                    request(&bench, *one, &uids[0], 20),
-                    request(&bench, *other, &uids[0], 21),
+                    transition_request(&bench, *one, &uids[0], 20),
+                    transition_request(&bench, *other, &uids[0], 21),
                 ];
                 let [first, second] = calls;
                 let what = format!("{of}: {} + {}, {turned}", CALLS[*one], CALLS[*other]);
                 let got = if turned {
-                    let [second, first] = bench.together([second, first]);
+                    let [second, first] = bench.send_together([second, first]);
                     [first, second]
                 } else {
-                    bench.together([first, second])
+                    bench.send_together([first, second])
                 };
                 let statuses = got.map(|(status, _)| status);
                 assert_eq!(statuses, *codes, "{what}");
                 let rows = bench.world.bookings().iter();
-                let seen: Vec<Status> = rows.map(|row| row.status).collect();
-                assert_eq!(seen, *states, "{what}");
+                let actual_states: Vec<SandboxStatus> = rows.map(|row| row.status).collect();
+                assert_eq!(actual_states, *states, "{what}");
                 let kinds = [MailKind::Confirmed, MailKind::Declined, MailKind::Cancelled];
-                let seen = kinds.map(|kind| bench.mails(&uids[0], Recipient::Booker, kind));
-                assert_eq!(seen, *mails, "{what}");
+                let actual_mails = kinds.map(|kind| bench.mail_count(&uids[0], Recipient::Booker, kind));
+                assert_eq!(actual_mails, *mails, "{what}");
             }
         }
     }
 }
 
-fn request(bench: &Bench, call: usize, uid: &str, days: i64) -> maitred::sandbox::call::Request {
+fn transition_request(bench: &DifferenceFixture, call: usize, uid: &str, days: i64) -> maitred::sandbox::call::HttpRequest {
     match CALLS[call] {
-        "confirm" => bench.request(HOST, uid, "confirm", &Value::Null),
-        "decline" => bench.request(HOST, uid, "decline", &json!({"reason": "full"})),
-        "cancel" => bench.request(NOBODY, uid, "cancel", &json!({"cancellationReason": "ill"})),
-        _ => bench.request(
-            NOBODY,
+        "confirm" => bench.booking_request(HOST_KEY, uid, "confirm", &Value::Null),
+        "decline" => bench.booking_request(HOST_KEY, uid, "decline", &json!({"reason": "full"})),
+        "cancel" => bench.booking_request(NO_KEY, uid, "cancel", &json!({"cancellationReason": "ill"})),
+        _ => bench.booking_request(
+            NO_KEY,
             uid,
             "reschedule",
             &json!({"start": bench.start(days)}),

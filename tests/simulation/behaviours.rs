@@ -14,13 +14,13 @@ pub struct Behaviours {
     /// The server dies in the middle of a confirm: mailed, and the status is as it was.
     pub server_dies: bool,
     /// The booker cancels or moves while a confirm runs: the booking ends accepted.
-    pub race: bool,
+    pub race_with_confirm: bool,
     /// Calls wait for their turn and take seconds, and many people ask at once.
     pub slow_calls: bool,
     /// Somebody confirms again what was cancelled or moved.
     pub revive: bool,
     /// The server accepts some bookings when they are made, and never writes them again.
-    pub at_once: bool,
+    pub accepted_at_once: bool,
     /// The server accepts at once most of what bookers move.
     pub moved_at_once: bool,
     /// A booking is moved twice at the same time, and has two successors.
@@ -28,36 +28,36 @@ pub struct Behaviours {
     /// A booking has a status for a while that the client does not know.
     pub unknown_status: bool,
     /// Occurrences join a series between the look and the call.
-    pub joins: bool,
+    pub joined_series: bool,
     /// The ledger is lost: an empty one, another one, or an older backup is opened.
     pub lost_ledger: bool,
     /// A member cancels and books again at once.
     pub rebook: bool,
     /// The server refuses for ever to confirm one booking.
-    pub refused: bool,
+    pub always_refused: bool,
     /// The client's clock is wrong by days, the server's is not.
     pub clock: bool,
     /// Nothing is confirmed once it has begun.
     pub after_start: bool,
 }
 
-type Field = fn(&mut Behaviours) -> &mut bool;
+type BehaviourField = fn(&mut Behaviours) -> &mut bool;
 
 /// Each by its name.
-const NAMED: [(&str, Field); 15] = [
+const BEHAVIOUR_NAMES: [(&str, BehaviourField); 15] = [
     ("slow-confirm", |b| &mut b.slow_confirm),
     ("server-dies", |b| &mut b.server_dies),
-    ("race", |b| &mut b.race),
+    ("race", |b| &mut b.race_with_confirm),
     ("slow-calls", |b| &mut b.slow_calls),
     ("revive", |b| &mut b.revive),
-    ("at-once", |b| &mut b.at_once),
+    ("at-once", |b| &mut b.accepted_at_once),
     ("moved-at-once", |b| &mut b.moved_at_once),
     ("two-successors", |b| &mut b.two_successors),
     ("unknown-status", |b| &mut b.unknown_status),
-    ("joins", |b| &mut b.joins),
+    ("joins", |b| &mut b.joined_series),
     ("lost-ledger", |b| &mut b.lost_ledger),
     ("rebook", |b| &mut b.rebook),
-    ("refused", |b| &mut b.refused),
+    ("refused", |b| &mut b.always_refused),
     ("clock", |b| &mut b.clock),
     ("after-start", |b| &mut b.after_start),
 ];
@@ -67,26 +67,26 @@ impl Behaviours {
     /// what one behaviour does must not always be hidden by another.
     pub fn of_seed(seed: u64) -> Self {
         match std::env::var("MAITRED_SIM") {
-            Ok(wanted) => Self::named(&wanted),
+            Ok(wanted) => Self::parse(&wanted),
             Err(_) if REGRESSIONS.iter().any(|(known, _)| *known == seed) => Self::default(),
-            Err(_) => Self::by_chance(&mut Rng::new(seed ^ SALT)),
+            Err(_) => Self::random(&mut Rng::new(seed ^ SALT)),
         }
     }
 
-    fn by_chance(rng: &mut Rng) -> Self {
+    fn random(rng: &mut Rng) -> Self {
         let mut behaviours = Self::default();
-        for (_, field) in &NAMED {
+        for (_, field) in &BEHAVIOUR_NAMES {
             *field(&mut behaviours) = rng.chance(500);
         }
         behaviours
     }
 
-    fn named(wanted: &str) -> Self {
+    fn parse(wanted: &str) -> Self {
         let mut behaviours = Self::default();
         let names = wanted.split(',').filter(|name| !name.is_empty());
         for name in names.filter(|name| *name != "none") {
             let mut found = false;
-            for (known, field) in &NAMED {
+            for (known, field) in &BEHAVIOUR_NAMES {
                 if name == "all" || *known == name {
                     *field(&mut behaviours) = true;
                     found = true;
@@ -102,7 +102,7 @@ impl Behaviours {
 
     /// Whether a confirm is something that takes its time at the server.
     pub fn confirms_take_time(self) -> bool {
-        self.slow_confirm || self.server_dies || self.race || self.unknown_status
+        self.slow_confirm || self.server_dies || self.race_with_confirm || self.unknown_status
     }
 }
 

@@ -1,24 +1,24 @@
 //! The house of one run: its gates and their terms, by chance.
 
-use maitred::domain::criteria::effect::Effect;
-use maitred::domain::criteria::house::House;
+use maitred::domain::criteria::effect::OnViolation;
+use maitred::domain::criteria::house::GlobalPolicy;
 use maitred::domain::criteria::terms::Criteria;
-use maitred::domain::gate::{DeclineLimit, Gate, Limits, Policy, RefuseWith, Unanswered};
+use maitred::domain::gate::{DeclineLimit, Gate, PassLimits, Policy, RefuseWith, OnUnanswered};
 use maitred::domain::id::{Address, EventTypeKey, HostKey};
 use maitred::domain::terms::{
-    AcceptedMove, Blame, ExpiredRefund, Forgive, HostAbsent, LateMove, NoShow, OnReschedule,
-    OnRevived, RefundTerms, Terms, Unmanaged, Window,
+    AcceptedMove, Blame, ExpiredRefund, Forgiveness, HostAbsent, LateMove, NoShow, OnReschedule,
+    OnRevived, RefundTerms, Terms, OnUnmanaged, RefundTier,
 };
 use maitred::domain::time::{Span, Time};
 
 use super::rng::Rng;
-use super::town::ADMIN;
+use super::town::ADMIN_ADDRESS;
 
 /// When every run begins.
 pub const START: &str = "2026-11-24T08:00:00Z";
 
-pub fn policy(rng: &mut Rng) -> Policy {
-    let limits = Limits {
+pub fn random_policy(rng: &mut Rng) -> Policy {
+    let limits = PassLimits {
         requests_per_pass: *rng.pick(&[2, 250, 250]),
         declines: DeclineLimit {
             at_most: *rng.pick(&[1, 25, 25]),
@@ -29,30 +29,30 @@ pub fn policy(rng: &mut Rng) -> Policy {
         resend_after: Span::minutes(15),
     };
     let unknown_booker = *rng.pick(&[
-        Effect::Decline,
-        Effect::Decline,
-        Effect::WAIT,
-        Effect::Review,
-        Effect::Leave,
+        OnViolation::Decline,
+        OnViolation::Decline,
+        OnViolation::WAIT,
+        OnViolation::Review,
+        OnViolation::Leave,
     ]);
     let short_of_credit = *rng.pick(&[
-        Effect::Decline,
-        Effect::Decline,
-        Effect::Review,
-        Effect::wait(Span::minutes(90)),
+        OnViolation::Decline,
+        OnViolation::Decline,
+        OnViolation::Review,
+        OnViolation::wait_for(Span::minutes(90)),
     ]);
-    let taken = *rng.pick(&[Effect::Decline, Effect::WAIT, Effect::Leave]);
+    let taken = *rng.pick(&[OnViolation::Decline, OnViolation::WAIT, OnViolation::Leave]);
     let alike = rng.chance(500);
-    let first = terms(rng);
+    let first = random_terms(rng);
     let gate = |rng: &mut Rng, name: &str, cost| Gate {
-        terms: if alike { first.clone() } else { terms(rng) },
+        terms: if alike { first.clone() } else { random_terms(rng) },
         name: name.to_owned(),
         event_types: vec![EventTypeKey::Slug(name.to_owned())],
         cost,
         unknown_booker,
         short_of_credit,
-        taken,
-        unanswered: Unanswered::Leave,
+        time_taken: taken,
+        on_unanswered: OnUnanswered::Leave,
         criteria: Criteria::default(),
     };
     Policy {
@@ -63,38 +63,38 @@ pub fn policy(rng: &mut Rng) -> Policy {
             gate(rng, "priced", 1),
         ],
         hosts: if rng.chance(500) {
-            vec![HostKey::Address(Address::parse(ADMIN).unwrap())]
+            vec![HostKey::Address(Address::parse(ADMIN_ADDRESS).unwrap())]
         } else {
             Vec::new()
         },
         refuse_with: *rng.pick(&[RefuseWith::Decline, RefuseWith::Decline, RefuseWith::Cancel]),
         limits,
-        house: House::default(),
+        global: GlobalPolicy::default(),
         hash: "simulated".to_owned(),
     }
 }
 
-fn windows(of: &[(i64, u8)]) -> Vec<Window> {
-    let window = |(hours, percent): &(i64, u8)| Window {
+fn refund_tiers(of: &[(i64, u8)]) -> Vec<RefundTier> {
+    let window = |(hours, percent): &(i64, u8)| RefundTier {
         before: Span::hours(*hours),
         percent: *percent,
     };
     of.iter().map(window).collect()
 }
 
-fn terms(rng: &mut Rng) -> Terms {
+fn random_terms(rng: &mut Rng) -> Terms {
     let start: Time = START.parse().unwrap();
     Terms {
-        refunds: refunds(rng),
+        refunds: random_refund_terms(rng),
         on_reschedule: *rng.pick(&[OnReschedule::Carry, OnReschedule::Recheck]),
-        unmanaged: *rng.pick(&[Unmanaged::Report, Unmanaged::Charge, Unmanaged::Cancel]),
+        on_unmanaged: *rng.pick(&[OnUnmanaged::Report, OnUnmanaged::Charge, OnUnmanaged::Cancel]),
         on_revived: *rng.pick(&[OnRevived::Report, OnRevived::Cancel]),
         accepted_move: AcceptedMove::Carry,
         unmanaged_since: *rng.pick(&[None, None, Some(start + Span::hours(4))]),
     }
 }
 
-pub fn refunds(rng: &mut Rng) -> RefundTerms {
+pub fn random_refund_terms(rng: &mut Rng) -> RefundTerms {
     let tables: [&[(i64, u8)]; 4] = [
         &[(24, 100)],
         &[(24, 100), (2, 50)],
@@ -102,19 +102,19 @@ pub fn refunds(rng: &mut Rng) -> RefundTerms {
         &[],
     ];
     RefundTerms {
-        windows: windows(tables[rng.index(tables.len())]),
+        tiers: refund_tiers(tables[rng.index(tables.len())]),
         host_cancels: *rng.pick(&[Blame::Host, Blame::Host, Blame::Booker]),
         unknown_cancels: *rng.pick(&[Blame::Booker, Blame::Booker, Blame::Host]),
         trust_named_cancels: rng.chance(500),
         host_absent: *rng.pick(&[HostAbsent::Review, HostAbsent::Refund, HostAbsent::Ignore]),
         no_show: *rng.pick(&[NoShow::Keep, NoShow::Keep, NoShow::Refund, NoShow::Review]),
-        forgive: *rng.pick(&[
+        forgiveness: *rng.pick(&[
             None,
-            Some(Forgive {
+            Some(Forgiveness {
                 times: 1,
                 per: Span::days(60),
             }),
-            Some(Forgive {
+            Some(Forgiveness {
                 times: 2,
                 per: Span::days(2),
             }),

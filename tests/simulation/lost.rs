@@ -8,25 +8,25 @@ use maitred::domain::time::Time;
 use maitred::store::memory::MemoryStore;
 use maitred::store::port::Store;
 
-use super::book::{Book, By};
+use super::book::{ReferenceLedger, Author};
 use super::rng::Rng;
-use super::shelf::{Shelf, State};
-use super::tally::Tally;
-use super::town::PEOPLE;
+use super::shelf::{FaultyStore, FaultyStoreState};
+use super::tally::Coverage;
+use super::town::BOOKERS;
 
 /// What was there when the ledger was lost.
-pub struct Lost {
+pub struct LostLedger {
     /// Every booking that was made before.
     pub rows: BTreeSet<String>,
     /// An older backup was restored.
     pub restored: bool,
 }
 
-impl Shelf {
+impl FaultyStore {
     /// Another ledger is opened from now on.
-    pub fn lose(&self, rng: &mut Rng, tally: &mut Tally, now: Time) {
+    pub fn lose_ledger(&self, rng: &mut Rng, coverage: &mut Coverage, now: Time) {
         let restored = rng.chance(400);
-        tally.add(if restored {
+        coverage.count(if restored {
             "ledger: an older backup"
         } else {
             "ledger: an empty or another one"
@@ -37,16 +37,16 @@ impl Shelf {
         } else {
             0
         };
-        self.state().replace(keeps, restored);
+        self.state().reopen_with(keeps, restored);
         if restored {
             // As `maitred restore` does.
             let commit = keeps as u64;
-            self.of_ledger(now, LedgerFact::Restored { commit });
+            self.commit_ledger_fact(now, LedgerFact::Restored { commit });
         }
         if !restored {
-            for who in &PEOPLE[..PEOPLE.len() - 2] {
+            for who in &BOOKERS[..BOOKERS.len() - 2] {
                 if rng.chance(500) {
-                    self.grant(now, who, 1 + rng.below(6), None);
+                    self.grant(now, who, 1 + rng.up_to(6), None);
                 }
             }
         }
@@ -54,14 +54,14 @@ impl Shelf {
     }
 }
 
-impl State {
-    fn replace(&mut self, keeps: usize, restored: bool) {
+impl FaultyStoreState {
+    fn reopen_with(&mut self, keeps: usize, restored: bool) {
         let mut commits = std::mem::take(&mut self.commits);
         commits.truncate(keeps);
         self.store = MemoryStore::new();
-        self.book = Book::default();
-        self.why.clear();
-        let tally = std::mem::take(&mut self.tally);
+        self.reference = ReferenceLedger::default();
+        self.end_reasons.clear();
+        let tally = std::mem::take(&mut self.coverage);
         self.policies.truncate(keeps);
         let policies = self.policies.clone();
         let history = std::sync::Arc::clone(&self.history);
@@ -69,13 +69,13 @@ impl State {
         for ((at, facts), policy) in commits.iter().zip(&policies) {
             self.store.commit(*at, facts.clone(), &[]).unwrap();
             for fact in facts {
-                self.enter(&history, *at, (fact, By::Process), policy);
+                self.apply_fact(&history, *at, (fact, Author::Process), policy);
             }
         }
-        self.tally = tally;
+        self.coverage = tally;
         self.commits = commits;
         let rows = history.all().map(|row| row.uid.clone()).collect();
         drop(history);
-        self.lost = Some(Lost { rows, restored });
+        self.lost_ledger = Some(LostLedger { rows, restored });
     }
 }

@@ -1,45 +1,45 @@
 //! What people do to bookings: bookers who ask, cancel, move and do not come, and hosts who answer,
 //! cancel, move and mark by hand.
 
-use maitred::domain::booking::Status;
+use maitred::domain::booking::BookingStatus;
 use maitred::domain::time::{Span, Time};
 
 use super::rng::Rng;
-use super::tally::Tally;
-use super::town::{ADMIN, GUEST, HOST, ME, OTHER, PEOPLE, Row, STRANGER, Town};
+use super::tally::Coverage;
+use super::town::{ADMIN_ADDRESS, GUEST_ADDRESS, HOST_ADDRESS, HOST_ID, OTHER_HOST_ID, BOOKERS, ModelBooking, STRANGER_ADDRESS, ModelCalcom};
 
 /// How far ahead people book and move to, in hours.
-const AHEAD: [i64; 8] = [1, 2, 5, 20, 26, 50, 100, 200];
+const LEAD_HOURS: [i64; 8] = [1, 2, 5, 20, 26, 50, 100, 200];
 
-impl Town {
+impl ModelCalcom {
     /// Somebody asks: once, for the same time as another, or for a series.
     pub fn ask(&mut self, rng: &mut Rng, now: Time) {
         let kind = *rng.pick(&[0, 0, 0, 1, 1, 2, 3, 4]);
-        let slot = rng.below(60) as i64;
+        let slot = rng.up_to(60) as i64;
         let soon = if rng.chance(60) {
             0
         } else {
-            *rng.pick(&AHEAD) * 60
+            *rng.pick(&LEAD_HOURS) * 60
         };
         let start = now + Span::minutes(soon + 10 + slot * 15);
-        let mut row = Row {
+        let mut row = ModelBooking {
             uid: String::new(),
             number: 0,
             series: None,
-            kind,
-            host: if rng.chance(50) { OTHER } else { ME },
+            event_type: kind,
+            host: if rng.chance(50) { OTHER_HOST_ID } else { HOST_ID },
             email: if rng.chance(20) {
                 None
             } else {
-                Some(*rng.pick(&PEOPLE))
+                Some(*rng.pick(&BOOKERS))
             },
             start,
             end: start + Span::minutes(30),
-            created: now - Span::seconds(rng.below(40) as i64),
+            created: now - Span::seconds(rng.up_to(40) as i64),
             updated: None,
-            status: Status::Pending,
-            from: None,
-            to: None,
+            status: BookingStatus::Pending,
+            predecessor: None,
+            successor: None,
             moved_by: None,
             cancelled_by: None,
             refused_by_us: false,
@@ -47,16 +47,16 @@ impl Town {
             absent: false,
             absent_guest: false,
             seated: false,
-            odd: false,
-            reason: false,
+            unreadable: false,
+            has_reason: false,
             revived: false,
         };
-        if self.behaviours.at_once && rng.chance(120) {
-            row.status = Status::Accepted;
+        if self.behaviours.accepted_at_once && rng.chance(120) {
+            row.status = BookingStatus::Accepted;
         }
         if rng.chance(200) {
-            let series = format!("s{}", self.made);
-            for n in 0..2 + rng.below(3) as i64 {
+            let series = format!("s{}", self.rows_made);
+            for n in 0..2 + rng.up_to(3) as i64 {
                 let mut row = row.clone();
                 row.series = Some(series.clone());
                 row.start += Span::days(7 * n);
@@ -69,16 +69,16 @@ impl Town {
     }
 
     /// Another occurrence of a series that still waits.
-    pub fn grow(&mut self, rng: &mut Rng, now: Time) -> Option<String> {
-        let waiting = |row: &&Row| {
-            row.series.is_some() && row.status == Status::Pending && row.from.is_none()
+    pub fn grow_series(&mut self, rng: &mut Rng, now: Time) -> Option<String> {
+        let waiting = |row: &&ModelBooking| {
+            row.series.is_some() && row.status == BookingStatus::Pending && row.predecessor.is_none()
         };
-        let mine: Vec<Row> = self.rows.iter().filter(waiting).cloned().collect();
+        let mine: Vec<ModelBooking> = self.rows.iter().filter(waiting).cloned().collect();
         if mine.is_empty() {
             return None;
         }
         let mut row = rng.pick(&mine).clone();
-        row.start += Span::days(70 + rng.below(50) as i64);
+        row.start += Span::days(70 + rng.up_to(50) as i64);
         row.end = row.start + Span::minutes(30);
         row.created = now;
         row.updated = None;
@@ -88,112 +88,112 @@ impl Town {
     }
 
     /// Somebody else changes a booking; marks on what began come first to mind.
-    pub fn meddle(&mut self, rng: &mut Rng, tally: &mut Tally, now: Time) -> bool {
-        if rng.chance(250) && self.mark(rng, tally, now) {
-            self.record();
+    pub fn change_random_booking(&mut self, rng: &mut Rng, coverage: &mut Coverage, now: Time) -> bool {
+        if rng.chance(250) && self.mark_absence(rng, coverage, now) {
+            self.record_history();
             return true;
         }
-        if self.behaviours.revive && rng.chance(100) && self.revive(rng, tally, now) {
+        if self.behaviours.revive && rng.chance(100) && self.revive_booking(rng, coverage, now) {
             return true;
         }
-        if self.behaviours.unknown_status && rng.chance(60) && self.unknown(rng, tally, now) {
+        if self.behaviours.unknown_status && rng.chance(60) && self.set_unknown_status(rng, coverage, now) {
             return true;
         }
         let live: Vec<usize> = (0..self.rows.len())
-            .filter(|n| self.rows[*n].to.is_none())
+            .filter(|n| self.rows[*n].successor.is_none())
             .filter(|n| self.rows[*n].end > now - Span::hours(3))
             .collect();
         if live.is_empty() {
             return false;
         }
         // What was accepted has more of a life, and so has what replaced something.
-        let some = |wanted: &dyn Fn(&Row) -> bool| -> Vec<usize> {
+        let some = |wanted: &dyn Fn(&ModelBooking) -> bool| -> Vec<usize> {
             let live = live.iter().copied();
             live.filter(|n| wanted(&self.rows[*n])).collect()
         };
-        let of = match rng.below(10) {
-            0..=4 => some(&|row| row.status == Status::Accepted),
-            5 | 6 => some(&|row| row.from.is_some()),
+        let of = match rng.up_to(10) {
+            0..=4 => some(&|row| row.status == BookingStatus::Accepted),
+            5 | 6 => some(&|row| row.predecessor.is_some()),
             _ => live.clone(),
         };
         let n = *rng.pick(if of.is_empty() { &live } else { &of });
-        let done = self.change(rng, tally, n, now);
-        self.record();
+        let done = self.apply_random_change(rng, coverage, n, now);
+        self.record_history();
         done
     }
 
-    fn change(&mut self, rng: &mut Rng, tally: &mut Tally, n: usize, now: Time) -> bool {
+    fn apply_random_change(&mut self, rng: &mut Rng, coverage: &mut Coverage, n: usize, now: Time) -> bool {
         let uid = self.rows[n].uid.clone();
         let status = self.rows[n].status.clone();
-        match (rng.below(9), status) {
-            (0 | 1, Status::Pending | Status::Accepted) => {
+        match (rng.up_to(9), status) {
+            (0 | 1, BookingStatus::Pending | BookingStatus::Accepted) => {
                 let booker = self.rows[n].email;
-                let others = [Some(GUEST), Some(ADMIN), Some(STRANGER)];
+                let others = [Some(GUEST_ADDRESS), Some(ADMIN_ADDRESS), Some(STRANGER_ADDRESS)];
                 let other = *rng.pick(&others);
-                let by = *rng.pick(&[Some(HOST), booker, booker, None, other]);
+                let by = *rng.pick(&[Some(HOST_ADDRESS), booker, booker, None, other]);
                 return self.cancel(&uid, by, now).is_ok();
             }
-            (2, Status::Pending) => {
-                let _ = self.answer(&uid, &Status::Accepted, now);
+            (2, BookingStatus::Pending) => {
+                let _ = self.answer_request(&uid, &BookingStatus::Accepted, now);
             }
-            (3, Status::Pending) => {
-                let _ = self.answer(&uid, &Status::Rejected, now);
+            (3, BookingStatus::Pending) => {
+                let _ = self.answer_request(&uid, &BookingStatus::Rejected, now);
             }
-            (4 | 5, Status::Pending | Status::Accepted) => self.moves(rng, tally, n, now),
+            (4 | 5, BookingStatus::Pending | BookingStatus::Accepted) => self.move_repeatedly(rng, coverage, n, now),
             // The host had asked for another time, or nobody minds what the booking was.
-            (5, Status::Cancelled) if rng.chance(300) => self.moves(rng, tally, n, now),
-            (6, Status::Pending) if rng.chance(100) => {
-                self.rows[n].status = Status::Other("odd".to_owned());
+            (5, BookingStatus::Cancelled) if rng.chance(300) => self.move_repeatedly(rng, coverage, n, now),
+            (6, BookingStatus::Pending) if rng.chance(100) => {
+                self.rows[n].status = BookingStatus::Other("odd".to_owned());
             }
             (6, _) if rng.chance(150) => {
-                tally.add("booking deleted");
+                coverage.count("booking deleted");
                 self.rows.remove(n);
             }
             (7, _) if rng.chance(400) => {
-                tally.add("row unreadable");
-                self.rows[n].odd ^= true;
+                coverage.count("row unreadable");
+                self.rows[n].unreadable ^= true;
             }
             // Something is written to it that changes nothing here.
             (8, _) if rng.chance(300) => self.rows[n].updated = Some(now),
-            (8, Status::Accepted) if rng.chance(80) => self.seats(tally, n),
+            (8, BookingStatus::Accepted) if rng.chance(80) => self.add_seats(coverage, n),
             _ => return false,
         }
         true
     }
 
     /// Its kind is given seats: from now on its bookings show nobody as the booker.
-    fn seats(&mut self, tally: &mut Tally, n: usize) {
-        tally.add("seats switched on");
-        let kind = self.rows[n].kind;
+    fn add_seats(&mut self, coverage: &mut Coverage, n: usize) {
+        coverage.count("seats switched on");
+        let kind = self.rows[n].event_type;
         self.seated.insert(kind);
-        for row in self.rows.iter_mut().filter(|row| row.kind == kind) {
+        for row in self.rows.iter_mut().filter(|row| row.event_type == kind) {
             row.seated = true;
         }
     }
 
     /// Once, or a few times before anybody looks.
-    fn moves(&mut self, rng: &mut Rng, tally: &mut Tally, n: usize, now: Time) {
+    fn move_repeatedly(&mut self, rng: &mut Rng, coverage: &mut Coverage, n: usize, now: Time) {
         let first = (self.rows[n].start, self.rows[n].end);
         let mut n = n;
         for count in 1..=*rng.pick(&[1, 1, 1, 2, 3]) {
-            self.shift(rng, n, now);
+            self.move_booking(rng, n, now);
             n = self.rows.len() - 1;
             if count > 1 {
-                tally.add("moved again");
+                coverage.count("moved again");
             }
         }
-        if self.rows[n].from.is_some() && first.0 > now && rng.chance(200) {
-            tally.add("moved back");
+        if self.rows[n].predecessor.is_some() && first.0 > now && rng.chance(200) {
+            coverage.count("moved back");
             (self.rows[n].start, self.rows[n].end) = first;
-            self.record();
+            self.record_history();
         }
     }
 
-    fn shift(&mut self, rng: &mut Rng, n: usize, now: Time) {
+    fn move_booking(&mut self, rng: &mut Rng, n: usize, now: Time) {
         let mut new = self.rows[n].clone();
-        new.from = Some(new.uid.clone());
-        let ahead = Span::hours(*rng.pick(&AHEAD));
-        new.start = now + ahead + Span::minutes(15 * rng.below(20) as i64);
+        new.predecessor = Some(new.uid.clone());
+        let ahead = Span::hours(*rng.pick(&LEAD_HOURS));
+        new.start = now + ahead + Span::minutes(15 * rng.up_to(20) as i64);
         new.end = new.start + Span::minutes(*rng.pick(&[30, 30, 60]));
         new.created = now;
         new.updated = Some(now);
@@ -202,9 +202,9 @@ impl Town {
         (new.absent, new.absent_host, new.absent_guest) = (false, false, false);
         let by_host = rng.chance(300);
         new.moved_by = if by_host {
-            Some(HOST)
+            Some(HOST_ADDRESS)
         } else {
-            *rng.pick(&[new.email, None, Some(GUEST), Some(ADMIN), Some(STRANGER)])
+            *rng.pick(&[new.email, None, Some(GUEST_ADDRESS), Some(ADMIN_ADDRESS), Some(STRANGER_ADDRESS)])
         };
         let at_once = if self.behaviours.moved_at_once {
             600
@@ -212,14 +212,14 @@ impl Town {
             200
         };
         new.status = if by_host || rng.chance(at_once) {
-            Status::Accepted
+            BookingStatus::Accepted
         } else {
-            Status::Pending
+            BookingStatus::Pending
         };
         if rng.chance(300) {
-            new.kind = *rng.pick(&[0, 1, 1, 2, 3]);
+            new.event_type = *rng.pick(&[0, 1, 1, 2, 3]);
         }
-        new.reason = false;
+        new.has_reason = false;
         new.revived = false;
         let second = self.behaviours.two_successors && rng.chance(150);
         let second = second.then(|| {
@@ -237,85 +237,85 @@ impl Town {
             }
         }
         let old = &mut self.rows[n];
-        old.status = Status::Cancelled;
+        old.status = BookingStatus::Cancelled;
         old.refused_by_us = false;
         old.updated = Some(now);
-        old.to = Some(uid);
-        self.record();
+        old.successor = Some(uid);
+        self.record_history();
     }
 
     /// The booker moves it once, while it waits.
-    pub fn shift_by_booker(&mut self, rng: &mut Rng, n: usize, now: Time) {
+    pub fn move_by_booker(&mut self, rng: &mut Rng, n: usize, now: Time) {
         let mut new = self.rows[n].clone();
-        new.from = Some(new.uid.clone());
-        new.start = now + Span::hours(*rng.pick(&AHEAD)) + Span::minutes(7);
+        new.predecessor = Some(new.uid.clone());
+        new.start = now + Span::hours(*rng.pick(&LEAD_HOURS)) + Span::minutes(7);
         new.end = new.start + Span::minutes(30);
         new.created = now;
         new.updated = Some(now);
         new.moved_by = new.email;
-        (new.cancelled_by, new.refused_by_us, new.reason, new.revived) =
+        (new.cancelled_by, new.refused_by_us, new.has_reason, new.revived) =
             (None, false, false, false);
         let uid = self.add(new);
         let old = &mut self.rows[n];
-        old.status = Status::Cancelled;
+        old.status = BookingStatus::Cancelled;
         old.refused_by_us = false;
         old.updated = Some(now);
-        old.to = Some(uid);
+        old.successor = Some(uid);
     }
 
     /// Somebody confirms again what was cancelled or moved: by a link in an old mail.
-    fn revive(&mut self, rng: &mut Rng, tally: &mut Tally, now: Time) -> bool {
+    fn revive_booking(&mut self, rng: &mut Rng, coverage: &mut Coverage, now: Time) -> bool {
         let gone: Vec<usize> = (0..self.rows.len())
-            .filter(|n| self.rows[*n].status == Status::Cancelled && self.rows[*n].end > now)
+            .filter(|n| self.rows[*n].status == BookingStatus::Cancelled && self.rows[*n].end > now)
             .collect();
         if gone.is_empty() {
             return false;
         }
         let row = &mut self.rows[*rng.pick(&gone)];
-        row.status = Status::Accepted;
+        row.status = BookingStatus::Accepted;
         row.revived = true;
         row.refused_by_us = false;
         row.updated = Some(now);
-        tally.add("revived by others");
-        self.record();
+        coverage.count("revived by others");
+        self.record_history();
         true
     }
 
     /// A status that the client does not know, or what becomes of it.
-    fn unknown(&mut self, rng: &mut Rng, tally: &mut Tally, now: Time) -> bool {
-        let other = |status: &Status| matches!(status, Status::AwaitingHost | Status::Other(_));
+    fn set_unknown_status(&mut self, rng: &mut Rng, coverage: &mut Coverage, now: Time) -> bool {
+        let other = |status: &BookingStatus| matches!(status, BookingStatus::AwaitingHost | BookingStatus::Other(_));
         let some: Vec<usize> = (0..self.rows.len())
-            .filter(|n| self.rows[*n].end > now && self.rows[*n].to.is_none())
-            .filter(|n| self.rows[*n].status == Status::Pending || other(&self.rows[*n].status))
+            .filter(|n| self.rows[*n].end > now && self.rows[*n].successor.is_none())
+            .filter(|n| self.rows[*n].status == BookingStatus::Pending || other(&self.rows[*n].status))
             .collect();
         if some.is_empty() {
             return false;
         }
         let row = &mut self.rows[*rng.pick(&some)];
         row.status = if other(&row.status) {
-            rng.pick(&[Status::Accepted, Status::Pending, Status::Rejected])
+            rng.pick(&[BookingStatus::Accepted, BookingStatus::Pending, BookingStatus::Rejected])
                 .clone()
         } else {
             rng.pick(&[
-                Status::AwaitingHost,
-                Status::Other("under_review".to_owned()),
+                BookingStatus::AwaitingHost,
+                BookingStatus::Other("under_review".to_owned()),
             ])
             .clone()
         };
         row.updated = Some(now);
-        tally.add("status: unknown, or known again");
-        self.record();
+        coverage.count("status: unknown, or known again");
+        self.record_history();
         true
     }
 
     /// A member cancels what was accepted, and asks for another time at once.
-    pub fn rebook(&mut self, rng: &mut Rng, tally: &mut Tally, now: Time) {
+    pub fn cancel_and_rebook(&mut self, rng: &mut Rng, coverage: &mut Coverage, now: Time) {
         let some: Vec<usize> = (0..self.rows.len())
             .filter(|n| {
                 let row = &self.rows[*n];
-                row.status == Status::Accepted
-                    && row.host == ME
-                    && row.to.is_none()
+                row.status == BookingStatus::Accepted
+                    && row.host == HOST_ID
+                    && row.successor.is_none()
                     && row.series.is_none()
                     && row.email.is_some()
                     && row.start > now + Span::hours(25)
@@ -328,43 +328,43 @@ impl Town {
         if self.cancel(&old.uid, old.email, now).is_err() {
             return;
         }
-        tally.add("cancelled, and booked again at once");
+        coverage.count("cancelled, and booked again at once");
         let mut new = old;
         new.start += Span::minutes(90);
         new.end += Span::minutes(90);
         new.created = now;
         new.updated = None;
-        new.status = Status::Pending;
-        new.from = None;
+        new.status = BookingStatus::Pending;
+        new.predecessor = None;
         (new.moved_by, new.cancelled_by) = (None, None);
-        (new.reason, new.revived, new.odd) = (false, false, false);
+        (new.has_reason, new.revived, new.unreadable) = (false, false, false);
         self.add(new);
     }
 
     /// Many ask at once, so that a pass has many calls to send.
-    pub fn rush(&mut self, rng: &mut Rng, now: Time) {
+    pub fn request_many(&mut self, rng: &mut Rng, now: Time) {
         for _ in 0..14 {
             self.ask(rng, now);
         }
     }
 
     /// A booking that the server accepts when it is made.
-    pub fn accepted_at_once(&mut self, now: Time) -> String {
-        let start = now + Span::days(20) + Span::minutes(self.made);
-        let row = Row {
+    pub fn book_accepted(&mut self, now: Time) -> String {
+        let start = now + Span::days(20) + Span::minutes(self.rows_made);
+        let row = ModelBooking {
             uid: String::new(),
             number: 0,
             series: None,
-            kind: 0,
-            host: ME,
-            email: Some(PEOPLE[0]),
+            event_type: 0,
+            host: HOST_ID,
+            email: Some(BOOKERS[0]),
             start,
             end: start + Span::minutes(30),
             created: now,
             updated: None,
-            status: Status::Accepted,
-            from: None,
-            to: None,
+            status: BookingStatus::Accepted,
+            predecessor: None,
+            successor: None,
             moved_by: None,
             cancelled_by: None,
             refused_by_us: false,
@@ -372,65 +372,65 @@ impl Town {
             absent: false,
             absent_guest: false,
             seated: false,
-            odd: false,
-            reason: false,
+            unreadable: false,
+            has_reason: false,
             revived: false,
         };
         self.add(row)
     }
 
     /// Another occurrence of this series.
-    pub fn join(&mut self, rng: &mut Rng, uid: &str, now: Time) {
+    pub fn join_series(&mut self, rng: &mut Rng, uid: &str, now: Time) {
         let Some(row) = self
             .row(uid)
-            .filter(|row| row.series.is_some() && row.from.is_none())
+            .filter(|row| row.series.is_some() && row.predecessor.is_none())
         else {
             return;
         };
         let mut row = row.clone();
-        row.start += Span::days(140 + rng.below(50) as i64);
+        row.start += Span::days(140 + rng.up_to(50) as i64);
         row.end = row.start + Span::minutes(30);
         row.created = now;
         row.updated = None;
         // Nothing that happened to the other occurrence happened to this one.
-        row.status = Status::Pending;
-        row.to = None;
+        row.status = BookingStatus::Pending;
+        row.successor = None;
         row.moved_by = None;
         row.cancelled_by = None;
         row.refused_by_us = false;
         row.absent_host = false;
         row.absent = false;
         row.absent_guest = false;
-        row.odd = false;
-        row.reason = false;
+        row.unreadable = false;
+        row.has_reason = false;
         row.revived = false;
         self.add(row);
     }
 
     /// Marks who did not come, or takes a mark back, on a booking that has begun.
-    fn mark(&mut self, rng: &mut Rng, tally: &mut Tally, now: Time) -> bool {
-        let begun: Vec<usize> = (0..self.rows.len())
-            .filter(|n| self.rows[*n].status == Status::Accepted)
+    fn mark_absence(&mut self, rng: &mut Rng, coverage: &mut Coverage, now: Time) -> bool {
+        let started: Vec<usize> = (0..self.rows.len())
+            .filter(|n| self.rows[*n].status == BookingStatus::Accepted)
             .filter(|n| (now - Span::days(3)..=now).contains(&self.rows[*n].start))
             .collect();
-        if begun.is_empty() {
+        if started.is_empty() {
             return false;
         }
-        let row = &mut self.rows[*rng.pick(&begun)];
-        match rng.below(6) {
+        let row = &mut self.rows[*rng.pick(&started)];
+        match rng.up_to(6) {
             0 => {
-                tally.add("host marked absent");
+                coverage.count("host marked absent");
                 row.absent_host = true;
                 row.updated = Some(now);
             }
             1 => row.absent_guest = true,
             // A mark on an attendee does not touch the booking's own row.
             _ if row.absent => {
-                tally.add("absence taken back");
+                coverage.count("absence taken back");
                 row.absent = false;
             }
             _ => {
-                tally.add("booker marked absent");
+                coverage.count("booker marked absent");
                 row.absent = true;
             }
         }

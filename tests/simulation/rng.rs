@@ -16,17 +16,17 @@ impl Rng {
     }
 
     /// From 0 up to, and without, `end`.
-    pub fn below(&mut self, end: u64) -> u64 {
+    pub fn up_to(&mut self, end: u64) -> u64 {
         self.next() % end
     }
 
     pub fn index(&mut self, len: usize) -> usize {
-        usize::try_from(self.below(len as u64)).unwrap()
+        usize::try_from(self.up_to(len as u64)).unwrap()
     }
 
     /// True `per_mille` times in a thousand.
     pub fn chance(&mut self, per_mille: u64) -> bool {
-        self.below(1_000) < per_mille
+        self.up_to(1_000) < per_mille
     }
 
     pub fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {

@@ -9,67 +9,67 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 
 use maitred::calcom::port::Calendar;
-use maitred::domain::booking::Status;
+use maitred::domain::booking::BookingStatus;
 use maitred::domain::fact::Fact;
 use maitred::domain::gate::{Policy, RefuseWith};
 use maitred::domain::ledger_state::LedgerFact;
 use maitred::domain::plan::plan;
-use maitred::domain::terms::Unmanaged;
+use maitred::domain::terms::OnUnmanaged;
 use maitred::domain::time::{Span, Time};
-use maitred::lookup::desk::Desk;
+use maitred::lookup::desk::LookupClient;
 use maitred::reconcile::observe::observe;
-use maitred::reconcile::pass::pass;
-use maitred::reconcile::ports::{PassError, Ports, Session, Stop};
-use maitred::reconcile::report::Report;
-use maitred::reconcile::watch::{Look, Watched, preview, watch};
+use maitred::reconcile::pass::run_pass;
+use maitred::reconcile::ports::{PassError, Ports, Session, StopSignal};
+use maitred::reconcile::report::PassReport;
+use maitred::reconcile::watch::{WatchScope, WatchReport, preview_watch, run_watch};
 use maitred::store::handle::StoreHandle;
 use maitred::store::port::CommitError;
 
 use super::behaviours::Behaviours;
-use super::book::Sums;
-use super::calendar::{Line, Shared, Sim};
-use super::house::{START, policy, refunds};
+use super::book::ReferenceSums;
+use super::calendar::{ModelConnection, SharedWorld, SimState};
+use super::house::{START, random_policy, random_refund_terms};
 use super::rng::Rng;
-use super::shelf::{Setting, Shelf};
-use super::tally::Tally;
-use super::town::{PEOPLE, Town};
+use super::shelf::{FaultyStoreConfig, FaultyStore};
+use super::tally::Coverage;
+use super::town::{BOOKERS, ModelCalcom};
 
 /// Turns of one run: each some events, and a pass or a watch or both.
-const TURNS: u64 = 8;
+const MAX_TURNS: u64 = 8;
 
-pub struct Run {
-    pub shared: Arc<Shared>,
-    pub shelf: Shelf,
-    line: Line,
+pub struct SimulationRun {
+    pub shared: Arc<SharedWorld>,
+    pub faulty_store: FaultyStore,
+    connection: ModelConnection,
     store: StoreHandle,
     policy: Policy,
     session: Session,
-    stop: Stop,
+    stop: StopSignal,
     /// When the last watch that came to its end began, as the daemon remembers it.
-    since: Option<Time>,
+    last_watch: Option<Time>,
     /// Times that what runs may wait before it is dropped.
-    waits: u64,
-    trouble: u64,
+    drop_after_waits: u64,
+    fault_rate: u64,
     pub rng: Rng,
     /// Decides about restores and clocks. Of its own, so that everything else happens as without them.
-    doubt: Rng,
-    pub tally: Tally,
-    pub wrong: Vec<String>,
+    doubt_rng: Rng,
+    pub coverage: Coverage,
+    pub violations: Vec<String>,
 }
 
 /// Where the process ends.
 #[derive(Debug, Clone, Copy)]
-pub enum Point {
+pub enum StopPoint {
     /// Before or after the `n`th call or commit.
-    Place(u64),
+    Call(u64),
     /// When it waits for the `n`th time, for whatever it is.
     Wait(u64),
 }
 
-const NOWHERE: Point = Point::Place(0);
+const NO_STOP: StopPoint = StopPoint::Call(0);
 
 /// Drops what runs when it waits for the `n`th time.
-async fn until<T>(waits: u64, what: impl Future<Output = T>) -> Option<T> {
+async fn drop_after<T>(waits: u64, what: impl Future<Output = T>) -> Option<T> {
     let mut what = pin!(what);
     let mut waited = 0;
     poll_fn(|context| match what.as_mut().poll(context) {
@@ -87,111 +87,111 @@ async fn until<T>(waits: u64, what: impl Future<Output = T>) -> Option<T> {
 }
 
 /// What a run came to.
-pub struct Summary {
+pub struct RunSummary {
     /// What was exercised.
-    pub tally: Tally,
+    pub coverage: Coverage,
     /// The promises that were broken, in words.
-    pub wrong: Vec<String>,
+    pub violations: Vec<String>,
     /// All that was written.
     pub commits: Vec<(Time, Vec<Fact>)>,
 }
 
 /// Runs a seed.
-pub async fn whole(seed: u64) -> Summary {
-    through(Run::new(seed)).await
+pub async fn run_seed(seed: u64) -> RunSummary {
+    run_to_end(SimulationRun::new(seed)).await
 }
 
-async fn through(mut run: Run) -> Summary {
-    let turns = 3 + run.rng.below(TURNS);
+async fn run_to_end(mut run: SimulationRun) -> RunSummary {
+    let turns = 3 + run.rng.up_to(MAX_TURNS);
     let trouble = *run.rng.pick(&[0, 30, 80, 150]);
-    run.trouble(trouble);
+    run.set_fault_rate(trouble);
     for _ in 0..turns {
-        run.events();
-        run.doubts().await;
-        run.turn().await;
+        run.run_events();
+        run.change_trust().await;
+        run.run_turn().await;
     }
-    run.rest().await;
+    run.run_to_quiescence().await;
     run.end()
 }
 
 /// The same with every sentence taken out of what is written.
-pub async fn scrubbed(seed: u64) -> Summary {
-    let run = Run::new(seed);
-    run.shelf.state().scrubs = true;
-    through(run).await
+pub async fn run_scrubbed(seed: u64) -> RunSummary {
+    let run = SimulationRun::new(seed);
+    run.faulty_store.state().removes_texts = true;
+    run_to_end(run).await
 }
 
 /// The first pass ends at its `point`th place; the rest is quiet. `None` when the pass has fewer.
-pub async fn stopped_at(seed: u64, point: Point) -> Option<Summary> {
-    let mut run = Run::new(seed);
+pub async fn run_stopped_pass(seed: u64, point: StopPoint) -> Option<RunSummary> {
+    let mut run = SimulationRun::new(seed);
     for _ in 0..3 {
-        run.events();
+        run.run_events();
     }
     run.shared.advance(Span::seconds(60));
     let stopped = run.stopped_pass(point).await;
     if !stopped {
         return None;
     }
-    run.rest().await;
+    run.run_to_quiescence().await;
     Some(run.end())
 }
 
 /// The same for a watch, of bookings to which much has happened.
-pub async fn watch_stopped_at(seed: u64, point: Point) -> Option<Summary> {
-    let mut run = Run::new(seed);
+pub async fn run_stopped_watch(seed: u64, point: StopPoint) -> Option<RunSummary> {
+    let mut run = SimulationRun::new(seed);
     for _ in 0..3 {
-        run.events();
+        run.run_events();
         run.shared.advance(Span::seconds(60));
-        run.whole_pass().await;
+        run.run_pass().await;
     }
-    run.events();
+    run.run_events();
     for _ in 0..8 {
-        run.events_of_people();
+        run.run_participant_event();
     }
     let audit = run.rng.chance(500);
     let stopped = run.stopped_watch(audit, point).await;
     if !stopped {
         return None;
     }
-    run.rest().await;
+    run.run_to_quiescence().await;
     Some(run.end())
 }
 
 /// The same world twice: at the end of its events a pass looks first, or a watch. Gives what the
 /// accounts have at the end. Everybody has enough, so that nobody competes for credit.
-pub async fn looked_at(seed: u64, watch_first: bool) -> (Summary, BTreeMap<String, Sums>) {
-    let mut run = Run::with(seed, |policy| {
+pub async fn run_observed_first_by(seed: u64, watch_first: bool) -> (RunSummary, BTreeMap<String, ReferenceSums>) {
+    let mut run = SimulationRun::with_policy(seed, |policy| {
         for gate in &mut policy.gates {
-            gate.terms.unmanaged = Unmanaged::Report;
+            gate.terms.on_unmanaged = OnUnmanaged::Report;
         }
     });
     // Of two successors, one carries the charge and the other is judged as new: which one is whichever was
     // accepted when somebody looked.
-    run.shared.sim().town.behaviours.two_successors = false;
+    run.shared.lock_sim().calcom.behaviours.two_successors = false;
     let start: Time = START.parse().unwrap();
-    for who in PEOPLE {
-        run.shelf.grant(start, who, 1_000, None);
+    for who in BOOKERS {
+        run.faulty_store.grant(start, who, 1_000, None);
     }
     for _ in 0..3 {
-        run.events();
+        run.run_events();
         run.shared.advance(Span::seconds(60));
-        run.whole_pass().await;
-        run.whole_watch(true).await;
+        run.run_pass().await;
+        run.run_watch(true).await;
     }
-    run.events();
+    run.run_events();
     for _ in 0..8 {
-        run.events_of_people();
+        run.run_participant_event();
     }
     run.shared.advance(Span::seconds(60));
     if watch_first {
-        run.whole_watch(true).await;
-        run.whole_pass().await;
+        run.run_watch(true).await;
+        run.run_pass().await;
     } else {
-        run.whole_pass().await;
-        run.whole_watch(true).await;
+        run.run_pass().await;
+        run.run_watch(true).await;
     }
-    run.rest().await;
-    let mut sums = run.shelf.state().book.sums.clone();
+    run.run_to_quiescence().await;
+    let mut sums = run.faulty_store.state().reference.sums.clone();
     for sums in sums.values_mut() {
         // What was spent and came back is as if it had never been spent.
         sums.posted -= sums.refunded;
@@ -200,14 +200,14 @@ pub async fn looked_at(seed: u64, watch_first: bool) -> (Summary, BTreeMap<Strin
     (run.end(), sums)
 }
 
-impl Run {
+impl SimulationRun {
     pub fn new(seed: u64) -> Self {
-        Self::with(seed, |_| ())
+        Self::with_policy(seed, |_| ())
     }
 
-    fn with(seed: u64, adapt: fn(&mut Policy)) -> Self {
+    fn with_policy(seed: u64, adapt: fn(&mut Policy)) -> Self {
         let mut rng = Rng::new(seed);
-        let mut policy = policy(&mut rng);
+        let mut policy = random_policy(&mut rng);
         adapt(&mut policy);
         let reads_first = rng.chance(200);
         if reads_first {
@@ -216,127 +216,127 @@ impl Run {
         }
         let behaviours = Behaviours::of_seed(seed);
         let own = Rng::new(rng.next());
-        let town = Town {
+        let calcom = ModelCalcom {
             series_per_occurrence: rng.chance(150),
             legacy: reads_first,
             hides_updated: reads_first && rng.chance(500),
             behaviours,
-            ..Town::default()
+            ..ModelCalcom::default()
         };
-        let mut sim = Sim::new(own, town, policy.limits.max_observation_age);
-        sim.page = *rng.pick(&[2, 5, 250, 250]);
+        let mut sim = SimState::new(own, calcom, policy.limits.max_observation_age);
+        sim.page_size = *rng.pick(&[2, 5, 250, 250]);
         sim.resend_after = policy.limits.resend_after;
         if behaviours.slow_confirm {
             sim.timeout = Span::seconds(*rng.pick(&[3, 60]));
         }
         let start: Time = START.parse().unwrap();
-        let mut setting = Setting {
+        let mut setting = FaultyStoreConfig {
             seed: 0,
-            history: Arc::clone(&sim.town.history),
+            history: Arc::clone(&sim.calcom.history),
             policy: policy.clone(),
-            legacy: sim.town.legacy,
-            hides_updated: sim.town.hides_updated,
+            legacy: sim.calcom.legacy,
+            hides_updated: sim.calcom.hides_updated,
             stale: Arc::clone(&sim.stale),
         };
-        let shared = Arc::new(Shared::new(sim, start));
+        let shared = Arc::new(SharedWorld::new(sim, start));
         setting.seed = rng.next();
-        let shelf = Shelf::new(setting, Arc::clone(&shared));
-        let (store, _) = StoreHandle::start(Box::new(shelf.clone())).unwrap();
-        let mut tally = Tally::default();
+        let faulty_store = FaultyStore::new(setting, Arc::clone(&shared));
+        let (store, _) = StoreHandle::start(Box::new(faulty_store.clone())).unwrap();
+        let mut coverage = Coverage::default();
         if reads_first {
-            tally.add("both dialects: reads before acting");
+            coverage.count("both dialects: reads before acting");
         }
-        let people = &PEOPLE[..PEOPLE.len() - 2];
+        let people = &BOOKERS[..BOOKERS.len() - 2];
         for who in people {
             if rng.chance(300) {
                 continue;
             }
             let expires = rng.chance(300).then(|| start + Span::minutes(20));
-            shelf.grant(start, who, 1 + rng.below(6), expires);
+            faulty_store.grant(start, who, 1 + rng.up_to(6), expires);
         }
         Self {
-            line: Line {
+            connection: ModelConnection {
                 shared: Arc::clone(&shared),
-                shelf: shelf.clone(),
+                store: faulty_store.clone(),
             },
             shared,
-            shelf,
+            faulty_store,
             store,
             policy,
             session: Session::default(),
-            stop: Stop::default(),
-            since: None,
-            waits: 0,
-            trouble: 0,
+            stop: StopSignal::default(),
+            last_watch: None,
+            drop_after_waits: 0,
+            fault_rate: 0,
             rng,
-            doubt: Rng::new(seed ^ 0x5afe),
-            tally,
-            wrong: Vec::new(),
+            doubt_rng: Rng::new(seed ^ 0x5afe),
+            coverage,
+            violations: Vec::new(),
         }
     }
 
-    fn stop_at(&mut self, point: Point) {
+    fn stop_at(&mut self, point: StopPoint) {
         let (place, waits) = match point {
-            Point::Place(n) => (n, 0),
-            Point::Wait(n) => (0, n),
+            StopPoint::Call(n) => (n, 0),
+            StopPoint::Wait(n) => (0, n),
         };
         self.shared.stop_after(place);
-        let always_waits = &self.shared.always_waits;
+        let always_waits = &self.shared.always_yields;
         always_waits.store(waits > 0, Ordering::Relaxed);
-        self.waits = waits;
+        self.drop_after_waits = waits;
     }
 
-    pub fn trouble(&mut self, trouble: u64) {
-        self.trouble = trouble;
+    pub fn set_fault_rate(&mut self, trouble: u64) {
+        self.fault_rate = trouble;
         if trouble == 0 {
             self.shared.set_skew(Span::zero());
-            self.shelf.state().skewed = false;
+            self.faulty_store.state().has_skewed_clock = false;
         }
-        self.shared.sim().trouble = trouble;
-        self.shelf.state().trouble = trouble;
+        self.shared.lock_sim().fault_rate = trouble;
+        self.faulty_store.state().fault_rate = trouble;
     }
 
     /// An operator edits the refund terms of one gate and reloads.
     fn edit_terms(&mut self) {
         let gate = self.rng.index(self.policy.gates.len());
-        self.policy.gates[gate].terms.refunds = refunds(&mut self.rng);
-        self.shelf.state().policy = Arc::new(self.policy.clone());
-        self.tally.add("terms edited");
+        self.policy.gates[gate].terms.refunds = random_refund_terms(&mut self.rng);
+        self.faulty_store.state().policy = Arc::new(self.policy.clone());
+        self.coverage.count("terms edited");
     }
 
     /// What happens between two passes: time goes by, some ask, and others act.
-    pub fn events(&mut self) {
+    pub fn run_events(&mut self) {
         let hour = 3_600;
         let far = *self
             .rng
             .pick(&[1, 15, 60, 600, hour, 6 * hour, 23 * hour, 2 * 24 * hour]);
         self.shared.advance(Span::seconds(far));
         if self.rng.chance(40) {
-            self.away();
+            self.pass_a_week();
         }
         {
-            let mut guard = self.shared.sim();
+            let mut guard = self.shared.lock_sim();
             let sim = &mut *guard;
-            sim.town.before = sim.town.rows.clone();
-            sim.before = sim.town.history.lock().unwrap().moment();
-            for _ in 0..self.rng.below(4) {
-                sim.town.ask(&mut self.rng, self.shared.now());
+            sim.calcom.before = sim.calcom.rows.clone();
+            sim.before = sim.calcom.history.lock().unwrap().change_count();
+            for _ in 0..self.rng.up_to(4) {
+                sim.calcom.ask(&mut self.rng, self.shared.now());
             }
             if sim.behaviours.slow_calls && self.rng.chance(100) {
-                sim.town.rush(&mut self.rng, self.shared.now());
+                sim.calcom.request_many(&mut self.rng, self.shared.now());
             }
         }
-        for _ in 0..self.rng.below(5) {
-            self.events_of_people();
+        for _ in 0..self.rng.up_to(5) {
+            self.run_participant_event();
         }
         if self.rng.chance(300) {
             let now = self.shared.now();
-            self.shelf.operate(&mut self.rng, &mut self.tally, now);
+            self.faulty_store.run_operator_command(&mut self.rng, &mut self.coverage, now);
         }
         if self.rng.chance(60) {
             self.edit_terms();
         }
-        self.wild_events();
+        self.run_rare_events();
         let soon = *self.rng.pick(&[1, 15, 15, 60]);
         self.shared.advance(Span::seconds(soon));
         if self.rng.chance(30) {
@@ -345,142 +345,142 @@ impl Run {
     }
 
     /// What only some runs have, between two passes.
-    fn wild_events(&mut self) {
-        let behaviours = self.shared.sim().behaviours;
+    fn run_rare_events(&mut self) {
+        let behaviours = self.shared.lock_sim().behaviours;
         if behaviours.rebook && self.rng.chance(300) {
-            let mut guard = self.shared.sim();
+            let mut guard = self.shared.lock_sim();
             let sim = &mut *guard;
             let now = self.shared.now();
-            sim.town.rebook(&mut self.rng, &mut self.tally, now);
+            sim.calcom.cancel_and_rebook(&mut self.rng, &mut self.coverage, now);
         }
         if behaviours.clock {
-            let wrong = self.trouble > 0 && self.rng.chance(80);
+            let wrong = self.fault_rate > 0 && self.rng.chance(80);
             let skew = if wrong {
-                self.tally.add("the process's clock is wrong by days");
+                self.coverage.count("the process's clock is wrong by days");
                 let days = *self.rng.pick(&[-30, -2, 1, 3, 40]);
                 Span::days(days)
             } else {
                 Span::zero()
             };
             self.shared.set_skew(skew);
-            self.shelf.state().skewed = wrong;
+            self.faulty_store.state().has_skewed_clock = wrong;
         }
-        if behaviours.lost_ledger && self.trouble > 0 && self.rng.chance(60) {
+        if behaviours.lost_ledger && self.fault_rate > 0 && self.rng.chance(60) {
             self.lose_ledger();
         }
     }
 
     /// Somebody does something to a booking.
-    fn events_of_people(&mut self) {
-        let mut guard = self.shared.sim();
+    fn run_participant_event(&mut self) {
+        let mut guard = self.shared.lock_sim();
         let sim = &mut *guard;
         let now = self.shared.now();
-        sim.town.meddle(&mut self.rng, &mut self.tally, now);
+        sim.calcom.change_random_booking(&mut self.rng, &mut self.coverage, now);
     }
 
     /// Nobody looks for a week, while life goes on.
-    fn away(&mut self) {
-        self.tally.add("away for a week");
+    fn pass_a_week(&mut self) {
+        self.coverage.count("away for a week");
         for _ in 0..7 {
             self.shared.advance(Span::days(1));
-            self.events_of_people();
+            self.run_participant_event();
         }
     }
 
     /// The ledger is lost: what is opened from now on is another one, and the hint is gone too.
     fn lose_ledger(&mut self) {
-        if self.shelf.state().lost.is_some() {
+        if self.faulty_store.state().lost_ledger.is_some() {
             return;
         }
         self.shared.advance(Span::seconds(1));
         let now = self.shared.now();
-        let mut sim = self.shared.sim();
-        sim.town.ours.clear();
+        let mut sim = self.shared.lock_sim();
+        sim.calcom.own_writes.clear();
         // What was called and never answered is known to the ledger that was lost, and to nothing else.
-        sim.unended.clear();
+        sim.open_writes.clear();
         for running in &mut sim.running {
-            running.forgotten = true;
+            running.of_lost_ledger = true;
         }
         drop(sim);
-        self.shelf.lose(&mut self.rng, &mut self.tally, now);
+        self.faulty_store.lose_ledger(&mut self.rng, &mut self.coverage, now);
         self.session = Session::default();
-        self.since = None;
+        self.last_watch = None;
     }
 
-    async fn turn(&mut self) {
-        match self.rng.below(12) {
-            0 => self.dry_run().await,
-            1 => self.repeated_plan().await,
+    async fn run_turn(&mut self) {
+        match self.rng.up_to(12) {
+            0 => self.check_dry_run().await,
+            1 => self.check_repeated_plan().await,
             2 | 3 => {
-                let point = 1 + self.rng.below(50);
-                self.stopped_pass(Point::Place(point)).await;
+                let point = 1 + self.rng.up_to(50);
+                self.stopped_pass(StopPoint::Call(point)).await;
             }
             4 => {}
             _ => {
-                self.whole_pass().await;
+                self.run_pass().await;
             }
         }
         let audit = self.rng.chance(300);
-        match self.rng.below(6) {
+        match self.rng.up_to(6) {
             0 => {
-                let point = 1 + self.rng.below(40);
-                self.stopped_watch(audit, Point::Place(point)).await;
+                let point = 1 + self.rng.up_to(40);
+                self.stopped_watch(audit, StopPoint::Call(point)).await;
             }
             1..=3 => {
-                self.whole_watch(audit).await;
+                self.run_watch(audit).await;
             }
             _ => {}
         }
         if self.rng.chance(30) {
-            self.tally.add("hint lost");
-            self.since = None;
+            self.coverage.count("hint lost");
+            self.last_watch = None;
         }
     }
 
     /// A backup is restored, or accepted; the clocks disagree, or agree again; an operator asks what a
     /// watch would do.
-    async fn doubts(&mut self) {
+    async fn change_trust(&mut self) {
         let now = self.shared.now();
-        let open = self.shelf.restore_is_open();
-        if open && self.doubt.chance(400) {
-            self.shelf.of_ledger(
+        let open = self.faulty_store.restore_is_open();
+        if open && self.doubt_rng.chance(400) {
+            self.faulty_store.commit_ledger_fact(
                 now,
                 LedgerFact::RestoreAccepted {
                     reason: "simulated".to_owned(),
                 },
             );
-        } else if self.doubt.chance(60) {
-            self.tally.add("backup restored");
-            self.shelf
-                .of_ledger(now, LedgerFact::Restored { commit: 1 });
+        } else if self.doubt_rng.chance(60) {
+            self.coverage.count("backup restored");
+            self.faulty_store
+                .commit_ledger_fact(now, LedgerFact::Restored { commit: 1 });
         }
-        let differ = if self.doubt.chance(60) {
-            self.tally.add("clocks differ");
-            let far = Span::seconds(*self.doubt.pick(&[121, 3_600, 200_000]));
-            if self.doubt.chance(500) { far } else { -far }
-        } else if self.doubt.chance(300) {
+        let differ = if self.doubt_rng.chance(60) {
+            self.coverage.count("clocks differ");
+            let far = Span::seconds(*self.doubt_rng.pick(&[121, 3_600, 200_000]));
+            if self.doubt_rng.chance(500) { far } else { -far }
+        } else if self.doubt_rng.chance(300) {
             Span::seconds(120)
         } else {
             Span::zero()
         };
-        self.clocks_differ(differ);
-        if self.doubt.chance(200) {
-            self.tally.add("watch previewed");
-            let audit = self.doubt.chance(500);
+        self.set_clock_difference(differ);
+        if self.doubt_rng.chance(200) {
+            self.coverage.count("watch previewed");
+            let audit = self.doubt_rng.chance(500);
             self.preview(audit).await;
         }
     }
 
-    fn clocks_differ(&self, differ: Span) {
-        self.shared.sim().clocks_differ = differ;
-        self.shelf.state().clock_off = differ.abs() > Span::minutes(2);
+    fn set_clock_difference(&self, differ: Span) {
+        self.shared.lock_sim().clocks_differ = differ;
+        self.faulty_store.state().clocks_differ = differ.abs() > Span::minutes(2);
     }
 
-    pub fn no_more_doubts(&self) {
-        self.clocks_differ(Span::zero());
-        if self.shelf.restore_is_open() {
+    pub fn end_doubts(&self) {
+        self.set_clock_difference(Span::zero());
+        if self.faulty_store.restore_is_open() {
             let now = self.shared.now();
-            self.shelf.of_ledger(
+            self.faulty_store.commit_ledger_fact(
                 now,
                 LedgerFact::RestoreAccepted {
                     reason: "simulated".to_owned(),
@@ -490,15 +490,15 @@ impl Run {
     }
 
     /// What a watch would do, which writes nothing.
-    pub async fn preview(&mut self, audit: bool) -> Option<Watched> {
-        self.ready();
-        let look = Look {
-            since: self.since,
-            audit: audit || self.since.is_none(),
+    pub async fn preview(&mut self, audit: bool) -> Option<WatchReport> {
+        self.prepare_run();
+        let look = WatchScope {
+            since: self.last_watch,
+            audit: audit || self.last_watch.is_none(),
         };
         let clock = self.shared.clock();
-        let calendar: &dyn Calendar = &self.line;
-        let desk = Desk::default();
+        let calendar: &dyn Calendar = &self.connection;
+        let desk = LookupClient::default();
         let ports = Ports {
             calendar,
             store: &self.store,
@@ -506,36 +506,36 @@ impl Run {
             clock: &clock,
             stop: &self.stop,
         };
-        let before = (self.shelf.state().asked, self.shared.sim().writes);
-        let previewed = preview(&ports, &self.policy, &mut Session::default(), look).await;
-        let after = (self.shelf.state().asked, self.shared.sim().writes);
+        let before = (self.faulty_store.state().pass_commits, self.shared.lock_sim().writes);
+        let previewed = preview_watch(&ports, &self.policy, &mut Session::default(), look).await;
+        let after = (self.faulty_store.state().pass_commits, self.shared.lock_sim().writes);
         if before != after {
             let text = format!("8: a preview of a watch wrote: {before:?}, {after:?}");
-            self.wrong.push(text);
+            self.violations.push(text);
         }
         if let Err(error) = &previewed {
-            self.failed(error, "preview");
+            self.record_failure(error, "preview");
         }
         previewed.ok()
     }
 
-    async fn dry_run(&mut self) {
-        self.tally.add("dry run");
-        let before = (self.shelf.state().asked, self.shared.sim().writes);
+    async fn check_dry_run(&mut self) {
+        self.coverage.count("dry run");
+        let before = (self.faulty_store.state().pass_commits, self.shared.lock_sim().writes);
         let _ = self.pass(true).await;
-        if before != (self.shelf.state().asked, self.shared.sim().writes) {
-            let now = (self.shelf.state().asked, self.shared.sim().writes);
+        if before != (self.faulty_store.state().pass_commits, self.shared.lock_sim().writes) {
+            let now = (self.faulty_store.state().pass_commits, self.shared.lock_sim().writes);
             let text = format!("8: a dry run wrote: {before:?}, {now:?}");
-            self.wrong.push(text);
+            self.violations.push(text);
         }
     }
 
     /// Promise 7.
-    async fn repeated_plan(&mut self) {
-        self.ready();
+    async fn check_repeated_plan(&mut self) {
+        self.prepare_run();
         let clock = self.shared.clock();
-        let calendar: &dyn Calendar = &self.line;
-        let desk = Desk::default();
+        let calendar: &dyn Calendar = &self.connection;
+        let desk = LookupClient::default();
         let ports = Ports {
             calendar,
             store: &self.store,
@@ -543,46 +543,46 @@ impl Run {
             clock: &clock,
             stop: &self.stop,
         };
-        if let Ok(seen) = observe(&ports, &self.policy, &mut self.session).await {
-            self.tally.add("plan repeated");
-            if plan(&seen.snapshot, &self.policy) != seen.plan {
-                self.wrong
+        if let Ok(observed) = observe(&ports, &self.policy, &mut self.session).await {
+            self.coverage.count("plan repeated");
+            if plan(&observed.snapshot, &self.policy) != observed.plan {
+                self.violations
                     .push("7: the same snapshot gave another plan".to_owned());
             }
         }
     }
 
-    async fn stopped_watch(&mut self, audit: bool, point: Point) -> bool {
+    async fn stopped_watch(&mut self, audit: bool, point: StopPoint) -> bool {
         self.stop_at(point);
         let ended = self.watch(audit).await;
         self.store.with(|_| ()).await;
-        self.stop_at(NOWHERE);
+        self.stop_at(NO_STOP);
         if let Some(ended) = ended {
-            self.watch_ended(ended);
+            self.record_watch_result(ended);
             return false;
         }
-        self.tally.add("watch stopped");
+        self.coverage.count("watch stopped");
         self.session = Session::default();
-        self.shelf.reopen();
+        self.faulty_store.reopen();
         true
     }
 
     /// Gives what the watch did when it came to its end.
-    pub async fn whole_watch(&mut self, audit: bool) -> Option<Watched> {
+    pub async fn run_watch(&mut self, audit: bool) -> Option<WatchReport> {
         let ended = self.watch(audit).await?;
-        self.watch_ended(ended)
+        self.record_watch_result(ended)
     }
 
-    fn watch_ended(&mut self, ended: Result<Watched, PassError>) -> Option<Watched> {
+    fn record_watch_result(&mut self, ended: Result<WatchReport, PassError>) -> Option<WatchReport> {
         match ended {
             Ok(watched) => {
-                self.tally.add(if watched.audit {
+                self.coverage.count(if watched.audit {
                     "watch whole: audit"
                 } else {
                     "watch whole: short"
                 });
                 for problem in &watched.problems {
-                    self.tally.add(match problem.code {
+                    self.coverage.count(match problem.code {
                         "booking-gone" => "told: booking gone",
                         "move-not-covered" => "told: move not covered",
                         "no-show" => "told: no-show to be settled",
@@ -593,32 +593,32 @@ impl Run {
                         _ => "told: something else",
                     });
                     if problem.code == "watch-failed" {
-                        self.wrong.push(problem.text.clone());
+                        self.violations.push(problem.text.clone());
                     }
                 }
                 if watched.complete {
-                    self.since = Some(watched.started);
+                    self.last_watch = Some(watched.started);
                 }
                 Some(watched)
             }
             Err(error) => {
-                self.tally.add("watch failed");
-                self.failed(&error, "watch");
+                self.coverage.count("watch failed");
+                self.record_failure(&error, "watch");
                 None
             }
         }
     }
 
     /// `None`: stopped on the way. Without a hint of when the last one was, it is an audit.
-    async fn watch(&mut self, audit: bool) -> Option<Result<Watched, PassError>> {
-        self.ready();
-        let look = Look {
-            since: self.since,
-            audit: audit || self.since.is_none(),
+    async fn watch(&mut self, audit: bool) -> Option<Result<WatchReport, PassError>> {
+        self.prepare_run();
+        let look = WatchScope {
+            since: self.last_watch,
+            audit: audit || self.last_watch.is_none(),
         };
         let clock = self.shared.clock();
-        let calendar: &dyn Calendar = &self.line;
-        let desk = Desk::default();
+        let calendar: &dyn Calendar = &self.connection;
+        let desk = LookupClient::default();
         let ports = Ports {
             calendar,
             store: &self.store,
@@ -626,90 +626,90 @@ impl Run {
             clock: &clock,
             stop: &self.stop,
         };
-        self.shelf.state().watching = true;
+        self.faulty_store.state().watching = true;
         let ended = tokio::select! {
             biased;
-            () = self.shared.stopped.notified() => None,
-            ended = until(self.waits, watch(&ports, &self.policy, &mut self.session, look)) => ended,
+            () = self.shared.stop_notice.notified() => None,
+            ended = drop_after(self.drop_after_waits, run_watch(&ports, &self.policy, &mut self.session, look)) => ended,
         };
         let ended = ended.filter(|_| !self.shared.has_ended());
         self.store.with(|_| ()).await;
-        self.shelf.state().watching = false;
-        self.check();
+        self.faulty_store.state().watching = false;
+        self.collect_violations();
         ended
     }
 
     /// Whether the pass was stopped, which is a new process with nothing in its head.
-    async fn stopped_pass(&mut self, point: Point) -> bool {
+    async fn stopped_pass(&mut self, point: StopPoint) -> bool {
         self.stop_at(point);
         let ended = self.pass(false).await;
         // What it sent to the store's thread last comes to an end there before it is a new process.
         self.store.with(|_| ()).await;
-        self.stop_at(NOWHERE);
+        self.stop_at(NO_STOP);
         if let Some(ended) = ended {
-            self.ended(ended);
+            self.record_pass_result(ended);
             return false;
         }
-        self.tally.add("pass stopped");
+        self.coverage.count("pass stopped");
         self.session = Session::default();
-        self.shelf.reopen();
+        self.faulty_store.reopen();
         true
     }
 
-    pub async fn whole_pass(&mut self) -> Option<Report> {
+    pub async fn run_pass(&mut self) -> Option<PassReport> {
         let ended = self.pass(false).await?;
-        self.ended(ended)
+        self.record_pass_result(ended)
     }
 
     /// An operator or the service manager starts the process again where it had to end.
-    fn ended(&mut self, ended: Result<Report, PassError>) -> Option<Report> {
+    fn record_pass_result(&mut self, ended: Result<PassReport, PassError>) -> Option<PassReport> {
         match ended {
             Ok(report) => {
-                self.tally.add("pass whole");
+                self.coverage.count("pass whole");
                 Some(report)
             }
             Err(error) => {
-                self.tally.add("pass failed");
-                self.failed(&error, "pass");
+                self.coverage.count("pass failed");
+                self.record_failure(&error, "pass");
                 None
             }
         }
     }
 
-    fn failed(&mut self, error: &PassError, what: &str) {
-        if self.shared.sim().trouble == 0 {
-            self.wrong.push(format!("a quiet {what} failed: {error}"));
+    fn record_failure(&mut self, error: &PassError, what: &str) {
+        if self.shared.lock_sim().fault_rate == 0 {
+            self.violations.push(format!("a quiet {what} failed: {error}"));
         }
         if matches!(error, PassError::Commit(CommitError::Indeterminate(_))) {
             self.session = Session::default();
-            self.shelf.reopen();
+            self.faulty_store.reopen();
         }
     }
 
-    fn ready(&self) {
-        let mut guard = self.shared.sim();
+    fn prepare_run(&self) {
+        let mut guard = self.shared.lock_sim();
         let sim = &mut *guard;
-        sim.listed = false;
-        sim.nobody_sleeps();
-        let moment = sim.town.history.lock().unwrap().moment();
-        let before = if sim.trouble > 0 { sim.before } else { moment };
-        let mut state = self.shelf.state();
-        state.looked_from = before;
+        sim.has_listed = false;
+        sim.clear_sleepers();
+        let moment = sim.calcom.history.lock().unwrap().change_count();
+        let before = if sim.fault_rate > 0 { sim.before } else { moment };
+        let mut state = self.faulty_store.state();
+        state.observed_from = before;
         state.pass_from = moment;
         drop(state);
-        let pending = sim.town.rows.iter().filter(|r| r.status == Status::Pending);
-        sim.town.at_start = pending.map(|row| row.uid.clone()).collect();
+        let pending = sim.calcom.rows.iter().filter(|r| r.status == BookingStatus::Pending);
+        sim.calcom.pending_at_start = pending.map(|row| row.uid.clone()).collect();
     }
 
     /// `None`: stopped on the way.
-    async fn pass(&mut self, dry_run: bool) -> Option<Result<Report, PassError>> {
-        self.ready();
-        if self.shelf.state().book.open().next().is_some() {
-            self.tally.add("intent resumed");
+    async fn pass(&mut self, dry_run: bool) -> Option<Result<PassReport, PassError>> {
+        self.prepare_run();
+        if self.faulty_store.state().reference.open_intents().next().is_some() {
+            self.coverage.count("intent resumed");
         }
         let clock = self.shared.clock();
-        let calendar: &dyn Calendar = &self.line;
-        let desk = Desk::default();
+        let calendar: &dyn Calendar = &self.connection;
+        let desk = LookupClient::default();
         let ports = Ports {
             calendar,
             store: &self.store,
@@ -719,23 +719,23 @@ impl Run {
         };
         let ended = tokio::select! {
             biased;
-            () = self.shared.stopped.notified() => None,
-            ended = until(self.waits, pass(&ports, &self.policy, &mut self.session, dry_run)) => ended,
+            () = self.shared.stop_notice.notified() => None,
+            ended = drop_after(self.drop_after_waits, run_pass(&ports, &self.policy, &mut self.session, dry_run)) => ended,
         };
         // The store's thread may have let it run a little further, without any effect.
         let ended = ended.filter(|_| !self.shared.has_ended());
-        self.check();
+        self.collect_violations();
         if let Some(Ok(report)) = &ended {
-            let mut seen = BTreeSet::new();
+            let mut uids = BTreeSet::new();
             for step in &report.steps {
                 for reason in &step.request.reasons {
                     let decision = step.request.decision.as_str();
-                    self.tally
-                        .add(format!("judged: {decision}, {}", reason.code));
+                    self.coverage
+                        .count(format!("judged: {decision}, {}", reason.code));
                 }
-                if !seen.insert(&step.request.id) {
+                if !uids.insert(&step.request.id) {
                     let text = format!("{} stands twice in a report", step.request.id);
-                    self.wrong.push(text);
+                    self.violations.push(text);
                 }
             }
         }
@@ -743,11 +743,11 @@ impl Run {
     }
 
     /// Collects what was found wrong so far.
-    pub fn check(&mut self) {
-        self.wrong.append(&mut self.shared.sim().wrong);
-        let mut state = self.shelf.state();
+    pub fn collect_violations(&mut self) {
+        self.violations.append(&mut self.shared.lock_sim().violations);
+        let mut state = self.faulty_store.state();
         state.compare();
         state.compare_charges();
-        self.wrong.append(&mut state.book.wrong);
+        self.violations.append(&mut state.reference.violations);
     }
 }

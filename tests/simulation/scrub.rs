@@ -9,59 +9,59 @@ use maitred::domain::ledger_state::LedgerFact;
 /// What stands for every sentence.
 const WORD: &str = "x";
 
-fn word(text: &mut String) {
+fn replace_text(text: &mut String) {
     WORD.clone_into(text);
 }
 
-fn reason(reason: &mut EntryReason) {
-    if let EntryCode::Words(words) = &mut reason.code {
-        word(words);
+fn scrub_reason(reason: &mut EntryReason) {
+    if let EntryCode::FreeText(words) = &mut reason.code {
+        replace_text(words);
     }
 }
 
 /// The fact without its sentences.
-pub fn scrubbed(mut fact: Fact) -> Fact {
+pub fn scrub_fact(mut fact: Fact) -> Fact {
     match &mut fact {
         Fact::Grant { reason, .. }
         | Fact::Revoke { reason, .. }
-        | Fact::Reviewed { reason, .. } => {
-            word(reason);
+        | Fact::RequestReviewed { reason, .. } => {
+            replace_text(reason);
         }
-        Fact::Frozen { why: Some(why), .. } => word(why),
+        Fact::FreezeChanged { reason: Some(why), .. } => replace_text(why),
         Fact::Void { reason: why, .. }
         | Fact::Refund { reason: why, .. }
-        | Fact::Closed { reason: why, .. } => reason(why),
-        Fact::Decided { request } => {
+        | Fact::ChargeClosed { reason: why, .. } => scrub_reason(why),
+        Fact::RequestDecided { request } => {
             let request = Arc::make_mut(request);
-            word(&mut request.title);
+            replace_text(&mut request.title);
             for reason in &mut request.reasons {
-                word(&mut reason.text);
+                replace_text(&mut reason.text);
             }
-            if let Some(text) = &mut request.text {
-                word(text);
+            if let Some(text) = &mut request.booker_text {
+                replace_text(text);
             }
             for finding in &mut request.findings {
-                word(&mut finding.detail);
+                replace_text(&mut finding.detail);
             }
         }
-        Fact::Called { call, .. } => word(&mut call.text),
-        Fact::Unresolved { detail, .. } => word(detail),
-        Fact::Resolved { reason, .. } => word(reason),
+        Fact::CallRecorded { call, .. } => replace_text(&mut call.text),
+        Fact::UnresolvedListed { detail, .. } => replace_text(detail),
+        Fact::UnresolvedResolved { reason, .. } => replace_text(reason),
         Fact::Ledger(
             LedgerFact::Identified { reason, .. } | LedgerFact::RestoreAccepted { reason },
-        ) => word(reason),
+        ) => replace_text(reason),
         Fact::Ledger(LedgerFact::Restored { .. })
-        | Fact::Frozen { why: None, .. }
-        | Fact::Opened { .. }
-        | Fact::Aliased { .. }
-        | Fact::Unaliased { .. }
-        | Fact::Described { .. }
-        | Fact::Pinned { .. }
+        | Fact::FreezeChanged { reason: None, .. }
+        | Fact::AccountOpened { .. }
+        | Fact::AliasAdded { .. }
+        | Fact::AliasRemoved { .. }
+        | Fact::AccountDescribed { .. }
+        | Fact::PinChanged { .. }
         | Fact::Expire { .. }
         | Fact::Hold { .. }
         | Fact::Post { .. }
         | Fact::Move { .. }
-        | Fact::Settled { .. } => {}
+        | Fact::IntentSettled { .. } => {}
     }
     fact
 }

@@ -1,13 +1,13 @@
 //! A confirm as the real server runs it: it checks the status when it starts, mails in the middle, and
 //! writes the status when it ends, whether or not the client still waits (`calcom/api.md` 3.8).
 
-use maitred::domain::booking::Status;
+use maitred::domain::booking::BookingStatus;
 use maitred::domain::time::{Span, Time};
 
-use super::calendar::Sim;
+use super::calendar::SimState;
 
 /// One confirm that the server works on.
-pub struct Running {
+pub struct RunningConfirm {
     pub number: u64,
     pub uid: String,
     pub series: Option<String>,
@@ -17,13 +17,13 @@ pub struct Running {
     /// The server dies at its end, with the mails sent and the status as it was.
     dies: bool,
     /// It ends in a status that the client does not know, and is accepted later.
-    detour: bool,
+    ends_in_unknown_status: bool,
     /// The ledger that knew of it was lost.
-    pub forgotten: bool,
+    pub of_lost_ledger: bool,
 }
 
 /// What became of a confirm.
-pub struct Finished {
+pub struct FinishedConfirm {
     pub number: u64,
     pub died: bool,
     /// The bookings that it accepted.
@@ -32,34 +32,34 @@ pub struct Finished {
 
 /// How long a confirm takes, in seconds. The longest is shorter than the time after which a client
 /// may confirm again.
-const LASTS: [i64; 12] = [0, 0, 0, 0, 1, 1, 2, 5, 20, 75, 300, 600];
+const CONFIRM_SECONDS: [i64; 12] = [0, 0, 0, 0, 1, 1, 2, 5, 20, 75, 300, 600];
 
-impl Sim {
+impl SimState {
     /// The server starts a confirm; gives its number and its end. The caller has seen that the
     /// booking may be confirmed.
     pub fn start_confirm(&mut self, uid: &str, now: Time) -> (u64, Time) {
-        let row = self.town.row(uid).expect("it was looked at");
-        let whole = !self.town.series_per_occurrence;
+        let row = self.calcom.row(uid).expect("it was looked at");
+        let whole = !self.calcom.series_per_occurrence;
         let series = row.series.clone().filter(|_| whole);
         let others = self.running.iter();
         let same =
-            |other: &&Running| other.uid == uid || (series.is_some() && other.series == series);
-        if let Some(other) = others.clone().filter(|other| !other.forgotten).find(same) {
+            |other: &&RunningConfirm| other.uid == uid || (series.is_some() && other.series == series);
+        if let Some(other) = others.clone().filter(|other| !other.of_lost_ledger).find(same) {
             let text = format!(
                 "16 (A1): {uid} is confirmed at {now} while an earlier confirm runs until {}",
                 other.ends
             );
-            self.wrong.push(text);
+            self.violations.push(text);
         }
-        let lasts = if self.trouble > 0 && self.behaviours.slow_confirm {
-            *self.rng.pick(&LASTS)
+        let lasts = if self.fault_rate > 0 && self.behaviours.slow_confirm {
+            *self.rng.pick(&CONFIRM_SECONDS)
         } else {
-            self.rng.below(2) as i64
+            self.rng.up_to(2) as i64
         };
-        let lasts = Span::seconds(lasts) + Span::milliseconds(self.rng.below(400) as i64);
+        let lasts = Span::seconds(lasts) + Span::milliseconds(self.rng.up_to(400) as i64);
         let wild = self.behaviours;
-        let troubled = self.trouble > 0;
-        let running = Running {
+        let troubled = self.fault_rate > 0;
+        let running = RunningConfirm {
             number: self.started + 1,
             uid: uid.to_owned(),
             series,
@@ -67,124 +67,124 @@ impl Sim {
             ends: now + lasts,
             mailed: false,
             dies: wild.server_dies && troubled && self.rng.chance(150),
-            detour: wild.unknown_status && troubled && self.rng.chance(150),
-            forgotten: false,
+            ends_in_unknown_status: wild.unknown_status && troubled && self.rng.chance(150),
+            of_lost_ledger: false,
         };
         self.started += 1;
-        let given = (running.number, running.ends);
+        let result = (running.number, running.ends);
         self.running.push(running);
-        given
+        result
     }
 
     /// What the server did until now.
     pub fn tick(&mut self, now: Time) {
-        if self.running.is_empty() && self.detours.is_empty() {
+        if self.running.is_empty() && self.unknown_statuses.is_empty() {
             return;
         }
         for running in &mut self.running {
             if !running.mailed && running.mails <= now {
                 running.mailed = true;
-                self.tally.add("server: mailed a confirmation");
+                self.coverage.count("server: mailed a confirmation");
             }
         }
-        let (mut due, later): (Vec<Running>, Vec<Running>) = std::mem::take(&mut self.running)
+        let (mut due, later): (Vec<RunningConfirm>, Vec<RunningConfirm>) = std::mem::take(&mut self.running)
             .into_iter()
             .partition(|running| running.ends <= now);
         self.running = later;
         due.sort_by_key(|running| (running.ends, running.number));
         for running in due {
             let accepted = if running.dies {
-                self.tally.add("server: died in a confirm");
+                self.coverage.count("server: died in a confirm");
                 Vec::new()
             } else {
                 self.finish_confirm(&running)
             };
-            self.finished.push(Finished {
+            self.finished.push(FinishedConfirm {
                 number: running.number,
                 died: running.dies,
                 accepted,
             });
         }
-        let (due, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.detours)
+        let (due, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.unknown_statuses)
             .into_iter()
             .partition(|(at, _)| *at <= now);
-        self.detours = later;
+        self.unknown_statuses = later;
         for (at, uid) in due {
-            let Some(row) = self.town.row_mut(&uid) else {
+            let Some(row) = self.calcom.row_mut(&uid) else {
                 continue;
             };
-            if matches!(row.status, Status::AwaitingHost | Status::Other(_)) {
-                row.status = Status::Accepted;
+            if matches!(row.status, BookingStatus::AwaitingHost | BookingStatus::Other(_)) {
+                row.status = BookingStatus::Accepted;
                 row.updated = Some(at);
-                self.tally.add("server: an unknown status became accepted");
+                self.coverage.count("server: an unknown status became accepted");
             }
-            self.town.record();
+            self.calcom.record_history();
         }
     }
 
     /// The status is written: of a single booking whatever it is by now, of a series where it waits.
-    fn finish_confirm(&mut self, running: &Running) -> Vec<String> {
+    fn finish_confirm(&mut self, running: &RunningConfirm) -> Vec<String> {
         let mut accepted = Vec::new();
         let single = running.series.is_none();
-        for row in &mut self.town.rows {
+        for row in &mut self.calcom.rows {
             let named = match &running.series {
                 Some(series) => {
-                    row.series.as_ref() == Some(series) && row.status == Status::Pending
+                    row.series.as_ref() == Some(series) && row.status == BookingStatus::Pending
                 }
                 None => row.uid == running.uid,
             };
-            if !named || row.status == Status::Accepted {
+            if !named || row.status == BookingStatus::Accepted {
                 continue;
             }
-            if row.status == Status::Cancelled || row.status == Status::Rejected {
-                self.tally.add("revived by a confirm that was running");
+            if row.status == BookingStatus::Cancelled || row.status == BookingStatus::Rejected {
+                self.coverage.count("revived by a confirm that was running");
                 row.revived = true;
                 row.refused_by_us = false;
             }
-            row.status = Status::Accepted;
+            row.status = BookingStatus::Accepted;
             row.updated = Some(running.ends);
-            if single && running.detour {
-                row.status = Status::Other("under_review".to_owned());
+            if single && running.ends_in_unknown_status {
+                row.status = BookingStatus::Other("under_review".to_owned());
                 let later = Span::seconds(40 + 60 * (running.number as i64 % 50));
-                self.detours.push((running.ends + later, row.uid.clone()));
+                self.unknown_statuses.push((running.ends + later, row.uid.clone()));
             }
             accepted.push(row.uid.clone());
         }
         for uid in &accepted {
             let is_over = self
-                .town
+                .calcom
                 .row(uid)
                 .is_some_and(|row| row.end <= running.ends);
-            let ours = self.town.ours.entry(uid.clone()).or_default();
+            let ours = self.calcom.own_writes.entry(uid.clone()).or_default();
             ours.confirmed += 1;
             // The confirm of another occurrence reached it, and nobody pays for what is over.
-            ours.over |= is_over && *uid != running.uid;
+            ours.confirmed_when_over |= is_over && *uid != running.uid;
         }
-        self.town.record();
+        self.calcom.record_history();
         accepted
     }
 
     /// The booker does something to what the server is confirming.
-    pub fn race(&mut self, now: Time) {
+    pub fn change_running_booking(&mut self, now: Time) {
         let running: Vec<String> = self.running.iter().map(|one| one.uid.clone()).collect();
         if running.is_empty() {
             return;
         }
         let uid = self.rng.pick(&running).clone();
-        let found = self.town.rows.iter().position(|row| row.uid == uid);
-        let Some(n) = found.filter(|n| self.town.rows[*n].status == Status::Pending) else {
+        let found = self.calcom.rows.iter().position(|row| row.uid == uid);
+        let Some(n) = found.filter(|n| self.calcom.rows[*n].status == BookingStatus::Pending) else {
             return;
         };
         if self.rng.chance(500) {
-            let by = self.town.rows[n].email;
-            if self.town.cancel(&uid, by, now).is_ok() {
-                self.town.row_mut(&uid).expect("it is there").reason = true;
-                self.tally.add("cancelled during a confirm");
+            let by = self.calcom.rows[n].email;
+            if self.calcom.cancel(&uid, by, now).is_ok() {
+                self.calcom.row_mut(&uid).expect("it is there").has_reason = true;
+                self.coverage.count("cancelled during a confirm");
             }
         } else {
-            self.town.shift_by_booker(&mut self.rng, n, now);
-            self.tally.add("moved during a confirm");
+            self.calcom.move_by_booker(&mut self.rng, n, now);
+            self.coverage.count("moved during a confirm");
         }
-        self.town.record();
+        self.calcom.record_history();
     }
 }

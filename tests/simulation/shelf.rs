@@ -8,78 +8,78 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use maitred::daemon::answer::charges;
 use maitred::domain::account::Account;
-use maitred::domain::decision::{Code, Decision};
+use maitred::domain::decision::{ReasonCode, Decision};
 use maitred::domain::fact::Fact;
 use maitred::domain::gate::Policy;
 use maitred::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
-use maitred::domain::ledger::Given;
+use maitred::domain::ledger::GrantRecord;
 use maitred::domain::ledger_state::{LedgerFact, LedgerState};
 use maitred::domain::request::{Charge, ChargeState, Request, RequestState};
 use maitred::domain::time::{Span, Time};
-use maitred::domain::unresolved::Unresolved;
+use maitred::domain::unresolved::UnresolvedBooking;
 use maitred::store::memory::MemoryStore;
 use maitred::store::port::{
-    CommitError, Expected, Head, Store, StoreError, Subject, Verified, Written,
+    CommitError, ExpectedVersion, Head, Store, StoreError, HistorySubject, LogVerification, LoggedFact,
 };
 
-use super::book::{Book, By, HoldState, Sums};
-use super::calendar::Shared;
+use super::book::{ReferenceLedger, Author, HoldState, ReferenceSums};
+use super::calendar::SharedWorld;
 use super::history::History;
-use super::lost::Lost;
+use super::lost::LostLedger;
 use super::rng::Rng;
-use super::scrub::scrubbed;
-use super::tally::Tally;
-use super::town::PEOPLE;
+use super::scrub::scrub_fact;
+use super::tally::Coverage;
+use super::town::BOOKERS;
 
-pub struct State {
+pub struct FaultyStoreState {
     pub store: MemoryStore,
     pub commits: Vec<(Time, Vec<Fact>)>,
     /// The policy that stood at each commit.
     pub policies: Vec<Arc<Policy>>,
-    pub book: Book,
-    pub tally: Tally,
-    pub trouble: u64,
+    pub reference: ReferenceLedger,
+    pub coverage: Coverage,
+    pub fault_rate: u64,
     pub history: Arc<Mutex<History>>,
     pub policy: Arc<Policy>,
     /// What the dialect does not show.
     pub legacy: bool,
     pub hides_updated: bool,
     /// The oldest moment that what is being written may rest on.
-    pub looked_from: usize,
+    pub observed_from: usize,
     /// Why charges ended.
-    pub why: BTreeMap<String, &'static str>,
+    pub end_reasons: BTreeMap<String, &'static str>,
     /// From and to where charges were moved by the commit at hand, and what was paid before.
-    pub moved: Vec<(String, String, i64)>,
+    pub moves: Vec<(String, String, i64)>,
     pub rng: Rng,
-    pub given: u64,
+    pub grants_made: u64,
     /// After an indeterminate commit this process may write nothing more.
     closed: bool,
     /// Commits that a pass has asked for.
-    pub asked: u64,
+    pub pass_commits: u64,
     /// The process's clock is wrong by days.
-    pub skewed: bool,
+    pub has_skewed_clock: bool,
     /// Every sentence is taken out of what is written.
-    pub scrubs: bool,
+    pub removes_texts: bool,
     /// The moment at which the pass or watch at hand began.
     pub pass_from: usize,
     pub stale: Arc<AtomicBool>,
-    pub lost: Option<Lost>,
+    pub lost_ledger: Option<LostLedger>,
     /// A watch is under way.
     pub watching: bool,
     /// The clocks differ by more than two minutes.
-    pub clock_off: bool,
+    pub clocks_differ: bool,
 }
 
 #[derive(Clone)]
-pub struct Shelf {
-    state: Arc<Mutex<State>>,
-    shared: Arc<Shared>,
+pub struct FaultyStore {
+    state: Arc<Mutex<FaultyStoreState>>,
+    shared: Arc<SharedWorld>,
     /// An operator's hand: nothing goes wrong, and nobody stops it.
-    by_hand: bool,
+    by_operator: bool,
 }
 
 /// What a shelf is made of.
-pub struct Setting {
+pub struct FaultyStoreConfig {
     pub seed: u64,
     pub history: Arc<Mutex<History>>,
     pub policy: Policy,
@@ -88,37 +88,37 @@ pub struct Setting {
     pub stale: Arc<AtomicBool>,
 }
 
-impl State {
+impl FaultyStoreState {
     /// Commits, and takes the facts into the book.
     fn write(
         &mut self,
-        by: By,
+        by: Author,
         at: Time,
         facts: Vec<Fact>,
-        expected: &[Expected],
+        expected: &[ExpectedVersion],
     ) -> Result<Head, CommitError> {
-        let facts = if self.scrubs {
-            facts.into_iter().map(scrubbed).collect()
+        let facts = if self.removes_texts {
+            facts.into_iter().map(scrub_fact).collect()
         } else {
             facts
         };
         let before = self.store.head();
-        let restore_open = self.store.ledger_state().unwrap().restored.is_some();
+        let restore_open = self.store.ledger_state().unwrap().restored_at.is_some();
         let head = self.store.commit(at, facts, expected)?;
         if head == before {
             return Ok(head);
         }
-        let facts = self.store.last().unwrap().facts.clone();
-        self.take(by, at, &facts);
+        let facts = self.store.last_commit().unwrap().facts.clone();
+        self.apply_commit(by, at, &facts);
         for fact in &facts {
-            if let Fact::Decided { request } = fact
-                && !self.skewed
+            if let Fact::RequestDecided { request } = fact
+                && !self.has_skewed_clock
             {
-                self.is_just(request);
+                self.check_decline_is_true(request);
             }
         }
-        if by == By::Process {
-            self.is_sure(&facts, restore_open);
+        if by == Author::Process {
+            self.check_ledger_and_clock(&facts, restore_open);
         }
         self.commits.push((at, facts));
         self.policies.push(Arc::clone(&self.policy));
@@ -127,60 +127,60 @@ impl State {
     }
 
     /// Promises 12 and 13: nothing rests on a ledger or a clock that may be wrong.
-    fn is_sure(&mut self, facts: &[Fact], restore_open: bool) {
+    fn check_ledger_and_clock(&mut self, facts: &[Fact], restore_open: bool) {
         let began = self.commits.first().map(|(began, _)| *began);
         for fact in facts {
             let identified = matches!(fact, Fact::Ledger(LedgerFact::Identified { .. }));
             if identified {
                 continue;
             }
-            if self.clock_off {
+            if self.clocks_differ {
                 let text = format!("13: written while the clocks differ: {fact:?}");
-                self.book.wrong.push(text);
+                self.reference.violations.push(text);
             }
             if restore_open && self.watching {
                 let text = format!("12: a watch wrote after a restore: {fact:?}");
-                self.book.wrong.push(text);
+                self.reference.violations.push(text);
             }
-            let Fact::Decided { request } = fact else {
+            let Fact::RequestDecided { request } = fact else {
                 continue;
             };
             let new = request.state == RequestState::Recorded;
             if restore_open && new && request.decision == Decision::Decline {
                 let text = format!("12: {} declined after a restore", request.id);
-                self.book.wrong.push(text);
+                self.reference.violations.push(text);
             }
-            let unmanaged = request.reasons.iter().any(|r| r.code == Code::Unmanaged);
-            if unmanaged && began.is_none_or(|began| request.created < began) {
+            let unmanaged = request.reasons.iter().any(|r| r.code == ReasonCode::Unmanaged);
+            if unmanaged && began.is_none_or(|began| request.created_at < began) {
                 let text = format!("12: {} is older than the ledger", request.id);
-                self.book.wrong.push(text);
+                self.reference.violations.push(text);
             }
         }
     }
 
     /// A refusal says what is true when it is written down.
-    fn is_just(&mut self, request: &Request) {
+    fn check_decline_is_true(&mut self, request: &Request) {
         if request.decision != Decision::Decline || request.state != RequestState::Recorded {
             return;
         }
         let has = |code| request.reasons.iter().any(|reason| reason.code == code);
-        let known = request
+        let reasons = request
             .booker
             .as_ref()
             .and_then(|booker| self.store.resolve(booker).unwrap());
-        if has(Code::UnknownBooker) && known.is_some() {
+        if has(ReasonCode::UnknownBooker) && reasons.is_some() {
             let text = format!("11: {} declined as unknown, and known", request.id);
-            self.book.wrong.push(text);
+            self.reference.violations.push(text);
         }
-        if has(Code::ShortOfCredit) && request.carries.is_none() {
-            let account = self.store.account(&known.unwrap()).unwrap().unwrap();
-            let available = account.available(request.decided);
+        if has(ReasonCode::ShortOfCredit) && request.predecessor.is_none() {
+            let account = self.store.account(&reasons.unwrap()).unwrap().unwrap();
+            let available = account.available(request.decided_at);
             if available >= request.credits {
                 let text = format!(
                     "11: {} declined as short of {}, and there are {available}: {:?}",
                     request.id, request.credits, request.reasons
                 );
-                self.book.wrong.push(text);
+                self.reference.violations.push(text);
             }
         }
     }
@@ -188,7 +188,7 @@ impl State {
     /// That every charge is in the ledger what it is in the book.
     pub fn compare_charges(&mut self) {
         self.compare_names();
-        for (uid, hold) in &self.book.holds {
+        for (uid, hold) in &self.reference.holds {
             let name = BookingUid::parse(uid).unwrap();
             let charge = self.store.charge(&name).unwrap().unwrap();
             let state = match charge.state {
@@ -197,14 +197,14 @@ impl State {
                 ChargeState::Open => HoldState::Posted,
                 ChargeState::Final => HoldState::Final,
                 ChargeState::Refunded => HoldState::Refunded,
-                ChargeState::Moved { .. } => HoldState::MovedOn,
+                ChargeState::Moved { .. } => HoldState::TakenOver,
             };
             let spent = state == HoldState::Voided || charge.credits() as i64 == hold.credits;
             if state != hold.state || !spent {
                 let is = (state, charge.credits());
                 let must = (hold.state, hold.credits);
                 let text = format!("3: the charge of {uid} is {is:?}, must be {must:?}");
-                self.book.wrong.push(text);
+                self.reference.violations.push(text);
             }
         }
     }
@@ -213,23 +213,23 @@ impl State {
     fn compare_names(&mut self) {
         let open = self.store.open_charges(None, 10_000).unwrap();
         for charge in open {
-            let hold = self.book.holds.get(charge.booking.uid.as_str());
+            let hold = self.reference.holds.get(charge.booking.uid.as_str());
             if !hold.is_some_and(|hold| matches!(hold.state, HoldState::Held | HoldState::Posted)) {
                 let text = format!(
                     "3: nothing is known of the charge of {}",
                     charge.booking.uid
                 );
-                self.book.wrong.push(text);
+                self.reference.violations.push(text);
             }
         }
         let accounts = self.store.accounts(None, 100).unwrap();
-        if accounts.len() != self.book.sums.len() {
+        if accounts.len() != self.reference.sums.len() {
             let text = format!(
                 "1: {} accounts, must be {}",
                 accounts.len(),
-                self.book.sums.len()
+                self.reference.sums.len()
             );
-            self.book.wrong.push(text);
+            self.reference.violations.push(text);
         }
     }
 
@@ -238,27 +238,27 @@ impl State {
         for account in self.store.accounts(None, 100).unwrap() {
             let signed = |credits: u64| i64::try_from(credits).unwrap();
             let totals = &account.totals;
-            let is = Sums {
+            let is = ReferenceSums {
                 granted: signed(totals.granted),
                 refunded: signed(totals.refunded),
-                left: signed(account.lots.iter().map(|lot| lot.left).sum()),
+                available: signed(account.lots.iter().map(|lot| lot.remaining).sum()),
                 held: signed(totals.held),
                 posted: signed(totals.posted),
                 expired: signed(totals.expired),
                 revoked: signed(totals.revoked),
             };
-            let must = self.book.sums.get(account.id.as_str());
+            let must = self.reference.sums.get(account.id.as_str());
             if must != Some(&is) {
                 let text = format!("1: {} is {is:?}, must be {must:?}", account.id);
-                self.book.wrong.push(text);
+                self.reference.violations.push(text);
             }
-            if is.granted + is.refunded != is.left + is.held + is.posted + is.expired + is.revoked {
-                self.book
-                    .wrong
+            if is.granted + is.refunded != is.available + is.held + is.posted + is.expired + is.revoked {
+                self.reference
+                    .violations
                     .push(format!("1: {} does not add up", account.id));
             }
         }
-        let open: Vec<String> = self.book.open().map(|(id, _)| id.clone()).collect();
+        let open: Vec<String> = self.reference.open_intents().map(|(id, _)| id.clone()).collect();
         let mut is: Vec<String> = self
             .store
             .open_intents(1_000)
@@ -269,47 +269,47 @@ impl State {
         is.sort();
         if is != open {
             let text = format!("4: open are {is:?}, must be {open:?}");
-            self.book.wrong.push(text);
+            self.reference.violations.push(text);
         }
     }
 }
 
-impl Shelf {
-    pub fn new(setting: Setting, shared: Arc<Shared>) -> Self {
-        let state = State {
+impl FaultyStore {
+    pub fn new(setting: FaultyStoreConfig, shared: Arc<SharedWorld>) -> Self {
+        let state = FaultyStoreState {
             history: setting.history,
             policy: Arc::new(setting.policy),
             legacy: setting.legacy,
             hides_updated: setting.hides_updated,
-            looked_from: 0,
-            why: BTreeMap::new(),
-            moved: Vec::new(),
+            observed_from: 0,
+            end_reasons: BTreeMap::new(),
+            moves: Vec::new(),
             store: MemoryStore::new(),
             commits: Vec::new(),
             policies: Vec::new(),
-            book: Book::default(),
-            tally: Tally::default(),
-            trouble: 0,
+            reference: ReferenceLedger::default(),
+            coverage: Coverage::default(),
+            fault_rate: 0,
             rng: Rng::new(setting.seed),
-            given: 0,
+            grants_made: 0,
             closed: false,
-            asked: 0,
-            skewed: false,
-            scrubs: false,
+            pass_commits: 0,
+            has_skewed_clock: false,
+            removes_texts: false,
             pass_from: 0,
             stale: setting.stale,
-            lost: None,
+            lost_ledger: None,
             watching: false,
-            clock_off: false,
+            clocks_differ: false,
         };
         Self {
             state: Arc::new(Mutex::new(state)),
             shared,
-            by_hand: false,
+            by_operator: false,
         }
     }
 
-    pub fn state(&self) -> MutexGuard<'_, State> {
+    pub fn state(&self) -> MutexGuard<'_, FaultyStoreState> {
         self.state.lock().unwrap()
     }
 
@@ -320,37 +320,37 @@ impl Shelf {
 
     pub fn restore_is_open(&self) -> bool {
         let state = self.state();
-        state.store.ledger_state().unwrap().restored.is_some()
+        state.store.ledger_state().unwrap().restored_at.is_some()
     }
 
-    pub fn of_ledger(&self, at: Time, fact: LedgerFact) {
+    pub fn commit_ledger_fact(&self, at: Time, fact: LedgerFact) {
         let written = self
             .state()
-            .write(By::Operator, at, vec![Fact::Ledger(fact)], &[]);
+            .write(Author::Operator, at, vec![Fact::Ledger(fact)], &[]);
         written.unwrap();
     }
 
     pub fn grant(&self, at: Time, account: &str, credits: u64, expires: Option<Time>) {
         let mut state = self.state();
-        state.given += 1;
+        state.grants_made += 1;
         let fact = Fact::Grant {
-            reference: Reference::parse(&format!("grant {}", state.given)).unwrap(),
+            reference: Reference::parse(&format!("grant {}", state.grants_made)).unwrap(),
             account: AccountId::parse(account).unwrap(),
             credits,
             expires,
             reason: "simulated".to_owned(),
         };
-        state.write(By::Operator, at, vec![fact], &[]).unwrap();
+        state.write(Author::Operator, at, vec![fact], &[]).unwrap();
     }
 
     /// An operator does something.
-    pub fn operate(&self, rng: &mut Rng, tally: &mut Tally, now: Time) {
-        let who = PEOPLE[rng.index(PEOPLE.len() - 1)];
+    pub fn run_operator_command(&self, rng: &mut Rng, coverage: &mut Coverage, now: Time) {
+        let who = BOOKERS[rng.index(BOOKERS.len() - 1)];
         let account = AccountId::parse(who).unwrap();
         let there = self.state().store.account(&account).unwrap();
         // Somebody looks after what is being moved right now.
-        let moving = !self.state().book.carried().is_empty() && rng.chance(600);
-        let what = if moving { 8 } else { rng.below(9) };
+        let moving = !self.state().reference.carried_charges().is_empty() && rng.chance(600);
+        let what = if moving { 8 } else { rng.up_to(9) };
         match (what, there) {
             (0..=3, _) => {
                 let address = Address::parse(who).unwrap();
@@ -360,35 +360,35 @@ impl Shelf {
                 }
                 let lasts = *rng.pick(&[30, 60 * 26, 60 * 24 * 6]);
                 let expires = rng.chance(300).then(|| now + Span::minutes(lasts));
-                self.grant(now, who, 1 + rng.below(5), expires);
-                tally.add("granted");
+                self.grant(now, who, 1 + rng.up_to(5), expires);
+                coverage.count("granted");
             }
-            (4, Some(there)) => self.revoke(tally, now, &there),
+            (4, Some(there)) => self.revoke_grant(coverage, now, &there),
             (5 | 6, Some(there)) => {
-                let why = there.frozen.is_none().then(|| "simulated".to_owned());
-                tally.add("account frozen");
-                let fact = Fact::Frozen { account, why };
+                let why = there.freeze_reason.is_none().then(|| "simulated".to_owned());
+                coverage.count("account frozen");
+                let fact = Fact::FreezeChanged { account, reason: why };
                 self.state()
-                    .write(By::Operator, now, vec![fact], &[])
+                    .write(Author::Operator, now, vec![fact], &[])
                     .unwrap();
             }
             (7, Some(_)) => {
-                let alias = Address::parse(PEOPLE[PEOPLE.len() - 1]).unwrap();
-                let fact = Fact::Aliased { account, alias };
-                let aliased = self.state().write(By::Operator, now, vec![fact], &[]);
+                let alias = Address::parse(BOOKERS[BOOKERS.len() - 1]).unwrap();
+                let fact = Fact::AliasAdded { account, alias };
+                let aliased = self.state().write(Author::Operator, now, vec![fact], &[]);
                 if aliased.is_ok() {
-                    tally.add("alias given");
+                    coverage.count("alias given");
                 }
             }
             (8, _) => {
                 let (open, carried) = {
-                    let book = &self.state().book;
-                    (book.charged(), book.carried())
+                    let book = &self.state().reference;
+                    (book.open_charges(), book.carried_charges())
                 };
                 let of = if carried.is_empty() { open } else { carried };
                 if !of.is_empty() {
                     let uid = rng.pick(&of).clone();
-                    self.settle(rng, tally, now, &uid);
+                    self.settle_charge(rng, coverage, now, &uid);
                 }
             }
             (_, _) => {}
@@ -396,147 +396,147 @@ impl Shelf {
     }
 
     /// An operator ends a charge, by the command that is there for it.
-    pub fn settle(&self, rng: &mut Rng, tally: &mut Tally, now: Time, uid: &str) {
+    pub fn settle_charge(&self, rng: &mut Rng, coverage: &mut Coverage, now: Time, uid: &str) {
         let give_back = rng.chance(500);
         let policy = Arc::clone(&self.state().policy);
         let mut hand = Self {
-            by_hand: true,
+            by_operator: true,
             ..self.clone()
         };
-        let taken = self.state().book.carried().iter().any(|one| one == uid);
+        let taken = self.state().reference.carried_charges().iter().any(|one| one == uid);
         let settled = charges::settle(&mut hand, &policy, now, uid, give_back);
         match (settled, taken) {
             (Ok(_), false) => {}
             // The successor would end without a charge.
-            (Err(_), true) => return tally.add("operator refused: the charge is being taken over"),
+            (Err(_), true) => return coverage.count("operator refused: the charge is being taken over"),
             (Ok(_), true) => {
                 let text = format!("3: {uid} was settled by hand while it is being taken over");
-                self.state().book.wrong.push(text);
+                self.state().reference.violations.push(text);
             }
             (Err(refusal), false) => {
                 let text = format!("3: {uid} could not be settled by hand: {refusal:?}");
-                self.state().book.wrong.push(text);
+                self.state().reference.violations.push(text);
             }
         }
-        tally.add(if give_back {
+        coverage.count(if give_back {
             "operator gave back"
         } else {
             "operator kept"
         });
     }
 
-    fn revoke(&self, tally: &mut Tally, now: Time, account: &Account) {
+    fn revoke_grant(&self, coverage: &mut Coverage, now: Time, account: &Account) {
         let Some(parts) = account.allocate(1, now) else {
             return;
         };
         let mut state = self.state();
-        state.given += 1;
+        state.grants_made += 1;
         let fact = Fact::Revoke {
-            reference: Reference::parse(&format!("revoke {}", state.given)).unwrap(),
+            reference: Reference::parse(&format!("revoke {}", state.grants_made)).unwrap(),
             account: account.id.clone(),
             parts,
             reason: "simulated".to_owned(),
         };
-        state.write(By::Operator, now, vec![fact], &[]).unwrap();
-        tally.add("revoked");
+        state.write(Author::Operator, now, vec![fact], &[]).unwrap();
+        coverage.count("revoked");
     }
 
-    pub fn may_send(&self, uid: &str, confirm: bool) -> Result<(), String> {
-        self.state().book.may_send(uid, confirm)
+    pub fn check_may_send(&self, uid: &str, confirm: bool) -> Result<(), String> {
+        self.state().reference.check_may_send(uid, confirm)
     }
 
     /// Whether the booking was there when a ledger was lost.
     pub fn was_lost(&self, uid: &str) -> bool {
         let state = self.state();
-        let lost = state.lost.as_ref();
+        let lost = state.lost_ledger.as_ref();
         lost.is_some_and(|lost| lost.rows.contains(uid))
     }
 
     /// Whether an open intent cancels the booking because it was accepted again.
     pub fn cancels_revived(&self, uid: &str) -> bool {
         let state = self.state();
-        let mut open = state.book.open();
+        let mut open = state.reference.open_intents();
         open.any(|(_, begun)| begun.revived && begun.bookings.contains(uid))
     }
 
     /// The open intent about a booking.
     pub fn open_intent_of(&self, uid: &str) -> Option<String> {
         let state = self.state();
-        let mut open = state.book.open();
+        let mut open = state.reference.open_intents();
         let found = open.find(|(_, begun)| begun.bookings.contains(uid));
         found.map(|(id, _)| id.clone())
     }
 
     pub fn is_open(&self, request: &str) -> bool {
         let state = self.state();
-        let begun = state.book.begun.get(request);
-        begun.is_some_and(|begun| begun.outcome.is_none())
+        let intent = state.reference.intents.get(request);
+        intent.is_some_and(|begun| begun.outcome.is_none())
     }
 
     /// Whether the open intent for this booking is to cancel what others accepted.
     pub fn is_unmanaged(&self, uid: &str) -> bool {
         let state = self.state();
         state
-            .book
-            .intent_of(uid)
+            .reference
+            .open_intent_of(uid)
             .is_some_and(|begun| begun.unmanaged)
     }
 
     /// Whether credits were ever held for it.
     pub fn was_held(&self, uid: &str) -> bool {
-        self.state().book.holds.contains_key(uid)
+        self.state().reference.holds.contains_key(uid)
     }
 
     pub fn was_unmanaged(&self, uid: &str) -> bool {
-        self.state().book.was_unmanaged(uid)
+        self.state().reference.was_unmanaged(uid)
     }
 
     /// Whether it was decided before, or closed undecided, and that is settled.
     pub fn was_decided(&self, uid: &str) -> bool {
         let state = self.state();
-        let mut settled = state.book.begun.values().filter(|b| b.outcome.is_some());
-        state.book.closed.contains(uid) || settled.any(|begun| begun.bookings.contains(uid))
+        let mut settled = state.reference.intents.values().filter(|b| b.outcome.is_some());
+        state.reference.closed_notes.contains(uid) || settled.any(|begun| begun.bookings.contains(uid))
     }
 
-    pub fn is_held(&self, uid: &str) -> Result<(), String> {
-        self.state().book.is_held(uid)
+    pub fn check_held(&self, uid: &str) -> Result<(), String> {
+        self.state().reference.check_held(uid)
     }
 
     pub fn has_open_intent(&self, series: &str) -> bool {
         let state = self.state();
-        let mut open = state.book.open();
+        let mut open = state.reference.open_intents();
         open.any(|(_, begun)| begun.series.as_deref() == Some(series))
     }
 }
 
-fn broken(text: &str) -> StoreError {
+fn store_error(text: &str) -> StoreError {
     StoreError {
         text: text.to_owned(),
         source: None,
     }
 }
 
-impl Store for Shelf {
+impl Store for FaultyStore {
     fn commit(
         &mut self,
         at: Time,
         facts: Vec<Fact>,
-        expected: &[Expected],
+        expected: &[ExpectedVersion],
     ) -> Result<Head, CommitError> {
-        if self.by_hand {
-            return self.state().write(By::Operator, at, facts, expected);
+        if self.by_operator {
+            return self.state().write(Author::Operator, at, facts, expected);
         }
         let mut guard = self.state();
         let state = &mut *guard;
         if state.closed && !self.shared.has_ended() {
             let text = "10: written after a commit of unknown end".to_owned();
-            state.book.wrong.push(text);
+            state.reference.violations.push(text);
         }
-        let trouble = state.trouble;
-        if self.shared.ends_here() {
-            return Err(CommitError::Failed(broken("the process ends")));
+        let trouble = state.fault_rate;
+        if self.shared.process_ends_here() {
+            return Err(CommitError::Failed(store_error("the process ends")));
         }
-        state.asked += 1;
+        state.pass_commits += 1;
         if !expected.is_empty() && state.rng.chance(trouble / 2) {
             // An operator was quicker.
             let who = state.rng.pick(expected).account.to_string();
@@ -550,47 +550,47 @@ impl Store for Shelf {
         }
         let state = &mut *guard;
         if state.rng.chance(trouble / 6) {
-            state.tally.add("store: failed");
-            return Err(CommitError::Failed(broken("simulated")));
+            state.coverage.count("store: failed");
+            return Err(CommitError::Failed(store_error("simulated")));
         }
         if state.rng.chance(trouble / 6) {
             state.closed = true;
             if state.rng.chance(500) {
-                state.tally.add("store: indeterminate, written");
-                let _ = state.write(By::Process, at, facts, expected);
+                state.coverage.count("store: indeterminate, written");
+                let _ = state.write(Author::Process, at, facts, expected);
             } else {
-                state.tally.add("store: indeterminate, not written");
+                state.coverage.count("store: indeterminate, not written");
             }
-            return Err(CommitError::Indeterminate(broken("simulated")));
+            return Err(CommitError::Indeterminate(store_error("simulated")));
         }
-        let asked = facts.clone();
-        let written = state.write(By::Process, at, facts, expected);
+        let requested = facts.clone();
+        let written = state.write(Author::Process, at, facts, expected);
         if let Err(error) = &written {
             match error {
-                CommitError::Conflict(_) => state.tally.add("conflict"),
+                CommitError::Conflict(_) => state.coverage.count("conflict"),
                 CommitError::Violation(_)
                 | CommitError::Indeterminate(_)
                 | CommitError::Failed(_) => {
                     let source = std::error::Error::source(error).map(ToString::to_string);
-                    let text = format!("a pass wrote what cannot be: {source:?}: {asked:?}");
-                    state.book.wrong.push(text);
+                    let text = format!("a pass wrote what cannot be: {source:?}: {requested:?}");
+                    state.reference.violations.push(text);
                 }
             }
         }
         // The answer is lost with the process; the lock is held until here.
-        self.shared.ends_here();
+        self.shared.process_ends_here();
         written
     }
 
     fn mark_sent(&mut self, request: &RequestId, at: Option<Time>) -> Result<(), StoreError> {
         if self.shared.has_ended() {
-            return Err(broken("the process ends"));
+            return Err(store_error("the process ends"));
         }
         self.state().store.mark_sent(request, at)
     }
 
-    fn marked(&self, request: &RequestId) -> Option<Time> {
-        self.state().store.marked(request)
+    fn sent_mark(&self, request: &RequestId) -> Option<Time> {
+        self.state().store.sent_mark(request)
     }
 
     fn head(&self) -> Head {
@@ -621,8 +621,8 @@ impl Store for Shelf {
         self.state().store.ledger_state()
     }
 
-    fn given(&self, reference: &Reference) -> Result<Option<Given>, StoreError> {
-        self.state().store.given(reference)
+    fn grant_record(&self, reference: &Reference) -> Result<Option<GrantRecord>, StoreError> {
+        self.state().store.grant_record(reference)
     }
 
     fn request(&self, id: &RequestId) -> Result<Option<Request>, StoreError> {
@@ -645,30 +645,30 @@ impl Store for Shelf {
         self.state().store.open_notes(after, limit)
     }
 
-    fn declined(&self, since: Time, until: Time, limit: usize) -> Result<Vec<Time>, StoreError> {
-        self.state().store.declined(since, until, limit)
+    fn decline_times(&self, since: Time, until: Time, limit: usize) -> Result<Vec<Time>, StoreError> {
+        self.state().store.decline_times(since, until, limit)
     }
 
-    fn wrong_pins(&self, since: Time, limit: usize) -> Result<Vec<Request>, StoreError> {
-        self.state().store.wrong_pins(since, limit)
+    fn wrong_pin_requests(&self, since: Time, limit: usize) -> Result<Vec<Request>, StoreError> {
+        self.state().store.wrong_pin_requests(since, limit)
     }
 
-    fn asked_by(
+    fn requests_of_booker(
         &self,
         booker: &Address,
         since: Time,
         limit: usize,
     ) -> Result<Vec<Request>, StoreError> {
-        self.state().store.asked_by(booker, since, limit)
+        self.state().store.requests_of_booker(booker, since, limit)
     }
 
-    fn decided(
+    fn decided_requests(
         &self,
         since: Option<Time>,
         before: Option<&(Time, RequestId)>,
         limit: usize,
     ) -> Result<Vec<Request>, StoreError> {
-        self.state().store.decided(since, before, limit)
+        self.state().store.decided_requests(since, before, limit)
     }
 
     fn charge(&self, booking: &BookingUid) -> Result<Option<Charge>, StoreError> {
@@ -693,28 +693,28 @@ impl Store for Shelf {
         self.state().store.charges_of(account, from, to, limit)
     }
 
-    fn unresolved(
+    fn unresolved_items(
         &self,
-        after: Option<&Unresolved>,
+        after: Option<&UnresolvedBooking>,
         limit: usize,
-    ) -> Result<Vec<Unresolved>, StoreError> {
-        self.state().store.unresolved(after, limit)
+    ) -> Result<Vec<UnresolvedBooking>, StoreError> {
+        self.state().store.unresolved_items(after, limit)
     }
 
-    fn unresolved_of(&self, booking: &BookingUid) -> Result<Vec<Unresolved>, StoreError> {
-        self.state().store.unresolved_of(booking)
+    fn unresolved_items_of(&self, booking: &BookingUid) -> Result<Vec<UnresolvedBooking>, StoreError> {
+        self.state().store.unresolved_items_of(booking)
     }
 
     fn history(
         &self,
-        subject: &Subject,
+        subject: &HistorySubject,
         before: Option<u64>,
         limit: usize,
-    ) -> Result<Vec<Written>, StoreError> {
+    ) -> Result<Vec<LoggedFact>, StoreError> {
         self.state().store.history(subject, before, limit)
     }
 
-    fn verify(&self) -> Result<Verified, StoreError> {
+    fn verify(&self) -> Result<LogVerification, StoreError> {
         self.state().store.verify()
     }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 #[derive(Default)]
-pub struct Tally(pub BTreeMap<Cow<'static, str>, u64>);
+pub struct Coverage(pub BTreeMap<Cow<'static, str>, u64>);
 
 /// What the default run must have reached at least once.
 pub const MUST_REACH: [&str; 160] = [
@@ -170,18 +170,18 @@ pub const MUST_REACH: [&str; 160] = [
     "judged: decline, revived",
 ];
 
-impl Tally {
-    pub fn add(&mut self, what: impl Into<Cow<'static, str>>) {
+impl Coverage {
+    pub fn count(&mut self, what: impl Into<Cow<'static, str>>) {
         *self.0.entry(what.into()).or_default() += 1;
     }
 
-    pub fn extend(&mut self, other: &Self) {
+    pub fn merge(&mut self, other: &Self) {
         for (what, count) in &other.0 {
             *self.0.entry(what.clone()).or_default() += count;
         }
     }
 
-    pub fn missing(&self) -> Vec<&'static str> {
+    pub fn missing_labels(&self) -> Vec<&'static str> {
         let reached = |what: &&&str| !self.0.contains_key(**what);
         MUST_REACH.iter().filter(reached).copied().collect()
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use maitred::domain::booking::{
     Attendee, Booker, Booking, Buffers, Confirmation, EventType, EventTypeRef, Host, Payment,
-    Status,
+    BookingStatus,
 };
 use maitred::domain::id::{Address, BookingUid, EventTypeId, HostId, RequestId};
 use maitred::domain::time::Time;
@@ -16,16 +16,16 @@ use maitred::domain::time::Time;
 use super::behaviours::Behaviours;
 use super::history::History;
 
-pub const ME: i64 = 12;
-pub const OTHER: i64 = 13;
-pub const HOST: &str = "host@example.com";
-pub const GUEST: &str = "guest@example.com";
+pub const HOST_ID: i64 = 12;
+pub const OTHER_HOST_ID: i64 = 13;
+pub const HOST_ADDRESS: &str = "host@example.com";
+pub const GUEST_ADDRESS: &str = "guest@example.com";
 /// Listed in `calcom.hosts` in some runs.
-pub const ADMIN: &str = "admin@example.com";
-pub const STRANGER: &str = "x@example.com";
+pub const ADMIN_ADDRESS: &str = "admin@example.com";
+pub const STRANGER_ADDRESS: &str = "x@example.com";
 
 /// Slug, price. The gates name all but `open`.
-pub const KINDS: [(&str, i64); 5] = [
+pub const EVENT_TYPES: [(&str, i64); 5] = [
     ("lesson", 0),
     ("dinner", 0),
     ("visit", 0),
@@ -33,7 +33,7 @@ pub const KINDS: [(&str, i64); 5] = [
     ("priced", 5_000),
 ];
 
-pub const PEOPLE: [&str; 6] = [
+pub const BOOKERS: [&str; 6] = [
     "ada@example.com",
     "bo@example.com",
     "cy@example.com",
@@ -43,20 +43,20 @@ pub const PEOPLE: [&str; 6] = [
 ];
 
 #[derive(Debug, Clone, PartialEq)]
-pub struct Row {
+pub struct ModelBooking {
     pub uid: String,
     pub number: i64,
     pub series: Option<String>,
-    pub kind: usize,
+    pub event_type: usize,
     pub host: i64,
     pub email: Option<&'static str>,
     pub start: Time,
     pub end: Time,
     pub created: Time,
     pub updated: Option<Time>,
-    pub status: Status,
-    pub from: Option<String>,
-    pub to: Option<String>,
+    pub status: BookingStatus,
+    pub predecessor: Option<String>,
+    pub successor: Option<String>,
     /// Who moved it here, and who cancelled it, as the server says.
     pub moved_by: Option<&'static str>,
     pub cancelled_by: Option<&'static str>,
@@ -67,44 +67,44 @@ pub struct Row {
     pub absent_guest: bool,
     pub seated: bool,
     /// The server shows it in a shape that cannot be read.
-    pub odd: bool,
+    pub unreadable: bool,
     /// A reason was given when it was cancelled; it stays.
-    pub reason: bool,
+    pub has_reason: bool,
     /// It was cancelled or moved, and accepted again.
     pub revived: bool,
 }
 
 /// What the client was shown of one booking.
 #[derive(Debug, Clone)]
-pub struct Shown {
-    pub status: Status,
+pub struct ShownBooking {
+    pub status: BookingStatus,
     pub moved: bool,
-    pub asked: Time,
-    pub arrived: Time,
+    pub asked_at: Time,
+    pub arrived_at: Time,
 }
 
 /// What the client's own writes did to one booking.
 #[derive(Default, Clone)]
-pub struct Ours {
+pub struct OwnWrites {
     pub confirmed: u32,
     /// It was refused in vain, for it was over, and then confirmed with the rest of its series.
-    pub over: bool,
+    pub confirmed_when_over: bool,
     pub refused: u32,
     /// Refusals that reached the server, whatever they changed: each mails the booker.
     pub refusals_mailed: u32,
 }
 
 #[derive(Default)]
-pub struct Town {
-    pub rows: Vec<Row>,
+pub struct ModelCalcom {
+    pub rows: Vec<ModelBooking>,
     /// The rows as they were a while ago, for lists that come late.
-    pub before: Vec<Row>,
+    pub before: Vec<ModelBooking>,
     /// What the client saw last.
-    pub shown: BTreeMap<String, Shown>,
-    pub ours: BTreeMap<String, Ours>,
+    pub shown: BTreeMap<String, ShownBooking>,
+    pub own_writes: BTreeMap<String, OwnWrites>,
     pub history: Arc<Mutex<History>>,
     /// Rows ever made: what the next one is called.
-    pub made: i64,
+    pub rows_made: i64,
     pub series_per_occurrence: bool,
     /// v1: neither series nor absences are shown, nor by what a booking was replaced.
     pub legacy: bool,
@@ -113,14 +113,14 @@ pub struct Town {
     /// Kinds that were given seats.
     pub seated: BTreeSet<usize>,
     /// Pending when the pass began: what a confirm may answer only with a hold.
-    pub at_start: BTreeSet<String>,
+    pub pending_at_start: BTreeSet<String>,
     pub behaviours: Behaviours,
 }
 
-pub enum Refused {
+pub enum WriteRefusal {
     NotFound,
-    Already,
-    Over,
+    AlreadyDone,
+    Ended,
 }
 
 fn address(text: &str) -> Address {
@@ -138,25 +138,25 @@ fn attendee(email: &str, absent: bool, seat: Option<String>) -> Attendee {
     }
 }
 
-impl Town {
-    pub fn row(&self, uid: &str) -> Option<&Row> {
+impl ModelCalcom {
+    pub fn row(&self, uid: &str) -> Option<&ModelBooking> {
         self.rows.iter().find(|row| row.uid == uid)
     }
 
-    pub fn row_mut(&mut self, uid: &str) -> Option<&mut Row> {
+    pub fn row_mut(&mut self, uid: &str) -> Option<&mut ModelBooking> {
         self.rows.iter_mut().find(|row| row.uid == uid)
     }
 
     /// Keeps what became of the rows; after every change.
-    pub fn record(&self) {
+    pub fn record_history(&self) {
         self.history.lock().unwrap().record(&self.rows);
     }
 
     pub fn event_types(&self) -> Vec<EventType> {
-        let kinds = KINDS.iter().enumerate();
+        let kinds = EVENT_TYPES.iter().enumerate();
         kinds
             .map(|(n, (slug, price))| EventType {
-                id: kind_id(n),
+                id: event_type_id(n),
                 slug: (*slug).to_owned(),
                 title: (*slug).to_owned(),
                 length_minutes: 30,
@@ -167,15 +167,15 @@ impl Town {
                 confirmation: Confirmation::Always { blocks_slot: false },
                 verifies_address: None,
                 questions: None,
-                no_cancelling: false,
-                no_moving: false,
+                disables_cancelling: false,
+                disables_rescheduling: false,
                 limits: Vec::new(),
             })
             .collect()
     }
 
-    fn attendees(&self, row: &Row) -> Vec<Attendee> {
-        if row.seated && row.status == Status::Cancelled {
+    fn attendees(&self, row: &ModelBooking) -> Vec<Attendee> {
+        if row.seated && row.status == BookingStatus::Cancelled {
             return Vec::new();
         }
         let seat = || row.seated.then(|| format!("seat of {}", row.uid));
@@ -183,12 +183,12 @@ impl Town {
         let booker = row
             .email
             .map(|email| attendee(email, absent(row.absent), seat()));
-        let guest = attendee(GUEST, absent(row.absent_guest), seat());
+        let guest = attendee(GUEST_ADDRESS, absent(row.absent_guest), seat());
         std::iter::once(guest).chain(booker).collect()
     }
 
     /// As the client is shown it.
-    pub fn booking(&self, row: &Row) -> Booking {
+    pub fn booking(&self, row: &ModelBooking) -> Booking {
         let uid = |uid: &String| BookingUid::parse(uid).unwrap();
         // An occurrence of a series tells neither what replaced it nor who moved it.
         let linked = !self.legacy && row.series.is_none();
@@ -200,23 +200,23 @@ impl Town {
                 .as_ref()
                 .filter(|_| !self.legacy)
                 .map(|series| RequestId::parse(series).unwrap()),
-            title: format!("{} with {}", KINDS[row.kind].0, row.uid),
+            title: format!("{} with {}", EVENT_TYPES[row.event_type].0, row.uid),
             description: None,
             status: row.status.clone(),
             host: Some(Host {
                 id: Some(HostId(row.host)),
-                address: Some(address(HOST)),
+                address: Some(address(HOST_ADDRESS)),
                 name: None,
                 time_zone: None,
             }),
             event_type: Some(EventTypeRef {
-                id: kind_id(row.kind),
-                slug: Some(KINDS[row.kind].0.to_owned()),
+                id: event_type_id(row.event_type),
+                slug: Some(EVENT_TYPES[row.event_type].0.to_owned()),
             }),
             start: row.start,
             end: row.end,
-            created: row.created,
-            updated: row.updated.filter(|_| !self.hides_updated),
+            created_at: row.created,
+            updated_at: row.updated.filter(|_| !self.hides_updated),
             booker: row.email.filter(|_| !row.seated).map(|email| Booker {
                 address: address(email),
                 name: None,
@@ -224,16 +224,16 @@ impl Town {
                 language: None,
             }),
             attendees: self.attendees(row),
-            guests: vec![address(GUEST)],
+            guests: vec![address(GUEST_ADDRESS)],
             seated: row.seated,
-            rescheduled_from: row.from.as_ref().map(uid),
-            rescheduled_to: row.to.as_ref().filter(|_| linked).map(uid),
+            rescheduled_from: row.predecessor.as_ref().map(uid),
+            rescheduled_to: row.successor.as_ref().filter(|_| linked).map(uid),
             rescheduled_by: row
                 .moved_by
                 .filter(|_| self.legacy || row.series.is_none())
                 .map(address),
             cancelled_by: row.cancelled_by.filter(|_| !row.seated).map(address),
-            cancellation_reason: row.reason.then(|| "the booker's own words".to_owned()),
+            cancellation_reason: row.has_reason.then(|| "the booker's own words".to_owned()),
             absent_host: row.absent_host && !self.legacy,
             location: None,
             answers: BTreeMap::new(),
@@ -243,26 +243,26 @@ impl Town {
     }
 
     /// The client has read this.
-    pub fn show(&mut self, booking: &Booking, (asked, arrived): (Time, Time)) {
-        let seen = Shown {
+    pub fn record_shown(&mut self, booking: &Booking, (asked, arrived): (Time, Time)) {
+        let shown = ShownBooking {
             status: booking.status.clone(),
             moved: booking.rescheduled_to.is_some(),
-            asked,
-            arrived,
+            asked_at: asked,
+            arrived_at: arrived,
         };
-        self.shown.insert(booking.uid.to_string(), seen);
+        self.shown.insert(booking.uid.to_string(), shown);
     }
 
     /// Answers a pending series as a whole, and a single booking whatever it was.
-    pub fn answer(
+    pub fn answer_request(
         &mut self,
         uid: &str,
-        status: &Status,
+        status: &BookingStatus,
         now: Time,
-    ) -> Result<Vec<String>, Refused> {
-        let row = self.row(uid).ok_or(Refused::NotFound)?;
-        if row.status == Status::Accepted {
-            return Err(Refused::Already);
+    ) -> Result<Vec<String>, WriteRefusal> {
+        let row = self.row(uid).ok_or(WriteRefusal::NotFound)?;
+        if row.status == BookingStatus::Accepted {
+            return Err(WriteRefusal::AlreadyDone);
         }
         let whole = !self.series_per_occurrence && !self.legacy;
         let series = row.series.clone().filter(|_| whole);
@@ -270,7 +270,7 @@ impl Town {
         for row in &mut self.rows {
             let named = match &series {
                 Some(series) => {
-                    row.series.as_ref() == Some(series) && row.status == Status::Pending
+                    row.series.as_ref() == Some(series) && row.status == BookingStatus::Pending
                 }
                 None => row.uid == uid,
             };
@@ -281,7 +281,7 @@ impl Town {
                 changed.push(row.uid.clone());
             }
         }
-        self.record();
+        self.record_history();
         Ok(changed)
     }
 
@@ -290,34 +290,34 @@ impl Town {
         uid: &str,
         by: Option<&'static str>,
         now: Time,
-    ) -> Result<(), Refused> {
-        let row = self.row_mut(uid).ok_or(Refused::NotFound)?;
-        if row.status == Status::Cancelled {
-            return Err(Refused::Already);
+    ) -> Result<(), WriteRefusal> {
+        let row = self.row_mut(uid).ok_or(WriteRefusal::NotFound)?;
+        if row.status == BookingStatus::Cancelled {
+            return Err(WriteRefusal::AlreadyDone);
         }
         if row.end <= now {
-            return Err(Refused::Over);
+            return Err(WriteRefusal::Ended);
         }
-        row.status = Status::Cancelled;
+        row.status = BookingStatus::Cancelled;
         row.cancelled_by = by;
         row.updated = Some(now);
         row.refused_by_us = false;
-        self.record();
+        self.record_history();
         Ok(())
     }
 
-    pub fn add(&mut self, mut row: Row) -> String {
-        self.made += 1;
-        row.number = self.made;
-        row.uid = format!("b{}", self.made);
-        row.seated |= self.seated.contains(&row.kind);
+    pub fn add(&mut self, mut row: ModelBooking) -> String {
+        self.rows_made += 1;
+        row.number = self.rows_made;
+        row.uid = format!("b{}", self.rows_made);
+        row.seated |= self.seated.contains(&row.event_type);
         let uid = row.uid.clone();
         self.rows.push(row);
-        self.record();
+        self.record_history();
         uid
     }
 }
 
-pub fn kind_id(n: usize) -> EventTypeId {
+pub fn event_type_id(n: usize) -> EventTypeId {
     EventTypeId(100 + n as i64)
 }

@@ -2,79 +2,79 @@
 //! of its own, naively, for each moment at which the watch may have looked. The watch must have
 //! done what was right at one of them.
 
-use maitred::domain::booking::Status;
+use maitred::domain::booking::BookingStatus;
 use maitred::domain::decision::Decision;
 use maitred::domain::gate::{Gate, Policy};
 use maitred::domain::terms::{Blame, ExpiredRefund, HostAbsent, LateMove, NoShow, RefundTerms};
 use maitred::domain::time::{Span, Time};
 
-use super::book::{Book, HoldState};
+use super::book::{ReferenceLedger, HoldState};
 use super::history::History;
-use super::town::{ADMIN, GUEST, HOST, KINDS, Row};
+use super::town::{ADMIN_ADDRESS, GUEST_ADDRESS, HOST_ADDRESS, EVENT_TYPES, ModelBooking};
 
 /// The end of a charge.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum End {
+pub enum ChargeEnd {
     /// So many credits come back, and the rest is spent.
-    Back(i64),
-    Kept,
-    Moves(String),
+    Refund(i64),
+    Spent,
+    MovesTo(String),
 }
 
-pub type May = (End, &'static str);
+pub type PossibleEnd = (ChargeEnd, &'static str);
 
 /// A charge that something is written about.
-pub struct Truth<'a> {
+pub struct ReferencePolicy<'a> {
     pub history: &'a History,
-    pub book: &'a Book,
+    pub reference: &'a ReferenceLedger,
     pub policy: &'a Policy,
     pub legacy: bool,
     pub hides_updated: bool,
     /// When it was written.
     pub at: Time,
     /// The moments between which whoever wrote it has looked.
-    pub looked: (usize, usize),
+    pub observed_between: (usize, usize),
 }
 
-impl Truth<'_> {
+impl ReferencePolicy<'_> {
     /// All that may become of the charge of this booking, which paid so much.
-    pub fn ends(&self, uid: &str, paid: i64) -> Vec<May> {
-        self.ends_by_line(uid, paid).concat()
+    pub fn possible_ends(&self, uid: &str, paid: i64) -> Vec<PossibleEnd> {
+        self.possible_ends_by_chain(uid, paid).concat()
     }
 
     /// What certainly comes back: the least of all ends, and nothing while one line of successors has none.
-    pub fn certainly_back(&self, uid: &str, paid: i64) -> i64 {
-        let lines = self.ends_by_line(uid, paid);
+    pub fn certain_refund(&self, uid: &str, paid: i64) -> i64 {
+        let lines = self.possible_ends_by_chain(uid, paid);
         if lines.iter().any(Vec::is_empty) {
             return 0;
         }
         let ends = lines.into_iter().flatten().map(|(end, _)| match end {
-            End::Back(credits) => credits,
-            End::Kept | End::Moves(_) => 0,
+            ChargeEnd::Refund(credits) => credits,
+            ChargeEnd::Spent | ChargeEnd::MovesTo(_) => 0,
         });
         ends.min().unwrap_or(0)
     }
 
     /// The ends that each line of successors may have, at each moment of the look.
-    fn ends_by_line(&self, uid: &str, paid: i64) -> Vec<Vec<May>> {
+    fn possible_ends_by_chain(&self, uid: &str, paid: i64) -> Vec<Vec<PossibleEnd>> {
         let ever = self.history.descendants(uid);
         let uids: Vec<&str> = ever.iter().map(String::as_str).collect();
         let mut ends = Vec::new();
-        let (from, to) = self.looked;
+        let (from, to) = self.observed_between;
         for moment in self.history.moments(&uids, from, to) {
             let chains = self.chains(uid, moment);
             let stands = chains.iter().any(|(chain, gone)| {
                 let last = chain.last();
-                let accepted = last.is_some_and(|last| last.status == Status::Accepted);
+                let accepted = last.is_some_and(|last| last.status == BookingStatus::Accepted);
                 !gone && accepted && self.is_shown(chain)
             });
             for (chain, gone) in chains {
                 let dead = chain.last().is_some_and(|last| {
-                    matches!(last.status, Status::Cancelled | Status::Rejected)
+                    matches!(last.status, BookingStatus::Cancelled | BookingStatus::Rejected)
                 });
                 // As long as one of two successors stands, the charge goes on with it.
-                if !(stands && dead) || self.late_move(&chain, uid).is_some() {
-                    ends.push(self.ends_along(uid, (&chain, gone), paid));
+                if !(stands && dead) || self.first_late_move(&chain, uid).is_some() {
+                    ends.push(self.possible_ends_of_chain(uid, (&chain, gone), paid));
                 }
             }
         }
@@ -82,42 +82,42 @@ impl Truth<'_> {
     }
 
     /// Whether every booking of the line that the one before it does not name is in some list.
-    fn is_shown(&self, chain: &[&Row]) -> bool {
+    fn is_shown(&self, chain: &[&ModelBooking]) -> bool {
         chain.windows(2).all(|pair| {
             // In v1 no booking names the one that replaced it.
-            let named = !self.legacy && pair[0].to.as_ref() == Some(&pair[1].uid);
-            let listed = matches!(pair[1].status, Status::Accepted | Status::Pending)
+            let named = !self.legacy && pair[0].successor.as_ref() == Some(&pair[1].uid);
+            let listed = matches!(pair[1].status, BookingStatus::Accepted | BookingStatus::Pending)
                 && pair[1].end > self.at
-                && !pair[1].odd;
+                && !pair[1].unreadable;
             named && pair[0].series.is_none() || listed
         })
     }
 
     /// The same for one line of successors.
-    fn ends_along(&self, uid: &str, (chain, gone): (&[&Row], bool), paid: i64) -> Vec<May> {
-        let from = self.looked.0;
-        let mut ends = self.ends_of(chain, gone, uid, paid);
-        ends.extend(self.revived_by_us(chain, uid));
+    fn possible_ends_of_chain(&self, uid: &str, (chain, gone): (&[&ModelBooking], bool), paid: i64) -> Vec<PossibleEnd> {
+        let from = self.observed_between.0;
+        let mut ends = self.ends_of_last(chain, gone, uid, paid);
+        ends.extend(self.ends_of_own_revival(chain, uid));
         // Nobody names it any more.
         if gone
             && chain
                 .last()
                 .is_some_and(|last| self.legacy || last.series.is_some())
         {
-            ends.extend(self.ends_of(chain, false, uid, paid));
+            ends.extend(self.ends_of_last(chain, false, uid, paid));
         }
         // Where nothing shows the link but the successor itself, one that was made while the
         // watch looked, or that could not be read, was not seen.
         for len in 1..chain.len() {
             let next = chain[len];
-            let named = chain[len - 1].to.as_ref() == Some(&next.uid);
-            let young = self.history.born(&next.uid) > from;
+            let named = chain[len - 1].successor.as_ref() == Some(&next.uid);
+            let young = self.history.first_change(&next.uid) > from;
             // The series of one that was revived is not read, and the look before a decline reads by name
             // only. The next watch follows the charge from there.
-            let revived = chain[len - 1].status == Status::Accepted;
+            let revived = chain[len - 1].status == BookingStatus::Accepted;
             let hidden = next.series.is_some() || !named || self.legacy;
-            if self.legacy && (next.odd || young) || hidden && (young || revived || next.odd) {
-                ends.extend(self.ends_of(&chain[..len], false, uid, paid));
+            if self.legacy && (next.unreadable || young) || hidden && (young || revived || next.unreadable) {
+                ends.extend(self.ends_of_last(&chain[..len], false, uid, paid));
             }
         }
         ends
@@ -125,23 +125,23 @@ impl Truth<'_> {
 
     /// Our own confirmation, which takes the charge over, revives what was moved on meanwhile: the charge
     /// goes there first, and the watch follows it from there.
-    fn revived_by_us(&self, chain: &[&Row], uid: &str) -> Vec<May> {
-        let takes = |row: &&&Row| {
-            self.book.open().any(|(_, begun)| {
+    fn ends_of_own_revival(&self, chain: &[&ModelBooking], uid: &str) -> Vec<PossibleEnd> {
+        let takes = |row: &&&ModelBooking| {
+            self.reference.open_intents().any(|(_, begun)| {
                 begun.decision == Decision::Confirm
-                    && begun.carries.as_deref() == Some(uid)
+                    && begun.carried_charge.as_deref() == Some(uid)
                     && begun.bookings.contains(&row.uid)
             })
         };
         let revived = chain
             .iter()
             .skip(1)
-            .filter(|row| row.status == Status::Accepted && row.to.is_some());
+            .filter(|row| row.status == BookingStatus::Accepted && row.successor.is_some());
         revived
             .filter(takes)
             .map(|row| {
                 (
-                    End::Moves(row.uid.clone()),
+                    ChargeEnd::MovesTo(row.uid.clone()),
                     "moved: to what our confirm revived",
                 )
             })
@@ -149,11 +149,11 @@ impl Truth<'_> {
     }
 
     /// The promise that a wrong end of this charge breaks, and the behaviour that it comes from.
-    pub fn kind(&self, uid: &str) -> &'static str {
+    pub fn broken_promise(&self, uid: &str) -> &'static str {
         let chain = self.history.successors(uid);
-        let any = |is: &dyn Fn(&Row) -> bool| chain.iter().any(|row| is(row));
-        let twice = |row: &Row| {
-            let own = |other: &&Row| other.from.as_ref() == Some(&row.uid);
+        let any = |is: &dyn Fn(&ModelBooking) -> bool| chain.iter().any(|row| is(row));
+        let twice = |row: &ModelBooking| {
+            let own = |other: &&ModelBooking| other.predecessor.as_ref() == Some(&row.uid);
             self.history.all().filter(own).count() > 1
         };
         if any(&twice) {
@@ -167,8 +167,8 @@ impl Truth<'_> {
 
     /// The booking and what replaced it at a moment, for each of two moves at once, and whether the next
     /// one was not there.
-    fn chains<'a>(&'a self, uid: &'a str, moment: usize) -> Vec<(Vec<&'a Row>, bool)> {
-        let Some(row) = self.history.at(uid, moment) else {
+    fn chains<'a>(&'a self, uid: &'a str, moment: usize) -> Vec<(Vec<&'a ModelBooking>, bool)> {
+        let Some(row) = self.history.row_at(uid, moment) else {
             return vec![(Vec::new(), true)];
         };
         let mut all = Vec::new();
@@ -181,7 +181,7 @@ impl Truth<'_> {
                 continue;
             }
             for uid in next {
-                match self.history.at(&uid, moment) {
+                match self.history.row_at(&uid, moment) {
                     None => all.push((line.clone(), true)),
                     Some(row) => {
                         let mut line = line.clone();
@@ -194,76 +194,76 @@ impl Truth<'_> {
         all
     }
 
-    fn ends_of(&self, chain: &[&Row], gone: bool, uid: &str, paid: i64) -> Vec<May> {
+    fn ends_of_last(&self, chain: &[&ModelBooking], gone: bool, uid: &str, paid: i64) -> Vec<PossibleEnd> {
         let mut ends = Vec::new();
-        if let Some(percent) = self.late_move(chain, uid) {
-            let keeps = self.book.holds[uid].keeps;
-            return vec![self.back(percent, paid, keeps, "late move")];
+        if let Some(percent) = self.first_late_move(chain, uid) {
+            let keeps = self.reference.holds[uid].move_cost;
+            return vec![self.refund_end(percent, paid, keeps, "late move")];
         }
-        let keeps = self.keeps(chain, uid, paid);
+        let keeps = self.move_cost(chain, uid, paid);
         if gone {
-            let known = self.history.last(uid).expect("a charged booking was there");
-            if self.at >= known.end + self.terms(uid).grace {
-                ends.push((End::Kept, "closed: deleted"));
+            let last_row = self.history.last_row(uid).expect("a charged booking was there");
+            if self.at >= last_row.end + self.terms_of_charge(uid).grace {
+                ends.push((ChargeEnd::Spent, "closed: deleted"));
             }
             return ends;
         }
         let last = chain[chain.len() - 1];
         let moved = chain.len() > 1;
         match &last.status {
-            Status::Cancelled => ends.extend(self.cancelled(last, paid, keeps, uid)),
-            Status::Rejected => ends.push(self.back(100, paid, keeps, "successor declined")),
-            Status::Pending if last.end <= self.at => {
-                ends.push(self.back(100, paid, keeps, "ended undecided"));
+            BookingStatus::Cancelled => ends.extend(self.ends_of_cancelled(last, paid, keeps, uid)),
+            BookingStatus::Rejected => ends.push(self.refund_end(100, paid, keeps, "successor declined")),
+            BookingStatus::Pending if last.end <= self.at => {
+                ends.push(self.refund_end(100, paid, keeps, "ended undecided"));
             }
-            Status::Pending => {}
-            Status::Accepted if moved => ends.extend(self.successor(uid, last, paid, keeps)),
-            Status::Accepted | Status::AwaitingHost | Status::Other(_) => {
-                ends.extend(self.over(last, paid, uid));
+            BookingStatus::Pending => {}
+            BookingStatus::Accepted if moved => ends.extend(self.ends_with_successor(uid, last, paid, keeps)),
+            BookingStatus::Accepted | BookingStatus::AwaitingHost | BookingStatus::Other(_) => {
+                ends.extend(self.ends_when_over(last, paid, uid));
             }
         }
         ends
     }
 
-    fn cancelled(&self, last: &Row, paid: i64, keeps: i64, uid: &str) -> Vec<May> {
+    fn ends_of_cancelled(&self, last: &ModelBooking, paid: i64, keeps: i64, uid: &str) -> Vec<PossibleEnd> {
         let mut ends = Vec::new();
-        if last.refused_by_us || self.book.declined(&last.uid) {
+        if last.refused_by_us || self.reference.was_declined_by_cancel(&last.uid) {
             let why = "successor refused with a cancellation";
-            ends.push(self.back(100, paid, keeps, why));
+            ends.push(self.refund_end(100, paid, keeps, why));
             // What was cancelled by a ledger that a backup has replaced since, nobody knows any more: its
             // cancellation looks like anybody's.
-            if last.refused_by_us && self.book.cancels(&last.uid) {
+            if last.refused_by_us && self.reference.has_decided_to_cancel(&last.uid) {
                 return ends;
             }
         }
-        let terms = self.terms(uid);
-        let shown = last.updated.filter(|_| !self.hides_updated);
-        let notice = last.start - shown.unwrap_or(self.at).min(self.at);
+        let terms = self.terms_of_charge(uid);
+        let is_updated_shown = last.updated.filter(|_| !self.hides_updated);
+        let notice = last.start - is_updated_shown.unwrap_or(self.at).min(self.at);
         let by = last.cancelled_by.filter(|_| !last.seated);
-        let (blame, whys) = match self.side(by, last) {
-            Side::House if terms.trust_named_cancels => (terms.host_cancels, HOST_CANCELLED),
-            Side::House => (Blame::Booker, HOST_NAMED),
+        let (blame, whys) = match self.side_of(by, last) {
+            Side::Host if terms.trust_named_cancels => (terms.host_cancels, HOST_CANCELLED),
+            Side::Host => (Blame::Booker, HOST_CLAIMED),
             Side::Booker => (Blame::Booker, BOOKER_CANCELLED),
             Side::Neither => (terms.unknown_cancels, UNKNOWN_CANCELLED),
         };
         let (percent, keeps) = match blame {
             Blame::Host => (100, 0),
-            Blame::Booker => (window(terms, notice), keeps),
+            Blame::Booker => (refund_percent(terms, notice), keeps),
         };
         let why = match percent {
             100 => whys[0],
             0 => whys[2],
             _ => whys[1],
         };
-        ends.push(self.back(percent, paid, keeps, why));
+        ends.push(self.refund_end(percent, paid, keeps, why));
         ends
     }
 
     /// The successor stands: it goes on with the charge, unless it has one that does not join.
-    fn successor(&self, uid: &str, last: &Row, paid: i64, keeps: i64) -> Vec<May> {
-        let account = &self.book.holds[uid].account;
-        let moves = (End::Moves(last.uid.clone()), "moved");
-        match self.book.holds.get(&last.uid) {
+    fn ends_with_successor(&self, uid: &str, last: &ModelBooking, paid: i64, keeps: i64) -> Vec<PossibleEnd> {
+        let account = &self.reference.holds[uid].account;
+        let moves = (ChargeEnd::MovesTo(last.uid.clone()), "moved");
+        match self.reference.holds.get(&last.uid) {
             None => vec![moves],
             Some(own) => match own.state {
                 HoldState::Held => Vec::new(),
@@ -276,15 +276,15 @@ impl Truth<'_> {
                         0
                     };
                     let keeps = (keeps - own_credits).max(0);
-                    vec![self.back(100, paid, keeps, "paid for by its successor")]
+                    vec![self.refund_end(100, paid, keeps, "paid for by its successor")]
                 }
                 HoldState::Posted
                 | HoldState::Final
                 | HoldState::Refunded
                 | HoldState::Voided
-                | HoldState::MovedOn => {
-                    let over = self.over(last, paid, uid).into_iter();
-                    over.map(|(end, why)| (end, if why == "over" { OLD_NAME } else { why }))
+                | HoldState::TakenOver => {
+                    let over = self.ends_when_over(last, paid, uid).into_iter();
+                    over.map(|(end, why)| (end, if why == "over" { PAID_BY_PREDECESSOR } else { why }))
                         .collect()
                 }
             },
@@ -292,70 +292,70 @@ impl Truth<'_> {
     }
 
     /// It stood to its end: nothing before the grace is over, and then the marks.
-    fn over(&self, last: &Row, paid: i64, uid: &str) -> Vec<May> {
-        let terms = self.terms(uid);
+    fn ends_when_over(&self, last: &ModelBooking, paid: i64, uid: &str) -> Vec<PossibleEnd> {
+        let terms = self.terms_of_charge(uid);
         if self.at < last.end + terms.grace {
             return Vec::new();
         }
         if last.absent_host && !self.legacy {
             match terms.host_absent {
-                HostAbsent::Refund => return vec![(End::Back(paid), "the host did not come")],
+                HostAbsent::Refund => return vec![(ChargeEnd::Refund(paid), "the host did not come")],
                 HostAbsent::Review if paid > 0 => return Vec::new(),
                 HostAbsent::Review | HostAbsent::Ignore => {}
             }
         }
         let named = last.email.is_some() && !last.seated;
         if !(last.absent && named && !self.legacy) {
-            return vec![(End::Kept, "over")];
+            return vec![(ChargeEnd::Spent, "over")];
         }
         if paid == 0 && terms.no_show != NoShow::Refund {
-            return vec![(End::Kept, "the booker did not come: nothing was paid")];
+            return vec![(ChargeEnd::Spent, "the booker did not come: nothing was paid")];
         }
-        let account = &self.book.holds[uid].account;
-        let forgives = terms.forgive.is_some_and(|forgive| {
+        let account = &self.reference.holds[uid].account;
+        let forgives = terms.forgiveness.is_some_and(|forgive| {
             let since = self.at - forgive.per;
-            let before = self.book.forgiven.iter();
+            let before = self.reference.forgiven.iter();
             let counts = before.filter(|(who, at)| who == account && *at > since);
             (counts.count() as u32) < forgive.times
         });
         match terms.no_show {
-            NoShow::Refund => vec![(End::Back(paid), "the booker did not come: refunded")],
+            NoShow::Refund => vec![(ChargeEnd::Refund(paid), "the booker did not come: refunded")],
             NoShow::Keep | NoShow::Review if forgives => {
-                vec![(End::Back(paid), FORGIVEN)]
+                vec![(ChargeEnd::Refund(paid), FORGIVEN_ABSENCE)]
             }
-            NoShow::Keep => vec![(End::Kept, "the booker did not come: kept")],
+            NoShow::Keep => vec![(ChargeEnd::Spent, "the booker did not come: kept")],
             NoShow::Review => Vec::new(),
         }
     }
 
-    fn back(&self, percent: u8, paid: i64, keeps: i64, why: &'static str) -> May {
-        let credits = rounded(paid, percent).min((paid - keeps).max(0));
+    fn refund_end(&self, percent: u8, paid: i64, keeps: i64, why: &'static str) -> PossibleEnd {
+        let credits = rounded_share(paid, percent).min((paid - keeps).max(0));
         if credits == 0 && (percent < 100 || paid > 0) {
-            (End::Kept, why)
+            (ChargeEnd::Spent, why)
         } else {
-            (End::Back(credits), why)
+            (ChargeEnd::Refund(credits), why)
         }
     }
 
     /// What the moves of the chain, and those before it, have cost: as much as the worst of them would
     /// have cost as a cancellation.
-    pub fn keeps(&self, chain: &[&Row], uid: &str, paid: i64) -> i64 {
-        let terms = self.terms(uid);
+    pub fn move_cost(&self, chain: &[&ModelBooking], uid: &str, paid: i64) -> i64 {
+        let terms = self.terms_of_charge(uid);
         let links = chain.windows(2);
-        let costs = links.map(|pair| paid - rounded(paid, self.link(terms, pair[0], pair[1])));
-        costs.max().unwrap_or(0).max(self.book.holds[uid].keeps)
+        let costs = links.map(|pair| paid - rounded_share(paid, self.cancellation_share(terms, pair[0], pair[1])));
+        costs.max().unwrap_or(0).max(self.reference.holds[uid].move_cost)
     }
 
     /// The share that comes back for the first move of the chain that counts as a cancellation.
-    fn late_move(&self, chain: &[&Row], uid: &str) -> Option<u8> {
-        let terms = self.terms(uid);
+    fn first_late_move(&self, chain: &[&ModelBooking], uid: &str) -> Option<u8> {
+        let terms = self.terms_of_charge(uid);
         chain
             .windows(2)
-            .find_map(|pair| self.late_link(terms, pair[0], pair[1]))
+            .find_map(|pair| self.late_move_share(terms, pair[0], pair[1]))
     }
 
-    fn late_link(&self, terms: &RefundTerms, from: &Row, to: &Row) -> Option<u8> {
-        let percent = self.link(terms, from, to);
+    fn late_move_share(&self, terms: &RefundTerms, from: &ModelBooking, to: &ModelBooking) -> Option<u8> {
+        let percent = self.cancellation_share(terms, from, to);
         let late = match terms.late_move {
             LateMove::Carry => false,
             LateMove::Cancellation => percent < 100,
@@ -364,61 +364,61 @@ impl Truth<'_> {
     }
 
     /// What would have come back if the booking had been cancelled instead of moved.
-    fn link(&self, terms: &RefundTerms, from: &Row, to: &Row) -> u8 {
-        let told = self.legacy || to.series.is_none();
+    fn cancellation_share(&self, terms: &RefundTerms, from: &ModelBooking, to: &ModelBooking) -> u8 {
+        let is_shown = self.legacy || to.series.is_none();
         let notice = from.start - to.created;
-        match self.side(to.moved_by.filter(|_| told), to) {
-            Side::House if terms.trust_named_cancels => 100,
+        match self.side_of(to.moved_by.filter(|_| is_shown), to) {
+            Side::Host if terms.trust_named_cancels => 100,
             Side::Neither if terms.unknown_cancels == Blame::Host => 100,
-            Side::House | Side::Booker | Side::Neither => window(terms, notice),
+            Side::Host | Side::Booker | Side::Neither => refund_percent(terms, notice),
         }
     }
 
     /// Whose side a name is on.
-    fn side(&self, name: Option<&str>, row: &Row) -> Side {
+    fn side_of(&self, name: Option<&str>, row: &ModelBooking) -> Side {
         let Some(name) = name else {
             return Side::Neither;
         };
         let booker = row.email.filter(|_| !row.seated);
-        if name == HOST || (name == ADMIN && !self.policy.hosts.is_empty()) {
-            Side::House
-        } else if name == GUEST || booker == Some(name) {
+        if name == HOST_ADDRESS || (name == ADMIN_ADDRESS && !self.policy.hosts.is_empty()) {
+            Side::Host
+        } else if name == GUEST_ADDRESS || booker == Some(name) {
             Side::Booker
         } else {
             Side::Neither
         }
     }
 
-    pub fn gate(&self, row: &Row) -> Option<&Gate> {
-        let named = |gate: &&Gate| gate.name == KINDS[row.kind].0;
+    pub fn gate(&self, row: &ModelBooking) -> Option<&Gate> {
+        let named = |gate: &&Gate| gate.name == EVENT_TYPES[row.event_type].0;
         self.policy.gates.iter().find(named)
     }
 
     /// What counts is what stood when the charge was paid.
-    fn terms(&self, charged: &str) -> &RefundTerms {
-        &self.book.holds[charged].terms
+    fn terms_of_charge(&self, charged: &str) -> &RefundTerms {
+        &self.reference.holds[charged].terms
     }
 
     /// Its gate, or else that of the charged booking, or else the one that decided about that.
-    pub fn gate_after(&self, row: &Row, charged: &str) -> &Gate {
-        let own = self.history.last(charged);
+    pub fn gate_after(&self, row: &ModelBooking, charged: &str) -> &Gate {
+        let own = self.history.last_row(charged);
         let before = self.history.ancestors(charged).into_iter();
         // What was held in vain paid for nothing that came after it.
         let paid = |uid: &String| {
-            let hold = self.book.holds.get(uid);
+            let hold = self.reference.holds.get(uid);
             hold.is_some_and(|hold| hold.state != HoldState::Voided)
         };
         let before = before.filter(|row| paid(&row.uid));
         let mut rows = std::iter::once(row).chain(own);
         // What joined a series was held for with the others, whatever it is itself.
         let decided_by = |uid: &str| {
-            let mut begun = self
-                .book
-                .begun
+            let mut intents = self
+                .reference
+                .intents
                 .values()
                 .filter(|begun| begun.gate.is_some());
-            let begun = begun.find(|begun| begun.bookings.contains(uid))?;
-            let named = |gate: &&Gate| Some(&gate.name) == begun.gate.as_ref();
+            let intent = intents.find(|begun| begun.bookings.contains(uid))?;
+            let named = |gate: &&Gate| Some(&gate.name) == intent.gate.as_ref();
             self.policy.gates.iter().find(named)
         };
         let uids = std::iter::once(charged).chain(before.map(|row| row.uid.as_str()));
@@ -430,13 +430,13 @@ impl Truth<'_> {
 
     /// Until when a lot of its own lasts for what comes back of this charge to a lot that has
     /// expired, if one is to be made.
-    pub fn restored(&self, charged: &str, grant: &str) -> Option<Time> {
+    pub fn restored_until(&self, charged: &str, grant: &str) -> Option<Time> {
         // A lot that was made so lasts once, and no longer.
-        if self.book.restored.contains(grant) {
+        if self.reference.restored_lots.contains(grant) {
             return None;
         }
-        let expires = self.book.expiries.get(grant).copied().flatten()?;
-        match self.terms(charged).expired_refund {
+        let expires = self.reference.expiries.get(grant).copied().flatten()?;
+        match self.terms_of_charge(charged).expired_refund {
             ExpiredRefund::RestoreFor(span) if expires <= self.at => Some(self.at + span),
             ExpiredRefund::RestoreFor(_) | ExpiredRefund::Forfeit => None,
         }
@@ -445,15 +445,15 @@ impl Truth<'_> {
 
 /// Whose side somebody is on.
 enum Side {
-    House,
+    Host,
     Booker,
     Neither,
 }
 
 /// A successor has a charge that does not join: what was paid stays with the one before it.
-pub const OLD_NAME: &str = "over: paid under the old name";
+pub const PAID_BY_PREDECESSOR: &str = "over: paid under the old name";
 
-const FORGIVEN: &str = "the booker did not come: forgiven";
+const FORGIVEN_ABSENCE: &str = "the booker did not come: forgiven";
 
 /// All, a part and nothing back.
 const HOST_CANCELLED: [&str; 3] = [
@@ -461,7 +461,7 @@ const HOST_CANCELLED: [&str; 3] = [
     "host cancelled: a part",
     "host cancelled: nothing",
 ];
-const HOST_NAMED: [&str; 3] = [
+const HOST_CLAIMED: [&str; 3] = [
     "cancelled in the host's name: all",
     "cancelled in the host's name: a part",
     "cancelled in the host's name: nothing",
@@ -478,14 +478,14 @@ const UNKNOWN_CANCELLED: [&str; 3] = [
 ];
 
 /// That share, rounded in favour of the booker.
-fn rounded(paid: i64, percent: u8) -> i64 {
+fn rounded_share(paid: i64, percent: u8) -> i64 {
     (paid * i64::from(percent) + 99) / 100
 }
 
 /// Percent of the longest notice that is met.
-fn window(terms: &RefundTerms, notice: Span) -> u8 {
+fn refund_percent(terms: &RefundTerms, notice: Span) -> u8 {
     let met = terms
-        .windows
+        .tiers
         .iter()
         .filter(|window| window.before <= notice);
     met.max_by_key(|window| window.before)

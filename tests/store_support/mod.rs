@@ -5,20 +5,20 @@
 use std::path::Path;
 
 use chrono::DateTime;
-use maitred::domain::account::Part;
+use maitred::domain::account::LotPart;
 use maitred::domain::booking::BookingRef;
-use maitred::domain::decision::{Code, Credits, Decision, Finding, Outcome, Reason};
-use maitred::domain::fact::{Back, Fact};
+use maitred::domain::decision::{ReasonCode, Credits, Decision, Finding, DecisionOutcome, Reason};
+use maitred::domain::fact::{RefundPart, Fact};
 use maitred::domain::id::{
     AccountId, Address, BookingUid, EventTypeId, HostId, Reference, RequestId,
 };
 use maitred::domain::ledger_state::{Identity, LedgerFact};
 use maitred::domain::request::{
-    CallEnd, CallKind, CallNote, Request, RequestState, Review, Verdict,
+    CallEnd, CallKind, CallNote, Request, RequestState, OperatorReview, OperatorDecision,
 };
 use maitred::domain::time::{Span, Time};
 use maitred::domain::unresolved::{Resolver, UnresolvedCode};
-use maitred::store::open::{self, Create, Limits, Notice, OpenError, Opened};
+use maitred::store::open::{self, CreateIfMissing, StoreLimits, OpenNotice, OpenError, OpenedStore};
 use maitred::store::opened::LogStore;
 
 /// An instant, in seconds and milliseconds after a fixed one.
@@ -54,14 +54,14 @@ pub fn booking(text: &str) -> BookingRef {
     }
 }
 
-pub fn part(grant: &str, credits: Credits) -> Part {
-    Part {
+pub fn lot_part(grant: &str, credits: Credits) -> LotPart {
+    LotPart {
         grant: reference(grant),
         credits,
     }
 }
 
-pub fn grant(name: &str, to: &str, credits: Credits) -> Fact {
+pub fn grant_fact(name: &str, to: &str, credits: Credits) -> Fact {
     Fact::Grant {
         reference: reference(name),
         account: account(to),
@@ -72,7 +72,7 @@ pub fn grant(name: &str, to: &str, credits: Credits) -> Fact {
 }
 
 /// An intent to confirm one booking, or a series of some.
-pub fn intent(id: &str, bookings: &[&str], decided: Time) -> Request {
+pub fn confirm_intent(id: &str, bookings: &[&str], decided: Time) -> Request {
     Request {
         id: request_id(id),
         bookings: bookings.iter().map(|uid| booking(uid)).collect(),
@@ -86,13 +86,13 @@ pub fn intent(id: &str, bookings: &[&str], decided: Time) -> Request {
         account: Some(account("bo@example.com")),
         start: at(86_400_000),
         end: at(90_000_000),
-        created: at(-5_000),
+        created_at: at(-5_000),
         decision: Decision::Confirm,
         cost: 1,
         credits: bookings.len() as u64,
         call: Some(CallKind::Confirm),
         reasons: vec![Reason {
-            code: Code::Enough,
+            code: ReasonCode::EnoughCredit,
             text: "cost 1, available 3".to_owned(),
         }],
         findings: vec![Finding {
@@ -101,30 +101,30 @@ pub fn intent(id: &str, bookings: &[&str], decided: Time) -> Request {
             passed: true,
             detail: "cost 1, available 3".into(),
         }],
-        text: None,
-        carries: None,
-        keeps: 0,
-        policy: "f00d".to_owned(),
-        decided,
+        booker_text: None,
+        predecessor: None,
+        non_refundable: 0,
+        policy_hash: "f00d".to_owned(),
+        decided_at: decided,
         call_not_after: None,
-        first: decided,
+        first_evaluated_at: decided,
         state: RequestState::Recorded,
         failures: 0,
         last_failure: None,
         calls: Vec::new(),
         review: None,
         reasons_since: Vec::new(),
-        pin: None,
+        pin_attempt: None,
     }
 }
 
-pub fn decided(request: Request) -> Fact {
-    Fact::Decided {
+pub fn decided_fact(request: Request) -> Fact {
+    Fact::RequestDecided {
         request: request.into(),
     }
 }
 
-pub fn hold(uid: &str, request: &str, to: &str, parts: Vec<Part>) -> Fact {
+pub fn hold_fact(uid: &str, request: &str, to: &str, parts: Vec<LotPart>) -> Fact {
     Fact::Hold {
         booking: booking(uid),
         request: request_id(request),
@@ -142,8 +142,8 @@ pub fn hold(uid: &str, request: &str, to: &str, parts: Vec<Part>) -> Fact {
     }
 }
 
-pub fn called(request: &str, answered: bool, when: Time) -> Fact {
-    Fact::Called {
+pub fn call_fact(request: &str, answered: bool, when: Time) -> Fact {
+    Fact::CallRecorded {
         request: request_id(request),
         call: CallNote {
             at: when,
@@ -159,46 +159,46 @@ pub fn called(request: &str, answered: bool, when: Time) -> Fact {
     }
 }
 
-pub fn settled(request: &str, outcome: Outcome) -> Fact {
-    Fact::Settled {
+pub fn outcome_fact(request: &str, outcome: DecisionOutcome) -> Fact {
+    Fact::IntentSettled {
         request: request_id(request),
         outcome,
     }
 }
 
-pub fn post(booking: &str) -> Fact {
+pub fn post_fact(booking: &str) -> Fact {
     Fact::Post {
         booking: uid(booking),
     }
 }
 
 /// The whole way of one booking, from the decision to the spent credit.
-pub fn confirmed(id: &str, to: &str, grant: &str, decided_at: Time) -> Vec<Fact> {
-    let mut request = intent(id, &[id], decided_at);
+pub fn confirmed_facts(id: &str, to: &str, grant: &str, decided_at: Time) -> Vec<Fact> {
+    let mut request = confirm_intent(id, &[id], decided_at);
     request.account = Some(account(to));
     vec![
-        decided(request),
-        hold(id, id, to, vec![part(grant, 1)]),
-        called(id, true, decided_at),
-        post(id),
-        settled(id, Outcome::Confirmed),
+        decided_fact(request),
+        hold_fact(id, id, to, vec![lot_part(grant, 1)]),
+        call_fact(id, true, decided_at),
+        post_fact(id),
+        outcome_fact(id, DecisionOutcome::Confirmed),
     ]
 }
 
 /// One fact of each kind, with all fields filled; then such with all that may be left out.
-pub fn samples() -> Vec<Fact> {
+pub fn sample_facts() -> Vec<Fact> {
     let bo = || account("bo@example.com");
-    let mut wait = intent("uid2", &["uid2"], at(123));
+    let mut wait = confirm_intent("uid2", &["uid2"], at(123));
     wait.decision = Decision::Wait {
         until: Some(at(60_000)),
     };
     wait.state = RequestState::Noted;
     wait.call = None;
-    let mut full = intent("series", &["a", "b"], at(1));
-    full.text = Some("Sorry, \"no\" credit\n left \u{0} \u{2028} ü 🎲".to_owned());
-    full.carries = Some(uid("older"));
+    let mut full = confirm_intent("series", &["a", "b"], at(1));
+    full.booker_text = Some("Sorry, \"no\" credit\n left \u{0} \u{2028} ü 🎲".to_owned());
+    full.predecessor = Some(uid("older"));
     full.state = RequestState::Settled {
-        outcome: Outcome::Superseded,
+        outcome: DecisionOutcome::Superseded,
         at: at(9),
     };
     full.failures = 2;
@@ -210,32 +210,32 @@ pub fn samples() -> Vec<Fact> {
         end: CallEnd::Unanswered { sent: at(7) },
         text: "timed out".to_owned(),
     }];
-    full.review = Some(Review {
-        verdict: Verdict::Decline,
+    full.review = Some(OperatorReview {
+        decision: OperatorDecision::Decline,
         reason: "came \"late\"".to_owned(),
         at: at(3),
     });
     vec![
-        Fact::Opened { account: bo() },
-        Fact::Aliased {
+        Fact::AccountOpened { account: bo() },
+        Fact::AliasAdded {
             account: bo(),
             alias: address("änne@example.com"),
         },
-        Fact::Unaliased {
+        Fact::AliasRemoved {
             account: bo(),
             alias: address("änne@example.com"),
         },
-        Fact::Described {
+        Fact::AccountDescribed {
             account: bo(),
             tier: Some("gold".to_owned()),
             tags: ["board", "früh"].map(str::to_owned).into(),
             attributes: [("since".to_owned(), "2019".to_owned())].into(),
         },
-        Fact::Frozen {
+        Fact::FreezeChanged {
             account: bo(),
-            why: Some("unpaid".to_owned()),
+            reason: Some("unpaid".to_owned()),
         },
-        Fact::Pinned {
+        Fact::PinChanged {
             account: bo(),
             hash: Some("argon".to_owned()),
         },
@@ -249,37 +249,37 @@ pub fn samples() -> Vec<Fact> {
         Fact::Revoke {
             reference: reference("back"),
             account: bo(),
-            parts: vec![part("2026 spring", 2)],
+            parts: vec![lot_part("2026 spring", 2)],
             reason: "too many".to_owned(),
         },
         Fact::Expire {
             account: bo(),
-            part: part("2026 spring", 1),
+            part: lot_part("2026 spring", 1),
         },
-        hold(
+        hold_fact(
             "uid1",
             "uid1",
             "bo@example.com",
-            vec![part("2026 spring", 1)],
+            vec![lot_part("2026 spring", 1)],
         ),
-        post("uid1"),
+        post_fact("uid1"),
         Fact::Void {
             booking: uid("uid1"),
             reason: "superseded".into(),
-            back: Vec::new(),
+            refund_parts: Vec::new(),
         },
         Fact::Refund {
             booking: uid("uid1"),
             parts: vec![
-                Back {
+                RefundPart {
                     grant: reference("2026 spring"),
                     credits: 1,
-                    restored: Some((reference("restored"), at(1_000))),
+                    replacement_lot: Some((reference("restored"), at(1_000))),
                 },
-                Back {
+                RefundPart {
                     grant: reference("summer"),
                     credits: 1,
-                    restored: None,
+                    replacement_lot: None,
                 },
             ],
             close: true,
@@ -290,28 +290,28 @@ pub fn samples() -> Vec<Fact> {
             to: booking("uid3"),
             start: at(0),
             end: at(1),
-            keeps: 0,
+            non_refundable: 0,
         },
-        Fact::Closed {
+        Fact::ChargeClosed {
             booking: uid("uid3"),
             reason: "over".into(),
         },
-        decided(full),
-        Fact::Reviewed {
+        decided_fact(full),
+        Fact::RequestReviewed {
             request: request_id("uid2"),
-            verdict: Verdict::Confirm,
+            decision: OperatorDecision::Confirm,
             reason: "an old friend".to_owned(),
         },
-        called("uid1", true, at(5)),
-        settled("uid1", Outcome::Confirmed),
-        Fact::Unresolved {
+        call_fact("uid1", true, at(5)),
+        outcome_fact("uid1", DecisionOutcome::Confirmed),
+        Fact::UnresolvedListed {
             booking: booking("uid1"),
             code: UnresolvedCode::Revived,
             account: Some(bo()),
             until: Some(at(90_000_000)),
             detail: "accepted, although it was cancelled".to_owned(),
         },
-        Fact::Resolved {
+        Fact::UnresolvedResolved {
             booking: uid("uid1"),
             code: UnresolvedCode::Revived,
             reason: "it takes place".to_owned(),
@@ -329,23 +329,23 @@ pub fn samples() -> Vec<Fact> {
         Fact::Ledger(LedgerFact::RestoreAccepted {
             reason: "all looked at".to_owned(),
         }),
-        decided(wait),
-        Fact::Described {
+        decided_fact(wait),
+        Fact::AccountDescribed {
             account: bo(),
             tier: None,
             tags: [].into(),
             attributes: [].into(),
         },
-        Fact::Frozen {
+        Fact::FreezeChanged {
             account: bo(),
-            why: None,
+            reason: None,
         },
-        Fact::Pinned {
+        Fact::PinChanged {
             account: bo(),
             hash: None,
         },
-        decided(bare()),
-        Fact::Unresolved {
+        decided_fact(minimal_request()),
+        Fact::UnresolvedListed {
             booking: BookingRef {
                 uid: uid("uid4"),
                 id: None,
@@ -359,7 +359,7 @@ pub fn samples() -> Vec<Fact> {
 }
 
 /// A request with nothing that may be left out.
-fn bare() -> Request {
+fn minimal_request() -> Request {
     Request {
         event_type: None,
         slug: None,
@@ -376,41 +376,41 @@ fn bare() -> Request {
             id: None,
         }],
         state: RequestState::Noted,
-        ..intent("uid4", &["uid4"], at(0))
+        ..confirm_intent("uid4", &["uid4"], at(0))
     }
 }
 
 /// Opens, or makes, the store in the directory.
-pub fn open(path: &Path) -> Result<Opened, OpenError> {
-    open::open(path, Create::Yes, at(0), &mut |_| {})
+pub fn open(path: &Path) -> Result<OpenedStore, OpenError> {
+    open::open(path, CreateIfMissing::Yes, at(0), &mut |_| {})
 }
 
 /// Opens the store with small segments, no check of the whole log, and few records in memory.
-pub fn open_small(path: &Path) -> Result<Opened, OpenError> {
-    let limits = Limits {
-        segment: 4_000,
-        check: 0,
-        records: 20,
+pub fn open_small(path: &Path) -> Result<OpenedStore, OpenError> {
+    let limits = StoreLimits {
+        segment_bytes: 4_000,
+        full_check_bytes: 0,
+        max_records: 20,
     };
-    open::open_with(path, Create::Yes, at(0), limits, &mut |_| {})
+    open::open_with(path, CreateIfMissing::Yes, at(0), limits, &mut |_| {})
 }
 
 /// The store, which opens without anything to say.
-pub fn open_quietly(path: &Path) -> LogStore {
+pub fn open_without_notice(path: &Path) -> LogStore {
     let opened = open(path).expect("it opens");
     assert_eq!(opened.notices, [], "nothing to say");
     opened.store
 }
 
 /// The store, and the one thing there is to say.
-pub fn open_saying(path: &Path) -> (LogStore, Notice) {
+pub fn open_with_notice(path: &Path) -> (LogStore, OpenNotice) {
     let mut opened = open(path).expect("it opens");
     assert_eq!(opened.notices.len(), 1, "{:?}", opened.notices);
     (opened.store, opened.notices.remove(0))
 }
 
 /// An error with its sources.
-pub fn chain(error: &dyn std::error::Error) -> String {
+pub fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

@@ -33,7 +33,7 @@ const IDIOMS: [(&str, &str); 24] = [
 ];
 
 /// Where the idioms are refused: Markdown pages, and the comments of all other files.
-const PLAIN_LANGUAGE: [&str; 8] = [
+const PLAIN_LANGUAGE_PLACES: [&str; 8] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -48,8 +48,8 @@ const PLAIN_LANGUAGE: [&str; 8] = [
 fn documents_are_in_plain_language() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut wrong = Vec::new();
-    for place in PLAIN_LANGUAGE {
-        for path in texts(&root.join(place)) {
+    for place in PLAIN_LANGUAGE_PLACES {
+        for path in text_files(&root.join(place)) {
             let text = fs::read_to_string(&path).unwrap();
             let prose = match path.extension().and_then(|extension| extension.to_str()) {
                 Some("md") => prose_of_page(&text),
@@ -68,7 +68,7 @@ fn documents_are_in_plain_language() {
 }
 
 /// Returns the Markdown pages and Rust sources of a folder, or the file itself.
-fn texts(place: &Path) -> Vec<PathBuf> {
+fn text_files(place: &Path) -> Vec<PathBuf> {
     if place.is_file() {
         return vec![place.to_path_buf()];
     }
@@ -84,7 +84,7 @@ fn texts(place: &Path) -> Vec<PathBuf> {
     entries
         .iter()
         .filter(|path| known(path))
-        .flat_map(|path| texts(path))
+        .flat_map(|path| text_files(path))
         .collect()
 }
 

@@ -2,71 +2,71 @@
 
 use serde_json::{Map, Value};
 
-use crate::calcom::errors::not_json;
-use crate::calcom::exchange::{Answer, Kind};
-use crate::calcom::narrow::Rows;
-use crate::calcom::port::{CallError, Me};
+use crate::calcom::errors::map_unreadable_body;
+use crate::calcom::exchange::{ApiAnswer, Endpoint};
+use crate::calcom::narrow::BookingRows;
+use crate::calcom::port::{CallError, CurrentUser};
 use crate::calcom::redact::Redactor;
 use crate::calcom::{fields, json, rows};
-use crate::domain::booking::{BookingRef, EventType, Reading, Status};
+use crate::domain::booking::{BookingRef, EventType, Fetched, BookingStatus};
 
-use super::refusal::{is_gone, refusal};
+use super::refusal::{is_gone, map_error};
 use super::wire;
 
 /// Who the key acts as.
 ///
 /// # Errors
 /// When the answer is a refusal, or is not of this shape; so for all below.
-pub fn me(answer: &Answer, redactor: &Redactor) -> Result<Me, CallError> {
-    let user = member(answer, Kind::Me, "user", redactor)?;
-    wire::me(&user).map_err(|why| CallError::Contract(format!("me: user.{why}")))
+pub fn decode_current_user(answer: &ApiAnswer, redactor: &Redactor) -> Result<CurrentUser, CallError> {
+    let user = take_member(answer, Endpoint::Me, "user", redactor)?;
+    wire::parse_current_user(&user).map_err(|why| CallError::Contract(format!("me: user.{why}")))
 }
 
 /// The event types of the key's user.
-pub fn event_types(answer: &Answer, redactor: &Redactor) -> Result<Vec<EventType>, CallError> {
-    match member(answer, Kind::EventTypes, "event_types", redactor)? {
-        Value::Array(items) => Ok(fields::event_types(&items, wire::event_type)),
+pub fn decode_event_types(answer: &ApiAnswer, redactor: &Redactor) -> Result<Vec<EventType>, CallError> {
+    match take_member(answer, Endpoint::EventTypes, "event_types", redactor)? {
+        Value::Array(items) => Ok(fields::decode_readable_event_types(&items, wire::parse_event_type)),
         _ => Err(CallError::Contract("event_types is no list".to_owned())),
     }
 }
 
 /// One event type.
-pub fn event_type(answer: &Answer, redactor: &Redactor) -> Result<Option<EventType>, CallError> {
+pub fn decode_event_type(answer: &ApiAnswer, redactor: &Redactor) -> Result<Option<EventType>, CallError> {
     if is_gone(answer) {
         return Ok(None);
     }
-    let value = member(answer, Kind::EventType, "event_type", redactor)?;
-    let event_type = wire::event_type(&value);
+    let value = take_member(answer, Endpoint::EventType, "event_type", redactor)?;
+    let event_type = wire::parse_event_type(&value);
     let event_type = event_type.map_err(|why| CallError::Contract(format!("event_type.{why}")))?;
     Ok(Some(event_type))
 }
 
 /// `first` is the place of the first row in the whole listing, for the names of unreadable ones.
-pub fn list(answer: &Answer, first: usize, redactor: &Redactor) -> Result<Rows, CallError> {
-    let Value::Array(items) = member(answer, Kind::List, "bookings", redactor)? else {
+pub fn decode_list(answer: &ApiAnswer, first: usize, redactor: &Redactor) -> Result<BookingRows, CallError> {
+    let Value::Array(items) = take_member(answer, Endpoint::List, "bookings", redactor)? else {
         return Err(CallError::Contract("bookings is no list".to_owned()));
     };
-    let (bookings, unreadable) = rows::read(&items, "bookings", first, wire::booking);
-    Ok(Rows {
+    let (bookings, unreadable) = rows::decode_bookings(&items, "bookings", first, wire::parse_booking);
+    Ok(BookingRows {
         bookings,
         unreadable,
         count: items.len(),
-        says_more: None,
+        has_more: None,
         server_time: answer.server_time,
     })
 }
 
 /// What reading one booking gave.
-pub fn reading(
-    answer: &Answer,
+pub fn decode_booking(
+    answer: &ApiAnswer,
     booking: &BookingRef,
     redactor: &Redactor,
-) -> Result<Reading, CallError> {
+) -> Result<Fetched, CallError> {
     if is_gone(answer) {
-        return Ok(Reading::Gone);
+        return Ok(Fetched::Gone);
     }
-    let value = member(answer, Kind::Get, "booking", redactor)?;
-    let read = wire::booking(&value);
+    let value = take_member(answer, Endpoint::Get, "booking", redactor)?;
+    let read = wire::parse_booking(&value);
     let read = read.map_err(|why| CallError::Unknown(format!("booking.{why}")))?;
     if read.uid != booking.uid {
         return Err(CallError::Unknown(format!(
@@ -74,19 +74,19 @@ pub fn reading(
             booking.uid
         )));
     }
-    Ok(Reading::Is(Box::new(read)))
+    Ok(Fetched::Found(Box::new(read)))
 }
 
 /// The state that the answer to a PATCH shows. It may have changed nothing and still be a 200.
-pub fn patched(answer: &Answer, redactor: &Redactor) -> Result<Option<Status>, CallError> {
-    let booking = member(answer, Kind::Confirm, "booking", redactor)?;
-    Ok(wire::state(&booking))
+pub fn decode_patch(answer: &ApiAnswer, redactor: &Redactor) -> Result<Option<BookingStatus>, CallError> {
+    let booking = take_member(answer, Endpoint::Confirm, "booking", redactor)?;
+    Ok(wire::parse_status(&booking))
 }
 
 /// Whether the DELETE was done.
-pub fn cancelled(answer: &Answer, kind: Kind, redactor: &Redactor) -> Result<(), CallError> {
-    let done = member(answer, kind, "success", redactor)?;
-    if done == Value::Bool(true) {
+pub fn decode_cancellation(answer: &ApiAnswer, endpoint: Endpoint, redactor: &Redactor) -> Result<(), CallError> {
+    let success = take_member(answer, endpoint, "success", redactor)?;
+    if success == Value::Bool(true) {
         return Ok(());
     }
     Err(CallError::Unknown(
@@ -95,30 +95,30 @@ pub fn cancelled(answer: &Answer, kind: Kind, redactor: &Redactor) -> Result<(),
 }
 
 /// The one property that a good answer has.
-fn member(
-    answer: &Answer,
-    kind: Kind,
+fn take_member(
+    answer: &ApiAnswer,
+    endpoint: Endpoint,
     name: &str,
     redactor: &Redactor,
 ) -> Result<Value, CallError> {
-    if !answer.success() {
-        return Err(refusal(answer, kind, redactor));
+    if !answer.is_success() {
+        return Err(map_error(answer, endpoint, redactor));
     }
-    let value = json::read(&answer.body).map_err(|error| not_json(answer, &error, kind))?;
+    let value = json::parse(&answer.body).map_err(|error| map_unreadable_body(answer, &error, endpoint))?;
     let member = match value {
-        Value::Object(mut object) => take(&mut object, name),
+        Value::Object(mut object) => remove_non_null(&mut object, name),
         _ => None,
     };
     member.ok_or_else(|| {
-        let what = format!("{} without `{name}`", answer.status);
-        if kind.writes() {
-            CallError::Unknown(what)
+        let message = format!("{} without `{name}`", answer.status);
+        if endpoint.is_write() {
+            CallError::Unknown(message)
         } else {
-            CallError::Contract(what)
+            CallError::Contract(message)
         }
     })
 }
 
-fn take(object: &mut Map<String, Value>, name: &str) -> Option<Value> {
+fn remove_non_null(object: &mut Map<String, Value>, name: &str) -> Option<Value> {
     object.remove(name).filter(|value| !value.is_null())
 }

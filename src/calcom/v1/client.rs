@@ -9,40 +9,40 @@ use futures_util::FutureExt;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::calcom::exchange::{Call, Kind};
+use crate::calcom::exchange::{ApiCall, Endpoint};
 use crate::calcom::http::Sender;
-use crate::calcom::narrow::{Listing, Rows, may_be_narrowed, narrowed};
-use crate::calcom::port::{Calendar, CallError, Dialect, Me, Page, Select};
-use crate::calcom::reason::fit;
-use crate::domain::booking::{Booking, BookingRef, EventType, Reading, Status};
+use crate::calcom::narrow::{PageRange, BookingRows, can_be_split, read_in_parts};
+use crate::calcom::port::{Calendar, CallError, Dialect, CurrentUser, BookingPage, BookingFilter};
+use crate::calcom::reason::sanitize;
+use crate::domain::booking::{Booking, BookingRef, EventType, Fetched, BookingStatus};
 use crate::domain::id::{BookingUid, EventTypeId};
 use crate::domain::time::{Span, Time};
 
 use super::answers;
-use super::listing::{MAX_NARROWING, MAX_PAGES, TAKE, following, is_behind, query, wanted};
+use super::listing::{MAX_SPLIT_CALLS, MAX_PAGES, PAGE_SIZE, next_page, is_past_end, build_query, matches_filter};
 
 /// What the list takes from the budget; everything else takes 1.
 const LIST_COST: u32 = 2;
 
 /// How old the reading before a write may be when that is sent, and how long it counts after it came
 /// where reading took longer; as in the pass, which looks itself with v2.
-const FRESH: Span = Span::seconds(2);
-const ARRIVED: Span = Span::milliseconds(500);
+const MAX_READING_AGE: Span = Span::seconds(2);
+const MIN_USE_AFTER_ARRIVAL: Span = Span::milliseconds(500);
 
 /// Numbers remembered at once. When there are more, the listings to come tell them again.
 const MAX_NUMBERS: usize = 50_000;
 
-pub(in crate::calcom) struct Client {
-    http: Sender,
+pub(in crate::calcom) struct V1Client {
+    sender: Sender,
     /// By uid, of every row that a listing showed, in whatever state: v1 reads by number only, and
     /// what a booking replaced is named by its uid.
     numbers: Mutex<BTreeMap<BookingUid, i64>>,
 }
 
-impl Client {
-    pub(in crate::calcom) fn new(http: Sender) -> Self {
+impl V1Client {
+    pub(in crate::calcom) fn new(sender: Sender) -> Self {
         Self {
-            http,
+            sender,
             numbers: Mutex::default(),
         }
     }
@@ -50,10 +50,10 @@ impl Client {
     /// The number that the server calls it by, as it stands in a path.
     fn number(&self, booking: &BookingRef) -> Result<String, CallError> {
         if booking.id.is_some() {
-            return number(booking);
+            return path_number(booking);
         }
         let numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
-        number(&BookingRef {
+        path_number(&BookingRef {
             id: numbers.get(&booking.uid).copied(),
             ..booking.clone()
         })
@@ -69,33 +69,33 @@ impl Client {
     }
 
     /// Rows `first..first + size` of a listing; `size` divides `first`.
-    async fn rows(
+    async fn read_rows(
         &self,
-        select: &Select,
+        filter: &BookingFilter,
         now: Time,
         first: u32,
         size: u32,
-    ) -> Result<Rows, CallError> {
-        let mut call = call(Kind::List, &["bookings"]);
+    ) -> Result<BookingRows, CallError> {
+        let mut call = new_call(Endpoint::List, &["bookings"]);
         call.cost = LIST_COST;
-        call.query = query(select, now);
+        call.query = build_query(filter, now);
         call.query.push(("take", size.to_string()));
         call.query.push(("page", (first / size + 1).to_string()));
-        let answer = self.http.send(&call).await?;
-        answers::list(&answer, first as usize, self.http.redactor())
+        let answer = self.sender.send(&call).await?;
+        answers::decode_list(&answer, first as usize, self.sender.redactor())
     }
 
-    async fn read(
+    async fn read_booking(
         &self,
         booking: &BookingRef,
         deadline: Option<Time>,
-    ) -> Result<Reading, CallError> {
-        let mut call = call(Kind::Get, &["bookings", &self.number(booking)?]);
+    ) -> Result<Fetched, CallError> {
+        let mut call = new_call(Endpoint::Get, &["bookings", &self.number(booking)?]);
         call.query = vec![("expand", "team".to_owned())];
         call.booking = Some(&booking.uid);
         call.deadline = deadline;
-        let answer = self.http.send(&call).await?;
-        answers::reading(&answer, booking, self.http.redactor())
+        let answer = self.sender.send(&call).await?;
+        answers::decode_booking(&answer, booking, self.sender.redactor())
     }
 
     /// The booking right before a write. Whatever went wrong, nothing was changed by it.
@@ -103,9 +103,9 @@ impl Client {
         &self,
         booking: &BookingRef,
         deadline: Time,
-    ) -> Result<(Reading, Time), CallError> {
-        let asked = self.http.now();
-        let reading = self.read(booking, Some(deadline)).await;
+    ) -> Result<(Fetched, Time), CallError> {
+        let started_at = self.sender.now();
+        let reading = self.read_booking(booking, Some(deadline)).await;
         let reading = reading.map_err(|error| match error {
             CallError::Unknown(text)
             | CallError::Failed(text)
@@ -113,20 +113,20 @@ impl Client {
                 "the booking was not read, so nothing was sent: {text}"
             )),
             CallError::Credential(_)
-            | CallError::NotYours(_)
-            | CallError::Limited { .. }
+            | CallError::NotPermitted(_)
+            | CallError::RateLimited { .. }
             | CallError::TooLate
             | CallError::Unreachable(_)
             | CallError::Refused(_)
             | CallError::Contract(_) => error,
         })?;
-        let fresh = (asked + FRESH).max(self.http.now() + ARRIVED);
-        Ok((reading, deadline.min(fresh)))
+        let fresh_until = (started_at + MAX_READING_AGE).max(self.sender.now() + MIN_USE_AFTER_ARRIVAL);
+        Ok((reading, deadline.min(fresh_until)))
     }
 
     /// The booking after a write that was done. That it cannot be read now does not undo the yes.
-    async fn read_after(&self, booking: &BookingRef) -> Option<Reading> {
-        match self.read(booking, None).await {
+    async fn read_after(&self, booking: &BookingRef) -> Option<Fetched> {
+        match self.read_booking(booking, None).await {
             Ok(reading) => Some(reading),
             Err(error) => {
                 tracing::debug!(booking = %booking.uid, %error, "not read after the call");
@@ -138,74 +138,74 @@ impl Client {
     /// Decline and cancel are one call here, from other states.
     async fn delete(
         &self,
-        kind: Kind,
+        endpoint: Endpoint,
         booking: &BookingRef,
         reason: &str,
-        from: &[Status],
+        allowed_statuses: &[BookingStatus],
         deadline: Time,
-    ) -> Result<Option<Reading>, CallError> {
-        let (before, deadline) = self.read_before(booking, deadline).await?;
-        if !is_in(&before, from) {
-            return Ok(Some(before));
+    ) -> Result<Option<Fetched>, CallError> {
+        let (current, deadline) = self.read_before(booking, deadline).await?;
+        if !has_status(&current, allowed_statuses) {
+            return Ok(Some(current));
         }
-        let mut call = call(kind, &["bookings", &self.number(booking)?]);
+        let mut call = new_call(endpoint, &["bookings", &self.number(booking)?]);
         call.method = Method::DELETE;
-        call.query = vec![("cancellationReason", fit(reason))];
+        call.query = vec![("cancellationReason", sanitize(reason))];
         call.booking = Some(&booking.uid);
         call.deadline = Some(deadline);
-        let answer = self.http.send(&call).await?;
-        answers::cancelled(&answer, kind, self.http.redactor())?;
+        let answer = self.sender.send(&call).await?;
+        answers::decode_cancellation(&answer, endpoint, self.sender.redactor())?;
         Ok(self.read_after(booking).await)
     }
 }
 
 #[async_trait]
-impl Calendar for Client {
-    async fn me(&self) -> Result<Me, CallError> {
-        let answer = self.http.send(&call(Kind::Me, &["me"])).await?;
-        answers::me(&answer, self.http.redactor())
+impl Calendar for V1Client {
+    async fn current_user(&self) -> Result<CurrentUser, CallError> {
+        let answer = self.sender.send(&new_call(Endpoint::Me, &["me"])).await?;
+        answers::decode_current_user(&answer, self.sender.redactor())
     }
 
     async fn event_types(&self) -> Result<Vec<EventType>, CallError> {
-        let call = call(Kind::EventTypes, &["event-types"]);
-        let answer = self.http.send(&call).await?;
-        answers::event_types(&answer, self.http.redactor())
+        let call = new_call(Endpoint::EventTypes, &["event-types"]);
+        let answer = self.sender.send(&call).await?;
+        answers::decode_event_types(&answer, self.sender.redactor())
     }
 
     async fn event_type(&self, id: EventTypeId) -> Result<Option<EventType>, CallError> {
-        let call = call(Kind::EventType, &["event-types", &id.to_string()]);
-        let answer = self.http.send(&call).await?;
-        answers::event_type(&answer, self.http.redactor())
+        let call = new_call(Endpoint::EventType, &["event-types", &id.to_string()]);
+        let answer = self.sender.send(&call).await?;
+        answers::decode_event_type(&answer, self.sender.redactor())
     }
 
-    async fn list(&self, select: &Select, page: u32) -> Result<Page, CallError> {
-        let now = self.http.now();
-        let first = page.saturating_mul(TAKE);
-        let mut rows = match self.rows(select, now, first, TAKE).await {
+    async fn list(&self, filter: &BookingFilter, page: u32) -> Result<BookingPage, CallError> {
+        let now = self.sender.now();
+        let first = page.saturating_mul(PAGE_SIZE);
+        let mut rows = match self.read_rows(filter, now, first, PAGE_SIZE).await {
             // The server refuses a page on which one row does not fit its own schema.
-            Err(error) if may_be_narrowed(&error, true) => {
-                let listing = Listing {
+            Err(error) if can_be_split(&error, true) => {
+                let range = PageRange {
                     name: "bookings",
                     first,
-                    size: TAKE,
-                    max_calls: MAX_NARROWING,
+                    size: PAGE_SIZE,
+                    max_calls: MAX_SPLIT_CALLS,
                 };
-                let read = |first, size| self.rows(select, now, first, size).boxed();
-                narrowed(&listing, error, true, read).await?
+                let read = |first, size| self.read_rows(filter, now, first, size).boxed();
+                read_in_parts(&range, error, true, read).await?
             }
             result => result?,
         };
         self.remember(&rows.bookings);
-        let ended = rows.bookings.iter().any(|one| is_behind(one, select));
-        rows.bookings.retain(|booking| wanted(booking, select, now));
-        let full = rows.count >= TAKE as usize && !ended;
-        let next = if full { following(select, page) } else { None };
+        let reached_end = rows.bookings.iter().any(|one| is_past_end(one, filter));
+        rows.bookings.retain(|booking| matches_filter(booking, filter, now));
+        let full = rows.count >= PAGE_SIZE as usize && !reached_end;
+        let next = if full { next_page(filter, page) } else { None };
         if full && next.is_none() && page + 1 >= MAX_PAGES {
             rows.unreadable.push(format!(
                 "bookings: more than {MAX_PAGES} pages; the rest was not read"
             ));
         }
-        Ok(Page {
+        Ok(BookingPage {
             bookings: rows.bookings,
             unreadable: rows.unreadable,
             next,
@@ -213,8 +213,8 @@ impl Calendar for Client {
         })
     }
 
-    async fn get(&self, booking: &BookingRef) -> Result<Reading, CallError> {
-        self.read(booking, None).await
+    async fn get(&self, booking: &BookingRef) -> Result<Fetched, CallError> {
+        self.read_booking(booking, None).await
     }
 
     async fn series(&self, _series: &BookingUid) -> Result<Option<Vec<Booking>>, CallError> {
@@ -233,21 +233,21 @@ impl Calendar for Client {
         &self,
         booking: &BookingRef,
         deadline: Time,
-    ) -> Result<Option<Reading>, CallError> {
-        let (before, deadline) = self.read_before(booking, deadline).await?;
-        if !is_in(&before, &[Status::Pending]) {
-            return Ok(Some(before));
+    ) -> Result<Option<Fetched>, CallError> {
+        let (current, deadline) = self.read_before(booking, deadline).await?;
+        if !has_status(&current, &[BookingStatus::Pending]) {
+            return Ok(Some(current));
         }
-        let mut call = call(Kind::Confirm, &["bookings", &self.number(booking)?]);
+        let mut call = new_call(Endpoint::Confirm, &["bookings", &self.number(booking)?]);
         call.method = Method::PATCH;
         call.body = Some(json!({ "status": "ACCEPTED" }));
         call.booking = Some(&booking.uid);
         call.deadline = Some(deadline);
-        let answer = self.http.send(&call).await?;
-        let state = answers::patched(&answer, self.http.redactor())?;
+        let answer = self.sender.send(&call).await?;
+        let state = answers::decode_patch(&answer, self.sender.redactor())?;
         match self.read_after(booking).await {
             Some(reading) => Ok(Some(reading)),
-            None if state == Some(Status::Accepted) => Ok(None),
+            None if state == Some(BookingStatus::Accepted) => Ok(None),
             None => Err(CallError::Unknown(
                 "the answer to the PATCH does not say ACCEPTED".to_owned(),
             )),
@@ -259,9 +259,9 @@ impl Calendar for Client {
         booking: &BookingRef,
         reason: &str,
         deadline: Time,
-    ) -> Result<Option<Reading>, CallError> {
-        let from = [Status::Pending];
-        self.delete(Kind::Decline, booking, reason, &from, deadline)
+    ) -> Result<Option<Fetched>, CallError> {
+        let allowed_statuses = [BookingStatus::Pending];
+        self.delete(Endpoint::Decline, booking, reason, &allowed_statuses, deadline)
             .await
     }
 
@@ -270,15 +270,15 @@ impl Calendar for Client {
         booking: &BookingRef,
         reason: &str,
         deadline: Time,
-    ) -> Result<Option<Reading>, CallError> {
+    ) -> Result<Option<Fetched>, CallError> {
         // A rejected one would become cancelled, and its booker be mailed again.
-        let from = [Status::Pending, Status::Accepted];
-        self.delete(Kind::Cancel, booking, reason, &from, deadline)
+        let allowed_statuses = [BookingStatus::Pending, BookingStatus::Accepted];
+        self.delete(Endpoint::Cancel, booking, reason, &allowed_statuses, deadline)
             .await
     }
 
     fn server(&self) -> String {
-        self.http.server()
+        self.sender.server()
     }
 
     fn dialect(&self) -> Dialect {
@@ -286,27 +286,27 @@ impl Calendar for Client {
     }
 
     fn clock_difference(&self) -> Option<Span> {
-        self.http.clock_difference()
+        self.sender.clock_difference()
     }
 
     fn calls(&self) -> u64 {
-        self.http.calls()
+        self.sender.calls()
     }
 
-    fn ready(&self) -> usize {
-        self.http.ready()
+    fn available_calls(&self) -> usize {
+        self.sender.available_calls()
     }
 }
 
-fn is_in(reading: &Reading, states: &[Status]) -> bool {
+fn has_status(reading: &Fetched, statuses: &[BookingStatus]) -> bool {
     match reading {
-        Reading::Is(booking) => states.contains(&booking.status),
-        Reading::Gone => false,
+        Fetched::Found(booking) => statuses.contains(&booking.status),
+        Fetched::Gone => false,
     }
 }
 
 /// The booking's number as it stands in a path. The server takes 32 bits.
-fn number(booking: &BookingRef) -> Result<String, CallError> {
+fn path_number(booking: &BookingRef) -> Result<String, CallError> {
     let number = booking.id.and_then(|id| u32::try_from(id).ok());
     match number.filter(|number| *number > 0 && *number <= i32::MAX as u32) {
         Some(number) => Ok(number.to_string()),
@@ -317,10 +317,10 @@ fn number(booking: &BookingRef) -> Result<String, CallError> {
     }
 }
 
-fn call<'a>(kind: Kind, path: &[&str]) -> Call<'a> {
+fn new_call<'a>(endpoint: Endpoint, path: &[&str]) -> ApiCall<'a> {
     let path = std::iter::once("v1").chain(path.iter().copied());
-    Call {
-        kind,
+    ApiCall {
+        endpoint,
         method: Method::GET,
         path: path.map(str::to_owned).collect(),
         query: Vec::new(),

@@ -4,27 +4,27 @@
 use serde_json::Value;
 
 use crate::calcom::fields::{
-    Object, Unreadable, address, addresses, answers, buffers, flag, instant, limits, link, list,
-    maybe_instant, minutes, name, names, number, object, owned, price, questions, row, seats,
-    status, stretch, switched_off, text, uid,
+    Object, FieldError, address, addresses, to_answers, buffers, flag, required_instant, describe_limits, linked_uid, list,
+    optional_instant, minutes, name, event_type_names, number, object, owned_text, price, questions, as_object, has_seats,
+    status, time_range, is_disabled, text, uid,
 };
-use crate::calcom::identify::booker;
-use crate::calcom::port::Me;
+use crate::calcom::identify::identify_booker;
+use crate::calcom::port::CurrentUser;
 use crate::domain::booking::{
-    Attendee, Booking, Confirmation, EventType, EventTypeRef, Host, Payment, Status,
+    Attendee, Booking, Confirmation, EventType, EventTypeRef, Host, Payment, BookingStatus,
 };
 use crate::domain::id::{EventTypeId, HostId};
 
-pub(in crate::calcom) fn booking(value: &Value) -> Result<Booking, Unreadable> {
-    let row = row(value)?;
+pub(in crate::calcom) fn parse_booking(value: &Value) -> Result<Booking, FieldError> {
+    let row = as_object(value)?;
     let uid = uid(row)?;
     // v1 names a booking by number: without one it could be neither read again nor answered.
-    let id = number(row, "id").ok_or(Unreadable {
+    let id = number(row, "id").ok_or(FieldError {
         field: "id",
         why: "is missing or no whole number",
     })?;
     let status = status(row)?;
-    let (start, end) = stretch(row, "startTime", "endTime")?;
+    let (start, end) = time_range(row, "startTime", "endTime")?;
     let responses = object(row, "responses");
     let metadata = object(row, "metadata");
     let attendees = attendees(row);
@@ -32,35 +32,35 @@ pub(in crate::calcom) fn booking(value: &Value) -> Result<Booking, Unreadable> {
         uid,
         id: Some(id),
         series: None,
-        title: owned(row, "title").unwrap_or_default(),
-        description: owned(row, "description"),
+        title: owned_text(row, "title").unwrap_or_default(),
+        description: owned_text(row, "description"),
         status,
         host: host(row),
         event_type: event_type_ref(row),
         start,
         end,
-        created: instant(row, "createdAt")?,
-        updated: maybe_instant(row, "updatedAt"),
-        booker: booker(responses, &attendees),
+        created_at: required_instant(row, "createdAt")?,
+        updated_at: optional_instant(row, "updatedAt"),
+        booker: identify_booker(responses, &attendees),
         attendees,
         guests: responses.map_or_else(Vec::new, |of| addresses(list(of, "guests"))),
         seated: false,
-        rescheduled_from: link(row, "fromReschedule")?,
+        rescheduled_from: linked_uid(row, "fromReschedule")?,
         rescheduled_to: None,
         rescheduled_by: address(row, "rescheduledBy"),
         cancelled_by: address(row, "cancelledBy"),
         cancellation_reason: None,
         absent_host: false,
-        location: metadata.and_then(|metadata| owned(metadata, "videoCallUrl")),
-        answers: answers(responses),
-        metadata: answers(metadata),
+        location: metadata.and_then(|metadata| owned_text(metadata, "videoCallUrl")),
+        answers: to_answers(responses),
+        metadata: to_answers(metadata),
         payment: payment(row),
     })
 }
 
 /// The state alone, of an answer that shows the booking without its people.
-pub(in crate::calcom) fn state(value: &Value) -> Option<Status> {
-    status(row(value).ok()?).ok()
+pub(in crate::calcom) fn parse_status(value: &Value) -> Option<BookingStatus> {
+    status(as_object(value).ok()?).ok()
 }
 
 fn host(row: &Object) -> Option<Host> {
@@ -72,15 +72,15 @@ fn host(row: &Object) -> Option<Host> {
     Some(Host {
         id,
         address: user.and_then(|user| address(user, "email")),
-        name: user.and_then(|user| owned(user, "name")),
-        time_zone: user.and_then(|user| owned(user, "timeZone")),
+        name: user.and_then(|user| owned_text(user, "name")),
+        time_zone: user.and_then(|user| owned_text(user, "timeZone")),
     })
 }
 
 fn event_type_ref(row: &Object) -> Option<EventTypeRef> {
     Some(EventTypeRef {
         id: EventTypeId(number(row, "eventTypeId")?),
-        slug: object(row, "eventType").and_then(|of| owned(of, "slug")),
+        slug: object(row, "eventType").and_then(|of| owned_text(of, "slug")),
     })
 }
 
@@ -90,8 +90,8 @@ fn attendees(row: &Object) -> Vec<Attendee> {
         .map(|attendee| Attendee {
             address: address(attendee, "email"),
             name: name(attendee, "name"),
-            time_zone: owned(attendee, "timeZone"),
-            language: owned(attendee, "locale"),
+            time_zone: owned_text(attendee, "timeZone"),
+            language: owned_text(attendee, "locale"),
             absent: false,
             seat: None,
         })
@@ -111,23 +111,23 @@ fn payment(row: &Object) -> Payment {
     }
 }
 
-pub(in crate::calcom) fn me(value: &Value) -> Result<Me, Unreadable> {
-    let me = row(value)?;
-    Ok(Me {
-        id: number(me, "id").map(HostId).ok_or(Unreadable {
+pub(in crate::calcom) fn parse_current_user(value: &Value) -> Result<CurrentUser, FieldError> {
+    let user = as_object(value)?;
+    Ok(CurrentUser {
+        id: number(user, "id").map(HostId).ok_or(FieldError {
             field: "id",
             why: "is missing or no whole number",
         })?,
-        username: owned(me, "username"),
-        address: address(me, "email"),
-        time_zone: owned(me, "timeZone"),
-        admin: text(me, "role").is_some_and(|role| role.eq_ignore_ascii_case("admin")),
+        username: owned_text(user, "username"),
+        address: address(user, "email"),
+        time_zone: owned_text(user, "timeZone"),
+        admin: text(user, "role").is_some_and(|role| role.eq_ignore_ascii_case("admin")),
     })
 }
 
-pub(in crate::calcom) fn event_type(value: &Value) -> Result<EventType, Unreadable> {
-    let row = row(value)?;
-    let (id, slug, title) = names(row)?;
+pub(in crate::calcom) fn parse_event_type(value: &Value) -> Result<EventType, FieldError> {
+    let row = as_object(value)?;
+    let (id, slug, title) = event_type_names(row)?;
     Ok(EventType {
         id,
         slug,
@@ -135,18 +135,18 @@ pub(in crate::calcom) fn event_type(value: &Value) -> Result<EventType, Unreadab
         length_minutes: minutes(row, "length"),
         buffers: buffers(row),
         price: price(row),
-        seated: seats(row.get("seatsPerTimeSlot")),
+        seated: has_seats(row.get("seatsPerTimeSlot")),
         recurring: object(row, "recurringEvent").is_some(),
         confirmation: confirmation(row),
         verifies_address: row
             .get("requiresBookerEmailVerification")
             .and_then(Value::as_bool),
         questions: questions(row, "name"),
-        no_cancelling: switched_off(row, "disableCancelling"),
-        no_moving: switched_off(row, "disableRescheduling"),
+        disables_cancelling: is_disabled(row, "disableCancelling"),
+        disables_rescheduling: is_disabled(row, "disableRescheduling"),
         limits: [
-            limits(row, "bookingLimits", "bookings"),
-            limits(row, "durationLimits", "minutes"),
+            describe_limits(row, "bookingLimits", "bookings"),
+            describe_limits(row, "durationLimits", "minutes"),
         ]
         .concat(),
     })
@@ -179,7 +179,7 @@ mod tests {
 
     use super::*;
 
-    fn with(name: &str, value: Value) -> Value {
+    fn booking_with(name: &str, value: Value) -> Value {
         let mut row = json!({
             "id": 394, "userId": 101, "uid": "kaJCyZUeDZethzkHS6PvRw", "eventTypeId": 1,
             "startTime": "2026-12-05T10:00:00.000Z", "endTime": "2026-12-05T10:30:00.000Z",
@@ -195,9 +195,9 @@ mod tests {
 
     #[test]
     fn a_booking_is_read_in_full() {
-        let got = booking(&with("eventType", json!({"slug": "intro"}))).unwrap();
-        assert_eq!(got.reference().id, Some(394));
-        assert_eq!(got.status, Status::Pending);
+        let got = parse_booking(&booking_with("eventType", json!({"slug": "intro"}))).unwrap();
+        assert_eq!(got.to_ref().id, Some(394));
+        assert_eq!(got.status, BookingStatus::Pending);
         assert_eq!(got.host_id(), Some(HostId(101)));
         assert_eq!(got.event_type.unwrap().slug.as_deref(), Some("intro"));
         assert_eq!(got.booker.unwrap().language.as_deref(), Some("en"));
@@ -220,7 +220,7 @@ mod tests {
             (json!([5]), Payment::Unpaid),
         ];
         for (value, expect) in rows {
-            let got = booking(&with("payment", value.clone())).unwrap().payment;
+            let got = parse_booking(&booking_with("payment", value.clone())).unwrap().payment;
             assert_eq!(got, expect, "{value}");
         }
     }
@@ -245,7 +245,7 @@ mod tests {
             ),
         ];
         for (name, value, expect) in rows {
-            let got = booking(&with(name, value)).map_err(|why| why.to_string());
+            let got = parse_booking(&booking_with(name, value)).map_err(|why| why.to_string());
             assert_eq!(got, Err(expect.to_owned()));
         }
         for name in [
@@ -256,7 +256,7 @@ mod tests {
             "title",
             "eventTypeId",
         ] {
-            assert!(booking(&with(name, json!(5))).is_ok(), "{name}");
+            assert!(parse_booking(&booking_with(name, json!(5))).is_ok(), "{name}");
         }
     }
 
@@ -282,7 +282,7 @@ mod tests {
         for (requires, metadata, expect) in rows {
             let row = json!({"id": 1, "slug": "s", "length": 30, "seatsPerTimeSlot": 3,
                              "requiresConfirmation": requires, "metadata": metadata});
-            let got = event_type(&row).unwrap();
+            let got = parse_event_type(&row).unwrap();
             assert_eq!(got.confirmation, expect);
             assert!(got.seated);
         }

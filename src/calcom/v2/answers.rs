@@ -3,20 +3,20 @@
 
 use serde_json::{Map, Value};
 
-use crate::calcom::errors::not_json;
-use crate::calcom::exchange::{Answer, Kind};
-use crate::calcom::narrow::Rows;
-use crate::calcom::port::{CallError, Me, Page, Select};
+use crate::calcom::errors::map_unreadable_body;
+use crate::calcom::exchange::{ApiAnswer, Endpoint};
+use crate::calcom::narrow::BookingRows;
+use crate::calcom::port::{CallError, CurrentUser, BookingPage, BookingFilter};
 use crate::calcom::redact::Redactor;
 use crate::calcom::{fields, json, rows};
-use crate::domain::booking::{Booking, EventType, Reading};
+use crate::domain::booking::{Booking, EventType, Fetched};
 use crate::domain::id::BookingUid;
 
-use super::refusal::{OLDER, is_gone, is_hidden, refusal};
+use super::refusal::{VERSION_MISMATCH, is_gone, is_hidden, map_error};
 use super::wire;
 
 /// The largest page that the server gives.
-pub(super) const TAKE: u32 = 250;
+pub(super) const PAGE_SIZE: u32 = 250;
 
 /// Pages of one listing: 100 000 bookings. Totals are the server's word only, and must not keep us
 /// for ever.
@@ -26,15 +26,15 @@ const MAX_PAGES: u32 = 400;
 ///
 /// # Errors
 /// When the answer is a refusal, or is not of this shape; so for all below.
-pub fn me(answer: &Answer, redactor: &Redactor) -> Result<Me, CallError> {
-    let data = data(answer, Kind::Me, redactor)?;
-    wire::me(&data).map_err(|why| CallError::Contract(format!("me: data.{why}")))
+pub fn decode_current_user(answer: &ApiAnswer, redactor: &Redactor) -> Result<CurrentUser, CallError> {
+    let data = decode_data(answer, Endpoint::Me, redactor)?;
+    wire::parse_current_user(&data).map_err(|why| CallError::Contract(format!("me: data.{why}")))
 }
 
 /// The event types of the key's user.
-pub fn event_types(answer: &Answer, redactor: &Redactor) -> Result<Vec<EventType>, CallError> {
-    match data(answer, Kind::EventTypes, redactor)? {
-        Value::Array(items) => Ok(fields::event_types(&items, wire::event_type)),
+pub fn decode_event_types(answer: &ApiAnswer, redactor: &Redactor) -> Result<Vec<EventType>, CallError> {
+    match decode_data(answer, Endpoint::EventTypes, redactor)? {
+        Value::Array(items) => Ok(fields::decode_readable_event_types(&items, wire::parse_event_type)),
         _ => Err(CallError::Contract(
             "event types: the data is no list; the server took another cal-api-version than \
              2024-06-14"
@@ -44,44 +44,44 @@ pub fn event_types(answer: &Answer, redactor: &Redactor) -> Result<Vec<EventType
 }
 
 /// One event type.
-pub fn event_type(answer: &Answer, redactor: &Redactor) -> Result<Option<EventType>, CallError> {
+pub fn decode_event_type(answer: &ApiAnswer, redactor: &Redactor) -> Result<Option<EventType>, CallError> {
     // Hidden: a team's that this key may not see. A bad key is refused by every other call.
     if is_gone(answer) || is_hidden(answer) {
         return Ok(None);
     }
-    let data = data(answer, Kind::EventType, redactor)?;
+    let data = decode_data(answer, Endpoint::EventType, redactor)?;
     if data.is_null() {
         return Ok(None);
     }
-    let event_type = wire::event_type(&data);
+    let event_type = wire::parse_event_type(&data);
     let event_type =
         event_type.map_err(|why| CallError::Contract(format!("event type: data.{why}")))?;
     Ok(Some(event_type))
 }
 
 /// One page of a listing.
-pub fn page(
-    answer: &Answer,
-    select: &Select,
+pub fn decode_page(
+    answer: &ApiAnswer,
+    filter: &BookingFilter,
     page: u32,
     redactor: &Redactor,
-) -> Result<Page, CallError> {
-    let first = page.saturating_mul(TAKE) as usize;
-    rows(answer, select, first, redactor).map(|rows| page_of(rows, select, page))
+) -> Result<BookingPage, CallError> {
+    let first = page.saturating_mul(PAGE_SIZE) as usize;
+    decode_list(answer, filter, first, redactor).map(|rows| to_page(rows, filter, page))
 }
 
 /// A page from its rows, which may be those of several answers.
-pub(super) fn page_of(mut rows: Rows, select: &Select, page: u32) -> Page {
-    let more = more(select, rows.count, rows.says_more);
-    if more && page + 1 >= MAX_PAGES {
+pub(super) fn to_page(mut rows: BookingRows, filter: &BookingFilter, page: u32) -> BookingPage {
+    let has_more = has_more(filter, rows.count, rows.has_more);
+    if has_more && page + 1 >= MAX_PAGES {
         rows.unreadable.push(format!(
             "data: more than {MAX_PAGES} pages; the rest was not read"
         ));
     }
-    Page {
+    BookingPage {
         bookings: rows.bookings,
         unreadable: rows.unreadable,
-        next: (more && page + 1 < MAX_PAGES).then_some(page + 1),
+        next: (has_more && page + 1 < MAX_PAGES).then_some(page + 1),
         server_time: rows.server_time,
     }
 }
@@ -89,24 +89,24 @@ pub(super) fn page_of(mut rows: Rows, select: &Select, page: u32) -> Page {
 /// The rows of one answer; `first` is the place of the first one in the whole
 /// listing. What the window does not
 /// touch is left out: the filters of old servers do nothing.
-pub(super) fn rows(
-    answer: &Answer,
-    select: &Select,
+pub(super) fn decode_list(
+    answer: &ApiAnswer,
+    filter: &BookingFilter,
     first: usize,
     redactor: &Redactor,
-) -> Result<Rows, CallError> {
-    let mut envelope = envelope(answer, Kind::List, redactor)?;
+) -> Result<BookingRows, CallError> {
+    let mut envelope = decode_envelope(answer, Endpoint::List, redactor)?;
     let rows = match envelope.remove("data") {
         Some(Value::Array(rows)) => rows,
         _ => {
             return Err(CallError::Contract(format!(
-                "the list is no list of bookings: {OLDER}"
+                "the list is no list of bookings: {VERSION_MISMATCH}"
             )));
         }
     };
     if rows.iter().any(wire::is_older_booking) {
         return Err(CallError::Contract(format!(
-            "the bookings have another shape: {OLDER}"
+            "the bookings have another shape: {VERSION_MISMATCH}"
         )));
     }
     let pagination = fields::object(&envelope, "pagination");
@@ -118,19 +118,19 @@ pub(super) fn rows(
         ));
     }
     let mut says_more = pagination.and_then(|pagination| pagination.get("hasNextPage")?.as_bool());
-    let (mut bookings, unreadable) = rows::read(&rows, "data", first, wire::booking);
+    let (mut bookings, unreadable) = rows::decode_bookings(&rows, "data", first, wire::parse_booking);
     // The newest come first, and older servers do not know the filter.
-    if let Select::CreatedSince(since) = select
-        && bookings.iter().any(|booking| booking.created < *since)
+    if let BookingFilter::CreatedSince(since) = filter
+        && bookings.iter().any(|booking| booking.created_at < *since)
     {
         says_more = Some(false);
     }
-    bookings.retain(|booking| touches(booking, select));
-    Ok(Rows {
+    bookings.retain(|booking| is_in_window(booking, filter));
+    Ok(BookingRows {
         bookings,
         unreadable,
         count: rows.len(),
-        says_more,
+        has_more: says_more,
         server_time: answer.server_time,
     })
 }
@@ -138,84 +138,84 @@ pub(super) fn rows(
 /// Whether another page follows (`calcom/api.md` 2.4). The server's word is taken where it counts
 /// rightly: a page may be short because a row vanished while it was read. With a filter on
 /// `updatedAt` it counts wrongly, and only a full page leads on.
-fn more(select: &Select, rows: usize, says: Option<bool>) -> bool {
-    let full = rows >= TAKE as usize;
-    match select {
-        Select::Pending | Select::Upcoming { .. } | Select::Past { .. } => {
-            rows > 0 && says.unwrap_or(full)
+fn has_more(filter: &BookingFilter, rows: usize, stated_more: Option<bool>) -> bool {
+    let full = rows >= PAGE_SIZE as usize;
+    match filter {
+        BookingFilter::Pending | BookingFilter::Upcoming { .. } | BookingFilter::Past { .. } => {
+            rows > 0 && stated_more.unwrap_or(full)
         }
-        Select::CreatedSince(_) => full && says != Some(false),
-        Select::UpdatedSince(_) => full,
+        BookingFilter::CreatedSince(_) => full && stated_more != Some(false),
+        BookingFilter::UpdatedSince(_) => full,
     }
 }
 
-fn touches(booking: &Booking, select: &Select) -> bool {
-    match select {
-        Select::Upcoming { from, to } | Select::Past { from, to } => {
+fn is_in_window(booking: &Booking, filter: &BookingFilter) -> bool {
+    match filter {
+        BookingFilter::Upcoming { from, to } | BookingFilter::Past { from, to } => {
             booking.start <= *to && booking.end >= *from
         }
-        Select::Pending | Select::UpdatedSince(_) => true,
+        BookingFilter::Pending | BookingFilter::UpdatedSince(_) => true,
         // Older servers do not know the filter.
-        Select::CreatedSince(since) => booking.created >= *since,
+        BookingFilter::CreatedSince(since) => booking.created_at >= *since,
     }
 }
 
 /// What reading one booking gave.
-pub fn reading(
-    answer: &Answer,
+pub fn decode_booking(
+    answer: &ApiAnswer,
     uid: &BookingUid,
     redactor: &Redactor,
-) -> Result<Reading, CallError> {
+) -> Result<Fetched, CallError> {
     if is_gone(answer) {
-        return Ok(Reading::Gone);
+        return Ok(Fetched::Gone);
     }
-    let data = data(answer, Kind::Get, redactor)?;
+    let data = decode_data(answer, Endpoint::Get, redactor)?;
     match &data {
         // The uid is that of a series too: only the booking that was asked for will do.
         Value::Array(rows) => {
-            let named = |row: &&Value| row.get("uid").and_then(Value::as_str) == Some(uid.as_str());
-            let Some(row) = rows.iter().find(named) else {
+            let has_uid = |row: &&Value| row.get("uid").and_then(Value::as_str) == Some(uid.as_str());
+            let Some(row) = rows.iter().find(has_uid) else {
                 return Err(CallError::Unknown(format!(
                     "{uid} names a series, not a booking"
                 )));
             };
-            shown(row, uid)
+            decode_row(row, uid)
         }
         row if wire::is_older_booking(row) => Err(CallError::Contract(format!(
-            "the booking has another shape: {OLDER}"
+            "the booking has another shape: {VERSION_MISMATCH}"
         ))),
-        row => shown(row, uid),
+        row => decode_row(row, uid),
     }
 }
 
 /// All occurrences of a series. One that cannot be read makes the whole unusable: they are counted,
 /// and one confirm answers all.
-pub fn series(
-    answer: &Answer,
+pub fn decode_series(
+    answer: &ApiAnswer,
     series: &BookingUid,
     redactor: &Redactor,
 ) -> Result<Vec<Booking>, CallError> {
     if is_gone(answer) {
         return Ok(Vec::new());
     }
-    let data = data(answer, Kind::Series, redactor)?;
+    let data = decode_data(answer, Endpoint::Series, redactor)?;
     let rows = match &data {
         Value::Array(rows) => rows.as_slice(),
         row if wire::is_older_booking(row) => {
             return Err(CallError::Contract(format!(
-                "the booking has another shape: {OLDER}"
+                "the booking has another shape: {VERSION_MISMATCH}"
             )));
         }
         row => std::slice::from_ref(row),
     };
-    let (bookings, unreadable) = rows::read(rows, "data", 0, wire::booking);
+    let (bookings, unreadable) = rows::decode_bookings(rows, "data", 0, wire::parse_booking);
     if !unreadable.is_empty() {
         return Err(CallError::Unknown(unreadable.join("; ")));
     }
-    let stranger = bookings
+    let other_booking = bookings
         .iter()
-        .find(|booking| booking.request().as_str() != series.as_str());
-    match stranger {
+        .find(|booking| booking.request_id().as_str() != series.as_str());
+    match other_booking {
         Some(_) => Err(CallError::Unknown(format!(
             "asked for the series {series}, the server showed another booking too"
         ))),
@@ -225,57 +225,57 @@ pub fn series(
 
 /// What confirm, decline or cancel gave. A yes that does not show the booking readably is still a
 /// yes: whoever called reads it.
-pub fn acted(
-    answer: &Answer,
-    kind: Kind,
+pub fn decode_action(
+    answer: &ApiAnswer,
+    endpoint: Endpoint,
     uid: &BookingUid,
     redactor: &Redactor,
-) -> Result<Option<Reading>, CallError> {
-    let data = data(answer, kind, redactor)?;
+) -> Result<Option<Fetched>, CallError> {
+    let data = decode_data(answer, endpoint, redactor)?;
     if data.get("uid").is_none() || wire::is_older_booking(&data) {
         return Ok(None);
     }
-    match shown(&data, uid) {
+    match decode_row(&data, uid) {
         Ok(reading) => Ok(Some(reading)),
         Err(error) => {
-            tracing::warn!(call = kind.word(), booking = %uid, %error, "no booking in the answer");
+            tracing::warn!(call = endpoint.as_str(), booking = %uid, %error, "no booking in the answer");
             Ok(None)
         }
     }
 }
 
-fn shown(row: &Value, uid: &BookingUid) -> Result<Reading, CallError> {
-    let booking = wire::booking(row);
+fn decode_row(row: &Value, uid: &BookingUid) -> Result<Fetched, CallError> {
+    let booking = wire::parse_booking(row);
     let booking = booking.map_err(|why| CallError::Unknown(format!("data.{why}")))?;
     if booking.uid != *uid {
         return Err(CallError::Unknown(format!(
             "asked for {uid}, the server showed another booking"
         )));
     }
-    Ok(Reading::Is(Box::new(booking)))
+    Ok(Fetched::Found(Box::new(booking)))
 }
 
-fn data(answer: &Answer, kind: Kind, redactor: &Redactor) -> Result<Value, CallError> {
-    let mut envelope = envelope(answer, kind, redactor)?;
+fn decode_data(answer: &ApiAnswer, endpoint: Endpoint, redactor: &Redactor) -> Result<Value, CallError> {
+    let mut envelope = decode_envelope(answer, endpoint, redactor)?;
     Ok(envelope.remove("data").unwrap_or(Value::Null))
 }
 
 /// The object around `data`, if the answer is a good one.
-fn envelope(
-    answer: &Answer,
-    kind: Kind,
+fn decode_envelope(
+    answer: &ApiAnswer,
+    endpoint: Endpoint,
     redactor: &Redactor,
 ) -> Result<Map<String, Value>, CallError> {
-    if !answer.success() {
-        return Err(refusal(answer, kind, redactor));
+    if !answer.is_success() {
+        return Err(map_error(answer, endpoint, redactor));
     }
-    let value = json::read(&answer.body).map_err(|error| not_json(answer, &error, kind))?;
-    let good = |object: &Map<String, Value>| {
+    let value = json::parse(&answer.body).map_err(|error| map_unreadable_body(answer, &error, endpoint))?;
+    let is_success = |object: &Map<String, Value>| {
         fields::text(object, "status") == Some("success") && object.contains_key("data")
     };
     match value {
-        Value::Object(object) if good(&object) => Ok(object),
-        _ if kind.writes() => Err(CallError::Unknown(format!(
+        Value::Object(object) if is_success(&object) => Ok(object),
+        _ if endpoint.is_write() => Err(CallError::Unknown(format!(
             "{} without Cal.com's \"status\": \"success\"",
             answer.status
         ))),
@@ -300,11 +300,11 @@ mod tests {
         Redactor::new(&SecretString::from("cal_key_0123456789"))
     }
 
-    fn answer(body: &Value) -> Answer {
-        Answer {
+    fn answer(body: &Value) -> ApiAnswer {
+        ApiAnswer {
             host: "cal.test:443".to_owned(),
             status: 200,
-            page: false,
+            is_html: false,
             location: None,
             server_time: None,
             body: body.to_string().into_bytes(),
@@ -317,7 +317,7 @@ mod tests {
                "attendees": [], "bookingFieldsResponses": {"email": "bo@example.com"}})
     }
 
-    fn list(rows: usize, pagination: Value) -> Answer {
+    fn list(rows: usize, pagination: Value) -> ApiAnswer {
         let rows: Vec<Value> = (0..rows).map(|n| row(&format!("u{n}"))).collect();
         answer(&json!({"status": "success", "data": rows, "pagination": pagination}))
     }
@@ -328,31 +328,31 @@ mod tests {
 
     #[test]
     fn another_page_follows_as_far_as_the_server_can_be_believed() {
-        let since = Select::UpdatedSince(Time::UNIX_EPOCH);
+        let since = BookingFilter::UpdatedSince(Time::UNIX_EPOCH);
         let (yes, no) = (json!({"hasNextPage": true}), json!({"hasNextPage": false}));
         let rows = [
-            (Select::Pending, 250, 0, yes.clone(), Some(1)),
-            (Select::Pending, 250, 3, yes.clone(), Some(4)),
+            (BookingFilter::Pending, 250, 0, yes.clone(), Some(1)),
+            (BookingFilter::Pending, 250, 3, yes.clone(), Some(4)),
             // A row that vanished while the page was read makes it short.
-            (Select::Pending, 249, 0, yes.clone(), Some(1)),
-            (Select::Pending, 250, 0, no.clone(), None),
-            (Select::Pending, 0, 1, yes.clone(), None),
-            (Select::Pending, 250, 0, json!(null), Some(1)),
-            (Select::Pending, 10, 0, json!({"hasNextPage": "yes"}), None),
-            (Select::Pending, 250, MAX_PAGES - 1, yes.clone(), None),
+            (BookingFilter::Pending, 249, 0, yes.clone(), Some(1)),
+            (BookingFilter::Pending, 250, 0, no.clone(), None),
+            (BookingFilter::Pending, 0, 1, yes.clone(), None),
+            (BookingFilter::Pending, 250, 0, json!(null), Some(1)),
+            (BookingFilter::Pending, 10, 0, json!({"hasNextPage": "yes"}), None),
+            (BookingFilter::Pending, 250, MAX_PAGES - 1, yes.clone(), None),
             // Here its totals are wrong.
             (since.clone(), 250, 0, no, Some(1)),
             (since, 249, 0, yes, None),
         ];
-        for (select, count, number, pagination, expect) in rows {
-            let got = page(
+        for (filter, count, number, pagination, expect) in rows {
+            let got = decode_page(
                 &list(count, pagination.clone()),
-                &select,
+                &filter,
                 number,
                 &redactor(),
             )
             .unwrap();
-            assert_eq!(got.next, expect, "{select:?} {count} {number} {pagination}");
+            assert_eq!(got.next, expect, "{filter:?} {count} {number} {pagination}");
             assert_eq!(got.bookings.len(), count);
             assert_eq!(got.unreadable.len(), usize::from(number == MAX_PAGES - 1));
         }
@@ -370,13 +370,13 @@ mod tests {
         ];
         for (from, to, expect) in rows {
             let (from, to) = (at(from), at(to));
-            for select in [Select::Upcoming { from, to }, Select::Past { from, to }] {
-                let got = page(&list(1, json!({})), &select, 0, &redactor()).unwrap();
+            for filter in [BookingFilter::Upcoming { from, to }, BookingFilter::Past { from, to }] {
+                let got = decode_page(&list(1, json!({})), &filter, 0, &redactor()).unwrap();
                 assert_eq!(got.bookings.len(), expect, "{from} {to}");
             }
         }
-        let select = Select::UpdatedSince(at("2026-12-01T08:00:00Z") + hour);
-        let got = page(&list(1, json!({})), &select, 0, &redactor()).unwrap();
+        let filter = BookingFilter::UpdatedSince(at("2026-12-01T08:00:00Z") + hour);
+        let got = decode_page(&list(1, json!({})), &filter, 0, &redactor()).unwrap();
         assert_eq!(got.bookings.len(), 1);
     }
 
@@ -386,7 +386,7 @@ mod tests {
         bad["start"] = json!(5);
         let data = json!([row("u0"), bad, "x", row("u3")]);
         let answer = answer(&json!({"status": "success", "data": data}));
-        let got = page(&answer, &Select::Pending, 0, &redactor()).unwrap();
+        let got = decode_page(&answer, &BookingFilter::Pending, 0, &redactor()).unwrap();
         let uids: Vec<_> = got
             .bookings
             .iter()
@@ -395,9 +395,9 @@ mod tests {
         assert_eq!(uids, ["u0", "u3"]);
         let expect = ["data[1].start is missing (u1)", "data[2] is not an object"];
         assert_eq!(got.unreadable, expect);
-        let many = page(
+        let many = decode_page(
             &list(rows::MAX_ROWS + 1, json!({})),
-            &Select::Pending,
+            &BookingFilter::Pending,
             0,
             &redactor(),
         );
@@ -435,7 +435,7 @@ mod tests {
             }
             let data = json!([row("u0"), odd, row("u2")]);
             let answer = answer(&json!({"status": "success", "data": data}));
-            let got = page(&answer, &Select::Pending, 0, &redactor()).unwrap();
+            let got = decode_page(&answer, &BookingFilter::Pending, 0, &redactor()).unwrap();
             prop_assert_eq!(got.bookings.len() + got.unreadable.len(), 3);
             prop_assert_eq!(got.bookings[0].uid.as_str(), "u0");
             prop_assert_eq!(got.bookings.last().unwrap().uid.as_str(), "u2");
@@ -446,8 +446,8 @@ mod tests {
         fn bytes_that_are_no_answer_are_an_error(
             body in proptest::collection::vec(any::<u8>(), 0..200),
         ) {
-            let answer = Answer { body, ..answer(&json!(null)) };
-            prop_assert!(page(&answer, &Select::Pending, 0, &redactor()).is_err());
+            let answer = ApiAnswer { body, ..answer(&json!(null)) };
+            prop_assert!(decode_page(&answer, &BookingFilter::Pending, 0, &redactor()).is_err());
         }
     }
 
@@ -464,7 +464,7 @@ mod tests {
             json!([]),
             json!({"bookings": []}),
         ] {
-            let got = page(&answer(&body), &Select::Pending, 0, &redactor());
+            let got = decode_page(&answer(&body), &BookingFilter::Pending, 0, &redactor());
             assert!(
                 matches!(got, Err(CallError::Contract(_))),
                 "{body}: {got:?}"
@@ -473,16 +473,16 @@ mod tests {
     }
 
     #[test]
-    fn only_the_booking_that_was_asked_for_is_a_reading() {
+    fn only_the_requested_booking_is_accepted() {
         let uid = BookingUid::parse("u0").unwrap();
-        let of = |data: Value| {
+        let decode = |data: Value| {
             let answer = answer(&json!({"status": "success", "data": data}));
-            reading(&answer, &uid, &redactor())
+            decode_booking(&answer, &uid, &redactor())
         };
-        assert!(matches!(of(row("u0")), Ok(Reading::Is(_))));
+        assert!(matches!(decode(row("u0")), Ok(Fetched::Found(_))));
         assert!(matches!(
-            of(json!([row("u1"), row("u0")])),
-            Ok(Reading::Is(_))
+            decode(json!([row("u1"), row("u0")])),
+            Ok(Fetched::Found(_))
         ));
         for data in [
             row("u1"),
@@ -491,7 +491,7 @@ mod tests {
             json!(null),
             json!({"uid": "u0"}),
         ] {
-            let got = of(data.clone());
+            let got = decode(data.clone());
             assert!(matches!(got, Err(CallError::Unknown(_))), "{data}: {got:?}");
         }
     }
@@ -504,16 +504,16 @@ mod tests {
             row["recurringBookingUid"] = json!(series);
             row
         };
-        let of = |data: Value| {
+        let decode = |data: Value| {
             let answer = answer(&json!({"status": "success", "data": data}));
-            series(&answer, &uid, &redactor()).map(|bookings| bookings.len())
+            decode_series(&answer, &uid, &redactor()).map(|bookings| bookings.len())
         };
         assert_eq!(
-            of(json!([occurrence("u0", "s"), occurrence("u1", "s")])),
+            decode(json!([occurrence("u0", "s"), occurrence("u1", "s")])),
             Ok(2)
         );
-        assert_eq!(of(json!([])), Ok(0));
-        assert_eq!(of(row("s")), Ok(1));
+        assert_eq!(decode(json!([])), Ok(0));
+        assert_eq!(decode(row("s")), Ok(1));
         for data in [
             json!([occurrence("u0", "s"), occurrence("u1", "t")]),
             json!([occurrence("u0", "s"), {"uid": "u1"}]),
@@ -521,20 +521,20 @@ mod tests {
             json!(null),
         ] {
             assert!(
-                matches!(of(data.clone()), Err(CallError::Unknown(_))),
+                matches!(decode(data.clone()), Err(CallError::Unknown(_))),
                 "{data}"
             );
         }
     }
 
     #[test]
-    fn a_yes_that_shows_no_booking_is_a_yes() {
+    fn a_success_without_a_booking_is_a_success() {
         let uid = BookingUid::parse("u0").unwrap();
-        let of = |data: Value| {
+        let decode = |data: Value| {
             let answer = answer(&json!({"status": "success", "data": data}));
-            acted(&answer, Kind::Confirm, &uid, &redactor())
+            decode_action(&answer, Endpoint::Confirm, &uid, &redactor())
         };
-        assert!(matches!(of(row("u0")), Ok(Some(Reading::Is(_)))));
+        assert!(matches!(decode(row("u0")), Ok(Some(Fetched::Found(_)))));
         let older = json!({"uid": "u0", "startTime": "2026-12-01T09:00:00Z"});
         for data in [
             json!({"bookingId": 20}),
@@ -543,10 +543,10 @@ mod tests {
             older,
             row("u1"),
         ] {
-            assert_eq!(of(data.clone()), Ok(None), "{data}");
+            assert_eq!(decode(data.clone()), Ok(None), "{data}");
         }
         for body in [json!({}), json!({"status": "error", "data": {}}), json!([])] {
-            let got = acted(&answer(&body), Kind::Confirm, &uid, &redactor());
+            let got = decode_action(&answer(&body), Endpoint::Confirm, &uid, &redactor());
             assert!(matches!(got, Err(CallError::Unknown(_))), "{body}: {got:?}");
         }
     }

@@ -6,110 +6,110 @@ use futures_util::FutureExt;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::calcom::exchange::{Call, Kind};
+use crate::calcom::exchange::{ApiCall, Endpoint};
 use crate::calcom::http::Sender;
-use crate::calcom::narrow::{Listing, Rows, may_be_narrowed, narrowed};
-use crate::calcom::port::{Calendar, CallError, Dialect, Me, Page, Select};
-use crate::calcom::reason::fit;
-use crate::domain::booking::{Booking, BookingRef, EventType, Reading};
+use crate::calcom::narrow::{PageRange, BookingRows, can_be_split, read_in_parts};
+use crate::calcom::port::{Calendar, CallError, Dialect, CurrentUser, BookingPage, BookingFilter};
+use crate::calcom::reason::sanitize;
+use crate::domain::booking::{Booking, BookingRef, EventType, Fetched};
 use crate::domain::id::{BookingUid, EventTypeId};
-use crate::domain::time::{Span, Time, in_four_digits};
+use crate::domain::time::{Span, Time, clamp_to_four_digit_years};
 
 use super::answers;
 
-const BOOKINGS: &str = "2024-08-13";
-const EVENT_TYPES: &str = "2024-06-14";
+const BOOKINGS_VERSION: &str = "2024-08-13";
+const EVENT_TYPES_VERSION: &str = "2024-06-14";
 
 /// The server's window holds only bookings that lie in it as a whole. Asked for this much more on
 /// both sides, it shows all that touch ours, but those longer than a day.
-const WIDER: Span = Span::hours(24);
+const WINDOW_MARGIN: Span = Span::hours(24);
 
 /// Calls that are spent on a page that is too large as a whole: enough for 250 rows of 1 MB each.
-const MAX_NARROWING: usize = 64;
+const MAX_SPLIT_CALLS: usize = 64;
 
-pub(in crate::calcom) struct Client {
-    http: Sender,
+pub(in crate::calcom) struct V2Client {
+    sender: Sender,
 }
 
-impl Client {
-    pub(in crate::calcom) fn new(http: Sender) -> Self {
-        Self { http }
+impl V2Client {
+    pub(in crate::calcom) fn new(sender: Sender) -> Self {
+        Self { sender }
     }
 
     /// Rows `first..first + size` of a listing.
-    async fn rows(&self, select: &Select, first: u32, size: u32) -> Result<Rows, CallError> {
-        let mut call = call(Kind::List, &["bookings"]);
-        call.query = query(select, first, size);
-        let answer = self.http.send(&call).await?;
-        answers::rows(&answer, select, first as usize, self.http.redactor())
+    async fn read_rows(&self, filter: &BookingFilter, first: u32, size: u32) -> Result<BookingRows, CallError> {
+        let mut call = new_call(Endpoint::List, &["bookings"]);
+        call.query = build_query(filter, first, size);
+        let answer = self.sender.send(&call).await?;
+        answers::decode_list(&answer, filter, first as usize, self.sender.redactor())
     }
 
-    async fn act(
+    async fn send_action(
         &self,
-        kind: Kind,
+        endpoint: Endpoint,
         booking: &BookingRef,
         body: Option<Value>,
         deadline: Time,
-    ) -> Result<Option<Reading>, CallError> {
-        let mut call = call(kind, &["bookings", booking.uid.as_str(), kind.word()]);
+    ) -> Result<Option<Fetched>, CallError> {
+        let mut call = new_call(endpoint, &["bookings", booking.uid.as_str(), endpoint.as_str()]);
         call.method = Method::POST;
         call.body = body;
         call.booking = Some(&booking.uid);
         call.deadline = Some(deadline);
-        let answer = self.http.send(&call).await?;
-        answers::acted(&answer, kind, &booking.uid, self.http.redactor())
+        let answer = self.sender.send(&call).await?;
+        answers::decode_action(&answer, endpoint, &booking.uid, self.sender.redactor())
     }
 }
 
 #[async_trait]
-impl Calendar for Client {
-    async fn me(&self) -> Result<Me, CallError> {
-        let answer = self.http.send(&call(Kind::Me, &["me"])).await?;
-        answers::me(&answer, self.http.redactor())
+impl Calendar for V2Client {
+    async fn current_user(&self) -> Result<CurrentUser, CallError> {
+        let answer = self.sender.send(&new_call(Endpoint::Me, &["me"])).await?;
+        answers::decode_current_user(&answer, self.sender.redactor())
     }
 
     async fn event_types(&self) -> Result<Vec<EventType>, CallError> {
-        let call = call(Kind::EventTypes, &["event-types"]);
-        let answer = self.http.send(&call).await?;
-        answers::event_types(&answer, self.http.redactor())
+        let call = new_call(Endpoint::EventTypes, &["event-types"]);
+        let answer = self.sender.send(&call).await?;
+        answers::decode_event_types(&answer, self.sender.redactor())
     }
 
     async fn event_type(&self, id: EventTypeId) -> Result<Option<EventType>, CallError> {
-        let call = call(Kind::EventType, &["event-types", &id.to_string()]);
-        let answer = self.http.send(&call).await?;
-        answers::event_type(&answer, self.http.redactor())
+        let call = new_call(Endpoint::EventType, &["event-types", &id.to_string()]);
+        let answer = self.sender.send(&call).await?;
+        answers::decode_event_type(&answer, self.sender.redactor())
     }
 
-    async fn list(&self, select: &Select, page: u32) -> Result<Page, CallError> {
-        let first = page.saturating_mul(answers::TAKE);
-        let rows = match self.rows(select, first, answers::TAKE).await {
-            Err(error) if may_be_narrowed(&error, false) => {
-                let listing = Listing {
+    async fn list(&self, filter: &BookingFilter, page: u32) -> Result<BookingPage, CallError> {
+        let first = page.saturating_mul(answers::PAGE_SIZE);
+        let rows = match self.read_rows(filter, first, answers::PAGE_SIZE).await {
+            Err(error) if can_be_split(&error, false) => {
+                let range = PageRange {
                     name: "data",
                     first,
-                    size: answers::TAKE,
-                    max_calls: MAX_NARROWING,
+                    size: answers::PAGE_SIZE,
+                    max_calls: MAX_SPLIT_CALLS,
                 };
-                let read = |first, size| self.rows(select, first, size).boxed();
-                narrowed(&listing, error, false, read).await?
+                let read = |first, size| self.read_rows(filter, first, size).boxed();
+                read_in_parts(&range, error, false, read).await?
             }
             result => result?,
         };
-        Ok(answers::page_of(rows, select, page))
+        Ok(answers::to_page(rows, filter, page))
     }
 
-    async fn get(&self, booking: &BookingRef) -> Result<Reading, CallError> {
-        let mut call = call(Kind::Get, &["bookings", booking.uid.as_str()]);
+    async fn get(&self, booking: &BookingRef) -> Result<Fetched, CallError> {
+        let mut call = new_call(Endpoint::Get, &["bookings", booking.uid.as_str()]);
         call.booking = Some(&booking.uid);
-        let answer = self.http.send(&call).await?;
-        answers::reading(&answer, &booking.uid, self.http.redactor())
+        let answer = self.sender.send(&call).await?;
+        answers::decode_booking(&answer, &booking.uid, self.sender.redactor())
     }
 
     async fn series(&self, series: &BookingUid) -> Result<Option<Vec<Booking>>, CallError> {
-        let mut call = call(Kind::Series, &["bookings", series.as_str()]);
+        let mut call = new_call(Endpoint::Series, &["bookings", series.as_str()]);
         call.booking = Some(series);
-        let answer = self.http.send(&call).await?;
-        answers::series(&answer, series, self.http.redactor()).map(Some)
+        let answer = self.sender.send(&call).await?;
+        answers::decode_series(&answer, series, self.sender.redactor()).map(Some)
     }
 
     fn names_successors(&self) -> bool {
@@ -124,8 +124,8 @@ impl Calendar for Client {
         &self,
         booking: &BookingRef,
         deadline: Time,
-    ) -> Result<Option<Reading>, CallError> {
-        self.act(Kind::Confirm, booking, None, deadline).await
+    ) -> Result<Option<Fetched>, CallError> {
+        self.send_action(Endpoint::Confirm, booking, None, deadline).await
     }
 
     async fn decline(
@@ -133,9 +133,9 @@ impl Calendar for Client {
         booking: &BookingRef,
         reason: &str,
         deadline: Time,
-    ) -> Result<Option<Reading>, CallError> {
-        let body = json!({ "reason": fit(reason) });
-        self.act(Kind::Decline, booking, Some(body), deadline).await
+    ) -> Result<Option<Fetched>, CallError> {
+        let body = json!({ "reason": sanitize(reason) });
+        self.send_action(Endpoint::Decline, booking, Some(body), deadline).await
     }
 
     async fn cancel(
@@ -143,13 +143,13 @@ impl Calendar for Client {
         booking: &BookingRef,
         reason: &str,
         deadline: Time,
-    ) -> Result<Option<Reading>, CallError> {
-        let body = json!({ "cancellationReason": fit(reason) });
-        self.act(Kind::Cancel, booking, Some(body), deadline).await
+    ) -> Result<Option<Fetched>, CallError> {
+        let body = json!({ "cancellationReason": sanitize(reason) });
+        self.send_action(Endpoint::Cancel, booking, Some(body), deadline).await
     }
 
     fn server(&self) -> String {
-        self.http.server()
+        self.sender.server()
     }
 
     fn dialect(&self) -> Dialect {
@@ -157,34 +157,34 @@ impl Calendar for Client {
     }
 
     fn clock_difference(&self) -> Option<Span> {
-        self.http.clock_difference()
+        self.sender.clock_difference()
     }
 
     fn calls(&self) -> u64 {
-        self.http.calls()
+        self.sender.calls()
     }
 
-    fn ready(&self) -> usize {
-        self.http.ready()
+    fn available_calls(&self) -> usize {
+        self.sender.available_calls()
     }
 }
 
-fn call<'a>(kind: Kind, path: &[&str]) -> Call<'a> {
+fn new_call<'a>(endpoint: Endpoint, path: &[&str]) -> ApiCall<'a> {
     let path = std::iter::once("v2").chain(path.iter().copied());
-    Call {
-        kind,
+    ApiCall {
+        endpoint,
         method: Method::GET,
         path: path.map(str::to_owned).collect(),
         query: Vec::new(),
-        version: Some(match kind {
-            Kind::EventTypes | Kind::EventType => EVENT_TYPES,
-            Kind::Me
-            | Kind::List
-            | Kind::Get
-            | Kind::Series
-            | Kind::Confirm
-            | Kind::Decline
-            | Kind::Cancel => BOOKINGS,
+        version: Some(match endpoint {
+            Endpoint::EventTypes | Endpoint::EventType => EVENT_TYPES_VERSION,
+            Endpoint::Me
+            | Endpoint::List
+            | Endpoint::Get
+            | Endpoint::Series
+            | Endpoint::Confirm
+            | Endpoint::Decline
+            | Endpoint::Cancel => BOOKINGS_VERSION,
         }),
         body: None,
         booking: None,
@@ -193,34 +193,34 @@ fn call<'a>(kind: Kind, path: &[&str]) -> Call<'a> {
     }
 }
 
-fn query(select: &Select, first: u32, size: u32) -> Vec<(&'static str, String)> {
-    let of = |name: &'static str, value: &str| (name, value.to_owned());
+fn build_query(filter: &BookingFilter, first: u32, size: u32) -> Vec<(&'static str, String)> {
+    let pair = |name: &'static str, value: &str| (name, value.to_owned());
     let window = |from: &Time, to: &Time| {
-        let (from, to) = (*from - WIDER, *to + WIDER);
-        [("afterStart", instant(from)), ("beforeEnd", instant(to))]
+        let (from, to) = (*from - WINDOW_MARGIN, *to + WINDOW_MARGIN);
+        [("afterStart", format_time(from)), ("beforeEnd", format_time(to))]
     };
-    let mut query = match select {
-        Select::Pending => vec![of("status", "unconfirmed"), of("sortCreated", "asc")],
-        Select::Upcoming { from, to } => {
-            let mut query = vec![of("status", "upcoming"), of("sortStart", "asc")];
+    let mut query = match filter {
+        BookingFilter::Pending => vec![pair("status", "unconfirmed"), pair("sortCreated", "asc")],
+        BookingFilter::Upcoming { from, to } => {
+            let mut query = vec![pair("status", "upcoming"), pair("sortStart", "asc")];
             query.extend(window(from, to));
             query
         }
-        Select::Past { from, to } => {
-            let mut query = vec![of("status", "past"), of("sortStart", "asc")];
+        BookingFilter::Past { from, to } => {
+            let mut query = vec![pair("status", "past"), pair("sortStart", "asc")];
             query.extend(window(from, to));
             query
         }
-        Select::UpdatedSince(since) => {
+        BookingFilter::UpdatedSince(since) => {
             vec![
-                of("sortUpdatedAt", "asc"),
-                ("afterUpdatedAt", instant(*since)),
+                pair("sortUpdatedAt", "asc"),
+                ("afterUpdatedAt", format_time(*since)),
             ]
         }
-        Select::CreatedSince(since) => {
+        BookingFilter::CreatedSince(since) => {
             vec![
-                of("sortCreated", "desc"),
-                ("afterCreatedAt", instant(*since)),
+                pair("sortCreated", "desc"),
+                ("afterCreatedAt", format_time(*since)),
             ]
         }
     };
@@ -229,7 +229,7 @@ fn query(select: &Select, first: u32, size: u32) -> Vec<(&'static str, String)> 
     query
 }
 
-fn instant(at: Time) -> String {
+fn format_time(at: Time) -> String {
     // A wider window may reach beyond the years that a server can read.
-    in_four_digits(at).to_rfc3339_opts(SecondsFormat::Millis, true)
+    clamp_to_four_digit_years(at).to_rfc3339_opts(SecondsFormat::Millis, true)
 }

@@ -4,22 +4,22 @@
 use serde_json::Value;
 
 use crate::calcom::fields::{
-    Object, Unreadable, address, addresses, answers, buffers, flag, instant, limits, link, list,
-    maybe_instant, minutes, name, names, number, object, owned, price, questions, row, seats,
-    series, status, stretch, switched_off, text, uid,
+    Object, FieldError, address, addresses, to_answers, buffers, flag, required_instant, describe_limits, linked_uid, list,
+    optional_instant, minutes, name, event_type_names, number, object, owned_text, price, questions, as_object, has_seats,
+    series, status, time_range, is_disabled, text, uid,
 };
-use crate::calcom::identify::booker;
-use crate::calcom::port::Me;
+use crate::calcom::identify::identify_booker;
+use crate::calcom::port::CurrentUser;
 use crate::domain::booking::{
     Attendee, Booking, Confirmation, EventType, EventTypeRef, Host, Payment,
 };
 use crate::domain::id::{EventTypeId, HostId};
 
-pub(in crate::calcom) fn booking(value: &Value) -> Result<Booking, Unreadable> {
-    let row = row(value)?;
+pub(in crate::calcom) fn parse_booking(value: &Value) -> Result<Booking, FieldError> {
+    let row = as_object(value)?;
     let uid = uid(row)?;
     let status = status(row)?;
-    let (start, end) = stretch(row, "start", "end")?;
+    let (start, end) = time_range(row, "start", "end")?;
     let responses = object(row, "bookingFieldsResponses");
     let attendees = attendees(row);
     let seated = !row.contains_key("bookingFieldsResponses")
@@ -27,14 +27,14 @@ pub(in crate::calcom) fn booking(value: &Value) -> Result<Booking, Unreadable> {
     let booker = if seated {
         None
     } else {
-        booker(responses, &attendees)
+        identify_booker(responses, &attendees)
     };
     Ok(Booking {
         uid,
         id: number(row, "id"),
         series: series(row, "recurringBookingUid")?,
-        title: owned(row, "title").unwrap_or_default(),
-        description: owned(row, "description"),
+        title: owned_text(row, "title").unwrap_or_default(),
+        description: owned_text(row, "description"),
         status,
         host: list(row, "hosts")
             .first()
@@ -43,21 +43,21 @@ pub(in crate::calcom) fn booking(value: &Value) -> Result<Booking, Unreadable> {
         event_type: event_type_ref(row),
         start,
         end,
-        created: instant(row, "createdAt")?,
-        updated: maybe_instant(row, "updatedAt"),
+        created_at: required_instant(row, "createdAt")?,
+        updated_at: optional_instant(row, "updatedAt"),
         booker,
         attendees,
         guests: addresses(list(row, "guests")),
         seated,
-        rescheduled_from: link(row, "rescheduledFromUid")?,
-        rescheduled_to: link(row, "rescheduledToUid")?,
+        rescheduled_from: linked_uid(row, "rescheduledFromUid")?,
+        rescheduled_to: linked_uid(row, "rescheduledToUid")?,
         rescheduled_by: address(row, "rescheduledByEmail"),
         cancelled_by: address(row, "cancelledByEmail"),
-        cancellation_reason: owned(row, "cancellationReason"),
+        cancellation_reason: owned_text(row, "cancellationReason"),
         absent_host: flag(row, "absentHost"),
-        location: owned(row, "location"),
-        answers: answers(responses),
-        metadata: answers(object(row, "metadata")),
+        location: owned_text(row, "location"),
+        answers: to_answers(responses),
+        metadata: to_answers(object(row, "metadata")),
         payment: Payment::NotShown,
     })
 }
@@ -76,8 +76,8 @@ fn host(host: &Object) -> Host {
         // The text "unknown" when the user is gone.
         id: number(host, "id").map(HostId),
         address: address(host, "email"),
-        name: owned(host, "name"),
-        time_zone: owned(host, "timeZone"),
+        name: owned_text(host, "name"),
+        time_zone: owned_text(host, "timeZone"),
     }
 }
 
@@ -86,7 +86,7 @@ fn event_type_ref(row: &Object) -> Option<EventTypeRef> {
     let id = nested.and_then(|nested| number(nested, "id"));
     Some(EventTypeRef {
         id: EventTypeId(id.or_else(|| number(row, "eventTypeId"))?),
-        slug: nested.and_then(|nested| owned(nested, "slug")),
+        slug: nested.and_then(|nested| owned_text(nested, "slug")),
     })
 }
 
@@ -96,31 +96,31 @@ fn attendees(row: &Object) -> Vec<Attendee> {
         .map(|attendee| Attendee {
             address: address(attendee, "email"),
             name: name(attendee, "name"),
-            time_zone: owned(attendee, "timeZone"),
-            language: owned(attendee, "language"),
+            time_zone: owned_text(attendee, "timeZone"),
+            language: owned_text(attendee, "language"),
             absent: flag(attendee, "absent"),
-            seat: owned(attendee, "seatUid"),
+            seat: owned_text(attendee, "seatUid"),
         })
         .collect()
 }
 
-pub(in crate::calcom) fn me(value: &Value) -> Result<Me, Unreadable> {
-    let me = row(value)?;
-    Ok(Me {
-        id: number(me, "id").map(HostId).ok_or(Unreadable {
+pub(in crate::calcom) fn parse_current_user(value: &Value) -> Result<CurrentUser, FieldError> {
+    let user = as_object(value)?;
+    Ok(CurrentUser {
+        id: number(user, "id").map(HostId).ok_or(FieldError {
             field: "id",
             why: "is missing or no whole number",
         })?,
-        username: owned(me, "username"),
-        address: address(me, "email"),
-        time_zone: owned(me, "timeZone"),
+        username: owned_text(user, "username"),
+        address: address(user, "email"),
+        time_zone: owned_text(user, "timeZone"),
         admin: false,
     })
 }
 
-pub(in crate::calcom) fn event_type(value: &Value) -> Result<EventType, Unreadable> {
-    let row = row(value)?;
-    let (id, slug, title) = names(row)?;
+pub(in crate::calcom) fn parse_event_type(value: &Value) -> Result<EventType, FieldError> {
+    let row = as_object(value)?;
+    let (id, slug, title) = event_type_names(row)?;
     Ok(EventType {
         id,
         slug,
@@ -128,26 +128,26 @@ pub(in crate::calcom) fn event_type(value: &Value) -> Result<EventType, Unreadab
         length_minutes: minutes(row, "lengthInMinutes"),
         buffers: buffers(row),
         price: price(row),
-        seated: seats(row.get("seats")) || seats(row.get("seatsPerTimeSlot")),
+        seated: has_seats(row.get("seats")) || has_seats(row.get("seatsPerTimeSlot")),
         recurring: object(row, "recurrence").is_some_and(|of| !flag(of, "disabled")),
         confirmation: confirmation(row),
         verifies_address: row
             .get("requiresBookerEmailVerification")
             .and_then(Value::as_bool),
         questions: questions(row, "slug"),
-        no_cancelling: switched_off(row, "disableCancelling"),
-        no_moving: switched_off(row, "disableRescheduling"),
-        limits: own_limits(row),
+        disables_cancelling: is_disabled(row, "disableCancelling"),
+        disables_rescheduling: is_disabled(row, "disableRescheduling"),
+        limits: describe_own_limits(row),
     })
 }
 
 /// The event type's own limits, in words.
-fn own_limits(row: &Object) -> Vec<String> {
-    let mut own = limits(row, "bookingLimitsCount", "bookings");
-    own.extend(limits(row, "bookingLimitsDuration", "minutes"));
+fn describe_own_limits(row: &Object) -> Vec<String> {
+    let mut own = describe_limits(row, "bookingLimitsCount", "bookings");
+    own.extend(describe_limits(row, "bookingLimitsDuration", "minutes"));
     let active = object(row, "bookerActiveBookingsLimit");
-    if let Some(most) = active.and_then(|of| number(of, "maximumActiveBookings")) {
-        own.push(format!("{most} bookings of one booker to come"));
+    if let Some(maximum) = active.and_then(|of| number(of, "maximumActiveBookings")) {
+        own.push(format!("{maximum} bookings of one booker to come"));
     }
     own
 }
@@ -164,14 +164,14 @@ fn confirmation(row: &Object) -> Confirmation {
             blocks_slot: flag(policy, "blockUnconfirmedBookingsInBooker"),
         },
         Some("time") => Confirmation::ByNotice {
-            text: notice(policy),
+            text: describe_notice(policy),
         },
         _ => Confirmation::Unknown,
     }
 }
 
 /// The threshold in words, `48 hours`.
-fn notice(policy: &Object) -> String {
+fn describe_notice(policy: &Object) -> String {
     let threshold = object(policy, "noticeThreshold");
     let count = threshold.and_then(|threshold| number(threshold, "count"));
     let unit = threshold.and_then(|threshold| text(threshold, "unit"));
@@ -185,11 +185,11 @@ fn notice(policy: &Object) -> String {
 mod tests {
     use serde_json::json;
 
-    use crate::domain::booking::{Answer, Status};
+    use crate::domain::booking::{Answer, BookingStatus};
 
     use super::*;
 
-    fn pending() -> Value {
+    fn pending_booking() -> Value {
         json!({
             "id": 4711, "uid": "kV2s9qTtV6zB1dPz7aYw3e", "title": "Lesson", "description": "",
             "hosts": [{"id": 12, "name": "Ada", "email": "Ada@Example.org",
@@ -212,16 +212,16 @@ mod tests {
     #[test]
     fn a_revived_booking_is_seen_as_one() {
         let row = include_str!("../../../tests/inputs/booking-revived.json");
-        let read = booking(&serde_json::from_str(row).unwrap()).unwrap();
-        assert_eq!(read.status, Status::Accepted);
+        let read = parse_booking(&serde_json::from_str(row).unwrap()).unwrap();
+        assert_eq!(read.status, BookingStatus::Accepted);
         assert!(read.was_cancelled());
-        let sight = crate::domain::intent::Sight::of_booking(&read);
-        assert_eq!(sight, crate::domain::intent::Sight::AcceptedAfterCancel);
+        let sight = crate::domain::intent::BookingState::from_booking(&read);
+        assert_eq!(sight, crate::domain::intent::BookingState::AcceptedAfterCancel);
     }
 
     /// The pending booking with some fields replaced, or taken out by null marks.
-    fn with(changes: Value) -> Value {
-        let mut row = pending();
+    fn booking_with(changes: Value) -> Value {
+        let mut row = pending_booking();
         for (name, value) in changes.as_object().unwrap() {
             if value == "GONE" {
                 row.as_object_mut().unwrap().remove(name);
@@ -234,18 +234,18 @@ mod tests {
 
     #[test]
     fn a_booking_is_read_in_full() {
-        let got = booking(&pending()).unwrap();
+        let got = parse_booking(&pending_booking()).unwrap();
         assert_eq!(got.uid.as_str(), "kV2s9qTtV6zB1dPz7aYw3e");
         assert_eq!(got.id, Some(4711));
-        assert_eq!(got.status, Status::Pending);
+        assert_eq!(got.status, BookingStatus::Pending);
         assert_eq!(got.host_id(), Some(HostId(12)));
         assert_eq!(
             got.host.unwrap().address.unwrap().as_str(),
             "ada@example.org"
         );
         assert_eq!(got.event_type.unwrap().slug.as_deref(), Some("lesson"));
-        assert_eq!(got.created.timestamp_subsec_millis(), 123);
-        assert_eq!(got.updated, None);
+        assert_eq!(got.created_at.timestamp_subsec_millis(), 123);
+        assert_eq!(got.updated_at, None);
         assert_eq!((got.description, got.cancellation_reason), (None, None));
         let booker = got.booker.unwrap();
         assert_eq!(booker.address.as_str(), "bo@example.com");
@@ -279,16 +279,16 @@ mod tests {
             json!({"status": "half-accepted"}),
         ];
         for changes in rows {
-            let got = booking(&with(changes.clone()));
+            let got = parse_booking(&booking_with(changes.clone()));
             assert!(got.is_ok(), "{changes}: {got:?}");
         }
-        let host = booking(&with(json!({"hosts": [{"id": "unknown"}]}))).unwrap();
+        let host = parse_booking(&booking_with(json!({"hosts": [{"id": "unknown"}]}))).unwrap();
         assert_eq!(host.host_id(), None);
-        let status = |word: &str| booking(&with(json!({"status": word}))).unwrap().status;
-        assert_eq!(status("awaiting_host"), Status::AwaitingHost);
+        let status = |word: &str| parse_booking(&booking_with(json!({"status": word}))).unwrap().status;
+        assert_eq!(status("awaiting_host"), BookingStatus::AwaitingHost);
         assert_eq!(
             status("half\u{7}-accepted"),
-            Status::Other("half-accepted".to_owned())
+            BookingStatus::Other("half-accepted".to_owned())
         );
     }
 
@@ -321,11 +321,11 @@ mod tests {
             ),
         ];
         for (changes, expect) in rows {
-            let got = booking(&with(changes.clone())).map_err(|why| why.to_string());
+            let got = parse_booking(&booking_with(changes.clone())).map_err(|why| why.to_string());
             assert_eq!(got, Err(expect.to_owned()), "{changes}");
         }
         for row in [json!(null), json!([]), json!("x")] {
-            assert_eq!(booking(&row).unwrap_err().to_string(), "is not an object");
+            assert_eq!(parse_booking(&row).unwrap_err().to_string(), "is not an object");
         }
     }
 
@@ -343,23 +343,23 @@ mod tests {
             (json!({"bookingFieldsResponses": null}), false),
         ];
         for (changes, seated) in rows {
-            let got = booking(&with(changes.clone())).unwrap();
+            let got = parse_booking(&booking_with(changes.clone())).unwrap();
             assert_eq!(got.seated, seated, "{changes}");
             assert_eq!(got.booker.is_none(), seated, "{changes}");
         }
     }
 
     #[test]
-    fn who_could_not_be_read_is_no_booker() {
+    fn an_unreadable_address_is_no_booker() {
         let unknown = json!({"bookingFieldsResponses": {"name": "unknown", "email": "unknown"}});
-        assert_eq!(booking(&with(unknown)).unwrap().booker, None);
+        assert_eq!(parse_booking(&booking_with(unknown)).unwrap().booker, None);
     }
 
     #[test]
     fn event_types_say_when_they_ask_the_host() {
         let policy = |policy: Value| {
             let row = json!({"id": 7, "slug": "s", "confirmationPolicy": policy});
-            event_type(&row).unwrap().confirmation
+            parse_event_type(&row).unwrap().confirmation
         };
         let threshold = json!({"type": "time", "noticeThreshold": {"unit": "hours", "count": 48}});
         let rows = [
@@ -385,7 +385,7 @@ mod tests {
         for (value, expect) in rows {
             assert_eq!(policy(value.clone()), expect, "{value}");
         }
-        assert!(event_type(&json!({"id": 7})).is_err());
-        assert!(event_type(&json!({"slug": "s"})).is_err());
+        assert!(parse_event_type(&json!({"id": 7})).is_err());
+        assert!(parse_event_type(&json!({"slug": "s"})).is_err());
     }
 }

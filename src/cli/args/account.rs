@@ -4,7 +4,7 @@ use clap::builder::BoolishValueParser;
 use clap::{Args as Arguments, Subcommand};
 
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
-pub enum Account {
+pub enum AccountArgs {
     /// Show an account: what is available, held, posted and expired
     #[command(after_help = "\
 Example:
@@ -63,7 +63,7 @@ Examples:
 Examples:
   maitred account set bo@example.com --tier gold --tag founder
   maitred account set bo@example.com --untag founder --attribute seat=12")]
-    Set(Set),
+    Set(AccountSetArgs),
     /// Have nothing confirmed for an account before an operator says so
     #[command(after_help = "\
 Example:
@@ -87,11 +87,11 @@ Example:
     },
     /// Set or clear the PIN by which a member is known
     #[command(subcommand)]
-    Pin(Pin),
+    Pin(PinArgs),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
-pub struct Set {
+pub struct AccountSetArgs {
     /// The member's e-mail address, or the account's name where it has another
     #[arg(value_name = "ACCOUNT")]
     pub account: String,
@@ -111,7 +111,7 @@ pub struct Set {
     #[arg(
         long = "attribute",
         value_name = "NAME=VALUE",
-        value_parser = attribute
+        value_parser = parse_attribute
     )]
     pub attributes: Vec<(String, String)>,
     /// Take an attribute away; may be given more than once
@@ -119,7 +119,7 @@ pub struct Set {
     pub no_attributes: Vec<String>,
 }
 
-fn attribute(text: &str) -> Result<(String, String), String> {
+fn parse_attribute(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) => Ok((name.trim().to_owned(), value.trim().to_owned())),
         None => Err("write NAME=VALUE, as in seat=12".to_owned()),
@@ -127,7 +127,7 @@ fn attribute(text: &str) -> Result<(String, String), String> {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
-pub enum Pin {
+pub enum PinArgs {
     /// Set the PIN: it is asked for, or read from standard input, and kept as a hash only
     #[command(after_help = "\
 Examples:

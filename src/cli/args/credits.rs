@@ -8,7 +8,7 @@ use clap::{Args as Arguments, Subcommand, ValueHint};
 use crate::cli::credits;
 
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
-pub enum Credits {
+pub enum CreditsArgs {
     /// Give credits; opens the account when there is none
     #[command(after_help = "\
 Examples:
@@ -16,12 +16,12 @@ Examples:
   maitred credits grant bo@example.com 4 --expires 2026-12-31 --reference dues-2026-bo
 With a reference the command is safe to repeat: the second time it does nothing and says so. Give
 the expiry as a date or a time then, for a duration from now is another one each time.")]
-    Grant(Grant),
+    Grant(GrantArgs),
     /// Take back credits that are left
     #[command(after_help = "\
 Example:
   maitred credits revoke bo@example.com 2 --reason \"granted twice\"")]
-    Revoke(Revoke),
+    Revoke(RevokeArgs),
     /// List an account's grants, newest first
     #[command(after_help = "\
 Example:
@@ -52,7 +52,7 @@ empty field leaves them as they are.
 Examples:
   maitred credits import members.csv --dry-run
   maitred credits import members.csv")]
-    Import(Import),
+    Import(ImportArgs),
     /// Print what is left of each grant as a CSV file that `credits import` reads
     #[command(after_help = "\
 The grants keep their references, so the rows count once in another ledger. The one they came from
@@ -60,11 +60,11 @@ refuses those of which a part is spent.
 
 Example:
   maitred credits export --out members.csv")]
-    Export(Export),
+    Export(ExportArgs),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
-pub struct Grant {
+pub struct GrantArgs {
     /// The member's e-mail address, or the account's name where it has another
     #[arg(value_name = "ACCOUNT")]
     pub account: String,
@@ -87,7 +87,7 @@ pub struct Grant {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
-pub struct Revoke {
+pub struct RevokeArgs {
     /// The member's e-mail address, or the account's name where it has another
     #[arg(value_name = "ACCOUNT")]
     pub account: String,
@@ -103,7 +103,7 @@ pub struct Revoke {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
-pub struct Import {
+pub struct ImportArgs {
     /// The file; - reads standard input
     #[arg(value_name = "FILE.csv", value_hint = ValueHint::FilePath)]
     pub file: PathBuf,
@@ -113,7 +113,7 @@ pub struct Import {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
-pub struct Export {
+pub struct ExportArgs {
     /// Write to this file, which must not be there yet [default: standard output]
     #[arg(
         long,

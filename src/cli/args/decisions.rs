@@ -4,7 +4,7 @@ use clap::builder::BoolishValueParser;
 use clap::{Args as Arguments, Subcommand, ValueEnum};
 
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
-pub struct Decisions {
+pub struct DecisionsArgs {
     /// Not older than this: a duration back from now such as 7d, a date, or RFC 3339
     #[arg(long, value_name = "DURATION|DATE|TIME")]
     pub since: Option<String>,
@@ -19,12 +19,12 @@ pub struct Decisions {
     pub gate: Option<String>,
     /// Only requests that were decided or ended like this
     #[arg(long, value_enum, value_name = "OUTCOME")]
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<OutcomeFilter>,
 }
 
 /// What `decisions` can be asked for: how a request ended, or what was decided and has no end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Outcome {
+pub enum OutcomeFilter {
     Confirmed,
     Declined,
     Superseded,
@@ -37,7 +37,7 @@ pub enum Outcome {
     Leave,
 }
 
-impl Outcome {
+impl OutcomeFilter {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Confirmed => "confirmed",
@@ -53,7 +53,7 @@ impl Outcome {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
-pub enum Charges {
+pub enum ChargesArgs {
     /// List charges: of the newest decisions, or all that are still open, and why
     #[command(after_help = "\
 Example:
@@ -76,12 +76,12 @@ Example:
         booking: String,
         /// What becomes of the credits
         #[arg(value_enum, value_name = "HOW")]
-        how: Settle,
+        settlement: ChargeSettlement,
     },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Settle {
+pub enum ChargeSettlement {
     /// They are spent
     Keep,
     /// They go back to the lots that paid
@@ -89,7 +89,7 @@ pub enum Settle {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
-pub enum Review {
+pub enum ReviewArgs {
     /// List the requests that wait for an operator's word, soonest first
     #[command(after_help = "\
 Examples:
@@ -110,16 +110,16 @@ credit or for a time that is taken waits until nothing of that stands in the way
 
 Example:
   maitred review confirm kV2s9qTtV6zB1dPz7aYw3e --reason \"agreed by phone\"")]
-    Confirm(Said),
+    Confirm(ReviewConfirmArgs),
     /// Have a request declined
     #[command(after_help = "\
 Example:
   maitred review decline kV2s9qTtV6zB1dPz7aYw3e --reason \"We are closed that day.\"")]
-    Decline(Refused),
+    Decline(ReviewDeclineArgs),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
-pub struct Said {
+pub struct ReviewConfirmArgs {
     /// The booking's uid, or that of its series
     #[arg(value_name = "BOOKING")]
     pub booking: String,
@@ -129,7 +129,7 @@ pub struct Said {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
-pub struct Refused {
+pub struct ReviewDeclineArgs {
     /// The booking's uid, or that of its series
     #[arg(value_name = "BOOKING")]
     pub booking: String,
@@ -139,16 +139,16 @@ pub struct Refused {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
-pub struct Unresolved {
+pub struct UnresolvedArgs {
     /// At most so many
     #[arg(long, value_name = "NUMBER", default_value_t = 100)]
     pub limit: u32,
     #[command(subcommand)]
-    pub resolve: Option<Resolve>,
+    pub resolve: Option<ResolveArgs>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
-pub enum Resolve {
+pub enum ResolveArgs {
     /// Take a booking off the list
     #[command(after_help = "\
 The same finding does not put the booking on the list again.

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args as Arguments, Subcommand, ValueHint};
 
-use super::credits::Export;
+use super::credits::ExportArgs;
 
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
-pub enum Ledger {
+pub enum LedgerArgs {
     /// Walk the whole log and compare it with what the store says
     #[command(after_help = "\
 Example:
@@ -20,7 +20,7 @@ keep them as safe as the ledger.
 
 Example:
   maitred ledger export | jq .facts")]
-    Export(Export),
+    Export(ExportArgs),
     /// Say since when the ledger exists, whose it is, and whether a restore waits to be accepted
     #[command(after_help = "\
 Example:
@@ -34,7 +34,7 @@ new place: after a move of the server to another address, for example.
 
 Example:
   maitred ledger move --server cal.example.com --reason \"the server has a new name\"")]
-    Move(Move),
+    Move(LedgerMoveArgs),
     /// Accept a restored backup: from now on requests are decided and charges settled again
     #[command(after_help = "\
 After `maitred restore` nothing is confirmed or declined, and a watch writes and cancels nothing, because what
@@ -43,11 +43,11 @@ would be done.
 
 Example:
   maitred ledger accept-restore --reason \"grants of Monday entered again\"")]
-    AcceptRestore(AcceptRestore),
+    AcceptRestore(AcceptRestoreArgs),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
-pub struct Move {
+pub struct LedgerMoveArgs {
     /// The server's host, port and path, as in calcom.base-url
     #[arg(long, value_name = "SERVER")]
     pub server: Option<String>,
@@ -63,21 +63,21 @@ pub struct Move {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
-pub struct AcceptRestore {
+pub struct AcceptRestoreArgs {
     /// Why; kept in the ledger
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
-pub struct Backup {
+pub struct BackupArgs {
     /// A directory that is empty or not there yet
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub to: PathBuf,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
-pub struct Restore {
+pub struct RestoreArgs {
     /// The directory that `maitred backup` made
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub from: PathBuf,

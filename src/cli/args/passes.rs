@@ -10,7 +10,7 @@ use clap::{Args as Arguments, ValueHint};
 const DEFAULT_LISTEN: &str = "127.0.0.1:5555";
 
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
-pub struct Run {
+pub struct RunArgs {
     /// Run one pass, print its report and exit
     #[arg(long, value_parser = BoolishValueParser::new())]
     pub once: bool,
@@ -23,28 +23,28 @@ pub struct Run {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
-pub struct Pass {
+pub struct PassArgs {
     /// Also look after confirmed bookings, whether that is due or not
     #[arg(long, value_parser = BoolishValueParser::new())]
     pub watch: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
-pub struct Plan {
+pub struct PlanArgs {
     /// Exit with 3 when a pass, or the watch after it, would do something
     #[arg(long, value_parser = BoolishValueParser::new())]
     pub exit_code: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
-pub struct Check {
+pub struct CheckArgs {
     /// Also ask Cal.com about the key, the host and the event types
     #[arg(long, value_parser = BoolishValueParser::new())]
     pub live: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
-pub struct Sandbox {
+pub struct SandboxArgs {
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = DEFAULT_LISTEN)]
     pub listen: SocketAddr,
@@ -58,7 +58,7 @@ pub struct Sandbox {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
-pub struct Evaluate {
+pub struct EvaluateArgs {
     /// The booking; - reads standard input
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: PathBuf,

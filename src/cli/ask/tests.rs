@@ -9,40 +9,40 @@ use crate::control::exit;
 use crate::control::protocol::ImportRow;
 
 #[expect(clippy::unnecessary_wraps, reason = "the real one reads a file")]
-fn here() -> Result<Here, Refusal> {
+fn time_context() -> Result<TimeContext, Refusal> {
     let now = chrono::DateTime::parse_from_rfc3339("2026-12-01T09:00:00Z").unwrap();
-    Ok(Here {
+    Ok(TimeContext {
         now: now.to_utc(),
         zone: chrono_tz::Tz::UTC,
     })
 }
 
 /// What the words ask for, with a file that always holds `file`.
-fn asked(words: &str, file: &str) -> Result<Command, Refusal> {
+fn command_from(words: &str, file: &str) -> Result<Command, Refusal> {
     let words = ["maitred"].into_iter().chain(words.split(' '));
     let args = usage::parse(words.map(OsString::from)).unwrap_or_else(|stop| panic!("{stop:?}"));
-    let Verb::Ask(ask) = args.verb else {
+    let Verb::Store(ask) = args.verb else {
         panic!("{:?}", args.verb);
     };
-    command_of(&ask, &here, &|_, _| Ok(file.as_bytes().to_vec()), &no_pin)
+    build_command(&ask, &time_context, &|_, _| Ok(file.as_bytes().to_vec()), &fake_pin_hash)
 }
 
 /// What stands for a PIN that was typed.
-fn no_pin() -> Result<String, Refusal> {
+fn fake_pin_hash() -> Result<String, Refusal> {
     Ok("hash".to_owned())
 }
 
-fn text(text: &str) -> String {
+fn owned(text: &str) -> String {
     text.to_owned()
 }
 
-fn some(text: &str) -> Option<String> {
+fn some_owned(text: &str) -> Option<String> {
     Some(text.to_owned())
 }
 
 #[test]
 fn words_become_commands() {
-    let bo = || text("bo@example.com");
+    let bo = || owned("bo@example.com");
     let table = [
         ("plan", Command::Plan {}),
         ("plan --exit-code", Command::Plan {}),
@@ -54,17 +54,17 @@ fn words_become_commands() {
         (
             "unresolved resolve b1 --reason known",
             Command::Resolve {
-                booking: text("b1"),
+                booking: owned("b1"),
                 code: None,
-                reason: text("known"),
+                reason: owned("known"),
             },
         ),
         (
             "unresolved resolve b1 --code revived --reason known",
             Command::Resolve {
-                booking: text("b1"),
-                code: some("revived"),
-                reason: text("known"),
+                booking: owned("b1"),
+                code: some_owned("revived"),
+                reason: owned("known"),
             },
         ),
         ("pause", Command::Pause {}),
@@ -88,30 +88,30 @@ fn words_become_commands() {
         ),
         (
             "review decline kV2s9q --reason closed",
-            Command::Review(review::Review {
-                booking: text("kV2s9q"),
-                verdict: review::Verdict::Decline,
-                reason: some("closed"),
+            Command::Review(review::ReviewCommand {
+                booking: owned("kV2s9q"),
+                verdict: review::ReviewAnswer::Decline,
+                reason: some_owned("closed"),
             }),
         ),
         (
             "account set bo@example.com --tier gold --tag a --tag b --untag c --attribute seat=12 \
              --no-attribute old",
-            Command::AccountSet(Describe {
+            Command::AccountSet(AccountSetCommand {
                 account: bo(),
-                tier: some("gold"),
+                tier: some_owned("gold"),
                 no_tier: false,
-                tags: vec![text("a"), text("b")],
-                untags: vec![text("c")],
-                attributes: BTreeMap::from([(text("seat"), text("12"))]),
-                no_attributes: vec![text("old")],
+                tags: vec![owned("a"), owned("b")],
+                untags: vec![owned("c")],
+                attributes: BTreeMap::from([(owned("seat"), owned("12"))]),
+                no_attributes: vec![owned("old")],
             }),
         ),
         (
             "account freeze bo@example.com --reason unpaid",
             Command::AccountFreeze {
                 account: bo(),
-                why: some("unpaid"),
+                why: some_owned("unpaid"),
             },
         ),
         (
@@ -125,7 +125,7 @@ fn words_become_commands() {
             "account pin set bo@example.com",
             Command::AccountPin {
                 account: bo(),
-                hash: some("hash"),
+                hash: some_owned("hash"),
             },
         ),
         (
@@ -137,7 +137,7 @@ fn words_become_commands() {
         ),
         (
             "credits grant bo@example.com 4",
-            Command::Grant(protocol::Grant {
+            Command::Grant(protocol::GrantCommand {
                 new: false,
                 account: bo(),
                 credits: 4,
@@ -148,33 +148,33 @@ fn words_become_commands() {
         ),
         (
             "credits grant bo@example.com 4 --expires 2026-12-31 --reason dues --reference r1",
-            Command::Grant(protocol::Grant {
+            Command::Grant(protocol::GrantCommand {
                 new: false,
                 account: bo(),
                 credits: 4,
-                expires: some("2027-01-01T00:00:00Z"),
-                reason: some("dues"),
-                reference: some("r1"),
+                expires: some_owned("2027-01-01T00:00:00Z"),
+                reason: some_owned("dues"),
+                reference: some_owned("r1"),
             }),
         ),
         (
             "credits grant bo@example.com 4 --expires 30d",
-            Command::Grant(protocol::Grant {
+            Command::Grant(protocol::GrantCommand {
                 new: false,
                 account: bo(),
                 credits: 4,
-                expires: some("2027-01-01T00:00:00Z"),
+                expires: some_owned("2027-01-01T00:00:00Z"),
                 reason: None,
                 reference: None,
             }),
         ),
         (
             "credits revoke bo@example.com 2 --reason mistake --reference r2",
-            Command::Revoke(protocol::Revoke {
+            Command::Revoke(protocol::RevokeCommand {
                 account: bo(),
                 credits: 2,
-                reason: some("mistake"),
-                reference: some("r2"),
+                reason: some_owned("mistake"),
+                reference: some_owned("r2"),
             }),
         ),
         (
@@ -198,7 +198,7 @@ fn words_become_commands() {
             Command::AccountList {
                 after: Some(bo()),
                 limit: 7,
-                search: some("example"),
+                search: some_owned("example"),
             },
         ),
         (
@@ -212,7 +212,7 @@ fn words_become_commands() {
             "account alias bo@example.com bo@work.example",
             Command::AccountAlias {
                 account: bo(),
-                alias: text("bo@work.example"),
+                alias: owned("bo@work.example"),
                 remove: false,
             },
         ),
@@ -220,7 +220,7 @@ fn words_become_commands() {
             "account alias bo@example.com bo@work.example --remove",
             Command::AccountAlias {
                 account: bo(),
-                alias: text("bo@work.example"),
+                alias: owned("bo@work.example"),
                 remove: true,
             },
         ),
@@ -234,7 +234,7 @@ fn words_become_commands() {
         (
             "decisions --since 7d --limit 9",
             Command::Decisions(protocol::DecisionQuery {
-                since: some("2026-11-24T09:00:00Z"),
+                since: some_owned("2026-11-24T09:00:00Z"),
                 limit: 9,
                 ..protocol::DecisionQuery::default()
             }),
@@ -245,27 +245,27 @@ fn words_become_commands() {
                 since: None,
                 limit: 50,
                 who: Some(bo()),
-                gate: some("club"),
-                outcome: some("declined"),
+                gate: some_owned("club"),
+                outcome: some_owned("declined"),
             }),
         ),
         (
             "explain kV2s9q",
             Command::Explain {
-                booking: text("kV2s9q"),
+                booking: owned("kV2s9q"),
             },
         ),
         (
             "evaluate booking.json --at 2026-12-01",
             Command::Evaluate {
-                text: text("account,credits\nbo,4\n"),
-                at: some("2026-12-01T00:00:00Z"),
+                text: owned("account,credits\nbo,4\n"),
+                at: some_owned("2026-12-01T00:00:00Z"),
             },
         ),
         (
             "--format json evaluate -",
             Command::Evaluate {
-                text: text("account,credits\nbo,4\n"),
+                text: owned("account,credits\nbo,4\n"),
                 at: None,
             },
         ),
@@ -274,11 +274,11 @@ fn words_become_commands() {
             Command::Import {
                 rows: vec![ImportRow {
                     line: 2,
-                    account: text("bo"),
+                    account: owned("bo"),
                     credits: 4,
                     expires: None,
                     reason: None,
-                    reference: text("import:9ef92ec4fcbb6220b592061fc6d0cb87"),
+                    reference: owned("import:9ef92ec4fcbb6220b592061fc6d0cb87"),
                     tier: None,
                     tags: vec![],
                 }],
@@ -287,7 +287,7 @@ fn words_become_commands() {
         ),
     ];
     for (words, expect) in table {
-        let command = asked(words, "account,credits\nbo,4\n");
+        let command = command_from(words, "account,credits\nbo,4\n");
         assert_eq!(command, Ok(expect), "{words}");
     }
 }
@@ -313,7 +313,7 @@ fn what_cannot_be_understood_names_the_flag_or_the_file() {
         ),
     ];
     for (words, file, expect) in table {
-        let refusal = asked(words, file).unwrap_err();
+        let refusal = command_from(words, file).unwrap_err();
         assert_eq!(refusal.exit, exit::USAGE);
         assert!(refusal.text.starts_with(expect), "{refusal}");
     }
@@ -321,15 +321,15 @@ fn what_cannot_be_understood_names_the_flag_or_the_file() {
 
 #[test]
 fn a_file_that_cannot_be_read_or_is_no_text_is_refused() {
-    let ask = Ask::Evaluate(Evaluate {
+    let store_command = StoreCommand::Evaluate(EvaluateArgs {
         file: "booking.json".into(),
         at: None,
     });
-    let unread = Refusal::usage("booking.json cannot be read".to_owned());
-    let result = command_of(&ask, &here, &|_, _| Err(unread.clone()), &no_pin);
-    assert_eq!(result, Err(unread.clone()));
-    let bad = |_: &Path, _| Ok(b"{\"a\":\"\xff\"}".to_vec());
-    let refusal = command_of(&ask, &here, &bad, &no_pin).unwrap_err();
+    let unreadable = Refusal::usage("booking.json cannot be read".to_owned());
+    let result = build_command(&store_command, &time_context, &|_, _| Err(unreadable.clone()), &fake_pin_hash);
+    assert_eq!(result, Err(unreadable.clone()));
+    let read_bad_bytes = |_: &Path, _| Ok(b"{\"a\":\"\xff\"}".to_vec());
+    let refusal = build_command(&store_command, &time_context, &read_bad_bytes, &fake_pin_hash).unwrap_err();
     assert_eq!(
         refusal.text,
         "booking.json is not UTF-8 text: the byte at 6 is not"

@@ -2,16 +2,16 @@
 
 /// The rows that are not blank: the line on which each begins, and its fields, trimmed, or why they
 /// are no text.
-pub(super) struct Records<'a> {
+pub(super) struct CsvRecords<'a> {
     reader: csv::Reader<&'a [u8]>,
     record: csv::ByteRecord,
     bytes: &'a [u8],
     /// How far lines have been counted, and the number of the line there.
-    counted: usize,
+    counted_bytes: usize,
     line: u64,
 }
 
-impl<'a> Records<'a> {
+impl<'a> CsvRecords<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
         Self {
             reader: csv::ReaderBuilder::new()
@@ -20,7 +20,7 @@ impl<'a> Records<'a> {
                 .from_reader(bytes),
             record: csv::ByteRecord::new(),
             bytes,
-            counted: 0,
+            counted_bytes: 0,
             line: 1,
         }
     }
@@ -29,12 +29,12 @@ impl<'a> Records<'a> {
     /// lines, and by the second half of the line end, that stand before the record.
     fn line_at(&mut self, begin: u64) -> u64 {
         let begin = usize::try_from(begin).unwrap_or(self.bytes.len());
-        while let Some(byte) = self.bytes.get(self.counted)
-            && (self.counted < begin || matches!(byte, b'\r' | b'\n'))
+        while let Some(byte) = self.bytes.get(self.counted_bytes)
+            && (self.counted_bytes < begin || matches!(byte, b'\r' | b'\n'))
         {
-            self.counted += 1;
-            let pair = *byte == b'\r' && self.bytes.get(self.counted) == Some(&b'\n');
-            if matches!(byte, b'\r' | b'\n') && !pair {
+            self.counted_bytes += 1;
+            let is_line_end_pair = *byte == b'\r' && self.bytes.get(self.counted_bytes) == Some(&b'\n');
+            if matches!(byte, b'\r' | b'\n') && !is_line_end_pair {
                 self.line += 1;
             }
         }
@@ -42,7 +42,7 @@ impl<'a> Records<'a> {
     }
 }
 
-impl Iterator for Records<'_> {
+impl Iterator for CsvRecords<'_> {
     type Item = (u64, Result<Vec<String>, String>);
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -57,10 +57,10 @@ impl Iterator for Records<'_> {
             let end = usize::try_from(self.reader.position().byte()).unwrap_or(self.bytes.len());
             let start = usize::try_from(begin).unwrap_or(self.bytes.len());
             // Only the last record can be cut off: the reader takes the end of the file for the quote.
-            if end >= self.bytes.len() && is_open(self.bytes.get(start..).unwrap_or_default()) {
-                return Some((line, Err(CUT_OFF.to_owned())));
+            if end >= self.bytes.len() && ends_in_quotes(self.bytes.get(start..).unwrap_or_default()) {
+                return Some((line, Err(UNCLOSED_QUOTE.to_owned())));
             }
-            let fields: Result<Vec<String>, String> = self.record.iter().map(field).collect();
+            let fields: Result<Vec<String>, String> = self.record.iter().map(parse_field).collect();
             // Spreadsheets write empty rows as separators alone.
             match fields {
                 Ok(fields) if fields.iter().all(String::is_empty) => {}
@@ -70,13 +70,13 @@ impl Iterator for Records<'_> {
     }
 }
 
-const CUT_OFF: &str = "the file ends within quotes: close the quote, or copy the whole file again if \
+const UNCLOSED_QUOTE: &str = "the file ends within quotes: close the quote, or copy the whole file again if \
                        its end is cut off";
 
 /// Whether a quote is open at the end of a record. A quote opens a field only at its beginning, and
 /// two quotes within one stand for a quote.
-fn is_open(record: &[u8]) -> bool {
-    let (mut quoted, mut begins) = (false, true);
+fn ends_in_quotes(record: &[u8]) -> bool {
+    let (mut quoted, mut at_field_start) = (false, true);
     let mut bytes = record.iter().copied().peekable();
     while let Some(byte) = bytes.next() {
         match byte {
@@ -84,16 +84,16 @@ fn is_open(record: &[u8]) -> bool {
                 bytes.next();
             }
             b'"' if quoted => quoted = false,
-            b'"' if begins => quoted = true,
+            b'"' if at_field_start => quoted = true,
             _ => {}
         }
-        begins = !quoted && matches!(byte, b',' | b'\r' | b'\n');
+        at_field_start = !quoted && matches!(byte, b',' | b'\r' | b'\n');
     }
     quoted
 }
 
 /// One field as text, trimmed.
-fn field(bytes: &[u8]) -> Result<String, String> {
+fn parse_field(bytes: &[u8]) -> Result<String, String> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let byte = bytes.get(error.valid_up_to()).copied().unwrap_or_default();
         format!("it is not UTF-8 (byte 0x{byte:02x}); save the file as CSV in UTF-8")

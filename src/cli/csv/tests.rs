@@ -3,24 +3,24 @@
 use super::*;
 
 /// The account, credits, expiry, reason and given reference of each row.
-fn rows(text: &str) -> Vec<(u64, String)> {
+fn parse_rows(text: &str) -> Vec<(u64, String)> {
     let rows = parse(text.as_bytes(), Tz::UTC).unwrap_or_else(|bad| panic!("{text:?}: {bad:?}"));
     rows.into_iter()
         .map(|row| {
             let expires = row.expires.unwrap_or_else(|| "-".to_owned());
             let reason = row.reason.unwrap_or_else(|| "-".to_owned());
-            let given = if row.reference.starts_with(PREFIX) {
+            let reference = if row.reference.starts_with(PREFIX) {
                 "-".to_owned()
             } else {
                 row.reference
             };
-            let told = format!("{} {} {expires} {reason} {given}", row.account, row.credits);
-            (row.line, told)
+            let row_text = format!("{} {} {expires} {reason} {reference}", row.account, row.credits);
+            (row.line, row_text)
         })
         .collect()
 }
 
-fn references(text: &str) -> Vec<String> {
+fn parse_references(text: &str) -> Vec<String> {
     let rows = parse(text.as_bytes(), Tz::UTC).unwrap_or_else(|bad| panic!("{text:?}: {bad:?}"));
     rows.into_iter().map(|row| row.reference).collect()
 }
@@ -29,9 +29,9 @@ fn references(text: &str) -> Vec<String> {
 fn problems(bytes: &[u8]) -> Vec<String> {
     match parse(bytes, Tz::UTC) {
         Ok(rows) => panic!("{rows:?}"),
-        Err(BadFile(problems)) => problems
+        Err(CsvProblems(problems)) => problems
             .into_iter()
-            .map(|Problem { line, text }| match line {
+            .map(|CsvProblem { line, text }| match line {
                 Some(line) => format!("{line}: {text}"),
                 None => text,
             })
@@ -41,29 +41,29 @@ fn problems(bytes: &[u8]) -> Vec<String> {
 
 #[test]
 fn good_files_give_their_rows_with_their_lines() {
-    let one = vec![(2, "bo@x.org 4 - - -".to_owned())];
-    let apart = vec![
+    let single_row = vec![(2, "bo@x.org 4 - - -".to_owned())];
+    let rows_apart = vec![
         (5, "bo@x.org 4 - - -".to_owned()),
         (7, "acme-ltd 10 - - -".to_owned()),
     ];
     let table = [
-        ("account,credits\nbo@x.org,4\n", one.clone()),
-        ("account,credits\nbo@x.org,4", one.clone()),
-        ("account,credits\r\nbo@x.org,4\r\n", one.clone()),
-        ("account,credits\rbo@x.org,4\r", one.clone()),
-        ("\u{feff}account,credits\nbo@x.org,4\n", one.clone()),
-        ("Account , CREDITS\n Bo@X.org , 4 \n", one.clone()),
-        ("\"account\",\"credits\"\n\"bo@x.org\",\"4\"\n", one.clone()),
-        ("credits,account\n4,bo@x.org\n", one.clone()),
-        ("account,credits,expires\nbo@x.org,4,\n", one.clone()),
-        ("account,credits\nbo@x.org,4\n,\n\n  \n", one),
+        ("account,credits\nbo@x.org,4\n", single_row.clone()),
+        ("account,credits\nbo@x.org,4", single_row.clone()),
+        ("account,credits\r\nbo@x.org,4\r\n", single_row.clone()),
+        ("account,credits\rbo@x.org,4\r", single_row.clone()),
+        ("\u{feff}account,credits\nbo@x.org,4\n", single_row.clone()),
+        ("Account , CREDITS\n Bo@X.org , 4 \n", single_row.clone()),
+        ("\"account\",\"credits\"\n\"bo@x.org\",\"4\"\n", single_row.clone()),
+        ("credits,account\n4,bo@x.org\n", single_row.clone()),
+        ("account,credits,expires\nbo@x.org,4,\n", single_row.clone()),
+        ("account,credits\nbo@x.org,4\n,\n\n  \n", single_row),
         (
             "\n\naccount,credits\n\nbo@x.org,4\n,\nacme-ltd,10\n",
-            apart.clone(),
+            rows_apart.clone(),
         ),
         (
             "\r\n\r\naccount,credits\r\n\r\nbo@x.org,4\r\n  \r\nacme-ltd,10",
-            apart,
+            rows_apart,
         ),
         (
             "reference,reason,expires,credits,account\n\
@@ -79,7 +79,7 @@ fn good_files_give_their_rows_with_their_lines() {
         ),
     ];
     for (text, expect) in table {
-        assert_eq!(rows(text), expect, "{text:?}");
+        assert_eq!(parse_rows(text), expect, "{text:?}");
     }
 }
 
@@ -87,7 +87,7 @@ fn good_files_give_their_rows_with_their_lines() {
 fn a_bad_file_is_refused_with_what_to_do() {
     let header = "the first line has to name the columns: account,credits and, if wanted, \
                   expires,reason,reference,tier,tags";
-    let h = |problem: &str| format!("1: {problem}; {header}");
+    let header_problem = |problem: &str| format!("1: {problem}; {header}");
     let long = format!("account,credits\n{},4\n", "x".repeat(321));
     let long_reason = format!("account,credits,reason\nbo,4,{}\n", "x".repeat(501));
     let long_reference = format!("account,credits,reference\nbo,4,{}\n", "x".repeat(321));
@@ -120,21 +120,21 @@ fn a_bad_file_is_refused_with_what_to_do() {
         ),
         (
             b"bo@x.org,4\n",
-            h(
+            header_problem(
                 "column 1 is called \"bo@x.org\"; column 2 is called \"4\"; there is no column \
                \"account\"; there is no column \"credits\"",
             ),
         ),
         (
             b"account,credits,email\nbo,4,x\n",
-            h("column 3 is called \"email\""),
+            header_problem("column 3 is called \"email\""),
         ),
         (
             b"account,credits,Account\nbo,4,bo\n",
-            h("there are two columns \"Account\""),
+            header_problem("there are two columns \"Account\""),
         ),
-        (b"account\nbo\n", h("there is no column \"credits\"")),
-        (b"account,credits,\nbo,4,\n", h("column 3 is called \"\"")),
+        (b"account\nbo\n", header_problem("there is no column \"credits\"")),
+        (b"account,credits,\nbo,4,\n", header_problem("column 3 is called \"\"")),
         (
             b"acc\xfcunt,credits\n",
             "1: it is not UTF-8 (byte 0xfc); save the file as CSV in UTF-8".into(),
@@ -243,8 +243,8 @@ fn a_bad_file_is_refused_with_what_to_do() {
         ),
     ];
     for (bytes, expect) in table {
-        let told = problems(bytes);
-        assert_eq!(told, [expect], "{:?}", String::from_utf8_lossy(bytes));
+        let found = problems(bytes);
+        assert_eq!(found, [expect], "{:?}", String::from_utf8_lossy(bytes));
     }
 }
 
@@ -257,7 +257,7 @@ fn every_bad_row_is_named_and_every_mistake_in_it() {
                 al,1000000001,\n\
                 cy,5,\n";
     let bad = parse(text.as_bytes(), Tz::UTC).unwrap_err();
-    insta::assert_snapshot!(bad.told(Path::new("members.csv")), @r#"
+    insta::assert_snapshot!(bad.describe(Path::new("members.csv")), @r#"
     members.csv was not imported, none of it:
       line 3: the account is missing
       line 3: "x" is no number; write digits only, as in 4
@@ -270,7 +270,7 @@ fn every_bad_row_is_named_and_every_mistake_in_it() {
 fn there_is_a_limit_to_rows_and_to_bytes() {
     let row = "bo,4\n";
     let most = format!("account,credits\n{}", row.repeat(MAX_ROWS));
-    assert_eq!(references(&most).len(), MAX_ROWS);
+    assert_eq!(parse_references(&most).len(), MAX_ROWS);
     assert_eq!(
         problems((most + row).as_bytes()),
         ["50002: there are more than 50000 rows; split the file"]
@@ -281,7 +281,7 @@ fn there_is_a_limit_to_rows_and_to_bytes() {
 
 #[test]
 fn a_reference_follows_from_what_a_row_says_however_it_is_written() {
-    let plain = references("account,credits,expires,reason\nbo,4,2026-12-31,autumn\n");
+    let plain = parse_references("account,credits,expires,reason\nbo,4,2026-12-31,autumn\n");
     assert_eq!(plain.len(), 1);
     assert_eq!(plain[0].len(), PREFIX.len() + 32);
     let same = [
@@ -290,7 +290,7 @@ fn a_reference_follows_from_what_a_row_says_however_it_is_written() {
         "account,credits,expires,reason,reference\nbo,4,2026-12-31,autumn,\n",
     ];
     for text in same {
-        assert_eq!(references(text), plain, "{text:?}");
+        assert_eq!(parse_references(text), plain, "{text:?}");
     }
     let other = [
         "account,credits,expires,reason\nbob,4,2026-12-31,autumn\n",
@@ -301,7 +301,7 @@ fn a_reference_follows_from_what_a_row_says_however_it_is_written() {
         "account,credits,expires,reason\nbo,4,2026-12-31,\n",
     ];
     for text in other {
-        assert_ne!(references(text), plain, "{text:?}");
+        assert_ne!(parse_references(text), plain, "{text:?}");
     }
 }
 
@@ -312,8 +312,8 @@ fn a_row_may_say_tier_and_tags_which_are_no_part_of_its_reference() {
     assert_eq!(rows[0].tier.as_deref(), Some("gold"));
     assert_eq!(rows[0].tags, ["chess", "founder"]);
     assert_eq!((&rows[1].tier, rows[1].tags.len()), (&None, 0));
-    let plain = references("account,credits\nbo,4\nal,4\n");
-    assert_eq!(references(text), plain);
+    let plain = parse_references("account,credits\nbo,4\nal,4\n");
+    assert_eq!(parse_references(text), plain);
 }
 
 /// Stored ledgers hold these references: a change here would grant old files again.
@@ -321,7 +321,7 @@ fn a_row_may_say_tier_and_tags_which_are_no_part_of_its_reference() {
 fn derived_references_never_change() {
     let text = "account,credits,expires,reason\nbo,4,,\nbo,4,,\nbo,4,2026-12-31,autumn\n";
     assert_eq!(
-        references(text),
+        parse_references(text),
         [
             "import:9ef92ec4fcbb6220b592061fc6d0cb87",
             "import:cb17b32d4fe4c892620a69d350bb6c20",
@@ -332,10 +332,10 @@ fn derived_references_never_change() {
 
 #[test]
 fn rows_that_are_alike_each_count_and_in_a_file_that_has_grown_only_the_new_ones_do() {
-    let before = references("account,credits\nbo,4\nbo,4\nal,2\n");
+    let before = parse_references("account,credits\nbo,4\nbo,4\nal,2\n");
     assert_ne!(before[0], before[1]);
     // In another order, with one more of each kind.
-    let after = references("account,credits\nal,2\nbo,4\nbo,4\nbo,4\ncy,1\n");
+    let after = parse_references("account,credits\nal,2\nbo,4\nbo,4\nbo,4\ncy,1\n");
     let new: Vec<&String> = after
         .iter()
         .filter(|reference| !before.contains(reference))
@@ -362,11 +362,11 @@ proptest::proptest! {
                 references.dedup();
                 proptest::prop_assert_eq!(references.len(), rows.len());
                 for row in &rows {
-                    proptest::prop_assert!((1..=credits::MOST).contains(&row.credits));
+                    proptest::prop_assert!((1..=credits::MAX_CREDITS_AT_ONCE).contains(&row.credits));
                     proptest::prop_assert!(!row.account.is_empty());
                 }
             }
-            Err(BadFile(problems)) => proptest::prop_assert!(!problems.is_empty()),
+            Err(CsvProblems(problems)) => proptest::prop_assert!(!problems.is_empty()),
         }
     }
 }

@@ -6,7 +6,7 @@ use clap::builder::BoolishValueParser;
 use clap::{Args as Arguments, Subcommand, ValueHint};
 
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
-pub enum Policy {
+pub enum PolicyArgs {
     /// Judge example bookings and compare with what is expected; nothing is asked of Cal.com
     #[command(after_help = "\
 DIR holds *.toml files of cases, and may hold the config.toml that they try; else that of --config
@@ -26,7 +26,7 @@ is tried. Needs no API key and no store. Exits with 1 when a case comes out othe
 Examples:
   maitred policy test tests/policy
   maitred policy test --config new.toml caps.toml")]
-    Test(Test),
+    Test(PolicyTestArgs),
     /// Judge the recorded requests by another configuration, and say what would differ
     #[command(after_help = "\
 Each request is judged as of its first decision, against the ledger as it was then. Nothing is done
@@ -38,11 +38,11 @@ granted, and a move that was not paid along is judged as a new request.
 Examples:
   maitred policy replay --since 30d --config new.toml
   maitred policy replay --since 2026-11-01 --config new.toml --store /var/lib/maitred")]
-    Replay(Replay),
+    Replay(PolicyReplayArgs),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
-pub struct Test {
+pub struct PolicyTestArgs {
     /// The directory, or one file of cases
     #[arg(value_name = "DIR", value_hint = ValueHint::AnyPath)]
     pub path: PathBuf,
@@ -52,7 +52,7 @@ pub struct Test {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
-pub struct Replay {
+pub struct PolicyReplayArgs {
     /// Not older than this: a duration back from now such as 30d, a date, or RFC 3339
     #[arg(long, value_name = "DURATION|DATE|TIME", default_value = "30d")]
     pub since: String,

@@ -1,41 +1,41 @@
 //! `maitred policy replay`: what another configuration would have said of the recorded requests.
 
-use super::args::Replay;
+use super::args::PolicyReplayArgs;
 use crate::cli::args::Format;
 use crate::cli::dispatch::{Context, print};
 use crate::cli::render::policy;
-use crate::cli::time::{self, Here, Meaning};
+use crate::cli::time::{self, TimeContext, TimeMeaning};
 use crate::control::protocol::Refusal;
-use crate::daemon::policy::replay::{Ask, replay as judge};
+use crate::daemon::policy::replay::{ReplayQuery, replay as judge};
 use crate::domain::time::Time;
 
 /// Judges, and says what would differ.
 ///
 /// # Errors
 /// When the configuration cannot be used, or the log cannot be read.
-pub fn replay(context: &Context, args: &Replay) -> Result<u8, Refusal> {
+pub fn replay(context: &Context, args: &PolicyReplayArgs) -> Result<u8, Refusal> {
     let config = context.config()?.config;
-    let here = Here {
+    let time_context = TimeContext {
         now: (context.clock)(),
-        zone: config.policy.house.zone,
+        zone: config.policy.global.zone,
     };
-    let since = since(&args.since, here)?;
+    let since = parse_since(&args.since, time_context)?;
     let store = args.store.as_deref().unwrap_or(&config.store.path);
-    let ask = Ask {
+    let query = ReplayQuery {
         policy: &config.policy,
         since,
         limit: args.limit as usize,
     };
-    let view = judge(store, &ask)?;
+    let view = judge(store, &query)?;
     let text = match context.global.format {
-        Format::Plain => policy::replayed(&view, &context.page()),
+        Format::Plain => policy::render_replay(&view, &context.page()),
         Format::Json => policy::json(&view),
     };
     print(text.as_bytes())
 }
 
-fn since(text: &str, here: Here) -> Result<Time, Refusal> {
-    let wrong = |why: String| Refusal::usage(format!("--since: {why}"));
-    let at = time::parse(text, Meaning::Since, here).map_err(|why| wrong(why.to_string()))?;
-    at.parse().map_err(|_| wrong(format!("{at} is no time")))
+fn parse_since(text: &str, time_context: TimeContext) -> Result<Time, Refusal> {
+    let usage_error = |why: String| Refusal::usage(format!("--since: {why}"));
+    let at = time::parse(text, TimeMeaning::Since, time_context).map_err(|why| usage_error(why.to_string()))?;
+    at.parse().map_err(|_| usage_error(format!("{at} is no time")))
 }

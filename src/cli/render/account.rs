@@ -1,10 +1,10 @@
 //! Accounts: what is there, what became of the rest, and from which grants it comes.
 
-use super::explain::entries;
-use super::layout::{Page, count};
+use super::explain::render_entries;
+use super::layout::{PageLayout, count};
 use crate::control::protocol::account::{AccountView, AccountsView, LotView, StatementView};
 
-pub fn account(view: &AccountView, page: &Page) -> String {
+pub fn render_account(view: &AccountView, page: &PageLayout) -> String {
     let mut text = format!(
         "{} has {} available.\n",
         view.account,
@@ -37,11 +37,11 @@ pub fn account(view: &AccountView, page: &Page) -> String {
     if view.pin {
         rows.push(("PIN", "set".to_owned()));
     }
-    text.push_str(&page.block(&rows));
+    text.push_str(&page.render_block(&rows));
     if !view.lots.is_empty() {
         text.push_str("\nLots, in the order in which they are spent:\n");
-        let rows = view.lots.iter().map(|view| lot(view, page)).collect();
-        text.push_str(&page.table(
+        let rows = view.lots.iter().map(|view| render_lot(view, page)).collect();
+        text.push_str(&page.render_table(
             &["left", "granted", "expires", "grant"],
             &["expires"],
             &["left", "granted"],
@@ -51,25 +51,25 @@ pub fn account(view: &AccountView, page: &Page) -> String {
     text
 }
 
-fn lot(lot: &LotView, page: &Page) -> Vec<String> {
+fn render_lot(lot: &LotView, page: &PageLayout) -> Vec<String> {
     vec![
         lot.left.to_string(),
         lot.granted.to_string(),
-        expiry(lot.expires.as_deref(), page),
+        format_expiry(lot.expires.as_deref(), page),
         lot.grant.clone(),
     ]
 }
 
 /// Until when, or that the time has come, or that it never does.
-pub(super) fn expiry(expires: Option<&str>, page: &Page) -> String {
+pub(super) fn format_expiry(expires: Option<&str>, page: &PageLayout) -> String {
     match expires {
         None => "never".to_owned(),
-        Some(at) if page.is_past(at) => format!("{}, over", page.minute(at)),
-        Some(at) => page.minute(at),
+        Some(at) if page.is_past(at) => format!("{}, over", page.format_minute(at)),
+        Some(at) => page.format_minute(at),
     }
 }
 
-pub fn accounts(view: &AccountsView, page: &Page) -> String {
+pub fn render_accounts(view: &AccountsView, page: &PageLayout) -> String {
     if view.accounts.is_empty() {
         return "There are no accounts. `maitred credits grant` opens one.\n".to_owned();
     }
@@ -91,7 +91,7 @@ pub fn accounts(view: &AccountsView, page: &Page) -> String {
         Some(_) => format!("The first {accounts}; there are more:\n\n"),
         None => format!("{accounts}:\n\n"),
     };
-    text.push_str(&page.table(
+    text.push_str(&page.render_table(
         &["account", "available", "held", "posted", "aliases"],
         &["account"],
         &["available", "held", "posted"],
@@ -105,13 +105,13 @@ pub fn accounts(view: &AccountsView, page: &Page) -> String {
     text
 }
 
-pub fn statement(view: &StatementView, page: &Page) -> String {
-    let mut text = account(&view.balance, page);
+pub fn render_statement(view: &StatementView, page: &PageLayout) -> String {
+    let mut text = render_account(&view.balance, page);
     if view.entries.is_empty() {
         text.push_str("\nNothing was written down about it.\n");
     } else {
         text.push_str("\nWhat became of the credits, newest first:\n");
-        text.push_str(&entries(&view.entries, page));
+        text.push_str(&render_entries(&view.entries, page));
     }
     text
 }

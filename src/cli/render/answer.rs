@@ -1,56 +1,56 @@
 //! An answer for people or for machines, whichever it is.
 
-use super::layout::Page;
+use super::layout::PageLayout;
 use super::{account, clean, credits, decisions, explain, house, pass, review, unresolved};
-use crate::control::protocol::Answer;
+use crate::control::protocol::CommandResult;
 
 /// Renders an answer for people, on the page.
-pub fn plain(answer: &Answer, page: &Page) -> String {
-    match clean::answer(answer, |text| page.text(text)) {
-        Answer::Pass(view) => pass::plain(&view, page),
-        Answer::Status(view) => house::status(&view, page),
-        Answer::Given(view) => credits::given(&view, page),
-        Answer::Import(view) => credits::import(&view),
-        Answer::Grants(view) => credits::grants(&view, page),
-        Answer::Account(view) => account::account(&view, page),
-        Answer::Accounts(view) => account::accounts(&view, page),
-        Answer::Statement(view) => account::statement(&view, page),
-        Answer::Decisions(view) => decisions::plain(&view, page),
-        Answer::Explain(view) => explain::explain(&view, page),
-        Answer::Evaluate(view) => explain::evaluate(&view, page),
-        Answer::Reviews(view) => review::list(&view, page),
-        Answer::Reviewed(view) => review::said(&view, page),
-        Answer::Charges(view) => explain::charge_list(&view, page),
-        Answer::Unresolved(view) => unresolved::list(&view, page),
-        Answer::Verify(view) => house::verify(&view),
-        Answer::CreditsExport(view) => credits::export(&view),
-        Answer::Head(view) => house::head(&view),
-        Answer::Ledger(view) => house::ledger(&view, page),
+pub fn render_plain(answer: &CommandResult, page: &PageLayout) -> String {
+    match clean::sanitize_result(answer, |text| page.text(text)) {
+        CommandResult::Pass(view) => pass::render_pass(&view, page),
+        CommandResult::Status(view) => house::status(&view, page),
+        CommandResult::Given(view) => credits::render_grant_result(&view, page),
+        CommandResult::Import(view) => credits::render_import(&view),
+        CommandResult::Grants(view) => credits::render_grants(&view, page),
+        CommandResult::Account(view) => account::render_account(&view, page),
+        CommandResult::Accounts(view) => account::render_accounts(&view, page),
+        CommandResult::Statement(view) => account::render_statement(&view, page),
+        CommandResult::Decisions(view) => decisions::render_decisions(&view, page),
+        CommandResult::Explain(view) => explain::render_explanation(&view, page),
+        CommandResult::Evaluate(view) => explain::render_evaluation(&view, page),
+        CommandResult::Reviews(view) => review::render_review_list(&view, page),
+        CommandResult::Reviewed(view) => review::render_reviewed(&view, page),
+        CommandResult::Charges(view) => explain::render_charge_list(&view, page),
+        CommandResult::Unresolved(view) => unresolved::render_unresolved_list(&view, page),
+        CommandResult::Verify(view) => house::render_verification(&view),
+        CommandResult::CreditsExport(view) => credits::render_export(&view),
+        CommandResult::Head(view) => house::render_head(&view),
+        CommandResult::Ledger(view) => house::render_ledger(&view, page),
     }
 }
 
 /// For machines: the view itself on one line.
-pub fn json(answer: &Answer) -> String {
+pub fn json(answer: &CommandResult) -> String {
     let text = match answer {
-        Answer::Pass(view) => serde_json::to_string(view),
-        Answer::Status(view) => serde_json::to_string(view),
-        Answer::Given(view) => serde_json::to_string(view),
-        Answer::Import(view) => serde_json::to_string(view),
-        Answer::Grants(view) => serde_json::to_string(view),
-        Answer::Account(view) => serde_json::to_string(view),
-        Answer::Accounts(view) => serde_json::to_string(view),
-        Answer::Statement(view) => serde_json::to_string(view),
-        Answer::Decisions(view) => serde_json::to_string(view),
-        Answer::Explain(view) => serde_json::to_string(view),
-        Answer::Evaluate(view) => serde_json::to_string(view),
-        Answer::Reviews(view) => serde_json::to_string(view),
-        Answer::Reviewed(view) => serde_json::to_string(view),
-        Answer::Charges(view) => serde_json::to_string(view),
-        Answer::Unresolved(view) => serde_json::to_string(view),
-        Answer::Verify(view) => serde_json::to_string(view),
-        Answer::CreditsExport(view) => serde_json::to_string(view),
-        Answer::Head(view) => serde_json::to_string(view),
-        Answer::Ledger(view) => serde_json::to_string(view),
+        CommandResult::Pass(view) => serde_json::to_string(view),
+        CommandResult::Status(view) => serde_json::to_string(view),
+        CommandResult::Given(view) => serde_json::to_string(view),
+        CommandResult::Import(view) => serde_json::to_string(view),
+        CommandResult::Grants(view) => serde_json::to_string(view),
+        CommandResult::Account(view) => serde_json::to_string(view),
+        CommandResult::Accounts(view) => serde_json::to_string(view),
+        CommandResult::Statement(view) => serde_json::to_string(view),
+        CommandResult::Decisions(view) => serde_json::to_string(view),
+        CommandResult::Explain(view) => serde_json::to_string(view),
+        CommandResult::Evaluate(view) => serde_json::to_string(view),
+        CommandResult::Reviews(view) => serde_json::to_string(view),
+        CommandResult::Reviewed(view) => serde_json::to_string(view),
+        CommandResult::Charges(view) => serde_json::to_string(view),
+        CommandResult::Unresolved(view) => serde_json::to_string(view),
+        CommandResult::Verify(view) => serde_json::to_string(view),
+        CommandResult::CreditsExport(view) => serde_json::to_string(view),
+        CommandResult::Head(view) => serde_json::to_string(view),
+        CommandResult::Ledger(view) => serde_json::to_string(view),
     };
     clean::json(&text.expect("views have only keys that are texts")) + "\n"
 }

@@ -7,22 +7,22 @@ use std::str::Chars;
 
 use serde_json::Value;
 
-use crate::control::protocol::Answer;
-use crate::domain::id::readable;
-use crate::domain::text::is_unseen;
+use crate::control::protocol::CommandResult;
+use crate::domain::id::decode_domains;
+use crate::domain::text::is_invisible;
 
 /// The answer with every text in it replaced by what `clean` makes of it. All of them go through one
 /// place, so that none can be forgotten where it is printed.
-pub fn answer(answer: &Answer, clean: impl Fn(&str) -> String) -> Answer {
+pub fn sanitize_result(answer: &CommandResult, sanitize: impl Fn(&str) -> String) -> CommandResult {
     let mut value = serde_json::to_value(answer).expect("an answer has only keys that are texts");
-    clean_value(&mut value, &clean);
+    sanitize_value(&mut value, &sanitize);
     serde_json::from_value(value).expect("other texts do not change the shape")
 }
 
-fn clean_value(value: &mut Value, clean: &impl Fn(&str) -> String) {
-    let inner = |value: &mut Value| clean_value(value, clean);
+fn sanitize_value(value: &mut Value, sanitize: &impl Fn(&str) -> String) {
+    let inner = |value: &mut Value| sanitize_value(value, sanitize);
     match value {
-        Value::String(dirty) => *dirty = clean(dirty),
+        Value::String(dirty) => *dirty = sanitize(dirty),
         Value::Array(values) => values.iter_mut().for_each(inner),
         Value::Object(fields) => fields.values_mut().for_each(inner),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
@@ -32,7 +32,7 @@ fn clean_value(value: &mut Value, clean: &impl Fn(&str) -> String) {
 /// On one line, without escape sequences and without characters that are not seen. Domains are shown as
 /// people write them.
 pub fn text(dirty: &str) -> String {
-    let dirty = &*readable(dirty);
+    let dirty = &*decode_domains(dirty);
     let mut clean = String::with_capacity(dirty.len());
     let mut chars = dirty.chars().peekable();
     while let Some(c) = chars.next() {
@@ -41,7 +41,7 @@ pub fn text(dirty: &str) -> String {
             '\u{9b}' => skip_parameters(&mut chars),
             '\u{90}' | '\u{98}' | '\u{9d}' | '\u{9e}' | '\u{9f}' => skip_string(&mut chars),
             '\n' | '\r' | '\t' | '\u{85}' | '\u{2028}' | '\u{2029}' => clean.push(' '),
-            c if is_unseen(c) => {}
+            c if is_invisible(c) => {}
             c => clean.push(c),
         }
     }
@@ -53,7 +53,7 @@ pub fn text(dirty: &str) -> String {
 pub fn json(json: &str) -> String {
     let mut clean = String::with_capacity(json.len());
     for c in json.chars() {
-        if is_unseen(c) || matches!(c, '\u{2028}' | '\u{2029}') {
+        if is_invisible(c) || matches!(c, '\u{2028}' | '\u{2029}') {
             for unit in c.encode_utf16(&mut [0; 2]) {
                 clean.push_str(&format!("\\u{unit:04x}"));
             }
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_seen_stays() {
+    fn escape_sequences_and_invisible_characters_are_removed() {
         let rows = [
             ("Dune, chapter 1", "Dune, chapter 1"),
             ("Zoë 读书会 👩\u{200d}💻", "Zoë 读书会 👩\u{200d}💻"),
@@ -145,7 +145,7 @@ mod tests {
             dirty in "[\\x00-\\x7f\u{80}-\u{9f}\u{202a}-\u{202e}\u{2028}é]{0,60}"
         ) {
             let clean = text(&dirty);
-            proptest::prop_assert!(!clean.chars().any(is_unseen), "{:?}", clean);
+            proptest::prop_assert!(!clean.chars().any(is_invisible), "{:?}", clean);
             proptest::prop_assert_eq!(text(&clean), clean);
         }
 
@@ -155,7 +155,7 @@ mod tests {
         ) {
             let plain = serde_json::to_string(&dirty).unwrap();
             let clean = json(&plain);
-            proptest::prop_assert!(!clean.chars().any(is_unseen), "{:?}", clean);
+            proptest::prop_assert!(!clean.chars().any(is_invisible), "{:?}", clean);
             proptest::prop_assert_eq!(serde_json::from_str::<String>(&clean).unwrap(), dirty);
         }
     }

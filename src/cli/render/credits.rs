@@ -1,11 +1,11 @@
 //! Credits given and taken back.
 
-use super::account::expiry;
-use super::layout::{Page, count};
+use super::account::format_expiry;
+use super::layout::{PageLayout, count};
 use crate::control::protocol::account::ExportView;
 use crate::control::protocol::account::{GivenView, GrantsView, ImportView};
 
-pub fn given(view: &GivenView, page: &Page) -> String {
+pub fn render_grant_result(view: &GivenView, page: &PageLayout) -> String {
     let credits = count(view.credits, "credit");
     let account = &view.account;
     let available = format!(
@@ -17,7 +17,7 @@ pub fn given(view: &GivenView, page: &Page) -> String {
         _ => match &view.expires {
             Some(at) => format!(
                 "granted to {account}, to be spent before {}",
-                page.minute(at)
+                page.format_minute(at)
             ),
             None => format!("granted to {account}"),
         },
@@ -28,7 +28,7 @@ pub fn given(view: &GivenView, page: &Page) -> String {
             "Nothing was done: under the reference {} {credits} {verb} {what}, at {}.\n\
              {available}\n",
             view.reference,
-            page.minute(&view.at)
+            page.format_minute(&view.at)
         )
     } else {
         let opened = match view.opened {
@@ -42,8 +42,8 @@ pub fn given(view: &GivenView, page: &Page) -> String {
     }
 }
 
-pub fn import(view: &ImportView) -> String {
-    let would = |done: &str, plan: &str| {
+pub fn render_import(view: &ImportView) -> String {
+    let choose_tense = |done: &str, plan: &str| {
         let word = if view.dry_run { plan } else { done };
         word.to_owned()
     };
@@ -51,14 +51,14 @@ pub fn import(view: &ImportView) -> String {
         "{} read, {} {}, with {} in all.\n",
         count(view.rows, "row"),
         view.granted,
-        would("granted", "would be granted"),
+        choose_tense("granted", "would be granted"),
         count(view.credits, "credit")
     );
     if view.accounts_opened > 0 {
         text.push_str(&format!(
             "{} {}.\n",
             count(view.accounts_opened, "account"),
-            would("opened", "would be opened")
+            choose_tense("opened", "would be opened")
         ));
     }
     if view.accounts_described > 0 {
@@ -93,7 +93,7 @@ pub fn import(view: &ImportView) -> String {
 }
 
 /// One page of an export; `credits export` writes them as CSV.
-pub fn export(view: &ExportView) -> String {
+pub fn render_export(view: &ExportView) -> String {
     format!(
         "{} of {}.\n",
         count(view.rows.len(), "grant"),
@@ -101,7 +101,7 @@ pub fn export(view: &ExportView) -> String {
     )
 }
 
-pub fn grants(view: &GrantsView, page: &Page) -> String {
+pub fn render_grants(view: &GrantsView, page: &PageLayout) -> String {
     if view.grants.is_empty() {
         return format!("{} was never granted anything.\n", view.account);
     }
@@ -110,10 +110,10 @@ pub fn grants(view: &GrantsView, page: &Page) -> String {
         .iter()
         .map(|grant| {
             vec![
-                page.minute(&grant.at),
+                page.format_minute(&grant.at),
                 grant.kind.clone(),
                 grant.credits.to_string(),
-                expiry(grant.expires.as_deref(), page),
+                format_expiry(grant.expires.as_deref(), page),
                 grant.reference.clone(),
                 grant.reason.clone(),
             ]
@@ -124,6 +124,6 @@ pub fn grants(view: &GrantsView, page: &Page) -> String {
         "{} of {}, newest first:\n\n{}",
         count(view.grants.len(), "grant"),
         view.account,
-        page.table(&headings, &["at", "kind", "expires"], &["credits"], rows)
+        page.render_table(&headings, &["at", "kind", "expires"], &["credits"], rows)
     )
 }

@@ -1,10 +1,10 @@
 //! Decisions in a table; `explain` tells each in full.
 
-use super::layout::{Page, count, title};
-use super::pass::who;
+use super::layout::{PageLayout, count, quote_title};
+use super::pass::format_booker;
 use crate::control::protocol::{DecisionView, DecisionsView, RefundView, StepView};
 
-pub fn plain(view: &DecisionsView, page: &Page) -> String {
+pub fn render_decisions(view: &DecisionsView, page: &PageLayout) -> String {
     if view.decisions.is_empty() {
         return "No decision fits what was asked for (`--since`, `--who`, `--gate`, `--outcome`).\n".to_owned();
     }
@@ -13,33 +13,33 @@ pub fn plain(view: &DecisionsView, page: &Page) -> String {
     let rows = view
         .decisions
         .iter()
-        .map(|decision| row(decision, page))
+        .map(|decision| render_row(decision, page))
         .collect();
-    text.push_str(&page.table(&headings, &["decided", "booking"], &[], rows));
+    text.push_str(&page.render_table(&headings, &["decided", "booking"], &[], rows));
     if view.more {
         text.push_str("\nThere are more; ask for them with --limit or --since.\n");
     }
     text
 }
 
-fn row(view: &DecisionView, page: &Page) -> Vec<String> {
+fn render_row(view: &DecisionView, page: &PageLayout) -> Vec<String> {
     let DecisionView {
         decided,
         step,
         refunds,
         ..
     } = view;
-    let who = who(step);
-    let (title, start) = (title(&step.title), page.minute(&step.start));
+    let booker = format_booker(step);
+    let (title, start) = (quote_title(&step.title), page.format_minute(&step.start));
     vec![
-        page.minute(decided),
+        page.format_minute(decided),
         step.request.clone(),
-        format!("{}\n{who}: {title} on {start}{}", how(step), back(refunds)),
+        format!("{}\n{booker}: {title} on {start}{}", format_outcome(step), render_refunds(refunds)),
     ]
 }
 
 /// What came back of it since, and why.
-fn back(refunds: &[RefundView]) -> String {
+fn render_refunds(refunds: &[RefundView]) -> String {
     let lines = refunds.iter().map(|refund| {
         let credits = count(refund.credits, "credit");
         format!("\n{credits} came back: {}", refund.reason)
@@ -48,8 +48,8 @@ fn back(refunds: &[RefundView]) -> String {
 }
 
 /// How it ended, or the decision while it has not ended; then why, or for how much.
-fn how(step: &StepView) -> String {
-    let verdict = match step.outcome.as_str() {
+fn format_outcome(step: &StepView) -> String {
+    let outcome_text = match step.outcome.as_str() {
         "none" => step.decision.clone(),
         "confirmed" | "declined" => step.outcome.clone(),
         outcome => format!("{}, {outcome}", step.decision),
@@ -60,10 +60,10 @@ fn how(step: &StepView) -> String {
         .map(|reason| reason.code.as_str())
         .collect();
     if step.decision == "confirm" {
-        format!("{verdict}, for {}", count(step.credits, "credit"))
+        format!("{outcome_text}, for {}", count(step.credits, "credit"))
     } else if codes.is_empty() {
-        verdict
+        outcome_text
     } else {
-        format!("{verdict}: {}", codes.join(", "))
+        format!("{outcome_text}: {}", codes.join(", "))
     }
 }

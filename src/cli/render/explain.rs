@@ -1,66 +1,66 @@
 //! One request in full: the decision, what each rule found, what was sent, what it cost, and
 //! everything written down about it.
 
-use super::layout::{Page, count};
-use super::pass::step_block;
-use super::review::word;
+use super::layout::{PageLayout, count};
+use super::pass::render_step;
+use super::review::format_operator_word;
 use super::unresolved;
 use crate::control::protocol::charges::{ChargeView, ChargesView};
 use crate::control::protocol::{CallView, EntryView, EvaluateView, ExplainView, FindingView};
 
-pub fn explain(view: &ExplainView, page: &Page) -> String {
+pub fn render_explanation(view: &ExplainView, page: &PageLayout) -> String {
     let Some(decision) = &view.decision else {
         return format!(
             "Nothing was decided about this booking: it was accepted without a pass.\n{}",
-            unresolved::table(&view.unresolved, page)
+            unresolved::render_unresolved_table(&view.unresolved, page)
         );
     };
-    let mut more = vec![
+    let mut extra_rows = vec![
         ("decided", page.second(&decision.decided)),
         ("policy", decision.policy.clone()),
     ];
-    if let Some(told) = &view.told {
-        more.push(("told", told.clone()));
+    if let Some(text) = &view.told {
+        extra_rows.push(("told", text.clone()));
     }
-    if let Some(said) = &view.review {
-        more.push(("operator", word(said, page)));
+    if let Some(review) = &view.review {
+        extra_rows.push(("operator", format_operator_word(review, page)));
     }
-    let mut text = step_block(&decision.step, page, &more);
+    let mut text = render_step(&decision.step, page, &extra_rows);
     if !view.unresolved.is_empty() {
         text.push_str("\nUnresolved list:\n");
-        text.push_str(&unresolved::table(&view.unresolved, page));
+        text.push_str(&unresolved::render_unresolved_table(&view.unresolved, page));
     }
-    text.push_str(&findings(&view.findings, page));
-    text.push_str(&calls(&view.calls, page));
-    text.push_str(&charges(&view.charges, page));
+    text.push_str(&render_findings(&view.findings, page));
+    text.push_str(&render_calls(&view.calls, page));
+    text.push_str(&render_charges(&view.charges, page));
     if !view.entries.is_empty() {
         text.push_str("\nWritten down, oldest first:\n");
-        text.push_str(&entries(&view.entries, page));
+        text.push_str(&render_entries(&view.entries, page));
     }
     text
 }
 
-pub fn evaluate(view: &EvaluateView, page: &Page) -> String {
-    let mut more = Vec::new();
-    if let Some(told) = &view.told {
-        more.push(("told", told.clone()));
+pub fn render_evaluation(view: &EvaluateView, page: &PageLayout) -> String {
+    let mut extra_rows = Vec::new();
+    if let Some(text) = &view.told {
+        extra_rows.push(("told", text.clone()));
     }
     let mut text = format!(
         "Judged as if it were pending at {}. Nothing is done.\n\n{}",
         page.second(&view.at),
-        step_block(&view.decision, page, &more)
+        render_step(&view.decision, page, &extra_rows)
     );
-    text.push_str(&findings(&view.findings, page));
+    text.push_str(&render_findings(&view.findings, page));
     if !view.assumed.is_empty() {
         text.push_str("\nA file does not say everything; this was assumed:\n");
         for assumed in &view.assumed {
-            text.push_str(&page.block(&[("-", assumed.clone())]));
+            text.push_str(&page.render_block(&[("-", assumed.clone())]));
         }
     }
     text
 }
 
-fn findings(findings: &[FindingView], page: &Page) -> String {
+fn render_findings(findings: &[FindingView], page: &PageLayout) -> String {
     if findings.is_empty() {
         return String::new();
     }
@@ -75,11 +75,11 @@ fn findings(findings: &[FindingView], page: &Page) -> String {
             ]
         })
         .collect();
-    let table = page.table(&["", "rule", "found"], &["", "rule"], &[], rows);
+    let table = page.render_table(&["", "rule", "found"], &["", "rule"], &[], rows);
     format!("\n{}:\n{table}", count(findings.len(), "finding"))
 }
 
-fn calls(calls: &[CallView], page: &Page) -> String {
+fn render_calls(calls: &[CallView], page: &PageLayout) -> String {
     if calls.is_empty() {
         return String::new();
     }
@@ -100,11 +100,11 @@ fn calls(calls: &[CallView], page: &Page) -> String {
         })
         .collect();
     let headings = ["at", "call", "booking", "what came back"];
-    let table = page.table(&headings, &["at", "call", "booking"], &[], rows);
+    let table = page.render_table(&headings, &["at", "call", "booking"], &[], rows);
     format!("\n{} to Cal.com:\n{table}", count(calls.len(), "call"))
 }
 
-fn charges(charges: &[ChargeView], page: &Page) -> String {
+fn render_charges(charges: &[ChargeView], page: &PageLayout) -> String {
     if charges.is_empty() {
         return String::new();
     }
@@ -117,7 +117,7 @@ fn charges(charges: &[ChargeView], page: &Page) -> String {
                 charge.state.clone(),
                 charge.credits.to_string(),
                 charge.refunded.to_string(),
-                note(charge, page),
+                format_charge_note(charge, page),
             ]
         })
         .collect();
@@ -129,7 +129,7 @@ fn charges(charges: &[ChargeView], page: &Page) -> String {
         "refunded",
         "when, and why",
     ];
-    let table = page.table(
+    let table = page.render_table(
         &headings,
         &["booking", "state"],
         &["credits", "refunded"],
@@ -139,7 +139,7 @@ fn charges(charges: &[ChargeView], page: &Page) -> String {
 }
 
 /// Charges with why they are open, or how they ended.
-pub fn charge_list(view: &ChargesView, page: &Page) -> String {
+pub fn render_charge_list(view: &ChargesView, page: &PageLayout) -> String {
     if view.charges.is_empty() {
         return "There is no such charge.\n".to_owned();
     }
@@ -150,21 +150,21 @@ pub fn charge_list(view: &ChargesView, page: &Page) -> String {
             charge.account.clone(),
             charge.state.clone(),
             charge.credits.to_string(),
-            page.minute(&charge.start),
+            page.format_minute(&charge.start),
             line.why.clone(),
         ]
     });
     let headings = ["booking", "account", "state", "credits", "start", "why"];
-    let narrow = ["booking", "state", "start"];
-    let mut text = page.table(&headings, &narrow, &["credits"], rows.collect());
+    let unbroken = ["booking", "state", "start"];
+    let mut text = page.render_table(&headings, &unbroken, &["credits"], rows.collect());
     if view.more {
         text.push_str("\nThere are more; ask for them with --limit.\n");
     }
     text
 }
 
-fn note(charge: &ChargeView, page: &Page) -> String {
-    let mut note = page.minute(&charge.start);
+fn format_charge_note(charge: &ChargeView, page: &PageLayout) -> String {
+    let mut note = page.format_minute(&charge.start);
     if let Some(from) = &charge.moved_from {
         note.push_str(&format!("; moved here from {from}"));
     }
@@ -178,9 +178,9 @@ fn note(charge: &ChargeView, page: &Page) -> String {
 }
 
 /// What an entry is about: the booking's title and start come first, where they are known.
-fn what(entry: &EntryView, page: &Page) -> String {
+fn format_entry(entry: &EntryView, page: &PageLayout) -> String {
     let title = entry.title.as_deref().filter(|title| !title.is_empty());
-    let start = entry.start.as_deref().map(|start| page.minute(start));
+    let start = entry.start.as_deref().map(|start| page.format_minute(start));
     match (title, start) {
         (Some(title), Some(start)) => format!("“{title}” on {start}: {}", entry.text),
         (None, Some(start)) => format!("the booking on {start}: {}", entry.text),
@@ -190,7 +190,7 @@ fn what(entry: &EntryView, page: &Page) -> String {
 }
 
 /// Facts in a table, the number in the log first, and the balance after each in a statement.
-pub(super) fn entries(entries: &[EntryView], page: &Page) -> String {
+pub(super) fn render_entries(entries: &[EntryView], page: &PageLayout) -> String {
     let number = |number: Option<u64>| number.map_or_else(String::new, |of| of.to_string());
     let with_balance = entries.iter().any(|entry| entry.balance.is_some());
     let row = |entry: &EntryView| {
@@ -201,13 +201,13 @@ pub(super) fn entries(entries: &[EntryView], page: &Page) -> String {
             number(entry.credits),
         ];
         row.extend(with_balance.then(|| number(entry.balance)));
-        row.push(what(entry, page));
+        row.push(format_entry(entry, page));
         row
     };
     let mut headings = vec!["no.", "at", "kind", "credits"];
     headings.extend(with_balance.then_some("balance"));
     headings.push("what");
-    page.table(
+    page.render_table(
         &headings,
         &["at", "kind"],
         &["no.", "credits", "balance"],

@@ -1,14 +1,14 @@
 //! How the daemon and the ledger are.
 
-use super::layout::{Page, count};
+use super::layout::{PageLayout, count};
 use super::unresolved;
 use crate::control::protocol::PassHead;
 use crate::control::protocol::ledger::VerifyView;
 use crate::control::protocol::ledger::{CopyView, HeadView, LedgerView};
 use crate::control::protocol::status::{FailingView, StatusView, WatchStatus};
 
-pub fn status(view: &StatusView, page: &Page) -> String {
-    let at = |time: &str| match page.from_now(time) {
+pub fn status(view: &StatusView, page: &PageLayout) -> String {
+    let at = |time: &str| match page.format_distance(time) {
         Some(from_now) => format!("{} ({from_now})", page.second(time)),
         None => page.second(time),
     };
@@ -24,7 +24,7 @@ pub fn status(view: &StatusView, page: &Page) -> String {
             "last pass",
             view.last_pass
                 .as_ref()
-                .map_or_else(|| "none yet".to_owned(), |pass| last(pass, &at)),
+                .map_or_else(|| "none yet".to_owned(), |pass| format_last_pass(pass, &at)),
         ),
     ];
     if let Some(error) = &view.last_error {
@@ -36,11 +36,11 @@ pub fn status(view: &StatusView, page: &Page) -> String {
     );
     let next = view.next_pass.as_deref();
     rows.push(("next pass", next.map_or_else(|| "none".to_owned(), at)));
-    rows.push(("last watch", last_watch(&view.watch, &at)));
+    rows.push(("last watch", format_last_watch(&view.watch, &at)));
     if let Some(error) = &view.watch.error {
         rows.push(("problem", error.clone()));
     }
-    rows.push(("next watch", next_watch(&view.watch, &at)));
+    rows.push(("next watch", format_next_watch(&view.watch, &at)));
     rows.push((
         "unfinished",
         match view.open_intents {
@@ -49,20 +49,20 @@ pub fn status(view: &StatusView, page: &Page) -> String {
         },
     ));
     for failing in &view.failing {
-        rows.push(("failing", failed(failing, page)));
+        rows.push(("failing", format_failing(failing, page)));
     }
-    let more = view.counts.failing.saturating_sub(view.failing.len());
+    let more = view.counts.failing_intents.saturating_sub(view.failing.len());
     if more > 0 {
         rows.push(("failing", format!("{more} more")));
     }
     rows.push((
         "in review",
-        match view.counts.reviews {
+        match view.counts.requests_in_review {
             0 => "nothing".to_owned(),
             open => format!("{}; see `maitred review list`", count(open, "request")),
         },
     ));
-    rows.extend(unresolved::summary(&view.unresolved).map(|text| ("unresolved", text)));
+    rows.extend(unresolved::render_unresolved_summary(&view.unresolved).map(|text| ("unresolved", text)));
     rows.push(("charges", format!("{} open", view.counts.open_charges)));
     rows.push(("log", count(view.log_sequence, "commit")));
     rows.push(("policy", view.policy.clone()));
@@ -70,12 +70,12 @@ pub fn status(view: &StatusView, page: &Page) -> String {
         "maitred {} {state} (process {}).\n{}",
         view.version,
         view.pid,
-        page.block(&rows)
+        page.render_block(&rows)
     )
 }
 
 /// The last watch of this daemon, or when one before it was.
-fn last_watch(watch: &WatchStatus, at: &dyn Fn(&str) -> String) -> String {
+fn format_last_watch(watch: &WatchStatus, at: &dyn Fn(&str) -> String) -> String {
     match (&watch.last, &watch.watched) {
         (Some(last), _) => format!(
             "{}; {} looked at, {} to Cal.com, {}{}",
@@ -90,14 +90,14 @@ fn last_watch(watch: &WatchStatus, at: &dyn Fn(&str) -> String) -> String {
     }
 }
 
-fn next_watch(watch: &WatchStatus, at: &dyn Fn(&str) -> String) -> String {
+fn format_next_watch(watch: &WatchStatus, at: &dyn Fn(&str) -> String) -> String {
     match (&watch.next, &watch.next_audit) {
         (Some(next), Some(audit)) => format!("{}; the next audit {}", at(next), at(audit)),
         (_, _) => "none".to_owned(),
     }
 }
 
-fn failed(failing: &FailingView, page: &Page) -> String {
+fn format_failing(failing: &FailingView, page: &PageLayout) -> String {
     let last = failing.last.as_deref().map(|at| page.second(at));
     let last = last.map_or_else(String::new, |last| format!(", the last at {last}"));
     let waits = failing.waits.as_deref();
@@ -111,7 +111,7 @@ fn failed(failing: &FailingView, page: &Page) -> String {
     )
 }
 
-fn last(pass: &PassHead, at: &dyn Fn(&str) -> String) -> String {
+fn format_last_pass(pass: &PassHead, at: &dyn Fn(&str) -> String) -> String {
     format!(
         "{}; {} seen, {} to Cal.com",
         at(&pass.finished),
@@ -120,7 +120,7 @@ fn last(pass: &PassHead, at: &dyn Fn(&str) -> String) -> String {
     )
 }
 
-pub fn head(view: &HeadView) -> String {
+pub fn render_head(view: &HeadView) -> String {
     format!(
         "The log ends with commit {} ({}).\n",
         view.sequence, view.hash
@@ -128,16 +128,16 @@ pub fn head(view: &HeadView) -> String {
 }
 
 /// What the ledger knows of itself.
-pub fn ledger(view: &LedgerView, page: &Page) -> String {
+pub fn render_ledger(view: &LedgerView, page: &PageLayout) -> String {
     let began = view.began.as_deref().map(|at| page.second(at));
     let mut rows = vec![(
         "began",
         began.unwrap_or_else(|| "with the first commit".to_owned()),
     )];
-    let known = (&view.server, view.account, &view.dialect);
+    let owner = (&view.server, view.account, &view.dialect);
     rows.push((
         "belongs to",
-        match known {
+        match owner {
             (Some(server), Some(account), Some(dialect)) => {
                 format!("account {account} at {server} ({dialect})")
             }
@@ -155,11 +155,11 @@ pub fn ledger(view: &LedgerView, page: &Page) -> String {
             ),
         ));
     }
-    format!("The ledger\n{}", page.block(&rows))
+    format!("The ledger\n{}", page.render_block(&rows))
 }
 
 /// A backup or a restore.
-pub fn copy(view: &CopyView) -> String {
+pub fn render_copy(view: &CopyView) -> String {
     let what = format!(
         "{} in {}, {} bytes",
         count(view.sequence, "commit"),
@@ -183,8 +183,8 @@ pub fn copy(view: &CopyView) -> String {
     }
 }
 
-pub fn verify(view: &VerifyView) -> String {
-    let looked = format!(
+pub fn render_verification(view: &VerifyView) -> String {
+    let counts = format!(
         "{} and {} were looked at; the head is {}.\n",
         count(view.commits, "commit"),
         count(view.facts, "fact"),
@@ -193,11 +193,11 @@ pub fn verify(view: &VerifyView) -> String {
     if view.differences.is_empty() && !view.compared {
         return format!(
             "The log is sound. The projection is compared with it while a daemon runs; without one, it is \
-             rebuilt wherever it is in doubt.\n{looked}"
+             rebuilt wherever it is in doubt.\n{counts}"
         );
     }
     if view.differences.is_empty() {
-        return format!("The log and the store agree.\n{looked}");
+        return format!("The log and the store agree.\n{counts}");
     }
     let mut text = format!(
         "The log and the store disagree: {}.\n",
@@ -206,5 +206,5 @@ pub fn verify(view: &VerifyView) -> String {
     for difference in &view.differences {
         text.push_str(&format!("  {difference}\n"));
     }
-    text + &looked
+    text + &counts
 }

@@ -6,7 +6,7 @@ use chrono_tz::Tz;
 
 /// The text with each instant that is a word of its own shown in the zone. A text that is nothing but an
 /// instant is a value and stays as it is; the code that prints the value chooses its form.
-pub fn in_zone(text: &str, zone: Tz) -> String {
+pub fn localize_instants(text: &str, zone: Tz) -> String {
     if !text.contains(char::is_whitespace) {
         return text.to_owned();
     }
@@ -14,8 +14,8 @@ pub fn in_zone(text: &str, zone: Tz) -> String {
         .map(|part| {
             let word = part.trim_end();
             let instant = word.trim_end_matches([',', ';', ':', '.', ')']);
-            match shown(instant, zone) {
-                Some(shown) => format!("{shown}{}", &part[instant.len()..]),
+            match localize_instant(instant, zone) {
+                Some(localized) => format!("{localized}{}", &part[instant.len()..]),
                 None => part.to_owned(),
             }
         })
@@ -23,7 +23,7 @@ pub fn in_zone(text: &str, zone: Tz) -> String {
 }
 
 /// An instant in UTC in the zone, to the second where it has any.
-fn shown(word: &str, zone: Tz) -> Option<String> {
+fn localize_instant(word: &str, zone: Tz) -> Option<String> {
     let is_utc = word.ends_with('Z');
     let at = DateTime::parse_from_rfc3339(word).ok().filter(|_| is_utc)?;
     let format = match at.second() {
@@ -66,7 +66,7 @@ mod tests {
             ("", ""),
         ];
         for (text, expect) in rows {
-            assert_eq!(in_zone(text, Tz::Europe__Berlin), expect);
+            assert_eq!(localize_instants(text, Tz::Europe__Berlin), expect);
         }
     }
 }

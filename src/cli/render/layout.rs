@@ -6,7 +6,7 @@ use chrono_tz::Tz;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
 
 use super::clean;
-use super::instants::in_zone;
+use super::instants::localize_instants;
 
 /// Narrower, and words would be cut to pieces; such a terminal wraps the lines itself.
 const NARROWEST: usize = 60;
@@ -18,18 +18,18 @@ const WIDEST: usize = 160;
 const GAP: u16 = 2;
 
 /// How much of a title is shown; the rest is in the JSON.
-const TITLE: usize = 80;
+const MAX_TITLE: usize = 80;
 
 /// What is printed on.
 #[derive(Debug, Clone, Copy)]
-pub struct Page {
+pub struct PageLayout {
     width: usize,
     pub now: DateTime<Utc>,
     /// In which times are shown.
     pub zone: Tz,
 }
 
-impl Page {
+impl PageLayout {
     pub fn new(width: usize, now: DateTime<Utc>, zone: Tz) -> Self {
         Self {
             width: width.clamp(NARROWEST, WIDEST),
@@ -39,8 +39,8 @@ impl Page {
     }
 
     /// Labels and what they stand for, two columns in from the left.
-    pub fn block(&self, rows: &[(&str, String)]) -> String {
-        let mut table = self.bare();
+    pub fn render_block(&self, rows: &[(&str, String)]) -> String {
+        let mut table = self.new_table();
         for (label, value) in rows {
             table.add_row([*label, value]);
         }
@@ -50,19 +50,19 @@ impl Page {
         if let Some(labels) = table.column_mut(0) {
             labels.set_constraint(ColumnConstraint::ContentWidth);
         }
-        indented(&table)
+        indent(&table)
     }
 
     /// A table with headings, two columns in from the left. Columns named in `numbers` are aligned
     /// at their right, those in `whole` are never broken.
-    pub fn table(
+    pub fn render_table(
         &self,
         headings: &[&str],
-        whole: &[&str],
+        unbroken: &[&str],
         numbers: &[&str],
         rows: Vec<Vec<String>>,
     ) -> String {
-        let mut table = self.bare();
+        let mut table = self.new_table();
         table.set_header(headings);
         for row in rows {
             assert_eq!(row.len(), headings.len(), "each column has a heading");
@@ -70,17 +70,17 @@ impl Page {
         }
         for (heading, column) in headings.iter().zip(table.column_iter_mut()) {
             column.set_padding((0, GAP));
-            if whole.contains(heading) || numbers.contains(heading) {
+            if unbroken.contains(heading) || numbers.contains(heading) {
                 column.set_constraint(ColumnConstraint::ContentWidth);
             }
             if numbers.contains(heading) {
                 column.set_cell_alignment(CellAlignment::Right);
             }
         }
-        indented(&table)
+        indent(&table)
     }
 
-    fn bare(&self) -> Table {
+    fn new_table(&self) -> Table {
         let width = u16::try_from(self.width - INDENT.len()).unwrap_or(u16::MAX);
         let mut table = Table::new();
         table
@@ -92,21 +92,21 @@ impl Page {
 
     /// A text from outside, made harmless, with the instants in it in the page's time zone.
     pub fn text(&self, dirty: &str) -> String {
-        in_zone(&clean::text(dirty), self.zone)
+        localize_instants(&clean::text(dirty), self.zone)
     }
 
     /// To the minute, in the page's time zone: `2026-12-01 09:00 UTC`, `2026-12-01 10:00 CET`. What is
     /// no time is shown as it is.
-    pub fn minute(&self, time: &str) -> String {
-        self.written(time, "%Y-%m-%d %H:%M %Z")
+    pub fn format_minute(&self, time: &str) -> String {
+        self.format_time(time, "%Y-%m-%d %H:%M %Z")
     }
 
     /// To the second, for what happened one after the other.
     pub fn second(&self, time: &str) -> String {
-        self.written(time, "%Y-%m-%d %H:%M:%S %Z")
+        self.format_time(time, "%Y-%m-%d %H:%M:%S %Z")
     }
 
-    fn written(&self, time: &str, format: &str) -> String {
+    fn format_time(&self, time: &str, format: &str) -> String {
         match DateTime::parse_from_rfc3339(time) {
             Ok(at) => at.with_timezone(&self.zone).format(format).to_string(),
             Err(_) => time.to_owned(),
@@ -114,13 +114,13 @@ impl Page {
     }
 
     /// `in 12 seconds`, `3 minutes ago`.
-    pub fn from_now(&self, time: &str) -> Option<String> {
+    pub fn format_distance(&self, time: &str) -> Option<String> {
         let at = DateTime::parse_from_rfc3339(time).ok()?.to_utc();
-        let away = at.signed_duration_since(self.now);
-        Some(if away >= TimeDelta::zero() {
-            format!("in {}", span(away))
+        let distance = at.signed_duration_since(self.now);
+        Some(if distance >= TimeDelta::zero() {
+            format!("in {}", format_span(distance))
         } else {
-            format!("{} ago", span(-away))
+            format!("{} ago", format_span(-distance))
         })
     }
 
@@ -132,7 +132,7 @@ impl Page {
 
 const INDENT: &str = "  ";
 
-fn indented(table: &Table) -> String {
+fn indent(table: &Table) -> String {
     let mut text = String::new();
     for line in table.lines() {
         let line = line.trim_end();
@@ -146,7 +146,7 @@ fn indented(table: &Table) -> String {
 }
 
 /// In the largest unit that fits.
-fn span(span: TimeDelta) -> String {
+fn format_span(span: TimeDelta) -> String {
     let units = [
         (span.num_days(), "day"),
         (span.num_hours(), "hour"),
@@ -172,18 +172,18 @@ pub fn count(number: impl TryInto<u64>, what: &str) -> String {
 }
 
 /// The title in quotation marks, or what stands for one.
-pub fn title(title: &str) -> String {
+pub fn quote_title(title: &str) -> String {
     if title.trim().is_empty() {
         return "a booking without a title".to_owned();
     }
     let mut chars = title.trim().chars();
-    let shown: String = chars.by_ref().take(TITLE).collect();
+    let shown: String = chars.by_ref().take(MAX_TITLE).collect();
     let more = if chars.next().is_some() { "…" } else { "" };
     format!("“{shown}{more}”")
 }
 
 /// With a capital letter.
-pub fn sentence(text: &str) -> String {
+pub fn capitalize(text: &str) -> String {
     let mut chars = text.chars();
     match chars.next() {
         Some(first) => first.to_uppercase().chain(chars).collect(),
@@ -212,15 +212,15 @@ mod tests {
     #[test]
     fn times_are_read_easily_and_what_is_none_is_shown() {
         let time = "2026-12-01T10:00:07.250+01:00";
-        let page = Page::new(100, DateTime::UNIX_EPOCH, Tz::UTC);
-        assert_eq!(page.minute(time), "2026-12-01 09:00 UTC");
+        let page = PageLayout::new(100, DateTime::UNIX_EPOCH, Tz::UTC);
+        assert_eq!(page.format_minute(time), "2026-12-01 09:00 UTC");
         assert_eq!(page.second(time), "2026-12-01 09:00:07 UTC");
-        assert_eq!(page.minute("soon"), "soon");
-        let berlin = Page {
+        assert_eq!(page.format_minute("soon"), "soon");
+        let berlin = PageLayout {
             zone: Tz::Europe__Berlin,
             ..page
         };
-        assert_eq!(berlin.minute(time), "2026-12-01 10:00 CET");
+        assert_eq!(berlin.format_minute(time), "2026-12-01 10:00 CET");
         assert_eq!(
             berlin.second("2026-07-01T22:30:00Z"),
             "2026-07-02 00:30:00 CEST"
@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn distances_are_in_the_largest_unit_that_fits() {
         let now = DateTime::parse_from_rfc3339("2026-12-01T09:00:00Z").unwrap();
-        let page = Page::new(100, now.to_utc(), Tz::UTC);
+        let page = PageLayout::new(100, now.to_utc(), Tz::UTC);
         let rows = [
             ("2026-12-01T09:00:00Z", "in 0 seconds"),
             ("2026-12-01T09:00:12Z", "in 12 seconds"),
@@ -239,8 +239,8 @@ mod tests {
             ("2026-11-01T09:00:00Z", "30 days ago"),
         ];
         for (time, expect) in rows {
-            assert_eq!(page.from_now(time).as_deref(), Some(expect));
+            assert_eq!(page.format_distance(time).as_deref(), Some(expect));
         }
-        assert_eq!(page.from_now("soon"), None);
+        assert_eq!(page.format_distance("soon"), None);
     }
 }

@@ -3,23 +3,23 @@
 
 use std::collections::BTreeMap;
 
-use super::layout::{Page, count, sentence, title};
+use super::layout::{PageLayout, count, capitalize, quote_title};
 use super::unresolved;
 use crate::control::protocol::charges::WatchView;
 use crate::control::protocol::{PassHead, PassView, StepView};
 
 /// Requests left as they are that are shown one by one.
-const MAX_LEFT: usize = 20;
+const MAX_LEFT_SHOWN: usize = 20;
 
-pub fn plain(view: &PassView, page: &Page) -> String {
-    let mut text = heading(&view.pass, page);
-    let (left, acted): (Vec<_>, Vec<_>) = view.steps.iter().partition(|step| is_left(step));
-    for step in &acted {
+pub fn render_pass(view: &PassView, page: &PageLayout) -> String {
+    let mut text = render_heading(&view.pass, page);
+    let (left_steps, acted_steps): (Vec<_>, Vec<_>) = view.steps.iter().partition(|step| is_left_pending(step));
+    for step in &acted_steps {
         text.push('\n');
-        text.push_str(&step_block(step, page, &[]));
+        text.push_str(&render_step(step, page, &[]));
     }
-    if !left.is_empty() {
-        text.push_str(&left_pending(&left, page));
+    if !left_steps.is_empty() {
+        text.push_str(&render_left_pending(&left_steps, page));
     }
     if !view.problems.is_empty() {
         text.push_str("\nTo be looked at:\n");
@@ -28,29 +28,29 @@ pub fn plain(view: &PassView, page: &Page) -> String {
             .iter()
             .map(|problem| (problem.code.as_str(), problem.text.clone()))
             .collect();
-        text.push_str(&page.block(&rows));
+        text.push_str(&page.render_block(&rows));
     }
     text.push('\n');
-    text.push_str(&summary(view, &acted, left.len()));
+    text.push_str(&render_summary(view, &acted_steps, left_steps.len()));
     if let Some(stopped) = &view.stopped {
         text.push_str(&format!("It did not come to its end: {}.\n", stopped.text));
     }
     // The watch looks after the pass, so its list is the later one.
     let list = match &view.watch {
         Some(watch) => {
-            text.push_str(&watched(watch, page));
+            text.push_str(&render_watch(watch, page));
             &watch.unresolved
         }
         None => &view.unresolved,
     };
-    if let Some(list) = unresolved::summary(list) {
+    if let Some(list) = unresolved::render_unresolved_summary(list) {
         text.push_str(&format!("Unresolved: {list}.\n"));
     }
     text
 }
 
 /// What became of bookings after the decision.
-fn watched(watch: &WatchView, page: &Page) -> String {
+fn render_watch(watch: &WatchView, page: &PageLayout) -> String {
     let what = if watch.audit { "Audit" } else { "Watch" };
     let changes = count(watch.changes.len(), "change");
     let mut text = format!(
@@ -69,12 +69,12 @@ fn watched(watch: &WatchView, page: &Page) -> String {
     let problems = watch.problems.iter();
     let problems = problems.map(|problem| (problem.code.as_str(), problem.text.clone()));
     let rows: Vec<(&str, String)> = changes.chain(problems).collect();
-    text.push_str(&page.block(&rows));
+    text.push_str(&page.render_block(&rows));
     text
 }
 
 /// `2 to confirm or decline` and the like are in the summary; here is what was looked at.
-fn heading(pass: &PassHead, page: &Page) -> String {
+fn render_heading(pass: &PassHead, page: &PageLayout) -> String {
     let observed = count(pass.observed, "pending booking");
     let calls = count(pass.calls, "call");
     if pass.dry_run {
@@ -91,15 +91,15 @@ fn heading(pass: &PassHead, page: &Page) -> String {
 }
 
 /// How the steps ended, most welcome first.
-fn summary(view: &PassView, acted: &[&StepView], left: usize) -> String {
+fn render_summary(view: &PassView, acted_steps: &[&StepView], left_count: usize) -> String {
     if view.steps.is_empty() && !view.more && view.stopped.is_none() {
         if view.pass.observed == 0 && view.problems.is_empty() {
             return "Nothing is waiting.\n".to_owned();
         }
         let observed = count(view.pass.observed, "pending booking");
-        let put_off = put_off(&view.pass);
+        let deferred = format_deferred(&view.pass);
         return format!(
-            "Nothing is decided of {observed}: see what is to be looked at.\n{put_off}"
+            "Nothing is decided of {observed}: see what is to be looked at.\n{deferred}"
         );
     }
     let mut parts = Vec::new();
@@ -113,29 +113,29 @@ fn summary(view: &PassView, acted: &[&StepView], left: usize) -> String {
         ("", "failed", "failed"),
         ("", "refused", "refused by Cal.com"),
     ];
-    let mut told = 0;
+    let mut counted = 0;
     for (decision, outcome, what) in words {
-        let number = acted
+        let number = acted_steps
             .iter()
             .filter(|step| step.outcome == outcome)
             .filter(|step| decision.is_empty() || step.decision == decision)
             .count();
-        told += number;
+        counted += number;
         if number > 0 {
             parts.push(format!("{number} {what}"));
         }
     }
-    if acted.len() > told {
-        parts.push(format!("{} other", acted.len() - told));
+    if acted_steps.len() > counted {
+        parts.push(format!("{} other", acted_steps.len() - counted));
     }
-    if left > 0 {
-        parts.push(format!("{left} left as they are"));
+    if left_count > 0 {
+        parts.push(format!("{left_count} left as they are"));
     }
     let mut text = format!("In all: {}.\n", parts.join(", "));
     if parts.is_empty() {
         text.clear();
     }
-    text.push_str(&put_off(&view.pass));
+    text.push_str(&format_deferred(&view.pass));
     if view.more {
         text.push_str("More requests wait than one pass takes on; the next one goes on.\n");
     }
@@ -143,7 +143,7 @@ fn summary(view: &PassView, acted: &[&StepView], left: usize) -> String {
 }
 
 /// What could not be decided because Cal.com's answers did not tell enough.
-fn put_off(pass: &PassHead) -> String {
+fn format_deferred(pass: &PassHead) -> String {
     let mut text = String::new();
     if pass.put_off > 0 {
         let requests = count(pass.put_off, "request");
@@ -156,40 +156,40 @@ fn put_off(pass: &PassHead) -> String {
 }
 
 /// One request: what is asked, who asked, why it is decided so, and the effect.
-pub(super) fn step_block(step: &StepView, page: &Page, more: &[(&str, String)]) -> String {
-    let mut rows = vec![("who", who(step))];
-    rows.push(("why", why(step)));
-    rows.push(("effect", effect(step)));
+pub(super) fn render_step(step: &StepView, page: &PageLayout, extra_rows: &[(&str, String)]) -> String {
+    let mut rows = vec![("who", format_booker(step))];
+    rows.push(("why", format_reasons(step)));
+    rows.push(("effect", format_effect(step)));
     rows.extend(step.waits.clone().map(|waits| ("waits", waits)));
-    rows.push(("booking", bookings(step)));
-    rows.extend(more.iter().map(|(label, value)| (*label, value.clone())));
-    headed(step, page, &rows)
+    rows.push(("booking", format_bookings(step)));
+    rows.extend(extra_rows.iter().map(|(label, value)| (*label, value.clone())));
+    render_with_heading(step, page, &rows)
 }
 
 /// Rows under a line that names the decision and the booking.
-pub(super) fn headed(step: &StepView, page: &Page, rows: &[(&str, String)]) -> String {
+pub(super) fn render_with_heading(step: &StepView, page: &PageLayout, rows: &[(&str, String)]) -> String {
     format!(
         "{} {} on {}\n{}",
-        sentence(&step.decision),
-        title(&step.title),
-        page.minute(&step.start),
-        page.block(rows)
+        capitalize(&step.decision),
+        quote_title(&step.title),
+        page.format_minute(&step.start),
+        page.render_block(rows)
     )
 }
 
 /// Nothing was to be done about it.
-fn is_left(step: &StepView) -> bool {
+fn is_left_pending(step: &StepView) -> bool {
     step.outcome == "none"
 }
 
 /// What is left as it is: each by itself, or when they are many, how many for which reason.
-fn left_pending(left: &[&StepView], page: &Page) -> String {
-    if left.len() <= MAX_LEFT {
-        return format!("\nLeft as they are:\n{}", left_table(left, page));
+fn render_left_pending(steps: &[&StepView], page: &PageLayout) -> String {
+    if steps.len() <= MAX_LEFT_SHOWN {
+        return format!("\nLeft as they are:\n{}", render_left_table(steps, page));
     }
     let mut reasons: BTreeMap<(&str, String), (usize, &StepView)> = BTreeMap::new();
-    for step in left {
-        let codes: Vec<&str> = step.reasons.iter().map(|one| one.code.as_str()).collect();
+    for step in steps {
+        let codes: Vec<&str> = step.reasons.iter().map(|reason| reason.code.as_str()).collect();
         let key = (step.decision.as_str(), codes.join(", "));
         reasons.entry(key).or_insert((0, step)).0 += 1;
     }
@@ -203,7 +203,7 @@ fn left_pending(left: &[&StepView], page: &Page) -> String {
                 example.request.clone(),
             ]
         });
-    let table = page.table(
+    let table = page.render_table(
         &["decision", "reason", "requests", "for example"],
         &["decision"],
         &["requests"],
@@ -212,19 +212,19 @@ fn left_pending(left: &[&StepView], page: &Page) -> String {
     format!("\nLeft as they are, by reason (`--format json` names each):\n{table}")
 }
 
-fn left_table(steps: &[&StepView], page: &Page) -> String {
+fn render_left_table(steps: &[&StepView], page: &PageLayout) -> String {
     let rows = steps
         .iter()
         .map(|step| {
             vec![
                 step.decision.clone(),
-                format!("{} on {}", title(&step.title), page.minute(&step.start)),
-                who(step),
-                why(step),
+                format!("{} on {}", quote_title(&step.title), page.format_minute(&step.start)),
+                format_booker(step),
+                format_reasons(step),
             ]
         })
         .collect();
-    page.table(
+    page.render_table(
         &["decision", "what", "who", "why"],
         &["decision"],
         &[],
@@ -233,7 +233,7 @@ fn left_table(steps: &[&StepView], page: &Page) -> String {
 }
 
 /// The booker, and the account where it goes by another name.
-pub(super) fn who(step: &StepView) -> String {
+pub(super) fn format_booker(step: &StepView) -> String {
     match (&step.booker, &step.account) {
         (Some(booker), Some(account)) if booker == account => booker.clone(),
         (Some(booker), Some(account)) => format!("{booker} (account {account})"),
@@ -244,7 +244,7 @@ pub(super) fn who(step: &StepView) -> String {
     }
 }
 
-pub(super) fn why(step: &StepView) -> String {
+pub(super) fn format_reasons(step: &StepView) -> String {
     if step.reasons.is_empty() {
         return match &step.gate {
             Some(gate) if step.decision == "confirm" => {
@@ -262,7 +262,7 @@ pub(super) fn why(step: &StepView) -> String {
 }
 
 /// In whole words; an outcome that this version does not know is shown as it is.
-fn effect(step: &StepView) -> String {
+fn format_effect(step: &StepView) -> String {
     let credits = count(step.credits, "credit");
     let confirm = step.decision == "confirm";
     match step.outcome.as_str() {
@@ -301,7 +301,7 @@ fn effect(step: &StepView) -> String {
     }
 }
 
-pub(super) fn bookings(step: &StepView) -> String {
+pub(super) fn format_bookings(step: &StepView) -> String {
     match step.bookings.as_slice() {
         [] => step.request.clone(),
         [only] if *only == step.request => only.clone(),

@@ -2,17 +2,17 @@
 //! `policy replay` of requests.
 
 use super::clean;
-use super::layout::{Page, count};
+use super::layout::{PageLayout, count};
 use crate::control::policy::{CaseView, DifferenceView, PolicyTestView, ReplayView, SaidView};
 
 /// The whole answer. With `verbose` every case, and what each rule said of it.
-pub fn tested(view: &PolicyTestView, verbose: bool, page: &Page) -> String {
+pub fn render_test_results(view: &PolicyTestView, verbose: bool, page: &PageLayout) -> String {
     let mut text = String::new();
     for case in &view.results {
         if case.passed && !verbose {
             continue;
         }
-        text.push_str(&line(case, page));
+        text.push_str(&render_case(case, page));
         if verbose {
             for finding in &case.findings {
                 let sign = if finding.passed { ' ' } else { '!' };
@@ -21,7 +21,7 @@ pub fn tested(view: &PolicyTestView, verbose: bool, page: &Page) -> String {
             }
         }
     }
-    text.push_str(&sum(view));
+    text.push_str(&render_summary(view));
     text
 }
 
@@ -31,7 +31,7 @@ pub fn json(view: &impl serde::Serialize) -> String {
     clean::json(&text) + "\n"
 }
 
-fn line(case: &CaseView, page: &Page) -> String {
+fn render_case(case: &CaseView, page: &PageLayout) -> String {
     let place = format!("{}:{}", clean::text(&case.file), case.line);
     let name = clean::text(&case.name);
     if case.passed {
@@ -45,10 +45,10 @@ fn line(case: &CaseView, page: &Page) -> String {
 }
 
 /// The requests that would be decided otherwise, and a sum.
-pub fn replayed(view: &ReplayView, page: &Page) -> String {
+pub fn render_replay(view: &ReplayView, page: &PageLayout) -> String {
     let mut text = String::new();
     for difference in &view.differences {
-        text.push_str(&differing(difference, page));
+        text.push_str(&render_difference(difference, page));
     }
     if view.more > 0 {
         let more = view.more;
@@ -62,7 +62,7 @@ pub fn replayed(view: &ReplayView, page: &Page) -> String {
     let requests = count(view.requests, "request");
     text.push_str(&format!(
         "{requests} since {}: {} as before, {} otherwise, {} unknown (policy {})\n",
-        page.minute(&view.since),
+        page.format_minute(&view.since),
         view.same,
         view.different,
         view.unknown,
@@ -71,15 +71,15 @@ pub fn replayed(view: &ReplayView, page: &Page) -> String {
     text
 }
 
-fn differing(difference: &DifferenceView, page: &Page) -> String {
+fn render_difference(difference: &DifferenceView, page: &PageLayout) -> String {
     let booker = difference.booker.as_deref().unwrap_or("nobody");
     let mut text = format!(
         "{} {} for {}: {} -> {}\n",
-        page.minute(&difference.decided),
+        page.format_minute(&difference.decided),
         clean::text(booker),
-        page.minute(&difference.start),
-        said(&difference.was),
-        said(&difference.would_be)
+        page.format_minute(&difference.start),
+        format_outcome(&difference.was),
+        format_outcome(&difference.would_be)
     );
     if let Some(finding) = &difference.would_be.rule {
         let (rule, detail) = (clean::text(&finding.rule), page.text(&finding.detail));
@@ -88,15 +88,15 @@ fn differing(difference: &DifferenceView, page: &Page) -> String {
     text
 }
 
-fn said(said: &SaidView) -> String {
-    let reasons = said.reasons.join(", ");
-    match said.decision.as_str() {
-        "confirm" => format!("confirm for {}", count(said.credits, "credit")),
+fn format_outcome(outcome: &SaidView) -> String {
+    let reasons = outcome.reasons.join(", ");
+    match outcome.decision.as_str() {
+        "confirm" => format!("confirm for {}", count(outcome.credits, "credit")),
         decision => format!("{decision} ({reasons})"),
     }
 }
 
-fn sum(view: &PolicyTestView) -> String {
+fn render_summary(view: &PolicyTestView) -> String {
     let cases = count(view.cases as u64, "case");
     let failed = match view.failed {
         0 => "all as expected".to_owned(),

@@ -4,7 +4,7 @@ use super::clean;
 use crate::control::protocol::Refusal;
 
 /// For people. A text of several lines keeps them: they are ours, and what is within them is not.
-pub fn plain(refusal: &Refusal) -> String {
+pub fn render_plain(refusal: &Refusal) -> String {
     let lines: Vec<String> = refusal.text.split('\n').map(clean::text).collect();
     format!("maitred: {}\n", lines.join("\n"))
 }
@@ -29,7 +29,7 @@ mod tests {
 
     #[test]
     fn people_read_whole_lines() {
-        insta::assert_snapshot!(plain(&refusal()), @r"
+        insta::assert_snapshot!(render_plain(&refusal()), @r"
         maitred: a.csv was not imported:
           line 2: bad
         ");

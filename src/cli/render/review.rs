@@ -1,17 +1,17 @@
 //! Requests that wait for an operator's word, and the word that was said.
 
-use super::layout::{Page, count, title};
-use super::pass::{bookings, headed, who, why};
+use super::layout::{PageLayout, count, quote_title};
+use super::pass::{format_bookings, render_with_heading, format_booker, format_reasons};
 use crate::control::protocol::review::{ReviewedView, ReviewsView, WaitingView, WordView};
 
-pub fn list(view: &ReviewsView, page: &Page) -> String {
+pub fn render_review_list(view: &ReviewsView, page: &PageLayout) -> String {
     if view.requests.is_empty() {
         return "Nothing waits.\n".to_owned();
     }
     let mut text = count(view.requests.len(), "request") + ", soonest first:\n";
     for request in &view.requests {
         text.push('\n');
-        text.push_str(&block(request, page));
+        text.push_str(&render_request(request, page));
     }
     text.push_str(
         "\n`maitred review confirm BOOKING` or `maitred review decline BOOKING` says what becomes of \
@@ -23,18 +23,18 @@ pub fn list(view: &ReviewsView, page: &Page) -> String {
     text
 }
 
-fn block(request: &WaitingView, page: &Page) -> String {
+fn render_request(request: &WaitingView, page: &PageLayout) -> String {
     let step = &request.step;
-    let mut rows = vec![("who", who(step)), ("why", why(step))];
+    let mut rows = vec![("who", format_booker(step)), ("why", format_reasons(step))];
     rows.extend(step.gate.clone().map(|gate| ("gate", gate)));
-    rows.push(("cost", cost(request)));
-    rows.push(("since", page.minute(&request.since)));
-    rows.extend(request.said.as_ref().map(|said| ("said", word(said, page))));
-    rows.push(("booking", bookings(step)));
-    headed(step, page, &rows)
+    rows.push(("cost", format_cost(request)));
+    rows.push(("since", page.format_minute(&request.since)));
+    rows.extend(request.said.as_ref().map(|said| ("said", format_operator_word(said, page))));
+    rows.push(("booking", format_bookings(step)));
+    render_with_heading(step, page, &rows)
 }
 
-fn cost(request: &WaitingView) -> String {
+fn format_cost(request: &WaitingView) -> String {
     let cost = count(request.cost, "credit");
     match request.available {
         Some(available) => format!("{cost}, of {available} available"),
@@ -43,20 +43,20 @@ fn cost(request: &WaitingView) -> String {
 }
 
 /// `confirm, on 2026-12-01 09:00 UTC: agreed by phone`.
-pub(super) fn word(said: &WordView, page: &Page) -> String {
+pub(super) fn format_operator_word(word: &WordView, page: &PageLayout) -> String {
     format!(
         "{}, on {}: {}",
-        said.verdict,
-        page.minute(&said.at),
-        said.reason
+        word.verdict,
+        page.format_minute(&word.at),
+        word.reason
     )
 }
 
-pub fn said(view: &ReviewedView, page: &Page) -> String {
+pub fn render_reviewed(view: &ReviewedView, page: &PageLayout) -> String {
     let step = &view.request.step;
     let verdict = view.request.said.as_ref();
-    let verdict = verdict.map_or("", |said| said.verdict.as_str());
-    let what = format!("{} on {}", title(&step.title), page.minute(&step.start));
+    let verdict = verdict.map_or("", |word| word.verdict.as_str());
+    let what = format!("{} on {}", quote_title(&step.title), page.format_minute(&step.start));
     let explain = format!("`maitred explain {}` tells how it goes.\n", step.request);
     if step.outcome != "none" {
         return format!("Nothing was done: {verdict} was said before of {what}.\n{explain}");
@@ -66,8 +66,8 @@ pub fn said(view: &ReviewedView, page: &Page) -> String {
     } else {
         format!(
             "Written down: {verdict} {what}, for {}.\nThe last pass left it pending: {}\n",
-            who(step),
-            why(step)
+            format_booker(step),
+            format_reasons(step)
         )
     };
     text.push_str(match view.acts.as_str() {

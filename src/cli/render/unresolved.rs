@@ -1,9 +1,9 @@
 //! The unresolved list.
 
-use super::layout::{Page, count};
+use super::layout::{PageLayout, count};
 use crate::control::protocol::unresolved::{UnresolvedItem, UnresolvedSummary, UnresolvedView};
 
-pub fn list(view: &UnresolvedView, page: &Page) -> String {
+pub fn render_unresolved_list(view: &UnresolvedView, page: &PageLayout) -> String {
     if view.items.is_empty() {
         return "Nothing is unresolved.\n".to_owned();
     }
@@ -14,7 +14,7 @@ pub fn list(view: &UnresolvedView, page: &Page) -> String {
     } else {
         format!("{}:\n", count(view.items.len(), "unresolved booking"))
     };
-    text.push_str(&table(&view.items, page));
+    text.push_str(&render_unresolved_table(&view.items, page));
     if open > 0 {
         text.push_str(
             "\n`maitred explain BOOKING` tells more; `maitred unresolved resolve BOOKING --reason \
@@ -28,17 +28,17 @@ pub fn list(view: &UnresolvedView, page: &Page) -> String {
 }
 
 /// One row an item.
-pub(super) fn table(items: &[UnresolvedItem], page: &Page) -> String {
+pub(super) fn render_unresolved_table(items: &[UnresolvedItem], page: &PageLayout) -> String {
     let rows = items.iter().map(|item| {
         vec![
             item.booking.clone(),
             item.code.clone(),
-            page.minute(&item.since),
-            what(item, page),
+            page.format_minute(&item.since),
+            format_detail(item, page),
         ]
     });
     let headings = ["booking", "code", "since", "what"];
-    page.table(
+    page.render_table(
         &headings,
         &["booking", "code", "since"],
         &[],
@@ -46,7 +46,7 @@ pub(super) fn table(items: &[UnresolvedItem], page: &Page) -> String {
     )
 }
 
-fn what(item: &UnresolvedItem, page: &Page) -> String {
+fn format_detail(item: &UnresolvedItem, page: &PageLayout) -> String {
     let mut text = item.detail.clone();
     if let Some(account) = &item.account {
         text.push_str(&format!(" (account {account})"));
@@ -55,7 +55,7 @@ fn what(item: &UnresolvedItem, page: &Page) -> String {
         text.push_str(&format!(
             "; resolved by the {} on {}: {}",
             resolved.by,
-            page.minute(&resolved.at),
+            page.format_minute(&resolved.at),
             resolved.reason
         ));
     }
@@ -63,7 +63,7 @@ fn what(item: &UnresolvedItem, page: &Page) -> String {
 }
 
 /// What a pass, a watch or the status says of the list.
-pub(super) fn summary(summary: &UnresolvedSummary) -> Option<String> {
+pub(super) fn render_unresolved_summary(summary: &UnresolvedSummary) -> Option<String> {
     (!summary.is_empty()).then(|| {
         let bookings = count(summary.count, "booking");
         format!("{bookings}; see `maitred unresolved`")

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::model::{Booker, Described, Moment, Rescheduled};
+use super::model::{CaseBooker, DescribedBooking, CaseTime, ReplacedBooking};
 use super::moment;
 use crate::config::parse::set;
-use crate::config::reader::{Item, Table};
-use crate::config::report::Report;
+use crate::config::reader::{TomlValue, TomlTable};
+use crate::config::report::DiagnosticCollector;
 use crate::config::value;
-use crate::domain::booking::{Answer, Status};
+use crate::domain::booking::{Answer, BookingStatus};
 use crate::domain::decision::MAX_CREDITS;
 use crate::domain::id::{Address, EventTypeId, EventTypeKey, HostId};
 use crate::domain::request::MAX_OCCURRENCES;
@@ -34,20 +34,20 @@ const MAX_GUESTS: usize = 1_000;
 const MAX_NUMBER: u64 = i64::MAX as u64;
 
 /// Who asks when the case does not say.
-const BOOKER: &str = "bo@example.com";
+const DEFAULT_BOOKER: &str = "bo@example.com";
 
 /// A booking of which nothing was said.
-pub(super) fn unsaid() -> Described {
-    Described {
+pub(super) fn default_booking() -> DescribedBooking {
+    DescribedBooking {
         event_type: None,
-        start: Moment::FromNow(Span::days(2)),
+        start: CaseTime::FromNow(Span::days(2)),
         length: LENGTH,
-        created: Moment::FromNow(Span::hours(-1)),
+        created: CaseTime::FromNow(Span::hours(-1)),
         title: "Booking".to_owned(),
         description: None,
         location: None,
-        booker: Some(Booker {
-            address: Address::parse(BOOKER).expect("the default is an address"),
+        booker: Some(CaseBooker {
+            address: Address::parse(DEFAULT_BOOKER).expect("the default is an address"),
             name: Some("Bo Booker".to_owned()),
             time_zone: None,
             language: None,
@@ -57,24 +57,24 @@ pub(super) fn unsaid() -> Described {
         metadata: BTreeMap::new(),
         host: None,
         occurrences: 1,
-        every: Span::weeks(1),
+        interval: Span::weeks(1),
         rescheduled: None,
         price: 0,
         seats: false,
-        status: Status::Pending,
+        status: BookingStatus::Pending,
     }
 }
 
-pub(super) fn read(item: &Item<'_>, report: &mut Report<'_>) -> Option<Described> {
+pub(super) fn read(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<DescribedBooking> {
     let mut table = item.table("{ event-type = \"book-club\", start = \"in 30h\" }", report)?;
-    let mut booking = unsaid();
-    when(&mut table, &mut booking, report);
-    what(&mut table, &mut booking, report);
+    let mut booking = default_booking();
+    read_times(&mut table, &mut booking, report);
+    read_details(&mut table, &mut booking, report);
     if let Some(item) = table.get("booker", report) {
-        set(&mut booking.booker, booker(&item, report));
+        set(&mut booking.booker, read_booker(&item, report));
     }
     if let Some(item) = table.get("rescheduled", report) {
-        booking.rescheduled = rescheduled(&item, report);
+        booking.rescheduled = read_rescheduled(&item, report);
     }
     let series = table.get("occurrences", report);
     if let Some(item) = series {
@@ -85,32 +85,32 @@ pub(super) fn read(item: &Item<'_>, report: &mut Report<'_>) -> Option<Described
         );
     }
     if let Some(item) = table.get("every", report) {
-        set(&mut booking.every, value::span(&item, GAPS, report));
+        set(&mut booking.interval, value::read_span(&item, GAPS, report));
     }
-    table.close(report);
+    table.report_unknown_keys(report);
     Some(booking)
 }
 
-fn when(table: &mut Table<'_>, booking: &mut Described, report: &mut Report<'_>) {
+fn read_times(table: &mut TomlTable<'_>, booking: &mut DescribedBooking, report: &mut DiagnosticCollector<'_>) {
     if let Some(item) = table.get("start", report) {
         set(&mut booking.start, moment::read(&item, report));
     }
-    booking.length = length(table, report);
+    booking.length = read_length(table, report);
     if let Some(item) = table.get("created", report) {
         set(&mut booking.created, moment::read(&item, report));
     }
 }
 
 /// The key `length` of the table.
-pub(super) fn length(table: &mut Table<'_>, report: &mut Report<'_>) -> Span {
-    let said = table.get("length", report);
-    let said = said.and_then(|item| value::span(&item, LENGTHS, report));
-    said.unwrap_or(LENGTH)
+pub(super) fn read_length(table: &mut TomlTable<'_>, report: &mut DiagnosticCollector<'_>) -> Span {
+    let length = table.get("length", report);
+    let length = length.and_then(|item| value::read_span(&item, LENGTHS, report));
+    length.unwrap_or(LENGTH)
 }
 
-fn what(table: &mut Table<'_>, booking: &mut Described, report: &mut Report<'_>) {
+fn read_details(table: &mut TomlTable<'_>, booking: &mut DescribedBooking, report: &mut DiagnosticCollector<'_>) {
     if let Some(item) = table.get("event-type", report) {
-        booking.event_type = event_type(&item, report);
+        booking.event_type = read_event_type(&item, report);
     }
     if let Some(item) = table.get("title", report) {
         let title = item.text("Book club", report);
@@ -126,8 +126,8 @@ fn what(table: &mut Table<'_>, booking: &mut Described, report: &mut Report<'_>)
     }
     if let Some(list) = table.get("guests", report) {
         let items = list.list("[\"cy@example.com\"]", report);
-        let items = list.few(items, MAX_GUESTS, report);
-        let guests = items.iter().filter_map(|item| address(item, report));
+        let items = list.limit_count(items, MAX_GUESTS, report);
+        let guests = items.iter().filter_map(|item| read_address(item, report));
         booking.guests = guests.collect();
     }
     for (key, slot) in [
@@ -135,7 +135,7 @@ fn what(table: &mut Table<'_>, booking: &mut Described, report: &mut Report<'_>)
         ("metadata", &mut booking.metadata),
     ] {
         if let Some(item) = table.get(key, report) {
-            *slot = answers(&item, report);
+            *slot = read_answers(&item, report);
         }
     }
     if let Some(item) = table.get("host", report) {
@@ -150,11 +150,11 @@ fn what(table: &mut Table<'_>, booking: &mut Described, report: &mut Report<'_>)
         set(&mut booking.seats, item.flag(report));
     }
     if let Some(item) = table.get("status", report) {
-        set(&mut booking.status, status(&item, report));
+        set(&mut booking.status, read_status(&item, report));
     }
 }
 
-fn status(item: &Item<'_>, report: &mut Report<'_>) -> Option<Status> {
+fn read_status(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<BookingStatus> {
     let words = [
         ("pending", 0),
         ("awaiting-host", 1),
@@ -162,33 +162,33 @@ fn status(item: &Item<'_>, report: &mut Report<'_>) -> Option<Status> {
         ("cancelled", 3),
         ("rejected", 4),
     ];
-    let known = [
-        Status::Pending,
-        Status::AwaitingHost,
-        Status::Accepted,
-        Status::Cancelled,
-        Status::Rejected,
+    let statuses = [
+        BookingStatus::Pending,
+        BookingStatus::AwaitingHost,
+        BookingStatus::Accepted,
+        BookingStatus::Cancelled,
+        BookingStatus::Rejected,
     ];
-    let place = item.word(&words, report)?;
-    known.into_iter().nth(place)
+    let index = item.keyword(&words, report)?;
+    statuses.into_iter().nth(index)
 }
 
-fn event_type(item: &Item<'_>, report: &mut Report<'_>) -> Option<EventTypeKey> {
+fn read_event_type(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<EventTypeKey> {
     if item.as_number().is_some() {
         let number = item.number(1..=MAX_NUMBER, report)?;
         return Some(EventTypeKey::Id(EventTypeId(number.try_into().ok()?)));
     }
-    value::name(item, "book-club", report).map(EventTypeKey::Slug)
+    value::read_name(item, "book-club", report).map(EventTypeKey::Slug)
 }
 
 /// An address, a table that says more, or `false`: nobody is named. `None`: a finding.
-fn booker(item: &Item<'_>, report: &mut Report<'_>) -> Option<Option<Booker>> {
+fn read_booker(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<Option<CaseBooker>> {
     if item.as_flag() == Some(false) {
         return Some(None);
     }
     if item.as_text().is_some() {
-        let address = address(item, report)?;
-        return Some(Some(Booker {
+        let address = read_address(item, report)?;
+        return Some(Some(CaseBooker {
             address,
             name: None,
             time_zone: None,
@@ -199,49 +199,49 @@ fn booker(item: &Item<'_>, report: &mut Report<'_>) -> Option<Option<Booker>> {
         "{ address = \"bo@example.com\", language = \"de\" }",
         report,
     )?;
-    let own = table.get("address", report);
-    let own = own.map_or_else(
-        || Address::parse(BOOKER).ok(),
-        |item| address(&item, report),
+    let address = table.get("address", report);
+    let address = address.map_or_else(
+        || Address::parse(DEFAULT_BOOKER).ok(),
+        |item| read_address(&item, report),
     );
-    let name = text(&mut table, "name", "Bo Booker", report);
+    let name = read_text(&mut table, "name", "Bo Booker", report);
     let zone = table.get("time-zone", report);
-    let zone = zone.and_then(|item| value::zone(&item, report));
-    let language = text(&mut table, "language", "de", report);
-    table.close(report);
-    Some(Some(Booker {
-        address: own?,
+    let zone = zone.and_then(|item| value::read_zone(&item, report));
+    let language = read_text(&mut table, "language", "de", report);
+    table.report_unknown_keys(report);
+    Some(Some(CaseBooker {
+        address: address?,
         name,
         time_zone: zone.map(|zone| zone.name().to_owned()),
         language,
     }))
 }
 
-fn text(
-    table: &mut Table<'_>,
+fn read_text(
+    table: &mut TomlTable<'_>,
     key: &'static str,
     example: &str,
-    report: &mut Report<'_>,
+    report: &mut DiagnosticCollector<'_>,
 ) -> Option<String> {
     let item = table.get(key, report)?;
     item.text(example, report).map(str::to_owned)
 }
 
-fn address(item: &Item<'_>, report: &mut Report<'_>) -> Option<Address> {
-    let text = item.text(BOOKER, report)?;
+fn read_address(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<Address> {
+    let text = item.text(DEFAULT_BOOKER, report)?;
     let address = Address::parse(text);
     if let Err(why) = &address {
         let problem = format!("{} {why}", report.show(text));
-        report.error(&item.path, problem, format!("write it as in \"{BOOKER}\""));
+        report.error(&item.path, problem, format!("write it as in \"{DEFAULT_BOOKER}\""));
     }
     address.ok()
 }
 
 /// `true`, or what was paid for the booking that is replaced.
-fn rescheduled(item: &Item<'_>, report: &mut Report<'_>) -> Option<Rescheduled> {
-    let mut rescheduled = Rescheduled {
+fn read_rescheduled(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<ReplacedBooking> {
+    let mut rescheduled = ReplacedBooking {
         paid: 0,
-        start: Moment::FromNow(Span::days(1)),
+        start: CaseTime::FromNow(Span::days(1)),
     };
     if let Some(flag) = item.as_flag() {
         return flag.then_some(rescheduled);
@@ -253,18 +253,18 @@ fn rescheduled(item: &Item<'_>, report: &mut Report<'_>) -> Option<Rescheduled> 
     if let Some(item) = table.get("start", report) {
         set(&mut rescheduled.start, moment::read(&item, report));
     }
-    table.close(report);
+    table.report_unknown_keys(report);
     Some(rescheduled)
 }
 
 /// What a table of free keys says, as Cal.com's JSON would.
-pub(super) fn answers(item: &Item<'_>, report: &mut Report<'_>) -> BTreeMap<String, Answer> {
+pub(super) fn read_answers(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> BTreeMap<String, Answer> {
     if item.as_table().is_none() {
-        item.refuse("a table", "for example { company = \"Acme\" }", report);
+        item.report_type_mismatch("a table", "for example { company = \"Acme\" }", report);
     }
-    let named = item.named(report);
+    let named = item.named_values(report);
     let answers = named.into_iter().filter_map(|(name, item)| {
-        let answer = item.answer(report)?;
+        let answer = item.to_answer(report)?;
         Some((name.to_owned(), answer))
     });
     answers.collect()

@@ -1,10 +1,10 @@
 //! What is expected of a case: a word, or a table that says more.
 
-use super::model::Expect;
+use super::model::CaseExpectation;
 use super::moment;
-use crate::config::reader::{Item, Table};
-use crate::config::report::Report;
-use crate::domain::decision::{CODES, Code, MAX_CREDITS};
+use crate::config::reader::{TomlValue, TomlTable};
+use crate::config::report::DiagnosticCollector;
+use crate::domain::decision::{REASON_CODES, ReasonCode, MAX_CREDITS};
 use crate::domain::near;
 
 /// Reasons that one decision may have.
@@ -20,15 +20,15 @@ const DECISIONS: [(&str, &str); 5] = [
 
 const EXAMPLE: &str = "{ decision = \"decline\", reasons = [\"over-cap\"] }";
 
-pub(super) fn read(item: &Item<'_>, report: &mut Report<'_>) -> Option<Expect> {
+pub(super) fn read(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<CaseExpectation> {
     if item.as_text().is_some() {
-        return Some(plain(item.word(&DECISIONS, report)?));
+        return Some(expectation_of(item.keyword(&DECISIONS, report)?));
     }
     let mut table = item.table(EXAMPLE, report)?;
-    let decision = table.need("decision", "\"decline\"", report);
-    let decision = decision.and_then(|item| item.word(&DECISIONS, report));
-    let mut expect = plain(decision.unwrap_or("decline"));
-    expect.reasons = reasons(&mut table, report);
+    let decision = table.get_required("decision", "\"decline\"", report);
+    let decision = decision.and_then(|item| item.keyword(&DECISIONS, report));
+    let mut expect = expectation_of(decision.unwrap_or("decline"));
+    expect.reasons = read_reasons(&mut table, report);
     if let Some(item) = table.get("text", report) {
         expect.text = item
             .text("The PIN is not right.", report)
@@ -51,12 +51,12 @@ pub(super) fn read(item: &Item<'_>, report: &mut Report<'_>) -> Option<Expect> {
             );
         }
     }
-    table.close(report);
+    table.report_unknown_keys(report);
     decision.map(|_| expect)
 }
 
-fn plain(decision: &'static str) -> Expect {
-    Expect {
+fn expectation_of(decision: &'static str) -> CaseExpectation {
+    CaseExpectation {
         decision,
         reasons: None,
         text: None,
@@ -66,19 +66,19 @@ fn plain(decision: &'static str) -> Expect {
     }
 }
 
-fn reasons(table: &mut Table<'_>, report: &mut Report<'_>) -> Option<Vec<Code>> {
+fn read_reasons(table: &mut TomlTable<'_>, report: &mut DiagnosticCollector<'_>) -> Option<Vec<ReasonCode>> {
     let list = table.get("reasons", report)?;
     let items = list.list("[\"over-cap\"]", report);
-    let items = list.few(items, MAX_REASONS, report);
-    Some(items.iter().filter_map(|item| code(item, report)).collect())
+    let items = list.limit_count(items, MAX_REASONS, report);
+    Some(items.iter().filter_map(|item| read_reason_code(item, report)).collect())
 }
 
-fn code(item: &Item<'_>, report: &mut Report<'_>) -> Option<Code> {
+fn read_reason_code(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<ReasonCode> {
     let text = item.text("over-cap", report)?;
-    let code = Code::parse(text);
+    let code = ReasonCode::parse(text);
     if code.is_none() {
         let problem = format!("{} is no reason", report.show(text));
-        let help = match near::nearest(text, CODES.iter().map(|code| code.as_str())) {
+        let help = match near::nearest(text, REASON_CODES.iter().map(|code| code.as_str())) {
             Some(near) => format!("did you mean \"{near}\"?"),
             None => "`maitred policy test --verbose` shows the reasons that are given".to_owned(),
         };

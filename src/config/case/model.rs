@@ -3,24 +3,24 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::config::finding::Place;
-use crate::domain::booking::{Answer, Status};
-use crate::domain::decision::{Code, Credits};
+use crate::config::finding::Position;
+use crate::domain::booking::{Answer, BookingStatus};
+use crate::domain::decision::{ReasonCode, Credits};
 use crate::domain::id::{AccountId, Address, EventTypeKey, HostId};
-use crate::domain::request::Verdict;
-use crate::domain::snapshot::Pin;
+use crate::domain::request::OperatorDecision;
+use crate::domain::snapshot::PinResult;
 use crate::domain::time::{Span, Time};
 
 /// An instant, or one that counts from the case's `now`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Moment {
+pub enum CaseTime {
     At(Time),
     /// `in 30h`, `2h ago`.
     FromNow(Span),
 }
 
-impl Moment {
-    pub fn at(self, now: Time) -> Time {
+impl CaseTime {
+    pub fn resolve(self, now: Time) -> Time {
         match self {
             Self::At(at) => at,
             Self::FromNow(span) => now + span,
@@ -30,58 +30,58 @@ impl Moment {
 
 /// One example and what is expected of it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Case {
+pub struct PolicyCase {
     /// `case 3` when it has none.
     pub name: String,
     /// Where it stands in its file.
-    pub place: Option<Place>,
+    pub position: Option<Position>,
     /// The key it was read from, such as `case[2]`.
     pub key: String,
     /// When it is judged; `None`: when the webhook of its file was sent, else `parse::NOW`.
     pub now: Option<Time>,
-    pub subject: Subject,
+    pub subject: CaseSubject,
     /// `None`: the booker has no account.
-    pub member: Option<Member>,
-    pub pin: Option<Pin>,
+    pub member: Option<CaseMember>,
+    pub pin: Option<PinResult>,
     pub lookups: BTreeMap<String, Answer>,
     /// Requests of the booker before it on the same day; 0.
-    pub asked_before: u32,
+    pub earlier_requests: u32,
     /// Whether an accepted booking of the host overlaps; no.
-    pub taken: bool,
+    pub host_is_busy: bool,
     /// Whether the ledger has no account at all; no.
     pub empty_ledger: bool,
     /// When it was judged for the first time; now.
-    pub first_judged: Option<Moment>,
+    pub first_evaluated: Option<CaseTime>,
     /// What an operator said of it, and why.
-    pub review: Option<(Verdict, String)>,
-    pub expect: Expect,
+    pub review: Option<(OperatorDecision, String)>,
+    pub expect: CaseExpectation,
 }
 
 /// The booking: described, or as Cal.com shows it.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Subject {
-    Described(Box<Described>),
+pub enum CaseSubject {
+    Described(Box<DescribedBooking>),
     /// A file, and where it is named.
-    File(PathBuf, Option<Place>),
+    File(PathBuf, Option<Position>),
 }
 
 /// A booking of which only what matters is said.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Described {
+pub struct DescribedBooking {
     /// `None`: the first that a gate of the configuration names.
     pub event_type: Option<EventTypeKey>,
     /// In two days.
-    pub start: Moment,
+    pub start: CaseTime,
     /// An hour.
     pub length: Span,
     /// An hour ago.
-    pub created: Moment,
+    pub created: CaseTime,
     /// `Booking`.
     pub title: String,
     pub description: Option<String>,
     pub location: Option<String>,
     /// `bo@example.com`. `None`: nobody can be named (`booker = false`).
-    pub booker: Option<Booker>,
+    pub booker: Option<CaseBooker>,
     pub guests: Vec<Address>,
     pub answers: BTreeMap<String, Answer>,
     pub metadata: BTreeMap<String, Answer>,
@@ -90,19 +90,19 @@ pub struct Described {
     /// 1; more make a series.
     pub occurrences: usize,
     /// From one occurrence to the next; a week.
-    pub every: Span,
-    pub rescheduled: Option<Rescheduled>,
+    pub interval: Span,
+    pub rescheduled: Option<ReplacedBooking>,
     /// What the event type costs at Cal.com; nothing.
     pub price: i64,
     /// Whether the event type has seats; no.
     pub seats: bool,
     /// `pending`.
-    pub status: Status,
+    pub status: BookingStatus,
 }
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Booker {
+pub struct CaseBooker {
     pub address: Address,
     pub name: Option<String>,
     pub time_zone: Option<String>,
@@ -111,34 +111,34 @@ pub struct Booker {
 
 /// The booking that this one replaces.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rescheduled {
+pub struct ReplacedBooking {
     /// What was paid for it; 0: nobody was charged.
     pub paid: Credits,
     /// When it was to start; in a day.
-    pub start: Moment,
+    pub start: CaseTime,
 }
 
 /// The booker's account.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Member {
+pub struct CaseMember {
     /// `None`: named as the booker's address.
     pub account: Option<AccountId>,
     /// 0.
     pub credits: Credits,
     /// When the credits expire; never.
-    pub expires: Option<Moment>,
+    pub expires: Option<CaseTime>,
     pub tier: Option<String>,
     pub tags: Vec<String>,
     pub attributes: BTreeMap<String, String>,
     pub frozen: bool,
     /// Bookings that stand.
-    pub upcoming: Vec<Upcoming>,
+    pub upcoming: Vec<UpcomingBooking>,
 }
 
 /// A booking of the member that stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Upcoming {
-    pub start: Moment,
+pub struct UpcomingBooking {
+    pub start: CaseTime,
     /// An hour.
     pub length: Span,
     /// The gate that let it in; `None`: the one that guards the case's booking.
@@ -147,11 +147,11 @@ pub struct Upcoming {
 
 /// What should come out. What is not said is not looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Expect {
+pub struct CaseExpectation {
     /// `confirm`, `decline`, `wait`, `review` or `leave`.
     pub decision: &'static str,
     /// All of them, in their order.
-    pub reasons: Option<Vec<Code>>,
+    pub reasons: Option<Vec<ReasonCode>>,
     /// The whole text of the reasons, as the booker of a decline reads it.
     pub text: Option<String>,
     /// What confirming costs in all.
@@ -159,5 +159,5 @@ pub struct Expect {
     /// The rule that decided: the first that objects.
     pub rule: Option<String>,
     /// When a wait is over.
-    pub until: Option<Moment>,
+    pub until: Option<CaseTime>,
 }

@@ -5,125 +5,125 @@ use std::path::Path;
 use chrono_tz::Tz;
 use toml::de::DeTable;
 
-use super::model::{Case, Expect, Subject};
+use super::model::{PolicyCase, CaseExpectation, CaseSubject};
 use super::{booking, expect, member, moment};
-use crate::config::finding::Findings;
-use crate::config::parse::syntax;
-use crate::config::reader::{Item, Table};
-use crate::config::report::Report;
+use crate::config::finding::Diagnostics;
+use crate::config::parse::report_syntax_errors;
+use crate::config::reader::{TomlValue, TomlTable};
+use crate::config::report::DiagnosticCollector;
 use crate::config::value;
-use crate::domain::request::Verdict;
-use crate::domain::snapshot::Pin;
+use crate::domain::request::OperatorDecision;
+use crate::domain::snapshot::PinResult;
 use crate::domain::time::Time;
 
 /// When cases are judged that say nothing of it: noon on a Tuesday, far from any clock change.
-pub const NOW: &str = "2026-12-01T12:00:00Z";
+pub const DEFAULT_NOW: &str = "2026-12-01T12:00:00Z";
 
 /// Cases of one file; more are easier to find in several.
 pub const MAX_CASES: usize = 10_000;
 
 /// The most requests before it that a case may tell of.
-const MAX_ASKED: u64 = 10_000;
+const MAX_EARLIER_REQUESTS: u64 = 10_000;
 
 /// Reads the cases of a file. `source` is its path: it stands in messages, and relative paths in
 /// the text start at its folder.
 ///
 /// # Errors
 /// With every finding at once.
-pub fn parse(text: &str, source: &str) -> Result<Vec<Case>, Findings> {
-    let mut report = Report::new(text, source);
-    let cases = read(text, source, &mut report);
+pub fn parse(text: &str, source: &str) -> Result<Vec<PolicyCase>, Diagnostics> {
+    let mut report = DiagnosticCollector::new(text, source);
+    let cases = read_cases(text, source, &mut report);
     if report.has_errors() {
-        return Err(Findings(report.findings()));
+        return Err(Diagnostics(report.into_diagnostics()));
     }
     Ok(cases)
 }
 
-fn read(text: &str, source: &str, report: &mut Report<'_>) -> Vec<Case> {
+fn read_cases(text: &str, source: &str, report: &mut DiagnosticCollector<'_>) -> Vec<PolicyCase> {
     let (tree, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
-        syntax(&errors, report);
+        report_syntax_errors(&errors, report);
         return Vec::new();
     }
     let base = Path::new(source).parent().unwrap_or(Path::new(""));
-    let mut top = Table::new("", Some(tree.get_ref()));
-    let now = instant(&mut top, report);
+    let mut top = TomlTable::new("", Some(tree.get_ref()));
+    let now = read_now(&mut top, report);
     let mut cases = Vec::new();
-    if let Some(list) = top.need("case", "…, as [[case]] on a line of its own", report) {
+    if let Some(list) = top.get_required("case", "…, as [[case]] on a line of its own", report) {
         for table in list.sections("[[case]]", MAX_CASES, report) {
             let number = cases.len() + 1;
-            cases.extend(case(table, (number, now), base, report));
+            cases.extend(read_case(table, (number, now), base, report));
         }
     }
-    top.close(report);
+    top.report_unknown_keys(report);
     cases
 }
 
 /// The key `now` of a table.
-fn instant(table: &mut Table<'_>, report: &mut Report<'_>) -> Option<Time> {
+fn read_now(table: &mut TomlTable<'_>, report: &mut DiagnosticCollector<'_>) -> Option<Time> {
     let item = table.get("now", report)?;
-    value::instant(&item, Tz::UTC, report)
+    value::read_instant(&item, Tz::UTC, report)
 }
 
-fn case(
-    mut table: Table<'_>,
+fn read_case(
+    mut table: TomlTable<'_>,
     (number, now): (usize, Option<Time>),
     base: &Path,
-    report: &mut Report<'_>,
-) -> Option<Case> {
+    report: &mut DiagnosticCollector<'_>,
+) -> Option<PolicyCase> {
     let key = table.path().to_owned();
-    let place = report.place_of(&key);
+    let position = report.position_of(&key);
     let name = table.get("name", report);
     let name = name.and_then(|item| item.text("a member with credit", report));
-    let now = instant(&mut table, report).or(now);
-    let subject = subject(&mut table, base, report);
+    let now = read_now(&mut table, report).or(now);
+    let subject = read_subject(&mut table, base, report);
     let member = table.get("member", report);
     let member = member.and_then(|item| member::read(&item, report));
     let pin = table.get("pin", report);
-    let pin = pin.and_then(|item| item.word(&PINS, report));
+    let pin = pin.and_then(|item| item.keyword(&PIN_RESULTS, report));
     let lookups = table.get("lookup", report);
-    let lookups = lookups.map(|item| booking::answers(&item, report));
-    let asked = table.get("asked-before", report);
-    let asked = asked.and_then(|item| item.number(0..=MAX_ASKED, report));
-    let taken = flag(&mut table, "taken", report);
-    let empty_ledger = flag(&mut table, "empty-ledger", report);
-    let first = table.get("first-judged", report);
-    let first_judged = first.and_then(|item| moment::read(&item, report));
-    let review = review(&mut table, report);
-    let expect = expectation(&mut table, report);
-    table.close(report);
-    Some(Case {
+    let lookups = lookups.map(|item| booking::read_answers(&item, report));
+    let earlier_requests = table.get("asked-before", report);
+    let earlier_requests = earlier_requests.and_then(|item| item.number(0..=MAX_EARLIER_REQUESTS, report));
+    let host_is_busy = read_flag(&mut table, "taken", report);
+    let empty_ledger = read_flag(&mut table, "empty-ledger", report);
+    let first_evaluated = table.get("first-judged", report);
+    let first_evaluated = first_evaluated.and_then(|item| moment::read(&item, report));
+    let review = read_review(&mut table, report);
+    let expect = read_expectation(&mut table, report);
+    table.report_unknown_keys(report);
+    Some(PolicyCase {
         name: name.map_or_else(|| format!("case {number}"), str::to_owned),
-        place,
+        position,
         key,
         now,
         subject: subject?,
         member,
         pin,
         lookups: lookups.unwrap_or_default(),
-        asked_before: asked.and_then(|n| n.try_into().ok()).unwrap_or(0),
-        taken,
+        earlier_requests: earlier_requests.and_then(|n| n.try_into().ok()).unwrap_or(0),
+        host_is_busy,
         empty_ledger,
-        first_judged,
+        first_evaluated,
         review,
         expect: expect?,
     })
 }
 
-const PINS: [(&str, Pin); 5] = [
-    ("right", Pin::Right),
-    ("wrong", Pin::Wrong),
-    ("missing", Pin::Missing),
-    ("not-set", Pin::NotSet),
-    ("locked", Pin::Locked),
+const PIN_RESULTS: [(&str, PinResult); 5] = [
+    ("right", PinResult::Correct),
+    ("wrong", PinResult::Wrong),
+    ("missing", PinResult::Missing),
+    ("not-set", PinResult::NotSet),
+    ("locked", PinResult::Locked),
 ];
 
-fn flag(table: &mut Table<'_>, key: &'static str, report: &mut Report<'_>) -> bool {
+fn read_flag(table: &mut TomlTable<'_>, key: &'static str, report: &mut DiagnosticCollector<'_>) -> bool {
     let item = table.get(key, report);
     item.and_then(|item| item.flag(report)).unwrap_or(false)
 }
 
-fn subject(table: &mut Table<'_>, base: &Path, report: &mut Report<'_>) -> Option<Subject> {
+fn read_subject(table: &mut TomlTable<'_>, base: &Path, report: &mut DiagnosticCollector<'_>) -> Option<CaseSubject> {
     let described = table.get("booking", report);
     let file = table.get("file", report);
     if let (Some(_), Some(file)) = (&described, &file) {
@@ -132,34 +132,34 @@ fn subject(table: &mut Table<'_>, base: &Path, report: &mut Report<'_>) -> Optio
         return None;
     }
     if let Some(item) = file {
-        let place = report.place_of(&item.path);
-        return value::path(&item, base, report).map(|path| Subject::File(path, place));
+        let position = report.position_of(&item.path);
+        return value::read_path(&item, base, report).map(|path| CaseSubject::File(path, position));
     }
     let described = described.map_or_else(
-        || Some(booking::unsaid()),
+        || Some(booking::default_booking()),
         |item| booking::read(&item, report),
     );
-    described.map(|described| Subject::Described(Box::new(described)))
+    described.map(|described| CaseSubject::Described(Box::new(described)))
 }
 
 /// What an operator said: a word, or a table with the reason.
-fn review(table: &mut Table<'_>, report: &mut Report<'_>) -> Option<(Verdict, String)> {
+fn read_review(table: &mut TomlTable<'_>, report: &mut DiagnosticCollector<'_>) -> Option<(OperatorDecision, String)> {
     let item = table.get("review", report)?;
-    let words = [("confirm", Verdict::Confirm), ("decline", Verdict::Decline)];
-    let word = |item: &Item<'_>, report: &mut Report<'_>| item.word(&words, report);
+    let words = [("confirm", OperatorDecision::Confirm), ("decline", OperatorDecision::Decline)];
+    let read_verdict = |item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>| item.keyword(&words, report);
     if item.as_table().is_none() {
-        return word(&item, report).map(|verdict| (verdict, "as an operator said".to_owned()));
+        return read_verdict(&item, report).map(|verdict| (verdict, "as an operator said".to_owned()));
     }
-    let mut said = item.table("{ say = \"confirm\", reason = \"…\" }", report)?;
-    let verdict = said.need("say", "\"confirm\"", report);
-    let verdict = verdict.and_then(|item| word(&item, report));
-    let reason = said.need("reason", "\"a good friend of the house\"", report);
+    let mut review_table = item.table("{ say = \"confirm\", reason = \"…\" }", report)?;
+    let verdict = review_table.get_required("say", "\"confirm\"", report);
+    let verdict = verdict.and_then(|item| read_verdict(&item, report));
+    let reason = review_table.get_required("reason", "\"a good friend of the house\"", report);
     let reason = reason.and_then(|item| item.text("a good friend of the house", report));
-    said.close(report);
+    review_table.report_unknown_keys(report);
     Some((verdict?, reason?.to_owned()))
 }
 
-fn expectation(table: &mut Table<'_>, report: &mut Report<'_>) -> Option<Expect> {
-    let item = table.need("expect", "\"confirm\"", report)?;
+fn read_expectation(table: &mut TomlTable<'_>, report: &mut DiagnosticCollector<'_>) -> Option<CaseExpectation> {
+    let item = table.get_required("expect", "\"confirm\"", report)?;
     expect::read(&item, report)
 }

@@ -1,188 +1,188 @@
 //! The part of the canonical text that says what the house and its gates ask for beside credit. What
 //! is for operators only, as notes are, does not decide and is not in it.
 
-use super::{effect, event_type, quoted};
-use crate::config::lookup::{LookupConfig, Source};
+use super::{render_effect, render_event_type, quote};
+use crate::config::lookup::{LookupConfig, LookupSource};
 use crate::domain::criteria::cap::Cap;
-use crate::domain::criteria::house::{House, ManagedUsers};
-use crate::domain::criteria::lists::{Listed, Who};
-use crate::domain::criteria::opening::Opening;
+use crate::domain::criteria::house::{GlobalPolicy, ManagedUsers};
+use crate::domain::criteria::lists::{AccessEntry, AccessSubject};
+use crate::domain::criteria::opening::TimeWindow;
 use crate::domain::criteria::price::Price;
 use crate::domain::criteria::rule::Rule;
-use crate::domain::criteria::terms::{AccountDetails, AnswerTooMany, Criteria, WhoseClock};
+use crate::domain::criteria::terms::{AccountDetails, TooManyRequestsReply, Criteria, ZoneSource};
 use crate::domain::rule::localized_text::LocalizedText;
 use crate::domain::time::Span;
 
-pub(super) fn house(house: &House) -> Vec<String> {
-    let folding = &house.folding;
-    let dots = sorted(folding.dots.iter().map(|domain| quoted(domain)).collect());
-    let managed = match house.managed_users {
+pub(super) fn render_global_policy(global_policy: &GlobalPolicy) -> Vec<String> {
+    let folding = &global_policy.address_normalization;
+    let dots = sort_lines(folding.domains_ignoring_dots.iter().map(|domain| quote(domain)).collect());
+    let managed = match global_policy.managed_users {
         ManagedUsers::Leave => "leave",
         ManagedUsers::Find => "find",
     };
     let mut lines = vec![format!(
         "house {} fold-tags {} fold-dots {} managed-users {managed} requests-per-day {}",
-        house.zone.name(),
-        folding.tags,
+        global_policy.zone.name(),
+        folding.strip_tags,
         dots.join(" "),
-        number(house.requests_per_day)
+        render_number(global_policy.requests_per_day)
     )];
-    lines.extend(caps(&house.caps));
-    lines.extend(listed("allow", &house.allow));
-    lines.extend(listed("block", &house.block));
+    lines.extend(render_caps(&global_policy.caps));
+    lines.extend(render_access_list("allow", &global_policy.allow));
+    lines.extend(render_access_list("block", &global_policy.block));
     let mut reasons = Vec::new();
-    for (code, words) in &house.reasons {
-        reasons.push(format!("reason {code} {}", self::words(words)));
+    for (code, text) in &global_policy.reason_texts {
+        reasons.push(format!("reason {code} {}", self::render_localized_text(text)));
     }
-    lines.extend(sorted(reasons));
-    lines.extend(house.rules.iter().map(rule));
-    let lookups = house.lookups.iter();
+    lines.extend(sort_lines(reasons));
+    lines.extend(global_policy.rules.iter().map(render_rule));
+    let lookups = global_policy.lookups.iter();
     let lookups =
-        lookups.map(|lookup| format!("lookup {} {}", lookup.name, effect(lookup.no_answer)));
-    lines.extend(sorted(lookups.collect()));
+        lookups.map(|lookup| format!("lookup {} {}", lookup.name, render_effect(lookup.on_no_answer)));
+    lines.extend(sort_lines(lookups.collect()));
     lines
 }
 
 /// Whom the lookups ask; how fast they are is no decision.
-pub(super) fn lookups(lookups: &[LookupConfig]) -> Vec<String> {
-    let asks = |lookup: &LookupConfig| {
+pub(super) fn render_lookups(lookups: &[LookupConfig]) -> Vec<String> {
+    let render_lookup = |lookup: &LookupConfig| {
         let source = match &lookup.source {
-            Source::Command { program, args } => {
-                let program = quoted(&program.to_string_lossy());
-                let args: Vec<String> = args.iter().map(|arg| quoted(arg)).collect();
+            LookupSource::Command { program, args } => {
+                let program = quote(&program.to_string_lossy());
+                let args: Vec<String> = args.iter().map(|arg| quote(arg)).collect();
                 format!("{program} {}", args.join(" "))
             }
-            Source::Url { url, .. } => format!("url {}", quoted(url)),
+            LookupSource::Url { url, .. } => format!("url {}", quote(url)),
         };
         format!("asks {} {source}", lookup.name)
     };
-    sorted(lookups.iter().map(asks).collect())
+    sort_lines(lookups.iter().map(render_lookup).collect())
 }
 
-pub(super) fn gate(criteria: &Criteria) -> Vec<String> {
+pub(super) fn render_gate_criteria(criteria: &Criteria) -> Vec<String> {
     let notice = criteria.notice;
     let clock = match criteria.clock {
-        WhoseClock::House => "house",
-        WhoseClock::Booker => "booker",
+        ZoneSource::House => "house",
+        ZoneSource::Booker => "booker",
     };
     let details = match criteria.account_details {
-        AccountDetails::Proven => "proven",
+        AccountDetails::ProvenMember => "proven",
         AccountDetails::Always => "always",
     };
     let mut lines = vec![format!(
         "criteria over-cap {} notice {} {} missed {} outside-hours {} not-allowed {} blocked {} \
          requests-per-day {} too-many {} {} pin {} wrong-pin {} account-details {details} clock {clock}",
-        effect(criteria.over_cap),
-        span(notice.at_least),
-        span(notice.at_most),
-        effect(criteria.notice_missed),
-        effect(criteria.outside_hours),
-        effect(criteria.not_allowed),
-        effect(criteria.blocked),
-        number(criteria.requests_per_day),
-        effect(criteria.too_many_requests),
-        match criteria.answer_too_many {
-            AnswerTooMany::Once => "once",
-            AnswerTooMany::Each => "each",
-            AnswerTooMany::Never => "never",
+        render_effect(criteria.on_over_cap),
+        render_span(notice.at_least),
+        render_span(notice.at_most),
+        render_effect(criteria.on_notice_missed),
+        render_effect(criteria.on_outside_hours),
+        render_effect(criteria.on_not_allowed),
+        render_effect(criteria.on_blocked),
+        render_number(criteria.requests_per_day),
+        render_effect(criteria.on_too_many_requests),
+        match criteria.too_many_requests_reply {
+            TooManyRequestsReply::Once => "once",
+            TooManyRequestsReply::Each => "each",
+            TooManyRequestsReply::Never => "never",
         },
-        criteria.pin.as_deref().map_or("-".to_owned(), quoted),
-        effect(criteria.wrong_pin),
+        criteria.pin.as_deref().map_or("-".to_owned(), quote),
+        render_effect(criteria.on_wrong_pin),
     )];
-    lines.extend(criteria.prices.iter().map(price));
-    lines.extend(caps(&criteria.caps));
+    lines.extend(criteria.prices.iter().map(render_price));
+    lines.extend(render_caps(&criteria.caps));
     let hours = criteria.hours.iter();
-    lines.extend(sorted(
+    lines.extend(sort_lines(
         hours
-            .map(|open| format!("open {}", opening(open)))
+            .map(|open| format!("open {}", render_time_window(open)))
             .collect(),
     ));
-    lines.extend(listed("allow", &criteria.allow));
-    lines.extend(listed("block", &criteria.block));
-    lines.extend(criteria.rules.iter().map(rule));
+    lines.extend(render_access_list("allow", &criteria.allow));
+    lines.extend(render_access_list("block", &criteria.block));
+    lines.extend(criteria.rules.iter().map(render_rule));
     lines
 }
 
-fn price(price: &Price) -> String {
-    let event_types = sorted(price.event_types.iter().map(event_type).collect());
+fn render_price(price: &Price) -> String {
+    let event_types = sort_lines(price.event_types.iter().map(render_event_type).collect());
     let (shortest, longest) = price.length;
     let (fewest, most) = price.occurrences;
     format!(
         "price {} tiers {} event-types {} length {} {} occurrences {} {} {}",
         price.cost,
-        tiers(&price.tiers),
+        render_tiers(&price.tiers),
         event_types.join(" "),
-        span(shortest),
-        span(longest),
-        number(fewest),
-        number(most),
-        opening(&price.when)
+        render_span(shortest),
+        render_span(longest),
+        render_number(fewest),
+        render_number(most),
+        render_time_window(&price.start_window)
     )
 }
 
-fn caps(caps: &[Cap]) -> Vec<String> {
+fn render_caps(caps: &[Cap]) -> Vec<String> {
     let line = |cap: &Cap| {
-        let tiers = tiers(&cap.tiers);
-        format!("cap {} per {} tiers {tiers}", cap.at_most, cap.per.word())
+        let tiers = render_tiers(&cap.tiers);
+        format!("cap {} per {} tiers {tiers}", cap.at_most, cap.period.as_str())
     };
-    sorted(caps.iter().map(line).collect())
+    sort_lines(caps.iter().map(line).collect())
 }
 
-fn listed(list: &str, entries: &[Listed]) -> Vec<String> {
-    let line = |entry: &Listed| {
-        let who = match &entry.who {
-            Who::Address(address) => quoted(address.as_str()),
-            Who::Domain(domain) => format!("@{}", quoted(domain)),
+fn render_access_list(list: &str, entries: &[AccessEntry]) -> Vec<String> {
+    let line = |entry: &AccessEntry| {
+        let subject = match &entry.subject {
+            AccessSubject::Address(address) => quote(address.as_str()),
+            AccessSubject::Domain(domain) => format!("@{}", quote(domain)),
         };
-        let expires = number(entry.expires.map(|at| at.timestamp_millis()));
-        format!("{list} {who} expires {expires}")
+        let expires = render_number(entry.expires.map(|at| at.timestamp_millis()));
+        format!("{list} {subject} expires {expires}")
     };
-    sorted(entries.iter().map(line).collect())
+    sort_lines(entries.iter().map(line).collect())
 }
 
-fn rule(rule: &Rule) -> String {
+fn render_rule(rule: &Rule) -> String {
     format!(
         "rule {} require {} effect {} reason {}",
-        quoted(&rule.name),
-        quoted(rule.require.text()),
-        effect(rule.effect),
-        rule.reason.as_ref().map_or("-".to_owned(), words)
+        quote(&rule.name),
+        quote(rule.require.text()),
+        render_effect(rule.on_violation),
+        rule.reason.as_ref().map_or("-".to_owned(), render_localized_text)
     )
 }
 
 /// In the order of the text: the first language is the one for all others.
-fn words(words: &LocalizedText) -> String {
-    let templates = words.by_language.iter();
+fn render_localized_text(text: &LocalizedText) -> String {
+    let templates = text.by_language.iter();
     let templates =
-        templates.map(|(tag, template)| format!("{} {}", quoted(tag), quoted(template.text())));
+        templates.map(|(tag, template)| format!("{} {}", quote(tag), quote(template.text())));
     templates.collect::<Vec<String>>().join(" ")
 }
 
-fn opening(opening: &Opening) -> String {
-    let days: String = opening
+fn render_time_window(window: &TimeWindow) -> String {
+    let days: String = window
         .weekdays
         .iter()
         .map(|on| if *on { '1' } else { '0' })
         .collect();
-    let to = opening
+    let to = window
         .to
         .map_or("24:00:00".to_owned(), |to| to.to_string());
-    format!("{days} {} {to}", opening.from)
+    format!("{days} {} {to}", window.from)
 }
 
-fn tiers(tiers: &[String]) -> String {
-    sorted(tiers.iter().map(|tier| quoted(tier)).collect()).join(" ")
+fn render_tiers(tiers: &[String]) -> String {
+    sort_lines(tiers.iter().map(|tier| quote(tier)).collect()).join(" ")
 }
 
-fn span(span: Option<Span>) -> String {
-    number(span.map(|span| span.num_milliseconds()))
+fn render_span(span: Option<Span>) -> String {
+    render_number(span.map(|span| span.num_milliseconds()))
 }
 
-fn number<T: ToString>(number: Option<T>) -> String {
+fn render_number<T: ToString>(number: Option<T>) -> String {
     number.map_or("-".to_owned(), |number| number.to_string())
 }
 
-fn sorted(mut lines: Vec<String>) -> Vec<String> {
+fn sort_lines(mut lines: Vec<String>) -> Vec<String> {
     lines.sort();
     lines
 }

@@ -9,7 +9,7 @@ use super::EntryView;
 /// Changes of what rules may look at; what is not named stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Describe {
+pub struct AccountSetCommand {
     pub account: String,
     pub tier: Option<String>,
     /// Take the tier away.

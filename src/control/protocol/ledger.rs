@@ -26,7 +26,7 @@ pub struct CopyView {
     pub bytes: u64,
 }
 
-fn yes() -> bool {
+fn default_true() -> bool {
     true
 }
 
@@ -46,7 +46,7 @@ pub struct VerifyView {
     pub facts: u64,
     pub head: String,
     /// Whether the projection was compared too, which is done while a daemon runs.
-    #[serde(default = "yes")]
+    #[serde(default = "default_true")]
     pub compared: bool,
     /// Differences between the log and the store; none when all is well.
     pub differences: Vec<String>,
@@ -69,7 +69,7 @@ pub struct LedgerView {
 /// Where the ledger belongs from now on; what is left out stays as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct MoveLedger {
+pub struct LedgerMoveCommand {
     pub server: Option<String>,
     pub account: Option<i64>,
     pub dialect: Option<String>,

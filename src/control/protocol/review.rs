@@ -7,17 +7,17 @@ use super::StepView;
 /// What an operator wants of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Review {
+pub struct ReviewCommand {
     /// The uid of the booking, or of its series.
     pub booking: String,
-    pub verdict: Verdict,
+    pub verdict: ReviewAnswer,
     /// With a decline, what the booker is told.
     pub reason: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Verdict {
+pub enum ReviewAnswer {
     Confirm,
     Decline,
 }

@@ -24,7 +24,7 @@ pub struct StatusView {
     pub watch: WatchStatus,
     pub open_intents: usize,
     #[serde(flatten)]
-    pub counts: Counts,
+    pub counts: AttentionCounts,
     /// What is on the unresolved list.
     #[serde(default, skip_serializing_if = "UnresolvedSummary::is_empty")]
     pub unresolved: UnresolvedSummary,
@@ -37,13 +37,13 @@ pub struct StatusView {
 
 /// What wants somebody to look, counted up to a thousand of each.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counts {
+pub struct AttentionCounts {
     /// Open intents of which a call failed.
     #[serde(rename = "failing_intents")]
-    pub failing: usize,
+    pub failing_intents: usize,
     /// Requests that wait for an operator's word.
     #[serde(rename = "requests_in_review")]
-    pub reviews: usize,
+    pub requests_in_review: usize,
     pub open_charges: usize,
 }
 

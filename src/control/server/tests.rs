@@ -7,102 +7,102 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::control::client::{self, ClientError};
-use crate::control::protocol::Answer;
+use crate::control::protocol::CommandResult;
 use crate::control::protocol::ledger::VerifyView;
 
 /// Nothing here takes as long, and a test that hangs should fail.
-const BOUND: Duration = Duration::from_secs(30);
+const TEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Short enough to be waited for.
-const SHORT: Duration = Duration::from_millis(50);
+const SHORT_TIMEOUT: Duration = Duration::from_millis(50);
 
-const STATUS: &[u8] = b"{\"schema\":1,\"command\":{\"status\":{}}}\n";
+const STATUS_REQUEST: &[u8] = b"{\"schema\":1,\"command\":{\"status\":{}}}\n";
 
 /// Limits that are never met, so that each test lowers the one it is about.
-const FAR: Limits = Limits {
+const GENEROUS_LIMITS: ServerLimits = ServerLimits {
     clients: 16,
-    patience: BOUND,
-    request: BOUND,
+    connection_wait: TEST_TIMEOUT,
+    request_timeout: TEST_TIMEOUT,
     request_bytes: 1024 * 1024,
-    response: BOUND,
+    response_timeout: TEST_TIMEOUT,
     response_bytes: 64 * 1024 * 1024,
-    farewell: BOUND,
+    shutdown_grace: TEST_TIMEOUT,
 };
 
-struct House {
+struct ServerFixture {
     _folder: TempDir,
     path: PathBuf,
-    asked: mpsc::Receiver<Asked>,
+    commands: mpsc::Receiver<ReceivedCommand>,
     stop: oneshot::Sender<()>,
     server: tokio::task::JoinHandle<()>,
 }
 
-impl House {
-    fn open(limits: Limits) -> Self {
+impl ServerFixture {
+    fn open(limits: ServerLimits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("control.sock");
         let listener = Listener::bind(&path).unwrap();
-        let (commands, asked) = mpsc::channel(1);
+        let (command_sender, commands) = mpsc::channel(1);
         let (stop, stopped) = oneshot::channel();
         let server = tokio::spawn(async move {
             let stop = async {
                 let _ = stopped.await;
             };
-            serve_within(&limits, listener, commands, stop).await;
+            serve_with_limits(&limits, listener, command_sender, stop).await;
         });
         Self {
             _folder: folder,
             path,
-            asked,
+            commands,
             stop,
             server,
         }
     }
 
-    async fn next(&mut self) -> Asked {
-        within(self.asked.recv()).await.unwrap()
+    async fn next_command(&mut self) -> ReceivedCommand {
+        in_time(self.commands.recv()).await.unwrap()
     }
 
     async fn close(self) {
-        drop(self.asked);
+        drop(self.commands);
         self.stop.send(()).unwrap();
-        within(self.server).await.unwrap();
+        in_time(self.server).await.unwrap();
         assert!(!self.path.exists());
     }
 
     async fn connect(&self) -> UnixStream {
-        within(UnixStream::connect(&self.path)).await.unwrap()
+        in_time(UnixStream::connect(&self.path)).await.unwrap()
     }
 
-    async fn say(&self, bytes: &[u8]) -> UnixStream {
+    async fn send(&self, bytes: &[u8]) -> UnixStream {
         let mut stream = self.connect().await;
         // A server that has read enough does not read the rest.
-        let _ = within(stream.write_all(bytes)).await;
+        let _ = in_time(stream.write_all(bytes)).await;
         stream
     }
 }
 
-async fn within<T>(future: impl Future<Output = T>) -> T {
-    timeout(BOUND, future).await.expect("it ends in time")
+async fn in_time<T>(future: impl Future<Output = T>) -> T {
+    timeout(TEST_TIMEOUT, future).await.expect("it ends in time")
 }
 
 /// All that comes until the server closes.
-async fn hear(mut stream: UnixStream) -> String {
+async fn receive(mut stream: UnixStream) -> String {
     let mut line = String::new();
     // What was not read by the server resets the connection once its answer is read.
-    let _ = within(BufReader::new(&mut stream).read_line(&mut line)).await;
+    let _ = in_time(BufReader::new(&mut stream).read_line(&mut line)).await;
     line
 }
 
-async fn refusal(stream: UnixStream) -> String {
-    match serde_json::from_str(&hear(stream).await).unwrap() {
-        Response::Err(refusal) => refusal.text,
-        Response::Ok(answer) => panic!("{answer:?}"),
+async fn receive_refusal(stream: UnixStream) -> String {
+    match serde_json::from_str(&receive(stream).await).unwrap() {
+        SocketResponse::Err(refusal) => refusal.text,
+        SocketResponse::Ok(answer) => panic!("{answer:?}"),
     }
 }
 
-fn answer(head: &str) -> Response {
-    Response::Ok(Box::new(Answer::Verify(VerifyView {
+fn verify_result(head: &str) -> SocketResponse {
+    SocketResponse::Ok(Box::new(CommandResult::Verify(VerifyView {
         schema: SCHEMA,
         commits: 1,
         facts: 2,
@@ -112,34 +112,34 @@ fn answer(head: &str) -> Response {
     })))
 }
 
-fn head(answer: Answer) -> String {
+fn head_hash(answer: CommandResult) -> String {
     match answer {
-        Answer::Verify(view) => view.head,
+        CommandResult::Verify(view) => view.head,
         other => panic!("{other:?}"),
     }
 }
 
-async fn call(path: PathBuf, command: Command) -> Result<Answer, ClientError> {
-    let call = tokio::task::spawn_blocking(move || client::call(&path, command));
-    within(call).await.unwrap()
+async fn call_daemon(path: PathBuf, command: Command) -> Result<CommandResult, ClientError> {
+    let call = tokio::task::spawn_blocking(move || client::send_command(&path, command));
+    in_time(call).await.unwrap()
 }
 
 #[tokio::test]
 async fn a_command_goes_to_the_loop_and_its_answer_comes_back() {
-    let mut house = House::open(FAR);
-    let client = tokio::spawn(call(house.path.clone(), Command::Verify {}));
-    let asked = house.next().await;
-    assert_eq!(asked.command, Command::Verify {});
-    asked.answer.send(answer("abc")).unwrap();
-    assert_eq!(head(client.await.unwrap().unwrap()), "abc");
-    house.close().await;
+    let mut fixture = ServerFixture::open(GENEROUS_LIMITS);
+    let client = tokio::spawn(call_daemon(fixture.path.clone(), Command::Verify {}));
+    let received = fixture.next_command().await;
+    assert_eq!(received.command, Command::Verify {});
+    received.answer.send(verify_result("abc")).unwrap();
+    assert_eq!(head_hash(client.await.unwrap().unwrap()), "abc");
+    fixture.close().await;
 }
 
 #[tokio::test]
-async fn what_is_no_request_is_answered_with_a_reason() {
-    let house = House::open(Limits {
+async fn malformed_requests_are_refused_with_a_reason() {
+    let fixture = ServerFixture::open(ServerLimits {
         request_bytes: 100,
-        ..FAR
+        ..GENEROUS_LIMITS
     });
     let long = format!("{{\"schema\":1,\"x\":\"{}\"}}\n", "x".repeat(100_000));
     let rows: [(&[u8], &str); 12] = [
@@ -175,157 +175,157 @@ async fn what_is_no_request_is_answered_with_a_reason() {
         (long.as_bytes(), "longer than 100 bytes"),
     ];
     for (line, expect) in rows {
-        let text = refusal(house.say(line).await).await;
+        let text = receive_refusal(fixture.send(line).await).await;
         assert!(text.contains(expect), "{text}");
     }
-    house.close().await;
+    fixture.close().await;
 }
 
 #[tokio::test]
 async fn a_request_at_the_limit_is_understood() {
-    let mut house = House::open(Limits {
-        request_bytes: STATUS.len() - 1,
-        ..FAR
+    let mut fixture = ServerFixture::open(ServerLimits {
+        request_bytes: STATUS_REQUEST.len() - 1,
+        ..GENEROUS_LIMITS
     });
-    let client = house.say(STATUS).await;
-    house.next().await.answer.send(answer("abc")).unwrap();
-    assert!(hear(client).await.contains("abc"));
-    let text = refusal(house.say(&[b" ", STATUS].concat()).await).await;
+    let client = fixture.send(STATUS_REQUEST).await;
+    fixture.next_command().await.answer.send(verify_result("abc")).unwrap();
+    assert!(receive(client).await.contains("abc"));
+    let text = receive_refusal(fixture.send(&[b" ", STATUS_REQUEST].concat()).await).await;
     assert!(text.contains("longer than"), "{text}");
-    house.close().await;
+    fixture.close().await;
 }
 
 #[tokio::test]
-async fn half_a_line_is_no_request() {
-    let house = House::open(FAR);
-    let mut client = house.say(STATUS.trim_ascii_end()).await;
+async fn an_unterminated_line_is_refused() {
+    let fixture = ServerFixture::open(GENEROUS_LIMITS);
+    let mut client = fixture.send(STATUS_REQUEST.trim_ascii_end()).await;
     client.shutdown().await.unwrap();
-    let text = refusal(client).await;
+    let text = receive_refusal(client).await;
     assert!(text.contains("ended in the middle"), "{text}");
-    house.close().await;
+    fixture.close().await;
 }
 
 #[tokio::test]
-async fn who_only_looks_whether_anybody_listens_is_not_spoken_to() {
-    let house = House::open(FAR);
-    let mut client = house.connect().await;
+async fn a_connection_without_a_request_gets_no_answer() {
+    let fixture = ServerFixture::open(GENEROUS_LIMITS);
+    let mut client = fixture.connect().await;
     client.shutdown().await.unwrap();
-    assert_eq!(hear(client).await, "");
-    house.close().await;
+    assert_eq!(receive(client).await, "");
+    fixture.close().await;
 }
 
 #[tokio::test]
 async fn a_client_that_does_not_finish_its_line_is_told_so() {
-    let house = House::open(Limits {
-        request: SHORT,
-        ..FAR
+    let fixture = ServerFixture::open(ServerLimits {
+        request_timeout: SHORT_TIMEOUT,
+        ..GENEROUS_LIMITS
     });
     for start in [b"".as_slice(), b"{\"schema\":1,"] {
-        let text = refusal(house.say(start).await).await;
+        let text = receive_refusal(fixture.send(start).await).await;
         assert!(
             text.contains("no whole request came within 0.05 s"),
             "{text}"
         );
     }
-    house.close().await;
+    fixture.close().await;
 }
 
 #[tokio::test]
 async fn more_clients_than_there_is_room_for_are_told_so_and_the_others_are_served() {
-    let mut house = House::open(Limits {
+    let mut fixture = ServerFixture::open(ServerLimits {
         clients: 2,
-        patience: SHORT,
-        ..FAR
+        connection_wait: SHORT_TIMEOUT,
+        ..GENEROUS_LIMITS
     });
-    let first = house.say(STATUS).await;
-    let first_asked = house.next().await;
-    let second = house.say(STATUS).await;
-    let second_asked = house.next().await;
-    let text = refusal(house.say(STATUS).await).await;
+    let first = fixture.send(STATUS_REQUEST).await;
+    let first_command = fixture.next_command().await;
+    let second = fixture.send(STATUS_REQUEST).await;
+    let second_command = fixture.next_command().await;
+    let text = receive_refusal(fixture.send(STATUS_REQUEST).await).await;
     assert!(text.contains("answering 2 others"), "{text}");
 
-    first_asked.answer.send(answer("one")).unwrap();
-    assert!(hear(first).await.contains("one"));
-    let fourth = house.say(STATUS).await;
-    house.next().await.answer.send(answer("four")).unwrap();
-    assert!(hear(fourth).await.contains("four"));
-    second_asked.answer.send(answer("two")).unwrap();
-    assert!(hear(second).await.contains("two"));
-    house.close().await;
+    first_command.answer.send(verify_result("one")).unwrap();
+    assert!(receive(first).await.contains("one"));
+    let fourth = fixture.send(STATUS_REQUEST).await;
+    fixture.next_command().await.answer.send(verify_result("four")).unwrap();
+    assert!(receive(fourth).await.contains("four"));
+    second_command.answer.send(verify_result("two")).unwrap();
+    assert!(receive(second).await.contains("two"));
+    fixture.close().await;
 }
 
 #[tokio::test]
 async fn a_client_that_leaves_is_noticed_while_its_command_runs() {
-    let mut house = House::open(Limits { clients: 1, ..FAR });
-    let client = house.say(STATUS).await;
-    let mut asked = house.next().await;
-    assert!(!asked.answer.is_closed());
+    let mut fixture = ServerFixture::open(ServerLimits { clients: 1, ..GENEROUS_LIMITS });
+    let client = fixture.send(STATUS_REQUEST).await;
+    let mut received = fixture.next_command().await;
+    assert!(!received.answer.is_closed());
     drop(client);
-    within(asked.answer.closed()).await;
+    in_time(received.answer.closed()).await;
     // Its place is free.
-    let client = house.say(STATUS).await;
-    house.next().await.answer.send(answer("abc")).unwrap();
-    assert!(hear(client).await.contains("abc"));
-    house.close().await;
+    let client = fixture.send(STATUS_REQUEST).await;
+    fixture.next_command().await.answer.send(verify_result("abc")).unwrap();
+    assert!(receive(client).await.contains("abc"));
+    fixture.close().await;
 }
 
 #[tokio::test]
-async fn a_client_that_has_no_more_to_say_or_too_much_still_gets_its_answer() {
-    let mut house = House::open(FAR);
-    let mut quiet = house.say(STATUS).await;
+async fn a_client_that_closes_its_side_or_sends_too_much_still_gets_its_answer() {
+    let mut fixture = ServerFixture::open(GENEROUS_LIMITS);
+    let mut quiet = fixture.send(STATUS_REQUEST).await;
     quiet.shutdown().await.unwrap();
-    let quiet_asked = house.next().await;
-    let talkative = house.say(&STATUS.repeat(100)).await;
-    let talkative_asked = house.next().await;
+    let quiet_command = fixture.next_command().await;
+    let talkative = fixture.send(&STATUS_REQUEST.repeat(100)).await;
+    let talkative_command = fixture.next_command().await;
     // A whole round with another one, so that the server has looked at both meanwhile.
-    let other = house.say(STATUS).await;
-    house.next().await.answer.send(answer("other")).unwrap();
-    assert!(hear(other).await.contains("other"));
+    let other = fixture.send(STATUS_REQUEST).await;
+    fixture.next_command().await.answer.send(verify_result("other")).unwrap();
+    assert!(receive(other).await.contains("other"));
 
-    quiet_asked.answer.send(answer("quiet")).unwrap();
-    talkative_asked.answer.send(answer("talkative")).unwrap();
-    assert!(hear(quiet).await.contains("quiet"));
-    assert!(hear(talkative).await.contains("talkative"));
-    house.close().await;
+    quiet_command.answer.send(verify_result("quiet")).unwrap();
+    talkative_command.answer.send(verify_result("talkative")).unwrap();
+    assert!(receive(quiet).await.contains("quiet"));
+    assert!(receive(talkative).await.contains("talkative"));
+    fixture.close().await;
 }
 
 #[tokio::test]
-async fn an_answer_that_is_too_long_is_replaced_by_that_word() {
-    let mut house = House::open(Limits {
+async fn an_oversized_answer_is_replaced_by_a_refusal() {
+    let mut fixture = ServerFixture::open(ServerLimits {
         response_bytes: 1_000,
-        ..FAR
+        ..GENEROUS_LIMITS
     });
-    let client = house.say(STATUS).await;
-    let long = answer(&"x".repeat(1_000));
-    house.next().await.answer.send(long).unwrap();
-    let text = refusal(client).await;
+    let client = fixture.send(STATUS_REQUEST).await;
+    let long = verify_result(&"x".repeat(1_000));
+    fixture.next_command().await.answer.send(long).unwrap();
+    let text = receive_refusal(client).await;
     assert!(text.contains("longer than 1000 bytes"), "{text}");
-    house.close().await;
+    fixture.close().await;
 }
 
 #[tokio::test]
 async fn a_client_that_does_not_read_is_cut_off() {
-    let mut house = House::open(Limits {
+    let mut fixture = ServerFixture::open(ServerLimits {
         clients: 1,
-        response: SHORT,
-        ..FAR
+        response_timeout: SHORT_TIMEOUT,
+        ..GENEROUS_LIMITS
     });
-    let deaf = house.say(STATUS).await;
+    let deaf = fixture.send(STATUS_REQUEST).await;
     // More than any socket's buffer takes.
-    let long = answer(&"x".repeat(32 * 1024 * 1024));
-    house.next().await.answer.send(long).unwrap();
-    let client = house.say(STATUS).await;
-    house.next().await.answer.send(answer("abc")).unwrap();
-    assert!(hear(client).await.contains("abc"));
+    let long = verify_result(&"x".repeat(32 * 1024 * 1024));
+    fixture.next_command().await.answer.send(long).unwrap();
+    let client = fixture.send(STATUS_REQUEST).await;
+    fixture.next_command().await.answer.send(verify_result("abc")).unwrap();
+    assert!(receive(client).await.contains("abc"));
     drop(deaf);
-    house.close().await;
+    fixture.close().await;
 }
 
 #[tokio::test]
 async fn many_commands_at_once_are_all_answered_each_with_its_own() {
     const MANY: usize = 48;
-    let mut house = House::open(FAR);
-    let path = house.path.clone();
+    let mut fixture = ServerFixture::open(GENEROUS_LIMITS);
+    let path = fixture.path.clone();
     let clients: Vec<_> = (0..MANY)
         .map(|number| {
             let booking = format!("booking-{number}");
@@ -333,81 +333,81 @@ async fn many_commands_at_once_are_all_answered_each_with_its_own() {
                 booking: booking.clone(),
             };
             let path = path.clone();
-            tokio::spawn(async move { (booking, call(path, command).await) })
+            tokio::spawn(async move { (booking, call_daemon(path, command).await) })
         })
         .collect();
     for _ in 0..MANY {
-        let asked = house.next().await;
-        let Command::Explain { booking } = asked.command else {
-            panic!("{:?}", asked.command);
+        let received = fixture.next_command().await;
+        let Command::Explain { booking } = received.command else {
+            panic!("{:?}", received.command);
         };
-        asked.answer.send(answer(&booking)).unwrap();
+        received.answer.send(verify_result(&booking)).unwrap();
     }
     for client in clients {
         let (booking, answered) = client.await.unwrap();
-        assert_eq!(head(answered.unwrap()), booking);
+        assert_eq!(head_hash(answered.unwrap()), booking);
     }
-    house.close().await;
+    fixture.close().await;
 }
 
 #[tokio::test]
-async fn at_the_end_those_who_wait_are_told_and_nobody_else_gets_in() {
-    let mut house = House::open(FAR);
-    let waiting = house.say(STATUS).await;
-    let asked = house.next().await;
-    let path = house.path.clone();
-    let House {
-        asked: commands,
+async fn at_shutdown_waiting_clients_are_refused_and_new_ones_cannot_connect() {
+    let mut fixture = ServerFixture::open(GENEROUS_LIMITS);
+    let waiting = fixture.send(STATUS_REQUEST).await;
+    let received = fixture.next_command().await;
+    let path = fixture.path.clone();
+    let ServerFixture {
+        commands,
         stop,
         server,
         _folder,
         ..
-    } = house;
+    } = fixture;
     drop(commands);
-    drop(asked);
+    drop(received);
     stop.send(()).unwrap();
-    let text = refusal(waiting).await;
+    let text = receive_refusal(waiting).await;
     assert!(text.contains("stopped before it answered"), "{text}");
-    within(server).await.unwrap();
+    in_time(server).await.unwrap();
     assert!(matches!(
-        call(path, Command::Status {}).await,
+        call_daemon(path, Command::Status {}).await,
         Err(ClientError::NotRunning(_))
     ));
 }
 
 #[tokio::test]
 async fn a_command_that_the_loop_does_not_take_any_more_was_not_done() {
-    let mut house = House::open(FAR);
-    house.asked.close();
-    let text = refusal(house.say(STATUS).await).await;
+    let mut fixture = ServerFixture::open(GENEROUS_LIMITS);
+    fixture.commands.close();
+    let text = receive_refusal(fixture.send(STATUS_REQUEST).await).await;
     assert!(text.contains("nothing was done"), "{text}");
-    house.close().await;
+    fixture.close().await;
 }
 
 #[tokio::test]
-async fn clients_that_dawdle_do_not_hold_up_the_end() {
-    let house = House::open(Limits {
-        farewell: SHORT,
-        ..FAR
+async fn slow_clients_do_not_delay_shutdown() {
+    let fixture = ServerFixture::open(ServerLimits {
+        shutdown_grace: SHORT_TIMEOUT,
+        ..GENEROUS_LIMITS
     });
-    let dawdling = house.say(b"{").await;
-    house.close().await;
-    assert_eq!(hear(dawdling).await, "");
+    let dawdling = fixture.send(b"{").await;
+    fixture.close().await;
+    assert_eq!(receive(dawdling).await, "");
 }
 
 #[tokio::test]
 async fn idle_connections_give_way_to_commands() {
-    let mut house = House::open(Limits { clients: 4, ..FAR });
+    let mut fixture = ServerFixture::open(ServerLimits { clients: 4, ..GENEROUS_LIMITS });
     let mut idle = Vec::new();
     for _ in 0..1_000 {
-        idle.push(house.connect().await);
+        idle.push(fixture.connect().await);
     }
-    let client = tokio::spawn(call(house.path.clone(), Command::Verify {}));
-    let asked = house.next().await;
-    asked.answer.send(answer("abc")).unwrap();
-    assert_eq!(head(client.await.unwrap().unwrap()), "abc");
-    let first = refusal(idle.remove(0)).await;
+    let client = tokio::spawn(call_daemon(fixture.path.clone(), Command::Verify {}));
+    let received = fixture.next_command().await;
+    received.answer.send(verify_result("abc")).unwrap();
+    assert_eq!(head_hash(client.await.unwrap().unwrap()), "abc");
+    let first = receive_refusal(idle.remove(0)).await;
     assert!(first.contains("idle"), "{first}");
     drop(idle);
-    house.close().await;
+    fixture.close().await;
 }

@@ -2,27 +2,27 @@
 
 use super::parse;
 use crate::control::protocol::account::{AccountsView, StatementView};
-use crate::control::protocol::{Answer, EntryView, Refusal, SCHEMA};
+use crate::control::protocol::{CommandResult, EntryView, Refusal, SCHEMA};
 use crate::daemon::views::{self, facts};
-use crate::domain::account::{Account, Part, sum};
+use crate::domain::account::{Account, LotPart, sum_credits};
 use crate::domain::decision::Credits;
-use crate::domain::fact::{Back, Fact};
-use crate::domain::id::{AccountId, Address, BookingUid, had_other_forms};
+use crate::domain::fact::{RefundPart, Fact};
+use crate::domain::id::{AccountId, Address, BookingUid, may_have_legacy_form};
 use crate::domain::time::Time;
-use crate::store::port::{Store, StoreError, Subject, Written};
+use crate::store::port::{Store, StoreError, HistorySubject, LoggedFact};
 
 /// Accounts in one answer.
 const MAX_ACCOUNTS: u32 = 100_000;
 
 /// Accounts that a search reads at once.
-const SEARCHED_AT_ONCE: u32 = 1_000;
+const SEARCH_PAGE: u32 = 1_000;
 
 /// Entries in one statement.
 const MAX_ENTRIES: u32 = 100_000;
 
-pub fn show(store: &dyn Store, now: Time, account: &str) -> Result<Answer, Refusal> {
-    let account = parse::account(store, account)?;
-    Ok(Answer::Account(views::account(&account, now)))
+pub fn show(store: &dyn Store, now: Time, account: &str) -> Result<CommandResult, Refusal> {
+    let account = parse::find_account(store, account)?;
+    Ok(CommandResult::Account(views::account(&account, now)))
 }
 
 pub fn list(
@@ -31,12 +31,12 @@ pub fn list(
     after: Option<&str>,
     limit: u32,
     search: Option<&str>,
-) -> Result<Answer, Refusal> {
+) -> Result<CommandResult, Refusal> {
     let (accounts, next) = match search {
-        None => page(store, after, limit)?,
-        Some(text) => found(store, after, limit, text)?,
+        None => read_page(store, after, limit)?,
+        Some(text) => search_accounts(store, after, limit, text)?,
     };
-    Ok(Answer::Accounts(AccountsView {
+    Ok(CommandResult::Accounts(AccountsView {
         schema: SCHEMA,
         accounts: accounts
             .iter()
@@ -47,7 +47,7 @@ pub fn list(
 }
 
 /// Accounts in order of their names, and where to go on when there are more.
-pub(super) fn page(
+pub(super) fn read_page(
     store: &dyn Store,
     after: Option<&str>,
     limit: u32,
@@ -70,7 +70,7 @@ pub(super) fn page(
 }
 
 /// As [`page`], of the accounts with this text in their name or in an alias. Case does not count.
-fn found(
+fn search_accounts(
     store: &dyn Store,
     after: Option<&str>,
     limit: u32,
@@ -81,7 +81,7 @@ fn found(
     let mut accounts = Vec::new();
     let mut after = after.map(str::to_owned);
     loop {
-        let (read, next) = page(store, after.as_deref(), SEARCHED_AT_ONCE)?;
+        let (read, next) = read_page(store, after.as_deref(), SEARCH_PAGE)?;
         for account in read {
             let mut names = account.aliases.iter().map(|alias| alias.as_str());
             if !account.id.as_str().contains(&text) && !names.any(|name| name.contains(&text)) {
@@ -100,35 +100,35 @@ fn found(
     }
 }
 
-pub fn alias(
+pub fn set_alias(
     store: &mut dyn Store,
     now: Time,
     account: &str,
     alias: &str,
     remove: bool,
-) -> Result<Answer, Refusal> {
-    let account = parse::account(store, account)?;
+) -> Result<CommandResult, Refusal> {
+    let account = parse::find_account(store, account)?;
     let alias =
         Address::parse(alias).map_err(|why| parse::usage(format!("the alias {alias:?} {why}")))?;
-    let there = account.aliases.contains(&alias);
+    let has_alias = account.aliases.contains(&alias);
     // The ledger lets such names pass, because old logs may have several spellings of one.
     if !remove
-        && !there
-        && had_other_forms(alias.as_str())
+        && !has_alias
+        && may_have_legacy_form(alias.as_str())
         && let Some(other) = store.resolve(&alias).map_err(|e| parse::store_failed(&e))?
         && other != account.id
     {
-        return Err(parse::refused(
+        return Err(parse::refusal(
             "conflict",
             format!("the name {alias} is taken by the account {other}"),
         ));
     }
-    if there == remove {
+    if has_alias == remove {
         let id = account.id.clone();
         let fact = if remove {
-            Fact::Unaliased { account: id, alias }
+            Fact::AliasRemoved { account: id, alias }
         } else {
-            Fact::Aliased { account: id, alias }
+            Fact::AliasAdded { account: id, alias }
         };
         store
             .commit(now, vec![fact], &[])
@@ -147,22 +147,22 @@ pub fn statement(
     now: Time,
     account: &str,
     limit: u32,
-) -> Result<Answer, Refusal> {
-    let account = parse::account(store, account)?;
+) -> Result<CommandResult, Refusal> {
+    let account = parse::find_account(store, account)?;
     let limit = usize::try_from(limit.clamp(1, MAX_ENTRIES)).unwrap_or(usize::MAX);
     let entries = store
-        .history(&Subject::Account(account.id.clone()), None, limit)
+        .history(&HistorySubject::Account(account.id.clone()), None, limit)
         .map_err(|e| parse::store_failed(&e))?;
     let mut views = Vec::with_capacity(entries.len());
     // Back from what is there now, because a statement shows the newest entries first.
-    let mut balance = i128::from(account.lots.iter().map(|lot| lot.left).sum::<Credits>());
+    let mut balance = i128::from(account.lots.iter().map(|lot| lot.remaining).sum::<Credits>());
     for written in &entries {
-        let mut view = movement(store, written)?;
+        let mut view = statement_entry(store, written)?;
         view.balance = u64::try_from(balance).ok();
         views.push(view);
-        balance -= gain(store, written)?;
+        balance -= balance_change(store, written)?;
     }
-    Ok(Answer::Statement(StatementView {
+    Ok(CommandResult::Statement(StatementView {
         schema: SCHEMA,
         account: account.id.to_string(),
         entries: views,
@@ -171,51 +171,51 @@ pub fn statement(
 }
 
 /// By how much an entry raised the balance.
-fn gain(store: &dyn Store, written: &Written) -> Result<i128, Refusal> {
-    let of = |parts: &[Part]| i128::from(sum(parts));
-    let given_back = |parts: &[Back]| parts.iter().map(|part| i128::from(part.credits)).sum();
+fn balance_change(store: &dyn Store, written: &LoggedFact) -> Result<i128, Refusal> {
+    let credits_in = |parts: &[LotPart]| i128::from(sum_credits(parts));
+    let refunded_credits = |parts: &[RefundPart]| parts.iter().map(|part| i128::from(part.credits)).sum();
     Ok(match &written.fact {
         Fact::Grant { credits, .. } => i128::from(*credits),
-        Fact::Revoke { parts, .. } | Fact::Hold { parts, .. } => -of(parts),
+        Fact::Revoke { parts, .. } | Fact::Hold { parts, .. } => -credits_in(parts),
         Fact::Expire { part, .. } => -i128::from(part.credits),
-        Fact::Refund { parts, .. } => given_back(parts),
+        Fact::Refund { parts, .. } => refunded_credits(parts),
         // One that names no lots gives all that was held back to the lots that paid.
-        Fact::Void { booking, back, .. } if back.is_empty() => {
-            held(store, booking, written.seq)?.as_deref().map_or(0, of)
+        Fact::Void { booking, refund_parts: back, .. } if back.is_empty() => {
+            find_held_parts(store, booking, written.seq)?.as_deref().map_or(0, credits_in)
         }
-        Fact::Void { back, .. } => given_back(back),
-        Fact::Opened { .. }
-        | Fact::Aliased { .. }
-        | Fact::Unaliased { .. }
-        | Fact::Described { .. }
-        | Fact::Frozen { .. }
-        | Fact::Pinned { .. }
+        Fact::Void { refund_parts: back, .. } => refunded_credits(back),
+        Fact::AccountOpened { .. }
+        | Fact::AliasAdded { .. }
+        | Fact::AliasRemoved { .. }
+        | Fact::AccountDescribed { .. }
+        | Fact::FreezeChanged { .. }
+        | Fact::PinChanged { .. }
         | Fact::Post { .. }
         | Fact::Move { .. }
-        | Fact::Closed { .. }
-        | Fact::Decided { .. }
-        | Fact::Reviewed { .. }
-        | Fact::Called { .. }
-        | Fact::Settled { .. }
-        | Fact::Unresolved { .. }
-        | Fact::Resolved { .. }
+        | Fact::ChargeClosed { .. }
+        | Fact::RequestDecided { .. }
+        | Fact::RequestReviewed { .. }
+        | Fact::CallRecorded { .. }
+        | Fact::IntentSettled { .. }
+        | Fact::UnresolvedListed { .. }
+        | Fact::UnresolvedResolved { .. }
         | Fact::Ledger(_) => 0,
     })
 }
 
 /// Entries of a booking that are read at once: a hold stands right before its end.
-const NEAR: usize = 16;
+const HOLD_LOOKBACK: usize = 16;
 
 /// What was held for the booking last before this commit.
-fn held(
+fn find_held_parts(
     store: &dyn Store,
     booking: &BookingUid,
     before: u64,
-) -> Result<Option<Vec<Part>>, Refusal> {
-    let subject = Subject::Booking(booking.clone());
+) -> Result<Option<Vec<LotPart>>, Refusal> {
+    let subject = HistorySubject::Booking(booking.clone());
     let mut before = Some(before);
     loop {
-        let entries = store.history(&subject, before, NEAR);
+        let entries = store.history(&subject, before, HOLD_LOOKBACK);
         let entries = entries.map_err(|e| parse::store_failed(&e))?;
         let Some(last) = entries.last() else {
             return Ok(None);
@@ -232,7 +232,7 @@ fn held(
 }
 
 /// One entry of a statement, with the title and the start of its booking.
-fn movement(store: &dyn Store, written: &Written) -> Result<EntryView, Refusal> {
+fn statement_entry(store: &dyn Store, written: &LoggedFact) -> Result<EntryView, Refusal> {
     let mut view = facts::entry(written);
     let Some(Ok(uid)) = view.booking.as_deref().map(BookingUid::parse) else {
         return Ok(view);
@@ -249,9 +249,9 @@ fn movement(store: &dyn Store, written: &Written) -> Result<EntryView, Refusal> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::daemon::answer::make::{decide, give, noted, now, store, write};
+    use crate::daemon::answer::make::{record_decision, grant_credits, noted_request, now, store_with_credits, commit_facts};
     use crate::domain::booking::BookingRef;
-    use crate::domain::decision::{Decision, Outcome};
+    use crate::domain::decision::{Decision, DecisionOutcome};
     use crate::domain::id::Reference;
     use crate::domain::request::{CallKind, RequestState};
     use crate::domain::time::Span;
@@ -259,19 +259,19 @@ mod tests {
 
     const BO: &str = "bo@example.com";
 
-    fn parts(of: &[(&str, u64)]) -> Vec<Part> {
-        let part = |(grant, credits): &(&str, u64)| Part {
+    fn parts(of: &[(&str, u64)]) -> Vec<LotPart> {
+        let part = |(grant, credits): &(&str, u64)| LotPart {
             grant: Reference::parse(grant).unwrap(),
             credits: *credits,
         };
         of.iter().map(part).collect()
     }
 
-    fn back(of: &[(&str, u64)], restored: Option<&str>) -> Vec<Back> {
-        let back = |part: Part| Back {
+    fn refund_parts(of: &[(&str, u64)], restored: Option<&str>) -> Vec<RefundPart> {
+        let back = |part: LotPart| RefundPart {
             grant: part.grant,
             credits: part.credits,
-            restored: restored.map(|name| {
+            replacement_lot: restored.map(|name| {
                 let until = now() + Span::days(14);
                 (Reference::parse(name).unwrap(), until)
             }),
@@ -279,10 +279,10 @@ mod tests {
         parts(of).into_iter().map(back).collect()
     }
 
-    fn hold(store: &mut MemoryStore, name: &str, paid: &[(&str, u64)]) -> BookingUid {
-        let request = noted(name);
+    fn hold_credits(store: &mut MemoryStore, name: &str, paid: &[(&str, u64)]) -> BookingUid {
+        let request = noted_request(name);
         let (id, booking) = (request.id.clone(), request.bookings[0].clone());
-        decide(
+        record_decision(
             store,
             crate::domain::request::Request {
                 decision: Decision::Confirm,
@@ -292,7 +292,7 @@ mod tests {
             },
         );
         let uid = booking.uid.clone();
-        write(
+        commit_facts(
             store,
             vec![Fact::Hold {
                 booking: BookingRef { ..booking },
@@ -309,13 +309,13 @@ mod tests {
         uid
     }
 
-    fn end(store: &mut MemoryStore, uid: &BookingUid, fact: Fact, outcome: Outcome) {
+    fn settle(store: &mut MemoryStore, uid: &BookingUid, fact: Fact, outcome: DecisionOutcome) {
         let request = crate::domain::id::RequestId::from(uid);
-        write(store, vec![fact, Fact::Settled { request, outcome }]);
+        commit_facts(store, vec![fact, Fact::IntentSettled { request, outcome }]);
     }
 
     fn balances(store: &MemoryStore) -> Vec<u64> {
-        let Answer::Statement(view) = statement(store, now(), BO, 1_000).unwrap() else {
+        let CommandResult::Statement(view) = statement(store, now(), BO, 1_000).unwrap() else {
             panic!("a statement");
         };
         let all = view.entries.iter().map(|entry| entry.balance.unwrap());
@@ -326,47 +326,47 @@ mod tests {
     /// what was there then.
     #[test]
     fn a_statement_has_the_balance_after_each_entry() {
-        let mut store = store(5);
+        let mut store = store_with_credits(5);
         // The balances that stood, and how many entries there were then.
-        let mut seen = Vec::new();
-        let mut note = |store: &MemoryStore| {
-            let account = parse::account(store, BO).unwrap();
-            let left = account.lots.iter().map(|lot| lot.left).sum::<u64>();
+        let mut recorded_balances = Vec::new();
+        let mut record_balance = |store: &MemoryStore| {
+            let account = parse::find_account(store, BO).unwrap();
+            let left = account.lots.iter().map(|lot| lot.remaining).sum::<u64>();
             let all = balances(store);
             assert_eq!(all[0], left);
-            seen.push((all.len(), left));
+            recorded_balances.push((all.len(), left));
         };
-        note(&store);
-        give(&mut store, BO, 3, "g2");
-        note(&store);
-        let posted = hold(&mut store, "posted", &[("g1", 5), ("g2", 1)]);
-        note(&store);
+        record_balance(&store);
+        grant_credits(&mut store, BO, 3, "g2");
+        record_balance(&store);
+        let posted = hold_credits(&mut store, "posted", &[("g1", 5), ("g2", 1)]);
+        record_balance(&store);
         let post = Fact::Post {
             booking: posted.clone(),
         };
-        end(&mut store, &posted, post, Outcome::Confirmed);
-        note(&store);
+        settle(&mut store, &posted, post, DecisionOutcome::Confirmed);
+        record_balance(&store);
         for (name, restored) in [("void", None), ("void-late", Some("back:1"))] {
-            let uid = hold(&mut store, name, &[("g2", 2)]);
-            note(&store);
+            let uid = hold_credits(&mut store, name, &[("g2", 2)]);
+            record_balance(&store);
             let void = Fact::Void {
                 booking: uid.clone(),
                 reason: "gone".into(),
-                back: restored.map_or(Vec::new(), |name| back(&[("g2", 2)], Some(name))),
+                refund_parts: restored.map_or(Vec::new(), |name| refund_parts(&[("g2", 2)], Some(name))),
             };
-            end(&mut store, &uid, void, Outcome::Superseded);
-            note(&store);
+            settle(&mut store, &uid, void, DecisionOutcome::Superseded);
+            record_balance(&store);
         }
         let refund = |of: &[(&str, u64)], restored, close| Fact::Refund {
             booking: posted.clone(),
-            parts: back(of, restored),
+            parts: refund_parts(of, restored),
             close,
             reason: "cancelled".into(),
         };
-        write(&mut store, vec![refund(&[("g1", 2)], None, false)]);
-        note(&store);
-        write(&mut store, vec![refund(&[("g1", 3)], Some("back:2"), true)]);
-        note(&store);
+        commit_facts(&mut store, vec![refund(&[("g1", 2)], None, false)]);
+        record_balance(&store);
+        commit_facts(&mut store, vec![refund(&[("g1", 3)], Some("back:2"), true)]);
+        record_balance(&store);
         let account = AccountId::parse(BO).unwrap();
         let grant = Fact::Grant {
             reference: Reference::parse("g3").unwrap(),
@@ -375,8 +375,8 @@ mod tests {
             expires: Some(now() + Span::hours(1)),
             reason: "a trial".to_owned(),
         };
-        write(&mut store, vec![grant]);
-        note(&store);
+        commit_facts(&mut store, vec![grant]);
+        record_balance(&store);
         let expire = Fact::Expire {
             account: account.clone(),
             part: parts(&[("g3", 4)]).remove(0),
@@ -384,17 +384,17 @@ mod tests {
         store
             .commit(now() + Span::hours(2), vec![expire], &[])
             .unwrap();
-        note(&store);
+        record_balance(&store);
         let revoke = Fact::Revoke {
             reference: Reference::parse("r1").unwrap(),
             account,
             parts: parts(&[("g1", 1)]),
             reason: "left".to_owned(),
         };
-        write(&mut store, vec![revoke]);
-        note(&store);
+        commit_facts(&mut store, vec![revoke]);
+        record_balance(&store);
         let last = balances(&store);
-        for (entries, left) in seen {
+        for (entries, left) in recorded_balances {
             assert_eq!(last[last.len() - entries], left, "after {entries} entries");
         }
     }

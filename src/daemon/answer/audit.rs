@@ -3,7 +3,7 @@
 //! addresses of members stay out of the log.
 
 use super::route;
-use crate::control::protocol::{Answer, Command, Refusal};
+use crate::control::protocol::{CommandResult, Command, Refusal};
 use crate::domain::gate::Policy;
 use crate::domain::time::Time;
 use crate::store::port::Store;
@@ -12,27 +12,27 @@ use crate::store::port::Store;
 ///
 /// # Errors
 /// With what was wrong and what to do.
-pub fn answer(
+pub fn run_and_log(
     store: &mut dyn Store,
     policy: &Policy,
     now: Time,
     command: &Command,
     uid: Option<u32>,
-) -> Result<Answer, Refusal> {
+) -> Result<CommandResult, Refusal> {
     let before = store.head().seq;
-    let answered = route::answer(store, policy, now, command);
+    let result = route::run_command(store, policy, now, command);
     let commit = store.head().seq;
     if commit > before {
-        log(&name(command), uid, commit);
+        log_change(&command_name(command), uid, commit);
     }
-    answered
+    result
 }
 
 /// The target of these lines, for filters: commands without a daemon write nothing else at INFO.
 pub const TARGET: &str = "maitred_operator";
 
 /// One line for a command that changed the ledger. `commit` is the ledger's last one now.
-pub fn log(command: &str, uid: Option<u32>, commit: u64) {
+pub fn log_change(command: &str, uid: Option<u32>, commit: u64) {
     tracing::info!(
         target: TARGET,
         command,
@@ -49,8 +49,8 @@ pub fn own_uid() -> Option<u32> {
 
 /// The command's name on the socket: the key of its JSON, which a `match` over all commands would only
 /// repeat. Commands that take something back have the same key there, and a name of their own here.
-fn name(command: &Command) -> String {
-    let own = match command {
+fn command_name(command: &Command) -> String {
+    let special_name = match command {
         // An import holds thousands of rows, and only the name is wanted.
         Command::Import { .. } => Some("import"),
         Command::AccountAlias { remove: true, .. } => Some("account-alias-remove"),
@@ -60,7 +60,7 @@ fn name(command: &Command) -> String {
         Command::ChargeSettle { refund: false, .. } => Some("charge-settle-keep"),
         _ => None,
     };
-    if let Some(own) = own {
+    if let Some(own) = special_name {
         return own.to_owned();
     }
     let json = serde_json::to_value(command).expect("a command has only keys that are texts");
@@ -89,14 +89,14 @@ mod tests {
             (Command::Status {}, "status"),
         ];
         for (command, expect) in rows {
-            assert_eq!(name(&command), expect);
+            assert_eq!(command_name(&command), expect);
             let key = serde_json::to_value(&command).unwrap();
             assert!(key.get(expect).is_some(), "{expect}");
         }
     }
 
     #[test]
-    fn what_takes_something_back_is_not_named_as_what_gave_it() {
+    fn undo_commands_have_names_of_their_own() {
         let account = || "bo@example.com".to_owned();
         let freeze = |why| Command::AccountFreeze {
             account: account(),
@@ -124,7 +124,7 @@ mod tests {
             (settle(false), "charge-settle-keep"),
         ];
         for (command, expect) in rows {
-            assert_eq!(name(&command), expect);
+            assert_eq!(command_name(&command), expect);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::parse;
 use crate::control::protocol::charges::{ChargeLine, ChargesView};
-use crate::control::protocol::{Answer, Refusal, SCHEMA};
+use crate::control::protocol::{CommandResult, Refusal, SCHEMA};
 use crate::daemon::views;
 use crate::domain::entry_reason::{EntryCode, EntryReason};
 use crate::domain::fact::Fact;
@@ -13,9 +13,9 @@ use crate::domain::id::{BookingUid, RequestId};
 use crate::domain::request::{Charge, ChargeState};
 use crate::domain::time::Time;
 use crate::domain::unresolved::{Resolver, UnresolvedCode};
-use crate::domain::watch::{Case, ChainEnd, Verdict, final_at, refund};
-use crate::reconcile::watch::settle::{decided_by, host_absent_resolved, restore_expired};
-use crate::store::port::{Expected, Store, StoreError};
+use crate::domain::watch::{ChargeCase, ChainEnd, ChargeDecision, final_at, refund};
+use crate::reconcile::watch::settle::{deciding_gate, resolve_host_absent, restore_expired};
+use crate::store::port::{ExpectedVersion, Store, StoreError};
 
 /// Charges in one answer.
 const MAX_CHARGES: u32 = 100_000;
@@ -27,24 +27,24 @@ pub fn list(
     now: Time,
     open: bool,
     limit: u32,
-) -> Result<Answer, Refusal> {
+) -> Result<CommandResult, Refusal> {
     let limit = usize::try_from(limit.clamp(1, MAX_CHARGES)).unwrap_or(usize::MAX);
-    let found = if open {
+    let stored = if open {
         store.open_charges(None, limit + 1)
     } else {
-        decided(store, limit + 1)
+        charges_of_newest_decisions(store, limit + 1)
     };
-    let mut found = found.map_err(|e| parse::store_failed(&e))?;
-    let more = found.len() > limit;
-    found.truncate(limit);
+    let mut stored = stored.map_err(|e| parse::store_failed(&e))?;
+    let more = stored.len() > limit;
+    stored.truncate(limit);
     let mut charges = Vec::new();
-    for charge in &found {
+    for charge in &stored {
         charges.push(ChargeLine {
             charge: views::charge(charge),
-            why: why(store, policy, now, charge).map_err(|e| parse::store_failed(&e))?,
+            why: describe_state(store, policy, now, charge).map_err(|e| parse::store_failed(&e))?,
         });
     }
-    Ok(Answer::Charges(ChargesView {
+    Ok(CommandResult::Charges(ChargesView {
         schema: SCHEMA,
         charges,
         more,
@@ -52,15 +52,15 @@ pub fn list(
 }
 
 /// Newest decision first; what one has moved to follows it.
-fn decided(store: &dyn Store, limit: usize) -> Result<Vec<Charge>, StoreError> {
-    let mut found: Vec<Charge> = Vec::new();
-    let mut known: BTreeSet<BookingUid> = BTreeSet::new();
-    for request in store.decided(None, None, limit)? {
+fn charges_of_newest_decisions(store: &dyn Store, limit: usize) -> Result<Vec<Charge>, StoreError> {
+    let mut charges: Vec<Charge> = Vec::new();
+    let mut visited: BTreeSet<BookingUid> = BTreeSet::new();
+    for request in store.decided_requests(None, None, limit)? {
         for booking in &request.bookings {
             let mut next = Some(booking.uid.clone());
             while let Some(uid) = next {
                 // What a chain moved to was found with its beginning.
-                let charge = if known.insert(uid.clone()) {
+                let charge = if visited.insert(uid.clone()) {
                     store.charge(&uid)?
                 } else {
                     None
@@ -73,17 +73,17 @@ fn decided(store: &dyn Store, limit: usize) -> Result<Vec<Charge>, StoreError> {
                     | ChargeState::Final
                     | ChargeState::Refunded => None,
                 });
-                found.extend(charge);
+                charges.extend(charge);
             }
         }
-        if found.len() >= limit {
+        if charges.len() >= limit {
             break;
         }
     }
-    Ok(found)
+    Ok(charges)
 }
 
-fn why(
+fn describe_state(
     store: &dyn Store,
     policy: &Policy,
     now: Time,
@@ -92,17 +92,17 @@ fn why(
     match &charge.state {
         ChargeState::Held => return Ok("waits for its confirmation to be settled".to_owned()),
         ChargeState::Open => {
-            if let Some(request) = &charge.taken_by {
+            if let Some(request) = &charge.taken_over_by {
                 return Ok(format!("is being taken over by request {request}"));
             }
         }
         ChargeState::Void
         | ChargeState::Final
         | ChargeState::Refunded
-        | ChargeState::Moved { .. } => return Ok(why_ended(charge)),
+        | ChargeState::Moved { .. } => return Ok(closing_reason(charge)),
     }
-    let decided_by = decided_by(store, charge)?;
-    let gate = policy.gate_of(charge, decided_by.as_deref());
+    let decided_by = deciding_gate(store, charge)?;
+    let gate = policy.gate_for_charge(charge, decided_by.as_deref());
     let end = final_at(
         charge.end,
         &charge.refund_terms(gate.map(|gate| &gate.terms.refunds)),
@@ -117,12 +117,12 @@ fn why(
 }
 
 /// Why the credits of a charge came back or stay.
-fn why_ended(charge: &Charge) -> String {
+fn closing_reason(charge: &Charge) -> String {
     let reason = charge.reason.as_ref();
-    reason.map(EntryReason::text).unwrap_or_default()
+    reason.map(EntryReason::full_text).unwrap_or_default()
 }
 
-fn being_taken_over(uid: &BookingUid, request: &RequestId) -> String {
+fn takeover_refusal_text(uid: &BookingUid, request: &RequestId) -> String {
     format!(
         "booking {uid} was moved, and maitred is confirming its successor: request {request} takes over \
          this charge. Wait until that request is settled (`maitred explain {request}`), then settle \
@@ -136,8 +136,8 @@ pub fn settle(
     policy: &Policy,
     now: Time,
     booking: &str,
-    give_back: bool,
-) -> Result<Answer, Refusal> {
+    refund_all: bool,
+) -> Result<CommandResult, Refusal> {
     let uid = BookingUid::parse(booking.trim())
         .map_err(|why| parse::usage(format!("the booking {booking:?} {why}")))?;
     let failed = |e: StoreError| parse::store_failed(&e);
@@ -150,16 +150,16 @@ pub fn settle(
                  are"
             ))
         })?;
-    if let Some(request) = &charge.taken_by {
-        return Err(parse::refused("conflict", being_taken_over(&uid, request)));
+    if let Some(request) = &charge.taken_over_by {
+        return Err(parse::refusal("conflict", takeover_refusal_text(&uid, request)));
     }
     let account = store.account(&charge.account).map_err(failed)?;
     let account = account.ok_or_else(|| parse::not_found("the account does not exist"))?;
-    let named = decided_by(store, &charge).map_err(failed)?;
-    let gate = policy.gate_of(&charge, named.as_deref());
+    let named = deciding_gate(store, &charge).map_err(failed)?;
+    let gate = policy.gate_for_charge(&charge, named.as_deref());
     let terms = charge.refund_terms(gate.map(|gate| &gate.terms.refunds));
-    let mut facts = if give_back {
-        let case = Case {
+    let mut facts = if refund_all {
+        let case = ChargeCase {
             charge: &charge,
             chain: &[],
             end: ChainEnd::Whole,
@@ -168,38 +168,38 @@ pub fn settle(
             last_gate: gate,
             last_cost: None,
             account: &account,
-            forgiven: 0,
-            successor: None,
-            taken_over: false,
-            request: None,
+            forgiven_absences: 0,
+            successor_charge: None,
+            is_taken_over: false,
+            last_request: None,
             now,
-            policy: &policy.hash,
+            policy_hash: &policy.hash,
         };
         match refund(&case, 100, EntryCode::GivenBackByOperator) {
-            Verdict::Write { facts, .. } => facts,
-            Verdict::Open { .. } => unreachable!("a refund of everything is written"),
+            ChargeDecision::Write { facts, .. } => facts,
+            ChargeDecision::Open { .. } => unreachable!("a refund of everything is written"),
         }
     } else {
-        vec![Fact::Closed {
+        vec![Fact::ChargeClosed {
             booking: uid.clone(),
             reason: EntryCode::KeptByOperator.into(),
         }]
     };
     restore_expired(store, &mut facts, &terms, now).map_err(failed)?;
-    let items = store.unresolved_of(&uid).map_err(failed)?;
-    let word = if give_back { "given back" } else { "kept" };
-    let why = format!("{word} by an operator");
-    facts.extend(host_absent_resolved(&items, &why, Resolver::Operator));
-    if give_back {
+    let items = store.unresolved_items_of(&uid).map_err(failed)?;
+    let outcome = if refund_all { "given back" } else { "kept" };
+    let reason = format!("{outcome} by an operator");
+    facts.extend(resolve_host_absent(&items, &reason, Resolver::Operator));
+    if refund_all {
         // The booking may go on without a charge: an operator wants it so, and nothing lists it.
-        facts.push(Fact::Resolved {
+        facts.push(Fact::UnresolvedResolved {
             booking: uid.clone(),
             code: UnresolvedCode::Unmanaged,
-            reason: why,
+            reason,
             by: Resolver::Operator,
         });
     }
-    let expected = [Expected {
+    let expected = [ExpectedVersion {
         account: account.id.clone(),
         version: Some(account.version),
     }];
@@ -209,9 +209,9 @@ pub fn settle(
     let settled = store.charge(&uid).map_err(failed)?;
     let charges = settled.iter().map(|charge| ChargeLine {
         charge: views::charge(charge),
-        why: why_ended(charge),
+        why: closing_reason(charge),
     });
-    Ok(Answer::Charges(ChargesView {
+    Ok(CommandResult::Charges(ChargesView {
         schema: SCHEMA,
         charges: charges.collect(),
         more: false,

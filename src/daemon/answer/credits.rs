@@ -5,117 +5,117 @@ use sha2::{Digest, Sha256};
 
 use super::{near_names, parse};
 use crate::control::protocol::account::GrantsView;
-use crate::control::protocol::{Answer, Grant, Refusal, Revoke, SCHEMA};
+use crate::control::protocol::{CommandResult, GrantCommand, Refusal, RevokeCommand, SCHEMA};
 use crate::daemon::views;
 use crate::domain::account::SpendPreview;
 use crate::domain::decision::Credits;
 use crate::domain::fact::Fact;
 use crate::domain::id::{AccountId, Reference};
-use crate::domain::ledger::{Given, GivenKind};
+use crate::domain::ledger::{GrantRecord, GrantKind};
 use crate::domain::time::Time;
-use crate::store::port::{Store, Subject};
+use crate::store::port::{Store, HistorySubject};
 
 /// Grants shown of one account.
 const MAX_GRANTS: usize = 1_000;
 
-pub fn grant(store: &mut dyn Store, now: Time, asked: &Grant) -> Result<Answer, Refusal> {
-    let account = parse::account_id(store, &asked.account)?;
-    let wanted = Given {
-        reference: reference(
+pub fn grant(store: &mut dyn Store, now: Time, command: &GrantCommand) -> Result<CommandResult, Refusal> {
+    let account = parse::resolve_account_id(store, &command.account)?;
+    let record = GrantRecord {
+        reference: choose_reference(
             store,
             "grant",
             &account,
-            asked.credits,
-            asked.reference.as_deref(),
+            command.credits,
+            command.reference.as_deref(),
         )?,
-        credits: parse::credits(asked.credits)?,
-        kind: GivenKind::Grant,
+        credits: parse::credits(command.credits)?,
+        kind: GrantKind::Grant,
         expires: None,
-        reason: parse::reason(asked.reason.as_deref(), "granted")?,
+        reason: parse::reason(command.reason.as_deref(), "granted")?,
         at: now,
         account,
     };
-    if let Some(there) = existing(store, &wanted.reference)? {
-        let expires = asked
+    if let Some(existing_record) = find_grant_record(store, &record.reference)? {
+        let expires = command
             .expires
             .as_deref()
             .map(|text| parse::time("the expiry", text))
             .transpose()?;
-        let wanted = Given { expires, ..wanted };
-        same(&there, &wanted)?;
-        return shown(store, &there, true, now);
+        let record = GrantRecord { expires, ..record };
+        check_same_grant(&existing_record, &record)?;
+        return grant_result(store, &existing_record, true, now);
     }
-    let wanted = Given {
-        expires: parse::expiry(asked.expires.as_deref(), now)?,
-        ..wanted
+    let record = GrantRecord {
+        expires: parse::expiry(command.expires.as_deref(), now)?,
+        ..record
     };
-    let there = store
-        .account(&wanted.account)
+    let existing_account = store
+        .account(&record.account)
         .map_err(|e| parse::store_failed(&e))?;
-    if there.is_none() && !asked.new {
-        near_names::refuse(store, &wanted.account)?;
+    if existing_account.is_none() && !command.new {
+        near_names::refuse_similar_name(store, &record.account)?;
     }
-    let mut facts = expired(store, &wanted.account, now)?;
-    facts.push(grant_fact(&wanted));
+    let mut facts = expiry_facts(store, &record.account, now)?;
+    facts.push(to_grant_fact(&record));
     store
         .commit(now, facts, &[])
         .map_err(|e| parse::commit_failed(&e))?;
-    let opened = there.is_none();
-    tracing::info!(reference = %wanted.reference, credits = wanted.credits, opened, "granted");
-    let mut answer = shown(store, &wanted, false, now)?;
-    if let Answer::Given(view) = &mut answer {
+    let opened = existing_account.is_none();
+    tracing::info!(reference = %record.reference, credits = record.credits, opened, "granted");
+    let mut answer = grant_result(store, &record, false, now)?;
+    if let CommandResult::Given(view) = &mut answer {
         view.opened = opened;
     }
     Ok(answer)
 }
 
-pub fn revoke(store: &mut dyn Store, now: Time, asked: &Revoke) -> Result<Answer, Refusal> {
-    let account = parse::account(store, &asked.account)?;
-    let credits = parse::credits(asked.credits)?;
+pub fn revoke(store: &mut dyn Store, now: Time, command: &RevokeCommand) -> Result<CommandResult, Refusal> {
+    let account = parse::find_account(store, &command.account)?;
+    let credits = parse::credits(command.credits)?;
     let id = account.id.clone();
-    let wanted = Given {
-        reference: reference(store, "revoke", &id, credits, asked.reference.as_deref())?,
+    let record = GrantRecord {
+        reference: choose_reference(store, "revoke", &id, credits, command.reference.as_deref())?,
         account: id,
         credits,
-        kind: GivenKind::Revoke,
+        kind: GrantKind::Revoke,
         expires: None,
-        reason: parse::reason(asked.reason.as_deref(), "revoked")?,
+        reason: parse::reason(command.reason.as_deref(), "revoked")?,
         at: now,
     };
-    if let Some(there) = existing(store, &wanted.reference)? {
-        same(&there, &wanted)?;
-        return shown(store, &there, true, now);
+    if let Some(existing_record) = find_grant_record(store, &record.reference)? {
+        check_same_grant(&existing_record, &record)?;
+        return grant_result(store, &existing_record, true, now);
     }
-    let mut preview = SpendPreview::of(&account);
-    let mut facts = Fact::expired(&account.id, preview.expire_lots(now));
+    let mut preview = SpendPreview::new(&account);
+    let mut facts = Fact::expire_parts(&account.id, preview.expire_lots(now));
     let Some(parts) = preview.allocate(credits, now) else {
-        return Err(parse::refused(
+        return Err(parse::refusal(
             "short-of-credit",
             format!(
                 "account {} has {} available, {credits} cannot be taken back; what is held or \
                  spent is not touched by a revocation",
                 account.id,
-                crate::domain::text::credits(account.available(now)),
+                crate::domain::text::format_credits(account.available(now)),
             ),
         ));
     };
     facts.push(Fact::Revoke {
-        reference: wanted.reference.clone(),
-        account: wanted.account.clone(),
+        reference: record.reference.clone(),
+        account: record.account.clone(),
         parts,
-        reason: wanted.reason.clone(),
+        reason: record.reason.clone(),
     });
     store
         .commit(now, facts, &[])
         .map_err(|e| parse::commit_failed(&e))?;
-    tracing::info!(reference = %wanted.reference, credits, "revoked");
-    shown(store, &wanted, false, now)
+    tracing::info!(reference = %record.reference, credits, "revoked");
+    grant_result(store, &record, false, now)
 }
 
-pub fn grants(store: &dyn Store, now: Time, account: &str) -> Result<Answer, Refusal> {
-    let account = parse::account(store, account)?;
+pub fn list_grants(store: &dyn Store, now: Time, account: &str) -> Result<CommandResult, Refusal> {
+    let account = parse::find_account(store, account)?;
     let available = account.available(now);
-    let subject = Subject::Account(account.id.clone());
+    let subject = HistorySubject::Account(account.id.clone());
     let history = store
         .history(&subject, None, MAX_GRANTS)
         .map_err(|e| parse::store_failed(&e))?;
@@ -124,48 +124,48 @@ pub fn grants(store: &dyn Store, now: Time, account: &str) -> Result<Answer, Ref
         let (Fact::Grant { reference, .. } | Fact::Revoke { reference, .. }) = &written.fact else {
             continue;
         };
-        if let Some(there) = existing(store, reference)? {
-            grants.push(views::given(&there, true, available));
+        if let Some(record) = find_grant_record(store, reference)? {
+            grants.push(views::grant_record(&record, true, available));
         }
     }
-    Ok(Answer::Grants(GrantsView {
+    Ok(CommandResult::Grants(GrantsView {
         schema: SCHEMA,
         account: account.id.to_string(),
         grants,
     }))
 }
 
-pub(super) fn grant_fact(given: &Given) -> Fact {
+pub(super) fn to_grant_fact(record: &GrantRecord) -> Fact {
     Fact::Grant {
-        reference: given.reference.clone(),
-        account: given.account.clone(),
-        credits: given.credits,
-        expires: given.expires,
-        reason: given.reason.clone(),
+        reference: record.reference.clone(),
+        account: record.account.clone(),
+        credits: record.credits,
+        expires: record.expires,
+        reason: record.reason.clone(),
     }
 }
 
 /// Write-offs that are due; a grant is a good time to say so.
-pub(super) fn expired(
+pub(super) fn expiry_facts(
     store: &dyn Store,
     account: &AccountId,
     now: Time,
 ) -> Result<Vec<Fact>, Refusal> {
-    let there = store
+    let existing_account = store
         .account(account)
         .map_err(|e| parse::store_failed(&e))?;
-    Ok(there.map_or_else(Vec::new, |there| {
-        Fact::expired(&there.id, SpendPreview::of(&there).expire_lots(now))
+    Ok(existing_account.map_or_else(Vec::new, |there| {
+        Fact::expire_parts(&there.id, SpendPreview::new(&there).expire_lots(now))
     }))
 }
 
-pub(super) fn existing(store: &dyn Store, reference: &Reference) -> Result<Option<Given>, Refusal> {
-    store.given(reference).map_err(|e| parse::store_failed(&e))
+pub(super) fn find_grant_record(store: &dyn Store, reference: &Reference) -> Result<Option<GrantRecord>, Refusal> {
+    store.grant_record(reference).map_err(|e| parse::store_failed(&e))
 }
 
 /// Asking the same again is harmless; asking something else under the same reference is an error.
-pub(super) fn same(there: &Given, wanted: &Given) -> Result<(), Refusal> {
-    let key = |given: &Given| {
+pub(super) fn check_same_grant(existing: &GrantRecord, requested: &GrantRecord) -> Result<(), Refusal> {
+    let key = |given: &GrantRecord| {
         (
             given.account.clone(),
             given.credits,
@@ -173,43 +173,43 @@ pub(super) fn same(there: &Given, wanted: &Given) -> Result<(), Refusal> {
             given.expires,
         )
     };
-    if key(there) == key(wanted) {
+    if key(existing) == key(requested) {
         return Ok(());
     }
-    Err(parse::refused(
+    Err(parse::refusal(
         "reference-used",
         format!(
             "the reference {:?} was used on {} for something else ({} {} for {}): give another one",
-            there.reference.as_str(),
-            views::time(there.at),
-            match there.kind {
-                GivenKind::Grant => "grant of",
-                GivenKind::Revoke => "revocation of",
-                GivenKind::Restored => "refund of",
+            existing.reference.as_str(),
+            views::time(existing.at),
+            match existing.kind {
+                GrantKind::Grant => "grant of",
+                GrantKind::Revoke => "revocation of",
+                GrantKind::Restored => "refund of",
             },
-            there.credits,
-            there.account,
+            existing.credits,
+            existing.account,
         ),
     ))
 }
 
-fn shown(store: &dyn Store, given: &Given, existed: bool, now: Time) -> Result<Answer, Refusal> {
+fn grant_result(store: &dyn Store, record: &GrantRecord, existed: bool, now: Time) -> Result<CommandResult, Refusal> {
     let account = store
-        .account(&given.account)
+        .account(&record.account)
         .map_err(|e| parse::store_failed(&e))?;
     let available = account.map_or(0, |account| account.available(now));
-    Ok(Answer::Given(views::given(given, existed, available)))
+    Ok(CommandResult::Given(views::grant_record(record, existed, available)))
 }
 
 /// The operator's reference, or one made from the log's head, which no two commits share.
-fn reference(
+fn choose_reference(
     store: &dyn Store,
     kind: &str,
     account: &AccountId,
     credits: Credits,
-    given: Option<&str>,
+    operator_reference: Option<&str>,
 ) -> Result<Reference, Refusal> {
-    if let Some(text) = given {
+    if let Some(text) = operator_reference {
         return parse::reference(text);
     }
     let head = store.head();
@@ -229,11 +229,11 @@ fn reference(
 
 #[cfg(test)]
 mod tests {
-    use super::super::make::{now, store};
+    use super::super::make::{now, store_with_credits};
     use super::*;
 
-    fn asked(account: &str, new: bool) -> Grant {
-        Grant {
+    fn grant_command(account: &str, new: bool) -> GrantCommand {
+        GrantCommand {
             account: account.to_owned(),
             credits: 3,
             expires: None,
@@ -244,8 +244,8 @@ mod tests {
     }
 
     #[test]
-    fn a_grant_says_when_it_opens_an_account_and_a_mistyped_name_needs_a_word() {
-        let mut store = store(1);
+    fn a_grant_reports_a_new_account_and_refuses_a_similar_name() {
+        let mut store = store_with_credits(1);
         // account, --new, whether the grant opened an account
         let rows = [
             ("bo@example.com", false, Ok(false)),
@@ -256,8 +256,8 @@ mod tests {
             ("someone@another.org", false, Ok(true)),
         ];
         for (account, new, expect) in rows {
-            let opened = match grant(&mut store, now(), &asked(account, new)) {
-                Ok(Answer::Given(view)) => Ok(view.opened),
+            let opened = match grant(&mut store, now(), &grant_command(account, new)) {
+                Ok(CommandResult::Given(view)) => Ok(view.opened),
                 Ok(other) => panic!("{other:?}"),
                 Err(refusal) => Err(refusal.code),
             };

@@ -5,17 +5,17 @@ use std::collections::BTreeSet;
 use super::parse;
 use crate::control::protocol::unresolved::UnresolvedItem;
 use crate::control::protocol::{
-    Answer, DecisionQuery, DecisionView, DecisionsView, ExplainView, Refusal, SCHEMA,
+    CommandResult, DecisionQuery, DecisionView, DecisionsView, ExplainView, Refusal, SCHEMA,
 };
 use crate::daemon::views::{self, facts};
-use crate::domain::decision::{Decision, Outcome};
+use crate::domain::decision::{Decision, DecisionOutcome};
 use crate::domain::gate::Policy;
 use crate::domain::id::{Address, BookingUid, RequestId};
 use crate::domain::intent;
 use crate::domain::request::{ChargeState, Request, RequestState};
 use crate::domain::time::Time;
 use crate::domain::watch::MAX_CHAIN;
-use crate::store::port::{Store, StoreError, Subject, Written};
+use crate::store::port::{Store, StoreError, HistorySubject, LoggedFact};
 
 /// Decisions in one answer.
 const MAX_DECISIONS: u32 = 10_000;
@@ -26,18 +26,18 @@ const PAGE: usize = 1_000;
 /// Entries shown of one request.
 const MAX_ENTRIES: usize = 1_000;
 
-pub fn list(store: &dyn Store, query: &DecisionQuery) -> Result<Answer, Refusal> {
+pub fn list(store: &dyn Store, query: &DecisionQuery) -> Result<CommandResult, Refusal> {
     let since = query.since.as_deref();
     let since = since.map(|text| parse::time("--since", text)).transpose()?;
     let limit = usize::try_from(query.limit.clamp(1, MAX_DECISIONS)).unwrap_or(usize::MAX);
-    let mut decided = match &query.who {
-        Some(who) => of_person(store, query, who, since)?,
-        None => of_anybody(store, query, since, limit + 1)?,
+    let mut requests = match &query.who {
+        Some(who) => list_for_booker(store, query, who, since)?,
+        None => list_all(store, query, since, limit + 1)?,
     };
-    let more = decided.len() > limit;
-    decided.truncate(limit);
-    let decisions = decided.iter().map(|request| decision(store, request));
-    Ok(Answer::Decisions(DecisionsView {
+    let more = requests.len() > limit;
+    requests.truncate(limit);
+    let decisions = requests.iter().map(|request| decision_with_refunds(store, request));
+    Ok(CommandResult::Decisions(DecisionsView {
         schema: SCHEMA,
         decisions: decisions.collect::<Result<_, Refusal>>()?,
         more,
@@ -45,7 +45,7 @@ pub fn list(store: &dyn Store, query: &DecisionQuery) -> Result<Answer, Refusal>
 }
 
 /// Whether the query's gate and outcome are those of the request.
-fn is_asked_for(query: &DecisionQuery, request: &Request) -> bool {
+fn matches_query(query: &DecisionQuery, request: &Request) -> bool {
     let gate = query.gate.is_none() || request.gate == query.gate;
     let outcome = query.outcome.as_deref().is_none_or(|outcome| {
         let noted = request.state == RequestState::Noted;
@@ -55,71 +55,71 @@ fn is_asked_for(query: &DecisionQuery, request: &Request) -> bool {
 }
 
 /// Decisions in order, newest first, with those that were not asked for left out.
-fn of_anybody(
+fn list_all(
     store: &dyn Store,
     query: &DecisionQuery,
     since: Option<Time>,
-    wanted: usize,
+    limit: usize,
 ) -> Result<Vec<Request>, Refusal> {
-    let mut found: Vec<Request> = Vec::new();
+    let mut requests: Vec<Request> = Vec::new();
     let mut before: Option<(Time, RequestId)> = None;
     loop {
         let page = store
-            .decided(since, before.as_ref(), PAGE.max(wanted))
+            .decided_requests(since, before.as_ref(), PAGE.max(limit))
             .map_err(|e| parse::store_failed(&e))?;
-        let full = page.len() == PAGE.max(wanted);
-        before = page.last().map(|last| (last.decided, last.id.clone()));
-        found.extend(
+        let full = page.len() == PAGE.max(limit);
+        before = page.last().map(|last| (last.decided_at, last.id.clone()));
+        requests.extend(
             page.into_iter()
-                .filter(|request| is_asked_for(query, request)),
+                .filter(|request| matches_query(query, request)),
         );
-        if !full || found.len() >= wanted {
-            found.truncate(wanted);
-            return Ok(found);
+        if !full || requests.len() >= limit {
+            requests.truncate(limit);
+            return Ok(requests);
         }
     }
 }
 
 /// All that one person asked for, under any of the account's addresses, newest decision first.
-fn of_person(
+fn list_for_booker(
     store: &dyn Store,
     query: &DecisionQuery,
-    who: &str,
+    booker: &str,
     since: Option<Time>,
 ) -> Result<Vec<Request>, Refusal> {
     let failed = |error: StoreError| parse::store_failed(&error);
-    let id = parse::account_id(store, who)?;
-    let mut addresses: BTreeSet<Address> = Address::parse(who).into_iter().collect();
+    let id = parse::resolve_account_id(store, booker)?;
+    let mut addresses: BTreeSet<Address> = Address::parse(booker).into_iter().collect();
     addresses.extend(Address::parse(id.as_str()));
     if let Some(account) = store.account(&id).map_err(failed)? {
         addresses.extend(account.aliases);
     }
-    let most = usize::try_from(MAX_DECISIONS).unwrap_or(usize::MAX);
-    let mut found = Vec::new();
+    let limit = usize::try_from(MAX_DECISIONS).unwrap_or(usize::MAX);
+    let mut requests = Vec::new();
     for address in &addresses {
-        let asked = store
-            .asked_by(address, Time::MIN_UTC, most)
+        let booker_requests = store
+            .requests_of_booker(address, Time::MIN_UTC, limit)
             .map_err(failed)?;
-        found.extend(asked.into_iter().filter(|request| {
-            since.is_none_or(|since| request.decided >= since) && is_asked_for(query, request)
+        requests.extend(booker_requests.into_iter().filter(|request| {
+            since.is_none_or(|since| request.decided_at >= since) && matches_query(query, request)
         }));
     }
-    found.sort_by(|a, b| (b.decided, &b.id).cmp(&(a.decided, &a.id)));
-    Ok(found)
+    requests.sort_by(|a, b| (b.decided_at, &b.id).cmp(&(a.decided_at, &a.id)));
+    Ok(requests)
 }
 
 /// A decision with what came back of it since, along the chain of its bookings.
-fn decision(store: &dyn Store, request: &Request) -> Result<DecisionView, Refusal> {
+fn decision_with_refunds(store: &dyn Store, request: &Request) -> Result<DecisionView, Refusal> {
     let mut view = views::decision(request);
     if request.decision != Decision::Confirm {
         return Ok(view);
     }
-    for uid in chain(store, request)? {
+    for uid in chain_bookings(store, request)? {
         let charge = store.charge(&uid).map_err(|e| parse::store_failed(&e))?;
         if charge.is_none_or(|charge| charge.refunded == 0) {
             continue;
         }
-        let entries = history(store, &Subject::Booking(uid))?;
+        let entries = read_history(store, &HistorySubject::Booking(uid))?;
         view.refunds
             .extend(entries.iter().filter_map(facts::refund));
     }
@@ -133,38 +133,38 @@ pub fn explain(
     policy: &Policy,
     now: Time,
     booking: &str,
-) -> Result<Answer, Refusal> {
+) -> Result<CommandResult, Refusal> {
     let uid = BookingUid::parse(booking.trim())
         .map_err(|why| parse::usage(format!("the booking {booking:?} {why}")))?;
-    let mut unresolved = listed(store, &uid)?;
-    let request = match find(store, &uid) {
+    let mut unresolved = unresolved_items(store, &uid)?;
+    let request = match find_request(store, &uid) {
         Ok(request) => request,
-        Err(_) if !unresolved.is_empty() => return Ok(undecided(unresolved)),
+        Err(_) if !unresolved.is_empty() => return Ok(explain_undecided(unresolved)),
         Err(refusal) => return Err(refusal),
     };
-    let mut entries = history(store, &Subject::Request(request.id.clone()))?;
+    let mut entries = read_history(store, &HistorySubject::Request(request.id.clone()))?;
     let mut charges = Vec::new();
-    for one in chain(store, &request)? {
-        entries.extend(history(store, &Subject::Booking(one.clone()))?);
-        let charge = store.charge(&one).map_err(|e| parse::store_failed(&e))?;
+    for booking_uid in chain_bookings(store, &request)? {
+        entries.extend(read_history(store, &HistorySubject::Booking(booking_uid.clone()))?);
+        let charge = store.charge(&booking_uid).map_err(|e| parse::store_failed(&e))?;
         charges.extend(charge.as_ref().map(views::charge));
-        if one != uid {
-            unresolved.extend(listed(store, &one)?);
+        if booking_uid != uid {
+            unresolved.extend(unresolved_items(store, &booking_uid)?);
         }
     }
     let mut entries: Vec<_> = entries.iter().map(facts::entry).collect();
-    entries.sort_by_key(|entry| (entry.sequence, rank(&entry.kind)));
+    entries.sort_by_key(|entry| (entry.sequence, fact_order(&entry.kind)));
     entries.dedup();
-    let mut shown = decision(store, &request)?;
-    let marked = store.marked(&request.id);
-    shown.step.waits = intent::waits(&request, marked, &policy.limits, now);
-    Ok(Answer::Explain(Box::new(ExplainView {
+    let mut view = decision_with_refunds(store, &request)?;
+    let marked = store.sent_mark(&request.id);
+    view.step.waits = intent::wait_reason(&request, marked, &policy.limits, now);
+    Ok(CommandResult::Explain(Box::new(ExplainView {
         schema: SCHEMA,
-        decision: Some(shown),
+        decision: Some(view),
         unresolved,
         findings: request.findings.iter().map(views::finding).collect(),
-        told: told(&request),
-        review: request.review.as_ref().map(views::word),
+        told: sent_decline_text(&request),
+        review: request.review.as_ref().map(views::operator_review),
         calls: views::calls(&request),
         charges,
         entries,
@@ -172,8 +172,8 @@ pub fn explain(
 }
 
 /// A booking that was accepted without a decision: the list says what is known of it.
-fn undecided(unresolved: Vec<UnresolvedItem>) -> Answer {
-    Answer::Explain(Box::new(ExplainView {
+fn explain_undecided(unresolved: Vec<UnresolvedItem>) -> CommandResult {
+    CommandResult::Explain(Box::new(ExplainView {
         schema: SCHEMA,
         decision: None,
         unresolved,
@@ -187,14 +187,14 @@ fn undecided(unresolved: Vec<UnresolvedItem>) -> Answer {
 }
 
 /// What the booking is on the unresolved list for, and was.
-fn listed(store: &dyn Store, uid: &BookingUid) -> Result<Vec<UnresolvedItem>, Refusal> {
-    let items = store.unresolved_of(uid);
+fn unresolved_items(store: &dyn Store, uid: &BookingUid) -> Result<Vec<UnresolvedItem>, Refusal> {
+    let items = store.unresolved_items_of(uid);
     let items = items.map_err(|e| parse::store_failed(&e))?;
     Ok(items.iter().map(views::unresolved).collect())
 }
 
 /// The order of facts within one commit, for reading.
-fn rank(kind: &str) -> u8 {
+fn fact_order(kind: &str) -> u8 {
     match kind {
         "decided" => 0,
         "hold" => 1,
@@ -205,14 +205,14 @@ fn rank(kind: &str) -> u8 {
 }
 
 /// What the booker was told: an intent that was not carried out has told nobody anything.
-fn told(request: &Request) -> Option<String> {
+fn sent_decline_text(request: &Request) -> Option<String> {
     match request.state {
         RequestState::Settled {
-            outcome: Outcome::Declined,
+            outcome: DecisionOutcome::Declined,
             ..
-        } => request.text.clone(),
+        } => request.booker_text.clone(),
         RequestState::Settled {
-            outcome: Outcome::Confirmed | Outcome::Superseded | Outcome::Refused,
+            outcome: DecisionOutcome::Confirmed | DecisionOutcome::Superseded | DecisionOutcome::Refused,
             ..
         }
         | RequestState::Noted
@@ -221,19 +221,19 @@ fn told(request: &Request) -> Option<String> {
 }
 
 /// The request that was decided with the booking, or with the one it replaced.
-pub(super) fn find(store: &dyn Store, uid: &BookingUid) -> Result<Request, Refusal> {
+pub(super) fn find_request(store: &dyn Store, uid: &BookingUid) -> Result<Request, Refusal> {
     let failed = |e: StoreError| parse::store_failed(&e);
-    let mut asked = uid.clone();
+    let mut current = uid.clone();
     for _ in 0..MAX_CHAIN {
-        let id = store.request_of(&asked).map_err(failed)?;
-        let id = id.unwrap_or_else(|| RequestId::from(&asked));
+        let id = store.request_of(&current).map_err(failed)?;
+        let id = id.unwrap_or_else(|| RequestId::from(&current));
         if let Some(request) = store.request(&id).map_err(failed)? {
             return Ok(request);
         }
         // Moved without a pass: the decision is that about the booking it replaced.
-        let charge = store.charge(&asked).map_err(failed)?;
+        let charge = store.charge(&current).map_err(failed)?;
         match charge.and_then(|charge| charge.moved_from) {
-            Some(from) => asked = from,
+            Some(from) => current = from,
             None => break,
         }
     }
@@ -244,31 +244,31 @@ pub(super) fn find(store: &dyn Store, uid: &BookingUid) -> Result<Request, Refus
 }
 
 /// The request's bookings, what their charges came from and where they went, in that order.
-fn chain(store: &dyn Store, request: &Request) -> Result<Vec<BookingUid>, Refusal> {
+fn chain_bookings(store: &dyn Store, request: &Request) -> Result<Vec<BookingUid>, Refusal> {
     let failed = |e: StoreError| parse::store_failed(&e);
-    let mut all: Vec<BookingUid> = Vec::new();
+    let mut uids: Vec<BookingUid> = Vec::new();
     for booking in &request.bookings {
-        let mut line = vec![booking.uid.clone()];
-        while line.len() < MAX_CHAIN
-            && let Some(charge) = store.charge(&line[0]).map_err(failed)?
+        let mut chain = vec![booking.uid.clone()];
+        while chain.len() < MAX_CHAIN
+            && let Some(charge) = store.charge(&chain[0]).map_err(failed)?
             && let Some(from) = charge.moved_from
         {
-            line.insert(0, from);
+            chain.insert(0, from);
         }
-        while line.len() < 2 * MAX_CHAIN
-            && let Some(last) = line.last()
+        while chain.len() < 2 * MAX_CHAIN
+            && let Some(last) = chain.last()
             && let Some(charge) = store.charge(last).map_err(failed)?
             && let ChargeState::Moved { to } = charge.state
         {
-            line.push(to);
+            chain.push(to);
         }
-        let new = line.into_iter().filter(|uid| !all.contains(uid));
-        all.extend(new.collect::<Vec<_>>());
+        let new = chain.into_iter().filter(|uid| !uids.contains(uid));
+        uids.extend(new.collect::<Vec<_>>());
     }
-    Ok(all)
+    Ok(uids)
 }
 
-fn history(store: &dyn Store, subject: &Subject) -> Result<Vec<Written>, Refusal> {
+fn read_history(store: &dyn Store, subject: &HistorySubject) -> Result<Vec<LoggedFact>, Refusal> {
     store
         .history(subject, None, MAX_ENTRIES)
         .map_err(|e| parse::store_failed(&e))

@@ -2,7 +2,7 @@
 
 use super::{accounts, parse};
 use crate::control::protocol::account::{ExportRow, ExportView};
-use crate::control::protocol::{Answer, Refusal, SCHEMA};
+use crate::control::protocol::{CommandResult, Refusal, SCHEMA};
 use crate::daemon::views;
 use crate::domain::account::{Account, Lot};
 use crate::domain::time::Time;
@@ -13,13 +13,13 @@ const MAX_ACCOUNTS: u32 = 1_000;
 
 /// A row for each grant of which something is left. The grant's reference goes along, so that the
 /// rows count once in a ledger, and are refused by the one they came from where a part was spent.
-pub fn rows(
+pub fn export_rows(
     store: &dyn Store,
     now: Time,
     after: Option<&str>,
     limit: u32,
-) -> Result<Answer, Refusal> {
-    let (accounts, next) = accounts::page(store, after, limit.min(MAX_ACCOUNTS))?;
+) -> Result<CommandResult, Refusal> {
+    let (accounts, next) = accounts::read_page(store, after, limit.min(MAX_ACCOUNTS))?;
     let mut view = ExportView {
         schema: SCHEMA,
         rows: Vec::new(),
@@ -29,8 +29,8 @@ pub fn rows(
     };
     for account in &accounts {
         let before = view.rows.len();
-        for lot in account.lots.iter().filter(|lot| lot.alive(now)) {
-            view.rows.push(row(store, account, lot)?);
+        for lot in account.lots.iter().filter(|lot| lot.is_spendable(now)) {
+            view.rows.push(export_row(store, account, lot)?);
         }
         if view.rows.len() > before {
             view.accounts += 1;
@@ -38,18 +38,18 @@ pub fn rows(
             view.empty += 1;
         }
     }
-    Ok(Answer::CreditsExport(view))
+    Ok(CommandResult::CreditsExport(view))
 }
 
-fn row(store: &dyn Store, account: &Account, lot: &Lot) -> Result<ExportRow, Refusal> {
-    let given = store
-        .given(&lot.grant)
+fn export_row(store: &dyn Store, account: &Account, lot: &Lot) -> Result<ExportRow, Refusal> {
+    let grant_record = store
+        .grant_record(&lot.grant)
         .map_err(|e| parse::store_failed(&e))?;
     Ok(ExportRow {
         account: account.id.to_string(),
-        credits: lot.left,
+        credits: lot.remaining,
         expires: lot.expires.map(views::time),
-        reason: given.map_or_else(String::new, |given| given.reason),
+        reason: grant_record.map_or_else(String::new, |given| given.reason),
         reference: lot.grant.to_string(),
         tier: account.tier.clone(),
         tags: account.tags.iter().cloned().collect(),
@@ -58,20 +58,20 @@ fn row(store: &dyn Store, account: &Account, lot: &Lot) -> Result<ExportRow, Ref
 
 #[cfg(test)]
 mod tests {
-    use super::super::make::{give, now, store};
+    use super::super::make::{grant_credits, now, store_with_credits};
     use super::super::{credits, import, members};
     use super::*;
-    use crate::control::protocol::account::Describe;
-    use crate::control::protocol::{Grant, ImportRow, Revoke};
+    use crate::control::protocol::account::AccountSetCommand;
+    use crate::control::protocol::{GrantCommand, ImportRow, RevokeCommand};
     use crate::domain::time::Span;
     use crate::store::memory::MemoryStore;
 
     /// All pages of an export, of one account each.
-    fn exported(store: &MemoryStore) -> ExportView {
+    fn export_all(store: &MemoryStore) -> ExportView {
         let mut after = None;
         let mut all: Option<ExportView> = None;
         loop {
-            let Ok(Answer::CreditsExport(page)) = rows(store, now(), after.as_deref(), 1) else {
+            let Ok(CommandResult::CreditsExport(page)) = export_rows(store, now(), after.as_deref(), 1) else {
                 panic!("it is no export");
             };
             after.clone_from(&page.next);
@@ -107,16 +107,16 @@ mod tests {
     }
 
     /// Bo with two grants, one partly spent; Al with a tier and tags; Cy with nothing left.
-    fn club() -> MemoryStore {
-        let mut store = store(5);
-        let take = |account: &str, credits| Revoke {
+    fn store_with_members() -> MemoryStore {
+        let mut store = store_with_credits(5);
+        let revocation = |account: &str, credits| RevokeCommand {
             account: account.to_owned(),
             credits,
             reason: None,
             reference: Some(format!("taken-{account}")),
         };
-        credits::revoke(&mut store, now(), &take("bo@example.com", 2)).expect("revoked");
-        let more = Grant {
+        credits::revoke(&mut store, now(), &revocation("bo@example.com", 2)).expect("revoked");
+        let more = GrantCommand {
             new: true,
             account: "bo@example.com".to_owned(),
             credits: 4,
@@ -125,35 +125,35 @@ mod tests {
             reference: Some("g2".to_owned()),
         };
         credits::grant(&mut store, now(), &more).expect("granted");
-        give(&mut store, "al@example.com", 1, "g3");
-        let gold = Describe {
+        grant_credits(&mut store, "al@example.com", 1, "g3");
+        let gold = AccountSetCommand {
             account: "al@example.com".to_owned(),
             tier: Some("gold".to_owned()),
             tags: vec!["a".to_owned(), "b".to_owned()],
-            ..Describe::default()
+            ..AccountSetCommand::default()
         };
-        members::describe(&mut store, now(), &gold).expect("described");
-        give(&mut store, "cy@example.com", 1, "g4");
-        credits::revoke(&mut store, now(), &take("cy@example.com", 1)).expect("revoked");
+        members::set_attributes(&mut store, now(), &gold).expect("described");
+        grant_credits(&mut store, "cy@example.com", 1, "g4");
+        credits::revoke(&mut store, now(), &revocation("cy@example.com", 1)).expect("revoked");
         store
     }
 
     #[test]
     fn an_import_reads_an_export_back_once() {
-        let club = club();
-        let view = exported(&club);
+        let club = store_with_members();
+        let view = export_all(&club);
         assert_eq!((view.rows.len(), view.accounts, view.empty), (3, 2, 1));
         let rows = rows_to_import(&view);
         let mut other = MemoryStore::new();
         for (granted, described) in [(3, 1), (0, 0)] {
-            let Ok(Answer::Import(done)) = import::import(&mut other, now(), &rows, false) else {
+            let Ok(CommandResult::Import(done)) = import::import(&mut other, now(), &rows, false) else {
                 panic!("it is imported");
             };
             assert_eq!(
                 (done.granted, done.accounts_described),
                 (granted, described)
             );
-            assert_eq!(exported(&other).rows, view.rows);
+            assert_eq!(export_all(&other).rows, view.rows);
         }
         // Where it came from, a grant that is partly spent is another one.
         let mut club = club;
@@ -199,7 +199,7 @@ mod tests {
             let done = import::import(&mut store, now(), &rows, false);
             match (done, expect) {
                 (Ok(_), None) => {
-                    let view = exported(&store);
+                    let view = export_all(&store);
                     assert!(
                         view.rows
                             .iter()

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::credits::{existing, expired, grant_fact, same};
+use super::credits::{find_grant_record, expiry_facts, to_grant_fact, check_same_grant};
 use super::{members, near_names, parse};
 use crate::control::protocol::account::{ImportView, NearView};
-use crate::control::protocol::{Answer, ImportRow, Refusal, SCHEMA};
+use crate::control::protocol::{CommandResult, ImportRow, Refusal, SCHEMA};
 use crate::domain::account::Account;
 use crate::domain::fact::{Fact, MAX_FACTS};
 use crate::domain::id::{AccountId, Reference};
-use crate::domain::ledger::{Given, GivenKind};
+use crate::domain::ledger::{GrantRecord, GrantKind};
 use crate::domain::time::Time;
 use crate::store::port::Store;
 
@@ -17,7 +17,7 @@ use crate::store::port::Store;
 const MAX_PROBLEMS: usize = 100;
 
 /// Names shown that are nearly those of other accounts.
-const MAX_NEAR: usize = 20;
+const MAX_SIMILAR: usize = 20;
 
 /// All rows or none: every bad row is named by its line.
 pub fn import(
@@ -25,7 +25,7 @@ pub fn import(
     now: Time,
     rows: &[ImportRow],
     dry_run: bool,
-) -> Result<Answer, Refusal> {
+) -> Result<CommandResult, Refusal> {
     if rows.len() > MAX_FACTS / 2 {
         return Err(parse::usage(format!(
             "{} rows are more than one import may have ({}): split the file",
@@ -33,56 +33,56 @@ pub fn import(
             MAX_FACTS / 2
         )));
     }
-    let mut sorted = Sorted::new(store, now, rows.len(), dry_run);
+    let mut builder = ImportBuilder::new(store, now, rows.len(), dry_run);
     for row in rows {
-        if let Err(refusal) = sorted.add(row) {
+        if let Err(refusal) = builder.add_row(row) {
             let problem = format!("line {}: {}", row.line, refusal.text);
-            sorted.problems.push(problem);
+            builder.problems.push(problem);
         }
     }
-    let (facts, view) = sorted.finish()?;
+    let (facts, view) = builder.finish()?;
     if !dry_run && !facts.is_empty() {
         store
             .commit(now, facts, &[])
             .map_err(|e| parse::commit_failed(&e))?;
         tracing::info!(rows = view.granted, credits = view.credits, "imported");
     }
-    Ok(Answer::Import(view))
+    Ok(CommandResult::Import(view))
 }
 
 /// The rows so far, as facts or as problems.
-struct Sorted<'a> {
+struct ImportBuilder<'a> {
     store: &'a dyn Store,
     now: Time,
     problems: Vec<String>,
     facts: Vec<Fact>,
     /// The line of each reference.
-    lines: BTreeMap<Reference, u64>,
-    opened: BTreeSet<AccountId>,
+    line_of_reference: BTreeMap<Reference, u64>,
+    opened_accounts: BTreeSet<AccountId>,
     /// Accounts whose write-offs are among the facts.
-    seen: BTreeSet<AccountId>,
-    told: BTreeMap<AccountId, Told>,
+    written_off_accounts: BTreeSet<AccountId>,
+    attributes: BTreeMap<AccountId, RowAttributes>,
     view: ImportView,
 }
 
 /// What the rows of one account say of it, and in which line.
 #[derive(Default)]
-struct Told {
+struct RowAttributes {
     tier: Option<(String, u64)>,
     tags: Option<(BTreeSet<String>, u64)>,
 }
 
-impl<'a> Sorted<'a> {
+impl<'a> ImportBuilder<'a> {
     fn new(store: &'a dyn Store, now: Time, rows: usize, dry_run: bool) -> Self {
         Self {
             store,
             now,
             problems: Vec::new(),
             facts: Vec::new(),
-            lines: BTreeMap::new(),
-            opened: BTreeSet::new(),
-            seen: BTreeSet::new(),
-            told: BTreeMap::new(),
+            line_of_reference: BTreeMap::new(),
+            opened_accounts: BTreeSet::new(),
+            written_off_accounts: BTreeSet::new(),
+            attributes: BTreeMap::new(),
             view: ImportView {
                 schema: SCHEMA,
                 rows,
@@ -97,76 +97,76 @@ impl<'a> Sorted<'a> {
         }
     }
 
-    fn add(&mut self, row: &ImportRow) -> Result<(), Refusal> {
+    fn add_row(&mut self, row: &ImportRow) -> Result<(), Refusal> {
         if row.credits == 0 {
-            return self.open(row);
+            return self.open_account(row);
         }
-        let (wanted, existed) = row_of(self.store, self.now, row)?;
-        if let Some(line) = self.lines.insert(wanted.reference.clone(), row.line) {
+        let (record, existed) = parse_row(self.store, self.now, row)?;
+        if let Some(line) = self.line_of_reference.insert(record.reference.clone(), row.line) {
             return Err(parse::usage(format!(
                 "the reference {:?} was used in line {line} already",
-                wanted.reference.as_str()
+                record.reference.as_str()
             )));
         }
-        self.describe(&wanted.account, row)?;
+        self.record_attributes(&record.account, row)?;
         if existed {
             self.view.existed += 1;
             return Ok(());
         }
         self.view.granted += 1;
-        self.view.credits += wanted.credits;
-        if self.account(&wanted.account)?.is_none() {
-            self.opened.insert(wanted.account.clone());
+        self.view.credits += record.credits;
+        if self.read_account(&record.account)?.is_none() {
+            self.opened_accounts.insert(record.account.clone());
         }
-        if self.seen.insert(wanted.account.clone()) {
-            let expired = expired(self.store, &wanted.account, self.now)?;
+        if self.written_off_accounts.insert(record.account.clone()) {
+            let expired = expiry_facts(self.store, &record.account, self.now)?;
             self.facts.extend(expired);
         }
-        self.facts.push(grant_fact(&wanted));
+        self.facts.push(to_grant_fact(&record));
         Ok(())
     }
 
     /// A row with 0 credits, as exports of other systems have them: the member gets an account, and
     /// the ledger gets no grant.
-    fn open(&mut self, row: &ImportRow) -> Result<(), Refusal> {
-        let account = parse::account_id(self.store, &row.account)?;
-        self.describe(&account, row)?;
-        let there = self.account(&account)?.is_some();
-        if there || !self.opened.insert(account.clone()) {
+    fn open_account(&mut self, row: &ImportRow) -> Result<(), Refusal> {
+        let account = parse::resolve_account_id(self.store, &row.account)?;
+        self.record_attributes(&account, row)?;
+        let exists = self.read_account(&account)?.is_some();
+        if exists || !self.opened_accounts.insert(account.clone()) {
             self.view.existed += 1;
             return Ok(());
         }
-        self.facts.push(Fact::Opened { account });
+        self.facts.push(Fact::AccountOpened { account });
         Ok(())
     }
 
-    fn account(&self, id: &AccountId) -> Result<Option<Account>, Refusal> {
+    fn read_account(&self, id: &AccountId) -> Result<Option<Account>, Refusal> {
         self.store.account(id).map_err(|e| parse::store_failed(&e))
     }
 
     /// Remembers tier and tags; all rows of an account have to agree.
-    fn describe(&mut self, account: &AccountId, row: &ImportRow) -> Result<(), Refusal> {
+    fn record_attributes(&mut self, account: &AccountId, row: &ImportRow) -> Result<(), Refusal> {
         let contradicts = |what: &str, line: u64| {
             parse::usage(format!("line {line} gives {account} another {what}"))
         };
-        let told = self.told.entry(account.clone()).or_default();
+        let attributes = self.attributes.entry(account.clone()).or_default();
         if let Some(tier) = &row.tier {
-            let tier = members::word("the tier", tier)?;
-            match &told.tier {
+            let tier = members::parse_word("the tier", tier)?;
+            match &attributes.tier {
                 Some((other, line)) if *other != tier => return Err(contradicts("tier", *line)),
                 Some(_) => {}
-                None => told.tier = Some((tier, row.line)),
+                None => attributes.tier = Some((tier, row.line)),
             }
         }
         if !row.tags.is_empty() {
-            let tags = row.tags.iter().map(|tag| members::word("the tag", tag));
+            let tags = row.tags.iter().map(|tag| members::parse_word("the tag", tag));
             let tags = members::bounded_tags(tags.collect::<Result<_, _>>()?)?;
-            match &told.tags {
+            match &attributes.tags {
                 Some((other, line)) if *other != tags => {
                     return Err(contradicts("list of tags", *line));
                 }
                 Some(_) => {}
-                None => told.tags = Some((tags, row.line)),
+                None => attributes.tags = Some((tags, row.line)),
             }
         }
         Ok(())
@@ -186,38 +186,38 @@ impl<'a> Sorted<'a> {
             )));
         }
         // After the grants, which open the accounts.
-        for (id, told) in std::mem::take(&mut self.told) {
-            let there = self.account(&id)?;
-            let there = there.unwrap_or_else(|| Account::new(id, self.now));
+        for (id, attributes) in std::mem::take(&mut self.attributes) {
+            let stored = self.read_account(&id)?;
+            let account = stored.unwrap_or_else(|| Account::new(id, self.now));
             let changed = Account {
-                tier: told.tier.map(|(tier, _)| tier).or(there.tier.clone()),
-                tags: told.tags.map_or(there.tags.clone(), |(tags, _)| tags),
-                ..there.clone()
+                tier: attributes.tier.map(|(tier, _)| tier).or(account.tier.clone()),
+                tags: attributes.tags.map_or(account.tags.clone(), |(tags, _)| tags),
+                ..account.clone()
             };
-            if changed != there {
+            if changed != account {
                 self.view.accounts_described += 1;
-                self.facts.push(members::described(&changed));
+                self.facts.push(members::to_described_fact(&changed));
             }
         }
-        self.view.accounts_opened = self.opened.len();
-        let near = near_names::find(self.store, &self.opened, MAX_NEAR)?;
-        let near = near.into_iter().map(|(account, there)| NearView {
+        self.view.accounts_opened = self.opened_accounts.len();
+        let similar = near_names::find_similar_names(self.store, &self.opened_accounts, MAX_SIMILAR)?;
+        let similar_views = similar.into_iter().map(|(account, there)| NearView {
             account: account.to_string(),
             there: there.to_string(),
         });
-        self.view.near = near.collect();
+        self.view.near = similar_views.collect();
         Ok((self.facts, self.view))
     }
 }
 
 /// One row as a grant, and whether it was made before.
-fn row_of(store: &dyn Store, now: Time, row: &ImportRow) -> Result<(Given, bool), Refusal> {
-    let account = parse::account_id(store, &row.account)?;
-    let mut wanted = Given {
+fn parse_row(store: &dyn Store, now: Time, row: &ImportRow) -> Result<(GrantRecord, bool), Refusal> {
+    let account = parse::resolve_account_id(store, &row.account)?;
+    let mut record = GrantRecord {
         reference: parse::reference(&row.reference)?,
         account,
         credits: parse::credits(row.credits)?,
-        kind: GivenKind::Grant,
+        kind: GrantKind::Grant,
         expires: row
             .expires
             .as_deref()
@@ -226,17 +226,17 @@ fn row_of(store: &dyn Store, now: Time, row: &ImportRow) -> Result<(Given, bool)
         reason: parse::reason(row.reason.as_deref(), "imported")?,
         at: now,
     };
-    if let Some(there) = existing(store, &wanted.reference)? {
-        same(&there, &wanted)?;
-        return Ok((wanted, true));
+    if let Some(existing_record) = find_grant_record(store, &record.reference)? {
+        check_same_grant(&existing_record, &record)?;
+        return Ok((record, true));
     }
-    wanted.expires = parse::expiry(row.expires.as_deref(), now)?;
-    Ok((wanted, false))
+    record.expires = parse::expiry(row.expires.as_deref(), now)?;
+    Ok((record, false))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::make::{now, store};
+    use super::super::make::{now, store_with_credits};
     use super::*;
 
     fn row(line: u64, account: &str, credits: u64) -> ImportRow {
@@ -254,15 +254,15 @@ mod tests {
 
     /// A list of members may hold people with names that are alike, so they are shown and not refused.
     #[test]
-    fn names_that_are_nearly_those_of_others_are_shown() {
-        let mut store = store(2);
+    fn similar_names_are_reported() {
+        let mut store = store_with_credits(2);
         let rows = [
             row(2, "bo@exmaple.com", 1),
             row(3, "cy@example.com", 1),
             row(4, "bo@example.com", 1),
         ];
         for (dry_run, near) in [(true, 1), (false, 1), (false, 0)] {
-            let Ok(Answer::Import(view)) = import(&mut store, now(), &rows, dry_run) else {
+            let Ok(CommandResult::Import(view)) = import(&mut store, now(), &rows, dry_run) else {
                 panic!("it is imported");
             };
             assert_eq!(view.near.len(), near);
@@ -275,7 +275,7 @@ mod tests {
 
     #[test]
     fn a_row_with_no_credits_opens_the_account_once() {
-        let mut store = store(2);
+        let mut store = store_with_credits(2);
         let rows = [
             row(2, "nul@example.com", 0),
             row(3, "bo@example.com", 0),
@@ -284,7 +284,7 @@ mod tests {
             row(6, "cy@example.com", 0),
         ];
         for (round, opened) in [(1, 2), (2, 0)] {
-            let Ok(Answer::Import(view)) = import(&mut store, now(), &rows, false) else {
+            let Ok(CommandResult::Import(view)) = import(&mut store, now(), &rows, false) else {
                 panic!("round {round}");
             };
             assert_eq!(view.accounts_opened, opened, "round {round}");

@@ -1,8 +1,8 @@
 //! The ledger as a whole: whose it is, and an operator's word after a restore.
 
 use super::parse;
-use crate::control::protocol::ledger::{LedgerView, MoveLedger};
-use crate::control::protocol::{Answer, Refusal, SCHEMA};
+use crate::control::protocol::ledger::{LedgerView, LedgerMoveCommand};
+use crate::control::protocol::{CommandResult, Refusal, SCHEMA};
 use crate::daemon::views;
 use crate::domain::fact::Fact;
 use crate::domain::id::HostId;
@@ -17,20 +17,20 @@ const MAX_SERVER: usize = 400;
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn show(store: &dyn Store) -> Result<Answer, Refusal> {
+pub fn show(store: &dyn Store) -> Result<CommandResult, Refusal> {
     let state = store.ledger_state().map_err(|e| parse::store_failed(&e))?;
-    Ok(Answer::Ledger(view(&state)))
+    Ok(CommandResult::Ledger(view(&state)))
 }
 
 pub fn view(state: &LedgerState) -> LedgerView {
     let identity = state.identity.as_ref();
     LedgerView {
         schema: SCHEMA,
-        began: state.began.map(views::time),
+        began: state.first_commit_at.map(views::time),
         server: identity.map(|known| known.server.clone()),
         account: identity.map(|known| known.user.0),
         dialect: identity.map(|known| known.dialect.clone()),
-        restored: state.restored.map(views::time),
+        restored: state.restored_at.map(views::time),
     }
 }
 
@@ -38,22 +38,22 @@ pub fn view(state: &LedgerState) -> LedgerView {
 ///
 /// # Errors
 /// When nothing would change, something is missing, or it cannot be written.
-pub fn belong(store: &mut dyn Store, now: Time, asked: &MoveLedger) -> Result<Answer, Refusal> {
+pub fn move_ledger(store: &mut dyn Store, now: Time, command: &LedgerMoveCommand) -> Result<CommandResult, Refusal> {
     let state = store.ledger_state().map_err(|e| parse::store_failed(&e))?;
-    let known = state.identity.as_ref();
+    let current = state.identity.as_ref();
     let missing = |flag: &str| {
         parse::usage(format!(
             "the ledger does not know its account yet, so {flag} is needed too; the next pass records \
              all three by itself"
         ))
     };
-    let server = match &asked.server {
-        Some(text) => Some(server(text)?),
-        None => known.map(|known| known.server.clone()),
+    let server = match &command.server {
+        Some(text) => Some(normalize_server(text)?),
+        None => current.map(|known| known.server.clone()),
     };
-    let user = asked.account.map(HostId).or(known.map(|known| known.user));
-    let dialect = match asked.dialect.as_deref() {
-        None => known.map(|known| known.dialect.clone()),
+    let user = command.account.map(HostId).or(current.map(|known| known.user));
+    let dialect = match command.dialect.as_deref() {
+        None => current.map(|known| known.dialect.clone()),
         Some(word @ ("v1" | "v2")) => Some(word.to_owned()),
         Some(other) => {
             return Err(parse::usage(format!(
@@ -66,40 +66,40 @@ pub fn belong(store: &mut dyn Store, now: Time, asked: &MoveLedger) -> Result<An
         user: user.ok_or_else(|| missing("--account"))?,
         dialect: dialect.ok_or_else(|| missing("--dialect"))?,
     };
-    if known == Some(&identity) {
-        return Err(parse::refused(
+    if current == Some(&identity) {
+        return Err(parse::refusal(
             "refused",
             format!("the ledger belongs to {identity} already"),
         ));
     }
-    let reason = reason(&asked.reason)?;
-    write(store, now, LedgerFact::Identified { identity, reason })
+    let reason = require_reason(&command.reason)?;
+    commit_and_show(store, now, LedgerFact::Identified { identity, reason })
 }
 
 /// An operator has seen what the restored backup does not know.
 ///
 /// # Errors
 /// When no restored backup waits, or it cannot be written.
-pub fn accept_restore(store: &mut dyn Store, now: Time, reason: &str) -> Result<Answer, Refusal> {
+pub fn accept_restore(store: &mut dyn Store, now: Time, reason: &str) -> Result<CommandResult, Refusal> {
     let state = store.ledger_state().map_err(|e| parse::store_failed(&e))?;
-    if state.restored.is_none() {
-        return Err(parse::refused(
+    if state.restored_at.is_none() {
+        return Err(parse::refusal(
             "refused",
             "no restored backup waits to be accepted",
         ));
     }
-    let reason = self::reason(reason)?;
-    write(store, now, LedgerFact::RestoreAccepted { reason })
+    let reason = self::require_reason(reason)?;
+    commit_and_show(store, now, LedgerFact::RestoreAccepted { reason })
 }
 
-fn write(store: &mut dyn Store, now: Time, fact: LedgerFact) -> Result<Answer, Refusal> {
+fn commit_and_show(store: &mut dyn Store, now: Time, fact: LedgerFact) -> Result<CommandResult, Refusal> {
     let written = store.commit(now, vec![Fact::Ledger(fact)], &[]);
     written.map_err(|error| parse::commit_failed(&error))?;
     show(store)
 }
 
 /// Years later somebody asks why.
-fn reason(text: &str) -> Result<String, Refusal> {
+fn require_reason(text: &str) -> Result<String, Refusal> {
     let reason = parse::reason(Some(text), "")?;
     if reason.is_empty() {
         return Err(parse::usage(
@@ -110,7 +110,7 @@ fn reason(text: &str) -> Result<String, Refusal> {
 }
 
 /// The server as the ledger remembers it: a URL may be given too.
-fn server(text: &str) -> Result<String, Refusal> {
+fn normalize_server(text: &str) -> Result<String, Refusal> {
     let bare = text.trim();
     let bare = bare.strip_prefix("https://").unwrap_or(bare);
     let bare = bare.strip_prefix("http://").unwrap_or(bare);

@@ -1,8 +1,8 @@
 //! What tests of answers share: an instant, a store in memory, and a request that was noted.
 
-use crate::control::protocol::Grant;
+use crate::control::protocol::GrantCommand;
 use crate::domain::booking::BookingRef;
-use crate::domain::decision::{Code, Decision, Reason};
+use crate::domain::decision::{ReasonCode, Decision, Reason};
 use crate::domain::fact::Fact;
 use crate::domain::id::{AccountId, Address, BookingUid, HostId, RequestId};
 use crate::domain::request::{Request, RequestState};
@@ -15,14 +15,14 @@ pub(super) fn now() -> Time {
 }
 
 /// A store where Bo has so many credits.
-pub(super) fn store(credits: u64) -> MemoryStore {
+pub(super) fn store_with_credits(credits: u64) -> MemoryStore {
     let mut store = MemoryStore::new();
-    give(&mut store, "bo@example.com", credits, "g1");
+    grant_credits(&mut store, "bo@example.com", credits, "g1");
     store
 }
 
-pub(super) fn give(store: &mut MemoryStore, account: &str, credits: u64, reference: &str) {
-    let grant = Grant {
+pub(super) fn grant_credits(store: &mut MemoryStore, account: &str, credits: u64, reference: &str) {
+    let grant = GrantCommand {
         account: account.to_owned(),
         credits,
         expires: None,
@@ -34,7 +34,7 @@ pub(super) fn give(store: &mut MemoryStore, account: &str, credits: u64, referen
 }
 
 /// Bo's request for a booking tomorrow, left for review.
-pub(super) fn noted(name: &str) -> Request {
+pub(super) fn noted_request(name: &str) -> Request {
     let uid = BookingUid::parse(name).expect("a uid");
     Request {
         id: RequestId::from(&uid),
@@ -49,38 +49,38 @@ pub(super) fn noted(name: &str) -> Request {
         account: AccountId::parse("bo@example.com").ok(),
         start: now() + Span::hours(24),
         end: now() + Span::hours(25),
-        created: now() - Span::hours(1),
+        created_at: now() - Span::hours(1),
         decision: Decision::Review,
         cost: 2,
         credits: 2,
         call: None,
         reasons: vec![Reason {
-            code: Code::Frozen,
+            code: ReasonCode::AccountFrozen,
             text: "the account is frozen".to_owned(),
         }],
         findings: Vec::new(),
-        text: None,
-        carries: None,
-        keeps: 0,
-        policy: "p1".to_owned(),
-        decided: now(),
+        booker_text: None,
+        predecessor: None,
+        non_refundable: 0,
+        policy_hash: "p1".to_owned(),
+        decided_at: now(),
         call_not_after: None,
-        first: now(),
+        first_evaluated_at: now(),
         state: RequestState::Noted,
         failures: 0,
         last_failure: None,
         calls: Vec::new(),
         review: None,
         reasons_since: Vec::new(),
-        pin: None,
+        pin_attempt: None,
     }
 }
 
-pub(super) fn write(store: &mut MemoryStore, facts: Vec<Fact>) {
+pub(super) fn commit_facts(store: &mut MemoryStore, facts: Vec<Fact>) {
     store.commit(now(), facts, &[]).expect("they fit");
 }
 
-pub(super) fn decide(store: &mut MemoryStore, request: Request) {
+pub(super) fn record_decision(store: &mut MemoryStore, request: Request) {
     let request = request.into();
-    write(store, vec![Fact::Decided { request }]);
+    commit_facts(store, vec![Fact::RequestDecided { request }]);
 }

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{accounts, parse};
-use crate::control::protocol::account::Describe;
-use crate::control::protocol::{Answer, Refusal};
+use crate::control::protocol::account::AccountSetCommand;
+use crate::control::protocol::{CommandResult, Refusal};
 use crate::daemon::pin::is_hash;
 use crate::domain::account::Account;
 use crate::domain::fact::Fact;
@@ -23,30 +23,30 @@ const MAX_TAGS: usize = 50;
 const MAX_ATTRIBUTES: usize = 50;
 
 /// Changes tier, tags and attributes.
-pub fn describe(store: &mut dyn Store, now: Time, asked: &Describe) -> Result<Answer, Refusal> {
-    let account = parse::account(store, &asked.account)?;
-    let nothing = Describe {
-        account: asked.account.clone(),
-        ..Describe::default()
+pub fn set_attributes(store: &mut dyn Store, now: Time, command: &AccountSetCommand) -> Result<CommandResult, Refusal> {
+    let account = parse::find_account(store, &command.account)?;
+    let no_change = AccountSetCommand {
+        account: command.account.clone(),
+        ..AccountSetCommand::default()
     };
-    if *asked == nothing {
+    if *command == no_change {
         return Err(parse::usage(
             "say what to set: --tier, --no-tier, --tag, --untag, --attribute or --no-attribute",
         ));
     }
     let changed = Account {
-        tier: tier(asked, &account)?,
-        tags: tags(asked, &account)?,
-        attributes: attributes(asked, &account)?,
+        tier: changed_tier(command, &account)?,
+        tags: changed_tags(command, &account)?,
+        attributes: changed_attributes(command, &account)?,
         ..account.clone()
     };
-    let fact = described(&changed);
-    write(store, now, &account, (changed != account).then_some(fact))
+    let fact = to_described_fact(&changed);
+    commit_and_show(store, now, &account, (changed != account).then_some(fact))
 }
 
 /// What rules may look at, as it is from now on.
-pub(super) fn described(account: &Account) -> Fact {
-    Fact::Described {
+pub(super) fn to_described_fact(account: &Account) -> Fact {
+    Fact::AccountDescribed {
         account: account.id.clone(),
         tier: account.tier.clone(),
         tags: account.tags.clone(),
@@ -54,43 +54,43 @@ pub(super) fn described(account: &Account) -> Fact {
     }
 }
 
-fn tier(asked: &Describe, account: &Account) -> Result<Option<String>, Refusal> {
-    match (&asked.tier, asked.no_tier) {
+fn changed_tier(command: &AccountSetCommand, account: &Account) -> Result<Option<String>, Refusal> {
+    match (&command.tier, command.no_tier) {
         (Some(_), true) => Err(parse::usage("--tier and --no-tier contradict each other")),
-        (Some(tier), false) => Ok(Some(word("the tier", tier)?)),
+        (Some(tier), false) => Ok(Some(parse_word("the tier", tier)?)),
         (None, true) => Ok(None),
         (None, false) => Ok(account.tier.clone()),
     }
 }
 
-fn tags(asked: &Describe, account: &Account) -> Result<BTreeSet<String>, Refusal> {
+fn changed_tags(command: &AccountSetCommand, account: &Account) -> Result<BTreeSet<String>, Refusal> {
     let mut tags = account.tags.clone();
-    for tag in &asked.untags {
-        tags.remove(&word("the tag", tag)?);
+    for tag in &command.untags {
+        tags.remove(&parse_word("the tag", tag)?);
     }
-    for tag in &asked.tags {
-        if asked.untags.contains(tag) {
+    for tag in &command.tags {
+        if command.untags.contains(tag) {
             return Err(parse::usage(format!(
                 "--tag {tag} and --untag {tag} contradict each other"
             )));
         }
-        tags.insert(word("the tag", tag)?);
+        tags.insert(parse_word("the tag", tag)?);
     }
     bounded_tags(tags)
 }
 
-fn attributes(asked: &Describe, account: &Account) -> Result<BTreeMap<String, String>, Refusal> {
+fn changed_attributes(command: &AccountSetCommand, account: &Account) -> Result<BTreeMap<String, String>, Refusal> {
     let mut attributes = account.attributes.clone();
-    for name in &asked.no_attributes {
-        attributes.remove(&word("the attribute", name)?);
+    for name in &command.no_attributes {
+        attributes.remove(&parse_word("the attribute", name)?);
     }
-    for (name, value) in &asked.attributes {
-        if asked.no_attributes.contains(name) {
+    for (name, value) in &command.attributes {
+        if command.no_attributes.contains(name) {
             return Err(parse::usage(format!(
                 "--attribute {name} and --no-attribute {name} contradict each other"
             )));
         }
-        attributes.insert(word("the attribute", name)?, text(name, value)?);
+        attributes.insert(parse_word("the attribute", name)?, parse_attribute_value(name, value)?);
     }
     if attributes.len() > MAX_ATTRIBUTES {
         return Err(parse::usage(format!(
@@ -102,19 +102,19 @@ fn attributes(asked: &Describe, account: &Account) -> Result<BTreeMap<String, St
 }
 
 /// A tier of a file or of the command line.
-pub(super) fn word(what: &str, word: &str) -> Result<String, Refusal> {
+pub(super) fn parse_word(subject: &str, word: &str) -> Result<String, Refusal> {
     let word = word.trim();
     if word.is_empty() {
-        return Err(parse::usage(format!("{what} is empty")));
+        return Err(parse::usage(format!("{subject} is empty")));
     }
     if word.chars().count() > MAX_WORD {
         return Err(parse::usage(format!(
-            "{what} is longer than {MAX_WORD} characters"
+            "{subject} is longer than {MAX_WORD} characters"
         )));
     }
     match word.chars().find(|c| c.is_whitespace() || c.is_control()) {
         Some(c) => Err(parse::usage(format!(
-            "{what} {word:?} has a blank or control character in it ({c:?}): write gold-member"
+            "{subject} {word:?} has a blank or control character in it ({c:?}): write gold-member"
         ))),
         None => Ok(word.to_owned()),
     }
@@ -130,7 +130,7 @@ pub(super) fn bounded_tags(tags: BTreeSet<String>) -> Result<BTreeSet<String>, R
     Ok(tags)
 }
 
-fn text(name: &str, value: &str) -> Result<String, Refusal> {
+fn parse_attribute_value(name: &str, value: &str) -> Result<String, Refusal> {
     let value = value.trim();
     if value.chars().count() > MAX_VALUE {
         return Err(parse::usage(format!(
@@ -146,54 +146,54 @@ fn text(name: &str, value: &str) -> Result<String, Refusal> {
 }
 
 /// Freezes the account with a reason, or thaws it.
-pub fn freeze(
+pub fn freeze_or_thaw(
     store: &mut dyn Store,
     now: Time,
     account: &str,
     why: Option<&str>,
-) -> Result<Answer, Refusal> {
-    let account = parse::account(store, account)?;
+) -> Result<CommandResult, Refusal> {
+    let account = parse::find_account(store, account)?;
     let why = why.map(|why| parse::reason(Some(why), "")).transpose()?;
     if why.as_deref() == Some("") {
         return Err(parse::usage("say why the account is frozen: --reason TEXT"));
     }
-    let fact = Fact::Frozen {
+    let fact = Fact::FreezeChanged {
         account: account.id.clone(),
-        why: why.clone(),
+        reason: why.clone(),
     };
-    write(
+    commit_and_show(
         store,
         now,
         &account,
-        (why != account.frozen).then_some(fact),
+        (why != account.freeze_reason).then_some(fact),
     )
 }
 
 /// Sets or takes away the member's PIN. The hash is made where the PIN was typed.
-pub fn pin(
+pub fn set_pin(
     store: &mut dyn Store,
     now: Time,
     account: &str,
     hash: Option<&str>,
-) -> Result<Answer, Refusal> {
-    let account = parse::account(store, account)?;
+) -> Result<CommandResult, Refusal> {
+    let account = parse::find_account(store, account)?;
     if hash.is_some_and(|hash| !is_hash(hash)) {
         return Err(parse::usage("that is no hash of a PIN"));
     }
-    let fact = Fact::Pinned {
+    let fact = Fact::PinChanged {
         account: account.id.clone(),
         hash: hash.map(str::to_owned),
     };
-    let changes = hash != account.pin.as_deref();
-    write(store, now, &account, changes.then_some(fact))
+    let changes = hash != account.pin_hash.as_deref();
+    commit_and_show(store, now, &account, changes.then_some(fact))
 }
 
-fn write(
+fn commit_and_show(
     store: &mut dyn Store,
     now: Time,
     account: &Account,
     fact: Option<Fact>,
-) -> Result<Answer, Refusal> {
+) -> Result<CommandResult, Refusal> {
     store
         .commit(now, fact.into_iter().collect(), &[])
         .map_err(|e| parse::commit_failed(&e))?;
@@ -202,19 +202,19 @@ fn write(
 
 #[cfg(test)]
 mod tests {
-    use super::super::make::{now, store};
+    use super::super::make::{now, store_with_credits};
     use super::*;
     use crate::control::protocol::account::AccountView;
     use crate::daemon::pin;
 
-    fn bo(changes: Describe) -> Describe {
-        Describe {
+    fn changes_to_bo(changes: AccountSetCommand) -> AccountSetCommand {
+        AccountSetCommand {
             account: "bo@example.com".to_owned(),
             ..changes
         }
     }
 
-    fn texts(texts: &[&str]) -> Vec<String> {
+    fn strings(texts: &[&str]) -> Vec<String> {
         texts.iter().map(|text| (*text).to_owned()).collect()
     }
 
@@ -225,148 +225,148 @@ mod tests {
             .collect()
     }
 
-    fn shown(answer: Result<Answer, Refusal>) -> AccountView {
+    fn account_view(answer: Result<CommandResult, Refusal>) -> AccountView {
         match answer {
-            Ok(Answer::Account(view)) => view,
+            Ok(CommandResult::Account(view)) => view,
             other => panic!("{other:?} is no account"),
         }
     }
 
     #[test]
-    fn what_is_named_changes_and_the_rest_stays() {
-        let mut store = store(1);
+    fn only_given_attributes_change() {
+        let mut store = store_with_credits(1);
         let steps = [
             (
-                Describe {
+                AccountSetCommand {
                     tier: Some(" gold ".to_owned()),
-                    tags: texts(&["b", "a"]),
+                    tags: strings(&["b", "a"]),
                     attributes: pairs(&[("seat", "12"), ("note", "by the window")]),
-                    ..Describe::default()
+                    ..AccountSetCommand::default()
                 },
-                (Some("gold"), texts(&["a", "b"]), 2),
+                (Some("gold"), strings(&["a", "b"]), 2),
             ),
             (
-                Describe {
-                    untags: texts(&["a", "z"]),
-                    no_attributes: texts(&["note"]),
-                    ..Describe::default()
+                AccountSetCommand {
+                    untags: strings(&["a", "z"]),
+                    no_attributes: strings(&["note"]),
+                    ..AccountSetCommand::default()
                 },
-                (Some("gold"), texts(&["b"]), 1),
+                (Some("gold"), strings(&["b"]), 1),
             ),
             (
-                Describe {
+                AccountSetCommand {
                     no_tier: true,
                     attributes: pairs(&[("seat", "13")]),
-                    ..Describe::default()
+                    ..AccountSetCommand::default()
                 },
-                (None, texts(&["b"]), 1),
+                (None, strings(&["b"]), 1),
             ),
         ];
-        for (asked, (tier, tags, attributes)) in steps {
-            let asked = bo(asked);
-            let view = shown(describe(&mut store, now(), &asked));
+        for (changes, (tier, tags, attributes)) in steps {
+            let command = changes_to_bo(changes);
+            let view = account_view(set_attributes(&mut store, now(), &command));
             assert_eq!(view.tier.as_deref(), tier);
             assert_eq!(view.tags, tags);
             assert_eq!(view.attributes.len(), attributes);
             let head = store.head();
-            assert_eq!(shown(describe(&mut store, now(), &asked)), view);
+            assert_eq!(account_view(set_attributes(&mut store, now(), &command)), view);
             assert_eq!(store.head(), head, "to say it again changes nothing");
         }
     }
 
     #[test]
-    fn what_cannot_be_is_refused_and_changes_nothing() {
+    fn invalid_changes_are_refused_and_change_nothing() {
         let long = "x".repeat(MAX_WORD + 1);
         let many = |most: usize| (0..=most).map(|n| format!("n{n}"));
         let rows = [
-            (Describe::default(), "say what to set"),
+            (AccountSetCommand::default(), "say what to set"),
             (
-                Describe {
+                AccountSetCommand {
                     tier: Some("gold".to_owned()),
                     no_tier: true,
-                    ..Describe::default()
+                    ..AccountSetCommand::default()
                 },
                 "contradict each other",
             ),
             (
-                Describe {
+                AccountSetCommand {
                     tier: Some("gold member".to_owned()),
-                    ..Describe::default()
+                    ..AccountSetCommand::default()
                 },
                 "the tier \"gold member\" has a blank",
             ),
             (
-                Describe {
-                    tags: texts(&["a"]),
-                    untags: texts(&["a"]),
-                    ..Describe::default()
+                AccountSetCommand {
+                    tags: strings(&["a"]),
+                    untags: strings(&["a"]),
+                    ..AccountSetCommand::default()
                 },
                 "--tag a and --untag a contradict",
             ),
             (
-                Describe {
-                    tags: texts(&[" "]),
-                    ..Describe::default()
+                AccountSetCommand {
+                    tags: strings(&[" "]),
+                    ..AccountSetCommand::default()
                 },
                 "the tag is empty",
             ),
             (
-                Describe {
-                    tags: texts(&[&long]),
-                    ..Describe::default()
+                AccountSetCommand {
+                    tags: strings(&[&long]),
+                    ..AccountSetCommand::default()
                 },
                 "the tag is longer than 64 characters",
             ),
             (
-                Describe {
+                AccountSetCommand {
                     tags: many(MAX_TAGS).collect(),
-                    ..Describe::default()
+                    ..AccountSetCommand::default()
                 },
                 "at most 50 tags, and would have 51",
             ),
             (
-                Describe {
+                AccountSetCommand {
                     attributes: many(MAX_ATTRIBUTES).map(|n| (n, "1".to_owned())).collect(),
-                    ..Describe::default()
+                    ..AccountSetCommand::default()
                 },
                 "at most 50 attributes, and would have 51",
             ),
             (
-                Describe {
+                AccountSetCommand {
                     attributes: pairs(&[("seat", &"x".repeat(MAX_VALUE + 1))]),
-                    ..Describe::default()
+                    ..AccountSetCommand::default()
                 },
                 "the attribute seat is longer than 500 characters",
             ),
             (
-                Describe {
+                AccountSetCommand {
                     attributes: pairs(&[("seat", "1\n2")]),
-                    ..Describe::default()
+                    ..AccountSetCommand::default()
                 },
                 "the attribute seat has a control character",
             ),
         ];
-        let mut store = store(1);
+        let mut store = store_with_credits(1);
         let head = store.head();
-        for (asked, expect) in rows {
-            let refusal = describe(&mut store, now(), &bo(asked)).expect_err(expect);
+        for (changes, expect) in rows {
+            let refusal = set_attributes(&mut store, now(), &changes_to_bo(changes)).expect_err(expect);
             assert_eq!(refusal.code, "usage", "{refusal}");
             assert!(refusal.text.contains(expect), "{refusal}");
         }
-        let nobody = Describe {
+        let nobody = AccountSetCommand {
             account: "al@example.com".to_owned(),
             no_tier: true,
-            ..Describe::default()
+            ..AccountSetCommand::default()
         };
-        let refusal = describe(&mut store, now(), &nobody).expect_err("there is no account");
+        let refusal = set_attributes(&mut store, now(), &nobody).expect_err("there is no account");
         assert_eq!(refusal.code, "not-found");
         assert_eq!(store.head(), head);
     }
 
     #[test]
     fn a_freeze_has_a_reason_and_ends() {
-        let mut store = store(1);
-        let mut set = |why: Option<&str>| freeze(&mut store, now(), "bo@example.com", why);
+        let mut store = store_with_credits(1);
+        let mut set = |why: Option<&str>| freeze_or_thaw(&mut store, now(), "bo@example.com", why);
         for why in [
             Some("unpaid"),
             Some("unpaid"),
@@ -374,7 +374,7 @@ mod tests {
             None,
             None,
         ] {
-            assert_eq!(shown(set(why)).frozen.as_deref(), why);
+            assert_eq!(account_view(set(why)).frozen.as_deref(), why);
         }
         assert_eq!(set(Some(" ")).expect_err("no reason").code, "usage");
         // The grant, two reasons, the thaw.
@@ -382,15 +382,15 @@ mod tests {
     }
 
     #[test]
-    fn a_pin_is_kept_as_its_hash_and_never_shown() {
-        let mut store = store(1);
+    fn a_pin_is_stored_as_a_hash_and_never_shown() {
+        let mut store = store_with_credits(1);
         let hash = pin::hash("4711").expect("it is a PIN");
-        let view = shown(super::pin(&mut store, now(), "bo@example.com", Some(&hash)));
+        let view = account_view(super::set_pin(&mut store, now(), "bo@example.com", Some(&hash)));
         assert!(view.pin);
         let shown_text = format!("{view:?}");
         assert!(!shown_text.contains("argon2"), "{shown_text}");
-        let plain = super::pin(&mut store, now(), "bo@example.com", Some("4711"));
+        let plain = super::set_pin(&mut store, now(), "bo@example.com", Some("4711"));
         assert_eq!(plain.expect_err("no hash").code, "usage");
-        assert!(!shown(super::pin(&mut store, now(), "bo@example.com", None)).pin);
+        assert!(!account_view(super::set_pin(&mut store, now(), "bo@example.com", None)).pin);
     }
 }

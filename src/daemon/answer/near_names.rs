@@ -4,25 +4,25 @@
 use super::parse;
 use crate::control::protocol::Refusal;
 use crate::domain::id::AccountId;
-use crate::domain::near::difference;
+use crate::domain::near::edit_distance;
 use crate::store::port::Store;
 
 /// Accounts read at once.
 const PAGE: usize = 1_000;
 
 /// Names compared at most: opening an account must not take seconds in a large ledger.
-const MOST: usize = 200_000;
+const MAX_COMPARISONS: usize = 200_000;
 
 /// Refuses to open an account whose name is nearly that of an existing one.
 ///
 /// # Errors
 /// When there is such an account, and when the store cannot be read.
-pub fn refuse(store: &dyn Store, name: &AccountId) -> Result<(), Refusal> {
-    let found = find(store, [name], 1)?;
+pub fn refuse_similar_name(store: &dyn Store, name: &AccountId) -> Result<(), Refusal> {
+    let found = find_similar_names(store, [name], 1)?;
     let Some((_, near)) = found.first() else {
         return Ok(());
     };
-    Err(parse::refused(
+    Err(parse::refusal(
         "near-name",
         format!(
             "there is no account {name}, but there is {near}: use that name, or add --new to open \
@@ -35,28 +35,28 @@ pub fn refuse(store: &dyn Store, name: &AccountId) -> Result<(), Refusal> {
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn find<'a>(
+pub fn find_similar_names<'a>(
     store: &dyn Store,
     names: impl IntoIterator<Item = &'a AccountId>,
     at_most: usize,
 ) -> Result<Vec<(AccountId, AccountId)>, Refusal> {
-    let mut open: Vec<&AccountId> = names.into_iter().collect();
-    let mut found = Vec::new();
+    let mut unmatched: Vec<&AccountId> = names.into_iter().collect();
+    let mut matches = Vec::new();
     let mut compared = 0;
     let mut after: Option<AccountId> = None;
-    while !open.is_empty() && compared < MOST {
+    while !unmatched.is_empty() && compared < MAX_COMPARISONS {
         let page = store.accounts(after.as_ref(), PAGE);
         let page = page.map_err(|e| parse::store_failed(&e))?;
-        for there in &page {
-            compared += open.len();
-            open.retain(|name| {
-                let near = is_near(name.as_str(), there.id.as_str());
-                if near && found.len() < at_most {
-                    found.push(((*name).clone(), there.id.clone()));
+        for account in &page {
+            compared += unmatched.len();
+            unmatched.retain(|name| {
+                let similar = is_similar(name.as_str(), account.id.as_str());
+                if similar && matches.len() < at_most {
+                    matches.push(((*name).clone(), account.id.clone()));
                 }
-                !near && found.len() < at_most
+                !similar && matches.len() < at_most
             });
-            if compared >= MOST {
+            if compared >= MAX_COMPARISONS {
                 break;
             }
         }
@@ -65,26 +65,26 @@ pub fn find<'a>(
         }
         after = page.last().map(|last| last.id.clone());
     }
-    Ok(found)
+    Ok(matches)
 }
 
 /// Whether one name may be meant by the other: addresses that differ by a slip on either side of the
 /// `@`, or a name without a domain that is the local part of an address.
-fn is_near(name: &str, there: &str) -> bool {
-    match (name.rsplit_once('@'), there.rsplit_once('@')) {
+fn is_similar(name: &str, existing_name: &str) -> bool {
+    match (name.rsplit_once('@'), existing_name.rsplit_once('@')) {
         (Some((local, domain)), Some((other, other_domain))) => {
-            let slips = slips(local.len().max(other.len()));
-            (domain == other_domain && difference(local, other) <= slips)
-                || (local == other && difference(domain, other_domain) <= 2)
+            let typos = max_typos(local.len().max(other.len()));
+            (domain == other_domain && edit_distance(local, other) <= typos)
+                || (local == other && edit_distance(domain, other_domain) <= 2)
         }
         (None, Some((local, _))) => name == local,
-        (Some((local, _)), None) => local == there,
+        (Some((local, _)), None) => local == existing_name,
         (None, None) => false,
     }
 }
 
 /// Wrong letters in a local part of this many: short names differ by one letter too often.
-fn slips(letters: usize) -> usize {
+fn max_typos(letters: usize) -> usize {
     match letters {
         0..=3 => 0,
         4..=7 => 1,
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slips_are_near_and_other_people_are_not() {
+    fn typos_are_similar_and_other_names_are_not() {
         let rows = [
             ("bo@exmaple.com", "bo@example.com", true),
             ("bo@example.co", "bo@example.com", true),
@@ -111,7 +111,7 @@ mod tests {
             ("acme", "acne", false),
         ];
         for (name, there, expect) in rows {
-            assert_eq!(is_near(name, there), expect, "{name} {there}");
+            assert_eq!(is_similar(name, there), expect, "{name} {there}");
         }
     }
 }

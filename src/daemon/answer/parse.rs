@@ -2,11 +2,11 @@
 
 use crate::control::exit;
 use crate::control::protocol::Refusal;
-use crate::daemon::failure::chain;
+use crate::daemon::failure::error_chain;
 use crate::domain::account::Account;
 use crate::domain::decision::{Credits, MAX_CREDITS};
 use crate::domain::id::{AccountId, Address, Reference};
-use crate::domain::time::{Time, kept};
+use crate::domain::time::{Time, truncate_to_millis};
 use crate::store::port::{CommitError, Store, StoreError};
 
 /// The longest reason an operator may give, in characters.
@@ -16,7 +16,7 @@ pub fn usage(text: impl Into<String>) -> Refusal {
     Refusal::usage(text)
 }
 
-pub fn refused(code: &str, text: impl Into<String>) -> Refusal {
+pub fn refusal(code: &str, text: impl Into<String>) -> Refusal {
     Refusal {
         exit: exit::FAILED,
         code: code.to_owned(),
@@ -25,27 +25,27 @@ pub fn refused(code: &str, text: impl Into<String>) -> Refusal {
 }
 
 pub fn not_found(text: impl Into<String>) -> Refusal {
-    refused("not-found", text)
+    refusal("not-found", text)
 }
 
 pub fn store_failed(error: &StoreError) -> Refusal {
-    refused("store", error.to_string())
+    refusal("store", error.to_string())
 }
 
 /// The whole chain of a failed commit as one text.
 pub fn commit_failed(error: &CommitError) -> Refusal {
-    let text = chain(error);
+    let text = error_chain(error);
     let code = match error {
         CommitError::Violation(_) => "refused",
         CommitError::Conflict(_) => "conflict",
         CommitError::Indeterminate(_) | CommitError::Failed(_) => "store",
     };
-    refused(code, text)
+    refusal(code, text)
 }
 
 pub fn time(name: &str, text: &str) -> Result<Time, Refusal> {
     chrono::DateTime::parse_from_rfc3339(text)
-        .map(|at| kept(at.to_utc()))
+        .map(|at| truncate_to_millis(at.to_utc()))
         .map_err(|_| {
             usage(format!(
                 "{name} {text:?} is not a time (expected something like 2026-12-01T09:00:00Z)"
@@ -95,7 +95,7 @@ pub fn reference(text: &str) -> Result<Reference, Refusal> {
 
 /// The account that a name leads to: its own name, or an alias. A name of nobody is the account it
 /// would be.
-pub fn account_id(store: &dyn Store, text: &str) -> Result<AccountId, Refusal> {
+pub fn resolve_account_id(store: &dyn Store, text: &str) -> Result<AccountId, Refusal> {
     let id = AccountId::parse(text).map_err(|why| usage(format!("the account {text:?} {why}")))?;
     if let Ok(address) = Address::parse(text)
         && let Some(known) = store.resolve(&address).map_err(|e| store_failed(&e))?
@@ -105,8 +105,8 @@ pub fn account_id(store: &dyn Store, text: &str) -> Result<AccountId, Refusal> {
     Ok(id)
 }
 
-pub fn account(store: &dyn Store, text: &str) -> Result<Account, Refusal> {
-    let id = account_id(store, text)?;
+pub fn find_account(store: &dyn Store, text: &str) -> Result<Account, Refusal> {
+    let id = resolve_account_id(store, text)?;
     store
         .account(&id)
         .map_err(|e| store_failed(&e))?

@@ -3,14 +3,14 @@
 
 use super::{decisions, parse};
 use crate::control::protocol::review::{
-    Review, ReviewedView, ReviewsView, Verdict as Asked, WaitingView,
+    ReviewCommand, ReviewedView, ReviewsView, ReviewAnswer as Asked, WaitingView,
 };
-use crate::control::protocol::{Answer, Refusal, SCHEMA};
+use crate::control::protocol::{CommandResult, Refusal, SCHEMA};
 use crate::daemon::views;
-use crate::domain::decision::{Decision, Outcome};
+use crate::domain::decision::{Decision, DecisionOutcome};
 use crate::domain::fact::Fact;
 use crate::domain::id::{BookingUid, RequestId};
-use crate::domain::request::{Request, RequestState, Verdict};
+use crate::domain::request::{Request, RequestState, OperatorDecision};
 use crate::domain::time::Time;
 use crate::store::port::{Store, StoreError};
 
@@ -21,24 +21,24 @@ const MAX_REQUESTS: u32 = 10_000;
 const PAGE: usize = 256;
 
 /// What is kept with a confirmation for which no reason was given.
-const CONFIRMED: &str = "an operator said to confirm it";
+const DEFAULT_CONFIRM_REASON: &str = "an operator said to confirm it";
 
 /// What the booker is told with a decline for which no reason was given.
-const DECLINED: &str = "Your request was declined by the host.";
+const DEFAULT_DECLINE_REASON: &str = "Your request was declined by the host.";
 
 /// Who acts on a word when no daemon runs.
 const NEXT_RUN: &str = "next-run";
 
 /// Notes that wait for an operator, or all of them.
-pub fn list(store: &dyn Store, now: Time, all: bool, limit: u32) -> Result<Answer, Refusal> {
+pub fn list(store: &dyn Store, now: Time, all: bool, limit: u32) -> Result<CommandResult, Refusal> {
     let limit = usize::try_from(limit.clamp(1, MAX_REQUESTS)).unwrap_or(usize::MAX);
     let failed = |e: StoreError| parse::store_failed(&e);
-    let mut found = notes(store, now, all, limit + 1).map_err(failed)?;
+    let mut found = noted_requests(store, now, all, limit + 1).map_err(failed)?;
     let more = found.len() > limit;
     found.truncate(limit);
-    let requests = found.iter().map(|request| waiting(store, now, request));
+    let requests = found.iter().map(|request| noted_request_view(store, now, request));
     let requests: Result<Vec<WaitingView>, StoreError> = requests.collect();
-    Ok(Answer::Reviews(ReviewsView {
+    Ok(CommandResult::Reviews(ReviewsView {
         schema: SCHEMA,
         requests: requests.map_err(failed)?,
         more,
@@ -49,80 +49,80 @@ pub fn list(store: &dyn Store, now: Time, all: bool, limit: u32) -> Result<Answe
 ///
 /// # Errors
 /// When they cannot be read.
-pub fn waiting_for_word(
+pub fn requests_in_review(
     store: &dyn Store,
     now: Time,
     limit: usize,
 ) -> Result<Vec<Request>, StoreError> {
-    notes(store, now, false, limit)
+    noted_requests(store, now, false, limit)
 }
 
 /// Notes in order of their end. Those that have begun are nobody's any more.
-fn notes(
+fn noted_requests(
     store: &dyn Store,
     now: Time,
     all: bool,
     limit: usize,
 ) -> Result<Vec<Request>, StoreError> {
-    let waits = |request: &Request| {
+    let is_listed = |request: &Request| {
         request.start > now && (all || matches!(request.decision, Decision::Review))
     };
-    let mut found: Vec<Request> = Vec::new();
-    let mut after = (now, last_name());
-    while found.len() < limit {
+    let mut requests: Vec<Request> = Vec::new();
+    let mut after = (now, last_request_id());
+    while requests.len() < limit {
         let page = store.open_notes(Some(&after), PAGE)?;
         let Some(last) = page.last() else { break };
         after = (last.end, last.id.clone());
-        found.extend(page.into_iter().filter(waits));
+        requests.extend(page.into_iter().filter(is_listed));
     }
-    found.truncate(limit);
-    Ok(found)
+    requests.truncate(limit);
+    Ok(requests)
 }
 
 /// Behind every other name that ends at the same instant.
-fn last_name() -> RequestId {
+fn last_request_id() -> RequestId {
     RequestId::parse("~").expect("it is a name")
 }
 
-fn waiting(store: &dyn Store, now: Time, request: &Request) -> Result<WaitingView, StoreError> {
+fn noted_request_view(store: &dyn Store, now: Time, request: &Request) -> Result<WaitingView, StoreError> {
     let account = match &request.account {
         Some(id) => store.account(id)?,
         None => None,
     };
-    Ok(views::waiting(request, account.as_ref(), now))
+    Ok(views::noted_request(request, account.as_ref(), now))
 }
 
 /// Writes the word down, unless it was said before.
-pub fn say(store: &mut dyn Store, now: Time, asked: &Review) -> Result<Answer, Refusal> {
-    let uid = BookingUid::parse(asked.booking.trim())
-        .map_err(|why| parse::usage(format!("the booking {:?} {why}", asked.booking)))?;
-    let verdict = match asked.verdict {
-        Asked::Confirm => Verdict::Confirm,
-        Asked::Decline => Verdict::Decline,
+pub fn record_review(store: &mut dyn Store, now: Time, command: &ReviewCommand) -> Result<CommandResult, Refusal> {
+    let uid = BookingUid::parse(command.booking.trim())
+        .map_err(|why| parse::usage(format!("the booking {:?} {why}", command.booking)))?;
+    let verdict = match command.verdict {
+        Asked::Confirm => OperatorDecision::Confirm,
+        Asked::Decline => OperatorDecision::Decline,
     };
-    let reason = reason(asked.reason.as_deref(), verdict)?;
-    let request = decisions::find(store, &uid)?;
-    if was_said(&request, verdict, asked.reason.is_some().then_some(&reason)) {
-        return answer(store, now, &request, true);
+    let reason = reason(command.reason.as_deref(), verdict)?;
+    let request = decisions::find_request(store, &uid)?;
+    if is_already_recorded(&request, verdict, command.reason.is_some().then_some(&reason)) {
+        return review_result(store, now, &request, true);
     }
-    undecided(&request, now)?;
-    let fact = Fact::Reviewed {
+    check_is_undecided(&request, now)?;
+    let fact = Fact::RequestReviewed {
         request: request.id.clone(),
-        verdict,
+        decision: verdict,
         reason,
     };
     store
         .commit(now, vec![fact], &[])
         .map_err(|e| parse::commit_failed(&e))?;
     tracing::info!(request = %request.id, verdict = verdict.as_str(), "an operator spoke");
-    let written = decisions::find(store, &uid)?;
-    answer(store, now, &written, false)
+    let written = decisions::find_request(store, &uid)?;
+    review_result(store, now, &written, false)
 }
 
-fn reason(text: Option<&str>, verdict: Verdict) -> Result<String, Refusal> {
+fn reason(text: Option<&str>, verdict: OperatorDecision) -> Result<String, Refusal> {
     let default = match verdict {
-        Verdict::Confirm => CONFIRMED,
-        Verdict::Decline => DECLINED,
+        OperatorDecision::Confirm => DEFAULT_CONFIRM_REASON,
+        OperatorDecision::Decline => DEFAULT_DECLINE_REASON,
     };
     let reason = parse::reason(text, default)?;
     if reason.is_empty() {
@@ -134,37 +134,37 @@ fn reason(text: Option<&str>, verdict: Verdict) -> Result<String, Refusal> {
 }
 
 /// Whether the request stands, or was decided, by this very word.
-fn was_said(request: &Request, verdict: Verdict, reason: Option<&String>) -> bool {
+fn is_already_recorded(request: &Request, verdict: OperatorDecision, reason: Option<&String>) -> bool {
     let same = request.review.as_ref().is_some_and(|said| {
-        said.verdict == verdict && reason.is_none_or(|reason| said.reason == *reason)
+        said.decision == verdict && reason.is_none_or(|reason| said.reason == *reason)
     });
     let follows = match request.state {
         RequestState::Noted => true,
         RequestState::Recorded => matches!(
             (verdict, request.decision),
-            (Verdict::Confirm, Decision::Confirm) | (Verdict::Decline, Decision::Decline)
+            (OperatorDecision::Confirm, Decision::Confirm) | (OperatorDecision::Decline, Decision::Decline)
         ),
         RequestState::Settled { outcome, .. } => matches!(
             (verdict, outcome),
-            (Verdict::Confirm, Outcome::Confirmed) | (Verdict::Decline, Outcome::Declined)
+            (OperatorDecision::Confirm, DecisionOutcome::Confirmed) | (OperatorDecision::Decline, DecisionOutcome::Declined)
         ),
     };
     same && follows
 }
 
 /// A word comes too late for what was decided, or has begun.
-fn undecided(request: &Request, now: Time) -> Result<(), Refusal> {
+fn check_is_undecided(request: &Request, now: Time) -> Result<(), Refusal> {
     let id = &request.id;
     match request.state {
         RequestState::Noted if request.start > now => Ok(()),
-        RequestState::Noted => Err(parse::refused(
+        RequestState::Noted => Err(parse::refusal(
             "begun",
             format!(
                 "request {id} began at {}, so nothing is decided of it any more",
                 views::time(request.start)
             ),
         )),
-        RequestState::Recorded => Err(parse::refused(
+        RequestState::Recorded => Err(parse::refusal(
             "decided",
             format!(
                 "request {id} is decided already ({}) and being carried out; `maitred explain {id}` \
@@ -172,7 +172,7 @@ fn undecided(request: &Request, now: Time) -> Result<(), Refusal> {
                 request.decision.as_str()
             ),
         )),
-        RequestState::Settled { outcome, at } => Err(parse::refused(
+        RequestState::Settled { outcome, at } => Err(parse::refusal(
             "decided",
             format!(
                 "request {id} was decided already: {} at {}; what comes after that is done at \
@@ -184,15 +184,15 @@ fn undecided(request: &Request, now: Time) -> Result<(), Refusal> {
     }
 }
 
-fn answer(
+fn review_result(
     store: &dyn Store,
     now: Time,
     request: &Request,
     existed: bool,
-) -> Result<Answer, Refusal> {
-    Ok(Answer::Reviewed(ReviewedView {
+) -> Result<CommandResult, Refusal> {
+    Ok(CommandResult::Reviewed(ReviewedView {
         schema: SCHEMA,
-        request: waiting(store, now, request).map_err(|e| parse::store_failed(&e))?,
+        request: noted_request_view(store, now, request).map_err(|e| parse::store_failed(&e))?,
         existed,
         acts: NEXT_RUN.to_owned(),
     }))
@@ -200,14 +200,14 @@ fn answer(
 
 #[cfg(test)]
 mod tests {
-    use super::super::make::{decide, noted, now, store, write};
+    use super::super::make::{record_decision, noted_request, now, store_with_credits, commit_facts};
     use super::*;
     use crate::domain::request::CallKind;
     use crate::domain::time::Span;
     use crate::store::memory::MemoryStore;
 
-    fn ask(verdict: Asked, reason: Option<&str>) -> Review {
-        Review {
+    fn review_command(verdict: Asked, reason: Option<&str>) -> ReviewCommand {
+        ReviewCommand {
             booking: "a".to_owned(),
             verdict,
             reason: reason.map(str::to_owned),
@@ -215,145 +215,145 @@ mod tests {
     }
 
     /// The request `a`, decided so, and an operator's word before that, if any.
-    fn with(request: Request, said: Option<Verdict>, outcome: Option<Outcome>) -> MemoryStore {
-        let mut store = store(3);
-        if let Some(verdict) = said {
-            decide(&mut store, noted("a"));
-            let fact = Fact::Reviewed {
+    fn store_with(request: Request, earlier_review: Option<OperatorDecision>, outcome: Option<DecisionOutcome>) -> MemoryStore {
+        let mut store = store_with_credits(3);
+        if let Some(verdict) = earlier_review {
+            record_decision(&mut store, noted_request("a"));
+            let fact = Fact::RequestReviewed {
                 request: request.id.clone(),
-                verdict,
+                decision: verdict,
                 reason: "said before".to_owned(),
             };
-            write(&mut store, vec![fact]);
+            commit_facts(&mut store, vec![fact]);
         }
         let id = request.id.clone();
-        if said.is_none() || request.state != RequestState::Noted {
-            decide(&mut store, request);
+        if earlier_review.is_none() || request.state != RequestState::Noted {
+            record_decision(&mut store, request);
         }
         if let Some(outcome) = outcome {
-            let settled = Fact::Settled {
+            let settled = Fact::IntentSettled {
                 request: id,
                 outcome,
             };
-            write(&mut store, vec![settled]);
+            commit_facts(&mut store, vec![settled]);
         }
         store
     }
 
-    fn begun() -> Request {
+    fn started_request() -> Request {
         Request {
             start: now(),
-            ..noted("a")
+            ..noted_request("a")
         }
     }
 
-    fn declined() -> Request {
+    fn declined_request() -> Request {
         Request {
             decision: Decision::Decline,
             call: Some(CallKind::Decline),
             state: RequestState::Recorded,
-            ..noted("a")
+            ..noted_request("a")
         }
     }
 
     #[test]
-    fn a_word_is_written_counts_once_or_comes_too_late() {
+    fn a_review_is_recorded_once_and_refused_when_too_late() {
         use Asked::{Confirm, Decline};
-        type Row = (
+        type ReviewTestCase = (
             MemoryStore,
-            Review,
+            ReviewCommand,
             Result<(bool, &'static str), &'static str>,
         );
-        let noted = || noted("a");
-        let said = |verdict| with(noted(), Some(verdict), None);
-        let rows: Vec<Row> = vec![
+        let noted = || noted_request("a");
+        let reviewed_store = |verdict| store_with(noted(), Some(verdict), None);
+        let rows: Vec<ReviewTestCase> = vec![
             (
-                with(noted(), None, None),
-                ask(Confirm, None),
-                Ok((false, CONFIRMED)),
+                store_with(noted(), None, None),
+                review_command(Confirm, None),
+                Ok((false, DEFAULT_CONFIRM_REASON)),
             ),
             (
-                with(noted(), None, None),
-                ask(Decline, None),
-                Ok((false, DECLINED)),
+                store_with(noted(), None, None),
+                review_command(Decline, None),
+                Ok((false, DEFAULT_DECLINE_REASON)),
             ),
             (
-                with(noted(), None, None),
-                ask(Decline, Some(" no ")),
+                store_with(noted(), None, None),
+                review_command(Decline, Some(" no ")),
                 Ok((false, "no")),
             ),
             (
-                said(Verdict::Confirm),
-                ask(Confirm, None),
+                reviewed_store(OperatorDecision::Confirm),
+                review_command(Confirm, None),
                 Ok((true, "said before")),
             ),
             (
-                said(Verdict::Confirm),
-                ask(Confirm, Some("said before")),
+                reviewed_store(OperatorDecision::Confirm),
+                review_command(Confirm, Some("said before")),
                 Ok((true, "said before")),
             ),
             (
-                said(Verdict::Confirm),
-                ask(Confirm, Some("other")),
+                reviewed_store(OperatorDecision::Confirm),
+                review_command(Confirm, Some("other")),
                 Ok((false, "other")),
             ),
             (
-                said(Verdict::Confirm),
-                ask(Decline, None),
-                Ok((false, DECLINED)),
+                reviewed_store(OperatorDecision::Confirm),
+                review_command(Decline, None),
+                Ok((false, DEFAULT_DECLINE_REASON)),
             ),
-            (with(begun(), None, None), ask(Confirm, None), Err("begun")),
+            (store_with(started_request(), None, None), review_command(Confirm, None), Err("begun")),
             (
-                with(declined(), None, None),
-                ask(Decline, None),
+                store_with(declined_request(), None, None),
+                review_command(Decline, None),
                 Err("decided"),
             ),
             (
-                with(declined(), Some(Verdict::Decline), None),
-                ask(Decline, None),
+                store_with(declined_request(), Some(OperatorDecision::Decline), None),
+                review_command(Decline, None),
                 Ok((true, "said before")),
             ),
             (
-                with(declined(), Some(Verdict::Decline), None),
-                ask(Confirm, None),
+                store_with(declined_request(), Some(OperatorDecision::Decline), None),
+                review_command(Confirm, None),
                 Err("decided"),
             ),
             (
-                with(declined(), Some(Verdict::Decline), Some(Outcome::Declined)),
-                ask(Decline, None),
+                store_with(declined_request(), Some(OperatorDecision::Decline), Some(DecisionOutcome::Declined)),
+                review_command(Decline, None),
                 Ok((true, "said before")),
             ),
             (
-                with(
-                    declined(),
-                    Some(Verdict::Decline),
-                    Some(Outcome::Superseded),
+                store_with(
+                    declined_request(),
+                    Some(OperatorDecision::Decline),
+                    Some(DecisionOutcome::Superseded),
                 ),
-                ask(Decline, None),
+                review_command(Decline, None),
                 Err("decided"),
             ),
-            (store(1), ask(Confirm, None), Err("not-found")),
+            (store_with_credits(1), review_command(Confirm, None), Err("not-found")),
             (
-                with(noted(), None, None),
-                ask(Decline, Some(" ")),
+                store_with(noted(), None, None),
+                review_command(Decline, Some(" ")),
                 Err("usage"),
             ),
             (
-                with(noted(), None, None),
-                ask(Decline, Some("a\nb")),
+                store_with(noted(), None, None),
+                review_command(Decline, Some("a\nb")),
                 Err("usage"),
             ),
         ];
         for (number, (mut store, asked, expect)) in rows.into_iter().enumerate() {
             let before = store.head().seq;
-            let got = say(&mut store, now(), &asked);
+            let got = record_review(&mut store, now(), &asked);
             let written = store.head().seq - before;
             match (got, expect) {
-                (Ok(Answer::Reviewed(view)), Ok((existed, reason))) => {
+                (Ok(CommandResult::Reviewed(view)), Ok((existed, reason))) => {
                     assert_eq!(view.existed, existed, "row {number}");
                     assert_eq!(written, u64::from(!existed), "row {number}");
-                    let said = view.request.said.expect("it stands");
-                    assert_eq!(said.reason, reason, "row {number}");
+                    let review = view.request.said.expect("it stands");
+                    assert_eq!(review.reason, reason, "row {number}");
                 }
                 (Err(refusal), Err(code)) => {
                     assert_eq!(refusal.code, code, "row {number}: {refusal}");
@@ -365,20 +365,20 @@ mod tests {
     }
 
     #[test]
-    fn a_series_is_spoken_of_by_any_of_its_bookings() {
-        let mut store = store(9);
-        let second = noted("a2").bookings;
-        let mut series = noted("a1");
+    fn a_series_is_reviewed_by_the_uid_of_any_of_its_bookings() {
+        let mut store = store_with_credits(9);
+        let second = noted_request("a2").bookings;
+        let mut series = noted_request("a1");
         series.bookings.extend(second);
         series.id = RequestId::parse("series").expect("a name");
         series.series = Some(series.id.clone());
-        decide(&mut store, series);
+        record_decision(&mut store, series);
         for (name, existed) in [("a2", false), ("series", true), ("a1", true)] {
-            let asked = Review {
+            let command = ReviewCommand {
                 booking: name.to_owned(),
-                ..ask(Asked::Confirm, None)
+                ..review_command(Asked::Confirm, None)
             };
-            let Ok(Answer::Reviewed(view)) = say(&mut store, now(), &asked) else {
+            let Ok(CommandResult::Reviewed(view)) = record_review(&mut store, now(), &command) else {
                 panic!("{name} is known");
             };
             assert_eq!(view.request.step.request, "series");
@@ -387,8 +387,8 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_is_listed_by_its_end_and_what_has_begun_is_not() {
-        let mut store = store(3);
+    fn open_reviews_are_listed_by_end_and_started_requests_are_not() {
+        let mut store = store_with_credits(3);
         for (name, hours, decision) in [
             ("late", 48, Decision::Review),
             ("soon", 2, Decision::Review),
@@ -401,9 +401,9 @@ mod tests {
                 start,
                 end: start + Span::hours(3),
                 decision,
-                ..noted(name)
+                ..noted_request(name)
             };
-            decide(&mut store, request);
+            record_decision(&mut store, request);
         }
         let rows: [(bool, u32, &[&str], bool); 4] = [
             (false, 9, &["soon", "late"], false),
@@ -412,7 +412,7 @@ mod tests {
             (true, 4, &["soon", "wait", "left", "late"], false),
         ];
         for (all, limit, expect, more) in rows {
-            let Ok(Answer::Reviews(view)) = list(&store, now(), all, limit) else {
+            let Ok(CommandResult::Reviews(view)) = list(&store, now(), all, limit) else {
                 panic!("a list");
             };
             let names = view.requests.iter().map(|one| one.step.request.as_str());

@@ -6,13 +6,13 @@ use super::{
 };
 use crate::control::protocol::ledger::HeadView;
 use crate::control::protocol::ledger::VerifyView;
-use crate::control::protocol::{Answer, Command, Refusal, SCHEMA};
+use crate::control::protocol::{CommandResult, Command, Refusal, SCHEMA};
 use crate::domain::gate::Policy;
 use crate::domain::time::Time;
 use crate::store::port::Store;
 
 /// Whether the command needs the store and nothing else; the others are the daemon's own.
-pub fn is_for_the_store(command: &Command) -> bool {
+pub fn is_store_command(command: &Command) -> bool {
     match command {
         Command::Plan {}
         | Command::Pass { .. }
@@ -50,7 +50,7 @@ pub fn is_for_the_store(command: &Command) -> bool {
 
 /// Whether the command may write to the store. The others are answered from the log, which they only
 /// read.
-pub fn writes(command: &Command) -> bool {
+pub fn may_write(command: &Command) -> bool {
     match command {
         Command::Grant(_)
         | Command::Revoke(_)
@@ -91,17 +91,17 @@ pub fn writes(command: &Command) -> bool {
 ///
 /// # Errors
 /// With what was wrong and what to do.
-pub fn answer(
+pub fn run_command(
     store: &mut dyn Store,
     policy: &Policy,
     now: Time,
     command: &Command,
-) -> Result<Answer, Refusal> {
+) -> Result<CommandResult, Refusal> {
     match command {
-        Command::Grant(asked) => credits::grant(store, now, asked),
-        Command::Revoke(asked) => credits::revoke(store, now, asked),
+        Command::Grant(command) => credits::grant(store, now, command),
+        Command::Revoke(command) => credits::revoke(store, now, command),
         Command::Import { rows, dry_run } => import::import(store, now, rows, *dry_run),
-        Command::Grants { account } => credits::grants(store, now, account),
+        Command::Grants { account } => credits::list_grants(store, now, account),
         Command::AccountShow { account } => accounts::show(store, now, account),
         Command::AccountList {
             after,
@@ -112,12 +112,12 @@ pub fn answer(
             account,
             alias,
             remove,
-        } => accounts::alias(store, now, account, alias, *remove),
-        Command::AccountSet(asked) => members::describe(store, now, asked),
+        } => accounts::set_alias(store, now, account, alias, *remove),
+        Command::AccountSet(command) => members::set_attributes(store, now, command),
         Command::AccountFreeze { account, why } => {
-            members::freeze(store, now, account, why.as_deref())
+            members::freeze_or_thaw(store, now, account, why.as_deref())
         }
-        Command::AccountPin { account, hash } => members::pin(store, now, account, hash.as_deref()),
+        Command::AccountPin { account, hash } => members::set_pin(store, now, account, hash.as_deref()),
         Command::AccountStatement { account, limit } => {
             accounts::statement(store, now, account, *limit)
         }
@@ -127,7 +127,7 @@ pub fn answer(
             evaluate::evaluate(store, policy, now, text, at.as_deref())
         }
         Command::Reviews { all, limit } => review::list(store, now, *all, *limit),
-        Command::Review(asked) => review::say(store, now, asked),
+        Command::Review(command) => review::record_review(store, now, command),
         Command::Charges { open, limit } => charges::list(store, policy, now, *open, *limit),
         Command::ChargeSettle { booking, refund } => {
             charges::settle(store, policy, now, booking, *refund)
@@ -139,42 +139,42 @@ pub fn answer(
             reason,
         } => unresolved::resolve(store, now, booking, code.as_deref(), reason),
         Command::CreditsExport { after, limit } => {
-            export::rows(store, now, after.as_deref(), *limit)
+            export::export_rows(store, now, after.as_deref(), *limit)
         }
-        Command::Verify {} => verify(store),
+        Command::Verify {} => verify_store(store),
         Command::LedgerShow {} => ledger::show(store),
-        Command::LedgerMove(asked) => ledger::belong(store, now, asked),
+        Command::LedgerMove(command) => ledger::move_ledger(store, now, command),
         Command::LedgerAcceptRestore { reason } => ledger::accept_restore(store, now, reason),
-        Command::Head {} => Ok(head(store)),
+        Command::Head {} => Ok(show_head(store)),
         Command::Plan {}
         | Command::Pass { .. }
         | Command::Status {}
         | Command::Pause {}
-        | Command::Resume {} => Err(parse::refused(
+        | Command::Resume {} => Err(parse::refusal(
             "internal",
             "the command is the daemon's own and was sent to the store",
         )),
     }
 }
 
-fn head(store: &dyn Store) -> Answer {
+fn show_head(store: &dyn Store) -> CommandResult {
     let head = store.head();
-    Answer::Head(HeadView {
+    CommandResult::Head(HeadView {
         schema: SCHEMA,
         sequence: head.seq,
         hash: head.hash,
     })
 }
 
-fn verify(store: &mut dyn Store) -> Result<Answer, Refusal> {
+fn verify_store(store: &mut dyn Store) -> Result<CommandResult, Refusal> {
     let head = store.head();
     let verified = store.verify().map_err(|e| parse::store_failed(&e))?;
-    Ok(Answer::Verify(VerifyView {
+    Ok(CommandResult::Verify(VerifyView {
         schema: SCHEMA,
         commits: verified.commits,
         facts: verified.facts,
         head: head.hash,
-        compared: verified.compared,
+        compared: verified.projection_compared,
         differences: verified.differences,
     }))
 }

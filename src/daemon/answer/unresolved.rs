@@ -2,25 +2,25 @@
 
 use super::parse;
 use crate::control::protocol::unresolved::UnresolvedView;
-use crate::control::protocol::{Answer, Refusal, SCHEMA};
+use crate::control::protocol::{CommandResult, Refusal, SCHEMA};
 use crate::daemon::views;
 use crate::domain::fact::Fact;
 use crate::domain::id::BookingUid;
 use crate::domain::time::Time;
-use crate::domain::unresolved::{Resolver, UNRESOLVED_CODES, Unresolved, UnresolvedCode};
+use crate::domain::unresolved::{Resolver, UNRESOLVED_CODES, UnresolvedBooking, UnresolvedCode};
 use crate::store::port::{Store, StoreError};
 
 /// Items in one answer.
 const MAX_ITEMS: u32 = 10_000;
 
 /// Items that are open.
-pub fn list(store: &dyn Store, limit: u32) -> Result<Answer, Refusal> {
+pub fn list(store: &dyn Store, limit: u32) -> Result<CommandResult, Refusal> {
     let limit = usize::try_from(limit.clamp(1, MAX_ITEMS)).unwrap_or(usize::MAX);
-    let found = store.unresolved(None, limit + 1);
-    let mut found = found.map_err(|e| parse::store_failed(&e))?;
-    let more = found.len() > limit;
-    found.truncate(limit);
-    Ok(answer(&found, more))
+    let items = store.unresolved_items(None, limit + 1);
+    let mut items = items.map_err(|e| parse::store_failed(&e))?;
+    let more = items.len() > limit;
+    items.truncate(limit);
+    Ok(unresolved_result(&items, more))
 }
 
 /// Takes a booking off the list: all its items, or that of one code.
@@ -30,7 +30,7 @@ pub fn resolve(
     booking: &str,
     code: Option<&str>,
     reason: &str,
-) -> Result<Answer, Refusal> {
+) -> Result<CommandResult, Refusal> {
     let uid = BookingUid::parse(booking.trim())
         .map_err(|why| parse::usage(format!("the booking {booking:?} {why}")))?;
     let code = code.map(parse_code).transpose()?;
@@ -41,7 +41,7 @@ pub fn resolve(
         ));
     }
     let failed = |e: StoreError| parse::store_failed(&e);
-    let mut items = store.unresolved_of(&uid).map_err(failed)?;
+    let mut items = store.unresolved_items_of(&uid).map_err(failed)?;
     items.retain(|item| item.is_open() && code.is_none_or(|code| item.code == code));
     if items.is_empty() {
         return Err(parse::not_found(format!(
@@ -49,7 +49,7 @@ pub fn resolve(
             code.map_or_else(String::new, |code| format!(" as {code}"))
         )));
     }
-    let resolved = |item: &Unresolved| Fact::Resolved {
+    let resolved = |item: &UnresolvedBooking| Fact::UnresolvedResolved {
         booking: uid.clone(),
         code: item.code,
         reason: reason.clone(),
@@ -62,9 +62,9 @@ pub fn resolve(
     for item in &items {
         tracing::info!(booking = %uid, code = item.code.as_str(), "resolved by an operator");
     }
-    let mut after = store.unresolved_of(&uid).map_err(failed)?;
+    let mut after = store.unresolved_items_of(&uid).map_err(failed)?;
     after.retain(|item| items.iter().any(|before| before.code == item.code));
-    Ok(answer(&after, false))
+    Ok(unresolved_result(&after, false))
 }
 
 fn parse_code(text: &str) -> Result<UnresolvedCode, Refusal> {
@@ -77,8 +77,8 @@ fn parse_code(text: &str) -> Result<UnresolvedCode, Refusal> {
     })
 }
 
-fn answer(items: &[Unresolved], more: bool) -> Answer {
-    Answer::Unresolved(UnresolvedView {
+fn unresolved_result(items: &[UnresolvedBooking], more: bool) -> CommandResult {
+    CommandResult::Unresolved(UnresolvedView {
         schema: SCHEMA,
         items: items.iter().map(views::unresolved).collect(),
         more,
@@ -87,26 +87,26 @@ fn answer(items: &[Unresolved], more: bool) -> Answer {
 
 #[cfg(test)]
 mod tests {
-    use super::super::make::{now, store, write};
+    use super::super::make::{now, store_with_credits, commit_facts};
     use super::*;
     use crate::domain::booking::BookingRef;
     use crate::domain::time::Span;
     use crate::store::memory::MemoryStore;
 
-    fn listed(store: &mut MemoryStore, uid: &str, code: UnresolvedCode, hours: Option<i64>) {
+    fn add_unresolved(store: &mut MemoryStore, uid: &str, code: UnresolvedCode, hours: Option<i64>) {
         let uid = BookingUid::parse(uid).unwrap();
-        let fact = Fact::Unresolved {
+        let fact = Fact::UnresolvedListed {
             booking: BookingRef { uid, id: None },
             code,
             account: None,
             until: hours.map(|hours| now() + Span::hours(hours)),
             detail: "accepted by others".to_owned(),
         };
-        write(store, vec![fact]);
+        commit_facts(store, vec![fact]);
     }
 
-    fn names(answer: &Answer) -> Vec<String> {
-        let Answer::Unresolved(view) = answer else {
+    fn item_names(answer: &CommandResult) -> Vec<String> {
+        let CommandResult::Unresolved(view) = answer else {
             panic!("{answer:?}");
         };
         let items = view.items.iter();
@@ -120,33 +120,33 @@ mod tests {
 
     #[test]
     fn what_is_listed_stays_until_an_operator_resolves_it() {
-        let mut store = store(1);
-        listed(&mut store, "later", UnresolvedCode::Unmanaged, Some(9));
-        listed(&mut store, "never", UnresolvedCode::Revived, None);
-        listed(&mut store, "soon", UnresolvedCode::Unmanaged, Some(1));
-        listed(&mut store, "soon", UnresolvedCode::AcceptedMove, Some(1));
+        let mut store = store_with_credits(1);
+        add_unresolved(&mut store, "later", UnresolvedCode::Unmanaged, Some(9));
+        add_unresolved(&mut store, "never", UnresolvedCode::Revived, None);
+        add_unresolved(&mut store, "soon", UnresolvedCode::Unmanaged, Some(1));
+        add_unresolved(&mut store, "soon", UnresolvedCode::AcceptedMove, Some(1));
         let all = list(&store, 100).unwrap();
         let soon = ["soon accepted-move", "soon unmanaged"];
-        assert_eq!(names(&all)[..2], soon);
-        assert_eq!(names(&all)[2..], ["later unmanaged", "never revived"]);
-        assert_eq!(names(&list(&store, 1).unwrap()), ["soon accepted-move"]);
+        assert_eq!(item_names(&all)[..2], soon);
+        assert_eq!(item_names(&all)[2..], ["later unmanaged", "never revived"]);
+        assert_eq!(item_names(&list(&store, 1).unwrap()), ["soon accepted-move"]);
 
-        let one = resolve(&mut store, now(), "soon", Some("unmanaged"), "a guest").unwrap();
-        assert_eq!(names(&one), ["soon unmanaged resolved"]);
-        let rest = resolve(&mut store, now(), "soon", None, "talked to").unwrap();
-        assert_eq!(names(&rest), ["soon accepted-move resolved"]);
+        let first_resolved = resolve(&mut store, now(), "soon", Some("unmanaged"), "a guest").unwrap();
+        assert_eq!(item_names(&first_resolved), ["soon unmanaged resolved"]);
+        let second_resolved = resolve(&mut store, now(), "soon", None, "talked to").unwrap();
+        assert_eq!(item_names(&second_resolved), ["soon accepted-move resolved"]);
         let all = list(&store, 100).unwrap();
-        assert_eq!(names(&all), ["later unmanaged", "never revived"]);
+        assert_eq!(item_names(&all), ["later unmanaged", "never revived"]);
         // It is listed again, for what an operator said is about the finding that he saw.
-        listed(&mut store, "soon", UnresolvedCode::Unmanaged, Some(1));
+        add_unresolved(&mut store, "soon", UnresolvedCode::Unmanaged, Some(1));
         let all = list(&store, 1).unwrap();
-        assert_eq!(names(&all), ["soon unmanaged"]);
+        assert_eq!(item_names(&all), ["soon unmanaged"]);
     }
 
     #[test]
     fn what_cannot_be_resolved_is_refused_with_what_to_do() {
-        let mut store = store(1);
-        listed(&mut store, "soon", UnresolvedCode::Unmanaged, None);
+        let mut store = store_with_credits(1);
+        add_unresolved(&mut store, "soon", UnresolvedCode::Unmanaged, None);
         let rows = [
             ("s/n", None, "why", "usage", "the booking \"s/n\""),
             ("other", None, "why", "not-found", "`maitred unresolved`"),

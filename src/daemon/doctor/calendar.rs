@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::event_type;
-use super::finding::{error, failure, fine, warning};
-use crate::calcom::port::{Calendar, CallError, Me, Select, clock_difference};
+use super::finding::{error, error_with_exit, ok, warning};
+use crate::calcom::port::{Calendar, CallError, CurrentUser, BookingFilter, clock_difference};
 use crate::config::model::Config;
 use crate::control::exit;
 use crate::control::protocol::CheckFinding;
 use crate::domain::booking::EventType;
-use crate::domain::criteria::house::House;
+use crate::domain::criteria::house::GlobalPolicy;
 use crate::domain::gate::{Gate, Policy};
 use crate::domain::id::{EventTypeId, EventTypeKey, HostKey};
 use crate::domain::ledger_state::Identity;
@@ -21,35 +21,35 @@ use crate::store::port::Store as _;
 use crate::store::reading::read;
 
 /// From this difference on somebody should look: a booking's age counts in seconds.
-const SKEW: Span = Span::seconds(5);
+const CLOCK_WARNING_DIFFERENCE: Span = Span::seconds(5);
 
 /// From this difference on deadlines, waits and the age of what was seen are wrong.
-const MAX_SKEW: Span = Span::seconds(60);
+const MAX_CLOCK_DIFFERENCE: Span = Span::seconds(60);
 
 /// Asks everything; a call that fails is a finding and the rest goes on, except after a refused key.
 pub async fn examine(calendar: &dyn Calendar, config: &Config, clock: &Clock) -> Vec<CheckFinding> {
     let policy = &config.policy;
     let mut findings = Vec::new();
-    match calendar.me().await {
+    match calendar.current_user().await {
         Ok(me) => {
-            findings.extend(key(&me));
-            let (server, dialect) = (&config.calcom.base_url, config.calcom.dialect.word());
-            findings.push(fine("dialect", format!("{server} understands {dialect}")));
-            findings.extend(hosts(&me, policy));
-            findings.extend(ledger(calendar, &me, &config.store.path));
+            findings.extend(check_key(&me));
+            let (server, dialect) = (&config.calcom.base_url, config.calcom.dialect.as_str());
+            findings.push(ok("dialect", format!("{server} understands {dialect}")));
+            findings.extend(check_hosts(&me, policy));
+            findings.extend(check_ledger(calendar, &me, &config.store.path));
         }
         Err(error) => {
-            findings.push(failed("key", &error));
+            findings.push(call_failure("key", &error));
             return findings;
         }
     }
     let before = clock();
-    match calendar.list(&Select::Pending, 0).await {
+    match calendar.list(&BookingFilter::Pending, 0).await {
         Ok(page) => {
             let count = page.bookings.len();
             let more = if page.next.is_some() { "at least " } else { "" };
             let text = format!("the list can be read ({more}{count} waiting)");
-            findings.push(fine("bookings", text));
+            findings.push(ok("bookings", text));
             for row in &page.unreadable {
                 findings.push(warning(
                     "bookings",
@@ -57,25 +57,25 @@ pub async fn examine(calendar: &dyn Calendar, config: &Config, clock: &Clock) ->
                     "it is left alone; answer it at Cal.com",
                 ));
             }
-            findings.push(skew(page.server_time, (before, clock())));
+            findings.push(check_clock(page.server_time, (before, clock())));
         }
-        Err(error) => findings.push(failed("bookings", &error)),
+        Err(error) => findings.push(call_failure("bookings", &error)),
     }
     match calendar.event_types().await {
         Ok(all) => {
             for gate in &policy.gates {
-                examine_gate(calendar, (gate, &policy.house), &all, &mut findings).await;
+                examine_gate(calendar, (gate, &policy.global), &all, &mut findings).await;
             }
         }
-        Err(error) => findings.push(failed("event types", &error)),
+        Err(error) => findings.push(call_failure("event types", &error)),
     }
     findings
 }
 
-fn key(me: &Me) -> Vec<CheckFinding> {
+fn check_key(me: &CurrentUser) -> Vec<CheckFinding> {
     let name = me.username.as_deref().unwrap_or("without a user name");
     let text = format!("accepted; it acts as {name} (id {})", me.id);
-    let mut findings = vec![fine("key", text)];
+    let mut findings = vec![ok("key", text)];
     if me.admin {
         findings.push(warning(
             "key",
@@ -89,33 +89,33 @@ fn key(me: &Me) -> Vec<CheckFinding> {
 
 /// Whether the ledger is this account's, as every pass asks. That there is none, or that it cannot be
 /// read, is said of the machine.
-fn ledger(calendar: &dyn Calendar, me: &Me, store: &Path) -> Vec<CheckFinding> {
+fn check_ledger(calendar: &dyn Calendar, me: &CurrentUser, store: &Path) -> Vec<CheckFinding> {
     let Ok(state) = read(store, &mut |_| {}).and_then(|reading| {
         let state = reading.store.ledger_state();
-        state.map_err(OpenError::Fold)
+        state.map_err(OpenError::Projection)
     }) else {
         return Vec::new();
     };
-    let found = Identity {
+    let identity = Identity {
         server: calendar.server(),
         user: me.id,
-        dialect: calendar.dialect().word().to_owned(),
+        dialect: calendar.dialect().as_str().to_owned(),
     };
     let subject = "ledger";
     let mut findings = vec![match &state.identity {
-        None => fine(
+        None => ok(
             subject,
             "it does not know its account yet; the first pass records it",
         ),
-        Some(ledger) if *ledger == found => fine(subject, format!("it belongs to {ledger}")),
+        Some(ledger) if *ledger == identity => ok(subject, format!("it belongs to {ledger}")),
         Some(ledger) => error(
             subject,
-            format!("it belongs to {ledger}, and the key and calcom.base-url lead to {found}"),
+            format!("it belongs to {ledger}, and the key and calcom.base-url lead to {identity}"),
             "correct store.path, calcom.base-url or the key; after a move of the server run \
              `maitred ledger move --reason TEXT` with what has changed",
         ),
     }];
-    if state.restored.is_some() {
+    if state.restored_at.is_some() {
         findings.push(warning(
             subject,
             "a restored backup waits for you: nothing is confirmed or declined, and a watch only reports",
@@ -125,8 +125,8 @@ fn ledger(calendar: &dyn Calendar, me: &Me, store: &Path) -> Vec<CheckFinding> {
     findings
 }
 
-fn hosts(me: &Me, policy: &Policy) -> Vec<CheckFinding> {
-    let one = |host: &HostKey| {
+fn check_hosts(me: &CurrentUser, policy: &Policy) -> Vec<CheckFinding> {
+    let check_host = |host: &HostKey| {
         let (name, own) = match host {
             HostKey::Id(id) => (id.to_string(), *id == me.id),
             HostKey::Address(address) => {
@@ -139,13 +139,13 @@ fn hosts(me: &Me, policy: &Policy) -> Vec<CheckFinding> {
             return warning(&subject, text, "take it out of calcom.hosts");
         }
         let text = "its bookings are answered as far as the key shows them";
-        fine(&subject, text)
+        ok(&subject, text)
     };
-    policy.hosts.iter().map(one).collect()
+    policy.hosts.iter().map(check_host).collect()
 }
 
 /// How far the server's clock is from ours, which it was read between.
-fn skew(server: Option<Time>, (before, after): (Time, Time)) -> CheckFinding {
+fn check_clock(server: Option<Time>, (before, after): (Time, Time)) -> CheckFinding {
     let Some(server) = server else {
         let text = "the server does not say what time it is";
         return warning(
@@ -157,53 +157,53 @@ fn skew(server: Option<Time>, (before, after): (Time, Time)) -> CheckFinding {
     let difference = clock_difference(server, (before, after));
     let skew = difference.abs();
     let seconds = skew.num_seconds();
-    let way = if difference > Span::zero() {
+    let direction = if difference > Span::zero() {
         "ahead of"
     } else {
         "behind"
     };
-    let text = format!("the server's clock is {seconds} s {way} this machine's");
+    let text = format!("the server's clock is {seconds} s {direction} this machine's");
     let help = "set this machine's clock (NTP)";
-    if skew > MAX_SKEW {
-        failure(exit::FAILED, "clock", text, help)
-    } else if skew > SKEW {
+    if skew > MAX_CLOCK_DIFFERENCE {
+        error_with_exit(exit::FAILED, "clock", text, help)
+    } else if skew > CLOCK_WARNING_DIFFERENCE {
         warning("clock", text, help)
     } else {
-        fine("clock", "this machine's and the server's agree")
+        ok("clock", "this machine's and the server's agree")
     }
 }
 
 async fn examine_gate(
     calendar: &dyn Calendar,
-    (gate, house): (&Gate, &House),
+    (gate, global_policy): (&Gate, &GlobalPolicy),
     all: &[EventType],
     findings: &mut Vec<CheckFinding>,
 ) {
     let by_id: BTreeMap<EventTypeId, &EventType> = all.iter().map(|kind| (kind.id, kind)).collect();
     for key in &gate.event_types {
-        let (name, found) = match key {
+        let (name, event_type) = match key {
             EventTypeKey::Slug(slug) => {
-                let found = all.iter().find(|kind| kind.slug == *slug).cloned();
-                (slug.clone(), found)
+                let event_type = all.iter().find(|kind| kind.slug == *slug).cloned();
+                (slug.clone(), event_type)
             }
             EventTypeKey::Id(id) => {
-                let mut found = by_id.get(id).map(|kind| (*kind).clone());
-                if found.is_none() {
+                let mut event_type = by_id.get(id).map(|kind| (*kind).clone());
+                if event_type.is_none() {
                     // A team's event types are not among the user's own.
                     match calendar.event_type(*id).await {
-                        Ok(kind) => found = kind,
+                        Ok(kind) => event_type = kind,
                         Err(error) => {
-                            findings.push(failed(&format!("event type {id}"), &error));
+                            findings.push(call_failure(&format!("event type {id}"), &error));
                             continue;
                         }
                     }
                 }
-                (id.to_string(), found)
+                (id.to_string(), event_type)
             }
         };
         let subject = format!("event type {name} (gate {})", gate.name);
-        match found {
-            Some(kind) => findings.extend(event_type::examine(&subject, &kind, (gate, house))),
+        match event_type {
+            Some(kind) => findings.extend(event_type::examine(&subject, &kind, (gate, global_policy))),
             None => findings.push(error(
                 &subject,
                 "the calendar does not show it to this key",
@@ -214,7 +214,7 @@ async fn examine_gate(
     }
 }
 
-fn failed(subject: &str, error: &CallError) -> CheckFinding {
+fn call_failure(subject: &str, error: &CallError) -> CheckFinding {
     let help = match error {
         CallError::Credential(_) => {
             "create an API key at Cal.com (Settings > Developer > API keys) and put it where \
@@ -222,8 +222,8 @@ fn failed(subject: &str, error: &CallError) -> CheckFinding {
         }
         CallError::Unreachable(_) => "see calcom.base-url, the network and the proxy",
         CallError::Contract(_) => "see calcom.base-url and calcom.dialect",
-        CallError::Limited { .. } => "try again when the limit's window is over",
-        CallError::NotYours(_)
+        CallError::RateLimited { .. } => "try again when the limit's window is over",
+        CallError::NotPermitted(_)
         | CallError::TooLate
         | CallError::Unknown(_)
         | CallError::Failed(_)
@@ -232,17 +232,17 @@ fn failed(subject: &str, error: &CallError) -> CheckFinding {
     };
     let exit = match error {
         CallError::Credential(_) => exit::CREDENTIAL,
-        CallError::Unreachable(_) | CallError::Limited { .. } | CallError::Unknown(_) => {
+        CallError::Unreachable(_) | CallError::RateLimited { .. } | CallError::Unknown(_) => {
             exit::UNREACHABLE
         }
-        CallError::NotYours(_)
+        CallError::NotPermitted(_)
         | CallError::TooLate
         | CallError::Failed(_)
         | CallError::TooLarge { .. }
         | CallError::Refused(_)
         | CallError::Contract(_) => exit::CONFIGURATION,
     };
-    failure(exit, subject, error.to_string(), help)
+    error_with_exit(exit, subject, error.to_string(), help)
 }
 
 #[cfg(test)]
@@ -250,7 +250,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_that_is_off_is_told_by_how_much() {
+    fn a_clock_difference_is_reported_with_its_amount() {
         let at = |seconds: i64| chrono::DateTime::from_timestamp_millis(seconds * 1_000);
         // when the call began and ended, what the server said, what is found
         let rows = [
@@ -268,10 +268,10 @@ mod tests {
         ];
         for ((before, after), server, level, text) in rows {
             let between = (at(before).unwrap(), at(after).unwrap());
-            let finding = skew(server.and_then(at), between);
-            let is = (finding.level.as_str(), finding.text.as_str());
+            let finding = check_clock(server.and_then(at), between);
+            let actual = (finding.level.as_str(), finding.text.as_str());
             assert!(
-                is.0 == level && is.1.contains(text),
+                actual.0 == level && actual.1.contains(text),
                 "{server:?}: {finding:?}"
             );
         }

@@ -1,10 +1,10 @@
 //! What `check --live` says of one event type: everything that keeps its bookings from being answered, or
 //! lets some of them by. It claims no more than Cal.com shows to this key.
 
-use super::finding::{error, fine, warning};
+use super::finding::{error, ok, warning};
 use crate::control::protocol::CheckFinding;
 use crate::domain::booking::{Confirmation, EventType, Question, QuestionKind};
-use crate::domain::criteria::house::House;
+use crate::domain::criteria::house::GlobalPolicy;
 use crate::domain::criteria::rule::Rule;
 use crate::domain::gate::Gate;
 use crate::domain::near::nearest;
@@ -12,11 +12,11 @@ use crate::domain::near::nearest;
 /// All findings of an event type that the gate names.
 pub(super) fn examine(
     subject: &str,
-    kind: &EventType,
-    (gate, house): (&Gate, &House),
+    event_type: &EventType,
+    (gate, global_policy): (&Gate, &GlobalPolicy),
 ) -> Vec<CheckFinding> {
     let mut findings = Vec::new();
-    if kind.price != 0 {
+    if event_type.price != 0 {
         findings.push(error(
             subject,
             "it has a price at Cal.com: its bookings are left alone, because confirming would \
@@ -24,36 +24,36 @@ pub(super) fn examine(
             "remove the price there, or the event type from the gate",
         ));
     }
-    if kind.seated {
+    if event_type.seated {
         findings.push(error(
             subject,
             "it has seats: its bookings are left alone",
             "turn seats off there, or remove the event type from the gate",
         ));
     }
-    if kind.recurring {
+    if event_type.recurring {
         let text =
             "it makes series: where the server tells, all that waits of one is decided as one";
-        findings.push(fine(subject, text));
+        findings.push(ok(subject, text));
     }
-    findings.push(confirmation(subject, kind));
-    findings.extend(proof(subject, kind, gate));
-    findings.extend(limits(subject, kind));
-    findings.extend(switched_off(subject, kind));
-    if let Some(questions) = &kind.questions {
-        for rule in house.rules.iter().chain(gate.criteria.rules.iter()) {
-            findings.extend(answers(subject, questions, (gate, rule)));
+    findings.push(check_confirmation(subject, event_type));
+    findings.extend(check_address_proof(subject, event_type, gate));
+    findings.extend(check_limits(subject, event_type));
+    findings.extend(check_disabled_actions(subject, event_type));
+    if let Some(questions) = &event_type.questions {
+        for rule in global_policy.rules.iter().chain(gate.criteria.rules.iter()) {
+            findings.extend(check_rule_answers(subject, questions, (gate, rule)));
         }
     }
     findings
 }
 
 /// What Cal.com's API does not show of a confirmation.
-const WHOM: &str = " (whether of all bookers or only of those with a free e-mail address, Cal.com does not \
+const CONFIRMATION_SCOPE_NOTE: &str = " (whether of all bookers or only of those with a free e-mail address, Cal.com does not \
                     show to a key: see there that it is of all)";
 
-fn confirmation(subject: &str, kind: &EventType) -> CheckFinding {
-    match &kind.confirmation {
+fn check_confirmation(subject: &str, event_type: &EventType) -> CheckFinding {
+    match &event_type.confirmation {
         Confirmation::Disabled => error(
             subject,
             "it does not ask for confirmation: every booking is accepted at once, and maitred never \
@@ -68,16 +68,16 @@ fn confirmation(subject: &str, kind: &EventType) -> CheckFinding {
             ),
             "set \"Requires confirmation\" to always",
         ),
-        Confirmation::Always { blocks_slot: false } => fine(
+        Confirmation::Always { blocks_slot: false } => ok(
             subject,
             format!(
-                "asks for confirmation{WHOM}; requests do not block their time, so several may ask for \
+                "asks for confirmation{CONFIRMATION_SCOPE_NOTE}; requests do not block their time, so several may ask for \
                  the same (see the gate's `taken`)"
             ),
         ),
-        Confirmation::Always { blocks_slot: true } => fine(
+        Confirmation::Always { blocks_slot: true } => ok(
             subject,
-            format!("asks for confirmation{WHOM}; requests block their time"),
+            format!("asks for confirmation{CONFIRMATION_SCOPE_NOTE}; requests block their time"),
         ),
         Confirmation::Unknown => warning(
             subject,
@@ -88,9 +88,9 @@ fn confirmation(subject: &str, kind: &EventType) -> CheckFinding {
 }
 
 /// Who may be somebody else: the address is typed, not proven.
-fn proof(subject: &str, kind: &EventType, gate: &Gate) -> Option<CheckFinding> {
+fn check_address_proof(subject: &str, event_type: &EventType, gate: &Gate) -> Option<CheckFinding> {
     let Some(pin) = &gate.criteria.pin else {
-        return (kind.verifies_address == Some(false)).then(|| {
+        return (event_type.verifies_address == Some(false)).then(|| {
             warning(
                 subject,
                 "bookers need not prove their e-mail address: anybody can type a member's and \
@@ -100,10 +100,10 @@ fn proof(subject: &str, kind: &EventType, gate: &Gate) -> Option<CheckFinding> {
             )
         });
     };
-    let questions = kind.questions.as_ref()?;
+    let questions = event_type.questions.as_ref()?;
     let question = questions.iter().find(|question| question.slug == *pin);
     Some(match question {
-        Some(question) if question.asked => fine(subject, format!("asks for the PIN ({pin})")),
+        Some(question) if question.on_booking_page => ok(subject, format!("asks for the PIN ({pin})")),
         Some(_) => error(
             subject,
             format!(
@@ -122,45 +122,45 @@ fn proof(subject: &str, kind: &EventType, gate: &Gate) -> Option<CheckFinding> {
 }
 
 /// Cal.com's own limits, which it minds only when somebody books.
-fn limits(subject: &str, kind: &EventType) -> Option<CheckFinding> {
-    (!kind.limits.is_empty()).then(|| {
+fn check_limits(subject: &str, event_type: &EventType) -> Option<CheckFinding> {
+    (!event_type.limits.is_empty()).then(|| {
         warning(
             subject,
             format!(
                 "it has limits ({}) that Cal.com looks at when somebody books, without counting what waits, \
                  and not at a confirmation: maitred does not mind them and confirms beyond",
-                kind.limits.join(", ")
+                event_type.limits.join(", ")
             ),
             "answer what goes beyond them at Cal.com; the gate's `caps` count the bookings of each member",
         )
     })
 }
 
-fn switched_off(subject: &str, kind: &EventType) -> Vec<CheckFinding> {
+fn check_disabled_actions(subject: &str, event_type: &EventType) -> Vec<CheckFinding> {
     let off = [
         (
-            kind.no_cancelling,
+            event_type.disables_cancelling,
             "bookers cannot cancel at Cal.com: only the host can, so what `refund` says of bookers is not used",
         ),
         (
-            kind.no_moving,
+            event_type.disables_rescheduling,
             "bookers cannot move a booking at Cal.com: what the gate says of moves is not used",
         ),
     ];
-    let told = off.into_iter().filter(|(is_off, _)| *is_off);
-    told.map(|(_, text)| fine(subject, text)).collect()
+    let disabled = off.into_iter().filter(|(is_off, _)| *is_off);
+    disabled.map(|(_, text)| ok(subject, text)).collect()
 }
 
 /// What a rule takes from answers that the event type's questions do not give.
-fn answers(
+fn check_rule_answers(
     subject: &str,
     questions: &[Question],
     (gate, rule): (&Gate, &Rule),
 ) -> Vec<CheckFinding> {
     let name = &rule.name;
     let mut findings = Vec::new();
-    for one in rule.require.answers() {
-        let slug = &one.slug;
+    for answer in rule.require.answers() {
+        let slug = &answer.slug;
         if gate.criteria.pin.as_ref() == Some(slug) {
             findings.push(warning(
                 subject,
@@ -169,13 +169,13 @@ fn answers(
             ));
             continue;
         }
-        let known = || questions.iter().map(|question| question.slug.as_str());
+        let question_slugs = || questions.iter().map(|question| question.slug.as_str());
         let Some(question) = questions.iter().find(|question| question.slug == *slug) else {
-            let help = match nearest(slug, known()) {
+            let help = match nearest(slug, question_slugs()) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!(
                     "its questions are {}",
-                    known().collect::<Vec<_>>().join(", ")
+                    question_slugs().collect::<Vec<_>>().join(", ")
                 ),
             };
             findings.push(warning(
@@ -185,7 +185,7 @@ fn answers(
             ));
             continue;
         };
-        let Some(wants) = one.wants else {
+        let Some(wants) = answer.expected_kind else {
             continue;
         };
         if question.kind != wants && question.kind != QuestionKind::Other {
@@ -194,8 +194,8 @@ fn answers(
                 format!(
                     "the rule {name} takes {} from booking.answers.{slug}, and the answer to that question \
                      is {}: the rule cannot be evaluated, and its requests wait for review",
-                    wants.word(),
-                    question.kind.word()
+                    wants.describe(),
+                    question.kind.describe()
                 ),
                 "change the rule, or the type of the question at Cal.com",
             ));
@@ -208,10 +208,10 @@ fn answers(
 mod tests {
     use super::*;
     use crate::domain::booking::Buffers;
-    use crate::domain::gate::Unanswered;
+    use crate::domain::gate::OnUnanswered;
     use std::collections::BTreeSet;
 
-    use crate::domain::criteria::effect::Effect;
+    use crate::domain::criteria::effect::OnViolation;
     use crate::domain::criteria::terms::Criteria;
     use crate::domain::id::EventTypeId;
     use crate::domain::rule::expression::Expression;
@@ -221,7 +221,7 @@ mod tests {
         Question {
             slug: slug.to_owned(),
             kind,
-            asked: true,
+            on_booking_page: true,
         }
     }
 
@@ -230,10 +230,10 @@ mod tests {
             name: "club".to_owned(),
             event_types: Vec::new(),
             cost: 1,
-            unknown_booker: Effect::Decline,
-            short_of_credit: Effect::Decline,
-            taken: Effect::Decline,
-            unanswered: Unanswered::Leave,
+            unknown_booker: OnViolation::Decline,
+            short_of_credit: OnViolation::Decline,
+            time_taken: OnViolation::Decline,
+            on_unanswered: OnUnanswered::Leave,
             criteria: Criteria {
                 pin: pin.map(str::to_owned),
                 ..Criteria::default()
@@ -242,7 +242,7 @@ mod tests {
         }
     }
 
-    fn kind() -> EventType {
+    fn event_type() -> EventType {
         EventType {
             id: EventTypeId(7),
             slug: "club".to_owned(),
@@ -255,28 +255,28 @@ mod tests {
             confirmation: Confirmation::Always { blocks_slot: true },
             verifies_address: Some(true),
             questions: Some(vec![question("pin", QuestionKind::Text)]),
-            no_cancelling: false,
-            no_moving: false,
+            disables_cancelling: false,
+            disables_rescheduling: false,
             limits: Vec::new(),
         }
     }
 
     #[test]
-    fn every_trait_of_an_event_type_that_matters_is_told() {
-        let but = |change: &dyn Fn(&mut EventType)| {
-            let mut kind = kind();
+    fn every_relevant_event_type_setting_is_reported() {
+        let changed = |change: &dyn Fn(&mut EventType)| {
+            let mut kind = event_type();
             change(&mut kind);
             kind
         };
         let confirmed =
-            |confirmation: Confirmation| but(&|kind| kind.confirmation = confirmation.clone());
-        let typed = but(&|kind| kind.verifies_address = Some(false));
+            |confirmation: Confirmation| changed(&|kind| kind.confirmation = confirmation.clone());
+        let typed = changed(&|kind| kind.verifies_address = Some(false));
         // the event type, the gate's PIN, what is found
         let rows = [
-            (kind(), None, vec!["ok"]),
-            (but(&|kind| kind.price = 500), None, vec!["error", "ok"]),
-            (but(&|kind| kind.seated = true), None, vec!["error", "ok"]),
-            (but(&|kind| kind.recurring = true), None, vec!["ok", "ok"]),
+            (event_type(), None, vec!["ok"]),
+            (changed(&|kind| kind.price = 500), None, vec!["error", "ok"]),
+            (changed(&|kind| kind.seated = true), None, vec!["error", "ok"]),
+            (changed(&|kind| kind.recurring = true), None, vec!["ok", "ok"]),
             (confirmed(Confirmation::Disabled), None, vec!["error"]),
             (confirmed(Confirmation::Unknown), None, vec!["warning"]),
             (
@@ -294,27 +294,27 @@ mod tests {
             // Nobody proves who he is: a PIN does.
             (typed.clone(), None, vec!["ok", "warning"]),
             (typed, Some("pin"), vec!["ok", "ok"]),
-            (kind(), Some("other"), vec!["ok", "error"]),
+            (event_type(), Some("other"), vec!["ok", "error"]),
             (
-                but(&|kind| kind.questions.as_mut().unwrap()[0].asked = false),
+                changed(&|kind| kind.questions.as_mut().unwrap()[0].on_booking_page = false),
                 Some("pin"),
                 vec!["ok", "error"],
             ),
             (
-                but(&|kind| kind.limits = vec!["2 bookings a day".to_owned()]),
+                changed(&|kind| kind.limits = vec!["2 bookings a day".to_owned()]),
                 None,
                 vec!["ok", "warning"],
             ),
             (
-                but(&|kind| kind.no_cancelling = true),
+                changed(&|kind| kind.disables_cancelling = true),
                 None,
                 vec!["ok", "ok"],
             ),
-            (but(&|kind| kind.no_moving = true), None, vec!["ok", "ok"]),
-            (but(&|kind| kind.questions = None), Some("pin"), vec!["ok"]),
+            (changed(&|kind| kind.disables_rescheduling = true), None, vec!["ok", "ok"]),
+            (changed(&|kind| kind.questions = None), Some("pin"), vec!["ok"]),
         ];
         for (kind, pin, expect) in rows {
-            let findings = examine("x", &kind, (&gate(pin), &House::default()));
+            let findings = examine("x", &kind, (&gate(pin), &GlobalPolicy::default()));
             let levels: Vec<&str> = findings.iter().map(|of| of.level.as_str()).collect();
             assert_eq!(levels, expect, "{kind:?} {pin:?}");
             let helpless = |of: &CheckFinding| (of.level == "ok") != of.help.is_empty();
@@ -324,14 +324,14 @@ mod tests {
 
     #[test]
     fn a_confirmation_is_not_claimed_for_all_bookers() {
-        let findings = examine("x", &kind(), (&gate(None), &House::default()));
+        let findings = examine("x", &event_type(), (&gate(None), &GlobalPolicy::default()));
         assert!(findings[0].text.contains("does not show"), "{findings:?}");
         assert!(!findings[0].text.contains("always"), "{findings:?}");
     }
 
     #[test]
-    fn rules_are_held_against_the_questions_that_there_are() {
-        let mut event_type = kind();
+    fn rules_are_checked_against_the_existing_questions() {
+        let mut event_type = event_type();
         event_type.questions = Some(vec![
             question("pages", QuestionKind::Number),
             question("topic", QuestionKind::Text),
@@ -399,15 +399,15 @@ mod tests {
                 name: "own".into(),
                 require: Expression::compile(require, &BTreeSet::new()).expect(require),
                 reason: None,
-                effect: Effect::Decline,
+                on_violation: OnViolation::Decline,
             };
             let mut gate = gate(Some("pin"));
             gate.criteria.rules = vec![rule];
-            let findings = examine("x", &event_type, (&gate, &House::default()));
-            let told: Vec<&CheckFinding> = { findings.iter() }
+            let findings = examine("x", &event_type, (&gate, &GlobalPolicy::default()));
+            let reported: Vec<&CheckFinding> = { findings.iter() }
                 .filter(|of| of.text.contains("the rule own"))
                 .collect();
-            match (expect, told.as_slice()) {
+            match (expect, reported.as_slice()) {
                 (None, []) => {}
                 (Some(expect), [one]) => {
                     assert!(
@@ -415,7 +415,7 @@ mod tests {
                         "{require}: {one:?}"
                     );
                 }
-                (_, _) => panic!("{require}: {told:?}"),
+                (_, _) => panic!("{require}: {reported:?}"),
             }
         }
     }

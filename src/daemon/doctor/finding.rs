@@ -3,25 +3,25 @@
 use crate::control::exit;
 use crate::control::protocol::CheckFinding;
 
-pub fn fine(subject: &str, text: impl Into<String>) -> CheckFinding {
-    finding("ok", exit::DONE, subject, text.into(), "")
+pub fn ok(subject: &str, text: impl Into<String>) -> CheckFinding {
+    new_result("ok", exit::DONE, subject, text.into(), "")
 }
 
 pub fn warning(subject: &str, text: impl Into<String>, help: &str) -> CheckFinding {
-    finding("warning", exit::DONE, subject, text.into(), help)
+    new_result("warning", exit::DONE, subject, text.into(), help)
 }
 
 /// Something that the configuration, here or at Cal.com, must be changed for.
 pub fn error(subject: &str, text: impl Into<String>, help: &str) -> CheckFinding {
-    finding("error", exit::CONFIGURATION, subject, text.into(), help)
+    new_result("error", exit::CONFIGURATION, subject, text.into(), help)
 }
 
 /// An error with an exit code of its own.
-pub fn failure(exit: u8, subject: &str, text: impl Into<String>, help: &str) -> CheckFinding {
-    finding("error", exit, subject, text.into(), help)
+pub fn error_with_exit(exit: u8, subject: &str, text: impl Into<String>, help: &str) -> CheckFinding {
+    new_result("error", exit, subject, text.into(), help)
 }
 
-fn finding(level: &str, exit: u8, subject: &str, text: String, help: &str) -> CheckFinding {
+fn new_result(level: &str, exit: u8, subject: &str, text: String, help: &str) -> CheckFinding {
     CheckFinding {
         level: level.to_owned(),
         exit,

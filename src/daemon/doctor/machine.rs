@@ -9,12 +9,12 @@ use std::path::Path;
 use rustix::fs::{Access, access, statvfs};
 use rustix::process::geteuid;
 
-use super::finding::{error, failure, fine, warning};
-use crate::config::lookup::{LookupConfig, Source};
+use super::finding::{error, error_with_exit, ok, warning};
+use crate::config::lookup::{LookupConfig, LookupSource};
 use crate::config::model::Config;
 use crate::control::client::{self, ClientError};
 use crate::control::exit;
-use crate::control::protocol::{Answer, CheckFinding, Command};
+use crate::control::protocol::{CommandResult, CheckFinding, Command};
 use crate::daemon::failure::Failure;
 use crate::store::lock::holder_of;
 use crate::store::open::OpenError;
@@ -22,10 +22,10 @@ use crate::store::port::Store as _;
 use crate::store::reading::read;
 
 /// Room below which somebody should look: the log of a busy year takes less.
-const LITTLE: u64 = 1024 * 1024 * 1024;
+const LOW_DISK_SPACE: u64 = 1024 * 1024 * 1024;
 
 /// Room below which the log may soon not be written: one full segment and its fold.
-const NONE: u64 = 100 * 1024 * 1024;
+const CRITICAL_DISK_SPACE: u64 = 100 * 1024 * 1024;
 
 /// Modes of a socket that let in others than its owner's group.
 const OPEN_SOCKET: u32 = 0o007;
@@ -38,14 +38,14 @@ const MAX_CREDENTIAL: u64 = 64 * 1024;
 
 /// Looks at everything; nothing that is wrong keeps the rest from being looked at.
 pub fn examine(config: &Config) -> Vec<CheckFinding> {
-    let mut findings = vec![store(&config.store.path)];
-    findings.push(room(&config.store.path, &free));
-    findings.push(socket(config.control.socket.as_deref()));
-    findings.extend(config.lookups.iter().map(lookup));
+    let mut findings = vec![check_store(&config.store.path)];
+    findings.push(check_disk_space(&config.store.path, &free_bytes));
+    findings.push(check_socket(config.control.socket.as_deref()));
+    findings.extend(config.lookups.iter().map(check_lookup));
     findings
 }
 
-fn store(path: &Path) -> CheckFinding {
+fn check_store(path: &Path) -> CheckFinding {
     let subject = "store";
     let shown = path.display();
     let metadata = match fs::metadata(path) {
@@ -56,44 +56,44 @@ fn store(path: &Path) -> CheckFinding {
         }
         Err(why) => {
             let help = "see store.path, and run as the user of the service";
-            return failure(exit::FAILED, subject, format!("{shown}: {why}"), help);
+            return error_with_exit(exit::FAILED, subject, format!("{shown}: {why}"), help);
         }
     };
     // What another user's process makes in there, the service could not use.
-    if let Some(finding) = foreign(path, &metadata, geteuid().as_raw()) {
+    if let Some(finding) = check_owner(path, &metadata, geteuid().as_raw()) {
         return finding;
     }
     let commits = match read(path, &mut |_| {}) {
         Ok(reading) => reading.store.head().seq,
-        Err(OpenError::Absent(_)) => {
+        Err(OpenError::NoStore(_)) => {
             let text = format!("{shown} holds no ledger yet");
             return warning(subject, text, "`maitred init` makes it");
         }
         Err(why) => {
             let failed = Failure::from(why);
             let help = "`maitred ledger verify` says more";
-            return failure(failed.exit(), subject, failed.to_string(), help);
+            return error_with_exit(failed.exit(), subject, failed.to_string(), help);
         }
     };
     if let Some(pid) = holder_of(path) {
         let who = pid.map_or_else(String::new, |pid| format!(" (process {pid})"));
-        return fine(subject, format!("{shown} is in use{who}"));
+        return ok(subject, format!("{shown} is in use{who}"));
     }
     // Opening it for good would leave traces, so the rights are asked for.
     match access(path, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK) {
-        Ok(()) => fine(
+        Ok(()) => ok(
             subject,
             format!("{shown} can be opened ({commits} commits)"),
         ),
         Err(why) => {
             let text = format!("{shown} cannot be written: {}", io::Error::from(why));
             let help = "it must belong to the user that maitred runs as";
-            failure(exit::CREDENTIAL, subject, text, help)
+            error_with_exit(exit::CREDENTIAL, subject, text, help)
         }
     }
 }
 
-fn foreign(path: &Path, metadata: &Metadata, me: u32) -> Option<CheckFinding> {
+fn check_owner(path: &Path, metadata: &Metadata, me: u32) -> Option<CheckFinding> {
     let owner = metadata.uid();
     (owner != me).then(|| {
         let text = format!(
@@ -107,18 +107,18 @@ fn foreign(path: &Path, metadata: &Metadata, me: u32) -> Option<CheckFinding> {
 }
 
 /// How many bytes others than root may still write below the path.
-fn free(path: &Path) -> io::Result<u64> {
-    let of = statvfs(path)?;
-    Ok(of.f_bavail.saturating_mul(of.f_frsize))
+fn free_bytes(path: &Path) -> io::Result<u64> {
+    let stats = statvfs(path)?;
+    Ok(stats.f_bavail.saturating_mul(stats.f_frsize))
 }
 
-fn room(path: &Path, free: &dyn Fn(&Path) -> io::Result<u64>) -> CheckFinding {
+fn check_disk_space(path: &Path, free_bytes: &dyn Fn(&Path) -> io::Result<u64>) -> CheckFinding {
     let subject = "disk";
     // A store that is not there yet will be made in the nearest folder that is.
-    let there = path.ancestors().find(|folder| folder.is_dir());
-    let there = there.unwrap_or(Path::new("/"));
+    let existing_folder = path.ancestors().find(|folder| folder.is_dir());
+    let existing_folder = existing_folder.unwrap_or(Path::new("/"));
     let help = "make room: a commit that cannot be written is not acted on, and the daemon ends";
-    match free(there) {
+    match free_bytes(existing_folder) {
         Ok(bytes) => {
             let text = format!(
                 "{} MiB are free for {}",
@@ -126,9 +126,9 @@ fn room(path: &Path, free: &dyn Fn(&Path) -> io::Result<u64>) -> CheckFinding {
                 path.display()
             );
             match bytes {
-                0..NONE => failure(exit::FAILED, subject, text, help),
-                NONE..LITTLE => warning(subject, text, help),
-                _ => fine(subject, text),
+                0..CRITICAL_DISK_SPACE => error_with_exit(exit::FAILED, subject, text, help),
+                CRITICAL_DISK_SPACE..LOW_DISK_SPACE => warning(subject, text, help),
+                _ => ok(subject, text),
             }
         }
         Err(why) => {
@@ -138,7 +138,7 @@ fn room(path: &Path, free: &dyn Fn(&Path) -> io::Result<u64>) -> CheckFinding {
     }
 }
 
-fn socket(path: Option<&Path>) -> CheckFinding {
+fn check_socket(path: Option<&Path>) -> CheckFinding {
     let subject = "socket";
     let Some(path) = path else {
         let text = "control.socket is turned off: no command reaches the daemon while it runs";
@@ -160,15 +160,15 @@ fn socket(path: Option<&Path>) -> CheckFinding {
             "chmod 600 it; the daemon makes it so at its next start",
         );
     }
-    match client::call(path, Command::Status {}) {
-        Ok(Answer::Status(_)) => fine(subject, format!("a daemon answers on {shown}")),
+    match client::send_command(path, Command::Status {}) {
+        Ok(CommandResult::Status(_)) => ok(subject, format!("a daemon answers on {shown}")),
         Ok(_) => {
             let text = format!("what listens on {shown} gives another answer than was asked for");
-            failure(exit::FAILED, subject, text, "use the same maitred for both")
+            error_with_exit(exit::FAILED, subject, text, "use the same maitred for both")
         }
         Err(ClientError::NotRunning(_)) => {
             let text = format!("no daemon listens on {shown}: commands open the store themselves");
-            fine(subject, text)
+            ok(subject, text)
         }
         Err(why @ ClientError::Denied { .. }) => {
             let help = "run this command as the user of the service";
@@ -177,27 +177,27 @@ fn socket(path: Option<&Path>) -> CheckFinding {
         Err(why) => {
             let refusal = why.into_refusal();
             let help = "see the daemon's log";
-            failure(refusal.exit, subject, refusal.text, help)
+            error_with_exit(refusal.exit, subject, refusal.text, help)
         }
     }
 }
 
-fn lookup(lookup: &LookupConfig) -> CheckFinding {
+fn check_lookup(lookup: &LookupConfig) -> CheckFinding {
     let subject = format!("lookup {}", lookup.name);
     match &lookup.source {
-        Source::Command { program, .. } => command(&subject, program),
-        Source::Url {
+        LookupSource::Command { program, .. } => check_command(&subject, program),
+        LookupSource::Url {
             credential_file: Some(file),
             ..
-        } => credential(&subject, file),
-        Source::Url {
+        } => check_credential(&subject, file),
+        LookupSource::Url {
             credential_file: None,
             ..
-        } => fine(&subject, "it needs no credential; its server was not asked"),
+        } => ok(&subject, "it needs no credential; its server was not asked"),
     }
 }
 
-fn command(subject: &str, program: &Path) -> CheckFinding {
+fn check_command(subject: &str, program: &Path) -> CheckFinding {
     let shown = program.display();
     match fs::metadata(program) {
         Ok(metadata) if !metadata.is_file() => {
@@ -205,7 +205,7 @@ fn command(subject: &str, program: &Path) -> CheckFinding {
             error(subject, text, "name the program by its whole path")
         }
         Ok(_) => match access(program, Access::EXEC_OK) {
-            Ok(()) => fine(subject, format!("{shown} can be run")),
+            Ok(()) => ok(subject, format!("{shown} can be run")),
             Err(why) => {
                 let text = format!("{shown} cannot be run: {}", io::Error::from(why));
                 error(subject, text, "chmod 755 it, or see its owner")
@@ -218,7 +218,7 @@ fn command(subject: &str, program: &Path) -> CheckFinding {
     }
 }
 
-fn credential(subject: &str, file: &Path) -> CheckFinding {
+fn check_credential(subject: &str, file: &Path) -> CheckFinding {
     let shown = file.display();
     let read = || -> io::Result<(u32, u64)> {
         let opened = File::open(file)?;
@@ -236,7 +236,7 @@ fn credential(subject: &str, file: &Path) -> CheckFinding {
             let text = format!("others than its owner can read {shown}");
             warning(subject, text, "chmod 600 it")
         }
-        Ok(_) => fine(
+        Ok(_) => ok(
             subject,
             format!("{shown} can be read; its server was not asked"),
         ),
@@ -254,24 +254,24 @@ mod tests {
 
     use super::*;
 
-    fn level(finding: &CheckFinding) -> (&str, &str) {
+    fn level_and_text(finding: &CheckFinding) -> (&str, &str) {
         (&finding.level, &finding.text)
     }
 
     #[test]
-    fn room_is_told_in_time() {
+    fn low_disk_space_is_reported() {
         let folder = tempfile::tempdir().unwrap();
-        let below = folder.path().join("not/yet/there");
+        let missing_path = folder.path().join("not/yet/there");
         let rows = [
-            (NONE - 1, "error", exit::FAILED),
-            (NONE, "warning", exit::DONE),
-            (LITTLE - 1, "warning", exit::DONE),
-            (LITTLE, "ok", exit::DONE),
+            (CRITICAL_DISK_SPACE - 1, "error", exit::FAILED),
+            (CRITICAL_DISK_SPACE, "warning", exit::DONE),
+            (LOW_DISK_SPACE - 1, "warning", exit::DONE),
+            (LOW_DISK_SPACE, "ok", exit::DONE),
         ];
         for (bytes, expect, code) in rows {
-            let asked = std::cell::Cell::new(false);
-            let finding = room(&below, &|path| {
-                asked.set(path == folder.path());
+            let asked_parent = std::cell::Cell::new(false);
+            let finding = check_disk_space(&missing_path, &|path| {
+                asked_parent.set(path == folder.path());
                 Ok(bytes)
             });
             assert_eq!(
@@ -279,61 +279,61 @@ mod tests {
                 (expect, code),
                 "{bytes}"
             );
-            assert!(asked.get(), "the nearest folder that is there is asked");
+            assert!(asked_parent.get(), "the nearest folder that is there is asked");
         }
-        let broken = room(&below, &|_| Err(io::Error::other("no such thing")));
+        let broken = check_disk_space(&missing_path, &|_| Err(io::Error::other("no such thing")));
         assert_eq!(broken.level, "warning");
-        assert!(free(folder.path()).unwrap() > 0);
+        assert!(free_bytes(folder.path()).unwrap() > 0);
     }
 
     #[test]
-    fn a_store_of_somebody_else_is_not_opened() {
+    fn a_store_of_another_user_is_not_opened() {
         let folder = tempfile::tempdir().unwrap();
         let metadata = fs::metadata(folder.path()).unwrap();
         let owner = metadata.uid();
-        assert_eq!(foreign(folder.path(), &metadata, owner), None);
-        let finding = foreign(folder.path(), &metadata, owner + 1).unwrap();
+        assert_eq!(check_owner(folder.path(), &metadata, owner), None);
+        let finding = check_owner(folder.path(), &metadata, owner + 1).unwrap();
         assert_eq!(finding.level, "warning");
         assert!(finding.text.contains("it was not opened"), "{finding:?}");
         assert!(fs::read_dir(folder.path()).unwrap().next().is_none());
     }
 
     #[test]
-    fn what_lookups_need_is_looked_at() {
+    fn lookup_programs_and_credentials_are_checked() {
         let folder = tempfile::tempdir().unwrap();
-        let put = |name: &str, text: &str, mode: u32| -> PathBuf {
+        let write_file = |name: &str, text: &str, mode: u32| -> PathBuf {
             let path = folder.path().join(name);
             fs::write(&path, text).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             path
         };
         let linked = folder.path().join("linked");
-        symlink(put("run", "#!/bin/sh\n", 0o755), &linked).unwrap();
+        symlink(write_file("run", "#!/bin/sh\n", 0o755), &linked).unwrap();
         let commands = [
             (linked, "ok", "can be run"),
-            (put("plain", "", 0o644), "error", "cannot be run"),
+            (write_file("plain", "", 0o644), "error", "cannot be run"),
             (folder.path().to_owned(), "error", "is not a file"),
             (folder.path().join("none"), "error", "No such file"),
         ];
         for (program, expect, text) in commands {
-            let finding = command("lookup x", &program);
-            let (is, told) = level(&finding);
-            assert!(is == expect && told.contains(text), "{finding:?}");
+            let finding = check_command("lookup x", &program);
+            let (actual_level, actual_text) = level_and_text(&finding);
+            assert!(actual_level == expect && actual_text.contains(text), "{finding:?}");
         }
         let files = [
-            (put("token", "secret", 0o600), "ok", "can be read"),
+            (write_file("token", "secret", 0o600), "ok", "can be read"),
             (
-                put("open", "secret", 0o644),
+                write_file("open", "secret", 0o644),
                 "warning",
                 "others than its owner",
             ),
-            (put("empty", "", 0o600), "error", "is empty"),
+            (write_file("empty", "", 0o600), "error", "is empty"),
             (folder.path().join("none"), "error", "No such file"),
         ];
         for (file, expect, text) in files {
-            let finding = credential("lookup x", &file);
-            let (is, told) = level(&finding);
-            assert!(is == expect && told.contains(text), "{finding:?}");
+            let finding = check_credential("lookup x", &file);
+            let (actual_level, actual_text) = level_and_text(&finding);
+            assert!(actual_level == expect && actual_text.contains(text), "{finding:?}");
         }
     }
 }

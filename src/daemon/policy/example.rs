@@ -1,23 +1,23 @@
 //! The world that a case describes. What it does not say is as `config::case::model` tells.
 
-use crate::calcom::file::FromFile;
-use crate::config::case::model::{Case, Described, Member, Subject};
-use crate::config::case::parse::NOW;
-use crate::daemon::policy::world::{self, World, blank, request_id, uid};
-use crate::domain::account::{Account, Lot, Part};
-use crate::domain::booking::{self, Attendee, Booking, EventTypeRef, Status};
-use crate::domain::decision::{CODES, Credits, Decision};
+use crate::calcom::file::ParsedBooking;
+use crate::config::case::model::{PolicyCase, DescribedBooking, CaseMember, CaseSubject};
+use crate::config::case::parse::DEFAULT_NOW;
+use crate::daemon::policy::world::{self, SnapshotFixture, blank_booking, request_id, uid};
+use crate::domain::account::{Account, Lot, LotPart};
+use crate::domain::booking::{self, Attendee, Booking, EventTypeRef, BookingStatus};
+use crate::domain::decision::{REASON_CODES, Credits, Decision};
 use crate::domain::gate::Policy;
 use crate::domain::id::{AccountId, EventTypeId, EventTypeKey, HostId, Reference};
-use crate::domain::request::{Charge, ChargeState, Request, RequestState, Review};
-use crate::domain::snapshot::{Earlier, Lookups, Standing};
+use crate::domain::request::{Charge, ChargeState, Request, RequestState, OperatorReview};
+use crate::domain::snapshot::{PriorRequest, Lookups, CountedBooking};
 use crate::domain::time::{Span, Time};
 
 /// The key's user, and the host of bookings that say nothing of theirs.
 const HOST: HostId = HostId(1);
 
 /// The event type of a case that names it by its slug: a number that no gate can name.
-const KIND: EventTypeId = EventTypeId(0);
+const EVENT_TYPE: EventTypeId = EventTypeId(0);
 
 /// The only lot of a member.
 const GRANT: &str = "example";
@@ -26,64 +26,64 @@ const GRANT: &str = "example";
 ///
 /// # Errors
 /// What keeps it from being one.
-pub fn world(case: &Case, file: Option<FromFile>, policy: &Policy) -> Result<World, String> {
-    let default = NOW.parse().expect("the default is an instant");
-    let from_file = file.as_ref().and_then(|file| file.at);
+pub fn build_fixture(case: &PolicyCase, file: Option<ParsedBooking>, policy: &Policy) -> Result<SnapshotFixture, String> {
+    let default = DEFAULT_NOW.parse().expect("the default is an instant");
+    let from_file = file.as_ref().and_then(|file| file.sent_at);
     let now: Time = case.now.or(from_file).unwrap_or(default);
-    let mut world = match (&case.subject, file) {
-        (Subject::Described(described), _) => of_described(described, now, policy)?,
-        (Subject::File(..), Some(file)) => of_file(file, now),
-        (Subject::File(..), None) => return Err("the file was not read".to_owned()),
+    let mut fixture = match (&case.subject, file) {
+        (CaseSubject::Described(described), _) => fixture_from_description(described, now, policy)?,
+        (CaseSubject::File(..), Some(file)) => fixture_from_file(file, now),
+        (CaseSubject::File(..), None) => return Err("the file was not read".to_owned()),
     };
-    for booking in &mut world.bookings {
+    for booking in &mut fixture.bookings {
         if let Some(booker) = &mut booking.booker {
-            booker.address = policy.house.address_of(&booker.address);
+            booker.address = policy.global.address_of(&booker.address);
         }
     }
-    let booker = world.bookings[0].booker.clone();
-    world.pin = case.pin;
-    world.taken = case.taken;
-    world.ledger_is_empty = case.empty_ledger;
-    world.lookups = Lookups {
+    let booker = fixture.bookings[0].booker.clone();
+    fixture.pin = case.pin;
+    fixture.host_is_busy = case.host_is_busy;
+    fixture.ledger_is_empty = case.empty_ledger;
+    fixture.lookups = Lookups {
         answers: case.lookups.clone(),
-        missing: Default::default(),
+        failures: Default::default(),
     };
-    world.earlier = earlier(&world.bookings[0], case.asked_before);
+    fixture.prior_requests = prior_requests(&fixture.bookings[0], case.earlier_requests);
     if let (Some(member), Some(booker)) = (&case.member, booker) {
         let id = member.account.clone();
         let id = id.unwrap_or_else(|| AccountId::from(&booker.address));
-        world.standing = standing(member, &world, policy);
-        world.carried = world.carried.take().map(|charge| Charge {
+        fixture.counted_bookings = counted_bookings(member, &fixture, policy);
+        fixture.carried_charge = fixture.carried_charge.take().map(|charge| Charge {
             account: id.clone(),
             ..charge
         });
-        world.account = Some(account(id, member, now));
+        fixture.account = Some(member_account(id, member, now));
     } else {
-        world.carried = None;
+        fixture.carried_charge = None;
     }
-    world.record = record(case, &world);
-    Ok(world)
+    fixture.prior_record = prior_record(case, &fixture);
+    Ok(fixture)
 }
 
-fn of_described(of: &Described, now: Time, policy: &Policy) -> Result<World, String> {
+fn fixture_from_description(described: &DescribedBooking, now: Time, policy: &Policy) -> Result<SnapshotFixture, String> {
     let first = policy
         .gates
         .first()
         .and_then(|gate| gate.event_types.first());
-    let key = of.event_type.as_ref().or(first);
+    let key = described.event_type.as_ref().or(first);
     let key = key.ok_or("no event type is said, and the configuration has no [[gate]]")?;
-    let start = of.start.at(now);
-    let created = of.created.at(now);
-    let host = of.host.unwrap_or(HOST);
-    let mut booking = blank(uid("example"), (start, start + of.length), created);
-    booking.title = of.title.clone();
-    booking.description = of.description.clone();
-    booking.location = of.location.clone();
-    booking.status = of.status.clone();
+    let start = described.start.resolve(now);
+    let created = described.created.resolve(now);
+    let host = described.host.unwrap_or(HOST);
+    let mut booking = blank_booking(uid("example"), (start, start + described.length), created);
+    booking.title = described.title.clone();
+    booking.description = described.description.clone();
+    booking.location = described.location.clone();
+    booking.status = described.status.clone();
     booking.host = Some(world::host(host));
     booking.event_type = Some(match key {
         EventTypeKey::Slug(slug) => EventTypeRef {
-            id: KIND,
+            id: EVENT_TYPE,
             slug: Some(slug.clone()),
         },
         EventTypeKey::Id(id) => EventTypeRef {
@@ -91,40 +91,40 @@ fn of_described(of: &Described, now: Time, policy: &Policy) -> Result<World, Str
             slug: None,
         },
     });
-    booking.booker = of.booker.as_ref().map(|booker| booking::Booker {
+    booking.booker = described.booker.as_ref().map(|booker| booking::Booker {
         address: booker.address.clone(),
         name: booker.name.clone(),
         time_zone: booker.time_zone.clone(),
         language: booker.language.clone(),
     });
-    booking.attendees = booking.booker.iter().map(attendee).collect();
-    booking.guests = of.guests.clone();
-    booking.answers = of.answers.clone();
-    booking.metadata = of.metadata.clone();
-    let replaced = of.rescheduled.as_ref();
+    booking.attendees = booking.booker.iter().map(to_attendee).collect();
+    booking.guests = described.guests.clone();
+    booking.answers = described.answers.clone();
+    booking.metadata = described.metadata.clone();
+    let replaced = described.rescheduled.as_ref();
     booking.rescheduled_from = replaced.map(|_| uid("replaced"));
     let carried = replaced
         .filter(|replaced| replaced.paid > 0)
-        .map(|replaced| charge(&booking, replaced.paid, replaced.start.at(now)));
-    let kind = world::event_type(&booking, of.price, of.seats);
-    Ok(World {
+        .map(|replaced| carried_charge(&booking, replaced.paid, replaced.start.resolve(now)));
+    let event_type = world::event_type(&booking, described.price, described.seats);
+    Ok(SnapshotFixture {
         now,
         me: HOST,
-        bookings: occurrences(booking, of),
-        event_type: kind,
+        bookings: repeat_booking(booking, described),
+        event_type,
         account: None,
-        standing: Vec::new(),
-        earlier: Vec::new(),
+        counted_bookings: Vec::new(),
+        prior_requests: Vec::new(),
         pin: None,
         lookups: Lookups::default(),
-        taken: false,
-        carried,
-        record: None,
+        host_is_busy: false,
+        carried_charge: carried,
+        prior_record: None,
         ledger_is_empty: false,
     })
 }
 
-fn attendee(booker: &booking::Booker) -> Attendee {
+fn to_attendee(booker: &booking::Booker) -> Attendee {
     Attendee {
         address: Some(booker.address.clone()),
         name: booker.name.clone(),
@@ -135,54 +135,54 @@ fn attendee(booker: &booking::Booker) -> Attendee {
     }
 }
 
-fn occurrences(booking: Booking, of: &Described) -> Vec<Booking> {
-    if of.occurrences == 1 {
+fn repeat_booking(booking: Booking, described: &DescribedBooking) -> Vec<Booking> {
+    if described.occurrences == 1 {
         return vec![booking];
     }
-    let mut all = Vec::with_capacity(of.occurrences);
+    let mut all = Vec::with_capacity(described.occurrences);
     let mut later = Span::zero();
-    for number in 1..=of.occurrences {
-        let mut one = booking.clone();
-        one.uid = uid(&format!("example-{number}"));
-        one.series = Some(request_id("example"));
-        one.start += later;
-        one.end += later;
-        later += of.every;
-        all.push(one);
+    for number in 1..=described.occurrences {
+        let mut occurrence = booking.clone();
+        occurrence.uid = uid(&format!("example-{number}"));
+        occurrence.series = Some(request_id("example"));
+        occurrence.start += later;
+        occurrence.end += later;
+        later += described.interval;
+        all.push(occurrence);
     }
     all
 }
 
 /// A booking as `evaluate` takes it: as if it were waiting.
-fn of_file(file: FromFile, now: Time) -> World {
+fn fixture_from_file(file: ParsedBooking, now: Time) -> SnapshotFixture {
     let mut booking = file.booking;
-    booking.status = Status::Pending;
+    booking.status = BookingStatus::Pending;
     booking.rescheduled_to = None;
-    World {
+    SnapshotFixture {
         now,
         me: booking.host_id().unwrap_or(HOST),
         event_type: world::event_type(&booking, file.price.unwrap_or(0), booking.seated),
         bookings: vec![booking],
         account: None,
-        standing: Vec::new(),
-        earlier: Vec::new(),
+        counted_bookings: Vec::new(),
+        prior_requests: Vec::new(),
         pin: None,
         lookups: Lookups::default(),
-        taken: false,
-        carried: None,
-        record: None,
+        host_is_busy: false,
+        carried_charge: None,
+        prior_record: None,
         ledger_is_empty: false,
     }
 }
 
-fn account(id: AccountId, member: &Member, now: Time) -> Account {
+fn member_account(id: AccountId, member: &CaseMember, now: Time) -> Account {
     let mut account = Account::new(id, now);
     if member.credits > 0 {
         account.lots.push(Lot {
-            grant: grant(),
+            grant: grant_reference(),
             granted: member.credits,
-            left: member.credits,
-            expires: member.expires.map(|moment| moment.at(now)),
+            remaining: member.credits,
+            expires: member.expires.map(|moment| moment.resolve(now)),
             granted_at: now,
         });
         account.totals.granted = member.credits;
@@ -190,24 +190,24 @@ fn account(id: AccountId, member: &Member, now: Time) -> Account {
     account.tier = member.tier.clone();
     account.tags = member.tags.iter().cloned().collect();
     account.attributes = member.attributes.clone();
-    account.frozen = member.frozen.then(|| "as the example says".to_owned());
+    account.freeze_reason = member.frozen.then(|| "as the example says".to_owned());
     account
 }
 
-fn grant() -> Reference {
+fn grant_reference() -> Reference {
     Reference::parse(GRANT).expect("names made here are names")
 }
 
-fn standing(member: &Member, world: &World, policy: &Policy) -> Vec<Standing> {
+fn counted_bookings(member: &CaseMember, fixture: &SnapshotFixture, policy: &Policy) -> Vec<CountedBooking> {
     let own = policy
-        .gate(&world.bookings[0])
+        .gate(&fixture.bookings[0])
         .map(|gate| gate.name.clone());
     let numbered = member.upcoming.iter().enumerate();
     numbered
         .map(|(number, upcoming)| {
-            let start = upcoming.start.at(world.now);
-            Standing {
-                settled: true,
+            let start = upcoming.start.resolve(fixture.now);
+            CountedBooking {
+                is_confirmed: true,
                 booking: uid(&format!("upcoming-{number}")),
                 start,
                 end: start + upcoming.length,
@@ -219,16 +219,16 @@ fn standing(member: &Member, world: &World, policy: &Policy) -> Vec<Standing> {
 
 /// So many requests at the instant of this one, and so on its day. Of requests of one instant the
 /// name decides which was first: these begin with the first sign that a name can have.
-fn earlier(booking: &Booking, count: u32) -> Vec<Earlier> {
-    let one = |number| Earlier {
-        told: false,
+fn prior_requests(booking: &Booking, count: u32) -> Vec<PriorRequest> {
+    let prior_request = |number| PriorRequest {
+        declined_over_limit: false,
         request: request_id(&format!("-{number}")),
-        created: booking.created,
+        created_at: booking.created_at,
     };
-    (0..count).map(one).collect()
+    (0..count).map(prior_request).collect()
 }
 
-fn charge(successor: &Booking, paid: Credits, start: Time) -> Charge {
+fn carried_charge(successor: &Booking, paid: Credits, start: Time) -> Charge {
     Charge {
         booking: booking::BookingRef {
             uid: uid("replaced"),
@@ -240,36 +240,36 @@ fn charge(successor: &Booking, paid: Credits, start: Time) -> Charge {
         host: successor.host_id(),
         start,
         end: start + successor.length(),
-        parts: vec![Part {
-            grant: grant(),
+        parts: vec![LotPart {
+            grant: grant_reference(),
             credits: paid,
         }],
         refunded: 0,
         state: ChargeState::Open,
-        held_at: successor.created,
-        taken_by: None,
+        held_at: successor.created_at,
+        taken_over_by: None,
         moved_from: None,
         reason: None,
         terms: None,
-        keeps: 0,
+        non_refundable: 0,
     }
 }
 
 /// What was noted of it before, where the case tells of that.
-fn record(case: &Case, world: &World) -> Option<Request> {
-    if case.first_judged.is_none() && case.review.is_none() {
+fn prior_record(case: &PolicyCase, fixture: &SnapshotFixture) -> Option<Request> {
+    if case.first_evaluated.is_none() && case.review.is_none() {
         return None;
     }
-    let first = case.first_judged.map_or(world.now, |at| at.at(world.now));
-    let booking = &world.bookings[0];
-    let review = case.review.as_ref().map(|(verdict, reason)| Review {
-        verdict: *verdict,
+    let first_decided = case.first_evaluated.map_or(fixture.now, |at| at.resolve(fixture.now));
+    let booking = &fixture.bookings[0];
+    let review = case.review.as_ref().map(|(verdict, reason)| OperatorReview {
+        decision: *verdict,
         reason: reason.clone(),
-        at: world.now,
+        at: fixture.now,
     });
     Some(Request {
-        id: booking.request(),
-        bookings: world.bookings.iter().map(Booking::reference).collect(),
+        id: booking.request_id(),
+        bookings: fixture.bookings.iter().map(Booking::to_ref).collect(),
         series: booking.series.clone(),
         title: booking.title.clone(),
         event_type: booking.event_type.as_ref().map(|kind| kind.id),
@@ -277,32 +277,32 @@ fn record(case: &Case, world: &World) -> Option<Request> {
         gate: None,
         host: booking.host_id(),
         booker: booking.booker.as_ref().map(|of| of.address.clone()),
-        account: world.account.as_ref().map(|account| account.id.clone()),
+        account: fixture.account.as_ref().map(|account| account.id.clone()),
         start: booking.start,
         end: booking.end,
-        created: booking.created,
+        created_at: booking.created_at,
         decision: Decision::Review,
         cost: 0,
         credits: 0,
         call: None,
         reasons: Vec::new(),
         findings: Vec::new(),
-        text: None,
-        carries: None,
-        keeps: 0,
-        policy: String::new(),
-        decided: first,
+        booker_text: None,
+        predecessor: None,
+        non_refundable: 0,
+        policy_hash: String::new(),
+        decided_at: first_decided,
         call_not_after: None,
-        first,
+        first_evaluated_at: first_decided,
         state: RequestState::Noted,
         failures: 0,
         last_failure: None,
         calls: Vec::new(),
         review,
-        reasons_since: CODES
+        reasons_since: REASON_CODES
             .iter()
-            .map(|code| (code.as_str().to_owned(), first))
+            .map(|code| (code.as_str().to_owned(), first_decided))
             .collect(),
-        pin: None,
+        pin_attempt: None,
     })
 }

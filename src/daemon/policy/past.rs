@@ -7,27 +7,27 @@ use std::convert::Infallible;
 use crate::domain::account::Account;
 use crate::domain::fact::{Commit, Fact};
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
-use crate::domain::ledger::{ApplyError, Given, Records, Violation, apply};
+use crate::domain::ledger::{ApplyError, GrantRecord, LedgerRecords, Violation, apply};
 use crate::domain::ledger_state::LedgerState;
 use crate::domain::request::{Charge, ChargeState, Request};
-use crate::domain::snapshot::{Earlier, Standing};
+use crate::domain::snapshot::{PriorRequest, CountedBooking};
 use crate::domain::time::Time;
-use crate::domain::unresolved::Unresolved;
+use crate::domain::unresolved::UnresolvedBooking;
 
 #[derive(Debug, Default)]
-pub struct Past {
+pub struct HistoricalLedger {
     accounts: BTreeMap<AccountId, Account>,
     aliases: BTreeMap<Address, AccountId>,
-    given: BTreeMap<Reference, Given>,
+    grants: BTreeMap<Reference, GrantRecord>,
     requests: BTreeMap<RequestId, Request>,
     charges: BTreeMap<BookingUid, Charge>,
-    charges_of: BTreeMap<AccountId, BTreeSet<BookingUid>>,
-    asked: BTreeMap<Address, BTreeSet<(Time, RequestId)>>,
-    unresolved: BTreeMap<BookingUid, Vec<Unresolved>>,
-    state: LedgerState,
+    charges_of_account: BTreeMap<AccountId, BTreeSet<BookingUid>>,
+    requests_of_booker: BTreeMap<Address, BTreeSet<(Time, RequestId)>>,
+    unresolved: BTreeMap<BookingUid, Vec<UnresolvedBooking>>,
+    ledger_state: LedgerState,
 }
 
-impl Past {
+impl HistoricalLedger {
     /// Goes on by one fact of the commit.
     ///
     /// # Errors
@@ -43,7 +43,7 @@ impl Past {
         self.accounts.is_empty()
     }
 
-    pub fn knows(&self, request: &RequestId) -> bool {
+    pub fn has_request(&self, request: &RequestId) -> bool {
         self.requests.contains_key(request)
     }
 
@@ -60,15 +60,15 @@ impl Past {
     }
 
     /// The account's bookings that stand.
-    pub fn standing(&self, account: &AccountId) -> Vec<Standing> {
-        let uids = self.charges_of.get(account).into_iter().flatten();
+    pub fn counted_bookings(&self, account: &AccountId) -> Vec<CountedBooking> {
+        let uids = self.charges_of_account.get(account).into_iter().flatten();
         let charges = uids.filter_map(|uid| self.charges.get(uid));
-        let standing = charges.filter(|charge| match charge.state {
+        let counted = charges.filter(|charge| match charge.state {
             ChargeState::Held | ChargeState::Open | ChargeState::Final => true,
             ChargeState::Void | ChargeState::Refunded | ChargeState::Moved { .. } => false,
         });
-        standing
-            .map(|charge| Standing {
+        counted
+            .map(|charge| CountedBooking {
                 booking: charge.booking.uid.clone(),
                 start: charge.start,
                 end: charge.end,
@@ -76,26 +76,26 @@ impl Past {
                     .requests
                     .get(&charge.request)
                     .and_then(|request| request.gate.clone()),
-                settled: true,
+                is_confirmed: true,
             })
             .collect()
     }
 
     /// What the booker asked for since then.
-    pub fn asked(&self, booker: &Address, since: Time) -> Vec<Earlier> {
-        let asked = self.asked.get(booker).into_iter().flatten().rev();
-        let since = asked.take_while(|(created, _)| *created >= since);
-        since
-            .map(|(created, request)| Earlier {
+    pub fn requests_since(&self, booker: &Address, since: Time) -> Vec<PriorRequest> {
+        let newest_first = self.requests_of_booker.get(booker).into_iter().flatten().rev();
+        let recent = newest_first.take_while(|(created, _)| *created >= since);
+        recent
+            .map(|(created, request)| PriorRequest {
                 request: request.clone(),
-                created: *created,
-                told: false,
+                created_at: *created,
+                declined_over_limit: false,
             })
             .collect()
     }
 }
 
-impl Records for Past {
+impl LedgerRecords for HistoricalLedger {
     type Error = Infallible;
 
     fn account(&mut self, id: &AccountId) -> Result<Option<Account>, Infallible> {
@@ -106,8 +106,8 @@ impl Records for Past {
         Ok(self.aliases.get(alias).cloned())
     }
 
-    fn given(&mut self, reference: &Reference) -> Result<Option<Given>, Infallible> {
-        Ok(self.given.get(reference).cloned())
+    fn grant_record(&mut self, reference: &Reference) -> Result<Option<GrantRecord>, Infallible> {
+        Ok(self.grants.get(reference).cloned())
     }
 
     fn request(&mut self, id: &RequestId) -> Result<Option<Request>, Infallible> {
@@ -118,20 +118,20 @@ impl Records for Past {
         Ok(self.charges.get(booking).cloned())
     }
 
-    fn unresolved(&mut self, booking: &BookingUid) -> Result<Vec<Unresolved>, Infallible> {
+    fn unresolved(&mut self, booking: &BookingUid) -> Result<Vec<UnresolvedBooking>, Infallible> {
         Ok(self.unresolved.get(booking).cloned().unwrap_or_default())
     }
 
-    fn put_unresolved(&mut self, booking: BookingUid, items: Vec<Unresolved>) {
+    fn put_unresolved(&mut self, booking: BookingUid, items: Vec<UnresolvedBooking>) {
         self.unresolved.insert(booking, items);
     }
 
     fn ledger_state(&mut self) -> Result<LedgerState, Infallible> {
-        Ok(self.state.clone())
+        Ok(self.ledger_state.clone())
     }
 
     fn put_ledger_state(&mut self, state: LedgerState) {
-        self.state = state;
+        self.ledger_state = state;
     }
 
     fn put_account(&mut self, account: Account) {
@@ -145,27 +145,27 @@ impl Records for Past {
         };
     }
 
-    fn put_given(&mut self, mut given: Given) {
+    fn put_grant_record(&mut self, mut given: GrantRecord) {
         given.reason = String::new();
-        self.given.insert(given.reference.clone(), given);
+        self.grants.insert(given.reference.clone(), given);
     }
 
     fn put_request(&mut self, mut request: Request) {
         if let Some(booker) = &request.booker {
-            let asked = self.asked.entry(booker.clone()).or_default();
-            asked.insert((request.created, request.id.clone()));
+            let of_booker = self.requests_of_booker.entry(booker.clone()).or_default();
+            of_booker.insert((request.created_at, request.id.clone()));
         }
         request.title = String::new();
         request.reasons = Vec::new();
         request.findings = Vec::new();
         request.calls = Vec::new();
-        request.text = None;
+        request.booker_text = None;
         self.requests.insert(request.id.clone(), request);
     }
 
     fn put_charge(&mut self, charge: Charge) {
-        let of = self.charges_of.entry(charge.account.clone()).or_default();
-        of.insert(charge.booking.uid.clone());
+        let of_account = self.charges_of_account.entry(charge.account.clone()).or_default();
+        of_account.insert(charge.booking.uid.clone());
         self.charges.insert(charge.booking.uid.clone(), charge);
     }
 }

@@ -4,28 +4,28 @@
 
 use std::collections::BTreeMap;
 
-use super::past::Past;
-use super::world::{self, World, blank};
+use super::past::HistoricalLedger;
+use super::world::{self, SnapshotFixture, blank_booking};
 use crate::domain::booking::{Booker, Booking, EventTypeRef};
-use crate::domain::decision::Code;
+use crate::domain::decision::ReasonCode;
 use crate::domain::fact::Fact;
 use crate::domain::id::{BookingUid, HostId};
 use crate::domain::request::Request;
-use crate::domain::snapshot::{Lookups, Pin};
+use crate::domain::snapshot::{Lookups, PinResult};
 use crate::domain::time::{Span, Time};
 
 /// The host of a booking that names none.
-const NOBODY: HostId = HostId(0);
+const UNKNOWN_HOST: HostId = HostId(0);
 
 /// How far back requests of the same day can lie, in any time zone.
-const DAY: Span = Span::hours(50);
+const SAME_DAY_RANGE: Span = Span::hours(50);
 
 /// When each booking of the request is, as its holds say; a single booking's time stands in the
 /// request itself.
-pub type Times = BTreeMap<BookingUid, (Time, Time)>;
+pub type BookingTimes = BTreeMap<BookingUid, (Time, Time)>;
 
 /// The times that the holds of a request tell.
-pub fn times(request: &Request, facts: &[Fact]) -> Times {
+pub fn booking_times(request: &Request, facts: &[Fact]) -> BookingTimes {
     if let [only] = request.bookings.as_slice() {
         return BTreeMap::from([(only.uid.clone(), (request.start, request.end))]);
     }
@@ -43,7 +43,7 @@ pub fn times(request: &Request, facts: &[Fact]) -> Times {
 }
 
 /// Whether they are told of every booking.
-pub fn are_whole(times: &Times, request: &Request) -> bool {
+pub fn cover_all_bookings(times: &BookingTimes, request: &Request) -> bool {
     request
         .bookings
         .iter()
@@ -51,62 +51,62 @@ pub fn are_whole(times: &Times, request: &Request) -> bool {
 }
 
 /// The world in which it was decided.
-pub fn world(request: &Request, times: &Times, past: &Past) -> World {
+pub fn build_fixture(request: &Request, times: &BookingTimes, ledger: &HistoricalLedger) -> SnapshotFixture {
     let booker = request.booker.as_ref();
-    let account = booker.and_then(|booker| past.account_of(booker)).cloned();
-    let bookings = bookings(request, times);
-    let price = match passed(request, "free-of-charge") {
+    let account = booker.and_then(|booker| ledger.account_of(booker)).cloned();
+    let bookings = recorded_bookings(request, times);
+    let price = match rule_passed(request, "free-of-charge") {
         Some(false) => 1,
         Some(true) | None => 0,
     };
-    let hidden = has(request, Code::EventTypeNotShown);
-    let kind = world::event_type(&bookings[0], price, has(request, Code::Seated));
-    let carried = request.carries.as_ref();
-    World {
-        now: request.decided,
-        me: request.host.unwrap_or(NOBODY),
-        event_type: kind.filter(|_| !hidden),
-        standing: account
+    let hidden = has_reason(request, ReasonCode::EventTypeNotShown);
+    let event_type = world::event_type(&bookings[0], price, has_reason(request, ReasonCode::Seated));
+    let carried = request.predecessor.as_ref();
+    SnapshotFixture {
+        now: request.decided_at,
+        me: request.host.unwrap_or(UNKNOWN_HOST),
+        event_type: event_type.filter(|_| !hidden),
+        counted_bookings: account
             .as_ref()
-            .map(|of| past.standing(&of.id))
+            .map(|of| ledger.counted_bookings(&of.id))
             .unwrap_or_default(),
-        earlier: booker
-            .map(|of| past.asked(of, request.created - DAY))
+        prior_requests: booker
+            .map(|of| ledger.requests_since(of, request.created_at - SAME_DAY_RANGE))
             .unwrap_or_default(),
-        pin: pin(request, account.as_ref().is_some_and(|of| of.pin.is_some())),
+        pin: recorded_pin(request, account.as_ref().is_some_and(|of| of.pin_hash.is_some())),
         lookups: Lookups::default(),
-        taken: passed(request, "time-free") == Some(false),
-        carried: carried.and_then(|from| past.open_charge(from)).cloned(),
-        record: None,
-        ledger_is_empty: past.is_empty(),
+        host_is_busy: rule_passed(request, "time-free") == Some(false),
+        carried_charge: carried.and_then(|from| ledger.open_charge(from)).cloned(),
+        prior_record: None,
+        ledger_is_empty: ledger.is_empty(),
         account,
         bookings,
     }
 }
 
 /// What the rule of this name said then, if it was asked.
-pub fn passed(request: &Request, rule: &str) -> Option<bool> {
+pub fn rule_passed(request: &Request, rule: &str) -> Option<bool> {
     let mut findings = request.findings.iter();
     let finding = findings.find(|finding| finding.rule == rule)?;
     Some(finding.passed)
 }
 
-fn has(request: &Request, code: Code) -> bool {
+fn has_reason(request: &Request, code: ReasonCode) -> bool {
     request.reasons.iter().any(|reason| reason.code == code)
 }
 
 /// A wrong PIN, none and a locked one are answered alike; without one of his own a member can give
 /// no right one.
-fn pin(request: &Request, is_set: bool) -> Option<Pin> {
-    match passed(request, "pin") {
-        _ if !is_set => Some(Pin::NotSet),
-        Some(true) => Some(Pin::Right),
-        Some(false) => Some(Pin::Wrong),
+fn recorded_pin(request: &Request, is_set: bool) -> Option<PinResult> {
+    match rule_passed(request, "pin") {
+        _ if !is_set => Some(PinResult::NotSet),
+        Some(true) => Some(PinResult::Correct),
+        Some(false) => Some(PinResult::Wrong),
         None => None,
     }
 }
 
-fn bookings(request: &Request, times: &Times) -> Vec<Booking> {
+fn recorded_bookings(request: &Request, times: &BookingTimes) -> Vec<Booking> {
     let count = request.bookings.len();
     let series = count > 1 || request.series.as_ref() == Some(&request.id);
     let booker = request.booker.as_ref().map(|address| Booker {
@@ -115,7 +115,7 @@ fn bookings(request: &Request, times: &Times) -> Vec<Booking> {
         time_zone: None,
         language: None,
     });
-    let named = passed(request, "booker") != Some(false);
+    let has_booker = rule_passed(request, "booker") != Some(false);
     let numbered = request.bookings.iter().enumerate();
     let all = numbered.map(|(number, of)| {
         let start = request.start;
@@ -127,7 +127,7 @@ fn bookings(request: &Request, times: &Times) -> Vec<Booking> {
             start + Span::minutes(1)
         };
         let time = times.get(&of.uid).copied().unwrap_or((start, end));
-        let mut booking = blank(of.uid.clone(), time, request.created);
+        let mut booking = blank_booking(of.uid.clone(), time, request.created_at);
         booking.id = of.id;
         booking.series = series.then(|| request.id.clone());
         booking.title = request.title.clone();
@@ -136,8 +136,8 @@ fn bookings(request: &Request, times: &Times) -> Vec<Booking> {
             id,
             slug: request.slug.clone(),
         });
-        booking.booker = booker.clone().filter(|_| named);
-        booking.rescheduled_from = request.carries.clone();
+        booking.booker = booker.clone().filter(|_| has_booker);
+        booking.rescheduled_from = request.predecessor.clone();
         booking
     });
     all.collect()

@@ -5,29 +5,29 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::missing::{Asked, missing};
-use super::past::Past;
-use super::recorded::{are_whole, times, world};
-use super::world::{judged, unbounded};
+use super::missing::{GatedRequest, find_unrecorded_input};
+use super::past::HistoricalLedger;
+use super::recorded::{cover_all_bookings, booking_times, build_fixture};
+use super::world::{evaluate_one, without_pass_limits};
 use crate::control::policy::{DifferenceView, MissingView, ReplayView, SaidView};
 use crate::control::protocol::SCHEMA;
-use crate::daemon::failure::{Failure, chain};
+use crate::daemon::failure::{Failure, error_chain};
 use crate::daemon::views;
-use crate::domain::decision::{Code, Decision};
+use crate::domain::decision::{ReasonCode, Decision};
 use crate::domain::fact::{Commit, Fact};
 use crate::domain::gate::Policy;
 use crate::domain::ledger::Violation;
 use crate::domain::request::Request;
 use crate::domain::time::Time;
-use crate::store::log::walk::{LogError, Walk};
+use crate::store::log::walk::{LogError, LogReader};
 use crate::store::opened::LOG;
 
 /// Different things that can be missing and are told; the rest counts as unknown all the same.
-const MAX_MISSING: usize = 100;
+const MAX_MISSING_INPUTS: usize = 100;
 
 /// What is asked.
 #[derive(Debug, Clone)]
-pub struct Ask<'a> {
+pub struct ReplayQuery<'a> {
     pub policy: &'a Policy,
     /// First decisions before are not judged.
     pub since: Time,
@@ -39,7 +39,7 @@ pub struct Ask<'a> {
 ///
 /// # Errors
 /// When there is no log, or it cannot be read.
-pub fn replay(store: &Path, ask: &Ask<'_>) -> Result<ReplayView, Failure> {
+pub fn replay(store: &Path, query: &ReplayQuery<'_>) -> Result<ReplayView, Failure> {
     let log = store.join(LOG);
     if !log.is_dir() {
         return Err(Failure::Failed(format!(
@@ -47,17 +47,17 @@ pub fn replay(store: &Path, ask: &Ask<'_>) -> Result<ReplayView, Failure> {
             store.display()
         )));
     }
-    walk(&log, ask).map_err(|error| Failure::Store(format!("failed to {}", chain(&error))))
+    replay_log(&log, query).map_err(|error| Failure::Store(format!("failed to {}", error_chain(&error))))
 }
 
-fn walk(log: &Path, ask: &Ask<'_>) -> Result<ReplayView, LogError> {
-    let mut replay = Replay::new(ask);
-    let mut walk = Walk::start(log)?;
-    while let Some(line) = walk.line()? {
-        let (place, commit) = (line.place, line.commit());
-        let commit = commit.map_err(|fault| walk.refuse_last(fault))?;
-        let applied = replay.commit(&commit);
-        applied.map_err(|violation| walk.misfit(place, violation))?;
+fn replay_log(log: &Path, query: &ReplayQuery<'_>) -> Result<ReplayView, LogError> {
+    let mut replay = Replay::new(query);
+    let mut reader = LogReader::open(log)?;
+    while let Some(line) = reader.next_line()? {
+        let (place, commit) = (line.position, line.commit());
+        let commit = commit.map_err(|fault| reader.last_line_error(fault))?;
+        let applied = replay.replay_commit(&commit);
+        applied.map_err(|violation| reader.violation_error(place, violation))?;
     }
     Ok(replay.view())
 }
@@ -65,14 +65,14 @@ fn walk(log: &Path, ask: &Ask<'_>) -> Result<ReplayView, LogError> {
 /// How far a replay has come.
 pub struct Replay<'a> {
     policy: Policy,
-    ask: &'a Ask<'a>,
-    past: Past,
+    query: &'a ReplayQuery<'a>,
+    ledger: HistoricalLedger,
     missing: BTreeMap<String, u64>,
     view: ReplayView,
 }
 
 /// What another policy makes of a request.
-enum Outcome {
+enum ReplayOutcome {
     Same,
     Different(Box<SaidView>),
     /// What would have to be known.
@@ -80,16 +80,16 @@ enum Outcome {
 }
 
 impl<'a> Replay<'a> {
-    pub fn new(ask: &'a Ask<'a>) -> Self {
+    pub fn new(query: &'a ReplayQuery<'a>) -> Self {
         Self {
-            policy: unbounded(ask.policy),
-            ask,
-            past: Past::default(),
+            policy: without_pass_limits(query.policy),
+            query,
+            ledger: HistoricalLedger::default(),
             missing: BTreeMap::new(),
             view: ReplayView {
                 schema: SCHEMA,
-                policy: ask.policy.hash.clone(),
-                since: views::time(ask.since),
+                policy: query.policy.hash.clone(),
+                since: views::time(query.since),
                 commits: 0,
                 requests: 0,
                 same: 0,
@@ -106,15 +106,15 @@ impl<'a> Replay<'a> {
     ///
     /// # Errors
     /// When it does not fit what was before.
-    pub fn commit(&mut self, commit: &Commit) -> Result<(), Violation> {
+    pub fn replay_commit(&mut self, commit: &Commit) -> Result<(), Violation> {
         for (number, fact) in commit.facts.iter().enumerate() {
-            if let Fact::Decided { request } = fact
-                && self.is_asked_for(request)
+            if let Fact::RequestDecided { request } = fact
+                && self.is_in_scope(request)
             {
-                let outcome = self.judge(request, &commit.facts[number + 1..]);
-                self.count(request, outcome);
+                let outcome = self.evaluate_request(request, &commit.facts[number + 1..]);
+                self.count_outcome(request, outcome);
             }
-            self.past.apply(commit, fact)?;
+            self.ledger.apply(commit, fact)?;
         }
         self.view.commits = commit.seq;
         Ok(())
@@ -135,53 +135,53 @@ impl<'a> Replay<'a> {
     }
 
     /// A booking that others accepted was not decided at the door.
-    fn is_asked_for(&self, request: &Request) -> bool {
-        let codes = [Code::Unmanaged, Code::Revived, Code::AcceptedMove];
+    fn is_in_scope(&self, request: &Request) -> bool {
+        let codes = [ReasonCode::Unmanaged, ReasonCode::Revived, ReasonCode::AcceptedMove];
         let unmanaged = |of: &Request| of.reasons.iter().any(|r| codes.contains(&r.code));
-        request.decided >= self.ask.since
-            && !self.past.knows(&request.id)
+        request.decided_at >= self.query.since
+            && !self.ledger.has_request(&request.id)
             && !request.bookings.is_empty()
             && !unmanaged(request)
     }
 
-    fn judge(&self, request: &Request, after: &[Fact]) -> Outcome {
-        let times = times(request, after);
-        let world = world(request, &times, &self.past);
-        let pin = world.account.as_ref().is_some_and(|of| of.pin.is_some());
-        let guarded = self.policy.guards(world.me, &world.bookings[0]);
-        let gate = guarded.ok().cloned();
-        let Some(new) = judged(world, &self.policy) else {
-            return Outcome::Unknown("a single decision".to_owned());
+    fn evaluate_request(&self, request: &Request, after: &[Fact]) -> ReplayOutcome {
+        let times = booking_times(request, after);
+        let fixture = build_fixture(request, &times, &self.ledger);
+        let pin = fixture.account.as_ref().is_some_and(|of| of.pin_hash.is_some());
+        let gate_result = self.policy.require_gate(fixture.me, &fixture.bookings[0]);
+        let gate = gate_result.ok().cloned();
+        let Some(replayed) = evaluate_one(fixture, &self.policy) else {
+            return ReplayOutcome::Unknown("a single decision".to_owned());
         };
-        let asked = gate.as_ref().map(|gate| Asked {
+        let gated_request = gate.as_ref().map(|gate| GatedRequest {
             policy: &self.policy,
             gate,
             request,
-            times: are_whole(&times, request),
-            pin,
+            has_times: cover_all_bookings(&times, request),
+            has_pin: pin,
         });
-        if let Some(what) = asked.and_then(|asked| missing(&asked, &new.findings)) {
-            return Outcome::Unknown(what);
+        if let Some(input) = gated_request.and_then(|asked| find_unrecorded_input(&asked, &replayed.findings)) {
+            return ReplayOutcome::Unknown(input);
         }
-        if is_same(request, &new) {
-            return Outcome::Same;
+        if is_same_decision(request, &replayed) {
+            return ReplayOutcome::Same;
         }
-        Outcome::Different(Box::new(said(&new)))
+        ReplayOutcome::Different(Box::new(decision_view(&replayed)))
     }
 
-    fn count(&mut self, request: &Request, outcome: Outcome) {
+    fn count_outcome(&mut self, request: &Request, outcome: ReplayOutcome) {
         self.view.requests += 1;
         match outcome {
-            Outcome::Same => self.view.same += 1,
-            Outcome::Unknown(what) => {
+            ReplayOutcome::Same => self.view.same += 1,
+            ReplayOutcome::Unknown(what) => {
                 self.view.unknown += 1;
-                if self.missing.len() < MAX_MISSING || self.missing.contains_key(&what) {
+                if self.missing.len() < MAX_MISSING_INPUTS || self.missing.contains_key(&what) {
                     *self.missing.entry(what).or_default() += 1;
                 }
             }
-            Outcome::Different(would_be) => {
+            ReplayOutcome::Different(would_be) => {
                 self.view.different += 1;
-                if self.view.differences.len() >= self.ask.limit {
+                if self.view.differences.len() >= self.query.limit {
                     self.view.more += 1;
                     return;
                 }
@@ -190,8 +190,8 @@ impl<'a> Replay<'a> {
                     booker: request.booker.as_ref().map(ToString::to_string),
                     title: request.title.clone(),
                     start: views::time(request.start),
-                    decided: views::time(request.decided),
-                    was: said(request),
+                    decided: views::time(request.decided_at),
+                    was: decision_view(request),
                     would_be: *would_be,
                 });
             }
@@ -200,15 +200,15 @@ impl<'a> Replay<'a> {
 }
 
 /// The same decision, and for a confirmation the same credits. Why is not compared.
-fn is_same(was: &Request, new: &Request) -> bool {
+fn is_same_decision(recorded: &Request, replayed: &Request) -> bool {
     let credits = |request: &Request| match request.decision {
         Decision::Confirm => request.credits,
         Decision::Decline | Decision::Wait { .. } | Decision::Review | Decision::Leave => 0,
     };
-    was.decision.as_str() == new.decision.as_str() && credits(was) == credits(new)
+    recorded.decision.as_str() == replayed.decision.as_str() && credits(recorded) == credits(replayed)
 }
 
-fn said(request: &Request) -> SaidView {
+fn decision_view(request: &Request) -> SaidView {
     let objecting = request.findings.iter().find(|finding| !finding.passed);
     SaidView {
         decision: request.decision.as_str().to_owned(),

@@ -1,13 +1,13 @@
 //! A case tried: what the plan says of it, held against what is expected.
 
-use crate::calcom::file::{FromFile, read};
-use crate::config::case::model::{Case, Expect, Moment};
-use crate::config::rule::OWN;
+use crate::calcom::file::{ParsedBooking, parse_booking_file};
+use crate::config::case::model::{PolicyCase, CaseExpectation, CaseTime};
+use crate::config::rule::BUILT_IN_RULES;
 use crate::control::policy::{CaseView, FoundView};
 use crate::daemon::policy::example;
-use crate::daemon::policy::world::{World, judged};
+use crate::daemon::policy::world::{SnapshotFixture, evaluate_one};
 use crate::daemon::views;
-use crate::domain::decision::{Code, Decision};
+use crate::domain::decision::{ReasonCode, Decision};
 use crate::domain::gate::Policy;
 use crate::domain::request::Request;
 use crate::domain::text;
@@ -17,9 +17,9 @@ use crate::domain::time::Time;
 ///
 /// # Errors
 /// Why it is none; reads after the file's name.
-pub fn booking_of(bytes: &[u8]) -> Result<FromFile, String> {
+pub fn read_booking_file(bytes: &[u8]) -> Result<ParsedBooking, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "is not UTF-8 text".to_owned())?;
-    read(text).map_err(|why| why.to_string())
+    parse_booking_file(text).map_err(|why| why.to_string())
 }
 
 /// Tries a case with the policy, which `world::unbounded` made. `file` is what its file holds, and
@@ -27,34 +27,34 @@ pub fn booking_of(bytes: &[u8]) -> Result<FromFile, String> {
 ///
 /// # Errors
 /// What keeps it from being tried.
-pub fn trial(
-    case: &Case,
-    file: Option<FromFile>,
+pub fn run_case(
+    case: &PolicyCase,
+    file: Option<ParsedBooking>,
     policy: &Policy,
     source: &str,
 ) -> Result<CaseView, String> {
-    known(case, policy)?;
-    let world: World = example::world(case, file, policy)?;
-    let now = world.now;
-    let request = judged(world, policy).ok_or("the booking gives no single decision")?;
-    let found = found(&request);
-    let differences = differences(&case.expect, &request, &found, now);
+    check_names(case, policy)?;
+    let fixture: SnapshotFixture = example::build_fixture(case, file, policy)?;
+    let now = fixture.now;
+    let request = evaluate_one(fixture, policy).ok_or("the booking gives no single decision")?;
+    let actual = case_outcome(&request);
+    let differences = differences(&case.expect, &request, &actual, now);
     Ok(CaseView {
         file: source.to_owned(),
-        line: case.place.as_ref().map_or(0, |place| place.line),
+        line: case.position.as_ref().map_or(0, |place| place.line),
         name: case.name.clone(),
         passed: differences.is_empty(),
         differences,
-        found,
+        found: actual,
         findings: request.findings.iter().map(views::finding).collect(),
     })
 }
 
 /// Names that a configuration does not know would make a case say less than it seems to.
-fn known(case: &Case, policy: &Policy) -> Result<(), String> {
-    let house = &policy.house;
+fn check_names(case: &PolicyCase, policy: &Policy) -> Result<(), String> {
+    let global_policy = &policy.global;
     for name in case.lookups.keys() {
-        if house.lookups.iter().all(|lookup| lookup.name != *name) {
+        if global_policy.lookups.iter().all(|lookup| lookup.name != *name) {
             return Err(format!(
                 "the configuration has no [[lookup]] named {name:?}"
             ));
@@ -68,31 +68,31 @@ fn known(case: &Case, policy: &Policy) -> Result<(), String> {
         }
     }
     if let Some(rule) = &case.expect.rule {
-        let own = house.rules.iter().chain(
+        let rules = global_policy.rules.iter().chain(
             policy
                 .gates
                 .iter()
                 .flat_map(|gate| gate.criteria.rules.iter()),
         );
-        let mut names = OWN.into_iter().chain(own.map(|rule| &*rule.name));
+        let mut names = BUILT_IN_RULES.into_iter().chain(rules.map(|rule| &*rule.name));
         if names.all(|name| name != rule) {
             return Err(format!(
                 "no rule is called {rule:?}; maitred's own are {}",
-                OWN.join(", ")
+                BUILT_IN_RULES.join(", ")
             ));
         }
     }
     Ok(())
 }
 
-fn found(request: &Request) -> FoundView {
+fn case_outcome(request: &Request) -> FoundView {
     let objecting = request.findings.iter().find(|finding| !finding.passed);
     FoundView {
         decision: request.decision.as_str().to_owned(),
-        reasons: codes(request.reasons.iter().map(|reason| reason.code)),
-        text: match &request.text {
+        reasons: code_names(request.reasons.iter().map(|reason| reason.code)),
+        text: match &request.booker_text {
             Some(told) => told.clone(),
-            None => text::joined(&request.reasons),
+            None => text::join_reasons(&request.reasons),
         },
         credits: request.credits,
         rule: objecting.map(|finding| finding.rule.to_string()),
@@ -103,14 +103,14 @@ fn found(request: &Request) -> FoundView {
     }
 }
 
-fn codes(codes: impl Iterator<Item = Code>) -> Vec<String> {
+fn code_names(codes: impl Iterator<Item = ReasonCode>) -> Vec<String> {
     codes.map(|code| code.as_str().to_owned()).collect()
 }
 
 /// What is expected and not found, in words.
-fn differences(expect: &Expect, request: &Request, found: &FoundView, now: Time) -> Vec<String> {
+fn differences(expect: &CaseExpectation, request: &Request, actual: &FoundView, now: Time) -> Vec<String> {
     let mut all = Vec::new();
-    let mut hold = |what: &str, expected: String, is: String| {
+    let mut compare = |what: &str, expected: String, is: String| {
         if expected != is {
             all.push(format!("expected {what}{expected}, found {is}"));
         }
@@ -119,32 +119,32 @@ fn differences(expect: &Expect, request: &Request, found: &FoundView, now: Time)
         [] => "no reason".to_owned(),
         codes => codes.join(", "),
     };
-    if expect.decision != found.decision {
+    if expect.decision != actual.decision {
         // The reasons say most when something else came out.
-        let is = format!("{} ({})", found.decision, reasons(&found.reasons));
-        hold("", expect.decision.to_owned(), is);
+        let actual_text = format!("{} ({})", actual.decision, reasons(&actual.reasons));
+        compare("", expect.decision.to_owned(), actual_text);
     }
     if let Some(codes) = &expect.reasons {
-        let expected = self::codes(codes.iter().copied());
-        hold("reasons ", reasons(&expected), reasons(&found.reasons));
+        let expected = self::code_names(codes.iter().copied());
+        compare("reasons ", reasons(&expected), reasons(&actual.reasons));
     }
     if let Some(credits) = expect.credits {
-        hold("credits ", credits.to_string(), found.credits.to_string());
+        compare("credits ", credits.to_string(), actual.credits.to_string());
     }
     if let Some(rule) = &expect.rule {
-        let is = found
+        let actual_rule = actual
             .rule
             .clone()
             .unwrap_or_else(|| "no objection".to_owned());
-        hold("rule ", rule.clone(), is);
+        compare("rule ", rule.clone(), actual_rule);
     }
     if let Some(text) = &expect.text {
-        hold("text ", format!("{text:?}"), format!("{:?}", found.text));
+        compare("text ", format!("{text:?}"), format!("{:?}", actual.text));
     }
-    if let (Some(until), Decision::Wait { until: is }) = (expect.until, request.decision) {
-        let at = |moment: Moment| views::time(moment.at(now));
-        let is = is.map_or_else(|| "the start".to_owned(), views::time);
-        hold("until ", at(until), is);
+    if let (Some(until), Decision::Wait { until: actual_until }) = (expect.until, request.decision) {
+        let at = |moment: CaseTime| views::time(moment.resolve(now));
+        let actual_text = actual_until.map_or_else(|| "the start".to_owned(), views::time);
+        compare("until ", at(until), actual_text);
     }
     all
 }

@@ -5,18 +5,18 @@ use std::sync::Arc;
 
 use crate::domain::account::Account;
 use crate::domain::booking::{
-    Booking, Buffers, Confirmation, EventType, Host, Observed, Payment, Status,
+    Booking, Buffers, Confirmation, EventType, Host, TimestampedBooking, Payment, BookingStatus,
 };
 use crate::domain::gate::{DeclineLimit, Policy};
 use crate::domain::id::{BookingUid, HostId, RequestId};
 use crate::domain::plan::{Step, plan};
 use crate::domain::request::{Charge, Request};
-use crate::domain::snapshot::{Earlier, Lookups, Pin, Series, Snapshot, Standing};
+use crate::domain::snapshot::{PriorRequest, Lookups, PinResult, Series, Snapshot, CountedBooking};
 use crate::domain::time::{Span, Time};
 
 /// One request and all that is known around it.
 #[derive(Debug, Clone)]
-pub struct World {
+pub struct SnapshotFixture {
     pub now: Time,
     /// The key's user.
     pub me: HostId,
@@ -25,113 +25,113 @@ pub struct World {
     /// `None`: the calendar does not describe it.
     pub event_type: Option<EventType>,
     pub account: Option<Account>,
-    pub standing: Vec<Standing>,
-    pub earlier: Vec<Earlier>,
-    pub pin: Option<Pin>,
+    pub counted_bookings: Vec<CountedBooking>,
+    pub prior_requests: Vec<PriorRequest>,
+    pub pin: Option<PinResult>,
     pub lookups: Lookups,
     /// Whether an accepted booking of the host overlaps.
-    pub taken: bool,
-    pub carried: Option<Charge>,
+    pub host_is_busy: bool,
+    pub carried_charge: Option<Charge>,
     /// What was decided of it before.
-    pub record: Option<Request>,
+    pub prior_record: Option<Request>,
     pub ledger_is_empty: bool,
 }
 
 /// The policy without what bounds a pass: one request is looked at on its own, and nothing of its
 /// series is still to come.
-pub fn unbounded(policy: &Policy) -> Policy {
+pub fn without_pass_limits(policy: &Policy) -> Policy {
     let mut policy = policy.clone();
     policy.limits.requests_per_pass = usize::MAX;
-    policy.limits.declines = DeclineLimit::NONE;
+    policy.limits.declines = DeclineLimit::UNLIMITED;
     policy.limits.series_settle = Span::zero();
     policy
 }
 
 /// What the policy says of the request; `None` when that is not one thing.
-pub fn judged(world: World, policy: &Policy) -> Option<Arc<Request>> {
-    planned(world, policy).map(|step| step.request)
+pub fn evaluate_one(fixture: SnapshotFixture, policy: &Policy) -> Option<Arc<Request>> {
+    plan_one(fixture, policy).map(|step| step.request)
 }
 
 /// The one step of a pass that sees nothing else.
-pub fn planned(world: World, policy: &Policy) -> Option<Step> {
-    let snapshot = snapshot(world);
+pub fn plan_one(fixture: SnapshotFixture, policy: &Policy) -> Option<Step> {
+    let snapshot = to_snapshot(fixture);
     let mut plan = plan(&snapshot, policy);
     let step = plan.steps.pop()?;
     plan.steps.is_empty().then_some(step)
 }
 
-fn snapshot(world: World) -> Snapshot {
-    let first = &world.bookings[0];
-    let id = first.request();
-    let kind = first.event_type.as_ref().map(|kind| kind.id);
+fn to_snapshot(fixture: SnapshotFixture) -> Snapshot {
+    let first = &fixture.bookings[0];
+    let id = first.request_id();
+    let event_type_id = first.event_type.as_ref().map(|kind| kind.id);
     let booker = first.booker.as_ref().map(|booker| booker.address.clone());
-    let account = world.account.as_ref().map(|account| account.id.clone());
-    let accepted = world.taken.then(|| overlapping(first));
+    let account = fixture.account.as_ref().map(|account| account.id.clone());
+    let accepted = fixture.host_is_busy.then(|| overlapping_booking(first));
     let series = first.series.clone();
-    let whole = |id| (id, Series::Whole(world.bookings.clone()));
+    let whole_series = |id| (id, Series::Whole(fixture.bookings.clone()));
     let names = booker.clone().zip(account.clone());
-    let standing = account.map(|account| (account, world.standing));
-    let own = |known| BTreeMap::from([(first.uid.clone(), known)]);
+    let standing = account.map(|account| (account, fixture.counted_bookings));
+    let by_uid = |known| BTreeMap::from([(first.uid.clone(), known)]);
     Snapshot {
-        now: world.now,
-        me: world.me,
-        series: series.into_iter().map(whole).collect(),
+        now: fixture.now,
+        key_user: fixture.me,
+        series: series.into_iter().map(whole_series).collect(),
         accepted: accepted.into_iter().collect(),
-        attended: Vec::new(),
-        origins: BTreeMap::new(),
+        co_hosted: Vec::new(),
+        pin_origins: BTreeMap::new(),
         buffers: BTreeMap::new(),
-        event_types: kind
+        event_types: event_type_id
             .into_iter()
-            .map(|kind| (kind, world.event_type.clone()))
+            .map(|kind| (kind, fixture.event_type.clone()))
             .collect(),
-        accounts: world
+        accounts: fixture
             .account
             .into_iter()
             .map(|of| (of.id.clone(), of))
             .collect(),
-        names: names.into_iter().collect(),
-        records: world
-            .record
+        accounts_by_address: names.into_iter().collect(),
+        records: fixture
+            .prior_record
             .into_iter()
             .map(|of| (of.id.clone(), of))
             .collect(),
         intents: Vec::new(),
-        carried: world.carried.map(own).unwrap_or_default(),
+        carried_charges: fixture.carried_charge.map(by_uid).unwrap_or_default(),
         moves: Default::default(),
-        unclear: Default::default(),
-        standing: standing.into_iter().collect(),
-        asked: booker
+        unclear_predecessors: Default::default(),
+        counted_bookings: standing.into_iter().collect(),
+        prior_requests: booker
             .into_iter()
-            .map(|booker| (booker, world.earlier.clone()))
+            .map(|booker| (booker, fixture.prior_requests.clone()))
             .collect(),
-        pins: world
+        pin_results: fixture
             .pin
             .map(|pin| BTreeMap::from([(first.uid.clone(), pin)]))
             .unwrap_or_default(),
-        lookups: BTreeMap::from([(id, world.lookups)]),
-        listed: BTreeMap::new(),
-        declined: 0,
-        ledger_is_empty: world.ledger_is_empty,
-        restore_open: false,
-        clock_off: false,
-        pending: world
+        lookups: BTreeMap::from([(id, fixture.lookups)]),
+        unresolved_bookings: BTreeMap::new(),
+        recent_declines: 0,
+        ledger_is_empty: fixture.ledger_is_empty,
+        restore_pending: false,
+        clock_skewed: false,
+        pending: fixture
             .bookings
             .iter()
-            .map(|booking| Observed {
+            .map(|booking| TimestampedBooking {
                 booking: booking.clone(),
-                at: world.now,
+                read_at: fixture.now,
             })
             .collect(),
     }
 }
 
 /// A booking of somebody else at the same time.
-fn overlapping(booking: &Booking) -> Booking {
+fn overlapping_booking(booking: &Booking) -> Booking {
     let mut other = booking.clone();
     other.uid = uid("accepted-before");
     other.series = None;
     other.booker = None;
-    other.status = Status::Accepted;
+    other.status = BookingStatus::Accepted;
     other
 }
 
@@ -146,20 +146,20 @@ pub fn request_id(name: &str) -> RequestId {
 }
 
 /// A booking that waits, of which nothing is known beside its name and its time.
-pub fn blank(uid: BookingUid, (start, end): (Time, Time), created: Time) -> Booking {
+pub fn blank_booking(uid: BookingUid, (start, end): (Time, Time), created: Time) -> Booking {
     Booking {
         uid,
         id: None,
         series: None,
         title: String::new(),
         description: None,
-        status: Status::Pending,
+        status: BookingStatus::Pending,
         host: None,
         event_type: None,
         start,
         end,
-        created,
-        updated: None,
+        created_at: created,
+        updated_at: None,
         booker: None,
         attendees: Vec::new(),
         guests: Vec::new(),
@@ -189,10 +189,10 @@ pub fn host(id: HostId) -> Host {
 
 /// The booking's event type as a calendar would describe it.
 pub fn event_type(booking: &Booking, price: i64, seated: bool) -> Option<EventType> {
-    let kind = booking.event_type.as_ref()?;
+    let reference = booking.event_type.as_ref()?;
     Some(EventType {
-        id: kind.id,
-        slug: kind.slug.clone().unwrap_or_default(),
+        id: reference.id,
+        slug: reference.slug.clone().unwrap_or_default(),
         title: booking.title.clone(),
         length_minutes: u32::try_from(booking.length().num_minutes()).unwrap_or(0),
         buffers: Buffers::NONE,
@@ -202,8 +202,8 @@ pub fn event_type(booking: &Booking, price: i64, seated: bool) -> Option<EventTy
         confirmation: Confirmation::Unknown,
         verifies_address: None,
         questions: None,
-        no_cancelling: false,
-        no_moving: false,
+        disables_cancelling: false,
+        disables_rescheduling: false,
         limits: Vec::new(),
     })
 }

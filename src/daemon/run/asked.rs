@@ -5,36 +5,36 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::{Job, Loop, Wants};
+use super::{QueuedPass, Loop, PassKind};
 use crate::control::protocol::review::ReviewedView;
-use crate::control::protocol::{Answer, Command, Refusal, Response};
-use crate::control::server::Asked;
+use crate::control::protocol::{CommandResult, Command, Refusal, SocketResponse};
+use crate::control::server::ReceivedCommand;
 use crate::daemon::answer::audit;
-use crate::daemon::answer::parse::refused;
+use crate::daemon::answer::parse::refusal;
 use crate::daemon::wake::Wake;
 
 /// Passes that operators may have waiting.
-const MAX_JOBS: usize = 16;
+const MAX_QUEUED_PASSES: usize = 16;
 
 impl Loop {
-    pub(super) fn asked(&mut self, asked: Asked) {
-        let Asked {
+    pub(super) fn handle_command(&mut self, asked: ReceivedCommand) {
+        let ReceivedCommand {
             command,
             uid,
             answer,
         } = asked;
         if self.shutting_down {
-            let refusal = refused(
+            let refusal = refusal(
                 "unreachable",
                 "the daemon is ending; ask again when it is up",
             );
-            let _ = answer.send(Response::Err(refusal));
+            let _ = answer.send(SocketResponse::Err(refusal));
             return;
         }
         match command {
-            Command::Plan {} => self.ask_for_pass(Wants::Plan, answer),
-            Command::Pass { watch: false } => self.ask_for_pass(Wants::Pass, answer),
-            Command::Pass { watch: true } => self.ask_for_pass(Wants::PassAndWatch, answer),
+            Command::Plan {} => self.queue_pass(PassKind::Plan, answer),
+            Command::Pass { watch: false } => self.queue_pass(PassKind::Pass, answer),
+            Command::Pass { watch: true } => self.queue_pass(PassKind::PassAndWatch, answer),
             Command::Pause {} => {
                 self.paused = true;
                 tracing::info!(uid, "paused by an operator");
@@ -42,48 +42,48 @@ impl Loop {
             }
             Command::Resume {} => {
                 self.paused = false;
-                self.look_now();
+                self.make_pass_due();
                 tracing::info!(uid, "resumed by an operator");
                 self.status(answer);
             }
             Command::Status {} => self.status(answer),
-            command => self.ask_the_store(command, uid, answer),
+            command => self.run_store_command(command, uid, answer),
         }
     }
 
-    fn ask_for_pass(&mut self, wants: Wants, answer: oneshot::Sender<Response>) {
-        if self.jobs.len() >= MAX_JOBS {
-            let text = format!("{MAX_JOBS} passes are waiting already; ask again later");
-            let _ = answer.send(Response::Err(refused("busy", text)));
+    fn queue_pass(&mut self, kind: PassKind, answer: oneshot::Sender<SocketResponse>) {
+        if self.queued_passes.len() >= MAX_QUEUED_PASSES {
+            let text = format!("{MAX_QUEUED_PASSES} passes are waiting already; ask again later");
+            let _ = answer.send(SocketResponse::Err(refusal("busy", text)));
             return;
         }
-        self.jobs.push_back(Job { wants, answer });
+        self.queued_passes.push_back(QueuedPass { kind, answer });
         if self.session.is_some()
-            && let Some(job) = self.jobs.pop_front()
+            && let Some(queued) = self.queued_passes.pop_front()
         {
-            self.begin(Some(job));
+            self.start_pass(Some(queued));
         }
     }
 
-    fn ask_the_store(&self, command: Command, uid: Option<u32>, answer: oneshot::Sender<Response>) {
+    fn run_store_command(&self, command: Command, uid: Option<u32>, answer: oneshot::Sender<SocketResponse>) {
         let store = self.daemon.store.clone();
         let policy = Arc::clone(&self.policy);
         let now = (self.daemon.clock)();
         let paused = self.paused;
         let wakes = self.daemon.wakes.clone();
         tokio::spawn(async move {
-            let answered: Result<Answer, Refusal> = store
-                .with(move |store| audit::answer(store, &policy, now, &command, uid))
+            let result: Result<CommandResult, Refusal> = store
+                .with(move |store| audit::run_and_log(store, &policy, now, &command, uid))
                 .await;
-            let response = match answered {
-                Ok(Answer::Reviewed(view)) => {
+            let response = match result {
+                Ok(CommandResult::Reviewed(view)) => {
                     // The loop outlives this but for its end, where nothing is looked at any more.
-                    let _ = wakes.send(Wake::Look).await;
+                    let _ = wakes.send(Wake::RunPass).await;
                     let acts = if paused { "paused" } else { "daemon" }.to_owned();
-                    Response::Ok(Box::new(Answer::Reviewed(ReviewedView { acts, ..view })))
+                    SocketResponse::Ok(Box::new(CommandResult::Reviewed(ReviewedView { acts, ..view })))
                 }
-                Ok(answered) => Response::Ok(Box::new(answered)),
-                Err(refusal) => Response::Err(refusal),
+                Ok(answered) => SocketResponse::Ok(Box::new(answered)),
+                Err(refusal) => SocketResponse::Err(refusal),
             };
             let _ = answer.send(response);
         });

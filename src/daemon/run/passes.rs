@@ -4,36 +4,36 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::{Begun, Job, Loop, Wants};
+use super::{PassAwaitingWatch, QueuedPass, Loop, PassKind};
 use crate::calcom::port::Calendar;
-use crate::control::protocol::{Answer, Response};
+use crate::control::protocol::{CommandResult, SocketResponse};
 use crate::daemon::backoff::Backoff;
 use crate::daemon::failure::Failure;
 use crate::daemon::views;
 use crate::daemon::wake::Wake;
 use crate::domain::gate::Policy;
 use crate::domain::time::{Clock, Span, Time};
-use crate::lookup::desk::Desk;
-use crate::reconcile::pass::pass_to_its_end;
-use crate::reconcile::ports::{PassError, Ports, Session, Stop};
-use crate::reconcile::report::Report;
-use crate::reconcile::watch::{Look, Watched, watch_to_its_end};
+use crate::lookup::desk::LookupClient;
+use crate::reconcile::pass::run_pass_with_report;
+use crate::reconcile::ports::{PassError, Ports, Session, StopSignal};
+use crate::reconcile::report::PassReport;
+use crate::reconcile::watch::{WatchScope, WatchReport, run_watch_with_report};
 use crate::store::handle::StoreHandle;
 
 /// How long a watch that failed rests. Passes have their own, longer patience with the server.
-const WATCH_RESTS: Span = Span::minutes(1);
+const WATCH_RETRY_PAUSE: Span = Span::minutes(1);
 
 /// What a pass or a watch works with while the loop goes on.
-struct Tools {
+struct PassResources {
     calendar: Arc<dyn Calendar>,
     store: StoreHandle,
-    lookups: Arc<Desk>,
+    lookups: Arc<LookupClient>,
     clock: Clock,
-    stop: Stop,
+    stop: StopSignal,
     policy: Arc<Policy>,
 }
 
-impl Tools {
+impl PassResources {
     fn ports(&self) -> Ports<'_> {
         Ports {
             calendar: self.calendar.as_ref(),
@@ -46,8 +46,8 @@ impl Tools {
 }
 
 impl Loop {
-    fn tools(&self) -> Tools {
-        Tools {
+    fn pass_resources(&self) -> PassResources {
+        PassResources {
             calendar: Arc::clone(&self.daemon.calendar),
             store: self.daemon.store.clone(),
             lookups: Arc::clone(&self.daemon.lookups),
@@ -58,37 +58,37 @@ impl Loop {
     }
 
     /// Begins a watch, or (`dry_run`) says what one would do.
-    pub(super) fn begin_watch(&mut self, look: Look, dry_run: bool) {
+    pub(super) fn start_watch(&mut self, scope: WatchScope, dry_run: bool) {
         let Some(mut session) = self.session.take() else {
             return;
         };
-        self.passed_last = false;
-        let tools = self.tools();
+        self.last_was_pass = false;
+        let tools = self.pass_resources();
         let wakes = self.daemon.wakes.clone();
-        beside(wakes, async move {
+        spawn_and_report(wakes, async move {
             let (ports, policy) = (tools.ports(), &tools.policy);
-            let (watched, stopped) =
-                watch_to_its_end(&ports, policy, &mut session, look, dry_run).await;
+            let (watch_report, stopped) =
+                run_watch_with_report(&ports, policy, &mut session, scope, dry_run).await;
             Wake::WatchEnded {
                 preview: dry_run,
                 session,
-                watched: Box::new(watched),
+                watch_report: Box::new(watch_report),
                 stopped,
             }
         });
     }
 
-    pub(super) fn watch_ended(
+    pub(super) fn handle_watch_end(
         &mut self,
         session: Session,
         preview: bool,
-        watched: &Watched,
+        watch_report: &WatchReport,
         stopped: Option<PassError>,
     ) -> Result<(), Failure> {
-        self.take_back(session);
+        self.restore_session(session);
         let now = (self.daemon.clock)();
-        if let Some(begun) = self.reporting.take() {
-            report(begun, watched, stopped.as_ref());
+        if let Some(awaiting) = self.awaiting_watch.take() {
+            answer_with_watch(awaiting, watch_report, stopped.as_ref());
         }
         match stopped {
             // Nothing was done, and nothing is to be tried again.
@@ -96,7 +96,7 @@ impl Loop {
             // One that was stopped has not seen everything.
             None if self.shutting_down => {}
             None => {
-                self.watch_rests = None;
+                self.watch_not_before = None;
                 if let Some(error) = self.watch_error.take() {
                     tracing::info!(
                         server = self.daemon.calendar.server(),
@@ -104,21 +104,21 @@ impl Loop {
                         "watches work again"
                     );
                 }
-                self.last_watch = Some(views::watch_head(watched));
-                if watched.complete {
-                    self.watching.done(watched);
-                    self.watching.save(&self.daemon.config.store.path);
+                self.last_watch = Some(views::watch_summary(watch_report));
+                if watch_report.complete {
+                    self.watch_state.record_watch(watch_report);
+                    self.watch_state.save(&self.daemon.config.store.path);
                 } else {
                     // It has its next turn by the schedule, and looks from where this one did.
                     let watch = &self.daemon.config.schedule.watch;
-                    self.watch_rests = Some(watch.next_after(Some(watched.started), now));
+                    self.watch_not_before = Some(watch.next_after(Some(watch_report.started), now));
                 }
-                self.told_by_watch.hear(&watched.problems);
+                self.watch_problems.record(&watch_report.problems);
                 tracing::debug!(
-                    audit = watched.audit,
-                    checked = watched.checked,
-                    calls = watched.calls,
-                    changes = watched.changes.len(),
+                    audit = watch_report.audit,
+                    checked = watch_report.checked_charges,
+                    calls = watch_report.calls,
+                    changes = watch_report.changes.len(),
                     "watch ended"
                 );
             }
@@ -130,14 +130,14 @@ impl Loop {
                 let server = self.daemon.calendar.server();
                 tracing::warn!(server, "{failure}; the watch is tried again in a minute");
                 self.watch_error = Some(failure.to_string());
-                self.watch_rests = Some(now + WATCH_RESTS);
+                self.watch_not_before = Some(now + WATCH_RETRY_PAUSE);
             }
         }
-        self.next_job();
+        self.start_next_queued();
         Ok(())
     }
 
-    fn take_back(&mut self, session: Session) {
+    fn restore_session(&mut self, session: Session) {
         self.session = Some(if std::mem::take(&mut self.stale_session) {
             Session::default()
         } else {
@@ -146,31 +146,31 @@ impl Loop {
     }
 
     /// Who waits for a pass of their own goes first, without waiting for the tick.
-    fn next_job(&mut self) {
+    fn start_next_queued(&mut self) {
         if !self.shutting_down
-            && let Some(job) = self.jobs.pop_front()
+            && let Some(queued) = self.queued_passes.pop_front()
         {
-            self.begin(Some(job));
+            self.start_pass(Some(queued));
         }
     }
 
     /// Begins a pass: the one that is due, or the one that somebody waits for.
-    pub(super) fn begin(&mut self, waiting: Option<Job>) {
+    pub(super) fn start_pass(&mut self, queued: Option<QueuedPass>) {
         let Some(session) = self.session.take() else {
             return;
         };
-        let dry_run = waiting.as_ref().is_some_and(|job| job.wants == Wants::Plan);
-        self.waiting = waiting;
+        let dry_run = queued.as_ref().is_some_and(|job| job.kind == PassKind::Plan);
+        self.requested_pass = queued;
         if !dry_run {
-            self.passed_last = true;
-            self.last_begun = Some((self.daemon.clock)());
+            self.last_was_pass = true;
+            self.last_pass_started = Some((self.daemon.clock)());
         }
-        let tools = self.tools();
+        let tools = self.pass_resources();
         let wakes = self.daemon.wakes.clone();
-        beside(wakes, async move {
+        spawn_and_report(wakes, async move {
             let mut session = session;
             let (ports, policy) = (tools.ports(), &tools.policy);
-            let (report, stopped) = pass_to_its_end(&ports, policy, &mut session, dry_run).await;
+            let (report, stopped) = run_pass_with_report(&ports, policy, &mut session, dry_run).await;
             Wake::PassEnded {
                 session,
                 report: Box::new(report),
@@ -179,52 +179,52 @@ impl Loop {
         });
     }
 
-    pub(super) fn pass_ended(
+    pub(super) fn handle_pass_end(
         &mut self,
         session: Session,
-        report: &Report,
+        report: &PassReport,
         stopped: Option<PassError>,
     ) -> Result<(), Failure> {
-        self.take_back(session);
-        let watch = match self.waiting.take() {
-            Some(job) => self.tell(job, report, stopped.as_ref()),
+        self.restore_session(session);
+        let awaiting_watch = match self.requested_pass.take() {
+            Some(job) => self.answer_requester(job, report, stopped.as_ref()),
             None => None,
         };
         let now = (self.daemon.clock)();
         match stopped {
             None if report.dry_run => {}
-            None => self.pass_came_through(report, now),
-            Some(error) => self.pass_failed(error, now)?,
+            None => self.record_success(report, now),
+            Some(error) => self.record_failure(error, now)?,
         }
-        if let Some(begun) = watch {
-            let look = self.watching.asked(&self.daemon.config.schedule, now);
-            let preview = begun.preview;
-            self.reporting = Some(begun);
-            self.begin_watch(look, preview);
+        if let Some(awaiting) = awaiting_watch {
+            let scope = self.watch_state.requested_watch(&self.daemon.config.schedule, now);
+            let preview = awaiting.preview;
+            self.awaiting_watch = Some(awaiting);
+            self.start_watch(scope, preview);
         } else {
-            self.next_job();
+            self.start_next_queued();
         }
         Ok(())
     }
 
     /// Tells whoever waited how the pass ended, unless he waits for the watch too.
-    fn tell(&self, job: Job, report: &Report, stopped: Option<&PassError>) -> Option<Begun> {
-        let Job { wants, answer } = job;
+    fn answer_requester(&self, job: QueuedPass, report: &PassReport, stopped: Option<&PassError>) -> Option<PassAwaitingWatch> {
+        let QueuedPass { kind: wants, answer } = job;
         let mut pass = views::pass(report);
-        let preview = wants == Wants::Plan;
+        let preview = wants == PassKind::Plan;
         let response = match stopped.map(Failure::from) {
-            None if (preview || wants == Wants::PassAndWatch) && !self.shutting_down => {
-                return Some(Begun {
+            None if (preview || wants == PassKind::PassAndWatch) && !self.shutting_down => {
+                return Some(PassAwaitingWatch {
                     preview,
                     pass,
                     answer,
                 });
             }
             // Where not even the first look came through, there is nothing else to tell.
-            Some(failure) if report.steps.is_empty() => Response::Err(failure.refusal()),
+            Some(failure) if report.steps.is_empty() => SocketResponse::Err(failure.to_refusal()),
             stopped => {
-                pass.stopped = stopped.as_ref().map(Failure::stopped);
-                Response::Ok(Box::new(Answer::Pass(pass)))
+                pass.stopped = stopped.as_ref().map(Failure::to_stopped_view);
+                SocketResponse::Ok(Box::new(CommandResult::Pass(pass)))
             }
         };
         // Whoever asked may have gone.
@@ -232,7 +232,7 @@ impl Loop {
         None
     }
 
-    fn pass_came_through(&mut self, report: &Report, now: Time) {
+    fn record_success(&mut self, report: &PassReport, now: Time) {
         self.passes += 1;
         if let Some(error) = &self.last_error {
             let failed = self.backoff.failures();
@@ -241,45 +241,45 @@ impl Loop {
         }
         self.backoff = Backoff::default();
         self.last_error = None;
-        self.last_pass = Some(views::pass_head(report));
-        self.told_by_pass.hear(&report.problems);
-        self.ungated
-            .hear(report.steps.iter().map(|step| &step.request));
+        self.last_pass = Some(views::pass_summary(report));
+        self.pass_problems.record(&report.problems);
+        self.ungated_event_types
+            .record(report.steps.iter().map(|step| &step.request));
         tracing::debug!(
-            observed = report.observed,
+            observed = report.pending_count,
             calls = report.calls,
             steps = report.steps.len(),
             "pass ended"
         );
-        let again = std::mem::take(&mut self.look_again);
-        self.due = if report.more || again {
+        let repeat = std::mem::take(&mut self.repeat_pass);
+        self.next_pass_at = if report.more || repeat {
             now
         } else {
             self.daemon
                 .config
                 .schedule
                 .poll
-                .next_after(self.last_begun, now)
+                .next_after(self.last_pass_started, now)
         };
     }
 
-    fn pass_failed(&mut self, error: PassError, now: Time) -> Result<(), Failure> {
+    fn record_failure(&mut self, error: PassError, now: Time) -> Result<(), Failure> {
         let first = self.passes == 0 && self.last_error.is_none();
         let failure = Failure::from(&error);
         self.last_error = Some(failure.to_string());
         // Only an operator can set either right.
-        let foreign = matches!(error, PassError::Foreign(_));
+        let is_foreign_ledger = matches!(error, PassError::ForeignLedger(_));
         let server = self.daemon.calendar.server();
         match &failure {
             Failure::Credential(_) if first => return Err(failure),
-            Failure::Configuration(_) if first && foreign => return Err(failure),
+            Failure::Configuration(_) if first && is_foreign_ledger => return Err(failure),
             Failure::Credential(_) => {
                 tracing::error!(server, "{failure}; passes go on, ever more slowly");
             }
             Failure::Store(_) => return Err(failure),
             Failure::Unreachable(_)
             | Failure::Configuration(_)
-            | Failure::Held(_)
+            | Failure::StoreLocked(_)
             | Failure::Permission(_)
             | Failure::Failed(_) => {
                 tracing::warn!(server, "{failure}; the next pass looks again");
@@ -290,35 +290,35 @@ impl Loop {
             .config
             .schedule
             .poll
-            .next_after(self.last_begun, now);
-        self.due = regular.max(now + self.backoff.failed());
+            .next_after(self.last_pass_started, now);
+        self.next_pass_at = regular.max(now + self.backoff.record_failure());
         Ok(())
     }
 }
 
 /// Tells whoever waited for a pass and a watch how both ended.
-fn report(begun: Begun, watched: &Watched, stopped: Option<&PassError>) {
-    let Begun {
+fn answer_with_watch(awaiting: PassAwaitingWatch, watch_report: &WatchReport, stopped: Option<&PassError>) {
+    let PassAwaitingWatch {
         mut pass, answer, ..
-    } = begun;
-    if stopped.is_none() || watched.tells() {
-        pass.watch = Some(views::watch(watched));
+    } = awaiting;
+    if stopped.is_none() || watch_report.has_news() {
+        pass.watch = Some(views::watch(watch_report));
     }
     pass.stopped = stopped.map(|error| {
-        let mut stopped = Failure::from(error).stopped();
+        let mut stopped = Failure::from(error).to_stopped_view();
         stopped.text = format!("the pass is done, and the watch failed: {}", stopped.text);
         stopped
     });
     // Whoever asked may have gone.
-    let _ = answer.send(Response::Ok(Box::new(Answer::Pass(pass))));
+    let _ = answer.send(SocketResponse::Ok(Box::new(CommandResult::Pass(pass))));
 }
 
 /// Runs a pass or a watch beside the loop, and tells the loop how it ended, also when it panicked.
-fn beside(wakes: mpsc::Sender<Wake>, work: impl Future<Output = Wake> + Send + 'static) {
+fn spawn_and_report(wakes: mpsc::Sender<Wake>, work: impl Future<Output = Wake> + Send + 'static) {
     let work = tokio::spawn(work);
     tokio::spawn(async move {
-        let ended = work.await.unwrap_or(Wake::PassPanicked);
+        let wake = work.await.unwrap_or(Wake::PassPanicked);
         // The loop outlives its passes; when it is gone there is nobody to tell.
-        let _ = wakes.send(ended).await;
+        let _ = wakes.send(wake).await;
     });
 }

@@ -7,7 +7,7 @@ use crate::config::load::{LoadError, load};
 use crate::config::model::Config;
 use crate::daemon::backoff::Backoff;
 use crate::daemon::calendar;
-use crate::daemon::failure::chain;
+use crate::daemon::failure::error_chain;
 use crate::daemon::lookups;
 use crate::reconcile::ports::Session;
 
@@ -17,9 +17,9 @@ impl Loop {
         let path = self.daemon.config_path.display().to_string();
         let loaded = match load(&self.daemon.config_path) {
             Ok(loaded) => loaded,
-            Err(LoadError::Wrong(findings)) => {
+            Err(LoadError::Invalid(findings)) => {
                 for finding in &findings.0 {
-                    let line = finding.place.as_ref().map(|place| place.line);
+                    let line = finding.position.as_ref().map(|place| place.line);
                     tracing::error!(key = finding.key, line, "the configuration is wrong");
                 }
                 tracing::error!("the configuration stays as it was; see `maitred check`");
@@ -30,11 +30,11 @@ impl Loop {
                 return;
             }
         };
-        let fixed = self.needs_a_restart(&loaded.config);
-        if !fixed.is_empty() {
+        let restart_keys = self.keys_needing_restart(&loaded.config);
+        if !restart_keys.is_empty() {
             tracing::error!(
                 "the configuration stays as it was: {} change with a restart only",
-                fixed.join(", ")
+                restart_keys.join(", ")
             );
             return;
         }
@@ -48,35 +48,35 @@ impl Loop {
         let lookups = match lookups::open(&loaded.config) {
             Ok(lookups) => lookups,
             Err(error) => {
-                tracing::error!("the configuration stays as it was: {}", chain(&error));
+                tracing::error!("the configuration stays as it was: {}", error_chain(&error));
                 return;
             }
         };
-        for finding in &loaded.findings {
+        for finding in &loaded.warnings {
             // The whole text may name people; `maitred check` shows it.
-            let line = finding.place.as_ref().map(|place| place.line);
+            let line = finding.position.as_ref().map(|place| place.line);
             tracing::warn!(key = finding.key, line, "the configuration has a warning");
         }
         // The same server and key keep their session and their count of the rate limit.
-        let same = loaded.config.calcom == self.daemon.config.calcom
-            && calendar.print == self.daemon.print;
-        if !same {
+        let is_same_calendar = loaded.config.calcom == self.daemon.config.calcom
+            && calendar.key_fingerprint == self.daemon.key_fingerprint;
+        if !is_same_calendar {
             self.stale_session = self.session.is_none();
             self.session = self.session.take().map(|_| Session::default());
             self.backoff = Backoff::default();
             self.daemon.calendar = calendar.calendar;
-            self.daemon.print = calendar.print;
+            self.daemon.key_fingerprint = calendar.key_fingerprint;
         }
         self.daemon.lookups = Arc::new(lookups);
         self.policy = Arc::new(loaded.config.policy.clone());
         self.daemon.config = loaded.config;
-        self.due = (self.daemon.clock)();
+        self.next_pass_at = (self.daemon.clock)();
         tracing::info!(path, policy = self.policy.hash, "configuration reloaded");
     }
 
     /// The keys of the new configuration that this process cannot take. Taking the rest of it would
     /// leave a configuration in force that stands in no file.
-    fn needs_a_restart(&self, new: &Config) -> Vec<&'static str> {
+    fn keys_needing_restart(&self, new: &Config) -> Vec<&'static str> {
         let old = &self.daemon.config;
         let keys = [
             ("store.path", new.store != old.store),

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::time;
 use crate::control::protocol::{EntryView, RefundView};
-use crate::domain::account::sum;
+use crate::domain::account::sum_credits;
 use crate::domain::fact::Fact;
 use crate::domain::ledger_state::LedgerFact;
 use crate::domain::text;
-use crate::store::port::Written;
+use crate::store::port::LoggedFact;
 
-pub fn entry(written: &Written) -> EntryView {
-    let (kind, credits, booking, text) = told(&written.fact);
+pub fn entry(written: &LoggedFact) -> EntryView {
+    let (kind, credits, booking, text) = describe_fact(&written.fact);
     EntryView {
         sequence: written.seq,
         at: time(written.at),
@@ -26,7 +26,7 @@ pub fn entry(written: &Written) -> EntryView {
 }
 
 /// A refund as a decision shows it.
-pub fn refund(written: &Written) -> Option<RefundView> {
+pub fn refund(written: &LoggedFact) -> Option<RefundView> {
     match &written.fact {
         Fact::Refund {
             booking,
@@ -37,22 +37,22 @@ pub fn refund(written: &Written) -> Option<RefundView> {
             booking: booking.to_string(),
             at: time(written.at),
             credits: parts.iter().map(|part| part.credits).sum(),
-            reason: reason.text(),
+            reason: reason.full_text(),
         }),
         _ => None,
     }
 }
 
-type Told = (&'static str, Option<u64>, Option<String>, String);
+type EntryParts = (&'static str, Option<u64>, Option<String>, String);
 
-fn told(fact: &Fact) -> Told {
+fn describe_fact(fact: &Fact) -> EntryParts {
     match fact {
-        Fact::Opened { account } => ("opened", None, None, format!("account {account} opened")),
-        Fact::Aliased { alias, .. } => ("aliased", None, None, format!("alias {alias} added")),
-        Fact::Unaliased { alias, .. } => {
+        Fact::AccountOpened { account } => ("opened", None, None, format!("account {account} opened")),
+        Fact::AliasAdded { alias, .. } => ("aliased", None, None, format!("alias {alias} added")),
+        Fact::AliasRemoved { alias, .. } => {
             ("unaliased", None, None, format!("alias {alias} removed"))
         }
-        Fact::Described {
+        Fact::AccountDescribed {
             tier,
             tags,
             attributes,
@@ -61,15 +61,15 @@ fn told(fact: &Fact) -> Told {
             "described",
             None,
             None,
-            description(tier.as_deref(), tags, attributes),
+            format_attributes(tier.as_deref(), tags, attributes),
         ),
-        Fact::Frozen { why, .. } => {
+        Fact::FreezeChanged { reason: why, .. } => {
             let text = why
                 .as_ref()
                 .map_or_else(|| "thawed".to_owned(), |why| format!("frozen: {why}"));
             ("frozen", None, None, text)
         }
-        Fact::Pinned { hash, .. } => {
+        Fact::PinChanged { hash, .. } => {
             let text = if hash.is_some() {
                 "PIN set"
             } else {
@@ -98,7 +98,7 @@ fn told(fact: &Fact) -> Told {
             ..
         } => {
             let text = format!("{reason} ({reference})");
-            ("revoke", Some(sum(parts)), None, text)
+            ("revoke", Some(sum_credits(parts)), None, text)
         }
         Fact::Expire { part, .. } => {
             let text = format!("what was left of {}", part.grant);
@@ -109,17 +109,17 @@ fn told(fact: &Fact) -> Told {
         | Fact::Void { .. }
         | Fact::Refund { .. }
         | Fact::Move { .. }
-        | Fact::Closed { .. } => told_of_charge(fact),
-        Fact::Decided { .. }
-        | Fact::Reviewed { .. }
-        | Fact::Called { .. }
-        | Fact::Settled { .. } => told_of_request(fact),
-        Fact::Unresolved { .. } | Fact::Resolved { .. } => told_of_list(fact),
-        Fact::Ledger(fact) => told_of_ledger(fact),
+        | Fact::ChargeClosed { .. } => describe_charge_fact(fact),
+        Fact::RequestDecided { .. }
+        | Fact::RequestReviewed { .. }
+        | Fact::CallRecorded { .. }
+        | Fact::IntentSettled { .. } => describe_request_fact(fact),
+        Fact::UnresolvedListed { .. } | Fact::UnresolvedResolved { .. } => describe_unresolved_fact(fact),
+        Fact::Ledger(fact) => describe_ledger_fact(fact),
     }
 }
 
-fn told_of_ledger(fact: &LedgerFact) -> Told {
+fn describe_ledger_fact(fact: &LedgerFact) -> EntryParts {
     match fact {
         LedgerFact::Identified { identity, reason } => {
             let text = format!("the ledger belongs to {identity}: {reason}");
@@ -133,7 +133,7 @@ fn told_of_ledger(fact: &LedgerFact) -> Told {
     }
 }
 
-fn description(
+fn format_attributes(
     tier: Option<&str>,
     tags: &BTreeSet<String>,
     attributes: &BTreeMap<String, String>,
@@ -150,7 +150,7 @@ fn description(
     parts.join(", ")
 }
 
-fn told_of_charge(fact: &Fact) -> Told {
+fn describe_charge_fact(fact: &Fact) -> EntryParts {
     match fact {
         Fact::Hold {
             booking,
@@ -168,7 +168,7 @@ fn told_of_charge(fact: &Fact) -> Told {
                 format!("held for request {request}: {}", lots.join(", "))
             };
             let uid = Some(booking.uid.to_string());
-            ("hold", Some(sum(parts)), uid, text)
+            ("hold", Some(sum_credits(parts)), uid, text)
         }
         Fact::Post { booking } => {
             let text = "the booking was confirmed: the hold is spent";
@@ -177,7 +177,7 @@ fn told_of_charge(fact: &Fact) -> Told {
         Fact::Void {
             booking, reason, ..
         } => {
-            let text = format!("the hold is given back: {}", reason.text());
+            let text = format!("the hold is given back: {}", reason.full_text());
             ("void", None, Some(booking.to_string()), text)
         }
         Fact::Refund {
@@ -188,67 +188,67 @@ fn told_of_charge(fact: &Fact) -> Told {
         } => {
             let credits = parts.iter().map(|part| part.credits).sum();
             let uid = Some(booking.to_string());
-            ("refund", Some(credits), uid, reason.text())
+            ("refund", Some(credits), uid, reason.full_text())
         }
         Fact::Move {
-            from, to, keeps, ..
+            from, to, non_refundable: keeps, ..
         } => {
             let mut text = format!("the charge of {from} goes on with {}: rescheduled", to.uid);
             if *keeps > 0 {
                 text.push_str(&format!(
                     ", so late that a cancellation would have cost {}: as much stays when the \
                      booker cancels later",
-                    text::credits(*keeps)
+                    text::format_credits(*keeps)
                 ));
             }
             ("move", None, Some(to.uid.to_string()), text)
         }
-        Fact::Closed { booking, reason } => {
-            ("closed", None, Some(booking.to_string()), reason.text())
+        Fact::ChargeClosed { booking, reason } => {
+            ("closed", None, Some(booking.to_string()), reason.full_text())
         }
-        Fact::Opened { .. }
-        | Fact::Aliased { .. }
-        | Fact::Unaliased { .. }
-        | Fact::Described { .. }
-        | Fact::Frozen { .. }
-        | Fact::Pinned { .. }
+        Fact::AccountOpened { .. }
+        | Fact::AliasAdded { .. }
+        | Fact::AliasRemoved { .. }
+        | Fact::AccountDescribed { .. }
+        | Fact::FreezeChanged { .. }
+        | Fact::PinChanged { .. }
         | Fact::Grant { .. }
         | Fact::Revoke { .. }
         | Fact::Expire { .. }
-        | Fact::Decided { .. }
-        | Fact::Reviewed { .. }
-        | Fact::Called { .. }
-        | Fact::Settled { .. }
-        | Fact::Unresolved { .. }
-        | Fact::Resolved { .. }
+        | Fact::RequestDecided { .. }
+        | Fact::RequestReviewed { .. }
+        | Fact::CallRecorded { .. }
+        | Fact::IntentSettled { .. }
+        | Fact::UnresolvedListed { .. }
+        | Fact::UnresolvedResolved { .. }
         | Fact::Ledger(_) => unreachable!("called for charges only"),
     }
 }
 
-fn told_of_request(fact: &Fact) -> Told {
+fn describe_request_fact(fact: &Fact) -> EntryParts {
     match fact {
-        Fact::Decided { request } => {
+        Fact::RequestDecided { request } => {
             let reasons: Vec<&str> = request.reasons.iter().map(|r| r.text.as_str()).collect();
             let text = format!("{}: {}", request.decision.as_str(), reasons.join(" "));
             ("decided", None, None, text)
         }
-        Fact::Reviewed {
-            verdict, reason, ..
+        Fact::RequestReviewed {
+            decision: verdict, reason, ..
         } => {
             let text = format!("{}: {reason}", verdict.as_str());
             ("reviewed", None, None, text)
         }
-        Fact::Called { call, .. } => {
+        Fact::CallRecorded { call, .. } => {
             let text = format!("{}: {}", call.kind.as_str(), call.text);
             ("called", None, Some(call.booking.to_string()), text)
         }
-        Fact::Settled { outcome, .. } => ("settled", None, None, outcome.as_str().to_owned()),
-        Fact::Opened { .. }
-        | Fact::Aliased { .. }
-        | Fact::Unaliased { .. }
-        | Fact::Described { .. }
-        | Fact::Frozen { .. }
-        | Fact::Pinned { .. }
+        Fact::IntentSettled { outcome, .. } => ("settled", None, None, outcome.as_str().to_owned()),
+        Fact::AccountOpened { .. }
+        | Fact::AliasAdded { .. }
+        | Fact::AliasRemoved { .. }
+        | Fact::AccountDescribed { .. }
+        | Fact::FreezeChanged { .. }
+        | Fact::PinChanged { .. }
         | Fact::Grant { .. }
         | Fact::Revoke { .. }
         | Fact::Expire { .. }
@@ -257,15 +257,15 @@ fn told_of_request(fact: &Fact) -> Told {
         | Fact::Void { .. }
         | Fact::Refund { .. }
         | Fact::Move { .. }
-        | Fact::Closed { .. }
-        | Fact::Unresolved { .. }
-        | Fact::Resolved { .. }
+        | Fact::ChargeClosed { .. }
+        | Fact::UnresolvedListed { .. }
+        | Fact::UnresolvedResolved { .. }
         | Fact::Ledger(_) => unreachable!("called for requests only"),
     }
 }
 
-fn told_of_list(fact: &Fact) -> Told {
-    if let Fact::Unresolved {
+fn describe_unresolved_fact(fact: &Fact) -> EntryParts {
+    if let Fact::UnresolvedListed {
         booking,
         code,
         detail,
@@ -275,7 +275,7 @@ fn told_of_list(fact: &Fact) -> Told {
         let text = format!("{code}: {detail}");
         return ("unresolved", None, Some(booking.uid.to_string()), text);
     }
-    let Fact::Resolved {
+    let Fact::UnresolvedResolved {
         booking,
         code,
         reason,

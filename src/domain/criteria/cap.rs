@@ -12,14 +12,14 @@ pub const MAX_CAPS: usize = 50;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cap {
     pub at_most: u32,
-    pub per: Period,
+    pub period: CapPeriod,
     /// For members of these tiers; empty: for all that no cap of the same period names.
     pub tiers: Vec<String>,
 }
 
 /// The stretch of time in which bookings are counted, by their start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Period {
+pub enum CapPeriod {
     Day,
     /// From Monday on.
     Week,
@@ -28,8 +28,8 @@ pub enum Period {
     Open,
 }
 
-impl Period {
-    pub fn word(self) -> &'static str {
+impl CapPeriod {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Day => "day",
             Self::Week => "week",
@@ -39,7 +39,7 @@ impl Period {
     }
 
     /// The days of the zone around an instant: the first, and the first after them. `None`: `Open`.
-    fn days(self, at: Time, zone: Tz) -> Option<(NaiveDate, NaiveDate)> {
+    fn days_around(self, at: Time, zone: Tz) -> Option<(NaiveDate, NaiveDate)> {
         let day = at.with_timezone(&zone).date_naive();
         let since_monday = u64::from(day.weekday().num_days_from_monday());
         match self {
@@ -58,16 +58,16 @@ impl Period {
 
     /// From when to when bookings count that stand beside one that starts `at`. `Open` has no end
     /// that could be named, and a period at the end of the calendar none either.
-    pub fn around(self, at: Time, now: Time, zone: Tz) -> (Time, Option<Time>) {
-        match self.days(at, zone) {
-            Some((first, after)) => (midnight(first, zone), Some(midnight(after, zone))),
+    pub fn bounds_around(self, at: Time, now: Time, zone: Tz) -> (Time, Option<Time>) {
+        match self.days_around(at, zone) {
+            Some((first, after)) => (start_of_day(first, zone), Some(start_of_day(after, zone))),
             None => (now, None),
         }
     }
 }
 
 /// The first instant of a day. Where the clock skips midnight the day begins later.
-fn midnight(day: NaiveDate, zone: Tz) -> Time {
+fn start_of_day(day: NaiveDate, zone: Tz) -> Time {
     let start = day.and_time(chrono::NaiveTime::MIN);
     // A gap is never longer than a day.
     (0..=24)
@@ -80,17 +80,17 @@ fn midnight(day: NaiveDate, zone: Tz) -> Time {
 
 /// The caps that count for a member of this tier: one that names the tier takes the place of those
 /// of the same period that name none. Of several, the strictest decides.
-pub fn strictest<'a>(
+pub fn strictest_cap<'a>(
     caps: impl Iterator<Item = &'a Cap> + Clone,
     tier: Option<&str>,
-    per: Period,
+    period: CapPeriod,
 ) -> Option<&'a Cap> {
-    let of_period = caps.filter(|cap| cap.per == per);
-    let own = of_period
+    let of_period = caps.filter(|cap| cap.period == period);
+    let tier_cap = of_period
         .clone()
         .filter(|cap| tier.is_some_and(|tier| cap.tiers.iter().any(|known| known == tier)))
         .min_by_key(|cap| cap.at_most);
-    own.or_else(|| {
+    tier_cap.or_else(|| {
         of_period
             .filter(|cap| cap.tiers.is_empty())
             .min_by_key(|cap| cap.at_most)
@@ -98,7 +98,7 @@ pub fn strictest<'a>(
 }
 
 /// Every period, the shortest first.
-pub const PERIODS: [Period; 4] = [Period::Day, Period::Week, Period::Month, Period::Open];
+pub const PERIODS: [CapPeriod; 4] = [CapPeriod::Day, CapPeriod::Week, CapPeriod::Month, CapPeriod::Open];
 
 #[cfg(test)]
 mod tests {
@@ -116,14 +116,14 @@ mod tests {
         // period, zone, instant, from, to
         let rows = [
             (
-                Period::Day,
+                CapPeriod::Day,
                 Tz::UTC,
                 "2026-11-24T23:59:59Z",
                 "2026-11-24T00:00:00Z",
                 "2026-11-25T00:00:00Z",
             ),
             (
-                Period::Day,
+                CapPeriod::Day,
                 berlin,
                 "2026-11-24T23:30:00Z",
                 "2026-11-24T23:00:00Z",
@@ -131,95 +131,95 @@ mod tests {
             ),
             // A day of 23 hours, and one of 25.
             (
-                Period::Day,
+                CapPeriod::Day,
                 berlin,
                 "2026-03-29T12:00:00Z",
                 "2026-03-28T23:00:00Z",
                 "2026-03-29T22:00:00Z",
             ),
             (
-                Period::Day,
+                CapPeriod::Day,
                 berlin,
                 "2026-10-25T12:00:00Z",
                 "2026-10-24T22:00:00Z",
                 "2026-10-25T23:00:00Z",
             ),
             (
-                Period::Week,
+                CapPeriod::Week,
                 Tz::UTC,
                 "2026-11-24T10:00:00Z",
                 "2026-11-23T00:00:00Z",
                 "2026-11-30T00:00:00Z",
             ),
             (
-                Period::Week,
+                CapPeriod::Week,
                 Tz::UTC,
                 "2026-11-29T23:00:00Z",
                 "2026-11-23T00:00:00Z",
                 "2026-11-30T00:00:00Z",
             ),
             (
-                Period::Week,
+                CapPeriod::Week,
                 lagos,
                 "2026-11-29T23:30:00Z",
                 "2026-11-29T23:00:00Z",
                 "2026-12-06T23:00:00Z",
             ),
             (
-                Period::Month,
+                CapPeriod::Month,
                 Tz::UTC,
                 "2026-12-31T23:00:00Z",
                 "2026-12-01T00:00:00Z",
                 "2027-01-01T00:00:00Z",
             ),
             (
-                Period::Month,
+                CapPeriod::Month,
                 berlin,
                 "2026-12-31T23:30:00Z",
                 "2026-12-31T23:00:00Z",
                 "2027-01-31T23:00:00Z",
             ),
         ];
-        for (per, zone, at, from, to) in rows {
-            let got = per.around(time(at), now, zone);
-            assert_eq!(got, (time(from), Some(time(to))), "{per:?} {zone} {at}");
+        for (period, zone, at, from, to) in rows {
+            let actual = period.bounds_around(time(at), now, zone);
+            assert_eq!(actual, (time(from), Some(time(to))), "{period:?} {zone} {at}");
         }
         assert_eq!(
-            Period::Open.around(time("2026-11-24T10:00:00Z"), now, Tz::UTC),
+            CapPeriod::Open.bounds_around(time("2026-11-24T10:00:00Z"), now, Tz::UTC),
             (now, None)
         );
         // Midnight does not exist there on that day.
         let cairo = Tz::Africa__Cairo;
-        let (from, _) = Period::Day.around(time("2026-04-24T10:00:00Z"), now, cairo);
+        let (from, _) = CapPeriod::Day.bounds_around(time("2026-04-24T10:00:00Z"), now, cairo);
         assert_eq!(from, time("2026-04-23T22:00:00Z"));
     }
 
     #[test]
     fn a_tier_has_caps_of_its_own_and_the_strictest_counts() {
-        let cap = |at_most, per, tiers: &[&str]| Cap {
+        let cap = |at_most, period, tiers: &[&str]| Cap {
             at_most,
-            per,
+            period,
             tiers: tiers.iter().map(|tier| (*tier).to_owned()).collect(),
         };
         let caps = [
-            cap(3, Period::Week, &[]),
-            cap(2, Period::Week, &[]),
-            cap(5, Period::Week, &["gold", "exec"]),
-            cap(9, Period::Week, &["exec"]),
-            cap(1, Period::Day, &["gold"]),
+            cap(3, CapPeriod::Week, &[]),
+            cap(2, CapPeriod::Week, &[]),
+            cap(5, CapPeriod::Week, &["gold", "exec"]),
+            cap(9, CapPeriod::Week, &["exec"]),
+            cap(1, CapPeriod::Day, &["gold"]),
         ];
         let rows = [
-            (None, Period::Week, Some(2)),
-            (Some("silver"), Period::Week, Some(2)),
-            (Some("gold"), Period::Week, Some(5)),
-            (Some("exec"), Period::Week, Some(5)),
-            (Some("gold"), Period::Day, Some(1)),
-            (None, Period::Day, None),
-            (Some("gold"), Period::Month, None),
+            (None, CapPeriod::Week, Some(2)),
+            (Some("silver"), CapPeriod::Week, Some(2)),
+            (Some("gold"), CapPeriod::Week, Some(5)),
+            (Some("exec"), CapPeriod::Week, Some(5)),
+            (Some("gold"), CapPeriod::Day, Some(1)),
+            (None, CapPeriod::Day, None),
+            (Some("gold"), CapPeriod::Month, None),
         ];
-        for (tier, per, expect) in rows {
-            let got = strictest(caps.iter(), tier, per).map(|cap| cap.at_most);
-            assert_eq!(got, expect, "{tier:?} {per:?}");
+        for (tier, period, expect) in rows {
+            let actual = strictest_cap(caps.iter(), tier, period).map(|cap| cap.at_most);
+            assert_eq!(actual, expect, "{tier:?} {period:?}");
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::domain::time::{Span, Time};
 
 /// What becomes of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Effect {
+pub enum OnViolation {
     #[default]
     Decline,
     /// It stays pending until nothing objects any more, at the latest until the wait is over; then
@@ -28,24 +28,24 @@ pub struct Wait {
 
 impl Wait {
     /// Until the booking starts.
-    pub const TO_START: Self = Self {
+    pub const UNTIL_START: Self = Self {
         at_most: None,
         before_start: Span::zero(),
     };
 
     /// When it is over.
-    pub fn until(self, first: Time, start: Time) -> Time {
-        let last = start - self.before_start;
-        self.at_most.map_or(last, |span| last.min(first + span))
+    pub fn until(self, first_evaluated: Time, start: Time) -> Time {
+        let latest = start - self.before_start;
+        self.at_most.map_or(latest, |span| latest.min(first_evaluated + span))
     }
 }
 
-impl Effect {
+impl OnViolation {
     /// Until the booking starts.
-    pub const WAIT: Self = Self::Wait(Wait::TO_START);
+    pub const WAIT: Self = Self::Wait(Wait::UNTIL_START);
 
     /// So long from when it was first judged, at the latest until the booking starts.
-    pub fn wait(span: Span) -> Self {
+    pub fn wait_for(span: Span) -> Self {
         Self::Wait(Wait {
             at_most: Some(span),
             before_start: Span::zero(),
@@ -53,11 +53,11 @@ impl Effect {
     }
 
     /// The decision about a request that was first judged then and starts then.
-    pub fn decision(self, first: Time, start: Time) -> Decision {
+    pub fn decision(self, first_evaluated: Time, start: Time) -> Decision {
         match self {
             Self::Decline => Decision::Decline,
             Self::Wait(wait) => Decision::Wait {
-                until: Some(wait.until(first, start)),
+                until: Some(wait.until(first_evaluated, start)),
             },
             Self::Review => Decision::Review,
             Self::Leave => Decision::Leave,

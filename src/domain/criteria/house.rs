@@ -3,31 +3,31 @@
 use chrono_tz::Tz;
 
 use super::cap::Cap;
-use super::effect::Effect;
-use super::lists::{Folding, Listed};
+use super::effect::OnViolation;
+use super::lists::{AddressNormalization, AccessEntry};
 use super::rule::Rule;
-use crate::domain::decision::Code;
+use crate::domain::decision::ReasonCode;
 use crate::domain::id::Address;
 use crate::domain::rule::localized_text::LocalizedText;
 
 /// The house.
 #[derive(Debug, Clone, PartialEq)]
-pub struct House {
+pub struct GlobalPolicy {
     /// In which days, weeks, months and hours are meant.
     pub zone: Tz,
-    pub folding: Folding,
+    pub address_normalization: AddressNormalization,
     pub managed_users: ManagedUsers,
     pub caps: Vec<Cap>,
-    pub allow: Vec<Listed>,
-    pub block: Vec<Listed>,
+    pub allow: Vec<AccessEntry>,
+    pub block: Vec<AccessEntry>,
     /// Requests one booker may make on one day, answered or not.
     pub requests_per_day: Option<u32>,
     /// Looked at before the gate's own.
     pub rules: Vec<Rule>,
     /// The questions to other systems that rules may use.
-    pub lookups: Vec<Lookup>,
+    pub lookups: Vec<LookupRequirement>,
     /// What bookers are told in the house's own words, by reason.
-    pub reasons: Vec<(Code, LocalizedText)>,
+    pub reason_texts: Vec<(ReasonCode, LocalizedText)>,
 }
 
 /// Whose account pays for a platform's managed user, whose address has a suffix that nobody typed.
@@ -42,17 +42,17 @@ pub enum ManagedUsers {
 
 /// A question to another system, as the domain sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lookup {
+pub struct LookupRequirement {
     pub name: String,
     /// What becomes of a request when a rule needs the answer and there is none.
-    pub no_answer: Effect,
+    pub on_no_answer: OnViolation,
 }
 
-impl Default for House {
+impl Default for GlobalPolicy {
     fn default() -> Self {
         Self {
             zone: Tz::UTC,
-            folding: Folding::default(),
+            address_normalization: AddressNormalization::default(),
             managed_users: ManagedUsers::default(),
             caps: Vec::new(),
             allow: Vec::new(),
@@ -60,34 +60,34 @@ impl Default for House {
             requests_per_day: None,
             rules: Vec::new(),
             lookups: Vec::new(),
-            reasons: Vec::new(),
+            reason_texts: Vec::new(),
         }
     }
 }
 
-impl House {
+impl GlobalPolicy {
     /// The address under which the booker's account is looked for.
     pub fn address_of(&self, booker: &Address) -> Address {
-        let found = match self.managed_users {
+        let base_address = match self.managed_users {
             ManagedUsers::Leave => None,
-            ManagedUsers::Find => booker.of_managed_user(),
+            ManagedUsers::Find => booker.without_managed_suffix(),
         };
-        found.unwrap_or_else(|| booker.clone())
+        base_address.unwrap_or_else(|| booker.clone())
     }
 
     /// What becomes of a request when this answer is missing.
-    pub fn no_answer(&self, lookup: &str) -> Effect {
+    pub fn on_no_answer(&self, lookup: &str) -> OnViolation {
         self.lookups
             .iter()
             .find(|known| known.name == lookup)
-            .map_or(Effect::Review, |known| known.no_answer)
+            .map_or(OnViolation::Review, |known| known.on_no_answer)
     }
 
     /// The house's own words for a reason.
-    pub fn words(&self, code: Code) -> Option<&LocalizedText> {
-        self.reasons
+    pub fn reason_text(&self, code: ReasonCode) -> Option<&LocalizedText> {
+        self.reason_texts
             .iter()
             .find(|(known, _)| *known == code)
-            .map(|(_, words)| words)
+            .map(|(_, text)| text)
     }
 }

@@ -4,12 +4,12 @@ use crate::domain::id::Address;
 use crate::domain::time::Time;
 
 /// Entries one list may have; more belong into accounts, their tags and their tiers.
-pub const MAX_LISTED: usize = 1_000;
+pub const MAX_ACCESS_ENTRIES: usize = 1_000;
 
 /// One entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
-    pub who: Who,
+pub struct AccessEntry {
+    pub subject: AccessSubject,
     /// For operators; never shown to a booker.
     pub note: Option<String>,
     /// From then on it counts no more.
@@ -18,7 +18,7 @@ pub struct Listed {
 
 /// Whom an entry means.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Who {
+pub enum AccessSubject {
     Address(Address),
     /// Everybody at this domain, and at no part of it: in lower case, without `@`.
     Domain(String),
@@ -26,37 +26,37 @@ pub enum Who {
 
 /// Which spellings of an address are the same mailbox on a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Folding {
+pub struct AddressNormalization {
     /// `ann+club@example.com` is `ann@example.com`.
-    pub tags: bool,
+    pub strip_tags: bool,
     /// Domains where dots before the `@` mean nothing.
-    pub dots: Vec<String>,
+    pub domains_ignoring_dots: Vec<String>,
 }
 
-impl Default for Folding {
+impl Default for AddressNormalization {
     fn default() -> Self {
         Self {
-            tags: true,
-            dots: vec!["gmail.com".to_owned(), "googlemail.com".to_owned()],
+            strip_tags: true,
+            domains_ignoring_dots: vec!["gmail.com".to_owned(), "googlemail.com".to_owned()],
         }
     }
 }
 
-impl Folding {
+impl AddressNormalization {
     /// The mailbox that the address reaches, as far as is configured.
-    pub fn fold(&self, address: &Address) -> String {
+    pub fn normalize(&self, address: &Address) -> String {
         let text = address.as_str();
         let Some((local, domain)) = text.rsplit_once('@') else {
             return text.to_owned();
         };
         let mut local = local;
-        if self.tags
+        if self.strip_tags
             && let Some((name, _)) = local.split_once('+')
             && !name.is_empty()
         {
             local = name;
         }
-        if self.dots.iter().any(|known| known == domain) {
+        if self.domains_ignoring_dots.iter().any(|known| known == domain) {
             format!("{}@{domain}", local.replace('.', ""))
         } else {
             format!("{local}@{domain}")
@@ -65,21 +65,21 @@ impl Folding {
 }
 
 /// The entry that means this booker, if one does.
-pub fn find<'a>(
-    list: &'a [Listed],
-    folding: &Folding,
+pub fn find_entry<'a>(
+    list: &'a [AccessEntry],
+    normalization: &AddressNormalization,
     address: &Address,
     now: Time,
-) -> Option<&'a Listed> {
-    let alive = |listed: &&Listed| listed.expires.is_none_or(|at| now < at);
-    let mut alive = list.iter().filter(alive).peekable();
+) -> Option<&'a AccessEntry> {
+    let is_active = |entry: &&AccessEntry| entry.expires.is_none_or(|at| now < at);
+    let mut active_entries = list.iter().filter(is_active).peekable();
     // Folding is not for free, and most lists are empty.
-    alive.peek()?;
-    let folded = folding.fold(address);
-    let domain = folded.rsplit_once('@').map(|(_, domain)| domain);
-    alive.find(|listed| match &listed.who {
-        Who::Address(known) => folding.fold(known) == folded,
-        Who::Domain(known) => domain == Some(known.as_str()),
+    active_entries.peek()?;
+    let normalized = normalization.normalize(address);
+    let domain = normalized.rsplit_once('@').map(|(_, domain)| domain);
+    active_entries.find(|entry| match &entry.subject {
+        AccessSubject::Address(known) => normalization.normalize(known) == normalized,
+        AccessSubject::Domain(known) => domain == Some(known.as_str()),
     })
 }
 
@@ -94,13 +94,13 @@ mod tests {
         DateTime::from_timestamp_millis(1_800_000_000_000).expect("in range")
     }
 
-    fn listed(who: &str, expires: Option<i64>) -> Listed {
-        let who = match who.strip_prefix('@') {
-            Some(domain) => Who::Domain(domain.to_owned()),
-            None => Who::Address(Address::parse(who).expect("an address")),
+    fn access_entry(text: &str, expires: Option<i64>) -> AccessEntry {
+        let subject = match text.strip_prefix('@') {
+            Some(domain) => AccessSubject::Domain(domain.to_owned()),
+            None => AccessSubject::Address(Address::parse(text).expect("an address")),
         };
-        Listed {
-            who,
+        AccessEntry {
+            subject,
             note: None,
             expires: expires.map(|minutes| now() + Span::minutes(minutes)),
         }
@@ -108,44 +108,44 @@ mod tests {
 
     #[test]
     fn lists_mean_mailboxes_and_domains_until_they_expire() {
-        let folded = Folding::default();
-        let exact = Folding {
-            tags: false,
-            dots: Vec::new(),
+        let normalizing = AddressNormalization::default();
+        let exact = AddressNormalization {
+            strip_tags: false,
+            domains_ignoring_dots: Vec::new(),
         };
         // the entry, its life in minutes, folding, the booker, found
         let rows = [
-            ("ann@example.com", None, &folded, "ann@example.com", true),
-            ("ann@example.com", None, &folded, "Ann+x@Example.com", true),
+            ("ann@example.com", None, &normalizing, "ann@example.com", true),
+            ("ann@example.com", None, &normalizing, "Ann+x@Example.com", true),
             (
                 "ann+y@example.com",
                 None,
-                &folded,
+                &normalizing,
                 "ann+x@example.com",
                 true,
             ),
             ("ann@example.com", None, &exact, "ann+x@example.com", false),
-            ("a.nn@gmail.com", None, &folded, "an.n@gmail.com", true),
+            ("a.nn@gmail.com", None, &normalizing, "an.n@gmail.com", true),
             ("a.nn@gmail.com", None, &exact, "an.n@gmail.com", false),
-            ("a.nn@example.com", None, &folded, "ann@example.com", false),
-            ("+x@example.com", None, &folded, "+y@example.com", false),
-            ("@example.com", None, &folded, "bo@example.com", true),
-            ("@example.com", None, &folded, "bo@sub.example.com", false),
-            ("@example.com", None, &folded, "bo@notexample.com", false),
-            ("ann@example.com", Some(1), &folded, "ann@example.com", true),
+            ("a.nn@example.com", None, &normalizing, "ann@example.com", false),
+            ("+x@example.com", None, &normalizing, "+y@example.com", false),
+            ("@example.com", None, &normalizing, "bo@example.com", true),
+            ("@example.com", None, &normalizing, "bo@sub.example.com", false),
+            ("@example.com", None, &normalizing, "bo@notexample.com", false),
+            ("ann@example.com", Some(1), &normalizing, "ann@example.com", true),
             (
                 "ann@example.com",
                 Some(0),
-                &folded,
+                &normalizing,
                 "ann@example.com",
                 false,
             ),
         ];
         for (entry, expires, folding, booker, expect) in rows {
             let booker = Address::parse(booker).expect("an address");
-            let list = [listed(entry, expires)];
-            let found = find(&list, folding, &booker, now()).is_some();
-            assert_eq!(found, expect, "{entry} {booker} {folding:?}");
+            let list = [access_entry(entry, expires)];
+            let is_found = find_entry(&list, folding, &booker, now()).is_some();
+            assert_eq!(is_found, expect, "{entry} {booker} {folding:?}");
         }
     }
 }

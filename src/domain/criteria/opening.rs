@@ -7,7 +7,7 @@ use crate::domain::time::Time;
 
 /// Weekdays and a stretch of the day on each of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Opening {
+pub struct TimeWindow {
     /// Monday first; `true` where it counts.
     pub weekdays: [bool; 7],
     pub from: NaiveTime,
@@ -15,7 +15,7 @@ pub struct Opening {
     pub to: Option<NaiveTime>,
 }
 
-impl Opening {
+impl TimeWindow {
     /// At any time.
     pub const ALWAYS: Self = Self {
         weekdays: [true; 7],
@@ -23,17 +23,17 @@ impl Opening {
         to: None,
     };
 
-    fn on(&self, day: Weekday) -> bool {
+    fn includes_weekday(&self, day: Weekday) -> bool {
         self.weekdays[day.num_days_from_monday() as usize]
     }
 
     /// Until when it is open without a break, counted from an instant of the zone's clock in it;
     /// `None` where it is closed then. What closes then still counts as open for what ends then.
     fn open_until(&self, at: NaiveDateTime) -> Option<NaiveDateTime> {
-        let inside = self.on(at.weekday())
+        let is_inside = self.includes_weekday(at.weekday())
             && self.from <= at.time()
             && self.to.is_none_or(|closes| at.time() <= closes);
-        if !inside {
+        if !is_inside {
             return None;
         }
         match self.to {
@@ -43,24 +43,24 @@ impl Opening {
     }
 
     /// Whether it starts in it.
-    pub fn starts(&self, start: Time, zone: Tz) -> bool {
-        let from = start.with_timezone(&zone).naive_local();
-        let open = self.from <= from.time() && self.to.is_none_or(|closes| from.time() < closes);
-        self.on(from.weekday()) && open
+    pub fn contains_start(&self, start: Time, zone: Tz) -> bool {
+        let local_start = start.with_timezone(&zone).naive_local();
+        let is_in_hours = self.from <= local_start.time() && self.to.is_none_or(|closes| local_start.time() < closes);
+        self.includes_weekday(local_start.weekday()) && is_in_hours
     }
 }
 
 /// The most openings that one booking may go through, one after the other: a month of days, each of
 /// them cut into hours.
-const MAX_STEPS: usize = 31 * 24;
+const MAX_WINDOWS_PER_BOOKING: usize = 31 * 24;
 
 /// Whether the whole stretch lies in these openings, by the clock of the zone. Openings that touch
 /// or overlap are one, across midnight too.
-pub fn hold(openings: &[Opening], (start, end): (Time, Time), zone: Tz) -> bool {
+pub fn windows_cover(windows: &[TimeWindow], (start, end): (Time, Time), zone: Tz) -> bool {
     let mut at = start.with_timezone(&zone).naive_local();
     let end = end.with_timezone(&zone).naive_local();
-    for _ in 0..MAX_STEPS {
-        let until = openings
+    for _ in 0..MAX_WINDOWS_PER_BOOKING {
+        let until = windows
             .iter()
             .filter_map(|opening| opening.open_until(at))
             .max();
@@ -81,21 +81,21 @@ mod tests {
         text.parse().expect("an instant")
     }
 
-    fn clock(hour: u32) -> Option<NaiveTime> {
+    fn on_the_hour(hour: u32) -> Option<NaiveTime> {
         NaiveTime::from_hms_opt(hour, 0, 0)
     }
 
     #[test]
-    fn a_booking_lies_in_an_opening_by_the_clock_of_the_zone() {
+    fn a_booking_lies_in_a_window_by_the_clock_of_the_zone() {
         let berlin = Tz::Europe__Berlin;
-        let office = Opening {
+        let office = TimeWindow {
             weekdays: [true, true, true, true, true, false, false],
-            from: clock(8).expect("a time"),
-            to: clock(18),
+            from: on_the_hour(8).expect("a time"),
+            to: on_the_hour(18),
         };
-        let evening = Opening {
+        let evening = TimeWindow {
             weekdays: [true; 7],
-            from: clock(18).expect("a time"),
+            from: on_the_hour(18).expect("a time"),
             to: None,
         };
         // opening, zone, start, end, lies in it, starts in it
@@ -210,31 +210,31 @@ mod tests {
         for (opening, zone, start, end, holds, starts) in rows {
             let (start, end) = (time(start), time(end));
             let alone = std::slice::from_ref(opening);
-            assert_eq!(hold(alone, (start, end), zone), holds, "{zone} {start}");
-            assert_eq!(opening.starts(start, zone), starts, "{zone} {start}");
+            assert_eq!(windows_cover(alone, (start, end), zone), holds, "{zone} {start}");
+            assert_eq!(opening.contains_start(start, zone), starts, "{zone} {start}");
         }
     }
 
     /// What the message about hours past midnight advises must do what it says.
     #[test]
-    fn openings_that_touch_are_one() {
+    fn adjacent_windows_count_as_one() {
         let days = |days: &str| -> [bool; 7] {
             let days: Vec<bool> = days.chars().map(|day| day != '.').collect();
             days.try_into().expect("seven days")
         };
-        let open = |weekdays: &str, from: u32, to: u32| Opening {
+        let window = |weekdays: &str, from: u32, to: u32| TimeWindow {
             weekdays: days(weekdays),
-            from: clock(from).expect("a time"),
-            to: clock(to),
+            from: on_the_hour(from).expect("a time"),
+            to: on_the_hour(to),
         };
-        let night = [open("xxxxxxx", 22, 24), open("xxxxxxx", 0, 2)];
-        let weekday_night = [open("xxxxx..", 22, 24), open("xxxxx..", 0, 2)];
-        let halves = [open("xxxxxxx", 8, 12), open("xxxxxxx", 12, 18)];
-        let overlap = [open("xxxxxxx", 10, 18), open("xxxxxxx", 8, 12)];
-        let gap = [open("xxxxxxx", 8, 12), open("xxxxxxx", 13, 18)];
-        let always = [Opening::ALWAYS];
+        let night = [window("xxxxxxx", 22, 24), window("xxxxxxx", 0, 2)];
+        let weekday_night = [window("xxxxx..", 22, 24), window("xxxxx..", 0, 2)];
+        let halves = [window("xxxxxxx", 8, 12), window("xxxxxxx", 12, 18)];
+        let overlap = [window("xxxxxxx", 10, 18), window("xxxxxxx", 8, 12)];
+        let gap = [window("xxxxxxx", 8, 12), window("xxxxxxx", 13, 18)];
+        let always = [TimeWindow::ALWAYS];
         // 2026-11-27 is a Friday.
-        let rows: [(&[Opening], Tz, &str, &str, bool); 13] = [
+        let rows: [(&[TimeWindow], Tz, &str, &str, bool); 13] = [
             (
                 &night,
                 Tz::UTC,
@@ -328,9 +328,9 @@ mod tests {
             ),
         ];
         for (openings, zone, start, end, expect) in rows {
-            let stretch = (time(start), time(end));
+            let span = (time(start), time(end));
             assert_eq!(
-                hold(openings, stretch, zone),
+                windows_cover(openings, span, zone),
                 expect,
                 "{start} {end} {openings:?}"
             );

@@ -2,7 +2,7 @@
 
 use chrono_tz::Tz;
 
-use super::opening::Opening;
+use super::opening::TimeWindow;
 use crate::domain::booking::Booking;
 use crate::domain::decision::Credits;
 use crate::domain::id::EventTypeKey;
@@ -21,13 +21,13 @@ pub struct Price {
     /// The booking's length, both ends included.
     pub length: (Option<Span>, Option<Span>),
     /// When it starts.
-    pub when: Opening,
+    pub start_window: TimeWindow,
     /// Occurrences of the request, both ends included.
     pub occurrences: (Option<usize>, Option<usize>),
 }
 
 impl Price {
-    pub fn fits(
+    pub fn applies_to(
         &self,
         booking: &Booking,
         tier: Option<&str>,
@@ -37,14 +37,14 @@ impl Price {
         let (shortest, longest) = self.length;
         let (fewest, most) = self.occurrences;
         let length = booking.length();
-        let of_tier = self.tiers.is_empty()
+        let tier_matches = self.tiers.is_empty()
             || tier.is_some_and(|tier| self.tiers.iter().any(|known| known == tier));
-        of_tier
-            && (self.event_types.is_empty() || booking.is_of(&self.event_types))
+        tier_matches
+            && (self.event_types.is_empty() || booking.has_event_type(&self.event_types))
             && shortest.is_none_or(|least| length >= least)
             && longest.is_none_or(|most| length <= most)
             && fewest.is_none_or(|least| occurrences >= least)
             && most.is_none_or(|most| occurrences <= most)
-            && self.when.starts(booking.start, zone)
+            && self.start_window.contains_start(booking.start, zone)
     }
 }

@@ -1,6 +1,6 @@
 //! A rule that the operator wrote: a condition, and what becomes of a request that does not meet it.
 
-use super::effect::Effect;
+use super::effect::OnViolation;
 use crate::domain::rule::expression::Expression;
 use crate::domain::rule::localized_text::LocalizedText;
 
@@ -11,5 +11,5 @@ pub struct Rule {
     pub require: Expression,
     /// The text for the booker. Without one, the text says that the rule is not met.
     pub reason: Option<LocalizedText>,
-    pub effect: Effect,
+    pub on_violation: OnViolation,
 }

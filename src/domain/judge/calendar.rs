@@ -1,76 +1,76 @@
 //! What the calendar says: whether the request is anybody's to answer, and whether its time is free.
 
-use super::{EvaluationInput, Said, objects, objects_at};
-use crate::domain::booking::{Payment, Status};
-use crate::domain::decision::{Code, Decision};
+use super::{EvaluationInput, RuleOutcome, object_to_request, object_to_booking};
+use crate::domain::booking::{Payment, BookingStatus};
+use crate::domain::decision::{ReasonCode, Decision};
 use crate::domain::text;
 
-pub(super) fn pending(asked: &EvaluationInput<'_>) -> Said {
-    let first = asked.bookings[0];
-    if first.status != Status::Pending || first.rescheduled_to.is_some() {
-        return objects(
+pub(super) fn check_pending(input: &EvaluationInput<'_>) -> RuleOutcome {
+    let first = input.bookings[0];
+    if first.status != BookingStatus::Pending || first.rescheduled_to.is_some() {
+        return object_to_request(
             Decision::Leave,
-            Code::NotPending,
+            ReasonCode::NotPending,
             "the booking does not wait for an answer",
         );
     }
     // A series is over when its last occurrence is.
-    if asked
+    if input
         .bookings
         .iter()
-        .all(|booking| booking.end <= asked.now)
+        .all(|booking| booking.end <= input.now)
     {
-        return objects(Decision::Leave, Code::Over, "the booking is over");
+        return object_to_request(Decision::Leave, ReasonCode::AlreadyOver, "the booking is over");
     }
-    Said::fine("waits for an answer")
+    RuleOutcome::passed("waits for an answer")
 }
 
-pub(super) fn free_of_charge(asked: &EvaluationInput<'_>) -> Said {
-    if asked
+pub(super) fn check_free_of_charge(input: &EvaluationInput<'_>) -> RuleOutcome {
+    if input
         .bookings
         .iter()
         .any(|booking| booking.payment == Payment::Unpaid)
     {
-        return objects(
+        return object_to_request(
             Decision::Leave,
-            Code::Priced,
+            ReasonCode::Priced,
             "the booking waits for a payment at Cal.com",
         );
     }
-    match asked.event_type {
-        None | Some(None) => objects(
+    match input.event_type {
+        None | Some(None) => object_to_request(
             Decision::Leave,
-            Code::EventTypeNotShown,
+            ReasonCode::EventTypeNotShown,
             "Cal.com does not show the event type to this key, so its price is not known",
         ),
-        Some(Some(event_type)) if event_type.price != 0 => objects(
+        Some(Some(event_type)) if event_type.price != 0 => object_to_request(
             Decision::Leave,
-            Code::Priced,
+            ReasonCode::Priced,
             "the event type has a price at Cal.com: credits and payment do not mix",
         ),
-        Some(Some(_)) => Said::fine("the event type has no price"),
+        Some(Some(_)) => RuleOutcome::passed("the event type has no price"),
     }
 }
 
-pub(super) fn time_free(asked: &EvaluationInput<'_>) -> Said {
-    let Some(overlap) = asked.taken_by else {
-        return Said::fine("no accepted booking overlaps");
+pub(super) fn check_time_free(input: &EvaluationInput<'_>) -> RuleOutcome {
+    let Some(overlap) = input.overlap else {
+        return RuleOutcome::passed("no accepted booking overlaps");
     };
-    let decision = asked.decision(asked.gate.taken, Code::Taken);
-    objects_at(
-        asked,
-        asked.taken_at,
+    let decision = input.decide_violation(input.gate.time_taken, ReasonCode::TimeTaken);
+    object_to_booking(
+        input,
+        input.overlap_index,
         decision,
-        (Code::Taken, text::taken()),
+        (ReasonCode::TimeTaken, text::time_taken()),
     )
-    .resting_on(!overlap.settled)
+    .mark_unsettled(!overlap.is_accepted)
 }
 
 /// Looked at last, so that a wait that ends at the start still ends in a decline.
-pub(super) fn not_begun(asked: &EvaluationInput<'_>) -> Said {
-    let over = asked.bookings.iter().all(|one| one.end <= asked.now);
-    if over || asked.bookings[0].start > asked.now {
-        return Said::Silent;
+pub(super) fn check_not_begun(input: &EvaluationInput<'_>) -> RuleOutcome {
+    let is_over = input.bookings.iter().all(|one| one.end <= input.now);
+    if is_over || input.bookings[0].start > input.now {
+        return RuleOutcome::NotApplicable;
     }
-    objects(Decision::Leave, Code::Begun, text::BEGUN)
+    object_to_request(Decision::Leave, ReasonCode::AlreadyBegun, text::ALREADY_BEGUN)
 }

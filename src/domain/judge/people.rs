@@ -1,158 +1,158 @@
 //! Who asks: whether it can be told, whether he may, and whether it is really he.
 
-use super::{EvaluationInput, Said, objects};
+use super::{EvaluationInput, RuleOutcome, object_to_request};
 use crate::domain::criteria::lists;
-use crate::domain::criteria::terms::AnswerTooMany;
-use crate::domain::decision::{Code, Decision};
-use crate::domain::snapshot::Pin;
+use crate::domain::criteria::terms::TooManyRequestsReply;
+use crate::domain::decision::{ReasonCode, Decision};
+use crate::domain::snapshot::PinResult;
 use crate::domain::text;
 
-pub(super) fn booker(asked: &EvaluationInput<'_>) -> Said {
-    if asked.event_type.flatten().is_some_and(|kind| kind.seated) {
-        return objects(
+pub(super) fn check_booker(input: &EvaluationInput<'_>) -> RuleOutcome {
+    if input.event_type.flatten().is_some_and(|kind| kind.seated) {
+        return object_to_request(
             Decision::Leave,
-            Code::Seated,
+            ReasonCode::Seated,
             "the event type has seats: every attendee is a booker of his own",
         );
     }
-    let first = &asked.bookings[0].booker;
+    let first = &input.bookings[0].booker;
     match first {
-        None => objects(
+        None => object_to_request(
             Decision::Review,
-            Code::NoBooker,
+            ReasonCode::NoBooker,
             "nobody can be named for certain as the booker",
         ),
         Some(booker)
-            if asked.bookings.iter().any(|other| {
+            if input.bookings.iter().any(|other| {
                 other.booker.as_ref().map(|other| &other.address) != Some(&booker.address)
             }) =>
         {
-            objects(
+            object_to_request(
                 Decision::Review,
-                Code::NoBooker,
+                ReasonCode::NoBooker,
                 "the occurrences of the series name different bookers",
             )
         }
-        Some(_) => Said::fine("the booker is named"),
+        Some(_) => RuleOutcome::passed("the booker is named"),
     }
 }
 
 /// The house's list and the gate's; neither says to the booker why he is on it.
-pub(super) fn not_blocked(asked: &EvaluationInput<'_>) -> Said {
-    let Some(booker) = asked.booker() else {
-        return Said::Silent;
+pub(super) fn check_not_blocked(input: &EvaluationInput<'_>) -> RuleOutcome {
+    let Some(booker) = input.booker() else {
+        return RuleOutcome::NotApplicable;
     };
-    let lists = [&asked.house.block, &asked.gate.criteria.block];
+    let lists = [&input.global.block, &input.gate.criteria.block];
     if lists.iter().all(|list| list.is_empty()) {
-        return Said::Silent;
+        return RuleOutcome::NotApplicable;
     }
-    let folding = &asked.house.folding;
-    let listed = |list: &&Vec<lists::Listed>| {
-        lists::find(list, folding, &booker.address, asked.now).is_some()
+    let normalization = &input.global.address_normalization;
+    let is_listed = |list: &&Vec<lists::AccessEntry>| {
+        lists::find_entry(list, normalization, &booker.address, input.now).is_some()
     };
-    if lists.iter().any(listed) {
-        let effect = asked.decision(asked.gate.criteria.blocked, Code::Blocked);
-        return objects(effect, Code::Blocked, text::blocked());
+    if lists.iter().any(is_listed) {
+        let decision = input.decide_violation(input.gate.criteria.on_blocked, ReasonCode::Blocked);
+        return object_to_request(decision, ReasonCode::Blocked, text::booker_blocked());
     }
-    Said::fine("on no block list")
+    RuleOutcome::passed("on no block list")
 }
 
-pub(super) fn allowed(asked: &EvaluationInput<'_>) -> Said {
-    let Some(booker) = asked.booker() else {
-        return Said::Silent;
+pub(super) fn check_allowed(input: &EvaluationInput<'_>) -> RuleOutcome {
+    let Some(booker) = input.booker() else {
+        return RuleOutcome::NotApplicable;
     };
     // A gate's own list takes the place of the house's.
-    let own = &asked.gate.criteria.allow;
-    let list = if own.is_empty() {
-        &asked.house.allow
+    let gate_list = &input.gate.criteria.allow;
+    let list = if gate_list.is_empty() {
+        &input.global.allow
     } else {
-        own
+        gate_list
     };
     if list.is_empty() {
-        return Said::Silent;
+        return RuleOutcome::NotApplicable;
     }
-    match lists::find(list, &asked.house.folding, &booker.address, asked.now) {
-        Some(_) => Said::fine("on the allow list"),
+    match lists::find_entry(list, &input.global.address_normalization, &booker.address, input.now) {
+        Some(_) => RuleOutcome::passed("on the allow list"),
         None => {
-            let effect = asked.decision(asked.gate.criteria.not_allowed, Code::NotAllowed);
-            objects(effect, Code::NotAllowed, text::not_allowed())
+            let decision = input.decide_violation(input.gate.criteria.on_not_allowed, ReasonCode::NotAllowed);
+            object_to_request(decision, ReasonCode::NotAllowed, text::not_allowed())
         }
     }
 }
 
 /// Of the house's limit and the gate's, the stricter counts.
-pub(super) fn few_requests(asked: &EvaluationInput<'_>) -> Said {
-    let Some(at_most) = asked.requests_per_day() else {
-        return Said::Silent;
+pub(super) fn check_requests_per_day(input: &EvaluationInput<'_>) -> RuleOutcome {
+    let Some(at_most) = input.requests_per_day() else {
+        return RuleOutcome::NotApplicable;
     };
-    let before = asked.asked_before;
-    if before < at_most {
-        let detail = format!("{before} earlier on that day, at most {at_most}");
-        return Said::Fine(detail);
+    let earlier_requests = input.prior_request_count;
+    if earlier_requests < at_most {
+        let detail = format!("{earlier_requests} earlier on that day, at most {at_most}");
+        return RuleOutcome::Passed(detail);
     }
-    let effect = asked.decision(asked.gate.criteria.too_many_requests, Code::TooManyRequests);
-    let effect = match (effect, asked.gate.criteria.answer_too_many) {
-        (Decision::Decline, AnswerTooMany::Never) => Decision::Leave,
-        (Decision::Decline, AnswerTooMany::Once) if asked.told_before => Decision::Leave,
-        (effect, AnswerTooMany::Once | AnswerTooMany::Each | AnswerTooMany::Never) => effect,
+    let decision = input.decide_violation(input.gate.criteria.on_too_many_requests, ReasonCode::TooManyRequests);
+    let decision = match (decision, input.gate.criteria.too_many_requests_reply) {
+        (Decision::Decline, TooManyRequestsReply::Never) => Decision::Leave,
+        (Decision::Decline, TooManyRequestsReply::Once) if input.declined_over_limit_before => Decision::Leave,
+        (decision, TooManyRequestsReply::Once | TooManyRequestsReply::Each | TooManyRequestsReply::Never) => decision,
     };
-    objects(
-        effect,
-        Code::TooManyRequests,
+    object_to_request(
+        decision,
+        ReasonCode::TooManyRequests,
         text::too_many_requests(at_most),
     )
 }
 
-pub(super) fn member(asked: &EvaluationInput<'_>, credits: u64) -> Said {
-    if asked.booker().is_none() {
-        return Said::Silent;
+pub(super) fn check_member(input: &EvaluationInput<'_>, credits: u64) -> RuleOutcome {
+    if input.booker().is_none() {
+        return RuleOutcome::NotApplicable;
     }
-    if let Some(account) = asked.account {
-        return Said::Fine(format!("account {}", account.id));
+    if let Some(account) = input.account {
+        return RuleOutcome::Passed(format!("account {}", account.id));
     }
-    if asked
+    if input
         .booker()
-        .is_some_and(|who| who.address.of_managed_user().is_some())
+        .is_some_and(|who| who.address.without_managed_suffix().is_some())
     {
-        return objects(
+        return object_to_request(
             Decision::Leave,
-            Code::UnknownBooker,
+            ReasonCode::UnknownBooker,
             "the address is that of a platform's managed user, with a suffix that nobody types, and no \
              account has it: set house.managed-users = \"find\" to look for the address without the \
              suffix, or add the whole address as an alias",
         );
     }
-    let effect = asked.decision(asked.gate.unknown_booker, Code::UnknownBooker);
-    objects(effect, Code::UnknownBooker, text::unknown_booker(credits))
+    let decision = input.decide_violation(input.gate.unknown_booker, ReasonCode::UnknownBooker);
+    object_to_request(decision, ReasonCode::UnknownBooker, text::unknown_booker(credits))
 }
 
-pub(super) fn not_frozen(asked: &EvaluationInput<'_>) -> Said {
-    match asked.account.and_then(|account| account.frozen.as_ref()) {
+pub(super) fn check_not_frozen(input: &EvaluationInput<'_>) -> RuleOutcome {
+    match input.account.and_then(|account| account.freeze_reason.as_ref()) {
         // The operator's own words are for the operator: they are not put into the text.
-        Some(_) => objects(Decision::Review, Code::Frozen, "the account is frozen"),
-        None => Said::Silent,
+        Some(_) => object_to_request(Decision::Review, ReasonCode::AccountFrozen, "the account is frozen"),
+        None => RuleOutcome::NotApplicable,
     }
 }
 
-pub(super) fn pin(asked: &EvaluationInput<'_>) -> Said {
-    if asked.gate.criteria.pin.is_none() || asked.account.is_none() {
-        return Said::Silent;
+pub(super) fn check_pin(input: &EvaluationInput<'_>) -> RuleOutcome {
+    if input.gate.criteria.pin.is_none() || input.account.is_none() {
+        return RuleOutcome::NotApplicable;
     }
-    let text = match asked.pin {
-        Some(Pin::Right) => return Said::fine("the PIN is right"),
-        Some(Pin::Wrong) => text::wrong_pin(),
-        Some(Pin::Missing) => text::missing_pin(),
+    let text = match input.pin_result {
+        Some(PinResult::Correct) => return RuleOutcome::passed("the PIN is right"),
+        Some(PinResult::Wrong) => text::wrong_pin(),
+        Some(PinResult::Missing) => text::missing_pin(),
         // The member may be right, and somebody else be guessing: a person decides.
-        Some(Pin::Locked) => {
-            let why = "too many wrong PINs were given lately, so this one was not looked at";
-            return objects(Decision::Review, Code::WrongPin, why);
+        Some(PinResult::Locked) => {
+            let detail = "too many wrong PINs were given lately, so this one was not looked at";
+            return object_to_request(Decision::Review, ReasonCode::WrongPin, detail);
         }
         // Nobody can get past this by himself; an operator sets one, or confirms by hand.
-        Some(Pin::NotSet) | None => {
-            let why = "the gate asks for a PIN, and the account has none";
-            return objects(Decision::Review, Code::WrongPin, why);
+        Some(PinResult::NotSet) | None => {
+            let detail = "the gate asks for a PIN, and the account has none";
+            return object_to_request(Decision::Review, ReasonCode::WrongPin, detail);
         }
     };
-    let effect = asked.decision(asked.gate.criteria.wrong_pin, Code::WrongPin);
-    objects(effect, Code::WrongPin, text)
+    let decision = input.decide_violation(input.gate.criteria.on_wrong_pin, ReasonCode::WrongPin);
+    object_to_request(decision, ReasonCode::WrongPin, text)
 }

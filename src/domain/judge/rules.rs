@@ -2,52 +2,52 @@
 
 use std::borrow::Cow;
 
-use super::{EvaluationInput, Objection, objection, times};
+use super::{EvaluationInput, Objection, new_objection, times};
 use crate::domain::booking::{Answer, QuestionKind};
 use crate::domain::criteria::rule::Rule;
-use crate::domain::decision::{Code, Decision, Finding};
+use crate::domain::decision::{ReasonCode, Decision, Finding};
 use crate::domain::rule::context::RuleContext;
 use crate::domain::text;
 
 /// The house's rules, then the gate's, each in the order of the configuration.
-pub(super) fn each<'a>(asked: &EvaluationInput<'a>) -> impl Iterator<Item = &'a Rule> + use<'a> {
-    asked
-        .house
+pub(super) fn configured_rules<'a>(input: &EvaluationInput<'a>) -> impl Iterator<Item = &'a Rule> + use<'a> {
+    input
+        .global
         .rules
         .iter()
-        .chain(asked.gate.criteria.rules.iter())
+        .chain(input.gate.criteria.rules.iter())
 }
 
 /// The request as its rules would see it if all that is being decided came to nothing; `None` when
 /// that makes no difference.
-fn settled_context<'s>(asked: &EvaluationInput<'_>, context: &RuleContext<'s>) -> Option<RuleContext<'s>> {
-    let all_settled = asked.standing().all(|standing| standing.settled);
-    if asked.unsettled == 0 && all_settled {
+fn settled_context<'s>(input: &EvaluationInput<'_>, context: &RuleContext<'s>) -> Option<RuleContext<'s>> {
+    let all_settled = input.counted_bookings().all(|standing| standing.is_confirmed);
+    if input.unsettled_credits == 0 && all_settled {
         return None;
     }
     Some(RuleContext {
-        counts: times::settled_counts(asked, asked.zone),
-        available: context.available.saturating_add(asked.unsettled),
+        counts: times::settled_booking_counts(input, input.zone),
+        available: context.available.saturating_add(input.unsettled_credits),
         ..*context
     })
 }
 
 /// Evaluates one rule: what it found, and its objection if it has one.
-pub(super) fn one(
-    asked: &EvaluationInput<'_>,
+pub(super) fn evaluate_rule(
+    input: &EvaluationInput<'_>,
     context: &RuleContext<'_>,
     rule: &Rule,
 ) -> (Finding, Option<Objection>) {
-    let (objection, detail) = if let Some(lookup) = unanswered_lookup(asked, rule) {
-        lookup_failed(asked, rule, lookup)
+    let (objection, detail) = if let Some(lookup) = unanswered_lookup(input, rule) {
+        object_to_missing_lookup(input, rule, lookup)
     } else {
         match rule.require.evaluate(context) {
             Ok(true) => (None, rule.require.describe_inputs(context)),
             Ok(false) => {
-                let objection = not_met(asked, context, rule);
+                let objection = object_to_unmet_rule(input, context, rule);
                 (Some(objection), rule.require.describe_inputs(context))
             }
-            Err(why) => failed(asked, context, rule, why),
+            Err(error) => object_to_failed_rule(input, context, rule, error),
         }
     };
     let code = objection.as_ref().map(|objection| objection.code);
@@ -61,98 +61,98 @@ pub(super) fn one(
 }
 
 /// Returns the first lookup that the rule reads and that was not answered.
-fn unanswered_lookup<'r>(asked: &EvaluationInput<'_>, rule: &'r Rule) -> Option<&'r str> {
+fn unanswered_lookup<'r>(input: &EvaluationInput<'_>, rule: &'r Rule) -> Option<&'r str> {
     rule.require.lookups().find(|name| {
-        asked
+        input
             .lookups
             .is_none_or(|lookups| !lookups.answers.contains_key(*name))
     })
 }
 
-fn lookup_failed(asked: &EvaluationInput<'_>, rule: &Rule, lookup: &str) -> (Option<Objection>, String) {
-    let why = asked
+fn object_to_missing_lookup(input: &EvaluationInput<'_>, rule: &Rule, lookup: &str) -> (Option<Objection>, String) {
+    let error = input
         .lookups
-        .and_then(|lookups| lookups.missing.get(lookup));
-    let why = why.map_or("it was not asked", String::as_str);
-    let decision = asked.decision_of_rule(
-        asked.house.no_answer(lookup),
-        Code::LookupFailed,
+        .and_then(|lookups| lookups.failures.get(lookup));
+    let error = error.map_or("it was not asked", String::as_str);
+    let decision = input.decide_rule_violation(
+        input.global.on_no_answer(lookup),
+        ReasonCode::LookupFailed,
         Some(&rule.name),
     );
     let objection = Objection {
         rule: Some(rule.name.clone()),
-        ..objection(decision, Code::LookupFailed, text::lookup_failed())
+        ..new_objection(decision, ReasonCode::LookupFailed, text::lookup_failed())
     };
-    let detail = format!("no answer from lookup.{lookup}: {why}");
+    let detail = format!("no answer from lookup.{lookup}: {error}");
     (Some(objection), detail)
 }
 
-fn not_met(asked: &EvaluationInput<'_>, context: &RuleContext<'_>, rule: &Rule) -> Objection {
-    let own = rule.reason.as_ref().and_then(|words| {
-        let language = asked.booker().and_then(|booker| booker.language.as_deref());
+fn object_to_unmet_rule(input: &EvaluationInput<'_>, context: &RuleContext<'_>, rule: &Rule) -> Objection {
+    let operator_text = rule.reason.as_ref().and_then(|words| {
+        let language = input.booker().and_then(|booker| booker.language.as_deref());
         words.for_language(language)?.render(context).ok()
     });
-    let decision = asked.decision_of_rule(rule.effect, Code::Rule, Some(&rule.name));
+    let decision = input.decide_rule_violation(rule.on_violation, ReasonCode::RuleNotMet, Some(&rule.name));
     Objection {
-        own: own.is_some(),
+        has_custom_text: operator_text.is_some(),
         rule: Some(rule.name.clone()),
-        unsettled: settled_context(asked, context)
+        depends_on_unsettled: settled_context(input, context)
             .is_some_and(|context| rule.require.evaluate(&context) == Ok(true)),
-        ..objection(
+        ..new_objection(
             decision,
-            Code::Rule,
-            own.unwrap_or_else(|| text::rule_not_met(&rule.name)),
+            ReasonCode::RuleNotMet,
+            operator_text.unwrap_or_else(|| text::rule_not_met(&rule.name)),
         )
     }
 }
 
-fn failed(
-    asked: &EvaluationInput<'_>,
+fn object_to_failed_rule(
+    input: &EvaluationInput<'_>,
     context: &RuleContext<'_>,
     rule: &Rule,
-    why: String,
+    error: String,
 ) -> (Option<Objection>, String) {
     let text = format!("the rule {} cannot be evaluated", rule.name);
     let objection = Objection {
         rule: Some(rule.name.clone()),
-        ..objection(Decision::Review, Code::RuleFailed, text)
+        ..new_objection(Decision::Review, ReasonCode::RuleFailed, text)
     };
-    let detail = match hint(asked, context, rule) {
-        Some(hint) => format!("{why}; {hint}"),
-        None => why,
+    let detail = match hint(input, context, rule) {
+        Some(hint) => format!("{error}; {hint}"),
+        None => error,
     };
     (Some(objection), detail)
 }
 
 /// What may be wrong with a rule that failed: an answer that is not there, or of another kind than
 /// the rule takes.
-fn hint(asked: &EvaluationInput<'_>, context: &RuleContext<'_>, rule: &Rule) -> Option<String> {
-    let uses = rule.require.answers().iter();
-    let mut uses = uses.filter(|one| context.hidden != Some(one.slug.as_str()));
-    uses.find_map(|one| {
-        let slug = &one.slug;
-        let answer = asked.bookings[0].answers.get(slug);
+fn hint(input: &EvaluationInput<'_>, context: &RuleContext<'_>, rule: &Rule) -> Option<String> {
+    let answer_uses = rule.require.answers().iter();
+    let mut answer_uses = answer_uses.filter(|one| context.hidden_answer != Some(one.slug.as_str()));
+    answer_uses.find_map(|answer_use| {
+        let slug = &answer_use.slug;
+        let answer = input.bookings[0].answers.get(slug);
         let blank = match answer {
             None | Some(Answer::Null) => true,
             Some(Answer::Text(text)) => text.trim().is_empty(),
             Some(Answer::Bool(_) | Answer::Number(_) | Answer::List(_) | Answer::Map(_)) => false,
         };
-        let wants = one.wants?;
+        let expected_kind = answer_use.expected_kind?;
         if blank {
             return Some(format!(
                 "the question {slug} has no answer: ask has(booking.answers.{slug}) before"
             ));
         }
-        let kind = context.questions.kind(slug).unwrap_or(wants);
+        let kind = context.questions.kind(slug).unwrap_or(expected_kind);
         let is_number = |text: &str| text.trim().parse::<f64>().is_ok();
-        let misfit = kind != wants
+        let is_unexpected = kind != expected_kind
             || matches!(answer, Some(Answer::Text(text)) if kind == QuestionKind::Number && !is_number(text));
-        misfit.then(|| {
-            let is = if kind == wants { QuestionKind::Text } else { kind };
+        is_unexpected.then(|| {
+            let actual_kind = if kind == expected_kind { QuestionKind::Text } else { kind };
             format!(
                 "the rule takes {} from the question {slug}, and the answer is {}",
-                wants.word(),
-                is.word()
+                expected_kind.describe(),
+                actual_kind.describe()
             )
         })
     })

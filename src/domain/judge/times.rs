@@ -2,148 +2,148 @@
 
 use chrono_tz::Tz;
 
-use super::{EvaluationInput, Said, objects_at};
-use crate::domain::criteria::cap::{Cap, PERIODS, Period, strictest};
+use super::{EvaluationInput, RuleOutcome, object_to_booking};
+use crate::domain::criteria::cap::{Cap, PERIODS, CapPeriod, strictest_cap};
 use crate::domain::criteria::opening;
-use crate::domain::decision::Code;
-use crate::domain::rule::context::Counts;
-use crate::domain::snapshot::Standing;
+use crate::domain::decision::ReasonCode;
+use crate::domain::rule::context::BookingCounts;
+use crate::domain::snapshot::CountedBooking;
 use crate::domain::text;
 
 /// Counted from when it was asked for: what was early enough then does not become late by waiting.
-pub(super) fn notice(asked: &EvaluationInput<'_>) -> Said {
-    let notice = asked.gate.criteria.notice;
+pub(super) fn check_notice(input: &EvaluationInput<'_>) -> RuleOutcome {
+    let notice = input.gate.criteria.notice;
     if notice.at_least.is_none() && notice.at_most.is_none() {
-        return Said::Silent;
+        return RuleOutcome::NotApplicable;
     }
-    let effect = |code| asked.decision(asked.gate.criteria.notice_missed, code);
-    for (at, booking) in asked.bookings.iter().enumerate() {
-        let given = booking.start - booking.created;
-        if let Some(least) = notice.at_least.filter(|least| given < *least) {
+    let decision_for = |code| input.decide_violation(input.gate.criteria.on_notice_missed, code);
+    for (at, booking) in input.bookings.iter().enumerate() {
+        let actual_notice = booking.start - booking.created_at;
+        if let Some(least) = notice.at_least.filter(|least| actual_notice < *least) {
             let text = text::notice_too_short(least);
-            let code = Code::NoticeTooShort;
-            return objects_at(asked, at, effect(code), (code, text));
+            let code = ReasonCode::NoticeTooShort;
+            return object_to_booking(input, at, decision_for(code), (code, text));
         }
-        if let Some(most) = notice.at_most.filter(|most| given > *most) {
+        if let Some(most) = notice.at_most.filter(|most| actual_notice > *most) {
             let text = text::notice_too_long(most);
-            let code = Code::NoticeTooLong;
-            return objects_at(asked, at, effect(code), (code, text));
+            let code = ReasonCode::NoticeTooLong;
+            return object_to_booking(input, at, decision_for(code), (code, text));
         }
     }
-    let first = asked.bookings[0];
-    let given = text::span(first.start - first.created);
-    Said::Fine(format!("asked for {given} before"))
+    let first = input.bookings[0];
+    let notice_text = text::format_span(first.start - first.created_at);
+    RuleOutcome::Passed(format!("asked for {notice_text} before"))
 }
 
-pub(super) fn hours(asked: &EvaluationInput<'_>) -> Said {
-    let hours = &asked.gate.criteria.hours;
+pub(super) fn check_hours(input: &EvaluationInput<'_>) -> RuleOutcome {
+    let hours = &input.gate.criteria.hours;
     if hours.is_empty() {
-        return Said::Silent;
+        return RuleOutcome::NotApplicable;
     }
-    let zone = asked.zone;
-    let outside = asked
+    let zone = input.zone;
+    let outside = input
         .bookings
         .iter()
-        .position(|booking| !opening::hold(hours, (booking.start, booking.end), zone));
+        .position(|booking| !opening::windows_cover(hours, (booking.start, booking.end), zone));
     let Some(at) = outside else {
-        return Said::fine("within the hours");
+        return RuleOutcome::passed("within the hours");
     };
-    let effect = asked.decision(asked.gate.criteria.outside_hours, Code::OutsideHours);
-    objects_at(
-        asked,
+    let decision = input.decide_violation(input.gate.criteria.on_outside_hours, ReasonCode::OutsideHours);
+    object_to_booking(
+        input,
         at,
-        effect,
-        (Code::OutsideHours, text::outside_hours()),
+        decision,
+        (ReasonCode::OutsideHours, text::outside_hours()),
     )
 }
 
 /// The house's caps count all of the member's bookings, the gate's those that it let in. Each cap is
 /// looked at on its own; the strictest of one period decides, and nothing is summed.
-pub(super) fn caps(asked: &EvaluationInput<'_>) -> Said {
-    let gate = &asked.gate.criteria.caps;
-    if asked.account.is_none() || (asked.house.caps.is_empty() && gate.is_empty()) {
-        return Said::Silent;
+pub(super) fn check_caps(input: &EvaluationInput<'_>) -> RuleOutcome {
+    let gate_caps = &input.gate.criteria.caps;
+    if input.account.is_none() || (input.global.caps.is_empty() && gate_caps.is_empty()) {
+        return RuleOutcome::NotApplicable;
     }
-    let tier = asked.tier();
-    for per in PERIODS {
-        for (caps, own) in [(&asked.house.caps, false), (gate, true)] {
-            let Some(cap) = strictest(caps.iter(), tier, per) else {
+    let tier = input.tier();
+    for period in PERIODS {
+        for (caps, is_gate_cap) in [(&input.global.caps, false), (gate_caps, true)] {
+            let Some(cap) = strictest_cap(caps.iter(), tier, period) else {
                 continue;
             };
-            if let Some(at) = beyond(asked, (cap, own), |_| true) {
-                let effect = asked.decision(asked.gate.criteria.over_cap, Code::OverCap);
-                let text = text::over_cap(cap.at_most, per);
-                let unsettled = beyond(asked, (cap, own), |one| one.settled).is_none();
-                return objects_at(asked, at, effect, (Code::OverCap, text)).resting_on(unsettled);
+            if let Some(at) = find_over_cap(input, (cap, is_gate_cap), |_| true) {
+                let decision = input.decide_violation(input.gate.criteria.on_over_cap, ReasonCode::OverCap);
+                let text = text::over_cap(cap.at_most, period);
+                let unsettled = find_over_cap(input, (cap, is_gate_cap), |one| one.is_confirmed).is_none();
+                return object_to_booking(input, at, decision, (ReasonCode::OverCap, text)).mark_unsettled(unsettled);
             }
         }
     }
-    Said::fine("within the caps")
+    RuleOutcome::passed("within the caps")
 }
 
 /// The place of the first booking that goes beyond the cap, beside those of the member's bookings.
-fn beyond(
-    asked: &EvaluationInput<'_>,
-    (cap, own): (&Cap, bool),
-    which: impl Fn(&Standing) -> bool,
+fn find_over_cap(
+    input: &EvaluationInput<'_>,
+    (cap, is_gate_cap): (&Cap, bool),
+    is_included: impl Fn(&CountedBooking) -> bool,
 ) -> Option<usize> {
-    let counts = |standing: &&Standing| {
-        which(standing) && (!own || standing.gate.as_deref() == Some(asked.gate.name.as_str()))
+    let is_counted = |booking: &&CountedBooking| {
+        is_included(booking) && (!is_gate_cap || booking.gate.as_deref() == Some(input.gate.name.as_str()))
     };
-    asked.bookings.iter().position(|booking| {
-        let (from, to) = cap.per.around(booking.start, asked.now, asked.zone);
-        let inside = |start, end| match cap.per {
-            Period::Open => end > asked.now,
-            Period::Day | Period::Week | Period::Month => {
+    input.bookings.iter().position(|booking| {
+        let (from, to) = cap.period.bounds_around(booking.start, input.now, input.zone);
+        let is_in_period = |start, end| match cap.period {
+            CapPeriod::Open => end > input.now,
+            CapPeriod::Day | CapPeriod::Week | CapPeriod::Month => {
                 start >= from && to.is_none_or(|to| start < to)
             }
         };
-        let standing = asked
-            .standing()
-            .filter(counts)
-            .filter(|there| inside(there.start, there.end))
+        let counted = input
+            .counted_bookings()
+            .filter(is_counted)
+            .filter(|there| is_in_period(there.start, there.end))
             .count();
-        let asked_for = asked.bookings.iter();
-        let asked_for = asked_for
-            .filter(|other| inside(other.start, other.end))
+        let requested = input.bookings.iter();
+        let requested = requested
+            .filter(|other| is_in_period(other.start, other.end))
             .count();
-        standing + asked_for > cap.at_most as usize
+        counted + requested > cap.at_most as usize
     })
 }
 
 /// How many of the member's bookings stand beside the first of these.
-pub(super) fn counts(asked: &EvaluationInput<'_>, zone: Tz) -> Counts {
-    count(asked, zone, || asked.standing())
+pub(super) fn booking_counts(input: &EvaluationInput<'_>, zone: Tz) -> BookingCounts {
+    count_bookings(input, zone, || input.counted_bookings())
 }
 
 /// The same without those that may come to nothing.
-pub(super) fn settled_counts(asked: &EvaluationInput<'_>, zone: Tz) -> Counts {
-    count(asked, zone, || asked.settled())
+pub(super) fn settled_booking_counts(input: &EvaluationInput<'_>, zone: Tz) -> BookingCounts {
+    count_bookings(input, zone, || input.confirmed_bookings())
 }
 
-fn count<'a, I>(asked: &EvaluationInput<'_>, zone: Tz, standing: impl Fn() -> I) -> Counts
+fn count_bookings<'a, I>(input: &EvaluationInput<'_>, zone: Tz, counted_bookings: impl Fn() -> I) -> BookingCounts
 where
-    I: Iterator<Item = &'a Standing>,
+    I: Iterator<Item = &'a CountedBooking>,
 {
-    let mut counts = Counts::default();
-    if standing().next().is_none() {
+    let mut counts = BookingCounts::default();
+    if counted_bookings().next().is_none() {
         return counts;
     }
-    let start = asked.bookings[0].start;
-    let within = |per: Period| {
-        let (from, to) = per.around(start, asked.now, zone);
-        let inside =
-            |there: &&Standing| there.start >= from && to.is_none_or(|to| there.start < to);
-        standing()
-            .filter(inside)
+    let start = input.bookings[0].start;
+    let count_in = |period: CapPeriod| {
+        let (from, to) = period.bounds_around(start, input.now, zone);
+        let is_in_period =
+            |there: &&CountedBooking| there.start >= from && to.is_none_or(|to| there.start < to);
+        counted_bookings()
+            .filter(is_in_period)
             .count()
             .try_into()
             .unwrap_or(u32::MAX)
     };
-    let open = standing().filter(|there| there.end > asked.now);
-    counts.upcoming = open.count().try_into().unwrap_or(u32::MAX);
-    counts.day = within(Period::Day);
-    counts.week = within(Period::Week);
-    counts.month = within(Period::Month);
+    let upcoming = counted_bookings().filter(|there| there.end > input.now);
+    counts.upcoming = upcoming.count().try_into().unwrap_or(u32::MAX);
+    counts.day = count_in(CapPeriod::Day);
+    counts.week = count_in(CapPeriod::Week);
+    counts.month = count_in(CapPeriod::Month);
     counts
 }

@@ -1,20 +1,20 @@
 //! Facts of one booking's credits: held, spent or given back, refunded, moved on.
 
 use super::{
-    Applied, ApplyError, Given, GivenKind, Records, Violation, amount, intent, lot_of, read, take,
-    with,
+    ApplyResult, ApplyError, GrantRecord, GrantKind, LedgerRecords, Violation, check_amount, read_open_intent, new_lot, map_read_error, take_parts,
+    update_account,
 };
-use crate::domain::account::{Account, Part, sum};
+use crate::domain::account::{Account, LotPart, sum_credits};
 use crate::domain::booking::BookingRef;
 use crate::domain::decision::{Credits, Decision, MAX_CREDITS};
 use crate::domain::entry_reason::EntryReason;
-use crate::domain::fact::{Back, Fact};
+use crate::domain::fact::{RefundPart, Fact};
 use crate::domain::id::{AccountId, BookingUid, RequestId};
-use crate::domain::refund::to_its_lot;
+use crate::domain::refund::to_paying_lot;
 use crate::domain::request::{Charge, ChargeState, MAX_OCCURRENCES, Request};
 use crate::domain::time::Time;
 
-pub(super) fn hold<R: Records>(records: &mut R, at: Time, fact: &Fact) -> Applied<R> {
+pub(super) fn apply_hold<R: LedgerRecords>(records: &mut R, at: Time, fact: &Fact) -> ApplyResult<R> {
     let Fact::Hold {
         booking,
         request,
@@ -29,21 +29,21 @@ pub(super) fn hold<R: Records>(records: &mut R, at: Time, fact: &Fact) -> Applie
     else {
         unreachable!("called for Hold only")
     };
-    let credits = sum(parts);
+    let credits = sum_credits(parts);
     if credits > MAX_CREDITS {
-        return Err(Violation::Amount(credits).into());
+        return Err(Violation::InvalidAmount(credits).into());
     }
-    let before = read(records.charge(&booking.uid))?;
-    let refunded = match before {
+    let existing = map_read_error(records.charge(&booking.uid))?;
+    let refunded = match existing {
         None => 0,
         // Accepted again after all came back: it is paid for again. What came back before stays
         // counted, because the names of restored lots are made of it.
-        Some(charge) if is_given_back(&charge) && charge.request != *request => charge.refunded,
+        Some(charge) if is_fully_returned(&charge) && charge.request != *request => charge.refunded,
         Some(_) => return Err(Violation::ChargeExists(booking.uid.clone()).into()),
     };
-    joins(records, request, booking)?;
-    with(records, account, |account| {
-        take(account, parts)?;
+    join_request(records, request, booking)?;
+    update_account(records, account, |account| {
+        take_parts(account, parts)?;
         account.totals.held += credits;
         Ok(())
     })?;
@@ -59,24 +59,24 @@ pub(super) fn hold<R: Records>(records: &mut R, at: Time, fact: &Fact) -> Applie
         refunded,
         state: ChargeState::Held,
         held_at: at,
-        taken_by: None,
+        taken_over_by: None,
         moved_from: None,
         reason: None,
         terms: terms.clone(),
-        keeps: 0,
+        non_refundable: 0,
     });
     Ok(())
 }
 
 /// Whether nothing is spent for it any more, and it went on with no other booking.
-fn is_given_back(charge: &Charge) -> bool {
+fn is_fully_returned(charge: &Charge) -> bool {
     let ended = matches!(charge.state, ChargeState::Void | ChargeState::Refunded);
     ended && charge.credits() == 0
 }
 
 /// An occurrence that turned up after the decision becomes part of the request it is held for.
-fn joins<R: Records>(records: &mut R, id: &RequestId, booking: &BookingRef) -> Applied<R> {
-    let mut request = intent(records, id)?;
+fn join_request<R: LedgerRecords>(records: &mut R, id: &RequestId, booking: &BookingRef) -> ApplyResult<R> {
+    let mut request = read_open_intent(records, id)?;
     if request.decision != Decision::Confirm {
         return Err(Violation::RequestState {
             id: id.clone(),
@@ -99,9 +99,9 @@ fn joins<R: Records>(records: &mut R, id: &RequestId, booking: &BookingRef) -> A
 }
 
 /// Promise 3: whoever finishes an intent ends its holds first, or nobody ever would.
-pub(super) fn holds_ended<R: Records>(records: &mut R, request: &Request) -> Applied<R> {
+pub(super) fn require_holds_ended<R: LedgerRecords>(records: &mut R, request: &Request) -> ApplyResult<R> {
     for booking in &request.bookings {
-        let charge = read(records.charge(&booking.uid))?;
+        let charge = map_read_error(records.charge(&booking.uid))?;
         if charge.is_some_and(|c| c.state == ChargeState::Held && c.request == request.id) {
             return Err(Violation::RequestState {
                 id: request.id.clone(),
@@ -114,33 +114,33 @@ pub(super) fn holds_ended<R: Records>(records: &mut R, request: &Request) -> App
 }
 
 /// Notes on the charge that an intent takes over that it does, or no more.
-pub(super) fn taken_over<R: Records>(
+pub(super) fn update_taken_by<R: LedgerRecords>(
     records: &mut R,
     request: &Request,
-    settled: bool,
-) -> Applied<R> {
-    let Some(from) = &request.carries else {
+    is_settled: bool,
+) -> ApplyResult<R> {
+    let Some(from) = &request.predecessor else {
         return Ok(());
     };
-    let Some(mut charge) = read(records.charge(from))? else {
+    let Some(mut charge) = map_read_error(records.charge(from))? else {
         return Ok(());
     };
-    let taken_by = if settled {
-        charge.taken_by.clone().filter(|by| *by != request.id)
+    let taken_by = if is_settled {
+        charge.taken_over_by.clone().filter(|by| *by != request.id)
     } else {
         Some(request.id.clone())
     };
-    if charge.state == ChargeState::Open && charge.taken_by != taken_by {
-        charge.taken_by = taken_by;
+    if charge.state == ChargeState::Open && charge.taken_over_by != taken_by {
+        charge.taken_over_by = taken_by;
         records.put_charge(charge);
     }
     Ok(())
 }
 
-pub(super) fn post<R: Records>(records: &mut R, booking: &BookingUid) -> Applied<R> {
+pub(super) fn apply_post<R: LedgerRecords>(records: &mut R, booking: &BookingUid) -> ApplyResult<R> {
     let mut charge = held_charge(records, booking)?;
     let credits = charge.credits();
-    with(records, &charge.account, |account| {
+    update_account(records, &charge.account, |account| {
         account.totals.held -= credits;
         account.totals.posted += credits;
         Ok(())
@@ -150,27 +150,27 @@ pub(super) fn post<R: Records>(records: &mut R, booking: &BookingUid) -> Applied
     Ok(())
 }
 
-pub(super) fn void<R: Records>(
+pub(super) fn apply_void<R: LedgerRecords>(
     records: &mut R,
     at: Time,
     booking: &BookingUid,
-    back: &[Back],
+    refund_parts: &[RefundPart],
     reason: &EntryReason,
-) -> Applied<R> {
+) -> ApplyResult<R> {
     let mut charge = held_charge(records, booking)?;
     let parts = std::mem::take(&mut charge.parts);
-    let back = if back.is_empty() {
-        parts.iter().map(to_its_lot).collect()
+    let refund_parts = if refund_parts.is_empty() {
+        parts.iter().map(to_paying_lot).collect()
     } else {
-        back.to_vec()
+        refund_parts.to_vec()
     };
     // A hold comes back as a whole.
-    let same = |part: &Part, back: &Back| part.grant == back.grant && part.credits == back.credits;
-    if back.len() != parts.len() || !parts.iter().zip(&back).all(|(p, b)| same(p, b)) {
-        let grant = back.first().map(|back| back.grant.clone());
-        return Err(Violation::LotShort(grant.expect("it is not empty")).into());
+    let is_same = |part: &LotPart, refund_part: &RefundPart| part.grant == refund_part.grant && part.credits == refund_part.credits;
+    if refund_parts.len() != parts.len() || !parts.iter().zip(&refund_parts).all(|(p, b)| is_same(p, b)) {
+        let first_grant = refund_parts.first().map(|back| back.grant.clone());
+        return Err(Violation::LotShort(first_grant.expect("it is not empty")).into());
     }
-    give_back(records, at, &charge.account, &back, |account, credits| {
+    return_credits(records, at, &charge.account, &refund_parts, |account, credits| {
         account.totals.held -= credits
     })?;
     charge.state = ChargeState::Void;
@@ -179,16 +179,16 @@ pub(super) fn void<R: Records>(
     Ok(())
 }
 
-pub(super) fn refund<R: Records>(
+pub(super) fn apply_refund<R: LedgerRecords>(
     records: &mut R,
     at: Time,
     booking: &BookingUid,
-    back: &[Back],
+    refund_parts: &[RefundPart],
     close: bool,
     reason: &EntryReason,
-) -> Applied<R> {
+) -> ApplyResult<R> {
     let mut charge = open_charge(records, booking)?;
-    for part in back {
+    for part in refund_parts {
         let paid = charge
             .parts
             .iter_mut()
@@ -198,11 +198,11 @@ pub(super) fn refund<R: Records>(
             Some(_) | None => return Err(Violation::LotShort(part.grant.clone()).into()),
         }
     }
-    give_back(records, at, &charge.account, back, |account, credits| {
+    return_credits(records, at, &charge.account, refund_parts, |account, credits| {
         account.totals.refunded += credits;
     })?;
     charge.parts.retain(|part| part.credits > 0);
-    charge.refunded += back.iter().map(|part| part.credits).sum::<Credits>();
+    charge.refunded += refund_parts.iter().map(|part| part.credits).sum::<Credits>();
     if close {
         charge.state = ChargeState::Refunded;
     }
@@ -211,24 +211,24 @@ pub(super) fn refund<R: Records>(
     Ok(())
 }
 
-pub(super) fn move_on<R: Records>(records: &mut R, at: Time, fact: &Fact) -> Applied<R> {
+pub(super) fn apply_move<R: LedgerRecords>(records: &mut R, at: Time, fact: &Fact) -> ApplyResult<R> {
     let Fact::Move {
         from,
         to,
         start,
         end,
-        keeps,
+        non_refundable: keeps,
     } = fact
     else {
         unreachable!("called for Move only")
     };
-    let mut old = open_charge(records, from)?;
+    let mut predecessor = open_charge(records, from)?;
     if to.uid == *from {
         return Err(Violation::ChargeExists(to.uid.clone()).into());
     }
-    let parts = std::mem::take(&mut old.parts);
-    let mut successor = match read(records.charge(&to.uid))? {
-        Some(charge) if charge.state == ChargeState::Open && charge.account == old.account => {
+    let parts = std::mem::take(&mut predecessor.parts);
+    let mut successor = match map_read_error(records.charge(&to.uid))? {
+        Some(charge) if charge.state == ChargeState::Open && charge.account == predecessor.account => {
             charge
         }
         Some(_) => return Err(Violation::ChargeExists(to.uid.clone()).into()),
@@ -239,8 +239,8 @@ pub(super) fn move_on<R: Records>(records: &mut R, at: Time, fact: &Fact) -> App
             parts: Vec::new(),
             state: ChargeState::Open,
             refunded: 0,
-            taken_by: None,
-            ..old.clone()
+            taken_over_by: None,
+            ..predecessor.clone()
         },
     };
     for part in parts {
@@ -255,24 +255,24 @@ pub(super) fn move_on<R: Records>(records: &mut R, at: Time, fact: &Fact) -> App
     }
     successor.start = *start;
     successor.end = *end;
-    successor.keeps = successor.keeps.max(old.keeps).max(*keeps);
+    successor.non_refundable = successor.non_refundable.max(predecessor.non_refundable).max(*keeps);
     successor.moved_from = Some(from.clone());
     successor.reason = None;
     // What was paid first says on which terms; a difference that was paid for the move joins it.
-    successor.terms.clone_from(&old.terms);
-    old.state = ChargeState::Moved { to: to.uid.clone() };
-    old.taken_by = None;
-    old.reason = None;
-    records.put_charge(old);
+    successor.terms.clone_from(&predecessor.terms);
+    predecessor.state = ChargeState::Moved { to: to.uid.clone() };
+    predecessor.taken_over_by = None;
+    predecessor.reason = None;
+    records.put_charge(predecessor);
     records.put_charge(successor);
     Ok(())
 }
 
-pub(super) fn closed<R: Records>(
+pub(super) fn apply_closed<R: LedgerRecords>(
     records: &mut R,
     booking: &BookingUid,
     reason: &EntryReason,
-) -> Applied<R> {
+) -> ApplyResult<R> {
     let mut charge = open_charge(records, booking)?;
     charge.state = ChargeState::Final;
     charge.reason = Some(reason.clone());
@@ -282,71 +282,71 @@ pub(super) fn closed<R: Records>(
 
 /// Gives credits back: to the lots they came from (one that is used up is made again from its grant), or
 /// to new lots, where the fact names them.
-fn give_back<R: Records>(
+fn return_credits<R: LedgerRecords>(
     records: &mut R,
     at: Time,
     id: &AccountId,
-    parts: &[Back],
-    book: impl Fn(&mut Account, Credits),
-) -> Applied<R> {
+    parts: &[RefundPart],
+    add_to_totals: impl Fn(&mut Account, Credits),
+) -> ApplyResult<R> {
     let mut lots = Vec::new();
     for part in parts {
-        let Some((reference, expires)) = &part.restored else {
-            let given = read(records.given(&part.grant))?;
-            lots.push(given.ok_or_else(|| Violation::LotShort(part.grant.clone()))?);
+        let Some((reference, expires)) = &part.replacement_lot else {
+            let record = map_read_error(records.grant_record(&part.grant))?;
+            lots.push(record.ok_or_else(|| Violation::LotShort(part.grant.clone()))?);
             continue;
         };
-        amount(part.credits)?;
-        if read(records.given(reference))?.is_some() {
+        check_amount(part.credits)?;
+        if map_read_error(records.grant_record(reference))?.is_some() {
             return Err(Violation::ReferenceUsed(reference.clone()).into());
         }
-        let given = Given {
+        let record = GrantRecord {
             reference: reference.clone(),
             account: id.clone(),
             credits: part.credits,
-            kind: GivenKind::Restored,
+            kind: GrantKind::Restored,
             expires: Some(*expires),
             // What it is says its kind.
             reason: String::new(),
             at,
         };
-        records.put_given(given.clone());
-        lots.push(given);
+        records.put_grant_record(record.clone());
+        lots.push(record);
     }
-    with(records, id, |account| {
-        for (part, given) in parts.iter().zip(&lots) {
-            match account.lot(&given.reference) {
-                Some(lot) => lot.left += part.credits,
-                None => account.insert(lot_of(given, part.credits)),
+    update_account(records, id, |account| {
+        for (part, record) in parts.iter().zip(&lots) {
+            match account.lot(&record.reference) {
+                Some(lot) => lot.remaining += part.credits,
+                None => account.insert(new_lot(record, part.credits)),
             }
-            book(account, part.credits);
+            add_to_totals(account, part.credits);
         }
-        account.sweep();
+        account.remove_empty_lots();
         Ok(())
     })
 }
 
-fn held_charge<R: Records>(
+fn held_charge<R: LedgerRecords>(
     records: &mut R,
     booking: &BookingUid,
 ) -> Result<Charge, ApplyError<R::Error>> {
-    charge_in(records, booking, &ChargeState::Held, "held")
+    charge_in_state(records, booking, &ChargeState::Held, "held")
 }
 
-fn open_charge<R: Records>(
+fn open_charge<R: LedgerRecords>(
     records: &mut R,
     booking: &BookingUid,
 ) -> Result<Charge, ApplyError<R::Error>> {
-    charge_in(records, booking, &ChargeState::Open, "open")
+    charge_in_state(records, booking, &ChargeState::Open, "open")
 }
 
-fn charge_in<R: Records>(
+fn charge_in_state<R: LedgerRecords>(
     records: &mut R,
     booking: &BookingUid,
     state: &ChargeState,
     expected: &'static str,
 ) -> Result<Charge, ApplyError<R::Error>> {
-    match read(records.charge(booking))? {
+    match map_read_error(records.charge(booking))? {
         Some(charge) if charge.state == *state => Ok(charge),
         Some(_) | None => Err(Violation::ChargeState {
             booking: booking.clone(),

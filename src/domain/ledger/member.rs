@@ -1,36 +1,36 @@
 //! Facts of one account: its names, and credits that are given, taken back or run out.
 
-use super::{Applied, Given, GivenKind, Records, Violation, amount, lot_of, read, take, with};
-use crate::domain::account::{Account, MAX_ALIASES, MAX_LOTS, Part, sum};
-use crate::domain::id::{AccountId, Address, Reference, had_other_forms};
+use super::{ApplyResult, GrantRecord, GrantKind, LedgerRecords, Violation, check_amount, new_lot, map_read_error, take_parts, update_account};
+use crate::domain::account::{Account, MAX_ALIASES, MAX_LOTS, LotPart, sum_credits};
+use crate::domain::id::{AccountId, Address, Reference, may_have_legacy_form};
 use crate::domain::time::Time;
 
-pub(super) fn opened<R: Records>(records: &mut R, at: Time, id: &AccountId) -> Applied<R> {
-    if read(records.account(id))?.is_some() {
+pub(super) fn apply_opened<R: LedgerRecords>(records: &mut R, at: Time, id: &AccountId) -> ApplyResult<R> {
+    if map_read_error(records.account(id))?.is_some() {
         // An old log may have opened it under each of two spellings.
-        if had_other_forms(id.as_str()) {
+        if may_have_legacy_form(id.as_str()) {
             return Ok(());
         }
         return Err(Violation::AccountExists(id.clone()).into());
     }
-    name_is_free(records, id.as_str())?;
+    require_free_name(records, id.as_str())?;
     let mut account = Account::new(id.clone(), at);
     account.version = 1;
     records.put_account(account);
     Ok(())
 }
 
-pub(super) fn aliased<R: Records>(records: &mut R, id: &AccountId, alias: &Address) -> Applied<R> {
+pub(super) fn apply_aliased<R: LedgerRecords>(records: &mut R, id: &AccountId, alias: &Address) -> ApplyResult<R> {
     // An old log may have given the account another spelling of its own name, or one alias twice.
-    if had_other_forms(alias.as_str()) {
-        let own = AccountId::from(alias) == *id;
-        let account = read(records.account(id))?;
-        if account.is_some_and(|account| own || account.aliases.contains(alias)) {
+    if may_have_legacy_form(alias.as_str()) {
+        let is_account_id = AccountId::from(alias) == *id;
+        let account = map_read_error(records.account(id))?;
+        if account.is_some_and(|account| is_account_id || account.aliases.contains(alias)) {
             return Ok(());
         }
     }
-    name_is_free(records, alias.as_str())?;
-    with(records, id, |account| {
+    require_free_name(records, alias.as_str())?;
+    update_account(records, id, |account| {
         if account.aliases.len() >= MAX_ALIASES {
             return Err(Violation::TooManyAliases(id.clone()));
         }
@@ -41,21 +41,21 @@ pub(super) fn aliased<R: Records>(records: &mut R, id: &AccountId, alias: &Addre
     Ok(())
 }
 
-pub(super) fn unaliased<R: Records>(
+pub(super) fn apply_unaliased<R: LedgerRecords>(
     records: &mut R,
     id: &AccountId,
     alias: &Address,
-) -> Applied<R> {
-    let mut there = false;
-    with(records, id, |account| {
-        there = account.aliases.remove(alias);
-        if there || had_other_forms(alias.as_str()) {
+) -> ApplyResult<R> {
+    let mut removed = false;
+    update_account(records, id, |account| {
+        removed = account.aliases.remove(alias);
+        if removed || may_have_legacy_form(alias.as_str()) {
             Ok(())
         } else {
             Err(Violation::NoAlias(id.clone()))
         }
     })?;
-    if there {
+    if removed {
         records.put_alias(alias.clone(), None);
     }
     Ok(())
@@ -63,69 +63,69 @@ pub(super) fn unaliased<R: Records>(
 
 /// A name leads to one account, whether it is the account's own or an alias. Names of which an old log
 /// may have kept several spellings are let pass: an account's own name then stands above an alias.
-fn name_is_free<R: Records>(records: &mut R, name: &str) -> Applied<R> {
-    if had_other_forms(name) {
+fn require_free_name<R: LedgerRecords>(records: &mut R, name: &str) -> ApplyResult<R> {
+    if may_have_legacy_form(name) {
         return Ok(());
     }
-    let taken = |account| Violation::NameTaken {
+    let name_taken = |account| Violation::NameTaken {
         alias: name.to_owned(),
         account,
     };
     if let Ok(id) = AccountId::parse(name)
-        && read(records.account(&id))?.is_some()
+        && map_read_error(records.account(&id))?.is_some()
     {
-        return Err(taken(id).into());
+        return Err(name_taken(id).into());
     }
     if let Ok(alias) = Address::parse(name)
-        && let Some(account) = read(records.alias(&alias))?
+        && let Some(account) = map_read_error(records.alias(&alias))?
     {
-        return Err(taken(account).into());
+        return Err(name_taken(account).into());
     }
     Ok(())
 }
 
-pub(super) fn grant<R: Records>(records: &mut R, at: Time, given: Given) -> Applied<R> {
-    amount(given.credits)?;
-    if read(records.given(&given.reference))?.is_some() {
-        return Err(Violation::ReferenceUsed(given.reference).into());
+pub(super) fn apply_grant<R: LedgerRecords>(records: &mut R, at: Time, record: GrantRecord) -> ApplyResult<R> {
+    check_amount(record.credits)?;
+    if map_read_error(records.grant_record(&record.reference))?.is_some() {
+        return Err(Violation::ReferenceUsed(record.reference).into());
     }
-    if read(records.account(&given.account))?.is_none() {
-        opened(records, at, &given.account)?;
+    if map_read_error(records.account(&record.account))?.is_none() {
+        apply_opened(records, at, &record.account)?;
     }
-    with(records, &given.account, |account| {
+    update_account(records, &record.account, |account| {
         if account.lots.len() >= MAX_LOTS {
             return Err(Violation::TooManyLots(account.id.clone()));
         }
-        account.totals.granted += given.credits;
-        account.insert(lot_of(&given, given.credits));
+        account.totals.granted += record.credits;
+        account.insert(new_lot(&record, record.credits));
         Ok(())
     })?;
-    records.put_given(given);
+    records.put_grant_record(record);
     Ok(())
 }
 
-pub(super) fn revoke<R: Records>(
+pub(super) fn apply_revoke<R: LedgerRecords>(
     records: &mut R,
     at: Time,
     (reference, id): (&Reference, &AccountId),
-    parts: &[Part],
+    parts: &[LotPart],
     reason: &str,
-) -> Applied<R> {
-    let credits = sum(parts);
-    amount(credits)?;
-    if read(records.given(reference))?.is_some() {
+) -> ApplyResult<R> {
+    let credits = sum_credits(parts);
+    check_amount(credits)?;
+    if map_read_error(records.grant_record(reference))?.is_some() {
         return Err(Violation::ReferenceUsed(reference.clone()).into());
     }
-    with(records, id, |account| {
-        take(account, parts)?;
+    update_account(records, id, |account| {
+        take_parts(account, parts)?;
         account.totals.revoked += credits;
         Ok(())
     })?;
-    records.put_given(Given {
+    records.put_grant_record(GrantRecord {
         reference: reference.clone(),
         account: id.clone(),
         credits,
-        kind: GivenKind::Revoke,
+        kind: GrantKind::Revoke,
         expires: None,
         reason: reason.to_owned(),
         at,
@@ -133,18 +133,18 @@ pub(super) fn revoke<R: Records>(
     Ok(())
 }
 
-pub(super) fn expire<R: Records>(
+pub(super) fn apply_expire<R: LedgerRecords>(
     records: &mut R,
     at: Time,
     id: &AccountId,
-    part: &Part,
-) -> Applied<R> {
-    with(records, id, |account| {
+    part: &LotPart,
+) -> ApplyResult<R> {
+    update_account(records, id, |account| {
         match account.lot(&part.grant) {
             Some(lot) if lot.expires.is_some_and(|when| when <= at) => {}
             Some(_) | None => return Err(Violation::NotExpired(part.grant.clone())),
         }
-        take(account, std::slice::from_ref(part))?;
+        take_parts(account, std::slice::from_ref(part))?;
         account.totals.expired += part.credits;
         Ok(())
     })

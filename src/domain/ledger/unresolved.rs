@@ -1,24 +1,24 @@
 //! Facts of the unresolved list. They move no credits.
 
-use super::{Applied, Records, Violation, read};
+use super::{ApplyResult, LedgerRecords, Violation, map_read_error};
 use crate::domain::booking::BookingRef;
 use crate::domain::id::BookingUid;
 use crate::domain::time::Time;
-use crate::domain::unresolved::{Resolver, Unresolved, UnresolvedCode, UnresolvedState};
+use crate::domain::unresolved::{Resolver, UnresolvedBooking, UnresolvedCode, UnresolvedState};
 
 /// Puts an item on the list, or brings the one that is there up to date.
-pub(super) fn listed<R: Records>(records: &mut R, item: Unresolved) -> Applied<R> {
+pub(super) fn apply_unresolved<R: LedgerRecords>(records: &mut R, item: UnresolvedBooking) -> ApplyResult<R> {
     let uid = item.booking.uid.clone();
-    let mut items = read(records.unresolved(&uid))?;
-    match items.iter_mut().find(|known| known.code == item.code) {
+    let mut items = map_read_error(records.unresolved(&uid))?;
+    match items.iter_mut().find(|existing| existing.code == item.code) {
         // It stays where it was: the list says since when an operator could have known.
-        Some(known) if known.is_open() => {
-            *known = Unresolved {
-                since: known.since,
+        Some(existing) if existing.is_open() => {
+            *existing = UnresolvedBooking {
+                since: existing.since,
                 ..item
             };
         }
-        Some(known) => *known = item,
+        Some(existing) => *existing = item,
         None => items.push(item),
     }
     records.put_unresolved(uid, items);
@@ -26,26 +26,26 @@ pub(super) fn listed<R: Records>(records: &mut R, item: Unresolved) -> Applied<R
 }
 
 /// Takes an item off the list.
-pub(super) fn resolved<R: Records>(
+pub(super) fn apply_resolved<R: LedgerRecords>(
     records: &mut R,
     at: Time,
     booking: &BookingUid,
     code: UnresolvedCode,
     reason: &str,
     by: Resolver,
-) -> Applied<R> {
-    let mut items = read(records.unresolved(booking))?;
+) -> ApplyResult<R> {
+    let mut items = map_read_error(records.unresolved(booking))?;
     let state = UnresolvedState::Resolved {
         reason: reason.to_owned(),
         by,
         at,
     };
-    match items.iter_mut().find(|known| known.code == code) {
+    match items.iter_mut().find(|existing| existing.code == code) {
         // The watch ends an operator's word when what it was said about is over: what happens to the
         // booking after that is another finding.
-        Some(known) if known.is_open() || known.is_settled_by_operator() => known.state = state,
-        Some(known) if by == Resolver::Operator => known.state = state,
-        None if by == Resolver::Operator => items.push(Unresolved {
+        Some(existing) if existing.is_open() || existing.is_resolved_by_operator() => existing.state = state,
+        Some(existing) if by == Resolver::Operator => existing.state = state,
+        None if by == Resolver::Operator => items.push(UnresolvedBooking {
             booking: BookingRef {
                 uid: booking.clone(),
                 id: None,

@@ -4,7 +4,7 @@
 use cel::common::ast::{Expr, IdedExpr, LiteralValue, operators};
 
 use super::syntax::{self, literal_text};
-use super::types::{Kind, Type};
+use super::types::{ValueKind, Type};
 use super::variable::RuleVariable;
 use crate::domain::booking::QuestionKind;
 
@@ -14,24 +14,24 @@ pub struct AnswerUse {
     /// The identifier of the question.
     pub slug: String,
     /// The kind of answer that fits the use; `None` where any does.
-    pub wants: Option<QuestionKind>,
+    pub expected_kind: Option<QuestionKind>,
 }
 
 /// What an expression does with answers: each use once, in order of appearance.
-pub(super) fn uses(root: &IdedExpr) -> Vec<AnswerUse> {
+pub(super) fn collect_uses(root: &IdedExpr) -> Vec<AnswerUse> {
     let mut uses = Vec::new();
-    walk(root, Some(QuestionKind::Flag), &mut uses);
+    collect_uses_in(root, Some(QuestionKind::Flag), &mut uses);
     uses
 }
 
-fn walk(node: &IdedExpr, wants: Option<QuestionKind>, uses: &mut Vec<AnswerUse>) {
-    if let Some((slug, is_asked_for)) = slug(node) {
-        let found = AnswerUse {
+fn collect_uses_in(node: &IdedExpr, expected_kind: Option<QuestionKind>, uses: &mut Vec<AnswerUse>) {
+    if let Some((slug, is_presence_test)) = answer_slug(node) {
+        let answer_use = AnswerUse {
             slug: slug.to_owned(),
-            wants: wants.filter(|_| !is_asked_for),
+            expected_kind: expected_kind.filter(|_| !is_presence_test),
         };
-        if !uses.contains(&found) {
-            uses.push(found);
+        if !uses.contains(&answer_use) {
+            uses.push(answer_use);
         }
         return;
     }
@@ -43,32 +43,32 @@ fn walk(node: &IdedExpr, wants: Option<QuestionKind>, uses: &mut Vec<AnswerUse>)
                 .into_iter()
                 .chain(&call.args)
                 .collect();
-            for (place, argument) in arguments.iter().enumerate() {
-                walk(
+            for (position, argument) in arguments.iter().enumerate() {
+                collect_uses_in(
                     argument,
-                    wanted(&call.func_name, &arguments, place, wants),
+                    expected_argument_kind(&call.func_name, &arguments, position, expected_kind),
                     uses,
                 );
             }
         }
         Expr::Comprehension(of) => {
-            walk(&of.iter_range, Some(QuestionKind::List), uses);
+            collect_uses_in(&of.iter_range, Some(QuestionKind::List), uses);
             for child in [&of.accu_init, &of.loop_cond, &of.loop_step, &of.result] {
-                walk(child, None, uses);
+                collect_uses_in(child, None, uses);
             }
         }
         _ => {
             for child in syntax::children(node) {
-                walk(child, None, uses);
+                collect_uses_in(child, None, uses);
             }
         }
     }
 }
 
 /// The question whose answer a node is, and whether it only asks if there is one.
-fn slug(node: &IdedExpr) -> Option<(&str, bool)> {
+fn answer_slug(node: &IdedExpr) -> Option<(&str, bool)> {
     let is_answers = |node: &IdedExpr| {
-        syntax::named(node).is_some_and(|name| name.variable == RuleVariable::Answers)
+        syntax::schema_name_of(node).is_some_and(|name| name.variable == RuleVariable::Answers)
     };
     match &node.expr {
         Expr::Select(select) if is_answers(&select.operand) => {
@@ -84,22 +84,22 @@ fn slug(node: &IdedExpr) -> Option<(&str, bool)> {
 }
 
 /// The kind of answer that fits as this argument of an operator or function.
-fn wanted(
+fn expected_argument_kind(
     function: &str,
     arguments: &[&IdedExpr],
-    place: usize,
-    whole: Option<QuestionKind>,
+    position: usize,
+    result: Option<QuestionKind>,
 ) -> Option<QuestionKind> {
-    let other = || {
-        let mut others = arguments.iter().enumerate().filter(|(n, _)| *n != place);
-        others.find_map(|(_, node)| gives(node))
+    let kind_of_others = || {
+        let mut others = arguments.iter().enumerate().filter(|(n, _)| *n != position);
+        others.find_map(|(_, node)| result_kind(node))
     };
     match function {
         operators::LOGICAL_AND | operators::LOGICAL_OR | operators::LOGICAL_NOT => {
             Some(QuestionKind::Flag)
         }
-        operators::CONDITIONAL if place == 0 => Some(QuestionKind::Flag),
-        operators::CONDITIONAL => whole,
+        operators::CONDITIONAL if position == 0 => Some(QuestionKind::Flag),
+        operators::CONDITIONAL => result,
         operators::EQUALS
         | operators::NOT_EQUALS
         | operators::LESS
@@ -110,11 +110,11 @@ fn wanted(
         | operators::SUBSTRACT
         | operators::MULTIPLY
         | operators::DIVIDE
-        | operators::MODULO => other(),
+        | operators::MODULO => kind_of_others(),
         operators::NEGATE => Some(QuestionKind::Number),
-        operators::IN if place == 1 => Some(QuestionKind::List),
+        operators::IN if position == 1 => Some(QuestionKind::List),
         operators::IN => match &arguments.get(1)?.expr {
-            Expr::List(list) => list.elements.iter().find_map(gives),
+            Expr::List(list) => list.elements.iter().find_map(result_kind),
             _ => None,
         },
         "startsWith" | "endsWith" | "contains" | "matches" => Some(QuestionKind::Text),
@@ -123,14 +123,14 @@ fn wanted(
 }
 
 /// The kind of what a node gives, where its form says so.
-fn gives(node: &IdedExpr) -> Option<QuestionKind> {
-    if let Some(name) = syntax::named(node) {
-        return match name.of {
-            Type::One(Kind::Int | Kind::Double) => Some(QuestionKind::Number),
-            Type::One(Kind::Text) => Some(QuestionKind::Text),
-            Type::One(Kind::Bool) => Some(QuestionKind::Flag),
+fn result_kind(node: &IdedExpr) -> Option<QuestionKind> {
+    if let Some(name) = syntax::schema_name_of(node) {
+        return match name.value_type {
+            Type::Scalar(ValueKind::Int | ValueKind::Double) => Some(QuestionKind::Number),
+            Type::Scalar(ValueKind::Text) => Some(QuestionKind::Text),
+            Type::Scalar(ValueKind::Bool) => Some(QuestionKind::Flag),
             Type::List(_) => Some(QuestionKind::List),
-            Type::One(Kind::Duration | Kind::Time | Kind::Null | Kind::Dyn) | Type::Map(_) => None,
+            Type::Scalar(ValueKind::Duration | ValueKind::Time | ValueKind::Null | ValueKind::Dyn) | Type::Map(_) => None,
         };
     }
     match &node.expr {
@@ -146,7 +146,7 @@ fn gives(node: &IdedExpr) -> Option<QuestionKind> {
             | operators::SUBSTRACT
             | operators::MULTIPLY
             | operators::DIVIDE
-            | operators::MODULO => call.args.iter().find_map(gives),
+            | operators::MODULO => call.args.iter().find_map(result_kind),
             _ => None,
         },
         _ => None,

@@ -13,11 +13,11 @@ use cel::common::value::{CowVal, Val};
 use cel::{Context, Env, ExecutionError, Value as CelValue};
 
 use super::context::RuleContext;
-use super::detail::Path;
-use super::pattern::{MAX_SEARCHED, PATTERN, Pattern};
+use super::detail::VariablePath;
+use super::pattern::{MAX_SEARCHED_BYTES, PATTERN, Pattern};
 use super::schema::{self, SchemaName};
 use super::syntax::{children_mut, has_macro};
-use super::value::Value;
+use super::value::RuleValue;
 use super::variable;
 
 /// The most values (elements of lists and maps included) that an expression with a macro may read.
@@ -29,7 +29,7 @@ pub const MAX_VALUES: usize = 2_000;
 pub const MAX_VALUES_WITHOUT_MACRO: usize = 50_000;
 
 /// The most text that an expression may read, in bytes.
-pub const MAX_TEXTS: usize = 256 * 1024;
+pub const MAX_TEXT_BYTES: usize = 256 * 1024;
 
 /// CEL's standard library, and `matches` with a compiled pattern.
 static LIBRARY: LazyLock<Arc<Env>> = LazyLock::new(|| {
@@ -50,14 +50,14 @@ static LIBRARY: LazyLock<Arc<Env>> = LazyLock::new(|| {
 #[derive(Debug)]
 pub(super) struct CelProgram {
     root: IdedExpr,
-    inputs: Vec<Input>,
+    inputs: Vec<ProgramInput>,
     patterns: Vec<Pattern>,
     max_values: usize,
 }
 
 /// A variable that the expression reads.
 #[derive(Debug)]
-struct Input {
+struct ProgramInput {
     name: &'static SchemaName,
     /// The entries that it reads of a map; `None`: all, or it is no map.
     keys: Option<Vec<Box<str>>>,
@@ -65,7 +65,7 @@ struct Input {
 
 impl CelProgram {
     /// Prepares an expression that was checked and reads these paths.
-    pub(super) fn new(mut root: IdedExpr, paths: &[Path]) -> Self {
+    pub(super) fn new(mut root: IdedExpr, paths: &[VariablePath]) -> Self {
         let max_values = if has_macro(&root) {
             MAX_VALUES
         } else {
@@ -75,7 +75,7 @@ impl CelProgram {
         compile_patterns(&mut root, &mut patterns);
         Self {
             root,
-            inputs: inputs(paths),
+            inputs: collect_inputs(paths),
             patterns,
             max_values,
         }
@@ -85,17 +85,17 @@ impl CelProgram {
     /// Why the expression has no value, for people.
     pub(super) fn evaluate(&self, context: &RuleContext<'_>) -> Result<bool, String> {
         let mut variables = Context::with_env(Arc::clone(&LIBRARY));
-        let mut budget = Budget {
-            values: self.max_values,
-            texts: MAX_TEXTS,
+        let mut budget = ConversionBudget {
+            values_left: self.max_values,
+            text_bytes_left: MAX_TEXT_BYTES,
             max_values: self.max_values,
         };
         for input in &self.inputs {
-            let value = variable::read(input.name.variable, context);
+            let value = variable::read_value(input.name.variable, context);
             let value = match (value, &input.keys) {
-                (Value::Map(map), Some(keys)) => {
+                (RuleValue::Map(map), Some(keys)) => {
                     let entries = keys.iter().filter_map(|key| Some((&**key, map.get(key)?)));
-                    budget.map(entries)?
+                    budget.convert_map(entries)?
                 }
                 (value, _) => budget.convert(value)?,
             };
@@ -105,7 +105,7 @@ impl CelProgram {
             variables.add_variable_as_val(pattern_name(n), Box::new(pattern.clone()));
         }
         let result =
-            CelValue::resolve_val(&self.root, &variables).map_err(|error| readable(&error))?;
+            CelValue::resolve_val(&self.root, &variables).map_err(|error| error_message(&error))?;
         match result.downcast_ref::<CelBool>() {
             Some(answer) => Ok(*answer.inner()),
             None => {
@@ -117,17 +117,17 @@ impl CelProgram {
 }
 
 /// Gathers the paths by variable.
-fn inputs(paths: &[Path]) -> Vec<Input> {
-    let mut inputs: Vec<Input> = Vec::new();
+fn collect_inputs(paths: &[VariablePath]) -> Vec<ProgramInput> {
+    let mut inputs: Vec<ProgramInput> = Vec::new();
     for path in paths {
-        let name = schema::of(path.variable);
-        let place = inputs.iter().position(|one| one.name.path == name.path);
-        let place = place.unwrap_or_else(|| {
+        let name = schema::name_of(path.variable);
+        let position = inputs.iter().position(|one| one.name.path == name.path);
+        let position = position.unwrap_or_else(|| {
             let keys = Some(Vec::new());
-            inputs.push(Input { name, keys });
+            inputs.push(ProgramInput { name, keys });
             inputs.len() - 1
         });
-        match (path.keys.first(), &mut inputs[place].keys) {
+        match (path.keys.first(), &mut inputs[position].keys) {
             (Some(key), Some(keys)) => keys.push(key.clone()),
             (None, keys) => *keys = None,
             (Some(_), None) => {}
@@ -156,9 +156,9 @@ fn matches<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, Exe
         return Err(ExecutionError::missing_argument_or_target());
     };
     match pattern.matches(text.inner()) {
-        Some(found) => Ok(CowVal::owned(CelBool::from(found))),
+        Some(is_match) => Ok(CowVal::owned(CelBool::from(is_match))),
         None => {
-            let problem = format!("the text is longer than {MAX_SEARCHED} bytes");
+            let problem = format!("the text is longer than {MAX_SEARCHED_BYTES} bytes");
             Err(ExecutionError::function_error("matches", problem))
         }
     }
@@ -191,45 +191,45 @@ fn compile_patterns(node: &mut IdedExpr, patterns: &mut Vec<Pattern>) {
 }
 
 /// Converts values for `cel`, and counts how many may still be converted.
-struct Budget {
-    values: usize,
-    texts: usize,
+struct ConversionBudget {
+    values_left: usize,
+    text_bytes_left: usize,
     max_values: usize,
 }
 
-impl Budget {
-    fn convert<'v>(&mut self, value: Value<'v>) -> Result<Box<dyn Val + 'v>, String> {
-        if let Value::Map(of) = value {
-            return self.map(of.iter());
+impl ConversionBudget {
+    fn convert<'v>(&mut self, value: RuleValue<'v>) -> Result<Box<dyn Val + 'v>, String> {
+        if let RuleValue::Map(of) = value {
+            return self.convert_map(of.iter());
         }
-        let bytes = if let Value::Text(text) = value {
+        let bytes = if let RuleValue::Text(text) = value {
             text.len()
         } else {
             0
         };
-        self.take(bytes)?;
+        self.consume(bytes)?;
         Ok(match value {
-            Value::Null => Box::new(CelNull),
-            Value::Bool(of) => Box::new(CelBool::from(of)),
-            Value::Int(of) => Box::new(CelInt::from(of)),
-            Value::Double(of) => Box::new(CelDouble::from(of)),
-            Value::Text(of) => Box::new(CelString::from(of)),
-            Value::Duration(of) => Box::new(CelDuration::from(of)),
-            Value::Time(of) => Box::new(CelTimestamp::from(of.fixed_offset())),
-            Value::List(of) => {
+            RuleValue::Null => Box::new(CelNull),
+            RuleValue::Bool(of) => Box::new(CelBool::from(of)),
+            RuleValue::Int(of) => Box::new(CelInt::from(of)),
+            RuleValue::Double(of) => Box::new(CelDouble::from(of)),
+            RuleValue::Text(of) => Box::new(CelString::from(of)),
+            RuleValue::Duration(of) => Box::new(CelDuration::from(of)),
+            RuleValue::Time(of) => Box::new(CelTimestamp::from(of.fixed_offset())),
+            RuleValue::List(of) => {
                 let items: Result<Vec<_>, String> =
                     of.iter().map(|one| self.convert(one)).collect();
                 Box::new(CelList::from(items?))
             }
-            Value::Map(of) => self.map(of.iter())?,
+            RuleValue::Map(of) => self.convert_map(of.iter())?,
         })
     }
 
-    fn map<'v>(
+    fn convert_map<'v>(
         &mut self,
-        entries: impl Iterator<Item = (&'v str, Value<'v>)>,
+        entries: impl Iterator<Item = (&'v str, RuleValue<'v>)>,
     ) -> Result<Box<dyn Val + 'v>, String> {
-        self.take(0)?;
+        self.consume(0)?;
         let mut map: HashMap<CelMapKey<'v>, Box<dyn Val + 'v>> = HashMap::new();
         for (key, value) in entries {
             map.insert(key.into(), self.convert(value)?);
@@ -237,22 +237,22 @@ impl Budget {
         Ok(Box::new(CelMap::from(map)))
     }
 
-    fn take(&mut self, bytes: usize) -> Result<(), String> {
-        let values = self.values.checked_sub(1);
-        let texts = self.texts.checked_sub(bytes);
+    fn consume(&mut self, bytes: usize) -> Result<(), String> {
+        let values = self.values_left.checked_sub(1);
+        let texts = self.text_bytes_left.checked_sub(bytes);
         let (Some(values), Some(texts)) = (values, texts) else {
             return Err(format!(
-                "there is more to look at than {} values and {MAX_TEXTS} bytes",
+                "there is more to look at than {} values and {MAX_TEXT_BYTES} bytes",
                 self.max_values
             ));
         };
-        (self.values, self.texts) = (values, texts);
+        (self.values_left, self.text_bytes_left) = (values, texts);
         Ok(())
     }
 }
 
 /// Words an error for people. The errors of `cel` show values as they are in memory.
-fn readable(error: &ExecutionError) -> String {
+fn error_message(error: &ExecutionError) -> String {
     match error {
         ExecutionError::NoSuchKey(key) => format!("there is no \"{key}\""),
         ExecutionError::NoSuchOverload(of) => {
@@ -271,25 +271,25 @@ fn readable(error: &ExecutionError) -> String {
             format!("`{function}` is not defined for {}", kinds.join(" and "))
         }
         ExecutionError::UnsupportedBinaryOperator(operator, left, right) => {
-            let (sign, left, right) = (sign(operator), kind(left), kind(right));
-            format!("`{sign}` is not defined for {left} and {right}")
+            let (symbol, left, right) = (operator_symbol(operator), type_name(left), type_name(right));
+            format!("`{symbol}` is not defined for {left} and {right}")
         }
         ExecutionError::UnexpectedType { got, want } => format!("{got} where {want} was wanted"),
         ExecutionError::Overflow(operator, ..) => {
-            format!("`{}` leaves the range of numbers", sign(operator))
+            format!("`{}` leaves the range of numbers", operator_symbol(operator))
         }
         ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => {
             "division by zero".to_owned()
         }
         ExecutionError::IndexOutOfBounds(_) => "the list has no such element".to_owned(),
         ExecutionError::UnsupportedIndex(index, of) => {
-            format!("`[]` is not defined for {} and {}", kind(of), kind(index))
+            format!("`[]` is not defined for {} and {}", type_name(of), type_name(index))
         }
         ExecutionError::UnsupportedKeyType(key) => {
-            format!("`[]` is not defined for map and {}", kind(key))
+            format!("`[]` is not defined for map and {}", type_name(key))
         }
         ExecutionError::ValuesNotComparable(left, right) => {
-            format!("{} and {} cannot be compared", kind(left), kind(right))
+            format!("{} and {} cannot be compared", type_name(left), type_name(right))
         }
         ExecutionError::FunctionError { function, message } => {
             let message: String = message.chars().take(200).collect();
@@ -300,7 +300,7 @@ fn readable(error: &ExecutionError) -> String {
 }
 
 /// Returns an operator as it is written.
-fn sign(operator: &str) -> &str {
+fn operator_symbol(operator: &str) -> &str {
     match operator {
         "add" => "+",
         "sub" | "negate" => "-",
@@ -312,7 +312,7 @@ fn sign(operator: &str) -> &str {
 }
 
 /// Returns the name that CEL has for the type of a value.
-fn kind(of: &CelValue) -> String {
+fn type_name(of: &CelValue) -> String {
     match of {
         CelValue::Float(_) => "double".to_owned(),
         other => other.type_of().to_string(),

@@ -13,8 +13,8 @@ use cel::common::ast::{
 };
 
 use super::diagnostic::RuleDiagnostic;
-use super::parse::{Parsed, Places};
-use super::types::{Kind, Type};
+use super::parse::{ParsedExpression, NodeSpans};
+use super::types::{ValueKind, Type};
 
 /// The most nodes of an expression, those that macros are made of included. Evaluating one takes
 /// some hundred nanoseconds.
@@ -29,25 +29,25 @@ const MAX_DIAGNOSTICS: usize = 20;
 
 /// # Errors
 /// All mistakes, in order of place; never an empty list.
-pub(super) fn check(
+pub(super) fn check_expression(
     text: &str,
-    parsed: &Parsed,
+    parsed: &ParsedExpression,
     known_lookups: &BTreeSet<String>,
 ) -> Result<(), Vec<RuleDiagnostic>> {
     let mut checker = Checker {
         text,
-        places: &parsed.places,
+        spans: &parsed.spans,
         known_lookups,
         variables: Vec::new(),
         diagnostics: Vec::new(),
         nodes: 0,
         depth: 0,
     };
-    let gives = checker.node(&parsed.root);
-    if !gives.fits(Type::BOOL) {
+    let result_type = checker.check_node(&parsed.root);
+    if !result_type.is_assignable_to(Type::BOOL) {
         checker.report(
-            parsed.places.span(&parsed.root),
-            format!("this gives {gives}; a rule must say yes or no"),
+            parsed.spans.span(&parsed.root),
+            format!("this gives {result_type}; a rule must say yes or no"),
             "compare it with something, such as … > 2 or … == \"gold\"",
         );
     }
@@ -63,7 +63,7 @@ pub(super) fn check(
 
 struct Checker<'a> {
     text: &'a str,
-    places: &'a Places,
+    spans: &'a NodeSpans,
     known_lookups: &'a BTreeSet<String>,
     /// What macros name; the innermost last.
     variables: Vec<MacroVariable<'a>>,
@@ -74,7 +74,7 @@ struct Checker<'a> {
 
 struct MacroVariable<'a> {
     name: &'a str,
-    of: Type,
+    value_type: Type,
 }
 
 impl<'a> Checker<'a> {
@@ -84,23 +84,23 @@ impl<'a> Checker<'a> {
     }
 
     /// The type of a node; `dyn` where it could not be found out, so that nothing follows from it.
-    fn node(&mut self, node: &'a IdedExpr) -> Type {
+    fn check_node(&mut self, node: &'a IdedExpr) -> Type {
         self.nodes += 1;
         if self.nodes > MAX_NODES || self.depth == MAX_DEPTH {
-            self.too_large(node);
+            self.report_too_large(node);
             return Type::DYN;
         }
         self.depth += 1;
-        let of = match &node.expr {
-            Expr::Literal(literal) => self.literal(node, literal),
-            Expr::Ident(name) => self.name(node, name),
-            Expr::Select(select) => self.select(node, select),
-            Expr::Call(call) => self.call(node, call),
-            Expr::List(list) => self.list(list),
-            Expr::Map(map) => self.map(map),
-            Expr::Comprehension(of) => self.comprehension(node, of),
+        let node_type = match &node.expr {
+            Expr::Literal(literal) => self.check_literal(node, literal),
+            Expr::Ident(name) => self.check_name(node, name),
+            Expr::Select(select) => self.check_select(node, select),
+            Expr::Call(call) => self.check_call(node, call),
+            Expr::List(list) => self.check_list(list),
+            Expr::Map(map) => self.check_map(map),
+            Expr::Comprehension(of) => self.check_comprehension(node, of),
             Expr::Struct(_) => {
-                let at = self.places.span(node);
+                let at = self.spans.span(node);
                 self.report(
                     at,
                     "there are no messages here",
@@ -111,11 +111,11 @@ impl<'a> Checker<'a> {
             Expr::Unspecified => Type::DYN,
         };
         self.depth -= 1;
-        of
+        node_type
     }
 
     /// Tells once that the expression is too large.
-    fn too_large(&mut self, node: &IdedExpr) {
+    fn report_too_large(&mut self, node: &IdedExpr) {
         let help = "make two rules of it";
         let problem = if self.nodes > MAX_NODES {
             format!("the expression has more than {MAX_NODES} parts")
@@ -127,20 +127,20 @@ impl<'a> Checker<'a> {
             .iter()
             .all(|diagnostic| diagnostic.problem != problem)
         {
-            let at = self.places.span(node);
+            let at = self.spans.span(node);
             self.report(at, problem, help);
         }
     }
 
-    fn literal(&mut self, node: &IdedExpr, literal: &LiteralValue) -> Type {
+    fn check_literal(&mut self, node: &IdedExpr, literal: &LiteralValue) -> Type {
         match literal {
             LiteralValue::Boolean(_) => Type::BOOL,
             LiteralValue::Int(_) => Type::INT,
             LiteralValue::Double(_) => Type::DOUBLE,
             LiteralValue::String(_) => Type::TEXT,
-            LiteralValue::Null => Type::One(Kind::Null),
+            LiteralValue::Null => Type::Scalar(ValueKind::Null),
             LiteralValue::UInt(_) => {
-                let at = self.places.span(node);
+                let at = self.spans.span(node);
                 self.report(
                     at,
                     "unsigned numbers are not supported",
@@ -149,54 +149,54 @@ impl<'a> Checker<'a> {
                 Type::DYN
             }
             LiteralValue::Bytes(_) => {
-                let at = self.places.span(node);
+                let at = self.spans.span(node);
                 self.report(at, "bytes are not supported", "write a text, without the b");
                 Type::DYN
             }
         }
     }
 
-    fn list(&mut self, list: &'a ListExpr) -> Type {
-        let kinds: Vec<Kind> = list
+    fn check_list(&mut self, list: &'a ListExpr) -> Type {
+        let kinds: Vec<ValueKind> = list
             .elements
             .iter()
-            .map(|node| self.node(node).kind())
+            .map(|node| self.check_node(node).kind_as_element())
             .collect();
-        let first = kinds.first().copied().unwrap_or(Kind::Dyn);
-        let same = kinds.iter().all(|kind| *kind == first);
-        Type::List(if same { first } else { Kind::Dyn })
+        let first = kinds.first().copied().unwrap_or(ValueKind::Dyn);
+        let is_uniform = kinds.iter().all(|kind| *kind == first);
+        Type::List(if is_uniform { first } else { ValueKind::Dyn })
     }
 
-    fn map(&mut self, map: &'a MapExpr) -> Type {
+    fn check_map(&mut self, map: &'a MapExpr) -> Type {
         for entry in &map.entries {
             let EntryExpr::MapEntry(entry) = &entry.expr else {
                 continue;
             };
-            let key = self.node(&entry.key);
-            self.node(&entry.value);
-            if !key.fits(Type::TEXT) {
-                let at = self.places.span(&entry.key);
+            let key = self.check_node(&entry.key);
+            self.check_node(&entry.value);
+            if !key.is_assignable_to(Type::TEXT) {
+                let at = self.spans.span(&entry.key);
                 self.report(at, format!("{key} as a key"), "keys are strings: \"…\"");
             }
         }
-        Type::Map(Kind::Dyn)
+        Type::Map(ValueKind::Dyn)
     }
 
     /// `range.exists(variable, …)` and its kin, as the parser expands them.
-    fn comprehension(&mut self, node: &'a IdedExpr, of: &'a ComprehensionExpr) -> Type {
-        let range = self.node(&of.iter_range);
+    fn check_comprehension(&mut self, node: &'a IdedExpr, of: &'a ComprehensionExpr) -> Type {
+        let range = self.check_node(&of.iter_range);
         let variable = match range {
-            Type::List(kind) => Type::One(kind),
+            Type::List(kind) => Type::Scalar(kind),
             Type::Map(_) => Type::TEXT,
-            Type::One(Kind::Dyn) => Type::DYN,
-            Type::One(_) => {
-                let at = self.places.span(&of.iter_range);
+            Type::Scalar(ValueKind::Dyn) => Type::DYN,
+            Type::Scalar(_) => {
+                let at = self.spans.span(&of.iter_range);
                 let problem = format!("{range} has nothing to go through");
                 self.report(at, problem, "macros go through lists and maps");
                 Type::DYN
             }
         };
-        let name = self.places.name(node);
+        let name = self.spans.name_span(node);
         if !self.variables.is_empty() {
             let macro_name = &self.text[name.clone()];
             self.report(
@@ -206,20 +206,20 @@ impl<'a> Checker<'a> {
             );
             return Type::DYN;
         }
-        self.variable_is_new(node, &of.iter_var);
-        let gathered = self.node(&of.accu_init);
+        self.check_macro_variable_name(node, &of.iter_var);
+        let accumulator = self.check_node(&of.accu_init);
         self.variables.push(MacroVariable {
             name: &of.iter_var,
-            of: variable,
+            value_type: variable,
         });
         self.variables.push(MacroVariable {
             name: &of.accu_var,
-            of: gathered,
+            value_type: accumulator,
         });
-        self.node(&of.loop_cond);
-        self.node(&of.loop_step);
-        let gives = self.node(&of.result);
+        self.check_node(&of.loop_cond);
+        self.check_node(&of.loop_step);
+        let result_type = self.check_node(&of.result);
         self.variables.clear();
-        gives
+        result_type
     }
 }

@@ -17,7 +17,7 @@ pub struct RuleContext<'a> {
     /// The booker's account, if there is one.
     pub account: Option<&'a Account>,
     /// The member's bookings that stand.
-    pub counts: Counts,
+    pub counts: BookingCounts,
     /// The name of the gate.
     pub gate: &'a str,
     /// What the first booking costs.
@@ -33,7 +33,7 @@ pub struct RuleContext<'a> {
     /// What the house's own systems answered, by the name of the question.
     pub lookups: &'a BTreeMap<String, Answer>,
     /// The answer (a slug) that no rule, finding or template may see: the member's PIN.
-    pub hidden: Option<&'a str>,
+    pub hidden_answer: Option<&'a str>,
     /// What is known of the booking questions.
     pub questions: Questions<'a>,
     /// The house's time zone, for weekdays and hours.
@@ -43,7 +43,7 @@ pub struct RuleContext<'a> {
 
 /// How many bookings of a member stand: still to come, and around the start of the one in question.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct BookingCounts {
     pub upcoming: u32,
     pub day: u32,
     pub week: u32,
@@ -54,16 +54,16 @@ pub struct Counts {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Questions<'a> {
     /// As the calendar describes them; `None` when it does not.
-    pub shown: Option<&'a [Question]>,
+    pub from_calendar: Option<&'a [Question]>,
     /// As the rule that looks at them uses their answers, for those that are not described.
-    pub assumed: &'a [Question],
+    pub inferred: &'a [Question],
 }
 
 impl Questions<'_> {
     /// The kind of the question with this identifier.
     pub fn kind(&self, slug: &str) -> Option<QuestionKind> {
-        let shown = self.shown.unwrap_or_default().iter();
-        let mut questions = shown.chain(self.assumed);
+        let from_calendar = self.from_calendar.unwrap_or_default().iter();
+        let mut questions = from_calendar.chain(self.inferred);
         questions
             .find(|question| question.slug == slug)
             .map(|question| question.kind)

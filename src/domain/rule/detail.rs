@@ -3,12 +3,12 @@
 use std::fmt::Write;
 
 use super::context::RuleContext;
-use super::value::{ListView, Value};
+use super::value::{ListRef, RuleValue};
 use super::variable::{self, RuleVariable};
 use crate::domain::time::Span;
 
 /// The longest part of one text that is shown, in bytes.
-const MAX_VALUE: usize = 60;
+const MAX_VALUE_BYTES: usize = 60;
 
 /// Elements of a list that are shown.
 const MAX_ELEMENTS: usize = 4;
@@ -18,7 +18,7 @@ pub const MAX_DETAIL: usize = 400;
 
 /// A variable, or an entry of a variable that is a map: `lookup.crm.score`.
 #[derive(Debug)]
-pub(super) struct Path {
+pub(super) struct VariablePath {
     pub(super) variable: RuleVariable,
     /// Keys that follow the variable, outermost first.
     pub(super) keys: Vec<Box<str>>,
@@ -26,11 +26,11 @@ pub(super) struct Path {
     pub(super) text: String,
 }
 
-impl Path {
+impl VariablePath {
     /// Appends a key.
-    pub(super) fn with(mut self, key: &str) -> Self {
-        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        if key.chars().all(plain) {
+    pub(super) fn with_key(mut self, key: &str) -> Self {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if key.chars().all(is_plain) {
             self.text.push('.');
             self.text.push_str(key);
         } else {
@@ -40,10 +40,10 @@ impl Path {
         self
     }
 
-    fn read<'a>(&self, context: &RuleContext<'a>) -> Option<Value<'a>> {
-        let mut value = variable::read(self.variable, context);
+    fn read_value<'a>(&self, context: &RuleContext<'a>) -> Option<RuleValue<'a>> {
+        let mut value = variable::read_value(self.variable, context);
         for key in &self.keys {
-            let Value::Map(table) = value else {
+            let RuleValue::Map(table) = value else {
                 return None;
             };
             value = table.get(key)?;
@@ -53,7 +53,7 @@ impl Path {
 }
 
 /// Returns `path = value, path = value` for this request, at most `MAX_DETAIL` characters.
-pub(super) fn describe(paths: &[Path], context: &RuleContext<'_>) -> String {
+pub(super) fn describe(paths: &[VariablePath], context: &RuleContext<'_>) -> String {
     let mut detail = String::new();
     for path in paths {
         if !detail.is_empty() {
@@ -61,7 +61,7 @@ pub(super) fn describe(paths: &[Path], context: &RuleContext<'_>) -> String {
         }
         detail.push_str(&path.text);
         detail.push_str(" = ");
-        match path.read(context) {
+        match path.read_value(context) {
             Some(value) => write_value(&mut detail, value, false),
             None => detail.push_str("absent"),
         }
@@ -79,23 +79,23 @@ pub(super) fn describe(paths: &[Path], context: &RuleContext<'_>) -> String {
     detail
 }
 
-fn write_value(detail: &mut String, value: Value<'_>, is_element: bool) {
+fn write_value(detail: &mut String, value: RuleValue<'_>, is_element: bool) {
     // Writing to a text cannot fail.
     let _ = match value {
-        Value::Null => write!(detail, "null"),
-        Value::Bool(of) => write!(detail, "{of}"),
-        Value::Int(of) => write!(detail, "{of}"),
-        Value::Double(of) => write!(detail, "{of}"),
-        Value::Text(of) => {
+        RuleValue::Null => write!(detail, "null"),
+        RuleValue::Bool(of) => write!(detail, "{of}"),
+        RuleValue::Int(of) => write!(detail, "{of}"),
+        RuleValue::Double(of) => write!(detail, "{of}"),
+        RuleValue::Text(of) => {
             let whole = |end: &usize| of.is_char_boundary(*end);
-            let end = (0..=of.len().min(MAX_VALUE)).rev().find(whole).unwrap_or(0);
+            let end = (0..=of.len().min(MAX_VALUE_BYTES)).rev().find(whole).unwrap_or(0);
             let cut = if end < of.len() { "…" } else { "" };
             write!(detail, "{:?}{cut}", &of[..end])
         }
-        Value::Duration(of) => write!(detail, "{}", compact(of)),
-        Value::Time(of) => write!(detail, "{}", of.format("%Y-%m-%dT%H:%M:%SZ")),
-        Value::Map(of) => write!(detail, "{{{} entries}}", of.len()),
-        Value::List(of) => {
+        RuleValue::Duration(of) => write!(detail, "{}", format_exact_span(of)),
+        RuleValue::Time(of) => write!(detail, "{}", of.format("%Y-%m-%dT%H:%M:%SZ")),
+        RuleValue::Map(of) => write!(detail, "{{{} entries}}", of.len()),
+        RuleValue::List(of) => {
             write_list(detail, of, is_element);
             Ok(())
         }
@@ -103,28 +103,28 @@ fn write_value(detail: &mut String, value: Value<'_>, is_element: bool) {
 }
 
 /// The first elements and the number of the others; of a list within a list only the number.
-fn write_list(detail: &mut String, list: ListView<'_>, is_element: bool) {
-    let shown = if is_element { 0 } else { MAX_ELEMENTS };
+fn write_list(detail: &mut String, list: ListRef<'_>, is_element: bool) {
+    let shown_count = if is_element { 0 } else { MAX_ELEMENTS };
     detail.push('[');
-    for (n, element) in list.iter().take(shown).enumerate() {
+    for (n, element) in list.iter().take(shown_count).enumerate() {
         if n > 0 {
             detail.push_str(", ");
         }
         write_value(detail, element, true);
     }
-    let more = list.len().saturating_sub(shown);
+    let more = list.len().saturating_sub(shown_count);
     if more > 0 {
-        let comma = if shown > 0 { ", " } else { "" };
+        let comma = if shown_count > 0 { ", " } else { "" };
         let _ = write!(detail, "{comma}{more} more");
     }
     detail.push(']');
 }
 
 /// `30h`, `1h30m`, `-45m`, `20s`, `1.5s`, `0s`.
-fn compact(span: Span) -> String {
-    let all = span.num_milliseconds();
-    let millis = all.unsigned_abs();
-    let mut shown = if all < 0 {
+fn format_exact_span(span: Span) -> String {
+    let signed_millis = span.num_milliseconds();
+    let millis = signed_millis.unsigned_abs();
+    let mut text = if signed_millis < 0 {
         "-".to_owned()
     } else {
         String::new()
@@ -136,13 +136,13 @@ fn compact(span: Span) -> String {
     ];
     for (amount, unit) in parts {
         if amount > 0 && (unit != 's' || millis.is_multiple_of(1_000)) {
-            let _ = write!(shown, "{amount}{unit}");
+            let _ = write!(text, "{amount}{unit}");
         }
     }
     if !millis.is_multiple_of(1_000) {
-        let _ = write!(shown, "{}.{:03}s", millis / 1_000 % 60, millis % 1_000);
+        let _ = write!(text, "{}.{:03}s", millis / 1_000 % 60, millis % 1_000);
     } else if millis == 0 {
-        shown.push_str("0s");
+        text.push_str("0s");
     }
-    shown
+    text
 }

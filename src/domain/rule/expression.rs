@@ -10,7 +10,7 @@ use super::answers::{self, AnswerUse};
 use super::cel_backend::CelProgram;
 use super::check;
 use super::context::{Questions, RuleContext};
-use super::detail::{self, Path};
+use super::detail::{self, VariablePath};
 use super::diagnostic::RuleDiagnostic;
 use super::parse;
 use super::schema;
@@ -21,18 +21,18 @@ use crate::domain::booking::{Question, QuestionKind};
 /// A condition on a request (`RuleContext`). Cheap to clone; equal when written the same.
 #[derive(Clone)]
 pub struct Expression {
-    inner: Arc<Compiled>,
+    compiled: Arc<CompiledExpression>,
 }
 
-struct Compiled {
+struct CompiledExpression {
     text: String,
     program: CelProgram,
     /// What it reads, each path once, in order of appearance.
-    paths: Vec<Path>,
+    paths: Vec<VariablePath>,
     lookups: BTreeSet<String>,
     answers: Vec<AnswerUse>,
     /// The questions as the expression uses their answers.
-    assumed: Vec<Question>,
+    inferred_questions: Vec<Question>,
 }
 
 impl Expression {
@@ -48,19 +48,19 @@ impl Expression {
         known_lookups: &BTreeSet<String>,
     ) -> Result<Self, Vec<RuleDiagnostic>> {
         let parsed = parse::parse(text).map_err(|diagnostic| vec![diagnostic])?;
-        check::check(text, &parsed, known_lookups)?;
+        check::check_expression(text, &parsed, known_lookups)?;
         let root = parsed.root;
         let mut paths = Vec::new();
         let mut lookups = BTreeSet::new();
-        collect(&root, &mut paths, &mut lookups);
-        let answers = answers::uses(&root);
+        collect_reads(&root, &mut paths, &mut lookups);
+        let answers = answers::collect_uses(&root);
         Ok(Self {
-            inner: Arc::new(Compiled {
+            compiled: Arc::new(CompiledExpression {
                 text: text.to_owned(),
                 program: CelProgram::new(root, &paths),
                 paths,
                 lookups,
-                assumed: assumed(&answers),
+                inferred_questions: infer_questions(&answers),
                 answers,
             }),
         })
@@ -73,23 +73,23 @@ impl Expression {
     /// Why it cannot be said, for people: a key that is not there, an answer of another type than
     /// the rule takes, a number out of range, a division by zero.
     pub fn evaluate(&self, context: &RuleContext<'_>) -> Result<bool, String> {
-        self.inner
+        self.compiled
             .program
-            .evaluate(&self.with_assumed_questions(context))
+            .evaluate(&self.with_inferred_questions(context))
     }
 
     /// Returns what the expression reads, with the values of this request: `name = value, …`, at most
     /// `detail::MAX_DETAIL` characters.
     pub fn describe_inputs(&self, context: &RuleContext<'_>) -> String {
-        detail::describe(&self.inner.paths, &self.with_assumed_questions(context))
+        detail::describe(&self.compiled.paths, &self.with_inferred_questions(context))
     }
 
     /// The context with the questions as this expression uses their answers, for those that the
     /// calendar does not describe.
-    fn with_assumed_questions<'a>(&'a self, context: &RuleContext<'a>) -> RuleContext<'a> {
+    fn with_inferred_questions<'a>(&'a self, context: &RuleContext<'a>) -> RuleContext<'a> {
         RuleContext {
             questions: Questions {
-                assumed: &self.inner.assumed,
+                inferred: &self.compiled.inferred_questions,
                 ..context.questions
             },
             ..*context
@@ -98,19 +98,19 @@ impl Expression {
 
     /// The lookups that it names, in order.
     pub fn lookups(&self) -> impl Iterator<Item = &str> {
-        self.inner.lookups.iter().map(String::as_str)
+        self.compiled.lookups.iter().map(String::as_str)
     }
 
     /// What it does with answers to booking questions, in order.
     pub fn answers(&self) -> &[AnswerUse] {
-        &self.inner.answers
+        &self.compiled.answers
     }
 
     /// The names of the schema that it looks at, each once, in order of appearance.
     pub fn names(&self) -> Vec<&'static str> {
         let mut names = Vec::new();
-        for path in self.inner.paths.iter() {
-            let name = schema::of(path.variable).path;
+        for path in self.compiled.paths.iter() {
+            let name = schema::name_of(path.variable).path;
             if !names.contains(&name) {
                 names.push(name);
             }
@@ -119,17 +119,17 @@ impl Expression {
     }
 
     pub fn text(&self) -> &str {
-        &self.inner.text
+        &self.compiled.text
     }
 }
 
 /// The stack that `Expression::compile` must have, in bytes: four times what the worst expression
 /// takes without optimisation.
-pub const STACK: usize = 16 * 1024 * 1024;
+pub const MIN_STACK_BYTES: usize = 16 * 1024 * 1024;
 
 impl PartialEq for Expression {
     fn eq(&self, other: &Self) -> bool {
-        self.inner.text == other.inner.text
+        self.compiled.text == other.compiled.text
     }
 }
 
@@ -137,37 +137,37 @@ impl Eq for Expression {}
 
 impl fmt::Debug for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Expression({:?})", self.inner.text)
+        write!(f, "Expression({:?})", self.compiled.text)
     }
 }
 
 /// The questions whose kind the uses of their answers agree on, where the kind changes how the text is
 /// read that Cal.com sends.
-fn assumed(uses: &[AnswerUse]) -> Vec<Question> {
-    let mut assumed: Vec<Question> = Vec::new();
-    for one in uses {
+fn infer_questions(uses: &[AnswerUse]) -> Vec<Question> {
+    let mut inferred: Vec<Question> = Vec::new();
+    for answer_use in uses {
         let kinds = uses
             .iter()
-            .filter(|other| other.slug == one.slug)
-            .filter_map(|other| other.wants);
-        let known = assumed.iter().any(|question| question.slug == one.slug);
-        if let Some(kind @ (QuestionKind::Number | QuestionKind::Flag)) = one.wants
+            .filter(|other| other.slug == answer_use.slug)
+            .filter_map(|other| other.expected_kind);
+        let is_inferred = inferred.iter().any(|question| question.slug == answer_use.slug);
+        if let Some(kind @ (QuestionKind::Number | QuestionKind::Flag)) = answer_use.expected_kind
             && kinds.clone().all(|other| other == kind)
-            && !known
+            && !is_inferred
         {
-            assumed.push(Question {
-                slug: one.slug.clone(),
+            inferred.push(Question {
+                slug: answer_use.slug.clone(),
                 kind,
-                asked: true,
+                on_booking_page: true,
             });
         }
     }
-    assumed
+    inferred
 }
 
 /// Gathers what an expression looks at, each once, in order of appearance.
-fn collect(node: &IdedExpr, paths: &mut Vec<Path>, lookups: &mut BTreeSet<String>) {
-    if let Some(path) = path(node) {
+fn collect_reads(node: &IdedExpr, paths: &mut Vec<VariablePath>, lookups: &mut BTreeSet<String>) {
+    if let Some(path) = longest_path(node) {
         if path.variable == RuleVariable::Lookups
             && let Some(name) = path.keys.first()
         {
@@ -179,14 +179,14 @@ fn collect(node: &IdedExpr, paths: &mut Vec<Path>, lookups: &mut BTreeSet<String
         return;
     }
     for child in syntax::children(node) {
-        collect(child, paths, lookups);
+        collect_reads(child, paths, lookups);
     }
 }
 
 /// The longest path that a node is: a name of the schema and literal keys.
-fn path(node: &IdedExpr) -> Option<Path> {
-    if let Some(name) = syntax::named(node) {
-        return Some(Path {
+fn longest_path(node: &IdedExpr) -> Option<VariablePath> {
+    if let Some(name) = syntax::schema_name_of(node) {
+        return Some(VariablePath {
             variable: name.variable,
             keys: Vec::new(),
             text: name.path.to_owned(),
@@ -201,7 +201,7 @@ fn path(node: &IdedExpr) -> Option<Path> {
         },
         _ => return None,
     };
-    Some(path(of)?.with(key))
+    Some(longest_path(of)?.with_key(key))
 }
 
 fn is_map(node: &IdedExpr) -> bool {
@@ -211,5 +211,5 @@ fn is_map(node: &IdedExpr) -> bool {
         RuleVariable::Metadata,
         RuleVariable::Attributes,
     ];
-    syntax::named(node).is_some_and(|name| maps.contains(&name.variable))
+    syntax::schema_name_of(node).is_some_and(|name| maps.contains(&name.variable))
 }

@@ -1,34 +1,34 @@
 //! The functions and operators an expression may use, with the types they take. A part of CEL's
 //! standard library: what works on the types of `types`.
 
-use super::types::{Kind, Type};
+use super::types::{ValueKind, Type};
 
 /// One way to call a function. Of `x.f(y)`, the first parameter is `x`.
 pub(super) struct Overload {
     pub(super) name: &'static str,
     pub(super) style: Style,
-    pub(super) takes: &'static [Type],
-    pub(super) gives: Type,
+    pub(super) parameters: &'static [Type],
+    pub(super) returns: Type,
 }
 
 /// How a function is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Style {
     /// `f(x)`
-    Plain,
+    Function,
     /// `x.f()`
     Method,
 }
 
-const LIST: Type = Type::List(Kind::Dyn);
-const MAP: Type = Type::Map(Kind::Dyn);
+const LIST: Type = Type::List(ValueKind::Dyn);
+const MAP: Type = Type::Map(ValueKind::Dyn);
 
-const fn plain(name: &'static str, takes: &'static [Type], gives: Type) -> Overload {
+const fn function(name: &'static str, takes: &'static [Type], gives: Type) -> Overload {
     Overload {
         name,
-        style: Style::Plain,
-        takes,
-        gives,
+        style: Style::Function,
+        parameters: takes,
+        returns: gives,
     }
 }
 
@@ -36,20 +36,20 @@ const fn method(name: &'static str, takes: &'static [Type], gives: Type) -> Over
     Overload {
         name,
         style: Style::Method,
-        takes,
-        gives,
+        parameters: takes,
+        returns: gives,
     }
 }
 
-const OF_TIME: &[Type] = &[Type::TIME];
-const IN_ZONE: &[Type] = &[Type::TIME, Type::TEXT];
-const OF_DURATION: &[Type] = &[Type::DURATION];
+const TIME_PARAMETER: &[Type] = &[Type::TIME];
+const TIME_AND_ZONE_PARAMETERS: &[Type] = &[Type::TIME, Type::TEXT];
+const DURATION_PARAMETER: &[Type] = &[Type::DURATION];
 
 /// Every function.
 pub(super) const OVERLOADS: [Overload; 52] = [
-    plain("size", &[Type::TEXT], Type::INT),
-    plain("size", &[LIST], Type::INT),
-    plain("size", &[MAP], Type::INT),
+    function("size", &[Type::TEXT], Type::INT),
+    function("size", &[LIST], Type::INT),
+    function("size", &[MAP], Type::INT),
     method("size", &[Type::TEXT], Type::INT),
     method("size", &[LIST], Type::INT),
     method("size", &[MAP], Type::INT),
@@ -57,78 +57,78 @@ pub(super) const OVERLOADS: [Overload; 52] = [
     method("endsWith", &[Type::TEXT, Type::TEXT], Type::BOOL),
     method("contains", &[Type::TEXT, Type::TEXT], Type::BOOL),
     method("matches", &[Type::TEXT, Type::TEXT], Type::BOOL),
-    plain("matches", &[Type::TEXT, Type::TEXT], Type::BOOL),
-    plain("duration", &[Type::TEXT], Type::DURATION),
-    plain("timestamp", &[Type::TEXT], Type::TIME),
-    plain("timestamp", &[Type::INT], Type::TIME),
-    plain("int", &[Type::INT], Type::INT),
-    plain("int", &[Type::DOUBLE], Type::INT),
-    plain("int", &[Type::TEXT], Type::INT),
-    plain("int", &[Type::TIME], Type::INT),
-    plain("double", &[Type::DOUBLE], Type::DOUBLE),
-    plain("double", &[Type::INT], Type::DOUBLE),
-    plain("double", &[Type::TEXT], Type::DOUBLE),
-    plain("string", &[Type::TEXT], Type::TEXT),
-    plain("string", &[Type::BOOL], Type::TEXT),
-    plain("string", &[Type::INT], Type::TEXT),
-    plain("string", &[Type::DOUBLE], Type::TEXT),
-    plain("string", &[Type::TIME], Type::TEXT),
-    plain("string", &[Type::DURATION], Type::TEXT),
-    plain("bool", &[Type::TEXT], Type::BOOL),
-    method("getFullYear", OF_TIME, Type::INT),
-    method("getFullYear", IN_ZONE, Type::INT),
-    method("getMonth", OF_TIME, Type::INT),
-    method("getMonth", IN_ZONE, Type::INT),
-    method("getDate", OF_TIME, Type::INT),
-    method("getDate", IN_ZONE, Type::INT),
-    method("getDayOfMonth", OF_TIME, Type::INT),
-    method("getDayOfMonth", IN_ZONE, Type::INT),
-    method("getDayOfWeek", OF_TIME, Type::INT),
-    method("getDayOfWeek", IN_ZONE, Type::INT),
-    method("getDayOfYear", OF_TIME, Type::INT),
-    method("getDayOfYear", IN_ZONE, Type::INT),
-    method("getHours", OF_TIME, Type::INT),
-    method("getHours", IN_ZONE, Type::INT),
-    method("getHours", OF_DURATION, Type::INT),
-    method("getMinutes", OF_TIME, Type::INT),
-    method("getMinutes", IN_ZONE, Type::INT),
-    method("getMinutes", OF_DURATION, Type::INT),
-    method("getSeconds", OF_TIME, Type::INT),
-    method("getSeconds", IN_ZONE, Type::INT),
-    method("getSeconds", OF_DURATION, Type::INT),
-    method("getMilliseconds", OF_TIME, Type::INT),
-    method("getMilliseconds", IN_ZONE, Type::INT),
-    method("getMilliseconds", OF_DURATION, Type::INT),
+    function("matches", &[Type::TEXT, Type::TEXT], Type::BOOL),
+    function("duration", &[Type::TEXT], Type::DURATION),
+    function("timestamp", &[Type::TEXT], Type::TIME),
+    function("timestamp", &[Type::INT], Type::TIME),
+    function("int", &[Type::INT], Type::INT),
+    function("int", &[Type::DOUBLE], Type::INT),
+    function("int", &[Type::TEXT], Type::INT),
+    function("int", &[Type::TIME], Type::INT),
+    function("double", &[Type::DOUBLE], Type::DOUBLE),
+    function("double", &[Type::INT], Type::DOUBLE),
+    function("double", &[Type::TEXT], Type::DOUBLE),
+    function("string", &[Type::TEXT], Type::TEXT),
+    function("string", &[Type::BOOL], Type::TEXT),
+    function("string", &[Type::INT], Type::TEXT),
+    function("string", &[Type::DOUBLE], Type::TEXT),
+    function("string", &[Type::TIME], Type::TEXT),
+    function("string", &[Type::DURATION], Type::TEXT),
+    function("bool", &[Type::TEXT], Type::BOOL),
+    method("getFullYear", TIME_PARAMETER, Type::INT),
+    method("getFullYear", TIME_AND_ZONE_PARAMETERS, Type::INT),
+    method("getMonth", TIME_PARAMETER, Type::INT),
+    method("getMonth", TIME_AND_ZONE_PARAMETERS, Type::INT),
+    method("getDate", TIME_PARAMETER, Type::INT),
+    method("getDate", TIME_AND_ZONE_PARAMETERS, Type::INT),
+    method("getDayOfMonth", TIME_PARAMETER, Type::INT),
+    method("getDayOfMonth", TIME_AND_ZONE_PARAMETERS, Type::INT),
+    method("getDayOfWeek", TIME_PARAMETER, Type::INT),
+    method("getDayOfWeek", TIME_AND_ZONE_PARAMETERS, Type::INT),
+    method("getDayOfYear", TIME_PARAMETER, Type::INT),
+    method("getDayOfYear", TIME_AND_ZONE_PARAMETERS, Type::INT),
+    method("getHours", TIME_PARAMETER, Type::INT),
+    method("getHours", TIME_AND_ZONE_PARAMETERS, Type::INT),
+    method("getHours", DURATION_PARAMETER, Type::INT),
+    method("getMinutes", TIME_PARAMETER, Type::INT),
+    method("getMinutes", TIME_AND_ZONE_PARAMETERS, Type::INT),
+    method("getMinutes", DURATION_PARAMETER, Type::INT),
+    method("getSeconds", TIME_PARAMETER, Type::INT),
+    method("getSeconds", TIME_AND_ZONE_PARAMETERS, Type::INT),
+    method("getSeconds", DURATION_PARAMETER, Type::INT),
+    method("getMilliseconds", TIME_PARAMETER, Type::INT),
+    method("getMilliseconds", TIME_AND_ZONE_PARAMETERS, Type::INT),
+    method("getMilliseconds", DURATION_PARAMETER, Type::INT),
 ];
 
 /// The macros, which are written as methods of a list or map.
 pub(super) const MACROS: [&str; 6] = ["exists", "all", "exists_one", "existsOne", "map", "filter"];
 
 /// What `left operator right` gives; `None` when it is not defined.
-pub(super) fn arithmetic(operator: &str, left: Type, right: Type) -> Option<Type> {
-    let numbers = |left: Type, right: Type| {
-        let wanted = if left.is_dyn() { right } else { left };
-        (wanted.is_number() && left.fits(wanted) && right.fits(wanted)).then_some(wanted)
+pub(super) fn arithmetic_result(operator: &str, left: Type, right: Type) -> Option<Type> {
+    let number_result = |left: Type, right: Type| {
+        let number_type = if left.is_dyn() { right } else { left };
+        (number_type.is_number() && left.is_assignable_to(number_type) && right.is_assignable_to(number_type)).then_some(number_type)
     };
     if left.is_dyn() && right.is_dyn() {
         return Some(Type::DYN);
     }
-    let dynamic = left.is_dyn() || right.is_dyn();
+    let is_dynamic = left.is_dyn() || right.is_dyn();
     match operator {
         "%" => {
-            let whole = left.fits(Type::INT) && right.fits(Type::INT);
-            whole.then_some(Type::INT)
+            let is_integer = left.is_assignable_to(Type::INT) && right.is_assignable_to(Type::INT);
+            is_integer.then_some(Type::INT)
         }
-        "*" | "/" => numbers(left, right),
-        _ if numbers(left, right).is_some() => numbers(left, right),
+        "*" | "/" => number_result(left, right),
+        _ if number_result(left, right).is_some() => number_result(left, right),
         "+" => match (left, right) {
             (Type::TEXT, Type::TEXT) => Some(Type::TEXT),
             (Type::DURATION, Type::DURATION) => Some(Type::DURATION),
             (Type::TIME, Type::DURATION) | (Type::DURATION, Type::TIME) => Some(Type::TIME),
-            (Type::List(a), Type::List(b)) => Some(Type::List(if a == b { a } else { Kind::Dyn })),
-            (Type::One(Kind::Bool | Kind::Null) | Type::Map(_), _)
-            | (_, Type::One(Kind::Bool | Kind::Null) | Type::Map(_)) => None,
-            (_, _) => dynamic.then_some(Type::DYN),
+            (Type::List(a), Type::List(b)) => Some(Type::List(if a == b { a } else { ValueKind::Dyn })),
+            (Type::Scalar(ValueKind::Bool | ValueKind::Null) | Type::Map(_), _)
+            | (_, Type::Scalar(ValueKind::Bool | ValueKind::Null) | Type::Map(_)) => None,
+            (_, _) => is_dynamic.then_some(Type::DYN),
         },
         _ => match (left, right) {
             (Type::DURATION, Type::DURATION) | (Type::TIME, Type::TIME) => Some(Type::DURATION),
@@ -141,20 +141,20 @@ pub(super) fn arithmetic(operator: &str, left: Type, right: Type) -> Option<Type
 }
 
 /// Whether `<` and its kin are defined between the two.
-pub(super) fn ordered(left: Type, right: Type) -> bool {
-    let orderable = |of: Type| {
+pub(super) fn are_orderable(left: Type, right: Type) -> bool {
+    let is_orderable = |of: Type| {
         matches!(
             of,
-            Type::One(
-                Kind::Bool
-                    | Kind::Int
-                    | Kind::Double
-                    | Kind::Text
-                    | Kind::Duration
-                    | Kind::Time
-                    | Kind::Dyn
+            Type::Scalar(
+                ValueKind::Bool
+                    | ValueKind::Int
+                    | ValueKind::Double
+                    | ValueKind::Text
+                    | ValueKind::Duration
+                    | ValueKind::Time
+                    | ValueKind::Dyn
             )
         )
     };
-    orderable(left) && orderable(right) && left.equals(right)
+    is_orderable(left) && is_orderable(right) && left.is_comparable_with(right)
 }

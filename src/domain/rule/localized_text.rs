@@ -20,14 +20,14 @@ impl LocalizedText {
             return first.map(|(_, template)| template);
         }
         let tags = self.by_language.iter().map(|(tag, _)| tag.as_str());
-        let found = language.and_then(|wanted| nearest(wanted, tags));
-        let found = found.and_then(|place| self.by_language.get(place));
-        found.or(first).map(|(_, template)| template)
+        let position = language.and_then(|wanted| nearest(wanted, tags));
+        let entry = position.and_then(|place| self.by_language.get(place));
+        entry.or(first).map(|(_, template)| template)
     }
 }
 
 /// Languages that one tag falls back to, at most.
-const MAX_STEPS: usize = 8;
+const MAX_FALLBACKS: usize = 8;
 
 /// The place of the tag whose language is nearest to the wanted one: the same language under another
 /// code (`iw` is `he`), a more general one (`de` for `de-AT`, `no` for `nb`), a more special one
@@ -35,18 +35,18 @@ const MAX_STEPS: usize = 8;
 /// scripts are not near each other. Of equally near ones the first counts.
 fn nearest<'a>(wanted: &str, tags: impl Iterator<Item = &'a str>) -> Option<usize> {
     let wanted = fallbacks(wanted);
-    let distance = |tag: &str| {
+    let distance_to = |tag: &str| {
         let known = fallbacks(tag);
         let pairs = wanted.iter().enumerate().filter_map(|(steps, language)| {
-            let there = known.iter().position(|other| other == language)?;
-            Some(steps + there)
+            let position = known.iter().position(|other| other == language)?;
+            Some(steps + position)
         });
         pairs.min()
     };
-    let near = tags
+    let distances = tags
         .enumerate()
-        .filter_map(|(place, tag)| Some((distance(tag)?, place)));
-    near.min().map(|(_, place)| place)
+        .filter_map(|(place, tag)| Some((distance_to(tag)?, place)));
+    distances.min().map(|(_, place)| place)
 }
 
 /// The language itself in its canonical form, and those that it falls back to; none where the text is
@@ -59,7 +59,7 @@ fn fallbacks(tag: &str) -> Vec<DataLocale> {
     let fallbacker = LocaleFallbacker::new().for_config(Default::default());
     let mut steps = fallbacker.fallback_for(DataLocale::from(&locale));
     let mut languages = Vec::new();
-    while !steps.get().is_unknown() && languages.len() < MAX_STEPS {
+    while !steps.get().is_unknown() && languages.len() < MAX_FALLBACKS {
         languages.push(*steps.get());
         steps.step();
     }
@@ -67,8 +67,8 @@ fn fallbacks(tag: &str) -> Vec<DataLocale> {
 }
 
 /// Whether two tags name the same language, such as `iw` and `he`.
-pub fn is_same_language(one: &str, other: &str) -> bool {
-    let (one, other) = (fallbacks(one), fallbacks(other));
+pub fn is_same_language(first: &str, second: &str) -> bool {
+    let (one, other) = (fallbacks(first), fallbacks(second));
     !one.is_empty() && one.first() == other.first()
 }
 
@@ -116,14 +116,14 @@ mod tests {
 
     #[test]
     fn a_language_is_the_same_under_its_old_code() {
-        for (one, other, expect) in [
+        for (first, second, expect) in [
             ("iw", "he", true),
             ("pt_BR", "pt-br", true),
             ("nb", "nn", false),
             ("de", "de-AT", false),
             ("", "", false),
         ] {
-            assert_eq!(is_same_language(one, other), expect, "{one} {other}");
+            assert_eq!(is_same_language(first, second), expect, "{first} {second}");
         }
     }
 }

@@ -9,20 +9,20 @@ use super::diagnostic::RuleDiagnostic;
 use super::tokens::Tokens;
 
 /// What the parser made of a text.
-pub(super) struct Parsed {
+pub(super) struct ParsedExpression {
     pub(super) root: IdedExpr,
-    pub(super) places: Places,
+    pub(super) spans: NodeSpans,
 }
 
 /// Where nodes stand in the text.
-pub(super) struct Places {
+pub(super) struct NodeSpans {
     tokens: Tokens,
     offsets: SourceInfo,
 }
 
 /// # Errors
 /// What is wrong first; whatever comes behind it is usually a consequence.
-pub(super) fn parse(text: &str) -> Result<Parsed, RuleDiagnostic> {
+pub(super) fn parse(text: &str) -> Result<ParsedExpression, RuleDiagnostic> {
     let tokens = Tokens::read(text)?;
     if tokens.is_empty() {
         return Err(RuleDiagnostic::new(
@@ -32,21 +32,21 @@ pub(super) fn parse(text: &str) -> Result<Parsed, RuleDiagnostic> {
         ));
     }
     match Parser::new().parse_with_source_info(text) {
-        Ok((root, offsets)) => Ok(Parsed {
+        Ok((root, offsets)) => Ok(ParsedExpression {
             root,
-            places: Places { tokens, offsets },
+            spans: NodeSpans { tokens, offsets },
         }),
         Err(errors) => Err(errors.errors.first().map_or_else(
-            || unexpected(text, &tokens, 0),
-            |error| translate(text, &tokens, error),
+            || unexpected_token(text, &tokens, 0),
+            |error| translate_error(text, &tokens, error),
         )),
     }
 }
 
 /// The parser's words are those of its generator; these are for people.
-fn translate(text: &str, tokens: &Tokens, error: &ParseError) -> RuleDiagnostic {
-    let byte = byte_of(text, error.pos);
-    let at = tokens.at(tokens.index_at(byte));
+fn translate_error(text: &str, tokens: &Tokens, error: &ParseError) -> RuleDiagnostic {
+    let byte = byte_offset(text, error.pos);
+    let at = tokens.span(tokens.index_at_byte(byte));
     let message = error.msg.as_str();
     if message.starts_with("reserved identifier") {
         let word = &text[at.clone()];
@@ -77,11 +77,11 @@ fn translate(text: &str, tokens: &Tokens, error: &ParseError) -> RuleDiagnostic 
             "write it as in member.tags.exists(tag, tag == \"vip\")",
         );
     }
-    unexpected(text, tokens, byte)
+    unexpected_token(text, tokens, byte)
 }
 
 /// The parser stopped at this byte.
-fn unexpected(text: &str, tokens: &Tokens, byte: usize) -> RuleDiagnostic {
+fn unexpected_token(text: &str, tokens: &Tokens, byte: usize) -> RuleDiagnostic {
     if byte >= tokens.end() {
         let end = tokens.end();
         return RuleDiagnostic::new(
@@ -90,7 +90,7 @@ fn unexpected(text: &str, tokens: &Tokens, byte: usize) -> RuleDiagnostic {
             "something is missing behind its last word",
         );
     }
-    let at = tokens.at(tokens.index_at(byte));
+    let at = tokens.span(tokens.index_at_byte(byte));
     let word = &text[at.clone()];
     let help = match word {
         "=" => "write == to compare",
@@ -104,12 +104,12 @@ fn unexpected(text: &str, tokens: &Tokens, byte: usize) -> RuleDiagnostic {
         }
         _ => "expected is a condition such as member.balance > 2 && booking.hour >= 9",
     };
-    let shown: String = word.chars().take(40).collect();
-    RuleDiagnostic::new(at, format!("`{shown}` is not understood here"), help)
+    let excerpt: String = word.chars().take(40).collect();
+    RuleDiagnostic::new(at, format!("`{excerpt}` is not understood here"), help)
 }
 
 /// The byte of a line and a column, both counted from 1, in characters.
-fn byte_of(text: &str, (line, column): (isize, isize)) -> usize {
+fn byte_offset(text: &str, (line, column): (isize, isize)) -> usize {
     let line = usize::try_from(line - 1).unwrap_or(0);
     let column = usize::try_from(column - 1).unwrap_or(0);
     let before: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
@@ -121,67 +121,67 @@ fn byte_of(text: &str, (line, column): (isize, isize)) -> usize {
     before + within
 }
 
-impl Places {
+impl NodeSpans {
     /// The word by which the parser knows a node: an operator, an opening bracket, a name.
-    fn word(&self, node: &IdedExpr) -> usize {
+    fn token_index(&self, node: &IdedExpr) -> usize {
         let start = self
             .offsets
             .offset_for(node.id)
             .map_or(0, |(start, _)| start);
         self.tokens
-            .index_at(usize::try_from(start).unwrap_or(usize::MAX))
+            .index_at_byte(usize::try_from(start).unwrap_or(usize::MAX))
     }
 
     /// Of an operator, the operator itself.
-    pub(super) fn operator(&self, node: &IdedExpr) -> Range<usize> {
-        self.tokens.at(self.word(node))
+    pub(super) fn operator_span(&self, node: &IdedExpr) -> Range<usize> {
+        self.tokens.span(self.token_index(node))
     }
 
     /// Of a call or macro, its name.
-    pub(super) fn name(&self, node: &IdedExpr) -> Range<usize> {
-        self.tokens.at(self.word(node).saturating_sub(1))
+    pub(super) fn name_span(&self, node: &IdedExpr) -> Range<usize> {
+        self.tokens.span(self.token_index(node).saturating_sub(1))
     }
 
     /// Of a selection, the field.
-    pub(super) fn field(&self, node: &IdedExpr) -> Range<usize> {
-        self.tokens.at(self.word(node) + 1)
+    pub(super) fn field_span(&self, node: &IdedExpr) -> Range<usize> {
+        self.tokens.span(self.token_index(node) + 1)
     }
 
     /// Of `has(a.b)`, the field `b`.
-    pub(super) fn tested(&self, node: &IdedExpr) -> Range<usize> {
-        let closing = self.tokens.closing(self.word(node));
-        self.tokens.at(closing.saturating_sub(1))
+    pub(super) fn tested_field_span(&self, node: &IdedExpr) -> Range<usize> {
+        let closing = self.tokens.closing_index(self.token_index(node));
+        self.tokens.span(closing.saturating_sub(1))
     }
 
     /// Of a macro, the name of its variable.
-    pub(super) fn variable(&self, node: &IdedExpr) -> Range<usize> {
-        self.tokens.at(self.word(node) + 1)
+    pub(super) fn variable_span(&self, node: &IdedExpr) -> Range<usize> {
+        self.tokens.span(self.token_index(node) + 1)
     }
 
     /// The whole node, without brackets around it.
     pub(super) fn span(&self, node: &IdedExpr) -> Range<usize> {
-        let word = self.word(node);
-        let own = self.tokens.at(word);
-        let closed = || self.tokens.at(self.tokens.closing(word)).end;
+        let word = self.token_index(node);
+        let own_span = self.tokens.span(word);
+        let closing_end = || self.tokens.span(self.tokens.closing_index(word)).end;
         match &node.expr {
             Expr::Call(call) => match (&call.target, call.args.as_slice()) {
-                (Some(target), _) => self.span(target).start..closed(),
+                (Some(target), _) => self.span(target).start..closing_end(),
                 (None, [first, .., last]) if is_infix(&call.func_name) => {
                     self.span(first).start..self.span(last).end
                 }
                 (None, [first, _]) if call.func_name == operators::INDEX => {
-                    self.span(first).start..closed()
+                    self.span(first).start..closing_end()
                 }
-                (None, [only]) if is_prefix(&call.func_name) => own.start..self.span(only).end,
-                (None, _) => self.name(node).start..closed(),
+                (None, [only]) if is_prefix(&call.func_name) => own_span.start..self.span(only).end,
+                (None, _) => self.name_span(node).start..closing_end(),
             },
-            Expr::Comprehension(of) => self.span(&of.iter_range).start..closed(),
-            Expr::List(_) | Expr::Map(_) => own.start..closed(),
-            Expr::Select(select) if select.test => self.name(node).start..closed(),
-            Expr::Select(select) => self.span(&select.operand).start..self.field(node).end,
-            Expr::Struct(_) => self.name(node).start..closed(),
-            Expr::Ident(name) if name.starts_with('.') => self.name(node).start..own.end,
-            Expr::Ident(_) | Expr::Literal(_) | Expr::Unspecified => own,
+            Expr::Comprehension(of) => self.span(&of.iter_range).start..closing_end(),
+            Expr::List(_) | Expr::Map(_) => own_span.start..closing_end(),
+            Expr::Select(select) if select.test => self.name_span(node).start..closing_end(),
+            Expr::Select(select) => self.span(&select.operand).start..self.field_span(node).end,
+            Expr::Struct(_) => self.name_span(node).start..closing_end(),
+            Expr::Ident(name) if name.starts_with('.') => self.name_span(node).start..own_span.end,
+            Expr::Ident(_) | Expr::Literal(_) | Expr::Unspecified => own_span,
         }
     }
 }

@@ -8,11 +8,11 @@ use cel::common::value::{StaticVal, Val};
 use regex::{Regex, RegexBuilder};
 
 /// The size of a compiled pattern, in bytes. `\w{200}` would be a hundred times as large.
-pub const MAX_PATTERN: usize = 256 * 1024;
+pub const MAX_PATTERN_BYTES: usize = 256 * 1024;
 
 /// The longest text that is searched, in bytes. Searching takes time in proportion to text and
 /// pattern, never more; titles and answers are shorter than this.
-pub const MAX_SEARCHED: usize = 16 * 1024;
+pub const MAX_SEARCHED_BYTES: usize = 16 * 1024;
 
 /// The type under which the `cel` crate knows a compiled pattern.
 pub(super) static PATTERN: Type = Type::new_unspecified_type("maitred.pattern");
@@ -25,11 +25,11 @@ impl Pattern {
     /// # Errors
     /// Why it is no pattern, in one line.
     pub(super) fn compile(text: &str) -> Result<Self, String> {
-        let built = RegexBuilder::new(text)
-            .size_limit(MAX_PATTERN)
-            .dfa_size_limit(MAX_PATTERN)
+        let compiled = RegexBuilder::new(text)
+            .size_limit(MAX_PATTERN_BYTES)
+            .dfa_size_limit(MAX_PATTERN_BYTES)
             .build();
-        built.map(|regex| Self(Arc::new(regex))).map_err(|error| {
+        compiled.map(|regex| Self(Arc::new(regex))).map_err(|error| {
             if let regex::Error::CompiledTooBig(_) = error {
                 return "it is too large when it is compiled".to_owned();
             }
@@ -41,7 +41,7 @@ impl Pattern {
 
     /// Whether it is found in the text; `None` when the text is too long to look.
     pub(super) fn matches(&self, text: &str) -> Option<bool> {
-        (text.len() <= MAX_SEARCHED).then(|| self.0.is_match(text))
+        (text.len() <= MAX_SEARCHED_BYTES).then(|| self.0.is_match(text))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Every name that a rule or a template may use: its type, its meaning and the variable it names.
 //! This table is the one place; documentation for operators is made from it.
 
-use super::types::{Kind, Type};
+use super::types::{ValueKind, Type};
 use super::variable::RuleVariable;
 
 /// One name.
@@ -9,9 +9,9 @@ use super::variable::RuleVariable;
 pub struct SchemaName {
     /// As it is written: `booking.title`, `now`.
     pub path: &'static str,
-    pub of: Type,
+    pub value_type: Type,
     /// What it means, for operators.
-    pub about: &'static str,
+    pub description: &'static str,
     pub(super) variable: RuleVariable,
 }
 
@@ -81,25 +81,25 @@ pub const NAMES: [SchemaName; 47] = [
     name(
         "booking.guests",
         RuleVariable::Guests,
-        Type::List(Kind::Text),
+        Type::List(ValueKind::Text),
         "the addresses of the guests",
     ),
     name(
         "booking.attendees",
         RuleVariable::Attendees,
-        Type::List(Kind::Text),
+        Type::List(ValueKind::Text),
         "the addresses of all who attend",
     ),
     name(
         "booking.answers",
         RuleVariable::Answers,
-        Type::Map(Kind::Dyn),
+        Type::Map(ValueKind::Dyn),
         "answers to the booking questions, by slug, each of the type of its question; absent where the question was left blank",
     ),
     name(
         "booking.metadata",
         RuleVariable::Metadata,
-        Type::Map(Kind::Dyn),
+        Type::Map(ValueKind::Dyn),
         "what integrations left with the booking",
     ),
     name(
@@ -152,7 +152,7 @@ pub const NAMES: [SchemaName; 47] = [
     ),
     name(
         "member.known",
-        RuleVariable::Known,
+        RuleVariable::MemberKnown,
         Type::BOOL,
         "whether the booker has an account",
     ),
@@ -171,13 +171,13 @@ pub const NAMES: [SchemaName; 47] = [
     name(
         "member.tags",
         RuleVariable::Tags,
-        Type::List(Kind::Text),
+        Type::List(ValueKind::Text),
         "the member's tags",
     ),
     name(
         "member.attributes",
         RuleVariable::Attributes,
-        Type::Map(Kind::Text),
+        Type::Map(ValueKind::Text),
         "what else is noted of the member",
     ),
     name(
@@ -291,7 +291,7 @@ pub const NAMES: [SchemaName; 47] = [
     name(
         "lookup",
         RuleVariable::Lookups,
-        Type::Map(Kind::Dyn),
+        Type::Map(ValueKind::Dyn),
         "what the house's own systems answered, by the name of the question",
     ),
 ];
@@ -304,20 +304,20 @@ const fn name(
 ) -> SchemaName {
     SchemaName {
         path,
-        of,
-        about,
+        value_type: of,
+        description: about,
         variable,
     }
 }
 
 /// Returns the name of a variable.
-pub(super) fn of(variable: RuleVariable) -> &'static SchemaName {
+pub(super) fn name_of(variable: RuleVariable) -> &'static SchemaName {
     let name = NAMES.iter().find(|name| name.variable == variable);
     name.expect("every variable has a name")
 }
 
 /// The name behind a path, if there is one.
-pub(super) fn find(path: &str) -> Option<&'static SchemaName> {
+pub(super) fn find_name(path: &str) -> Option<&'static SchemaName> {
     NAMES.iter().find(|name| name.path == path)
 }
 

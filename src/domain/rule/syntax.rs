@@ -69,11 +69,11 @@ pub(super) fn children(node: &IdedExpr) -> Vec<&IdedExpr> {
 
 /// Returns the name of the schema that a node is, if it is one. The checker does not allow macros to
 /// hide a name.
-pub(super) fn named(node: &IdedExpr) -> Option<&'static SchemaName> {
+pub(super) fn schema_name_of(node: &IdedExpr) -> Option<&'static SchemaName> {
     match &node.expr {
-        Expr::Ident(name) => schema::find(name),
+        Expr::Ident(name) => schema::find_name(name),
         Expr::Select(select) if !select.test => match &select.operand.expr {
-            Expr::Ident(group) => schema::find(&format!("{group}.{}", select.field)),
+            Expr::Ident(group) => schema::find_name(&format!("{group}.{}", select.field)),
             _ => None,
         },
         _ => None,

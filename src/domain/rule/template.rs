@@ -13,7 +13,7 @@ use super::context::RuleContext;
 use super::diagnostic::RuleDiagnostic;
 
 /// The longest template, in bytes.
-pub const MAX_TEMPLATE: usize = 4 * 1024;
+pub const MAX_TEMPLATE_BYTES: usize = 4 * 1024;
 
 /// The longest text that a template makes, in characters: a decline carries it into a mail.
 pub const MAX_RENDERED: usize = 500;
@@ -43,7 +43,7 @@ impl Template {
     /// # Errors
     /// The first mistake: grammar, names that do not exist, filters that do not exist.
     pub fn compile(text: &str) -> Result<Self, RuleDiagnostic> {
-        check::check(text)?;
+        check::check_template(text)?;
         Ok(Self { text: text.into() })
     }
 
@@ -52,16 +52,16 @@ impl Template {
     /// # Errors
     /// Why there is none, for people: an answer that was not given, or too much work.
     pub fn render(&self, context: &RuleContext<'_>) -> Result<String, String> {
-        let made = |limits| {
-            let made = render(&self.text, &|root| values::value(root, context, limits));
-            made.map(|text| folded(&text))
-                .map_err(|error| values::readable(&error))
+        let render_within = |limits| {
+            let rendered = render(&self.text, &|root| values::root_value(root, context, limits));
+            rendered.map(|text| to_single_line(&text))
+                .map_err(|error| values::error_message(&error))
         };
-        let mut line = made(TextLimits::USUAL)?;
+        let mut line = render_within(TextLimits::DEFAULT)?;
         if line.chars().nth(MAX_RENDERED).is_some() {
-            line = made(TextLimits::LITTLE)?;
+            line = render_within(TextLimits::REDUCED)?;
         }
-        let line = cut(line);
+        let line = truncate(line);
         if line.is_empty() {
             return Err("the template gives no text".to_owned());
         }
@@ -95,7 +95,7 @@ fn render(
 }
 
 /// One line: blanks and control characters become single spaces.
-fn folded(text: &str) -> String {
+fn to_single_line(text: &str) -> String {
     let words = text.split(|c: char| c.is_whitespace() || c.is_control());
     words
         .filter(|word| !word.is_empty())
@@ -104,10 +104,10 @@ fn folded(text: &str) -> String {
 }
 
 /// What is longer than a reason may be is cut.
-fn cut(line: String) -> String {
+fn truncate(line: String) -> String {
     if line.chars().nth(MAX_RENDERED).is_none() {
         return line;
     }
-    let kept: String = line.chars().take(MAX_RENDERED - 1).collect();
-    format!("{}…", kept.trim_end())
+    let prefix: String = line.chars().take(MAX_RENDERED - 1).collect();
+    format!("{}…", prefix.trim_end())
 }

@@ -7,11 +7,11 @@ use std::ops::Range;
 use super::diagnostic::RuleDiagnostic;
 
 /// The longest expression, in bytes. Real ones are a line or two.
-pub const MAX_TEXT: usize = 4 * 1024;
+pub const MAX_EXPRESSION_BYTES: usize = 4 * 1024;
 
 /// The most words (names, literals, operators, brackets) of an expression. The parser recurses once
 /// a word in the worst case, such as `1+1+1+…`.
-pub const MAX_WORDS: usize = 500;
+pub const MAX_TOKENS: usize = 500;
 
 /// How deep brackets may nest. Each costs the parser about ten calls.
 pub const MAX_NESTING: usize = 20;
@@ -19,70 +19,70 @@ pub const MAX_NESTING: usize = 20;
 /// All words, in order.
 #[derive(Debug, Default)]
 pub(super) struct Tokens {
-    words: Vec<Range<usize>>,
+    spans: Vec<Range<usize>>,
     /// For an opening bracket the word that closes it.
-    closing: Vec<Option<usize>>,
+    closing_tokens: Vec<Option<usize>>,
 }
 
 impl Tokens {
     /// # Errors
     /// When the text is too long or too deep, or a text or bracket in it is not closed.
     pub(super) fn read(text: &str) -> Result<Self, RuleDiagnostic> {
-        if text.len() > MAX_TEXT {
+        if text.len() > MAX_EXPRESSION_BYTES {
             let end = text.len();
             return Err(RuleDiagnostic::new(
                 0..end,
                 format!("the expression is {end} bytes long"),
-                format!("keep it below {MAX_TEXT} bytes; make two rules of it"),
+                format!("keep it below {MAX_EXPRESSION_BYTES} bytes; make two rules of it"),
             ));
         }
         let mut tokens = Self::default();
-        let mut open: Vec<usize> = Vec::new();
+        let mut open_brackets: Vec<usize> = Vec::new();
         let mut at = 0;
-        while let Some(word) = next(text, at)? {
+        while let Some(word) = next_token(text, at)? {
             at = word.end;
-            if tokens.words.len() == MAX_WORDS {
+            if tokens.spans.len() == MAX_TOKENS {
                 return Err(RuleDiagnostic::new(
                     word,
-                    format!("the expression has more than {MAX_WORDS} words"),
+                    format!("the expression has more than {MAX_TOKENS} words"),
                     "make two rules of it, or put a long list into a lookup",
                 ));
             }
-            tokens.bracket(text, &word, &mut open)?;
-            tokens.words.push(word);
-            tokens.closing.push(None);
+            tokens.track_bracket(text, &word, &mut open_brackets)?;
+            tokens.spans.push(word);
+            tokens.closing_tokens.push(None);
         }
-        match open.first() {
-            Some(index) => Err(unclosed(text, tokens.at(*index))),
+        match open_brackets.first() {
+            Some(index) => Err(unclosed_diagnostic(text, tokens.span(*index))),
             None => Ok(tokens),
         }
     }
 
     /// Keeps account of what is open; the word is about to be added.
-    fn bracket(
+    fn track_bracket(
         &mut self,
         text: &str,
         word: &Range<usize>,
-        open: &mut Vec<usize>,
+        open_brackets: &mut Vec<usize>,
     ) -> Result<(), RuleDiagnostic> {
         match &text[word.clone()] {
             "(" | "[" | "{" => {
-                if open.len() == MAX_NESTING {
+                if open_brackets.len() == MAX_NESTING {
                     return Err(RuleDiagnostic::new(
                         word.clone(),
                         format!("brackets nest deeper than {MAX_NESTING}"),
                         "make two rules of it",
                     ));
                 }
-                open.push(self.words.len());
+                open_brackets.push(self.spans.len());
                 Ok(())
             }
-            close @ (")" | "]" | "}") => match open.pop() {
-                Some(index) if pair(&text[self.at(index)]) == close => {
-                    self.closing[index] = Some(self.words.len());
+            close @ (")" | "]" | "}") => match open_brackets.pop() {
+                Some(index) if closing_bracket(&text[self.span(index)]) == close => {
+                    self.closing_tokens[index] = Some(self.spans.len());
                     Ok(())
                 }
-                Some(index) => Err(unclosed(text, self.at(index))),
+                Some(index) => Err(unclosed_diagnostic(text, self.span(index))),
                 None => Err(RuleDiagnostic::new(
                     word.clone(),
                     format!("`{close}` closes nothing"),
@@ -93,32 +93,32 @@ impl Tokens {
         }
     }
 
-    pub(super) fn at(&self, index: usize) -> Range<usize> {
-        self.words.get(index).cloned().unwrap_or(0..0)
+    pub(super) fn span(&self, index: usize) -> Range<usize> {
+        self.spans.get(index).cloned().unwrap_or(0..0)
     }
 
     /// The word at or around this byte; the last one for bytes behind it.
-    pub(super) fn index_at(&self, byte: usize) -> usize {
-        let behind = self.words.partition_point(|word| word.start <= byte);
-        behind.saturating_sub(1)
+    pub(super) fn index_at_byte(&self, byte: usize) -> usize {
+        let following = self.spans.partition_point(|word| word.start <= byte);
+        following.saturating_sub(1)
     }
 
     /// The word that closes the bracket that is the word `index`; the bracket itself if none does.
-    pub(super) fn closing(&self, index: usize) -> usize {
-        self.closing.get(index).copied().flatten().unwrap_or(index)
+    pub(super) fn closing_index(&self, index: usize) -> usize {
+        self.closing_tokens.get(index).copied().flatten().unwrap_or(index)
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.words.is_empty()
+        self.spans.is_empty()
     }
 
     /// Where the last word ends.
     pub(super) fn end(&self) -> usize {
-        self.words.last().map_or(0, |word| word.end)
+        self.spans.last().map_or(0, |word| word.end)
     }
 }
 
-fn pair(open: &str) -> &'static str {
+fn closing_bracket(open: &str) -> &'static str {
     match open {
         "(" => ")",
         "[" => "]",
@@ -126,17 +126,17 @@ fn pair(open: &str) -> &'static str {
     }
 }
 
-fn unclosed(text: &str, at: Range<usize>) -> RuleDiagnostic {
+fn unclosed_diagnostic(text: &str, at: Range<usize>) -> RuleDiagnostic {
     let open = &text[at.clone()];
     RuleDiagnostic::new(
         at,
         format!("`{open}` is not closed"),
-        format!("add the `{}` that belongs to it", pair(open)),
+        format!("add the `{}` that belongs to it", closing_bracket(open)),
     )
 }
 
 /// The next word from `at` on.
-fn next(text: &str, at: usize) -> Result<Option<Range<usize>>, RuleDiagnostic> {
+fn next_token(text: &str, at: usize) -> Result<Option<Range<usize>>, RuleDiagnostic> {
     let mut start = at;
     loop {
         let rest = &text[start..];
@@ -156,18 +156,18 @@ fn next(text: &str, at: usize) -> Result<Option<Range<usize>>, RuleDiagnostic> {
     let Some(first) = rest.chars().next() else {
         return Ok(None);
     };
-    let length = if let Some(quoted) = quoted(rest) {
-        quoted.ok_or_else(|| {
+    let length = if let Some(quoted_length) = quoted_text_length(rest) {
+        quoted_length.ok_or_else(|| {
             RuleDiagnostic::new(
                 start..text.len(),
                 "this text is not closed",
-                format!("add the {} that belongs to it", quote(rest)),
+                format!("add the {} that belongs to it", opening_quote(rest)),
             )
         })?
     } else if first.is_ascii_alphabetic() || first == '_' {
-        span(rest, |c| c.is_ascii_alphanumeric() || c == '_')
+        length_while(rest, |c| c.is_ascii_alphanumeric() || c == '_')
     } else if first.is_ascii_digit() {
-        number(rest)
+        number_length(rest)
     } else if ["==", "!=", "<=", ">=", "&&", "||"]
         .iter()
         .any(|two| rest.starts_with(two))
@@ -179,25 +179,25 @@ fn next(text: &str, at: usize) -> Result<Option<Range<usize>>, RuleDiagnostic> {
     Ok(Some(start..start + length))
 }
 
-fn span(rest: &str, of: impl Fn(char) -> bool) -> usize {
+fn length_while(rest: &str, of: impl Fn(char) -> bool) -> usize {
     rest.find(|c| !of(c)).unwrap_or(rest.len())
 }
 
 /// A number, with everything that could belong to one: signs only behind an exponent.
-fn number(rest: &str) -> usize {
-    let mut last = ' ';
+fn number_length(rest: &str) -> usize {
+    let mut previous = ' ';
     let hexadecimal = rest.starts_with("0x");
     let end = rest.find(|c: char| {
-        let sign = matches!(c, '+' | '-') && matches!(last, 'e' | 'E') && !hexadecimal;
+        let sign = matches!(c, '+' | '-') && matches!(previous, 'e' | 'E') && !hexadecimal;
         let part = c.is_ascii_alphanumeric() || c == '.' || sign;
-        last = c;
+        previous = c;
         !part
     });
     end.unwrap_or(rest.len())
 }
 
 /// The quotes with which a text begins, behind its prefix.
-fn quote(rest: &str) -> &'static str {
+fn opening_quote(rest: &str) -> &'static str {
     let body = rest.trim_start_matches(['r', 'R', 'b', 'B']);
     ["\"\"\"", "'''", "\"", "'"]
         .into_iter()
@@ -206,14 +206,14 @@ fn quote(rest: &str) -> &'static str {
 }
 
 /// The length of the text that begins here, if one does: `Some(None)` when it does not end.
-fn quoted(rest: &str) -> Option<Option<usize>> {
+fn quoted_text_length(rest: &str) -> Option<Option<usize>> {
     let body = rest.trim_start_matches(['r', 'R', 'b', 'B']);
     let prefix = &rest[..rest.len() - body.len()];
     if prefix.len() > 2 || !body.starts_with(['"', '\'']) {
         return None;
     }
     let raw = prefix.contains(['r', 'R']);
-    let mark = quote(rest);
+    let mark = opening_quote(rest);
     let mut at = mark.len();
     while let Some(c) = body[at..].chars().next() {
         if body[at..].starts_with(mark) {

@@ -5,7 +5,7 @@ use std::fmt;
 
 /// What one value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ValueKind {
     Bool,
     Int,
     Double,
@@ -20,20 +20,20 @@ pub enum Kind {
 /// What an expression gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Type {
-    One(Kind),
-    List(Kind),
+    Scalar(ValueKind),
+    List(ValueKind),
     /// Keys are strings.
-    Map(Kind),
+    Map(ValueKind),
 }
 
 impl Type {
-    pub(super) const BOOL: Self = Self::One(Kind::Bool);
-    pub(super) const INT: Self = Self::One(Kind::Int);
-    pub(super) const DOUBLE: Self = Self::One(Kind::Double);
-    pub(super) const TEXT: Self = Self::One(Kind::Text);
-    pub(super) const DURATION: Self = Self::One(Kind::Duration);
-    pub(super) const TIME: Self = Self::One(Kind::Time);
-    pub(super) const DYN: Self = Self::One(Kind::Dyn);
+    pub(super) const BOOL: Self = Self::Scalar(ValueKind::Bool);
+    pub(super) const INT: Self = Self::Scalar(ValueKind::Int);
+    pub(super) const DOUBLE: Self = Self::Scalar(ValueKind::Double);
+    pub(super) const TEXT: Self = Self::Scalar(ValueKind::Text);
+    pub(super) const DURATION: Self = Self::Scalar(ValueKind::Duration);
+    pub(super) const TIME: Self = Self::Scalar(ValueKind::Time);
+    pub(super) const DYN: Self = Self::Scalar(ValueKind::Dyn);
 
     pub(super) fn is_dyn(self) -> bool {
         self == Self::DYN
@@ -44,41 +44,41 @@ impl Type {
     }
 
     /// What stands in a list or map of this, when it is taken out one by one.
-    pub(super) fn kind(self) -> Kind {
+    pub(super) fn kind_as_element(self) -> ValueKind {
         match self {
-            Self::One(kind) => kind,
-            Self::List(_) | Self::Map(_) => Kind::Dyn,
+            Self::Scalar(kind) => kind,
+            Self::List(_) | Self::Map(_) => ValueKind::Dyn,
         }
     }
 
     /// Whether `==` between the two can ever be true.
-    pub(super) fn equals(self, other: Self) -> bool {
+    pub(super) fn is_comparable_with(self, other: Self) -> bool {
         match (self, other) {
             (a, b) if a.is_dyn() || b.is_dyn() => true,
             (a, b) if a.is_number() && b.is_number() => true,
-            (Self::One(a), Self::One(b)) => a == b,
+            (Self::Scalar(a), Self::Scalar(b)) => a == b,
             (Self::List(a), Self::List(b)) | (Self::Map(a), Self::Map(b)) => {
-                Self::One(a).equals(Self::One(b))
+                Self::Scalar(a).is_comparable_with(Self::Scalar(b))
             }
-            (Self::One(_), Self::List(_) | Self::Map(_))
-            | (Self::List(_), Self::One(_) | Self::Map(_))
-            | (Self::Map(_), Self::One(_) | Self::List(_)) => false,
+            (Self::Scalar(_), Self::List(_) | Self::Map(_))
+            | (Self::List(_), Self::Scalar(_) | Self::Map(_))
+            | (Self::Map(_), Self::Scalar(_) | Self::List(_)) => false,
         }
     }
 
     /// One of these where that is wanted.
-    pub(super) fn fits(self, wanted: Self) -> bool {
-        self == wanted
+    pub(super) fn is_assignable_to(self, expected: Self) -> bool {
+        self == expected
             || self.is_dyn()
-            || wanted.is_dyn()
+            || expected.is_dyn()
             || matches!(
-                (self, wanted),
-                (Self::List(_), Self::List(Kind::Dyn)) | (Self::Map(_), Self::Map(Kind::Dyn))
+                (self, expected),
+                (Self::List(_), Self::List(ValueKind::Dyn)) | (Self::Map(_), Self::Map(ValueKind::Dyn))
             )
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for ValueKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Bool => "bool",
@@ -96,7 +96,7 @@ impl fmt::Display for Kind {
 impl fmt::Display for Type {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::One(kind) => kind.fmt(f),
+            Self::Scalar(kind) => kind.fmt(f),
             Self::List(kind) => write!(f, "list({kind})"),
             Self::Map(kind) => write!(f, "map(string, {kind})"),
         }

@@ -10,7 +10,7 @@ use crate::domain::time::{Span, Time};
 
 /// One value.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Value<'a> {
+pub(super) enum RuleValue<'a> {
     Null,
     Bool(bool),
     Int(i64),
@@ -18,13 +18,13 @@ pub(super) enum Value<'a> {
     Text(&'a str),
     Duration(Span),
     Time(Time),
-    List(ListView<'a>),
-    Map(MapView<'a>),
+    List(ListRef<'a>),
+    Map(MapRef<'a>),
 }
 
 /// A list, in the form in which the request has it.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum ListView<'a> {
+pub(super) enum ListRef<'a> {
     Answers(&'a [Answer]),
     Addresses(&'a [Address]),
     /// The addresses of the attendees that have one.
@@ -35,11 +35,11 @@ pub(super) enum ListView<'a> {
 
 /// A map with strings for keys.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum MapView<'a> {
+pub(super) enum MapRef<'a> {
     /// Any object of JSON.
     Answers(&'a BTreeMap<String, Answer>),
     /// The answers of a booking, each of the type of its question.
-    Responses(Responses<'a>),
+    TypedAnswers(TypedAnswers<'a>),
     /// Empty without an account.
     Attributes(Option<&'a BTreeMap<String, String>>),
 }
@@ -48,27 +48,27 @@ pub(super) enum MapView<'a> {
 /// an optional question that was left blank as an empty text: the type of the question says what is
 /// meant.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Responses<'a> {
+pub(super) struct TypedAnswers<'a> {
     pub(super) answers: &'a BTreeMap<String, Answer>,
     /// The entry with this name is not there for anybody who looks.
-    pub(super) hidden: Option<&'a str>,
+    pub(super) hidden_answer: Option<&'a str>,
     pub(super) questions: Questions<'a>,
 }
 
-impl<'a> From<&'a Answer> for Value<'a> {
+impl<'a> From<&'a Answer> for RuleValue<'a> {
     fn from(answer: &'a Answer) -> Self {
         match answer {
             Answer::Null => Self::Null,
             Answer::Bool(of) => Self::Bool(*of),
             Answer::Number(of) => Self::Double(*of),
             Answer::Text(of) => Self::Text(of),
-            Answer::List(of) => Self::List(ListView::Answers(of)),
-            Answer::Map(of) => Self::Map(MapView::Answers(of)),
+            Answer::List(of) => Self::List(ListRef::Answers(of)),
+            Answer::Map(of) => Self::Map(MapRef::Answers(of)),
         }
     }
 }
 
-impl<'a> ListView<'a> {
+impl<'a> ListRef<'a> {
     pub(super) fn len(self) -> usize {
         match self {
             Self::Answers(of) => of.len(),
@@ -78,76 +78,76 @@ impl<'a> ListView<'a> {
         }
     }
 
-    pub(super) fn iter(self) -> Box<dyn Iterator<Item = Value<'a>> + 'a> {
+    pub(super) fn iter(self) -> Box<dyn Iterator<Item = RuleValue<'a>> + 'a> {
         match self {
-            Self::Answers(of) => Box::new(of.iter().map(Value::from)),
-            Self::Addresses(of) => Box::new(of.iter().map(|one| Value::Text(one.as_str()))),
+            Self::Answers(of) => Box::new(of.iter().map(RuleValue::from)),
+            Self::Addresses(of) => Box::new(of.iter().map(|one| RuleValue::Text(one.as_str()))),
             Self::Attendees(of) => Box::new(of.iter().filter_map(|one| {
                 let address = one.address.as_ref()?;
-                Some(Value::Text(address.as_str()))
+                Some(RuleValue::Text(address.as_str()))
             })),
-            Self::Tags(of) => Box::new(of.into_iter().flatten().map(|tag| Value::Text(tag))),
+            Self::Tags(of) => Box::new(of.into_iter().flatten().map(|tag| RuleValue::Text(tag))),
         }
     }
 }
 
-impl<'a> MapView<'a> {
+impl<'a> MapRef<'a> {
     pub(super) fn len(self) -> usize {
         match self {
             Self::Answers(of) => of.len(),
-            Self::Responses(of) => of.iter().count(),
+            Self::TypedAnswers(of) => of.iter().count(),
             Self::Attributes(of) => of.map_or(0, BTreeMap::len),
         }
     }
 
-    pub(super) fn get(self, key: &str) -> Option<Value<'a>> {
+    pub(super) fn get(self, key: &str) -> Option<RuleValue<'a>> {
         match self {
-            Self::Answers(of) => of.get(key).map(Value::from),
-            Self::Responses(of) => of.get(key),
-            Self::Attributes(of) => of?.get(key).map(|text| Value::Text(text)),
+            Self::Answers(of) => of.get(key).map(RuleValue::from),
+            Self::TypedAnswers(of) => of.get(key),
+            Self::Attributes(of) => of?.get(key).map(|text| RuleValue::Text(text)),
         }
     }
 
-    pub(super) fn iter(self) -> Box<dyn Iterator<Item = (&'a str, Value<'a>)> + 'a> {
+    pub(super) fn iter(self) -> Box<dyn Iterator<Item = (&'a str, RuleValue<'a>)> + 'a> {
         match self {
             Self::Answers(of) => Box::new(
                 of.iter()
-                    .map(|(key, value)| (key.as_str(), Value::from(value))),
+                    .map(|(key, value)| (key.as_str(), RuleValue::from(value))),
             ),
-            Self::Responses(of) => Box::new(of.iter()),
+            Self::TypedAnswers(of) => Box::new(of.iter()),
             Self::Attributes(of) => Box::new(
                 of.into_iter()
                     .flatten()
-                    .map(|(key, text)| (key.as_str(), Value::Text(text))),
+                    .map(|(key, text)| (key.as_str(), RuleValue::Text(text))),
             ),
         }
     }
 }
 
-impl<'a> Responses<'a> {
-    pub(super) fn get(self, slug: &str) -> Option<Value<'a>> {
+impl<'a> TypedAnswers<'a> {
+    pub(super) fn get(self, slug: &str) -> Option<RuleValue<'a>> {
         let answer = self.answers.get(slug)?;
-        self.seen(slug)
-            .then(|| typed(answer, self.questions.kind(slug)))?
+        self.is_visible(slug)
+            .then(|| to_typed_value(answer, self.questions.kind(slug)))?
     }
 
-    pub(super) fn iter(self) -> impl Iterator<Item = (&'a str, Value<'a>)> {
+    pub(super) fn iter(self) -> impl Iterator<Item = (&'a str, RuleValue<'a>)> {
         self.answers
             .iter()
-            .filter(move |(slug, _)| self.seen(slug))
+            .filter(move |(slug, _)| self.is_visible(slug))
             .filter_map(move |(slug, answer)| {
-                Some((slug.as_str(), typed(answer, self.questions.kind(slug))?))
+                Some((slug.as_str(), to_typed_value(answer, self.questions.kind(slug))?))
             })
     }
 
-    fn seen(self, slug: &str) -> bool {
-        self.hidden != Some(slug)
+    fn is_visible(self, slug: &str) -> bool {
+        self.hidden_answer != Some(slug)
     }
 }
 
 /// The answer as its question means it; `None` where the question was left blank. An answer that does
 /// not fit its question stays as it was sent.
-fn typed(answer: &Answer, kind: Option<QuestionKind>) -> Option<Value<'_>> {
+fn to_typed_value(answer: &Answer, kind: Option<QuestionKind>) -> Option<RuleValue<'_>> {
     match (answer, kind) {
         (Answer::Null, _) => None,
         (Answer::Text(text), _) if text.trim().is_empty() => None,
@@ -157,17 +157,17 @@ fn typed(answer: &Answer, kind: Option<QuestionKind>) -> Option<Value<'_>> {
                 .parse()
                 .ok()
                 .filter(|number: &f64| number.is_finite());
-            Some(number.map_or(Value::Text(text), Value::Double))
+            Some(number.map_or(RuleValue::Text(text), RuleValue::Double))
         }
         (Answer::Text(text), Some(QuestionKind::Flag)) => Some(match text.trim() {
-            "true" => Value::Bool(true),
-            "false" => Value::Bool(false),
-            _ => Value::Text(text),
+            "true" => RuleValue::Bool(true),
+            "false" => RuleValue::Bool(false),
+            _ => RuleValue::Text(text),
         }),
         (
             Answer::Text(_) | Answer::Number(_) | Answer::Bool(_) | Answer::Map(_),
             Some(QuestionKind::List),
-        ) => Some(Value::List(ListView::Answers(std::slice::from_ref(answer)))),
-        (_, _) => Some(Value::from(answer)),
+        ) => Some(RuleValue::List(ListRef::Answers(std::slice::from_ref(answer)))),
+        (_, _) => Some(RuleValue::from(answer)),
     }
 }

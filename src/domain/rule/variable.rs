@@ -3,7 +3,7 @@
 use chrono::{Datelike, Timelike, Weekday};
 
 use super::context::RuleContext;
-use super::value::{ListView, MapView, Responses, Value};
+use super::value::{ListRef, MapRef, TypedAnswers, RuleValue};
 use crate::domain::decision::Credits;
 
 /// Something that rules and templates can read. `schema` has the name, type and description of each.
@@ -32,7 +32,7 @@ pub(super) enum RuleVariable {
     BookerName,
     BookerZone,
     BookerLanguage,
-    Known,
+    MemberKnown,
     MemberId,
     Tier,
     Tags,
@@ -59,93 +59,93 @@ pub(super) enum RuleVariable {
 }
 
 /// Returns the value of a variable for this request.
-pub(super) fn read<'a>(variable: RuleVariable, context: &RuleContext<'a>) -> Value<'a> {
+pub(super) fn read_value<'a>(variable: RuleVariable, context: &RuleContext<'a>) -> RuleValue<'a> {
     let booking = context.booking;
     let booker = booking.booker.as_ref();
     let host = booking.host.as_ref();
     let account = context.account;
     match variable {
-        RuleVariable::BookingUid => Value::Text(booking.uid.as_str()),
-        RuleVariable::Title => Value::Text(&booking.title),
-        RuleVariable::Description => text(booking.description.as_deref()),
-        RuleVariable::Start => Value::Time(booking.start),
-        RuleVariable::End => Value::Time(booking.end),
-        RuleVariable::Created => Value::Time(booking.created),
-        RuleVariable::Length => Value::Duration(booking.length()),
-        RuleVariable::Notice => Value::Duration(booking.start - booking.created),
-        RuleVariable::EventType => text(
+        RuleVariable::BookingUid => RuleValue::Text(booking.uid.as_str()),
+        RuleVariable::Title => RuleValue::Text(&booking.title),
+        RuleVariable::Description => text_or_empty(booking.description.as_deref()),
+        RuleVariable::Start => RuleValue::Time(booking.start),
+        RuleVariable::End => RuleValue::Time(booking.end),
+        RuleVariable::Created => RuleValue::Time(booking.created_at),
+        RuleVariable::Length => RuleValue::Duration(booking.length()),
+        RuleVariable::Notice => RuleValue::Duration(booking.start - booking.created_at),
+        RuleVariable::EventType => text_or_empty(
             booking
                 .event_type
                 .as_ref()
                 .and_then(|of| of.slug.as_deref()),
         ),
         RuleVariable::EventTypeId => {
-            Value::Int(booking.event_type.as_ref().map_or(0, |of| of.id.0))
+            RuleValue::Int(booking.event_type.as_ref().map_or(0, |of| of.id.0))
         }
-        RuleVariable::Location => text(booking.location.as_deref()),
-        RuleVariable::Guests => Value::List(ListView::Addresses(&booking.guests)),
-        RuleVariable::Attendees => Value::List(ListView::Attendees(&booking.attendees)),
-        RuleVariable::Answers => Value::Map(MapView::Responses(Responses {
+        RuleVariable::Location => text_or_empty(booking.location.as_deref()),
+        RuleVariable::Guests => RuleValue::List(ListRef::Addresses(&booking.guests)),
+        RuleVariable::Attendees => RuleValue::List(ListRef::Attendees(&booking.attendees)),
+        RuleVariable::Answers => RuleValue::Map(MapRef::TypedAnswers(TypedAnswers {
             answers: &booking.answers,
-            hidden: context.hidden,
+            hidden_answer: context.hidden_answer,
             questions: context.questions,
         })),
-        RuleVariable::Metadata => Value::Map(MapView::Answers(&booking.metadata)),
-        RuleVariable::Rescheduled => Value::Bool(booking.rescheduled_from.is_some()),
-        RuleVariable::Weekday => Value::Text(weekday(
+        RuleVariable::Metadata => RuleValue::Map(MapRef::Answers(&booking.metadata)),
+        RuleVariable::Rescheduled => RuleValue::Bool(booking.rescheduled_from.is_some()),
+        RuleVariable::Weekday => RuleValue::Text(weekday_name(
             booking.start.with_timezone(&context.zone).weekday(),
         )),
-        RuleVariable::Hour => Value::Int(booking.start.with_timezone(&context.zone).hour().into()),
-        RuleVariable::BookerAddress => text(booker.map(|booker| booker.address.as_str())),
-        RuleVariable::BookerDomain => text(booker.map(|booker| booker.address.domain())),
-        RuleVariable::BookerName => text(booker.and_then(|booker| booker.name.as_deref())),
-        RuleVariable::BookerZone => text(booker.and_then(|booker| booker.time_zone.as_deref())),
-        RuleVariable::BookerLanguage => text(booker.and_then(|booker| booker.language.as_deref())),
-        RuleVariable::HostId => Value::Int(booking.host_id().map_or(0, |id| id.0)),
-        RuleVariable::HostAddress => text(
+        RuleVariable::Hour => RuleValue::Int(booking.start.with_timezone(&context.zone).hour().into()),
+        RuleVariable::BookerAddress => text_or_empty(booker.map(|booker| booker.address.as_str())),
+        RuleVariable::BookerDomain => text_or_empty(booker.map(|booker| booker.address.domain())),
+        RuleVariable::BookerName => text_or_empty(booker.and_then(|booker| booker.name.as_deref())),
+        RuleVariable::BookerZone => text_or_empty(booker.and_then(|booker| booker.time_zone.as_deref())),
+        RuleVariable::BookerLanguage => text_or_empty(booker.and_then(|booker| booker.language.as_deref())),
+        RuleVariable::HostId => RuleValue::Int(booking.host_id().map_or(0, |id| id.0)),
+        RuleVariable::HostAddress => text_or_empty(
             host.and_then(|host| host.address.as_ref())
                 .map(|of| of.as_str()),
         ),
-        RuleVariable::HostName => text(host.and_then(|host| host.name.as_deref())),
-        RuleVariable::HostZone => text(host.and_then(|host| host.time_zone.as_deref())),
-        RuleVariable::Now => Value::Time(context.now),
+        RuleVariable::HostName => text_or_empty(host.and_then(|host| host.name.as_deref())),
+        RuleVariable::HostZone => text_or_empty(host.and_then(|host| host.time_zone.as_deref())),
+        RuleVariable::Now => RuleValue::Time(context.now),
         RuleVariable::Occurrences => {
-            Value::Int(i64::try_from(context.occurrences).unwrap_or(i64::MAX))
+            RuleValue::Int(i64::try_from(context.occurrences).unwrap_or(i64::MAX))
         }
-        RuleVariable::Occurrence => Value::Time(context.occurrence),
-        RuleVariable::Cost => credits(context.cost),
-        RuleVariable::Credits => credits(context.credits),
-        RuleVariable::Missing => credits(context.to_hold.saturating_sub(context.available)),
-        RuleVariable::Age => Value::Duration(context.now - booking.created),
-        RuleVariable::Gate => Value::Text(context.gate),
-        RuleVariable::Lookups => Value::Map(MapView::Answers(context.lookups)),
-        RuleVariable::Known => Value::Bool(account.is_some()),
-        RuleVariable::MemberId => text(account.map(|account| account.id.as_str())),
-        RuleVariable::Tier => text(account.and_then(|account| account.tier.as_deref())),
-        RuleVariable::Tags => Value::List(ListView::Tags(account.map(|account| &account.tags))),
-        RuleVariable::Attributes => Value::Map(MapView::Attributes(
+        RuleVariable::Occurrence => RuleValue::Time(context.occurrence),
+        RuleVariable::Cost => credits_value(context.cost),
+        RuleVariable::Credits => credits_value(context.credits),
+        RuleVariable::Missing => credits_value(context.to_hold.saturating_sub(context.available)),
+        RuleVariable::Age => RuleValue::Duration(context.now - booking.created_at),
+        RuleVariable::Gate => RuleValue::Text(context.gate),
+        RuleVariable::Lookups => RuleValue::Map(MapRef::Answers(context.lookups)),
+        RuleVariable::MemberKnown => RuleValue::Bool(account.is_some()),
+        RuleVariable::MemberId => text_or_empty(account.map(|account| account.id.as_str())),
+        RuleVariable::Tier => text_or_empty(account.and_then(|account| account.tier.as_deref())),
+        RuleVariable::Tags => RuleValue::List(ListRef::Tags(account.map(|account| &account.tags))),
+        RuleVariable::Attributes => RuleValue::Map(MapRef::Attributes(
             account.map(|account| &account.attributes),
         )),
-        RuleVariable::Balance => credits(context.available),
+        RuleVariable::Balance => credits_value(context.available),
         RuleVariable::Frozen => {
-            Value::Bool(account.is_some_and(|account| account.frozen.is_some()))
+            RuleValue::Bool(account.is_some_and(|account| account.freeze_reason.is_some()))
         }
-        RuleVariable::Upcoming => Value::Int(context.counts.upcoming.into()),
-        RuleVariable::Day => Value::Int(context.counts.day.into()),
-        RuleVariable::Week => Value::Int(context.counts.week.into()),
-        RuleVariable::Month => Value::Int(context.counts.month.into()),
+        RuleVariable::Upcoming => RuleValue::Int(context.counts.upcoming.into()),
+        RuleVariable::Day => RuleValue::Int(context.counts.day.into()),
+        RuleVariable::Week => RuleValue::Int(context.counts.week.into()),
+        RuleVariable::Month => RuleValue::Int(context.counts.month.into()),
     }
 }
 
-fn text(of: Option<&str>) -> Value<'_> {
-    Value::Text(of.unwrap_or_default())
+fn text_or_empty(of: Option<&str>) -> RuleValue<'_> {
+    RuleValue::Text(of.unwrap_or_default())
 }
 
-fn credits<'a>(amount: Credits) -> Value<'a> {
-    Value::Int(i64::try_from(amount).unwrap_or(i64::MAX))
+fn credits_value<'a>(amount: Credits) -> RuleValue<'a> {
+    RuleValue::Int(i64::try_from(amount).unwrap_or(i64::MAX))
 }
 
-fn weekday(day: Weekday) -> &'static str {
+fn weekday_name(day: Weekday) -> &'static str {
     match day {
         Weekday::Mon => "mon",
         Weekday::Tue => "tue",

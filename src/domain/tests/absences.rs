@@ -1,29 +1,29 @@
 //! A booker who did not come, by what was paid and what was forgiven before.
 
 use super::make::*;
-use crate::domain::booking::{Attendee, Status};
+use crate::domain::booking::{Attendee, BookingStatus};
 use crate::domain::request::ChargeState;
-use crate::domain::terms::{Forgive, NoShow};
+use crate::domain::terms::{Forgiveness, NoShow};
 use crate::domain::time::Span;
-use crate::domain::watch::{Case, ChainEnd, Verdict, What, watch};
+use crate::domain::watch::{ChargeCase, ChainEnd, ChargeDecision, ChargeOutcome, watch_charge};
 
 /// What is written, and why; `None`: it waits for an operator.
 const FORGIVEN: &str = "the booker did not come; forgiven";
 
-fn of(paid: bool, no_show: NoShow, forgiven: u32) -> Option<(What, String)> {
-    let gate = but(gate(), |gate| {
+fn watch_no_show(paid: bool, no_show: NoShow, forgiven: u32) -> Option<(ChargeOutcome, String)> {
+    let gate = modify(gate(), |gate| {
         gate.terms.refunds.no_show = no_show;
-        gate.terms.refunds.forgive = Some(Forgive {
+        gate.terms.refunds.forgiveness = Some(Forgiveness {
             times: 1,
             per: Span::days(60),
         });
     });
-    let charge = but(charge("a", ChargeState::Open), |charge| {
+    let charge = modify(charge("a", ChargeState::Open), |charge| {
         if !paid {
             charge.parts.clear();
         }
     });
-    let booking = but(with_status(booking("a"), Status::Accepted), |booking| {
+    let booking = modify(with_status(booking("a"), BookingStatus::Accepted), |booking| {
         booking.attendees = vec![Attendee {
             address: booking.booker.as_ref().map(|booker| booker.address.clone()),
             name: None,
@@ -34,7 +34,7 @@ fn of(paid: bool, no_show: NoShow, forgiven: u32) -> Option<(What, String)> {
         }];
     });
     let now = booking.end + gate.terms.refunds.grace;
-    let verdict = watch(&Case {
+    let verdict = watch_charge(&ChargeCase {
         charge: &charge,
         chain: &[booking],
         end: ChainEnd::Whole,
@@ -43,16 +43,16 @@ fn of(paid: bool, no_show: NoShow, forgiven: u32) -> Option<(What, String)> {
         last_gate: Some(&gate),
         last_cost: Some(1),
         account: &account("bo@example.com", 5),
-        forgiven,
-        successor: None,
-        taken_over: false,
-        request: None,
+        forgiven_absences: forgiven,
+        successor_charge: None,
+        is_taken_over: false,
+        last_request: None,
         now,
-        policy: "policy",
+        policy_hash: "policy",
     });
     match verdict {
-        Verdict::Write { what, text, .. } => Some((what, text)),
-        Verdict::Open { .. } => None,
+        ChargeDecision::Write { what, text, .. } => Some((what, text)),
+        ChargeDecision::Open { .. } => None,
     }
 }
 
@@ -61,18 +61,18 @@ fn what_was_not_paid_is_not_forgiven() {
     let missed = "the booker did not come";
     let nothing = "the booker did not come; nothing was paid";
     let rows = [
-        (true, NoShow::Keep, 0, Some((What::Refunded, FORGIVEN))),
-        (true, NoShow::Review, 0, Some((What::Refunded, FORGIVEN))),
-        (true, NoShow::Keep, 1, Some((What::Kept, missed))),
+        (true, NoShow::Keep, 0, Some((ChargeOutcome::Refunded, FORGIVEN))),
+        (true, NoShow::Review, 0, Some((ChargeOutcome::Refunded, FORGIVEN))),
+        (true, NoShow::Keep, 1, Some((ChargeOutcome::Final, missed))),
         (true, NoShow::Review, 1, None),
-        (true, NoShow::Refund, 0, Some((What::Refunded, missed))),
+        (true, NoShow::Refund, 0, Some((ChargeOutcome::Refunded, missed))),
         // It would use up what is to be forgiven of a booking that costs something.
-        (false, NoShow::Keep, 0, Some((What::Kept, nothing))),
-        (false, NoShow::Review, 1, Some((What::Kept, nothing))),
+        (false, NoShow::Keep, 0, Some((ChargeOutcome::Final, nothing))),
+        (false, NoShow::Review, 1, Some((ChargeOutcome::Final, nothing))),
     ];
     for (paid, no_show, forgiven, expect) in rows {
-        let got = of(paid, no_show, forgiven);
-        let got = got.as_ref().map(|(what, text)| (*what, text.as_str()));
-        assert_eq!(got, expect, "paid {paid} {no_show:?} {forgiven}");
+        let actual = watch_no_show(paid, no_show, forgiven);
+        let actual = actual.as_ref().map(|(what, text)| (*what, text.as_str()));
+        assert_eq!(actual, expect, "paid {paid} {no_show:?} {forgiven}");
     }
 }

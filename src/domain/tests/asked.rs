@@ -3,123 +3,123 @@
 use super::make::*;
 use crate::domain::account::Account;
 use crate::domain::booking::{Booking, EventType};
-use crate::domain::criteria::house::House;
-use crate::domain::decision::{CODES, Code, Credits, Decision};
+use crate::domain::criteria::house::GlobalPolicy;
+use crate::domain::decision::{REASON_CODES, ReasonCode, Credits, Decision};
 use crate::domain::gate::Gate;
-use crate::domain::judge::{EvaluationInput, Evaluation, judge};
-use crate::domain::request::{Charge, Review};
-use crate::domain::snapshot::{Lookups, Pin, Standing};
+use crate::domain::judge::{EvaluationInput, Evaluation, evaluate};
+use crate::domain::request::{Charge, OperatorReview};
+use crate::domain::snapshot::{Lookups, PinResult, CountedBooking};
 use crate::domain::taken::Overlap;
 use crate::domain::text;
 use crate::domain::time::Time;
 
 pub const DECLINE: Decision = Decision::Decline;
 /// A request that every rule likes, until it is changed.
-pub struct Case {
+pub struct EvaluationCase {
     pub gate: Gate,
     pub bookings: Vec<Booking>,
     pub event_type: Option<Option<EventType>>,
     pub account: Option<Account>,
-    pub house: House,
-    pub standing: Vec<Standing>,
-    pub asked_before: u32,
-    pub told_before: bool,
-    pub pin: Option<Pin>,
+    pub house: GlobalPolicy,
+    pub counted_bookings: Vec<CountedBooking>,
+    pub prior_request_count: u32,
+    pub declined_over_limit_before: bool,
+    pub pin_result: Option<PinResult>,
     pub lookups: Lookups,
-    pub review: Option<Review>,
-    pub taken: bool,
-    pub taken_at: usize,
-    pub carried: Option<Charge>,
+    pub review: Option<OperatorReview>,
+    pub is_time_taken: bool,
+    pub overlap_index: usize,
+    pub carried_charge: Option<Charge>,
     pub ledger_is_empty: bool,
     /// Whether what takes the time is settled, and what may still come back.
-    pub settled: bool,
-    pub unsettled: Credits,
+    pub is_overlap_settled: bool,
+    pub unsettled_credits: Credits,
     pub first: Time,
 }
 
-pub fn fine() -> Case {
-    Case {
-        gate: but(gate(), |g| g.cost = 2),
+pub fn valid_case() -> EvaluationCase {
+    EvaluationCase {
+        gate: modify(gate(), |g| g.cost = 2),
         bookings: vec![booking("a")],
         event_type: Some(Some(event_type())),
         account: Some(account("bo@example.com", 5)),
-        house: House::default(),
-        standing: Vec::new(),
-        asked_before: 0,
-        told_before: false,
-        pin: None,
+        house: GlobalPolicy::default(),
+        counted_bookings: Vec::new(),
+        prior_request_count: 0,
+        declined_over_limit_before: false,
+        pin_result: None,
         lookups: Lookups::default(),
         review: None,
-        taken: false,
-        taken_at: 0,
-        carried: None,
+        is_time_taken: false,
+        overlap_index: 0,
+        carried_charge: None,
         ledger_is_empty: false,
-        settled: true,
-        unsettled: 0,
+        is_overlap_settled: true,
+        unsettled_credits: 0,
         first: now(),
     }
 }
 
-pub fn judged(change: impl FnOnce(&mut Case)) -> Evaluation {
-    let case = but(fine(), change);
+pub fn evaluate_case(change: impl FnOnce(&mut EvaluationCase)) -> Evaluation {
+    let case = modify(valid_case(), change);
     let bookings: Vec<&Booking> = case.bookings.iter().collect();
-    let since: Vec<(String, Time)> = CODES
+    let since: Vec<(String, Time)> = REASON_CODES
         .iter()
         .map(|code| (code.as_str().to_owned(), case.first))
         .collect();
-    judge(&EvaluationInput {
+    evaluate(&EvaluationInput {
         gate: &case.gate,
-        house: &case.house,
+        global: &case.house,
         zone: case.gate.criteria.zone(&case.house, bookings[0]),
         bookings: &bookings,
         event_type: case.event_type.as_ref().map(Option::as_ref),
         account: case.account.as_ref(),
         available: (case.account.as_ref()).map_or(0, |account| account.available(now())),
-        standing: [&case.standing, &[]],
-        asked_before: case.asked_before,
-        told_before: case.told_before,
-        pin: case.pin,
+        counted_bookings: [&case.counted_bookings, &[]],
+        prior_request_count: case.prior_request_count,
+        declined_over_limit_before: case.declined_over_limit_before,
+        pin_result: case.pin_result,
         lookups: Some(&case.lookups),
         review: case.review.as_ref(),
-        taken_by: case.taken.then_some(Overlap {
+        overlap: case.is_time_taken.then_some(Overlap {
             uid: "other",
-            settled: case.settled,
+            is_accepted: case.is_overlap_settled,
         }),
-        taken_at: case.taken_at,
-        unsettled: case.unsettled,
-        moved_together: false,
-        carried: case.carried.as_ref(),
+        overlap_index: case.overlap_index,
+        unsettled_credits: case.unsettled_credits,
+        includes_paid_move: false,
+        carried_charge: case.carried_charge.as_ref(),
         ledger_is_empty: case.ledger_is_empty,
         reasons_since: &since,
         now: now(),
     })
 }
 
-pub fn wait(minutes: i64) -> Decision {
+pub fn wait_until(minutes: i64) -> Decision {
     Decision::Wait {
-        until: Some(at(minutes)),
+        until: Some(at_minute(minutes)),
     }
 }
 
 #[track_caller]
-pub fn check(change: impl FnOnce(&mut Case), decision: Decision, codes: &[Code]) -> Evaluation {
-    let judged = judged(change);
-    let found: Vec<Code> = judged.reasons.iter().map(|reason| reason.code).collect();
-    assert_eq!((judged.decision, found.as_slice()), (decision, codes));
-    judged
+pub fn check(change: impl FnOnce(&mut EvaluationCase), decision: Decision, codes: &[ReasonCode]) -> Evaluation {
+    let evaluation = evaluate_case(change);
+    let actual: Vec<ReasonCode> = evaluation.reasons.iter().map(|reason| reason.code).collect();
+    assert_eq!((evaluation.decision, actual.as_slice()), (decision, codes));
+    evaluation
 }
 
 #[track_caller]
-pub fn check_text(change: impl FnOnce(&mut Case), expect: &str) {
-    let judged = judged(change);
-    assert_eq!(judged.decision, DECLINE);
-    assert_eq!(text::joined(&judged.reasons), expect);
+pub fn check_text(change: impl FnOnce(&mut EvaluationCase), expect: &str) {
+    let evaluation = evaluate_case(change);
+    assert_eq!(evaluation.decision, DECLINE);
+    assert_eq!(text::join_reasons(&evaluation.reasons), expect);
 }
 
-pub fn poor(case: &mut Case) {
+pub fn set_low_balance(case: &mut EvaluationCase) {
     case.account = Some(account("bo@example.com", 1));
 }
 
-pub fn unknown(case: &mut Case) {
+pub fn remove_account(case: &mut EvaluationCase) {
     case.account = None;
 }

@@ -6,31 +6,31 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::asked::*;
 use super::make::*;
-use crate::domain::criteria::cap::{Cap, Period};
-use crate::domain::criteria::effect::Effect;
-use crate::domain::criteria::house::Lookup;
-use crate::domain::criteria::lists::{Listed, Who};
-use crate::domain::criteria::opening::Opening;
+use crate::domain::criteria::cap::{Cap, CapPeriod};
+use crate::domain::criteria::effect::OnViolation;
+use crate::domain::criteria::house::LookupRequirement;
+use crate::domain::criteria::lists::{AccessEntry, AccessSubject};
+use crate::domain::criteria::opening::TimeWindow;
 use crate::domain::criteria::rule::Rule;
 use crate::domain::criteria::terms::AccountDetails;
-use crate::domain::decision::{CODES, Code, Decision, Reason};
-use crate::domain::request::{Review, Verdict};
+use crate::domain::decision::{REASON_CODES, ReasonCode, Decision, Reason};
+use crate::domain::request::{OperatorReview, OperatorDecision};
 use crate::domain::rule::expression::Expression;
 use crate::domain::rule::localized_text::LocalizedText;
 use crate::domain::rule::template::Template;
-use crate::domain::snapshot::{Pin, Standing};
+use crate::domain::snapshot::{PinResult, CountedBooking};
 use crate::domain::text;
 use crate::domain::time::Span;
 
-type Change = fn(&mut Case);
+type CaseChange = fn(&mut EvaluationCase);
 
 /// What is the same whoever is asked for: nothing in these depends on an account.
-const PUBLIC: [(&str, Change); 9] = [
+const PUBLIC: [(&str, CaseChange); 9] = [
     ("nothing else", |_| ()),
     ("hours", |case| {
-        case.gate.criteria.hours = vec![Opening {
+        case.gate.criteria.hours = vec![TimeWindow {
             weekdays: [false; 7],
-            ..Opening::ALWAYS
+            ..TimeWindow::ALWAYS
         }];
     }),
     ("short notice", |case| {
@@ -39,17 +39,17 @@ const PUBLIC: [(&str, Change); 9] = [
     ("long notice", |case| {
         case.gate.criteria.notice.at_most = Some(Span::hours(2));
     }),
-    ("taken", |case| case.taken = true),
-    ("blocked", |case| case.house.block = vec![everybody()]),
+    ("taken", |case| case.is_time_taken = true),
+    ("blocked", |case| case.house.block = vec![everybody_entry()]),
     ("not allowed", |case| {
-        case.gate.criteria.allow = vec![Listed {
-            who: Who::Domain("members.example".to_owned()),
-            ..everybody()
+        case.gate.criteria.allow = vec![AccessEntry {
+            subject: AccessSubject::Domain("members.example".to_owned()),
+            ..everybody_entry()
         }];
     }),
     ("too many", |case| {
         case.gate.criteria.requests_per_day = Some(3);
-        case.asked_before = 3;
+        case.prior_request_count = 3;
     }),
     ("a series", |case| {
         case.bookings = (0..3)
@@ -59,7 +59,7 @@ const PUBLIC: [(&str, Change); 9] = [
 ];
 
 /// What differs with the account of the address.
-const ACCOUNTS: [(&str, Change); 9] = [
+const ACCOUNTS: [(&str, CaseChange); 9] = [
     ("a stranger", |case| case.account = None),
     ("rich", |_| ()),
     ("poor", |case| {
@@ -71,85 +71,85 @@ const ACCOUNTS: [(&str, Change); 9] = [
     ("over a cap", |case| {
         case.gate.criteria.caps = vec![Cap {
             at_most: 1,
-            per: Period::Open,
+            period: CapPeriod::Open,
             tiers: Vec::new(),
         }];
-        case.standing = vec![Standing {
+        case.counted_bookings = vec![CountedBooking {
             booking: uid("x"),
-            start: at(600),
-            end: at(630),
+            start: at_minute(600),
+            end: at_minute(630),
             gate: Some("club".to_owned()),
-            settled: true,
+            is_confirmed: true,
         }];
     }),
-    ("a rule", |case| case.house.rules = rules("false")),
+    ("a rule", |case| case.house.rules = failing_rule("false")),
     ("a rule that fails", |case| {
-        case.house.rules = rules("booking.answers.nothing == 1");
+        case.house.rules = failing_rule("booking.answers.nothing == 1");
     }),
     ("no answer", |case| {
-        case.house.rules = rules("lookup.crm == true");
-        case.house.lookups = vec![Lookup {
+        case.house.rules = failing_rule("lookup.crm == true");
+        case.house.lookups = vec![LookupRequirement {
             name: "crm".to_owned(),
-            no_answer: Effect::Decline,
+            on_no_answer: OnViolation::Decline,
         }];
     }),
     ("has waited", |case| {
         case.account = Some(account("bo@example.com", 0));
-        case.gate.short_of_credit = Effect::wait(Span::hours(1));
-        case.first = at(-120);
+        case.gate.short_of_credit = OnViolation::wait_for(Span::hours(1));
+        case.first = at_minute(-120);
     }),
 ];
 
 /// Whether and how the booker proves anything; `true` where nothing is proven.
-const PROOFS: [(&str, Change, bool); 8] = [
+const PROOFS: [(&str, CaseChange, bool); 8] = [
     ("none", |_| (), true),
-    ("unknown", |case| verifies(case, None), true),
-    ("not verified", |case| verifies(case, Some(false)), true),
-    ("wrong PIN", |case| pin(case, Pin::Wrong), true),
-    ("no PIN", |case| pin(case, Pin::Missing), true),
-    ("locked PIN", |case| pin(case, Pin::Locked), true),
-    ("verified", |case| verifies(case, Some(true)), false),
-    ("right PIN", |case| pin(case, Pin::Right), false),
+    ("unknown", |case| set_address_verification(case, None), true),
+    ("not verified", |case| set_address_verification(case, Some(false)), true),
+    ("wrong PIN", |case| set_pin_result(case, PinResult::Wrong), true),
+    ("no PIN", |case| set_pin_result(case, PinResult::Missing), true),
+    ("locked PIN", |case| set_pin_result(case, PinResult::Locked), true),
+    ("verified", |case| set_address_verification(case, Some(true)), false),
+    ("right PIN", |case| set_pin_result(case, PinResult::Correct), false),
 ];
 
-fn everybody() -> Listed {
-    Listed {
-        who: Who::Domain("example.com".to_owned()),
+fn everybody_entry() -> AccessEntry {
+    AccessEntry {
+        subject: AccessSubject::Domain("example.com".to_owned()),
         note: None,
         expires: None,
     }
 }
 
-fn verifies(case: &mut Case, verifies: Option<bool>) {
+fn set_address_verification(case: &mut EvaluationCase, verifies: Option<bool>) {
     let kind = case.event_type.as_mut().and_then(Option::as_mut);
     kind.expect("it is shown").verifies_address = verifies;
 }
 
-fn pin(case: &mut Case, pin: Pin) {
+fn set_pin_result(case: &mut EvaluationCase, pin: PinResult) {
     case.gate.criteria.pin = Some("pin".to_owned());
     // A stranger has no account whose PIN could be compared.
-    case.pin = case.account.is_some().then_some(pin);
+    case.pin_result = case.account.is_some().then_some(pin);
 }
 
-fn rules(require: &str) -> Vec<Rule> {
+fn failing_rule(require: &str) -> Vec<Rule> {
     let lookups = BTreeSet::from(["crm".to_owned()]);
     [Rule {
         name: "gold-members-only".into(),
         require: Expression::compile(require, &lookups).expect(require),
         reason: None,
-        effect: Effect::Decline,
+        on_violation: OnViolation::Decline,
     }]
     .into()
 }
 
-fn told(public: Change, account: Change, proof: Change) -> Option<String> {
-    let judged = judged(|case| {
+fn decline_text(public: CaseChange, account: CaseChange, proof: CaseChange) -> Option<String> {
+    let evaluation = evaluate_case(|case| {
         public(case);
         account(case);
         proof(case);
     });
-    assert_eq!(judged.told.is_some(), judged.decision == DECLINE);
-    judged.told
+    assert_eq!(evaluation.booker_text.is_some(), evaluation.decision == DECLINE);
+    evaluation.booker_text
 }
 
 #[test]
@@ -163,9 +163,9 @@ fn a_default_text_does_not_depend_on_the_account_of_the_address() {
                 .filter(|(name, _, unproven)| *unproven && name.ends_with("PIN") == pins)
             {
                 for (account_name, account) in ACCOUNTS {
-                    if let Some(told) = told(public, account, *proof) {
-                        let same = texts.entry(told).or_default();
-                        same.push((account_name, proof_name));
+                    if let Some(text) = decline_text(public, account, *proof) {
+                        let requests = texts.entry(text).or_default();
+                        requests.push((account_name, proof_name));
                     }
                 }
             }
@@ -182,91 +182,91 @@ fn a_default_text_does_not_depend_on_the_account_of_the_address() {
 /// told. What comes in with a new code is put on one of the two sides where the match has no `_`.
 #[test]
 fn every_code_that_is_about_an_account_is_covered_above() {
-    let mut met = BTreeSet::new();
+    let mut met_codes = BTreeSet::new();
     for (_, public) in PUBLIC {
         for (_, account) in ACCOUNTS {
             for (_, proof, _) in PROOFS {
-                let judged = judged(|case| {
+                let evaluation = evaluate_case(|case| {
                     public(case);
                     account(case);
                     proof(case);
                 });
-                met.extend(judged.reasons.iter().map(|reason| reason.code));
+                met_codes.extend(evaluation.reasons.iter().map(|reason| reason.code));
             }
         }
     }
     // Those that never decline, and what stands with an operator's own words.
     let others = [
-        Code::Ungated,
-        Code::ForeignHost,
-        Code::NoEventType,
-        Code::EventTypeNotShown,
-        Code::Priced,
-        Code::Seated,
-        Code::NotPending,
-        Code::Over,
-        Code::SeriesSettling,
-        Code::SeriesUnreadable,
-        Code::PredecessorUnclear,
-        Code::NoBooker,
-        Code::DecidedBefore,
-        Code::EmptyLedger,
-        Code::RestoreOpen,
-        Code::ClockOff,
-        Code::DeclineLimit,
-        Code::Frozen,
-        Code::Operator,
-        Code::Carried,
-        Code::Revived,
-        Code::Unmanaged,
-        Code::AcceptedMove,
-        Code::Unsettled,
-        Code::Begun,
+        ReasonCode::Ungated,
+        ReasonCode::ForeignHost,
+        ReasonCode::NoEventType,
+        ReasonCode::EventTypeNotShown,
+        ReasonCode::Priced,
+        ReasonCode::Seated,
+        ReasonCode::NotPending,
+        ReasonCode::AlreadyOver,
+        ReasonCode::SeriesSettling,
+        ReasonCode::SeriesUnreadable,
+        ReasonCode::PredecessorUnclear,
+        ReasonCode::NoBooker,
+        ReasonCode::DecidedBefore,
+        ReasonCode::EmptyLedger,
+        ReasonCode::RestorePending,
+        ReasonCode::ClockSkew,
+        ReasonCode::DeclineLimit,
+        ReasonCode::AccountFrozen,
+        ReasonCode::Operator,
+        ReasonCode::ChargeCarried,
+        ReasonCode::Revived,
+        ReasonCode::Unmanaged,
+        ReasonCode::AcceptedMove,
+        ReasonCode::DependsOnUnsettled,
+        ReasonCode::AlreadyBegun,
         // Told in the same words to everybody.
-        Code::Unanswered,
+        ReasonCode::Unanswered,
     ];
-    let missing: Vec<Code> = CODES
+    let missing: Vec<ReasonCode> = REASON_CODES
         .into_iter()
-        .filter(|code| !met.contains(code) && !others.contains(code))
+        .filter(|code| !met_codes.contains(code) && !others.contains(code))
         .collect();
     assert_eq!(missing, []);
 }
 
 #[test]
 fn who_has_proven_to_be_the_member_is_told_everything() {
-    let rows: [(&str, Change); 3] = [
-        ("verified", |case| verifies(case, Some(true))),
-        ("right PIN", |case| pin(case, Pin::Right)),
+    let rows: [(&str, CaseChange); 3] = [
+        ("verified", |case| set_address_verification(case, Some(true))),
+        ("right PIN", |case| set_pin_result(case, PinResult::Correct)),
         ("the operator says so", |case| {
             case.gate.criteria.account_details = AccountDetails::Always;
         }),
     ];
     for (name, proof) in rows {
-        let told = told(|_| (), poor, proof);
+        let text = decline_text(|_| (), set_low_balance, proof);
         let expect = "This booking costs 2 credits, and your balance is 1 credit.";
-        assert_eq!(told.as_deref(), Some(expect), "{name}");
+        assert_eq!(text.as_deref(), Some(expect), "{name}");
     }
     // A PIN of the gate is what proves; Cal.com's check beside it does not make up for a wrong one.
-    let judged = judged(|case| {
-        poor(case);
-        verifies(case, Some(true));
-        pin(case, Pin::Wrong);
+    let evaluation = evaluate_case(|case| {
+        set_low_balance(case);
+        set_address_verification(case, Some(true));
+        set_pin_result(case, PinResult::Wrong);
     });
-    assert_eq!(judged.told, Some(text::not_accepted(false, true)));
+    assert_eq!(evaluation.booker_text, Some(text::not_accepted(false, true)));
 }
 
 #[test]
 fn texts_name_what_the_booker_gave() {
-    let by = |who: &str| {
-        let booker = booker(who);
-        judged(|case| {
+    let decline_text_for = |booker_address: &str| {
+        let booker = booker(booker_address);
+        evaluate_case(|case| {
             case.account = None;
             case.bookings[0].booker = booker.clone();
         })
-        .told
+        .booker_text
         .expect("it is declined")
     };
-    let phone = by("4915112345678@sms.cal.com");
+    let phone = decline_text_for("4915112345678@sms.cal.com");
     assert!(phone.contains("telephone number you gave"), "{phone}");
     assert!(!phone.contains("e-mail address you gave"), "{phone}");
     for address in [
@@ -274,7 +274,7 @@ fn texts_name_what_the_booker_gave() {
         "bo@sms.cal.com",
         "4915112345678@example.com",
     ] {
-        let mail = by(address);
+        let mail = decline_text_for(address);
         assert!(mail.contains("e-mail address you gave"), "{mail}");
     }
 }
@@ -284,86 +284,86 @@ fn an_operator_s_own_words_are_told_and_come_first() {
     let template = |text: &str| LocalizedText {
         by_language: vec![(String::new(), Template::compile(text).expect(text))],
     };
-    let judged = judged(|case| {
-        poor(case);
-        case.taken = true;
-        case.house.reasons = vec![(
-            Code::ShortOfCredit,
+    let evaluation = evaluate_case(|case| {
+        set_low_balance(case);
+        case.is_time_taken = true;
+        case.house.reason_texts = vec![(
+            ReasonCode::ShortOfCredit,
             template("You are {{ request.missing }} short."),
         )];
     });
-    let expect = format!("You are 1 short. {}", text::taken());
-    assert_eq!(judged.told, Some(expect));
-    let judged = super::asked::judged(|case| {
-        poor(case);
-        case.review = Some(Review {
-            verdict: Verdict::Decline,
+    let expect = format!("You are 1 short. {}", text::time_taken());
+    assert_eq!(evaluation.booker_text, Some(expect));
+    let evaluation = super::asked::evaluate_case(|case| {
+        set_low_balance(case);
+        case.review = Some(OperatorReview {
+            decision: OperatorDecision::Decline,
             reason: "Ann says no.".to_owned(),
             at: now(),
         });
     });
-    assert_eq!(judged.told.as_deref(), Some("Ann says no."));
+    assert_eq!(evaluation.booker_text.as_deref(), Some("Ann says no."));
 }
 
 #[test]
 fn a_series_says_which_of_its_bookings_stood_in_the_way() {
-    let series = |case: &mut Case| {
+    let make_series = |case: &mut EvaluationCase| {
         case.account = Some(account("bo@example.com", 9));
         case.bookings = (0..3)
             .map(|n| occurrence("s", &format!("o{n}"), n))
             .collect();
         // The second is a day later than the first.
-        case.bookings[1].start = at(48 * 60);
-        case.bookings[1].end = at(48 * 60 + 30);
+        case.bookings[1].start = at_minute(48 * 60);
+        case.bookings[1].end = at_minute(48 * 60 + 30);
     };
-    let start = at(48 * 60).format("%Y-%m-%d at %H:%M").to_string();
-    let rows: [(Code, Change); 4] = [
-        (Code::NoticeTooLong, |case| {
-            case.bookings[0].created = case.bookings[0].start - Span::hours(1);
-            case.bookings[2].created = case.bookings[2].start - Span::hours(1);
+    let start = at_minute(48 * 60).format("%Y-%m-%d at %H:%M").to_string();
+    let rows: [(ReasonCode, CaseChange); 4] = [
+        (ReasonCode::NoticeTooLong, |case| {
+            case.bookings[0].created_at = case.bookings[0].start - Span::hours(1);
+            case.bookings[2].created_at = case.bookings[2].start - Span::hours(1);
             case.gate.criteria.notice.at_most = Some(Span::hours(2));
         }),
-        (Code::OutsideHours, |case| {
+        (ReasonCode::OutsideHours, |case| {
             let mut weekdays = [true; 7];
             use chrono::Datelike as _;
             let day = case.bookings[1].start.weekday().num_days_from_monday();
             weekdays[day as usize] = false;
-            case.gate.criteria.hours = vec![Opening {
+            case.gate.criteria.hours = vec![TimeWindow {
                 weekdays,
-                ..Opening::ALWAYS
+                ..TimeWindow::ALWAYS
             }];
         }),
-        (Code::Taken, |case| {
-            case.taken = true;
-            case.taken_at = 1;
+        (ReasonCode::TimeTaken, |case| {
+            case.is_time_taken = true;
+            case.overlap_index = 1;
         }),
-        (Code::OverCap, |case| {
+        (ReasonCode::OverCap, |case| {
             case.gate.criteria.account_details = AccountDetails::Always;
             case.house.caps = vec![Cap {
                 at_most: 2,
-                per: Period::Day,
+                period: CapPeriod::Day,
                 tiers: Vec::new(),
             }];
-            case.standing = ["x", "y"]
-                .map(|name| Standing {
+            case.counted_bookings = ["x", "y"]
+                .map(|name| CountedBooking {
                     booking: uid(name),
                     start: case.bookings[1].start,
                     end: case.bookings[1].end,
                     gate: None,
-                    settled: true,
+                    is_confirmed: true,
                 })
                 .into();
         }),
     ];
     for (code, change) in rows {
-        let judge = |own: bool| {
-            judged(|case| {
-                series(case);
+        let evaluate_series = |own: bool| {
+            evaluate_case(|case| {
+                make_series(case);
                 change(case);
                 if own {
                     let words = "The one on {{ request.occurrence }}.";
                     let words = Template::compile(words).expect(words);
-                    case.house.reasons = vec![(
+                    case.house.reason_texts = vec![(
                         code,
                         LocalizedText {
                             by_language: vec![(String::new(), words)],
@@ -372,15 +372,15 @@ fn a_series_says_which_of_its_bookings_stood_in_the_way() {
                 }
             })
         };
-        let judged = judge(false);
-        let told = judged.told.expect("it is declined");
-        assert!(told.contains(&start), "{code}: {told}");
-        let operator = judged.findings.iter().find(|finding| !finding.passed);
-        let operator = &operator.expect("something objects").detail;
-        assert!(operator.contains("(booking o1)"), "{code}: {operator}");
-        let own = judge(true).told;
-        let expect = format!("The one on {}.", at(48 * 60).format("%Y-%m-%d %H:%M"));
-        assert_eq!(own.as_deref(), Some(expect.as_str()), "{code}");
+        let evaluation = evaluate_series(false);
+        let text = evaluation.booker_text.expect("it is declined");
+        assert!(text.contains(&start), "{code}: {text}");
+        let finding = evaluation.findings.iter().find(|finding| !finding.passed);
+        let finding_detail = &finding.expect("something objects").detail;
+        assert!(finding_detail.contains("(booking o1)"), "{code}: {finding_detail}");
+        let operator_text = evaluate_series(true).booker_text;
+        let expect = format!("The one on {}.", at_minute(48 * 60).format("%Y-%m-%d %H:%M"));
+        assert_eq!(operator_text.as_deref(), Some(expect.as_str()), "{code}");
     }
 }
 
@@ -388,13 +388,13 @@ fn a_series_says_which_of_its_bookings_stood_in_the_way() {
 #[test]
 fn other_texts_name_no_account() {
     let reason = |text: String| Reason {
-        code: Code::Unmanaged,
+        code: ReasonCode::Unmanaged,
         text,
     };
-    let told = text::joined(&[reason(text::unmanaged())]);
+    let text = text::join_reasons(&[reason(text::unmanaged_cancelled())]);
     for secret in ["balance", "account", "member"] {
-        assert!(!told.contains(secret), "{told}");
+        assert!(!text.contains(secret), "{text}");
     }
-    assert_eq!(judged(|_| ()).told, None);
-    assert_eq!(judged(|_| ()).decision, Decision::Confirm);
+    assert_eq!(evaluate_case(|_| ()).booker_text, None);
+    assert_eq!(evaluate_case(|_| ()).decision, Decision::Confirm);
 }

@@ -2,16 +2,16 @@
 
 use super::make::*;
 use crate::domain::booking::Booking;
-use crate::domain::decision::Code;
+use crate::domain::decision::ReasonCode;
 use crate::domain::gate::Policy;
 use crate::domain::id::{EventTypeId, EventTypeKey, HostId, HostKey};
 
-fn gates(keys: &[(&str, EventTypeKey)]) -> Policy {
-    but(policy(), |p| {
+fn policy_with_gates(keys: &[(&str, EventTypeKey)]) -> Policy {
+    modify(policy(), |p| {
         p.gates = keys
             .iter()
             .map(|(name, key)| {
-                but(gate(), |g| {
+                modify(gate(), |g| {
                     g.name = (*name).to_owned();
                     g.event_types = vec![key.clone()];
                 })
@@ -20,7 +20,7 @@ fn gates(keys: &[(&str, EventTypeKey)]) -> Policy {
     })
 }
 
-fn slug(text: &str) -> EventTypeKey {
+fn slug_key(text: &str) -> EventTypeKey {
     EventTypeKey::Slug(text.to_owned())
 }
 
@@ -28,52 +28,52 @@ fn slug(text: &str) -> EventTypeKey {
 fn the_first_gate_that_names_the_event_type_guards_it() {
     let id = EventTypeKey::Id;
     let rows = [
-        (vec![("a", slug("club"))], Ok("a")),
-        (vec![("a", id(CLUB))], Ok("a")),
-        (vec![("a", slug("else")), ("b", id(CLUB))], Ok("b")),
-        (vec![("a", id(CLUB)), ("b", slug("club"))], Ok("a")),
-        (vec![("a", slug("Club"))], Err(Code::Ungated)),
-        (vec![("a", slug("7"))], Err(Code::Ungated)),
-        (vec![("a", id(EventTypeId(8)))], Err(Code::Ungated)),
-        (vec![], Err(Code::Ungated)),
+        (vec![("a", slug_key("club"))], Ok("a")),
+        (vec![("a", id(CLUB_EVENT_TYPE))], Ok("a")),
+        (vec![("a", slug_key("else")), ("b", id(CLUB_EVENT_TYPE))], Ok("b")),
+        (vec![("a", id(CLUB_EVENT_TYPE)), ("b", slug_key("club"))], Ok("a")),
+        (vec![("a", slug_key("Club"))], Err(ReasonCode::Ungated)),
+        (vec![("a", slug_key("7"))], Err(ReasonCode::Ungated)),
+        (vec![("a", id(EventTypeId(8)))], Err(ReasonCode::Ungated)),
+        (vec![], Err(ReasonCode::Ungated)),
     ];
     for (keys, expect) in rows {
-        let policy = gates(&keys);
+        let policy = policy_with_gates(&keys);
         let booking = booking("a");
-        let found = policy.guards(ME, &booking).map(|gate| gate.name.as_str());
-        assert_eq!(found, expect, "{keys:?}");
+        let actual = policy.require_gate(OWN_HOST, &booking).map(|gate| gate.name.as_str());
+        assert_eq!(actual, expect, "{keys:?}");
     }
 }
 
-type Row = (fn(&mut Booking), Option<Code>);
+type GateRow = (fn(&mut Booking), Option<ReasonCode>);
 
 #[test]
-fn why_a_booking_is_none_of_our_business() {
-    let rows: [Row; 6] = [
+fn why_a_booking_is_out_of_scope() {
+    let rows: [GateRow; 6] = [
         (|_| (), None),
-        (|b| b.host = host(HostId(2)), Some(Code::ForeignHost)),
-        (|b| b.host = None, Some(Code::ForeignHost)),
-        (|b| b.event_type = None, Some(Code::NoEventType)),
+        (|b| b.host = host(HostId(2)), Some(ReasonCode::ForeignHost)),
+        (|b| b.host = None, Some(ReasonCode::ForeignHost)),
+        (|b| b.event_type = None, Some(ReasonCode::NoEventType)),
         (
             |b| b.event_type.as_mut().unwrap().slug = None,
-            Some(Code::Ungated),
+            Some(ReasonCode::Ungated),
         ),
-        (|b| b.seated = true, Some(Code::Seated)),
+        (|b| b.seated = true, Some(ReasonCode::Seated)),
     ];
     for (change, expect) in rows {
-        let booking = but(booking("a"), change);
-        assert_eq!(policy().guards(ME, &booking).err(), expect);
+        let booking = modify(booking("a"), change);
+        assert_eq!(policy().require_gate(OWN_HOST, &booking).err(), expect);
     }
 }
 
 #[test]
 fn configured_hosts_are_answered_too() {
-    let with = |key| but(policy(), |p| p.hosts = vec![key]);
-    let other = but(booking("a"), |b| {
+    let with = |key| modify(policy(), |p| p.hosts = vec![key]);
+    let other = modify(booking("a"), |b| {
         b.host = host(HostId(2));
         b.host.as_mut().unwrap().address = Some(address("ann@example.com"));
     });
-    let deleted = but(other.clone(), |b| b.host.as_mut().unwrap().id = None);
+    let deleted = modify(other.clone(), |b| b.host.as_mut().unwrap().id = None);
     let id = |n| with(HostKey::Id(HostId(n)));
     let ann = || with(HostKey::Address(address("ann@example.com")));
     let rows = [
@@ -89,6 +89,6 @@ fn configured_hosts_are_answered_too() {
         (ann(), &deleted, false),
     ];
     for (policy, booking, expect) in rows {
-        assert_eq!(policy.hosts(ME, booking), expect, "{:?}", policy.hosts);
+        assert_eq!(policy.manages_host_of(OWN_HOST, booking), expect, "{:?}", policy.hosts);
     }
 }

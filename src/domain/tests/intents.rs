@@ -4,108 +4,108 @@
 use std::collections::BTreeMap;
 
 use super::make::*;
-use crate::domain::booking::{Booking, Reading, Status};
-use crate::domain::decision::{Decision, Outcome};
+use crate::domain::booking::{Booking, Fetched, BookingStatus};
+use crate::domain::decision::{Decision, DecisionOutcome};
 use crate::domain::entry_reason::EntryCode;
-use crate::domain::fact::{Back, Fact};
+use crate::domain::fact::{RefundPart, Fact};
 use crate::domain::id::BookingUid;
-use crate::domain::intent::{self, Next, Sight, last_paid_first};
+use crate::domain::intent::{self, NextStep, BookingState, refund_last_paid_first};
 use crate::domain::request::{CallEnd, CallKind, CallNote, Charge, ChargeState, Request};
 use crate::domain::time::Span;
 use crate::domain::unresolved::UnresolvedCode;
 
-const CONFIRMED: Option<Outcome> = Some(Outcome::Confirmed);
-const DECLINED: Option<Outcome> = Some(Outcome::Declined);
-const SUPERSEDED: Option<Outcome> = Some(Outcome::Superseded);
+const CONFIRMED: Option<DecisionOutcome> = Some(DecisionOutcome::Confirmed);
+const DECLINED: Option<DecisionOutcome> = Some(DecisionOutcome::Declined);
+const SUPERSEDED: Option<DecisionOutcome> = Some(DecisionOutcome::Superseded);
 
 /// The transition while no call is running.
-fn next(
+fn next_without_call(
     request: &Request,
     charges: &[Charge],
     carried: Option<&Charge>,
-    sights: &BTreeMap<BookingUid, Sight>,
-) -> Next {
-    intent::next(request, charges, carried, sights, None)
+    states: &BTreeMap<BookingUid, BookingState>,
+) -> NextStep {
+    intent::next_step(request, charges, carried, states, None)
 }
 
-fn held(names: &[&str]) -> Vec<Charge> {
+fn held_charges(names: &[&str]) -> Vec<Charge> {
     names
         .iter()
         .map(|name| charge(name, ChargeState::Held))
         .collect()
 }
 
-fn post(name: &str) -> Fact {
+fn post_fact(name: &str) -> Fact {
     Fact::Post { booking: uid(name) }
 }
 
-fn void(name: &str, text: &str) -> Fact {
+fn void_fact(name: &str, text: &str) -> Fact {
     Fact::Void {
         booking: uid(name),
-        reason: reason(text),
-        back: Vec::new(),
+        reason: reason_with_text(text),
+        refund_parts: Vec::new(),
     }
 }
 
-fn settled(id: &str, outcome: Outcome) -> Fact {
-    Fact::Settled {
-        request: rid(id),
+fn settled_fact(id: &str, outcome: DecisionOutcome) -> Fact {
+    Fact::IntentSettled {
+        request: request_id(id),
         outcome,
     }
 }
 
-fn outcome(next: &Next) -> Option<Outcome> {
+fn outcome_of(next: &NextStep) -> Option<DecisionOutcome> {
     match next {
-        Next::Settle { outcome, .. } => Some(*outcome),
-        Next::Call(_) | Next::Wait { .. } | Next::Unclear => None,
+        NextStep::Settle { outcome, .. } => Some(*outcome),
+        NextStep::Call(_) | NextStep::Wait { .. } | NextStep::Unclear => None,
     }
 }
 
 #[track_caller]
-fn facts(next: Next) -> Vec<Fact> {
+fn facts_of(next: NextStep) -> Vec<Fact> {
     match next {
-        Next::Settle { facts, .. } => facts,
-        Next::Call(_) | Next::Wait { .. } | Next::Unclear => panic!("{next:?}"),
+        NextStep::Settle { facts, .. } => facts,
+        NextStep::Call(_) | NextStep::Wait { .. } | NextStep::Unclear => panic!("{next:?}"),
     }
 }
 
 #[test]
-fn the_matrix_of_decisions_and_sights() {
+fn the_matrix_of_decisions_and_booking_states() {
     let confirm = intent("a", &["a"]);
     let decline = to_decline(confirm.clone());
-    let cancel = but(decline.clone(), |r| r.call = Some(CallKind::Cancel));
-    let call = Next::Call(named("a"));
+    let cancel = modify(decline.clone(), |r| r.call = Some(CallKind::Cancel));
+    let call = NextStep::Call(booking_ref("a"));
     let rows = [
         // What it is, and what that means to an intent to confirm, to decline, to cancel.
-        (Sight::Accepted, [CONFIRMED, SUPERSEDED, SUPERSEDED]),
+        (BookingState::Accepted, [CONFIRMED, SUPERSEDED, SUPERSEDED]),
         (
-            Sight::AcceptedAfterMove,
+            BookingState::AcceptedAfterMove,
             [CONFIRMED, SUPERSEDED, SUPERSEDED],
         ),
         (
-            Sight::AcceptedAfterCancel,
+            BookingState::AcceptedAfterCancel,
             [CONFIRMED, SUPERSEDED, SUPERSEDED],
         ),
-        (Sight::Rejected, [SUPERSEDED, DECLINED, DECLINED]),
-        (Sight::Cancelled, [SUPERSEDED, SUPERSEDED, DECLINED]),
-        (Sight::Gone, [SUPERSEDED, SUPERSEDED, SUPERSEDED]),
-        (Sight::Begun, [SUPERSEDED, SUPERSEDED, SUPERSEDED]),
-        (Sight::Over, [SUPERSEDED, SUPERSEDED, SUPERSEDED]),
+        (BookingState::Rejected, [SUPERSEDED, DECLINED, DECLINED]),
+        (BookingState::Cancelled, [SUPERSEDED, SUPERSEDED, DECLINED]),
+        (BookingState::Gone, [SUPERSEDED, SUPERSEDED, SUPERSEDED]),
+        (BookingState::PendingAfterStart, [SUPERSEDED, SUPERSEDED, SUPERSEDED]),
+        (BookingState::PendingAfterEnd, [SUPERSEDED, SUPERSEDED, SUPERSEDED]),
     ];
-    for (sight, expect) in rows {
+    for (state, expect) in rows {
         for (request, expect) in [&confirm, &decline, &cancel].into_iter().zip(expect) {
-            let next = next(request, &[], None, &seen(&[("a", sight)]));
-            assert_eq!(outcome(&next), expect, "{sight:?} {request:?}");
+            let next = next_without_call(request, &[], None, &booking_states(&[("a", state)]));
+            assert_eq!(outcome_of(&next), expect, "{state:?} {request:?}");
         }
     }
     for request in [&confirm, &decline, &cancel] {
         assert_eq!(
-            next(request, &[], None, &seen(&[("a", Sight::Pending)])),
+            next_without_call(request, &[], None, &booking_states(&[("a", BookingState::Pending)])),
             call
         );
-        let open = [Sight::Unread, Sight::OtherStatus].map(|sight| seen(&[("a", sight)]));
-        for unread in [seen(&[])].into_iter().chain(open) {
-            assert_eq!(next(request, &[], None, &unread), Next::Unclear);
+        let unread_states = [BookingState::Unread, BookingState::OtherStatus].map(|state| booking_states(&[("a", state)]));
+        for unread in [booking_states(&[])].into_iter().chain(unread_states) {
+            assert_eq!(next_without_call(request, &[], None, &unread), NextStep::Unclear);
         }
     }
     let others = [
@@ -114,40 +114,40 @@ fn the_matrix_of_decisions_and_sights() {
         Decision::Wait { until: None },
     ];
     for decision in others {
-        let request = but(confirm.clone(), |r| r.decision = decision);
-        let next = next(&request, &[], None, &seen(&[("a", Sight::Accepted)]));
-        assert_eq!(next, Next::Unclear, "no such intent is ever recorded");
+        let request = modify(confirm.clone(), |r| r.decision = decision);
+        let next = next_without_call(&request, &[], None, &booking_states(&[("a", BookingState::Accepted)]));
+        assert_eq!(next, NextStep::Unclear, "no such intent is ever recorded");
     }
 }
 
 #[test]
 fn a_hold_is_posted_when_it_was_accepted_and_given_back_when_not() {
     let rows = [
-        (Sight::Accepted, post("a"), Outcome::Confirmed),
+        (BookingState::Accepted, post_fact("a"), DecisionOutcome::Confirmed),
         (
-            Sight::Rejected,
-            void("a", "the booking was declined"),
-            Outcome::Superseded,
+            BookingState::Rejected,
+            void_fact("a", "the booking was declined"),
+            DecisionOutcome::Superseded,
         ),
         (
-            Sight::Cancelled,
-            void("a", "the booking was cancelled"),
-            Outcome::Superseded,
+            BookingState::Cancelled,
+            void_fact("a", "the booking was cancelled"),
+            DecisionOutcome::Superseded,
         ),
         (
-            Sight::Gone,
-            void("a", "the booking is gone"),
-            Outcome::Superseded,
+            BookingState::Gone,
+            void_fact("a", "the booking is gone"),
+            DecisionOutcome::Superseded,
         ),
     ];
-    for (sight, entry, outcome) in rows {
-        let next = next(
+    for (state, entry, outcome) in rows {
+        let next = next_without_call(
             &intent("a", &["a"]),
-            &held(&["a"]),
+            &held_charges(&["a"]),
             None,
-            &seen(&[("a", sight)]),
+            &booking_states(&[("a", state)]),
         );
-        assert_eq!(facts(next), [entry, settled("a", outcome)], "{sight:?}");
+        assert_eq!(facts_of(next), [entry, settled_fact("a", outcome)], "{state:?}");
     }
 }
 
@@ -162,10 +162,10 @@ fn only_holds_are_ended() {
         ChargeState::Moved { to: uid("b") },
     ];
     for state in states {
-        for sight in [Sight::Accepted, Sight::Cancelled] {
+        for booking_state in [BookingState::Accepted, BookingState::Cancelled] {
             let charges = [charge("a", state.clone())];
-            let next = next(&intent("a", &["a"]), &charges, None, &seen(&[("a", sight)]));
-            assert_eq!(facts(next).len(), 1, "{state:?} {sight:?}");
+            let next = next_without_call(&intent("a", &["a"]), &charges, None, &booking_states(&[("a", booking_state)]));
+            assert_eq!(facts_of(next).len(), 1, "{state:?} {booking_state:?}");
         }
     }
 }
@@ -173,13 +173,13 @@ fn only_holds_are_ended() {
 #[test]
 fn a_confirmation_that_met_a_moved_or_cancelled_booking_is_charged_and_listed() {
     let rows = [
-        (Sight::AcceptedAfterMove, "was moved to another time"),
-        (Sight::AcceptedAfterCancel, "was cancelled"),
+        (BookingState::AcceptedAfterMove, "was moved to another time"),
+        (BookingState::AcceptedAfterCancel, "was cancelled"),
     ];
-    for (sight, word) in rows {
-        let sights = seen(&[("a", sight)]);
-        let next = next(&intent("a", &["a"]), &held(&["a"]), None, &sights);
-        let Next::Settle {
+    for (state, word) in rows {
+        let states = booking_states(&[("a", state)]);
+        let next = next_without_call(&intent("a", &["a"]), &held_charges(&["a"]), None, &states);
+        let NextStep::Settle {
             outcome,
             facts,
             problem: Some(problem),
@@ -187,14 +187,14 @@ fn a_confirmation_that_met_a_moved_or_cancelled_booking_is_charged_and_listed() 
         else {
             panic!("{next:?}");
         };
-        assert_eq!(outcome, Outcome::Confirmed);
-        assert_eq!(facts[0], post("a"), "{sight:?}");
-        let Fact::Unresolved { code, detail, .. } = &facts[1] else {
+        assert_eq!(outcome, DecisionOutcome::Confirmed);
+        assert_eq!(facts[0], post_fact("a"), "{state:?}");
+        let Fact::UnresolvedListed { code, detail, .. } = &facts[1] else {
             panic!("{facts:?}");
         };
         assert_eq!(*code, UnresolvedCode::Revived);
         assert!(detail.contains(word), "{detail}");
-        assert_eq!(facts[2], settled("a", Outcome::Confirmed));
+        assert_eq!(facts[2], settled_fact("a", DecisionOutcome::Confirmed));
         assert!(problem.contains("maitred unresolved"), "{problem}");
     }
 }
@@ -202,136 +202,136 @@ fn a_confirmation_that_met_a_moved_or_cancelled_booking_is_charged_and_listed() 
 /// What is to cancel an accepted booking is open until the booking is cancelled, whatever failed.
 #[test]
 fn a_cancellation_of_an_accepted_booking_stays_open_until_it_is_cancelled() {
-    use crate::domain::decision::{Code, Reason};
-    let cancel = but(to_decline(intent("a", &["a"])), |r| {
+    use crate::domain::decision::{ReasonCode, Reason};
+    let cancel = modify(to_decline(intent("a", &["a"])), |r| {
         r.call = Some(CallKind::Cancel);
         r.reasons = vec![Reason {
-            code: Code::Unmanaged,
+            code: ReasonCode::Unmanaged,
             text: "nobody paid".to_owned(),
         }];
     });
-    let open = [
-        Sight::Accepted,
-        Sight::AcceptedAfterMove,
-        Sight::AcceptedAfterCancel,
-        Sight::Unread,
+    let open_states = [
+        BookingState::Accepted,
+        BookingState::AcceptedAfterMove,
+        BookingState::AcceptedAfterCancel,
+        BookingState::Unread,
     ];
-    for sight in open {
-        let next = next(&cancel, &[], None, &seen(&[("a", sight)]));
-        assert_eq!(next, Next::Unclear, "{sight:?}");
+    for state in open_states {
+        let next = next_without_call(&cancel, &[], None, &booking_states(&[("a", state)]));
+        assert_eq!(next, NextStep::Unclear, "{state:?}");
     }
-    let ended = [
-        (Sight::Cancelled, DECLINED),
-        (Sight::Rejected, DECLINED),
-        (Sight::Pending, SUPERSEDED),
-        (Sight::Gone, SUPERSEDED),
+    let ended_states = [
+        (BookingState::Cancelled, DECLINED),
+        (BookingState::Rejected, DECLINED),
+        (BookingState::Pending, SUPERSEDED),
+        (BookingState::Gone, SUPERSEDED),
     ];
-    for (sight, expect) in ended {
-        let next = next(&cancel, &[], None, &seen(&[("a", sight)]));
-        assert_eq!(outcome(&next), expect, "{sight:?}");
+    for (state, expect) in ended_states {
+        let next = next_without_call(&cancel, &[], None, &booking_states(&[("a", state)]));
+        assert_eq!(outcome_of(&next), expect, "{state:?}");
     }
 }
 
 #[test]
 fn a_series_is_called_while_one_is_pending_and_settled_when_all_are_known() {
     let request = intent("s", &["a", "b", "c"]);
-    let all = |sights: [Sight; 3]| {
-        let sights = [("a", sights[0]), ("b", sights[1]), ("c", sights[2])];
-        next(&request, &held(&["a", "b", "c"]), None, &seen(&sights))
+    let next_for_confirm = |states: [BookingState; 3]| {
+        let states = [("a", states[0]), ("b", states[1]), ("c", states[2])];
+        next_without_call(&request, &held_charges(&["a", "b", "c"]), None, &booking_states(&states))
     };
-    use Sight::{Accepted, Cancelled, Pending, Rejected, Unread};
-    assert_eq!(all([Accepted, Pending, Unread]), Next::Call(named("b")));
-    assert_eq!(all([Accepted, Accepted, Unread]), Next::Unclear);
+    use BookingState::{Accepted, Cancelled, Pending, Rejected, Unread};
+    assert_eq!(next_for_confirm([Accepted, Pending, Unread]), NextStep::Call(booking_ref("b")));
+    assert_eq!(next_for_confirm([Accepted, Accepted, Unread]), NextStep::Unclear);
     let mixed = [
-        post("a"),
-        void("b", "the booking was cancelled"),
-        void("c", "the booking was declined"),
-        settled("s", Outcome::Confirmed),
+        post_fact("a"),
+        void_fact("b", "the booking was cancelled"),
+        void_fact("c", "the booking was declined"),
+        settled_fact("s", DecisionOutcome::Confirmed),
     ];
-    assert_eq!(facts(all([Accepted, Cancelled, Rejected])), mixed);
-    assert_eq!(outcome(&all([Cancelled, Rejected, Cancelled])), SUPERSEDED);
+    assert_eq!(facts_of(next_for_confirm([Accepted, Cancelled, Rejected])), mixed);
+    assert_eq!(outcome_of(&next_for_confirm([Cancelled, Rejected, Cancelled])), SUPERSEDED);
 
     let decline = to_decline(request.clone());
-    let all = |sights: [Sight; 3]| {
-        let sights = [("a", sights[0]), ("b", sights[1]), ("c", sights[2])];
-        next(&decline, &[], None, &seen(&sights))
+    let next_for_decline = |states: [BookingState; 3]| {
+        let states = [("a", states[0]), ("b", states[1]), ("c", states[2])];
+        next_without_call(&decline, &[], None, &booking_states(&states))
     };
-    assert_eq!(all([Rejected, Rejected, Pending]), Next::Call(named("c")));
-    assert_eq!(outcome(&all([Accepted, Rejected, Cancelled])), DECLINED);
-    assert_eq!(outcome(&all([Accepted, Accepted, Cancelled])), SUPERSEDED);
+    assert_eq!(next_for_decline([Rejected, Rejected, Pending]), NextStep::Call(booking_ref("c")));
+    assert_eq!(outcome_of(&next_for_decline([Accepted, Rejected, Cancelled])), DECLINED);
+    assert_eq!(outcome_of(&next_for_decline([Accepted, Accepted, Cancelled])), SUPERSEDED);
 }
 
 /// A successor of `old`, which paid so much; what the successor itself holds.
-fn carrying(credits: u64, paid: u64, holds: bool) -> (Request, Vec<Charge>, Charge) {
-    let request = but(intent("b", &["b"]), |r| {
-        r.carries = Some(uid("old"));
+fn successor_intent(credits: u64, paid: u64, holds: bool) -> (Request, Vec<Charge>, Charge) {
+    let request = modify(intent("b", &["b"]), |r| {
+        r.predecessor = Some(uid("old"));
         r.credits = credits;
     });
-    let charges = if holds { held(&["b"]) } else { Vec::new() };
-    let old = but(charge("old", ChargeState::Open), |c| {
+    let charges = if holds { held_charges(&["b"]) } else { Vec::new() };
+    let predecessor = modify(charge("old", ChargeState::Open), |c| {
         c.parts = vec![part("g1", 1), part("g2", paid - 1)];
     });
-    (request, charges, old)
+    (request, charges, predecessor)
 }
 
-fn moved() -> Fact {
+fn move_fact() -> Fact {
     Fact::Move {
         from: uid("old"),
-        to: named("b"),
-        start: at(24 * 60),
-        end: at(24 * 60 + 30),
-        keeps: 0,
+        to: booking_ref("b"),
+        start: at_minute(24 * 60),
+        end: at_minute(24 * 60 + 30),
+        non_refundable: 0,
     }
 }
 
 #[test]
 fn a_successor_takes_the_charge_over_and_gets_back_what_it_costs_less() {
-    let accepted = seen(&[("b", Sight::Accepted)]);
+    let accepted = booking_states(&[("b", BookingState::Accepted)]);
     let refund = Fact::Refund {
         booking: uid("b"),
-        parts: vec![Back {
-            grant: grant("g2"),
+        parts: vec![RefundPart {
+            grant: grant_reference("g2"),
             credits: 2,
-            restored: None,
+            replacement_lot: None,
         }],
         close: false,
-        reason: reason("rescheduled to a booking that costs less"),
+        reason: reason_with_text("rescheduled to a booking that costs less"),
     };
-    let end = || settled("b", Outcome::Confirmed);
+    let confirmed = || settled_fact("b", DecisionOutcome::Confirmed);
     let rows = [
-        (carrying(3, 3, false), vec![moved(), end()]),
-        (carrying(4, 3, true), vec![post("b"), moved(), end()]),
-        (carrying(1, 3, false), vec![moved(), refund, end()]),
+        (successor_intent(3, 3, false), vec![move_fact(), confirmed()]),
+        (successor_intent(4, 3, true), vec![post_fact("b"), move_fact(), confirmed()]),
+        (successor_intent(1, 3, false), vec![move_fact(), refund, confirmed()]),
     ];
     for ((request, charges, old), expect) in rows {
-        let next = next(&request, &charges, Some(&old), &accepted);
-        assert_eq!(facts(next), expect);
+        let next = next_without_call(&request, &charges, Some(&old), &accepted);
+        assert_eq!(facts_of(next), expect);
     }
 }
 
 /// Once it stopped every pass: each occurrence wanted to take over what can be taken over once.
 #[test]
 fn occurrences_that_join_a_successor_take_nothing_over() {
-    let (request, _, old) = carrying(3, 3, false);
-    let request = but(request, |r| {
-        r.bookings = ["b", "c", "d"].map(named).to_vec();
+    let (request, _, old) = successor_intent(3, 3, false);
+    let request = modify(request, |r| {
+        r.bookings = ["b", "c", "d"].map(booking_ref).to_vec();
     });
-    let charges = held(&["c", "d"]);
-    let all = |b| seen(&[("b", b), ("c", Sight::Accepted), ("d", Sight::Accepted)]);
-    let end = || settled("b", Outcome::Confirmed);
-    let together = facts(next(&request, &charges, Some(&old), &all(Sight::Accepted)));
-    assert_eq!(together, [moved(), post("c"), post("d"), end()]);
-    let alone = facts(next(&request, &charges, Some(&old), &all(Sight::Cancelled)));
-    assert_eq!(alone, [post("c"), post("d"), end()]);
+    let charges = held_charges(&["c", "d"]);
+    let states_with = |b| booking_states(&[("b", b), ("c", BookingState::Accepted), ("d", BookingState::Accepted)]);
+    let confirmed = || settled_fact("b", DecisionOutcome::Confirmed);
+    let accepted_facts = facts_of(next_without_call(&request, &charges, Some(&old), &states_with(BookingState::Accepted)));
+    assert_eq!(accepted_facts, [move_fact(), post_fact("c"), post_fact("d"), confirmed()]);
+    let cancelled_facts = facts_of(next_without_call(&request, &charges, Some(&old), &states_with(BookingState::Cancelled)));
+    assert_eq!(cancelled_facts, [post_fact("c"), post_fact("d"), confirmed()]);
 }
 
 #[test]
 fn a_successor_that_was_not_accepted_leaves_the_charge_where_it_is() {
-    for sight in [Sight::Rejected, Sight::Cancelled, Sight::Gone] {
-        let (request, charges, old) = carrying(4, 3, true);
-        let facts = facts(next(&request, &charges, Some(&old), &seen(&[("b", sight)])));
+    for state in [BookingState::Rejected, BookingState::Cancelled, BookingState::Gone] {
+        let (request, charges, old) = successor_intent(4, 3, true);
+        let facts = facts_of(next_without_call(&request, &charges, Some(&old), &booking_states(&[("b", state)])));
         assert_eq!(facts.len(), 2, "a void and the end: {facts:?}");
-        assert!(!facts.contains(&moved()));
+        assert!(!facts.contains(&move_fact()));
     }
 }
 
@@ -339,11 +339,11 @@ fn a_successor_that_was_not_accepted_leaves_the_charge_where_it_is() {
 fn a_charge_that_was_closed_meanwhile_is_not_taken_over_and_that_is_told() {
     let states = [None, Some(ChargeState::Refunded), Some(ChargeState::Final)];
     for state in states {
-        let (request, charges, old) = carrying(4, 3, true);
-        let old = state.map(|state| but(old, |c| c.state = state));
-        let sights = seen(&[("b", Sight::Accepted)]);
-        let next = next(&request, &charges, old.as_ref(), &sights);
-        let Next::Settle {
+        let (request, charges, old) = successor_intent(4, 3, true);
+        let old = state.map(|state| modify(old, |c| c.state = state));
+        let states = booking_states(&[("b", BookingState::Accepted)]);
+        let next = next_without_call(&request, &charges, old.as_ref(), &states);
+        let NextStep::Settle {
             facts,
             problem,
             outcome,
@@ -351,8 +351,8 @@ fn a_charge_that_was_closed_meanwhile_is_not_taken_over_and_that_is_told() {
         else {
             panic!("{next:?}");
         };
-        assert_eq!(facts, [post("b"), settled("b", Outcome::Confirmed)]);
-        assert_eq!(outcome, Outcome::Confirmed);
+        assert_eq!(facts, [post_fact("b"), settled_fact("b", DecisionOutcome::Confirmed)]);
+        assert_eq!(outcome, DecisionOutcome::Confirmed);
         assert!(problem.is_some_and(|text| text.contains("that is closed")));
     }
 }
@@ -366,24 +366,24 @@ fn giving_up_gives_back_what_is_held_and_nothing_else() {
     ];
     let request = intent("s", &["a", "b", "c"]);
     let uid = |text| BookingUid::parse(text).unwrap();
-    let pending = BTreeMap::from([(uid("a"), Sight::Pending), (uid("c"), Sight::Cancelled)]);
+    let pending = BTreeMap::from([(uid("a"), BookingState::Pending), (uid("c"), BookingState::Cancelled)]);
     let expect = vec![
-        void("a", "the series grew beyond the booker's credit"),
-        void("c", "the series grew beyond the booker's credit"),
-        settled("s", Outcome::Superseded),
+        void_fact("a", "the series grew beyond the booker's credit"),
+        void_fact("c", "the series grew beyond the booker's credit"),
+        settled_fact("s", DecisionOutcome::Superseded),
     ];
     let given_up = intent::give_up(&request, &charges, &pending, EntryCode::SeriesGrew);
-    assert_eq!(given_up, (Outcome::Superseded, expect));
+    assert_eq!(given_up, (DecisionOutcome::Superseded, expect));
 
     // A confirmation whose answer was lost may have answered a part of the series.
-    let answered = BTreeMap::from([(uid("a"), Sight::Accepted), (uid("c"), Sight::Pending)]);
+    let answered = BTreeMap::from([(uid("a"), BookingState::Accepted), (uid("c"), BookingState::Pending)]);
     let expect = vec![
-        post("a"),
-        void("c", "the series grew beyond the booker's credit"),
-        settled("s", Outcome::Confirmed),
+        post_fact("a"),
+        void_fact("c", "the series grew beyond the booker's credit"),
+        settled_fact("s", DecisionOutcome::Confirmed),
     ];
     let given_up = intent::give_up(&request, &charges, &answered, EntryCode::SeriesGrew);
-    assert_eq!(given_up, (Outcome::Confirmed, expect));
+    assert_eq!(given_up, (DecisionOutcome::Confirmed, expect));
 }
 
 #[test]
@@ -397,89 +397,89 @@ fn what_was_paid_last_comes_back_first() {
         (9, &[("g2", 3), ("g1", 2)]),
     ];
     for (credits, expect) in rows {
-        let back = last_paid_first(&parts, credits);
-        let found: Vec<(&str, u64)> = back
+        let refund_parts = refund_last_paid_first(&parts, credits);
+        let actual: Vec<(&str, u64)> = refund_parts
             .iter()
             .map(|back| (back.grant.as_str(), back.credits))
             .collect();
-        assert_eq!(found, expect, "{credits}");
+        assert_eq!(actual, expect, "{credits}");
     }
 }
 
 #[test]
-fn what_a_booking_is_seen_as() {
-    let moved = |status| {
-        but(with_status(booking("a"), status), |b| {
+fn the_state_of_a_booking_by_its_status_and_moves() {
+    let moved_booking = |status| {
+        modify(with_status(booking("a"), status), |b| {
             b.rescheduled_to = Some(uid("b"));
         })
     };
-    let is = |status| with_status(booking("a"), status);
+    let unmoved_booking = |status| with_status(booking("a"), status);
     let rows = [
-        (is(Status::Pending), Sight::Pending),
-        (moved(Status::Pending), Sight::Cancelled),
-        (is(Status::Accepted), Sight::Accepted),
-        (moved(Status::Accepted), Sight::AcceptedAfterMove),
+        (unmoved_booking(BookingStatus::Pending), BookingState::Pending),
+        (moved_booking(BookingStatus::Pending), BookingState::Cancelled),
+        (unmoved_booking(BookingStatus::Accepted), BookingState::Accepted),
+        (moved_booking(BookingStatus::Accepted), BookingState::AcceptedAfterMove),
         (
-            but(is(Status::Accepted), |b| {
+            modify(unmoved_booking(BookingStatus::Accepted), |b| {
                 b.cancelled_by = Some(address("bo@example.com"));
             }),
-            Sight::AcceptedAfterCancel,
+            BookingState::AcceptedAfterCancel,
         ),
         (
-            but(is(Status::Accepted), |b| {
+            modify(unmoved_booking(BookingStatus::Accepted), |b| {
                 b.cancellation_reason = Some("ill".to_owned());
             }),
-            Sight::AcceptedAfterCancel,
+            BookingState::AcceptedAfterCancel,
         ),
         // The reason of a move stands on what it was moved to.
         (
-            but(is(Status::Accepted), |b| {
+            modify(unmoved_booking(BookingStatus::Accepted), |b| {
                 b.cancellation_reason = Some("ill".to_owned());
                 b.rescheduled_from = Some(uid("z"));
             }),
-            Sight::Accepted,
+            BookingState::Accepted,
         ),
-        (is(Status::Rejected), Sight::Rejected),
-        (is(Status::Cancelled), Sight::Cancelled),
-        (moved(Status::Cancelled), Sight::Cancelled),
-        (is(Status::AwaitingHost), Sight::OtherStatus),
-        (is(Status::Other("new".to_owned())), Sight::OtherStatus),
+        (unmoved_booking(BookingStatus::Rejected), BookingState::Rejected),
+        (unmoved_booking(BookingStatus::Cancelled), BookingState::Cancelled),
+        (moved_booking(BookingStatus::Cancelled), BookingState::Cancelled),
+        (unmoved_booking(BookingStatus::AwaitingHost), BookingState::OtherStatus),
+        (unmoved_booking(BookingStatus::Other("new".to_owned())), BookingState::OtherStatus),
     ];
     for (booking, expect) in rows {
-        let read = Sight::of(&Reading::Is(Box::new(booking.clone())));
-        assert_eq!((Sight::of_booking(&booking), read), (expect, expect));
+        let fetched_state = BookingState::from_fetched(&Fetched::Found(Box::new(booking.clone())));
+        assert_eq!((BookingState::from_booking(&booking), fetched_state), (expect, expect));
     }
-    assert_eq!(Sight::of(&Reading::Gone), Sight::Gone);
+    assert_eq!(BookingState::from_fetched(&Fetched::Gone), BookingState::Gone);
 }
 
 /// A moved occurrence names nobody, also when a confirmation met it too late and revived it.
 #[test]
 fn an_occurrence_is_seen_with_who_replaced_it() {
-    let of = |status| with_status(occurrence("s", "a", 1), status);
-    let successor = but(occurrence("s", "b", 2), |b| {
+    let occurrence_with = |status| with_status(occurrence("s", "a", 1), status);
+    let successor = modify(occurrence("s", "b", 2), |b| {
         b.rescheduled_from = Some(uid("a"));
     });
-    let see = |series: &[Booking], call| Sight::in_series(series, &uid("a"), call, now());
+    let state_in_series = |series: &[Booking], call| BookingState::in_series(series, &uid("a"), call, now());
     let rows = [
-        (Status::Accepted, Sight::AcceptedAfterMove, Sight::Accepted),
-        (Status::Cancelled, Sight::Cancelled, Sight::Cancelled),
-        (Status::Pending, Sight::Pending, Sight::Pending),
+        (BookingStatus::Accepted, BookingState::AcceptedAfterMove, BookingState::Accepted),
+        (BookingStatus::Cancelled, BookingState::Cancelled, BookingState::Cancelled),
+        (BookingStatus::Pending, BookingState::Pending, BookingState::Pending),
     ];
     for (status, moved, alone) in rows {
-        let pair = [successor.clone(), of(status)];
-        assert_eq!(see(&pair, None), moved);
-        assert_eq!(see(&pair[1..], None), alone);
-        assert_eq!(see(&pair[..1], None), Sight::Gone);
+        let pair = [successor.clone(), occurrence_with(status)];
+        assert_eq!(state_in_series(&pair, None), moved);
+        assert_eq!(state_in_series(&pair[1..], None), alone);
+        assert_eq!(state_in_series(&pair[..1], None), BookingState::Gone);
     }
-    let over = but(of(Status::Pending), |b| b.end = now());
-    assert_eq!(see(&[over], Some(CallKind::Cancel)), Sight::Over);
+    let over = modify(occurrence_with(BookingStatus::Pending), |b| b.end = now());
+    assert_eq!(state_in_series(&[over], Some(CallKind::Cancel)), BookingState::PendingAfterEnd);
     // A status that is not known says as little after the end as before it.
-    let waits = of(Status::AwaitingHost);
+    let unknown = occurrence_with(BookingStatus::AwaitingHost);
     for call in [CallKind::Confirm, CallKind::Decline] {
-        let one = std::slice::from_ref(&waits);
-        assert_eq!(see(one, Some(call)), Sight::OtherStatus);
-        let over = but(waits.clone(), |b| b.end = now());
-        assert_eq!(see(&[over], Some(call)), Sight::OtherStatus);
+        let series = std::slice::from_ref(&unknown);
+        assert_eq!(state_in_series(series, Some(call)), BookingState::OtherStatus);
+        let over = modify(unknown.clone(), |b| b.end = now());
+        assert_eq!(state_in_series(&[over], Some(call)), BookingState::OtherStatus);
     }
 }
 
@@ -497,56 +497,56 @@ fn pauses_grow_from_none_to_an_hour() {
         (u32::MAX, 3_600),
     ];
     for (failures, seconds) in rows {
-        let request = but(intent("a", &["a"]), |r| {
+        let request = modify(intent("a", &["a"]), |r| {
             r.failures = failures;
             r.last_failure = Some(now());
         });
         let pause = Span::seconds(seconds);
-        assert!(intent::due(&request, now() + pause), "{failures}");
+        assert!(intent::is_due(&request, now() + pause), "{failures}");
         let before = now() + pause - Span::milliseconds(1);
-        assert!(!intent::due(&request, before), "{failures}");
+        assert!(!intent::is_due(&request, before), "{failures}");
     }
-    assert!(intent::due(&intent("a", &["a"]), now()));
+    assert!(intent::is_due(&intent("a", &["a"]), now()));
 }
 
 /// A call that may still be running is never repeated, and what it can still change is not settled.
 #[test]
 fn while_a_call_may_be_running_its_booking_is_only_read() {
-    let until = at(15);
+    let until = at_minute(15);
     let confirm = intent("a", &["a"]);
     let decline = to_decline(confirm.clone());
-    let cancel = but(decline.clone(), |r| r.call = Some(CallKind::Cancel));
-    const WAITS: Option<Outcome> = None;
+    let cancel = modify(decline.clone(), |r| r.call = Some(CallKind::Cancel));
+    const NO_OUTCOME: Option<DecisionOutcome> = None;
     let rows = [
         // A confirmation is written at the end of its call, whatever the booking is by then.
-        (Sight::Pending, [WAITS, WAITS, WAITS]),
-        (Sight::Accepted, [CONFIRMED, WAITS, WAITS]),
-        (Sight::Rejected, [WAITS, DECLINED, DECLINED]),
-        (Sight::Cancelled, [WAITS, SUPERSEDED, DECLINED]),
-        (Sight::Gone, [WAITS, SUPERSEDED, SUPERSEDED]),
-        (Sight::Begun, [WAITS, SUPERSEDED, SUPERSEDED]),
-        (Sight::Over, [WAITS, SUPERSEDED, SUPERSEDED]),
+        (BookingState::Pending, [NO_OUTCOME, NO_OUTCOME, NO_OUTCOME]),
+        (BookingState::Accepted, [CONFIRMED, NO_OUTCOME, NO_OUTCOME]),
+        (BookingState::Rejected, [NO_OUTCOME, DECLINED, DECLINED]),
+        (BookingState::Cancelled, [NO_OUTCOME, SUPERSEDED, DECLINED]),
+        (BookingState::Gone, [NO_OUTCOME, SUPERSEDED, SUPERSEDED]),
+        (BookingState::PendingAfterStart, [NO_OUTCOME, SUPERSEDED, SUPERSEDED]),
+        (BookingState::PendingAfterEnd, [NO_OUTCOME, SUPERSEDED, SUPERSEDED]),
     ];
-    for (sight, expect) in rows {
+    for (state, expect) in rows {
         for (request, expect) in [&confirm, &decline, &cancel].into_iter().zip(expect) {
-            let sights = seen(&[("a", sight)]);
-            let next = intent::next(request, &held(&["a"]), None, &sights, Some(until));
-            assert_eq!(outcome(&next), expect, "{sight:?} {request:?}");
-            if expect == WAITS {
-                assert_eq!(next, Next::Wait { until }, "{sight:?} {request:?}");
+            let states = booking_states(&[("a", state)]);
+            let next = intent::next_step(request, &held_charges(&["a"]), None, &states, Some(until));
+            assert_eq!(outcome_of(&next), expect, "{state:?} {request:?}");
+            if expect == NO_OUTCOME {
+                assert_eq!(next, NextStep::Wait { until }, "{state:?} {request:?}");
             }
         }
     }
     // One occurrence that is still pending keeps the whole series from being called and settled.
     let series = intent("s", &["a", "b"]);
-    let sights = seen(&[("a", Sight::Accepted), ("b", Sight::Pending)]);
-    let next = intent::next(&series, &held(&["a", "b"]), None, &sights, Some(until));
-    assert_eq!(next, Next::Wait { until });
+    let states = booking_states(&[("a", BookingState::Accepted), ("b", BookingState::Pending)]);
+    let next = intent::next_step(&series, &held_charges(&["a", "b"]), None, &states, Some(until));
+    assert_eq!(next, NextStep::Wait { until });
 }
 
-fn noted(minute: i64, end: CallEnd) -> CallNote {
+fn call_note(minute: i64, end: CallEnd) -> CallNote {
     CallNote {
-        at: at(minute),
+        at: at_minute(minute),
         booking: uid("a"),
         kind: CallKind::Confirm,
         end,
@@ -557,11 +557,11 @@ fn noted(minute: i64, end: CallEnd) -> CallNote {
 #[test]
 fn a_call_may_be_running_until_its_time_has_passed_or_an_answer_came() {
     let limits = policy().limits;
-    let lost = |minute| {
-        noted(
+    let lost_call = |minute| {
+        call_note(
             minute,
             CallEnd::Unanswered {
-                sent: at(minute - 1),
+                sent: at_minute(minute - 1),
             },
         )
     };
@@ -569,32 +569,32 @@ fn a_call_may_be_running_until_its_time_has_passed_or_an_answer_came() {
     let rows = [
         // The notes of the log, what the store remembers, and when the call was sent.
         (vec![], None, None),
-        (vec![lost(10)], None, Some(at(9))),
-        (vec![lost(10), noted(30, CallEnd::Refused)], None, None),
-        (vec![noted(5, CallEnd::Failed), lost(10)], None, Some(at(9))),
-        (vec![noted(10, CallEnd::NotSent)], None, None),
-        (vec![noted(10, CallEnd::Answered)], None, None),
+        (vec![lost_call(10)], None, Some(at_minute(9))),
+        (vec![lost_call(10), call_note(30, CallEnd::Refused)], None, None),
+        (vec![call_note(5, CallEnd::Failed), lost_call(10)], None, Some(at_minute(9))),
+        (vec![call_note(10, CallEnd::NotSent)], None, None),
+        (vec![call_note(10, CallEnd::Answered)], None, None),
         // The process ended after the mark and before the note.
-        (vec![], Some(at(20)), Some(at(20) + slack)),
-        (vec![lost(10)], Some(at(20)), Some(at(20) + slack)),
+        (vec![], Some(at_minute(20)), Some(at_minute(20) + slack)),
+        (vec![lost_call(10)], Some(at_minute(20)), Some(at_minute(20) + slack)),
         // The note is the younger one.
-        (vec![noted(30, CallEnd::Refused)], Some(at(20)), None),
-        (vec![lost(30)], Some(at(20)), Some(at(29))),
+        (vec![call_note(30, CallEnd::Refused)], Some(at_minute(20)), None),
+        (vec![lost_call(30)], Some(at_minute(20)), Some(at_minute(29))),
     ];
     for (calls, marked, expect) in rows {
-        let request = but(intent("a", &["a"]), |r| r.calls = calls);
-        let sent = intent::unanswered(&request, marked, &limits);
+        let request = modify(intent("a", &["a"]), |r| r.calls = calls);
+        let sent = intent::unanswered_call_sent_at(&request, marked, &limits);
         assert_eq!(sent, expect, "{:?} {marked:?}", request.calls);
     }
-    let running = |now| intent::running(Some(at(0)), &limits, now);
-    let last = at(15) - Span::milliseconds(1);
-    assert_eq!(running(at(0)), Some(at(15)));
-    assert_eq!(running(last), Some(at(15)));
-    assert_eq!(running(at(15)), None);
+    let running = |now| intent::running_until(Some(at_minute(0)), &limits, now);
+    let last = at_minute(15) - Span::milliseconds(1);
+    assert_eq!(running(at_minute(0)), Some(at_minute(15)));
+    assert_eq!(running(last), Some(at_minute(15)));
+    assert_eq!(running(at_minute(15)), None);
     // The clock was set back by a little, or by more than any call lasts.
-    assert_eq!(running(at(-15)), Some(at(15)));
-    assert_eq!(running(at(-16)), None);
-    assert_eq!(intent::running(None, &limits, at(0)), None);
+    assert_eq!(running(at_minute(-15)), Some(at_minute(15)));
+    assert_eq!(running(at_minute(-16)), None);
+    assert_eq!(intent::running_until(None, &limits, at_minute(0)), None);
 }
 
 #[test]
@@ -602,8 +602,8 @@ fn the_readings_while_a_call_may_run_get_rarer() {
     let mut reads = Vec::new();
     let mut last = None;
     for second in (0..900).step_by(15) {
-        let now = at(0) + Span::seconds(second);
-        if intent::read_again(at(0), last, now) {
+        let now = at_minute(0) + Span::seconds(second);
+        if intent::should_reread(at_minute(0), last, now) {
             last = Some(now);
             reads.push(second);
         }
@@ -614,102 +614,102 @@ fn the_readings_while_a_call_may_run_get_rarer() {
 /// A refusal that never changes keeps time and credit from others, so it comes to an end.
 #[test]
 fn an_intent_that_is_refused_time_after_time_ends_and_is_told() {
-    let refused = |count: i64| {
-        let calls = (0..count).map(|n| noted(n, CallEnd::Refused)).collect();
-        but(intent("a", &["a"]), |r| r.calls = calls)
+    let intent_refused = |count: i64| {
+        let calls = (0..count).map(|n| call_note(n, CallEnd::Refused)).collect();
+        modify(intent("a", &["a"]), |r| r.calls = calls)
     };
-    let pending = seen(&[("a", Sight::Pending)]);
+    let pending = booking_states(&[("a", BookingState::Pending)]);
     assert_eq!(
-        next(&refused(7), &held(&["a"]), None, &pending),
-        Next::Call(named("a"))
+        next_without_call(&intent_refused(7), &held_charges(&["a"]), None, &pending),
+        NextStep::Call(booking_ref("a"))
     );
-    let Next::Settle {
+    let NextStep::Settle {
         outcome,
         facts,
         problem: Some(problem),
-    } = next(&refused(8), &held(&["a"]), None, &pending)
+    } = next_without_call(&intent_refused(8), &held_charges(&["a"]), None, &pending)
     else {
         panic!("it goes on");
     };
-    assert_eq!(outcome, Outcome::Refused);
+    assert_eq!(outcome, DecisionOutcome::Refused);
     let expect = [
-        void("a", "Cal.com refuses the call"),
-        settled("a", Outcome::Refused),
+        void_fact("a", "Cal.com refuses the call"),
+        settled_fact("a", DecisionOutcome::Refused),
     ];
     assert_eq!(facts[..2], expect);
-    let Fact::Unresolved { code, detail, .. } = &facts[2] else {
+    let Fact::UnresolvedListed { code, detail, .. } = &facts[2] else {
         panic!("{facts:?}");
     };
     assert_eq!(*code, UnresolvedCode::Refused);
     assert!(detail.contains("what came back"), "{detail}");
     assert!(problem.contains("what came back"), "{problem}");
     // An answer of another kind in between, and the count begins again.
-    let mixed = but(refused(8), |r| r.calls[3].end = CallEnd::Failed);
+    let mixed = modify(intent_refused(8), |r| r.calls[3].end = CallEnd::Failed);
     assert_eq!(
-        next(&mixed, &held(&["a"]), None, &pending),
-        Next::Call(named("a"))
+        next_without_call(&mixed, &held_charges(&["a"]), None, &pending),
+        NextStep::Call(booking_ref("a"))
     );
 }
 
 /// Cal.com refuses for ever to cancel what is over; it declines and confirms that all the same.
 #[test]
 fn what_is_over_cannot_be_cancelled_any_more() {
-    let waits = with_status(booking("a"), Status::Pending);
-    let (before, end) = (waits.end - Span::seconds(1), waits.end);
-    let (asked, start) = (waits.start - Span::seconds(1), waits.start);
+    let pending = with_status(booking("a"), BookingStatus::Pending);
+    let (before, end) = (pending.end - Span::seconds(1), pending.end);
+    let (before_start, start) = (pending.start - Span::seconds(1), pending.start);
     let rows = [
-        (Some(CallKind::Cancel), before, Sight::Pending),
-        (Some(CallKind::Cancel), end, Sight::Over),
-        (Some(CallKind::Decline), end, Sight::Pending),
-        (Some(CallKind::Confirm), asked, Sight::Pending),
-        (Some(CallKind::Confirm), start, Sight::Begun),
-        (Some(CallKind::Confirm), end, Sight::Begun),
-        (None, end, Sight::Pending),
+        (Some(CallKind::Cancel), before, BookingState::Pending),
+        (Some(CallKind::Cancel), end, BookingState::PendingAfterEnd),
+        (Some(CallKind::Decline), end, BookingState::Pending),
+        (Some(CallKind::Confirm), before_start, BookingState::Pending),
+        (Some(CallKind::Confirm), start, BookingState::PendingAfterStart),
+        (Some(CallKind::Confirm), end, BookingState::PendingAfterStart),
+        (None, end, BookingState::Pending),
     ];
     for (call, now, expect) in rows {
-        let got = Sight::for_call(&waits, call, now);
-        assert_eq!(got, expect, "{call:?} at {now}");
+        let actual = BookingState::for_call(&pending, call, now);
+        assert_eq!(actual, expect, "{call:?} at {now}");
     }
-    let gone = with_status(waits, Status::Rejected);
-    let got = Sight::for_call(&gone, Some(CallKind::Cancel), end);
-    assert_eq!(got, Sight::Rejected);
+    let rejected = with_status(pending, BookingStatus::Rejected);
+    let actual = BookingState::for_call(&rejected, Some(CallKind::Cancel), end);
+    assert_eq!(actual, BookingState::Rejected);
 }
 
 /// One call confirms every occurrence that waits: none is sent once the first of them has begun.
 #[test]
 fn a_series_is_not_called_once_an_occurrence_has_begun() {
     let request = intent("a", &["a", "b", "c"]);
-    let sights = |first, last| seen(&[("a", first), ("b", Sight::Pending), ("c", last)]);
-    let begun = next(
+    let states_with = |first, last| booking_states(&[("a", first), ("b", BookingState::Pending), ("c", last)]);
+    let next_step = next_without_call(
         &request,
-        &held(&["a", "b", "c"]),
+        &held_charges(&["a", "b", "c"]),
         None,
-        &sights(Sight::Begun, Sight::Accepted),
+        &states_with(BookingState::PendingAfterStart, BookingState::Accepted),
     );
-    let listed = |fact: &Fact| match fact {
-        Fact::Unresolved { booking, code, .. } => Some((booking.uid.clone(), *code)),
+    let unresolved_of = |fact: &Fact| match fact {
+        Fact::UnresolvedListed { booking, code, .. } => Some((booking.uid.clone(), *code)),
         _ => None,
     };
-    assert_eq!(outcome(&begun), CONFIRMED, "of the one that was accepted");
-    let facts = facts(begun);
+    assert_eq!(outcome_of(&next_step), CONFIRMED, "of the one that was accepted");
+    let facts = facts_of(next_step);
     assert_eq!(
         facts[0],
-        void("a", "the booking began before it was confirmed")
+        void_fact("a", "the booking began before it was confirmed")
     );
-    assert_eq!(facts[1], void("b", "the booking is still pending"));
-    assert_eq!(facts[2], post("c"));
-    let all: Vec<_> = facts.iter().filter_map(listed).collect();
-    assert_eq!(all, [(uid("a"), UnresolvedCode::Unanswered)]);
-    for unknown in [Sight::Unread, Sight::OtherStatus] {
-        let next = next(&request, &[], None, &sights(Sight::Begun, unknown));
-        assert_eq!(next, Next::Unclear, "{unknown:?}");
+    assert_eq!(facts[1], void_fact("b", "the booking is still pending"));
+    assert_eq!(facts[2], post_fact("c"));
+    let unresolved: Vec<_> = facts.iter().filter_map(unresolved_of).collect();
+    assert_eq!(unresolved, [(uid("a"), UnresolvedCode::Unanswered)]);
+    for unknown in [BookingState::Unread, BookingState::OtherStatus] {
+        let next = next_without_call(&request, &[], None, &states_with(BookingState::PendingAfterStart, unknown));
+        assert_eq!(next, NextStep::Unclear, "{unknown:?}");
     }
     // An accepted occurrence that has begun does not keep the others from their call.
-    let next = next(
+    let next = next_without_call(
         &request,
         &[],
         None,
-        &sights(Sight::Accepted, Sight::Pending),
+        &states_with(BookingState::Accepted, BookingState::Pending),
     );
-    assert_eq!(next, Next::Call(named("b")));
+    assert_eq!(next, NextStep::Call(booking_ref("b")));
 }

@@ -3,9 +3,9 @@
 
 use super::asked::*;
 use super::make::*;
-use crate::domain::booking::{Payment, Status};
-use crate::domain::criteria::effect::Effect;
-use crate::domain::decision::{Code, Decision, Finding};
+use crate::domain::booking::{Payment, BookingStatus};
+use crate::domain::criteria::effect::OnViolation;
+use crate::domain::decision::{ReasonCode, Decision, Finding};
 use crate::domain::request::ChargeState;
 use crate::domain::text;
 use crate::domain::time::Span;
@@ -20,232 +20,232 @@ const WAITED: &str = "The request has waited as long as it may.";
 
 #[test]
 fn what_every_rule_likes_is_confirmed_at_its_cost() {
-    let judged = check(|_| (), Decision::Confirm, &[Code::Enough]);
-    assert_eq!((judged.credits, judged.to_hold), (2, 2));
-    assert_eq!(judged.account, Some(acc("bo@example.com")));
-    assert_eq!(judged.booker, Some(address("bo@example.com")));
+    let evaluation = check(|_| (), Decision::Confirm, &[ReasonCode::EnoughCredit]);
+    assert_eq!((evaluation.credits, evaluation.to_hold), (2, 2));
+    assert_eq!(evaluation.account, Some(account_id("bo@example.com")));
+    assert_eq!(evaluation.booker, Some(address("bo@example.com")));
 }
 
-type Layer = (fn(&mut Case), Decision, &'static [Code]);
+type PrecedenceLayer = (fn(&mut EvaluationCase), Decision, &'static [ReasonCode]);
 
 /// Each row adds an objection in front of the ones below it: the first one decides.
 #[test]
 fn the_first_rule_that_objects_decides() {
-    let layers: [Layer; 13] = [
-        (poor, DECLINE, &[Code::ShortOfCredit]),
+    let layers: [PrecedenceLayer; 13] = [
+        (set_low_balance, DECLINE, &[ReasonCode::ShortOfCredit]),
         (
-            |c| c.taken = true,
+            |c| c.is_time_taken = true,
             DECLINE,
-            &[Code::Taken, Code::ShortOfCredit],
+            &[ReasonCode::TimeTaken, ReasonCode::ShortOfCredit],
         ),
         (
-            |c| c.account.as_mut().unwrap().frozen = Some("late fees".to_owned()),
+            |c| c.account.as_mut().unwrap().freeze_reason = Some("late fees".to_owned()),
             Decision::Review,
-            &[Code::Frozen],
+            &[ReasonCode::AccountFrozen],
         ),
-        (unknown, DECLINE, &[Code::UnknownBooker, Code::Taken]),
+        (remove_account, DECLINE, &[ReasonCode::UnknownBooker, ReasonCode::TimeTaken]),
         (
             |c| c.bookings[0].booker = None,
             Decision::Review,
-            &[Code::NoBooker],
+            &[ReasonCode::NoBooker],
         ),
         (
             |c| c.event_type.as_mut().unwrap().as_mut().unwrap().seated = true,
             Decision::Leave,
-            &[Code::Seated],
+            &[ReasonCode::Seated],
         ),
         (
             |c| c.event_type.as_mut().unwrap().as_mut().unwrap().price = 500,
             Decision::Leave,
-            &[Code::Priced, Code::Seated],
+            &[ReasonCode::Priced, ReasonCode::Seated],
         ),
         (
             |c| c.event_type = Some(None),
             Decision::Leave,
-            &[Code::EventTypeNotShown],
+            &[ReasonCode::EventTypeNotShown],
         ),
         (
             |c| c.event_type = None,
             Decision::Leave,
-            &[Code::EventTypeNotShown],
+            &[ReasonCode::EventTypeNotShown],
         ),
         (
             |c| c.bookings[0].payment = Payment::Unpaid,
             Decision::Leave,
-            &[Code::Priced],
+            &[ReasonCode::Priced],
         ),
         (
             |c| c.bookings[0].end = now(),
             Decision::Leave,
-            &[Code::Over, Code::Priced],
+            &[ReasonCode::AlreadyOver, ReasonCode::Priced],
         ),
         (
             |c| c.bookings[0].rescheduled_to = Some(uid("b")),
             Decision::Leave,
-            &[Code::NotPending, Code::Priced],
+            &[ReasonCode::NotPending, ReasonCode::Priced],
         ),
         (
-            |c| c.bookings[0].status = Status::AwaitingHost,
+            |c| c.bookings[0].status = BookingStatus::AwaitingHost,
             Decision::Leave,
-            &[Code::NotPending, Code::Priced],
+            &[ReasonCode::NotPending, ReasonCode::Priced],
         ),
     ];
     for (count, (_, decision, codes)) in layers.iter().enumerate() {
-        let all = |case: &mut Case| {
+        let change_all = |case: &mut EvaluationCase| {
             layers[..=count]
                 .iter()
                 .for_each(|(change, ..)| change(case))
         };
-        check(all, *decision, codes);
+        check(change_all, *decision, codes);
     }
 }
 
 #[test]
 fn an_unknown_booker_is_met_as_configured() {
     let rows = [
-        (Effect::Decline, DECLINE),
-        (Effect::WAIT, wait(24 * 60)),
-        (Effect::Review, Decision::Review),
-        (Effect::Leave, Decision::Leave),
+        (OnViolation::Decline, DECLINE),
+        (OnViolation::WAIT, wait_until(24 * 60)),
+        (OnViolation::Review, Decision::Review),
+        (OnViolation::Leave, Decision::Leave),
     ];
     for (choice, decision) in rows {
-        let change = |case: &mut Case| {
-            unknown(case);
+        let change = |case: &mut EvaluationCase| {
+            remove_account(case);
             case.gate.unknown_booker = choice;
         };
-        let judged = check(change, decision, &[Code::UnknownBooker]);
-        assert_eq!(judged.account, None);
+        let evaluation = check(change, decision, &[ReasonCode::UnknownBooker]);
+        assert_eq!(evaluation.account, None);
     }
-    check_text(unknown, UNKNOWN);
+    check_text(remove_account, UNKNOWN);
 }
 
 #[test]
 fn too_little_credit_is_met_as_configured() {
     let day = Span::hours(24);
     let rows = [
-        (Effect::Decline, DECLINE),
-        (Effect::Review, Decision::Review),
-        (Effect::wait(Span::hours(2)), wait(120)),
+        (OnViolation::Decline, DECLINE),
+        (OnViolation::Review, Decision::Review),
+        (OnViolation::wait_for(Span::hours(2)), wait_until(120)),
         // At the latest until the booking starts.
-        (Effect::wait(day * 3), wait(24 * 60)),
+        (OnViolation::wait_for(day * 3), wait_until(24 * 60)),
     ];
     for (choice, decision) in rows {
-        let change = |case: &mut Case| {
-            poor(case);
+        let change = |case: &mut EvaluationCase| {
+            set_low_balance(case);
             case.gate.short_of_credit = choice;
         };
-        check(change, decision, &[Code::ShortOfCredit]);
+        check(change, decision, &[ReasonCode::ShortOfCredit]);
     }
-    check_text(poor, SHORT);
+    check_text(set_low_balance, SHORT);
 }
 
 #[test]
 fn a_time_that_is_taken_is_met_as_configured() {
     let rows = [
-        (Effect::Decline, DECLINE),
-        (Effect::WAIT, wait(24 * 60)),
-        (Effect::Leave, Decision::Leave),
+        (OnViolation::Decline, DECLINE),
+        (OnViolation::WAIT, wait_until(24 * 60)),
+        (OnViolation::Leave, Decision::Leave),
     ];
     for (choice, decision) in rows {
-        let change = |case: &mut Case| {
-            case.taken = true;
-            case.gate.taken = choice;
+        let change = |case: &mut EvaluationCase| {
+            case.is_time_taken = true;
+            case.gate.time_taken = choice;
         };
-        check(change, decision, &[Code::Taken]);
+        check(change, decision, &[ReasonCode::TimeTaken]);
     }
-    check_text(|case| case.taken = true, TAKEN);
+    check_text(|case| case.is_time_taken = true, TAKEN);
 }
 
 #[test]
 fn reasons_that_ask_for_the_same_are_all_told() {
-    let change = |case: &mut Case| {
-        case.taken = true;
-        poor(case);
+    let change = |case: &mut EvaluationCase| {
+        case.is_time_taken = true;
+        set_low_balance(case);
     };
     check_text(change, &format!("{TAKEN} {SHORT}"));
     // Those that ask for something else are not.
-    let change = |case: &mut Case| {
-        case.taken = true;
-        poor(case);
-        case.gate.short_of_credit = Effect::Review;
+    let change = |case: &mut EvaluationCase| {
+        case.is_time_taken = true;
+        set_low_balance(case);
+        case.gate.short_of_credit = OnViolation::Review;
     };
     check_text(change, TAKEN);
 }
 
 #[test]
 fn a_wait_ends_at_its_deadline_in_a_decline() {
-    let waits = |case: &mut Case, first: i64| {
-        poor(case);
-        case.gate.short_of_credit = Effect::wait(Span::hours(2));
-        case.first = at(first);
+    let set_wait = |case: &mut EvaluationCase, first: i64| {
+        set_low_balance(case);
+        case.gate.short_of_credit = OnViolation::wait_for(Span::hours(2));
+        case.first = at_minute(first);
     };
-    check(|c| waits(c, -119), wait(1), &[Code::ShortOfCredit]);
-    let ended = [Code::ShortOfCredit, Code::WaitedTooLong];
-    check(|c| waits(c, -120), DECLINE, &ended);
-    check_text(|c| waits(c, -120), &format!("{SHORT} {WAITED}"));
-    let started = |case: &mut Case| {
-        unknown(case);
-        case.gate.unknown_booker = Effect::WAIT;
+    check(|c| set_wait(c, -119), wait_until(1), &[ReasonCode::ShortOfCredit]);
+    let ended = [ReasonCode::ShortOfCredit, ReasonCode::WaitedTooLong];
+    check(|c| set_wait(c, -120), DECLINE, &ended);
+    check_text(|c| set_wait(c, -120), &format!("{SHORT} {WAITED}"));
+    let start_booking = |case: &mut EvaluationCase| {
+        remove_account(case);
+        case.gate.unknown_booker = OnViolation::WAIT;
         case.bookings[0].start = now();
     };
     check(
-        started,
+        start_booking,
         DECLINE,
-        &[Code::UnknownBooker, Code::WaitedTooLong],
+        &[ReasonCode::UnknownBooker, ReasonCode::WaitedTooLong],
     );
-    check_text(started, &format!("{UNKNOWN} {WAITED}"));
+    check_text(start_booking, &format!("{UNKNOWN} {WAITED}"));
 }
 
 /// A wait that is over asks for a decline, so that what else asks for one is told with it.
 #[test]
 fn a_wait_that_is_over_tells_the_other_reasons_to_decline_too() {
-    let change = |case: &mut Case| {
-        case.taken = true;
-        case.gate.taken = Effect::WAIT;
+    let change = |case: &mut EvaluationCase| {
+        case.is_time_taken = true;
+        case.gate.time_taken = OnViolation::WAIT;
         case.bookings[0].start = now();
-        poor(case);
+        set_low_balance(case);
     };
     check_text(change, &format!("{TAKEN} {SHORT} {WAITED}"));
-    let change = |case: &mut Case| {
-        case.taken = true;
-        poor(case);
-        case.gate.short_of_credit = Effect::wait(Span::hours(2));
-        case.first = at(-120);
+    let change = |case: &mut EvaluationCase| {
+        case.is_time_taken = true;
+        set_low_balance(case);
+        case.gate.short_of_credit = OnViolation::wait_for(Span::hours(2));
+        case.first = at_minute(-120);
     };
     check_text(change, &format!("{TAKEN} {SHORT} {WAITED}"));
 }
 
 #[test]
 fn nobody_is_declined_while_the_ledger_is_empty() {
-    let rows: [fn(&mut Case); 3] = [
+    let rows: [fn(&mut EvaluationCase); 3] = [
         |_| (),
-        |case| case.taken = true,
+        |case| case.is_time_taken = true,
         |case| {
-            case.gate.unknown_booker = Effect::WAIT;
+            case.gate.unknown_booker = OnViolation::WAIT;
             case.bookings[0].start = now();
         },
     ];
     for row in rows {
-        let change = |case: &mut Case| {
-            unknown(case);
+        let change = |case: &mut EvaluationCase| {
+            remove_account(case);
             case.ledger_is_empty = true;
             row(case);
         };
-        check(change, Decision::Leave, &[Code::EmptyLedger]);
+        check(change, Decision::Leave, &[ReasonCode::EmptyLedger]);
     }
 }
 
 #[test]
 fn a_gate_without_a_cost_asks_for_an_account_only() {
-    let free = |case: &mut Case| {
+    let make_free = |case: &mut EvaluationCase| {
         case.gate.cost = 0;
         case.account = Some(account("bo@example.com", 0));
     };
-    let judged = check(free, Decision::Confirm, &[Code::Enough]);
-    assert_eq!((judged.credits, judged.to_hold), (0, 0));
-    let change = |case: &mut Case| {
-        free(case);
-        unknown(case);
+    let evaluation = check(make_free, Decision::Confirm, &[ReasonCode::EnoughCredit]);
+    assert_eq!((evaluation.credits, evaluation.to_hold), (0, 0));
+    let change = |case: &mut EvaluationCase| {
+        make_free(case);
+        remove_account(case);
     };
     check_text(
         change,
@@ -256,60 +256,60 @@ fn a_gate_without_a_cost_asks_for_an_account_only() {
 
 #[test]
 fn a_series_costs_each_of_its_occurrences() {
-    let series = |case: &mut Case| {
+    let make_series = |case: &mut EvaluationCase| {
         case.bookings = (0..3)
             .map(|n| occurrence("s", &format!("o{n}"), n))
             .collect();
     };
-    let change = |case: &mut Case| {
-        series(case);
+    let change = |case: &mut EvaluationCase| {
+        make_series(case);
         case.account = Some(account("bo@example.com", 6));
     };
-    assert_eq!(check(change, Decision::Confirm, &[Code::Enough]).to_hold, 6);
+    assert_eq!(check(change, Decision::Confirm, &[ReasonCode::EnoughCredit]).to_hold, 6);
     check_text(
-        series,
+        make_series,
         "These 3 bookings cost 6 credits, and your balance is 5 credits.",
     );
-    let several = |case: &mut Case| {
-        series(case);
+    let name_two_bookers = |case: &mut EvaluationCase| {
+        make_series(case);
         case.bookings[2].booker = booker("al@example.com");
     };
-    check(several, Decision::Review, &[Code::NoBooker]);
+    check(name_two_bookers, Decision::Review, &[ReasonCode::NoBooker]);
     // Over only when its last occurrence is.
-    let begun = |case: &mut Case| {
-        series(case);
+    let begin_series = |case: &mut EvaluationCase| {
+        make_series(case);
         case.gate.cost = 1;
         case.bookings[0].end = now();
     };
-    check(begun, Decision::Confirm, &[Code::Enough]);
+    check(begin_series, Decision::Confirm, &[ReasonCode::EnoughCredit]);
 }
 
 #[test]
 fn a_successor_pays_only_what_its_predecessor_did_not() {
     let rows = [(1, 1), (2, 0), (3, 0)];
     for (paid, to_hold) in rows {
-        let change = |case: &mut Case| {
-            case.carried = Some(but(charge("old", ChargeState::Open), |c| {
+        let change = |case: &mut EvaluationCase| {
+            case.carried_charge = Some(modify(charge("old", ChargeState::Open), |c| {
                 c.parts = vec![part("g", paid)];
             }));
             case.account = Some(account("bo@example.com", to_hold));
         };
-        let judged = check(change, Decision::Confirm, &[Code::Carried]);
-        assert_eq!((judged.credits, judged.to_hold), (2, to_hold), "{paid}");
+        let evaluation = check(change, Decision::Confirm, &[ReasonCode::ChargeCarried]);
+        assert_eq!((evaluation.credits, evaluation.to_hold), (2, to_hold), "{paid}");
     }
 }
 
 #[test]
 fn a_lot_pays_until_the_instant_it_expires() {
     let rows = [
-        (1, Decision::Confirm, Code::Enough),
-        (0, DECLINE, Code::ShortOfCredit),
+        (1, Decision::Confirm, ReasonCode::EnoughCredit),
+        (0, DECLINE, ReasonCode::ShortOfCredit),
     ];
     for (milliseconds, decision, code) in rows {
-        let change = |case: &mut Case| {
+        let change = |case: &mut EvaluationCase| {
             let expires = now() + Span::milliseconds(milliseconds);
             let lots = vec![lot("g", 2, Some(expires))];
-            case.account = Some(account_of("bo@example.com", lots));
+            case.account = Some(account_with_lots("bo@example.com", lots));
         };
         check(change, decision, &[code]);
     }
@@ -317,7 +317,7 @@ fn a_lot_pays_until_the_instant_it_expires() {
 
 #[test]
 fn every_rule_that_was_looked_at_leaves_a_finding() {
-    let finding = |rule: &str, code: Option<Code>, detail: &str| Finding {
+    let finding = |rule: &str, code: Option<ReasonCode>, detail: &str| Finding {
         rule: rule.to_owned().into(),
         code,
         passed: code.is_none(),
@@ -329,27 +329,27 @@ fn every_rule_that_was_looked_at_leaves_a_finding() {
         finding("booker", None, "the booker is named"),
         finding("member", None, "account bo@example.com"),
         finding("time-free", None, "no accepted booking overlaps"),
-        finding("credit", Some(Code::ShortOfCredit), SHORT),
+        finding("credit", Some(ReasonCode::ShortOfCredit), SHORT),
     ];
-    assert_eq!(judged(poor).findings, expect);
+    assert_eq!(evaluate_case(set_low_balance).findings, expect);
 }
 
 /// The operator's words about a frozen account are not for the booker.
 #[test]
 fn why_an_account_is_frozen_is_not_told() {
-    let judged = judged(|case| {
-        case.account.as_mut().unwrap().frozen = Some("owes money".to_owned());
+    let evaluation = evaluate_case(|case| {
+        case.account.as_mut().unwrap().freeze_reason = Some("owes money".to_owned());
     });
-    assert!(!format!("{judged:?}").contains("owes money"));
+    assert!(!format!("{evaluation:?}").contains("owes money"));
 }
 
 #[test]
 fn a_text_is_cut_where_nobody_reads_on() {
     let reason = |text: &str| crate::domain::decision::Reason {
-        code: Code::Taken,
+        code: ReasonCode::TimeTaken,
         text: text.to_owned(),
     };
-    let joined = text::joined(&[reason("a"), reason(&"\u{fc}".repeat(2 * text::MAX_TEXT))]);
-    assert_eq!(joined.chars().count(), text::MAX_TEXT);
+    let joined = text::join_reasons(&[reason("a"), reason(&"\u{fc}".repeat(2 * text::MAX_BOOKER_TEXT))]);
+    assert_eq!(joined.chars().count(), text::MAX_BOOKER_TEXT);
     assert!(joined.starts_with("a \u{fc}"));
 }

@@ -5,33 +5,33 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::make::*;
-use super::memory::Memory;
-use crate::domain::account::Part;
-use crate::domain::decision::{Credits, Outcome};
-use crate::domain::fact::{Back, Fact};
+use super::memory::MemoryLedger;
+use crate::domain::account::LotPart;
+use crate::domain::decision::{Credits, DecisionOutcome};
+use crate::domain::fact::{RefundPart, Fact};
 use crate::domain::id::BookingUid;
 use crate::domain::request::{
-    CallEnd, CallKind, CallNote, Charge, ChargeState, RequestState, Verdict,
+    CallEnd, CallKind, CallNote, Charge, ChargeState, RequestState, OperatorDecision,
 };
 
 const ACCOUNTS: [&str; 3] = ["bo@example.com", "al@example.com", "club"];
 
 /// What one random fact is made of; which of the numbers matter depends on the kind.
 #[derive(Debug, Clone)]
-struct Dice {
+struct RandomFact {
     kind: u8,
     account: usize,
-    one: u8,
-    two: u8,
+    first_number: u8,
+    second_number: u8,
     credits: Credits,
     parts: Vec<(u8, Credits)>,
     /// Whether the parts are those that the account would really pay with, or those it did.
-    fitting: bool,
+    is_plausible: bool,
     flag: bool,
     minutes: i64,
 }
 
-fn dice() -> impl Strategy<Value = Dice> {
+fn random_fact() -> impl Strategy<Value = RandomFact> {
     let parts = prop::collection::vec((0..6u8, 0..5u64), 0..3);
     (
         (0..19u8, 0..3usize, 0..6u8, 0..6u8),
@@ -44,14 +44,14 @@ fn dice() -> impl Strategy<Value = Dice> {
         ),
     )
         .prop_map(
-            |((kind, account, one, two), (credits, parts, fitting, flag, minutes))| Dice {
+            |((kind, account, first_number, second_number), (credits, parts, is_plausible, flag, minutes))| RandomFact {
                 kind,
                 account,
-                one,
-                two,
+                first_number,
+                second_number,
                 credits,
                 parts,
-                fitting,
+                is_plausible,
                 flag,
                 minutes,
             },
@@ -59,74 +59,74 @@ fn dice() -> impl Strategy<Value = Dice> {
 }
 
 /// The fact, thrown at the ledger as it is at that minute.
-fn fact(dice: &Dice, memory: &Memory, minute: i64) -> Fact {
-    let account = ACCOUNTS[dice.account];
-    let booking = format!("b{}", dice.one);
-    let request = format!("b{}", dice.two % 3);
-    let reference = format!("g{}", dice.one);
-    match dice.kind {
+fn build_fact(random: &RandomFact, memory: &MemoryLedger, minute: i64) -> Fact {
+    let account = ACCOUNTS[random.account];
+    let booking = format!("b{}", random.first_number);
+    let request = format!("b{}", random.second_number % 3);
+    let reference = format!("g{}", random.first_number);
+    match random.kind {
         0..=2 => {
-            let expires = dice.flag.then(|| at(minute + dice.minutes));
-            granted(&reference, account, dice.credits, expires)
+            let expires = random.flag.then(|| at_minute(minute + random.minutes));
+            grant_fact(&reference, account, random.credits, expires)
         }
         3 => Fact::Revoke {
-            reference: grant(&format!("r{}", dice.two)),
-            account: acc(account),
-            parts: paying(dice, memory, minute),
+            reference: grant_reference(&format!("r{}", random.second_number)),
+            account: account_id(account),
+            parts: payment_parts(random, memory, minute),
             reason: String::new(),
         },
         4 => Fact::Expire {
-            account: acc(account),
-            part: expiring(dice, memory, minute),
+            account: account_id(account),
+            part: expiring_part(random, memory, minute),
         },
-        5..=7 => hold(&booking, &request, account, paying(dice, memory, minute)),
+        5..=7 => hold_fact(&booking, &request, account, payment_parts(random, memory, minute)),
         8 | 9 => Fact::Post {
             booking: uid(&booking),
         },
         10 => Fact::Void {
             booking: uid(&booking),
             reason: "".into(),
-            back: Vec::new(),
+            refund_parts: Vec::new(),
         },
         11 | 12 => Fact::Refund {
             booking: uid(&booking),
-            parts: paid(dice, memory, &uid(&booking)),
-            close: dice.flag,
+            parts: refund_parts(random, memory, &uid(&booking)),
+            close: random.flag,
             reason: "".into(),
         },
         13 => Fact::Move {
             from: uid(&booking),
-            to: named(&format!("b{}", dice.two)),
-            start: at(0),
-            end: at(30),
-            keeps: 0,
+            to: booking_ref(&format!("b{}", random.second_number)),
+            start: at_minute(0),
+            end: at_minute(30),
+            non_refundable: 0,
         },
-        14 => Fact::Closed {
+        14 => Fact::ChargeClosed {
             booking: uid(&booking),
             reason: "".into(),
         },
-        15 => decided(but(intent(&request, &[&request]), |r| {
-            r.account = Some(acc(account));
-            if dice.one == 0 {
+        15 => decided_fact(modify(intent(&request, &[&request]), |r| {
+            r.account = Some(account_id(account));
+            if random.first_number == 0 {
                 r.state = RequestState::Noted;
             }
         })),
-        16 => Fact::Settled {
-            request: rid(&request),
-            outcome: Outcome::Confirmed,
+        16 => Fact::IntentSettled {
+            request: request_id(&request),
+            outcome: DecisionOutcome::Confirmed,
         },
-        17 => Fact::Reviewed {
-            request: rid(&request),
-            verdict: Verdict::Confirm,
+        17 => Fact::RequestReviewed {
+            request: request_id(&request),
+            decision: OperatorDecision::Confirm,
             reason: String::new(),
         },
-        _ => Fact::Called {
-            request: rid(&request),
+        _ => Fact::CallRecorded {
+            request: request_id(&request),
             call: CallNote {
-                at: at(minute),
+                at: at_minute(minute),
                 booking: uid(&booking),
                 kind: CallKind::Confirm,
-                end: if dice.flag {
+                end: if random.flag {
                     CallEnd::Answered
                 } else {
                     CallEnd::Failed
@@ -137,62 +137,62 @@ fn fact(dice: &Dice, memory: &Memory, minute: i64) -> Fact {
     }
 }
 
-fn arbitrary(dice: &Dice) -> Vec<Part> {
-    dice.parts
+fn arbitrary_parts(random: &RandomFact) -> Vec<LotPart> {
+    random.parts
         .iter()
         .map(|(from, credits)| part(&format!("g{from}"), *credits))
         .collect()
 }
 
-fn paying(dice: &Dice, memory: &Memory, minute: i64) -> Vec<Part> {
+fn payment_parts(random: &RandomFact, memory: &MemoryLedger, minute: i64) -> Vec<LotPart> {
     memory
         .accounts
-        .get(&acc(ACCOUNTS[dice.account]))
-        .and_then(|account| account.allocate(dice.credits, at(minute)))
-        .filter(|_| dice.fitting)
-        .unwrap_or_else(|| arbitrary(dice))
+        .get(&account_id(ACCOUNTS[random.account]))
+        .and_then(|account| account.allocate(random.credits, at_minute(minute)))
+        .filter(|_| random.is_plausible)
+        .unwrap_or_else(|| arbitrary_parts(random))
 }
 
-fn expiring(dice: &Dice, memory: &Memory, minute: i64) -> Part {
+fn expiring_part(random: &RandomFact, memory: &MemoryLedger, minute: i64) -> LotPart {
     memory
         .accounts
-        .get(&acc(ACCOUNTS[dice.account]))
-        .and_then(|account| account.lots.iter().find(|lot| !lot.alive(at(minute))))
-        .filter(|_| dice.fitting)
+        .get(&account_id(ACCOUNTS[random.account]))
+        .and_then(|account| account.lots.iter().find(|lot| !lot.is_spendable(at_minute(minute))))
+        .filter(|_| random.is_plausible)
         .map_or_else(
-            || part(&format!("g{}", dice.one), dice.credits),
-            |lot| Part {
+            || part(&format!("g{}", random.first_number), random.credits),
+            |lot| LotPart {
                 grant: lot.grant.clone(),
-                credits: lot.left,
+                credits: lot.remaining,
             },
         )
 }
 
-fn paid(dice: &Dice, memory: &Memory, booking: &BookingUid) -> Vec<Back> {
+fn refund_parts(random: &RandomFact, memory: &MemoryLedger, booking: &BookingUid) -> Vec<RefundPart> {
     let parts = memory
         .charges
         .get(booking)
-        .filter(|_| dice.fitting)
-        .map_or_else(|| arbitrary(dice), |charge| charge.parts.clone());
-    let back = |(n, part): (usize, Part)| Back {
+        .filter(|_| random.is_plausible)
+        .map_or_else(|| arbitrary_parts(random), |charge| charge.parts.clone());
+    let refund_part = |(n, part): (usize, LotPart)| RefundPart {
         grant: part.grant,
         credits: part.credits,
-        restored: (dice.two == 0).then(|| (grant(&format!("x{}{n}", dice.one)), at(30))),
+        replacement_lot: (random.second_number == 0).then(|| (grant_reference(&format!("x{}{n}", random.first_number)), at_minute(30))),
     };
-    parts.into_iter().enumerate().map(back).collect()
+    parts.into_iter().enumerate().map(refund_part).collect()
 }
 
 /// What the promises say of single charges, counted beside the ledger.
 #[derive(Default)]
-struct Tally {
+struct ChargeTally {
     holds: BTreeMap<BookingUid, Credits>,
     ends: BTreeMap<BookingUid, usize>,
     refunded: Credits,
     spent: Credits,
 }
 
-impl Tally {
-    fn count(&mut self, fact: &Fact, before: &Memory) {
+impl ChargeTally {
+    fn count(&mut self, fact: &Fact, before: &MemoryLedger) {
         match fact {
             Fact::Hold { booking, parts, .. } => {
                 let credits = parts.iter().map(|part| part.credits).sum();
@@ -208,40 +208,40 @@ impl Tally {
             Fact::Refund { parts, .. } => {
                 self.refunded += parts.iter().map(|back| back.credits).sum::<Credits>();
             }
-            Fact::Opened { .. }
-            | Fact::Aliased { .. }
-            | Fact::Unaliased { .. }
-            | Fact::Described { .. }
-            | Fact::Frozen { .. }
-            | Fact::Pinned { .. }
+            Fact::AccountOpened { .. }
+            | Fact::AliasAdded { .. }
+            | Fact::AliasRemoved { .. }
+            | Fact::AccountDescribed { .. }
+            | Fact::FreezeChanged { .. }
+            | Fact::PinChanged { .. }
             | Fact::Grant { .. }
             | Fact::Revoke { .. }
             | Fact::Expire { .. }
             | Fact::Move { .. }
-            | Fact::Closed { .. }
-            | Fact::Decided { .. }
-            | Fact::Reviewed { .. }
-            | Fact::Called { .. }
-            | Fact::Settled { .. }
-            | Fact::Unresolved { .. }
-            | Fact::Resolved { .. }
+            | Fact::ChargeClosed { .. }
+            | Fact::RequestDecided { .. }
+            | Fact::RequestReviewed { .. }
+            | Fact::CallRecorded { .. }
+            | Fact::IntentSettled { .. }
+            | Fact::UnresolvedListed { .. }
+            | Fact::UnresolvedResolved { .. }
             | Fact::Ledger(_) => {}
         }
     }
 
-    fn must_hold(&self, memory: &Memory) {
+    fn assert_promises(&self, memory: &MemoryLedger) {
         assert!(self.refunded <= self.spent);
         for booking in self.holds.keys() {
-            let held = memory.charges[booking].state == ChargeState::Held;
+            let is_held = memory.charges[booking].state == ChargeState::Held;
             let ends = self.ends.get(booking).copied().unwrap_or(0);
-            assert_eq!(ends, usize::from(!held), "{booking}");
+            assert_eq!(ends, usize::from(!is_held), "{booking}");
         }
         for request in memory.requests.values() {
             if matches!(request.state, RequestState::Settled { .. }) {
-                let held = |charge: &Charge| {
+                let is_held_by_request = |charge: &Charge| {
                     charge.state == ChargeState::Held && charge.request == request.id
                 };
-                assert!(!memory.charges.values().any(held), "{request:?}");
+                assert!(!memory.charges.values().any(is_held_by_request), "{request:?}");
             }
         }
     }
@@ -251,36 +251,36 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn whatever_is_taken_adds_up(throws in prop::collection::vec(dice(), 1..80)) {
-        let mut memory = Memory::default();
-        let mut tally = Tally::default();
-        for (minute, dice) in (0..).zip(&throws) {
-            let fact = fact(dice, &memory, minute);
+    fn whatever_is_taken_adds_up(throws in prop::collection::vec(random_fact(), 1..80)) {
+        let mut memory = MemoryLedger::default();
+        let mut tally = ChargeTally::default();
+        for (minute, random) in (0..).zip(&throws) {
+            let fact = build_fact(random, &memory, minute);
             let before = memory.clone();
-            match memory.commit(at(minute), std::slice::from_ref(&fact)) {
+            match memory.commit(at_minute(minute), std::slice::from_ref(&fact)) {
                 Ok(()) => tally.count(&fact, &before),
                 Err(_) => prop_assert_eq!(&memory, &before),
             }
-            memory.must_add_up();
-            tally.must_hold(&memory);
+            memory.assert_adds_up();
+            tally.assert_promises(&memory);
         }
     }
 
     /// Facts in one commit or one after the other: the same ledger (promise 9).
     #[test]
     fn replaying_what_was_taken_gives_the_same_ledger(
-        throws in prop::collection::vec(dice(), 1..80),
+        throws in prop::collection::vec(random_fact(), 1..80),
     ) {
-        let mut memory = Memory::default();
-        let mut taken = Vec::new();
-        for dice in &throws {
-            let fact = fact(dice, &memory, 40);
-            if memory.commit(at(40), std::slice::from_ref(&fact)).is_ok() {
-                taken.push(fact);
+        let mut memory = MemoryLedger::default();
+        let mut accepted_facts = Vec::new();
+        for random in &throws {
+            let fact = build_fact(random, &memory, 40);
+            if memory.commit(at_minute(40), std::slice::from_ref(&fact)).is_ok() {
+                accepted_facts.push(fact);
             }
         }
-        let mut again = Memory::default();
-        prop_assert_eq!(again.commit(at(40), &taken), Ok(()));
-        prop_assert_eq!(again, memory);
+        let mut replayed = MemoryLedger::default();
+        prop_assert_eq!(replayed.commit(at_minute(40), &accepted_facts), Ok(()));
+        prop_assert_eq!(replayed, memory);
     }
 }

@@ -7,42 +7,42 @@ use crate::domain::account::Account;
 use crate::domain::decision::Credits;
 use crate::domain::fact::Fact;
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
-use crate::domain::ledger::{ApplyError, Given, GivenKind, Records, Violation, apply};
+use crate::domain::ledger::{ApplyError, GrantRecord, GrantKind, LedgerRecords, Violation, apply};
 use crate::domain::ledger_state::LedgerState;
 use crate::domain::request::{Charge, ChargeState, Request};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::time::Time;
-use crate::domain::unresolved::Unresolved;
+use crate::domain::unresolved::UnresolvedBooking;
 
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Memory {
+pub struct MemoryLedger {
     pub accounts: BTreeMap<AccountId, Account>,
     pub aliases: BTreeMap<Address, AccountId>,
-    pub given: BTreeMap<Reference, Given>,
+    pub grants: BTreeMap<Reference, GrantRecord>,
     pub requests: BTreeMap<RequestId, Request>,
     pub charges: BTreeMap<BookingUid, Charge>,
-    pub unresolved: BTreeMap<BookingUid, Vec<Unresolved>>,
+    pub unresolved: BTreeMap<BookingUid, Vec<UnresolvedBooking>>,
     pub state: LedgerState,
 }
 
-impl Memory {
+impl MemoryLedger {
     /// All of the facts or none of them, as a commit is.
     pub fn commit(&mut self, at: Time, facts: &[Fact]) -> Result<(), Violation> {
-        let mut overlay = self.clone();
+        let mut draft = self.clone();
         for fact in facts {
-            match apply(&mut overlay, at, fact) {
+            match apply(&mut draft, at, fact) {
                 Ok(()) => {}
                 Err(ApplyError::Violation(violation)) => return Err(violation),
                 Err(ApplyError::Read(never)) => match never {},
             }
         }
-        *self = overlay;
+        *self = draft;
         Ok(())
     }
 
     /// With what the snapshot knows; its lots, and those that its charges were paid from, were
     /// granted.
-    pub fn of(snapshot: &Snapshot) -> Self {
+    pub fn from_snapshot(snapshot: &Snapshot) -> Self {
         let mut memory = Self {
             accounts: snapshot.accounts.clone().into_iter().collect(),
             requests: snapshot.records.clone(),
@@ -56,13 +56,13 @@ impl Memory {
         for open in &snapshot.intents {
             memory.put_request(open.request.clone());
         }
-        let open = snapshot
+        let charges = snapshot
             .intents
             .iter()
-            .flat_map(|open| open.charges.iter().chain(&open.carried));
-        for charge in open.chain(snapshot.carried.values()) {
+            .flat_map(|open| open.charges.iter().chain(&open.carried_charge));
+        for charge in charges.chain(snapshot.carried_charges.values()) {
             for part in &charge.parts {
-                if !memory.given.contains_key(&part.grant) {
+                if !memory.grants.contains_key(&part.grant) {
                     memory.put_grant(&part.grant, &charge.account, None);
                 }
             }
@@ -72,21 +72,21 @@ impl Memory {
     }
 
     fn put_grant(&mut self, reference: &Reference, account: &AccountId, expires: Option<Time>) {
-        self.put_given(Given {
+        self.put_grant_record(GrantRecord {
             reference: reference.clone(),
             account: account.clone(),
             credits: 1_000,
-            kind: GivenKind::Grant,
+            kind: GrantKind::Grant,
             expires,
             reason: String::new(),
-            at: super::make::at(-10_000),
+            at: super::make::at_minute(-10_000),
         });
     }
 
     /// # Panics
     /// When promise 1 is broken, a lot is empty, or the charges are not what the accounts say is
     /// held, and posted and not refunded.
-    pub fn must_add_up(&self) {
+    pub fn assert_adds_up(&self) {
         let mut held: BTreeMap<&AccountId, Credits> = BTreeMap::new();
         let mut charged: BTreeMap<&AccountId, Credits> = BTreeMap::new();
         for charge in self.charges.values() {
@@ -101,17 +101,17 @@ impl Memory {
             *sums.entry(&charge.account).or_default() += charge.credits();
         }
         for account in self.accounts.values() {
-            let of = |sums: &BTreeMap<_, Credits>| sums.get(&account.id).copied().unwrap_or(0);
+            let sum_of = |sums: &BTreeMap<_, Credits>| sums.get(&account.id).copied().unwrap_or(0);
             let totals = account.totals;
             assert!(account.adds_up(), "{account:?}");
-            assert!(account.lots.iter().all(|lot| lot.left > 0), "{account:?}");
-            assert_eq!(totals.held, of(&held), "{account:?}");
-            assert_eq!(totals.posted, totals.refunded + of(&charged), "{account:?}");
+            assert!(account.lots.iter().all(|lot| lot.remaining > 0), "{account:?}");
+            assert_eq!(totals.held, sum_of(&held), "{account:?}");
+            assert_eq!(totals.posted, totals.refunded + sum_of(&charged), "{account:?}");
         }
     }
 }
 
-impl Records for Memory {
+impl LedgerRecords for MemoryLedger {
     type Error = Infallible;
 
     fn account(&mut self, id: &AccountId) -> Result<Option<Account>, Infallible> {
@@ -122,8 +122,8 @@ impl Records for Memory {
         Ok(self.aliases.get(alias).cloned())
     }
 
-    fn given(&mut self, reference: &Reference) -> Result<Option<Given>, Infallible> {
-        Ok(self.given.get(reference).cloned())
+    fn grant_record(&mut self, reference: &Reference) -> Result<Option<GrantRecord>, Infallible> {
+        Ok(self.grants.get(reference).cloned())
     }
 
     fn request(&mut self, id: &RequestId) -> Result<Option<Request>, Infallible> {
@@ -134,11 +134,11 @@ impl Records for Memory {
         Ok(self.charges.get(booking).cloned())
     }
 
-    fn unresolved(&mut self, booking: &BookingUid) -> Result<Vec<Unresolved>, Infallible> {
+    fn unresolved(&mut self, booking: &BookingUid) -> Result<Vec<UnresolvedBooking>, Infallible> {
         Ok(self.unresolved.get(booking).cloned().unwrap_or_default())
     }
 
-    fn put_unresolved(&mut self, booking: BookingUid, items: Vec<Unresolved>) {
+    fn put_unresolved(&mut self, booking: BookingUid, items: Vec<UnresolvedBooking>) {
         self.unresolved.insert(booking, items);
     }
 
@@ -161,8 +161,8 @@ impl Records for Memory {
         };
     }
 
-    fn put_given(&mut self, given: Given) {
-        self.given.insert(given.reference.clone(), given);
+    fn put_grant_record(&mut self, given: GrantRecord) {
+        self.grants.insert(given.reference.clone(), given);
     }
 
     fn put_request(&mut self, request: Request) {

@@ -2,72 +2,72 @@
 
 use super::make::*;
 use crate::domain::account::Account;
-use crate::domain::booking::{Booking, Status};
-use crate::domain::criteria::effect::Effect;
-use crate::domain::decision::{Credits, Decision, Outcome};
+use crate::domain::booking::{Booking, BookingStatus};
+use crate::domain::criteria::effect::OnViolation;
+use crate::domain::decision::{Credits, Decision, DecisionOutcome};
 use crate::domain::fact::Fact;
 use crate::domain::gate::{Policy, RefuseWith};
 use crate::domain::id::HostId;
 use crate::domain::plan::{Action, plan};
 use crate::domain::request::{
-    ChargeState, MAX_OCCURRENCES, Request, RequestState, Review, Verdict,
+    ChargeState, MAX_OCCURRENCES, Request, RequestState, OperatorReview, OperatorDecision,
 };
 use crate::domain::snapshot::{Series, Snapshot};
 use crate::domain::time::{Span, Time};
 
-fn bo(credits: Credits) -> Account {
+fn account_of_bo(credits: Credits) -> Account {
     account("bo@example.com", credits)
 }
 
 /// Bo, Al and Cy, each with so much.
-fn members(credits: Credits) -> Vec<Account> {
+fn three_accounts(credits: Credits) -> Vec<Account> {
     ["bo@example.com", "al@example.com", "cy@example.com"]
-        .map(|who| account(who, credits))
+        .map(|booker_address| account(booker_address, credits))
         .to_vec()
 }
 
 #[track_caller]
 fn check(snapshot: &Snapshot, policy: &Policy, expect: &[&str]) {
-    assert_eq!(planned(snapshot, policy), expect);
+    assert_eq!(describe_planned(snapshot, policy), expect);
 }
 
 /// Plans for Bo with two credits and this one booking.
 #[track_caller]
 fn check_one(change: impl FnOnce(&mut Booking), expect: &str) {
-    let booking = but(booking("a"), change);
-    check(&snapshot(vec![booking], vec![bo(2)]), &policy(), &[expect]);
+    let booking = modify(booking("a"), change);
+    check(&snapshot(vec![booking], vec![account_of_bo(2)]), &policy(), &[expect]);
 }
 
 /// The request as it was noted or settled by an earlier pass.
-fn record(id: &str, bookings: &[&str], decision: Decision, state: RequestState) -> Request {
-    but(intent(id, bookings), |r| {
+fn earlier_request(id: &str, bookings: &[&str], decision: Decision, state: RequestState) -> Request {
+    modify(intent(id, bookings), |r| {
         r.decision = decision;
         r.state = state;
         r.call = None;
     })
 }
 
-fn settled(outcome: Outcome) -> RequestState {
+fn settled_state(outcome: DecisionOutcome) -> RequestState {
     RequestState::Settled {
         outcome,
-        at: at(-3),
+        at: at_minute(-3),
     }
 }
 
-fn remember(snapshot: &mut Snapshot, record: Request) {
+fn add_record(snapshot: &mut Snapshot, record: Request) {
     snapshot.records.insert(record.id.clone(), record);
 }
 
 /// A series read whole, of which the list shows what is pending.
-fn series(name: &str, all: Vec<Booking>, accounts: Vec<Account>) -> Snapshot {
-    let pending = |b: &&Booking| b.status == Status::Pending;
-    let listed = all.iter().filter(pending).cloned().collect();
-    but(snapshot(listed, accounts), |s| {
-        s.series.insert(rid(name), Series::Whole(all));
+fn series_snapshot(name: &str, all: Vec<Booking>, accounts: Vec<Account>) -> Snapshot {
+    let pending = |b: &&Booking| b.status == BookingStatus::Pending;
+    let pending_bookings = all.iter().filter(pending).cloned().collect();
+    modify(snapshot(pending_bookings, accounts), |s| {
+        s.series.insert(request_id(name), Series::Whole(all));
     })
 }
 
-fn three() -> Vec<Booking> {
+fn three_occurrences() -> Vec<Booking> {
     (0..3)
         .map(|n| occurrence("s", &format!("o{n}"), n))
         .collect()
@@ -76,63 +76,63 @@ fn three() -> Vec<Booking> {
 #[test]
 fn one_request_after_the_other_each_sees_what_is_left() {
     let pending = vec![
-        asked("c", "bo@example.com", 2, -1),
-        asked("b", "bo@example.com", 1, -2),
-        asked("a", "bo@example.com", 0, -3),
+        booking_by("c", "bo@example.com", 2, -1),
+        booking_by("b", "bo@example.com", 1, -2),
+        booking_by("a", "bo@example.com", 0, -3),
     ];
     let expect = [
         "a confirm enough confirm a, hold a 1",
         "b confirm enough confirm b, hold b 1",
         "c leave unsettled seen",
     ];
-    check(&snapshot(pending, vec![bo(2)]), &policy(), &expect);
+    check(&snapshot(pending, vec![account_of_bo(2)]), &policy(), &expect);
 }
 
 #[test]
 fn whoever_asked_first_gets_the_time() {
-    let earlier = asked("z", "al@example.com", 0, -2);
-    let later = asked("a", "bo@example.com", 0, -1);
+    let earlier = booking_by("z", "al@example.com", 0, -2);
+    let later = booking_by("a", "bo@example.com", 0, -1);
     let pending = vec![later.clone(), earlier.clone()];
     let expect = [
         "z confirm enough confirm z, hold z 1",
         "a leave unsettled seen",
     ];
-    check(&snapshot(pending, members(1)), &policy(), &expect);
+    check(&snapshot(pending, three_accounts(1)), &policy(), &expect);
     // At the same instant the name decides.
-    let pending = vec![but(earlier, |b| b.created = later.created), later];
+    let pending = vec![modify(earlier, |b| b.created_at = later.created_at), later];
     let expect = [
         "a confirm enough confirm a, hold a 1",
         "z leave unsettled seen",
     ];
-    check(&snapshot(pending, members(1)), &policy(), &expect);
+    check(&snapshot(pending, three_accounts(1)), &policy(), &expect);
     // One that cannot pay leaves the time to the next.
     let pending = vec![
-        asked("a", "dora@example.com", 0, -2),
-        asked("b", "bo@example.com", 0, -1),
+        booking_by("a", "dora@example.com", 0, -2),
+        booking_by("b", "bo@example.com", 0, -1),
     ];
     let expect = [
         "a decline unknown-booker decline a",
         "b confirm enough confirm b, hold b 1",
     ];
-    check(&snapshot(pending, members(1)), &policy(), &expect);
+    check(&snapshot(pending, three_accounts(1)), &policy(), &expect);
 }
 
 #[test]
 fn what_overlaps_an_accepted_booking_is_taken() {
     let free = "a confirm enough confirm a, hold a 1";
-    let taken = "a decline taken decline a";
-    let accepted = || with_status(booking("x"), Status::Accepted);
+    let declined_step = "a decline taken decline a";
+    let accepted = || with_status(booking("x"), BookingStatus::Accepted);
     let half = Span::minutes(30);
     let rows: [(&str, Booking, &str); 10] = [
-        ("the same time", accepted(), taken),
+        ("the same time", accepted(), declined_step),
         (
             "until then",
-            but(accepted(), |b| b.start -= half * 3),
-            taken,
+            modify(accepted(), |b| b.start -= half * 3),
+            declined_step,
         ),
         (
             "right before",
-            but(accepted(), |b| {
+            modify(accepted(), |b| {
                 b.start -= half;
                 b.end -= half;
             }),
@@ -140,7 +140,7 @@ fn what_overlaps_an_accepted_booking_is_taken() {
         ),
         (
             "right after",
-            but(accepted(), |b| {
+            modify(accepted(), |b| {
                 b.start += half;
                 b.end += half;
             }),
@@ -148,34 +148,34 @@ fn what_overlaps_an_accepted_booking_is_taken() {
         ),
         (
             "inside",
-            but(accepted(), |b| {
+            modify(accepted(), |b| {
                 b.start += half / 3;
                 b.end -= half / 3;
             }),
-            taken,
+            declined_step,
         ),
         (
             "around",
-            but(accepted(), |b| {
+            modify(accepted(), |b| {
                 b.start -= half * 99;
                 b.end += half;
             }),
-            taken,
+            declined_step,
         ),
         (
             "another host's",
-            but(accepted(), |b| b.host = host(HostId(2))),
+            modify(accepted(), |b| b.host = host(HostId(2))),
             free,
         ),
         (
             "not accepted",
-            with_status(accepted(), Status::Rejected),
+            with_status(accepted(), BookingStatus::Rejected),
             free,
         ),
-        ("itself", but(accepted(), |b| b.uid = uid("a")), free),
+        ("itself", modify(accepted(), |b| b.uid = uid("a")), free),
         (
             "upside down",
-            but(accepted(), |b| {
+            modify(accepted(), |b| {
                 b.start += half;
                 b.end -= half * 2;
             }),
@@ -183,41 +183,41 @@ fn what_overlaps_an_accepted_booking_is_taken() {
         ),
     ];
     for (name, accepted, expect) in rows {
-        let snapshot = but(snapshot(vec![booking("a")], vec![bo(2)]), |s| {
+        let snapshot = modify(snapshot(vec![booking("a")], vec![account_of_bo(2)]), |s| {
             s.accepted = vec![accepted];
         });
-        assert_eq!(planned(&snapshot, &policy()), [expect], "{name}");
+        assert_eq!(describe_planned(&snapshot, &policy()), [expect], "{name}");
     }
 }
 
 /// A server that shows an end before the start is met without a panic.
 #[test]
 fn a_booking_that_ends_before_it_starts_takes_nobodys_time() {
-    let upside_down = but(booking("a"), |b| b.end = b.start - Span::minutes(30));
-    let pending = vec![upside_down, asked("b", "al@example.com", 0, -1)];
+    let upside_down = modify(booking("a"), |b| b.end = b.start - Span::minutes(30));
+    let pending = vec![upside_down, booking_by("b", "al@example.com", 0, -1)];
     let expect = [
         "a confirm enough confirm a, hold a 1",
         "b confirm enough confirm b, hold b 1",
     ];
-    check(&snapshot(pending, members(1)), &policy(), &expect);
+    check(&snapshot(pending, three_accounts(1)), &policy(), &expect);
 }
 
 #[test]
 fn a_time_that_is_taken_may_be_waited_for() {
-    let snapshot = but(snapshot(vec![booking("a")], vec![bo(2)]), |s| {
-        s.accepted = vec![with_status(booking("x"), Status::Accepted)];
+    let snapshot = modify(snapshot(vec![booking("a")], vec![account_of_bo(2)]), |s| {
+        s.accepted = vec![with_status(booking("x"), BookingStatus::Accepted)];
     });
-    let policy = |choice| policy_with(|g| g.taken = choice);
-    check(&snapshot, &policy(Effect::WAIT), &["a wait taken written"]);
+    let policy = |choice| policy_with(|g| g.time_taken = choice);
+    check(&snapshot, &policy(OnViolation::WAIT), &["a wait taken written"]);
     check(
         &snapshot,
-        &policy(Effect::Leave),
+        &policy(OnViolation::Leave),
         &["a leave taken written"],
     );
 }
 
 #[test]
-fn what_is_none_of_our_business_is_seen_and_not_written() {
+fn what_is_out_of_scope_is_not_written() {
     check_one(|b| b.host = host(HostId(2)), "a leave foreign-host seen");
     check_one(|b| b.event_type = None, "a leave no-event-type seen");
     check_one(|b| b.seated = true, "a leave seated seen");
@@ -230,15 +230,15 @@ fn what_may_not_be_answered_is_left_and_written() {
     check_one(|b| b.end = now(), "a leave over written");
     check_one(|b| b.booker = None, "a review no-booker written");
     check_one(
-        |b| b.status = Status::AwaitingHost,
+        |b| b.status = BookingStatus::AwaitingHost,
         "a leave not-pending written",
     );
     let snapshot = |kind| {
-        but(snapshot(vec![booking("a")], vec![bo(2)]), |s| {
-            s.event_types.insert(CLUB, kind);
+        modify(snapshot(vec![booking("a")], vec![account_of_bo(2)]), |s| {
+            s.event_types.insert(CLUB_EVENT_TYPE, kind);
         })
     };
-    let priced = but(event_type(), |kind| kind.price = 500);
+    let priced = modify(event_type(), |kind| kind.price = 500);
     check(
         &snapshot(Some(priced)),
         &policy(),
@@ -250,40 +250,40 @@ fn what_may_not_be_answered_is_left_and_written() {
 
 #[test]
 fn a_note_is_written_once_and_again_when_it_says_something_new() {
-    let policy = policy_with(|g| g.short_of_credit = Effect::wait(Span::hours(2)));
+    let policy = policy_with(|g| g.short_of_credit = OnViolation::wait_for(Span::hours(2)));
     // Half a millisecond: what is kept is cut, and must be equal when it is read again.
-    let first = but(snapshot(vec![booking("a")], vec![bo(0)]), |s| {
+    let first = modify(snapshot(vec![booking("a")], vec![account_of_bo(0)]), |s| {
         s.now += Span::microseconds(500);
     });
     let plan = plan(&first, &policy);
-    assert_eq!(told(&plan), ["a wait short-of-credit written"]);
+    assert_eq!(describe_plan(&plan), ["a wait short-of-credit written"]);
     let noted = plan.steps[0].request.clone();
     let until = Decision::Wait {
-        until: Some(at(120)),
+        until: Some(at_minute(120)),
     };
-    assert_eq!((noted.decision, noted.first), (until, now()));
+    assert_eq!((noted.decision, noted.first_evaluated_at), (until, now()));
 
-    let later = but(first, |s| {
-        remember(s, noted.as_ref().clone());
-        s.now = at(90);
+    let later = modify(first, |s| {
+        add_record(s, noted.as_ref().clone());
+        s.now = at_minute(90);
     });
     check(&later, &policy, &["a wait short-of-credit seen"]);
-    let rich = but(later.clone(), |s| {
-        s.accounts.insert(acc("bo@example.com"), bo(1));
+    let rich = modify(later.clone(), |s| {
+        s.accounts.insert(account_id("bo@example.com"), account_of_bo(1));
     });
     check(&rich, &policy, &["a confirm enough confirm a, hold a 1"]);
-    let over = but(later, |s| s.now = at(120));
+    let over = modify(later, |s| s.now = at_minute(120));
     let expect = ["a decline short-of-credit+waited-too-long decline a"];
     check(&over, &policy, &expect);
 }
 
 #[test]
 fn what_was_decided_before_is_not_judged_again() {
-    let left = "a leave decided-before seen";
+    let left_step = "a leave decided-before seen";
     let rows = [
-        (settled(Outcome::Confirmed), vec![left]),
-        (settled(Outcome::Declined), vec![left]),
-        (settled(Outcome::Superseded), vec![left]),
+        (settled_state(DecisionOutcome::Confirmed), vec![left_step]),
+        (settled_state(DecisionOutcome::Declined), vec![left_step]),
+        (settled_state(DecisionOutcome::Superseded), vec![left_step]),
         // Begun, and not among the intents this pass took up.
         (RequestState::Recorded, vec![]),
         (
@@ -292,8 +292,8 @@ fn what_was_decided_before_is_not_judged_again() {
         ),
     ];
     for (state, expect) in rows {
-        let snapshot = but(snapshot(vec![booking("a")], vec![bo(2)]), |s| {
-            remember(s, record("a", &["a"], Decision::Confirm, state));
+        let snapshot = modify(snapshot(vec![booking("a")], vec![account_of_bo(2)]), |s| {
+            add_record(s, earlier_request("a", &["a"], Decision::Confirm, state));
         });
         check(&snapshot, &policy(), &expect);
     }
@@ -302,11 +302,11 @@ fn what_was_decided_before_is_not_judged_again() {
 /// What this pass had no room to take up still has its time.
 #[test]
 fn an_intent_without_room_in_this_pass_keeps_its_time() {
-    let pending = vec![asked("a", "al@example.com", 0, -9), booking("b")];
-    let snapshot = but(snapshot(pending, members(2)), |s| {
-        remember(
+    let pending = vec![booking_by("a", "al@example.com", 0, -9), booking("b")];
+    let snapshot = modify(snapshot(pending, three_accounts(2)), |s| {
+        add_record(
             s,
-            record("b", &["b"], Decision::Confirm, RequestState::Recorded),
+            earlier_request("b", &["b"], Decision::Confirm, RequestState::Recorded),
         );
     });
     check(&snapshot, &policy(), &["a leave unsettled written"]);
@@ -315,32 +315,32 @@ fn an_intent_without_room_in_this_pass_keeps_its_time() {
 #[test]
 fn a_series_is_one_request_at_the_cost_of_all_its_pending_occurrences() {
     let holds = "s confirm enough confirm o0, hold o0 1, hold o1 1, hold o2 1";
-    check(&series("s", three(), vec![bo(3)]), &policy(), &[holds]);
+    check(&series_snapshot("s", three_occurrences(), vec![account_of_bo(3)]), &policy(), &[holds]);
     let short = ["s decline short-of-credit decline o0"];
-    check(&series("s", three(), vec![bo(2)]), &policy(), &short);
+    check(&series_snapshot("s", three_occurrences(), vec![account_of_bo(2)]), &policy(), &short);
     // The list shows one of them; the call would answer all.
-    let hidden = but(series("s", three(), vec![bo(3)]), |s| s.pending.truncate(1));
+    let hidden = modify(series_snapshot("s", three_occurrences(), vec![account_of_bo(3)]), |s| s.pending.truncate(1));
     check(&hidden, &policy(), &[holds]);
     // Those that were cancelled or moved away cost nothing.
-    let mut partly = three();
-    partly[0].status = Status::Cancelled;
+    let mut partly = three_occurrences();
+    partly[0].status = BookingStatus::Cancelled;
     partly[2].rescheduled_to = Some(uid("x"));
     let expect = ["s confirm enough confirm o1, hold o1 1"];
-    check(&series("s", partly, vec![bo(1)]), &policy(), &expect);
+    check(&series_snapshot("s", partly, vec![account_of_bo(1)]), &policy(), &expect);
 }
 
 #[test]
 fn a_series_that_is_taken_at_one_time_is_taken() {
-    let snapshot = but(series("s", three(), vec![bo(3)]), |s| {
+    let snapshot = modify(series_snapshot("s", three_occurrences(), vec![account_of_bo(3)]), |s| {
         s.accepted = vec![with_status(
-            asked("x", "al@example.com", 2, -9),
-            Status::Accepted,
+            booking_by("x", "al@example.com", 2, -9),
+            BookingStatus::Accepted,
         )];
     });
     check(&snapshot, &policy(), &["s decline taken decline o0"]);
     // And takes all of its times.
-    let snapshot = but(series("s", three(), members(3)), |s| {
-        let later = snapshot_of(asked("b", "al@example.com", 2, -1));
+    let snapshot = modify(series_snapshot("s", three_occurrences(), three_accounts(3)), |s| {
+        let later = observed_pending(booking_by("b", "al@example.com", 2, -1));
         s.pending.extend(later);
     });
     let expect = [
@@ -350,27 +350,27 @@ fn a_series_that_is_taken_at_one_time_is_taken() {
     check(&snapshot, &policy(), &expect);
 }
 
-fn snapshot_of(booking: Booking) -> Vec<crate::domain::booking::Observed> {
+fn observed_pending(booking: Booking) -> Vec<crate::domain::booking::TimestampedBooking> {
     snapshot(vec![booking], Vec::new()).pending
 }
 
 #[test]
 fn each_occurrence_takes_its_own_hosts_time() {
     let with_two_hosts = |other: Booking| {
-        let mut all = three();
+        let mut all = three_occurrences();
         all[2].host = host(HostId(2));
-        but(series("s", all, members(3)), |s| s.accepted = vec![other])
+        modify(series_snapshot("s", all, three_accounts(3)), |s| s.accepted = vec![other])
     };
-    let both = but(policy(), |p| {
+    let policy_of_both_hosts = modify(policy(), |p| {
         p.hosts = vec![crate::domain::id::HostKey::Id(HostId(2))];
     });
-    let at_two = with_status(asked("x", "al@example.com", 2, -9), Status::Accepted);
-    let of_two = but(at_two.clone(), |b| b.host = host(HostId(2)));
+    let at_two = with_status(booking_by("x", "al@example.com", 2, -9), BookingStatus::Accepted);
+    let of_two = modify(at_two.clone(), |b| b.host = host(HostId(2)));
     let holds = "s confirm enough confirm o0, hold o0 1, hold o1 1, hold o2 1";
-    check(&with_two_hosts(at_two.clone()), &both, &[holds]);
+    check(&with_two_hosts(at_two.clone()), &policy_of_both_hosts, &[holds]);
     check(
         &with_two_hosts(of_two),
-        &both,
+        &policy_of_both_hosts,
         &["s decline taken decline o0"],
     );
     // One call would answer a foreign host's occurrence too.
@@ -383,34 +383,34 @@ fn each_occurrence_takes_its_own_hosts_time() {
 
 #[test]
 fn a_series_is_decided_only_when_it_is_whole() {
-    let young = |age: Span| {
-        let mut all = three();
-        all[1].created = now() - age;
-        series("s", all, vec![bo(3)])
+    let series_of_age = |age: Span| {
+        let mut all = three_occurrences();
+        all[1].created_at = now() - age;
+        series_snapshot("s", all, vec![account_of_bo(3)])
     };
     let settling = ["s leave series-settling seen"];
-    check(&young(Span::milliseconds(9_999)), &policy(), &settling);
+    check(&series_of_age(Span::milliseconds(9_999)), &policy(), &settling);
     // A preview says when a pass decides it.
-    let waits = plan(&young(Span::seconds(4)), &policy());
-    let text = &waits.steps[0].request.reasons[0].text;
-    let tells = text.contains("it is decided from") && text.contains("08:00:06");
-    assert!(tells, "{text}");
+    let plan = plan(&series_of_age(Span::seconds(4)), &policy());
+    let text = &plan.steps[0].request.reasons[0].text;
+    let names_the_time = text.contains("it is decided from") && text.contains("08:00:06");
+    assert!(names_the_time, "{text}");
     let holds = ["s confirm enough confirm o0, hold o0 1, hold o1 1, hold o2 1"];
-    check(&young(Span::seconds(10)), &policy(), &holds);
-    let unread = but(series("s", three(), vec![bo(3)]), |s| {
-        s.series.insert(rid("s"), Series::Unread("why".to_owned()));
+    check(&series_of_age(Span::seconds(10)), &policy(), &holds);
+    let unread = modify(series_snapshot("s", three_occurrences(), vec![account_of_bo(3)]), |s| {
+        s.series.insert(request_id("s"), Series::Unread("why".to_owned()));
     });
     check(&unread, &policy(), &["s leave series-unreadable seen"]);
-    let missing = but(unread, |s| s.series.clear());
+    let missing = modify(unread, |s| s.series.clear());
     check(&missing, &policy(), &["s leave series-unreadable seen"]);
 }
 
 /// The same occurrence twice in an answer is one occurrence.
 #[test]
 fn an_occurrence_that_is_shown_twice_costs_once() {
-    let mut all = three();
+    let mut all = three_occurrences();
     all.push(all[1].clone());
-    let snapshot = but(series("s", all, vec![bo(3)]), |s| s.pending.truncate(3));
+    let snapshot = modify(series_snapshot("s", all, vec![account_of_bo(3)]), |s| s.pending.truncate(3));
     let holds = ["s confirm enough confirm o0, hold o0 1, hold o1 1, hold o2 1"];
     check(&snapshot, &policy(), &holds);
 }
@@ -418,45 +418,45 @@ fn an_occurrence_that_is_shown_twice_costs_once() {
 /// One call would confirm them all, so that a part of them cannot be charged alone.
 #[test]
 fn a_series_longer_than_one_may_be_is_left() {
-    let long = |count: usize| {
-        let one = |n| occurrence("s", &format!("o{n:04}"), n);
-        let all = (0..).map(one).take(count).collect();
-        series("s", all, vec![bo(2_000)])
+    let series_of_length = |count: usize| {
+        let numbered_occurrence = |n| occurrence("s", &format!("o{n:04}"), n);
+        let all = (0..).map(numbered_occurrence).take(count).collect();
+        series_snapshot("s", all, vec![account_of_bo(2_000)])
     };
-    let told = planned(&long(MAX_OCCURRENCES), &policy());
-    assert!(told[0].starts_with("s confirm enough"), "{told:?}");
-    let left = ["s leave series-unreadable seen"];
-    check(&long(MAX_OCCURRENCES + 1), &policy(), &left);
+    let steps = describe_planned(&series_of_length(MAX_OCCURRENCES), &policy());
+    assert!(steps[0].starts_with("s confirm enough"), "{steps:?}");
+    let left_steps = ["s leave series-unreadable seen"];
+    check(&series_of_length(MAX_OCCURRENCES + 1), &policy(), &left_steps);
 }
 
 #[test]
 fn an_occurrence_after_the_series_was_answered_is_a_request_of_its_own() {
-    let answered = |known: &[&str], outcome| {
-        let mut all = three();
-        all[0].status = Status::Accepted;
-        all[1].status = Status::Accepted;
-        but(series("s", all, vec![bo(3)]), |s| {
-            let record = record("s", known, Decision::Confirm, settled(outcome));
-            remember(s, but(record, |r| r.series = Some(rid("s"))));
+    let answered_series = |known: &[&str], outcome| {
+        let mut all = three_occurrences();
+        all[0].status = BookingStatus::Accepted;
+        all[1].status = BookingStatus::Accepted;
+        modify(series_snapshot("s", all, vec![account_of_bo(3)]), |s| {
+            let record = earlier_request("s", known, Decision::Confirm, settled_state(outcome));
+            add_record(s, modify(record, |r| r.series = Some(request_id("s"))));
         })
     };
     let late = ["o2 confirm enough confirm o2, hold o2 1"];
-    let confirmed = answered(&["o0", "o1"], Outcome::Confirmed);
+    let confirmed = answered_series(&["o0", "o1"], DecisionOutcome::Confirmed);
     check(&confirmed, &policy(), &late);
-    check(&answered(&["o0"], Outcome::Declined), &policy(), &late);
+    check(&answered_series(&["o0"], DecisionOutcome::Declined), &policy(), &late);
     // It was a part of what was answered.
-    let known = answered(&["o0", "o1", "o2"], Outcome::Confirmed);
-    check(&known, &policy(), &["s leave decided-before seen"]);
+    let fully_confirmed = answered_series(&["o0", "o1", "o2"], DecisionOutcome::Confirmed);
+    check(&fully_confirmed, &policy(), &["s leave decided-before seen"]);
 }
 
 /// The name of a late request does not change when one more turns up, whatever its time.
 #[test]
 fn late_occurrences_are_named_by_the_one_that_was_first_asked_for() {
-    let mut all = three();
-    all[2].created = at(-70);
-    let snapshot = but(series("s", all, vec![bo(3)]), |s| {
-        let settled = settled(Outcome::Confirmed);
-        remember(s, record("s", &["old"], Decision::Confirm, settled));
+    let mut all = three_occurrences();
+    all[2].created_at = at_minute(-70);
+    let snapshot = modify(series_snapshot("s", all, vec![account_of_bo(3)]), |s| {
+        let settled = settled_state(DecisionOutcome::Confirmed);
+        add_record(s, earlier_request("s", &["old"], Decision::Confirm, settled));
     });
     let expect = ["o2 confirm enough confirm o0, hold o0 1, hold o1 1, hold o2 1"];
     check(&snapshot, &policy(), &expect);
@@ -466,51 +466,51 @@ fn late_occurrences_are_named_by_the_one_that_was_first_asked_for() {
 /// joins it, and does not keep it from being decided.
 #[test]
 fn what_is_over_of_an_answered_series_is_none_of_what_turns_up_later() {
-    let refused = |start| {
-        let mut all = three()[..2].to_vec();
+    let declined_series = |start| {
+        let mut all = three_occurrences()[..2].to_vec();
         (all[0].start, all[0].end) = (start, start + Span::minutes(30));
-        but(series("s", all, vec![bo(3)]), |s| {
-            let before = settled(Outcome::Declined);
-            remember(s, record("s", &["o0"], Decision::Decline, before));
+        modify(series_snapshot("s", all, vec![account_of_bo(3)]), |s| {
+            let before = settled_state(DecisionOutcome::Declined);
+            add_record(s, earlier_request("s", &["o0"], Decision::Decline, before));
         })
     };
     let alone = ["o1 confirm enough confirm o1, hold o1 1"];
-    check(&refused(at(-60)), &policy(), &alone);
+    check(&declined_series(at_minute(-60)), &policy(), &alone);
     let waits = ["s leave decided-before seen"];
-    check(&refused(at(60)), &policy(), &waits);
+    check(&declined_series(at_minute(60)), &policy(), &waits);
 }
 
 /// Late occurrences that were decided under their own name stay decided when others join them.
 #[test]
 fn a_late_occurrence_that_was_decided_is_not_judged_again_with_another() {
-    let with = |state| {
-        but(series("s", three()[1..].to_vec(), vec![bo(3)]), |s| {
-            let before = settled(Outcome::Confirmed);
-            remember(s, record("s", &["o0"], Decision::Confirm, before));
-            remember(s, record("o2", &["o2"], Decision::Confirm, state));
+    let series_with_state = |state| {
+        modify(series_snapshot("s", three_occurrences()[1..].to_vec(), vec![account_of_bo(3)]), |s| {
+            let before = settled_state(DecisionOutcome::Confirmed);
+            add_record(s, earlier_request("s", &["o0"], Decision::Confirm, before));
+            add_record(s, earlier_request("o2", &["o2"], Decision::Confirm, state));
         })
     };
-    let left = ["o1 leave decided-before seen"];
-    check(&with(settled(Outcome::Confirmed)), &policy(), &left);
-    check(&with(RequestState::Recorded), &policy(), &[]);
+    let left_steps = ["o1 leave decided-before seen"];
+    check(&series_with_state(settled_state(DecisionOutcome::Confirmed)), &policy(), &left_steps);
+    check(&series_with_state(RequestState::Recorded), &policy(), &[]);
 }
 
 #[test]
 fn a_successor_takes_over_the_charge_of_its_predecessor() {
     let snapshot = |account, paid| {
-        but(snapshot(vec![booking("b")], vec![account]), |s| {
-            let charge = but(charge("a", ChargeState::Open), |c| {
+        modify(snapshot(vec![booking("b")], vec![account]), |s| {
+            let charge = modify(charge("a", ChargeState::Open), |c| {
                 c.parts = vec![part("g-bo@example.com", paid)];
             });
-            s.carried.insert(uid("b"), charge);
+            s.carried_charges.insert(uid("b"), charge);
         })
     };
     let policy = policy_with(|g| g.cost = 2);
     let rows = [
-        (bo(0), 2, "b confirm carried confirm b"),
-        (bo(0), 3, "b confirm carried confirm b"),
-        (bo(1), 1, "b confirm carried confirm b, hold b 1"),
-        (bo(0), 1, "b decline short-of-credit decline b"),
+        (account_of_bo(0), 2, "b confirm carried confirm b"),
+        (account_of_bo(0), 3, "b confirm carried confirm b"),
+        (account_of_bo(1), 1, "b confirm carried confirm b, hold b 1"),
+        (account_of_bo(0), 1, "b decline short-of-credit decline b"),
         // Somebody else paid: that is no payment of Bo's.
         (
             account("al@example.com", 9),
@@ -521,7 +521,7 @@ fn a_successor_takes_over_the_charge_of_its_predecessor() {
     for (account, paid, expect) in rows {
         let snapshot = snapshot(account, paid);
         check(&snapshot, &policy, &[expect]);
-        let carries = plan(&snapshot, &policy).steps[0].request.carries.clone();
+        let carries = plan(&snapshot, &policy).steps[0].request.predecessor.clone();
         assert_eq!(carries.is_some(), expect.contains("b confirm") || paid == 1);
     }
 }
@@ -530,9 +530,9 @@ fn a_successor_takes_over_the_charge_of_its_predecessor() {
 #[test]
 fn what_replaced_something_unclear_is_left() {
     for credits in [0, 5] {
-        let pending = vec![asked("b", "bo@example.com", 0, -3)];
-        let snapshot = but(snapshot(pending, vec![bo(credits)]), |s| {
-            s.unclear.insert(uid("b"));
+        let pending = vec![booking_by("b", "bo@example.com", 0, -3)];
+        let snapshot = modify(snapshot(pending, vec![account_of_bo(credits)]), |s| {
+            s.unclear_predecessors.insert(uid("b"));
         });
         check(&snapshot, &policy(), &["b leave predecessor-unclear seen"]);
     }
@@ -541,12 +541,12 @@ fn what_replaced_something_unclear_is_left() {
 #[test]
 fn a_charge_is_taken_over_once() {
     let pending = vec![
-        asked("b", "bo@example.com", 0, -3),
-        asked("c", "bo@example.com", 1, -2),
+        booking_by("b", "bo@example.com", 0, -3),
+        booking_by("c", "bo@example.com", 1, -2),
     ];
-    let snapshot = but(snapshot(pending, vec![bo(0)]), |s| {
+    let snapshot = modify(snapshot(pending, vec![account_of_bo(0)]), |s| {
         for name in ["b", "c"] {
-            s.carried.insert(uid(name), charge("a", ChargeState::Open));
+            s.carried_charges.insert(uid(name), charge("a", ChargeState::Open));
         }
     });
     let expect = ["b confirm carried confirm b", "c leave unsettled seen"];
@@ -556,33 +556,33 @@ fn a_charge_is_taken_over_once() {
 #[test]
 fn a_pass_sends_no_more_than_it_may() {
     let pending: Vec<Booking> = (0..4)
-        .map(|n| asked(&format!("a{n}"), "bo@example.com", n, n - 9))
+        .map(|n| booking_by(&format!("a{n}"), "bo@example.com", n, n - 9))
         .collect();
-    let snapshot = snapshot(pending, vec![bo(9)]);
+    let snapshot = snapshot(pending, vec![account_of_bo(9)]);
     for (limit, steps, more) in [(0, 0, true), (3, 3, true), (4, 4, false), (9, 4, false)] {
-        let policy = but(policy(), |p| p.limits.requests_per_pass = limit);
+        let policy = modify(policy(), |p| p.limits.requests_per_pass = limit);
         let plan = plan(&snapshot, &policy);
-        assert_eq!((plan.steps.len(), plan.more), (steps, more), "{limit}");
+        assert_eq!((plan.steps.len(), plan.has_more), (steps, more), "{limit}");
     }
 }
 
 #[test]
 fn a_pass_declines_no_more_than_it_may_and_confirms_on() {
     let pending = vec![
-        asked("a", "x@example.com", 0, -9),
-        asked("b", "y@example.com", 1, -8),
-        asked("c", "z@example.com", 2, -7),
-        asked("d", "bo@example.com", 3, -6),
+        booking_by("a", "x@example.com", 0, -9),
+        booking_by("b", "y@example.com", 1, -8),
+        booking_by("c", "z@example.com", 2, -7),
+        booking_by("d", "bo@example.com", 3, -6),
     ];
-    let policy = but(policy(), |p| p.limits.declines.at_most = 1);
-    let plan = plan(&snapshot(pending, vec![bo(1)]), &policy);
+    let policy = modify(policy(), |p| p.limits.declines.at_most = 1);
+    let plan = plan(&snapshot(pending, vec![account_of_bo(1)]), &policy);
     let expect = [
         "a decline unknown-booker decline a",
         "b leave decline-limit seen",
         "c leave decline-limit seen",
         "d confirm enough confirm d, hold d 1",
     ];
-    assert_eq!(told(&plan), expect);
+    assert_eq!(describe_plan(&plan), expect);
     let problems: Vec<&str> = plan.problems.iter().map(|problem| problem.code).collect();
     assert_eq!(problems, ["decline-limit"]);
 }
@@ -590,55 +590,55 @@ fn a_pass_declines_no_more_than_it_may_and_confirms_on() {
 #[test]
 fn declines_of_earlier_passes_count_and_an_operators_own_do_not() {
     let pending = vec![
-        asked("a", "x@example.com", 0, -9),
-        asked("b", "y@example.com", 1, -8),
+        booking_by("a", "x@example.com", 0, -9),
+        booking_by("b", "y@example.com", 1, -8),
     ];
-    let policy = but(policy(), |p| p.limits.declines.at_most = 2);
-    let after = |declined: usize, expect: &[&str]| {
-        let snapshot = but(snapshot(pending.clone(), vec![bo(1)]), |s| {
-            s.declined = declined;
-            let review = Review {
-                verdict: Verdict::Decline,
+    let policy = modify(policy(), |p| p.limits.declines.at_most = 2);
+    let check_after_declines = |declined: usize, expect: &[&str]| {
+        let snapshot = modify(snapshot(pending.clone(), vec![account_of_bo(1)]), |s| {
+            s.recent_declines = declined;
+            let review = OperatorReview {
+                decision: OperatorDecision::Decline,
                 reason: "not this one".to_owned(),
                 at: now(),
             };
-            let noted = but(intent("b", &["b"]), |request| {
+            let noted = modify(intent("b", &["b"]), |request| {
                 request.state = RequestState::Noted;
                 request.decision = Decision::Review;
                 request.review = Some(review);
             });
-            remember(s, noted);
+            add_record(s, noted);
         });
         check(&snapshot, &policy, expect);
     };
     let operators = "b decline operator decline b";
-    after(1, &["a decline unknown-booker decline a", operators]);
-    after(2, &["a leave decline-limit seen", operators]);
-    after(9, &["a leave decline-limit seen", operators]);
+    check_after_declines(1, &["a decline unknown-booker decline a", operators]);
+    check_after_declines(2, &["a leave decline-limit seen", operators]);
+    check_after_declines(9, &["a leave decline-limit seen", operators]);
 }
 
 #[test]
 fn a_wait_counts_from_when_its_own_reason_was_given_first() {
-    let policy = policy_with(|g| g.short_of_credit = Effect::wait(Span::minutes(10)));
-    let frozen = but(bo(0), |account| {
-        account.frozen = Some("a talk first".to_owned())
+    let policy = policy_with(|g| g.short_of_credit = OnViolation::wait_for(Span::minutes(10)));
+    let frozen = modify(account_of_bo(0), |account| {
+        account.freeze_reason = Some("a talk first".to_owned())
     });
     let first = snapshot(vec![booking("a")], vec![frozen]);
     let noted = plan(&first, &policy).steps[0].request.clone();
     assert_eq!(noted.decision, Decision::Review);
-    let thawed = but(first, |s| {
-        remember(s, noted.as_ref().clone());
-        s.accounts.insert(acc("bo@example.com"), bo(0));
-        s.now = at(60);
+    let thawed = modify(first, |s| {
+        add_record(s, noted.as_ref().clone());
+        s.accounts.insert(account_id("bo@example.com"), account_of_bo(0));
+        s.now = at_minute(60);
     });
     let waits = plan(&thawed, &policy).steps[0].request.clone();
     let until = Decision::Wait {
-        until: Some(at(70)),
+        until: Some(at_minute(70)),
     };
-    assert_eq!((waits.decision, waits.first), (until, now()));
-    let over = but(thawed, |s| {
-        remember(s, waits.as_ref().clone());
-        s.now = at(70);
+    assert_eq!((waits.decision, waits.first_evaluated_at), (until, now()));
+    let over = modify(thawed, |s| {
+        add_record(s, waits.as_ref().clone());
+        s.now = at_minute(70);
     });
     let expect = ["a decline short-of-credit+waited-too-long decline a"];
     check(&over, &policy, &expect);
@@ -646,11 +646,11 @@ fn a_wait_counts_from_when_its_own_reason_was_given_first() {
 
 #[test]
 fn an_empty_ledger_declines_nobody() {
-    let snapshot = but(snapshot(vec![booking("a")], Vec::new()), |s| {
+    let snapshot = modify(snapshot(vec![booking("a")], Vec::new()), |s| {
         s.ledger_is_empty = true;
     });
     check(&snapshot, &policy(), &["a leave empty-ledger written"]);
-    let wait = policy_with(|g| g.unknown_booker = Effect::WAIT);
+    let wait = policy_with(|g| g.unknown_booker = OnViolation::WAIT);
     check(&snapshot, &wait, &["a wait unknown-booker written"]);
 }
 
@@ -660,12 +660,12 @@ fn a_decline_says_why_and_is_sent_as_configured() {
         (RefuseWith::Decline, "decline"),
         (RefuseWith::Cancel, "cancel"),
     ] {
-        let policy = but(policy(), |p| p.refuse_with = choice);
-        let plan = plan(&snapshot(vec![booking("a")], vec![bo(0)]), &policy);
+        let policy = modify(policy(), |p| p.refuse_with = choice);
+        let plan = plan(&snapshot(vec![booking("a")], vec![account_of_bo(0)]), &policy);
         let Action::Send {
             call,
             facts,
-            looked_at,
+            expected_account: looked_at,
         } = &plan.steps[0].action
         else {
             panic!("{plan:?}");
@@ -675,9 +675,9 @@ fn a_decline_says_why_and_is_sent_as_configured() {
             (call.kind.as_str(), call.text.as_deref()),
             (kind, Some(text.as_str()))
         );
-        assert_eq!(plan.steps[0].request.text.as_ref(), Some(text));
-        assert_eq!(*looked_at, Some((acc("bo@example.com"), Some(1))));
-        assert_eq!(*facts, [decided(plan.steps[0].request.as_ref().clone())]);
+        assert_eq!(plan.steps[0].request.booker_text.as_ref(), Some(text));
+        assert_eq!(*looked_at, Some((account_id("bo@example.com"), Some(1))));
+        assert_eq!(*facts, [decided_fact(plan.steps[0].request.as_ref().clone())]);
     }
 }
 
@@ -688,22 +688,22 @@ fn that_there_was_no_account_is_looked_at_too() {
         &snapshot(vec![booking("a")], vec![account("al@example.com", 1)]),
         &policy(),
     );
-    let Action::Send { looked_at, .. } = &plan.steps[0].action else {
+    let Action::Send { expected_account: looked_at, .. } = &plan.steps[0].action else {
         panic!("{plan:?}");
     };
-    assert_eq!(*looked_at, Some((acc("bo@example.com"), None)));
+    assert_eq!(*looked_at, Some((account_id("bo@example.com"), None)));
 }
 
 #[test]
 fn lots_past_their_time_are_written_off_once_before_others_pay() {
-    let lots = |gone: Time| vec![lot("old", 3, Some(gone)), lot("new", 1, Some(at(9)))];
-    let bo = |gone| {
-        account_of(
+    let lots = |expiry: Time| vec![lot("old", 3, Some(expiry)), lot("new", 1, Some(at_minute(9)))];
+    let bo = |expiry| {
+        account_with_lots(
             "bo@example.com",
-            but(lots(gone), |l| l.push(lot("last", 1, None))),
+            modify(lots(expiry), |l| l.push(lot("last", 1, None))),
         )
     };
-    let pending = vec![booking("a"), asked("b", "bo@example.com", 1, -1)];
+    let pending = vec![booking("a"), booking_by("b", "bo@example.com", 1, -1)];
     let plan = plan(&snapshot(pending, vec![bo(now())]), &policy());
     let facts: Vec<&Fact> = plan
         .steps
@@ -715,23 +715,23 @@ fn lots_past_their_time_are_written_off_once_before_others_pay() {
         .flatten()
         .collect();
     let expired = Fact::Expire {
-        account: acc("bo@example.com"),
+        account: account_id("bo@example.com"),
         part: part("old", 3),
     };
     assert_eq!(facts.len(), 3, "{facts:?}");
     assert_eq!(facts[0], &expired);
-    let paid = |fact: &Fact| match fact {
+    let parts_of_hold = |fact: &Fact| match fact {
         Fact::Hold { parts, .. } => parts.clone(),
         _ => Vec::new(),
     };
-    assert_eq!(paid(facts[1]), [part("new", 1)]);
-    assert_eq!(paid(facts[2]), [part("last", 1)]);
+    assert_eq!(parts_of_hold(facts[1]), [part("new", 1)]);
+    assert_eq!(parts_of_hold(facts[2]), [part("last", 1)]);
 }
 
 #[test]
 fn nothing_costs_nothing_but_is_held_for_all_the_same() {
     let policy = policy_with(|g| g.cost = 0);
-    let snapshot = snapshot(vec![booking("a")], vec![bo(0)]);
+    let snapshot = snapshot(vec![booking("a")], vec![account_of_bo(0)]);
     check(
         &snapshot,
         &policy,
@@ -741,10 +741,10 @@ fn nothing_costs_nothing_but_is_held_for_all_the_same() {
 
 #[test]
 fn an_account_may_be_reached_by_several_addresses() {
-    let pending = vec![booking("a"), asked("b", "bo@work.example", 1, -1)];
-    let snapshot = but(snapshot(pending, vec![bo(1)]), |s| {
-        s.names
-            .insert(address("bo@work.example"), acc("bo@example.com"));
+    let pending = vec![booking("a"), booking_by("b", "bo@work.example", 1, -1)];
+    let snapshot = modify(snapshot(pending, vec![account_of_bo(1)]), |s| {
+        s.accounts_by_address
+            .insert(address("bo@work.example"), account_id("bo@example.com"));
     });
     let expect = [
         "a confirm enough confirm a, hold a 1",

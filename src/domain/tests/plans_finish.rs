@@ -1,49 +1,49 @@
 //! What was begun is finished, and what it holds is nobody else's meanwhile.
 
 use super::make::*;
-use crate::domain::booking::Status;
+use crate::domain::booking::BookingStatus;
 use crate::domain::decision::Credits;
 use crate::domain::fact::Fact;
-use crate::domain::intent::Sight;
+use crate::domain::intent::BookingState;
 use crate::domain::plan::{Action, plan};
 use crate::domain::request::{ChargeState, MAX_OCCURRENCES};
 use crate::domain::snapshot::{OpenIntent, Series, Snapshot};
 
 /// Bo with so many credits left beside what is held.
-fn with_intents(credits: Credits, intents: Vec<OpenIntent>) -> Snapshot {
+fn snapshot_with_intents(credits: Credits, intents: Vec<OpenIntent>) -> Snapshot {
     let held: Credits = intents
         .iter()
         .flat_map(|open| &open.charges)
         .map(|charge| charge.credits())
         .sum();
-    let bo = but(account("bo@example.com", credits), |a| {
+    let bo = modify(account("bo@example.com", credits), |a| {
         a.totals.granted += held;
         a.totals.held = held;
     });
     let al = account("al@example.com", 5);
-    but(snapshot(Vec::new(), vec![bo, al]), |s| s.intents = intents)
+    modify(snapshot(Vec::new(), vec![bo, al]), |s| s.intents = intents)
 }
 
 #[track_caller]
 fn check(snapshot: &Snapshot, expect: &[&str]) {
-    assert_eq!(planned(snapshot, &policy()), expect);
+    assert_eq!(describe_planned(snapshot, &policy()), expect);
 }
 
 #[test]
 fn an_open_intent_is_finished_and_never_decided_anew() {
     let rows = [
-        (Sight::Pending, "a confirm confirm a"),
-        (Sight::Accepted, "a confirm confirmed"),
-        (Sight::Rejected, "a confirm superseded"),
+        (BookingState::Pending, "a confirm confirm a"),
+        (BookingState::Accepted, "a confirm confirmed"),
+        (BookingState::Rejected, "a confirm superseded"),
         (
-            Sight::Unread,
+            BookingState::Unread,
             "a confirm postponed: its bookings could not all be read",
         ),
     ];
-    for (sight, expect) in rows {
-        let intents = vec![open(intent("a", &["a"]), &[("a", sight)])];
+    for (state, expect) in rows {
+        let intents = vec![open_intent(intent("a", &["a"]), &[("a", state)])];
         // It is in the list of what waits, too, and its booker has nothing left.
-        let snapshot = but(with_intents(0, intents), |s| {
+        let snapshot = modify(snapshot_with_intents(0, intents), |s| {
             s.pending = snapshot(vec![booking("a")], Vec::new()).pending;
         });
         check(&snapshot, &[expect]);
@@ -52,66 +52,66 @@ fn an_open_intent_is_finished_and_never_decided_anew() {
 
 #[test]
 fn an_intent_that_failed_often_waits_its_turn() {
-    let failed = |minutes: i64, sights: &[(&str, Sight)]| {
-        let request = but(intent("a", &["a"]), |r| {
+    let failed_intent = |minutes: i64, states: &[(&str, BookingState)]| {
+        let request = modify(intent("a", &["a"]), |r| {
             r.failures = 5;
-            r.last_failure = Some(at(-minutes));
+            r.last_failure = Some(at_minute(-minutes));
         });
-        with_intents(0, vec![open(request, sights)])
+        snapshot_with_intents(0, vec![open_intent(request, states)])
     };
-    let pending = [("a", Sight::Pending)];
+    let pending = [("a", BookingState::Pending)];
     let later =
         ["a confirm postponed: 5 calls failed; the next one is sent at 2027-01-15T08:01:00Z"];
-    check(&failed(0, &pending), &later);
-    check(&failed(1, &pending), &["a confirm confirm a"]);
+    check(&failed_intent(0, &pending), &later);
+    check(&failed_intent(1, &pending), &["a confirm confirm a"]);
     // It is not even looked at before, and that is no failure to read it.
-    check(&failed(0, &[]), &later);
+    check(&failed_intent(0, &[]), &later);
 }
 
 #[test]
 fn the_time_of_an_open_intent_is_taken_while_it_may_be_confirmed() {
-    let taken = "b decline taken decline b";
+    let declined_step = "b decline taken decline b";
     // What is still being confirmed may come to nothing.
     let reserved = "b leave unsettled seen";
     let unread = "b leave unsettled written";
     let free = "b confirm enough confirm b, hold b 1";
     let rows = [
-        (Sight::Pending, reserved),
-        (Sight::Accepted, taken),
-        (Sight::AcceptedAfterMove, taken),
-        (Sight::AcceptedAfterCancel, taken),
-        (Sight::Unread, unread),
-        (Sight::Rejected, free),
-        (Sight::Cancelled, free),
-        (Sight::Gone, free),
-        (Sight::Begun, free),
-        (Sight::Over, free),
+        (BookingState::Pending, reserved),
+        (BookingState::Accepted, declined_step),
+        (BookingState::AcceptedAfterMove, declined_step),
+        (BookingState::AcceptedAfterCancel, declined_step),
+        (BookingState::Unread, unread),
+        (BookingState::Rejected, free),
+        (BookingState::Cancelled, free),
+        (BookingState::Gone, free),
+        (BookingState::PendingAfterStart, free),
+        (BookingState::PendingAfterEnd, free),
     ];
-    for (sight, expect) in rows {
-        let intents = vec![open(intent("a", &["a"]), &[("a", sight)])];
-        let snapshot = but(with_intents(0, intents), |s| {
-            s.pending = snapshot(vec![asked("b", "al@example.com", 0, -1)], Vec::new()).pending;
+    for (state, expect) in rows {
+        let intents = vec![open_intent(intent("a", &["a"]), &[("a", state)])];
+        let snapshot = modify(snapshot_with_intents(0, intents), |s| {
+            s.pending = snapshot(vec![booking_by("b", "al@example.com", 0, -1)], Vec::new()).pending;
         });
-        let told = planned(&snapshot, &policy());
-        assert_eq!(told[1], expect, "{sight:?}");
+        let steps = describe_planned(&snapshot, &policy());
+        assert_eq!(steps[1], expect, "{state:?}");
     }
 }
 
 /// A successor that takes over a payment holds nothing, and has its time nevertheless.
 #[test]
 fn the_time_of_an_open_intent_without_a_hold_is_taken() {
-    let carrying = but(
-        open(
-            but(intent("a", &["a"]), |r| r.carries = Some(uid("old"))),
-            &[("a", Sight::Pending)],
+    let carrying = modify(
+        open_intent(
+            modify(intent("a", &["a"]), |r| r.predecessor = Some(uid("old"))),
+            &[("a", BookingState::Pending)],
         ),
         |o| {
             o.charges.clear();
-            o.carried = Some(charge("old", ChargeState::Open));
+            o.carried_charge = Some(charge("old", ChargeState::Open));
         },
     );
-    let snapshot = but(with_intents(0, vec![carrying]), |s| {
-        s.pending = snapshot(vec![asked("b", "al@example.com", 0, -1)], Vec::new()).pending;
+    let snapshot = modify(snapshot_with_intents(0, vec![carrying]), |s| {
+        s.pending = snapshot(vec![booking_by("b", "al@example.com", 0, -1)], Vec::new()).pending;
     });
     check(
         &snapshot,
@@ -121,12 +121,12 @@ fn the_time_of_an_open_intent_without_a_hold_is_taken() {
 
 #[test]
 fn the_time_of_an_intent_to_decline_is_free() {
-    let intents = vec![open(
+    let intents = vec![open_intent(
         to_decline(intent("a", &["a"])),
-        &[("a", Sight::Pending)],
+        &[("a", BookingState::Pending)],
     )];
-    let snapshot = but(with_intents(0, intents), |s| {
-        s.pending = snapshot(vec![asked("b", "al@example.com", 0, -1)], Vec::new()).pending;
+    let snapshot = modify(snapshot_with_intents(0, intents), |s| {
+        s.pending = snapshot(vec![booking_by("b", "al@example.com", 0, -1)], Vec::new()).pending;
     });
     let expect = [
         "a decline decline a",
@@ -136,11 +136,11 @@ fn the_time_of_an_intent_to_decline_is_free() {
 }
 
 /// An intent of Bo's for the first two occurrences, and the third that joined meanwhile.
-fn grown(count: i64) -> OpenIntent {
-    let sights = [("o0", Sight::Pending), ("o1", Sight::Pending)];
-    let request = but(intent("s", &["o0", "o1"]), |r| r.series = Some(rid("s")));
-    but(open(request, &sights), |o| {
-        o.grown = (2..2 + count)
+fn intent_with_joined(count: i64) -> OpenIntent {
+    let states = [("o0", BookingState::Pending), ("o1", BookingState::Pending)];
+    let request = modify(intent("s", &["o0", "o1"]), |r| r.series = Some(request_id("s")));
+    modify(open_intent(request, &states), |o| {
+        o.new_occurrences = (2..2 + count)
             .map(|n| occurrence("s", &format!("o{n}"), n))
             .collect();
     })
@@ -148,18 +148,18 @@ fn grown(count: i64) -> OpenIntent {
 
 #[test]
 fn a_series_that_grew_is_held_for_before_the_call_that_answers_all() {
-    let snapshot = with_intents(2, vec![grown(2)]);
+    let snapshot = snapshot_with_intents(2, vec![intent_with_joined(2)]);
     check(&snapshot, &["s confirm confirm o0, hold o2 1, hold o3 1"]);
     // Shown twice, held for once.
-    let twice = but(grown(1), |o| o.grown.push(o.grown[0].clone()));
+    let twice = modify(intent_with_joined(1), |o| o.new_occurrences.push(o.new_occurrences[0].clone()));
     check(
-        &with_intents(2, vec![twice]),
+        &snapshot_with_intents(2, vec![twice]),
         &["s confirm confirm o0, hold o2 1"],
     );
     // And its new time is taken.
-    let snapshot = but(snapshot, |s| {
+    let snapshot = modify(snapshot, |s| {
         s.pending = crate::domain::tests::make::snapshot(
-            vec![asked("b", "al@example.com", 3, -1)],
+            vec![booking_by("b", "al@example.com", 3, -1)],
             Vec::new(),
         )
         .pending;
@@ -173,9 +173,9 @@ fn a_series_that_grew_is_held_for_before_the_call_that_answers_all() {
 
 #[test]
 fn a_series_that_grew_beyond_the_credit_is_given_up() {
-    let snapshot = with_intents(1, vec![grown(2)]);
+    let snapshot = snapshot_with_intents(1, vec![intent_with_joined(2)]);
     let plan = plan(&snapshot, &policy());
-    assert_eq!(told(&plan), ["s confirm superseded"]);
+    assert_eq!(describe_plan(&plan), ["s confirm superseded"]);
     let Action::Settle { facts, problem, .. } = &plan.steps[0].action else {
         panic!("{plan:?}");
     };
@@ -190,8 +190,8 @@ fn a_series_that_grew_beyond_the_credit_is_given_up() {
 /// What a series that was given up would have held is there for the next request.
 #[test]
 fn a_series_that_was_given_up_holds_nothing() {
-    let snapshot = but(with_intents(1, vec![grown(2)]), |s| {
-        let late = asked("b", "bo@example.com", 9, -1);
+    let snapshot = modify(snapshot_with_intents(1, vec![intent_with_joined(2)]), |s| {
+        let late = booking_by("b", "bo@example.com", 9, -1);
         s.pending = snapshot(vec![late], Vec::new()).pending;
     });
     let expect = [
@@ -204,13 +204,13 @@ fn a_series_that_was_given_up_holds_nothing() {
 #[test]
 fn a_series_that_grew_beyond_all_bounds_is_given_up() {
     let many = MAX_OCCURRENCES as i64;
-    let fits = planned(&with_intents(2_000, vec![grown(many - 2)]), &policy());
+    let steps = describe_planned(&snapshot_with_intents(2_000, vec![intent_with_joined(many - 2)]), &policy());
     assert!(
-        fits[0].starts_with("s confirm confirm o0, hold"),
-        "{fits:?}"
+        steps[0].starts_with("s confirm confirm o0, hold"),
+        "{steps:?}"
     );
     check(
-        &with_intents(2_000, vec![grown(many - 1)]),
+        &snapshot_with_intents(2_000, vec![intent_with_joined(many - 1)]),
         &["s confirm superseded"],
     );
 }
@@ -219,21 +219,21 @@ fn a_series_that_grew_beyond_all_bounds_is_given_up() {
 /// time: one call answers both.
 #[test]
 fn occurrences_of_a_series_with_an_open_intent_are_that_intents() {
-    let late = but(
-        open(
-            but(intent("o2", &["o2"]), |r| r.series = Some(rid("s"))),
-            &[("o2", Sight::Pending)],
+    let late = modify(
+        open_intent(
+            modify(intent("o2", &["o2"]), |r| r.series = Some(request_id("s"))),
+            &[("o2", BookingState::Pending)],
         ),
-        |o| o.grown = vec![occurrence("s", "o1", 1)],
+        |o| o.new_occurrences = vec![occurrence("s", "o1", 1)],
     );
-    let snapshot = but(with_intents(5, vec![late]), |s| {
+    let snapshot = modify(snapshot_with_intents(5, vec![late]), |s| {
         let all = vec![
-            with_status(occurrence("s", "o0", 0), Status::Accepted),
+            with_status(occurrence("s", "o0", 0), BookingStatus::Accepted),
             occurrence("s", "o1", 1),
             occurrence("s", "o2", 2),
         ];
         s.pending = snapshot(all[1..].to_vec(), Vec::new()).pending;
-        s.series.insert(rid("s"), Series::Whole(all));
+        s.series.insert(request_id("s"), Series::Whole(all));
     });
     check(&snapshot, &["o2 confirm confirm o2, hold o1 1"]);
 }
@@ -242,36 +242,36 @@ fn occurrences_of_a_series_with_an_open_intent_are_that_intents() {
 /// of them, the next pass has them.
 #[test]
 fn nobody_is_declined_for_want_of_credits_that_are_on_their_way_back() {
-    let gone = || vec![open(intent("a", &["a"]), &[("a", Sight::Cancelled)])];
-    let late = |credits| {
-        but(with_intents(credits, gone()), |s| {
-            let late = asked("b", "bo@example.com", 9, -1);
+    let cancelled_intent = || vec![open_intent(intent("a", &["a"]), &[("a", BookingState::Cancelled)])];
+    let with_late_request = |credits| {
+        modify(snapshot_with_intents(credits, cancelled_intent()), |s| {
+            let late = booking_by("b", "bo@example.com", 9, -1);
             s.pending = snapshot(vec![late], Vec::new()).pending;
         })
     };
-    let plan = plan(&late(0), &policy());
+    let plan = plan(&with_late_request(0), &policy());
     assert_eq!(
-        told(&plan),
+        describe_plan(&plan),
         ["a confirm superseded", "b leave unsettled seen"]
     );
-    assert!(plan.more);
+    assert!(plan.has_more);
     let expect = [
         "a confirm superseded",
         "b confirm enough confirm b, hold b 1",
     ];
-    check(&late(1), &expect);
+    check(&with_late_request(1), &expect);
 }
 
 #[test]
 fn a_charge_that_an_open_intent_takes_over_is_nobody_elses() {
-    let carrying = but(intent("b", &["b"]), |r| r.carries = Some(uid("a")));
-    let intents = vec![but(open(carrying, &[("b", Sight::Pending)]), |o| {
+    let carrying = modify(intent("b", &["b"]), |r| r.predecessor = Some(uid("a")));
+    let intents = vec![modify(open_intent(carrying, &[("b", BookingState::Pending)]), |o| {
         o.charges.clear()
     })];
-    let snapshot = but(with_intents(0, intents), |s| {
-        let other = asked("c", "bo@example.com", 5, -1);
+    let snapshot = modify(snapshot_with_intents(0, intents), |s| {
+        let other = booking_by("c", "bo@example.com", 5, -1);
         s.pending = snapshot(vec![other], Vec::new()).pending;
-        s.carried.insert(uid("c"), charge("a", ChargeState::Open));
+        s.carried_charges.insert(uid("c"), charge("a", ChargeState::Open));
     });
     let expect = ["b confirm confirm b", "c decline short-of-credit decline c"];
     check(&snapshot, &expect);
@@ -282,19 +282,19 @@ fn open_intents_are_no_part_of_the_limits() {
     let intents = (0..3)
         .map(|n| {
             let name = format!("a{n}");
-            open(intent(&name, &[&name]), &[(&name, Sight::Pending)])
+            open_intent(intent(&name, &[&name]), &[(&name, BookingState::Pending)])
         })
         .collect();
-    let snapshot = with_intents(0, intents);
-    let policy = but(policy(), |p| p.limits.requests_per_pass = 0);
+    let snapshot = snapshot_with_intents(0, intents);
+    let policy = modify(policy(), |p| p.limits.requests_per_pass = 0);
     let plan = plan(&snapshot, &policy);
     assert_eq!(plan.steps.len(), 3);
-    assert!(!plan.more);
-    let sent = |action: &Action| match action {
+    assert!(!plan.has_more);
+    let sends_new_decision = |action: &Action| match action {
         Action::Send { facts, .. } => facts
             .iter()
-            .any(|fact| matches!(fact, Fact::Decided { .. })),
+            .any(|fact| matches!(fact, Fact::RequestDecided { .. })),
         Action::Note { .. } | Action::Settle { .. } | Action::Postpone { .. } => true,
     };
-    assert!(plan.steps.iter().all(|step| !sent(&step.action)));
+    assert!(plan.steps.iter().all(|step| !sends_new_decision(&step.action)));
 }

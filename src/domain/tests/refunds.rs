@@ -4,48 +4,48 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use super::make::*;
-use super::memory::Memory;
-use crate::domain::fact::{Back, Fact};
+use super::memory::MemoryLedger;
+use crate::domain::fact::{RefundPart, Fact};
 use crate::domain::id::{BookingUid, Reference};
-use crate::domain::ledger::{Given, GivenKind, Records};
-use crate::domain::refund::{Lookup, restore_expired};
+use crate::domain::ledger::{GrantRecord, GrantKind, LedgerRecords};
+use crate::domain::refund::{RefundSources, restore_expired};
 use crate::domain::request::{Charge, ChargeState};
 use crate::domain::terms::{ExpiredRefund, RefundTerms};
 use crate::domain::time::Span;
 
-impl Lookup for Memory {
+impl RefundSources for MemoryLedger {
     type Error = Infallible;
 
     fn charge(&self, booking: &BookingUid) -> Result<Option<Charge>, Infallible> {
         Ok(self.charges.get(booking).cloned())
     }
 
-    fn given(&self, reference: &Reference) -> Result<Option<Given>, Infallible> {
-        Ok(self.given.get(reference).cloned())
+    fn grant_record(&self, reference: &Reference) -> Result<Option<GrantRecord>, Infallible> {
+        Ok(self.grants.get(reference).cloned())
     }
 }
 
 /// A charge of three lots: one that lasts, one that has expired, and one that a refund had made and that
 /// has expired as well.
-fn memory(state: ChargeState, rule: Option<ExpiredRefund>) -> Memory {
-    let mut memory = Memory::default();
+fn ledger_with_three_lots(state: ChargeState, rule: Option<ExpiredRefund>) -> MemoryLedger {
+    let mut memory = MemoryLedger::default();
     let lots = [
-        ("lasts", Some(at(60)), GivenKind::Grant),
-        ("expired", Some(at(0)), GivenKind::Grant),
-        ("again", Some(at(0)), GivenKind::Restored),
+        ("lasts", Some(at_minute(60)), GrantKind::Grant),
+        ("expired", Some(at_minute(0)), GrantKind::Grant),
+        ("again", Some(at_minute(0)), GrantKind::Restored),
     ];
     for (name, expires, kind) in lots {
-        memory.put_given(Given {
-            reference: grant(name),
-            account: acc("bo@example.com"),
+        memory.put_grant_record(GrantRecord {
+            reference: grant_reference(name),
+            account: account_id("bo@example.com"),
             credits: 9,
             kind,
             expires,
             reason: String::new(),
-            at: at(-100),
+            at: at_minute(-100),
         });
     }
-    memory.put_charge(but(charge("a", state), |charge| {
+    memory.put_charge(modify(charge("a", state), |charge| {
         charge.parts = vec![part("lasts", 1), part("expired", 2), part("again", 3)];
         charge.terms = rule.map(|expired_refund| {
             Arc::new(RefundTerms {
@@ -57,12 +57,12 @@ fn memory(state: ChargeState, rule: Option<ExpiredRefund>) -> Memory {
     memory
 }
 
-fn all_back() -> Vec<Back> {
+fn all_parts() -> Vec<RefundPart> {
     [("lasts", 1), ("expired", 2), ("again", 3)]
-        .map(|(name, credits)| Back {
-            grant: grant(name),
+        .map(|(name, credits)| RefundPart {
+            grant: grant_reference(name),
             credits,
-            restored: None,
+            replacement_lot: None,
         })
         .to_vec()
 }
@@ -83,47 +83,47 @@ fn one_rule_for_a_void_a_refund_and_the_surplus_of_a_move() {
     ];
     let refund = |booking: &str| Fact::Refund {
         booking: uid(booking),
-        parts: all_back(),
+        parts: all_parts(),
         close: booking == "a",
         reason: "test".into(),
     };
     let void = Fact::Void {
         booking: uid("a"),
         reason: "test".into(),
-        back: Vec::new(),
+        refund_parts: Vec::new(),
     };
-    let moved = Fact::Move {
+    let move_fact = Fact::Move {
         from: uid("a"),
-        to: named("b"),
-        start: at(900),
-        end: at(930),
-        keeps: 0,
+        to: booking_ref("b"),
+        start: at_minute(900),
+        end: at_minute(930),
+        non_refundable: 0,
     };
-    for (own, present, replaced) in rows {
-        let ways = [
+    for (charge_rule, gate_rule, is_replaced) in rows {
+        let cases = [
             (ChargeState::Held, vec![void.clone()]),
             (ChargeState::Open, vec![refund("a")]),
-            (ChargeState::Open, vec![moved.clone(), refund("b")]),
+            (ChargeState::Open, vec![move_fact.clone(), refund("b")]),
         ];
-        for (state, mut facts) in ways {
-            let memory = memory(state, own);
-            let Ok(()) = restore_expired(&mut facts, at(0), present, &memory);
+        for (state, mut facts) in cases {
+            let memory = ledger_with_three_lots(state, charge_rule);
+            let Ok(()) = restore_expired(&mut facts, at_minute(0), gate_rule, &memory);
             let parts = match facts.last() {
-                Some(Fact::Void { back, .. }) if back.is_empty() => all_back(),
-                Some(Fact::Void { back: parts, .. } | Fact::Refund { parts, .. }) => parts.clone(),
+                Some(Fact::Void { refund_parts: back, .. }) if back.is_empty() => all_parts(),
+                Some(Fact::Void { refund_parts: parts, .. } | Fact::Refund { parts, .. }) => parts.clone(),
                 other => panic!("{other:?}"),
             };
             let until: Vec<_> = parts
                 .iter()
-                .map(|part| part.restored.as_ref().map(|(_, until)| *until))
+                .map(|part| part.replacement_lot.as_ref().map(|(_, until)| *until))
                 .collect();
-            let expect = replaced.then(|| at(120));
-            assert_eq!(until, [None, expect, None], "{own:?} {present:?} {facts:?}");
+            let expect = is_replaced.then(|| at_minute(120));
+            assert_eq!(until, [None, expect, None], "{charge_rule:?} {gate_rule:?} {facts:?}");
             // What is filled in stays as it is, and another rule changes nothing about it.
-            let mut again = facts.clone();
-            let Ok(()) = restore_expired(&mut again, at(30), None, &memory);
-            if replaced {
-                assert_eq!(again, facts);
+            let mut second_run = facts.clone();
+            let Ok(()) = restore_expired(&mut second_run, at_minute(30), None, &memory);
+            if is_replaced {
+                assert_eq!(second_run, facts);
             }
         }
     }

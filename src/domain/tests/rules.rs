@@ -6,30 +6,30 @@ use std::collections::BTreeSet;
 use super::asked::*;
 use super::make::*;
 use crate::domain::booking::Answer;
-use crate::domain::criteria::effect::Effect;
-use crate::domain::criteria::house::Lookup;
+use crate::domain::criteria::effect::OnViolation;
+use crate::domain::criteria::house::LookupRequirement;
 use crate::domain::criteria::rule::Rule;
-use crate::domain::decision::{Code, Decision};
-use crate::domain::request::{ChargeState, Review, Verdict};
+use crate::domain::decision::{ReasonCode, Decision};
+use crate::domain::request::{ChargeState, OperatorReview, OperatorDecision};
 use crate::domain::rule::expression::Expression;
 use crate::domain::rule::localized_text::LocalizedText;
 use crate::domain::rule::template::Template;
-use crate::domain::snapshot::Standing;
+use crate::domain::snapshot::CountedBooking;
 use crate::domain::terms::OnReschedule;
 use crate::domain::text;
 use crate::domain::time::Span;
 
-fn rule(name: &str, require: &str, effect: Effect) -> Rule {
+fn rule(name: &str, require: &str, effect: OnViolation) -> Rule {
     let lookups = BTreeSet::from(["crm".to_owned()]);
     Rule {
         name: name.into(),
         require: Expression::compile(require, &lookups).expect(require),
         reason: None,
-        effect,
+        on_violation: effect,
     }
 }
 
-fn words(rows: &[(&str, &str)]) -> LocalizedText {
+fn localized_text(rows: &[(&str, &str)]) -> LocalizedText {
     LocalizedText {
         by_language: rows
             .iter()
@@ -41,69 +41,69 @@ fn words(rows: &[(&str, &str)]) -> LocalizedText {
     }
 }
 
-fn of_house(case: &mut Case, rules: Vec<Rule>) {
+fn set_global_rules(case: &mut EvaluationCase, rules: Vec<Rule>) {
     case.house.rules = rules;
 }
 
-fn of_gate(case: &mut Case, rules: Vec<Rule>) {
+fn set_gate_rules(case: &mut EvaluationCase, rules: Vec<Rule>) {
     case.gate.criteria.rules = rules;
 }
 
 #[test]
 fn a_rule_that_does_not_hold_has_the_effect_that_it_names() {
     let rows = [
-        (Effect::Decline, DECLINE),
-        (Effect::Review, Decision::Review),
-        (Effect::Leave, Decision::Leave),
-        (Effect::WAIT, wait(24 * 60)),
-        (Effect::wait(Span::hours(2)), wait(120)),
+        (OnViolation::Decline, DECLINE),
+        (OnViolation::Review, Decision::Review),
+        (OnViolation::Leave, Decision::Leave),
+        (OnViolation::WAIT, wait_until(24 * 60)),
+        (OnViolation::wait_for(Span::hours(2)), wait_until(120)),
     ];
     for (effect, decision) in rows {
         let change =
-            |case: &mut Case| of_gate(case, vec![rule("rich", "member.balance > 5", effect)]);
-        let judged = check(change, decision, &[Code::Rule]);
+            |case: &mut EvaluationCase| set_gate_rules(case, vec![rule("rich", "member.balance > 5", effect)]);
+        let evaluation = check(change, decision, &[ReasonCode::RuleNotMet]);
         assert_eq!(
-            text::joined(&judged.reasons),
+            text::join_reasons(&evaluation.reasons),
             "This request does not meet a condition of the house (rich)."
         );
     }
-    let holds = |case: &mut Case| {
-        of_gate(
+    let holds = |case: &mut EvaluationCase| {
+        set_gate_rules(
             case,
-            vec![rule("rich", "member.balance == 5", Effect::Decline)],
+            vec![rule("rich", "member.balance == 5", OnViolation::Decline)],
         );
     };
-    check(holds, Decision::Confirm, &[Code::Enough]);
+    check(holds, Decision::Confirm, &[ReasonCode::EnoughCredit]);
 }
 
 /// The house's rules first, then the gate's, behind every other criterion and before the credit.
 #[test]
 fn the_first_rule_decides_and_each_is_shown_with_what_it_looked_at() {
-    let judged = judged(|case| {
-        of_house(
+    let evaluation = evaluate_case(|case| {
+        set_global_rules(
             case,
             vec![
-                rule("one", "member.tier == \"gold\"", Effect::Review),
-                rule("two", "booking.length < duration(\"1h\")", Effect::Decline),
+                rule("one", "member.tier == \"gold\"", OnViolation::Review),
+                rule("two", "booking.length < duration(\"1h\")", OnViolation::Decline),
             ],
         );
-        of_gate(
+        set_gate_rules(
             case,
             vec![
                 rule(
                     "three",
                     "member.balance > 7 && request.cost == 2",
-                    Effect::Decline,
+                    OnViolation::Decline,
                 ),
-                rule("four", "booking.answers.pages > 3.0", Effect::Decline),
-                rule("five", "request.occurrences == 2", Effect::Review),
+                rule("four", "booking.answers.pages > 3.0", OnViolation::Decline),
+                rule("five", "request.occurrences == 2", OnViolation::Review),
             ],
         );
     });
-    assert_eq!(judged.decision, Decision::Review);
-    let codes: Vec<Code> = judged.reasons.iter().map(|reason| reason.code).collect();
-    assert_eq!(codes, [Code::Rule, Code::RuleFailed, Code::Rule]);
-    let findings: Vec<String> = judged
+    assert_eq!(evaluation.decision, Decision::Review);
+    let codes: Vec<ReasonCode> = evaluation.reasons.iter().map(|reason| reason.code).collect();
+    assert_eq!(codes, [ReasonCode::RuleNotMet, ReasonCode::RuleFailed, ReasonCode::RuleNotMet]);
+    let findings: Vec<String> = evaluation
         .findings
         .iter()
         .skip(4)
@@ -126,21 +126,21 @@ fn the_first_rule_decides_and_each_is_shown_with_what_it_looked_at() {
 
 #[test]
 fn a_rule_that_cannot_be_evaluated_never_confirms() {
-    for effect in [Effect::Decline, Effect::Leave, Effect::WAIT] {
+    for effect in [OnViolation::Decline, OnViolation::Leave, OnViolation::WAIT] {
         for require in [
             "booking.answers.pages > 3.0",
             "1 / (request.cost - 2) > 0",
             "int(booking.title) > 3",
         ] {
-            let change = |case: &mut Case| of_gate(case, vec![rule("r", require, effect)]);
-            check(change, Decision::Review, &[Code::RuleFailed]);
+            let change = |case: &mut EvaluationCase| set_gate_rules(case, vec![rule("r", require, effect)]);
+            check(change, Decision::Review, &[ReasonCode::RuleFailed]);
         }
     }
 }
 
 #[test]
 fn a_reason_is_told_in_the_language_of_the_booker() {
-    let own = words(&[
+    let reason = localized_text(&[
         (
             "en",
             "You are {{ request.missing }} short, {{ booker.address }}.",
@@ -154,118 +154,118 @@ fn a_reason_is_told_in_the_language_of_the_booker() {
         (Some("fr"), "You are 0 short, bo@example.com."),
     ];
     for (language, expect) in rows {
-        let change = |case: &mut Case| {
+        let change = |case: &mut EvaluationCase| {
             let booker = case.bookings[0].booker.as_mut().unwrap();
             booker.language = language.map(str::to_owned);
-            let mut one = rule("never", "false", Effect::Decline);
-            one.reason = Some(own.clone());
-            of_house(case, vec![one]);
+            let mut custom_rule = rule("never", "false", OnViolation::Decline);
+            custom_rule.reason = Some(reason.clone());
+            set_global_rules(case, vec![custom_rule]);
         };
-        let judged = check(change, DECLINE, &[Code::Rule]);
-        assert_eq!(text::joined(&judged.reasons), expect, "{language:?}");
+        let evaluation = check(change, DECLINE, &[ReasonCode::RuleNotMet]);
+        assert_eq!(text::join_reasons(&evaluation.reasons), expect, "{language:?}");
     }
     // The house's own words for what maitred itself says.
-    let change = |case: &mut Case| {
-        case.house.reasons = vec![(
-            Code::ShortOfCredit,
-            words(&[(
+    let change = |case: &mut EvaluationCase| {
+        case.house.reason_texts = vec![(
+            ReasonCode::ShortOfCredit,
+            localized_text(&[(
                 "en",
                 "{{ request.missing }} missing of {{ request.credits }}.",
             )]),
         )];
         case.account = Some(account("bo@example.com", 1));
     };
-    let judged = check(change, DECLINE, &[Code::ShortOfCredit]);
-    assert_eq!(text::joined(&judged.reasons), "1 missing of 2.");
+    let evaluation = check(change, DECLINE, &[ReasonCode::ShortOfCredit]);
+    assert_eq!(text::join_reasons(&evaluation.reasons), "1 missing of 2.");
     // A template that cannot be filled leaves the general text.
-    let change = |case: &mut Case| {
-        let mut one = rule("never", "false", Effect::Decline);
-        one.reason = Some(words(&[("en", "{{ booking.answers.name }}")]));
-        of_house(case, vec![one]);
+    let change = |case: &mut EvaluationCase| {
+        let mut custom_rule = rule("never", "false", OnViolation::Decline);
+        custom_rule.reason = Some(localized_text(&[("en", "{{ booking.answers.name }}")]));
+        set_global_rules(case, vec![custom_rule]);
     };
-    let judged = check(change, DECLINE, &[Code::Rule]);
+    let evaluation = check(change, DECLINE, &[ReasonCode::RuleNotMet]);
     assert_eq!(
-        text::joined(&judged.reasons),
+        text::join_reasons(&evaluation.reasons),
         "This request does not meet a condition of the house (never)."
     );
 }
 
 #[test]
 fn a_question_without_an_answer_is_met_as_configured() {
-    let asks = |case: &mut Case, no_answer: Effect| {
-        case.house.lookups = vec![Lookup {
+    let require_lookup = |case: &mut EvaluationCase, on_no_answer: OnViolation| {
+        case.house.lookups = vec![LookupRequirement {
             name: "crm".to_owned(),
-            no_answer,
+            on_no_answer,
         }];
         // Whatever the rule would make of nothing.
         let either = "lookup.crm == \"active\" || true";
-        of_gate(case, vec![rule("active", either, Effect::Leave)]);
+        set_gate_rules(case, vec![rule("active", either, OnViolation::Leave)]);
     };
     let rows = [
-        (Effect::Review, Decision::Review),
-        (Effect::Decline, DECLINE),
-        (Effect::WAIT, wait(24 * 60)),
+        (OnViolation::Review, Decision::Review),
+        (OnViolation::Decline, DECLINE),
+        (OnViolation::WAIT, wait_until(24 * 60)),
     ];
     for (no_answer, decision) in rows {
-        let silent = |case: &mut Case| {
-            asks(case, no_answer);
-            let why = "took too long".to_owned();
-            case.lookups.missing.insert("crm".to_owned(), why);
+        let leave_unanswered = |case: &mut EvaluationCase| {
+            require_lookup(case, no_answer);
+            let failure = "took too long".to_owned();
+            case.lookups.failures.insert("crm".to_owned(), failure);
         };
-        let judged = check(silent, decision, &[Code::LookupFailed]);
-        let told = judged.findings.iter().any(|finding| {
+        let evaluation = check(leave_unanswered, decision, &[ReasonCode::LookupFailed]);
+        let is_explained = evaluation.findings.iter().any(|finding| {
             finding.detail == "no answer from lookup.crm: took too long" && !finding.passed
         });
-        assert!(told);
-        let unasked = |case: &mut Case| asks(case, no_answer);
-        check(unasked, decision, &[Code::LookupFailed]);
-        let answered = |case: &mut Case| {
-            asks(case, no_answer);
+        assert!(is_explained);
+        let skip_lookup = |case: &mut EvaluationCase| require_lookup(case, no_answer);
+        check(skip_lookup, decision, &[ReasonCode::LookupFailed]);
+        let answer_lookup = |case: &mut EvaluationCase| {
+            require_lookup(case, no_answer);
             let answer = Answer::Text("gone".to_owned());
             case.lookups.answers.insert("crm".to_owned(), answer);
         };
-        check(answered, Decision::Confirm, &[Code::Enough]);
+        check(answer_lookup, Decision::Confirm, &[ReasonCode::EnoughCredit]);
     }
 }
 
 #[test]
 fn rules_are_for_members_and_not_for_moves_that_carry() {
-    let never = |case: &mut Case| of_house(case, vec![rule("never", "false", Effect::Review)]);
-    let unknown = |case: &mut Case| {
-        never(case);
+    let add_unmet_rule = |case: &mut EvaluationCase| set_global_rules(case, vec![rule("never", "false", OnViolation::Review)]);
+    let unknown = |case: &mut EvaluationCase| {
+        add_unmet_rule(case);
         case.account = None;
     };
-    check(unknown, DECLINE, &[Code::UnknownBooker]);
-    for (how, code) in [
-        (OnReschedule::Carry, Code::Carried),
-        (OnReschedule::Recheck, Code::Rule),
+    check(unknown, DECLINE, &[ReasonCode::UnknownBooker]);
+    for (on_reschedule, code) in [
+        (OnReschedule::Carry, ReasonCode::ChargeCarried),
+        (OnReschedule::Recheck, ReasonCode::RuleNotMet),
     ] {
-        let judged = judged(|case| {
-            never(case);
-            case.gate.terms.on_reschedule = how;
-            case.carried = Some(charge("p", ChargeState::Open));
+        let evaluation = evaluate_case(|case| {
+            add_unmet_rule(case);
+            case.gate.terms.on_reschedule = on_reschedule;
+            case.carried_charge = Some(charge("p", ChargeState::Open));
         });
-        assert_eq!(judged.reasons[0].code, code);
+        assert_eq!(evaluation.reasons[0].code, code);
     }
-    let word = |case: &mut Case| {
-        never(case);
-        case.review = Some(Review {
-            verdict: Verdict::Confirm,
+    let confirm_by_operator = |case: &mut EvaluationCase| {
+        add_unmet_rule(case);
+        case.review = Some(OperatorReview {
+            decision: OperatorDecision::Confirm,
             reason: "I know her.".to_owned(),
             at: now(),
         });
     };
-    check(word, Decision::Confirm, &[Code::Operator]);
+    check(confirm_by_operator, Decision::Confirm, &[ReasonCode::Operator]);
 }
 
 #[test]
 fn rules_count_the_bookings_that_stand() {
-    let standing = |minutes: i64| Standing {
+    let counted_booking = |minutes: i64| CountedBooking {
         booking: uid("x"),
-        start: at(minutes),
-        end: at(minutes + 30),
+        start: at_minute(minutes),
+        end: at_minute(minutes + 30),
         gate: None,
-        settled: true,
+        is_confirmed: true,
     };
     // The booking starts on a Saturday, in 24 h.
     let day = 24 * 60;
@@ -280,32 +280,32 @@ fn rules_count_the_bookings_that_stand() {
         ("member.upcoming == 0 && member.month == 1", -day),
     ];
     for (require, minutes) in rows {
-        let change = |case: &mut Case| {
-            case.standing = vec![standing(minutes)];
-            of_gate(case, vec![rule("r", require, Effect::Decline)]);
+        let change = |case: &mut EvaluationCase| {
+            case.counted_bookings = vec![counted_booking(minutes)];
+            set_gate_rules(case, vec![rule("r", require, OnViolation::Decline)]);
         };
-        check(change, Decision::Confirm, &[Code::Enough]);
+        check(change, Decision::Confirm, &[ReasonCode::EnoughCredit]);
     }
 }
 
 /// The PIN is nobody's to see, whatever a rule or a template asks for.
 #[test]
 fn the_pin_is_hidden_from_rules_and_reasons() {
-    use crate::domain::snapshot::Pin;
-    let judged = judged(|case| {
+    use crate::domain::snapshot::PinResult;
+    let evaluation = evaluate_case(|case| {
         let secret = Answer::Text("4711-secret".to_owned());
         let answers = &mut case.bookings[0].answers;
         answers.insert("member-pin".to_owned(), secret);
         case.gate.criteria.pin = Some("member-pin".to_owned());
-        case.pin = Some(Pin::Right);
-        let mut one = rule(
+        case.pin_result = Some(PinResult::Correct);
+        let mut custom_rule = rule(
             "r",
             "booking.answers[\"member-pin\"] == \"x\" || size(booking.answers) > 9",
-            Effect::Decline,
+            OnViolation::Decline,
         );
-        one.reason = Some(words(&[("en", "{{ booking.answers }}")]));
-        of_gate(case, vec![one]);
+        custom_rule.reason = Some(localized_text(&[("en", "{{ booking.answers }}")]));
+        set_gate_rules(case, vec![custom_rule]);
     });
-    assert_ne!(judged.decision, Decision::Confirm);
-    assert!(!format!("{judged:?}").contains("4711"), "{judged:?}");
+    assert_ne!(evaluation.decision, Decision::Confirm);
+    assert!(!format!("{evaluation:?}").contains("4711"), "{evaluation:?}");
 }

@@ -2,11 +2,11 @@
 //! A terminal state in the ledger says nothing about the booking: whatever is accepted without an
 //! open or final charge has nobody who pays for it.
 
-use crate::domain::booking::{Booking, Status};
-use crate::domain::decision::{Code, Decision, Outcome};
+use crate::domain::booking::{Booking, BookingStatus};
+use crate::domain::decision::{ReasonCode, Decision, DecisionOutcome};
 use crate::domain::request::{CallEnd, CallNote, Charge, ChargeState, Request, RequestState};
 use crate::domain::time::{CLOCK_TOLERANCE, Span, Time};
-use crate::domain::unresolved::{Unresolved, UnresolvedCode, is_settled};
+use crate::domain::unresolved::{UnresolvedBooking, UnresolvedCode, has_operator_resolution};
 
 /// How long after its end an unpaid booking stays on the unresolved list: an operator who looks once
 /// a week sees it.
@@ -20,74 +20,74 @@ pub struct AcceptedCase<'a> {
     /// What was decided of it last.
     pub record: Option<&'a Request>,
     /// Its items of the unresolved list.
-    pub items: &'a [Unresolved],
+    pub items: &'a [UnresolvedBooking],
     /// Whether another booking says that it replaced this one.
-    pub replaced: bool,
+    pub is_replaced: bool,
     /// The charge of the nearest booking that it replaced, when that charge is closed.
     pub predecessor: Option<&'a Charge>,
-    pub our_confirm: OurConfirm,
+    pub series_confirm: SeriesConfirm,
     pub now: Time,
 }
 
 /// Whether our confirm of its series accepted the booking, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum OurConfirm {
+pub enum SeriesConfirm {
     No,
     /// The confirm was sent, and its end is not known.
-    Open,
-    Done,
+    OutcomeUnknown,
+    Yes,
 }
 
 /// What it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Accepted {
+pub enum AcceptedState {
     /// It is paid for, or an operator has settled it.
     Settled,
     /// An open intent is about it.
-    InHand,
+    UnderDecision,
     /// It shows that it was cancelled or moved. What was paid for it stays, or moved on.
     Revived,
     /// A part of its price is missing.
-    PaidInPart,
+    PartlyPaid,
     /// Nobody pays for it.
-    Unpaid(Cause),
+    Unpaid(UnpaidCause),
 }
 
 /// How it came to be accepted without a charge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cause {
+pub enum UnpaidCause {
     /// By hand, or at once: it was never decided.
-    Others,
+    AcceptedByOthers,
     /// It was decided, and what was held or paid came back.
-    Again,
+    AcceptedAgain,
     /// By our confirm of the series that it had joined.
-    OurConfirm,
+    JoinedSeries,
     /// It replaced a paid booking whose charge was closed.
-    Moved,
+    PredecessorClosed,
     /// It replaced a paid booking whose charge went on with another successor.
     SecondSuccessor,
     /// What the ledger has of it does not allow to act.
     Unclear,
 }
 
-impl Cause {
+impl UnpaidCause {
     pub fn code(self) -> UnresolvedCode {
         match self {
-            Self::Others | Self::Again | Self::OurConfirm | Self::Unclear => {
+            Self::AcceptedByOthers | Self::AcceptedAgain | Self::JoinedSeries | Self::Unclear => {
                 UnresolvedCode::Unmanaged
             }
-            Self::Moved => UnresolvedCode::AcceptedMove,
+            Self::PredecessorClosed => UnresolvedCode::AcceptedMove,
             Self::SecondSuccessor => UnresolvedCode::TwoSuccessors,
         }
     }
 
     /// Reads after "accepted".
-    pub fn word(self) -> &'static str {
+    pub fn description(self) -> &'static str {
         match self {
-            Self::Others => "by others, and no account is charged",
-            Self::Again => "by others after what was held or paid for it came back",
-            Self::OurConfirm => "with its series, which it had joined, and no account is charged",
-            Self::Moved => "at once when a paid booking was moved, whose charge is closed",
+            Self::AcceptedByOthers => "by others, and no account is charged",
+            Self::AcceptedAgain => "by others after what was held or paid for it came back",
+            Self::JoinedSeries => "with its series, which it had joined, and no account is charged",
+            Self::PredecessorClosed => "at once when a paid booking was moved, whose charge is closed",
             Self::SecondSuccessor => {
                 "together with another booking that replaced the same paid one"
             }
@@ -98,113 +98,113 @@ impl Cause {
 
 impl AcceptedCase<'_> {
     /// Whether it shows that it was cancelled or moved while credits are held for it.
-    pub fn shows_signs_while_held(&self) -> bool {
-        let held = self
+    pub fn is_revived_while_held(&self) -> bool {
+        let is_held = self
             .charge
             .is_some_and(|charge| charge.state == ChargeState::Held);
-        let moved = self.replaced || self.booking.rescheduled_to.is_some();
-        held && self.booking.end > self.now && (moved || self.booking.was_cancelled())
+        let is_moved = self.is_replaced || self.booking.rescheduled_to.is_some();
+        is_held && self.booking.end > self.now && (is_moved || self.booking.was_cancelled())
     }
 }
 
 /// Looks at an accepted booking.
-pub fn accepted(case: &AcceptedCase<'_>) -> Accepted {
+pub fn classify_accepted(case: &AcceptedCase<'_>) -> AcceptedState {
     let booking = case.booking;
-    let to_come = booking.end > case.now;
-    let moved = case.replaced || booking.rescheduled_to.is_some();
-    let begun = case.record.filter(|record| is_open(record));
-    if let Some(request) = begun {
+    let is_upcoming = booking.end > case.now;
+    let is_moved = case.is_replaced || booking.rescheduled_to.is_some();
+    let open_intent = case.record.filter(|record| is_open_intent(record));
+    if let Some(request) = open_intent {
         // What we wanted to decline was accepted by others meanwhile. The decision may stay open for
         // long, when another occurrence has a status that is not known.
-        let declines = request.decision == Decision::Decline && !request.cancels_accepted();
-        return if declines && case.charge.is_none() {
-            Accepted::Unpaid(Cause::Unclear)
+        let is_decline = request.decision == Decision::Decline && !request.cancels_accepted();
+        return if is_decline && case.charge.is_none() {
+            AcceptedState::Unpaid(UnpaidCause::Unclear)
         } else {
-            Accepted::InHand
+            AcceptedState::UnderDecision
         };
     }
     match case.charge.map(|charge| &charge.state) {
-        Some(ChargeState::Held) => return Accepted::InHand,
+        Some(ChargeState::Held) => return AcceptedState::UnderDecision,
         Some(ChargeState::Open | ChargeState::Final) => {
-            let revived = (moved || booking.was_cancelled()) && to_come;
+            let is_revived = (is_moved || booking.was_cancelled()) && is_upcoming;
             return match case.record {
-                _ if revived => Accepted::Revived,
-                Some(record) if is_short(record) => Accepted::PaidInPart,
-                Some(_) | None => Accepted::Settled,
+                _ if is_revived => AcceptedState::Revived,
+                Some(record) if is_partly_charged(record) => AcceptedState::PartlyPaid,
+                Some(_) | None => AcceptedState::Settled,
             };
         }
         // Its end was looked at, and what it cost came back by the rules for that.
-        Some(ChargeState::Refunded) if !to_come && !booking.was_cancelled() => {
-            return Accepted::Settled;
+        Some(ChargeState::Refunded) if !is_upcoming && !booking.was_cancelled() => {
+            return AcceptedState::Settled;
         }
         Some(ChargeState::Moved { .. } | ChargeState::Void | ChargeState::Refunded) | None => {}
     }
-    if is_settled(case.items, UnresolvedCode::Unmanaged) {
-        return Accepted::Settled;
+    if has_operator_resolution(case.items, UnresolvedCode::Unmanaged) {
+        return AcceptedState::Settled;
     }
-    if moved {
-        return Accepted::Revived;
+    if is_moved {
+        return AcceptedState::Revived;
     }
-    Accepted::Unpaid(cause(case))
+    AcceptedState::Unpaid(unpaid_cause(case))
 }
 
-fn cause(case: &AcceptedCase<'_>) -> Cause {
+fn unpaid_cause(case: &AcceptedCase<'_>) -> UnpaidCause {
     let outcome = case.record.and_then(|record| match record.state {
-        RequestState::Settled { outcome, .. } if decides(record) => Some(outcome),
+        RequestState::Settled { outcome, .. } if is_decided(record) => Some(outcome),
         RequestState::Settled { .. } | RequestState::Noted | RequestState::Recorded => None,
     });
     let is_over = case.booking.end <= case.now;
     match (case.charge, outcome) {
         (Some(charge), _) => match charge.state {
             // It may have come back because of how the booking went.
-            ChargeState::Refunded if is_over => Cause::Unclear,
+            ChargeState::Refunded if is_over => UnpaidCause::Unclear,
             // A part is kept, or an older version wrote it, which did not say when an operator did.
-            ChargeState::Refunded if charge.credits() > 0 => Cause::Unclear,
-            ChargeState::Refunded if !case.booking.was_cancelled() => Cause::Unclear,
-            ChargeState::Moved { .. } => Cause::Unclear,
+            ChargeState::Refunded if charge.credits() > 0 => UnpaidCause::Unclear,
+            ChargeState::Refunded if !case.booking.was_cancelled() => UnpaidCause::Unclear,
+            ChargeState::Moved { .. } => UnpaidCause::Unclear,
             ChargeState::Held
             | ChargeState::Open
             | ChargeState::Final
             | ChargeState::Refunded
-            | ChargeState::Void => Cause::Again,
+            | ChargeState::Void => UnpaidCause::AcceptedAgain,
         },
-        (None, Some(Outcome::Confirmed)) => Cause::Unclear,
-        (None, Some(Outcome::Declined | Outcome::Superseded | Outcome::Refused)) => Cause::Again,
+        (None, Some(DecisionOutcome::Confirmed)) => UnpaidCause::Unclear,
+        (None, Some(DecisionOutcome::Declined | DecisionOutcome::Superseded | DecisionOutcome::Refused)) => UnpaidCause::AcceptedAgain,
         (None, None) => match case.predecessor.map(|charge| &charge.state) {
-            Some(ChargeState::Moved { to }) if *to != case.booking.uid => Cause::SecondSuccessor,
-            Some(ChargeState::Final | ChargeState::Refunded) => Cause::Moved,
+            Some(ChargeState::Moved { to }) if *to != case.booking.uid => UnpaidCause::SecondSuccessor,
+            Some(ChargeState::Final | ChargeState::Refunded) => UnpaidCause::PredecessorClosed,
             Some(
                 ChargeState::Held
                 | ChargeState::Open
                 | ChargeState::Void
                 | ChargeState::Moved { .. },
             )
-            | None => match case.our_confirm {
-                OurConfirm::Done => Cause::OurConfirm,
-                OurConfirm::Open => Cause::Unclear,
-                OurConfirm::No => Cause::Others,
+            | None => match case.series_confirm {
+                SeriesConfirm::Yes => UnpaidCause::JoinedSeries,
+                SeriesConfirm::OutcomeUnknown => UnpaidCause::Unclear,
+                SeriesConfirm::No => UnpaidCause::AcceptedByOthers,
             },
         },
     }
 }
 
-fn is_open(record: &Request) -> bool {
+fn is_open_intent(record: &Request) -> bool {
     record.state == RequestState::Recorded
 }
 
 /// Whether it was decided; what closes a note decides nothing.
-fn decides(record: &Request) -> bool {
+fn is_decided(record: &Request) -> bool {
     matches!(record.decision, Decision::Confirm | Decision::Decline)
 }
 
 /// Whether it was accepted by others and could not be charged in full.
-fn is_short(record: &Request) -> bool {
-    let codes = [Code::Unmanaged, Code::AcceptedMove];
-    let of_others = |code: &Code| codes.contains(code);
+fn is_partly_charged(record: &Request) -> bool {
+    let codes = [ReasonCode::Unmanaged, ReasonCode::AcceptedMove];
+    let is_by_others = |code: &ReasonCode| codes.contains(code);
     record.decision == Decision::Confirm
         && record.call.is_none()
         && record.credits < record.cost
-        && record.reasons.iter().any(|reason| of_others(&reason.code))
+        && record.reasons.iter().any(|reason| is_by_others(&reason.code))
 }
 
 /// When an item of that code leaves the list by itself.
@@ -222,15 +222,15 @@ pub fn listed_until(code: UnresolvedCode, booking: &Booking) -> Time {
 }
 
 /// Why an open item of an accepted booking no longer holds.
-pub fn no_longer_holds(code: UnresolvedCode, is: Accepted) -> Option<&'static str> {
-    match (code, is) {
-        (UnresolvedCode::Unmanaged | UnresolvedCode::TwoSuccessors, Accepted::Settled) => {
+pub fn resolution_while_accepted(code: UnresolvedCode, state: AcceptedState) -> Option<&'static str> {
+    match (code, state) {
+        (UnresolvedCode::Unmanaged | UnresolvedCode::TwoSuccessors, AcceptedState::Settled) => {
             Some("a charge is there")
         }
-        (UnresolvedCode::Revived, Accepted::Settled | Accepted::PaidInPart) => {
+        (UnresolvedCode::Revived, AcceptedState::Settled | AcceptedState::PartlyPaid) => {
             Some("the booking shows no cancellation and no move any more")
         }
-        (UnresolvedCode::UnknownStatus, _) => Some(KNOWN_AGAIN),
+        (UnresolvedCode::UnknownStatus, _) => Some(STATUS_KNOWN),
         (UnresolvedCode::Refused | UnresolvedCode::Unanswered, _) => {
             Some("the booking was accepted at Cal.com")
         }
@@ -239,67 +239,67 @@ pub fn no_longer_holds(code: UnresolvedCode, is: Accepted) -> Option<&'static st
 }
 
 /// Why an item about an unknown status leaves the list.
-pub const KNOWN_AGAIN: &str = "the booking has a status that maitred knows";
+pub const STATUS_KNOWN: &str = "the booking has a status that maitred knows";
 
 /// Why an item of a booking that is not accepted no longer holds. A status that is not known says
 /// nothing about any of them.
-pub fn has_ended(code: UnresolvedCode, status: &Status) -> Option<&'static str> {
+pub fn resolution_by_status(code: UnresolvedCode, status: &BookingStatus) -> Option<&'static str> {
     match (status, code) {
-        (Status::Accepted | Status::AwaitingHost | Status::Other(_), _) => None,
-        (Status::Pending, UnresolvedCode::UnknownStatus) => Some(KNOWN_AGAIN),
-        (Status::Pending, _) => None,
-        (Status::Rejected | Status::Cancelled, _) => Some("the booking is not accepted any more"),
+        (BookingStatus::Accepted | BookingStatus::AwaitingHost | BookingStatus::Other(_), _) => None,
+        (BookingStatus::Pending, UnresolvedCode::UnknownStatus) => Some(STATUS_KNOWN),
+        (BookingStatus::Pending, _) => None,
+        (BookingStatus::Rejected | BookingStatus::Cancelled, _) => Some("the booking is not accepted any more"),
     }
 }
 
 /// Whether the confirm of this request accepted the booking with the rest of its series: it was made
 /// before the call ended, and written by it.
-pub fn confirmed_with(booking: &Booking, request: &Request) -> OurConfirm {
-    let of_series = booking.series.is_some() && request.series == booking.series;
-    let knows = request
+pub fn series_confirm(booking: &Booking, request: &Request) -> SeriesConfirm {
+    let is_same_series = booking.series.is_some() && request.series == booking.series;
+    let is_in_request = request
         .bookings
         .iter()
         .any(|known| known.uid == booking.uid);
-    if !of_series || knows || request.decision != Decision::Confirm {
-        return OurConfirm::No;
+    if !is_same_series || is_in_request || request.decision != Decision::Confirm {
+        return SeriesConfirm::No;
     }
     let settled = match request.state {
-        RequestState::Recorded => return OurConfirm::Open,
+        RequestState::Recorded => return SeriesConfirm::OutcomeUnknown,
         RequestState::Settled {
-            outcome: Outcome::Confirmed,
+            outcome: DecisionOutcome::Confirmed,
             at,
         } => at,
         // The bookings it was sent for were moved meanwhile, and it ran on for those that joined.
         RequestState::Settled { at, .. } => {
             let mut calls = request.calls.iter();
-            let reached = |call: &CallNote| match call.end {
+            let may_have_run = |call: &CallNote| match call.end {
                 CallEnd::Answered | CallEnd::Unanswered { .. } => true,
                 CallEnd::Refused | CallEnd::Failed | CallEnd::NotSent => false,
             };
             // A process that was killed during the call has not recorded it.
-            let sent = request.calls.is_empty() && request.call.is_some();
-            return if (sent || calls.any(reached)) && booking.created <= at + CLOCK_TOLERANCE {
-                OurConfirm::Open
+            let may_have_been_sent = request.calls.is_empty() && request.call.is_some();
+            return if (may_have_been_sent || calls.any(may_have_run)) && booking.created_at <= at + CLOCK_TOLERANCE {
+                SeriesConfirm::OutcomeUnknown
             } else {
-                OurConfirm::No
+                SeriesConfirm::No
             };
         }
-        RequestState::Noted => return OurConfirm::No,
+        RequestState::Noted => return SeriesConfirm::No,
     };
     // A call without an answer may have run on until its bookings showed that it was over.
-    let ended = request.calls.iter().map(|call| match call.end {
+    let end_times = request.calls.iter().map(|call| match call.end {
         CallEnd::Unanswered { .. } => settled,
         CallEnd::Answered | CallEnd::Refused | CallEnd::Failed | CallEnd::NotSent => call.at,
     });
     // A process that was killed during the call has not recorded it.
-    let ended = ended.max().or(request.call.map(|_| settled));
-    let was_there = ended.is_some_and(|at| booking.created <= at + CLOCK_TOLERANCE);
-    let written = booking
-        .updated
-        .is_none_or(|at| at + CLOCK_TOLERANCE >= request.decided);
-    if was_there && written {
-        OurConfirm::Done
+    let last_end = end_times.max().or(request.call.map(|_| settled));
+    let existed_before = last_end.is_some_and(|at| booking.created_at <= at + CLOCK_TOLERANCE);
+    let updated_after = booking
+        .updated_at
+        .is_none_or(|at| at + CLOCK_TOLERANCE >= request.decided_at);
+    if existed_before && updated_after {
+        SeriesConfirm::Yes
     } else {
-        OurConfirm::No
+        SeriesConfirm::No
     }
 }

@@ -1,56 +1,56 @@
 //! Moved, and the successor stands: the charge goes on with it, without a second one.
 
-use super::cancelled::paid_twice;
-use super::unmanaged::{settled, takes};
-use super::{Case, Problem, Verdict, What, accepted, keeps, open};
+use super::cancelled::refund_double_payment;
+use super::unmanaged::{settled_charge_facts, take_credits};
+use super::{ChargeCase, ChargeProblem, ChargeDecision, ChargeOutcome, decide_accepted, non_refundable_credits, leave_open};
 use crate::domain::booking::Booking;
-use crate::domain::decision::Code;
+use crate::domain::decision::ReasonCode;
 use crate::domain::entry_reason::EntryCode;
 use crate::domain::fact::Fact;
-use crate::domain::intent::last_paid_first;
+use crate::domain::intent::refund_last_paid_first;
 use crate::domain::request::{Charge, ChargeState, RequestState};
 use crate::domain::text;
 
-pub(super) fn moved(case: &Case<'_>, last: &Booking) -> Verdict {
+pub(super) fn decide_moved(case: &ChargeCase<'_>, last: &Booking) -> ChargeDecision {
     let charge = case.charge;
-    let other = |own: &&Charge| own.state != ChargeState::Open || own.account != charge.account;
-    match case.successor {
-        Some(own) if own.state == ChargeState::Held => {
-            return open(format!("moved to {}, which is being decided", last.uid));
+    let is_separate = |successor_charge: &&Charge| successor_charge.state != ChargeState::Open || successor_charge.account != charge.account;
+    match case.successor_charge {
+        Some(successor_charge) if successor_charge.state == ChargeState::Held => {
+            return leave_open(format!("moved to {}, which is being decided", last.uid));
         }
         // It was paid for on its own, and that is over or another's: nobody pays twice.
-        Some(own) if other(&own) && stands(own) => {
-            let covered = if own.account == charge.account {
-                own.credits()
+        Some(successor_charge) if is_separate(&successor_charge) && has_payment(successor_charge) => {
+            let covered = if successor_charge.account == charge.account {
+                successor_charge.credits()
             } else {
                 0
             };
-            return paid_twice(case, covered, &last.uid);
+            return refund_double_payment(case, covered, &last.uid);
         }
         // What was held for it came back: this one pays under the old name.
-        Some(own) if other(&own) => return accepted(case, last),
+        Some(successor_charge) if is_separate(&successor_charge) => return decide_accepted(case, last),
         Some(_) | None => {}
     }
     let mut facts = Vec::new();
     let mut problem = None;
-    let paid = charge.credits() + case.successor.map_or(0, Charge::credits);
+    let paid = charge.credits() + case.successor_charge.map_or(0, Charge::credits);
     let cost = case.last_cost.unwrap_or(paid);
-    let keeps = keeps(case);
+    let keeps = non_refundable_credits(case);
     if cost > paid {
         let missing = cost - paid;
         let available = case.account.available(case.now);
-        match extra(case, last, missing.min(available)) {
-            Some(more) if available >= missing => facts.extend(more),
-            more => {
-                facts.extend(more.into_iter().flatten());
-                problem = Some(Problem {
+        match charge_difference(case, last, missing.min(available)) {
+            Some(difference) if available >= missing => facts.extend(difference),
+            difference => {
+                facts.extend(difference.into_iter().flatten());
+                problem = Some(ChargeProblem {
                     code: "move-not-covered",
                     text: format!(
                         "booking {} was moved to {}, which costs {} more; the account could not pay \
                          all of that",
                         charge.booking.uid,
                         last.uid,
-                        text::credits(missing)
+                        text::format_credits(missing)
                     ),
                 });
             }
@@ -58,16 +58,16 @@ pub(super) fn moved(case: &Case<'_>, last: &Booking) -> Verdict {
     }
     facts.push(Fact::Move {
         from: charge.booking.uid.clone(),
-        to: last.reference(),
+        to: last.to_ref(),
         start: last.start,
         end: last.end,
-        keeps,
+        non_refundable: keeps,
     });
     let cost = cost.max(keeps);
     if paid > cost {
         let mut parts = case
-            .successor
-            .map(|own| own.parts.clone())
+            .successor_charge
+            .map(|successor_charge| successor_charge.parts.clone())
             .unwrap_or_default();
         // As the ledger joins them: what the successor paid comes first.
         for part in &charge.parts {
@@ -78,21 +78,21 @@ pub(super) fn moved(case: &Case<'_>, last: &Booking) -> Verdict {
         }
         facts.push(Fact::Refund {
             booking: last.uid.clone(),
-            parts: last_paid_first(&parts, paid - cost),
+            parts: refund_last_paid_first(&parts, paid - cost),
             close: false,
             reason: EntryCode::CostsLess.into(),
         });
     }
-    Verdict::Write {
+    ChargeDecision::Write {
         facts,
-        what: What::Moved,
+        what: ChargeOutcome::Moved,
         text: format!("the charge goes on with {}", last.uid),
         problem,
     }
 }
 
 /// Whether something is spent for it.
-fn stands(charge: &Charge) -> bool {
+fn has_payment(charge: &Charge) -> bool {
     match charge.state {
         ChargeState::Open | ChargeState::Final => charge.credits() > 0,
         ChargeState::Held
@@ -103,22 +103,22 @@ fn stands(charge: &Charge) -> bool {
 }
 
 /// A charge of the difference for the successor, which has none; joined by the move.
-fn extra(case: &Case<'_>, last: &Booking, credits: u64) -> Option<Vec<Fact>> {
-    let undecided = case
-        .request
+fn charge_difference(case: &ChargeCase<'_>, last: &Booking, credits: u64) -> Option<Vec<Fact>> {
+    let is_undecided = case
+        .last_request
         .is_none_or(|request| request.state == RequestState::Noted);
-    if !undecided || case.successor.is_some() || credits == 0 {
+    if !is_undecided || case.successor_charge.is_some() || credits == 0 {
         return None;
     }
-    let (parts, mut facts) = takes(case.account, credits, case.now)?;
-    facts.extend(settled(
+    let (parts, mut facts) = take_credits(case.account, credits, case.now)?;
+    facts.extend(settled_charge_facts(
         last,
         case.last_gate?,
         case.last_cost?,
         (case.account, parts),
-        (Code::Carried, "rescheduled to a booking that costs more"),
-        case.request,
-        (case.now, case.policy),
+        (ReasonCode::ChargeCarried, "rescheduled to a booking that costs more"),
+        case.last_request,
+        (case.now, case.policy_hash),
     ));
     Some(facts)
 }

@@ -1,9 +1,9 @@
 //! One call: the store is told that it goes out, and it is sent by its deadline.
 
 use crate::calcom::port::CallError;
-use crate::domain::booking::Reading;
+use crate::domain::booking::Fetched;
 use crate::domain::id::RequestId;
-use crate::domain::plan::Call;
+use crate::domain::plan::PlannedCall;
 use crate::domain::request::{CallEnd, CallKind};
 use crate::domain::time::Time;
 use crate::reconcile::ports::Ports;
@@ -13,7 +13,7 @@ use crate::store::port::StoreError;
 ///
 /// # Errors
 /// When the store cannot remember it: then nothing may be sent.
-pub async fn mark(
+pub async fn set_sent_marks(
     ports: &Ports<'_>,
     requests: Vec<RequestId>,
     at: Option<Time>,
@@ -31,11 +31,11 @@ pub async fn mark(
 ///
 /// # Errors
 /// As the calendar's.
-pub async fn send(
+pub async fn send_call(
     ports: &Ports<'_>,
-    call: &Call,
+    call: &PlannedCall,
     deadline: Time,
-) -> Result<Option<Reading>, CallError> {
+) -> Result<Option<Fetched>, CallError> {
     let text = call.text.as_deref().unwrap_or_default();
     match call.kind {
         CallKind::Confirm => ports.calendar.confirm(&call.booking, deadline).await,
@@ -50,13 +50,13 @@ pub async fn send(
 }
 
 /// What an error says about the end of the call.
-pub fn end_of(error: &CallError, sent: Time) -> CallEnd {
+pub fn to_call_end(error: &CallError, sent_by: Time) -> CallEnd {
     match error {
-        CallError::Refused(_) | CallError::NotYours(_) => CallEnd::Refused,
+        CallError::Refused(_) | CallError::NotPermitted(_) => CallEnd::Refused,
         CallError::Credential(_) | CallError::Failed(_) | CallError::Contract(_) => CallEnd::Failed,
-        CallError::Unreachable(_) | CallError::TooLate | CallError::Limited { .. } => {
+        CallError::Unreachable(_) | CallError::TooLate | CallError::RateLimited { .. } => {
             CallEnd::NotSent
         }
-        CallError::Unknown(_) | CallError::TooLarge { .. } => CallEnd::Unanswered { sent },
+        CallError::Unknown(_) | CallError::TooLarge { .. } => CallEnd::Unanswered { sent: sent_by },
     }
 }

@@ -2,98 +2,98 @@
 
 use std::collections::BTreeMap;
 
-use super::call::end_of;
-use super::{Delivery, Reading};
+use super::call::to_call_end;
+use super::{RecordedIntent, PreCallReading};
 use crate::calcom::port::CallError;
 use crate::domain::booking;
 use crate::domain::id::BookingUid;
-use crate::domain::intent::{self, Next, Sight};
-use crate::domain::plan::{self, Call};
+use crate::domain::intent::{self, NextStep, BookingState};
+use crate::domain::plan::{self, PlannedCall};
 use crate::domain::request::{CallEnd, CallKind, CallNote};
-use crate::domain::time::{Time, kept};
+use crate::domain::time::{Time, truncate_to_millis};
 
 /// Characters of a server's message kept with a call.
-const MAX_NOTE: usize = 300;
+const MAX_NOTE_CHARS: usize = 300;
 
-pub(super) struct InFlight {
-    pub(super) delivery: Delivery,
-    pub(super) sights: BTreeMap<BookingUid, Sight>,
+pub(super) struct InFlightCall {
+    pub(super) intent: RecordedIntent,
+    pub(super) booking_states: BTreeMap<BookingUid, BookingState>,
     pub(super) notes: Vec<CallNote>,
-    pub(super) state: State,
+    pub(super) state: CallState,
     /// Something about it is awaited.
     pub(super) busy: bool,
-    pub(super) reading: Option<Reading>,
+    pub(super) reading: Option<PreCallReading>,
     /// Times that it was made ready for its call.
-    pub(super) turns: u32,
+    pub(super) deadline_retries: u32,
     /// Calls that may still be sent: a server that answers a series one by one needs one each.
     calls_left: usize,
     /// A call that was answered with yes, without the booking: when it was sent. A reading tells
     /// whether it is done.
-    said_yes: Option<(Call, Time)>,
+    unverified_call: Option<(PlannedCall, Time)>,
     /// Why it is not finished.
     pub(super) why: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum CallState {
     /// To be looked at, and called when still pending.
     Waiting,
     /// Its bookings are known; to be settled.
-    Known,
+    ReadyToSettle,
     /// It is not known what the booking is, or whether the call is over.
     Unresolved,
     /// Cal.com said no and the booking is as it was.
     Failed,
 }
 
-impl From<Delivery> for InFlight {
-    fn from(delivery: Delivery) -> Self {
+impl From<RecordedIntent> for InFlightCall {
+    fn from(delivery: RecordedIntent) -> Self {
         Self {
-            sights: BTreeMap::new(),
+            booking_states: BTreeMap::new(),
             notes: Vec::new(),
-            state: State::Waiting,
+            state: CallState::Waiting,
             busy: false,
             reading: None,
-            turns: 0,
+            deadline_retries: 0,
             calls_left: delivery.request.bookings.len(),
-            said_yes: None,
+            unverified_call: None,
             why: None,
-            delivery,
+            intent: delivery,
         }
     }
 }
 
-impl InFlight {
+impl InFlightCall {
     /// The next transition. A call of this delivery without an answer may still be running; when that
     /// ends is for the next pass to see.
-    pub(super) fn next(&self) -> Next {
-        intent::next(
-            &self.delivery.request,
-            &self.delivery.charges,
-            self.delivery.carried.as_ref(),
-            &self.sights,
-            self.unanswered(),
+    pub(super) fn next_step(&self) -> NextStep {
+        intent::next_step(
+            &self.intent.request,
+            &self.intent.charges,
+            self.intent.carried_charge.as_ref(),
+            &self.booking_states,
+            self.unanswered_since(),
         )
     }
 
     /// When its call is too late: nothing is confirmed after its start. The called booking is the first
     /// of those that wait.
-    pub(super) fn no_later_than(&self) -> Option<Time> {
-        let Delivery {
+    pub(super) fn latest_send_time(&self) -> Option<Time> {
+        let RecordedIntent {
             request,
             charges,
             call,
             ..
-        } = &self.delivery;
-        let own = charges
+        } = &self.intent;
+        let own_charge = charges
             .iter()
             .find(|one| one.booking.uid == call.booking.uid);
-        let start = own.map_or(request.start, |charge| charge.start);
+        let start = own_charge.map_or(request.start, |charge| charge.start);
         (call.kind == CallKind::Confirm).then_some(start)
     }
 
     /// When a call of this delivery was sent that has no answer.
-    pub(super) fn unanswered(&self) -> Option<Time> {
+    pub(super) fn unanswered_since(&self) -> Option<Time> {
         self.notes.iter().find_map(|note| match note.end {
             CallEnd::Unanswered { sent } => Some(sent),
             CallEnd::Answered | CallEnd::Refused | CallEnd::Failed | CallEnd::NotSent => None,
@@ -101,141 +101,141 @@ impl InFlight {
     }
 
     /// It was read before its call, and was not pending: nothing was sent.
-    pub(super) fn seen(&mut self, sight: Sight) {
-        let uid = self.delivery.call.booking.uid.clone();
-        self.sights.insert(uid, sight);
+    pub(super) fn record_state(&mut self, state: BookingState) {
+        let uid = self.intent.call.booking.uid.clone();
+        self.booking_states.insert(uid, state);
     }
 
     /// It could not be read before its call: nothing was sent.
-    pub(super) fn unread(&mut self, error: &CallError) {
-        self.state = State::Unresolved;
+    pub(super) fn record_read_error(&mut self, error: &CallError) {
+        self.state = CallState::Unresolved;
         self.why = Some(format!("the booking could not be read: {error}"));
     }
 
     /// Takes in what a call gave.
-    pub(super) fn called(
+    pub(super) fn record_answer(
         &mut self,
-        call: &Call,
-        sent: Time,
-        answer: Result<Option<booking::Reading>, CallError>,
+        call: &PlannedCall,
+        sent_by: Time,
+        answer: Result<Option<booking::Fetched>, CallError>,
         now: Time,
     ) {
         let uid = call.booking.uid.clone();
         match answer {
             // Nothing was sent: its turn comes again.
-            Err(CallError::TooLate | CallError::Limited { .. }) => self.reading = None,
+            Err(CallError::TooLate | CallError::RateLimited { .. }) => self.reading = None,
             Ok(Some(reading)) => {
-                let sight = Sight::of(&reading);
+                let state = BookingState::from_fetched(&reading);
                 self.calls_left -= 1;
-                self.sights.insert(uid, sight);
-                self.answered(call, sent, sight, now);
+                self.booking_states.insert(uid, state);
+                self.record_server_success(call, sent_by, state, now);
             }
             Ok(None) => {
                 self.calls_left -= 1;
-                self.said_yes = Some((call.clone(), sent));
+                self.unverified_call = Some((call.clone(), sent_by));
             }
             Err(error) => {
-                let end = end_of(&error, sent);
-                self.state = State::Unresolved;
+                let end = to_call_end(&error, sent_by);
+                self.state = CallState::Unresolved;
                 if end == CallEnd::Refused {
                     // The booking itself tells why, and that nothing happened all the same.
                     self.calls_left -= 1;
-                    self.state = State::Failed;
+                    self.state = CallState::Failed;
                 }
-                self.note(call, end, error.to_string(), now);
+                self.add_note(call, end, error.to_string(), now);
             }
         }
     }
 
     /// The server said yes, and this is what the booking is.
-    fn answered(&mut self, call: &Call, sent: Time, sight: Sight, now: Time) {
-        match sight {
+    fn record_server_success(&mut self, call: &PlannedCall, sent_by: Time, state: BookingState, now: Time) {
+        match state {
             // Cal.com changes it at the end of the call, so that end is still to come.
-            Sight::Pending | Sight::Begun | Sight::Unread => {
-                self.state = State::Unresolved;
+            BookingState::Pending | BookingState::PendingAfterStart | BookingState::Unread => {
+                self.state = CallState::Unresolved;
                 let text = "the server said yes, but the booking is not changed yet".to_owned();
-                self.note(call, CallEnd::Unanswered { sent }, text, now);
+                self.add_note(call, CallEnd::Unanswered { sent: sent_by }, text, now);
             }
-            Sight::Accepted
-            | Sight::AcceptedAfterMove
-            | Sight::AcceptedAfterCancel
-            | Sight::Rejected
-            | Sight::Cancelled
-            | Sight::Gone
-            | Sight::OtherStatus
-            | Sight::Over => {
-                let text = format!("the booking {}", sight.word());
-                self.note(call, CallEnd::Answered, text, now);
+            BookingState::Accepted
+            | BookingState::AcceptedAfterMove
+            | BookingState::AcceptedAfterCancel
+            | BookingState::Rejected
+            | BookingState::Cancelled
+            | BookingState::Gone
+            | BookingState::OtherStatus
+            | BookingState::PendingAfterEnd => {
+                let text = format!("the booking {}", state.describe());
+                self.add_note(call, CallEnd::Answered, text, now);
             }
         }
     }
 
-    fn note(&mut self, call: &Call, end: CallEnd, text: String, now: Time) {
+    fn add_note(&mut self, call: &PlannedCall, end: CallEnd, text: String, now: Time) {
         self.why = (end != CallEnd::Answered).then(|| text.clone());
         self.notes.push(CallNote {
-            at: kept(now),
+            at: truncate_to_millis(now),
             booking: call.booking.uid.clone(),
             kind: call.kind,
             end,
-            text: text.chars().take(MAX_NOTE).collect(),
+            text: text.chars().take(MAX_NOTE_CHARS).collect(),
         });
     }
 
     /// Whether something happened that only a reading can tell the end of.
-    pub(super) fn wants_reading(&self) -> bool {
-        let called = !self.notes.is_empty() || !self.sights.is_empty();
+    pub(super) fn needs_read(&self) -> bool {
+        let has_result = !self.notes.is_empty() || !self.booking_states.is_empty();
         match self.state {
-            State::Waiting => {
-                self.said_yes.is_some() || (called && !self.busy && self.next() == Next::Unclear)
+            CallState::Waiting => {
+                self.unverified_call.is_some() || (has_result && !self.busy && self.next_step() == NextStep::Unclear)
             }
-            State::Failed => {
-                !self.busy && !self.sights.contains_key(&self.delivery.call.booking.uid)
+            CallState::Failed => {
+                !self.busy && !self.booking_states.contains_key(&self.intent.call.booking.uid)
             }
-            State::Known | State::Unresolved => false,
+            CallState::ReadyToSettle | CallState::Unresolved => false,
         }
     }
 
     /// Takes in what its bookings are after a call; `None` when they could not be read.
-    pub(super) fn read(&mut self, sights: Option<BTreeMap<BookingUid, Sight>>, now: Time) {
-        let read = sights.is_some();
-        if let Some(sights) = sights {
-            self.sights = sights;
+    pub(super) fn record_states(&mut self, states: Option<BTreeMap<BookingUid, BookingState>>, now: Time) {
+        let was_read = states.is_some();
+        if let Some(states) = states {
+            self.booking_states = states;
         }
-        if let Some((call, sent)) = self.said_yes.take() {
-            let sight = self.sights.get(&call.booking.uid).copied();
-            self.answered(&call, sent, sight.unwrap_or(Sight::Unread), now);
+        if let Some((call, sent_by)) = self.unverified_call.take() {
+            let state = self.booking_states.get(&call.booking.uid).copied();
+            self.record_server_success(&call, sent_by, state.unwrap_or(BookingState::Unread), now);
         }
-        if !read && self.state == State::Waiting {
-            self.state = State::Unresolved;
+        if !was_read && self.state == CallState::Waiting {
+            self.state = CallState::Unresolved;
         }
     }
 
     /// Decides what the sights mean for this delivery.
-    pub(super) fn decide(&mut self) {
-        match self.next() {
-            Next::Settle { .. } => self.state = State::Known,
+    pub(super) fn apply_states(&mut self) {
+        match self.next_step() {
+            NextStep::Settle { .. } => self.state = CallState::ReadyToSettle,
             // A server that answers one occurrence at a time: the next one is to be called.
-            Next::Call(booking)
-                if self.state == State::Waiting
+            NextStep::Call(booking)
+                if self.state == CallState::Waiting
                     && self.calls_left > 0
-                    && booking.uid != self.delivery.call.booking.uid =>
+                    && booking.uid != self.intent.call.booking.uid =>
             {
-                if let Some(call) = plan::call(&self.delivery.request, &booking) {
-                    self.delivery.call = call;
-                    self.sights.clear();
+                if let Some(call) = plan::planned_call(&self.intent.request, &booking) {
+                    self.intent.call = call;
+                    self.booking_states.clear();
                     self.reading = None;
-                    self.turns = 0;
+                    self.deadline_retries = 0;
                 }
             }
             // A status that is not known, or an occurrence that cannot be read.
-            Next::Unclear if self.state == State::Waiting && !self.sights.is_empty() => {
-                self.state = State::Unresolved;
+            NextStep::Unclear if self.state == CallState::Waiting && !self.booking_states.is_empty() => {
+                self.state = CallState::Unresolved;
                 self.why = Some("what its bookings are now is not known".to_owned());
             }
-            Next::Call(_) if self.state == State::Waiting && self.calls_left == 0 => {
-                self.state = State::Unresolved;
+            NextStep::Call(_) if self.state == CallState::Waiting && self.calls_left == 0 => {
+                self.state = CallState::Unresolved;
             }
-            Next::Call(_) | Next::Wait { .. } | Next::Unclear => {}
+            NextStep::Call(_) | NextStep::Wait { .. } | NextStep::Unclear => {}
         }
     }
 }

@@ -2,135 +2,135 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Delivered;
-use super::in_flight::{InFlight, State};
+use super::BatchResult;
+use super::in_flight::{InFlightCall, CallState};
 use crate::domain::fact::Fact;
-use crate::domain::gate::Limits;
+use crate::domain::gate::PassLimits;
 use crate::domain::id::AccountId;
-use crate::domain::intent::Next;
+use crate::domain::intent::NextStep;
 use crate::domain::plan::Problem;
 use crate::domain::text;
 use crate::domain::time::Time;
 use crate::reconcile::ports::{PassError, Ports};
-use crate::reconcile::report::Ended;
+use crate::reconcile::report::StepOutcome;
 use crate::store::port::{CommitError, Store};
 
 /// Writes in one commit what is known: the calls, and the end of every intent that has one. What is
 /// finished or given up for this pass leaves its slot.
-pub(super) async fn settle(
+pub(super) async fn settle_finished_calls(
     ports: &Ports<'_>,
-    limits: &Limits,
-    slots: &mut [Option<InFlight>],
-    done: &mut Delivered,
+    limits: &PassLimits,
+    slots: &mut [Option<InFlightCall>],
+    result: &mut BatchResult,
     versions: &mut BTreeMap<AccountId, Option<u64>>,
 ) -> Result<(), PassError> {
-    let mut ends: Vec<Vec<Fact>> = Vec::new();
-    let mut ended = Vec::new();
-    let mut richer = BTreeSet::new();
-    let finished = |one: &mut InFlight| !one.busy && one.state != State::Waiting;
-    for mut in_flight in slots.iter_mut().filter_map(|slot| slot.take_if(finished)) {
-        let next = in_flight.next();
-        let unanswered = in_flight.unanswered();
-        let request = in_flight.delivery.request;
-        let called = in_flight.notes.drain(..).map(|call| Fact::Called {
+    let mut fact_groups: Vec<Vec<Fact>> = Vec::new();
+    let mut outcomes = Vec::new();
+    let mut refunded_accounts = BTreeSet::new();
+    let is_finished = |one: &mut InFlightCall| !one.busy && one.state != CallState::Waiting;
+    for mut in_flight in slots.iter_mut().filter_map(|slot| slot.take_if(is_finished)) {
+        let next_step = in_flight.next_step();
+        let unanswered_since = in_flight.unanswered_since();
+        let request = in_flight.intent.request;
+        let call_facts = in_flight.notes.drain(..).map(|call| Fact::CallRecorded {
             request: request.id.clone(),
             call,
         });
-        let mut facts: Vec<Fact> = called.collect();
-        let (end, why) = match next {
-            Next::Settle {
+        let mut facts: Vec<Fact> = call_facts.collect();
+        let (outcome, why) = match next_step {
+            NextStep::Settle {
                 outcome,
-                facts: end,
+                facts: settlement_facts,
                 problem,
             } => {
-                if end.iter().any(Fact::gives_back) {
-                    richer.extend(request.account.clone());
+                if settlement_facts.iter().any(Fact::returns_credits) {
+                    refunded_accounts.extend(request.account.clone());
                 }
-                facts.extend(end);
-                done.problems.extend(problem.map(|text| Problem {
+                facts.extend(settlement_facts);
+                result.problems.extend(problem.map(|text| Problem {
                     code: "surprise",
                     text,
                 }));
                 (outcome.into(), None)
             }
-            Next::Call(_) | Next::Wait { .. } | Next::Unclear => {
-                let why = match (in_flight.why, unanswered) {
-                    (Some(why), Some(sent)) => Some(running(&why, sent, limits)),
+            NextStep::Call(_) | NextStep::Wait { .. } | NextStep::Unclear => {
+                let why = match (in_flight.why, unanswered_since) {
+                    (Some(why), Some(sent_by)) => Some(still_running_text(&why, sent_by, limits)),
                     (why, _) => why,
                 };
-                let failed = in_flight.state == State::Failed;
-                let end = if failed {
-                    Ended::Failed
+                let failed = in_flight.state == CallState::Failed;
+                let outcome = if failed {
+                    StepOutcome::Failed
                 } else {
-                    Ended::Unresolved
+                    StepOutcome::Unresolved
                 };
-                (end, why)
+                (outcome, why)
             }
         };
-        ended.push((request, end, why, ends.len()));
-        ends.push(facts);
+        outcomes.push((request, outcome, why, fact_groups.len()));
+        fact_groups.push(facts);
     }
-    let mut misfits = BTreeSet::new();
-    if ends.iter().any(|facts| !facts.is_empty()) {
+    let mut rejected_groups = BTreeSet::new();
+    if fact_groups.iter().any(|facts| !facts.is_empty()) {
         // Where credits came back, or an operator changed the account since the batch was written,
         // what the plan says of it is no longer true: its version stays the old one, so that later
         // batches conflict and are decided anew.
-        let mut touched = versions.clone();
-        touched.retain(|id, _| !richer.contains(id));
+        let mut planned_versions = versions.clone();
+        planned_versions.retain(|id, _| !refunded_accounts.contains(id));
         let at = (ports.clock)();
-        let written = ports
+        let write_result = ports
             .store
-            .with(move |store| write(store, at, ends, touched))
+            .with(move |store| write_settlements(store, at, fact_groups, planned_versions))
             .await?;
-        versions.extend(written.versions);
-        misfits = written.misfits;
+        versions.extend(write_result.versions);
+        rejected_groups = write_result.rejected_groups;
     }
-    for (request, end, why, number) in ended {
-        let end = if misfits.contains(&number) {
-            Ended::Unresolved
+    for (request, outcome, why, number) in outcomes {
+        let outcome = if rejected_groups.contains(&number) {
+            StepOutcome::Unresolved
         } else {
-            end
+            outcome
         };
-        done.steps.push((request, end, why));
+        result.steps.push((request, outcome, why));
     }
     Ok(())
 }
 
 /// Why a call without an answer is not sent again at once.
-fn running(why: &str, sent: Time, limits: &Limits) -> String {
-    format!("{why}; {}", text::still_running(sent + limits.resend_after))
+fn still_running_text(why: &str, sent_by: Time, limits: &PassLimits) -> String {
+    format!("{why}; {}", text::call_still_running(sent_by + limits.resend_after))
 }
 
 /// What writing the ends gave.
-struct Ends {
+struct SettleWriteResult {
     /// Those of the accounts that nobody else had changed.
     versions: BTreeMap<AccountId, Option<u64>>,
     /// The numbers of those that were not written.
-    misfits: BTreeSet<usize>,
+    rejected_groups: BTreeSet<usize>,
 }
 
-fn write(
+fn write_settlements(
     store: &mut dyn Store,
     at: Time,
-    ends: Vec<Vec<Fact>>,
-    touched: BTreeMap<AccountId, Option<u64>>,
-) -> Result<Ends, PassError> {
+    fact_groups: Vec<Vec<Fact>>,
+    planned_versions: BTreeMap<AccountId, Option<u64>>,
+) -> Result<SettleWriteResult, PassError> {
     let version = |store: &dyn Store, id: &AccountId| {
         let account = store.account(id).map_err(PassError::Store)?;
         Ok::<_, PassError>(account.map(|account| account.version))
     };
-    let mut ours = Vec::new();
-    for (id, known) in touched {
-        if version(store, &id)? == known {
-            ours.push(id);
+    let mut unchanged_accounts = Vec::new();
+    for (id, planned_version) in planned_versions {
+        if version(store, &id)? == planned_version {
+            unchanged_accounts.push(id);
         }
     }
-    let misfits = write_all(store, at, ends)?;
+    let rejected_groups = commit_all_or_each(store, at, fact_groups)?;
     let mut versions = BTreeMap::new();
-    for id in ours {
+    for id in unchanged_accounts {
         versions.insert(id.clone(), version(store, &id)?);
     }
-    Ok(Ends { versions, misfits })
+    Ok(SettleWriteResult { versions, rejected_groups })
 }
 
 /// Writes the ends of intents, all in one commit. Where an operator ended meanwhile the charge that
@@ -139,27 +139,27 @@ fn write(
 ///
 /// # Errors
 /// When the store fails.
-pub fn write_all(
+pub fn commit_all_or_each(
     store: &mut dyn Store,
     at: Time,
-    ends: Vec<Vec<Fact>>,
+    fact_groups: Vec<Vec<Fact>>,
 ) -> Result<BTreeSet<usize>, PassError> {
-    let all: Vec<Fact> = ends.iter().flatten().cloned().collect();
-    let mut misfits = BTreeSet::new();
+    let all: Vec<Fact> = fact_groups.iter().flatten().cloned().collect();
+    let mut rejected_groups = BTreeSet::new();
     match store.commit(at, all, &[]) {
-        Ok(_) => return Ok(misfits),
+        Ok(_) => return Ok(rejected_groups),
         Err(CommitError::Violation(_)) => {}
         Err(error) => return Err(PassError::Commit(error)),
     }
-    for (number, facts) in ends.into_iter().enumerate() {
+    for (number, facts) in fact_groups.into_iter().enumerate() {
         match store.commit(at, facts, &[]) {
             Ok(_) => {}
             Err(CommitError::Violation(why)) => {
                 tracing::warn!(%why, "an end that does not fit: the next pass goes on");
-                misfits.insert(number);
+                rejected_groups.insert(number);
             }
             Err(error) => return Err(PassError::Commit(error)),
         }
     }
-    Ok(misfits)
+    Ok(rejected_groups)
 }

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::bookings;
-use crate::calcom::port::Select;
-use crate::domain::booking::{Booking, Status};
+use super::pending_bookings;
+use crate::calcom::port::BookingFilter;
+use crate::domain::booking::{Booking, BookingStatus};
 use crate::domain::id::{Address, HostId, RequestId};
 use crate::domain::plan::Problem;
 use crate::domain::snapshot::Snapshot;
-use crate::domain::time::{Time, instant};
+use crate::domain::time::{Time, format_instant};
 use crate::reconcile::ports::{PassError, Ports};
 
 /// Pages one pass reads to find overlaps: 20,000 bookings at 250 a page. The list shows pending ones
@@ -17,16 +17,16 @@ const MAX_ACCEPTED_PAGES: u32 = 80;
 
 /// Accepted bookings in the window. When there are more pages than may be read, what lies behind
 /// the last one read is not decided: an overlap there could not be seen. Gives those requests.
-pub(super) async fn accepted(
+pub(super) async fn load_accepted_bookings(
     ports: &Ports<'_>,
     snapshot: &mut Snapshot,
     hosts: &BTreeMap<Address, HostId>,
     (from, to): (Time, Time),
     problems: &mut Vec<Problem>,
 ) -> Result<BTreeSet<RequestId>, PassError> {
-    let mut late = BTreeSet::new();
-    let mut seen = BTreeSet::new();
-    let mut until = from;
+    let mut deferred_requests = BTreeSet::new();
+    let mut seen_uids = BTreeSet::new();
+    let mut read_until = from;
     // v1 lists in another order: then what is not read may be at any time.
     let mut by_start = true;
     let mut next = Some(0);
@@ -34,15 +34,15 @@ pub(super) async fn accepted(
         if number >= MAX_ACCEPTED_PAGES {
             let why = format!(
                 "more than {MAX_ACCEPTED_PAGES} pages of accepted bookings until {}",
-                instant(to)
+                format_instant(to)
             );
-            let until = if by_start { until } else { from };
-            late = leave_late(snapshot, until, ("too-many-accepted", why), problems);
+            let until = if by_start { read_until } else { from };
+            deferred_requests = defer_requests_after(snapshot, until, ("too-many-accepted", why), problems);
             break;
         }
         let page = ports
             .calendar
-            .list(&Select::Upcoming { from, to }, number)
+            .list(&BookingFilter::Upcoming { from, to }, number)
             .await?;
         // What cannot be read may take somebody's time; an operator has to know.
         problems.extend(page.unreadable.iter().map(|row| Problem {
@@ -52,36 +52,36 @@ pub(super) async fn accepted(
                  {row}"
             ),
         }));
-        let before = seen.len();
+        let count_before = seen_uids.len();
         for booking in &page.bookings {
-            by_start &= until <= booking.start.max(from);
-            until = until.max(booking.start);
+            by_start &= read_until <= booking.start.max(from);
+            read_until = read_until.max(booking.start);
         }
         for booking in page.bookings {
-            if booking.status == Status::Accepted && seen.insert(booking.uid.clone()) {
-                let attending = attending(&booking, hosts);
-                let booking = bare(booking);
-                for host in attending {
-                    snapshot.attended.push((host, booking.clone()));
+            if booking.status == BookingStatus::Accepted && seen_uids.insert(booking.uid.clone()) {
+                let attending_hosts = attending_hosts(&booking, hosts);
+                let booking = strip_details(booking);
+                for host in attending_hosts {
+                    snapshot.co_hosted.push((host, booking.clone()));
                 }
                 snapshot.accepted.push(booking);
             } else {
-                seen.insert(booking.uid);
+                seen_uids.insert(booking.uid);
             }
         }
         next = page.next;
-        if next.is_some() && seen.len() == before && page.unreadable.is_empty() {
+        if next.is_some() && seen_uids.len() == count_before && page.unreadable.is_empty() {
             let why = format!("page {number} of the accepted bookings brought nothing new");
-            let until = if by_start { until } else { from };
-            late = leave_late(snapshot, until, ("page-repeated", why), problems);
+            let until = if by_start { read_until } else { from };
+            deferred_requests = defer_requests_after(snapshot, until, ("page-repeated", why), problems);
             break;
         }
     }
-    Ok(late)
+    Ok(deferred_requests)
 }
 
 /// The hosts who take part in somebody else's booking: Cal.com does not sell their time either.
-fn attending(booking: &Booking, hosts: &BTreeMap<Address, HostId>) -> BTreeSet<HostId> {
+fn attending_hosts(booking: &Booking, hosts: &BTreeMap<Address, HostId>) -> BTreeSet<HostId> {
     let attendees = booking.attendees.iter();
     let attendees = attendees.filter_map(|attendee| attendee.address.as_ref());
     attendees
@@ -92,7 +92,7 @@ fn attending(booking: &Booking, hosts: &BTreeMap<Address, HostId>) -> BTreeSet<H
 }
 
 /// Only whose time it takes, and which: of thousands, all else would fill the memory.
-fn bare(booking: Booking) -> Booking {
+fn strip_details(booking: Booking) -> Booking {
     Booking {
         title: String::new(),
         description: None,
@@ -108,25 +108,25 @@ fn bare(booking: Booking) -> Booking {
 
 /// What ends behind the start of the last booking that was read is not decided: an overlap could not
 /// be seen.
-fn leave_late(
+fn defer_requests_after(
     snapshot: &mut Snapshot,
     until: Time,
     (code, why): (&'static str, String),
     problems: &mut Vec<Problem>,
 ) -> BTreeSet<RequestId> {
-    let late: BTreeSet<RequestId> = bookings(snapshot)
+    let deferred_requests: BTreeSet<RequestId> = pending_bookings(snapshot)
         .filter(|booking| booking.end > until)
-        .map(Booking::request)
+        .map(Booking::request_id)
         .collect();
     snapshot
         .pending
-        .retain(|observed| !late.contains(&observed.booking.request()));
+        .retain(|observed| !deferred_requests.contains(&observed.booking.request_id()));
     problems.push(Problem {
         code,
         text: format!(
             "{why}: requests that end after {} are left for later",
-            instant(until)
+            format_instant(until)
         ),
     });
-    late
+    deferred_requests
 }

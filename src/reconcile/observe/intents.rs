@@ -4,66 +4,66 @@ use std::collections::BTreeMap;
 
 use futures_util::{FutureExt, StreamExt, stream};
 
-use super::{READS_AT_ONCE, ends_the_pass};
+use super::{READS_AT_ONCE, is_fatal_for_pass};
 use crate::calcom::port::CallError;
-use crate::domain::booking::{Observed, Reading};
-use crate::domain::gate::Limits;
+use crate::domain::booking::{TimestampedBooking, Fetched};
+use crate::domain::gate::PassLimits;
 use crate::domain::id::BookingUid;
-use crate::domain::intent::{self, Sight};
+use crate::domain::intent::{self, BookingState};
 use crate::domain::plan::Problem;
 use crate::domain::snapshot::OpenIntent;
 use crate::reconcile::known;
 use crate::reconcile::ports::{PassError, Ports, Session};
-use crate::reconcile::room::Room;
+use crate::reconcile::room::MemoryBudget;
 
 /// Open intents one pass takes up.
 const MAX_INTENTS: usize = 1_000;
 
 /// Open intents with what their bookings are now. Absence from a page proves nothing: what the pages
 /// did not show is read by name.
-pub(super) async fn intents(
+pub(super) async fn load_open_intents(
     ports: &Ports<'_>,
-    limits: &Limits,
-    pending: &[Observed],
+    limits: &PassLimits,
+    pending: &[TimestampedBooking],
     session: &mut Session,
-    room: &mut Room,
+    budget: &mut MemoryBudget,
     problems: &mut Vec<Problem>,
 ) -> Result<Vec<OpenIntent>, PassError> {
     let now = (ports.clock)();
-    let asked = limits.clone();
-    let found = ports
+    let store_limits = limits.clone();
+    let stored_intents = ports
         .store
-        .with(move |store| known::intents(store, MAX_INTENTS, &asked, now))
+        .with(move |store| known::read_open_intents(store, MAX_INTENTS, &store_limits, now))
         .await;
-    let mut open = Vec::new();
+    let mut open_intents = Vec::new();
     let mut reads = Vec::new();
     let mut read_at = BTreeMap::new();
-    for (intent, sent) in found.map_err(PassError::Store)? {
+    for (intent, unanswered_since) in stored_intents.map_err(PassError::Store)? {
         let id = &intent.request.id;
-        let last = session.read_at.get(id).copied();
-        let wanted = match sent {
+        let last_read = session.intents_read_at.get(id).copied();
+        let needs_read = match unanswered_since {
             // What the pages show costs no call, and what they do not show is read ever more rarely.
-            Some(sent) => is_shown(&intent, pending) || intent::read_again(sent, last, now),
+            Some(unanswered_since) => is_fully_listed(&intent, pending) || intent::should_reread(unanswered_since, last_read, now),
             // One that failed often waits its turn without costing calls.
-            None => intent::due(&intent.request, now) || intent::has_begun(&intent.request, now),
+            None => intent::is_due(&intent.request, now) || intent::has_begun(&intent.request, now),
         };
-        if wanted {
+        if needs_read {
             read_at.insert(id.clone(), now);
-            reads.push(sight(ports, intent, pending).boxed());
+            reads.push(read_intent(ports, intent, pending).boxed());
         } else {
-            read_at.extend(last.map(|last| (id.clone(), last)));
-            open.push(intent);
+            read_at.extend(last_read.map(|last| (id.clone(), last)));
+            open_intents.push(intent);
         }
     }
-    session.read_at = read_at;
+    session.intents_read_at = read_at;
     let mut reads = stream::iter(reads).buffered(READS_AT_ONCE);
     while let Some(read) = reads.next().await {
         let (mut intent, problem) = read?;
         problems.extend(problem);
         // What is not kept counts as not read: it is looked at again.
-        if !room.take_all(&intent.grown) {
-            intent.grown.clear();
-            intent.sights.clear();
+        if !budget.reserve_all(&intent.new_occurrences) {
+            intent.new_occurrences.clear();
+            intent.booking_states.clear();
             problems.push(Problem {
                 code: "unread-intent",
                 text: format!(
@@ -72,10 +72,10 @@ pub(super) async fn intents(
                 ),
             });
         }
-        open.push(intent);
+        open_intents.push(intent);
     }
-    for intent in &open {
-        if intent.request.failures >= intent::ATTENTION {
+    for intent in &open_intents {
+        if intent.request.failures >= intent::ATTENTION_FAILURES {
             problems.push(Problem {
                 code: "needs-attention",
                 text: format!(
@@ -89,30 +89,30 @@ pub(super) async fn intents(
             });
         }
     }
-    Ok(open)
+    Ok(open_intents)
 }
 
 /// Whether the listed pages tell all that is asked about the intent's bookings.
-fn is_shown(open: &OpenIntent, pending: &[Observed]) -> bool {
-    open.request.series.is_none()
-        && open.request.bookings.iter().all(|booking| {
-            let mut listed = pending.iter();
-            listed.any(|observed| observed.booking.uid == booking.uid)
+fn is_fully_listed(intent: &OpenIntent, pending: &[TimestampedBooking]) -> bool {
+    intent.request.series.is_none()
+        && intent.request.bookings.iter().all(|booking| {
+            let mut observations = pending.iter();
+            observations.any(|observed| observed.booking.uid == booking.uid)
         })
 }
 
-async fn sight(
+async fn read_intent(
     ports: &Ports<'_>,
-    mut open: OpenIntent,
-    pending: &[Observed],
+    mut intent: OpenIntent,
+    pending: &[TimestampedBooking],
 ) -> Result<(OpenIntent, Option<Problem>), PassError> {
-    open.at = (ports.clock)();
-    let read = match &open.request.series {
+    intent.read_at = (ports.clock)();
+    let read = match &intent.request.series {
         Some(series) => match ports.calendar.series(&series.uid()).await {
             Ok(Some(all)) => {
-                known::sight_series(&mut open, all);
-                without_left_over(ports, &mut open).await?;
-                return Ok((open, None));
+                known::record_series_states(&mut intent, all);
+                drop_settled_past_bookings(ports, &mut intent).await?;
+                return Ok((intent, None));
             }
             Ok(None) => Ok(()),
             Err(error) => Err(error),
@@ -120,63 +120,63 @@ async fn sight(
         None => Ok(()),
     };
     let read = match read {
-        Ok(()) => sight_each(ports, &mut open, pending).await,
+        Ok(()) => read_each_booking(ports, &mut intent, pending).await,
         Err(error) => Err(error),
     };
     match read {
-        Ok(()) => Ok((open, None)),
-        Err(error) if ends_the_pass(&error) => Err(error.into()),
+        Ok(()) => Ok((intent, None)),
+        Err(error) if is_fatal_for_pass(&error) => Err(error.into()),
         Err(error) => {
             let problem = Problem {
                 code: "unread-intent",
-                text: format!("request {} could not be read: {error}", open.request.id),
+                text: format!("request {} could not be read: {error}", intent.request.id),
             };
-            Ok((open, Some(problem)))
+            Ok((intent, Some(problem)))
         }
     }
 }
 
 /// What is over and was refused before stays pending for ever; nobody is to pay for it now.
-async fn without_left_over(ports: &Ports<'_>, open: &mut OpenIntent) -> Result<(), PassError> {
-    let over = open.grown.iter().filter(|one| one.end <= open.at);
-    let over: Vec<BookingUid> = over.map(|one| one.uid.clone()).collect();
-    if over.is_empty() {
+async fn drop_settled_past_bookings(ports: &Ports<'_>, intent: &mut OpenIntent) -> Result<(), PassError> {
+    let past_bookings = intent.new_occurrences.iter().filter(|one| one.end <= intent.read_at);
+    let past_bookings: Vec<BookingUid> = past_bookings.map(|one| one.uid.clone()).collect();
+    if past_bookings.is_empty() {
         return Ok(());
     }
-    let settled = ports
+    let settled_bookings = ports
         .store
-        .with(move |store| known::settled(store, &over))
+        .with(move |store| known::filter_settled(store, &past_bookings))
         .await;
-    let settled = settled.map_err(PassError::Store)?;
-    open.grown.retain(|one| !settled.contains(&one.uid));
+    let settled_bookings = settled_bookings.map_err(PassError::Store)?;
+    intent.new_occurrences.retain(|one| !settled_bookings.contains(&one.uid));
     Ok(())
 }
 
-async fn sight_each(
+async fn read_each_booking(
     ports: &Ports<'_>,
-    open: &mut OpenIntent,
-    pending: &[Observed],
+    intent: &mut OpenIntent,
+    pending: &[TimestampedBooking],
 ) -> Result<(), CallError> {
-    for booking in &open.request.bookings {
-        let listed = pending
+    for booking in &intent.request.bookings {
+        let observed_booking = pending
             .iter()
             .find(|observed| observed.booking.uid == booking.uid);
-        let (reading, at) = match listed {
+        let (reading, at) = match observed_booking {
             Some(observed) => {
                 let booking = Box::new(observed.booking.clone());
-                (Reading::Is(booking), observed.at)
+                (Fetched::Found(booking), observed.read_at)
             }
             None => {
                 let at = (ports.clock)();
                 (ports.calendar.get(booking).await?, at)
             }
         };
-        let sight = match &reading {
-            Reading::Is(booking) => Sight::for_call(booking, open.request.call, at),
-            Reading::Gone => Sight::Gone,
+        let state = match &reading {
+            Fetched::Found(booking) => BookingState::for_call(booking, intent.request.call, at),
+            Fetched::Gone => BookingState::Gone,
         };
-        open.at = open.at.min(at);
-        open.sights.insert(booking.uid.clone(), sight);
+        intent.read_at = intent.read_at.min(at);
+        intent.booking_states.insert(booking.uid.clone(), state);
     }
     Ok(())
 }

@@ -5,100 +5,100 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{FutureExt, StreamExt, stream};
 
-use super::{put_off_requests, to_decide};
+use super::{defer_requests, requests_to_decide};
 use crate::domain::booking::Answer;
 use crate::domain::gate::{Gate, Policy};
-use crate::domain::group::Group;
+use crate::domain::group::RequestGroup;
 use crate::domain::id::{Address, RequestId};
 use crate::domain::plan::Problem;
 use crate::domain::snapshot::{Lookups, Snapshot};
-use crate::lookup::answer::NoAnswer;
-use crate::lookup::question::Question;
+use crate::lookup::answer::LookupFailure;
+use crate::lookup::question::LookupRequest;
 use crate::reconcile::ports::{Ports, Session};
 
 /// Questions that one pass asks. What is remembered costs nothing and is not counted.
-const MAX_QUESTIONS: usize = 1_000;
+const MAX_LOOKUPS: usize = 1_000;
 
 /// Questions that are under way or wait for their turn, of all lookups together.
-const QUESTIONS_AT_ONCE: usize = 64;
+const LOOKUPS_AT_ONCE: usize = 64;
 
 /// One question that is to be asked.
-struct ToAsk<'a> {
+struct PendingLookup<'a> {
     lookup: &'a str,
     request: &'a RequestId,
-    question: Question<'a>,
+    lookup_request: LookupRequest<'a>,
 }
 
 /// What one question gave; `None`: it was not asked, and the request has to wait.
-type Heard<'a> = (&'a str, &'a RequestId, Option<Result<Answer, NoAnswer>>);
+type LookupOutcome<'a> = (&'a str, &'a RequestId, Option<Result<Answer, LookupFailure>>);
 
 /// Asks; `true` when requests that nobody looked at yet were put off.
-pub(super) async fn lookups(
+pub(super) async fn run_lookups(
     ports: &Ports<'_>,
     policy: &Policy,
     session: &mut Session,
     snapshot: &mut Snapshot,
     problems: &mut Vec<Problem>,
 ) -> bool {
-    if policy.house.lookups.is_empty() {
+    if policy.global.lookups.is_empty() {
         return false;
     }
-    let mut found: BTreeMap<RequestId, Lookups> = BTreeMap::new();
-    let mut late: BTreeSet<RequestId> = BTreeSet::new();
-    let requests = in_turn(policy, snapshot, session);
-    let mut questions = Vec::new();
+    let mut results: BTreeMap<RequestId, Lookups> = BTreeMap::new();
+    let mut deferred_requests: BTreeSet<RequestId> = BTreeSet::new();
+    let requests = order_requests(policy, snapshot, session);
+    let mut pending = Vec::new();
     for (gate, group) in &requests {
-        let Some(booker) = who(snapshot, group) else {
+        let Some(booker) = booker_with_account(snapshot, group) else {
             continue;
         };
-        let known = found.entry(group.id.clone()).or_default();
-        let mut open = open_questions(ports, policy, (gate, group), booker, known);
-        if questions.len() + open.len() > MAX_QUESTIONS {
-            late.insert(group.id.clone());
-        } else if !open.is_empty() {
-            questions.append(&mut open);
+        let lookups = results.entry(group.id.clone()).or_default();
+        let mut missing = collect_pending_lookups(ports, policy, (gate, group), booker, lookups);
+        if pending.len() + missing.len() > MAX_LOOKUPS {
+            deferred_requests.insert(group.id.clone());
+        } else if !missing.is_empty() {
+            pending.append(&mut missing);
             if snapshot.records.contains_key(&group.id) {
-                session.asked_about = Some((group.created, group.id.clone()));
+                session.last_lookup_request = Some((group.oldest_created_at, group.id.clone()));
             }
         }
     }
-    if !late.is_empty() {
+    if !deferred_requests.is_empty() {
         problems.push(Problem {
             code: "too-many-questions",
             text: format!(
-                "one pass asks other systems {MAX_QUESTIONS} questions: {} requests are left for \
+                "one pass asks other systems {MAX_LOOKUPS} questions: {} requests are left for \
                  the next passes",
-                late.len()
+                deferred_requests.len()
             ),
         });
     }
-    let mut silent: BTreeMap<&str, (usize, String)> = BTreeMap::new();
-    for (lookup, request, heard) in ask(ports, questions).await {
-        let known = found.entry(request.clone()).or_default();
-        match heard {
+    let mut failures: BTreeMap<&str, (usize, String)> = BTreeMap::new();
+    for (lookup, request, outcome) in send_lookups(ports, pending).await {
+        let lookups = results.entry(request.clone()).or_default();
+        match outcome {
             Some(Ok(answer)) => {
-                known.answers.insert(lookup.to_owned(), answer);
+                lookups.answers.insert(lookup.to_owned(), answer);
             }
             Some(Err(error)) => {
                 let why = error.to_string();
-                silent.entry(lookup).or_insert((0, why.clone())).0 += 1;
-                known.missing.insert(lookup.to_owned(), why);
+                failures.entry(lookup).or_insert((0, why.clone())).0 += 1;
+                lookups.failures.insert(lookup.to_owned(), why);
             }
             None => {
-                late.insert(request.clone());
+                deferred_requests.insert(request.clone());
             }
         }
     }
-    problems.extend(silent.into_iter().map(no_answer));
-    let fresh = late
+    problems.extend(failures.into_iter().map(no_answer_problem));
+    let has_new_requests = deferred_requests
         .iter()
         .any(|request| !snapshot.records.contains_key(request));
-    snapshot.lookups = found;
-    put_off_requests(snapshot, &late);
-    fresh
+    snapshot.lookups = results;
+    defer_requests(snapshot, &deferred_requests);
+    has_new_requests
 }
 
-fn no_answer((lookup, (count, why)): (&str, (usize, String))) -> Problem {
+fn no_answer_problem((lookup, (count, why)): (&str, (usize, String))) -> Problem {
     let requests = if count == 1 {
         "1 request".to_owned()
     } else {
@@ -112,75 +112,75 @@ fn no_answer((lookup, (count, why)): (&str, (usize, String))) -> Problem {
 
 /// The requests in the order in which they are asked about: new ones first, as they came. Those
 /// that wait follow from where the last pass left off, so that each has its turn.
-fn in_turn<'a>(
+fn order_requests<'a>(
     policy: &'a Policy,
     snapshot: &'a Snapshot,
     session: &Session,
-) -> Vec<(&'a Gate, Group<'a>)> {
-    let requests = to_decide(policy, snapshot).into_iter();
-    let (mut waiting, mut fresh): (Vec<_>, Vec<_>) =
+) -> Vec<(&'a Gate, RequestGroup<'a>)> {
+    let requests = requests_to_decide(policy, snapshot).into_iter();
+    let (mut waiting, mut new_requests): (Vec<_>, Vec<_>) =
         requests.partition(|(_, group)| snapshot.records.contains_key(&group.id));
-    let asked = waiting.iter().position(|(_, group)| {
-        let last = session.asked_about.as_ref();
-        last.is_some_and(|(created, id)| (group.created, &group.id) > (*created, id))
+    let next_index = waiting.iter().position(|(_, group)| {
+        let last = session.last_lookup_request.as_ref();
+        last.is_some_and(|(created, id)| (group.oldest_created_at, &group.id) > (*created, id))
     });
-    waiting.rotate_left(asked.unwrap_or(0));
-    fresh.append(&mut waiting);
-    fresh
+    waiting.rotate_left(next_index.unwrap_or(0));
+    new_requests.append(&mut waiting);
+    new_requests
 }
 
 /// The booker, if rules look at the request at all: they are rules for members.
-fn who<'a>(snapshot: &Snapshot, group: &Group<'a>) -> Option<&'a Address> {
+fn booker_with_account<'a>(snapshot: &Snapshot, group: &RequestGroup<'a>) -> Option<&'a Address> {
     let booker = &group.bookings[0].booker.as_ref()?.address;
-    snapshot.names.contains_key(booker).then_some(booker)
+    snapshot.accounts_by_address.contains_key(booker).then_some(booker)
 }
 
 /// What the gate's rules ask and is not remembered.
-fn open_questions<'a>(
+fn collect_pending_lookups<'a>(
     ports: &Ports<'_>,
     policy: &'a Policy,
-    (gate, group): (&Gate, &'a Group<'_>),
+    (gate, group): (&Gate, &'a RequestGroup<'_>),
     booker: &'a Address,
-    known: &mut Lookups,
-) -> Vec<ToAsk<'a>> {
-    let mut open = Vec::new();
-    for lookup in &policy.house.lookups {
-        if !gate.criteria.asks(&policy.house, &lookup.name) {
+    lookups: &mut Lookups,
+) -> Vec<PendingLookup<'a>> {
+    let mut pending = Vec::new();
+    for lookup in &policy.global.lookups {
+        if !gate.criteria.asks(&policy.global, &lookup.name) {
             continue;
         }
         let now = (ports.clock)();
-        if let Some(answer) = ports.lookups.remembered(&lookup.name, booker, now) {
-            known.answers.insert(lookup.name.clone(), answer);
+        if let Some(answer) = ports.lookups.cached_answer(&lookup.name, booker, now) {
+            lookups.answers.insert(lookup.name.clone(), answer);
             continue;
         }
-        open.push(ToAsk {
+        pending.push(PendingLookup {
             lookup: &lookup.name,
             request: &group.id,
-            question: Question {
+            lookup_request: LookupRequest {
                 booker,
                 booking: group.bookings[0],
                 occurrences: group.bookings.len(),
             },
         });
     }
-    open
+    pending
 }
 
-async fn ask<'a>(ports: &Ports<'_>, questions: Vec<ToAsk<'a>>) -> Vec<Heard<'a>> {
-    let stopped = || ports.stop.is_set();
-    let round = &ports.lookups.round(&stopped);
-    let mut asked = Vec::with_capacity(questions.len());
-    for one in questions {
-        asked.push(
+async fn send_lookups<'a>(ports: &Ports<'_>, pending: Vec<PendingLookup<'a>>) -> Vec<LookupOutcome<'a>> {
+    let is_stopped = || ports.stop.is_set();
+    let pass_lookups = &ports.lookups.begin_pass(&is_stopped);
+    let mut tasks = Vec::with_capacity(pending.len());
+    for pending_lookup in pending {
+        tasks.push(
             async move {
-                let heard = round.ask(one.lookup, &one.question, ports.clock).await;
-                (one.lookup, one.request, heard)
+                let outcome = pass_lookups.ask(pending_lookup.lookup, &pending_lookup.lookup_request, ports.clock).await;
+                (pending_lookup.lookup, pending_lookup.request, outcome)
             }
             .boxed(),
         );
     }
-    stream::iter(asked)
-        .buffer_unordered(QUESTIONS_AT_ONCE)
+    stream::iter(tasks)
+        .buffer_unordered(LOOKUPS_AT_ONCE)
         .collect()
         .await
 }

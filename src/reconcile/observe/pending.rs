@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::calcom::port::Select;
-use crate::domain::booking::{Booking, Observed};
+use crate::calcom::port::BookingFilter;
+use crate::domain::booking::{Booking, TimestampedBooking};
 use crate::domain::gate::Policy;
 use crate::domain::id::{BookingUid, HostId, RequestId};
 use crate::domain::plan::Problem;
-use crate::reconcile::known::{self, Known};
+use crate::reconcile::known::{self, StoredDecisions};
 use crate::reconcile::ports::{PassError, Ports};
-use crate::reconcile::room::{ROOM, Room};
+use crate::reconcile::room::{MAX_BOOKING_BYTES, MemoryBudget};
 
 /// Pages of pending bookings one pass reads: 10,000 bookings at 250 a page. What lies behind them
 /// is reported, and seen when the ones before are answered.
@@ -17,31 +17,31 @@ const MAX_PENDING_PAGES: u32 = 40;
 
 /// Where the list of what waits was left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum PendingListEnd {
     /// Nothing is behind what is in hand, or nothing that could be taken.
-    Whole,
+    Complete,
     /// There is more behind what is in hand.
-    Behind,
+    MoreBehind,
     /// A page was shown twice, so what lies behind it cannot be reached.
-    Repeated,
+    PageRepeated,
 }
 
 /// Lists what waits, oldest request first, until enough undecided requests are in hand or the list
 /// ends: bookings that are left alone must never hide newer ones behind them. Gives also where the
 /// list was left.
-pub(super) async fn pending(
+pub(super) async fn list_pending(
     ports: &Ports<'_>,
     policy: &Policy,
     me: HostId,
-    left: &BTreeSet<RequestId>,
-    room: &mut Room,
+    skipped_requests: &BTreeSet<RequestId>,
+    budget: &mut MemoryBudget,
     problems: &mut Vec<Problem>,
-) -> Result<(Vec<Observed>, Known, End), PassError> {
-    let mut seen: BTreeSet<BookingUid> = BTreeSet::new();
+) -> Result<(Vec<TimestampedBooking>, StoredDecisions, PendingListEnd), PassError> {
+    let mut seen_uids: BTreeSet<BookingUid> = BTreeSet::new();
     let mut pending = Vec::new();
-    let mut known = Known::default();
-    let mut fresh: BTreeSet<RequestId> = BTreeSet::new();
-    let mut end = End::Whole;
+    let mut decisions = StoredDecisions::default();
+    let mut new_requests: BTreeSet<RequestId> = BTreeSet::new();
+    let mut list_end = PendingListEnd::Complete;
     let mut next = Some(0);
     while let Some(number) = next {
         if number >= MAX_PENDING_PAGES {
@@ -55,65 +55,65 @@ pub(super) async fn pending(
             break;
         }
         let at = (ports.clock)();
-        let page = ports.calendar.list(&Select::Pending, number).await?;
-        unreadable(&page.unreadable, problems);
+        let page = ports.calendar.list(&BookingFilter::Pending, number).await?;
+        report_unreadable(&page.unreadable, problems);
         let new: Vec<Booking> = page
             .bookings
             .into_iter()
-            .filter(|booking| seen.insert(booking.uid.clone()))
+            .filter(|booking| seen_uids.insert(booking.uid.clone()))
             .collect();
         if new.is_empty() && page.next.is_some() {
             problems.push(Problem {
                 code: "page-repeated",
                 text: format!("page {number} of the pending bookings brought nothing new"),
             });
-            end = End::Repeated;
+            list_end = PendingListEnd::PageRepeated;
             break;
         }
-        if !room.take_all(&new) {
+        if !budget.reserve_all(&new) {
             problems.push(Problem {
                 code: "too-many-pending",
                 text: format!(
                     "the bookings that wait for an answer take more than {} MiB; what lies behind \
                      page {number} is seen when those before it are answered",
-                    ROOM >> 20
+                    MAX_BOOKING_BYTES >> 20
                 ),
             });
             break;
         }
-        let guarded: Vec<(RequestId, BookingUid)> = new
+        let gated_requests: Vec<(RequestId, BookingUid)> = new
             .iter()
-            .filter(|booking| policy.guards(me, booking).is_ok())
-            .map(|booking| (booking.request(), booking.uid.clone()))
+            .filter(|booking| policy.require_gate(me, booking).is_ok())
+            .map(|booking| (booking.request_id(), booking.uid.clone()))
             .collect();
-        let asked = guarded.clone();
-        let found = ports
+        let requests_to_read = gated_requests.clone();
+        let read_decisions = ports
             .store
-            .with(move |store| known::records(store, &asked))
+            .with(move |store| known::read_decisions(store, &requests_to_read))
             .await;
-        known.extend(found.map_err(PassError::Store)?);
-        for (request, _) in guarded {
-            if !known.records.contains_key(&request) && !left.contains(&request) {
-                fresh.insert(request);
+        decisions.extend(read_decisions.map_err(PassError::Store)?);
+        for (request, _) in gated_requests {
+            if !decisions.records.contains_key(&request) && !skipped_requests.contains(&request) {
+                new_requests.insert(request);
             }
         }
-        pending.extend(new.into_iter().map(|booking| Observed { booking, at }));
+        pending.extend(new.into_iter().map(|booking| TimestampedBooking { booking, read_at: at }));
         next = page.next;
-        if fresh.len() >= policy.limits.requests_per_pass {
+        if new_requests.len() >= policy.limits.requests_per_pass {
             if next.is_some() {
-                end = End::Behind;
+                list_end = PendingListEnd::MoreBehind;
             }
             break;
         }
     }
     if pending.is_empty() {
         let empty = ports.store.with(|store| store.is_empty()).await;
-        known.ledger_is_empty = empty.map_err(PassError::Store)?;
+        decisions.ledger_is_empty = empty.map_err(PassError::Store)?;
     }
-    Ok((pending, known, end))
+    Ok((pending, decisions, list_end))
 }
 
-fn unreadable(rows: &[String], problems: &mut Vec<Problem>) {
+fn report_unreadable(rows: &[String], problems: &mut Vec<Problem>) {
     for row in rows {
         problems.push(Problem {
             code: "unreadable-booking",

@@ -3,14 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use super::{put_off_requests, to_decide};
+use super::{defer_requests, requests_to_decide};
 use crate::domain::gate::Policy;
 use crate::domain::id::{BookingUid, RequestId};
 use crate::domain::plan::Problem;
-use crate::domain::snapshot::{Pin, Snapshot};
+use crate::domain::snapshot::{PinResult, Snapshot};
 use crate::domain::time::Time;
 use crate::reconcile::pin::{
-    self, Case, Check, Given, MAX_OF_ALL, MAX_OF_MEMBER, MAX_WRONG, PinLimit, Try, Wrong,
+    self, PinCase, PinCheck, SubmittedPins, MAX_WRONG_TOTAL, MAX_WRONG_PER_MEMBER, MAX_WRONG_PER_ORIGIN, PinLimit, PinVerification, WrongPins,
 };
 use crate::reconcile::ports::{PassError, Ports, Session};
 
@@ -19,47 +19,47 @@ const MAX_TRIES: usize = 64;
 
 /// What became of the PINs; `true` when more of them wait. Requests behind the first that could not
 /// be looked at are put off with it: who asked first is served first.
-pub(super) async fn pins(
+pub(super) async fn check_pins(
     ports: &Ports<'_>,
     policy: &Policy,
     session: &mut Session,
-    (snapshot, given): (&mut Snapshot, &Given),
+    (snapshot, submitted_pins): (&mut Snapshot, &SubmittedPins),
     problems: &mut Vec<Problem>,
 ) -> Result<bool, PassError> {
-    let requests = to_decide(policy, snapshot);
-    let asked = requests.iter();
-    let asked = asked.map(|(_, group)| (group.bookings[0], &group.id, group.created));
-    let cases = pin::cases(policy, snapshot, given, asked);
+    let requests = requests_to_decide(policy, snapshot);
+    let candidates = requests.iter();
+    let candidates = candidates.map(|(_, group)| (group.bookings[0], &group.id, group.oldest_created_at));
+    let cases = pin::collect_pin_cases(policy, snapshot, submitted_pins, candidates);
     if cases.is_empty() {
         return Ok(false);
     }
-    let suspects = pin::suspects(snapshot, &cases);
-    let wrong = ports
+    let query = pin::build_wrong_pin_query(snapshot, &cases);
+    let wrong_pins = ports
         .store
-        .with(move |store| pin::wrong(store, &suspects))
+        .with(move |store| pin::read_wrong_pins(store, &query))
         .await;
-    let mut wrong = wrong.map_err(PassError::Store)?;
+    let mut wrong_pins = wrong_pins.map_err(PassError::Store)?;
     let mut tries_left = MAX_TRIES;
-    let mut late: Option<(Time, &RequestId)> = None;
+    let mut first_deferred: Option<(Time, &RequestId)> = None;
     let mut results = Vec::new();
-    let mut limits = BTreeSet::new();
+    let mut exceeded_limits = BTreeSet::new();
     for case in &cases {
-        let Some(result) = look(ports, session, case, &mut wrong, &mut tries_left).await else {
-            late = Some((case.created, &case.request));
+        let Some(result) = check_pin(ports, session, case, &mut wrong_pins, &mut tries_left).await else {
+            first_deferred = Some((case.created, &case.request));
             break;
         };
-        if let (Pin::NotSet, Check::Try(_)) = (result, &case.check) {
-            problems.push(unreadable(case));
+        if let (PinResult::NotSet, PinCheck::Try(_)) = (result, &case.check) {
+            problems.push(unreadable_pin_problem(case));
         }
-        if result == Pin::Locked {
-            limits.extend(wrong.limits(case));
+        if result == PinResult::Locked {
+            exceeded_limits.extend(wrong_pins.exceeded_limit(case));
         }
         results.push((case.booking.clone(), result));
     }
-    let late: BTreeSet<RequestId> = match late {
+    let deferred_requests: BTreeSet<RequestId> = match first_deferred {
         Some(first) => requests
             .iter()
-            .filter(|(_, group)| (group.created, &group.id) >= first)
+            .filter(|(_, group)| (group.oldest_created_at, &group.id) >= first)
             .map(|(_, group)| group.id.clone())
             .collect(),
         None => BTreeSet::new(),
@@ -68,61 +68,61 @@ pub(super) async fn pins(
         .iter()
         .map(|case| (case.booking.clone(), case.origin.clone()));
     let origins: Vec<(BookingUid, String)> = origins.collect();
-    snapshot.origins.extend(origins);
-    snapshot.pins.extend(results);
-    problems.extend(limits.into_iter().map(guessing));
-    put_off_requests(snapshot, &late);
-    Ok(!late.is_empty())
+    snapshot.pin_origins.extend(origins);
+    snapshot.pin_results.extend(results);
+    problems.extend(exceeded_limits.into_iter().map(guessing_problem));
+    defer_requests(snapshot, &deferred_requests);
+    Ok(!deferred_requests.is_empty())
 }
 
 /// What became of one; `None` when its turn does not come in this pass.
-async fn look(
+async fn check_pin(
     ports: &Ports<'_>,
     session: &mut Session,
-    case: &Case,
-    wrong: &mut Wrong,
+    case: &PinCase,
+    wrong_pins: &mut WrongPins,
     tries_left: &mut usize,
-) -> Option<Pin> {
-    let Try { hash, pin } = match &case.check {
-        Check::NotSet => return Some(Pin::NotSet),
+) -> Option<PinResult> {
+    let PinVerification { hash, pin } = match &case.check {
+        PinCheck::NotSet => return Some(PinResult::NotSet),
         // What was not given is no guess.
-        Check::Try(_) if wrong.limits(case).is_some() => return Some(Pin::Locked),
-        Check::Missing => return Some(Pin::Missing),
-        Check::Try(one) => one.clone(),
+        PinCheck::Try(_) if wrong_pins.exceeded_limit(case).is_some() => return Some(PinResult::Locked),
+        PinCheck::Missing => return Some(PinResult::Missing),
+        PinCheck::Try(verification) => verification.clone(),
     };
-    if let Some(right) = session.pins.get(&case.booking, &hash) {
-        return Some(pin::result(case, right, wrong));
+    if let Some(is_right) = session.pins.get(&case.booking, &hash) {
+        return Some(pin::record_verification(case, is_right, wrong_pins));
     }
     if ports.stop.is_set() {
         return None;
     }
     *tries_left = tries_left.checked_sub(1)?;
-    let known = hash.clone();
+    let hash_copy = hash.clone();
     // It ends early only together with the process.
-    let right = tokio::task::spawn_blocking(move || pin::verify(&known, &pin))
+    let is_right = tokio::task::spawn_blocking(move || pin::verify(&hash_copy, &pin))
         .await
         .ok()?;
-    session.pins.keep(&case.booking, &hash, right);
-    Some(pin::result(case, right, wrong))
+    session.pins.insert(&case.booking, &hash, is_right);
+    Some(pin::record_verification(case, is_right, wrong_pins))
 }
 
 /// Told once for each limit; the requests are on the list of those that wait for review.
-fn guessing(limit: PinLimit) -> Problem {
-    let whose = match limit {
-        PinLimit::Origin => format!("{MAX_WRONG} for one member from one origin"),
-        PinLimit::Member => format!("{MAX_OF_MEMBER} for one member"),
-        PinLimit::All => format!("{MAX_OF_ALL} for all members"),
+fn guessing_problem(limit: PinLimit) -> Problem {
+    let limit_text = match limit {
+        PinLimit::Origin => format!("{MAX_WRONG_PER_ORIGIN} for one member from one origin"),
+        PinLimit::Member => format!("{MAX_WRONG_PER_MEMBER} for one member"),
+        PinLimit::All => format!("{MAX_WRONG_TOTAL} for all members"),
     };
     Problem {
         code: "pin-guessing",
         text: format!(
-            "more wrong PINs were given within a day than {whose}: further ones are not looked at, \
+            "more wrong PINs were given within a day than {limit_text}: further ones are not looked at, \
              and their requests wait for review (`maitred review list`)"
         ),
     }
 }
 
-fn unreadable(case: &Case) -> Problem {
+fn unreadable_pin_problem(case: &PinCase) -> Problem {
     Problem {
         code: "pin-unreadable",
         text: format!(

@@ -4,17 +4,17 @@
 
 use async_trait::async_trait;
 
-use super::cancel::Why;
-use super::look::Chain;
-use super::settle::request_of;
-use crate::calcom::port::{Calendar, CallError, Dialect, Me, Page, Select};
-use crate::domain::booking::{Booking, BookingRef, EventType, Reading, Status};
-use crate::domain::decision::{Code, Decision};
+use super::cancel::CancelReason;
+use super::look::RescheduleChain;
+use super::settle::find_request;
+use crate::calcom::port::{Calendar, CallError, Dialect, CurrentUser, BookingPage, BookingFilter};
+use crate::domain::booking::{Booking, BookingRef, EventType, Fetched, BookingStatus};
+use crate::domain::decision::{ReasonCode, Decision};
 use crate::domain::gate::{Gate, Policy};
 use crate::domain::id::{BookingUid, EventTypeId};
 use crate::domain::plan::Problem;
 use crate::domain::request::{Charge, Request, RequestState};
-use crate::domain::terms::{AcceptedMove, AfterMoves, MoveAway, Who, who_moved};
+use crate::domain::terms::{AcceptedMove, MovesOutcome, MoveAway, ClaimedActor, identify_mover};
 use crate::domain::text;
 use crate::domain::time::{Span, Time};
 use crate::domain::watch::ChainEnd;
@@ -23,36 +23,36 @@ use crate::reconcile::ports::{PassError, Ports, Session};
 
 /// What the rules say of it.
 #[derive(Debug)]
-pub(super) enum Judged {
+pub(super) enum MoveEvaluation {
     Keep,
     /// It stays, and an operator is to look at it.
     Review(String),
-    Cancel(Why),
+    Cancel(CancelReason),
     /// It could not be judged now.
-    Later,
+    Postpone,
 }
 
 /// Whether the booking is one that the rules of its gate are asked about.
-pub(super) fn is_judged(policy: &Policy, booking: &Booking) -> bool {
+pub(super) fn needs_evaluation(policy: &Policy, booking: &Booking) -> bool {
     let gate = policy.gate(booking);
     gate.is_some_and(|gate| gate.terms.accepted_move == AcceptedMove::Judge)
-        && is_by_booker(policy, booking)
+        && was_moved_by_booker(policy, booking)
 }
 
 /// The last booking of the chain and its gate, where the rules of that gate have to be asked before the
 /// charge goes on with it: it was accepted, and nothing was decided about it.
-pub(super) async fn to_be_judged<'a>(
+pub(super) async fn find_move_to_evaluate<'a>(
     ports: &Ports<'_>,
     policy: &'a Policy,
     charge: &Charge,
-    chain: &'a Chain,
+    chain: &'a RescheduleChain,
 ) -> Result<Option<(&'a Booking, &'a Gate)>, PassError> {
     let Some(last) = chain.bookings.last().filter(|_| chain.bookings.len() > 1) else {
         return Ok(None);
     };
     let now = (ports.clock)();
-    let stands = chain.end == ChainEnd::Whole && last.status == Status::Accepted && last.end > now;
-    let Some(gate) = policy.gate(last).filter(|_| stands) else {
+    let is_upcoming = chain.end == ChainEnd::Whole && last.status == BookingStatus::Accepted && last.end > now;
+    let Some(gate) = policy.gate(last).filter(|_| is_upcoming) else {
         return Ok(None);
     };
     // A move that counts as a cancellation closes the charge first: what it moved to is unpaid then.
@@ -60,91 +60,91 @@ pub(super) async fn to_be_judged<'a>(
     let moves: Vec<MoveAway> = { chain.bookings.windows(2) }
         .map(|pair| MoveAway {
             start: pair[0].start,
-            at: pair[1].created,
-            by: who_moved(&pair[1], &policy.hosts),
+            moved_at: pair[1].created_at,
+            by: identify_mover(&pair[1], &policy.hosts),
         })
         .collect();
-    let after = terms.after_moves(charge.credits(), &moves);
-    let is_late = matches!(after, AfterMoves::Cancelled { .. });
-    if is_late || !is_judged(policy, last) {
+    let after_moves = terms.apply_moves(charge.credits(), &moves);
+    let counts_as_cancelled = matches!(after_moves, MovesOutcome::Cancelled { .. });
+    if counts_as_cancelled || !needs_evaluation(policy, last) {
         return Ok(None);
     }
     let uid = last.uid.clone();
-    let decided = ports.store.with(move |store| request_of(store, &uid)).await;
-    let decided = decided.map_err(PassError::Store)?;
-    let is_decided = decided.is_some_and(|request| request.state != RequestState::Noted);
+    let request = ports.store.with(move |store| find_request(store, &uid)).await;
+    let request = request.map_err(PassError::Store)?;
+    let is_decided = request.is_some_and(|request| request.state != RequestState::Noted);
     Ok((!is_decided).then_some((last, gate)))
 }
 
 /// Whether it was moved, and not by the host, whom the rules of a gate do not bind. A name counts only
 /// where names are trusted.
-pub(super) fn is_by_booker(policy: &Policy, booking: &Booking) -> bool {
+pub(super) fn was_moved_by_booker(policy: &Policy, booking: &Booking) -> bool {
     let gate = policy.gate(booking);
-    let trusts = gate.is_some_and(|gate| gate.terms.refunds.trust_named_cancels);
-    let by_host = who_moved(booking, &policy.hosts) == Who::Host;
-    booking.rescheduled_from.is_some() && !(by_host && trusts)
+    let trusts_names = gate.is_some_and(|gate| gate.terms.refunds.trust_named_cancels);
+    let by_host = identify_mover(booking, &policy.hosts) == ClaimedActor::Host;
+    booking.rescheduled_from.is_some() && !(by_host && trusts_names)
 }
 
 /// Asks the rules.
-pub(super) async fn judge(
+pub(super) async fn evaluate_move(
     ports: &Ports<'_>,
     policy: &Policy,
     session: &mut Session,
     booking: &Booking,
     problems: &mut Vec<Problem>,
-) -> Result<Judged, PassError> {
-    let alone = Alone {
+) -> Result<MoveEvaluation, PassError> {
+    let calendar = SingleBookingCalendar {
         calendar: ports.calendar,
         booking: Booking {
-            status: Status::Pending,
+            status: BookingStatus::Pending,
             // Its series was answered: what counts is this occurrence.
             series: None,
             ..booking.clone()
         },
     };
     let ports = Ports {
-        calendar: &alone,
+        calendar: &calendar,
         ..*ports
     };
     // What the pass left alone is none of this.
-    let left = std::mem::take(&mut session.left);
-    let observed = observe(&ports, policy, session).await;
-    session.left = left;
-    let observed = observed?;
-    problems.extend(observed.problems);
-    let mut steps = observed.plan.steps.iter();
-    let of_it = |request: &Request| request.bookings.iter().any(|one| one.uid == booking.uid);
-    let Some(step) = steps.find(|step| of_it(&step.request)) else {
-        return Ok(Judged::Later);
+    let skipped_requests = std::mem::take(&mut session.skipped_requests);
+    let observation = observe(&ports, policy, session).await;
+    session.skipped_requests = skipped_requests;
+    let observation = observation?;
+    problems.extend(observation.problems);
+    let mut steps = observation.plan.steps.iter();
+    let has_booking = |request: &Request| request.bookings.iter().any(|one| one.uid == booking.uid);
+    let Some(step) = steps.find(|step| has_booking(&step.request)) else {
+        return Ok(MoveEvaluation::Postpone);
     };
     let request = step.request.as_ref();
     Ok(match request.decision {
-        Decision::Confirm => Judged::Keep,
-        Decision::Decline => Judged::Cancel(Why {
-            code: Code::AcceptedMove,
+        Decision::Confirm => MoveEvaluation::Keep,
+        Decision::Decline => MoveEvaluation::Cancel(CancelReason {
+            code: ReasonCode::AcceptedMove,
             // What a booker reads says nothing about an account.
             text: request
-                .text
+                .booker_text
                 .clone()
-                .unwrap_or_else(|| text::joined(&request.reasons)),
+                .unwrap_or_else(|| text::join_reasons(&request.reasons)),
             reasons: request.reasons.clone(),
         }),
         Decision::Wait { .. } | Decision::Review | Decision::Leave => {
-            Judged::Review(text::joined(&request.reasons))
+            MoveEvaluation::Review(text::join_reasons(&request.reasons))
         }
     })
 }
 
 /// A calendar in which one booking waits and nothing else.
-struct Alone<'a> {
+struct SingleBookingCalendar<'a> {
     calendar: &'a dyn Calendar,
     booking: Booking,
 }
 
 #[async_trait]
-impl Calendar for Alone<'_> {
-    async fn me(&self) -> Result<Me, CallError> {
-        self.calendar.me().await
+impl Calendar for SingleBookingCalendar<'_> {
+    async fn current_user(&self) -> Result<CurrentUser, CallError> {
+        self.calendar.current_user().await
     }
 
     async fn event_types(&self) -> Result<Vec<EventType>, CallError> {
@@ -155,22 +155,22 @@ impl Calendar for Alone<'_> {
         self.calendar.event_type(id).await
     }
 
-    async fn list(&self, select: &Select, page: u32) -> Result<Page, CallError> {
+    async fn list(&self, select: &BookingFilter, page: u32) -> Result<BookingPage, CallError> {
         match select {
-            Select::Pending => Ok(Page {
+            BookingFilter::Pending => Ok(BookingPage {
                 bookings: vec![self.booking.clone()],
                 unreadable: Vec::new(),
                 next: None,
                 server_time: None,
             }),
-            Select::Upcoming { .. }
-            | Select::Past { .. }
-            | Select::UpdatedSince(_)
-            | Select::CreatedSince(_) => self.calendar.list(select, page).await,
+            BookingFilter::Upcoming { .. }
+            | BookingFilter::Past { .. }
+            | BookingFilter::UpdatedSince(_)
+            | BookingFilter::CreatedSince(_) => self.calendar.list(select, page).await,
         }
     }
 
-    async fn get(&self, booking: &BookingRef) -> Result<Reading, CallError> {
+    async fn get(&self, booking: &BookingRef) -> Result<Fetched, CallError> {
         self.calendar.get(booking).await
     }
 
@@ -186,8 +186,8 @@ impl Calendar for Alone<'_> {
         self.calendar.names_successors()
     }
 
-    async fn confirm(&self, _: &BookingRef, _: Time) -> Result<Option<Reading>, CallError> {
-        Err(nothing_is_sent())
+    async fn confirm(&self, _: &BookingRef, _: Time) -> Result<Option<Fetched>, CallError> {
+        Err(read_only_error())
     }
 
     async fn decline(
@@ -195,12 +195,12 @@ impl Calendar for Alone<'_> {
         _: &BookingRef,
         _: &str,
         _: Time,
-    ) -> Result<Option<Reading>, CallError> {
-        Err(nothing_is_sent())
+    ) -> Result<Option<Fetched>, CallError> {
+        Err(read_only_error())
     }
 
-    async fn cancel(&self, _: &BookingRef, _: &str, _: Time) -> Result<Option<Reading>, CallError> {
-        Err(nothing_is_sent())
+    async fn cancel(&self, _: &BookingRef, _: &str, _: Time) -> Result<Option<Fetched>, CallError> {
+        Err(read_only_error())
     }
 
     fn server(&self) -> String {
@@ -219,11 +219,11 @@ impl Calendar for Alone<'_> {
         self.calendar.calls()
     }
 
-    fn ready(&self) -> usize {
-        self.calendar.ready()
+    fn available_calls(&self) -> usize {
+        self.calendar.available_calls()
     }
 }
 
-fn nothing_is_sent() -> CallError {
+fn read_only_error() -> CallError {
     CallError::Refused("observing sends nothing".to_owned())
 }

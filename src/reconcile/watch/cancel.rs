@@ -2,48 +2,48 @@
 //! booking is. A read or a call that fails settles nothing: the intent stays open, and the watch tries
 //! again ever more slowly.
 
-use super::listed::Finding;
-use super::{Change, Watched};
+use super::listed::UnresolvedFinding;
+use super::{RecordedChange, WatchReport};
 use crate::calcom::port::CallError;
-use crate::domain::booking::{Booking, BookingRef, Reading, Status};
-use crate::domain::decision::{Code, Decision, Outcome, Reason};
+use crate::domain::booking::{Booking, BookingRef, Fetched, BookingStatus};
+use crate::domain::decision::{ReasonCode, Decision, DecisionOutcome, Reason};
 use crate::domain::fact::Fact;
-use crate::domain::gate::Limits;
+use crate::domain::gate::PassLimits;
 use crate::domain::gate::{Gate, Policy};
 use crate::domain::id::{Address, RequestId};
 use crate::domain::intent;
 use crate::domain::request::{CallEnd, CallKind, CallNote, Request, RequestState};
 use crate::domain::text;
-use crate::domain::time::{Time, kept};
-use crate::domain::unresolved::{Resolver, UnresolvedCode, is_settled};
-use crate::domain::watch::What;
+use crate::domain::time::{Time, truncate_to_millis};
+use crate::domain::unresolved::{Resolver, UnresolvedCode, has_operator_resolution};
+use crate::domain::watch::ChargeOutcome;
 use crate::domain::watch::accepted::listed_until;
-use crate::domain::watch::unmanaged::noted;
-use crate::reconcile::deliver::call::{end_of, mark};
-use crate::reconcile::deliver::{MAX_TURNS, rests_until};
-use crate::reconcile::observe::ends_the_pass;
+use crate::domain::watch::unmanaged::build_note;
+use crate::reconcile::deliver::call::{to_call_end, set_sent_marks};
+use crate::reconcile::deliver::{MAX_DEADLINE_RETRIES, reading_valid_until};
+use crate::reconcile::observe::is_fatal_for_pass;
 use crate::reconcile::ports::{PassError, Ports};
 use crate::reconcile::sight::ReadTimes;
 use crate::store::port::Store;
 
 /// Characters of a server's message kept with a call.
-const MAX_NOTE: usize = 300;
+const MAX_NOTE_CHARS: usize = 300;
 
 /// Why an accepted booking is cancelled.
 #[derive(Debug, Clone)]
-pub(super) struct Why {
-    pub code: Code,
+pub(super) struct CancelReason {
+    pub code: ReasonCode,
     /// What the booker is told.
     pub text: String,
     /// What its rules said, where they were asked.
     pub reasons: Vec<Reason>,
 }
 
-impl Why {
-    pub fn of(code: Code) -> Self {
+impl CancelReason {
+    pub fn from_code(code: ReasonCode) -> Self {
         let text = match code {
-            Code::Revived => text::revived(),
-            _ => text::unmanaged(),
+            ReasonCode::Revived => text::revived_cancelled(),
+            _ => text::unmanaged_cancelled(),
         };
         Self {
             code,
@@ -54,15 +54,15 @@ impl Why {
 }
 
 /// Writes the decision down and tries to carry it out.
-pub(super) async fn cancel(
+pub(super) async fn cancel_booking(
     ports: &Ports<'_>,
     policy: &Policy,
     (booking, gate): (&Booking, &Gate),
-    (id, why): (RequestId, Why),
-    watched: &mut Watched,
+    (id, why): (RequestId, CancelReason),
+    report: &mut WatchReport,
 ) -> Result<(), PassError> {
     let now = (ports.clock)();
-    let mut request = noted(booking, gate, gate.cost, None, (now, &policy.hash));
+    let mut request = build_note(booking, gate, gate.cost, None, (now, &policy.hash));
     request.id = id;
     request.decision = Decision::Decline;
     request.call = Some(CallKind::Cancel);
@@ -73,69 +73,69 @@ pub(super) async fn cancel(
         text: why.text.clone(),
     }];
     request.reasons.extend(why.reasons);
-    request.text = Some(why.text);
-    let intent = vec![Fact::Decided {
+    request.booker_text = Some(why.text);
+    let intent = vec![Fact::RequestDecided {
         request: request.clone().into(),
     }];
-    write(ports, intent).await?;
-    attempt(ports, policy, &request, Some(booking), watched).await
+    commit_facts(ports, intent).await?;
+    attempt_cancel(ports, policy, &request, Some(booking), report).await
 }
 
 /// What was begun before and is to be tried again now.
-pub(super) async fn begun(ports: &Ports<'_>, limits: &Limits) -> Result<Vec<Request>, PassError> {
+pub(super) async fn read_due_cancellations(ports: &Ports<'_>, limits: &PassLimits) -> Result<Vec<Request>, PassError> {
     let now = (ports.clock)();
     let limits = limits.clone();
     let open = ports.store.with(move |store| {
         let open = store.open_intents(usize::MAX)?;
-        let due = |request: &Request| {
-            let marked = store.marked(&request.id);
+        let is_due = |request: &Request| {
+            let marked = store.sent_mark(&request.id);
             // A call without an answer may still be running, and a second one mails again.
-            let sent = intent::unanswered(request, marked, &limits);
+            let unanswered_since = intent::unanswered_call_sent_at(request, marked, &limits);
             request.cancels_accepted()
-                && intent::due(request, now)
-                && intent::running(sent, &limits, now).is_none()
+                && intent::is_due(request, now)
+                && intent::running_until(unanswered_since, &limits, now).is_none()
         };
-        Ok(open.into_iter().filter(due).collect())
+        Ok(open.into_iter().filter(is_due).collect())
     });
     open.await.map_err(PassError::Store)
 }
 
 /// Tries it again.
-pub(super) async fn go_on(
+pub(super) async fn retry_cancellations(
     ports: &Ports<'_>,
     policy: &Policy,
-    begun: Vec<Request>,
-    watched: &mut Watched,
+    requests: Vec<Request>,
+    report: &mut WatchReport,
 ) -> Result<(), PassError> {
-    for request in begun {
-        if watched.stops(ports) {
+    for request in requests {
+        if report.should_stop(ports) {
             return Ok(());
         }
         if is_settled_by_operator(ports, &request).await? {
-            let end = Fact::Settled {
+            let end = Fact::IntentSettled {
                 request: request.id.clone(),
-                outcome: Outcome::Superseded,
+                outcome: DecisionOutcome::Superseded,
             };
-            write(ports, vec![end]).await?;
+            commit_facts(ports, vec![end]).await?;
             continue;
         }
-        attempt(ports, policy, &request, None, watched).await?;
+        attempt_cancel(ports, policy, &request, None, report).await?;
     }
     Ok(())
 }
 
 async fn is_settled_by_operator(ports: &Ports<'_>, request: &Request) -> Result<bool, PassError> {
-    let (uid, code) = (request.bookings[0].uid.clone(), list_code(request));
-    let items = ports.store.with(move |store| store.unresolved_of(&uid));
+    let (uid, code) = (request.bookings[0].uid.clone(), unresolved_code(request));
+    let items = ports.store.with(move |store| store.unresolved_items_of(&uid));
     let items = items.await.map_err(PassError::Store)?;
-    Ok(is_settled(&items, code))
+    Ok(has_operator_resolution(&items, code))
 }
 
 /// Under which code the booking is on the unresolved list until it is cancelled.
-fn list_code(request: &Request) -> UnresolvedCode {
+fn unresolved_code(request: &Request) -> UnresolvedCode {
     match request.reasons.first().map(|reason| reason.code) {
-        Some(Code::Revived) => UnresolvedCode::Revived,
-        Some(Code::AcceptedMove) => UnresolvedCode::AcceptedMove,
+        Some(ReasonCode::Revived) => UnresolvedCode::Revived,
+        Some(ReasonCode::AcceptedMove) => UnresolvedCode::AcceptedMove,
         Some(_) | None => UnresolvedCode::Unmanaged,
     }
 }
@@ -153,10 +153,10 @@ enum OwnNames {
 
 impl OwnNames {
     /// As far as the calls of earlier attempts tell.
-    fn of_earlier(request: &Request, marked: Option<Time>, limits: &Limits) -> Self {
+    fn from_earlier_calls(request: &Request, marked_at: Option<Time>, limits: &PassLimits) -> Self {
         let mut calls = request.calls.iter();
-        let lost = calls.any(|call| matches!(call.end, CallEnd::Unanswered { .. }));
-        if lost || intent::unanswered(request, marked, limits).is_some() {
+        let has_unanswered = calls.any(|call| matches!(call.end, CallEnd::Unanswered { .. }));
+        if has_unanswered || intent::unanswered_call_sent_at(request, marked_at, limits).is_some() {
             Self::Any
         } else if request.failures > 0 {
             Self::Unnamed(None)
@@ -165,12 +165,12 @@ impl OwnNames {
         }
     }
 
-    fn include(&self, booking: &Booking) -> bool {
+    fn includes(&self, booking: &Booking) -> bool {
         match self {
             Self::Never => false,
             Self::Any => true,
-            Self::Unnamed(before) => {
-                booking.cancelled_by.is_none() || booking.cancelled_by == *before
+            Self::Unnamed(earlier_name) => {
+                booking.cancelled_by.is_none() || booking.cancelled_by == *earlier_name
             }
         }
     }
@@ -179,7 +179,7 @@ impl OwnNames {
 /// What one attempt gave.
 struct CancelAttempt {
     /// What the booking is now, where that is known.
-    read: Option<Reading>,
+    reading: Option<Fetched>,
     failure: Option<CallError>,
     call_end: CallEnd,
     own_names: OwnNames,
@@ -189,26 +189,26 @@ struct CancelAttempt {
 /// as any call's; when its turn comes too late, the booking is read again.
 async fn read_and_cancel(
     ports: &Ports<'_>,
-    limits: &Limits,
+    limits: &PassLimits,
     request: &Request,
 ) -> Result<CancelAttempt, PassError> {
     let reference = &request.bookings[0];
-    let told = request.text.as_deref().unwrap_or_default();
+    let message = request.booker_text.as_deref().unwrap_or_default();
     let id = request.id.clone();
-    let marked = ports.store.with(move |store| store.marked(&id)).await;
+    let marked_at = ports.store.with(move |store| store.sent_mark(&id)).await;
     let mut attempt = CancelAttempt {
-        read: None,
+        reading: None,
         failure: None,
         call_end: CallEnd::NotSent,
-        own_names: OwnNames::of_earlier(request, marked, limits),
+        own_names: OwnNames::from_earlier_calls(request, marked_at, limits),
     };
-    for _ in 0..MAX_TURNS {
-        let asked = (ports.clock)();
-        let now = match ports.calendar.get(reference).await {
+    for _ in 0..MAX_DEADLINE_RETRIES {
+        let requested_at = (ports.clock)();
+        let booking = match ports.calendar.get(reference).await {
             // Every server refuses to cancel a booking that is over (`calcom/api.md` 5.1).
-            Ok(Reading::Is(now)) if now.status == Status::Accepted && now.end > asked => now,
+            Ok(Fetched::Found(booking)) if booking.status == BookingStatus::Accepted && booking.end > requested_at => booking,
             Ok(reading) => {
-                attempt.read = Some(reading);
+                attempt.reading = Some(reading);
                 attempt.failure = None;
                 return Ok(attempt);
             }
@@ -217,20 +217,20 @@ async fn read_and_cancel(
                 return Ok(attempt);
             }
         };
-        let arrived = (ports.clock)();
-        let deadline = rests_until(ReadTimes { asked, arrived }, limits);
+        let arrived_at = (ports.clock)();
+        let deadline = reading_valid_until(ReadTimes { requested_at, arrived_at }, limits);
         let id = request.id.clone();
-        mark(ports, vec![id.clone()], Some((ports.clock)()))
+        set_sent_marks(ports, vec![id.clone()], Some((ports.clock)()))
             .await
             .map_err(PassError::Store)?;
-        attempt.failure = match ports.calendar.cancel(reference, told, deadline).await {
+        attempt.failure = match ports.calendar.cancel(reference, message, deadline).await {
             Ok(reading) => {
-                attempt.read = reading;
+                attempt.reading = reading;
                 None
             }
             // Nothing was sent.
-            Err(error @ (CallError::TooLate | CallError::Limited { .. })) => {
-                mark(ports, vec![id], None)
+            Err(error @ (CallError::TooLate | CallError::RateLimited { .. })) => {
+                set_sent_marks(ports, vec![id], None)
                     .await
                     .map_err(PassError::Store)?;
                 attempt.failure = Some(error);
@@ -241,17 +241,17 @@ async fn read_and_cancel(
             }
             Err(error) => Some(error),
         };
-        let sent = deadline.min((ports.clock)());
+        let sent_by = deadline.min((ports.clock)());
         attempt.call_end = match &attempt.failure {
-            Some(error) => end_of(error, sent),
-            None => CallEnd::Unanswered { sent },
+            Some(error) => to_call_end(error, sent_by),
+            None => CallEnd::Unanswered { sent: sent_by },
         };
         if attempt.call_end != CallEnd::NotSent {
-            attempt.own_names = OwnNames::Unnamed(now.cancelled_by);
+            attempt.own_names = OwnNames::Unnamed(booking.cancelled_by);
         }
         // Neither a refusal nor a yes without the booking tells what it is.
-        if attempt.read.is_none() && !attempt.failure.as_ref().is_some_and(ends_the_pass) {
-            attempt.read = ports.calendar.get(reference).await.ok();
+        if attempt.reading.is_none() && !attempt.failure.as_ref().is_some_and(is_fatal_for_pass) {
+            attempt.reading = ports.calendar.get(reference).await.ok();
         }
         return Ok(attempt);
     }
@@ -259,32 +259,32 @@ async fn read_and_cancel(
 }
 
 /// One attempt. `shown` is the booking as the watch has seen it.
-async fn attempt(
+async fn attempt_cancel(
     ports: &Ports<'_>,
     policy: &Policy,
     request: &Request,
-    shown: Option<&Booking>,
-    watched: &mut Watched,
+    seen_booking: Option<&Booking>,
+    report: &mut WatchReport,
 ) -> Result<(), PassError> {
     let reference = &request.bookings[0];
     let at = (ports.clock)();
     let CancelAttempt {
-        read,
+        reading,
         failure,
         call_end,
         own_names,
     } = read_and_cancel(ports, &policy.limits, request).await?;
-    let is_ours = |booking: &Booking| own_names.include(booking);
-    let outcome = read.as_ref().and_then(|read| outcome_of(read, at, is_ours));
+    let is_ours = |booking: &Booking| own_names.includes(booking);
+    let outcome = reading.as_ref().and_then(|read| outcome_of(read, at, is_ours));
     let note = match (&outcome, &failure) {
-        (Some(_), _) => read.as_ref().map_or("", |reading| word(reading)).to_owned(),
+        (Some(_), _) => reading.as_ref().map_or("", |reading| describe_reading(reading)).to_owned(),
         (None, Some(error)) => error.to_string(),
         (None, None) => "the booking is still accepted".to_owned(),
     };
-    let mut facts = vec![Fact::Called {
+    let mut facts = vec![Fact::CallRecorded {
         request: request.id.clone(),
         call: CallNote {
-            at: kept((ports.clock)()),
+            at: truncate_to_millis((ports.clock)()),
             booking: reference.uid.clone(),
             kind: CallKind::Cancel,
             end: if outcome.is_some() {
@@ -292,61 +292,61 @@ async fn attempt(
             } else {
                 call_end
             },
-            text: note.chars().take(MAX_NOTE).collect(),
+            text: note.chars().take(MAX_NOTE_CHARS).collect(),
         },
     }];
-    facts.extend(outcome.map(|outcome| Fact::Settled {
+    facts.extend(outcome.map(|outcome| Fact::IntentSettled {
         request: request.id.clone(),
         outcome,
     }));
-    let until = shown.map_or(request.end, |booking| {
-        listed_until(list_code(request), booking)
+    let until = seen_booking.map_or(request.end, |booking| {
+        listed_until(unresolved_code(request), booking)
     });
-    let stands = matches!(&read, Some(Reading::Is(now)) if now.status == Status::Accepted);
-    end(ports, request, (facts, outcome, stands), until).await?;
-    if outcome == Some(Outcome::Declined) {
-        watched.record(Change {
+    let is_accepted = matches!(&reading, Some(Fetched::Found(booking)) if booking.status == BookingStatus::Accepted);
+    write_attempt_result(ports, request, (facts, outcome, is_accepted), until).await?;
+    if outcome == Some(DecisionOutcome::Declined) {
+        report.record(RecordedChange {
             booking: reference.uid.clone(),
             account: request.account.clone(),
-            what: What::Cancelled,
-            text: reason_word(request).to_owned(),
+            what: ChargeOutcome::Cancelled,
+            text: describe_reason(request).to_owned(),
         });
     }
     match failure {
-        Some(error) if ends_the_pass(&error) => Err(error.into()),
+        Some(error) if is_fatal_for_pass(&error) => Err(error.into()),
         Some(error @ CallError::Unreachable(_)) => Err(error.into()),
         Some(_) | None => Ok(()),
     }
 }
 
 /// What the booking says of the decision; `None`: it is still to be carried out, or not known.
-fn outcome_of(reading: &Reading, now: Time, is_ours: impl Fn(&Booking) -> bool) -> Option<Outcome> {
+fn outcome_of(reading: &Fetched, now: Time, is_ours: impl Fn(&Booking) -> bool) -> Option<DecisionOutcome> {
     match reading {
-        Reading::Gone => Some(Outcome::Superseded),
-        Reading::Is(booking) => match booking.status {
-            Status::Cancelled if is_ours(booking) => Some(Outcome::Declined),
-            Status::Cancelled | Status::Rejected | Status::Pending => Some(Outcome::Superseded),
+        Fetched::Gone => Some(DecisionOutcome::Superseded),
+        Fetched::Found(booking) => match booking.status {
+            BookingStatus::Cancelled if is_ours(booking) => Some(DecisionOutcome::Declined),
+            BookingStatus::Cancelled | BookingStatus::Rejected | BookingStatus::Pending => Some(DecisionOutcome::Superseded),
             // It was over before it could be cancelled.
-            Status::Accepted if booking.end <= now => Some(Outcome::Superseded),
-            Status::Accepted | Status::AwaitingHost | Status::Other(_) => None,
+            BookingStatus::Accepted if booking.end <= now => Some(DecisionOutcome::Superseded),
+            BookingStatus::Accepted | BookingStatus::AwaitingHost | BookingStatus::Other(_) => None,
         },
     }
 }
 
-fn word(reading: &Reading) -> &'static str {
+fn describe_reading(reading: &Fetched) -> &'static str {
     match reading {
-        Reading::Gone => "the booking is gone",
-        Reading::Is(booking) => match booking.status {
-            Status::Cancelled => "cancelled",
-            Status::Rejected => "the booking was declined",
-            Status::Pending => "the booking is pending again",
-            Status::Accepted | Status::AwaitingHost | Status::Other(_) => "not cancelled",
+        Fetched::Gone => "the booking is gone",
+        Fetched::Found(booking) => match booking.status {
+            BookingStatus::Cancelled => "cancelled",
+            BookingStatus::Rejected => "the booking was declined",
+            BookingStatus::Pending => "the booking is pending again",
+            BookingStatus::Accepted | BookingStatus::AwaitingHost | BookingStatus::Other(_) => "not cancelled",
         },
     }
 }
 
-fn reason_word(request: &Request) -> &'static str {
-    match list_code(request) {
+fn describe_reason(request: &Request) -> &'static str {
+    match unresolved_code(request) {
         UnresolvedCode::Revived => "accepted although it was cancelled or moved",
         UnresolvedCode::AcceptedMove => "moved to a time that the rules of its gate refuse",
         UnresolvedCode::Unmanaged
@@ -360,22 +360,22 @@ fn reason_word(request: &Request) -> &'static str {
 
 /// Writes what the try gave. A booking that could not be cancelled is on the unresolved list until it
 /// is; one that is not accepted any more leaves it. One that is over stays as long as any other.
-async fn end(
+async fn write_attempt_result(
     ports: &Ports<'_>,
     request: &Request,
-    (mut facts, outcome, stands): (Vec<Fact>, Option<Outcome>, bool),
+    (mut facts, outcome, is_accepted): (Vec<Fact>, Option<DecisionOutcome>, bool),
     until: Time,
 ) -> Result<(), PassError> {
     let booking: BookingRef = request.bookings[0].clone();
-    let (code, account) = (list_code(request), request.account.clone());
+    let (code, account) = (unresolved_code(request), request.account.clone());
     let now = (ports.clock)();
-    let written = ports.store.with(move |store: &mut dyn Store| {
+    let commit_result = ports.store.with(move |store: &mut dyn Store| {
         let items = store
-            .unresolved_of(&booking.uid)
+            .unresolved_items_of(&booking.uid)
             .map_err(PassError::Store)?;
-        if outcome.is_some() && !stands {
+        if outcome.is_some() && !is_accepted {
             let open = items.iter().filter(|item| item.is_open());
-            facts.extend(open.map(|item| Fact::Resolved {
+            facts.extend(open.map(|item| Fact::UnresolvedResolved {
                 booking: booking.uid.clone(),
                 code: item.code,
                 reason: "the booking is not accepted any more".to_owned(),
@@ -383,25 +383,25 @@ async fn end(
             }));
         } else if outcome.is_none() && !items.iter().any(|item| item.is_open() && item.code == code)
         {
-            let finding = Finding {
+            let finding = UnresolvedFinding {
                 booking,
                 code,
                 account,
-                until: kept(until),
+                until: truncate_to_millis(until),
                 detail: "and is to be cancelled, which has not succeeded yet".to_owned(),
             };
-            facts.extend(finding.fact(&items, now));
+            facts.extend(finding.into_fact(&items, now));
         }
         store.commit(now, facts, &[]).map_err(PassError::Commit)
     });
-    written.await.map(|_| ())
+    commit_result.await.map(|_| ())
 }
 
-async fn write(ports: &Ports<'_>, facts: Vec<Fact>) -> Result<(), PassError> {
+async fn commit_facts(ports: &Ports<'_>, facts: Vec<Fact>) -> Result<(), PassError> {
     let at = (ports.clock)();
-    let written = ports
+    let commit_result = ports
         .store
         .with(move |store| store.commit(at, facts, &[]))
         .await;
-    written.map(|_| ()).map_err(PassError::Commit)
+    commit_result.map(|_| ()).map_err(PassError::Commit)
 }

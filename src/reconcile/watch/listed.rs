@@ -5,16 +5,16 @@ use std::collections::BTreeSet;
 
 use futures_util::{FutureExt, StreamExt, stream};
 
-use super::Watched;
-use super::look::{READS_AT_ONCE, Seen};
-use crate::domain::booking::{Booking, BookingRef, Reading};
+use super::WatchReport;
+use super::look::{READS_AT_ONCE, ObservedBookings};
+use crate::domain::booking::{Booking, BookingRef, Fetched};
 use crate::domain::fact::Fact;
 use crate::domain::id::{AccountId, BookingUid};
 use crate::domain::plan::Problem;
-use crate::domain::time::{Time, kept};
-use crate::domain::unresolved::{Resolver, Unresolved, UnresolvedCode, is_settled};
+use crate::domain::time::{Time, truncate_to_millis};
+use crate::domain::unresolved::{Resolver, UnresolvedBooking, UnresolvedCode, has_operator_resolution};
 use crate::domain::watch::accepted::listed_until;
-use crate::reconcile::observe::ends_the_pass;
+use crate::reconcile::observe::is_fatal_for_pass;
 use crate::reconcile::ports::{PassError, Ports};
 use crate::store::port::{CommitError, Store, StoreError};
 
@@ -27,7 +27,7 @@ const MAX_READS: usize = 200;
 
 /// What is found of a booking.
 #[derive(Debug, Clone)]
-pub(super) struct Finding {
+pub(super) struct UnresolvedFinding {
     pub booking: BookingRef,
     pub code: UnresolvedCode,
     pub account: Option<AccountId>,
@@ -36,29 +36,29 @@ pub(super) struct Finding {
     pub detail: String,
 }
 
-impl Finding {
-    pub fn of(
+impl UnresolvedFinding {
+    pub fn new(
         booking: &Booking,
         code: UnresolvedCode,
         account: Option<AccountId>,
         detail: String,
     ) -> Self {
         Self {
-            booking: booking.reference(),
+            booking: booking.to_ref(),
             code,
             account,
-            until: kept(listed_until(code, booking)),
+            until: truncate_to_millis(listed_until(code, booking)),
             detail,
         }
     }
 
     /// The fact, unless it is on the list already, an operator took it off, or it is over.
-    pub fn fact(self, items: &[Unresolved], now: Time) -> Option<Fact> {
-        let is_listed = |item: &Unresolved| {
+    pub fn into_fact(self, items: &[UnresolvedBooking], now: Time) -> Option<Fact> {
+        let is_listed = |item: &UnresolvedBooking| {
             item.is_open() && item.code == self.code && item.until == Some(self.until)
         };
-        let known = items.iter().any(is_listed) || is_settled(items, self.code);
-        (!known && self.until > now).then_some(Fact::Unresolved {
+        let already_listed = items.iter().any(is_listed) || has_operator_resolution(items, self.code);
+        (!already_listed && self.until > now).then_some(Fact::UnresolvedListed {
             booking: self.booking,
             code: self.code,
             account: self.account,
@@ -69,31 +69,31 @@ impl Finding {
 }
 
 /// Puts it on the list and tells of it, once.
-pub(super) async fn list(
+pub(super) async fn add_to_unresolved(
     ports: &Ports<'_>,
-    finding: Finding,
-    watched: &mut Watched,
+    finding: UnresolvedFinding,
+    report: &mut WatchReport,
 ) -> Result<(), PassError> {
     let now = (ports.clock)();
-    let told = finding.clone();
+    let finding_copy = finding.clone();
     let is_new = ports
         .store
         .with(move |store| {
             let uid = &finding.booking.uid;
-            let items = store.unresolved_of(uid).map_err(PassError::Store)?;
+            let items = store.unresolved_items_of(uid).map_err(PassError::Store)?;
             let was_open = items
                 .iter()
                 .any(|item| item.is_open() && item.code == finding.code);
-            let facts: Vec<Fact> = finding.fact(&items, now).into_iter().collect();
+            let facts: Vec<Fact> = finding.into_fact(&items, now).into_iter().collect();
             let is_new = !facts.is_empty() && !was_open;
             store.commit(now, facts, &[]).map_err(PassError::Commit)?;
             Ok::<_, PassError>(is_new)
         })
         .await?;
     if is_new {
-        watched.problems.push(Problem {
-            code: told.code.as_str(),
-            text: format!("booking {} is accepted {}", told.booking.uid, told.detail),
+        report.problems.push(Problem {
+            code: finding_copy.code.as_str(),
+            text: format!("booking {} is accepted {}", finding_copy.booking.uid, finding_copy.detail),
         });
     }
     Ok(())
@@ -108,18 +108,18 @@ pub(super) async fn resolve(
     if items.is_empty() {
         return Ok(());
     }
-    let facts = items.into_iter().map(|(code, why)| Fact::Resolved {
+    let facts = items.into_iter().map(|(code, why)| Fact::UnresolvedResolved {
         booking: booking.clone(),
         code,
         reason: why.to_owned(),
         by: Resolver::Watch,
     });
     let (now, facts): (Time, Vec<Fact>) = ((ports.clock)(), facts.collect());
-    let written = ports
+    let commit_result = ports
         .store
         .with(move |store| store.commit(now, facts, &[]))
         .await;
-    match written {
+    match commit_result {
         // An operator was quicker.
         Ok(_) | Err(CommitError::Violation(_)) => Ok(()),
         Err(error) => Err(PassError::Commit(error)),
@@ -127,25 +127,25 @@ pub(super) async fn resolve(
 }
 
 /// Takes off what is over, and gives what is left: once for each booking.
-pub(super) async fn open(ports: &Ports<'_>) -> Result<Vec<BookingRef>, PassError> {
+pub(super) async fn read_open_bookings(ports: &Ports<'_>) -> Result<Vec<BookingRef>, PassError> {
     let now = (ports.clock)();
-    let open = ports
+    let open_items = ports
         .store
-        .with(move |store| without_over(store, now))
+        .with(move |store| resolve_past_items(store, now))
         .await?;
-    let mut seen = BTreeSet::new();
-    let bookings = open.into_iter().map(|item| item.booking);
+    let mut seen_uids = BTreeSet::new();
+    let bookings = open_items.into_iter().map(|item| item.booking);
     Ok(bookings
-        .filter(|booking| seen.insert(booking.uid.clone()))
+        .filter(|booking| seen_uids.insert(booking.uid.clone()))
         .collect())
 }
 
-fn without_over(store: &mut dyn Store, now: Time) -> Result<Vec<Unresolved>, PassError> {
-    let open = all(store).map_err(PassError::Store)?;
-    let is_over = |item: &Unresolved| item.until.is_some_and(|until| until <= now);
-    let over = open.iter().filter(|item| is_over(item));
-    let facts: Vec<Fact> = over
-        .map(|item| Fact::Resolved {
+fn resolve_past_items(store: &mut dyn Store, now: Time) -> Result<Vec<UnresolvedBooking>, PassError> {
+    let open_items = read_all_items(store).map_err(PassError::Store)?;
+    let is_over = |item: &UnresolvedBooking| item.until.is_some_and(|until| until <= now);
+    let past_items = open_items.iter().filter(|item| is_over(item));
+    let facts: Vec<Fact> = past_items
+        .map(|item| Fact::UnresolvedResolved {
             booking: item.booking.uid.clone(),
             code: item.code,
             reason: "the booking is over".to_owned(),
@@ -153,29 +153,29 @@ fn without_over(store: &mut dyn Store, now: Time) -> Result<Vec<Unresolved>, Pas
         })
         .collect();
     store.commit(now, facts, &[]).map_err(PassError::Commit)?;
-    Ok(open.into_iter().filter(|item| !is_over(item)).collect())
+    Ok(open_items.into_iter().filter(|item| !is_over(item)).collect())
 }
 
-fn all(store: &dyn Store) -> Result<Vec<Unresolved>, StoreError> {
-    let mut all: Vec<Unresolved> = Vec::new();
+fn read_all_items(store: &dyn Store) -> Result<Vec<UnresolvedBooking>, StoreError> {
+    let mut items: Vec<UnresolvedBooking> = Vec::new();
     loop {
-        let page = store.unresolved(all.last(), PAGE)?;
+        let page = store.unresolved_items(items.last(), PAGE)?;
         let full = page.len() == PAGE;
-        all.extend(page);
+        items.extend(page);
         if !full {
-            return Ok(all);
+            return Ok(items);
         }
     }
 }
 
 /// Reads by name what is on the list and no listing has shown. What is gone leaves the list.
-pub(super) async fn read(
+pub(super) async fn read_listed_bookings(
     ports: &Ports<'_>,
-    open: &[BookingRef],
-    seen: &mut Seen,
+    bookings: &[BookingRef],
+    observed_bookings: &mut ObservedBookings,
     problems: &mut Vec<Problem>,
 ) -> Result<(), PassError> {
-    let missing = open.iter().filter(|one| !seen.has(&one.uid));
+    let missing = bookings.iter().filter(|one| !observed_bookings.contains(&one.uid));
     let missing: Vec<BookingRef> = missing.take(MAX_READS).cloned().collect();
     let reads = missing
         .iter()
@@ -183,9 +183,9 @@ pub(super) async fn read(
     let mut reads = stream::iter(reads.collect::<Vec<_>>()).buffer_unordered(READS_AT_ONCE);
     while let Some((booking, read)) = reads.next().await {
         match read {
-            Ok(Reading::Is(read)) => seen.keep(*read),
-            Ok(Reading::Gone) => gone(ports, &booking.uid).await?,
-            Err(error) if ends_the_pass(&error) => return Err(error.into()),
+            Ok(Fetched::Found(read)) => observed_bookings.insert(*read),
+            Ok(Fetched::Gone) => resolve_gone_booking(ports, &booking.uid).await?,
+            Err(error) if is_fatal_for_pass(&error) => return Err(error.into()),
             Err(error) => problems.push(Problem {
                 code: "unread-booking",
                 text: format!(
@@ -198,14 +198,14 @@ pub(super) async fn read(
     Ok(())
 }
 
-async fn gone(ports: &Ports<'_>, uid: &BookingUid) -> Result<(), PassError> {
-    let asked = uid.clone();
+async fn resolve_gone_booking(ports: &Ports<'_>, uid: &BookingUid) -> Result<(), PassError> {
+    let booking_uid = uid.clone();
     let items = ports
         .store
-        .with(move |store| store.unresolved_of(&asked))
+        .with(move |store| store.unresolved_items_of(&booking_uid))
         .await;
     let items = items.map_err(PassError::Store)?;
-    let open = items.iter().filter(|item| item.is_open());
-    let items = open.map(|item| (item.code, "the booking is not at Cal.com any more"));
+    let open_items = items.iter().filter(|item| item.is_open());
+    let items = open_items.map(|item| (item.code, "the booking is not at Cal.com any more"));
     resolve(ports, uid, items.collect()).await
 }

@@ -5,16 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::{FutureExt, StreamExt, stream};
 
 use super::HORIZON;
-use crate::calcom::port::{CallError, Select};
-use crate::domain::booking::{Booking, BookingRef, Reading, Status};
+use crate::calcom::port::{CallError, BookingFilter};
+use crate::domain::booking::{Booking, BookingRef, Fetched, BookingStatus};
 use crate::domain::id::{BookingUid, RequestId};
 use crate::domain::plan::Problem;
 use crate::domain::request::Charge;
 use crate::domain::time::Time;
 use crate::domain::watch::{ChainEnd, MAX_CHAIN};
-use crate::reconcile::observe::ends_the_pass;
+use crate::reconcile::observe::is_fatal_for_pass;
 use crate::reconcile::ports::{PassError, Ports};
-use crate::reconcile::room::{ROOM, Room};
+use crate::reconcile::room::{MAX_BOOKING_BYTES, MemoryBudget};
 
 /// Pages of one listing: 10,000 bookings at 250 a page, 5,120 in v1. An audit reads by name what lies
 /// behind.
@@ -24,55 +24,55 @@ const MAX_PAGES: u32 = 40;
 pub(super) const READS_AT_ONCE: usize = 8;
 
 #[derive(Debug)]
-pub(super) struct Seen {
-    room: Room,
+pub(super) struct ObservedBookings {
+    budget: MemoryBudget,
     bookings: BTreeMap<BookingUid, Booking>,
-    gone: BTreeSet<BookingUid>,
+    gone_uids: BTreeSet<BookingUid>,
     /// From a booking to those that name it as what they replaced: two moves at once make two of
     /// them.
     successors: BTreeMap<BookingUid, BTreeSet<BookingUid>>,
     /// From when on what was created was listed to find another successor.
-    created_since: Option<Time>,
+    creations_listed_from: Option<Time>,
     /// Series that were read, and whether that could be done.
-    series: BTreeMap<RequestId, bool>,
+    series_reads: BTreeMap<RequestId, bool>,
     /// From when on everything was listed to find what only its successor would tell.
-    listed_from: Option<Time>,
+    all_listed_from: Option<Time>,
     /// The latest time from which on there is more than may be listed.
-    cut_from: Option<Time>,
+    over_limit_from: Option<Time>,
     /// Whether something that was looked for, or a row of a listing, could not be read.
-    unread: bool,
+    has_unread: bool,
 }
 
 /// A charged booking with its successors.
 #[derive(Debug)]
-pub(super) struct Chain {
+pub(super) struct RescheduleChain {
     pub bookings: Vec<Booking>,
     pub end: ChainEnd,
 }
 
-impl Default for Seen {
+impl Default for ObservedBookings {
     fn default() -> Self {
-        Self::within(ROOM)
+        Self::with_budget(MAX_BOOKING_BYTES)
     }
 }
 
-impl Seen {
+impl ObservedBookings {
     /// Keeps no more than this many bytes.
-    pub fn within(room: usize) -> Self {
+    pub fn with_budget(bytes: usize) -> Self {
         Self {
-            room: Room::of(room),
+            budget: MemoryBudget::new(bytes),
             bookings: BTreeMap::new(),
-            gone: BTreeSet::new(),
+            gone_uids: BTreeSet::new(),
             successors: BTreeMap::new(),
-            created_since: None,
-            series: BTreeMap::new(),
-            listed_from: None,
-            cut_from: None,
-            unread: false,
+            creations_listed_from: None,
+            series_reads: BTreeMap::new(),
+            all_listed_from: None,
+            over_limit_from: None,
+            has_unread: false,
         }
     }
 
-    pub fn has(&self, uid: &BookingUid) -> bool {
+    pub fn contains(&self, uid: &BookingUid) -> bool {
         self.bookings.contains_key(uid)
     }
 
@@ -87,23 +87,23 @@ impl Seen {
     /// The later reading of a booking counts. `false` when there is no room for it: then nothing
     /// that was read of it counts.
     fn add(&mut self, booking: Booking) -> bool {
-        if let Some(before) = self.bookings.remove(&booking.uid) {
-            self.room.give_back(&before);
+        if let Some(previous) = self.bookings.remove(&booking.uid) {
+            self.budget.release(&previous);
         }
-        if !self.room.take(&booking) {
-            self.unread = true;
+        if !self.budget.reserve(&booking) {
+            self.has_unread = true;
             return false;
         }
         if let Some(from) = &booking.rescheduled_from {
-            let known = self.successors.entry(from.clone()).or_default();
-            known.insert(booking.uid.clone());
+            let successors = self.successors.entry(from.clone()).or_default();
+            successors.insert(booking.uid.clone());
         }
         self.bookings.insert(booking.uid.clone(), booking);
         true
     }
 
     /// Keeps a booking that was read by name, when there is room for it.
-    pub fn keep(&mut self, booking: Booking) {
+    pub fn insert(&mut self, booking: Booking) {
         self.add(booking);
     }
 
@@ -113,32 +113,32 @@ impl Seen {
     }
 
     /// The bookings that were seen of a series.
-    pub fn of_series(&self, series: &RequestId) -> impl Iterator<Item = &Booking> {
-        let of = move |one: &&Booking| one.series.as_ref() == Some(series);
-        self.bookings.values().filter(of)
+    pub fn bookings_of_series(&self, series: &RequestId) -> impl Iterator<Item = &Booking> {
+        let in_series = move |one: &&Booking| one.series.as_ref() == Some(series);
+        self.bookings.values().filter(in_series)
     }
 
     /// What was seen: charges may stand under these names.
-    pub fn roots(&self) -> BTreeSet<BookingUid> {
+    pub fn uids(&self) -> BTreeSet<BookingUid> {
         self.bookings.keys().cloned().collect()
     }
 
     /// What was replaced by something seen, and was not seen itself.
-    pub fn replaced(&self) -> Vec<BookingUid> {
-        let names = self.successors.keys();
-        names.filter(|uid| !self.has(uid)).cloned().collect()
+    pub fn unseen_predecessors(&self) -> Vec<BookingUid> {
+        let predecessors = self.successors.keys();
+        predecessors.filter(|uid| !self.contains(uid)).cloned().collect()
     }
 
     /// Whether every row could be read, and every chain that was asked for to its end.
-    pub fn is_whole(&self) -> bool {
-        !self.unread
+    pub fn is_complete(&self) -> bool {
+        !self.has_unread
     }
 
     /// Adds every page of a listing; `false` when there are more than may be read.
     pub async fn list(
         &mut self,
         ports: &Ports<'_>,
-        select: &Select,
+        select: &BookingFilter,
         problems: &mut Vec<Problem>,
     ) -> Result<bool, PassError> {
         let mut next = Some(0);
@@ -155,26 +155,26 @@ impl Seen {
             }
             let page = match unless_stopped(ports, ports.calendar.list(select, number)).await {
                 Err(_) if ports.stop.is_set() => {
-                    self.unread = true;
+                    self.has_unread = true;
                     return Ok(false);
                 }
                 page => page?,
             };
-            self.unread |= !page.unreadable.is_empty();
+            self.has_unread |= !page.unreadable.is_empty();
             for row in &page.unreadable {
                 problems.push(Problem {
                     code: "unreadable-booking",
                     text: format!("a booking could not be read and is left alone: {row}"),
                 });
             }
-            let fit = page.bookings.into_iter().all(|booking| self.add(booking));
-            if !fit {
+            let all_fit = page.bookings.into_iter().all(|booking| self.add(booking));
+            if !all_fit {
                 problems.push(Problem {
                     code: "too-many-changes",
                     text: format!(
                         "bookings of more than {} MiB to look after; the audit reads the rest by \
                          name",
-                        ROOM >> 20
+                        MAX_BOOKING_BYTES >> 20
                     ),
                 });
                 return Ok(false);
@@ -185,10 +185,10 @@ impl Seen {
     }
 
     /// Adds the first page of a listing: what it does not show is read by name.
-    pub async fn first_page(
+    pub async fn list_first_page(
         &mut self,
         ports: &Ports<'_>,
-        select: &Select,
+        select: &BookingFilter,
     ) -> Result<(), PassError> {
         let page = match unless_stopped(ports, ports.calendar.list(select, 0)).await {
             Err(_) if ports.stop.is_set() => return Ok(()),
@@ -201,7 +201,7 @@ impl Seen {
     }
 
     /// Reads by name the bookings of those charges that no listing has shown.
-    pub async fn read(
+    pub async fn read_charged_bookings(
         &mut self,
         ports: &Ports<'_>,
         charges: &[Charge],
@@ -209,7 +209,7 @@ impl Seen {
     ) -> Result<(), PassError> {
         let mut reads = Vec::new();
         for charge in charges {
-            if self.has(&charge.booking.uid) {
+            if self.contains(&charge.booking.uid) {
                 continue;
             }
             let booking = &charge.booking;
@@ -222,47 +222,47 @@ impl Seen {
         let mut reads = stream::iter(reads).buffer_unordered(READS_AT_ONCE);
         while let Some((booking, read)) = reads.next().await {
             match read {
-                Ok(Reading::Is(read)) => {
+                Ok(Fetched::Found(read)) => {
                     if !self.add(*read) {
-                        problems.push(no_room(&booking.uid));
+                        problems.push(over_budget_problem(&booking.uid));
                     }
                 }
-                Ok(Reading::Gone) => {
-                    self.gone.insert(booking.uid.clone());
+                Ok(Fetched::Gone) => {
+                    self.gone_uids.insert(booking.uid.clone());
                 }
-                Err(error) if ends_the_pass(&error) => return Err(error.into()),
+                Err(error) if is_fatal_for_pass(&error) => return Err(error.into()),
                 Err(_) if ports.stop.is_set() => {}
-                Err(error) => problems.push(unread(&booking.uid, &error)),
+                Err(error) => problems.push(unread_problem(&booking.uid, &error)),
             }
         }
         Ok(())
     }
 
     /// The booking and what replaced it, one after the other.
-    pub async fn chain(
+    pub async fn follow_chain(
         &mut self,
         ports: &Ports<'_>,
         first: &BookingRef,
         problems: &mut Vec<Problem>,
-    ) -> Result<Chain, PassError> {
-        let chain = self.follow(ports, first, problems).await?;
-        self.unread |= chain.end == ChainEnd::Unread;
+    ) -> Result<RescheduleChain, PassError> {
+        let chain = self.follow_to_live_successor(ports, first, problems).await?;
+        self.has_unread |= chain.end == ChainEnd::Unread;
         Ok(chain)
     }
 
     /// Follows what each booking names. Where that ends with nothing that stands, another successor may
     /// stand: two moves at once make two, and only a list shows the one that is not named.
-    async fn follow(
+    async fn follow_to_live_successor(
         &mut self,
         ports: &Ports<'_>,
         first: &BookingRef,
         problems: &mut Vec<Problem>,
-    ) -> Result<Chain, PassError> {
+    ) -> Result<RescheduleChain, PassError> {
         let chain = self.follow_names(ports, first, problems).await?;
-        let moved = chain.bookings.get(1).map(|booking| booking.created);
-        let last = chain.bookings.last().map(liveness);
-        match moved.filter(|_| chain.end == ChainEnd::Whole && last == Some(DEAD)) {
-            Some(moved) if self.list_created_since(ports, moved, problems).await? => {
+        let first_move_at = chain.bookings.get(1).map(|booking| booking.created_at);
+        let last_liveness = chain.bookings.last().map(liveness);
+        match first_move_at.filter(|_| chain.end == ChainEnd::Whole && last_liveness == Some(DEAD)) {
+            Some(first_move_at) if self.list_created_since(ports, first_move_at, problems).await? => {
                 self.follow_names(ports, first, problems).await
             }
             _ => Ok(chain),
@@ -276,21 +276,21 @@ impl Seen {
         from: Time,
         problems: &mut Vec<Problem>,
     ) -> Result<bool, PassError> {
-        let known = self.created_since.is_some_and(|listed| listed <= from);
-        if known || !ports.calendar.names_successors() {
+        let already_listed = self.creations_listed_from.is_some_and(|listed| listed <= from);
+        if already_listed || !ports.calendar.names_successors() {
             return Ok(false);
         }
         // A listing is older than what was read by name, so it only adds.
-        let mut made = Self::within(ROOM);
-        made.list(ports, &Select::CreatedSince(from), problems)
+        let mut new_bookings = Self::with_budget(MAX_BOOKING_BYTES);
+        new_bookings.list(ports, &BookingFilter::CreatedSince(from), problems)
             .await?;
         if ports.stop.is_set() {
             return Ok(false);
         }
-        self.created_since = Some(from);
-        for (uid, one) in made.bookings {
-            if !self.has(&uid) {
-                self.add(one);
+        self.creations_listed_from = Some(from);
+        for (uid, booking) in new_bookings.bookings {
+            if !self.contains(&uid) {
+                self.add(booking);
             }
         }
         Ok(true)
@@ -301,12 +301,12 @@ impl Seen {
         ports: &Ports<'_>,
         first: &BookingRef,
         problems: &mut Vec<Problem>,
-    ) -> Result<Chain, PassError> {
+    ) -> Result<RescheduleChain, PassError> {
         let mut bookings: Vec<Booking> = Vec::new();
         let mut next = Some(first.clone());
-        while let Some(wanted) = next {
-            let again = bookings.iter().any(|known| known.uid == wanted.uid);
-            if again || bookings.len() >= MAX_CHAIN {
+        while let Some(reference) = next {
+            let is_repeated = bookings.iter().any(|known| known.uid == reference.uid);
+            if is_repeated || bookings.len() >= MAX_CHAIN {
                 problems.push(Problem {
                     code: "chain-too-long",
                     text: format!(
@@ -316,63 +316,63 @@ impl Seen {
                     ),
                 });
                 let end = ChainEnd::Unread;
-                return Ok(Chain { bookings, end });
+                return Ok(RescheduleChain { bookings, end });
             }
-            let first = bookings.is_empty();
-            match self.find(ports, &wanted, first, problems).await? {
+            let is_first = bookings.is_empty();
+            match self.find_booking(ports, &reference, is_first, problems).await? {
                 Ok(booking) => {
-                    let successor = self.successor(ports, &booking, problems).await?;
+                    let successor = self.find_successor(ports, &booking, problems).await?;
                     bookings.push(booking);
                     match successor {
-                        Successor::Is(successor) => next = Some(successor),
-                        Successor::Nobody => next = None,
+                        Successor::Found(successor) => next = Some(successor),
+                        Successor::Missing => next = None,
                         Successor::Unread => {
                             let end = ChainEnd::Unread;
-                            return Ok(Chain { bookings, end });
+                            return Ok(RescheduleChain { bookings, end });
                         }
                     }
                 }
-                Err(end) => return Ok(Chain { bookings, end }),
+                Err(end) => return Ok(RescheduleChain { bookings, end }),
             }
         }
         let end = ChainEnd::Whole;
-        Ok(Chain { bookings, end })
+        Ok(RescheduleChain { bookings, end })
     }
 
-    async fn find(
+    async fn find_booking(
         &mut self,
         ports: &Ports<'_>,
-        wanted: &BookingRef,
-        first: bool,
+        reference: &BookingRef,
+        is_first: bool,
         problems: &mut Vec<Problem>,
     ) -> Result<Result<Booking, ChainEnd>, PassError> {
-        if let Some(known) = self.bookings.get(&wanted.uid) {
-            return Ok(Ok(known.clone()));
+        if let Some(booking) = self.bookings.get(&reference.uid) {
+            return Ok(Ok(booking.clone()));
         }
-        if self.gone.contains(&wanted.uid) {
+        if self.gone_uids.contains(&reference.uid) {
             return Ok(Err(ChainEnd::Gone));
         }
-        if first {
+        if is_first {
             // It was read by name already, and that failed.
             return Ok(Err(ChainEnd::Unread));
         }
-        match unless_stopped(ports, ports.calendar.get(wanted)).await {
-            Ok(Reading::Is(booking)) => {
+        match unless_stopped(ports, ports.calendar.get(reference)).await {
+            Ok(Fetched::Found(booking)) => {
                 if self.add((*booking).clone()) {
                     return Ok(Ok(*booking));
                 }
-                problems.push(no_room(&wanted.uid));
+                problems.push(over_budget_problem(&reference.uid));
                 Ok(Err(ChainEnd::Unread))
             }
-            Ok(Reading::Gone) => {
-                self.gone.insert(wanted.uid.clone());
+            Ok(Fetched::Gone) => {
+                self.gone_uids.insert(reference.uid.clone());
                 Ok(Err(ChainEnd::Gone))
             }
-            Err(error) if ends_the_pass(&error) => Err(error.into()),
+            Err(error) if is_fatal_for_pass(&error) => Err(error.into()),
             Err(_) if ports.stop.is_set() => Ok(Err(ChainEnd::Unread)),
             // Said: the charge that led here stays open until it can be read.
             Err(error) => {
-                problems.push(unread(&wanted.uid, &error));
+                problems.push(unread_problem(&reference.uid, &error));
                 Ok(Err(ChainEnd::Unread))
             }
         }
@@ -380,7 +380,7 @@ impl Seen {
 
     /// What replaced it: as it says itself, or as the other one says. A cancelled occurrence of a
     /// series names nobody, so its series is read to find who names it (`calcom/api.md` 6.1).
-    async fn successor(
+    async fn find_successor(
         &mut self,
         ports: &Ports<'_>,
         booking: &Booking,
@@ -389,30 +389,30 @@ impl Seen {
         if let Some(uid) = &booking.rescheduled_to {
             let id = self.bookings.get(uid).and_then(|known| known.id);
             let uid = uid.clone();
-            let named = BookingRef { uid, id };
-            return self.named_successor(ports, booking, named, problems).await;
+            let named_reference = BookingRef { uid, id };
+            return self.resolve_named_successor(ports, booking, named_reference, problems).await;
         }
         // One that is known may be the dead one of two, whose moves were made at once.
-        let stands = |seen: &Self| {
+        let has_live_successor = |seen: &Self| {
             let best = seen.best_successor(&booking.uid, None);
             best.is_some_and(|one| seen.liveness(one) < DEAD)
         };
-        if booking.status == Status::Cancelled
-            && !stands(self)
+        if booking.status == BookingStatus::Cancelled
+            && !has_live_successor(self)
             && let Some(series) = &booking.series
             && !self.read_series(ports, series, problems).await?
         {
             return Ok(Successor::Unread);
         }
-        if booking.status == Status::Cancelled
-            && !stands(self)
+        if booking.status == BookingStatus::Cancelled
+            && !has_live_successor(self)
             && !ports.calendar.names_successors()
         {
-            let whole = self.list_since(ports, booking.created, problems).await?;
+            let all_listed = self.list_all_since(ports, booking.created_at, problems).await?;
             if ports.stop.is_set() {
                 return Ok(Successor::Unread);
             }
-            if !whole && !stands(self) {
+            if !all_listed && !has_live_successor(self) {
                 problems.push(Problem {
                     code: "unread-charge",
                     text: format!(
@@ -426,39 +426,39 @@ impl Seen {
             }
         }
         let best = self.best_successor(&booking.uid, None);
-        Ok(best.map_or(Successor::Nobody, |one| Successor::Is(one.reference())))
+        Ok(best.map_or(Successor::Missing, |one| Successor::Found(one.to_ref())))
     }
 
     /// The successor that a booking names, unless that one is dead and another one stands: two moves at
     /// once make two, and the booking names one of them. Whichever is looked at first, the charge goes
     /// on with one that stands.
-    async fn named_successor(
+    async fn resolve_named_successor(
         &mut self,
         ports: &Ports<'_>,
         booking: &Booking,
-        named: BookingRef,
+        named_reference: BookingRef,
         problems: &mut Vec<Problem>,
     ) -> Result<Successor, PassError> {
-        match self.find(ports, &named, false, problems).await? {
+        match self.find_booking(ports, &named_reference, false, problems).await? {
             Ok(_) | Err(ChainEnd::Gone) => {}
             Err(ChainEnd::Unread | ChainEnd::Whole) => return Ok(Successor::Unread),
         }
-        let best = self.best_successor(&booking.uid, Some(&named.uid));
-        Ok(Successor::Is(best.map_or(named, Booking::reference)))
+        let best = self.best_successor(&booking.uid, Some(&named_reference.uid));
+        Ok(Successor::Found(best.map_or(named_reference, Booking::to_ref)))
     }
 
     /// Of what replaced a booking, as far as it was seen: the first made of those that are accepted,
     /// else of those that wait, else the one that the booking names, else the last made.
-    fn best_successor(&self, uid: &BookingUid, named: Option<&BookingUid>) -> Option<&Booking> {
-        let all = self.successors.get(uid).into_iter().flatten().chain(named);
+    fn best_successor(&self, uid: &BookingUid, named_uid: Option<&BookingUid>) -> Option<&Booking> {
+        let all = self.successors.get(uid).into_iter().flatten().chain(named_uid);
         let all = all.filter_map(|uid| self.bookings.get(uid));
         all.min_by_key(|one| {
-            let made = one.created.timestamp_millis();
+            let created_at = one.created_at.timestamp_millis();
             let liveness = self.liveness(one);
             let order = match liveness {
-                DEAD if named == Some(&one.uid) => i64::MIN,
-                DEAD => -made,
-                _ => made,
+                DEAD if named_uid == Some(&one.uid) => i64::MIN,
+                DEAD => -created_at,
+                _ => created_at,
             };
             (liveness, order, one.uid.clone())
         })
@@ -467,22 +467,22 @@ impl Seen {
     /// How much a booking is alive: what was moved on is as alive as what replaced it.
     fn liveness(&self, booking: &Booking) -> u8 {
         let mut best = DEAD;
-        let mut waiting = vec![booking];
+        let mut to_visit = vec![booking];
         // Two moves at once are rare: what is followed is a line, and no longer than any other chain.
         for _ in 0..MAX_CHAIN {
-            let Some(one) = waiting.pop() else { break };
-            let own = liveness(one);
-            if own < DEAD {
-                best = best.min(own);
+            let Some(candidate) = to_visit.pop() else { break };
+            let own_liveness = liveness(candidate);
+            if own_liveness < DEAD {
+                best = best.min(own_liveness);
                 continue;
             }
-            let named = one.rescheduled_to.as_ref();
+            let named_uid = candidate.rescheduled_to.as_ref();
             // Where it was moved to was not seen: it may stand.
-            if named.is_some_and(|uid| !self.has(uid) && !self.gone.contains(uid)) {
-                best = best.min(UNSEEN);
+            if named_uid.is_some_and(|uid| !self.contains(uid) && !self.gone_uids.contains(uid)) {
+                best = best.min(UNKNOWN_LIVENESS);
             }
-            let next = self.successors.get(&one.uid).into_iter().flatten();
-            waiting.extend(next.chain(named).filter_map(|uid| self.bookings.get(uid)));
+            let next = self.successors.get(&candidate.uid).into_iter().flatten();
+            to_visit.extend(next.chain(named_uid).filter_map(|uid| self.bookings.get(uid)));
         }
         best
     }
@@ -490,33 +490,33 @@ impl Seen {
     /// Lists all that may have replaced a booking that was made then: a successor was made later, so
     /// it ends later, but it may have been over long before the booking it replaced would have been.
     /// `false` when that is more than may be listed, which is not tried again from before then.
-    async fn list_since(
+    async fn list_all_since(
         &mut self,
         ports: &Ports<'_>,
         from: Time,
         problems: &mut Vec<Problem>,
     ) -> Result<bool, PassError> {
-        if self.listed_from.is_some_and(|listed| listed <= from) {
+        if self.all_listed_from.is_some_and(|listed| listed <= from) {
             return Ok(true);
         }
-        if self.cut_from.is_some_and(|cut| from <= cut) {
+        if self.over_limit_from.is_some_and(|cut| from <= cut) {
             return Ok(false);
         }
         let now = (ports.clock)();
-        let past = Select::Past { from, to: now };
-        let mut whole = self.list(ports, &past, problems).await?;
-        let upcoming = Select::Upcoming {
+        let past = BookingFilter::Past { from, to: now };
+        let mut all_listed = self.list(ports, &past, problems).await?;
+        let upcoming = BookingFilter::Upcoming {
             from: now,
             to: now + HORIZON,
         };
-        whole &= self.list(ports, &upcoming, problems).await?;
-        let known = if whole {
-            &mut self.listed_from
+        all_listed &= self.list(ports, &upcoming, problems).await?;
+        let listing_bound = if all_listed {
+            &mut self.all_listed_from
         } else {
-            &mut self.cut_from
+            &mut self.over_limit_from
         };
-        *known = Some(from);
-        Ok(whole)
+        *listing_bound = Some(from);
+        Ok(all_listed)
     }
 
     /// Reads a series once; `false` when it could not be. Without it a moved occurrence would be
@@ -527,20 +527,20 @@ impl Seen {
         series: &RequestId,
         problems: &mut Vec<Problem>,
     ) -> Result<bool, PassError> {
-        if let Some(read) = self.series.get(series) {
-            return Ok(*read);
+        if let Some(was_read) = self.series_reads.get(series) {
+            return Ok(*was_read);
         }
-        let read = match unless_stopped(ports, ports.calendar.series(&series.uid())).await {
+        let was_read = match unless_stopped(ports, ports.calendar.series(&series.uid())).await {
             Ok(all) => {
-                let fit = all.into_iter().flatten().all(|one| self.add(one));
-                if !fit {
-                    problems.push(no_room(&series.uid()));
+                let all_fit = all.into_iter().flatten().all(|one| self.add(one));
+                if !all_fit {
+                    problems.push(over_budget_problem(&series.uid()));
                 }
-                fit
+                all_fit
             }
             Err(_) if ports.stop.is_set() => return Ok(false),
             Err(error @ CallError::Unreachable(_)) => return Err(error.into()),
-            Err(error) if ends_the_pass(&error) => return Err(error.into()),
+            Err(error) if is_fatal_for_pass(&error) => return Err(error.into()),
             Err(error) => {
                 problems.push(Problem {
                     code: "unread-series",
@@ -549,8 +549,8 @@ impl Seen {
                 false
             }
         };
-        self.series.insert(series.clone(), read);
-        Ok(read)
+        self.series_reads.insert(series.clone(), was_read);
+        Ok(was_read)
     }
 }
 
@@ -558,13 +558,13 @@ impl Seen {
 const DEAD: u8 = 2;
 
 /// What may stand.
-const UNSEEN: u8 = 1;
+const UNKNOWN_LIVENESS: u8 = 1;
 
 fn liveness(booking: &Booking) -> u8 {
     match booking.status {
-        Status::Accepted => 0,
-        Status::Pending | Status::AwaitingHost | Status::Other(_) => 1,
-        Status::Rejected | Status::Cancelled => DEAD,
+        BookingStatus::Accepted => 0,
+        BookingStatus::Pending | BookingStatus::AwaitingHost | BookingStatus::Other(_) => 1,
+        BookingStatus::Rejected | BookingStatus::Cancelled => DEAD,
     }
 }
 
@@ -575,19 +575,19 @@ async fn unless_stopped<T>(
 ) -> Result<T, CallError> {
     tokio::select! {
         biased;
-        () = ports.stop.told() => Err(CallError::TooLate),
+        () = ports.stop.stopped() => Err(CallError::TooLate),
         read = call => read,
     }
 }
 
-fn unread(uid: &BookingUid, error: &CallError) -> Problem {
+fn unread_problem(uid: &BookingUid, error: &CallError) -> Problem {
     Problem {
         code: "unread-charge",
         text: format!("booking {uid} could not be read: {error}"),
     }
 }
 
-fn no_room(uid: &BookingUid) -> Problem {
+fn over_budget_problem(uid: &BookingUid) -> Problem {
     Problem {
         code: "unread-charge",
         text: format!("booking {uid} is left for later: no more bookings are kept at once"),
@@ -596,7 +596,7 @@ fn no_room(uid: &BookingUid) -> Problem {
 
 /// What stands behind one booking of a chain.
 enum Successor {
-    Is(BookingRef),
-    Nobody,
+    Found(BookingRef),
+    Missing,
     Unread,
 }

@@ -3,18 +3,18 @@
 
 use std::collections::BTreeSet;
 
-use super::look::Seen;
-use super::{Change, Watched};
-use crate::calcom::port::{CallError, Select};
-use crate::domain::booking::{Booking, BookingRef, Reading, Status};
-use crate::domain::decision::{Code, Reason};
+use super::look::ObservedBookings;
+use super::{RecordedChange, WatchReport};
+use crate::calcom::port::{CallError, BookingFilter};
+use crate::domain::booking::{Booking, BookingRef, Fetched, BookingStatus};
+use crate::domain::decision::{ReasonCode, Reason};
 use crate::domain::id::{BookingUid, RequestId};
 use crate::domain::plan::Problem;
 use crate::domain::request::{Request, RequestState};
 use crate::domain::time::{Span, Time};
-use crate::domain::watch::What;
+use crate::domain::watch::ChargeOutcome;
 use crate::domain::watch::unmanaged;
-use crate::reconcile::observe::ends_the_pass;
+use crate::reconcile::observe::is_fatal_for_pass;
 use crate::reconcile::ports::{PassError, Ports};
 use crate::store::port::CommitError;
 
@@ -23,66 +23,66 @@ const MAX_NOTES: usize = 200;
 
 /// What the list of what waits may take, in bytes: 10,000 bookings of the usual size. What it does not
 /// show is read by name.
-const ROOM: usize = 32 * 1024 * 1024;
+const MAX_PENDING_BYTES: usize = 32 * 1024 * 1024;
 
 /// How long after its end a request that others accepted is kept open: an operator may still grant
 /// what its charge waits for.
-const KEPT_ACCEPTED: Span = Span::days(31);
+const ACCEPTED_RETENTION: Span = Span::days(31);
 
 /// Closes what has ended since the last watch, each once; an audit looks at all, also for what was
 /// answered by others or is gone.
-pub(super) async fn notes(
+pub(super) async fn close_stale_requests(
     ports: &Ports<'_>,
     since: Option<Time>,
-    seen: &Seen,
-    watched: &mut Watched,
+    observed_bookings: &ObservedBookings,
+    report: &mut WatchReport,
 ) -> Result<(), PassError> {
-    let now = watched.started;
-    let ended = |note: &Request| note.end <= now && since.is_none_or(|since| note.end > since);
-    let open = ports
+    let now = report.started;
+    let has_ended = |note: &Request| note.end <= now && since.is_none_or(|since| note.end > since);
+    let open_notes = ports
         .store
         .with(|store| store.open_notes(None, MAX_NOTES))
         .await
         .map_err(PassError::Store)?;
-    let due: Vec<Request> = open
+    let due: Vec<Request> = open_notes
         .into_iter()
-        .filter(|note| watched.audit || ended(note))
+        .filter(|note| report.audit || has_ended(note))
         .collect();
     if due.is_empty() {
         return Ok(());
     }
     // Those that wait are shown by one list; only what it does not show is read by name.
-    let mut pending = Seen::within(ROOM);
-    let listed = pending.list(ports, &Select::Pending, &mut watched.problems);
-    listed.await?;
+    let mut pending = ObservedBookings::with_budget(MAX_PENDING_BYTES);
+    let listing = pending.list(ports, &BookingFilter::Pending, &mut report.problems);
+    listing.await?;
     if ports.stop.is_set() {
         return Ok(());
     }
-    let waits: BTreeSet<BookingUid> = pending
+    let pending_uids: BTreeSet<BookingUid> = pending
         .bookings()
-        .filter(|booking| booking.status == Status::Pending)
+        .filter(|booking| booking.status == BookingStatus::Pending)
         .map(|booking| booking.uid.clone())
         .collect();
     for note in due {
-        if watched.stops(ports) {
+        if report.should_stop(ports) {
             break;
         }
-        let waiting = note.bookings.iter().any(|one| waits.contains(&one.uid));
-        if waiting && note.end > now {
+        let is_pending = note.bookings.iter().any(|one| pending_uids.contains(&one.uid));
+        if is_pending && note.end > now {
             continue;
         }
-        let fate = tokio::select! {
+        let status = tokio::select! {
             biased;
-            () = ports.stop.told() => break,
-            fate = fate(ports, seen, &note, now) => fate,
+            () = ports.stop.stopped() => break,
+            status = read_note_status(ports, observed_bookings, &note, now) => status,
         };
-        match fate {
-            Ok(Fate::Waits) => {}
-            Ok(Fate::Ended(why)) => close(ports, &note, why, watched).await?,
-            Err(error) if ends_the_pass(&error) => return Err(error.into()),
+        match status {
+            Ok(NoteStatus::Waiting) => {}
+            Ok(NoteStatus::Ended(why)) => close_note(ports, &note, why, report).await?,
+            Err(error) if is_fatal_for_pass(&error) => return Err(error.into()),
             // Each of the others would wait for its answer as long.
             Err(error @ CallError::Unreachable(_)) => return Err(error.into()),
-            Err(error) => watched.problems.push(Problem {
+            Err(error) => report.problems.push(Problem {
                 code: "unread-note",
                 text: format!("request {} could not be read: {error}", note.id),
             }),
@@ -92,71 +92,71 @@ pub(super) async fn notes(
 }
 
 /// What became of a request that nobody decided.
-enum Fate {
-    Waits,
+enum NoteStatus {
+    Waiting,
     Ended(&'static str),
 }
 
-async fn fate(
+async fn read_note_status(
     ports: &Ports<'_>,
-    seen: &Seen,
+    observed_bookings: &ObservedBookings,
     note: &Request,
     now: Time,
-) -> Result<Fate, CallError> {
-    let mut found: Vec<Booking> = Vec::new();
+) -> Result<NoteStatus, CallError> {
+    let mut bookings: Vec<Booking> = Vec::new();
     let series = match &note.series {
         Some(series) => ports.calendar.series(&series.uid()).await?,
         None => None,
     };
-    for one in &note.bookings {
-        let shown = series.iter().flatten().find(|read| read.uid == one.uid);
-        match shown.or_else(|| seen.get(&one.uid)) {
-            Some(booking) => found.push(booking.clone()),
-            None => found.extend(read(ports, one).await?),
+    for reference in &note.bookings {
+        let occurrence = series.iter().flatten().find(|read| read.uid == reference.uid);
+        match occurrence.or_else(|| observed_bookings.get(&reference.uid)) {
+            Some(booking) => bookings.push(booking.clone()),
+            None => bookings.extend(read_booking(ports, reference).await?),
         }
     }
-    let is = |status: &Status| found.iter().any(|booking| booking.status == *status);
-    let pending =
-        |booking: &Booking| booking.status == Status::Pending && booking.rescheduled_to.is_none();
-    let accepted = is(&Status::Accepted);
-    Ok(if found.iter().any(|b| pending(b) && b.end > now) {
-        Fate::Waits
-    } else if accepted && note.end + KEPT_ACCEPTED > now {
+    let has_status = |status: &BookingStatus| bookings.iter().any(|booking| booking.status == *status);
+    let is_pending =
+        |booking: &Booking| booking.status == BookingStatus::Pending && booking.rescheduled_to.is_none();
+    let any_accepted = has_status(&BookingStatus::Accepted);
+    Ok(if bookings.iter().any(|b| is_pending(b) && b.end > now) {
+        NoteStatus::Waiting
+    } else if any_accepted && note.end + ACCEPTED_RETENTION > now {
         // Whether it is charged is asked of the booking itself as long as audits list it.
-        Fate::Waits
-    } else if found.iter().any(pending) {
-        Fate::Ended("it ended undecided")
-    } else if found.is_empty() {
-        Fate::Ended("it is not at Cal.com any more")
-    } else if accepted {
-        Fate::Ended("it was accepted by others")
-    } else if is(&Status::Rejected) {
-        Fate::Ended("it was declined at Cal.com")
-    } else if is(&Status::Cancelled) {
-        Fate::Ended("it was cancelled before it was decided")
+        NoteStatus::Waiting
+    } else if bookings.iter().any(is_pending) {
+        NoteStatus::Ended("it ended undecided")
+    } else if bookings.is_empty() {
+        NoteStatus::Ended("it is not at Cal.com any more")
+    } else if any_accepted {
+        NoteStatus::Ended("it was accepted by others")
+    } else if has_status(&BookingStatus::Rejected) {
+        NoteStatus::Ended("it was declined at Cal.com")
+    } else if has_status(&BookingStatus::Cancelled) {
+        NoteStatus::Ended("it was cancelled before it was decided")
     } else if note.end > now {
-        Fate::Waits
+        NoteStatus::Waiting
     } else {
-        Fate::Ended("it ended undecided")
+        NoteStatus::Ended("it ended undecided")
     })
 }
 
-async fn read(ports: &Ports<'_>, booking: &BookingRef) -> Result<Option<Booking>, CallError> {
+async fn read_booking(ports: &Ports<'_>, booking: &BookingRef) -> Result<Option<Booking>, CallError> {
     match ports.calendar.get(booking).await? {
-        Reading::Is(booking) => Ok(Some(*booking)),
-        Reading::Gone => Ok(None),
+        Fetched::Found(booking) => Ok(Some(*booking)),
+        Fetched::Gone => Ok(None),
     }
 }
 
 /// Written down unless a pass or an operator was quicker.
-async fn close(
+async fn close_note(
     ports: &Ports<'_>,
     note: &Request,
     why: &'static str,
-    watched: &mut Watched,
+    report: &mut WatchReport,
 ) -> Result<(), PassError> {
     let (id, now): (RequestId, Time) = (note.id.clone(), (ports.clock)());
-    let closed = ports
+    let is_closed = ports
         .store
         .with(move |store| {
             let record = store.request(&id).map_err(PassError::Store)?;
@@ -165,35 +165,35 @@ async fn close(
                 return Ok(false);
             };
             // An occurrence that was decided on its own meanwhile is no part of it any more.
-            let mut own = Vec::new();
+            let mut own_bookings = Vec::new();
             for booking in &record.bookings {
-                let named = store.request_of(&booking.uid).map_err(PassError::Store)?;
-                if named.is_none_or(|name| name == id) {
-                    own.push(booking.clone());
+                let decided_request = store.request_of(&booking.uid).map_err(PassError::Store)?;
+                if decided_request.is_none_or(|name| name == id) {
+                    own_bookings.push(booking.clone());
                 }
             }
-            if !own.is_empty() {
-                record.bookings = own;
+            if !own_bookings.is_empty() {
+                record.bookings = own_bookings;
             }
             let reason = Reason {
-                code: Code::Over,
+                code: ReasonCode::AlreadyOver,
                 text: why.to_owned(),
             };
-            match store.commit(now, unmanaged::ended(&record, reason), &[]) {
+            match store.commit(now, unmanaged::close_note(&record, reason), &[]) {
                 Ok(_) => Ok(true),
-                Err(CommitError::Violation(misfit)) => {
-                    tracing::warn!(request = %record.id, %misfit, "could not be closed");
+                Err(CommitError::Violation(violation)) => {
+                    tracing::warn!(request = %record.id, %violation, "could not be closed");
                     Ok(false)
                 }
                 Err(error) => Err(PassError::Commit(error)),
             }
         })
         .await?;
-    if closed {
-        watched.record(Change {
+    if is_closed {
+        report.record(RecordedChange {
             booking: note.bookings[0].uid.clone(),
             account: note.account.clone(),
-            what: What::Closed,
+            what: ChargeOutcome::Closed,
             text: why.to_owned(),
         });
     }

@@ -4,10 +4,10 @@
 
 use std::collections::BTreeSet;
 
-use super::accepted_move::to_be_judged;
-use super::look::{Chain, Seen};
-use super::{LIST_FROM, Watched, settle};
-use crate::calcom::port::Select;
+use super::accepted_move::find_move_to_evaluate;
+use super::look::{RescheduleChain, ObservedBookings};
+use super::{MIN_BOOKINGS_TO_LIST, WatchReport, settle};
+use crate::calcom::port::BookingFilter;
 use crate::domain::gate::Policy;
 use crate::domain::id::{AccountId, BookingUid};
 use crate::domain::plan::Problem;
@@ -15,27 +15,27 @@ use crate::domain::request::{Charge, ChargeState, RequestState};
 use crate::domain::time::{Span, Time};
 use crate::domain::watch::ChainEnd;
 use crate::reconcile::ports::{PassError, Ports};
-use crate::reconcile::report::Listed;
+use crate::reconcile::report::UnresolvedReport;
 
 /// How long before its end a booking may have started.
-const LONGEST: Span = Span::days(31);
+const MAX_BOOKING_LENGTH: Span = Span::days(31);
 
 /// How far ahead bookings are made.
-const AHEAD: Span = Span::days(366 * 20);
+const LOOKAHEAD: Span = Span::days(366 * 20);
 
 /// Open charges of one account that are looked at.
 const MAX_CHARGES: usize = 1_000;
 
 /// What looking gave.
 #[derive(Debug, Default)]
-pub struct Rechecked {
+pub struct RecheckResult {
     /// Accounts of which something was settled: decide again.
-    pub changed: BTreeSet<AccountId>,
+    pub changed_accounts: BTreeSet<AccountId>,
     /// Accounts of which a charge could not be read: nothing is known.
-    pub unread: BTreeSet<AccountId>,
+    pub unread_accounts: BTreeSet<AccountId>,
     /// Accounts with a charge that something else settles: the next watch, which asks the rules of a gate
     /// about a move, or the end of our own cancellation.
-    pub unsettled: BTreeSet<AccountId>,
+    pub unsettled_accounts: BTreeSet<AccountId>,
     pub problems: Vec<Problem>,
 }
 
@@ -48,33 +48,33 @@ pub async fn recheck(
     ports: &Ports<'_>,
     policy: &Policy,
     accounts: BTreeSet<AccountId>,
-) -> Result<Rechecked, PassError> {
+) -> Result<RecheckResult, PassError> {
     let now = (ports.clock)();
-    let asked = accounts.clone();
+    let account_ids = accounts.clone();
     let charges = ports.store.with(move |store| {
-        let mut open: Vec<Charge> = Vec::new();
-        for account in &asked {
-            let of = store.charges_of(account, now - LONGEST, now + AHEAD, MAX_CHARGES)?;
+        let mut open_charges: Vec<Charge> = Vec::new();
+        for account in &account_ids {
+            let account_charges = store.charges_of(account, now - MAX_BOOKING_LENGTH, now + LOOKAHEAD, MAX_CHARGES)?;
             // Also of what is over: it may have been cancelled or moved before, and no watch has come yet.
             let is_open = |charge: &Charge| charge.state == ChargeState::Open;
-            open.extend(of.into_iter().filter(is_open));
+            open_charges.extend(account_charges.into_iter().filter(is_open));
         }
-        Ok(open)
+        Ok(open_charges)
     });
     let charges = charges.await.map_err(PassError::Store)?;
-    let mut watched = watched(now);
-    let mut checked = Rechecked::default();
+    let mut watch_report = new_watch_report(now);
+    let mut result = RecheckResult::default();
     if charges.is_empty() {
-        return Ok(checked);
+        return Ok(result);
     }
-    match settle_all(ports, policy, &charges, &mut watched, &mut checked).await {
+    match settle_all(ports, policy, &charges, &mut watch_report, &mut result).await {
         Ok(()) => {}
         Err(error @ (PassError::Credential(_) | PassError::Store(_) | PassError::Commit(_))) => {
             return Err(error);
         }
         Err(error) => {
-            checked.unread.extend(accounts);
-            checked.problems.push(Problem {
+            result.unread_accounts.extend(accounts);
+            result.problems.push(Problem {
                 code: "unread-charge",
                 text: format!(
                     "what declines rest on could not be read, so they are left for the next pass: \
@@ -83,64 +83,64 @@ pub async fn recheck(
             });
         }
     }
-    checked.problems.extend(watched.problems);
-    Ok(checked)
+    result.problems.extend(watch_report.problems);
+    Ok(result)
 }
 
 async fn settle_all(
     ports: &Ports<'_>,
     policy: &Policy,
     charges: &[Charge],
-    watched: &mut Watched,
-    checked: &mut Rechecked,
+    watch_report: &mut WatchReport,
+    result: &mut RecheckResult,
 ) -> Result<(), PassError> {
-    let mut seen = Seen::default();
-    if charges.len() >= LIST_FROM {
-        let from = watched.started;
+    let mut observed_bookings = ObservedBookings::default();
+    if charges.len() >= MIN_BOOKINGS_TO_LIST {
+        let from = watch_report.started;
         let to = charges.iter().map(|charge| charge.end).max();
         let to = to.unwrap_or(from);
-        seen.first_page(ports, &Select::Upcoming { from, to })
+        observed_bookings.list_first_page(ports, &BookingFilter::Upcoming { from, to })
             .await?;
     }
-    seen.read(ports, charges, &mut watched.problems).await?;
+    observed_bookings.read_charged_bookings(ports, charges, &mut watch_report.problems).await?;
     for charge in charges {
         if ports.stop.is_set() {
-            checked.unread.insert(charge.account.clone());
+            result.unread_accounts.insert(charge.account.clone());
             continue;
         }
-        let problems = &mut watched.problems;
-        let chain = seen.chain(ports, &charge.booking, problems).await?;
+        let problems = &mut watch_report.problems;
+        let chain = observed_bookings.follow_chain(ports, &charge.booking, problems).await?;
         if chain.end == ChainEnd::Unread {
-            checked.unread.insert(charge.account.clone());
+            result.unread_accounts.insert(charge.account.clone());
         }
         // Only the watch asks the rules of a gate, and the decline may rest on what they say.
-        if let Some((moved, _)) = to_be_judged(ports, policy, charge, &chain).await? {
-            checked.unsettled.insert(charge.account.clone());
-            checked.problems.push(Problem {
+        if let Some((moved_booking, _)) = find_move_to_evaluate(ports, policy, charge, &chain).await? {
+            result.unsettled_accounts.insert(charge.account.clone());
+            result.problems.push(Problem {
                 code: "unjudged-move",
                 text: format!(
                     "booking {} was moved and accepted at once: the next watch asks the rules of its \
                      gate, and declines that rest on it wait until then",
-                    moved.uid
+                    moved_booking.uid
                 ),
             });
             continue;
         }
-        if let Some(cancelled) = being_cancelled(ports, &chain).await? {
-            checked.unsettled.insert(charge.account.clone());
-            checked.problems.push(Problem {
+        if let Some(cancelled_uid) = find_open_cancellation(ports, &chain).await? {
+            result.unsettled_accounts.insert(charge.account.clone());
+            result.problems.push(Problem {
                 code: "cancellation-open",
                 text: format!(
-                    "maitred is cancelling booking {cancelled}, and the end of that is not known: \
+                    "maitred is cancelling booking {cancelled_uid}, and the end of that is not known: \
                      declines that rest on its charge wait until it is"
                 ),
             });
             continue;
         }
-        let before = watched.changes.len();
-        settle::settle(ports, policy, charge, chain, watched).await?;
-        if watched.changes.len() > before {
-            checked.changed.insert(charge.account.clone());
+        let changes_before = watch_report.changes.len();
+        settle::settle(ports, policy, charge, chain, watch_report).await?;
+        if watch_report.changes.len() > changes_before {
+            result.changed_accounts.insert(charge.account.clone());
         }
     }
     Ok(())
@@ -148,9 +148,9 @@ async fn settle_all(
 
 /// Returns the last booking of the chain when maitred has decided to cancel it and that decision is not
 /// settled: the credits come back, or not, when it is.
-async fn being_cancelled(
+async fn find_open_cancellation(
     ports: &Ports<'_>,
-    chain: &Chain,
+    chain: &RescheduleChain,
 ) -> Result<Option<BookingUid>, PassError> {
     let Some(last) = chain.bookings.last() else {
         return Ok(None);
@@ -158,25 +158,25 @@ async fn being_cancelled(
     let uid = last.uid.clone();
     let request = ports
         .store
-        .with(move |store| settle::request_of(store, &uid));
+        .with(move |store| settle::find_request(store, &uid));
     let request = request.await.map_err(PassError::Store)?;
-    let open = request.is_some_and(|request| {
+    let is_open = request.is_some_and(|request| {
         request.state == RequestState::Recorded && request.cancels_accepted()
     });
-    Ok(open.then(|| last.uid.clone()))
+    Ok(is_open.then(|| last.uid.clone()))
 }
 
-fn watched(now: Time) -> Watched {
-    Watched {
+fn new_watch_report(now: Time) -> WatchReport {
+    WatchReport {
         started: now,
         finished: now,
         audit: false,
-        held_back: None,
+        report_only: None,
         complete: true,
-        checked: 0,
+        checked_charges: 0,
         calls: 0,
         changes: Vec::new(),
         problems: Vec::new(),
-        unresolved: Listed::default(),
+        unresolved: UnresolvedReport::default(),
     }
 }

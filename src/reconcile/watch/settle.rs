@@ -1,39 +1,39 @@
 //! One charge, looked at and settled in one visit to the store: nothing can change between reading
 //! the account and writing.
 
-use super::accepted_move::is_by_booker;
-use super::listed::Finding;
-use super::look::Chain;
-use super::{Change, Watched};
+use super::accepted_move::was_moved_by_booker;
+use super::listed::UnresolvedFinding;
+use super::look::RescheduleChain;
+use super::{RecordedChange, WatchReport};
 use crate::domain::booking::{Booking, BookingRef};
 use crate::domain::fact::Fact;
 use crate::domain::gate::Policy;
 use crate::domain::id::{AccountId, BookingUid, Reference, RequestId};
-use crate::domain::ledger::Given;
+use crate::domain::ledger::GrantRecord;
 use crate::domain::plan::Problem;
-use crate::domain::refund::{self, Lookup};
+use crate::domain::refund::{self, RefundSources};
 use crate::domain::request::{Charge, ChargeState, Request};
 use crate::domain::terms::{AcceptedMove, RefundTerms};
-use crate::domain::time::{Time, kept};
-use crate::domain::unresolved::{Resolver, Unresolved, UnresolvedCode};
-use crate::domain::watch::{Case, ChainEnd, MAX_CHAIN, Verdict, What, final_at, watch};
+use crate::domain::time::{Time, truncate_to_millis};
+use crate::domain::unresolved::{Resolver, UnresolvedBooking, UnresolvedCode};
+use crate::domain::watch::{ChargeCase, ChainEnd, MAX_CHAIN, ChargeDecision, ChargeOutcome, final_at, watch_charge};
 use crate::reconcile::ports::{PassError, Ports};
-use crate::store::port::{CommitError, Expected, Store, StoreError, Subject};
+use crate::store::port::{CommitError, ExpectedVersion, Store, StoreError, HistorySubject};
 
 /// Entries of an account looked through for absences that were forgiven.
 const MAX_HISTORY: usize = 10_000;
 
 /// The charges whose time for changes is over.
-pub(super) fn due(
+pub(super) fn filter_due(
     store: &mut dyn Store,
     policy: &Policy,
-    over: Vec<Charge>,
+    past_charges: Vec<Charge>,
     now: Time,
 ) -> Result<Vec<Charge>, StoreError> {
     let mut due = Vec::new();
-    for charge in over {
-        let decided_by = decided_by(store, &charge)?;
-        let gate = policy.gate_of(&charge, decided_by.as_deref());
+    for charge in past_charges {
+        let gate_name = deciding_gate(store, &charge)?;
+        let gate = policy.gate_for_charge(&charge, gate_name.as_deref());
         let terms = charge.refund_terms(gate.map(|gate| &gate.terms.refunds));
         let is_due = final_at(charge.end, &terms) <= now;
         if is_due {
@@ -46,7 +46,7 @@ pub(super) fn due(
 /// The gate that decided about the charge, also when it has moved since.
 /// # Errors
 /// When the store cannot be read.
-pub fn decided_by(store: &dyn Store, charge: &Charge) -> Result<Option<String>, StoreError> {
+pub fn deciding_gate(store: &dyn Store, charge: &Charge) -> Result<Option<String>, StoreError> {
     let mut charge = charge.clone();
     for _ in 0..MAX_CHAIN {
         if let Some(request) = store.request(&charge.request)?
@@ -70,32 +70,32 @@ pub(super) async fn settle(
     ports: &Ports<'_>,
     policy: &Policy,
     charge: &Charge,
-    chain: Chain,
-    watched: &mut Watched,
+    chain: RescheduleChain,
+    report: &mut WatchReport,
 ) -> Result<(), PassError> {
     let now = (ports.clock)();
     let uid = charge.booking.uid.clone();
     let policy = policy.clone();
-    let done = ports
+    let settlement = ports
         .store
-        .with(move |store| settle_one(store, &policy, &uid, &chain, now))
+        .with(move |store| settle_charge(store, &policy, &uid, &chain, now))
         .await?;
-    let Some((account, verdict)) = done else {
+    let Some((account, decision)) = settlement else {
         return Ok(());
     };
-    match verdict {
-        Verdict::Open { why, problem, .. } => {
+    match decision {
+        ChargeDecision::Open { reason: why, problem, .. } => {
             tracing::debug!(booking = %charge.booking.uid, why, "the charge stays open");
-            watched.problems.extend(problem);
+            report.problems.extend(problem);
         }
-        Verdict::Write {
+        ChargeDecision::Write {
             what,
             text,
             problem,
             ..
         } => {
-            watched.problems.extend(problem);
-            watched.record(Change {
+            report.problems.extend(problem);
+            report.record(RecordedChange {
                 booking: charge.booking.uid.clone(),
                 account: Some(account),
                 what,
@@ -106,57 +106,57 @@ pub(super) async fn settle(
     Ok(())
 }
 
-fn settle_one(
+fn settle_charge(
     store: &mut dyn Store,
     policy: &Policy,
     uid: &BookingUid,
-    chain: &Chain,
+    chain: &RescheduleChain,
     now: Time,
-) -> Result<Option<(AccountId, Verdict)>, PassError> {
+) -> Result<Option<(AccountId, ChargeDecision)>, PassError> {
     let charge = store.charge(uid).map_err(PassError::Store)?;
     let Some(charge) = charge.filter(|charge| charge.state == ChargeState::Open) else {
         return Ok(None);
     };
-    let verdict = judge(store, policy, &charge, chain, now).map_err(PassError::Store)?;
-    let Some((verdict, version)) = verdict else {
+    let decision = decide_charge(store, policy, &charge, chain, now).map_err(PassError::Store)?;
+    let Some((decision, version)) = decision else {
         return Ok(None);
     };
-    let about = listed_under(&charge, chain, &verdict);
-    let items = store.unresolved_of(&about.uid).map_err(PassError::Store)?;
-    let mut facts = match &verdict {
-        Verdict::Open {
-            why,
+    let listed_booking = booking_to_list(&charge, chain, &decision);
+    let items = store.unresolved_items_of(&listed_booking.uid).map_err(PassError::Store)?;
+    let mut facts = match &decision {
+        ChargeDecision::Open {
+            reason: why,
             lists: Some(code),
             ..
         } => match items.iter().find(|item| item.code == *code) {
             // An operator knows of it.
-            Some(item) if item.is_open() || item.is_settled_by_operator() => {
-                return Ok(Some((charge.account, told_before(verdict))));
+            Some(item) if item.is_open() || item.is_resolved_by_operator() => {
+                return Ok(Some((charge.account, without_problem(decision))));
             }
-            Some(_) | None => vec![Fact::Unresolved {
-                booking: about,
+            Some(_) | None => vec![Fact::UnresolvedListed {
+                booking: listed_booking,
                 code: *code,
                 account: Some(charge.account.clone()),
                 until: None,
                 detail: why.clone(),
             }],
         },
-        Verdict::Open { lists: None, .. } => return Ok(Some((charge.account, verdict))),
-        Verdict::Write { facts, .. } => facts.clone(),
+        ChargeDecision::Open { lists: None, .. } => return Ok(Some((charge.account, decision))),
+        ChargeDecision::Write { facts, .. } => facts.clone(),
     };
-    if let Verdict::Write { text, what, .. } = &verdict {
-        facts.extend(host_absent_resolved(&items, text, Resolver::Watch));
-        if *what == What::Moved {
-            let moved = accepted_move(store, policy, &charge, chain, now);
-            facts.extend(moved.map_err(PassError::Store)?);
+    if let ChargeDecision::Write { text, what, .. } = &decision {
+        facts.extend(resolve_host_absent(&items, text, Resolver::Watch));
+        if *what == ChargeOutcome::Moved {
+            let move_fact = accepted_move_fact(store, policy, &charge, chain, now);
+            facts.extend(move_fact.map_err(PassError::Store)?);
         }
     }
-    let expected = [Expected {
+    let expected = [ExpectedVersion {
         account: charge.account.clone(),
         version: Some(version),
     }];
     match store.commit(now, facts, &expected) {
-        Ok(_) => Ok(Some((charge.account, verdict))),
+        Ok(_) => Ok(Some((charge.account, decision))),
         // A charge that cannot be settled must not keep the others from it.
         Err(CommitError::Violation(why)) => {
             let problem = Some(Problem {
@@ -165,8 +165,8 @@ fn settle_one(
             });
             let why = why.to_string();
             let lists = None;
-            let open = Verdict::Open {
-                why,
+            let open = ChargeDecision::Open {
+                reason: why,
                 problem,
                 lists,
             };
@@ -177,35 +177,35 @@ fn settle_one(
 }
 
 /// Which booking of the chain an item is about: a status is that of the last one.
-fn listed_under(charge: &Charge, chain: &Chain, verdict: &Verdict) -> BookingRef {
-    let of_last = matches!(
-        verdict,
-        Verdict::Open {
+fn booking_to_list(charge: &Charge, chain: &RescheduleChain, decision: &ChargeDecision) -> BookingRef {
+    let is_about_last = matches!(
+        decision,
+        ChargeDecision::Open {
             lists: Some(UnresolvedCode::UnknownStatus),
             ..
         }
     );
-    let last = chain.bookings.last().filter(|_| of_last);
-    last.map_or_else(|| charge.booking.clone(), Booking::reference)
+    let last = chain.bookings.last().filter(|_| is_about_last);
+    last.map_or_else(|| charge.booking.clone(), Booking::to_ref)
 }
 
-fn told_before(verdict: Verdict) -> Verdict {
-    match verdict {
-        Verdict::Open { why, lists, .. } => Verdict::Open {
-            why,
+fn without_problem(decision: ChargeDecision) -> ChargeDecision {
+    match decision {
+        ChargeDecision::Open { reason: why, lists, .. } => ChargeDecision::Open {
+            reason: why,
             problem: None,
             lists,
         },
-        write @ Verdict::Write { .. } => write,
+        write @ ChargeDecision::Write { .. } => write,
     }
 }
 
 /// Takes the question whether an absent host gives the credits back off the list, with the end of its
 /// charge.
-pub fn host_absent_resolved(items: &[Unresolved], why: &str, by: Resolver) -> Option<Fact> {
+pub fn resolve_host_absent(items: &[UnresolvedBooking], why: &str, by: Resolver) -> Option<Fact> {
     let mut items = items.iter();
     let item = items.find(|item| item.code == UnresolvedCode::HostAbsent && item.is_open())?;
-    Some(Fact::Resolved {
+    Some(Fact::UnresolvedResolved {
         booking: item.booking.uid.clone(),
         code: item.code,
         reason: why.to_owned(),
@@ -214,23 +214,23 @@ pub fn host_absent_resolved(items: &[Unresolved], why: &str, by: Resolver) -> Op
 }
 
 /// The charge goes on with a booking that no pass has looked at: an operator may want to.
-fn accepted_move(
+fn accepted_move_fact(
     store: &dyn Store,
     policy: &Policy,
     charge: &Charge,
-    chain: &Chain,
+    chain: &RescheduleChain,
     now: Time,
 ) -> Result<Option<Fact>, StoreError> {
     let Some(last) = chain
         .bookings
         .last()
-        .filter(|last| is_by_booker(policy, last))
+        .filter(|last| was_moved_by_booker(policy, last))
     else {
         return Ok(None);
     };
     let gate = policy.gate(last);
     if gate.is_none_or(|gate| gate.terms.accepted_move != AcceptedMove::Carry)
-        || request_of(store, &last.uid)?.is_some()
+        || find_request(store, &last.uid)?.is_some()
     {
         return Ok(None);
     }
@@ -239,50 +239,50 @@ fn accepted_move(
         charge.booking.uid
     );
     let account = Some(charge.account.clone());
-    let finding = Finding::of(last, UnresolvedCode::AcceptedMove, account, detail);
-    let items = store.unresolved_of(&last.uid)?;
-    Ok(finding.fact(&items, now))
+    let finding = UnresolvedFinding::new(last, UnresolvedCode::AcceptedMove, account, detail);
+    let items = store.unresolved_items_of(&last.uid)?;
+    Ok(finding.into_fact(&items, now))
 }
 
-fn judge(
+fn decide_charge(
     store: &dyn Store,
     policy: &Policy,
     charge: &Charge,
-    chain: &Chain,
+    chain: &RescheduleChain,
     now: Time,
-) -> Result<Option<(Verdict, u64)>, StoreError> {
+) -> Result<Option<(ChargeDecision, u64)>, StoreError> {
     let Some(account) = store.account(&charge.account)? else {
         return Ok(None);
     };
-    let named = decided_by(store, charge)?;
+    let gate_name = deciding_gate(store, charge)?;
     let gate = |booking: Option<&Booking>| booking.and_then(|booking| policy.gate(booking));
-    let known = || policy.gate_of(charge, named.as_deref());
-    let first_gate = gate(chain.bookings.first()).or_else(known);
+    let gate_of_decision = || policy.gate_for_charge(charge, gate_name.as_deref());
+    let first_gate = gate(chain.bookings.first()).or_else(gate_of_decision);
     let last_gate = gate(chain.bookings.last()).or(first_gate);
     let terms = charge.refund_terms(first_gate.map(|gate| &gate.terms.refunds));
     // An occurrence costs what it does as one of its series.
-    let occurrences = request_of(store, &charge.booking.uid)?
+    let occurrences = find_request(store, &charge.booking.uid)?
         .map_or(1, |request| request.bookings.len())
         .max(1);
     let tier = account.tier.as_deref();
     let last_cost = last_gate
         .zip(chain.bookings.last())
-        .map(|(gate, last)| gate.price(&policy.house, last, tier, occurrences));
+        .map(|(gate, last)| gate.price(&policy.global, last, tier, occurrences));
     let last = chain.bookings.last().map(|last| &last.uid);
     let mut successor = None;
     let mut request = None;
     if let Some(last) = last {
         // Of the charged booking itself too: it may have been cancelled by us since.
-        request = request_of(store, last)?;
+        request = find_request(store, last)?;
         if *last != charge.booking.uid {
             successor = store.charge(last)?;
         }
     }
-    let forgiven = match chain.end {
-        ChainEnd::Whole => forgiven(store, charge, &terms, now)?,
+    let forgiven_count = match chain.end {
+        ChainEnd::Whole => count_forgiven(store, charge, &terms, now)?,
         ChainEnd::Gone | ChainEnd::Unread => 0,
     };
-    let verdict = watch(&Case {
+    let decision = watch_charge(&ChargeCase {
         charge,
         chain: &chain.bookings,
         end: chain.end,
@@ -291,41 +291,41 @@ fn judge(
         last_gate,
         last_cost,
         account: &account,
-        forgiven,
-        successor: successor.as_ref(),
-        taken_over: charge.taken_by.is_some(),
-        request: request.as_ref(),
+        forgiven_absences: forgiven_count,
+        successor_charge: successor.as_ref(),
+        is_taken_over: charge.taken_over_by.is_some(),
+        last_request: request.as_ref(),
         now,
-        policy: &policy.hash,
+        policy_hash: &policy.hash,
     });
-    let verdict = restored(store, verdict, &terms, now)?;
-    Ok(Some((verdict, account.version)))
+    let decision = restore_expired_in_decision(store, decision, &terms, now)?;
+    Ok(Some((decision, account.version)))
 }
 
 /// What comes back to lots that have expired, by the terms that count. The store does the same for charges
 /// that have terms of their own.
-fn restored(
+fn restore_expired_in_decision(
     store: &dyn Store,
-    verdict: Verdict,
+    decision: ChargeDecision,
     terms: &RefundTerms,
     now: Time,
-) -> Result<Verdict, StoreError> {
-    match verdict {
-        Verdict::Write {
+) -> Result<ChargeDecision, StoreError> {
+    match decision {
+        ChargeDecision::Write {
             mut facts,
             what,
             text,
             problem,
         } => {
             restore_expired(store, &mut facts, terms, now)?;
-            Ok(Verdict::Write {
+            Ok(ChargeDecision::Write {
                 facts,
                 what,
                 text,
                 problem,
             })
         }
-        open @ Verdict::Open { .. } => Ok(open),
+        open @ ChargeDecision::Open { .. } => Ok(open),
     }
 }
 
@@ -338,27 +338,27 @@ pub fn restore_expired(
     terms: &RefundTerms,
     now: Time,
 ) -> Result<(), StoreError> {
-    let present = Some(terms.expired_refund);
-    refund::restore_expired(facts, kept(now), present, &Reads(store))
+    let expired_refund = Some(terms.expired_refund);
+    refund::restore_expired(facts, truncate_to_millis(now), expired_refund, &StoreRefundSources(store))
 }
 
 /// The store as a refund looks things up.
-struct Reads<'a>(&'a dyn Store);
+struct StoreRefundSources<'a>(&'a dyn Store);
 
-impl Lookup for Reads<'_> {
+impl RefundSources for StoreRefundSources<'_> {
     type Error = StoreError;
 
     fn charge(&self, booking: &BookingUid) -> Result<Option<Charge>, StoreError> {
         self.0.charge(booking)
     }
 
-    fn given(&self, reference: &Reference) -> Result<Option<Given>, StoreError> {
-        self.0.given(reference)
+    fn grant_record(&self, reference: &Reference) -> Result<Option<GrantRecord>, StoreError> {
+        self.0.grant_record(reference)
     }
 }
 
 /// What was decided of a booking: with its series, or by its own name.
-pub(super) fn request_of(
+pub(super) fn find_request(
     store: &dyn Store,
     uid: &BookingUid,
 ) -> Result<Option<Request>, StoreError> {
@@ -368,25 +368,25 @@ pub(super) fn request_of(
 
 /// How many absences of the account were forgiven within the time that counts. Looked up only for
 /// bookings that are over.
-fn forgiven(
+fn count_forgiven(
     store: &dyn Store,
     charge: &Charge,
     terms: &RefundTerms,
     now: Time,
 ) -> Result<u32, StoreError> {
-    let Some(forgive) = terms.forgive else {
+    let Some(forgive) = terms.forgiveness else {
         return Ok(0);
     };
     if now < charge.end {
         return Ok(0);
     }
-    let subject = Subject::Account(charge.account.clone());
+    let subject = HistorySubject::Account(charge.account.clone());
     let history = store.history(&subject, None, MAX_HISTORY)?;
     let recent = history
         .iter()
         .take_while(|written| written.at > now - forgive.per)
         .filter(
-            |written| matches!(&written.fact, Fact::Refund { reason, .. } if reason.forgives()),
+            |written| matches!(&written.fact, Fact::Refund { reason, .. } if reason.forgives_absence()),
         );
     Ok(u32::try_from(recent.count()).unwrap_or(u32::MAX))
 }

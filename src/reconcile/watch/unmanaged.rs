@@ -5,34 +5,34 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::accepted_move::{self, Judged};
-use super::cancel::{self, Why};
-use super::listed::{self, Finding};
-use super::look::Seen;
-use super::settle::request_of;
-use super::{Change, Watched};
+use super::accepted_move::{self, MoveEvaluation};
+use super::cancel::{self, CancelReason};
+use super::listed::{self, UnresolvedFinding};
+use super::look::ObservedBookings;
+use super::settle::find_request;
+use super::{RecordedChange, WatchReport};
 use crate::domain::account::Account;
-use crate::domain::booking::{Booking, Payment, Reading, Status};
-use crate::domain::criteria::house::House;
-use crate::domain::decision::{Code, Reason};
+use crate::domain::booking::{Booking, Payment, Fetched, BookingStatus};
+use crate::domain::criteria::house::GlobalPolicy;
+use crate::domain::decision::{ReasonCode, Reason};
 use crate::domain::gate::{Gate, Policy};
 use crate::domain::id::{AccountId, BookingUid, EventTypeId, HostId, RequestId};
 use crate::domain::plan::Problem;
 use crate::domain::request::{Charge, Request, RequestState};
-use crate::domain::terms::{AcceptedMove, OnRevived, Unmanaged};
+use crate::domain::terms::{AcceptedMove, OnRevived, OnUnmanaged};
 use crate::domain::text;
 use crate::domain::time::Time;
-use crate::domain::unresolved::{Unresolved, UnresolvedCode, is_settled};
-use crate::domain::watch::What;
+use crate::domain::unresolved::{UnresolvedBooking, UnresolvedCode, has_operator_resolution};
+use crate::domain::watch::ChargeOutcome;
 use crate::domain::watch::accepted::{
-    Accepted, AcceptedCase, Cause, OurConfirm, accepted, confirmed_with, has_ended, no_longer_holds,
+    AcceptedState, AcceptedCase, UnpaidCause, SeriesConfirm, classify_accepted, series_confirm, resolution_by_status, resolution_while_accepted,
 };
-use crate::domain::watch::unmanaged::{ended, settled_as, takes};
-use crate::reconcile::chain::Before;
-use crate::reconcile::observe::declined;
+use crate::domain::watch::unmanaged::{close_note, settled_charge_facts_for, take_credits};
+use crate::reconcile::chain::PredecessorCharge;
+use crate::reconcile::observe::count_recent_declines;
 use crate::reconcile::pin;
 use crate::reconcile::ports::{PassError, Ports, Session};
-use crate::store::port::{Expected, Store, StoreError};
+use crate::store::port::{ExpectedVersion, Store, StoreError};
 
 /// Decisions that one booking may have in the ledger: it is accepted again that often.
 const MAX_DECISIONS: u32 = 50;
@@ -41,404 +41,404 @@ const MAX_DECISIONS: u32 = 50;
 const MAX_SIBLINGS: usize = 50;
 
 /// What the store knows of one booking.
-struct Known {
+struct StoredBooking {
     charge: Option<Charge>,
     record: Option<Request>,
-    items: Vec<Unresolved>,
-    our_confirm: OurConfirm,
+    items: Vec<UnresolvedBooking>,
+    our_confirm: SeriesConfirm,
     /// Made before the ledger knew of any booking.
     predates_ledger: bool,
 }
 
 /// The watch at work.
-struct Walk<'a, 'p> {
+struct UnmanagedCheck<'a, 'p> {
     ports: &'a Ports<'p>,
     policy: &'a Policy,
     session: &'a mut Session,
-    seen: &'a Seen,
-    watched: &'a mut Watched,
+    observed_bookings: &'a ObservedBookings,
+    report: &'a mut WatchReport,
     cancels_left: usize,
     /// The occurrences of series that were read before one of them was to be cancelled; none where that
     /// failed.
-    series: BTreeMap<RequestId, Option<Vec<BookingUid>>>,
+    series_occurrences: BTreeMap<RequestId, Option<Vec<BookingUid>>>,
 }
 
-pub(super) async fn unmanaged(
+pub(super) async fn check_unmanaged(
     ports: &Ports<'_>,
     policy: &Policy,
     session: &mut Session,
     me: HostId,
-    seen: &Seen,
-    watched: &mut Watched,
+    observed_bookings: &ObservedBookings,
+    report: &mut WatchReport,
 ) -> Result<(), PassError> {
-    let ours: Vec<(Cow<'_, Booking>, &Gate)> = seen
+    let gated_bookings: Vec<(Cow<'_, Booking>, &Gate)> = observed_bookings
         .bookings()
-        .filter_map(|booking| Some((booking, policy.guards(me, booking).ok()?)))
+        .filter_map(|booking| Some((booking, policy.require_gate(me, booking).ok()?)))
         .map(|(booking, gate)| (without_pin(policy, gate, booking), gate))
         .collect();
-    let accepted = ours
+    let accepted_bookings = gated_bookings
         .iter()
-        .filter(|(booking, _)| booking.status == Status::Accepted);
-    let kinds: BTreeSet<EventTypeId> = accepted
+        .filter(|(booking, _)| booking.status == BookingStatus::Accepted);
+    let event_type_ids: BTreeSet<EventTypeId> = accepted_bookings
         .filter_map(|(booking, _)| booking.event_type.as_ref().map(|kind| kind.id))
         .collect();
-    let kinds = if kinds.is_empty() {
+    let event_types = if event_type_ids.is_empty() {
         Default::default()
     } else {
         session
-            .event_types(ports, kinds, &mut watched.problems)
+            .event_types(ports, event_type_ids, &mut report.problems)
             .await?
     };
-    let declined = declined(ports, policy).await?;
-    let mut walk = Walk {
+    let recent_declines = count_recent_declines(ports, policy).await?;
+    let mut check = UnmanagedCheck {
         ports,
         policy,
         session,
-        seen,
-        watched,
-        cancels_left: policy.limits.declines.at_most.saturating_sub(declined),
-        series: BTreeMap::new(),
+        observed_bookings,
+        report,
+        cancels_left: policy.limits.declines.at_most.saturating_sub(recent_declines),
+        series_occurrences: BTreeMap::new(),
     };
-    for (booking, gate) in ours {
-        if walk.watched.stops(ports) {
+    for (booking, gate) in gated_bookings {
+        if check.report.should_stop(ports) {
             break;
         }
         let booking = booking.as_ref();
-        if booking.status != Status::Accepted {
-            walk.ended(booking).await?;
+        if booking.status != BookingStatus::Accepted {
+            check.check_ended(booking).await?;
             continue;
         }
-        let kind = booking.event_type.as_ref().map(|kind| kind.id);
-        let kind = kind.and_then(|id| kinds.get(&id)?.as_ref());
+        let event_type_id = booking.event_type.as_ref().map(|kind| kind.id);
+        let event_type = event_type_id.and_then(|id| event_types.get(&id)?.as_ref());
         // Credits and payment do not mix, and every attendee of seats is a booker of his own.
-        let free = kind.is_some_and(|kind| kind.price == 0 && !kind.seated);
-        if free && booking.payment != Payment::Unpaid {
-            walk.accepted(booking, gate).await?;
+        let is_free = event_type.is_some_and(|kind| kind.price == 0 && !kind.seated);
+        if is_free && booking.payment != Payment::Unpaid {
+            check.check_accepted(booking, gate).await?;
         }
     }
     Ok(())
 }
 
 /// What a revived booking is listed as.
-const REVIVED: &str = "although it was cancelled or moved to another time";
+const REVIVED_DETAIL: &str = "although it was cancelled or moved to another time";
 
 /// The code of the problem that tells of the limit.
 const CANCEL_LIMIT: &str = "cancel-limit";
 
-impl Walk<'_, '_> {
+impl UnmanagedCheck<'_, '_> {
     /// A booking that is not accepted: what it was listed for is over, and a note of it is closed.
-    async fn ended(&mut self, booking: &Booking) -> Result<(), PassError> {
-        let (now, one) = ((self.ports.clock)(), booking.clone());
-        let closed = self
+    async fn check_ended(&mut self, booking: &Booking) -> Result<(), PassError> {
+        let (now, booking_copy) = ((self.ports.clock)(), booking.clone());
+        let close_note_result = self
             .ports
             .store
-            .with(move |store| close_note(store, &one, now));
-        if let Some(why) = closed.await? {
-            change(self.watched, booking, What::Closed, why.to_owned());
+            .with(move |store| close_finished_note(store, &booking_copy, now));
+        if let Some(why) = close_note_result.await? {
+            record_change(self.report, booking, ChargeOutcome::Closed, why.to_owned());
         }
         let uid = booking.uid.clone();
         let items = self
             .ports
             .store
-            .with(move |store| store.unresolved_of(&uid));
+            .with(move |store| store.unresolved_items_of(&uid));
         let items = items.await.map_err(PassError::Store)?;
-        let ended = items
+        let ended_items = items
             .iter()
-            .filter(|item| item.is_open() || item.is_settled_by_operator())
-            .filter_map(|item| Some((item.code, has_ended(item.code, &booking.status)?)));
-        listed::resolve(self.ports, &booking.uid, ended.collect()).await
+            .filter(|item| item.is_open() || item.is_resolved_by_operator())
+            .filter_map(|item| Some((item.code, resolution_by_status(item.code, &booking.status)?)));
+        listed::resolve(self.ports, &booking.uid, ended_items.collect()).await
     }
 
-    async fn accepted(&mut self, booking: &Booking, gate: &Gate) -> Result<(), PassError> {
-        let known = self.known(booking).await?;
+    async fn check_accepted(&mut self, booking: &Booking, gate: &Gate) -> Result<(), PassError> {
+        let stored_booking = self.read_stored(booking).await?;
         let mut case = AcceptedCase {
             booking,
-            charge: known.charge.as_ref(),
-            record: known.record.as_ref(),
-            items: &known.items,
-            replaced: self.seen.is_replaced(&booking.uid),
+            charge: stored_booking.charge.as_ref(),
+            record: stored_booking.record.as_ref(),
+            items: &stored_booking.items,
+            is_replaced: self.observed_bookings.is_replaced(&booking.uid),
             predecessor: None,
-            our_confirm: known.our_confirm,
+            series_confirm: stored_booking.our_confirm,
             now: (self.ports.clock)(),
         };
-        let mut is = accepted(&case);
-        let mut before = None;
-        if let (Accepted::Unpaid(_), Some(from)) = (is, &booking.rescheduled_from) {
-            match self.before(from).await? {
-                Before::Nothing => {}
-                Before::Ended(charge) => before = Some(*charge),
+        let mut state = classify_accepted(&case);
+        let mut closed_predecessor = None;
+        if let (AcceptedState::Unpaid(_), Some(from)) = (state, &booking.rescheduled_from) {
+            match self.find_predecessor_charge(from).await? {
+                PredecessorCharge::NoCharge => {}
+                PredecessorCharge::Closed(charge) => closed_predecessor = Some(*charge),
                 // Had one of all the charges led here, it would have moved just now.
-                Before::Hidden(_) if self.watched.audit && self.seen.is_whole() => {}
-                Before::Hidden(_) if self.watched.audit => is = Accepted::Unpaid(Cause::Unclear),
+                PredecessorCharge::Hidden(_) if self.report.audit && self.observed_bookings.is_complete() => {}
+                PredecessorCharge::Hidden(_) if self.report.audit => state = AcceptedState::Unpaid(UnpaidCause::Unclear),
                 // The booking with the charge is accepted too, so the charge does not move here.
-                Before::Open(charge, _) if self.stands(&charge.booking.uid) => {
-                    is = Accepted::Unpaid(Cause::Unclear);
+                PredecessorCharge::Open(charge, _) if self.is_seen_accepted(&charge.booking.uid) => {
+                    state = AcceptedState::Unpaid(UnpaidCause::Unclear);
                 }
                 // What is being decided may stay so for long, when a status is not known.
-                Before::Undecided => is = Accepted::Unpaid(Cause::Unclear),
+                PredecessorCharge::Undecided => state = AcceptedState::Unpaid(UnpaidCause::Unclear),
                 // An audit looked at every open charge just now, and none has led here.
-                Before::Open(charge, _)
-                    if self.watched.audit
-                        && self.seen.is_whole()
-                        && charge.taken_by.is_none()
-                        && known.record.as_ref().is_none_or(is_noted) =>
+                PredecessorCharge::Open(charge, _)
+                    if self.report.audit
+                        && self.observed_bookings.is_complete()
+                        && charge.taken_over_by.is_none()
+                        && stored_booking.record.as_ref().is_none_or(is_noted) =>
                 {
-                    is = Accepted::Unpaid(Cause::Unclear);
+                    state = AcceptedState::Unpaid(UnpaidCause::Unclear);
                 }
                 // It was paid for under another name, or may have been: the charge moves first.
-                Before::Open(..) | Before::Hidden(_) | Before::Unread => {
+                PredecessorCharge::Open(..) | PredecessorCharge::Hidden(_) | PredecessorCharge::Unread => {
                     return Ok(());
                 }
             }
         }
-        if before.is_some() {
-            case.predecessor = before.as_ref();
-            is = accepted(&case);
+        if closed_predecessor.is_some() {
+            case.predecessor = closed_predecessor.as_ref();
+            state = classify_accepted(&case);
         }
-        self.forget(booking, &known, is).await?;
-        match is {
+        self.resolve_outdated_items(booking, &stored_booking, state).await?;
+        match state {
             // What is held for it is kept until its request ends, which may take long.
-            Accepted::InHand if case.shows_signs_while_held() => {
+            AcceptedState::UnderDecision if case.is_revived_while_held() => {
                 let code = UnresolvedCode::Revived;
-                self.list(booking, &known, code, REVIVED).await
+                self.list_unresolved(booking, &stored_booking, code, REVIVED_DETAIL).await
             }
-            Accepted::Settled | Accepted::InHand => Ok(()),
-            Accepted::PaidInPart => {
+            AcceptedState::Settled | AcceptedState::UnderDecision => Ok(()),
+            AcceptedState::PartlyPaid => {
                 let detail = "by others, and credits are missing for it";
                 let code = UnresolvedCode::Unmanaged;
-                self.list(booking, &known, code, detail).await
+                self.list_unresolved(booking, &stored_booking, code, detail).await
             }
-            Accepted::Revived => self.revived(booking, gate, &known).await,
-            Accepted::Unpaid(cause) => self.unpaid((booking, gate), &known, cause).await,
+            AcceptedState::Revived => self.handle_revived(booking, gate, &stored_booking).await,
+            AcceptedState::Unpaid(cause) => self.handle_unpaid((booking, gate), &stored_booking, cause).await,
         }
     }
 
-    fn stands(&self, uid: &BookingUid) -> bool {
-        let seen = self.seen.get(uid);
-        seen.is_some_and(|booking| booking.status == Status::Accepted)
+    fn is_seen_accepted(&self, uid: &BookingUid) -> bool {
+        let observed_booking = self.observed_bookings.get(uid);
+        observed_booking.is_some_and(|booking| booking.status == BookingStatus::Accepted)
     }
 
-    async fn known(&self, booking: &Booking) -> Result<Known, PassError> {
+    async fn read_stored(&self, booking: &Booking) -> Result<StoredBooking, PassError> {
         let siblings: Vec<BookingUid> = match &booking.series {
             Some(series) => self
-                .seen
-                .of_series(series)
+                .observed_bookings
+                .bookings_of_series(series)
                 .map(|one| one.uid.clone())
                 .collect(),
             None => Vec::new(),
         };
-        self.known_beside(booking, siblings).await
+        self.read_stored_with_siblings(booking, siblings).await
     }
 
     /// What the store knows of the booking, and of our confirm of these occurrences of its series.
-    async fn known_beside(
+    async fn read_stored_with_siblings(
         &self,
         booking: &Booking,
         siblings: Vec<BookingUid>,
-    ) -> Result<Known, PassError> {
-        let one = booking.clone();
-        let known = self
+    ) -> Result<StoredBooking, PassError> {
+        let booking_copy = booking.clone();
+        let stored_booking = self
             .ports
             .store
-            .with(move |store| known(store, &one, &siblings));
-        known.await.map_err(PassError::Store)
+            .with(move |store| read_stored_booking(store, &booking_copy, &siblings));
+        stored_booking.await.map_err(PassError::Store)
     }
 
-    async fn before(&mut self, from: &BookingUid) -> Result<Before, PassError> {
+    async fn find_predecessor_charge(&mut self, from: &BookingUid) -> Result<PredecessorCharge, PassError> {
         let ports = self.ports;
         tokio::select! {
             biased;
-            () = ports.stop.told() => Ok(Before::Unread),
-            before = self.session.charge_before(ports, from, &mut self.watched.problems) => before,
+            () = ports.stop.stopped() => Ok(PredecessorCharge::Unread),
+            predecessor = self.session.find_predecessor_charge(ports, from, &mut self.report.problems) => predecessor,
         }
     }
 
     /// Takes off the list what no longer holds.
-    async fn forget(
+    async fn resolve_outdated_items(
         &mut self,
         booking: &Booking,
-        known: &Known,
-        is: Accepted,
+        stored_booking: &StoredBooking,
+        state: AcceptedState,
     ) -> Result<(), PassError> {
-        let open = known.items.iter().filter(|item| item.is_open());
-        let ended = open.filter_map(|item| Some((item.code, no_longer_holds(item.code, is)?)));
-        listed::resolve(self.ports, &booking.uid, ended.collect()).await
+        let open = stored_booking.items.iter().filter(|item| item.is_open());
+        let ended_items = open.filter_map(|item| Some((item.code, resolution_while_accepted(item.code, state)?)));
+        listed::resolve(self.ports, &booking.uid, ended_items.collect()).await
     }
 
-    async fn list(
+    async fn list_unresolved(
         &mut self,
         booking: &Booking,
-        known: &Known,
+        stored_booking: &StoredBooking,
         code: UnresolvedCode,
         detail: &str,
     ) -> Result<(), PassError> {
-        let account = known.charge.as_ref().map(|charge| charge.account.clone());
-        let finding = Finding::of(booking, code, account, detail.to_owned());
-        listed::list(self.ports, finding, self.watched).await
+        let account = stored_booking.charge.as_ref().map(|charge| charge.account.clone());
+        let finding = UnresolvedFinding::new(booking, code, account, detail.to_owned());
+        listed::add_to_unresolved(self.ports, finding, self.report).await
     }
 
     /// Accepted, though it was cancelled or moved. A listing may show the booking as it was before a
     /// move that a later page tells of, so it is read again first.
-    async fn revived(
+    async fn handle_revived(
         &mut self,
         booking: &Booking,
         gate: &Gate,
-        known: &Known,
+        stored_booking: &StoredBooking,
     ) -> Result<(), PassError> {
         let code = UnresolvedCode::Revived;
-        if is_settled(&known.items, code) {
+        if has_operator_resolution(&stored_booking.items, code) {
             return Ok(());
         }
-        let open = known
+        let is_listed = stored_booking
             .items
             .iter()
             .any(|item| item.is_open() && item.code == code);
-        let cancels = gate.terms.on_revived == OnRevived::Cancel;
-        if open && !cancels {
+        let gate_cancels = gate.terms.on_revived == OnRevived::Cancel;
+        if is_listed && !gate_cancels {
             return Ok(());
         }
-        let reference = booking.reference();
-        let read = tokio::select! {
+        let reference = booking.to_ref();
+        let read_result = tokio::select! {
             biased;
-            () = self.ports.stop.told() => return Ok(()),
+            () = self.ports.stop.stopped() => return Ok(()),
             read = self.ports.calendar.get(&reference) => read,
         };
-        match read {
-            Ok(Reading::Is(now)) if now.status == Status::Accepted => {}
+        match read_result {
+            Ok(Fetched::Found(read_booking)) if read_booking.status == BookingStatus::Accepted => {}
             Ok(_) => return Ok(()),
-            Err(error) if crate::reconcile::observe::ends_the_pass(&error) => {
+            Err(error) if crate::reconcile::observe::is_fatal_for_pass(&error) => {
                 return Err(error.into());
             }
             // It is looked at again by the next watch that sees it.
             Err(_) => return Ok(()),
         }
-        if cancels && self.may_cancel(booking) {
-            return self.cancel((booking, gate), Why::of(Code::Revived)).await;
+        if gate_cancels && self.take_cancellation(booking) {
+            return self.cancel((booking, gate), CancelReason::from_code(ReasonCode::Revived)).await;
         }
-        self.list(booking, known, code, REVIVED).await
+        self.list_unresolved(booking, stored_booking, code, REVIVED_DETAIL).await
     }
 
     /// Nobody pays for it: charged, cancelled or left, as configured, and listed as long as it is
     /// unpaid.
-    async fn unpaid(
+    async fn handle_unpaid(
         &mut self,
         (booking, gate): (&Booking, &Gate),
-        known: &Known,
-        cause: Cause,
+        stored_booking: &StoredBooking,
+        cause: UnpaidCause,
     ) -> Result<(), PassError> {
         let terms = &gate.terms;
-        let is_old = |since: Time| booking.created < since;
-        if cause == Cause::Others && terms.unmanaged_since.is_some_and(is_old) {
+        let is_old = |since: Time| booking.created_at < since;
+        if cause == UnpaidCause::AcceptedByOthers && terms.unmanaged_since.is_some_and(is_old) {
             return Ok(());
         }
-        let mut detail = cause.word().to_owned();
-        let mut listed = false;
-        let what = match cause {
+        let mut detail = cause.description().to_owned();
+        let mut always_list = false;
+        let action = match cause {
             // Whether it was paid for is not known: the ledger did not exist.
-            Cause::Others | Cause::Again | Cause::OurConfirm if known.predates_ledger => {
+            UnpaidCause::AcceptedByOthers | UnpaidCause::AcceptedAgain | UnpaidCause::JoinedSeries if stored_booking.predates_ledger => {
                 detail = format!("{detail}: it was made before the ledger began");
-                Unmanaged::Report
+                OnUnmanaged::Report
             }
-            Cause::Others
-                if terms.unmanaged == Unmanaged::Cancel
-                    && !self.is_accepted_by_others(booking).await? =>
+            UnpaidCause::AcceptedByOthers
+                if terms.on_unmanaged == OnUnmanaged::Cancel
+                    && !self.was_accepted_by_others(booking).await? =>
             {
-                Cause::Unclear.word().clone_into(&mut detail);
-                Unmanaged::Report
+                UnpaidCause::Unclear.description().clone_into(&mut detail);
+                OnUnmanaged::Report
             }
-            Cause::Others | Cause::Again => terms.unmanaged,
-            Cause::OurConfirm => Unmanaged::Charge,
-            Cause::Unclear => Unmanaged::Report,
-            Cause::Moved | Cause::SecondSuccessor => {
-                listed = true;
-                match self.judged(booking, terms.accepted_move).await? {
-                    Judged::Keep => Unmanaged::Charge,
-                    Judged::Later => return Ok(()),
-                    Judged::Review(why) => {
+            UnpaidCause::AcceptedByOthers | UnpaidCause::AcceptedAgain => terms.on_unmanaged,
+            UnpaidCause::JoinedSeries => OnUnmanaged::Charge,
+            UnpaidCause::Unclear => OnUnmanaged::Report,
+            UnpaidCause::PredecessorClosed | UnpaidCause::SecondSuccessor => {
+                always_list = true;
+                match self.evaluate_move(booking, terms.accepted_move).await? {
+                    MoveEvaluation::Keep => OnUnmanaged::Charge,
+                    MoveEvaluation::Postpone => return Ok(()),
+                    MoveEvaluation::Review(why) => {
                         detail = format!("{detail}; its gate asks for a review: {why}");
-                        Unmanaged::Charge
+                        OnUnmanaged::Charge
                     }
-                    Judged::Cancel(why) => {
+                    MoveEvaluation::Cancel(why) => {
                         return self
-                            .cancel_or_list((booking, gate), known, cause, why)
+                            .cancel_or_list((booking, gate), stored_booking, cause, why)
                             .await;
                     }
                 }
             }
         };
-        match what {
-            Unmanaged::Report => {}
-            Unmanaged::Cancel => {
-                let why = Why::of(Code::Unmanaged);
+        match action {
+            OnUnmanaged::Report => {}
+            OnUnmanaged::Cancel => {
+                let why = CancelReason::from_code(ReasonCode::Unmanaged);
                 return self
-                    .cancel_or_list((booking, gate), known, cause, why)
+                    .cancel_or_list((booking, gate), stored_booking, cause, why)
                     .await;
             }
-            Unmanaged::Charge => match self.charge((booking, gate), known, cause).await? {
-                Some(0) if !listed => return Ok(()),
+            OnUnmanaged::Charge => match self.charge_available((booking, gate), stored_booking, cause).await? {
+                Some(0) if !always_list => return Ok(()),
                 Some(0) => {}
                 Some(missing) => {
-                    let missing = text::credits(missing);
+                    let missing = text::format_credits(missing);
                     detail = format!("{detail}; {missing} are missing for it");
                 }
                 None => detail = format!("{detail}: there is no account"),
             },
         }
-        self.list(booking, known, cause.code(), &detail).await
+        self.list_unresolved(booking, stored_booking, cause.code(), &detail).await
     }
 
     /// Whether no confirm of ours can have accepted the booking. The confirm of one occurrence accepts its
     /// whole series, and a list shows that occurrence only while it is accepted. So the series is read before
     /// an occurrence is cancelled. When it cannot be read, the answer is no.
-    async fn is_accepted_by_others(&mut self, booking: &Booking) -> Result<bool, PassError> {
+    async fn was_accepted_by_others(&mut self, booking: &Booking) -> Result<bool, PassError> {
         let Some(series) = &booking.series else {
             return Ok(true);
         };
-        let siblings = match self.series.get(series) {
+        let siblings = match self.series_occurrences.get(series) {
             Some(siblings) => siblings.clone(),
             None => {
                 let siblings = self.read_series(series).await?;
-                self.series.insert(series.clone(), siblings.clone());
+                self.series_occurrences.insert(series.clone(), siblings.clone());
                 siblings
             }
         };
         let Some(siblings) = siblings.filter(|all| all.len() <= MAX_SIBLINGS) else {
             return Ok(false);
         };
-        let known = self.known_beside(booking, siblings).await?;
-        Ok(known.our_confirm == OurConfirm::No)
+        let stored_booking = self.read_stored_with_siblings(booking, siblings).await?;
+        Ok(stored_booking.our_confirm == SeriesConfirm::No)
     }
 
     /// The occurrences of a series, whatever their status; none when they could not be read. In v1, which
     /// has no such reading, a confirm accepts one booking only.
     async fn read_series(&self, series: &RequestId) -> Result<Option<Vec<BookingUid>>, PassError> {
         let uid = series.uid();
-        let read = tokio::select! {
+        let read_result = tokio::select! {
             biased;
-            () = self.ports.stop.told() => return Ok(None),
+            () = self.ports.stop.stopped() => return Ok(None),
             read = self.ports.calendar.series(&uid) => read,
         };
-        match read {
+        match read_result {
             Ok(all) => {
                 let all = all.unwrap_or_default().into_iter();
                 Ok(Some(all.map(|one| one.uid).collect()))
             }
-            Err(error) if crate::reconcile::observe::ends_the_pass(&error) => Err(error.into()),
+            Err(error) if crate::reconcile::observe::is_fatal_for_pass(&error) => Err(error.into()),
             Err(_) => Ok(None),
         }
     }
 
-    async fn judged(&mut self, booking: &Booking, how: AcceptedMove) -> Result<Judged, PassError> {
-        if how == AcceptedMove::Carry || !accepted_move::is_judged(self.policy, booking) {
-            return Ok(Judged::Keep);
+    async fn evaluate_move(&mut self, booking: &Booking, mode: AcceptedMove) -> Result<MoveEvaluation, PassError> {
+        if mode == AcceptedMove::Carry || !accepted_move::needs_evaluation(self.policy, booking) {
+            return Ok(MoveEvaluation::Keep);
         }
-        let problems = &mut self.watched.problems;
-        accepted_move::judge(self.ports, self.policy, self.session, booking, problems).await
+        let problems = &mut self.report.problems;
+        accepted_move::evaluate_move(self.ports, self.policy, self.session, booking, problems).await
     }
 
     /// Takes one of the cancellations that the limit of declines still allows; when there is none, says
     /// so, once a watch. Every server refuses to cancel what is over.
-    fn may_cancel(&mut self, booking: &Booking) -> bool {
+    fn take_cancellation(&mut self, booking: &Booking) -> bool {
         if booking.end <= (self.ports.clock)() {
             return false;
         }
@@ -446,67 +446,67 @@ impl Walk<'_, '_> {
             self.cancels_left -= 1;
             return true;
         }
-        tell_of_limit(self.watched);
+        report_cancel_limit(self.report);
         false
     }
 
     async fn cancel_or_list(
         &mut self,
         (booking, gate): (&Booking, &Gate),
-        known: &Known,
-        cause: Cause,
-        why: Why,
+        stored_booking: &StoredBooking,
+        cause: UnpaidCause,
+        why: CancelReason,
     ) -> Result<(), PassError> {
-        if self.may_cancel(booking) {
+        if self.take_cancellation(booking) {
             return self.cancel((booking, gate), why).await;
         }
-        self.list(booking, known, cause.code(), cause.word()).await
+        self.list_unresolved(booking, stored_booking, cause.code(), cause.description()).await
     }
 
-    async fn cancel(&mut self, of: (&Booking, &Gate), why: Why) -> Result<(), PassError> {
-        let Some(id) = fresh_id(self.ports, &of.0.uid).await? else {
+    async fn cancel(&mut self, target: (&Booking, &Gate), why: CancelReason) -> Result<(), PassError> {
+        let Some(id) = find_unused_request_id(self.ports, &target.0.uid).await? else {
             return Ok(());
         };
-        cancel::cancel(self.ports, self.policy, of, (id, why), self.watched).await
+        cancel::cancel_booking(self.ports, self.policy, target, (id, why), self.report).await
     }
 
     /// Takes what there is. The answer is how many credits are missing; none: there is no account.
-    async fn charge(
+    async fn charge_available(
         &mut self,
         (booking, gate): (&Booking, &Gate),
-        known: &Known,
-        cause: Cause,
+        stored_booking: &StoredBooking,
+        cause: UnpaidCause,
     ) -> Result<Option<u64>, PassError> {
-        let (now, one, gate) = ((self.ports.clock)(), booking.clone(), gate.clone());
-        let (house, hash) = (self.policy.house.clone(), self.policy.hash.clone());
-        let record = known.record.clone();
-        let charged = self.ports.store.with(move |store| {
-            charge(
+        let (now, booking_copy, gate) = ((self.ports.clock)(), booking.clone(), gate.clone());
+        let (global_policy, hash) = (self.policy.global.clone(), self.policy.hash.clone());
+        let record = stored_booking.record.clone();
+        let charge_result = self.ports.store.with(move |store| {
+            charge_account(
                 store,
-                &one,
-                (&gate, &house),
+                &booking_copy,
+                (&gate, &global_policy),
                 record.as_ref(),
                 cause,
                 (now, &hash),
             )
         });
-        let Some((account, credits, missing)) = charged.await? else {
+        let Some((account, credits, missing)) = charge_result.await? else {
             return Ok(None);
         };
         let text = format!(
             "accepted {}: {} charged",
-            how(cause),
-            text::credits(credits)
+            describe_cause(cause),
+            text::format_credits(credits)
         );
-        change(self.watched, booking, What::Charged, text);
+        record_change(self.report, booking, ChargeOutcome::Charged, text);
         tracing::debug!(account = %account, missing, "charged what others accepted");
         Ok(Some(missing))
     }
 }
 
 /// Says, once a watch, that the limit of declines holds cancellations back.
-pub(super) fn tell_of_limit(watched: &mut Watched) {
-    let problems = &mut watched.problems;
+pub(super) fn report_cancel_limit(report: &mut WatchReport) {
+    let problems = &mut report.problems;
     if problems.iter().all(|problem| problem.code != CANCEL_LIMIT) {
         problems.push(Problem {
             code: CANCEL_LIMIT,
@@ -522,65 +522,65 @@ fn is_noted(request: &Request) -> bool {
     request.state == RequestState::Noted
 }
 
-fn how(cause: Cause) -> &'static str {
+fn describe_cause(cause: UnpaidCause) -> &'static str {
     match cause {
-        Cause::Others | Cause::Again | Cause::Unclear => "by others",
-        Cause::OurConfirm => "with its series",
-        Cause::Moved | Cause::SecondSuccessor => "after a move",
+        UnpaidCause::AcceptedByOthers | UnpaidCause::AcceptedAgain | UnpaidCause::Unclear => "by others",
+        UnpaidCause::JoinedSeries => "with its series",
+        UnpaidCause::PredecessorClosed | UnpaidCause::SecondSuccessor => "after a move",
     }
 }
 
 /// A name for one more decision about the booking: its own, or one with a number.
-pub(super) async fn fresh_id(
+pub(super) async fn find_unused_request_id(
     ports: &Ports<'_>,
     booking: &BookingUid,
 ) -> Result<Option<RequestId>, PassError> {
     let uid = booking.clone();
-    let id = ports.store.with(move |store| free_id(store, &uid)).await;
+    let id = ports.store.with(move |store| find_unused_id(store, &uid)).await;
     id.map_err(PassError::Store)
 }
 
-fn free_id(store: &dyn Store, booking: &BookingUid) -> Result<Option<RequestId>, StoreError> {
+fn find_unused_id(store: &dyn Store, booking: &BookingUid) -> Result<Option<RequestId>, StoreError> {
     // A request is charged once: what came back was held for another one.
-    let charged = store.charge(booking)?.map(|charge| charge.request);
+    let charged_request = store.charge(booking)?.map(|charge| charge.request);
     for number in 1..=MAX_DECISIONS {
         let id = match number {
             1 => Some(RequestId::from(booking)),
             _ => RequestId::parse(&format!("{booking}~{number}")).ok(),
         };
         let Some(id) = id else { return Ok(None) };
-        let there = store.request(&id)?;
-        let is_free = there.is_none_or(|request| request.state == RequestState::Noted);
-        if is_free && charged.as_ref() != Some(&id) {
+        let stored_request = store.request(&id)?;
+        let is_free = stored_request.is_none_or(|request| request.state == RequestState::Noted);
+        if is_free && charged_request.as_ref() != Some(&id) {
             return Ok(Some(id));
         }
     }
     Ok(None)
 }
 
-fn known(
+fn read_stored_booking(
     store: &dyn Store,
     booking: &Booking,
     siblings: &[BookingUid],
-) -> Result<Known, StoreError> {
-    let mut our_confirm = OurConfirm::No;
+) -> Result<StoredBooking, StoreError> {
+    let mut our_confirm = SeriesConfirm::No;
     let of_siblings = siblings.iter().take(MAX_SIBLINGS);
-    let mut asked: BTreeSet<RequestId> = booking.series.iter().cloned().collect();
+    let mut request_ids: BTreeSet<RequestId> = booking.series.iter().cloned().collect();
     // What it replaced may have been decided under a name of its own, and is in no list any more.
     for uid in of_siblings.chain(&booking.rescheduled_from) {
-        asked.extend(store.request_of(uid)?);
+        request_ids.extend(store.request_of(uid)?);
     }
-    for id in asked {
+    for id in request_ids {
         if let Some(request) = store.request(&id)? {
-            our_confirm = our_confirm.max(confirmed_with(booking, &request));
+            our_confirm = our_confirm.max(series_confirm(booking, &request));
         }
     }
-    Ok(Known {
+    Ok(StoredBooking {
         charge: store.charge(&booking.uid)?,
-        record: request_of(store, &booking.uid)?,
-        items: store.unresolved_of(&booking.uid)?,
+        record: find_request(store, &booking.uid)?,
+        items: store.unresolved_items_of(&booking.uid)?,
         our_confirm,
-        predates_ledger: store.ledger_state()?.predates(booking.created),
+        predates_ledger: store.ledger_state()?.predates(booking.created_at),
     })
 }
 
@@ -590,40 +590,40 @@ fn without_pin<'a>(policy: &Policy, gate: &Gate, booking: &'a Booking) -> Cow<'a
         return Cow::Borrowed(booking);
     }
     let mut booking = booking.clone();
-    pin::take(policy, &mut booking);
+    pin::take_pin(policy, &mut booking);
     Cow::Owned(booking)
 }
 
-fn change(watched: &mut Watched, booking: &Booking, what: What, text: String) {
-    watched.record(Change {
+fn record_change(report: &mut WatchReport, booking: &Booking, outcome: ChargeOutcome, text: String) {
+    report.record(RecordedChange {
         booking: booking.uid.clone(),
         account: None,
-        what,
+        what: outcome,
         text,
     });
 }
 
 /// Closes the note of a request that was left waiting and is over, or was answered by others.
-fn close_note(
+fn close_finished_note(
     store: &mut dyn Store,
     booking: &Booking,
     now: Time,
 ) -> Result<Option<&'static str>, PassError> {
-    let record = request_of(store, &booking.uid).map_err(PassError::Store)?;
+    let record = find_request(store, &booking.uid).map_err(PassError::Store)?;
     let record = record.filter(|record| record.state == RequestState::Noted);
     let charge = store.charge(&booking.uid).map_err(PassError::Store)?;
     if record.is_none() || charge.is_some() {
         return Ok(None);
     }
     match &booking.status {
-        Status::Pending if booking.end <= now => close(store, record, "it ended undecided", now),
-        Status::Cancelled => close(store, record, "it was cancelled before it was decided", now),
-        Status::Rejected => close(store, record, "it was declined at Cal.com", now),
-        Status::Pending | Status::Accepted | Status::AwaitingHost | Status::Other(_) => Ok(None),
+        BookingStatus::Pending if booking.end <= now => close_record(store, record, "it ended undecided", now),
+        BookingStatus::Cancelled => close_record(store, record, "it was cancelled before it was decided", now),
+        BookingStatus::Rejected => close_record(store, record, "it was declined at Cal.com", now),
+        BookingStatus::Pending | BookingStatus::Accepted | BookingStatus::AwaitingHost | BookingStatus::Other(_) => Ok(None),
     }
 }
 
-fn close(
+fn close_record(
     store: &mut dyn Store,
     record: Option<Request>,
     why: &'static str,
@@ -634,42 +634,42 @@ fn close(
         return Ok(None);
     };
     let reason = Reason {
-        code: Code::Over,
+        code: ReasonCode::AlreadyOver,
         text: why.to_owned(),
     };
-    let facts = ended(&record, reason);
+    let facts = close_note(&record, reason);
     store.commit(now, facts, &[]).map_err(PassError::Commit)?;
     Ok(Some(why))
 }
 
 /// Takes what there is, never more: the account, what was charged, and what is missing.
-fn charge(
+fn charge_account(
     store: &mut dyn Store,
     booking: &Booking,
-    (gate, house): (&Gate, &House),
+    (gate, global_policy): (&Gate, &GlobalPolicy),
     record: Option<&Request>,
-    cause: Cause,
+    cause: UnpaidCause,
     (now, policy): (Time, &str),
 ) -> Result<Option<(AccountId, u64, u64)>, PassError> {
-    let account = account(store, house, booking).map_err(PassError::Store)?;
-    let id = free_id(store, &booking.uid).map_err(PassError::Store)?;
+    let account = find_account(store, global_policy, booking).map_err(PassError::Store)?;
+    let id = find_unused_id(store, &booking.uid).map_err(PassError::Store)?;
     let (Some(account), Some(id)) = (account, id) else {
         return Ok(None);
     };
-    let cost = gate.price(house, booking, account.tier.as_deref(), 1);
+    let cost = gate.price(global_policy, booking, account.tier.as_deref(), 1);
     let credits = cost.min(account.available(now));
-    let (parts, mut facts) = takes(&account, credits, now).expect("no more than is available");
+    let (parts, mut facts) = take_credits(&account, credits, now).expect("no more than is available");
     let (code, why) = match cause {
-        Cause::Moved | Cause::SecondSuccessor => (
-            Code::AcceptedMove,
+        UnpaidCause::PredecessorClosed | UnpaidCause::SecondSuccessor => (
+            ReasonCode::AcceptedMove,
             "accepted at once after a move, charged as it would have been",
         ),
-        Cause::Others | Cause::Again | Cause::OurConfirm | Cause::Unclear => (
-            Code::Unmanaged,
+        UnpaidCause::AcceptedByOthers | UnpaidCause::AcceptedAgain | UnpaidCause::JoinedSeries | UnpaidCause::Unclear => (
+            ReasonCode::Unmanaged,
             "accepted by others, charged as it would have been",
         ),
     };
-    facts.extend(settled_as(
+    facts.extend(settled_charge_facts_for(
         id,
         booking,
         gate,
@@ -679,7 +679,7 @@ fn charge(
         record,
         (now, policy),
     ));
-    let expected = [Expected {
+    let expected = [ExpectedVersion {
         account: account.id.clone(),
         version: Some(account.version),
     }];
@@ -689,15 +689,15 @@ fn charge(
     Ok(Some((account.id, credits, cost - credits)))
 }
 
-fn account(
+fn find_account(
     store: &dyn Store,
-    house: &House,
+    global_policy: &GlobalPolicy,
     booking: &Booking,
 ) -> Result<Option<Account>, StoreError> {
     let Some(booker) = &booking.booker else {
         return Ok(None);
     };
-    match store.resolve(&house.address_of(&booker.address))? {
+    match store.resolve(&global_policy.address_of(&booker.address))? {
         Some(id) => store.account(&id),
         None => Ok(None),
     }

@@ -4,8 +4,8 @@
 use serde_json::json;
 
 use crate::domain::time::{Span, Time};
-use crate::sandbox::ask::Ask;
-use crate::sandbox::model::{Answers, Confirmation, EventType, Status};
+use crate::sandbox::ask::NewBooking;
+use crate::sandbox::model::{StoredAnswers, ConfirmationRule, SandboxEventType, SandboxStatus};
 use crate::sandbox::world::World;
 
 /// The host's key.
@@ -25,14 +25,14 @@ const DELETED: i64 = 91;
 
 /// A member of the club, and what a demo should give it before the doors open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Member {
+pub struct ClubMember {
     pub address: &'static str,
     pub name: &'static str,
     pub credits: u64,
 }
 
 /// The members. Dinners are meant to cost 3 credits, everything else 1.
-pub const MEMBERS: [Member; 7] = [
+pub const MEMBERS: [ClubMember; 7] = [
     member("bo@example.com", "Bo Booker", 3),
     member("cleo@example.net", "Cleo Crane", 1),
     member("dov@example.org", "Dov Dale", 0),
@@ -42,8 +42,8 @@ pub const MEMBERS: [Member; 7] = [
     member("hana@example.org", "Hana Hill", 2),
 ];
 
-const fn member(address: &'static str, name: &'static str, credits: u64) -> Member {
-    Member {
+const fn member(address: &'static str, name: &'static str, credits: u64) -> ClubMember {
+    ClubMember {
         address,
         name,
         credits,
@@ -52,47 +52,47 @@ const fn member(address: &'static str, name: &'static str, credits: u64) -> Memb
 
 /// What a booking of the demo is there for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
+pub struct BookingPurpose {
     /// Every row of the request: one, or the occurrences of a series.
     pub uids: Vec<String>,
     pub what: &'static str,
 }
 
 #[derive(Debug, Clone)]
-pub struct House {
+pub struct BookClub {
     pub world: World,
     /// In order of creation.
-    pub bookings: Vec<Told>,
+    pub bookings: Vec<BookingPurpose>,
 }
 
 /// The house at this now. The order of creation is that of the descriptions, a minute apart.
-pub fn book_club(now: Time) -> House {
-    let mut opening = Opening {
+pub fn book_club(now: Time) -> BookClub {
+    let mut builder = BookClubBuilder {
         now,
         made_at: now - Span::hours(2),
         world: World::new(),
         bookings: Vec::new(),
     };
-    opening.people_and_event_types();
-    opening.members();
-    opening.slots();
-    opening.oddities();
-    opening.others();
-    House {
-        world: opening.world,
-        bookings: opening.bookings,
+    builder.add_hosts_and_event_types();
+    builder.book_for_members();
+    builder.book_contested_slots();
+    builder.book_special_cases();
+    builder.book_for_others();
+    BookClub {
+        world: builder.world,
+        bookings: builder.bookings,
     }
 }
 
-struct Opening {
+struct BookClubBuilder {
     now: Time,
     made_at: Time,
     world: World,
-    bookings: Vec<Told>,
+    bookings: Vec<BookingPurpose>,
 }
 
-impl Opening {
-    fn people_and_event_types(&mut self) {
+impl BookClubBuilder {
+    fn add_hosts_and_event_types(&mut self) {
         let world = &mut self.world;
         world.add_user(HOST, "Ada Host", "ada@example.org");
         world.add_key(HOST, KEY);
@@ -107,45 +107,45 @@ impl Opening {
             (DELETED, HOST, "summer-school", 60),
         ];
         for (id, owner, slug, minutes) in types {
-            let mut of = EventType::new(owner, slug);
-            of.id = id;
-            of.minutes = minutes;
-            of.price = if id == PAID_CALL { 5000 } else { 0 };
-            of.occurrences = (id == READING_CIRCLE).then_some(3);
+            let mut event_type = SandboxEventType::new(owner, slug);
+            event_type.id = id;
+            event_type.minutes = minutes;
+            event_type.price = if id == PAID_CALL { 5000 } else { 0 };
+            event_type.occurrences = (id == READING_CIRCLE).then_some(3);
             if id == OPEN_HOUSE {
-                of.confirmation = Confirmation::Never;
+                event_type.confirmation = ConfirmationRule::Never;
             }
-            world.add_event_type(of);
+            world.add_event_type(event_type);
         }
     }
 
     /// A slot: so many days from now, at so many hours past the day's start.
-    fn at(&self, days: i64, hour: i64) -> Time {
+    fn slot(&self, days: i64, hour: i64) -> Time {
         let day = self.now.date_naive().and_time(chrono::NaiveTime::MIN);
         day.and_utc() + Span::days(days) + Span::hours(hour)
     }
 
-    fn ask(&self, event_type: i64, address: &str, days: i64, hour: i64) -> Ask {
-        let mut ask = Ask::new(event_type, address, self.at(days, hour));
+    fn new_booking(&self, event_type: i64, address: &str, days: i64, hour: i64) -> NewBooking {
+        let mut new_booking = NewBooking::new(event_type, address, self.slot(days, hour));
         let lower = address.to_ascii_lowercase();
-        if let Some(known) = MEMBERS.iter().find(|one| one.address == lower) {
-            known.name.clone_into(&mut ask.name);
+        if let Some(member) = MEMBERS.iter().find(|one| one.address == lower) {
+            member.name.clone_into(&mut new_booking.name);
         }
-        ask
+        new_booking
     }
 
     /// Books it a minute after the one before; gives the first row's uid.
-    fn book(&mut self, ask: Ask, what: &'static str) -> String {
+    fn book(&mut self, new_booking: NewBooking, purpose: &'static str) -> String {
         self.made_at += Span::minutes(1);
-        let made = self.world.book(self.made_at, ask);
-        let uids = made.expect("the demo's own event types and lengths");
-        let first = uids[0].clone();
-        self.bookings.push(Told { uids, what });
-        first
+        let result = self.world.book(self.made_at, new_booking);
+        let uids = result.expect("the demo's own event types and lengths");
+        let first_uid = uids[0].clone();
+        self.bookings.push(BookingPurpose { uids, what: purpose });
+        first_uid
     }
 
     /// Members and strangers, one after the other.
-    fn members(&mut self) {
+    fn book_for_members(&mut self) {
         let rows = [
             (BOOK_CLUB, "bo@example.com", 3, 9, "Bo has credit"),
             (
@@ -180,94 +180,94 @@ impl Opening {
                 "a dinner, for which Faye's credit is too short",
             ),
         ];
-        for (event_type, address, days, hour, what) in rows {
-            let ask = self.ask(event_type, address, days, hour);
-            self.book(ask, what);
+        for (event_type, address, days, hour, purpose) in rows {
+            let new_booking = self.new_booking(event_type, address, days, hour);
+            self.book(new_booking, purpose);
         }
     }
 
     /// Requests that want the same hour.
-    fn slots(&mut self) {
-        let ask = self.ask(BOOK_CLUB, "gus@example.com", 8, 10);
-        self.book(ask, "Gus was first to ask for this hour");
-        let ask = self.ask(BOOK_CLUB, "hana@example.org", 8, 10);
-        self.book(ask, "Hana wants the same hour as Gus");
-        let ask = self.ask(BOOK_CLUB, "elif@example.com", 9, 14);
-        let taken = self.book(ask, "accepted by hand before we came");
+    fn book_contested_slots(&mut self) {
+        let new_booking = self.new_booking(BOOK_CLUB, "gus@example.com", 8, 10);
+        self.book(new_booking, "Gus was first to ask for this hour");
+        let new_booking = self.new_booking(BOOK_CLUB, "hana@example.org", 8, 10);
+        self.book(new_booking, "Hana wants the same hour as Gus");
+        let new_booking = self.new_booking(BOOK_CLUB, "elif@example.com", 9, 14);
+        let taken = self.book(new_booking, "accepted by hand before we came");
         self.accept(&taken);
-        let ask = self.ask(BOOK_CLUB, "hana@example.org", 9, 14);
-        self.book(ask, "Hana wants an hour that is taken already");
-        let mut ask = self.ask(READING_CIRCLE, "gus@example.com", 10, 16);
-        ask.occurrences = Some(3);
-        self.book(ask, "Gus wants a series of three evenings");
+        let new_booking = self.new_booking(BOOK_CLUB, "hana@example.org", 9, 14);
+        self.book(new_booking, "Hana wants an hour that is taken already");
+        let mut new_booking = self.new_booking(READING_CIRCLE, "gus@example.com", 10, 16);
+        new_booking.occurrences = Some(3);
+        self.book(new_booking, "Gus wants a series of three evenings");
     }
 
     /// Requests that need a second look.
-    fn oddities(&mut self) {
-        let ask = self.ask(PAID_CALL, "bo@example.com", 6, 9);
-        self.book(ask, "a priced call that was not paid yet");
-        let ask = self.ask(OPEN_HOUSE, "sam@example.net", 5, 9);
-        self.book(ask, "open to everybody, accepted at once");
-        let ask = self.ask(BOOK_CLUB, "ghost@example.com", 6, 11);
-        let unreadable = self.book(ask, "who asked cannot be read");
-        self.edit(&unreadable, |row| row.answers = Answers::Null);
-        let ask = self.ask(BOOK_CLUB, "bo@example.com", -1, 9);
-        self.book(ask, "over already, and never answered");
-        let mut ask = self.ask(BOOK_CLUB, "elif@example.com", 0, 0);
-        ask.start = self.now - Span::minutes(10);
-        self.book(ask, "has begun ten minutes ago");
-        let mut ask = self.ask(BOOK_CLUB, "elif@example.com", 11, 10);
-        ask.guests = vec!["guest@example.org".to_owned()];
-        ask.answers
+    fn book_special_cases(&mut self) {
+        let new_booking = self.new_booking(PAID_CALL, "bo@example.com", 6, 9);
+        self.book(new_booking, "a priced call that was not paid yet");
+        let new_booking = self.new_booking(OPEN_HOUSE, "sam@example.net", 5, 9);
+        self.book(new_booking, "open to everybody, accepted at once");
+        let new_booking = self.new_booking(BOOK_CLUB, "ghost@example.com", 6, 11);
+        let unreadable = self.book(new_booking, "who asked cannot be read");
+        self.edit(&unreadable, |row| row.answers = StoredAnswers::Null);
+        let new_booking = self.new_booking(BOOK_CLUB, "bo@example.com", -1, 9);
+        self.book(new_booking, "over already, and never answered");
+        let mut new_booking = self.new_booking(BOOK_CLUB, "elif@example.com", 0, 0);
+        new_booking.start = self.now - Span::minutes(10);
+        self.book(new_booking, "has begun ten minutes ago");
+        let mut new_booking = self.new_booking(BOOK_CLUB, "elif@example.com", 11, 10);
+        new_booking.guests = vec!["guest@example.org".to_owned()];
+        new_booking.answers
             .insert("notes".to_owned(), json!("with a guest, if we may"));
-        self.book(ask, "Elif brings a guest");
-        let ask = self.ask(BOOK_CLUB, "bo+books@example.com", 11, 13);
-        self.book(ask, "Bo's address with a tag, unknown as it stands");
-        let ask = self.ask(BOOK_CLUB, "zoe@example.net", 12, 9);
-        let split = self.book(ask, "a name in two parts and with accents");
+        self.book(new_booking, "Elif brings a guest");
+        let new_booking = self.new_booking(BOOK_CLUB, "bo+books@example.com", 11, 13);
+        self.book(new_booking, "Bo's address with a tag, unknown as it stands");
+        let new_booking = self.new_booking(BOOK_CLUB, "zoe@example.net", 12, 9);
+        let split = self.book(new_booking, "a name in two parts and with accents");
         self.edit(&split, |row| {
-            if let Answers::Given { name, .. } = &mut row.answers {
+            if let StoredAnswers::Readable { name, .. } = &mut row.answers {
                 *name = json!({"firstName": "Zoë", "lastName": "Ünal"});
             }
         });
-        let ask = self.ask(DELETED, "faye@example.net", 12, 11);
-        self.book(ask, "its event type was deleted");
+        let new_booking = self.new_booking(DELETED, "faye@example.net", 12, 11);
+        self.book(new_booking, "its event type was deleted");
         let deleted = self.world.delete_event_type(DELETED);
         deleted.expect("the event type added above");
-        let ask = self.ask(BOOK_CLUB, "elif@example.com", 300, 9);
-        self.book(ask, "far ahead, in ten months");
+        let new_booking = self.new_booking(BOOK_CLUB, "elif@example.com", 300, 9);
+        self.book(new_booking, "far ahead, in ten months");
     }
 
     /// Bookings of others, and one that was moved.
-    fn others(&mut self) {
-        let ask = self.ask(OTHER_TALK, "ada@example.org", 7, 9);
-        self.book(ask, "our host asks somebody else; not ours to answer");
-        let mut ask = self.ask(OTHER_TALK, "hana@example.org", 7, 11);
-        ask.guests = vec!["ada@example.org".to_owned()];
-        self.book(ask, "our host is Hana's guest at another host");
-        let ask = self.ask(BOOK_CLUB, "faye@example.net", 13, 9);
-        let old = self.book(ask, "accepted by hand, then moved by Faye");
+    fn book_for_others(&mut self) {
+        let new_booking = self.new_booking(OTHER_TALK, "ada@example.org", 7, 9);
+        self.book(new_booking, "our host asks somebody else; not ours to answer");
+        let mut new_booking = self.new_booking(OTHER_TALK, "hana@example.org", 7, 11);
+        new_booking.guests = vec!["ada@example.org".to_owned()];
+        self.book(new_booking, "our host is Hana's guest at another host");
+        let new_booking = self.new_booking(BOOK_CLUB, "faye@example.net", 13, 9);
+        let old = self.book(new_booking, "accepted by hand, then moved by Faye");
         self.accept(&old);
         self.made_at += Span::minutes(1);
-        let to = crate::sandbox::change::Move {
-            start: self.at(14, 9),
+        let request = crate::sandbox::change::RescheduleRequest {
+            start: self.slot(14, 9),
             reason: Some("a train strike".to_owned()),
             by: Some("faye@example.net".to_owned()),
             by_host: false,
             by_api: false,
             uid: None,
         };
-        let moved = self.world.reschedule(self.made_at, &old, to);
+        let moved = self.world.reschedule(self.made_at, &old, request);
         let uids = vec![moved.expect("an accepted booking that was not moved yet")];
-        let what = "the hour that Faye moved it to, to be confirmed again";
-        self.bookings.push(Told { uids, what });
+        let purpose = "the hour that Faye moved it to, to be confirmed again";
+        self.bookings.push(BookingPurpose { uids, what: purpose });
     }
 
     fn accept(&mut self, uid: &str) {
-        self.edit(uid, |row| row.status = Status::Accepted);
+        self.edit(uid, |row| row.status = SandboxStatus::Accepted);
     }
 
-    fn edit(&mut self, uid: &str, change: impl FnOnce(&mut crate::sandbox::model::Booking)) {
+    fn edit(&mut self, uid: &str, change: impl FnOnce(&mut crate::sandbox::model::SandboxBooking)) {
         let edited = self.world.edit(uid, change);
         edited.expect("a booking of the demo, made just now");
     }
@@ -278,57 +278,57 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::sandbox::answer::answer;
-    use crate::sandbox::call::Request;
+    use crate::sandbox::answer::handle;
+    use crate::sandbox::call::HttpRequest;
 
     fn now() -> Time {
         chrono::DateTime::from_timestamp(1_795_420_800, 0).unwrap()
     }
 
     #[test]
-    fn the_house_is_always_the_same() {
-        let (one, two) = (book_club(now()), book_club(now()));
-        assert_eq!(one.bookings, two.bookings);
-        assert_eq!(one.world.bookings(), two.world.bookings());
+    fn the_book_club_is_always_the_same() {
+        let (first, second) = (book_club(now()), book_club(now()));
+        assert_eq!(first.bookings, second.bookings);
+        assert_eq!(first.world.bookings(), second.world.bookings());
         assert!(
-            one.world
+            first.world
                 .bookings()
                 .is_sorted_by_key(|row| (row.created, row.id))
         );
-        let uids: BTreeSet<&String> = one.bookings.iter().flat_map(|told| &told.uids).collect();
+        let uids: BTreeSet<&String> = first.bookings.iter().flat_map(|told| &told.uids).collect();
         assert_eq!(
             uids.len(),
-            one.world.bookings().len(),
+            first.world.bookings().len(),
             "each row is told of once"
         );
-        let told: BTreeSet<&str> = one.bookings.iter().map(|told| told.what).collect();
-        assert_eq!(told.len(), one.bookings.len());
-        assert!((24..=30).contains(&told.len()), "{} requests", told.len());
+        let purposes: BTreeSet<&str> = first.bookings.iter().map(|told| told.what).collect();
+        assert_eq!(purposes.len(), first.bookings.len());
+        assert!((24..=30).contains(&purposes.len()), "{} requests", purposes.len());
     }
 
     #[test]
-    fn the_host_sees_what_waits_and_more() {
+    fn the_host_sees_pending_requests_of_every_kind() {
         let mut world = book_club(now()).world;
-        let request = Request::new("GET", "/v2/bookings?status=unconfirmed&sortCreated=asc")
-            .header("Authorization", &format!("Bearer {KEY}"))
-            .header("cal-api-version", "2024-08-13");
-        let list = answer(&mut world, now(), &request).response.value();
+        let request = HttpRequest::new("GET", "/v2/bookings?status=unconfirmed&sortCreated=asc")
+            .with_header("Authorization", &format!("Bearer {KEY}"))
+            .with_header("cal-api-version", "2024-08-13");
+        let list = handle(&mut world, now(), &request).response.value();
         let rows = list["data"].as_array().unwrap();
         let hosts: BTreeSet<i64> = rows
             .iter()
             .map(|row| row["hosts"][0]["id"].as_i64().unwrap())
             .collect();
         assert_eq!(hosts, BTreeSet::from([HOST, OTHER_HOST]));
-        let has = |wanted: &dyn Fn(&serde_json::Value) -> bool| rows.iter().any(wanted);
-        assert!(has(
+        let has_row = |wanted: &dyn Fn(&serde_json::Value) -> bool| rows.iter().any(wanted);
+        assert!(has_row(
             &|row| row["bookingFieldsResponses"]["email"] == "unknown"
         ));
-        assert!(has(&|row| row["eventType"].is_null()));
-        assert!(has(&|row| row["rescheduledFromUid"].is_string()));
-        assert!(has(&|row| row["recurringBookingUid"].is_string()));
-        assert!(has(
+        assert!(has_row(&|row| row["eventType"].is_null()));
+        assert!(has_row(&|row| row["rescheduledFromUid"].is_string()));
+        assert!(has_row(&|row| row["recurringBookingUid"].is_string()));
+        assert!(has_row(
             &|row| row["bookingFieldsResponses"]["email"] == "BO@Example.COM"
         ));
-        assert!(!has(&|row| row["eventType"]["slug"] == "open-house"));
+        assert!(!has_row(&|row| row["eventType"]["slug"] == "open-house"));
     }
 }

@@ -7,13 +7,13 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::domain::time::{Span, Time};
-use crate::sandbox::actions::{Action, ActionError, NewRequest};
-use crate::sandbox::faults::{Rule, RuleError, WAIT_MAX};
-use crate::sandbox::limit::Limit;
+use crate::sandbox::actions::{ThirdPartyAction, ActionError, NewBookingFile};
+use crate::sandbox::faults::{FaultRule, FaultRuleError, FAULT_DELAY_MAX};
+use crate::sandbox::limit::RateLimit;
 use crate::sandbox::model::{
-    Answers, Confirmation, EventType, Key, Payment, Period, Question, Role, Status, User,
+    StoredAnswers, ConfirmationRule, SandboxEventType, SandboxKey, SandboxPayment, LimitPeriod, SandboxQuestion, Role, SandboxStatus, User,
 };
-use crate::sandbox::moment::Moment;
+use crate::sandbox::moment::RelativeTime;
 use crate::sandbox::script::{SCRIPT_MAX, Trigger};
 use crate::sandbox::world::{World, WorldError};
 
@@ -39,7 +39,7 @@ pub enum ScenarioError {
     Rule {
         place: String,
         #[source]
-        source: RuleError,
+        source: FaultRuleError,
     },
     #[error("set up the script: {SCRIPT_MAX} entries are the most")]
     ScriptTooLong,
@@ -48,14 +48,14 @@ pub enum ScenarioError {
 /// One entry of the script: when, and what happens.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct ScriptEntry {
+pub struct ScriptEntryFile {
     pub on: Trigger,
-    pub actions: Vec<Action>,
+    pub actions: Vec<ThirdPartyAction>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct File {
+struct ScenarioFile {
     #[serde(default)]
     limits: LimitsFile,
     /// Confirm and decline act on one occurrence of a series only.
@@ -77,51 +77,51 @@ struct File {
     bookings: Vec<BookingFile>,
     /// Done at once, after the bookings are there.
     #[serde(default)]
-    actions: Vec<Action>,
+    actions: Vec<ThirdPartyAction>,
     #[serde(default)]
-    script: Vec<ScriptEntry>,
+    script: Vec<ScriptEntryFile>,
     #[serde(default)]
-    faults: Vec<Rule>,
+    faults: Vec<FaultRule>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct LimitsFile {
-    v1: Option<LimitFile>,
-    v2: Option<LimitFile>,
+    v1: Option<RateLimitSetting>,
+    v2: Option<RateLimitSetting>,
 }
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum LimitFile {
-    Word(Off),
-    Limit(LimitParts),
+enum RateLimitSetting {
+    Word(OffWord),
+    Parts(RateLimitFile),
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Off {
+enum OffWord {
     Off,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct LimitParts {
+struct RateLimitFile {
     calls: u32,
     /// In seconds.
-    #[serde(default = "minute")]
+    #[serde(default = "default_window")]
     window: u32,
-    #[serde(default = "minute")]
+    #[serde(default = "default_window")]
     block: u32,
 }
 
-fn minute() -> u32 {
+fn default_window() -> u32 {
     60
 }
 
-impl From<LimitParts> for Limit {
-    fn from(parts: LimitParts) -> Self {
-        Limit {
+impl From<RateLimitFile> for RateLimit {
+    fn from(parts: RateLimitFile) -> Self {
+        RateLimit {
             calls: parts.calls,
             window: Span::seconds(i64::from(parts.window)),
             block: Span::seconds(i64::from(parts.block)),
@@ -137,7 +137,7 @@ struct UserFile {
     email: String,
     username: Option<String>,
     time_zone: Option<String>,
-    #[serde(default = "plain_user")]
+    #[serde(default = "default_role")]
     role: Role,
     #[serde(default)]
     locked: bool,
@@ -145,7 +145,7 @@ struct UserFile {
     keys: Vec<KeyFile>,
 }
 
-fn plain_user() -> Role {
+fn default_role() -> Role {
     Role::User
 }
 
@@ -153,8 +153,8 @@ fn plain_user() -> Role {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct KeyFile {
     key: String,
-    expires: Option<Moment>,
-    limit: Option<LimitParts>,
+    expires: Option<RelativeTime>,
+    limit: Option<RateLimitFile>,
 }
 
 #[derive(Deserialize)]
@@ -164,9 +164,9 @@ struct EventTypeFile {
     owner: i64,
     slug: String,
     title: Option<String>,
-    #[serde(default = "half_hour")]
+    #[serde(default = "default_minutes")]
     minutes: u32,
-    #[serde(default = "always")]
+    #[serde(default = "default_confirmation")]
     confirmation: ConfirmationFile,
     #[serde(default)]
     blocks_slot: bool,
@@ -183,12 +183,12 @@ struct EventTypeFile {
     after_buffer: u32,
     /// Accepted bookings in a day, week, month or year, at most.
     #[serde(default)]
-    count_limits: BTreeMap<Period, u32>,
+    count_limits: BTreeMap<LimitPeriod, u32>,
     /// The same in minutes.
     #[serde(default)]
-    duration_limits: BTreeMap<Period, u32>,
+    duration_limits: BTreeMap<LimitPeriod, u32>,
     #[serde(default)]
-    questions: Vec<Question>,
+    questions: Vec<SandboxQuestion>,
     /// Only bookers with an address of a free mail service wait. No API shows it.
     #[serde(default)]
     free_mail_only: bool,
@@ -198,7 +198,7 @@ struct EventTypeFile {
     no_moving: bool,
 }
 
-fn half_hour() -> u32 {
+fn default_minutes() -> u32 {
     30
 }
 
@@ -211,7 +211,7 @@ enum ConfirmationFile {
     NoticeHours(u32),
 }
 
-fn always() -> ConfirmationFile {
+fn default_confirmation() -> ConfirmationFile {
     ConfirmationFile::Always
 }
 
@@ -219,10 +219,10 @@ fn always() -> ConfirmationFile {
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct BookingFile {
-    request: NewRequest,
-    status: Option<Status>,
-    created: Option<Moment>,
-    updated: Option<Moment>,
+    request: NewBookingFile,
+    status: Option<SandboxStatus>,
+    created: Option<RelativeTime>,
+    updated: Option<RelativeTime>,
     title: Option<String>,
     location: Option<String>,
     rejection_reason: Option<String>,
@@ -247,23 +247,23 @@ pub fn parse(text: &str, now: Time) -> Result<World, ScenarioError> {
     if text.len() > FILE_MAX {
         return Err(ScenarioError::TooLong);
     }
-    let file: File = serde_json::from_str(text).map_err(ScenarioError::Json)?;
+    let file: ScenarioFile = serde_json::from_str(text).map_err(ScenarioError::Json)?;
     let mut world = World::new();
     world.quirks.series_per_occurrence = file.series_per_occurrence;
     world.quirks.licence_missing = file.licence_missing;
     world.quirks.shuffle_ties = file.shuffle_ties;
-    world.step_ms = file.step_ms.min(WAIT_MAX);
-    world.limits.v1 = limit(file.limits.v1, world.limits.v1);
-    world.limits.v2 = limit(file.limits.v2, world.limits.v2);
+    world.step_ms = file.step_ms.min(FAULT_DELAY_MAX);
+    world.limits.v1 = resolve_limit(file.limits.v1, world.limits.v1);
+    world.limits.v2 = resolve_limit(file.limits.v2, world.limits.v2);
     for user in file.users {
         add_user(&mut world, user, now);
     }
-    for of in file.event_types {
-        add_event_type(&mut world, of);
+    for event_type in file.event_types {
+        add_event_type(&mut world, event_type);
     }
     for (number, booking) in file.bookings.into_iter().enumerate() {
         add_booking(&mut world, booking, now).map_err(|source| ScenarioError::World {
-            place: place("bookings", number),
+            place: entry_path("bookings", number),
             source,
         })?;
     }
@@ -280,32 +280,32 @@ pub fn parse(text: &str, now: Time) -> Result<World, ScenarioError> {
         world
             .add_fault(rule)
             .map_err(|source| ScenarioError::Rule {
-                place: place("faults", number),
+                place: entry_path("faults", number),
                 source,
             })?;
     }
     Ok(world)
 }
 
-fn place(list: &str, number: usize) -> String {
+fn entry_path(list: &str, number: usize) -> String {
     format!("{list}[{number}]")
 }
 
-fn limit(file: Option<LimitFile>, usual: Option<Limit>) -> Option<Limit> {
+fn resolve_limit(file: Option<RateLimitSetting>, default_limit: Option<RateLimit>) -> Option<RateLimit> {
     match file {
-        None => usual,
-        Some(LimitFile::Word(Off::Off)) => None,
-        Some(LimitFile::Limit(parts)) => Some(parts.into()),
+        None => default_limit,
+        Some(RateLimitSetting::Word(OffWord::Off)) => None,
+        Some(RateLimitSetting::Parts(parts)) => Some(parts.into()),
     }
 }
 
 fn add_user(world: &mut World, file: UserFile, now: Time) {
     let before_at = file.email.split('@').next().unwrap_or("").to_owned();
     for key in file.keys {
-        let mut made = Key::new(&key.key, file.id);
-        made.expires = key.expires.map(|at| at.resolve(now));
-        made.limit = key.limit.map(Limit::from);
-        world.put_key(made);
+        let mut new_key = SandboxKey::new(&key.key, file.id);
+        new_key.expires = key.expires.map(|at| at.resolve(now));
+        new_key.limit = key.limit.map(RateLimit::from);
+        world.put_key(new_key);
     }
     world.put_user(User {
         id: file.id,
@@ -319,36 +319,36 @@ fn add_user(world: &mut World, file: UserFile, now: Time) {
 }
 
 fn add_event_type(world: &mut World, file: EventTypeFile) {
-    let mut of = EventType::new(file.owner, &file.slug);
-    of.id = file.id;
-    of.title = file.title.unwrap_or(of.title);
-    of.minutes = file.minutes;
-    of.confirmation = match file.confirmation {
-        ConfirmationFile::Never => Confirmation::Never,
-        ConfirmationFile::Always => Confirmation::Always,
-        ConfirmationFile::NoticeHours(hours) => Confirmation::Notice(Span::hours(hours.into())),
+    let mut event_type = SandboxEventType::new(file.owner, &file.slug);
+    event_type.id = file.id;
+    event_type.title = file.title.unwrap_or(event_type.title);
+    event_type.minutes = file.minutes;
+    event_type.confirmation = match file.confirmation {
+        ConfirmationFile::Never => ConfirmationRule::Never,
+        ConfirmationFile::Always => ConfirmationRule::Always,
+        ConfirmationFile::NoticeHours(hours) => ConfirmationRule::ShortNotice(Span::hours(hours.into())),
     };
-    of.blocks_slot = file.blocks_slot;
-    of.price = file.price;
-    of.occurrences = file.occurrences;
-    of.seats = file.seats;
-    of.hidden = file.hidden;
-    of.buffers = (file.before_buffer, file.after_buffer);
-    of.count_limits = file.count_limits;
-    of.duration_limits = file.duration_limits;
-    of.questions = file.questions;
-    of.free_mail_only = file.free_mail_only;
-    of.no_cancelling = file.no_cancelling;
-    of.no_moving = file.no_moving;
-    world.add_event_type(of);
+    event_type.blocks_slot = file.blocks_slot;
+    event_type.price = file.price;
+    event_type.occurrences = file.occurrences;
+    event_type.seats = file.seats;
+    event_type.hidden = file.hidden;
+    event_type.buffers = (file.before_buffer, file.after_buffer);
+    event_type.count_limits = file.count_limits;
+    event_type.duration_limits = file.duration_limits;
+    event_type.questions = file.questions;
+    event_type.free_mail_only = file.free_mail_only;
+    event_type.forbids_cancelling = file.no_cancelling;
+    event_type.forbids_moving = file.no_moving;
+    world.add_event_type(event_type);
 }
 
 /// Books as asked, then makes the rows look as the file says.
 fn add_booking(world: &mut World, file: BookingFile, now: Time) -> Result<(), WorldError> {
     let created = file.created.map_or(now, |at| at.resolve(now));
     let updated = file.updated.map(|at| at.resolve(now));
-    let made = world.book(created, file.request.into_ask(now))?;
-    for uid in made {
+    let uids = world.book(created, file.request.into_new_booking(now))?;
+    for uid in uids {
         world.edit(&uid, |row| {
             row.status = file.status.unwrap_or(row.status);
             row.updated = updated.or(row.updated);
@@ -361,29 +361,29 @@ fn add_booking(world: &mut World, file: BookingFile, now: Time) -> Result<(), Wo
             row.cancellation_reason
                 .clone_from(&file.cancellation_reason);
             row.cancelled_by.clone_from(&file.cancelled_by);
-            row.from.clone_from(&file.rescheduled_from);
+            row.predecessor.clone_from(&file.rescheduled_from);
             if file.without_event_type {
                 row.event_type = None;
             }
             if let Some(paid) = file.paid {
                 let id = row.id;
-                row.payments = vec![Payment { id, success: paid }];
+                row.payments = vec![SandboxPayment { id, success: paid }];
             }
             if file.bare {
                 row.description = None;
                 row.metadata = None;
             }
             if file.without_answers {
-                row.answers = Answers::Null;
+                row.answers = StoredAnswers::Null;
             }
-            if let Some(odd) = &file.odd_answers {
-                row.answers = Answers::Odd(odd.clone());
+            if let Some(answers) = &file.odd_answers {
+                row.answers = StoredAnswers::Malformed(answers.clone());
             }
         })?;
         if let Some(old) = &file.rescheduled_from {
             world.edit(old, |row| {
                 row.rescheduled = true;
-                row.to = Some(uid.clone());
+                row.successor = Some(uid.clone());
             })?;
         }
     }
@@ -393,15 +393,15 @@ fn add_booking(world: &mut World, file: BookingFile, now: Time) -> Result<(), Wo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::limit::Limits;
-    use crate::sandbox::model::QuestionKind;
+    use crate::sandbox::limit::RateLimits;
+    use crate::sandbox::model::SandboxQuestionKind;
 
     fn now() -> Time {
         chrono::DateTime::from_timestamp(1_795_420_800, 0).unwrap()
     }
 
     /// Every key of the format, once.
-    const WHOLE: &str = r#"{
+    const FULL_SCENARIO: &str = r#"{
         "limits": {"v2": "off", "v1": {"calls": 30, "window": 60, "block": 60}},
         "series-per-occurrence": true,
         "licence-missing": false,
@@ -445,33 +445,33 @@ mod tests {
     }"#;
 
     #[test]
-    fn a_whole_file_is_played() {
-        let world = parse(WHOLE, now()).unwrap();
+    fn a_complete_file_is_loaded() {
+        let world = parse(FULL_SCENARIO, now()).unwrap();
         assert_eq!(world.limits.v2, None);
-        assert_eq!(world.limits.v1, Some(Limit::per_minute(30)));
+        assert_eq!(world.limits.v1, Some(RateLimit::per_minute(30)));
         assert!(world.quirks.series_per_occurrence && world.quirks.shuffle_ties);
         assert_eq!(world.step_ms, 20);
-        let of = world.event_type(77).unwrap();
-        assert_eq!((of.buffers, of.count_limits.len()), ((5, 10), 1));
-        assert_eq!(of.questions[0].kind, QuestionKind::Number);
+        let event_type = world.event_type(77).unwrap();
+        assert_eq!((event_type.buffers, event_type.count_limits.len()), ((5, 10), 1));
+        assert_eq!(event_type.questions[0].kind, SandboxQuestionKind::Number);
         let first = world.booking("first").unwrap();
-        assert_eq!((first.id, first.status), (4711, Status::Rejected));
+        assert_eq!((first.id, first.status), (4711, SandboxStatus::Rejected));
         assert_eq!(first.start, now() + Span::hours(36));
         assert_eq!(first.end - first.start, Span::minutes(45));
         assert_eq!(first.created, now() - Span::hours(2));
         assert_eq!(first.attendees.len(), 2);
-        assert_eq!(first.to.as_deref(), Some("second"));
+        assert_eq!(first.successor.as_deref(), Some("second"));
         let second = world.booking("second").unwrap();
         assert_eq!((second.id, second.event_type), (4712, None));
-        assert_eq!((&second.answers, &second.metadata), (&Answers::Null, &None));
-        assert_eq!(world.status("a"), Some(Status::Accepted));
+        assert_eq!((&second.answers, &second.metadata), (&StoredAnswers::Null, &None));
+        assert_eq!(world.status("a"), Some(SandboxStatus::Accepted));
         assert_eq!(
             world.status("b"),
-            Some(Status::Pending),
+            Some(SandboxStatus::Pending),
             "one occurrence only"
         );
         assert_eq!(world.series("s").len(), 2);
-        assert_eq!((world.script.waiting(), world.faults.len()), (1, 1));
+        assert_eq!((world.script.pending_count(), world.faults.len()), (1, 1));
         assert!(world.event_type(77).unwrap().waits(
             now(),
             now() + Span::hours(48),
@@ -486,14 +486,14 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_file_is_an_untouched_server() {
+    fn an_empty_file_gives_a_server_with_defaults() {
         let world = parse("{}", now()).unwrap();
-        assert_eq!(world.limits, Limits::usual());
+        assert_eq!(world.limits, RateLimits::server_defaults());
         assert!(world.bookings().is_empty() && world.users().is_empty());
     }
 
     #[test]
-    fn what_is_wrong_is_said_with_its_place() {
+    fn errors_name_their_place() {
         let booking = |request: &str| format!(r#"{{"bookings": [{{"request": {request}}}]}}"#);
         let types = r#""users": [{"id": 1, "name": "A", "email": "a@example.org"}],
             "event-types": [{"id": 7, "owner": 1, "slug": "s"}]"#;
@@ -529,13 +529,13 @@ mod tests {
         ];
         for (text, expected) in rows {
             let error = parse(&text, now()).map(|_| ()).unwrap_err();
-            let mut said = error.to_string();
+            let mut message = error.to_string();
             let mut source = std::error::Error::source(&error);
             while let Some(cause) = source {
-                said = format!("{said}: {cause}");
+                message = format!("{message}: {cause}");
                 source = cause.source();
             }
-            assert!(said.contains(expected), "{said} for {text}");
+            assert!(message.contains(expected), "{message} for {text}");
         }
     }
 }

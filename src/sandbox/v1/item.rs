@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::sandbox::call::merged;
-use crate::sandbox::model::{Booking, Confirmation, EventType, Period, Role, User};
+use crate::sandbox::call::merge_objects;
+use crate::sandbox::model::{SandboxBooking, ConfirmationRule, SandboxEventType, LimitPeriod, Role, User};
 use crate::sandbox::moment::text;
-use crate::sandbox::v2::older::responses;
+use crate::sandbox::v2::older::render_answers;
 use crate::sandbox::world::World;
 
 /// A booking as lists and reads show it; with its event type where it was asked for
 /// (`expand=team`).
-pub fn full(world: &World, booking: &Booking, expand: bool) -> Value {
-    let people = booking.attendees.iter().map(|one| {
+pub fn render_booking(world: &World, booking: &SandboxBooking, expand: bool) -> Value {
+    let attendees = booking.attendees.iter().map(|one| {
         json!({"id": one.id, "email": one.email, "name": one.name, "timeZone": one.time_zone,
                "locale": one.language})
     });
@@ -25,24 +25,24 @@ pub fn full(world: &World, booking: &Booking, expand: bool) -> Value {
         .payments
         .iter()
         .map(|one| json!({"id": one.id, "success": one.success, "paymentOption": "ON_BOOKING"}));
-    let mut item = bare(booking);
-    item["attendees"] = people.collect();
+    let mut item = render_bare_booking(booking);
+    item["attendees"] = attendees.collect();
     item["user"] = json!(host);
     item["payment"] = payments.collect();
     if expand {
-        let of = booking.event_type.and_then(|id| world.event_type(id));
-        let of = of.map(|of| json!({"title": of.title, "slug": of.slug, "team": null}));
-        item["eventType"] = json!(of);
+        let event_type = booking.event_type.and_then(|id| world.event_type(id));
+        let event_type = event_type.map(|of| json!({"title": of.title, "slug": of.slug, "team": null}));
+        item["eventType"] = json!(event_type);
     }
     item
 }
 
 /// The same without attendees, host and payments: what a PATCH answers.
-pub fn bare(booking: &Booking) -> Value {
+pub fn render_bare_booking(booking: &SandboxBooking) -> Value {
     let metadata = booking.metadata.as_ref().map(|metadata| {
-        let mut shown = json!(metadata);
-        shown["videoCallUrl"] = json!(booking.location);
-        shown
+        let mut metadata_json = json!(metadata);
+        metadata_json["videoCallUrl"] = json!(booking.location);
+        metadata_json
     });
     json!({
         "id": booking.id,
@@ -54,16 +54,16 @@ pub fn bare(booking: &Booking) -> Value {
         "startTime": text(booking.start),
         "endTime": text(booking.end),
         "metadata": metadata,
-        "status": booking.status.upper(),
-        "responses": responses(&booking.answers),
-        "fromReschedule": booking.from,
+        "status": booking.status.as_v1(),
+        "responses": render_answers(&booking.answers),
+        "fromReschedule": booking.predecessor,
         "cancelledBy": booking.cancelled_by,
         "rescheduledBy": booking.rescheduled_by,
         "createdAt": text(booking.created),
     })
 }
 
-pub fn me(user: &User) -> Value {
+pub fn render_me(user: &User) -> Value {
     let role = match user.role {
         Role::User => "USER",
         Role::Admin => "ADMIN",
@@ -79,44 +79,44 @@ pub fn me(user: &User) -> Value {
     }})
 }
 
-pub fn event_type(world: &World, of: &EventType) -> Value {
-    let owner = world.user(of.owner);
+pub fn render_event_type(world: &World, event_type: &SandboxEventType) -> Value {
+    let owner = world.user(event_type.owner);
     let username = owner.map_or("", |owner| owner.username.as_str());
-    let link = format!("https://meet.example.com/{}", of.slug);
-    let recurring = of
+    let link = format!("https://meet.example.com/{}", event_type.slug);
+    let recurring = event_type
         .occurrences
         .map(|count| json!({"freq": 2, "count": count, "interval": 1}));
     let first = json!({
-        "id": of.id, "title": of.title, "slug": of.slug, "length": of.minutes,
-        "hidden": of.hidden, "position": 0, "userId": of.owner, "teamId": null,
+        "id": event_type.id, "title": event_type.title, "slug": event_type.slug, "length": event_type.minutes,
+        "hidden": event_type.hidden, "position": 0, "userId": event_type.owner, "teamId": null,
         "scheduleId": 1, "eventName": null, "timeZone": null, "periodType": "UNLIMITED",
         "periodStartDate": null, "periodEndDate": null, "periodDays": null,
         "periodCountCalendarDays": null,
-        "requiresConfirmation": of.confirmation != Confirmation::Never,
+        "requiresConfirmation": event_type.confirmation != ConfirmationRule::Never,
         "recurringEvent": recurring, "disableGuests": false, "hideCalendarNotes": false,
-        "minimumBookingNotice": 120, "beforeEventBuffer": of.buffers.0,
-        "afterEventBuffer": of.buffers.1,
-        "schedulingType": null, "price": of.price, "currency": "usd", "slotInterval": null,
+        "minimumBookingNotice": 120, "beforeEventBuffer": event_type.buffers.0,
+        "afterEventBuffer": event_type.buffers.1,
+        "schedulingType": null, "price": event_type.price, "currency": "usd", "slotInterval": null,
         "parentId": null, "successRedirectUrl": null, "description": null,
     });
     let second = json!({
         "locations": [{"link": link, "type": "link", "displayLocationPublicly": true}],
-        "metadata": metadata(of), "seatsPerTimeSlot": of.seats, "seatsShowAttendees": false,
-        "seatsShowAvailabilityCount": true, "bookingFields": questions(of),
-        "bookingLimits": limits(&of.count_limits),
-        "onlyShowFirstAvailableSlot": false, "durationLimits": limits(&of.duration_limits), "customInputs": [],
+        "metadata": render_metadata(event_type), "seatsPerTimeSlot": event_type.seats, "seatsShowAttendees": false,
+        "seatsShowAvailabilityCount": true, "bookingFields": render_questions(event_type),
+        "bookingLimits": render_limits(&event_type.count_limits),
+        "onlyShowFirstAvailableSlot": false, "durationLimits": render_limits(&event_type.duration_limits), "customInputs": [],
         "hashedLink": [], "team": null, "hosts": [],
         "owner": owner.map(|owner| {
             json!({"username": owner.username, "id": owner.id, "timeZone": owner.time_zone})
         }),
         "children": [],
-        "link": format!("https://cal.example.com/{username}/{}", of.slug),
+        "link": format!("https://cal.example.com/{username}/{}", event_type.slug),
     });
-    merged(first, second)
+    merge_objects(first, second)
 }
 
-fn questions(of: &EventType) -> Vec<Value> {
-    let own = of.questions.iter();
+fn render_questions(event_type: &SandboxEventType) -> Vec<Value> {
+    let own = event_type.questions.iter();
     own.map(|one| {
         json!({
             "name": one.slug, "type": one.kind, "label": one.label, "required": one.required,
@@ -130,12 +130,12 @@ fn questions(of: &EventType) -> Vec<Value> {
 }
 
 /// Limits by period; null where there are none.
-fn limits(limits: &BTreeMap<Period, u32>) -> Value {
-    let name = |period: Period| match period {
-        Period::Day => "PER_DAY",
-        Period::Week => "PER_WEEK",
-        Period::Month => "PER_MONTH",
-        Period::Year => "PER_YEAR",
+fn render_limits(limits: &BTreeMap<LimitPeriod, u32>) -> Value {
+    let name = |period: LimitPeriod| match period {
+        LimitPeriod::Day => "PER_DAY",
+        LimitPeriod::Week => "PER_WEEK",
+        LimitPeriod::Month => "PER_MONTH",
+        LimitPeriod::Year => "PER_YEAR",
     };
     let limits = limits.iter().map(|(period, most)| (name(*period), *most));
     let limits: BTreeMap<&str, u32> = limits.collect();
@@ -146,10 +146,10 @@ fn limits(limits: &BTreeMap<Period, u32>) -> Value {
 }
 
 /// The threshold of a confirmation by notice stands in the metadata.
-fn metadata(of: &EventType) -> Value {
-    match of.confirmation {
-        Confirmation::Never | Confirmation::Always => json!({}),
-        Confirmation::Notice(notice) => json!({
+fn render_metadata(event_type: &SandboxEventType) -> Value {
+    match event_type.confirmation {
+        ConfirmationRule::Never | ConfirmationRule::Always => json!({}),
+        ConfirmationRule::ShortNotice(notice) => json!({
             "requiresConfirmationThreshold": {"time": notice.num_minutes(), "unit": "minutes"},
         }),
     }

@@ -8,54 +8,54 @@ use serde_json::{Value, json};
 
 use super::item;
 use crate::domain::time::Time;
-use crate::sandbox::call::{Request, Response};
-use crate::sandbox::model::{Answers, Booking, Role, User};
-use crate::sandbox::serial::mix;
+use crate::sandbox::call::{HttpRequest, HttpResponse};
+use crate::sandbox::model::{StoredAnswers, SandboxBooking, Role, User};
+use crate::sandbox::serial::mix_bits;
 use crate::sandbox::world::World;
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq)]
-struct Params {
+struct V1ListQuery {
     upcoming: bool,
     emails: Vec<String>,
     from: Option<Time>,
     to: Option<Time>,
     expand: bool,
-    sort: Option<Sort>,
+    sort: Option<V1SortField>,
     descending: bool,
     user: Option<i64>,
     page: Option<(usize, usize)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sort {
+enum V1SortField {
     Created,
     Updated,
 }
 
 /// Why the query was refused: by a schema (400) or by something that fell over (500).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unfit {
+pub enum V1ListError {
     Schema(String),
-    FellOver,
+    InternalError,
 }
 
-pub fn answer(world: &World, now: Time, request: &Request, user: &User) -> Result<Response, Unfit> {
+pub fn list_bookings(world: &World, now: Time, request: &HttpRequest, user: &User) -> Result<HttpResponse, V1ListError> {
     let params = parse(request)?;
     if user.role == Role::Admin && !params.emails.is_empty() && params.user.is_none() {
         let text = "invalid_type in 'userId': Required";
-        return Err(Unfit::Schema([text; 3].join("; ")));
+        return Err(V1ListError::Schema([text; 3].join("; ")));
     }
-    let mut rows: Vec<&Booking> = world
+    let mut rows: Vec<&SandboxBooking> = world
         .bookings()
         .iter()
-        .filter(|one| owned(user, &params, one) && params.shows(one, now))
+        .filter(|one| is_visible(user, &params, one) && params.matches(one, now))
         .collect();
     match params.sort {
-        Some(Sort::Created) => rows.sort_by_key(|one| (one.created, one.id)),
-        Some(Sort::Updated) => rows.sort_by_key(|one| (one.updated, one.id)),
+        Some(V1SortField::Created) => rows.sort_by_key(|one| (one.created, one.id)),
+        Some(V1SortField::Updated) => rows.sort_by_key(|one| (one.updated, one.id)),
         None if params.page.is_some() => rows.sort_by_key(|one| one.id),
-        None => rows.sort_by_key(|one| unordered(one)),
+        None => rows.sort_by_key(|one| arbitrary_order(one)),
     }
     if params.sort.is_some() && params.descending {
         rows.reverse();
@@ -67,18 +67,18 @@ pub fn answer(world: &World, now: Time, request: &Request, user: &User) -> Resul
         }
         None => rows,
     };
-    if let Some(odd) = rows.iter().find_map(|one| unfit(one)) {
-        return Err(Unfit::Schema(odd));
+    if let Some(violation) = rows.iter().find_map(|one| schema_violation(one)) {
+        return Err(V1ListError::Schema(violation));
     }
-    let shown: Vec<Value> = rows
+    let items: Vec<Value> = rows
         .into_iter()
-        .map(|one| item::full(world, one, params.expand))
+        .map(|one| item::render_booking(world, one, params.expand))
         .collect();
-    Ok(Response::json(200, &json!({ "bookings": shown })))
+    Ok(HttpResponse::json(200, &json!({ "bookings": items })))
 }
 
 /// Only bookings that the key's owner hosts; an administrator sees everybody's.
-fn owned(user: &User, params: &Params, one: &Booking) -> bool {
+fn is_visible(user: &User, params: &V1ListQuery, one: &SandboxBooking) -> bool {
     match user.role {
         Role::User => one.host == Some(user.id),
         Role::Admin => params.user.is_none_or(|id| one.host == Some(id)),
@@ -87,19 +87,19 @@ fn owned(user: &User, params: &Params, one: &Booking) -> bool {
 
 /// The order in which a database gives rows when nobody asks for one: no order to rely on, and
 /// another after each change.
-fn unordered(one: &Booking) -> u64 {
+fn arbitrary_order(one: &SandboxBooking) -> u64 {
     let changed = one.updated.map_or(0, |at| at.timestamp_millis());
-    mix(one.id.cast_unsigned() ^ changed.cast_unsigned())
+    mix_bits(one.id.cast_unsigned() ^ changed.cast_unsigned())
 }
 
 /// The message where a row does not fit the schema: one such row spoils the page that it is on.
-pub fn unfit(one: &Booking) -> Option<String> {
+pub fn schema_violation(one: &SandboxBooking) -> Option<String> {
     match &one.answers {
-        Answers::Given { .. } | Answers::Null => None,
-        Answers::Odd(odd) => {
-            let found = json_type(odd);
+        StoredAnswers::Readable { .. } | StoredAnswers::Null => None,
+        StoredAnswers::Malformed(odd) => {
+            let actual_type = json_type(odd);
             Some(format!(
-                "invalid_type in 'responses': Expected object, received {found}"
+                "invalid_type in 'responses': Expected object, received {actual_type}"
             ))
         }
     }
@@ -117,19 +117,19 @@ pub fn json_type(value: &Value) -> &'static str {
     }
 }
 
-impl Params {
-    fn shows(&self, one: &Booking, now: Time) -> bool {
+impl V1ListQuery {
+    fn matches(&self, one: &SandboxBooking, now: Time) -> bool {
         let from = if self.upcoming { Some(now) } else { self.from };
         from.is_none_or(|from| one.start >= from)
             && self.to.is_none_or(|to| one.end <= to)
-            && (self.emails.is_empty() || self.emails.iter().any(|email| one.attended_by(email)))
+            && (self.emails.is_empty() || self.emails.iter().any(|email| one.has_attendee(email)))
     }
 }
 
-fn parse(request: &Request) -> Result<Params, Unfit> {
-    let one = |name: &str| request.values(name).into_iter().next();
-    let schema = |text: String| Err(Unfit::Schema(text));
-    let status = request.values("status");
+fn parse(request: &HttpRequest) -> Result<V1ListQuery, V1ListError> {
+    let first_value = |name: &str| request.query_values(name).into_iter().next();
+    let schema = |text: String| Err(V1ListError::Schema(text));
+    let status = request.query_values("status");
     match status.as_slice() {
         [] => {}
         [one] if one == "upcoming" => {}
@@ -144,11 +144,11 @@ fn parse(request: &Request) -> Result<Params, Unfit> {
             return schema(text.to_owned());
         }
     }
-    let emails = request.values("attendeeEmail");
+    let emails = request.query_values("attendeeEmail");
     if emails.iter().any(|email| !is_address(email)) {
         return schema("invalid_string in 'attendeeEmail': Invalid".to_owned());
     }
-    let expand = request.values("expand");
+    let expand = request.query_values("expand");
     if let Some(other) = expand.iter().find(|one| *one != "team") {
         return schema(format!(
             "Invalid enum value. Expected 'team', received '{other}'; \
@@ -158,10 +158,10 @@ fn parse(request: &Request) -> Result<Params, Unfit> {
     if expand.iter().collect::<BTreeSet<_>>().len() < expand.len() {
         return schema("Array values must be unique".to_owned());
     }
-    let sort = match one("sortBy").as_deref() {
+    let sort = match first_value("sortBy").as_deref() {
         None => None,
-        Some("createdAt") => Some(Sort::Created),
-        Some("updatedAt") => Some(Sort::Updated),
+        Some("createdAt") => Some(V1SortField::Created),
+        Some("updatedAt") => Some(V1SortField::Updated),
         Some(other) => {
             return schema(format!(
                 "invalid_enum_value in 'sortBy': Invalid enum value. \
@@ -169,7 +169,7 @@ fn parse(request: &Request) -> Result<Params, Unfit> {
             ));
         }
     };
-    let descending = match one("order").as_deref() {
+    let descending = match first_value("order").as_deref() {
         None | Some("asc") => false,
         Some("desc") => true,
         Some(other) => {
@@ -179,27 +179,27 @@ fn parse(request: &Request) -> Result<Params, Unfit> {
             ));
         }
     };
-    Ok(Params {
+    Ok(V1ListQuery {
         upcoming: !status.is_empty(),
         emails,
-        from: date(request, "dateFrom")?,
-        to: date(request, "dateTo")?,
+        from: parse_date_param(request, "dateFrom")?,
+        to: parse_date_param(request, "dateTo")?,
         expand: !expand.is_empty(),
         sort,
         descending,
-        user: one("userId").and_then(|id| id.parse().ok()),
-        page: page(one("take"), one("page"))?,
+        user: first_value("userId").and_then(|id| id.parse().ok()),
+        page: parse_page(first_value("take"), first_value("page"))?,
     })
 }
 
 /// Take and page count only together, but each falls over by itself when it is no number above
 /// zero.
-fn page(take: Option<String>, page: Option<String>) -> Result<Option<(usize, usize)>, Unfit> {
+fn parse_page(take: Option<String>, page: Option<String>) -> Result<Option<(usize, usize)>, V1ListError> {
     let number = |text: Option<String>| match text {
         None => Ok(None),
-        Some(text) => match leading_number(&text) {
+        Some(text) => match parse_leading_number(&text) {
             Some(number) if number > 0 => Ok(Some(number)),
-            Some(_) | None => Err(Unfit::FellOver),
+            Some(_) | None => Err(V1ListError::InternalError),
         },
     };
     let (take, page) = (number(take)?, number(page)?);
@@ -207,25 +207,25 @@ fn page(take: Option<String>, page: Option<String>) -> Result<Option<(usize, usi
 }
 
 /// The number at the start of a text, as JavaScript's parseInt reads it; nothing below zero.
-fn leading_number(text: &str) -> Option<usize> {
+fn parse_leading_number(text: &str) -> Option<usize> {
     let digits: String = text.chars().take_while(char::is_ascii_digit).collect();
     digits.parse().ok()
 }
 
-fn date(request: &Request, name: &str) -> Result<Option<Time>, Unfit> {
-    let Some(text) = request.values(name).into_iter().next() else {
+fn parse_date_param(request: &HttpRequest, name: &str) -> Result<Option<Time>, V1ListError> {
+    let Some(text) = request.query_values(name).into_iter().next() else {
         return Ok(None);
     };
-    match any_date(&text) {
+    match parse_date(&text) {
         Some(at) => Ok(Some(at)),
-        None => Err(Unfit::Schema(format!(
+        None => Err(V1ListError::Schema(format!(
             "custom in '{name}': Invalid ISO Date"
         ))),
     }
 }
 
 /// What a JavaScript Date reads of the forms in use: with time and zone, a bare date, American.
-pub fn any_date(text: &str) -> Option<Time> {
+pub fn parse_date(text: &str) -> Option<Time> {
     if let Ok(at) = DateTime::parse_from_rfc3339(text) {
         return Some(at.with_timezone(&Utc));
     }

@@ -3,108 +3,108 @@
 
 use serde_json::{Value, json};
 
-use super::list::{self, Unfit};
+use super::list::{self, V1ListError};
 use super::{item, write};
 use crate::domain::time::Time;
-use crate::sandbox::call::{Outcome, Request, Response, Route};
-use crate::sandbox::change::Change;
+use crate::sandbox::call::{HandlerOutcome, HttpRequest, HttpResponse, ApiRoute};
+use crate::sandbox::change::PendingTransition;
 use crate::sandbox::journal::Operation;
-use crate::sandbox::limit::Verdict;
+use crate::sandbox::limit::RateDecision;
 use crate::sandbox::model::{KEY_PREFIX, Role, User};
 use crate::sandbox::world::World;
 
 /// Why a handler said no.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Denied {
+pub enum V1Denial {
     /// 403: another host's, or no such booking; the two look alike.
-    NotYours,
+    NotOwner,
     /// A message with the status that it comes with.
-    Said(u16, String),
+    Message(u16, String),
     /// 500 without a trace id.
-    FellOver,
+    InternalError,
 }
 
-impl Denied {
+impl V1Denial {
     pub fn schema(text: &str) -> Self {
-        Denied::Said(400, text.to_owned())
+        V1Denial::Message(400, text.to_owned())
     }
 }
 
 /// What a handler gives.
-pub type Handled = Result<Outcome, Denied>;
+pub type V1HandlerResult = Result<HandlerOutcome, V1Denial>;
 
 /// What a handler works with.
 #[derive(Debug, Clone, Copy)]
-pub struct Call<'a> {
+pub struct V1Call<'a> {
     pub now: Time,
-    pub request: &'a Request,
-    pub route: &'a Route,
+    pub request: &'a HttpRequest,
+    pub route: &'a ApiRoute,
     /// A cancel that had passed its state check before another one.
     pub raced: bool,
 }
 
 /// What an answer that got past the key check says of its call.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seal {
-    verdict: Verdict,
+pub struct V1ResponseContext {
+    decision: RateDecision,
     trace: String,
     id: String,
 }
 
 /// What a request comes to first: an answer, or a change and what its answer is to be sealed with.
-pub enum Begun {
-    Answered(Response),
-    Changing(Change, Seal),
+pub enum V1Outcome {
+    Response(HttpResponse),
+    Transition(PendingTransition, V1ResponseContext),
 }
 
 /// Takes a request up to its answer or to the change that it asks for.
-pub fn begin(world: &mut World, call: Call<'_>) -> Begun {
-    let user = match admitted(world, call) {
+pub fn begin(world: &mut World, call: V1Call<'_>) -> V1Outcome {
+    let user = match admit(world, call) {
         Ok(user) => user,
-        Err(refused) => return Begun::Answered(refused),
+        Err(response) => return V1Outcome::Response(response),
     };
     let (request, route) = (call.request, call.route);
     let parts: Vec<&str> = route.parts.iter().map(String::as_str).collect();
-    let allowed = allowed(&parts).expect("the router has let this route pass");
+    let allowed = allowed_methods(&parts).expect("the router has let this route pass");
     let cost = if route.kind == Operation::List { 2 } else { 1 };
     let limit = world.limits.v1;
-    let (verdict, locks) = world.user_limiter.hit(user.id, cost, limit, call.now);
+    let (decision, locks) = world.user_limiter.hit(user.id, cost, limit, call.now);
     if locks {
         world
             .lock(user.id, true)
             .expect("the user whose key was just found");
     }
-    let seal = Seal {
-        verdict,
-        trace: format!("trace_{}", world.uid()),
-        id: world.uid(),
+    let context = V1ResponseContext {
+        decision,
+        trace: format!("trace_{}", world.next_uid()),
+        id: world.next_uid(),
     };
-    let response = if !verdict.allowed {
-        over(call.now, verdict)
+    let response = if !decision.allowed {
+        limit_exceeded(call.now, decision)
     } else if request.method == "OPTIONS" {
-        Response::empty(200)
+        HttpResponse::empty(200)
     } else if !allowed.contains(&request.method.as_str()) {
         let text = format!("Method Not Allowed (Allow: {})", allowed.join(","));
-        Response::json(405, &json!({ "message": text }))
+        HttpResponse::json(405, &json!({ "message": text }))
     } else {
-        match handled(world, call, &user) {
-            Ok(Outcome::Changing(change)) => return Begun::Changing(change, seal),
-            Ok(Outcome::Answered(response)) => traced(Ok(response), seal.trace.clone()),
-            Err(denied) => traced(Err(denied), seal.trace.clone()),
+        match handle(world, call, &user) {
+            Ok(HandlerOutcome::Transition(change)) => return V1Outcome::Transition(change, context),
+            Ok(HandlerOutcome::Response(response)) => add_trace_id(Ok(response), context.trace.clone()),
+            Err(denied) => add_trace_id(Err(denied), context.trace.clone()),
         }
     };
-    Begun::Answered(dressed(response, &seal))
+    V1Outcome::Response(add_headers(response, &context))
 }
 
 /// The answer to a change whose steps are taken.
-pub fn changed(world: &World, change: &Change, seal: &Seal) -> Response {
-    let handled = write::changed(world, change);
-    dressed(traced(handled, seal.trace.clone()), seal)
+pub fn respond_to_transition(world: &World, change: &PendingTransition, context: &V1ResponseContext) -> HttpResponse {
+    let result = write::respond_to_cancellation(world, change);
+    add_headers(add_trace_id(result, context.trace.clone()), context)
 }
 
 /// Everything up to the key: whose call it is, or the answer to what gets no further.
-fn admitted(world: &World, call: Call<'_>) -> Result<User, Response> {
-    let Call {
+fn admit(world: &World, call: V1Call<'_>) -> Result<User, HttpResponse> {
+    let V1Call {
         now,
         request,
         route,
@@ -113,54 +113,54 @@ fn admitted(world: &World, call: Call<'_>) -> Result<User, Response> {
     let parts: Vec<&str> = route.parts.iter().map(String::as_str).collect();
     if parts.is_empty() {
         let text = "Welcome to Cal.com API - docs are at https://developer.cal.com/api";
-        return Err(plain(json!({ "message": text }), 200));
+        return Err(plain_json(json!({ "message": text }), 200));
     }
     if request.path.len() > 1 && request.path.ends_with('/') {
-        return Err(without_slash(request));
+        return Err(redirect_without_slash(request));
     }
     if parts.last().is_some_and(|last| last.starts_with('_')) {
         let body = br#"{"message":"Forbidden"}"#.to_vec();
-        return Err(Response::empty(403).typed("application/json", body));
+        return Err(HttpResponse::empty(403).with_typed_body("application/json", body));
     }
-    if allowed(&parts).is_none() {
-        return Err(not_found());
+    if allowed_methods(&parts).is_none() {
+        return Err(not_found_page());
     }
-    let broken = request.is_json()
+    let is_broken = request.is_json()
         && !request.body.is_empty()
         && serde_json::from_slice::<Value>(&request.body).is_err();
-    if broken {
-        return Err(Response {
+    if is_broken {
+        return Err(HttpResponse {
             reason: Some("Invalid JSON"),
             body: b"Invalid JSON".to_vec(),
-            ..Response::empty(400)
+            ..HttpResponse::empty(400)
         });
     }
-    authenticated(world, now, request)
+    authenticate(world, now, request)
 }
 
 /// 500 as from a database that cannot be reached, even without a key; `/v1` itself still answers.
-pub fn database_down() -> Response {
-    plain(json!({"message": "Something went wrong"}), 500)
+pub fn database_down_response() -> HttpResponse {
+    plain_json(json!({"message": "Something went wrong"}), 500)
 }
 
 /// 429 whatever the counters say.
-pub fn limited(now: Time, reset: u32) -> Response {
-    let verdict = Verdict {
+pub fn rate_limited_response(now: Time, reset: u32) -> HttpResponse {
+    let decision = RateDecision {
         allowed: false,
         limit: 30,
         remaining: 0,
         reset: now.timestamp_millis() + i64::from(reset) * 1000,
     };
-    let seal = Seal {
-        verdict,
+    let context = V1ResponseContext {
+        decision,
         trace: String::new(),
         id: "refused".to_owned(),
     };
-    dressed(over(now, verdict), &seal)
+    add_headers(limit_exceeded(now, decision), &context)
 }
 
 /// The methods of a route; `None` where there is no such route.
-fn allowed(parts: &[&str]) -> Option<&'static [&'static str]> {
+fn allowed_methods(parts: &[&str]) -> Option<&'static [&'static str]> {
     match parts {
         ["me"] => Some(&["GET"]),
         ["event-types"] | ["bookings"] => Some(&["GET", "POST"]),
@@ -171,12 +171,12 @@ fn allowed(parts: &[&str]) -> Option<&'static [&'static str]> {
 }
 
 /// Licence, key and lock.
-fn authenticated(world: &World, now: Time, request: &Request) -> Result<User, Response> {
+fn authenticate(world: &World, now: Time, request: &HttpRequest) -> Result<User, HttpResponse> {
     if world.quirks.licence_missing {
         let text = "Invalid or missing CALCOM_LICENSE_KEY environment variable";
-        return Err(plain(json!({ "message": text }), 401));
+        return Err(plain_json(json!({ "message": text }), 401));
     }
-    let keys = request.values("apiKey");
+    let keys = request.query_values("apiKey");
     let key = match keys.as_slice() {
         [] => "",
         [one] => one,
@@ -184,61 +184,61 @@ fn authenticated(world: &World, now: Time, request: &Request) -> Result<User, Re
         [_, ..] => "\0",
     };
     if key.is_empty() {
-        return Err(plain(json!({"message": "No apiKey provided"}), 401));
+        return Err(plain_json(json!({"message": "No apiKey provided"}), 401));
     }
     let bare = key.strip_prefix(KEY_PREFIX).unwrap_or(key);
     let found = world.key(bare);
     let Some((key, user)) = found.and_then(|key| Some((key, world.user(key.user)?))) else {
-        return Err(plain(json!({"error": "Your API key is not valid."}), 401));
+        return Err(plain_json(json!({"error": "Your API key is not valid."}), 401));
     };
     // A key is good to the end of the day that it expires on.
     let expired = |at: Time| at.date_naive() < now.date_naive();
     if key.expires.is_some_and(expired) {
-        return Err(plain(json!({"error": "This API key is expired."}), 401));
+        return Err(plain_json(json!({"error": "This API key is expired."}), 401));
     }
     if user.locked {
         let text = "You are not authorized to perform this request.";
-        return Err(plain(json!({ "error": text }), 403));
+        return Err(plain_json(json!({ "error": text }), 403));
     }
     Ok(user.clone())
 }
 
-fn handled(world: &mut World, call: Call<'_>, user: &User) -> Handled {
-    let Call {
+fn handle(world: &mut World, call: V1Call<'_>, user: &User) -> V1HandlerResult {
+    let V1Call {
         now,
         request,
         route,
         ..
     } = call;
     match route.kind {
-        Operation::Me => Ok(Response::json(200, &item::me(user)).into()),
-        Operation::EventTypes => event_types(world, request, route, user),
-        Operation::List => match list::answer(world, now, request, user) {
+        Operation::Me => Ok(HttpResponse::json(200, &item::render_me(user)).into()),
+        Operation::EventTypes => list_event_types(world, request, route, user),
+        Operation::List => match list::list_bookings(world, now, request, user) {
             Ok(response) => Ok(response.into()),
-            Err(Unfit::Schema(text)) => Err(Denied::Said(400, text)),
-            Err(Unfit::FellOver) => Err(Denied::FellOver),
+            Err(V1ListError::Schema(text)) => Err(V1Denial::Message(400, text)),
+            Err(V1ListError::InternalError) => Err(V1Denial::InternalError),
         },
         Operation::Get => {
-            let uid = named(world, route, user, "Booking not found")?;
-            get(world, request, &uid)
+            let uid = resolve_booking_uid(world, route, user, "Booking not found")?;
+            get_booking(world, request, &uid)
         }
         Operation::Confirm | Operation::Decline | Operation::Patch => {
-            let uid = named(world, route, user, UNKNOWN_ROW)?;
+            let uid = resolve_booking_uid(world, route, user, UNKNOWN_ROW)?;
             write::patch(world, call, user, &uid)
         }
         Operation::Cancel => {
             let long = route.parts.len() > 2;
-            let uid = named(world, route, user, UNKNOWN_ROW);
+            let uid = resolve_booking_uid(world, route, user, UNKNOWN_ROW);
             // The long spelling checks access in a place whose errors nobody catches.
             let uid = uid.map_err(|denied| match (long, user.role) {
-                (true, Role::User) => Denied::FellOver,
+                (true, Role::User) => V1Denial::InternalError,
                 (true, Role::Admin) | (false, _) => denied,
             })?;
             write::cancel(world, call, user, &uid)
         }
         Operation::Reschedule | Operation::MarkAbsent | Operation::Create | Operation::Other => {
             // Making bookings and event types through v1 is not rehearsed here.
-            Err(Denied::Said(501, "not part of the sandbox".to_owned()))
+            Err(V1Denial::Message(501, "not part of the sandbox".to_owned()))
         }
     }
 }
@@ -248,127 +248,127 @@ const UNKNOWN_ROW: &str = "An error occurred while querying the database.";
 
 /// The uid of the booking that the path names by number, if the user may see it. `missing` is the
 /// message of the 404 that administrators get.
-fn named(world: &World, route: &Route, user: &User, missing: &str) -> Result<String, Denied> {
-    let text = route.named().unwrap_or("");
+fn resolve_booking_uid(world: &World, route: &ApiRoute, user: &User, missing: &str) -> Result<String, V1Denial> {
+    let text = route.booking_in_path().unwrap_or("");
     let Ok(number) = text.parse::<f64>() else {
         let text = "invalid_type in 'id': Expected number, received nan";
-        return Err(Denied::schema(text));
+        return Err(V1Denial::schema(text));
     };
     if number.abs() > f64::from(i32::MAX) {
-        return Err(Denied::schema(UNKNOWN_ROW));
+        return Err(V1Denial::schema(UNKNOWN_ROW));
     }
     let booking = text.parse().ok().and_then(|id| world.booking_by_id(id));
     match (booking, user.role) {
         (Some(booking), Role::Admin) => Ok(booking.uid.clone()),
         (Some(booking), Role::User)
-            if world.may_answer(user, booking) || booking.attended_by(&user.email) =>
+            if world.may_answer(user, booking) || booking.has_attendee(&user.email) =>
         {
             Ok(booking.uid.clone())
         }
-        (None, Role::Admin) => Err(Denied::Said(404, missing.to_owned())),
-        (Some(_) | None, Role::User) => Err(Denied::NotYours),
+        (None, Role::Admin) => Err(V1Denial::Message(404, missing.to_owned())),
+        (Some(_) | None, Role::User) => Err(V1Denial::NotOwner),
     }
 }
 
-fn get(world: &World, request: &Request, uid: &str) -> Handled {
-    let booking = world.booking(uid).ok_or(Denied::NotYours)?;
-    if let Some(odd) = list::unfit(booking) {
-        return Err(Denied::schema(&odd));
+fn get_booking(world: &World, request: &HttpRequest, uid: &str) -> V1HandlerResult {
+    let booking = world.booking(uid).ok_or(V1Denial::NotOwner)?;
+    if let Some(violation) = list::schema_violation(booking) {
+        return Err(V1Denial::schema(&violation));
     }
-    let expand = request.values("expand").iter().any(|one| one == "team");
-    let item = item::full(world, booking, expand);
-    Ok(Response::json(200, &json!({ "booking": item })).into())
+    let expand = request.query_values("expand").iter().any(|one| one == "team");
+    let item = item::render_booking(world, booking, expand);
+    Ok(HttpResponse::json(200, &json!({ "booking": item })).into())
 }
 
-fn event_types(world: &World, request: &Request, route: &Route, user: &User) -> Handled {
+fn list_event_types(world: &World, request: &HttpRequest, route: &ApiRoute, user: &User) -> V1HandlerResult {
     if let Some(id) = route.parts.get(1) {
-        let of = id.parse().ok().and_then(|id| world.event_type(id));
-        let of = of.ok_or(Denied::Said(404, "Event type not found".to_owned()))?;
-        if of.owner != user.id && user.role == Role::User {
-            return Err(Denied::Said(403, "Forbidden".to_owned()));
+        let event_type = id.parse().ok().and_then(|id| world.event_type(id));
+        let event_type = event_type.ok_or(V1Denial::Message(404, "Event type not found".to_owned()))?;
+        if event_type.owner != user.id && user.role == Role::User {
+            return Err(V1Denial::Message(403, "Forbidden".to_owned()));
         }
-        let shown = item::event_type(world, of);
-        return Ok(Response::json(200, &json!({ "event_type": shown })).into());
+        let item = item::render_event_type(world, event_type);
+        return Ok(HttpResponse::json(200, &json!({ "event_type": item })).into());
     }
-    if !request.values("userId").is_empty() && user.role == Role::User {
-        return Err(Denied::Said(401, "ADMIN required".to_owned()));
+    if !request.query_values("userId").is_empty() && user.role == Role::User {
+        return Err(V1Denial::Message(401, "ADMIN required".to_owned()));
     }
-    let slugs = request.values("slug");
-    let shown = world
+    let slugs = request.query_values("slug");
+    let owned = world
         .event_types()
         .iter()
         .filter(|of| of.owner == user.id && slugs.first().is_none_or(|slug| of.slug == *slug));
-    let shown: Vec<Value> = shown.map(|of| item::event_type(world, of)).collect();
-    Ok(Response::json(200, &json!({ "event_types": shown })).into())
+    let items: Vec<Value> = owned.map(|of| item::render_event_type(world, of)).collect();
+    Ok(HttpResponse::json(200, &json!({ "event_types": items })).into())
 }
 
 /// A handler's answer with the trace id that it carries.
-fn traced(handled: Result<Response, Denied>, trace: String) -> Response {
-    let (status, message) = match handled {
-        Ok(response) => return response.with("X-Trace-Id", trace),
-        Err(Denied::FellOver) => {
-            return Response::json(500, &json!({"message": "Something went wrong"}));
+fn add_trace_id(result: Result<HttpResponse, V1Denial>, trace: String) -> HttpResponse {
+    let (status, message) = match result {
+        Ok(response) => return response.with_header("X-Trace-Id", trace),
+        Err(V1Denial::InternalError) => {
+            return HttpResponse::json(500, &json!({"message": "Something went wrong"}));
         }
-        Err(Denied::NotYours) => (403, "You are not authorized".to_owned()),
-        Err(Denied::Said(status, message)) => (status, message),
+        Err(V1Denial::NotOwner) => (403, "You are not authorized".to_owned()),
+        Err(V1Denial::Message(status, message)) => (status, message),
     };
     let body = json!({"message": message, "data": {"traceId": trace}});
-    Response::json(status, &body).with("X-Trace-Id", trace)
+    HttpResponse::json(status, &body).with_header("X-Trace-Id", trace)
 }
 
-fn over(now: Time, verdict: Verdict) -> Response {
-    let reset = chrono::DateTime::from_timestamp_millis(verdict.reset).unwrap_or(now);
-    let left = (reset - now).num_seconds();
-    let text = format!("Rate limit exceeded. Try again in {left} seconds.");
-    Response::json(429, &json!({ "message": text }))
+fn limit_exceeded(now: Time, decision: RateDecision) -> HttpResponse {
+    let reset = chrono::DateTime::from_timestamp_millis(decision.reset).unwrap_or(now);
+    let seconds_left = (reset - now).num_seconds();
+    let text = format!("Rate limit exceeded. Try again in {seconds_left} seconds.");
+    HttpResponse::json(429, &json!({ "message": text }))
 }
 
 /// The headers of answers that got past the key check.
-fn dressed(response: Response, seal: &Seal) -> Response {
-    let verdict = seal.verdict;
+fn add_headers(response: HttpResponse, context: &V1ResponseContext) -> HttpResponse {
+    let decision = context.decision;
     const HEADERS: &str = "X-CSRF-Token, X-Requested-With, Accept, Accept-Version, Content-Length, \
         Content-MD5, Content-Type, Date, X-Api-Version, Content-Type, api_key, Authorization";
     response
-        .with("X-RateLimit-Limit", verdict.limit.to_string())
-        .with("X-RateLimit-Remaining", verdict.remaining.to_string())
-        .with("X-RateLimit-Reset", verdict.reset.to_string())
-        .with("Calcom-Response-ID", seal.id.clone())
-        .with("Access-Control-Allow-Credentials", "true")
-        .with("Access-Control-Allow-Origin", "*")
-        .with(
+        .with_header("X-RateLimit-Limit", decision.limit.to_string())
+        .with_header("X-RateLimit-Remaining", decision.remaining.to_string())
+        .with_header("X-RateLimit-Reset", decision.reset.to_string())
+        .with_header("Calcom-Response-ID", context.id.clone())
+        .with_header("Access-Control-Allow-Credentials", "true")
+        .with_header("Access-Control-Allow-Origin", "*")
+        .with_header(
             "Access-Control-Allow-Methods",
             "GET, OPTIONS, PATCH, DELETE, POST, PUT",
         )
-        .with("Access-Control-Allow-Headers", HEADERS)
-        .with("Vary", "Accept-Encoding")
+        .with_header("Access-Control-Allow-Headers", HEADERS)
+        .with_header("Vary", "Accept-Encoding")
 }
 
-fn plain(body: Value, status: u16) -> Response {
-    Response::json(status, &body).with("Vary", "Accept-Encoding")
+fn plain_json(body: Value, status: u16) -> HttpResponse {
+    HttpResponse::json(status, &body).with_header("Vary", "Accept-Encoding")
 }
 
 /// A trailing slash is sent to the address without it, key and all.
-fn without_slash(request: &Request) -> Response {
+fn redirect_without_slash(request: &HttpRequest) -> HttpResponse {
     let mut target = request.path.trim_end_matches('/').to_owned();
     if !request.query.is_empty() {
         target = format!("{target}?{}", request.query);
     }
-    Response {
+    HttpResponse {
         body: target.clone().into_bytes(),
-        ..Response::empty(308)
+        ..HttpResponse::empty(308)
     }
-    .with("Refresh", format!("0;url={target}"))
-    .with("Location", target)
+    .with_header("Refresh", format!("0;url={target}"))
+    .with_header("Location", target)
 }
 
-fn not_found() -> Response {
+fn not_found_page() -> HttpResponse {
     let page = "<!DOCTYPE html><html><head><title>404: This page could not be found</title></head>\
         <body><h1>404</h1><h2>This page could not be found.</h2></body></html>";
-    Response::html(404, page)
-        .with(
+    HttpResponse::html(404, page)
+        .with_header(
             "Cache-Control",
             "private, no-cache, no-store, max-age=0, must-revalidate",
         )
-        .with("X-Powered-By", "Next.js")
-        .with("Vary", "Accept-Encoding")
+        .with_header("X-Powered-By", "Next.js")
+        .with_header("Vary", "Accept-Encoding")
 }

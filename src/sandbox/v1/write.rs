@@ -4,12 +4,12 @@
 use serde_json::{Map, Value, json};
 
 use super::item;
-use super::list::{any_date, is_address, json_type, unfit};
-use super::route::{Call, Denied, Handled};
-use crate::domain::time::kept;
-use crate::sandbox::call::{Outcome, Request, Response, decode};
-use crate::sandbox::change::{Cancel, Change, Extent, Refusal};
-use crate::sandbox::model::{Role, Status, User};
+use super::list::{parse_date, is_address, json_type, schema_violation};
+use super::route::{V1Call, V1Denial, V1HandlerResult};
+use crate::domain::time::truncate_to_millis;
+use crate::sandbox::call::{HandlerOutcome, HttpRequest, HttpResponse, decode_component};
+use crate::sandbox::change::{CancelRequest, PendingTransition, CancelExtent, TransitionRefusal};
+use crate::sandbox::model::{Role, SandboxStatus, User};
 use crate::sandbox::world::World;
 
 /// The fields that a PATCH may write.
@@ -26,24 +26,24 @@ const FIELDS: [&str; 10] = [
     "userId",
 ];
 
-pub fn patch(world: &mut World, call: Call<'_>, user: &User, uid: &str) -> Handled {
-    let body = match body(call.request) {
+pub fn patch(world: &mut World, call: V1Call<'_>, user: &User, uid: &str) -> V1HandlerResult {
+    let body = match parse_body(call.request) {
         Value::Object(body) => body,
         other => {
-            let found = json_type(&other);
-            return Err(Denied::schema(&format!(
-                "Expected object, received {found}"
+            let actual_type = json_type(&other);
+            return Err(V1Denial::schema(&format!(
+                "Expected object, received {actual_type}"
             )));
         }
     };
-    let status = check(&body)?;
+    let status = check_fields(&body)?;
     if body.contains_key("userId") && user.role != Role::Admin {
         let text = "Only admin can change the organizer of a booking";
-        return Err(Denied::Said(403, text.to_owned()));
+        return Err(V1Denial::Message(403, text.to_owned()));
     }
     let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
-    let time = |name: &str| text(name).and_then(|text| any_date(&text)).map(kept);
-    let row = world.booking_mut(uid).map_err(|_| Denied::NotYours)?;
+    let time = |name: &str| text(name).and_then(|text| parse_date(&text)).map(truncate_to_millis);
+    let row = world.booking_mut(uid).map_err(|_| V1Denial::NotOwner)?;
     row.status = status.unwrap_or(row.status);
     row.title = text("title").unwrap_or_else(|| row.title.clone());
     row.description = text("description").or_else(|| row.description.clone());
@@ -56,15 +56,15 @@ pub fn patch(world: &mut World, call: Call<'_>, user: &User, uid: &str) -> Handl
     row.event_type = number("eventTypeId").or(row.event_type);
     row.host = number("userId").or(row.host);
     row.updated = Some(call.now);
-    match unfit(row) {
-        Some(odd) => Err(Denied::schema(&odd)),
-        None => Ok(Response::json(200, &json!({"booking": item::bare(row)})).into()),
+    match schema_violation(row) {
+        Some(odd) => Err(V1Denial::schema(&odd)),
+        None => Ok(HttpResponse::json(200, &json!({"booking": item::render_bare_booking(row)})).into()),
     }
 }
 
 /// The body as the framework hands it over: JSON, a form, or plain text.
-fn body(request: &Request) -> Value {
-    let kind = request.get("content-type").unwrap_or("");
+fn parse_body(request: &HttpRequest) -> Value {
+    let kind = request.header_value("content-type").unwrap_or("");
     let text = String::from_utf8_lossy(&request.body).into_owned();
     if request.is_json() {
         return serde_json::from_str(&text).unwrap_or(Value::Object(Map::new()));
@@ -72,7 +72,7 @@ fn body(request: &Request) -> Value {
     if kind.starts_with("application/x-www-form-urlencoded") {
         let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
         let fields: Map<String, Value> = pairs
-            .map(|(name, value)| (decode(name), Value::from(decode(value))))
+            .map(|(name, value)| (decode_component(name), Value::from(decode_component(value))))
             .collect();
         return Value::Object(fields);
     }
@@ -80,33 +80,33 @@ fn body(request: &Request) -> Value {
 }
 
 /// Checks the fields; gives the status to write.
-fn check(body: &Map<String, Value>) -> Result<Option<Status>, Denied> {
-    let words: Vec<String> = Status::ALL
+fn check_fields(body: &Map<String, Value>) -> Result<Option<SandboxStatus>, V1Denial> {
+    let statuses: Vec<String> = SandboxStatus::ALL
         .iter()
-        .map(|one| format!("'{}'", one.upper()))
+        .map(|one| format!("'{}'", one.as_v1()))
         .collect();
-    let words = words.join(" | ");
+    let statuses = statuses.join(" | ");
     let status = match body.get("status") {
         None => None,
         Some(Value::String(word)) => {
-            let found = Status::ALL.into_iter().find(|one| one.upper() == word);
+            let status = SandboxStatus::ALL.into_iter().find(|one| one.as_v1() == word);
             let text = format!(
                 "invalid_enum_value in 'status': Invalid enum value. \
-                 Expected {words}, received '{word}'"
+                 Expected {statuses}, received '{word}'"
             );
-            Some(found.ok_or_else(|| Denied::schema(&text))?)
+            Some(status.ok_or_else(|| V1Denial::schema(&text))?)
         }
         Some(other) => {
-            let found = json_type(other);
-            return Err(Denied::schema(&format!(
-                "invalid_type in 'status': Expected {words}, received {found}"
+            let actual_type = json_type(other);
+            return Err(V1Denial::schema(&format!(
+                "invalid_type in 'status': Expected {statuses}, received {actual_type}"
             )));
         }
     };
     for name in ["cancelledBy", "rescheduledBy"] {
-        let given = body.get(name).and_then(Value::as_str);
-        if given.is_some_and(|given| !is_address(given)) {
-            return Err(Denied::schema(&format!(
+        let value = body.get(name).and_then(Value::as_str);
+        if value.is_some_and(|given| !is_address(given)) {
+            return Err(V1Denial::schema(&format!(
                 "invalid_string in '{name}': Invalid Email"
             )));
         }
@@ -120,48 +120,48 @@ fn check(body: &Map<String, Value>) -> Result<Option<Status>, Denied> {
         return Ok(status);
     }
     let unknown = unknown.join(", ");
-    Err(Denied::schema(&format!(
+    Err(V1Denial::schema(&format!(
         "Unrecognized key(s) in object: {unknown}"
     )))
 }
 
-pub fn cancel(world: &World, call: Call<'_>, user: &User, uid: &str) -> Handled {
-    let given = |name: &str| call.request.values(name).into_iter().next();
-    let reason = given("cancellationReason").unwrap_or_else(|| "Not Provided".to_owned());
-    let by = given("cancelledBy");
-    if by.as_ref().is_some_and(|by| !is_address(by)) {
+pub fn cancel(world: &World, call: V1Call<'_>, user: &User, uid: &str) -> V1HandlerResult {
+    let param = |name: &str| call.request.query_values(name).into_iter().next();
+    let reason = param("cancellationReason").unwrap_or_else(|| "Not Provided".to_owned());
+    let cancelled_by = param("cancelledBy");
+    if cancelled_by.as_ref().is_some_and(|by| !is_address(by)) {
         let text = "invalid_string in 'cancelledBy': Invalid email";
-        return Err(Denied::schema(text));
+        return Err(V1Denial::schema(text));
     }
     let Some(booking) = world.booking(uid) else {
-        return Err(Denied::NotYours);
+        return Err(V1Denial::NotOwner);
     };
     let host = booking.host == Some(user.id);
-    let remaining = given("allRemainingBookings").as_deref() == Some("true");
+    let remaining = param("allRemainingBookings").as_deref() == Some("true");
     let extent = if remaining {
-        Extent::Remaining
+        CancelExtent::Remaining
     } else {
-        Extent::One
+        CancelExtent::Single
     };
-    if booking.status != Status::Cancelled && host && reason.is_empty() {
+    if booking.status != SandboxStatus::Cancelled && host && reason.is_empty() {
         let text = "Cancellation reason is required when you are the host";
-        return Err(Denied::schema(text));
+        return Err(V1Denial::schema(text));
     }
-    let cancel = Cancel {
+    let cancel = CancelRequest {
         reason: Some(reason),
-        by,
+        by: cancelled_by,
         extent,
         raced: call.raced,
     };
     let change = world.check_cancel(call.now, uid, cancel);
     change
-        .map(Outcome::Changing)
-        .map_err(|refusal| denied(&refusal))
+        .map(HandlerOutcome::Transition)
+        .map_err(|refusal| to_denial(&refusal))
 }
 
 /// The answer to a cancellation whose steps are taken.
-pub fn changed(world: &World, change: &Change) -> Result<Response, Denied> {
-    let booking = world.booking(&change.uid).ok_or(Denied::NotYours)?;
+pub fn respond_to_cancellation(world: &World, change: &PendingTransition) -> Result<HttpResponse, V1Denial> {
+    let booking = world.booking(&change.uid).ok_or(V1Denial::NotOwner)?;
     let body = json!({
         "success": true,
         "message": "Booking successfully cancelled.",
@@ -169,19 +169,19 @@ pub fn changed(world: &World, change: &Change) -> Result<Response, Denied> {
         "bookingId": booking.id,
         "bookingUid": booking.uid,
     });
-    Ok(Response::json(200, &body))
+    Ok(HttpResponse::json(200, &body))
 }
 
-fn denied(refusal: &Refusal) -> Denied {
+fn to_denial(refusal: &TransitionRefusal) -> V1Denial {
     match refusal {
-        Refusal::AlreadyCancelled => Denied::schema("This booking has already been cancelled."),
-        Refusal::Ended => Denied::schema("Cannot cancel a booking that has already ended"),
-        Refusal::NotAllowed(text) => Denied::schema(text),
-        Refusal::NotFound
-        | Refusal::Declined
-        | Refusal::AlreadyConfirmed
-        | Refusal::AlreadyMoved(_)
-        | Refusal::NotStarted
-        | Refusal::ReasonRequired => Denied::NotYours,
+        TransitionRefusal::AlreadyCancelled => V1Denial::schema("This booking has already been cancelled."),
+        TransitionRefusal::Ended => V1Denial::schema("Cannot cancel a booking that has already ended"),
+        TransitionRefusal::NotAllowed(text) => V1Denial::schema(text),
+        TransitionRefusal::NotFound
+        | TransitionRefusal::Declined
+        | TransitionRefusal::AlreadyConfirmed
+        | TransitionRefusal::AlreadyMoved(_)
+        | TransitionRefusal::NotStarted
+        | TransitionRefusal::ReasonRequired => V1Denial::NotOwner,
     }
 }

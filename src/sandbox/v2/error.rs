@@ -4,39 +4,39 @@
 use serde_json::{Value, json};
 
 use crate::domain::time::Time;
-use crate::sandbox::call::{Request, Response};
+use crate::sandbox::call::{HttpRequest, HttpResponse};
 use crate::sandbox::moment;
 
 /// An error of Nest's: status, class name, phrase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Nest {
+pub enum NestError {
     BadRequest,
     Unauthorized,
     Forbidden,
     NotFound,
 }
 
-impl Nest {
-    fn words(self) -> (u16, &'static str, &'static str) {
+impl NestError {
+    fn status_and_phrase(self) -> (u16, &'static str, &'static str) {
         match self {
-            Nest::BadRequest => (400, "BadRequestException", "Bad Request"),
-            Nest::Unauthorized => (401, "UnauthorizedException", "Unauthorized"),
-            Nest::Forbidden => (403, "ForbiddenException", "Forbidden"),
-            Nest::NotFound => (404, "NotFoundException", "Not Found"),
+            NestError::BadRequest => (400, "BadRequestException", "Bad Request"),
+            NestError::Unauthorized => (401, "UnauthorizedException", "Unauthorized"),
+            NestError::Forbidden => (403, "ForbiddenException", "Forbidden"),
+            NestError::NotFound => (404, "NotFoundException", "Not Found"),
         }
     }
 }
 
 /// Writes the errors that answer one request: each repeats its path and the time.
 #[derive(Debug, Clone)]
-pub struct Errors {
+pub struct ErrorWriter {
     path: String,
     now: Time,
 }
 
-impl Errors {
-    pub fn of(request: &Request, now: Time) -> Self {
-        Errors {
+impl ErrorWriter {
+    pub fn new(request: &HttpRequest, now: Time) -> Self {
+        ErrorWriter {
             path: request.target(),
             now,
         }
@@ -47,45 +47,45 @@ impl Errors {
         &self.path
     }
 
-    pub fn nest(&self, error: Nest, message: &str) -> Response {
-        let (status, code, phrase) = error.words();
+    pub fn nest_error(&self, error: NestError, message: &str) -> HttpResponse {
+        let (status, code, phrase) = error.status_and_phrase();
         let details = json!({"message": message, "error": phrase, "statusCode": status});
         self.envelope(status, code, message, Some(details))
     }
 
     /// What the shared web handlers throw: no details.
-    pub fn trpc(&self, status: u16, message: &str) -> Response {
+    pub fn trpc_error(&self, status: u16, message: &str) -> HttpResponse {
         self.envelope(status, "TRPCError", message, None)
     }
 
     /// Failed validation of parameters or body.
-    pub fn invalid(&self, errors: Vec<Value>) -> Response {
+    pub fn validation_error(&self, errors: Vec<Value>) -> HttpResponse {
         let details = json!({ "errors": errors });
         let message = "Bad Request Exception";
         self.envelope(400, "BadRequestException", message, Some(details))
     }
 
-    pub fn throttled(&self) -> Response {
+    pub fn rate_limited(&self) -> HttpResponse {
         let text = "CustomThrottlerGuard - Too many requests. Please try again later.";
         self.envelope(429, "ThrottlerException", text, Some(Value::from(text)))
     }
 
     /// What Zod refuses: the place and the text.
-    pub fn unfit(&self, text: &str) -> Response {
+    pub fn zod_error(&self, text: &str) -> HttpResponse {
         self.envelope(400, "BAD_REQUEST", text, None)
     }
 
     /// What falls over inside.
-    pub fn fell_over(&self) -> Response {
+    pub fn internal_error(&self) -> HttpResponse {
         self.envelope(500, "INTERNAL_SERVER_ERROR", "Internal server error", None)
     }
 
-    pub fn database_down(&self) -> Response {
+    pub fn database_down(&self) -> HttpResponse {
         let text = "There was an error, please try again later.";
         self.envelope(500, "INTERNAL_SERVER_ERROR", text, None)
     }
 
-    fn envelope(&self, status: u16, code: &str, message: &str, details: Option<Value>) -> Response {
+    fn envelope(&self, status: u16, code: &str, message: &str, details: Option<Value>) -> HttpResponse {
         let mut error = json!({"code": code, "message": message});
         if let Some(details) = details {
             error["details"] = details;
@@ -96,12 +96,12 @@ impl Errors {
             "path": self.path,
             "error": error,
         });
-        Response::json(status, &body)
+        HttpResponse::json(status, &body)
     }
 }
 
 /// One entry of a validation error.
-pub fn entry(target: &Value, value: Value, property: &str, constraints: Value) -> Value {
+pub fn validation_entry(target: &Value, value: Value, property: &str, constraints: Value) -> Value {
     json!({
         "target": target,
         "value": value,
@@ -112,6 +112,6 @@ pub fn entry(target: &Value, value: Value, property: &str, constraints: Value) -
 }
 
 /// Cal.com's own errors and unknown ones: no envelope.
-pub fn raw(status: u16, message: &str) -> Response {
-    Response::json(status, &json!({"statusCode": status, "message": message}))
+pub fn plain_error(status: u16, message: &str) -> HttpResponse {
+    HttpResponse::json(status, &json!({"statusCode": status, "message": message}))
 }

@@ -7,13 +7,13 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::domain::time::Time;
-use crate::sandbox::model::{Answers, Attendee, Booking};
-use crate::sandbox::moment::stamp;
+use crate::sandbox::model::{StoredAnswers, SandboxAttendee, SandboxBooking};
+use crate::sandbox::moment::serialize_time;
 use crate::sandbox::world::World;
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Item<'a> {
+pub struct BookingItem<'a> {
     id: i64,
     uid: &'a str,
     title: &'a str,
@@ -32,19 +32,19 @@ pub struct Item<'a> {
     rescheduled_from_uid: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rescheduled_to_uid: Option<&'a str>,
-    #[serde(serialize_with = "stamp")]
+    #[serde(serialize_with = "serialize_time")]
     start: Time,
-    #[serde(serialize_with = "stamp")]
+    #[serde(serialize_with = "serialize_time")]
     end: Time,
     duration: i64,
     event_type_id: Option<i64>,
-    event_type: Option<TypeItem<'a>>,
+    event_type: Option<EventTypeItem<'a>>,
     meeting_url: &'a str,
     location: &'a str,
     absent_host: bool,
-    #[serde(serialize_with = "stamp")]
+    #[serde(serialize_with = "serialize_time")]
     created_at: Time,
-    #[serde(serialize_with = "maybe_stamp")]
+    #[serde(serialize_with = "serialize_optional_time")]
     updated_at: Option<Time>,
     metadata: &'a BTreeMap<String, Value>,
     rating: Option<i64>,
@@ -65,7 +65,7 @@ pub struct Item<'a> {
 #[serde(rename_all = "camelCase")]
 struct HostItem<'a> {
     /// A number, or the word "unknown" when the account is gone.
-    id: HostNumber,
+    id: HostIdItem,
     name: Option<&'a str>,
     email: &'a str,
     display_email: &'a str,
@@ -76,13 +76,13 @@ struct HostItem<'a> {
 
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-enum HostNumber {
-    Known(i64),
-    Gone(&'static str),
+enum HostIdItem {
+    Id(i64),
+    Unknown(&'static str),
 }
 
 #[derive(Debug, Serialize)]
-struct TypeItem<'a> {
+struct EventTypeItem<'a> {
     id: i64,
     slug: &'a str,
 }
@@ -124,34 +124,34 @@ const UNKNOWN: &str = "unknown";
 
 static NO_METADATA: BTreeMap<String, Value> = BTreeMap::new();
 
-impl<'a> Item<'a> {
+impl<'a> BookingItem<'a> {
     /// The booking as lists and reads show it.
-    pub fn of(world: &'a World, booking: &'a Booking) -> Self {
-        let of = booking.event_type.and_then(|id| world.event_type(id));
-        let seated = of.is_some_and(|of| of.seats.is_some());
+    pub fn new(world: &'a World, booking: &'a SandboxBooking) -> Self {
+        let event_type = booking.event_type.and_then(|id| world.event_type(id));
+        let seated = event_type.is_some_and(|of| of.seats.is_some());
         let single = booking.series.is_none();
         let attendees = booking.attendees.iter();
-        Item {
+        BookingItem {
             id: booking.id,
             uid: &booking.uid,
             title: &booking.title,
             description: booking.description.as_deref(),
-            hosts: [host(world, booking)],
-            status: booking.status.lower(),
+            hosts: [host_item(world, booking)],
+            status: booking.status.as_v2(),
             cancellation_reason: booking.cancellation_reason.as_deref().unwrap_or(""),
             cancelled_by_email: (!seated).then(|| booking.cancelled_by.as_deref().unwrap_or("")),
-            rescheduling_reason: reason(booking).filter(|_| !seated),
+            rescheduling_reason: rescheduling_reason(booking).filter(|_| !seated),
             rescheduled_by_email: single.then_some(booking.rescheduled_by.as_deref()),
-            rescheduled_from_uid: booking.from.as_deref(),
+            rescheduled_from_uid: booking.predecessor.as_deref(),
             rescheduled_to_uid: booking
-                .to
+                .successor
                 .as_deref()
                 .filter(|_| single && booking.rescheduled),
             start: booking.start,
             end: booking.end,
             duration: (booking.end - booking.start).num_minutes(),
             event_type_id: booking.event_type,
-            event_type: of.map(|of| TypeItem {
+            event_type: event_type.map(|of| EventTypeItem {
                 id: of.id,
                 slug: &of.slug,
             }),
@@ -163,9 +163,9 @@ impl<'a> Item<'a> {
             metadata: booking.metadata.as_ref().unwrap_or(&NO_METADATA),
             rating: None,
             ics_uid: &booking.ics_uid,
-            attendees: attendees.map(|one| attendee(one, seated)).collect(),
+            attendees: attendees.map(|one| attendee_item(one, seated)).collect(),
             guests: (!seated && !booking.guests.is_empty()).then_some(booking.guests.as_slice()),
-            booking_fields_responses: (!seated).then(|| answers(booking)),
+            booking_fields_responses: (!seated).then(|| answers_item(booking)),
             recurring_booking_uid: booking.series.as_deref(),
             is_platform_managed_user_booking: None,
         }
@@ -179,10 +179,10 @@ impl<'a> Item<'a> {
     }
 }
 
-fn host<'a>(world: &'a World, booking: &Booking) -> HostItem<'a> {
+fn host_item<'a>(world: &'a World, booking: &SandboxBooking) -> HostItem<'a> {
     match booking.host.and_then(|id| world.user(id)) {
         Some(user) => HostItem {
-            id: HostNumber::Known(user.id),
+            id: HostIdItem::Id(user.id),
             name: Some(&user.name),
             email: &user.email,
             display_email: &user.email,
@@ -190,7 +190,7 @@ fn host<'a>(world: &'a World, booking: &Booking) -> HostItem<'a> {
             time_zone: Some(&user.time_zone),
         },
         None => HostItem {
-            id: HostNumber::Gone(UNKNOWN),
+            id: HostIdItem::Unknown(UNKNOWN),
             name: Some(UNKNOWN),
             email: UNKNOWN,
             display_email: UNKNOWN,
@@ -200,7 +200,7 @@ fn host<'a>(world: &'a World, booking: &Booking) -> HostItem<'a> {
     }
 }
 
-fn attendee(one: &Attendee, seated: bool) -> AttendeeItem<'_> {
+fn attendee_item(one: &SandboxAttendee, seated: bool) -> AttendeeItem<'_> {
     let seat = one.seat.as_ref().filter(|_| seated);
     AttendeeItem {
         name: &one.name,
@@ -215,9 +215,9 @@ fn attendee(one: &Attendee, seated: bool) -> AttendeeItem<'_> {
     }
 }
 
-fn answers(booking: &Booking) -> AnswersItem<'_> {
+fn answers_item(booking: &SandboxBooking) -> AnswersItem<'_> {
     match &booking.answers {
-        Answers::Given { name, email, more } => AnswersItem {
+        StoredAnswers::Readable { name, email, other: more } => AnswersItem {
             email,
             name: name.clone(),
             more: Some(more),
@@ -225,7 +225,7 @@ fn answers(booking: &Booking) -> AnswersItem<'_> {
             display_guests: (!booking.guests.is_empty()).then_some(booking.guests.as_slice()),
             guests: None,
         },
-        Answers::Null | Answers::Odd(_) => AnswersItem {
+        StoredAnswers::Null | StoredAnswers::Malformed(_) => AnswersItem {
             email: UNKNOWN,
             name: Value::from(UNKNOWN),
             more: None,
@@ -236,16 +236,16 @@ fn answers(booking: &Booking) -> AnswersItem<'_> {
     }
 }
 
-fn reason(booking: &Booking) -> Option<&str> {
+fn rescheduling_reason(booking: &SandboxBooking) -> Option<&str> {
     match booking.answers {
-        Answers::Given { .. } => booking.rescheduling_reason.as_deref(),
-        Answers::Null | Answers::Odd(_) => Some(UNKNOWN),
+        StoredAnswers::Readable { .. } => booking.rescheduling_reason.as_deref(),
+        StoredAnswers::Null | StoredAnswers::Malformed(_) => Some(UNKNOWN),
     }
 }
 
-fn maybe_stamp<S: serde::Serializer>(at: &Option<Time>, serializer: S) -> Result<S::Ok, S::Error> {
+fn serialize_optional_time<S: serde::Serializer>(at: &Option<Time>, serializer: S) -> Result<S::Ok, S::Error> {
     match at {
-        Some(at) => stamp(at, serializer),
+        Some(at) => serialize_time(at, serializer),
         None => serializer.serialize_none(),
     }
 }

@@ -3,11 +3,11 @@
 
 use serde::Serialize;
 
-use super::item::Item;
-use super::params::{Key, Params};
+use super::item::BookingItem;
+use super::params::{SortKey, V2ListQuery};
 use crate::domain::time::Time;
-use crate::sandbox::model::{Booking, User};
-use crate::sandbox::serial::mix;
+use crate::sandbox::model::{SandboxBooking, User};
+use crate::sandbox::serial::mix_bits;
 use crate::sandbox::world::World;
 
 /// The page's numbers. All of them are reckoned, none is counted: `returnedItems` may be wrong.
@@ -25,7 +25,7 @@ pub struct Pagination {
 }
 
 impl Pagination {
-    pub fn reckon(total: usize, take: usize, skip: usize) -> Self {
+    pub fn compute(total: usize, take: usize, skip: usize) -> Self {
         let skip = skip.min(total);
         let pages = total.div_ceil(take);
         let current = match pages {
@@ -46,64 +46,64 @@ impl Pagination {
 }
 
 /// The bookings that a user sees, filtered and in order, and how many the totals name.
-pub fn select<'a>(
+pub fn select_bookings<'a>(
     world: &'a World,
     user: &User,
-    params: &Params,
+    params: &V2ListQuery,
     now: Time,
-    ties: Option<u64>,
-) -> (Vec<&'a Booking>, usize) {
-    let seen = |one: &Booking| one.host == Some(user.id) || one.attended_by(&user.email);
+    tie_salt: Option<u64>,
+) -> (Vec<&'a SandboxBooking>, usize) {
+    let is_visible = |one: &SandboxBooking| one.host == Some(user.id) || one.has_attendee(&user.email);
     let mut total = 0;
     let mut rows = Vec::new();
     for booking in world.bookings() {
-        if params.counts(booking, now) && seen(booking) {
+        if params.is_in_total(booking, now) && is_visible(booking) {
             total += 1;
-            if params.shows(booking) {
+            if params.matches_filters(booking) {
                 rows.push(booking);
             }
         }
     }
-    let (key, up) = params.order();
-    let by = |one: &Booking| match key {
-        Key::Start => Some(one.start),
-        Key::End => Some(one.end),
-        Key::Created => Some(one.created),
-        Key::Updated => one.updated,
+    let (key, ascending) = params.sort_order();
+    let sort_key = |one: &SandboxBooking| match key {
+        SortKey::Start => Some(one.start),
+        SortKey::End => Some(one.end),
+        SortKey::Created => Some(one.created),
+        SortKey::Updated => one.updated,
     };
-    let tie = |one: &Booking| match ties {
-        Some(salt) => mix(one.id.cast_unsigned() ^ salt),
+    let tie_break = |one: &SandboxBooking| match tie_salt {
+        Some(salt) => mix_bits(one.id.cast_unsigned() ^ salt),
         None => one.id.cast_unsigned(),
     };
     rows.sort_unstable_by(|a, b| {
-        let order = by(a).cmp(&by(b));
-        let order = if up { order } else { order.reverse() };
-        order.then_with(|| tie(a).cmp(&tie(b)))
+        let order = sort_key(a).cmp(&sort_key(b));
+        let order = if ascending { order } else { order.reverse() };
+        order.then_with(|| tie_break(a).cmp(&tie_break(b)))
     });
     (rows, total)
 }
 
 #[derive(Debug, Serialize)]
-pub struct Page<'a> {
+pub struct ListPage<'a> {
     status: &'static str,
-    data: Vec<Item<'a>>,
+    data: Vec<BookingItem<'a>>,
     pagination: Pagination,
 }
 
 /// One page of the list. With `ties`, rows of equal key come in an order that depends on it.
-pub fn page<'a>(
+pub fn list_page<'a>(
     world: &'a World,
     user: &User,
-    params: &Params,
+    params: &V2ListQuery,
     now: Time,
-    ties: Option<u64>,
-) -> Page<'a> {
-    let (rows, total) = select(world, user, params, now, ties);
+    tie_salt: Option<u64>,
+) -> ListPage<'a> {
+    let (rows, total) = select_bookings(world, user, params, now, tie_salt);
     let rows = rows.into_iter().skip(params.skip).take(params.take);
-    Page {
+    ListPage {
         status: "success",
-        data: rows.map(|one| Item::of(world, one)).collect(),
-        pagination: Pagination::reckon(total, params.take, params.skip),
+        data: rows.map(|one| BookingItem::new(world, one)).collect(),
+        pagination: Pagination::compute(total, params.take, params.skip),
     }
 }
 
@@ -111,15 +111,15 @@ pub fn page<'a>(
 mod tests {
     use super::*;
     use crate::domain::time::Span;
-    use crate::sandbox::model::{EventType, Status};
-    use crate::sandbox::v2::params::Word;
+    use crate::sandbox::model::{SandboxEventType, SandboxStatus};
+    use crate::sandbox::v2::params::StatusFilter;
 
     fn now() -> Time {
         chrono::DateTime::from_timestamp(1_795_420_800, 0).unwrap()
     }
 
     #[test]
-    fn the_page_is_reckoned() {
+    fn page_numbers_are_computed() {
         // total, take, skip: returned, remaining, current, pages, next, previous
         let rows = [
             (0, 100, 0, (0, 0, 0, 0, false, false)),
@@ -134,7 +134,7 @@ mod tests {
             (5, 2, usize::MAX, (0, 0, 3, 3, false, true)),
         ];
         for (total, take, skip, expected) in rows {
-            let page = Pagination::reckon(total, take, skip);
+            let page = Pagination::compute(total, take, skip);
             let got = (
                 page.returned_items,
                 page.remaining_items,
@@ -152,50 +152,50 @@ mod tests {
         let mut world = World::new();
         world.add_user(12, "Ada Host", "ada@example.org");
         world.add_user(13, "Rex Other", "rex@example.net");
-        let of = world.add_event_type(EventType::new(12, "lesson"));
-        let others = world.add_event_type(EventType::new(13, "talk"));
+        let event_type = world.add_event_type(SandboxEventType::new(12, "lesson"));
+        let other_type = world.add_event_type(SandboxEventType::new(13, "talk"));
         for days in [-2, 2] {
-            for status in Status::ALL {
+            for status in SandboxStatus::ALL {
                 let start = now() + Span::days(days);
-                let uid = world.request(now(), of, "bo@example.com", start);
+                let uid = world.request(now(), event_type, "bo@example.com", start);
                 world.edit(&uid, |row| row.status = status).unwrap();
-                let uids = world.request_series(now(), of, "bo@example.com", start, 1);
+                let uids = world.request_series(now(), event_type, "bo@example.com", start, 1);
                 world.edit(&uids[0], |row| row.status = status).unwrap();
             }
         }
-        world.request(now(), others, "sam@example.net", now() + Span::days(4));
-        world.request(now(), others, "ada@example.org", now() + Span::days(5));
+        world.request(now(), other_type, "sam@example.net", now() + Span::days(4));
+        world.request(now(), other_type, "ada@example.org", now() + Span::days(5));
         let user = world.user(12).unwrap().clone();
         (world, user)
     }
 
-    fn params(query: &str) -> Params {
-        let request = crate::sandbox::call::Request::new("GET", &format!("/?{query}"));
-        Params::parse(&request.pairs()).unwrap()
+    fn params(query: &str) -> V2ListQuery {
+        let request = crate::sandbox::call::HttpRequest::new("GET", &format!("/?{query}"));
+        V2ListQuery::parse(&request.query_pairs()).unwrap()
     }
 
     #[test]
-    fn each_word_selects_what_it_really_selects() {
-        use Status::{Accepted, AwaitingHost, Cancelled, Pending, Rejected};
+    fn each_status_filter_selects_what_real_servers_select() {
+        use SandboxStatus::{Accepted, AwaitingHost, Cancelled, Pending, Rejected};
         // word, ahead and single, ahead and of a series, over (either)
-        type States = &'static [Status];
-        let rows: [(Word, States, States, States); 5] = [
-            (Word::Unconfirmed, &[Pending], &[Pending], &[]),
+        type States = &'static [SandboxStatus];
+        let rows: [(StatusFilter, States, States, States); 5] = [
+            (StatusFilter::Unconfirmed, &[Pending], &[Pending], &[]),
             (
-                Word::Upcoming,
+                StatusFilter::Upcoming,
                 &[Accepted, Pending, AwaitingHost],
                 &[Accepted],
                 &[],
             ),
             (
-                Word::Recurring,
+                StatusFilter::Recurring,
                 &[],
                 &[Accepted, Pending, AwaitingHost],
                 &[],
             ),
-            (Word::Past, &[], &[], &[Accepted, Pending, AwaitingHost]),
+            (StatusFilter::Past, &[], &[], &[Accepted, Pending, AwaitingHost]),
             (
-                Word::Cancelled,
+                StatusFilter::Cancelled,
                 &[Cancelled, Rejected],
                 &[Cancelled, Rejected],
                 &[Cancelled, Rejected],
@@ -247,13 +247,13 @@ mod tests {
             ("status=unconfirmed&beforeUpdatedAt=2020-01-01", 0, 3),
             ("limit=1&sortUpdated=desc&teamIds=4", 21, 21),
         ];
-        for (query, shown, counted) in rows {
-            let (found, total) = select(&world, &user, &params(query), now(), None);
-            assert_eq!((found.len(), total), (shown, counted), "{query}");
+        for (query, expected_rows, counted) in rows {
+            let (selected, total) = select_bookings(&world, &user, &params(query), now(), None);
+            assert_eq!((selected.len(), total), (expected_rows, counted), "{query}");
         }
         let starts = |query: &str| -> Vec<Time> {
-            let (found, _) = select(&world, &user, &params(query), now(), None);
-            found.into_iter().map(|one| one.start).collect()
+            let (selected, _) = select_bookings(&world, &user, &params(query), now(), None);
+            selected.into_iter().map(|one| one.start).collect()
         };
         assert!(starts("").is_sorted());
         assert!(starts("status=cancelled").is_sorted_by(|a, b| a >= b));
@@ -265,9 +265,9 @@ mod tests {
     fn shuffled_ties_change_places_and_keep_their_keys() {
         let (world, user) = world();
         let ids = |ties| -> Vec<i64> {
-            let (found, _) = select(&world, &user, &params(""), now(), ties);
-            assert!(found.is_sorted_by_key(|one| one.start));
-            found.into_iter().map(|one| one.id).collect()
+            let (selected, _) = select_bookings(&world, &user, &params(""), now(), ties);
+            assert!(selected.is_sorted_by_key(|one| one.start));
+            selected.into_iter().map(|one| one.id).collect()
         };
         assert_ne!(ids(Some(1)), ids(Some(2)));
         assert_eq!(ids(None), ids(None));

@@ -5,17 +5,17 @@
 use serde_json::{Value, json};
 
 use crate::domain::time::Time;
-use crate::sandbox::call::merged;
-use crate::sandbox::model::{Answers, Booking, User};
+use crate::sandbox::call::merge_objects;
+use crate::sandbox::model::{StoredAnswers, SandboxBooking, User};
 use crate::sandbox::moment::text;
-use crate::sandbox::v2::list::select;
-use crate::sandbox::v2::params::Params;
+use crate::sandbox::v2::list::select_bookings;
+use crate::sandbox::v2::params::V2ListQuery;
 use crate::sandbox::world::World;
 
 /// The object form of the list.
-pub fn list(world: &World, user: &User, params: &Params, now: Time) -> Value {
-    let (rows, total) = select(world, user, params, now, None);
-    let rows: Vec<Value> = rows.into_iter().take(100).map(|b| row(world, b)).collect();
+pub fn render_list(world: &World, user: &User, params: &V2ListQuery, now: Time) -> Value {
+    let (rows, total) = select_bookings(world, user, params, now, None);
+    let rows: Vec<Value> = rows.into_iter().take(100).map(|b| render_row(world, b)).collect();
     let data = json!({
         "bookings": rows,
         "recurringInfo": [],
@@ -26,25 +26,25 @@ pub fn list(world: &World, user: &User, params: &Params, now: Time) -> Value {
 }
 
 /// One booking by uid.
-pub fn one(world: &World, booking: &Booking) -> Value {
-    let people = booking.attendees.iter().map(|one| {
+pub fn render_booking(world: &World, booking: &SandboxBooking) -> Value {
+    let attendees = booking.attendees.iter().map(|one| {
         json!({"name": one.name, "email": one.email, "timeZone": one.time_zone,
                "phoneNumber": null})
     });
-    let people: Vec<Value> = people.collect();
-    let of = booking.event_type.and_then(|id| world.event_type(id));
-    let of = of.map(|of| {
+    let attendees: Vec<Value> = attendees.collect();
+    let event_type = booking.event_type.and_then(|id| world.event_type(id));
+    let event_type = event_type.map(|of| {
         json!({"eventName": null, "slug": of.slug, "timeZone": null, "schedulingType": null,
                "hideOrganizerEmail": false})
     });
-    let data = merged(
-        common(world, booking),
+    let data = merge_objects(
+        render_common_fields(world, booking),
         json!({
             "smsReminderNumber": null,
-            "user": user(world, booking),
-            "attendees": people,
+            "user": render_user(world, booking),
+            "attendees": attendees,
             "eventTypeId": booking.event_type,
-            "eventType": of,
+            "eventType": event_type,
             "seatsReferences": [],
             "tracking": null,
             "assignmentReason": [],
@@ -54,7 +54,7 @@ pub fn one(world: &World, booking: &Booking) -> Value {
 }
 
 /// The answer to a cancellation, with 201.
-pub fn cancelled(booking: &Booking) -> Value {
+pub fn render_cancellation(booking: &SandboxBooking) -> Value {
     let data = json!({
         "bookingId": booking.id,
         "bookingUid": booking.uid,
@@ -63,8 +63,8 @@ pub fn cancelled(booking: &Booking) -> Value {
     json!({"status": "success", "data": data})
 }
 
-fn row(world: &World, booking: &Booking) -> Value {
-    let people = booking.attendees.iter().map(|one| {
+fn render_row(world: &World, booking: &SandboxBooking) -> Value {
+    let attendees = booking.attendees.iter().map(|one| {
         let account =
             json!({"name": null, "email": one.email, "avatarUrl": null, "username": null});
         json!({
@@ -73,19 +73,19 @@ fn row(world: &World, booking: &Booking) -> Value {
             "noShow": one.absent, "user": account,
         })
     });
-    let people: Vec<Value> = people.collect();
-    merged(
-        common(world, booking),
+    let attendees: Vec<Value> = attendees.collect();
+    merge_objects(
+        render_common_fields(world, booking),
         json!({
             "createdAt": text(booking.created),
             "updatedAt": booking.updated.map(text),
-            "paid": !booking.payments.is_empty() && !booking.unpaid(),
+            "paid": !booking.payments.is_empty() && !booking.is_unpaid(),
             "isRecorded": false,
-            "eventType": event_type(world, booking),
+            "eventType": render_event_type(world, booking),
             "references": [],
             "payment": [],
-            "user": user(world, booking),
-            "attendees": people,
+            "user": render_user(world, booking),
+            "attendees": attendees,
             "seatsReferences": [],
             "assignmentReasonSortedByCreatedAt": [],
             "report": null,
@@ -95,7 +95,7 @@ fn row(world: &World, booking: &Booking) -> Value {
 }
 
 /// What both shapes have.
-fn common(world: &World, booking: &Booking) -> Value {
+fn render_common_fields(world: &World, booking: &SandboxBooking) -> Value {
     let mut metadata = json!(booking.metadata);
     metadata["videoCallUrl"] = json!(booking.location);
     let host = booking.host.and_then(|id| world.user(id));
@@ -109,11 +109,11 @@ fn common(world: &World, booking: &Booking) -> Value {
         "startTime": text(booking.start),
         "endTime": text(booking.end),
         "metadata": metadata,
-        "responses": responses(&booking.answers),
+        "responses": render_answers(&booking.answers),
         "recurringEventId": booking.series,
         "location": booking.location,
-        "status": booking.status.upper(),
-        "fromReschedule": booking.from,
+        "status": booking.status.as_v1(),
+        "fromReschedule": booking.predecessor,
         "rescheduled": booking.rescheduled.then_some(true),
         "rescheduledBy": booking.rescheduled_by,
         "cancelledBy": booking.cancelled_by,
@@ -123,17 +123,17 @@ fn common(world: &World, booking: &Booking) -> Value {
 }
 
 /// The stored answers as they are: also what v1 shows.
-pub fn responses(answers: &Answers) -> Value {
+pub fn render_answers(answers: &StoredAnswers) -> Value {
     match answers {
-        Answers::Given { name, email, more } => {
-            merged(json!(more), json!({"name": name, "email": email}))
+        StoredAnswers::Readable { name, email, other: more } => {
+            merge_objects(json!(more), json!({"name": name, "email": email}))
         }
-        Answers::Null => Value::Null,
-        Answers::Odd(odd) => odd.clone(),
+        StoredAnswers::Null => Value::Null,
+        StoredAnswers::Malformed(odd) => odd.clone(),
     }
 }
 
-fn user(world: &World, booking: &Booking) -> Option<Value> {
+fn render_user(world: &World, booking: &SandboxBooking) -> Option<Value> {
     let user = booking.host.and_then(|id| world.user(id))?;
     Some(json!({
         "id": user.id, "name": user.name, "email": user.email, "avatarUrl": null,
@@ -141,17 +141,17 @@ fn user(world: &World, booking: &Booking) -> Option<Value> {
     }))
 }
 
-fn event_type(world: &World, booking: &Booking) -> Option<Value> {
-    let of = booking.event_type.and_then(|id| world.event_type(id))?;
+fn render_event_type(world: &World, booking: &SandboxBooking) -> Option<Value> {
+    let event_type = booking.event_type.and_then(|id| world.event_type(id))?;
     Some(json!({
-        "slug": of.slug, "id": of.id, "title": of.title, "eventName": null, "price": of.price,
+        "slug": event_type.slug, "id": event_type.id, "title": event_type.title, "eventName": null, "price": event_type.price,
         "recurringEvent": null, "currency": "usd", "metadata": {}, "disableGuests": false,
-        "bookingFields": [], "seatsPerTimeSlot": of.seats, "seatsShowAttendees": false,
+        "bookingFields": [], "seatsPerTimeSlot": event_type.seats, "seatsShowAttendees": false,
         "seatsShowAvailabilityCount": true, "eventTypeColor": null, "customReplyToEmail": null,
         "allowReschedulingPastBookings": false, "hideOrganizerEmail": false,
         "disableCancelling": false, "disableRescheduling": false,
         "minimumRescheduleNotice": null, "teamId": null, "parentId": null,
-        "schedulingType": null, "hosts": [], "length": of.minutes, "team": null,
+        "schedulingType": null, "hosts": [], "length": event_type.minutes, "team": null,
         "hostGroups": [],
     }))
 }

@@ -4,16 +4,16 @@
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use serde_json::{Map, Value, json};
 
-use super::error::entry;
-use crate::domain::time::{Time, kept};
-use crate::sandbox::model::{Booking, Status};
+use super::error::validation_entry;
+use crate::domain::time::{Time, truncate_to_millis};
+use crate::sandbox::model::{SandboxBooking, SandboxStatus};
 
-const TAKE_USUAL: usize = 100;
+const TAKE_DEFAULT: usize = 100;
 const TAKE_MAX: i64 = 250;
 
 /// A word of the `status` parameter. What it selects is not what it says (`calcom/api.md` 2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Word {
+pub enum StatusFilter {
     Upcoming,
     Recurring,
     Past,
@@ -21,36 +21,36 @@ pub enum Word {
     Unconfirmed,
 }
 
-impl Word {
+impl StatusFilter {
     fn parse(text: &str) -> Option<Self> {
         match text {
-            "upcoming" => Some(Word::Upcoming),
-            "recurring" => Some(Word::Recurring),
-            "past" => Some(Word::Past),
-            "cancelled" => Some(Word::Cancelled),
-            "unconfirmed" => Some(Word::Unconfirmed),
+            "upcoming" => Some(StatusFilter::Upcoming),
+            "recurring" => Some(StatusFilter::Recurring),
+            "past" => Some(StatusFilter::Past),
+            "cancelled" => Some(StatusFilter::Cancelled),
+            "unconfirmed" => Some(StatusFilter::Unconfirmed),
             _ => None,
         }
     }
 
     /// Whether a booking is among those that the word selects.
-    pub fn selects(self, booking: &Booking, now: Time) -> bool {
+    pub fn selects(self, booking: &SandboxBooking, now: Time) -> bool {
         let ahead = booking.end >= now;
-        let off = booking.status.is_off();
+        let is_inactive = booking.status.is_cancelled_or_rejected();
         let recurring = booking.series.is_some();
         match self {
-            Word::Unconfirmed => ahead && booking.status == Status::Pending,
-            Word::Upcoming if recurring => ahead && booking.status == Status::Accepted,
-            Word::Upcoming => ahead && !off,
-            Word::Recurring => ahead && recurring && !off,
-            Word::Past => booking.end <= now && !off,
-            Word::Cancelled => off,
+            StatusFilter::Unconfirmed => ahead && booking.status == SandboxStatus::Pending,
+            StatusFilter::Upcoming if recurring => ahead && booking.status == SandboxStatus::Accepted,
+            StatusFilter::Upcoming => ahead && !is_inactive,
+            StatusFilter::Recurring => ahead && recurring && !is_inactive,
+            StatusFilter::Past => booking.end <= now && !is_inactive,
+            StatusFilter::Cancelled => is_inactive,
         }
     }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Key {
+pub enum SortKey {
     Start,
     End,
     Created,
@@ -59,8 +59,8 @@ pub enum Key {
 
 /// What is asked of the list.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Params {
-    pub words: Vec<Word>,
+pub struct V2ListQuery {
+    pub status_filters: Vec<StatusFilter>,
     attendee_email: Option<String>,
     attendee_name: Option<String>,
     uid: Option<String>,
@@ -92,49 +92,49 @@ const TIMES: [(&str, &str); 6] = [
     ("beforeUpdatedAt", "beforeUpdatedAt"),
 ];
 
-impl Params {
+impl V2ListQuery {
     /// Reads the query; else the entries of the validation error. Unknown parameters are dropped.
     pub fn parse(pairs: &[(String, String)]) -> Result<Self, Vec<Value>> {
-        let mut faults = Faults::new(pairs);
-        let words = words(pairs, &mut faults);
-        let sorts = sorts(pairs, &mut faults);
-        let times = times(pairs, &mut faults);
-        let event_types = event_types(pairs, &mut faults);
+        let mut errors = ValidationErrors::new(pairs);
+        let status_filters = parse_status_filters(pairs, &mut errors);
+        let sorts = parse_sorts(pairs, &mut errors);
+        let times = parse_times(pairs, &mut errors);
+        let event_types = parse_event_types(pairs, &mut errors);
         let mut number = |name: &str, usual: usize, least: i64, most: Option<i64>| {
-            let Some(text) = last(pairs, name) else {
+            let Some(text) = last_value(pairs, name) else {
                 return usual;
             };
-            let read = bounded(name, &text, least, most);
+            let read = parse_bounded(name, &text, least, most);
             read.unwrap_or_else(|constraints| {
-                faults.add(name, constraints);
+                errors.add(name, constraints);
                 usual
             })
         };
-        let params = Params {
-            words,
-            attendee_email: last(pairs, "attendeeEmail").map(|text| text.replace(' ', "+")),
-            attendee_name: last(pairs, "attendeeName"),
-            uid: last(pairs, "bookingUid"),
+        let params = V2ListQuery {
+            status_filters,
+            attendee_email: last_value(pairs, "attendeeEmail").map(|text| text.replace(' ', "+")),
+            attendee_name: last_value(pairs, "attendeeName"),
+            uid: last_value(pairs, "bookingUid"),
             event_types,
             after_start: times[0],
             before_end: times[1],
             created: (times[2], times[3]),
             updated: (times[4], times[5]),
             sorts,
-            take: number("take", TAKE_USUAL, 1, Some(TAKE_MAX)),
+            take: number("take", TAKE_DEFAULT, 1, Some(TAKE_MAX)),
             skip: number("skip", 0, 0, None),
         };
-        if faults.entries.is_empty() {
+        if errors.entries.is_empty() {
             Ok(params)
         } else {
-            Err(faults.entries)
+            Err(errors.entries)
         }
     }
 
     /// Whether a booking is counted: everything but the filters on creation and change.
-    pub fn counts(&self, booking: &Booking, now: Time) -> bool {
-        let word = self.words.is_empty() || self.words.iter().any(|w| w.selects(booking, now));
-        word && self.uid.as_ref().is_none_or(|uid| booking.uid == *uid)
+    pub fn is_in_total(&self, booking: &SandboxBooking, now: Time) -> bool {
+        let matches_status = self.status_filters.is_empty() || self.status_filters.iter().any(|w| w.selects(booking, now));
+        matches_status && self.uid.as_ref().is_none_or(|uid| booking.uid == *uid)
             && self.after_start.is_none_or(|at| booking.start >= at)
             && self.before_end.is_none_or(|at| booking.end <= at)
             && self
@@ -144,7 +144,7 @@ impl Params {
             && self
                 .attendee_email
                 .as_ref()
-                .is_none_or(|email| booking.attended_by(email))
+                .is_none_or(|email| booking.has_attendee(email))
             && self
                 .attendee_name
                 .as_ref()
@@ -152,87 +152,87 @@ impl Params {
     }
 
     /// The filters that the totals ignore.
-    pub fn shows(&self, booking: &Booking) -> bool {
-        within(self.created, Some(booking.created)) && within(self.updated, booking.updated)
+    pub fn matches_filters(&self, booking: &SandboxBooking) -> bool {
+        is_within(self.created, Some(booking.created)) && is_within(self.updated, booking.updated)
     }
 
     /// The sort key and whether it ascends.
-    pub fn order(&self) -> (Key, bool) {
-        let keys = [Key::Start, Key::End, Key::Created, Key::Updated];
-        let asked = keys.into_iter().zip(self.sorts);
-        let mut asked = asked.filter_map(|(key, up)| up.map(|up| (key, up)));
-        let usual = match self.words.as_slice() {
-            [Word::Past | Word::Cancelled] => (Key::Start, false),
-            _ => (Key::Start, true),
+    pub fn sort_order(&self) -> (SortKey, bool) {
+        let keys = [SortKey::Start, SortKey::End, SortKey::Created, SortKey::Updated];
+        let requested = keys.into_iter().zip(self.sorts);
+        let mut requested = requested.filter_map(|(key, up)| up.map(|up| (key, up)));
+        let usual = match self.status_filters.as_slice() {
+            [StatusFilter::Past | StatusFilter::Cancelled] => (SortKey::Start, false),
+            _ => (SortKey::Start, true),
         };
-        asked.next().unwrap_or(usual)
+        requested.next().unwrap_or(usual)
     }
 }
 
 /// The entries of a validation error as they add up.
-struct Faults {
+struct ValidationErrors {
     target: Value,
     entries: Vec<Value>,
 }
 
-impl Faults {
+impl ValidationErrors {
     fn new(pairs: &[(String, String)]) -> Self {
-        Faults {
-            target: target(pairs),
+        ValidationErrors {
+            target: error_target(pairs),
             entries: Vec::new(),
         }
     }
 
     fn add(&mut self, property: &str, constraints: Value) {
         let value = self.target[property].clone();
-        let entry = entry(&self.target, value, property, constraints);
+        let entry = validation_entry(&self.target, value, property, constraints);
         self.entries.push(entry);
     }
 }
 
-fn words(pairs: &[(String, String)], faults: &mut Faults) -> Vec<Word> {
+fn parse_status_filters(pairs: &[(String, String)], errors: &mut ValidationErrors) -> Vec<StatusFilter> {
     const ALLOWED: &str = "Invalid status. Allowed are upcoming, recurring, past, cancelled, \
         unconfirmed";
-    let read: Option<Vec<Word>> = listed(pairs, "status")
+    let read: Option<Vec<StatusFilter>> = list_values(pairs, "status")
         .iter()
-        .map(|word| Word::parse(word))
+        .map(|word| StatusFilter::parse(word))
         .collect();
     read.unwrap_or_else(|| {
-        faults.add("status", json!({ "isEnum": ALLOWED }));
+        errors.add("status", json!({ "isEnum": ALLOWED }));
         Vec::new()
     })
 }
 
-fn sorts(pairs: &[(String, String)], faults: &mut Faults) -> [Option<bool>; 4] {
-    SORTS.map(|(name, word)| match last(pairs, name).as_deref() {
+fn parse_sorts(pairs: &[(String, String)], errors: &mut ValidationErrors) -> [Option<bool>; 4] {
+    SORTS.map(|(name, word)| match last_value(pairs, name).as_deref() {
         None => None,
         Some("asc") => Some(true),
         Some("desc") => Some(false),
         Some(_) => {
             let text = format!("{word} must be either \"asc\" or \"desc\".");
-            faults.add(name, json!({ "isEnum": text }));
+            errors.add(name, json!({ "isEnum": text }));
             None
         }
     })
 }
 
-fn times(pairs: &[(String, String)], faults: &mut Faults) -> [Option<Time>; 6] {
+fn parse_times(pairs: &[(String, String)], errors: &mut ValidationErrors) -> [Option<Time>; 6] {
     TIMES.map(|(name, word)| {
-        let text = last(pairs, name)?;
-        let at = iso(&text);
+        let text = last_value(pairs, name)?;
+        let at = parse_iso_time(&text);
         if at.is_none() {
             let text = format!("{word} must be a valid ISO 8601 date.");
-            faults.add(name, json!({ "isIso8601": text }));
+            errors.add(name, json!({ "isIso8601": text }));
         }
         at
     })
 }
 
 /// The plural wins where both are there.
-fn event_types(pairs: &[(String, String)], faults: &mut Faults) -> Option<Vec<i64>> {
-    let several = listed(pairs, "eventTypeIds");
+fn parse_event_types(pairs: &[(String, String)], errors: &mut ValidationErrors) -> Option<Vec<i64>> {
+    let several = list_values(pairs, "eventTypeIds");
     let ids = if several.is_empty() {
-        listed(pairs, "eventTypeId")
+        list_values(pairs, "eventTypeId")
     } else {
         several
     };
@@ -242,55 +242,55 @@ fn event_types(pairs: &[(String, String)], faults: &mut Faults) -> Option<Vec<i6
     let read: Option<Vec<i64>> = ids.iter().map(|id| id.trim().parse().ok()).collect();
     if read.is_none() {
         let text = "each value in eventTypeIds must be a number";
-        faults.add("eventTypeIds", json!({ "isNumber": text }));
+        errors.add("eventTypeIds", json!({ "isNumber": text }));
     }
     read
 }
 
-fn within((from, to): (Option<Time>, Option<Time>), at: Option<Time>) -> bool {
+fn is_within((from, to): (Option<Time>, Option<Time>), at: Option<Time>) -> bool {
     let after = from.is_none_or(|from| at.is_some_and(|at| at >= from));
     after && to.is_none_or(|to| at.is_some_and(|at| at <= to))
 }
 
 /// The parameters as the server's own transformation leaves them: what validation errors show.
-fn target(pairs: &[(String, String)]) -> Value {
+fn error_target(pairs: &[(String, String)]) -> Value {
     let mut target = Map::new();
     for (name, value) in pairs {
-        let shown = match name.as_str() {
-            "status" | "eventTypeIds" => json!(listed(pairs, name)),
+        let shown_value = match name.as_str() {
+            "status" | "eventTypeIds" => json!(list_values(pairs, name)),
             "take" | "skip" => value.parse::<i64>().map_or(Value::Null, Value::from),
             "attendeeEmail" | "attendeeName" | "bookingUid" | "eventTypeId" => json!(value),
             _ if SORTS.iter().any(|(one, _)| one == name) => json!(value),
             _ if TIMES.iter().any(|(one, _)| one == name) => json!(value),
             _ => continue,
         };
-        target.insert(name.clone(), shown);
+        target.insert(name.clone(), shown_value);
     }
     Value::Object(target)
 }
 
-fn last(pairs: &[(String, String)], name: &str) -> Option<String> {
+fn last_value(pairs: &[(String, String)], name: &str) -> Option<String> {
     let found = pairs.iter().rfind(|(one, _)| one == name);
     found.map(|(_, value)| value.clone())
 }
 
 /// A list: repeated, or with commas. A parameter that is there but empty is one empty word.
-fn listed(pairs: &[(String, String)], name: &str) -> Vec<String> {
+fn list_values(pairs: &[(String, String)], name: &str) -> Vec<String> {
     let values = pairs.iter().filter(|(one, _)| one == name);
     values
         .flat_map(|(_, value)| value.split(',').map(str::to_owned))
         .collect()
 }
 
-fn bounded(name: &str, text: &str, least: i64, most: Option<i64>) -> Result<usize, Value> {
+fn parse_bounded(name: &str, text: &str, min: i64, max: Option<i64>) -> Result<usize, Value> {
     let mut constraints = Map::new();
     let number = text.parse::<i64>().ok();
-    if let Some(most) = most.filter(|most| number.is_none_or(|number| number > *most)) {
-        let text = format!("{name} must not be greater than {most}");
+    if let Some(max) = max.filter(|most| number.is_none_or(|number| number > *most)) {
+        let text = format!("{name} must not be greater than {max}");
         constraints.insert("max".to_owned(), text.into());
     }
-    if number.is_none_or(|number| number < least) {
-        let text = format!("{name} must not be less than {least}");
+    if number.is_none_or(|number| number < min) {
+        let text = format!("{name} must not be less than {min}");
         constraints.insert("min".to_owned(), text.into());
     }
     if number.is_none() {
@@ -304,10 +304,10 @@ fn bounded(name: &str, text: &str, least: i64, most: Option<i64>) -> Result<usiz
 }
 
 /// An instant by ISO 8601: with a time and a zone, or a bare date, which is midnight UTC.
-fn iso(text: &str) -> Option<Time> {
+fn parse_iso_time(text: &str) -> Option<Time> {
     if let Ok(at) = DateTime::parse_from_rfc3339(text) {
         return Some(at.with_timezone(&Utc));
     }
     let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
-    Some(kept(date.and_time(NaiveTime::MIN).and_utc()))
+    Some(truncate_to_millis(date.and_time(NaiveTime::MIN).and_utc()))
 }

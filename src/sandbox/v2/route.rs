@@ -5,17 +5,17 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::{Value, json};
 
-use super::error::{Errors, Nest, raw};
-use super::item::Item;
-use super::list::page;
-use super::params::Params;
+use super::error::{ErrorWriter, NestError, plain_error};
+use super::item::BookingItem;
+use super::list::list_page;
+use super::params::V2ListQuery;
 use super::{older, types, write};
 use crate::domain::time::Time;
-use crate::sandbox::call::{Outcome, Request, Response, Route};
-use crate::sandbox::change::Change;
+use crate::sandbox::call::{HandlerOutcome, HttpRequest, HttpResponse, ApiRoute};
+use crate::sandbox::change::PendingTransition;
 use crate::sandbox::journal::Operation;
-use crate::sandbox::limit::{Limit, TOKEN_CALLS, Verdict};
-use crate::sandbox::model::{Booking, KEY_PREFIX, User};
+use crate::sandbox::limit::{RateLimit, TOKEN_CALLS, RateDecision};
+use crate::sandbox::model::{SandboxBooking, KEY_PREFIX, User};
 use crate::sandbox::world::World;
 
 /// The version whose booking shapes `calcom/api.md` describes. Any other gives the older ones.
@@ -26,7 +26,7 @@ const EVENT_TYPES_VERSION: &str = "2024-06-14";
 /// Who calls, as far as the throttler could tell.
 #[derive(Debug, Clone)]
 pub enum Caller {
-    Nobody,
+    Anonymous,
     User(User),
     Expired,
     /// A bearer token that is no key. Errors repeat it, as the real ones do.
@@ -34,86 +34,86 @@ pub enum Caller {
 }
 
 /// What a handler works with.
-pub struct Call<'a> {
+pub struct V2Call<'a> {
     pub now: Time,
-    pub request: &'a Request,
-    pub route: &'a Route,
-    pub errors: Errors,
+    pub request: &'a HttpRequest,
+    pub route: &'a ApiRoute,
+    pub errors: ErrorWriter,
     pub body: Option<Value>,
     /// False where the state check counts as passed (a race).
-    pub checked: bool,
+    pub checks_state: bool,
     /// How rows of equal sort key are ordered; `None`: by id.
-    pub ties: Option<u64>,
+    pub tie_salt: Option<u64>,
 }
 
 /// What a request comes to first: an answer, or a change and what its answer is to say of the
 /// limit.
-pub enum Begun {
-    Answered(Response),
-    Changing(Change, Verdict),
+pub enum V2Outcome {
+    Response(HttpResponse),
+    Transition(PendingTransition, RateDecision),
 }
 
 /// Takes a request up to its answer or to the change that it asks for.
-pub fn begin(world: &mut World, call: &Call<'_>) -> Begun {
+pub fn begin(world: &mut World, call: &V2Call<'_>) -> V2Outcome {
     let errors = &call.errors;
-    let response = match unreadable(call) {
+    let response = match reject_unreadable_body(call) {
         Some(refused) => refused,
-        None if !routed(call) => {
+        None if !has_route(call) => {
             let message = format!("Cannot {} {}", call.request.method, errors.path());
-            errors.nest(Nest::NotFound, &message)
+            errors.nest_error(NestError::NotFound, &message)
         }
-        None => match throttled(world, call) {
-            (Outcome::Changing(change), Some(verdict)) => return Begun::Changing(change, verdict),
-            (Outcome::Answered(response), Some(verdict)) => with_limit(response, verdict),
-            (Outcome::Answered(response), None) => response,
-            (Outcome::Changing(_), None) => unreachable!("unknown keys change nothing"),
+        None => match throttle(world, call) {
+            (HandlerOutcome::Transition(change), Some(decision)) => return V2Outcome::Transition(change, decision),
+            (HandlerOutcome::Response(response), Some(decision)) => add_limit_headers(response, decision),
+            (HandlerOutcome::Response(response), None) => response,
+            (HandlerOutcome::Transition(_), None) => unreachable!("unknown keys change nothing"),
         },
     };
-    Begun::Answered(sent(world, response))
+    V2Outcome::Response(add_standard_headers(world, response))
 }
 
 /// The answer to a change whose steps are taken.
-pub fn changed(world: &mut World, call: &Call<'_>, change: &Change, verdict: Verdict) -> Response {
-    let response = write::changed(world, call, change);
-    sent(world, with_limit(response, verdict))
+pub fn respond_to_transition(world: &mut World, call: &V2Call<'_>, change: &PendingTransition, decision: RateDecision) -> HttpResponse {
+    let response = write::respond_to_transition(world, call, change);
+    add_standard_headers(world, add_limit_headers(response, decision))
 }
 
-fn sent(world: &mut World, response: Response) -> Response {
-    let id = world.uuid();
-    with_helmet(response).with("X-Request-Id", id)
+fn add_standard_headers(world: &mut World, response: HttpResponse) -> HttpResponse {
+    let id = world.next_uuid();
+    add_helmet_headers(response).with_header("X-Request-Id", id)
 }
 
 /// What the guard of the rate limit answers while its store is down, in the server's own shape.
-pub fn database_down(world: &mut World, errors: &Errors) -> Response {
-    let id = world.uuid();
-    with_helmet(errors.database_down()).with("X-Request-Id", id)
+pub fn database_down_response(world: &mut World, errors: &ErrorWriter) -> HttpResponse {
+    let id = world.next_uuid();
+    add_helmet_headers(errors.database_down()).with_header("X-Request-Id", id)
 }
 
 /// 429 whatever the counters say.
-pub fn limited(world: &mut World, errors: &Errors, reset: u32) -> Response {
-    let verdict = Verdict {
+pub fn rate_limited_response(world: &mut World, errors: &ErrorWriter, reset: u32) -> HttpResponse {
+    let decision = RateDecision {
         allowed: false,
         limit: 120,
         remaining: 0,
         reset: i64::from(reset),
     };
-    let id = world.uuid();
-    with_helmet(with_limit(errors.throttled(), verdict)).with("X-Request-Id", id)
+    let id = world.next_uuid();
+    add_helmet_headers(add_limit_headers(errors.rate_limited(), decision)).with_header("X-Request-Id", id)
 }
 
 /// A body that says it is JSON and is not never reaches a guard.
-fn unreadable(call: &Call<'_>) -> Option<Response> {
-    let given = call.request.is_json() && !call.request.body.is_empty();
-    if !given || call.body.is_some() {
+fn reject_unreadable_body(call: &V2Call<'_>) -> Option<HttpResponse> {
+    let has_json_body = call.request.is_json() && !call.request.body.is_empty();
+    if !has_json_body || call.body.is_some() {
         return None;
     }
     let message = "Expected property name or '}' in JSON at position 1";
-    Some(call.errors.nest(Nest::BadRequest, message))
+    Some(call.errors.nest_error(NestError::BadRequest, message))
 }
 
 /// Whether any controller of the asked version has such a route.
-fn routed(call: &Call<'_>) -> bool {
-    let version = call.request.get("cal-api-version").unwrap_or("");
+fn has_route(call: &V2Call<'_>) -> bool {
+    let version = call.request.header_value("cal-api-version").unwrap_or("");
     let new = version == BOOKINGS_VERSION;
     match call.route.kind {
         Operation::Me | Operation::List | Operation::Get | Operation::Cancel => true,
@@ -124,84 +124,84 @@ fn routed(call: &Call<'_>) -> bool {
 }
 
 /// The outcome and, for everything but unknown keys, what the limiter said.
-fn throttled(world: &mut World, call: &Call<'_>) -> (Outcome, Option<Verdict>) {
-    let Some((caller, verdict)) = caller(world, call) else {
+fn throttle(world: &mut World, call: &V2Call<'_>) -> (HandlerOutcome, Option<RateDecision>) {
+    let Some((caller, decision)) = identify_caller(world, call) else {
         let message = "CustomThrottlerGuard - Invalid API Key";
-        return (call.errors.nest(Nest::Unauthorized, message).into(), None);
+        return (call.errors.nest_error(NestError::Unauthorized, message).into(), None);
     };
-    let outcome = if verdict.allowed {
-        guarded(world, call, caller)
+    let outcome = if decision.allowed {
+        run_guards(world, call, caller)
     } else {
-        call.errors.throttled().into()
+        call.errors.rate_limited().into()
     };
-    (outcome, Some(verdict))
+    (outcome, Some(decision))
 }
 
 /// Who presents what, counted; `None` for an unknown key, which is not.
-fn caller(world: &mut World, call: &Call<'_>) -> Option<(Caller, Verdict)> {
-    let Some(header) = call.request.get("authorization") else {
+fn identify_caller(world: &mut World, call: &V2Call<'_>) -> Option<(Caller, RateDecision)> {
+    let Some(header) = call.request.header_value("authorization") else {
         let limit = world.limits.v2;
         return Some((
-            Caller::Nobody,
-            world.throttler.hit(bucket(""), limit, call.now),
+            Caller::Anonymous,
+            world.throttler.hit(bucket_number(""), limit, call.now),
         ));
     };
     let token = header.strip_prefix("Bearer ").unwrap_or(header).trim();
     let Some(bare) = token.strip_prefix(KEY_PREFIX) else {
-        let limit = world.limits.v2.map(|limit| Limit {
+        let limit = world.limits.v2.map(|limit| RateLimit {
             calls: TOKEN_CALLS,
             ..limit
         });
-        let verdict = world.throttler.hit(bucket(token), limit, call.now);
-        return Some((Caller::Token(token.to_owned()), verdict));
+        let decision = world.throttler.hit(bucket_number(token), limit, call.now);
+        return Some((Caller::Token(token.to_owned()), decision));
     };
     let key = world.key(bare)?;
     let limit = key.limit.or(world.limits.v2);
     let expired = key.expires.is_some_and(|at| at <= call.now);
     let user = world.user(key.user).cloned()?;
-    let verdict = world.throttler.hit(bucket(token), limit, call.now);
+    let decision = world.throttler.hit(bucket_number(token), limit, call.now);
     let caller = if expired {
         Caller::Expired
     } else {
         Caller::User(user)
     };
-    Some((caller, verdict))
+    Some((caller, decision))
 }
 
 /// A number for whoever presents this text.
-fn bucket(text: &str) -> u64 {
+fn bucket_number(text: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);
     hasher.finish()
 }
 
 /// The guards of each route, then its handler.
-fn guarded(world: &mut World, call: &Call<'_>, caller: Caller) -> Outcome {
+fn run_guards(world: &mut World, call: &V2Call<'_>, caller: Caller) -> HandlerOutcome {
     let errors = &call.errors;
     let strict = matches!(
         call.route.kind,
         Operation::List | Operation::Confirm | Operation::Decline | Operation::MarkAbsent
     );
     let user = match caller {
-        Caller::Nobody if strict => {
-            return errors.nest(Nest::Forbidden, NO_AUTHENTICATION).into();
+        Caller::Anonymous if strict => {
+            return errors.nest_error(NestError::Forbidden, NO_AUTHENTICATION).into();
         }
-        Caller::Nobody if call.route.kind == Operation::Me => {
-            return errors.nest(Nest::Unauthorized, NO_METHOD).into();
+        Caller::Anonymous if call.route.kind == Operation::Me => {
+            return errors.nest_error(NestError::Unauthorized, NO_METHOD).into();
         }
-        Caller::Nobody => None,
+        Caller::Anonymous => None,
         Caller::Token(token) if strict => {
             let text = format!("PermissionsGuard - no oAuth client found for access token={token}");
-            return errors.nest(Nest::Forbidden, &text).into();
+            return errors.nest_error(NestError::Forbidden, &text).into();
         }
         Caller::Token(_) => {
             let text = "Invalid Access Token.";
-            return errors.nest(Nest::Unauthorized, text).into();
+            return errors.nest_error(NestError::Unauthorized, text).into();
         }
-        Caller::Expired => return errors.nest(Nest::Unauthorized, EXPIRED).into(),
+        Caller::Expired => return errors.nest_error(NestError::Unauthorized, EXPIRED).into(),
         Caller::User(user) => Some(user),
     };
-    handled(world, call, user)
+    handle(world, call, user)
 }
 
 const NO_AUTHENTICATION: &str = "PermissionsGuard - no authentication provided. Provide either \
@@ -212,22 +212,22 @@ const NO_METHOD: &str = "ApiAuthStrategy - No authentication method provided. Ei
     'x-cal-client-id' headers";
 const EXPIRED: &str = "ApiAuthStrategy - api key - Your api key is expired";
 
-fn handled(world: &mut World, call: &Call<'_>, user: Option<User>) -> Outcome {
-    let named = call.route.named().unwrap_or("");
-    if named.contains('\0') {
-        return raw(500, "Internal server error").into();
+fn handle(world: &mut World, call: &V2Call<'_>, user: Option<User>) -> HandlerOutcome {
+    let booking = call.route.booking_in_path().unwrap_or("");
+    if booking.contains('\0') {
+        return plain_error(500, "Internal server error").into();
     }
-    let new = call.request.get("cal-api-version") == Some(BOOKINGS_VERSION);
+    let new = call.request.header_value("cal-api-version") == Some(BOOKINGS_VERSION);
     match (call.route.kind, user) {
-        (Operation::Me, Some(user)) => Response::json(200, &types::me(&user)).into(),
-        (Operation::EventTypes, user) => event_types(world, call, user).into(),
-        (Operation::List, Some(user)) => list(world, call, &user, new).into(),
-        (Operation::Get, user) => get(world, call, named, user.as_ref(), new).into(),
-        (Operation::Confirm, Some(user)) => write::confirm(world, call, named, &user),
-        (Operation::Decline, Some(user)) => write::decline(world, call, named, &user),
-        (Operation::MarkAbsent, Some(user)) => write::mark_absent(world, call, named, &user).into(),
-        (Operation::Cancel, user) => write::cancel(world, call, named, user.as_ref()),
-        (Operation::Reschedule, user) => write::reschedule(world, call, named, user.as_ref()),
+        (Operation::Me, Some(user)) => HttpResponse::json(200, &types::render_me(&user)).into(),
+        (Operation::EventTypes, user) => list_event_types(world, call, user).into(),
+        (Operation::List, Some(user)) => list_bookings(world, call, &user, new).into(),
+        (Operation::Get, user) => get_booking(world, call, booking, user.as_ref(), new).into(),
+        (Operation::Confirm, Some(user)) => write::confirm(world, call, booking, &user),
+        (Operation::Decline, Some(user)) => write::decline(world, call, booking, &user),
+        (Operation::MarkAbsent, Some(user)) => write::mark_absent(world, call, booking, &user).into(),
+        (Operation::Cancel, user) => write::cancel(world, call, booking, user.as_ref()),
+        (Operation::Reschedule, user) => write::reschedule(world, call, booking, user.as_ref()),
         (Operation::Create, _) => write::create(world, call).into(),
         (Operation::Me | Operation::List | Operation::Confirm | Operation::Decline | Operation::MarkAbsent, None)
         | (Operation::Patch | Operation::Other, _) => {
@@ -236,85 +236,85 @@ fn handled(world: &mut World, call: &Call<'_>, user: Option<User>) -> Outcome {
     }
 }
 
-fn list(world: &World, call: &Call<'_>, user: &User, new: bool) -> Response {
-    let params = match Params::parse(&call.request.pairs()) {
+fn list_bookings(world: &World, call: &V2Call<'_>, user: &User, new: bool) -> HttpResponse {
+    let params = match V2ListQuery::parse(&call.request.query_pairs()) {
         Ok(params) => params,
-        Err(errors) => return call.errors.invalid(errors),
+        Err(errors) => return call.errors.validation_error(errors),
     };
     let unknown = params.event_types.iter().flatten();
     let mut unknown = unknown.filter(|id| world.event_type(**id).is_none());
     if unknown.next().is_some() {
         let text = "The requested event-types do not exist.";
-        return call.errors.trpc(400, text);
+        return call.errors.trpc_error(400, text);
     }
     if !new {
-        return Response::json(200, &older::list(world, user, &params, call.now));
+        return HttpResponse::json(200, &older::render_list(world, user, &params, call.now));
     }
-    Response::json(200, &page(world, user, &params, call.now, call.ties))
+    HttpResponse::json(200, &list_page(world, user, &params, call.now, call.tie_salt))
 }
 
-fn get(world: &World, call: &Call<'_>, uid: &str, user: Option<&User>, new: bool) -> Response {
+fn get_booking(world: &World, call: &V2Call<'_>, uid: &str, user: Option<&User>, new: bool) -> HttpResponse {
     let booking = world.booking(uid);
     match booking {
         Some(booking) if new => {
-            let item = seen(world, booking, user);
-            Response::json(200, &json_data(&item))
+            let item = item_for_viewer(world, booking, user);
+            HttpResponse::json(200, &success_envelope(&item))
         }
-        Some(booking) => Response::json(200, &older::one(world, booking)),
+        Some(booking) => HttpResponse::json(200, &older::render_booking(world, booking)),
         None => {
             let series = world.series(uid);
             if series.is_empty() || !new {
-                return not_found(&call.errors, uid);
+                return booking_not_found(&call.errors, uid);
             }
-            let items: Vec<Item<'_>> = series
+            let items: Vec<BookingItem<'_>> = series
                 .into_iter()
-                .map(|one| seen(world, one, user))
+                .map(|one| item_for_viewer(world, one, user))
                 .collect();
-            Response::json(200, &json_data(&items))
+            HttpResponse::json(200, &success_envelope(&items))
         }
     }
 }
 
 /// Strangers do not see who sits in a seated booking.
-fn seen<'a>(world: &'a World, booking: &'a Booking, user: Option<&User>) -> Item<'a> {
-    let of = booking.event_type.and_then(|id| world.event_type(id));
-    let seated = of.is_some_and(|of| of.seats.is_some());
-    let item = Item::of(world, booking);
+fn item_for_viewer<'a>(world: &'a World, booking: &'a SandboxBooking, user: Option<&User>) -> BookingItem<'a> {
+    let event_type = booking.event_type.and_then(|id| world.event_type(id));
+    let seated = event_type.is_some_and(|of| of.seats.is_some());
+    let item = BookingItem::new(world, booking);
     if seated && !user.is_some_and(|user| world.may_answer(user, booking)) {
         return item.without_attendees();
     }
     item
 }
 
-fn event_types(world: &World, call: &Call<'_>, user: Option<User>) -> Response {
-    let one = call.route.parts.get(1);
-    let mut shown = world
+fn list_event_types(world: &World, call: &V2Call<'_>, user: Option<User>) -> HttpResponse {
+    let requested_id = call.route.parts.get(1);
+    let mut owned = world
         .event_types()
         .iter()
         .filter(|of| user.as_ref().is_some_and(|user| of.owner == user.id));
-    match one {
+    match requested_id {
         None => {
-            let all: Vec<Value> = shown.map(|of| types::event_type(world, of)).collect();
-            Response::json(200, &json_data(&all))
+            let items: Vec<Value> = owned.map(|of| types::render_event_type(world, of)).collect();
+            HttpResponse::json(200, &success_envelope(&items))
         }
-        Some(id) => match shown.find(|of| of.id.to_string() == *id) {
-            Some(of) => Response::json(200, &json_data(&types::event_type(world, of))),
+        Some(id) => match owned.find(|of| of.id.to_string() == *id) {
+            Some(of) => HttpResponse::json(200, &success_envelope(&types::render_event_type(world, of))),
             None => {
                 let text = format!("Event type with id {id} not found");
-                call.errors.nest(Nest::NotFound, &text)
+                call.errors.nest_error(NestError::NotFound, &text)
             }
         },
     }
 }
 
 /// The 404 of reads, confirm and decline.
-pub fn not_found(errors: &Errors, uid: &str) -> Response {
+pub fn booking_not_found(errors: &ErrorWriter, uid: &str) -> HttpResponse {
     let text = format!("Booking with uid={uid} was not found in the database");
-    errors.nest(Nest::NotFound, &text)
+    errors.nest_error(NestError::NotFound, &text)
 }
 
 /// The envelope of a success.
-pub fn json_data<T: serde::Serialize>(data: &T) -> impl serde::Serialize + '_ {
+pub fn success_envelope<T: serde::Serialize>(data: &T) -> impl serde::Serialize + '_ {
     #[derive(serde::Serialize)]
     struct Success<'a, T> {
         status: &'static str,
@@ -326,14 +326,14 @@ pub fn json_data<T: serde::Serialize>(data: &T) -> impl serde::Serialize + '_ {
     }
 }
 
-fn with_limit(response: Response, verdict: Verdict) -> Response {
+fn add_limit_headers(response: HttpResponse, decision: RateDecision) -> HttpResponse {
     response
-        .with("X-RateLimit-Limit-Default", verdict.limit.to_string())
-        .with(
+        .with_header("X-RateLimit-Limit-Default", decision.limit.to_string())
+        .with_header(
             "X-RateLimit-Remaining-Default",
-            verdict.remaining.to_string(),
+            decision.remaining.to_string(),
         )
-        .with("X-RateLimit-Reset-Default", verdict.reset.to_string())
+        .with_header("X-RateLimit-Reset-Default", decision.reset.to_string())
 }
 
 /// The headers that a real server puts on everything.
@@ -361,15 +361,15 @@ const HELMET: [(&str, &str); 13] = [
     ("Access-Control-Allow-Origin", "*"),
 ];
 
-fn with_helmet(mut response: Response) -> Response {
+fn add_helmet_headers(mut response: HttpResponse) -> HttpResponse {
     for (name, value) in HELMET {
-        response = response.with(name, value);
+        response = response.with_header(name, value);
     }
     response
 }
 
 /// What the body holds, where it says that it is JSON (or says nothing of the kind).
-pub fn body_of(request: &Request) -> Option<Value> {
+pub fn json_body(request: &HttpRequest) -> Option<Value> {
     if request.body.is_empty() || !request.is_json() {
         return None;
     }
@@ -377,7 +377,7 @@ pub fn body_of(request: &Request) -> Option<Value> {
 }
 
 /// Only for messages: the body's known fields as a validation error shows them.
-pub fn shown(body: &Value, field: &str) -> Value {
+pub fn fields_as_error_target(body: &Value, field: &str) -> Value {
     json!({ field: body[field].clone() })
 }
 
@@ -385,8 +385,8 @@ pub fn shown(body: &Value, field: &str) -> Value {
 mod tests {
     use super::*;
     use crate::domain::time::Span;
-    use crate::sandbox::answer::answer as answered;
-    use crate::sandbox::model::{EventType, Status};
+    use crate::sandbox::answer::handle as answered;
+    use crate::sandbox::model::{SandboxEventType, SandboxStatus};
 
     fn now() -> Time {
         chrono::DateTime::from_timestamp(1_795_420_800, 0).unwrap()
@@ -399,13 +399,13 @@ mod tests {
         world.add_key(12, "cal_ada");
         world.add_user(13, "Rex Other", "rex@example.net");
         world.add_key(13, "cal_rex");
-        let lesson = world.add_event_type(EventType::new(12, "lesson"));
-        let mut of = EventType::new(12, "circle");
-        of.occurrences = Some(3);
-        let circle = world.add_event_type(of);
-        let mut of = EventType::new(12, "table");
-        of.seats = Some(4);
-        let table = world.add_event_type(of);
+        let lesson = world.add_event_type(SandboxEventType::new(12, "lesson"));
+        let mut event_type = SandboxEventType::new(12, "circle");
+        event_type.occurrences = Some(3);
+        let circle = world.add_event_type(event_type);
+        let mut event_type = SandboxEventType::new(12, "table");
+        event_type.seats = Some(4);
+        let table = world.add_event_type(event_type);
         let start = now() + Span::days(2);
         let single = world.request(now(), lesson, "bo@example.com", start);
         let uids = world.request_series(now(), circle, "bo@example.com", start, 3);
@@ -414,25 +414,25 @@ mod tests {
         (world, single, series, seated)
     }
 
-    fn call(world: &mut World, method: &str, path: &str, key: &str, body: &Value) -> Response {
-        call_as(world, method, path, key, BOOKINGS_VERSION, body)
+    fn call(world: &mut World, method: &str, path: &str, key: &str, body: &Value) -> HttpResponse {
+        call_with_version(world, method, path, key, BOOKINGS_VERSION, body)
     }
 
-    fn call_as(
+    fn call_with_version(
         world: &mut World,
         method: &str,
         path: &str,
         key: &str,
         version: &str,
         body: &Value,
-    ) -> Response {
-        let mut request = Request::new(method, path).header("cal-api-version", version);
+    ) -> HttpResponse {
+        let mut request = HttpRequest::new(method, path).with_header("cal-api-version", version);
         if !key.is_empty() {
-            request = request.header("Authorization", &format!("Bearer {key}"));
+            request = request.with_header("Authorization", &format!("Bearer {key}"));
         }
         if !body.is_null() {
-            request = request.header("Content-Type", "application/json");
-            request = request.body(body.to_string().into_bytes());
+            request = request.with_header("Content-Type", "application/json");
+            request = request.with_body(body.to_string().into_bytes());
         }
         answered(world, now(), &request).response
     }
@@ -547,18 +547,18 @@ mod tests {
         let off = world
             .series(&series)
             .iter()
-            .all(|one| one.status == Status::Cancelled);
+            .all(|one| one.status == SandboxStatus::Cancelled);
         assert!(off, "what remained of the series");
     }
 
     #[test]
-    fn seated_bookings_hide_their_people_from_strangers() {
+    fn seated_bookings_hide_their_attendees_from_strangers() {
         let (mut world, _, _, seated) = world();
         let path = format!("/v2/bookings/{seated}");
-        for (key, seen) in [("", 0), ("cal_rex", 0), ("cal_ada", 1)] {
+        for (key, visible_attendees) in [("", 0), ("cal_rex", 0), ("cal_ada", 1)] {
             let got = call(&mut world, "GET", &path, key, &Value::Null).value();
-            let people = got["data"]["attendees"].as_array().unwrap().len();
-            assert_eq!(people, seen, "with `{key}`");
+            let attendees = got["data"]["attendees"].as_array().unwrap().len();
+            assert_eq!(attendees, visible_attendees, "with `{key}`");
             assert!(got["data"].get("bookingFieldsResponses").is_none());
         }
         let list = call(&mut world, "GET", "/v2/bookings", "cal_ada", &Value::Null).value();
@@ -572,7 +572,7 @@ mod tests {
         let (mut world, ..) = world();
         let path = "/v2/event-types";
         let get = |world: &mut World, path: &str, key: &str, version: &str| {
-            call_as(world, "GET", path, key, version, &Value::Null)
+            call_with_version(world, "GET", path, key, version, &Value::Null)
         };
         let all = get(&mut world, path, "cal_ada", EVENT_TYPES_VERSION).value();
         assert_eq!(all["data"].as_array().unwrap().len(), 3);

@@ -4,163 +4,163 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
-use super::error::{Nest, entry, raw};
-use super::item::Item;
+use super::error::{NestError, validation_entry, plain_error};
+use super::item::BookingItem;
 use super::older;
-use super::route::{BOOKINGS_VERSION, Call, json_data, not_found, shown};
-use crate::domain::time::{Span, Time, kept};
-use crate::sandbox::ask::{Ask, OCCURRENCES_MAX};
-use crate::sandbox::call::{Outcome, Response};
-use crate::sandbox::change::{Act, Cancel, Change, Extent, Move, Refusal};
-use crate::sandbox::model::{Booking, EventType, Status, User};
+use super::route::{BOOKINGS_VERSION, V2Call, success_envelope, booking_not_found, fields_as_error_target};
+use crate::domain::time::{Span, Time, truncate_to_millis};
+use crate::sandbox::ask::{NewBooking, OCCURRENCES_MAX};
+use crate::sandbox::call::{HandlerOutcome, HttpResponse};
+use crate::sandbox::change::{Transition, CancelRequest, PendingTransition, CancelExtent, RescheduleRequest, TransitionRefusal};
+use crate::sandbox::model::{SandboxBooking, SandboxEventType, SandboxStatus, User};
 use crate::sandbox::v1::list::is_address;
 use crate::sandbox::world::World;
 
-pub fn confirm(world: &World, call: &Call<'_>, uid: &str, user: &User) -> Outcome {
-    if let Some(refused) = not_answerable(world, call, uid, user) {
+pub fn confirm(world: &World, call: &V2Call<'_>, uid: &str, user: &User) -> HandlerOutcome {
+    if let Some(refused) = refuse_unanswerable(world, call, uid, user) {
         return refused.into();
     }
-    begun(call, uid, world.check_confirm(uid, call.checked))
+    to_outcome(call, uid, world.check_confirm(uid, call.checks_state))
 }
 
-pub fn decline(world: &World, call: &Call<'_>, uid: &str, user: &User) -> Outcome {
+pub fn decline(world: &World, call: &V2Call<'_>, uid: &str, user: &User) -> HandlerOutcome {
     let body = call.body.clone().unwrap_or(Value::Null);
     let reason = match &body["reason"] {
         Value::Null => None,
         Value::String(text) => Some(text.clone()),
         other => {
-            let target = shown(&body, "reason");
+            let target = fields_as_error_target(&body, "reason");
             let text = json!({"isString": "reason must be a string"});
-            let errors = vec![entry(&target, other.clone(), "reason", text)];
-            return call.errors.invalid(errors).into();
+            let errors = vec![validation_entry(&target, other.clone(), "reason", text)];
+            return call.errors.validation_error(errors).into();
         }
     };
-    if let Some(refused) = not_answerable(world, call, uid, user) {
+    if let Some(refused) = refuse_unanswerable(world, call, uid, user) {
         return refused.into();
     }
-    let change = world.check_decline(uid, reason.as_deref(), call.checked);
-    begun(call, uid, change)
+    let change = world.check_decline(uid, reason.as_deref(), call.checks_state);
+    to_outcome(call, uid, change)
 }
 
 /// The change, or the answer that its check gives.
-fn begun(call: &Call<'_>, uid: &str, change: Result<Change, Refusal>) -> Outcome {
+fn to_outcome(call: &V2Call<'_>, uid: &str, change: Result<PendingTransition, TransitionRefusal>) -> HandlerOutcome {
     match change {
-        Ok(change) => Outcome::Changing(change),
-        Err(refusal) => refused(call, uid, &refusal).into(),
+        Ok(change) => HandlerOutcome::Transition(change),
+        Err(refusal) => refusal_response(call, uid, &refusal).into(),
     }
 }
 
 /// The answer to a change whose steps are taken.
-pub fn changed(world: &World, call: &Call<'_>, change: &Change) -> Response {
+pub fn respond_to_transition(world: &World, call: &V2Call<'_>, change: &PendingTransition) -> HttpResponse {
     let uid = change.uid.as_str();
     match &change.act {
-        Act::Confirm { .. } | Act::Decline { .. } => one(world, call, uid, 200),
-        Act::Cancel(_) => cancelled(world, call, uid),
-        Act::Reschedule(_) => match &change.made {
-            Some(made) => new_one(world, made),
-            None => refused(call, uid, &Refusal::NotFound),
+        Transition::Confirm { .. } | Transition::Decline { .. } => booking_response(world, call, uid, 200),
+        Transition::Cancel(_) => cancellation_response(world, call, uid),
+        Transition::Reschedule(_) => match &change.new_uid {
+            Some(new_uid) => new_booking_response(world, new_uid),
+            None => refusal_response(call, uid, &TransitionRefusal::NotFound),
         },
     }
 }
 
 /// What keeps a user from answering a request at all.
-fn not_answerable(world: &World, call: &Call<'_>, uid: &str, user: &User) -> Option<Response> {
+fn refuse_unanswerable(world: &World, call: &V2Call<'_>, uid: &str, user: &User) -> Option<HttpResponse> {
     let Some(booking) = world.booking(uid) else {
-        return Some(not_found(&call.errors, uid));
+        return Some(booking_not_found(&call.errors, uid));
     };
     if booking.host.and_then(|id| world.user(id)).is_none() {
         let text = "Booking must have an organizer";
-        return Some(call.errors.trpc(400, text));
+        return Some(call.errors.trpc_error(400, text));
     }
     if !world.may_answer(user, booking) {
         let text = "User is not authorized to confirm this booking";
-        return Some(call.errors.trpc(401, text));
+        return Some(call.errors.trpc_error(401, text));
     }
     None
 }
 
 /// The booking as it is now.
-fn one(world: &World, call: &Call<'_>, uid: &str, status: u16) -> Response {
+fn booking_response(world: &World, call: &V2Call<'_>, uid: &str, status: u16) -> HttpResponse {
     match world.booking(uid) {
-        Some(booking) => Response::json(status, &json_data(&Item::of(world, booking))),
-        None => not_found(&call.errors, uid),
+        Some(booking) => HttpResponse::json(status, &success_envelope(&BookingItem::new(world, booking))),
+        None => booking_not_found(&call.errors, uid),
     }
 }
 
 /// The refusals that cancel and reschedule share.
-fn refused(call: &Call<'_>, uid: &str, refusal: &Refusal) -> Response {
+fn refusal_response(call: &V2Call<'_>, uid: &str, refusal: &TransitionRefusal) -> HttpResponse {
     match refusal {
-        Refusal::NotFound => {
+        TransitionRefusal::NotFound => {
             let text = format!("Booking with uid={uid} not found");
-            call.errors.nest(Nest::NotFound, &text)
+            call.errors.nest_error(NestError::NotFound, &text)
         }
-        Refusal::Declined => raw(404, "Could not find original booking"),
-        Refusal::AlreadyConfirmed => call.errors.trpc(400, "Booking already confirmed"),
-        Refusal::AlreadyCancelled => {
+        TransitionRefusal::Declined => plain_error(404, "Could not find original booking"),
+        TransitionRefusal::AlreadyConfirmed => call.errors.trpc_error(400, "Booking already confirmed"),
+        TransitionRefusal::AlreadyCancelled => {
             let text = format!(
                 "Can't cancel booking with uid={uid} because it has been cancelled already. \
                  Please provide uid of a booking that is not cancelled."
             );
-            call.errors.nest(Nest::BadRequest, &text)
+            call.errors.nest_error(NestError::BadRequest, &text)
         }
-        Refusal::AlreadyMoved(to) => {
+        TransitionRefusal::AlreadyMoved(to) => {
             let text = format!(
                 "Can't reschedule booking with uid={uid} because it has been cancelled and \
                  rescheduled already to booking with uid={to}. You probably want to reschedule \
                  {to} instead by passing it within the request URL."
             );
-            call.errors.nest(Nest::BadRequest, &text)
+            call.errors.nest_error(NestError::BadRequest, &text)
         }
-        Refusal::Ended => raw(400, "Cannot cancel a booking that has already ended"),
-        Refusal::NotStarted => {
+        TransitionRefusal::Ended => plain_error(400, "Cannot cancel a booking that has already ended"),
+        TransitionRefusal::NotStarted => {
             let text = "Bookings can only be marked as absent after their scheduled start time.";
-            call.errors.nest(Nest::BadRequest, text)
+            call.errors.nest_error(NestError::BadRequest, text)
         }
-        Refusal::NotAllowed(text) => raw(400, text),
-        Refusal::ReasonRequired => raw(400, "Cancellation reason is required"),
+        TransitionRefusal::NotAllowed(text) => plain_error(400, text),
+        TransitionRefusal::ReasonRequired => plain_error(400, "Cancellation reason is required"),
     }
 }
 
 /// The body of cancel and reschedule: known fields only.
-fn fields(
-    call: &Call<'_>,
+fn parse_fields(
+    call: &V2Call<'_>,
     body: Option<&Value>,
-    known: &[&str],
-) -> Result<Map<String, Value>, Response> {
+    allowed_fields: &[&str],
+) -> Result<Map<String, Value>, HttpResponse> {
     let Some(Value::Object(fields)) = body else {
-        return Err(call.errors.nest(Nest::BadRequest, "Body is required"));
+        return Err(call.errors.nest_error(NestError::BadRequest, "Body is required"));
     };
     let unknown: Vec<String> = fields
         .keys()
-        .filter(|name| !known.contains(&name.as_str()))
+        .filter(|name| !allowed_fields.contains(&name.as_str()))
         .map(|name| format!("{name} property is wrong,property {name} should not exist"))
         .collect();
     if unknown.is_empty() {
         return Ok(fields.clone());
     }
-    Err(call.errors.nest(Nest::BadRequest, &unknown.join(",")))
+    Err(call.errors.nest_error(NestError::BadRequest, &unknown.join(",")))
 }
 
-fn text(fields: &Map<String, Value>, name: &str) -> Option<String> {
+fn text_field(fields: &Map<String, Value>, name: &str) -> Option<String> {
     fields.get(name).and_then(Value::as_str).map(str::to_owned)
 }
 
 /// The row that decides over a cancellation by the uid of a series: the first one. Once something
 /// of the series was accepted, the database gives another first, one that is not off.
-fn looked_at<'a>(series: &[&'a Booking]) -> Option<&'a Booking> {
+fn deciding_occurrence<'a>(series: &[&'a SandboxBooking]) -> Option<&'a SandboxBooking> {
     let mut rows = series.iter();
-    let accepted = rows.clone().any(|one| one.status == Status::Accepted);
-    let alive = rows
+    let accepted = rows.clone().any(|one| one.status == SandboxStatus::Accepted);
+    let active = rows
         .clone()
-        .find(|one| one.status != Status::Cancelled)
+        .find(|one| one.status != SandboxStatus::Cancelled)
         .filter(|_| accepted);
-    alive.or_else(|| rows.next()).copied()
+    active.or_else(|| rows.next()).copied()
 }
 
-pub fn cancel(world: &World, call: &Call<'_>, uid: &str, user: Option<&User>) -> Outcome {
-    let known = ["cancellationReason", "cancelSubsequentBookings", "seatUid"];
-    let nothing = Value::Object(Map::new());
-    let fields = match fields(call, Some(call.body.as_ref().unwrap_or(&nothing)), &known) {
+pub fn cancel(world: &World, call: &V2Call<'_>, uid: &str, user: Option<&User>) -> HandlerOutcome {
+    let allowed_fields = ["cancellationReason", "cancelSubsequentBookings", "seatUid"];
+    let empty_body = Value::Object(Map::new());
+    let fields = match parse_fields(call, Some(call.body.as_ref().unwrap_or(&empty_body)), &allowed_fields) {
         Ok(fields) => fields,
         Err(refused) => return refused.into(),
     };
@@ -169,167 +169,167 @@ pub fn cancel(world: &World, call: &Call<'_>, uid: &str, user: Option<&User>) ->
         .is_some_and(|reason| !reason.is_string())
     {
         let text = "cancellationReason must be a string";
-        return call.errors.nest(Nest::BadRequest, text).into();
+        return call.errors.nest_error(NestError::BadRequest, text).into();
     }
     let by_series = world.booking(uid).is_none();
-    let named = world.booking(uid).or_else(|| looked_at(&world.series(uid)));
-    let Some(named) = named else {
-        return refused(call, uid, &Refusal::NotFound).into();
+    let deciding = world.booking(uid).or_else(|| deciding_occurrence(&world.series(uid)));
+    let Some(deciding) = deciding else {
+        return refusal_response(call, uid, &TransitionRefusal::NotFound).into();
     };
-    if by_series && following(call) {
+    if by_series && cancels_following(call) {
         let text = "Cannot cancel subsequent bookings for recurring event - you have to provide \
                     uid of one of the individual bookings of a recurring booking.";
-        return call.errors.nest(Nest::BadRequest, text).into();
+        return call.errors.nest_error(NestError::BadRequest, text).into();
     }
-    let reason = text(&fields, "cancellationReason").filter(|reason| !reason.is_empty());
-    let by_host = user.is_some_and(|user| world.may_answer(user, named));
-    if named.status == Status::Cancelled && call.checked {
-        return refused(call, uid, &Refusal::AlreadyCancelled).into();
+    let reason = text_field(&fields, "cancellationReason").filter(|reason| !reason.is_empty());
+    let by_host = user.is_some_and(|user| world.may_answer(user, deciding));
+    if deciding.status == SandboxStatus::Cancelled && call.checks_state {
+        return refusal_response(call, uid, &TransitionRefusal::AlreadyCancelled).into();
     }
     if by_host && reason.is_none() {
-        return refused(call, uid, &Refusal::ReasonRequired).into();
+        return refusal_response(call, uid, &TransitionRefusal::ReasonRequired).into();
     }
-    let extent = match (by_series, following(call)) {
-        (true, _) => Extent::Remaining,
-        (false, true) => Extent::Following,
-        (false, false) => Extent::One,
+    let extent = match (by_series, cancels_following(call)) {
+        (true, _) => CancelExtent::Remaining,
+        (false, true) => CancelExtent::Following,
+        (false, false) => CancelExtent::Single,
     };
-    let cancel = Cancel {
+    let cancel = CancelRequest {
         reason,
         by: None,
         extent,
-        raced: !call.checked,
+        raced: !call.checks_state,
     };
-    begun(call, uid, world.check_cancel(call.now, &named.uid, cancel))
+    to_outcome(call, uid, world.check_cancel(call.now, &deciding.uid, cancel))
 }
 
 /// Whether a cancellation is to take later occurrences along.
-fn following(call: &Call<'_>) -> bool {
+fn cancels_following(call: &V2Call<'_>) -> bool {
     let body = call.body.as_ref();
     body.is_some_and(|body| body["cancelSubsequentBookings"] == true)
 }
 
 /// The answer to a cancellation: a list where it took more than one booking, and an error where it
 /// was to and there was no more. The booking is cancelled all the same.
-fn cancelled(world: &World, call: &Call<'_>, uid: &str) -> Response {
-    let named = call.route.named().unwrap_or(uid);
+fn cancellation_response(world: &World, call: &V2Call<'_>, uid: &str) -> HttpResponse {
+    let uid_in_path = call.route.booking_in_path().unwrap_or(uid);
     let series = match world.booking(uid) {
-        Some(booking) if following(call) => match &booking.series {
+        Some(booking) if cancels_following(call) => match &booking.series {
             Some(series) => world.series(series),
             None => {
                 let text =
                     format!("Booking with bookingUid={uid} is not part of a recurring booking.");
-                return call.errors.nest(Nest::BadRequest, &text);
+                return call.errors.nest_error(NestError::BadRequest, &text);
             }
         },
-        Some(_) | None => world.series(named),
+        Some(_) | None => world.series(uid_in_path),
     };
     if !series.is_empty() {
-        let items: Vec<Item<'_>> = series.iter().map(|one| Item::of(world, one)).collect();
-        return Response::json(200, &json_data(&items));
+        let items: Vec<BookingItem<'_>> = series.iter().map(|one| BookingItem::new(world, one)).collect();
+        return HttpResponse::json(200, &success_envelope(&items));
     }
-    let new = call.request.get("cal-api-version") == Some(BOOKINGS_VERSION);
-    match world.booking(uid).filter(|_| !new) {
-        Some(booking) => Response::json(201, &older::cancelled(booking)),
-        None => one(world, call, uid, 200),
+    let is_current_version = call.request.header_value("cal-api-version") == Some(BOOKINGS_VERSION);
+    match world.booking(uid).filter(|_| !is_current_version) {
+        Some(booking) => HttpResponse::json(201, &older::render_cancellation(booking)),
+        None => booking_response(world, call, uid, 200),
     }
 }
 
-pub fn reschedule(world: &World, call: &Call<'_>, uid: &str, user: Option<&User>) -> Outcome {
-    let (start, fields) = match new_start(call) {
+pub fn reschedule(world: &World, call: &V2Call<'_>, uid: &str, user: Option<&User>) -> HandlerOutcome {
+    let (start, fields) = match parse_new_start(call) {
         Ok(read) => read,
         Err(refused) => return refused.into(),
     };
     let Some(booking) = world.booking(uid) else {
-        return refused(call, uid, &Refusal::NotFound).into();
+        return refusal_response(call, uid, &TransitionRefusal::NotFound).into();
     };
-    let by = text(&fields, "rescheduledBy");
-    let to = Move {
+    let rescheduled_by = text_field(&fields, "rescheduledBy");
+    let request = RescheduleRequest {
         start,
-        reason: text(&fields, "reschedulingReason"),
-        by_host: moved_by_host(world, booking, by.as_deref(), user),
-        by,
+        reason: text_field(&fields, "reschedulingReason"),
+        by_host: is_moved_by_host(world, booking, rescheduled_by.as_deref(), user),
+        by: rescheduled_by,
         by_api: true,
         uid: None,
     };
-    let by_host = to.by_host;
-    let change = match world.check_reschedule(uid, to, call.checked) {
-        Err(Refusal::AlreadyCancelled) => {
+    let by_host = request.by_host;
+    let change = match world.check_reschedule(uid, request, call.checks_state) {
+        Err(TransitionRefusal::AlreadyCancelled) => {
             let text = format!(
                 "Can't reschedule booking with uid={uid} because it has been cancelled. \
                  Please provide uid of a booking that is not cancelled."
             );
-            return call.errors.nest(Nest::BadRequest, &text).into();
+            return call.errors.nest_error(NestError::BadRequest, &text).into();
         }
-        Err(refusal) => return refused(call, uid, &refusal).into(),
+        Err(refusal) => return refusal_response(call, uid, &refusal).into(),
         Ok(change) => change,
     };
-    let Some(of) = booking.event_type.and_then(|id| world.event_type(id)) else {
-        return Outcome::Changing(change);
+    let Some(event_type) = booking.event_type.and_then(|id| world.event_type(id)) else {
+        return HandlerOutcome::Transition(change);
     };
     if let Some(email) = booking.answers.email()
         && !by_host
-        && let Some(there) = duplicate(world, of, email, start)
+        && let Some(existing) = find_duplicate(world, event_type, email, start)
     {
-        return new_one(world, &there.uid).into();
+        return new_booking_response(world, &existing.uid).into();
     }
-    let asked = (start, start + (booking.end - booking.start));
-    if !world.free(of, asked, Some(uid)) {
-        return call.errors.nest(Nest::BadRequest, NOT_AVAILABLE).into();
+    let requested = (start, start + (booking.end - booking.start));
+    if !world.is_free(event_type, requested, Some(uid)) {
+        return call.errors.nest_error(NestError::BadRequest, NOT_AVAILABLE).into();
     }
-    Outcome::Changing(change)
+    HandlerOutcome::Transition(change)
 }
 
 const NOT_AVAILABLE: &str = "User either already has booking at this time or is not available";
 
 /// The new start of a move and its other fields, all of them checked.
-fn new_start(call: &Call<'_>) -> Result<(Time, Map<String, Value>), Response> {
-    let known = ["start", "rescheduledBy", "reschedulingReason", "seatUid"];
-    let fields = fields(call, call.body.as_ref(), &known)?;
-    let Some(start) = fields.get("start").and_then(instant) else {
+fn parse_new_start(call: &V2Call<'_>) -> Result<(Time, Map<String, Value>), HttpResponse> {
+    let allowed_fields = ["start", "rescheduledBy", "reschedulingReason", "seatUid"];
+    let fields = parse_fields(call, call.body.as_ref(), &allowed_fields)?;
+    let Some(start) = fields.get("start").and_then(parse_instant) else {
         let target = Value::Object(fields.clone());
         let value = fields.get("start").cloned().unwrap_or(Value::Null);
-        let words = json!({"isDateString": "start must be a valid ISO 8601 date string"});
-        let errors = vec![entry(&target, value, "start", words)];
-        return Err(call.errors.invalid(errors));
+        let constraints = json!({"isDateString": "start must be a valid ISO 8601 date string"});
+        let errors = vec![validation_entry(&target, value, "start", constraints)];
+        return Err(call.errors.validation_error(errors));
     };
     match fields.get("rescheduledBy") {
         None | Some(Value::Null) => Ok((start, fields)),
         Some(Value::String(by)) if is_address(by) => Ok((start, fields)),
-        Some(Value::String(_)) => Err(call.errors.unfit("rescheduledBy - Invalid email, ")),
-        Some(_) => Err(call.errors.fell_over()),
+        Some(Value::String(_)) => Err(call.errors.zod_error("rescheduledBy - Invalid email, ")),
+        Some(_) => Err(call.errors.internal_error()),
     }
 }
 
 /// Whether a move counts as the host's. The account whose address is given counts, and the key only
 /// where no account has that address.
-fn moved_by_host(world: &World, booking: &Booking, by: Option<&str>, user: Option<&User>) -> bool {
+fn is_moved_by_host(world: &World, booking: &SandboxBooking, by: Option<&str>, user: Option<&User>) -> bool {
     let mut users = world.users().iter();
-    let named = by.and_then(|by| users.find(|one| one.email == by));
-    match named {
+    let account = by.and_then(|by| users.find(|one| one.email == by));
+    match account {
         Some(account) => booking.host == Some(account.id),
         None => user.is_some_and(|user| world.may_answer(user, booking)),
     }
 }
 
 /// The answer to a booking that was made, 201 with one more field.
-fn new_one(world: &World, uid: &str) -> Response {
+fn new_booking_response(world: &World, uid: &str) -> HttpResponse {
     let booking = world.booking(uid).expect("the booking just made");
-    let mut item = Item::of(world, booking);
+    let mut item = BookingItem::new(world, booking);
     item.is_platform_managed_user_booking = Some(false);
-    Response::json(201, &json_data(&item))
+    HttpResponse::json(201, &success_envelope(&item))
 }
 
-pub fn mark_absent(world: &mut World, call: &Call<'_>, uid: &str, user: &User) -> Response {
+pub fn mark_absent(world: &mut World, call: &V2Call<'_>, uid: &str, user: &User) -> HttpResponse {
     let body = call.body.clone().unwrap_or(Value::Null);
     let host = body["host"].as_bool();
     let attendees = body["attendees"].as_array().cloned().unwrap_or_default();
     if body["attendees"].is_array() && attendees.is_empty() {
-        let words = json!({"arrayMinSize": "attendees must contain at least 1 elements"});
-        let target = shown(&body, "attendees");
+        let constraints = json!({"arrayMinSize": "attendees must contain at least 1 elements"});
+        let target = fields_as_error_target(&body, "attendees");
         return call
             .errors
-            .invalid(vec![entry(&target, json!([]), "attendees", words)]);
+            .validation_error(vec![validation_entry(&target, json!([]), "attendees", constraints)]);
     }
     let marks: Vec<(String, bool)> = attendees
         .iter()
@@ -340,146 +340,146 @@ pub fn mark_absent(world: &mut World, call: &Call<'_>, uid: &str, user: &User) -
         .collect();
     let Some(booking) = world.booking(uid) else {
         let text = format!("Booking with uid={uid} not found.");
-        return call.errors.nest(Nest::NotFound, &text);
+        return call.errors.nest_error(NestError::NotFound, &text);
     };
     if booking.start > call.now {
-        return refused(call, uid, &Refusal::NotStarted);
+        return refusal_response(call, uid, &TransitionRefusal::NotStarted);
     }
     // Any valid key may mark the host; only marks on attendees are checked.
     if !marks.is_empty() && !world.may_answer(user, booking) {
-        return raw(500, "Failed to update no-show status");
+        return plain_error(500, "Failed to update no-show status");
     }
     match world.mark_absent(call.now, uid, host, &marks) {
-        Ok(()) => one(world, call, uid, 200),
-        Err(refusal) => refused(call, uid, &refusal),
+        Ok(()) => booking_response(world, call, uid, 200),
+        Err(refusal) => refusal_response(call, uid, &refusal),
     }
 }
 
-pub fn create(world: &mut World, call: &Call<'_>) -> Response {
+pub fn create(world: &mut World, call: &V2Call<'_>) -> HttpResponse {
     let body = call.body.clone().unwrap_or(Value::Null);
-    let Some(start) = instant(&body["start"]) else {
-        let words = json!({"isDateString": "start must be a valid ISO 8601 date string"});
-        let target = shown(&body, "start");
+    let Some(start) = parse_instant(&body["start"]) else {
+        let constraints = json!({"isDateString": "start must be a valid ISO 8601 date string"});
+        let target = fields_as_error_target(&body, "start");
         let value = body["start"].clone();
         return call
             .errors
-            .invalid(vec![entry(&target, value, "start", words)]);
+            .validation_error(vec![validation_entry(&target, value, "start", constraints)]);
     };
-    let of = body["eventTypeId"]
+    let event_type = body["eventTypeId"]
         .as_i64()
         .and_then(|id| world.event_type(id));
-    let (Some(of), Some(email)) = (of.cloned(), body["attendee"]["email"].as_str()) else {
+    let (Some(event_type), Some(email)) = (event_type.cloned(), body["attendee"]["email"].as_str()) else {
         let text = "eventTypeId or attendee.email is missing or unknown";
-        return call.errors.nest(Nest::BadRequest, text);
+        return call.errors.nest_error(NestError::BadRequest, text);
     };
     if start < call.now {
         let text = "Attempting to book a meeting in the past.";
-        return call.errors.nest(Nest::BadRequest, text);
+        return call.errors.nest_error(NestError::BadRequest, text);
     }
-    let ask = ask(&body, &of, email, start);
-    if of.occurrences.is_some() {
-        return create_series(world, call, &of, &ask);
+    let new_booking = parse_new_booking(&body, &event_type, email, start);
+    if event_type.occurrences.is_some() {
+        return create_series(world, call, &event_type, &new_booking);
     }
-    if let Some(there) = duplicate(world, &of, email, start) {
-        let uid = there.uid.clone();
-        return new_one(world, &uid);
+    if let Some(existing) = find_duplicate(world, &event_type, email, start) {
+        let uid = existing.uid.clone();
+        return new_booking_response(world, &uid);
     }
-    if !world.free(&of, time_of(&of, &ask, start), None) {
-        return call.errors.nest(Nest::BadRequest, NOT_AVAILABLE);
+    if !world.is_free(&event_type, occurrence_time(&event_type, &new_booking, start), None) {
+        return call.errors.nest_error(NestError::BadRequest, NOT_AVAILABLE);
     }
-    match world.book(call.now, ask) {
-        Ok(uids) => new_one(world, &uids[0]),
-        Err(error) => call.errors.nest(Nest::BadRequest, &error.to_string()),
+    match world.book(call.now, new_booking) {
+        Ok(uids) => new_booking_response(world, &uids[0]),
+        Err(error) => call.errors.nest_error(NestError::BadRequest, &error.to_string()),
     }
 }
 
 /// The time that an occurrence takes.
-fn time_of(of: &EventType, ask: &Ask, start: Time) -> (Time, Time) {
-    let length = ask.length.unwrap_or(Span::minutes(i64::from(of.minutes)));
+fn occurrence_time(event_type: &SandboxEventType, new_booking: &NewBooking, start: Time) -> (Time, Time) {
+    let length = new_booking.length.unwrap_or(Span::minutes(i64::from(event_type.minutes)));
     (start, start + length)
 }
 
 /// Each occurrence looks for its own duplicate; the missing ones become a series of their own.
-fn create_series(world: &mut World, call: &Call<'_>, of: &EventType, ask: &Ask) -> Response {
-    let usual = of.occurrences.and_then(|usual| usize::try_from(usual).ok());
-    if ask.occurrences > usual {
+fn create_series(world: &mut World, call: &V2Call<'_>, event_type: &SandboxEventType, new_booking: &NewBooking) -> HttpResponse {
+    let usual = event_type.occurrences.and_then(|usual| usize::try_from(usual).ok());
+    if new_booking.occurrences > usual {
         let text =
             "Provided recurrence count is higher than the event type's recurring event count.";
-        return call.errors.nest(Nest::BadRequest, text);
+        return call.errors.nest_error(NestError::BadRequest, text);
     }
-    let there = |start: Time| {
-        let found = duplicate(world, of, &ask.email, start);
-        found.map(|one| one.uid.clone())
+    let existing_uid = |start: Time| {
+        let existing = find_duplicate(world, event_type, &new_booking.email, start);
+        existing.map(|one| one.uid.clone())
     };
-    let mut shown: Vec<String> = ask.starts().filter_map(there).collect();
-    let missing: Vec<Time> = ask
-        .starts()
-        .filter(|start| there(*start).is_none())
+    let mut uids: Vec<String> = new_booking.occurrence_starts().filter_map(existing_uid).collect();
+    let missing: Vec<Time> = new_booking
+        .occurrence_starts()
+        .filter(|start| existing_uid(*start).is_none())
         .collect();
-    let is_free = |start: &Time| world.free(of, time_of(of, ask, *start), None);
+    let is_free = |start: &Time| world.is_free(event_type, occurrence_time(event_type, new_booking, *start), None);
     if missing.first().is_some_and(|first| !is_free(first)) {
-        return call.errors.nest(Nest::BadRequest, NOT_AVAILABLE);
+        return call.errors.nest_error(NestError::BadRequest, NOT_AVAILABLE);
     }
     // Of what waits only the first occurrence is looked at; what is accepted at once is written one
     // by one, until the database refuses.
-    let waits = of.waits(call.now, ask.start, &ask.email) || of.price > 0;
-    let most = missing
+    let needs_confirmation = event_type.waits(call.now, new_booking.start, &new_booking.email) || event_type.price > 0;
+    let limit = missing
         .iter()
-        .take_while(|start| waits || is_free(start))
+        .take_while(|start| needs_confirmation || is_free(start))
         .count();
-    match world.book_at(call.now, of, ask, &missing[..most]) {
-        Ok(made) => shown.extend(made),
-        Err(error) => return call.errors.nest(Nest::BadRequest, &error.to_string()),
+    match world.book_at(call.now, event_type, new_booking, &missing[..limit]) {
+        Ok(made) => uids.extend(made),
+        Err(error) => return call.errors.nest_error(NestError::BadRequest, &error.to_string()),
     }
-    if most < missing.len() {
-        return raw(400, "An error occurred while querying the database.");
+    if limit < missing.len() {
+        return plain_error(400, "An error occurred while querying the database.");
     }
-    let mut rows: Vec<&Booking> = shown.iter().filter_map(|uid| world.booking(uid)).collect();
+    let mut rows: Vec<&SandboxBooking> = uids.iter().filter_map(|uid| world.booking(uid)).collect();
     rows.sort_by_key(|one| one.start);
-    let items: Vec<Item<'_>> = rows.iter().map(|one| Item::of(world, one)).collect();
-    Response::json(201, &json_data(&items))
+    let items: Vec<BookingItem<'_>> = rows.iter().map(|one| BookingItem::new(world, one)).collect();
+    HttpResponse::json(201, &success_envelope(&items))
 }
 
 /// The same person asking again for the same slot, while the first request waits, gets that one
 /// back.
-fn duplicate<'a>(
+fn find_duplicate<'a>(
     world: &'a World,
-    of: &EventType,
+    event_type: &SandboxEventType,
     email: &str,
     start: Time,
-) -> Option<&'a Booking> {
+) -> Option<&'a SandboxBooking> {
     world.bookings().iter().find(|one| {
-        one.event_type == Some(of.id)
+        one.event_type == Some(event_type.id)
             && one.start == start
-            && one.status == Status::Pending
+            && one.status == SandboxStatus::Pending
             && one.answers.email() == Some(email)
     })
 }
 
-fn ask(body: &Value, of: &EventType, email: &str, start: Time) -> Ask {
-    let mut ask = Ask::new(of.id, email, start);
+fn parse_new_booking(body: &Value, event_type: &SandboxEventType, email: &str, start: Time) -> NewBooking {
+    let mut new_booking = NewBooking::new(event_type.id, email, start);
     let attendee = &body["attendee"];
     let text = |name: &str| attendee[name].as_str().map(str::to_owned);
-    ask.name = text("name").unwrap_or(ask.name);
-    ask.time_zone = text("timeZone").unwrap_or(ask.time_zone);
-    ask.language = text("language").unwrap_or(ask.language);
-    ask.length = body["lengthInMinutes"].as_i64().map(Span::minutes);
-    ask.occurrences = of.occurrences.map(|usual| {
-        let asked = body["recurrenceCount"].as_u64();
-        let asked = asked.unwrap_or(u64::from(usual));
-        usize::try_from(asked).unwrap_or(OCCURRENCES_MAX)
+    new_booking.name = text("name").unwrap_or(new_booking.name);
+    new_booking.time_zone = text("timeZone").unwrap_or(new_booking.time_zone);
+    new_booking.language = text("language").unwrap_or(new_booking.language);
+    new_booking.length = body["lengthInMinutes"].as_i64().map(Span::minutes);
+    new_booking.occurrences = event_type.occurrences.map(|usual| {
+        let requested_count = body["recurrenceCount"].as_u64();
+        let requested_count = requested_count.unwrap_or(u64::from(usual));
+        usize::try_from(requested_count).unwrap_or(OCCURRENCES_MAX)
     });
     let guests = body["guests"].as_array().into_iter().flatten();
-    ask.guests = guests
+    new_booking.guests = guests
         .filter_map(|one| one.as_str().map(str::to_owned))
         .collect();
     let map = |value: &Value| value.as_object().cloned().unwrap_or_default();
-    ask.metadata = map(&body["metadata"]).into_iter().collect();
-    ask.answers = map(&body["bookingFieldsResponses"]).into_iter().collect();
-    ask
+    new_booking.metadata = map(&body["metadata"]).into_iter().collect();
+    new_booking.answers = map(&body["bookingFieldsResponses"]).into_iter().collect();
+    new_booking
 }
 
-fn instant(value: &Value) -> Option<Time> {
+fn parse_instant(value: &Value) -> Option<Time> {
     let at = DateTime::parse_from_rfc3339(value.as_str()?).ok()?;
-    Some(kept(at.with_timezone(&Utc)))
+    Some(truncate_to_millis(at.with_timezone(&Utc)))
 }

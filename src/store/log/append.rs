@@ -3,9 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::line::{self, Hash, Header, LedgerId, MAX_LINE};
-use super::segment::{self, Chain, Place, SegmentError, Sink};
-use super::walk::End;
+use super::line::{self, Hash, SegmentHeader, LedgerId, MAX_LINE};
+use super::segment::{self, HashChain, LogPosition, SegmentError, Sink};
+use super::walk::LogEnd;
 use crate::domain::time::Time;
 
 /// The end of the log.
@@ -14,7 +14,7 @@ pub struct Appender {
     segment: u32,
     sink: Box<dyn Sink>,
     len: u64,
-    chain: Chain,
+    chain: HashChain,
     ledger: LedgerId,
     /// Whether the present segment has an older format: the next commit begins a new one.
     outdated: bool,
@@ -24,10 +24,10 @@ pub struct Appender {
 
 /// A line that is durable.
 #[derive(Debug, Clone, Copy)]
-pub struct Appended {
+pub struct AppendedLine {
     pub seq: u64,
     pub hash: Hash,
-    pub place: Place,
+    pub position: LogPosition,
 }
 
 /// Why a line is not known to be durable.
@@ -43,7 +43,7 @@ pub enum AppendError {
     TooLong(usize),
     /// Nothing was written.
     #[error("write the commit: its instant is outside the years 0 to 9999")]
-    Clock,
+    TimeOutOfRange,
     /// Nothing was written to the old segment.
     #[error("begin a new segment of the log")]
     Segment(#[source] SegmentError),
@@ -62,12 +62,12 @@ pub enum AppendError {
 
 impl Appender {
     /// Writes go to `sink`, which is the file of the segment in which `end` is, and lines name `ledger`.
-    pub fn new(dir: &Path, end: &End, ledger: LedgerId, sink: Box<dyn Sink>, limit: u64) -> Self {
+    pub fn new(dir: &Path, end: &LogEnd, ledger: LedgerId, sink: Box<dyn Sink>, limit: u64) -> Self {
         Self {
             dir: dir.to_owned(),
-            segment: end.place.segment,
+            segment: end.position.segment,
             sink,
-            len: end.place.offset,
+            len: end.position.offset,
             chain: end.chain,
             ledger,
             outdated: end.ledger.is_none(),
@@ -86,7 +86,7 @@ impl Appender {
     /// # Errors
     /// Only after `Write` is it unknown whether the line is there. After `Write` and `Segment`
     /// nothing more is written.
-    pub fn append(&mut self, at: Time, facts: &[u8]) -> Result<Appended, AppendError> {
+    pub fn append(&mut self, at: Time, facts: &[u8]) -> Result<AppendedLine, AppendError> {
         if self.broken {
             return Err(AppendError::Broken);
         }
@@ -94,14 +94,14 @@ impl Appender {
             self.rotate(at)?;
         }
         let seq = self.chain.seq + 1;
-        let Some((text, hash)) = line::commit(self.ledger, (seq, at), facts, self.chain.hash)
+        let Some((text, hash)) = line::format_commit(self.ledger, (seq, at), facts, self.chain.hash)
         else {
-            return Err(AppendError::Clock);
+            return Err(AppendError::TimeOutOfRange);
         };
         if text.len() > MAX_LINE {
             return Err(AppendError::TooLong(text.len()));
         }
-        let place = Place {
+        let position = LogPosition {
             segment: self.segment,
             offset: self.len,
         };
@@ -113,22 +113,22 @@ impl Appender {
             });
         }
         self.len += text.len() as u64;
-        self.chain = Chain { seq, hash };
-        Ok(Appended { seq, hash, place })
+        self.chain = HashChain { seq, hash };
+        Ok(AppendedLine { seq, hash, position })
     }
 
     fn rotate(&mut self, now: Time) -> Result<(), AppendError> {
-        let header = Header {
+        let header = SegmentHeader {
             ledger: Some(self.ledger),
             segment: self.segment + 1,
             first: self.chain.seq + 1,
             created: now,
         };
-        let rotated = segment::make(&self.dir, &header, self.chain).and_then(|made| {
-            let sink = segment::open_end(&self.dir, header.segment)?;
+        let new_segment = segment::create(&self.dir, &header, self.chain).and_then(|made| {
+            let sink = segment::open_for_append(&self.dir, header.segment)?;
             Ok((made, sink))
         });
-        match rotated {
+        match new_segment {
             Ok(((chain, len), sink)) => {
                 self.segment = header.segment;
                 self.outdated = false;

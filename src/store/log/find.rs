@@ -4,36 +4,36 @@ use std::path::Path;
 
 use super::super::record::fact;
 use super::line::{self, Fault};
-use super::segment::{Chain, Place};
-use super::walk::{LogError, Walk};
+use super::segment::{HashChain, LogPosition};
+use super::walk::{LogError, LogReader};
 use crate::domain::fact::Commit;
 
 /// The commit, whose line is looked for from `from` on.
 ///
 /// # Errors
 /// When it is not found from there on, or is not what was written.
-pub fn find(dir: &Path, from: Place, seq: u64) -> Result<Commit, LogError> {
-    let mut walk = Walk::at(dir, from.segment, from, Chain::START)?;
+pub fn find_commit(dir: &Path, from: LogPosition, seq: u64) -> Result<Commit, LogError> {
+    let mut reader = LogReader::open_at(dir, from.segment, from, HashChain::START)?;
     loop {
-        if !walk.read_line()? {
+        if !reader.read_line()? {
             let expected = seq;
             let found = 0;
-            return Err(walk.damaged(Fault::Number { expected, found }));
+            return Err(reader.damage_error(Fault::WrongNumber { expected, found }));
         }
-        let text = &walk.buffer[..walk.buffer.len() - 1];
+        let text = &reader.buffer[..reader.buffer.len() - 1];
         if line::peek_seq(text) != Some(seq) {
-            walk.step();
+            reader.advance();
             continue;
         }
         let commit = line::unseal(text).and_then(|sealed| {
-            let entry = sealed.entry()?;
-            let facts = fact::read_format(entry.format, entry.facts).map_err(Fault::Record)?;
+            let entry = sealed.parse_entry()?;
+            let facts = fact::read_format(entry.format, entry.facts).map_err(Fault::InvalidRecord)?;
             Ok(Commit {
                 seq,
                 at: entry.at,
                 facts,
             })
         });
-        return commit.map_err(|fault| walk.damaged(fault));
+        return commit.map_err(|fault| reader.damage_error(fault));
     }
 }

@@ -31,7 +31,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::super::record::stamp::Stamp;
+use super::super::record::stamp::Timestamp;
 use super::super::record::text::RecordError;
 use crate::domain::ledger::Violation;
 use crate::domain::time::Time;
@@ -40,7 +40,7 @@ use crate::domain::time::Time;
 pub const FORMAT: u32 = 2;
 
 /// The oldest format that is read.
-pub const OLDEST: u32 = 1;
+pub const OLDEST_FORMAT: u32 = 1;
 
 /// The calendar of a configuration that has one.
 pub const ONLY_CALENDAR: &str = "main";
@@ -57,10 +57,10 @@ const FORMAT_KEY: &str = "{\"format\":";
 
 const HASH_KEY: &[u8] = b",\"hash\":\"";
 const PREV_KEY: &[u8] = b",\"prev\":\"";
-const HEX: usize = 64;
+const HEX_LENGTH: usize = 64;
 
 /// `,"hash":"` + hash + `"}`.
-const SEAL: usize = HASH_KEY.len() + HEX + 2;
+const SEAL_LENGTH: usize = HASH_KEY.len() + HEX_LENGTH + 2;
 
 /// The hash of one line.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -80,19 +80,19 @@ impl Hash {
     }
 
     pub fn parse(hex: &[u8]) -> Option<Self> {
-        if hex.len() != HEX {
+        if hex.len() != HEX_LENGTH {
             return None;
         }
         let mut bytes = [0; 32];
         for (byte, pair) in bytes.iter_mut().zip(hex.chunks_exact(2)) {
-            *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
+            *byte = parse_hex_digit(pair[0])? << 4 | parse_hex_digit(pair[1])?;
         }
         Some(Self(bytes))
     }
 
-    fn hex(self) -> [u8; HEX] {
+    fn to_hex(self) -> [u8; HEX_LENGTH] {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let mut hex = [0; HEX];
+        let mut hex = [0; HEX_LENGTH];
         for (pair, byte) in hex.chunks_exact_mut(2).zip(self.0) {
             pair[0] = DIGITS[usize::from(byte >> 4)];
             pair[1] = DIGITS[usize::from(byte & 15)];
@@ -103,7 +103,7 @@ impl Hash {
 
 impl fmt::Display for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(std::str::from_utf8(&self.hex()).expect("hexadecimal is ASCII"))
+        f.write_str(std::str::from_utf8(&self.to_hex()).expect("hexadecimal is ASCII"))
     }
 }
 
@@ -126,7 +126,7 @@ impl LedgerId {
 
     /// The id of a log that was begun in format 1: it follows from the log's first line, so that every
     /// copy of the log gets the same.
-    pub fn of_first_line(hash: Hash) -> Self {
+    pub fn from_first_line(hash: Hash) -> Self {
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&hash.0[..16]);
         Self(Uuid::new_v8(bytes))
@@ -152,32 +152,32 @@ impl fmt::Display for LedgerId {
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
     #[error("it is not a line of this log")]
-    Form,
+    Malformed,
     #[error("its hash does not fit its text: it was altered")]
-    Altered,
+    HashMismatch,
     #[error("it does not follow the line before it: something was taken out, put in or moved")]
-    Unchained,
+    ChainBroken,
     #[error("it is commit {found} where commit {expected} belongs")]
-    Number { expected: u64, found: u64 },
+    WrongNumber { expected: u64, found: u64 },
     #[error("the file ends in the middle of it, and it is not the last one of the log")]
-    CutOff,
+    Truncated,
     #[error("it is longer than {MAX_LINE} bytes")]
     TooLong,
     #[error(
         "its hash fits, but not what it says; if a newer maitred wrote it, use that one or a newer"
     )]
-    Record(#[source] RecordError),
+    InvalidRecord(#[source] RecordError),
     #[error("its hash fits, but its facts do not fit those before it")]
-    Misfit(#[source] Violation),
+    Violation(#[source] Violation),
     #[error("it belongs to format {0}, and this maitred reads up to {FORMAT}: use a newer one")]
-    Newer(u32),
+    NewerFormat(u32),
     #[error("it belongs to ledger {found}, and the lines before it to ledger {expected}")]
     OtherLedger { expected: LedgerId, found: LedgerId },
 }
 
 /// A line that was checked as far as it can be on its own.
 #[derive(Debug)]
-pub struct Sealed<'a> {
+pub struct SealedLine<'a> {
     body: &'a [u8],
     pub hash: Hash,
     pub prev: Hash,
@@ -185,7 +185,7 @@ pub struct Sealed<'a> {
 
 /// The contents of a commit's line.
 #[derive(Debug)]
-pub struct Entry<'a> {
+pub struct LogEntry<'a> {
     /// The format that the line has.
     pub format: u32,
     pub seq: u64,
@@ -198,7 +198,7 @@ pub struct Entry<'a> {
 
 /// The contents of a segment's first line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Header {
+pub struct SegmentHeader {
     /// The ledger; `None` for a segment of format 1, which this version does not write.
     pub ledger: Option<LedgerId>,
     pub segment: u32,
@@ -215,7 +215,7 @@ struct HeaderRecord<'a> {
     ledger: Option<&'a str>,
     segment: u32,
     first: u64,
-    created: Stamp,
+    created: Timestamp,
 }
 
 #[derive(Deserialize)]
@@ -224,27 +224,27 @@ struct FormatRecord {
 }
 
 /// The line of a commit, newline included, and its hash; `None` when `at` cannot be written.
-pub fn commit(
+pub fn format_commit(
     ledger: LedgerId,
     (seq, at): (u64, Time),
     facts: &[u8],
     prev: Hash,
 ) -> Option<(Vec<u8>, Hash)> {
-    let at = Stamp(at).text()?;
-    let head = format!(
+    let at = Timestamp(at).text()?;
+    let beginning = format!(
         "{FORMAT_KEY}{FORMAT},\"seq\":{seq},\"at\":\"{at}\",\"ledger\":\"{ledger}\",\
          \"calendar\":\"{ONLY_CALENDAR}\",\"epoch\":{FIRST_EPOCH},\"facts\":"
     );
-    let mut line = Vec::with_capacity(head.len() + facts.len() + 256);
-    line.extend_from_slice(head.as_bytes());
+    let mut line = Vec::with_capacity(beginning.len() + facts.len() + 256);
+    line.extend_from_slice(beginning.as_bytes());
     line.extend_from_slice(facts);
     Some(seal(line, prev))
 }
 
 /// The first line of a segment, newline included, and its hash; `None` as above.
-pub fn header(header: &Header, prev: Hash) -> Option<(Vec<u8>, Hash)> {
-    let Header { segment, first, .. } = header;
-    let created = Stamp(header.created).text()?;
+pub fn format_header(header: &SegmentHeader, prev: Hash) -> Option<(Vec<u8>, Hash)> {
+    let SegmentHeader { segment, first, .. } = header;
+    let created = Timestamp(header.created).text()?;
     let ledger = header.ledger?;
     let line = format!(
         "{{\"log\":\"maitred\",\"format\":{FORMAT},\"ledger\":\"{ledger}\",\"segment\":{segment},\
@@ -256,48 +256,48 @@ pub fn header(header: &Header, prev: Hash) -> Option<(Vec<u8>, Hash)> {
 /// Ends a line that so far lacks `prev` and `hash`.
 pub fn seal(mut line: Vec<u8>, prev: Hash) -> (Vec<u8>, Hash) {
     line.extend_from_slice(PREV_KEY);
-    line.extend_from_slice(&prev.hex());
+    line.extend_from_slice(&prev.to_hex());
     line.push(b'"');
     let hash = Hash::of(&line);
     line.extend_from_slice(HASH_KEY);
-    line.extend_from_slice(&hash.hex());
+    line.extend_from_slice(&hash.to_hex());
     line.extend_from_slice(b"\"}\n");
     (line, hash)
 }
 
 /// Checks a line (without its newline) against its own hash.
-pub fn unseal(line: &[u8]) -> Result<Sealed<'_>, Fault> {
-    let split = line.len().checked_sub(SEAL).ok_or(Fault::Form)?;
+pub fn unseal(line: &[u8]) -> Result<SealedLine<'_>, Fault> {
+    let split = line.len().checked_sub(SEAL_LENGTH).ok_or(Fault::Malformed)?;
     let (body, seal) = line.split_at(split);
     let hex = seal
         .strip_prefix(HASH_KEY)
         .and_then(|rest| rest.strip_suffix(b"\"}"));
-    let hash = hex.and_then(Hash::parse).ok_or(Fault::Form)?;
+    let hash = hex.and_then(Hash::parse).ok_or(Fault::Malformed)?;
     if Hash::of(body) != hash {
-        return Err(Fault::Altered);
+        return Err(Fault::HashMismatch);
     }
-    let (body, prev) = split_prev(body).ok_or(Fault::Form)?;
-    Ok(Sealed { body, hash, prev })
+    let (body, prev) = split_prev(body).ok_or(Fault::Malformed)?;
+    Ok(SealedLine { body, hash, prev })
 }
 
 /// Reads a header that was unsealed.
-pub fn read_header(sealed: &Sealed<'_>) -> Result<Header, Fault> {
-    let mut whole = sealed.body.to_vec();
-    whole.push(b'}');
-    let format: FormatRecord = serde_json::from_slice(&whole).map_err(|_| Fault::Form)?;
+pub fn read_header(sealed: &SealedLine<'_>) -> Result<SegmentHeader, Fault> {
+    let mut json = sealed.body.to_vec();
+    json.push(b'}');
+    let format: FormatRecord = serde_json::from_slice(&json).map_err(|_| Fault::Malformed)?;
     if format.format > FORMAT {
-        return Err(Fault::Newer(format.format));
+        return Err(Fault::NewerFormat(format.format));
     }
-    let record: HeaderRecord<'_> = serde_json::from_slice(&whole).map_err(|_| Fault::Form)?;
+    let record: HeaderRecord<'_> = serde_json::from_slice(&json).map_err(|_| Fault::Malformed)?;
     let ledger = match (record.format, record.ledger) {
-        (OLDEST, None) => None,
-        (FORMAT, Some(ledger)) => Some(LedgerId::parse(ledger).ok_or(Fault::Form)?),
-        _ => return Err(Fault::Form),
+        (OLDEST_FORMAT, None) => None,
+        (FORMAT, Some(ledger)) => Some(LedgerId::parse(ledger).ok_or(Fault::Malformed)?),
+        _ => return Err(Fault::Malformed),
     };
     if record.log != "maitred" {
-        return Err(Fault::Form);
+        return Err(Fault::Malformed);
     }
-    Ok(Header {
+    Ok(SegmentHeader {
         ledger,
         segment: record.segment,
         first: record.first,
@@ -305,16 +305,16 @@ pub fn read_header(sealed: &Sealed<'_>) -> Result<Header, Fault> {
     })
 }
 
-impl<'a> Sealed<'a> {
+impl<'a> SealedLine<'a> {
     /// Reads a commit's line that was unsealed.
-    pub fn entry(&self) -> Result<Entry<'a>, Fault> {
-        let fields = Fields(self.body);
+    pub fn parse_entry(&self) -> Result<LogEntry<'a>, Fault> {
+        let fields = LineFields(self.body);
         let entry = if self.body.starts_with(FORMAT_KEY.as_bytes()) {
-            fields.format_2()?
+            fields.parse_format_2()?
         } else {
-            fields.format_1()
+            fields.parse_format_1()
         };
-        entry.ok_or(Fault::Form)
+        entry.ok_or(Fault::Malformed)
     }
 
     /// What stands before `prev`.
@@ -324,33 +324,33 @@ impl<'a> Sealed<'a> {
 }
 
 /// The fields of a line that are not read yet, in the one order that they have.
-struct Fields<'a>(&'a [u8]);
+struct LineFields<'a>(&'a [u8]);
 
-impl<'a> Fields<'a> {
+impl<'a> LineFields<'a> {
     fn skip(&mut self, text: &str) -> Option<()> {
         self.0 = self.0.strip_prefix(text.as_bytes())?;
         Some(())
     }
 
-    fn until(&mut self, end: u8) -> Option<&'a str> {
+    fn take_until(&mut self, end: u8) -> Option<&'a str> {
         let at = self.0.iter().position(|byte| *byte == end)?;
         let (text, rest) = self.0.split_at(at);
         self.0 = rest;
         std::str::from_utf8(text).ok()
     }
 
-    fn number<T: std::str::FromStr>(&mut self) -> Option<T> {
-        self.until(b',')?.parse().ok()
+    fn take_number<T: std::str::FromStr>(&mut self) -> Option<T> {
+        self.take_until(b',')?.parse().ok()
     }
 
-    fn format_1(mut self) -> Option<Entry<'a>> {
+    fn parse_format_1(mut self) -> Option<LogEntry<'a>> {
         self.skip("{\"seq\":")?;
-        let seq = self.number()?;
+        let seq = self.take_number()?;
         self.skip(",\"at\":\"")?;
-        let at = Stamp::parse(self.until(b'"')?)?.0;
+        let at = Timestamp::parse(self.take_until(b'"')?)?.0;
         self.skip("\",\"facts\":")?;
-        Some(Entry {
-            format: OLDEST,
+        Some(LogEntry {
+            format: OLDEST_FORMAT,
             seq,
             at,
             ledger: None,
@@ -359,30 +359,30 @@ impl<'a> Fields<'a> {
     }
 
     /// `Ok(None)`: it is not of the form.
-    fn format_2(mut self) -> Result<Option<Entry<'a>>, Fault> {
-        let format = self.skip(FORMAT_KEY).and_then(|()| self.number());
+    fn parse_format_2(mut self) -> Result<Option<LogEntry<'a>>, Fault> {
+        let format = self.skip(FORMAT_KEY).and_then(|()| self.take_number());
         match format {
-            Some(FORMAT) => Ok(self.rest_of_format_2()),
-            Some(newer) if newer > FORMAT => Err(Fault::Newer(newer)),
+            Some(FORMAT) => Ok(self.parse_rest_of_format_2()),
+            Some(newer) if newer > FORMAT => Err(Fault::NewerFormat(newer)),
             Some(_) | None => Ok(None),
         }
     }
 
-    fn rest_of_format_2(mut self) -> Option<Entry<'a>> {
+    fn parse_rest_of_format_2(mut self) -> Option<LogEntry<'a>> {
         self.skip(",\"seq\":")?;
-        let seq = self.number()?;
+        let seq = self.take_number()?;
         self.skip(",\"at\":\"")?;
-        let at = Stamp::parse(self.until(b'"')?)?.0;
+        let at = Timestamp::parse(self.take_until(b'"')?)?.0;
         self.skip("\",\"ledger\":\"")?;
-        let ledger = LedgerId::parse(self.until(b'"')?)?;
+        let ledger = LedgerId::parse(self.take_until(b'"')?)?;
         self.skip("\",\"calendar\":\"")?;
-        let calendar = self.until(b'"')?;
+        let calendar = self.take_until(b'"')?;
         self.skip("\",\"epoch\":")?;
-        let epoch: u64 = self.number()?;
+        let epoch: u64 = self.take_number()?;
         self.skip(",\"facts\":")?;
         // Several calendars and machines are not supported yet; a log that has them is not ours to read.
-        let known = calendar == ONLY_CALENDAR && epoch == FIRST_EPOCH;
-        known.then_some(Entry {
+        let is_supported = calendar == ONLY_CALENDAR && epoch == FIRST_EPOCH;
+        is_supported.then_some(LogEntry {
             format: FORMAT,
             seq,
             at,
@@ -394,24 +394,24 @@ impl<'a> Fields<'a> {
 
 /// The number of a commit's line without checking the rest: to skip lines on the way to another.
 pub fn peek_seq(line: &[u8]) -> Option<u64> {
-    let mut fields = Fields(line);
+    let mut fields = LineFields(line);
     if fields.skip(FORMAT_KEY).is_some() {
-        fields.number::<u32>()?;
+        fields.take_number::<u32>()?;
         fields.skip(",\"seq\":")?;
     } else {
         fields.skip("{\"seq\":")?;
     }
-    fields.number()
+    fields.take_number()
 }
 
 fn split_prev(body: &[u8]) -> Option<(&[u8], Hash)> {
-    let split = body.len().checked_sub(PREV_KEY.len() + HEX + 1)?;
+    let split = body.len().checked_sub(PREV_KEY.len() + HEX_LENGTH + 1)?;
     let (body, rest) = body.split_at(split);
     let hex = rest.strip_prefix(PREV_KEY)?.strip_suffix(b"\"")?;
     Some((body, Hash::parse(hex)?))
 }
 
-fn nibble(digit: u8) -> Option<u8> {
+fn parse_hex_digit(digit: u8) -> Option<u8> {
     match digit {
         b'0'..=b'9' => Some(digit - b'0'),
         b'a'..=b'f' => Some(digit - b'a' + 10),

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::super::disk::{self, DiskError};
-use super::line::{self, Hash, Header};
+use super::line::{self, Hash, SegmentHeader};
 
 /// A segment that has reached this many bytes gets no more commits: a file that can be looked at,
 /// copied and sent. One line may go past it.
@@ -16,21 +16,21 @@ const DIGITS: usize = 8;
 
 /// A place in the log: where a line begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct LogPosition {
     pub segment: u32,
     pub offset: u64,
 }
 
 /// The last line: what the next one has to follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Chain {
+pub struct HashChain {
     /// The last commit's number; 0 before the first.
     pub seq: u64,
     /// The last line's hash, header or commit.
     pub hash: Hash,
 }
 
-impl Chain {
+impl HashChain {
     /// Before the first header.
     pub const START: Self = Self {
         seq: 0,
@@ -44,7 +44,7 @@ pub enum SegmentError {
     #[error("find {}: segments after it are there, so it was lost; restore it from a backup", .0.display())]
     Missing(PathBuf),
     #[error("use {}: an instant outside the years 0 to 9999 cannot be written", .0.display())]
-    Clock(PathBuf),
+    TimeOutOfRange(PathBuf),
     #[error("use the log's files")]
     Disk(#[from] DiskError),
 }
@@ -80,9 +80,9 @@ pub fn path(dir: &Path, segment: u32) -> PathBuf {
 /// # Errors
 /// When one in between is missing, or the directory cannot be read.
 pub fn count(dir: &Path) -> Result<u32, SegmentError> {
-    let names = disk::names(dir)?.unwrap_or_default();
+    let names = disk::list_names(dir)?.unwrap_or_default();
     let mut count = 0;
-    for number in names.iter().filter_map(|name| number(name)) {
+    for number in names.iter().filter_map(|name| parse_number(name)) {
         if number != count + 1 {
             return Err(SegmentError::Missing(path(dir, count + 1)));
         }
@@ -91,7 +91,7 @@ pub fn count(dir: &Path) -> Result<u32, SegmentError> {
     Ok(count)
 }
 
-fn number(name: &str) -> Option<u32> {
+fn parse_number(name: &str) -> Option<u32> {
     let digits = name.strip_suffix(".jsonl")?;
     if digits.len() != DIGITS || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;
@@ -103,14 +103,14 @@ fn number(name: &str) -> Option<u32> {
 ///
 /// # Errors
 /// When it cannot be made; nothing then stands under its name.
-pub fn make(dir: &Path, header: &Header, before: Chain) -> Result<(Chain, u64), SegmentError> {
+pub fn create(dir: &Path, header: &SegmentHeader, previous: HashChain) -> Result<(HashChain, u64), SegmentError> {
     let path = path(dir, header.segment);
-    let Some((text, hash)) = line::header(header, before.hash) else {
-        return Err(SegmentError::Clock(path));
+    let Some((text, hash)) = line::format_header(header, previous.hash) else {
+        return Err(SegmentError::TimeOutOfRange(path));
     };
-    disk::put(&path, &text)?;
-    let chain = Chain {
-        seq: before.seq,
+    disk::write_atomically(&path, &text)?;
+    let chain = HashChain {
+        seq: previous.seq,
         hash,
     };
     Ok((chain, text.len() as u64))
@@ -124,8 +124,8 @@ pub fn make(dir: &Path, header: &Header, before: Chain) -> Result<(Chain, u64), 
 /// When it is not known to be durable; nothing that was read may then be acted upon.
 pub fn make_durable(dir: &Path, segment: u32) -> Result<(), DiskError> {
     let path = path(dir, segment);
-    let synced = File::open(&path).and_then(|file| file.sync_all());
-    disk::at("sync", &path, synced)?;
+    let result = File::open(&path).and_then(|file| file.sync_all());
+    disk::with_path("sync", &path, result)?;
     disk::sync_dir(dir)
 }
 
@@ -133,8 +133,8 @@ pub fn make_durable(dir: &Path, segment: u32) -> Result<(), DiskError> {
 ///
 /// # Errors
 /// When it cannot be opened.
-pub fn open_end(dir: &Path, segment: u32) -> Result<File, DiskError> {
+pub fn open_for_append(dir: &Path, segment: u32) -> Result<File, DiskError> {
     let path = path(dir, segment);
-    let opened = OpenOptions::new().append(true).open(&path);
-    disk::at("open for writing", &path, opened)
+    let open_result = OpenOptions::new().append(true).open(&path);
+    disk::with_path("open for writing", &path, open_result)
 }

@@ -15,22 +15,22 @@ const SECTOR: u64 = 512;
 
 /// Whether a line at this offset holds zeros, and only as whole sectors (cut by its own ends).
 pub fn has_lost_sectors(line: &[u8], offset: u64) -> bool {
-    let mut found = false;
-    let mut at = 0;
-    while at < line.len() {
-        if line[at] != 0 {
-            at += 1;
+    let mut has_zeros = false;
+    let mut index = 0;
+    while index < line.len() {
+        if line[index] != 0 {
+            index += 1;
             continue;
         }
-        let begin = at;
-        while at < line.len() && line[at] == 0 {
-            at += 1;
+        let run_start = index;
+        while index < line.len() && line[index] == 0 {
+            index += 1;
         }
-        let edge = |place: usize| (offset + place as u64).is_multiple_of(SECTOR);
-        if !(begin == 0 || edge(begin)) || !(at == line.len() || edge(at)) {
+        let is_sector_edge = |index_in_line: usize| (offset + index_in_line as u64).is_multiple_of(SECTOR);
+        if !(run_start == 0 || is_sector_edge(run_start)) || !(index == line.len() || is_sector_edge(index)) {
             return false;
         }
-        found = true;
+        has_zeros = true;
     }
-    found
+    has_zeros
 }

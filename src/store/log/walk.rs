@@ -8,15 +8,15 @@ use std::path::{Path, PathBuf};
 
 use super::super::disk::{self, DiskError};
 use super::super::record::fact;
-use super::line::{self, Entry, Fault, Hash, Header, LedgerId, MAX_LINE, Sealed};
-use super::segment::{self, Chain, Place, SegmentError};
+use super::line::{self, LogEntry, Fault, Hash, SegmentHeader, LedgerId, MAX_LINE, SealedLine};
+use super::segment::{self, HashChain, LogPosition, SegmentError};
 use super::torn;
 use crate::domain::fact::Commit;
 use crate::domain::ledger::Violation;
 use crate::domain::time::Time;
 
 /// Bytes read ahead.
-const BUFFER: usize = 256 * 1024;
+const BUFFER_LENGTH: usize = 256 * 1024;
 
 /// Why the log could not be read on.
 #[derive(Debug, thiserror::Error)]
@@ -40,22 +40,22 @@ pub enum LogError {
 
 /// One commit's line.
 #[derive(Debug)]
-pub struct Line<'a> {
+pub struct LogLine<'a> {
     pub seq: u64,
     pub at: Time,
     pub hash: Hash,
-    pub place: Place,
+    pub position: LogPosition,
     format: u32,
     facts: &'a [u8],
 }
 
-impl Line<'_> {
+impl LogLine<'_> {
     /// What the line says.
     ///
     /// # Errors
     /// When this version does not understand it.
     pub fn commit(&self) -> Result<Commit, Fault> {
-        let facts = fact::read_format(self.format, self.facts).map_err(Fault::Record)?;
+        let facts = fact::read_format(self.format, self.facts).map_err(Fault::InvalidRecord)?;
         Ok(Commit {
             seq: self.seq,
             at: self.at,
@@ -66,56 +66,56 @@ impl Line<'_> {
 
 /// Where the log ends.
 #[derive(Debug, Clone, Copy)]
-pub struct End {
+pub struct LogEnd {
     /// Where the next line goes.
-    pub place: Place,
-    pub chain: Chain,
+    pub position: LogPosition,
+    pub chain: HashChain,
     /// The last commit's hash; before the first, the first header's.
     pub head: Hash,
     /// The ledger that the last segment belongs to; `None` when that segment has format 1.
     pub ledger: Option<LedgerId>,
     /// Bytes of a torn line after it.
-    pub torn: u64,
+    pub torn_bytes: u64,
     /// The number of the torn line in its file, from 1.
-    pub line: u64,
+    pub line_number: u64,
 }
 
 /// A walk over the log, from its beginning or from a line that is known.
-pub struct Walk {
+pub struct LogReader {
     dir: PathBuf,
-    last: u32,
+    last_segment: u32,
     path: PathBuf,
     file: BufReader<File>,
-    place: Place,
+    position: LogPosition,
     /// Lines of this file before `place`; `None` when the walk began in the middle of it.
-    lines: Option<u64>,
-    chain: Chain,
+    lines_before: Option<u64>,
+    chain: HashChain,
     head: Hash,
     /// The ledger that the present segment belongs to; `None` in a segment of format 1.
     ledger: Option<LedgerId>,
-    torn: u64,
+    torn_bytes: u64,
     pub(super) buffer: Vec<u8>,
 }
 
-impl Walk {
+impl LogReader {
     /// Begins with the first segment, whose header is checked.
     ///
     /// # Errors
     /// When there is none, or its header is not one.
-    pub fn start(dir: &Path) -> Result<Self, LogError> {
+    pub fn open(dir: &Path) -> Result<Self, LogError> {
         let last = segment::count(dir)?;
         if last == 0 {
             return Err(SegmentError::Missing(segment::path(dir, 1)).into());
         }
-        let place = Place {
+        let position = LogPosition {
             segment: 1,
             offset: 0,
         };
-        let mut walk = Self::at(dir, last, place, Chain::START)?;
-        walk.lines = Some(0);
-        walk.header()?;
-        walk.head = walk.chain.hash;
-        Ok(walk)
+        let mut reader = Self::open_at(dir, last, position, HashChain::START)?;
+        reader.lines_before = Some(0);
+        reader.check_header()?;
+        reader.head = reader.chain.hash;
+        Ok(reader)
     }
 
     /// Begins after the commit's line that is said to be at `place`; `None` when another line, or
@@ -123,40 +123,40 @@ impl Walk {
     ///
     /// # Errors
     /// When the files cannot be read.
-    pub fn resume(dir: &Path, place: Place, chain: Chain) -> Result<Option<Self>, LogError> {
+    pub fn open_after(dir: &Path, position: LogPosition, chain: HashChain) -> Result<Option<Self>, LogError> {
         let last = segment::count(dir)?;
-        if place.segment == 0 || place.segment > last {
+        if position.segment == 0 || position.segment > last {
             return Ok(None);
         }
-        let mut walk = Self::at(dir, last, place, chain)?;
-        walk.head = chain.hash;
-        walk.ledger = Self::header_of(dir, last, place.segment)?.ledger;
-        let path = walk.path.clone();
-        if !disk::at("read", &path, walk.fill())? {
+        let mut reader = Self::open_at(dir, last, position, chain)?;
+        reader.head = chain.hash;
+        reader.ledger = Self::read_header_of(dir, last, position.segment)?.ledger;
+        let path = reader.path.clone();
+        if !disk::with_path("read", &path, reader.fill_buffer())? {
             return Ok(None);
         }
-        let text = &walk.buffer[..walk.buffer.len() - 1];
-        let found = line::unseal(text).and_then(|sealed| Ok((sealed.hash, sealed.entry()?.seq)));
-        let length = walk.buffer.len() as u64;
-        walk.place.offset += length;
-        let there = matches!(found, Ok((hash, seq)) if hash == chain.hash && seq == chain.seq);
-        Ok(there.then_some(walk))
+        let text = &reader.buffer[..reader.buffer.len() - 1];
+        let hash_and_seq = line::unseal(text).and_then(|sealed| Ok((sealed.hash, sealed.parse_entry()?.seq)));
+        let length = reader.buffer.len() as u64;
+        reader.position.offset += length;
+        let is_expected_line = matches!(hash_and_seq, Ok((hash, seq)) if hash == chain.hash && seq == chain.seq);
+        Ok(is_expected_line.then_some(reader))
     }
 
     /// The header of a segment, which is checked by itself only.
     ///
     /// # Errors
     /// When it is not one.
-    pub fn header_of(dir: &Path, last: u32, segment: u32) -> Result<Header, LogError> {
-        let place = Place { segment, offset: 0 };
-        let mut walk = Self::at(dir, last, place, Chain::START)?;
-        walk.lines = Some(0);
-        let path = walk.path.clone();
-        let whole = disk::at("read", &path, walk.fill())?;
-        let text = walk.buffer.strip_suffix(b"\n").filter(|_| whole);
-        let header = text.ok_or(Fault::Form);
+    pub fn read_header_of(dir: &Path, last: u32, segment: u32) -> Result<SegmentHeader, LogError> {
+        let position = LogPosition { segment, offset: 0 };
+        let mut reader = Self::open_at(dir, last, position, HashChain::START)?;
+        reader.lines_before = Some(0);
+        let path = reader.path.clone();
+        let is_whole = disk::with_path("read", &path, reader.fill_buffer())?;
+        let text = reader.buffer.strip_suffix(b"\n").filter(|_| is_whole);
+        let header = text.ok_or(Fault::Malformed);
         let header = header.and_then(|text| line::read_header(&line::unseal(text)?));
-        header.map_err(|fault| walk.damaged(fault))
+        header.map_err(|fault| reader.damage_error(fault))
     }
 
     /// The id of the ledger whose log this is. One that was begun in format 1 has the id that follows from
@@ -164,30 +164,30 @@ impl Walk {
     ///
     /// # Errors
     /// When the log has no readable header.
-    pub fn ledger_id(dir: &Path) -> Result<LedgerId, LogError> {
+    pub fn read_ledger_id(dir: &Path) -> Result<LedgerId, LogError> {
         let last = segment::count(dir)?;
-        let last_header = Self::header_of(dir, last, last)?;
+        let last_header = Self::read_header_of(dir, last, last)?;
         match last_header.ledger {
             Some(ledger) => Ok(ledger),
-            None => Ok(LedgerId::of_first_line(Self::start(dir)?.head)),
+            None => Ok(LedgerId::from_first_line(Self::open(dir)?.head)),
         }
     }
 
-    pub(super) fn at(dir: &Path, last: u32, place: Place, chain: Chain) -> Result<Self, LogError> {
-        let path = segment::path(dir, place.segment);
-        let mut file = disk::at("open", &path, File::open(&path))?;
-        disk::at("read", &path, file.seek(SeekFrom::Start(place.offset)))?;
+    pub(super) fn open_at(dir: &Path, last: u32, position: LogPosition, chain: HashChain) -> Result<Self, LogError> {
+        let path = segment::path(dir, position.segment);
+        let mut file = disk::with_path("open", &path, File::open(&path))?;
+        disk::with_path("read", &path, file.seek(SeekFrom::Start(position.offset)))?;
         Ok(Self {
             dir: dir.to_owned(),
-            last,
-            file: BufReader::with_capacity(BUFFER, file),
+            last_segment: last,
+            file: BufReader::with_capacity(BUFFER_LENGTH, file),
             path,
-            place,
-            lines: None,
+            position,
+            lines_before: None,
             chain,
             head: chain.hash,
             ledger: None,
-            torn: 0,
+            torn_bytes: 0,
             buffer: Vec::new(),
         })
     }
@@ -196,39 +196,39 @@ impl Walk {
     ///
     /// # Errors
     /// When a line does not check, or the files cannot be read.
-    pub fn line(&mut self) -> Result<Option<Line<'_>>, LogError> {
+    pub fn next_line(&mut self) -> Result<Option<LogLine<'_>>, LogError> {
         while !self.read_line()? {
-            if self.torn > 0 || self.place.segment == self.last {
+            if self.torn_bytes > 0 || self.position.segment == self.last_segment {
                 return Ok(None);
             }
             self.next_segment()?;
         }
-        match self.check() {
+        match self.check_line() {
             Ok(checked) => {
-                let place = self.place;
+                let position = self.position;
                 self.accept(checked);
                 let facts = &self.buffer[checked.facts.0..checked.facts.1];
-                let Checked {
+                let CheckedLine {
                     format,
                     seq,
                     at,
                     hash,
                     ..
                 } = checked;
-                Ok(Some(Line {
+                Ok(Some(LogLine {
                     seq,
                     at,
                     hash,
-                    place,
+                    position,
                     format,
                     facts,
                 }))
             }
             Err(_) if self.is_torn()? => {
-                self.torn = self.buffer.len() as u64;
+                self.torn_bytes = self.buffer.len() as u64;
                 Ok(None)
             }
-            Err(fault) => Err(self.damaged(fault)),
+            Err(fault) => Err(self.damage_error(fault)),
         }
     }
 
@@ -238,29 +238,29 @@ impl Walk {
     }
 
     /// Where the walk has come to; after `None` from `next`, where the log ends.
-    pub fn end(&self) -> End {
-        End {
-            place: self.place,
+    pub fn end(&self) -> LogEnd {
+        LogEnd {
+            position: self.position,
             chain: self.chain,
             head: self.head,
             ledger: self.ledger,
-            torn: self.torn,
-            line: self.line_number(),
+            torn_bytes: self.torn_bytes,
+            line_number: self.line_number(),
         }
     }
 
     /// The error that names the line at this place.
-    pub fn misfit(&self, place: Place, violation: Violation) -> LogError {
-        let path = segment::path(&self.dir, place.segment);
+    pub fn violation_error(&self, position: LogPosition, violation: Violation) -> LogError {
+        let path = segment::path(&self.dir, position.segment);
         LogError::Damaged {
-            line: count_lines(&path, place.offset) + 1,
+            line: count_lines(&path, position.offset) + 1,
             path,
-            fault: Fault::Misfit(violation),
+            fault: Fault::Violation(violation),
         }
     }
 
     /// The error that names the line last returned.
-    pub fn refuse_last(&self, fault: Fault) -> LogError {
+    pub fn last_line_error(&self, fault: Fault) -> LogError {
         LogError::Damaged {
             path: self.path.clone(),
             line: self.line_number().saturating_sub(1),
@@ -271,23 +271,23 @@ impl Walk {
     /// Reads a line into the buffer; false when there is no whole one.
     pub(super) fn read_line(&mut self) -> Result<bool, LogError> {
         let path = self.path.clone();
-        if disk::at("read", &path, self.fill())? {
+        if disk::with_path("read", &path, self.fill_buffer())? {
             return Ok(true);
         }
         if self.buffer.len() > MAX_LINE {
-            return Err(self.damaged(Fault::TooLong));
+            return Err(self.damage_error(Fault::TooLong));
         }
         if self.buffer.is_empty() {
             return Ok(false);
         }
-        if self.place.segment < self.last {
-            return Err(self.damaged(Fault::CutOff));
+        if self.position.segment < self.last_segment {
+            return Err(self.damage_error(Fault::Truncated));
         }
-        self.torn = self.buffer.len() as u64;
+        self.torn_bytes = self.buffer.len() as u64;
         Ok(false)
     }
 
-    fn fill(&mut self) -> io::Result<bool> {
+    fn fill_buffer(&mut self) -> io::Result<bool> {
         self.buffer.clear();
         let limit = MAX_LINE as u64 + 1;
         (&mut self.file)
@@ -297,36 +297,36 @@ impl Walk {
     }
 
     fn next_segment(&mut self) -> Result<(), LogError> {
-        let place = Place {
-            segment: self.place.segment + 1,
+        let position = LogPosition {
+            segment: self.position.segment + 1,
             offset: 0,
         };
         let (head, ledger) = (self.head, self.ledger);
-        *self = Self::at(&self.dir, self.last, place, self.chain)?;
+        *self = Self::open_at(&self.dir, self.last_segment, position, self.chain)?;
         (self.head, self.ledger) = (head, ledger);
-        self.lines = Some(0);
-        self.header()
+        self.lines_before = Some(0);
+        self.check_header()
     }
 
-    fn header(&mut self) -> Result<(), LogError> {
+    fn check_header(&mut self) -> Result<(), LogError> {
         let path = self.path.clone();
-        let whole = disk::at("read", &path, self.fill())?;
-        let expected = (self.place.segment, self.chain.seq + 1);
-        let text = self.buffer.strip_suffix(b"\n").filter(|_| whole);
-        let checked = text.ok_or(Fault::Form).and_then(|text| {
+        let is_whole = disk::with_path("read", &path, self.fill_buffer())?;
+        let expected = (self.position.segment, self.chain.seq + 1);
+        let text = self.buffer.strip_suffix(b"\n").filter(|_| is_whole);
+        let checked = text.ok_or(Fault::Malformed).and_then(|text| {
             let sealed = line::unseal(text)?;
             let header = line::read_header(&sealed)?;
-            let Header { segment, first, .. } = header;
-            self.follows(&sealed)?;
+            let SegmentHeader { segment, first, .. } = header;
+            self.check_chain(&sealed)?;
             if (segment, first) != expected {
-                return Err(Fault::Unchained);
+                return Err(Fault::ChainBroken);
             }
             // After a segment of format 2 none of format 1 may follow, or one of another ledger.
             if let Some(expected) = self.ledger {
                 match header.ledger {
                     Some(found) if found == expected => {}
                     Some(found) => return Err(Fault::OtherLedger { expected, found }),
-                    None => return Err(Fault::Form),
+                    None => return Err(Fault::Malformed),
                 }
             }
             Ok((sealed.hash, header.ledger))
@@ -335,26 +335,26 @@ impl Walk {
             Ok((hash, ledger)) => {
                 self.chain.hash = hash;
                 self.ledger = ledger;
-                self.step();
+                self.advance();
                 Ok(())
             }
-            Err(fault) => Err(self.damaged(fault)),
+            Err(fault) => Err(self.damage_error(fault)),
         }
     }
 
-    fn check(&self) -> Result<Checked, Fault> {
+    fn check_line(&self) -> Result<CheckedLine, Fault> {
         let text = &self.buffer[..self.buffer.len() - 1];
         let sealed = line::unseal(text)?;
-        let entry = sealed.entry()?;
-        self.belongs(&entry)?;
-        self.follows(&sealed)?;
+        let entry = sealed.parse_entry()?;
+        self.check_ledger(&entry)?;
+        self.check_chain(&sealed)?;
         let expected = self.chain.seq + 1;
         if entry.seq != expected {
             let found = entry.seq;
-            return Err(Fault::Number { expected, found });
+            return Err(Fault::WrongNumber { expected, found });
         }
         let end = sealed.body().len();
-        Ok(Checked {
+        Ok(CheckedLine {
             format: entry.format,
             seq: entry.seq,
             at: entry.at,
@@ -364,46 +364,46 @@ impl Walk {
     }
 
     /// A line has the format of its segment, and names its ledger.
-    fn belongs(&self, entry: &Entry<'_>) -> Result<(), Fault> {
+    fn check_ledger(&self, entry: &LogEntry<'_>) -> Result<(), Fault> {
         match (self.ledger, entry.ledger) {
             (Some(expected), Some(found)) if expected != found => {
                 Err(Fault::OtherLedger { expected, found })
             }
             (Some(_), Some(_)) | (None, None) => Ok(()),
-            (Some(_), None) | (None, Some(_)) => Err(Fault::Form),
+            (Some(_), None) | (None, Some(_)) => Err(Fault::Malformed),
         }
     }
 
-    fn follows(&self, sealed: &Sealed<'_>) -> Result<(), Fault> {
+    fn check_chain(&self, sealed: &SealedLine<'_>) -> Result<(), Fault> {
         if sealed.prev == self.chain.hash {
             Ok(())
         } else {
-            Err(Fault::Unchained)
+            Err(Fault::ChainBroken)
         }
     }
 
-    fn accept(&mut self, checked: Checked) {
-        self.chain = Chain {
+    fn accept(&mut self, checked: CheckedLine) {
+        self.chain = HashChain {
             seq: checked.seq,
             hash: checked.hash,
         };
         self.head = checked.hash;
-        self.step();
+        self.advance();
     }
 
-    pub(super) fn step(&mut self) {
-        self.place.offset += self.buffer.len() as u64;
-        self.lines = self.lines.map(|lines| lines + 1);
+    pub(super) fn advance(&mut self) {
+        self.position.offset += self.buffer.len() as u64;
+        self.lines_before = self.lines_before.map(|lines| lines + 1);
     }
 
     /// Whether the whole line in the buffer, which does not check, is what a crash can leave.
     fn is_torn(&mut self) -> Result<bool, LogError> {
         let rest = self.file.fill_buf().map(<[u8]>::is_empty);
-        let is_last = disk::at("read", &self.path, rest)? && self.place.segment == self.last;
-        Ok(is_last && torn::has_lost_sectors(&self.buffer, self.place.offset))
+        let is_last = disk::with_path("read", &self.path, rest)? && self.position.segment == self.last_segment;
+        Ok(is_last && torn::has_lost_sectors(&self.buffer, self.position.offset))
     }
 
-    pub(super) fn damaged(&self, fault: Fault) -> LogError {
+    pub(super) fn damage_error(&self, fault: Fault) -> LogError {
         LogError::Damaged {
             path: self.path.clone(),
             line: self.line_number(),
@@ -413,8 +413,8 @@ impl Walk {
 
     /// The number of the line at `place`. Counted from the file when the walk began in its middle.
     fn line_number(&self) -> u64 {
-        self.lines.map_or_else(
-            || count_lines(&self.path, self.place.offset) + 1,
+        self.lines_before.map_or_else(
+            || count_lines(&self.path, self.position.offset) + 1,
             |lines| lines + 1,
         )
     }
@@ -422,7 +422,7 @@ impl Walk {
 
 /// A line that was checked: its facts as a range of the buffer.
 #[derive(Clone, Copy)]
-struct Checked {
+struct CheckedLine {
     format: u32,
     seq: u64,
     at: Time,
@@ -435,7 +435,7 @@ fn count_lines(path: &Path, offset: u64) -> u64 {
     let Ok(file) = File::open(path) else {
         return 0;
     };
-    let mut reader = BufReader::with_capacity(BUFFER, file.take(offset));
+    let mut reader = BufReader::with_capacity(BUFFER_LENGTH, file.take(offset));
     let mut lines = 0;
     while let Ok(bytes) = reader.fill_buf() {
         if bytes.is_empty() {

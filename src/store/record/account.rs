@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::stamp::Stamp;
-use super::text::{RecordError, Text, credits, optional};
-use crate::domain::account::{Account, Lot, Part, Totals};
+use super::stamp::Timestamp;
+use super::text::{RecordError, Text, check_credits, optional_string};
+use crate::domain::account::{Account, Lot, LotPart, Totals};
 use crate::domain::decision::Credits;
-use crate::domain::ledger::{Given, GivenKind};
+use crate::domain::ledger::{GrantRecord, GrantKind};
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,8 +26,8 @@ struct LotRecord<'a> {
     granted: Credits,
     left: Credits,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    expires: Option<Stamp>,
-    granted_at: Stamp,
+    expires: Option<Timestamp>,
+    granted_at: Timestamp,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -47,7 +47,7 @@ pub struct AccountRecord<'a> {
     #[serde(borrow)]
     id: Text<'a>,
     version: u64,
-    opened: Stamp,
+    opened: Timestamp,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     aliases: Vec<Text<'a>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -67,28 +67,28 @@ pub struct AccountRecord<'a> {
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct GivenRecord<'a> {
+pub struct StoredGrantRecord<'a> {
     #[serde(borrow)]
     reference: Text<'a>,
     account: Text<'a>,
     credits: Credits,
-    kind: GivenKindRecord,
+    kind: StoredGrantKind,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    expires: Option<Stamp>,
+    expires: Option<Timestamp>,
     reason: Text<'a>,
-    at: Stamp,
+    at: Timestamp,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum GivenKindRecord {
+enum StoredGrantKind {
     Grant,
     Revoke,
     Restored,
 }
 
-impl<'a> From<&'a Part> for PartRecord<'a> {
-    fn from(part: &'a Part) -> Self {
+impl<'a> From<&'a LotPart> for PartRecord<'a> {
+    fn from(part: &'a LotPart) -> Self {
         Self {
             grant: part.grant.as_str().into(),
             credits: part.credits,
@@ -96,25 +96,25 @@ impl<'a> From<&'a Part> for PartRecord<'a> {
     }
 }
 
-impl TryFrom<PartRecord<'_>> for Part {
+impl TryFrom<PartRecord<'_>> for LotPart {
     type Error = RecordError;
 
     fn try_from(record: PartRecord<'_>) -> Result<Self, RecordError> {
         Ok(Self {
-            grant: record.grant.reference()?,
-            credits: credits(record.credits)?,
+            grant: record.grant.to_reference()?,
+            credits: check_credits(record.credits)?,
         })
     }
 }
 
 /// Parts as they are written.
-pub fn parts_from(parts: &[Part]) -> Vec<PartRecord<'_>> {
+pub fn parts_from(parts: &[LotPart]) -> Vec<PartRecord<'_>> {
     parts.iter().map(Into::into).collect()
 }
 
 /// Parts as they are read.
-pub fn parts_to(records: Vec<PartRecord<'_>>) -> Result<Vec<Part>, RecordError> {
-    records.into_iter().map(Part::try_from).collect()
+pub fn parts_to(records: Vec<PartRecord<'_>>) -> Result<Vec<LotPart>, RecordError> {
+    records.into_iter().map(LotPart::try_from).collect()
 }
 
 impl<'a> From<&'a Account> for AccountRecord<'a> {
@@ -123,7 +123,7 @@ impl<'a> From<&'a Account> for AccountRecord<'a> {
         Self {
             id: account.id.as_str().into(),
             version: account.version,
-            opened: Stamp(account.opened),
+            opened: Timestamp(account.opened_at),
             aliases: account.aliases.iter().map(|a| a.as_str().into()).collect(),
             lots: account.lots.iter().map(Into::into).collect(),
             totals: TotalsRecord {
@@ -134,11 +134,11 @@ impl<'a> From<&'a Account> for AccountRecord<'a> {
                 expired: totals.expired,
                 revoked: totals.revoked,
             },
-            frozen: account.frozen.as_ref().map(Into::into),
+            frozen: account.freeze_reason.as_ref().map(Into::into),
             tier: account.tier.as_ref().map(Into::into),
             tags: account.tags.iter().map(Into::into).collect(),
             attributes: attributes_from(&account.attributes),
-            pin: account.pin.as_ref().map(Into::into),
+            pin: account.pin_hash.as_ref().map(Into::into),
         }
     }
 }
@@ -148,11 +148,11 @@ impl TryFrom<AccountRecord<'_>> for Account {
 
     fn try_from(record: AccountRecord<'_>) -> Result<Self, RecordError> {
         let totals = record.totals;
-        let aliases = record.aliases.iter().map(Text::address);
+        let aliases = record.aliases.iter().map(Text::to_address);
         Ok(Self {
-            id: record.id.account()?,
+            id: record.id.to_account_id()?,
             version: record.version,
-            opened: record.opened.0,
+            opened_at: record.opened.0,
             aliases: aliases.collect::<Result<_, _>>()?,
             lots: record
                 .lots
@@ -167,31 +167,31 @@ impl TryFrom<AccountRecord<'_>> for Account {
                 expired: totals.expired,
                 revoked: totals.revoked,
             },
-            frozen: optional(record.frozen)?,
-            tier: optional(record.tier)?,
+            freeze_reason: optional_string(record.frozen)?,
+            tier: optional_string(record.tier)?,
             tags: record
                 .tags
                 .into_iter()
-                .map(Text::string)
+                .map(Text::into_string)
                 .collect::<Result<_, _>>()?,
             attributes: attributes_to(record.attributes)?,
-            pin: optional(record.pin)?,
+            pin_hash: optional_string(record.pin)?,
         })
     }
 }
 
 /// What rules may look at, as it is written.
 pub fn attributes_from(attributes: &BTreeMap<String, String>) -> BTreeMap<Text<'_>, Text<'_>> {
-    let pairs = attributes.iter();
-    pairs.map(|(k, v)| (k.into(), v.into())).collect()
+    let entries = attributes.iter();
+    entries.map(|(k, v)| (k.into(), v.into())).collect()
 }
 
 /// What rules may look at, as it is read.
 pub fn attributes_to(
     records: BTreeMap<Text<'_>, Text<'_>>,
 ) -> Result<BTreeMap<String, String>, RecordError> {
-    let pairs = records.into_iter();
-    pairs.map(|(k, v)| Ok((k.string()?, v.string()?))).collect()
+    let entries = records.into_iter();
+    entries.map(|(k, v)| Ok((k.into_string()?, v.into_string()?))).collect()
 }
 
 impl<'a> From<&'a Lot> for LotRecord<'a> {
@@ -199,9 +199,9 @@ impl<'a> From<&'a Lot> for LotRecord<'a> {
         Self {
             grant: lot.grant.as_str().into(),
             granted: lot.granted,
-            left: lot.left,
-            expires: lot.expires.map(Stamp),
-            granted_at: Stamp(lot.granted_at),
+            left: lot.remaining,
+            expires: lot.expires.map(Timestamp),
+            granted_at: Timestamp(lot.granted_at),
         }
     }
 }
@@ -211,48 +211,48 @@ impl TryFrom<LotRecord<'_>> for Lot {
 
     fn try_from(record: LotRecord<'_>) -> Result<Self, RecordError> {
         Ok(Self {
-            grant: record.grant.reference()?,
+            grant: record.grant.to_reference()?,
             granted: record.granted,
-            left: record.left,
+            remaining: record.left,
             expires: record.expires.map(|stamp| stamp.0),
             granted_at: record.granted_at.0,
         })
     }
 }
 
-impl<'a> From<&'a Given> for GivenRecord<'a> {
-    fn from(given: &'a Given) -> Self {
+impl<'a> From<&'a GrantRecord> for StoredGrantRecord<'a> {
+    fn from(grant: &'a GrantRecord) -> Self {
         Self {
-            reference: given.reference.as_str().into(),
-            account: given.account.as_str().into(),
-            credits: given.credits,
-            kind: match given.kind {
-                GivenKind::Grant => GivenKindRecord::Grant,
-                GivenKind::Revoke => GivenKindRecord::Revoke,
-                GivenKind::Restored => GivenKindRecord::Restored,
+            reference: grant.reference.as_str().into(),
+            account: grant.account.as_str().into(),
+            credits: grant.credits,
+            kind: match grant.kind {
+                GrantKind::Grant => StoredGrantKind::Grant,
+                GrantKind::Revoke => StoredGrantKind::Revoke,
+                GrantKind::Restored => StoredGrantKind::Restored,
             },
-            expires: given.expires.map(Stamp),
-            reason: (&given.reason).into(),
-            at: Stamp(given.at),
+            expires: grant.expires.map(Timestamp),
+            reason: (&grant.reason).into(),
+            at: Timestamp(grant.at),
         }
     }
 }
 
-impl TryFrom<GivenRecord<'_>> for Given {
+impl TryFrom<StoredGrantRecord<'_>> for GrantRecord {
     type Error = RecordError;
 
-    fn try_from(record: GivenRecord<'_>) -> Result<Self, RecordError> {
+    fn try_from(record: StoredGrantRecord<'_>) -> Result<Self, RecordError> {
         Ok(Self {
-            reference: record.reference.reference()?,
-            account: record.account.account()?,
+            reference: record.reference.to_reference()?,
+            account: record.account.to_account_id()?,
             credits: record.credits,
             kind: match record.kind {
-                GivenKindRecord::Grant => GivenKind::Grant,
-                GivenKindRecord::Revoke => GivenKind::Revoke,
-                GivenKindRecord::Restored => GivenKind::Restored,
+                StoredGrantKind::Grant => GrantKind::Grant,
+                StoredGrantKind::Revoke => GrantKind::Revoke,
+                StoredGrantKind::Restored => GrantKind::Restored,
             },
             expires: record.expires.map(|stamp| stamp.0),
-            reason: record.reason.string()?,
+            reason: record.reason.into_string()?,
             at: record.at.0,
         })
     }

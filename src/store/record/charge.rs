@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::account::{PartRecord, parts_from, parts_to};
 use super::reason::EntryReasonRecord;
 use super::request::BookingRecord;
-use super::stamp::Stamp;
+use super::stamp::Timestamp;
 use super::terms::TermsRecord;
-use super::text::{RecordError, Text, is_none_of_them};
+use super::text::{RecordError, Text, is_zero_credits};
 use crate::domain::decision::Credits;
 use crate::domain::id::{EventTypeId, HostId};
 use crate::domain::request::{Charge, ChargeState};
@@ -25,12 +25,12 @@ pub struct ChargeRecord<'a> {
     event_type: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     host: Option<i64>,
-    start: Stamp,
-    end: Stamp,
+    start: Timestamp,
+    end: Timestamp,
     parts: Vec<PartRecord<'a>>,
     refunded: Credits,
     state: ChargeStateRecord<'a>,
-    held_at: Stamp,
+    held_at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     taken_by: Option<Text<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -39,7 +39,7 @@ pub struct ChargeRecord<'a> {
     reason: Option<EntryReasonRecord<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     terms: Option<TermsRecord>,
-    #[serde(default, skip_serializing_if = "is_none_of_them")]
+    #[serde(default, skip_serializing_if = "is_zero_credits")]
     keeps: Credits,
 }
 
@@ -65,8 +65,8 @@ impl<'a> From<&'a Charge> for ChargeRecord<'a> {
             account: charge.account.as_str().into(),
             event_type: charge.event_type.map(|id| id.0),
             host: charge.host.map(|id| id.0),
-            start: Stamp(charge.start),
-            end: Stamp(charge.end),
+            start: Timestamp(charge.start),
+            end: Timestamp(charge.end),
             parts: parts_from(&charge.parts),
             refunded: charge.refunded,
             state: match &charge.state {
@@ -79,12 +79,12 @@ impl<'a> From<&'a Charge> for ChargeRecord<'a> {
                     to: to.as_str().into(),
                 },
             },
-            held_at: Stamp(charge.held_at),
-            taken_by: charge.taken_by.as_ref().map(|id| id.as_str().into()),
+            held_at: Timestamp(charge.held_at),
+            taken_by: charge.taken_over_by.as_ref().map(|id| id.as_str().into()),
             moved_from: charge.moved_from.as_ref().map(|uid| uid.as_str().into()),
             reason: charge.reason.as_ref().map(Into::into),
             terms: charge.terms.as_deref().map(Into::into),
-            keeps: charge.keeps,
+            keeps: charge.non_refundable,
         }
     }
 }
@@ -95,8 +95,8 @@ impl TryFrom<ChargeRecord<'_>> for Charge {
     fn try_from(record: ChargeRecord<'_>) -> Result<Self, RecordError> {
         Ok(Self {
             booking: record.booking.try_into()?,
-            request: record.request.request()?,
-            account: record.account.account()?,
+            request: record.request.to_request_id()?,
+            account: record.account.to_account_id()?,
             event_type: record.event_type.map(EventTypeId),
             host: record.host.map(HostId),
             start: record.start.0,
@@ -112,14 +112,14 @@ impl TryFrom<ChargeRecord<'_>> for Charge {
                 ChargeStateRecord::Moved { to } => ChargeState::Moved { to: to.uid()? },
             },
             held_at: record.held_at.0,
-            taken_by: record.taken_by.map(|text| text.request()).transpose()?,
+            taken_over_by: record.taken_by.map(|text| text.to_request_id()).transpose()?,
             moved_from: record.moved_from.map(|text| text.uid()).transpose()?,
             reason: record.reason.map(TryInto::try_into).transpose()?,
             terms: match record.terms {
                 Some(terms) => Some(Arc::new(terms.try_into()?)),
                 None => None,
             },
-            keeps: record.keeps,
+            non_refundable: record.keeps,
         })
     }
 }

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::account::{parts_from, parts_to};
 use super::fact::FactRecord;
 use super::personal;
-use super::stamp::Stamp;
-use super::text::{RecordError, Text, credits};
+use super::stamp::Timestamp;
+use super::text::{RecordError, Text, check_credits};
 use crate::domain::decision::Credits;
-use crate::domain::fact::{Back, Fact};
+use crate::domain::fact::{RefundPart, Fact};
 use crate::domain::id::{EventTypeId, HostId};
 
 /// Credits going back to a lot.
@@ -30,7 +30,7 @@ pub struct BackRecord<'a> {
 struct RestoredRecord<'a> {
     #[serde(borrow)]
     reference: Text<'a>,
-    expires: Stamp,
+    expires: Timestamp,
 }
 
 /// An entry as it is written.
@@ -46,7 +46,7 @@ pub fn write(fact: &Fact) -> FactRecord<'_> {
             reference: reference.as_str().into(),
             account: account.as_str().into(),
             credits: *credits,
-            expires: expires.map(Stamp),
+            expires: expires.map(Timestamp),
             personal: personal::text(reason),
         },
         Fact::Revoke {
@@ -81,8 +81,8 @@ pub fn write(fact: &Fact) -> FactRecord<'_> {
             parts: parts_from(parts),
             event_type: event_type.map(|id| id.0),
             host: host.map(|id| id.0),
-            start: Stamp(*start),
-            end: Stamp(*end),
+            start: Timestamp(*start),
+            end: Timestamp(*end),
             terms: terms.as_deref().map(|terms| Box::new(terms.into())),
         },
         Fact::Post { booking } => FactRecord::Post {
@@ -91,7 +91,7 @@ pub fn write(fact: &Fact) -> FactRecord<'_> {
         Fact::Void {
             booking,
             reason,
-            back,
+            refund_parts: back,
         } => FactRecord::Void {
             booking: booking.as_str().into(),
             reason: reason.into(),
@@ -113,30 +113,30 @@ pub fn write(fact: &Fact) -> FactRecord<'_> {
             to,
             start,
             end,
-            keeps,
+            non_refundable: keeps,
         } => FactRecord::Move {
             from: from.as_str().into(),
             to: to.into(),
-            start: Stamp(*start),
-            end: Stamp(*end),
+            start: Timestamp(*start),
+            end: Timestamp(*end),
             keeps: *keeps,
         },
-        Fact::Closed { booking, reason } => FactRecord::Closed {
+        Fact::ChargeClosed { booking, reason } => FactRecord::Closed {
             booking: booking.as_str().into(),
             reason: reason.into(),
         },
-        Fact::Opened { .. }
-        | Fact::Aliased { .. }
-        | Fact::Unaliased { .. }
-        | Fact::Described { .. }
-        | Fact::Frozen { .. }
-        | Fact::Pinned { .. }
-        | Fact::Decided { .. }
-        | Fact::Reviewed { .. }
-        | Fact::Called { .. }
-        | Fact::Settled { .. }
-        | Fact::Unresolved { .. }
-        | Fact::Resolved { .. }
+        Fact::AccountOpened { .. }
+        | Fact::AliasAdded { .. }
+        | Fact::AliasRemoved { .. }
+        | Fact::AccountDescribed { .. }
+        | Fact::FreezeChanged { .. }
+        | Fact::PinChanged { .. }
+        | Fact::RequestDecided { .. }
+        | Fact::RequestReviewed { .. }
+        | Fact::CallRecorded { .. }
+        | Fact::IntentSettled { .. }
+        | Fact::UnresolvedListed { .. }
+        | Fact::UnresolvedResolved { .. }
         | Fact::Ledger(_) => unreachable!("called for entries only"),
     }
 }
@@ -151,11 +151,11 @@ pub fn read(record: FactRecord<'_>) -> Result<Fact, RecordError> {
             expires,
             personal,
         } => Fact::Grant {
-            reference: reference.reference()?,
-            account: account.account()?,
-            credits: credits(amount)?,
+            reference: reference.to_reference()?,
+            account: account.to_account_id()?,
+            credits: check_credits(amount)?,
             expires: expires.map(|stamp| stamp.0),
-            reason: personal::string(personal)?,
+            reason: personal::from_personal_text(personal)?,
         },
         FactRecord::Revoke {
             reference,
@@ -163,13 +163,13 @@ pub fn read(record: FactRecord<'_>) -> Result<Fact, RecordError> {
             parts,
             personal,
         } => Fact::Revoke {
-            reference: reference.reference()?,
-            account: account.account()?,
+            reference: reference.to_reference()?,
+            account: account.to_account_id()?,
             parts: parts_to(parts)?,
-            reason: personal::string(personal)?,
+            reason: personal::from_personal_text(personal)?,
         },
         FactRecord::Expire { account, part } => Fact::Expire {
-            account: account.account()?,
+            account: account.to_account_id()?,
             part: part.try_into()?,
         },
         FactRecord::Hold {
@@ -184,8 +184,8 @@ pub fn read(record: FactRecord<'_>) -> Result<Fact, RecordError> {
             terms,
         } => Fact::Hold {
             booking: booking.try_into()?,
-            request: request.request()?,
-            account: account.account()?,
+            request: request.to_request_id()?,
+            account: account.to_account_id()?,
             parts: parts_to(parts)?,
             event_type: event_type.map(EventTypeId),
             host: host.map(HostId),
@@ -206,9 +206,9 @@ pub fn read(record: FactRecord<'_>) -> Result<Fact, RecordError> {
         } => Fact::Void {
             booking: booking.uid()?,
             reason: reason.try_into()?,
-            back: back
+            refund_parts: back
                 .into_iter()
-                .map(Back::try_from)
+                .map(RefundPart::try_from)
                 .collect::<Result<_, _>>()?,
         },
         FactRecord::Refund {
@@ -220,7 +220,7 @@ pub fn read(record: FactRecord<'_>) -> Result<Fact, RecordError> {
             booking: booking.uid()?,
             parts: parts
                 .into_iter()
-                .map(Back::try_from)
+                .map(RefundPart::try_from)
                 .collect::<Result<_, _>>()?,
             close,
             reason: reason.try_into()?,
@@ -236,9 +236,9 @@ pub fn read(record: FactRecord<'_>) -> Result<Fact, RecordError> {
             to: to.try_into()?,
             start: start.0,
             end: end.0,
-            keeps: credits(keeps)?,
+            non_refundable: check_credits(keeps)?,
         },
-        FactRecord::Closed { booking, reason } => Fact::Closed {
+        FactRecord::Closed { booking, reason } => Fact::ChargeClosed {
             booking: booking.uid()?,
             reason: reason.try_into()?,
         },
@@ -258,33 +258,33 @@ pub fn read(record: FactRecord<'_>) -> Result<Fact, RecordError> {
     })
 }
 
-impl<'a> From<&'a Back> for BackRecord<'a> {
-    fn from(back: &'a Back) -> Self {
+impl<'a> From<&'a RefundPart> for BackRecord<'a> {
+    fn from(back: &'a RefundPart) -> Self {
         Self {
             grant: back.grant.as_str().into(),
             credits: back.credits,
             restored: back
-                .restored
+                .replacement_lot
                 .as_ref()
                 .map(|(reference, expires)| RestoredRecord {
                     reference: reference.as_str().into(),
-                    expires: Stamp(*expires),
+                    expires: Timestamp(*expires),
                 }),
         }
     }
 }
 
-impl TryFrom<BackRecord<'_>> for Back {
+impl TryFrom<BackRecord<'_>> for RefundPart {
     type Error = RecordError;
 
     fn try_from(record: BackRecord<'_>) -> Result<Self, RecordError> {
         let restored = record
             .restored
-            .map(|lot| Ok::<_, RecordError>((lot.reference.reference()?, lot.expires.0)));
+            .map(|lot| Ok::<_, RecordError>((lot.reference.to_reference()?, lot.expires.0)));
         Ok(Self {
-            grant: record.grant.reference()?,
-            credits: credits(record.credits)?,
-            restored: restored.transpose()?,
+            grant: record.grant.to_reference()?,
+            credits: check_credits(record.credits)?,
+            replacement_lot: restored.transpose()?,
         })
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::log::line::OLDEST;
+use super::super::log::line::OLDEST_FORMAT;
 use super::account::{PartRecord, attributes_from, attributes_to};
 use super::entry::{self, BackRecord};
 use super::format_1;
@@ -14,9 +14,9 @@ use super::personal::{self, PersonalText};
 use super::reason::EntryReasonRecord;
 use super::request::{BookingRecord, CallRecord, OutcomeRecord, RequestRecord};
 use super::review::VerdictRecord;
-use super::stamp::Stamp;
+use super::stamp::Timestamp;
 use super::terms::TermsRecord;
-use super::text::{RecordError, Text, is_none_of_them, optional};
+use super::text::{RecordError, Text, is_zero_credits, optional_string};
 use super::unresolved::ResolverRecord;
 use crate::domain::decision::Credits;
 use crate::domain::fact::Fact;
@@ -59,7 +59,7 @@ pub enum FactRecord<'a> {
         account: Text<'a>,
         credits: Credits,
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        expires: Option<Stamp>,
+        expires: Option<Timestamp>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         personal: Option<PersonalText<'a>>,
     },
@@ -83,8 +83,8 @@ pub enum FactRecord<'a> {
         event_type: Option<i64>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         host: Option<i64>,
-        start: Stamp,
-        end: Stamp,
+        start: Timestamp,
+        end: Timestamp,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         terms: Option<Box<TermsRecord>>,
     },
@@ -106,9 +106,9 @@ pub enum FactRecord<'a> {
     Move {
         from: Text<'a>,
         to: BookingRecord<'a>,
-        start: Stamp,
-        end: Stamp,
-        #[serde(default, skip_serializing_if = "is_none_of_them")]
+        start: Timestamp,
+        end: Timestamp,
+        #[serde(default, skip_serializing_if = "is_zero_credits")]
         keeps: Credits,
     },
     Closed {
@@ -136,7 +136,7 @@ pub enum FactRecord<'a> {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         account: Option<Text<'a>>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        until: Option<Stamp>,
+        until: Option<Timestamp>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         personal: Option<PersonalText<'a>>,
     },
@@ -176,8 +176,8 @@ impl<'a> DescriptionRecord<'a> {
         tags: &'a BTreeSet<String>,
         attributes: &'a BTreeMap<String, String>,
     ) -> Option<Self> {
-        let any = tier.is_some() || !tags.is_empty() || !attributes.is_empty();
-        any.then(|| Self {
+        let is_any_set = tier.is_some() || !tags.is_empty() || !attributes.is_empty();
+        is_any_set.then(|| Self {
             tier: tier.map(Into::into),
             tags: tags.iter().map(Into::into).collect(),
             attributes: attributes_from(attributes),
@@ -201,7 +201,7 @@ pub fn write(facts: &[Fact]) -> Result<Vec<u8>, RecordError> {
 
 /// Reads the list that stands in a line of that format.
 pub fn read_format(format: u32, bytes: &[u8]) -> Result<Vec<Fact>, RecordError> {
-    if format == OLDEST {
+    if format == OLDEST_FORMAT {
         return read(&format_1::upgrade(bytes)?);
     }
     read(bytes)
@@ -216,22 +216,22 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Fact>, RecordError> {
 impl<'a> From<&'a Fact> for FactRecord<'a> {
     fn from(fact: &'a Fact) -> Self {
         match fact {
-            Fact::Opened { account } => Self::Opened {
+            Fact::AccountOpened { account } => Self::Opened {
                 account: account.as_str().into(),
             },
-            Fact::Aliased { account, alias } => Self::Aliased {
-                account: account.as_str().into(),
-                personal: AliasRecord {
-                    alias: alias.as_str().into(),
-                },
-            },
-            Fact::Unaliased { account, alias } => Self::Unaliased {
+            Fact::AliasAdded { account, alias } => Self::Aliased {
                 account: account.as_str().into(),
                 personal: AliasRecord {
                     alias: alias.as_str().into(),
                 },
             },
-            Fact::Described {
+            Fact::AliasRemoved { account, alias } => Self::Unaliased {
+                account: account.as_str().into(),
+                personal: AliasRecord {
+                    alias: alias.as_str().into(),
+                },
+            },
+            Fact::AccountDescribed {
                 account,
                 tier,
                 tags,
@@ -240,12 +240,12 @@ impl<'a> From<&'a Fact> for FactRecord<'a> {
                 account: account.as_str().into(),
                 personal: DescriptionRecord::of(tier.as_ref(), tags, attributes),
             },
-            Fact::Frozen { account, why } => Self::Frozen {
+            Fact::FreezeChanged { account, reason: why } => Self::Frozen {
                 account: account.as_str().into(),
                 frozen: why.is_some(),
                 personal: why.as_deref().and_then(personal::text),
             },
-            Fact::Pinned { account, hash } => Self::Pinned {
+            Fact::PinChanged { account, hash } => Self::Pinned {
                 account: account.as_str().into(),
                 set: hash.is_some(),
                 personal: hash
@@ -260,26 +260,26 @@ impl<'a> From<&'a Fact> for FactRecord<'a> {
             | Fact::Void { .. }
             | Fact::Refund { .. }
             | Fact::Move { .. }
-            | Fact::Closed { .. } => entry::write(fact),
-            Fact::Decided { request } => Self::Decided(Box::new(request.as_ref().into())),
-            Fact::Reviewed {
+            | Fact::ChargeClosed { .. } => entry::write(fact),
+            Fact::RequestDecided { request } => Self::Decided(Box::new(request.as_ref().into())),
+            Fact::RequestReviewed {
                 request,
-                verdict,
+                decision: verdict,
                 reason,
             } => Self::Reviewed {
                 request: request.as_str().into(),
                 verdict: (*verdict).into(),
                 personal: personal::text(reason),
             },
-            Fact::Called { request, call } => Self::Called {
+            Fact::CallRecorded { request, call } => Self::Called {
                 request: request.as_str().into(),
                 call: call.into(),
             },
-            Fact::Settled { request, outcome } => Self::Settled {
+            Fact::IntentSettled { request, outcome } => Self::Settled {
                 request: request.as_str().into(),
                 outcome: (*outcome).into(),
             },
-            Fact::Unresolved {
+            Fact::UnresolvedListed {
                 booking,
                 code,
                 account,
@@ -289,10 +289,10 @@ impl<'a> From<&'a Fact> for FactRecord<'a> {
                 booking: booking.into(),
                 code: code.as_str().into(),
                 account: account.as_ref().map(|id| id.as_str().into()),
-                until: until.map(Stamp),
+                until: until.map(Timestamp),
                 personal: personal::text(detail),
             },
-            Fact::Resolved {
+            Fact::UnresolvedResolved {
                 booking,
                 code,
                 reason,
@@ -313,26 +313,26 @@ impl TryFrom<FactRecord<'_>> for Fact {
 
     fn try_from(record: FactRecord<'_>) -> Result<Self, RecordError> {
         Ok(match record {
-            FactRecord::Opened { account } => Self::Opened {
-                account: account.account()?,
+            FactRecord::Opened { account } => Self::AccountOpened {
+                account: account.to_account_id()?,
             },
-            FactRecord::Aliased { account, personal } => Self::Aliased {
-                account: account.account()?,
-                alias: personal.alias.address()?,
+            FactRecord::Aliased { account, personal } => Self::AliasAdded {
+                account: account.to_account_id()?,
+                alias: personal.alias.to_address()?,
             },
-            FactRecord::Unaliased { account, personal } => Self::Unaliased {
-                account: account.account()?,
-                alias: personal.alias.address()?,
+            FactRecord::Unaliased { account, personal } => Self::AliasRemoved {
+                account: account.to_account_id()?,
+                alias: personal.alias.to_address()?,
             },
             FactRecord::Described { account, personal } => {
                 let personal = personal.unwrap_or_default();
-                Self::Described {
-                    account: account.account()?,
-                    tier: optional(personal.tier)?,
+                Self::AccountDescribed {
+                    account: account.to_account_id()?,
+                    tier: optional_string(personal.tier)?,
                     tags: personal
                         .tags
                         .into_iter()
-                        .map(Text::string)
+                        .map(Text::into_string)
                         .collect::<Result<_, _>>()?,
                     attributes: attributes_to(personal.attributes)?,
                 }
@@ -341,26 +341,26 @@ impl TryFrom<FactRecord<'_>> for Fact {
                 account,
                 frozen,
                 personal,
-            } => Self::Frozen {
-                account: account.account()?,
-                why: match (frozen, personal) {
-                    (true, personal) => Some(personal::string(personal)?),
+            } => Self::FreezeChanged {
+                account: account.to_account_id()?,
+                reason: match (frozen, personal) {
+                    (true, personal) => Some(personal::from_personal_text(personal)?),
                     (false, None) => None,
-                    (false, Some(_)) => return Err(RecordError::Unfit("personal")),
+                    (false, Some(_)) => return Err(RecordError::FieldMismatch("personal")),
                 },
             },
             FactRecord::Pinned {
                 account,
                 set,
                 personal,
-            } => Self::Pinned {
-                account: account.account()?,
+            } => Self::PinChanged {
+                account: account.to_account_id()?,
                 hash: match (set, personal) {
-                    (true, Some(personal)) => Some(personal.hash.string()?),
+                    (true, Some(personal)) => Some(personal.hash.into_string()?),
                     // A hash that was taken out opens nothing.
                     (true, None) => Some(String::new()),
                     (false, None) => None,
-                    (false, Some(_)) => return Err(RecordError::Unfit("personal")),
+                    (false, Some(_)) => return Err(RecordError::FieldMismatch("personal")),
                 },
             },
             FactRecord::Grant { .. }
@@ -372,24 +372,24 @@ impl TryFrom<FactRecord<'_>> for Fact {
             | FactRecord::Refund { .. }
             | FactRecord::Move { .. }
             | FactRecord::Closed { .. } => entry::read(record)?,
-            FactRecord::Decided(request) => Self::Decided {
+            FactRecord::Decided(request) => Self::RequestDecided {
                 request: Arc::new((*request).try_into()?),
             },
             FactRecord::Reviewed {
                 request,
                 verdict,
                 personal,
-            } => Self::Reviewed {
-                request: request.request()?,
-                verdict: verdict.into(),
-                reason: personal::string(personal)?,
+            } => Self::RequestReviewed {
+                request: request.to_request_id()?,
+                decision: verdict.into(),
+                reason: personal::from_personal_text(personal)?,
             },
-            FactRecord::Called { request, call } => Self::Called {
-                request: request.request()?,
+            FactRecord::Called { request, call } => Self::CallRecorded {
+                request: request.to_request_id()?,
                 call: call.try_into()?,
             },
-            FactRecord::Settled { request, outcome } => Self::Settled {
-                request: request.request()?,
+            FactRecord::Settled { request, outcome } => Self::IntentSettled {
+                request: request.to_request_id()?,
                 outcome: outcome.into(),
             },
             FactRecord::Unresolved {
@@ -398,22 +398,22 @@ impl TryFrom<FactRecord<'_>> for Fact {
                 account,
                 until,
                 personal,
-            } => Self::Unresolved {
+            } => Self::UnresolvedListed {
                 booking: booking.try_into()?,
-                code: code.unresolved_code()?,
-                account: account.map(|text| text.account()).transpose()?,
+                code: code.to_unresolved_code()?,
+                account: account.map(|text| text.to_account_id()).transpose()?,
                 until: until.map(|stamp| stamp.0),
-                detail: personal::string(personal)?,
+                detail: personal::from_personal_text(personal)?,
             },
             FactRecord::Resolved {
                 booking,
                 code,
                 by,
                 personal,
-            } => Self::Resolved {
+            } => Self::UnresolvedResolved {
                 booking: booking.uid()?,
-                code: code.unresolved_code()?,
-                reason: personal::string(personal)?,
+                code: code.to_unresolved_code()?,
+                reason: personal::from_personal_text(personal)?,
                 by: by.into(),
             },
             FactRecord::Ledger(fact) => Self::Ledger(fact.try_into()?),

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::text::RecordError;
 
 /// The sentence by which the first logs told a refund that forgives an absence.
-const FORGAVE: &str = "the booker did not come; forgiven";
+const FORGIVEN_ABSENCE_SENTENCE: &str = "the booker did not come; forgiven";
 
 /// The list of a line, in the present format.
 ///
@@ -27,8 +27,8 @@ pub fn upgrade(facts: &[u8]) -> Result<Vec<u8>, RecordError> {
 
 fn upgrade_fact(kind: &str, fields: &mut Map<String, Value>) {
     match kind {
-        "aliased" | "unaliased" => set_apart(fields, &[("alias", "alias")]),
-        "described" => set_apart(
+        "aliased" | "unaliased" => move_to_personal(fields, &[("alias", "alias")]),
+        "described" => move_to_personal(
             fields,
             &[
                 ("tier", "tier"),
@@ -38,23 +38,23 @@ fn upgrade_fact(kind: &str, fields: &mut Map<String, Value>) {
         ),
         "frozen" => {
             fields.insert("frozen".to_owned(), fields.contains_key("why").into());
-            set_apart(fields, &[("why", "text")]);
+            move_to_personal(fields, &[("why", "text")]);
         }
         "pinned" => {
             fields.insert("set".to_owned(), fields.contains_key("hash").into());
-            set_apart(fields, &[("hash", "hash")]);
+            move_to_personal(fields, &[("hash", "hash")]);
         }
-        "grant" | "revoke" | "reviewed" | "resolved" => set_apart(fields, &[("reason", "text")]),
-        "unresolved" => set_apart(fields, &[("detail", "text")]),
-        "void" | "closed" => give_code(fields, false),
+        "grant" | "revoke" | "reviewed" | "resolved" => move_to_personal(fields, &[("reason", "text")]),
+        "unresolved" => move_to_personal(fields, &[("detail", "text")]),
+        "void" | "closed" => replace_sentence_by_code(fields, false),
         "refund" => {
-            let forgives = fields.remove("forgives") == Some(Value::Bool(true));
-            give_code(fields, forgives);
+            let forgives_absence = fields.remove("forgives") == Some(Value::Bool(true));
+            replace_sentence_by_code(fields, forgives_absence);
         }
         "move" => {
             fields.remove("reason");
         }
-        "decided" => request(fields),
+        "decided" => upgrade_request(fields),
         "called" => {
             if let Some(Value::Object(call)) = fields.get_mut("call") {
                 upgrade_call(call);
@@ -65,7 +65,7 @@ fn upgrade_fact(kind: &str, fields: &mut Map<String, Value>) {
 }
 
 /// Moves fields into `personal`, under the names that they have there.
-fn set_apart(fields: &mut Map<String, Value>, names: &[(&str, &str)]) {
+fn move_to_personal(fields: &mut Map<String, Value>, names: &[(&str, &str)]) {
     let mut personal = Map::new();
     for (from, to) in names {
         if let Some(value) = fields.remove(*from) {
@@ -78,24 +78,24 @@ fn set_apart(fields: &mut Map<String, Value>, names: &[(&str, &str)]) {
 }
 
 /// A sentence stays a sentence, under a code that says so; only one of them had a meaning.
-fn give_code(fields: &mut Map<String, Value>, forgives: bool) {
+fn replace_sentence_by_code(fields: &mut Map<String, Value>, forgives_absence: bool) {
     let Some(reason) = fields.get_mut("reason") else {
         return;
     };
-    let words = reason.take();
-    *reason = if forgives || words == FORGAVE {
+    let sentence = reason.take();
+    *reason = if forgives_absence || sentence == FORGIVEN_ABSENCE_SENTENCE {
         serde_json::json!({"code": "absence-forgiven"})
     } else {
-        serde_json::json!({"code": "words", "personal": {"words": words}})
+        serde_json::json!({"code": "words", "personal": {"words": sentence}})
     };
 }
 
-fn request(fields: &mut Map<String, Value>) {
-    set_apart(
+fn upgrade_request(fields: &mut Map<String, Value>) {
+    move_to_personal(
         fields,
         &[("title", "title"), ("booker", "booker"), ("text", "text")],
     );
-    let reasons = split(fields, "reasons", "text");
+    let reasons = take_texts(fields, "reasons", "text");
     if let Some(Value::Array(reasons)) = fields.get_mut("reasons") {
         for reason in reasons {
             // One with a field that is not known stays as it is, and is refused.
@@ -105,13 +105,13 @@ fn request(fields: &mut Map<String, Value>) {
             }
         }
     }
-    let findings = split(fields, "findings", "detail");
+    let findings = take_texts(fields, "findings", "detail");
     let mut origin = None;
     if let Some(Value::Object(pin)) = fields.get_mut("pin") {
         origin = pin.remove("origin");
     }
     if let Some(Value::Object(review)) = fields.get_mut("review") {
-        set_apart(review, &[("reason", "text")]);
+        move_to_personal(review, &[("reason", "text")]);
     }
     if let Some(Value::Array(calls)) = fields.get_mut("calls") {
         for call in calls.iter_mut().filter_map(Value::as_object_mut) {
@@ -133,7 +133,7 @@ fn request(fields: &mut Map<String, Value>) {
 }
 
 /// Takes the text out of each object of a list.
-fn split(fields: &mut Map<String, Value>, list: &str, text: &str) -> Vec<Value> {
+fn take_texts(fields: &mut Map<String, Value>, list: &str, text: &str) -> Vec<Value> {
     let Some(Value::Array(list)) = fields.get_mut(list) else {
         return Vec::new();
     };
@@ -158,9 +158,9 @@ fn upgrade_call(call: &mut Map<String, Value>) {
             }
         }
         // Refused when it is read.
-        other => {
-            call.insert("answered".to_owned(), other.unwrap_or_default());
+        malformed => {
+            call.insert("answered".to_owned(), malformed.unwrap_or_default());
         }
     }
-    set_apart(call, &[("text", "text")]);
+    move_to_personal(call, &[("text", "text")]);
 }

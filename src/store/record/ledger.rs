@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::stamp::Stamp;
+use super::stamp::Timestamp;
 use super::text::{RecordError, Text};
 use crate::domain::id::HostId;
 use crate::domain::ledger_state::{Identity, LedgerFact, LedgerState};
@@ -37,11 +37,11 @@ pub struct IdentityRecord<'a> {
 #[serde(deny_unknown_fields)]
 pub struct LedgerStateRecord<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    began: Option<Stamp>,
+    began: Option<Timestamp>,
     #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
     identity: Option<IdentityRecord<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    restored: Option<Stamp>,
+    restored: Option<Timestamp>,
 }
 
 impl<'a> From<&'a LedgerFact> for LedgerFactRecord<'a> {
@@ -66,11 +66,11 @@ impl TryFrom<LedgerFactRecord<'_>> for LedgerFact {
         Ok(match record {
             LedgerFactRecord::Identified { identity, reason } => Self::Identified {
                 identity: identity.try_into()?,
-                reason: reason.string()?,
+                reason: reason.into_string()?,
             },
             LedgerFactRecord::Restored { commit } => Self::Restored { commit },
             LedgerFactRecord::RestoreAccepted { reason } => Self::RestoreAccepted {
-                reason: reason.string()?,
+                reason: reason.into_string()?,
             },
         })
     }
@@ -91,9 +91,9 @@ impl TryFrom<IdentityRecord<'_>> for Identity {
 
     fn try_from(record: IdentityRecord<'_>) -> Result<Self, RecordError> {
         Ok(Self {
-            server: record.server.string()?,
+            server: record.server.into_string()?,
             user: HostId(record.user),
-            dialect: record.dialect.string()?,
+            dialect: record.dialect.into_string()?,
         })
     }
 }
@@ -101,9 +101,9 @@ impl TryFrom<IdentityRecord<'_>> for Identity {
 impl<'a> From<&'a LedgerState> for LedgerStateRecord<'a> {
     fn from(state: &'a LedgerState) -> Self {
         Self {
-            began: state.began.map(Stamp),
+            began: state.first_commit_at.map(Timestamp),
             identity: state.identity.as_ref().map(Into::into),
-            restored: state.restored.map(Stamp),
+            restored: state.restored_at.map(Timestamp),
         }
     }
 }
@@ -113,9 +113,9 @@ impl TryFrom<LedgerStateRecord<'_>> for LedgerState {
 
     fn try_from(record: LedgerStateRecord<'_>) -> Result<Self, RecordError> {
         Ok(Self {
-            began: record.began.map(|began| began.0),
+            first_commit_at: record.began.map(|began| began.0),
             identity: record.identity.map(TryInto::try_into).transpose()?,
-            restored: record.restored.map(|restored| restored.0),
+            restored_at: record.restored.map(|restored| restored.0),
         })
     }
 }

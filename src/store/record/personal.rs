@@ -19,7 +19,7 @@ pub fn text(text: &str) -> Option<PersonalText<'_>> {
 }
 
 /// The text as it is read; empty when it was taken out.
-pub fn string(personal: Option<PersonalText<'_>>) -> Result<String, RecordError> {
-    let text = personal.map(|personal| personal.text.string());
+pub fn from_personal_text(personal: Option<PersonalText<'_>>) -> Result<String, RecordError> {
+    let text = personal.map(|personal| personal.text.into_string());
     Ok(text.transpose()?.unwrap_or_default())
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::text::{RecordError, Text, is_false};
 use crate::domain::decision::Credits;
-use crate::domain::entry_reason::{EntryCode, EntryReason, NamedBy, NotConfirmed, PartBack};
+use crate::domain::entry_reason::{EntryCode, EntryReason, RecordedActor, NotConfirmed, RefundedShare};
 use crate::domain::time::Span;
 
 /// A reason.
@@ -105,27 +105,27 @@ impl<'a> From<&'a EntryReason> for EntryReasonRecord<'a> {
             notice_ms: None,
             found: None,
             moved_late: reason.moved_late,
-            part: reason.part.map(|part| PartBackRecord {
+            part: reason.refunded_share.map(|part| PartBackRecord {
                 credits: part.credits,
-                of: part.of,
+                of: part.total,
             }),
             personal: None,
         };
-        record.code = record.fill(&reason.code);
+        record.code = record.fill_from_code(&reason.code);
         record
     }
 }
 
 impl<'a> EntryReasonRecord<'a> {
     /// Fills in what the code's sentence names.
-    fn fill(&mut self, code: &'a EntryCode) -> CodeRecord {
+    fn fill_from_code(&mut self, code: &'a EntryCode) -> CodeRecord {
         match code {
             EntryCode::Cancelled { by, notice } => {
-                self.name(by, *notice);
+                self.set_named_by(by, *notice);
                 CodeRecord::Cancelled
             }
             EntryCode::MovedLate { to, by, notice } => {
-                self.name(by, *notice);
+                self.set_named_by(by, *notice);
                 self.booking = Some(to.as_str().into());
                 CodeRecord::MovedLate
             }
@@ -145,7 +145,7 @@ impl<'a> EntryReasonRecord<'a> {
                 self.found = Some((*found).into());
                 CodeRecord::NotConfirmed
             }
-            EntryCode::Words(words) => {
+            EntryCode::FreeText(words) => {
                 self.personal = Some(ReasonPersonal {
                     by: None,
                     words: Some(words.into()),
@@ -153,8 +153,8 @@ impl<'a> EntryReasonRecord<'a> {
                 CodeRecord::Words
             }
             EntryCode::CostsLess => CodeRecord::CostsLess,
-            EntryCode::Over => CodeRecord::Over,
-            EntryCode::Gone => CodeRecord::Gone,
+            EntryCode::BookingOver => CodeRecord::Over,
+            EntryCode::BookingGone => CodeRecord::Gone,
             EntryCode::HostAbsent => CodeRecord::HostAbsent,
             EntryCode::BookerAbsent => CodeRecord::BookerAbsent,
             EntryCode::AbsenceForgiven => CodeRecord::AbsenceForgiven,
@@ -169,16 +169,16 @@ impl<'a> EntryReasonRecord<'a> {
         }
     }
 
-    fn name(&mut self, by: &'a NamedBy, notice: Span) {
+    fn set_named_by(&mut self, by: &'a RecordedActor, notice: Span) {
         self.notice_ms = Some(notice.num_milliseconds());
         self.by = Some(match by {
-            NamedBy::Host => NamedByRecord::Host,
-            NamedBy::HostUntrusted => NamedByRecord::HostUntrusted,
-            NamedBy::Booker => NamedByRecord::Booker,
-            NamedBy::Other(_) => NamedByRecord::Other,
-            NamedBy::Unnamed => NamedByRecord::Unnamed,
+            RecordedActor::Host => NamedByRecord::Host,
+            RecordedActor::HostUntrusted => NamedByRecord::HostUntrusted,
+            RecordedActor::Booker => NamedByRecord::Booker,
+            RecordedActor::Other(_) => NamedByRecord::Other,
+            RecordedActor::Unnamed => NamedByRecord::Unnamed,
         });
-        if let NamedBy::Other(Some(address)) = by {
+        if let RecordedActor::Other(Some(address)) = by {
             self.personal = Some(ReasonPersonal {
                 by: Some(address.as_str().into()),
                 words: None,
@@ -186,21 +186,21 @@ impl<'a> EntryReasonRecord<'a> {
         }
     }
 
-    fn named_by(&self) -> Result<NamedBy, RecordError> {
-        Ok(match self.by.ok_or(RecordError::Incomplete("by"))? {
-            NamedByRecord::Host => NamedBy::Host,
-            NamedByRecord::HostUntrusted => NamedBy::HostUntrusted,
-            NamedByRecord::Booker => NamedBy::Booker,
-            NamedByRecord::Unnamed => NamedBy::Unnamed,
+    fn named_by(&self) -> Result<RecordedActor, RecordError> {
+        Ok(match self.by.ok_or(RecordError::MissingField("by"))? {
+            NamedByRecord::Host => RecordedActor::Host,
+            NamedByRecord::HostUntrusted => RecordedActor::HostUntrusted,
+            NamedByRecord::Booker => RecordedActor::Booker,
+            NamedByRecord::Unnamed => RecordedActor::Unnamed,
             NamedByRecord::Other => {
-                let address = self.personal.as_ref().and_then(|one| one.by.as_ref());
-                NamedBy::Other(address.map(Text::address).transpose()?)
+                let address = self.personal.as_ref().and_then(|personal| personal.by.as_ref());
+                RecordedActor::Other(address.map(Text::to_address).transpose()?)
             }
         })
     }
 
     fn notice(&self) -> Result<Span, RecordError> {
-        let ms = self.notice_ms.ok_or(RecordError::Incomplete("notice_ms"))?;
+        let ms = self.notice_ms.ok_or(RecordError::MissingField("notice_ms"))?;
         Span::try_milliseconds(ms).ok_or(RecordError::Span(ms))
     }
 }
@@ -211,7 +211,7 @@ impl TryFrom<EntryReasonRecord<'_>> for EntryReason {
     fn try_from(record: EntryReasonRecord<'_>) -> Result<Self, RecordError> {
         let booking = || {
             let booking = record.booking.as_ref();
-            booking.ok_or(RecordError::Incomplete("booking"))?.uid()
+            booking.ok_or(RecordError::MissingField("booking"))?.uid()
         };
         let code = match record.code {
             CodeRecord::Cancelled => EntryCode::Cancelled {
@@ -227,16 +227,16 @@ impl TryFrom<EntryReasonRecord<'_>> for EntryReason {
             CodeRecord::EndedUndecided => EntryCode::EndedUndecided(booking()?),
             CodeRecord::SuccessorPaid => EntryCode::SuccessorPaid(booking()?),
             CodeRecord::NotConfirmed => {
-                let found = record.found.ok_or(RecordError::Incomplete("found"))?;
+                let found = record.found.ok_or(RecordError::MissingField("found"))?;
                 EntryCode::NotConfirmed(found.into())
             }
             CodeRecord::Words => {
                 let words = record.personal.and_then(|personal| personal.words);
-                EntryCode::Words(words.map(Text::string).transpose()?.unwrap_or_default())
+                EntryCode::FreeText(words.map(Text::into_string).transpose()?.unwrap_or_default())
             }
             CodeRecord::CostsLess => EntryCode::CostsLess,
-            CodeRecord::Over => EntryCode::Over,
-            CodeRecord::Gone => EntryCode::Gone,
+            CodeRecord::Over => EntryCode::BookingOver,
+            CodeRecord::Gone => EntryCode::BookingGone,
             CodeRecord::HostAbsent => EntryCode::HostAbsent,
             CodeRecord::BookerAbsent => EntryCode::BookerAbsent,
             CodeRecord::AbsenceForgiven => EntryCode::AbsenceForgiven,
@@ -252,24 +252,24 @@ impl TryFrom<EntryReasonRecord<'_>> for EntryReason {
         Ok(Self {
             code,
             moved_late: record.moved_late,
-            part: record.part.map(|part| PartBack {
+            refunded_share: record.part.map(|part| RefundedShare {
                 credits: part.credits,
-                of: part.of,
+                total: part.of,
             }),
         })
     }
 }
 
 impl From<NotConfirmed> for FoundRecord {
-    fn from(found: NotConfirmed) -> Self {
-        match found {
+    fn from(status: NotConfirmed) -> Self {
+        match status {
             NotConfirmed::Pending => Self::Pending,
             NotConfirmed::Rejected => Self::Rejected,
             NotConfirmed::Cancelled => Self::Cancelled,
             NotConfirmed::Gone => Self::Gone,
             NotConfirmed::OtherStatus => Self::OtherStatus,
-            NotConfirmed::Begun => Self::Begun,
-            NotConfirmed::Over => Self::Over,
+            NotConfirmed::PendingAfterStart => Self::Begun,
+            NotConfirmed::PendingAfterEnd => Self::Over,
             NotConfirmed::Unread => Self::Unread,
         }
     }
@@ -283,8 +283,8 @@ impl From<FoundRecord> for NotConfirmed {
             FoundRecord::Cancelled => Self::Cancelled,
             FoundRecord::Gone => Self::Gone,
             FoundRecord::OtherStatus => Self::OtherStatus,
-            FoundRecord::Begun => Self::Begun,
-            FoundRecord::Over => Self::Over,
+            FoundRecord::Begun => Self::PendingAfterStart,
+            FoundRecord::Over => Self::PendingAfterEnd,
             FoundRecord::Unread => Self::Unread,
         }
     }

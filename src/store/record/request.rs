@@ -4,12 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use super::personal::{self, PersonalText};
 use super::review::ReviewRecord;
-use super::stamp::Stamp;
-use super::text::{RecordError, Text, is_none_of_them, is_zero, optional};
+use super::stamp::Timestamp;
+use super::text::{RecordError, Text, is_zero_credits, is_zero, optional_string};
 use crate::domain::booking::BookingRef;
-use crate::domain::decision::{Credits, Decision, Finding, Outcome, Reason};
+use crate::domain::decision::{Credits, Decision, Finding, DecisionOutcome, Reason};
 use crate::domain::id::{EventTypeId, HostId};
-use crate::domain::request::{CallEnd, CallKind, CallNote, PinTry, Request, RequestState, Review};
+use crate::domain::request::{CallEnd, CallKind, CallNote, PinAttempt, Request, RequestState, OperatorReview};
 use crate::domain::time::Time;
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -39,9 +39,9 @@ pub struct RequestRecord<'a> {
     host: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     account: Option<Text<'a>>,
-    start: Stamp,
-    end: Stamp,
-    created: Stamp,
+    start: Timestamp,
+    end: Timestamp,
+    created: Timestamp,
     decision: DecisionRecord,
     cost: Credits,
     credits: Credits,
@@ -53,18 +53,18 @@ pub struct RequestRecord<'a> {
     findings: Vec<FindingRecord<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     carries: Option<Text<'a>>,
-    #[serde(default, skip_serializing_if = "is_none_of_them")]
+    #[serde(default, skip_serializing_if = "is_zero_credits")]
     keeps: Credits,
     policy: Text<'a>,
-    decided: Stamp,
+    decided: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    call_not_after: Option<Stamp>,
-    first: Stamp,
+    call_not_after: Option<Timestamp>,
+    first: Timestamp,
     state: StateRecord,
     #[serde(default, skip_serializing_if = "is_zero")]
     failures: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    last_failure: Option<Stamp>,
+    last_failure: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     calls: Vec<CallRecord<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -101,7 +101,7 @@ struct RequestPersonal<'a> {
 struct SinceRecord<'a> {
     #[serde(borrow)]
     reason: Text<'a>,
-    at: Stamp,
+    at: Timestamp,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -117,7 +117,7 @@ enum DecisionRecord {
     Decline,
     Wait {
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        until: Option<Stamp>,
+        until: Option<Timestamp>,
     },
     Review,
     Leave,
@@ -145,7 +145,7 @@ pub enum OutcomeRecord {
 enum StateRecord {
     Noted,
     Recorded,
-    Settled { outcome: OutcomeRecord, at: Stamp },
+    Settled { outcome: OutcomeRecord, at: Timestamp },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -162,14 +162,14 @@ struct FindingRecord<'a> {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CallRecord<'a> {
-    at: Stamp,
+    at: Timestamp,
     #[serde(borrow)]
     booking: Text<'a>,
     kind: CallKindRecord,
     end: CallEndRecord,
     /// When a call without an answer was sent, so that it may still be running.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    sent: Option<Stamp>,
+    sent: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     personal: Option<PersonalText<'a>>,
 }
@@ -207,7 +207,7 @@ impl TryFrom<BookingRecord<'_>> for BookingRef {
 impl<'a> From<&'a Request> for RequestRecord<'a> {
     fn from(request: &'a Request) -> Self {
         let codes = request.reasons.iter();
-        let (findings, details) = request.findings.iter().map(finding).unzip();
+        let (findings, details) = request.findings.iter().map(split_finding).unzip();
         let personal = RequestPersonal {
             title: Some((&request.title).into()),
             booker: request
@@ -217,11 +217,11 @@ impl<'a> From<&'a Request> for RequestRecord<'a> {
             reasons: request
                 .reasons
                 .iter()
-                .map(|one| (&one.text).into())
+                .map(|reason| (&reason.text).into())
                 .collect(),
             findings: details,
-            text: request.text.as_ref().map(Into::into),
-            origin: request.pin.as_ref().map(|pin| (&pin.origin).into()),
+            text: request.booker_text.as_ref().map(Into::into),
+            origin: request.pin_attempt.as_ref().map(|pin| (&pin.origin).into()),
         };
         Self {
             id: request.id.as_str().into(),
@@ -232,31 +232,31 @@ impl<'a> From<&'a Request> for RequestRecord<'a> {
             gate: request.gate.as_ref().map(Into::into),
             host: request.host.map(|id| id.0),
             account: request.account.as_ref().map(|id| id.as_str().into()),
-            start: Stamp(request.start),
-            end: Stamp(request.end),
-            created: Stamp(request.created),
+            start: Timestamp(request.start),
+            end: Timestamp(request.end),
+            created: Timestamp(request.created_at),
             decision: request.decision.into(),
             cost: request.cost,
             credits: request.credits,
             call: request.call.map(Into::into),
             reasons: codes.map(|reason| reason.code.as_str().into()).collect(),
             findings,
-            carries: request.carries.as_ref().map(|uid| uid.as_str().into()),
-            keeps: request.keeps,
-            policy: (&request.policy).into(),
-            decided: Stamp(request.decided),
-            call_not_after: request.call_not_after.map(Stamp),
-            first: Stamp(request.first),
+            carries: request.predecessor.as_ref().map(|uid| uid.as_str().into()),
+            keeps: request.non_refundable,
+            policy: (&request.policy_hash).into(),
+            decided: Timestamp(request.decided_at),
+            call_not_after: request.call_not_after.map(Timestamp),
+            first: Timestamp(request.first_evaluated_at),
             state: request.state.into(),
             failures: request.failures,
-            last_failure: request.last_failure.map(Stamp),
+            last_failure: request.last_failure.map(Timestamp),
             calls: request.calls.iter().map(Into::into).collect(),
             review: request.review.as_ref().map(Into::into),
             reasons_since: request.reasons_since.iter().map(Into::into).collect(),
             pin: request
-                .pin
+                .pin_attempt
                 .as_ref()
-                .map(|pin| PinTryRecord { right: pin.right }),
+                .map(|pin| PinTryRecord { right: pin.is_correct }),
             personal: Some(personal),
         }
     }
@@ -272,59 +272,59 @@ impl TryFrom<RequestRecord<'_>> for Request {
         let reasons = record.reasons.into_iter().map(|code| {
             Ok(Reason {
                 code: code.code()?,
-                text: optional(texts.next())?.unwrap_or_default(),
+                text: optional_string(texts.next())?.unwrap_or_default(),
             })
         });
         let reasons = reasons.collect::<Result<_, RecordError>>()?;
         let findings = record.findings.into_iter().map(|finding| {
             Ok(Finding {
-                rule: finding.rule.string()?.into(),
+                rule: finding.rule.into_string()?.into(),
                 code: finding.code.map(|code| code.code()).transpose()?,
                 passed: finding.passed,
-                detail: optional(details.next())?.unwrap_or_default(),
+                detail: optional_string(details.next())?.unwrap_or_default(),
             })
         });
         let findings = findings.collect::<Result<Vec<Finding>, RecordError>>()?;
         if texts.next().is_some() || details.next().is_some() {
-            return Err(RecordError::Unfit("personal"));
+            return Err(RecordError::FieldMismatch("personal"));
         }
         Ok(Self {
-            id: record.id.request()?,
-            bookings: all(record.bookings)?,
-            series: record.series.map(|text| text.request()).transpose()?,
-            title: optional(personal.title)?.unwrap_or_default(),
+            id: record.id.to_request_id()?,
+            bookings: convert_all(record.bookings)?,
+            series: record.series.map(|text| text.to_request_id()).transpose()?,
+            title: optional_string(personal.title)?.unwrap_or_default(),
             event_type: record.event_type.map(EventTypeId),
-            slug: optional(record.slug)?,
-            gate: optional(record.gate)?,
+            slug: optional_string(record.slug)?,
+            gate: optional_string(record.gate)?,
             host: record.host.map(HostId),
-            booker: personal.booker.map(|text| text.address()).transpose()?,
-            account: record.account.map(|text| text.account()).transpose()?,
+            booker: personal.booker.map(|text| text.to_address()).transpose()?,
+            account: record.account.map(|text| text.to_account_id()).transpose()?,
             start: record.start.0,
             end: record.end.0,
-            created: record.created.0,
+            created_at: record.created.0,
             decision: record.decision.into(),
             cost: record.cost,
             credits: record.credits,
             call: record.call.map(Into::into),
             reasons,
             findings,
-            text: optional(personal.text)?,
-            carries: record.carries.map(|text| text.uid()).transpose()?,
-            keeps: record.keeps,
-            policy: record.policy.string()?,
-            decided: record.decided.0,
+            booker_text: optional_string(personal.text)?,
+            predecessor: record.carries.map(|text| text.uid()).transpose()?,
+            non_refundable: record.keeps,
+            policy_hash: record.policy.into_string()?,
+            decided_at: record.decided.0,
             call_not_after: record.call_not_after.map(|stamp| stamp.0),
-            first: record.first.0,
+            first_evaluated_at: record.first.0,
             state: record.state.into(),
             failures: record.failures,
             last_failure: record.last_failure.map(|stamp| stamp.0),
-            calls: all(record.calls)?,
-            review: record.review.map(Review::try_from).transpose()?,
-            reasons_since: all(record.reasons_since)?,
-            pin: match record.pin {
-                Some(pin) => Some(PinTry {
-                    right: pin.right,
-                    origin: optional(personal.origin)?.unwrap_or_default(),
+            calls: convert_all(record.calls)?,
+            review: record.review.map(OperatorReview::try_from).transpose()?,
+            reasons_since: convert_all(record.reasons_since)?,
+            pin_attempt: match record.pin {
+                Some(pin) => Some(PinAttempt {
+                    is_correct: pin.right,
+                    origin: optional_string(personal.origin)?.unwrap_or_default(),
                 }),
                 None => None,
             },
@@ -336,7 +336,7 @@ impl<'a> From<&'a (String, Time)> for SinceRecord<'a> {
     fn from((reason, at): &'a (String, Time)) -> Self {
         Self {
             reason: reason.into(),
-            at: Stamp(*at),
+            at: Timestamp(*at),
         }
     }
 }
@@ -345,7 +345,7 @@ impl TryFrom<SinceRecord<'_>> for (String, Time) {
     type Error = RecordError;
 
     fn try_from(record: SinceRecord<'_>) -> Result<Self, RecordError> {
-        Ok((record.reason.string()?, record.at.0))
+        Ok((record.reason.into_string()?, record.at.0))
     }
 }
 
@@ -355,7 +355,7 @@ impl From<Decision> for DecisionRecord {
             Decision::Confirm => Self::Confirm,
             Decision::Decline => Self::Decline,
             Decision::Wait { until } => Self::Wait {
-                until: until.map(Stamp),
+                until: until.map(Timestamp),
             },
             Decision::Review => Self::Review,
             Decision::Leave => Self::Leave,
@@ -397,18 +397,18 @@ impl From<CallKindRecord> for CallKind {
     }
 }
 
-impl From<Outcome> for OutcomeRecord {
-    fn from(outcome: Outcome) -> Self {
+impl From<DecisionOutcome> for OutcomeRecord {
+    fn from(outcome: DecisionOutcome) -> Self {
         match outcome {
-            Outcome::Confirmed => Self::Confirmed,
-            Outcome::Declined => Self::Declined,
-            Outcome::Superseded => Self::Superseded,
-            Outcome::Refused => Self::Refused,
+            DecisionOutcome::Confirmed => Self::Confirmed,
+            DecisionOutcome::Declined => Self::Declined,
+            DecisionOutcome::Superseded => Self::Superseded,
+            DecisionOutcome::Refused => Self::Refused,
         }
     }
 }
 
-impl From<OutcomeRecord> for Outcome {
+impl From<OutcomeRecord> for DecisionOutcome {
     fn from(record: OutcomeRecord) -> Self {
         match record {
             OutcomeRecord::Confirmed => Self::Confirmed,
@@ -426,7 +426,7 @@ impl From<RequestState> for StateRecord {
             RequestState::Recorded => Self::Recorded,
             RequestState::Settled { outcome, at } => Self::Settled {
                 outcome: outcome.into(),
-                at: Stamp(at),
+                at: Timestamp(at),
             },
         }
     }
@@ -446,7 +446,7 @@ impl From<StateRecord> for RequestState {
 }
 
 /// Returns the two parts of a finding: its record, and the text that may name a person.
-fn finding(finding: &Finding) -> (FindingRecord<'_>, Text<'_>) {
+fn split_finding(finding: &Finding) -> (FindingRecord<'_>, Text<'_>) {
     let record = FindingRecord {
         rule: finding.rule.as_ref().into(),
         code: finding.code.map(|code| code.as_str().into()),
@@ -458,7 +458,7 @@ fn finding(finding: &Finding) -> (FindingRecord<'_>, Text<'_>) {
 impl<'a> From<&'a CallNote> for CallRecord<'a> {
     fn from(call: &'a CallNote) -> Self {
         Self {
-            at: Stamp(call.at),
+            at: Timestamp(call.at),
             booking: call.booking.as_str().into(),
             kind: call.kind.into(),
             end: match call.end {
@@ -469,7 +469,7 @@ impl<'a> From<&'a CallNote> for CallRecord<'a> {
                 CallEnd::Unanswered { .. } => CallEndRecord::Unanswered,
             },
             sent: match call.end {
-                CallEnd::Unanswered { sent } => Some(Stamp(sent)),
+                CallEnd::Unanswered { sent } => Some(Timestamp(sent)),
                 CallEnd::Answered | CallEnd::Refused | CallEnd::Failed | CallEnd::NotSent => None,
             },
             personal: personal::text(&call.text),
@@ -491,14 +491,14 @@ impl TryFrom<CallRecord<'_>> for CallNote {
                 CallEndRecord::Failed => CallEnd::Failed,
                 CallEndRecord::NotSent => CallEnd::NotSent,
                 CallEndRecord::Unanswered => CallEnd::Unanswered {
-                    sent: record.sent.ok_or(RecordError::Incomplete("sent"))?.0,
+                    sent: record.sent.ok_or(RecordError::MissingField("sent"))?.0,
                 },
             },
-            text: personal::string(record.personal)?,
+            text: personal::from_personal_text(record.personal)?,
         })
     }
 }
 
-fn all<R, T: TryFrom<R, Error = RecordError>>(records: Vec<R>) -> Result<Vec<T>, RecordError> {
+fn convert_all<R, T: TryFrom<R, Error = RecordError>>(records: Vec<R>) -> Result<Vec<T>, RecordError> {
     records.into_iter().map(T::try_from).collect()
 }

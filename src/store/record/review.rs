@@ -3,15 +3,15 @@
 use serde::{Deserialize, Serialize};
 
 use super::personal::{self, PersonalText};
-use super::stamp::Stamp;
+use super::stamp::Timestamp;
 use super::text::RecordError;
-use crate::domain::request::{Review, Verdict};
+use crate::domain::request::{OperatorReview, OperatorDecision};
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReviewRecord<'a> {
     verdict: VerdictRecord,
-    at: Stamp,
+    at: Timestamp,
     #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
     personal: Option<PersonalText<'a>>,
 }
@@ -23,38 +23,38 @@ pub enum VerdictRecord {
     Decline,
 }
 
-impl<'a> From<&'a Review> for ReviewRecord<'a> {
-    fn from(review: &'a Review) -> Self {
+impl<'a> From<&'a OperatorReview> for ReviewRecord<'a> {
+    fn from(review: &'a OperatorReview) -> Self {
         Self {
-            verdict: review.verdict.into(),
-            at: Stamp(review.at),
+            verdict: review.decision.into(),
+            at: Timestamp(review.at),
             personal: personal::text(&review.reason),
         }
     }
 }
 
-impl TryFrom<ReviewRecord<'_>> for Review {
+impl TryFrom<ReviewRecord<'_>> for OperatorReview {
     type Error = RecordError;
 
     fn try_from(record: ReviewRecord<'_>) -> Result<Self, RecordError> {
         Ok(Self {
-            verdict: record.verdict.into(),
-            reason: personal::string(record.personal)?,
+            decision: record.verdict.into(),
+            reason: personal::from_personal_text(record.personal)?,
             at: record.at.0,
         })
     }
 }
 
-impl From<Verdict> for VerdictRecord {
-    fn from(verdict: Verdict) -> Self {
+impl From<OperatorDecision> for VerdictRecord {
+    fn from(verdict: OperatorDecision) -> Self {
         match verdict {
-            Verdict::Confirm => Self::Confirm,
-            Verdict::Decline => Self::Decline,
+            OperatorDecision::Confirm => Self::Confirm,
+            OperatorDecision::Decline => Self::Decline,
         }
     }
 }
 
-impl From<VerdictRecord> for Verdict {
+impl From<VerdictRecord> for OperatorDecision {
     fn from(record: VerdictRecord) -> Self {
         match record {
             VerdictRecord::Confirm => Self::Confirm,

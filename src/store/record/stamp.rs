@@ -12,74 +12,74 @@ use crate::domain::time::Time;
 
 /// An instant with millisecond precision; anything finer is cut off when it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stamp(pub Time);
+pub struct Timestamp(pub Time);
 
 /// The length with milliseconds.
-const LONG: usize = "2026-11-24T05:32:51.123Z".len();
+const LENGTH_WITH_MILLIS: usize = "2026-11-24T05:32:51.123Z".len();
 
 /// The length without.
-const SHORT: usize = "2026-11-24T05:32:51Z".len();
+const LENGTH_WITHOUT_MILLIS: usize = "2026-11-24T05:32:51Z".len();
 
-impl Stamp {
+impl Timestamp {
     /// The text; `None` for a year that does not have four digits.
     pub fn text(self) -> Option<String> {
-        let (text, length) = self.bytes()?;
+        let (text, length) = self.to_bytes()?;
         Some(as_str(&text[..length]).to_owned())
     }
 
-    fn bytes(self) -> Option<([u8; LONG], usize)> {
+    fn to_bytes(self) -> Option<([u8; LENGTH_WITH_MILLIS], usize)> {
         let year = u32::try_from(self.0.year()).ok().filter(|y| *y <= 9999)?;
         let mut text = *b"0000-00-00T00:00:00.000Z";
-        digits(&mut text[0..4], year);
-        digits(&mut text[5..7], self.0.month());
-        digits(&mut text[8..10], self.0.day());
-        digits(&mut text[11..13], self.0.hour());
-        digits(&mut text[14..16], self.0.minute());
-        digits(&mut text[17..19], self.0.second());
+        write_digits(&mut text[0..4], year);
+        write_digits(&mut text[5..7], self.0.month());
+        write_digits(&mut text[8..10], self.0.day());
+        write_digits(&mut text[11..13], self.0.hour());
+        write_digits(&mut text[14..16], self.0.minute());
+        write_digits(&mut text[17..19], self.0.second());
         // A leap second is kept as 1000 milliseconds and more; it is written as the last of 999.
         let millis = self.0.timestamp_subsec_millis().min(999);
         if millis == 0 {
             text[19] = b'Z';
-            return Some((text, SHORT));
+            return Some((text, LENGTH_WITHOUT_MILLIS));
         }
-        digits(&mut text[20..23], millis);
-        Some((text, LONG))
+        write_digits(&mut text[20..23], millis);
+        Some((text, LENGTH_WITH_MILLIS))
     }
 
     /// Reads what [`Stamp::text`] writes and nothing else.
     pub fn parse(text: &str) -> Option<Self> {
-        let t = text.as_bytes();
-        let millis = match t.len() {
-            SHORT => 0,
-            LONG if t[19] == b'.' => number(&t[20..23])?,
+        let bytes = text.as_bytes();
+        let millis = match bytes.len() {
+            LENGTH_WITHOUT_MILLIS => 0,
+            LENGTH_WITH_MILLIS if bytes[19] == b'.' => parse_digits(&bytes[20..23])?,
             _ => return None,
         };
-        let marks = [t[4], t[7], t[10], t[13], t[16], t[t.len() - 1]];
-        if marks != *b"--T::Z" {
+        let separators = [bytes[4], bytes[7], bytes[10], bytes[13], bytes[16], bytes[bytes.len() - 1]];
+        if separators != *b"--T::Z" {
             return None;
         }
-        let year = i32::try_from(number(&t[0..4])?).ok()?;
-        let date = NaiveDate::from_ymd_opt(year, number(&t[5..7])?, number(&t[8..10])?)?;
+        let year = i32::try_from(parse_digits(&bytes[0..4])?).ok()?;
+        let date = NaiveDate::from_ymd_opt(year, parse_digits(&bytes[5..7])?, parse_digits(&bytes[8..10])?)?;
         date.and_hms_milli_opt(
-            number(&t[11..13])?,
-            number(&t[14..16])?,
-            number(&t[17..19])?,
+            parse_digits(&bytes[11..13])?,
+            parse_digits(&bytes[14..16])?,
+            parse_digits(&bytes[17..19])?,
             millis,
         )
         .map(|naive| Self(naive.and_utc()))
     }
 }
 
-impl Serialize for Stamp {
+impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.bytes() {
+        match self.to_bytes() {
             Some((text, length)) => serializer.serialize_str(as_str(&text[..length])),
             None => Err(S::Error::custom("an instant outside the years 0 to 9999")),
         }
     }
 }
 
-impl<'de> Deserialize<'de> for Stamp {
+impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = super::text::Text::deserialize(deserializer)?;
         let text: Cow<'_, str> = text.0;
@@ -87,7 +87,7 @@ impl<'de> Deserialize<'de> for Stamp {
     }
 }
 
-fn digits(text: &mut [u8], mut value: u32) {
+fn write_digits(text: &mut [u8], mut value: u32) {
     for digit in text.iter_mut().rev() {
         *digit = b'0' + u8::try_from(value % 10).expect("one digit");
         value /= 10;
@@ -98,7 +98,7 @@ fn as_str(text: &[u8]) -> &str {
     std::str::from_utf8(text).expect("digits and marks are ASCII")
 }
 
-fn number(digits: &[u8]) -> Option<u32> {
+fn parse_digits(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0, |sum, digit| {
         digit
             .is_ascii_digit()
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn timestamps_round_trip() {
         for text in [
             "2026-11-24T05:32:51Z",
             "2026-11-24T05:32:51.007Z",
@@ -119,7 +119,7 @@ mod tests {
             "9999-12-31T23:59:59.999Z",
             "2024-02-29T00:00:00Z",
         ] {
-            let stamp = Stamp::parse(text).expect(text);
+            let stamp = Timestamp::parse(text).expect(text);
             assert_eq!(stamp.text().as_deref(), Some(text));
             let other = chrono::DateTime::parse_from_rfc3339(text).expect(text);
             assert_eq!(stamp.0, other, "as others read it");
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_refused() {
+    fn other_forms_are_refused() {
         for text in [
             "",
             "2026-11-24",
@@ -144,13 +144,13 @@ mod tests {
             "+026-11-24T05:32:51Z",
             "ä026-11-24T05:32:5Z",
         ] {
-            assert_eq!(Stamp::parse(text), None, "{text}");
+            assert_eq!(Timestamp::parse(text), None, "{text}");
         }
     }
 
     #[test]
     fn years_of_more_digits_cannot_be_written() {
-        assert_eq!(Stamp(Time::MAX_UTC).text(), None);
-        assert_eq!(Stamp(Time::MIN_UTC).text(), None);
+        assert_eq!(Timestamp(Time::MAX_UTC).text(), None);
+        assert_eq!(Timestamp(Time::MIN_UTC).text(), None);
     }
 }

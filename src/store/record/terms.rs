@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::text::RecordError;
 use crate::domain::terms::{
-    Blame, ExpiredRefund, Forgive, HostAbsent, LateMove, NoShow, RefundTerms, Window,
+    Blame, ExpiredRefund, Forgiveness, HostAbsent, LateMove, NoShow, RefundTerms, RefundTier,
 };
 use crate::domain::time::Span;
 
@@ -61,10 +61,10 @@ enum LateMoveRecord {
 
 impl From<&RefundTerms> for TermsRecord {
     fn from(terms: &RefundTerms) -> Self {
-        let window = |window: &Window| (window.before.num_milliseconds(), window.percent);
-        let forgive = |forgive: Forgive| (forgive.times, forgive.per.num_milliseconds());
+        let window = |window: &RefundTier| (window.before.num_milliseconds(), window.percent);
+        let forgive = |forgive: Forgiveness| (forgive.times, forgive.per.num_milliseconds());
         Self {
-            windows: terms.windows.iter().map(window).collect(),
+            windows: terms.tiers.iter().map(window).collect(),
             host_cancels: terms.host_cancels.into(),
             unknown_cancels: terms.unknown_cancels.into(),
             trust_named_cancels: terms.trust_named_cancels,
@@ -78,7 +78,7 @@ impl From<&RefundTerms> for TermsRecord {
                 NoShow::Refund => NoShowRecord::Refund,
                 NoShow::Review => NoShowRecord::Review,
             },
-            forgive: terms.forgive.map(forgive),
+            forgive: terms.forgiveness.map(forgive),
             grace: terms.grace.num_milliseconds(),
             restore_for: match terms.expired_refund {
                 ExpiredRefund::RestoreFor(span) => Some(span.num_milliseconds()),
@@ -101,18 +101,18 @@ impl TryFrom<TermsRecord> for RefundTerms {
             if percent > 100 {
                 return Err(RecordError::Percent(percent));
             }
-            let before = span(before)?;
-            windows.push(Window { before, percent });
+            let before = parse_span(before)?;
+            windows.push(RefundTier { before, percent });
         }
         let forgive = match record.forgive {
-            Some((times, per)) => Some(Forgive {
+            Some((times, per)) => Some(Forgiveness {
                 times,
-                per: span(per)?,
+                per: parse_span(per)?,
             }),
             None => None,
         };
         Ok(Self {
-            windows,
+            tiers: windows,
             host_cancels: record.host_cancels.into(),
             unknown_cancels: record.unknown_cancels.into(),
             trust_named_cancels: record.trust_named_cancels,
@@ -126,10 +126,10 @@ impl TryFrom<TermsRecord> for RefundTerms {
                 NoShowRecord::Refund => NoShow::Refund,
                 NoShowRecord::Review => NoShow::Review,
             },
-            forgive,
-            grace: span(record.grace)?,
+            forgiveness: forgive,
+            grace: parse_span(record.grace)?,
             expired_refund: match record.restore_for {
-                Some(millis) => ExpiredRefund::RestoreFor(span(millis)?),
+                Some(millis) => ExpiredRefund::RestoreFor(parse_span(millis)?),
                 None => ExpiredRefund::Forfeit,
             },
             late_move: match record.late_move {
@@ -159,10 +159,10 @@ impl From<BlameRecord> for Blame {
 }
 
 /// No configuration asks for more than this, and sums with instants stay in range.
-const LONGEST: i64 = 100 * 366 * 24 * 60 * 60 * 1_000;
+const LONGEST_SPAN_MILLIS: i64 = 100 * 366 * 24 * 60 * 60 * 1_000;
 
-fn span(millis: i64) -> Result<Span, RecordError> {
-    if !(0..=LONGEST).contains(&millis) {
+fn parse_span(millis: i64) -> Result<Span, RecordError> {
+    if !(0..=LONGEST_SPAN_MILLIS).contains(&millis) {
         return Err(RecordError::Span(millis));
     }
     Ok(Span::milliseconds(millis))

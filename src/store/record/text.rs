@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::decision::{Code, Credits, MAX_CREDITS};
+use crate::domain::decision::{ReasonCode, Credits, MAX_CREDITS};
 use crate::domain::id::{AccountId, Address, BookingUid, NameError, Reference, RequestId};
 use crate::domain::unresolved::UnresolvedCode;
 
@@ -56,51 +56,51 @@ pub enum RecordError {
     #[error("{0} ms are no span that a configuration can name")]
     Span(i64),
     #[error("its field `{0}` does not fit the others")]
-    Unfit(&'static str),
+    FieldMismatch(&'static str),
     #[error("its field `{0}` is missing")]
-    Incomplete(&'static str),
+    MissingField(&'static str),
     #[error("it is not a record that this version knows")]
     Shape(#[from] serde_json::Error),
 }
 
 impl Text<'_> {
-    pub fn string(self) -> Result<String, RecordError> {
+    pub fn into_string(self) -> Result<String, RecordError> {
         if self.0.len() > MAX_TEXT {
             return Err(RecordError::TooLong(self.0.len()));
         }
         Ok(self.0.into_owned())
     }
 
-    pub fn account(&self) -> Result<AccountId, RecordError> {
-        self.name(AccountId::parse)
+    pub fn to_account_id(&self) -> Result<AccountId, RecordError> {
+        self.parse_name(AccountId::parse)
     }
 
-    pub fn address(&self) -> Result<Address, RecordError> {
-        self.name(Address::parse)
+    pub fn to_address(&self) -> Result<Address, RecordError> {
+        self.parse_name(Address::parse)
     }
 
     pub fn uid(&self) -> Result<BookingUid, RecordError> {
-        self.name(BookingUid::parse)
+        self.parse_name(BookingUid::parse)
     }
 
-    pub fn request(&self) -> Result<RequestId, RecordError> {
-        self.name(RequestId::parse)
+    pub fn to_request_id(&self) -> Result<RequestId, RecordError> {
+        self.parse_name(RequestId::parse)
     }
 
-    pub fn reference(&self) -> Result<Reference, RecordError> {
-        self.name(Reference::parse)
+    pub fn to_reference(&self) -> Result<Reference, RecordError> {
+        self.parse_name(Reference::parse)
     }
 
-    pub fn code(&self) -> Result<Code, RecordError> {
-        Code::parse(&self.0).ok_or_else(|| RecordError::Code(self.0.clone().into_owned()))
+    pub fn code(&self) -> Result<ReasonCode, RecordError> {
+        ReasonCode::parse(&self.0).ok_or_else(|| RecordError::Code(self.0.clone().into_owned()))
     }
 
-    pub fn unresolved_code(&self) -> Result<UnresolvedCode, RecordError> {
+    pub fn to_unresolved_code(&self) -> Result<UnresolvedCode, RecordError> {
         let code = UnresolvedCode::parse(&self.0);
         code.ok_or_else(|| RecordError::Code(self.0.clone().into_owned()))
     }
 
-    fn name<T>(&self, parse: fn(&str) -> Result<T, NameError>) -> Result<T, RecordError> {
+    fn parse_name<T>(&self, parse: fn(&str) -> Result<T, NameError>) -> Result<T, RecordError> {
         parse(&self.0).map_err(|source| RecordError::Name {
             text: self.0.chars().take(80).collect(),
             source,
@@ -109,13 +109,13 @@ impl Text<'_> {
 }
 
 /// An optional text.
-pub fn optional(text: Option<Text<'_>>) -> Result<Option<String>, RecordError> {
-    text.map(Text::string).transpose()
+pub fn optional_string(text: Option<Text<'_>>) -> Result<Option<String>, RecordError> {
+    text.map(Text::into_string).transpose()
 }
 
 /// Credits of one part: no lot ever holds more than one grant may give, so that sums of parts stay
 /// within the type whatever a line says.
-pub fn credits(credits: Credits) -> Result<Credits, RecordError> {
+pub fn check_credits(credits: Credits) -> Result<Credits, RecordError> {
     if credits > MAX_CREDITS {
         return Err(RecordError::Credits(credits));
     }
@@ -128,7 +128,7 @@ pub fn is_false(flag: &bool) -> bool {
 }
 
 /// Whether an amount of credits is left out.
-pub fn is_none_of_them(credits: &Credits) -> bool {
+pub fn is_zero_credits(credits: &Credits) -> bool {
     *credits == 0
 }
 

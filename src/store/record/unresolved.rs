@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::request::BookingRecord;
-use super::stamp::Stamp;
+use super::stamp::Timestamp;
 use super::text::{RecordError, Text};
-use crate::domain::unresolved::{Resolver, Unresolved, UnresolvedState};
+use crate::domain::unresolved::{Resolver, UnresolvedBooking, UnresolvedState};
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -16,9 +16,9 @@ pub struct UnresolvedRecord<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     account: Option<Text<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    until: Option<Stamp>,
+    until: Option<Timestamp>,
     detail: Text<'a>,
-    since: Stamp,
+    since: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     resolved: Option<ResolvedRecord<'a>>,
 }
@@ -29,7 +29,7 @@ struct ResolvedRecord<'a> {
     #[serde(borrow)]
     reason: Text<'a>,
     by: ResolverRecord,
-    at: Stamp,
+    at: Timestamp,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -39,42 +39,42 @@ pub enum ResolverRecord {
     Watch,
 }
 
-impl<'a> From<&'a Unresolved> for UnresolvedRecord<'a> {
-    fn from(item: &'a Unresolved) -> Self {
+impl<'a> From<&'a UnresolvedBooking> for UnresolvedRecord<'a> {
+    fn from(item: &'a UnresolvedBooking) -> Self {
         Self {
             booking: (&item.booking).into(),
             code: item.code.as_str().into(),
             account: item.account.as_ref().map(|id| id.as_str().into()),
-            until: item.until.map(Stamp),
+            until: item.until.map(Timestamp),
             detail: (&item.detail).into(),
-            since: Stamp(item.since),
+            since: Timestamp(item.since),
             resolved: match &item.state {
                 UnresolvedState::Open => None,
                 UnresolvedState::Resolved { reason, by, at } => Some(ResolvedRecord {
                     reason: reason.into(),
                     by: (*by).into(),
-                    at: Stamp(*at),
+                    at: Timestamp(*at),
                 }),
             },
         }
     }
 }
 
-impl TryFrom<UnresolvedRecord<'_>> for Unresolved {
+impl TryFrom<UnresolvedRecord<'_>> for UnresolvedBooking {
     type Error = RecordError;
 
     fn try_from(record: UnresolvedRecord<'_>) -> Result<Self, RecordError> {
         Ok(Self {
             booking: record.booking.try_into()?,
-            code: record.code.unresolved_code()?,
-            account: record.account.map(|text| text.account()).transpose()?,
+            code: record.code.to_unresolved_code()?,
+            account: record.account.map(|text| text.to_account_id()).transpose()?,
             until: record.until.map(|stamp| stamp.0),
-            detail: record.detail.string()?,
+            detail: record.detail.into_string()?,
             since: record.since.0,
             state: match record.resolved {
                 None => UnresolvedState::Open,
                 Some(resolved) => UnresolvedState::Resolved {
-                    reason: resolved.reason.string()?,
+                    reason: resolved.reason.into_string()?,
                     by: resolved.by.into(),
                     at: resolved.at.0,
                 },

@@ -6,14 +6,14 @@ use std::thread;
 
 use super::super::changes::Changes;
 use super::super::log::line::{Fault, Hash};
-use super::super::log::segment::Place;
-use super::super::log::walk::{LogError, Walk};
-use super::super::marker::Applied;
-use super::super::overlay::Overlay;
+use super::super::log::segment::LogPosition;
+use super::super::log::walk::{LogError, LogReader};
+use super::super::marker::AppliedCommit;
+use super::super::overlay::WriteSet;
 use super::super::port::StoreError;
-use super::beneath::Beneath;
-use super::fold::{Fold, MAX_ROWS};
-use super::rows::{self, Row};
+use super::beneath::RebuildView;
+use super::fold::{Projection, MAX_ROWS};
+use super::rows::{self, ProjectionRow};
 use crate::domain::fact::Commit;
 use crate::domain::ledger::{ApplyError, Violation};
 
@@ -23,13 +23,13 @@ use crate::domain::ledger::{ApplyError, Violation};
 pub const MAX_RECORDS: usize = 50_000;
 
 /// Facts that are handed over at once, at least.
-const BATCH: usize = 1_000;
+const MIN_BATCH_FACTS: usize = 1_000;
 
 /// Batches that may wait: enough for the reader to go on while rows are written. Some 16 MB.
-const WAITING: usize = 16;
+const MAX_WAITING_BATCHES: usize = 16;
 
 /// Pieces of rows that may wait: enough to keep both threads busy.
-const WAITING_ROWS: usize = 4;
+const MAX_WAITING_ROW_BATCHES: usize = 4;
 
 /// Why the fold could not be brought up.
 #[derive(Debug, thiserror::Error)]
@@ -38,20 +38,20 @@ pub enum CatchUpError {
     Log(LogError),
     /// The fold's own fault.
     #[error("bring the fold up to the log")]
-    Fold(#[source] StoreError),
+    Projection(#[source] StoreError),
 }
 
 /// How far it came.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Caught {
+pub struct CatchUpReport {
     pub commits: u64,
     pub facts: u64,
 }
 
 /// A commit that was read and parsed.
-struct Parsed {
+struct ParsedCommit {
     commit: Commit,
-    place: Place,
+    position: LogPosition,
     hash: Hash,
 }
 
@@ -62,51 +62,51 @@ struct Parsed {
 /// # Errors
 /// When a line does not check or does not fit, or the fold fails.
 pub fn catch_up(
-    fold: &Fold,
-    walk: &mut Walk,
-    applied: &mut Applied,
+    projection: &Projection,
+    reader: &mut LogReader,
+    applied: &mut AppliedCommit,
     records: usize,
-    seen: &mut dyn FnMut(Place),
-) -> Result<Caught, CatchUpError> {
-    let (sender, receiver) = sync_channel(WAITING);
-    let (folded, read) = thread::scope(|scope| {
-        let reader = scope.spawn(|| read(walk, sender));
-        let folded = fold_all(fold, receiver, applied, records, seen);
+    on_position: &mut dyn FnMut(LogPosition),
+) -> Result<CatchUpReport, CatchUpError> {
+    let (sender, receiver) = sync_channel(MAX_WAITING_BATCHES);
+    let (apply_result, read_result) = thread::scope(|scope| {
+        let reader_thread = scope.spawn(|| read_commits(reader, sender));
+        let apply_result = apply_all(projection, receiver, applied, records, on_position);
         // A fold that fails drops the receiver, and the reader ends at its next batch.
-        (folded, reader.join().expect("the reader does not panic"))
+        (apply_result, reader_thread.join().expect("the reader does not panic"))
     });
-    match (folded, read) {
-        (Err(Failed::Misfit(place, violation)), _) => {
-            Err(CatchUpError::Log(walk.misfit(place, violation)))
+    match (apply_result, read_result) {
+        (Err(ApplyFailure::Violation(place, violation)), _) => {
+            Err(CatchUpError::Log(reader.violation_error(place, violation)))
         }
-        (Err(Failed::Fold(error)), _) => Err(CatchUpError::Fold(error)),
+        (Err(ApplyFailure::Projection(error)), _) => Err(CatchUpError::Projection(error)),
         (Ok(_), Err(error)) => Err(CatchUpError::Log(error)),
         (Ok(caught), Ok(())) => Ok(caught),
     }
 }
 
-enum Failed {
-    Misfit(Place, Violation),
-    Fold(StoreError),
+enum ApplyFailure {
+    Violation(LogPosition, Violation),
+    Projection(StoreError),
 }
 
-fn read(walk: &mut Walk, sender: SyncSender<Vec<Parsed>>) -> Result<(), LogError> {
+fn read_commits(reader: &mut LogReader, sender: SyncSender<Vec<ParsedCommit>>) -> Result<(), LogError> {
     let mut batch = Vec::new();
     let mut facts = 0;
     loop {
-        let parsed = match walk.line()? {
+        let parsed = match reader.next_line()? {
             None => break,
-            Some(line) => (line.place, line.hash, line.commit()),
+            Some(line) => (line.position, line.hash, line.commit()),
         };
-        let (place, hash, commit) = parsed;
-        let commit = commit.map_err(|fault: Fault| walk.refuse_last(fault))?;
+        let (position, hash, commit) = parsed;
+        let commit = commit.map_err(|fault: Fault| reader.last_line_error(fault))?;
         facts += commit.facts.len();
-        batch.push(Parsed {
+        batch.push(ParsedCommit {
             commit,
-            place,
+            position,
             hash,
         });
-        if facts >= BATCH {
+        if facts >= MIN_BATCH_FACTS {
             facts = 0;
             if sender.send(std::mem::take(&mut batch)).is_err() {
                 return Ok(());
@@ -118,73 +118,73 @@ fn read(walk: &mut Walk, sender: SyncSender<Vec<Parsed>>) -> Result<(), LogError
     Ok(())
 }
 
-fn fold_all(
-    fold: &Fold,
-    batches: Receiver<Vec<Parsed>>,
-    applied: &mut Applied,
+fn apply_all(
+    projection: &Projection,
+    batches: Receiver<Vec<ParsedCommit>>,
+    applied: &mut AppliedCommit,
     records: usize,
-    seen: &mut dyn FnMut(Place),
-) -> Result<Caught, Failed> {
-    let mut caught = Caught::default();
-    let mut beneath = Beneath::new(fold, applied.seq == 0);
-    let mut overlay = Overlay::new(&beneath);
-    let mut marks = Vec::new();
+    on_position: &mut dyn FnMut(LogPosition),
+) -> Result<CatchUpReport, ApplyFailure> {
+    let mut report = CatchUpReport::default();
+    let mut rebuild_view = RebuildView::new(projection, applied.seq == 0);
+    let mut write_set = WriteSet::new(&rebuild_view);
+    let mut position_rows = Vec::new();
     for batch in batches {
         for parsed in batch {
-            let Parsed {
+            let ParsedCommit {
                 commit,
-                place,
+                position: place,
                 hash,
             } = parsed;
-            overlay.apply(&commit).map_err(|error| match error {
-                ApplyError::Violation(violation) => Failed::Misfit(place, violation),
-                ApplyError::Read(error) => Failed::Fold(error),
+            write_set.apply(&commit).map_err(|error| match error {
+                ApplyError::Violation(violation) => ApplyFailure::Violation(place, violation),
+                ApplyError::Read(error) => ApplyFailure::Projection(error),
             })?;
-            marks.extend(fold.mark(commit.seq, place));
-            caught.commits += 1;
-            caught.facts += commit.facts.len() as u64;
-            *applied = Applied {
+            position_rows.extend(projection.position_row(commit.seq, place));
+            report.commits += 1;
+            report.facts += commit.facts.len() as u64;
+            *applied = AppliedCommit {
                 seq: commit.seq,
                 hash,
-                place,
+                position: place,
             };
-            if overlay.records() >= records {
-                let changes = overlay.changes();
-                write(&mut beneath, changes, &mut marks, applied)?;
-                overlay = Overlay::new(&beneath);
+            if write_set.record_count() >= records {
+                let changes = write_set.into_changes();
+                write_changes(&mut rebuild_view, changes, &mut position_rows, applied)?;
+                write_set = WriteSet::new(&rebuild_view);
             }
         }
-        seen(applied.place);
+        on_position(applied.position);
     }
-    let changes = overlay.changes();
-    write(&mut beneath, changes, &mut marks, applied)?;
-    Ok(caught)
+    let changes = write_set.into_changes();
+    write_changes(&mut rebuild_view, changes, &mut position_rows, applied)?;
+    Ok(report)
 }
 
 /// Writes what changed. Another thread makes the rows meanwhile, and frees what they came from.
-fn write(
-    beneath: &mut Beneath<'_>,
+fn write_changes(
+    rebuild_view: &mut RebuildView<'_>,
     changes: Changes,
-    marks: &mut Vec<Row>,
-    applied: &Applied,
-) -> Result<(), Failed> {
-    let (sender, receiver) = sync_channel(WAITING_ROWS);
-    let written = thread::scope(|scope| {
+    position_rows: &mut Vec<ProjectionRow>,
+    applied: &AppliedCommit,
+) -> Result<(), ApplyFailure> {
+    let (sender, receiver) = sync_channel(MAX_WAITING_ROW_BATCHES);
+    let result = thread::scope(|scope| {
         scope.spawn(move || make_rows(changes, sender));
         receiver
             .into_iter()
-            .try_for_each(|rows: Vec<Row>| beneath.write_part(rows))
+            .try_for_each(|rows: Vec<ProjectionRow>| rebuild_view.write_part(rows))
     });
-    let written = written.and_then(|()| beneath.write(std::mem::take(marks), applied));
-    written.map_err(Failed::Fold)
+    let result = result.and_then(|()| rebuild_view.write(std::mem::take(position_rows), applied));
+    result.map_err(ApplyFailure::Projection)
 }
 
-fn make_rows(changes: Changes, sender: SyncSender<Vec<Row>>) {
-    let mut rows = rows::rows(changes);
+fn make_rows(changes: Changes, sender: SyncSender<Vec<ProjectionRow>>) {
+    let mut rows = rows::into_rows(changes);
     loop {
-        let some: Vec<Row> = rows.by_ref().take(MAX_ROWS).collect();
+        let batch: Vec<ProjectionRow> = rows.by_ref().take(MAX_ROWS).collect();
         // When nobody takes them any more, the fold has failed, and says so.
-        if some.is_empty() || sender.send(some).is_err() {
+        if batch.is_empty() || sender.send(batch).is_err() {
             return;
         }
     }

@@ -12,15 +12,15 @@ use ::sled::{Batch, IVec, Transactional};
 
 use super::super::disk;
 use super::super::log::line::Hash;
-use super::super::log::segment::Place;
-use super::super::marker::Applied;
+use super::super::log::segment::LogPosition;
+use super::super::marker::AppliedCommit;
 use super::super::port::StoreError;
 use super::super::record::text::RecordError;
-use super::guard::{FoldError, Guarded, guarded, released};
+use super::guard::{ProjectionError, GuardedSled, catch_panic, wait_until_released};
 use super::keys::{self, Tree};
-use super::parts::{self, HEAD};
+use super::parts::{self, CHUNK_COUNT_BYTES};
 use super::print;
-use super::rows::Row;
+use super::rows::ProjectionRow;
 
 /// The folder's name in the store's directory.
 pub const NAME: &str = "fold";
@@ -33,53 +33,53 @@ const FLUSH_EVERY: u32 = 16;
 pub const MAX_ROWS: usize = 300;
 
 /// Marks lie at least this far apart in the log, in bytes: so much is read to find a commit.
-const MARK_EVERY: u64 = 64 * 1024;
+const POSITION_EVERY: u64 = 64 * 1024;
 
 /// The fold.
-pub struct Fold {
+pub struct Projection {
     path: PathBuf,
     pub(super) log: PathBuf,
-    sled: Guarded,
+    sled: GuardedSled,
     doubt: RefCell<Option<String>>,
-    last_mark: Cell<Option<Place>>,
+    last_position: Cell<Option<LogPosition>>,
     unflushed: Cell<u32>,
 }
 
-impl Fold {
+impl Projection {
     /// Opens the folder, or makes it. `log` is where the lines of commits are found.
     ///
     /// # Errors
     /// When sled refuses or panics; the folder is then to be moved aside.
-    pub fn open(path: &Path, log: &Path) -> Result<Self, FoldError> {
-        let fold = Self {
+    pub fn open(path: &Path, log: &Path) -> Result<Self, ProjectionError> {
+        let projection = Self {
             path: path.to_owned(),
             log: log.to_owned(),
-            sled: Guarded::open(path)?,
+            sled: GuardedSled::open(path)?,
             doubt: RefCell::new(None),
-            last_mark: Cell::new(None),
+            last_position: Cell::new(None),
             unflushed: Cell::new(0),
         };
-        let last = guarded(|| fold.tree(Tree::Marks).last())?;
-        let place = last.and_then(|(_, value)| keys::read_place(value.get(HEAD..)?));
-        fold.last_mark.set(place);
-        Ok(fold)
+        let last_row = catch_panic(|| projection.tree(Tree::CommitPositions).last())?;
+        let position = last_row.and_then(|(_, value)| keys::decode_position(value.get(CHUNK_COUNT_BYTES..)?));
+        projection.last_position.set(position);
+        Ok(projection)
     }
 
     /// The last commit in it; `None` when it does not say, or not in a form of this version.
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn applied(&self) -> Result<Option<Applied>, StoreError> {
+    pub fn applied(&self) -> Result<Option<AppliedCommit>, StoreError> {
         let value = self.get(Tree::Meta, keys::APPLIED)?;
-        Ok(value.as_deref().and_then(Applied::parse))
+        Ok(value.as_deref().and_then(AppliedCommit::parse))
     }
 
     /// Why it cannot be used any more, if so.
     pub fn doubt(&self) -> Option<StoreError> {
         let doubt = self.doubt.borrow();
-        doubt.as_ref().map(|why| StoreError {
+        doubt.as_ref().map(|reason| StoreError {
             text: format!(
-                "{why}; start maitred again: {} is rebuilt from the log",
+                "{reason}; start maitred again: {} is rebuilt from the log",
                 self.path.display()
             ),
             source: None,
@@ -87,10 +87,10 @@ impl Fold {
     }
 
     /// The row that says where the commit's line begins, when it is time for one.
-    pub fn mark(&self, seq: u64, place: Place) -> Option<Row> {
-        is_mark_due(self.last_mark.get(), place).then(|| {
-            self.last_mark.set(Some(place));
-            Row::put(Tree::Marks, seq.to_be_bytes(), keys::place(place))
+    pub fn position_row(&self, seq: u64, position: LogPosition) -> Option<ProjectionRow> {
+        is_position_row_due(self.last_position.get(), position).then(|| {
+            self.last_position.set(Some(position));
+            ProjectionRow::put(Tree::CommitPositions, seq.to_be_bytes(), keys::encode_position(position))
         })
     }
 
@@ -99,8 +99,8 @@ impl Fold {
     ///
     /// # Errors
     /// When sled fails.
-    pub fn write(&self, mut rows: Vec<Row>, applied: &Applied) -> Result<(), StoreError> {
-        rows.push(Row::put(Tree::Meta, keys::APPLIED, applied.text()));
+    pub fn write(&self, mut rows: Vec<ProjectionRow>, applied: &AppliedCommit) -> Result<(), StoreError> {
+        rows.push(ProjectionRow::put(Tree::Meta, keys::APPLIED, applied.text()));
         self.write_part(rows)
     }
 
@@ -108,14 +108,14 @@ impl Fold {
     ///
     /// # Errors
     /// When sled fails.
-    pub fn write_part(&self, rows: Vec<Row>) -> Result<(), StoreError> {
+    pub fn write_part(&self, rows: Vec<ProjectionRow>) -> Result<(), StoreError> {
         let mut rows = rows.into_iter();
         loop {
-            let some: Vec<Row> = rows.by_ref().take(MAX_ROWS).collect();
-            if some.is_empty() {
+            let batch: Vec<ProjectionRow> = rows.by_ref().take(MAX_ROWS).collect();
+            if batch.is_empty() {
                 return Ok(());
             }
-            self.done(|| self.sled.write(move |trees| put_all(trees, &some)))?;
+            self.run_unless_in_doubt(|| self.sled.write(move |trees| put_all(trees, &batch)))?;
             self.flush_when_due()?;
         }
     }
@@ -133,23 +133,23 @@ impl Fold {
     ///
     /// # Errors
     /// When sled fails.
-    pub fn write_new(&self, rows: Vec<Row>) -> Result<(), StoreError> {
+    pub fn write_new(&self, rows: Vec<ProjectionRow>) -> Result<(), StoreError> {
         let mut batches: BTreeMap<Tree, Batch> = BTreeMap::new();
         for row in rows {
             let Some(value) = row.value else {
                 batches.entry(row.tree).or_default().remove(row.key);
                 continue;
             };
-            let (first, rest) = parts::split(&value);
+            let (first, rest) = parts::split_value(&value);
             for (number, part) in (0..).zip(rest) {
-                let key = keys::part(row.tree, &row.key, number);
-                batches.entry(Tree::Parts).or_default().insert(key, part);
+                let key = keys::chunk_key(row.tree, &row.key, number);
+                batches.entry(Tree::ValueChunks).or_default().insert(key, part);
             }
             batches.entry(row.tree).or_default().insert(row.key, first);
         }
         for (tree, batch) in batches {
             let index = tree.index();
-            self.done(|| {
+            self.run_unless_in_doubt(|| {
                 self.sled
                     .write(move |trees| trees[index].apply_batch(batch))
             })?;
@@ -163,7 +163,7 @@ impl Fold {
     /// # Errors
     /// When sled fails.
     pub fn flush(&self) -> Result<(), StoreError> {
-        self.done(|| self.sled.flush())?;
+        self.run_unless_in_doubt(|| self.sled.flush())?;
         self.unflushed.set(0);
         Ok(())
     }
@@ -176,10 +176,10 @@ impl Fold {
         self.flush()?;
         let Self { path, mut sled, .. } = self;
         sled.release()
-            .and_then(|()| released(&path))
-            .map_err(|error| refusal(&error))?;
+            .and_then(|()| wait_until_released(&path))
+            .map_err(|error| to_store_error(&error))?;
         disk::sync_tree(&path)?;
-        Ok(print::print(&path)?)
+        Ok(print::fingerprint(&path)?)
     }
 
     /// The keys of a tree after this one, as many as wanted.
@@ -192,7 +192,7 @@ impl Fold {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<Vec<IVec>, StoreError> {
-        self.used(|| {
+        self.run_guarded(|| {
             let after = after.map_or(Bound::Unbounded, Bound::Excluded);
             let rows = self.tree(tree).range::<&[u8], _>((after, Bound::Unbounded));
             rows.take(limit).map(|row| Ok(row?.0)).collect()
@@ -209,7 +209,7 @@ impl Fold {
         span: Range<Vec<u8>>,
         limit: usize,
     ) -> Result<Vec<IVec>, StoreError> {
-        self.used(|| {
+        self.run_guarded(|| {
             let rows = self.tree(tree).range(span);
             rows.take(limit).map(|row| Ok(row?.0)).collect()
         })
@@ -225,7 +225,7 @@ impl Fold {
         span: Range<Vec<u8>>,
         limit: usize,
     ) -> Result<Vec<IVec>, StoreError> {
-        self.used(|| {
+        self.run_guarded(|| {
             let rows = self.tree(tree).range(span).rev();
             rows.take(limit).map(|row| Ok(row?.0)).collect()
         })
@@ -235,10 +235,10 @@ impl Fold {
     ///
     /// # Errors
     /// When one cannot be read.
-    pub fn each(&self, tree: Tree, mut each: impl FnMut(&[u8], &[u8])) -> Result<(), StoreError> {
+    pub fn for_each_row(&self, tree: Tree, mut each: impl FnMut(&[u8], &[u8])) -> Result<(), StoreError> {
         let mut rows = self.tree(tree).iter();
-        while let Some((key, value)) = self.used(|| rows.next().transpose())? {
-            each(&key, &self.whole(tree, &key, value)?);
+        while let Some((key, value)) = self.run_guarded(|| rows.next().transpose())? {
+            each(&key, &self.join_chunks(tree, &key, value)?);
         }
         Ok(())
     }
@@ -248,25 +248,25 @@ impl Fold {
     }
 
     pub(super) fn get(&self, tree: Tree, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let value = self.used(|| self.tree(tree).get(key))?;
-        value.map(|value| self.whole(tree, key, value)).transpose()
+        let value = self.run_guarded(|| self.tree(tree).get(key))?;
+        value.map(|value| self.join_chunks(tree, key, value)).transpose()
     }
 
     /// A value with its further parts.
-    pub(super) fn whole(&self, tree: Tree, key: &[u8], value: IVec) -> Result<Vec<u8>, StoreError> {
-        let parts = parts::further(&value);
-        let Some(first) = value.get(HEAD..) else {
-            return Err(self.unreadable(tree));
+    pub(super) fn join_chunks(&self, tree: Tree, key: &[u8], value: IVec) -> Result<Vec<u8>, StoreError> {
+        let chunk_count = parts::read_chunk_count(&value);
+        let Some(first) = value.get(CHUNK_COUNT_BYTES..) else {
+            return Err(self.mark_unreadable(tree));
         };
-        let mut whole = first.to_vec();
-        for number in 0..parts {
-            let key = keys::part(tree, key, number);
-            match self.used(|| self.tree(Tree::Parts).get(&key))? {
-                Some(part) => whole.extend_from_slice(&part),
-                None => return Err(self.unreadable(tree)),
+        let mut joined_value = first.to_vec();
+        for number in 0..chunk_count {
+            let key = keys::chunk_key(tree, key, number);
+            match self.run_guarded(|| self.tree(Tree::ValueChunks).get(&key))? {
+                Some(part) => joined_value.extend_from_slice(&part),
+                None => return Err(self.mark_unreadable(tree)),
             }
         }
-        Ok(whole)
+        Ok(joined_value)
     }
 
     pub(super) fn read<T>(
@@ -278,40 +278,40 @@ impl Fold {
         let Some(value) = self.get(tree, key)? else {
             return Ok(None);
         };
-        read(&value).map(Some).map_err(|_| self.unreadable(tree))
+        read(&value).map(Some).map_err(|_| self.mark_unreadable(tree))
     }
 
     /// Puts the fold in doubt: what it holds cannot have been written by this version.
-    pub(super) fn unreadable(&self, tree: Tree) -> StoreError {
-        self.doubted(format!("the fold's {} cannot be read", tree.name()))
+    pub(super) fn mark_unreadable(&self, tree: Tree) -> StoreError {
+        self.put_in_doubt(format!("the fold's {} cannot be read", tree.name()))
     }
 
-    fn doubted(&self, why: String) -> StoreError {
-        self.doubt.borrow_mut().get_or_insert(why);
+    fn put_in_doubt(&self, reason: String) -> StoreError {
+        self.doubt.borrow_mut().get_or_insert(reason);
         self.doubt().expect("it was just put in doubt")
     }
 
     /// Reads something of sled's unless the fold is in doubt; puts it in doubt when that fails.
-    pub(super) fn used<T>(
+    pub(super) fn run_guarded<T>(
         &self,
         run: impl FnOnce() -> Result<T, ::sled::Error>,
     ) -> Result<T, StoreError> {
-        self.done(|| guarded(run))
+        self.run_unless_in_doubt(|| catch_panic(run))
     }
 
-    fn done<T>(&self, run: impl FnOnce() -> Result<T, FoldError>) -> Result<T, StoreError> {
+    fn run_unless_in_doubt<T>(&self, run: impl FnOnce() -> Result<T, ProjectionError>) -> Result<T, StoreError> {
         if let Some(error) = self.doubt() {
             return Err(error);
         }
-        run().map_err(|error| self.doubted(refusal(&error).text))
+        run().map_err(|error| self.put_in_doubt(to_store_error(&error).text))
     }
 }
 
 /// Puts or removes the rows, all or none.
-fn put_all(trees: &[::sled::Tree], rows: &[Row]) -> Result<(), ::sled::Error> {
+fn put_all(trees: &[::sled::Tree], rows: &[ProjectionRow]) -> Result<(), ::sled::Error> {
     let transaction = trees.transaction(|trees| {
         for row in rows {
-            parts::put(trees, row)?;
+            parts::put_row(trees, row)?;
         }
         Ok::<(), ConflictableTransactionError<()>>(())
     });
@@ -323,14 +323,14 @@ fn put_all(trees: &[::sled::Tree], rows: &[Row]) -> Result<(), ::sled::Error> {
 }
 
 /// Whether the line at `place` gets a mark, the last one being at `last`.
-pub fn is_mark_due(last: Option<Place>, place: Place) -> bool {
+pub fn is_position_row_due(last: Option<LogPosition>, position: LogPosition) -> bool {
     last.is_none_or(|last| {
-        last.segment != place.segment || place.offset >= last.offset + MARK_EVERY
+        last.segment != position.segment || position.offset >= last.offset + POSITION_EVERY
     })
 }
 
 /// An error with its sources as one text, for the port's error has room for one source only.
-pub fn refusal(error: &dyn std::error::Error) -> StoreError {
+pub fn to_store_error(error: &dyn std::error::Error) -> StoreError {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

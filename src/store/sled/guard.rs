@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::super::disk::{self, DiskError};
 use super::keys::TREES;
-use super::worker::{NoAnswer, Worker};
+use super::worker::{WorkerGone, Worker};
 
 /// sled's cache, in bytes. It takes four to five times as much; the daemon is to stay small.
 const CACHE: u64 = 4 * 1024 * 1024;
@@ -20,12 +20,12 @@ const RELEASE_TRIES: u32 = 200;
 const RELEASE_PAUSE: Duration = Duration::from_millis(10);
 
 /// How long sled may take for one thing. A busy disk takes seconds; see [`Worker`] for what never ends.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Why the fold cannot be used. Never a reason to lose anything: it can be made anew.
 #[derive(Debug, thiserror::Error)]
-pub enum FoldError {
-    #[error("use the fold{}", helps(.0))]
+pub enum ProjectionError {
+    #[error("use the fold{}", sled_remedy(.0))]
     Sled(#[from] ::sled::Error),
     #[error("use the fold: sled panicked")]
     Panicked,
@@ -34,11 +34,11 @@ pub enum FoldError {
          room, or see the kernel's log)",
         humantime::format_duration(*.0)
     )]
-    Stuck(Duration),
+    TimedOut(Duration),
     #[error("use the fold: there is no thread for it")]
     Thread(#[source] std::io::Error),
     #[error("use the fold: it was let go of")]
-    Gone,
+    Released,
     #[error("use the fold: sled does not let go of its files")]
     NotReleased,
     #[error("use the fold's files")]
@@ -48,32 +48,32 @@ pub enum FoldError {
 /// What sled gave us. Whatever writes is done by a thread of its own, which may be left behind; and
 /// all of it is let go of under guard wherever that happens: sled's own drop panics when the disk
 /// refuses its last sync.
-pub struct Guarded {
+pub struct GuardedSled {
     worker: Worker,
     /// `None` once let go of.
-    sled: Option<Sled>,
+    sled: Option<SledDatabase>,
     /// To let go of it would wait for ever, too.
-    stuck: Cell<bool>,
+    timed_out: Cell<bool>,
 }
 
 /// sled and the trees of [`TREES`]. A clone is another hold on the same.
 #[derive(Clone)]
-struct Sled {
+struct SledDatabase {
     db: ::sled::Db,
     trees: Vec<::sled::Tree>,
 }
 
-impl Sled {
-    fn open(path: &Path) -> Result<Self, FoldError> {
+impl SledDatabase {
+    fn open(path: &Path) -> Result<Self, ProjectionError> {
         let config = ::sled::Config::new();
         let config = config.path(path).cache_capacity(CACHE).flush_every_ms(None);
-        let db = guarded(|| config.open())?;
+        let db = catch_panic(|| config.open())?;
         let trees = || TREES.iter().map(|tree| db.open_tree(tree.name())).collect();
-        match guarded(trees) {
+        match catch_panic(trees) {
             Ok(trees) => Ok(Self { db, trees }),
             Err(error) => {
                 // Its drop may panic as well: what went wrong first is what is told.
-                drop(guarded(|| {
+                drop(catch_panic(|| {
                     drop(db);
                     Ok(())
                 }));
@@ -83,16 +83,16 @@ impl Sled {
     }
 }
 
-impl Guarded {
+impl GuardedSled {
     /// Opens the folder, or makes it, with a tree for each in [`TREES`].
-    pub fn open(path: &Path) -> Result<Self, FoldError> {
-        let worker = Worker::start(PATIENCE).map_err(FoldError::Thread)?;
+    pub fn open(path: &Path) -> Result<Self, ProjectionError> {
+        let worker = Worker::start(TIMEOUT).map_err(ProjectionError::Thread)?;
         let path = path.to_owned();
-        let sled = answered(worker.run(move || Sled::open(&path)))?;
+        let sled = flatten_answer(worker.run(move || SledDatabase::open(&path)))?;
         Ok(Self {
             worker,
             sled: Some(sled),
-            stuck: Cell::new(false),
+            timed_out: Cell::new(false),
         })
     }
 
@@ -105,44 +105,44 @@ impl Guarded {
     pub fn write(
         &self,
         write: impl FnOnce(&[::sled::Tree]) -> Result<(), ::sled::Error> + Send + 'static,
-    ) -> Result<(), FoldError> {
-        self.work(move |sled| write(&sled.trees))
+    ) -> Result<(), ProjectionError> {
+        self.run_on_worker(move |sled| write(&sled.trees))
     }
 
-    pub fn flush(&self) -> Result<(), FoldError> {
-        self.work(|sled| sled.db.flush().map(|_| ()))
+    pub fn flush(&self) -> Result<(), ProjectionError> {
+        self.run_on_worker(|sled| sled.db.flush().map(|_| ()))
     }
 
-    fn work(
+    fn run_on_worker(
         &self,
-        work: impl FnOnce(&Sled) -> Result<(), ::sled::Error> + Send + 'static,
-    ) -> Result<(), FoldError> {
-        let sled = self.sled.clone().ok_or(FoldError::Gone)?;
-        let done = answered(self.worker.run(move || work(&sled)));
-        if matches!(done, Err(FoldError::Stuck(_))) {
-            self.stuck.set(true);
+        work: impl FnOnce(&SledDatabase) -> Result<(), ::sled::Error> + Send + 'static,
+    ) -> Result<(), ProjectionError> {
+        let sled = self.sled.clone().ok_or(ProjectionError::Released)?;
+        let result = flatten_answer(self.worker.run(move || work(&sled)));
+        if matches!(result, Err(ProjectionError::TimedOut(_))) {
+            self.timed_out.set(true);
         }
-        done
+        result
     }
 
     /// Lets go of it now.
-    pub fn release(&mut self) -> Result<(), FoldError> {
+    pub fn release(&mut self) -> Result<(), ProjectionError> {
         let Some(sled) = self.sled.take() else {
             return Ok(());
         };
-        if self.stuck.get() {
+        if self.timed_out.get() {
             // The process is to end anyway.
             std::mem::forget(sled);
-            return Err(FoldError::NotReleased);
+            return Err(ProjectionError::NotReleased);
         }
-        answered(self.worker.run(move || {
+        flatten_answer(self.worker.run(move || {
             drop(sled);
-            Ok::<(), FoldError>(())
+            Ok::<(), ProjectionError>(())
         }))
     }
 }
 
-impl Drop for Guarded {
+impl Drop for GuardedSled {
     fn drop(&mut self) {
         if let Err(error) = self.release() {
             tracing::warn!(%error, "the fold was let go of in disorder; the next start makes it anew");
@@ -150,28 +150,28 @@ impl Drop for Guarded {
     }
 }
 
-fn answered<T, E>(done: Result<Result<T, E>, NoAnswer>) -> Result<T, FoldError>
+fn flatten_answer<T, E>(done: Result<Result<T, E>, WorkerGone>) -> Result<T, ProjectionError>
 where
-    FoldError: From<E>,
+    ProjectionError: From<E>,
 {
     match done {
         Ok(result) => Ok(result?),
-        Err(NoAnswer::Panicked) => Err(FoldError::Panicked),
-        Err(NoAnswer::Stuck(patience)) => Err(FoldError::Stuck(patience)),
+        Err(WorkerGone::Panicked) => Err(ProjectionError::Panicked),
+        Err(WorkerGone::TimedOut(patience)) => Err(ProjectionError::TimedOut(patience)),
     }
 }
 
 /// Reads from sled, which may panic. Nothing of ours is left half done by that: whoever gets the
 /// error does not use the fold again.
-pub fn guarded<T>(run: impl FnOnce() -> Result<T, ::sled::Error>) -> Result<T, FoldError> {
+pub fn catch_panic<T>(run: impl FnOnce() -> Result<T, ::sled::Error>) -> Result<T, ProjectionError> {
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(result) => Ok(result?),
-        Err(_) => Err(FoldError::Panicked),
+        Err(_) => Err(ProjectionError::Panicked),
     }
 }
 
 /// What the operator can do about it, in brackets.
-fn helps(error: &::sled::Error) -> &'static str {
+fn sled_remedy(error: &::sled::Error) -> &'static str {
     use std::io::ErrorKind as K;
     match error {
         // Its folder was made right before, so it is there and cannot be looked at; and of a lock that
@@ -186,16 +186,16 @@ fn helps(error: &::sled::Error) -> &'static str {
 }
 
 /// Waits until sled's own threads have let go of its files: only then are they complete.
-pub fn released(path: &Path) -> Result<(), FoldError> {
+pub fn wait_until_released(path: &Path) -> Result<(), ProjectionError> {
     let path = path.join("db");
-    let file = disk::at("open", &path, File::open(&path))?;
+    let file = disk::with_path("open", &path, File::open(&path))?;
     for _ in 0..RELEASE_TRIES {
         if file.try_lock().is_ok() {
             return Ok(());
         }
         std::thread::sleep(RELEASE_PAUSE);
     }
-    Err(FoldError::NotReleased)
+    Err(ProjectionError::NotReleased)
 }
 
 #[cfg(test)]
@@ -203,9 +203,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_never_ends_is_left_behind() {
+    fn a_write_that_never_ends_times_out() {
         let dir = tempfile::tempdir().expect("a directory");
-        let mut sled = Guarded::open(dir.path()).expect("it opens");
+        let mut sled = GuardedSled::open(dir.path()).expect("it opens");
         sled.worker = Worker::start(Duration::from_millis(20)).expect("a thread");
         let error = sled.write(|_| {
             loop {
@@ -215,19 +215,19 @@ mod tests {
         let text = error.expect_err("it never ends").to_string();
         assert!(text.contains("has not answered for 20ms"), "{text}");
         let error = sled.release().expect_err("that would never end, too");
-        assert!(matches!(error, FoldError::NotReleased), "{error}");
+        assert!(matches!(error, ProjectionError::NotReleased), "{error}");
         drop(sled);
     }
 
     #[test]
-    fn a_panic_goes_no_further() {
+    fn a_panic_becomes_an_error() {
         let dir = tempfile::tempdir().expect("a directory");
-        let mut sled = Guarded::open(dir.path()).expect("it opens");
+        let mut sled = GuardedSled::open(dir.path()).expect("it opens");
         let panics = |_: &[::sled::Tree]| panic!("as sled does on a disk that fails");
         let error = sled.write(panics).expect_err("it panics");
-        assert!(matches!(error, FoldError::Panicked), "{error}");
+        assert!(matches!(error, ProjectionError::Panicked), "{error}");
         sled.flush().expect("the thread is still there");
         sled.release().expect("all holds on it are let go of");
-        released(dir.path()).expect("its files, too");
+        wait_until_released(dir.path()).expect("its files, too");
     }
 }

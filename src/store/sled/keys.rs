@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use chrono::DateTime;
 
-use super::super::log::segment::Place;
-use super::super::port::Subject;
-use crate::domain::time::{Span, Time, kept};
+use super::super::log::segment::LogPosition;
+use super::super::port::HistorySubject;
+use crate::domain::time::{Span, Time, truncate_to_millis};
 
 /// One tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,41 +17,41 @@ pub enum Tree {
     /// Alias: account's name.
     Aliases,
     /// Reference: grant or revocation.
-    Given,
+    GrantRecords,
     /// Request's name: request.
     Requests,
     /// Booking's uid: charge.
     Charges,
     /// Instant: the names of the requests decided then.
-    Decided,
+    DecidedRequests,
     /// Instant of decision and request's name, of intents that are not finished: nothing.
-    Open,
+    OpenIntents,
     /// Instant of the end and request's name, of requests that are only noted: nothing.
-    Noted,
+    NotedRequests,
     /// Booker's address, instant of creation and request's name: nothing.
-    Asked,
+    RequestsByBooker,
     /// Booking's uid, of charges that can still change: nothing.
-    Live,
+    LiveCharges,
     /// Account's name, instant of the start and booking's uid, of charges that stand for something:
     /// nothing.
-    Standing,
+    CountedCharges,
     /// Booking's uid, where it is not its request's name: that name.
-    Joined,
+    JoinedBookings,
     /// Subject and first number: older commit numbers of the subject.
-    Pieces,
+    HistoryPages,
     /// Commit's number: where its line begins. Not every commit has one.
-    Marks,
+    CommitPositions,
     /// Tree, key and number: the rest of a value that is too long for one row.
-    Parts,
+    ValueChunks,
     /// `applied`: the last commit that is in the fold.
     Meta,
     /// Booking's uid: its items of the unresolved list. New trees are declared last: parts are named
     /// by the tree's place here.
     Unresolved,
     /// Instant at which an item leaves the list, uid and code, of open items: nothing.
-    Listed,
+    OpenUnresolved,
     /// Instant of decision and request's name, of requests that were declined: nothing.
-    Declined,
+    DeclinedRequests,
     /// Instant of creation and request's name, of requests with a wrong PIN: nothing.
     WrongPins,
 }
@@ -60,23 +60,23 @@ pub enum Tree {
 pub const TREES: [Tree; 20] = [
     Tree::Accounts,
     Tree::Aliases,
-    Tree::Given,
+    Tree::GrantRecords,
     Tree::Requests,
     Tree::Charges,
-    Tree::Decided,
-    Tree::Open,
-    Tree::Noted,
-    Tree::Asked,
-    Tree::Live,
-    Tree::Standing,
-    Tree::Joined,
-    Tree::Pieces,
-    Tree::Marks,
-    Tree::Parts,
+    Tree::DecidedRequests,
+    Tree::OpenIntents,
+    Tree::NotedRequests,
+    Tree::RequestsByBooker,
+    Tree::LiveCharges,
+    Tree::CountedCharges,
+    Tree::JoinedBookings,
+    Tree::HistoryPages,
+    Tree::CommitPositions,
+    Tree::ValueChunks,
     Tree::Meta,
     Tree::Unresolved,
-    Tree::Listed,
-    Tree::Declined,
+    Tree::OpenUnresolved,
+    Tree::DeclinedRequests,
     Tree::WrongPins,
 ];
 
@@ -91,50 +91,50 @@ impl Tree {
         match self {
             Self::Accounts => "accounts",
             Self::Aliases => "aliases",
-            Self::Given => "given",
+            Self::GrantRecords => "given",
             Self::Requests => "requests",
             Self::Charges => "charges",
-            Self::Decided => "decided",
-            Self::Open => "open",
-            Self::Noted => "noted",
-            Self::Asked => "asked",
-            Self::Live => "live",
-            Self::Standing => "standing",
-            Self::Joined => "joined",
-            Self::Pieces => "pieces",
-            Self::Marks => "marks",
-            Self::Declined => "declined",
+            Self::DecidedRequests => "decided",
+            Self::OpenIntents => "open",
+            Self::NotedRequests => "noted",
+            Self::RequestsByBooker => "asked",
+            Self::LiveCharges => "live",
+            Self::CountedCharges => "standing",
+            Self::JoinedBookings => "joined",
+            Self::HistoryPages => "pieces",
+            Self::CommitPositions => "marks",
+            Self::DeclinedRequests => "declined",
             Self::WrongPins => "wrong-pins",
-            Self::Parts => "parts",
+            Self::ValueChunks => "parts",
             Self::Meta => "meta",
             Self::Unresolved => "unresolved",
-            Self::Listed => "listed",
+            Self::OpenUnresolved => "listed",
         }
     }
 
     /// Whether it is read when facts are applied. Only values of these may take more than one row.
-    pub fn is_applied_to(self) -> bool {
+    pub fn is_read_on_apply(self) -> bool {
         match self {
             Self::Accounts
             | Self::Aliases
-            | Self::Given
+            | Self::GrantRecords
             | Self::Requests
             | Self::Charges
-            | Self::Decided
+            | Self::DecidedRequests
             | Self::Unresolved => true,
-            Self::Open
-            | Self::Noted
-            | Self::Asked
-            | Self::Live
-            | Self::Standing
-            | Self::Joined
-            | Self::Pieces
-            | Self::Marks
-            | Self::Declined
+            Self::OpenIntents
+            | Self::NotedRequests
+            | Self::RequestsByBooker
+            | Self::LiveCharges
+            | Self::CountedCharges
+            | Self::JoinedBookings
+            | Self::HistoryPages
+            | Self::CommitPositions
+            | Self::DeclinedRequests
             | Self::WrongPins
-            | Self::Parts
+            | Self::ValueChunks
             | Self::Meta
-            | Self::Listed => false,
+            | Self::OpenUnresolved => false,
         }
     }
 
@@ -151,64 +151,64 @@ pub fn time(at: Time) -> [u8; 8] {
 }
 
 /// The instant that a key begins with.
-pub fn read_time(key: &[u8]) -> Option<Time> {
+pub fn decode_time(key: &[u8]) -> Option<Time> {
     let millis = i64::from_be_bytes(key.get(..8)?.try_into().ok()?) ^ i64::MIN;
     DateTime::from_timestamp_millis(millis)
 }
 
 /// What goes by an instant.
-pub fn timed(at: Time, name: &str) -> Vec<u8> {
+pub fn time_key(at: Time, name: &str) -> Vec<u8> {
     [&time(at)[..], name.as_bytes()].concat()
 }
 
 /// The span of such keys from one instant until before another.
-pub fn timed_between(from: Time, to: Time) -> Range<Vec<u8>> {
-    timed(whole(from), "")..timed(whole(to), "")
+pub fn time_key_range(from: Time, to: Time) -> Range<Vec<u8>> {
+    time_key(round_up_to_millis(from), "")..time_key(round_up_to_millis(to), "")
 }
 
 /// The name in such a key; empty when it is not one.
-pub fn timed_name(key: &[u8]) -> &[u8] {
+pub fn time_key_name(key: &[u8]) -> &[u8] {
     key.get(8..).unwrap_or_default()
 }
 
 /// What goes by an owner and an instant. Names hold no zero byte, so that one owner's keys never
 /// begin with another's.
-pub fn owned(owner: &str, at: Time, name: &str) -> Vec<u8> {
+pub fn owner_key(owner: &str, at: Time, name: &str) -> Vec<u8> {
     [owner.as_bytes(), &[0], &time(at), name.as_bytes()].concat()
 }
 
 /// The name in such a key; empty when it is not one.
-pub fn owned_name(key: &[u8]) -> &[u8] {
+pub fn owner_key_name(key: &[u8]) -> &[u8] {
     let zero = key.iter().position(|byte| *byte == 0);
-    zero.map(|zero| timed_name(&key[zero + 1..]))
+    zero.map(|zero| time_key_name(&key[zero + 1..]))
         .unwrap_or_default()
 }
 
 /// The span of an owner's keys from one instant until before another.
-pub fn owned_between(owner: &str, from: Time, to: Time) -> Range<Vec<u8>> {
-    owned(owner, whole(from), "")..owned(owner, whole(to), "")
+pub fn owner_key_range(owner: &str, from: Time, to: Time) -> Range<Vec<u8>> {
+    owner_key(owner, round_up_to_millis(from), "")..owner_key(owner, round_up_to_millis(to), "")
 }
 
 /// The span of an owner's keys from an instant on.
-pub fn owned_since(owner: &str, since: Time) -> Range<Vec<u8>> {
+pub fn owner_key_range_since(owner: &str, since: Time) -> Range<Vec<u8>> {
     let end = [owner.as_bytes(), &[1]].concat();
-    owned(owner, whole(since), "")..end
+    owner_key(owner, round_up_to_millis(since), "")..end
 }
 
 /// The first instant from this one on that is kept: keys are in milliseconds.
-fn whole(at: Time) -> Time {
-    let cut = kept(at);
-    let next = cut.checked_add_signed(Span::milliseconds(1));
-    if cut == at { at } else { next.unwrap_or(at) }
+fn round_up_to_millis(at: Time) -> Time {
+    let truncated = truncate_to_millis(at);
+    let next = truncated.checked_add_signed(Span::milliseconds(1));
+    if truncated == at { at } else { next.unwrap_or(at) }
 }
 
 /// What the keys of a subject's pieces begin with. Names hold no zero byte, so that one subject's
 /// keys never begin with another's.
-pub fn pieces(subject: &Subject) -> Vec<u8> {
+pub fn history_page_prefix(subject: &HistorySubject) -> Vec<u8> {
     let (kind, name) = match subject {
-        Subject::Account(id) => (b'a', id.as_str()),
-        Subject::Booking(uid) => (b'b', uid.as_str()),
-        Subject::Request(id) => (b'r', id.as_str()),
+        HistorySubject::Account(id) => (b'a', id.as_str()),
+        HistorySubject::Booking(uid) => (b'b', uid.as_str()),
+        HistorySubject::Request(id) => (b'r', id.as_str()),
     };
     let mut key = vec![kind];
     key.extend_from_slice(name.as_bytes());
@@ -217,44 +217,44 @@ pub fn pieces(subject: &Subject) -> Vec<u8> {
 }
 
 /// One piece of a subject.
-pub fn piece(subject: &Subject, first: u64) -> Vec<u8> {
-    let mut key = pieces(subject);
+pub fn history_page_key(subject: &HistorySubject, first: u64) -> Vec<u8> {
+    let mut key = history_page_prefix(subject);
     key.extend_from_slice(&first.to_be_bytes());
     key
 }
 
 /// A further part of a long value.
-pub fn part(tree: Tree, key: &[u8], number: u16) -> Vec<u8> {
+pub fn chunk_key(tree: Tree, key: &[u8], number: u16) -> Vec<u8> {
     let index = u8::try_from(tree.index()).expect("there are few trees");
-    let mut part = vec![index];
-    part.extend_from_slice(key);
-    part.push(0);
-    part.extend_from_slice(&number.to_be_bytes());
-    part
+    let mut chunk = vec![index];
+    chunk.extend_from_slice(key);
+    chunk.push(0);
+    chunk.extend_from_slice(&number.to_be_bytes());
+    chunk
 }
 
 /// A place in the log as a value.
-pub fn place(place: Place) -> Vec<u8> {
+pub fn encode_position(place: LogPosition) -> Vec<u8> {
     let mut value = place.segment.to_be_bytes().to_vec();
     value.extend_from_slice(&place.offset.to_be_bytes());
     value
 }
 
 /// Reads a place in the log.
-pub fn read_place(value: &[u8]) -> Option<Place> {
-    Some(Place {
+pub fn decode_position(value: &[u8]) -> Option<LogPosition> {
+    Some(LogPosition {
         segment: u32::from_be_bytes(value.get(..4)?.try_into().ok()?),
         offset: u64::from_be_bytes(value.get(4..)?.try_into().ok()?),
     })
 }
 
 /// Commit numbers as a value.
-pub fn numbers(seqs: &[u64]) -> Vec<u8> {
+pub fn encode_numbers(seqs: &[u64]) -> Vec<u8> {
     seqs.iter().flat_map(|seq| seq.to_be_bytes()).collect()
 }
 
 /// Reads commit numbers.
-pub fn read_numbers(value: &[u8]) -> Option<Vec<u64>> {
+pub fn decode_numbers(value: &[u8]) -> Option<Vec<u64>> {
     let (numbers, rest) = value.as_chunks::<8>();
     let numbers = numbers.iter().map(|bytes| u64::from_be_bytes(*bytes));
     rest.is_empty().then(|| numbers.collect())

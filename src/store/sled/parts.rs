@@ -5,29 +5,29 @@ use std::slice::Chunks;
 use ::sled::transaction::{TransactionalTree, UnabortableTransactionError};
 
 use super::keys::{self, Tree};
-use super::rows::Row;
+use super::rows::ProjectionRow;
 
 /// The longest value in one row. sled keeps up to 16 rows in a page, and a page over 128 KiB in a
 /// file of its own that it never syncs.
 const MAX_VALUE: usize = 3 * 1024;
 
 /// A value begins with the number of its further parts.
-pub const HEAD: usize = 2;
+pub const CHUNK_COUNT_BYTES: usize = 2;
 
 /// How many further parts a whole value takes.
-pub fn needed(value: &[u8]) -> usize {
+pub fn chunks_needed(value: &[u8]) -> usize {
     value.len().saturating_sub(1) / MAX_VALUE
 }
 
 /// How many further parts there are to what stands in a row.
-pub fn further(value: &[u8]) -> u16 {
+pub fn read_chunk_count(value: &[u8]) -> u16 {
     value
         .first_chunk()
         .map_or(0, |head| u16::from_be_bytes(*head))
 }
 
 /// What is to stand in the row: the number of further parts and the beginning; and those parts.
-pub fn split(value: &[u8]) -> (Vec<u8>, Chunks<'_, u8>) {
+pub fn split_value(value: &[u8]) -> (Vec<u8>, Chunks<'_, u8>) {
     let (first, rest) = value.split_at(value.len().min(MAX_VALUE));
     let rest = rest.chunks(MAX_VALUE);
     let count = u16::try_from(rest.len()).expect("a line is far shorter than so many parts");
@@ -38,22 +38,22 @@ pub fn split(value: &[u8]) -> (Vec<u8>, Chunks<'_, u8>) {
 ///
 /// # Errors
 /// When sled fails.
-pub fn put(trees: &[TransactionalTree], row: &Row) -> Result<(), UnabortableTransactionError> {
+pub fn put_row(trees: &[TransactionalTree], row: &ProjectionRow) -> Result<(), UnabortableTransactionError> {
     let tree = &trees[row.tree.index()];
-    let parts = &trees[Tree::Parts.index()];
-    let (old, count) = match &row.value {
+    let chunks = &trees[Tree::ValueChunks.index()];
+    let (old_value, count) = match &row.value {
         None => (tree.remove(row.key.as_slice())?, 0),
         Some(value) => {
-            let (first, rest) = split(value);
-            let count = further(&first);
+            let (first, rest) = split_value(value);
+            let count = read_chunk_count(&first);
             for (number, part) in (0..count).zip(rest) {
-                parts.insert(keys::part(row.tree, &row.key, number), part)?;
+                chunks.insert(keys::chunk_key(row.tree, &row.key, number), part)?;
             }
             (tree.insert(row.key.as_slice(), first)?, count)
         }
     };
-    for number in count..old.map_or(0, |old| further(&old)) {
-        parts.remove(keys::part(row.tree, &row.key, number))?;
+    for number in count..old_value.map_or(0, |old| read_chunk_count(&old)) {
+        chunks.remove(keys::chunk_key(row.tree, &row.key, number))?;
     }
     Ok(())
 }

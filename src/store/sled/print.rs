@@ -16,29 +16,29 @@ use super::super::log::line::Hash;
 
 /// Contents are read up to this many bytes in all: some milliseconds. In a larger fold a change
 /// shows by its time, and damage by sled's own checksums when it is read.
-const CONTENTS: u64 = 8 * 1024 * 1024;
+const MAX_CONTENTS: u64 = 8 * 1024 * 1024;
 
 /// The fingerprint of all files below the folder.
 ///
 /// # Errors
 /// When they cannot be read.
-pub fn print(path: &Path) -> Result<Hash, DiskError> {
-    let mut print = Sha256::new();
-    let mut budget = CONTENTS;
-    add(path, &mut print, &mut budget)?;
-    Ok(Hash::from_digest(print))
+pub fn fingerprint(path: &Path) -> Result<Hash, DiskError> {
+    let mut digest = Sha256::new();
+    let mut budget = MAX_CONTENTS;
+    add_files(path, &mut digest, &mut budget)?;
+    Ok(Hash::from_digest(digest))
 }
 
-fn add(path: &Path, print: &mut Sha256, budget: &mut u64) -> Result<(), DiskError> {
-    for name in disk::names(path)?.unwrap_or_default() {
+fn add_files(path: &Path, digest: &mut Sha256, budget: &mut u64) -> Result<(), DiskError> {
+    for name in disk::list_names(path)?.unwrap_or_default() {
         let entry = path.join(&name);
-        let meta = disk::at("look at", &entry, entry.symlink_metadata())?;
-        print.update(format!("{}:{name}\n", name.len()));
+        let meta = disk::with_path("look at", &entry, entry.symlink_metadata())?;
+        digest.update(format!("{}:{name}\n", name.len()));
         if meta.is_dir() {
-            add(&entry, print, budget)?;
+            add_files(&entry, digest, budget)?;
             continue;
         }
-        print.update(format!(
+        digest.update(format!(
             "{} {}.{}\n",
             meta.len(),
             meta.mtime(),
@@ -47,8 +47,8 @@ fn add(path: &Path, print: &mut Sha256, budget: &mut u64) -> Result<(), DiskErro
         let mut contents = Vec::new();
         let read =
             File::open(&entry).and_then(|file| file.take(*budget).read_to_end(&mut contents));
-        *budget -= disk::at("read", &entry, read)? as u64;
-        print.update(&contents);
+        *budget -= disk::with_path("read", &entry, read)? as u64;
+        digest.update(&contents);
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Changes as rows of the trees: the one place that knows which index follows from which record.
 
 use super::super::changes::{
-    Changes, ChargeChange, ChargePlaces, RequestChange, RequestPlaces, UnresolvedChange,
+    Changes, ChargeChange, ChargeIndexKeys, RequestChange, RequestIndexKeys, UnresolvedChange,
 };
 use super::keys::{self, Tree};
 use super::values;
@@ -11,13 +11,13 @@ use crate::domain::unresolved::UnresolvedRank;
 
 /// One row as it is to be; `None`: not there.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Row {
+pub struct ProjectionRow {
     pub tree: Tree,
     pub key: Vec<u8>,
     pub value: Option<Vec<u8>>,
 }
 
-impl Row {
+impl ProjectionRow {
     pub fn put(tree: Tree, key: impl Into<Vec<u8>>, value: Vec<u8>) -> Self {
         Self {
             tree,
@@ -37,157 +37,157 @@ impl Row {
 
 /// The rows of all changes, made one after the other; what they were made from is freed on the way.
 /// In each tree the keys go up: sled takes them three times as fast.
-pub fn rows(mut changes: Changes) -> impl Iterator<Item = Row> {
+pub fn into_rows(mut changes: Changes) -> impl Iterator<Item = ProjectionRow> {
     changes
         .accounts
         .sort_unstable_by(|a, b| a.record.id.cmp(&b.record.id));
     changes.aliases.sort_unstable();
     changes
-        .given
+        .grant_records
         .sort_unstable_by(|a, b| a.reference.cmp(&b.reference));
     changes.requests.sort_unstable_by(|a, b| a.id().cmp(b.id()));
     changes
         .charges
         .sort_unstable_by(|a, b| a.uid().cmp(b.uid()));
-    changes.decided.sort_unstable();
+    changes.decided_requests.sort_unstable();
     changes
         .unresolved
         .sort_unstable_by(|a, b| a.booking.cmp(&b.booking));
     // What one request lets go of, another may take.
-    let left = changes.requests.iter().flat_map(|change| &change.left);
-    let left = left.map(|uid| Row::remove(Tree::Joined, uid.as_str()));
-    let requests = changes.requests.iter().flat_map(request_indexes);
-    let mut indexes: Vec<Row> = left
+    let removed_bookings = changes.requests.iter().flat_map(|change| &change.removed_bookings);
+    let removed_rows = removed_bookings.map(|uid| ProjectionRow::remove(Tree::JoinedBookings, uid.as_str()));
+    let requests = changes.requests.iter().flat_map(request_index_rows);
+    let mut indexes: Vec<ProjectionRow> = removed_rows
         .chain(requests)
-        .chain(changes.charges.iter().flat_map(charge_indexes))
-        .chain(changes.unresolved.iter().flat_map(unresolved_indexes))
+        .chain(changes.charges.iter().flat_map(charge_index_rows))
+        .chain(changes.unresolved.iter().flat_map(unresolved_index_rows))
         .collect();
     indexes.sort_by(|a, b| (a.tree, &a.key).cmp(&(b.tree, &b.key)));
-    let accounts = changes.accounts.into_iter().map(|kept| {
-        let key = kept.record.id.as_str();
-        Row::put(Tree::Accounts, key, values::account(&kept))
+    let accounts = changes.accounts.into_iter().map(|versioned| {
+        let key = versioned.record.id.as_str();
+        ProjectionRow::put(Tree::Accounts, key, values::encode_account(&versioned))
     });
-    let aliases = changes.aliases.into_iter().map(|(alias, account)| Row {
+    let aliases = changes.aliases.into_iter().map(|(alias, account)| ProjectionRow {
         tree: Tree::Aliases,
         key: alias.as_str().into(),
         value: account.map(|id| id.as_str().into()),
     });
-    let given = changes.given.into_iter().map(|given| {
+    let grant_records = changes.grant_records.into_iter().map(|given| {
         let key = given.reference.as_str();
-        Row::put(Tree::Given, key, values::given(&given))
+        ProjectionRow::put(Tree::GrantRecords, key, values::encode_grant_record(&given))
     });
-    let decided = changes.decided.into_iter().map(|(at, ids)| Row {
-        tree: Tree::Decided,
+    let decided_requests = changes.decided_requests.into_iter().map(|(at, ids)| ProjectionRow {
+        tree: Tree::DecidedRequests,
         key: keys::time(at).into(),
-        value: (!ids.is_empty()).then(|| values::requests(&ids)),
+        value: (!ids.is_empty()).then(|| values::encode_request_ids(&ids)),
     });
-    let unresolved = changes.unresolved.into_iter().map(|change| {
+    let unresolved_items = changes.unresolved.into_iter().map(|change| {
         let key = change.booking.as_str();
-        Row::put(Tree::Unresolved, key, values::unresolved(&change.items))
+        ProjectionRow::put(Tree::Unresolved, key, values::encode_unresolved_items(&change.items))
     });
-    let pieces = changes.pieces.into_iter().map(|(subject, piece)| {
-        let key = keys::piece(&subject, piece[0]);
-        Row::put(Tree::Pieces, key, keys::numbers(&piece))
+    let history_pages = changes.history_pages.into_iter().map(|(subject, piece)| {
+        let key = keys::history_page_key(&subject, piece[0]);
+        ProjectionRow::put(Tree::HistoryPages, key, keys::encode_numbers(&piece))
     });
     let ledger = changes.ledger.map(|state| {
-        let value = values::ledger_state(&state);
-        Row::put(Tree::Meta, keys::LEDGER, value)
+        let value = values::encode_ledger_state(&state);
+        ProjectionRow::put(Tree::Meta, keys::LEDGER, value)
     });
-    let records = accounts.chain(aliases).chain(given);
-    let records = records.chain(changes.requests.into_iter().map(request_row));
-    let records = records.chain(changes.charges.into_iter().map(charge_row));
-    let records = records.chain(indexes).chain(decided);
-    records.chain(unresolved).chain(pieces).chain(ledger)
+    let records = accounts.chain(aliases).chain(grant_records);
+    let records = records.chain(changes.requests.into_iter().map(into_request_row));
+    let records = records.chain(changes.charges.into_iter().map(into_charge_row));
+    let records = records.chain(indexes).chain(decided_requests);
+    records.chain(unresolved_items).chain(history_pages).chain(ledger)
 }
 
-fn request_row(change: RequestChange) -> Row {
-    let key = change.kept.record.id.as_str();
-    Row::put(Tree::Requests, key, values::request(&change.kept))
+fn into_request_row(change: RequestChange) -> ProjectionRow {
+    let key = change.versioned.record.id.as_str();
+    ProjectionRow::put(Tree::Requests, key, values::encode_request(&change.versioned))
 }
 
-fn charge_row(change: ChargeChange) -> Row {
-    let key = change.kept.record.booking.uid.as_str();
-    Row::put(Tree::Charges, key, values::charge(&change.kept))
+fn into_charge_row(change: ChargeChange) -> ProjectionRow {
+    let key = change.versioned.record.booking.uid.as_str();
+    ProjectionRow::put(Tree::Charges, key, values::encode_charge(&change.versioned))
 }
 
 /// What moves in the indexes.
-fn request_indexes(change: &RequestChange) -> Vec<Row> {
-    let request = &change.kept.record;
+fn request_index_rows(change: &RequestChange) -> Vec<ProjectionRow> {
+    let request = &change.versioned.record;
     let id = request.id.as_str();
-    let (was, is) = (&change.was, RequestPlaces::of(request));
-    let timed = |at: Time| keys::timed(at, id);
-    let asked = |(booker, at): &(Address, Time)| keys::owned(booker.as_str(), *at, id);
+    let (previous_keys, current_keys) = (&change.previous_keys, RequestIndexKeys::of(request));
+    let time_key = |at: Time| keys::time_key(at, id);
+    let booker_key = |(booker, at): &(Address, Time)| keys::owner_key(booker.as_str(), *at, id);
     let mut rows = Vec::new();
-    follow(
+    move_index_key(
         &mut rows,
-        Tree::Open,
-        was.open.map(timed),
-        is.open.map(timed),
+        Tree::OpenIntents,
+        previous_keys.open_since.map(time_key),
+        current_keys.open_since.map(time_key),
     );
-    follow(
+    move_index_key(
         &mut rows,
-        Tree::Noted,
-        was.noted.map(timed),
-        is.noted.map(timed),
+        Tree::NotedRequests,
+        previous_keys.noted_until.map(time_key),
+        current_keys.noted_until.map(time_key),
     );
-    let asked_then = was.asked.as_ref().map(asked);
-    follow(
+    let previous_booker_key = previous_keys.booker_and_creation.as_ref().map(booker_key);
+    move_index_key(
         &mut rows,
-        Tree::Asked,
-        asked_then,
-        is.asked.as_ref().map(asked),
+        Tree::RequestsByBooker,
+        previous_booker_key,
+        current_keys.booker_and_creation.as_ref().map(booker_key),
     );
-    follow(
+    move_index_key(
         &mut rows,
-        Tree::Declined,
-        was.declined.map(timed),
-        is.declined.map(timed),
+        Tree::DeclinedRequests,
+        previous_keys.declined_at.map(time_key),
+        current_keys.declined_at.map(time_key),
     );
-    follow(
+    move_index_key(
         &mut rows,
         Tree::WrongPins,
-        was.wrong_pin.map(timed),
-        is.wrong_pin.map(timed),
+        previous_keys.wrong_pin_created.map(time_key),
+        current_keys.wrong_pin_created.map(time_key),
     );
-    for uid in &change.joined {
-        rows.push(Row::put(Tree::Joined, uid.as_str(), id.into()));
+    for uid in &change.joined_bookings {
+        rows.push(ProjectionRow::put(Tree::JoinedBookings, uid.as_str(), id.into()));
     }
     rows
 }
 
 /// What moves in the indexes.
-fn charge_indexes(change: &ChargeChange) -> Vec<Row> {
-    let charge = &change.kept.record;
+fn charge_index_rows(change: &ChargeChange) -> Vec<ProjectionRow> {
+    let charge = &change.versioned.record;
     let uid = charge.booking.uid.as_str();
-    let (was, is) = (change.was, ChargePlaces::of(charge));
-    let live = |live: bool| live.then(|| uid.into());
-    let standing = |at: Time| keys::owned(charge.account.as_str(), at, uid);
+    let (previous_keys, current_keys) = (change.previous_keys, ChargeIndexKeys::of(charge));
+    let live_key = |live: bool| live.then(|| uid.into());
+    let counted_key = |at: Time| keys::owner_key(charge.account.as_str(), at, uid);
     let mut rows = Vec::new();
-    follow(&mut rows, Tree::Live, live(was.live), live(is.live));
-    follow(
+    move_index_key(&mut rows, Tree::LiveCharges, live_key(previous_keys.is_live), live_key(current_keys.is_live));
+    move_index_key(
         &mut rows,
-        Tree::Standing,
-        was.standing.map(standing),
-        is.standing.map(standing),
+        Tree::CountedCharges,
+        previous_keys.counted_start.map(counted_key),
+        current_keys.counted_start.map(counted_key),
     );
     rows
 }
 
 /// What moves in the index.
-fn unresolved_indexes(change: &UnresolvedChange) -> Vec<Row> {
-    let is = UnresolvedChange::ranks(&change.items);
-    let key = |rank: &UnresolvedRank| keys::timed(rank.until, &rank.name);
-    let left = change.was.difference(&is);
-    let left = left.map(|rank| Row::remove(Tree::Listed, key(rank)));
-    let new = is.difference(&change.was);
-    let new = new.map(|rank| Row::put(Tree::Listed, key(rank), Vec::new()));
-    left.chain(new).collect()
+fn unresolved_index_rows(change: &UnresolvedChange) -> Vec<ProjectionRow> {
+    let current_ranks = UnresolvedChange::open_ranks(&change.items);
+    let key = |rank: &UnresolvedRank| keys::time_key(rank.until, &rank.name);
+    let removed_ranks = change.previous_ranks.difference(&current_ranks);
+    let removed_rows = removed_ranks.map(|rank| ProjectionRow::remove(Tree::OpenUnresolved, key(rank)));
+    let added_ranks = current_ranks.difference(&change.previous_ranks);
+    let added_rows = added_ranks.map(|rank| ProjectionRow::put(Tree::OpenUnresolved, key(rank), Vec::new()));
+    removed_rows.chain(added_rows).collect()
 }
 
 /// The rows that bring an index from where a record was to where it is.
-fn follow(rows: &mut Vec<Row>, tree: Tree, was: Option<Vec<u8>>, is: Option<Vec<u8>>) {
-    if was != is {
-        rows.extend(was.map(|key| Row::remove(tree, key)));
-        rows.extend(is.map(|key| Row::put(tree, key, Vec::new())));
+fn move_index_key(rows: &mut Vec<ProjectionRow>, tree: Tree, previous_key: Option<Vec<u8>>, current_key: Option<Vec<u8>>) {
+    if previous_key != current_key {
+        rows.extend(previous_key.map(|key| ProjectionRow::remove(tree, key)));
+        rows.extend(current_key.map(|key| ProjectionRow::put(tree, key, Vec::new())));
     }
 }

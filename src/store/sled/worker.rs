@@ -12,15 +12,15 @@ type Job = Box<dyn FnOnce() + Send>;
 /// The thread. It ends when this is dropped and its last job is done.
 pub struct Worker {
     jobs: Sender<Job>,
-    patience: Duration,
+    timeout: Duration,
 }
 
 /// Why there is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoAnswer {
+pub enum WorkerGone {
     Panicked,
     /// It may still be at it: what it was given is not to be touched any more.
-    Stuck(Duration),
+    TimedOut(Duration),
 }
 
 impl Worker {
@@ -28,12 +28,12 @@ impl Worker {
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(patience: Duration) -> std::io::Result<Self> {
-        let (jobs, receiver): (_, Receiver<Job>) = channel();
+    pub fn start(timeout: Duration) -> std::io::Result<Self> {
+        let (jobs, job_receiver): (_, Receiver<Job>) = channel();
         thread::Builder::new()
             .name("fold".to_owned())
-            .spawn(move || receiver.into_iter().for_each(|job| job()))?;
-        Ok(Self { jobs, patience })
+            .spawn(move || job_receiver.into_iter().for_each(|job| job()))?;
+        Ok(Self { jobs, timeout })
     }
 
     /// Does it there and waits for the answer. What the job holds is dropped before that comes.
@@ -43,21 +43,21 @@ impl Worker {
     pub fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, NoAnswer> {
-        let (sender, answer) = channel();
+    ) -> Result<T, WorkerGone> {
+        let (sender, answer_receiver) = channel();
         let job = move || {
             // Nothing of ours is left half done by a panic: whoever learns of it does not use again
             // what the job was about.
-            let done = catch_unwind(AssertUnwindSafe(job));
+            let outcome = catch_unwind(AssertUnwindSafe(job));
             // Nobody listens any more when it took too long.
-            drop(sender.send(done.map_err(|_| NoAnswer::Panicked)));
+            drop(sender.send(outcome.map_err(|_| WorkerGone::Panicked)));
         };
         // The thread goes on after a panic, so it is there.
         drop(self.jobs.send(Box::new(job)));
-        match answer.recv_timeout(self.patience) {
+        match answer_receiver.recv_timeout(self.timeout) {
             Ok(done) => done,
-            Err(RecvTimeoutError::Timeout) => Err(NoAnswer::Stuck(self.patience)),
-            Err(RecvTimeoutError::Disconnected) => Err(NoAnswer::Panicked),
+            Err(RecvTimeoutError::Timeout) => Err(WorkerGone::TimedOut(self.timeout)),
+            Err(RecvTimeoutError::Disconnected) => Err(WorkerGone::Panicked),
         }
     }
 }

@@ -6,16 +6,16 @@ use serde_json::{Value, json};
 
 use super::*;
 
-fn now() -> DateTime<Utc> {
+fn fixed_now() -> DateTime<Utc> {
     DateTime::parse_from_rfc3339("2026-12-01T09:00:00Z")
         .unwrap()
         .to_utc()
 }
 
-fn read(answer: Value) -> String {
-    plain(
+fn render(answer: Value) -> String {
+    render_plain(
         &serde_json::from_value(answer).unwrap(),
-        &Page::new(100, now(), chrono_tz::Tz::UTC),
+        &PageLayout::new(100, fixed_now(), chrono_tz::Tz::UTC),
     )
 }
 
@@ -35,14 +35,14 @@ fn step(request: &str, decision: &str, outcome: &str) -> Value {
     })
 }
 
-fn with(mut value: Value, changes: Value) -> Value {
+fn with_changes(mut value: Value, changes: Value) -> Value {
     for (key, change) in changes.as_object().unwrap() {
         value[key] = change.clone();
     }
     value
 }
 
-fn short() -> Value {
+fn short_of_credit_reasons() -> Value {
     json!([{
         "code": "short-of-credit",
         "text": "This booking costs 2 credits, and your balance is 1.",
@@ -106,34 +106,34 @@ fn entries() -> Value {
 }
 
 #[test]
-fn a_plan_reads_like_a_plan() {
+fn a_plan_is_rendered_in_full() {
     let steps = json!([
-        with(
+        with_changes(
             step("kV2s9qTtV6zB1dPz7aYw3e", "confirm", "planned"),
             json!({"account": "acme-ltd"}),
         ),
-        with(
+        with_changes(
             step("series-7", "confirm", "planned"),
             json!({"bookings": ["s1", "s2", "s3"], "credits": 3, "reasons": [
                 {"code": "enough", "text": "3 bookings cost 3 credits, of 5."},
             ]}),
         ),
-        with(
+        with_changes(
             step("pQ4x8wLmN2cR5tYu6iOp1a", "decline", "planned"),
-            json!({"reasons": short(), "credits": 0, "title": ""}),
+            json!({"reasons": short_of_credit_reasons(), "credits": 0, "title": ""}),
         ),
-        with(
+        with_changes(
             step("aa", "leave", "none"),
             json!({"account": null, "booker": "al@example.com", "reasons": [
                 {"code": "ungated", "text": "No gate names the event type."},
             ]}),
         ),
-        with(
+        with_changes(
             step("bb", "wait", "none"),
             json!({"account": null, "booker": null, "gate": null}),
         ),
     ]);
-    insta::assert_snapshot!(read(pass(true, &steps)), @r"
+    insta::assert_snapshot!(render(pass(true, &steps)), @r"
     Plan as of 2026-12-01 09:00:00 UTC. Nothing is done.
     5 pending bookings seen, with 1 call to Cal.com.
 
@@ -185,13 +185,13 @@ fn requests_that_were_put_off_are_told_at_the_end() {
     ];
     for (head, expect) in rows {
         let mut answer = pass(false, &json!([]));
-        answer["pass"]["pass"] = with(answer["pass"]["pass"].clone(), head.clone());
-        let text = read(answer);
+        answer["pass"]["pass"] = with_changes(answer["pass"]["pass"].clone(), head.clone());
+        let text = render(answer);
         assert!(text.ends_with(&format!("\n\n{expect}")), "{head}: {text}");
     }
-    let mut some = pass(false, &json!([step("a", "confirm", "confirmed")]));
-    some["pass"]["pass"]["put_off"] = json!(1);
-    let text = read(some);
+    let mut partial = pass(false, &json!([step("a", "confirm", "confirmed")]));
+    partial["pass"]["pass"]["put_off"] = json!(1);
+    let text = render(partial);
     let expect = "In all: 1 confirmed.\n1 request put off, because";
     assert!(text.contains(expect), "{text}");
 }
@@ -208,9 +208,9 @@ fn an_account_has_three_states() {
         ),
     ];
     for (changes, expect) in rows {
-        let text = read(pass(
+        let text = render(pass(
             false,
-            &json!([with(step("a", "decline", "declined"), changes)]),
+            &json!([with_changes(step("a", "decline", "declined"), changes)]),
         ));
         assert!(
             text.contains(&format!("who      {expect}\n")),
@@ -221,21 +221,21 @@ fn an_account_has_three_states() {
 
 #[test]
 fn more_than_twenty_requests_that_are_left_are_counted_by_reason() {
-    let left = |count: usize, code: &str| -> Vec<Value> {
+    let left_steps = |count: usize, code: &str| -> Vec<Value> {
         let reason = json!([{"code": code, "text": "a text"}]);
-        let one = |n: usize| {
-            with(
+        let left_step = |n: usize| {
+            with_changes(
                 step(&format!("{code}{n}"), "leave", "none"),
                 json!({"reasons": reason}),
             )
         };
-        (0..count).map(one).collect()
+        (0..count).map(left_step).collect()
     };
-    let twenty = read(pass(false, &json!(left(20, "ungated"))));
-    assert_eq!(twenty.matches("a text").count(), 20, "{twenty}");
-    let mut steps = left(600, "ungated");
-    steps.extend(left(2, "seated"));
-    let text = read(pass(false, &json!(steps)));
+    let text = render(pass(false, &json!(left_steps(20, "ungated"))));
+    assert_eq!(text.matches("a text").count(), 20, "{text}");
+    let mut steps = left_steps(600, "ungated");
+    steps.extend(left_steps(2, "seated"));
+    let text = render(pass(false, &json!(steps)));
     assert!(!text.contains("a text"), "{text}");
     let row = |code: &str| {
         let line = text.lines().find(|line| line.contains(code)).unwrap();
@@ -247,17 +247,17 @@ fn more_than_twenty_requests_that_are_left_are_counted_by_reason() {
 }
 
 #[test]
-fn a_pass_tells_how_each_request_ended() {
+fn a_pass_shows_the_outcome_of_each_request() {
     let steps = json!([
         step("a", "confirm", "confirmed"),
-        with(
+        with_changes(
             step("b", "decline", "declined"),
-            json!({"reasons": short()})
+            json!({"reasons": short_of_credit_reasons()})
         ),
         step("c", "confirm", "superseded"),
         step("d", "confirm", "unresolved"),
         step("e", "decline", "unresolved"),
-        with(step("f", "confirm", "failed"), json!({"credits": 2})),
+        with_changes(step("f", "confirm", "failed"), json!({"credits": 2})),
         step("g", "decline", "failed"),
         step("h", "postpone", "postponed"),
         step("i", "review", "none"),
@@ -268,7 +268,7 @@ fn a_pass_tells_how_each_request_ended() {
         {"code": "rate-limited", "text": "Cal.com lets no more calls through for 20 seconds."},
         {"code": "empty-ledger", "text": "There is no account at all, so nobody was declined."},
     ]);
-    insta::assert_snapshot!(read(answer), @r"
+    insta::assert_snapshot!(render(answer), @r"
     Pass of 2026-12-01 09:00:00 UTC.
     9 pending bookings seen, with 1 call to Cal.com.
 
@@ -335,7 +335,7 @@ fn a_pass_tells_how_each_request_ended() {
 
 #[test]
 fn a_pass_with_nothing_to_do_says_so() {
-    insta::assert_snapshot!(read(pass(false, &json!([]))), @r"
+    insta::assert_snapshot!(render(pass(false, &json!([]))), @r"
     Pass of 2026-12-01 09:00:00 UTC.
     0 pending bookings seen, with 1 call to Cal.com.
 
@@ -351,7 +351,7 @@ fn a_pass_that_could_not_decide_does_not_say_that_nothing_is_waiting() {
         let mut view = pass(false, &json!([]));
         view["pass"]["pass"]["observed"] = observed.into();
         view["pass"]["problems"] = problems;
-        let text = read(view);
+        let text = render(view);
         assert!(!text.contains("Nothing is waiting"), "{text}");
         assert!(text.contains("Nothing is decided of"), "{text}");
     }
@@ -359,35 +359,35 @@ fn a_pass_that_could_not_decide_does_not_say_that_nothing_is_waiting() {
 
 #[test]
 fn an_account_is_there_is_not_there_or_was_not_looked_up() {
-    let who = |changes: Value| {
-        let one = with(step("a", "decline", "planned"), changes);
-        read(pass(true, &json!([one])))
+    let render_who = |changes: Value| {
+        let changed_step = with_changes(step("a", "decline", "planned"), changes);
+        render(pass(true, &json!([changed_step])))
     };
-    let none = who(json!({"account": null}));
+    let none = render_who(json!({"account": null}));
     assert!(none.contains("(no account)"), "{none}");
-    let unknown = who(json!({"account": null, "not_looked_up": true}));
+    let unknown = render_who(json!({"account": null, "not_looked_up": true}));
     assert!(unknown.contains("(account not looked up)"), "{unknown}");
-    let there = who(json!({"account": "acme-ltd", "not_looked_up": true}));
+    let there = render_who(json!({"account": "acme-ltd", "not_looked_up": true}));
     assert!(there.contains("(account acme-ltd)"), "{there}");
 }
 
 /// Beyond twenty, requests that are left as they are are counted by reason.
 #[test]
 fn many_requests_that_are_left_are_counted_by_reason() {
-    let left = |count: usize| {
+    let render_left = |count: usize| {
         let step = |n: usize| {
             let code = if n == 0 { "seated" } else { "ungated" };
             let reasons = json!([{"code": code, "text": "why"}]);
-            with(
+            with_changes(
                 step(&format!("r{n}"), "leave", "none"),
                 json!({"reasons": reasons}),
             )
         };
         let steps: Vec<Value> = (0..count).map(step).collect();
-        read(pass(true, &json!(steps)))
+        render(pass(true, &json!(steps)))
     };
-    assert_eq!(left(20).matches("(ungated)").count(), 19);
-    let many = left(600);
+    assert_eq!(render_left(20).matches("(ungated)").count(), 19);
+    let many = render_left(600);
     assert!(many.lines().count() < 20, "{many}");
     for word in ["by reason", "ungated", "599", "seated"] {
         assert!(many.contains(word), "{word}: {many}");
@@ -439,12 +439,12 @@ fn status(changes: Value) -> Value {
         "log_sequence": 912,
         "policy": "5f2c9a",
     });
-    json!({"status": with(view, changes)})
+    json!({"status": with_changes(view, changes)})
 }
 
 #[test]
 fn status_tells_how_the_daemon_is() {
-    insta::assert_snapshot!(read(status(json!({}))), @r"
+    insta::assert_snapshot!(render(status(json!({}))), @r"
     maitred 0.1.0 is running (process 4711).
       started     2026-11-28 09:00:00 UTC (3 days ago)
       passes      17280
@@ -487,7 +487,7 @@ fn status_of_a_daemon_that_is_paused_and_has_never_come_to_the_end_of_a_pass() {
         "open_charges": 0,
         "failing": [],
     }));
-    insta::assert_snapshot!(read(answer), @r"
+    insta::assert_snapshot!(render(answer), @r"
     maitred 0.1.0 is paused: no passes until `maitred resume` (process 4711).
       started     2026-11-28 09:00:00 UTC (3 days ago)
       passes      0
@@ -505,8 +505,8 @@ fn status_of_a_daemon_that_is_paused_and_has_never_come_to_the_end_of_a_pass() {
     ");
 }
 
-fn given(kind: &str, changes: Value) -> Value {
-    with(
+fn grant_view(kind: &str, changes: Value) -> Value {
+    with_changes(
         json!({
             "schema": 1,
             "account": "bo@example.com",
@@ -525,23 +525,23 @@ fn given(kind: &str, changes: Value) -> Value {
 
 #[test]
 fn what_was_given_and_taken_is_said_with_what_there_is_now() {
-    let told: Vec<String> = [
-        given("grant", json!({})),
-        given(
+    let texts: Vec<String> = [
+        grant_view("grant", json!({})),
+        grant_view(
             "grant",
             json!({"credits": 1, "expires": null, "available": 1}),
         ),
-        given("grant", json!({"existed": true})),
-        given("revoke", json!({"expires": null, "available": 1})),
-        given(
+        grant_view("grant", json!({"existed": true})),
+        grant_view("revoke", json!({"expires": null, "available": 1})),
+        grant_view(
             "revoke",
             json!({"expires": null, "existed": true, "credits": 1}),
         ),
     ]
     .into_iter()
-    .map(|view| read(json!({"given": view})))
+    .map(|view| render(json!({"given": view})))
     .collect();
-    insta::assert_snapshot!(told.join("\n"), @r"
+    insta::assert_snapshot!(texts.join("\n"), @r"
     4 credits were granted to bo@example.com, to be spent before 2027-01-01 00:00 UTC, under the reference dues-2026-bo.
     bo@example.com has 5 credits available now.
 
@@ -566,11 +566,11 @@ fn an_import_says_what_counted_and_what_had_counted_before() {
         json!({"rows": 3, "granted": 0, "existed": 3, "credits": 0, "accounts_opened": 0, "dry_run": false}),
         json!({"rows": 1, "granted": 1, "existed": 1, "credits": 1, "accounts_opened": 1, "dry_run": true}),
     ];
-    let told: Vec<String> = views
+    let texts: Vec<String> = views
         .into_iter()
-        .map(|view| read(json!({"import": with(view, json!({"schema": 1}))})))
+        .map(|view| render(json!({"import": with_changes(view, json!({"schema": 1}))})))
         .collect();
-    insta::assert_snapshot!(told.join("\n"), @r"
+    insta::assert_snapshot!(texts.join("\n"), @r"
     3 rows read, 3 granted, with 12 credits in all.
     2 accounts opened.
 
@@ -587,19 +587,19 @@ fn an_import_says_what_counted_and_what_had_counted_before() {
 #[test]
 fn grants_are_listed() {
     let grants = json!([
-        given("grant", json!({})),
-        given(
+        grant_view("grant", json!({})),
+        grant_view(
             "grant",
             json!({"expires": "2026-12-01T00:00:00Z", "credits": 10, "reason": ""})
         ),
-        given(
+        grant_view(
             "restored",
             json!({"expires": null, "credits": 1, "reason": "refund",
             "reference": "refund:kV2s9qTtV6zB1dPz7aYw3e"})
         ),
     ]);
     let view = json!({"schema": 1, "account": "bo@example.com", "grants": grants});
-    insta::assert_snapshot!(read(json!({"grants": view})), @r"
+    insta::assert_snapshot!(render(json!({"grants": view})), @r"
     3 grants of bo@example.com, newest first:
 
       at                    kind      credits  expires                     reference       reason
@@ -610,12 +610,12 @@ fn grants_are_listed() {
                                                                            e
     ");
     let view = json!({"schema": 1, "account": "bo@example.com", "grants": []});
-    insta::assert_snapshot!(read(json!({"grants": view})), @"bo@example.com was never granted anything.");
+    insta::assert_snapshot!(render(json!({"grants": view})), @"bo@example.com was never granted anything.");
 }
 
 #[test]
 fn an_account_shows_what_is_there_and_where_the_rest_went() {
-    insta::assert_snapshot!(read(json!({"account": account()})), @r"
+    insta::assert_snapshot!(render(json!({"account": account()})), @r"
     bo@example.com has 5 credits available.
       came in   10 granted, 1 refunded
       went out  2 posted, 1 held, 3 expired, 0 revoked
@@ -630,12 +630,12 @@ fn an_account_shows_what_is_there_and_where_the_rest_went() {
 
 #[test]
 fn accounts_are_listed_with_the_way_to_the_next_ones() {
-    let other = with(
+    let other = with_changes(
         account(),
         json!({"account": "acme-ltd", "available": 100, "aliases": []}),
     );
     let view = json!({"schema": 1, "accounts": [other, account()], "next": "bo@example.com"});
-    insta::assert_snapshot!(read(json!({"accounts": view})), @r"
+    insta::assert_snapshot!(render(json!({"accounts": view})), @r"
     The first 2 accounts; there are more:
 
       account         available  held  posted  aliases
@@ -645,19 +645,19 @@ fn accounts_are_listed_with_the_way_to_the_next_ones() {
     There are more: maitred account list --after bo@example.com
     ");
     let view = json!({"schema": 1, "accounts": [], "next": null});
-    insta::assert_snapshot!(read(json!({"accounts": view})), @"There are no accounts. `maitred credits grant` opens one.");
+    insta::assert_snapshot!(render(json!({"accounts": view})), @"There are no accounts. `maitred credits grant` opens one.");
 }
 
 #[test]
 fn a_statement_has_the_balance_and_the_entries() {
-    let balance = with(account(), json!({"lots": [], "aliases": []}));
+    let balance = with_changes(account(), json!({"lots": [], "aliases": []}));
     let view = json!({
         "schema": 1,
         "account": "bo@example.com",
         "entries": entries(),
         "balance": balance,
     });
-    insta::assert_snapshot!(read(json!({"statement": view})), @r"
+    insta::assert_snapshot!(render(json!({"statement": view})), @r"
     bo@example.com has 5 credits available.
       came in   10 granted, 1 refunded
       went out  2 posted, 1 held, 3 expired, 0 revoked
@@ -670,7 +670,7 @@ fn a_statement_has_the_balance_and_the_entries() {
 }
 
 fn decision(step: Value) -> Value {
-    with(
+    with_changes(
         step,
         json!({"decided": "2026-12-01T08:59:50Z", "policy": "5f2c9a"}),
     )
@@ -680,12 +680,12 @@ fn decision(step: Value) -> Value {
 fn decisions_are_listed() {
     let decisions = json!([
         decision(step("kV2s9qTtV6zB1dPz7aYw3e", "confirm", "confirmed")),
-        decision(with(
+        decision(with_changes(
             step("pQ4x8wLmN2cR5tYu6iOp1a", "decline", "declined"),
-            json!({"reasons": short(), "credits": 0}),
+            json!({"reasons": short_of_credit_reasons(), "credits": 0}),
         )),
         decision(step("series-7", "confirm", "unresolved")),
-        decision(with(
+        decision(with_changes(
             step("aa", "leave", "none"),
             json!({"reasons": [
                 {"code": "ungated", "text": "No gate names the event type."},
@@ -693,7 +693,7 @@ fn decisions_are_listed() {
         )),
     ]);
     let view = json!({"schema": 1, "decisions": decisions, "more": true});
-    insta::assert_snapshot!(read(json!({"decisions": view})), @r"
+    insta::assert_snapshot!(render(json!({"decisions": view})), @r"
     4 decisions, newest first:
 
       decided               booking                 what
@@ -713,7 +713,7 @@ fn decisions_are_listed() {
     There are more; ask for them with --limit or --since.
     ");
     let view = json!({"schema": 1, "decisions": [], "more": false});
-    insta::assert_snapshot!(read(json!({"decisions": view})), @"No decision fits what was asked for (`--since`, `--who`, `--gate`, `--outcome`).");
+    insta::assert_snapshot!(render(json!({"decisions": view})), @"No decision fits what was asked for (`--since`, `--who`, `--gate`, `--outcome`).");
 }
 
 fn findings() -> Value {
@@ -724,12 +724,12 @@ fn findings() -> Value {
 }
 
 #[test]
-fn explain_tells_all() {
+fn explain_shows_every_section() {
     let view = json!({
         "schema": 1,
-        "decision": decision(with(
+        "decision": decision(with_changes(
             step("kV2s9qTtV6zB1dPz7aYw3e", "decline", "declined"),
-            json!({"reasons": short(), "credits": 0}),
+            json!({"reasons": short_of_credit_reasons(), "credits": 0}),
         )),
         "findings": findings(),
         "told": "This booking costs 2 credits, and your balance is 1.",
@@ -763,7 +763,7 @@ fn explain_tells_all() {
         }],
         "entries": entries(),
     });
-    insta::assert_snapshot!(read(json!({"explain": view})), @r"
+    insta::assert_snapshot!(render(json!({"explain": view})), @r"
     Decline “Book club: Dune” on 2026-12-03 18:00 UTC
       who      bo@example.com
       why      This booking costs 2 credits, and your balance is 1. (short-of-credit)
@@ -807,11 +807,11 @@ fn unresolved() -> Value {
     })
 }
 
-fn undecided() -> Value {
+fn undecided_explanation() -> Value {
     json!({
         "schema": 1,
         "decision": null,
-        "unresolved": [with(unresolved(), json!({"resolved": {
+        "unresolved": [with_changes(unresolved(), json!({"resolved": {
             "reason": "a guest", "by": "operator", "at": "2026-12-01T08:30:00Z",
         }}))],
         "findings": [],
@@ -824,7 +824,7 @@ fn undecided() -> Value {
 
 #[test]
 fn explain_says_what_is_known_of_a_booking_that_was_never_decided() {
-    let text = read(json!({"explain": undecided()}));
+    let text = render(json!({"explain": undecided_explanation()}));
     let first = "Nothing was decided about this booking: it was accepted without a pass.\n";
     assert!(text.starts_with(first), "{text}");
     assert!(text.contains("kV2s9qTtV6zB1dPz7aYw3e  unmanaged  2026-12-01 08:00 UTC"));
@@ -836,13 +836,13 @@ fn explain_says_what_is_known_of_a_booking_that_was_never_decided() {
 #[test]
 fn the_unresolved_list_says_what_to_do() {
     let view = json!({"schema": 1, "items": [unresolved()], "more": false});
-    let text = read(json!({"unresolved": view}));
+    let text = render(json!({"unresolved": view}));
     assert!(text.starts_with("1 unresolved booking:\n"), "{text}");
     assert!(text.contains("kV2s9qTtV6zB1dPz7aYw3e  unmanaged  2026-12-01 08:00 UTC"));
     assert!(text.contains("(account bo@example.com)"), "{text}");
     assert!(text.contains("`maitred unresolved resolve BOOKING --reason TEXT`"));
     let view = json!({"schema": 1, "items": [], "more": false});
-    let nothing = read(json!({"unresolved": view}));
+    let nothing = render(json!({"unresolved": view}));
     assert_eq!(nothing, "Nothing is unresolved.\n");
 }
 
@@ -851,15 +851,15 @@ fn evaluate_tells_the_decision_and_what_was_assumed() {
     let view = json!({
         "schema": 1,
         "at": "2026-11-30T12:00:00Z",
-        "decision": with(
+        "decision": with_changes(
             step("kV2s9qTtV6zB1dPz7aYw3e", "decline", "none"),
-            json!({"reasons": short(), "outcome": "planned"}),
+            json!({"reasons": short_of_credit_reasons(), "outcome": "planned"}),
         ),
         "findings": findings(),
         "told": "This booking costs 2 credits, and your balance is 1.",
         "assumed": ["that the host is the key's own user", "that nothing else takes the time"],
     });
-    insta::assert_snapshot!(read(json!({"evaluate": view})), @r"
+    insta::assert_snapshot!(render(json!({"evaluate": view})), @r"
     Judged as if it were pending at 2026-11-30 12:00:00 UTC. Nothing is done.
 
     Decline “Book club: Dune” on 2026-12-03 18:00 UTC
@@ -880,16 +880,16 @@ fn evaluate_tells_the_decision_and_what_was_assumed() {
     ");
 }
 
-fn waiting(changes: Value) -> Value {
-    let step = with(
+fn waiting_request(changes: Value) -> Value {
+    let step = with_changes(
         step("kV2s9qTtV6zB1dPz7aYw3e", "review", "none"),
         json!({"credits": 0, "reasons": [{"code": "frozen", "text": "The account is frozen."}]}),
     );
     let more = json!({"cost": 2, "available": 3, "since": "2026-12-01T08:00:00Z", "said": null});
-    with(with(step, more), changes)
+    with_changes(with_changes(step, more), changes)
 }
 
-fn said(verdict: &str) -> Value {
+fn operator_word(verdict: &str) -> Value {
     json!({"said": {
         "verdict": verdict,
         "reason": "agreed by phone",
@@ -897,22 +897,22 @@ fn said(verdict: &str) -> Value {
     }})
 }
 
-fn reviewed(changes: Value) -> Value {
+fn review_answer(changes: Value) -> Value {
     let view = json!({
         "schema": 1,
-        "request": waiting(said("confirm")),
+        "request": waiting_request(operator_word("confirm")),
         "existed": false,
         "acts": "next-run",
     });
-    json!({"reviewed": with(view, changes)})
+    json!({"reviewed": with_changes(view, changes)})
 }
 
 #[test]
-fn requests_that_wait_for_a_word_are_listed_with_what_there_is_to_know() {
-    let nobody = json!({"account": null, "available": null, "request": "b", "bookings": ["b"]});
-    let requests = [waiting(said("confirm")), waiting(nobody)];
+fn requests_in_review_are_listed_with_their_details() {
+    let without_account = json!({"account": null, "available": null, "request": "b", "bookings": ["b"]});
+    let requests = [waiting_request(operator_word("confirm")), waiting_request(without_account)];
     let answer = json!({"reviews": {"schema": 1, "requests": requests, "more": true}});
-    insta::assert_snapshot!(read(answer), @r"
+    insta::assert_snapshot!(render(answer), @r"
     2 requests, soonest first:
 
     Review “Book club: Dune” on 2026-12-03 18:00 UTC
@@ -936,20 +936,20 @@ fn requests_that_wait_for_a_word_are_listed_with_what_there_is_to_know() {
     There are more; ask for them with --limit.
     ");
     let none = json!({"reviews": {"schema": 1, "requests": [], "more": false}});
-    assert_eq!(read(none), "Nothing waits.\n");
+    assert_eq!(render(none), "Nothing waits.\n");
 }
 
 #[test]
-fn a_word_is_repeated_with_who_acts_on_it() {
-    let settled = with(waiting(said("confirm")), json!({"outcome": "confirmed"}));
+fn a_review_is_confirmed_with_who_acts_on_it() {
+    let settled = with_changes(waiting_request(operator_word("confirm")), json!({"outcome": "confirmed"}));
     let rows = [
         json!({}),
         json!({"acts": "daemon"}),
         json!({"acts": "paused", "existed": true}),
         json!({"existed": true, "request": settled}),
     ];
-    let told: Vec<String> = rows.map(reviewed).map(read).into();
-    insta::assert_snapshot!(told.join("\n"), @r"
+    let texts: Vec<String> = rows.map(review_answer).map(render).into();
+    insta::assert_snapshot!(texts.join("\n"), @r"
     Written down: confirm “Book club: Dune” on 2026-12-03 18:00 UTC, for bo@example.com.
     The last pass left it pending: The account is frozen. (frozen)
     The next pass acts on it (`maitred run --once`).
@@ -978,15 +978,15 @@ fn verify_says_whether_log_and_store_agree() {
         "head": "9ef92ec4",
         "differences": [],
     });
-    insta::assert_snapshot!(read(json!({"verify": sound})), @r"
+    insta::assert_snapshot!(render(json!({"verify": sound})), @r"
     The log and the store agree.
     1 commit and 40 facts were looked at; the head is 9ef92ec4.
     ");
-    let unsound = with(
+    let unsound = with_changes(
         sound,
         json!({"differences": ["account bo@example.com: log 4 available, store 5"]}),
     );
-    insta::assert_snapshot!(read(json!({"verify": unsound})), @r"
+    insta::assert_snapshot!(render(json!({"verify": unsound})), @r"
     The log and the store disagree: 1 difference.
       account bo@example.com: log 4 available, store 5
     1 commit and 40 facts were looked at; the head is 9ef92ec4.
@@ -1006,18 +1006,18 @@ fn machines_read_the_view_itself_on_one_line() {
 
 /// One answer of each kind with something in every place.
 fn answers() -> Vec<Value> {
-    let step = with(
+    let step = with_changes(
         step("a", "decline", "none"),
-        json!({"reasons": short(), "bookings": ["a", "b"]}),
+        json!({"reasons": short_of_credit_reasons(), "bookings": ["a", "b"]}),
     );
-    let acted = with(step.clone(), json!({"outcome": "declined"}));
-    let mut pass = pass(false, &json!([step, acted]));
+    let declined_step = with_changes(step.clone(), json!({"outcome": "declined"}));
+    let mut pass = pass(false, &json!([step, declined_step]));
     pass["pass"]["problems"] = json!([{"code": "code", "text": "text"}]);
     vec![
         pass,
         status(json!({"last_error": "error"})),
-        json!({"given": given("grant", json!({}))}),
-        json!({"grants": {"schema": 1, "account": "a", "grants": [given("grant", json!({}))]}}),
+        json!({"given": grant_view("grant", json!({}))}),
+        json!({"grants": {"schema": 1, "account": "a", "grants": [grant_view("grant", json!({}))]}}),
         json!({"account": account()}),
         json!({"accounts": {"schema": 1, "accounts": [account()], "next": "a"}}),
         json!({"statement": {
@@ -1033,15 +1033,15 @@ fn answers() -> Vec<Value> {
             "charges": [],
             "entries": entries(),
         }}),
-        json!({"reviews": {"schema": 1, "requests": [waiting(json!({}))], "more": true}}),
+        json!({"reviews": {"schema": 1, "requests": [waiting_request(json!({}))], "more": true}}),
         json!({"unresolved": {"schema": 1, "items": [unresolved()], "more": true}}),
-        json!({"explain": undecided()}),
+        json!({"explain": undecided_explanation()}),
         json!({"head": {"schema": 1, "sequence": 7, "hash": "h"}}),
         json!({"credits-export": {
             "schema": 1, "rows": [], "accounts": 0, "empty": 1, "next": "a",
         }}),
-        reviewed(json!({})),
-        reviewed(json!({"existed": true})),
+        review_answer(json!({})),
+        review_answer(json!({"existed": true})),
         json!({"evaluate": {
             "schema": 1,
             "at": "at",
@@ -1057,11 +1057,11 @@ fn answers() -> Vec<Value> {
     ]
 }
 
-fn fill(value: &mut Value, text: &str) {
+fn replace_texts(value: &mut Value, text: &str) {
     match value {
         Value::String(old) => *old = text.to_owned(),
-        Value::Array(values) => values.iter_mut().for_each(|value| fill(value, text)),
-        Value::Object(fields) => fields.values_mut().for_each(|value| fill(value, text)),
+        Value::Array(values) => values.iter_mut().for_each(|value| replace_texts(value, text)),
+        Value::Object(fields) => fields.values_mut().for_each(|value| replace_texts(value, text)),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
@@ -1074,15 +1074,15 @@ proptest::proptest! {
         width in 0_usize..200,
     ) {
         for mut answer in answers() {
-            fill(&mut answer, &text);
-            let answer: Answer = serde_json::from_value(answer).unwrap();
-            let told = plain(&answer, &Page::new(width, now(), chrono_tz::Tz::UTC));
-            let unseen = told.chars().find(|c| *c != '\n' && crate::domain::text::is_unseen(*c));
-            proptest::prop_assert_eq!(unseen, None);
+            replace_texts(&mut answer, &text);
+            let answer: CommandResult = serde_json::from_value(answer).unwrap();
+            let plain_text = render_plain(&answer, &PageLayout::new(width, fixed_now(), chrono_tz::Tz::UTC));
+            let invisible = plain_text.chars().find(|c| *c != '\n' && crate::domain::text::is_invisible(*c));
+            proptest::prop_assert_eq!(invisible, None);
             let one_line = json(&answer);
-            let unseen = one_line.trim_end().chars().find(|c| crate::domain::text::is_unseen(*c));
-            proptest::prop_assert_eq!(unseen, None);
-            proptest::prop_assert!(told.ends_with('\n') && one_line.ends_with('\n'));
+            let invisible = one_line.trim_end().chars().find(|c| crate::domain::text::is_invisible(*c));
+            proptest::prop_assert_eq!(invisible, None);
+            proptest::prop_assert!(plain_text.ends_with('\n') && one_line.ends_with('\n'));
         }
     }
 }

@@ -10,85 +10,85 @@ use crate::domain::rule::pattern::Pattern;
 use crate::domain::rule::types::Type;
 
 impl<'a> Checker<'a> {
-    pub(super) fn function(&mut self, node: &'a IdedExpr, call: &'a CallExpr) -> Type {
+    pub(super) fn check_function(&mut self, node: &'a IdedExpr, call: &'a CallExpr) -> Type {
         let target = call.target.as_deref();
         let mut arguments: Vec<&'a IdedExpr> = Vec::with_capacity(call.args.len() + 1);
         arguments.extend(target);
         arguments.extend(&call.args);
         let name = call.func_name.as_str();
         if MACROS.contains(&name) || name == "has" {
-            return self.not_a_macro_call(node, name);
+            return self.report_macro_misuse(node, name);
         }
-        let named: Vec<&Overload> = OVERLOADS.iter().filter(|one| one.name == name).collect();
-        if named.is_empty() {
-            return self.unknown_function(node, name);
+        let overloads: Vec<&Overload> = OVERLOADS.iter().filter(|one| one.name == name).collect();
+        if overloads.is_empty() {
+            return self.report_unknown_function(node, name);
         }
         let style = if target.is_some() {
             Style::Method
         } else {
-            Style::Plain
+            Style::Function
         };
-        let fitting = |one: &&&Overload| one.style == style && one.takes.len() == arguments.len();
-        let counted: Vec<&Overload> = named.iter().filter(fitting).copied().collect();
-        if counted.is_empty() {
-            let at = self.places.name(node);
-            let help = format!("write {}", usage(named[0]));
+        let has_arity = |one: &&&Overload| one.style == style && one.parameters.len() == arguments.len();
+        let candidates: Vec<&Overload> = overloads.iter().filter(has_arity).copied().collect();
+        if candidates.is_empty() {
+            let at = self.spans.name_span(node);
+            let help = format!("write {}", usage(overloads[0]));
             self.report(at, format!("`{name}` is called in another way"), help);
-            return named[0].gives;
+            return overloads[0].returns;
         }
-        let given: Vec<Type> = arguments.iter().map(|one| self.node(one)).collect();
-        let fits = |one: &&&Overload| {
-            one.takes
+        let argument_types: Vec<Type> = arguments.iter().map(|one| self.check_node(one)).collect();
+        let accepts_arguments = |one: &&&Overload| {
+            one.parameters
                 .iter()
-                .zip(&given)
-                .all(|(wants, is)| is.fits(*wants))
+                .zip(&argument_types)
+                .all(|(parameter, argument)| argument.is_assignable_to(*parameter))
         };
-        let Some(overload) = counted.iter().find(fits) else {
-            self.wrong_argument(&arguments, &given, &counted);
-            return counted[0].gives;
+        let Some(overload) = candidates.iter().find(accepts_arguments) else {
+            self.report_wrong_argument(&arguments, &argument_types, &candidates);
+            return candidates[0].returns;
         };
         match name {
-            "matches" => self.pattern(arguments[1]),
-            "duration" => self.duration(node, arguments[0]),
-            "timestamp" => self.timestamp(node, arguments[0]),
+            "matches" => self.check_pattern(arguments[1]),
+            "duration" => self.check_duration(node, arguments[0]),
+            "timestamp" => self.check_timestamp(node, arguments[0]),
             _ => {}
         }
-        overload.gives
+        overload.returns
     }
 
     /// The first argument that no way of calling the function takes.
-    fn wrong_argument(&mut self, arguments: &[&IdedExpr], given: &[Type], ways: &[&Overload]) {
-        let name = ways[0].name;
-        let wrong = (0..given.len())
-            .find(|n| ways.iter().all(|way| !given[*n].fits(way.takes[*n])))
+    fn report_wrong_argument(&mut self, arguments: &[&IdedExpr], argument_types: &[Type], overloads: &[&Overload]) {
+        let name = overloads[0].name;
+        let position = (0..argument_types.len())
+            .find(|n| overloads.iter().all(|overload| !argument_types[*n].is_assignable_to(overload.parameters[*n])))
             .unwrap_or(0);
-        let mut wanted: Vec<String> = Vec::new();
-        for way in ways {
-            let text = way.takes[wrong].to_string();
-            if !wanted.contains(&text) {
-                wanted.push(text);
+        let mut expected: Vec<String> = Vec::new();
+        for overload in overloads {
+            let text = overload.parameters[position].to_string();
+            if !expected.contains(&text) {
+                expected.push(text);
             }
         }
-        let help = match (name, given[wrong]) {
+        let help = match (name, argument_types[position]) {
             ("contains", Type::List(_) | Type::Map(_)) => "write value in list".to_owned(),
-            _ => format!("it takes {}", wanted.join(" or ")),
+            _ => format!("it takes {}", expected.join(" or ")),
         };
-        let at = self.places.span(arguments[wrong]);
-        self.report(at, format!("`{name}` does not take {}", given[wrong]), help);
+        let at = self.spans.span(arguments[position]);
+        self.report(at, format!("`{name}` does not take {}", argument_types[position]), help);
     }
 
-    fn not_a_macro_call(&mut self, node: &IdedExpr, name: &str) -> Type {
+    fn report_macro_misuse(&mut self, node: &IdedExpr, name: &str) -> Type {
         let help = match name {
             "has" => "write has(map.key)",
             "map" => "write list.map(name, value), or list.map(name, condition, value)",
             _ => "write it as in member.tags.exists(tag, tag == \"vip\")",
         };
-        let at = self.places.name(node);
+        let at = self.spans.name_span(node);
         self.report(at, format!("`{name}` is called in another way"), help);
         Type::DYN
     }
 
-    fn unknown_function(&mut self, node: &IdedExpr, name: &str) -> Type {
+    fn report_unknown_function(&mut self, node: &IdedExpr, name: &str) -> Type {
         let names = OVERLOADS.iter().map(|one| one.name).chain(MACROS);
         let help = match nearest(name, names.chain(["has"])) {
             Some(near) => format!("did you mean `{near}`?"),
@@ -97,14 +97,14 @@ impl<'a> Checker<'a> {
                      the get… of timestamps"
                 .to_owned(),
         };
-        let at = self.places.name(node);
+        let at = self.spans.name_span(node);
         self.report(at, format!("there is no function `{name}`"), help);
         Type::DYN
     }
 
     /// A pattern is compiled with the expression, so it must stand there.
-    fn pattern(&mut self, node: &IdedExpr) {
-        let at = self.places.span(node);
+    fn check_pattern(&mut self, node: &IdedExpr) {
+        let at = self.spans.span(node);
         let Expr::Literal(LiteralValue::String(text)) = &node.expr else {
             self.report(
                 at,
@@ -122,12 +122,12 @@ impl<'a> Checker<'a> {
 
     /// `cel` reads `1h 30m` as an hour and `2hours` as two: what it does not read must not
     /// be there.
-    fn duration(&mut self, node: &IdedExpr, argument: &IdedExpr) {
+    fn check_duration(&mut self, node: &IdedExpr, argument: &IdedExpr) {
         let Expr::Literal(LiteralValue::String(text)) = &argument.expr else {
             return;
         };
         if !is_duration(text.inner()) || !is_duration_or_time(node) {
-            let at = self.places.span(argument);
+            let at = self.spans.span(argument);
             self.report(
                 at,
                 "this is not a duration",
@@ -136,10 +136,10 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn timestamp(&mut self, node: &IdedExpr, argument: &IdedExpr) {
+    fn check_timestamp(&mut self, node: &IdedExpr, argument: &IdedExpr) {
         let literal = matches!(&argument.expr, Expr::Literal(_));
         if literal && !is_duration_or_time(node) {
-            let at = self.places.span(argument);
+            let at = self.spans.span(argument);
             self.report(
                 at,
                 "this is not an instant",
@@ -151,15 +151,15 @@ impl<'a> Checker<'a> {
 
 /// How a function is called.
 fn usage(of: &Overload) -> String {
-    let mut takes = of.takes.iter().map(ToString::to_string);
+    let mut parameters = of.parameters.iter().map(ToString::to_string);
     let target = match of.style {
-        Style::Plain => String::new(),
-        Style::Method => takes
+        Style::Function => String::new(),
+        Style::Method => parameters
             .next()
             .map(|first| format!("{first}."))
             .unwrap_or_default(),
     };
-    let rest: Vec<String> = takes.collect();
+    let rest: Vec<String> = parameters.collect();
     format!("{target}{}({})", of.name, rest.join(", "))
 }
 
@@ -171,10 +171,10 @@ fn is_duration(text: &str) -> bool {
     }
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.');
-        let Some(behind) = digits.filter(|length| *length > 0) else {
+        let Some(number_length) = digits.filter(|length| *length > 0) else {
             return false;
         };
-        rest = &rest[behind..];
+        rest = &rest[number_length..];
         let unit = ["ms", "us", "ns", "h", "m", "s"]
             .into_iter()
             .find(|u| rest.starts_with(u));

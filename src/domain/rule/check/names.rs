@@ -5,21 +5,21 @@ use cel::common::ast::{Expr, IdedExpr, LiteralValue, SelectExpr};
 use super::{Checker, MacroVariable};
 use crate::domain::near::nearest;
 use crate::domain::rule::schema;
-use crate::domain::rule::types::{Kind, Type};
+use crate::domain::rule::types::{ValueKind, Type};
 
 impl<'a> Checker<'a> {
-    fn macro_variable(&self, name: &str) -> Option<Type> {
-        let named = |variable: &&MacroVariable<'a>| variable.name == name;
+    fn macro_variable_type(&self, name: &str) -> Option<Type> {
+        let has_name = |variable: &&MacroVariable<'a>| variable.name == name;
         self.variables
             .iter()
-            .rfind(named)
-            .map(|variable| variable.of)
+            .rfind(has_name)
+            .map(|variable| variable.value_type)
     }
 
     /// The group of names that a node is: `booking` and its kin.
-    fn group(&self, node: &'a IdedExpr) -> Option<&'a str> {
+    fn group_name(&self, node: &'a IdedExpr) -> Option<&'a str> {
         match &node.expr {
-            Expr::Ident(name) if self.macro_variable(name).is_none() && schema::is_group(name) => {
+            Expr::Ident(name) if self.macro_variable_type(name).is_none() && schema::is_group(name) => {
                 Some(name)
             }
             _ => None,
@@ -31,11 +31,11 @@ impl<'a> Checker<'a> {
     }
 
     /// A name that stands alone.
-    pub(super) fn name(&mut self, node: &'a IdedExpr, name: &str) -> Type {
-        if let Some(of) = self.macro_variable(name) {
+    pub(super) fn check_name(&mut self, node: &'a IdedExpr, name: &str) -> Type {
+        if let Some(of) = self.macro_variable_type(name) {
             return of;
         }
-        let at = self.places.span(node);
+        let at = self.spans.span(node);
         if name == "lookup" {
             self.report(
                 at,
@@ -44,8 +44,8 @@ impl<'a> Checker<'a> {
             );
             return Type::DYN;
         }
-        if let Some(known) = schema::find(name) {
-            return known.of;
+        if let Some(known) = schema::find_name(name) {
+            return known.value_type;
         }
         if let Some(field) = schema::fields(name).next() {
             self.report(
@@ -55,13 +55,13 @@ impl<'a> Checker<'a> {
             );
             return Type::DYN;
         }
-        let help = self.meant(name);
+        let help = self.suggest_name(name);
         self.report(at, format!("there is no `{name}`"), help);
         Type::DYN
     }
 
     /// What may have been meant by a name that is not known.
-    fn meant(&self, name: &str) -> String {
+    fn suggest_name(&self, name: &str) -> String {
         let mut known: Vec<&str> = schema::roots().collect();
         let variables = self.variables.iter().map(|variable| variable.name);
         known.extend(variables.filter(|name| !name.starts_with('@')));
@@ -74,71 +74,71 @@ impl<'a> Checker<'a> {
         }
         format!(
             "known are {}; texts stand in quotes",
-            listed(schema::roots())
+            join_unique(schema::roots())
         )
     }
 
     /// `of.field`, and `has(of.field)`.
-    pub(super) fn select(&mut self, node: &'a IdedExpr, select: &'a SelectExpr) -> Type {
+    pub(super) fn check_select(&mut self, node: &'a IdedExpr, select: &'a SelectExpr) -> Type {
         let of = &*select.operand;
         let at = if select.test {
-            self.places.tested(node)
+            self.spans.tested_field_span(node)
         } else {
-            self.places.field(node)
+            self.spans.field_span(node)
         };
-        if let Some(group) = self.group(of) {
-            return self.field(at, group, select);
+        if let Some(group) = self.group_name(of) {
+            return self.check_field(at, group, select);
         }
         if self.is_lookup(of) {
-            self.lookup_name(at, &select.field);
+            self.check_lookup_name(at, &select.field);
             return if select.test { Type::BOOL } else { Type::DYN };
         }
-        let whole = self.node(of);
-        let part = match whole {
-            Type::Map(kind) => Type::One(kind),
-            Type::One(Kind::Dyn) => Type::DYN,
-            Type::One(_) | Type::List(_) => {
+        let operand_type = self.check_node(of);
+        let field_type = match operand_type {
+            Type::Map(kind) => Type::Scalar(kind),
+            Type::Scalar(ValueKind::Dyn) => Type::DYN,
+            Type::Scalar(_) | Type::List(_) => {
                 let field = &select.field;
-                let help = if schema::is_group(field) || whole == Type::TEXT {
+                let help = if schema::is_group(field) || operand_type == Type::TEXT {
                     "only maps have fields, such as booking.answers.topic"
                 } else {
                     "only maps have fields; lists are asked with in, size() or exists()"
                 };
-                self.report(at, format!("{whole} has no field `{field}`"), help);
+                self.report(at, format!("{operand_type} has no field `{field}`"), help);
                 Type::DYN
             }
         };
-        if select.test { Type::BOOL } else { part }
+        if select.test { Type::BOOL } else { field_type }
     }
 
     /// A field of a group.
-    fn field(&mut self, at: std::ops::Range<usize>, group: &str, select: &SelectExpr) -> Type {
+    fn check_field(&mut self, at: std::ops::Range<usize>, group: &str, select: &SelectExpr) -> Type {
         let field = &select.field;
-        let Some(known) = schema::find(&format!("{group}.{field}")) else {
+        let Some(known) = schema::find_name(&format!("{group}.{field}")) else {
             let help = match nearest(field, schema::fields(group)) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => format!("known are {}", listed(schema::fields(group))),
+                None => format!("known are {}", join_unique(schema::fields(group))),
             };
             self.report(at, format!("`{group}` has no `{field}`"), help);
             return if select.test { Type::BOOL } else { Type::DYN };
         };
         if !select.test {
-            return known.of;
+            return known.value_type;
         }
-        let help = match known.of {
+        let help = match known.value_type {
             Type::List(_) | Type::Map(_) => format!("write size({group}.{field}) > 0"),
-            Type::One(Kind::Text) => format!("write {group}.{field} != \"\""),
-            Type::One(_) => "use it without has()".to_owned(),
+            Type::Scalar(ValueKind::Text) => format!("write {group}.{field} != \"\""),
+            Type::Scalar(_) => "use it without has()".to_owned(),
         };
         self.report(at, format!("`{group}.{field}` is always there"), help);
         Type::BOOL
     }
 
     /// What stands for the name of a lookup in `lookup[…]` and `… in lookup`.
-    pub(super) fn lookup_key(&mut self, node: &'a IdedExpr) {
-        let at = self.places.span(node);
+    pub(super) fn check_lookup_key(&mut self, node: &'a IdedExpr) {
+        let at = self.spans.span(node);
         match &node.expr {
-            Expr::Literal(LiteralValue::String(name)) => self.lookup_name(at, name.inner()),
+            Expr::Literal(LiteralValue::String(name)) => self.check_lookup_name(at, name.inner()),
             _ => self.report(
                 at,
                 "the name of a lookup must stand here as a text",
@@ -147,7 +147,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn lookup_name(&mut self, at: std::ops::Range<usize>, name: &str) {
+    fn check_lookup_name(&mut self, at: std::ops::Range<usize>, name: &str) {
         if self.known_lookups.contains(name) {
             return;
         }
@@ -157,27 +157,27 @@ impl<'a> Checker<'a> {
             None if self.known_lookups.is_empty() => {
                 "no lookup is configured: add a [[lookup]] with this name".to_owned()
             }
-            None => format!("configured are {}", listed(known())),
+            None => format!("configured are {}", join_unique(known())),
         };
         self.report(at, format!("there is no lookup `{name}`"), help);
     }
 
     /// The variable of a macro must not hide a name of the schema.
-    pub(super) fn variable_is_new(&mut self, node: &IdedExpr, name: &str) {
+    pub(super) fn check_macro_variable_name(&mut self, node: &IdedExpr, name: &str) {
         if schema::roots().any(|root| root == name) {
-            let at = self.places.variable(node);
+            let at = self.spans.variable_span(node);
             self.report(at, format!("`{name}` is taken"), "use another name for it");
         }
     }
 }
 
 /// LocalizedText as a list; each once.
-fn listed<'a>(words: impl Iterator<Item = &'a str>) -> String {
-    let mut once: Vec<&str> = Vec::new();
+fn join_unique<'a>(words: impl Iterator<Item = &'a str>) -> String {
+    let mut unique: Vec<&str> = Vec::new();
     for word in words {
-        if !once.contains(&word) {
-            once.push(word);
+        if !unique.contains(&word) {
+            unique.push(word);
         }
     }
-    once.join(", ")
+    unique.join(", ")
 }

@@ -7,26 +7,26 @@ use std::sync::Arc;
 use minijinja::value::{Object, ObjectRepr};
 use minijinja::{Error, ErrorKind, Value as Shown};
 
-use super::{ENGINE, MAX_TEMPLATE, render, values};
+use super::{ENGINE, MAX_TEMPLATE_BYTES, render, values};
 use crate::domain::near::nearest;
 use crate::domain::rule::diagnostic::RuleDiagnostic;
 use crate::domain::rule::schema::{self, SchemaName};
-use crate::domain::rule::types::{Kind, Type};
+use crate::domain::rule::types::{ValueKind, Type};
 
 /// The most words between braces: the engine's parser recurses once a word in the worst case.
-const MAX_WORDS: usize = 300;
+const MAX_TOKENS: usize = 300;
 
 /// How deep brackets may nest between braces.
 const MAX_NESTING: usize = 12;
 
-pub(super) fn check(text: &str) -> Result<(), RuleDiagnostic> {
+pub(super) fn check_template(text: &str) -> Result<(), RuleDiagnostic> {
     let whole = 0..text.len();
-    if text.len() > MAX_TEMPLATE {
+    if text.len() > MAX_TEMPLATE_BYTES {
         let problem = format!("the template is {} bytes long", text.len());
         return Err(RuleDiagnostic::new(
             whole,
             problem,
-            format!("keep it below {MAX_TEMPLATE} bytes"),
+            format!("keep it below {MAX_TEMPLATE_BYTES} bytes"),
         ));
     }
     if text.trim().is_empty() {
@@ -36,18 +36,18 @@ pub(super) fn check(text: &str) -> Result<(), RuleDiagnostic> {
             "write what the booker should read",
         ));
     }
-    bounded(text)?;
+    check_bounds(text)?;
     let template = ENGINE
         .template_from_str(text)
-        .map_err(|error| broken(text, &error))?;
+        .map_err(|error| engine_diagnostic(text, &error))?;
     let mut names: Vec<String> = template.undeclared_variables(true).into_iter().collect();
-    names.sort_by_key(|name| place(text, name).start);
+    names.sort_by_key(|name| find_span(text, name).start);
     for name in &names {
-        known(text, name)?;
+        check_name(text, name)?;
     }
-    for rich in [true, false] {
-        match render(text, &|root| sample(root, rich)) {
-            Err(error) if is_mistake(&error) => return Err(broken(text, &error)),
+    for with_content in [true, false] {
+        match render(text, &|root| sample_value(root, with_content)) {
+            Err(error) if is_static_error(&error) => return Err(engine_diagnostic(text, &error)),
             Ok(_) | Err(_) => {}
         }
     }
@@ -55,29 +55,29 @@ pub(super) fn check(text: &str) -> Result<(), RuleDiagnostic> {
 }
 
 /// Nothing between braces that could overflow the stack of the engine's parser.
-fn bounded(text: &str) -> Result<(), RuleDiagnostic> {
-    let mut words: usize = 0;
-    let mut open: usize = 0;
-    let mut within = false;
-    let mut last = ' ';
+fn check_bounds(text: &str) -> Result<(), RuleDiagnostic> {
+    let mut tokens: usize = 0;
+    let mut open_brackets: usize = 0;
+    let mut in_braces = false;
+    let mut previous = ' ';
     for (at, c) in text.char_indices() {
-        match (last, c) {
-            ('{', '{' | '%') if !within => (within, open) = (true, 0),
-            ('}' | '%', '}') if within && open <= 1 => within = false,
-            (_, '(' | '[' | '{') if within => open += 1,
-            (_, ')' | ']' | '}') if within => open = open.saturating_sub(1),
+        match (previous, c) {
+            ('{', '{' | '%') if !in_braces => (in_braces, open_brackets) = (true, 0),
+            ('}' | '%', '}') if in_braces && open_brackets <= 1 => in_braces = false,
+            (_, '(' | '[' | '{') if in_braces => open_brackets += 1,
+            (_, ')' | ']' | '}') if in_braces => open_brackets = open_brackets.saturating_sub(1),
             (_, _) => {}
         }
-        let continues = c.is_whitespace() || (is_letter(c) && is_letter(last));
-        words += usize::from(within && !continues);
-        if words > MAX_WORDS || open > MAX_NESTING {
+        let continues_token = c.is_whitespace() || (is_letter(c) && is_letter(previous));
+        tokens += usize::from(in_braces && !continues_token);
+        if tokens > MAX_TOKENS || open_brackets > MAX_NESTING {
             return Err(RuleDiagnostic::new(
                 at..at + c.len_utf8(),
                 "too much is computed in this template",
                 "keep to names, filters and plain conditions",
             ));
         }
-        last = c;
+        previous = c;
     }
     Ok(())
 }
@@ -87,14 +87,14 @@ fn is_letter(c: char) -> bool {
 }
 
 /// One name of the template, with everything that follows a dot.
-fn known(text: &str, path: &str) -> Result<(), RuleDiagnostic> {
+fn check_name(text: &str, path: &str) -> Result<(), RuleDiagnostic> {
     if ENGINE.globals().any(|(name, _)| path == name) {
         return Ok(());
     }
-    let at = place(text, path);
+    let at = find_span(text, path);
     let (root, rest) = path.split_once('.').unwrap_or((path, ""));
-    if let Some(name) = schema::find(root) {
-        return parts(name, rest, at);
+    if let Some(name) = schema::find_name(root) {
+        return check_rest_of_path(name, rest, at);
     }
     if !schema::is_group(root) {
         let help = match nearest(root, schema::roots()) {
@@ -116,8 +116,8 @@ fn known(text: &str, path: &str) -> Result<(), RuleDiagnostic> {
             format!("say what of it, such as {root}.{field}"),
         ));
     }
-    match schema::find(&format!("{root}.{field}")) {
-        Some(name) => parts(name, rest, at),
+    match schema::find_name(&format!("{root}.{field}")) {
+        Some(name) => check_rest_of_path(name, rest, at),
         None => {
             let help = match nearest(field, schema::fields(root)) {
                 Some(near) => format!("did you mean `{root}.{near}`?"),
@@ -135,11 +135,11 @@ fn known(text: &str, path: &str) -> Result<(), RuleDiagnostic> {
     }
 }
 
-fn parts(name: &SchemaName, rest: &str, at: Range<usize>) -> Result<(), RuleDiagnostic> {
-    if rest.is_empty() || matches!(name.of, Type::Map(_)) {
+fn check_rest_of_path(name: &SchemaName, rest: &str, at: Range<usize>) -> Result<(), RuleDiagnostic> {
+    if rest.is_empty() || matches!(name.value_type, Type::Map(_)) {
         return Ok(());
     }
-    let problem = format!("`{}` is {} and has no `{rest}`", name.path, name.of);
+    let problem = format!("`{}` is {} and has no `{rest}`", name.path, name.value_type);
     Err(RuleDiagnostic::new(
         at,
         problem,
@@ -148,22 +148,22 @@ fn parts(name: &SchemaName, rest: &str, at: Range<usize>) -> Result<(), RuleDiag
 }
 
 /// Where a name stands first; where its root does, when it is written with blanks.
-fn place(text: &str, path: &str) -> Range<usize> {
+fn find_span(text: &str, path: &str) -> Range<usize> {
     let root = path.split('.').next().unwrap_or(path);
-    let found = [path, root].into_iter().find_map(|word| {
-        let free = |at: &usize| {
-            let before = text[..*at].chars().next_back();
-            let behind = text[at + word.len()..].chars().next();
-            !before.is_some_and(|c| is_letter(c) || c == '.') && !behind.is_some_and(is_letter)
+    let span = [path, root].into_iter().find_map(|word| {
+        let is_whole_word = |at: &usize| {
+            let char_before = text[..*at].chars().next_back();
+            let char_after = text[at + word.len()..].chars().next();
+            !char_before.is_some_and(|c| is_letter(c) || c == '.') && !char_after.is_some_and(is_letter)
         };
-        let at = text.match_indices(word).map(|(at, _)| at).find(free)?;
+        let at = text.match_indices(word).map(|(at, _)| at).find(is_whole_word)?;
         Some(at..at + word.len())
     });
-    found.unwrap_or(0..text.len())
+    span.unwrap_or(0..text.len())
 }
 
 /// What the engine says of a line of the template.
-fn broken(text: &str, error: &Error) -> RuleDiagnostic {
+fn engine_diagnostic(text: &str, error: &Error) -> RuleDiagnostic {
     let help = match error.kind() {
         ErrorKind::SyntaxError => {
             "write {{ name }}, {{ name | filter }} or {% if … %} … {% endif %}"
@@ -171,19 +171,19 @@ fn broken(text: &str, error: &Error) -> RuleDiagnostic {
         ErrorKind::UnknownFilter => "filters are those of minijinja, such as upper, join, default",
         _ => "names, filters and conditions are as in Jinja",
     };
-    RuleDiagnostic::new(line(text, error.line()), values::readable(error), help)
+    RuleDiagnostic::new(line_span(text, error.line()), values::error_message(error), help)
 }
 
 /// A line of the text, counted from 1, without blanks around it; all of it when none is given.
-fn line(text: &str, number: Option<usize>) -> Range<usize> {
+fn line_span(text: &str, number: Option<usize>) -> Range<usize> {
     let Some(number) = number else {
         return 0..text.len();
     };
     let mut start = 0;
     for (n, line) in text.split_inclusive('\n').enumerate() {
         if n + 1 == number {
-            let left = line.len() - line.trim_start().len();
-            return start + left..start + left.max(line.trim_end().len());
+            let indent = line.len() - line.trim_start().len();
+            return start + indent..start + indent.max(line.trim_end().len());
         }
         start += line.len();
     }
@@ -191,7 +191,7 @@ fn line(text: &str, number: Option<usize>) -> Range<usize> {
 }
 
 /// Errors that do not depend on what the request holds.
-fn is_mistake(error: &Error) -> bool {
+fn is_static_error(error: &Error) -> bool {
     matches!(
         error.kind(),
         ErrorKind::UnknownFilter
@@ -206,37 +206,37 @@ fn is_mistake(error: &Error) -> bool {
 }
 
 /// A value for a root name.
-fn sample(root: &str, rich: bool) -> Option<Shown> {
-    if let Some(name) = schema::find(root) {
-        return Some(of_type(name.of, rich));
+fn sample_value(root: &str, with_content: bool) -> Option<Shown> {
+    if let Some(name) = schema::find_name(root) {
+        return Some(sample_of_type(name.value_type, with_content));
     }
     let fields = schema::NAMES.iter().filter_map(|name| {
         let (group, field) = name.path.split_once('.')?;
-        (group == root).then(|| (field.to_owned(), of_type(name.of, rich)))
+        (group == root).then(|| (field.to_owned(), sample_of_type(name.value_type, with_content)))
     });
     let fields: std::collections::BTreeMap<String, Shown> = fields.collect();
     (!fields.is_empty()).then(|| Shown::from(fields))
 }
 
-fn of_type(of: Type, rich: bool) -> Shown {
+fn sample_of_type(of: Type, with_content: bool) -> Shown {
     match of {
-        Type::One(Kind::Bool) => Shown::from(rich),
-        Type::One(Kind::Int | Kind::Double) => Shown::from(i64::from(rich)),
-        Type::One(Kind::Text) => Shown::from(if rich { "sample" } else { "" }),
-        Type::One(Kind::Duration) => Shown::from("1 h"),
-        Type::One(Kind::Time) => Shown::from("2026-12-01 18:00"),
-        Type::One(Kind::Null) => Shown::from(()),
-        Type::List(_) if rich => Shown::from(vec![Shown::from("sample")]),
+        Type::Scalar(ValueKind::Bool) => Shown::from(with_content),
+        Type::Scalar(ValueKind::Int | ValueKind::Double) => Shown::from(i64::from(with_content)),
+        Type::Scalar(ValueKind::Text) => Shown::from(if with_content { "sample" } else { "" }),
+        Type::Scalar(ValueKind::Duration) => Shown::from("1 h"),
+        Type::Scalar(ValueKind::Time) => Shown::from("2026-12-01 18:00"),
+        Type::Scalar(ValueKind::Null) => Shown::from(()),
+        Type::List(_) if with_content => Shown::from(vec![Shown::from("sample")]),
         Type::List(_) => Shown::from(Vec::<Shown>::new()),
-        Type::One(Kind::Dyn) | Type::Map(_) => Shown::from_object(Anything),
+        Type::Scalar(ValueKind::Dyn) | Type::Map(_) => Shown::from_object(SampleObject),
     }
 }
 
 /// Has every key, and is a text.
 #[derive(Debug)]
-struct Anything;
+struct SampleObject;
 
-impl Object for Anything {
+impl Object for SampleObject {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Map
     }

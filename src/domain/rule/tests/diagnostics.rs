@@ -3,7 +3,7 @@
 use super::make::compile;
 
 /// Takes the marks out of a row: the text, and what stood between them.
-fn marked(row: &str) -> (String, std::ops::Range<usize>) {
+fn parse_marked_row(row: &str) -> (String, std::ops::Range<usize>) {
     let start = row.find('«').unwrap();
     let end = row.find('»').unwrap() - '«'.len_utf8();
     (row.replace(['«', '»'], ""), start..end)
@@ -12,15 +12,15 @@ fn marked(row: &str) -> (String, std::ops::Range<usize>) {
 /// The rows: an expression whose only diagnostic is marked, its problem, and its help.
 fn check(rows: &[(&str, &str, &str)]) {
     for (row, problem, help) in rows {
-        let (text, at) = marked(row);
+        let (text, at) = parse_marked_row(row);
         let Err(diagnostics) = compile(&text) else {
             panic!("{text} compiles");
         };
-        let found: Vec<_> = diagnostics
+        let actual: Vec<_> = diagnostics
             .iter()
             .map(|f| (&f.at, &*f.problem, &*f.help))
             .collect();
-        assert_eq!(found, [(&at, *problem, *help)], "{row}");
+        assert_eq!(actual, [(&at, *problem, *help)], "{row}");
     }
 }
 
@@ -570,9 +570,9 @@ fn grammar() {
 fn all_diagnostics_are_reported_at_once_in_order() {
     let text = "membr.tier == 3 && booking.titel == \"x\" && member.balance > \"3\"";
     let diagnostics = compile(text).unwrap_err();
-    let found: Vec<&str> = diagnostics
+    let actual: Vec<&str> = diagnostics
         .iter()
         .map(|diagnostic| &text[diagnostic.at.clone()])
         .collect();
-    assert_eq!(found, ["membr", "titel", ">"]);
+    assert_eq!(actual, ["membr", "titel", ">"]);
 }

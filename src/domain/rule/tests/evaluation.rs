@@ -1,30 +1,30 @@
 //! What expressions say of a request, and what their findings show.
 
-use super::make::{World, at, rule, world};
+use super::make::{RequestFixture, parse_time, rule, request_fixture};
 use crate::domain::booking::{Answer, Question, QuestionKind};
 use crate::domain::rule::context::{Questions, RuleContext};
 use crate::domain::rule::schema::NAMES;
 use crate::domain::rule::types::Type;
-use crate::domain::rule::value::Value;
+use crate::domain::rule::value::RuleValue;
 use crate::domain::rule::variable;
 
 /// The answer of a rule about this request, or the error.
-fn evaluate(text: &str, world: &World) -> Result<bool, String> {
-    rule(text).evaluate(&world.context())
+fn evaluate(text: &str, fixture: &RequestFixture) -> Result<bool, String> {
+    rule(text).evaluate(&fixture.context())
 }
 
 /// The name of the type of a value, as CEL says it.
-fn kind(value: Value<'_>) -> &'static str {
+fn type_name(value: RuleValue<'_>) -> &'static str {
     match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Int(_) => "int",
-        Value::Double(_) => "double",
-        Value::Text(_) => "string",
-        Value::Duration(_) => "duration",
-        Value::Time(_) => "timestamp",
-        Value::List(_) => "list",
-        Value::Map(_) => "map",
+        RuleValue::Null => "null",
+        RuleValue::Bool(_) => "bool",
+        RuleValue::Int(_) => "int",
+        RuleValue::Double(_) => "double",
+        RuleValue::Text(_) => "string",
+        RuleValue::Duration(_) => "duration",
+        RuleValue::Time(_) => "timestamp",
+        RuleValue::List(_) => "list",
+        RuleValue::Map(_) => "map",
     }
 }
 
@@ -62,30 +62,30 @@ fn every_name_has_its_value() {
         "lookup.crm.score == 7 && lookup[\"crm\"].open && \"vat\" in lookup && has(lookup.crm)",
     ];
     for text in rows {
-        assert_eq!(evaluate(text, &world()), Ok(true), "{text}");
+        assert_eq!(evaluate(text, &request_fixture()), Ok(true), "{text}");
     }
 }
 
 /// The table says of each name the type that its values have.
 #[test]
 fn names_have_the_types_of_the_schema() {
-    let world = world();
+    let fixture = request_fixture();
     for name in NAMES {
-        let kind = kind(variable::read(name.variable, &world.context()));
-        let said = match name.of {
-            Type::One(kind) => kind.to_string(),
+        let kind = type_name(variable::read_value(name.variable, &fixture.context()));
+        let schema_type = match name.value_type {
+            Type::Scalar(kind) => kind.to_string(),
             Type::List(_) => "list".to_owned(),
             Type::Map(_) => "map".to_owned(),
         };
-        assert_eq!(kind, said, "{}", name.path);
-        assert!(!name.about.is_empty());
+        assert_eq!(kind, schema_type, "{}", name.path);
+        assert!(!name.description.is_empty());
     }
 }
 
 #[test]
 fn without_an_account_everything_of_the_member_is_empty() {
-    let mut world = world();
-    (world.account, world.available) = (None, 0);
+    let mut fixture = request_fixture();
+    (fixture.account, fixture.available) = (None, 0);
     let rows = [
         "!member.known && member.id == \"\" && member.tier == \"\" && !member.frozen",
         "size(member.tags) == 0 && member.tags == [] && size(member.attributes) == 0",
@@ -93,7 +93,7 @@ fn without_an_account_everything_of_the_member_is_empty() {
         "request.missing == 7",
     ];
     for text in rows {
-        assert_eq!(evaluate(text, &world), Ok(true), "{text}");
+        assert_eq!(evaluate(text, &fixture), Ok(true), "{text}");
     }
 }
 
@@ -179,12 +179,12 @@ fn operators_and_functions() {
         ("lookup.crm.exists(key, key == \"score\")", true),
     ];
     for (text, expect) in rows {
-        assert_eq!(evaluate(text, &world()), Ok(expect), "{text}");
+        assert_eq!(evaluate(text, &request_fixture()), Ok(expect), "{text}");
     }
 }
 
 #[test]
-fn what_cannot_be_said_is_an_error_for_people() {
+fn what_cannot_be_evaluated_is_an_error_for_people() {
     let rows = [
         ("booking.answers.other == \"x\"", "there is no \"other\""),
         ("lookup.gone.score > 3", "there is no \"gone\""),
@@ -268,7 +268,7 @@ fn what_cannot_be_said_is_an_error_for_people() {
     ];
     let problems: Vec<_> = rows
         .iter()
-        .map(|(text, _)| (*text, evaluate(text, &world())))
+        .map(|(text, _)| (*text, evaluate(text, &request_fixture())))
         .collect();
     let expect: Vec<_> = rows
         .iter()
@@ -297,7 +297,7 @@ fn an_error_on_one_side_is_forgiven_when_the_other_decides() {
         ("false || booking.answers.topic".to_owned(), None),
     ];
     for (text, expect) in rows {
-        assert_eq!(evaluate(&text, &world()).ok(), expect, "{text}");
+        assert_eq!(evaluate(&text, &request_fixture()).ok(), expect, "{text}");
     }
 }
 
@@ -310,22 +310,22 @@ fn no_rule_sees_the_hidden_answer() {
         ("booking.answers.exists(key, key == \"pin\")", false),
     ];
     for (text, expect) in rows {
-        assert_eq!(evaluate(text, &world()), Ok(expect), "{text}");
+        assert_eq!(evaluate(text, &request_fixture()), Ok(expect), "{text}");
     }
-    let shown = rule("size(booking.answers) == 1 || booking.answers.pin == \"1\"");
-    let shown = shown.describe_inputs(&world().context());
+    let expression = rule("size(booking.answers) == 1 || booking.answers.pin == \"1\"");
+    let detail = expression.describe_inputs(&request_fixture().context());
     assert_eq!(
-        shown,
+        detail,
         "booking.answers = {6 entries}, booking.answers.pin = absent"
     );
 }
 
 #[test]
 fn weekdays_and_hours_are_those_of_the_house() {
-    let mut world = world();
-    world.booking.start = at("2026-12-01T23:30:00Z");
+    let mut fixture = request_fixture();
+    fixture.booking.start = parse_time("2026-12-01T23:30:00Z");
     assert_eq!(
-        evaluate("booking.weekday == \"wed\" && booking.hour == 0", &world),
+        evaluate("booking.weekday == \"wed\" && booking.hour == 0", &fixture),
         Ok(true)
     );
 }
@@ -356,7 +356,7 @@ fn a_finding_shows_what_the_expression_read() {
     ];
     for (text, expect) in rows {
         let rule = rule(text);
-        assert_eq!(rule.describe_inputs(&world().context()), expect, "{text}");
+        assert_eq!(rule.describe_inputs(&request_fixture().context()), expect, "{text}");
     }
 }
 
@@ -402,8 +402,8 @@ fn names_are_found_wherever_they_stand() {
 fn answers_are_of_the_kind_of_their_question() {
     let question = |slug: &str, word: &str| Question {
         slug: slug.to_owned(),
-        kind: QuestionKind::of(word),
-        asked: true,
+        kind: QuestionKind::from_type_name(word),
+        on_booking_page: true,
     };
     let questions = [
         question("pages", "number"),
@@ -417,8 +417,8 @@ fn answers_are_of_the_kind_of_their_question() {
         question("place", "radioInput"),
     ];
     let text = |text: &str| Answer::Text(text.to_owned());
-    let mut world = world();
-    world.booking.answers = [
+    let mut fixture = request_fixture();
+    fixture.booking.answers = [
         ("pages", text("120")),
         ("blank", text("  ")),
         ("many", text("a lot")),
@@ -474,10 +474,10 @@ fn answers_are_of_the_kind_of_their_question() {
     ];
     let context = RuleContext {
         questions: Questions {
-            shown: Some(&questions),
-            assumed: &[],
+            from_calendar: Some(&questions),
+            inferred: &[],
         },
-        ..world.context()
+        ..fixture.context()
     };
     for (text, expect) in rows {
         assert_eq!(rule(text).evaluate(&context).ok(), expect, "{text}");
@@ -494,6 +494,6 @@ fn answers_are_of_the_kind_of_their_question() {
         ),
     ];
     for (text, expect) in rows {
-        assert_eq!(rule(text).evaluate(&world.context()).ok(), expect, "{text}");
+        assert_eq!(rule(text).evaluate(&fixture.context()).ok(), expect, "{text}");
     }
 }

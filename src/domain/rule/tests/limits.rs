@@ -1,18 +1,18 @@
 //! What is too much is refused, and what is not takes neither the stack nor long.
 
-use super::make::{compile, known, rule, world};
+use super::make::{compile, known_lookups, rule, request_fixture};
 use crate::domain::booking::Answer;
 use crate::domain::rule::check::{MAX_DEPTH, MAX_NODES};
 use crate::domain::rule::detail::MAX_DETAIL;
-use crate::domain::rule::expression::{Expression, STACK};
-use crate::domain::rule::pattern::MAX_SEARCHED;
-use crate::domain::rule::tokens::{MAX_NESTING, MAX_TEXT, MAX_WORDS};
+use crate::domain::rule::expression::{Expression, MIN_STACK_BYTES};
+use crate::domain::rule::pattern::MAX_SEARCHED_BYTES;
+use crate::domain::rule::tokens::{MAX_NESTING, MAX_EXPRESSION_BYTES, MAX_TOKENS};
 
 /// Compiles on the stack that `compile` asks for, and gives the first problem.
-fn problem(text: String) -> Option<String> {
-    let work = move || Expression::compile(&text, &known());
+fn first_problem(text: String) -> Option<String> {
+    let work = move || Expression::compile(&text, &known_lookups());
     let thread = std::thread::Builder::new()
-        .stack_size(STACK)
+        .stack_size(MIN_STACK_BYTES)
         .spawn(work)
         .unwrap();
     let diagnostics = thread.join().unwrap().err()?;
@@ -21,26 +21,26 @@ fn problem(text: String) -> Option<String> {
         .map(|diagnostic| diagnostic.problem.clone())
 }
 
-fn repeated(part: &str, times: usize) -> String {
+fn repeat(part: &str, times: usize) -> String {
     vec![part; times].concat()
 }
 
 #[test]
 fn the_longest_and_one_more() {
-    let chain = |n: usize| format!("true{}", repeated(" && true", n));
-    let ands = MAX_NODES / 2 - 1;
-    let nested = |n: usize| format!("{}true{}", repeated("(", n), repeated(")", n));
-    let deep = |n: usize| format!("0{} == 0", repeated("+0", n));
-    let padded = |n: usize| format!("true{}", repeated(" ", n - 4));
+    let chain = |n: usize| format!("true{}", repeat(" && true", n));
+    let most_ands = MAX_NODES / 2 - 1;
+    let nested = |n: usize| format!("{}true{}", repeat("(", n), repeat(")", n));
+    let deep = |n: usize| format!("0{} == 0", repeat("+0", n));
+    let padded = |n: usize| format!("true{}", repeat(" ", n - 4));
     let rows = [
-        (padded(MAX_TEXT), None),
+        (padded(MAX_EXPRESSION_BYTES), None),
         (
-            padded(MAX_TEXT + 1),
+            padded(MAX_EXPRESSION_BYTES + 1),
             Some("the expression is 4097 bytes long"),
         ),
-        (chain(ands), None),
+        (chain(most_ands), None),
         (
-            chain(ands + 1),
+            chain(most_ands + 1),
             Some("the expression has more than 300 parts"),
         ),
         (nested(MAX_NESTING), None),
@@ -55,7 +55,7 @@ fn the_longest_and_one_more() {
         ),
     ];
     for (text, expect) in rows {
-        assert_eq!(problem(text.clone()).as_deref(), expect, "{text}");
+        assert_eq!(first_problem(text.clone()).as_deref(), expect, "{text}");
     }
 }
 
@@ -63,12 +63,12 @@ fn the_longest_and_one_more() {
 /// takes four megabytes; what remains is for other compilers.
 #[test]
 fn no_expression_overflows_the_stack_of_the_parser() {
-    let deep = |part: &str| format!("{}1{}", repeated(part, MAX_NESTING), closing(part));
+    let deep = |part: &str| format!("{}1{}", repeat(part, MAX_NESTING), closing_brackets(part));
     let wide = |part: &str, words: usize| {
-        let times = (MAX_WORDS - 1) / words;
+        let times = (MAX_TOKENS - 1) / words;
         (
-            format!("{}1", repeated(part, times)),
-            format!("{}1", repeated(part, times * 2)),
+            format!("{}1", repeat(part, times)),
+            format!("{}1", repeat(part, times * 2)),
         )
     };
     let nested = [
@@ -84,8 +84,8 @@ fn no_expression_overflows_the_stack_of_the_parser() {
         "a.b(",
     ];
     for part in nested {
-        problem(deep(part));
-        problem(deep(part).replace('1', &format!("{}1", repeated("1+", 90))));
+        first_problem(deep(part));
+        first_problem(deep(part).replace('1', &format!("{}1", repeat("1+", 90))));
     }
     let chained = [
         ("1+", 2),
@@ -105,13 +105,13 @@ fn no_expression_overflows_the_stack_of_the_parser() {
     for (part, words) in chained {
         let (most, too_many) = wide(part, words);
         let refused = Some("the expression has more than 500 words".to_owned());
-        assert_ne!(problem(most), refused, "{part}");
-        assert_eq!(problem(too_many), refused, "{part}");
+        assert_ne!(first_problem(most), refused, "{part}");
+        assert_eq!(first_problem(too_many), refused, "{part}");
     }
 }
 
-fn closing(part: &str) -> String {
-    let one: String = part
+fn closing_brackets(part: &str) -> String {
+    let brackets: String = part
         .chars()
         .filter_map(|c| match c {
             '(' => Some(')'),
@@ -120,13 +120,13 @@ fn closing(part: &str) -> String {
             _ => None,
         })
         .collect();
-    repeated(&one, MAX_NESTING)
+    repeat(&brackets, MAX_NESTING)
 }
 
 /// Evaluation happens on whatever stack there is, without optimisation: two megabytes are usual.
 #[test]
 fn the_deepest_expression_is_evaluated_on_a_small_stack() {
-    let sum = |one: &str, levels: usize| format!("1{} > 0", repeated(one, levels));
+    let sum = |term: &str, levels: usize| format!("1{} > 0", repeat(term, levels));
     let rows = [
         (sum("+member.day", MAX_DEPTH - 2), 1536),
         (sum("+int(\"1\")", MAX_DEPTH - 3), 1536),
@@ -137,7 +137,7 @@ fn the_deepest_expression_is_evaluated_on_a_small_stack() {
     ];
     for (text, kibibytes) in rows {
         let rule = rule(&text);
-        let work = move || rule.evaluate(&world().context());
+        let work = move || rule.evaluate(&request_fixture().context());
         let thread = std::thread::Builder::new()
             .stack_size(kibibytes * 1024)
             .spawn(work);
@@ -150,30 +150,30 @@ fn the_deepest_expression_is_evaluated_on_a_small_stack() {
 fn patterns_take_time_in_proportion() {
     let rule =
         rule("booking.title.matches(\"^(a+)+$\") || booking.title.matches(\"(.*)(.*)(.*)x\")");
-    let mut world = world();
-    world.booking.title = format!("{}!", repeated("a", MAX_SEARCHED - 1));
-    assert_eq!(rule.evaluate(&world.context()), Ok(false));
-    world.booking.title.push('!');
+    let mut fixture = request_fixture();
+    fixture.booking.title = format!("{}!", repeat("a", MAX_SEARCHED_BYTES - 1));
+    assert_eq!(rule.evaluate(&fixture.context()), Ok(false));
+    fixture.booking.title.push('!');
     let too_long = Err("matches: the text is longer than 16384 bytes".to_owned());
-    assert_eq!(rule.evaluate(&world.context()), too_long);
+    assert_eq!(rule.evaluate(&fixture.context()), too_long);
 }
 
 #[test]
 fn a_rule_that_would_go_through_too_much_says_so() {
     let rule = rule("booking.answers.colours.all(c, c != \"x\")");
-    let mut world = world();
-    let mut with = |n: usize| {
+    let mut fixture = request_fixture();
+    let mut evaluate_with = |n: usize| {
         let many = vec![Answer::Text("red".to_owned()); n];
-        world.booking.answers.clear();
-        world
+        fixture.booking.answers.clear();
+        fixture
             .booking
             .answers
             .insert("colours".to_owned(), Answer::List(many));
-        rule.evaluate(&world.context())
+        rule.evaluate(&fixture.context())
     };
-    assert_eq!(with(1_998), Ok(true));
+    assert_eq!(evaluate_with(1_998), Ok(true));
     assert_eq!(
-        with(1_999),
+        evaluate_with(1_999),
         Err("there is more to look at than 2000 values and 262144 bytes".to_owned())
     );
 }
@@ -182,9 +182,9 @@ fn a_rule_that_would_go_through_too_much_says_so() {
 /// are read that the rule names.
 #[test]
 fn a_rule_without_a_macro_may_read_more() {
-    let mut world = world();
+    let mut fixture = request_fixture();
     let many = |n: usize| Answer::List(vec![Answer::Text("red".to_owned()); n]);
-    world
+    fixture
         .booking
         .answers
         .insert("colours".to_owned(), many(20_000));
@@ -194,14 +194,14 @@ fn a_rule_without_a_macro_may_read_more() {
         ("[1].exists(n, booking.answers.topic == \"demo\")", Ok(true)),
     ];
     for (text, expect) in rows {
-        assert_eq!(rule(text).evaluate(&world.context()), expect, "{text}");
+        assert_eq!(rule(text).evaluate(&fixture.context()), expect, "{text}");
     }
-    world
+    fixture
         .booking
         .answers
         .insert("colours".to_owned(), many(50_000));
     assert_eq!(
-        rule("\"blue\" in booking.answers.colours").evaluate(&world.context()),
+        rule("\"blue\" in booking.answers.colours").evaluate(&fixture.context()),
         Err("there is more to look at than 50000 values and 262144 bytes".to_owned())
     );
 }
@@ -220,24 +220,24 @@ fn details_are_bounded() {
         "booking.event_type",
     ];
     let text = names.map(|name| format!("{name} == \"\"")).join(" || ");
-    let mut world = world();
-    let long = repeated("ä\n\"", 1_000);
-    world.booking.title = long.clone();
-    world.booking.location = Some(long.clone());
-    world.booking.description = Some(long.clone());
-    if let Some(booker) = &mut world.booking.booker {
+    let mut fixture = request_fixture();
+    let long = repeat("ä\n\"", 1_000);
+    fixture.booking.title = long.clone();
+    fixture.booking.location = Some(long.clone());
+    fixture.booking.description = Some(long.clone());
+    if let Some(booker) = &mut fixture.booking.booker {
         booker.name = Some(long.clone());
         booker.time_zone = Some(long);
     }
-    let shown = rule(&text).describe_inputs(&world.context());
-    assert_eq!(shown.chars().count(), MAX_DETAIL);
-    assert!(shown.starts_with("booking.title = \"ä\\n\\\"ä"), "{shown}");
-    assert!(shown.ends_with('…') && !shown.contains('\n'), "{shown}");
-    let many = rule("member.tags.exists(t, t == \"\") || booking.answers.colours == []");
+    let detail = rule(&text).describe_inputs(&fixture.context());
+    assert_eq!(detail.chars().count(), MAX_DETAIL);
+    assert!(detail.starts_with("booking.title = \"ä\\n\\\"ä"), "{detail}");
+    assert!(detail.ends_with('…') && !detail.contains('\n'), "{detail}");
+    let list_rule = rule("member.tags.exists(t, t == \"\") || booking.answers.colours == []");
     let tags = (0..9).map(|n| format!("t{n}")).collect();
-    world.account.as_mut().unwrap().tags = tags;
+    fixture.account.as_mut().unwrap().tags = tags;
     assert_eq!(
-        many.describe_inputs(&world.context()),
+        list_rule.describe_inputs(&fixture.context()),
         "member.tags = [\"t0\", \"t1\", \"t2\", \"t3\", 5 more], \
          booking.answers.colours = [\"red\", \"blue\"]"
     );

@@ -6,30 +6,30 @@ use chrono::DateTime;
 
 use crate::domain::account::Account;
 use crate::domain::booking::{
-    Answer, Attendee, Booker, Booking, EventTypeRef, Host, Payment, Status,
+    Answer, Attendee, Booker, Booking, EventTypeRef, Host, Payment, BookingStatus,
 };
 use crate::domain::id::{AccountId, Address, BookingUid, EventTypeId, HostId};
-use crate::domain::rule::context::{Counts, RuleContext};
+use crate::domain::rule::context::{BookingCounts, RuleContext};
 use crate::domain::rule::diagnostic::RuleDiagnostic;
 use crate::domain::rule::expression::Expression;
 use crate::domain::time::{Span, Time};
 
 /// What a `RuleContext` borrows from.
-pub struct World {
+pub struct RequestFixture {
     pub booking: Booking,
     pub account: Option<Account>,
     pub lookups: BTreeMap<String, Answer>,
-    pub counts: Counts,
+    pub counts: BookingCounts,
     pub available: u64,
     pub now: Time,
 }
 
 /// Tuesday 2026-12-01, 18:00 in Berlin.
 pub fn start() -> Time {
-    at("2026-12-01T17:00:00Z")
+    parse_time("2026-12-01T17:00:00Z")
 }
 
-pub fn at(text: &str) -> Time {
+pub fn parse_time(text: &str) -> Time {
     DateTime::parse_from_rfc3339(text).unwrap().to_utc()
 }
 
@@ -37,39 +37,39 @@ fn address(text: &str) -> Address {
     Address::parse(text).unwrap()
 }
 
-fn text(of: &str) -> Answer {
+fn text_answer(of: &str) -> Answer {
     Answer::Text(of.to_owned())
 }
 
-fn map(entries: impl IntoIterator<Item = (&'static str, Answer)>) -> BTreeMap<String, Answer> {
-    let owned = |(key, value): (&str, Answer)| (key.to_owned(), value);
-    entries.into_iter().map(owned).collect()
+fn answer_map(entries: impl IntoIterator<Item = (&'static str, Answer)>) -> BTreeMap<String, Answer> {
+    let to_owned_entry = |(key, value): (&str, Answer)| (key.to_owned(), value);
+    entries.into_iter().map(to_owned_entry).collect()
 }
 
 /// Bo of tier gold asks 30 hours ahead for an hour; 3 credits, 7 to hold.
-pub fn world() -> World {
+pub fn request_fixture() -> RequestFixture {
     let mut account = Account::new(
         AccountId::parse("bo@example.com").unwrap(),
-        at("2026-01-01T00:00:00Z"),
+        parse_time("2026-01-01T00:00:00Z"),
     );
     account.tier = Some("gold".to_owned());
     account.tags = BTreeSet::from(["board".to_owned(), "vip".to_owned()]);
     account.attributes = BTreeMap::from([("level".to_owned(), "3".to_owned())]);
-    account.pin = Some("$argon2id$secret".to_owned());
-    World {
+    account.pin_hash = Some("$argon2id$secret".to_owned());
+    RequestFixture {
         booking: booking(),
         account: Some(account),
-        lookups: map([
+        lookups: answer_map([
             (
                 "crm",
-                Answer::Map(map([
+                Answer::Map(answer_map([
                     ("score", Answer::Number(7.0)),
                     ("open", Answer::Bool(true)),
                 ])),
             ),
-            ("vat", text("DE123")),
+            ("vat", text_answer("DE123")),
         ]),
-        counts: Counts {
+        counts: BookingCounts {
             upcoming: 4,
             day: 1,
             week: 2,
@@ -87,7 +87,7 @@ fn booking() -> Booking {
         series: None,
         title: "Räume & Bücher".to_owned(),
         description: None,
-        status: Status::Pending,
+        status: BookingStatus::Pending,
         host: Some(Host {
             id: Some(HostId(5)),
             address: Some(address("host@example.org")),
@@ -100,8 +100,8 @@ fn booking() -> Booking {
         }),
         start: start(),
         end: start() + Span::hours(1),
-        created: start() - Span::hours(31),
-        updated: None,
+        created_at: start() - Span::hours(31),
+        updated_at: None,
         booker: Some(Booker {
             address: address("Bo@Example.com"),
             name: Some("Bo".to_owned()),
@@ -120,15 +120,15 @@ fn booking() -> Booking {
         cancellation_reason: None,
         absent_host: false,
         location: Some("Room 1".to_owned()),
-        answers: map([
-            ("topic", text("demo")),
+        answers: answer_map([
+            ("topic", text_answer("demo")),
             ("count", Answer::Number(3.0)),
             ("half", Answer::Number(2.5)),
             ("agreed", Answer::Bool(true)),
             ("nothing", Answer::Null),
-            ("colours", Answer::List(vec![text("red"), text("blue")])),
-            ("my-key", text("x")),
-            ("pin", text("1234")),
+            ("colours", Answer::List(vec![text_answer("red"), text_answer("blue")])),
+            ("my-key", text_answer("x")),
+            ("pin", text_answer("1234")),
         ]),
         metadata: BTreeMap::new(),
         payment: Payment::NotShown,
@@ -146,7 +146,7 @@ fn attendee(text: &str) -> Attendee {
     }
 }
 
-impl World {
+impl RequestFixture {
     pub fn context(&self) -> RuleContext<'_> {
         RuleContext {
             booking: &self.booking,
@@ -160,7 +160,7 @@ impl World {
             to_hold: 7,
             occurrence: self.booking.start,
             lookups: &self.lookups,
-            hidden: Some("pin"),
+            hidden_answer: Some("pin"),
             questions: Default::default(),
             zone: chrono_tz::Europe::Berlin,
             now: self.now,
@@ -168,12 +168,12 @@ impl World {
     }
 }
 
-pub fn known() -> BTreeSet<String> {
+pub fn known_lookups() -> BTreeSet<String> {
     ["crm", "vat", "gone"].map(str::to_owned).into()
 }
 
 pub fn compile(text: &str) -> Result<Expression, Vec<RuleDiagnostic>> {
-    Expression::compile(text, &known())
+    Expression::compile(text, &known_lookups())
 }
 
 /// A rule that must be in order.

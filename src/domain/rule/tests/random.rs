@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::make::{World, at, compile, world};
+use super::make::{RequestFixture, parse_time, compile, request_fixture};
 use crate::domain::booking::Answer;
 use crate::domain::rule::expression::Expression;
 use crate::domain::time::Span;
 
 /// Choices, made beforehand. When they run out the first of each is taken, so that everything ends
 /// and shrinks.
-struct Choices<'a>(&'a [u8]);
+struct ByteChoices<'a>(&'a [u8]);
 
-impl Choices<'_> {
+impl ByteChoices<'_> {
     fn below(&mut self, n: usize) -> usize {
         let Some((first, rest)) = self.0.split_first() else {
             return 0;
@@ -23,7 +23,7 @@ impl Choices<'_> {
         usize::from(*first) % n
     }
 
-    fn of<'t>(&mut self, rows: &[&'t str]) -> &'t str {
+    fn pick<'t>(&mut self, rows: &[&'t str]) -> &'t str {
         rows[self.below(rows.len())]
     }
 
@@ -36,11 +36,11 @@ impl Choices<'_> {
             "false",
         ];
         if depth == 0 {
-            return self.of(&plain).to_owned();
+            return self.pick(&plain).to_owned();
         }
         let d = depth - 1;
         match self.below(22) {
-            0 => self.of(&plain).to_owned(),
+            0 => self.pick(&plain).to_owned(),
             1 | 2 => format!("({} && {})", self.bool(d), self.bool(d)),
             3 | 4 => format!("({} || {})", self.bool(d), self.bool(d)),
             5 => format!("!{}", self.bool(d)),
@@ -63,15 +63,15 @@ impl Choices<'_> {
     }
 
     fn relation(&mut self) -> &'static str {
-        self.of(&["==", "!=", "<", "<=", ">", ">="])
+        self.pick(&["==", "!=", "<", "<=", ">", ">="])
     }
 
     fn part(&mut self) -> &'static str {
-        self.of(&["startsWith", "endsWith", "contains"])
+        self.pick(&["startsWith", "endsWith", "contains"])
     }
 
     fn pattern(&mut self) -> &'static str {
-        self.of(&[
+        self.pick(&[
             "\"o\"",
             "\"^g.*d$\"",
             "r\"\\d+\"",
@@ -82,13 +82,13 @@ impl Choices<'_> {
     }
 
     fn key(&mut self) -> &'static str {
-        self.of(&[
+        self.pick(&[
             "topic", "count", "colours", "level", "gone", "pin", "nested",
         ])
     }
 
     fn map(&mut self) -> &'static str {
-        self.of(&[
+        self.pick(&[
             "booking.answers",
             "member.attributes",
             "booking.metadata",
@@ -112,11 +112,11 @@ impl Choices<'_> {
             "host.id",
         ];
         if depth == 0 {
-            return self.of(&plain).to_owned();
+            return self.pick(&plain).to_owned();
         }
         let d = depth - 1;
         match self.below(5) {
-            0 => self.of(&plain).to_owned(),
+            0 => self.pick(&plain).to_owned(),
             1 => format!(
                 "size({})",
                 if self.below(2) == 0 {
@@ -130,7 +130,7 @@ impl Choices<'_> {
             _ => format!(
                 "({} {} {})",
                 self.int(d),
-                self.of(&["+", "-", "*", "/", "%"]),
+                self.pick(&["+", "-", "*", "/", "%"]),
                 self.int(d)
             ),
         }
@@ -140,13 +140,13 @@ impl Choices<'_> {
         match self.below(4) {
             0 | 1 => self.int(depth),
             2 => self
-                .of(&["1.5", "-0.0", "1e300", "3.0", "9.3e18"])
+                .pick(&["1.5", "-0.0", "1e300", "3.0", "9.3e18"])
                 .to_owned(),
             _ => format!(
                 "({} {} {})",
                 "2.5",
-                self.of(&["+", "-", "*", "/"]),
-                self.of(&["0.0", "1.5"])
+                self.pick(&["+", "-", "*", "/"]),
+                self.pick(&["0.0", "1.5"])
             ),
         }
     }
@@ -166,7 +166,7 @@ impl Choices<'_> {
             "\"vip\"",
         ];
         if depth == 0 || self.below(4) > 0 {
-            return self.of(&plain).to_owned();
+            return self.pick(&plain).to_owned();
         }
         let d = depth - 1;
         match self.below(3) {
@@ -187,7 +187,7 @@ impl Choices<'_> {
             "duration(\"0\")",
         ];
         if depth == 0 || self.below(3) == 0 {
-            return self.of(&plain).to_owned();
+            return self.pick(&plain).to_owned();
         }
         let d = depth - 1;
         match self.below(3) {
@@ -208,7 +208,7 @@ impl Choices<'_> {
             "timestamp(\"0001-01-01T00:00:00Z\")",
         ];
         if depth == 0 || self.below(3) == 0 {
-            return self.of(&plain).to_owned();
+            return self.pick(&plain).to_owned();
         }
         let d = depth - 1;
         match self.below(3) {
@@ -229,11 +229,11 @@ impl Choices<'_> {
             "[\"bo@example.com\"]",
         ];
         let _ = depth;
-        self.of(&lists).to_owned()
+        self.pick(&lists).to_owned()
     }
 
     fn literal(&mut self) -> &'static str {
-        self.of(&[
+        self.pick(&[
             "1",
             "\"gold\"",
             "2.0",
@@ -253,7 +253,7 @@ impl Choices<'_> {
         match self.below(2) {
             0 => format!("({} ? {} : {})", self.bool(d), self.any(d), self.any(d)),
             _ => {
-                let operator = self.of(&["-", "+", "*", "/"]);
+                let operator = self.pick(&["-", "+", "*", "/"]);
                 format!("({} {operator} {})", self.part_of_a_map(d), self.number(d))
             }
         }
@@ -262,7 +262,7 @@ impl Choices<'_> {
     fn part_of_a_map(&mut self, depth: usize) -> String {
         let plain = format!(
             "{}.{}",
-            self.of(&["booking.answers", "lookup.crm"]),
+            self.pick(&["booking.answers", "lookup.crm"]),
             self.key()
         );
         if depth == 0 {
@@ -298,30 +298,30 @@ impl Choices<'_> {
             .collect()
     }
 
-    fn world(&mut self) -> World {
-        let mut world = world();
-        world.booking.answers = self.answers(2);
-        world.lookups.insert("crm".to_owned(), self.answer(2));
-        world.available = [3, 0, u64::MAX][self.below(3)];
-        world.counts.day = [1, 0, u32::MAX][self.below(3)];
-        world.booking.title = self.of(&["gold", "", "äb", "Room 12"]).to_owned();
+    fn request_fixture(&mut self) -> RequestFixture {
+        let mut fixture = request_fixture();
+        fixture.booking.answers = self.answers(2);
+        fixture.lookups.insert("crm".to_owned(), self.answer(2));
+        fixture.available = [3, 0, u64::MAX][self.below(3)];
+        fixture.counts.day = [1, 0, u32::MAX][self.below(3)];
+        fixture.booking.title = self.pick(&["gold", "", "äb", "Room 12"]).to_owned();
         if self.below(4) == 1 {
-            world.account = None;
+            fixture.account = None;
         }
-        if let Some(account) = &mut world.account {
+        if let Some(account) = &mut fixture.account {
             account.tier = [Some("gold".to_owned()), None][self.below(2)].clone();
             account
                 .attributes
-                .insert("topic".to_owned(), self.of(&["gold", ""]).to_owned());
+                .insert("topic".to_owned(), self.pick(&["gold", ""]).to_owned());
         }
         let starts = [
             "2026-12-01T17:00:00Z",
             "2026-11-30T11:00:00Z",
             "1800-01-01T00:00:00Z",
         ];
-        world.booking.start = at(starts[self.below(starts.len())]);
-        world.booking.end = world.booking.start + Span::minutes(60);
-        world
+        fixture.booking.start = parse_time(starts[self.below(starts.len())]);
+        fixture.booking.end = fixture.booking.start + Span::minutes(60);
+        fixture
     }
 }
 
@@ -333,7 +333,7 @@ proptest! {
         rule in prop::collection::vec(any::<u8>(), 0..120),
         requests in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 8),
     ) {
-        let text = Choices(&rule).bool(4);
+        let text = ByteChoices(&rule).bool(4);
         match compile(&text) {
             Err(diagnostics) => {
                 let limits = |problem: &str| {
@@ -346,26 +346,26 @@ proptest! {
                 let opposite = compile(&format!("!({text})")).ok();
                 // Reads the maps as a whole, and not only the entries that the rule names.
                 let maps = ["booking.answers", "booking.metadata", "member.attributes"];
-                let whole = maps.map(|map| format!("size({map}) >= 0")).join(" && ");
-                let whole = compile(&format!("{whole} && ({text})")).ok();
+                let size_checks = maps.map(|map| format!("size({map}) >= 0")).join(" && ");
+                let with_size_checks = compile(&format!("{size_checks} && ({text})")).ok();
                 for request in requests {
-                    let world = Choices(&request).world();
-                    let context = world.context();
+                    let fixture = ByteChoices(&request).request_fixture();
+                    let context = fixture.context();
                     let answer = rule.evaluate(&context);
                     if let Err(problem) = &answer {
                         let vague = problem.contains("do not go together");
                         prop_assert!(!vague && !problem.contains(char::is_control), "{text}");
                     }
-                    let of = |other: Option<&Expression>| {
+                    let evaluate_other = |other: Option<&Expression>| {
                         other.map(|other| other.evaluate(&context).ok())
                     };
-                    let opposite = of(opposite.as_ref());
-                    let negated = answer.as_ref().ok().map(|answer| !answer);
-                    prop_assert!(opposite.is_none_or(|is| is == negated), "{text}: {answer:?}");
-                    let same = of(whole.as_ref()).is_none_or(|is| is == answer.clone().ok());
-                    prop_assert!(same, "{text}: {answer:?} of {:?}", world.booking);
-                    let shown = rule.describe_inputs(&context);
-                    prop_assert!(!shown.contains(char::is_control), "{shown}");
+                    let opposite = evaluate_other(opposite.as_ref());
+                    let expected_opposite = answer.as_ref().ok().map(|answer| !answer);
+                    prop_assert!(opposite.is_none_or(|is| is == expected_opposite), "{text}: {answer:?}");
+                    let is_same = evaluate_other(with_size_checks.as_ref()).is_none_or(|is| is == answer.clone().ok());
+                    prop_assert!(is_same, "{text}: {answer:?} of {:?}", fixture.booking);
+                    let detail = rule.describe_inputs(&context);
+                    prop_assert!(!detail.contains(char::is_control), "{detail}");
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! Reasons: what they say, what is wrong with them, and how much they may do.
 
-use super::make::world;
+use super::make::request_fixture;
 use crate::domain::booking::Answer;
 use crate::domain::rule::localized_text::LocalizedText;
 use crate::domain::rule::template::{MAX_RENDERED, Template};
@@ -11,7 +11,7 @@ fn template(text: &str) -> Template {
 }
 
 #[test]
-fn what_they_say() {
+fn templates_render_what_they_name() {
     let rows = [
         ("Too late.", "Too late."),
         (
@@ -45,7 +45,7 @@ fn what_they_say() {
         ("{% set left = member.balance %}{{ left + 1 }}", "4"),
     ];
     for (text, expect) in rows {
-        let rendered = template(text).render(&world().context());
+        let rendered = template(text).render(&request_fixture().context());
         assert_eq!(rendered.as_deref(), Ok(expect), "{text}");
     }
 }
@@ -63,9 +63,9 @@ fn durations_are_spoken() {
         (-90 * 60, "-1 h 30 min"),
     ];
     for (seconds, expect) in rows {
-        let mut world = world();
-        world.booking.created = world.booking.start - Span::seconds(seconds);
-        let rendered = template("{{ booking.notice }}").render(&world.context());
+        let mut fixture = request_fixture();
+        fixture.booking.created_at = fixture.booking.start - Span::seconds(seconds);
+        let rendered = template("{{ booking.notice }}").render(&fixture.context());
         assert_eq!(rendered.as_deref(), Ok(expect));
     }
 }
@@ -92,7 +92,7 @@ fn what_cannot_be_rendered_is_an_error_for_people() {
         ),
     ];
     for (text, expect) in rows {
-        let rendered = template(text).render(&world().context());
+        let rendered = template(text).render(&request_fixture().context());
         assert_eq!(rendered, Err(expect.to_owned()), "{text}");
     }
 }
@@ -165,15 +165,15 @@ fn diagnostics() {
 }
 
 #[test]
-fn they_are_bounded() {
-    let mut world = world();
-    world.booking.title = "ä ".repeat(5_000);
-    let long = template("{{ booking.title }}")
-        .render(&world.context())
+fn templates_are_bounded() {
+    let mut fixture = request_fixture();
+    fixture.booking.title = "ä ".repeat(5_000);
+    let rendered = template("{{ booking.title }}")
+        .render(&fixture.context())
         .unwrap();
     assert!(
-        long.chars().count() <= MAX_RENDERED && long.ends_with('…'),
-        "{long}"
+        rendered.chars().count() <= MAX_RENDERED && rendered.ends_with('…'),
+        "{rendered}"
     );
     let rows = [
         ("x".repeat(4_097), "the template is 4097 bytes long"),
@@ -220,7 +220,7 @@ fn no_template_overflows_a_stack() {
     for text in texts {
         let work = move || {
             Template::compile(&text)
-                .map(|it| it.render(&world().context()))
+                .map(|template| template.render(&request_fixture().context()))
                 .is_ok()
         };
         let thread = std::thread::Builder::new()
@@ -232,32 +232,32 @@ fn no_template_overflows_a_stack() {
 
 #[test]
 fn secrets_are_not_seen() {
-    let world = world();
+    let fixture = request_fixture();
     for text in [
         "{{ booking.answers }}",
         "{{ member.attributes }} {{ member.tags }} {{ lookup }}",
     ] {
-        let shown = template(text).render(&world.context()).unwrap();
+        let rendered = template(text).render(&fixture.context()).unwrap();
         assert!(
-            !shown.contains("1234") && !shown.contains("argon2"),
-            "{shown}"
+            !rendered.contains("1234") && !rendered.contains("argon2"),
+            "{rendered}"
         );
     }
     assert_eq!(
-        world.booking.answers["pin"],
+        fixture.booking.answers["pin"],
         Answer::Text("1234".to_owned())
     );
 }
 
 #[test]
 fn words_are_picked_by_language() {
-    let of = |tags: &[&str]| LocalizedText {
+    let localized = |tags: &[&str]| LocalizedText {
         by_language: tags
             .iter()
             .map(|tag| ((*tag).to_owned(), template(tag)))
             .collect(),
     };
-    let words = of(&["en", "de", "pt-BR", "pt"]);
+    let words = localized(&["en", "de", "pt-BR", "pt"]);
     let rows = [
         (Some("de"), "de"),
         (Some("DE"), "de"),
@@ -275,16 +275,16 @@ fn words_are_picked_by_language() {
             "{language:?}"
         );
     }
-    assert_eq!(of(&[]).for_language(Some("de")), None);
+    assert_eq!(localized(&[]).for_language(Some("de")), None);
 }
 
 /// Whoever books writes names, titles and answers; the reason stands on a public page and in a mail.
 #[test]
 fn what_a_stranger_wrote_is_cleaned_and_bounded() {
-    let mut world = world();
-    let mut named = |name: &str, text: &str| {
-        world.booking.booker.as_mut().unwrap().name = Some(name.to_owned());
-        template(text).render(&world.context()).unwrap()
+    let mut fixture = request_fixture();
+    let mut render_for_name = |name: &str, text: &str| {
+        fixture.booking.booker.as_mut().unwrap().name = Some(name.to_owned());
+        template(text).render(&fixture.context()).unwrap()
     };
     let long = "x".repeat(300);
     let cut = format!("Hello {}…, no.", "x".repeat(79));
@@ -307,19 +307,19 @@ fn what_a_stranger_wrote_is_cleaned_and_bounded() {
         (long.as_str(), cut.as_str()),
     ];
     for (name, expect) in rows {
-        assert_eq!(named(name, "Hello {{ booker.name }}, no."), expect);
+        assert_eq!(render_for_name(name, "Hello {{ booker.name }}, no."), expect);
     }
     // The operator's words stay whole, however much a stranger wrote.
     let text = "{{ booker.name }}{{ booker.name }}{{ booker.name }}{{ booker.name }}{{ booker.name }}\
                 {{ booker.name }}{{ booker.name }} This is what matters.";
-    let told = named(&long, text);
-    assert!(told.ends_with("This is what matters."), "{told}");
-    assert!(told.chars().count() <= MAX_RENDERED, "{told}");
+    let rendered = render_for_name(&long, text);
+    assert!(rendered.ends_with("This is what matters."), "{rendered}");
+    assert!(rendered.chars().count() <= MAX_RENDERED, "{rendered}");
     // What the operator noted is the operator's.
-    let account = world.account.as_mut().unwrap();
+    let account = fixture.account.as_mut().unwrap();
     account
         .attributes
         .insert("note".to_owned(), "y".repeat(200));
-    let told = template("{{ member.attributes.note }}").render(&world.context());
-    assert_eq!(told, Ok("y".repeat(200)));
+    let rendered = template("{{ member.attributes.note }}").render(&fixture.context());
+    assert_eq!(rendered, Ok("y".repeat(200)));
 }
