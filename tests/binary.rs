@@ -262,7 +262,7 @@ fn the_key_is_never_shown_even_when_the_server_repeats_it() {
             Operation::Cancel,
             Operation::Me,
         ] {
-            let rule = FaultRule::next(kind, Fault::EchoKey);
+            let rule = FaultRule::on_next(kind, Fault::EchoKey);
             fixture.sandbox.lock().add_fault(rule).unwrap();
         }
         let mut output = String::new();
@@ -358,7 +358,7 @@ fn a_daemon_that_is_killed_leaves_nothing_undone() {
         stage: Stage::After,
         ms: 2_000,
     };
-    let rule = FaultRule::next(Operation::Confirm, slow);
+    let rule = FaultRule::on_next(Operation::Confirm, slow);
     fixture.sandbox.lock().add_fault(rule).unwrap();
     let mut daemon = Daemon::start(&fixture);
     until("the call", || fixture.count(Operation::Confirm) == 1);
@@ -635,7 +635,7 @@ fn a_cancelled_booking_is_refunded_by_the_watch_once_or_in_the_daemon() {
         .json();
     assert_eq!(open["charges"].as_array().unwrap().len(), 2, "{open}");
     let cancel = |uid: &str| {
-        let action = ThirdPartyAction::BookerCancels(BookingRemark::nothing(uid));
+        let action = ThirdPartyAction::BookerCancels(BookingRemark::without_reason(uid));
         fixture.sandbox.lock().act(clock::now(), action).unwrap();
     };
     cancel(&first);

@@ -184,7 +184,7 @@ fn a_review_answer_given_during_a_pass_is_acted_on_right_after_it() {
         stage: Stage::After,
         ms: 2_000,
     };
-    let rule = FaultRule::next(Operation::Confirm, slow);
+    let rule = FaultRule::on_next(Operation::Confirm, slow);
     fixture.sandbox.lock().add_fault(rule).unwrap();
     let daemon = Daemon::start(&fixture);
     until("the slow call", || fixture.count(Operation::Confirm) == 1);

@@ -33,7 +33,7 @@ fn add_fault(fixture: &PassFixture, rule: FaultRule) {
 }
 
 fn confirm_calls(fixture: &PassFixture) -> u64 {
-    fixture.sandbox.lock().call_log.count(Operation::Confirm)
+    fixture.sandbox.lock().call_log.call_count(Operation::Confirm)
 }
 
 /// The words of the unresolved list, each with its booking, sorted.
@@ -95,7 +95,7 @@ async fn a_confirm_that_failed_is_not_sent_after_the_start() {
         let failed = Fault::Error {
             stage: Stage::Before,
         };
-        add_fault(&fixture, FaultRule::next(Operation::Confirm, failed));
+        add_fault(&fixture, FaultRule::on_next(Operation::Confirm, failed));
         let report = fixture.pass().await;
         assert_eq!(step_outcome(&report, &uid), "unresolved", "{dialect:?}");
         assert_eq!(fixture.balance(BO).await, (4, 1, 0), "{dialect:?}");
@@ -136,7 +136,7 @@ async fn a_confirm_without_an_answer_ends_when_it_can_no_longer_be_running() {
     let lost = Fault::HangUp {
         stage: Stage::Before,
     };
-    add_fault(&fixture, FaultRule::next(Operation::Confirm, lost));
+    add_fault(&fixture, FaultRule::on_next(Operation::Confirm, lost));
     fixture.pass().await;
     fixture.clock.advance(Span::minutes(12));
     let report = fixture.pass_of_new_process().await.unwrap();
@@ -166,7 +166,7 @@ async fn a_slow_reading_does_not_send_a_confirm_after_the_start() {
         stage: Stage::After,
         ms: 1_000,
     };
-    add_fault(&fixture, FaultRule::next(Operation::Get, slow).for_booking(&uid));
+    add_fault(&fixture, FaultRule::on_next(Operation::Get, slow).for_booking(&uid));
     let report = fixture.pass().await;
     assert_eq!(confirm_calls(&fixture), 0);
     assert_eq!(step_outcome(&report, &uid), "superseded");
@@ -183,7 +183,7 @@ async fn a_series_is_not_confirmed_after_the_start_of_its_first_occurrence() {
     let failed = Fault::Error {
         stage: Stage::Before,
     };
-    add_fault(&fixture, FaultRule::next(Operation::Confirm, failed));
+    add_fault(&fixture, FaultRule::on_next(Operation::Confirm, failed));
     fixture.pass().await;
     assert_eq!(fixture.balance(BO).await, (2, 3, 0));
     fixture.clock.advance(Span::minutes(65));
@@ -235,7 +235,7 @@ async fn confirm_without_an_answer() -> (PassFixture, String) {
     let lost = Fault::HangUp {
         stage: Stage::After,
     };
-    add_fault(&fixture, FaultRule::next(Operation::Confirm, lost));
+    add_fault(&fixture, FaultRule::on_next(Operation::Confirm, lost));
     fixture.pass().await;
     (fixture, uid)
 }
@@ -246,7 +246,7 @@ fn hide_the_status(fixture: &PassFixture, uid: &str) {
         as_if: RowFault::UnknownStatus,
     };
     for kind in [Operation::List, Operation::Get] {
-        let rule = FaultRule::next(kind, unknown.clone()).for_booking(uid);
+        let rule = FaultRule::on_next(kind, unknown.clone()).for_booking(uid);
         add_fault(fixture, rule.times(FaultTimes::Always));
     }
 }
@@ -258,7 +258,7 @@ async fn an_unknown_status_of_an_intent_is_listed_until_it_is_known() {
     let odd = Fault::Rows {
         as_if: RowFault::UnknownStatus,
     };
-    let odd = || FaultRule::next(Operation::Get, odd.clone()).for_booking(&uid);
+    let odd = || FaultRule::on_next(Operation::Get, odd.clone()).for_booking(&uid);
     add_fault(&fixture, odd().times(FaultTimes::Count(3)));
     fixture.clock.advance(Span::minutes(20));
     let planned = fixture.try_pass(true).await.unwrap();
@@ -321,7 +321,7 @@ async fn an_unknown_status_of_a_charge_is_listed_until_it_is_known() {
     fixture.watch(true).await;
     assert_eq!(fixture.sequence().await, before, "it is listed once");
     assert_eq!(fixture.charge(&uid).await.unwrap().state, ChargeState::Open);
-    fixture.sandbox.lock().faults.clear();
+    fixture.sandbox.lock().fault_rules.clear();
     fixture.watch(true).await;
     assert_eq!(unresolved_items(&fixture).await, []);
 }
@@ -335,7 +335,7 @@ async fn intents_from_before_a_restore_wait_until_the_restore_is_accepted() {
     let failed = Fault::Error {
         stage: Stage::Before,
     };
-    add_fault(&fixture, FaultRule::next(Operation::Confirm, failed));
+    add_fault(&fixture, FaultRule::on_next(Operation::Confirm, failed));
     fixture.pass().await;
     let write = |fact: LedgerFact, at| {
         move |store: &mut dyn Store| store.commit(at, vec![Fact::Ledger(fact)], &[])

@@ -214,7 +214,7 @@ fn runs_on(disk: FailureMode, calls: u64, some: u64, helps: &[&str]) -> usize {
     let mut fixture = CrashFixture::new();
     let mut failed = 0;
     for at in sample_calls(calls, some) {
-        fixture.ask(WITH_CREDIT);
+        fixture.request_lesson(WITH_CREDIT);
         let (calls, decisions) = (fixture.writing_calls(), fixture.decision_count());
         let (code, output) = fixture.start_on(disk.at_call(at), &["run", "--once"]).wait_with_output();
         let called = fixture.writing_calls() - calls;
@@ -263,7 +263,7 @@ fn the_binary_on_a_read_only_file_system_reports_it_and_sends_no_call() {
 #[test]
 fn on_a_read_only_file_system_each_command_names_the_remedy() {
     let mut fixture = CrashFixture::new();
-    fixture.ask(WITH_CREDIT);
+    fixture.request_lesson(WITH_CREDIT);
     let commands: [&[&str]; 3] = [
         &["run"],
         &["run", "--once"],
@@ -306,7 +306,7 @@ const LOG_DISK_FULL: DiskFailure = DiskFailure {
 #[test]
 fn a_daemon_that_cannot_write_the_log_ends_and_says_so() {
     let mut fixture = CrashFixture::new();
-    fixture.ask(WITH_CREDIT);
+    fixture.request_lesson(WITH_CREDIT);
     let (code, output) = fixture.start_on(LOG_DISK_FULL, &["run"]).wait_with_output();
     assert_eq!(code, Some(1), "{output}");
     assert!(
@@ -322,7 +322,7 @@ fn a_daemon_that_cannot_write_the_log_ends_and_says_so() {
 fn an_operator_is_told_of_a_full_disk_and_the_next_write_ends_the_daemon() {
     let mut fixture = CrashFixture::new();
     // The first pass writes down whose the ledger is; after that an idle daemon writes nothing.
-    fixture.ok(&["run", "--once"]);
+    fixture.run_ok(&["run", "--once"]);
     let daemon = fixture.start_on(LOG_DISK_FULL, &["run"]);
     let grant = ["credits", "grant", WITH_CREDIT, "7", "--reference", "full"];
     fixture.wait_until_answering();
@@ -332,7 +332,7 @@ fn an_operator_is_told_of_a_full_disk_and_the_next_write_ends_the_daemon() {
     let (code, output) = fixture.run_failing(&grant);
     assert_eq!(code, Some(1), "{output}");
     assert!(output.contains("start maitred again"), "{output}");
-    fixture.ask(WITH_CREDIT);
+    fixture.request_lesson(WITH_CREDIT);
     let (code, output) = daemon.wait_with_output();
     assert_eq!(code, Some(1), "{output}");
     assert!(output.contains("start maitred again"), "{output}");

@@ -74,7 +74,7 @@ async fn a_page_that_is_too_large_hides_no_request() {
         };
         assert!(text.contains(&name), "{dialect:?}: {text}");
         assert!(text.contains("more than 8 MiB"), "{dialect:?}: {text}");
-        let lists = fixture.sandbox.lock().call_log.count(Operation::List);
+        let lists = fixture.sandbox.lock().call_log.call_count(Operation::List);
         assert!(lists < 60, "{dialect:?}: {lists} lists");
 
         // The audit reads on past the same bookings.

@@ -87,7 +87,7 @@ fn the_start_and_end_of_an_outage_are_logged_with_the_server() {
     let down = Fault::BadGateway {
         stage: Stage::Before,
     };
-    let rule = FaultRule::next(Operation::List, down).times(FaultTimes::Count(2));
+    let rule = FaultRule::on_next(Operation::List, down).times(FaultTimes::Count(2));
     house.sandbox.lock().add_fault(rule).unwrap();
     let url = house.sandbox.base_url();
     let server = url.trim_start_matches("http://");
@@ -117,7 +117,7 @@ fn the_start_and_end_of_an_outage_of_watches_are_logged_with_the_server() {
     let down = Fault::BadGateway {
         stage: Stage::Before,
     };
-    let rule = FaultRule::next(Operation::List, down).times(FaultTimes::Count(1));
+    let rule = FaultRule::on_next(Operation::List, down).times(FaultTimes::Count(1));
     house.sandbox.lock().add_fault(rule).unwrap();
     let url = house.sandbox.base_url();
     let server = url.trim_start_matches("http://");

@@ -44,7 +44,7 @@ fn mail_count(fixture: &PassFixture, uid: &str, kind: MailKind) -> u32 {
 }
 
 fn call_count(fixture: &PassFixture, kind: Operation) -> u64 {
-    fixture.sandbox.lock().call_log.count(kind)
+    fixture.sandbox.lock().call_log.call_count(kind)
 }
 
 #[tokio::test]
@@ -255,7 +255,7 @@ async fn check_fault(dialect: Dialect, kind: Operation, name: &str, fault: Fault
     fixture
         .sandbox
         .lock()
-        .add_fault(FaultRule::next(kind, fault))
+        .add_fault(FaultRule::on_next(kind, fault))
         .unwrap();
     for _ in 0..3 {
         // A pass may fail as a whole (the list cannot be read); the next one looks again.
@@ -293,17 +293,17 @@ async fn changes_made_by_others_before_the_call_are_never_undone() {
     let rows: [Row; 5] = [
         (
             "booker cancels",
-            |uid| ThirdPartyAction::BookerCancels(BookingRemark::nothing(uid)),
+            |uid| ThirdPartyAction::BookerCancels(BookingRemark::without_reason(uid)),
             "cancelled",
         ),
         (
             "host cancels",
-            |uid| ThirdPartyAction::HostCancels(BookingRemark::nothing(uid)),
+            |uid| ThirdPartyAction::HostCancels(BookingRemark::without_reason(uid)),
             "cancelled",
         ),
         (
             "host rejects",
-            |uid| ThirdPartyAction::HostRejects(BookingRemark::nothing(uid)),
+            |uid| ThirdPartyAction::HostRejects(BookingRemark::without_reason(uid)),
             "rejected",
         ),
         (
@@ -464,7 +464,7 @@ async fn bookings_over_before_their_confirm_are_refunded() {
         let fault = Fault::Error {
             stage: Stage::Before,
         };
-        let rule = FaultRule::next(Operation::Confirm, fault);
+        let rule = FaultRule::on_next(Operation::Confirm, fault);
         fixture.sandbox.lock().add_fault(rule).unwrap();
         fixture.pass().await;
         assert_eq!(fixture.balance("bo@example.com").await, (4, 1, 0));
@@ -917,7 +917,7 @@ async fn a_successor_of_an_unsettled_booking_is_left_until_that_is_settled() {
         let first = fixture.request(lesson, "bo@example.com", "2026-12-01T09:00:00Z");
         let stage = Stage::Before;
         for _ in 0..4 {
-            let fault = FaultRule::next(Operation::Confirm, Fault::Error { stage });
+            let fault = FaultRule::on_next(Operation::Confirm, Fault::Error { stage });
             fixture.sandbox.lock().add_fault(fault).unwrap();
             fixture.pass().await;
         }

@@ -84,7 +84,7 @@ fn results_before_a_failure_are_reported_with_its_exit_code() {
             stage: Stage::Before,
         };
         // The first pass lists what waits and what is accepted; the second fails to.
-        let rule = FaultRule::next(Operation::List, away).skipping(2);
+        let rule = FaultRule::on_next(Operation::List, away).skip_calls(2);
         fixture.sandbox.lock().add_fault(rule).unwrap();
         let args: &[&str] = if json {
             &["run", "--once", "--format", "json"]
@@ -142,7 +142,7 @@ fn results_of_a_failed_watch_are_reported_by_every_command() {
     let lists = house.count(Operation::List) - before;
 
     let cancel = |uid: &str| {
-        let action = ThirdPartyAction::BookerCancels(BookingRemark::nothing(uid));
+        let action = ThirdPartyAction::BookerCancels(BookingRemark::without_reason(uid));
         house.sandbox.lock().act(clock::now(), action).unwrap();
     };
     let fails = |args: &[&str]| {
@@ -150,10 +150,10 @@ fn results_of_a_failed_watch_are_reported_by_every_command() {
         let away = Fault::BadGateway {
             stage: Stage::Before,
         };
-        let rule = FaultRule::next(Operation::List, away).skipping(u32::try_from(lists).unwrap() - 1);
+        let rule = FaultRule::on_next(Operation::List, away).skip_calls(u32::try_from(lists).unwrap() - 1);
         house.sandbox.lock().add_fault(rule).unwrap();
         let ran = house.run(args);
-        house.sandbox.lock().faults.clear();
+        house.sandbox.lock().fault_rules.clear();
         assert_eq!(ran.code, 69, "{args:?}: {}", ran.all());
         assert!(ran.err.contains("502"), "{args:?}: {}", ran.err);
         ran

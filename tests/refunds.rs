@@ -70,7 +70,7 @@ async fn settle_charge(fixture: &PassFixture, uid: &str, give_back: bool) -> Res
 fn fail_confirms(fixture: &PassFixture, count: usize) {
     for _ in 0..count {
         let stage = Stage::Before;
-        let fault = FaultRule::next(Operation::Confirm, Fault::Error { stage });
+        let fault = FaultRule::on_next(Operation::Confirm, Fault::Error { stage });
         fixture.sandbox.lock().add_fault(fault).unwrap();
     }
 }
@@ -120,7 +120,7 @@ async fn refunds_to_an_expired_lot_follow_one_rule_on_every_path() {
             let shift = BookingMove::new(&uid, time("2026-12-03T09:00:00Z"));
             match way {
                 RefundPath::Cancelled | RefundPath::Voided => {
-                    perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::nothing(&uid)));
+                    perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&uid)));
                 }
                 RefundPath::CheaperByPass | RefundPath::CheaperByWatch => {
                     for gate in &mut fixture.policy.gates {
@@ -160,7 +160,7 @@ async fn a_restored_lot_is_not_restored_again() {
     fixture.pass().await;
     fixture.watch(true).await;
     fixture.clock.advance(Span::days(4));
-    perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::nothing(&first)));
+    perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&first)));
     fixture.watch(false).await;
     assert_eq!(fixture.balance(BO).await.0, 1, "restored for 14 days");
     // Within these days it comes back as often as it is cancelled in time, and no longer.
@@ -170,7 +170,7 @@ async fn a_restored_lot_is_not_restored_again() {
         fixture.pass().await;
         assert_eq!(fixture.status(&next), "accepted");
         fixture.clock.advance(Span::days(days));
-        perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::nothing(&next)));
+        perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&next)));
         fixture.watch(false).await;
         assert_eq!(fixture.balance(BO).await.0, available);
     }
@@ -242,7 +242,7 @@ async fn moved_twice_before_confirmation_costs_the_same_in_each_order_of_runs() 
                     assert_eq!(fixture.status(&last[0]), "accepted", "{what}");
                     assert_eq!(fixture.balance(BO).await.0, 5 - charged, "{what}");
                     // A late move that was carried does not come back by cancelling in time.
-                    perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::nothing(&last[0])));
+                    perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&last[0])));
                     run_all(&mut fixture, order).await;
                     let back = match late_move {
                         LateMove::Carry if number > 0 => 0,
@@ -310,9 +310,9 @@ async fn a_late_move_does_not_avoid_the_cost_of_a_cancellation() {
             run_all(&mut fixture, between).await;
             match then {
                 AfterMove::CancelledInTime => {
-                    perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::nothing(&last)));
+                    perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&last)));
                 }
-                AfterMove::HostCancels => drop(perform_action(&fixture, ThirdPartyAction::HostCancels(BookingRemark::nothing(&last)))),
+                AfterMove::HostCancels => drop(perform_action(&fixture, ThirdPartyAction::HostCancels(BookingRemark::without_reason(&last)))),
                 AfterMove::Refused | AfterMove::Cheaper | AfterMove::TakesPlace => {}
             }
             run_all(&mut fixture, order).await;
@@ -423,7 +423,7 @@ async fn a_charge_ended_between_planning_and_writing_is_not_taken_over() {
         assert!(done.more);
         assert_eq!(done.problems, []);
         let watched = fixture.watch(false).await;
-        let ends: Vec<ChargeOutcome> = watched.changes.iter().map(|change| change.what).collect();
+        let ends: Vec<ChargeOutcome> = watched.changes.iter().map(|change| change.outcome).collect();
         assert_eq!(ends, []);
         fixture.pass().await;
         assert_eq!(fixture.status(&last), "accepted");

@@ -206,7 +206,7 @@ fn a_ledger_of_another_account_or_server_is_left_alone() {
     fs::write(fixture.path("key"), house::KEY).unwrap();
     assert_stops(&fixture, &[&server, "--server"]);
     assert_eq!(
-        elsewhere.sandbox.lock().call_log.count(Operation::List),
+        elsewhere.sandbox.lock().call_log.call_count(Operation::List),
         0,
         "nothing was listed"
     );
@@ -248,7 +248,7 @@ fn an_open_intent_is_not_given_back_because_another_server_does_not_know_it() {
     let lost = Fault::HangUp {
         stage: Stage::Before,
     };
-    let rule = FaultRule::next(Operation::Confirm, lost);
+    let rule = FaultRule::on_next(Operation::Confirm, lost);
     fixture
         .sandbox
         .lock()
@@ -286,7 +286,7 @@ fn a_daemon_stops_at_a_foreign_ledger_and_a_cancellation_needs_none() {
     // The key is replaced by another user's while the daemon runs.
     let other = "cal_other_key_0123456789abcdef";
     fixture.sandbox.lock().add_key(HOST + 1, other);
-    let cancels = ThirdPartyAction::BookerCancels(BookingRemark::nothing(&uid));
+    let cancels = ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&uid));
     fs::write(fixture.path("key"), other).unwrap();
     daemon.signal("-HUP");
     daemon.wait_for_line("belongs to account 12");
@@ -362,7 +362,7 @@ fn nothing_final_is_decided_while_the_clocks_differ() {
         fixture.ok(&["run", "--once", "--watch"]);
         let confirm = fixture.ask(fixture.lesson, "bo@example.com", "10:00:00Z");
         let decline = fixture.ask(fixture.dinner, "al@example.com", "11:00:00Z");
-        let cancels = ThirdPartyAction::BookerCancels(BookingRemark::nothing(&paid));
+        let cancels = ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&paid));
         fixture.sandbox.lock().act(clock::now(), cancels).unwrap();
         let before = fs::read(fixture.log()).unwrap();
         fixture.sandbox.lock().advance(Span::hours(hours));

@@ -405,18 +405,18 @@ impl RecordingReplay {
             ("v1/database-down", _) => world.add_fault(database_down_fault()).unwrap(),
             ("v2/parallel", "confirm A (2)") => {
                 world
-                    .add_fault(FaultRule::next(Operation::Confirm, Fault::Race))
+                    .add_fault(FaultRule::on_next(Operation::Confirm, Fault::Race))
                     .unwrap();
             }
             ("v1/parallel", "in parallel: cancel (2)") => {
                 world
-                    .add_fault(FaultRule::next(Operation::Cancel, Fault::Race))
+                    .add_fault(FaultRule::on_next(Operation::Cancel, Fault::Race))
                     .unwrap();
             }
-            ("v1/auth-errors", "list: locked account") => world.lock(102, true).unwrap(),
+            ("v1/auth-errors", "list: locked account") => world.set_locked(102, true).unwrap(),
             ("v1/auth-errors", "list: account unlocked again")
             | ("v1/rate-limit-429", "other host, unlocked, still over the limit") => {
-                world.lock(102, false).unwrap();
+                world.set_locked(102, false).unwrap();
             }
             ("v1/patch-errors", "status in the query only") => {
                 let uid = world.booking_by_id(422).unwrap().uid.clone();
@@ -711,7 +711,7 @@ fn partial_reason(dialect: &str, step: &RecordedStep) -> Option<&'static str> {
 }
 
 fn database_down_fault() -> FaultRule {
-    let mut rule = FaultRule::next(Operation::Other, Fault::DatabaseDown);
+    let mut rule = FaultRule::on_next(Operation::Other, Fault::DatabaseDown);
     rule.call = None;
     rule
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use maitred::domain::fact::Fact;
 use maitred::domain::time::Time;
-use maitred::store::log::line::{self, Fault, Hash, SegmentHeader, LedgerId};
+use maitred::store::log::line::{self, LineFault, Hash, SegmentHeader, LedgerId};
 use maitred::store::log::walk::{LogEnd, LogError, LogReader};
 use maitred::store::open::{OpenNotice, OpenError};
 use maitred::store::port::Store;
@@ -56,7 +56,7 @@ impl LogFixture {
     }
 
     /// The file, line and text of the refusal.
-    fn first_refusal(&self, harm: &str) -> (u64, Fault) {
+    fn first_refusal(&self, harm: &str) -> (u64, LineFault) {
         match self.walk() {
             Err(LogError::Damaged { path, line, fault }) => {
                 assert_eq!(path, self.path);
@@ -374,7 +374,7 @@ fn a_segment_cut_off_in_the_middle_of_the_log_is_refused() {
     let LogError::Damaged {
         path: named,
         line,
-        fault: Fault::Truncated,
+        fault: LineFault::Truncated,
     } = error
     else {
         panic!("{error}");

@@ -37,7 +37,7 @@ fn mail_count(fixture: &PassFixture, uid: &str, kind: MailKind) -> u32 {
 }
 
 fn call_count(fixture: &PassFixture, kind: Operation) -> u64 {
-    fixture.sandbox.lock().call_log.count(kind)
+    fixture.sandbox.lock().call_log.call_count(kind)
 }
 
 fn add_fault(fixture: &PassFixture, rule: FaultRule) {
@@ -64,7 +64,7 @@ async fn a_slow_confirm_is_only_read_and_mails_once() {
     let uid = fixture.request(lesson, BO, "2026-12-01T09:00:00Z");
     add_fault(
         &fixture,
-        FaultRule::next(Operation::Confirm, slow_fault(Stage::Between, 4_000)),
+        FaultRule::on_next(Operation::Confirm, slow_fault(Stage::Between, 4_000)),
     );
     let report = fixture.pass().await;
     assert_eq!(step_outcome(&report, &uid), "unresolved");
@@ -94,7 +94,7 @@ async fn a_clock_that_jumps_does_not_end_the_wait() {
     let lesson = fixture.event_types.lesson;
     let uid = fixture.request(lesson, BO, "2026-12-01T09:00:00Z");
     let slow = slow_fault(Stage::Between, 3_000);
-    add_fault(&fixture, FaultRule::next(Operation::Confirm, slow));
+    add_fault(&fixture, FaultRule::on_next(Operation::Confirm, slow));
     let report = fixture.pass().await;
     assert_eq!(step_outcome(&report, &uid), "unresolved");
     // The server's clock stays where it was.
@@ -139,7 +139,7 @@ async fn a_call_that_was_lost_is_repeated_after_its_time_and_no_earlier() {
         let lost = Fault::HangUp {
             stage: Stage::Before,
         };
-        add_fault(&fixture, FaultRule::next(kind, lost));
+        add_fault(&fixture, FaultRule::on_next(kind, lost));
         let sent = fixture.clock.now();
         for _ in 0..4 {
             let report = fixture.pass_of_new_process().await.unwrap();
@@ -167,7 +167,7 @@ async fn calls_that_certainly_ended_are_retried_at_once() {
         let mut fixture = PassFixture::new(Dialect::V2).await;
         fixture.grant(BO, 5).await;
         let uid = fixture.request(fixture.event_types.lesson, BO, "2026-12-01T09:00:00Z");
-        add_fault(&fixture, FaultRule::next(Operation::Confirm, fault_of.clone()));
+        add_fault(&fixture, FaultRule::on_next(Operation::Confirm, fault_of.clone()));
         let report = fixture.pass_of_new_process().await.unwrap();
         assert_eq!(step_outcome(&report, &uid), "unresolved", "{fault_of:?}");
         let report = fixture.pass_of_new_process().await.unwrap();
@@ -187,11 +187,11 @@ async fn what_is_cancelled_while_a_confirm_runs_keeps_its_hold_until_the_end_is_
     let uid = fixture.request(fixture.event_types.lesson, BO, "2026-12-01T09:00:00Z");
     add_fault(
         &fixture,
-        FaultRule::next(Operation::Confirm, slow_fault(Stage::Between, 3_500)),
+        FaultRule::on_next(Operation::Confirm, slow_fault(Stage::Between, 3_500)),
     );
     fixture.pass().await;
     let now = fixture.clock.now();
-    let cancel = ThirdPartyAction::BookerCancels(BookingRemark::nothing(&uid));
+    let cancel = ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&uid));
     fixture.sandbox.lock().act(now, cancel).unwrap();
     let report = fixture.pass().await;
     assert_eq!(fixture.status(&uid), "cancelled");
@@ -225,7 +225,7 @@ async fn after_a_crash_only_what_may_have_been_sent_waits() {
             fixture.request(lesson, BO, &format!("2026-12-{day:02}T09:00:00Z"))
         })
         .collect();
-    let rule = FaultRule::next(Operation::Confirm, slow_fault(Stage::Between, 4_000));
+    let rule = FaultRule::on_next(Operation::Confirm, slow_fault(Stage::Between, 4_000));
     add_fault(&fixture, rule.times(FaultTimes::Count(8)));
     let pass = fixture.try_pass(false);
     assert!(
@@ -275,10 +275,10 @@ async fn after_a_loss_of_power_everything_begun_is_only_read() {
     let uid = fixture.request(fixture.event_types.lesson, BO, "2026-12-01T09:00:00Z");
     add_fault(
         &fixture,
-        FaultRule::next(Operation::List, slow_fault(Stage::Before, 0)).skipping(9),
+        FaultRule::on_next(Operation::List, slow_fault(Stage::Before, 0)).skip_calls(9),
     );
     // The intent is written, and the process ends before it looks at the booking once more.
-    add_fault(&fixture, FaultRule::next(Operation::Get, slow_fault(Stage::Before, 1_200)));
+    add_fault(&fixture, FaultRule::on_next(Operation::Get, slow_fault(Stage::Before, 1_200)));
     let pass = fixture.try_pass(false);
     assert!(
         tokio::time::timeout(Duration::from_millis(700), pass)
@@ -464,14 +464,14 @@ async fn an_unknown_status_keeps_its_hold_and_is_reported() {
         let lost = Fault::HangUp {
             stage: Stage::After,
         };
-        add_fault(&fixture, FaultRule::next(Operation::Confirm, lost));
+        add_fault(&fixture, FaultRule::on_next(Operation::Confirm, lost));
         fixture.pass().await;
         let odd = Fault::Rows {
             as_if: as_if.clone(),
         };
         add_fault(
             &fixture,
-            FaultRule::next(Operation::Get, odd)
+            FaultRule::on_next(Operation::Get, odd)
                 .for_booking(&uid)
                 .times(FaultTimes::Count(2)),
         );
@@ -512,10 +512,10 @@ async fn no_call_rests_on_a_reading_of_more_than_two_seconds() {
             .map(|n| fixture.request(kind, BO, &format!("2026-12-{:02}T09:00:00Z", 1 + n)))
             .collect();
         // Three rounds of eight calls: the last begins after more than two seconds.
-        let rule = FaultRule::next(call, slow_fault(Stage::Between, 1_200));
+        let rule = FaultRule::on_next(call, slow_fault(Stage::Between, 1_200));
         add_fault(&fixture, rule.times(FaultTimes::Always));
         let last = uids[23].clone();
-        let cancel = ThirdPartyAction::BookerCancels(BookingRemark::nothing(&last));
+        let cancel = ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&last));
         {
             let mut world = fixture.sandbox.lock();
             world.script.add(Trigger::between(call, 1), vec![cancel]);

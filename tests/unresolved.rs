@@ -126,7 +126,7 @@ async fn what_is_accepted_at_once_is_found_by_the_next_watch_and_listed_until_re
         check_nothing_more(&mut fixture, "resolved").await;
         assert_eq!(unresolved_items(&fixture).await, []);
         // What an operator said is of this acceptance: it is cancelled, and accepted once more.
-        perform_action(&fixture, ThirdPartyAction::HostCancels(BookingRemark::nothing(&uid)));
+        perform_action(&fixture, ThirdPartyAction::HostCancels(BookingRemark::without_reason(&uid)));
         fixture.watch(false).await;
         accept_booking(&fixture, &uid, false);
         fixture.watch(false).await;
@@ -152,7 +152,7 @@ async fn a_refunded_booking_that_is_accepted_again_is_unmanaged_again() {
                 let what = format!("{dialect:?} {mode:?} audit {audit}");
                 let (mut fixture, uid) = confirmed_fixture(dialect, 5).await;
                 change_terms(&mut fixture, |terms| terms.on_unmanaged = mode);
-                perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::nothing(&uid)));
+                perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&uid)));
                 fixture.watch(false).await;
                 assert_eq!(fixture.balance(BO).await.0, 5, "{what}");
                 accept_booking(&fixture, &uid, false);
@@ -267,9 +267,9 @@ async fn cancel_without_answer(fixture: &mut PassFixture, uid: &str) {
     };
     {
         let mut sandbox = fixture.sandbox.lock();
-        sandbox.add_fault(FaultRule::next(Operation::Cancel, lost)).unwrap();
+        sandbox.add_fault(FaultRule::on_next(Operation::Cancel, lost)).unwrap();
         // The booking is read twice before the call, and once after it.
-        let rule = FaultRule::next(Operation::Get, unread).skipping(2);
+        let rule = FaultRule::on_next(Operation::Get, unread).skip_calls(2);
         sandbox.add_fault(rule).unwrap();
     }
     fixture.watch(true).await;
@@ -383,7 +383,7 @@ async fn of_two_successors_one_carries_the_charge_in_each_order_of_runs() {
                 fixture.clock.advance(Span::minutes(10));
             }
             if named_is_cancelled {
-                perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::nothing(&named)));
+                perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&named)));
             }
             fixture.clock.advance(Span::seconds(30));
             if watch_first {
@@ -509,7 +509,7 @@ async fn a_cancellation_that_fails_is_tried_again_and_told_only_when_done() {
         change_terms(&mut fixture, |terms| terms.on_unmanaged = OnUnmanaged::Cancel);
         let uid = fixture.request(fixture.event_types.lesson, BO, START);
         accept_booking(&fixture, &uid, false);
-        let rule = FaultRule::next(kind, fault).times(FaultTimes::Always);
+        let rule = FaultRule::on_next(kind, fault).times(FaultTimes::Always);
         fixture.sandbox.lock().add_fault(rule).unwrap();
         fixture.watch(false).await;
         fixture.pass().await;
@@ -519,7 +519,7 @@ async fn a_cancellation_that_fails_is_tried_again_and_told_only_when_done() {
         let one = [(uid.clone(), UnresolvedCode::Unmanaged)];
         assert_eq!(unresolved_items(&fixture).await, one, "{kind:?}");
         assert_eq!(problem_text(&fixture, &uid).await, None, "{kind:?}");
-        fixture.sandbox.lock().faults.clear();
+        fixture.sandbox.lock().fault_rules.clear();
         fixture.clock.advance(Span::hours(2));
         fixture.pass().await;
         fixture.watch(false).await;

@@ -67,7 +67,7 @@ fn change_terms(fixture: &mut PassFixture, change: impl Fn(&mut Terms)) {
 }
 
 fn outcomes(watched: &WatchReport) -> Vec<ChargeOutcome> {
-    watched.changes.iter().map(|change| change.what).collect()
+    watched.changes.iter().map(|change| change.outcome).collect()
 }
 
 /// Looking again, shortly and thoroughly, writes nothing.
@@ -99,10 +99,10 @@ async fn a_charge_closes_when_the_booking_is_over_and_grace_has_passed() {
 #[tokio::test]
 async fn cancellations_refund_by_canceller_and_notice() {
     type Row = (&'static str, fn(&str) -> ThirdPartyAction, i64, bool, u64);
-    let booker = |uid: &str| ThirdPartyAction::BookerCancels(BookingRemark::nothing(uid));
-    let host = |uid: &str| ThirdPartyAction::HostCancels(BookingRemark::nothing(uid));
-    let api = |uid: &str| ThirdPartyAction::ApiCancels(BookingRemark::nothing(uid));
-    let asks = |uid: &str| ThirdPartyAction::HostAsksToMove(BookingRemark::nothing(uid));
+    let booker = |uid: &str| ThirdPartyAction::BookerCancels(BookingRemark::without_reason(uid));
+    let host = |uid: &str| ThirdPartyAction::HostCancels(BookingRemark::without_reason(uid));
+    let api = |uid: &str| ThirdPartyAction::ApiCancels(BookingRemark::without_reason(uid));
+    let asks = |uid: &str| ThirdPartyAction::HostAsksToMove(BookingRemark::without_reason(uid));
     // who, hours before the start, whether the host's name is trusted, credits of 3 that come back
     let rows: [Row; 11] = [
         ("booker", booker, 30, true, 3),
@@ -151,7 +151,7 @@ async fn unknown_cancellations_count_as_configured() {
     })
     .await;
     fixture.clock.advance(Span::days(7));
-    perform_action(&fixture, ThirdPartyAction::ApiCancels(BookingRemark::nothing(&uid)));
+    perform_action(&fixture, ThirdPartyAction::ApiCancels(BookingRemark::without_reason(&uid)));
     assert_eq!(outcomes(&fixture.watch(false).await), [ChargeOutcome::Refunded]);
 }
 
@@ -210,7 +210,7 @@ async fn a_move_that_is_accepted_at_once_moves_the_charge_without_a_pass() {
         assert_eq!(fixture.balance(BO).await, (4, 0, 1));
         check_nothing_more(&mut fixture, "moved").await;
         // And it is cancelled in time under its new name.
-        perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::nothing(&last[0])));
+        perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&last[0])));
         assert_eq!(outcomes(&fixture.watch(false).await), [ChargeOutcome::Refunded]);
         assert_eq!(fixture.balance(BO).await, (5, 0, 1));
     }
@@ -264,7 +264,7 @@ async fn a_declined_successor_refunds_and_a_cancelled_one_follows_the_windows() 
     let (mut fixture, uid) = confirmed_fixture(Dialect::V2, false).await;
     let start = time("2026-12-03T09:00:00Z");
     let last = perform_action(&fixture, ThirdPartyAction::BookerMoves(BookingMove::new(&uid, start))).remove(0);
-    perform_action(&fixture, ThirdPartyAction::HostRejects(BookingRemark::nothing(&last)));
+    perform_action(&fixture, ThirdPartyAction::HostRejects(BookingRemark::without_reason(&last)));
     assert_eq!(outcomes(&fixture.watch(false).await), [ChargeOutcome::Refunded]);
     assert_eq!(fixture.balance(BO).await, (5, 0, 1));
 
@@ -273,7 +273,7 @@ async fn a_declined_successor_refunds_and_a_cancelled_one_follows_the_windows() 
     fixture
         .clock
         .advance(start - Span::hours(2) - fixture.clock.now());
-    perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::nothing(&last)));
+    perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&last)));
     assert_eq!(outcomes(&fixture.watch(false).await), [ChargeOutcome::Final]);
     assert_eq!(fixture.balance(BO).await, (4, 0, 1));
     check_nothing_more(&mut fixture, "cancelled successor").await;
@@ -386,7 +386,7 @@ async fn occurrences_of_a_series_live_on_their_own() {
     // One is moved: only its successor says so. One is cancelled.
     let start = time("2027-01-20T15:00:00Z");
     let moved = perform_action(&fixture, ThirdPartyAction::HostMoves(BookingMove::new(&uids[1], start))).remove(0);
-    perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::nothing(&uids[2])));
+    perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&uids[2])));
     let watched = fixture.watch(false).await;
     let mut got = outcomes(&watched);
     got.sort_by_key(|what| what.as_str());
@@ -395,7 +395,7 @@ async fn occurrences_of_a_series_live_on_their_own() {
     assert_eq!(fixture.balance(BO).await, (2, 0, 4));
     check_nothing_more(&mut fixture, "series").await;
     // The rest goes; what was moved away stays.
-    perform_action(&fixture, ThirdPartyAction::SeriesCancels(BookingRemark::nothing(&uids[3])));
+    perform_action(&fixture, ThirdPartyAction::SeriesCancels(BookingRemark::without_reason(&uids[3])));
     fixture.watch(true).await;
     assert_eq!(
         fixture.charge(&uids[3]).await.unwrap().state,
@@ -519,7 +519,7 @@ async fn a_lot_that_expired_meanwhile_is_restored_or_forfeited() {
         let uid = fixture.request(fixture.event_types.lesson, BO, START);
         fixture.pass().await;
         fixture.clock.advance(Span::days(4));
-        perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::nothing(&uid)));
+        perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&uid)));
         assert_eq!(outcomes(&fixture.watch(true).await), [ChargeOutcome::Refunded]);
         assert_eq!(fixture.balance(BO).await.0, available, "{how:?}");
         check_nothing_more(&mut fixture, "expired").await;
@@ -561,7 +561,7 @@ async fn accepted_by_others_is_reported_charged_or_cancelled() {
             assert_eq!(fixture.status(&booking), status, "{what}");
             assert_eq!(fixture.balance(BO).await.0, available, "{what}");
             check_nothing_more(&mut fixture, &what).await;
-            let cancels = fixture.sandbox.lock().call_log.count(Operation::Cancel);
+            let cancels = fixture.sandbox.lock().call_log.call_count(Operation::Cancel);
             assert_eq!(cancels, u64::from(mode == OnUnmanaged::Cancel), "{what}");
         }
     }
@@ -640,7 +640,7 @@ async fn requests_that_ended_undecided_are_closed() {
         if over {
             fixture.clock.advance(Span::days(8));
         } else {
-            perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::nothing(&uid)));
+            perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&uid)));
         }
         fixture.pass().await;
         assert_eq!(
@@ -706,7 +706,7 @@ async fn gates_by_number_and_deleted_event_types_keep_their_terms() {
     .await;
     let event_type = fixture.event_types.lesson;
     perform_action(&fixture, ThirdPartyAction::DeletesEventType { event_type });
-    perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::nothing(&uid)));
+    perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&uid)));
     fixture.policy.gates.insert(
         0,
         Gate {
@@ -767,7 +767,7 @@ async fn a_move_to_an_earlier_time_is_found_later() {
 #[tokio::test]
 async fn a_cancellation_indistinguishable_from_a_move_is_left_and_reported() {
     let (mut fixture, first) = confirmed_fixture(Dialect::V1, false).await;
-    perform_action(&fixture, ThirdPartyAction::HostCancels(BookingRemark::nothing(&first)));
+    perform_action(&fixture, ThirdPartyAction::HostCancels(BookingRemark::without_reason(&first)));
     // They are over in a day or two.
     let others = |fixture: &mut PassFixture, count: i64| {
         for n in 0..count {
@@ -781,7 +781,7 @@ async fn a_cancellation_indistinguishable_from_a_move_is_left_and_reported() {
     fixture.pass().await;
     assert_eq!(fixture.status(&second), "accepted");
     others(&mut fixture, 4_900);
-    perform_action(&fixture, ThirdPartyAction::HostCancels(BookingRemark::nothing(&second)));
+    perform_action(&fixture, ThirdPartyAction::HostCancels(BookingRemark::without_reason(&second)));
     let watched = fixture.watch(true).await;
     let is_unread_charge = |problem: &Problem| problem.code == "unread-charge" && problem.text.contains(&first);
     assert!(watched.problems.iter().any(is_unread_charge), "{:?}", watched.problems);
@@ -862,7 +862,7 @@ async fn later_edits_do_not_change_what_was_paid_before() {
                 fixture.watch(false).await;
                 assert_eq!(fixture.status(&uid), "accepted", "{what}");
             }
-            perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::nothing(&uid)));
+            perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&uid)));
             assert_eq!(outcomes(&fixture.watch(false).await), [ChargeOutcome::Refunded], "{what}");
             assert_eq!(fixture.balance(BO).await.0, 5, "{what}");
             // And one that takes place is final when its own grace has passed.
@@ -956,7 +956,7 @@ async fn a_waiting_series_is_not_closed_by_an_occurrence_that_left_it() {
     fixture.grant(BO, 1).await;
     let uids = fixture.series(fixture.event_types.lesson, "who@example.com", START, 2);
     fixture.pass().await;
-    perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::nothing(&uids[0])));
+    perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&uids[0])));
     fixture.pass().await;
     fixture.watch(true).await;
     let record = fixture.stored_request(&uids[1]).await.unwrap();
@@ -969,8 +969,8 @@ async fn a_waiting_series_is_not_closed_by_an_occurrence_that_left_it() {
 /// looks at the open charges again before it declines, so that no watch has to come first.
 #[tokio::test]
 async fn a_cancellation_in_good_time_pays_for_the_next_request() {
-    let booker = |uid: &str| ThirdPartyAction::BookerCancels(BookingRemark::nothing(uid));
-    let host = |uid: &str| ThirdPartyAction::HostCancels(BookingRemark::nothing(uid));
+    let booker = |uid: &str| ThirdPartyAction::BookerCancels(BookingRemark::without_reason(uid));
+    let host = |uid: &str| ThirdPartyAction::HostCancels(BookingRemark::without_reason(uid));
     type Cancels = fn(&str) -> ThirdPartyAction;
     let rows: [(&str, Cancels); 2] = [("booker", booker), ("host", host)];
     for dialect in [Dialect::V2, Dialect::V1] {
@@ -1038,7 +1038,7 @@ async fn a_decline_waits_while_its_basis_cannot_be_read() {
     let fault = Fault::Error {
         stage: Stage::Before,
     };
-    let rule = FaultRule::next(Operation::Get, fault);
+    let rule = FaultRule::on_next(Operation::Get, fault);
     fixture.sandbox.lock().add_fault(rule).unwrap();
     let report = fixture.pass().await;
     assert_eq!(fixture.status(&next), "pending");

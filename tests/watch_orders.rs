@@ -66,7 +66,7 @@ fn apply_change(fixture: &PassFixture, change: BookingChange, uid: &str) -> Stri
         let world = fixture.sandbox.lock();
         world.booking(uid).unwrap().start
     };
-    let remark = BookingRemark::nothing(uid);
+    let remark = BookingRemark::without_reason(uid);
     let absent = |absent| ThirdPartyAction::AttendeeAbsent {
         booking: uid.to_owned(),
         email: BO.to_owned(),
@@ -260,7 +260,7 @@ async fn a_move_to_a_dearer_or_cheaper_time_charges_or_returns_the_difference() 
             let covered = problems.iter().any(|p| p.code == "move-not-covered");
             assert_eq!(covered, problem_code, "{what}");
             // It comes back in full when it is cancelled in time.
-            perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::nothing(&moved)));
+            perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&moved)));
             fixture.watch(false).await;
             assert_eq!(fixture.balance(BO).await.0, credits, "{what}");
         }
@@ -302,7 +302,7 @@ async fn deleted_or_ended_requests_are_closed() {
         perform_action(fixture, ThirdPartyAction::DeletesBooking { booking });
     };
     let rejected: fn(&PassFixture, &str) = |fixture, uid| {
-        perform_action(fixture, ThirdPartyAction::HostRejects(BookingRemark::nothing(uid)));
+        perform_action(fixture, ThirdPartyAction::HostRejects(BookingRemark::without_reason(uid)));
     };
     let accepted: fn(&PassFixture, &str) = |fixture, uid| {
         let booking = uid.to_owned();
@@ -346,7 +346,7 @@ async fn deleted_or_ended_requests_are_closed() {
             let days = if series && days > 0 { days + 7 } else { days };
             fixture.clock.advance(Span::days(days));
             let watched = fixture.watch(audit).await;
-            let closed = watched.changes.iter().any(|c| c.what == ChargeOutcome::Closed);
+            let closed = watched.changes.iter().any(|c| c.outcome == ChargeOutcome::Closed);
             assert_eq!(closed, closes, "{what}: {watched:?}");
             let waiting = fixture
                 .store

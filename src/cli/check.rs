@@ -135,11 +135,11 @@ fn render_plain(view: &CheckView, page: &PageLayout) -> String {
         text.push_str(&format!(
             "{:<8} {}: {}\n",
             finding.level,
-            page.text(&finding.subject),
-            page.text(&finding.text)
+            page.render_text(&finding.subject),
+            page.render_text(&finding.text)
         ));
         if !finding.help.is_empty() {
-            text.push_str(&format!("         {}\n", page.text(&finding.help)));
+            text.push_str(&format!("         {}\n", page.render_text(&finding.help)));
         }
     }
     let count = |level: &str| view.findings.iter().filter(|f| f.level == level).count();
@@ -154,5 +154,5 @@ fn render_plain(view: &CheckView, page: &PageLayout) -> String {
 
 fn render_json(view: &CheckView) -> String {
     let text = serde_json::to_string(view).expect("views have only keys that are texts");
-    clean::json(&text) + "\n"
+    clean::escape_json(&text) + "\n"
 }

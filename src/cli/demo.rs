@@ -128,7 +128,7 @@ impl DemoStory<'_> {
 
     async fn first_pass(&self) -> Result<PassView, Refusal> {
         let lost_uid = &self.bookings[0].uids[0];
-        let rule = FaultRule::next(
+        let rule = FaultRule::on_next(
             Operation::Confirm,
             Fault::HangUp {
                 stage: Stage::After,
@@ -205,7 +205,7 @@ impl DemoStory<'_> {
         {
             let mut world = self.sandbox.lock();
             let shift = BookingMove::new(&moved_booking.uids[0], now + Span::days(40));
-            let cancels = ThirdPartyAction::BookerCancels(BookingRemark::nothing(&late_booking.uids[0]));
+            let cancels = ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&late_booking.uids[0]));
             world
                 .act(now, ThirdPartyAction::HostMoves(shift))
                 .map_err(|e| demo_failure(&e))?;
@@ -230,7 +230,7 @@ impl DemoStory<'_> {
                 .bookings
                 .iter()
                 .find(|told| told.uids.contains(&change.booking));
-            let purpose = booking.map_or("", |told| told.what);
+            let purpose = booking.map_or("", |told| told.purpose);
             lines.push_str(&format!("  {:<12} {purpose}\n", change.what));
             lines.push_str(&format!("               {}\n", wrap_reason(&change.text)));
         }
@@ -314,7 +314,7 @@ fn find_step<'a>(booking: &BookingPurpose, view: &'a PassView) -> Option<&'a Ste
 /// One request: what it is about, what became of it, and why.
 fn render_request(booking: &BookingPurpose, view: &PassView) -> String {
     let Some(step) = find_step(booking, view) else {
-        return format!("  {:<12} {}\n", "not listed", booking.what);
+        return format!("  {:<12} {}\n", "not listed", booking.purpose);
     };
     let word = match step.outcome.as_str() {
         "none" => "left alone",
@@ -336,7 +336,7 @@ fn render_request(booking: &BookingPurpose, view: &PassView) -> String {
     } else {
         format!("\n               {}", wrap_reason(&why))
     };
-    format!("  {word:<12} {}{credits}{why}\n", booking.what)
+    format!("  {word:<12} {}{credits}{why}\n", booking.purpose)
 }
 
 /// Breaks a text for the indented column of reasons.

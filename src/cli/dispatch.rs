@@ -94,11 +94,11 @@ fn carry_out(args: Args) -> Result<u8, Refusal> {
 fn dispatch(context: &Context, verb: Verb) -> Result<u8, Refusal> {
     match verb {
         Verb::Run(args) => run::run(context, &args),
-        Verb::Store(store_command) => house::ask(context, &store_command),
+        Verb::Store(store_command) => house::run_store_command(context, &store_command),
         Verb::Check(args) => check::check(context, args.live),
         Verb::Policy(args) => policy::run::run(context, &args),
         Verb::Demo => demo::demo(context),
-        Verb::Sandbox(args) => sandbox::sandbox(context, &args),
+        Verb::Sandbox(args) => sandbox::run_sandbox(context, &args),
         Verb::Restore(args) => backup::restore(context, &args),
         Verb::Init => init::init(context),
         Verb::Completions { shell } => print(&completions::completions(shell)),

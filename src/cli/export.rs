@@ -9,7 +9,7 @@ use std::path::Path;
 use super::args::Format;
 use super::dispatch::{Context, print_view};
 use super::house::execute;
-use super::render::layout::count;
+use super::render::layout::format_count;
 use crate::config::model::Config;
 use crate::control::exit;
 use crate::control::protocol::account::{ExportRow, ExportView};
@@ -137,7 +137,7 @@ fn report_export(context: &Context, out: Option<&Path>, lines: u64, what: &str) 
         file: file.display().to_string(),
         lines,
     };
-    let plain = || format!("Wrote {} to {}.\n", count(view.lines, what), view.file);
+    let plain = || format!("Wrote {} to {}.\n", format_count(view.lines, what), view.file);
     print_view(context.global.format, plain, &view)
 }
 

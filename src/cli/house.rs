@@ -20,7 +20,7 @@ use crate::daemon::local::{self, RunMode};
 ///
 /// # Errors
 /// When the house cannot be asked, or says no.
-pub fn ask(context: &Context, store_command: &StoreCommand) -> Result<u8, Refusal> {
+pub fn run_store_command(context: &Context, store_command: &StoreCommand) -> Result<u8, Refusal> {
     let read_time_context = || {
         Ok(TimeContext {
             now: (context.clock)(),
@@ -93,7 +93,7 @@ fn ask_the_daemon(
 pub fn print_result(context: &Context, result: &CommandResult) -> Result<u8, Refusal> {
     let text = match context.global.format {
         Format::Plain => answer::render_plain(result, &context.page()),
-        Format::Json => answer::json(result),
+        Format::Json => answer::render_json(result),
     };
     print(text.as_bytes())
 }
@@ -145,7 +145,7 @@ fn exit_code(store_command: &StoreCommand, result: &CommandResult) -> u8 {
                 || watch.is_some_and(|watch| !watch.changes.is_empty());
             if has_steps { exit::PLAN_HAS_STEPS } else { exit::DONE }
         }
-        (StoreCommand::Pass(_), CommandResult::Pass(view)) => super::run::code(view),
+        (StoreCommand::Pass(_), CommandResult::Pass(view)) => super::run::exit_code(view),
         (StoreCommand::Ledger(_), CommandResult::Verify(view)) if !view.differences.is_empty() => exit::FAILED,
         _ => exit::DONE,
     }

@@ -62,7 +62,7 @@ pub fn run_passes(context: &Context, config: &Config, mode: RunMode) -> Result<C
 /// When it did not come to its end.
 pub fn finish(view: &PassView) -> Result<u8, Refusal> {
     match &view.stopped {
-        None => Ok(code(view)),
+        None => Ok(exit_code(view)),
         Some(stopped) => Err(Refusal {
             exit: stopped.exit,
             code: stopped.code.clone(),
@@ -73,7 +73,7 @@ pub fn finish(view: &PassView) -> Result<u8, Refusal> {
 
 /// The exit code of a pass: 4 while something is begun and not finished, and where requests could not be
 /// looked at or decided, because the clocks differ or Cal.com's answers did not tell enough.
-pub fn code(view: &PassView) -> u8 {
+pub fn exit_code(view: &PassView) -> u8 {
     let is_unfinished = |outcome: &str| matches!(outcome, "unresolved" | "failed" | "refused");
     let watch = view.watch.iter().flat_map(|watch| &watch.problems);
     let mut problems = view.problems.iter().chain(watch);
@@ -127,7 +127,7 @@ mod tests {
         let view = json!({
             "schema": 1, "pass": pass, "steps": steps, "problems": problems, "more": false,
         });
-        code(&serde_json::from_value(view).unwrap())
+        exit_code(&serde_json::from_value(view).unwrap())
     }
 
     /// What waits for credit, a person or nothing is in order; what could not be decided is not.

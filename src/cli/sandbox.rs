@@ -22,7 +22,7 @@ const MAX_SCENARIO: usize = 16 * 1024 * 1024;
 ///
 /// # Errors
 /// When the scenario is wrong, or the address cannot be had.
-pub fn sandbox(context: &Context, args: &Args) -> Result<u8, Refusal> {
+pub fn run_sandbox(context: &Context, args: &Args) -> Result<u8, Refusal> {
     if !args.listen.ip().is_loopback() {
         return Err(refusal(
             exit::USAGE,

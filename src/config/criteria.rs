@@ -46,8 +46,8 @@ pub(super) fn read(
     }
     read_permanent_effect_key(table, "outside-hours", &mut criteria.on_outside_hours, report);
     if let Some(item) = table.get("time-zone", report) {
-        let words = [("house", ZoneSource::House), ("booker", ZoneSource::Booker)];
-        set(&mut criteria.clock, item.keyword(&words, report));
+        let words = [("house", ZoneSource::GlobalPolicy), ("booker", ZoneSource::Booker)];
+        set(&mut criteria.zone_source, item.keyword(&words, report));
     }
     read_lists(table, global_policy, &mut criteria, report);
     criteria.requests_per_day = read_requests_per_day(table, report);

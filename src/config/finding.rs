@@ -54,7 +54,7 @@ pub struct Position {
 pub struct Excerpt {
     pub text: String,
     /// How many characters stand before what is meant.
-    pub before: usize,
+    pub mark_start: usize,
     /// How many characters are meant; at least one.
     pub mark_width: usize,
 }
@@ -85,7 +85,7 @@ impl fmt::Display for Diagnostic {
 impl Excerpt {
     fn write(&self, f: &mut fmt::Formatter<'_>, line: usize, gutter: usize) -> fmt::Result {
         let caret = "^".repeat(self.mark_width);
-        let mark_start = self.before;
+        let mark_start = self.mark_start;
         write!(
             f,
             "\n{:gutter$} |\n{line} | {}\n{:gutter$} | {:mark_start$}{caret}",

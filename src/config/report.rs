@@ -238,7 +238,7 @@ fn cut_excerpt(line: &str, column: usize, width: usize) -> Excerpt {
     let length = shown.chars().count();
     let before = column - cut;
     Excerpt {
-        before,
+        mark_start: before,
         mark_width: width.min(length.saturating_sub(before)).max(1),
         text: shown.trim_end().to_owned(),
     }

@@ -24,7 +24,7 @@ use crate::reconcile::watch::WatchReport;
 
 pub mod facts;
 
-pub fn time(at: Time) -> String {
+pub fn format_time(at: Time) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
@@ -47,8 +47,8 @@ pub fn pass(report: &PassReport) -> PassView {
 
 pub fn watch(watch_report: &WatchReport) -> WatchView {
     WatchView {
-        started: time(watch_report.started),
-        finished: time(watch_report.finished),
+        started: format_time(watch_report.started),
+        finished: format_time(watch_report.finished),
         audit: watch_report.audit,
         held_back: watch_report.report_only.map(|why| why.as_str().to_owned()),
         checked: watch_report.checked_charges,
@@ -59,7 +59,7 @@ pub fn watch(watch_report: &WatchReport) -> WatchView {
             .map(|change| ChangeView {
                 booking: change.booking.to_string(),
                 account: change.account.as_ref().map(ToString::to_string),
-                what: change.what.as_str().to_owned(),
+                what: change.outcome.as_str().to_owned(),
                 text: change.text.clone(),
             })
             .collect(),
@@ -70,8 +70,8 @@ pub fn watch(watch_report: &WatchReport) -> WatchView {
 
 pub fn watch_summary(watch_report: &WatchReport) -> WatchHead {
     WatchHead {
-        started: time(watch_report.started),
-        finished: time(watch_report.finished),
+        started: format_time(watch_report.started),
+        finished: format_time(watch_report.finished),
         audit: watch_report.audit,
         checked: watch_report.checked_charges,
         calls: watch_report.calls,
@@ -81,8 +81,8 @@ pub fn watch_summary(watch_report: &WatchReport) -> WatchHead {
 
 pub fn pass_summary(report: &PassReport) -> PassHead {
     PassHead {
-        started: time(report.started),
-        finished: time(report.finished),
+        started: format_time(report.started),
+        finished: format_time(report.finished),
         observed: report.pending_count,
         calls: report.calls,
         dry_run: report.dry_run,
@@ -119,7 +119,7 @@ pub fn step(request: &Request, outcome: &str) -> StepView {
             .map(|booking| booking.uid.to_string())
             .collect(),
         title: request.title.clone(),
-        start: time(request.start),
+        start: format_time(request.start),
         booker: request.booker.as_ref().map(ToString::to_string),
         account: request.account.as_ref().map(ToString::to_string),
         not_looked_up: !request.account_was_looked_up(),
@@ -153,7 +153,7 @@ fn credits_of(request: &Request) -> u64 {
 
 pub fn decision(request: &Request) -> DecisionView {
     DecisionView {
-        decided: time(request.decided_at),
+        decided: format_time(request.decided_at),
         step: step(request, outcome(request)),
         policy: request.policy_hash.clone(),
         refunds: Vec::new(),
@@ -174,7 +174,7 @@ pub fn noted_request(request: &Request, account: Option<&Account>, now: Time) ->
         step: step(request, outcome(request)),
         cost: request.credits,
         available: account.map(|account| account.available(now)),
-        since: time(request.first_evaluated_at),
+        since: format_time(request.first_evaluated_at),
         said: request.review.as_ref().map(operator_review),
     }
 }
@@ -183,7 +183,7 @@ pub fn operator_review(review: &OperatorReview) -> WordView {
     WordView {
         verdict: review.decision.as_str().to_owned(),
         reason: review.reason.clone(),
-        at: time(review.at),
+        at: format_time(review.at),
     }
 }
 
@@ -192,15 +192,15 @@ pub fn unresolved(item: &UnresolvedBooking) -> UnresolvedItem {
         booking: item.booking.uid.to_string(),
         code: item.code.to_string(),
         account: item.account.as_ref().map(ToString::to_string),
-        since: time(item.since),
-        until: item.until.map(time),
+        since: format_time(item.since),
+        until: item.until.map(format_time),
         detail: item.detail.clone(),
         resolved: match &item.state {
             UnresolvedState::Open => None,
             UnresolvedState::Resolved { reason, by, at } => Some(ResolvedView {
                 reason: reason.clone(),
                 by: by.as_str().to_owned(),
-                at: time(*at),
+                at: format_time(*at),
             }),
         },
     }
@@ -210,7 +210,7 @@ pub fn unresolved(item: &UnresolvedBooking) -> UnresolvedItem {
 pub fn unresolved_summary(listed: &UnresolvedReport) -> UnresolvedSummary {
     UnresolvedSummary {
         count: listed.count,
-        items: listed.first.iter().map(unresolved).collect(),
+        items: listed.first_items.iter().map(unresolved).collect(),
     }
 }
 
@@ -228,7 +228,7 @@ pub fn calls(request: &Request) -> Vec<CallView> {
         .calls
         .iter()
         .map(|call| CallView {
-            at: time(call.at),
+            at: format_time(call.at),
             booking: call.booking.to_string(),
             call: call.kind.as_str().to_owned(),
             answered: call.is_answered(),
@@ -252,8 +252,8 @@ pub fn charge(charge: &Charge) -> ChargeView {
         state: state.to_owned(),
         credits: charge.credits(),
         refunded: charge.refunded,
-        start: time(charge.start),
-        end: time(charge.end),
+        start: format_time(charge.start),
+        end: format_time(charge.end),
         moved_to,
         moved_from: charge.moved_from.as_ref().map(ToString::to_string),
         note: charge.reason.as_ref().map(EntryReason::full_text),
@@ -286,7 +286,7 @@ pub fn account(account: &Account, now: Time) -> AccountView {
                 grant: lot.grant.to_string(),
                 left: lot.remaining,
                 granted: lot.granted,
-                expires: lot.expires.map(time),
+                expires: lot.expires.map(format_time),
             })
             .collect(),
     }
@@ -303,10 +303,10 @@ pub fn grant_record(given: &GrantRecord, existed: bool, available: u64) -> Given
         }
         .to_owned(),
         credits: given.credits,
-        expires: given.expires.map(time),
+        expires: given.expires.map(format_time),
         reason: given.reason.clone(),
         reference: given.reference.to_string(),
-        at: time(given.at),
+        at: format_time(given.at),
         existed,
         opened: false,
         available,

@@ -49,7 +49,7 @@ impl WatchState {
     }
 
     /// When the next ones are due; what was never done is due now.
-    pub fn next(&self, schedule: &Schedule, now: Time) -> NextWatch {
+    pub fn next_watch(&self, schedule: &Schedule, now: Time) -> NextWatch {
         let after = |every: &Recurrence, last: Option<Time>| match last {
             None => now,
             last => every.next_after(last, now),
@@ -62,7 +62,7 @@ impl WatchState {
 
     /// The watch that is due at `now`, if one is. Never watched: an audit.
     pub fn due_watch(&self, schedule: &Schedule, now: Time) -> Option<WatchScope> {
-        let next = self.next(schedule, now);
+        let next = self.next_watch(schedule, now);
         let audit = next.audit <= now;
         (audit || next.watch <= now).then_some(WatchScope {
             since: self.last_watch,

@@ -29,7 +29,7 @@ pub struct ChargeCase<'a> {
     pub charge: &'a Charge,
     /// The charged booking and then its successors, each replacing the one before it.
     pub chain: &'a [Booking],
-    pub end: ChainEnd,
+    pub chain_end: ChainEnd,
     /// The terms of the charge.
     pub terms: &'a RefundTerms,
     /// `calcom.hosts`: whose names are the host's side.
@@ -72,11 +72,11 @@ pub enum ChargeDecision {
         /// Something an operator should know about.
         problem: Option<ChargeProblem>,
         /// What an operator has to decide: it is put on the unresolved list, and told once.
-        lists: Option<UnresolvedCode>,
+        unresolved_code: Option<UnresolvedCode>,
     },
     Write {
         facts: Vec<Fact>,
-        what: ChargeOutcome,
+        outcome: ChargeOutcome,
         text: String,
         problem: Option<ChargeProblem>,
     },
@@ -129,7 +129,7 @@ pub fn watch_charge(case: &ChargeCase<'_>) -> ChargeDecision {
     if let Some(decision) = cancelled::decide_late_move(case) {
         return decision;
     }
-    match case.end {
+    match case.chain_end {
         ChainEnd::Whole => {}
         ChainEnd::Gone | ChainEnd::Unread => return decide_incomplete_chain(case),
     }
@@ -207,7 +207,7 @@ fn leave_open(reason: String) -> ChargeDecision {
     ChargeDecision::Open {
         reason,
         problem: None,
-        lists: None,
+        unresolved_code: None,
     }
 }
 
@@ -223,7 +223,7 @@ fn report_unknown_status(last: &Booking) -> ChargeDecision {
                 last.uid
             ),
         }),
-        lists: Some(UnresolvedCode::UnknownStatus),
+        unresolved_code: Some(UnresolvedCode::UnknownStatus),
     }
 }
 
@@ -235,7 +235,7 @@ fn make_final(case: &ChargeCase<'_>, code: EntryCode) -> ChargeDecision {
             booking: case.charge.booking.uid.clone(),
             reason,
         }],
-        what: ChargeOutcome::Final,
+        outcome: ChargeOutcome::Final,
         problem: None,
     }
 }
@@ -243,7 +243,7 @@ fn make_final(case: &ChargeCase<'_>, code: EntryCode) -> ChargeDecision {
 /// The booking cannot be found, or its chain not be followed to the end.
 fn decide_incomplete_chain(case: &ChargeCase<'_>) -> ChargeDecision {
     let uid = &case.charge.booking.uid;
-    match case.end {
+    match case.chain_end {
         ChainEnd::Whole | ChainEnd::Unread => leave_open("it could not be read to the end".to_owned()),
         ChainEnd::Gone if case.now < final_at(case.charge.end, case.terms) => ChargeDecision::Open {
             reason: "it is not there any more".to_owned(),
@@ -254,7 +254,7 @@ fn decide_incomplete_chain(case: &ChargeCase<'_>) -> ChargeDecision {
                      charge stays until the booking would be over: see `maitred explain {uid}`"
                 ),
             }),
-            lists: None,
+            unresolved_code: None,
         },
         ChainEnd::Gone => make_final(case, EntryCode::BookingGone),
     }
@@ -303,7 +303,7 @@ fn decide_accepted(case: &ChargeCase<'_>, booking: &Booking) -> ChargeDecision {
                          `refund`"
                     ),
                 }),
-                lists: None,
+                unresolved_code: None,
             }
         }
     }
@@ -321,7 +321,7 @@ fn review_absent_host(case: &ChargeCase<'_>) -> ChargeDecision {
                  `maitred charges settle {uid} refund` or `keep`"
             ),
         }),
-        lists: Some(UnresolvedCode::HostAbsent),
+        unresolved_code: Some(UnresolvedCode::HostAbsent),
     }
 }
 

@@ -16,21 +16,21 @@ const MAX_MESSAGE_CHARS: usize = 200;
 pub struct LookupFailure {
     pub why: String,
     /// The other system seems to be away: asking it about others will do no better now.
-    pub away: bool,
+    pub is_unavailable: bool,
 }
 
 impl LookupFailure {
     pub(super) fn unavailable(why: impl Into<String>) -> Self {
         Self {
             why: why.into(),
-            away: true,
+            is_unavailable: true,
         }
     }
 
     pub(super) fn for_this_request(why: impl Into<String>) -> Self {
         Self {
             why: why.into(),
-            away: false,
+            is_unavailable: false,
         }
     }
 
@@ -113,7 +113,7 @@ mod tests {
             let got = parse_response(text.as_bytes());
             assert_eq!(got.as_ref().ok(), expect.as_ref(), "{text}");
             if let Err(error) = got {
-                assert!(!error.away);
+                assert!(!error.is_unavailable);
                 assert!(!error.why.contains("gold"), "{error}");
             }
         }

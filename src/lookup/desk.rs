@@ -152,7 +152,7 @@ impl PassLookups<'_> {
     ///
     /// # Errors
     /// With why there is no answer.
-    pub async fn ask(
+    pub async fn query(
         &self,
         name: &str,
         request: &LookupRequest<'_>,
@@ -181,7 +181,7 @@ impl PassLookups<'_> {
             Err(error) => tracing::debug!(lookup = name, %error, "no answer"),
         }
         match &answer {
-            Err(error) if error.away => {
+            Err(error) if error.is_unavailable => {
                 failures.fetch_add(1, Ordering::Relaxed);
             }
             Err(_) | Ok(_) => failures.store(0, Ordering::Relaxed),

@@ -398,7 +398,7 @@ impl<'a> Driver<'a> {
             let ports = self.ports;
             let request = in_flight.intent.request.clone();
             let states = in_flight.booking_states.clone();
-            let read_task = async move { TaskResult::RequestRead(n, sight::all(&ports, &request, states).await) };
+            let read_task = async move { TaskResult::RequestRead(n, sight::read_request_states(&ports, &request, states).await) };
             tasks.push(read_task.boxed());
             return;
         }
@@ -433,6 +433,6 @@ async fn read_waiting_bookings(ports: Ports<'_>, bookings: Vec<BookingRef>) -> T
     tokio::select! {
         biased;
         () = ports.stop.stopped() => TaskResult::BatchRead(Ok(BTreeMap::new())),
-        read_result = sight::look(&ports, &bookings) => TaskResult::BatchRead(read_result),
+        read_result = sight::read_states(&ports, &bookings) => TaskResult::BatchRead(read_result),
     }
 }

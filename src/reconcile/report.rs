@@ -24,7 +24,7 @@ const MAX_SHOWN: usize = 20;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UnresolvedReport {
     pub count: usize,
-    pub first: Vec<UnresolvedBooking>,
+    pub first_items: Vec<UnresolvedBooking>,
 }
 
 impl UnresolvedReport {
@@ -36,7 +36,7 @@ impl UnresolvedReport {
         items.truncate(MAX_SHOWN);
         Ok(Self {
             count,
-            first: items,
+            first_items: items,
         })
     }
 }

@@ -32,7 +32,7 @@ pub struct ReadTimes {
 ///
 /// # Errors
 /// When nothing else may be tried with the key.
-pub async fn look(
+pub async fn read_states(
     ports: &Ports<'_>,
     bookings: &[BookingRef],
 ) -> Result<BTreeMap<BookingUid, (BookingState, ReadTimes)>, PassError> {
@@ -110,7 +110,7 @@ async fn list_pending(
 ///
 /// # Errors
 /// When one cannot be read.
-pub async fn all(
+pub async fn read_request_states(
     ports: &Ports<'_>,
     request: &Request,
     mut states: BTreeMap<BookingUid, BookingState>,

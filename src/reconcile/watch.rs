@@ -128,7 +128,7 @@ impl WatchReport {
     /// Takes a change into the report, and into the log when it was really made.
     fn record(&mut self, change: RecordedChange) {
         if self.report_only.is_none() {
-            tracing::info!(booking = %change.booking, "{}: {}", change.what.as_str(), change.text);
+            tracing::info!(booking = %change.booking, "{}: {}", change.outcome.as_str(), change.text);
         }
         self.changes.push(change);
     }
@@ -144,7 +144,7 @@ impl WatchReport {
 pub struct RecordedChange {
     pub booking: BookingUid,
     pub account: Option<AccountId>,
-    pub what: ChargeOutcome,
+    pub outcome: ChargeOutcome,
     pub text: String,
 }
 

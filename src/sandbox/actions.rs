@@ -99,7 +99,7 @@ pub struct BookingRemark {
 
 impl BookingRemark {
     /// Of this booking, without a word.
-    pub fn nothing(booking: &str) -> Self {
+    pub fn without_reason(booking: &str) -> Self {
         BookingRemark {
             booking: booking.to_owned(),
             reason: None,
@@ -285,7 +285,7 @@ impl World {
             ThirdPartyAction::DeletesBooking { booking } => map_world_error(self.delete(&booking)),
             ThirdPartyAction::DeletesEventType { event_type } => map_world_error(self.delete_event_type(event_type)),
             ThirdPartyAction::LeavesSeat { booking, email } => map_world_error(self.remove_seat(now, &booking, &email)),
-            ThirdPartyAction::LocksAccount { user, locked } => map_world_error(self.lock(user, locked)),
+            ThirdPartyAction::LocksAccount { user, locked } => map_world_error(self.set_locked(user, locked)),
             ThirdPartyAction::Advances { seconds } => {
                 self.advance(Span::seconds(seconds));
                 Ok(Vec::new())
@@ -419,7 +419,7 @@ mod tests {
     fn each_canceller_leaves_the_traces_of_a_real_server() {
         let remark = |uid: &str| BookingRemark {
             reason: Some("ill".to_owned()),
-            ..BookingRemark::nothing(uid)
+            ..BookingRemark::without_reason(uid)
         };
         type MakeCancel = fn(BookingRemark) -> ThirdPartyAction;
         // action, cancelled by, waiting for a new time
@@ -475,7 +475,7 @@ mod tests {
     fn a_booking_that_was_to_be_moved_can_be() {
         let (mut world, uid) = world();
         world
-            .act(now(), ThirdPartyAction::HostAsksToMove(BookingRemark::nothing(&uid)))
+            .act(now(), ThirdPartyAction::HostAsksToMove(BookingRemark::without_reason(&uid)))
             .unwrap();
         let booking_move = BookingMove::new(&uid, now() + Span::days(3));
         let new_uids = world.act(now(), ThirdPartyAction::BookerMoves(booking_move)).unwrap();
@@ -545,7 +545,7 @@ mod tests {
         let (mut world, uid) = world();
         let actions = vec![
             ThirdPartyAction::Advances { seconds: 3600 },
-            ThirdPartyAction::HostCancels(BookingRemark::nothing(&uid)),
+            ThirdPartyAction::HostCancels(BookingRemark::without_reason(&uid)),
         ];
         world.act_all(now(), actions).unwrap();
         let updated = world.booking(&uid).unwrap().updated;

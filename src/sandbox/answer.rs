@@ -97,7 +97,7 @@ impl RunningCall {
                 found.map(|booking| booking.uid.clone())
             }
         });
-        let faults = world.faults.apply_fault(route.kind, booking.as_deref());
+        let faults = world.fault_rules.apply_fault(route.kind, booking.as_deref());
         RunningCall {
             route,
             booking,
@@ -323,11 +323,11 @@ fn handle_in_dialect(
 ) -> CallProgress {
     let stale = fault == Some(&Fault::Stale);
     let current_rows = stale.then(|| {
-        let memory = world.faults.stale_rows().to_vec();
+        let memory = world.fault_rules.stale_rows().to_vec();
         mem::replace(&mut world.table, memory.into())
     });
     let shuffled = world.quirks.shuffle_ties || fault == Some(&Fault::Shuffle);
-    let list_calls = world.call_log.count(Operation::List);
+    let list_calls = world.call_log.call_count(Operation::List);
     let raced = fault == Some(&Fault::Race);
     let respond = |response| {
         let (response, delivery) = apply_response_fault(request, route, response, fault);
@@ -602,7 +602,7 @@ mod tests {
             for (fault, status, delivery, changed) in &rows {
                 let (mut world, uid) = world();
                 world
-                    .add_fault(FaultRule::next(Operation::Confirm, fault.clone()))
+                    .add_fault(FaultRule::on_next(Operation::Confirm, fault.clone()))
                     .unwrap();
                 let request = confirm(&world, dialect, &uid);
                 let got = send(&mut world, &request);
@@ -713,7 +713,7 @@ mod tests {
         let (mut world, uid) = world();
         let cancels = vec![ThirdPartyAction::BookerCancels(BookingRemark {
             reason: Some("ill".to_owned()),
-            ..BookingRemark::nothing(&uid)
+            ..BookingRemark::without_reason(&uid)
         })];
         world
             .script
@@ -785,7 +785,7 @@ mod tests {
     #[test]
     fn a_missing_row_is_still_counted() {
         let (mut world, uid) = world();
-        let rule = FaultRule::next(
+        let rule = FaultRule::on_next(
             Operation::List,
             Fault::Rows {
                 as_if: RowFault::Missing,
@@ -808,7 +808,7 @@ mod tests {
         let (mut world, uid) = world();
         world.add_fault(FaultRule::always(Fault::Stale)).unwrap();
         world
-            .act(now(), ThirdPartyAction::BookerCancels(BookingRemark::nothing(&uid)))
+            .act(now(), ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&uid)))
             .unwrap();
         let event_type = world.event_types()[0].id;
         world.request(now(), event_type, "al@example.com", now() + Span::days(1));
@@ -816,7 +816,7 @@ mod tests {
         let list = list.response.value();
         assert_eq!(list["data"][0]["uid"], *uid);
         assert_eq!(list["pagination"]["totalItems"], 1);
-        world.faults.clear();
+        world.fault_rules.clear();
         assert_eq!(world.status(&uid), Some(SandboxStatus::Cancelled));
         assert_eq!(world.bookings().len(), 2);
     }
@@ -825,7 +825,7 @@ mod tests {
     fn a_race_confirms_twice() {
         let (mut world, uid) = world();
         world
-            .add_fault(FaultRule::next(Operation::Confirm, Fault::Race).skipping(1))
+            .add_fault(FaultRule::on_next(Operation::Confirm, Fault::Race).skip_calls(1))
             .unwrap();
         let request = confirm(&world, Dialect::V2, &uid);
         let statuses = [200, 200, 400].map(|_| send(&mut world, &request).response.status);
@@ -839,7 +839,7 @@ mod tests {
     #[test]
     fn the_script_runs_between_two_calls() {
         let (mut world, uid) = world();
-        let cancels = vec![ThirdPartyAction::BookerCancels(BookingRemark::nothing(&uid))];
+        let cancels = vec![ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&uid))];
         world.script.add(Trigger::after(Operation::List, 1), cancels);
         let moves = ThirdPartyAction::BookerMoves(BookingMove::new(&uid, now() + Span::days(3)));
         world
@@ -874,7 +874,7 @@ mod tests {
             assert_eq!((second.status, second.body.len()), (304, 0));
         }
         world.confirm(now(), &uid, true).unwrap();
-        assert_eq!(world.call_log.count(Operation::List), 4);
+        assert_eq!(world.call_log.call_count(Operation::List), 4);
     }
 
     #[test]

@@ -164,7 +164,7 @@ impl World {
             let uid = self.next_uuid();
             attendees[0].seat = Some(Seat { uid, answers });
         }
-        let needs_confirmation = event_type.waits(now, new_booking.start, &new_booking.email) || event_type.price > 0;
+        let needs_confirmation = event_type.needs_confirmation(now, new_booking.start, &new_booking.email) || event_type.price > 0;
         let notes = other_answers.get("notes").and_then(Value::as_str).unwrap_or("");
         let payments = match event_type.price {
             0 => Vec::new(),

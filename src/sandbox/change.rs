@@ -83,7 +83,7 @@ pub enum Transition {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingTransition {
     pub uid: String,
-    pub act: Transition,
+    pub transition: Transition,
     /// The booking that a move has made.
     pub new_uid: Option<String>,
 }
@@ -92,7 +92,7 @@ impl PendingTransition {
     fn new(uid: &str, transition: Transition) -> Self {
         PendingTransition {
             uid: uid.to_owned(),
-            act: transition,
+            transition,
             new_uid: None,
         }
     }
@@ -222,7 +222,7 @@ impl World {
     /// What a call does right after its check: a confirm mails, everything else writes.
     pub(super) fn take_first_step(&mut self, now: Time, change: &mut PendingTransition) {
         let uid = change.uid.as_str();
-        match &change.act {
+        match &change.transition {
             Transition::Confirm { silent: true } => {}
             Transition::Confirm { silent: false } => {
                 self.call_log.count_calendar_event(uid);
@@ -239,7 +239,7 @@ impl World {
     /// What a call does at its end: a confirm writes, everything else mails.
     pub(super) fn take_second_step(&mut self, now: Time, change: &PendingTransition) {
         let uid = change.uid.as_str();
-        match &change.act {
+        match &change.transition {
             Transition::Confirm { .. } => self.write_answer(now, uid, SandboxStatus::Accepted, None),
             Transition::Decline { .. } => self.count_mails(uid, MailKind::Declined, false),
             Transition::Cancel(_) => self.count_mails(uid, MailKind::Cancelled, true),
@@ -311,7 +311,7 @@ impl World {
         let old = self.booking(uid)?.clone();
         let event_type = old.event_type.and_then(|id| self.event_type(id));
         let email = old.answers.email().unwrap_or("");
-        let needs_confirmation = event_type.is_none_or(|of| of.waits(now, request.start, email) || of.price > 0);
+        let needs_confirmation = event_type.is_none_or(|of| of.needs_confirmation(now, request.start, email) || of.price > 0);
         let accepted = request.by_host || !needs_confirmation;
         let mut new = old.clone();
         new.id = 0;

@@ -20,7 +20,7 @@ use super::actions::ThirdPartyAction;
 use super::call::{HttpRequest, HttpResponse};
 use super::faults::FaultRule;
 use super::model::SandboxBooking;
-use super::moment::text;
+use super::moment::format_time;
 use super::scenario::file::ScriptEntryFile;
 use super::world::World;
 use crate::domain::time::{Span, Time};
@@ -35,7 +35,7 @@ pub fn handle(world: &mut World, now: Time, request: &HttpRequest) -> HttpRespon
         ("POST", "actions") => run_actions(world, now, &request.body),
         ("POST", "faults") => add_faults(world, &request.body),
         ("DELETE", "faults") => {
-            world.faults.clear();
+            world.fault_rules.clear();
             Ok(json!({"rules": 0}))
         }
         ("POST", "script") => add_to_script(world, &request.body),
@@ -78,7 +78,7 @@ fn add_faults(world: &mut World, body: &[u8]) -> Result<Value, String> {
     for rule in parse_one_or_many::<FaultRule>(body)? {
         world.add_fault(rule).map_err(|error| error.to_string())?;
     }
-    Ok(json!({ "rules": world.faults.len() }))
+    Ok(json!({ "rules": world.fault_rules.len() }))
 }
 
 fn add_to_script(world: &mut World, body: &[u8]) -> Result<Value, String> {
@@ -98,7 +98,7 @@ fn advance_clock(world: &mut World, now: Time, body: &[u8]) -> Result<Value, Str
     let body_value: AdvanceBody = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     let span = Span::try_seconds(body_value.seconds).ok_or("seconds is out of range")?;
     world.advance(span);
-    Ok(json!({ "now": text(now + span) }))
+    Ok(json!({ "now": format_time(now + span) }))
 }
 
 /// Everything that can be seen from outside, keys excepted.
@@ -115,7 +115,7 @@ pub fn state_json(world: &World, now: Time) -> Value {
         .map(|(kind, count)| (variant_name(kind), *count))
         .collect();
     json!({
-        "now": text(now),
+        "now": format_time(now),
         "bookings": bookings,
         "counts": counts,
         "calls": world.call_log.calls(),
@@ -123,7 +123,7 @@ pub fn state_json(world: &World, now: Time) -> Value {
         "calls-under-way": world.running_calls(),
         "script-waiting": world.script.pending_count(),
         "script-failures": world.script.failures,
-        "fault-rules": world.faults.len(),
+        "fault-rules": world.fault_rules.len(),
     })
 }
 
@@ -140,10 +140,10 @@ fn booking_json(world: &World, one: &SandboxBooking) -> Value {
         "host": one.host,
         "booker": one.answers.email(),
         "status": one.status.as_v2(),
-        "start": text(one.start),
-        "end": text(one.end),
-        "created": text(one.created),
-        "updated": one.updated.map(text),
+        "start": format_time(one.start),
+        "end": format_time(one.end),
+        "created": format_time(one.created),
+        "updated": one.updated.map(format_time),
         "rejection-reason": one.rejection_reason,
         "cancellation-reason": one.cancellation_reason,
         "cancelled-by": one.cancelled_by,
@@ -213,7 +213,7 @@ mod tests {
             call(&mut world, "DELETE", "/_sandbox/faults", &Value::Null).0,
             200
         );
-        assert!(world.faults.is_empty());
+        assert!(world.fault_rules.is_empty());
     }
 
     #[test]

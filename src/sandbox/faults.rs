@@ -151,7 +151,7 @@ fn one_time() -> FaultTimes {
 
 impl FaultRule {
     /// Strikes the next call of this kind, once.
-    pub fn next(call: Operation, fault: Fault) -> Self {
+    pub fn on_next(call: Operation, fault: Fault) -> Self {
         FaultRule {
             call: Some(call),
             booking: None,
@@ -166,7 +166,7 @@ impl FaultRule {
         FaultRule {
             call: None,
             times: FaultTimes::Always,
-            ..FaultRule::next(Operation::Other, fault)
+            ..FaultRule::on_next(Operation::Other, fault)
         }
     }
 
@@ -177,7 +177,7 @@ impl FaultRule {
     }
 
     #[must_use]
-    pub fn skipping(mut self, calls: u32) -> Self {
+    pub fn skip_calls(mut self, calls: u32) -> Self {
         self.skip = calls;
         self
     }
@@ -314,7 +314,7 @@ mod tests {
         // rule, then calls with whether they are struck
         let rows = [
             (
-                FaultRule::next(Operation::Confirm, BEFORE),
+                FaultRule::on_next(Operation::Confirm, BEFORE),
                 vec![
                     (Operation::List, None, false),
                     (Operation::Confirm, None, true),
@@ -322,11 +322,11 @@ mod tests {
                 ],
             ),
             (
-                FaultRule::next(Operation::Confirm, BEFORE).skipping(1),
+                FaultRule::on_next(Operation::Confirm, BEFORE).skip_calls(1),
                 vec![(Operation::Confirm, None, false), (Operation::Confirm, None, true)],
             ),
             (
-                FaultRule::next(Operation::Get, BEFORE).times(FaultTimes::Count(2)),
+                FaultRule::on_next(Operation::Get, BEFORE).times(FaultTimes::Count(2)),
                 vec![
                     (Operation::Get, None, true),
                     (Operation::Get, None, true),
@@ -334,7 +334,7 @@ mod tests {
                 ],
             ),
             (
-                FaultRule::next(Operation::Decline, BEFORE).for_booking("a"),
+                FaultRule::on_next(Operation::Decline, BEFORE).for_booking("a"),
                 vec![
                     (Operation::Decline, Some("b"), false),
                     (Operation::Decline, Some("a"), true),
@@ -377,14 +377,14 @@ mod tests {
     #[test]
     fn row_faults_add_up_and_at_most_one_other_fault_applies() {
         let mut rules = FaultRules::default();
-        let row_fault = |as_if| FaultRule::next(Operation::List, Fault::Rows { as_if });
+        let row_fault = |as_if| FaultRule::on_next(Operation::List, Fault::Rows { as_if });
         rules
             .add(row_fault(RowFault::NoUpdated).for_booking("a"), &[])
             .unwrap();
         rules.add(row_fault(RowFault::Missing), &[]).unwrap();
-        rules.add(FaultRule::next(Operation::List, BEFORE), &[]).unwrap();
+        rules.add(FaultRule::on_next(Operation::List, BEFORE), &[]).unwrap();
         rules
-            .add(FaultRule::next(Operation::List, Fault::Flood), &[])
+            .add(FaultRule::on_next(Operation::List, Fault::Flood), &[])
             .unwrap();
         let struck = rules.apply_fault(Operation::List, None);
         assert_eq!(struck.fault, Some(BEFORE));
@@ -402,14 +402,14 @@ mod tests {
         let text = r#"{"call":"confirm","booking":"a","skip":1,"times":"always",
             "fault":{"kind":"slow","stage":"after","ms":250}}"#;
         let rule: FaultRule = serde_json::from_str(text).unwrap();
-        let expected = FaultRule::next(
+        let expected = FaultRule::on_next(
             Operation::Confirm,
             Fault::Slow {
                 stage: Stage::After,
                 ms: 250,
             },
         );
-        let expected = expected.for_booking("a").skipping(1).times(FaultTimes::Always);
+        let expected = expected.for_booking("a").skip_calls(1).times(FaultTimes::Always);
         assert_eq!(rule, expected);
         let reparsed: FaultRule = serde_json::from_value(serde_json::to_value(&rule).unwrap()).unwrap();
         assert_eq!(reparsed, rule);

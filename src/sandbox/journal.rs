@@ -140,7 +140,7 @@ impl CallLog {
     }
 
     /// How many calls of a kind there were.
-    pub fn count(&self, kind: Operation) -> u64 {
+    pub fn call_count(&self, kind: Operation) -> u64 {
         self.by_kind.get(&kind).copied().unwrap_or(0)
     }
 

@@ -287,7 +287,7 @@ impl SandboxEventType {
 
     /// Whether a booking made `now` for `start` by this address waits for the host
     /// (`calcom/api.md` 7).
-    pub fn waits(&self, now: Time, start: Time, email: &str) -> bool {
+    pub fn needs_confirmation(&self, now: Time, start: Time, email: &str) -> bool {
         let domain = email.rsplit('@').next().unwrap_or("");
         let is_free = FREE_MAIL.iter().any(|one| one.eq_ignore_ascii_case(domain));
         if self.free_mail_only && !is_free {

@@ -9,13 +9,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::domain::time::{Span, Time, truncate_to_millis};
 
 /// The text of an instant in both dialects.
-pub fn text(at: Time) -> String {
+pub fn format_time(at: Time) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 /// For `serialize_with`.
 pub fn serialize_time<S: Serializer>(at: &Time, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&text(*at))
+    serializer.serialize_str(&format_time(*at))
 }
 
 /// An instant, or a distance from whatever now is when it counts.
@@ -66,7 +66,7 @@ impl From<Time> for RelativeTime {
 impl fmt::Display for RelativeTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            RelativeTime::Absolute(at) => f.write_str(&text(*at)),
+            RelativeTime::Absolute(at) => f.write_str(&format_time(*at)),
             RelativeTime::FromNow(span) => write!(f, "{:+}ms", span.num_milliseconds()),
         }
     }
@@ -108,7 +108,7 @@ mod tests {
         ];
         for (input, expected) in rows {
             let got = RelativeTime::parse(input).ok().map(|one| one.resolve(now));
-            assert_eq!(got.map(text).as_deref(), expected, "{input}");
+            assert_eq!(got.map(format_time).as_deref(), expected, "{input}");
         }
         for moment in [RelativeTime::Absolute(now), RelativeTime::FromNow(Span::hours(-36))] {
             assert_eq!(RelativeTime::parse(&moment.to_string()), Ok(moment));

@@ -6,7 +6,7 @@ pub struct IdGenerator(u64);
 
 impl IdGenerator {
     /// A uid of the shape Cal.com gives: 22 letters and digits.
-    pub fn uid(&mut self) -> String {
+    pub fn next_uid(&mut self) -> String {
         const LETTERS: &[u8; 57] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxy";
         let (mut high, mut low) = (self.next_number(), self.next_number());
         let mut text = String::with_capacity(22);

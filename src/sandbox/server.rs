@@ -403,7 +403,7 @@ mod tests {
             assert!(got.contains("Keep-Alive: timeout=5\r\n"), "{got}");
             assert!(got.contains(&uid));
         }
-        assert_eq!(sandbox.lock().call_log.count(Operation::Get), 3);
+        assert_eq!(sandbox.lock().call_log.call_count(Operation::Get), 3);
         sandbox.stop().await;
         let mut rest = Vec::new();
         stream.read_to_end(&mut rest).await.unwrap();
@@ -423,7 +423,7 @@ mod tests {
             let (sandbox, uid) = sandbox().await;
             sandbox
                 .lock()
-                .add_fault(FaultRule::next(Operation::Confirm, fault.clone()))
+                .add_fault(FaultRule::on_next(Operation::Confirm, fault.clone()))
                 .unwrap();
             let mut stream = connect(&sandbox).await;
             let path = format!("/v2/bookings/{uid}/confirm");
@@ -455,7 +455,7 @@ mod tests {
         let (sandbox, uid) = sandbox().await;
         let path = format!("/v2/bookings/{uid}");
         for fault in [Fault::Flood, Fault::Drip { ms: 0 }] {
-            let rule = FaultRule::next(Operation::Get, fault);
+            let rule = FaultRule::on_next(Operation::Get, fault);
             sandbox.lock().add_fault(rule).unwrap();
         }
         let mut stream = connect(&sandbox).await;
@@ -484,7 +484,7 @@ mod tests {
     async fn a_slow_answer_delays_no_other_call() {
         let (sandbox, uid) = sandbox().await;
         let stage = Stage::Before;
-        let slow = FaultRule::next(Operation::Get, Fault::Slow { stage, ms: 600_000 });
+        let slow = FaultRule::on_next(Operation::Get, Fault::Slow { stage, ms: 600_000 });
         sandbox.lock().add_fault(slow).unwrap();
         let path = format!("/v2/bookings/{uid}");
         let mut waiting = connect(&sandbox).await;
@@ -493,7 +493,7 @@ mod tests {
             .await
             .unwrap();
         // The rule is used up once the slow call has been looked at.
-        while !sandbox.lock().faults.is_empty() {
+        while !sandbox.lock().fault_rules.is_empty() {
             tokio::task::yield_now().await;
         }
         let mut other = connect(&sandbox).await;
@@ -502,7 +502,7 @@ mod tests {
             .await
             .unwrap();
         assert!(read_response(&mut other).await.contains(&uid));
-        assert_eq!(sandbox.lock().call_log.count(Operation::Get), 1);
+        assert_eq!(sandbox.lock().call_log.call_count(Operation::Get), 1);
         sandbox.stop().await;
     }
 
@@ -512,7 +512,7 @@ mod tests {
     async fn a_second_confirm_during_a_slow_one_mails_again() {
         let (sandbox, uid) = sandbox().await;
         let stage = Stage::Between;
-        let slow = FaultRule::next(Operation::Confirm, Fault::Slow { stage, ms: 400 });
+        let slow = FaultRule::on_next(Operation::Confirm, Fault::Slow { stage, ms: 400 });
         sandbox.lock().add_fault(slow).unwrap();
         let request = request_text("POST", &format!("/v2/bookings/{uid}/confirm"));
         let mut first = connect(&sandbox).await;
@@ -541,7 +541,7 @@ mod tests {
     async fn stopping_the_sandbox_breaks_off_running_calls() {
         let (sandbox, uid) = sandbox().await;
         let stage = Stage::Between;
-        let slow = FaultRule::next(Operation::Confirm, Fault::Slow { stage, ms: 600_000 });
+        let slow = FaultRule::on_next(Operation::Confirm, Fault::Slow { stage, ms: 600_000 });
         sandbox.lock().add_fault(slow).unwrap();
         let request = request_text("POST", &format!("/v2/bookings/{uid}/confirm"));
         let mut stream = connect(&sandbox).await;

@@ -51,7 +51,7 @@ pub struct World {
     pub limits: RateLimits,
     pub quirks: Quirks,
     pub call_log: CallLog,
-    pub faults: FaultRules,
+    pub fault_rules: FaultRules,
     pub script: Script,
     /// How many milliseconds pass from one step of a call to the next. 0: each call does everything
     /// at one instant, unless a fault makes it wait.
@@ -83,7 +83,7 @@ impl World {
             limits: RateLimits::server_defaults(),
             quirks: Quirks::default(),
             call_log: CallLog::default(),
-            faults: FaultRules::default(),
+            fault_rules: FaultRules::default(),
             script: Script::default(),
             step_ms: 0,
             running_calls: 0,
@@ -116,7 +116,7 @@ impl World {
 
     /// Adds a rule of things going wrong, after the others.
     pub fn add_fault(&mut self, rule: FaultRule) -> Result<(), FaultRuleError> {
-        self.faults.add(rule, self.table.all())
+        self.fault_rules.add(rule, self.table.all())
     }
 
     /// The world's own now, given what the injected clock says.
@@ -180,7 +180,7 @@ impl World {
     }
 
     /// Locks or unlocks an account, as v1 sees it.
-    pub fn lock(&mut self, user: i64, locked: bool) -> Result<(), WorldError> {
+    pub fn set_locked(&mut self, user: i64, locked: bool) -> Result<(), WorldError> {
         let user_row = self.users.iter_mut().find(|one| one.id == user);
         user_row.ok_or(WorldError::NoUser(user))?.locked = locked;
         Ok(())
@@ -270,7 +270,7 @@ impl World {
 
     /// A uid of the shape Cal.com gives.
     pub(super) fn next_uid(&mut self) -> String {
-        self.id_generator.uid()
+        self.id_generator.next_uid()
     }
 
     /// An identifier of the shape of a UUID.

@@ -11,7 +11,7 @@ use super::disk::{self, DiskError};
 use super::ground;
 use super::lock::{Lock, LockError};
 use super::log::append::{AppendError, Appender};
-use super::log::line::Fault;
+use super::log::line::LineFault;
 use super::log::segment::{self, SEGMENT_LIMIT};
 use super::log::walk::{LogEnd, LogError, LogReader};
 use super::memory::MemoryRecords;
@@ -248,7 +248,7 @@ fn check_log(log: &Path) -> Result<LogEnd, CopyError> {
     let mut reader = LogReader::open(log)?;
     while let Some(line) = reader.next_line()? {
         let (position, commit) = (line.position, line.commit());
-        let commit = commit.map_err(|fault: Fault| reader.last_line_error(fault))?;
+        let commit = commit.map_err(|fault: LineFault| reader.last_line_error(fault))?;
         write_set.apply(&commit).map_err(|error| match error {
             ApplyError::Violation(violation) => reader.violation_error(position, violation).into(),
             ApplyError::Read(error) => CopyError::Facts(error),

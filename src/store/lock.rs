@@ -75,7 +75,7 @@ impl Lock {
                 return Err(disk::with_path("lock", &path, Err(error)).map(|()| unreachable!())?);
             }
         }
-        let since = Timestamp(now).text().unwrap_or_default();
+        let since = Timestamp(now).to_text().unwrap_or_default();
         let text = format!("{} {since}\n", std::process::id());
         let write_result = file
             .set_len(0)
@@ -113,7 +113,7 @@ fn describe_holder(pid: Option<u32>, since: Option<Time>) -> String {
         || "another process".to_owned(),
         |pid| format!("process {pid}"),
     );
-    match since.and_then(|since| Timestamp(since).text()) {
+    match since.and_then(|since| Timestamp(since).to_text()) {
         Some(since) => format!("{process} since {since}"),
         None => process,
     }

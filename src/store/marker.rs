@@ -49,7 +49,7 @@ struct AppliedRecord<'a> {
 
 impl AppliedCommit {
     /// One line, sealed as those of the log are, so that damage is seen.
-    pub fn text(&self) -> Vec<u8> {
+    pub fn to_line(&self) -> Vec<u8> {
         write_line(self, None)
     }
 

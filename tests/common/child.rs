@@ -56,7 +56,7 @@ impl Notes {
 }
 
 /// Runs it to its end, and no longer than that; `None` when it had to be killed or was.
-pub fn code(mut command: Command, patience: Duration) -> Option<i32> {
+pub fn exit_code_within(mut command: Command, patience: Duration) -> Option<i32> {
     let quiet = command.stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = quiet.spawn().expect("it starts");
     let end = clock::now() + Span::from_std(patience).expect("seconds");

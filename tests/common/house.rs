@@ -90,9 +90,9 @@ impl CrashFixture {
         };
         fixture.configure();
         init(&fixture.path("ledger"), &clock::system_clock()).unwrap();
-        fixture.ok(&["credits", "grant", WITH_CREDIT, &GRANTED_CREDITS.to_string()]);
-        fixture.ok(&["credits", "grant", WITHOUT_CREDIT, "1"]);
-        fixture.ok(&["credits", "revoke", WITHOUT_CREDIT, "1"]);
+        fixture.run_ok(&["credits", "grant", WITH_CREDIT, &GRANTED_CREDITS.to_string()]);
+        fixture.run_ok(&["credits", "grant", WITHOUT_CREDIT, "1"]);
+        fixture.run_ok(&["credits", "revoke", WITHOUT_CREDIT, "1"]);
         fixture
     }
 
@@ -160,7 +160,7 @@ impl CrashFixture {
     /// Calls to Cal.com that change something.
     pub fn writing_calls(&self) -> u64 {
         let world = self.sandbox.lock();
-        world.call_log.count(Operation::Confirm) + world.call_log.count(Operation::Decline)
+        world.call_log.call_count(Operation::Confirm) + world.call_log.call_count(Operation::Decline)
     }
 
     /// Decisions in the log.
@@ -191,7 +191,7 @@ impl CrashFixture {
     }
 
     /// Runs and expects success; gives what was printed.
-    pub fn ok(&self, args: &[&str]) -> String {
+    pub fn run_ok(&self, args: &[&str]) -> String {
         let mut command = self.command(args);
         let output = command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let output = output.output().unwrap();
@@ -202,7 +202,7 @@ impl CrashFixture {
     }
 
     /// Somebody asks for a lesson that nobody else asked for.
-    pub fn ask(&mut self, email: &'static str) {
+    pub fn request_lesson(&mut self, email: &'static str) {
         let now = clock::now();
         let day = (now + Span::days(7)).format("%Y-%m-%dT09:00:00Z");
         let first: Time = day.to_string().parse().unwrap();
@@ -219,11 +219,11 @@ impl CrashFixture {
     }
 
     /// The last confirmed booking is cancelled by its booker, who gets the credit back.
-    pub fn cancel(&mut self) {
+    pub fn cancel_last_confirmed(&mut self) {
         let mut confirmed = self.requested.iter_mut().rev();
         let last_confirmed = confirmed.find(|asked| asked.email == WITH_CREDIT && !asked.cancelled);
         if let Some(requested) = last_confirmed {
-            let action = ThirdPartyAction::BookerCancels(BookingRemark::nothing(&requested.uid));
+            let action = ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&requested.uid));
             self.sandbox.lock().act(clock::now(), action).unwrap();
             requested.cancelled = true;
         }
@@ -233,7 +233,7 @@ impl CrashFixture {
     pub fn delay_answers(&self, calls: &[Operation], ms: u64) {
         for call in calls {
             let stage = Stage::After;
-            let rule = FaultRule::next(*call, Fault::Slow { stage, ms });
+            let rule = FaultRule::on_next(*call, Fault::Slow { stage, ms });
             self.sandbox.lock().add_fault(rule).unwrap();
         }
     }
@@ -243,7 +243,7 @@ impl CrashFixture {
     pub fn delay_mails(&self, calls: &[Operation], ms: u64) {
         for call in calls {
             let stage = Stage::Between;
-            let rule = FaultRule::next(*call, Fault::Slow { stage, ms });
+            let rule = FaultRule::on_next(*call, Fault::Slow { stage, ms });
             self.sandbox.lock().add_fault(rule).unwrap();
         }
     }
@@ -281,7 +281,7 @@ impl CrashFixture {
                 std::thread::park_timeout(PAUSE_BETWEEN_RUNS);
             }
         }
-        let plan = self.ok(&["plan"]);
+        let plan = self.run_ok(&["plan"]);
         panic!("not done after {runs} undisturbed runs: {last}\n{plan}");
     }
 
@@ -338,11 +338,11 @@ impl CrashFixture {
         let confirmed = self.requested.iter().filter(|asked| asked.email == WITH_CREDIT);
         let spent = confirmed.clone().count() as u64;
         let back = confirmed.filter(|asked| asked.cancelled).count() as u64;
-        let account = self.ok(&["account", "show", WITH_CREDIT, "--format", "json"]);
+        let account = self.run_ok(&["account", "show", WITH_CREDIT, "--format", "json"]);
         let account: Value = serde_json::from_str(&account).unwrap();
         let found = ["available", "held", "posted"].map(|name| account[name].as_u64().unwrap());
         let right = [GRANTED_CREDITS - spent + back, 0, spent];
-        self.ok(&["ledger", "verify"]);
+        self.run_ok(&["ledger", "verify"]);
         (found != right).then(|| format!("{WITH_CREDIT} has {found:?}, not {right:?}"))
     }
 

@@ -73,7 +73,7 @@ impl ManualClock {
     }
 }
 
-pub fn time(text: &str) -> Time {
+pub fn parse_time(text: &str) -> Time {
     text.parse().unwrap()
 }
 
@@ -153,7 +153,7 @@ impl PassFixture {
     }
 
     pub async fn with_store(dialect: Dialect, store: Box<dyn Store>) -> Self {
-        let clock = ManualClock::starting_at(time("2026-11-24T08:00:00Z"));
+        let clock = ManualClock::starting_at(parse_time("2026-11-24T08:00:00Z"));
         let mut world = World::new();
         world.limits = RateLimits::off();
         world.add_user(HOST, "Ada Host", "ada@example.org");
@@ -242,14 +242,14 @@ impl PassFixture {
         self.clock.advance(Span::seconds(1));
         let made = self.clock.now() - Span::minutes(1);
         let mut world = self.sandbox.lock();
-        world.request(made, event_type, email, time(start))
+        world.request(made, event_type, email, parse_time(start))
     }
 
     pub fn series(&self, event_type: i64, email: &str, start: &str, count: usize) -> Vec<String> {
         self.clock.advance(Span::seconds(1));
         let made = self.clock.now() - Span::minutes(1);
         let mut world = self.sandbox.lock();
-        world.request_series(made, event_type, email, time(start), count)
+        world.request_series(made, event_type, email, parse_time(start), count)
     }
 
     pub async fn grant(&self, account: &str, credits: u64) {

@@ -19,7 +19,7 @@ pub struct Shim {
     /// Writes to this file become notes in the trace.
     pub notes: Option<PathBuf>,
     /// Told at the end how many calls counted, see [`counted`].
-    pub count: Option<PathBuf>,
+    pub count_file: Option<PathBuf>,
     /// Calls count only since this file has been there.
     pub start_file: Option<PathBuf>,
     pub kill: Option<KillAt>,
@@ -69,7 +69,7 @@ impl Shim {
         if let Some(notes) = &self.notes {
             command.env("MAITRED_SHIM_NOTES", notes);
         }
-        if let Some(count) = &self.count {
+        if let Some(count) = &self.count_file {
             command.env("MAITRED_SHIM_COUNT", count);
         }
         if let Some(from) = &self.start_file {

@@ -155,12 +155,12 @@ impl FailingDiskRun {
         let mut command = child::command(ROLE, &args, &notes);
         let shim = Shim {
             dir: folder.path().join("house"),
-            count: Some(count.clone()),
+            count_file: Some(count.clone()),
             fail: Some(fail),
             ..Shim::default()
         };
         shim.apply(&mut command);
-        let code = child::code(command, PATIENCE);
+        let code = child::exit_code_within(command, PATIENCE);
         let notes_text = fs::read_to_string(notes).unwrap_or_default();
         let mut lines: Vec<String> = notes_text.lines().map(str::to_owned).collect();
         if code != Some(0) {

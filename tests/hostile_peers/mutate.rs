@@ -62,7 +62,7 @@ struct MutationCounts {
     messages: BTreeMap<String, usize>,
 }
 
-pub fn all() -> bool {
+pub fn is_full_run() -> bool {
     std::env::var("MAITRED_MUTATIONS").is_ok_and(|how| how == "all")
 }
 

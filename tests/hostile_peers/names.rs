@@ -164,7 +164,7 @@ async fn a_watch_leaves_such_names_alone_in_lists() {
                     assert_mentions(&watching.messages, &format!("[{n}].{field} is "), &what);
                 }
                 let done = watching.result.unwrap().changes;
-                let found: Vec<ChargeOutcome> = done.iter().map(|change| change.what).collect();
+                let found: Vec<ChargeOutcome> = done.iter().map(|change| change.outcome).collect();
                 assert_eq!(found, [ChargeOutcome::Refunded], "{what}");
                 assert_eq!(peer.write_calls().len(), 0, "{what}");
                 assert_plain_paths(&peer, &what);

@@ -192,7 +192,7 @@ pub fn full_response(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), body].concat()
 }
 
-pub fn json(status: &str, body: &str) -> Vec<u8> {
+pub fn json_response(status: &str, body: &str) -> Vec<u8> {
     full_response(
         status,
         "content-type: application/json\r\n",

@@ -43,7 +43,7 @@ async fn watch_against_lists(
     let mut fixture = house(&scene).await;
     let (commits, balance) = (fixture.commit_count().await, fixture.balance().await);
     // By name all is as it was.
-    let mut rows = scene.before.clone();
+    let mut rows = scene.rows_before.clone();
     rows[0]["status"] = json!("accepted");
     let peer = serve(dialect, rows.clone(), move |ask, asked| {
         is_list(ask).then(|| page(asked))
@@ -60,7 +60,7 @@ async fn watch_against_lists(
     let honest = serve(dialect, rows, |_, _| None);
     fixture.set_server(&honest.address, LONG_TIMEOUT);
     let done = fixture.watch(audit).await.result.unwrap();
-    let found: Vec<ChargeOutcome> = done.changes.iter().map(|change| change.what).collect();
+    let found: Vec<ChargeOutcome> = done.changes.iter().map(|change| change.outcome).collect();
     assert_eq!(found, [ChargeOutcome::Refunded], "{what}");
     (peer.calls(), watching.messages)
 }

@@ -44,7 +44,7 @@ const NAMES: [(&str, &str); 7] = [
     ("series", "-"),
 ];
 
-pub fn ask(asked: &ReceivedCall) -> WatchCall {
+pub fn classify(asked: &ReceivedCall) -> WatchCall {
     let parts: Vec<&str> = asked.path().trim_start_matches('/').split('/').collect();
     let has = |text: &str| asked.target.contains(text);
     match parts.as_slice() {
@@ -89,7 +89,7 @@ pub struct WatchScene {
     /// The call that is answered badly.
     pub call: WatchCall,
     /// What is asked for before anything changes.
-    pub before: Vec<Value>,
+    pub rows_before: Vec<Value>,
     /// What the server has when it is watched.
     rows_after: Vec<Value>,
     /// How long after the requests were answered that is.
@@ -133,7 +133,7 @@ pub fn scenes(dialect: Dialect) -> Vec<WatchScene> {
         dialect,
         audit: false,
         call: at,
-        before: vec![of("good")],
+        rows_before: vec![of("good")],
         rows_after: after,
         delay: Span::hours(1),
         expected_outcome: expect,
@@ -152,7 +152,7 @@ pub fn scenes(dialect: Dialect) -> Vec<WatchScene> {
     }
     let noted = |at, status: Option<&str>| WatchScene {
         audit: true,
-        before: vec![of("good"), waits.clone()],
+        rows_before: vec![of("good"), waits.clone()],
         ..scene(
             at,
             [accepted("good")]
@@ -182,7 +182,7 @@ pub fn scenes(dialect: Dialect) -> Vec<WatchScene> {
         },
         // Three that are due are listed, fewer are read by name.
         WatchScene {
-            before: three().to_vec(),
+            rows_before: three().to_vec(),
             delay: over,
             ..scene(
                 WatchCall::ListPast,
@@ -217,7 +217,7 @@ pub fn scenes(dialect: Dialect) -> Vec<WatchScene> {
                 ChargeOutcome::Moved,
             ));
             scenes.push(WatchScene {
-                before: vec![with_fields(of("good"), std::slice::from_ref(&series))],
+                rows_before: vec![with_fields(of("good"), std::slice::from_ref(&series))],
                 ..scene(
                     WatchCall::Booking("series"),
                     vec![with_fields(with_status(of("good"), "cancelled"), &[series])],
@@ -235,8 +235,8 @@ pub fn scenes(dialect: Dialect) -> Vec<WatchScene> {
 }
 
 /// The house in which that was answered, at the time of the watch.
-pub async fn house(scene: &WatchScene) -> PeerFixture {
-    let peer = cal::serve(scene.dialect, scene.before.clone(), |_, _| None);
+pub async fn fixture_before_watch(scene: &WatchScene) -> PeerFixture {
+    let peer = cal::serve(scene.dialect, scene.rows_before.clone(), |_, _| None);
     let mut fixture = PeerFixture::new(&peer.address, scene.dialect).await;
     for gate in &mut fixture.policy.gates {
         gate.terms.refunds.unknown_cancels = Blame::Host;
@@ -285,8 +285,8 @@ async fn check_scene(number: usize, scene: WatchScene) {
     let peer = serve(scene.dialect, scene.rows_after.clone(), |_, _| None);
     fixture.set_server(&peer.address, LONG_TIMEOUT);
     let done = fixture.watch(scene.audit).await.result.unwrap();
-    let found: Vec<ChargeOutcome> = done.changes.iter().map(|change| change.what).collect();
-    let count = scene.before.len().max(1);
+    let found: Vec<ChargeOutcome> = done.changes.iter().map(|change| change.outcome).collect();
+    let count = scene.rows_before.len().max(1);
     assert!(
         !found.is_empty() && found.len() <= count,
         "{what}: {found:?}"

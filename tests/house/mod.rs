@@ -53,7 +53,7 @@ impl RunResult {
     }
 
     /// Everything printed, for searching.
-    pub fn all(&self) -> String {
+    pub fn all_output(&self) -> String {
         format!("{}{}", self.out, self.err)
     }
 }
@@ -127,13 +127,13 @@ impl BinaryFixture {
     }
 
     /// Runs and expects success.
-    pub fn ok(&self, args: &[&str]) -> RunResult {
+    pub fn run_ok(&self, args: &[&str]) -> RunResult {
         let ran = self.run(args);
-        assert_eq!(ran.code, 0, "{args:?}: {}", ran.all());
+        assert_eq!(ran.code, 0, "{args:?}: {}", ran.all_output());
         ran
     }
 
-    pub fn ask(&self, event_type: i64, email: &str, start: &str) -> String {
+    pub fn request_booking(&self, event_type: i64, email: &str, start: &str) -> String {
         let now = clock::now();
         let made = now - Span::minutes(1);
         let start = (now + Span::days(7)).format("%Y-%m-%dT").to_string() + start;
@@ -145,13 +145,13 @@ impl BinaryFixture {
         self.sandbox.lock().status(uid).unwrap().as_v2()
     }
 
-    pub fn count(&self, kind: Operation) -> u64 {
-        self.sandbox.lock().call_log.count(kind)
+    pub fn call_count(&self, kind: Operation) -> u64 {
+        self.sandbox.lock().call_log.call_count(kind)
     }
 
     pub fn balance(&self, account: &str) -> (u64, u64, u64) {
         let view = self
-            .ok(&["account", "show", account, "--format", "json"])
+            .run_ok(&["account", "show", account, "--format", "json"])
             .json();
         let number = |name: &str| view[name].as_u64().unwrap();
         (number("available"), number("held"), number("posted"))
@@ -162,7 +162,7 @@ impl BinaryFixture {
     }
 }
 
-pub fn ran(output: Output) -> RunResult {
+pub fn to_run_result(output: Output) -> RunResult {
     RunResult {
         code: output.status.code().unwrap_or(-1),
         out: String::from_utf8(output.stdout).unwrap(),
@@ -171,7 +171,7 @@ pub fn ran(output: Output) -> RunResult {
 }
 
 /// Waits until it holds; a test never sleeps for a fixed time.
-pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let end = clock::now() + Span::from_std(PATIENCE).unwrap();
     while !holds() {
         assert!(clock::now() < end, "{what} did not happen in time");
@@ -233,7 +233,7 @@ impl Daemon {
         assert!(sent.success());
     }
 
-    pub fn end(mut self) -> (i32, Vec<String>) {
+    pub fn terminate(mut self) -> (i32, Vec<String>) {
         self.signal("-TERM");
         let code = self.child.wait().unwrap().code().unwrap_or(-1);
         (code, self.lines.iter().collect())

@@ -47,7 +47,7 @@ const IDLE_POLLS: u32 = 40;
 const DAEMON_PATIENCE: Duration = Duration::from_secs(30);
 
 /// A house in which everything that can happen has happened once.
-pub fn house() -> CrashFixture {
+pub fn used_fixture() -> CrashFixture {
     let mut fixture = CrashFixture::new();
     add_work(&mut fixture);
     fixture.run_until_idle();

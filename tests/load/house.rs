@@ -117,7 +117,7 @@ impl LoadFixture {
         store.close().unwrap();
     }
 
-    pub fn daemon(&self) -> DaemonProcess {
+    pub fn start_daemon(&self) -> DaemonProcess {
         DaemonProcess::start(&self.config(), self.clock.now())
     }
 

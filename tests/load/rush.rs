@@ -67,7 +67,7 @@ fn request_all(fixture: &LoadFixture, requests: usize) -> Vec<RequestedBooking> 
 }
 
 fn call_count(fixture: &LoadFixture, kind: Operation) -> u64 {
-    fixture.sandbox.lock().call_log.count(kind)
+    fixture.sandbox.lock().call_log.call_count(kind)
 }
 
 /// Lists of accepted bookings so far.
@@ -115,7 +115,7 @@ pub fn run_burst(requests: usize) {
     let count = requests as u64;
     // A call for each request; the lists of what waits and the looks before calls; and the checks on
     // which declines rest, at most one for each.
-    let checks = fixture.sandbox.lock().call_log.count(Operation::Get);
+    let checks = fixture.sandbox.lock().call_log.call_count(Operation::Get);
     assert!(
         checks <= declined,
         "{checks} checks for {declined} declines"

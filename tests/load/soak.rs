@@ -118,7 +118,7 @@ impl SoakRun {
         let uid = &self.uids[asked];
         let later = self.at(asked) + LEAD_TIME + MOVE_DELAY;
         match asked % 10 {
-            3 => self.act(ThirdPartyAction::BookerCancels(BookingRemark::nothing(uid))),
+            3 => self.act(ThirdPartyAction::BookerCancels(BookingRemark::without_reason(uid))),
             5 => self.act(ThirdPartyAction::BookerMoves(BookingMove::new(uid, later))),
             7 => self.act(ThirdPartyAction::HostMoves(BookingMove::new(uid, later))),
             _ => {}

@@ -52,7 +52,7 @@ impl SimulatedDisk {
                     durable: bytes.clone(),
                     durable_time: time,
                     synced_time: time,
-                    now: bytes,
+                    current: bytes,
                     time,
                     pending: Vec::new(),
                 }));
@@ -60,7 +60,7 @@ impl SimulatedDisk {
             let name = file_name(&path);
             let names = self.dir_state(at);
             names.durable.insert(name.clone(), number);
-            names.now.insert(name, number);
+            names.current.insert(name, number);
         }
     }
 
@@ -110,7 +110,7 @@ impl SimulatedDisk {
             TraceOp::Sync { fd, data_only } => match &mut self.nodes[self.open[fd]] {
                 Node::File(contents) => contents.sync(*data_only),
                 Node::Dir(names) => {
-                    names.durable.clone_from(&names.now);
+                    names.durable.clone_from(&names.current);
                     names.pending.clear();
                 }
             },
@@ -132,7 +132,7 @@ impl SimulatedDisk {
     }
 
     /// What a running system sees.
-    pub fn now(&self) -> FileTree {
+    pub fn current_tree(&self) -> FileTree {
         let mut tree = FileTree::new();
         self.collect(0, Path::new(""), &mut KeepChoice::Everything, &mut tree);
         tree
@@ -185,7 +185,7 @@ impl SimulatedDisk {
         below
             .components()
             .fold(0, |at, name| match &self.nodes[at] {
-                Node::Dir(names) => names.now[name.as_os_str().to_str().expect("our names")],
+                Node::Dir(names) => names.current[name.as_os_str().to_str().expect("our names")],
                 Node::File(_) => panic!("{path:?} goes through a file"),
             })
     }
@@ -221,7 +221,7 @@ impl KeepChoice<'_> {
     fn surviving_contents(&mut self, contents: &FileState) -> SurvivingFile {
         match self {
             Self::Everything => SurvivingFile {
-                bytes: contents.now.clone(),
+                bytes: contents.current.clone(),
                 time: contents.time,
             },
             Self::Random(rng, all) => {
@@ -233,7 +233,7 @@ impl KeepChoice<'_> {
 
     fn surviving_names(&mut self, names: &DirState) -> Entries {
         match self {
-            Self::Everything => names.now.clone(),
+            Self::Everything => names.current.clone(),
             Self::Random(rng, all) => {
                 let keep = all.unwrap_or_else(|| *rng.pick(&KEEP_POLICIES));
                 names.survive(keep, rng)
@@ -243,7 +243,7 @@ impl KeepChoice<'_> {
 }
 
 /// Puts the files where they can be opened, with the times that they had.
-pub fn write(tree: &FileTree, root: &Path) {
+pub fn write_tree(tree: &FileTree, root: &Path) {
     for (path, survivor) in tree {
         let path = root.join(path);
         match survivor {

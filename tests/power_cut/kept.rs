@@ -24,7 +24,7 @@ pub struct FileState {
     /// Of the last whole sync, and of the last one of any kind.
     pub durable_time: FileTime,
     pub synced_time: FileTime,
-    pub now: Vec<u8>,
+    pub current: Vec<u8>,
     pub time: FileTime,
     /// Changes since the last sync, oldest first.
     pub pending: Vec<(FileChange, FileTime)>,
@@ -43,7 +43,7 @@ pub type Entries = BTreeMap<String, usize>;
 #[derive(Default)]
 pub struct DirState {
     pub durable: Entries,
-    pub now: Entries,
+    pub current: Entries,
     pub pending: Vec<DirChange>,
 }
 
@@ -88,13 +88,13 @@ pub struct SurvivingFile {
 
 impl FileState {
     pub fn change(&mut self, change: FileChange, time: FileTime) {
-        change.apply(&mut self.now);
+        change.apply(&mut self.current);
         self.time = time;
         self.pending.push((change, time));
     }
 
     pub fn sync(&mut self, data_only: bool) {
-        self.durable.clone_from(&self.now);
+        self.durable.clone_from(&self.current);
         self.pending.clear();
         self.synced_time = self.time;
         if !data_only {
@@ -121,7 +121,7 @@ impl FileState {
             KeepPolicy::Sectors => self.mix_pieces(SECTOR, up_to, rng),
             KeepPolicy::LengthOnly => {
                 let mut bytes = self.durable.clone();
-                bytes.resize(self.now.len(), 0);
+                bytes.resize(self.current.len(), 0);
                 bytes
             }
         };
@@ -197,7 +197,7 @@ impl FileChange {
 
 impl DirState {
     pub fn change(&mut self, change: DirChange) {
-        change.apply(&mut self.now);
+        change.apply(&mut self.current);
         self.pending.push(change);
     }
 

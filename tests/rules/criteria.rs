@@ -204,7 +204,7 @@ async fn cancelled_and_moved_bookings_are_no_longer_counted() {
         fixture.pass().await;
         assert_eq!(decision_text(&fixture, &more).await, OVER_CAP, "{dialect:?}");
         let now = fixture.clock.now();
-        let cancels = ThirdPartyAction::BookerCancels(BookingRemark::nothing(&moved));
+        let cancels = ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&moved));
         fixture.sandbox.lock().act(now, cancels).unwrap();
         fixture.watch(true).await;
         let again = fixture.request(lesson, "bo@example.com", "2026-12-10T09:00:00Z");

@@ -72,7 +72,7 @@ impl DifferenceFixture {
     }
 
     /// So many days from now, as calls name it.
-    pub fn start(&self, days: i64) -> String {
+    pub fn start_text(&self, days: i64) -> String {
         self.time(days).format("%Y-%m-%dT%H:%M:%SZ").to_string()
     }
 

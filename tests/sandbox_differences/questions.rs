@@ -225,7 +225,7 @@ fn the_address_of_a_cancellation_or_move_is_unchecked() {
     let (first, second) = (bench.book(CONFIRMED_TYPE, 2), bench.book(CONFIRMED_TYPE, 3));
     let cancels = ThirdPartyAction::BookerCancels(BookingRemark {
         by: Some(HOST_MAIL.to_owned()),
-        ..BookingRemark::nothing(&first)
+        ..BookingRemark::without_reason(&first)
     });
     bench.world.act(bench.now, cancels).unwrap();
     assert_eq!(bench.booking(&first).cancelled_by.as_deref(), Some(HOST_MAIL));

@@ -36,7 +36,7 @@ pub struct Behaviours {
     /// The server refuses for ever to confirm one booking.
     pub always_refused: bool,
     /// The client's clock is wrong by days, the server's is not.
-    pub clock: bool,
+    pub clock_skew: bool,
     /// Nothing is confirmed once it has begun.
     pub after_start: bool,
 }
@@ -58,7 +58,7 @@ const BEHAVIOUR_NAMES: [(&str, BehaviourField); 15] = [
     ("lost-ledger", |b| &mut b.lost_ledger),
     ("rebook", |b| &mut b.rebook),
     ("refused", |b| &mut b.always_refused),
-    ("clock", |b| &mut b.clock),
+    ("clock", |b| &mut b.clock_skew),
     ("after-start", |b| &mut b.after_start),
 ];
 

@@ -44,7 +44,7 @@ pub struct SimState {
     /// The first list of a pass may be stale: what is looked at right before a call is fresh.
     pub has_listed: bool,
     /// How much had happened when what stale lists show was kept.
-    pub before: usize,
+    pub stale_from: usize,
     pub writes: u64,
     /// Promises that were broken, in words.
     pub violations: Vec<String>,
@@ -95,7 +95,7 @@ impl SimState {
             calls: 0,
             clocks_differ: Span::zero(),
             has_listed: false,
-            before: 0,
+            stale_from: 0,
             writes: 0,
             violations: Vec::new(),
             running: Vec::new(),

@@ -150,13 +150,13 @@ impl History {
     }
 
     /// Every booking that is there.
-    pub fn now(&self) -> impl Iterator<Item = &ModelBooking> {
+    pub fn current_rows(&self) -> impl Iterator<Item = &ModelBooking> {
         let last = self.rows.values().filter_map(|known| known.last());
         last.filter_map(|(_, row)| row.as_ref())
     }
 
     /// Every booking there ever was, as it was last.
-    pub fn all(&self) -> impl Iterator<Item = &ModelBooking> {
+    pub fn all_rows(&self) -> impl Iterator<Item = &ModelBooking> {
         self.rows.keys().filter_map(|uid| self.last_row(uid))
     }
 }

@@ -28,7 +28,7 @@ pub fn list_page(sim: &mut SimState, select: &BookingFilter, number: u32, now: T
             "list of the watch: stale"
         });
         sim.stale.store(true, Ordering::Relaxed);
-        &sim.calcom.before
+        &sim.calcom.earlier_rows
     } else {
         &sim.calcom.rows
     };
@@ -86,7 +86,7 @@ pub fn list_page(sim: &mut SimState, select: &BookingFilter, number: u32, now: T
             .map(|row| format!("data: {} has an odd shape", row.uid))
             .collect(),
         next: (to < rows.len() && number + 1 < last).then_some(number + 1),
-        server_time: sim.behaviours.clock.then_some(now),
+        server_time: sim.behaviours.clock_skew.then_some(now),
     }
 }
 

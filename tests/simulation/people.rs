@@ -13,7 +13,7 @@ const LEAD_HOURS: [i64; 8] = [1, 2, 5, 20, 26, 50, 100, 200];
 
 impl ModelCalcom {
     /// Somebody asks: once, for the same time as another, or for a series.
-    pub fn ask(&mut self, rng: &mut Rng, now: Time) {
+    pub fn request_bookings(&mut self, rng: &mut Rng, now: Time) {
         let kind = *rng.pick(&[0, 0, 0, 1, 1, 2, 3, 4]);
         let slot = rng.up_to(60) as i64;
         let soon = if rng.chance(60) {

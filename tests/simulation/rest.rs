@@ -145,13 +145,13 @@ impl SimulationRun {
             // Whether a cancellation is answered with a reading only the server knows.
             let sure = |watched: &WatchReport| -> Vec<RecordedChange> {
                 let changes = watched.changes.iter();
-                let sure = changes.filter(|change| change.what != ChargeOutcome::Cancelled);
+                let sure = changes.filter(|change| change.outcome != ChargeOutcome::Cancelled);
                 sure.cloned().collect()
             };
             let (planned, did) = (sure(&previewed), sure(&watched));
             // What a cancellation has answered is closed by the same watch.
             let cancels = did.len() < watched.changes.len();
-            let closes = |change: &RecordedChange| change.what == ChargeOutcome::Closed && !planned.contains(change);
+            let closes = |change: &RecordedChange| change.outcome == ChargeOutcome::Closed && !planned.contains(change);
             let follows: Vec<RecordedChange> = did
                 .iter()
                 .filter(|change| !closes(change))
@@ -492,7 +492,7 @@ impl SimulationRun {
     }
 
     /// Promise 9, and the sum of everything.
-    pub fn end(mut self) -> RunSummary {
+    pub fn finish(mut self) -> RunSummary {
         self.collect_violations();
         let mut state = self.faulty_store.state();
         if let Ok(filter) = std::env::var("MAITRED_SHOW") {

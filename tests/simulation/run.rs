@@ -317,8 +317,8 @@ impl SimulationRun {
         {
             let mut guard = self.shared.lock_sim();
             let sim = &mut *guard;
-            sim.calcom.before = sim.calcom.rows.clone();
-            sim.before = sim.calcom.history.lock().unwrap().change_count();
+            sim.calcom.earlier_rows = sim.calcom.rows.clone();
+            sim.stale_from = sim.calcom.history.lock().unwrap().change_count();
             for _ in 0..self.rng.up_to(4) {
                 sim.calcom.ask(&mut self.rng, self.shared.now());
             }
@@ -353,7 +353,7 @@ impl SimulationRun {
             let now = self.shared.now();
             sim.calcom.cancel_and_rebook(&mut self.rng, &mut self.coverage, now);
         }
-        if behaviours.clock {
+        if behaviours.clock_skew {
             let wrong = self.fault_rate > 0 && self.rng.chance(80);
             let skew = if wrong {
                 self.coverage.count("the process's clock is wrong by days");
@@ -692,7 +692,7 @@ impl SimulationRun {
         sim.has_listed = false;
         sim.clear_sleepers();
         let moment = sim.calcom.history.lock().unwrap().change_count();
-        let before = if sim.fault_rate > 0 { sim.before } else { moment };
+        let before = if sim.fault_rate > 0 { sim.stale_from } else { moment };
         let mut state = self.faulty_store.state();
         state.observed_from = before;
         state.pass_from = moment;

@@ -98,7 +98,7 @@ pub struct OwnWrites {
 pub struct ModelCalcom {
     pub rows: Vec<ModelBooking>,
     /// The rows as they were a while ago, for lists that come late.
-    pub before: Vec<ModelBooking>,
+    pub earlier_rows: Vec<ModelBooking>,
     /// What the client saw last.
     pub shown: BTreeMap<String, ShownBooking>,
     pub own_writes: BTreeMap<String, OwnWrites>,
@@ -285,7 +285,7 @@ impl ModelCalcom {
         Ok(changed)
     }
 
-    pub fn cancel(
+    pub fn cancel_booking(
         &mut self,
         uid: &str,
         by: Option<&'static str>,

@@ -69,7 +69,7 @@ pub fn test(context: &Context, args: &PolicyTestArgs) -> Result<u8, Refusal> {
     };
     let text = match context.global.format {
         Format::Plain => policy::render_test_results(&view, args.verbose, &context.page()),
-        Format::Json => policy::json(&view),
+        Format::Json => policy::render_json(&view),
     };
     print(text.as_bytes())?;
     Ok(if failed == 0 {

@@ -1,14 +1,14 @@
 //! Accounts: what is there, what became of the rest, and from which grants it comes.
 
 use super::explain::render_entries;
-use super::layout::{PageLayout, count};
+use super::layout::{PageLayout, format_count};
 use crate::control::protocol::account::{AccountView, AccountsView, LotView, StatementView};
 
 pub fn render_account(view: &AccountView, page: &PageLayout) -> String {
     let mut text = format!(
         "{} has {} available.\n",
         view.account,
-        count(view.available, "credit")
+        format_count(view.available, "credit")
     );
     let mut rows = vec![
         (
@@ -86,7 +86,7 @@ pub fn render_accounts(view: &AccountsView, page: &PageLayout) -> String {
             ]
         })
         .collect();
-    let accounts = count(view.accounts.len(), "account");
+    let accounts = format_count(view.accounts.len(), "account");
     let mut text = match view.next {
         Some(_) => format!("The first {accounts}; there are more:\n\n"),
         None => format!("{accounts}:\n\n"),

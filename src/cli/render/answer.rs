@@ -6,9 +6,9 @@ use crate::control::protocol::CommandResult;
 
 /// Renders an answer for people, on the page.
 pub fn render_plain(answer: &CommandResult, page: &PageLayout) -> String {
-    match clean::sanitize_result(answer, |text| page.text(text)) {
+    match clean::sanitize_result(answer, |text| page.render_text(text)) {
         CommandResult::Pass(view) => pass::render_pass(&view, page),
-        CommandResult::Status(view) => house::status(&view, page),
+        CommandResult::Status(view) => house::render_status(&view, page),
         CommandResult::Given(view) => credits::render_grant_result(&view, page),
         CommandResult::Import(view) => credits::render_import(&view),
         CommandResult::Grants(view) => credits::render_grants(&view, page),
@@ -30,7 +30,7 @@ pub fn render_plain(answer: &CommandResult, page: &PageLayout) -> String {
 }
 
 /// For machines: the view itself on one line.
-pub fn json(answer: &CommandResult) -> String {
+pub fn render_json(answer: &CommandResult) -> String {
     let text = match answer {
         CommandResult::Pass(view) => serde_json::to_string(view),
         CommandResult::Status(view) => serde_json::to_string(view),
@@ -52,7 +52,7 @@ pub fn json(answer: &CommandResult) -> String {
         CommandResult::Head(view) => serde_json::to_string(view),
         CommandResult::Ledger(view) => serde_json::to_string(view),
     };
-    clean::json(&text.expect("views have only keys that are texts")) + "\n"
+    clean::escape_json(&text.expect("views have only keys that are texts")) + "\n"
 }
 
 #[cfg(test)]

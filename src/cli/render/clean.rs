@@ -31,7 +31,7 @@ fn sanitize_value(value: &mut Value, sanitize: &impl Fn(&str) -> String) {
 
 /// On one line, without escape sequences and without characters that are not seen. Domains are shown as
 /// people write them.
-pub fn text(dirty: &str) -> String {
+pub fn sanitize_text(dirty: &str) -> String {
     let dirty = &*decode_domains(dirty);
     let mut clean = String::with_capacity(dirty.len());
     let mut chars = dirty.chars().peekable();
@@ -50,7 +50,7 @@ pub fn text(dirty: &str) -> String {
 
 /// JSON in which what is not seen is written as `\u`, which means the same and harms no terminal.
 /// Such characters stand only within its strings.
-pub fn json(json: &str) -> String {
+pub fn escape_json(json: &str) -> String {
     let mut clean = String::with_capacity(json.len());
     for c in json.chars() {
         if is_invisible(c) || matches!(c, '\u{2028}' | '\u{2029}') {
@@ -135,7 +135,7 @@ mod tests {
             ("a\u{200b}b\u{feff}c\u{ad}d\u{e0041}e", "abcde"),
         ];
         for (dirty, expect) in rows {
-            assert_eq!(text(dirty), expect, "{dirty:?}");
+            assert_eq!(sanitize_text(dirty), expect, "{dirty:?}");
         }
     }
 
@@ -144,9 +144,9 @@ mod tests {
         fn nothing_unseen_is_left_and_cleaning_twice_is_cleaning_once(
             dirty in "[\\x00-\\x7f\u{80}-\u{9f}\u{202a}-\u{202e}\u{2028}é]{0,60}"
         ) {
-            let clean = text(&dirty);
+            let clean = sanitize_text(&dirty);
             proptest::prop_assert!(!clean.chars().any(is_invisible), "{:?}", clean);
-            proptest::prop_assert_eq!(text(&clean), clean);
+            proptest::prop_assert_eq!(sanitize_text(&clean), clean);
         }
 
         #[test]
@@ -154,7 +154,7 @@ mod tests {
             dirty in "\\PC{0,20}[\\x00-\\x1f\u{7f}-\u{9f}\u{202a}-\u{202e}\u{e0041}\"\\\\]{0,20}"
         ) {
             let plain = serde_json::to_string(&dirty).unwrap();
-            let clean = json(&plain);
+            let clean = escape_json(&plain);
             proptest::prop_assert!(!clean.chars().any(is_invisible), "{:?}", clean);
             proptest::prop_assert_eq!(serde_json::from_str::<String>(&clean).unwrap(), dirty);
         }

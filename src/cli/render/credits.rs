@@ -1,16 +1,16 @@
 //! Credits given and taken back.
 
 use super::account::format_expiry;
-use super::layout::{PageLayout, count};
+use super::layout::{PageLayout, format_count};
 use crate::control::protocol::account::ExportView;
 use crate::control::protocol::account::{GivenView, GrantsView, ImportView};
 
 pub fn render_grant_result(view: &GivenView, page: &PageLayout) -> String {
-    let credits = count(view.credits, "credit");
+    let credits = format_count(view.credits, "credit");
     let account = &view.account;
     let available = format!(
         "{account} has {} available now.",
-        count(view.available, "credit")
+        format_count(view.available, "credit")
     );
     let what = match view.kind.as_str() {
         "revoke" => format!("revoked from {account}"),
@@ -49,15 +49,15 @@ pub fn render_import(view: &ImportView) -> String {
     };
     let mut text = format!(
         "{} read, {} {}, with {} in all.\n",
-        count(view.rows, "row"),
+        format_count(view.rows, "row"),
         view.granted,
         choose_tense("granted", "would be granted"),
-        count(view.credits, "credit")
+        format_count(view.credits, "credit")
     );
     if view.accounts_opened > 0 {
         text.push_str(&format!(
             "{} {}.\n",
-            count(view.accounts_opened, "account"),
+            format_count(view.accounts_opened, "account"),
             choose_tense("opened", "would be opened")
         ));
     }
@@ -76,7 +76,7 @@ pub fn render_import(view: &ImportView) -> String {
         text.push_str(&format!(
             "{} had been imported before and {} for nothing now. A new round of grants needs an \
              expiry or a reason of its own.\n",
-            count(view.existed, "row"),
+            format_count(view.existed, "row"),
             if view.existed == 1 { "counts" } else { "count" },
         ));
     }
@@ -96,8 +96,8 @@ pub fn render_import(view: &ImportView) -> String {
 pub fn render_export(view: &ExportView) -> String {
     format!(
         "{} of {}.\n",
-        count(view.rows.len(), "grant"),
-        count(view.accounts, "account")
+        format_count(view.rows.len(), "grant"),
+        format_count(view.accounts, "account")
     )
 }
 
@@ -122,7 +122,7 @@ pub fn render_grants(view: &GrantsView, page: &PageLayout) -> String {
     let headings = ["at", "kind", "credits", "expires", "reference", "reason"];
     format!(
         "{} of {}, newest first:\n\n{}",
-        count(view.grants.len(), "grant"),
+        format_count(view.grants.len(), "grant"),
         view.account,
         page.render_table(&headings, &["at", "kind", "expires"], &["credits"], rows)
     )

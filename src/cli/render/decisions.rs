@@ -1,6 +1,6 @@
 //! Decisions in a table; `explain` tells each in full.
 
-use super::layout::{PageLayout, count, quote_title};
+use super::layout::{PageLayout, format_count, quote_title};
 use super::pass::format_booker;
 use crate::control::protocol::{DecisionView, DecisionsView, RefundView, StepView};
 
@@ -8,7 +8,7 @@ pub fn render_decisions(view: &DecisionsView, page: &PageLayout) -> String {
     if view.decisions.is_empty() {
         return "No decision fits what was asked for (`--since`, `--who`, `--gate`, `--outcome`).\n".to_owned();
     }
-    let mut text = count(view.decisions.len(), "decision") + ", newest first:\n\n";
+    let mut text = format_count(view.decisions.len(), "decision") + ", newest first:\n\n";
     let headings = ["decided", "booking", "what"];
     let rows = view
         .decisions
@@ -41,7 +41,7 @@ fn render_row(view: &DecisionView, page: &PageLayout) -> Vec<String> {
 /// What came back of it since, and why.
 fn render_refunds(refunds: &[RefundView]) -> String {
     let lines = refunds.iter().map(|refund| {
-        let credits = count(refund.credits, "credit");
+        let credits = format_count(refund.credits, "credit");
         format!("\n{credits} came back: {}", refund.reason)
     });
     lines.collect()
@@ -60,7 +60,7 @@ fn format_outcome(step: &StepView) -> String {
         .map(|reason| reason.code.as_str())
         .collect();
     if step.decision == "confirm" {
-        format!("{outcome_text}, for {}", count(step.credits, "credit"))
+        format!("{outcome_text}, for {}", format_count(step.credits, "credit"))
     } else if codes.is_empty() {
         outcome_text
     } else {

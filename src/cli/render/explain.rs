@@ -1,7 +1,7 @@
 //! One request in full: the decision, what each rule found, what was sent, what it cost, and
 //! everything written down about it.
 
-use super::layout::{PageLayout, count};
+use super::layout::{PageLayout, format_count};
 use super::pass::render_step;
 use super::review::format_operator_word;
 use super::unresolved;
@@ -16,7 +16,7 @@ pub fn render_explanation(view: &ExplainView, page: &PageLayout) -> String {
         );
     };
     let mut extra_rows = vec![
-        ("decided", page.second(&decision.decided)),
+        ("decided", page.format_second(&decision.decided)),
         ("policy", decision.policy.clone()),
     ];
     if let Some(text) = &view.told {
@@ -47,7 +47,7 @@ pub fn render_evaluation(view: &EvaluateView, page: &PageLayout) -> String {
     }
     let mut text = format!(
         "Judged as if it were pending at {}. Nothing is done.\n\n{}",
-        page.second(&view.at),
+        page.format_second(&view.at),
         render_step(&view.decision, page, &extra_rows)
     );
     text.push_str(&render_findings(&view.findings, page));
@@ -76,7 +76,7 @@ fn render_findings(findings: &[FindingView], page: &PageLayout) -> String {
         })
         .collect();
     let table = page.render_table(&["", "rule", "found"], &["", "rule"], &[], rows);
-    format!("\n{}:\n{table}", count(findings.len(), "finding"))
+    format!("\n{}:\n{table}", format_count(findings.len(), "finding"))
 }
 
 fn render_calls(calls: &[CallView], page: &PageLayout) -> String {
@@ -92,7 +92,7 @@ fn render_calls(calls: &[CallView], page: &PageLayout) -> String {
                 "no answer"
             };
             vec![
-                page.second(&call.at),
+                page.format_second(&call.at),
                 call.call.clone(),
                 call.booking.clone(),
                 format!("{answered}: {}", call.text),
@@ -101,7 +101,7 @@ fn render_calls(calls: &[CallView], page: &PageLayout) -> String {
         .collect();
     let headings = ["at", "call", "booking", "what came back"];
     let table = page.render_table(&headings, &["at", "call", "booking"], &[], rows);
-    format!("\n{} to Cal.com:\n{table}", count(calls.len(), "call"))
+    format!("\n{} to Cal.com:\n{table}", format_count(calls.len(), "call"))
 }
 
 fn render_charges(charges: &[ChargeView], page: &PageLayout) -> String {
@@ -135,7 +135,7 @@ fn render_charges(charges: &[ChargeView], page: &PageLayout) -> String {
         &["credits", "refunded"],
         rows,
     );
-    format!("\n{}:\n{table}", count(charges.len(), "charge"))
+    format!("\n{}:\n{table}", format_count(charges.len(), "charge"))
 }
 
 /// Charges with why they are open, or how they ended.
@@ -196,7 +196,7 @@ pub(super) fn render_entries(entries: &[EntryView], page: &PageLayout) -> String
     let row = |entry: &EntryView| {
         let mut row = vec![
             entry.sequence.to_string(),
-            page.second(&entry.at),
+            page.format_second(&entry.at),
             entry.kind.clone(),
             number(entry.credits),
         ];

@@ -1,16 +1,16 @@
 //! How the daemon and the ledger are.
 
-use super::layout::{PageLayout, count};
+use super::layout::{PageLayout, format_count};
 use super::unresolved;
 use crate::control::protocol::PassHead;
 use crate::control::protocol::ledger::VerifyView;
 use crate::control::protocol::ledger::{CopyView, HeadView, LedgerView};
 use crate::control::protocol::status::{FailingView, StatusView, WatchStatus};
 
-pub fn status(view: &StatusView, page: &PageLayout) -> String {
+pub fn render_status(view: &StatusView, page: &PageLayout) -> String {
     let at = |time: &str| match page.format_distance(time) {
-        Some(from_now) => format!("{} ({from_now})", page.second(time)),
-        None => page.second(time),
+        Some(from_now) => format!("{} ({from_now})", page.format_second(time)),
+        None => page.format_second(time),
     };
     let state = if view.paused {
         "is paused: no passes until `maitred resume`"
@@ -45,7 +45,7 @@ pub fn status(view: &StatusView, page: &PageLayout) -> String {
         "unfinished",
         match view.open_intents {
             0 => "nothing".to_owned(),
-            open => count(open, "decision"),
+            open => format_count(open, "decision"),
         },
     ));
     for failing in &view.failing {
@@ -59,12 +59,12 @@ pub fn status(view: &StatusView, page: &PageLayout) -> String {
         "in review",
         match view.counts.requests_in_review {
             0 => "nothing".to_owned(),
-            open => format!("{}; see `maitred review list`", count(open, "request")),
+            open => format!("{}; see `maitred review list`", format_count(open, "request")),
         },
     ));
     rows.extend(unresolved::render_unresolved_summary(&view.unresolved).map(|text| ("unresolved", text)));
     rows.push(("charges", format!("{} open", view.counts.open_charges)));
-    rows.push(("log", count(view.log_sequence, "commit")));
+    rows.push(("log", format_count(view.log_sequence, "commit")));
     rows.push(("policy", view.policy.clone()));
     format!(
         "maitred {} {state} (process {}).\n{}",
@@ -80,9 +80,9 @@ fn format_last_watch(watch: &WatchStatus, at: &dyn Fn(&str) -> String) -> String
         (Some(last), _) => format!(
             "{}; {} looked at, {} to Cal.com, {}{}",
             at(&last.finished),
-            count(last.checked, "open charge"),
-            count(last.calls, "call"),
-            count(last.changes, "change"),
+            format_count(last.checked, "open charge"),
+            format_count(last.calls, "call"),
+            format_count(last.changes, "change"),
             if last.audit { " (an audit)" } else { "" }
         ),
         (None, Some(before)) => format!("{}, before this daemon", at(before)),
@@ -98,7 +98,7 @@ fn format_next_watch(watch: &WatchStatus, at: &dyn Fn(&str) -> String) -> String
 }
 
 fn format_failing(failing: &FailingView, page: &PageLayout) -> String {
-    let last = failing.last.as_deref().map(|at| page.second(at));
+    let last = failing.last.as_deref().map(|at| page.format_second(at));
     let last = last.map_or_else(String::new, |last| format!(", the last at {last}"));
     let waits = failing.waits.as_deref();
     let waits = waits.map_or_else(String::new, |waits| format!("; {waits}"));
@@ -106,7 +106,7 @@ fn format_failing(failing: &FailingView, page: &PageLayout) -> String {
         "{} {}: {}{last}{waits}; see `maitred explain {}`",
         failing.decision,
         failing.request,
-        count(failing.failures, "failed call"),
+        format_count(failing.failures, "failed call"),
         failing.request
     )
 }
@@ -115,8 +115,8 @@ fn format_last_pass(pass: &PassHead, at: &dyn Fn(&str) -> String) -> String {
     format!(
         "{}; {} seen, {} to Cal.com",
         at(&pass.finished),
-        count(pass.observed, "pending booking"),
-        count(pass.calls, "call")
+        format_count(pass.observed, "pending booking"),
+        format_count(pass.calls, "call")
     )
 }
 
@@ -129,7 +129,7 @@ pub fn render_head(view: &HeadView) -> String {
 
 /// What the ledger knows of itself.
 pub fn render_ledger(view: &LedgerView, page: &PageLayout) -> String {
-    let began = view.began.as_deref().map(|at| page.second(at));
+    let began = view.began.as_deref().map(|at| page.format_second(at));
     let mut rows = vec![(
         "began",
         began.unwrap_or_else(|| "with the first commit".to_owned()),
@@ -151,7 +151,7 @@ pub fn render_ledger(view: &LedgerView, page: &PageLayout) -> String {
                 "at {}, and no operator has accepted it: nothing is declined, and a watch only \
                  reports. Look at `maitred run --once --dry-run --watch`, then run `maitred ledger \
                  accept-restore --reason TEXT`",
-                page.second(restored)
+                page.format_second(restored)
             ),
         ));
     }
@@ -162,8 +162,8 @@ pub fn render_ledger(view: &LedgerView, page: &PageLayout) -> String {
 pub fn render_copy(view: &CopyView) -> String {
     let what = format!(
         "{} in {}, {} bytes",
-        count(view.sequence, "commit"),
-        count(view.files, "file"),
+        format_count(view.sequence, "commit"),
+        format_count(view.files, "file"),
         view.bytes
     );
     let head = format!("The head is commit {}, {}.\n", view.sequence, view.hash);
@@ -186,8 +186,8 @@ pub fn render_copy(view: &CopyView) -> String {
 pub fn render_verification(view: &VerifyView) -> String {
     let counts = format!(
         "{} and {} were looked at; the head is {}.\n",
-        count(view.commits, "commit"),
-        count(view.facts, "fact"),
+        format_count(view.commits, "commit"),
+        format_count(view.facts, "fact"),
         view.head
     );
     if view.differences.is_empty() && !view.compared {
@@ -201,7 +201,7 @@ pub fn render_verification(view: &VerifyView) -> String {
     }
     let mut text = format!(
         "The log and the store disagree: {}.\n",
-        count(view.differences.len(), "difference")
+        format_count(view.differences.len(), "difference")
     );
     for difference in &view.differences {
         text.push_str(&format!("  {difference}\n"));

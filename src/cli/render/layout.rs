@@ -91,8 +91,8 @@ impl PageLayout {
     }
 
     /// A text from outside, made harmless, with the instants in it in the page's time zone.
-    pub fn text(&self, dirty: &str) -> String {
-        localize_instants(&clean::text(dirty), self.zone)
+    pub fn render_text(&self, dirty: &str) -> String {
+        localize_instants(&clean::sanitize_text(dirty), self.zone)
     }
 
     /// To the minute, in the page's time zone: `2026-12-01 09:00 UTC`, `2026-12-01 10:00 CET`. What is
@@ -102,7 +102,7 @@ impl PageLayout {
     }
 
     /// To the second, for what happened one after the other.
-    pub fn second(&self, time: &str) -> String {
+    pub fn format_second(&self, time: &str) -> String {
         self.format_time(time, "%Y-%m-%d %H:%M:%S %Z")
     }
 
@@ -156,11 +156,11 @@ fn format_span(span: TimeDelta) -> String {
         .into_iter()
         .find(|(number, _)| *number > 0)
         .unwrap_or((span.num_seconds(), "second"));
-    count(number.unsigned_abs(), unit)
+    format_count(number.unsigned_abs(), unit)
 }
 
 /// `1 credit`, `2 credits`.
-pub fn count(number: impl TryInto<u64>, what: &str) -> String {
+pub fn format_count(number: impl TryInto<u64>, what: &str) -> String {
     // Counts of things in memory fit; one that did not would still be many.
     let number = number.try_into().unwrap_or(u64::MAX);
     let plural = match (number, what.strip_suffix('y')) {
@@ -198,11 +198,11 @@ mod tests {
     #[test]
     fn plurals_are_right() {
         let rows = [
-            (count(0_u64, "credit"), "0 credits"),
-            (count(1_u64, "credit"), "1 credit"),
-            (count(2_usize, "entry"), "2 entries"),
-            (count(2_u64, "day"), "2 days"),
-            (count(1_usize, "entry"), "1 entry"),
+            (format_count(0_u64, "credit"), "0 credits"),
+            (format_count(1_u64, "credit"), "1 credit"),
+            (format_count(2_usize, "entry"), "2 entries"),
+            (format_count(2_u64, "day"), "2 days"),
+            (format_count(1_usize, "entry"), "1 entry"),
         ];
         for (text, expect) in rows {
             assert_eq!(text, expect);
@@ -214,7 +214,7 @@ mod tests {
         let time = "2026-12-01T10:00:07.250+01:00";
         let page = PageLayout::new(100, DateTime::UNIX_EPOCH, Tz::UTC);
         assert_eq!(page.format_minute(time), "2026-12-01 09:00 UTC");
-        assert_eq!(page.second(time), "2026-12-01 09:00:07 UTC");
+        assert_eq!(page.format_second(time), "2026-12-01 09:00:07 UTC");
         assert_eq!(page.format_minute("soon"), "soon");
         let berlin = PageLayout {
             zone: Tz::Europe__Berlin,
@@ -222,7 +222,7 @@ mod tests {
         };
         assert_eq!(berlin.format_minute(time), "2026-12-01 10:00 CET");
         assert_eq!(
-            berlin.second("2026-07-01T22:30:00Z"),
+            berlin.format_second("2026-07-01T22:30:00Z"),
             "2026-07-02 00:30:00 CEST"
         );
     }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::layout::{PageLayout, count, capitalize, quote_title};
+use super::layout::{PageLayout, format_count, capitalize, quote_title};
 use super::unresolved;
 use crate::control::protocol::charges::WatchView;
 use crate::control::protocol::{PassHead, PassView, StepView};
@@ -52,11 +52,11 @@ pub fn render_pass(view: &PassView, page: &PageLayout) -> String {
 /// What became of bookings after the decision.
 fn render_watch(watch: &WatchView, page: &PageLayout) -> String {
     let what = if watch.audit { "Audit" } else { "Watch" };
-    let changes = count(watch.changes.len(), "change");
+    let changes = format_count(watch.changes.len(), "change");
     let mut text = format!(
         "\n{what}: {} looked at, {} to Cal.com, {}.\n",
-        count(watch.checked, "open charge"),
-        count(watch.calls, "call"),
+        format_count(watch.checked, "open charge"),
+        format_count(watch.calls, "call"),
         match watch.held_back {
             Some(_) => format!("{changes} to make; nothing is done"),
             None => changes,
@@ -75,17 +75,17 @@ fn render_watch(watch: &WatchView, page: &PageLayout) -> String {
 
 /// `2 to confirm or decline` and the like are in the summary; here is what was looked at.
 fn render_heading(pass: &PassHead, page: &PageLayout) -> String {
-    let observed = count(pass.observed, "pending booking");
-    let calls = count(pass.calls, "call");
+    let observed = format_count(pass.observed, "pending booking");
+    let calls = format_count(pass.calls, "call");
     if pass.dry_run {
         format!(
             "Plan as of {}. Nothing is done.\n{observed} seen, with {calls} to Cal.com.\n",
-            page.second(&pass.started)
+            page.format_second(&pass.started)
         )
     } else {
         format!(
             "Pass of {}.\n{observed} seen, with {calls} to Cal.com.\n",
-            page.second(&pass.started)
+            page.format_second(&pass.started)
         )
     }
 }
@@ -96,7 +96,7 @@ fn render_summary(view: &PassView, acted_steps: &[&StepView], left_count: usize)
         if view.pass.observed == 0 && view.problems.is_empty() {
             return "Nothing is waiting.\n".to_owned();
         }
-        let observed = count(view.pass.observed, "pending booking");
+        let observed = format_count(view.pass.observed, "pending booking");
         let deferred = format_deferred(&view.pass);
         return format!(
             "Nothing is decided of {observed}: see what is to be looked at.\n{deferred}"
@@ -146,7 +146,7 @@ fn render_summary(view: &PassView, acted_steps: &[&StepView], left_count: usize)
 fn format_deferred(pass: &PassHead) -> String {
     let mut text = String::new();
     if pass.put_off > 0 {
-        let requests = count(pass.put_off, "request");
+        let requests = format_count(pass.put_off, "request");
         text = format!("{requests} put off, because Cal.com's answers did not tell enough.\n");
     }
     if pass.unseen {
@@ -263,7 +263,7 @@ pub(super) fn format_reasons(step: &StepView) -> String {
 
 /// In whole words; an outcome that this version does not know is shown as it is.
 fn format_effect(step: &StepView) -> String {
-    let credits = count(step.credits, "credit");
+    let credits = format_count(step.credits, "credit");
     let confirm = step.decision == "confirm";
     match step.outcome.as_str() {
         "planned" => match step.decision.as_str() {

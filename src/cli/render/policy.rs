@@ -2,7 +2,7 @@
 //! `policy replay` of requests.
 
 use super::clean;
-use super::layout::{PageLayout, count};
+use super::layout::{PageLayout, format_count};
 use crate::control::policy::{CaseView, DifferenceView, PolicyTestView, ReplayView, SaidView};
 
 /// The whole answer. With `verbose` every case, and what each rule said of it.
@@ -16,7 +16,7 @@ pub fn render_test_results(view: &PolicyTestView, verbose: bool, page: &PageLayo
         if verbose {
             for finding in &case.findings {
                 let sign = if finding.passed { ' ' } else { '!' };
-                let (rule, detail) = (clean::text(&finding.rule), page.text(&finding.detail));
+                let (rule, detail) = (clean::sanitize_text(&finding.rule), page.render_text(&finding.detail));
                 text.push_str(&format!("       {sign} {rule}: {detail}\n"));
             }
         }
@@ -26,20 +26,20 @@ pub fn render_test_results(view: &PolicyTestView, verbose: bool, page: &PageLayo
 }
 
 /// A view on one line.
-pub fn json(view: &impl serde::Serialize) -> String {
+pub fn render_json(view: &impl serde::Serialize) -> String {
     let text = serde_json::to_string(view).expect("views have only keys that are texts");
-    clean::json(&text) + "\n"
+    clean::escape_json(&text) + "\n"
 }
 
 fn render_case(case: &CaseView, page: &PageLayout) -> String {
-    let place = format!("{}:{}", clean::text(&case.file), case.line);
-    let name = clean::text(&case.name);
+    let place = format!("{}:{}", clean::sanitize_text(&case.file), case.line);
+    let name = clean::sanitize_text(&case.name);
     if case.passed {
         let found = &case.found;
         let reasons = found.reasons.join(", ");
         return format!("ok   {place} {name}: {} ({reasons})\n", found.decision);
     }
-    let differences = case.differences.iter().map(|text| page.text(text));
+    let differences = case.differences.iter().map(|text| page.render_text(text));
     let differences = differences.collect::<Vec<_>>().join("; ");
     format!("FAIL {place} {name}: {differences}\n")
 }
@@ -55,11 +55,11 @@ pub fn render_replay(view: &ReplayView, page: &PageLayout) -> String {
         text.push_str(&format!("and {more} more (see --limit)\n"));
     }
     for missing in &view.missing {
-        let requests = count(missing.requests, "request");
-        let what = clean::text(&missing.what);
+        let requests = format_count(missing.requests, "request");
+        let what = clean::sanitize_text(&missing.what);
         text.push_str(&format!("unknown: {what} was not recorded ({requests})\n"));
     }
-    let requests = count(view.requests, "request");
+    let requests = format_count(view.requests, "request");
     text.push_str(&format!(
         "{requests} since {}: {} as before, {} otherwise, {} unknown (policy {})\n",
         page.format_minute(&view.since),
@@ -76,13 +76,13 @@ fn render_difference(difference: &DifferenceView, page: &PageLayout) -> String {
     let mut text = format!(
         "{} {} for {}: {} -> {}\n",
         page.format_minute(&difference.decided),
-        clean::text(booker),
+        clean::sanitize_text(booker),
         page.format_minute(&difference.start),
         format_outcome(&difference.was),
         format_outcome(&difference.would_be)
     );
     if let Some(finding) = &difference.would_be.rule {
-        let (rule, detail) = (clean::text(&finding.rule), page.text(&finding.detail));
+        let (rule, detail) = (clean::sanitize_text(&finding.rule), page.render_text(&finding.detail));
         text.push_str(&format!("    {rule}: {detail}\n"));
     }
     text
@@ -91,13 +91,13 @@ fn render_difference(difference: &DifferenceView, page: &PageLayout) -> String {
 fn format_outcome(outcome: &SaidView) -> String {
     let reasons = outcome.reasons.join(", ");
     match outcome.decision.as_str() {
-        "confirm" => format!("confirm for {}", count(outcome.credits, "credit")),
+        "confirm" => format!("confirm for {}", format_count(outcome.credits, "credit")),
         decision => format!("{decision} ({reasons})"),
     }
 }
 
 fn render_summary(view: &PolicyTestView) -> String {
-    let cases = count(view.cases as u64, "case");
+    let cases = format_count(view.cases as u64, "case");
     let failed = match view.failed {
         0 => "all as expected".to_owned(),
         failed => format!("{failed} not as expected"),

@@ -5,14 +5,14 @@ use crate::control::protocol::Refusal;
 
 /// For people. A text of several lines keeps them: they are ours, and what is within them is not.
 pub fn render_plain(refusal: &Refusal) -> String {
-    let lines: Vec<String> = refusal.text.split('\n').map(clean::text).collect();
+    let lines: Vec<String> = refusal.text.split('\n').map(clean::sanitize_text).collect();
     format!("maitred: {}\n", lines.join("\n"))
 }
 
 /// For machines.
-pub fn json(refusal: &Refusal) -> String {
+pub fn render_json(refusal: &Refusal) -> String {
     let text = serde_json::to_string(refusal).expect("a refusal is only texts and a number");
-    clean::json(&text) + "\n"
+    clean::escape_json(&text) + "\n"
 }
 
 #[cfg(test)]
@@ -37,6 +37,6 @@ mod tests {
 
     #[test]
     fn machines_read_one() {
-        insta::assert_snapshot!(json(&refusal()), @r#"{"exit":2,"code":"usage","text":"a.csv was not imported:\n  line 2: \u001b[31m\u202ebad"}"#);
+        insta::assert_snapshot!(render_json(&refusal()), @r#"{"exit":2,"code":"usage","text":"a.csv was not imported:\n  line 2: \u001b[31m\u202ebad"}"#);
     }
 }

@@ -1,6 +1,6 @@
 //! Requests that wait for an operator's word, and the word that was said.
 
-use super::layout::{PageLayout, count, quote_title};
+use super::layout::{PageLayout, format_count, quote_title};
 use super::pass::{format_bookings, render_with_heading, format_booker, format_reasons};
 use crate::control::protocol::review::{ReviewedView, ReviewsView, WaitingView, WordView};
 
@@ -8,7 +8,7 @@ pub fn render_review_list(view: &ReviewsView, page: &PageLayout) -> String {
     if view.requests.is_empty() {
         return "Nothing waits.\n".to_owned();
     }
-    let mut text = count(view.requests.len(), "request") + ", soonest first:\n";
+    let mut text = format_count(view.requests.len(), "request") + ", soonest first:\n";
     for request in &view.requests {
         text.push('\n');
         text.push_str(&render_request(request, page));
@@ -35,7 +35,7 @@ fn render_request(request: &WaitingView, page: &PageLayout) -> String {
 }
 
 fn format_cost(request: &WaitingView) -> String {
-    let cost = count(request.cost, "credit");
+    let cost = format_count(request.cost, "credit");
     match request.available {
         Some(available) => format!("{cost}, of {available} available"),
         None => format!("{cost}, and there is no account"),

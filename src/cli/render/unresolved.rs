@@ -1,6 +1,6 @@
 //! The unresolved list.
 
-use super::layout::{PageLayout, count};
+use super::layout::{PageLayout, format_count};
 use crate::control::protocol::unresolved::{UnresolvedItem, UnresolvedSummary, UnresolvedView};
 
 pub fn render_unresolved_list(view: &UnresolvedView, page: &PageLayout) -> String {
@@ -12,7 +12,7 @@ pub fn render_unresolved_list(view: &UnresolvedView, page: &PageLayout) -> Strin
     let mut text = if open == 0 {
         String::from("Resolved:\n")
     } else {
-        format!("{}:\n", count(view.items.len(), "unresolved booking"))
+        format!("{}:\n", format_count(view.items.len(), "unresolved booking"))
     };
     text.push_str(&render_unresolved_table(&view.items, page));
     if open > 0 {
@@ -65,7 +65,7 @@ fn format_detail(item: &UnresolvedItem, page: &PageLayout) -> String {
 /// What a pass, a watch or the status says of the list.
 pub(super) fn render_unresolved_summary(summary: &UnresolvedSummary) -> Option<String> {
     (!summary.is_empty()).then(|| {
-        let bookings = count(summary.count, "booking");
+        let bookings = format_count(summary.count, "booking");
         format!("{bookings}; see `maitred unresolved`")
     })
 }

@@ -61,8 +61,8 @@ pub(super) fn render_lookups(lookups: &[LookupConfig]) -> Vec<String> {
 
 pub(super) fn render_gate_criteria(criteria: &Criteria) -> Vec<String> {
     let notice = criteria.notice;
-    let clock = match criteria.clock {
-        ZoneSource::House => "house",
+    let clock = match criteria.zone_source {
+        ZoneSource::GlobalPolicy => "house",
         ZoneSource::Booker => "booker",
     };
     let details = match criteria.account_details {

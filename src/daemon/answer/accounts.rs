@@ -239,7 +239,7 @@ fn statement_entry(store: &dyn Store, written: &LoggedFact) -> Result<EntryView,
     };
     let failed = |error: StoreError| parse::store_failed(&error);
     if let Some(charge) = store.charge(&uid).map_err(failed)? {
-        view.start = Some(views::time(charge.start));
+        view.start = Some(views::format_time(charge.start));
         let request = store.request(&charge.request).map_err(failed)?;
         view.title = request.map(|request| request.title);
     }

@@ -110,7 +110,7 @@ fn describe_state(
     Ok(if now < charge.end {
         "the booking is to come".to_owned()
     } else if now < end {
-        format!("over; final at {}", views::time(end))
+        format!("over; final at {}", views::format_time(end))
     } else {
         "over; waits for the watch, or for you".to_owned()
     })
@@ -162,7 +162,7 @@ pub fn settle(
         let case = ChargeCase {
             charge: &charge,
             chain: &[],
-            end: ChainEnd::Whole,
+            chain_end: ChainEnd::Whole,
             terms: &terms,
             hosts: &policy.hosts,
             last_gate: gate,

@@ -181,7 +181,7 @@ pub(super) fn check_same_grant(existing: &GrantRecord, requested: &GrantRecord) 
         format!(
             "the reference {:?} was used on {} for something else ({} {} for {}): give another one",
             existing.reference.as_str(),
-            views::time(existing.at),
+            views::format_time(existing.at),
             match existing.kind {
                 GrantKind::Grant => "grant of",
                 GrantKind::Revoke => "revocation of",

@@ -43,7 +43,7 @@ pub fn evaluate(
     let told = request.booker_text.clone();
     Ok(CommandResult::Evaluate(EvaluateView {
         schema: SCHEMA,
-        at: views::time(at),
+        at: views::format_time(at),
         decision: views::step(request, "none"),
         findings: request.findings.iter().map(views::finding).collect(),
         told,
@@ -202,7 +202,7 @@ fn unavailable_lookups(
     };
     let mut lookups = Lookups::default();
     for lookup in &policy.global.lookups {
-        if gate.criteria.asks(&policy.global, &lookup.name) {
+        if gate.criteria.uses_lookup(&policy.global, &lookup.name) {
             let name = &lookup.name;
             assumed.push(format!(
                 "that lookup.{name} gives no answer (it is not asked here)"

@@ -48,7 +48,7 @@ fn export_row(store: &dyn Store, account: &Account, lot: &Lot) -> Result<ExportR
     Ok(ExportRow {
         account: account.id.to_string(),
         credits: lot.remaining,
-        expires: lot.expires.map(views::time),
+        expires: lot.expires.map(views::format_time),
         reason: grant_record.map_or_else(String::new, |given| given.reason),
         reference: lot.grant.to_string(),
         tier: account.tier.clone(),
@@ -120,7 +120,7 @@ mod tests {
             new: true,
             account: "bo@example.com".to_owned(),
             credits: 4,
-            expires: Some(views::time(now() + Span::days(30))),
+            expires: Some(views::format_time(now() + Span::days(30))),
             reason: Some("autumn, \"term\"".to_owned()),
             reference: Some("g2".to_owned()),
         };

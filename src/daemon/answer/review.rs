@@ -161,7 +161,7 @@ fn check_is_undecided(request: &Request, now: Time) -> Result<(), Refusal> {
             "begun",
             format!(
                 "request {id} began at {}, so nothing is decided of it any more",
-                views::time(request.start)
+                views::format_time(request.start)
             ),
         )),
         RequestState::Recorded => Err(parse::refusal(
@@ -178,7 +178,7 @@ fn check_is_undecided(request: &Request, now: Time) -> Result<(), Refusal> {
                 "request {id} was decided already: {} at {}; what comes after that is done at \
                  Cal.com",
                 outcome.as_str(),
-                views::time(at)
+                views::format_time(at)
             ),
         )),
     }

@@ -141,8 +141,8 @@ fn unrecorded_variable(gated_request: &GatedRequest<'_>, name: &str) -> Option<S
 
 /// The zone, when it is the booker's.
 fn unrecorded_zone(gated_request: &GatedRequest<'_>) -> Option<&'static str> {
-    match gated_request.gate.criteria.clock {
-        ZoneSource::House => None,
+    match gated_request.gate.criteria.zone_source {
+        ZoneSource::GlobalPolicy => None,
         ZoneSource::Booker => Some("the booker's time zone"),
     }
 }

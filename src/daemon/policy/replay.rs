@@ -59,7 +59,7 @@ fn replay_log(log: &Path, query: &ReplayQuery<'_>) -> Result<ReplayView, LogErro
         let applied = replay.replay_commit(&commit);
         applied.map_err(|violation| reader.violation_error(place, violation))?;
     }
-    Ok(replay.view())
+    Ok(replay.into_view())
 }
 
 /// How far a replay has come.
@@ -89,7 +89,7 @@ impl<'a> Replay<'a> {
             view: ReplayView {
                 schema: SCHEMA,
                 policy: query.policy.hash.clone(),
-                since: views::time(query.since),
+                since: views::format_time(query.since),
                 commits: 0,
                 requests: 0,
                 same: 0,
@@ -121,7 +121,7 @@ impl<'a> Replay<'a> {
     }
 
     /// What came out.
-    pub fn view(self) -> ReplayView {
+    pub fn into_view(self) -> ReplayView {
         let mut missing: Vec<MissingView> = self
             .missing
             .into_iter()
@@ -189,8 +189,8 @@ impl<'a> Replay<'a> {
                     request: request.id.to_string(),
                     booker: request.booker.as_ref().map(ToString::to_string),
                     title: request.title.clone(),
-                    start: views::time(request.start),
-                    decided: views::time(request.decided_at),
+                    start: views::format_time(request.start),
+                    decided: views::format_time(request.decided_at),
                     was: decision_view(request),
                     would_be: *would_be,
                 });

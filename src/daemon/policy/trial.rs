@@ -97,7 +97,7 @@ fn case_outcome(request: &Request) -> FoundView {
         credits: request.credits,
         rule: objecting.map(|finding| finding.rule.to_string()),
         until: match request.decision {
-            Decision::Wait { until } => until.map(views::time),
+            Decision::Wait { until } => until.map(views::format_time),
             Decision::Confirm | Decision::Decline | Decision::Review | Decision::Leave => None,
         },
     }
@@ -142,8 +142,8 @@ fn differences(expect: &CaseExpectation, request: &Request, actual: &FoundView, 
         compare("text ", format!("{text:?}"), format!("{:?}", actual.text));
     }
     if let (Some(until), Decision::Wait { until: actual_until }) = (expect.until, request.decision) {
-        let at = |moment: CaseTime| views::time(moment.resolve(now));
-        let actual_text = actual_until.map_or_else(|| "the start".to_owned(), views::time);
+        let at = |moment: CaseTime| views::format_time(moment.resolve(now));
+        let actual_text = actual_until.map_or_else(|| "the start".to_owned(), views::format_time);
         compare("until ", at(until), actual_text);
     }
     all

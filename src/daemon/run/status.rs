@@ -30,13 +30,13 @@ impl Loop {
             schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
-            started: views::time(self.started),
+            started: views::format_time(self.started),
             paused: self.paused,
             last_pass: self.last_pass.clone(),
             last_error: self.last_error.clone(),
             problems: self.persistent_problems(),
             passes: self.passes,
-            next_pass: (!self.paused).then(|| views::time(self.next_pass_at)),
+            next_pass: (!self.paused).then(|| views::format_time(self.next_pass_at)),
             watch: self.watch_status(now),
             open_intents: 0,
             counts: AttentionCounts::default(),
@@ -70,12 +70,12 @@ impl Loop {
     }
 
     fn watch_status(&self, now: Time) -> WatchStatus {
-        let next = self.watch_state.next(&self.daemon.config.schedule, now);
+        let next = self.watch_state.next_watch(&self.daemon.config.schedule, now);
         let not_before = |at: Time| self.watch_not_before.map_or(at, |until| at.max(until));
-        let unless_paused = |at: Time| (!self.paused).then(|| views::time(not_before(at)));
+        let unless_paused = |at: Time| (!self.paused).then(|| views::format_time(not_before(at)));
         WatchStatus {
-            watched: self.watch_state.last_watch.map(views::time),
-            audited: self.watch_state.last_audit.map(views::time),
+            watched: self.watch_state.last_watch.map(views::format_time),
+            audited: self.watch_state.last_audit.map(views::format_time),
             last: self.last_watch.clone(),
             error: self.watch_error.clone(),
             next: unless_paused(next.watch),
@@ -120,7 +120,7 @@ fn failing_view(request: &Request, waits: Option<String>) -> FailingView {
         request: request.id.to_string(),
         decision: request.decision.as_str().to_owned(),
         failures: request.failures,
-        last: request.last_failure.map(views::time),
+        last: request.last_failure.map(views::format_time),
         waits,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::time;
+use super::format_time;
 use crate::control::protocol::{EntryView, RefundView};
 use crate::domain::account::sum_credits;
 use crate::domain::fact::Fact;
@@ -14,7 +14,7 @@ pub fn entry(written: &LoggedFact) -> EntryView {
     let (kind, credits, booking, text) = describe_fact(&written.fact);
     EntryView {
         sequence: written.seq,
-        at: time(written.at),
+        at: format_time(written.at),
         kind: kind.to_owned(),
         credits,
         booking,
@@ -35,7 +35,7 @@ pub fn refund(written: &LoggedFact) -> Option<RefundView> {
             ..
         } => Some(RefundView {
             booking: booking.to_string(),
-            at: time(written.at),
+            at: format_time(written.at),
             credits: parts.iter().map(|part| part.credits).sum(),
             reason: reason.full_text(),
         }),
@@ -86,7 +86,7 @@ fn describe_fact(fact: &Fact) -> EntryParts {
         } => {
             let until = expires.map_or_else(
                 || "without expiry".to_owned(),
-                |at| format!("until {}", time(at)),
+                |at| format!("until {}", format_time(at)),
             );
             let text = format!("{reason} ({reference}), {until}");
             ("grant", Some(*credits), None, text)

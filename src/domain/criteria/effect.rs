@@ -34,7 +34,7 @@ impl Wait {
     };
 
     /// When it is over.
-    pub fn until(self, first_evaluated: Time, start: Time) -> Time {
+    pub fn deadline(self, first_evaluated: Time, start: Time) -> Time {
         let latest = start - self.before_start;
         self.at_most.map_or(latest, |span| latest.min(first_evaluated + span))
     }
@@ -57,7 +57,7 @@ impl OnViolation {
         match self {
             Self::Decline => Decision::Decline,
             Self::Wait(wait) => Decision::Wait {
-                until: Some(wait.until(first_evaluated, start)),
+                until: Some(wait.deadline(first_evaluated, start)),
             },
             Self::Review => Decision::Review,
             Self::Leave => Decision::Leave,
@@ -89,7 +89,7 @@ mod tests {
                 at_most: at_most.map(Span::hours),
                 before_start: Span::hours(before),
             };
-            let until = wait.until(first, start);
+            let until = wait.deadline(first, start);
             assert_eq!(until, first + Span::hours(expect), "{wait:?}");
         }
     }

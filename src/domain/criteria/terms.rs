@@ -38,7 +38,7 @@ pub struct Criteria {
     pub pin: Option<String>,
     pub on_wrong_pin: OnViolation,
     pub account_details: AccountDetails,
-    pub clock: ZoneSource,
+    pub zone_source: ZoneSource,
     pub rules: Vec<Rule>,
 }
 
@@ -65,7 +65,7 @@ pub struct NoticeBounds {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ZoneSource {
     #[default]
-    House,
+    GlobalPolicy,
     /// The booker's, as Cal.com knows it; the house's where it knows none.
     Booker,
 }
@@ -84,8 +84,8 @@ pub enum AccountDetails {
 impl Criteria {
     /// The time zone in which this booking is looked at.
     pub fn zone(&self, global: &GlobalPolicy, booking: &Booking) -> Tz {
-        match self.clock {
-            ZoneSource::House => global.zone,
+        match self.zone_source {
+            ZoneSource::GlobalPolicy => global.zone,
             ZoneSource::Booker => booking
                 .booker
                 .as_ref()
@@ -96,7 +96,7 @@ impl Criteria {
     }
 
     /// Whether any rule, the house's included, asks this question.
-    pub fn asks(&self, global: &GlobalPolicy, lookup: &str) -> bool {
+    pub fn uses_lookup(&self, global: &GlobalPolicy, lookup: &str) -> bool {
         let rules = global.rules.iter().chain(self.rules.iter());
         rules
             .flat_map(|rule| rule.require.lookups())

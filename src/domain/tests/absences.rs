@@ -37,7 +37,7 @@ fn watch_no_show(paid: bool, no_show: NoShow, forgiven: u32) -> Option<(ChargeOu
     let verdict = watch_charge(&ChargeCase {
         charge: &charge,
         chain: &[booking],
-        end: ChainEnd::Whole,
+        chain_end: ChainEnd::Whole,
         terms: &gate.terms.refunds,
         hosts: &[],
         last_gate: Some(&gate),
@@ -51,7 +51,7 @@ fn watch_no_show(paid: bool, no_show: NoShow, forgiven: u32) -> Option<(ChargeOu
         policy_hash: "policy",
     });
     match verdict {
-        ChargeDecision::Write { what, text, .. } => Some((what, text)),
+        ChargeDecision::Write { outcome: what, text, .. } => Some((what, text)),
         ChargeDecision::Open { .. } => None,
     }
 }

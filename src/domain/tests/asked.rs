@@ -20,7 +20,7 @@ pub struct EvaluationCase {
     pub bookings: Vec<Booking>,
     pub event_type: Option<Option<EventType>>,
     pub account: Option<Account>,
-    pub house: GlobalPolicy,
+    pub global: GlobalPolicy,
     pub counted_bookings: Vec<CountedBooking>,
     pub prior_request_count: u32,
     pub declined_over_limit_before: bool,
@@ -34,7 +34,7 @@ pub struct EvaluationCase {
     /// Whether what takes the time is settled, and what may still come back.
     pub is_overlap_settled: bool,
     pub unsettled_credits: Credits,
-    pub first: Time,
+    pub first_evaluated: Time,
 }
 
 pub fn valid_case() -> EvaluationCase {
@@ -43,7 +43,7 @@ pub fn valid_case() -> EvaluationCase {
         bookings: vec![booking("a")],
         event_type: Some(Some(event_type())),
         account: Some(account("bo@example.com", 5)),
-        house: GlobalPolicy::default(),
+        global: GlobalPolicy::default(),
         counted_bookings: Vec::new(),
         prior_request_count: 0,
         declined_over_limit_before: false,
@@ -56,7 +56,7 @@ pub fn valid_case() -> EvaluationCase {
         ledger_is_empty: false,
         is_overlap_settled: true,
         unsettled_credits: 0,
-        first: now(),
+        first_evaluated: now(),
     }
 }
 
@@ -65,12 +65,12 @@ pub fn evaluate_case(change: impl FnOnce(&mut EvaluationCase)) -> Evaluation {
     let bookings: Vec<&Booking> = case.bookings.iter().collect();
     let since: Vec<(String, Time)> = REASON_CODES
         .iter()
-        .map(|code| (code.as_str().to_owned(), case.first))
+        .map(|code| (code.as_str().to_owned(), case.first_evaluated))
         .collect();
     evaluate(&EvaluationInput {
         gate: &case.gate,
-        global: &case.house,
-        zone: case.gate.criteria.zone(&case.house, bookings[0]),
+        global: &case.global,
+        zone: case.gate.criteria.zone(&case.global, bookings[0]),
         bookings: &bookings,
         event_type: case.event_type.as_ref().map(Option::as_ref),
         account: case.account.as_ref(),

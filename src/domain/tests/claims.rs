@@ -69,7 +69,7 @@ fn watch_cancelled(by: Option<&str>, terms: &RefundTerms) -> (String, String, Ch
     let verdict = watch_charge(&ChargeCase {
         charge: &charge("a", ChargeState::Open),
         chain: std::slice::from_ref(&booking),
-        end: ChainEnd::Whole,
+        chain_end: ChainEnd::Whole,
         terms,
         hosts: &[HostKey::Address(address(ADMIN))],
         last_gate: Some(&gate),
@@ -83,7 +83,7 @@ fn watch_cancelled(by: Option<&str>, terms: &RefundTerms) -> (String, String, Ch
         policy_hash: "policy",
     });
     let ChargeDecision::Write {
-        facts, what, text, ..
+        facts, outcome: what, text, ..
     } = verdict
     else {
         panic!("{verdict:?}");

@@ -61,7 +61,7 @@ fn set_low_balance(case: &mut EvaluationCase) {
 }
 
 fn block_booker(case: &mut EvaluationCase) {
-    case.house.block = vec![access_entry("bo@example.com")];
+    case.global.block = vec![access_entry("bo@example.com")];
 }
 
 fn disallow_booker(case: &mut EvaluationCase) {
@@ -269,7 +269,7 @@ fn every_criterion_has_an_effect_and_a_text_of_its_own() {
         let change = |case: &mut EvaluationCase| {
             object(case);
             set_effect(case, OnViolation::wait_for(Span::hours(2)));
-            case.first = at_minute(-120);
+            case.first_evaluated = at_minute(-120);
         };
         check(change, DECLINE, &[code, ReasonCode::WaitedTooLong]);
     }
@@ -278,11 +278,11 @@ fn every_criterion_has_an_effect_and_a_text_of_its_own() {
 #[test]
 fn what_no_criterion_minds_is_confirmed() {
     let rows: [fn(&mut EvaluationCase); 10] = [
-        |case| case.house.block = vec![access_entry("al@example.com"), access_entry("@example.org")],
+        |case| case.global.block = vec![access_entry("al@example.com"), access_entry("@example.org")],
         |case| case.gate.criteria.allow = vec![access_entry("@example.com")],
-        |case| case.house.allow = vec![access_entry("bo+club@example.com")],
+        |case| case.global.allow = vec![access_entry("bo+club@example.com")],
         |case| {
-            case.house.requests_per_day = Some(4);
+            case.global.requests_per_day = Some(4);
             case.prior_request_count = 3;
         },
         |case| {
@@ -295,7 +295,7 @@ fn what_no_criterion_minds_is_confirmed() {
         },
         |case| case.gate.criteria.hours = vec![never_open(), TimeWindow::ALWAYS],
         |case| {
-            case.house.caps = vec![cap(1, CapPeriod::Day), cap(2, CapPeriod::Open)];
+            case.global.caps = vec![cap(1, CapPeriod::Day), cap(2, CapPeriod::Open)];
             case.counted_bookings = vec![counted_booking("x", -600, "club"), counted_booking("y", 5 * 24 * 60, "a")];
         },
         |case| {
@@ -415,7 +415,7 @@ fn caps_count_what_stands_in_the_period_of_the_booking() {
     ];
     for (number, (house, gate, standing, expect)) in rows.into_iter().enumerate() {
         let evaluation = evaluate_case(|case| {
-            case.house.caps = house.to_vec();
+            case.global.caps = house.to_vec();
             case.gate.criteria.caps = gate.to_vec();
             case.counted_bookings = standing;
         });
@@ -533,7 +533,7 @@ fn hours_are_read_in_the_zone_of_the_operator_or_the_booker() {
         ..TimeWindow::ALWAYS
     };
     let rows = [
-        (ZoneSource::House, Some("Pacific/Auckland"), "UTC", DECLINE),
+        (ZoneSource::GlobalPolicy, Some("Pacific/Auckland"), "UTC", DECLINE),
         (
             ZoneSource::Booker,
             Some("Pacific/Auckland"),
@@ -548,7 +548,7 @@ fn hours_are_read_in_the_zone_of_the_operator_or_the_booker() {
             Decision::Confirm,
         ),
         (
-            ZoneSource::House,
+            ZoneSource::GlobalPolicy,
             None,
             "Pacific/Auckland",
             Decision::Confirm,
@@ -556,8 +556,8 @@ fn hours_are_read_in_the_zone_of_the_operator_or_the_booker() {
     ];
     for (zone_source, booker_zone, global_zone, expect) in rows {
         let evaluation = evaluate_case(|case| {
-            case.gate.criteria.clock = zone_source;
-            case.house.zone = global_zone.parse().unwrap();
+            case.gate.criteria.zone_source = zone_source;
+            case.global.zone = global_zone.parse().unwrap();
             case.gate.criteria.hours = vec![from_nine.clone()];
             let booker = case.bookings[0].booker.as_mut().unwrap();
             booker.time_zone = booker_zone.map(str::to_owned);

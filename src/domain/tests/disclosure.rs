@@ -40,7 +40,7 @@ const PUBLIC: [(&str, CaseChange); 9] = [
         case.gate.criteria.notice.at_most = Some(Span::hours(2));
     }),
     ("taken", |case| case.is_time_taken = true),
-    ("blocked", |case| case.house.block = vec![everybody_entry()]),
+    ("blocked", |case| case.global.block = vec![everybody_entry()]),
     ("not allowed", |case| {
         case.gate.criteria.allow = vec![AccessEntry {
             subject: AccessSubject::Domain("members.example".to_owned()),
@@ -82,13 +82,13 @@ const ACCOUNTS: [(&str, CaseChange); 9] = [
             is_confirmed: true,
         }];
     }),
-    ("a rule", |case| case.house.rules = failing_rule("false")),
+    ("a rule", |case| case.global.rules = failing_rule("false")),
     ("a rule that fails", |case| {
-        case.house.rules = failing_rule("booking.answers.nothing == 1");
+        case.global.rules = failing_rule("booking.answers.nothing == 1");
     }),
     ("no answer", |case| {
-        case.house.rules = failing_rule("lookup.crm == true");
-        case.house.lookups = vec![LookupRequirement {
+        case.global.rules = failing_rule("lookup.crm == true");
+        case.global.lookups = vec![LookupRequirement {
             name: "crm".to_owned(),
             on_no_answer: OnViolation::Decline,
         }];
@@ -96,7 +96,7 @@ const ACCOUNTS: [(&str, CaseChange); 9] = [
     ("has waited", |case| {
         case.account = Some(account("bo@example.com", 0));
         case.gate.short_of_credit = OnViolation::wait_for(Span::hours(1));
-        case.first = at_minute(-120);
+        case.first_evaluated = at_minute(-120);
     }),
 ];
 
@@ -287,7 +287,7 @@ fn an_operator_s_own_words_are_told_and_come_first() {
     let evaluation = evaluate_case(|case| {
         set_low_balance(case);
         case.is_time_taken = true;
-        case.house.reason_texts = vec![(
+        case.global.reason_texts = vec![(
             ReasonCode::ShortOfCredit,
             template("You are {{ request.missing }} short."),
         )];
@@ -339,7 +339,7 @@ fn a_series_says_which_of_its_bookings_stood_in_the_way() {
         }),
         (ReasonCode::OverCap, |case| {
             case.gate.criteria.account_details = AccountDetails::Always;
-            case.house.caps = vec![Cap {
+            case.global.caps = vec![Cap {
                 at_most: 2,
                 period: CapPeriod::Day,
                 tiers: Vec::new(),
@@ -363,7 +363,7 @@ fn a_series_says_which_of_its_bookings_stood_in_the_way() {
                 if own {
                     let words = "The one on {{ request.occurrence }}.";
                     let words = Template::compile(words).expect(words);
-                    case.house.reason_texts = vec![(
+                    case.global.reason_texts = vec![(
                         code,
                         LocalizedText {
                             by_language: vec![(String::new(), words)],

@@ -177,7 +177,7 @@ fn a_wait_ends_at_its_deadline_in_a_decline() {
     let set_wait = |case: &mut EvaluationCase, first: i64| {
         set_low_balance(case);
         case.gate.short_of_credit = OnViolation::wait_for(Span::hours(2));
-        case.first = at_minute(first);
+        case.first_evaluated = at_minute(first);
     };
     check(|c| set_wait(c, -119), wait_until(1), &[ReasonCode::ShortOfCredit]);
     let ended = [ReasonCode::ShortOfCredit, ReasonCode::WaitedTooLong];
@@ -210,7 +210,7 @@ fn a_wait_that_is_over_tells_the_other_reasons_to_decline_too() {
         case.is_time_taken = true;
         set_low_balance(case);
         case.gate.short_of_credit = OnViolation::wait_for(Span::hours(2));
-        case.first = at_minute(-120);
+        case.first_evaluated = at_minute(-120);
     };
     check_text(change, &format!("{TAKEN} {SHORT} {WAITED}"));
 }

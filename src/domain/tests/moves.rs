@@ -26,7 +26,7 @@ fn watch_successor(successor: Option<&Charge>, account: &Account, cost: Credits,
     watch_charge(&ChargeCase {
         charge: &charge,
         chain: &chain,
-        end: ChainEnd::Whole,
+        chain_end: ChainEnd::Whole,
         terms: &gate.terms.refunds,
         hosts: &[],
         last_gate: Some(&gate),
@@ -43,7 +43,7 @@ fn watch_successor(successor: Option<&Charge>, account: &Account, cost: Credits,
 
 /// What is written of it, in a word; `None`: nothing yet.
 fn summarize(verdict: &ChargeDecision) -> Option<(ChargeOutcome, Vec<&'static str>)> {
-    let ChargeDecision::Write { facts, what, .. } = verdict else {
+    let ChargeDecision::Write { facts, outcome: what, .. } = verdict else {
         return None;
     };
     let words = facts.iter().map(|fact| match fact {
@@ -124,7 +124,7 @@ fn what_is_being_taken_over_is_left_to_its_intent() {
             let verdict = watch_charge(&ChargeCase {
                 charge: &charge("a", ChargeState::Open),
                 chain: &chain,
-                end,
+                chain_end: end,
                 terms: &gate.terms.refunds,
                 hosts: &[],
                 last_gate: Some(&gate),

@@ -42,7 +42,7 @@ fn localized_text(rows: &[(&str, &str)]) -> LocalizedText {
 }
 
 fn set_global_rules(case: &mut EvaluationCase, rules: Vec<Rule>) {
-    case.house.rules = rules;
+    case.global.rules = rules;
 }
 
 fn set_gate_rules(case: &mut EvaluationCase, rules: Vec<Rule>) {
@@ -166,7 +166,7 @@ fn a_reason_is_told_in_the_language_of_the_booker() {
     }
     // The house's own words for what maitred itself says.
     let change = |case: &mut EvaluationCase| {
-        case.house.reason_texts = vec![(
+        case.global.reason_texts = vec![(
             ReasonCode::ShortOfCredit,
             localized_text(&[(
                 "en",
@@ -193,7 +193,7 @@ fn a_reason_is_told_in_the_language_of_the_booker() {
 #[test]
 fn a_question_without_an_answer_is_met_as_configured() {
     let require_lookup = |case: &mut EvaluationCase, on_no_answer: OnViolation| {
-        case.house.lookups = vec![LookupRequirement {
+        case.global.lookups = vec![LookupRequirement {
             name: "crm".to_owned(),
             on_no_answer,
         }];

@@ -84,7 +84,7 @@ fn refund_part(case: &ChargeCase<'_>, percent: u8, keeps: Credits, code: EntryCo
     if keeps_all {
         return ChargeDecision::Write {
             facts: vec![Fact::ChargeClosed { booking, reason }],
-            what: ChargeOutcome::Final,
+            outcome: ChargeOutcome::Final,
             text,
             problem: None,
         };
@@ -96,7 +96,7 @@ fn refund_part(case: &ChargeCase<'_>, percent: u8, keeps: Credits, code: EntryCo
             close: true,
             reason,
         }],
-        what: if credits < paid {
+        outcome: if credits < paid {
             ChargeOutcome::PartlyRefunded
         } else {
             ChargeOutcome::Refunded

@@ -85,7 +85,7 @@ pub(super) fn decide_moved(case: &ChargeCase<'_>, last: &Booking) -> ChargeDecis
     }
     ChargeDecision::Write {
         facts,
-        what: ChargeOutcome::Moved,
+        outcome: ChargeOutcome::Moved,
         text: format!("the charge goes on with {}", last.uid),
         problem,
     }

@@ -145,7 +145,7 @@ fn collect_pending_lookups<'a>(
 ) -> Vec<PendingLookup<'a>> {
     let mut pending = Vec::new();
     for lookup in &policy.global.lookups {
-        if !gate.criteria.asks(&policy.global, &lookup.name) {
+        if !gate.criteria.uses_lookup(&policy.global, &lookup.name) {
             continue;
         }
         let now = (ports.clock)();
@@ -173,7 +173,7 @@ async fn send_lookups<'a>(ports: &Ports<'_>, pending: Vec<PendingLookup<'a>>) ->
     for pending_lookup in pending {
         tasks.push(
             async move {
-                let outcome = pass_lookups.ask(pending_lookup.lookup, &pending_lookup.lookup_request, ports.clock).await;
+                let outcome = pass_lookups.query(pending_lookup.lookup, &pending_lookup.lookup_request, ports.clock).await;
                 (pending_lookup.lookup, pending_lookup.request, outcome)
             }
             .boxed(),

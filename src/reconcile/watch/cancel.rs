@@ -308,7 +308,7 @@ async fn attempt_cancel(
         report.record(RecordedChange {
             booking: reference.uid.clone(),
             account: request.account.clone(),
-            what: ChargeOutcome::Cancelled,
+            outcome: ChargeOutcome::Cancelled,
             text: describe_reason(request).to_owned(),
         });
     }

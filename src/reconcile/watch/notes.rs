@@ -193,7 +193,7 @@ async fn close_note(
         report.record(RecordedChange {
             booking: note.bookings[0].uid.clone(),
             account: note.account.clone(),
-            what: ChargeOutcome::Closed,
+            outcome: ChargeOutcome::Closed,
             text: why.to_owned(),
         });
     }

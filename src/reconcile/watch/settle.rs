@@ -89,7 +89,7 @@ pub(super) async fn settle(
             report.problems.extend(problem);
         }
         ChargeDecision::Write {
-            what,
+            outcome: what,
             text,
             problem,
             ..
@@ -98,7 +98,7 @@ pub(super) async fn settle(
             report.record(RecordedChange {
                 booking: charge.booking.uid.clone(),
                 account: Some(account),
-                what,
+                outcome: what,
                 text,
             });
         }
@@ -126,7 +126,7 @@ fn settle_charge(
     let mut facts = match &decision {
         ChargeDecision::Open {
             reason: why,
-            lists: Some(code),
+            unresolved_code: Some(code),
             ..
         } => match items.iter().find(|item| item.code == *code) {
             // An operator knows of it.
@@ -141,10 +141,10 @@ fn settle_charge(
                 detail: why.clone(),
             }],
         },
-        ChargeDecision::Open { lists: None, .. } => return Ok(Some((charge.account, decision))),
+        ChargeDecision::Open { unresolved_code: None, .. } => return Ok(Some((charge.account, decision))),
         ChargeDecision::Write { facts, .. } => facts.clone(),
     };
-    if let ChargeDecision::Write { text, what, .. } = &decision {
+    if let ChargeDecision::Write { text, outcome: what, .. } = &decision {
         facts.extend(resolve_host_absent(&items, text, Resolver::Watch));
         if *what == ChargeOutcome::Moved {
             let move_fact = accepted_move_fact(store, policy, &charge, chain, now);
@@ -168,7 +168,7 @@ fn settle_charge(
             let open = ChargeDecision::Open {
                 reason: why,
                 problem,
-                lists,
+                unresolved_code: lists,
             };
             Ok(Some((charge.account, open)))
         }
@@ -181,7 +181,7 @@ fn booking_to_list(charge: &Charge, chain: &RescheduleChain, decision: &ChargeDe
     let is_about_last = matches!(
         decision,
         ChargeDecision::Open {
-            lists: Some(UnresolvedCode::UnknownStatus),
+            unresolved_code: Some(UnresolvedCode::UnknownStatus),
             ..
         }
     );
@@ -191,10 +191,10 @@ fn booking_to_list(charge: &Charge, chain: &RescheduleChain, decision: &ChargeDe
 
 fn without_problem(decision: ChargeDecision) -> ChargeDecision {
     match decision {
-        ChargeDecision::Open { reason: why, lists, .. } => ChargeDecision::Open {
+        ChargeDecision::Open { reason: why, unresolved_code: lists, .. } => ChargeDecision::Open {
             reason: why,
             problem: None,
-            lists,
+            unresolved_code: lists,
         },
         write @ ChargeDecision::Write { .. } => write,
     }
@@ -285,7 +285,7 @@ fn decide_charge(
     let decision = watch_charge(&ChargeCase {
         charge,
         chain: &chain.bookings,
-        end: chain.end,
+        chain_end: chain.end,
         terms: &terms,
         hosts: &policy.hosts,
         last_gate,
@@ -313,14 +313,14 @@ fn restore_expired_in_decision(
     match decision {
         ChargeDecision::Write {
             mut facts,
-            what,
+            outcome: what,
             text,
             problem,
         } => {
             restore_expired(store, &mut facts, terms, now)?;
             Ok(ChargeDecision::Write {
                 facts,
-                what,
+                outcome: what,
                 text,
                 problem,
             })

@@ -598,7 +598,7 @@ fn record_change(report: &mut WatchReport, booking: &Booking, outcome: ChargeOut
     report.record(RecordedChange {
         booking: booking.uid.clone(),
         account: None,
-        what: outcome,
+        outcome,
         text,
     });
 }

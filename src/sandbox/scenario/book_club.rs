@@ -55,7 +55,7 @@ const fn member(address: &'static str, name: &'static str, credits: u64) -> Club
 pub struct BookingPurpose {
     /// Every row of the request: one, or the occurrences of a series.
     pub uids: Vec<String>,
-    pub what: &'static str,
+    pub purpose: &'static str,
 }
 
 #[derive(Debug, Clone)]
@@ -140,7 +140,7 @@ impl BookClubBuilder {
         let result = self.world.book(self.made_at, new_booking);
         let uids = result.expect("the demo's own event types and lengths");
         let first_uid = uids[0].clone();
-        self.bookings.push(BookingPurpose { uids, what: purpose });
+        self.bookings.push(BookingPurpose { uids, purpose });
         first_uid
     }
 
@@ -260,7 +260,7 @@ impl BookClubBuilder {
         let moved = self.world.reschedule(self.made_at, &old, request);
         let uids = vec![moved.expect("an accepted booking that was not moved yet")];
         let purpose = "the hour that Faye moved it to, to be confirmed again";
-        self.bookings.push(BookingPurpose { uids, what: purpose });
+        self.bookings.push(BookingPurpose { uids, purpose });
     }
 
     fn accept(&mut self, uid: &str) {
@@ -301,7 +301,7 @@ mod tests {
             first.world.bookings().len(),
             "each row is told of once"
         );
-        let purposes: BTreeSet<&str> = first.bookings.iter().map(|told| told.what).collect();
+        let purposes: BTreeSet<&str> = first.bookings.iter().map(|told| told.purpose).collect();
         assert_eq!(purposes.len(), first.bookings.len());
         assert!((24..=30).contains(&purposes.len()), "{} requests", purposes.len());
     }

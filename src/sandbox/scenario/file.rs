@@ -471,13 +471,13 @@ mod tests {
             "one occurrence only"
         );
         assert_eq!(world.series("s").len(), 2);
-        assert_eq!((world.script.pending_count(), world.faults.len()), (1, 1));
-        assert!(world.event_type(77).unwrap().waits(
+        assert_eq!((world.script.pending_count(), world.fault_rules.len()), (1, 1));
+        assert!(world.event_type(77).unwrap().needs_confirmation(
             now(),
             now() + Span::hours(48),
             "bo@example.com"
         ));
-        assert!(!world.event_type(77).unwrap().waits(
+        assert!(!world.event_type(77).unwrap().needs_confirmation(
             now(),
             now() + Span::hours(49),
             "bo@example.com"

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::sandbox::call::merge_objects;
 use crate::sandbox::model::{SandboxBooking, ConfirmationRule, SandboxEventType, LimitPeriod, Role, User};
-use crate::sandbox::moment::text;
+use crate::sandbox::moment::format_time;
 use crate::sandbox::v2::older::render_answers;
 use crate::sandbox::world::World;
 
@@ -51,15 +51,15 @@ pub fn render_bare_booking(booking: &SandboxBooking) -> Value {
         "eventTypeId": booking.event_type,
         "uid": booking.uid,
         "title": booking.title,
-        "startTime": text(booking.start),
-        "endTime": text(booking.end),
+        "startTime": format_time(booking.start),
+        "endTime": format_time(booking.end),
         "metadata": metadata,
         "status": booking.status.as_v1(),
         "responses": render_answers(&booking.answers),
         "fromReschedule": booking.predecessor,
         "cancelledBy": booking.cancelled_by,
         "rescheduledBy": booking.rescheduled_by,
-        "createdAt": text(booking.created),
+        "createdAt": format_time(booking.created),
     })
 }
 

@@ -71,7 +71,7 @@ pub fn begin(world: &mut World, call: V1Call<'_>) -> V1Outcome {
     let (decision, locks) = world.user_limiter.hit(user.id, cost, limit, call.now);
     if locks {
         world
-            .lock(user.id, true)
+            .set_locked(user.id, true)
             .expect("the user whose key was just found");
     }
     let context = V1ResponseContext {

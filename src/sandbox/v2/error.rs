@@ -92,7 +92,7 @@ impl ErrorWriter {
         }
         let body = json!({
             "status": "error",
-            "timestamp": moment::text(self.now),
+            "timestamp": moment::format_time(self.now),
             "path": self.path,
             "error": error,
         });

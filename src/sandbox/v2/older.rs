@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::domain::time::Time;
 use crate::sandbox::call::merge_objects;
 use crate::sandbox::model::{StoredAnswers, SandboxBooking, User};
-use crate::sandbox::moment::text;
+use crate::sandbox::moment::format_time;
 use crate::sandbox::v2::list::select_bookings;
 use crate::sandbox::v2::params::V2ListQuery;
 use crate::sandbox::world::World;
@@ -77,8 +77,8 @@ fn render_row(world: &World, booking: &SandboxBooking) -> Value {
     merge_objects(
         render_common_fields(world, booking),
         json!({
-            "createdAt": text(booking.created),
-            "updatedAt": booking.updated.map(text),
+            "createdAt": format_time(booking.created),
+            "updatedAt": booking.updated.map(format_time),
             "paid": !booking.payments.is_empty() && !booking.is_unpaid(),
             "isRecorded": false,
             "eventType": render_event_type(world, booking),
@@ -106,8 +106,8 @@ fn render_common_fields(world: &World, booking: &SandboxBooking) -> Value {
         "userPrimaryEmail": host.map(|host| host.email.as_str()),
         "description": booking.description,
         "customInputs": {},
-        "startTime": text(booking.start),
-        "endTime": text(booking.end),
+        "startTime": format_time(booking.start),
+        "endTime": format_time(booking.end),
         "metadata": metadata,
         "responses": render_answers(&booking.answers),
         "recurringEventId": booking.series,

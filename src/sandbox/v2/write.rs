@@ -53,7 +53,7 @@ fn to_outcome(call: &V2Call<'_>, uid: &str, change: Result<PendingTransition, Tr
 /// The answer to a change whose steps are taken.
 pub fn respond_to_transition(world: &World, call: &V2Call<'_>, change: &PendingTransition) -> HttpResponse {
     let uid = change.uid.as_str();
-    match &change.act {
+    match &change.transition {
         Transition::Confirm { .. } | Transition::Decline { .. } => booking_response(world, call, uid, 200),
         Transition::Cancel(_) => cancellation_response(world, call, uid),
         Transition::Reschedule(_) => match &change.new_uid {
@@ -422,7 +422,7 @@ fn create_series(world: &mut World, call: &V2Call<'_>, event_type: &SandboxEvent
     }
     // Of what waits only the first occurrence is looked at; what is accepted at once is written one
     // by one, until the database refuses.
-    let needs_confirmation = event_type.waits(call.now, new_booking.start, &new_booking.email) || event_type.price > 0;
+    let needs_confirmation = event_type.needs_confirmation(call.now, new_booking.start, &new_booking.email) || event_type.price > 0;
     let limit = missing
         .iter()
         .take_while(|start| needs_confirmation || is_free(start))

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::super::record::fact;
-use super::line::{self, Fault};
+use super::line::{self, LineFault};
 use super::segment::{HashChain, LogPosition};
 use super::walk::{LogError, LogReader};
 use crate::domain::fact::Commit;
@@ -18,7 +18,7 @@ pub fn find_commit(dir: &Path, from: LogPosition, seq: u64) -> Result<Commit, Lo
         if !reader.read_line()? {
             let expected = seq;
             let found = 0;
-            return Err(reader.damage_error(Fault::WrongNumber { expected, found }));
+            return Err(reader.damage_error(LineFault::WrongNumber { expected, found }));
         }
         let text = &reader.buffer[..reader.buffer.len() - 1];
         if line::peek_seq(text) != Some(seq) {
@@ -27,7 +27,7 @@ pub fn find_commit(dir: &Path, from: LogPosition, seq: u64) -> Result<Commit, Lo
         }
         let commit = line::unseal(text).and_then(|sealed| {
             let entry = sealed.parse_entry()?;
-            let facts = fact::read_format(entry.format, entry.facts).map_err(Fault::InvalidRecord)?;
+            let facts = fact::read_format(entry.format, entry.facts).map_err(LineFault::InvalidRecord)?;
             Ok(Commit {
                 seq,
                 at: entry.at,

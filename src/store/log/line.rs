@@ -150,7 +150,7 @@ impl fmt::Display for LedgerId {
 
 /// What is wrong with a line.
 #[derive(Debug, thiserror::Error)]
-pub enum Fault {
+pub enum LineFault {
     #[error("it is not a line of this log")]
     Malformed,
     #[error("its hash does not fit its text: it was altered")]
@@ -230,7 +230,7 @@ pub fn format_commit(
     facts: &[u8],
     prev: Hash,
 ) -> Option<(Vec<u8>, Hash)> {
-    let at = Timestamp(at).text()?;
+    let at = Timestamp(at).to_text()?;
     let beginning = format!(
         "{FORMAT_KEY}{FORMAT},\"seq\":{seq},\"at\":\"{at}\",\"ledger\":\"{ledger}\",\
          \"calendar\":\"{ONLY_CALENDAR}\",\"epoch\":{FIRST_EPOCH},\"facts\":"
@@ -244,7 +244,7 @@ pub fn format_commit(
 /// The first line of a segment, newline included, and its hash; `None` as above.
 pub fn format_header(header: &SegmentHeader, prev: Hash) -> Option<(Vec<u8>, Hash)> {
     let SegmentHeader { segment, first, .. } = header;
-    let created = Timestamp(header.created).text()?;
+    let created = Timestamp(header.created).to_text()?;
     let ledger = header.ledger?;
     let line = format!(
         "{{\"log\":\"maitred\",\"format\":{FORMAT},\"ledger\":\"{ledger}\",\"segment\":{segment},\
@@ -266,36 +266,36 @@ pub fn seal(mut line: Vec<u8>, prev: Hash) -> (Vec<u8>, Hash) {
 }
 
 /// Checks a line (without its newline) against its own hash.
-pub fn unseal(line: &[u8]) -> Result<SealedLine<'_>, Fault> {
-    let split = line.len().checked_sub(SEAL_LENGTH).ok_or(Fault::Malformed)?;
+pub fn unseal(line: &[u8]) -> Result<SealedLine<'_>, LineFault> {
+    let split = line.len().checked_sub(SEAL_LENGTH).ok_or(LineFault::Malformed)?;
     let (body, seal) = line.split_at(split);
     let hex = seal
         .strip_prefix(HASH_KEY)
         .and_then(|rest| rest.strip_suffix(b"\"}"));
-    let hash = hex.and_then(Hash::parse).ok_or(Fault::Malformed)?;
+    let hash = hex.and_then(Hash::parse).ok_or(LineFault::Malformed)?;
     if Hash::of(body) != hash {
-        return Err(Fault::HashMismatch);
+        return Err(LineFault::HashMismatch);
     }
-    let (body, prev) = split_prev(body).ok_or(Fault::Malformed)?;
+    let (body, prev) = split_prev(body).ok_or(LineFault::Malformed)?;
     Ok(SealedLine { body, hash, prev })
 }
 
 /// Reads a header that was unsealed.
-pub fn read_header(sealed: &SealedLine<'_>) -> Result<SegmentHeader, Fault> {
+pub fn read_header(sealed: &SealedLine<'_>) -> Result<SegmentHeader, LineFault> {
     let mut json = sealed.body.to_vec();
     json.push(b'}');
-    let format: FormatRecord = serde_json::from_slice(&json).map_err(|_| Fault::Malformed)?;
+    let format: FormatRecord = serde_json::from_slice(&json).map_err(|_| LineFault::Malformed)?;
     if format.format > FORMAT {
-        return Err(Fault::NewerFormat(format.format));
+        return Err(LineFault::NewerFormat(format.format));
     }
-    let record: HeaderRecord<'_> = serde_json::from_slice(&json).map_err(|_| Fault::Malformed)?;
+    let record: HeaderRecord<'_> = serde_json::from_slice(&json).map_err(|_| LineFault::Malformed)?;
     let ledger = match (record.format, record.ledger) {
         (OLDEST_FORMAT, None) => None,
-        (FORMAT, Some(ledger)) => Some(LedgerId::parse(ledger).ok_or(Fault::Malformed)?),
-        _ => return Err(Fault::Malformed),
+        (FORMAT, Some(ledger)) => Some(LedgerId::parse(ledger).ok_or(LineFault::Malformed)?),
+        _ => return Err(LineFault::Malformed),
     };
     if record.log != "maitred" {
-        return Err(Fault::Malformed);
+        return Err(LineFault::Malformed);
     }
     Ok(SegmentHeader {
         ledger,
@@ -307,14 +307,14 @@ pub fn read_header(sealed: &SealedLine<'_>) -> Result<SegmentHeader, Fault> {
 
 impl<'a> SealedLine<'a> {
     /// Reads a commit's line that was unsealed.
-    pub fn parse_entry(&self) -> Result<LogEntry<'a>, Fault> {
+    pub fn parse_entry(&self) -> Result<LogEntry<'a>, LineFault> {
         let fields = LineFields(self.body);
         let entry = if self.body.starts_with(FORMAT_KEY.as_bytes()) {
             fields.parse_format_2()?
         } else {
             fields.parse_format_1()
         };
-        entry.ok_or(Fault::Malformed)
+        entry.ok_or(LineFault::Malformed)
     }
 
     /// What stands before `prev`.
@@ -359,11 +359,11 @@ impl<'a> LineFields<'a> {
     }
 
     /// `Ok(None)`: it is not of the form.
-    fn parse_format_2(mut self) -> Result<Option<LogEntry<'a>>, Fault> {
+    fn parse_format_2(mut self) -> Result<Option<LogEntry<'a>>, LineFault> {
         let format = self.skip(FORMAT_KEY).and_then(|()| self.take_number());
         match format {
             Some(FORMAT) => Ok(self.parse_rest_of_format_2()),
-            Some(newer) if newer > FORMAT => Err(Fault::NewerFormat(newer)),
+            Some(newer) if newer > FORMAT => Err(LineFault::NewerFormat(newer)),
             Some(_) | None => Ok(None),
         }
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::disk::{self, DiskError};
 use super::super::record::fact;
-use super::line::{self, LogEntry, Fault, Hash, SegmentHeader, LedgerId, MAX_LINE, SealedLine};
+use super::line::{self, LogEntry, LineFault, Hash, SegmentHeader, LedgerId, MAX_LINE, SealedLine};
 use super::segment::{self, HashChain, LogPosition, SegmentError};
 use super::torn;
 use crate::domain::fact::Commit;
@@ -30,7 +30,7 @@ pub enum LogError {
         path: PathBuf,
         line: u64,
         #[source]
-        fault: Fault,
+        fault: LineFault,
     },
     #[error("read the log")]
     Segment(#[from] SegmentError),
@@ -54,8 +54,8 @@ impl LogLine<'_> {
     ///
     /// # Errors
     /// When this version does not understand it.
-    pub fn commit(&self) -> Result<Commit, Fault> {
-        let facts = fact::read_format(self.format, self.facts).map_err(Fault::InvalidRecord)?;
+    pub fn commit(&self) -> Result<Commit, LineFault> {
+        let facts = fact::read_format(self.format, self.facts).map_err(LineFault::InvalidRecord)?;
         Ok(Commit {
             seq: self.seq,
             at: self.at,
@@ -154,7 +154,7 @@ impl LogReader {
         let path = reader.path.clone();
         let is_whole = disk::with_path("read", &path, reader.fill_buffer())?;
         let text = reader.buffer.strip_suffix(b"\n").filter(|_| is_whole);
-        let header = text.ok_or(Fault::Malformed);
+        let header = text.ok_or(LineFault::Malformed);
         let header = header.and_then(|text| line::read_header(&line::unseal(text)?));
         header.map_err(|fault| reader.damage_error(fault))
     }
@@ -255,12 +255,12 @@ impl LogReader {
         LogError::Damaged {
             line: count_lines(&path, position.offset) + 1,
             path,
-            fault: Fault::Violation(violation),
+            fault: LineFault::Violation(violation),
         }
     }
 
     /// The error that names the line last returned.
-    pub fn last_line_error(&self, fault: Fault) -> LogError {
+    pub fn last_line_error(&self, fault: LineFault) -> LogError {
         LogError::Damaged {
             path: self.path.clone(),
             line: self.line_number().saturating_sub(1),
@@ -275,13 +275,13 @@ impl LogReader {
             return Ok(true);
         }
         if self.buffer.len() > MAX_LINE {
-            return Err(self.damage_error(Fault::TooLong));
+            return Err(self.damage_error(LineFault::TooLong));
         }
         if self.buffer.is_empty() {
             return Ok(false);
         }
         if self.position.segment < self.last_segment {
-            return Err(self.damage_error(Fault::Truncated));
+            return Err(self.damage_error(LineFault::Truncated));
         }
         self.torn_bytes = self.buffer.len() as u64;
         Ok(false)
@@ -313,20 +313,20 @@ impl LogReader {
         let is_whole = disk::with_path("read", &path, self.fill_buffer())?;
         let expected = (self.position.segment, self.chain.seq + 1);
         let text = self.buffer.strip_suffix(b"\n").filter(|_| is_whole);
-        let checked = text.ok_or(Fault::Malformed).and_then(|text| {
+        let checked = text.ok_or(LineFault::Malformed).and_then(|text| {
             let sealed = line::unseal(text)?;
             let header = line::read_header(&sealed)?;
             let SegmentHeader { segment, first, .. } = header;
             self.check_chain(&sealed)?;
             if (segment, first) != expected {
-                return Err(Fault::ChainBroken);
+                return Err(LineFault::ChainBroken);
             }
             // After a segment of format 2 none of format 1 may follow, or one of another ledger.
             if let Some(expected) = self.ledger {
                 match header.ledger {
                     Some(found) if found == expected => {}
-                    Some(found) => return Err(Fault::OtherLedger { expected, found }),
-                    None => return Err(Fault::Malformed),
+                    Some(found) => return Err(LineFault::OtherLedger { expected, found }),
+                    None => return Err(LineFault::Malformed),
                 }
             }
             Ok((sealed.hash, header.ledger))
@@ -342,7 +342,7 @@ impl LogReader {
         }
     }
 
-    fn check_line(&self) -> Result<CheckedLine, Fault> {
+    fn check_line(&self) -> Result<CheckedLine, LineFault> {
         let text = &self.buffer[..self.buffer.len() - 1];
         let sealed = line::unseal(text)?;
         let entry = sealed.parse_entry()?;
@@ -351,7 +351,7 @@ impl LogReader {
         let expected = self.chain.seq + 1;
         if entry.seq != expected {
             let found = entry.seq;
-            return Err(Fault::WrongNumber { expected, found });
+            return Err(LineFault::WrongNumber { expected, found });
         }
         let end = sealed.body().len();
         Ok(CheckedLine {
@@ -364,21 +364,21 @@ impl LogReader {
     }
 
     /// A line has the format of its segment, and names its ledger.
-    fn check_ledger(&self, entry: &LogEntry<'_>) -> Result<(), Fault> {
+    fn check_ledger(&self, entry: &LogEntry<'_>) -> Result<(), LineFault> {
         match (self.ledger, entry.ledger) {
             (Some(expected), Some(found)) if expected != found => {
-                Err(Fault::OtherLedger { expected, found })
+                Err(LineFault::OtherLedger { expected, found })
             }
             (Some(_), Some(_)) | (None, None) => Ok(()),
-            (Some(_), None) | (None, Some(_)) => Err(Fault::Malformed),
+            (Some(_), None) | (None, Some(_)) => Err(LineFault::Malformed),
         }
     }
 
-    fn check_chain(&self, sealed: &SealedLine<'_>) -> Result<(), Fault> {
+    fn check_chain(&self, sealed: &SealedLine<'_>) -> Result<(), LineFault> {
         if sealed.prev == self.chain.hash {
             Ok(())
         } else {
-            Err(Fault::ChainBroken)
+            Err(LineFault::ChainBroken)
         }
     }
 
@@ -403,7 +403,7 @@ impl LogReader {
         Ok(is_last && torn::has_lost_sectors(&self.buffer, self.position.offset))
     }
 
-    pub(super) fn damage_error(&self, fault: Fault) -> LogError {
+    pub(super) fn damage_error(&self, fault: LineFault) -> LogError {
         LogError::Damaged {
             path: self.path.clone(),
             line: self.line_number(),

@@ -109,11 +109,11 @@ impl TryFrom<ChargeRecord<'_>> for Charge {
                 ChargeStateRecord::Open => ChargeState::Open,
                 ChargeStateRecord::Final => ChargeState::Final,
                 ChargeStateRecord::Refunded => ChargeState::Refunded,
-                ChargeStateRecord::Moved { to } => ChargeState::Moved { to: to.uid()? },
+                ChargeStateRecord::Moved { to } => ChargeState::Moved { to: to.to_booking_uid()? },
             },
             held_at: record.held_at.0,
             taken_over_by: record.taken_by.map(|text| text.to_request_id()).transpose()?,
-            moved_from: record.moved_from.map(|text| text.uid()).transpose()?,
+            moved_from: record.moved_from.map(|text| text.to_booking_uid()).transpose()?,
             reason: record.reason.map(TryInto::try_into).transpose()?,
             terms: match record.terms {
                 Some(terms) => Some(Arc::new(terms.try_into()?)),

@@ -47,7 +47,7 @@ pub fn write(fact: &Fact) -> FactRecord<'_> {
             account: account.as_str().into(),
             credits: *credits,
             expires: expires.map(Timestamp),
-            personal: personal::text(reason),
+            personal: personal::to_personal_text(reason),
         },
         Fact::Revoke {
             reference,
@@ -58,7 +58,7 @@ pub fn write(fact: &Fact) -> FactRecord<'_> {
             reference: reference.as_str().into(),
             account: account.as_str().into(),
             parts: parts_from(parts),
-            personal: personal::text(reason),
+            personal: personal::to_personal_text(reason),
         },
         Fact::Expire { account, part } => FactRecord::Expire {
             account: account.as_str().into(),
@@ -197,14 +197,14 @@ pub fn read(record: FactRecord<'_>) -> Result<Fact, RecordError> {
             },
         },
         FactRecord::Post { booking } => Fact::Post {
-            booking: booking.uid()?,
+            booking: booking.to_booking_uid()?,
         },
         FactRecord::Void {
             booking,
             reason,
             back,
         } => Fact::Void {
-            booking: booking.uid()?,
+            booking: booking.to_booking_uid()?,
             reason: reason.try_into()?,
             refund_parts: back
                 .into_iter()
@@ -217,7 +217,7 @@ pub fn read(record: FactRecord<'_>) -> Result<Fact, RecordError> {
             close,
             reason,
         } => Fact::Refund {
-            booking: booking.uid()?,
+            booking: booking.to_booking_uid()?,
             parts: parts
                 .into_iter()
                 .map(RefundPart::try_from)
@@ -232,14 +232,14 @@ pub fn read(record: FactRecord<'_>) -> Result<Fact, RecordError> {
             end,
             keeps,
         } => Fact::Move {
-            from: from.uid()?,
+            from: from.to_booking_uid()?,
             to: to.try_into()?,
             start: start.0,
             end: end.0,
             non_refundable: check_credits(keeps)?,
         },
         FactRecord::Closed { booking, reason } => Fact::ChargeClosed {
-            booking: booking.uid()?,
+            booking: booking.to_booking_uid()?,
             reason: reason.try_into()?,
         },
         FactRecord::Opened { .. }

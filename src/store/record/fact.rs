@@ -243,7 +243,7 @@ impl<'a> From<&'a Fact> for FactRecord<'a> {
             Fact::FreezeChanged { account, reason: why } => Self::Frozen {
                 account: account.as_str().into(),
                 frozen: why.is_some(),
-                personal: why.as_deref().and_then(personal::text),
+                personal: why.as_deref().and_then(personal::to_personal_text),
             },
             Fact::PinChanged { account, hash } => Self::Pinned {
                 account: account.as_str().into(),
@@ -269,7 +269,7 @@ impl<'a> From<&'a Fact> for FactRecord<'a> {
             } => Self::Reviewed {
                 request: request.as_str().into(),
                 verdict: (*verdict).into(),
-                personal: personal::text(reason),
+                personal: personal::to_personal_text(reason),
             },
             Fact::CallRecorded { request, call } => Self::Called {
                 request: request.as_str().into(),
@@ -290,7 +290,7 @@ impl<'a> From<&'a Fact> for FactRecord<'a> {
                 code: code.as_str().into(),
                 account: account.as_ref().map(|id| id.as_str().into()),
                 until: until.map(Timestamp),
-                personal: personal::text(detail),
+                personal: personal::to_personal_text(detail),
             },
             Fact::UnresolvedResolved {
                 booking,
@@ -301,7 +301,7 @@ impl<'a> From<&'a Fact> for FactRecord<'a> {
                 booking: booking.as_str().into(),
                 code: code.as_str().into(),
                 by: (*by).into(),
-                personal: personal::text(reason),
+                personal: personal::to_personal_text(reason),
             },
             Fact::Ledger(fact) => Self::Ledger(fact.into()),
         }
@@ -411,7 +411,7 @@ impl TryFrom<FactRecord<'_>> for Fact {
                 by,
                 personal,
             } => Self::UnresolvedResolved {
-                booking: booking.uid()?,
+                booking: booking.to_booking_uid()?,
                 code: code.to_unresolved_code()?,
                 reason: personal::from_personal_text(personal)?,
                 by: by.into(),

@@ -14,7 +14,7 @@ pub struct PersonalText<'a> {
 }
 
 /// The text, unless it is empty.
-pub fn text(text: &str) -> Option<PersonalText<'_>> {
+pub fn to_personal_text(text: &str) -> Option<PersonalText<'_>> {
     (!text.is_empty()).then(|| PersonalText { text: text.into() })
 }
 

@@ -211,7 +211,7 @@ impl TryFrom<EntryReasonRecord<'_>> for EntryReason {
     fn try_from(record: EntryReasonRecord<'_>) -> Result<Self, RecordError> {
         let booking = || {
             let booking = record.booking.as_ref();
-            booking.ok_or(RecordError::MissingField("booking"))?.uid()
+            booking.ok_or(RecordError::MissingField("booking"))?.to_booking_uid()
         };
         let code = match record.code {
             CodeRecord::Cancelled => EntryCode::Cancelled {

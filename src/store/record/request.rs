@@ -198,7 +198,7 @@ impl TryFrom<BookingRecord<'_>> for BookingRef {
 
     fn try_from(record: BookingRecord<'_>) -> Result<Self, RecordError> {
         Ok(Self {
-            uid: record.uid.uid()?,
+            uid: record.uid.to_booking_uid()?,
             id: record.id,
         })
     }
@@ -271,7 +271,7 @@ impl TryFrom<RequestRecord<'_>> for Request {
         let mut details = personal.findings.into_iter();
         let reasons = record.reasons.into_iter().map(|code| {
             Ok(Reason {
-                code: code.code()?,
+                code: code.to_reason_code()?,
                 text: optional_string(texts.next())?.unwrap_or_default(),
             })
         });
@@ -279,7 +279,7 @@ impl TryFrom<RequestRecord<'_>> for Request {
         let findings = record.findings.into_iter().map(|finding| {
             Ok(Finding {
                 rule: finding.rule.into_string()?.into(),
-                code: finding.code.map(|code| code.code()).transpose()?,
+                code: finding.code.map(|code| code.to_reason_code()).transpose()?,
                 passed: finding.passed,
                 detail: optional_string(details.next())?.unwrap_or_default(),
             })
@@ -309,7 +309,7 @@ impl TryFrom<RequestRecord<'_>> for Request {
             reasons,
             findings,
             booker_text: optional_string(personal.text)?,
-            predecessor: record.carries.map(|text| text.uid()).transpose()?,
+            predecessor: record.carries.map(|text| text.to_booking_uid()).transpose()?,
             non_refundable: record.keeps,
             policy_hash: record.policy.into_string()?,
             decided_at: record.decided.0,
@@ -472,7 +472,7 @@ impl<'a> From<&'a CallNote> for CallRecord<'a> {
                 CallEnd::Unanswered { sent } => Some(Timestamp(sent)),
                 CallEnd::Answered | CallEnd::Refused | CallEnd::Failed | CallEnd::NotSent => None,
             },
-            personal: personal::text(&call.text),
+            personal: personal::to_personal_text(&call.text),
         }
     }
 }
@@ -483,7 +483,7 @@ impl TryFrom<CallRecord<'_>> for CallNote {
     fn try_from(record: CallRecord<'_>) -> Result<Self, RecordError> {
         Ok(Self {
             at: record.at.0,
-            booking: record.booking.uid()?,
+            booking: record.booking.to_booking_uid()?,
             kind: record.kind.into(),
             end: match record.end {
                 CallEndRecord::Answered => CallEnd::Answered,

@@ -28,7 +28,7 @@ impl<'a> From<&'a OperatorReview> for ReviewRecord<'a> {
         Self {
             verdict: review.decision.into(),
             at: Timestamp(review.at),
-            personal: personal::text(&review.reason),
+            personal: personal::to_personal_text(&review.reason),
         }
     }
 }

@@ -22,7 +22,7 @@ const LENGTH_WITHOUT_MILLIS: usize = "2026-11-24T05:32:51Z".len();
 
 impl Timestamp {
     /// The text; `None` for a year that does not have four digits.
-    pub fn text(self) -> Option<String> {
+    pub fn to_text(self) -> Option<String> {
         let (text, length) = self.to_bytes()?;
         Some(as_str(&text[..length]).to_owned())
     }
@@ -120,7 +120,7 @@ mod tests {
             "2024-02-29T00:00:00Z",
         ] {
             let stamp = Timestamp::parse(text).expect(text);
-            assert_eq!(stamp.text().as_deref(), Some(text));
+            assert_eq!(stamp.to_text().as_deref(), Some(text));
             let other = chrono::DateTime::parse_from_rfc3339(text).expect(text);
             assert_eq!(stamp.0, other, "as others read it");
         }
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn years_of_more_digits_cannot_be_written() {
-        assert_eq!(Timestamp(Time::MAX_UTC).text(), None);
-        assert_eq!(Timestamp(Time::MIN_UTC).text(), None);
+        assert_eq!(Timestamp(Time::MAX_UTC).to_text(), None);
+        assert_eq!(Timestamp(Time::MIN_UTC).to_text(), None);
     }
 }

@@ -79,7 +79,7 @@ impl Text<'_> {
         self.parse_name(Address::parse)
     }
 
-    pub fn uid(&self) -> Result<BookingUid, RecordError> {
+    pub fn to_booking_uid(&self) -> Result<BookingUid, RecordError> {
         self.parse_name(BookingUid::parse)
     }
 
@@ -91,7 +91,7 @@ impl Text<'_> {
         self.parse_name(Reference::parse)
     }
 
-    pub fn code(&self) -> Result<ReasonCode, RecordError> {
+    pub fn to_reason_code(&self) -> Result<ReasonCode, RecordError> {
         ReasonCode::parse(&self.0).ok_or_else(|| RecordError::Code(self.0.clone().into_owned()))
     }
 

@@ -62,7 +62,7 @@ impl RecordSource for Projection {
     }
 
     fn decided_at(&self, at: Time) -> Result<BTreeSet<RequestId>, StoreError> {
-        let Some(value) = self.get(Tree::DecidedRequests, &keys::time(at))? else {
+        let Some(value) = self.get(Tree::DecidedRequests, &keys::encode_time(at))? else {
             return Ok(BTreeSet::new());
         };
         values::decode_request_ids(&value).ok_or_else(|| self.mark_unreadable(Tree::DecidedRequests))
@@ -81,7 +81,7 @@ impl IndexSource for Projection {
         &self,
         until: Option<Time>,
     ) -> Result<Option<(Time, BTreeSet<RequestId>)>, StoreError> {
-        let until = until.map_or([u8::MAX; 8], keys::time);
+        let until = until.map_or([u8::MAX; 8], keys::encode_time);
         let row = self.run_guarded(|| {
             let mut rows = self.tree(Tree::DecidedRequests).range::<&[u8], _>(..=&until[..]);
             rows.next_back().transpose()

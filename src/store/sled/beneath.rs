@@ -119,7 +119,7 @@ impl RecordSource for RebuildView<'_> {
     }
 
     fn decided_at(&self, at: Time) -> Result<BTreeSet<RequestId>, StoreError> {
-        if self.may_contain(Tree::DecidedRequests, &keys::time(at)) {
+        if self.may_contain(Tree::DecidedRequests, &keys::encode_time(at)) {
             return self.projection.decided_at(at);
         }
         Ok(BTreeSet::new())

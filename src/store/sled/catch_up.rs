@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use super::super::changes::Changes;
-use super::super::log::line::{Fault, Hash};
+use super::super::log::line::{LineFault, Hash};
 use super::super::log::segment::LogPosition;
 use super::super::log::walk::{LogError, LogReader};
 use super::super::marker::AppliedCommit;
@@ -99,7 +99,7 @@ fn read_commits(reader: &mut LogReader, sender: SyncSender<Vec<ParsedCommit>>) -
             Some(line) => (line.position, line.hash, line.commit()),
         };
         let (position, hash, commit) = parsed;
-        let commit = commit.map_err(|fault: Fault| reader.last_line_error(fault))?;
+        let commit = commit.map_err(|fault: LineFault| reader.last_line_error(fault))?;
         facts += commit.facts.len();
         batch.push(ParsedCommit {
             commit,

@@ -100,7 +100,7 @@ impl Projection {
     /// # Errors
     /// When sled fails.
     pub fn write(&self, mut rows: Vec<ProjectionRow>, applied: &AppliedCommit) -> Result<(), StoreError> {
-        rows.push(ProjectionRow::put(Tree::Meta, keys::APPLIED, applied.text()));
+        rows.push(ProjectionRow::put(Tree::Meta, keys::APPLIED, applied.to_line()));
         self.write_part(rows)
     }
 

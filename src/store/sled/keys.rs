@@ -145,7 +145,7 @@ impl Tree {
 }
 
 /// An instant, in milliseconds.
-pub fn time(at: Time) -> [u8; 8] {
+pub fn encode_time(at: Time) -> [u8; 8] {
     // With the sign bit turned over, negative numbers sort before positive ones.
     (at.timestamp_millis() ^ i64::MIN).to_be_bytes()
 }
@@ -158,7 +158,7 @@ pub fn decode_time(key: &[u8]) -> Option<Time> {
 
 /// What goes by an instant.
 pub fn time_key(at: Time, name: &str) -> Vec<u8> {
-    [&time(at)[..], name.as_bytes()].concat()
+    [&encode_time(at)[..], name.as_bytes()].concat()
 }
 
 /// The span of such keys from one instant until before another.
@@ -174,7 +174,7 @@ pub fn time_key_name(key: &[u8]) -> &[u8] {
 /// What goes by an owner and an instant. Names hold no zero byte, so that one owner's keys never
 /// begin with another's.
 pub fn owner_key(owner: &str, at: Time, name: &str) -> Vec<u8> {
-    [owner.as_bytes(), &[0], &time(at), name.as_bytes()].concat()
+    [owner.as_bytes(), &[0], &encode_time(at), name.as_bytes()].concat()
 }
 
 /// The name in such a key; empty when it is not one.

@@ -78,7 +78,7 @@ pub fn into_rows(mut changes: Changes) -> impl Iterator<Item = ProjectionRow> {
     });
     let decided_requests = changes.decided_requests.into_iter().map(|(at, ids)| ProjectionRow {
         tree: Tree::DecidedRequests,
-        key: keys::time(at).into(),
+        key: keys::encode_time(at).into(),
         value: (!ids.is_empty()).then(|| values::encode_request_ids(&ids)),
     });
     let unresolved_items = changes.unresolved.into_iter().map(|change| {

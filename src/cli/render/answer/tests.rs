@@ -1001,7 +1001,7 @@ fn machines_read_the_view_itself_on_one_line() {
         "grants": [],
     });
     let answer = serde_json::from_value(json!({"grants": view})).unwrap();
-    insta::assert_snapshot!(json(&answer), @r#"{"schema":1,"account":"bo\u202e@example.com\n\u009b31m","grants":[]}"#);
+    insta::assert_snapshot!(render_json(&answer), @r#"{"schema":1,"account":"bo\u202e@example.com\n\u009b31m","grants":[]}"#);
 }
 
 /// One answer of each kind with something in every place.
@@ -1079,7 +1079,7 @@ proptest::proptest! {
             let plain_text = render_plain(&answer, &PageLayout::new(width, fixed_now(), chrono_tz::Tz::UTC));
             let invisible = plain_text.chars().find(|c| *c != '\n' && crate::domain::text::is_invisible(*c));
             proptest::prop_assert_eq!(invisible, None);
-            let one_line = json(&answer);
+            let one_line = render_json(&answer);
             let invisible = one_line.trim_end().chars().find(|c| crate::domain::text::is_invisible(*c));
             proptest::prop_assert_eq!(invisible, None);
             proptest::prop_assert!(plain_text.ends_with('\n') && one_line.ends_with('\n'));

@@ -1,6 +1,6 @@
 //! What expressions say of a request, and what their findings show.
 
-use super::make::{RequestFixture, parse_time, rule, request_fixture};
+use super::make::{RequestFixture, parse_time, compile_rule, request_fixture};
 use crate::domain::booking::{Answer, Question, QuestionKind};
 use crate::domain::rule::context::{Questions, RuleContext};
 use crate::domain::rule::schema::NAMES;
@@ -10,7 +10,7 @@ use crate::domain::rule::variable;
 
 /// The answer of a rule about this request, or the error.
 fn evaluate(text: &str, fixture: &RequestFixture) -> Result<bool, String> {
-    rule(text).evaluate(&fixture.context())
+    compile_rule(text).evaluate(&fixture.context())
 }
 
 /// The name of the type of a value, as CEL says it.
@@ -312,7 +312,7 @@ fn no_rule_sees_the_hidden_answer() {
     for (text, expect) in rows {
         assert_eq!(evaluate(text, &request_fixture()), Ok(expect), "{text}");
     }
-    let expression = rule("size(booking.answers) == 1 || booking.answers.pin == \"1\"");
+    let expression = compile_rule("size(booking.answers) == 1 || booking.answers.pin == \"1\"");
     let detail = expression.describe_inputs(&request_fixture().context());
     assert_eq!(
         detail,
@@ -355,7 +355,7 @@ fn a_finding_shows_what_the_expression_read() {
         ("true", ""),
     ];
     for (text, expect) in rows {
-        let rule = rule(text);
+        let rule = compile_rule(text);
         assert_eq!(rule.describe_inputs(&request_fixture().context()), expect, "{text}");
     }
 }
@@ -363,7 +363,7 @@ fn a_finding_shows_what_the_expression_read() {
 #[test]
 fn an_expression_knows_its_names_its_lookups_and_its_text() {
     let text = "lookup.vat == \"\" || has(lookup.crm) || \"crm\" in lookup";
-    let rule = rule(text);
+    let rule = compile_rule(text);
     assert_eq!(rule.lookups().collect::<Vec<_>>(), ["crm", "vat"]);
     assert_eq!(rule.names(), ["lookup"]);
     assert_eq!(rule.text(), text);
@@ -393,7 +393,7 @@ fn names_are_found_wherever_they_stand() {
         ),
     ];
     for (text, expect) in rows {
-        assert_eq!(rule(text).names(), expect, "{text}");
+        assert_eq!(compile_rule(text).names(), expect, "{text}");
     }
 }
 
@@ -480,7 +480,7 @@ fn answers_are_of_the_kind_of_their_question() {
         ..fixture.context()
     };
     for (text, expect) in rows {
-        assert_eq!(rule(text).evaluate(&context).ok(), expect, "{text}");
+        assert_eq!(compile_rule(text).evaluate(&context).ok(), expect, "{text}");
     }
     // Where nothing is known of the questions, what the rule takes the answer for counts.
     let rows = [
@@ -494,6 +494,6 @@ fn answers_are_of_the_kind_of_their_question() {
         ),
     ];
     for (text, expect) in rows {
-        assert_eq!(rule(text).evaluate(&fixture.context()).ok(), expect, "{text}");
+        assert_eq!(compile_rule(text).evaluate(&fixture.context()).ok(), expect, "{text}");
     }
 }

@@ -1,6 +1,6 @@
 //! What is too much is refused, and what is not takes neither the stack nor long.
 
-use super::make::{compile, known_lookups, rule, request_fixture};
+use super::make::{compile, known_lookups, compile_rule, request_fixture};
 use crate::domain::booking::Answer;
 use crate::domain::rule::check::{MAX_DEPTH, MAX_NODES};
 use crate::domain::rule::detail::MAX_DETAIL;
@@ -136,7 +136,7 @@ fn the_deepest_expression_is_evaluated_on_a_small_stack() {
         ),
     ];
     for (text, kibibytes) in rows {
-        let rule = rule(&text);
+        let rule = compile_rule(&text);
         let work = move || rule.evaluate(&request_fixture().context());
         let thread = std::thread::Builder::new()
             .stack_size(kibibytes * 1024)
@@ -149,7 +149,7 @@ fn the_deepest_expression_is_evaluated_on_a_small_stack() {
 #[test]
 fn patterns_take_time_in_proportion() {
     let rule =
-        rule("booking.title.matches(\"^(a+)+$\") || booking.title.matches(\"(.*)(.*)(.*)x\")");
+        compile_rule("booking.title.matches(\"^(a+)+$\") || booking.title.matches(\"(.*)(.*)(.*)x\")");
     let mut fixture = request_fixture();
     fixture.booking.title = format!("{}!", repeat("a", MAX_SEARCHED_BYTES - 1));
     assert_eq!(rule.evaluate(&fixture.context()), Ok(false));
@@ -160,7 +160,7 @@ fn patterns_take_time_in_proportion() {
 
 #[test]
 fn a_rule_that_would_go_through_too_much_says_so() {
-    let rule = rule("booking.answers.colours.all(c, c != \"x\")");
+    let rule = compile_rule("booking.answers.colours.all(c, c != \"x\")");
     let mut fixture = request_fixture();
     let mut evaluate_with = |n: usize| {
         let many = vec![Answer::Text("red".to_owned()); n];
@@ -194,14 +194,14 @@ fn a_rule_without_a_macro_may_read_more() {
         ("[1].exists(n, booking.answers.topic == \"demo\")", Ok(true)),
     ];
     for (text, expect) in rows {
-        assert_eq!(rule(text).evaluate(&fixture.context()), expect, "{text}");
+        assert_eq!(compile_rule(text).evaluate(&fixture.context()), expect, "{text}");
     }
     fixture
         .booking
         .answers
         .insert("colours".to_owned(), many(50_000));
     assert_eq!(
-        rule("\"blue\" in booking.answers.colours").evaluate(&fixture.context()),
+        compile_rule("\"blue\" in booking.answers.colours").evaluate(&fixture.context()),
         Err("there is more to look at than 50000 values and 262144 bytes".to_owned())
     );
 }
@@ -229,11 +229,11 @@ fn details_are_bounded() {
         booker.name = Some(long.clone());
         booker.time_zone = Some(long);
     }
-    let detail = rule(&text).describe_inputs(&fixture.context());
+    let detail = compile_rule(&text).describe_inputs(&fixture.context());
     assert_eq!(detail.chars().count(), MAX_DETAIL);
     assert!(detail.starts_with("booking.title = \"ä\\n\\\"ä"), "{detail}");
     assert!(detail.ends_with('…') && !detail.contains('\n'), "{detail}");
-    let list_rule = rule("member.tags.exists(t, t == \"\") || booking.answers.colours == []");
+    let list_rule = compile_rule("member.tags.exists(t, t == \"\") || booking.answers.colours == []");
     let tags = (0..9).map(|n| format!("t{n}")).collect();
     fixture.account.as_mut().unwrap().tags = tags;
     assert_eq!(

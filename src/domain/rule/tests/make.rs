@@ -177,6 +177,6 @@ pub fn compile(text: &str) -> Result<Expression, Vec<RuleDiagnostic>> {
 }
 
 /// A rule that must be in order.
-pub fn rule(text: &str) -> Expression {
+pub fn compile_rule(text: &str) -> Expression {
     compile(text).unwrap_or_else(|diagnostics| panic!("{text}: {diagnostics:?}"))
 }
