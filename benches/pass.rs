@@ -9,7 +9,7 @@
 #[path = "../tests/common/mod.rs"]
 mod common;
 
-use common::{PassFixture, time};
+use common::{PassFixture, parse_time};
 use futures_util::{StreamExt, stream};
 use maitred::calcom::port::{Dialect, BookingFilter};
 use maitred::domain::time::Span;
@@ -33,11 +33,11 @@ fn main() {
 /// A house with so many requests and credit for all of them, and a ledger on disk.
 fn fixture(runtime: &Runtime, folder: &std::path::Path) -> PassFixture {
     runtime.block_on(async {
-        let now = time("2026-11-24T08:00:00Z");
+        let now = parse_time("2026-11-24T08:00:00Z");
         let store = open(folder, CreateIfMissing::Yes, now, &mut |_| {}).unwrap().store;
         let fixture = PassFixture::with_store(Dialect::V2, Box::new(store)).await;
         fixture.grant("bo@example.com", 10_000).await;
-        let start = time("2026-12-01T00:00:00Z");
+        let start = parse_time("2026-12-01T00:00:00Z");
         for n in 0..REQUESTS {
             let at = start + Span::minutes(30 * n);
             let made = fixture.clock.now() - Span::minutes(5);

@@ -9,10 +9,10 @@ use maitred::domain::booking::{
     Booker, Booking, Buffers, Confirmation, EventType, EventTypeRef, Host, TimestampedBooking, Payment,
     BookingStatus,
 };
-use maitred::domain::criteria::effect::OnViolation;
-use maitred::domain::criteria::house::GlobalPolicy;
-use maitred::domain::criteria::rule::Rule;
-use maitred::domain::criteria::terms::Criteria;
+use maitred::domain::criteria::on_violation::OnViolation;
+use maitred::domain::criteria::global_policy::GlobalPolicy;
+use maitred::domain::criteria::custom_rule::Rule;
+use maitred::domain::criteria::gate_criteria::Criteria;
 use maitred::domain::gate::{DeclineLimit, Gate, PassLimits, Policy, RefuseWith, OnUnanswered};
 use maitred::domain::id::{
     AccountId, Address, BookingUid, EventTypeId, EventTypeKey, HostId, Reference,
@@ -261,7 +261,7 @@ fn policy() -> Policy {
             time_taken: OnViolation::Decline,
             on_unanswered: OnUnanswered::Leave,
             criteria: Criteria::default(),
-            terms: maitred::domain::terms::Terms::default(),
+            terms: maitred::domain::refund_policy::Terms::default(),
         }],
         hosts: Vec::new(),
         refuse_with: RefuseWith::Decline,

@@ -16,7 +16,7 @@ use maitred::domain::id::{
 use maitred::domain::request::{CallEnd, CallKind, CallNote, Request, RequestState};
 use maitred::domain::time::{Span, Time};
 use maitred::store::open::{CreateIfMissing, OpenedStore, open};
-use maitred::store::opened::LogStore;
+use maitred::store::log_store::LogStore;
 use maitred::store::port::Store;
 use tempfile::TempDir;
 

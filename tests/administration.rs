@@ -8,12 +8,12 @@ use std::fs;
 use maitred::daemon::clock;
 use maitred::domain::time::{Span, Time};
 use maitred::sandbox::faults::{Fault, FaultRule, Stage, FaultTimes};
-use maitred::sandbox::journal::Operation;
+use maitred::sandbox::call_log::Operation;
 use serde_json::Value;
 
-use house::{Daemon, BinaryFixture, RunResult, ran, until};
+use binary_fixture::{Daemon, BinaryFixture, RunResult, to_run_result, wait_until};
 
-mod house;
+mod binary_fixture;
 
 const BO: &str = "bo@example.com";
 
@@ -42,7 +42,7 @@ fn list_accounts(fixture: &BinaryFixture, more: &[&str]) -> Vec<String> {
 fn run_with_env(fixture: &BinaryFixture, variables: &[(&str, &str)], args: &[&str]) -> RunResult {
     let mut command = fixture.command(args);
     command.envs(variables.iter().copied());
-    ran(command.output().unwrap())
+    to_run_result(command.output().unwrap())
 }
 
 #[test]
@@ -329,7 +329,7 @@ fn commands_are_answered_while_idle_connections_stay_open() {
     let fixture = BinaryFixture::new("v2");
     let _daemon = Daemon::start(&fixture);
     let socket = fixture.path("ledger/control.sock");
-    until("the daemon answers", || fixture.run(&["status"]).code == 0);
+    wait_until("the daemon answers", || fixture.run(&["status"]).code == 0);
     let idle: Vec<UnixStream> = (0..16)
         .filter_map(|_| UnixStream::connect(&socket).ok())
         .collect();

@@ -12,26 +12,26 @@ use std::process::{Command, Stdio};
 use maitred::daemon::clock;
 use maitred::sandbox::actions::{ThirdPartyAction, BookingRemark};
 use maitred::sandbox::faults::{Fault, FaultRule, Stage};
-use maitred::sandbox::journal::{Operation, MailKind, Recipient};
+use maitred::sandbox::call_log::{Operation, MailKind, Recipient};
 use maitred::sandbox::model::SandboxEventType;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-use house::{Daemon, HOST, BinaryFixture, KEY, ran, until};
+use binary_fixture::{Daemon, HOST, BinaryFixture, KEY, to_run_result, wait_until};
 
-mod house;
+mod binary_fixture;
 
 #[test]
 fn a_run_confirms_declines_and_leaves_and_a_second_one_sends_nothing() {
     for dialect in ["v2", "v1"] {
         let fixture = BinaryFixture::new(dialect);
-        fixture.ok(&["credits", "grant", "bo@example.com", "4"]);
-        fixture.ok(&["credits", "grant", "al@example.com", "2"]);
-        let bo = fixture.ask(fixture.lesson, "Bo@Example.COM", "09:00:00Z");
-        let al = fixture.ask(fixture.dinner, "al@example.com", "10:00:00Z");
-        let open = fixture.ask(fixture.open, "bo@example.com", "11:00:00Z");
-        let foreign = fixture.ask(fixture.foreign, "ada@example.org", "12:00:00Z");
-        let ran = fixture.ok(&["run", "--once", "--format", "json"]);
+        fixture.run_ok(&["credits", "grant", "bo@example.com", "4"]);
+        fixture.run_ok(&["credits", "grant", "al@example.com", "2"]);
+        let bo = fixture.request_booking(fixture.lesson, "Bo@Example.COM", "09:00:00Z");
+        let al = fixture.request_booking(fixture.dinner, "al@example.com", "10:00:00Z");
+        let open = fixture.request_booking(fixture.open, "bo@example.com", "11:00:00Z");
+        let foreign = fixture.request_booking(fixture.foreign, "ada@example.org", "12:00:00Z");
+        let ran = fixture.run_ok(&["run", "--once", "--format", "json"]);
         let view = ran.json();
         assert_eq!(view["schema"], 1);
         assert_eq!(view["pass"]["dry_run"], false);
@@ -65,47 +65,47 @@ fn a_run_confirms_declines_and_leaves_and_a_second_one_sends_nothing() {
         assert_eq!(fixture.status(&foreign), "pending");
         assert_eq!(fixture.balance("bo@example.com"), (3, 0, 1));
         assert_eq!(fixture.balance("al@example.com"), (2, 0, 0));
-        let sent = [Operation::Confirm, Operation::Decline, Operation::Cancel].map(|kind| fixture.count(kind));
-        fixture.ok(&["run", "--once"]);
-        let again = [Operation::Confirm, Operation::Decline, Operation::Cancel].map(|kind| fixture.count(kind));
+        let sent = [Operation::Confirm, Operation::Decline, Operation::Cancel].map(|kind| fixture.call_count(kind));
+        fixture.run_ok(&["run", "--once"]);
+        let again = [Operation::Confirm, Operation::Decline, Operation::Cancel].map(|kind| fixture.call_count(kind));
         assert_eq!(sent, again, "{dialect}");
-        let explained = fixture.ok(&["explain", &al]);
+        let explained = fixture.run_ok(&["explain", &al]);
         for word in ["short-of-credit", "declined", "balance is 2"] {
             assert!(explained.out.contains(word), "{}", explained.out);
         }
-        let decisions = fixture.ok(&["decisions", "--format", "json"]).json();
+        let decisions = fixture.run_ok(&["decisions", "--format", "json"]).json();
         assert_eq!(decisions["decisions"].as_array().unwrap().len(), 2);
-        fixture.ok(&["ledger", "verify"]);
+        fixture.run_ok(&["ledger", "verify"]);
     }
 }
 
 #[test]
 fn a_dry_run_and_a_plan_leave_log_and_server_untouched() {
     let fixture = BinaryFixture::new("v2");
-    fixture.ok(&["credits", "grant", "bo@example.com", "4"]);
-    fixture.ask(fixture.lesson, "bo@example.com", "09:00:00Z");
+    fixture.run_ok(&["credits", "grant", "bo@example.com", "4"]);
+    fixture.request_booking(fixture.lesson, "bo@example.com", "09:00:00Z");
     let before = fs::read(fixture.log()).unwrap();
     let dry = fixture
-        .ok(&["run", "--once", "--dry-run", "--format", "json"])
+        .run_ok(&["run", "--once", "--dry-run", "--format", "json"])
         .json();
     assert_eq!(dry["steps"][0]["outcome"], "planned");
     assert_eq!(dry["pass"]["dry_run"], true);
-    let plan = fixture.ok(&["plan"]);
+    let plan = fixture.run_ok(&["plan"]);
     assert!(plan.out.contains("bo@example.com"), "{}", plan.out);
     assert_eq!(fixture.run(&["plan", "--exit-code"]).code, 3);
     assert_eq!(fs::read(fixture.log()).unwrap(), before);
     let world = fixture.sandbox.lock();
     assert!(world.call_log.call_counts().keys().all(|kind| kind.is_read()));
     drop(world);
-    fixture.ok(&["run", "--once"]);
+    fixture.run_ok(&["run", "--once"]);
     assert_eq!(fixture.run(&["plan", "--exit-code"]).code, 0);
 }
 
 #[test]
 fn a_plan_needs_no_ledger_and_makes_none() {
     let fixture = BinaryFixture::without_ledger("v2");
-    let uid = fixture.ask(fixture.lesson, "bo@example.com", "09:00:00Z");
-    let plan = fixture.ok(&["plan", "--format", "json"]).json();
+    let uid = fixture.request_booking(fixture.lesson, "bo@example.com", "09:00:00Z");
+    let plan = fixture.run_ok(&["plan", "--format", "json"]).json();
     assert_eq!(plan["steps"][0]["decision"], "leave");
     assert_eq!(plan["steps"][0]["reasons"][0]["code"], "empty-ledger");
     assert_eq!(fixture.status(&uid), "pending");
@@ -118,9 +118,9 @@ fn a_plan_needs_no_ledger_and_makes_none() {
 #[test]
 fn the_projection_may_be_lost_in_any_way() {
     let fixture = BinaryFixture::new("v2");
-    fixture.ok(&["credits", "grant", "bo@example.com", "4"]);
-    fixture.ask(fixture.lesson, "bo@example.com", "09:00:00Z");
-    fixture.ok(&["run", "--once"]);
+    fixture.run_ok(&["credits", "grant", "bo@example.com", "4"]);
+    fixture.request_booking(fixture.lesson, "bo@example.com", "09:00:00Z");
+    fixture.run_ok(&["run", "--once"]);
     let fold = fixture.path("ledger/fold");
     assert!(fold.is_dir());
     type Damage = (&'static str, fn(&Path));
@@ -148,10 +148,10 @@ fn the_projection_may_be_lost_in_any_way() {
     for (name, harm) in harms {
         harm(&fold);
         // Looking rebuilds nothing; what writes does.
-        let looked = fixture.ok(&["account", "show", "bo@example.com"]);
-        assert!(!looked.err.contains("rebuilt"), "{name}: {}", looked.all());
-        let ran = fixture.ok(&["account", "set", "bo@example.com", "--tier", name]);
-        assert!(ran.err.contains("rebuilt"), "{name}: {}", ran.all());
+        let looked = fixture.run_ok(&["account", "show", "bo@example.com"]);
+        assert!(!looked.err.contains("rebuilt"), "{name}: {}", looked.all_output());
+        let ran = fixture.run_ok(&["account", "set", "bo@example.com", "--tier", name]);
+        assert!(ran.err.contains("rebuilt"), "{name}: {}", ran.all_output());
         assert_eq!(fixture.balance("bo@example.com"), (3, 0, 1), "{name}");
     }
 }
@@ -173,11 +173,11 @@ fn list_files(folder: &Path) -> Vec<PathBuf> {
 fn a_torn_tail_is_cut_and_an_altered_line_is_refused_by_number() {
     let fixture = BinaryFixture::new("v2");
     for n in 0..4 {
-        fixture.ok(&["credits", "grant", &format!("m{n}@example.com"), "4"]);
+        fixture.run_ok(&["credits", "grant", &format!("m{n}@example.com"), "4"]);
     }
     let whole = fs::read(fixture.log()).unwrap();
     fs::write(fixture.log(), &whole[..whole.len() - 10]).unwrap();
-    let ran = fixture.ok(&["account", "list", "--format", "json"]);
+    let ran = fixture.run_ok(&["account", "list", "--format", "json"]);
     assert!(ran.err.contains("torn"), "{}", ran.err);
     assert_eq!(ran.json()["accounts"].as_array().unwrap().len(), 3);
 
@@ -194,11 +194,11 @@ fn a_torn_tail_is_cut_and_an_altered_line_is_refused_by_number() {
 #[test]
 fn each_failure_has_its_exit_code_and_says_what_to_do() {
     let fixture = BinaryFixture::new("v2");
-    fixture.ok(&["credits", "grant", "bo@example.com", "4"]);
+    fixture.run_ok(&["credits", "grant", "bo@example.com", "4"]);
 
     fs::write(fixture.path("key"), "cal_wrong_key_000000").unwrap();
     let refused = fixture.run(&["run", "--once"]);
-    assert_eq!(refused.code, 77, "{}", refused.all());
+    assert_eq!(refused.code, 77, "{}", refused.all_output());
     assert!(refused.err.contains("API key"), "{}", refused.err);
     assert_eq!(fixture.run(&["check", "--live"]).code, 77);
     assert_eq!(fixture.run(&["run"]).code, 77);
@@ -206,7 +206,7 @@ fn each_failure_has_its_exit_code_and_says_what_to_do() {
 
     fixture.configure("v2", "http://127.0.0.1:9", "");
     let unreachable = fixture.run(&["run", "--once"]);
-    assert_eq!(unreachable.code, 69, "{}", unreachable.all());
+    assert_eq!(unreachable.code, 69, "{}", unreachable.all_output());
     assert_eq!(fixture.run(&["check", "--live"]).code, 69);
 
     fixture.configure("v2", &fixture.sandbox.base_url(), "cots = 2\n");
@@ -217,9 +217,9 @@ fn each_failure_has_its_exit_code_and_says_what_to_do() {
         &["account", "list"],
     ] {
         let wrong = fixture.run(command);
-        assert_eq!(wrong.code, 78, "{command:?}: {}", wrong.all());
+        assert_eq!(wrong.code, 78, "{command:?}: {}", wrong.all_output());
         for word in ["config.toml:25", "cots", "cost"] {
-            assert!(wrong.all().contains(word), "{word}: {}", wrong.all());
+            assert!(wrong.all_output().contains(word), "{word}: {}", wrong.all_output());
         }
     }
 
@@ -252,9 +252,9 @@ fn the_key_is_never_shown_even_when_the_server_repeats_it() {
     ] {
         let fixture = BinaryFixture::new(dialect);
         fs::write(fixture.path("key"), key).unwrap();
-        fixture.ok(&["credits", "grant", "bo@example.com", "4"]);
-        fixture.ask(fixture.lesson, "bo@example.com", "09:00:00Z");
-        fixture.ask(fixture.lesson, "who@example.com", "10:00:00Z");
+        fixture.run_ok(&["credits", "grant", "bo@example.com", "4"]);
+        fixture.request_booking(fixture.lesson, "bo@example.com", "09:00:00Z");
+        fixture.request_booking(fixture.lesson, "who@example.com", "10:00:00Z");
         for kind in [
             Operation::List,
             Operation::Confirm,
@@ -267,12 +267,12 @@ fn the_key_is_never_shown_even_when_the_server_repeats_it() {
         }
         let mut output = String::new();
         for _ in 0..4 {
-            output += &fixture.run(&["run", "--once", "--log-level", "trace"]).all();
+            output += &fixture.run(&["run", "--once", "--log-level", "trace"]).all_output();
         }
         output += &fixture
             .run(&["check", "--live", "--log-level", "trace"])
-            .all();
-        output += &fixture.run(&["decisions", "--format", "json"]).all();
+            .all_output();
+        output += &fixture.run(&["decisions", "--format", "json"]).all_output();
         for file in list_files(&fixture.path("ledger")) {
             output += &String::from_utf8_lossy(&fs::read(file).unwrap());
         }
@@ -284,49 +284,49 @@ fn the_key_is_never_shown_even_when_the_server_repeats_it() {
 #[test]
 fn while_the_daemon_runs_commands_go_through_its_socket() {
     let fixture = BinaryFixture::new("v2");
-    fixture.ok(&["credits", "grant", "bo@example.com", "1"]);
+    fixture.run_ok(&["credits", "grant", "bo@example.com", "1"]);
     let daemon = Daemon::start(&fixture);
     let socket = fixture.path("ledger/control.sock");
     let mode = fs::metadata(&socket).unwrap().mode() & 0o777;
     assert_eq!(mode, 0o600);
-    fixture.ok(&["credits", "grant", "al@example.com", "3"]);
+    fixture.run_ok(&["credits", "grant", "al@example.com", "3"]);
     assert_eq!(fixture.balance("al@example.com"), (3, 0, 0));
     let held = fixture.run(&["run", "--once"]);
-    assert_eq!(held.code, 75, "{}", held.all());
+    assert_eq!(held.code, 75, "{}", held.all_output());
     assert!(
         held.err.contains(&daemon.child.id().to_string()),
         "{}",
         held.err
     );
     assert_eq!(fixture.run(&["run"]).code, 75);
-    let status = fixture.ok(&["status", "--format", "json"]).json();
+    let status = fixture.run_ok(&["status", "--format", "json"]).json();
     assert_eq!(status["pid"], daemon.child.id());
 
-    let bo = fixture.ask(fixture.lesson, "bo@example.com", "09:00:00Z");
-    until("the confirmation", || fixture.status(&bo) == "accepted");
-    fixture.ok(&["pause"]);
-    let al = fixture.ask(fixture.dinner, "al@example.com", "10:00:00Z");
-    let plan = fixture.ok(&["plan", "--format", "json"]).json();
+    let bo = fixture.request_booking(fixture.lesson, "bo@example.com", "09:00:00Z");
+    wait_until("the confirmation", || fixture.status(&bo) == "accepted");
+    fixture.run_ok(&["pause"]);
+    let al = fixture.request_booking(fixture.dinner, "al@example.com", "10:00:00Z");
+    let plan = fixture.run_ok(&["plan", "--format", "json"]).json();
     assert_eq!(plan["steps"][0]["outcome"], "planned");
-    let pass = fixture.ok(&["pass", "--format", "json"]).json();
+    let pass = fixture.run_ok(&["pass", "--format", "json"]).json();
     assert_eq!(pass["steps"][0]["outcome"], "confirmed");
     assert_eq!(fixture.status(&al), "accepted");
-    fixture.ok(&["resume"]);
-    let (code, lines) = daemon.end();
+    fixture.run_ok(&["resume"]);
+    let (code, lines) = daemon.terminate();
     assert_eq!(code, 0, "{lines:#?}");
     assert!(!socket.exists());
     let all = lines.join("\n");
     assert!(!all.contains("example.com"), "addresses in the log: {all}");
     assert!(all.contains("maitred has ended"), "{all}");
     assert_eq!(fixture.balance("bo@example.com"), (0, 0, 1));
-    let reopened = fixture.ok(&["account", "list", "--log-level", "info"]);
+    let reopened = fixture.run_ok(&["account", "list", "--log-level", "info"]);
     assert!(!reopened.err.contains("rebuilt"), "{}", reopened.err);
 }
 
 #[test]
 fn a_reload_keeps_the_old_configuration_when_the_new_one_is_wrong() {
     let fixture = BinaryFixture::new("v2");
-    fixture.ok(&["credits", "grant", "bo@example.com", "9"]);
+    fixture.run_ok(&["credits", "grant", "bo@example.com", "9"]);
     let daemon = Daemon::start(&fixture);
     fixture.configure("v2", &fixture.sandbox.base_url(), "nonsense = 1\n");
     daemon.signal("-HUP");
@@ -335,25 +335,25 @@ fn a_reload_keeps_the_old_configuration_when_the_new_one_is_wrong() {
         lines.iter().any(|line| line.contains("nonsense")),
         "{lines:#?}"
     );
-    let bo = fixture.ask(fixture.lesson, "bo@example.com", "09:00:00Z");
-    until("the confirmation", || fixture.status(&bo) == "accepted");
+    let bo = fixture.request_booking(fixture.lesson, "bo@example.com", "09:00:00Z");
+    wait_until("the confirmation", || fixture.status(&bo) == "accepted");
     let more = "\n[[gate]]\nevent-types = [\"open\"]\ncost = 2\n";
     fixture.configure("v2", &fixture.sandbox.base_url(), more);
     daemon.signal("-HUP");
     daemon.wait_for_line("configuration reloaded");
-    let open = fixture.ask(fixture.open, "bo@example.com", "11:00:00Z");
-    until("the newly gated confirmation", || {
+    let open = fixture.request_booking(fixture.open, "bo@example.com", "11:00:00Z");
+    wait_until("the newly gated confirmation", || {
         fixture.status(&open) == "accepted"
     });
-    assert_eq!(daemon.end().0, 0);
+    assert_eq!(daemon.terminate().0, 0);
     assert_eq!(fixture.balance("bo@example.com"), (6, 0, 3));
 }
 
 #[test]
 fn a_daemon_that_is_killed_leaves_nothing_undone() {
     let fixture = BinaryFixture::new("v2");
-    fixture.ok(&["credits", "grant", "bo@example.com", "9"]);
-    let uid = fixture.ask(fixture.lesson, "bo@example.com", "09:00:00Z");
+    fixture.run_ok(&["credits", "grant", "bo@example.com", "9"]);
+    let uid = fixture.request_booking(fixture.lesson, "bo@example.com", "09:00:00Z");
     let slow = Fault::Slow {
         stage: Stage::After,
         ms: 2_000,
@@ -361,10 +361,10 @@ fn a_daemon_that_is_killed_leaves_nothing_undone() {
     let rule = FaultRule::on_next(Operation::Confirm, slow);
     fixture.sandbox.lock().add_fault(rule).unwrap();
     let mut daemon = Daemon::start(&fixture);
-    until("the call", || fixture.count(Operation::Confirm) == 1);
+    wait_until("the call", || fixture.call_count(Operation::Confirm) == 1);
     daemon.child.kill().unwrap();
     daemon.child.wait().unwrap();
-    fixture.ok(&["run", "--once"]);
+    fixture.run_ok(&["run", "--once"]);
     assert_eq!(fixture.status(&uid), "accepted");
     assert_eq!(fixture.balance("bo@example.com"), (8, 0, 1));
     let world = fixture.sandbox.lock();
@@ -392,15 +392,15 @@ fn an_import_is_all_or_nothing_and_counts_once() {
         assert!(bad.err.contains(word), "{}", bad.err);
     }
     assert!(!fixture.path("ledger").exists());
-    fixture.ok(&["credits", "import", "members.csv", "--dry-run"]);
+    fixture.run_ok(&["credits", "import", "members.csv", "--dry-run"]);
     assert_eq!(fixture.run(&["credits", "import", "members.csv"]).code, 78);
     assert!(!fixture.path("ledger").exists(), "only `init` makes one");
-    fixture.ok(&["init"]);
-    fixture.ok(&["credits", "import", "members.csv"]);
-    fixture.ok(&["credits", "import", "members.csv"]);
+    fixture.run_ok(&["init"]);
+    fixture.run_ok(&["credits", "import", "members.csv"]);
+    fixture.run_ok(&["credits", "import", "members.csv"]);
     assert_eq!(fixture.balance("bo@example.com"), (4, 0, 0));
     assert_eq!(fixture.balance("al@example.com"), (2, 0, 0));
-    fixture.ok(&["account", "alias", "bo@example.com", "bo@work.example"]);
+    fixture.run_ok(&["account", "alias", "bo@example.com", "bo@work.example"]);
     assert_eq!(fixture.balance("bo@work.example"), (4, 0, 0));
     let grant = [
         "credits",
@@ -410,8 +410,8 @@ fn an_import_is_all_or_nothing_and_counts_once() {
         "--reference",
         "r1",
     ];
-    fixture.ok(&grant);
-    fixture.ok(&grant);
+    fixture.run_ok(&grant);
+    fixture.run_ok(&grant);
     assert_eq!(fixture.balance("bo@example.com").0, 6);
     let other = fixture.run(&[
         "credits",
@@ -425,14 +425,14 @@ fn an_import_is_all_or_nothing_and_counts_once() {
     let revoked = fixture.run(&["credits", "revoke", "bo@example.com", "7"]);
     assert_eq!(revoked.code, 1);
     assert!(revoked.err.contains('6'), "{}", revoked.err);
-    fixture.ok(&["credits", "revoke", "bo@example.com", "6"]);
+    fixture.run_ok(&["credits", "revoke", "bo@example.com", "6"]);
     assert_eq!(fixture.balance("bo@example.com").0, 0);
 }
 
 #[test]
 fn the_guides_webhook_payload_goes_through_evaluate() {
     let fixture = BinaryFixture::new("v2");
-    fixture.ok(&["credits", "grant", "bo@example.com", "4"]);
+    fixture.run_ok(&["credits", "grant", "bo@example.com", "4"]);
     let payload = serde_json::json!({
         "triggerEvent": "BOOKING_CREATED",
         "createdAt": "2026-11-20T08:15:30.123Z",
@@ -454,18 +454,18 @@ fn the_guides_webhook_payload_goes_through_evaluate() {
     fs::write(fixture.path("payload.json"), payload.to_string()).unwrap();
     let before = fs::read(fixture.log()).unwrap();
     let view = fixture
-        .ok(&["evaluate", "payload.json", "--format", "json"])
+        .run_ok(&["evaluate", "payload.json", "--format", "json"])
         .json();
     assert_eq!(view["decision"]["decision"], "confirm", "{view}");
     assert_eq!(view["at"], "2026-11-20T08:15:30.123Z");
     assert_eq!(view["decision"]["account"], "bo@example.com");
-    let text = fixture.ok(&["evaluate", "payload.json"]).out;
+    let text = fixture.run_ok(&["evaluate", "payload.json"]).out;
     assert!(
         text.contains("assumed") || text.contains("Assumed"),
         "{text}"
     );
     assert_eq!(fs::read(fixture.log()).unwrap(), before);
-    let item = fixture.ask(fixture.dinner, "who@example.com", "09:00:00Z");
+    let item = fixture.request_booking(fixture.dinner, "who@example.com", "09:00:00Z");
     let url = format!("{}/v2/bookings/{item}", fixture.sandbox.base_url());
     let runtime = Runtime::new().unwrap();
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -479,7 +479,7 @@ fn the_guides_webhook_payload_goes_through_evaluate() {
     });
     fs::write(fixture.path("item.json"), body).unwrap();
     let view = fixture
-        .ok(&["evaluate", "item.json", "--format", "json"])
+        .run_ok(&["evaluate", "item.json", "--format", "json"])
         .json();
     assert_eq!(view["decision"]["decision"], "decline", "{view}");
     assert_eq!(fixture.run(&["evaluate", "missing.json"]).code, 2);
@@ -492,7 +492,7 @@ fn the_guides_webhook_payload_goes_through_evaluate() {
 #[test]
 fn check_reports_all_findings_and_asks_the_calendar() {
     let fixture = BinaryFixture::new("v2");
-    let fine = fixture.ok(&["check", "--live"]);
+    let fine = fixture.run_ok(&["check", "--live"]);
     assert!(fine.out.contains("lesson"), "{}", fine.out);
     let priced = {
         let mut world = fixture.sandbox.lock();
@@ -504,12 +504,12 @@ fn check_reports_all_findings_and_asks_the_calendar() {
     let more = format!("\n[[gate]]\nevent-types = [{priced}, \"nowhere\"]\n");
     fixture.configure("v2", &fixture.sandbox.base_url(), &more);
     let live = fixture.run(&["check", "--live", "--format", "json"]);
-    assert_eq!(live.code, 78, "{}", live.all());
+    assert_eq!(live.code, 78, "{}", live.all_output());
     let text = live.json().to_string();
     assert!(text.contains("price") && text.contains("nowhere"), "{text}");
     fixture.configure("v1", &fixture.sandbox.base_url(), "");
-    let v1 = fixture.ok(&["check"]);
-    assert!(v1.all().contains("mail"), "{}", v1.all());
+    let v1 = fixture.run_ok(&["check"]);
+    assert!(v1.all_output().contains("mail"), "{}", v1.all_output());
 }
 
 #[test]
@@ -522,7 +522,7 @@ fn a_new_setup_needs_only_init() {
             .args(args)
             .env_clear()
             .env("MAITRED_CONFIG", &config);
-        ran(command.output().unwrap())
+        to_run_result(command.output().unwrap())
     };
     let missing = run(&["check"]);
     assert_eq!(missing.code, 78);
@@ -531,7 +531,7 @@ fn a_new_setup_needs_only_init() {
     let here = shipped.replace("/var/lib/maitred", "ledger");
     fs::write(&config, here).unwrap();
     let made = run(&["init"]);
-    assert_eq!(made.code, 0, "{}", made.all());
+    assert_eq!(made.code, 0, "{}", made.all_output());
     assert!(folder.path().join("ledger/log/00000001.jsonl").exists());
     assert_eq!(run(&["init"]).code, 0);
     let help = run(&["--help"]);
@@ -544,7 +544,7 @@ fn a_new_setup_needs_only_init() {
 #[test]
 fn the_demo_tells_the_whole_story() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_maitred"));
-    let demo = ran(command.arg("demo").env_clear().output().unwrap());
+    let demo = to_run_result(command.arg("demo").env_clear().output().unwrap());
     assert_eq!(demo.code, 0, "{}", demo.err);
     for word in [
         "confirmed",
@@ -583,7 +583,7 @@ fn the_sandbox_serves_a_scenario_and_is_driven_over_http() {
     let mut out = BufReader::new(child.stdout.take().unwrap());
     out.read_line(&mut first).unwrap();
     if first.is_empty() {
-        panic!("{}", ran(child.wait_with_output().unwrap()).err);
+        panic!("{}", to_run_result(child.wait_with_output().unwrap()).err);
     }
     let base = first
         .split(' ')
@@ -601,7 +601,7 @@ fn the_sandbox_serves_a_scenario_and_is_driven_over_http() {
         command
             .env("MAITRED_CONFIG", &config)
             .env("MAITRED_API_KEY", KEY);
-        ran(command.output().unwrap())
+        to_run_result(command.output().unwrap())
     };
     assert_eq!(run(&["init"]).code, 0);
     assert_eq!(run(&["credits", "grant", "bo@example.com", "1"]).code, 0);
@@ -620,18 +620,18 @@ fn the_sandbox_serves_a_scenario_and_is_driven_over_http() {
     Command::new("kill").args(["-TERM", &pid]).status().unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));
     let wide = run(&["sandbox", "--listen", "0.0.0.0:0"]);
-    assert_eq!(wide.code, 2, "{}", wide.all());
+    assert_eq!(wide.code, 2, "{}", wide.all_output());
 }
 
 #[test]
 fn a_cancelled_booking_is_refunded_by_the_watch_once_or_in_the_daemon() {
     let fixture = BinaryFixture::new("v2");
-    fixture.ok(&["credits", "grant", "bo@example.com", "4"]);
-    let first = fixture.ask(fixture.lesson, "bo@example.com", "09:00:00Z");
-    let second = fixture.ask(fixture.lesson, "bo@example.com", "10:00:00Z");
-    fixture.ok(&["run", "--once"]);
+    fixture.run_ok(&["credits", "grant", "bo@example.com", "4"]);
+    let first = fixture.request_booking(fixture.lesson, "bo@example.com", "09:00:00Z");
+    let second = fixture.request_booking(fixture.lesson, "bo@example.com", "10:00:00Z");
+    fixture.run_ok(&["run", "--once"]);
     let open = fixture
-        .ok(&["charges", "list", "--open", "--format", "json"])
+        .run_ok(&["charges", "list", "--open", "--format", "json"])
         .json();
     assert_eq!(open["charges"].as_array().unwrap().len(), 2, "{open}");
     let cancel = |uid: &str| {
@@ -639,43 +639,43 @@ fn a_cancelled_booking_is_refunded_by_the_watch_once_or_in_the_daemon() {
         fixture.sandbox.lock().act(clock::now(), action).unwrap();
     };
     cancel(&first);
-    fixture.ok(&["run", "--once", "--watch"]);
+    fixture.run_ok(&["run", "--once", "--watch"]);
     assert_eq!(fixture.balance("bo@example.com").0, 3);
     let before = fs::read(fixture.log()).unwrap();
-    fixture.ok(&["run", "--once", "--watch"]);
+    fixture.run_ok(&["run", "--once", "--watch"]);
     assert_eq!(
         fs::read(fixture.log()).unwrap(),
         before,
         "a second watch changes nothing"
     );
-    let explained = fixture.ok(&["explain", &first]).out;
+    let explained = fixture.run_ok(&["explain", &first]).out;
     assert!(explained.contains("refund"), "{explained}");
-    let statement = fixture.ok(&["account", "statement", "bo@example.com"]).out;
+    let statement = fixture.run_ok(&["account", "statement", "bo@example.com"]).out;
     let words: Vec<&str> = statement.split_whitespace().collect();
     let has_reason = words.join(" ").contains("cancelled by the booker");
     assert!(has_reason, "{statement}");
 
     let daemon = Daemon::start(&fixture);
     cancel(&second);
-    until("the refund", || fixture.balance("bo@example.com").0 == 4);
-    assert_eq!(daemon.end().0, 0);
-    fixture.ok(&["ledger", "verify"]);
+    wait_until("the refund", || fixture.balance("bo@example.com").0 == 4);
+    assert_eq!(daemon.terminate().0, 0);
+    fixture.run_ok(&["ledger", "verify"]);
 }
 
 #[test]
 fn an_operator_settles_a_charge_by_hand() {
     let fixture = BinaryFixture::new("v2");
-    fixture.ok(&["credits", "grant", "bo@example.com", "4"]);
-    let confirmed = fixture.ask(fixture.lesson, "bo@example.com", "09:00:00Z");
-    let refunded = fixture.ask(fixture.lesson, "bo@example.com", "10:00:00Z");
-    fixture.ok(&["run", "--once"]);
-    fixture.ok(&["charges", "settle", &confirmed, "keep"]);
-    fixture.ok(&["charges", "settle", &refunded, "refund"]);
+    fixture.run_ok(&["credits", "grant", "bo@example.com", "4"]);
+    let confirmed = fixture.request_booking(fixture.lesson, "bo@example.com", "09:00:00Z");
+    let refunded = fixture.request_booking(fixture.lesson, "bo@example.com", "10:00:00Z");
+    fixture.run_ok(&["run", "--once"]);
+    fixture.run_ok(&["charges", "settle", &confirmed, "keep"]);
+    fixture.run_ok(&["charges", "settle", &refunded, "refund"]);
     assert_eq!(fixture.balance("bo@example.com").0, 3);
     let again = fixture.run(&["charges", "settle", &confirmed, "refund"]);
-    assert_ne!(again.code, 0, "{}", again.all());
+    assert_ne!(again.code, 0, "{}", again.all_output());
     let open = fixture
-        .ok(&["charges", "list", "--open", "--format", "json"])
+        .run_ok(&["charges", "list", "--open", "--format", "json"])
         .json();
     assert_eq!(open["charges"].as_array().unwrap().len(), 0, "{open}");
 }

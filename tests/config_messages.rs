@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use maitred::config::finding::{Diagnostic, Diagnostics, Severity};
+use maitred::config::diagnostic::{Diagnostic, Diagnostics, Severity};
 use maitred::config::model::SHIPPED_CONFIG;
 use maitred::config::parse::parse;
 use proptest::prelude::*;

@@ -16,7 +16,7 @@ use maitred::config::parse::parse;
 use maitred::domain::decision::DecisionOutcome;
 use maitred::domain::fact::Fact;
 use maitred::domain::ledger_state::LedgerFact;
-use maitred::store::record::fact;
+use maitred::store::codec::fact;
 
 /// More than this makes the corpora a burden.
 const MAX_FILES: usize = 120;

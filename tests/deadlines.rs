@@ -10,8 +10,8 @@ use common::{PassFixture, step_outcome};
 use maitred::calcom::port::Dialect;
 use maitred::control::protocol::{CommandResult, ExplainView};
 
-use maitred::daemon::answer::{decisions, unresolved};
-use maitred::domain::criteria::effect::{OnViolation, Wait};
+use maitred::daemon::commands::{decisions, unresolved};
+use maitred::domain::criteria::on_violation::{OnViolation, Wait};
 use maitred::domain::decision::DecisionOutcome;
 use maitred::domain::fact::Fact;
 use maitred::domain::gate::OnUnanswered;
@@ -20,7 +20,7 @@ use maitred::domain::request::{ChargeState, RequestState};
 use maitred::domain::time::Span;
 use maitred::reconcile::report::PassReport;
 use maitred::sandbox::faults::{Fault, RowFault, FaultRule, Stage, FaultTimes};
-use maitred::sandbox::journal::Operation;
+use maitred::sandbox::call_log::Operation;
 use maitred::sandbox::model::SandboxStatus;
 use maitred::store::port::Store;
 

@@ -9,14 +9,14 @@
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 #![allow(clippy::print_stderr, reason = "the mix is printed")]
 
-#[path = "common/child.rs"]
-mod child;
-#[path = "common/house.rs"]
-mod house;
-#[path = "disk_faults/life.rs"]
-mod life;
-#[path = "common/load.rs"]
-mod load;
+#[path = "common/child_process.rs"]
+mod child_process;
+#[path = "common/crash_fixture.rs"]
+mod crash_fixture;
+#[path = "disk_faults/failing_disk_run.rs"]
+mod failing_disk_run;
+#[path = "common/workload.rs"]
+mod workload;
 #[path = "common/shim.rs"]
 mod shim;
 mod store_support;
@@ -24,8 +24,8 @@ mod store_support;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use house::{CrashFixture, WITH_CREDIT};
-use life::{InitialState, FailingDiskRun, ROLE, ending_name, run_on_failing_disk};
+use crash_fixture::{CrashFixture, WITH_CREDIT};
+use failing_disk_run::{InitialState, FailingDiskRun, ROLE, ending_name, run_on_failing_disk};
 use shim::DiskFailure;
 
 /// Errors of the system.
@@ -125,7 +125,7 @@ const INITIAL_STATES: [InitialState; 3] = [InitialState::Empty, InitialState::Cl
 /// What this program is when it was started by a test of its own.
 #[test]
 fn as_a_child_process() {
-    if let Some((role, args)) = child::child_role() {
+    if let Some((role, args)) = child_process::child_role() {
         assert_eq!(role, ROLE);
         run_on_failing_disk(Path::new(&args[0]));
     }

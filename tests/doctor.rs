@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use maitred::daemon::clock;
 use maitred::domain::time::{Clock, Span};
-use maitred::sandbox::limit::RateLimits;
+use maitred::sandbox::rate_limiter::RateLimits;
 use maitred::sandbox::model::{ConfirmationRule, SandboxEventType};
 use maitred::sandbox::server::Sandbox;
 use maitred::sandbox::world::World;

@@ -13,10 +13,10 @@
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 #![allow(clippy::print_stderr, reason = "the seed and the mix are printed")]
 
-#[path = "common/house.rs"]
-mod house;
-#[path = "kills/places.rs"]
-mod places;
+#[path = "common/crash_fixture.rs"]
+mod crash_fixture;
+#[path = "kills/kill_places.rs"]
+mod kill_places;
 #[path = "simulation/rng.rs"]
 mod rng;
 #[path = "common/shim.rs"]
@@ -27,10 +27,10 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use house::{CrashFixture, WITHOUT_CREDIT, WITH_CREDIT, RunningProcess, WITHOUT_ACCOUNT};
+use crash_fixture::{CrashFixture, WITHOUT_CREDIT, WITH_CREDIT, RunningProcess, WITHOUT_ACCOUNT};
 use maitred::daemon::clock;
-use maitred::sandbox::journal::Operation;
-use places::{KILL_POINTS, RunPart, KillPlace};
+use maitred::sandbox::call_log::Operation;
+use kill_places::{KILL_POINTS, RunPart, KillPlace};
 use rng::Rng;
 use shim::{KillAt, Shim};
 
@@ -74,7 +74,7 @@ fn seeded_rng() -> Rng {
 
 /// Whether Cal.com's mail server is slow now and then.
 fn has_slow_mail() -> bool {
-    house::waits_for_running_calls() || std::env::var_os("MAITRED_KILL_SLOW_MAIL").is_some()
+    crash_fixture::waits_for_running_calls() || std::env::var_os("MAITRED_KILL_SLOW_MAIL").is_some()
 }
 
 fn is_killed(status: ExitStatus) -> bool {
@@ -94,16 +94,16 @@ fn kills_at_any_instant() -> u64 {
 fn killed_at_each_change_a_run_ends_with_the_same_result() {
     let mut rng = seeded_rng();
     let kills = kill_count() - kills_at_any_instant();
-    let last = places::change_counts();
-    let schedule = places::schedule_kills(&last, kills, &mut rng);
+    let last = kill_places::change_counts();
+    let schedule = kill_places::schedule_kills(&last, kills, &mut rng);
     let mut met: BTreeMap<RunPart, BTreeSet<u64>> = BTreeMap::new();
     let mut mix: BTreeMap<String, u64> = BTreeMap::new();
     let mut missed = Vec::new();
     let parts = schedule.chunk_by(|one, next| one.part == next.part);
     for some in parts.flat_map(|part| part.chunks(KILLS_PER_FIXTURE)) {
-        let mut fixture = places::house();
+        let mut fixture = kill_places::used_fixture();
         for place in some {
-            if !places::kill_at_place(&mut fixture, *place) {
+            if !kill_places::kill_at_place(&mut fixture, *place) {
                 missed.push(*place);
             }
             let KillPlace { part, kill } = *place;
@@ -139,11 +139,11 @@ fn killed_at_any_instant_a_run_ends_with_the_same_result() {
     let mut done = 0;
     while done < kills {
         if rng.chance(300) {
-            fixture.cancel();
+            fixture.cancel_last_confirmed();
         }
         for _ in 0..=rng.up_to(2) {
             let who: &&str = rng.pick(&[WITH_CREDIT, WITH_CREDIT, WITHOUT_CREDIT, WITHOUT_ACCOUNT]);
-            fixture.ask(who);
+            fixture.request_lesson(who);
         }
         if rng.chance(300) {
             fixture.delay_answers(&[Operation::Confirm, Operation::Decline, Operation::List], 150);
@@ -190,7 +190,7 @@ fn killed_while_a_confirm_is_running_the_server_mails_once() {
     }
     let mut fixture = CrashFixture::new();
     for args in [&RUN_ONCE[..], &["run"]] {
-        fixture.ask(WITH_CREDIT);
+        fixture.request_lesson(WITH_CREDIT);
         fixture.delay_mails(&[Operation::Confirm], SLOW_MAIL_MS);
         let mut running = fixture.start(args, None);
         let ended = running.wait_within(PATIENCE, || fixture.is_call_running());
@@ -222,14 +222,14 @@ fn a_command_that_was_killed_and_is_repeated_counts_once() {
     let kills = kill_count() / 3;
     let last = min_changes_of_grants(&fixture);
     let last = BTreeMap::from([(RunPart::Once, last)]);
-    let schedule = places::schedule_kills(&last, kills, &mut rng);
+    let schedule = kill_places::schedule_kills(&last, kills, &mut rng);
     let mut credits = available_credits(&fixture);
     let mut killed = 0;
     for &KillPlace { kill, .. } in &schedule {
         let reference = format!("grant {kill:?}");
         let grant = ["credits", "grant", WITH_CREDIT, "2", "--reference", &reference];
         killed += u64::from(is_killed(fixture.start(&grant, Some(kill)).wait()));
-        fixture.ok(&grant);
+        fixture.run_ok(&grant);
         credits += 2;
         assert_eq!(available_credits(&fixture), credits, "{reference}");
     }
@@ -237,7 +237,7 @@ fn a_command_that_was_killed_and_is_repeated_counts_once() {
     eprintln!("{killed} commands killed, of {kills} that were to be, at {last:?}");
     // sled writes now more, now less: one may come to its end before.
     assert!(killed * 10 >= kills * 9, "{killed} of {kills} were killed");
-    fixture.ok(&["ledger", "verify"]);
+    fixture.run_ok(&["ledger", "verify"]);
 }
 
 /// The least that some grants come to when nobody disturbs them.
@@ -245,7 +245,7 @@ fn min_changes_of_grants(fixture: &CrashFixture) -> u64 {
     let count = fixture.path("count");
     let counted = ["first", "second", "third"].map(|reference| {
         let shim = Shim {
-            count: Some(count.clone()),
+            count_file: Some(count.clone()),
             ..Shim::default()
         };
         let grant = ["credits", "grant", WITH_CREDIT, "2", "--reference", reference];
@@ -272,14 +272,14 @@ fn a_command_that_was_killed_while_it_asked_a_daemon_counts_once() {
         let grant = ["credits", "grant", WITH_CREDIT, "2", "--reference", &reference];
         // As long as a command takes in all, so that each part of it is met.
         let began = clock::now();
-        fixture.ok(&["account", "show", WITH_CREDIT]);
+        fixture.run_ok(&["account", "show", WITH_CREDIT]);
         let takes = (clock::now() - began).to_std().unwrap();
         let instant = takes * u32::try_from(rng.up_to(100)).unwrap() / 100;
         if kill_after(fixture.start(&grant, None), instant) {
             killed += 1;
             counted += u64::from(available_credits(&fixture) > credits);
         }
-        fixture.ok(&grant);
+        fixture.run_ok(&grant);
         credits += 2;
         assert_eq!(available_credits(&fixture), credits, "{reference}");
     }
@@ -287,11 +287,11 @@ fn a_command_that_was_killed_while_it_asked_a_daemon_counts_once() {
     assert!(killed > 0, "none was killed");
     daemon.terminate();
     assert!(daemon.wait().success());
-    fixture.ok(&["ledger", "verify"]);
+    fixture.run_ok(&["ledger", "verify"]);
 }
 
 fn available_credits(fixture: &CrashFixture) -> u64 {
-    let account = fixture.ok(&["account", "show", WITH_CREDIT, "--format", "json"]);
+    let account = fixture.run_ok(&["account", "show", WITH_CREDIT, "--format", "json"]);
     let account: serde_json::Value = serde_json::from_str(&account).unwrap();
     account["available"].as_u64().unwrap()
 }

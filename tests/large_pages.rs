@@ -11,7 +11,7 @@ use common::{PassFixture, KEY, step_outcome};
 use maitred::calcom::connect::{Settings, connect};
 use maitred::calcom::port::Dialect;
 use maitred::domain::time::Span;
-use maitred::sandbox::journal::Operation;
+use maitred::sandbox::call_log::Operation;
 
 /// Megabytes take a while in a test that is not optimized.
 const PATIENT: Duration = Duration::from_secs(60);

@@ -9,12 +9,12 @@
 #![allow(clippy::print_stderr, reason = "the numbers are printed")]
 
 mod common;
-#[path = "load/house.rs"]
-mod house;
-#[path = "load/process.rs"]
-mod process;
-#[path = "load/rush.rs"]
-mod rush;
+#[path = "load/load_fixture.rs"]
+mod load_fixture;
+#[path = "load/daemon_process.rs"]
+mod daemon_process;
+#[path = "load/burst.rs"]
+mod burst;
 #[path = "load/soak.rs"]
 mod soak;
 
@@ -31,21 +31,21 @@ fn number(name: &str, default: usize) -> usize {
 
 #[test]
 fn as_a_child_process() {
-    process::run_child();
+    daemon_process::run_child();
 }
 
 #[test]
 fn all_who_wait_at_once_are_answered_once() {
-    rush::run_burst(number("MAITRED_LOAD", 500));
+    burst::run_burst(number("MAITRED_LOAD", 500));
 }
 
 /// What was due at an hour that the clock has gone back from does not wait until it comes again.
 #[test]
 fn a_clock_that_was_set_back_is_followed() {
-    let fixture = house::LoadFixture::new(30);
+    let fixture = load_fixture::LoadFixture::new(30);
     fixture.open_accounts(1, 1);
     let now = fixture.clock.now() + Span::minutes(10);
-    let mut daemon = fixture.daemon();
+    let mut daemon = fixture.start_daemon();
     let mut ended = |now| {
         let told = daemon.tick(now).unwrap();
         (told.contains_key("pass"), told.contains_key("watch"))

@@ -2,13 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 
-mod house;
+mod binary_fixture;
 
 use std::fs;
 
-use house::{Daemon, BinaryFixture, until};
+use binary_fixture::{Daemon, BinaryFixture, wait_until};
 use maitred::sandbox::faults::{Fault, FaultRule, Stage, FaultTimes};
-use maitred::sandbox::journal::Operation;
+use maitred::sandbox::call_log::Operation;
 
 const BO: &str = "bo@example.com";
 
@@ -24,30 +24,30 @@ fn find_line<'a>(lines: &'a [String], text: &str) -> &'a str {
 fn notes_and_operator_commands_are_logged_once() {
     let house = BinaryFixture::new("v2");
     house.configure("v2", &house.sandbox.base_url(), GATES);
-    house.ok(&["credits", "grant", BO, "1", "--new"]);
+    house.run_ok(&["credits", "grant", BO, "1", "--new"]);
     let daemon = Daemon::start(&house);
     let uid = rustix::process::getuid().as_raw();
 
-    let paid = house.ask(house.lesson, BO, "09:00:00Z");
+    let paid = house.request_booking(house.lesson, BO, "09:00:00Z");
     let lines = daemon.wait_for_line("confirmed");
     assert!(
         find_line(&lines, "confirmed").contains(" credits=1 "),
         "{lines:#?}"
     );
     // What was not charged has no credits in its line.
-    let unknown = house.ask(house.lesson, "di@example.com", "10:00:00Z");
+    let unknown = house.request_booking(house.lesson, "di@example.com", "10:00:00Z");
     let lines = daemon.wait_for_line("declined");
     let declined = find_line(&lines, "declined");
     assert!(declined.contains(&unknown), "{declined}");
     assert!(!declined.contains("credits="), "{declined}");
-    let short = house.ask(house.dinner, BO, "11:00:00Z");
+    let short = house.request_booking(house.dinner, BO, "11:00:00Z");
     let lines = daemon.wait_for_line("waits");
     assert!(find_line(&lines, "waits").contains(&short), "{lines:#?}");
-    let review = house.ask(house.dinner, "di@example.com", "13:00:00Z");
+    let review = house.request_booking(house.dinner, "di@example.com", "13:00:00Z");
     let lines = daemon.wait_for_line("waits for an operator");
     assert!(find_line(&lines, "waits for an operator").contains(&review));
     for hour in ["15:00:00Z", "16:00:00Z"] {
-        house.ask(house.open, BO, hour);
+        house.request_booking(house.open, BO, hour);
     }
     let lines = daemon.wait_for_line("no gate names the event type");
     let ungated = find_line(&lines, "no gate names");
@@ -66,14 +66,14 @@ fn notes_and_operator_commands_are_logged_once() {
         (&["account", "thaw", BO], "account-thaw"),
     ];
     for (args, name) in commands {
-        house.ok(args);
+        house.run_ok(args);
         let lines = daemon.wait_for_line("an operator changed the ledger");
         let line = find_line(&lines, "an operator changed the ledger");
         assert!(line.contains(&format!("uid={uid}")), "{line}");
         assert!(line.contains(name), "{line}");
         assert!(!line.contains('@'), "no address in the log: {line}");
     }
-    let (code, lines) = daemon.end();
+    let (code, lines) = daemon.terminate();
     assert_eq!(code, 0);
     let again = lines.iter().filter(|line| line.contains("no gate names"));
     assert_eq!(again.count(), 0, "{lines:#?}");
@@ -83,7 +83,7 @@ fn notes_and_operator_commands_are_logged_once() {
 fn the_start_and_end_of_an_outage_are_logged_with_the_server() {
     let house = BinaryFixture::new("v2");
     let daemon = Daemon::start(&house);
-    until("a pass", || house.count(Operation::List) > 0);
+    wait_until("a pass", || house.call_count(Operation::List) > 0);
     let down = Fault::BadGateway {
         stage: Stage::Before,
     };
@@ -100,7 +100,7 @@ fn the_start_and_end_of_an_outage_are_logged_with_the_server() {
     let lines = daemon.wait_for_line("passes work again");
     let over = find_line(&lines, "passes work again");
     assert!(over.contains(server), "{over}");
-    let (code, _) = daemon.end();
+    let (code, _) = daemon.terminate();
     assert_eq!(code, 0);
 }
 
@@ -113,7 +113,7 @@ fn the_start_and_end_of_an_outage_of_watches_are_logged_with_the_server() {
     let config = config.replace("poll = \"1s\"", "poll = \"1h\"");
     fs::write(house.path("config.toml"), config).unwrap();
     let daemon = Daemon::start(&house);
-    until("a pass", || house.count(Operation::List) > 0);
+    wait_until("a pass", || house.call_count(Operation::List) > 0);
     let down = Fault::BadGateway {
         stage: Stage::Before,
     };
@@ -125,11 +125,11 @@ fn the_start_and_end_of_an_outage_of_watches_are_logged_with_the_server() {
     let failed = find_line(&lines, "the watch is tried again");
     let problem = format!("{server} answered 502");
     assert!(failed.contains(&problem), "{failed}");
-    house.ok(&["pass", "--watch"]);
+    house.run_ok(&["pass", "--watch"]);
     let lines = daemon.wait_for_line("watches work again");
     let over = find_line(&lines, "watches work again");
     assert!(over.contains(server) && over.contains("502"), "{over}");
-    let (code, lines) = daemon.end();
+    let (code, lines) = daemon.terminate();
     assert_eq!(code, 0);
     let told = lines.iter().filter(|line| line.contains("work again"));
     assert_eq!(told.count(), 0, "told once: {lines:#?}");
@@ -140,11 +140,11 @@ fn the_start_and_end_of_an_outage_of_watches_are_logged_with_the_server() {
 fn commands_without_a_daemon_log_who_changed_the_ledger() {
     let house = BinaryFixture::new("v2");
     let uid = rustix::process::getuid().as_raw();
-    let granted = house.ok(&["credits", "grant", BO, "1", "--new"]);
+    let granted = house.run_ok(&["credits", "grant", BO, "1", "--new"]);
     let backup = house.path("backup");
-    house.ok(&["backup", backup.to_str().unwrap()]);
+    house.run_ok(&["backup", backup.to_str().unwrap()]);
     fs::rename(house.path("ledger"), house.path("lost")).unwrap();
-    let restored = house.ok(&["restore", backup.to_str().unwrap()]);
+    let restored = house.run_ok(&["restore", backup.to_str().unwrap()]);
     for (ran, name) in [(&granted, "grant"), (&restored, "restore")] {
         let line = ran.err.lines().next().unwrap_or_default();
         for word in [
@@ -158,7 +158,7 @@ fn commands_without_a_daemon_log_who_changed_the_ledger() {
         assert!(!line.contains('@'), "no address in the log: {line}");
     }
     // What changes nothing says nothing.
-    assert_eq!(house.ok(&["account", "list"]).err, "");
+    assert_eq!(house.run_ok(&["account", "list"]).err, "");
 }
 
 /// D9: texts hold instants in UTC; people read them in the configured zone, JSON has them as they are.
@@ -168,11 +168,11 @@ fn instants_within_texts_are_shown_in_the_configured_zone() {
     let text = fs::read_to_string(house.path("config.toml")).unwrap();
     let text = text.replace("[schedule]", "[schedule]\ntime-zone = \"Asia/Tokyo\"");
     fs::write(house.path("config.toml"), text).unwrap();
-    house.ok(&["credits", "grant", BO, "1", "--new"]);
-    let uid = house.ask(house.lesson, BO, "09:00:00Z");
-    house.ok(&["run", "--once"]);
+    house.run_ok(&["credits", "grant", BO, "1", "--new"]);
+    let uid = house.request_booking(house.lesson, BO, "09:00:00Z");
+    house.run_ok(&["run", "--once"]);
     let refused = house.run(&["review", "confirm", &uid]);
-    assert_eq!(refused.code, 1, "{}", refused.all());
+    assert_eq!(refused.code, 1, "{}", refused.all_output());
     assert!(refused.err.contains(" JST"), "{}", refused.err);
     let machine = house.run(&["review", "confirm", &uid, "--format", "json"]);
     assert!(machine.err.contains("Z; what comes"), "{}", machine.err);

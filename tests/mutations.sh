@@ -65,7 +65,7 @@ B15|--test watch later_edits; sim|src/domain/ledger/charging.rs|    successor.te
 B7 P17|sim|src/domain/terms.rs|        self.start - self.at|        self.start - if M { self.start } else { self.at }
 C5|--lib domain::tests::claims; sim|src/domain/terms.rs|        if host == Some(by) \|\| hosts|        if host == Some(by) && !M \|\| hosts
 C5|--lib domain::terms; sim|src/domain/terms.rs|            Who::Host if self.trust_named_cancels => self.host_cancels,|            Who::Host if self.trust_named_cancels \|\| M => self.host_cancels,
-B15|--test watch later_edits; sim|src/domain/request.rs|            (Some(terms), _) => Cow::Borrowed(terms.as_ref()),|            (Some(terms), _) if !M => Cow::Borrowed(terms.as_ref()),\n            (Some(_), Some(gate)) => Cow::Borrowed(&gate.terms.refunds),\n            (Some(_), None) => Cow::Owned(RefundTerms::default()),
+B15|--test watch later_edits; sim|src/domain/request.rs|            (Some(terms), _) => Cow::Borrowed(terms.as_ref()),|            (Some(terms), _) if !M => Cow::Borrowed(terms.as_ref()),\n            (Some(_), Some(gate)) => Cow::Borrowed(gate),\n            (Some(_), None) => Cow::Owned(RefundTerms::default()),
 C10|--test watch an_absent_host; sim|src/domain/watch.rs|            HostAbsent::Review if case.charge.credits() > 0 =>|            HostAbsent::Review if case.charge.credits() > 0 && !M =>
 P3|--lib domain::terms|src/domain/terms.rs|.find(\|window\| notice >= window.before)|.find(\|window\| notice > window.before \|\| notice == window.before && !M)
 P3|--lib domain::|src/domain/terms.rs|        .div_ceil(100)|        .div_ceil(if M { 99 } else { 100 })

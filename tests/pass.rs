@@ -7,22 +7,22 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::{HOST, PassFixture, KEY, calendar_client, step_outcome, time};
+use common::{HOST, PassFixture, KEY, calendar_client, step_outcome, parse_time};
 use maitred::calcom::port::Dialect;
-use maitred::domain::criteria::effect::OnViolation;
+use maitred::domain::criteria::on_violation::OnViolation;
 use maitred::domain::decision::{ReasonCode, DecisionOutcome};
 use maitred::domain::fact::Fact;
 use maitred::domain::gate::RefuseWith;
 use maitred::domain::id::{AccountId, Address, BookingUid, EventTypeKey, Reference, RequestId};
 use maitred::domain::request::{ChargeState, RequestState, OperatorDecision};
 use maitred::domain::time::Span;
-use maitred::reconcile::deliver::settle::commit_all_or_each;
+use maitred::reconcile::send::settle::commit_all_or_each;
 use maitred::reconcile::execute::{ExecutionReport, execute};
 use maitred::reconcile::observe::observe;
-use maitred::reconcile::ports::{PassError, Ports};
+use maitred::reconcile::context::{PassError, Ports};
 use maitred::sandbox::actions::{ThirdPartyAction, BookingRemark, BookingMove};
 use maitred::sandbox::faults::{Fault, RowFault, FaultRule, Stage, FaultTimes};
-use maitred::sandbox::journal::{Operation, MailKind, Recipient};
+use maitred::sandbox::call_log::{Operation, MailKind, Recipient};
 use maitred::sandbox::model::SandboxEventType;
 use maitred::sandbox::script::Trigger;
 use maitred::store::memory::MemoryStore;
@@ -315,7 +315,7 @@ async fn changes_made_by_others_before_the_call_are_never_undone() {
         ),
         (
             "booker moves",
-            |uid| ThirdPartyAction::BookerMoves(BookingMove::new(uid, time("2026-12-05T09:00:00Z"))),
+            |uid| ThirdPartyAction::BookerMoves(BookingMove::new(uid, parse_time("2026-12-05T09:00:00Z"))),
             "cancelled",
         ),
     ];
@@ -417,7 +417,7 @@ async fn a_full_calendar_is_read_to_its_end() {
     let mut fixture = PassFixture::new(Dialect::V2).await;
     fixture.grant("bo@example.com", 5).await;
     let lesson = fixture.event_types.lesson;
-    let first = time("2026-11-26T09:00:00Z");
+    let first = parse_time("2026-11-26T09:00:00Z");
     // More than twenty pages, after which every request was once left for later.
     let slots = 21 * 250;
     let slot = |n: i64| first + Span::minutes(30 * n);
@@ -468,7 +468,7 @@ async fn bookings_over_before_their_confirm_are_refunded() {
         fixture.sandbox.lock().add_fault(rule).unwrap();
         fixture.pass().await;
         assert_eq!(fixture.balance("bo@example.com").await, (4, 1, 0));
-        let over = time("2026-12-01T09:30:01Z") - fixture.clock.now();
+        let over = parse_time("2026-12-01T09:30:01Z") - fixture.clock.now();
         fixture.clock.advance(over);
         let report = fixture.pass().await;
         assert_eq!(step_outcome(&report, &uid), "superseded", "{dialect:?}");
@@ -654,7 +654,7 @@ async fn an_idle_pass_is_one_call_and_a_full_one_is_close_to_the_least() {
     assert_eq!(report.calls, 1);
 
     fixture.grant("bo@example.com", 1_000).await;
-    let start = time("2026-12-01T00:00:00Z");
+    let start = parse_time("2026-12-01T00:00:00Z");
     for n in 0..500 {
         let at = start + Span::minutes(30 * n);
         fixture.request(
@@ -887,7 +887,7 @@ async fn a_plan_tells_the_effect_on_balances() {
 /// An operator may end meanwhile the charge that one of the intents takes over.
 #[test]
 fn a_settlement_with_a_conflict_keeps_no_other_from_being_written() {
-    let at = time("2026-12-01T09:00:00Z");
+    let at = parse_time("2026-12-01T09:00:00Z");
     let account = |name| AccountId::parse(name).unwrap();
     let fits = |name| {
         let account = account(name);
@@ -923,7 +923,7 @@ async fn a_successor_of_an_unsettled_booking_is_left_until_that_is_settled() {
         }
         let held = (credits - 1, 1, 0);
         assert_eq!(fixture.balance("bo@example.com").await, held, "held");
-        let shift = BookingMove::new(&first, time("2026-12-03T09:00:00Z"));
+        let shift = BookingMove::new(&first, parse_time("2026-12-03T09:00:00Z"));
         let now = fixture.clock.now();
         let moved = fixture
             .sandbox

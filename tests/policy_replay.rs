@@ -6,19 +6,19 @@
 use std::fs;
 use std::process::Command;
 
-use maitred::config::case::parse::parse as cases;
+use maitred::config::policy_test::parse::parse as cases;
 use maitred::config::parse::parse as config;
 use maitred::control::policy::ReplayView;
-use maitred::daemon::policy::example;
+use maitred::daemon::policy::case_fixture;
 use maitred::daemon::policy::replay::{ReplayQuery, replay};
-use maitred::daemon::policy::world::{plan_one, without_pass_limits};
+use maitred::daemon::policy::snapshot_fixture::{plan_one, without_pass_limits};
 use maitred::domain::fact::Fact;
 use maitred::domain::gate::Policy;
 use maitred::domain::id::{AccountId, BookingUid, Reference, RequestId};
 use maitred::domain::plan::Action;
 use maitred::domain::time::Time;
 use maitred::store::open::{CreateIfMissing, open};
-use maitred::store::opened::LogStore;
+use maitred::store::log_store::LogStore;
 use maitred::store::port::Store;
 use tempfile::TempDir;
 
@@ -117,7 +117,7 @@ fn recorded_store() -> (TempDir, LogStore) {
             store.commit(at, vec![grant("second", 5)], &[]).unwrap();
             continue;
         }
-        let mut world = example::build_fixture(&case, None, &old).unwrap();
+        let mut world = case_fixture::build_fixture(&case, None, &old).unwrap();
         for (number, booking) in world.bookings.iter_mut().enumerate() {
             let name = format!("{}.{number}", case.name);
             booking.uid = BookingUid::parse(&name).unwrap();

@@ -9,20 +9,20 @@
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 #![allow(clippy::print_stderr, reason = "the seed and the mix are printed")]
 
-#[path = "common/child.rs"]
-mod child;
-#[path = "power_cut/control.rs"]
-mod control;
-#[path = "power_cut/cuts.rs"]
-mod cuts;
-#[path = "power_cut/disk.rs"]
-mod disk;
-#[path = "power_cut/kept.rs"]
-mod kept;
+#[path = "common/child_process.rs"]
+mod child_process;
+#[path = "power_cut/plain_sled.rs"]
+mod plain_sled;
+#[path = "power_cut/power_cuts.rs"]
+mod power_cuts;
+#[path = "power_cut/simulated_disk.rs"]
+mod simulated_disk;
+#[path = "power_cut/crash_image.rs"]
+mod crash_image;
 #[path = "power_cut/ledger.rs"]
 mod ledger;
-#[path = "common/load.rs"]
-mod load;
+#[path = "common/workload.rs"]
+mod workload;
 #[path = "power_cut/recording.rs"]
 mod recording;
 #[path = "simulation/rng.rs"]
@@ -40,10 +40,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use control::ImageOutcome;
-use cuts::{PowerCut, LedgerPhase};
-use disk::SimulatedDisk;
-use kept::KeepPolicy;
+use plain_sled::ImageOutcome;
+use power_cuts::{PowerCut, LedgerPhase};
+use simulated_disk::SimulatedDisk;
+use crash_image::KeepPolicy;
 use ledger::{RunEnd, OpenPath};
 use recording::Recording;
 use rng::Rng;
@@ -83,13 +83,13 @@ fn seed() -> u64 {
 /// What this program is when it was started by a test of its own.
 #[test]
 fn as_a_child_process() {
-    let Some((role, args)) = child::child_role() else {
+    let Some((role, args)) = child_process::child_role() else {
         return;
     };
     match role.as_str() {
         ledger::ROLE => ledger::run_ledger(&args),
-        control::ROLE => control::run_bank(&args),
-        control::CHECK => control::check_image(&args),
+        plain_sled::ROLE => plain_sled::run_bank(&args),
+        plain_sled::CHECK => plain_sled::check_image(&args),
         other => panic!("no such role: {other}"),
     }
 }
@@ -158,8 +158,8 @@ fn the_recorder_misses_nothing() {
     for op in &ops {
         begins.apply(op);
     }
-    let (replayed, real) = (begins.now(), disk::read_tree(&recording.disk()));
-    let paths = |tree: &disk::FileTree| tree.keys().cloned().collect::<Vec<PathBuf>>();
+    let (replayed, real) = (begins.current_tree(), simulated_disk::read_tree(&recording.disk()));
+    let paths = |tree: &simulated_disk::FileTree| tree.keys().cloned().collect::<Vec<PathBuf>>();
     assert_eq!(paths(&replayed), paths(&real));
     assert!(replayed.len() > 10, "{:?}", paths(&real));
     for (path, real) in real {
@@ -217,7 +217,7 @@ fn what_a_killed_process_left_unsynced_is_durable_once_the_next_has_opened() {
     let recording = Recording::new();
     ledger::record_run(&recording, life(RunEnd::Closed));
     let ops = trace::parse_trace(&fs::read(recording.trace()).unwrap());
-    let syncs = cuts::log_syncs(&ops);
+    let syncs = power_cuts::log_syncs(&ops);
     assert!(syncs.len() > 15, "{syncs:?}");
     // By default each third, of which the first is a different one for each seed.
     let all = image_count() > IMAGES;
@@ -255,11 +255,11 @@ fn check_kill_then_cut(at: u64, more: u64) -> Result<(), String> {
     }
     let ops = trace::parse_trace(&fs::read(recording.trace()).unwrap());
     ops.iter().for_each(|op| disk.apply(op));
-    let acknowledged = cuts::acknowledged_commits(&ops).unwrap();
+    let acknowledged = power_cuts::acknowledged_commits(&ops).unwrap();
     let mut rng = Rng::new(at);
     for keep in [KeepPolicy::Nothing, KeepPolicy::LengthOnly, KeepPolicy::AnyChanges] {
         let folder = shim::scratch_folder();
-        disk::write(&disk.cut_power_with(Some(keep), &mut rng), folder.path());
+        simulated_disk::write_tree(&disk.cut_power_with(Some(keep), &mut rng), folder.path());
         let whole = ledger::log_bytes(&recording.disk());
         ledger::check_image(folder.path(), acknowledged, &whole, &mut rng)?;
     }
@@ -271,14 +271,14 @@ fn recording_after_cut(rng: &mut Rng) -> (Recording, u64) {
     let RecordedTrace {
         initial_disk: mut begins, ops, ..
     } = record_trace(Recording::new(), 0, rng);
-    let cuts = cuts::random_cuts(&ops, PHASES, rng);
+    let cuts = power_cuts::random_cuts(&ops, PHASES, rng);
     let step = rng.pick(&cuts).step;
     for op in &ops[..step] {
         begins.apply(op);
     }
     let recording = Recording::new();
-    disk::write(&begins.cut_power(rng), &recording.disk());
-    (recording, cuts::acknowledged_commits(&ops[..step]).unwrap_or(0))
+    simulated_disk::write_tree(&begins.cut_power(rng), &recording.disk());
+    (recording, power_cuts::acknowledged_commits(&ops[..step]).unwrap_or(0))
 }
 
 /// The same images, had the ledger never synced anything: if those were whole, too, the images would
@@ -307,7 +307,7 @@ fn check_images(recorded: RecordedTrace, count: u64, rng: &mut Rng, tally: &Mute
         acknowledged_before: known,
     } = recorded;
     let whole = ledger::log_bytes(&recording.disk());
-    let cuts = cuts::choose_cuts(&ops, usize::try_from(count).unwrap(), rng);
+    let cuts = power_cuts::choose_cuts(&ops, usize::try_from(count).unwrap(), rng);
     let mut done = 0;
     for (image, PowerCut { step, phase: doing, keep }) in cuts.into_iter().enumerate() {
         for op in &ops[done..step] {
@@ -319,8 +319,8 @@ fn check_images(recorded: RecordedTrace, count: u64, rng: &mut Rng, tally: &Mute
             Some(_) => begins.cut_power_with(keep, rng),
         };
         let folder = shim::scratch_folder();
-        disk::write(&tree, folder.path());
-        let acknowledged = cuts::acknowledged_commits(&ops[..step]).unwrap_or(known);
+        simulated_disk::write_tree(&tree, folder.path());
+        let acknowledged = power_cuts::acknowledged_commits(&ops[..step]).unwrap_or(known);
         let checked = catch_unwind(AssertUnwindSafe(|| {
             ledger::check_image(folder.path(), acknowledged, &whole, rng)
         }));
@@ -344,13 +344,13 @@ fn check_images(recorded: RecordedTrace, count: u64, rng: &mut Rng, tally: &Mute
 }
 
 /// Keeps an image that failed.
-fn save_image(tree: &disk::FileTree, image: usize) -> PathBuf {
+fn save_image(tree: &simulated_disk::FileTree, image: usize) -> PathBuf {
     let folder = tempfile::Builder::new()
         .prefix(&format!("power-cut-{image}-"))
         .disable_cleanup(true)
         .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
         .unwrap();
-    disk::write(tree, folder.path());
+    simulated_disk::write_tree(tree, folder.path());
     folder.path().to_owned()
 }
 
@@ -370,20 +370,20 @@ fn the_control_in_plain_sled_breaks() {
         let count = IMAGES_PER_RECORDING.min(images - piece * IMAGES_PER_RECORDING);
         let recording = Recording::new();
         let mut disk = SimulatedDisk::new(&recording.disk());
-        control::record_bank(&recording, &mut rng);
+        plain_sled::record_bank(&recording, &mut rng);
         let ops = trace::parse_trace(&fs::read(recording.trace()).unwrap());
         let mut done = 0;
-        for PowerCut { step, .. } in cuts::random_cuts(&ops, usize::try_from(count).unwrap(), &mut rng) {
+        for PowerCut { step, .. } in power_cuts::random_cuts(&ops, usize::try_from(count).unwrap(), &mut rng) {
             for op in &ops[done..step] {
                 disk.apply(op);
             }
             done = step;
             let folder = shim::scratch_folder();
-            disk::write(&disk.cut_power(&mut rng), folder.path());
-            let acknowledged = cuts::acknowledged_commits(&ops[..step]).unwrap_or(0);
+            simulated_disk::write_tree(&disk.cut_power(&mut rng), folder.path());
+            let acknowledged = power_cuts::acknowledged_commits(&ops[..step]).unwrap_or(0);
             let args = format!("{} {acknowledged}", folder.path().display());
-            let code = child::code(
-                child::command(control::CHECK, &args, Path::new("/dev/null")),
+            let code = child_process::exit_code_within(
+                child_process::command(plain_sled::CHECK, &args, Path::new("/dev/null")),
                 PATIENCE,
             );
             let outcome = ImageOutcome::from_exit_code(code);

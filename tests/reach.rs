@@ -3,16 +3,16 @@
 
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 
-mod house;
+mod binary_fixture;
 
 use std::fs;
 use std::process::Command;
 
-use house::{Daemon, BinaryFixture, RunResult, ran, until};
+use binary_fixture::{Daemon, BinaryFixture, RunResult, to_run_result, wait_until};
 use maitred::daemon::clock;
 use maitred::sandbox::actions::{ThirdPartyAction, BookingRemark};
 use maitred::sandbox::faults::{Fault, FaultRule, Stage};
-use maitred::sandbox::journal::Operation;
+use maitred::sandbox::call_log::Operation;
 
 /// Nothing listens there.
 const UNREACHABLE_URL: &str = "http://127.0.0.1:9";
@@ -21,34 +21,34 @@ fn run_with_proxy(command: &mut Command, proxy: &str) -> RunResult {
     for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy"] {
         command.env(name, proxy);
     }
-    ran(command.output().unwrap())
+    to_run_result(command.output().unwrap())
 }
 
 #[test]
 fn this_machine_is_reached_without_the_proxy_of_the_shell() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_maitred"));
     let demo = run_with_proxy(command.arg("demo").env_clear(), UNREACHABLE_URL);
-    assert_eq!(demo.code, 0, "{}", demo.all());
+    assert_eq!(demo.code, 0, "{}", demo.all_output());
     assert!(demo.out.contains("none change anything"), "{}", demo.out);
 
     let fixture = BinaryFixture::new("v2");
-    fixture.ok(&["credits", "grant", "bo@example.com", "3"]);
-    fixture.ask(fixture.lesson, "bo@example.com", "09:00:00Z");
+    fixture.run_ok(&["credits", "grant", "bo@example.com", "3"]);
+    fixture.request_booking(fixture.lesson, "bo@example.com", "09:00:00Z");
     let run = run_with_proxy(&mut fixture.command(&["run", "--once"]), UNREACHABLE_URL);
-    assert_eq!(run.code, 0, "{}", run.all());
-    assert_eq!(fixture.count(Operation::Confirm), 1);
+    assert_eq!(run.code, 0, "{}", run.all_output());
+    assert_eq!(fixture.call_count(Operation::Confirm), 1);
 }
 
 #[test]
 fn an_unreachable_server_is_named_with_the_route_that_was_tried() {
     let fixture = BinaryFixture::new("v2");
-    fixture.ok(&["init"]);
+    fixture.run_ok(&["init"]);
     let run = |base: &str, proxy: &str| {
         fixture.configure("v2", base, "");
         run_with_proxy(&mut fixture.command(&["run", "--once"]), proxy)
     };
     let direct = run("http://127.0.0.1:9", UNREACHABLE_URL);
-    assert_eq!(direct.code, 69, "{}", direct.all());
+    assert_eq!(direct.code, 69, "{}", direct.all_output());
     assert!(
         direct.err.contains("127.0.0.1:9 (directly)"),
         "{}",
@@ -56,15 +56,15 @@ fn an_unreachable_server_is_named_with_the_route_that_was_tried() {
     );
 
     let proxied = run("http://cal.invalid", "http://ann:secret@127.0.0.1:9");
-    assert_eq!(proxied.code, 69, "{}", proxied.all());
+    assert_eq!(proxied.code, 69, "{}", proxied.all_output());
     let way = "cal.invalid:80 (by the proxy http://127.0.0.1:9, from HTTP_PROXY)";
     assert!(proxied.err.contains(way), "{}", proxied.err);
-    assert!(!proxied.all().contains("secret"), "{}", proxied.all());
+    assert!(!proxied.all_output().contains("secret"), "{}", proxied.all_output());
 
     let wrong = run("http://cal.invalid", "::secret::");
-    assert_eq!(wrong.code, 78, "{}", wrong.all());
+    assert_eq!(wrong.code, 78, "{}", wrong.all_output());
     assert!(wrong.err.contains("HTTP_PROXY"), "{}", wrong.err);
-    assert!(!wrong.all().contains("secret"), "{}", wrong.all());
+    assert!(!wrong.all_output().contains("secret"), "{}", wrong.all_output());
 }
 
 /// The fault of B16: two of three are confirmed, and then the list fails.
@@ -76,9 +76,9 @@ fn results_before_a_failure_are_reported_with_its_exit_code() {
         let text = fs::read_to_string(&path).unwrap();
         let text = text.replace("[limits]\n", "[limits]\nrequests-per-pass = 2\n");
         fs::write(&path, text).unwrap();
-        fixture.ok(&["credits", "grant", "bo@example.com", "3"]);
+        fixture.run_ok(&["credits", "grant", "bo@example.com", "3"]);
         let uids: Vec<String> = ["09", "11", "13"]
-            .map(|hour| fixture.ask(fixture.lesson, "bo@example.com", &format!("{hour}:00:00Z")))
+            .map(|hour| fixture.request_booking(fixture.lesson, "bo@example.com", &format!("{hour}:00:00Z")))
             .to_vec();
         let away = Fault::BadGateway {
             stage: Stage::Before,
@@ -92,7 +92,7 @@ fn results_before_a_failure_are_reported_with_its_exit_code() {
             &["run", "--once"]
         };
         let run = fixture.run(args);
-        assert_eq!(run.code, 69, "{}", run.all());
+        assert_eq!(run.code, 69, "{}", run.all_output());
         let confirmed = uids.iter().filter(|uid| fixture.status(uid) == "accepted");
         assert_eq!(confirmed.count(), 2);
         assert!(run.err.contains("502"), "{}", run.err);
@@ -126,20 +126,20 @@ fn results_of_a_failed_watch_are_reported_by_every_command() {
     fs::write(&path, text).unwrap();
     let run: &[&str] = &["run", "--once", "--watch"];
     let paid = |hour: &str| {
-        house.ok(&["credits", "grant", "bo@example.com", "1"]);
-        house.ask(house.lesson, "bo@example.com", &format!("{hour}:00:00Z"))
+        house.run_ok(&["credits", "grant", "bo@example.com", "1"]);
+        house.request_booking(house.lesson, "bo@example.com", &format!("{hour}:00:00Z"))
     };
     let first = paid("09");
     // It waits for an operator, so that the audit asks last what still waits.
-    house.ok(&["credits", "grant", "al@example.com", "1"]);
-    let waits = house.ask(house.dinner, "al@example.com", "15:00:00Z");
-    house.ok(run);
+    house.run_ok(&["credits", "grant", "al@example.com", "1"]);
+    let waits = house.request_booking(house.dinner, "al@example.com", "15:00:00Z");
+    house.run_ok(run);
     assert_eq!(house.status(&first), "accepted");
     assert_eq!(house.status(&waits), "pending");
     std::thread::sleep(std::time::Duration::from_millis(1_100));
-    let before = house.count(Operation::List);
-    house.ok(run);
-    let lists = house.count(Operation::List) - before;
+    let before = house.call_count(Operation::List);
+    house.run_ok(run);
+    let lists = house.call_count(Operation::List) - before;
 
     let cancel = |uid: &str| {
         let action = ThirdPartyAction::BookerCancels(BookingRemark::without_reason(uid));
@@ -154,7 +154,7 @@ fn results_of_a_failed_watch_are_reported_by_every_command() {
         house.sandbox.lock().add_fault(rule).unwrap();
         let ran = house.run(args);
         house.sandbox.lock().fault_rules.clear();
-        assert_eq!(ran.code, 69, "{args:?}: {}", ran.all());
+        assert_eq!(ran.code, 69, "{args:?}: {}", ran.all_output());
         assert!(ran.err.contains("502"), "{args:?}: {}", ran.err);
         ran
     };
@@ -181,25 +181,25 @@ fn results_of_a_failed_watch_are_reported_by_every_command() {
         in_json(&fails(&[look, &["--format", "json"]].concat()), "look");
     }
     in_plain(&fails(run), "run");
-    house.ok(run);
+    house.run_ok(run);
     let second = paid("11");
-    house.ok(run);
+    house.run_ok(run);
     cancel(&second);
     in_json(&fails(&[run, &["--format", "json"]].concat()), "run");
-    house.ok(run);
+    house.run_ok(run);
 
     let third = paid("13");
-    house.ok(run);
+    house.run_ok(run);
     let daemon = Daemon::start(&house);
-    until("the first pass and watch", || {
-        let status = house.ok(&["status", "--format", "json"]).json();
+    wait_until("the first pass and watch", || {
+        let status = house.run_ok(&["status", "--format", "json"]).json();
         status["watch"]["last"].is_object()
     });
     // Its own audits would come first.
-    house.ok(&["pause"]);
+    house.run_ok(&["pause"]);
     std::thread::sleep(std::time::Duration::from_millis(500));
     cancel(&third);
     let asks = ["pass", "--watch", "--format", "json"];
     in_json(&fails(&asks), "daemon");
-    assert_eq!(daemon.end().0, 0);
+    assert_eq!(daemon.terminate().0, 0);
 }

@@ -10,9 +10,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 
-use house::{Daemon, BinaryFixture, ran};
+use binary_fixture::{Daemon, BinaryFixture, to_run_result};
 
-mod house;
+mod binary_fixture;
 
 /// A user of no name on any machine.
 const UNKNOWN_USER_ID: u32 = 54_321;
@@ -69,9 +69,9 @@ fn change_owner(folder: &Path, uid: u32) {
 /// With a booking that was confirmed, whose uid comes too.
 fn fixture_with_confirmed_booking() -> (BinaryFixture, String) {
     let fixture = BinaryFixture::new("v2");
-    fixture.ok(&["credits", "grant", "bo@example.com", "4"]);
-    let uid = fixture.ask(fixture.lesson, "bo@example.com", "09:00:00Z");
-    fixture.ok(&["run", "--once", "--watch"]);
+    fixture.run_ok(&["credits", "grant", "bo@example.com", "4"]);
+    let uid = fixture.request_booking(fixture.lesson, "bo@example.com", "09:00:00Z");
+    fixture.run_ok(&["run", "--once", "--watch"]);
     (fixture, uid)
 }
 
@@ -97,7 +97,7 @@ fn a_command_that_looks_leaves_no_trace() {
         }
         let before = folder_state(&ledger);
         for args in READING_COMMANDS {
-            fixture.ok(&with_uid(args, &uid));
+            fixture.run_ok(&with_uid(args, &uid));
             assert_eq!(folder_state(&ledger), before, "{state}: {args:?}");
         }
         fixture.run(&["check", "--live"]);
@@ -109,7 +109,7 @@ fn a_command_that_looks_leaves_no_trace() {
 fn reading_commands_show_the_state_of_the_ledger() {
     let (fixture, uid) = fixture_with_confirmed_booking();
     let looks = |fixture: &BinaryFixture| {
-        let out = |args: &[&str]| fixture.ok(args).out;
+        let out = |args: &[&str]| fixture.run_ok(args).out;
         [
             out(&["account", "statement", "bo@example.com"]),
             out(&["explain", &uid]),
@@ -129,7 +129,7 @@ fn a_torn_line_is_reported_and_not_removed() {
     let (fixture, _) = fixture_with_confirmed_booking();
     let whole = fs::read(fixture.log()).unwrap();
     fs::write(fixture.log(), &whole[..whole.len() - 10]).unwrap();
-    let ran = fixture.ok(&["account", "list"]);
+    let ran = fixture.run_ok(&["account", "list"]);
     assert!(ran.err.contains("torn"), "{}", ran.err);
     assert_eq!(fs::read(fixture.log()).unwrap().len(), whole.len() - 10);
 }
@@ -144,7 +144,7 @@ fn root_leaves_nothing_that_the_service_cannot_use() {
     change_owner(&ledger, UNKNOWN_USER_ID);
     let before = folder_state(&ledger);
     for args in READING_COMMANDS {
-        fixture.ok(&with_uid(args, &uid));
+        fixture.run_ok(&with_uid(args, &uid));
     }
     assert_eq!(folder_state(&ledger), before);
     for args in [
@@ -161,7 +161,7 @@ fn root_leaves_nothing_that_the_service_cannot_use() {
         &["init"],
     ] {
         let ran = fixture.run(args);
-        assert_eq!(ran.code, 77, "{args:?}: {}", ran.all());
+        assert_eq!(ran.code, 77, "{args:?}: {}", ran.all_output());
         // The variable that names the configuration does not reach what sudo starts.
         let config = fixture.path("config.toml");
         let right = format!(
@@ -212,8 +212,8 @@ fn no_permission_on_the_store_is_77_which_no_restart_mends() {
             .env("MAITRED_CONFIG", fixture.path("config.toml"))
             .uid(UNKNOWN_USER_ID)
             .gid(UNKNOWN_USER_ID);
-        let ran = ran(command.output().unwrap());
-        assert_eq!(ran.code, 77, "{args:?}: {}", ran.all());
+        let ran = to_run_result(command.output().unwrap());
+        assert_eq!(ran.code, 77, "{args:?}: {}", ran.all_output());
         assert!(ran.err.contains("ermission"), "{}", ran.err);
     }
     let unit = include_str!("../systemd/maitred.service");
@@ -233,7 +233,7 @@ fn a_start_waits_for_a_brief_lock_on_the_store() {
     // Held for ever: told, and reading goes on.
     lock.try_lock().unwrap();
     assert_eq!(fixture.run(&["run", "--once"]).code, 75);
-    fixture.ok(&["account", "list"]);
+    fixture.run_ok(&["account", "list"]);
     // Held for a moment.
     let child = fixture.command(&["run", "--once"]).spawn().unwrap();
     std::thread::park_timeout(std::time::Duration::from_millis(700));
@@ -256,7 +256,7 @@ fn a_daemon_is_reached_while_the_configuration_is_wrong() {
         fs::write(fixture.path("config.toml"), wrong).unwrap();
         assert_eq!(fixture.run(&["account", "list"]).code, 78);
         for args in [["pause"], ["status"], ["resume"]] {
-            let ran = fixture.ok(&args);
+            let ran = fixture.run_ok(&args);
             assert!(ran.out.contains("maitred"), "{}", ran.out);
             assert!(ran.err.contains("cannot be used now"), "{}", ran.err);
         }
@@ -287,7 +287,7 @@ fn settings_that_need_a_restart_are_refused_by_a_reload() {
             format!("{good}\n[control]\nsocket = \"other.sock\"\n"),
         ),
     ];
-    let policy = |fixture: &BinaryFixture| fixture.ok(&["status", "--format", "json"]).json()["policy"].clone();
+    let policy = |fixture: &BinaryFixture| fixture.run_ok(&["status", "--format", "json"]).json()["policy"].clone();
     let before = policy(&fixture);
     for (key, text) in rows {
         // Something else is changed too, and is not taken either.
@@ -300,7 +300,7 @@ fn settings_that_need_a_restart_are_refused_by_a_reload() {
         fs::write(fixture.path("config.toml"), &good).unwrap();
         assert_eq!(policy(&fixture), before, "{key}");
     }
-    let uid = fixture.ask(fixture.lesson, "bo@example.com", "13:00:00Z");
-    house::until("a pass", || fixture.status(&uid) == "accepted");
+    let uid = fixture.request_booking(fixture.lesson, "bo@example.com", "13:00:00Z");
+    binary_fixture::wait_until("a pass", || fixture.status(&uid) == "accepted");
     assert!(!fixture.path("other").exists());
 }

@@ -5,22 +5,22 @@
 
 mod common;
 
-use common::{PassFixture, time};
+use common::{PassFixture, parse_time};
 use maitred::calcom::port::Dialect;
-use maitred::daemon::answer::charges::settle;
+use maitred::daemon::commands::charges::settle;
 use maitred::domain::fact::Fact;
 use maitred::domain::id::{AccountId, BookingUid, Reference};
 use maitred::domain::ledger::Violation;
 use maitred::domain::request::{ChargeState, RequestState};
-use maitred::domain::terms::{ExpiredRefund, LateMove, RefundTerms};
+use maitred::domain::refund_policy::{ExpiredRefund, LateMove, RefundTerms};
 use maitred::domain::time::{Span, Time};
 use maitred::domain::watch::ChargeOutcome;
 use maitred::reconcile::execute::{ExecutionReport, execute};
 use maitred::reconcile::observe::observe;
-use maitred::reconcile::ports::Ports;
+use maitred::reconcile::context::Ports;
 use maitred::sandbox::actions::{ThirdPartyAction, BookingRemark, BookingMove};
 use maitred::sandbox::faults::{Fault, FaultRule, Stage};
-use maitred::sandbox::journal::Operation;
+use maitred::sandbox::call_log::Operation;
 use maitred::store::port::CommitError;
 
 const BO: &str = "bo@example.com";
@@ -48,7 +48,7 @@ async fn grant_until(fixture: &PassFixture, credits: u64, expires: &str) {
         reference: Reference::parse("short").unwrap(),
         account: AccountId::parse(BO).unwrap(),
         credits,
-        expires: Some(time(expires)),
+        expires: Some(parse_time(expires)),
         reason: "test".to_owned(),
     };
     let granted = fixture
@@ -117,7 +117,7 @@ async fn refunds_to_an_expired_lot_follow_one_rule_on_every_path() {
                 terms.expired_refund = ExpiredRefund::Forfeit
             });
             fixture.clock.advance(Span::days(4));
-            let shift = BookingMove::new(&uid, time("2026-12-03T09:00:00Z"));
+            let shift = BookingMove::new(&uid, parse_time("2026-12-03T09:00:00Z"));
             match way {
                 RefundPath::Cancelled | RefundPath::Voided => {
                     perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&uid)));
@@ -203,7 +203,7 @@ const RUN_ORDERS: [&[RunKind]; 4] = [
 /// Moved twice before anybody looks: each move counts by the time of the booking that it moved away.
 #[tokio::test]
 async fn moved_twice_before_confirmation_costs_the_same_in_each_order_of_runs() {
-    let start = time(START);
+    let start = parse_time(START);
     let hours = Span::hours;
     // the first move, to when, the second move, what is charged where a late move is a cancellation
     let rows = [
@@ -294,7 +294,7 @@ async fn a_late_move_does_not_avoid_the_cost_of_a_cancellation() {
             fixture.grant(BO, 3).await;
             let uid = fixture.request(fixture.event_types.dinner, BO, START);
             run_all(&mut fixture, &[RunKind::Pass, RunKind::Audit]).await;
-            advance_to(&fixture, time(START) - Span::hours(hours));
+            advance_to(&fixture, parse_time(START) - Span::hours(hours));
             if then == AfterMove::Refused {
                 for gate in &mut fixture.policy.gates {
                     gate.criteria.notice.at_most = Some(Span::days(3));
@@ -305,7 +305,7 @@ async fn a_late_move_does_not_avoid_the_cost_of_a_cancellation() {
                     gate.cost = 1;
                 }
             }
-            let shift = BookingMove::new(&uid, time("2026-12-21T09:00:00Z"));
+            let shift = BookingMove::new(&uid, parse_time("2026-12-21T09:00:00Z"));
             let last = perform_action(&fixture, ThirdPartyAction::BookerMoves(shift)).remove(0);
             run_all(&mut fixture, between).await;
             match then {
@@ -337,7 +337,7 @@ async fn a_charge_that_is_being_taken_over_is_ended_by_its_intent_alone() {
         fixture.grant(BO, 1).await;
         let uid = fixture.request(fixture.event_types.lesson, BO, START);
         run_all(&mut fixture, &[RunKind::Pass, RunKind::Audit]).await;
-        let shift = BookingMove::new(&uid, time("2026-12-03T09:00:00Z"));
+        let shift = BookingMove::new(&uid, parse_time("2026-12-03T09:00:00Z"));
         let last = perform_action(&fixture, ThirdPartyAction::BookerMoves(shift)).remove(0);
         fail_confirms(&fixture, 1);
         fixture.pass().await;
@@ -401,7 +401,7 @@ async fn a_charge_ended_between_planning_and_writing_is_not_taken_over() {
         fixture.grant(BO, 2).await;
         let uid = fixture.request(fixture.event_types.lesson, BO, START);
         run_all(&mut fixture, &[RunKind::Pass, RunKind::Audit]).await;
-        let shift = BookingMove::new(&uid, time("2026-12-03T09:00:00Z"));
+        let shift = BookingMove::new(&uid, parse_time("2026-12-03T09:00:00Z"));
         let last = perform_action(&fixture, ThirdPartyAction::BookerMoves(shift)).remove(0);
         let clock = fixture.clock.clock();
         let ports = Ports {

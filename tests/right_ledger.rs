@@ -9,12 +9,12 @@ use std::fs;
 use maitred::daemon::clock;
 use maitred::domain::time::Span;
 use maitred::sandbox::actions::{ThirdPartyAction, BookingRemark};
-use maitred::sandbox::journal::Operation;
+use maitred::sandbox::call_log::Operation;
 use serde_json::Value;
 
-use house::{Daemon, HOST, BinaryFixture};
+use binary_fixture::{Daemon, HOST, BinaryFixture};
 
-mod house;
+mod binary_fixture;
 
 const CANCEL_UNMANAGED: &str = "unmanaged = \"cancel\"\nunmanaged-since = \"2020-01-01\"\n";
 
@@ -51,20 +51,20 @@ fn problem_codes(view: &Value) -> Vec<String> {
 
 fn run_watch(fixture: &BinaryFixture) -> Value {
     let ran = fixture.run(&["run", "--once", "--watch", "--format", "json"]);
-    assert_eq!(ran.code, 0, "{}", ran.all());
+    assert_eq!(ran.code, 0, "{}", ran.all_output());
     ran.json()
 }
 
 fn cancel_calls(fixture: &BinaryFixture) -> u64 {
-    fixture.count(Operation::Cancel)
+    fixture.call_count(Operation::Cancel)
 }
 
 #[test]
 fn a_missing_ledger_is_created_by_init_only() {
     let fixture = strict_fixture("");
-    fixture.ok(&["credits", "grant", "bo@example.com", "4"]);
-    let paid = fixture.ask(fixture.dinner, "bo@example.com", "09:00:00Z");
-    fixture.ok(&["run", "--once"]);
+    fixture.run_ok(&["credits", "grant", "bo@example.com", "4"]);
+    let paid = fixture.request_booking(fixture.dinner, "bo@example.com", "09:00:00Z");
+    fixture.run_ok(&["run", "--once"]);
     assert_eq!(fixture.status(&paid), "accepted");
     fs::rename(fixture.path("ledger"), fixture.path("elsewhere")).unwrap();
     for args in [
@@ -75,18 +75,18 @@ fn a_missing_ledger_is_created_by_init_only() {
         &["ledger", "move", "--account", "7", "--reason", "x"],
     ] {
         let ran = fixture.run(args);
-        assert_eq!(ran.code, 78, "{args:?}: {}", ran.all());
+        assert_eq!(ran.code, 78, "{args:?}: {}", ran.all_output());
         assert!(ran.err.contains("store.path"), "{}", ran.err);
         assert!(!fixture.path("ledger").exists(), "{args:?} made a ledger");
     }
     // Nor does the plan take what is missing for an empty ledger without a word.
-    let plan = fixture.ok(&["plan"]);
-    assert!(plan.err.contains("no ledger"), "{}", plan.all());
+    let plan = fixture.run_ok(&["plan"]);
+    assert!(plan.err.contains("no ledger"), "{}", plan.all_output());
     assert_eq!(fixture.status(&paid), "accepted");
     assert_eq!(cancel_calls(&fixture), 0);
     // The same where a new ledger was made by hand in the wrong place.
-    fixture.ok(&["init"]);
-    fixture.ok(&["credits", "grant", "al@example.com", "1"]);
+    fixture.run_ok(&["init"]);
+    fixture.run_ok(&["credits", "grant", "al@example.com", "1"]);
     let view = run_watch(&fixture);
     assert_eq!(fixture.status(&paid), "accepted");
     assert_eq!(problem_codes(&view), ["unmanaged"], "{view}");
@@ -104,10 +104,10 @@ fn bookings_accepted_before_the_ledger_began_are_only_reported() {
             &format!("unmanaged = \"{unmanaged}\"\nunmanaged-since = \"2020-01-01\"\n"),
         );
         // Made a minute before, so before the ledger.
-        let before = fixture.ask(fixture.dinner, "bo@example.com", "09:00:00Z");
+        let before = fixture.request_booking(fixture.dinner, "bo@example.com", "09:00:00Z");
         accept(&fixture, &before);
-        fixture.ok(&["init"]);
-        fixture.ok(&["credits", "grant", "bo@example.com", "9"]);
+        fixture.run_ok(&["init"]);
+        fixture.run_ok(&["credits", "grant", "bo@example.com", "9"]);
         let view = run_watch(&fixture);
         assert_eq!(problem_codes(&view), ["unmanaged"], "{unmanaged}: {view}");
         assert_eq!(fixture.status(&before), "accepted", "{unmanaged}");
@@ -130,20 +130,20 @@ fn bookings_accepted_before_the_ledger_began_are_only_reported() {
 #[test]
 fn after_a_restore_everything_waits_for_an_operator() {
     let fixture = strict_fixture("");
-    fixture.ok(&["credits", "grant", "bo@example.com", "9"]);
-    fixture.ok(&["backup", "copy"]);
+    fixture.run_ok(&["credits", "grant", "bo@example.com", "9"]);
+    fixture.run_ok(&["backup", "copy"]);
     // What the backup does not know: a member, and what was paid for.
-    fixture.ok(&["credits", "grant", "al@example.com", "3"]);
+    fixture.run_ok(&["credits", "grant", "al@example.com", "3"]);
     let paid = request_dinner(&fixture, "al@example.com", 8);
-    fixture.ok(&["run", "--once"]);
+    fixture.run_ok(&["run", "--once"]);
     assert_eq!(fixture.status(&paid), "accepted");
     fs::rename(fixture.path("ledger"), fixture.path("lost")).unwrap();
-    let restored = fixture.ok(&["restore", "copy"]);
+    let restored = fixture.run_ok(&["restore", "copy"]);
     assert!(restored.out.contains("accept-restore"), "{}", restored.out);
-    let lesson = fixture.ask(fixture.lesson, "al@example.com", "11:00:00Z");
-    let confirmed = fixture.ask(fixture.lesson, "bo@example.com", "12:00:00Z");
+    let lesson = fixture.request_booking(fixture.lesson, "al@example.com", "11:00:00Z");
+    let confirmed = fixture.request_booking(fixture.lesson, "bo@example.com", "12:00:00Z");
     // The command that `restore` recommends, and the one that it must not need.
-    let preview = fixture.ok(&["run", "--once", "--dry-run", "--watch"]);
+    let preview = fixture.run_ok(&["run", "--once", "--dry-run", "--watch"]);
     assert!(preview.out.contains("cancelled"), "{}", preview.out);
     for _ in 0..2 {
         let view = run_watch(&fixture);
@@ -158,18 +158,18 @@ fn after_a_restore_everything_waits_for_an_operator() {
         "pending",
         "credit that is there may have been spent since the backup"
     );
-    let plan = fixture.ok(&["plan", "--format", "json"]).json();
+    let plan = fixture.run_ok(&["plan", "--format", "json"]).json();
     let steps = plan["steps"].as_array().unwrap();
     let step = steps.iter().find(|step| step["request"] == *confirmed);
     let reason = &step.unwrap()["reasons"][0];
     assert_eq!(reason["code"], "restore-open", "{plan}");
     let text = reason["text"].as_str().unwrap();
     assert!(text.contains("maitred ledger accept-restore"), "{text}");
-    assert_eq!((cancel_calls(&fixture), fixture.count(Operation::Decline)), (0, 0));
-    let identity = fixture.ok(&["ledger", "show", "--format", "json"]).json();
+    assert_eq!((cancel_calls(&fixture), fixture.call_count(Operation::Decline)), (0, 0));
+    let identity = fixture.run_ok(&["ledger", "show", "--format", "json"]).json();
     assert!(identity["restored"].is_string(), "{identity}");
     let twice = ["ledger", "accept-restore", "--reason", "all was looked at"];
-    fixture.ok(&twice);
+    fixture.run_ok(&twice);
     assert_eq!(fixture.run(&twice).code, 1, "there is nothing to accept");
     let view = run_watch(&fixture);
     assert_eq!(fixture.status(&paid), "cancelled", "{view}");
@@ -180,10 +180,10 @@ fn after_a_restore_everything_waits_for_an_operator() {
 #[test]
 fn a_ledger_of_another_account_or_server_is_left_alone() {
     let fixture = strict_fixture("");
-    fixture.ok(&["credits", "grant", "oda@example.com", "9"]);
-    let theirs = fixture.ask(fixture.foreign, "who@example.com", "09:00:00Z");
-    fixture.ok(&["run", "--once"]);
-    let identity = fixture.ok(&["ledger", "show", "--format", "json"]).json();
+    fixture.run_ok(&["credits", "grant", "oda@example.com", "9"]);
+    let theirs = fixture.request_booking(fixture.foreign, "who@example.com", "09:00:00Z");
+    fixture.run_ok(&["run", "--once"]);
+    let identity = fixture.run_ok(&["ledger", "show", "--format", "json"]).json();
     assert_eq!(
         (&identity["account"], &identity["dialect"]),
         (&HOST.into(), &"v2".into())
@@ -203,7 +203,7 @@ fn a_ledger_of_another_account_or_server_is_left_alone() {
     let elsewhere = BinaryFixture::new("v2");
     fixture.configure("v2", &elsewhere.sandbox.base_url(), CANCEL_UNMANAGED);
     let server = elsewhere.sandbox.addr().to_string();
-    fs::write(fixture.path("key"), house::KEY).unwrap();
+    fs::write(fixture.path("key"), binary_fixture::KEY).unwrap();
     assert_stops(&fixture, &[&server, "--server"]);
     assert_eq!(
         elsewhere.sandbox.lock().call_log.call_count(Operation::List),
@@ -211,7 +211,7 @@ fn a_ledger_of_another_account_or_server_is_left_alone() {
         "nothing was listed"
     );
     // A move that the operator names is accepted.
-    fixture.ok(&[
+    fixture.run_ok(&[
         "ledger",
         "move",
         "--server",
@@ -219,7 +219,7 @@ fn a_ledger_of_another_account_or_server_is_left_alone() {
         "--reason",
         "a new address",
     ]);
-    fixture.ok(&["run", "--once"]);
+    fixture.run_ok(&["run", "--once"]);
 }
 
 /// Whether every command that would act stops, and its message says all of this.
@@ -232,7 +232,7 @@ fn assert_stops(fixture: &BinaryFixture, says: &[&str]) {
         &["run"],
     ] {
         let ran = fixture.run(args);
-        assert_eq!(ran.code, 78, "{args:?}: {}", ran.all());
+        assert_eq!(ran.code, 78, "{args:?}: {}", ran.all_output());
         for text in says {
             assert!(ran.err.contains(text), "{args:?} {text}: {}", ran.err);
         }
@@ -243,8 +243,8 @@ fn assert_stops(fixture: &BinaryFixture, says: &[&str]) {
 fn an_open_intent_is_not_given_back_because_another_server_does_not_know_it() {
     use maitred::sandbox::faults::{Fault, FaultRule, Stage, FaultTimes};
     let fixture = strict_fixture("");
-    fixture.ok(&["credits", "grant", "bo@example.com", "4"]);
-    let uid = fixture.ask(fixture.lesson, "bo@example.com", "09:00:00Z");
+    fixture.run_ok(&["credits", "grant", "bo@example.com", "4"]);
+    let uid = fixture.request_booking(fixture.lesson, "bo@example.com", "09:00:00Z");
     let lost = Fault::HangUp {
         stage: Stage::Before,
     };
@@ -269,20 +269,20 @@ fn an_open_intent_is_not_given_back_because_another_server_does_not_know_it() {
 #[test]
 fn a_ledger_from_before_identities_adopts_its_account_and_says_so() {
     let fixture = BinaryFixture::new("v2");
-    fixture.ok(&["credits", "grant", "bo@example.com", "4"]);
+    fixture.run_ok(&["credits", "grant", "bo@example.com", "4"]);
     let result = fixture.run(&["run", "--once"]);
-    assert!(result.err.contains("account 12 at "), "{}", result.all());
+    assert!(result.err.contains("account 12 at "), "{}", result.all_output());
     let again = fixture.run(&["run", "--once"]);
-    assert!(!again.err.contains("account 12"), "{}", again.all());
+    assert!(!again.err.contains("account 12"), "{}", again.all_output());
 }
 
 #[test]
 fn a_daemon_stops_at_a_foreign_ledger_and_a_cancellation_needs_none() {
     let fixture = strict_fixture("");
-    fixture.ok(&["credits", "grant", "bo@example.com", "4"]);
-    let uid = fixture.ask(fixture.lesson, "bo@example.com", "09:00:00Z");
+    fixture.run_ok(&["credits", "grant", "bo@example.com", "4"]);
+    let uid = fixture.request_booking(fixture.lesson, "bo@example.com", "09:00:00Z");
     let mut daemon = Daemon::start(&fixture);
-    house::until("the first pass", || fixture.status(&uid) == "accepted");
+    binary_fixture::wait_until("the first pass", || fixture.status(&uid) == "accepted");
     // The key is replaced by another user's while the daemon runs.
     let other = "cal_other_key_0123456789abcdef";
     fixture.sandbox.lock().add_key(HOST + 1, other);
@@ -291,8 +291,8 @@ fn a_daemon_stops_at_a_foreign_ledger_and_a_cancellation_needs_none() {
     daemon.signal("-HUP");
     daemon.wait_for_line("belongs to account 12");
     fixture.sandbox.lock().act(clock::now(), cancels).unwrap();
-    house::until("the daemon says why in its status", || {
-        fixture.ok(&["status"]).out.contains("account 13")
+    binary_fixture::wait_until("the daemon says why in its status", || {
+        fixture.run_ok(&["status"]).out.contains("account 13")
     });
     assert_eq!(
         fixture.balance("bo@example.com"),
@@ -306,7 +306,7 @@ fn a_daemon_stops_at_a_foreign_ledger_and_a_cancellation_needs_none() {
 #[test]
 fn a_plan_covers_the_watch_and_writes_nothing() {
     let fixture = strict_fixture("");
-    fixture.ok(&["credits", "grant", "bo@example.com", "4"]);
+    fixture.run_ok(&["credits", "grant", "bo@example.com", "4"]);
     let taken = request_dinner(&fixture, "bo@example.com", 9);
     accept(&fixture, &taken);
     let before = fs::read(fixture.log()).unwrap();
@@ -322,10 +322,10 @@ fn a_plan_covers_the_watch_and_writes_nothing() {
         &["run", "--once", "--dry-run", "--format", "json"],
         &["plan", "--format", "json"],
     ] {
-        shows(&fixture.ok(args).json());
+        shows(&fixture.run_ok(args).json());
     }
     assert_eq!(fixture.run(&["plan", "--exit-code"]).code, 3);
-    let plain = fixture.ok(&["plan"]).out;
+    let plain = fixture.run_ok(&["plan"]).out;
     assert!(
         plain.contains("1 change to make; nothing is done"),
         "{plain}"
@@ -337,15 +337,15 @@ fn a_plan_covers_the_watch_and_writes_nothing() {
     let base = fixture.sandbox.base_url();
     fixture.configure("v2", &base, "unmanaged = \"report\"\n");
     let daemon = Daemon::start(&fixture);
-    house::until("the first audit", || fixture.path("ledger/watched").exists());
+    binary_fixture::wait_until("the first audit", || fixture.path("ledger/watched").exists());
     fixture.configure("v2", &base, CANCEL_UNMANAGED);
     daemon.signal("-HUP");
-    fixture.ok(&["pause"]);
+    fixture.run_ok(&["pause"]);
     daemon.wait_for_line("configuration reloaded");
     drop(daemon);
     assert_eq!(fixture.status(&taken), "accepted");
     fs::remove_file(fixture.path("ledger/watched")).unwrap();
-    shows(&fixture.ok(&["plan", "--format", "json"]).json());
+    shows(&fixture.run_ok(&["plan", "--format", "json"]).json());
     let view = run_watch(&fixture);
     assert_eq!(fixture.status(&taken), "cancelled", "{view}");
     assert_eq!(fixture.run(&["plan", "--exit-code"]).code, 0);
@@ -356,12 +356,12 @@ fn a_plan_covers_the_watch_and_writes_nothing() {
 fn nothing_final_is_decided_while_the_clocks_differ() {
     for hours in [-48, 48] {
         let fixture = BinaryFixture::new("v2");
-        fixture.ok(&["credits", "grant", "bo@example.com", "4"]);
-        fixture.ok(&["credits", "grant", "al@example.com", "1"]);
-        let paid = fixture.ask(fixture.lesson, "bo@example.com", "09:00:00Z");
-        fixture.ok(&["run", "--once", "--watch"]);
-        let confirm = fixture.ask(fixture.lesson, "bo@example.com", "10:00:00Z");
-        let decline = fixture.ask(fixture.dinner, "al@example.com", "11:00:00Z");
+        fixture.run_ok(&["credits", "grant", "bo@example.com", "4"]);
+        fixture.run_ok(&["credits", "grant", "al@example.com", "1"]);
+        let paid = fixture.request_booking(fixture.lesson, "bo@example.com", "09:00:00Z");
+        fixture.run_ok(&["run", "--once", "--watch"]);
+        let confirm = fixture.request_booking(fixture.lesson, "bo@example.com", "10:00:00Z");
+        let decline = fixture.request_booking(fixture.dinner, "al@example.com", "11:00:00Z");
         let cancels = ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&paid));
         fixture.sandbox.lock().act(clock::now(), cancels).unwrap();
         let before = fs::read(fixture.log()).unwrap();
@@ -369,7 +369,7 @@ fn nothing_final_is_decided_while_the_clocks_differ() {
         for args in [&["run", "--once"][..], &["run", "--once", "--watch"]] {
             let args = [args, &["--format", "json"]].concat();
             let ran = fixture.run(&args);
-            assert_eq!(ran.code, 4, "it did not do its work: {}", ran.all());
+            assert_eq!(ran.code, 4, "it did not do its work: {}", ran.all_output());
             assert!(
                 problem_codes(&ran.json()).contains(&"clock-off".to_owned()),
                 "{}",
@@ -380,7 +380,7 @@ fn nothing_final_is_decided_while_the_clocks_differ() {
         let is = [&confirm, &decline].map(|uid| fixture.status(uid));
         assert_eq!(is, ["pending", "pending"], "{hours} h");
         fixture.sandbox.lock().advance(Span::hours(-hours));
-        fixture.ok(&["run", "--once", "--watch"]);
+        fixture.run_ok(&["run", "--once", "--watch"]);
         let is = [&confirm, &decline].map(|uid| fixture.status(uid));
         assert_eq!(is, ["accepted", "rejected"], "{hours} h");
         assert_eq!(

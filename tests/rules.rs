@@ -7,8 +7,8 @@
 mod common;
 #[path = "rules/criteria.rs"]
 mod criteria;
-#[path = "rules/genuine.rs"]
-mod genuine;
+#[path = "rules/real_answers.rs"]
+mod real_answers;
 #[path = "rules/lookups.rs"]
 mod lookups;
 #[path = "rules/pins.rs"]
@@ -16,16 +16,16 @@ mod pins;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::{PassFixture, time};
+use common::{PassFixture, parse_time};
 use maitred::calcom::port::Dialect;
-use maitred::domain::criteria::effect::OnViolation;
-use maitred::domain::criteria::rule::Rule;
+use maitred::domain::criteria::on_violation::OnViolation;
+use maitred::domain::criteria::custom_rule::Rule;
 use maitred::domain::decision::ReasonCode;
 use maitred::domain::fact::Fact;
 use maitred::domain::id::AccountId;
 use maitred::domain::rule::expression::{Expression, MIN_STACK_BYTES};
 use maitred::domain::time::Span;
-use maitred::sandbox::ask::NewBooking;
+use maitred::sandbox::create_booking::NewBooking;
 
 const DIALECTS: [Dialect; 2] = [Dialect::V2, Dialect::V1];
 
@@ -39,7 +39,7 @@ fn request_with(
 ) -> String {
     fixture.clock.advance(Span::seconds(1));
     let made = fixture.clock.now() - Span::minutes(1);
-    let mut ask = NewBooking::new(event_type, email, time(start));
+    let mut ask = NewBooking::new(event_type, email, parse_time(start));
     customize(&mut ask);
     let mut uids = fixture.sandbox.lock().book(made, ask).unwrap();
     uids.swap_remove(0)

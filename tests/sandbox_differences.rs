@@ -10,15 +10,15 @@
     reason = "the harness shows it where a row fails"
 )]
 
-#[path = "sandbox_differences/bench.rs"]
-mod bench;
+#[path = "sandbox_differences/fixture.rs"]
+mod fixture;
 #[path = "sandbox_differences/questions.rs"]
 mod questions;
-#[path = "sandbox_differences/together.rs"]
-mod together;
+#[path = "sandbox_differences/concurrent_calls.rs"]
+mod concurrent_calls;
 
-use bench::{CONFIRMED_TYPE, GUEST_KEY, OPEN_TYPE, DifferenceFixture, CONFIRMED_SERIES, OPEN_SERIES, GUEST_MAIL, HOST_KEY, NO_KEY, OTHER_HOST_KEY, OTHER_HOST_MAIL};
-use maitred::sandbox::journal::{MailKind, Recipient};
+use fixture::{CONFIRMED_TYPE, GUEST_KEY, OPEN_TYPE, DifferenceFixture, CONFIRMED_SERIES, OPEN_SERIES, GUEST_MAIL, HOST_KEY, NO_KEY, OTHER_HOST_KEY, OTHER_HOST_MAIL};
+use maitred::sandbox::call_log::{MailKind, Recipient};
 use maitred::sandbox::model::SandboxStatus::{Accepted, Cancelled, Pending, Rejected};
 use serde_json::{Value, json};
 
@@ -109,11 +109,11 @@ fn declined_stays(bench: &mut DifferenceFixture) {
 fn taken_time(bench: &mut DifferenceFixture) {
     let taken = bench.book(OPEN_TYPE, 5);
     let uid = bench.book(CONFIRMED_TYPE, 2);
-    let start = bench.start(5);
+    let start = bench.start_text(5);
     for (key, by) in [
         (NO_KEY, None),
         (HOST_KEY, None),
-        (NO_KEY, Some(bench::HOST_MAIL)),
+        (NO_KEY, Some(fixture::HOST_MAIL)),
     ] {
         let mut body = json!({"start": start});
         if let Some(by) = by {
@@ -328,7 +328,7 @@ fn too_many(bench: &mut DifferenceFixture) {
 
 fn wrong_types(bench: &mut DifferenceFixture) {
     let uid = bench.book(CONFIRMED_TYPE, 2);
-    let start = bench.start(3);
+    let start = bench.start_text(3);
     // Call, body, status, code (where the answer has an envelope).
     let rows = [
         (
@@ -373,7 +373,7 @@ fn another_account_moves(bench: &mut DifferenceFixture) {
     for (number, (by, state)) in rows.into_iter().enumerate() {
         let days = i64::try_from(number).unwrap();
         let uid = bench.book(CONFIRMED_TYPE, 2 + days);
-        let body = json!({"start": bench.start(20 + days), "rescheduledBy": by});
+        let body = json!({"start": bench.start_text(20 + days), "rescheduledBy": by});
         let (status, answer) = bench.post(HOST_KEY, &uid, "reschedule", &body);
         assert_eq!(
             (status, &answer["data"]["status"]),
@@ -390,13 +390,13 @@ fn two_successors(bench: &mut DifferenceFixture) {
             NO_KEY,
             &uid,
             "reschedule",
-            &json!({"start": bench.start(3)}),
+            &json!({"start": bench.start_text(3)}),
         ),
         bench.booking_request(
             NO_KEY,
             &uid,
             "reschedule",
-            &json!({"start": bench.start(4)}),
+            &json!({"start": bench.start_text(4)}),
         ),
     ]);
     let new = made.map(|(status, body)| {

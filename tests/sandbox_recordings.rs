@@ -18,9 +18,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, Utc};
-use maitred::sandbox::ask::NewBooking;
+use maitred::sandbox::create_booking::NewBooking;
 use maitred::sandbox::faults::{Fault, FaultRule};
-use maitred::sandbox::journal::Operation;
+use maitred::sandbox::call_log::Operation;
 use maitred::sandbox::model::{StoredAnswers, SandboxStatus};
 use maitred::sandbox::scenario::file;
 use maitred::sandbox::server::Sandbox;

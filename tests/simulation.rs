@@ -7,42 +7,42 @@
 
 #[path = "simulation/behaviours.rs"]
 mod behaviours;
-#[path = "simulation/book.rs"]
-mod book;
-#[path = "simulation/calendar.rs"]
-mod calendar;
-#[path = "simulation/check.rs"]
-mod check;
+#[path = "simulation/reference_ledger.rs"]
+mod reference_ledger;
+#[path = "simulation/model_connection.rs"]
+mod model_connection;
+#[path = "simulation/commit_checks.rs"]
+mod commit_checks;
 #[path = "simulation/history.rs"]
 mod history;
-#[path = "simulation/house.rs"]
-mod house;
-#[path = "simulation/list.rs"]
-mod list;
-#[path = "simulation/lost.rs"]
-mod lost;
-#[path = "simulation/people.rs"]
-mod people;
+#[path = "simulation/random_policy.rs"]
+mod random_policy;
+#[path = "simulation/booking_lists.rs"]
+mod booking_lists;
+#[path = "simulation/ledger_loss.rs"]
+mod ledger_loss;
+#[path = "simulation/participants.rs"]
+mod participants;
 #[path = "simulation/promises.rs"]
 mod promises;
-#[path = "simulation/rest.rs"]
-mod rest;
+#[path = "simulation/quiescence.rs"]
+mod quiescence;
 #[path = "simulation/rng.rs"]
 mod rng;
 #[path = "simulation/run.rs"]
 mod run;
-#[path = "simulation/scrub.rs"]
-mod scrub;
+#[path = "simulation/text_removal.rs"]
+mod text_removal;
 #[path = "simulation/server.rs"]
 mod server;
-#[path = "simulation/shelf.rs"]
-mod shelf;
-#[path = "simulation/tally.rs"]
-mod tally;
-#[path = "simulation/town.rs"]
-mod town;
-#[path = "simulation/truth.rs"]
-mod truth;
+#[path = "simulation/faulty_store.rs"]
+mod faulty_store;
+#[path = "simulation/coverage.rs"]
+mod coverage;
+#[path = "simulation/model_calcom.rs"]
+mod model_calcom;
+#[path = "simulation/reference_policy.rs"]
+mod reference_policy;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -53,7 +53,7 @@ use std::time::Instant;
 use maitred::domain::fact::Fact;
 use maitred::domain::time::Time;
 use run::{StopPoint, RunSummary};
-use tally::Coverage;
+use coverage::Coverage;
 use tokio::runtime::Runtime;
 
 /// Seeds run when nothing else is asked for.
@@ -401,7 +401,7 @@ fn no_decision_depends_on_message_texts() {
     for seed in seeds {
         let without = |summary: RunSummary| -> Vec<(Time, Vec<Fact>)> {
             let commits = summary.commits.into_iter();
-            let scrubbed = |facts: Vec<Fact>| facts.into_iter().map(scrub::scrub_fact).collect();
+            let scrubbed = |facts: Vec<Fact>| facts.into_iter().map(text_removal::scrub_fact).collect();
             commits.map(|(at, facts)| (at, scrubbed(facts))).collect()
         };
         let plain = without(runtime.block_on(run::run_seed(seed)));

@@ -7,8 +7,8 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::Path;
 
-use maitred::store::copy::{CopyError, back_up, export, restore};
-use maitred::store::opened::LogStore;
+use maitred::store::backup::{CopyError, back_up, export, restore};
+use maitred::store::log_store::LogStore;
 use maitred::store::port::Store;
 use tempfile::TempDir;
 

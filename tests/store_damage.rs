@@ -20,11 +20,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use maitred::control::listener::Listener;
-use maitred::daemon::watching::WatchState;
+use maitred::daemon::watch_state::WatchState;
 use maitred::store::lock::LockError;
 use maitred::store::log::line::{self, Hash};
 use maitred::store::open::{self, CreateIfMissing, StoreLimits, OpenNotice, OpenError, OpenedStore};
-use maitred::store::opened::LogStore;
+use maitred::store::log_store::LogStore;
 use maitred::store::port::Store;
 use store_support::{account, at, error_chain, confirmed_facts, decided_fact, grant_fact, confirm_intent};
 

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use maitred::domain::fact::Fact;
 use maitred::domain::time::{Span, Time};
-use maitred::store::copy;
+use maitred::store::backup;
 use maitred::store::log::line::{FORMAT, LedgerId, OLDEST_FORMAT};
-use maitred::store::log::walk::LogReader;
+use maitred::store::log::reader::LogReader;
 use maitred::store::open::{CreateIfMissing, OpenNotice, open};
 use maitred::store::port::Store;
-use maitred::store::reading;
-use maitred::store::record::fact;
+use maitred::store::read_only;
+use maitred::store::codec::fact;
 
 const GOLDEN_LOGS: [&str; 3] = ["short", "reviews", "moves"];
 
@@ -73,7 +73,7 @@ fn the_formats_are_not_taken_for_each_other() {
 fn a_log_of_format_1_opens_and_goes_on_in_format_2() {
     for name in GOLDEN_LOGS {
         let dir = store_with_log(name);
-        let read = reading::read(dir.path(), &mut |_| {}).expect("it is read");
+        let read = read_only::read(dir.path(), &mut |_| {}).expect("it is read");
         let before = projection_text(&read.store);
         insta::with_settings!({ snapshot_suffix => name }, {
             insta::assert_snapshot!("contents", before);
@@ -134,7 +134,7 @@ fn a_backup_of_format_1_is_restored() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("store");
         let now = "2027-12-01T00:00:00Z".parse().expect("an instant");
-        let restored = copy::restore(backup.path(), &path, now).expect("it is restored");
+        let restored = backup::restore(backup.path(), &path, now).expect("it is restored");
         let golden = fs::read(fixture(name)).expect("read");
         let first = fs::read(path.join("log/00000001.jsonl")).expect("read");
         assert_eq!(first, golden, "{name}");

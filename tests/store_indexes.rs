@@ -10,7 +10,7 @@ use maitred::domain::fact::{RefundPart, Fact};
 use maitred::domain::request::{CallKind, PinAttempt, Request, RequestState, OperatorDecision};
 use maitred::domain::time::{Span, Time};
 use maitred::store::memory::MemoryStore;
-use maitred::store::opened::LogStore;
+use maitred::store::log_store::LogStore;
 use maitred::store::port::Store;
 use store_support::{
     account, address, at, booking, decided_fact, grant_fact, hold_fact, confirm_intent, open_small, lot_part, post_fact, reference,

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use maitred::domain::fact::Fact;
 use maitred::domain::time::Time;
 use maitred::store::log::line::{self, LineFault, Hash, SegmentHeader, LedgerId};
-use maitred::store::log::walk::{LogEnd, LogError, LogReader};
+use maitred::store::log::reader::{LogEnd, LogError, LogReader};
 use maitred::store::open::{OpenNotice, OpenError};
 use maitred::store::port::Store;
-use maitred::store::record::fact;
+use maitred::store::codec::fact;
 use store_support::{at, error_chain, confirmed_facts, grant_fact, open, open_without_notice, open_with_notice};
 
 /// A log of four commits in a directory of its own, and its bytes.

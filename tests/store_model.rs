@@ -15,7 +15,7 @@ use maitred::domain::request::{Charge, ChargeState, Request, RequestState, Opera
 use maitred::domain::time::Time;
 use maitred::domain::unresolved::{Resolver, UnresolvedBooking, UnresolvedCode};
 use maitred::store::memory::MemoryStore;
-use maitred::store::opened::LogStore;
+use maitred::store::log_store::LogStore;
 use maitred::store::port::{CommitError, ExpectedVersion, Store, HistorySubject, LoggedFact};
 use proptest::prelude::*;
 use store_support::{

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use maitred::domain::id::AccountId;
 use maitred::store::lock::LockError;
 use maitred::store::open::{self, CreateIfMissing, OpenNotice, OpenError};
-use maitred::store::opened::LogStore;
+use maitred::store::log_store::LogStore;
 use maitred::store::port::{Store, HistorySubject};
 use store_support::{
     account, at, error_chain, confirmed_facts, grant_fact, confirm_intent, open, open_without_notice, open_with_notice, open_small,

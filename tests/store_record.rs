@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use maitred::domain::decision::{ReasonCode, Finding};
 use maitred::domain::fact::Fact;
-use maitred::store::record::fact;
+use maitred::store::codec::fact;
 use store_support::sample_facts;
 
 #[test]

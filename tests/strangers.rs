@@ -5,11 +5,11 @@
 
 use maitred::daemon::clock;
 use maitred::domain::time::{Span, Time};
-use maitred::sandbox::ask::NewBooking;
+use maitred::sandbox::create_booking::NewBooking;
 
-use house::BinaryFixture;
+use binary_fixture::BinaryFixture;
 
-mod house;
+mod binary_fixture;
 
 const BO: &str = "bo@example.com";
 
@@ -33,18 +33,18 @@ fn public_reason(fixture: &BinaryFixture, uid: &str) -> String {
 #[test]
 fn every_spelling_of_an_address_finds_its_account() {
     let fixture = BinaryFixture::new("v2");
-    fixture.ok(&["credits", "grant", "Ren\u{e9}@Ex\u{e4}mple.com", "2"]);
+    fixture.run_ok(&["credits", "grant", "Ren\u{e9}@Ex\u{e4}mple.com", "2"]);
     // Cal.com takes the domain in this form only, and the letter may be one character or two.
     let spellings = [
         ("ren\u{e9}@xn--exmple-cua.com", "09:00:00Z"),
         ("rene\u{301}@xn--exmple-cua.com", "11:00:00Z"),
     ];
     let uids = spellings.map(|(who, hour)| request_lesson(&fixture, who, hour, |_| {}));
-    fixture.ok(&["run", "--once"]);
+    fixture.run_ok(&["run", "--once"]);
     for uid in &uids {
         assert_eq!(fixture.status(uid), "accepted");
     }
-    let output = fixture.ok(&["account", "list"]).out;
+    let output = fixture.run_ok(&["account", "list"]).out;
     assert!(output.contains("ren\u{e9}@ex\u{e4}mple.com"), "{output}");
 }
 
@@ -52,14 +52,14 @@ fn every_spelling_of_an_address_finds_its_account() {
 fn a_managed_user_is_left_with_a_hint_or_found_where_the_configuration_says_so() {
     let managed = "bo+cmidditrv0000mza4q93hbcau@example.com";
     let fixture = BinaryFixture::new("v2");
-    fixture.ok(&["credits", "grant", BO, "3"]);
+    fixture.run_ok(&["credits", "grant", BO, "3"]);
     let uid = request_lesson(&fixture, managed, "09:00:00Z", |_| {});
-    let left = fixture.ok(&["run", "--once"]);
+    let left = fixture.run_ok(&["run", "--once"]);
     assert_eq!(fixture.status(&uid), "pending");
     assert!(left.out.contains("managed-users"), "{}", left.out);
     let more = "\n[house]\nmanaged-users = \"find\"\n";
     fixture.configure("v2", &fixture.sandbox.base_url(), more);
-    fixture.ok(&["run", "--once"]);
+    fixture.run_ok(&["run", "--once"]);
     assert_eq!(fixture.status(&uid), "accepted");
     assert_eq!(fixture.balance(BO), (2, 0, 1));
 }
@@ -67,12 +67,12 @@ fn a_managed_user_is_left_with_a_hint_or_found_where_the_configuration_says_so()
 #[test]
 fn members_without_credit_and_unknown_bookers_get_the_same_text() {
     let fixture = BinaryFixture::new("v2");
-    fixture.ok(&["credits", "grant", BO, "1"]);
-    fixture.ok(&["credits", "revoke", BO, "1"]);
+    fixture.run_ok(&["credits", "grant", BO, "1"]);
+    fixture.run_ok(&["credits", "revoke", BO, "1"]);
     let member = request_lesson(&fixture, BO, "09:00:00Z", |_| {});
     let stranger = request_lesson(&fixture, "who@example.com", "11:00:00Z", |_| {});
     let telephone = request_lesson(&fixture, "4930123456@sms.cal.com", "13:00:00Z", |_| {});
-    fixture.ok(&["run", "--once"]);
+    fixture.run_ok(&["run", "--once"]);
     let text = public_reason(&fixture, &member);
     assert_eq!(text, public_reason(&fixture, &stranger));
     for word in ["balance", "credit", "no account"] {
@@ -90,7 +90,7 @@ fn names_are_cleaned_and_bounded_and_languages_are_those_of_their_speakers() {
     let more = "\n[reasons]\nunknown-booker = { en = \"Sorry, {{ booker.name }}.\", \
                 no = \"Beklager, {{ booker.name }}.\", he = \"Slikha, {{ booker.name }}.\" }\n";
     fixture.configure("v2", &fixture.sandbox.base_url(), more);
-    fixture.ok(&["credits", "grant", BO, "1"]);
+    fixture.run_ok(&["credits", "grant", BO, "1"]);
     let name = format!(
         "<a href='http://x.test'>\u{202e}Al\u{7}</a>{}",
         "x".repeat(300)
@@ -108,7 +108,7 @@ fn names_are_cleaned_and_bounded_and_languages_are_those_of_their_speakers() {
         let uid = request_lesson(&fixture, &who, hour, |ask| ask.language = language.to_owned());
         (uid, told)
     });
-    fixture.ok(&["run", "--once"]);
+    fixture.run_ok(&["run", "--once"]);
     let text = public_reason(&fixture, &uid);
     assert!(text.starts_with("Sorry, "), "{text}");
     let harmful = |c: char| c.is_control() || matches!(c, '<' | '>' | '\u{202e}');

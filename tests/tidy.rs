@@ -3,8 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 
-#[path = "tidy/language.rs"]
-mod language;
+#[path = "tidy/language_rules.rs"]
+mod language_rules;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use common::{ManualClock, PassFixture, KEY, calendar_client, step_outcome, time};
+use common::{ManualClock, PassFixture, KEY, calendar_client, step_outcome, parse_time};
 use maitred::calcom::port::{Calendar, CallError, Dialect, CurrentUser, BookingPage, BookingFilter};
 use maitred::domain::booking::{Booking, BookingRef, EventType, Fetched};
 use maitred::domain::decision::DecisionOutcome;
@@ -21,12 +21,12 @@ use maitred::domain::id::{BookingUid, EventTypeId};
 use maitred::domain::request::{CallEnd, ChargeState, RequestState};
 use maitred::domain::time::{Span, Time};
 use maitred::domain::unresolved::UnresolvedCode;
-use maitred::reconcile::ports::Session;
+use maitred::reconcile::context::Session;
 use maitred::sandbox::actions::{ThirdPartyAction, BookingRemark};
 use maitred::sandbox::faults::{Fault, RowFault, FaultRule, Stage, FaultTimes};
-use maitred::sandbox::journal::{Operation, MailKind, Recipient};
+use maitred::sandbox::call_log::{Operation, MailKind, Recipient};
 use maitred::sandbox::script::Trigger;
-use maitred::store::handle::StoreHandle;
+use maitred::store::store_thread::StoreHandle;
 use maitred::store::open::{CreateIfMissing, open};
 
 const BO: &str = "bo@example.com";
@@ -209,7 +209,7 @@ async fn what_is_cancelled_while_a_confirm_runs_keeps_its_hold_until_the_end_is_
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_crash_only_what_may_have_been_sent_waits() {
     let folder = tempfile::tempdir().unwrap();
-    let clock = ManualClock::starting_at(time("2026-11-24T08:00:00Z"));
+    let clock = ManualClock::starting_at(parse_time("2026-11-24T08:00:00Z"));
     let reopen = |path: &Path| {
         let opened = open(path, CreateIfMissing::Yes, clock.now(), &mut |_| {}).unwrap();
         StoreHandle::start(Box::new(opened.store)).unwrap()

@@ -5,20 +5,20 @@
 
 mod common;
 
-use common::{PassFixture, time};
+use common::{PassFixture, parse_time};
 use maitred::calcom::port::Dialect;
 use maitred::control::protocol::CommandResult;
-use maitred::daemon::answer::{charges, decisions, unresolved};
-use maitred::domain::criteria::effect::OnViolation;
+use maitred::daemon::commands::{charges, decisions, unresolved};
+use maitred::domain::criteria::on_violation::OnViolation;
 use maitred::domain::id::BookingUid;
 use maitred::domain::request::{ChargeState, RequestState};
-use maitred::domain::terms::{AcceptedMove, LateMove, OnRevived, Terms, OnUnmanaged};
+use maitred::domain::refund_policy::{AcceptedMove, LateMove, OnRevived, Terms, OnUnmanaged};
 use maitred::domain::time::Span;
 use maitred::domain::unresolved::UnresolvedCode;
-use maitred::reconcile::ports::Session;
+use maitred::reconcile::context::Session;
 use maitred::sandbox::actions::{ThirdPartyAction, BookingRemark, BookingMove};
 use maitred::sandbox::faults::{Fault, FaultRule, Stage, FaultTimes};
-use maitred::sandbox::journal::Operation;
+use maitred::sandbox::call_log::Operation;
 use maitred::sandbox::model::{SandboxBooking, SandboxStatus};
 
 const BO: &str = "bo@example.com";
@@ -196,7 +196,7 @@ async fn a_moved_booking_that_is_accepted_again_counts_as_revived() {
             OnRevived::Report
         };
         change_terms(&mut fixture, |terms| terms.on_revived = how);
-        let start = time("2026-12-03T09:00:00Z");
+        let start = parse_time("2026-12-03T09:00:00Z");
         let new = perform_action(&fixture, ThirdPartyAction::BookerMoves(BookingMove::new(&old, start))).remove(0);
         fixture.pass().await;
         fixture.watch(false).await;
@@ -283,7 +283,7 @@ async fn our_own_cancellation_gives_everything_back_although_its_answer_was_lost
     for killed in [false, true] {
         let (mut fixture, uid) = confirmed_fixture(Dialect::V2, 5).await;
         change_terms(&mut fixture, |terms| terms.on_revived = OnRevived::Cancel);
-        let late = time(START) - Span::hours(3) - fixture.clock.now();
+        let late = parse_time(START) - Span::hours(3) - fixture.clock.now();
         fixture.clock.advance(late);
         edit_booking(&fixture, &uid, |row| row.cancelled_by = Some(BO.to_owned()));
         cancel_without_answer(&mut fixture, &uid).await;
@@ -338,7 +338,7 @@ async fn charges_read_before_a_decline_follow_the_same_rules() {
     for gate in &mut fixture.policy.gates {
         gate.short_of_credit = OnViolation::Decline;
     }
-    let start = time("2026-12-03T09:00:00Z");
+    let start = parse_time("2026-12-03T09:00:00Z");
     let new = perform_action(&fixture, ThirdPartyAction::BookerMoves(BookingMove::new(&old, start))).remove(0);
     accept_booking(&fixture, &new, true);
     let next = fixture.request(fixture.event_types.lesson, BO, "2026-12-04T09:00:00Z");
@@ -365,7 +365,7 @@ async fn of_two_successors_one_carries_the_charge_in_each_order_of_runs() {
         for named_is_cancelled in [false, true] {
             let what = format!("watch first {watch_first}, named off {named_is_cancelled}");
             let (mut fixture, old) = confirmed_fixture(Dialect::V2, 5).await;
-            let start = time("2026-12-03T09:00:00Z");
+            let start = parse_time("2026-12-03T09:00:00Z");
             let named = perform_action(&fixture, ThirdPartyAction::BookerMoves(BookingMove::new(&old, start))).remove(0);
             let other = {
                 let mut world = fixture.sandbox.lock();
@@ -436,7 +436,7 @@ async fn a_move_that_is_accepted_at_once_is_carried_and_listed_or_judged() {
     for (how, short, status, on_list, available, posted) in rows {
         let what = format!("{how:?} {short:?}");
         let (mut fixture, old) = confirmed_fixture(Dialect::V2, 5).await;
-        let start = time("2026-12-03T09:00:00Z");
+        let start = parse_time("2026-12-03T09:00:00Z");
         if let Some(effect) = short {
             for gate in &mut fixture.policy.gates {
                 gate.short_of_credit = effect;
@@ -469,9 +469,9 @@ async fn a_late_move_that_is_accepted_at_once_is_never_free() {
         let old = fixture.request(fixture.event_types.lesson, BO, START);
         fixture.pass().await;
         fixture.watch(true).await;
-        let late = time(START) - Span::hours(2) - fixture.clock.now();
+        let late = parse_time(START) - Span::hours(2) - fixture.clock.now();
         fixture.clock.advance(late);
-        let start = time("2026-12-05T09:00:00Z");
+        let start = parse_time("2026-12-05T09:00:00Z");
         let new = perform_action(&fixture, ThirdPartyAction::BookerMoves(BookingMove::new(&old, start))).remove(0);
         accept_booking(&fixture, &new, true);
         fixture.watch(false).await;
@@ -590,7 +590,7 @@ async fn a_reschedule_chain_is_followed_past_an_ended_booking() {
     });
     let soon = fixture.clock.now() + Span::hours(1);
     let middle = perform_action(&fixture, ThirdPartyAction::BookerMoves(BookingMove::new(&first, soon))).remove(0);
-    let far = time("2026-12-20T09:00:00Z");
+    let far = parse_time("2026-12-20T09:00:00Z");
     let last = perform_action(&fixture, ThirdPartyAction::BookerMoves(BookingMove::new(&middle, far))).remove(0);
     fixture.clock.advance(Span::hours(61));
     fixture.pass_of_new_process().await.unwrap();

@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::{PassFixture, time};
+use common::{PassFixture, parse_time};
 use maitred::calcom::port::Dialect;
 use maitred::domain::criteria::cap::{Cap, CapPeriod};
 use maitred::domain::decision::{ReasonCode, Decision};
@@ -14,7 +14,7 @@ use maitred::domain::gate::{Gate, RefuseWith};
 use maitred::domain::id::{AccountId, Address, BookingUid, EventTypeKey, Reference};
 use maitred::domain::plan::Problem;
 use maitred::domain::request::ChargeState;
-use maitred::domain::terms::{
+use maitred::domain::refund_policy::{
     Blame, ExpiredRefund, Forgiveness, HostAbsent, LateMove, NoShow, Terms, OnUnmanaged,
 };
 use maitred::domain::time::Span;
@@ -23,7 +23,7 @@ use maitred::domain::watch::ChargeOutcome;
 use maitred::reconcile::watch::WatchReport;
 use maitred::sandbox::actions::{ThirdPartyAction, BookingRemark, BookingMove};
 use maitred::sandbox::faults::{Fault, FaultRule, Stage};
-use maitred::sandbox::journal::Operation;
+use maitred::sandbox::call_log::Operation;
 
 const BO: &str = "bo@example.com";
 /// A week after the house's clock begins.
@@ -126,7 +126,7 @@ async fn cancellations_refund_by_canceller_and_notice() {
                 terms.refunds.trust_named_cancels = trust;
             })
             .await;
-            let until = time(START) - Span::hours(hours) - fixture.clock.now();
+            let until = parse_time(START) - Span::hours(hours) - fixture.clock.now();
             fixture.clock.advance(until - Span::minutes(5));
             perform_action(&fixture, action(&uid));
             fixture.watch(audit).await;
@@ -164,7 +164,7 @@ async fn a_successor_takes_over_the_charge_in_each_order_of_runs() {
             let (mut fixture, first) = confirmed_fixture(Dialect::V2, false).await;
             let mut last = first.clone();
             for number in 0..moves {
-                let start = time("2026-12-03T09:00:00Z") + Span::days(number);
+                let start = parse_time("2026-12-03T09:00:00Z") + Span::days(number);
                 last = perform_action(&fixture, ThirdPartyAction::BookerMoves(BookingMove::new(&last, start))).remove(0);
             }
             if let Some(audit) = watch_first {
@@ -193,7 +193,7 @@ async fn a_successor_takes_over_the_charge_in_each_order_of_runs() {
 async fn a_move_that_is_accepted_at_once_moves_the_charge_without_a_pass() {
     for (weeks, audit) in [(0, false), (0, true), (1, true)] {
         let (mut fixture, uid) = confirmed_fixture(Dialect::V2, false).await;
-        let start = time("2026-12-20T09:00:00Z");
+        let start = parse_time("2026-12-20T09:00:00Z");
         let pending = perform_action(&fixture, ThirdPartyAction::BookerMoves(BookingMove::new(&uid, start))).remove(0);
         let last = perform_action(
             &fixture,
@@ -230,7 +230,7 @@ async fn another_cost_charges_or_returns_the_difference() {
             for gate in &mut fixture.policy.gates {
                 gate.cost = cost;
             }
-            let shift = BookingMove::new(&uid, time("2026-12-03T09:00:00Z"));
+            let shift = BookingMove::new(&uid, parse_time("2026-12-03T09:00:00Z"));
             let action = if by_host {
                 ThirdPartyAction::HostMoves(shift)
             } else {
@@ -262,7 +262,7 @@ async fn another_cost_charges_or_returns_the_difference() {
 #[tokio::test]
 async fn a_declined_successor_refunds_and_a_cancelled_one_follows_the_windows() {
     let (mut fixture, uid) = confirmed_fixture(Dialect::V2, false).await;
-    let start = time("2026-12-03T09:00:00Z");
+    let start = parse_time("2026-12-03T09:00:00Z");
     let last = perform_action(&fixture, ThirdPartyAction::BookerMoves(BookingMove::new(&uid, start))).remove(0);
     perform_action(&fixture, ThirdPartyAction::HostRejects(BookingRemark::without_reason(&last)));
     assert_eq!(outcomes(&fixture.watch(false).await), [ChargeOutcome::Refunded]);
@@ -288,8 +288,8 @@ async fn a_late_move_can_be_a_cancellation_in_either_order() {
         .await;
         fixture
             .clock
-            .advance(time(START) - Span::hours(2) - fixture.clock.now());
-        let start = time("2026-12-05T09:00:00Z");
+            .advance(parse_time(START) - Span::hours(2) - fixture.clock.now());
+        let start = parse_time("2026-12-05T09:00:00Z");
         let last = perform_action(&fixture, ThirdPartyAction::BookerMoves(BookingMove::new(&uid, start))).remove(0);
         if watch_first {
             fixture.watch(false).await;
@@ -327,9 +327,9 @@ async fn a_late_move_by_an_unknown_person_counts_as_configured() {
         });
         fixture.pass().await;
         fixture.watch(true).await;
-        let late = time(START) - Span::hours(2) - fixture.clock.now();
+        let late = parse_time(START) - Span::hours(2) - fixture.clock.now();
         fixture.clock.advance(late);
-        let start = time("2027-01-20T15:00:00Z");
+        let start = parse_time("2027-01-20T15:00:00Z");
         perform_action(&fixture, ThirdPartyAction::HostMoves(BookingMove::new(&uids[0], start)));
         let watched = fixture.watch(false).await;
         assert_eq!(outcomes(&watched), expect, "{unknown:?}");
@@ -352,7 +352,7 @@ async fn occurrences_moved_together_are_not_short_of_what_they_paid() {
         .iter()
         .zip(["2027-01-20T15:00:00Z", "2027-01-21T15:00:00Z"])
     {
-        moved.extend(perform_action(&fixture, ThirdPartyAction::BookerMoves(BookingMove::new(uid, time(to)))));
+        moved.extend(perform_action(&fixture, ThirdPartyAction::BookerMoves(BookingMove::new(uid, parse_time(to)))));
     }
     fixture.clock.advance(Span::minutes(1));
     fixture.pass().await;
@@ -384,7 +384,7 @@ async fn occurrences_of_a_series_live_on_their_own() {
     fixture.watch(true).await;
     assert_eq!(fixture.balance(BO).await, (1, 0, 4));
     // One is moved: only its successor says so. One is cancelled.
-    let start = time("2027-01-20T15:00:00Z");
+    let start = parse_time("2027-01-20T15:00:00Z");
     let moved = perform_action(&fixture, ThirdPartyAction::HostMoves(BookingMove::new(&uids[1], start))).remove(0);
     perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&uids[2])));
     let watched = fixture.watch(false).await;
@@ -509,7 +509,7 @@ async fn a_lot_that_expired_meanwhile_is_restored_or_forfeited() {
             reference: Reference::parse("short").unwrap(),
             account: AccountId::parse(BO).unwrap(),
             credits: 1,
-            expires: Some(time("2026-11-26T00:00:00Z")),
+            expires: Some(parse_time("2026-11-26T00:00:00Z")),
             reason: "test".to_owned(),
         };
         let granted = fixture
@@ -626,7 +626,7 @@ async fn bookings_from_before_the_date_are_not_looked_at() {
 
 #[tokio::test]
 async fn requests_that_ended_undecided_are_closed() {
-    use maitred::domain::criteria::effect::OnViolation;
+    use maitred::domain::criteria::on_violation::OnViolation;
     use maitred::domain::request::RequestState;
     for over in [true, false] {
         let mut fixture = PassFixture::new(Dialect::V2).await;
@@ -676,7 +676,7 @@ async fn calls_do_not_grow_with_what_is_closed() {
     let mut fixture = PassFixture::new(Dialect::V2).await;
     fixture.grant(BO, 500).await;
     for n in 0..100 {
-        let start = time("2026-11-25T00:00:00Z") + Span::minutes(30 * n);
+        let start = parse_time("2026-11-25T00:00:00Z") + Span::minutes(30 * n);
         let start = start.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
         fixture.request(fixture.event_types.lesson, BO, &start);
     }
@@ -731,7 +731,7 @@ async fn a_successor_refused_with_a_cancellation_is_given_back() {
         let other = fixture.request(fixture.event_types.lesson, "ada@example.com", start);
         fixture.pass().await;
         assert_eq!(fixture.status(&other), "accepted");
-        let last = perform_action(&fixture, ThirdPartyAction::BookerMoves(BookingMove::new(&uid, time(start)))).remove(0);
+        let last = perform_action(&fixture, ThirdPartyAction::BookerMoves(BookingMove::new(&uid, parse_time(start)))).remove(0);
         fixture.pass().await;
         assert_eq!(fixture.status(&last), "cancelled", "{dialect:?}");
         assert_eq!(outcomes(&fixture.watch(false).await), [ChargeOutcome::Refunded]);
@@ -815,7 +815,7 @@ async fn a_reschedule_chain_is_never_charged_twice() {
     fixture.watch(true).await;
     commit_fact(&fixture, Fact::AliasRemoved { account, alias }).await;
     fixture.grant(BO, 5).await;
-    let start = time("2026-12-03T09:00:00Z");
+    let start = parse_time("2026-12-03T09:00:00Z");
     let last = perform_action(&fixture, ThirdPartyAction::BookerMoves(BookingMove::new(&uid, start))).remove(0);
     fixture.pass().await;
     assert_eq!(fixture.status(&last), "accepted");
@@ -851,7 +851,7 @@ async fn later_edits_do_not_change_what_was_paid_before() {
             let (mut fixture, mut uid) = confirmed_fixture(dialect, true).await;
             change_terms(&mut fixture, harsh);
             if let Some(by_pass) = moved {
-                let shift = BookingMove::new(&uid, time("2026-12-03T09:00:00Z"));
+                let shift = BookingMove::new(&uid, parse_time("2026-12-03T09:00:00Z"));
                 let action = if by_pass {
                     ThirdPartyAction::BookerMoves(shift)
                 } else {
@@ -931,7 +931,7 @@ async fn an_absent_host_is_reviewed_refunded_or_ignored() {
                 assert!(!again.problems.iter().any(asks), "{what}: told twice");
                 let (policy, now) = (fixture.policy.clone(), fixture.clock.now());
                 let settled = fixture.store.with(move |store| {
-                    maitred::daemon::answer::charges::settle(store, &policy, now, &uid, give_back)
+                    maitred::daemon::commands::charges::settle(store, &policy, now, &uid, give_back)
                 });
                 settled.await.unwrap();
                 assert!(!unresolved_items_of(&fixture, &booking).await[0].is_open(), "{what}");
@@ -947,7 +947,7 @@ async fn an_absent_host_is_reviewed_refunded_or_ignored() {
 /// A series waits for an answer; one occurrence of it is cancelled, and the rest goes on waiting.
 #[tokio::test]
 async fn a_waiting_series_is_not_closed_by_an_occurrence_that_left_it() {
-    use maitred::domain::criteria::effect::OnViolation;
+    use maitred::domain::criteria::on_violation::OnViolation;
     use maitred::domain::request::RequestState;
     let mut fixture = PassFixture::new(Dialect::V2).await;
     for gate in &mut fixture.policy.gates {

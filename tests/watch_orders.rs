@@ -6,14 +6,14 @@
 mod common;
 
 use chrono::Weekday;
-use common::{PassFixture, time};
+use common::{PassFixture, parse_time};
 use maitred::calcom::port::Dialect;
-use maitred::domain::criteria::effect::OnViolation;
-use maitred::domain::criteria::opening::TimeWindow;
+use maitred::domain::criteria::on_violation::OnViolation;
+use maitred::domain::criteria::time_window::TimeWindow;
 use maitred::domain::criteria::price::Price;
 use maitred::domain::decision::DecisionOutcome;
 use maitred::domain::request::{ChargeState, RequestState};
-use maitred::domain::terms::{HostAbsent, NoShow, OnReschedule};
+use maitred::domain::refund_policy::{HostAbsent, NoShow, OnReschedule};
 use maitred::domain::time::Span;
 use maitred::domain::watch::ChargeOutcome;
 use maitred::sandbox::actions::{ThirdPartyAction, BookingRemark, BookingMove};
@@ -218,7 +218,7 @@ fn raise_saturday_price(fixture: &mut PassFixture, cost: u64) {
 /// The price of the new time is what is paid in the end, whoever moved it and whoever saw it first.
 #[tokio::test]
 async fn a_move_to_a_dearer_or_cheaper_time_charges_or_returns_the_difference() {
-    let saturday = time("2026-12-05T09:00:00Z");
+    let saturday = parse_time("2026-12-05T09:00:00Z");
     // the Saturday's price, credits, by the host, charged in the end, told that it is not covered
     let rows = [
         (3, 5, true, 3, false),
@@ -284,7 +284,7 @@ async fn a_moved_booking_is_evaluated_again_or_carried() {
         for gate in &mut fixture.policy.gates {
             gate.criteria.notice.at_most = Some(Span::days(3));
         }
-        let shift = BookingMove::new(&uid, time("2026-12-09T09:00:00Z"));
+        let shift = BookingMove::new(&uid, parse_time("2026-12-09T09:00:00Z"));
         let moved = perform_action(&fixture, ThirdPartyAction::BookerMoves(shift)).remove(0);
         run_all(&mut fixture, &[RunKind::Pass, RunKind::Watch]).await;
         assert_eq!(fixture.status(&moved), status, "{how:?}");
@@ -397,7 +397,7 @@ async fn ended_bookings_are_read_once_between_audits() {
 async fn decisions_show_refunds_and_their_reasons() {
     use maitred::control::protocol::CommandResult;
     use maitred::control::protocol::DecisionQuery;
-    use maitred::daemon::answer::decisions::list;
+    use maitred::daemon::commands::decisions::list;
     for moves in [false, true] {
         let mut fixture = PassFixture::new(Dialect::V2).await;
         for gate in &mut fixture.policy.gates {

@@ -14,9 +14,9 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::domain::time::Clock;
 use crate::http::{self, HttpClientError};
 
-use super::gate::RateLimiter;
+use super::rate_limiter::RateLimiter;
 use super::http::{Auth, SenderParts, Sender};
-use super::pace::RateBudget;
+use super::rate_budget::RateBudget;
 use super::port::{Calendar, Dialect};
 use super::redact::Redactor;
 use super::{v1, v2};

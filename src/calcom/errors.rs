@@ -5,9 +5,9 @@
 use reqwest::StatusCode;
 use serde_json::Value;
 
-use super::exchange::{ApiAnswer, Endpoint};
-use super::fields::{Object, text};
-use super::json;
+use super::api_call::{ApiAnswer, Endpoint};
+use super::lenient_fields::{Object, text};
+use super::bounded_json;
 use super::port::CallError;
 use super::redact::Redactor;
 
@@ -45,7 +45,7 @@ pub(super) struct ErrorBody {
 }
 
 pub(super) fn parse_error_body(answer: &ApiAnswer) -> ErrorBody {
-    let Ok(value) = json::parse(&answer.body) else {
+    let Ok(value) = bounded_json::parse(&answer.body) else {
         let shape = if answer.is_html {
             ErrorShape::Html
         } else {
@@ -357,9 +357,9 @@ mod tests {
         let endpoints = [Endpoint::List, Endpoint::Get, Endpoint::Confirm];
         for (status, body, in_v2, in_v1) in rows {
             let answer = answer(status, body);
-            let got = endpoints.map(|kind| v2::refusal::map_error(&answer, kind, &redactor));
+            let got = endpoints.map(|kind| v2::error_mapping::map_error(&answer, kind, &redactor));
             check(&got, in_v2, &format!("v2 {status} {body}"));
-            let got = endpoints.map(|kind| v1::refusal::map_error(&answer, kind, &redactor));
+            let got = endpoints.map(|kind| v1::error_mapping::map_error(&answer, kind, &redactor));
             check(&got, in_v1, &format!("v1 {status} {body}"));
         }
     }
@@ -396,8 +396,8 @@ mod tests {
         ];
         for (status, body, in_v2, in_v1) in rows {
             let answer = answer(status, body);
-            assert_eq!(v2::refusal::is_gone(&answer), in_v2, "v2 {status} {body}");
-            assert_eq!(v1::refusal::is_gone(&answer), in_v1, "v1 {status} {body}");
+            assert_eq!(v2::error_mapping::is_gone(&answer), in_v2, "v2 {status} {body}");
+            assert_eq!(v1::error_mapping::is_gone(&answer), in_v1, "v1 {status} {body}");
         }
     }
 }

@@ -14,9 +14,9 @@ use crate::domain::time::{Clock, Span, Time};
 use crate::http::{HttpClient, ServerRoute, describe_error};
 
 use super::errors::begins_like_rows;
-use super::exchange::{ApiAnswer, ApiCall};
-use super::gate::{RateLimiter, CallPermit};
-use super::pace;
+use super::api_call::{ApiAnswer, ApiCall};
+use super::rate_limiter::{RateLimiter, CallPermit};
+use super::rate_budget;
 use super::port::{CallError, clock_difference};
 use super::redact::Redactor;
 
@@ -224,7 +224,7 @@ impl Sender {
         let texts = headers
             .iter()
             .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
-        let limits = pace::parse_limits(texts, now, server_time(headers));
+        let limits = rate_budget::parse_limits(texts, now, server_time(headers));
         let until = (response.status().as_u16() == 429)
             .then(|| permit.record_refusal(&limits, retry_after(headers), now));
         permit.record_answer(limits, now);

@@ -8,23 +8,23 @@
 //! put to it: what is needed for that (`exchange`, `redact`, the dialects' `answers`) is public.
 
 pub mod connect;
-pub mod exchange;
-pub mod file;
-pub mod narrow;
+pub mod api_call;
+pub mod booking_file;
+pub mod page_splitting;
 pub mod port;
 pub mod redact;
 pub mod v1;
 pub mod v2;
 
 mod errors;
-mod fields;
-mod gate;
+mod lenient_fields;
+mod rate_limiter;
 mod http;
-mod identify;
-mod json;
-mod pace;
-mod reason;
-mod rows;
+mod booker_identity;
+mod bounded_json;
+mod rate_budget;
+mod decline_message;
+mod decode_rows;
 
 #[cfg(test)]
 mod recordings;

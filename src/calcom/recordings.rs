@@ -10,10 +10,10 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::SecretString;
 use serde_json::Value;
 
-use super::exchange::{ApiAnswer, Endpoint};
+use super::api_call::{ApiAnswer, Endpoint};
 use super::port::{CallError, Dialect, BookingPage, BookingFilter};
 use super::redact::Redactor;
-use super::{http, pace, v1, v2};
+use super::{http, rate_budget, v1, v2};
 use crate::domain::booking::{Booking, BookingRef, EventType, Fetched};
 use crate::domain::id::BookingUid;
 use crate::domain::time::Time;
@@ -125,17 +125,17 @@ fn decode_v2(
     endpoint: Endpoint,
     redactor: &Redactor,
 ) -> Result<String, CallError> {
-    use v2::answers;
+    use v2::decode;
     let answer = &recording.answer;
     let name = recording.path.get(2).copied().unwrap_or_default();
     let uid = BookingUid::parse(name)
         .or_else(|_| BookingUid::parse("odd"))
         .unwrap();
     match endpoint {
-        Endpoint::Me => answers::decode_current_user(answer, redactor).map(|me| format!("{me:?}")),
-        Endpoint::EventTypes => answers::decode_event_types(answer, redactor).map(|types| describe_event_types(&types)),
+        Endpoint::Me => decode::decode_current_user(answer, redactor).map(|me| format!("{me:?}")),
+        Endpoint::EventTypes => decode::decode_event_types(answer, redactor).map(|types| describe_event_types(&types)),
         Endpoint::EventType => {
-            answers::decode_event_type(answer, redactor).map(|one| describe_event_types(one.as_slice()))
+            decode::decode_event_type(answer, redactor).map(|one| describe_event_types(one.as_slice()))
         }
         Endpoint::List => {
             let filter = if recording.query.contains("UpdatedAt=2") {
@@ -143,14 +143,14 @@ fn decode_v2(
             } else {
                 BookingFilter::Pending
             };
-            answers::decode_page(answer, &filter, 0, redactor).map(|page| describe_page(&page))
+            decode::decode_page(answer, &filter, 0, redactor).map(|page| describe_page(&page))
         }
         Endpoint::Get | Endpoint::Series if recording.body.contains(r#""data":["#) => {
-            answers::decode_series(answer, &uid, redactor).map(|of| describe_bookings(&of))
+            decode::decode_series(answer, &uid, redactor).map(|of| describe_bookings(&of))
         }
-        Endpoint::Get | Endpoint::Series => answers::decode_booking(answer, &uid, redactor).map(describe_reading),
+        Endpoint::Get | Endpoint::Series => decode::decode_booking(answer, &uid, redactor).map(describe_reading),
         Endpoint::Confirm | Endpoint::Decline | Endpoint::Cancel => {
-            let action = answers::decode_action(answer, endpoint, &uid, redactor);
+            let action = decode::decode_action(answer, endpoint, &uid, redactor);
             action.map(|reading| reading.map_or("yes".to_owned(), describe_reading))
         }
     }
@@ -162,14 +162,14 @@ fn decode_v1(
     answer: &ApiAnswer,
     redactor: &Redactor,
 ) -> Result<String, CallError> {
-    use v1::answers;
+    use v1::decode;
     match endpoint {
-        Endpoint::Me => answers::decode_current_user(answer, redactor).map(|me| format!("{me:?}")),
-        Endpoint::EventTypes => answers::decode_event_types(answer, redactor).map(|types| describe_event_types(&types)),
+        Endpoint::Me => decode::decode_current_user(answer, redactor).map(|me| format!("{me:?}")),
+        Endpoint::EventTypes => decode::decode_event_types(answer, redactor).map(|types| describe_event_types(&types)),
         Endpoint::EventType => {
-            answers::decode_event_type(answer, redactor).map(|one| describe_event_types(one.as_slice()))
+            decode::decode_event_type(answer, redactor).map(|one| describe_event_types(one.as_slice()))
         }
-        Endpoint::List => answers::decode_list(answer, 0, redactor).map(|rows| {
+        Endpoint::List => decode::decode_list(answer, 0, redactor).map(|rows| {
             assert_eq!(rows.count, rows.bookings.len() + rows.unreadable.len());
             format!(
                 "{}{}",
@@ -182,11 +182,11 @@ fn decode_v1(
             let body: Option<Value> = serde_json::from_str(recording.body).ok();
             let uid = body.and_then(|shown| Some(shown["booking"]["uid"].as_str()?.to_owned()));
             let uid = BookingUid::parse(uid.as_deref().unwrap_or("none")).unwrap();
-            answers::decode_booking(answer, &BookingRef { uid, id }, redactor).map(describe_reading)
+            decode::decode_booking(answer, &BookingRef { uid, id }, redactor).map(describe_reading)
         }
-        Endpoint::Confirm => answers::decode_patch(answer, redactor).map(|state| format!("{state:?}")),
+        Endpoint::Confirm => decode::decode_patch(answer, redactor).map(|state| format!("{state:?}")),
         Endpoint::Decline | Endpoint::Cancel => {
-            answers::decode_cancellation(answer, endpoint, redactor).map(|()| "yes".to_owned())
+            decode::decode_cancellation(answer, endpoint, redactor).map(|()| "yes".to_owned())
         }
     }
 }
@@ -196,9 +196,9 @@ fn rate_limited_until(recording: &RecordedExchange<'_>) -> Time {
     let pairs = recording.headers.iter();
     let texts = pairs.map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
     let now = recording.answer.server_time.unwrap();
-    let limits = pace::parse_limits(texts, now, Some(now));
+    let limits = rate_budget::parse_limits(texts, now, Some(now));
     assert_eq!(limits.len(), 1, "{}", recording.step);
-    let mut budget = pace::RateBudget::new(0.5, false);
+    let mut budget = rate_budget::RateBudget::new(0.5, false);
     budget.record_refusal(&limits, None, now)
 }
 

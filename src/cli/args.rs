@@ -12,7 +12,7 @@ use self::decisions::{ChargesArgs, DecisionsArgs, ReviewArgs, UnresolvedArgs};
 use self::ledger::{BackupArgs, LedgerArgs, RestoreArgs};
 use self::passes::{CheckArgs, EvaluateArgs, PassArgs, PlanArgs, RunArgs, SandboxArgs};
 use super::policy::args::PolicyArgs;
-use super::usage;
+use super::command_line;
 
 pub mod account;
 pub mod credits;
@@ -32,7 +32,7 @@ pub const DEFAULT_CONFIG_PATH: &str = "/etc/maitred/config.toml";
 #[command(
     name = "maitred",
     version,
-    after_help = usage::exit_codes(),
+    after_help = command_line::exit_codes(),
     disable_help_subcommand = true,
     subcommand_required = true,
     arg_required_else_help = true,

@@ -2,16 +2,16 @@
 
 use super::args::Format;
 use super::dispatch::{Context, print};
-use super::render::clean;
+use super::render::sanitize;
 use super::render::layout::PageLayout;
 use super::run::runtime;
-use crate::config::finding::{Diagnostic, Severity};
+use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::load::{LoadError, load};
 use crate::config::parse::Loaded;
 use crate::control::exit;
 use crate::control::protocol::{CheckFinding, CheckView, Refusal, SCHEMA};
 use crate::daemon::calendar;
-use crate::daemon::doctor::finding::{error, ok};
+use crate::daemon::doctor::check_result::{error, ok};
 use crate::daemon::doctor::{calendar as server, machine};
 use crate::daemon::failure::{Failure, error_chain};
 
@@ -154,5 +154,5 @@ fn render_plain(view: &CheckView, page: &PageLayout) -> String {
 
 fn render_json(view: &CheckView) -> String {
     let text = serde_json::to_string(view).expect("views have only keys that are texts");
-    clean::escape_json(&text) + "\n"
+    sanitize::escape_json(&text) + "\n"
 }

@@ -2,12 +2,12 @@
 
 use clap_complete::Shell;
 
-use super::usage;
+use super::command_line;
 
 /// The script for the shell.
 pub fn completions(shell: Shell) -> Vec<u8> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut usage::command(), "maitred", &mut script);
+    clap_complete::generate(shell, &mut command_line::command(), "maitred", &mut script);
     script
 }
 

@@ -15,11 +15,11 @@ use crate::control::exit;
 use crate::control::protocol::{CommandResult, Command, GrantCommand, PassView, Refusal, StepView};
 use crate::daemon::calendar::{self, OpenedCalendar};
 use crate::daemon::failure::Failure;
-use crate::daemon::local::{self, RunMode};
+use crate::daemon::offline::{self, RunMode};
 use crate::domain::time::Span;
 use crate::sandbox::actions::{ThirdPartyAction, BookingRemark, BookingMove};
 use crate::sandbox::faults::{Fault, FaultRule, Stage};
-use crate::sandbox::journal::{Operation, MailKind, Recipient};
+use crate::sandbox::call_log::{Operation, MailKind, Recipient};
 use crate::sandbox::scenario::book_club::{KEY, MEMBERS, BookingPurpose, book_club};
 use crate::sandbox::server::Sandbox;
 
@@ -109,7 +109,7 @@ impl DemoStory<'_> {
 
     /// Gives the members their credits, as `maitred credits grant` does.
     fn grant_membership_credits(&self) -> Result<String, Refusal> {
-        local::init(&self.config.store.path, &self.context.clock)?;
+        offline::init(&self.config.store.path, &self.context.clock)?;
         let mut text = String::new();
         for member in MEMBERS.iter().filter(|member| member.credits > 0) {
             let grant = Command::Grant(GrantCommand {
@@ -120,7 +120,7 @@ impl DemoStory<'_> {
                 reason: Some("membership".to_owned()),
                 reference: Some(format!("membership-{}", member.address)),
             });
-            local::run_command(&self.config, &self.context.clock, &grant)?;
+            offline::run_command(&self.config, &self.context.clock, &grant)?;
             text.push_str(&format!("  {:<20} {:>2}\n", member.address, member.credits));
         }
         Ok(text)
@@ -192,7 +192,7 @@ impl DemoStory<'_> {
             open: true,
             limit: 1_000,
         };
-        let CommandResult::Charges(open) = local::run_command(&self.config, &self.context.clock, &open)? else {
+        let CommandResult::Charges(open) = offline::run_command(&self.config, &self.context.clock, &open)? else {
             return Err(demo_failure(&std::io::Error::other("charges were asked for")));
         };
         let is_open = |uid: &String| open.charges.iter().any(|line| line.charge.booking == *uid);
@@ -246,13 +246,13 @@ impl DemoStory<'_> {
             limit: 100,
             search: None,
         };
-        let accounts = local::run_command(&self.config, &self.context.clock, &list)?;
+        let accounts = offline::run_command(&self.config, &self.context.clock, &list)?;
         let dinner = &self.bookings[7].uids[0];
         let explain = Command::Explain {
             booking: dinner.clone(),
         };
-        let explanation = local::run_command(&self.config, &self.context.clock, &explain)?;
-        let verification = local::run_command(&self.config, &self.context.clock, &Command::Verify {})?;
+        let explanation = offline::run_command(&self.config, &self.context.clock, &explain)?;
+        let verification = offline::run_command(&self.config, &self.context.clock, &Command::Verify {})?;
         self.print_text(&format!(
             "The ledger now (`maitred account list`):\n\n{}\n\
              And why was Faye declined? `maitred explain {dinner}` says:\n\n{}\n\
@@ -271,7 +271,7 @@ impl DemoStory<'_> {
     async fn run_in_mode(&self, mode: RunMode) -> Result<PassView, Refusal> {
         let calendar = self.opened.calendar.as_ref();
         let clock = &self.context.clock;
-        match local::run_once(&self.config, clock, calendar, mode).await? {
+        match offline::run_once(&self.config, clock, calendar, mode).await? {
             CommandResult::Pass(view) => super::run::finish(&view).map(|_| view),
             other => Err(demo_failure(&std::io::Error::other(format!("{other:?}")))),
         }

@@ -9,15 +9,15 @@ use chrono_tz::Tz;
 use super::args::{Args, Format, GlobalArgs, LogFormatArg, Verb};
 use super::render::instants::localize_instants;
 use super::render::layout::PageLayout;
-use super::usage::{self, ParseStop};
+use super::command_line::{self, ParseStop};
 use super::{
-    backup, check, completions, demo, house, init, man, output, policy, run, sandbox, terminal,
+    backup, check, completions, demo, command_target, init, man, output, policy, run, sandbox, terminal,
 };
 use crate::config::load::load;
 use crate::config::parse::Loaded;
 use crate::control::exit;
 use crate::control::protocol::Refusal;
-use crate::daemon::answer::audit;
+use crate::daemon::commands::operator_log;
 use crate::daemon::clock;
 use crate::daemon::failure::Failure;
 use crate::daemon::telemetry;
@@ -55,7 +55,7 @@ impl Context {
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
-    let args = match usage::parse(std::env::args_os()) {
+    let args = match command_line::parse(std::env::args_os()) {
         Ok(args) => args,
         Err(ParseStop::Print(text)) => {
             return to_exit_code(output::print(text.as_bytes()).map(|()| exit::DONE));
@@ -94,7 +94,7 @@ fn carry_out(args: Args) -> Result<u8, Refusal> {
 fn dispatch(context: &Context, verb: Verb) -> Result<u8, Refusal> {
     match verb {
         Verb::Run(args) => run::run(context, &args),
-        Verb::Store(store_command) => house::run_store_command(context, &store_command),
+        Verb::Store(store_command) => command_target::run_store_command(context, &store_command),
         Verb::Check(args) => check::check(context, args.live),
         Verb::Policy(args) => policy::run::run(context, &args),
         Verb::Demo => demo::demo(context),
@@ -117,7 +117,7 @@ fn choose_log_level(args: &Args) -> String {
         (None, Verb::Store(_) | Verb::Restore(_) | Verb::Init)
             if !std::io::stderr().is_terminal() =>
         {
-            format!("warn,{}=info", audit::TARGET)
+            format!("warn,{}=info", operator_log::TARGET)
         }
         (
             None,

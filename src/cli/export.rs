@@ -8,14 +8,14 @@ use std::path::Path;
 
 use super::args::Format;
 use super::dispatch::{Context, print_view};
-use super::house::execute;
+use super::command_target::execute;
 use super::render::layout::format_count;
 use crate::config::model::Config;
 use crate::control::exit;
 use crate::control::protocol::account::{ExportRow, ExportView};
 use crate::control::protocol::ledger::{ExportedView, HeadView};
 use crate::control::protocol::{CommandResult, Command, Refusal, SCHEMA};
-use crate::daemon::copies::{self, ExportError};
+use crate::daemon::backup::{self, ExportError};
 
 /// Accounts asked for at once.
 pub const PAGE_SIZE: u32 = 1_000;
@@ -123,7 +123,7 @@ pub fn export_ledger(
     out: Option<&Path>,
     head: &HeadView,
 ) -> Result<u8, Refusal> {
-    let lines = write_to(out, |to| copies::export(&config.store.path, head, to))?;
+    let lines = write_to(out, |to| backup::export(&config.store.path, head, to))?;
     report_export(context, out, lines, "commit")
 }
 

@@ -10,7 +10,7 @@ use super::dispatch::{Context, print_view};
 use crate::config::model::SHIPPED_CONFIG;
 use crate::control::exit;
 use crate::control::protocol::{Refusal, SCHEMA};
-use crate::daemon::local;
+use crate::daemon::offline;
 
 #[derive(Serialize)]
 struct InitView {
@@ -29,7 +29,7 @@ pub fn init(context: &Context) -> Result<u8, Refusal> {
     let path = &context.global.config;
     let config_made = write_config(context)?;
     let config = context.config()?.config;
-    let ledger_made = local::init(&config.store.path, &context.clock)?;
+    let ledger_made = offline::init(&config.store.path, &context.clock)?;
     let view = InitView {
         schema: SCHEMA,
         config: path.display().to_string(),

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use super::usage;
+use super::command_line;
 use crate::control::exit;
 use crate::control::protocol::Refusal;
 
@@ -21,7 +21,7 @@ pub fn man(directory: &Path) -> Result<(), Refusal> {
 
 fn generate_pages(directory: &Path) -> io::Result<()> {
     std::fs::create_dir_all(directory)?;
-    clap_mangen::generate_to(usage::command(), directory)
+    clap_mangen::generate_to(command_line::command(), directory)
 }
 
 #[cfg(test)]

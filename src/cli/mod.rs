@@ -2,7 +2,7 @@
 //! reads.
 
 pub mod args;
-pub mod ask;
+pub mod to_command;
 pub mod backup;
 pub mod check;
 pub mod completions;
@@ -12,7 +12,7 @@ pub mod demo;
 pub mod dispatch;
 pub mod export;
 pub mod file;
-pub mod house;
+pub mod command_target;
 pub mod init;
 pub mod man;
 pub mod output;
@@ -23,4 +23,4 @@ pub mod run;
 pub mod sandbox;
 pub mod terminal;
 pub mod time;
-pub mod usage;
+pub mod command_line;

@@ -6,14 +6,14 @@ use tokio::runtime::Runtime;
 
 use super::args::passes::RunArgs;
 use super::dispatch::Context;
-use super::house::print_result;
+use super::command_target::print_result;
 use crate::config::model::Config;
 use crate::control::exit;
 use crate::control::protocol::{CommandResult, PassView, Refusal};
 use crate::daemon::calendar;
 use crate::daemon::failure::Failure;
-use crate::daemon::local::{RunMode, run_once};
-use crate::daemon::serve::run_daemon;
+use crate::daemon::offline::{RunMode, run_once};
+use crate::daemon::process::run_daemon;
 
 /// The problem of clocks that differ, as passes and watches report it.
 const CLOCK_OFF: &str = "clock-off";

@@ -9,7 +9,7 @@ use reqwest::Url;
 use super::model::{self, Calcom, Dialect};
 use super::parse::set;
 use super::reader::{TomlValue, KEY_ADVICE, TomlTable};
-use super::report::DiagnosticCollector;
+use super::diagnostic_collector::DiagnosticCollector;
 use super::value;
 use crate::domain::gate::RefuseWith;
 use crate::domain::id::{Address, HostId, HostKey};

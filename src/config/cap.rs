@@ -1,7 +1,7 @@
 //! Caps, as they are written: `{ at-most = 2, per = "week", tiers = ["gold"] }`.
 
 use super::reader::{TomlValue, TomlTable};
-use super::report::DiagnosticCollector;
+use super::diagnostic_collector::DiagnosticCollector;
 use super::value;
 use crate::domain::criteria::cap::{Cap, MAX_CAPS, PERIODS, CapPeriod, strictest_cap};
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use reqwest::Url;
 
 use super::model::{Config, Dialect};
-use super::report::DiagnosticCollector;
+use super::diagnostic_collector::DiagnosticCollector;
 use crate::domain::time::Span;
 
 /// What an operator of the legacy interface must know. `config.toml` says it in the same words.

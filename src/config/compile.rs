@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 use std::thread;
 
-use super::hush;
+use super::secret_detection;
 use super::reader::TomlValue;
-use super::report::DiagnosticCollector;
+use super::diagnostic_collector::DiagnosticCollector;
 use crate::domain::rule::diagnostic::RuleDiagnostic;
 use crate::domain::rule::expression::{Expression, MIN_STACK_BYTES};
 use crate::domain::rule::template::Template;
@@ -40,7 +40,7 @@ fn report_failure<T>(
         Err(diagnostics) => diagnostics,
     };
     // Problems repeat words of the text.
-    let hidden = report.has_secret() || hush::line_has_secret(text);
+    let hidden = report.has_secret() || secret_detection::line_has_secret(text);
     for diagnostic in diagnostics {
         let diagnostic = if hidden {
             redact(diagnostic)

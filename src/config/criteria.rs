@@ -3,14 +3,14 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::effect::{read_effect_key, read_permanent_effect_key};
+use super::on_violation::{read_effect_key, read_permanent_effect_key};
 use super::parse::set;
 use super::reader::{TomlValue, TomlTable};
-use super::report::DiagnosticCollector;
-use super::{cap, lists, opening, price, rule, value};
-use crate::domain::criteria::house::GlobalPolicy;
-use crate::domain::criteria::opening::TimeWindow;
-use crate::domain::criteria::terms::{AccountDetails, TooManyRequestsReply, Criteria, NoticeBounds, ZoneSource};
+use super::diagnostic_collector::DiagnosticCollector;
+use super::{cap, access_list, time_window, price, rule, value};
+use crate::domain::criteria::global_policy::GlobalPolicy;
+use crate::domain::criteria::time_window::TimeWindow;
+use crate::domain::criteria::gate_criteria::{AccountDetails, TooManyRequestsReply, Criteria, NoticeBounds, ZoneSource};
 use crate::domain::id::{EventTypeKey, MAX_NAME};
 use crate::domain::time::Span;
 
@@ -91,13 +91,13 @@ pub(super) fn read(
 
 fn read_lists(table: &mut TomlTable<'_>, global_policy: &GlobalPolicy, criteria: &mut Criteria, report: &mut DiagnosticCollector<'_>) {
     let folding = &global_policy.address_normalization;
-    let allow = lists::read_list(table, "allow", folding, global_policy.zone, report);
+    let allow = access_list::read_list(table, "allow", folding, global_policy.zone, report);
     read_effect_key(table, "not-allowed", &mut criteria.on_not_allowed, report);
-    let block = lists::read_list(table, "block", folding, global_policy.zone, report);
+    let block = access_list::read_list(table, "block", folding, global_policy.zone, report);
     read_effect_key(table, "blocked", &mut criteria.on_blocked, report);
-    criteria.block = lists::without_paths(block);
-    lists::warn_of_contradictions(&allow, &[&criteria.block, &global_policy.block], folding, report);
-    criteria.allow = lists::without_paths(allow);
+    criteria.block = access_list::without_paths(block);
+    access_list::warn_of_contradictions(&allow, &[&criteria.block, &global_policy.block], folding, report);
+    criteria.allow = access_list::without_paths(allow);
 }
 
 fn read_notice(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<NoticeBounds> {
@@ -119,7 +119,7 @@ fn read_hours(list: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Vec
     let mut hours = Vec::new();
     for mut row in list.rows(example, MAX_HOURS, report) {
         let before = report.error_count();
-        let opening = opening::read(&mut row, report);
+        let opening = time_window::read(&mut row, report);
         if opening == TimeWindow::ALWAYS && report.error_count() == before {
             let problem = "this is at any time, so that the hours exclude nothing".to_owned();
             report.warn(row.path(), problem, format!("for example {example}"));

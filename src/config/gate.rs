@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::model;
 use super::parse::set;
 use super::reader::{TomlValue, TomlTable};
-use super::report::DiagnosticCollector;
-use super::{criteria, effect, terms, value};
-use crate::domain::criteria::house::GlobalPolicy;
+use super::diagnostic_collector::DiagnosticCollector;
+use super::{criteria, on_violation, refund_policy, value};
+use crate::domain::criteria::global_policy::GlobalPolicy;
 use crate::domain::decision::MAX_CREDITS;
 use crate::domain::gate::{Gate, OnUnanswered};
 use crate::domain::id::{EventTypeId, EventTypeKey, MAX_NAME};
@@ -52,24 +52,24 @@ fn read_gate(mut table: TomlTable<'_>, global_policy: &GlobalPolicy, earlier: &m
     if let Some(item) = table.get("cost", report) {
         set(&mut gate.cost, item.number(0..=MAX_CREDITS, report));
     }
-    effect::read_effect_key(
+    on_violation::read_effect_key(
         &mut table,
         "unknown-booker",
         &mut gate.unknown_booker,
         report,
     );
-    effect::read_effect_key(
+    on_violation::read_effect_key(
         &mut table,
         "short-of-credit",
         &mut gate.short_of_credit,
         report,
     );
-    effect::read_effect_key(&mut table, "taken", &mut gate.time_taken, report);
+    on_violation::read_effect_key(&mut table, "taken", &mut gate.time_taken, report);
     if let Some(item) = table.get("unanswered", report) {
         set(&mut gate.on_unanswered, read_unanswered(&item, report));
     }
     gate.criteria = criteria::read(&mut table, &gate.event_types, global_policy, report);
-    terms::read(&mut table, global_policy.zone, &mut gate.terms, report);
+    refund_policy::read(&mut table, global_policy.zone, &mut gate.terms, report);
     table.report_unknown_keys(report);
     gate
 }

@@ -8,10 +8,10 @@ use std::fmt::Write as _;
 use sha2::{Digest as _, Sha256};
 
 use super::model::Config;
-use crate::domain::criteria::effect::OnViolation;
+use crate::domain::criteria::on_violation::OnViolation;
 use crate::domain::gate::{Gate, RefuseWith, OnUnanswered};
 use crate::domain::id::{EventTypeKey, HostKey};
-use crate::domain::terms::{
+use crate::domain::refund_policy::{
     AcceptedMove, Blame, ExpiredRefund, HostAbsent, LateMove, NoShow, OnReschedule, OnRevived,
     RefundTerms, Terms, OnUnmanaged,
 };

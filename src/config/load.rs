@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use super::finding::Diagnostics;
+use super::diagnostic::Diagnostics;
 use super::parse::{Loaded, parse};
 
 /// The largest file that is read: thousands of gates fit, and a wrong file does no harm.

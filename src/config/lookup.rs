@@ -7,14 +7,14 @@ use std::time::Duration;
 use reqwest::Url;
 
 use super::check::is_local;
-use super::effect;
-use super::hush;
+use super::on_violation;
+use super::secret_detection;
 use super::parse::set;
 use super::reader::{TomlValue, TomlTable};
-use super::report::DiagnosticCollector;
+use super::diagnostic_collector::DiagnosticCollector;
 use super::value;
-use crate::domain::criteria::effect::OnViolation;
-use crate::domain::criteria::house::LookupRequirement;
+use crate::domain::criteria::on_violation::OnViolation;
+use crate::domain::criteria::global_policy::LookupRequirement;
 
 /// What stands in a URL for the booker's address.
 pub const ADDRESS_PLACEHOLDER: &str = "{address}";
@@ -113,7 +113,7 @@ pub(super) fn read(
         let name = name.and_then(|item| self::read_name(&item, &lookups, report));
         let mut no_answer = OnViolation::Review;
         let (source, timing) = (read_source(&mut table, base, report), read_timing(&mut table, report));
-        effect::read_effect_key(&mut table, "no-answer", &mut no_answer, report);
+        on_violation::read_effect_key(&mut table, "no-answer", &mut no_answer, report);
         table.report_unknown_keys(report);
         // Rules may use the name, whatever else is wrong here.
         let Some(name) = name else { continue };
@@ -243,7 +243,7 @@ fn read_argument(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> 
     let text = item.text("--json", report)?;
     let (problem, help) = if text.len() > MAX_TEXT || text.contains('\0') {
         ("this cannot be given to a program", "give a shorter text")
-    } else if hush::argument_has_secret(text) {
+    } else if secret_detection::argument_has_secret(text) {
         (
             "this seems to hold a secret, which everybody on this machine could see",
             "let the command read it from a file",
@@ -270,7 +270,7 @@ fn read_url(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Optio
             format!("is not a URL ({err})"),
             "give the whole address, for example \"https://members.example.com/{address}\"",
         ),
-        Ok(_) if hush::argument_has_secret(text) => ("seems to hold a secret".to_owned(), SECRET_ADVICE),
+        Ok(_) if secret_detection::argument_has_secret(text) => ("seems to hold a secret".to_owned(), SECRET_ADVICE),
         Ok(url) if !matches!(url.scheme(), "https" | "http") => (
             "is not an address of the web".to_owned(),
             "begin with https:// (or with http:// on this machine)",

@@ -8,9 +8,9 @@
 //! section or one kind of value each; `criteria` is what a gate asks for beside credit. `case` reads
 //! the example bookings that a configuration is tried with.
 
-pub mod case;
-pub mod every;
-pub mod finding;
+pub mod policy_test;
+pub mod recurrence;
+pub mod diagnostic;
 pub mod load;
 pub mod lookup;
 pub mod model;
@@ -24,17 +24,17 @@ mod cap;
 mod check;
 mod compile;
 mod criteria;
-mod effect;
+mod on_violation;
 mod gate;
 mod hash;
-mod house;
-mod hush;
-mod lists;
-mod opening;
+mod global_policy;
+mod secret_detection;
+mod access_list;
+mod time_window;
 mod price;
 mod reader;
-mod report;
-mod terms;
+mod diagnostic_collector;
+mod refund_policy;
 mod value;
-mod words;
-mod written;
+mod localized_text;
+mod string_spans;

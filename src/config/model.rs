@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 
-use super::every::{Recurrence, CronExpression};
+use super::recurrence::{Recurrence, CronExpression};
 use super::hash;
 use super::lookup::LookupConfig;
-use crate::domain::criteria::effect::OnViolation;
-use crate::domain::criteria::house::GlobalPolicy;
-use crate::domain::criteria::terms::Criteria;
+use crate::domain::criteria::on_violation::OnViolation;
+use crate::domain::criteria::global_policy::GlobalPolicy;
+use crate::domain::criteria::gate_criteria::Criteria;
 use crate::domain::gate::{DeclineLimit, Gate, PassLimits, Policy, RefuseWith, OnUnanswered};
-use crate::domain::terms::Terms;
+use crate::domain::refund_policy::Terms;
 use crate::domain::time::Span;
 
 /// The shipped default, as an operator gets it.
@@ -204,9 +204,9 @@ mod tests {
 
     use super::*;
     use crate::config::parse::{self, parse};
-    use crate::config::report::DiagnosticCollector;
+    use crate::config::diagnostic_collector::DiagnosticCollector;
     use crate::domain::decision::ReasonCode;
-    use crate::domain::text;
+    use crate::domain::messages;
 
     /// The shipped text with all its examples switched on, as an operator would do it.
     fn uncomment_examples() -> String {
@@ -268,18 +268,18 @@ require = 'member.tier == \"gold\" || booking.notice >= duration(\"24h\")'
     fn the_example_reasons_are_the_default_texts() {
         let loaded = parse(&uncomment_examples(), "config.toml").expect("the examples are right");
         let fixed = [
-            (ReasonCode::Blocked, text::booker_blocked()),
-            (ReasonCode::NotAllowed, text::not_allowed()),
-            (ReasonCode::OutsideHours, text::outside_hours()),
-            (ReasonCode::TimeTaken, text::time_taken()),
-            (ReasonCode::Unanswered, text::request_unanswered()),
+            (ReasonCode::Blocked, messages::booker_blocked()),
+            (ReasonCode::NotAllowed, messages::not_allowed()),
+            (ReasonCode::OutsideHours, messages::outside_hours()),
+            (ReasonCode::TimeTaken, messages::time_taken()),
+            (ReasonCode::Unanswered, messages::request_unanswered()),
         ];
         for (code, expect) in fixed {
             let words = loaded.config.policy.global.reason_text(code).expect("it is shown");
             assert_eq!(words.by_language[0].1.text(), expect, "{code}");
         }
         // One text for all that would tell something about an account.
-        let account = text::not_accepted(false, false);
+        let account = messages::not_accepted(false, false);
         for code in [
             ReasonCode::UnknownBooker,
             ReasonCode::WrongPin,

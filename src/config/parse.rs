@@ -7,13 +7,13 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use toml::de::DeTable;
 
-use super::finding::{Diagnostic, Diagnostics};
+use super::diagnostic::{Diagnostic, Diagnostics};
 use super::lookup::LookupConfig;
 use super::model::{self, Config, Control, Schedule, StoreConfig};
 use super::reader::{self, TomlValue, KEY_ADVICE, TomlTable};
-use super::report::DiagnosticCollector;
-use super::{calcom, check, gate, house, lookup, rule, value, words};
-use crate::domain::criteria::house::GlobalPolicy;
+use super::diagnostic_collector::DiagnosticCollector;
+use super::{calcom, check, gate, global_policy, lookup, rule, value, localized_text};
+use crate::domain::criteria::global_policy::GlobalPolicy;
 use crate::domain::gate::{DeclineLimit, PassLimits, Policy};
 
 /// How often a schedule may come round: more often than once a second no server would bear, and
@@ -113,12 +113,12 @@ fn read_global_policy(
     (base, zone): (&Path, Tz),
     report: &mut DiagnosticCollector<'_>,
 ) -> (Vec<LookupConfig>, GlobalPolicy) {
-    let mut global_policy = house::read(top.table("house", report), zone, report);
+    let mut global_policy = global_policy::read(top.table("house", report), zone, report);
     let mut lookups = Vec::new();
     if let Some(list) = top.get("lookup", report) {
         (lookups, global_policy.lookups) = lookup::read(&list, base, report);
     }
-    global_policy.reason_texts = words::read_reasons(top.table("reasons", report), report);
+    global_policy.reason_texts = localized_text::read_reasons(top.table("reasons", report), report);
     if let Some(list) = top.get("rule", report) {
         global_policy.rules = rule::read(&list, "[[rule]]", &global_policy, report);
     }

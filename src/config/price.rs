@@ -4,15 +4,15 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::gate;
-use super::opening;
+use super::time_window;
 use super::reader::{TomlValue, TomlTable};
-use super::report::DiagnosticCollector;
+use super::diagnostic_collector::DiagnosticCollector;
 use super::value;
-use crate::domain::criteria::opening::TimeWindow;
+use crate::domain::criteria::time_window::TimeWindow;
 use crate::domain::criteria::price::{MAX_PRICES, Price};
 use crate::domain::decision::MAX_CREDITS;
 use crate::domain::id::EventTypeKey;
-use crate::domain::near;
+use crate::domain::name_distance;
 use crate::domain::time::Span;
 
 /// How long a booking may be.
@@ -59,7 +59,7 @@ fn read_price(mut row: TomlTable<'_>, gate_event_types: &[EventTypeKey], report:
     let tiers = row.get("tiers", report);
     let event_types = row.get("event-types", report);
     let length = row.get("length", report);
-    let when = opening::read(&mut row, report);
+    let when = time_window::read(&mut row, report);
     let occurrences = row.get("occurrences", report);
     row.report_unknown_keys(report);
     let cost = cost.and_then(|item| item.number(0..=MAX_CREDITS, report));
@@ -137,7 +137,7 @@ fn suggest_event_type(gate_event_types: &[EventTypeKey], key: &EventTypeKey) -> 
         EventTypeKey::Id(_) => None,
     });
     let nearest = match key {
-        EventTypeKey::Slug(slug) => near::nearest(slug, slugs),
+        EventTypeKey::Slug(slug) => name_distance::nearest(slug, slugs),
         EventTypeKey::Id(_) => None,
     };
     match nearest {

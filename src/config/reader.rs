@@ -7,10 +7,10 @@ use std::ops::RangeInclusive;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use super::hush;
-use super::report::DiagnosticCollector;
+use super::secret_detection;
+use super::diagnostic_collector::DiagnosticCollector;
 use crate::domain::booking::Answer;
-use crate::domain::near;
+use crate::domain::name_distance;
 
 /// Where a key belongs that was written into the configuration.
 pub(super) const KEY_ADVICE: &str = "keep the API key out of this file (and make a new one if \
@@ -125,8 +125,8 @@ impl<'t> TomlTable<'t> {
             }
             let path = join(&self.path, name);
             report.record_span(&path, key.span());
-            let nearest = near::nearest(name, self.known_keys.iter().copied());
-            if nearest.is_none() && hush::is_secret_name(name) && !value.get_ref().is_table() {
+            let nearest = name_distance::nearest(name, self.known_keys.iter().copied());
+            if nearest.is_none() && secret_detection::is_secret_name(name) && !value.get_ref().is_table() {
                 let problem = "a secret does not belong into the configuration".to_owned();
                 report.error(&path, problem, self.secret_advice);
                 continue;
@@ -213,7 +213,7 @@ impl<'t> TomlValue<'t> {
         let found = words.iter().find(|(word, _)| *word == text);
         if found.is_none() {
             let shown = report.show(text);
-            let help = match near::nearest(text, known_words.iter().copied()) {
+            let help = match name_distance::nearest(text, known_words.iter().copied()) {
                 Some(nearest) => format!("did you mean \"{nearest}\"?"),
                 None => choice,
             };
@@ -390,7 +390,7 @@ pub(super) fn refuse_keys(table: &DeTable<'_>, path: &str, report: &mut Diagnost
 /// As deep as the text is nested; the parser bounds that.
 fn refuse_key(value: &Spanned<DeValue<'_>>, path: &str, report: &mut DiagnosticCollector<'_>) {
     match value.get_ref() {
-        DeValue::String(text) if hush::contains_api_key(text) => {
+        DeValue::String(text) if secret_detection::contains_api_key(text) => {
             report.record_span(path, value.span());
             let problem = "this looks like an API key".to_owned();
             report.error(path, problem, KEY_ADVICE);

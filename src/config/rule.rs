@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::reader::{TomlValue, TomlTable};
-use super::report::DiagnosticCollector;
-use super::{compile, effect, value, words};
-use crate::domain::criteria::effect::OnViolation;
-use crate::domain::criteria::house::GlobalPolicy;
-use crate::domain::criteria::rule::Rule;
+use super::diagnostic_collector::DiagnosticCollector;
+use super::{compile, on_violation, value, localized_text};
+use crate::domain::criteria::on_violation::OnViolation;
+use crate::domain::criteria::global_policy::GlobalPolicy;
+use crate::domain::criteria::custom_rule::Rule;
 
 /// Rules that the house may have, and each gate: a pass evaluates all of them for every request.
 const MAX_RULES: usize = 50;
@@ -60,10 +60,10 @@ fn read_rule(
     let require = table.get_required("require", "'member.tier == \"gold\"'", report);
     let reason = table.get("reason", report);
     let mut outcome = OnViolation::Decline;
-    effect::read_effect_key(&mut table, "effect", &mut outcome, report);
+    on_violation::read_effect_key(&mut table, "effect", &mut outcome, report);
     let name = name.and_then(|item| self::read_name(&item, global_rules, names, report));
     let require = require.and_then(|item| compile::compile_expression(&item, lookups, report));
-    let reason = reason.and_then(|item| words::read(&item, report));
+    let reason = reason.and_then(|item| localized_text::read(&item, report));
     table.report_unknown_keys(report);
     Some(Rule {
         name: name?,
@@ -103,11 +103,11 @@ mod tests {
     use super::BUILT_IN_RULES;
 
     /// Where the names are given.
-    const EVALUATION_SOURCE: &str = include_str!("../domain/judge.rs");
+    const EVALUATION_SOURCE: &str = include_str!("../domain/evaluation.rs");
 
     #[test]
     fn every_built_in_rule_name_is_reserved() {
-        let mut names_in_source: Vec<&str> = ["heard.hard(\"", "heard.house(on, \""]
+        let mut names_in_source: Vec<&str> = ["collector.add_mandatory(\"", "collector.add_overridable(rules_apply, \""]
             .iter()
             .flat_map(|call| EVALUATION_SOURCE.split(call).skip(1))
             .filter_map(|rest| rest.split('"').next())

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 use secrecy::zeroize::Zeroizing;
 
-use super::finding::{Diagnostic, Severity};
+use super::diagnostic::{Diagnostic, Severity};
 use super::model::Calcom;
 
 /// The variable that holds the key itself; the first place that is looked at.

@@ -8,12 +8,12 @@ use chrono::{NaiveDate, NaiveTime, TimeZone as _};
 use chrono_tz::{TZ_VARIANTS, Tz};
 use humantime::format_duration;
 
-use super::every::{self, Recurrence, CronExpression, CronExpressionError};
-use super::hush;
+use super::recurrence::{self, Recurrence, CronExpression, CronExpressionError};
+use super::secret_detection;
 use super::reader::TomlValue;
-use super::report::DiagnosticCollector;
+use super::diagnostic_collector::DiagnosticCollector;
 use crate::domain::id::{MAX_NAME, domain_to_ascii};
-use crate::domain::near;
+use crate::domain::name_distance;
 use crate::domain::time::{Span, Time};
 
 /// The longest name of a gate, a rule or a lookup: they stand in lines of the log and in tables.
@@ -171,7 +171,7 @@ fn is_cron(text: &str) -> bool {
 /// A time zone by its IANA name.
 pub(super) fn read_zone(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<Tz> {
     let text = item.text("Europe/Berlin", report)?;
-    if let Ok(zone) = every::parse_zone(text.trim()) {
+    if let Ok(zone) = recurrence::parse_zone(text.trim()) {
         return Some(zone);
     }
     let problem = format!("{} is no time zone", report.show(text));
@@ -192,7 +192,7 @@ fn suggest_zone(text: &str) -> Option<&'static str> {
     };
     let mut names = TZ_VARIANTS.iter().map(|zone| zone.name());
     let found = names.clone().find(|name| name.contains('/') && is_city(name));
-    found.or_else(|| near::nearest(text, &mut names))
+    found.or_else(|| name_distance::nearest(text, &mut names))
 }
 
 /// A day, of which the first instant in the zone is meant, or an instant.
@@ -303,7 +303,7 @@ pub(super) fn read_secret_file(
     report: &mut DiagnosticCollector<'_>,
 ) -> Option<PathBuf> {
     let text = item.as_text().unwrap_or_default();
-    if hush::value_looks_secret(text) && !text.contains('/') {
+    if secret_detection::value_looks_secret(text) && !text.contains('/') {
         report.error(&item.path, problem.to_owned(), help);
         return None;
     }

@@ -1,12 +1,12 @@
 //! Why the process cannot do what it was asked, told apart by what an operator can do about it.
 
-use super::answer::parse::commit_failed;
+use super::commands::parse::commit_failed;
 use super::calendar::CalendarError;
 use super::lookups::LookupError;
 use crate::config::load::LoadError;
 use crate::control::exit;
 use crate::control::protocol::{Refusal, StoppedView};
-use crate::reconcile::ports::PassError;
+use crate::reconcile::context::PassError;
 use crate::store::lock::LockError;
 use crate::store::open::OpenError;
 

@@ -1,23 +1,23 @@
 //! The process: its loop, its clock, its signals, and the answers it gives.
 
-pub mod answer;
+pub mod commands;
 pub mod backoff;
 pub mod calendar;
 pub mod clock;
-pub mod copies;
+pub mod backup;
 pub mod doctor;
 pub mod failure;
-pub mod local;
+pub mod offline;
 pub mod lookups;
-pub mod once;
+pub mod run_once;
 pub mod ownership;
 pub mod pin;
 pub mod policy;
 pub mod run;
 pub mod schedule;
-pub mod serve;
+pub mod process;
 pub mod signals;
 pub mod telemetry;
 pub mod views;
 pub mod wake;
-pub mod watching;
+pub mod watch_state;

@@ -11,26 +11,26 @@ use super::backoff::Backoff;
 use super::calendar::KeyFingerprint;
 use super::failure::Failure;
 use super::wake::Wake;
-use super::watching::WatchState;
+use super::watch_state::WatchState;
 use crate::calcom::port::Calendar;
 use crate::config::model::Config;
 use crate::control::protocol::status::WatchHead;
 use crate::control::protocol::{PassHead, PassView, SocketResponse};
 use crate::domain::gate::Policy;
 use crate::domain::time::{Clock, Span, Time};
-use crate::lookup::desk::LookupClient;
-use crate::reconcile::ports::{Session, StopSignal};
-use crate::store::handle::StoreHandle;
-use told::{ReportedProblems, UngatedEventTypes};
+use crate::lookup::client::LookupClient;
+use crate::reconcile::context::{Session, StopSignal};
+use crate::store::store_thread::StoreHandle;
+use reported_problems::{ReportedProblems, UngatedEventTypes};
 
 /// A clock that goes back further than this was set, and does not only keep itself right.
 const MIN_CLOCK_SETBACK: Span = Span::seconds(10);
 
-mod asked;
+mod requests;
 mod passes;
 mod reload;
 mod status;
-mod told;
+mod reported_problems;
 
 /// What the daemon is made of.
 pub struct Daemon {

@@ -1,7 +1,7 @@
 //! Everything that moves the daemon's loop. One closed enum: other tasks only send.
 
 use crate::control::server::ReceivedCommand;
-use crate::reconcile::ports::{PassError, Session};
+use crate::reconcile::context::{PassError, Session};
 use crate::reconcile::report::PassReport;
 use crate::reconcile::watch::WatchReport;
 

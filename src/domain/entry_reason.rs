@@ -3,8 +3,8 @@
 
 use super::decision::Credits;
 use super::id::{Address, BookingUid};
-use super::terms::{RefundTerms, ClaimedActor};
-use super::text;
+use super::refund_policy::{RefundTerms, ClaimedActor};
+use super::messages;
 use super::time::Span;
 
 /// The reason of a void, a refund or the end of a charge.
@@ -214,7 +214,7 @@ impl EntryReason {
         match self.refunded_share {
             Some(RefundedShare { credits: 0, .. }) => text.push_str("; nothing comes back"),
             Some(RefundedShare { credits, total: of }) => {
-                text.push_str(&format!("; {} of {of} come back", text::format_credits(credits)));
+                text.push_str(&format!("; {} of {of} come back", messages::format_credits(credits)));
             }
             None => {}
         }

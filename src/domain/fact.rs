@@ -11,7 +11,7 @@ use super::entry_reason::EntryReason;
 use super::id::{AccountId, Address, BookingUid, EventTypeId, HostId, Reference, RequestId};
 use super::ledger_state::LedgerFact;
 use super::request::{CallNote, Request, OperatorDecision};
-use super::terms::RefundTerms;
+use super::refund_policy::RefundTerms;
 use super::time::Time;
 use super::unresolved::{Resolver, UnresolvedCode};
 

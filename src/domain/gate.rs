@@ -4,14 +4,14 @@
 use std::fmt;
 
 use super::booking::Booking;
-use super::criteria::effect::OnViolation;
-use super::criteria::house::GlobalPolicy;
-use super::criteria::terms::Criteria;
+use super::criteria::on_violation::OnViolation;
+use super::criteria::global_policy::GlobalPolicy;
+use super::criteria::gate_criteria::Criteria;
 use super::decision::{ReasonCode, Credits};
 use super::id::{EventTypeKey, HostId, HostKey};
 use super::request::Charge;
-use super::terms::Terms;
-use super::text;
+use super::refund_policy::Terms;
+use super::messages;
 use super::time::Span;
 
 /// All that decides, apart from the snapshot.
@@ -100,7 +100,7 @@ impl DeclineLimit {
 
 impl fmt::Display for DeclineLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} in {}", self.at_most, text::format_span(self.per))
+        write!(f, "{} in {}", self.at_most, messages::format_span(self.per))
     }
 }
 

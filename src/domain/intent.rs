@@ -11,7 +11,7 @@ use super::fact::{RefundPart, Fact};
 use super::gate::PassLimits;
 use super::id::BookingUid;
 use super::request::{CallEnd, CallKind, Charge, ChargeState, Request, RequestState};
-use super::text;
+use super::messages;
 use super::time::{Span, Time};
 use super::unresolved::UnresolvedCode;
 
@@ -413,10 +413,10 @@ pub fn wait_reason(
     }
     let sent = unanswered_call_sent_at(request, marked_at, limits);
     if let Some(until) = running_until(sent, limits, now) {
-        return Some(text::call_still_running(until));
+        return Some(messages::call_still_running(until));
     }
     let at = due_at(request).filter(|_| !is_due(request, now));
-    at.map(|at| text::next_call(request.failures, at))
+    at.map(|at| messages::next_call(request.failures, at))
 }
 
 /// Whether a booking whose call may still be running is to be read again, after it was read at `read`.

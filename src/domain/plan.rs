@@ -2,9 +2,9 @@
 //! first and are only finished; then each new request in order of creation (ties by name), each
 //! seeing what the ones before it have taken. A step leaves the executor no choice.
 
-mod finish;
-mod listing;
-mod note;
+mod open_intents;
+mod unresolved_list;
+mod record;
 mod unsettled;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,13 +18,13 @@ use super::booking::{Booking, BookingRef, TimestampedBooking, BookingStatus};
 use super::decision::{ReasonCode, Credits, Decision, DecisionOutcome, Reason};
 use super::fact::Fact;
 use super::gate::{Gate, Policy, RefuseWith};
-use super::group::{RequestGroup, group_requests};
+use super::request_grouping::{RequestGroup, group_requests};
 use super::id::{AccountId, Address, BookingUid, RequestId};
-use super::judge::{EvaluationInput, Evaluation, evaluate};
+use super::evaluation::{EvaluationInput, Evaluation, evaluate};
 use super::request::{CallKind, Charge, MAX_OCCURRENCES, Request, RequestState};
 use super::snapshot::{PriorRequest, Series, Snapshot, CountedBooking};
-use super::taken::HostSchedule;
-use super::terms::{MovesOutcome, MoveAway, RefundTerms, identify_mover};
+use super::host_schedule::HostSchedule;
+use super::refund_policy::{MovesOutcome, MoveAway, RefundTerms, identify_mover};
 use super::time::{Time, truncate_to_millis};
 use super::unresolved::UnresolvedCode;
 use unsettled::{carriable_charges, waiting_bookings};

@@ -9,7 +9,7 @@ use super::fact::{RefundPart, Fact};
 use super::id::{BookingUid, Reference};
 use super::ledger::{GrantRecord, GrantKind};
 use super::request::Charge;
-use super::terms::ExpiredRefund;
+use super::refund_policy::ExpiredRefund;
 use super::time::Time;
 
 /// Names that are tried for one lot; a booking is not charged as often.

@@ -9,7 +9,7 @@ use super::booking::BookingRef;
 use super::decision::{ReasonCode, Credits, Decision, Finding, DecisionOutcome, Reason};
 use super::entry_reason::EntryReason;
 use super::id::{AccountId, Address, BookingUid, EventTypeId, HostId, RequestId};
-use super::terms::RefundTerms;
+use super::refund_policy::RefundTerms;
 use super::time::Time;
 
 /// Calls kept with one request; older ones are still in the log.

@@ -9,8 +9,8 @@ use super::booking::{Answer, Booking, EventType, TimestampedBooking};
 use super::id::{AccountId, Address, BookingUid, EventTypeId, HostId, RequestId};
 use super::intent::BookingState;
 use super::request::{Charge, Request, RequestState};
-use super::taken::BuffersByEventType;
-use super::terms::MoveAway;
+use super::host_schedule::BuffersByEventType;
+use super::refund_policy::MoveAway;
 use super::time::Time;
 use super::unresolved::UnresolvedBooking;
 

@@ -1,12 +1,12 @@
 //! What to do about an open charge, from what its booking and the successors of it *are*. Pure: the
 //! same case gives the same facts, and when they are applied nothing is left to do.
 
-pub mod accepted;
-mod cancelled;
-mod moved;
-pub mod unmanaged;
+pub mod accepted_bookings;
+mod cancellation;
+mod reschedule;
+pub mod unmanaged_bookings;
 
-pub use cancelled::refund;
+pub use cancellation::refund;
 
 use super::account::Account;
 use super::booking::{Booking, BookingStatus};
@@ -16,7 +16,7 @@ use super::fact::Fact;
 use super::gate::Gate;
 use super::id::HostKey;
 use super::request::{Charge, Request, RequestState};
-use super::terms::{MovesOutcome, HostAbsent, MoveAway, NoShow, RefundTerms, ClaimedActor, refund_share, identify_mover};
+use super::refund_policy::{MovesOutcome, HostAbsent, MoveAway, NoShow, RefundTerms, ClaimedActor, refund_share, identify_mover};
 use super::time::{Time, format_instant};
 use super::unresolved::UnresolvedCode;
 
@@ -126,7 +126,7 @@ pub fn watch_charge(case: &ChargeCase<'_>) -> ChargeDecision {
     let open_intent = case
         .last_request
         .filter(|request| request.state == RequestState::Recorded);
-    if let Some(decision) = cancelled::decide_late_move(case) {
+    if let Some(decision) = cancellation::decide_late_move(case) {
         return decision;
     }
     match case.chain_end {
@@ -144,14 +144,14 @@ pub fn watch_charge(case: &ChargeCase<'_>) -> ChargeDecision {
     }
     match &last.status {
         // With `refuse-with = "cancel"`, and in v1, a cancellation is how it was declined.
-        BookingStatus::Cancelled if !was_declined_by_us(case) => cancelled::decide_cancelled(case, last),
+        BookingStatus::Cancelled if !was_declined_by_us(case) => cancellation::decide_cancelled(case, last),
         BookingStatus::Cancelled | BookingStatus::Rejected => {
-            cancelled::refund_failed_successor(case, EntryCode::Declined(last.uid.clone()))
+            cancellation::refund_failed_successor(case, EntryCode::Declined(last.uid.clone()))
         }
-        BookingStatus::Accepted if case.chain.len() > 1 => moved::decide_moved(case, last),
+        BookingStatus::Accepted if case.chain.len() > 1 => reschedule::decide_moved(case, last),
         BookingStatus::Accepted => decide_accepted(case, last),
         BookingStatus::Pending if last.end <= case.now => {
-            cancelled::refund_failed_successor(case, EntryCode::EndedUndecided(last.uid.clone()))
+            cancellation::refund_failed_successor(case, EntryCode::EndedUndecided(last.uid.clone()))
         }
         BookingStatus::Pending if case.chain.len() > 1 => {
             leave_open(format!("moved to {}, which waits for an answer", last.uid))
@@ -289,7 +289,7 @@ fn decide_accepted(case: &ChargeCase<'_>, booking: &Booking) -> ChargeDecision {
         NoShow::Keep | NoShow::Review if case.charge.credits() == 0 => {
             make_final(case, EntryCode::AbsenceUnpaid)
         }
-        NoShow::Keep | NoShow::Review if is_forgiven => cancelled::forgive_absence(case),
+        NoShow::Keep | NoShow::Review if is_forgiven => cancellation::forgive_absence(case),
         NoShow::Keep => make_final(case, EntryCode::BookerAbsent),
         NoShow::Refund => refund(case, 100, EntryCode::BookerAbsent),
         NoShow::Review => {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
-use super::answer::{MAX_RESPONSE_BYTES, LookupFailure, parse_response, sanitize_message};
+use super::response::{MAX_RESPONSE_BYTES, LookupFailure, parse_response, sanitize_message};
 use crate::domain::booking::Answer;
 
 /// What a command sees of our environment. Never a key.

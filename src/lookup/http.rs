@@ -8,7 +8,7 @@ use reqwest::header::{self, HeaderValue};
 use reqwest::{Response, Url};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::answer::{MAX_RESPONSE_BYTES, LookupFailure, parse_response, sanitize_message};
+use super::response::{MAX_RESPONSE_BYTES, LookupFailure, parse_response, sanitize_message};
 use crate::domain::booking::Answer;
 use crate::domain::id::Address;
 use crate::http::{self, HttpClientError, HttpClient, describe_error, is_loopback};

@@ -5,8 +5,8 @@
 //! `http` are the two ways to ask, `question` is what is told, `answer` what may come back. No
 //! answer is an answer too: it says why, and what becomes of the request is configured.
 
-pub mod answer;
+pub mod response;
 mod command;
-pub mod desk;
+pub mod client;
 mod http;
-pub mod question;
+pub mod request;

@@ -1,7 +1,7 @@
 //! Whether the local clock can be relied on: deadlines, waits, expiries and the end of a charge are
 //! all decided by it, and each answer of the server says what time it is.
 
-use super::ports::Ports;
+use super::context::Ports;
 use crate::domain::plan::Problem;
 use crate::domain::time::{CLOCK_TOLERANCE, Span};
 

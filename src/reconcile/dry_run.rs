@@ -3,12 +3,12 @@
 
 use async_trait::async_trait;
 
-use super::ports::Ports;
+use super::context::Ports;
 use crate::calcom::port::{Calendar, CallError, Dialect, CurrentUser, BookingPage, BookingFilter};
 use crate::domain::booking::{Booking, BookingRef, EventType, Fetched, BookingStatus};
 use crate::domain::id::{BookingUid, EventTypeId};
 use crate::domain::time::{Span, Time};
-use crate::store::handle::StoreHandle;
+use crate::store::store_thread::StoreHandle;
 
 /// What a dry run is given in place of the real calendar and store.
 pub(super) struct DryRun<'a> {

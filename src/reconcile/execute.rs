@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::clock::clock_is_off;
-use super::deliver::settle::commit_all_or_each;
-use super::deliver::{BatchResult, RecordedIntent, send_batch};
-use super::known;
-use super::ports::{PassError, Ports};
+use super::send::settle::commit_all_or_each;
+use super::send::{BatchResult, RecordedIntent, send_batch};
+use super::store_reads;
+use super::context::{PassError, Ports};
 use super::report::{StepOutcome, StepReport};
 use crate::domain::decision::Decision;
 use crate::domain::fact::Fact;
@@ -400,7 +400,7 @@ async fn commit_intents(
             for id in &requests {
                 let request = store.request(id).map_err(PassError::Store)?;
                 let request = request.expect("an intent that was committed can be read");
-                let (charges, carried_charge) = known::read_holds(store, &request).map_err(PassError::Store)?;
+                let (charges, carried_charge) = store_reads::read_holds(store, &request).map_err(PassError::Store)?;
                 recorded_requests.push((request, charges, carried_charge));
             }
             let mut versions = BTreeMap::new();

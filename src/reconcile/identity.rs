@@ -3,7 +3,7 @@
 //! that another server does not know is not gone, and another host's members are not in this ledger.
 
 use super::clock::clock_is_off;
-use super::ports::{PassError, Ports, Session};
+use super::context::{PassError, Ports, Session};
 use crate::domain::fact::Fact;
 use crate::domain::ledger_state::{Identity, LedgerFact, LedgerState};
 use crate::store::port::{Store, StoreError};

@@ -1,18 +1,18 @@
 //! One pass: observe, plan, execute, settle. Awaits the ports; opens nothing itself.
 
-pub mod before;
-mod chain;
+pub mod usage_history;
+mod predecessor;
 pub mod clock;
-pub mod deliver;
+pub mod send;
 mod dry_run;
 pub mod execute;
 mod identity;
-pub mod known;
+pub mod store_reads;
 pub mod observe;
 pub mod pass;
 pub mod pin;
-pub mod ports;
+pub mod context;
 pub mod report;
-mod room;
-pub mod sight;
+mod memory_budget;
+pub mod booking_reads;
 pub mod watch;

@@ -1,42 +1,42 @@
 //! Observing: everything a plan may look at, read from Cal.com and the store into one snapshot.
 //! Reads only. What cannot be read is left out and reported, never guessed.
 
-mod accepted;
-mod hidden;
+mod accepted_bookings;
+mod hidden_predecessors;
 mod intents;
 mod lookups;
-mod pending;
+mod pending_list;
 mod pins;
 mod series;
-mod session;
+mod pass_cache;
 
 use foldhash::HashMap;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::before;
-use super::chain::{self, PredecessorCharge};
+use super::usage_history;
+use super::predecessor::{self, PredecessorCharge};
 use super::clock::clock_is_off;
-use super::known;
+use super::store_reads;
 use super::pin::SubmittedPins;
-use super::ports::{PassError, Ports, Session};
+use super::context::{PassError, Ports, Session};
 use super::report::Deferral;
-use super::room::{MAX_BOOKING_BYTES, MemoryBudget};
+use super::memory_budget::{MAX_BOOKING_BYTES, MemoryBudget};
 use crate::calcom::port::{CallError, CurrentUser};
 use crate::domain::booking::{Booking, BookingStatus};
 use crate::domain::decision::Decision;
 use crate::domain::gate::{Gate, Policy};
-use crate::domain::group::{RequestGroup, group_requests};
+use crate::domain::request_grouping::{RequestGroup, group_requests};
 use crate::domain::id::{Address, BookingUid, EventTypeId, HostId, RequestId};
 use crate::domain::plan::{Action, Plan, Problem, plan};
 use crate::domain::request::RequestState;
 use crate::domain::snapshot::{Series, Snapshot};
-use crate::domain::taken::BuffersByEventType;
+use crate::domain::host_schedule::BuffersByEventType;
 use crate::domain::time::{Span, Time};
 use crate::domain::unresolved::UnresolvedBooking;
-use accepted::load_accepted_bookings;
+use accepted_bookings::load_accepted_bookings;
 use intents::load_open_intents;
 use lookups::run_lookups;
-use pending::{PendingListEnd, list_pending};
+use pending_list::{PendingListEnd, list_pending};
 use pins::check_pins;
 use series::{load_hidden_decisions as hidden_occurrences, load_series};
 
@@ -221,11 +221,11 @@ async fn load_accounts(
         .filter_map(|(_, booking)| booking.event_type.as_ref().map(|kind| kind.id))
         .collect();
     let bookings = gated_bookings(policy, snapshot).map(|(_, booking)| booking);
-    let query = known::build_account_query(bookings, &snapshot.intents);
+    let query = store_reads::build_account_query(bookings, &snapshot.intents);
     snapshot.event_types = session.event_types(ports, event_type_ids, problems).await?;
     let loaded_accounts = ports
         .store
-        .with(move |store| known::read_accounts(store, &query))
+        .with(move |store| store_reads::read_accounts(store, &query))
         .await;
     let loaded_accounts = loaded_accounts.map_err(PassError::Store)?;
     snapshot.accounts = loaded_accounts.accounts;
@@ -240,14 +240,14 @@ async fn load_accounts(
         let mut predecessor = session.find_predecessor_charge(ports, &from, problems).await?;
         // Each is looked for once in a process, so that this ends.
         while let PredecessorCharge::Hidden(hidden_uid) = &predecessor {
-            if !hidden::find_hidden_predecessor(ports, session, hidden_uid, booking.created_at).await? {
+            if !hidden_predecessors::find_hidden_predecessor(ports, session, hidden_uid, booking.created_at).await? {
                 break;
             }
             predecessor = session.find_predecessor_charge(ports, &from, problems).await?;
         }
         match predecessor {
             PredecessorCharge::Open(charge, replacements) => {
-                let moves = chain::collect_moves(&charge, &replacements, &booking, &policy.hosts);
+                let moves = predecessor::collect_moves(&charge, &replacements, &booking, &policy.hosts);
                 snapshot.moves.insert(booking.uid.clone(), moves);
                 snapshot.carried_charges.insert(booking.uid, *charge);
             }
@@ -269,10 +269,10 @@ async fn load_usage_history(
     snapshot: &mut Snapshot,
     problems: &mut Vec<Problem>,
 ) -> Result<BTreeSet<RequestId>, PassError> {
-    let query = before::build_usage_query(policy, snapshot, gated_bookings(policy, snapshot));
+    let query = usage_history::build_usage_query(policy, snapshot, gated_bookings(policy, snapshot));
     let history = ports
         .store
-        .with(move |store| before::read_usage_history(store, &query))
+        .with(move |store| usage_history::read_usage_history(store, &query))
         .await;
     let history = history.map_err(PassError::Store)?;
     snapshot.counted_bookings = history.counted_bookings;

@@ -8,7 +8,7 @@ use super::dry_run::DryRun;
 use super::execute::{ExecutionReport, execute};
 use super::identity::identify;
 use super::observe::{Observation, observe};
-use super::ports::{PassError, Ports, Session};
+use super::context::{PassError, Ports, Session};
 use super::report::{UnresolvedReport, Deferral, PassReport};
 use super::watch::recheck::recheck;
 use super::watch::restore_problem;

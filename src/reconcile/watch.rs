@@ -4,21 +4,21 @@
 
 mod accepted_move;
 mod cancel;
-mod listed;
-mod look;
-mod notes;
+mod unresolved_list;
+mod observed_bookings;
+mod stale_requests;
 pub mod recheck;
 pub mod settle;
 mod unmanaged;
 
 use std::collections::BTreeSet;
 
-use super::chain::PredecessorCharge;
+use super::predecessor::PredecessorCharge;
 use super::clock::{CLOCK_OFF, clock_is_off, clock_problem};
 use super::dry_run::DryRun;
 use super::identity::identify;
 use super::observe::count_recent_declines;
-use super::ports::{PassError, Ports, Session};
+use super::context::{PassError, Ports, Session};
 use super::report::UnresolvedReport;
 use crate::calcom::port::BookingFilter;
 use crate::domain::gate::Policy;
@@ -29,8 +29,8 @@ use crate::domain::time::{Span, Time};
 use crate::domain::unresolved::UnresolvedCode;
 use crate::domain::watch::ChargeOutcome;
 use accepted_move::MoveEvaluation;
-use listed::UnresolvedFinding;
-use look::ObservedBookings;
+use unresolved_list::UnresolvedFinding;
+use observed_bookings::ObservedBookings;
 
 /// How far before the last watch changes are asked for: clocks differ, and a write may show late.
 const OVERLAP: Span = Span::minutes(5);
@@ -301,16 +301,16 @@ async fn run_phases(
     }
     session.cache_replacements(observed_bookings.bookings());
     if !report.should_stop(ports) {
-        let listed_bookings = listed::read_open_bookings(ports).await?;
+        let listed_bookings = unresolved_list::read_open_bookings(ports).await?;
         if scope.audit {
-            listed::read_listed_bookings(ports, &listed_bookings, &mut observed_bookings, &mut report.problems).await?;
+            unresolved_list::read_listed_bookings(ports, &listed_bookings, &mut observed_bookings, &mut report.problems).await?;
         }
         let due_cancellations = cancel::read_due_cancellations(ports, &policy.limits).await?;
         unmanaged::check_unmanaged(ports, policy, session, me, &observed_bookings, report).await?;
         cancel::retry_cancellations(ports, policy, due_cancellations, report).await?;
     }
     if !report.should_stop(ports) {
-        notes::close_stale_requests(ports, scope.since, &observed_bookings, report).await?;
+        stale_requests::close_stale_requests(ports, scope.since, &observed_bookings, report).await?;
     }
     report.problems.extend(clock_problem(ports));
     if report.report_only == Some(ReportOnlyReason::RestoreOpen) {
@@ -326,7 +326,7 @@ async fn may_settle(
     policy: &Policy,
     session: &mut Session,
     charge: &Charge,
-    chain: &look::RescheduleChain,
+    chain: &observed_bookings::RescheduleChain,
     report: &mut WatchReport,
 ) -> Result<bool, PassError> {
     let move_to_evaluate = accepted_move::find_move_to_evaluate(ports, policy, charge, chain).await?;
@@ -340,7 +340,7 @@ async fn may_settle(
             let detail = format!("at once after a move, and its gate asks for a review: {why}");
             let account = Some(charge.account.clone());
             let code = UnresolvedCode::AcceptedMove;
-            listed::add_to_unresolved(ports, UnresolvedFinding::new(last, code, account, detail), report).await?;
+            unresolved_list::add_to_unresolved(ports, UnresolvedFinding::new(last, code, account, detail), report).await?;
             Ok(true)
         }
         MoveEvaluation::Cancel(_) if count_recent_declines(ports, policy).await? >= policy.limits.declines.at_most => {
@@ -348,7 +348,7 @@ async fn may_settle(
             let detail = "at once after a move, and is to be cancelled".to_owned();
             let account = Some(charge.account.clone());
             let code = UnresolvedCode::AcceptedMove;
-            listed::add_to_unresolved(ports, UnresolvedFinding::new(last, code, account, detail), report).await?;
+            unresolved_list::add_to_unresolved(ports, UnresolvedFinding::new(last, code, account, detail), report).await?;
             Ok(false)
         }
         MoveEvaluation::Cancel(why) => {

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::ask::{NewBooking, BookingNames};
-use super::change::{CancelRequest, CancelExtent, RescheduleRequest, TransitionRefusal};
-use super::journal::MailKind;
+use super::create_booking::{NewBooking, BookingNames};
+use super::transitions::{CancelRequest, CancelExtent, RescheduleRequest, TransitionRefusal};
+use super::call_log::MailKind;
 use super::model::{SandboxStatus, User};
-use super::moment::RelativeTime;
+use super::relative_time::RelativeTime;
 use super::world::{World, WorldError};
 use crate::domain::time::{Span, Time};
 

@@ -17,10 +17,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::actions::ThirdPartyAction;
-use super::call::{HttpRequest, HttpResponse};
+use super::http_types::{HttpRequest, HttpResponse};
 use super::faults::FaultRule;
 use super::model::SandboxBooking;
-use super::moment::format_time;
+use super::relative_time::format_time;
 use super::scenario::file::ScriptEntryFile;
 use super::world::World;
 use crate::domain::time::{Span, Time};

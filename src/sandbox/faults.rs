@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::journal::Operation;
+use super::call_log::Operation;
 use super::model::SandboxBooking;
 
 /// Rules in force at once, at most: each call looks at all of them.

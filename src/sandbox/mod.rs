@@ -19,21 +19,21 @@
 //! - `scenario`: the file format, and the house of the demo
 
 pub mod actions;
-pub mod answer;
-pub mod ask;
-pub mod call;
-pub mod change;
+pub mod handler;
+pub mod create_booking;
+pub mod http_types;
+pub mod transitions;
 pub mod control;
-pub mod distort;
+pub mod response_mutation;
 pub mod faults;
-pub mod journal;
-pub mod limit;
+pub mod call_log;
+pub mod rate_limiter;
 pub mod model;
-pub mod moment;
-pub mod rows;
+pub mod relative_time;
+pub mod booking_table;
 pub mod scenario;
 pub mod script;
-pub mod serial;
+pub mod id_generator;
 pub mod server;
 pub mod slots;
 pub mod v1;

@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::limit::RateLimit;
+use super::rate_limiter::RateLimit;
 use crate::domain::time::{Span, Time};
 
 /// A booking's state. The dialects differ in the case of the word only.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::actions::ThirdPartyAction;
-use super::journal::Operation;
+use super::call_log::Operation;
 
 /// Entries of one script, at most: a script is written by hand.
 pub const SCRIPT_MAX: usize = 10_000;

@@ -24,8 +24,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::answer::{HandlerAnswer, AnswerDelivery, RunningCall};
-use super::call::{HttpRequest, HttpResponse};
+use super::handler::{HandlerAnswer, AnswerDelivery, RunningCall};
+use super::http_types::{HttpRequest, HttpResponse};
 use super::control;
 use super::world::World;
 use crate::domain::time::Clock;
@@ -332,7 +332,7 @@ mod tests {
     use super::*;
     use crate::domain::time::{Span, Time};
     use crate::sandbox::faults::{Fault, FaultRule, Stage};
-    use crate::sandbox::journal::{Operation, MailKind, Recipient};
+    use crate::sandbox::call_log::{Operation, MailKind, Recipient};
     use crate::sandbox::model::{SandboxEventType, SandboxStatus};
 
     const KEY: &str = "cal_secret_of_the_test";

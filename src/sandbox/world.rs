@@ -2,14 +2,14 @@
 //! the instant is a parameter of everything that looks at a clock. Ids and uids are counted out, so
 //! that the same steps make the same world.
 
-use super::ask::OCCURRENCES_MAX;
+use super::create_booking::OCCURRENCES_MAX;
 use super::faults::{FaultRule, FaultRuleError, FaultRules};
-use super::journal::CallLog;
-use super::limit::{RateLimits, Throttler, UserLimiter};
+use super::call_log::CallLog;
+use super::rate_limiter::{RateLimits, Throttler, UserLimiter};
 use super::model::{SandboxBooking, SandboxEventType, SandboxKey, Role, SandboxStatus, User};
-use super::rows::BookingTable;
+use super::booking_table::BookingTable;
 use super::script::Script;
-use super::serial::IdGenerator;
+use super::id_generator::IdGenerator;
 use crate::domain::time::{Span, Time, truncate_to_millis};
 
 /// Rows a world holds, at most: ten times what the benchmarks use, and still small in memory.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::overlay::Versioned;
+use super::write_set::Versioned;
 use super::port::HistorySubject;
 use crate::domain::account::Account;
 use crate::domain::id::{AccountId, Address, BookingUid, RequestId};

@@ -8,8 +8,8 @@ use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::disk::{self, DiskError};
-use super::record::stamp::Timestamp;
+use super::durable_fs::{self, DiskError};
+use super::codec::timestamp::Timestamp;
 use crate::domain::time::Time;
 
 /// The file's name in the store's directory.
@@ -52,7 +52,7 @@ impl Lock {
     /// When another process has it, or the file cannot be used.
     pub fn take(store: &Path, now: Time) -> Result<Self, LockError> {
         let path = store.join(NAME);
-        let mut file = disk::open_or_make(&path)?;
+        let mut file = durable_fs::open_or_make(&path)?;
         let mut lock_result = file.try_lock();
         for _ in 0..ATTEMPTS {
             if !matches!(lock_result, Err(TryLockError::WouldBlock)) {
@@ -72,7 +72,7 @@ impl Lock {
                 });
             }
             Err(TryLockError::Error(error)) => {
-                return Err(disk::with_path("lock", &path, Err(error)).map(|()| unreachable!())?);
+                return Err(durable_fs::with_path("lock", &path, Err(error)).map(|()| unreachable!())?);
             }
         }
         let since = Timestamp(now).to_text().unwrap_or_default();
@@ -81,7 +81,7 @@ impl Lock {
             .set_len(0)
             .and_then(|()| file.rewind())
             .and_then(|()| file.write_all(text.as_bytes()));
-        disk::with_path("write", &path, write_result)?;
+        durable_fs::with_path("write", &path, write_result)?;
         Ok(Self { _file: file })
     }
 }

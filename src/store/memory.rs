@@ -6,19 +6,19 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
-use super::catalogue::{self, IndexSource};
+use super::queries::{self, IndexSource};
 use super::changes::{
     Changes, ChargeChange, ChargeIndexKeys, RequestChange, RequestIndexKeys, UnresolvedChange,
 };
-use super::credits_back::prepare_facts;
+use super::commit_preparation::prepare_facts;
 use super::log::find;
 use super::log::line::{self, Hash, LedgerId};
 use super::log::segment::LogPosition;
-use super::opened::{check_expected, check_facts};
-use super::overlay::{RecordSource, Versioned, WriteSet};
+use super::log_store::{check_expected, check_facts};
+use super::write_set::{RecordSource, Versioned, WriteSet};
 use super::port::{CommitError, ExpectedVersion, Head, Store, StoreError, HistorySubject, LogVerification, LoggedFact};
-use super::reading::read_only_error;
-use super::sled::fold::to_store_error;
+use super::read_only::read_only_error;
+use super::sled::projection::to_store_error;
 use crate::domain::account::Account;
 use crate::domain::fact::{Commit, Fact};
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
@@ -411,7 +411,7 @@ impl Store for MemoryStore {
     }
 
     fn resolve(&self, address: &Address) -> Result<Option<AccountId>, StoreError> {
-        catalogue::resolve(&self.records, address)
+        queries::resolve(&self.records, address)
     }
 
     fn accounts(
@@ -448,12 +448,12 @@ impl Store for MemoryStore {
     }
 
     fn request_of(&self, booking: &BookingUid) -> Result<Option<RequestId>, StoreError> {
-        catalogue::request_of(&self.records, booking)
+        queries::request_of(&self.records, booking)
     }
 
     fn open_intents(&self, limit: usize) -> Result<Vec<Request>, StoreError> {
         let open = self.records.open_intents.iter().take(limit);
-        open.map(|(_, id)| catalogue::indexed_request(&self.records, id))
+        open.map(|(_, id)| queries::indexed_request(&self.records, id))
             .collect()
     }
 
@@ -466,7 +466,7 @@ impl Store for MemoryStore {
         let noted = self.records.noted_requests.range((after, Bound::Unbounded));
         noted
             .take(limit)
-            .map(|(_, id)| catalogue::indexed_request(&self.records, id))
+            .map(|(_, id)| queries::indexed_request(&self.records, id))
             .collect()
     }
 
@@ -481,7 +481,7 @@ impl Store for MemoryStore {
         wrong
             .take_while(|(created, _)| *created >= since)
             .take(limit)
-            .map(|(_, id)| catalogue::indexed_request(&self.records, id))
+            .map(|(_, id)| queries::indexed_request(&self.records, id))
             .collect()
     }
 
@@ -495,7 +495,7 @@ impl Store for MemoryStore {
         requests
             .take_while(|(created, _)| *created >= since)
             .take(limit)
-            .map(|(_, id)| catalogue::indexed_request(&self.records, id))
+            .map(|(_, id)| queries::indexed_request(&self.records, id))
             .collect()
     }
 
@@ -505,7 +505,7 @@ impl Store for MemoryStore {
         before: Option<&(Time, RequestId)>,
         limit: usize,
     ) -> Result<Vec<Request>, StoreError> {
-        catalogue::decided_requests(&self.records, since, before, limit)
+        queries::decided_requests(&self.records, since, before, limit)
     }
 
     fn charge(&self, booking: &BookingUid) -> Result<Option<Charge>, StoreError> {
@@ -560,7 +560,7 @@ impl Store for MemoryStore {
         let items = self.records.open_unresolved_items.range((after, Bound::Unbounded));
         items
             .take(limit)
-            .map(|(rank, uid)| catalogue::indexed_unresolved_item(&self.records, uid, rank))
+            .map(|(rank, uid)| queries::indexed_unresolved_item(&self.records, uid, rank))
             .collect()
     }
 
@@ -574,7 +574,7 @@ impl Store for MemoryStore {
         before: Option<u64>,
         limit: usize,
     ) -> Result<Vec<LoggedFact>, StoreError> {
-        catalogue::history(&self.records, subject, before, limit)
+        queries::history(&self.records, subject, before, limit)
     }
 
     /// There is no log and no second half: the records are what the commits added up to.

@@ -7,26 +7,26 @@
 //! memory for commands that only look, `scratch` one whose writes are dropped, `verify` compares the two
 //! halves record by record. `record` is the written form of everything that is kept.
 
-pub mod catalogue;
+pub mod queries;
 pub mod changes;
-pub mod copy;
-mod credits_back;
-pub mod disk;
-pub mod ground;
-pub mod handle;
+pub mod backup;
+mod commit_preparation;
+pub mod durable_fs;
+pub mod store_directory;
+pub mod store_thread;
 pub mod lock;
 pub mod log;
-pub mod marker;
+pub mod clean_shutdown_marker;
 pub mod memory;
 pub mod open;
-pub mod opened;
-pub mod overlay;
+pub mod log_store;
+pub mod write_set;
 pub mod port;
-pub mod reading;
-pub mod record;
+pub mod read_only;
+pub mod codec;
 pub mod scratch;
-pub mod sent;
+pub mod sent_marks;
 pub mod sled;
-pub mod tail;
-pub mod trust;
+pub mod torn_tail;
+pub mod projection_recovery;
 pub mod verify;

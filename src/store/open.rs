@@ -4,19 +4,19 @@
 
 use std::path::{Path, PathBuf};
 
-use super::disk::{self, DiskError};
-use super::ground;
+use super::durable_fs::{self, DiskError};
+use super::store_directory;
 use super::lock::{Lock, LockError};
 use super::log::append::Appender;
 use super::log::segment::{self, HashChain, SEGMENT_LIMIT, SegmentError};
-use super::log::walk::{LogEnd, LogError, LogReader};
-use super::marker::{self, Marker};
-use super::opened::{self, LOG, LogStore};
+use super::log::reader::{LogEnd, LogError, LogReader};
+use super::clean_shutdown_marker::{self, Marker};
+use super::log_store::{self, LOG, LogStore};
 use super::port::StoreError;
-use super::sent::SentMarks;
+use super::sent_marks::SentMarks;
 use super::sled::catch_up::MAX_RECORDS;
-use super::tail;
-use super::trust;
+use super::torn_tail;
+use super::projection_recovery;
 use crate::domain::time::Time;
 
 /// A log up to this many bytes is checked line by line at every opening: some tens of milliseconds.
@@ -187,20 +187,20 @@ pub fn open_with(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<OpenedStore, OpenError> {
     let mut notices = Vec::new();
-    if !ground::has_log(path)? {
+    if !store_directory::has_log(path)? {
         match create {
             CreateIfMissing::No => return Err(OpenError::NoStore(path.to_owned())),
-            CreateIfMissing::Yes => disk::make_dir(path)?,
+            CreateIfMissing::Yes => durable_fs::make_dir(path)?,
         }
     }
     let lock = Lock::take(path, now)?;
     let log = path.join(LOG);
     // Asked again: before the lock was had, another process may have made it.
-    if !ground::has_log(path)? {
-        ground::make_log(path, now)?;
+    if !store_directory::has_log(path)? {
+        store_directory::make_log(path, now)?;
         notices.push(OpenNotice::Created(path.to_owned()));
     }
-    let mut marker = marker::read(path)?;
+    let mut marker = clean_shutdown_marker::read(path)?;
     let mut examination = examine(&log, marker.as_ref(), limits)?;
     let closed_after = marker.map_or(0, |marker| marker.applied.seq);
     let end = examination.end;
@@ -209,19 +209,19 @@ pub fn open_with(
             end: end.chain.seq,
             closed_after,
             log,
-            marker: path.join(marker::NAME),
+            marker: path.join(clean_shutdown_marker::NAME),
         });
     }
     if marker.is_some() && !examination.has_marker_line && closed_after <= end.chain.seq {
         return Err(OpenError::LogReplaced {
             closed_after,
             log,
-            marker: path.join(marker::NAME),
+            marker: path.join(clean_shutdown_marker::NAME),
         });
     }
     if end.torn_bytes > 0 {
         let acknowledged = closed_after > end.chain.seq;
-        notices.push(tail::cut_torn_line(&log, &end, acknowledged)?);
+        notices.push(torn_tail::cut_torn_line(&log, &end, acknowledged)?);
         examination.end.torn_bytes = 0;
     }
     segment::make_durable(&log, end.position.segment)?;
@@ -229,7 +229,7 @@ pub fn open_with(
         marker = None;
     }
     let (projection, applied) =
-        trust::open_projection(path, marker, &end, limits.max_records, progress, &mut notices)?;
+        projection_recovery::open_projection(path, marker, &end, limits.max_records, progress, &mut notices)?;
     assert_eq!(
         applied.seq, end.chain.seq,
         "the fold has come to the log's end"
@@ -242,7 +242,7 @@ pub fn open_with(
         Box::new(segment_file),
         limits.segment_bytes,
     );
-    let open_intents = opened::open_intent_ids(&projection, usize::MAX).map_err(OpenError::Projection)?;
+    let open_intents = log_store::open_intent_ids(&projection, usize::MAX).map_err(OpenError::Projection)?;
     let sent_marks = SentMarks::open(path, &open_intents, now)?;
     let store = LogStore::new(path, lock, appender, (projection, applied), sent_marks);
     Ok(OpenedStore { store, notices })
@@ -259,7 +259,7 @@ struct LogExamination {
 fn examine(log: &Path, marker: Option<&Marker>, limits: StoreLimits) -> Result<LogExamination, OpenError> {
     if let Some(Marker { applied, .. }) = marker
         && applied.seq > 0
-        && trust::log_size(log, u32::MAX)? > limits.full_check_bytes
+        && projection_recovery::log_size(log, u32::MAX)? > limits.full_check_bytes
     {
         let chain = HashChain {
             seq: applied.seq,

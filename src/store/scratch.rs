@@ -4,10 +4,10 @@
 
 use std::collections::BTreeSet;
 
-use super::catalogue;
+use super::queries;
 use super::memory::MemoryRecords;
-use super::opened::{check_expected, check_facts};
-use super::overlay::{RecordSource, Versioned, WriteSet};
+use super::log_store::{check_expected, check_facts};
+use super::write_set::{RecordSource, Versioned, WriteSet};
 use super::port::{CommitError, ExpectedVersion, Head, Store, StoreError, HistorySubject, LogVerification, LoggedFact};
 use crate::domain::account::Account;
 use crate::domain::fact::{Commit, Fact};
@@ -39,7 +39,7 @@ impl<'a> ScratchStore<'a> {
 
     /// The account that the fact changes, for its history.
     fn concerns(&self, fact: &Fact, subject: &HistorySubject) -> Result<bool, StoreError> {
-        catalogue::concerns(self, fact, subject)
+        queries::concerns(self, fact, subject)
     }
 
     fn merge_requests(
@@ -177,7 +177,7 @@ impl Store for ScratchStore<'_> {
     }
 
     fn resolve(&self, address: &Address) -> Result<Option<AccountId>, StoreError> {
-        catalogue::resolve(self, address)
+        queries::resolve(self, address)
     }
 
     fn accounts(

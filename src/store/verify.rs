@@ -3,15 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use super::log::walk::{LogError, LogReader};
+use super::log::reader::{LogError, LogReader};
 use super::memory::MemoryRecords;
 use super::open::Progress;
-use super::opened::{LOG, LogStore};
-use super::overlay::WriteSet;
+use super::log_store::{LOG, LogStore};
+use super::write_set::WriteSet;
 use super::port::{Head, Store, StoreError};
-use super::sled::fold;
+use super::sled::projection;
 use super::sled::keys::{self, TREES, Tree};
-use super::sled::parts::chunks_needed;
+use super::sled::value_chunks::chunks_needed;
 use super::sled::rows;
 use crate::domain::ledger::ApplyError;
 
@@ -124,7 +124,7 @@ impl LogStore {
                 ApplyError::Violation(violation) => reader.violation_error(position, violation).into(),
                 ApplyError::Read(error) => VerifyError::Fold(error),
             })?;
-            if fold::is_position_row_due(last_position, position) {
+            if projection::is_position_row_due(last_position, position) {
                 last_position = Some(position);
                 position_rows.push(rows::ProjectionRow::put(
                     Tree::CommitPositions,

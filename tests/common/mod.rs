@@ -10,24 +10,24 @@ use std::time::Duration;
 
 use maitred::calcom::connect::{Settings, connect};
 use maitred::calcom::port::{Calendar, Dialect};
-use maitred::domain::criteria::effect::OnViolation;
-use maitred::domain::criteria::terms::Criteria;
+use maitred::domain::criteria::on_violation::OnViolation;
+use maitred::domain::criteria::gate_criteria::Criteria;
 use maitred::domain::fact::Fact;
 use maitred::domain::gate::{DeclineLimit, Gate, PassLimits, Policy, RefuseWith, OnUnanswered};
 use maitred::domain::id::{AccountId, BookingUid, EventTypeKey, Reference, RequestId};
 use maitred::domain::request::{Charge, Request};
-use maitred::domain::terms::RefundTier;
+use maitred::domain::refund_policy::RefundTier;
 use maitred::domain::time::{Clock, Span, Time, truncate_to_millis};
-use maitred::lookup::desk::LookupClient;
+use maitred::lookup::client::LookupClient;
 use maitred::reconcile::pass::run_pass;
-use maitred::reconcile::ports::{PassError, Ports, Session, StopSignal};
+use maitred::reconcile::context::{PassError, Ports, Session, StopSignal};
 use maitred::reconcile::report::PassReport;
 use maitred::reconcile::watch::{WatchScope, WatchReport, run_watch};
-use maitred::sandbox::limit::RateLimits as RateLimits;
+use maitred::sandbox::rate_limiter::RateLimits as RateLimits;
 use maitred::sandbox::model::SandboxEventType;
 use maitred::sandbox::server::Sandbox;
 use maitred::sandbox::world::World;
-use maitred::store::handle::StoreHandle;
+use maitred::store::store_thread::StoreHandle;
 use maitred::store::memory::MemoryStore;
 use maitred::store::port::Store;
 
@@ -126,7 +126,7 @@ pub fn policy() -> Policy {
         time_taken: OnViolation::Decline,
         on_unanswered: OnUnanswered::Leave,
         criteria: Criteria::default(),
-        terms: maitred::domain::terms::Terms::default(),
+        terms: maitred::domain::refund_policy::Terms::default(),
     };
     Policy {
         gates: vec![gate("lesson", 1), gate("dinner", 3), gate("priced", 1)],
@@ -142,7 +142,7 @@ pub fn policy() -> Policy {
             series_settle: Span::seconds(10),
             resend_after: Span::minutes(15),
         },
-        global: maitred::domain::criteria::house::GlobalPolicy::default(),
+        global: maitred::domain::criteria::global_policy::GlobalPolicy::default(),
         hash: "test".to_owned(),
     }
 }

@@ -5,25 +5,25 @@
 mod expression;
 mod wire;
 
-use maitred::calcom::exchange::ApiAnswer;
+use maitred::calcom::api_call::ApiAnswer;
 use maitred::cli::csv;
-use maitred::config::finding::Severity;
+use maitred::config::diagnostic::Severity;
 use maitred::config::parse;
 use maitred::control::protocol::SocketResponse;
 use maitred::control::server;
-use maitred::daemon::answer::route;
+use maitred::daemon::commands::dispatch;
 use maitred::domain::booking::BookingRef;
-use maitred::domain::criteria::house::GlobalPolicy;
+use maitred::domain::criteria::global_policy::GlobalPolicy;
 use maitred::domain::fact::Commit;
 use maitred::domain::gate::{DeclineLimit, PassLimits, Policy, RefuseWith};
 use maitred::domain::id::BookingUid;
 use maitred::domain::time::{Span, Time};
 use maitred::store::log::line::{self, Hash, LedgerId, OLDEST_FORMAT};
-use maitred::store::marker::AppliedCommit;
+use maitred::store::clean_shutdown_marker::AppliedCommit;
 use maitred::store::memory::{MemoryRecords, MemoryStore};
-use maitred::store::overlay::WriteSet;
+use maitred::store::write_set::WriteSet;
 use maitred::store::port::Store;
-use maitred::store::record::fact;
+use maitred::store::codec::fact;
 use maitred::store::sled::values;
 
 /// What is done with the bytes of one input.
@@ -185,7 +185,7 @@ fn control(bytes: &[u8]) {
     };
     for line in bytes.split(|byte| *byte == b'\n').take(MAX_LINES) {
         let response = match server::parse_command(line) {
-            Ok(command) => match route::run_command(&mut store, &policy, noon(), &command) {
+            Ok(command) => match dispatch::run_command(&mut store, &policy, noon(), &command) {
                 Ok(answer) => SocketResponse::Ok(Box::new(answer)),
                 Err(refusal) => SocketResponse::Err(refusal),
             },

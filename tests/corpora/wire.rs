@@ -1,14 +1,14 @@
 //! Answers of Cal.com put to what judges them, and what must hold of the outcome whatever was
 //! answered: bookings on which the rest of the house can rely, or a text that is fit to be shown.
 
-use maitred::calcom::exchange::{ApiAnswer, Endpoint};
+use maitred::calcom::api_call::{ApiAnswer, Endpoint};
 use maitred::calcom::port::{CallError, BookingPage, BookingFilter};
 use maitred::calcom::redact::Redactor;
-use maitred::calcom::{file, v1, v2};
+use maitred::calcom::{booking_file, v1, v2};
 use maitred::domain::booking::{Attendee, Booking, BookingRef, Fetched, BookingStatus};
 use maitred::domain::id::{Address, BookingUid};
 use maitred::domain::time::{Span, Time};
-use maitred::store::record::stamp::Timestamp;
+use maitred::store::codec::timestamp::Timestamp;
 use secrecy::SecretString;
 
 /// The key that no text may show.
@@ -36,19 +36,19 @@ fn noon() -> Time {
 
 /// An answer of API v2. 3 to 5 are the three kinds of lists.
 pub fn v2(call: u8, requested: &BookingRef, answer: &ApiAnswer) -> Complaints {
-    use v2::answers;
+    use v2::decode;
     let redactor = &Redactor::new(&SecretString::from(KEY));
     let (from, to) = (noon(), noon() + Span::days(9));
     let mut complaints = Complaints::new();
     match call {
         ME => {
-            ok_or_record(answers::decode_current_user(answer, redactor), &mut complaints);
+            ok_or_record(decode::decode_current_user(answer, redactor), &mut complaints);
         }
         EVENT_TYPES => {
-            ok_or_record(answers::decode_event_types(answer, redactor), &mut complaints);
+            ok_or_record(decode::decode_event_types(answer, redactor), &mut complaints);
         }
         EVENT_TYPE => {
-            ok_or_record(answers::decode_event_type(answer, redactor), &mut complaints);
+            ok_or_record(decode::decode_event_type(answer, redactor), &mut complaints);
         }
         LIST..GET => {
             let (select, page) = match call {
@@ -56,17 +56,17 @@ pub fn v2(call: u8, requested: &BookingRef, answer: &ApiAnswer) -> Complaints {
                 4 => (BookingFilter::Upcoming { from, to }, 1),
                 _ => (BookingFilter::UpdatedSince(from), 2),
             };
-            let read = ok_or_record(answers::decode_page(answer, &select, page, redactor), &mut complaints);
+            let read = ok_or_record(decode::decode_page(answer, &select, page, redactor), &mut complaints);
             if let Some(read) = read {
                 check_page(read, page, &mut complaints);
             }
         }
         GET => check_reading(
-            ok_or_record(answers::decode_booking(answer, &requested.uid, redactor), &mut complaints),
+            ok_or_record(decode::decode_booking(answer, &requested.uid, redactor), &mut complaints),
             requested,
         ),
         SERIES => {
-            let all = ok_or_record(answers::decode_series(answer, &requested.uid, redactor), &mut complaints);
+            let all = ok_or_record(decode::decode_series(answer, &requested.uid, redactor), &mut complaints);
             for booking in all.unwrap_or_default() {
                 check_booking(&booking);
                 assert_eq!(
@@ -83,7 +83,7 @@ pub fn v2(call: u8, requested: &BookingRef, answer: &ApiAnswer) -> Complaints {
                 Endpoint::Confirm
             };
             let acted = ok_or_record(
-                answers::decode_action(answer, kind, &requested.uid, redactor),
+                decode::decode_action(answer, kind, &requested.uid, redactor),
                 &mut complaints,
             );
             check_reading(acted.flatten(), requested);
@@ -95,36 +95,36 @@ pub fn v2(call: u8, requested: &BookingRef, answer: &ApiAnswer) -> Complaints {
 
 /// An answer of API v1.
 pub fn v1(call: u8, requested: &BookingRef, answer: &ApiAnswer) -> Complaints {
-    use v1::answers;
+    use v1::decode;
     let redactor = &Redactor::new(&SecretString::from(KEY));
     let mut complaints = Complaints::new();
     match call {
         ME => {
-            ok_or_record(answers::decode_current_user(answer, redactor), &mut complaints);
+            ok_or_record(decode::decode_current_user(answer, redactor), &mut complaints);
         }
         EVENT_TYPES => {
-            ok_or_record(answers::decode_event_types(answer, redactor), &mut complaints);
+            ok_or_record(decode::decode_event_types(answer, redactor), &mut complaints);
         }
         EVENT_TYPE => {
-            ok_or_record(answers::decode_event_type(answer, redactor), &mut complaints);
+            ok_or_record(decode::decode_event_type(answer, redactor), &mut complaints);
         }
         LIST..GET => {
-            if let Some(rows) = ok_or_record(answers::decode_list(answer, 128, redactor), &mut complaints) {
+            if let Some(rows) = ok_or_record(decode::decode_list(answer, 128, redactor), &mut complaints) {
                 rows.bookings.iter().for_each(check_booking);
                 assert!(rows.bookings.len() <= rows.count, "no row is two bookings");
                 complaints.extend(rows.unreadable);
             }
         }
         GET | SERIES => check_reading(
-            ok_or_record(answers::decode_booking(answer, requested, redactor), &mut complaints),
+            ok_or_record(decode::decode_booking(answer, requested, redactor), &mut complaints),
             requested,
         ),
         CONFIRM => {
-            ok_or_record(answers::decode_patch(answer, redactor), &mut complaints);
+            ok_or_record(decode::decode_patch(answer, redactor), &mut complaints);
         }
         _ => {
             ok_or_record(
-                answers::decode_cancellation(answer, Endpoint::Cancel, redactor),
+                decode::decode_cancellation(answer, Endpoint::Cancel, redactor),
                 &mut complaints,
             );
         }
@@ -138,7 +138,7 @@ pub fn from_file(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
     };
-    match file::parse_booking_file(text) {
+    match booking_file::parse_booking_file(text) {
         Ok(read) => check_booking(&read.booking),
         Err(error) => assert_readable(&error.to_string()),
     }
@@ -179,7 +179,7 @@ fn check_booking(booking: &Booking) {
     assert!(booking.start <= booking.end, "it ends after it begins");
     let updated = booking.updated_at.iter();
     for at in updated.chain([&booking.start, &booking.end, &booking.created_at]) {
-        assert!(Timestamp(*at).text().is_some(), "{at} can be written down");
+        assert!(Timestamp(*at).to_text().is_some(), "{at} can be written down");
     }
     if let BookingStatus::Other(word) = &booking.status {
         assert_readable(word);

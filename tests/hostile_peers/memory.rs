@@ -7,11 +7,11 @@ use std::time::Duration;
 use maitred::calcom::port::{Dialect, BookingFilter};
 use serde_json::{Value, json as value};
 
-use super::cal::{self, PassCall, confirmable_row};
-use super::door::{PeerFixture, LONG_TIMEOUT, client, pass_messages};
-use super::mutate::all;
-use super::pages::{ENDLESS_ROWS, list_page, max_calls_after, endless_rows, skipped_rows};
-use super::peer::{Peer, Reply, gzip_of_blanks, json, full_response};
+use super::model_server::{self, PassCall, confirmable_row};
+use super::peer_fixture::{PeerFixture, LONG_TIMEOUT, client, pass_messages};
+use super::mutated_answers::is_full_run;
+use super::useless_answers::{ENDLESS_ROWS, list_page, max_calls_after, endless_rows, skipped_rows};
+use super::peer::{Peer, Reply, gzip_of_blanks, json_response, full_response};
 use super::wire;
 
 /// Where the child finds the peer.
@@ -90,11 +90,11 @@ fn no_answer_takes_more_memory_than_its_limit_allows() {
         (ENDLESS_ROWS, endless_rows()),
     ];
     let bodies = growing_bodies().into_iter();
-    rows.extend(bodies.map(|(what, body)| (what, Reply::Bytes(json("200 OK", &body)))));
+    rows.extend(bodies.map(|(what, body)| (what, Reply::Bytes(json_response("200 OK", &body)))));
     // Eight mebibytes of a refusal are read, but said in one line.
     let long = "x".repeat(8 * 1024 * 1024 - 64);
     let refusal = format!(r#"{{"message":"{long}"}}"#);
-    rows.push(("a long refusal", Reply::Bytes(json("400 No", &refusal))));
+    rows.push(("a long refusal", Reply::Bytes(json_response("400 No", &refusal))));
     for (what, reply) in rows {
         let peer = Peer::start(move |_| reply.clone());
         let name = "memory::no_answer_takes_more_memory_than_its_limit_allows";
@@ -170,7 +170,7 @@ fn heavy_page(dialect: Dialect, row: &str, first: i64, with: Option<Value>) -> R
         }
         Dialect::V1 => format!(r#"{{"bookings":[{rows}]}}"#),
     };
-    Reply::Bytes(json("200 OK", &body))
+    Reply::Bytes(json_response("200 OK", &body))
 }
 
 /// Stands in a row for its number.
@@ -180,7 +180,7 @@ fn row(dialect: Dialect, kind: &str, status: &str) -> String {
     let (field, filling) = filler(kind, full_page_rows(dialect) as usize);
     let (start, end) = ("2026-12-01T09:00:00.000Z", "2026-12-01T10:00:00.000Z");
     let id = NUMBER_PLACEHOLDER.parse().unwrap();
-    let mut row = cal::row(dialect, &format!("heavy{NUMBER_PLACEHOLDER}"), id, start, end);
+    let mut row = model_server::row(dialect, &format!("heavy{NUMBER_PLACEHOLDER}"), id, start, end);
     row["eventTypeId"] = value!(99);
     row["eventType"] = value!(null);
     row["createdAt"] = value!("2026-11-20T08:00:00.000Z");
@@ -215,7 +215,7 @@ fn no_pass_and_no_watch_keeps_all_that_a_peer_sends() {
         (Dialect::V2, "v2 pass", "texts"),
         (Dialect::V2, "v2 watch", "texts"),
     ];
-    let (rows, pages) = if all() {
+    let (rows, pages) = if is_full_run() {
         (rows.as_slice(), i64::MAX)
     } else {
         (&rows[..3], MAX_LIST_PAGES)
@@ -225,7 +225,7 @@ fn no_pass_and_no_watch_keeps_all_that_a_peer_sends() {
             row(dialect, kind, "pending"),
             row(dialect, kind, "accepted"),
         );
-        let peer = cal::serve(dialect, vec![confirmable_row(dialect)], move |step, asked| {
+        let peer = model_server::serve(dialect, vec![confirmable_row(dialect)], move |step, asked| {
             let lists = asked.path().ends_with("/bookings");
             if lists && skipped_rows(&asked.target, full_page_rows(dialect)) / full_page_rows(dialect) >= pages {
                 return Some(list_page(dialect, &[]));

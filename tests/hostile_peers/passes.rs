@@ -6,13 +6,13 @@ use maitred::calcom::port::Dialect;
 use maitred::reconcile::report::PassReport;
 use serde_json::json;
 
-use super::cal::{self, PassCall, confirmable_row};
+use super::model_server::{self, PassCall, confirmable_row};
 use super::common::{KEY, step_outcome};
-use super::door::{PeerFixture, SHORT_TIMEOUT, pass_messages};
-use super::pages::{
+use super::peer_fixture::{PeerFixture, SHORT_TIMEOUT, pass_messages};
+use super::useless_answers::{
     call_timeout, list_page, max_bytes_taken, max_calls_after, assert_mentions, skipped_rows, unguarded_rows, within_patience, useless_answers, v1_and_v2,
 };
-use super::peer::{Peer, Reply, json as json_answer, full_response};
+use super::peer::{Peer, Reply, json_response as json_answer, full_response};
 
 /// Writes at Cal.com and commits after a pass that decides nothing: the grant alone.
 const IDLE_PASS_COUNTS: (usize, u64) = (0, 1);
@@ -28,7 +28,7 @@ async fn a_useless_answer_while_observing_ends_the_pass_with_nothing_done() {
                 let odd = reply.clone();
                 // The parts of a list are lists again.
                 let in_parts = at == PassCall::Pending && max_calls_after(what) > 0;
-                let peer = cal::serve(dialect, vec![confirmable_row(dialect)], move |step, asked| {
+                let peer = model_server::serve(dialect, vec![confirmable_row(dialect)], move |step, asked| {
                     let part = in_parts && asked.path().ends_with("/bookings");
                     (step == at || part).then(|| odd.clone())
                 });
@@ -73,7 +73,7 @@ async fn a_useless_answer_before_the_write_leaves_the_booking_pending() {
 
 async fn check_useless_answer(what: &str, reply: Reply, expect: &str, dialect: Dialect, at: PassCall) {
     let limit = call_timeout(&reply);
-    let peer = cal::serve(dialect, vec![confirmable_row(dialect)], move |step, _| {
+    let peer = model_server::serve(dialect, vec![confirmable_row(dialect)], move |step, _| {
         (step == at).then(|| reply.clone())
     });
     let fixture = PeerFixture::with_timeout(&peer.address, dialect, limit).await;
@@ -109,7 +109,7 @@ async fn a_useless_answer_to_a_confirmation_is_cleared_up_by_the_next_pass() {
         for dialect in v1_and_v2() {
             let what = format!("{what}, {dialect:?}");
             let odd = reply.clone();
-            let peer = cal::serve(dialect, vec![confirmable_row(dialect)], move |step, _| {
+            let peer = model_server::serve(dialect, vec![confirmable_row(dialect)], move |step, _| {
                 (step == PassCall::Write).then(|| odd.clone())
             });
             let fixture = PeerFixture::new(&peer.address, dialect).await;
@@ -120,7 +120,7 @@ async fn a_useless_answer_to_a_confirmation_is_cleared_up_by_the_next_pass() {
             // It was carried out all the same, and the server is its old self.
             let mut row = confirmable_row(dialect);
             row["status"] = json!("accepted");
-            let better = cal::serve(dialect, vec![row], move |step, _| {
+            let better = model_server::serve(dialect, vec![row], move |step, _| {
                 (step == PassCall::Pending).then(|| list_page(dialect, &[]))
             });
             let fixture = fixture.with_server(&better.address);
@@ -142,7 +142,7 @@ async fn a_useless_reading_after_a_confirmation_undoes_nothing() {
         }
         let acted = AtomicBool::new(false);
         let dialect = Dialect::V1;
-        let peer = cal::serve(dialect, vec![confirmable_row(dialect)], move |step, _| {
+        let peer = model_server::serve(dialect, vec![confirmable_row(dialect)], move |step, _| {
             if step == PassCall::Write {
                 acted.store(true, Ordering::Relaxed);
             }
@@ -153,7 +153,7 @@ async fn a_useless_reading_after_a_confirmation_undoes_nothing() {
         assert_eq!(peer.write_calls().len(), 1, "{what}: {:?}", peer.write_calls());
         let mut row = confirmable_row(dialect);
         row["status"] = json!("ACCEPTED");
-        let better = cal::serve(dialect, vec![row], |_, _| None);
+        let better = model_server::serve(dialect, vec![row], |_, _| None);
         let fixture = fixture.with_server(&better.address);
         if step_outcome(&report, "good") != "confirmed" {
             assert_eq!(fixture.balance().await, (99, 1, 0), "{what}");
@@ -168,7 +168,7 @@ async fn a_useless_reading_after_a_confirmation_undoes_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_endless_list_is_read_up_to_a_bound() {
     for (dialect, full) in [(Dialect::V2, 250), (Dialect::V1, 128)] {
-        let peer = cal::serve(dialect, Vec::new(), move |step, asked| match step {
+        let peer = model_server::serve(dialect, Vec::new(), move |step, asked| match step {
             PassCall::Pending | PassCall::ReadBooking => {
                 let first = 100 + skipped_rows(&asked.target, full);
                 Some(list_page(dialect, &unguarded_rows(first, full)))
@@ -187,7 +187,7 @@ async fn an_endless_list_is_read_up_to_a_bound() {
 async fn an_endlessly_repeated_page_is_noticed_at_once() {
     for (dialect, full) in [(Dialect::V2, 250), (Dialect::V1, 128)] {
         let rows = unguarded_rows(100, full);
-        let peer = cal::serve(dialect, Vec::new(), move |step, _| match step {
+        let peer = model_server::serve(dialect, Vec::new(), move |step, _| match step {
             PassCall::Pending | PassCall::ReadBooking => Some(list_page(dialect, &rows)),
             PassCall::Me | PassCall::EventTypes | PassCall::Accepted | PassCall::Write => None,
         });
@@ -205,7 +205,7 @@ async fn an_endlessly_repeated_page_is_noticed_at_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_behind_a_repeated_page_of_accepted_bookings_is_put_off_and_counted() {
     let rows = unguarded_rows(100, 250);
-    let peer = cal::serve(Dialect::V2, vec![confirmable_row(Dialect::V2)], move |step, _| {
+    let peer = model_server::serve(Dialect::V2, vec![confirmable_row(Dialect::V2)], move |step, _| {
         (step == PassCall::Accepted).then(|| list_page(Dialect::V2, &rows))
     });
     let fixture = PeerFixture::new(&peer.address, Dialect::V2).await;
@@ -220,7 +220,7 @@ async fn a_request_behind_a_repeated_page_of_accepted_bookings_is_put_off_and_co
 async fn a_page_of_very_many_rows_is_read_up_to_a_bound() {
     for dialect in v1_and_v2() {
         let page = list_page(dialect, &unguarded_rows(100, 1_500));
-        let peer = cal::serve(dialect, Vec::new(), move |step, _| {
+        let peer = model_server::serve(dialect, Vec::new(), move |step, _| {
             matches!(step, PassCall::Pending | PassCall::ReadBooking).then(|| page.clone())
         });
         let fixture = PeerFixture::new(&peer.address, dialect).await;
@@ -244,7 +244,7 @@ async fn a_redirect_leads_nowhere_at_any_step() {
         ] {
             let other = Peer::start(|_| Reply::Bytes(Vec::new()));
             let place = format!("location: {}/v2/me?apiKey={KEY}\r\n", other.address);
-            let peer = cal::serve(dialect, vec![confirmable_row(dialect)], move |step, _| {
+            let peer = model_server::serve(dialect, vec![confirmable_row(dialect)], move |step, _| {
                 let moved = || full_response("307 Temporary Redirect", &place, b"");
                 (step == at).then(|| Reply::Bytes(moved()))
             });
@@ -277,7 +277,7 @@ async fn a_few_interim_answers_and_http_1_0_are_accepted() {
     ]
     .concat();
     for bytes in [old.into_bytes(), early] {
-        let peer = cal::serve(Dialect::V2, vec![row.clone()], move |step, _| {
+        let peer = model_server::serve(Dialect::V2, vec![row.clone()], move |step, _| {
             (step == PassCall::Pending).then(|| Reply::Bytes(bytes.clone()))
         });
         let fixture = PeerFixture::new(&peer.address, Dialect::V2).await;

@@ -17,8 +17,8 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, Stream};
 
 use super::common::KEY;
-use super::door::{client, settings};
-use super::peer::{json, read_call};
+use super::peer_fixture::{client, settings};
+use super::peer::{json_response, read_call};
 
 /// Where the child finds the server.
 const CHILD: &str = "MAITRED_TEST_TLS";
@@ -61,7 +61,7 @@ fn answer(
 ) -> io::Result<()> {
     let asked = read_call(stream)?;
     received.lock().unwrap().push(asked.text);
-    stream.write_all(&json("200 OK", r#"{"status":"success","data":{"id":12}}"#))?;
+    stream.write_all(&json_response("200 OK", r#"{"status":"success","data":{"id":12}}"#))?;
     stream.conn.send_close_notify();
     stream.flush()
 }
@@ -137,7 +137,7 @@ fn only_the_named_server_is_told_the_key() {
 
 #[test]
 fn a_server_that_speaks_plainly_where_tls_is_wanted_is_told_nothing() {
-    let peer = super::peer::Peer::start(|_| super::peer::Reply::Bytes(json("200 OK", "{}")));
+    let peer = super::peer::Peer::start(|_| super::peer::Reply::Bytes(json_response("200 OK", "{}")));
     let address = peer.address.replace("http://", "https://");
     let folder = tempfile::tempdir().unwrap();
     let roots = folder.path().join("roots.pem");

@@ -2,17 +2,17 @@
 //! cancelled and cannot be read.
 
 use maitred::calcom::port::Dialect;
-use maitred::domain::terms::OnUnmanaged;
+use maitred::domain::refund_policy::OnUnmanaged;
 use maitred::domain::time::Span;
 use maitred::domain::watch::ChargeOutcome;
 use serde_json::{Value, json};
 
-use super::cal::{self, confirmable_row};
-use super::door::{SHORT_TIMEOUT, LONG_TIMEOUT};
-use super::mutate::all;
-use super::pages::{call_timeout, list_page, assert_mentions, skipped_rows, unguarded_rows, within_patience, useless_answers, v1_and_v2};
-use super::peer::{ReceivedCall, Peer, Reply, json as json_answer};
-use super::watches::{WatchCall, MAX_CALLS_OF_SHORT_WATCH, WatchScene, ask, house, with_status, row, scenes, serve, with_fields};
+use super::model_server::{self, confirmable_row};
+use super::peer_fixture::{SHORT_TIMEOUT, LONG_TIMEOUT};
+use super::mutated_answers::is_full_run;
+use super::useless_answers::{call_timeout, list_page, assert_mentions, skipped_rows, unguarded_rows, within_patience, useless_answers, v1_and_v2};
+use super::peer::{ReceivedCall, Peer, Reply, json_response as json_answer};
+use super::watches::{WatchCall, MAX_CALLS_OF_SHORT_WATCH, WatchScene, classify, fixture_before_watch, with_status, row, scenes, serve, with_fields};
 use super::wire;
 
 /// The rows that stand in a list, when it is one of those that are answered badly.
@@ -40,7 +40,7 @@ async fn watch_against_lists(
 ) -> (Vec<ReceivedCall>, Vec<String>) {
     let noted = |scene: &WatchScene| scene.call == WatchCall::ListPending;
     let scene = scenes(dialect).into_iter().find(noted).unwrap();
-    let mut fixture = house(&scene).await;
+    let mut fixture = fixture_before_watch(&scene).await;
     let (commits, balance) = (fixture.commit_count().await, fixture.balance().await);
     // By name all is as it was.
     let mut rows = scene.rows_before.clone();
@@ -67,7 +67,7 @@ async fn watch_against_lists(
 
 /// Pages of one kind of list that were asked for.
 fn count_pages(asked: &[ReceivedCall], kind: WatchCall) -> usize {
-    asked.iter().filter(|one| ask(one) == kind).count()
+    asked.iter().filter(|one| classify(one) == kind).count()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -75,7 +75,7 @@ async fn endless_lists_are_read_up_to_a_bound() {
     for dialect in v1_and_v2() {
         for (repeats, audit) in [(false, false), (true, true), (false, true), (true, false)] {
             // The lists are read by one loop.
-            if repeats != audit && !all() {
+            if repeats != audit && !is_full_run() {
                 continue;
             }
             let what = format!("{dialect:?}, repeats {repeats}, audit {audit}");
@@ -144,7 +144,7 @@ async fn pages_of_very_many_rows_are_read_up_to_a_bound() {
 async fn endless_chains_of_moves_are_followed_up_to_a_bound() {
     let moved = |uid: &str, n: i64, field: &str, other: String| {
         let (start, end) = ("2026-12-01T09:00:00.000Z", "2026-12-01T10:00:00.000Z");
-        let row = cal::row(Dialect::V2, uid, n, start, end);
+        let row = model_server::row(Dialect::V2, uid, n, start, end);
         let fields = [
             ("status", json!("cancelled")),
             ("createdAt", json!("2026-11-20T08:00:00.000Z")),
@@ -162,9 +162,9 @@ async fn endless_chains_of_moves_are_followed_up_to_a_bound() {
             list_page(Dialect::V2, &rows)
         };
         let scene = &scenes(Dialect::V2)[1];
-        let mut fixture = house(scene).await;
+        let mut fixture = fixture_before_watch(scene).await;
         let (commits, balance) = (fixture.commit_count().await, fixture.balance().await);
-        let peer = Peer::start(move |asked| match ask(asked) {
+        let peer = Peer::start(move |asked| match classify(asked) {
             WatchCall::ListUpdated if skipped_rows(&asked.target, 250) == 0 => page(asked),
             WatchCall::Other => {
                 let name = asked.path().rsplit('/').next().unwrap();
@@ -174,7 +174,7 @@ async fn endless_chains_of_moves_are_followed_up_to_a_bound() {
                 let body = json!({"status": "success", "data": row}).to_string();
                 Reply::Bytes(json_answer("200 OK", &body))
             }
-            _ => Reply::Bytes(cal::render_rows(Dialect::V2, &[], asked)),
+            _ => Reply::Bytes(model_server::render_rows(Dialect::V2, &[], asked)),
         });
         fixture.set_server(&peer.address, LONG_TIMEOUT);
         let watching = within_patience(fixture.watch(false)).await;
@@ -200,13 +200,13 @@ async fn endless_chains_of_moves_are_followed_up_to_a_bound() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unreadable_booking_is_not_cancelled() {
     for (what, reply, _) in useless_answers() {
-        if call_timeout(&reply) == SHORT_TIMEOUT && !all() {
+        if call_timeout(&reply) == SHORT_TIMEOUT && !is_full_run() {
             continue;
         }
         for dialect in v1_and_v2() {
             let what = format!("{dialect:?}: {what}");
             let scene = &scenes(dialect)[0];
-            let mut fixture = house(scene).await;
+            let mut fixture = fixture_before_watch(scene).await;
             for gate in &mut fixture.policy.gates {
                 gate.terms.on_unmanaged = OnUnmanaged::Cancel;
             }

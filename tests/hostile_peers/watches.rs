@@ -3,16 +3,16 @@
 //! the server is its old self, the next watch does what there is to do.
 
 use maitred::calcom::port::Dialect;
-use maitred::domain::criteria::effect::{OnViolation, Wait};
-use maitred::domain::terms::{Blame, OnUnmanaged};
+use maitred::domain::criteria::on_violation::{OnViolation, Wait};
+use maitred::domain::refund_policy::{Blame, OnUnmanaged};
 use maitred::domain::time::Span;
 use maitred::domain::watch::ChargeOutcome;
 use serde_json::{Value, json};
 
-use super::cal;
-use super::door::{PeerFixture, LONG_TIMEOUT};
-use super::mutate::all;
-use super::pages::{call_timeout, max_bytes_taken, max_calls_after, assert_mentions, within_patience, useless_answers, v1_and_v2};
+use super::model_server;
+use super::peer_fixture::{PeerFixture, LONG_TIMEOUT};
+use super::mutated_answers::is_full_run;
+use super::useless_answers::{call_timeout, max_bytes_taken, max_calls_after, assert_mentions, within_patience, useless_answers, v1_and_v2};
 use super::peer::{ReceivedCall, Peer, Reply};
 
 /// What a call of a watch is for.
@@ -74,10 +74,10 @@ pub fn serve(
     override_reply: impl Fn(WatchCall, &ReceivedCall) -> Option<Reply> + Send + Sync + 'static,
 ) -> Peer {
     Peer::start(move |asked| {
-        let ask = ask(asked);
+        let ask = classify(asked);
         let written = |row: &&Value| ask != WatchCall::ListUpdated || row["unwritten"].is_null();
         let rows: Vec<Value> = rows.iter().filter(written).cloned().collect();
-        let honest = || Reply::Bytes(cal::render_rows(dialect, &rows, asked));
+        let honest = || Reply::Bytes(model_server::render_rows(dialect, &rows, asked));
         override_reply(ask, asked).unwrap_or_else(honest)
     })
 }
@@ -102,7 +102,7 @@ pub fn row(dialect: Dialect, uid: &str, day: u32) -> Value {
     let (_, id) = NAMES.iter().find(|(name, _)| *name == uid).unwrap();
     let id = id.parse().unwrap_or(99);
     let at = |hour| format!("2026-12-{day:02}T{hour:02}:00:00.000Z");
-    cal::row(dialect, uid, id, &at(9), &at(10))
+    model_server::row(dialect, uid, id, &at(9), &at(10))
 }
 
 pub fn with_fields(mut row: Value, fields: &[(&str, Value)]) -> Value {
@@ -236,7 +236,7 @@ pub fn scenes(dialect: Dialect) -> Vec<WatchScene> {
 
 /// The house in which that was answered, at the time of the watch.
 pub async fn fixture_before_watch(scene: &WatchScene) -> PeerFixture {
-    let peer = cal::serve(scene.dialect, scene.rows_before.clone(), |_, _| None);
+    let peer = model_server::serve(scene.dialect, scene.rows_before.clone(), |_, _| None);
     let mut fixture = PeerFixture::new(&peer.address, scene.dialect).await;
     for gate in &mut fixture.policy.gates {
         gate.terms.refunds.unknown_cancels = Blame::Host;
@@ -257,10 +257,10 @@ pub const MAX_CALLS_OF_SHORT_WATCH: usize = 12;
 const SAMPLE_EVERY: usize = 4;
 
 async fn check_scene(number: usize, scene: WatchScene) {
-    let mut fixture = house(&scene).await;
+    let mut fixture = fixture_before_watch(&scene).await;
     let (commits, balance) = (fixture.commit_count().await, fixture.balance().await);
     for (n, (what, reply, expect)) in useless_answers().into_iter().enumerate() {
-        if !all() && !(n + number).is_multiple_of(SAMPLE_EVERY) {
+        if !is_full_run() && !(n + number).is_multiple_of(SAMPLE_EVERY) {
             continue;
         }
         let (parts, most) = (max_calls_after(what), max_bytes_taken(what));

@@ -5,8 +5,8 @@ use maitred::domain::time::{Span, Time};
 use maitred::sandbox::actions::{ThirdPartyAction, BookingRemark, BookingMove};
 use maitred::sandbox::model::SandboxStatus;
 
-use crate::house::{LoadFixture, member};
-use crate::process::{DaemonProcess, Measurements};
+use crate::load_fixture::{LoadFixture, member};
+use crate::daemon_process::{DaemonProcess, Measurements};
 
 /// Passes of a day, each with a watch, and one booking before each: many when whole months are
 /// asked for, few otherwise.
@@ -177,7 +177,7 @@ pub fn soak(days: usize) {
     let fixture = LoadFixture::new(LESSON_MINUTES);
     fixture.open_accounts(MEMBERS, CREDITS);
     let mut soak = SoakRun {
-        daemon: fixture.daemon(),
+        daemon: fixture.start_daemon(),
         began: fixture.clock.now(),
         passes_per_day: if days < MIN_DAYS_FOR_GROWTH { PASSES_PER_SHORT_DAY } else { PASSES_PER_DAY },
         uids: Vec::new(),

@@ -10,8 +10,8 @@ use maitred::store::port::Store;
 
 use super::recording::Recording;
 use super::rng::Rng;
-use crate::child::Notes;
-use crate::load;
+use crate::child_process::Notes;
+use crate::workload;
 use crate::shim::{KillPoint, KillAt};
 use crate::store_support::{at, error_chain};
 
@@ -133,7 +133,7 @@ pub fn run_ledger(args: &[String]) {
 
 fn commit_next(store: &mut dyn Store) {
     let n = store.head().seq;
-    let made = store.commit(load::commit_time(n), load::commit_facts(n), &[]);
+    let made = store.commit(workload::commit_time(n), workload::commit_facts(n), &[]);
     made.expect("it commits");
 }
 
@@ -182,7 +182,7 @@ pub fn check_image(disk: &Path, acknowledged: u64, whole: &[u8], rng: &mut Rng) 
     } else if !whole.starts_with(&made) {
         return Err("the log is not the beginning of what was written".to_owned());
     }
-    load::check_ledger(&store, commits)?;
+    workload::check_ledger(&store, commits)?;
     let more = rng.chance(500);
     if more {
         commit_next(&mut store);
@@ -200,7 +200,7 @@ pub fn check_image(disk: &Path, acknowledged: u64, whole: &[u8], rng: &mut Rng) 
     if again.store.head() != head {
         return Err(format!("the second opening found {:?}", again.store.head()));
     }
-    load::check_ledger(&again.store, commits + u64::from(more))?;
+    workload::check_ledger(&again.store, commits + u64::from(more))?;
     Ok(how)
 }
 

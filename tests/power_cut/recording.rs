@@ -3,7 +3,7 @@
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 
-use crate::child;
+use crate::child_process;
 use crate::shim::{KillAt, Shim, scratch_folder};
 
 /// The number of the signal, on every system that has a shim.
@@ -41,7 +41,7 @@ impl Recording {
             kill,
             ..Shim::default()
         };
-        let mut command = child::command(role, args, &notes);
+        let mut command = child_process::command(role, args, &notes);
         shim.apply(&mut command);
         let done = command.output().expect("it starts");
         let output = [done.stdout, done.stderr].concat();

@@ -2,21 +2,21 @@
 
 use maitred::domain::booking::BookingRef;
 use maitred::domain::criteria::cap::{Cap, CapPeriod};
-use maitred::domain::criteria::effect::{OnViolation, Wait};
-use maitred::domain::criteria::lists::{AccessEntry, AccessSubject};
-use maitred::domain::criteria::opening::TimeWindow;
+use maitred::domain::criteria::on_violation::{OnViolation, Wait};
+use maitred::domain::criteria::access_list::{AccessEntry, AccessSubject};
+use maitred::domain::criteria::time_window::TimeWindow;
 use maitred::domain::criteria::price::Price;
-use maitred::domain::criteria::terms::NoticeBounds;
+use maitred::domain::criteria::gate_criteria::NoticeBounds;
 use maitred::domain::decision::DecisionOutcome;
 use maitred::domain::fact::Fact;
 use maitred::domain::gate::Policy;
 use maitred::domain::id::{AccountId, Address, BookingUid, RequestId};
 use maitred::domain::request::RequestState;
-use maitred::domain::terms::OnReschedule;
+use maitred::domain::refund_policy::OnReschedule;
 use maitred::domain::time::Span;
 use maitred::sandbox::actions::{ThirdPartyAction, BookingRemark, BookingMove};
 
-use super::common::{PassFixture, time};
+use super::common::{PassFixture, parse_time};
 use super::{DIALECTS, request_with, commit_fact, decision_text, rule_with_lookups, set_tier};
 
 fn cap(at_most: u32, per: CapPeriod) -> Cap {
@@ -195,7 +195,7 @@ async fn cancelled_and_moved_bookings_are_no_longer_counted() {
         assert_eq!(decision_text(&fixture, &first).await, CONFIRMED, "{dialect:?}");
         fixture.clock.advance(Span::minutes(1));
         let now = fixture.clock.now();
-        let moves = ThirdPartyAction::BookerMoves(BookingMove::new(&first, time("2026-12-08T09:00:00Z")));
+        let moves = ThirdPartyAction::BookerMoves(BookingMove::new(&first, parse_time("2026-12-08T09:00:00Z")));
         let moved = fixture.sandbox.lock().act(now, moves).unwrap().remove(0);
         fixture.pass().await;
         let got = decision_text(&fixture, &moved).await;
@@ -265,7 +265,7 @@ async fn notice_hours_and_lists_decide_as_configured() {
     let listed = |subject: AccessSubject, expires: Option<&str>| AccessEntry {
         subject,
         note: None,
-        expires: expires.map(time),
+        expires: expires.map(parse_time),
     };
     let address = |text: &str| AccessSubject::Address(Address::parse(text).unwrap());
     for dialect in DIALECTS {

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use maitred::domain::criteria::effect::OnViolation;
-use maitred::domain::criteria::house::LookupRequirement;
+use maitred::domain::criteria::on_violation::OnViolation;
+use maitred::domain::criteria::global_policy::LookupRequirement;
 use maitred::domain::time::Span;
-use maitred::lookup::desk::{LookupClient, SpecSource, Spec};
+use maitred::lookup::client::{LookupClient, SpecSource, Spec};
 use maitred::reconcile::report::PassReport;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

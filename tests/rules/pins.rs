@@ -5,17 +5,17 @@ use std::io;
 use std::path::Path;
 use std::sync::{Mutex, OnceLock};
 
-use maitred::domain::criteria::effect::OnViolation;
+use maitred::domain::criteria::on_violation::OnViolation;
 use maitred::domain::fact::Fact;
 use maitred::domain::id::{AccountId, Address};
 use maitred::domain::snapshot::PinResult;
-use maitred::domain::terms::OnUnmanaged;
+use maitred::domain::refund_policy::OnUnmanaged;
 use maitred::domain::time::Span;
 use maitred::reconcile::observe::observe;
 use maitred::reconcile::pin::{MAX_WRONG_TOTAL, MAX_WRONG_PER_MEMBER, MAX_WRONG_PER_ORIGIN, hash};
-use maitred::reconcile::ports::Ports;
+use maitred::reconcile::context::Ports;
 use maitred::sandbox::actions::ThirdPartyAction;
-use maitred::sandbox::ask::NewBooking;
+use maitred::sandbox::create_booking::NewBooking;
 use maitred::store::open::{CreateIfMissing, open};
 use serde_json::{Value, json};
 use tracing_subscriber::fmt::MakeWriter;
@@ -491,7 +491,7 @@ async fn a_pin_is_found_nowhere_afterwards() {
     for dialect in DIALECTS {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store");
-        let at = super::time("2026-11-24T08:00:00Z");
+        let at = super::parse_time("2026-11-24T08:00:00Z");
         let opened = open(&path, CreateIfMissing::Yes, at, &mut |_| {}).unwrap();
         let mut fixture = PassFixture::with_store(dialect, Box::new(opened.store)).await;
         require_pin(&mut fixture);

@@ -3,13 +3,13 @@
 
 use maitred::domain::time::Span;
 use maitred::sandbox::actions::{ThirdPartyAction, BookingRemark, BookingMove};
-use maitred::sandbox::ask::NewBooking;
-use maitred::sandbox::call::HttpRequest;
+use maitred::sandbox::create_booking::NewBooking;
+use maitred::sandbox::http_types::HttpRequest;
 use maitred::sandbox::model::SandboxStatus::{Accepted, Pending};
 use maitred::sandbox::model::{ConfirmationRule, SandboxEventType, LimitPeriod, SandboxQuestion, SandboxQuestionKind};
 use serde_json::{Value, json};
 
-use crate::bench::{CONFIRMED_TYPE, OPEN_TYPE, DifferenceFixture, GUEST_MAIL, HOST_KEY, HOST_MAIL, NO_KEY};
+use crate::fixture::{CONFIRMED_TYPE, OPEN_TYPE, DifferenceFixture, GUEST_MAIL, HOST_KEY, HOST_MAIL, NO_KEY};
 
 /// An answer is stored by the type of its question, and a blank one is not absent.
 #[test]

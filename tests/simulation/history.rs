@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::town::ModelBooking;
+use super::model_calcom::ModelBooking;
 
 #[derive(Default)]
 pub struct History {
@@ -87,7 +87,7 @@ impl History {
         let mut found_uids = BTreeSet::from([uid.to_owned()]);
         loop {
             let named = found_uids.iter().filter_map(|uid| self.last_row(uid)?.successor.clone());
-            let others = self.all().filter(|row| {
+            let others = self.all_rows().filter(|row| {
                 let from = row.predecessor.as_ref();
                 from.is_some_and(|from| found_uids.contains(from))
             });

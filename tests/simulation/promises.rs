@@ -10,11 +10,11 @@ use maitred::domain::request::{CallKind, Request, RequestState};
 use maitred::domain::time::Time;
 use maitred::store::port::Store;
 
-use super::book::HoldState;
+use super::reference_ledger::HoldState;
 use super::history::History;
-use super::shelf::FaultyStoreState;
-use super::town::{HOST_ID, ModelBooking};
-use super::truth::ReferencePolicy;
+use super::faulty_store::FaultyStoreState;
+use super::model_calcom::{HOST_ID, ModelBooking};
+use super::reference_policy::ReferencePolicy;
 
 impl FaultyStoreState {
     /// Of one commit of a process, after it was taken into the book.
@@ -183,7 +183,7 @@ impl FaultyStoreState {
             rows().any(|row| row.start.max(other.start).max(at) < row.end.min(other.end))
         };
         let now = history.change_count();
-        let others = || history.all().filter(|row| !own.contains(&row.uid.as_str()));
+        let others = || history.all_rows().filter(|row| !own.contains(&row.uid.as_str()));
         let stood = |row: &&ModelBooking| {
             let moments = history.moments(&[&row.uid], self.pass_from, now);
             moments.into_iter().any(|moment| {

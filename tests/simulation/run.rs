@@ -14,25 +14,25 @@ use maitred::domain::fact::Fact;
 use maitred::domain::gate::{Policy, RefuseWith};
 use maitred::domain::ledger_state::LedgerFact;
 use maitred::domain::plan::plan;
-use maitred::domain::terms::OnUnmanaged;
+use maitred::domain::refund_policy::OnUnmanaged;
 use maitred::domain::time::{Span, Time};
-use maitred::lookup::desk::LookupClient;
+use maitred::lookup::client::LookupClient;
 use maitred::reconcile::observe::observe;
 use maitred::reconcile::pass::run_pass;
-use maitred::reconcile::ports::{PassError, Ports, Session, StopSignal};
+use maitred::reconcile::context::{PassError, Ports, Session, StopSignal};
 use maitred::reconcile::report::PassReport;
 use maitred::reconcile::watch::{WatchScope, WatchReport, preview_watch, run_watch};
-use maitred::store::handle::StoreHandle;
+use maitred::store::store_thread::StoreHandle;
 use maitred::store::port::CommitError;
 
 use super::behaviours::Behaviours;
-use super::book::ReferenceSums;
-use super::calendar::{ModelConnection, SharedWorld, SimState};
-use super::house::{START, random_policy, random_refund_terms};
+use super::reference_ledger::ReferenceSums;
+use super::model_connection::{ModelConnection, SharedWorld, SimState};
+use super::random_policy::{START, random_policy, random_refund_terms};
 use super::rng::Rng;
-use super::shelf::{FaultyStoreConfig, FaultyStore};
-use super::tally::Coverage;
-use super::town::{BOOKERS, ModelCalcom};
+use super::faulty_store::{FaultyStoreConfig, FaultyStore};
+use super::coverage::Coverage;
+use super::model_calcom::{BOOKERS, ModelCalcom};
 
 /// Turns of one run: each some events, and a pass or a watch or both.
 const MAX_TURNS: u64 = 8;
@@ -111,7 +111,7 @@ async fn run_to_end(mut run: SimulationRun) -> RunSummary {
         run.run_turn().await;
     }
     run.run_to_quiescence().await;
-    run.end()
+    run.finish()
 }
 
 /// The same with every sentence taken out of what is written.
@@ -133,7 +133,7 @@ pub async fn run_stopped_pass(seed: u64, point: StopPoint) -> Option<RunSummary>
         return None;
     }
     run.run_to_quiescence().await;
-    Some(run.end())
+    Some(run.finish())
 }
 
 /// The same for a watch, of bookings to which much has happened.
@@ -154,7 +154,7 @@ pub async fn run_stopped_watch(seed: u64, point: StopPoint) -> Option<RunSummary
         return None;
     }
     run.run_to_quiescence().await;
-    Some(run.end())
+    Some(run.finish())
 }
 
 /// The same world twice: at the end of its events a pass looks first, or a watch. Gives what the
@@ -197,7 +197,7 @@ pub async fn run_observed_first_by(seed: u64, watch_first: bool) -> (RunSummary,
         sums.posted -= sums.refunded;
         sums.refunded = 0;
     }
-    (run.end(), sums)
+    (run.finish(), sums)
 }
 
 impl SimulationRun {
@@ -320,7 +320,7 @@ impl SimulationRun {
             sim.calcom.earlier_rows = sim.calcom.rows.clone();
             sim.stale_from = sim.calcom.history.lock().unwrap().change_count();
             for _ in 0..self.rng.up_to(4) {
-                sim.calcom.ask(&mut self.rng, self.shared.now());
+                sim.calcom.request_bookings(&mut self.rng, self.shared.now());
             }
             if sim.behaviours.slow_calls && self.rng.chance(100) {
                 sim.calcom.request_many(&mut self.rng, self.shared.now());

@@ -4,7 +4,7 @@
 use maitred::domain::booking::BookingStatus;
 use maitred::domain::time::{Span, Time};
 
-use super::calendar::SimState;
+use super::model_connection::SimState;
 
 /// One confirm that the server works on.
 pub struct RunningConfirm {
@@ -177,7 +177,7 @@ impl SimState {
         };
         if self.rng.chance(500) {
             let by = self.calcom.rows[n].email;
-            if self.calcom.cancel(&uid, by, now).is_ok() {
+            if self.calcom.cancel_booking(&uid, by, now).is_ok() {
                 self.calcom.row_mut(&uid).expect("it is there").has_reason = true;
                 self.coverage.count("cancelled during a confirm");
             }

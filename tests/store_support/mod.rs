@@ -19,7 +19,7 @@ use maitred::domain::request::{
 use maitred::domain::time::{Span, Time};
 use maitred::domain::unresolved::{Resolver, UnresolvedCode};
 use maitred::store::open::{self, CreateIfMissing, StoreLimits, OpenNotice, OpenError, OpenedStore};
-use maitred::store::opened::LogStore;
+use maitred::store::log_store::LogStore;
 
 /// An instant, in seconds and milliseconds after a fixed one.
 pub fn at(millis: i64) -> Time {
@@ -136,7 +136,7 @@ pub fn hold_fact(uid: &str, request: &str, to: &str, parts: Vec<LotPart>) -> Fac
         end: at(90_000_000),
         // Older logs have none.
         terms: uid.len().is_multiple_of(2).then(|| {
-            let terms = maitred::domain::terms::RefundTerms::default();
+            let terms = maitred::domain::refund_policy::RefundTerms::default();
             std::sync::Arc::new(terms)
         }),
     }

@@ -9,16 +9,16 @@ use futures_util::FutureExt;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::calcom::exchange::{ApiCall, Endpoint};
+use crate::calcom::api_call::{ApiCall, Endpoint};
 use crate::calcom::http::Sender;
-use crate::calcom::narrow::{PageRange, BookingRows, can_be_split, read_in_parts};
+use crate::calcom::page_splitting::{PageRange, BookingRows, can_be_split, read_in_parts};
 use crate::calcom::port::{Calendar, CallError, Dialect, CurrentUser, BookingPage, BookingFilter};
-use crate::calcom::reason::sanitize;
+use crate::calcom::decline_message::sanitize;
 use crate::domain::booking::{Booking, BookingRef, EventType, Fetched, BookingStatus};
 use crate::domain::id::{BookingUid, EventTypeId};
 use crate::domain::time::{Span, Time};
 
-use super::answers;
+use super::decode;
 use super::listing::{MAX_SPLIT_CALLS, MAX_PAGES, PAGE_SIZE, next_page, is_past_end, build_query, matches_filter};
 
 /// What the list takes from the budget; everything else takes 1.
@@ -82,7 +82,7 @@ impl V1Client {
         call.query.push(("take", size.to_string()));
         call.query.push(("page", (first / size + 1).to_string()));
         let answer = self.sender.send(&call).await?;
-        answers::decode_list(&answer, first as usize, self.sender.redactor())
+        decode::decode_list(&answer, first as usize, self.sender.redactor())
     }
 
     async fn read_booking(
@@ -95,7 +95,7 @@ impl V1Client {
         call.booking = Some(&booking.uid);
         call.deadline = deadline;
         let answer = self.sender.send(&call).await?;
-        answers::decode_booking(&answer, booking, self.sender.redactor())
+        decode::decode_booking(&answer, booking, self.sender.redactor())
     }
 
     /// The booking right before a write. Whatever went wrong, nothing was changed by it.
@@ -154,7 +154,7 @@ impl V1Client {
         call.booking = Some(&booking.uid);
         call.deadline = Some(deadline);
         let answer = self.sender.send(&call).await?;
-        answers::decode_cancellation(&answer, endpoint, self.sender.redactor())?;
+        decode::decode_cancellation(&answer, endpoint, self.sender.redactor())?;
         Ok(self.read_after(booking).await)
     }
 }
@@ -163,19 +163,19 @@ impl V1Client {
 impl Calendar for V1Client {
     async fn current_user(&self) -> Result<CurrentUser, CallError> {
         let answer = self.sender.send(&new_call(Endpoint::Me, &["me"])).await?;
-        answers::decode_current_user(&answer, self.sender.redactor())
+        decode::decode_current_user(&answer, self.sender.redactor())
     }
 
     async fn event_types(&self) -> Result<Vec<EventType>, CallError> {
         let call = new_call(Endpoint::EventTypes, &["event-types"]);
         let answer = self.sender.send(&call).await?;
-        answers::decode_event_types(&answer, self.sender.redactor())
+        decode::decode_event_types(&answer, self.sender.redactor())
     }
 
     async fn event_type(&self, id: EventTypeId) -> Result<Option<EventType>, CallError> {
         let call = new_call(Endpoint::EventType, &["event-types", &id.to_string()]);
         let answer = self.sender.send(&call).await?;
-        answers::decode_event_type(&answer, self.sender.redactor())
+        decode::decode_event_type(&answer, self.sender.redactor())
     }
 
     async fn list(&self, filter: &BookingFilter, page: u32) -> Result<BookingPage, CallError> {
@@ -244,7 +244,7 @@ impl Calendar for V1Client {
         call.booking = Some(&booking.uid);
         call.deadline = Some(deadline);
         let answer = self.sender.send(&call).await?;
-        let state = answers::decode_patch(&answer, self.sender.redactor())?;
+        let state = decode::decode_patch(&answer, self.sender.redactor())?;
         match self.read_after(booking).await {
             Some(reading) => Ok(Some(reading)),
             None if state == Some(BookingStatus::Accepted) => Ok(None),

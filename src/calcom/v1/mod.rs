@@ -2,8 +2,8 @@
 //! state, so every write reads before and after; an accept through it tells nobody; the key stands
 //! in every URL.
 
-pub mod answers;
+pub mod decode;
 pub(super) mod client;
 mod listing;
-pub(super) mod refusal;
+pub(super) mod error_mapping;
 pub(super) mod wire;

@@ -3,12 +3,12 @@
 
 use serde_json::Value;
 
-use crate::calcom::fields::{
+use crate::calcom::lenient_fields::{
     Object, FieldError, address, addresses, to_answers, buffers, flag, required_instant, describe_limits, linked_uid, list,
     optional_instant, minutes, name, event_type_names, number, object, owned_text, price, questions, as_object, has_seats,
     status, time_range, is_disabled, text, uid,
 };
-use crate::calcom::identify::identify_booker;
+use crate::calcom::booker_identity::identify_booker;
 use crate::calcom::port::CurrentUser;
 use crate::domain::booking::{
     Attendee, Booking, Confirmation, EventType, EventTypeRef, Host, Payment, BookingStatus,

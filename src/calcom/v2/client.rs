@@ -6,16 +6,16 @@ use futures_util::FutureExt;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::calcom::exchange::{ApiCall, Endpoint};
+use crate::calcom::api_call::{ApiCall, Endpoint};
 use crate::calcom::http::Sender;
-use crate::calcom::narrow::{PageRange, BookingRows, can_be_split, read_in_parts};
+use crate::calcom::page_splitting::{PageRange, BookingRows, can_be_split, read_in_parts};
 use crate::calcom::port::{Calendar, CallError, Dialect, CurrentUser, BookingPage, BookingFilter};
-use crate::calcom::reason::sanitize;
+use crate::calcom::decline_message::sanitize;
 use crate::domain::booking::{Booking, BookingRef, EventType, Fetched};
 use crate::domain::id::{BookingUid, EventTypeId};
 use crate::domain::time::{Span, Time, clamp_to_four_digit_years};
 
-use super::answers;
+use super::decode;
 
 const BOOKINGS_VERSION: &str = "2024-08-13";
 const EVENT_TYPES_VERSION: &str = "2024-06-14";
@@ -41,7 +41,7 @@ impl V2Client {
         let mut call = new_call(Endpoint::List, &["bookings"]);
         call.query = build_query(filter, first, size);
         let answer = self.sender.send(&call).await?;
-        answers::decode_list(&answer, filter, first as usize, self.sender.redactor())
+        decode::decode_list(&answer, filter, first as usize, self.sender.redactor())
     }
 
     async fn send_action(
@@ -57,7 +57,7 @@ impl V2Client {
         call.booking = Some(&booking.uid);
         call.deadline = Some(deadline);
         let answer = self.sender.send(&call).await?;
-        answers::decode_action(&answer, endpoint, &booking.uid, self.sender.redactor())
+        decode::decode_action(&answer, endpoint, &booking.uid, self.sender.redactor())
     }
 }
 
@@ -65,29 +65,29 @@ impl V2Client {
 impl Calendar for V2Client {
     async fn current_user(&self) -> Result<CurrentUser, CallError> {
         let answer = self.sender.send(&new_call(Endpoint::Me, &["me"])).await?;
-        answers::decode_current_user(&answer, self.sender.redactor())
+        decode::decode_current_user(&answer, self.sender.redactor())
     }
 
     async fn event_types(&self) -> Result<Vec<EventType>, CallError> {
         let call = new_call(Endpoint::EventTypes, &["event-types"]);
         let answer = self.sender.send(&call).await?;
-        answers::decode_event_types(&answer, self.sender.redactor())
+        decode::decode_event_types(&answer, self.sender.redactor())
     }
 
     async fn event_type(&self, id: EventTypeId) -> Result<Option<EventType>, CallError> {
         let call = new_call(Endpoint::EventType, &["event-types", &id.to_string()]);
         let answer = self.sender.send(&call).await?;
-        answers::decode_event_type(&answer, self.sender.redactor())
+        decode::decode_event_type(&answer, self.sender.redactor())
     }
 
     async fn list(&self, filter: &BookingFilter, page: u32) -> Result<BookingPage, CallError> {
-        let first = page.saturating_mul(answers::PAGE_SIZE);
-        let rows = match self.read_rows(filter, first, answers::PAGE_SIZE).await {
+        let first = page.saturating_mul(decode::PAGE_SIZE);
+        let rows = match self.read_rows(filter, first, decode::PAGE_SIZE).await {
             Err(error) if can_be_split(&error, false) => {
                 let range = PageRange {
                     name: "data",
                     first,
-                    size: answers::PAGE_SIZE,
+                    size: decode::PAGE_SIZE,
                     max_calls: MAX_SPLIT_CALLS,
                 };
                 let read = |first, size| self.read_rows(filter, first, size).boxed();
@@ -95,21 +95,21 @@ impl Calendar for V2Client {
             }
             result => result?,
         };
-        Ok(answers::to_page(rows, filter, page))
+        Ok(decode::to_page(rows, filter, page))
     }
 
     async fn get(&self, booking: &BookingRef) -> Result<Fetched, CallError> {
         let mut call = new_call(Endpoint::Get, &["bookings", booking.uid.as_str()]);
         call.booking = Some(&booking.uid);
         let answer = self.sender.send(&call).await?;
-        answers::decode_booking(&answer, &booking.uid, self.sender.redactor())
+        decode::decode_booking(&answer, &booking.uid, self.sender.redactor())
     }
 
     async fn series(&self, series: &BookingUid) -> Result<Option<Vec<Booking>>, CallError> {
         let mut call = new_call(Endpoint::Series, &["bookings", series.as_str()]);
         call.booking = Some(series);
         let answer = self.sender.send(&call).await?;
-        answers::decode_series(&answer, series, self.sender.redactor()).map(Some)
+        decode::decode_series(&answer, series, self.sender.redactor()).map(Some)
     }
 
     fn names_successors(&self) -> bool {

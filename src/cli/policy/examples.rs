@@ -8,16 +8,16 @@ use crate::cli::args::{DEFAULT_CONFIG_PATH, Format};
 use crate::cli::dispatch::{Context, print};
 use crate::cli::file;
 use crate::cli::render::policy;
-use crate::config::case::model::{PolicyCase, CaseSubject};
-use crate::config::case::parse::parse;
-use crate::config::finding::{Diagnostic, Diagnostics, Position, Severity};
+use crate::config::policy_test::model::{PolicyCase, CaseSubject};
+use crate::config::policy_test::parse::parse;
+use crate::config::diagnostic::{Diagnostic, Diagnostics, Position, Severity};
 use crate::config::load::load;
 use crate::control::exit;
 use crate::control::policy::{CaseView, PolicyTestView};
 use crate::control::protocol::{Refusal, SCHEMA};
 use crate::daemon::failure::Failure;
-use crate::daemon::policy::trial::{read_booking_file, run_case};
-use crate::daemon::policy::world::without_pass_limits;
+use crate::daemon::policy::expectation::{read_booking_file, run_case};
+use crate::daemon::policy::snapshot_fixture::without_pass_limits;
 use crate::domain::gate::Policy;
 
 /// The configuration of a directory of cases.

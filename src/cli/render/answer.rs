@@ -1,14 +1,14 @@
 //! An answer for people or for machines, whichever it is.
 
 use super::layout::PageLayout;
-use super::{account, clean, credits, decisions, explain, house, pass, review, unresolved};
+use super::{account, sanitize, credits, decisions, explain, status_and_ledger, pass, review, unresolved};
 use crate::control::protocol::CommandResult;
 
 /// Renders an answer for people, on the page.
 pub fn render_plain(answer: &CommandResult, page: &PageLayout) -> String {
-    match clean::sanitize_result(answer, |text| page.render_text(text)) {
+    match sanitize::sanitize_result(answer, |text| page.render_text(text)) {
         CommandResult::Pass(view) => pass::render_pass(&view, page),
-        CommandResult::Status(view) => house::render_status(&view, page),
+        CommandResult::Status(view) => status_and_ledger::render_status(&view, page),
         CommandResult::Given(view) => credits::render_grant_result(&view, page),
         CommandResult::Import(view) => credits::render_import(&view),
         CommandResult::Grants(view) => credits::render_grants(&view, page),
@@ -22,10 +22,10 @@ pub fn render_plain(answer: &CommandResult, page: &PageLayout) -> String {
         CommandResult::Reviewed(view) => review::render_reviewed(&view, page),
         CommandResult::Charges(view) => explain::render_charge_list(&view, page),
         CommandResult::Unresolved(view) => unresolved::render_unresolved_list(&view, page),
-        CommandResult::Verify(view) => house::render_verification(&view),
+        CommandResult::Verify(view) => status_and_ledger::render_verification(&view),
         CommandResult::CreditsExport(view) => credits::render_export(&view),
-        CommandResult::Head(view) => house::render_head(&view),
-        CommandResult::Ledger(view) => house::render_ledger(&view, page),
+        CommandResult::Head(view) => status_and_ledger::render_head(&view),
+        CommandResult::Ledger(view) => status_and_ledger::render_ledger(&view, page),
     }
 }
 
@@ -52,7 +52,7 @@ pub fn render_json(answer: &CommandResult) -> String {
         CommandResult::Head(view) => serde_json::to_string(view),
         CommandResult::Ledger(view) => serde_json::to_string(view),
     };
-    clean::escape_json(&text.expect("views have only keys that are texts")) + "\n"
+    sanitize::escape_json(&text.expect("views have only keys that are texts")) + "\n"
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
 
-use super::clean;
+use super::sanitize;
 use super::instants::localize_instants;
 
 /// Narrower, and words would be cut to pieces; such a terminal wraps the lines itself.
@@ -92,7 +92,7 @@ impl PageLayout {
 
     /// A text from outside, made harmless, with the instants in it in the page's time zone.
     pub fn render_text(&self, dirty: &str) -> String {
-        localize_instants(&clean::sanitize_text(dirty), self.zone)
+        localize_instants(&sanitize::sanitize_text(dirty), self.zone)
     }
 
     /// To the minute, in the page's time zone: `2026-12-01 09:00 UTC`, `2026-12-01 10:00 CET`. What is

@@ -3,11 +3,11 @@
 
 pub mod account;
 pub mod answer;
-pub mod clean;
+pub mod sanitize;
 pub mod credits;
 pub mod decisions;
 pub mod explain;
-pub mod house;
+pub mod status_and_ledger;
 pub mod instants;
 pub mod layout;
 pub mod pass;

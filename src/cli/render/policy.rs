@@ -1,7 +1,7 @@
 //! What `policy test` says: a line for each case that came out otherwise, and a sum; and likewise
 //! `policy replay` of requests.
 
-use super::clean;
+use super::sanitize;
 use super::layout::{PageLayout, format_count};
 use crate::control::policy::{CaseView, DifferenceView, PolicyTestView, ReplayView, SaidView};
 
@@ -16,7 +16,7 @@ pub fn render_test_results(view: &PolicyTestView, verbose: bool, page: &PageLayo
         if verbose {
             for finding in &case.findings {
                 let sign = if finding.passed { ' ' } else { '!' };
-                let (rule, detail) = (clean::sanitize_text(&finding.rule), page.render_text(&finding.detail));
+                let (rule, detail) = (sanitize::sanitize_text(&finding.rule), page.render_text(&finding.detail));
                 text.push_str(&format!("       {sign} {rule}: {detail}\n"));
             }
         }
@@ -28,12 +28,12 @@ pub fn render_test_results(view: &PolicyTestView, verbose: bool, page: &PageLayo
 /// A view on one line.
 pub fn render_json(view: &impl serde::Serialize) -> String {
     let text = serde_json::to_string(view).expect("views have only keys that are texts");
-    clean::escape_json(&text) + "\n"
+    sanitize::escape_json(&text) + "\n"
 }
 
 fn render_case(case: &CaseView, page: &PageLayout) -> String {
-    let place = format!("{}:{}", clean::sanitize_text(&case.file), case.line);
-    let name = clean::sanitize_text(&case.name);
+    let place = format!("{}:{}", sanitize::sanitize_text(&case.file), case.line);
+    let name = sanitize::sanitize_text(&case.name);
     if case.passed {
         let found = &case.found;
         let reasons = found.reasons.join(", ");
@@ -56,7 +56,7 @@ pub fn render_replay(view: &ReplayView, page: &PageLayout) -> String {
     }
     for missing in &view.missing {
         let requests = format_count(missing.requests, "request");
-        let what = clean::sanitize_text(&missing.what);
+        let what = sanitize::sanitize_text(&missing.what);
         text.push_str(&format!("unknown: {what} was not recorded ({requests})\n"));
     }
     let requests = format_count(view.requests, "request");
@@ -76,13 +76,13 @@ fn render_difference(difference: &DifferenceView, page: &PageLayout) -> String {
     let mut text = format!(
         "{} {} for {}: {} -> {}\n",
         page.format_minute(&difference.decided),
-        clean::sanitize_text(booker),
+        sanitize::sanitize_text(booker),
         page.format_minute(&difference.start),
         format_outcome(&difference.was),
         format_outcome(&difference.would_be)
     );
     if let Some(finding) = &difference.would_be.rule {
-        let (rule, detail) = (clean::sanitize_text(&finding.rule), page.render_text(&finding.detail));
+        let (rule, detail) = (sanitize::sanitize_text(&finding.rule), page.render_text(&finding.detail));
         text.push_str(&format!("    {rule}: {detail}\n"));
     }
     text

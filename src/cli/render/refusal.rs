@@ -1,18 +1,18 @@
 //! Why something was not done, for standard error.
 
-use super::clean;
+use super::sanitize;
 use crate::control::protocol::Refusal;
 
 /// For people. A text of several lines keeps them: they are ours, and what is within them is not.
 pub fn render_plain(refusal: &Refusal) -> String {
-    let lines: Vec<String> = refusal.text.split('\n').map(clean::sanitize_text).collect();
+    let lines: Vec<String> = refusal.text.split('\n').map(sanitize::sanitize_text).collect();
     format!("maitred: {}\n", lines.join("\n"))
 }
 
 /// For machines.
 pub fn render_json(refusal: &Refusal) -> String {
     let text = serde_json::to_string(refusal).expect("a refusal is only texts and a number");
-    clean::escape_json(&text) + "\n"
+    sanitize::escape_json(&text) + "\n"
 }
 
 #[cfg(test)]

@@ -4,12 +4,12 @@
 use super::{render_effect, render_event_type, quote};
 use crate::config::lookup::{LookupConfig, LookupSource};
 use crate::domain::criteria::cap::Cap;
-use crate::domain::criteria::house::{GlobalPolicy, ManagedUsers};
-use crate::domain::criteria::lists::{AccessEntry, AccessSubject};
-use crate::domain::criteria::opening::TimeWindow;
+use crate::domain::criteria::global_policy::{GlobalPolicy, ManagedUsers};
+use crate::domain::criteria::access_list::{AccessEntry, AccessSubject};
+use crate::domain::criteria::time_window::TimeWindow;
 use crate::domain::criteria::price::Price;
-use crate::domain::criteria::rule::Rule;
-use crate::domain::criteria::terms::{AccountDetails, TooManyRequestsReply, Criteria, ZoneSource};
+use crate::domain::criteria::custom_rule::Rule;
+use crate::domain::criteria::gate_criteria::{AccountDetails, TooManyRequestsReply, Criteria, ZoneSource};
 use crate::domain::rule::localized_text::LocalizedText;
 use crate::domain::time::Span;
 

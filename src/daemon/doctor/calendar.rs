@@ -5,20 +5,20 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::event_type;
-use super::finding::{error, error_with_exit, ok, warning};
+use super::check_result::{error, error_with_exit, ok, warning};
 use crate::calcom::port::{Calendar, CallError, CurrentUser, BookingFilter, clock_difference};
 use crate::config::model::Config;
 use crate::control::exit;
 use crate::control::protocol::CheckFinding;
 use crate::domain::booking::EventType;
-use crate::domain::criteria::house::GlobalPolicy;
+use crate::domain::criteria::global_policy::GlobalPolicy;
 use crate::domain::gate::{Gate, Policy};
 use crate::domain::id::{EventTypeId, EventTypeKey, HostKey};
 use crate::domain::ledger_state::Identity;
 use crate::domain::time::{Clock, Span, Time};
 use crate::store::open::OpenError;
 use crate::store::port::Store as _;
-use crate::store::reading::read;
+use crate::store::read_only::read;
 
 /// From this difference on somebody should look: a booking's age counts in seconds.
 const CLOCK_WARNING_DIFFERENCE: Span = Span::seconds(5);

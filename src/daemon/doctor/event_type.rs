@@ -1,13 +1,13 @@
 //! What `check --live` says of one event type: everything that keeps its bookings from being answered, or
 //! lets some of them by. It claims no more than Cal.com shows to this key.
 
-use super::finding::{error, ok, warning};
+use super::check_result::{error, ok, warning};
 use crate::control::protocol::CheckFinding;
 use crate::domain::booking::{Confirmation, EventType, Question, QuestionKind};
-use crate::domain::criteria::house::GlobalPolicy;
-use crate::domain::criteria::rule::Rule;
+use crate::domain::criteria::global_policy::GlobalPolicy;
+use crate::domain::criteria::custom_rule::Rule;
 use crate::domain::gate::Gate;
-use crate::domain::near::nearest;
+use crate::domain::name_distance::nearest;
 
 /// All findings of an event type that the gate names.
 pub(super) fn examine(
@@ -211,11 +211,11 @@ mod tests {
     use crate::domain::gate::OnUnanswered;
     use std::collections::BTreeSet;
 
-    use crate::domain::criteria::effect::OnViolation;
-    use crate::domain::criteria::terms::Criteria;
+    use crate::domain::criteria::on_violation::OnViolation;
+    use crate::domain::criteria::gate_criteria::Criteria;
     use crate::domain::id::EventTypeId;
     use crate::domain::rule::expression::Expression;
-    use crate::domain::terms::Terms;
+    use crate::domain::refund_policy::Terms;
 
     fn question(slug: &str, kind: QuestionKind) -> Question {
         Question {

@@ -9,7 +9,7 @@ use std::path::Path;
 use rustix::fs::{Access, access, statvfs};
 use rustix::process::geteuid;
 
-use super::finding::{error, error_with_exit, ok, warning};
+use super::check_result::{error, error_with_exit, ok, warning};
 use crate::config::lookup::{LookupConfig, LookupSource};
 use crate::config::model::Config;
 use crate::control::client::{self, ClientError};
@@ -19,7 +19,7 @@ use crate::daemon::failure::Failure;
 use crate::store::lock::holder_of;
 use crate::store::open::OpenError;
 use crate::store::port::Store as _;
-use crate::store::reading::read;
+use crate::store::read_only::read;
 
 /// Room below which somebody should look: the log of a busy year takes less.
 const LOW_DISK_SPACE: u64 = 1024 * 1024 * 1024;

@@ -5,5 +5,5 @@
 
 pub mod calendar;
 mod event_type;
-pub mod finding;
+pub mod check_result;
 pub mod machine;

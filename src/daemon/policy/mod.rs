@@ -3,10 +3,10 @@
 //! what was expected. `replay` judges what was recorded: `past` is the ledger as it was, `recorded`
 //! a request as it was, and `missing` what of it nobody wrote down.
 
-pub mod example;
-pub mod missing;
-pub mod past;
-pub mod recorded;
+pub mod case_fixture;
+pub mod unrecorded_inputs;
+pub mod historical_ledger;
+pub mod recorded_request;
 pub mod replay;
-pub mod trial;
-pub mod world;
+pub mod expectation;
+pub mod snapshot_fixture;

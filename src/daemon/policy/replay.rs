@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::missing::{GatedRequest, find_unrecorded_input};
-use super::past::HistoricalLedger;
-use super::recorded::{cover_all_bookings, booking_times, build_fixture};
-use super::world::{evaluate_one, without_pass_limits};
+use super::unrecorded_inputs::{GatedRequest, find_unrecorded_input};
+use super::historical_ledger::HistoricalLedger;
+use super::recorded_request::{cover_all_bookings, booking_times, build_fixture};
+use super::snapshot_fixture::{evaluate_one, without_pass_limits};
 use crate::control::policy::{DifferenceView, MissingView, ReplayView, SaidView};
 use crate::control::protocol::SCHEMA;
 use crate::daemon::failure::{Failure, error_chain};
@@ -19,8 +19,8 @@ use crate::domain::gate::Policy;
 use crate::domain::ledger::Violation;
 use crate::domain::request::Request;
 use crate::domain::time::Time;
-use crate::store::log::walk::{LogError, LogReader};
-use crate::store::opened::LOG;
+use crate::store::log::reader::{LogError, LogReader};
+use crate::store::log_store::LOG;
 
 /// Different things that can be missing and are told; the rest counts as unknown all the same.
 const MAX_MISSING_INPUTS: usize = 100;

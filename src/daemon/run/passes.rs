@@ -13,12 +13,12 @@ use crate::daemon::views;
 use crate::daemon::wake::Wake;
 use crate::domain::gate::Policy;
 use crate::domain::time::{Clock, Span, Time};
-use crate::lookup::desk::LookupClient;
+use crate::lookup::client::LookupClient;
 use crate::reconcile::pass::run_pass_with_report;
-use crate::reconcile::ports::{PassError, Ports, Session, StopSignal};
+use crate::reconcile::context::{PassError, Ports, Session, StopSignal};
 use crate::reconcile::report::PassReport;
 use crate::reconcile::watch::{WatchScope, WatchReport, run_watch_with_report};
-use crate::store::handle::StoreHandle;
+use crate::store::store_thread::StoreHandle;
 
 /// How long a watch that failed rests. Passes have their own, longer patience with the server.
 const WATCH_RETRY_PAUSE: Span = Span::minutes(1);

@@ -9,7 +9,7 @@ use crate::daemon::backoff::Backoff;
 use crate::daemon::calendar;
 use crate::daemon::failure::error_chain;
 use crate::daemon::lookups;
-use crate::reconcile::ports::Session;
+use crate::reconcile::context::Session;
 
 impl Loop {
     /// Validated first; the old one stays on any error.

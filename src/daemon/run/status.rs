@@ -6,7 +6,7 @@ use super::Loop;
 use crate::control::protocol::status::{AttentionCounts, FailingView, StatusView, WatchStatus};
 use crate::control::protocol::unresolved::UnresolvedSummary;
 use crate::control::protocol::{CommandResult, ProblemView, SocketResponse, SCHEMA};
-use crate::daemon::answer::{parse, review};
+use crate::daemon::commands::{parse, review};
 use crate::daemon::views;
 use crate::domain::gate::PassLimits;
 use crate::domain::intent;

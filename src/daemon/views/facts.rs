@@ -7,7 +7,7 @@ use crate::control::protocol::{EntryView, RefundView};
 use crate::domain::account::sum_credits;
 use crate::domain::fact::Fact;
 use crate::domain::ledger_state::LedgerFact;
-use crate::domain::text;
+use crate::domain::messages;
 use crate::store::port::LoggedFact;
 
 pub fn entry(written: &LoggedFact) -> EntryView {
@@ -198,7 +198,7 @@ fn describe_charge_fact(fact: &Fact) -> EntryParts {
                 text.push_str(&format!(
                     ", so late that a cancellation would have cost {}: as much stays when the \
                      booker cancels later",
-                    text::format_credits(*keeps)
+                    messages::format_credits(*keeps)
                 ));
             }
             ("move", None, Some(to.uid.to_string()), text)

@@ -6,10 +6,10 @@
 //! rule that the operator wrote.
 
 pub mod cap;
-pub mod effect;
-pub mod house;
-pub mod lists;
-pub mod opening;
+pub mod on_violation;
+pub mod global_policy;
+pub mod access_list;
+pub mod time_window;
 pub mod price;
-pub mod rule;
-pub mod terms;
+pub mod custom_rule;
+pub mod gate_criteria;

@@ -2,7 +2,7 @@
 
 use chrono_tz::Tz;
 
-use super::opening::TimeWindow;
+use super::time_window::TimeWindow;
 use crate::domain::booking::Booking;
 use crate::domain::decision::Credits;
 use crate::domain::id::EventTypeKey;

@@ -10,7 +10,7 @@ use super::{Action, Plan, Planner, Step};
 use crate::domain::account::Account;
 use crate::domain::decision::{ReasonCode, Credits, Decision};
 use crate::domain::fact::Fact;
-use crate::domain::group::RequestGroup;
+use crate::domain::request_grouping::RequestGroup;
 use crate::domain::id::{AccountId, BookingUid, RequestId};
 use crate::domain::request::{Charge, Request, RequestState};
 use crate::domain::snapshot::{OpenIntent, Snapshot};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use cel::common::ast::{Expr, IdedExpr, operators};
 
-use super::answers::{self, AnswerUse};
+use super::answer_usage::{self, AnswerUse};
 use super::cel_backend::CelProgram;
 use super::check;
 use super::context::{Questions, RuleContext};
@@ -53,7 +53,7 @@ impl Expression {
         let mut paths = Vec::new();
         let mut lookups = BTreeSet::new();
         collect_reads(&root, &mut paths, &mut lookups);
-        let answers = answers::collect_uses(&root);
+        let answers = answer_usage::collect_uses(&root);
         Ok(Self {
             compiled: Arc::new(CompiledExpression {
                 text: text.to_owned(),

@@ -8,7 +8,7 @@
 //!
 //! Nothing here parses on a stack of its own choosing: `Expression::compile` says what it needs.
 
-pub mod answers;
+pub mod answer_usage;
 mod cel_backend;
 mod check;
 pub mod context;

@@ -1,9 +1,9 @@
 //! A booker who did not come, by what was paid and what was forgiven before.
 
-use super::make::*;
+use super::fixtures::*;
 use crate::domain::booking::{Attendee, BookingStatus};
 use crate::domain::request::ChargeState;
-use crate::domain::terms::{Forgiveness, NoShow};
+use crate::domain::refund_policy::{Forgiveness, NoShow};
 use crate::domain::time::Span;
 use crate::domain::watch::{ChargeCase, ChainEnd, ChargeDecision, ChargeOutcome, watch_charge};
 

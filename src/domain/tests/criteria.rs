@@ -1,21 +1,21 @@
 //! The house's own criteria: their precedence with one row per rule, each choice, each text, and an
 //! operator's word about them.
 
-use super::asked::*;
-use super::make::*;
+use super::evaluation_fixture::*;
+use super::fixtures::*;
 use crate::domain::booking::Booking;
 use crate::domain::criteria::cap::{Cap, CapPeriod};
-use crate::domain::criteria::effect::OnViolation;
-use crate::domain::criteria::lists::{AccessEntry, AccessSubject};
-use crate::domain::criteria::opening::TimeWindow;
+use crate::domain::criteria::on_violation::OnViolation;
+use crate::domain::criteria::access_list::{AccessEntry, AccessSubject};
+use crate::domain::criteria::time_window::TimeWindow;
 use crate::domain::criteria::price::Price;
-use crate::domain::criteria::terms::ZoneSource;
+use crate::domain::criteria::gate_criteria::ZoneSource;
 use crate::domain::decision::{ReasonCode, Decision};
 use crate::domain::id::EventTypeKey;
 use crate::domain::request::{OperatorReview, OperatorDecision};
 use crate::domain::snapshot::{PinResult, CountedBooking};
-use crate::domain::terms::OnReschedule;
-use crate::domain::text;
+use crate::domain::refund_policy::OnReschedule;
+use crate::domain::messages;
 use crate::domain::time::Span;
 
 fn access_entry(subject: &str) -> AccessEntry {
@@ -263,7 +263,7 @@ fn every_criterion_has_an_effect_and_a_text_of_its_own() {
                 set_effect(case, effect);
             };
             let evaluation = check(change, decision, &[code]);
-            assert_eq!(text::join_reasons(&evaluation.reasons), expect);
+            assert_eq!(messages::join_reasons(&evaluation.reasons), expect);
         }
         // A wait that is over is a decline that says so.
         let change = |case: &mut EvaluationCase| {
@@ -350,7 +350,7 @@ fn a_missing_a_locked_and_an_unset_pin() {
             case.pin_result = pin;
         };
         let evaluation = check(change, decision, &[ReasonCode::WrongPin]);
-        assert_eq!(text::join_reasons(&evaluation.reasons), expect);
+        assert_eq!(messages::join_reasons(&evaluation.reasons), expect);
     }
 }
 
@@ -419,8 +419,8 @@ fn caps_count_what_stands_in_the_period_of_the_booking() {
             case.gate.criteria.caps = gate.to_vec();
             case.counted_bookings = standing;
         });
-        let actual = text::join_reasons(&evaluation.reasons);
-        let expect = expect.map_or("enough credit".to_owned(), |per| text::over_cap(1, per));
+        let actual = messages::join_reasons(&evaluation.reasons);
+        let expect = expect.map_or("enough credit".to_owned(), |per| messages::over_cap(1, per));
         assert_eq!(actual, expect, "row {number}");
     }
 }
@@ -634,7 +634,7 @@ fn an_operators_review_overrides_the_configured_criteria() {
                 case.review = operator_review(verdict);
             };
             let evaluation = check(change, decision, &[ReasonCode::Operator]);
-            assert_eq!(text::join_reasons(&evaluation.reasons), "Ann vouches for him.");
+            assert_eq!(messages::join_reasons(&evaluation.reasons), "Ann vouches for him.");
         }
     }
     type HardRule = (fn(&mut EvaluationCase), ReasonCode);
@@ -774,6 +774,6 @@ fn lengths_of_time_are_told_in_their_two_largest_units() {
         (-5, "no time"),
     ];
     for (seconds, expect) in rows {
-        assert_eq!(text::format_span(Span::seconds(seconds)), expect);
+        assert_eq!(messages::format_span(Span::seconds(seconds)), expect);
     }
 }

@@ -4,22 +4,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::asked::*;
-use super::make::*;
+use super::evaluation_fixture::*;
+use super::fixtures::*;
 use crate::domain::criteria::cap::{Cap, CapPeriod};
-use crate::domain::criteria::effect::OnViolation;
-use crate::domain::criteria::house::LookupRequirement;
-use crate::domain::criteria::lists::{AccessEntry, AccessSubject};
-use crate::domain::criteria::opening::TimeWindow;
-use crate::domain::criteria::rule::Rule;
-use crate::domain::criteria::terms::AccountDetails;
+use crate::domain::criteria::on_violation::OnViolation;
+use crate::domain::criteria::global_policy::LookupRequirement;
+use crate::domain::criteria::access_list::{AccessEntry, AccessSubject};
+use crate::domain::criteria::time_window::TimeWindow;
+use crate::domain::criteria::custom_rule::Rule;
+use crate::domain::criteria::gate_criteria::AccountDetails;
 use crate::domain::decision::{REASON_CODES, ReasonCode, Decision, Reason};
 use crate::domain::request::{OperatorReview, OperatorDecision};
 use crate::domain::rule::expression::Expression;
 use crate::domain::rule::localized_text::LocalizedText;
 use crate::domain::rule::template::Template;
 use crate::domain::snapshot::{PinResult, CountedBooking};
-use crate::domain::text;
+use crate::domain::messages;
 use crate::domain::time::Span;
 
 type CaseChange = fn(&mut EvaluationCase);
@@ -252,7 +252,7 @@ fn who_has_proven_to_be_the_member_is_told_everything() {
         set_address_verification(case, Some(true));
         set_pin_result(case, PinResult::Wrong);
     });
-    assert_eq!(evaluation.booker_text, Some(text::not_accepted(false, true)));
+    assert_eq!(evaluation.booker_text, Some(messages::not_accepted(false, true)));
 }
 
 #[test]
@@ -292,9 +292,9 @@ fn an_operator_s_own_words_are_told_and_come_first() {
             template("You are {{ request.missing }} short."),
         )];
     });
-    let expect = format!("You are 1 short. {}", text::time_taken());
+    let expect = format!("You are 1 short. {}", messages::time_taken());
     assert_eq!(evaluation.booker_text, Some(expect));
-    let evaluation = super::asked::evaluate_case(|case| {
+    let evaluation = super::evaluation_fixture::evaluate_case(|case| {
         set_low_balance(case);
         case.review = Some(OperatorReview {
             decision: OperatorDecision::Decline,
@@ -391,7 +391,7 @@ fn other_texts_name_no_account() {
         code: ReasonCode::Unmanaged,
         text,
     };
-    let text = text::join_reasons(&[reason(text::unmanaged_cancelled())]);
+    let text = messages::join_reasons(&[reason(messages::unmanaged_cancelled())]);
     for secret in ["balance", "account", "member"] {
         assert!(!text.contains(secret), "{text}");
     }

@@ -1,6 +1,6 @@
 //! Which gate guards a booking, and whose bookings are answered.
 
-use super::make::*;
+use super::fixtures::*;
 use crate::domain::booking::Booking;
 use crate::domain::decision::ReasonCode;
 use crate::domain::gate::Policy;

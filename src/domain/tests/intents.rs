@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::make::*;
+use super::fixtures::*;
 use crate::domain::booking::{Booking, Fetched, BookingStatus};
 use crate::domain::decision::{Decision, DecisionOutcome};
 use crate::domain::entry_reason::EntryCode;

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::make::*;
-use super::memory::MemoryLedger;
+use super::fixtures::*;
+use super::memory_ledger::MemoryLedger;
 use crate::domain::account::{Balance, MAX_ALIASES, MAX_LOTS, LotPart};
 use crate::domain::decision::{Credits, MAX_CREDITS, DecisionOutcome};
 use crate::domain::fact::{RefundPart, Fact};

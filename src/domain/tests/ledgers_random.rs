@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::make::*;
-use super::memory::MemoryLedger;
+use super::fixtures::*;
+use super::memory_ledger::MemoryLedger;
 use crate::domain::account::LotPart;
 use crate::domain::decision::{Credits, DecisionOutcome};
 use crate::domain::fact::{RefundPart, Fact};

@@ -1,19 +1,19 @@
 //! The core held to its promises: tables by precedence, and properties over random worlds.
 
 mod absences;
-mod asked;
-mod claims;
+mod evaluation_fixture;
+mod actor_claims;
 mod criteria;
 mod disclosure;
 mod gates;
 mod intents;
-mod joined;
-mod judging;
+mod joined_occurrences;
+mod evaluation;
 mod ledgers;
 mod ledgers_random;
-mod make;
-mod memory;
-mod moves;
+mod fixtures;
+mod memory_ledger;
+mod reschedules;
 mod plans;
 mod plans_finish;
 mod plans_random;

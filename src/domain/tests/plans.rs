@@ -1,9 +1,9 @@
 //! New requests: who is first, what is looked at, what is left alone.
 
-use super::make::*;
+use super::fixtures::*;
 use crate::domain::account::Account;
 use crate::domain::booking::{Booking, BookingStatus};
-use crate::domain::criteria::effect::OnViolation;
+use crate::domain::criteria::on_violation::OnViolation;
 use crate::domain::decision::{Credits, Decision, DecisionOutcome};
 use crate::domain::fact::Fact;
 use crate::domain::gate::{Policy, RefuseWith};
@@ -670,7 +670,7 @@ fn a_decline_says_why_and_is_sent_as_configured() {
         else {
             panic!("{plan:?}");
         };
-        let text = &crate::domain::text::not_accepted(false, false);
+        let text = &crate::domain::messages::not_accepted(false, false);
         assert_eq!(
             (call.kind.as_str(), call.text.as_deref()),
             (kind, Some(text.as_str()))

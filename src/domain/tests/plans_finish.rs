@@ -1,6 +1,6 @@
 //! What was begun is finished, and what it holds is nobody else's meanwhile.
 
-use super::make::*;
+use super::fixtures::*;
 use crate::domain::booking::BookingStatus;
 use crate::domain::decision::Credits;
 use crate::domain::fact::Fact;
@@ -158,7 +158,7 @@ fn a_series_that_grew_is_held_for_before_the_call_that_answers_all() {
     );
     // And its new time is taken.
     let snapshot = modify(snapshot, |s| {
-        s.pending = crate::domain::tests::make::snapshot(
+        s.pending = crate::domain::tests::fixtures::snapshot(
             vec![booking_by("b", "al@example.com", 3, -1)],
             Vec::new(),
         )

@@ -8,10 +8,10 @@ use proptest::sample::Index;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
-use super::make::*;
-use super::memory::MemoryLedger;
+use super::fixtures::*;
+use super::memory_ledger::MemoryLedger;
 use crate::domain::booking::{Booking, TimestampedBooking, BookingStatus};
-use crate::domain::criteria::effect::OnViolation;
+use crate::domain::criteria::on_violation::OnViolation;
 use crate::domain::decision::{Credits, Decision, DecisionOutcome};
 use crate::domain::fact::Fact;
 use crate::domain::gate::{Gate, Policy};

@@ -1,11 +1,11 @@
 //! A decline rests only on what is settled; nothing is confirmed after its start, and what nobody
 //! answers comes to an end.
 
-use super::make::*;
+use super::fixtures::*;
 use crate::domain::account::Account;
 use crate::domain::booking::{Booking, Buffers};
 use crate::domain::criteria::cap::{Cap, CapPeriod};
-use crate::domain::criteria::effect::OnViolation;
+use crate::domain::criteria::on_violation::OnViolation;
 use crate::domain::decision::{ReasonCode, Credits, Decision};
 use crate::domain::gate::{Policy, OnUnanswered};
 use crate::domain::intent::BookingState;

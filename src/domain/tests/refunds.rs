@@ -3,14 +3,14 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use super::make::*;
-use super::memory::MemoryLedger;
+use super::fixtures::*;
+use super::memory_ledger::MemoryLedger;
 use crate::domain::fact::{RefundPart, Fact};
 use crate::domain::id::{BookingUid, Reference};
 use crate::domain::ledger::{GrantRecord, GrantKind, LedgerRecords};
 use crate::domain::refund::{RefundSources, restore_expired};
 use crate::domain::request::{Charge, ChargeState};
-use crate::domain::terms::{ExpiredRefund, RefundTerms};
+use crate::domain::refund_policy::{ExpiredRefund, RefundTerms};
 use crate::domain::time::Span;
 
 impl RefundSources for MemoryLedger {

@@ -3,20 +3,20 @@
 
 use std::collections::BTreeSet;
 
-use super::asked::*;
-use super::make::*;
+use super::evaluation_fixture::*;
+use super::fixtures::*;
 use crate::domain::booking::Answer;
-use crate::domain::criteria::effect::OnViolation;
-use crate::domain::criteria::house::LookupRequirement;
-use crate::domain::criteria::rule::Rule;
+use crate::domain::criteria::on_violation::OnViolation;
+use crate::domain::criteria::global_policy::LookupRequirement;
+use crate::domain::criteria::custom_rule::Rule;
 use crate::domain::decision::{ReasonCode, Decision};
 use crate::domain::request::{ChargeState, OperatorReview, OperatorDecision};
 use crate::domain::rule::expression::Expression;
 use crate::domain::rule::localized_text::LocalizedText;
 use crate::domain::rule::template::Template;
 use crate::domain::snapshot::CountedBooking;
-use crate::domain::terms::OnReschedule;
-use crate::domain::text;
+use crate::domain::refund_policy::OnReschedule;
+use crate::domain::messages;
 use crate::domain::time::Span;
 
 fn rule(name: &str, require: &str, effect: OnViolation) -> Rule {
@@ -63,7 +63,7 @@ fn a_rule_that_does_not_hold_has_the_effect_that_it_names() {
             |case: &mut EvaluationCase| set_gate_rules(case, vec![rule("rich", "member.balance > 5", effect)]);
         let evaluation = check(change, decision, &[ReasonCode::RuleNotMet]);
         assert_eq!(
-            text::join_reasons(&evaluation.reasons),
+            messages::join_reasons(&evaluation.reasons),
             "This request does not meet a condition of the house (rich)."
         );
     }
@@ -162,7 +162,7 @@ fn a_reason_is_told_in_the_language_of_the_booker() {
             set_global_rules(case, vec![custom_rule]);
         };
         let evaluation = check(change, DECLINE, &[ReasonCode::RuleNotMet]);
-        assert_eq!(text::join_reasons(&evaluation.reasons), expect, "{language:?}");
+        assert_eq!(messages::join_reasons(&evaluation.reasons), expect, "{language:?}");
     }
     // The house's own words for what maitred itself says.
     let change = |case: &mut EvaluationCase| {
@@ -176,7 +176,7 @@ fn a_reason_is_told_in_the_language_of_the_booker() {
         case.account = Some(account("bo@example.com", 1));
     };
     let evaluation = check(change, DECLINE, &[ReasonCode::ShortOfCredit]);
-    assert_eq!(text::join_reasons(&evaluation.reasons), "1 missing of 2.");
+    assert_eq!(messages::join_reasons(&evaluation.reasons), "1 missing of 2.");
     // A template that cannot be filled leaves the general text.
     let change = |case: &mut EvaluationCase| {
         let mut custom_rule = rule("never", "false", OnViolation::Decline);
@@ -185,7 +185,7 @@ fn a_reason_is_told_in_the_language_of_the_booker() {
     };
     let evaluation = check(change, DECLINE, &[ReasonCode::RuleNotMet]);
     assert_eq!(
-        text::join_reasons(&evaluation.reasons),
+        messages::join_reasons(&evaluation.reasons),
         "This request does not meet a condition of the house (never)."
     );
 }

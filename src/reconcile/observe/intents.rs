@@ -12,9 +12,9 @@ use crate::domain::id::BookingUid;
 use crate::domain::intent::{self, BookingState};
 use crate::domain::plan::Problem;
 use crate::domain::snapshot::OpenIntent;
-use crate::reconcile::known;
-use crate::reconcile::ports::{PassError, Ports, Session};
-use crate::reconcile::room::MemoryBudget;
+use crate::reconcile::store_reads;
+use crate::reconcile::context::{PassError, Ports, Session};
+use crate::reconcile::memory_budget::MemoryBudget;
 
 /// Open intents one pass takes up.
 const MAX_INTENTS: usize = 1_000;
@@ -33,7 +33,7 @@ pub(super) async fn load_open_intents(
     let store_limits = limits.clone();
     let stored_intents = ports
         .store
-        .with(move |store| known::read_open_intents(store, MAX_INTENTS, &store_limits, now))
+        .with(move |store| store_reads::read_open_intents(store, MAX_INTENTS, &store_limits, now))
         .await;
     let mut open_intents = Vec::new();
     let mut reads = Vec::new();
@@ -110,7 +110,7 @@ async fn read_intent(
     let read = match &intent.request.series {
         Some(series) => match ports.calendar.series(&series.uid()).await {
             Ok(Some(all)) => {
-                known::record_series_states(&mut intent, all);
+                store_reads::record_series_states(&mut intent, all);
                 drop_settled_past_bookings(ports, &mut intent).await?;
                 return Ok((intent, None));
             }
@@ -145,7 +145,7 @@ async fn drop_settled_past_bookings(ports: &Ports<'_>, intent: &mut OpenIntent) 
     }
     let settled_bookings = ports
         .store
-        .with(move |store| known::filter_settled(store, &past_bookings))
+        .with(move |store| store_reads::filter_settled(store, &past_bookings))
         .await;
     let settled_bookings = settled_bookings.map_err(PassError::Store)?;
     intent.new_occurrences.retain(|one| !settled_bookings.contains(&one.uid));

@@ -8,13 +8,13 @@ use futures_util::{FutureExt, StreamExt, stream};
 use super::{defer_requests, requests_to_decide};
 use crate::domain::booking::Answer;
 use crate::domain::gate::{Gate, Policy};
-use crate::domain::group::RequestGroup;
+use crate::domain::request_grouping::RequestGroup;
 use crate::domain::id::{Address, RequestId};
 use crate::domain::plan::Problem;
 use crate::domain::snapshot::{Lookups, Snapshot};
-use crate::lookup::answer::LookupFailure;
-use crate::lookup::question::LookupRequest;
-use crate::reconcile::ports::{Ports, Session};
+use crate::lookup::response::LookupFailure;
+use crate::lookup::request::LookupRequest;
+use crate::reconcile::context::{Ports, Session};
 
 /// Questions that one pass asks. What is remembered costs nothing and is not counted.
 const MAX_LOOKUPS: usize = 1_000;

@@ -12,7 +12,7 @@ use crate::domain::time::Time;
 use crate::reconcile::pin::{
     self, PinCase, PinCheck, SubmittedPins, MAX_WRONG_TOTAL, MAX_WRONG_PER_MEMBER, MAX_WRONG_PER_ORIGIN, PinLimit, PinVerification, WrongPins,
 };
-use crate::reconcile::ports::{PassError, Ports, Session};
+use crate::reconcile::context::{PassError, Ports, Session};
 
 /// PINs that one pass looks at: seconds of one core, and half of that on most.
 const MAX_TRIES: usize = 64;

@@ -10,9 +10,9 @@ use crate::domain::gate::Policy;
 use crate::domain::id::{BookingUid, RequestId};
 use crate::domain::plan::Problem;
 use crate::domain::snapshot::{Series, Snapshot};
-use crate::reconcile::known;
-use crate::reconcile::ports::{PassError, Ports};
-use crate::reconcile::room::MemoryBudget;
+use crate::reconcile::store_reads;
+use crate::reconcile::context::{PassError, Ports};
+use crate::reconcile::memory_budget::MemoryBudget;
 
 /// The series of guarded pending occurrences, each read whole: what a page shows may be a part.
 pub(super) async fn load_series(
@@ -79,7 +79,7 @@ pub(super) async fn load_hidden_decisions(ports: &Ports<'_>, snapshot: &mut Snap
     }
     let decisions = ports
         .store
-        .with(move |store| known::read_decisions(store, &occurrences))
+        .with(move |store| store_reads::read_decisions(store, &occurrences))
         .await;
     let decisions = decisions.map_err(PassError::Store)?;
     snapshot.records.extend(decisions.records);

@@ -5,7 +5,7 @@
 use async_trait::async_trait;
 
 use super::cancel::CancelReason;
-use super::look::RescheduleChain;
+use super::observed_bookings::RescheduleChain;
 use super::settle::find_request;
 use crate::calcom::port::{Calendar, CallError, Dialect, CurrentUser, BookingPage, BookingFilter};
 use crate::domain::booking::{Booking, BookingRef, EventType, Fetched, BookingStatus};
@@ -14,12 +14,12 @@ use crate::domain::gate::{Gate, Policy};
 use crate::domain::id::{BookingUid, EventTypeId};
 use crate::domain::plan::Problem;
 use crate::domain::request::{Charge, Request, RequestState};
-use crate::domain::terms::{AcceptedMove, MovesOutcome, MoveAway, ClaimedActor, identify_mover};
-use crate::domain::text;
+use crate::domain::refund_policy::{AcceptedMove, MovesOutcome, MoveAway, ClaimedActor, identify_mover};
+use crate::domain::messages;
 use crate::domain::time::{Span, Time};
 use crate::domain::watch::ChainEnd;
 use crate::reconcile::observe::observe;
-use crate::reconcile::ports::{PassError, Ports, Session};
+use crate::reconcile::context::{PassError, Ports, Session};
 
 /// What the rules say of it.
 #[derive(Debug)]
@@ -126,11 +126,11 @@ pub(super) async fn evaluate_move(
             text: request
                 .booker_text
                 .clone()
-                .unwrap_or_else(|| text::join_reasons(&request.reasons)),
+                .unwrap_or_else(|| messages::join_reasons(&request.reasons)),
             reasons: request.reasons.clone(),
         }),
         Decision::Wait { .. } | Decision::Review | Decision::Leave => {
-            MoveEvaluation::Review(text::join_reasons(&request.reasons))
+            MoveEvaluation::Review(messages::join_reasons(&request.reasons))
         }
     })
 }

@@ -2,7 +2,7 @@
 //! booking is. A read or a call that fails settles nothing: the intent stays open, and the watch tries
 //! again ever more slowly.
 
-use super::listed::UnresolvedFinding;
+use super::unresolved_list::UnresolvedFinding;
 use super::{RecordedChange, WatchReport};
 use crate::calcom::port::CallError;
 use crate::domain::booking::{Booking, BookingRef, Fetched, BookingStatus};
@@ -13,17 +13,17 @@ use crate::domain::gate::{Gate, Policy};
 use crate::domain::id::{Address, RequestId};
 use crate::domain::intent;
 use crate::domain::request::{CallEnd, CallKind, CallNote, Request, RequestState};
-use crate::domain::text;
+use crate::domain::messages;
 use crate::domain::time::{Time, truncate_to_millis};
 use crate::domain::unresolved::{Resolver, UnresolvedCode, has_operator_resolution};
 use crate::domain::watch::ChargeOutcome;
-use crate::domain::watch::accepted::listed_until;
-use crate::domain::watch::unmanaged::build_note;
-use crate::reconcile::deliver::call::{to_call_end, set_sent_marks};
-use crate::reconcile::deliver::{MAX_DEADLINE_RETRIES, reading_valid_until};
+use crate::domain::watch::accepted_bookings::listed_until;
+use crate::domain::watch::unmanaged_bookings::build_note;
+use crate::reconcile::send::call::{to_call_end, set_sent_marks};
+use crate::reconcile::send::{MAX_DEADLINE_RETRIES, reading_valid_until};
 use crate::reconcile::observe::is_fatal_for_pass;
-use crate::reconcile::ports::{PassError, Ports};
-use crate::reconcile::sight::ReadTimes;
+use crate::reconcile::context::{PassError, Ports};
+use crate::reconcile::booking_reads::ReadTimes;
 use crate::store::port::Store;
 
 /// Characters of a server's message kept with a call.
@@ -42,8 +42,8 @@ pub(super) struct CancelReason {
 impl CancelReason {
     pub fn from_code(code: ReasonCode) -> Self {
         let text = match code {
-            ReasonCode::Revived => text::revived_cancelled(),
-            _ => text::unmanaged_cancelled(),
+            ReasonCode::Revived => messages::revived_cancelled(),
+            _ => messages::unmanaged_cancelled(),
         };
         Self {
             code,

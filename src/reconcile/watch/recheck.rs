@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::accepted_move::find_move_to_evaluate;
-use super::look::{RescheduleChain, ObservedBookings};
+use super::observed_bookings::{RescheduleChain, ObservedBookings};
 use super::{MIN_BOOKINGS_TO_LIST, WatchReport, settle};
 use crate::calcom::port::BookingFilter;
 use crate::domain::gate::Policy;
@@ -14,7 +14,7 @@ use crate::domain::plan::Problem;
 use crate::domain::request::{Charge, ChargeState, RequestState};
 use crate::domain::time::{Span, Time};
 use crate::domain::watch::ChainEnd;
-use crate::reconcile::ports::{PassError, Ports};
+use crate::reconcile::context::{PassError, Ports};
 use crate::reconcile::report::UnresolvedReport;
 
 /// How long before its end a booking may have started.

@@ -2,8 +2,8 @@
 //! the account and writing.
 
 use super::accepted_move::was_moved_by_booker;
-use super::listed::UnresolvedFinding;
-use super::look::RescheduleChain;
+use super::unresolved_list::UnresolvedFinding;
+use super::observed_bookings::RescheduleChain;
 use super::{RecordedChange, WatchReport};
 use crate::domain::booking::{Booking, BookingRef};
 use crate::domain::fact::Fact;
@@ -13,11 +13,11 @@ use crate::domain::ledger::GrantRecord;
 use crate::domain::plan::Problem;
 use crate::domain::refund::{self, RefundSources};
 use crate::domain::request::{Charge, ChargeState, Request};
-use crate::domain::terms::{AcceptedMove, RefundTerms};
+use crate::domain::refund_policy::{AcceptedMove, RefundTerms};
 use crate::domain::time::{Time, truncate_to_millis};
 use crate::domain::unresolved::{Resolver, UnresolvedBooking, UnresolvedCode};
 use crate::domain::watch::{ChargeCase, ChainEnd, MAX_CHAIN, ChargeDecision, ChargeOutcome, final_at, watch_charge};
-use crate::reconcile::ports::{PassError, Ports};
+use crate::reconcile::context::{PassError, Ports};
 use crate::store::port::{CommitError, ExpectedVersion, Store, StoreError, HistorySubject};
 
 /// Entries of an account looked through for absences that were forgiven.

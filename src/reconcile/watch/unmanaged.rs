@@ -7,31 +7,31 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::accepted_move::{self, MoveEvaluation};
 use super::cancel::{self, CancelReason};
-use super::listed::{self, UnresolvedFinding};
-use super::look::ObservedBookings;
+use super::unresolved_list::{self, UnresolvedFinding};
+use super::observed_bookings::ObservedBookings;
 use super::settle::find_request;
 use super::{RecordedChange, WatchReport};
 use crate::domain::account::Account;
 use crate::domain::booking::{Booking, Payment, Fetched, BookingStatus};
-use crate::domain::criteria::house::GlobalPolicy;
+use crate::domain::criteria::global_policy::GlobalPolicy;
 use crate::domain::decision::{ReasonCode, Reason};
 use crate::domain::gate::{Gate, Policy};
 use crate::domain::id::{AccountId, BookingUid, EventTypeId, HostId, RequestId};
 use crate::domain::plan::Problem;
 use crate::domain::request::{Charge, Request, RequestState};
-use crate::domain::terms::{AcceptedMove, OnRevived, OnUnmanaged};
-use crate::domain::text;
+use crate::domain::refund_policy::{AcceptedMove, OnRevived, OnUnmanaged};
+use crate::domain::messages;
 use crate::domain::time::Time;
 use crate::domain::unresolved::{UnresolvedBooking, UnresolvedCode, has_operator_resolution};
 use crate::domain::watch::ChargeOutcome;
-use crate::domain::watch::accepted::{
+use crate::domain::watch::accepted_bookings::{
     AcceptedState, AcceptedCase, UnpaidCause, SeriesConfirm, classify_accepted, series_confirm, resolution_by_status, resolution_while_accepted,
 };
-use crate::domain::watch::unmanaged::{close_note, settled_charge_facts_for, take_credits};
-use crate::reconcile::chain::PredecessorCharge;
+use crate::domain::watch::unmanaged_bookings::{close_note, settled_charge_facts_for, take_credits};
+use crate::reconcile::predecessor::PredecessorCharge;
 use crate::reconcile::observe::count_recent_declines;
 use crate::reconcile::pin;
-use crate::reconcile::ports::{PassError, Ports, Session};
+use crate::reconcile::context::{PassError, Ports, Session};
 use crate::store::port::{ExpectedVersion, Store, StoreError};
 
 /// Decisions that one booking may have in the ledger: it is accepted again that often.
@@ -146,7 +146,7 @@ impl UnmanagedCheck<'_, '_> {
             .iter()
             .filter(|item| item.is_open() || item.is_resolved_by_operator())
             .filter_map(|item| Some((item.code, resolution_by_status(item.code, &booking.status)?)));
-        listed::resolve(self.ports, &booking.uid, ended_items.collect()).await
+        unresolved_list::resolve(self.ports, &booking.uid, ended_items.collect()).await
     }
 
     async fn check_accepted(&mut self, booking: &Booking, gate: &Gate) -> Result<(), PassError> {
@@ -262,7 +262,7 @@ impl UnmanagedCheck<'_, '_> {
     ) -> Result<(), PassError> {
         let open = stored_booking.items.iter().filter(|item| item.is_open());
         let ended_items = open.filter_map(|item| Some((item.code, resolution_while_accepted(item.code, state)?)));
-        listed::resolve(self.ports, &booking.uid, ended_items.collect()).await
+        unresolved_list::resolve(self.ports, &booking.uid, ended_items.collect()).await
     }
 
     async fn list_unresolved(
@@ -274,7 +274,7 @@ impl UnmanagedCheck<'_, '_> {
     ) -> Result<(), PassError> {
         let account = stored_booking.charge.as_ref().map(|charge| charge.account.clone());
         let finding = UnresolvedFinding::new(booking, code, account, detail.to_owned());
-        listed::add_to_unresolved(self.ports, finding, self.report).await
+        unresolved_list::add_to_unresolved(self.ports, finding, self.report).await
     }
 
     /// Accepted, though it was cancelled or moved. A listing may show the booking as it was before a
@@ -378,7 +378,7 @@ impl UnmanagedCheck<'_, '_> {
                 Some(0) if !always_list => return Ok(()),
                 Some(0) => {}
                 Some(missing) => {
-                    let missing = text::format_credits(missing);
+                    let missing = messages::format_credits(missing);
                     detail = format!("{detail}; {missing} are missing for it");
                 }
                 None => detail = format!("{detail}: there is no account"),
@@ -496,7 +496,7 @@ impl UnmanagedCheck<'_, '_> {
         let text = format!(
             "accepted {}: {} charged",
             describe_cause(cause),
-            text::format_credits(credits)
+            messages::format_credits(credits)
         );
         record_change(self.report, booking, ChargeOutcome::Charged, text);
         tracing::debug!(account = %account, missing, "charged what others accepted");

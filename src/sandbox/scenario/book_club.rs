@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use crate::domain::time::{Span, Time};
-use crate::sandbox::ask::NewBooking;
+use crate::sandbox::create_booking::NewBooking;
 use crate::sandbox::model::{StoredAnswers, ConfirmationRule, SandboxEventType, SandboxStatus};
 use crate::sandbox::world::World;
 
@@ -249,7 +249,7 @@ impl BookClubBuilder {
         let old = self.book(new_booking, "accepted by hand, then moved by Faye");
         self.accept(&old);
         self.made_at += Span::minutes(1);
-        let request = crate::sandbox::change::RescheduleRequest {
+        let request = crate::sandbox::transitions::RescheduleRequest {
             start: self.slot(14, 9),
             reason: Some("a train strike".to_owned()),
             by: Some("faye@example.net".to_owned()),
@@ -278,8 +278,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::sandbox::answer::handle;
-    use crate::sandbox::call::HttpRequest;
+    use crate::sandbox::handler::handle;
+    use crate::sandbox::http_types::HttpRequest;
 
     fn now() -> Time {
         chrono::DateTime::from_timestamp(1_795_420_800, 0).unwrap()

@@ -9,11 +9,11 @@ use serde_json::Value;
 use crate::domain::time::{Span, Time};
 use crate::sandbox::actions::{ThirdPartyAction, ActionError, NewBookingFile};
 use crate::sandbox::faults::{FaultRule, FaultRuleError, FAULT_DELAY_MAX};
-use crate::sandbox::limit::RateLimit;
+use crate::sandbox::rate_limiter::RateLimit;
 use crate::sandbox::model::{
     StoredAnswers, ConfirmationRule, SandboxEventType, SandboxKey, SandboxPayment, LimitPeriod, SandboxQuestion, Role, SandboxStatus, User,
 };
-use crate::sandbox::moment::RelativeTime;
+use crate::sandbox::relative_time::RelativeTime;
 use crate::sandbox::script::{SCRIPT_MAX, Trigger};
 use crate::sandbox::world::{World, WorldError};
 
@@ -393,7 +393,7 @@ fn add_booking(world: &mut World, file: BookingFile, now: Time) -> Result<(), Wo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::limit::RateLimits;
+    use crate::sandbox::rate_limiter::RateLimits;
     use crate::sandbox::model::SandboxQuestionKind;
 
     fn now() -> Time {

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::sandbox::call::merge_objects;
+use crate::sandbox::http_types::merge_objects;
 use crate::sandbox::model::{SandboxBooking, ConfirmationRule, SandboxEventType, LimitPeriod, Role, User};
-use crate::sandbox::moment::format_time;
-use crate::sandbox::v2::older::render_answers;
+use crate::sandbox::relative_time::format_time;
+use crate::sandbox::v2::api_2024_04_15::render_answers;
 use crate::sandbox::world::World;
 
 /// A booking as lists and reads show it; with its event type where it was asked for

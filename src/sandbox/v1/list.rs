@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use super::item;
 use crate::domain::time::Time;
-use crate::sandbox::call::{HttpRequest, HttpResponse};
+use crate::sandbox::http_types::{HttpRequest, HttpResponse};
 use crate::sandbox::model::{StoredAnswers, SandboxBooking, Role, User};
-use crate::sandbox::serial::mix_bits;
+use crate::sandbox::id_generator::mix_bits;
 use crate::sandbox::world::World;
 
 /// What is asked.

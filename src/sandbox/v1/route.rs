@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use super::list::{self, V1ListError};
 use super::{item, write};
 use crate::domain::time::Time;
-use crate::sandbox::call::{HandlerOutcome, HttpRequest, HttpResponse, ApiRoute};
-use crate::sandbox::change::PendingTransition;
-use crate::sandbox::journal::Operation;
-use crate::sandbox::limit::RateDecision;
+use crate::sandbox::http_types::{HandlerOutcome, HttpRequest, HttpResponse, ApiRoute};
+use crate::sandbox::transitions::PendingTransition;
+use crate::sandbox::call_log::Operation;
+use crate::sandbox::rate_limiter::RateDecision;
 use crate::sandbox::model::{KEY_PREFIX, Role, User};
 use crate::sandbox::world::World;
 

@@ -7,8 +7,8 @@ use super::item;
 use super::list::{parse_date, is_address, json_type, schema_violation};
 use super::route::{V1Call, V1Denial, V1HandlerResult};
 use crate::domain::time::truncate_to_millis;
-use crate::sandbox::call::{HandlerOutcome, HttpRequest, HttpResponse, decode_component};
-use crate::sandbox::change::{CancelRequest, PendingTransition, CancelExtent, TransitionRefusal};
+use crate::sandbox::http_types::{HandlerOutcome, HttpRequest, HttpResponse, decode_component};
+use crate::sandbox::transitions::{CancelRequest, PendingTransition, CancelExtent, TransitionRefusal};
 use crate::sandbox::model::{Role, SandboxStatus, User};
 use crate::sandbox::world::World;
 

@@ -4,8 +4,8 @@
 use serde_json::{Value, json};
 
 use crate::domain::time::Time;
-use crate::sandbox::call::{HttpRequest, HttpResponse};
-use crate::sandbox::moment;
+use crate::sandbox::http_types::{HttpRequest, HttpResponse};
+use crate::sandbox::relative_time;
 
 /// An error of Nest's: status, class name, phrase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,7 +92,7 @@ impl ErrorWriter {
         }
         let body = json!({
             "status": "error",
-            "timestamp": moment::format_time(self.now),
+            "timestamp": relative_time::format_time(self.now),
             "path": self.path,
             "error": error,
         });

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::domain::time::Time;
 use crate::sandbox::model::{StoredAnswers, SandboxAttendee, SandboxBooking};
-use crate::sandbox::moment::serialize_time;
+use crate::sandbox::relative_time::serialize_time;
 use crate::sandbox::world::World;
 
 #[derive(Debug, Serialize)]

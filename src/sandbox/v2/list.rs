@@ -4,10 +4,10 @@
 use serde::Serialize;
 
 use super::item::BookingItem;
-use super::params::{SortKey, V2ListQuery};
+use super::list_query::{SortKey, V2ListQuery};
 use crate::domain::time::Time;
 use crate::sandbox::model::{SandboxBooking, User};
-use crate::sandbox::serial::mix_bits;
+use crate::sandbox::id_generator::mix_bits;
 use crate::sandbox::world::World;
 
 /// The page's numbers. All of them are reckoned, none is counted: `returnedItems` may be wrong.
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
     use crate::domain::time::Span;
     use crate::sandbox::model::{SandboxEventType, SandboxStatus};
-    use crate::sandbox::v2::params::StatusFilter;
+    use crate::sandbox::v2::list_query::StatusFilter;
 
     fn now() -> Time {
         chrono::DateTime::from_timestamp(1_795_420_800, 0).unwrap()
@@ -170,7 +170,7 @@ mod tests {
     }
 
     fn params(query: &str) -> V2ListQuery {
-        let request = crate::sandbox::call::HttpRequest::new("GET", &format!("/?{query}"));
+        let request = crate::sandbox::http_types::HttpRequest::new("GET", &format!("/?{query}"));
         V2ListQuery::parse(&request.query_pairs()).unwrap()
     }
 

@@ -3,8 +3,8 @@
 pub mod error;
 pub mod item;
 pub mod list;
-pub mod older;
-pub mod params;
+pub mod api_2024_04_15;
+pub mod list_query;
 pub mod route;
-pub mod types;
+pub mod event_types;
 pub mod write;

@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 use super::error::{ErrorWriter, NestError, plain_error};
 use super::item::BookingItem;
 use super::list::list_page;
-use super::params::V2ListQuery;
-use super::{older, types, write};
+use super::list_query::V2ListQuery;
+use super::{api_2024_04_15, event_types, write};
 use crate::domain::time::Time;
-use crate::sandbox::call::{HandlerOutcome, HttpRequest, HttpResponse, ApiRoute};
-use crate::sandbox::change::PendingTransition;
-use crate::sandbox::journal::Operation;
-use crate::sandbox::limit::{RateLimit, TOKEN_CALLS, RateDecision};
+use crate::sandbox::http_types::{HandlerOutcome, HttpRequest, HttpResponse, ApiRoute};
+use crate::sandbox::transitions::PendingTransition;
+use crate::sandbox::call_log::Operation;
+use crate::sandbox::rate_limiter::{RateLimit, TOKEN_CALLS, RateDecision};
 use crate::sandbox::model::{SandboxBooking, KEY_PREFIX, User};
 use crate::sandbox::world::World;
 
@@ -219,7 +219,7 @@ fn handle(world: &mut World, call: &V2Call<'_>, user: Option<User>) -> HandlerOu
     }
     let new = call.request.header_value("cal-api-version") == Some(BOOKINGS_VERSION);
     match (call.route.kind, user) {
-        (Operation::Me, Some(user)) => HttpResponse::json(200, &types::render_me(&user)).into(),
+        (Operation::Me, Some(user)) => HttpResponse::json(200, &event_types::render_me(&user)).into(),
         (Operation::EventTypes, user) => list_event_types(world, call, user).into(),
         (Operation::List, Some(user)) => list_bookings(world, call, &user, new).into(),
         (Operation::Get, user) => get_booking(world, call, booking, user.as_ref(), new).into(),
@@ -248,7 +248,7 @@ fn list_bookings(world: &World, call: &V2Call<'_>, user: &User, new: bool) -> Ht
         return call.errors.trpc_error(400, text);
     }
     if !new {
-        return HttpResponse::json(200, &older::render_list(world, user, &params, call.now));
+        return HttpResponse::json(200, &api_2024_04_15::render_list(world, user, &params, call.now));
     }
     HttpResponse::json(200, &list_page(world, user, &params, call.now, call.tie_salt))
 }
@@ -260,7 +260,7 @@ fn get_booking(world: &World, call: &V2Call<'_>, uid: &str, user: Option<&User>,
             let item = item_for_viewer(world, booking, user);
             HttpResponse::json(200, &success_envelope(&item))
         }
-        Some(booking) => HttpResponse::json(200, &older::render_booking(world, booking)),
+        Some(booking) => HttpResponse::json(200, &api_2024_04_15::render_booking(world, booking)),
         None => {
             let series = world.series(uid);
             if series.is_empty() || !new {
@@ -294,11 +294,11 @@ fn list_event_types(world: &World, call: &V2Call<'_>, user: Option<User>) -> Htt
         .filter(|of| user.as_ref().is_some_and(|user| of.owner == user.id));
     match requested_id {
         None => {
-            let items: Vec<Value> = owned.map(|of| types::render_event_type(world, of)).collect();
+            let items: Vec<Value> = owned.map(|of| event_types::render_event_type(world, of)).collect();
             HttpResponse::json(200, &success_envelope(&items))
         }
         Some(id) => match owned.find(|of| of.id.to_string() == *id) {
-            Some(of) => HttpResponse::json(200, &success_envelope(&types::render_event_type(world, of))),
+            Some(of) => HttpResponse::json(200, &success_envelope(&event_types::render_event_type(world, of))),
             None => {
                 let text = format!("Event type with id {id} not found");
                 call.errors.nest_error(NestError::NotFound, &text)
@@ -385,7 +385,7 @@ pub fn fields_as_error_target(body: &Value, field: &str) -> Value {
 mod tests {
     use super::*;
     use crate::domain::time::Span;
-    use crate::sandbox::answer::handle as answered;
+    use crate::sandbox::handler::handle as answered;
     use crate::sandbox::model::{SandboxEventType, SandboxStatus};
 
     fn now() -> Time {

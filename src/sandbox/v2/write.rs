@@ -6,12 +6,12 @@ use serde_json::{Map, Value, json};
 
 use super::error::{NestError, validation_entry, plain_error};
 use super::item::BookingItem;
-use super::older;
+use super::api_2024_04_15;
 use super::route::{BOOKINGS_VERSION, V2Call, success_envelope, booking_not_found, fields_as_error_target};
 use crate::domain::time::{Span, Time, truncate_to_millis};
-use crate::sandbox::ask::{NewBooking, OCCURRENCES_MAX};
-use crate::sandbox::call::{HandlerOutcome, HttpResponse};
-use crate::sandbox::change::{Transition, CancelRequest, PendingTransition, CancelExtent, RescheduleRequest, TransitionRefusal};
+use crate::sandbox::create_booking::{NewBooking, OCCURRENCES_MAX};
+use crate::sandbox::http_types::{HandlerOutcome, HttpResponse};
+use crate::sandbox::transitions::{Transition, CancelRequest, PendingTransition, CancelExtent, RescheduleRequest, TransitionRefusal};
 use crate::sandbox::model::{SandboxBooking, SandboxEventType, SandboxStatus, User};
 use crate::sandbox::v1::list::is_address;
 use crate::sandbox::world::World;
@@ -230,7 +230,7 @@ fn cancellation_response(world: &World, call: &V2Call<'_>, uid: &str) -> HttpRes
     }
     let is_current_version = call.request.header_value("cal-api-version") == Some(BOOKINGS_VERSION);
     match world.booking(uid).filter(|_| !is_current_version) {
-        Some(booking) => HttpResponse::json(201, &older::render_cancellation(booking)),
+        Some(booking) => HttpResponse::json(201, &api_2024_04_15::render_cancellation(booking)),
         None => booking_response(world, call, uid, 200),
     }
 }

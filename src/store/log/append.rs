@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::line::{self, Hash, SegmentHeader, LedgerId, MAX_LINE};
 use super::segment::{self, HashChain, LogPosition, SegmentError, Sink};
-use super::walk::LogEnd;
+use super::reader::LogEnd;
 use crate::domain::time::Time;
 
 /// The end of the log.

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use super::super::record::fact;
+use super::super::codec::fact;
 use super::line::{self, LineFault};
 use super::segment::{HashChain, LogPosition};
-use super::walk::{LogError, LogReader};
+use super::reader::{LogError, LogReader};
 use crate::domain::fact::Commit;
 
 /// The commit, whose line is looked for from `from` on.

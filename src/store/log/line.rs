@@ -31,8 +31,8 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::super::record::stamp::Timestamp;
-use super::super::record::text::RecordError;
+use super::super::codec::timestamp::Timestamp;
+use super::super::codec::text::RecordError;
 use crate::domain::ledger::Violation;
 use crate::domain::time::Time;
 

@@ -12,5 +12,5 @@ pub mod append;
 pub mod find;
 pub mod line;
 pub mod segment;
-pub mod torn;
-pub mod walk;
+pub mod torn_line;
+pub mod reader;

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::super::disk::{self, DiskError};
+use super::super::durable_fs::{self, DiskError};
 use super::line::{self, Hash, SegmentHeader};
 
 /// A segment that has reached this many bytes gets no more commits: a file that can be looked at,
@@ -80,7 +80,7 @@ pub fn path(dir: &Path, segment: u32) -> PathBuf {
 /// # Errors
 /// When one in between is missing, or the directory cannot be read.
 pub fn count(dir: &Path) -> Result<u32, SegmentError> {
-    let names = disk::list_names(dir)?.unwrap_or_default();
+    let names = durable_fs::list_names(dir)?.unwrap_or_default();
     let mut count = 0;
     for number in names.iter().filter_map(|name| parse_number(name)) {
         if number != count + 1 {
@@ -108,7 +108,7 @@ pub fn create(dir: &Path, header: &SegmentHeader, previous: HashChain) -> Result
     let Some((text, hash)) = line::format_header(header, previous.hash) else {
         return Err(SegmentError::TimeOutOfRange(path));
     };
-    disk::write_atomically(&path, &text)?;
+    durable_fs::write_atomically(&path, &text)?;
     let chain = HashChain {
         seq: previous.seq,
         hash,
@@ -125,8 +125,8 @@ pub fn create(dir: &Path, header: &SegmentHeader, previous: HashChain) -> Result
 pub fn make_durable(dir: &Path, segment: u32) -> Result<(), DiskError> {
     let path = path(dir, segment);
     let result = File::open(&path).and_then(|file| file.sync_all());
-    disk::with_path("sync", &path, result)?;
-    disk::sync_dir(dir)
+    durable_fs::with_path("sync", &path, result)?;
+    durable_fs::sync_dir(dir)
 }
 
 /// Opens a segment to write at its end.
@@ -136,5 +136,5 @@ pub fn make_durable(dir: &Path, segment: u32) -> Result<(), DiskError> {
 pub fn open_for_append(dir: &Path, segment: u32) -> Result<File, DiskError> {
     let path = path(dir, segment);
     let open_result = OpenOptions::new().append(true).open(&path);
-    disk::with_path("open for writing", &path, open_result)
+    durable_fs::with_path("open for writing", &path, open_result)
 }

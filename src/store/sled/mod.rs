@@ -11,14 +11,14 @@
 //! them up to the log, `beneath` is the fold while that is done, `print` tells whether anything touched
 //! the files meanwhile.
 
-pub mod ask;
-pub mod beneath;
+pub mod reads;
+pub mod rebuild_view;
 pub mod catch_up;
-pub mod fold;
-pub mod guard;
+pub mod projection;
+pub mod panic_guard;
 pub mod keys;
-pub mod parts;
-pub mod print;
+pub mod value_chunks;
+pub mod fingerprint;
 pub mod rows;
 pub mod values;
-pub mod worker;
+pub mod watchdog_thread;

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::overlay::Versioned;
-use super::super::record::account::{AccountRecord, StoredGrantRecord};
-use super::super::record::charge::ChargeRecord;
-use super::super::record::ledger::LedgerStateRecord;
-use super::super::record::request::RequestRecord;
-use super::super::record::text::RecordError;
-use super::super::record::unresolved::UnresolvedRecord;
+use super::super::write_set::Versioned;
+use super::super::codec::account::{AccountRecord, StoredGrantRecord};
+use super::super::codec::charge::ChargeRecord;
+use super::super::codec::ledger::LedgerStateRecord;
+use super::super::codec::request::RequestRecord;
+use super::super::codec::text::RecordError;
+use super::super::codec::unresolved::UnresolvedRecord;
 use crate::domain::account::Account;
 use crate::domain::id::RequestId;
 use crate::domain::ledger::GrantRecord;

@@ -1077,10 +1077,10 @@ proptest::proptest! {
             replace_texts(&mut answer, &text);
             let answer: CommandResult = serde_json::from_value(answer).unwrap();
             let plain_text = render_plain(&answer, &PageLayout::new(width, fixed_now(), chrono_tz::Tz::UTC));
-            let invisible = plain_text.chars().find(|c| *c != '\n' && crate::domain::text::is_invisible(*c));
+            let invisible = plain_text.chars().find(|c| *c != '\n' && crate::domain::messages::is_invisible(*c));
             proptest::prop_assert_eq!(invisible, None);
             let one_line = render_json(&answer);
-            let invisible = one_line.trim_end().chars().find(|c| crate::domain::text::is_invisible(*c));
+            let invisible = one_line.trim_end().chars().find(|c| crate::domain::messages::is_invisible(*c));
             proptest::prop_assert_eq!(invisible, None);
             proptest::prop_assert!(plain_text.ends_with('\n') && one_line.ends_with('\n'));
         }

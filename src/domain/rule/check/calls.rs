@@ -3,7 +3,7 @@
 use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue};
 
 use super::Checker;
-use crate::domain::near::nearest;
+use crate::domain::name_distance::nearest;
 use crate::domain::rule::cel_backend::is_duration_or_time;
 use crate::domain::rule::functions::{MACROS, OVERLOADS, Overload, Style};
 use crate::domain::rule::pattern::Pattern;

@@ -3,7 +3,7 @@
 use cel::common::ast::{Expr, IdedExpr, LiteralValue, SelectExpr};
 
 use super::{Checker, MacroVariable};
-use crate::domain::near::nearest;
+use crate::domain::name_distance::nearest;
 use crate::domain::rule::schema;
 use crate::domain::rule::types::{ValueKind, Type};
 

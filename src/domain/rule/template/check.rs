@@ -8,7 +8,7 @@ use minijinja::value::{Object, ObjectRepr};
 use minijinja::{Error, ErrorKind, Value as Shown};
 
 use super::{ENGINE, MAX_TEMPLATE_BYTES, render, values};
-use crate::domain::near::nearest;
+use crate::domain::name_distance::nearest;
 use crate::domain::rule::diagnostic::RuleDiagnostic;
 use crate::domain::rule::schema::{self, SchemaName};
 use crate::domain::rule::types::{ValueKind, Type};

@@ -9,7 +9,7 @@ use crate::domain::rule::context::RuleContext;
 use crate::domain::rule::schema::{self, SchemaName};
 use crate::domain::rule::value::RuleValue;
 use crate::domain::rule::variable::{self, RuleVariable};
-use crate::domain::text::is_invisible;
+use crate::domain::messages::is_invisible;
 use crate::domain::time::Span;
 
 /// How much of what a stranger wrote a reason may hold.

@@ -1,6 +1,6 @@
 //! What is wrong with an expression, with its place: «marked» in each row.
 
-use super::make::compile;
+use super::fixtures::compile;
 
 /// Takes the marks out of a row: the text, and what stood between them.
 fn parse_marked_row(row: &str) -> (String, std::ops::Range<usize>) {

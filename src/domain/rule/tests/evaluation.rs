@@ -1,6 +1,6 @@
 //! What expressions say of a request, and what their findings show.
 
-use super::make::{RequestFixture, parse_time, compile_rule, request_fixture};
+use super::fixtures::{RequestFixture, parse_time, compile_rule, request_fixture};
 use crate::domain::booking::{Answer, Question, QuestionKind};
 use crate::domain::rule::context::{Questions, RuleContext};
 use crate::domain::rule::schema::NAMES;

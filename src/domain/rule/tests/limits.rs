@@ -1,6 +1,6 @@
 //! What is too much is refused, and what is not takes neither the stack nor long.
 
-use super::make::{compile, known_lookups, compile_rule, request_fixture};
+use super::fixtures::{compile, known_lookups, compile_rule, request_fixture};
 use crate::domain::booking::Answer;
 use crate::domain::rule::check::{MAX_DEPTH, MAX_NODES};
 use crate::domain::rule::detail::MAX_DETAIL;

@@ -3,6 +3,6 @@
 mod diagnostics;
 mod evaluation;
 mod limits;
-mod make;
+mod fixtures;
 mod random;
 mod templates;

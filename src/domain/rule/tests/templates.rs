@@ -1,6 +1,6 @@
 //! Reasons: what they say, what is wrong with them, and how much they may do.
 
-use super::make::request_fixture;
+use super::fixtures::request_fixture;
 use crate::domain::booking::Answer;
 use crate::domain::rule::localized_text::LocalizedText;
 use crate::domain::rule::template::{MAX_RENDERED, Template};

@@ -1,0 +1,313 @@
+//! One booking from a file: an item as the API lists it, in either dialect, or the payload of a
+//! webhook such as BOOKING_REQUESTED or BOOKING_CREATED (`calcom/api.md` 10). What the file does not
+//! say is assumed, and named.
+
+use serde_json::Value;
+
+use super::lenient_fields::{
+    Object, to_answers, required_instant, list, optional_instant, name, number, object, owned_text, price, uid,
+};
+use super::booker_identity::identify_booker;
+use super::{bounded_json, v1, v2};
+use crate::domain::booking::{Attendee, Booking, EventTypeRef, Host, Payment, BookingStatus};
+use crate::domain::id::{Address, EventTypeId, HostId};
+use crate::domain::time::Time;
+
+/// The longest file that is read as one booking.
+pub const MAX_FILE: usize = 1024 * 1024;
+
+/// What a file gave.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ParsedBooking {
+    pub booking: Booking,
+    /// When the webhook was sent; `None` when the file does not say.
+    pub sent_at: Option<Time>,
+    /// What the payload says of the event type's price.
+    pub price: Option<i64>,
+    /// What the file does not say, and was assumed.
+    pub assumptions: Vec<String>,
+}
+
+/// Why a text is not one booking. Reads after "the file".
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FileError {
+    #[error("is larger than {MAX_FILE} bytes, which no booking is")]
+    TooLarge,
+    #[error("is not JSON: {0}")]
+    NotJson(String),
+    #[error("holds {0} bookings; put the one to be judged into a file of its own")]
+    NotExactlyOne(usize),
+    #[error(
+        "is neither a booking as Cal.com's API lists it (with uid, start, end, status) nor a webhook \
+         payload (with triggerEvent, createdAt, payload)"
+    )]
+    UnknownFormat,
+    #[error("holds a booking that cannot be read: {0}")]
+    Unreadable(String),
+}
+
+/// Reads the text of a file.
+///
+/// # Errors
+/// When it is not exactly one booking.
+pub fn parse_booking_file(text: &str) -> Result<ParsedBooking, FileError> {
+    if text.len() > MAX_FILE {
+        return Err(FileError::TooLarge);
+    }
+    let value =
+        bounded_json::parse(text.as_bytes()).map_err(|error| FileError::NotJson(error.to_string()))?;
+    if let Some(envelope) = value.as_object()
+        && let Some(payload) = object(envelope, "payload")
+    {
+        return parse_webhook(envelope, payload);
+    }
+    parse_api_booking(find_single_booking(&value)?)
+}
+
+/// The item itself, or the only one in the API's envelope or in a list.
+fn find_single_booking(value: &Value) -> Result<&Value, FileError> {
+    match value {
+        Value::Array(items) => match items.as_slice() {
+            [item] => Ok(item),
+            items => Err(FileError::NotExactlyOne(items.len())),
+        },
+        Value::Object(fields) => {
+            let inner = ["data", "booking", "bookings"];
+            match inner.into_iter().find_map(|name| fields.get(name)) {
+                Some(inner) => find_single_booking(inner),
+                None => Ok(value),
+            }
+        }
+        _ => Err(FileError::UnknownFormat),
+    }
+}
+
+fn parse_api_booking(value: &Value) -> Result<ParsedBooking, FileError> {
+    let fields = value.as_object().ok_or(FileError::UnknownFormat)?;
+    let booking = if fields.contains_key("start") {
+        v2::wire::parse_booking(value)
+    } else if fields.contains_key("startTime") {
+        v1::wire::parse_booking(value)
+    } else {
+        return Err(FileError::UnknownFormat);
+    };
+    Ok(ParsedBooking {
+        booking: booking.map_err(|error| FileError::Unreadable(error.to_string()))?,
+        sent_at: None,
+        price: None,
+        assumptions: Vec::new(),
+    })
+}
+
+fn parse_webhook(envelope: &Object, payload: &Object) -> Result<ParsedBooking, FileError> {
+    let unreadable = |error: super::lenient_fields::FieldError| FileError::Unreadable(error.to_string());
+    let mut assumptions = Vec::new();
+    let sent_at = optional_instant(envelope, "createdAt");
+    let start = required_instant(payload, "startTime").map_err(unreadable)?;
+    let end = required_instant(payload, "endTime").map_err(unreadable)?;
+    if end < start {
+        return Err(FileError::Unreadable(
+            "endTime is before startTime".to_owned(),
+        ));
+    }
+    // The payload does not say when the booking was asked for; the webhook is sent right then.
+    let created = sent_at.unwrap_or(start);
+    if sent_at.is_none() {
+        assumptions.push("that it was asked for when it starts (the file has no createdAt)".to_owned());
+    }
+    let responses = unwrap_responses(object(payload, "responses"));
+    let attendees = attendees(payload);
+    let event_type = event_type(payload);
+    if event_type.is_none() {
+        return Err(FileError::Unreadable(
+            "payload.eventTypeId is missing".to_owned(),
+        ));
+    }
+    let booking = Booking {
+        uid: uid(payload).map_err(unreadable)?,
+        id: number(payload, "bookingId"),
+        series: None,
+        title: owned_text(payload, "title").unwrap_or_default(),
+        description: owned_text(payload, "additionalNotes"),
+        status: status(payload),
+        host: object(payload, "organizer").map(host),
+        event_type,
+        start,
+        end,
+        created_at: created,
+        updated_at: None,
+        booker: identify_booker(Some(&responses), &attendees),
+        attendees,
+        guests: guests(&responses),
+        seated: false,
+        rescheduled_from: None,
+        rescheduled_to: None,
+        rescheduled_by: None,
+        cancelled_by: None,
+        cancellation_reason: None,
+        absent_host: false,
+        location: owned_text(payload, "location"),
+        answers: to_answers(Some(&responses)),
+        metadata: to_answers(object(payload, "metadata")),
+        payment: Payment::NotShown,
+    };
+    let price = payload.contains_key("price").then(|| price(payload));
+    Ok(ParsedBooking {
+        booking,
+        sent_at,
+        price,
+        assumptions,
+    })
+}
+
+/// A webhook wraps each answer: `{"label": …, "value": …, "isHidden": …}`.
+fn unwrap_responses(responses: Option<&Object>) -> Object {
+    let fields = responses.into_iter().flatten();
+    fields
+        .map(|(name, wrapped)| {
+            let value = match wrapped.as_object().and_then(|inner| inner.get("value")) {
+                Some(value) => value.clone(),
+                None => wrapped.clone(),
+            };
+            (name.clone(), value)
+        })
+        .collect()
+}
+
+fn event_type(payload: &Object) -> Option<EventTypeRef> {
+    Some(EventTypeRef {
+        id: EventTypeId(number(payload, "eventTypeId")?),
+        slug: owned_text(payload, "type"),
+    })
+}
+
+/// A payload without a state is of a booking that waits or has just been accepted; `evaluate` judges
+/// it as waiting in any case.
+fn status(payload: &Object) -> BookingStatus {
+    super::lenient_fields::status(payload).unwrap_or(BookingStatus::Pending)
+}
+
+fn host(organizer: &Object) -> Host {
+    Host {
+        id: number(organizer, "id").map(HostId),
+        address: super::lenient_fields::address(organizer, "email"),
+        name: owned_text(organizer, "name"),
+        time_zone: owned_text(organizer, "timeZone"),
+    }
+}
+
+fn attendees(payload: &Object) -> Vec<Attendee> {
+    let attendees = list(payload, "attendees")
+        .iter()
+        .filter_map(Value::as_object);
+    attendees
+        .map(|attendee| Attendee {
+            address: super::lenient_fields::address(attendee, "email"),
+            name: name(attendee, "name"),
+            time_zone: owned_text(attendee, "timeZone"),
+            language: object(attendee, "language").and_then(|of| owned_text(of, "locale")),
+            absent: false,
+            seat: None,
+        })
+        .collect()
+}
+
+fn guests(responses: &Object) -> Vec<Address> {
+    let texts = list(responses, "guests").iter().filter_map(Value::as_str);
+    texts.filter_map(|text| Address::parse(text).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WEBHOOK: &str = r#"{
+      "triggerEvent": "BOOKING_CREATED",
+      "createdAt": "2026-11-20T08:15:30.123Z",
+      "payload": {
+        "type": "book-club", "title": "Book club between Ada and Bo", "description": "",
+        "additionalNotes": "about chapter 3", "customInputs": {},
+        "startTime": "2026-12-01T09:00:00Z", "endTime": "2026-12-01T10:00:00Z",
+        "organizer": {"id": 12, "name": "Ada Host", "email": "ada@example.org",
+          "timeZone": "Europe/Berlin", "language": {"locale": "en"}},
+        "responses": {
+          "name": {"label": "your_name", "value": "Bo Booker", "isHidden": false},
+          "email": {"label": "email_address", "value": "Bo@Example.com", "isHidden": false},
+          "guests": {"label": "additional_guests", "value": ["cy@example.com"], "isHidden": false},
+          "company": {"label": "Company", "value": "Acme", "isHidden": false}
+        },
+        "attendees": [{"email": "Bo@Example.com", "name": "Bo Booker", "timeZone": "Europe/Paris",
+          "language": {"locale": "fr"}}],
+        "location": "integrations:daily", "uid": "bFJeNb2uX8ANpT3JL5EfXw", "metadata": {},
+        "eventTypeId": 77, "bookingId": 91, "price": 0, "currency": "usd", "length": 60,
+        "requiresConfirmation": true, "status": "ACCEPTED"
+      }
+    }"#;
+
+    #[test]
+    fn a_webhook_payload_is_a_booking() {
+        let parsed = parse_booking_file(WEBHOOK).unwrap();
+        let booking = parsed.booking;
+        assert_eq!(booking.uid.as_str(), "bFJeNb2uX8ANpT3JL5EfXw");
+        assert_eq!(booking.id, Some(91));
+        assert_eq!(booking.host_id(), Some(HostId(12)));
+        assert_eq!(
+            booking.event_type.unwrap().slug.as_deref(),
+            Some("book-club")
+        );
+        let booker = booking.booker.unwrap();
+        assert_eq!(booker.address.as_str(), "bo@example.com");
+        assert_eq!(booker.name.as_deref(), Some("Bo Booker"));
+        assert_eq!(booker.language.as_deref(), Some("fr"));
+        assert_eq!(booking.guests[0].as_str(), "cy@example.com");
+        assert_eq!(booking.status, BookingStatus::Accepted);
+        assert_eq!(
+            booking.answers["company"],
+            crate::domain::booking::Answer::Text("Acme".to_owned())
+        );
+        assert_eq!(parsed.price, Some(0));
+        assert_eq!(
+            parsed.sent_at.unwrap().to_rfc3339(),
+            "2026-11-20T08:15:30.123+00:00"
+        );
+        assert_eq!(parsed.assumptions, Vec::<String>::new());
+    }
+
+    #[test]
+    fn files_without_exactly_one_booking_are_refused_with_the_reason() {
+        let without = |field: &str| WEBHOOK.replace(&format!("\"{field}\""), "\"x\"");
+        let rows: [(String, &str); 9] = [
+            (String::new(), "is not JSON"),
+            ("{".to_owned(), "is not JSON"),
+            ("[]".to_owned(), "holds 0 bookings"),
+            (r#"{"data":[{},{}]}"#.to_owned(), "holds 2 bookings"),
+            ("{}".to_owned(), "is neither a booking"),
+            ("7".to_owned(), "is neither a booking"),
+            (without("uid"), "uid is missing"),
+            (without("startTime"), "startTime is missing"),
+            (without("eventTypeId"), "payload.eventTypeId is missing"),
+        ];
+        for (text, expect) in rows {
+            let error = parse_booking_file(&text).unwrap_err().to_string();
+            assert!(error.contains(expect), "{text}: {error}");
+        }
+        let huge = " ".repeat(MAX_FILE + 1);
+        assert_eq!(parse_booking_file(&huge), Err(FileError::TooLarge));
+    }
+
+    #[test]
+    fn api_items_are_read_bare_or_in_their_envelope() {
+        let item = r#"{"id":1,"uid":"abc","title":"t","status":"pending",
+            "start":"2026-12-01T09:00:00.000Z","end":"2026-12-01T10:00:00.000Z",
+            "createdAt":"2026-11-20T08:15:30.123Z","eventType":{"id":77,"slug":"lesson"},
+            "hosts":[{"id":12,"email":"ada@example.org"}],
+            "attendees":[{"email":"bo@example.com","name":"Bo"}],
+            "bookingFieldsResponses":{"email":"bo@example.com"}}"#;
+        let enveloped = format!(r#"{{"status":"success","data":[{item}]}}"#);
+        let single = format!(r#"{{"status":"success","data":{item}}}"#);
+        let bare = parse_booking_file(item).unwrap();
+        assert_eq!(bare.booking.uid.as_str(), "abc");
+        assert_eq!(parse_booking_file(&enveloped), Ok(bare.clone()));
+        assert_eq!(parse_booking_file(&single), Ok(bare));
+    }
+}

@@ -1,0 +1,45 @@
+//! The rows of a list, each on its own: one that cannot be read is named and left alone, and never
+//! hides the others.
+
+use serde_json::Value;
+
+use crate::domain::booking::Booking;
+use crate::domain::id::BookingUid;
+
+use super::lenient_fields::{FieldError, text};
+
+/// More rows than any page that is asked for. A server that ignores paging is cut off here.
+pub(super) const MAX_ROWS: usize = 1000;
+
+/// Reads the rows. The second list says where and why (`data[3].start is missing (UID)`).
+pub(super) fn decode_bookings(
+    rows: &[Value],
+    list_name: &str,
+    first: usize,
+    decode: impl Fn(&Value) -> Result<Booking, FieldError>,
+) -> (Vec<Booking>, Vec<String>) {
+    let mut bookings = Vec::with_capacity(rows.len().min(MAX_ROWS));
+    let mut unreadable = Vec::new();
+    for (index, row) in rows.iter().take(MAX_ROWS).enumerate() {
+        match decode(row) {
+            Ok(booking) => bookings.push(booking),
+            Err(why) => unreadable.push(describe_unreadable(list_name, first + index, row, why)),
+        }
+    }
+    if rows.len() > MAX_ROWS {
+        unreadable.push(format!(
+            "{list_name}[{MAX_ROWS}..{}]: more rows than were asked for; not read",
+            rows.len()
+        ));
+    }
+    (bookings, unreadable)
+}
+
+fn describe_unreadable(list_name: &str, index: usize, row: &Value, why: FieldError) -> String {
+    let dot = if why.field.is_empty() { " " } else { "." };
+    let uid = row.as_object().and_then(|row| text(row, "uid"));
+    match uid.and_then(|uid| BookingUid::parse(uid).ok()) {
+        Some(uid) => format!("{list_name}[{index}]{dot}{why} ({uid})"),
+        None => format!("{list_name}[{index}]{dot}{why}"),
+    }
+}

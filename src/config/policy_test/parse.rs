@@ -1,0 +1,165 @@
+//! From the text of a file to its cases, or to all that is wrong with it.
+
+use std::path::Path;
+
+use chrono_tz::Tz;
+use toml::de::DeTable;
+
+use super::model::{PolicyCase, CaseExpectation, CaseSubject};
+use super::{booking, expect, member, relative_time};
+use crate::config::diagnostic::Diagnostics;
+use crate::config::parse::report_syntax_errors;
+use crate::config::reader::{TomlValue, TomlTable};
+use crate::config::diagnostic_collector::DiagnosticCollector;
+use crate::config::value;
+use crate::domain::request::OperatorDecision;
+use crate::domain::snapshot::PinResult;
+use crate::domain::time::Time;
+
+/// When cases are judged that say nothing of it: noon on a Tuesday, far from any clock change.
+pub const DEFAULT_NOW: &str = "2026-12-01T12:00:00Z";
+
+/// Cases of one file; more are easier to find in several.
+pub const MAX_CASES: usize = 10_000;
+
+/// The most requests before it that a case may tell of.
+const MAX_EARLIER_REQUESTS: u64 = 10_000;
+
+/// Reads the cases of a file. `source` is its path: it stands in messages, and relative paths in
+/// the text start at its folder.
+///
+/// # Errors
+/// With every finding at once.
+pub fn parse(text: &str, source: &str) -> Result<Vec<PolicyCase>, Diagnostics> {
+    let mut report = DiagnosticCollector::new(text, source);
+    let cases = read_cases(text, source, &mut report);
+    if report.has_errors() {
+        return Err(Diagnostics(report.into_diagnostics()));
+    }
+    Ok(cases)
+}
+
+fn read_cases(text: &str, source: &str, report: &mut DiagnosticCollector<'_>) -> Vec<PolicyCase> {
+    let (tree, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        report_syntax_errors(&errors, report);
+        return Vec::new();
+    }
+    let base = Path::new(source).parent().unwrap_or(Path::new(""));
+    let mut top = TomlTable::new("", Some(tree.get_ref()));
+    let now = read_now(&mut top, report);
+    let mut cases = Vec::new();
+    if let Some(list) = top.get_required("case", "…, as [[case]] on a line of its own", report) {
+        for table in list.sections("[[case]]", MAX_CASES, report) {
+            let number = cases.len() + 1;
+            cases.extend(read_case(table, (number, now), base, report));
+        }
+    }
+    top.report_unknown_keys(report);
+    cases
+}
+
+/// The key `now` of a table.
+fn read_now(table: &mut TomlTable<'_>, report: &mut DiagnosticCollector<'_>) -> Option<Time> {
+    let item = table.get("now", report)?;
+    value::read_instant(&item, Tz::UTC, report)
+}
+
+fn read_case(
+    mut table: TomlTable<'_>,
+    (number, now): (usize, Option<Time>),
+    base: &Path,
+    report: &mut DiagnosticCollector<'_>,
+) -> Option<PolicyCase> {
+    let key = table.path().to_owned();
+    let position = report.position_of(&key);
+    let name = table.get("name", report);
+    let name = name.and_then(|item| item.text("a member with credit", report));
+    let now = read_now(&mut table, report).or(now);
+    let subject = read_subject(&mut table, base, report);
+    let member = table.get("member", report);
+    let member = member.and_then(|item| member::read(&item, report));
+    let pin = table.get("pin", report);
+    let pin = pin.and_then(|item| item.keyword(&PIN_RESULTS, report));
+    let lookups = table.get("lookup", report);
+    let lookups = lookups.map(|item| booking::read_answers(&item, report));
+    let earlier_requests = table.get("asked-before", report);
+    let earlier_requests = earlier_requests.and_then(|item| item.number(0..=MAX_EARLIER_REQUESTS, report));
+    let host_is_busy = read_flag(&mut table, "taken", report);
+    let empty_ledger = read_flag(&mut table, "empty-ledger", report);
+    let first_evaluated = table.get("first-judged", report);
+    let first_evaluated = first_evaluated.and_then(|item| relative_time::read(&item, report));
+    let review = read_review(&mut table, report);
+    let expect = read_expectation(&mut table, report);
+    table.report_unknown_keys(report);
+    Some(PolicyCase {
+        name: name.map_or_else(|| format!("case {number}"), str::to_owned),
+        position,
+        key,
+        now,
+        subject: subject?,
+        member,
+        pin,
+        lookups: lookups.unwrap_or_default(),
+        earlier_requests: earlier_requests.and_then(|n| n.try_into().ok()).unwrap_or(0),
+        host_is_busy,
+        empty_ledger,
+        first_evaluated,
+        review,
+        expect: expect?,
+    })
+}
+
+const PIN_RESULTS: [(&str, PinResult); 5] = [
+    ("right", PinResult::Correct),
+    ("wrong", PinResult::Wrong),
+    ("missing", PinResult::Missing),
+    ("not-set", PinResult::NotSet),
+    ("locked", PinResult::Locked),
+];
+
+fn read_flag(table: &mut TomlTable<'_>, key: &'static str, report: &mut DiagnosticCollector<'_>) -> bool {
+    let item = table.get(key, report);
+    item.and_then(|item| item.flag(report)).unwrap_or(false)
+}
+
+fn read_subject(table: &mut TomlTable<'_>, base: &Path, report: &mut DiagnosticCollector<'_>) -> Option<CaseSubject> {
+    let described = table.get("booking", report);
+    let file = table.get("file", report);
+    if let (Some(_), Some(file)) = (&described, &file) {
+        let problem = "the booking stands here twice: in a file and under `booking`".to_owned();
+        report.error(&file.path, problem, "leave out one of the two");
+        return None;
+    }
+    if let Some(item) = file {
+        let position = report.position_of(&item.path);
+        return value::read_path(&item, base, report).map(|path| CaseSubject::File(path, position));
+    }
+    let described = described.map_or_else(
+        || Some(booking::default_booking()),
+        |item| booking::read(&item, report),
+    );
+    described.map(|described| CaseSubject::Described(Box::new(described)))
+}
+
+/// What an operator said: a word, or a table with the reason.
+fn read_review(table: &mut TomlTable<'_>, report: &mut DiagnosticCollector<'_>) -> Option<(OperatorDecision, String)> {
+    let item = table.get("review", report)?;
+    let words = [("confirm", OperatorDecision::Confirm), ("decline", OperatorDecision::Decline)];
+    let read_verdict = |item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>| item.keyword(&words, report);
+    if item.as_table().is_none() {
+        return read_verdict(&item, report).map(|verdict| (verdict, "as an operator said".to_owned()));
+    }
+    let mut review_table = item.table("{ say = \"confirm\", reason = \"…\" }", report)?;
+    let verdict = review_table.get_required("say", "\"confirm\"", report);
+    let verdict = verdict.and_then(|item| read_verdict(&item, report));
+    let reason = review_table.get_required("reason", "\"a good friend of the house\"", report);
+    let reason = reason.and_then(|item| item.text("a good friend of the house", report));
+    review_table.report_unknown_keys(report);
+    Some((verdict?, reason?.to_owned()))
+}
+
+fn read_expectation(table: &mut TomlTable<'_>, report: &mut DiagnosticCollector<'_>) -> Option<CaseExpectation> {
+    let item = table.get_required("expect", "\"confirm\"", report)?;
+    expect::read(&item, report)
+}

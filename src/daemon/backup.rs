@@ -1,0 +1,112 @@
+//! Copies of the log: backup, restore, export. The files are read and written here, in the process of
+//! whoever asked; a daemon only says how far they are durable.
+
+use std::io::Write;
+use std::path::Path;
+
+use super::commands::operator_log;
+use super::failure::{Failure, error_chain};
+use super::ownership;
+use super::process::log_progress;
+use crate::control::exit;
+use crate::control::protocol::ledger::{CopyView, HeadView};
+use crate::control::protocol::{Refusal, SCHEMA};
+use crate::domain::time::Clock;
+use crate::store::backup::{self, LogCopy, CopyError};
+use crate::store::lock::LockError;
+use crate::store::open::{CreateIfMissing, open};
+use crate::store::port::{Head, Store};
+
+/// Copies the log of the store at `store` up to `head` into the directory `to`.
+///
+/// # Errors
+/// When it cannot be copied, or the copy does not check.
+pub fn back_up(store: &Path, head: &HeadView, to: &Path) -> Result<CopyView, Refusal> {
+    let copied = backup::back_up(store, &to_head(head), to).map_err(to_refusal)?;
+    Ok(copy_view("backup", store, to, copied))
+}
+
+/// Puts a backup where no ledger is, and opens it once.
+///
+/// # Errors
+/// When there is a ledger, or the backup does not check.
+pub fn restore(from: &Path, store: &Path, clock: &Clock) -> Result<CopyView, Refusal> {
+    ownership::check_owner(store)?;
+    let copied = backup::restore(from, store, clock()).map_err(to_refusal)?;
+    let opened = open(store, CreateIfMissing::No, clock(), &mut log_progress).map_err(Failure::from)?;
+    opened
+        .notices
+        .iter()
+        .for_each(|notice| tracing::debug!("{notice}"));
+    let mut opened = opened.store;
+    operator_log::log_change("restore", operator_log::own_uid(), opened.head().seq);
+    if let Err(error) = opened.close() {
+        tracing::warn!("the next start rebuilds the store: {}", error_chain(&error));
+    }
+    Ok(copy_view("restore", from, store, copied))
+}
+
+/// Writes the log's commits as lines, and says how many they are.
+///
+/// # Errors
+/// When a line does not check, or cannot be written.
+pub fn export(store: &Path, head: &HeadView, out: &mut dyn Write) -> Result<u64, ExportError> {
+    match backup::export(store, &to_head(head), out) {
+        Ok(commits) => Ok(commits),
+        Err(CopyError::Write(error)) => Err(ExportError::Write(error)),
+        Err(error) => Err(ExportError::Refused(to_refusal(error))),
+    }
+}
+
+/// Why an export did not come to its end.
+#[derive(Debug)]
+pub enum ExportError {
+    /// Perhaps only because nobody reads on.
+    Write(std::io::Error),
+    Refused(Refusal),
+}
+
+fn to_head(view: &HeadView) -> Head {
+    Head {
+        seq: view.sequence,
+        hash: view.hash.clone(),
+    }
+}
+
+fn copy_view(kind: &str, from: &Path, to: &Path, copied: LogCopy) -> CopyView {
+    CopyView {
+        schema: SCHEMA,
+        kind: kind.to_owned(),
+        from: from.display().to_string(),
+        to: to.display().to_string(),
+        sequence: copied.head.seq,
+        hash: copied.head.hash,
+        files: copied.files,
+        bytes: copied.bytes,
+    }
+}
+
+fn to_refusal(error: CopyError) -> Refusal {
+    let text = format!("failed to {}", error_chain(&error));
+    let (exit, code) = match error {
+        CopyError::NotEmpty { .. } | CopyError::InsideStore(_) | CopyError::NoBackup(_) => {
+            (exit::USAGE, "usage")
+        }
+        CopyError::Lock(LockError::Held { .. }) => (exit::STORE_LOCKED, "held"),
+        CopyError::Occupied(_) => (exit::FAILED, "occupied"),
+        CopyError::Incomplete { .. }
+        | CopyError::Copy(_)
+        | CopyError::Log(_)
+        | CopyError::StoreDirectory(_)
+        | CopyError::Lock(LockError::Disk(_))
+        | CopyError::Disk(_)
+        | CopyError::Facts(_)
+        | CopyError::MarkRestored(_)
+        | CopyError::Write(_) => (exit::FAILED, "store"),
+    };
+    Refusal {
+        exit,
+        code: code.to_owned(),
+        text,
+    }
+}

@@ -1,0 +1,401 @@
+//! Looking at accounts, and their aliases.
+
+use super::parse;
+use crate::control::protocol::account::{AccountsView, StatementView};
+use crate::control::protocol::{CommandResult, EntryView, Refusal, SCHEMA};
+use crate::daemon::views::{self, facts};
+use crate::domain::account::{Account, LotPart, sum_credits};
+use crate::domain::decision::Credits;
+use crate::domain::fact::{RefundPart, Fact};
+use crate::domain::id::{AccountId, Address, BookingUid, may_have_legacy_form};
+use crate::domain::time::Time;
+use crate::store::port::{Store, StoreError, HistorySubject, LoggedFact};
+
+/// Accounts in one answer.
+const MAX_ACCOUNTS: u32 = 100_000;
+
+/// Accounts that a search reads at once.
+const SEARCH_PAGE: u32 = 1_000;
+
+/// Entries in one statement.
+const MAX_ENTRIES: u32 = 100_000;
+
+pub fn show(store: &dyn Store, now: Time, account: &str) -> Result<CommandResult, Refusal> {
+    let account = parse::find_account(store, account)?;
+    Ok(CommandResult::Account(views::account(&account, now)))
+}
+
+pub fn list(
+    store: &dyn Store,
+    now: Time,
+    after: Option<&str>,
+    limit: u32,
+    search: Option<&str>,
+) -> Result<CommandResult, Refusal> {
+    let (accounts, next) = match search {
+        None => read_page(store, after, limit)?,
+        Some(text) => search_accounts(store, after, limit, text)?,
+    };
+    Ok(CommandResult::Accounts(AccountsView {
+        schema: SCHEMA,
+        accounts: accounts
+            .iter()
+            .map(|account| views::account(account, now))
+            .collect(),
+        next,
+    }))
+}
+
+/// Accounts in order of their names, and where to go on when there are more.
+pub(super) fn read_page(
+    store: &dyn Store,
+    after: Option<&str>,
+    limit: u32,
+) -> Result<(Vec<Account>, Option<String>), Refusal> {
+    let after = after
+        .map(AccountId::parse)
+        .transpose()
+        .map_err(|why| parse::usage(format!("the account to go on after {why}")))?;
+    let limit = usize::try_from(limit.clamp(1, MAX_ACCOUNTS)).unwrap_or(usize::MAX);
+    let mut accounts = store
+        .accounts(after.as_ref(), limit + 1)
+        .map_err(|e| parse::store_failed(&e))?;
+    let more = accounts.len() > limit;
+    accounts.truncate(limit);
+    let next = accounts
+        .last()
+        .filter(|_| more)
+        .map(|account| account.id.to_string());
+    Ok((accounts, next))
+}
+
+/// As [`page`], of the accounts with this text in their name or in an alias. Case does not count.
+fn search_accounts(
+    store: &dyn Store,
+    after: Option<&str>,
+    limit: u32,
+    text: &str,
+) -> Result<(Vec<Account>, Option<String>), Refusal> {
+    let text = text.to_lowercase();
+    let limit = usize::try_from(limit.clamp(1, MAX_ACCOUNTS)).unwrap_or(usize::MAX);
+    let mut accounts = Vec::new();
+    let mut after = after.map(str::to_owned);
+    loop {
+        let (read, next) = read_page(store, after.as_deref(), SEARCH_PAGE)?;
+        for account in read {
+            let mut names = account.aliases.iter().map(|alias| alias.as_str());
+            if !account.id.as_str().contains(&text) && !names.any(|name| name.contains(&text)) {
+                continue;
+            }
+            if accounts.len() == limit {
+                let last = accounts.last().map(|last: &Account| last.id.to_string());
+                return Ok((accounts, last));
+            }
+            accounts.push(account);
+        }
+        match next {
+            Some(next) => after = Some(next),
+            None => return Ok((accounts, None)),
+        }
+    }
+}
+
+pub fn set_alias(
+    store: &mut dyn Store,
+    now: Time,
+    account: &str,
+    alias: &str,
+    remove: bool,
+) -> Result<CommandResult, Refusal> {
+    let account = parse::find_account(store, account)?;
+    let alias =
+        Address::parse(alias).map_err(|why| parse::usage(format!("the alias {alias:?} {why}")))?;
+    let has_alias = account.aliases.contains(&alias);
+    // The ledger lets such names pass, because old logs may have several spellings of one.
+    if !remove
+        && !has_alias
+        && may_have_legacy_form(alias.as_str())
+        && let Some(other) = store.resolve(&alias).map_err(|e| parse::store_failed(&e))?
+        && other != account.id
+    {
+        return Err(parse::refusal(
+            "conflict",
+            format!("the name {alias} is taken by the account {other}"),
+        ));
+    }
+    if has_alias == remove {
+        let id = account.id.clone();
+        let fact = if remove {
+            Fact::AliasRemoved { account: id, alias }
+        } else {
+            Fact::AliasAdded { account: id, alias }
+        };
+        store
+            .commit(now, vec![fact], &[])
+            .map_err(|e| parse::commit_failed(&e))?;
+    } else if remove {
+        return Err(parse::not_found(format!(
+            "account {} has no alias {alias}",
+            account.id
+        )));
+    }
+    show(store, now, account.id.as_str())
+}
+
+pub fn statement(
+    store: &dyn Store,
+    now: Time,
+    account: &str,
+    limit: u32,
+) -> Result<CommandResult, Refusal> {
+    let account = parse::find_account(store, account)?;
+    let limit = usize::try_from(limit.clamp(1, MAX_ENTRIES)).unwrap_or(usize::MAX);
+    let entries = store
+        .history(&HistorySubject::Account(account.id.clone()), None, limit)
+        .map_err(|e| parse::store_failed(&e))?;
+    let mut views = Vec::with_capacity(entries.len());
+    // Back from what is there now, because a statement shows the newest entries first.
+    let mut balance = i128::from(account.lots.iter().map(|lot| lot.remaining).sum::<Credits>());
+    for written in &entries {
+        let mut view = statement_entry(store, written)?;
+        view.balance = u64::try_from(balance).ok();
+        views.push(view);
+        balance -= balance_change(store, written)?;
+    }
+    Ok(CommandResult::Statement(StatementView {
+        schema: SCHEMA,
+        account: account.id.to_string(),
+        entries: views,
+        balance: views::account(&account, now),
+    }))
+}
+
+/// By how much an entry raised the balance.
+fn balance_change(store: &dyn Store, written: &LoggedFact) -> Result<i128, Refusal> {
+    let credits_in = |parts: &[LotPart]| i128::from(sum_credits(parts));
+    let refunded_credits = |parts: &[RefundPart]| parts.iter().map(|part| i128::from(part.credits)).sum();
+    Ok(match &written.fact {
+        Fact::Grant { credits, .. } => i128::from(*credits),
+        Fact::Revoke { parts, .. } | Fact::Hold { parts, .. } => -credits_in(parts),
+        Fact::Expire { part, .. } => -i128::from(part.credits),
+        Fact::Refund { parts, .. } => refunded_credits(parts),
+        // One that names no lots gives all that was held back to the lots that paid.
+        Fact::Void { booking, refund_parts: back, .. } if back.is_empty() => {
+            find_held_parts(store, booking, written.seq)?.as_deref().map_or(0, credits_in)
+        }
+        Fact::Void { refund_parts: back, .. } => refunded_credits(back),
+        Fact::AccountOpened { .. }
+        | Fact::AliasAdded { .. }
+        | Fact::AliasRemoved { .. }
+        | Fact::AccountDescribed { .. }
+        | Fact::FreezeChanged { .. }
+        | Fact::PinChanged { .. }
+        | Fact::Post { .. }
+        | Fact::Move { .. }
+        | Fact::ChargeClosed { .. }
+        | Fact::RequestDecided { .. }
+        | Fact::RequestReviewed { .. }
+        | Fact::CallRecorded { .. }
+        | Fact::IntentSettled { .. }
+        | Fact::UnresolvedListed { .. }
+        | Fact::UnresolvedResolved { .. }
+        | Fact::Ledger(_) => 0,
+    })
+}
+
+/// Entries of a booking that are read at once: a hold stands right before its end.
+const HOLD_LOOKBACK: usize = 16;
+
+/// What was held for the booking last before this commit.
+fn find_held_parts(
+    store: &dyn Store,
+    booking: &BookingUid,
+    before: u64,
+) -> Result<Option<Vec<LotPart>>, Refusal> {
+    let subject = HistorySubject::Booking(booking.clone());
+    let mut before = Some(before);
+    loop {
+        let entries = store.history(&subject, before, HOLD_LOOKBACK);
+        let entries = entries.map_err(|e| parse::store_failed(&e))?;
+        let Some(last) = entries.last() else {
+            return Ok(None);
+        };
+        before = Some(last.seq);
+        let hold = entries.into_iter().find_map(|written| match written.fact {
+            Fact::Hold { parts, .. } => Some(parts),
+            _ => None,
+        });
+        if hold.is_some() {
+            return Ok(hold);
+        }
+    }
+}
+
+/// One entry of a statement, with the title and the start of its booking.
+fn statement_entry(store: &dyn Store, written: &LoggedFact) -> Result<EntryView, Refusal> {
+    let mut view = facts::entry(written);
+    let Some(Ok(uid)) = view.booking.as_deref().map(BookingUid::parse) else {
+        return Ok(view);
+    };
+    let failed = |error: StoreError| parse::store_failed(&error);
+    if let Some(charge) = store.charge(&uid).map_err(failed)? {
+        view.start = Some(views::format_time(charge.start));
+        let request = store.request(&charge.request).map_err(failed)?;
+        view.title = request.map(|request| request.title);
+    }
+    Ok(view)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::daemon::commands::test_fixtures::{record_decision, grant_credits, noted_request, now, store_with_credits, commit_facts};
+    use crate::domain::booking::BookingRef;
+    use crate::domain::decision::{Decision, DecisionOutcome};
+    use crate::domain::id::Reference;
+    use crate::domain::request::{CallKind, RequestState};
+    use crate::domain::time::Span;
+    use crate::store::memory::MemoryStore;
+
+    const BO: &str = "bo@example.com";
+
+    fn parts(of: &[(&str, u64)]) -> Vec<LotPart> {
+        let part = |(grant, credits): &(&str, u64)| LotPart {
+            grant: Reference::parse(grant).unwrap(),
+            credits: *credits,
+        };
+        of.iter().map(part).collect()
+    }
+
+    fn refund_parts(of: &[(&str, u64)], restored: Option<&str>) -> Vec<RefundPart> {
+        let back = |part: LotPart| RefundPart {
+            grant: part.grant,
+            credits: part.credits,
+            replacement_lot: restored.map(|name| {
+                let until = now() + Span::days(14);
+                (Reference::parse(name).unwrap(), until)
+            }),
+        };
+        parts(of).into_iter().map(back).collect()
+    }
+
+    fn hold_credits(store: &mut MemoryStore, name: &str, paid: &[(&str, u64)]) -> BookingUid {
+        let request = noted_request(name);
+        let (id, booking) = (request.id.clone(), request.bookings[0].clone());
+        record_decision(
+            store,
+            crate::domain::request::Request {
+                decision: Decision::Confirm,
+                call: Some(CallKind::Confirm),
+                state: RequestState::Recorded,
+                ..request
+            },
+        );
+        let uid = booking.uid.clone();
+        commit_facts(
+            store,
+            vec![Fact::Hold {
+                booking: BookingRef { ..booking },
+                request: id,
+                account: AccountId::parse(BO).unwrap(),
+                parts: parts(paid),
+                event_type: None,
+                host: None,
+                start: now() + Span::hours(24),
+                end: now() + Span::hours(25),
+                terms: None,
+            }],
+        );
+        uid
+    }
+
+    fn settle(store: &mut MemoryStore, uid: &BookingUid, fact: Fact, outcome: DecisionOutcome) {
+        let request = crate::domain::id::RequestId::from(uid);
+        commit_facts(store, vec![fact, Fact::IntentSettled { request, outcome }]);
+    }
+
+    fn balances(store: &MemoryStore) -> Vec<u64> {
+        let CommandResult::Statement(view) = statement(store, now(), BO, 1_000).unwrap() else {
+            panic!("a statement");
+        };
+        let all = view.entries.iter().map(|entry| entry.balance.unwrap());
+        all.collect()
+    }
+
+    /// Every kind of entry that moves credits: what a later statement shows as the balance after it is
+    /// what was there then.
+    #[test]
+    fn a_statement_has_the_balance_after_each_entry() {
+        let mut store = store_with_credits(5);
+        // The balances that stood, and how many entries there were then.
+        let mut recorded_balances = Vec::new();
+        let mut record_balance = |store: &MemoryStore| {
+            let account = parse::find_account(store, BO).unwrap();
+            let left = account.lots.iter().map(|lot| lot.remaining).sum::<u64>();
+            let all = balances(store);
+            assert_eq!(all[0], left);
+            recorded_balances.push((all.len(), left));
+        };
+        record_balance(&store);
+        grant_credits(&mut store, BO, 3, "g2");
+        record_balance(&store);
+        let posted = hold_credits(&mut store, "posted", &[("g1", 5), ("g2", 1)]);
+        record_balance(&store);
+        let post = Fact::Post {
+            booking: posted.clone(),
+        };
+        settle(&mut store, &posted, post, DecisionOutcome::Confirmed);
+        record_balance(&store);
+        for (name, restored) in [("void", None), ("void-late", Some("back:1"))] {
+            let uid = hold_credits(&mut store, name, &[("g2", 2)]);
+            record_balance(&store);
+            let void = Fact::Void {
+                booking: uid.clone(),
+                reason: "gone".into(),
+                refund_parts: restored.map_or(Vec::new(), |name| refund_parts(&[("g2", 2)], Some(name))),
+            };
+            settle(&mut store, &uid, void, DecisionOutcome::Superseded);
+            record_balance(&store);
+        }
+        let refund = |of: &[(&str, u64)], restored, close| Fact::Refund {
+            booking: posted.clone(),
+            parts: refund_parts(of, restored),
+            close,
+            reason: "cancelled".into(),
+        };
+        commit_facts(&mut store, vec![refund(&[("g1", 2)], None, false)]);
+        record_balance(&store);
+        commit_facts(&mut store, vec![refund(&[("g1", 3)], Some("back:2"), true)]);
+        record_balance(&store);
+        let account = AccountId::parse(BO).unwrap();
+        let grant = Fact::Grant {
+            reference: Reference::parse("g3").unwrap(),
+            account: account.clone(),
+            credits: 4,
+            expires: Some(now() + Span::hours(1)),
+            reason: "a trial".to_owned(),
+        };
+        commit_facts(&mut store, vec![grant]);
+        record_balance(&store);
+        let expire = Fact::Expire {
+            account: account.clone(),
+            part: parts(&[("g3", 4)]).remove(0),
+        };
+        store
+            .commit(now() + Span::hours(2), vec![expire], &[])
+            .unwrap();
+        record_balance(&store);
+        let revoke = Fact::Revoke {
+            reference: Reference::parse("r1").unwrap(),
+            account,
+            parts: parts(&[("g1", 1)]),
+            reason: "left".to_owned(),
+        };
+        commit_facts(&mut store, vec![revoke]);
+        record_balance(&store);
+        let last = balances(&store);
+        for (entries, left) in recorded_balances {
+            assert_eq!(last[last.len() - entries], left, "after {entries} entries");
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! Giving and taking credits. Every grant has a reference: the same one twice is the same grant asked
+//! twice, with other contents it is an error.
+
+use sha2::{Digest, Sha256};
+
+use super::{similar_names, parse};
+use crate::control::protocol::account::GrantsView;
+use crate::control::protocol::{CommandResult, GrantCommand, Refusal, RevokeCommand, SCHEMA};
+use crate::daemon::views;
+use crate::domain::account::SpendPreview;
+use crate::domain::decision::Credits;
+use crate::domain::fact::Fact;
+use crate::domain::id::{AccountId, Reference};
+use crate::domain::ledger::{GrantRecord, GrantKind};
+use crate::domain::time::Time;
+use crate::store::port::{Store, HistorySubject};
+
+/// Grants shown of one account.
+const MAX_GRANTS: usize = 1_000;
+
+pub fn grant(store: &mut dyn Store, now: Time, command: &GrantCommand) -> Result<CommandResult, Refusal> {
+    let account = parse::resolve_account_id(store, &command.account)?;
+    let record = GrantRecord {
+        reference: choose_reference(
+            store,
+            "grant",
+            &account,
+            command.credits,
+            command.reference.as_deref(),
+        )?,
+        credits: parse::credits(command.credits)?,
+        kind: GrantKind::Grant,
+        expires: None,
+        reason: parse::reason(command.reason.as_deref(), "granted")?,
+        at: now,
+        account,
+    };
+    if let Some(existing_record) = find_grant_record(store, &record.reference)? {
+        let expires = command
+            .expires
+            .as_deref()
+            .map(|text| parse::time("the expiry", text))
+            .transpose()?;
+        let record = GrantRecord { expires, ..record };
+        check_same_grant(&existing_record, &record)?;
+        return grant_result(store, &existing_record, true, now);
+    }
+    let record = GrantRecord {
+        expires: parse::expiry(command.expires.as_deref(), now)?,
+        ..record
+    };
+    let existing_account = store
+        .account(&record.account)
+        .map_err(|e| parse::store_failed(&e))?;
+    if existing_account.is_none() && !command.new {
+        similar_names::refuse_similar_name(store, &record.account)?;
+    }
+    let mut facts = expiry_facts(store, &record.account, now)?;
+    facts.push(to_grant_fact(&record));
+    store
+        .commit(now, facts, &[])
+        .map_err(|e| parse::commit_failed(&e))?;
+    let opened = existing_account.is_none();
+    tracing::info!(reference = %record.reference, credits = record.credits, opened, "granted");
+    let mut answer = grant_result(store, &record, false, now)?;
+    if let CommandResult::Given(view) = &mut answer {
+        view.opened = opened;
+    }
+    Ok(answer)
+}
+
+pub fn revoke(store: &mut dyn Store, now: Time, command: &RevokeCommand) -> Result<CommandResult, Refusal> {
+    let account = parse::find_account(store, &command.account)?;
+    let credits = parse::credits(command.credits)?;
+    let id = account.id.clone();
+    let record = GrantRecord {
+        reference: choose_reference(store, "revoke", &id, credits, command.reference.as_deref())?,
+        account: id,
+        credits,
+        kind: GrantKind::Revoke,
+        expires: None,
+        reason: parse::reason(command.reason.as_deref(), "revoked")?,
+        at: now,
+    };
+    if let Some(existing_record) = find_grant_record(store, &record.reference)? {
+        check_same_grant(&existing_record, &record)?;
+        return grant_result(store, &existing_record, true, now);
+    }
+    let mut preview = SpendPreview::new(&account);
+    let mut facts = Fact::expire_parts(&account.id, preview.expire_lots(now));
+    let Some(parts) = preview.allocate(credits, now) else {
+        return Err(parse::refusal(
+            "short-of-credit",
+            format!(
+                "account {} has {} available, {credits} cannot be taken back; what is held or \
+                 spent is not touched by a revocation",
+                account.id,
+                crate::domain::messages::format_credits(account.available(now)),
+            ),
+        ));
+    };
+    facts.push(Fact::Revoke {
+        reference: record.reference.clone(),
+        account: record.account.clone(),
+        parts,
+        reason: record.reason.clone(),
+    });
+    store
+        .commit(now, facts, &[])
+        .map_err(|e| parse::commit_failed(&e))?;
+    tracing::info!(reference = %record.reference, credits, "revoked");
+    grant_result(store, &record, false, now)
+}
+
+pub fn list_grants(store: &dyn Store, now: Time, account: &str) -> Result<CommandResult, Refusal> {
+    let account = parse::find_account(store, account)?;
+    let available = account.available(now);
+    let subject = HistorySubject::Account(account.id.clone());
+    let history = store
+        .history(&subject, None, MAX_GRANTS)
+        .map_err(|e| parse::store_failed(&e))?;
+    let mut grants = Vec::new();
+    for written in history {
+        let (Fact::Grant { reference, .. } | Fact::Revoke { reference, .. }) = &written.fact else {
+            continue;
+        };
+        if let Some(record) = find_grant_record(store, reference)? {
+            grants.push(views::grant_record(&record, true, available));
+        }
+    }
+    Ok(CommandResult::Grants(GrantsView {
+        schema: SCHEMA,
+        account: account.id.to_string(),
+        grants,
+    }))
+}
+
+pub(super) fn to_grant_fact(record: &GrantRecord) -> Fact {
+    Fact::Grant {
+        reference: record.reference.clone(),
+        account: record.account.clone(),
+        credits: record.credits,
+        expires: record.expires,
+        reason: record.reason.clone(),
+    }
+}
+
+/// Write-offs that are due; a grant is a good time to say so.
+pub(super) fn expiry_facts(
+    store: &dyn Store,
+    account: &AccountId,
+    now: Time,
+) -> Result<Vec<Fact>, Refusal> {
+    let existing_account = store
+        .account(account)
+        .map_err(|e| parse::store_failed(&e))?;
+    Ok(existing_account.map_or_else(Vec::new, |there| {
+        Fact::expire_parts(&there.id, SpendPreview::new(&there).expire_lots(now))
+    }))
+}
+
+pub(super) fn find_grant_record(store: &dyn Store, reference: &Reference) -> Result<Option<GrantRecord>, Refusal> {
+    store.grant_record(reference).map_err(|e| parse::store_failed(&e))
+}
+
+/// Asking the same again is harmless; asking something else under the same reference is an error.
+pub(super) fn check_same_grant(existing: &GrantRecord, requested: &GrantRecord) -> Result<(), Refusal> {
+    let key = |given: &GrantRecord| {
+        (
+            given.account.clone(),
+            given.credits,
+            given.kind,
+            given.expires,
+        )
+    };
+    if key(existing) == key(requested) {
+        return Ok(());
+    }
+    Err(parse::refusal(
+        "reference-used",
+        format!(
+            "the reference {:?} was used on {} for something else ({} {} for {}): give another one",
+            existing.reference.as_str(),
+            views::format_time(existing.at),
+            match existing.kind {
+                GrantKind::Grant => "grant of",
+                GrantKind::Revoke => "revocation of",
+                GrantKind::Restored => "refund of",
+            },
+            existing.credits,
+            existing.account,
+        ),
+    ))
+}
+
+fn grant_result(store: &dyn Store, record: &GrantRecord, existed: bool, now: Time) -> Result<CommandResult, Refusal> {
+    let account = store
+        .account(&record.account)
+        .map_err(|e| parse::store_failed(&e))?;
+    let available = account.map_or(0, |account| account.available(now));
+    Ok(CommandResult::Given(views::grant_record(record, existed, available)))
+}
+
+/// The operator's reference, or one made from the log's head, which no two commits share.
+fn choose_reference(
+    store: &dyn Store,
+    kind: &str,
+    account: &AccountId,
+    credits: Credits,
+    operator_reference: Option<&str>,
+) -> Result<Reference, Refusal> {
+    if let Some(text) = operator_reference {
+        return parse::reference(text);
+    }
+    let head = store.head();
+    let mut hash = Sha256::new();
+    hash.update(format!(
+        "{kind}\n{account}\n{credits}\n{}\n{}",
+        head.seq, head.hash
+    ));
+    let hex: String = hash
+        .finalize()
+        .iter()
+        .take(5)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    parse::reference(&format!("{kind}-{}-{hex}", head.seq + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_fixtures::{now, store_with_credits};
+    use super::*;
+
+    fn grant_command(account: &str, new: bool) -> GrantCommand {
+        GrantCommand {
+            account: account.to_owned(),
+            credits: 3,
+            expires: None,
+            reason: None,
+            reference: None,
+            new,
+        }
+    }
+
+    #[test]
+    fn a_grant_reports_a_new_account_and_refuses_a_similar_name() {
+        let mut store = store_with_credits(1);
+        // account, --new, whether the grant opened an account
+        let rows = [
+            ("bo@example.com", false, Ok(false)),
+            ("bo@exmaple.com", false, Err("near-name")),
+            ("bo", false, Err("near-name")),
+            ("bo@exmaple.com", true, Ok(true)),
+            ("bo@exmaple.com", false, Ok(false)),
+            ("someone@another.org", false, Ok(true)),
+        ];
+        for (account, new, expect) in rows {
+            let opened = match grant(&mut store, now(), &grant_command(account, new)) {
+                Ok(CommandResult::Given(view)) => Ok(view.opened),
+                Ok(other) => panic!("{other:?}"),
+                Err(refusal) => Err(refusal.code),
+            };
+            assert_eq!(opened, expect.map_err(str::to_owned), "{account} {new}");
+        }
+    }
+}

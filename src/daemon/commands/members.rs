@@ -1,0 +1,396 @@
+//! What operators say of a member: tier, tags and attributes for rules to look at, a freeze, a PIN.
+//! To say the same again changes nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{accounts, parse};
+use crate::control::protocol::account::AccountSetCommand;
+use crate::control::protocol::{CommandResult, Refusal};
+use crate::daemon::pin::is_hash;
+use crate::domain::account::Account;
+use crate::domain::fact::Fact;
+use crate::domain::time::Time;
+use crate::store::port::Store;
+
+/// The longest tier, tag or name of an attribute, in characters: they are words.
+const MAX_WORD: usize = 64;
+
+/// The longest value of an attribute, in characters.
+const MAX_VALUE: usize = 500;
+
+/// Tags of one account, and attributes: every pass may load all of them.
+const MAX_TAGS: usize = 50;
+const MAX_ATTRIBUTES: usize = 50;
+
+/// Changes tier, tags and attributes.
+pub fn set_attributes(store: &mut dyn Store, now: Time, command: &AccountSetCommand) -> Result<CommandResult, Refusal> {
+    let account = parse::find_account(store, &command.account)?;
+    let no_change = AccountSetCommand {
+        account: command.account.clone(),
+        ..AccountSetCommand::default()
+    };
+    if *command == no_change {
+        return Err(parse::usage(
+            "say what to set: --tier, --no-tier, --tag, --untag, --attribute or --no-attribute",
+        ));
+    }
+    let changed = Account {
+        tier: changed_tier(command, &account)?,
+        tags: changed_tags(command, &account)?,
+        attributes: changed_attributes(command, &account)?,
+        ..account.clone()
+    };
+    let fact = to_described_fact(&changed);
+    commit_and_show(store, now, &account, (changed != account).then_some(fact))
+}
+
+/// What rules may look at, as it is from now on.
+pub(super) fn to_described_fact(account: &Account) -> Fact {
+    Fact::AccountDescribed {
+        account: account.id.clone(),
+        tier: account.tier.clone(),
+        tags: account.tags.clone(),
+        attributes: account.attributes.clone(),
+    }
+}
+
+fn changed_tier(command: &AccountSetCommand, account: &Account) -> Result<Option<String>, Refusal> {
+    match (&command.tier, command.no_tier) {
+        (Some(_), true) => Err(parse::usage("--tier and --no-tier contradict each other")),
+        (Some(tier), false) => Ok(Some(parse_word("the tier", tier)?)),
+        (None, true) => Ok(None),
+        (None, false) => Ok(account.tier.clone()),
+    }
+}
+
+fn changed_tags(command: &AccountSetCommand, account: &Account) -> Result<BTreeSet<String>, Refusal> {
+    let mut tags = account.tags.clone();
+    for tag in &command.untags {
+        tags.remove(&parse_word("the tag", tag)?);
+    }
+    for tag in &command.tags {
+        if command.untags.contains(tag) {
+            return Err(parse::usage(format!(
+                "--tag {tag} and --untag {tag} contradict each other"
+            )));
+        }
+        tags.insert(parse_word("the tag", tag)?);
+    }
+    bounded_tags(tags)
+}
+
+fn changed_attributes(command: &AccountSetCommand, account: &Account) -> Result<BTreeMap<String, String>, Refusal> {
+    let mut attributes = account.attributes.clone();
+    for name in &command.no_attributes {
+        attributes.remove(&parse_word("the attribute", name)?);
+    }
+    for (name, value) in &command.attributes {
+        if command.no_attributes.contains(name) {
+            return Err(parse::usage(format!(
+                "--attribute {name} and --no-attribute {name} contradict each other"
+            )));
+        }
+        attributes.insert(parse_word("the attribute", name)?, parse_attribute_value(name, value)?);
+    }
+    if attributes.len() > MAX_ATTRIBUTES {
+        return Err(parse::usage(format!(
+            "an account has at most {MAX_ATTRIBUTES} attributes, and would have {}",
+            attributes.len()
+        )));
+    }
+    Ok(attributes)
+}
+
+/// A tier of a file or of the command line.
+pub(super) fn parse_word(subject: &str, word: &str) -> Result<String, Refusal> {
+    let word = word.trim();
+    if word.is_empty() {
+        return Err(parse::usage(format!("{subject} is empty")));
+    }
+    if word.chars().count() > MAX_WORD {
+        return Err(parse::usage(format!(
+            "{subject} is longer than {MAX_WORD} characters"
+        )));
+    }
+    match word.chars().find(|c| c.is_whitespace() || c.is_control()) {
+        Some(c) => Err(parse::usage(format!(
+            "{subject} {word:?} has a blank or control character in it ({c:?}): write gold-member"
+        ))),
+        None => Ok(word.to_owned()),
+    }
+}
+
+pub(super) fn bounded_tags(tags: BTreeSet<String>) -> Result<BTreeSet<String>, Refusal> {
+    if tags.len() > MAX_TAGS {
+        return Err(parse::usage(format!(
+            "an account has at most {MAX_TAGS} tags, and would have {}",
+            tags.len()
+        )));
+    }
+    Ok(tags)
+}
+
+fn parse_attribute_value(name: &str, value: &str) -> Result<String, Refusal> {
+    let value = value.trim();
+    if value.chars().count() > MAX_VALUE {
+        return Err(parse::usage(format!(
+            "the attribute {name} is longer than {MAX_VALUE} characters"
+        )));
+    }
+    match value.chars().find(|c| c.is_control()) {
+        Some(c) => Err(parse::usage(format!(
+            "the attribute {name} has a control character in it ({c:?})"
+        ))),
+        None => Ok(value.to_owned()),
+    }
+}
+
+/// Freezes the account with a reason, or thaws it.
+pub fn freeze_or_thaw(
+    store: &mut dyn Store,
+    now: Time,
+    account: &str,
+    why: Option<&str>,
+) -> Result<CommandResult, Refusal> {
+    let account = parse::find_account(store, account)?;
+    let why = why.map(|why| parse::reason(Some(why), "")).transpose()?;
+    if why.as_deref() == Some("") {
+        return Err(parse::usage("say why the account is frozen: --reason TEXT"));
+    }
+    let fact = Fact::FreezeChanged {
+        account: account.id.clone(),
+        reason: why.clone(),
+    };
+    commit_and_show(
+        store,
+        now,
+        &account,
+        (why != account.freeze_reason).then_some(fact),
+    )
+}
+
+/// Sets or takes away the member's PIN. The hash is made where the PIN was typed.
+pub fn set_pin(
+    store: &mut dyn Store,
+    now: Time,
+    account: &str,
+    hash: Option<&str>,
+) -> Result<CommandResult, Refusal> {
+    let account = parse::find_account(store, account)?;
+    if hash.is_some_and(|hash| !is_hash(hash)) {
+        return Err(parse::usage("that is no hash of a PIN"));
+    }
+    let fact = Fact::PinChanged {
+        account: account.id.clone(),
+        hash: hash.map(str::to_owned),
+    };
+    let changes = hash != account.pin_hash.as_deref();
+    commit_and_show(store, now, &account, changes.then_some(fact))
+}
+
+fn commit_and_show(
+    store: &mut dyn Store,
+    now: Time,
+    account: &Account,
+    fact: Option<Fact>,
+) -> Result<CommandResult, Refusal> {
+    store
+        .commit(now, fact.into_iter().collect(), &[])
+        .map_err(|e| parse::commit_failed(&e))?;
+    accounts::show(store, now, account.id.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_fixtures::{now, store_with_credits};
+    use super::*;
+    use crate::control::protocol::account::AccountView;
+    use crate::daemon::pin;
+
+    fn changes_to_bo(changes: AccountSetCommand) -> AccountSetCommand {
+        AccountSetCommand {
+            account: "bo@example.com".to_owned(),
+            ..changes
+        }
+    }
+
+    fn strings(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(|text| (*text).to_owned()).collect()
+    }
+
+    fn pairs(names: &[(&str, &str)]) -> BTreeMap<String, String> {
+        let pairs = names.iter();
+        pairs
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    fn account_view(answer: Result<CommandResult, Refusal>) -> AccountView {
+        match answer {
+            Ok(CommandResult::Account(view)) => view,
+            other => panic!("{other:?} is no account"),
+        }
+    }
+
+    #[test]
+    fn only_given_attributes_change() {
+        let mut store = store_with_credits(1);
+        let steps = [
+            (
+                AccountSetCommand {
+                    tier: Some(" gold ".to_owned()),
+                    tags: strings(&["b", "a"]),
+                    attributes: pairs(&[("seat", "12"), ("note", "by the window")]),
+                    ..AccountSetCommand::default()
+                },
+                (Some("gold"), strings(&["a", "b"]), 2),
+            ),
+            (
+                AccountSetCommand {
+                    untags: strings(&["a", "z"]),
+                    no_attributes: strings(&["note"]),
+                    ..AccountSetCommand::default()
+                },
+                (Some("gold"), strings(&["b"]), 1),
+            ),
+            (
+                AccountSetCommand {
+                    no_tier: true,
+                    attributes: pairs(&[("seat", "13")]),
+                    ..AccountSetCommand::default()
+                },
+                (None, strings(&["b"]), 1),
+            ),
+        ];
+        for (changes, (tier, tags, attributes)) in steps {
+            let command = changes_to_bo(changes);
+            let view = account_view(set_attributes(&mut store, now(), &command));
+            assert_eq!(view.tier.as_deref(), tier);
+            assert_eq!(view.tags, tags);
+            assert_eq!(view.attributes.len(), attributes);
+            let head = store.head();
+            assert_eq!(account_view(set_attributes(&mut store, now(), &command)), view);
+            assert_eq!(store.head(), head, "to say it again changes nothing");
+        }
+    }
+
+    #[test]
+    fn invalid_changes_are_refused_and_change_nothing() {
+        let long = "x".repeat(MAX_WORD + 1);
+        let many = |most: usize| (0..=most).map(|n| format!("n{n}"));
+        let rows = [
+            (AccountSetCommand::default(), "say what to set"),
+            (
+                AccountSetCommand {
+                    tier: Some("gold".to_owned()),
+                    no_tier: true,
+                    ..AccountSetCommand::default()
+                },
+                "contradict each other",
+            ),
+            (
+                AccountSetCommand {
+                    tier: Some("gold member".to_owned()),
+                    ..AccountSetCommand::default()
+                },
+                "the tier \"gold member\" has a blank",
+            ),
+            (
+                AccountSetCommand {
+                    tags: strings(&["a"]),
+                    untags: strings(&["a"]),
+                    ..AccountSetCommand::default()
+                },
+                "--tag a and --untag a contradict",
+            ),
+            (
+                AccountSetCommand {
+                    tags: strings(&[" "]),
+                    ..AccountSetCommand::default()
+                },
+                "the tag is empty",
+            ),
+            (
+                AccountSetCommand {
+                    tags: strings(&[&long]),
+                    ..AccountSetCommand::default()
+                },
+                "the tag is longer than 64 characters",
+            ),
+            (
+                AccountSetCommand {
+                    tags: many(MAX_TAGS).collect(),
+                    ..AccountSetCommand::default()
+                },
+                "at most 50 tags, and would have 51",
+            ),
+            (
+                AccountSetCommand {
+                    attributes: many(MAX_ATTRIBUTES).map(|n| (n, "1".to_owned())).collect(),
+                    ..AccountSetCommand::default()
+                },
+                "at most 50 attributes, and would have 51",
+            ),
+            (
+                AccountSetCommand {
+                    attributes: pairs(&[("seat", &"x".repeat(MAX_VALUE + 1))]),
+                    ..AccountSetCommand::default()
+                },
+                "the attribute seat is longer than 500 characters",
+            ),
+            (
+                AccountSetCommand {
+                    attributes: pairs(&[("seat", "1\n2")]),
+                    ..AccountSetCommand::default()
+                },
+                "the attribute seat has a control character",
+            ),
+        ];
+        let mut store = store_with_credits(1);
+        let head = store.head();
+        for (changes, expect) in rows {
+            let refusal = set_attributes(&mut store, now(), &changes_to_bo(changes)).expect_err(expect);
+            assert_eq!(refusal.code, "usage", "{refusal}");
+            assert!(refusal.text.contains(expect), "{refusal}");
+        }
+        let nobody = AccountSetCommand {
+            account: "al@example.com".to_owned(),
+            no_tier: true,
+            ..AccountSetCommand::default()
+        };
+        let refusal = set_attributes(&mut store, now(), &nobody).expect_err("there is no account");
+        assert_eq!(refusal.code, "not-found");
+        assert_eq!(store.head(), head);
+    }
+
+    #[test]
+    fn a_freeze_has_a_reason_and_ends() {
+        let mut store = store_with_credits(1);
+        let mut set = |why: Option<&str>| freeze_or_thaw(&mut store, now(), "bo@example.com", why);
+        for why in [
+            Some("unpaid"),
+            Some("unpaid"),
+            Some("still unpaid"),
+            None,
+            None,
+        ] {
+            assert_eq!(account_view(set(why)).frozen.as_deref(), why);
+        }
+        assert_eq!(set(Some(" ")).expect_err("no reason").code, "usage");
+        // The grant, two reasons, the thaw.
+        assert_eq!(store.head().seq, 4);
+    }
+
+    #[test]
+    fn a_pin_is_stored_as_a_hash_and_never_shown() {
+        let mut store = store_with_credits(1);
+        let hash = pin::hash("4711").expect("it is a PIN");
+        let view = account_view(super::set_pin(&mut store, now(), "bo@example.com", Some(&hash)));
+        assert!(view.pin);
+        let shown_text = format!("{view:?}");
+        assert!(!shown_text.contains("argon2"), "{shown_text}");
+        let plain = super::set_pin(&mut store, now(), "bo@example.com", Some("4711"));
+        assert_eq!(plain.expect_err("no hash").code, "usage");
+        assert!(!account_view(super::set_pin(&mut store, now(), "bo@example.com", None)).pin);
+    }
+}

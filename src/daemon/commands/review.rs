@@ -1,0 +1,424 @@
+//! Requests that wait for an operator's word, and his word. It is only written down here: the next
+//! pass decides by it, through the same intents and holds as everything else.
+
+use super::{decisions, parse};
+use crate::control::protocol::review::{
+    ReviewCommand, ReviewedView, ReviewsView, ReviewAnswer as Asked, WaitingView,
+};
+use crate::control::protocol::{CommandResult, Refusal, SCHEMA};
+use crate::daemon::views;
+use crate::domain::decision::{Decision, DecisionOutcome};
+use crate::domain::fact::Fact;
+use crate::domain::id::{BookingUid, RequestId};
+use crate::domain::request::{Request, RequestState, OperatorDecision};
+use crate::domain::time::Time;
+use crate::store::port::{Store, StoreError};
+
+/// Requests in one answer.
+const MAX_REQUESTS: u32 = 10_000;
+
+/// Notes read at once on the way to those that are asked for.
+const PAGE: usize = 256;
+
+/// What is kept with a confirmation for which no reason was given.
+const DEFAULT_CONFIRM_REASON: &str = "an operator said to confirm it";
+
+/// What the booker is told with a decline for which no reason was given.
+const DEFAULT_DECLINE_REASON: &str = "Your request was declined by the host.";
+
+/// Who acts on a word when no daemon runs.
+const NEXT_RUN: &str = "next-run";
+
+/// Notes that wait for an operator, or all of them.
+pub fn list(store: &dyn Store, now: Time, all: bool, limit: u32) -> Result<CommandResult, Refusal> {
+    let limit = usize::try_from(limit.clamp(1, MAX_REQUESTS)).unwrap_or(usize::MAX);
+    let failed = |e: StoreError| parse::store_failed(&e);
+    let mut found = noted_requests(store, now, all, limit + 1).map_err(failed)?;
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let requests = found.iter().map(|request| noted_request_view(store, now, request));
+    let requests: Result<Vec<WaitingView>, StoreError> = requests.collect();
+    Ok(CommandResult::Reviews(ReviewsView {
+        schema: SCHEMA,
+        requests: requests.map_err(failed)?,
+        more,
+    }))
+}
+
+/// Requests that wait for an operator's word, at most so many.
+///
+/// # Errors
+/// When they cannot be read.
+pub fn requests_in_review(
+    store: &dyn Store,
+    now: Time,
+    limit: usize,
+) -> Result<Vec<Request>, StoreError> {
+    noted_requests(store, now, false, limit)
+}
+
+/// Notes in order of their end. Those that have begun are nobody's any more.
+fn noted_requests(
+    store: &dyn Store,
+    now: Time,
+    all: bool,
+    limit: usize,
+) -> Result<Vec<Request>, StoreError> {
+    let is_listed = |request: &Request| {
+        request.start > now && (all || matches!(request.decision, Decision::Review))
+    };
+    let mut requests: Vec<Request> = Vec::new();
+    let mut after = (now, last_request_id());
+    while requests.len() < limit {
+        let page = store.open_notes(Some(&after), PAGE)?;
+        let Some(last) = page.last() else { break };
+        after = (last.end, last.id.clone());
+        requests.extend(page.into_iter().filter(is_listed));
+    }
+    requests.truncate(limit);
+    Ok(requests)
+}
+
+/// Behind every other name that ends at the same instant.
+fn last_request_id() -> RequestId {
+    RequestId::parse("~").expect("it is a name")
+}
+
+fn noted_request_view(store: &dyn Store, now: Time, request: &Request) -> Result<WaitingView, StoreError> {
+    let account = match &request.account {
+        Some(id) => store.account(id)?,
+        None => None,
+    };
+    Ok(views::noted_request(request, account.as_ref(), now))
+}
+
+/// Writes the word down, unless it was said before.
+pub fn record_review(store: &mut dyn Store, now: Time, command: &ReviewCommand) -> Result<CommandResult, Refusal> {
+    let uid = BookingUid::parse(command.booking.trim())
+        .map_err(|why| parse::usage(format!("the booking {:?} {why}", command.booking)))?;
+    let verdict = match command.verdict {
+        Asked::Confirm => OperatorDecision::Confirm,
+        Asked::Decline => OperatorDecision::Decline,
+    };
+    let reason = reason(command.reason.as_deref(), verdict)?;
+    let request = decisions::find_request(store, &uid)?;
+    if is_already_recorded(&request, verdict, command.reason.is_some().then_some(&reason)) {
+        return review_result(store, now, &request, true);
+    }
+    check_is_undecided(&request, now)?;
+    let fact = Fact::RequestReviewed {
+        request: request.id.clone(),
+        decision: verdict,
+        reason,
+    };
+    store
+        .commit(now, vec![fact], &[])
+        .map_err(|e| parse::commit_failed(&e))?;
+    tracing::info!(request = %request.id, verdict = verdict.as_str(), "an operator spoke");
+    let written = decisions::find_request(store, &uid)?;
+    review_result(store, now, &written, false)
+}
+
+fn reason(text: Option<&str>, verdict: OperatorDecision) -> Result<String, Refusal> {
+    let default = match verdict {
+        OperatorDecision::Confirm => DEFAULT_CONFIRM_REASON,
+        OperatorDecision::Decline => DEFAULT_DECLINE_REASON,
+    };
+    let reason = parse::reason(text, default)?;
+    if reason.is_empty() {
+        return Err(parse::usage(
+            "the reason is empty; leave --reason out, or say why",
+        ));
+    }
+    Ok(reason)
+}
+
+/// Whether the request stands, or was decided, by this very word.
+fn is_already_recorded(request: &Request, verdict: OperatorDecision, reason: Option<&String>) -> bool {
+    let same = request.review.as_ref().is_some_and(|said| {
+        said.decision == verdict && reason.is_none_or(|reason| said.reason == *reason)
+    });
+    let follows = match request.state {
+        RequestState::Noted => true,
+        RequestState::Recorded => matches!(
+            (verdict, request.decision),
+            (OperatorDecision::Confirm, Decision::Confirm) | (OperatorDecision::Decline, Decision::Decline)
+        ),
+        RequestState::Settled { outcome, .. } => matches!(
+            (verdict, outcome),
+            (OperatorDecision::Confirm, DecisionOutcome::Confirmed) | (OperatorDecision::Decline, DecisionOutcome::Declined)
+        ),
+    };
+    same && follows
+}
+
+/// A word comes too late for what was decided, or has begun.
+fn check_is_undecided(request: &Request, now: Time) -> Result<(), Refusal> {
+    let id = &request.id;
+    match request.state {
+        RequestState::Noted if request.start > now => Ok(()),
+        RequestState::Noted => Err(parse::refusal(
+            "begun",
+            format!(
+                "request {id} began at {}, so nothing is decided of it any more",
+                views::format_time(request.start)
+            ),
+        )),
+        RequestState::Recorded => Err(parse::refusal(
+            "decided",
+            format!(
+                "request {id} is decided already ({}) and being carried out; `maitred explain {id}` \
+                 tells how far it is",
+                request.decision.as_str()
+            ),
+        )),
+        RequestState::Settled { outcome, at } => Err(parse::refusal(
+            "decided",
+            format!(
+                "request {id} was decided already: {} at {}; what comes after that is done at \
+                 Cal.com",
+                outcome.as_str(),
+                views::format_time(at)
+            ),
+        )),
+    }
+}
+
+fn review_result(
+    store: &dyn Store,
+    now: Time,
+    request: &Request,
+    existed: bool,
+) -> Result<CommandResult, Refusal> {
+    Ok(CommandResult::Reviewed(ReviewedView {
+        schema: SCHEMA,
+        request: noted_request_view(store, now, request).map_err(|e| parse::store_failed(&e))?,
+        existed,
+        acts: NEXT_RUN.to_owned(),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_fixtures::{record_decision, noted_request, now, store_with_credits, commit_facts};
+    use super::*;
+    use crate::domain::request::CallKind;
+    use crate::domain::time::Span;
+    use crate::store::memory::MemoryStore;
+
+    fn review_command(verdict: Asked, reason: Option<&str>) -> ReviewCommand {
+        ReviewCommand {
+            booking: "a".to_owned(),
+            verdict,
+            reason: reason.map(str::to_owned),
+        }
+    }
+
+    /// The request `a`, decided so, and an operator's word before that, if any.
+    fn store_with(request: Request, earlier_review: Option<OperatorDecision>, outcome: Option<DecisionOutcome>) -> MemoryStore {
+        let mut store = store_with_credits(3);
+        if let Some(verdict) = earlier_review {
+            record_decision(&mut store, noted_request("a"));
+            let fact = Fact::RequestReviewed {
+                request: request.id.clone(),
+                decision: verdict,
+                reason: "said before".to_owned(),
+            };
+            commit_facts(&mut store, vec![fact]);
+        }
+        let id = request.id.clone();
+        if earlier_review.is_none() || request.state != RequestState::Noted {
+            record_decision(&mut store, request);
+        }
+        if let Some(outcome) = outcome {
+            let settled = Fact::IntentSettled {
+                request: id,
+                outcome,
+            };
+            commit_facts(&mut store, vec![settled]);
+        }
+        store
+    }
+
+    fn started_request() -> Request {
+        Request {
+            start: now(),
+            ..noted_request("a")
+        }
+    }
+
+    fn declined_request() -> Request {
+        Request {
+            decision: Decision::Decline,
+            call: Some(CallKind::Decline),
+            state: RequestState::Recorded,
+            ..noted_request("a")
+        }
+    }
+
+    #[test]
+    fn a_review_is_recorded_once_and_refused_when_too_late() {
+        use Asked::{Confirm, Decline};
+        type ReviewTestCase = (
+            MemoryStore,
+            ReviewCommand,
+            Result<(bool, &'static str), &'static str>,
+        );
+        let noted = || noted_request("a");
+        let reviewed_store = |verdict| store_with(noted(), Some(verdict), None);
+        let rows: Vec<ReviewTestCase> = vec![
+            (
+                store_with(noted(), None, None),
+                review_command(Confirm, None),
+                Ok((false, DEFAULT_CONFIRM_REASON)),
+            ),
+            (
+                store_with(noted(), None, None),
+                review_command(Decline, None),
+                Ok((false, DEFAULT_DECLINE_REASON)),
+            ),
+            (
+                store_with(noted(), None, None),
+                review_command(Decline, Some(" no ")),
+                Ok((false, "no")),
+            ),
+            (
+                reviewed_store(OperatorDecision::Confirm),
+                review_command(Confirm, None),
+                Ok((true, "said before")),
+            ),
+            (
+                reviewed_store(OperatorDecision::Confirm),
+                review_command(Confirm, Some("said before")),
+                Ok((true, "said before")),
+            ),
+            (
+                reviewed_store(OperatorDecision::Confirm),
+                review_command(Confirm, Some("other")),
+                Ok((false, "other")),
+            ),
+            (
+                reviewed_store(OperatorDecision::Confirm),
+                review_command(Decline, None),
+                Ok((false, DEFAULT_DECLINE_REASON)),
+            ),
+            (store_with(started_request(), None, None), review_command(Confirm, None), Err("begun")),
+            (
+                store_with(declined_request(), None, None),
+                review_command(Decline, None),
+                Err("decided"),
+            ),
+            (
+                store_with(declined_request(), Some(OperatorDecision::Decline), None),
+                review_command(Decline, None),
+                Ok((true, "said before")),
+            ),
+            (
+                store_with(declined_request(), Some(OperatorDecision::Decline), None),
+                review_command(Confirm, None),
+                Err("decided"),
+            ),
+            (
+                store_with(declined_request(), Some(OperatorDecision::Decline), Some(DecisionOutcome::Declined)),
+                review_command(Decline, None),
+                Ok((true, "said before")),
+            ),
+            (
+                store_with(
+                    declined_request(),
+                    Some(OperatorDecision::Decline),
+                    Some(DecisionOutcome::Superseded),
+                ),
+                review_command(Decline, None),
+                Err("decided"),
+            ),
+            (store_with_credits(1), review_command(Confirm, None), Err("not-found")),
+            (
+                store_with(noted(), None, None),
+                review_command(Decline, Some(" ")),
+                Err("usage"),
+            ),
+            (
+                store_with(noted(), None, None),
+                review_command(Decline, Some("a\nb")),
+                Err("usage"),
+            ),
+        ];
+        for (number, (mut store, asked, expect)) in rows.into_iter().enumerate() {
+            let before = store.head().seq;
+            let got = record_review(&mut store, now(), &asked);
+            let written = store.head().seq - before;
+            match (got, expect) {
+                (Ok(CommandResult::Reviewed(view)), Ok((existed, reason))) => {
+                    assert_eq!(view.existed, existed, "row {number}");
+                    assert_eq!(written, u64::from(!existed), "row {number}");
+                    let review = view.request.said.expect("it stands");
+                    assert_eq!(review.reason, reason, "row {number}");
+                }
+                (Err(refusal), Err(code)) => {
+                    assert_eq!(refusal.code, code, "row {number}: {refusal}");
+                    assert_eq!(written, 0, "row {number}");
+                }
+                (got, expect) => panic!("row {number}: {got:?} is not {expect:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_series_is_reviewed_by_the_uid_of_any_of_its_bookings() {
+        let mut store = store_with_credits(9);
+        let second = noted_request("a2").bookings;
+        let mut series = noted_request("a1");
+        series.bookings.extend(second);
+        series.id = RequestId::parse("series").expect("a name");
+        series.series = Some(series.id.clone());
+        record_decision(&mut store, series);
+        for (name, existed) in [("a2", false), ("series", true), ("a1", true)] {
+            let command = ReviewCommand {
+                booking: name.to_owned(),
+                ..review_command(Asked::Confirm, None)
+            };
+            let Ok(CommandResult::Reviewed(view)) = record_review(&mut store, now(), &command) else {
+                panic!("{name} is known");
+            };
+            assert_eq!(view.request.step.request, "series");
+            assert_eq!(view.existed, existed, "{name}");
+        }
+    }
+
+    #[test]
+    fn open_reviews_are_listed_by_end_and_started_requests_are_not() {
+        let mut store = store_with_credits(3);
+        for (name, hours, decision) in [
+            ("late", 48, Decision::Review),
+            ("soon", 2, Decision::Review),
+            ("over", -2, Decision::Review),
+            ("wait", 3, Decision::Wait { until: None }),
+            ("left", 4, Decision::Leave),
+        ] {
+            let start = now() + Span::hours(hours);
+            let request = Request {
+                start,
+                end: start + Span::hours(3),
+                decision,
+                ..noted_request(name)
+            };
+            record_decision(&mut store, request);
+        }
+        let rows: [(bool, u32, &[&str], bool); 4] = [
+            (false, 9, &["soon", "late"], false),
+            (false, 1, &["soon"], true),
+            (true, 9, &["soon", "wait", "left", "late"], false),
+            (true, 4, &["soon", "wait", "left", "late"], false),
+        ];
+        for (all, limit, expect, more) in rows {
+            let Ok(CommandResult::Reviews(view)) = list(&store, now(), all, limit) else {
+                panic!("a list");
+            };
+            let names = view.requests.iter().map(|one| one.step.request.as_str());
+            assert_eq!(names.collect::<Vec<_>>(), expect, "{all} {limit}");
+            assert_eq!(view.more, more, "{all} {limit}");
+            assert!(view.requests.iter().all(|one| one.available == Some(3)));
+        }
+    }
+}

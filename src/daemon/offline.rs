@@ -1,0 +1,250 @@
+//! Commands when no daemon runs: the same answers, with the store opened for as long as they take.
+
+use std::path::Path;
+
+use tokio::sync::mpsc;
+
+use super::commands::{operator_log, dispatch};
+use super::failure::{Failure, error_chain};
+use super::lookups;
+use super::run_once::pass_until_idle;
+use super::ownership;
+use super::process::{log_notice, log_progress, open_store};
+use super::signals;
+use super::views;
+use super::wake::{WAKE_QUEUE_LENGTH, Wake};
+use super::watch_state::WatchState;
+use crate::calcom::port::Calendar;
+use crate::config::model::Config;
+use crate::control::protocol::{CommandResult, Command, Refusal};
+use crate::domain::plan::Problem;
+use crate::domain::time::Clock;
+use crate::reconcile::context::{PassError, Ports, Session, StopSignal};
+use crate::reconcile::report::PassReport;
+use crate::reconcile::watch::{WatchReport, run_watch_with_report};
+use crate::store::store_thread::StoreHandle;
+use crate::store::memory::MemoryStore;
+use crate::store::open::{CreateIfMissing, OpenError, open};
+use crate::store::port::Store;
+use crate::store::read_only::read;
+
+/// What one run does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunMode {
+    /// Writes nothing anywhere; shows also the watch that is due.
+    DryRun,
+    /// Writes nothing anywhere; shows also a watch, due or not.
+    DryWatch,
+    /// Passes, and a watch when one is due.
+    Run,
+    /// Passes and a watch.
+    Watch,
+}
+
+impl RunMode {
+    fn is_dry(self) -> bool {
+        matches!(self, Self::DryRun | Self::DryWatch)
+    }
+}
+
+/// Answers a command of the store.
+///
+/// # Errors
+/// When the store cannot be opened, or the command is refused.
+pub fn run_command(config: &Config, clock: &Clock, command: &Command) -> Result<CommandResult, Refusal> {
+    let mut store = open_store_for(config, clock, command)?;
+    let uid = operator_log::own_uid();
+    let answer = operator_log::run_and_log(store.as_mut(), &config.policy, clock(), command, uid);
+    if let Err(error) = store.close() {
+        tracing::warn!("the next start rebuilds the store: {}", error_chain(&error));
+    }
+    answer
+}
+
+/// What only judges does without a ledger. Nothing makes one but `init`: a path that is mistyped, or a
+/// disk that is not mounted, must not look like a ledger in which nobody has credit.
+fn open_store_for(config: &Config, clock: &Clock, command: &Command) -> Result<Box<dyn Store>, Failure> {
+    let path = &config.store.path;
+    if dispatch::may_write(command) {
+        ownership::check_owner(path)?;
+        let opened = open(path, CreateIfMissing::No, clock(), &mut log_progress)?;
+        opened.notices.iter().for_each(log_notice);
+        return Ok(Box::new(opened.store));
+    }
+    let works_without_ledger = matches!(command, Command::Evaluate { .. } | Command::Plan {})
+        || matches!(command, Command::Import { dry_run: true, .. });
+    match read(path, &mut log_progress) {
+        Ok(reading) => {
+            if let Some(torn) = reading.torn_line_warning {
+                tracing::warn!("{torn}");
+            }
+            Ok(Box::new(reading.store))
+        }
+        Err(OpenError::NoStore(path)) if works_without_ledger => {
+            tracing::warn!(
+                "there is no ledger in {} yet: judged as if it were empty",
+                path.display()
+            );
+            Ok(Box::new(MemoryStore::new()))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Runs passes until nothing is left to do. A dry run writes nothing anywhere. TERM and INT end it
+/// after the step in hand.
+///
+/// # Errors
+/// When something cannot be opened, or a pass fails.
+pub async fn run_once(
+    config: &Config,
+    clock: &Clock,
+    calendar: &dyn Calendar,
+    mode: RunMode,
+) -> Result<CommandResult, Failure> {
+    let stop = StopSignal::default();
+    let (wakes, mut queue) = mpsc::channel(WAKE_QUEUE_LENGTH);
+    let signals = signals::listen(wakes)
+        .map_err(|error| Failure::Failed(format!("failed to listen for signals: {error}")))?;
+    let stop_signal = stop.clone();
+    let listener = tokio::spawn(async move {
+        while let Some(wake) = queue.recv().await {
+            if matches!(wake, Wake::Shutdown { .. }) {
+                stop_signal.set();
+            }
+        }
+    });
+    let result = run_passes(config, clock, calendar, mode, &stop).await;
+    signals.close();
+    listener.abort();
+    let outcome = result?;
+    match (outcome.report, outcome.failure) {
+        (Some(report), stopped) => {
+            let mut view = views::pass(&report);
+            view.watch = outcome.watch_report.as_ref().map(views::watch);
+            view.stopped = stopped.as_ref().map(Failure::to_stopped_view);
+            Ok(CommandResult::Pass(view))
+        }
+        (None, Some(failure)) => Err(failure),
+        (None, None) => Err(Failure::Failed("the run came to no end".to_owned())),
+    }
+}
+
+/// What a run did, and why it did not come to its end.
+#[derive(Default)]
+struct RunOutcome {
+    /// `None` where nothing was looked at.
+    report: Option<PassReport>,
+    watch_report: Option<WatchReport>,
+    failure: Option<Failure>,
+}
+
+async fn run_passes(
+    config: &Config,
+    clock: &Clock,
+    calendar: &dyn Calendar,
+    mode: RunMode,
+    stop: &StopSignal,
+) -> Result<RunOutcome, Failure> {
+    let dry_run = mode.is_dry();
+    let lookups = lookups::open(config)?;
+    let store: Box<dyn Store> = if dry_run {
+        open_store_for(config, clock, &Command::Plan {})?
+    } else {
+        Box::new(open_store(&config.store.path, clock).await?)
+    };
+    let (store, thread) = StoreHandle::start(store)
+        .map_err(|error| Failure::Failed(format!("failed to start the store's thread: {error}")))?;
+    let ports = Ports {
+        calendar,
+        store: &store,
+        lookups: &lookups,
+        clock,
+        stop,
+    };
+    let mut outcome = RunOutcome::default();
+    let stuck = tokio::select! {
+        () = run_passes_and_watch(config, &ports, mode, &mut outcome) => None,
+        stuck = store.wait_until_unresponsive() => Some(stuck),
+    };
+    if let Some(stuck) = stuck {
+        // Its thread is left where it waits.
+        outcome.failure = Some(Failure::Store(stuck.to_string()));
+        return Ok(outcome);
+    }
+    drop(store);
+    match thread.join().map(|mut store| store.close()) {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!("the next start rebuilds the store: {}", error_chain(&error)),
+        Err(_) => outcome.failure = Some(Failure::Store("the store's thread panicked".to_owned())),
+    }
+    Ok(outcome)
+}
+
+/// Passes, and then the watch that is due or asked for.
+async fn run_passes_and_watch(config: &Config, ports: &Ports<'_>, mode: RunMode, outcome: &mut RunOutcome) {
+    let (report, error) = pass_until_idle(ports, &config.policy, mode.is_dry()).await;
+    if let Some(error) = error {
+        outcome.failure = Some(Failure::from(&error));
+        // Where not even the first look came through, there is nothing to tell.
+        outcome.report = (!report.steps.is_empty()).then_some(report);
+        return;
+    }
+    outcome.report = Some(report);
+    let folder = &config.store.path;
+    let mut watching = WatchState::load(folder);
+    let now = (ports.clock)();
+    let scope = match mode {
+        RunMode::DryRun | RunMode::Run => watching.due_watch(&config.schedule, now),
+        RunMode::DryWatch | RunMode::Watch => Some(watching.requested_watch(&config.schedule, now)),
+    };
+    let Some(scope) = scope.filter(|_| !ports.stop.is_set()) else {
+        return;
+    };
+    let session = &mut Session::default();
+    let dry_run = mode.is_dry();
+    let (mut watch_report, error) =
+        run_watch_with_report(ports, &config.policy, session, scope, dry_run).await;
+    if watch_report.complete {
+        watching.record_watch(&watch_report);
+        watching.save(folder);
+    }
+    match error {
+        None => outcome.watch_report = Some(watch_report),
+        // The next run watches again.
+        Some(error @ PassError::Limited { .. }) => {
+            tracing::warn!("the watch did not come to its end: {error}");
+            watch_report.problems.push(Problem {
+                code: "rate-limited",
+                text: format!("the watch did not come to its end: {error}"),
+            });
+            outcome.watch_report = Some(watch_report);
+        }
+        Some(error) => {
+            outcome.failure = Some(Failure::from(&error));
+            // The report covers what the watch did before it failed.
+            outcome.watch_report = Some(watch_report).filter(WatchReport::has_news);
+        }
+    }
+}
+
+/// Makes the ledger, unless there is one. Says whether it was made.
+///
+/// # Errors
+/// When it cannot be made or opened.
+pub fn init(path: &Path, clock: &Clock) -> Result<bool, Failure> {
+    ownership::check_owner(path)?;
+    let opened = open(path, CreateIfMissing::Yes, clock(), &mut log_progress)?;
+    let created = opened
+        .notices
+        .iter()
+        .any(|notice| matches!(notice, crate::store::open::OpenNotice::Created(_)));
+    let mut store = opened.store;
+    if created {
+        operator_log::log_change("init", operator_log::own_uid(), store.head().seq);
+    }
+    store
+        .close()
+        .map_err(|error| Failure::Store(error_chain(&error)))?;
+    Ok(created)
+}

@@ -1,0 +1,161 @@
+//! The whole process of `run`: opens what the loop needs, and closes it in the right order.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::calendar;
+use super::failure::{Failure, error_chain};
+use super::lookups;
+use super::ownership;
+use super::run::{Daemon, LoopEnd, run};
+use super::schedule;
+use super::signals;
+use super::wake::{WAKE_QUEUE_LENGTH, Wake};
+use crate::config::model::Config;
+use crate::control::listener::Listener;
+use crate::control::server::{ReceivedCommand, serve as serve_clients};
+use crate::domain::time::Clock;
+use crate::reconcile::context::StopSignal;
+use crate::store::store_thread::StoreHandle;
+use crate::store::open::{CreateIfMissing, OpenNotice, Progress, open};
+use crate::store::log_store::LogStore;
+
+/// Commands of clients that may wait for the loop.
+const COMMAND_QUEUE_LENGTH: usize = 16;
+
+/// Runs the daemon until a signal ends it.
+///
+/// # Errors
+/// When something cannot be opened, or nothing can work any more.
+pub async fn run_daemon(config: Config, config_path: PathBuf, clock: Clock) -> Result<(), Failure> {
+    let opened = calendar::open(&config, &clock)?;
+    let lookups = lookups::open(&config)?;
+    let (wakes, queue) = mpsc::channel(WAKE_QUEUE_LENGTH);
+    let signals = signals::listen(wakes.clone())
+        .map_err(|error| Failure::Failed(format!("failed to listen for signals: {error}")))?;
+    let store = open_store(&config.store.path, &clock).await?;
+    let (store, thread) = StoreHandle::start(Box::new(store))
+        .map_err(|error| Failure::Failed(format!("failed to start the store's thread: {error}")))?;
+    let (stop_clients, stopped) = oneshot::channel::<()>();
+    let clients = match &config.control.socket {
+        Some(path) => Some(tokio::spawn(forward_commands(path, wakes.clone(), stopped)?)),
+        None => None,
+    };
+    let mut ticks = schedule::start(wakes.clone())
+        .await
+        .map_err(|error| Failure::Failed(format!("failed to start the schedule: {error}")))?;
+    tracing::info!(
+        gates = config.policy.gates.len(),
+        poll = %config.schedule.poll,
+        dialect = config.calcom.dialect.as_str(),
+        policy = config.policy.hash,
+        version = env!("CARGO_PKG_VERSION"),
+        "maitred is up"
+    );
+    let running = run(
+        Daemon {
+            config,
+            config_path,
+            calendar: opened.calendar,
+            key_fingerprint: opened.key_fingerprint,
+            lookups: Arc::new(lookups),
+            store: store.clone(),
+            clock: Arc::clone(&clock),
+            wakes,
+            stop: StopSignal::default(),
+        },
+        queue,
+    );
+    let ended = tokio::select! {
+        ended = running => ended,
+        // In no order: whoever waits for the store would wait for ever.
+        stuck = store.wait_until_unresponsive() => return Err(Failure::Store(stuck.to_string())),
+    };
+    drop(stop_clients);
+    signals.close();
+    if let Err(error) = ticks.shutdown().await {
+        tracing::debug!(%error, "the schedule did not stop in order");
+    }
+    if let Some(clients) = clients {
+        // A client that is still being answered has its time; see `control::server`.
+        let _ = clients.await;
+    }
+    if let Ok(LoopEnd::Immediate) = ended {
+        return Ok(());
+    }
+    drop(store);
+    close_store(thread).await;
+    tracing::info!("maitred has ended");
+    ended.map(|_| ())
+}
+
+/// Opens the ledger, saying what was found and how long works go.
+///
+/// # Errors
+/// As the store's `open`.
+pub async fn open_store(path: &Path, clock: &Clock) -> Result<LogStore, Failure> {
+    ownership::check_owner(path)?;
+    let path = path.to_owned();
+    let now = clock();
+    let opened =
+        tokio::task::spawn_blocking(move || open(&path, CreateIfMissing::No, now, &mut log_progress))
+            .await
+            .map_err(|error| Failure::Failed(format!("opening the store failed: {error}")))??;
+    for notice in &opened.notices {
+        log_notice(notice);
+    }
+    Ok(opened.store)
+}
+
+pub fn log_notice(notice: &OpenNotice) {
+    match notice {
+        OpenNotice::Created(_) | OpenNotice::ProjectionCaughtUp { .. } => tracing::info!("{notice}"),
+        OpenNotice::TornLineCut { .. } | OpenNotice::ProjectionRebuilt { .. } => tracing::warn!("{notice}"),
+    }
+}
+
+pub fn log_progress(progress: Progress) {
+    let percent = (progress.done * 100)
+        .checked_div(progress.total)
+        .unwrap_or(100);
+    tracing::info!("rebuilding from the log: {percent} %");
+}
+
+async fn close_store(thread: std::thread::JoinHandle<Box<dyn crate::store::port::Store>>) {
+    let closed = tokio::task::spawn_blocking(move || thread.join().map(|mut store| store.close()));
+    match closed.await {
+        Ok(Ok(Ok(()))) => {}
+        Ok(Ok(Err(error))) => tracing::warn!(
+            "the fold was not marked as closed cleanly, so the next start rebuilds it: {}",
+            error_chain(&error)
+        ),
+        Ok(Err(_)) | Err(_) => tracing::error!("the store's thread panicked"),
+    }
+}
+
+/// Clients' commands become wakes.
+fn forward_commands(
+    path: &Path,
+    wakes: mpsc::Sender<Wake>,
+    stopped: oneshot::Receiver<()>,
+) -> Result<impl Future<Output = ()> + use<>, Failure> {
+    let listener = Listener::bind(path)
+        .map_err(|error| Failure::Failed(format!("failed to {}", error_chain(&error))))?;
+    let (commands, mut command_queue) = mpsc::channel::<ReceivedCommand>(COMMAND_QUEUE_LENGTH);
+    Ok(async move {
+        let stop = async move {
+            // Dropped when the loop has ended.
+            let _ = stopped.await;
+        };
+        let forward = async move {
+            while let Some(received) = command_queue.recv().await {
+                if wakes.send(Wake::Command(received)).await.is_err() {
+                    return;
+                }
+            }
+        };
+        tokio::join!(serve_clients(listener, commands, stop), forward);
+    })
+}

@@ -1,0 +1,91 @@
+//! What clients ask: the loop's own answers, a pass of their own, or the store's answer, which is
+//! given beside the loop.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::{QueuedPass, Loop, PassKind};
+use crate::control::protocol::review::ReviewedView;
+use crate::control::protocol::{CommandResult, Command, Refusal, SocketResponse};
+use crate::control::server::ReceivedCommand;
+use crate::daemon::commands::operator_log;
+use crate::daemon::commands::parse::refusal;
+use crate::daemon::wake::Wake;
+
+/// Passes that operators may have waiting.
+const MAX_QUEUED_PASSES: usize = 16;
+
+impl Loop {
+    pub(super) fn handle_command(&mut self, asked: ReceivedCommand) {
+        let ReceivedCommand {
+            command,
+            uid,
+            answer,
+        } = asked;
+        if self.shutting_down {
+            let refusal = refusal(
+                "unreachable",
+                "the daemon is ending; ask again when it is up",
+            );
+            let _ = answer.send(SocketResponse::Err(refusal));
+            return;
+        }
+        match command {
+            Command::Plan {} => self.queue_pass(PassKind::Plan, answer),
+            Command::Pass { watch: false } => self.queue_pass(PassKind::Pass, answer),
+            Command::Pass { watch: true } => self.queue_pass(PassKind::PassAndWatch, answer),
+            Command::Pause {} => {
+                self.paused = true;
+                tracing::info!(uid, "paused by an operator");
+                self.status(answer);
+            }
+            Command::Resume {} => {
+                self.paused = false;
+                self.make_pass_due();
+                tracing::info!(uid, "resumed by an operator");
+                self.status(answer);
+            }
+            Command::Status {} => self.status(answer),
+            command => self.run_store_command(command, uid, answer),
+        }
+    }
+
+    fn queue_pass(&mut self, kind: PassKind, answer: oneshot::Sender<SocketResponse>) {
+        if self.queued_passes.len() >= MAX_QUEUED_PASSES {
+            let text = format!("{MAX_QUEUED_PASSES} passes are waiting already; ask again later");
+            let _ = answer.send(SocketResponse::Err(refusal("busy", text)));
+            return;
+        }
+        self.queued_passes.push_back(QueuedPass { kind, answer });
+        if self.session.is_some()
+            && let Some(queued) = self.queued_passes.pop_front()
+        {
+            self.start_pass(Some(queued));
+        }
+    }
+
+    fn run_store_command(&self, command: Command, uid: Option<u32>, answer: oneshot::Sender<SocketResponse>) {
+        let store = self.daemon.store.clone();
+        let policy = Arc::clone(&self.policy);
+        let now = (self.daemon.clock)();
+        let paused = self.paused;
+        let wakes = self.daemon.wakes.clone();
+        tokio::spawn(async move {
+            let result: Result<CommandResult, Refusal> = store
+                .with(move |store| operator_log::run_and_log(store, &policy, now, &command, uid))
+                .await;
+            let response = match result {
+                Ok(CommandResult::Reviewed(view)) => {
+                    // The loop outlives this but for its end, where nothing is looked at any more.
+                    let _ = wakes.send(Wake::RunPass).await;
+                    let acts = if paused { "paused" } else { "daemon" }.to_owned();
+                    SocketResponse::Ok(Box::new(CommandResult::Reviewed(ReviewedView { acts, ..view })))
+                }
+                Ok(answered) => SocketResponse::Ok(Box::new(answered)),
+                Err(refusal) => SocketResponse::Err(refusal),
+            };
+            let _ = answer.send(response);
+        });
+    }
+}

@@ -1,0 +1,69 @@
+//! One run from a timer or by hand: passes until nothing is left that this run could do.
+
+use crate::domain::gate::Policy;
+use crate::reconcile::pass::run_pass_with_report;
+use crate::reconcile::context::{PassError, Ports, Session};
+use crate::reconcile::report::{StepOutcome, PassReport};
+
+/// Passes of one run: 10,000 requests at 250 a pass, and some that had to plan anew.
+const MAX_PASSES: usize = 60;
+
+/// Runs passes until one has nothing more to do, and reports them as one: also where one of them did
+/// not come to its end.
+pub async fn pass_until_idle(
+    ports: &Ports<'_>,
+    policy: &Policy,
+    dry_run: bool,
+) -> (PassReport, Option<PassError>) {
+    let mut session = Session::default();
+    let (mut report, mut error) = run_pass_with_report(ports, policy, &mut session, dry_run).await;
+    for _ in 1..MAX_PASSES {
+        if error.is_some() || dry_run || !report.more || ports.stop.is_set() {
+            break;
+        }
+        let (next, end) = run_pass_with_report(ports, policy, &mut session, dry_run).await;
+        error = end;
+        let made_progress = next.steps.iter().any(made_progress);
+        report = merge_reports(report, next);
+        if !made_progress {
+            break;
+        }
+    }
+    (report, error)
+}
+
+fn made_progress(step: &crate::reconcile::report::StepReport) -> bool {
+    matches!(
+        step.outcome,
+        StepOutcome::Confirmed | StepOutcome::Declined | StepOutcome::Superseded | StepOutcome::Refused
+    )
+}
+
+/// The later pass has the last word on each request.
+fn merge_reports(earlier: PassReport, later: PassReport) -> PassReport {
+    let mut steps = earlier.steps;
+    steps.retain(|step| {
+        later
+            .steps
+            .iter()
+            .all(|newer| newer.request.id != step.request.id)
+    });
+    steps.extend(later.steps);
+    let mut problems = earlier.problems;
+    problems.extend(later.problems);
+    let mut seen = std::collections::BTreeSet::new();
+    problems.retain(|problem| seen.insert((problem.code, problem.text.clone())));
+    PassReport {
+        started: earlier.started,
+        finished: later.finished,
+        pending_count: earlier.pending_count.max(later.pending_count),
+        calls: earlier.calls + later.calls,
+        dry_run: later.dry_run,
+        steps,
+        balances: later.balances,
+        problems,
+        deferral: later.deferral,
+        unresolved: later.unresolved,
+        more: later.more,
+    }
+}

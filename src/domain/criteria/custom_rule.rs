@@ -1,0 +1,15 @@
+//! A rule that the operator wrote: a condition, and what becomes of a request that does not meet it.
+
+use super::on_violation::OnViolation;
+use crate::domain::rule::expression::Expression;
+use crate::domain::rule::localized_text::LocalizedText;
+
+/// One rule of the configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rule {
+    pub name: String,
+    pub require: Expression,
+    /// The text for the booker. Without one, the text says that the rule is not met.
+    pub reason: Option<LocalizedText>,
+    pub on_violation: OnViolation,
+}

@@ -1,0 +1,140 @@
+//! What a booker is told of a decline. The address of a request is typed and not proven, and Cal.com
+//! shows the reason on the booking's public page: unless the booker has proven to be the member, the
+//! default texts must not depend on whether there is an account, nor on anything in it.
+
+use super::{EvaluationInput, Objection, suppresses_other_reasons};
+use crate::domain::criteria::gate_criteria::AccountDetails;
+use crate::domain::decision::ReasonCode;
+use crate::domain::rule::context::RuleContext;
+use crate::domain::snapshot::PinResult;
+use crate::domain::messages;
+
+/// Puts the operator's own words in place of the default texts, where `[reasons]` has some.
+pub(super) fn apply_operator_texts(
+    input: &EvaluationInput<'_>,
+    context: &RuleContext<'_>,
+    objections: &mut [Objection],
+) {
+    if input.global.reason_texts.is_empty() {
+        return;
+    }
+    let language = input.booker().and_then(|booker| booker.language.as_deref());
+    for objection in objections {
+        let Some(words) = input.global.reason_text(objection.code) else {
+            continue;
+        };
+        let occurrence = objection
+            .booking_index
+            .map_or(context.occurrence, |at| input.bookings[at].start);
+        let context = RuleContext {
+            occurrence,
+            ..*context
+        };
+        let rendered = words
+            .for_language(language)
+            .and_then(|own| own.render(&context).ok());
+        if let Some(operator_text) = rendered {
+            objection.text = operator_text;
+            objection.has_custom_text = true;
+        }
+    }
+}
+
+/// Whether the booker may read about the account of the address: the PIN was right, Cal.com has
+/// verified the address, or the operator allows it to everybody.
+pub(super) fn may_disclose_account(input: &EvaluationInput<'_>) -> bool {
+    let gate = &input.gate.criteria;
+    match gate.account_details {
+        AccountDetails::Always => true,
+        AccountDetails::ProvenMember if gate.pin.is_some() => {
+            input.account.is_some() && input.pin_result == Some(PinResult::Correct)
+        }
+        AccountDetails::ProvenMember => {
+            let kind = input.event_type.flatten();
+            kind.is_some_and(|kind| kind.verifies_address == Some(true))
+        }
+    }
+}
+
+/// What anybody may read: the operator's own words, then the default texts that say the same to every
+/// booker. Where nothing of that is left, one text for all other reasons. `waited` tells of an
+/// objection whether its wait is over.
+pub(super) fn public_decline_text(
+    input: &EvaluationInput<'_>,
+    objections: &[&Objection],
+    wait_is_over: impl Fn(&Objection) -> bool,
+) -> String {
+    let is_public = |objection: &&&Objection| objection.has_custom_text || !discloses_account(objection.code);
+    let count = match objections.first() {
+        Some(first) if is_public(&first) && suppresses_other_reasons(first.code) => 1,
+        Some(_) | None => usize::MAX,
+    };
+    let mut public_objections: Vec<&Objection> = { objections.iter().take(count) }
+        .filter(is_public)
+        .copied()
+        .collect();
+    if public_objections.is_empty() {
+        let by_telephone = input.booker().is_some_and(|who| who.address.is_telephone());
+        return messages::not_accepted(by_telephone, input.gate.criteria.pin.is_some());
+    }
+    let is_over = public_objections.iter().any(|objection| wait_is_over(objection));
+    public_objections.sort_by_key(|objection| !objection.has_custom_text);
+    let mut texts: Vec<&str> = public_objections
+        .iter()
+        .map(|objection| objection.text.as_str())
+        .collect();
+    let over = messages::waited_too_long();
+    if is_over {
+        texts.push(&over);
+    }
+    messages::truncate_booker_text(&texts.join(" "))
+}
+
+/// Whether the default text of a reason, or that it is given at all, tells something about the account
+/// of the address. A code that is new has to be put on one of the two sides.
+fn discloses_account(code: ReasonCode) -> bool {
+    match code {
+        ReasonCode::UnknownBooker
+        | ReasonCode::AccountFrozen
+        | ReasonCode::WrongPin
+        | ReasonCode::OverCap
+        | ReasonCode::RuleNotMet
+        | ReasonCode::RuleFailed
+        | ReasonCode::LookupFailed
+        | ReasonCode::ShortOfCredit
+        | ReasonCode::EnoughCredit
+        | ReasonCode::ChargeCarried
+        | ReasonCode::EmptyLedger
+        | ReasonCode::RestorePending
+        | ReasonCode::ClockSkew
+        | ReasonCode::DeclineLimit
+        | ReasonCode::DependsOnUnsettled
+        | ReasonCode::AlreadyBegun
+        | ReasonCode::Unanswered
+        | ReasonCode::DecidedBefore
+        | ReasonCode::PredecessorUnclear
+        | ReasonCode::Unmanaged
+        | ReasonCode::WaitedTooLong => true,
+        ReasonCode::Ungated
+        | ReasonCode::ForeignHost
+        | ReasonCode::NoEventType
+        | ReasonCode::EventTypeNotShown
+        | ReasonCode::Priced
+        | ReasonCode::Seated
+        | ReasonCode::NotPending
+        | ReasonCode::AlreadyOver
+        | ReasonCode::SeriesSettling
+        | ReasonCode::SeriesUnreadable
+        | ReasonCode::NoBooker
+        | ReasonCode::Blocked
+        | ReasonCode::NotAllowed
+        | ReasonCode::TooManyRequests
+        | ReasonCode::NoticeTooShort
+        | ReasonCode::NoticeTooLong
+        | ReasonCode::OutsideHours
+        | ReasonCode::Operator
+        | ReasonCode::TimeTaken
+        | ReasonCode::Revived
+        | ReasonCode::AcceptedMove => false,
+    }
+}

@@ -1,0 +1,149 @@
+//! When: notice, weekdays and hours, and how many in which time.
+
+use chrono_tz::Tz;
+
+use super::{EvaluationInput, RuleOutcome, object_to_booking};
+use crate::domain::criteria::cap::{Cap, PERIODS, CapPeriod, strictest_cap};
+use crate::domain::criteria::time_window;
+use crate::domain::decision::ReasonCode;
+use crate::domain::rule::context::BookingCounts;
+use crate::domain::snapshot::CountedBooking;
+use crate::domain::messages;
+
+/// Counted from when it was asked for: what was early enough then does not become late by waiting.
+pub(super) fn check_notice(input: &EvaluationInput<'_>) -> RuleOutcome {
+    let notice = input.gate.criteria.notice;
+    if notice.at_least.is_none() && notice.at_most.is_none() {
+        return RuleOutcome::NotApplicable;
+    }
+    let decision_for = |code| input.decide_violation(input.gate.criteria.on_notice_missed, code);
+    for (at, booking) in input.bookings.iter().enumerate() {
+        let actual_notice = booking.start - booking.created_at;
+        if let Some(least) = notice.at_least.filter(|least| actual_notice < *least) {
+            let text = messages::notice_too_short(least);
+            let code = ReasonCode::NoticeTooShort;
+            return object_to_booking(input, at, decision_for(code), (code, text));
+        }
+        if let Some(most) = notice.at_most.filter(|most| actual_notice > *most) {
+            let text = messages::notice_too_long(most);
+            let code = ReasonCode::NoticeTooLong;
+            return object_to_booking(input, at, decision_for(code), (code, text));
+        }
+    }
+    let first = input.bookings[0];
+    let notice_text = messages::format_span(first.start - first.created_at);
+    RuleOutcome::Passed(format!("asked for {notice_text} before"))
+}
+
+pub(super) fn check_hours(input: &EvaluationInput<'_>) -> RuleOutcome {
+    let hours = &input.gate.criteria.hours;
+    if hours.is_empty() {
+        return RuleOutcome::NotApplicable;
+    }
+    let zone = input.zone;
+    let outside = input
+        .bookings
+        .iter()
+        .position(|booking| !time_window::windows_cover(hours, (booking.start, booking.end), zone));
+    let Some(at) = outside else {
+        return RuleOutcome::passed("within the hours");
+    };
+    let decision = input.decide_violation(input.gate.criteria.on_outside_hours, ReasonCode::OutsideHours);
+    object_to_booking(
+        input,
+        at,
+        decision,
+        (ReasonCode::OutsideHours, messages::outside_hours()),
+    )
+}
+
+/// The house's caps count all of the member's bookings, the gate's those that it let in. Each cap is
+/// looked at on its own; the strictest of one period decides, and nothing is summed.
+pub(super) fn check_caps(input: &EvaluationInput<'_>) -> RuleOutcome {
+    let gate_caps = &input.gate.criteria.caps;
+    if input.account.is_none() || (input.global.caps.is_empty() && gate_caps.is_empty()) {
+        return RuleOutcome::NotApplicable;
+    }
+    let tier = input.tier();
+    for period in PERIODS {
+        for (caps, is_gate_cap) in [(&input.global.caps, false), (gate_caps, true)] {
+            let Some(cap) = strictest_cap(caps.iter(), tier, period) else {
+                continue;
+            };
+            if let Some(at) = find_over_cap(input, (cap, is_gate_cap), |_| true) {
+                let decision = input.decide_violation(input.gate.criteria.on_over_cap, ReasonCode::OverCap);
+                let text = messages::over_cap(cap.at_most, period);
+                let unsettled = find_over_cap(input, (cap, is_gate_cap), |one| one.is_confirmed).is_none();
+                return object_to_booking(input, at, decision, (ReasonCode::OverCap, text)).mark_unsettled(unsettled);
+            }
+        }
+    }
+    RuleOutcome::passed("within the caps")
+}
+
+/// The place of the first booking that goes beyond the cap, beside those of the member's bookings.
+fn find_over_cap(
+    input: &EvaluationInput<'_>,
+    (cap, is_gate_cap): (&Cap, bool),
+    is_included: impl Fn(&CountedBooking) -> bool,
+) -> Option<usize> {
+    let is_counted = |booking: &&CountedBooking| {
+        is_included(booking) && (!is_gate_cap || booking.gate.as_deref() == Some(input.gate.name.as_str()))
+    };
+    input.bookings.iter().position(|booking| {
+        let (from, to) = cap.period.bounds_around(booking.start, input.now, input.zone);
+        let is_in_period = |start, end| match cap.period {
+            CapPeriod::Open => end > input.now,
+            CapPeriod::Day | CapPeriod::Week | CapPeriod::Month => {
+                start >= from && to.is_none_or(|to| start < to)
+            }
+        };
+        let counted = input
+            .counted_bookings()
+            .filter(is_counted)
+            .filter(|there| is_in_period(there.start, there.end))
+            .count();
+        let requested = input.bookings.iter();
+        let requested = requested
+            .filter(|other| is_in_period(other.start, other.end))
+            .count();
+        counted + requested > cap.at_most as usize
+    })
+}
+
+/// How many of the member's bookings stand beside the first of these.
+pub(super) fn booking_counts(input: &EvaluationInput<'_>, zone: Tz) -> BookingCounts {
+    count_bookings(input, zone, || input.counted_bookings())
+}
+
+/// The same without those that may come to nothing.
+pub(super) fn settled_booking_counts(input: &EvaluationInput<'_>, zone: Tz) -> BookingCounts {
+    count_bookings(input, zone, || input.confirmed_bookings())
+}
+
+fn count_bookings<'a, I>(input: &EvaluationInput<'_>, zone: Tz, counted_bookings: impl Fn() -> I) -> BookingCounts
+where
+    I: Iterator<Item = &'a CountedBooking>,
+{
+    let mut counts = BookingCounts::default();
+    if counted_bookings().next().is_none() {
+        return counts;
+    }
+    let start = input.bookings[0].start;
+    let count_in = |period: CapPeriod| {
+        let (from, to) = period.bounds_around(start, input.now, zone);
+        let is_in_period =
+            |there: &&CountedBooking| there.start >= from && to.is_none_or(|to| there.start < to);
+        counted_bookings()
+            .filter(is_in_period)
+            .count()
+            .try_into()
+            .unwrap_or(u32::MAX)
+    };
+    let upcoming = counted_bookings().filter(|there| there.end > input.now);
+    counts.upcoming = upcoming.count().try_into().unwrap_or(u32::MAX);
+    counts.day = count_in(CapPeriod::Day);
+    counts.week = count_in(CapPeriod::Week);
+    counts.month = count_in(CapPeriod::Month);
+    counts
+}

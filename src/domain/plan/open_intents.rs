@@ -1,0 +1,246 @@
+//! Open intents: what was begun is finished, and what it holds is nobody else's meanwhile.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::{Action, Planner, Problem, Step, planned_call, expected_account};
+use crate::domain::account::{Account, SpendPreview};
+use crate::domain::booking::{Booking, BookingRef};
+use crate::domain::decision::Decision;
+use crate::domain::entry_reason::{EntryCode, EntryReason};
+use crate::domain::fact::Fact;
+use crate::domain::id::BookingUid;
+use crate::domain::intent::{self, NextStep, BookingState};
+use crate::domain::request::{MAX_OCCURRENCES, Request};
+use crate::domain::snapshot::OpenIntent;
+use crate::domain::messages;
+
+impl<'a> Planner<'a> {
+    /// A decision that was begun is finished, never made anew.
+    pub(super) fn finish_intent(&mut self, open: &'a OpenIntent) {
+        let request = &open.request;
+        self.list_unknown_statuses(open);
+        let next_step = intent::next_step(
+            request,
+            &open.charges,
+            open.carried_charge.as_ref(),
+            &open.booking_states,
+            open.running_until,
+        );
+        let is_due = intent::is_due(request, self.now);
+        let action = match next_step {
+            _ if self.snapshot.clock_skewed => {
+                self.reserve_time(open, false);
+                Action::Postpone {
+                    reason: "the local clock and the server's disagree".to_owned(),
+                }
+            }
+            _ if self.snapshot.restore_pending => {
+                self.reserve_time(open, false);
+                Action::Postpone {
+                    reason: messages::RESTORE_OPEN.to_owned(),
+                }
+            }
+            NextStep::Settle {
+                outcome,
+                facts,
+                problem,
+            } => {
+                self.reserve_time(open, true);
+                Action::Settle {
+                    facts,
+                    outcome,
+                    problem,
+                }
+            }
+            NextStep::Call(booking) if is_due => self.resume(open, &booking),
+            NextStep::Wait { until } => {
+                self.reserve_time(open, false);
+                Action::Postpone {
+                    reason: messages::call_still_running(until),
+                }
+            }
+            NextStep::Unclear if self.is_resolved_by_operator(open) => self.give_up(open),
+            NextStep::Call(_) | NextStep::Unclear => {
+                self.reserve_time(open, false);
+                let reason = self.postponement_reason(open);
+                Action::Postpone { reason }
+            }
+        };
+        if let Action::Settle { facts, .. } = &action
+            && facts.iter().any(Fact::returns_credits)
+        {
+            self.credited_accounts.extend(&request.account);
+        }
+        self.count_unsettled(open, &action);
+        self.plan.steps.push(Step {
+            request: Arc::new(request.clone()),
+            action,
+        });
+    }
+
+    /// Why an intent that is not settled is not called either. A status that is not known is told as a
+    /// problem: a person can see at Cal.com what it means.
+    fn postponement_reason(&mut self, open: &OpenIntent) -> String {
+        let request = &open.request;
+        let mut booking_states = open.booking_states.iter();
+        if let Some((uid, _)) = booking_states.find(|(_, state)| **state == BookingState::OtherStatus) {
+            let reason = format!(
+                "booking {uid} has a status that this version does not know, and is read again until \
+                 it has another one"
+            );
+            self.plan.problems.push(Problem {
+                code: "unknown-status",
+                text: format!(
+                    "{reason}; what request {} holds stays held meanwhile",
+                    request.id
+                ),
+            });
+            return reason;
+        }
+        if request.cancels_accepted() {
+            return "the watch goes on with cancelling it".to_owned();
+        }
+        if let Some(until) = open.running_until {
+            return messages::call_still_running(until);
+        }
+        match intent::due_at(request).filter(|at| *at > self.now) {
+            Some(at) => messages::next_call(request.failures, at),
+            None => "its bookings could not all be read".to_owned(),
+        }
+    }
+
+    /// Ends an intent whose booking has an unknown status, after an operator resolved that item.
+    fn give_up(&mut self, open: &OpenIntent) -> Action {
+        self.reserve_time(open, true);
+        let reason = EntryCode::StatusResolved;
+        let (outcome, facts) = intent::give_up(&open.request, &open.charges, &open.booking_states, reason);
+        Action::Settle {
+            facts,
+            outcome,
+            problem: None,
+        }
+    }
+
+    /// Reserves the time of what an intent has confirmed or may still confirm.
+    fn reserve_time(&mut self, open: &OpenIntent, is_settling: bool) {
+        let request = &open.request;
+        if request.decision != Decision::Confirm {
+            return;
+        }
+        for booking in &request.bookings {
+            let state = open.booking_states.get(&booking.uid).copied();
+            let state = state.unwrap_or(BookingState::Unread);
+            // A call that may still be running may confirm it whatever it is now.
+            if !state.may_occupy_time() && open.running_until.is_none() {
+                continue;
+            }
+            let is_settled = is_settling && state.is_accepted();
+            let charge = open.charges.iter().find(|c| c.booking.uid == booking.uid);
+            // One that takes over a charge may hold nothing; it is a request of one booking.
+            let (host, kind, span) = match charge {
+                Some(charge) => (charge.host, charge.event_type, (charge.start, charge.end)),
+                None => (
+                    request.host,
+                    request.event_type,
+                    (request.start, request.end),
+                ),
+            };
+            if let Some(host) = host {
+                self.host_schedule.add(host, kind, span, (&booking.uid, is_settled));
+            }
+        }
+        for occurrence in &open.new_occurrences {
+            self.host_schedule.add_booking(occurrence, false);
+        }
+    }
+
+    /// Sends an open intent's call; occurrences that joined the series meanwhile are held for
+    /// first, because the call would answer them too.
+    fn resume(&mut self, open: &OpenIntent, booking: &BookingRef) -> Action {
+        let request = &open.request;
+        let facts = match self.hold_joined_occurrences(open) {
+            Ok(facts) => facts,
+            // What is held for a booking whose status is not known stays held.
+            Err(_) if open.booking_states.values().any(|one| *one == BookingState::OtherStatus) => {
+                self.reserve_time(open, false);
+                let reason = self.postponement_reason(open);
+                return Action::Postpone { reason };
+            }
+            Err(code) => {
+                let reason = EntryReason::from(code.clone()).redacted_text();
+                let (outcome, facts) = intent::give_up(request, &open.charges, &open.booking_states, code);
+                return Action::Settle {
+                    facts,
+                    outcome,
+                    problem: Some(format!(
+                        "series {}: {reason}; what still waits of it is left pending for you to answer",
+                        request.id
+                    )),
+                };
+            }
+        };
+        self.reserve_time(open, false);
+        match planned_call(request, booking) {
+            Some(call) => Action::Send {
+                facts,
+                expected_account: expected_account(request, self.account_of(request)),
+                call,
+            },
+            None => Action::Postpone {
+                reason: "the decision names no call".to_owned(),
+            },
+        }
+    }
+
+    fn account_of(&self, request: &Request) -> Option<&'a Account> {
+        let id = request.account.as_ref()?;
+        self.snapshot.accounts.get(id)
+    }
+
+    /// Holds for what joined; when that cannot be, nothing is taken, and why.
+    fn hold_joined_occurrences(&mut self, open: &OpenIntent) -> Result<Vec<Fact>, EntryCode> {
+        let request = &open.request;
+        if request.decision != Decision::Confirm {
+            return Ok(Vec::new());
+        }
+        let mut uids: BTreeSet<&BookingUid> = request.bookings.iter().map(|b| &b.uid).collect();
+        let joined: Vec<&Booking> = open
+            .new_occurrences
+            .iter()
+            .filter(|booking| uids.insert(&booking.uid))
+            .collect();
+        if uids.len() > MAX_OCCURRENCES {
+            return Err(EntryCode::SeriesTooLong);
+        }
+        if joined.iter().any(|booking| booking.start <= self.now) {
+            return Err(EntryCode::BegunOccurrenceJoined);
+        }
+        let account = self.account_of(request);
+        let preview_before = account.map(|account| match self.spend_previews.get(&account.id) {
+            Some(preview) => (&account.id, preview.clone()),
+            None => (&account.id, SpendPreview::new(account)),
+        });
+        let policy = self.policy;
+        let mut gates = policy.gates.iter();
+        let gate = gates.find(|gate| Some(&gate.name) == request.gate.as_ref());
+        let terms = gate.map(|gate| Arc::new(gate.terms.refunds.clone()));
+        let tier = account.and_then(|account| account.tier.as_deref());
+        let price = |booking| match gate {
+            Some(gate) => gate.price(&policy.global, booking, tier, uids.len()),
+            None => request.cost,
+        };
+        let mut facts = Vec::new();
+        for booking in joined {
+            let hold = account.and_then(|account| {
+                self.hold(request, account, booking, price(booking), terms.as_ref())
+            });
+            let Some(hold) = hold else {
+                self.spend_previews.extend(preview_before);
+                return Err(EntryCode::SeriesGrew);
+            };
+            facts.extend(hold);
+        }
+        Ok(facts)
+    }
+}

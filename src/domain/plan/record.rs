@@ -1,0 +1,243 @@
+//! How a decision is put down: the request as it is to be written, notes, and why it is left.
+
+use super::{Action, Planner, Step, dated_reasons};
+use crate::domain::decision::{ReasonCode, Credits, Decision, DecisionOutcome, Reason};
+use crate::domain::gate::Gate;
+use crate::domain::request_grouping::RequestGroup;
+use crate::domain::id::BookingUid;
+use crate::domain::evaluation::Evaluation;
+use crate::domain::request::{PinAttempt, Request, RequestState};
+use crate::domain::snapshot::PinResult;
+use crate::domain::messages;
+use crate::domain::time::format_instant;
+
+impl<'a> Planner<'a> {
+    pub(super) fn record_leave(
+        &mut self,
+        group: &RequestGroup<'a>,
+        gate: Option<&Gate>,
+        record: Option<&Request>,
+        code: ReasonCode,
+    ) {
+        let first = group.bookings[0];
+        let account = first
+            .booker
+            .as_ref()
+            .and_then(|booker| self.snapshot.accounts_by_address.get(&booker.address));
+        let evaluation = Evaluation {
+            decision: Decision::Leave,
+            reasons: vec![Reason {
+                code,
+                text: self.leave_reason(group, code),
+            }],
+            booker_text: None,
+            findings: Vec::new(),
+            account: account.cloned(),
+            booker: first.booker.as_ref().map(|booker| booker.address.clone()),
+            reason_keys: vec![code.as_str().to_owned()],
+            costs: Vec::new(),
+            credits: 0,
+            to_hold: 0,
+        };
+        let request = self.build_request(group, gate, record, evaluation, None);
+        self.add_note(request, record, false);
+    }
+
+    /// Nothing is confirmed or declined on the strength of a backup that an operator has not accepted:
+    /// credits that were spent after it was made look as if they were there.
+    pub(super) fn leave_until_restore_accepted(&mut self, mut request: Request, record: Option<&Request>) {
+        let outcome = match request.decision {
+            Decision::Confirm => "confirmed",
+            Decision::Decline | Decision::Wait { .. } | Decision::Review | Decision::Leave => {
+                "declined"
+            }
+        };
+        request.decision = Decision::Leave;
+        request.reasons = vec![Reason {
+            code: ReasonCode::RestorePending,
+            text: format!("would be {outcome}, but {}", messages::RESTORE_OPEN),
+        }];
+        self.add_note(request, record, false);
+    }
+
+    fn leave_reason(&self, group: &RequestGroup<'a>, code: ReasonCode) -> String {
+        if code == ReasonCode::DecidedBefore
+            && let Some(refusal) = self.records(group).find_map(refusal_text)
+        {
+            return format!(
+                "Cal.com refused to let maitred answer it ({refusal}): answer it at Cal.com"
+            );
+        }
+        if code == ReasonCode::SeriesSettling {
+            let at = format_instant(self.series_settled_at(group));
+            return format!("{}: it is decided from {at} on", leave_text(code));
+        }
+        leave_text(code).to_owned()
+    }
+
+    pub(super) fn add_note(&mut self, mut request: Request, record: Option<&Request>, write: bool) {
+        // Nothing is sent, so nobody is told anything.
+        request.booker_text = None;
+        let is_changed = record.is_none_or(|record| !is_same_note(record, &request));
+        self.plan.steps.push(Step {
+            request: request.into(),
+            action: Action::Note {
+                write: write && is_changed,
+            },
+        });
+    }
+
+    /// The PIN that was given with the booking and looked at.
+    fn pin_try(&self, booking: &BookingUid) -> Option<PinAttempt> {
+        let right = match self.snapshot.pin_results.get(booking)? {
+            PinResult::Correct => true,
+            PinResult::Wrong => false,
+            PinResult::Missing | PinResult::NotSet | PinResult::Locked => return None,
+        };
+        let origin = self.snapshot.pin_origins.get(booking)?.clone();
+        Some(PinAttempt { is_correct: right, origin })
+    }
+
+    pub(super) fn build_request(
+        &self,
+        group: &RequestGroup<'a>,
+        gate: Option<&Gate>,
+        record: Option<&Request>,
+        evaluation: Evaluation,
+        carries: Option<(BookingUid, Credits)>,
+    ) -> Request {
+        let first = group.bookings[0];
+        let now = self.now;
+        let mut reasons_since = record.map_or_else(Vec::new, dated_reasons);
+        for reason in evaluation.reason_keys {
+            if reasons_since.iter().all(|(known, _)| *known != reason) {
+                reasons_since.push((reason, now));
+            }
+        }
+        Request {
+            id: group.id.clone(),
+            bookings: group.bookings.iter().map(|b| b.to_ref()).collect(),
+            series: group.series.cloned(),
+            title: messages::truncate_server_text(&first.title),
+            event_type: first.event_type.as_ref().map(|kind| kind.id),
+            slug: first
+                .event_type
+                .as_ref()
+                .and_then(|kind| kind.slug.as_deref().map(messages::truncate_server_text)),
+            gate: gate.map(|gate| gate.name.clone()),
+            host: first.host_id(),
+            booker: evaluation.booker,
+            account: evaluation.account,
+            start: first.start,
+            end: group
+                .bookings
+                .iter()
+                .map(|b| b.end)
+                .max()
+                .unwrap_or(first.end),
+            created_at: group.oldest_created_at,
+            decision: evaluation.decision,
+            cost: evaluation
+                .costs
+                .first()
+                .copied()
+                .unwrap_or_else(|| gate.map_or(0, |gate| gate.cost)),
+            credits: evaluation.credits,
+            call: None,
+            reasons: evaluation.reasons,
+            findings: evaluation.findings,
+            booker_text: evaluation.booker_text,
+            non_refundable: carries.as_ref().map_or(0, |(_, keeps)| *keeps),
+            predecessor: carries.map(|(from, _)| from),
+            policy_hash: self.policy.hash.clone(),
+            decided_at: now,
+            call_not_after: None,
+            first_evaluated_at: record.map_or(now, |record| record.first_evaluated_at),
+            state: RequestState::Noted,
+            failures: 0,
+            last_failure: None,
+            calls: Vec::new(),
+            review: record.and_then(|record| record.review.clone()),
+            reasons_since,
+            pin_attempt: self.pin_try(&first.uid),
+        }
+    }
+}
+
+fn is_same_note(record: &Request, request: &Request) -> bool {
+    let codes = |request: &Request| -> Vec<ReasonCode> {
+        request.reasons.iter().map(|reason| reason.code).collect()
+    };
+    record.state == RequestState::Noted
+        && record.decision == request.decision
+        && codes(record) == codes(request)
+        && dated_reasons(record) == request.reasons_since
+        && record.account == request.account
+        && record.gate == request.gate
+}
+
+/// What Cal.com said when it refused the call of a request for the last time.
+fn refusal_text(record: &Request) -> Option<&str> {
+    match record.state {
+        RequestState::Settled {
+            outcome: DecisionOutcome::Refused,
+            ..
+        } => record.calls.last().map(|call| call.text.as_str()),
+        RequestState::Settled { .. } | RequestState::Noted | RequestState::Recorded => None,
+    }
+}
+
+fn leave_text(code: ReasonCode) -> &'static str {
+    match code {
+        ReasonCode::ForeignHost => "the host is neither the key's user nor one of calcom.hosts",
+        ReasonCode::NoEventType => "the booking's event type does not exist any more",
+        ReasonCode::Ungated => "no gate names the event type",
+        ReasonCode::Seated => "every attendee of a seated booking is a booker of his own",
+        ReasonCode::DecidedBefore => {
+            "it was decided before and is pending again: somebody changed it at Cal.com, so answer \
+             it there"
+        }
+        ReasonCode::AlreadyBegun => messages::ALREADY_BEGUN,
+        ReasonCode::SeriesSettling => "the series is so young that more of it may follow",
+        ReasonCode::SeriesUnreadable => "the series could not be read whole",
+        ReasonCode::PredecessorUnclear => {
+            "what it replaced is still being decided or could not be read, so what was paid is not known"
+        }
+        ReasonCode::ClockSkew => {
+            "the local clock and the server's disagree by more than two minutes, so nothing final is \
+             decided: set this machine's clock (NTP)"
+        }
+        ReasonCode::EventTypeNotShown
+        | ReasonCode::Priced
+        | ReasonCode::NotPending
+        | ReasonCode::AlreadyOver
+        | ReasonCode::NoBooker
+        | ReasonCode::EmptyLedger
+        | ReasonCode::RestorePending
+        | ReasonCode::DeclineLimit
+        | ReasonCode::DependsOnUnsettled
+        | ReasonCode::Unanswered
+        | ReasonCode::UnknownBooker
+        | ReasonCode::AccountFrozen
+        | ReasonCode::Blocked
+        | ReasonCode::NotAllowed
+        | ReasonCode::TooManyRequests
+        | ReasonCode::WrongPin
+        | ReasonCode::NoticeTooShort
+        | ReasonCode::NoticeTooLong
+        | ReasonCode::OutsideHours
+        | ReasonCode::OverCap
+        | ReasonCode::RuleNotMet
+        | ReasonCode::RuleFailed
+        | ReasonCode::LookupFailed
+        | ReasonCode::Operator
+        | ReasonCode::TimeTaken
+        | ReasonCode::ShortOfCredit
+        | ReasonCode::EnoughCredit
+        | ReasonCode::ChargeCarried
+        | ReasonCode::WaitedTooLong
+        | ReasonCode::Unmanaged
+        | ReasonCode::Revived
+        | ReasonCode::AcceptedMove => unreachable!("not a reason to leave a booking unjudged"),
+    }
+}

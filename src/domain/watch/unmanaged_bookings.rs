@@ -1,0 +1,152 @@
+//! Accepted bookings of gated event types that nobody paid for: accepted by hand, or at once.
+
+use std::sync::Arc;
+
+use crate::domain::account::{Account, LotPart, SpendPreview};
+use crate::domain::booking::Booking;
+use crate::domain::decision::{ReasonCode, Credits, Decision, DecisionOutcome, Reason};
+use crate::domain::fact::Fact;
+use crate::domain::gate::Gate;
+use crate::domain::id::RequestId;
+use crate::domain::request::{Request, RequestState};
+use crate::domain::messages;
+use crate::domain::time::{Time, truncate_to_millis};
+
+/// Takes credits from the account's lots: the parts, and entries for what had expired. `None` when
+/// there are too few.
+pub fn take_credits(account: &Account, credits: Credits, now: Time) -> Option<(Vec<LotPart>, Vec<Fact>)> {
+    let mut preview = SpendPreview::new(account);
+    let parts = preview.allocate(credits, now)?;
+    let expired = Fact::expire_parts(&account.id, preview.expire_lots(now));
+    Some((parts, expired))
+}
+
+/// The decision as it would have been made, held, spent and settled in one.
+pub fn settled_charge_facts(
+    booking: &Booking,
+    gate: &Gate,
+    cost: Credits,
+    payment: (&Account, Vec<LotPart>),
+    reason: (ReasonCode, &str),
+    record: Option<&Request>,
+    stamp: (Time, &str),
+) -> Vec<Fact> {
+    let id = RequestId::from(&booking.uid);
+    settled_charge_facts_for(id, booking, gate, cost, payment, reason, record, stamp)
+}
+
+/// The same under a name of its own: that of the booking may stand for an earlier decision.
+#[allow(
+    clippy::too_many_arguments,
+    reason = "one place for what a decision is made of"
+)]
+pub fn settled_charge_facts_for(
+    id: RequestId,
+    booking: &Booking,
+    gate: &Gate,
+    cost: Credits,
+    (account, parts): (&Account, Vec<LotPart>),
+    (code, reason_text): (ReasonCode, &str),
+    record: Option<&Request>,
+    (now, policy): (Time, &str),
+) -> Vec<Fact> {
+    let mut request = build_note(booking, gate, cost, record, (now, policy));
+    request.id = id.clone();
+    request.account = Some(account.id.clone());
+    request.decision = Decision::Confirm;
+    request.credits = parts.iter().map(|part| part.credits).sum();
+    request.reasons = vec![Reason {
+        code,
+        text: reason_text.to_owned(),
+    }];
+    request.state = RequestState::Recorded;
+    vec![
+        Fact::RequestDecided {
+            request: request.into(),
+        },
+        Fact::Hold {
+            booking: booking.to_ref(),
+            request: id.clone(),
+            account: account.id.clone(),
+            parts,
+            event_type: booking.event_type.as_ref().map(|kind| kind.id),
+            host: booking.host_id(),
+            start: booking.start,
+            end: booking.end,
+            terms: Some(Arc::new(gate.terms.refunds.clone())),
+        },
+        Fact::Post {
+            booking: booking.uid.clone(),
+        },
+        Fact::IntentSettled {
+            request: id,
+            outcome: DecisionOutcome::Confirmed,
+        },
+    ]
+}
+
+/// The booking as a request of its own (an occurrence is no series here), with nothing decided.
+pub fn build_note(
+    booking: &Booking,
+    gate: &Gate,
+    cost: Credits,
+    record: Option<&Request>,
+    (now, policy): (Time, &str),
+) -> Request {
+    let now = truncate_to_millis(now);
+    Request {
+        id: RequestId::from(&booking.uid),
+        bookings: vec![booking.to_ref()],
+        series: None,
+        title: messages::truncate_server_text(&booking.title),
+        event_type: booking.event_type.as_ref().map(|kind| kind.id),
+        slug: booking
+            .event_type
+            .as_ref()
+            .and_then(|kind| kind.slug.as_deref().map(messages::truncate_server_text)),
+        gate: Some(gate.name.clone()),
+        host: booking.host_id(),
+        booker: booking.booker.as_ref().map(|booker| booker.address.clone()),
+        account: None,
+        start: booking.start,
+        end: booking.end,
+        created_at: booking.created_at,
+        decision: Decision::Leave,
+        cost,
+        credits: 0,
+        call: None,
+        reasons: Vec::new(),
+        findings: Vec::new(),
+        booker_text: None,
+        predecessor: None,
+        non_refundable: 0,
+        policy_hash: policy.to_owned(),
+        decided_at: now,
+        call_not_after: None,
+        first_evaluated_at: record.map_or(now, |record| record.first_evaluated_at),
+        state: RequestState::Noted,
+        failures: 0,
+        last_failure: None,
+        calls: Vec::new(),
+        review: record.and_then(|record| record.review.clone()),
+        reasons_since: record.map_or_else(Vec::new, |record| record.reasons_since.clone()),
+        pin_attempt: record.and_then(|record| record.pin_attempt.clone()),
+    }
+}
+
+/// Closes a request that was left waiting and has ended: nothing was held for it.
+pub fn close_note(record: &Request, reason: Reason) -> Vec<Fact> {
+    let mut request = record.clone();
+    request.reasons.push(reason);
+    request.state = RequestState::Recorded;
+    let id = request.id.clone();
+    vec![
+        Fact::RequestDecided {
+            request: request.into(),
+        },
+        Fact::IntentSettled {
+            request: id,
+            outcome: DecisionOutcome::Superseded,
+        },
+    ]
+}

@@ -1,0 +1,252 @@
+//! The desk where questions are asked: few at once, and what was answered lately is not asked
+//! again.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use secrecy::SecretString;
+use tokio::sync::Semaphore;
+
+use super::response::LookupFailure;
+use super::command;
+use super::http::{LookupUrl, LookupUrlError};
+use super::request::LookupRequest;
+use crate::domain::booking::Answer;
+use crate::domain::id::Address;
+use crate::domain::time::{Clock, Span, Time};
+
+/// After so many questions in a row that found a system away, it is asked no more in the same pass:
+/// each of the others would wait as long in vain.
+const MAX_CONSECUTIVE_FAILURES: usize = 3;
+
+/// Answers remembered of one lookup; when there are more, those whose time is over go, or all.
+const MAX_CACHED_ANSWERS: usize = 10_000;
+
+/// One lookup, as it is configured.
+#[derive(Debug)]
+pub struct Spec {
+    /// As rules name it: `lookup.<name>`.
+    pub name: String,
+    pub source: SpecSource,
+    /// From the start to the last byte of the answer; waiting for a turn does not count.
+    pub timeout: Duration,
+    /// How long an answer is good for everything that this booker asks for. Zero: for one request.
+    pub cached_for: Span,
+    /// How many may be asked at the same time.
+    pub at_once: usize,
+}
+
+/// Whom to ask.
+#[derive(Debug)]
+pub enum SpecSource {
+    /// A program with its arguments; no shell is between.
+    Command { program: PathBuf, args: Vec<String> },
+    Http {
+        /// With `{address}` where the booker's address goes.
+        url: String,
+        credential: Option<SecretString>,
+    },
+}
+
+/// Why a lookup cannot be set up. Nothing was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("lookup {name}: {why}")]
+pub struct LookupSetupError {
+    pub name: String,
+    pub why: SpecError,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SpecError {
+    #[error("another one has the same name")]
+    DuplicateName,
+    #[error("the command is empty")]
+    NoCommand,
+    #[error("the time limit must be above zero")]
+    ZeroTimeout,
+    #[error("at least one must be asked at a time")]
+    ZeroConcurrency,
+    #[error(transparent)]
+    Http(#[from] LookupUrlError),
+}
+
+/// All lookups. The default has none.
+#[derive(Default)]
+pub struct LookupClient {
+    endpoints: BTreeMap<String, LookupEndpoint>,
+}
+
+struct LookupEndpoint {
+    transport: LookupTransport,
+    timeout: Duration,
+    cached_for: Span,
+    permits: Semaphore,
+    cache: Mutex<BTreeMap<Address, (Time, Answer)>>,
+}
+
+enum LookupTransport {
+    Command { program: PathBuf, args: Vec<String> },
+    Http(LookupUrl),
+}
+
+impl fmt::Debug for LookupClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.endpoints.keys()).finish()
+    }
+}
+
+impl LookupClient {
+    /// Sets up the lookups. Nothing is asked yet.
+    ///
+    /// # Errors
+    /// When one of them cannot be used.
+    pub fn open(specs: Vec<Spec>) -> Result<Self, LookupSetupError> {
+        let mut endpoints = BTreeMap::new();
+        for spec in specs {
+            let name = spec.name.clone();
+            let setup_error = |why| LookupSetupError {
+                name: name.clone(),
+                why,
+            };
+            let endpoint = LookupEndpoint::open(spec).map_err(setup_error)?;
+            if endpoints.insert(name.clone(), endpoint).is_some() {
+                return Err(setup_error(SpecError::DuplicateName));
+            }
+        }
+        Ok(Self { endpoints })
+    }
+
+    /// What was answered about this booker lately, if it is still good.
+    pub fn cached_answer(&self, name: &str, booker: &Address, now: Time) -> Option<Answer> {
+        self.endpoints.get(name)?.cached_answer(booker, now)
+    }
+
+    /// Begins to ask on behalf of one pass, which may be told to stop.
+    pub fn begin_pass<'a>(&'a self, is_stopped: &'a (dyn Fn() -> bool + Sync)) -> PassLookups<'a> {
+        PassLookups {
+            client: self,
+            is_stopped,
+            consecutive_failures: self
+                .endpoints
+                .keys()
+                .map(|name| (name.as_str(), AtomicUsize::new(0)))
+                .collect(),
+        }
+    }
+}
+
+/// The questions of one pass.
+pub struct PassLookups<'a> {
+    client: &'a LookupClient,
+    is_stopped: &'a (dyn Fn() -> bool + Sync),
+    /// How many questions in a row found the system away.
+    consecutive_failures: BTreeMap<&'a str, AtomicUsize>,
+}
+
+impl PassLookups<'_> {
+    /// Asks, when it is this question's turn. `None`: the pass was stopped before.
+    ///
+    /// # Errors
+    /// With why there is no answer.
+    pub async fn query(
+        &self,
+        name: &str,
+        request: &LookupRequest<'_>,
+        clock: &Clock,
+    ) -> Option<Result<Answer, LookupFailure>> {
+        let (Some(endpoint), Some(failures)) = (self.client.endpoints.get(name), self.consecutive_failures.get(name))
+        else {
+            return Some(Err(LookupFailure::unavailable("no lookup of this name is configured")));
+        };
+        let _permit = endpoint.permits.acquire().await;
+        if (self.is_stopped)() {
+            return None;
+        }
+        let now = clock();
+        // Another request about the same booker may have been before.
+        if let Some(answer) = endpoint.cached_answer(request.booker, now) {
+            return Some(Ok(answer));
+        }
+        if failures.load(Ordering::Relaxed) >= MAX_CONSECUTIVE_FAILURES {
+            let why = format!("it was away for the {MAX_CONSECUTIVE_FAILURES} questions before this one");
+            return Some(Err(LookupFailure::unavailable(why)));
+        }
+        let answer = endpoint.query(name, request).await;
+        match &answer {
+            Ok(answer) => endpoint.remember(request.booker, now, answer),
+            Err(error) => tracing::debug!(lookup = name, %error, "no answer"),
+        }
+        match &answer {
+            Err(error) if error.is_unavailable => {
+                failures.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(_) | Ok(_) => failures.store(0, Ordering::Relaxed),
+        }
+        Some(answer)
+    }
+}
+
+impl LookupEndpoint {
+    fn open(spec: Spec) -> Result<Self, SpecError> {
+        if spec.timeout.is_zero() {
+            return Err(SpecError::ZeroTimeout);
+        }
+        if spec.at_once == 0 {
+            return Err(SpecError::ZeroConcurrency);
+        }
+        Ok(Self {
+            transport: match spec.source {
+                SpecSource::Command { program, .. } if program.as_os_str().is_empty() => {
+                    return Err(SpecError::NoCommand);
+                }
+                SpecSource::Command { program, args } => LookupTransport::Command { program, args },
+                SpecSource::Http { url, credential } => {
+                    LookupTransport::Http(LookupUrl::open(&url, credential.as_ref())?)
+                }
+            },
+            timeout: spec.timeout,
+            cached_for: spec.cached_for,
+            permits: Semaphore::new(spec.at_once.min(Semaphore::MAX_PERMITS)),
+            cache: Mutex::default(),
+        })
+    }
+
+    async fn query(&self, name: &str, request: &LookupRequest<'_>) -> Result<Answer, LookupFailure> {
+        match &self.transport {
+            LookupTransport::Command { program, args } => {
+                command::run(program, args, &request.to_json_line(name), self.timeout).await
+            }
+            LookupTransport::Http(url) => url.fetch(request.booker, self.timeout).await,
+        }
+    }
+
+    fn cached_answer(&self, booker: &Address, now: Time) -> Option<Answer> {
+        let cache = self.cache.lock();
+        let cache = cache.unwrap_or_else(PoisonError::into_inner);
+        let (at, answer) = cache.get(booker)?;
+        self.is_fresh(*at, now).then(|| answer.clone())
+    }
+
+    fn is_fresh(&self, at: Time, now: Time) -> bool {
+        (Span::zero()..self.cached_for).contains(&(now - at))
+    }
+
+    fn remember(&self, booker: &Address, now: Time, answer: &Answer) {
+        if self.cached_for <= Span::zero() {
+            return;
+        }
+        let cache = self.cache.lock();
+        let mut cache = cache.unwrap_or_else(PoisonError::into_inner);
+        if cache.len() >= MAX_CACHED_ANSWERS {
+            cache.retain(|_, (at, _)| self.is_fresh(*at, now));
+        }
+        if cache.len() >= MAX_CACHED_ANSWERS {
+            cache.clear();
+        }
+        cache.insert(booker.clone(), (now, answer.clone()));
+    }
+}

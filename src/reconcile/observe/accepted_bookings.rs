@@ -1,0 +1,132 @@
+//! Bookings that stand in the time that is asked for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::pending_bookings;
+use crate::calcom::port::BookingFilter;
+use crate::domain::booking::{Booking, BookingStatus};
+use crate::domain::id::{Address, HostId, RequestId};
+use crate::domain::plan::Problem;
+use crate::domain::snapshot::Snapshot;
+use crate::domain::time::{Time, format_instant};
+use crate::reconcile::context::{PassError, Ports};
+
+/// Pages one pass reads to find overlaps: 20,000 bookings at 250 a page. The list shows pending ones
+/// too, and by start, so that those behind the last page are only left for later.
+const MAX_ACCEPTED_PAGES: u32 = 80;
+
+/// Accepted bookings in the window. When there are more pages than may be read, what lies behind
+/// the last one read is not decided: an overlap there could not be seen. Gives those requests.
+pub(super) async fn load_accepted_bookings(
+    ports: &Ports<'_>,
+    snapshot: &mut Snapshot,
+    hosts: &BTreeMap<Address, HostId>,
+    (from, to): (Time, Time),
+    problems: &mut Vec<Problem>,
+) -> Result<BTreeSet<RequestId>, PassError> {
+    let mut deferred_requests = BTreeSet::new();
+    let mut seen_uids = BTreeSet::new();
+    let mut read_until = from;
+    // v1 lists in another order: then what is not read may be at any time.
+    let mut by_start = true;
+    let mut next = Some(0);
+    while let Some(number) = next {
+        if number >= MAX_ACCEPTED_PAGES {
+            let why = format!(
+                "more than {MAX_ACCEPTED_PAGES} pages of accepted bookings until {}",
+                format_instant(to)
+            );
+            let until = if by_start { read_until } else { from };
+            deferred_requests = defer_requests_after(snapshot, until, ("too-many-accepted", why), problems);
+            break;
+        }
+        let page = ports
+            .calendar
+            .list(&BookingFilter::Upcoming { from, to }, number)
+            .await?;
+        // What cannot be read may take somebody's time; an operator has to know.
+        problems.extend(page.unreadable.iter().map(|row| Problem {
+            code: "unreadable-booking",
+            text: format!(
+                "an accepted booking could not be read, so whether its time is free is not known: \
+                 {row}"
+            ),
+        }));
+        let count_before = seen_uids.len();
+        for booking in &page.bookings {
+            by_start &= read_until <= booking.start.max(from);
+            read_until = read_until.max(booking.start);
+        }
+        for booking in page.bookings {
+            if booking.status == BookingStatus::Accepted && seen_uids.insert(booking.uid.clone()) {
+                let attending_hosts = attending_hosts(&booking, hosts);
+                let booking = strip_details(booking);
+                for host in attending_hosts {
+                    snapshot.co_hosted.push((host, booking.clone()));
+                }
+                snapshot.accepted.push(booking);
+            } else {
+                seen_uids.insert(booking.uid);
+            }
+        }
+        next = page.next;
+        if next.is_some() && seen_uids.len() == count_before && page.unreadable.is_empty() {
+            let why = format!("page {number} of the accepted bookings brought nothing new");
+            let until = if by_start { read_until } else { from };
+            deferred_requests = defer_requests_after(snapshot, until, ("page-repeated", why), problems);
+            break;
+        }
+    }
+    Ok(deferred_requests)
+}
+
+/// The hosts who take part in somebody else's booking: Cal.com does not sell their time either.
+fn attending_hosts(booking: &Booking, hosts: &BTreeMap<Address, HostId>) -> BTreeSet<HostId> {
+    let attendees = booking.attendees.iter();
+    let attendees = attendees.filter_map(|attendee| attendee.address.as_ref());
+    attendees
+        .chain(&booking.guests)
+        .filter_map(|address| hosts.get(address).copied())
+        .filter(|host| booking.host_id() != Some(*host))
+        .collect()
+}
+
+/// Only whose time it takes, and which: of thousands, all else would fill the memory.
+fn strip_details(booking: Booking) -> Booking {
+    Booking {
+        title: String::new(),
+        description: None,
+        attendees: Vec::new(),
+        guests: Vec::new(),
+        cancellation_reason: None,
+        location: None,
+        answers: BTreeMap::new(),
+        metadata: BTreeMap::new(),
+        ..booking
+    }
+}
+
+/// What ends behind the start of the last booking that was read is not decided: an overlap could not
+/// be seen.
+fn defer_requests_after(
+    snapshot: &mut Snapshot,
+    until: Time,
+    (code, why): (&'static str, String),
+    problems: &mut Vec<Problem>,
+) -> BTreeSet<RequestId> {
+    let deferred_requests: BTreeSet<RequestId> = pending_bookings(snapshot)
+        .filter(|booking| booking.end > until)
+        .map(Booking::request_id)
+        .collect();
+    snapshot
+        .pending
+        .retain(|observed| !deferred_requests.contains(&observed.booking.request_id()));
+    problems.push(Problem {
+        code,
+        text: format!(
+            "{why}: requests that end after {} are left for later",
+            format_instant(until)
+        ),
+    });
+    deferred_requests
+}

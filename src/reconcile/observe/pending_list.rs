@@ -1,0 +1,123 @@
+//! What waits for an answer, and what the store knows of it.
+
+use std::collections::BTreeSet;
+
+use crate::calcom::port::BookingFilter;
+use crate::domain::booking::{Booking, TimestampedBooking};
+use crate::domain::gate::Policy;
+use crate::domain::id::{BookingUid, HostId, RequestId};
+use crate::domain::plan::Problem;
+use crate::reconcile::store_reads::{self, StoredDecisions};
+use crate::reconcile::context::{PassError, Ports};
+use crate::reconcile::memory_budget::{MAX_BOOKING_BYTES, MemoryBudget};
+
+/// Pages of pending bookings one pass reads: 10,000 bookings at 250 a page. What lies behind them
+/// is reported, and seen when the ones before are answered.
+const MAX_PENDING_PAGES: u32 = 40;
+
+/// Where the list of what waits was left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PendingListEnd {
+    /// Nothing is behind what is in hand, or nothing that could be taken.
+    Complete,
+    /// There is more behind what is in hand.
+    MoreBehind,
+    /// A page was shown twice, so what lies behind it cannot be reached.
+    PageRepeated,
+}
+
+/// Lists what waits, oldest request first, until enough undecided requests are in hand or the list
+/// ends: bookings that are left alone must never hide newer ones behind them. Gives also where the
+/// list was left.
+pub(super) async fn list_pending(
+    ports: &Ports<'_>,
+    policy: &Policy,
+    me: HostId,
+    skipped_requests: &BTreeSet<RequestId>,
+    budget: &mut MemoryBudget,
+    problems: &mut Vec<Problem>,
+) -> Result<(Vec<TimestampedBooking>, StoredDecisions, PendingListEnd), PassError> {
+    let mut seen_uids: BTreeSet<BookingUid> = BTreeSet::new();
+    let mut pending = Vec::new();
+    let mut decisions = StoredDecisions::default();
+    let mut new_requests: BTreeSet<RequestId> = BTreeSet::new();
+    let mut list_end = PendingListEnd::Complete;
+    let mut next = Some(0);
+    while let Some(number) = next {
+        if number >= MAX_PENDING_PAGES {
+            problems.push(Problem {
+                code: "too-many-pending",
+                text: format!(
+                    "more than {MAX_PENDING_PAGES} pages of bookings wait for an answer; what lies \
+                     behind them is seen when these are answered"
+                ),
+            });
+            break;
+        }
+        let at = (ports.clock)();
+        let page = ports.calendar.list(&BookingFilter::Pending, number).await?;
+        report_unreadable(&page.unreadable, problems);
+        let new: Vec<Booking> = page
+            .bookings
+            .into_iter()
+            .filter(|booking| seen_uids.insert(booking.uid.clone()))
+            .collect();
+        if new.is_empty() && page.next.is_some() {
+            problems.push(Problem {
+                code: "page-repeated",
+                text: format!("page {number} of the pending bookings brought nothing new"),
+            });
+            list_end = PendingListEnd::PageRepeated;
+            break;
+        }
+        if !budget.reserve_all(&new) {
+            problems.push(Problem {
+                code: "too-many-pending",
+                text: format!(
+                    "the bookings that wait for an answer take more than {} MiB; what lies behind \
+                     page {number} is seen when those before it are answered",
+                    MAX_BOOKING_BYTES >> 20
+                ),
+            });
+            break;
+        }
+        let gated_requests: Vec<(RequestId, BookingUid)> = new
+            .iter()
+            .filter(|booking| policy.require_gate(me, booking).is_ok())
+            .map(|booking| (booking.request_id(), booking.uid.clone()))
+            .collect();
+        let requests_to_read = gated_requests.clone();
+        let read_decisions = ports
+            .store
+            .with(move |store| store_reads::read_decisions(store, &requests_to_read))
+            .await;
+        decisions.extend(read_decisions.map_err(PassError::Store)?);
+        for (request, _) in gated_requests {
+            if !decisions.records.contains_key(&request) && !skipped_requests.contains(&request) {
+                new_requests.insert(request);
+            }
+        }
+        pending.extend(new.into_iter().map(|booking| TimestampedBooking { booking, read_at: at }));
+        next = page.next;
+        if new_requests.len() >= policy.limits.requests_per_pass {
+            if next.is_some() {
+                list_end = PendingListEnd::MoreBehind;
+            }
+            break;
+        }
+    }
+    if pending.is_empty() {
+        let empty = ports.store.with(|store| store.is_empty()).await;
+        decisions.ledger_is_empty = empty.map_err(PassError::Store)?;
+    }
+    Ok((pending, decisions, list_end))
+}
+
+fn report_unreadable(rows: &[String], problems: &mut Vec<Problem>) {
+    for row in rows {
+        problems.push(Problem {
+            code: "unreadable-booking",
+            text: format!("a booking could not be read and is left alone: {row}"),
+        });
+    }
+}

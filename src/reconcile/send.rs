@@ -1,0 +1,438 @@
+//! Delivering a batch: each booking is seen pending right before its call, the calls run side by
+//! side, and what the bookings are afterwards settles the intents. No call rests on a reading that is
+//! older than two seconds: while the server is slow, all that wait are looked at again.
+
+pub mod call;
+mod in_flight;
+pub mod settle;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
+
+use super::clock::clock_is_off;
+use super::observe::is_fatal_for_pass;
+use super::context::{PassError, Ports};
+use super::report::StepOutcome;
+use super::booking_reads::{self, ReadTimes};
+use crate::calcom::port::CallError;
+use crate::domain::booking::{self, BookingRef};
+use crate::domain::gate::PassLimits;
+use crate::domain::id::{AccountId, BookingUid, RequestId};
+use crate::domain::intent::BookingState;
+use crate::domain::plan::{PlannedCall, Problem};
+use crate::domain::request::{Charge, Request};
+use crate::domain::time::{Span, Time};
+use call::{set_sent_marks, send_call};
+use in_flight::{InFlightCall, CallState};
+
+/// Calls under way at once: a confirmation takes Cal.com seconds, and these are all of one host.
+const CALLS_AT_ONCE: usize = 8;
+
+/// How old a reading may be when the call that rests on it is sent.
+const MAX_READING_AGE: Span = Span::seconds(2);
+
+/// How long a reading counts after it arrived, where getting it took longer than it may be old: a list
+/// that takes the server three seconds would otherwise be read again and again without a call.
+const MIN_VALIDITY_AFTER_ARRIVAL: Span = Span::milliseconds(500);
+
+/// Times a call is made ready again when its turn did not come in time. Each time waits for the rate
+/// limit's window, so that this is minutes.
+pub const MAX_DEADLINE_RETRIES: u32 = 5;
+
+/// How often what is known is written down while calls are under way.
+const SETTLE_INTERVAL: Span = Span::seconds(5);
+
+/// An intent that stands in the log, with the call it wants.
+#[derive(Debug)]
+pub struct RecordedIntent {
+    pub request: Request,
+    pub charges: Vec<Charge>,
+    pub carried_charge: Option<Charge>,
+    pub call: PlannedCall,
+}
+
+/// How a batch ended.
+#[derive(Debug, Default)]
+pub struct BatchResult {
+    /// Each request, how it ended, and why it is not finished.
+    pub steps: Vec<(Request, StepOutcome, Option<String>)>,
+    pub problems: Vec<Problem>,
+    /// The key was refused or the store cannot write: nothing more may be tried.
+    pub fatal_error: Option<PassError>,
+}
+
+/// Something that was awaited, with the number of its delivery.
+enum TaskResult {
+    /// One look at all that wait. What it did not show is read by uid before its call.
+    BatchRead(Result<BTreeMap<BookingUid, (BookingState, ReadTimes)>, PassError>),
+    /// A booking that was read by uid before its call, and when that was asked for.
+    BookingRead(usize, Time, Result<BookingState, CallError>),
+    /// A call that was sent by then, unless the error says that it was not.
+    CallEnded(
+        usize,
+        PlannedCall,
+        Time,
+        Result<Option<booking::Fetched>, CallError>,
+    ),
+    /// All bookings of the request, read after a call.
+    RequestRead(usize, Result<BTreeMap<BookingUid, BookingState>, CallError>),
+    /// A stop was told before anything was sent.
+    Stopped,
+}
+
+/// The last reading of a booking.
+#[derive(Clone, Copy)]
+enum PreCallReading {
+    /// It was seen pending, and its call may rest on that until then.
+    PendingUntil(Time),
+    /// The last look did not show it.
+    NotListed,
+}
+
+/// Sends a batch's calls and settles what is known. Never returns early with something unsettled
+/// that could be settled.
+pub async fn send_batch(
+    ports: &Ports<'_>,
+    limits: &PassLimits,
+    batch: Vec<RecordedIntent>,
+    versions: &mut BTreeMap<AccountId, Option<u64>>,
+) -> BatchResult {
+    let mut driver = Driver {
+        ports: *ports,
+        limits,
+        queue: (0..batch.len()).collect(),
+        slots: batch.into_iter().map(|one| Some(one.into())).collect(),
+        batch_read_running: false,
+        active_tasks: 0,
+        result: BatchResult::default(),
+    };
+    if let Err(error) = driver.run(versions).await {
+        driver.result.fatal_error = Some(error);
+    }
+    // What is left waits in the log: the next pass reads and goes on.
+    let mut result = driver.result;
+    for slot in driver.slots.into_iter().flatten() {
+        let why = "its turn did not come in this pass".to_owned();
+        result.steps
+            .push((slot.intent.request, StepOutcome::Unresolved, Some(why)));
+    }
+    result
+}
+
+struct Driver<'a> {
+    ports: Ports<'a>,
+    limits: &'a PassLimits,
+    /// The deliveries that are not settled.
+    slots: Vec<Option<InFlightCall>>,
+    /// Those that wait for their call, in order.
+    queue: VecDeque<usize>,
+    batch_read_running: bool,
+    /// Calls, and readings before calls.
+    active_tasks: usize,
+    result: BatchResult,
+}
+
+type Tasks<'a> = FuturesUnordered<BoxFuture<'a, TaskResult>>;
+
+impl<'a> Driver<'a> {
+    async fn run(
+        &mut self,
+        versions: &mut BTreeMap<AccountId, Option<u64>>,
+    ) -> Result<(), PassError> {
+        let mut tasks = Tasks::new();
+        let mut last_settled = (self.ports.clock)();
+        loop {
+            self.start_ready_calls(&mut tasks).await;
+            let Some(task_result) = tasks.next().await else {
+                break;
+            };
+            self.handle_task_result(task_result, &mut tasks).await;
+            let now = (self.ports.clock)();
+            if now - last_settled >= SETTLE_INTERVAL {
+                yield_to_ready_tasks().await;
+                settle::settle_finished_calls(
+                    &self.ports,
+                    self.limits,
+                    &mut self.slots,
+                    &mut self.result,
+                    versions,
+                )
+                .await?;
+                last_settled = now;
+            }
+        }
+        settle::settle_finished_calls(
+            &self.ports,
+            self.limits,
+            &mut self.slots,
+            &mut self.result,
+            versions,
+        )
+        .await
+    }
+
+    /// Begins what may be begun now. After a refused key or a stop, that is nothing.
+    async fn start_ready_calls(&mut self, tasks: &mut Tasks<'a>) {
+        let mut calls = Vec::new();
+        while self.active_tasks + calls.len() < CALLS_AT_ONCE
+            && self.result.fatal_error.is_none()
+            && !self.ports.stop.is_set()
+            // What a look has shown of the clocks counts for the calls after it.
+            && !clock_is_off(&self.ports)
+        {
+            let Some(&n) = self.queue.front() else {
+                break;
+            };
+            let now = (self.ports.clock)();
+            let in_flight = self.slots[n].as_mut().expect("what waits is not settled");
+            let latest_send_time = in_flight.latest_send_time();
+            if latest_send_time.is_some_and(|start| start <= now) {
+                in_flight.record_state(BookingState::PendingAfterStart);
+                self.queue.pop_front();
+                self.advance(n, tasks);
+                continue;
+            }
+            let cap_deadline = |until: Time| latest_send_time.map_or(until, |start| until.min(start));
+            let client_reads_first = self.ports.calendar.reads_before_acting();
+            match in_flight.reading {
+                _ if client_reads_first => {
+                    calls.push((n, cap_deadline(now + self.limits.max_observation_age)));
+                }
+                Some(PreCallReading::PendingUntil(until)) if now <= until => calls.push((n, cap_deadline(until))),
+                Some(PreCallReading::NotListed) => self.read_before_call(n, tasks),
+                Some(PreCallReading::PendingUntil(_)) | None => {
+                    if self.batch_read_running {
+                        break;
+                    }
+                    let unread_bookings = self.bookings_to_read(now);
+                    if unread_bookings.len() >= booking_reads::MIN_BOOKINGS_TO_LIST {
+                        self.batch_read_running = true;
+                        tasks.push(read_waiting_bookings(self.ports, unread_bookings).boxed());
+                        break;
+                    }
+                    self.read_before_call(n, tasks);
+                }
+            }
+            self.queue.pop_front();
+        }
+        self.start_calls(calls, tasks).await;
+    }
+
+    /// Reads a booking by uid before its call.
+    fn read_before_call(&mut self, n: usize, tasks: &mut Tasks<'a>) {
+        let in_flight = self.slots[n].as_ref().expect("what waits is not settled");
+        let booking = in_flight.intent.call.booking.clone();
+        let ports = self.ports;
+        self.active_tasks += 1;
+        let task = async move {
+            let requested_at = (ports.clock)();
+            tokio::select! {
+                biased;
+                // Nothing was sent yet.
+                () = ports.stop.stopped() => TaskResult::Stopped,
+                read = ports.calendar.get(&booking) => {
+                    TaskResult::BookingRead(n, requested_at, read.map(|reading| BookingState::from_fetched(&reading)))
+                }
+            }
+        };
+        tasks.push(task.boxed());
+    }
+
+    /// Sends these calls, once the store knows that they are about to be sent.
+    async fn start_calls(&mut self, calls: Vec<(usize, Time)>, tasks: &mut Tasks<'a>) {
+        if calls.is_empty() {
+            return;
+        }
+        let ids = calls.iter().map(|(n, _)| self.request_id(*n)).collect();
+        yield_to_ready_tasks().await;
+        let mark_result = set_sent_marks(&self.ports, ids, Some((self.ports.clock)())).await;
+        if let Err(error) = mark_result {
+            self.result.fatal_error = Some(PassError::Store(error));
+            return;
+        }
+        for (n, deadline) in calls {
+            let in_flight = self.slots[n]
+                .as_ref()
+                .expect("it was not settled meanwhile");
+            let call = in_flight.intent.call.clone();
+            let ports = self.ports;
+            self.active_tasks += 1;
+            let task = async move {
+                let answer = send_call(&ports, &call, deadline).await;
+                let sent_by = deadline.min((ports.clock)());
+                TaskResult::CallEnded(n, call, sent_by, answer)
+            };
+            tasks.push(task.boxed());
+        }
+    }
+
+    fn request_id(&self, n: usize) -> RequestId {
+        let in_flight = self.slots[n]
+            .as_ref()
+            .expect("what is under way is not settled");
+        in_flight.intent.request.id.clone()
+    }
+
+    /// The bookings whose next call has no reading that it may rest on.
+    fn bookings_to_read(&self, now: Time) -> Vec<BookingRef> {
+        let waiting = self.queue.iter().filter_map(|n| self.slots[*n].as_ref());
+        waiting
+            .filter(|in_flight| match in_flight.reading {
+                Some(PreCallReading::PendingUntil(until)) => until < now,
+                Some(PreCallReading::NotListed) => false,
+                None => true,
+            })
+            .map(|in_flight| in_flight.intent.call.booking.clone())
+            .collect()
+    }
+
+    async fn handle_task_result(&mut self, task_result: TaskResult, tasks: &mut Tasks<'a>) {
+        match task_result {
+            TaskResult::Stopped => self.active_tasks -= 1,
+            TaskResult::BatchRead(read_result) => {
+                self.batch_read_running = false;
+                match read_result {
+                    Ok(states) => self.record_batch_read(&states, tasks),
+                    Err(error) => self.result.fatal_error = Some(error),
+                }
+            }
+            TaskResult::BookingRead(n, requested_at, read_result) => {
+                self.active_tasks -= 1;
+                let arrived_at = (self.ports.clock)();
+                let until = reading_valid_until(ReadTimes { requested_at, arrived_at }, self.limits);
+                let in_flight = self.slots[n].as_mut().expect("it is under way");
+                match read_result {
+                    Ok(BookingState::Pending) => {
+                        in_flight.reading = Some(PreCallReading::PendingUntil(until));
+                        self.queue.push_front(n);
+                        return;
+                    }
+                    Ok(state) => in_flight.record_state(state),
+                    Err(error) => {
+                        in_flight.record_read_error(&error);
+                        if is_fatal_for_pass(&error) {
+                            self.result.fatal_error.get_or_insert(error.into());
+                        }
+                    }
+                }
+                self.advance(n, tasks);
+            }
+            TaskResult::CallEnded(n, call, sent_by, answer) => {
+                self.active_tasks -= 1;
+                match &answer {
+                    // It was not sent after all.
+                    Err(CallError::TooLate | CallError::RateLimited { .. }) => {
+                        yield_to_ready_tasks().await;
+                        if let Err(error) = set_sent_marks(&self.ports, vec![self.request_id(n)], None).await {
+                            self.result.fatal_error = Some(PassError::Store(error));
+                        }
+                    }
+                    Err(error @ CallError::Credential(_)) => {
+                        self.result.fatal_error.get_or_insert(error.clone().into());
+                    }
+                    Ok(_) | Err(_) => {}
+                }
+                let now = (self.ports.clock)();
+                let in_flight = self.slots[n].as_mut().expect("it is under way");
+                in_flight.record_answer(&call, sent_by, answer, now);
+                self.advance(n, tasks);
+            }
+            TaskResult::RequestRead(n, read_result) => {
+                let now = (self.ports.clock)();
+                let in_flight = self.slots[n].as_mut().expect("it is under way");
+                match read_result {
+                    Ok(states) => in_flight.record_states(Some(states), now),
+                    Err(error) => {
+                        in_flight.record_states(None, now);
+                        if is_fatal_for_pass(&error) {
+                            self.result.fatal_error.get_or_insert(error.into());
+                        }
+                    }
+                }
+                self.advance(n, tasks);
+            }
+        }
+    }
+
+    /// Gives each that waits what the look showed of it.
+    fn record_batch_read(&mut self, states: &BTreeMap<BookingUid, (BookingState, ReadTimes)>, tasks: &mut Tasks<'a>) {
+        let now = (self.ports.clock)();
+        let mut not_pending = Vec::new();
+        for n in std::mem::take(&mut self.queue) {
+            let in_flight = self.slots[n].as_mut().expect("what waits is not settled");
+            let uid = &in_flight.intent.call.booking.uid;
+            match states.get(uid) {
+                Some((BookingState::Pending, read_times)) => {
+                    let until = reading_valid_until(*read_times, self.limits);
+                    // A list that took too long is no help: each is read by uid instead.
+                    in_flight.reading = Some(if until < now {
+                        PreCallReading::NotListed
+                    } else {
+                        PreCallReading::PendingUntil(until)
+                    });
+                    self.queue.push_back(n);
+                }
+                Some((state, _)) => {
+                    in_flight.booking_states.insert(uid.clone(), *state);
+                    not_pending.push(n);
+                }
+                None => {
+                    in_flight.reading = Some(PreCallReading::NotListed);
+                    self.queue.push_back(n);
+                }
+            }
+        }
+        for n in not_pending {
+            self.advance(n, tasks);
+        }
+    }
+
+    /// What comes next for a delivery after something was learnt about it.
+    fn advance(&mut self, n: usize, tasks: &mut Tasks<'a>) {
+        let in_flight = self.slots[n].as_mut().expect("it is under way");
+        if in_flight.needs_read() {
+            in_flight.busy = true;
+            let ports = self.ports;
+            let request = in_flight.intent.request.clone();
+            let states = in_flight.booking_states.clone();
+            let read_task = async move { TaskResult::RequestRead(n, booking_reads::read_request_states(&ports, &request, states).await) };
+            tasks.push(read_task.boxed());
+            return;
+        }
+        in_flight.busy = false;
+        in_flight.apply_states();
+        match in_flight.state {
+            CallState::Waiting if in_flight.deadline_retries < MAX_DEADLINE_RETRIES => {
+                in_flight.deadline_retries += 1;
+                self.queue.push_back(n);
+            }
+            CallState::Waiting => in_flight.state = CallState::Unresolved,
+            CallState::ReadyToSettle | CallState::Unresolved | CallState::Failed => {}
+        }
+    }
+}
+
+/// Until when a call may rest on a reading.
+pub fn reading_valid_until(read_times: ReadTimes, limits: &PassLimits) -> Time {
+    (read_times.requested_at + MAX_READING_AGE)
+        .max(read_times.arrived_at + MIN_VALIDITY_AFTER_ARRIVAL)
+        .min(read_times.requested_at + limits.max_observation_age)
+}
+
+/// Lets what is ready be noticed before the store is awaited, so that the order in which calls go on
+/// does not depend on how quick the store's thread is: a simulation of one seed runs the same twice.
+async fn yield_to_ready_tasks() {
+    tokio::task::yield_now().await;
+}
+
+/// Looks at what waits, unless a stop is told: nothing was sent yet.
+async fn read_waiting_bookings(ports: Ports<'_>, bookings: Vec<BookingRef>) -> TaskResult {
+    tokio::select! {
+        biased;
+        () = ports.stop.stopped() => TaskResult::BatchRead(Ok(BTreeMap::new())),
+        read_result = booking_reads::read_states(&ports, &bookings) => TaskResult::BatchRead(read_result),
+    }
+}

@@ -1,0 +1,602 @@
+//! What was seen of bookings in one watch, each read once, and the chains they make.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::{FutureExt, StreamExt, stream};
+
+use super::HORIZON;
+use crate::calcom::port::{CallError, BookingFilter};
+use crate::domain::booking::{Booking, BookingRef, Fetched, BookingStatus};
+use crate::domain::id::{BookingUid, RequestId};
+use crate::domain::plan::Problem;
+use crate::domain::request::Charge;
+use crate::domain::time::Time;
+use crate::domain::watch::{ChainEnd, MAX_CHAIN};
+use crate::reconcile::observe::is_fatal_for_pass;
+use crate::reconcile::context::{PassError, Ports};
+use crate::reconcile::memory_budget::{MAX_BOOKING_BYTES, MemoryBudget};
+
+/// Pages of one listing: 10,000 bookings at 250 a page, 5,120 in v1. An audit reads by name what lies
+/// behind.
+const MAX_PAGES: u32 = 40;
+
+/// Reads that are under way at once.
+pub(super) const READS_AT_ONCE: usize = 8;
+
+#[derive(Debug)]
+pub(super) struct ObservedBookings {
+    budget: MemoryBudget,
+    bookings: BTreeMap<BookingUid, Booking>,
+    gone_uids: BTreeSet<BookingUid>,
+    /// From a booking to those that name it as what they replaced: two moves at once make two of
+    /// them.
+    successors: BTreeMap<BookingUid, BTreeSet<BookingUid>>,
+    /// From when on what was created was listed to find another successor.
+    creations_listed_from: Option<Time>,
+    /// Series that were read, and whether that could be done.
+    series_reads: BTreeMap<RequestId, bool>,
+    /// From when on everything was listed to find what only its successor would tell.
+    all_listed_from: Option<Time>,
+    /// The latest time from which on there is more than may be listed.
+    over_limit_from: Option<Time>,
+    /// Whether something that was looked for, or a row of a listing, could not be read.
+    has_unread: bool,
+}
+
+/// A charged booking with its successors.
+#[derive(Debug)]
+pub(super) struct RescheduleChain {
+    pub bookings: Vec<Booking>,
+    pub end: ChainEnd,
+}
+
+impl Default for ObservedBookings {
+    fn default() -> Self {
+        Self::with_budget(MAX_BOOKING_BYTES)
+    }
+}
+
+impl ObservedBookings {
+    /// Keeps no more than this many bytes.
+    pub fn with_budget(bytes: usize) -> Self {
+        Self {
+            budget: MemoryBudget::new(bytes),
+            bookings: BTreeMap::new(),
+            gone_uids: BTreeSet::new(),
+            successors: BTreeMap::new(),
+            creations_listed_from: None,
+            series_reads: BTreeMap::new(),
+            all_listed_from: None,
+            over_limit_from: None,
+            has_unread: false,
+        }
+    }
+
+    pub fn contains(&self, uid: &BookingUid) -> bool {
+        self.bookings.contains_key(uid)
+    }
+
+    pub fn get(&self, uid: &BookingUid) -> Option<&Booking> {
+        self.bookings.get(uid)
+    }
+
+    pub fn bookings(&self) -> impl Iterator<Item = &Booking> {
+        self.bookings.values()
+    }
+
+    /// The later reading of a booking counts. `false` when there is no room for it: then nothing
+    /// that was read of it counts.
+    fn add(&mut self, booking: Booking) -> bool {
+        if let Some(previous) = self.bookings.remove(&booking.uid) {
+            self.budget.release(&previous);
+        }
+        if !self.budget.reserve(&booking) {
+            self.has_unread = true;
+            return false;
+        }
+        if let Some(from) = &booking.rescheduled_from {
+            let successors = self.successors.entry(from.clone()).or_default();
+            successors.insert(booking.uid.clone());
+        }
+        self.bookings.insert(booking.uid.clone(), booking);
+        true
+    }
+
+    /// Keeps a booking that was read by name, when there is room for it.
+    pub fn insert(&mut self, booking: Booking) {
+        self.add(booking);
+    }
+
+    /// Whether another booking that was seen says that it replaced this one.
+    pub fn is_replaced(&self, uid: &BookingUid) -> bool {
+        self.successors.contains_key(uid)
+    }
+
+    /// The bookings that were seen of a series.
+    pub fn bookings_of_series(&self, series: &RequestId) -> impl Iterator<Item = &Booking> {
+        let in_series = move |one: &&Booking| one.series.as_ref() == Some(series);
+        self.bookings.values().filter(in_series)
+    }
+
+    /// What was seen: charges may stand under these names.
+    pub fn uids(&self) -> BTreeSet<BookingUid> {
+        self.bookings.keys().cloned().collect()
+    }
+
+    /// What was replaced by something seen, and was not seen itself.
+    pub fn unseen_predecessors(&self) -> Vec<BookingUid> {
+        let predecessors = self.successors.keys();
+        predecessors.filter(|uid| !self.contains(uid)).cloned().collect()
+    }
+
+    /// Whether every row could be read, and every chain that was asked for to its end.
+    pub fn is_complete(&self) -> bool {
+        !self.has_unread
+    }
+
+    /// Adds every page of a listing; `false` when there are more than may be read.
+    pub async fn list(
+        &mut self,
+        ports: &Ports<'_>,
+        select: &BookingFilter,
+        problems: &mut Vec<Problem>,
+    ) -> Result<bool, PassError> {
+        let mut next = Some(0);
+        while let Some(number) = next {
+            if number >= MAX_PAGES {
+                problems.push(Problem {
+                    code: "too-many-changes",
+                    text: format!(
+                        "more than {MAX_PAGES} pages of bookings to look after; the audit reads \
+                         the rest by name"
+                    ),
+                });
+                return Ok(false);
+            }
+            let page = match unless_stopped(ports, ports.calendar.list(select, number)).await {
+                Err(_) if ports.stop.is_set() => {
+                    self.has_unread = true;
+                    return Ok(false);
+                }
+                page => page?,
+            };
+            self.has_unread |= !page.unreadable.is_empty();
+            for row in &page.unreadable {
+                problems.push(Problem {
+                    code: "unreadable-booking",
+                    text: format!("a booking could not be read and is left alone: {row}"),
+                });
+            }
+            let all_fit = page.bookings.into_iter().all(|booking| self.add(booking));
+            if !all_fit {
+                problems.push(Problem {
+                    code: "too-many-changes",
+                    text: format!(
+                        "bookings of more than {} MiB to look after; the audit reads the rest by \
+                         name",
+                        MAX_BOOKING_BYTES >> 20
+                    ),
+                });
+                return Ok(false);
+            }
+            next = page.next;
+        }
+        Ok(true)
+    }
+
+    /// Adds the first page of a listing: what it does not show is read by name.
+    pub async fn list_first_page(
+        &mut self,
+        ports: &Ports<'_>,
+        select: &BookingFilter,
+    ) -> Result<(), PassError> {
+        let page = match unless_stopped(ports, ports.calendar.list(select, 0)).await {
+            Err(_) if ports.stop.is_set() => return Ok(()),
+            page => page?,
+        };
+        for booking in page.bookings {
+            self.add(booking);
+        }
+        Ok(())
+    }
+
+    /// Reads by name the bookings of those charges that no listing has shown.
+    pub async fn read_charged_bookings(
+        &mut self,
+        ports: &Ports<'_>,
+        charges: &[Charge],
+        problems: &mut Vec<Problem>,
+    ) -> Result<(), PassError> {
+        let mut reads = Vec::new();
+        for charge in charges {
+            if self.contains(&charge.booking.uid) {
+                continue;
+            }
+            let booking = &charge.booking;
+            let read = async move {
+                let read = unless_stopped(ports, ports.calendar.get(booking)).await;
+                (booking, read)
+            };
+            reads.push(read.boxed());
+        }
+        let mut reads = stream::iter(reads).buffer_unordered(READS_AT_ONCE);
+        while let Some((booking, read)) = reads.next().await {
+            match read {
+                Ok(Fetched::Found(read)) => {
+                    if !self.add(*read) {
+                        problems.push(over_budget_problem(&booking.uid));
+                    }
+                }
+                Ok(Fetched::Gone) => {
+                    self.gone_uids.insert(booking.uid.clone());
+                }
+                Err(error) if is_fatal_for_pass(&error) => return Err(error.into()),
+                Err(_) if ports.stop.is_set() => {}
+                Err(error) => problems.push(unread_problem(&booking.uid, &error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// The booking and what replaced it, one after the other.
+    pub async fn follow_chain(
+        &mut self,
+        ports: &Ports<'_>,
+        first: &BookingRef,
+        problems: &mut Vec<Problem>,
+    ) -> Result<RescheduleChain, PassError> {
+        let chain = self.follow_to_live_successor(ports, first, problems).await?;
+        self.has_unread |= chain.end == ChainEnd::Unread;
+        Ok(chain)
+    }
+
+    /// Follows what each booking names. Where that ends with nothing that stands, another successor may
+    /// stand: two moves at once make two, and only a list shows the one that is not named.
+    async fn follow_to_live_successor(
+        &mut self,
+        ports: &Ports<'_>,
+        first: &BookingRef,
+        problems: &mut Vec<Problem>,
+    ) -> Result<RescheduleChain, PassError> {
+        let chain = self.follow_names(ports, first, problems).await?;
+        let first_move_at = chain.bookings.get(1).map(|booking| booking.created_at);
+        let last_liveness = chain.bookings.last().map(liveness);
+        match first_move_at.filter(|_| chain.end == ChainEnd::Whole && last_liveness == Some(DEAD)) {
+            Some(first_move_at) if self.list_created_since(ports, first_move_at, problems).await? => {
+                self.follow_names(ports, first, problems).await
+            }
+            _ => Ok(chain),
+        }
+    }
+
+    /// Lists what was made since then, once; whether that was new.
+    async fn list_created_since(
+        &mut self,
+        ports: &Ports<'_>,
+        from: Time,
+        problems: &mut Vec<Problem>,
+    ) -> Result<bool, PassError> {
+        let already_listed = self.creations_listed_from.is_some_and(|listed| listed <= from);
+        if already_listed || !ports.calendar.names_successors() {
+            return Ok(false);
+        }
+        // A listing is older than what was read by name, so it only adds.
+        let mut new_bookings = Self::with_budget(MAX_BOOKING_BYTES);
+        new_bookings.list(ports, &BookingFilter::CreatedSince(from), problems)
+            .await?;
+        if ports.stop.is_set() {
+            return Ok(false);
+        }
+        self.creations_listed_from = Some(from);
+        for (uid, booking) in new_bookings.bookings {
+            if !self.contains(&uid) {
+                self.add(booking);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn follow_names(
+        &mut self,
+        ports: &Ports<'_>,
+        first: &BookingRef,
+        problems: &mut Vec<Problem>,
+    ) -> Result<RescheduleChain, PassError> {
+        let mut bookings: Vec<Booking> = Vec::new();
+        let mut next = Some(first.clone());
+        while let Some(reference) = next {
+            let is_repeated = bookings.iter().any(|known| known.uid == reference.uid);
+            if is_repeated || bookings.len() >= MAX_CHAIN {
+                problems.push(Problem {
+                    code: "chain-too-long",
+                    text: format!(
+                        "booking {} was moved more than {MAX_CHAIN} times, or in a circle: its \
+                         charge stays open",
+                        first.uid
+                    ),
+                });
+                let end = ChainEnd::Unread;
+                return Ok(RescheduleChain { bookings, end });
+            }
+            let is_first = bookings.is_empty();
+            match self.find_booking(ports, &reference, is_first, problems).await? {
+                Ok(booking) => {
+                    let successor = self.find_successor(ports, &booking, problems).await?;
+                    bookings.push(booking);
+                    match successor {
+                        Successor::Found(successor) => next = Some(successor),
+                        Successor::Missing => next = None,
+                        Successor::Unread => {
+                            let end = ChainEnd::Unread;
+                            return Ok(RescheduleChain { bookings, end });
+                        }
+                    }
+                }
+                Err(end) => return Ok(RescheduleChain { bookings, end }),
+            }
+        }
+        let end = ChainEnd::Whole;
+        Ok(RescheduleChain { bookings, end })
+    }
+
+    async fn find_booking(
+        &mut self,
+        ports: &Ports<'_>,
+        reference: &BookingRef,
+        is_first: bool,
+        problems: &mut Vec<Problem>,
+    ) -> Result<Result<Booking, ChainEnd>, PassError> {
+        if let Some(booking) = self.bookings.get(&reference.uid) {
+            return Ok(Ok(booking.clone()));
+        }
+        if self.gone_uids.contains(&reference.uid) {
+            return Ok(Err(ChainEnd::Gone));
+        }
+        if is_first {
+            // It was read by name already, and that failed.
+            return Ok(Err(ChainEnd::Unread));
+        }
+        match unless_stopped(ports, ports.calendar.get(reference)).await {
+            Ok(Fetched::Found(booking)) => {
+                if self.add((*booking).clone()) {
+                    return Ok(Ok(*booking));
+                }
+                problems.push(over_budget_problem(&reference.uid));
+                Ok(Err(ChainEnd::Unread))
+            }
+            Ok(Fetched::Gone) => {
+                self.gone_uids.insert(reference.uid.clone());
+                Ok(Err(ChainEnd::Gone))
+            }
+            Err(error) if is_fatal_for_pass(&error) => Err(error.into()),
+            Err(_) if ports.stop.is_set() => Ok(Err(ChainEnd::Unread)),
+            // Said: the charge that led here stays open until it can be read.
+            Err(error) => {
+                problems.push(unread_problem(&reference.uid, &error));
+                Ok(Err(ChainEnd::Unread))
+            }
+        }
+    }
+
+    /// What replaced it: as it says itself, or as the other one says. A cancelled occurrence of a
+    /// series names nobody, so its series is read to find who names it (`calcom/api.md` 6.1).
+    async fn find_successor(
+        &mut self,
+        ports: &Ports<'_>,
+        booking: &Booking,
+        problems: &mut Vec<Problem>,
+    ) -> Result<Successor, PassError> {
+        if let Some(uid) = &booking.rescheduled_to {
+            let id = self.bookings.get(uid).and_then(|known| known.id);
+            let uid = uid.clone();
+            let named_reference = BookingRef { uid, id };
+            return self.resolve_named_successor(ports, booking, named_reference, problems).await;
+        }
+        // One that is known may be the dead one of two, whose moves were made at once.
+        let has_live_successor = |seen: &Self| {
+            let best = seen.best_successor(&booking.uid, None);
+            best.is_some_and(|one| seen.liveness(one) < DEAD)
+        };
+        if booking.status == BookingStatus::Cancelled
+            && !has_live_successor(self)
+            && let Some(series) = &booking.series
+            && !self.read_series(ports, series, problems).await?
+        {
+            return Ok(Successor::Unread);
+        }
+        if booking.status == BookingStatus::Cancelled
+            && !has_live_successor(self)
+            && !ports.calendar.names_successors()
+        {
+            let all_listed = self.list_all_since(ports, booking.created_at, problems).await?;
+            if ports.stop.is_set() {
+                return Ok(Successor::Unread);
+            }
+            if !all_listed && !has_live_successor(self) {
+                problems.push(Problem {
+                    code: "unread-charge",
+                    text: format!(
+                        "whether booking {0} was moved or cancelled cannot be told: v1 does not say, \
+                         and there are too many bookings since it was made; `maitred charges settle \
+                         {0} keep` or `refund`",
+                        booking.uid
+                    ),
+                });
+                return Ok(Successor::Unread);
+            }
+        }
+        let best = self.best_successor(&booking.uid, None);
+        Ok(best.map_or(Successor::Missing, |one| Successor::Found(one.to_ref())))
+    }
+
+    /// The successor that a booking names, unless that one is dead and another one stands: two moves at
+    /// once make two, and the booking names one of them. Whichever is looked at first, the charge goes
+    /// on with one that stands.
+    async fn resolve_named_successor(
+        &mut self,
+        ports: &Ports<'_>,
+        booking: &Booking,
+        named_reference: BookingRef,
+        problems: &mut Vec<Problem>,
+    ) -> Result<Successor, PassError> {
+        match self.find_booking(ports, &named_reference, false, problems).await? {
+            Ok(_) | Err(ChainEnd::Gone) => {}
+            Err(ChainEnd::Unread | ChainEnd::Whole) => return Ok(Successor::Unread),
+        }
+        let best = self.best_successor(&booking.uid, Some(&named_reference.uid));
+        Ok(Successor::Found(best.map_or(named_reference, Booking::to_ref)))
+    }
+
+    /// Of what replaced a booking, as far as it was seen: the first made of those that are accepted,
+    /// else of those that wait, else the one that the booking names, else the last made.
+    fn best_successor(&self, uid: &BookingUid, named_uid: Option<&BookingUid>) -> Option<&Booking> {
+        let all = self.successors.get(uid).into_iter().flatten().chain(named_uid);
+        let all = all.filter_map(|uid| self.bookings.get(uid));
+        all.min_by_key(|one| {
+            let created_at = one.created_at.timestamp_millis();
+            let liveness = self.liveness(one);
+            let order = match liveness {
+                DEAD if named_uid == Some(&one.uid) => i64::MIN,
+                DEAD => -created_at,
+                _ => created_at,
+            };
+            (liveness, order, one.uid.clone())
+        })
+    }
+
+    /// How much a booking is alive: what was moved on is as alive as what replaced it.
+    fn liveness(&self, booking: &Booking) -> u8 {
+        let mut best = DEAD;
+        let mut to_visit = vec![booking];
+        // Two moves at once are rare: what is followed is a line, and no longer than any other chain.
+        for _ in 0..MAX_CHAIN {
+            let Some(candidate) = to_visit.pop() else { break };
+            let own_liveness = liveness(candidate);
+            if own_liveness < DEAD {
+                best = best.min(own_liveness);
+                continue;
+            }
+            let named_uid = candidate.rescheduled_to.as_ref();
+            // Where it was moved to was not seen: it may stand.
+            if named_uid.is_some_and(|uid| !self.contains(uid) && !self.gone_uids.contains(uid)) {
+                best = best.min(UNKNOWN_LIVENESS);
+            }
+            let next = self.successors.get(&candidate.uid).into_iter().flatten();
+            to_visit.extend(next.chain(named_uid).filter_map(|uid| self.bookings.get(uid)));
+        }
+        best
+    }
+
+    /// Lists all that may have replaced a booking that was made then: a successor was made later, so
+    /// it ends later, but it may have been over long before the booking it replaced would have been.
+    /// `false` when that is more than may be listed, which is not tried again from before then.
+    async fn list_all_since(
+        &mut self,
+        ports: &Ports<'_>,
+        from: Time,
+        problems: &mut Vec<Problem>,
+    ) -> Result<bool, PassError> {
+        if self.all_listed_from.is_some_and(|listed| listed <= from) {
+            return Ok(true);
+        }
+        if self.over_limit_from.is_some_and(|cut| from <= cut) {
+            return Ok(false);
+        }
+        let now = (ports.clock)();
+        let past = BookingFilter::Past { from, to: now };
+        let mut all_listed = self.list(ports, &past, problems).await?;
+        let upcoming = BookingFilter::Upcoming {
+            from: now,
+            to: now + HORIZON,
+        };
+        all_listed &= self.list(ports, &upcoming, problems).await?;
+        let listing_bound = if all_listed {
+            &mut self.all_listed_from
+        } else {
+            &mut self.over_limit_from
+        };
+        *listing_bound = Some(from);
+        Ok(all_listed)
+    }
+
+    /// Reads a series once; `false` when it could not be. Without it a moved occurrence would be
+    /// taken for a cancelled one.
+    async fn read_series(
+        &mut self,
+        ports: &Ports<'_>,
+        series: &RequestId,
+        problems: &mut Vec<Problem>,
+    ) -> Result<bool, PassError> {
+        if let Some(was_read) = self.series_reads.get(series) {
+            return Ok(*was_read);
+        }
+        let was_read = match unless_stopped(ports, ports.calendar.series(&series.uid())).await {
+            Ok(all) => {
+                let all_fit = all.into_iter().flatten().all(|one| self.add(one));
+                if !all_fit {
+                    problems.push(over_budget_problem(&series.uid()));
+                }
+                all_fit
+            }
+            Err(_) if ports.stop.is_set() => return Ok(false),
+            Err(error @ CallError::Unreachable(_)) => return Err(error.into()),
+            Err(error) if is_fatal_for_pass(&error) => return Err(error.into()),
+            Err(error) => {
+                problems.push(Problem {
+                    code: "unread-series",
+                    text: format!("series {series} could not be read: {error}"),
+                });
+                false
+            }
+        };
+        self.series_reads.insert(series.clone(), was_read);
+        Ok(was_read)
+    }
+}
+
+/// What is cancelled or declined comes last among successors.
+const DEAD: u8 = 2;
+
+/// What may stand.
+const UNKNOWN_LIVENESS: u8 = 1;
+
+fn liveness(booking: &Booking) -> u8 {
+    match booking.status {
+        BookingStatus::Accepted => 0,
+        BookingStatus::Pending | BookingStatus::AwaitingHost | BookingStatus::Other(_) => 1,
+        BookingStatus::Rejected | BookingStatus::Cancelled => DEAD,
+    }
+}
+
+/// What the call gives, unless there is the word to stop: nothing that was only read is missed.
+async fn unless_stopped<T>(
+    ports: &Ports<'_>,
+    call: impl Future<Output = Result<T, CallError>>,
+) -> Result<T, CallError> {
+    tokio::select! {
+        biased;
+        () = ports.stop.stopped() => Err(CallError::TooLate),
+        read = call => read,
+    }
+}
+
+fn unread_problem(uid: &BookingUid, error: &CallError) -> Problem {
+    Problem {
+        code: "unread-charge",
+        text: format!("booking {uid} could not be read: {error}"),
+    }
+}
+
+fn over_budget_problem(uid: &BookingUid) -> Problem {
+    Problem {
+        code: "unread-charge",
+        text: format!("booking {uid} is left for later: no more bookings are kept at once"),
+    }
+}
+
+/// What stands behind one booking of a chain.
+enum Successor {
+    Found(BookingRef),
+    Missing,
+    Unread,
+}

@@ -1,0 +1,248 @@
+//! Asking for bookings: what a booker says, and the rows that are made of it.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::call_log::MailKind;
+use super::model::{StoredAnswers, SandboxAttendee, SandboxBooking, SandboxEventType, SandboxPayment, Seat, SandboxStatus};
+use super::world::{World, WorldError};
+use crate::domain::time::{Span, Time, truncate_to_millis};
+
+/// Occurrences of one series, at most (Cal.com's own limit is 24 for most).
+pub const OCCURRENCES_MAX: usize = 100;
+
+/// What a booker asks for. `World::book` makes bookings of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewBooking {
+    pub event_type: i64,
+    pub email: String,
+    pub name: String,
+    pub time_zone: String,
+    pub language: String,
+    pub start: Time,
+    /// `None`: as long as the event type says.
+    pub length: Option<Span>,
+    pub guests: Vec<String>,
+    pub answers: BTreeMap<String, Value>,
+    pub metadata: BTreeMap<String, Value>,
+    /// How many occurrences, a week apart; `None`: one booking that is no series.
+    pub occurrences: Option<usize>,
+    /// What the rows are to be called; the world makes up what is left open.
+    pub names: BookingNames,
+}
+
+/// Names of the rows that a request becomes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BookingNames {
+    /// The numeric id; of a series, that of the first occurrence.
+    pub id: Option<i64>,
+    /// One for each occurrence, by start.
+    pub uids: Vec<String>,
+    pub series: Option<String>,
+}
+
+impl NewBooking {
+    /// A plain request: the name is the address's first part, everything else is left open.
+    pub fn new(event_type: i64, email: &str, start: Time) -> Self {
+        let name = email.split('@').next().unwrap_or(email);
+        NewBooking {
+            event_type,
+            email: email.to_owned(),
+            name: name.to_owned(),
+            time_zone: "Europe/Paris".to_owned(),
+            language: "en".to_owned(),
+            start,
+            length: None,
+            guests: Vec::new(),
+            answers: BTreeMap::new(),
+            metadata: BTreeMap::new(),
+            occurrences: None,
+            names: BookingNames::default(),
+        }
+    }
+
+    /// When each occurrence begins: a week apart.
+    pub fn occurrence_starts(&self) -> impl Iterator<Item = Time> + use<> {
+        let (first, count) = (self.start, self.occurrences.unwrap_or(1));
+        (0..).take(count).map(move |week| first + Span::weeks(week))
+    }
+}
+
+impl World {
+    /// A pending (or, as the event type says, accepted) booking; gives its uid. No slot is checked.
+    ///
+    /// # Panics
+    /// Where the event type does not exist: the caller made both.
+    pub fn request(&mut self, now: Time, event_type: i64, email: &str, start: Time) -> String {
+        let result = self.book(now, NewBooking::new(event_type, email, start));
+        let mut uids = result.expect("a request of an event type that exists");
+        uids.swap_remove(0)
+    }
+
+    /// A series of so many occurrences, a week apart; gives their uids by start.
+    ///
+    /// # Panics
+    /// Where the event type does not exist or the length is out of bounds.
+    pub fn request_series(
+        &mut self,
+        now: Time,
+        event_type: i64,
+        email: &str,
+        start: Time,
+        occurrences: usize,
+    ) -> Vec<String> {
+        let mut new_booking = NewBooking::new(event_type, email, start);
+        new_booking.occurrences = Some(occurrences);
+        self.book(now, new_booking)
+            .expect("a series of an event type that exists")
+    }
+
+    /// Makes the bookings that were asked for, without looking at the slot; gives their uids.
+    pub fn book(&mut self, now: Time, new_booking: NewBooking) -> Result<Vec<String>, WorldError> {
+        let Some(event_type) = self.event_type(new_booking.event_type).cloned() else {
+            return Err(WorldError::NoEventType(new_booking.event_type));
+        };
+        let count = new_booking.occurrences.unwrap_or(1);
+        if !(1..=OCCURRENCES_MAX).contains(&count) {
+            return Err(WorldError::SeriesLength(count));
+        }
+        let starts: Vec<Time> = new_booking.occurrence_starts().collect();
+        self.book_at(now, &event_type, &new_booking, &starts)
+    }
+
+    /// Makes one booking for each of these starts, one series where a series was asked for, and
+    /// counts the mails: a series is told of once.
+    pub(super) fn book_at(
+        &mut self,
+        now: Time,
+        event_type: &SandboxEventType,
+        new_booking: &NewBooking,
+        starts: &[Time],
+    ) -> Result<Vec<String>, WorldError> {
+        let series_uid = new_booking.occurrences.map(|_| {
+            let requested_series = new_booking.names.series.clone();
+            requested_series.unwrap_or_else(|| self.next_uuid())
+        });
+        let mut new_uids: Vec<String> = Vec::with_capacity(starts.len());
+        for ((number, start), id) in starts.iter().enumerate().zip(0..) {
+            let mut occurrence = new_booking.clone();
+            occurrence.start = *start;
+            let requested_uid = new_booking.names.uids.get(number).cloned();
+            let uid = requested_uid.unwrap_or_else(|| self.next_uid());
+            let mut booking = self.draft(now, event_type, occurrence, uid);
+            booking.series.clone_from(&series_uid);
+            booking.id = new_booking.names.id.map_or(0, |first| first + id);
+            let status = booking.status;
+            let uid = self.insert(booking)?;
+            self.count_new_booking_mails(&uid, status, number == 0);
+            new_uids.push(uid);
+        }
+        Ok(new_uids)
+    }
+
+    /// The row that a request would become.
+    fn draft(&mut self, now: Time, event_type: &SandboxEventType, new_booking: NewBooking, uid: String) -> SandboxBooking {
+        let host = self.user(event_type.owner).map_or("", |user| user.name.as_str());
+        let title = format!("{} between {host} and {}", event_type.title, new_booking.name);
+        let mut attendees = vec![self.new_attendee(&new_booking.name, &new_booking.email, &new_booking.time_zone)];
+        attendees[0].language = Some(new_booking.language);
+        for guest in &new_booking.guests {
+            attendees.push(self.new_attendee("", guest, &new_booking.time_zone));
+        }
+        let mut other_answers = new_booking.answers;
+        for question in &event_type.questions {
+            let answer = other_answers.remove(&question.slug);
+            let stored = question.kind.normalize_answer(answer);
+            other_answers.extend(stored.map(|stored| (question.slug.clone(), stored)));
+        }
+        if !new_booking.guests.is_empty() {
+            other_answers.insert("guests".to_owned(), Value::from(new_booking.guests.clone()));
+        }
+        if event_type.seats.is_some() {
+            let answers = other_answers.clone();
+            let uid = self.next_uuid();
+            attendees[0].seat = Some(Seat { uid, answers });
+        }
+        let needs_confirmation = event_type.needs_confirmation(now, new_booking.start, &new_booking.email) || event_type.price > 0;
+        let notes = other_answers.get("notes").and_then(Value::as_str).unwrap_or("");
+        let payments = match event_type.price {
+            0 => Vec::new(),
+            _ => vec![SandboxPayment {
+                id: self.next_attendee,
+                success: false,
+            }],
+        };
+        let length = new_booking.length.unwrap_or(Span::minutes(i64::from(event_type.minutes)));
+        SandboxBooking {
+            id: 0,
+            ics_uid: format!("{uid}@Cal.diy"),
+            uid,
+            host: Some(event_type.owner),
+            event_type: Some(event_type.id),
+            series: None,
+            title,
+            description: Some(notes.to_owned()),
+            status: if needs_confirmation {
+                SandboxStatus::Pending
+            } else {
+                SandboxStatus::Accepted
+            },
+            start: truncate_to_millis(new_booking.start),
+            end: truncate_to_millis(new_booking.start + length),
+            created: now,
+            // What waits is written again right away; what is accepted at once is not.
+            updated: needs_confirmation.then_some(now),
+            location: format!("https://meet.example.com/{}", event_type.slug),
+            attendees,
+            guests: new_booking.guests,
+            answers: StoredAnswers::Readable {
+                name: Value::from(new_booking.name),
+                email: new_booking.email,
+                other: other_answers,
+            },
+            metadata: Some(new_booking.metadata),
+            payments,
+            rejection_reason: None,
+            cancellation_reason: None,
+            cancelled_by: None,
+            rescheduled: false,
+            rescheduled_by: None,
+            rescheduling_reason: None,
+            predecessor: None,
+            successor: None,
+            absent_host: false,
+        }
+    }
+
+    pub(super) fn new_attendee(&mut self, name: &str, email: &str, time_zone: &str) -> SandboxAttendee {
+        let id = self.next_attendee;
+        self.next_attendee += 1;
+        SandboxAttendee {
+            id,
+            name: name.to_owned(),
+            email: email.to_owned(),
+            time_zone: time_zone.to_owned(),
+            language: Some("en".to_owned()),
+            absent: false,
+            seat: None,
+        }
+    }
+
+    /// Counts the mails about a booking that was made, and its calendar event. `told` is false for
+    /// all but the first of a series.
+    fn count_new_booking_mails(&mut self, uid: &str, status: SandboxStatus, counts_mails: bool) {
+        let kind = match status {
+            SandboxStatus::Accepted => MailKind::Confirmed,
+            SandboxStatus::Pending | SandboxStatus::AwaitingHost | SandboxStatus::Rejected | SandboxStatus::Cancelled => {
+                MailKind::Requested
+            }
+        };
+        if kind == MailKind::Confirmed {
+            self.call_log.count_calendar_event(uid);
+        }
+        if counts_mails {
+            self.count_booking_mails(uid, kind);
+        }
+    }
+}

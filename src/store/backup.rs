@@ -1,0 +1,303 @@
+//! The log copied: to another place, back from there, or out as lines. A log only grows, so a copy up
+//! to a commit that is durable can be made beside a daemon that writes; and nothing counts as a copy
+//! before it was made durable, read again and checked.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::durable_fs::{self, DiskError};
+use super::store_directory;
+use super::lock::{Lock, LockError};
+use super::log::append::{AppendError, Appender};
+use super::log::line::LineFault;
+use super::log::segment::{self, SEGMENT_LIMIT};
+use super::log::reader::{LogEnd, LogError, LogReader};
+use super::memory::MemoryRecords;
+use super::open::OpenError;
+use super::log_store::LOG;
+use super::write_set::WriteSet;
+use super::port::{Head, StoreError};
+use super::codec::fact;
+use super::sled::projection::to_store_error;
+use crate::domain::fact::Fact;
+use crate::domain::ledger::ApplyError;
+use crate::domain::ledger_state::LedgerFact;
+use crate::domain::time::Time;
+
+/// What a copy is called until it was checked.
+const PARTIAL_NAME: &str = "log.partial";
+
+/// The ledger names members: nobody else may read it.
+const FILE_MODE: u32 = 0o600;
+
+/// A copy that was checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogCopy {
+    /// The last commit in it.
+    pub head: Head,
+    pub files: u32,
+    pub bytes: u64,
+}
+
+/// Why there is no copy. Nothing that was there before was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum CopyError {
+    #[error(
+        "back up to {}: there is {found} in it; name a directory that is empty or not there yet",
+        to.display()
+    )]
+    NotEmpty { to: PathBuf, found: String },
+    #[error(
+        "back up to {}: it lies within the store and would be lost with it; name another place",
+        .0.display()
+    )]
+    InsideStore(PathBuf),
+    #[error(
+        "restore to {}: there is a ledger; stop maitred and move it away first, or set store.path to \
+         another place",
+        .0.display()
+    )]
+    Occupied(PathBuf),
+    #[error(
+        "restore from {}: there is no log in it; name the directory that `maitred backup` made, or \
+         one that holds a copy of the folder `{LOG}`",
+        .0.display()
+    )]
+    NoBackup(PathBuf),
+    /// What was copied is not what was to be copied.
+    #[error(
+        "check the copy: it ends with commit {found} and not with {expected}; `maitred ledger verify` \
+         tells whether the ledger is sound"
+    )]
+    Incomplete { expected: u64, found: u64 },
+    #[error("check the copy; `maitred ledger verify` tells whether the ledger is sound")]
+    Copy(#[source] LogError),
+    #[error("read the log")]
+    Log(#[from] LogError),
+    #[error("look at the store")]
+    StoreDirectory(#[source] Box<OpenError>),
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    #[error("copy the log")]
+    Disk(#[from] DiskError),
+    #[error("check the log")]
+    Facts(#[source] StoreError),
+    #[error("note in the copy that it was restored")]
+    MarkRestored(#[source] AppendError),
+    #[error("write the export")]
+    Write(#[source] io::Error),
+}
+
+/// Copies the store's log up to and with `head`, which is durable, into the directory `to`.
+///
+/// # Errors
+/// See [`CopyError`]; what was begun in `to` is removed.
+pub fn back_up(store: &Path, head: &Head, to: &Path) -> Result<LogCopy, CopyError> {
+    let existing_names = durable_fs::list_names(to)?.unwrap_or_default();
+    if let Some(name) = existing_names.first() {
+        return Err(CopyError::NotEmpty {
+            to: to.to_owned(),
+            found: format!("`{name}`"),
+        });
+    }
+    if is_within(to, store) {
+        return Err(CopyError::InsideStore(to.to_owned()));
+    }
+    durable_fs::make_dir(to)?;
+    let partial = to.join(PARTIAL_NAME);
+    let result = copy_log(&store.join(LOG), &partial, u64::MAX).and_then(|()| {
+        let end = read_to(&partial, head.seq).map_err(CopyError::Copy)?;
+        if (end.chain.seq, end.head.to_string()) != (head.seq, head.hash.clone()) {
+            return Err(CopyError::Incomplete {
+                expected: head.seq,
+                found: end.chain.seq,
+            });
+        }
+        truncate_to(&partial, &end)?;
+        rename_into_place(to, &end)
+    });
+    if result.is_err() {
+        discard(&partial);
+    }
+    result
+}
+
+/// Puts the log of a backup where no ledger is. Its lines and what they add up to are checked before.
+///
+/// # Errors
+/// See [`CopyError`].
+pub fn restore(from: &Path, store: &Path, now: Time) -> Result<LogCopy, CopyError> {
+    let log = from.join(LOG);
+    if segment::count(&log).map_err(LogError::from)? == 0 {
+        return Err(CopyError::NoBackup(from.to_owned()));
+    }
+    ensure_no_ledger(store)?;
+    let end = check_log(&log)?;
+    durable_fs::make_dir(store)?;
+    let _lock = Lock::take(store, now)?;
+    // Asked again: before the lock was had, another process may have made one.
+    ensure_no_ledger(store)?;
+    let partial = store.join(PARTIAL_NAME);
+    let result = copy_log(&log, &partial, end.position.offset).and_then(|()| {
+        let copied_end = read_to(&partial, u64::MAX).map_err(CopyError::Copy)?;
+        if (copied_end.chain.seq, copied_end.head) != (end.chain.seq, end.head) {
+            return Err(CopyError::Incomplete {
+                expected: end.chain.seq,
+                found: copied_end.chain.seq,
+            });
+        }
+        mark_restored(&partial, &end, now)?;
+        rename_into_place(store, &end)
+    });
+    if result.is_err() {
+        discard(&partial);
+    }
+    result
+}
+
+/// Notes in the copy that it was restored, before it counts as the ledger: what happened after the
+/// backup is not in it, so that an operator has to look before anything is declined or cancelled.
+fn mark_restored(log: &Path, end: &LogEnd, now: Time) -> Result<(), CopyError> {
+    let commit = end.chain.seq;
+    let mark = Fact::Ledger(LedgerFact::Restored { commit });
+    let text = fact::write(&[mark]).map_err(|error| CopyError::Facts(to_store_error(&error)))?;
+    let sink = segment::open_for_append(log, end.position.segment).map_err(LogError::from)?;
+    let ledger = LogReader::read_ledger_id(log)?;
+    let mut log = Appender::new(log, end, ledger, Box::new(sink), SEGMENT_LIMIT);
+    log.append(now, &text).map_err(CopyError::MarkRestored)?;
+    Ok(())
+}
+
+/// Writes the lines of the log's commits, up to and with `head`, as they stand there. Each is checked
+/// first.
+///
+/// # Errors
+/// When a line does not check, or cannot be written.
+pub fn export(store: &Path, head: &Head, out: &mut dyn Write) -> Result<u64, CopyError> {
+    let mut reader = LogReader::open(&store.join(LOG))?;
+    let mut commits = 0;
+    while commits < head.seq && reader.next_line()?.is_some() {
+        out.write_all(reader.text()).map_err(CopyError::Write)?;
+        commits += 1;
+    }
+    Ok(commits)
+}
+
+fn ensure_no_ledger(store: &Path) -> Result<(), CopyError> {
+    match store_directory::has_log(store) {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(CopyError::Occupied(store.to_owned())),
+        Err(error) => Err(CopyError::StoreDirectory(Box::new(error))),
+    }
+}
+
+/// Whether the directory, there or not, is the store's own or below it.
+fn is_within(to: &Path, store: &Path) -> bool {
+    let canonicalize_or_current = |path: &Path| {
+        let path = if path.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            path
+        };
+        path.canonicalize().ok()
+    };
+    match (to.ancestors().find_map(canonicalize_or_current), canonicalize_or_current(store)) {
+        (Some(to), Some(store)) => to.starts_with(store),
+        (Some(_) | None, _) => false,
+    }
+}
+
+/// Copies the log's files as they are now; of the last one at most so many bytes.
+fn copy_log(log: &Path, to: &Path, last_file_limit: u64) -> Result<(), CopyError> {
+    durable_fs::make_dir(to)?;
+    let count = segment::count(log).map_err(LogError::from)?;
+    for number in 1..=count {
+        let limit = if number == count { last_file_limit } else { u64::MAX };
+        let source = segment::path(log, number);
+        let target = segment::path(to, number);
+        let file = durable_fs::with_path("open", &source, File::open(&source))?;
+        durable_fs::with_path("write", &target, copy_file(file.take(limit), &target))?;
+    }
+    durable_fs::sync_dir(to)?;
+    Ok(())
+}
+
+fn copy_file(mut source: impl Read, target: &Path) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(FILE_MODE)
+        .open(target)?;
+    io::copy(&mut source, &mut file)?;
+    file.sync_all()
+}
+
+/// Reads and checks the lines up to and with this commit.
+fn read_to(log: &Path, seq: u64) -> Result<LogEnd, LogError> {
+    let mut reader = LogReader::open(log)?;
+    while reader.end().chain.seq < seq && reader.next_line()?.is_some() {}
+    Ok(reader.end())
+}
+
+/// Reads and checks all lines, and that their facts add up.
+fn check_log(log: &Path) -> Result<LogEnd, CopyError> {
+    let no_records = MemoryRecords::default();
+    let mut write_set = WriteSet::new(&no_records);
+    let mut reader = LogReader::open(log)?;
+    while let Some(line) = reader.next_line()? {
+        let (position, commit) = (line.position, line.commit());
+        let commit = commit.map_err(|fault: LineFault| reader.last_line_error(fault))?;
+        write_set.apply(&commit).map_err(|error| match error {
+            ApplyError::Violation(violation) => reader.violation_error(position, violation).into(),
+            ApplyError::Read(error) => CopyError::Facts(error),
+        })?;
+    }
+    Ok(reader.end())
+}
+
+/// Takes off what came after the end: commits made meanwhile.
+fn truncate_to(log: &Path, end: &LogEnd) -> Result<(), CopyError> {
+    let count = segment::count(log).map_err(LogError::from)?;
+    for number in (end.position.segment + 1..=count).rev() {
+        durable_fs::remove(&segment::path(log, number))?;
+    }
+    let path = segment::path(log, end.position.segment);
+    let open_result = OpenOptions::new().write(true).open(&path);
+    let cut_result = open_result.and_then(|file| {
+        file.set_len(end.position.offset)?;
+        file.sync_all()
+    });
+    durable_fs::with_path("cut", &path, cut_result)?;
+    Ok(())
+}
+
+/// Gives the checked copy the log's name.
+fn rename_into_place(dir: &Path, end: &LogEnd) -> Result<LogCopy, CopyError> {
+    let (partial, log) = (dir.join(PARTIAL_NAME), dir.join(LOG));
+    let mut bytes = 0;
+    for number in 1..=end.position.segment {
+        let path = segment::path(&partial, number);
+        bytes += durable_fs::with_path("look at", &path, path.metadata())?.len();
+    }
+    durable_fs::with_path("write", &log, std::fs::rename(&partial, &log))?;
+    durable_fs::sync_dir(dir)?;
+    Ok(LogCopy {
+        head: Head {
+            seq: end.chain.seq,
+            hash: end.head.to_string(),
+        },
+        files: end.position.segment,
+        bytes,
+    })
+}
+
+/// Removes a copy that did not come to its end. That it stays is no harm: it is named the next time.
+fn discard(partial: &Path) {
+    if let Err(error) = std::fs::remove_dir_all(partial)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!(folder = %partial.display(), %error, "a copy could not be removed");
+    }
+}

@@ -1,0 +1,259 @@
+//! Accounts, their lots, and grants as they are written.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::timestamp::Timestamp;
+use super::text::{RecordError, Text, check_credits, optional_string};
+use crate::domain::account::{Account, Lot, LotPart, Totals};
+use crate::domain::decision::Credits;
+use crate::domain::ledger::{GrantRecord, GrantKind};
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PartRecord<'a> {
+    #[serde(borrow)]
+    grant: Text<'a>,
+    credits: Credits,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LotRecord<'a> {
+    #[serde(borrow)]
+    grant: Text<'a>,
+    granted: Credits,
+    left: Credits,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires: Option<Timestamp>,
+    granted_at: Timestamp,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TotalsRecord {
+    granted: Credits,
+    refunded: Credits,
+    held: Credits,
+    posted: Credits,
+    expired: Credits,
+    revoked: Credits,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccountRecord<'a> {
+    #[serde(borrow)]
+    id: Text<'a>,
+    version: u64,
+    opened: Timestamp,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    aliases: Vec<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    lots: Vec<LotRecord<'a>>,
+    totals: TotalsRecord,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    frozen: Option<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tier: Option<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    tags: Vec<Text<'a>>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    attributes: BTreeMap<Text<'a>, Text<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pin: Option<Text<'a>>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoredGrantRecord<'a> {
+    #[serde(borrow)]
+    reference: Text<'a>,
+    account: Text<'a>,
+    credits: Credits,
+    kind: StoredGrantKind,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires: Option<Timestamp>,
+    reason: Text<'a>,
+    at: Timestamp,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum StoredGrantKind {
+    Grant,
+    Revoke,
+    Restored,
+}
+
+impl<'a> From<&'a LotPart> for PartRecord<'a> {
+    fn from(part: &'a LotPart) -> Self {
+        Self {
+            grant: part.grant.as_str().into(),
+            credits: part.credits,
+        }
+    }
+}
+
+impl TryFrom<PartRecord<'_>> for LotPart {
+    type Error = RecordError;
+
+    fn try_from(record: PartRecord<'_>) -> Result<Self, RecordError> {
+        Ok(Self {
+            grant: record.grant.to_reference()?,
+            credits: check_credits(record.credits)?,
+        })
+    }
+}
+
+/// Parts as they are written.
+pub fn parts_from(parts: &[LotPart]) -> Vec<PartRecord<'_>> {
+    parts.iter().map(Into::into).collect()
+}
+
+/// Parts as they are read.
+pub fn parts_to(records: Vec<PartRecord<'_>>) -> Result<Vec<LotPart>, RecordError> {
+    records.into_iter().map(LotPart::try_from).collect()
+}
+
+impl<'a> From<&'a Account> for AccountRecord<'a> {
+    fn from(account: &'a Account) -> Self {
+        let totals = &account.totals;
+        Self {
+            id: account.id.as_str().into(),
+            version: account.version,
+            opened: Timestamp(account.opened_at),
+            aliases: account.aliases.iter().map(|a| a.as_str().into()).collect(),
+            lots: account.lots.iter().map(Into::into).collect(),
+            totals: TotalsRecord {
+                granted: totals.granted,
+                refunded: totals.refunded,
+                held: totals.held,
+                posted: totals.posted,
+                expired: totals.expired,
+                revoked: totals.revoked,
+            },
+            frozen: account.freeze_reason.as_ref().map(Into::into),
+            tier: account.tier.as_ref().map(Into::into),
+            tags: account.tags.iter().map(Into::into).collect(),
+            attributes: attributes_from(&account.attributes),
+            pin: account.pin_hash.as_ref().map(Into::into),
+        }
+    }
+}
+
+impl TryFrom<AccountRecord<'_>> for Account {
+    type Error = RecordError;
+
+    fn try_from(record: AccountRecord<'_>) -> Result<Self, RecordError> {
+        let totals = record.totals;
+        let aliases = record.aliases.iter().map(Text::to_address);
+        Ok(Self {
+            id: record.id.to_account_id()?,
+            version: record.version,
+            opened_at: record.opened.0,
+            aliases: aliases.collect::<Result<_, _>>()?,
+            lots: record
+                .lots
+                .into_iter()
+                .map(Lot::try_from)
+                .collect::<Result<_, _>>()?,
+            totals: Totals {
+                granted: totals.granted,
+                refunded: totals.refunded,
+                held: totals.held,
+                posted: totals.posted,
+                expired: totals.expired,
+                revoked: totals.revoked,
+            },
+            freeze_reason: optional_string(record.frozen)?,
+            tier: optional_string(record.tier)?,
+            tags: record
+                .tags
+                .into_iter()
+                .map(Text::into_string)
+                .collect::<Result<_, _>>()?,
+            attributes: attributes_to(record.attributes)?,
+            pin_hash: optional_string(record.pin)?,
+        })
+    }
+}
+
+/// What rules may look at, as it is written.
+pub fn attributes_from(attributes: &BTreeMap<String, String>) -> BTreeMap<Text<'_>, Text<'_>> {
+    let entries = attributes.iter();
+    entries.map(|(k, v)| (k.into(), v.into())).collect()
+}
+
+/// What rules may look at, as it is read.
+pub fn attributes_to(
+    records: BTreeMap<Text<'_>, Text<'_>>,
+) -> Result<BTreeMap<String, String>, RecordError> {
+    let entries = records.into_iter();
+    entries.map(|(k, v)| Ok((k.into_string()?, v.into_string()?))).collect()
+}
+
+impl<'a> From<&'a Lot> for LotRecord<'a> {
+    fn from(lot: &'a Lot) -> Self {
+        Self {
+            grant: lot.grant.as_str().into(),
+            granted: lot.granted,
+            left: lot.remaining,
+            expires: lot.expires.map(Timestamp),
+            granted_at: Timestamp(lot.granted_at),
+        }
+    }
+}
+
+impl TryFrom<LotRecord<'_>> for Lot {
+    type Error = RecordError;
+
+    fn try_from(record: LotRecord<'_>) -> Result<Self, RecordError> {
+        Ok(Self {
+            grant: record.grant.to_reference()?,
+            granted: record.granted,
+            remaining: record.left,
+            expires: record.expires.map(|stamp| stamp.0),
+            granted_at: record.granted_at.0,
+        })
+    }
+}
+
+impl<'a> From<&'a GrantRecord> for StoredGrantRecord<'a> {
+    fn from(grant: &'a GrantRecord) -> Self {
+        Self {
+            reference: grant.reference.as_str().into(),
+            account: grant.account.as_str().into(),
+            credits: grant.credits,
+            kind: match grant.kind {
+                GrantKind::Grant => StoredGrantKind::Grant,
+                GrantKind::Revoke => StoredGrantKind::Revoke,
+                GrantKind::Restored => StoredGrantKind::Restored,
+            },
+            expires: grant.expires.map(Timestamp),
+            reason: (&grant.reason).into(),
+            at: Timestamp(grant.at),
+        }
+    }
+}
+
+impl TryFrom<StoredGrantRecord<'_>> for GrantRecord {
+    type Error = RecordError;
+
+    fn try_from(record: StoredGrantRecord<'_>) -> Result<Self, RecordError> {
+        Ok(Self {
+            reference: record.reference.to_reference()?,
+            account: record.account.to_account_id()?,
+            credits: record.credits,
+            kind: match record.kind {
+                StoredGrantKind::Grant => GrantKind::Grant,
+                StoredGrantKind::Revoke => GrantKind::Revoke,
+                StoredGrantKind::Restored => GrantKind::Restored,
+            },
+            expires: record.expires.map(|stamp| stamp.0),
+            reason: record.reason.into_string()?,
+            at: record.at.0,
+        })
+    }
+}

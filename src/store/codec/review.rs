@@ -1,0 +1,64 @@
+//! An operator's word about a request, as it is written.
+
+use serde::{Deserialize, Serialize};
+
+use super::personal::{self, PersonalText};
+use super::timestamp::Timestamp;
+use super::text::RecordError;
+use crate::domain::request::{OperatorReview, OperatorDecision};
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReviewRecord<'a> {
+    verdict: VerdictRecord,
+    at: Timestamp,
+    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    personal: Option<PersonalText<'a>>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VerdictRecord {
+    Confirm,
+    Decline,
+}
+
+impl<'a> From<&'a OperatorReview> for ReviewRecord<'a> {
+    fn from(review: &'a OperatorReview) -> Self {
+        Self {
+            verdict: review.decision.into(),
+            at: Timestamp(review.at),
+            personal: personal::to_personal_text(&review.reason),
+        }
+    }
+}
+
+impl TryFrom<ReviewRecord<'_>> for OperatorReview {
+    type Error = RecordError;
+
+    fn try_from(record: ReviewRecord<'_>) -> Result<Self, RecordError> {
+        Ok(Self {
+            decision: record.verdict.into(),
+            reason: personal::from_personal_text(record.personal)?,
+            at: record.at.0,
+        })
+    }
+}
+
+impl From<OperatorDecision> for VerdictRecord {
+    fn from(verdict: OperatorDecision) -> Self {
+        match verdict {
+            OperatorDecision::Confirm => Self::Confirm,
+            OperatorDecision::Decline => Self::Decline,
+        }
+    }
+}
+
+impl From<VerdictRecord> for OperatorDecision {
+    fn from(record: VerdictRecord) -> Self {
+        match record {
+            VerdictRecord::Confirm => Self::Confirm,
+            VerdictRecord::Decline => Self::Decline,
+        }
+    }
+}

@@ -1,0 +1,449 @@
+//! Reading the log: line after line, each checked against its own hash, the line before and its
+//! number.
+//! A torn last line is told from an altered one in `torn`.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use super::super::durable_fs::{self, DiskError};
+use super::super::codec::fact;
+use super::line::{self, LogEntry, LineFault, Hash, SegmentHeader, LedgerId, MAX_LINE, SealedLine};
+use super::segment::{self, HashChain, LogPosition, SegmentError};
+use super::torn_line;
+use crate::domain::fact::Commit;
+use crate::domain::ledger::Violation;
+use crate::domain::time::Time;
+
+/// Bytes read ahead.
+const BUFFER_LENGTH: usize = 256 * 1024;
+
+/// Why the log could not be read on.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    #[error(
+        "accept line {line} of {}; nothing was changed: restore the file from a backup, or move it \
+         and what follows aside and accept the loss",
+        path.display()
+    )]
+    Damaged {
+        path: PathBuf,
+        line: u64,
+        #[source]
+        fault: LineFault,
+    },
+    #[error("read the log")]
+    Segment(#[from] SegmentError),
+    #[error("read the log")]
+    Disk(#[from] DiskError),
+}
+
+/// One commit's line.
+#[derive(Debug)]
+pub struct LogLine<'a> {
+    pub seq: u64,
+    pub at: Time,
+    pub hash: Hash,
+    pub position: LogPosition,
+    format: u32,
+    facts: &'a [u8],
+}
+
+impl LogLine<'_> {
+    /// What the line says.
+    ///
+    /// # Errors
+    /// When this version does not understand it.
+    pub fn commit(&self) -> Result<Commit, LineFault> {
+        let facts = fact::read_format(self.format, self.facts).map_err(LineFault::InvalidRecord)?;
+        Ok(Commit {
+            seq: self.seq,
+            at: self.at,
+            facts,
+        })
+    }
+}
+
+/// Where the log ends.
+#[derive(Debug, Clone, Copy)]
+pub struct LogEnd {
+    /// Where the next line goes.
+    pub position: LogPosition,
+    pub chain: HashChain,
+    /// The last commit's hash; before the first, the first header's.
+    pub head: Hash,
+    /// The ledger that the last segment belongs to; `None` when that segment has format 1.
+    pub ledger: Option<LedgerId>,
+    /// Bytes of a torn line after it.
+    pub torn_bytes: u64,
+    /// The number of the torn line in its file, from 1.
+    pub line_number: u64,
+}
+
+/// A walk over the log, from its beginning or from a line that is known.
+pub struct LogReader {
+    dir: PathBuf,
+    last_segment: u32,
+    path: PathBuf,
+    file: BufReader<File>,
+    position: LogPosition,
+    /// Lines of this file before `place`; `None` when the walk began in the middle of it.
+    lines_before: Option<u64>,
+    chain: HashChain,
+    head: Hash,
+    /// The ledger that the present segment belongs to; `None` in a segment of format 1.
+    ledger: Option<LedgerId>,
+    torn_bytes: u64,
+    pub(super) buffer: Vec<u8>,
+}
+
+impl LogReader {
+    /// Begins with the first segment, whose header is checked.
+    ///
+    /// # Errors
+    /// When there is none, or its header is not one.
+    pub fn open(dir: &Path) -> Result<Self, LogError> {
+        let last = segment::count(dir)?;
+        if last == 0 {
+            return Err(SegmentError::Missing(segment::path(dir, 1)).into());
+        }
+        let position = LogPosition {
+            segment: 1,
+            offset: 0,
+        };
+        let mut reader = Self::open_at(dir, last, position, HashChain::START)?;
+        reader.lines_before = Some(0);
+        reader.check_header()?;
+        reader.head = reader.chain.hash;
+        Ok(reader)
+    }
+
+    /// Begins after the commit's line that is said to be at `place`; `None` when another line, or
+    /// none, is there.
+    ///
+    /// # Errors
+    /// When the files cannot be read.
+    pub fn open_after(dir: &Path, position: LogPosition, chain: HashChain) -> Result<Option<Self>, LogError> {
+        let last = segment::count(dir)?;
+        if position.segment == 0 || position.segment > last {
+            return Ok(None);
+        }
+        let mut reader = Self::open_at(dir, last, position, chain)?;
+        reader.head = chain.hash;
+        reader.ledger = Self::read_header_of(dir, last, position.segment)?.ledger;
+        let path = reader.path.clone();
+        if !durable_fs::with_path("read", &path, reader.fill_buffer())? {
+            return Ok(None);
+        }
+        let text = &reader.buffer[..reader.buffer.len() - 1];
+        let hash_and_seq = line::unseal(text).and_then(|sealed| Ok((sealed.hash, sealed.parse_entry()?.seq)));
+        let length = reader.buffer.len() as u64;
+        reader.position.offset += length;
+        let is_expected_line = matches!(hash_and_seq, Ok((hash, seq)) if hash == chain.hash && seq == chain.seq);
+        Ok(is_expected_line.then_some(reader))
+    }
+
+    /// The header of a segment, which is checked by itself only.
+    ///
+    /// # Errors
+    /// When it is not one.
+    pub fn read_header_of(dir: &Path, last: u32, segment: u32) -> Result<SegmentHeader, LogError> {
+        let position = LogPosition { segment, offset: 0 };
+        let mut reader = Self::open_at(dir, last, position, HashChain::START)?;
+        reader.lines_before = Some(0);
+        let path = reader.path.clone();
+        let is_whole = durable_fs::with_path("read", &path, reader.fill_buffer())?;
+        let text = reader.buffer.strip_suffix(b"\n").filter(|_| is_whole);
+        let header = text.ok_or(LineFault::Malformed);
+        let header = header.and_then(|text| line::read_header(&line::unseal(text)?));
+        header.map_err(|fault| reader.damage_error(fault))
+    }
+
+    /// The id of the ledger whose log this is. One that was begun in format 1 has the id that follows from
+    /// its first line, and keeps it.
+    ///
+    /// # Errors
+    /// When the log has no readable header.
+    pub fn read_ledger_id(dir: &Path) -> Result<LedgerId, LogError> {
+        let last = segment::count(dir)?;
+        let last_header = Self::read_header_of(dir, last, last)?;
+        match last_header.ledger {
+            Some(ledger) => Ok(ledger),
+            None => Ok(LedgerId::from_first_line(Self::open(dir)?.head)),
+        }
+    }
+
+    pub(super) fn open_at(dir: &Path, last: u32, position: LogPosition, chain: HashChain) -> Result<Self, LogError> {
+        let path = segment::path(dir, position.segment);
+        let mut file = durable_fs::with_path("open", &path, File::open(&path))?;
+        durable_fs::with_path("read", &path, file.seek(SeekFrom::Start(position.offset)))?;
+        Ok(Self {
+            dir: dir.to_owned(),
+            last_segment: last,
+            file: BufReader::with_capacity(BUFFER_LENGTH, file),
+            path,
+            position,
+            lines_before: None,
+            chain,
+            head: chain.hash,
+            ledger: None,
+            torn_bytes: 0,
+            buffer: Vec::new(),
+        })
+    }
+
+    /// The next commit; `None` at the end of the log or at a torn last line.
+    ///
+    /// # Errors
+    /// When a line does not check, or the files cannot be read.
+    pub fn next_line(&mut self) -> Result<Option<LogLine<'_>>, LogError> {
+        while !self.read_line()? {
+            if self.torn_bytes > 0 || self.position.segment == self.last_segment {
+                return Ok(None);
+            }
+            self.next_segment()?;
+        }
+        match self.check_line() {
+            Ok(checked) => {
+                let position = self.position;
+                self.accept(checked);
+                let facts = &self.buffer[checked.facts.0..checked.facts.1];
+                let CheckedLine {
+                    format,
+                    seq,
+                    at,
+                    hash,
+                    ..
+                } = checked;
+                Ok(Some(LogLine {
+                    seq,
+                    at,
+                    hash,
+                    position,
+                    format,
+                    facts,
+                }))
+            }
+            Err(_) if self.is_torn()? => {
+                self.torn_bytes = self.buffer.len() as u64;
+                Ok(None)
+            }
+            Err(fault) => Err(self.damage_error(fault)),
+        }
+    }
+
+    /// The line last returned, as it stands in the file, newline included.
+    pub fn text(&self) -> &[u8] {
+        &self.buffer
+    }
+
+    /// Where the walk has come to; after `None` from `next`, where the log ends.
+    pub fn end(&self) -> LogEnd {
+        LogEnd {
+            position: self.position,
+            chain: self.chain,
+            head: self.head,
+            ledger: self.ledger,
+            torn_bytes: self.torn_bytes,
+            line_number: self.line_number(),
+        }
+    }
+
+    /// The error that names the line at this place.
+    pub fn violation_error(&self, position: LogPosition, violation: Violation) -> LogError {
+        let path = segment::path(&self.dir, position.segment);
+        LogError::Damaged {
+            line: count_lines(&path, position.offset) + 1,
+            path,
+            fault: LineFault::Violation(violation),
+        }
+    }
+
+    /// The error that names the line last returned.
+    pub fn last_line_error(&self, fault: LineFault) -> LogError {
+        LogError::Damaged {
+            path: self.path.clone(),
+            line: self.line_number().saturating_sub(1),
+            fault,
+        }
+    }
+
+    /// Reads a line into the buffer; false when there is no whole one.
+    pub(super) fn read_line(&mut self) -> Result<bool, LogError> {
+        let path = self.path.clone();
+        if durable_fs::with_path("read", &path, self.fill_buffer())? {
+            return Ok(true);
+        }
+        if self.buffer.len() > MAX_LINE {
+            return Err(self.damage_error(LineFault::TooLong));
+        }
+        if self.buffer.is_empty() {
+            return Ok(false);
+        }
+        if self.position.segment < self.last_segment {
+            return Err(self.damage_error(LineFault::Truncated));
+        }
+        self.torn_bytes = self.buffer.len() as u64;
+        Ok(false)
+    }
+
+    fn fill_buffer(&mut self) -> io::Result<bool> {
+        self.buffer.clear();
+        let limit = MAX_LINE as u64 + 1;
+        (&mut self.file)
+            .take(limit)
+            .read_until(b'\n', &mut self.buffer)?;
+        Ok(self.buffer.last() == Some(&b'\n'))
+    }
+
+    fn next_segment(&mut self) -> Result<(), LogError> {
+        let position = LogPosition {
+            segment: self.position.segment + 1,
+            offset: 0,
+        };
+        let (head, ledger) = (self.head, self.ledger);
+        *self = Self::open_at(&self.dir, self.last_segment, position, self.chain)?;
+        (self.head, self.ledger) = (head, ledger);
+        self.lines_before = Some(0);
+        self.check_header()
+    }
+
+    fn check_header(&mut self) -> Result<(), LogError> {
+        let path = self.path.clone();
+        let is_whole = durable_fs::with_path("read", &path, self.fill_buffer())?;
+        let expected = (self.position.segment, self.chain.seq + 1);
+        let text = self.buffer.strip_suffix(b"\n").filter(|_| is_whole);
+        let checked = text.ok_or(LineFault::Malformed).and_then(|text| {
+            let sealed = line::unseal(text)?;
+            let header = line::read_header(&sealed)?;
+            let SegmentHeader { segment, first, .. } = header;
+            self.check_chain(&sealed)?;
+            if (segment, first) != expected {
+                return Err(LineFault::ChainBroken);
+            }
+            // After a segment of format 2 none of format 1 may follow, or one of another ledger.
+            if let Some(expected) = self.ledger {
+                match header.ledger {
+                    Some(found) if found == expected => {}
+                    Some(found) => return Err(LineFault::OtherLedger { expected, found }),
+                    None => return Err(LineFault::Malformed),
+                }
+            }
+            Ok((sealed.hash, header.ledger))
+        });
+        match checked {
+            Ok((hash, ledger)) => {
+                self.chain.hash = hash;
+                self.ledger = ledger;
+                self.advance();
+                Ok(())
+            }
+            Err(fault) => Err(self.damage_error(fault)),
+        }
+    }
+
+    fn check_line(&self) -> Result<CheckedLine, LineFault> {
+        let text = &self.buffer[..self.buffer.len() - 1];
+        let sealed = line::unseal(text)?;
+        let entry = sealed.parse_entry()?;
+        self.check_ledger(&entry)?;
+        self.check_chain(&sealed)?;
+        let expected = self.chain.seq + 1;
+        if entry.seq != expected {
+            let found = entry.seq;
+            return Err(LineFault::WrongNumber { expected, found });
+        }
+        let end = sealed.body().len();
+        Ok(CheckedLine {
+            format: entry.format,
+            seq: entry.seq,
+            at: entry.at,
+            hash: sealed.hash,
+            facts: (end - entry.facts.len(), end),
+        })
+    }
+
+    /// A line has the format of its segment, and names its ledger.
+    fn check_ledger(&self, entry: &LogEntry<'_>) -> Result<(), LineFault> {
+        match (self.ledger, entry.ledger) {
+            (Some(expected), Some(found)) if expected != found => {
+                Err(LineFault::OtherLedger { expected, found })
+            }
+            (Some(_), Some(_)) | (None, None) => Ok(()),
+            (Some(_), None) | (None, Some(_)) => Err(LineFault::Malformed),
+        }
+    }
+
+    fn check_chain(&self, sealed: &SealedLine<'_>) -> Result<(), LineFault> {
+        if sealed.prev == self.chain.hash {
+            Ok(())
+        } else {
+            Err(LineFault::ChainBroken)
+        }
+    }
+
+    fn accept(&mut self, checked: CheckedLine) {
+        self.chain = HashChain {
+            seq: checked.seq,
+            hash: checked.hash,
+        };
+        self.head = checked.hash;
+        self.advance();
+    }
+
+    pub(super) fn advance(&mut self) {
+        self.position.offset += self.buffer.len() as u64;
+        self.lines_before = self.lines_before.map(|lines| lines + 1);
+    }
+
+    /// Whether the whole line in the buffer, which does not check, is what a crash can leave.
+    fn is_torn(&mut self) -> Result<bool, LogError> {
+        let rest = self.file.fill_buf().map(<[u8]>::is_empty);
+        let is_last = durable_fs::with_path("read", &self.path, rest)? && self.position.segment == self.last_segment;
+        Ok(is_last && torn_line::has_lost_sectors(&self.buffer, self.position.offset))
+    }
+
+    pub(super) fn damage_error(&self, fault: LineFault) -> LogError {
+        LogError::Damaged {
+            path: self.path.clone(),
+            line: self.line_number(),
+            fault,
+        }
+    }
+
+    /// The number of the line at `place`. Counted from the file when the walk began in its middle.
+    fn line_number(&self) -> u64 {
+        self.lines_before.map_or_else(
+            || count_lines(&self.path, self.position.offset) + 1,
+            |lines| lines + 1,
+        )
+    }
+}
+
+/// A line that was checked: its facts as a range of the buffer.
+#[derive(Clone, Copy)]
+struct CheckedLine {
+    format: u32,
+    seq: u64,
+    at: Time,
+    hash: Hash,
+    facts: (usize, usize),
+}
+
+/// Newlines before this offset; 0 when the file cannot be read, for this is only for a message.
+fn count_lines(path: &Path, offset: u64) -> u64 {
+    let Ok(file) = File::open(path) else {
+        return 0;
+    };
+    let mut reader = BufReader::with_capacity(BUFFER_LENGTH, file.take(offset));
+    let mut lines = 0;
+    while let Ok(bytes) = reader.fill_buf() {
+        if bytes.is_empty() {
+            break;
+        }
+        lines += bytes.iter().filter(|b| **b == b'\n').count() as u64;
+        let length = bytes.len();
+        reader.consume(length);
+    }
+    lines
+}

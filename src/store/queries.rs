@@ -1,0 +1,261 @@
+//! Questions that take more than one record: answered once, for whatever lies beneath.
+
+use std::collections::BTreeSet;
+
+use super::write_set::RecordSource;
+use super::port::{StoreError, HistorySubject, LoggedFact};
+use crate::domain::fact::{Commit, Fact};
+use crate::domain::id::{AccountId, Address, BookingUid, RequestId};
+use crate::domain::request::Request;
+use crate::domain::time::{Span, Time};
+use crate::domain::unresolved::{UnresolvedBooking, UnresolvedRank};
+
+/// The indexes beside the records.
+pub trait IndexSource: RecordSource {
+    /// The request that this booking joined under another name than its own.
+    ///
+    /// # Errors
+    /// When the index cannot be read; so for all below.
+    fn request_joined_by(&self, booking: &BookingUid) -> Result<Option<RequestId>, StoreError>;
+    /// The newest instant at or before this one at which anything was decided, and what was.
+    fn newest_decisions_until(
+        &self,
+        until: Option<Time>,
+    ) -> Result<Option<(Time, BTreeSet<RequestId>)>, StoreError>;
+    /// The newest piece of commit numbers of the subject that begins before this number.
+    fn history_page_before(&self, subject: &HistorySubject, before: u64) -> Result<Vec<u64>, StoreError>;
+    /// A commit that was acknowledged.
+    fn commit_at(&self, seq: u64) -> Result<Commit, StoreError>;
+}
+
+/// See [`super::port::Store::resolve`].
+pub fn resolve<C: RecordSource>(source: &C, address: &Address) -> Result<Option<AccountId>, StoreError> {
+    let own = AccountId::from(address);
+    if source.account(&own)?.is_some() {
+        return Ok(Some(own));
+    }
+    source.alias(address)
+}
+
+/// See [`super::port::Store::request_of`]. When the booking was decided on its own and with a
+/// series, the later decision counts.
+pub fn request_of<C: IndexSource>(
+    source: &C,
+    booking: &BookingUid,
+) -> Result<Option<RequestId>, StoreError> {
+    let own = source.request(&RequestId::from(booking))?;
+    let own_request = own
+        .map(|versioned| versioned.record)
+        .filter(|request| request.bookings.iter().any(|b| b.uid == *booking));
+    let Some(joined) = source.request_joined_by(booking)? else {
+        return Ok(own_request.map(|request| request.id));
+    };
+    let Some(own_request) = own_request else {
+        return Ok(Some(joined));
+    };
+    let other = source.request(&joined)?.map(|versioned| versioned.record.decided_at);
+    let later = other.is_some_and(|decided| decided > own_request.decided_at);
+    Ok(Some(if later { joined } else { own_request.id }))
+}
+
+/// See [`super::port::Store::decided`].
+pub fn decided_requests<C: IndexSource>(
+    source: &C,
+    since: Option<Time>,
+    before: Option<&(Time, RequestId)>,
+    limit: usize,
+) -> Result<Vec<Request>, StoreError> {
+    let mut requests = Vec::new();
+    let mut until = before.map(|(at, _)| *at);
+    while requests.len() < limit {
+        let Some((at, request_ids)) = source.newest_decisions_until(until)? else {
+            break;
+        };
+        if since.is_some_and(|since| at < since) {
+            break;
+        }
+        for id in request_ids.iter().rev() {
+            let is_before = before.is_none_or(|(time, last)| (at, id) < (*time, last));
+            if is_before && requests.len() < limit {
+                requests.push(indexed_request(source, id)?);
+            }
+        }
+        // Instants are kept in milliseconds, so this is the next older one that can be.
+        until = Some(at - Span::milliseconds(1));
+    }
+    Ok(requests)
+}
+
+/// The request that an index names.
+pub fn indexed_request<C: RecordSource>(source: &C, id: &RequestId) -> Result<Request, StoreError> {
+    let versioned = source.request(id)?;
+    versioned.map(|kept| kept.record)
+        .ok_or_else(|| missing_record_error(format!("request {id}")))
+}
+
+/// What an index names is not there.
+fn missing_record_error(what: String) -> StoreError {
+    StoreError {
+        text: format!(
+            "read {what}, which an index names: stop maitred, remove the folder `fold` in the store \
+             and start again; it is rebuilt from the log"
+        ),
+        source: None,
+    }
+}
+
+/// The item of the unresolved list that an index names.
+pub fn indexed_unresolved_item<C: RecordSource>(
+    source: &C,
+    booking: &BookingUid,
+    rank: &UnresolvedRank,
+) -> Result<UnresolvedBooking, StoreError> {
+    let items = source.unresolved_items_of(booking)?;
+    let item = items.into_iter().find(|item| item.rank() == *rank);
+    item.ok_or_else(|| missing_record_error(format!("the unresolved item {}", rank.name)))
+}
+
+/// See [`super::port::Store::history`]. A commit is never split between two pages, so that the
+/// number of the last one is where the next page begins: a page may be longer than `limit` by the
+/// rest of a commit.
+pub fn history<C: IndexSource>(
+    source: &C,
+    subject: &HistorySubject,
+    before: Option<u64>,
+    limit: usize,
+) -> Result<Vec<LoggedFact>, StoreError> {
+    let mut before = before.unwrap_or(u64::MAX);
+    let mut entries = Vec::new();
+    let mut seqs = recent_seqs(source, subject)?;
+    while !seqs.is_empty() && entries.len() < limit {
+        let first = seqs[0];
+        for seq in seqs.into_iter().rev().filter(|seq| *seq < before) {
+            if entries.len() >= limit {
+                return Ok(entries);
+            }
+            let commit = source.commit_at(seq)?;
+            for fact in commit.facts.into_iter().rev() {
+                if concerns(source, &fact, subject)? {
+                    entries.push(LoggedFact {
+                        seq,
+                        at: commit.at,
+                        fact,
+                    });
+                }
+            }
+        }
+        before = before.min(first);
+        seqs = source.history_page_before(subject, first)?;
+    }
+    Ok(entries)
+}
+
+fn recent_seqs<C: IndexSource>(source: &C, subject: &HistorySubject) -> Result<Vec<u64>, StoreError> {
+    let seqs = match subject {
+        HistorySubject::Account(id) => source.account(id)?.map(|versioned| versioned.seqs),
+        HistorySubject::Booking(uid) => source.charge(uid)?.map(|versioned| versioned.seqs),
+        HistorySubject::Request(id) => source.request(id)?.map(|versioned| versioned.seqs),
+    };
+    Ok(seqs.unwrap_or_default())
+}
+
+/// Whether the fact belongs to the subject's history.
+///
+/// # Errors
+/// When a record cannot be read.
+pub(super) fn concerns<C: RecordSource>(
+    source: &C,
+    fact: &Fact,
+    subject: &HistorySubject,
+) -> Result<bool, StoreError> {
+    Ok(match subject {
+        HistorySubject::Account(id) => concerns_account(source, fact, id)?,
+        HistorySubject::Booking(uid) => charged_bookings(fact).contains(&Some(uid)),
+        HistorySubject::Request(id) => match fact {
+            Fact::RequestDecided { request } => request.id == *id,
+            Fact::RequestReviewed { request, .. }
+            | Fact::CallRecorded { request, .. }
+            | Fact::IntentSettled { request, .. } => request == id,
+            Fact::AccountOpened { .. }
+            | Fact::AliasAdded { .. }
+            | Fact::AliasRemoved { .. }
+            | Fact::AccountDescribed { .. }
+            | Fact::FreezeChanged { .. }
+            | Fact::PinChanged { .. }
+            | Fact::Grant { .. }
+            | Fact::Revoke { .. }
+            | Fact::Expire { .. }
+            | Fact::Hold { .. }
+            | Fact::Post { .. }
+            | Fact::Void { .. }
+            | Fact::Refund { .. }
+            | Fact::Move { .. }
+            | Fact::ChargeClosed { .. }
+            | Fact::UnresolvedListed { .. }
+            | Fact::UnresolvedResolved { .. }
+            | Fact::Ledger(_) => false,
+        },
+    })
+}
+
+fn concerns_account<C: RecordSource>(
+    source: &C,
+    fact: &Fact,
+    id: &AccountId,
+) -> Result<bool, StoreError> {
+    Ok(match fact {
+        Fact::AccountOpened { account }
+        | Fact::AliasAdded { account, .. }
+        | Fact::AliasRemoved { account, .. }
+        | Fact::AccountDescribed { account, .. }
+        | Fact::FreezeChanged { account, .. }
+        | Fact::PinChanged { account, .. }
+        | Fact::Grant { account, .. }
+        | Fact::Revoke { account, .. }
+        | Fact::Expire { account, .. }
+        | Fact::Hold { account, .. } => account == id,
+        Fact::Post { booking }
+        | Fact::Void { booking, .. }
+        | Fact::Refund { booking, .. }
+        | Fact::Move { from: booking, .. }
+        | Fact::ChargeClosed { booking, .. } => {
+            let charge = source.charge(booking)?;
+            charge.is_some_and(|versioned| versioned.record.account == *id)
+        }
+        Fact::RequestDecided { .. }
+        | Fact::RequestReviewed { .. }
+        | Fact::CallRecorded { .. }
+        | Fact::IntentSettled { .. }
+        | Fact::UnresolvedListed { .. }
+        | Fact::UnresolvedResolved { .. }
+        | Fact::Ledger(_) => false,
+    })
+}
+
+/// The bookings whose charge the fact changes.
+fn charged_bookings(fact: &Fact) -> [Option<&BookingUid>; 2] {
+    match fact {
+        Fact::Hold { booking, .. } => [Some(&booking.uid), None],
+        Fact::Post { booking }
+        | Fact::Void { booking, .. }
+        | Fact::Refund { booking, .. }
+        | Fact::ChargeClosed { booking, .. } => [Some(booking), None],
+        Fact::Move { from, to, .. } => [Some(from), Some(&to.uid)],
+        Fact::AccountOpened { .. }
+        | Fact::AliasAdded { .. }
+        | Fact::AliasRemoved { .. }
+        | Fact::AccountDescribed { .. }
+        | Fact::FreezeChanged { .. }
+        | Fact::PinChanged { .. }
+        | Fact::Grant { .. }
+        | Fact::Revoke { .. }
+        | Fact::Expire { .. }
+        | Fact::RequestDecided { .. }
+        | Fact::RequestReviewed { .. }
+        | Fact::CallRecorded { .. }
+        | Fact::IntentSettled { .. }
+        | Fact::UnresolvedListed { .. }
+        | Fact::UnresolvedResolved { .. }
+        | Fact::Ledger(_) => [None, None],
+    }
+}

@@ -1,0 +1,126 @@
+//! What is asked of the fold, by record and by index.
+
+use std::collections::BTreeSet;
+
+use super::super::queries::IndexSource;
+use super::super::log::find;
+use super::super::write_set::{RecordSource, Versioned};
+use super::super::port::{StoreError, HistorySubject};
+use super::projection::{Projection, to_store_error};
+use super::keys::{self, Tree};
+use super::values;
+use crate::domain::account::Account;
+use crate::domain::fact::Commit;
+use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
+use crate::domain::ledger::GrantRecord;
+use crate::domain::ledger_state::LedgerState;
+use crate::domain::request::{Charge, Request};
+use crate::domain::time::Time;
+use crate::domain::unresolved::UnresolvedBooking;
+
+impl RecordSource for Projection {
+    fn account(&self, id: &AccountId) -> Result<Option<Versioned<Account>>, StoreError> {
+        self.read(Tree::Accounts, id.as_str().as_bytes(), values::decode_account)
+    }
+
+    fn alias(&self, alias: &Address) -> Result<Option<AccountId>, StoreError> {
+        let value = self.get(Tree::Aliases, alias.as_str().as_bytes())?;
+        let id = value.map(|value| parse_name(&value, AccountId::parse));
+        id.map(|id| id.ok_or_else(|| self.mark_unreadable(Tree::Aliases)))
+            .transpose()
+    }
+
+    fn grant_record(&self, reference: &Reference) -> Result<Option<GrantRecord>, StoreError> {
+        self.read(
+            Tree::GrantRecords,
+            reference.as_str().as_bytes(),
+            values::decode_grant_record,
+        )
+    }
+
+    fn request(&self, id: &RequestId) -> Result<Option<Versioned<Request>>, StoreError> {
+        self.read(Tree::Requests, id.as_str().as_bytes(), values::decode_request)
+    }
+
+    fn charge(&self, booking: &BookingUid) -> Result<Option<Versioned<Charge>>, StoreError> {
+        self.read(
+            Tree::Charges,
+            booking.as_str().as_bytes(),
+            values::decode_charge,
+        )
+    }
+
+    fn unresolved_items_of(&self, booking: &BookingUid) -> Result<Vec<UnresolvedBooking>, StoreError> {
+        let key = booking.as_str().as_bytes();
+        let items = self.read(Tree::Unresolved, key, values::decode_unresolved_items)?;
+        Ok(items.unwrap_or_default())
+    }
+
+    fn ledger_state(&self) -> Result<LedgerState, StoreError> {
+        let state = self.read(Tree::Meta, keys::LEDGER, values::decode_ledger_state)?;
+        Ok(state.unwrap_or_default())
+    }
+
+    fn decided_at(&self, at: Time) -> Result<BTreeSet<RequestId>, StoreError> {
+        let Some(value) = self.get(Tree::DecidedRequests, &keys::encode_time(at))? else {
+            return Ok(BTreeSet::new());
+        };
+        values::decode_request_ids(&value).ok_or_else(|| self.mark_unreadable(Tree::DecidedRequests))
+    }
+}
+
+impl IndexSource for Projection {
+    fn request_joined_by(&self, booking: &BookingUid) -> Result<Option<RequestId>, StoreError> {
+        let value = self.get(Tree::JoinedBookings, booking.as_str().as_bytes())?;
+        let id = value.map(|value| parse_name(&value, RequestId::parse));
+        id.map(|id| id.ok_or_else(|| self.mark_unreadable(Tree::JoinedBookings)))
+            .transpose()
+    }
+
+    fn newest_decisions_until(
+        &self,
+        until: Option<Time>,
+    ) -> Result<Option<(Time, BTreeSet<RequestId>)>, StoreError> {
+        let until = until.map_or([u8::MAX; 8], keys::encode_time);
+        let row = self.run_guarded(|| {
+            let mut rows = self.tree(Tree::DecidedRequests).range::<&[u8], _>(..=&until[..]);
+            rows.next_back().transpose()
+        })?;
+        let Some((key, value)) = row else {
+            return Ok(None);
+        };
+        let value = self.join_chunks(Tree::DecidedRequests, &key, value)?;
+        let row = keys::decode_time(&key).zip(values::decode_request_ids(&value));
+        row.map(Some).ok_or_else(|| self.mark_unreadable(Tree::DecidedRequests))
+    }
+
+    fn history_page_before(&self, subject: &HistorySubject, before: u64) -> Result<Vec<u64>, StoreError> {
+        let (first, last) = (keys::history_page_prefix(subject), keys::history_page_key(subject, before));
+        let row = self.run_guarded(|| {
+            let mut rows = self.tree(Tree::HistoryPages).range(first..last);
+            rows.next_back().transpose()
+        })?;
+        let Some((key, value)) = row else {
+            return Ok(Vec::new());
+        };
+        let value = self.join_chunks(Tree::HistoryPages, &key, value)?;
+        keys::decode_numbers(&value).ok_or_else(|| self.mark_unreadable(Tree::HistoryPages))
+    }
+
+    fn commit_at(&self, seq: u64) -> Result<Commit, StoreError> {
+        let row = self.run_guarded(|| {
+            let mut rows = self.tree(Tree::CommitPositions).range(..=seq.to_be_bytes());
+            rows.next_back().transpose()
+        })?;
+        let position = row.and_then(|(key, value)| {
+            let value = self.join_chunks(Tree::CommitPositions, &key, value).ok()?;
+            keys::decode_position(&value)
+        });
+        let position = position.ok_or_else(|| self.mark_unreadable(Tree::CommitPositions))?;
+        find::find_commit(&self.log, position, seq).map_err(|error| to_store_error(&error))
+    }
+}
+
+fn parse_name<T, E>(value: &[u8], parse: impl Fn(&str) -> Result<T, E>) -> Option<T> {
+    parse(std::str::from_utf8(value).ok()?).ok()
+}

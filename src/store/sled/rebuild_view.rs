@@ -1,0 +1,127 @@
+//! The fold while it is made anew. Each question to sled costs as much as a fact, and most of them
+//! would find nothing, because most facts of a log are about something new. So what was written is
+//! remembered, by fingerprint, and nothing else is asked for.
+
+use std::collections::hash_map::RandomState;
+use std::collections::{BTreeSet, HashSet};
+use std::hash::BuildHasher;
+
+use super::super::clean_shutdown_marker::AppliedCommit;
+use super::super::write_set::{RecordSource, Versioned};
+use super::super::port::StoreError;
+use super::projection::Projection;
+use super::keys::{self, Tree};
+use super::rows::ProjectionRow;
+use crate::domain::account::Account;
+use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
+use crate::domain::ledger::GrantRecord;
+use crate::domain::ledger_state::LedgerState;
+use crate::domain::request::{Charge, Request};
+use crate::domain::time::Time;
+use crate::domain::unresolved::UnresolvedBooking;
+
+/// The fold, and what is known of its rows.
+pub struct RebuildView<'a> {
+    projection: &'a Projection,
+    /// The fingerprints of the rows that were put, in trees that are asked; `None` when there were
+    /// rows before. Two rows may share one: then one is asked for in vain. Some twenty bytes a row,
+    /// which is less than sled itself keeps in memory of it.
+    written_keys: Option<HashSet<u64>>,
+    hasher: RandomState,
+}
+
+impl<'a> RebuildView<'a> {
+    /// `anew`: nothing is in the fold yet.
+    pub fn new(projection: &'a Projection, is_new: bool) -> Self {
+        Self {
+            projection,
+            written_keys: is_new.then(HashSet::new),
+            hasher: RandomState::new(),
+        }
+    }
+
+    /// Writes rows of what is not complete yet.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn write_part(&mut self, rows: Vec<ProjectionRow>) -> Result<(), StoreError> {
+        let (existing_rows, new_rows): (Vec<ProjectionRow>, Vec<ProjectionRow>) = rows
+            .into_iter()
+            .partition(|row| row.tree.is_read_on_apply() && self.may_contain(row.tree, &row.key));
+        if let Some(written_keys) = &mut self.written_keys {
+            let read_on_apply = new_rows.iter().filter(|row| row.tree.is_read_on_apply());
+            written_keys.extend(read_on_apply.map(|row| self.hasher.hash_one((row.tree, &row.key[..]))));
+        }
+        self.projection.write_new(new_rows)?;
+        self.projection.write_part(existing_rows)
+    }
+
+    /// Writes the last rows, and with them that everything up to `applied` is there.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn write(&self, rows: Vec<ProjectionRow>, applied: &AppliedCommit) -> Result<(), StoreError> {
+        self.projection.write(rows, applied)
+    }
+
+    /// Whether there may be such a row.
+    fn may_contain(&self, tree: Tree, key: &[u8]) -> bool {
+        let written_keys = self.written_keys.as_ref();
+        written_keys.is_none_or(|put| put.contains(&self.hasher.hash_one((tree, key))))
+    }
+}
+
+impl RecordSource for RebuildView<'_> {
+    fn account(&self, id: &AccountId) -> Result<Option<Versioned<Account>>, StoreError> {
+        if self.may_contain(Tree::Accounts, id.as_str().as_bytes()) {
+            return self.projection.account(id);
+        }
+        Ok(None)
+    }
+
+    fn alias(&self, alias: &Address) -> Result<Option<AccountId>, StoreError> {
+        if self.may_contain(Tree::Aliases, alias.as_str().as_bytes()) {
+            return self.projection.alias(alias);
+        }
+        Ok(None)
+    }
+
+    fn grant_record(&self, reference: &Reference) -> Result<Option<GrantRecord>, StoreError> {
+        if self.may_contain(Tree::GrantRecords, reference.as_str().as_bytes()) {
+            return self.projection.grant_record(reference);
+        }
+        Ok(None)
+    }
+
+    fn request(&self, id: &RequestId) -> Result<Option<Versioned<Request>>, StoreError> {
+        if self.may_contain(Tree::Requests, id.as_str().as_bytes()) {
+            return self.projection.request(id);
+        }
+        Ok(None)
+    }
+
+    fn charge(&self, booking: &BookingUid) -> Result<Option<Versioned<Charge>>, StoreError> {
+        if self.may_contain(Tree::Charges, booking.as_str().as_bytes()) {
+            return self.projection.charge(booking);
+        }
+        Ok(None)
+    }
+
+    fn unresolved_items_of(&self, booking: &BookingUid) -> Result<Vec<UnresolvedBooking>, StoreError> {
+        if self.may_contain(Tree::Unresolved, booking.as_str().as_bytes()) {
+            return self.projection.unresolved_items_of(booking);
+        }
+        Ok(Vec::new())
+    }
+
+    fn ledger_state(&self) -> Result<LedgerState, StoreError> {
+        self.projection.ledger_state()
+    }
+
+    fn decided_at(&self, at: Time) -> Result<BTreeSet<RequestId>, StoreError> {
+        if self.may_contain(Tree::DecidedRequests, &keys::encode_time(at)) {
+            return self.projection.decided_at(at);
+        }
+        Ok(BTreeSet::new())
+    }
+}

@@ -1,0 +1,85 @@
+//! What stands where a store is to be: a log, nothing, or something else.
+
+use std::path::Path;
+
+use super::durable_fs;
+use super::lock;
+use super::log::line::{SegmentHeader, LedgerId};
+use super::log::segment::{self, HashChain};
+use super::open::OpenError;
+use super::log_store::LOG;
+use crate::domain::time::Time;
+
+/// What a file system puts into its top directory.
+const LOST_AND_FOUND: &str = "lost+found";
+
+/// Whether there is a log.
+///
+/// # Errors
+/// When there is something else in its place: a log is never made where one may have been.
+pub fn has_log(path: &Path) -> Result<bool, OpenError> {
+    let Some(names) = durable_fs::list_names(path)? else {
+        return Ok(false);
+    };
+    let log = path.join(LOG);
+    if segment::count(&log)? > 0 {
+        return Ok(true);
+    }
+    let mut foreign_names: Vec<String> = Vec::new();
+    for name in names {
+        match name.as_str() {
+            lock::NAME | LOST_AND_FOUND => {}
+            name if is_socket_staging_dir(name) || durable_fs::is_socket(&path.join(name)) => {}
+            LOG => {
+                // What a first start that was cut short left behind.
+                let names = durable_fs::list_names(&log)?.unwrap_or_default();
+                let names = names.into_iter().filter(|name| !name.ends_with(".new"));
+                foreign_names.extend(names.map(|name| format!("{LOG}/{name}")));
+            }
+            _ => foreign_names.push(name),
+        }
+    }
+    if foreign_names.is_empty() {
+        return Ok(false);
+    }
+    Err(OpenError::NoLog {
+        path: path.to_owned(),
+        found: format_names(&foreign_names),
+    })
+}
+
+/// Whether the name is that of the directory `.PID` in which a daemon's control socket is made. The
+/// socket is kept here unless it is configured otherwise, and neither holds anything of a ledger.
+fn is_socket_staging_dir(name: &str) -> bool {
+    let pid = name.strip_prefix('.');
+    pid.is_some_and(|pid| !pid.is_empty() && pid.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// The first few names.
+fn format_names(names: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let shown_names = names.iter().take(SHOWN).map(|name| format!("`{name}`"));
+    let mut text = shown_names.collect::<Vec<_>>().join(", ");
+    if names.len() > SHOWN {
+        text.push_str(", …");
+    }
+    text
+}
+
+/// Makes the log with its first segment, in the store's directory.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn make_log(path: &Path, now: Time) -> Result<(), OpenError> {
+    let log = &path.join(LOG);
+    durable_fs::sync_ancestors(path)?;
+    durable_fs::make_dir(log)?;
+    let header = SegmentHeader {
+        ledger: Some(LedgerId::random()),
+        segment: 1,
+        first: 1,
+        created: now,
+    };
+    segment::create(log, &header, HashChain::START)?;
+    Ok(())
+}

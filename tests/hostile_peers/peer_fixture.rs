@@ -1,0 +1,219 @@
+//! A house whose Cal.com is somebody else: the real client, the real pass, a ledger in memory in
+//! which bo has credits, and a record of what was written down.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use maitred::calcom::connect::{Settings, connect};
+use maitred::calcom::port::{Calendar, Dialect};
+use maitred::domain::fact::Fact;
+use maitred::domain::gate::{Policy, RefuseWith};
+use maitred::domain::id::{AccountId, HostId, Reference};
+use maitred::domain::ledger_state::{Identity, LedgerFact};
+use maitred::domain::plan::Problem;
+use maitred::domain::time::{Clock, Span};
+use maitred::lookup::client::LookupClient;
+use maitred::reconcile::pass::run_pass;
+use maitred::reconcile::context::{PassError, Ports, Session, StopSignal};
+use maitred::reconcile::report::PassReport;
+use maitred::reconcile::watch::{WatchScope, WatchReport, run_watch};
+use maitred::store::store_thread::StoreHandle;
+use maitred::store::memory::MemoryStore;
+use maitred::store::port::Store;
+
+use super::common::{ManualClock, KEY, policy, parse_time};
+
+/// How long a call may take: long enough for a loaded machine.
+pub const LONG_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The same where it is known to run out: short enough to wait for in some rows of a table.
+pub const SHORT_TIMEOUT: Duration = Duration::from_secs(1);
+
+pub struct PeerFixture {
+    pub calendar: Arc<dyn Calendar>,
+    pub store: StoreHandle,
+    pub clock: ManualClock,
+    pub policy: Policy,
+    pub stop: StopSignal,
+    dialect: Dialect,
+    /// How often another server stood in for the one before.
+    server_changes: AtomicU64,
+}
+
+/// What a watch did.
+pub struct WatchRun {
+    pub result: Result<WatchReport, PassError>,
+    /// All that it says: its error with causes, or its problems.
+    pub messages: Vec<String>,
+}
+
+pub fn client(address: &str, dialect: Dialect, timeout: Duration) -> Arc<dyn Calendar> {
+    connect(settings(address, dialect, timeout)).unwrap()
+}
+
+pub fn settings(address: &str, dialect: Dialect, timeout: Duration) -> Settings {
+    Settings {
+        base_url: address.to_owned(),
+        dialect,
+        key: KEY.to_owned().into(),
+        timeout,
+        confirm_timeout: timeout,
+        connect_timeout: timeout,
+        ca_file: None,
+        budget: 1.0,
+        clock: ManualClock::starting_at(parse_time("2026-11-24T08:00:00Z")).clock(),
+    }
+}
+
+impl PeerFixture {
+    /// Bo has 100 credits.
+    pub async fn new(address: &str, dialect: Dialect) -> Self {
+        Self::with_timeout(address, dialect, LONG_TIMEOUT).await
+    }
+
+    /// As [`Door::before`], with another time limit for a call.
+    pub async fn with_timeout(address: &str, dialect: Dialect, timeout: Duration) -> Self {
+        let mut store = MemoryStore::new();
+        let clock = ManualClock::starting_at(parse_time("2026-11-24T08:00:00Z"));
+        let grant = Fact::Grant {
+            reference: Reference::parse("g").unwrap(),
+            account: bo_account(),
+            credits: 100,
+            expires: None,
+            reason: "test".to_owned(),
+        };
+        let calendar = client(address, dialect, timeout);
+        let identity = Identity {
+            server: calendar.server(),
+            user: HostId(12),
+            dialect: dialect.as_str().to_owned(),
+        };
+        let identified = Fact::Ledger(LedgerFact::Identified {
+            identity,
+            reason: "test".to_owned(),
+        });
+        store
+            .commit(clock.now() - Span::days(30), vec![identified, grant], &[])
+            .unwrap();
+        Self {
+            calendar,
+            server_changes: AtomicU64::new(0),
+            store: StoreHandle::start(Box::new(store)).unwrap().0,
+            policy: Policy {
+                refuse_with: match dialect {
+                    Dialect::V2 => RefuseWith::Decline,
+                    Dialect::V1 => RefuseWith::Cancel,
+                },
+                ..policy()
+            },
+            clock,
+            stop: StopSignal::default(),
+            dialect,
+        }
+    }
+
+    /// The same house before another server.
+    pub fn with_server(mut self, address: &str) -> Self {
+        self.set_server(address, LONG_TIMEOUT);
+        self
+    }
+
+    /// The same, with another time limit for a call.
+    pub fn set_server(&mut self, address: &str, timeout: Duration) {
+        self.calendar = client(address, self.dialect, timeout);
+    }
+
+    /// A pass of a process that remembers nothing.
+    pub async fn pass(&self) -> Result<PassReport, PassError> {
+        self.accept_next_server().await;
+        let (clock, lookups) = (self.clock.clock(), LookupClient::default());
+        let ports = self.ports(&clock, &lookups);
+        run_pass(&ports, &self.policy, &mut Session::default(), false).await
+    }
+
+    /// A watch of such a process; the last one began an hour ago.
+    pub async fn watch(&self, audit: bool) -> WatchRun {
+        self.accept_next_server().await;
+        let (clock, lookups) = (self.clock.clock(), LookupClient::default());
+        let since = Some(self.clock.now() - Span::hours(1));
+        let look = WatchScope { since, audit };
+        let ports = self.ports(&clock, &lookups);
+        let result = run_watch(&ports, &self.policy, &mut Session::default(), look).await;
+        let messages = match &result {
+            Ok(watched) => watched.problems.iter().map(problem_line).collect(),
+            Err(error) => vec![error_chain(error)],
+        };
+        WatchRun { result, messages }
+    }
+
+    /// The next server stands in for the one before: as after `maitred ledger move`.
+    async fn accept_next_server(&self) {
+        let (server, at) = (self.calendar.server(), self.clock.now());
+        let accept = move |store: &mut dyn Store| {
+            let identity = store.ledger_state().unwrap().identity;
+            if let Some(identity) = identity.filter(|known| known.server != server) {
+                let fact = LedgerFact::Identified {
+                    identity: Identity { server, ..identity },
+                    reason: "test".to_owned(),
+                };
+                store.commit(at, vec![Fact::Ledger(fact)], &[]).unwrap();
+                return 1;
+            }
+            0
+        };
+        let accepted = self.store.with(accept).await;
+        self.server_changes.fetch_add(accepted, Ordering::Relaxed);
+    }
+
+    fn ports<'a>(&'a self, clock: &'a Clock, lookups: &'a LookupClient) -> Ports<'a> {
+        Ports {
+            calendar: self.calendar.as_ref(),
+            store: &self.store,
+            lookups,
+            clock,
+            stop: &self.stop,
+        }
+    }
+
+    /// Commits in the ledger, without those that only name another server; the grant is the first.
+    pub async fn commit_count(&self) -> u64 {
+        let all = self.store.with(|store| store.head().seq).await;
+        all - self.server_changes.load(Ordering::Relaxed)
+    }
+
+    /// Bo's credits: available, held, posted. They add up, always.
+    pub async fn balance(&self) -> (u64, u64, u64) {
+        let account = self.store.with(|store| store.account(&bo_account())).await;
+        let account = account.unwrap().unwrap();
+        assert!(account.adds_up(), "{account:?}");
+        let balance = account.balance(self.clock.now());
+        (balance.available, balance.held, balance.posted)
+    }
+}
+
+fn bo_account() -> AccountId {
+    AccountId::parse("bo@example.com").unwrap()
+}
+
+/// All that a pass says: its error with causes, or its problems.
+pub fn pass_messages(result: &Result<PassReport, PassError>) -> Vec<String> {
+    match result {
+        Ok(report) => report.problems.iter().map(problem_line).collect(),
+        Err(error) => vec![error_chain(error)],
+    }
+}
+
+fn problem_line(problem: &Problem) -> String {
+    format!("{}: {}", problem.code, problem.text)
+}
+
+fn error_chain(error: &PassError) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,696 @@
+//! After the trouble: everything that was begun ends, what was accepted by others is found, and once
+//! all bookings are over and all grace has passed, every charge is final or came back.
+
+use std::collections::BTreeSet;
+
+use maitred::domain::booking::BookingStatus;
+use maitred::domain::decision::{Decision, DecisionOutcome};
+use maitred::domain::gate::Gate;
+use maitred::domain::id::{BookingUid, RequestId};
+use maitred::domain::request::{CallKind, RequestState};
+use maitred::domain::refund_policy::{HostAbsent, NoShow, OnRevived, OnUnmanaged};
+use maitred::domain::time::{Span, Time};
+use maitred::domain::watch::ChargeOutcome;
+use maitred::reconcile::report::{StepOutcome, PassReport, StepReport};
+use maitred::reconcile::watch::{RecordedChange, WatchReport};
+use maitred::store::memory::MemoryStore;
+use maitred::store::port::Store;
+
+use super::reference_ledger::HoldState;
+use super::rng::Rng;
+use super::run::{SimulationRun, RunSummary};
+use super::faulty_store::FaultyStoreState;
+use super::model_calcom::{ADMIN_ADDRESS, HOST_ADDRESS, EVENT_TYPES, HOST_ID, ModelBooking, ModelCalcom};
+use super::reference_policy::PAID_BY_PREDECESSOR;
+
+/// Unmanaged bookings that one report names.
+const MAX_UNMANAGED_IN_REPORT: usize = 20;
+
+/// Passes, and watches, within which everything must have come to rest.
+const MAX_RUNS_TO_QUIESCENCE: usize = 80;
+
+impl SimulationRun {
+    /// Nothing goes wrong any more: everything that was begun ends, and whatever still waits does so
+    /// for a reason.
+    pub async fn run_to_quiescence(&mut self) {
+        self.set_fault_rate(0);
+        self.end_doubts();
+        self.make_rows_readable();
+        let Some(report) = self.run_passes().await else {
+            return;
+        };
+        if std::env::var_os("MAITRED_SHOW").is_some() {
+            for step in &report.steps {
+                let reasons = step
+                    .request
+                    .reasons
+                    .iter()
+                    .map(|reason| reason.code.as_str());
+                let reasons: Vec<_> = reasons.collect();
+                eprintln!(
+                    "at rest: {} {:?} {reasons:?}",
+                    step.request.id, step.request.decision
+                );
+            }
+        }
+        self.check_waits_have_reasons(&report);
+        self.check_decided_are_answered();
+        self.check_next_watch_finds_accepted().await;
+        let Some(watched) = self.run_audits().await else {
+            return;
+        };
+        self.check_paid_or_listed();
+        self.check_all_listed(&watched);
+        self.advance_past_all_bookings();
+        if self.run_audits().await.is_none() {
+            return;
+        }
+        self.settle_remaining_charges();
+        self.check_nothing_more_written().await;
+        self.collect_violations();
+        self.check_nothing_open();
+        self.check_charged_once();
+    }
+
+    fn make_rows_readable(&self) {
+        let mut sim = self.shared.lock_sim();
+        for row in &mut sim.calcom.rows {
+            row.unreadable = false;
+        }
+        sim.calcom.record_history();
+    }
+
+    /// Passes until there is nothing more to do, with a short watch in between.
+    async fn run_passes(&mut self) -> Option<PassReport> {
+        let mut quiet = 0;
+        for n in 0..MAX_RUNS_TO_QUIESCENCE {
+            let pause = if n < 2 { 65 * 60 } else { 15 };
+            self.shared.advance(Span::seconds(pause));
+            let report = self.run_pass().await?;
+            if n == 1 {
+                self.run_watch(false).await?;
+            }
+            let busy = |step: &StepOutcome| match step {
+                StepOutcome::Planned | StepOutcome::NothingToDo => false,
+                StepOutcome::Confirmed
+                | StepOutcome::Declined
+                | StepOutcome::Superseded
+                | StepOutcome::Unresolved
+                | StepOutcome::Refused
+                | StepOutcome::Failed => true,
+            };
+            // What is accepted is cancelled by the watches to come.
+            let is_passes = |step: &&StepReport| !step.request.cancels_accepted();
+            // What has a status that nobody knows stays open until it has another, or is over.
+            let settles = |step: &&StepReport| step.outcome != StepOutcome::Unresolved || self.has_known_status(step);
+            let mut steps = report.steps.iter().filter(is_passes).filter(settles);
+            if report.more || steps.any(|step| busy(&step.outcome)) {
+                quiet = 0;
+            } else {
+                quiet += 1;
+            }
+            if n > 2 && quiet > 1 {
+                return Some(report);
+            }
+        }
+        self.violations.push("does not come to rest".to_owned());
+        None
+    }
+
+    /// Whether every booking of the step has a status that a pass can settle it by.
+    fn has_known_status(&self, step: &StepReport) -> bool {
+        let sim = self.shared.lock_sim();
+        step.request.bookings.iter().all(|booking| {
+            let row = sim.calcom.row(booking.uid.as_str());
+            row.is_none_or(|row| match row.status {
+                BookingStatus::AwaitingHost | BookingStatus::Other(_) => false,
+                BookingStatus::Pending | BookingStatus::Accepted | BookingStatus::Rejected | BookingStatus::Cancelled => true,
+            })
+        })
+    }
+
+    /// Audits, and passes that finish what they begin, until nothing is written any more.
+    async fn run_audits(&mut self) -> Option<WatchReport> {
+        // What the limit of declines holds back is done when its time is over.
+        let per = self.faulty_store.state().policy.limits.declines.per;
+        let mut limited = false;
+        for _ in 0..MAX_RUNS_TO_QUIESCENCE {
+            let before = self.faulty_store.state().commits.len();
+            let pause = if limited { per } else { Span::zero() };
+            self.shared.advance(pause + Span::seconds(15));
+            self.run_pass().await?;
+            let began = self.shared.now();
+            let previewed = self.preview(true).await?;
+            let watched = self.run_watch(true).await?;
+            // Whether a cancellation is answered with a reading only the server knows.
+            let sure = |watched: &WatchReport| -> Vec<RecordedChange> {
+                let changes = watched.changes.iter();
+                let sure = changes.filter(|change| change.outcome != ChargeOutcome::Cancelled);
+                sure.cloned().collect()
+            };
+            let (planned, did) = (sure(&previewed), sure(&watched));
+            // What a cancellation has answered is closed by the same watch.
+            let cancels = did.len() < watched.changes.len();
+            let closes = |change: &RecordedChange| change.outcome == ChargeOutcome::Closed && !planned.contains(change);
+            let follows: Vec<RecordedChange> = did
+                .iter()
+                .filter(|change| !closes(change))
+                .cloned()
+                .collect();
+            let agrees = planned == did
+                || cancels && planned == follows
+                || self.is_due_between(began, self.shared.now());
+            if !agrees {
+                self.violations.push(format!(
+                    "8: the preview of a watch said {planned:?}, and it did {did:?}"
+                ));
+            }
+            let mut problems = watched.problems.iter();
+            limited = problems.any(|problem| problem.text.contains("limits.declines"));
+            if self.faulty_store.state().commits.len() == before && !limited {
+                return Some(watched);
+            }
+        }
+        self.violations
+            .push("the watch does not come to rest".to_owned());
+        None
+    }
+
+    /// Whether something ends, or becomes final, between a preview and the end of the watch after it.
+    fn is_due_between(&self, from: Time, to: Time) -> bool {
+        let sim = self.shared.lock_sim();
+        let state = self.faulty_store.state();
+        let graces = state.reference.holds.values().map(|hold| hold.terms.grace);
+        let graces: BTreeSet<Span> = graces.chain([Span::zero()]).collect();
+        let due = |row: &ModelBooking| {
+            graces.iter().any(|grace| {
+                let at = row.end + *grace;
+                from < at && at <= to
+            })
+        };
+        sim.calcom.rows.iter().any(due)
+    }
+
+    /// What the server accepts at once, and never writes again, the next watch finds.
+    async fn check_next_watch_finds_accepted(&mut self) {
+        let (uid, now) = {
+            let mut guard = self.shared.lock_sim();
+            let now = self.shared.now();
+            (guard.calcom.book_accepted(now), now)
+        };
+        self.shared.advance(Span::seconds(30));
+        let Some(watched) = self.run_watch(false).await else {
+            return;
+        };
+        let state = self.faulty_store.state();
+        let sim = self.shared.lock_sim();
+        let row = sim.calcom.row(&uid).expect("nobody deletes it");
+        if expected_unmanaged_action(&state, &sim.calcom, row, now).is_some() && !is_reported(&state, &watched, &uid) {
+            let text = format!("15 (A8): {uid} was accepted at once, and the next watch is silent");
+            drop((state, sim));
+            self.violations.push(text);
+        }
+    }
+
+    /// Promise 15: whatever is accepted without a charge stands on a list, and so does what was
+    /// accepted again, or moved and accepted by nobody here.
+    fn check_all_listed(&mut self, watched: &WatchReport) {
+        let now = self.shared.now();
+        let sim = self.shared.lock_sim();
+        let state = self.faulty_store.state();
+        let mut wrong = Vec::new();
+        for row in &sim.calcom.rows {
+            let Some(kind) = reason_to_be_listed(&state, row, &sim.calcom, now) else {
+                continue;
+            };
+            if is_reported(&state, watched, &row.uid) {
+                self.coverage.count(format!("listed: {kind}"));
+            } else {
+                wrong.push(format!(
+                    "15 ({kind}): {} is accepted and not listed",
+                    row.uid
+                ));
+            }
+        }
+        drop((sim, state));
+        self.violations.append(&mut wrong);
+    }
+
+    /// To when the last booking is over and the longest grace has passed.
+    fn advance_past_all_bookings(&self) {
+        let now = self.shared.now();
+        let mut sim = self.shared.lock_sim();
+        // A status that is not known says nothing, also when its booking is over: it stands in the end.
+        let mut rows = sim.calcom.rows.iter_mut();
+        let unknown =
+            |row: &&mut ModelBooking| matches!(row.status, BookingStatus::AwaitingHost | BookingStatus::Other(_));
+        for row in rows.by_ref().filter(unknown) {
+            row.status = BookingStatus::Accepted;
+            row.updated = Some(now);
+        }
+        sim.calcom.record_history();
+        let history = sim.calcom.history.lock().unwrap();
+        let end: Time = history.all_rows().map(|row| row.end).max().unwrap_or(now);
+        self.shared.advance(end.max(now) - now + Span::hours(80));
+    }
+
+    /// Only an operator ends a charge whose booker or host did not come, where the terms say so.
+    fn settle_remaining_charges(&mut self) {
+        let left = self.faulty_store.state().reference.open_charges();
+        for uid in left {
+            let right = {
+                let sim = self.shared.lock_sim();
+                let history = sim.calcom.history.lock().unwrap();
+                let terms = self.faulty_store.state().reference.holds[&uid].terms.clone();
+                let marked = |row: &ModelBooking| {
+                    row.absent && terms.no_show == NoShow::Review
+                        || row.absent_host && terms.host_absent == HostAbsent::Review
+                };
+                // What was revived is over under its own name, whatever replaced it.
+                let mut rows = history.successors(&uid).into_iter();
+                rows.any(|row| row.status == BookingStatus::Accepted && marked(row))
+            };
+            if !right {
+                self.violations
+                    .push(format!("3: the charge of {uid} is never closed"));
+            }
+            self.coverage.count("no-show settled by hand");
+            let now = self.shared.now();
+            // What the operator says depends on nothing but the booking.
+            let number = uid.trim_start_matches('b').parse().unwrap_or_default();
+            let mut rng = Rng::new(number);
+            self.faulty_store.settle_charge(&mut rng, &mut self.coverage, now, &uid);
+        }
+    }
+
+    async fn check_nothing_more_written(&mut self) {
+        let before = self.faulty_store.state().commits.len();
+        for audit in [false, true] {
+            self.shared.advance(Span::seconds(15));
+            self.run_watch(audit).await;
+        }
+        if self.faulty_store.state().commits.len() != before {
+            self.violations.push("a second watch wrote something".to_owned());
+        }
+    }
+
+    fn check_waits_have_reasons(&mut self, report: &PassReport) {
+        let now = self.shared.now();
+        let sim = self.shared.lock_sim();
+        let state = self.faulty_store.state();
+        // It is said that there are more pages than are read, and what lies behind waits.
+        let cut = report
+            .problems
+            .iter()
+            .any(|problem| problem.code == "too-many-pending");
+        let ours = sim.calcom.rows.iter().filter(|row| {
+            !cut && row.status == BookingStatus::Pending
+                && row.host == HOST_ID
+                && row.event_type != 3
+                && row.successor.is_none()
+                && row.end > now
+        });
+        for row in ours {
+            let mut steps = report.steps.iter().filter(|step| {
+                let mut bookings = step.request.bookings.iter();
+                bookings.any(|booking| booking.uid.as_str() == row.uid)
+            });
+            let reasoned = steps.any(|step| {
+                let waits = match step.request.decision {
+                    Decision::Wait { .. } | Decision::Review | Decision::Leave => true,
+                    Decision::Confirm | Decision::Decline => false,
+                };
+                waits && !step.request.reasons.is_empty()
+            });
+            // What joined a series waits until the decision about the series has an end.
+            let of_series = |step: &StepReport| {
+                let series = step.request.series.as_ref().map(ToString::to_string);
+                series.is_some() && series == row.series && step.outcome == StepOutcome::Unresolved
+            };
+            let reasoned = reasoned || report.steps.iter().any(of_series);
+            // A pass looks at so many requests; what another pass noted of the others stands in the ledger.
+            let noted = |id: &RequestId| {
+                let record = state.store.request(id).unwrap();
+                record.is_some_and(|record| {
+                    record.state == RequestState::Noted && !record.reasons.is_empty()
+                })
+            };
+            let uid = BookingUid::parse(&row.uid).unwrap();
+            let id = state.store.request_of(&uid).unwrap();
+            let reasoned = reasoned || noted(&id.unwrap_or_else(|| RequestId::from(&uid)));
+            if !reasoned {
+                let (uid, end) = (&row.uid, row.end);
+                let (steps, problems) = (report.steps.len(), &report.problems);
+                let text = format!(
+                    "11: {uid} waits at {now} until {end} and nobody says why, among {steps} steps: \
+                     {problems:?}"
+                );
+                self.violations.push(text);
+            }
+        }
+    }
+
+    /// What was decided of one booking and settled does not wait any more.
+    fn check_decided_are_answered(&mut self) {
+        let now = self.shared.now();
+        let sim = self.shared.lock_sim();
+        let state = self.faulty_store.state();
+        // Nothing is confirmed after its start: that is left to a person.
+        let waits = |row: &&ModelBooking| row.status == BookingStatus::Pending && row.start > now;
+        for row in sim.calcom.rows.iter().filter(waits) {
+            let intent = state.reference.intents.get(&row.uid);
+            // What Cal.com refused time after time is left to a person.
+            let settled = intent.is_some_and(|begun| {
+                begun
+                    .outcome
+                    .is_some_and(|outcome| outcome != DecisionOutcome::Refused)
+            });
+            if row.series.is_none() && settled {
+                self.violations
+                    .push(format!("4: {} was decided, and still waits", row.uid));
+            }
+        }
+    }
+
+    /// Promise 15: what is accepted, still to come and paid for by nobody is on the unresolved list, or
+    /// was cancelled where that is configured; and so is what is accepted although it was cancelled.
+    fn check_paid_or_listed(&mut self) {
+        let now = self.shared.now();
+        let sim = self.shared.lock_sim();
+        let state = self.faulty_store.state();
+        for row in &sim.calcom.rows {
+            let Some(gate) = gate_of_upcoming(&state, row, now) else {
+                continue;
+            };
+            let uid = BookingUid::parse(&row.uid).unwrap();
+            let items = state.store.unresolved_items_of(&uid).unwrap();
+            let hold = state.reference.holds.get(&row.uid);
+            let paid = hold.is_some_and(|hold| match hold.state {
+                HoldState::Held | HoldState::Posted | HoldState::Final => true,
+                HoldState::Voided | HoldState::Refunded | HoldState::TakenOver => false,
+            });
+            let mut intents = state.reference.intents.values();
+            let decided = hold.is_some() || intents.any(|one| one.bookings.contains(&row.uid));
+            let since = gate.terms.unmanaged_since;
+            let is_old = since.is_some_and(|since| row.created < since);
+            let signs = row.cancelled_by.is_some() && !row.seated;
+            // An operator who gives credits back says so of the list, too.
+            let listed = items
+                .iter()
+                .any(|item| item.is_open() || item.is_resolved_by_operator());
+            let revived = paid && signs && gate.terms.on_revived == OnRevived::Report;
+            let unpaid = !paid && (decided || !is_old);
+            if (unpaid || revived) && !listed {
+                let text = format!("15: {} is accepted, and on no list", row.uid);
+                self.violations.push(text);
+            } else if unpaid {
+                self.coverage.count("unmanaged: reported");
+            } else if revived {
+                self.coverage.count("revived: reported");
+            }
+            let cancels = expected_unmanaged_action(&state, &sim.calcom, row, now) == Some(OnUnmanaged::Cancel);
+            if unpaid && !decided && cancels {
+                let text = format!("3: {} is accepted by others, and nothing was done", row.uid);
+                self.violations.push(text);
+            }
+        }
+    }
+
+    /// Promises 2 and 3 once more, from the other side: what the bookings are.
+    fn check_nothing_open(&mut self) {
+        let sim = self.shared.lock_sim();
+        let state = self.faulty_store.state();
+        let open: Vec<&String> = state.reference.open_intents().map(|(id, _)| id).collect();
+        if !open.is_empty() {
+            self.violations.push(format!("open at the end: {open:?}"));
+        }
+        for (uid, hold) in &state.reference.holds {
+            if matches!(hold.state, HoldState::Held | HoldState::Posted) {
+                let text = format!("3: {uid} is {:?} at the end", hold.state);
+                self.violations.push(text);
+            }
+        }
+        for row in &sim.calcom.rows {
+            let ours = sim.calcom.own_writes.get(&row.uid).cloned().unwrap_or_default();
+            let hold = state.reference.holds.get(&row.uid);
+            let stands = row.status == BookingStatus::Accepted && row.successor.is_none();
+            let lost = state.lost_ledger.as_ref();
+            let lost = lost.is_some_and(|lost| lost.rows.contains(&row.uid));
+            if stands && ours.confirmed > 0 && !ours.confirmed_when_over && !lost && !row.revived {
+                match hold.map(|hold| hold.state) {
+                    Some(HoldState::Final | HoldState::Refunded) => {}
+                    None => self.coverage.count("accepted without a hold"),
+                    state => {
+                        let text = format!("2: {} is confirmed and {state:?}", row.uid);
+                        self.violations.push(text);
+                    }
+                }
+            }
+            let paid = hold.is_some_and(|hold| hold.credits > 0 && hold.state != HoldState::Voided);
+            if ours.refused > 0 && paid && !state.reference.was_unmanaged(&row.uid) {
+                let text = format!("2: {} was refused and is charged", row.uid);
+                self.violations.push(text);
+            }
+        }
+        for intent in state.reference.intents.values() {
+            let refused = intent.outcome == Some(DecisionOutcome::Declined);
+            // What others accepted all the same goes on with what was paid for the booking before it.
+            let held = |uid: &String| {
+                let hold = state.reference.holds.get(uid);
+                hold.is_some_and(|hold| !hold.inherited) && !state.reference.was_unmanaged(uid)
+            };
+            if refused && intent.bookings.iter().any(held) {
+                self.violations.push("2: declined and held for".to_owned());
+            }
+        }
+    }
+
+    /// No chain pays twice for what stood once.
+    fn check_charged_once(&mut self) {
+        let sim = self.shared.lock_sim();
+        let history = sim.calcom.history.lock().unwrap();
+        let state = self.faulty_store.state();
+        for (uid, why) in &state.end_reasons {
+            if *why != PAID_BY_PREDECESSOR {
+                continue;
+            }
+            let later = history.successors(uid);
+            // Accepted again beside what replaced it: these are two sessions.
+            let stands = |row: &&ModelBooking| row.status == BookingStatus::Accepted;
+            if later.first().is_some_and(stands) {
+                continue;
+            }
+            let paid = |row: &&ModelBooking| {
+                let hold = state.reference.holds.get(&row.uid);
+                hold.is_some_and(|hold| hold.credits > 0)
+            };
+            if let Some(other) = later.into_iter().skip(1).find(paid) {
+                let text = format!("2: {uid} and its successor {} are charged", other.uid);
+                self.violations.push(text);
+            }
+        }
+    }
+
+    /// Promise 9, and the sum of everything.
+    pub fn finish(mut self) -> RunSummary {
+        self.collect_violations();
+        let mut state = self.faulty_store.state();
+        if let Ok(filter) = std::env::var("MAITRED_SHOW") {
+            let sim = self.shared.lock_sim();
+            let history = sim.calcom.history.lock().unwrap();
+            for uid in filter.split(',').filter(|uid| uid.starts_with('b')) {
+                eprintln!("{uid}: {}", history.describe(uid));
+            }
+            for (at, facts) in &state.commits {
+                eprintln!("{at}");
+                for fact in facts {
+                    eprintln!("    {fact:?}");
+                }
+            }
+        }
+        let mut again = MemoryStore::new();
+        for (at, facts) in &state.commits {
+            again.commit(*at, facts.clone(), &[]).unwrap();
+        }
+        let all = |store: &MemoryStore| {
+            (
+                store.head(),
+                store.accounts(None, 100).unwrap(),
+                store.decided_requests(None, None, 1_000).unwrap(),
+                store.open_intents(1_000).unwrap(),
+                store.open_charges(None, 1_000).unwrap(),
+            )
+        };
+        if all(&again) != all(&state.store) {
+            self.violations
+                .push("9: the replayed store is another".to_owned());
+        }
+        self.coverage.count("replayed");
+        self.coverage.merge(&state.coverage);
+        self.coverage.merge(&self.shared.lock_sim().coverage);
+        let unique: BTreeSet<String> = self.violations.drain(..).collect();
+        let commits = std::mem::take(&mut state.commits);
+        drop(state);
+        RunSummary {
+            coverage: self.coverage,
+            violations: unique.into_iter().collect(),
+            commits,
+        }
+    }
+}
+
+/// Whether this booking stands on the list of what is unresolved, or a watch told of it.
+fn is_reported(state: &FaultyStoreState, watched: &WatchReport, uid: &str) -> bool {
+    let booking = BookingUid::parse(uid).unwrap();
+    let listed = state.store.unresolved_items_of(&booking).unwrap();
+    if listed
+        .iter()
+        .any(|one| one.is_open() || one.is_resolved_by_operator())
+    {
+        return true;
+    }
+    let texts = watched.problems.iter().map(|problem| &problem.text);
+    let word = |text: &String| {
+        text.split(|c: char| !c.is_alphanumeric())
+            .any(|word| word == uid)
+    };
+    let others = |text: &&String| text.contains("was accepted by others");
+    texts.clone().any(word) || texts.filter(others).count() >= MAX_UNMANAGED_IN_REPORT
+}
+
+/// Why this booking must stand on a list, if it must.
+fn reason_to_be_listed(state: &FaultyStoreState, row: &ModelBooking, calcom: &ModelCalcom, now: Time) -> Option<&'static str> {
+    let mut gates = state.policy.gates.iter();
+    let gate = gates.find(|gate| gate.name == EVENT_TYPES[row.event_type].0)?;
+    let ours = row.status == BookingStatus::Accepted
+        && row.host == HOST_ID
+        && row.end > now
+        && row.start < now + Span::days(365)
+        && EVENT_TYPES[row.event_type].1 == 0
+        && !row.seated;
+    if !ours {
+        return None;
+    }
+    let hold = state.reference.holds.get(&row.uid);
+    let charged = hold.filter(|hold| {
+        matches!(
+            hold.state,
+            HoldState::Posted | HoldState::Final | HoldState::Held
+        )
+    });
+    let done = calcom.own_writes.get(&row.uid).cloned().unwrap_or_default();
+    let linked = !calcom.legacy && row.series.is_none();
+    let signs = row.cancelled_by.is_some() || row.has_reason || (linked && row.successor.is_some());
+    let lost = state.lost_ledger.as_ref();
+    let lost = lost.is_some_and(|lost| lost.rows.contains(&row.uid));
+    match (charged, hold) {
+        (Some(hold), _) if row.revived && signs && hold.state != HoldState::Final => Some("A3"),
+        (Some(hold), _) if hold.inherited => {
+            // The house may move as it likes, where a name is believed.
+            let fixture = row.moved_by == Some(HOST_ADDRESS)
+                || row.moved_by == Some(ADMIN_ADDRESS) && !state.policy.hosts.is_empty();
+            let is_shown = calcom.legacy || row.series.is_none();
+            // Whether it is, was decided when the charge moved; an operator may have edited the gate since.
+            let exempt = fixture && is_shown && hold.trusts_names;
+            // What waited was accepted by somebody who saw it, or by us.
+            let history = calcom.history.lock().unwrap();
+            let waited = history.was_ever(&row.uid, |row| row.status == BookingStatus::Pending);
+            // What was cancelled once, and is accepted again, has its own row of the list.
+            let decided = state
+                .reference
+                .intents
+                .values()
+                .any(|begun| begun.bookings.contains(&row.uid));
+            let at_once = done.confirmed == 0 && !waited && !decided && !exempt;
+            at_once.then_some("A7")
+        }
+        (Some(_), _) => None,
+        (None, Some(_)) if row.revived && done.confirmed > 0 => Some("A3"),
+        (None, Some(hold)) if hold.state == HoldState::Voided => Some("B8"),
+        (None, Some(_)) => Some("B3"),
+        // A confirm of the ledger that was lost is nothing that this one knows of.
+        (None, None) if done.confirmed > 0 && !lost => Some("B10"),
+        (None, None) => {
+            let since = gate.terms.unmanaged_since;
+            let new = since.is_none_or(|since| row.created >= since);
+            (new && !row.unreadable).then_some("unmanaged")
+        }
+    }
+}
+
+/// The gate of an accepted booking of ours that an audit shows.
+fn gate_of_upcoming<'a>(state: &'a FaultyStoreState, row: &ModelBooking, now: Time) -> Option<&'a Gate> {
+    let mut gates = state.policy.gates.iter();
+    let gate = gates.find(|gate| gate.name == EVENT_TYPES[row.event_type].0)?;
+    let ours = row.status == BookingStatus::Accepted
+        && row.host == HOST_ID
+        && row.end > now
+        // An audit looks a year ahead.
+        && row.start < now + Span::days(365)
+        && EVENT_TYPES[row.event_type].1 == 0
+        && !row.seated
+        && row.successor.is_none();
+    ours.then_some(gate)
+}
+
+/// What is to be done about an accepted booking that nobody pays for; none when it is another case.
+fn expected_unmanaged_action(state: &FaultyStoreState, calcom: &ModelCalcom, row: &ModelBooking, now: Time) -> Option<OnUnmanaged> {
+    let gate = state
+        .policy
+        .gates
+        .iter()
+        .find(|gate| gate.name == EVENT_TYPES[row.event_type].0)?;
+    let ours = row.status == BookingStatus::Accepted
+        && row.host == HOST_ID
+        && row.end > now
+        // An audit looks a year ahead.
+        && row.start < now + Span::days(365)
+        && EVENT_TYPES[row.event_type].1 == 0
+        && !row.seated
+        && row.successor.is_none();
+    let since = gate.terms.unmanaged_since;
+    let new = since.is_none_or(|since| row.created >= since);
+    // The ledger began with its first commit.
+    let older = state
+        .commits
+        .first()
+        .is_some_and(|(began, _)| row.created < *began);
+    if !ours || state.reference.holds.contains_key(&row.uid) {
+        return None;
+    }
+    let intents = state.reference.intents.values();
+    let intents = intents
+        .into_iter()
+        .find(|begun| begun.bookings.contains(&row.uid));
+    // What paid for a booking before it stands again, or is being decided: a person knows which is meant.
+    let history = calcom.history.lock().unwrap();
+    let ancestors = history.ancestors(&row.uid);
+    // The booking that one of them names as its successor was deleted, so the charge before it stays.
+    let is_gone = |uid: &String| calcom.row(uid).is_none();
+    let broken = ancestors
+        .iter()
+        .any(|before| before.successor.as_ref().is_some_and(is_gone));
+    let beside = ancestors.into_iter().any(|before| {
+        let hold = state.reference.holds.get(&before.uid);
+        state.reference.open_intent_of(&before.uid).is_some()
+            || (before.status == BookingStatus::Accepted || broken)
+                && hold.is_some_and(|hold| hold.state == HoldState::Posted)
+    });
+    // Our confirm of its series may have accepted it, as long as the end of that is not known.
+    let may_be_ours = state.reference.intents.values().any(|begun| {
+        begun.call == Some(CallKind::Confirm)
+            && begun.series.is_some()
+            && begun.series == row.series
+            && matches!(begun.outcome, None | Some(DecisionOutcome::Superseded))
+    });
+    if beside || may_be_ours {
+        return Some(OnUnmanaged::Report);
+    }
+    match intents.map(|begun| begun.outcome) {
+        Some(Some(DecisionOutcome::Confirmed)) => None,
+        Some(_) => Some(OnUnmanaged::Report),
+        None if new && older => Some(OnUnmanaged::Report),
+        None if new => Some(gate.terms.on_unmanaged),
+        None => None,
+    }
+}
