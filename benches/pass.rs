@@ -11,7 +11,7 @@ mod common;
 
 use common::{PassFixture, parse_time};
 use futures_util::{StreamExt, stream};
-use maitred::calcom::port::{Dialect, BookingFilter};
+use maitred::calcom::port::{BookingFilter, Dialect};
 use maitred::domain::time::Span;
 use maitred::store::open::{CreateIfMissing, open};
 use tokio::runtime::Runtime;
@@ -34,7 +34,9 @@ fn main() {
 fn fixture(runtime: &Runtime, folder: &std::path::Path) -> PassFixture {
     runtime.block_on(async {
         let now = parse_time("2026-11-24T08:00:00Z");
-        let store = open(folder, CreateIfMissing::Yes, now, &mut |_| {}).unwrap().store;
+        let store = open(folder, CreateIfMissing::Yes, now, &mut |_| {})
+            .unwrap()
+            .store;
         let fixture = PassFixture::with_store(Dialect::V2, Box::new(store)).await;
         fixture.grant("bo@example.com", 10_000).await;
         let start = parse_time("2026-12-01T00:00:00Z");
@@ -59,7 +61,11 @@ fn bare_list_and_confirm(bencher: divan::Bencher<'_, '_>) {
         })
         .bench_refs(|(house, _)| {
             runtime.block_on(async {
-                let page = house.calendar.list(&BookingFilter::Pending, 0).await.unwrap();
+                let page = house
+                    .calendar
+                    .list(&BookingFilter::Pending, 0)
+                    .await
+                    .unwrap();
                 let deadline = house.clock.now() + Span::hours(1);
                 let calls = page.bookings.iter().map(|booking| booking.to_ref());
                 let calendar = &house.calendar;

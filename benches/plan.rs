@@ -6,14 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::DateTime;
 use maitred::domain::account::{Account, Lot};
 use maitred::domain::booking::{
-    Booker, Booking, Buffers, Confirmation, EventType, EventTypeRef, Host, TimestampedBooking, Payment,
-    BookingStatus,
+    Booker, Booking, BookingStatus, Buffers, Confirmation, EventType, EventTypeRef, Host, Payment,
+    TimestampedBooking,
 };
-use maitred::domain::criteria::on_violation::OnViolation;
-use maitred::domain::criteria::global_policy::GlobalPolicy;
 use maitred::domain::criteria::custom_rule::Rule;
 use maitred::domain::criteria::gate_criteria::Criteria;
-use maitred::domain::gate::{DeclineLimit, Gate, PassLimits, Policy, RefuseWith, OnUnanswered};
+use maitred::domain::criteria::global_policy::GlobalPolicy;
+use maitred::domain::criteria::on_violation::OnViolation;
+use maitred::domain::gate::{DeclineLimit, Gate, OnUnanswered, PassLimits, Policy, RefuseWith};
 use maitred::domain::id::{
     AccountId, Address, BookingUid, EventTypeId, EventTypeKey, HostId, Reference,
 };

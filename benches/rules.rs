@@ -6,7 +6,9 @@ use std::fmt;
 
 use chrono::DateTime;
 use maitred::domain::account::Account;
-use maitred::domain::booking::{Answer, Booker, Booking, EventTypeRef, Host, Payment, BookingStatus};
+use maitred::domain::booking::{
+    Answer, Booker, Booking, BookingStatus, EventTypeRef, Host, Payment,
+};
 use maitred::domain::id::{AccountId, Address, BookingUid, EventTypeId, HostId};
 use maitred::domain::rule::context::{BookingCounts, RuleContext};
 use maitred::domain::rule::expression::Expression;

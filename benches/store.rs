@@ -8,15 +8,15 @@ use divan::Bencher;
 use divan::counter::ItemsCount;
 use maitred::domain::account::LotPart;
 use maitred::domain::booking::BookingRef;
-use maitred::domain::decision::{ReasonCode, Decision, Finding, DecisionOutcome, Reason};
+use maitred::domain::decision::{Decision, DecisionOutcome, Finding, Reason, ReasonCode};
 use maitred::domain::fact::Fact;
 use maitred::domain::id::{
     AccountId, Address, BookingUid, EventTypeId, HostId, Reference, RequestId,
 };
 use maitred::domain::request::{CallEnd, CallKind, CallNote, Request, RequestState};
 use maitred::domain::time::{Span, Time};
-use maitred::store::open::{CreateIfMissing, OpenedStore, open};
 use maitred::store::log_store::LogStore;
+use maitred::store::open::{CreateIfMissing, OpenedStore, open};
 use maitred::store::port::Store;
 use tempfile::TempDir;
 

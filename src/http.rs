@@ -156,9 +156,12 @@ fn select_route(
     let mut display_url =
         Url::parse(&proxy_url).map_err(|_| proxy_error("does not hold the address of a proxy"))?;
     if !matches!(display_url.scheme(), "http" | "https") {
-        return Err(proxy_error("names a kind of proxy that maitred does not speak"));
+        return Err(proxy_error(
+            "names a kind of proxy that maitred does not speak",
+        ));
     }
-    let proxy = Proxy::all(&proxy_url).map_err(|_| proxy_error("does not hold the address of a proxy"))?;
+    let proxy =
+        Proxy::all(&proxy_url).map_err(|_| proxy_error("does not hold the address of a proxy"))?;
     // Neither fails for a URL with a host.
     let _ = (display_url.set_username(""), display_url.set_password(None));
     let display_text = display_url.as_str().trim_end_matches('/').to_owned();
@@ -170,7 +173,10 @@ fn select_route(
 }
 
 /// The variable that names a proxy for the URL, and what it holds.
-fn find_proxy_variable(url: &Url, variable: &impl Fn(&str) -> Option<String>) -> Option<(&'static str, String)> {
+fn find_proxy_variable(
+    url: &Url,
+    variable: &impl Fn(&str) -> Option<String>,
+) -> Option<(&'static str, String)> {
     let names = if url.scheme() == "https" {
         ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
     } else {

@@ -7,11 +7,11 @@ use std::fs;
 
 use maitred::daemon::clock;
 use maitred::domain::time::{Span, Time};
-use maitred::sandbox::faults::{Fault, FaultRule, Stage, FaultTimes};
 use maitred::sandbox::call_log::Operation;
+use maitred::sandbox::faults::{Fault, FaultRule, FaultTimes, Stage};
 use serde_json::Value;
 
-use binary_fixture::{Daemon, BinaryFixture, RunResult, to_run_result, wait_until};
+use binary_fixture::{BinaryFixture, Daemon, RunResult, to_run_result, wait_until};
 
 mod binary_fixture;
 
@@ -122,7 +122,11 @@ fn a_variable_acts_on_the_command_that_it_names_and_on_no_other() {
         ("MAITRED_REMOVE", "1"),
         ("MAITRED_CREDITS_IMPORT_DRY_RUN", "1"),
     ];
-    let alias = run_with_env(&fixture, &left, &["account", "alias", BO, "bo@work.example"]);
+    let alias = run_with_env(
+        &fixture,
+        &left,
+        &["account", "alias", BO, "bo@work.example"],
+    );
     assert_eq!(alias.code, 0, "{}", alias.all_output());
     assert_eq!(fixture.balance("bo@work.example").0, 3);
     let uid = fixture.request_booking(fixture.lesson, BO, "09:00:00Z");
@@ -294,7 +298,9 @@ fn explain_names_the_booking_that_a_series_clashes_with() {
     assert_eq!(taken.start, start + week);
     fixture.run_ok(&["run", "--once"]);
     assert_eq!(fixture.status(&uids[0]), "rejected");
-    let explained = fixture.run_ok(&["explain", &uids[0], "--format", "json"]).json();
+    let explained = fixture
+        .run_ok(&["explain", &uids[0], "--format", "json"])
+        .json();
     let text = explained["told"].as_str().unwrap();
     let date = taken.start.format("%Y-%m-%d").to_string();
     assert!(text.contains(&date), "{text}");

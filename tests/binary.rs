@@ -10,14 +10,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use maitred::daemon::clock;
-use maitred::sandbox::actions::{ThirdPartyAction, BookingRemark};
+use maitred::sandbox::actions::{BookingRemark, ThirdPartyAction};
+use maitred::sandbox::call_log::{MailKind, Operation, Recipient};
 use maitred::sandbox::faults::{Fault, FaultRule, Stage};
-use maitred::sandbox::call_log::{Operation, MailKind, Recipient};
 use maitred::sandbox::model::SandboxEventType;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-use binary_fixture::{Daemon, HOST, BinaryFixture, KEY, to_run_result, wait_until};
+use binary_fixture::{BinaryFixture, Daemon, HOST, KEY, to_run_result, wait_until};
 
 mod binary_fixture;
 
@@ -65,9 +65,11 @@ fn a_run_confirms_declines_and_leaves_and_a_second_one_sends_nothing() {
         assert_eq!(fixture.status(&foreign), "pending");
         assert_eq!(fixture.balance("bo@example.com"), (3, 0, 1));
         assert_eq!(fixture.balance("al@example.com"), (2, 0, 0));
-        let sent = [Operation::Confirm, Operation::Decline, Operation::Cancel].map(|kind| fixture.call_count(kind));
+        let sent = [Operation::Confirm, Operation::Decline, Operation::Cancel]
+            .map(|kind| fixture.call_count(kind));
         fixture.run_ok(&["run", "--once"]);
-        let again = [Operation::Confirm, Operation::Decline, Operation::Cancel].map(|kind| fixture.call_count(kind));
+        let again = [Operation::Confirm, Operation::Decline, Operation::Cancel]
+            .map(|kind| fixture.call_count(kind));
         assert_eq!(sent, again, "{dialect}");
         let explained = fixture.run_ok(&["explain", &al]);
         for word in ["short-of-credit", "declined", "balance is 2"] {
@@ -95,7 +97,13 @@ fn a_dry_run_and_a_plan_leave_log_and_server_untouched() {
     assert_eq!(fixture.run(&["plan", "--exit-code"]).code, 3);
     assert_eq!(fs::read(fixture.log()).unwrap(), before);
     let world = fixture.sandbox.lock();
-    assert!(world.call_log.call_counts().keys().all(|kind| kind.is_read()));
+    assert!(
+        world
+            .call_log
+            .call_counts()
+            .keys()
+            .all(|kind| kind.is_read())
+    );
     drop(world);
     fixture.run_ok(&["run", "--once"]);
     assert_eq!(fixture.run(&["plan", "--exit-code"]).code, 0);
@@ -149,7 +157,11 @@ fn the_projection_may_be_lost_in_any_way() {
         harm(&fold);
         // Looking rebuilds nothing; what writes does.
         let looked = fixture.run_ok(&["account", "show", "bo@example.com"]);
-        assert!(!looked.err.contains("rebuilt"), "{name}: {}", looked.all_output());
+        assert!(
+            !looked.err.contains("rebuilt"),
+            "{name}: {}",
+            looked.all_output()
+        );
         let ran = fixture.run_ok(&["account", "set", "bo@example.com", "--tier", name]);
         assert!(ran.err.contains("rebuilt"), "{name}: {}", ran.all_output());
         assert_eq!(fixture.balance("bo@example.com"), (3, 0, 1), "{name}");
@@ -219,7 +231,11 @@ fn each_failure_has_its_exit_code_and_says_what_to_do() {
         let wrong = fixture.run(command);
         assert_eq!(wrong.code, 78, "{command:?}: {}", wrong.all_output());
         for word in ["config.toml:25", "cots", "cost"] {
-            assert!(wrong.all_output().contains(word), "{word}: {}", wrong.all_output());
+            assert!(
+                wrong.all_output().contains(word),
+                "{word}: {}",
+                wrong.all_output()
+            );
         }
     }
 
@@ -267,7 +283,9 @@ fn the_key_is_never_shown_even_when_the_server_repeats_it() {
         }
         let mut output = String::new();
         for _ in 0..4 {
-            output += &fixture.run(&["run", "--once", "--log-level", "trace"]).all_output();
+            output += &fixture
+                .run(&["run", "--once", "--log-level", "trace"])
+                .all_output();
         }
         output += &fixture
             .run(&["check", "--live", "--log-level", "trace"])
@@ -650,7 +668,9 @@ fn a_cancelled_booking_is_refunded_by_the_watch_once_or_in_the_daemon() {
     );
     let explained = fixture.run_ok(&["explain", &first]).out;
     assert!(explained.contains("refund"), "{explained}");
-    let statement = fixture.run_ok(&["account", "statement", "bo@example.com"]).out;
+    let statement = fixture
+        .run_ok(&["account", "statement", "bo@example.com"])
+        .out;
     let words: Vec<&str> = statement.split_whitespace().collect();
     let has_reason = words.join(" ").contains("cancelled by the booker");
     assert!(has_reason, "{statement}");

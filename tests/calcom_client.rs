@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use maitred::calcom::connect::{Settings, connect};
-use maitred::calcom::port::{Calendar, CallError, Dialect, BookingFilter};
-use maitred::domain::booking::{BookingRef, Fetched, BookingStatus};
+use maitred::calcom::port::{BookingFilter, Calendar, CallError, Dialect};
+use maitred::domain::booking::{BookingRef, BookingStatus, Fetched};
 use maitred::domain::id::{BookingUid, EventTypeId};
 use maitred::domain::time::{Span, Time};
 use secrecy::SecretString;
@@ -262,15 +262,28 @@ async fn v2_speaks_as_the_server_expects() {
     assert!(calendar.event_types().await.unwrap().is_empty());
     let page = calendar.list(&BookingFilter::Pending, 2).await.unwrap();
     assert_eq!((page.bookings.len(), page.next), (1, None));
-    assert!(matches!(calendar.get(&booking_ref()).await, Ok(Fetched::Found(_))));
-    assert!(calendar.confirm(&booking_ref(), far_deadline()).await.is_ok());
+    assert!(matches!(
+        calendar.get(&booking_ref()).await,
+        Ok(Fetched::Found(_))
+    ));
+    assert!(
+        calendar
+            .confirm(&booking_ref(), far_deadline())
+            .await
+            .is_ok()
+    );
     assert!(
         calendar
             .decline(&booking_ref(), "no \u{0}credits", far_deadline())
             .await
             .is_ok()
     );
-    assert!(calendar.cancel(&booking_ref(), "", far_deadline()).await.is_ok());
+    assert!(
+        calendar
+            .cancel(&booking_ref(), "", far_deadline())
+            .await
+            .is_ok()
+    );
     assert_eq!(calendar.calls(), 7);
     let expect = [
         "GET /api/v2/me",
@@ -304,7 +317,12 @@ async fn v2_speaks_as_the_server_expects() {
 
 #[tokio::test]
 async fn list_windows_are_widened_by_a_day() {
-    let script = ScriptedServer::start(vec![ok_reply(json!([])), ok_reply(json!([])), ok_reply(json!([]))]).await;
+    let script = ScriptedServer::start(vec![
+        ok_reply(json!([])),
+        ok_reply(json!([])),
+        ok_reply(json!([])),
+    ])
+    .await;
     let calendar = v2_client(&script);
     let (from, to) = (
         "2026-12-02T00:00:00Z".parse().unwrap(),
@@ -314,8 +332,14 @@ async fn list_windows_are_widened_by_a_day() {
         .list(&BookingFilter::Upcoming { from, to }, 0)
         .await
         .unwrap();
-    calendar.list(&BookingFilter::Past { from, to }, 0).await.unwrap();
-    calendar.list(&BookingFilter::UpdatedSince(from), 0).await.unwrap();
+    calendar
+        .list(&BookingFilter::Past { from, to }, 0)
+        .await
+        .unwrap();
+    calendar
+        .list(&BookingFilter::UpdatedSince(from), 0)
+        .await
+        .unwrap();
     let window = "sortStart=asc&afterStart=2026-12-01T00%3A00%3A00.000Z\
                   &beforeEnd=2026-12-04T00%3A00%3A00.000Z&take=250&skip=0";
     let expect = [
@@ -375,7 +399,11 @@ async fn what_breaks_on_the_way_leaves_the_outcome_unknown() {
     ];
     for (what, reply) in rows {
         let script = ScriptedServer::start(vec![reply]).await;
-        let error = error_without_key(v2_client(&script).confirm(&booking_ref(), far_deadline()).await);
+        let error = error_without_key(
+            v2_client(&script)
+                .confirm(&booking_ref(), far_deadline())
+                .await,
+        );
         // Only the server's own words end the call; what it did before is unknown then, too.
         let ended = matches!(error, CallError::Failed(_));
         assert_eq!(ended, what == "500", "{what}: {error}");
@@ -397,7 +425,12 @@ async fn a_slow_server_is_given_up_wherever_it_stops() {
             confirm_timeout: timeout,
             ..settings(&script.address, Dialect::V2)
         };
-        let error = error_without_key(connect(slow).unwrap().confirm(&booking_ref(), far_deadline()).await);
+        let error = error_without_key(
+            connect(slow)
+                .unwrap()
+                .confirm(&booking_ref(), far_deadline())
+                .await,
+        );
         assert!(is_unknown_outcome(&error), "{bytes:?}: {error}");
     }
 }
@@ -555,7 +588,10 @@ async fn odd_rows_do_not_hide_the_others() {
     let body = body.to_string().replace("\"DEEP\"", &nested);
     let date = "date: Mon, 23 Nov 2026 08:01:48 GMT\r\n";
     let script = ScriptedServer::start(vec![reply("200 OK", date, body.as_bytes())]).await;
-    let page = v2_client(&script).list(&BookingFilter::Pending, 0).await.unwrap();
+    let page = v2_client(&script)
+        .list(&BookingFilter::Pending, 0)
+        .await
+        .unwrap();
     assert_eq!(page.bookings.len(), 2);
     assert_eq!(
         page.unreadable,
@@ -569,7 +605,8 @@ async fn odd_rows_do_not_hide_the_others() {
 
 #[tokio::test]
 async fn v1_reads_before_and_after_it_writes() {
-    let booking_reply = |status: &str| json_reply("200 OK", &json!({"booking": v1_row(7, "abc", status)}));
+    let booking_reply =
+        |status: &str| json_reply("200 OK", &json!({"booking": v1_row(7, "abc", status)}));
     let patched = json_reply(
         "200 OK",
         &json!({"booking": {"id": 7, "status": "ACCEPTED"}}),
@@ -589,14 +626,20 @@ async fn v1_reads_before_and_after_it_writes() {
     .await;
     let calendar = v1_client(&script);
     assert!(calendar.reads_before_acting());
-    let got = calendar.confirm(&booking_ref(), far_deadline()).await.unwrap();
+    let got = calendar
+        .confirm(&booking_ref(), far_deadline())
+        .await
+        .unwrap();
     assert_eq!(status_of(got), Some(BookingStatus::Accepted));
     let got = calendar
         .decline(&booking_ref(), "kein Guthaben & so", far_deadline())
         .await
         .unwrap();
     assert_eq!(status_of(got), Some(BookingStatus::Cancelled));
-    let got = calendar.cancel(&booking_ref(), "x", far_deadline()).await.unwrap();
+    let got = calendar
+        .cancel(&booking_ref(), "x", far_deadline())
+        .await
+        .unwrap();
     assert_eq!(status_of(got), Some(BookingStatus::Cancelled));
     let (key, read) = (format!("apiKey={KEY}"), "GET /v1/bookings/7?expand=team");
     let expect = [
@@ -622,7 +665,8 @@ async fn v1_reads_before_and_after_it_writes() {
 
 #[tokio::test]
 async fn v1_leaves_alone_what_is_not_in_the_right_state() {
-    let booking_reply = |status: &str| json_reply("200 OK", &json!({"booking": v1_row(7, "abc", status)}));
+    let booking_reply =
+        |status: &str| json_reply("200 OK", &json!({"booking": v1_row(7, "abc", status)}));
     let none = json_reply(
         "403 Forbidden",
         &json!({"message": "You are not authorized"}),
@@ -634,7 +678,8 @@ async fn v1_leaves_alone_what_is_not_in_the_right_state() {
         "AWAITING_HOST",
         "NEW_WORD",
     ] {
-        let script = ScriptedServer::start(vec![booking_reply(status), booking_reply(status)]).await;
+        let script =
+            ScriptedServer::start(vec![booking_reply(status), booking_reply(status)]).await;
         let calendar = v1_client(&script);
         assert!(
             calendar
@@ -651,7 +696,10 @@ async fn v1_leaves_alone_what_is_not_in_the_right_state() {
                 .is_some()
         );
         assert!(
-            script.request_lines().iter().all(|line| line.starts_with("GET")),
+            script
+                .request_lines()
+                .iter()
+                .all(|line| line.starts_with("GET")),
             "{status}"
         );
     }
@@ -666,12 +714,18 @@ async fn v1_leaves_alone_what_is_not_in_the_right_state() {
         );
     }
     let script = ScriptedServer::start(vec![none]).await;
-    let got = v1_client(&script).confirm(&booking_ref(), far_deadline()).await;
+    let got = v1_client(&script)
+        .confirm(&booking_ref(), far_deadline())
+        .await;
     assert_eq!(got, Ok(Some(Fetched::Gone)));
     // The number names another booking by now.
     let other = json_reply("200 OK", &json!({"booking": v1_row(7, "xyz", "PENDING")}));
     let script = ScriptedServer::start(vec![other]).await;
-    let error = error_without_key(v1_client(&script).confirm(&booking_ref(), far_deadline()).await);
+    let error = error_without_key(
+        v1_client(&script)
+            .confirm(&booking_ref(), far_deadline())
+            .await,
+    );
     // Nothing was sent, so the call is not one that may still be running.
     assert!(matches!(error, CallError::Unreachable(_)), "{error}");
     // Without a number nothing can be asked.
@@ -688,7 +742,8 @@ async fn v1_leaves_alone_what_is_not_in_the_right_state() {
 
 #[tokio::test]
 async fn v1_trusts_the_reading_over_the_answer_of_a_write() {
-    let booking_reply = |status: &str| json_reply("200 OK", &json!({"booking": v1_row(7, "abc", status)}));
+    let booking_reply =
+        |status: &str| json_reply("200 OK", &json!({"booking": v1_row(7, "abc", status)}));
     let patched = |status: &str| json_reply("200 OK", &json!({"booking": {"status": status}}));
     let down = || json_reply("500 Oh", &json!({"message": "Something went wrong"}));
     // The answer to the PATCH, the reading after it, and what is made of both.
@@ -708,7 +763,9 @@ async fn v1_trusts_the_reading_over_the_answer_of_a_write() {
     ];
     for (patch, after, expect) in rows {
         let script = ScriptedServer::start(vec![booking_reply("PENDING"), patch, after]).await;
-        let got = v1_client(&script).confirm(&booking_ref(), far_deadline()).await;
+        let got = v1_client(&script)
+            .confirm(&booking_ref(), far_deadline())
+            .await;
         assert_eq!(
             got.map(status_of)
                 .map_err(|error| assert!(is_unknown_outcome(&error))),
@@ -723,7 +780,11 @@ async fn v1_trusts_the_reading_over_the_answer_of_a_write() {
         ),
     ] {
         let script = ScriptedServer::start(vec![booking_reply("PENDING"), patch]).await;
-        let error = error_without_key(v1_client(&script).confirm(&booking_ref(), far_deadline()).await);
+        let error = error_without_key(
+            v1_client(&script)
+                .confirm(&booking_ref(), far_deadline())
+                .await,
+        );
         assert!(matches!(error, CallError::Failed(_)), "{error}");
     }
 }
@@ -737,8 +798,12 @@ async fn v1_filters_pending_bookings_itself() {
         v1_row(1, "a", "PENDING"), v1_row(2, "b", "ACCEPTED"), over, v1_row(4, "d", "PENDING"),
         v1_row(5, "e", "CANCELLED"), {"id": 6, "uid": "f"},
     ]);
-    let script = ScriptedServer::start(vec![json_reply("200 OK", &json!({"bookings": rows}))]).await;
-    let page = v1_client(&script).list(&BookingFilter::Pending, 0).await.unwrap();
+    let script =
+        ScriptedServer::start(vec![json_reply("200 OK", &json!({"bookings": rows}))]).await;
+    let page = v1_client(&script)
+        .list(&BookingFilter::Pending, 0)
+        .await
+        .unwrap();
     let uids: Vec<_> = page
         .bookings
         .iter()
@@ -873,7 +938,8 @@ async fn nothing_that_is_logged_shows_the_key() {
     let row = json_reply("200 OK", &json!({"booking": v1_row(7, "abc", "PENDING")}));
     let echo = json_reply("400 Bad Request", &json!({"message": KEY}));
     for dialect in [Dialect::V2, Dialect::V1] {
-        let script = ScriptedServer::start(vec![row.clone(), echo.clone(), Reply::Bytes(Vec::new())]).await;
+        let script =
+            ScriptedServer::start(vec![row.clone(), echo.clone(), Reply::Bytes(Vec::new())]).await;
         let calendar = connect(settings(&script.address, dialect)).unwrap();
         for _ in 0..3 {
             let _ = calendar.get(&booking_ref()).await;

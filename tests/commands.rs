@@ -3,11 +3,11 @@
 
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 
+use maitred::sandbox::call_log::{MailKind, Operation, Recipient};
 use maitred::sandbox::faults::{Fault, FaultRule, Stage};
-use maitred::sandbox::call_log::{Operation, MailKind, Recipient};
 use serde_json::Value;
 
-use binary_fixture::{Daemon, BinaryFixture, to_run_result, wait_until};
+use binary_fixture::{BinaryFixture, Daemon, to_run_result, wait_until};
 
 mod binary_fixture;
 
@@ -98,7 +98,9 @@ fn a_declined_booker_is_told_the_operators_reason() {
         .mail_count(&uid, Recipient::Booker, MailKind::Declined);
     assert_eq!(mails, 1);
     drop(world);
-    let explained = fixture.run_ok(&["explain", &uid, "--format", "json"]).json();
+    let explained = fixture
+        .run_ok(&["explain", &uid, "--format", "json"])
+        .json();
     assert_eq!(explained["told"], reason);
     assert_eq!(explained["review"]["verdict"], "decline");
     assert_eq!(explained["decision"]["reasons"][0]["code"], "operator");
@@ -187,7 +189,9 @@ fn a_review_answer_given_during_a_pass_is_acted_on_right_after_it() {
     let rule = FaultRule::on_next(Operation::Confirm, slow);
     fixture.sandbox.lock().add_fault(rule).unwrap();
     let daemon = Daemon::start(&fixture);
-    wait_until("the slow call", || fixture.call_count(Operation::Confirm) == 1);
+    wait_until("the slow call", || {
+        fixture.call_count(Operation::Confirm) == 1
+    });
     fixture.run_ok(&["review", "decline", &dinner]);
     wait_until("the decline", || fixture.status(&dinner) == "rejected");
     assert_eq!(daemon.terminate().0, 0);
@@ -206,7 +210,9 @@ fn the_daemon_runs_a_pass_with_a_watch_on_request() {
         status()["watch"]["last"]["audit"] == true
     });
     fixture.request_booking(fixture.lesson, "bo@example.com", "09:00:00Z");
-    let view = fixture.run_ok(&["pass", "--watch", "--format", "json"]).json();
+    let view = fixture
+        .run_ok(&["pass", "--watch", "--format", "json"])
+        .json();
     assert_eq!(view["watch"]["audit"], false, "{view}");
     let status = status();
     assert_eq!(status["watch"]["last"]["audit"], false, "{status}");
@@ -289,7 +295,9 @@ fn attributes_of_a_member_are_set_and_shown_and_a_pin_is_never_shown() {
         .json();
     assert_eq!(shown["pin"], true);
     assert_eq!(shown["attributes"]["seat"], "12");
-    let statement = fixture.run_ok(&["account", "statement", "bo@example.com"]).out;
+    let statement = fixture
+        .run_ok(&["account", "statement", "bo@example.com"])
+        .out;
     for word in ["tier gold", "frozen: unpaid", "PIN set"] {
         assert!(statement.contains(word), "{word}: {statement}");
     }
@@ -340,7 +348,9 @@ fn an_export_of_credits_is_imported_into_another_ledger() {
     let again = fixture.run(&["credits", "export", "--out", "export.csv"]);
     assert_eq!(again.code, 2);
     assert!(again.err.contains("is there already"), "{}", again.err);
-    let json = fixture.run_ok(&["credits", "export", "--format", "json"]).json();
+    let json = fixture
+        .run_ok(&["credits", "export", "--format", "json"])
+        .json();
     assert_eq!(
         json["rows"][0]["tags"],
         serde_json::json!(["chess", "founder"])
@@ -369,7 +379,9 @@ fn a_backup_taken_while_a_daemon_runs_is_restored_into_an_empty_place() {
     wait_until("the charge", || {
         fixture.balance("bo@example.com") == (3, 0, 1)
     });
-    let made = fixture.run_ok(&["backup", "copy", "--format", "json"]).json();
+    let made = fixture
+        .run_ok(&["backup", "copy", "--format", "json"])
+        .json();
     fixture.run_ok(&["credits", "grant", "bo@example.com", "5"]);
     for (args, code) in [(["backup", "copy"], 2), (["restore", "copy"], 1)] {
         let refused = fixture.run(&args);
@@ -387,7 +399,9 @@ fn a_backup_taken_while_a_daemon_runs_is_restored_into_an_empty_place() {
     );
     assert_eq!(daemon.terminate().0, 0);
 
-    let exported = fixture.run_ok(&["ledger", "export", "--out", "log.jsonl"]).out;
+    let exported = fixture
+        .run_ok(&["ledger", "export", "--out", "log.jsonl"])
+        .out;
     assert!(exported.contains("Wrote"), "{exported}");
     assert_eq!(
         std::fs::read_to_string(fixture.path("log.jsonl")).unwrap(),
@@ -397,10 +411,16 @@ fn a_backup_taken_while_a_daemon_runs_is_restored_into_an_empty_place() {
     assert!(offline.contains("the copy checked"), "{offline}");
 
     std::fs::rename(fixture.path("ledger"), fixture.path("lost")).unwrap();
-    let restored = fixture.run_ok(&["restore", "copy", "--format", "json"]).json();
+    let restored = fixture
+        .run_ok(&["restore", "copy", "--format", "json"])
+        .json();
     assert_eq!(restored["hash"], made["hash"]);
     assert_eq!(fixture.balance("bo@example.com"), (3, 0, 1));
     fixture.run_ok(&["ledger", "verify"]);
     fixture.run_ok(&["run", "--once", "--watch"]);
-    assert_eq!(fixture.call_count(Operation::Confirm), 1, "nobody is confirmed again");
+    assert_eq!(
+        fixture.call_count(Operation::Confirm),
+        1,
+        "nobody is confirmed again"
+    );
 }

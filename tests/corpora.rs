@@ -89,10 +89,14 @@ fn fact_kind(fact: &Fact) -> &'static str {
         Fact::Hold { terms: None, .. } => "hold",
         Fact::Hold { .. } => "hold with terms",
         Fact::Post { .. } => "post",
-        Fact::Void { refund_parts: back, .. } if back.is_empty() => "void",
+        Fact::Void {
+            refund_parts: back, ..
+        } if back.is_empty() => "void",
         Fact::Void { .. } => "void to new lots",
         Fact::Refund { .. } => "refund",
-        Fact::Move { non_refundable: 0, .. } => "move",
+        Fact::Move {
+            non_refundable: 0, ..
+        } => "move",
         Fact::Move { .. } => "move that keeps",
         Fact::ChargeClosed { .. } => "closed",
         Fact::RequestDecided { request } if request.pin_attempt.is_some() => "decided after a PIN",

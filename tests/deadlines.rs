@@ -19,8 +19,8 @@ use maitred::domain::ledger_state::LedgerFact;
 use maitred::domain::request::{ChargeState, RequestState};
 use maitred::domain::time::Span;
 use maitred::reconcile::report::PassReport;
-use maitred::sandbox::faults::{Fault, RowFault, FaultRule, Stage, FaultTimes};
 use maitred::sandbox::call_log::Operation;
+use maitred::sandbox::faults::{Fault, FaultRule, FaultTimes, RowFault, Stage};
 use maitred::sandbox::model::SandboxStatus;
 use maitred::store::port::Store;
 
@@ -33,12 +33,19 @@ fn add_fault(fixture: &PassFixture, rule: FaultRule) {
 }
 
 fn confirm_calls(fixture: &PassFixture) -> u64 {
-    fixture.sandbox.lock().call_log.call_count(Operation::Confirm)
+    fixture
+        .sandbox
+        .lock()
+        .call_log
+        .call_count(Operation::Confirm)
 }
 
 /// The words of the unresolved list, each with its booking, sorted.
 async fn unresolved_items(fixture: &PassFixture) -> Vec<(String, &'static str)> {
-    let items = fixture.store.with(|store| store.unresolved_items(None, 100)).await;
+    let items = fixture
+        .store
+        .with(|store| store.unresolved_items(None, 100))
+        .await;
     let items = items.unwrap().into_iter();
     let mut all: Vec<_> = items
         .map(|item| (item.booking.uid.to_string(), item.code.as_str()))
@@ -107,7 +114,11 @@ async fn a_confirm_that_failed_is_not_sent_after_the_start() {
         assert_eq!(fixture.balance(BO).await, (5, 0, 0), "{dialect:?}");
         let superseded = Some(DecisionOutcome::Superseded);
         assert_eq!(outcome(&fixture, &uid).await, superseded, "{dialect:?}");
-        assert_eq!(unresolved_items(&fixture).await, single_item(&uid, "unanswered"), "{dialect:?}");
+        assert_eq!(
+            unresolved_items(&fixture).await,
+            single_item(&uid, "unanswered"),
+            "{dialect:?}"
+        );
         assert_eq!(report.unresolved.count, 1, "{dialect:?}");
         // It is not decided a second time, and the next passes say why.
         let report = fixture.pass_of_new_process().await.unwrap();
@@ -140,14 +151,21 @@ async fn a_confirm_without_an_answer_ends_when_it_can_no_longer_be_running() {
     fixture.pass().await;
     fixture.clock.advance(Span::minutes(12));
     let report = fixture.pass_of_new_process().await.unwrap();
-    assert_eq!(step_outcome(&report, &uid), "unresolved", "it may still run");
+    assert_eq!(
+        step_outcome(&report, &uid),
+        "unresolved",
+        "it may still run"
+    );
     assert_eq!(fixture.balance(BO).await, (4, 1, 0));
     fixture.clock.advance(Span::minutes(4));
     let report = fixture.pass_of_new_process().await.unwrap();
     assert_eq!(step_outcome(&report, &uid), "superseded");
     assert_eq!(confirm_calls(&fixture), 1, "the one that was lost");
     assert_eq!(fixture.balance(BO).await, (5, 0, 0));
-    assert_eq!(unresolved_items(&fixture).await, single_item(&uid, "unanswered"));
+    assert_eq!(
+        unresolved_items(&fixture).await,
+        single_item(&uid, "unanswered")
+    );
 }
 
 /// The start passes between the plan and the call.
@@ -166,12 +184,18 @@ async fn a_slow_reading_does_not_send_a_confirm_after_the_start() {
         stage: Stage::After,
         ms: 1_000,
     };
-    add_fault(&fixture, FaultRule::on_next(Operation::Get, slow).for_booking(&uid));
+    add_fault(
+        &fixture,
+        FaultRule::on_next(Operation::Get, slow).for_booking(&uid),
+    );
     let report = fixture.pass().await;
     assert_eq!(confirm_calls(&fixture), 0);
     assert_eq!(step_outcome(&report, &uid), "superseded");
     assert_eq!(fixture.balance(BO).await, (5, 0, 0));
-    assert_eq!(unresolved_items(&fixture).await, single_item(&uid, "unanswered"));
+    assert_eq!(
+        unresolved_items(&fixture).await,
+        single_item(&uid, "unanswered")
+    );
 }
 
 /// The one call would confirm every occurrence of a series that waits, the one that has begun too.
@@ -192,7 +216,10 @@ async fn a_series_is_not_confirmed_after_the_start_of_its_first_occurrence() {
     assert_eq!(confirm_calls(&fixture), 1);
     assert!(uids.iter().all(|uid| fixture.status(uid) == "pending"));
     assert_eq!(fixture.balance(BO).await, (5, 0, 0));
-    assert_eq!(unresolved_items(&fixture).await, single_item(&uids[0], "unanswered"));
+    assert_eq!(
+        unresolved_items(&fixture).await,
+        single_item(&uids[0], "unanswered")
+    );
 }
 
 /// What waits for an operator or for credit, and is not answered before it begins, is on the list until
@@ -213,7 +240,10 @@ async fn requests_pending_at_their_start_are_listed_until_they_are_over() {
             fixture.grant(BO, 5).await;
             let report = fixture.pass_of_new_process().await.unwrap();
             assert!(problem_text(&report, "unanswered").is_some());
-            assert_eq!(unresolved_items(&fixture).await, single_item(&uid, "unanswered"));
+            assert_eq!(
+                unresolved_items(&fixture).await,
+                single_item(&uid, "unanswered")
+            );
             assert_eq!(fixture.status(&uid), "pending");
             fixture.clock.advance(Span::minutes(31));
             fixture.watch(false).await;
@@ -263,9 +293,16 @@ async fn an_unknown_status_of_an_intent_is_listed_until_it_is_known() {
     fixture.clock.advance(Span::minutes(20));
     let planned = fixture.try_pass(true).await.unwrap();
     assert!(problem_text(&planned, "unknown-status").is_some());
-    assert_eq!(unresolved_items(&fixture).await, [], "a dry run writes nothing");
+    assert_eq!(
+        unresolved_items(&fixture).await,
+        [],
+        "a dry run writes nothing"
+    );
     fixture.pass().await;
-    assert_eq!(unresolved_items(&fixture).await, single_item(&uid, "unknown-status"));
+    assert_eq!(
+        unresolved_items(&fixture).await,
+        single_item(&uid, "unknown-status")
+    );
     let view = explain(&fixture, &uid).await;
     assert_eq!(view.unresolved[0].code, "unknown-status");
     let before = fixture.sequence().await;
@@ -291,7 +328,10 @@ async fn an_unknown_status_keeps_its_hold_past_the_end_until_an_operator_settles
         assert_eq!(step_outcome(&report, &uid), "unresolved");
         assert_eq!(fixture.balance(BO).await, (4, 1, 0));
         fixture.watch(true).await;
-        assert_eq!(unresolved_items(&fixture).await, single_item(&uid, "unknown-status"));
+        assert_eq!(
+            unresolved_items(&fixture).await,
+            single_item(&uid, "unknown-status")
+        );
     }
     let (now, asked) = (fixture.clock.now(), uid.clone());
     let resolved = fixture
@@ -314,7 +354,10 @@ async fn an_unknown_status_of_a_charge_is_listed_until_it_is_known() {
     fixture.watch(true).await;
     hide_the_status(&fixture, &uid);
     let watched = fixture.watch(true).await;
-    assert_eq!(unresolved_items(&fixture).await, single_item(&uid, "unknown-status"));
+    assert_eq!(
+        unresolved_items(&fixture).await,
+        single_item(&uid, "unknown-status")
+    );
     let codes: Vec<&str> = watched.problems.iter().map(|one| one.code).collect();
     assert!(codes.contains(&"unknown-status"), "{codes:?}");
     let before = fixture.sequence().await;
@@ -341,7 +384,10 @@ async fn intents_from_before_a_restore_wait_until_the_restore_is_accepted() {
         move |store: &mut dyn Store| store.commit(at, vec![Fact::Ledger(fact)], &[])
     };
     let restored = LedgerFact::Restored { commit: 1 };
-    let written = fixture.store.with(write(restored, fixture.clock.now())).await;
+    let written = fixture
+        .store
+        .with(write(restored, fixture.clock.now()))
+        .await;
     written.unwrap();
     let report = fixture.pass_of_new_process().await.unwrap();
     assert_eq!(step_outcome(&report, &uid), "unresolved");
@@ -351,7 +397,10 @@ async fn intents_from_before_a_restore_wait_until_the_restore_is_accepted() {
     let accepted = LedgerFact::RestoreAccepted {
         reason: "looked at".to_owned(),
     };
-    let written = fixture.store.with(write(accepted, fixture.clock.now())).await;
+    let written = fixture
+        .store
+        .with(write(accepted, fixture.clock.now()))
+        .await;
     written.unwrap();
     let report = fixture.pass_of_new_process().await.unwrap();
     assert_eq!(step_outcome(&report, &uid), "confirmed");

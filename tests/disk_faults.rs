@@ -15,17 +15,17 @@ mod child_process;
 mod crash_fixture;
 #[path = "disk_faults/failing_disk_run.rs"]
 mod failing_disk_run;
-#[path = "common/workload.rs"]
-mod workload;
 #[path = "common/shim.rs"]
 mod shim;
 mod store_support;
+#[path = "common/workload.rs"]
+mod workload;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crash_fixture::{CrashFixture, WITH_CREDIT};
-use failing_disk_run::{InitialState, FailingDiskRun, ROLE, ending_name, run_on_failing_disk};
+use failing_disk_run::{FailingDiskRun, InitialState, ROLE, ending_name, run_on_failing_disk};
 use shim::DiskFailure;
 
 /// Errors of the system.
@@ -120,7 +120,11 @@ impl FailureMode {
     }
 }
 
-const INITIAL_STATES: [InitialState; 3] = [InitialState::Empty, InitialState::ClosedCleanly, InitialState::NotClosed];
+const INITIAL_STATES: [InitialState; 3] = [
+    InitialState::Empty,
+    InitialState::ClosedCleanly,
+    InitialState::NotClosed,
+];
 
 /// What this program is when it was started by a test of its own.
 #[test]
@@ -157,12 +161,19 @@ fn on_a_failing_disk_the_store_never_panics_and_never_reports_wrong_data() {
     let mut mix: BTreeMap<(&str, &str), u64> = BTreeMap::new();
     let mut failed: BTreeMap<&str, BTreeSet<char>> = BTreeMap::new();
     let mut wrong = Vec::new();
-    for (begins, disk) in INITIAL_STATES.iter().flat_map(|b| FAILURE_MODES.map(|disk| (*b, disk))) {
+    for (begins, disk) in INITIAL_STATES
+        .iter()
+        .flat_map(|b| FAILURE_MODES.map(|disk| (*b, disk)))
+    {
         let well = FailingDiskRun::new(begins, disk.at_call(u64::MAX >> 1));
         assert_eq!(ending_name(&well), "not noticed", "{:#?}", well.lines);
         assert!(well.counted_calls > 20, "{} calls", well.counted_calls);
         assert_eq!(well.failed_letters, "", "nothing fails before it is due");
-        let some = if disk.call_letters == READING { FEW_SAMPLES } else { SAMPLES };
+        let some = if disk.call_letters == READING {
+            FEW_SAMPLES
+        } else {
+            SAMPLES
+        };
         for at in sample_calls(well.counted_calls, some) {
             let lived = FailingDiskRun::new(begins, disk.at_call(at));
             *mix.entry((disk.name, ending_name(&lived))).or_default() += 1;
@@ -216,7 +227,9 @@ fn runs_on(disk: FailureMode, calls: u64, some: u64, helps: &[&str]) -> usize {
     for at in sample_calls(calls, some) {
         fixture.request_lesson(WITH_CREDIT);
         let (calls, decisions) = (fixture.writing_calls(), fixture.decision_count());
-        let (code, output) = fixture.start_on(disk.at_call(at), &["run", "--once"]).wait_with_output();
+        let (code, output) = fixture
+            .start_on(disk.at_call(at), &["run", "--once"])
+            .wait_with_output();
         let called = fixture.writing_calls() - calls;
         let decided = fixture.decision_count() - decisions;
         assert!(
@@ -228,7 +241,10 @@ fn runs_on(disk: FailureMode, calls: u64, some: u64, helps: &[&str]) -> usize {
             Some(0) => {}
             Some(1) => {
                 failed += 1;
-                assert!(helps.iter().any(|text| output.contains(text)), "{at}: {output}");
+                assert!(
+                    helps.iter().any(|text| output.contains(text)),
+                    "{at}: {output}"
+                );
                 assert!(output.contains("ledger"), "{at}: {output}");
             }
             other => panic!("{at}: {other:?} {output}"),
@@ -267,10 +283,19 @@ fn on_a_read_only_file_system_each_command_names_the_remedy() {
     let commands: [&[&str]; 3] = [
         &["run"],
         &["run", "--once"],
-        &["credits", "grant", WITH_CREDIT, "7", "--reference", "read-only"],
+        &[
+            "credits",
+            "grant",
+            WITH_CREDIT,
+            "7",
+            "--reference",
+            "read-only",
+        ],
     ];
     for command in commands {
-        let (code, output) = fixture.start_on(FAILURE_MODES[6].at_call(1), command).wait_with_output();
+        let (code, output) = fixture
+            .start_on(FAILURE_MODES[6].at_call(1), command)
+            .wait_with_output();
         assert_eq!(code, Some(1), "{command:?}: {output}");
         assert!(
             output.contains(READ_ONLY_REMEDY) && output.contains("ledger"),
@@ -279,17 +304,29 @@ fn on_a_read_only_file_system_each_command_names_the_remedy() {
     }
     // A command that only reads writes nothing, and works.
     let (code, output) = fixture
-        .start_on(FAILURE_MODES[6].at_call(1), &["account", "show", WITH_CREDIT])
+        .start_on(
+            FAILURE_MODES[6].at_call(1),
+            &["account", "show", WITH_CREDIT],
+        )
         .wait_with_output();
     assert_eq!(code, Some(0), "{output}");
-    assert_eq!(fixture.writing_calls(), 0, "nothing leaves before it is written down");
+    assert_eq!(
+        fixture.writing_calls(),
+        0,
+        "nothing leaves before it is written down"
+    );
     fixture.run_until_idle();
     assert_eq!(fixture.find_violations(), [""; 0]);
 }
 
 #[test]
 fn the_binary_on_an_unreadable_disk_reports_it_and_sends_no_call() {
-    let failed = runs_on(FAILURE_MODES[5], RUN_READS, FEW_SAMPLES, &["the disk does not work"]);
+    let failed = runs_on(
+        FAILURE_MODES[5],
+        RUN_READS,
+        FEW_SAMPLES,
+        &["the disk does not work"],
+    );
     assert!(failed > 0 || is_one(), "{failed} runs failed");
 }
 
@@ -313,7 +350,11 @@ fn a_daemon_that_cannot_write_the_log_ends_and_says_so() {
         output.contains("make room") && output.contains("00000001.jsonl"),
         "{output}"
     );
-    assert_eq!(fixture.writing_calls(), 0, "nothing leaves before it is written down");
+    assert_eq!(
+        fixture.writing_calls(),
+        0,
+        "nothing leaves before it is written down"
+    );
     fixture.run_until_idle();
     assert_eq!(fixture.find_violations(), [""; 0]);
 }
@@ -336,7 +377,11 @@ fn an_operator_is_told_of_a_full_disk_and_the_next_write_ends_the_daemon() {
     let (code, output) = daemon.wait_with_output();
     assert_eq!(code, Some(1), "{output}");
     assert!(output.contains("start maitred again"), "{output}");
-    assert_eq!(fixture.writing_calls(), 0, "nothing leaves before it is written down");
+    assert_eq!(
+        fixture.writing_calls(),
+        0,
+        "nothing leaves before it is written down"
+    );
     fixture.run_until_idle();
     assert_eq!(fixture.find_violations(), [""; 0]);
 }

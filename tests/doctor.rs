@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use maitred::daemon::clock;
 use maitred::domain::time::{Clock, Span};
-use maitred::sandbox::rate_limiter::RateLimits;
 use maitred::sandbox::model::{ConfirmationRule, SandboxEventType};
+use maitred::sandbox::rate_limiter::RateLimits;
 use maitred::sandbox::server::Sandbox;
 use maitred::sandbox::world::World;
 use maitred::store::open::{CreateIfMissing, open};

@@ -27,10 +27,10 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use crash_fixture::{CrashFixture, WITHOUT_CREDIT, WITH_CREDIT, RunningProcess, WITHOUT_ACCOUNT};
+use crash_fixture::{CrashFixture, RunningProcess, WITH_CREDIT, WITHOUT_ACCOUNT, WITHOUT_CREDIT};
+use kill_places::{KILL_POINTS, KillPlace, RunPart};
 use maitred::daemon::clock;
 use maitred::sandbox::call_log::Operation;
-use kill_places::{KILL_POINTS, RunPart, KillPlace};
 use rng::Rng;
 use shim::{KillAt, Shim};
 
@@ -146,7 +146,10 @@ fn killed_at_any_instant_a_run_ends_with_the_same_result() {
             fixture.request_lesson(who);
         }
         if rng.chance(300) {
-            fixture.delay_answers(&[Operation::Confirm, Operation::Decline, Operation::List], 150);
+            fixture.delay_answers(
+                &[Operation::Confirm, Operation::Decline, Operation::List],
+                150,
+            );
         } else if slow_mail && rng.chance(400) {
             fixture.delay_mails(&[Operation::Confirm, Operation::Decline], SLOW_MAIL_MS);
             *mix.entry("slow mail").or_default() += 1;
@@ -174,7 +177,10 @@ fn killed_at_any_instant_a_run_ends_with_the_same_result() {
         let wrong = fixture.find_violations();
         assert!(wrong.is_empty(), "after {done} kills: {wrong:#?}");
     }
-    eprintln!("{done} kills, {} bookings: {mix:?}", fixture.requested_count());
+    eprintln!(
+        "{done} kills, {} bookings: {mix:?}",
+        fixture.requested_count()
+    );
     if is_full_run() {
         let kinds = 3 + usize::from(slow_mail);
         assert_eq!(mix.len(), kinds, "every kind of kill was met: {mix:?}");
@@ -227,7 +233,14 @@ fn a_command_that_was_killed_and_is_repeated_counts_once() {
     let mut killed = 0;
     for &KillPlace { kill, .. } in &schedule {
         let reference = format!("grant {kill:?}");
-        let grant = ["credits", "grant", WITH_CREDIT, "2", "--reference", &reference];
+        let grant = [
+            "credits",
+            "grant",
+            WITH_CREDIT,
+            "2",
+            "--reference",
+            &reference,
+        ];
         killed += u64::from(is_killed(fixture.start(&grant, Some(kill)).wait()));
         fixture.run_ok(&grant);
         credits += 2;
@@ -248,7 +261,14 @@ fn min_changes_of_grants(fixture: &CrashFixture) -> u64 {
             count_file: Some(count.clone()),
             ..Shim::default()
         };
-        let grant = ["credits", "grant", WITH_CREDIT, "2", "--reference", reference];
+        let grant = [
+            "credits",
+            "grant",
+            WITH_CREDIT,
+            "2",
+            "--reference",
+            reference,
+        ];
         // What was opened before is as it will be when they are killed.
         available_credits(fixture);
         assert!(fixture.start_under(&grant, shim).wait().success());
@@ -269,7 +289,14 @@ fn a_command_that_was_killed_while_it_asked_a_daemon_counts_once() {
     let (mut killed, mut counted) = (0, 0);
     for n in 0..kill_count() / 3 {
         let reference = format!("asked {n}");
-        let grant = ["credits", "grant", WITH_CREDIT, "2", "--reference", &reference];
+        let grant = [
+            "credits",
+            "grant",
+            WITH_CREDIT,
+            "2",
+            "--reference",
+            &reference,
+        ];
         // As long as a command takes in all, so that each part of it is met.
         let began = clock::now();
         fixture.run_ok(&["account", "show", WITH_CREDIT]);

@@ -7,7 +7,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{PassFixture, KEY, step_outcome};
+use common::{KEY, PassFixture, step_outcome};
 use maitred::calcom::connect::{Settings, connect};
 use maitred::calcom::port::Dialect;
 use maitred::domain::time::Span;
@@ -80,6 +80,10 @@ async fn a_page_that_is_too_large_hides_no_request() {
         // The audit reads on past the same bookings.
         fixture.clock.advance(Span::minutes(10));
         let watched = fixture.watch(true).await;
-        assert!(watched.checked_charges >= 11, "{dialect:?}: {}", watched.checked_charges);
+        assert!(
+            watched.checked_charges >= 11,
+            "{dialect:?}: {}",
+            watched.checked_charges
+        );
     }
 }

@@ -8,13 +8,13 @@
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 #![allow(clippy::print_stderr, reason = "the numbers are printed")]
 
-mod common;
-#[path = "load/load_fixture.rs"]
-mod load_fixture;
-#[path = "load/daemon_process.rs"]
-mod daemon_process;
 #[path = "load/burst.rs"]
 mod burst;
+mod common;
+#[path = "load/daemon_process.rs"]
+mod daemon_process;
+#[path = "load/load_fixture.rs"]
+mod load_fixture;
 #[path = "load/soak.rs"]
 mod soak;
 

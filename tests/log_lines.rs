@@ -6,9 +6,9 @@ mod binary_fixture;
 
 use std::fs;
 
-use binary_fixture::{Daemon, BinaryFixture, wait_until};
-use maitred::sandbox::faults::{Fault, FaultRule, Stage, FaultTimes};
+use binary_fixture::{BinaryFixture, Daemon, wait_until};
 use maitred::sandbox::call_log::Operation;
+use maitred::sandbox::faults::{Fault, FaultRule, FaultTimes, Stage};
 
 const BO: &str = "bo@example.com";
 

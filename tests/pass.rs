@@ -7,22 +7,22 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::{HOST, PassFixture, KEY, calendar_client, step_outcome, parse_time};
+use common::{HOST, KEY, PassFixture, calendar_client, parse_time, step_outcome};
 use maitred::calcom::port::Dialect;
 use maitred::domain::criteria::on_violation::OnViolation;
-use maitred::domain::decision::{ReasonCode, DecisionOutcome};
+use maitred::domain::decision::{DecisionOutcome, ReasonCode};
 use maitred::domain::fact::Fact;
 use maitred::domain::gate::RefuseWith;
 use maitred::domain::id::{AccountId, Address, BookingUid, EventTypeKey, Reference, RequestId};
-use maitred::domain::request::{ChargeState, RequestState, OperatorDecision};
+use maitred::domain::request::{ChargeState, OperatorDecision, RequestState};
 use maitred::domain::time::Span;
-use maitred::reconcile::send::settle::commit_all_or_each;
+use maitred::reconcile::context::{PassError, Ports};
 use maitred::reconcile::execute::{ExecutionReport, execute};
 use maitred::reconcile::observe::observe;
-use maitred::reconcile::context::{PassError, Ports};
-use maitred::sandbox::actions::{ThirdPartyAction, BookingRemark, BookingMove};
-use maitred::sandbox::faults::{Fault, RowFault, FaultRule, Stage, FaultTimes};
-use maitred::sandbox::call_log::{Operation, MailKind, Recipient};
+use maitred::reconcile::send::settle::commit_all_or_each;
+use maitred::sandbox::actions::{BookingMove, BookingRemark, ThirdPartyAction};
+use maitred::sandbox::call_log::{MailKind, Operation, Recipient};
+use maitred::sandbox::faults::{Fault, FaultRule, FaultTimes, RowFault, Stage};
 use maitred::sandbox::model::SandboxEventType;
 use maitred::sandbox::script::Trigger;
 use maitred::store::memory::MemoryStore;
@@ -95,7 +95,10 @@ async fn bookers_with_credit_are_confirmed_and_others_declined_with_a_reason() {
         let sent = call_count(&fixture, Operation::Confirm) + call_count(&fixture, refuse);
         let before = fixture.sequence().await;
         let again = fixture.pass().await;
-        assert_eq!(call_count(&fixture, Operation::Confirm) + call_count(&fixture, refuse), sent);
+        assert_eq!(
+            call_count(&fixture, Operation::Confirm) + call_count(&fixture, refuse),
+            sent
+        );
         assert_eq!(fixture.sequence().await, before);
         assert!(again.is_clean());
     }
@@ -228,7 +231,13 @@ async fn every_fault_is_settled_after_three_passes() {
     let mut runs = tokio::task::JoinSet::new();
     for dialect in DIALECTS {
         let (refuse, ..) = refusing_call(dialect);
-        for kind in [Operation::Confirm, refuse, Operation::List, Operation::Get, Operation::Me] {
+        for kind in [
+            Operation::Confirm,
+            refuse,
+            Operation::List,
+            Operation::Get,
+            Operation::Me,
+        ] {
             for (name, fault) in fault_cases() {
                 let places = std::sync::Arc::clone(&places);
                 runs.spawn(async move {
@@ -315,7 +324,12 @@ async fn changes_made_by_others_before_the_call_are_never_undone() {
         ),
         (
             "booker moves",
-            |uid| ThirdPartyAction::BookerMoves(BookingMove::new(uid, parse_time("2026-12-05T09:00:00Z"))),
+            |uid| {
+                ThirdPartyAction::BookerMoves(BookingMove::new(
+                    uid,
+                    parse_time("2026-12-05T09:00:00Z"),
+                ))
+            },
             "cancelled",
         ),
     ];
@@ -330,7 +344,8 @@ async fn changes_made_by_others_before_the_call_are_never_undone() {
                 } else {
                     "who@example.com"
                 };
-                let uid = fixture.request(fixture.event_types.lesson, email, "2026-12-01T09:00:00Z");
+                let uid =
+                    fixture.request(fixture.event_types.lesson, email, "2026-12-01T09:00:00Z");
                 {
                     let mut world = fixture.sandbox.lock();
                     let trigger = Trigger::after(Operation::List, 1);
@@ -510,7 +525,10 @@ async fn waits_end_with_credit_or_at_the_deadline() {
     assert_eq!(fixture.status(&al), "rejected");
     let codes: Vec<_> = fixture.stored_request(&al).await.unwrap().reasons;
     let codes: Vec<_> = codes.iter().map(|reason| reason.code).collect();
-    assert_eq!(codes, [ReasonCode::ShortOfCredit, ReasonCode::WaitedTooLong]);
+    assert_eq!(
+        codes,
+        [ReasonCode::ShortOfCredit, ReasonCode::WaitedTooLong]
+    );
 }
 
 #[tokio::test]
@@ -555,7 +573,11 @@ async fn refusing_with_cancel_cancels() {
     let mut fixture = PassFixture::new(Dialect::V2).await;
     fixture.policy.refuse_with = RefuseWith::Cancel;
     fixture.grant("bo@example.com", 1).await;
-    let uid = fixture.request(fixture.event_types.dinner, "bo@example.com", "2026-12-01T09:00:00Z");
+    let uid = fixture.request(
+        fixture.event_types.dinner,
+        "bo@example.com",
+        "2026-12-01T09:00:00Z",
+    );
     let report = fixture.pass().await;
     assert_eq!(fixture.status(&uid), "cancelled");
     assert_eq!(step_outcome(&report, &uid), "declined");
@@ -567,7 +589,11 @@ async fn a_dry_run_writes_nothing_anywhere() {
     for dialect in DIALECTS {
         let mut fixture = PassFixture::new(dialect).await;
         fixture.grant("bo@example.com", 1).await;
-        let bo = fixture.request(fixture.event_types.lesson, "bo@example.com", "2026-12-01T09:00:00Z");
+        let bo = fixture.request(
+            fixture.event_types.lesson,
+            "bo@example.com",
+            "2026-12-01T09:00:00Z",
+        );
         let who = fixture.request(
             fixture.event_types.lesson,
             "who@example.com",
@@ -596,10 +622,15 @@ async fn a_refused_key_ends_the_pass_and_is_never_shown() {
     for dialect in DIALECTS {
         let mut fixture = PassFixture::new(dialect).await;
         fixture.grant("bo@example.com", 1).await;
-        fixture.request(fixture.event_types.lesson, "bo@example.com", "2026-12-01T09:00:00Z");
+        fixture.request(
+            fixture.event_types.lesson,
+            "bo@example.com",
+            "2026-12-01T09:00:00Z",
+        );
         let wrong = "cal_wrong_key_9876543210";
         for key in [wrong, "token-without-prefix-1234567890"] {
-            fixture.calendar = calendar_client(&fixture.sandbox.base_url(), dialect, key, &fixture.clock);
+            fixture.calendar =
+                calendar_client(&fixture.sandbox.base_url(), dialect, key, &fixture.clock);
             fixture.session = Default::default();
             let error = fixture.try_pass(false).await.unwrap_err();
             assert!(matches!(error, PassError::Credential(_)), "{error}");
@@ -607,7 +638,8 @@ async fn a_refused_key_ends_the_pass_and_is_never_shown() {
             assert!(!text.contains(key), "{text}");
             assert!(!text.contains(key.trim_start_matches("cal_")), "{text}");
         }
-        fixture.calendar = calendar_client(&fixture.sandbox.base_url(), dialect, KEY, &fixture.clock);
+        fixture.calendar =
+            calendar_client(&fixture.sandbox.base_url(), dialect, KEY, &fixture.clock);
         fixture.session = Default::default();
         fixture.pass().await;
         assert_eq!(fixture.balance("bo@example.com").await, (0, 0, 1));
@@ -734,9 +766,15 @@ async fn operator_commands_between_planning_and_writing_are_respected() {
             .unwrap();
         let mut done = ExecutionReport::default();
         let limits = &fixture.policy.limits;
-        execute(&ports, limits, observed.snapshot.now, observed.plan, &mut done)
-            .await
-            .unwrap();
+        execute(
+            &ports,
+            limits,
+            observed.snapshot.now,
+            observed.plan,
+            &mut done,
+        )
+        .await
+        .unwrap();
         assert_eq!(fixture.status(&uid), "pending", "{booker}");
         assert!(done.more, "{booker}");
         fixture.pass().await;
@@ -780,9 +818,15 @@ async fn operator_reviews_between_planning_and_writing_are_respected() {
         .unwrap();
     let mut done = ExecutionReport::default();
     let limits = &fixture.policy.limits;
-    execute(&ports, limits, observed.snapshot.now, observed.plan, &mut done)
-        .await
-        .unwrap();
+    execute(
+        &ports,
+        limits,
+        observed.snapshot.now,
+        observed.plan,
+        &mut done,
+    )
+    .await
+    .unwrap();
     assert_eq!(fixture.status(&uid), "pending");
     assert!(done.more);
     fixture.pass().await;
@@ -852,7 +896,11 @@ async fn a_request_with_a_conflict_blocks_no_other_request() {
 async fn a_very_long_title_blocks_no_other_request() {
     let mut fixture = PassFixture::new(Dialect::V2).await;
     fixture.grant("bo@example.com", 5).await;
-    let uid = fixture.request(fixture.event_types.lesson, "bo@example.com", "2026-12-01T09:00:00Z");
+    let uid = fixture.request(
+        fixture.event_types.lesson,
+        "bo@example.com",
+        "2026-12-01T09:00:00Z",
+    );
     let long = "x".repeat(100_000);
     fixture
         .sandbox

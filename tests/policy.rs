@@ -61,7 +61,10 @@ fn all_examples_come_out_as_expected() {
 
 #[test]
 fn the_examples_cover_what_a_policy_can_say() {
-    let ran = run(&examples_folder(), &["policy", "test", ".", "--format", "json"]);
+    let ran = run(
+        &examples_folder(),
+        &["policy", "test", ".", "--format", "json"],
+    );
     let view: Value = serde_json::from_str(&ran.out).unwrap();
     assert!(view["cases"].as_u64().unwrap() >= 40, "{view}");
     assert_eq!(view["failed"], 0);

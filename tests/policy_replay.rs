@@ -6,8 +6,8 @@
 use std::fs;
 use std::process::Command;
 
-use maitred::config::policy_test::parse::parse as cases;
 use maitred::config::parse::parse as config;
+use maitred::config::policy_test::parse::parse as cases;
 use maitred::control::policy::ReplayView;
 use maitred::daemon::policy::case_fixture;
 use maitred::daemon::policy::replay::{ReplayQuery, replay};
@@ -17,8 +17,8 @@ use maitred::domain::gate::Policy;
 use maitred::domain::id::{AccountId, BookingUid, Reference, RequestId};
 use maitred::domain::plan::Action;
 use maitred::domain::time::Time;
-use maitred::store::open::{CreateIfMissing, open};
 use maitred::store::log_store::LogStore;
+use maitred::store::open::{CreateIfMissing, open};
 use maitred::store::port::Store;
 use tempfile::TempDir;
 
@@ -100,7 +100,9 @@ fn recorded_store() -> (TempDir, LogStore) {
     let path = folder.path().join("store");
     fs::create_dir(&path).unwrap();
     let now = parse_time("2026-12-01T09:00:00Z");
-    let mut store = open(&path, CreateIfMissing::Yes, now, &mut |_| {}).unwrap().store;
+    let mut store = open(&path, CreateIfMissing::Yes, now, &mut |_| {})
+        .unwrap()
+        .store;
     let bo = AccountId::parse("bo@example.com").unwrap();
     let grant = |name: &str, credits| Fact::Grant {
         reference: Reference::parse(name).unwrap(),
@@ -254,7 +256,9 @@ fn each_request_is_judged_as_of_its_time() {
         ),
         // Answers were not recorded. Who is declined before, is so whatever they were.
         (
-            format!("{OLD_POLICY}\n[[rule]]\nname = 'asks'\nrequire = 'booking.answers.x == 1.0'\n"),
+            format!(
+                "{OLD_POLICY}\n[[rule]]\nname = 'asks'\nrequire = 'booking.answers.x == 1.0'\n"
+            ),
             &["4 x booking.answers"],
         ),
         (

@@ -11,27 +11,27 @@
 
 #[path = "common/child_process.rs"]
 mod child_process;
-#[path = "power_cut/plain_sled.rs"]
-mod plain_sled;
-#[path = "power_cut/power_cuts.rs"]
-mod power_cuts;
-#[path = "power_cut/simulated_disk.rs"]
-mod simulated_disk;
 #[path = "power_cut/crash_image.rs"]
 mod crash_image;
 #[path = "power_cut/ledger.rs"]
 mod ledger;
-#[path = "common/workload.rs"]
-mod workload;
+#[path = "power_cut/plain_sled.rs"]
+mod plain_sled;
+#[path = "power_cut/power_cuts.rs"]
+mod power_cuts;
 #[path = "power_cut/recording.rs"]
 mod recording;
 #[path = "simulation/rng.rs"]
 mod rng;
 #[path = "common/shim.rs"]
 mod shim;
+#[path = "power_cut/simulated_disk.rs"]
+mod simulated_disk;
 mod store_support;
 #[path = "power_cut/trace.rs"]
 mod trace;
+#[path = "common/workload.rs"]
+mod workload;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -40,14 +40,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use plain_sled::ImageOutcome;
-use power_cuts::{PowerCut, LedgerPhase};
-use simulated_disk::SimulatedDisk;
 use crash_image::KeepPolicy;
-use ledger::{RunEnd, OpenPath};
+use ledger::{OpenPath, RunEnd};
+use plain_sled::ImageOutcome;
+use power_cuts::{LedgerPhase, PowerCut};
 use recording::Recording;
 use rng::Rng;
-use shim::{KillPoint, KillAt};
+use shim::{KillAt, KillPoint};
+use simulated_disk::SimulatedDisk;
 use trace::TraceOp;
 
 /// Images looked at when nothing else is asked for.
@@ -158,7 +158,10 @@ fn the_recorder_misses_nothing() {
     for op in &ops {
         begins.apply(op);
     }
-    let (replayed, real) = (begins.current_tree(), simulated_disk::read_tree(&recording.disk()));
+    let (replayed, real) = (
+        begins.current_tree(),
+        simulated_disk::read_tree(&recording.disk()),
+    );
     let paths = |tree: &simulated_disk::FileTree| tree.keys().cloned().collect::<Vec<PathBuf>>();
     assert_eq!(paths(&replayed), paths(&real));
     assert!(replayed.len() > 10, "{:?}", paths(&real));
@@ -195,7 +198,10 @@ fn every_image_holds_all_that_was_acknowledged() {
         check_images(recorded, count, &mut rng, &tally);
     });
     let tally = tally.into_inner().unwrap();
-    eprintln!("{} images: {:?} {:?}", tally.images, tally.phases, tally.open_paths);
+    eprintln!(
+        "{} images: {:?} {:?}",
+        tally.images, tally.phases, tally.open_paths
+    );
     assert!(tally.failed.is_empty(), "{:#?}", tally.failed);
     if images >= MIN_IMAGES_FOR_COVERAGE {
         let (doing, how) = (tally.phases.len(), tally.open_paths.len());
@@ -205,7 +211,10 @@ fn every_image_holds_all_that_was_acknowledged() {
             "every part of its life was met"
         );
         let rebuilds = tally.phases[&LedgerPhase::RebuildingProjection];
-        assert!(rebuilds * REBUILD_SHARE >= images, "{rebuilds} cuts in a rebuild");
+        assert!(
+            rebuilds * REBUILD_SHARE >= images,
+            "{rebuilds} cuts in a rebuild"
+        );
     }
 }
 
@@ -257,7 +266,11 @@ fn check_kill_then_cut(at: u64, more: u64) -> Result<(), String> {
     ops.iter().for_each(|op| disk.apply(op));
     let acknowledged = power_cuts::acknowledged_commits(&ops).unwrap();
     let mut rng = Rng::new(at);
-    for keep in [KeepPolicy::Nothing, KeepPolicy::LengthOnly, KeepPolicy::AnyChanges] {
+    for keep in [
+        KeepPolicy::Nothing,
+        KeepPolicy::LengthOnly,
+        KeepPolicy::AnyChanges,
+    ] {
         let folder = shim::scratch_folder();
         simulated_disk::write_tree(&disk.cut_power_with(Some(keep), &mut rng), folder.path());
         let whole = ledger::log_bytes(&recording.disk());
@@ -269,7 +282,9 @@ fn check_kill_then_cut(at: u64, more: u64) -> Result<(), String> {
 /// A disk on which the power was cut once already, and the commits that had been acknowledged.
 fn recording_after_cut(rng: &mut Rng) -> (Recording, u64) {
     let RecordedTrace {
-        initial_disk: mut begins, ops, ..
+        initial_disk: mut begins,
+        ops,
+        ..
     } = record_trace(Recording::new(), 0, rng);
     let cuts = power_cuts::random_cuts(&ops, PHASES, rng);
     let step = rng.pick(&cuts).step;
@@ -278,7 +293,10 @@ fn recording_after_cut(rng: &mut Rng) -> (Recording, u64) {
     }
     let recording = Recording::new();
     simulated_disk::write_tree(&begins.cut_power(rng), &recording.disk());
-    (recording, power_cuts::acknowledged_commits(&ops[..step]).unwrap_or(0))
+    (
+        recording,
+        power_cuts::acknowledged_commits(&ops[..step]).unwrap_or(0),
+    )
 }
 
 /// The same images, had the ledger never synced anything: if those were whole, too, the images would
@@ -295,7 +313,10 @@ fn without_its_syncs_the_ledger_breaks() {
     let tally = Mutex::new(ImageCounts::default());
     check_images(recorded, IMAGES_PER_RECORDING, &mut rng, &tally);
     let broken = tally.into_inner().unwrap().failed.len() as u64;
-    assert!(broken * 4 > IMAGES_PER_RECORDING, "only {broken} of {IMAGES_PER_RECORDING} broke");
+    assert!(
+        broken * 4 > IMAGES_PER_RECORDING,
+        "only {broken} of {IMAGES_PER_RECORDING} broke"
+    );
 }
 
 /// Cuts the power of one recording so many times.
@@ -309,7 +330,15 @@ fn check_images(recorded: RecordedTrace, count: u64, rng: &mut Rng, tally: &Mute
     let whole = ledger::log_bytes(&recording.disk());
     let cuts = power_cuts::choose_cuts(&ops, usize::try_from(count).unwrap(), rng);
     let mut done = 0;
-    for (image, PowerCut { step, phase: doing, keep }) in cuts.into_iter().enumerate() {
+    for (
+        image,
+        PowerCut {
+            step,
+            phase: doing,
+            keep,
+        },
+    ) in cuts.into_iter().enumerate()
+    {
         for op in &ops[done..step] {
             begins.apply(op);
         }
@@ -373,7 +402,9 @@ fn the_control_in_plain_sled_breaks() {
         plain_sled::record_bank(&recording, &mut rng);
         let ops = trace::parse_trace(&fs::read(recording.trace()).unwrap());
         let mut done = 0;
-        for PowerCut { step, .. } in power_cuts::random_cuts(&ops, usize::try_from(count).unwrap(), &mut rng) {
+        for PowerCut { step, .. } in
+            power_cuts::random_cuts(&ops, usize::try_from(count).unwrap(), &mut rng)
+        {
             for op in &ops[done..step] {
                 disk.apply(op);
             }

@@ -8,11 +8,11 @@ mod binary_fixture;
 use std::fs;
 use std::process::Command;
 
-use binary_fixture::{Daemon, BinaryFixture, RunResult, to_run_result, wait_until};
+use binary_fixture::{BinaryFixture, Daemon, RunResult, to_run_result, wait_until};
 use maitred::daemon::clock;
-use maitred::sandbox::actions::{ThirdPartyAction, BookingRemark};
-use maitred::sandbox::faults::{Fault, FaultRule, Stage};
+use maitred::sandbox::actions::{BookingRemark, ThirdPartyAction};
 use maitred::sandbox::call_log::Operation;
+use maitred::sandbox::faults::{Fault, FaultRule, Stage};
 
 /// Nothing listens there.
 const UNREACHABLE_URL: &str = "http://127.0.0.1:9";
@@ -59,12 +59,20 @@ fn an_unreachable_server_is_named_with_the_route_that_was_tried() {
     assert_eq!(proxied.code, 69, "{}", proxied.all_output());
     let way = "cal.invalid:80 (by the proxy http://127.0.0.1:9, from HTTP_PROXY)";
     assert!(proxied.err.contains(way), "{}", proxied.err);
-    assert!(!proxied.all_output().contains("secret"), "{}", proxied.all_output());
+    assert!(
+        !proxied.all_output().contains("secret"),
+        "{}",
+        proxied.all_output()
+    );
 
     let wrong = run("http://cal.invalid", "::secret::");
     assert_eq!(wrong.code, 78, "{}", wrong.all_output());
     assert!(wrong.err.contains("HTTP_PROXY"), "{}", wrong.err);
-    assert!(!wrong.all_output().contains("secret"), "{}", wrong.all_output());
+    assert!(
+        !wrong.all_output().contains("secret"),
+        "{}",
+        wrong.all_output()
+    );
 }
 
 /// The fault of B16: two of three are confirmed, and then the list fails.
@@ -78,7 +86,9 @@ fn results_before_a_failure_are_reported_with_its_exit_code() {
         fs::write(&path, text).unwrap();
         fixture.run_ok(&["credits", "grant", "bo@example.com", "3"]);
         let uids: Vec<String> = ["09", "11", "13"]
-            .map(|hour| fixture.request_booking(fixture.lesson, "bo@example.com", &format!("{hour}:00:00Z")))
+            .map(|hour| {
+                fixture.request_booking(fixture.lesson, "bo@example.com", &format!("{hour}:00:00Z"))
+            })
             .to_vec();
         let away = Fault::BadGateway {
             stage: Stage::Before,
@@ -150,7 +160,8 @@ fn results_of_a_failed_watch_are_reported_by_every_command() {
         let away = Fault::BadGateway {
             stage: Stage::Before,
         };
-        let rule = FaultRule::on_next(Operation::List, away).skip_calls(u32::try_from(lists).unwrap() - 1);
+        let rule =
+            FaultRule::on_next(Operation::List, away).skip_calls(u32::try_from(lists).unwrap() - 1);
         house.sandbox.lock().add_fault(rule).unwrap();
         let ran = house.run(args);
         house.sandbox.lock().fault_rules.clear();

@@ -10,7 +10,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 
-use binary_fixture::{Daemon, BinaryFixture, to_run_result};
+use binary_fixture::{BinaryFixture, Daemon, to_run_result};
 
 mod binary_fixture;
 
@@ -287,7 +287,9 @@ fn settings_that_need_a_restart_are_refused_by_a_reload() {
             format!("{good}\n[control]\nsocket = \"other.sock\"\n"),
         ),
     ];
-    let policy = |fixture: &BinaryFixture| fixture.run_ok(&["status", "--format", "json"]).json()["policy"].clone();
+    let policy = |fixture: &BinaryFixture| {
+        fixture.run_ok(&["status", "--format", "json"]).json()["policy"].clone()
+    };
     let before = policy(&fixture);
     for (key, text) in rows {
         // Something else is changed too, and is not taken either.

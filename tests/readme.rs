@@ -49,9 +49,11 @@ fn rehearsal() -> String {
             text += &format!("```{} {file}\n{}```\n", block.language, block.text);
         } else if block.language == "console" && block.not_run.is_none() {
             let commands = block.commands();
-            let changing = commands
-                .iter()
-                .filter(|shown| !READING_COMMANDS.iter().any(|reads| shown.command.starts_with(reads)));
+            let changing = commands.iter().filter(|shown| {
+                !READING_COMMANDS
+                    .iter()
+                    .any(|reads| shown.command.starts_with(reads))
+            });
             let lines = changing.map(|shown| format!("$ {}\n", shown.command));
             text += &format!("```console\n{}```\n", lines.collect::<String>());
         }

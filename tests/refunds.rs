@@ -11,16 +11,16 @@ use maitred::daemon::commands::charges::settle;
 use maitred::domain::fact::Fact;
 use maitred::domain::id::{AccountId, BookingUid, Reference};
 use maitred::domain::ledger::Violation;
-use maitred::domain::request::{ChargeState, RequestState};
 use maitred::domain::refund_policy::{ExpiredRefund, LateMove, RefundTerms};
+use maitred::domain::request::{ChargeState, RequestState};
 use maitred::domain::time::{Span, Time};
 use maitred::domain::watch::ChargeOutcome;
+use maitred::reconcile::context::Ports;
 use maitred::reconcile::execute::{ExecutionReport, execute};
 use maitred::reconcile::observe::observe;
-use maitred::reconcile::context::Ports;
-use maitred::sandbox::actions::{ThirdPartyAction, BookingRemark, BookingMove};
-use maitred::sandbox::faults::{Fault, FaultRule, Stage};
+use maitred::sandbox::actions::{BookingMove, BookingRemark, ThirdPartyAction};
 use maitred::sandbox::call_log::Operation;
+use maitred::sandbox::faults::{Fault, FaultRule, Stage};
 use maitred::store::port::CommitError;
 
 const BO: &str = "bo@example.com";
@@ -29,7 +29,11 @@ const START: &str = "2026-12-01T09:00:00Z";
 
 fn perform_action(fixture: &PassFixture, action: ThirdPartyAction) -> Vec<String> {
     fixture.clock.advance(Span::seconds(1));
-    fixture.sandbox.lock().act(fixture.clock.now(), action).unwrap()
+    fixture
+        .sandbox
+        .lock()
+        .act(fixture.clock.now(), action)
+        .unwrap()
 }
 
 fn change_refund_terms(fixture: &mut PassFixture, change: impl Fn(&mut RefundTerms)) {
@@ -120,7 +124,10 @@ async fn refunds_to_an_expired_lot_follow_one_rule_on_every_path() {
             let shift = BookingMove::new(&uid, parse_time("2026-12-03T09:00:00Z"));
             match way {
                 RefundPath::Cancelled | RefundPath::Voided => {
-                    perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&uid)));
+                    perform_action(
+                        &fixture,
+                        ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&uid)),
+                    );
                 }
                 RefundPath::CheaperByPass | RefundPath::CheaperByWatch => {
                     for gate in &mut fixture.policy.gates {
@@ -144,7 +151,11 @@ async fn refunds_to_an_expired_lot_follow_one_rule_on_every_path() {
             let (available, held, posted) = fixture.balance(BO).await;
             assert_eq!((available, held), (restored, 0), "{what}");
             // What came back of a charge still counts as posted once; a hold was never posted.
-            assert_eq!(posted, if way == RefundPath::Voided { 0 } else { 3 }, "{what}");
+            assert_eq!(
+                posted,
+                if way == RefundPath::Voided { 0 } else { 3 },
+                "{what}"
+            );
             fixture.clock.advance(Span::days(15));
             assert_eq!(fixture.balance(BO).await.0, 0, "{what}");
         }
@@ -160,7 +171,10 @@ async fn a_restored_lot_is_not_restored_again() {
     fixture.pass().await;
     fixture.watch(true).await;
     fixture.clock.advance(Span::days(4));
-    perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&first)));
+    perform_action(
+        &fixture,
+        ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&first)),
+    );
     fixture.watch(false).await;
     assert_eq!(fixture.balance(BO).await.0, 1, "restored for 14 days");
     // Within these days it comes back as often as it is cancelled in time, and no longer.
@@ -170,7 +184,10 @@ async fn a_restored_lot_is_not_restored_again() {
         fixture.pass().await;
         assert_eq!(fixture.status(&next), "accepted");
         fixture.clock.advance(Span::days(days));
-        perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&next)));
+        perform_action(
+            &fixture,
+            ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&next)),
+        );
         fixture.watch(false).await;
         assert_eq!(fixture.balance(BO).await.0, available);
     }
@@ -230,10 +247,17 @@ async fn moved_twice_before_confirmation_costs_the_same_in_each_order_of_runs() 
                     let uid = fixture.request(fixture.event_types.lesson, BO, START);
                     run_all(&mut fixture, &[RunKind::Pass, RunKind::Audit]).await;
                     advance_to(&fixture, first);
-                    let between = perform_action(&fixture, ThirdPartyAction::BookerMoves(BookingMove::new(&uid, to))).remove(0);
+                    let between = perform_action(
+                        &fixture,
+                        ThirdPartyAction::BookerMoves(BookingMove::new(&uid, to)),
+                    )
+                    .remove(0);
                     advance_to(&fixture, second);
                     let later = start + hours(240);
-                    let last = perform_action(&fixture, ThirdPartyAction::BookerMoves(BookingMove::new(&between, later)));
+                    let last = perform_action(
+                        &fixture,
+                        ThirdPartyAction::BookerMoves(BookingMove::new(&between, later)),
+                    );
                     run_all(&mut fixture, order).await;
                     let charged = match late_move {
                         LateMove::Carry => 1,
@@ -242,7 +266,10 @@ async fn moved_twice_before_confirmation_costs_the_same_in_each_order_of_runs() 
                     assert_eq!(fixture.status(&last[0]), "accepted", "{what}");
                     assert_eq!(fixture.balance(BO).await.0, 5 - charged, "{what}");
                     // A late move that was carried does not come back by cancelling in time.
-                    perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&last[0])));
+                    perform_action(
+                        &fixture,
+                        ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&last[0])),
+                    );
                     run_all(&mut fixture, order).await;
                     let back = match late_move {
                         LateMove::Carry if number > 0 => 0,
@@ -310,14 +337,24 @@ async fn a_late_move_does_not_avoid_the_cost_of_a_cancellation() {
             run_all(&mut fixture, between).await;
             match then {
                 AfterMove::CancelledInTime => {
-                    perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&last)));
+                    perform_action(
+                        &fixture,
+                        ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&last)),
+                    );
                 }
-                AfterMove::HostCancels => drop(perform_action(&fixture, ThirdPartyAction::HostCancels(BookingRemark::without_reason(&last)))),
+                AfterMove::HostCancels => drop(perform_action(
+                    &fixture,
+                    ThirdPartyAction::HostCancels(BookingRemark::without_reason(&last)),
+                )),
                 AfterMove::Refused | AfterMove::Cheaper | AfterMove::TakesPlace => {}
             }
             run_all(&mut fixture, order).await;
             fixture.clock.advance(Span::days(40));
-            run_all(&mut fixture, &[RunKind::Pass, RunKind::Watch, RunKind::Audit]).await;
+            run_all(
+                &mut fixture,
+                &[RunKind::Pass, RunKind::Watch, RunKind::Audit],
+            )
+            .await;
             assert_eq!(fixture.balance(BO).await.0, 3 - charged, "{what}");
             for uid in [&uid, &last] {
                 let state = fixture.charge(uid).await.map(|charge| charge.state);
@@ -416,14 +453,24 @@ async fn a_charge_ended_between_planning_and_writing_is_not_taken_over() {
         settle_charge(&fixture, &uid, give_back).await.unwrap();
         let mut done = ExecutionReport::default();
         let limits = &fixture.policy.limits;
-        execute(&ports, limits, observed.snapshot.now, observed.plan, &mut done)
-            .await
-            .unwrap();
+        execute(
+            &ports,
+            limits,
+            observed.snapshot.now,
+            observed.plan,
+            &mut done,
+        )
+        .await
+        .unwrap();
         assert_eq!(fixture.status(&last), "pending");
         assert!(done.more);
         assert_eq!(done.problems, []);
         let watched = fixture.watch(false).await;
-        let ends: Vec<ChargeOutcome> = watched.changes.iter().map(|change| change.outcome).collect();
+        let ends: Vec<ChargeOutcome> = watched
+            .changes
+            .iter()
+            .map(|change| change.outcome)
+            .collect();
         assert_eq!(ends, []);
         fixture.pass().await;
         assert_eq!(fixture.status(&last), "accepted");

@@ -8,11 +8,11 @@ use std::fs;
 
 use maitred::daemon::clock;
 use maitred::domain::time::Span;
-use maitred::sandbox::actions::{ThirdPartyAction, BookingRemark};
+use maitred::sandbox::actions::{BookingRemark, ThirdPartyAction};
 use maitred::sandbox::call_log::Operation;
 use serde_json::Value;
 
-use binary_fixture::{Daemon, HOST, BinaryFixture};
+use binary_fixture::{BinaryFixture, Daemon, HOST};
 
 mod binary_fixture;
 
@@ -21,7 +21,11 @@ const CANCEL_UNMANAGED: &str = "unmanaged = \"cancel\"\nunmanaged-since = \"2020
 /// A calendar whose accepted bookings without a charge are to be cancelled.
 fn strict_fixture(more: &str) -> BinaryFixture {
     let fixture = BinaryFixture::new("v2");
-    fixture.configure("v2", &fixture.sandbox.base_url(), &format!("{CANCEL_UNMANAGED}{more}"));
+    fixture.configure(
+        "v2",
+        &fixture.sandbox.base_url(),
+        &format!("{CANCEL_UNMANAGED}{more}"),
+    );
     fixture
 }
 
@@ -147,7 +151,10 @@ fn after_a_restore_everything_waits_for_an_operator() {
     assert!(preview.out.contains("cancelled"), "{}", preview.out);
     for _ in 0..2 {
         let view = run_watch(&fixture);
-        assert!(problem_codes(&view).contains(&"restore-open".to_owned()), "{view}");
+        assert!(
+            problem_codes(&view).contains(&"restore-open".to_owned()),
+            "{view}"
+        );
         assert_eq!(view["watch"]["held_back"], "restore-open");
         assert_eq!(view["watch"]["changes"][0]["what"], "cancelled", "{view}");
     }
@@ -165,8 +172,16 @@ fn after_a_restore_everything_waits_for_an_operator() {
     assert_eq!(reason["code"], "restore-open", "{plan}");
     let text = reason["text"].as_str().unwrap();
     assert!(text.contains("maitred ledger accept-restore"), "{text}");
-    assert_eq!((cancel_calls(&fixture), fixture.call_count(Operation::Decline)), (0, 0));
-    let identity = fixture.run_ok(&["ledger", "show", "--format", "json"]).json();
+    assert_eq!(
+        (
+            cancel_calls(&fixture),
+            fixture.call_count(Operation::Decline)
+        ),
+        (0, 0)
+    );
+    let identity = fixture
+        .run_ok(&["ledger", "show", "--format", "json"])
+        .json();
     assert!(identity["restored"].is_string(), "{identity}");
     let twice = ["ledger", "accept-restore", "--reason", "all was looked at"];
     fixture.run_ok(&twice);
@@ -183,7 +198,9 @@ fn a_ledger_of_another_account_or_server_is_left_alone() {
     fixture.run_ok(&["credits", "grant", "oda@example.com", "9"]);
     let theirs = fixture.request_booking(fixture.foreign, "who@example.com", "09:00:00Z");
     fixture.run_ok(&["run", "--once"]);
-    let identity = fixture.run_ok(&["ledger", "show", "--format", "json"]).json();
+    let identity = fixture
+        .run_ok(&["ledger", "show", "--format", "json"])
+        .json();
     assert_eq!(
         (&identity["account"], &identity["dialect"]),
         (&HOST.into(), &"v2".into())
@@ -206,7 +223,11 @@ fn a_ledger_of_another_account_or_server_is_left_alone() {
     fs::write(fixture.path("key"), binary_fixture::KEY).unwrap();
     assert_stops(&fixture, &[&server, "--server"]);
     assert_eq!(
-        elsewhere.sandbox.lock().call_log.call_count(Operation::List),
+        elsewhere
+            .sandbox
+            .lock()
+            .call_log
+            .call_count(Operation::List),
         0,
         "nothing was listed"
     );
@@ -241,7 +262,7 @@ fn assert_stops(fixture: &BinaryFixture, says: &[&str]) {
 
 #[test]
 fn an_open_intent_is_not_given_back_because_another_server_does_not_know_it() {
-    use maitred::sandbox::faults::{Fault, FaultRule, Stage, FaultTimes};
+    use maitred::sandbox::faults::{Fault, FaultRule, FaultTimes, Stage};
     let fixture = strict_fixture("");
     fixture.run_ok(&["credits", "grant", "bo@example.com", "4"]);
     let uid = fixture.request_booking(fixture.lesson, "bo@example.com", "09:00:00Z");
@@ -271,7 +292,11 @@ fn a_ledger_from_before_identities_adopts_its_account_and_says_so() {
     let fixture = BinaryFixture::new("v2");
     fixture.run_ok(&["credits", "grant", "bo@example.com", "4"]);
     let result = fixture.run(&["run", "--once"]);
-    assert!(result.err.contains("account 12 at "), "{}", result.all_output());
+    assert!(
+        result.err.contains("account 12 at "),
+        "{}",
+        result.all_output()
+    );
     let again = fixture.run(&["run", "--once"]);
     assert!(!again.err.contains("account 12"), "{}", again.all_output());
 }
@@ -331,13 +356,21 @@ fn a_plan_covers_the_watch_and_writes_nothing() {
         "{plain}"
     );
     assert_eq!(fs::read(fixture.log()).unwrap(), before);
-    assert!(!fixture.path("ledger/watched").exists(), "it was not a watch");
-    assert_eq!((fixture.status(&taken), cancel_calls(&fixture)), ("accepted", 0));
+    assert!(
+        !fixture.path("ledger/watched").exists(),
+        "it was not a watch"
+    );
+    assert_eq!(
+        (fixture.status(&taken), cancel_calls(&fixture)),
+        ("accepted", 0)
+    );
     // It was the same that is then done, and is shown by a daemon too.
     let base = fixture.sandbox.base_url();
     fixture.configure("v2", &base, "unmanaged = \"report\"\n");
     let daemon = Daemon::start(&fixture);
-    binary_fixture::wait_until("the first audit", || fixture.path("ledger/watched").exists());
+    binary_fixture::wait_until("the first audit", || {
+        fixture.path("ledger/watched").exists()
+    });
     fixture.configure("v2", &base, CANCEL_UNMANAGED);
     daemon.signal("-HUP");
     fixture.run_ok(&["pause"]);

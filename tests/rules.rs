@@ -7,19 +7,19 @@
 mod common;
 #[path = "rules/criteria.rs"]
 mod criteria;
-#[path = "rules/real_answers.rs"]
-mod real_answers;
 #[path = "rules/lookups.rs"]
 mod lookups;
 #[path = "rules/pins.rs"]
 mod pins;
+#[path = "rules/real_answers.rs"]
+mod real_answers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use common::{PassFixture, parse_time};
 use maitred::calcom::port::Dialect;
-use maitred::domain::criteria::on_violation::OnViolation;
 use maitred::domain::criteria::custom_rule::Rule;
+use maitred::domain::criteria::on_violation::OnViolation;
 use maitred::domain::decision::ReasonCode;
 use maitred::domain::fact::Fact;
 use maitred::domain::id::AccountId;

@@ -10,14 +10,17 @@
     reason = "the harness shows it where a row fails"
 )]
 
+#[path = "sandbox_differences/concurrent_calls.rs"]
+mod concurrent_calls;
 #[path = "sandbox_differences/fixture.rs"]
 mod fixture;
 #[path = "sandbox_differences/questions.rs"]
 mod questions;
-#[path = "sandbox_differences/concurrent_calls.rs"]
-mod concurrent_calls;
 
-use fixture::{CONFIRMED_TYPE, GUEST_KEY, OPEN_TYPE, DifferenceFixture, CONFIRMED_SERIES, OPEN_SERIES, GUEST_MAIL, HOST_KEY, NO_KEY, OTHER_HOST_KEY, OTHER_HOST_MAIL};
+use fixture::{
+    CONFIRMED_SERIES, CONFIRMED_TYPE, DifferenceFixture, GUEST_KEY, GUEST_MAIL, HOST_KEY, NO_KEY,
+    OPEN_SERIES, OPEN_TYPE, OTHER_HOST_KEY, OTHER_HOST_MAIL,
+};
 use maitred::sandbox::call_log::{MailKind, Recipient};
 use maitred::sandbox::model::SandboxStatus::{Accepted, Cancelled, Pending, Rejected};
 use serde_json::{Value, json};
@@ -70,7 +73,10 @@ fn any_key_marks(bench: &mut DifferenceFixture) {
     );
     bench.advance_days(3);
     let guest = json!({"attendees": [{"email": GUEST_MAIL, "absent": true}]});
-    assert_eq!(bench.post(OTHER_HOST_KEY, &uid, "mark-absent", &guest).0, 500);
+    assert_eq!(
+        bench.post(OTHER_HOST_KEY, &uid, "mark-absent", &guest).0,
+        500
+    );
     assert_eq!(bench.post(NO_KEY, &uid, "mark-absent", &host).0, 403);
     assert_eq!(bench.post("cal_unknown", &uid, "mark-absent", &host).0, 401);
     assert!(!bench.booking(&uid).absent_host);
@@ -253,7 +259,10 @@ fn one_mail(bench: &mut DifferenceFixture) {
 
 fn guests_told(bench: &mut DifferenceFixture) {
     let uid = bench.book_with_guests(OPEN_TYPE, 2, &["one@guest.test", "two@guest.test"]);
-    assert_eq!(bench.mail_count(&uid, Recipient::Guest, MailKind::Confirmed), 2);
+    assert_eq!(
+        bench.mail_count(&uid, Recipient::Guest, MailKind::Confirmed),
+        2
+    );
 }
 
 fn guests_not_told(bench: &mut DifferenceFixture) {
@@ -276,7 +285,8 @@ fn series_cut_short(bench: &mut DifferenceFixture) {
     let made = bench.bookings_of(OPEN_SERIES);
     assert_eq!(made.len(), 2, "the first ones stay");
     assert_eq!(bench.series_uid(&made[0]), bench.series_uid(&made[1]));
-    made.iter().for_each(|uid| bench.assert_status(uid, Accepted));
+    made.iter()
+        .for_each(|uid| bench.assert_status(uid, Accepted));
     assert_eq!(
         bench.mail_count(&made[0], Recipient::Booker, MailKind::Confirmed),
         1
@@ -311,7 +321,10 @@ fn no_body(bench: &mut DifferenceFixture) {
     );
     assert_eq!(bench.post(NO_KEY, &uid, "cancel", &Value::Null).0, 200);
     bench.assert_status(&uid, Cancelled);
-    assert_eq!(bench.mail_count(&uid, Recipient::Booker, MailKind::Cancelled), 1);
+    assert_eq!(
+        bench.mail_count(&uid, Recipient::Booker, MailKind::Cancelled),
+        1
+    );
 }
 
 fn too_many(bench: &mut DifferenceFixture) {
@@ -322,7 +335,12 @@ fn too_many(bench: &mut DifferenceFixture) {
         );
     }
     assert_eq!(bench.count(), 0);
-    assert_eq!(bench.create(CONFIRMED_SERIES, 2, &json!({"recurrenceCount": 2})).0, 201);
+    assert_eq!(
+        bench
+            .create(CONFIRMED_SERIES, 2, &json!({"recurrenceCount": 2}))
+            .0,
+        201
+    );
     assert_eq!(bench.count(), 2);
 }
 
@@ -369,7 +387,10 @@ fn wrong_types(bench: &mut DifferenceFixture) {
 
 fn another_account_moves(bench: &mut DifferenceFixture) {
     // The address that is named, and what the successor is.
-    let rows = [(OTHER_HOST_MAIL, "pending"), ("who@nowhere.test", "accepted")];
+    let rows = [
+        (OTHER_HOST_MAIL, "pending"),
+        ("who@nowhere.test", "accepted"),
+    ];
     for (number, (by, state)) in rows.into_iter().enumerate() {
         let days = i64::try_from(number).unwrap();
         let uid = bench.book(CONFIRMED_TYPE, 2 + days);
@@ -406,7 +427,10 @@ fn two_successors(bench: &mut DifferenceFixture) {
     });
     new.iter().for_each(|uid| {
         bench.assert_status(uid, Pending);
-        assert_eq!(bench.mail_count(uid, Recipient::Booker, MailKind::Requested), 1);
+        assert_eq!(
+            bench.mail_count(uid, Recipient::Booker, MailKind::Requested),
+            1
+        );
     });
     bench.assert_status(&uid, Cancelled);
     assert_eq!(

@@ -18,10 +18,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, Utc};
+use maitred::sandbox::call_log::Operation;
 use maitred::sandbox::create_booking::NewBooking;
 use maitred::sandbox::faults::{Fault, FaultRule};
-use maitred::sandbox::call_log::Operation;
-use maitred::sandbox::model::{StoredAnswers, SandboxStatus};
+use maitred::sandbox::model::{SandboxStatus, StoredAnswers};
 use maitred::sandbox::scenario::file;
 use maitred::sandbox::server::Sandbox;
 use maitred::sandbox::world::World;
@@ -501,7 +501,8 @@ impl RecordingReplay {
         let Some(body) = &recorded.body else {
             return found;
         };
-        let expected: Value = serde_json::from_str(&self.with_our_names(&body.to_string())).unwrap();
+        let expected: Value =
+            serde_json::from_str(&self.with_our_names(&body.to_string())).unwrap();
         let Ok(mut body) = serde_json::from_str::<Value>(&got.body) else {
             found.push(format!("no JSON: {}", got.body));
             return found;
@@ -515,7 +516,12 @@ impl RecordingReplay {
         found
     }
 
-    fn compare_headers(&self, recorded: &Exchange, got: &ReceivedResponse, differences: &mut Vec<String>) {
+    fn compare_headers(
+        &self,
+        recorded: &Exchange,
+        got: &ReceivedResponse,
+        differences: &mut Vec<String>,
+    ) {
         let target = recorded.request["target"].as_str().unwrap();
         let suffix = if target.contains("/v2/") {
             "-default"
@@ -533,7 +539,9 @@ impl RecordingReplay {
         let exact = self.scenario.ends_with("rate-limit-429");
         let same = match (rate, recorded.rate) {
             (None, None) => true,
-            (Some(ours), Some(theirs)) if exact => ours == theirs || has_volatile_counts(&recorded.step),
+            (Some(ours), Some(theirs)) if exact => {
+                ours == theirs || has_volatile_counts(&recorded.step)
+            }
             (Some(ours), Some(theirs)) => ours[0] == theirs[0],
             (Some(_), None) | (None, Some(_)) => false,
         };
@@ -593,7 +601,9 @@ impl RecordingReplay {
             (Value::Object(expected), Value::Object(got)) => {
                 for (key, expected) in expected {
                     match got.get(key) {
-                        Some(got) => self.compare(&format!("{place}.{key}"), expected, got, differences),
+                        Some(got) => {
+                            self.compare(&format!("{place}.{key}"), expected, got, differences)
+                        }
                         None => differences.push(format!("{place}.{key} is missing")),
                     }
                 }
@@ -705,7 +715,9 @@ fn partial_reason(dialect: &str, step: &RecordedStep) -> Option<&'static str> {
             Some("same status and headers; no JSON was recorded")
         }
         RecordedStep::Call(_) => None,
-        RecordedStep::Rows { .. } => Some("same states and reasons; other columns are out of scope"),
+        RecordedStep::Rows { .. } => {
+            Some("same states and reasons; other columns are out of scope")
+        }
         RecordedStep::Mails(_) => Some("same number of mails; their texts are out of scope"),
     }
 }
@@ -816,6 +828,9 @@ fn every_excerpt_has_a_world_and_every_exclusion_a_reason() {
         }
     }
     for (scenario, _, why) in NOT_COMPARED {
-        assert!(worlds_present.contains(scenario) && !why.is_empty(), "{scenario}");
+        assert!(
+            worlds_present.contains(scenario) && !why.is_empty(),
+            "{scenario}"
+        );
     }
 }

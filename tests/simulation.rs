@@ -7,42 +7,42 @@
 
 #[path = "simulation/behaviours.rs"]
 mod behaviours;
-#[path = "simulation/reference_ledger.rs"]
-mod reference_ledger;
-#[path = "simulation/model_connection.rs"]
-mod model_connection;
-#[path = "simulation/commit_checks.rs"]
-mod commit_checks;
-#[path = "simulation/history.rs"]
-mod history;
-#[path = "simulation/random_policy.rs"]
-mod random_policy;
 #[path = "simulation/booking_lists.rs"]
 mod booking_lists;
+#[path = "simulation/commit_checks.rs"]
+mod commit_checks;
+#[path = "simulation/coverage.rs"]
+mod coverage;
+#[path = "simulation/faulty_store.rs"]
+mod faulty_store;
+#[path = "simulation/history.rs"]
+mod history;
 #[path = "simulation/ledger_loss.rs"]
 mod ledger_loss;
+#[path = "simulation/model_calcom.rs"]
+mod model_calcom;
+#[path = "simulation/model_connection.rs"]
+mod model_connection;
 #[path = "simulation/participants.rs"]
 mod participants;
 #[path = "simulation/promises.rs"]
 mod promises;
 #[path = "simulation/quiescence.rs"]
 mod quiescence;
+#[path = "simulation/random_policy.rs"]
+mod random_policy;
+#[path = "simulation/reference_ledger.rs"]
+mod reference_ledger;
+#[path = "simulation/reference_policy.rs"]
+mod reference_policy;
 #[path = "simulation/rng.rs"]
 mod rng;
 #[path = "simulation/run.rs"]
 mod run;
-#[path = "simulation/text_removal.rs"]
-mod text_removal;
 #[path = "simulation/server.rs"]
 mod server;
-#[path = "simulation/faulty_store.rs"]
-mod faulty_store;
-#[path = "simulation/coverage.rs"]
-mod coverage;
-#[path = "simulation/model_calcom.rs"]
-mod model_calcom;
-#[path = "simulation/reference_policy.rs"]
-mod reference_policy;
+#[path = "simulation/text_removal.rs"]
+mod text_removal;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -50,10 +50,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use coverage::Coverage;
 use maitred::domain::fact::Fact;
 use maitred::domain::time::Time;
-use run::{StopPoint, RunSummary};
-use coverage::Coverage;
+use run::{RunSummary, StopPoint};
 use tokio::runtime::Runtime;
 
 /// Seeds run when nothing else is asked for.
@@ -247,7 +247,11 @@ impl SeedResults {
         }
         for (kind, count) in kinds {
             let kind_counts = self.violation_kinds.entry(kind).or_insert((0, 0, seed));
-            *kind_counts = (kind_counts.0 + count, kind_counts.1 + 1, kind_counts.2.min(seed));
+            *kind_counts = (
+                kind_counts.0 + count,
+                kind_counts.1 + 1,
+                kind_counts.2.min(seed),
+            );
         }
     }
 }
@@ -309,7 +313,11 @@ fn every_seed_keeps_every_promise() {
     let range = single.map_or(first..first + seeds, |seed| seed..seed + 1);
     eprintln!("seeds {range:?}");
     let regression_seeds: Vec<u64> = REGRESSIONS.iter().map(|(seed, _)| *seed).collect();
-    let regression_seeds = if single.is_none() { regression_seeds } else { Vec::new() };
+    let regression_seeds = if single.is_none() {
+        regression_seeds
+    } else {
+        Vec::new()
+    };
     let began = Instant::now();
     let found = run_all(&regression_seeds, range);
     let took = began.elapsed().as_secs_f64();
@@ -356,7 +364,10 @@ where
     for seed in 0..seeds {
         for point in 1.. {
             assert!(point < MAX_POINTS, "seed {seed} never comes to its end");
-            let Some(RunSummary { violations: wrong, .. }) = runtime.block_on(run(seed, point)) else {
+            let Some(RunSummary {
+                violations: wrong, ..
+            }) = runtime.block_on(run(seed, point))
+            else {
                 break;
             };
             points += 1;
@@ -401,7 +412,8 @@ fn no_decision_depends_on_message_texts() {
     for seed in seeds {
         let without = |summary: RunSummary| -> Vec<(Time, Vec<Fact>)> {
             let commits = summary.commits.into_iter();
-            let scrubbed = |facts: Vec<Fact>| facts.into_iter().map(text_removal::scrub_fact).collect();
+            let scrubbed =
+                |facts: Vec<Fact>| facts.into_iter().map(text_removal::scrub_fact).collect();
             commits.map(|(at, facts)| (at, scrubbed(facts))).collect()
         };
         let plain = without(runtime.block_on(run::run_seed(seed)));

@@ -23,10 +23,14 @@ use maitred::control::listener::Listener;
 use maitred::daemon::watch_state::WatchState;
 use maitred::store::lock::LockError;
 use maitred::store::log::line::{self, Hash};
-use maitred::store::open::{self, CreateIfMissing, StoreLimits, OpenNotice, OpenError, OpenedStore};
 use maitred::store::log_store::LogStore;
+use maitred::store::open::{
+    self, CreateIfMissing, OpenError, OpenNotice, OpenedStore, StoreLimits,
+};
 use maitred::store::port::Store;
-use store_support::{account, at, error_chain, confirmed_facts, decided_fact, grant_fact, confirm_intent};
+use store_support::{
+    account, at, confirm_intent, confirmed_facts, decided_fact, error_chain, grant_fact,
+};
 
 /// Small enough that the commits below take three segments.
 const LIMITS: StoreLimits = StoreLimits {
@@ -167,7 +171,14 @@ impl DamagedStores {
     }
 
     /// Harms a copy, opens it, and looks at what comes of it.
-    fn check_damage(&mut self, closed: CloseState, file: &str, what: &str, harm: impl Fn(&Path), then: Expectation) {
+    fn check_damage(
+        &mut self,
+        closed: CloseState,
+        file: &str,
+        what: &str,
+        harm: impl Fn(&Path),
+        then: Expectation,
+    ) {
         self.cases += 1;
         let template = self.template(closed);
         let store = self.root.join("store");
@@ -182,7 +193,8 @@ impl DamagedStores {
             (Expectation::Opens, Ok(opened)) => check_complete(&opened.store, COMMITS),
             (Expectation::OpensWithNotice(words), Ok(opened)) => {
                 check_complete(&opened.store, COMMITS - 1);
-                let notices: Vec<String> = opened.notices.iter().map(OpenNotice::to_string).collect();
+                let notices: Vec<String> =
+                    opened.notices.iter().map(OpenNotice::to_string).collect();
                 let is_told = notices.iter().any(|text| text.contains(words));
                 assert!(is_told, "{what}: {words:?} is not in {notices:?}");
             }
@@ -211,7 +223,8 @@ impl DamagedStores {
         remove(&broken);
         copy(&path_in(template, file), &broken);
         let opened = open(&store);
-        let opened = opened.unwrap_or_else(|error| panic!("{what}, mended: {}", error_chain(&error)));
+        let opened =
+            opened.unwrap_or_else(|error| panic!("{what}, mended: {}", error_chain(&error)));
         check_complete(&opened.store, COMMITS);
     }
 }
@@ -284,8 +297,12 @@ fn a_flipped_bit_of_the_log_is_detected_everywhere() {
                 let torn = file == LAST && at + 1 == length;
                 let then = match (torn, left) {
                     (false, _) => Expectation::Refuses(BACKUP),
-                    (true, CloseState::Closed) => Expectation::OpensWithNotice("a commit that was acknowledged is lost"),
-                    (true, CloseState::Killed) => Expectation::OpensWithNotice("which was cut off and kept as"),
+                    (true, CloseState::Closed) => {
+                        Expectation::OpensWithNotice("a commit that was acknowledged is lost")
+                    }
+                    (true, CloseState::Killed) => {
+                        Expectation::OpensWithNotice("which was cut off and kept as")
+                    }
                 };
                 stores.check_damage(
                     left,
@@ -306,7 +323,10 @@ fn a_truncated_log_is_refused_or_reported() {
     for left in [CloseState::Closed, CloseState::Killed] {
         for file in [FIRST, "log/00000002.jsonl"] {
             let length = fs::read(stores.template(left).join(file)).unwrap().len();
-            for keep in spread_offsets(length, 8).into_iter().filter(|keep| *keep < length) {
+            for keep in spread_offsets(length, 8)
+                .into_iter()
+                .filter(|keep| *keep < length)
+            {
                 let cut = |path: &Path| {
                     let bytes = fs::read(path).unwrap();
                     write(path, &bytes[..keep]);
@@ -326,7 +346,9 @@ fn a_truncated_log_is_refused_or_reported() {
         for keep in [last + 1, (last + text.len()) / 2, text.len() - 1] {
             let cut = |path: &Path| write(path, &text[..keep]);
             let then = match left {
-                CloseState::Closed => Expectation::OpensWithNotice("a commit that was acknowledged is lost"),
+                CloseState::Closed => {
+                    Expectation::OpensWithNotice("a commit that was acknowledged is lost")
+                }
                 CloseState::Killed => Expectation::OpensWithNotice("which was cut off and kept as"),
             };
             stores.check_damage(left, LAST, &format!("cut at {keep}"), cut, then);
@@ -354,7 +376,13 @@ fn a_truncated_log_is_refused_or_reported() {
         cut,
         Expectation::Refuses(missed),
     );
-    stores.check_damage(CloseState::Closed, LAST, "missing", remove, Expectation::Refuses(missed));
+    stores.check_damage(
+        CloseState::Closed,
+        LAST,
+        "missing",
+        remove,
+        Expectation::Refuses(missed),
+    );
     println!("{} openings", stores.cases);
 }
 
@@ -377,13 +405,15 @@ fn files_that_are_not_the_logs_own_are_refused() {
                 remove(path);
                 fs::create_dir(path).unwrap();
             };
-            let then = Expectation::Refuses(&["a directory stands where a file belongs", "move it away"]);
+            let then =
+                Expectation::Refuses(&["a directory stands where a file belongs", "move it away"]);
             stores.check_damage(left, file, "a directory", folder, then);
             let nowhere = |path: &Path| {
                 remove(path);
                 symlink("nowhere", path).unwrap();
             };
-            let then = Expectation::Refuses(&["a link that leads nowhere", "restore it from a backup"]);
+            let then =
+                Expectation::Refuses(&["a link that leads nowhere", "restore it from a backup"]);
             stores.check_damage(left, file, "a link that leads nowhere", nowhere, then);
             let elsewhere = |path: &Path| {
                 let to = path.with_extension("moved");
@@ -405,7 +435,8 @@ fn files_that_are_not_the_logs_own_are_refused() {
             swap,
             Expectation::Refuses(&["00000002.jsonl", "does not follow"]),
         );
-        let missing = Expectation::Refuses(&["segments after it are there", "restore it from a backup"]);
+        let missing =
+            Expectation::Refuses(&["segments after it are there", "restore it from a backup"]);
         stores.check_damage(left, FIRST, "missing", remove, missing);
         stores.check_damage(left, "log/00000002.jsonl", "missing", remove, missing);
         let none = Expectation::Refuses(&["but no log", "restore the folder `log` from a backup"]);
@@ -539,11 +570,23 @@ fn damaged_marker_and_lock_files_lose_nothing() {
         for (what, bytes) in foreign_contents() {
             for left in [CloseState::Closed, CloseState::Killed] {
                 if left == CloseState::Closed || file == "lock" {
-                    stores.check_damage(left, file, what, |path| write(path, &bytes), Expectation::Opens);
+                    stores.check_damage(
+                        left,
+                        file,
+                        what,
+                        |path| write(path, &bytes),
+                        Expectation::Opens,
+                    );
                 }
             }
         }
-        stores.check_damage(CloseState::Closed, file, "missing", remove, Expectation::Opens);
+        stores.check_damage(
+            CloseState::Closed,
+            file,
+            "missing",
+            remove,
+            Expectation::Opens,
+        );
         let folder = |path: &Path| {
             remove(path);
             fs::create_dir(path).unwrap();
@@ -558,7 +601,13 @@ fn damaged_marker_and_lock_files_lose_nothing() {
             fs::rename(path, &to).unwrap();
             symlink(to, path).unwrap();
         };
-        stores.check_damage(CloseState::Closed, file, "a link", elsewhere, Expectation::Opens);
+        stores.check_damage(
+            CloseState::Closed,
+            file,
+            "a link",
+            elsewhere,
+            Expectation::Opens,
+        );
         let nowhere = |path: &Path| {
             remove(path);
             symlink("nowhere", path).unwrap();
@@ -611,7 +660,13 @@ fn a_damaged_projection_loses_nothing() {
                 );
             }
             for (what, bytes) in foreign_contents().into_iter().take(3) {
-                stores.check_damage(left, file, what, |path| write(path, &bytes), Expectation::Opens);
+                stores.check_damage(
+                    left,
+                    file,
+                    what,
+                    |path| write(path, &bytes),
+                    Expectation::Opens,
+                );
             }
             let folder = |path: &Path| {
                 remove(path);
@@ -664,7 +719,13 @@ fn an_invalid_store_directory_is_named_with_a_remedy() {
         remove(path);
         symlink("nowhere", path).unwrap();
     };
-    stores.check_damage(CloseState::Closed, "", "a link", elsewhere, Expectation::Opens);
+    stores.check_damage(
+        CloseState::Closed,
+        "",
+        "a link",
+        elsewhere,
+        Expectation::Opens,
+    );
     let wrong = Expectation::Refuses(&[
         "something else stands where a directory belongs",
         "store.path",
@@ -751,7 +812,10 @@ fn a_damaged_watch_hint_never_prevents_a_watch() {
     let week = now + maitred::domain::time::Span::days(7);
     let due = |what: &str| {
         let loaded = WatchState::load(folder.path());
-        assert!(loaded.due_watch(&schedule, week).is_some(), "{what}: {loaded:?}");
+        assert!(
+            loaded.due_watch(&schedule, week).is_some(),
+            "{what}: {loaded:?}"
+        );
     };
     for at in 0..good.len() {
         for bit in 0..8 {

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use maitred::domain::fact::Fact;
 use maitred::domain::time::{Span, Time};
 use maitred::store::backup;
+use maitred::store::codec::fact;
 use maitred::store::log::line::{FORMAT, LedgerId, OLDEST_FORMAT};
 use maitred::store::log::reader::LogReader;
 use maitred::store::open::{CreateIfMissing, OpenNotice, open};
 use maitred::store::port::Store;
 use maitred::store::read_only;
-use maitred::store::codec::fact;
 
 const GOLDEN_LOGS: [&str; 3] = ["short", "reviews", "moves"];
 
@@ -41,7 +41,9 @@ fn projection_text(store: &dyn Store) -> String {
     let requests = store.decided_requests(None, None, 1_000).expect("requests");
     let intents = store.open_intents(1_000).expect("intents");
     let charges = store.open_charges(None, 1_000).expect("charges");
-    let unresolved = store.unresolved_items(None, 1_000).expect("the unresolved list");
+    let unresolved = store
+        .unresolved_items(None, 1_000)
+        .expect("the unresolved list");
     format!("{accounts:#?}\n{requests:#?}\n{intents:#?}\n{charges:#?}\n{unresolved:#?}")
 }
 
@@ -120,7 +122,8 @@ fn a_log_of_format_1_opens_and_goes_on_in_format_2() {
         assert_eq!(of_copy, id, "{name}");
         assert_ne!(id, LedgerId::NONE);
 
-        let again = open(dir.path(), CreateIfMissing::No, later(now), &mut |_| {}).expect("it opens");
+        let again =
+            open(dir.path(), CreateIfMissing::No, later(now), &mut |_| {}).expect("it opens");
         assert_eq!(again.notices, [], "{name}");
         assert_eq!(again.store.head().seq, commits + 1, "{name}");
     }
@@ -173,7 +176,8 @@ fn a_line_of_another_ledger_is_refused() {
     let line = text.lines().nth(1).expect("a commit");
     let sealed = maitred::store::log::line::unseal(line.as_bytes()).expect("whole");
     let facts = sealed.parse_entry().expect("a commit").facts.to_vec();
-    let forged = maitred::store::log::line::format_commit(id(&other.1), (1, now), &facts, sealed.prev);
+    let forged =
+        maitred::store::log::line::format_commit(id(&other.1), (1, now), &facts, sealed.prev);
     let header = text.lines().next().expect("a header");
     let forged = String::from_utf8(forged.expect("written").0).expect("UTF-8");
     fs::write(&path, format!("{header}\n{forged}")).expect("written");

@@ -5,16 +5,16 @@ mod store_support;
 
 use std::path::Path;
 
-use maitred::domain::decision::{ReasonCode, Decision, DecisionOutcome, Reason};
-use maitred::domain::fact::{RefundPart, Fact};
-use maitred::domain::request::{CallKind, PinAttempt, Request, RequestState, OperatorDecision};
+use maitred::domain::decision::{Decision, DecisionOutcome, Reason, ReasonCode};
+use maitred::domain::fact::{Fact, RefundPart};
+use maitred::domain::request::{CallKind, OperatorDecision, PinAttempt, Request, RequestState};
 use maitred::domain::time::{Span, Time};
-use maitred::store::memory::MemoryStore;
 use maitred::store::log_store::LogStore;
+use maitred::store::memory::MemoryStore;
 use maitred::store::port::Store;
 use store_support::{
-    account, address, at, booking, decided_fact, grant_fact, hold_fact, confirm_intent, open_small, lot_part, post_fact, reference,
-    request_id, outcome_fact, uid,
+    account, address, at, booking, confirm_intent, decided_fact, grant_fact, hold_fact, lot_part,
+    open_small, outcome_fact, post_fact, reference, request_id, uid,
 };
 
 const BO: &str = "bo@example.com";
@@ -162,7 +162,10 @@ fn charges_of_an_account_by_their_start() {
     };
     let facts = vec![
         // The other's name begins with Bo's.
-        vec![grant_fact(BO, BO, 20), grant_fact("other", "bo@example.community", 9)],
+        vec![
+            grant_fact(BO, BO, 20),
+            grant_fact("other", "bo@example.community", 9),
+        ],
         hold_facts("held", BO, hour(3)),
         charge_facts("open-b", BO, hour(2)),
         charge_facts("open-a", BO, hour(2)),
@@ -327,7 +330,12 @@ fn notes_by_their_end() {
             reason: "full".to_owned(),
         }],
         vec![noted("begun", hour(3))],
-        vec![decided_fact(begin_intent(note_of("begun", Some(BO), hour(0), hour(3))))],
+        vec![decided_fact(begin_intent(note_of(
+            "begun",
+            Some(BO),
+            hour(0),
+            hour(3),
+        )))],
         vec![noted("over", hour(3))],
         vec![
             decided_fact(begin_intent(note_of("over", Some(BO), hour(0), hour(3)))),

@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 
 use maitred::domain::fact::Fact;
 use maitred::domain::time::Time;
-use maitred::store::log::line::{self, LineFault, Hash, SegmentHeader, LedgerId};
-use maitred::store::log::reader::{LogEnd, LogError, LogReader};
-use maitred::store::open::{OpenNotice, OpenError};
-use maitred::store::port::Store;
 use maitred::store::codec::fact;
-use store_support::{at, error_chain, confirmed_facts, grant_fact, open, open_without_notice, open_with_notice};
+use maitred::store::log::line::{self, Hash, LedgerId, LineFault, SegmentHeader};
+use maitred::store::log::reader::{LogEnd, LogError, LogReader};
+use maitred::store::open::{OpenError, OpenNotice};
+use maitred::store::port::Store;
+use store_support::{
+    at, confirmed_facts, error_chain, grant_fact, open, open_with_notice, open_without_notice,
+};
 
 /// A log of four commits in a directory of its own, and its bytes.
 struct LogFixture {
@@ -119,7 +121,8 @@ fn the_form_of_a_line_and_of_a_header() {
         created: at(0),
     };
     let (text, hash) = line::format_header(&header, Hash::NONE).expect("it can be written");
-    let (commit, _) = line::format_commit(ledger, (7, at(1)), b"[]", hash).expect("it can be written");
+    let (commit, _) =
+        line::format_commit(ledger, (7, at(1)), b"[]", hash).expect("it can be written");
     let text = String::from_utf8([text, commit].concat()).expect("UTF-8");
     insta::assert_snapshot!("line_and_header", text);
     assert!(line::format_commit(ledger, (1, Time::MAX_UTC), b"[]", hash).is_none());
@@ -347,7 +350,10 @@ fn facts_that_do_not_fit_are_refused_by_line() {
         "{error}"
     );
     let message = error_chain(&error);
-    assert!(message.contains("reference g0 was used before"), "{message}");
+    assert!(
+        message.contains("reference g0 was used before"),
+        "{message}"
+    );
     assert!(
         !log.store.join("fold").exists(),
         "a half-made fold is not left behind"

@@ -8,19 +8,19 @@ use std::path::Path;
 use maitred::domain::account::{Account, LotPart};
 use maitred::domain::booking::BookingRef;
 use maitred::domain::decision::{Decision, DecisionOutcome};
-use maitred::domain::fact::{RefundPart, Fact};
+use maitred::domain::fact::{Fact, RefundPart};
 use maitred::domain::id::{AccountId, Address, BookingUid};
 use maitred::domain::ledger::{GrantRecord, Violation};
-use maitred::domain::request::{Charge, ChargeState, Request, RequestState, OperatorDecision};
+use maitred::domain::request::{Charge, ChargeState, OperatorDecision, Request, RequestState};
 use maitred::domain::time::Time;
 use maitred::domain::unresolved::{Resolver, UnresolvedBooking, UnresolvedCode};
-use maitred::store::memory::MemoryStore;
 use maitred::store::log_store::LogStore;
-use maitred::store::port::{CommitError, ExpectedVersion, Store, HistorySubject, LoggedFact};
+use maitred::store::memory::MemoryStore;
+use maitred::store::port::{CommitError, ExpectedVersion, HistorySubject, LoggedFact, Store};
 use proptest::prelude::*;
 use store_support::{
-    account, address, at, call_fact, decided_fact, grant_fact, hold_fact, confirm_intent, open_small, reference, request_id,
-    outcome_fact, uid,
+    account, address, at, call_fact, confirm_intent, decided_fact, grant_fact, hold_fact,
+    open_small, outcome_fact, reference, request_id, uid,
 };
 
 const ACCOUNTS: [&str; 3] = ["al@example.com", "bo@example.com", "änne"];
@@ -211,7 +211,9 @@ fn decision_facts(there: Option<&Account>, name: &str, (b, c): (u8, u8), now: Ti
             }
             fact
         });
-    std::iter::once(decided_fact(request)).chain(holds).collect()
+    std::iter::once(decided_fact(request))
+        .chain(holds)
+        .collect()
 }
 
 /// On the unresolved list or off it, whether that fits or not.
@@ -345,10 +347,13 @@ fn assert_same(disk: &LogStore, memory: &MemoryStore) {
     assert_eq!(open.len(), requests.iter().filter(is_open).count());
     assert!(open.is_sorted_by_key(|request| request.decided_at));
     let since = at(5_000);
-    let late = requests.iter().filter(|request| request.decided_at >= since);
+    let late = requests
+        .iter()
+        .filter(|request| request.decided_at >= since);
     let late: Vec<Request> = late.cloned().collect();
     assert_eq!(
-        disk.decided_requests(Some(since), None, 1_000).expect("it reads"),
+        disk.decided_requests(Some(since), None, 1_000)
+            .expect("it reads"),
         late
     );
 
@@ -409,13 +414,18 @@ fn assert_same_indexes(disk: &LogStore, memory: &MemoryStore, requests: &[Reques
     let mut charges = all_charges(memory, requests);
     charges.sort_by(|a, b| (a.start, &a.booking.uid).cmp(&(b.start, &b.booking.uid)));
     let stores: [&dyn Store; 2] = [disk, memory];
-    let mut listed: Vec<UnresolvedBooking> = (0..5).flat_map(|n| unresolved_of_booking(memory, n)).collect();
+    let mut listed: Vec<UnresolvedBooking> = (0..5)
+        .flat_map(|n| unresolved_of_booking(memory, n))
+        .collect();
     listed.retain(UnresolvedBooking::is_open);
     listed.sort_by_key(UnresolvedBooking::rank);
     for store in stores {
         assert_eq!(all_unresolved(store), listed);
         for n in 0..5 {
-            assert_eq!(unresolved_of_booking(store, n), unresolved_of_booking(memory, n));
+            assert_eq!(
+                unresolved_of_booking(store, n),
+                unresolved_of_booking(memory, n)
+            );
         }
         assert_eq!(open_notes(store), noted);
         for (n, since) in [(0, -60_000), (1, 120_000), (2, 60_001)] {
@@ -425,7 +435,9 @@ fn assert_same_indexes(disk: &LogStore, memory: &MemoryStore, requests: &[Reques
             });
             let mut by_booker: Vec<&Request> = by_booker.collect();
             by_booker.sort_by(|a, b| (b.created_at, &b.id).cmp(&(a.created_at, &a.id)));
-            let found = store.requests_of_booker(&booker, since, 5).expect("it reads");
+            let found = store
+                .requests_of_booker(&booker, since, 5)
+                .expect("it reads");
             assert!(
                 found.iter().eq(by_booker.into_iter().take(5)),
                 "{booker} {since}"
@@ -559,7 +571,10 @@ fn a_conflict_leaves_nothing() {
 fn facts_that_do_not_fit_leave_nothing() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut disk = open_disk(dir.path());
-    let facts = vec![grant_fact("g", "bo", 1), hold_fact("u", "nobody", "bo", Vec::new())];
+    let facts = vec![
+        grant_fact("g", "bo", 1),
+        hold_fact("u", "nobody", "bo", Vec::new()),
+    ];
     let error = disk
         .commit(at(0), facts, &[])
         .expect_err("there is no intent");
@@ -625,7 +640,12 @@ fn an_account_with_a_long_history_is_paged_through() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut disk = open_disk(dir.path());
     let mut memory = MemoryStore::new();
-    commit_to_both(&mut disk, &mut memory, at(0), vec![grant_fact("g", "bo", 1_000)]);
+    commit_to_both(
+        &mut disk,
+        &mut memory,
+        at(0),
+        vec![grant_fact("g", "bo", 1_000)],
+    );
     for n in 0..300 {
         let fact = Fact::FreezeChanged {
             account: account("bo"),

@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 
 use maitred::domain::id::AccountId;
 use maitred::store::lock::LockError;
-use maitred::store::open::{self, CreateIfMissing, OpenNotice, OpenError};
 use maitred::store::log_store::LogStore;
-use maitred::store::port::{Store, HistorySubject};
+use maitred::store::open::{self, CreateIfMissing, OpenError, OpenNotice};
+use maitred::store::port::{HistorySubject, Store};
 use store_support::{
-    account, at, error_chain, confirmed_facts, grant_fact, confirm_intent, open, open_without_notice, open_with_notice, open_small,
+    account, at, confirm_intent, confirmed_facts, error_chain, grant_fact, open, open_small,
+    open_with_notice, open_without_notice,
 };
 use store_support::{decided_fact, request_id};
 
@@ -210,7 +211,10 @@ fn any_damage_to_the_projection_rebuilds_it() {
         drop(store);
         run(&path.join("fold"));
         let (opened, notice) = open_with_notice(&path);
-        assert!(matches!(notice, OpenNotice::ProjectionRebuilt { .. }), "{harm}: {notice}");
+        assert!(
+            matches!(notice, OpenNotice::ProjectionRebuilt { .. }),
+            "{harm}: {notice}"
+        );
         store = opened;
         check(&store);
     }

@@ -4,7 +4,7 @@ mod store_support;
 
 use std::sync::Arc;
 
-use maitred::domain::decision::{ReasonCode, Finding};
+use maitred::domain::decision::{Finding, ReasonCode};
 use maitred::domain::fact::Fact;
 use maitred::store::codec::fact;
 use store_support::sample_facts;

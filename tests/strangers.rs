@@ -14,13 +14,23 @@ mod binary_fixture;
 const BO: &str = "bo@example.com";
 
 /// A lesson in a week, with whatever is special about the request.
-fn request_lesson(fixture: &BinaryFixture, who: &str, hour: &str, customize: impl FnOnce(&mut NewBooking)) -> String {
+fn request_lesson(
+    fixture: &BinaryFixture,
+    who: &str,
+    hour: &str,
+    customize: impl FnOnce(&mut NewBooking),
+) -> String {
     let made = clock::now() - Span::minutes(1);
     let start = (made + Span::days(7)).format("%Y-%m-%dT").to_string() + hour;
     let start: Time = start.parse().unwrap();
     let mut ask = NewBooking::new(fixture.lesson, who, start);
     customize(&mut ask);
-    fixture.sandbox.lock().book(made, ask).unwrap().swap_remove(0)
+    fixture
+        .sandbox
+        .lock()
+        .book(made, ask)
+        .unwrap()
+        .swap_remove(0)
 }
 
 /// The reason that Cal.com shows on the booking's public page.
@@ -105,7 +115,9 @@ fn names_are_cleaned_and_bounded_and_languages_are_those_of_their_speakers() {
     ];
     let requests = speakers.map(|(language, hour, told)| {
         let who = format!("{language}@example.com");
-        let uid = request_lesson(&fixture, &who, hour, |ask| ask.language = language.to_owned());
+        let uid = request_lesson(&fixture, &who, hour, |ask| {
+            ask.language = language.to_owned()
+        });
         (uid, told)
     });
     fixture.run_ok(&["run", "--once"]);

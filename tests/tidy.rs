@@ -183,8 +183,16 @@ fn the_check_of_imports_sees_what_it_should() {
     for (line, expect) in rows {
         assert_eq!(imports(line), expect, "{line}");
     }
-    assert!(is_allowed("reconcile", "store::port::Store", &["store::port"]));
-    assert!(!is_allowed("reconcile", "store::log::Log", &["store::port"]));
+    assert!(is_allowed(
+        "reconcile",
+        "store::port::Store",
+        &["store::port"]
+    ));
+    assert!(!is_allowed(
+        "reconcile",
+        "store::log::Log",
+        &["store::port"]
+    ));
     assert!(!is_allowed("reconcile", "store::portal", &["store::port"]));
     assert!(is_allowed("store", "store::log", &[]));
 }

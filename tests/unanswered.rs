@@ -12,8 +12,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use common::{ManualClock, PassFixture, KEY, calendar_client, step_outcome, parse_time};
-use maitred::calcom::port::{Calendar, CallError, Dialect, CurrentUser, BookingPage, BookingFilter};
+use common::{KEY, ManualClock, PassFixture, calendar_client, parse_time, step_outcome};
+use maitred::calcom::port::{
+    BookingFilter, BookingPage, Calendar, CallError, CurrentUser, Dialect,
+};
 use maitred::domain::booking::{Booking, BookingRef, EventType, Fetched};
 use maitred::domain::decision::DecisionOutcome;
 use maitred::domain::gate::RefuseWith;
@@ -22,12 +24,12 @@ use maitred::domain::request::{CallEnd, ChargeState, RequestState};
 use maitred::domain::time::{Span, Time};
 use maitred::domain::unresolved::UnresolvedCode;
 use maitred::reconcile::context::Session;
-use maitred::sandbox::actions::{ThirdPartyAction, BookingRemark};
-use maitred::sandbox::faults::{Fault, RowFault, FaultRule, Stage, FaultTimes};
-use maitred::sandbox::call_log::{Operation, MailKind, Recipient};
+use maitred::sandbox::actions::{BookingRemark, ThirdPartyAction};
+use maitred::sandbox::call_log::{MailKind, Operation, Recipient};
+use maitred::sandbox::faults::{Fault, FaultRule, FaultTimes, RowFault, Stage};
 use maitred::sandbox::script::Trigger;
-use maitred::store::store_thread::StoreHandle;
 use maitred::store::open::{CreateIfMissing, open};
+use maitred::store::store_thread::StoreHandle;
 
 const BO: &str = "bo@example.com";
 
@@ -167,7 +169,10 @@ async fn calls_that_certainly_ended_are_retried_at_once() {
         let mut fixture = PassFixture::new(Dialect::V2).await;
         fixture.grant(BO, 5).await;
         let uid = fixture.request(fixture.event_types.lesson, BO, "2026-12-01T09:00:00Z");
-        add_fault(&fixture, FaultRule::on_next(Operation::Confirm, fault_of.clone()));
+        add_fault(
+            &fixture,
+            FaultRule::on_next(Operation::Confirm, fault_of.clone()),
+        );
         let report = fixture.pass_of_new_process().await.unwrap();
         assert_eq!(step_outcome(&report, &uid), "unresolved", "{fault_of:?}");
         let report = fixture.pass_of_new_process().await.unwrap();
@@ -201,7 +206,11 @@ async fn what_is_cancelled_while_a_confirm_runs_keeps_its_hold_until_the_end_is_
     fixture.clock.advance(Span::minutes(1));
     fixture.pass().await;
     assert_eq!(fixture.status(&uid), "accepted");
-    assert_eq!(fixture.balance(BO).await, (4, 0, 1), "accepted, and charged");
+    assert_eq!(
+        fixture.balance(BO).await,
+        (4, 0, 1),
+        "accepted, and charged"
+    );
 }
 
 /// A process that ends while calls are under way: those are only read, and all the others, which
@@ -278,7 +287,10 @@ async fn after_a_loss_of_power_everything_begun_is_only_read() {
         FaultRule::on_next(Operation::List, slow_fault(Stage::Before, 0)).skip_calls(9),
     );
     // The intent is written, and the process ends before it looks at the booking once more.
-    add_fault(&fixture, FaultRule::on_next(Operation::Get, slow_fault(Stage::Before, 1_200)));
+    add_fault(
+        &fixture,
+        FaultRule::on_next(Operation::Get, slow_fault(Stage::Before, 1_200)),
+    );
     let pass = fixture.try_pass(false);
     assert!(
         tokio::time::timeout(Duration::from_millis(700), pass)
@@ -436,7 +448,10 @@ async fn a_repeatedly_refused_confirm_ends_and_is_reported() {
     let planned = fixture.try_pass(true).await.unwrap();
     let reason = planned.steps[0].request.reasons[0].text.clone();
     assert!(reason.contains(answer), "{reason}");
-    let items = fixture.store.with(|store| store.unresolved_items(None, 9)).await;
+    let items = fixture
+        .store
+        .with(|store| store.unresolved_items(None, 9))
+        .await;
     let items = items.unwrap();
     assert_eq!(items.len(), 1);
     assert_eq!(items[0].code, UnresolvedCode::Refused);
@@ -449,7 +464,10 @@ async fn a_repeatedly_refused_confirm_ends_and_is_reported() {
     };
     fixture.sandbox.lock().edit(&uid, accept).unwrap();
     fixture.watch(true).await;
-    let items = fixture.store.with(|store| store.unresolved_items(None, 9)).await;
+    let items = fixture
+        .store
+        .with(|store| store.unresolved_items(None, 9))
+        .await;
     let codes: Vec<_> = items.unwrap().iter().map(|item| item.code).collect();
     assert_eq!(codes, [UnresolvedCode::Unmanaged]);
 }
@@ -507,7 +525,12 @@ async fn no_call_rests_on_a_reading_of_more_than_two_seconds() {
         } else {
             Operation::Confirm
         };
-        fixture.calendar = calendar_client(&fixture.sandbox.base_url(), Dialect::V2, KEY, &fixture.clock);
+        fixture.calendar = calendar_client(
+            &fixture.sandbox.base_url(),
+            Dialect::V2,
+            KEY,
+            &fixture.clock,
+        );
         let uids: Vec<String> = (0..24)
             .map(|n| fixture.request(kind, BO, &format!("2026-12-{:02}T09:00:00Z", 1 + n)))
             .collect();

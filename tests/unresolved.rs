@@ -11,14 +11,14 @@ use maitred::control::protocol::CommandResult;
 use maitred::daemon::commands::{charges, decisions, unresolved};
 use maitred::domain::criteria::on_violation::OnViolation;
 use maitred::domain::id::BookingUid;
+use maitred::domain::refund_policy::{AcceptedMove, LateMove, OnRevived, OnUnmanaged, Terms};
 use maitred::domain::request::{ChargeState, RequestState};
-use maitred::domain::refund_policy::{AcceptedMove, LateMove, OnRevived, Terms, OnUnmanaged};
 use maitred::domain::time::Span;
 use maitred::domain::unresolved::UnresolvedCode;
 use maitred::reconcile::context::Session;
-use maitred::sandbox::actions::{ThirdPartyAction, BookingRemark, BookingMove};
-use maitred::sandbox::faults::{Fault, FaultRule, Stage, FaultTimes};
+use maitred::sandbox::actions::{BookingMove, BookingRemark, ThirdPartyAction};
 use maitred::sandbox::call_log::Operation;
+use maitred::sandbox::faults::{Fault, FaultRule, FaultTimes, Stage};
 use maitred::sandbox::model::{SandboxBooking, SandboxStatus};
 
 const BO: &str = "bo@example.com";
@@ -27,7 +27,11 @@ const START: &str = "2026-12-01T09:00:00Z";
 
 fn perform_action(fixture: &PassFixture, action: ThirdPartyAction) -> Vec<String> {
     fixture.clock.advance(Span::seconds(1));
-    fixture.sandbox.lock().act(fixture.clock.now(), action).unwrap()
+    fixture
+        .sandbox
+        .lock()
+        .act(fixture.clock.now(), action)
+        .unwrap()
 }
 
 fn edit_booking(fixture: &PassFixture, uid: &str, change: impl FnOnce(&mut SandboxBooking)) {
@@ -65,7 +69,10 @@ async fn confirmed_fixture(dialect: Dialect, credits: u64) -> (PassFixture, Stri
 
 /// What is on the list: uid and code, sorted.
 async fn unresolved_items(fixture: &PassFixture) -> Vec<(String, UnresolvedCode)> {
-    let items = fixture.store.with(|store| store.unresolved_items(None, 100)).await;
+    let items = fixture
+        .store
+        .with(|store| store.unresolved_items(None, 100))
+        .await;
     let items = items.unwrap().into_iter();
     let mut all: Vec<_> = items
         .map(|item| (item.booking.uid.to_string(), item.code))
@@ -126,7 +133,10 @@ async fn what_is_accepted_at_once_is_found_by_the_next_watch_and_listed_until_re
         check_nothing_more(&mut fixture, "resolved").await;
         assert_eq!(unresolved_items(&fixture).await, []);
         // What an operator said is of this acceptance: it is cancelled, and accepted once more.
-        perform_action(&fixture, ThirdPartyAction::HostCancels(BookingRemark::without_reason(&uid)));
+        perform_action(
+            &fixture,
+            ThirdPartyAction::HostCancels(BookingRemark::without_reason(&uid)),
+        );
         fixture.watch(false).await;
         accept_booking(&fixture, &uid, false);
         fixture.watch(false).await;
@@ -152,7 +162,10 @@ async fn a_refunded_booking_that_is_accepted_again_is_unmanaged_again() {
                 let what = format!("{dialect:?} {mode:?} audit {audit}");
                 let (mut fixture, uid) = confirmed_fixture(dialect, 5).await;
                 change_terms(&mut fixture, |terms| terms.on_unmanaged = mode);
-                perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&uid)));
+                perform_action(
+                    &fixture,
+                    ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&uid)),
+                );
                 fixture.watch(false).await;
                 assert_eq!(fixture.balance(BO).await.0, 5, "{what}");
                 accept_booking(&fixture, &uid, false);
@@ -171,7 +184,11 @@ async fn a_refunded_booking_that_is_accepted_again_is_unmanaged_again() {
 
 #[tokio::test]
 async fn only_an_operators_own_settlement_hides_an_accepted_booking_without_a_charge() {
-    for mode in [OnUnmanaged::Report, OnUnmanaged::Charge, OnUnmanaged::Cancel] {
+    for mode in [
+        OnUnmanaged::Report,
+        OnUnmanaged::Charge,
+        OnUnmanaged::Cancel,
+    ] {
         let (mut fixture, uid) = confirmed_fixture(Dialect::V2, 5).await;
         change_terms(&mut fixture, |terms| terms.on_unmanaged = mode);
         let (policy, now, requested) = (fixture.policy.clone(), fixture.clock.now(), uid.clone());
@@ -197,7 +214,11 @@ async fn a_moved_booking_that_is_accepted_again_counts_as_revived() {
         };
         change_terms(&mut fixture, |terms| terms.on_revived = how);
         let start = parse_time("2026-12-03T09:00:00Z");
-        let new = perform_action(&fixture, ThirdPartyAction::BookerMoves(BookingMove::new(&old, start))).remove(0);
+        let new = perform_action(
+            &fixture,
+            ThirdPartyAction::BookerMoves(BookingMove::new(&old, start)),
+        )
+        .remove(0);
         fixture.pass().await;
         fixture.watch(false).await;
         accept_booking(&fixture, &old, false);
@@ -267,7 +288,9 @@ async fn cancel_without_answer(fixture: &mut PassFixture, uid: &str) {
     };
     {
         let mut sandbox = fixture.sandbox.lock();
-        sandbox.add_fault(FaultRule::on_next(Operation::Cancel, lost)).unwrap();
+        sandbox
+            .add_fault(FaultRule::on_next(Operation::Cancel, lost))
+            .unwrap();
         // The booking is read twice before the call, and once after it.
         let rule = FaultRule::on_next(Operation::Get, unread).skip_calls(2);
         sandbox.add_fault(rule).unwrap();
@@ -339,7 +362,11 @@ async fn charges_read_before_a_decline_follow_the_same_rules() {
         gate.short_of_credit = OnViolation::Decline;
     }
     let start = parse_time("2026-12-03T09:00:00Z");
-    let new = perform_action(&fixture, ThirdPartyAction::BookerMoves(BookingMove::new(&old, start))).remove(0);
+    let new = perform_action(
+        &fixture,
+        ThirdPartyAction::BookerMoves(BookingMove::new(&old, start)),
+    )
+    .remove(0);
     accept_booking(&fixture, &new, true);
     let next = fixture.request(fixture.event_types.lesson, BO, "2026-12-04T09:00:00Z");
     fixture.pass().await;
@@ -366,7 +393,11 @@ async fn of_two_successors_one_carries_the_charge_in_each_order_of_runs() {
             let what = format!("watch first {watch_first}, named off {named_is_cancelled}");
             let (mut fixture, old) = confirmed_fixture(Dialect::V2, 5).await;
             let start = parse_time("2026-12-03T09:00:00Z");
-            let named = perform_action(&fixture, ThirdPartyAction::BookerMoves(BookingMove::new(&old, start))).remove(0);
+            let named = perform_action(
+                &fixture,
+                ThirdPartyAction::BookerMoves(BookingMove::new(&old, start)),
+            )
+            .remove(0);
             let other = {
                 let mut world = fixture.sandbox.lock();
                 let mut row = world.booking(&named).unwrap().clone();
@@ -383,7 +414,10 @@ async fn of_two_successors_one_carries_the_charge_in_each_order_of_runs() {
                 fixture.clock.advance(Span::minutes(10));
             }
             if named_is_cancelled {
-                perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&named)));
+                perform_action(
+                    &fixture,
+                    ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&named)),
+                );
             }
             fixture.clock.advance(Span::seconds(30));
             if watch_first {
@@ -410,7 +444,14 @@ async fn of_two_successors_one_carries_the_charge_in_each_order_of_runs() {
 
 #[tokio::test]
 async fn a_move_that_is_accepted_at_once_is_carried_and_listed_or_judged() {
-    type Row = (AcceptedMove, Option<OnViolation>, &'static str, bool, u64, u64);
+    type Row = (
+        AcceptedMove,
+        Option<OnViolation>,
+        &'static str,
+        bool,
+        u64,
+        u64,
+    );
     // how, what a price beyond the credit leads to, what it is then, listed, available, posted
     let rows: [Row; 4] = [
         (AcceptedMove::Carry, None, "accepted", true, 4, 1),
@@ -444,7 +485,11 @@ async fn a_move_that_is_accepted_at_once_is_carried_and_listed_or_judged() {
             }
         }
         change_terms(&mut fixture, |terms| terms.accepted_move = how);
-        let new = perform_action(&fixture, ThirdPartyAction::BookerMoves(BookingMove::new(&old, start))).remove(0);
+        let new = perform_action(
+            &fixture,
+            ThirdPartyAction::BookerMoves(BookingMove::new(&old, start)),
+        )
+        .remove(0);
         accept_booking(&fixture, &new, true);
         fixture.watch(false).await;
         fixture.watch(false).await;
@@ -472,11 +517,18 @@ async fn a_late_move_that_is_accepted_at_once_is_never_free() {
         let late = parse_time(START) - Span::hours(2) - fixture.clock.now();
         fixture.clock.advance(late);
         let start = parse_time("2026-12-05T09:00:00Z");
-        let new = perform_action(&fixture, ThirdPartyAction::BookerMoves(BookingMove::new(&old, start))).remove(0);
+        let new = perform_action(
+            &fixture,
+            ThirdPartyAction::BookerMoves(BookingMove::new(&old, start)),
+        )
+        .remove(0);
         accept_booking(&fixture, &new, true);
         fixture.watch(false).await;
         assert_eq!(fixture.status(&new), "accepted", "{mode:?}");
-        assert_eq!(fixture.charge(&old).await.unwrap().state, ChargeState::Final);
+        assert_eq!(
+            fixture.charge(&old).await.unwrap().state,
+            ChargeState::Final
+        );
         assert_eq!(fixture.balance(BO).await, (3, 0, 2), "{mode:?}");
         let one = [(new.clone(), UnresolvedCode::AcceptedMove)];
         assert_eq!(unresolved_items(&fixture).await, one);
@@ -506,7 +558,9 @@ async fn a_cancellation_that_fails_is_tried_again_and_told_only_when_done() {
         // What was made before the ledger began is only reported.
         fixture.clock.advance(Span::minutes(5));
         fixture.watch(true).await;
-        change_terms(&mut fixture, |terms| terms.on_unmanaged = OnUnmanaged::Cancel);
+        change_terms(&mut fixture, |terms| {
+            terms.on_unmanaged = OnUnmanaged::Cancel
+        });
         let uid = fixture.request(fixture.event_types.lesson, BO, START);
         accept_booking(&fixture, &uid, false);
         let rule = FaultRule::on_next(kind, fault).times(FaultTimes::Always);
@@ -550,7 +604,9 @@ async fn occurrences_accepted_by_our_own_confirm_are_charged_too() {
         fixture.grant(BO, credits).await;
         // What was made before the ledger began is only reported.
         fixture.clock.advance(Span::minutes(5));
-        change_terms(&mut fixture, |terms| terms.on_unmanaged = OnUnmanaged::Cancel);
+        change_terms(&mut fixture, |terms| {
+            terms.on_unmanaged = OnUnmanaged::Cancel
+        });
         let uids = fixture.series(fixture.event_types.lesson, BO, START, 2);
         fixture.watch(true).await;
         fixture.pass().await;
@@ -589,9 +645,17 @@ async fn a_reschedule_chain_is_followed_past_an_ended_booking() {
         terms.refunds.late_move = LateMove::Carry
     });
     let soon = fixture.clock.now() + Span::hours(1);
-    let middle = perform_action(&fixture, ThirdPartyAction::BookerMoves(BookingMove::new(&first, soon))).remove(0);
+    let middle = perform_action(
+        &fixture,
+        ThirdPartyAction::BookerMoves(BookingMove::new(&first, soon)),
+    )
+    .remove(0);
     let far = parse_time("2026-12-20T09:00:00Z");
-    let last = perform_action(&fixture, ThirdPartyAction::BookerMoves(BookingMove::new(&middle, far))).remove(0);
+    let last = perform_action(
+        &fixture,
+        ThirdPartyAction::BookerMoves(BookingMove::new(&middle, far)),
+    )
+    .remove(0);
     fixture.clock.advance(Span::hours(61));
     fixture.pass_of_new_process().await.unwrap();
     assert_eq!(fixture.status(&last), "accepted");

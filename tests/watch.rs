@@ -8,22 +8,22 @@ mod common;
 use common::{PassFixture, parse_time};
 use maitred::calcom::port::Dialect;
 use maitred::domain::criteria::cap::{Cap, CapPeriod};
-use maitred::domain::decision::{ReasonCode, Decision};
+use maitred::domain::decision::{Decision, ReasonCode};
 use maitred::domain::fact::Fact;
 use maitred::domain::gate::{Gate, RefuseWith};
 use maitred::domain::id::{AccountId, Address, BookingUid, EventTypeKey, Reference};
 use maitred::domain::plan::Problem;
-use maitred::domain::request::ChargeState;
 use maitred::domain::refund_policy::{
-    Blame, ExpiredRefund, Forgiveness, HostAbsent, LateMove, NoShow, Terms, OnUnmanaged,
+    Blame, ExpiredRefund, Forgiveness, HostAbsent, LateMove, NoShow, OnUnmanaged, Terms,
 };
+use maitred::domain::request::ChargeState;
 use maitred::domain::time::Span;
 use maitred::domain::unresolved::{UnresolvedBooking, UnresolvedCode};
 use maitred::domain::watch::ChargeOutcome;
 use maitred::reconcile::watch::WatchReport;
-use maitred::sandbox::actions::{ThirdPartyAction, BookingRemark, BookingMove};
-use maitred::sandbox::faults::{Fault, FaultRule, Stage};
+use maitred::sandbox::actions::{BookingMove, BookingRemark, ThirdPartyAction};
 use maitred::sandbox::call_log::Operation;
+use maitred::sandbox::faults::{Fault, FaultRule, Stage};
 
 const BO: &str = "bo@example.com";
 /// A week after the house's clock begins.
@@ -31,7 +31,11 @@ const START: &str = "2026-12-01T09:00:00Z";
 
 fn perform_action(fixture: &PassFixture, action: ThirdPartyAction) -> Vec<String> {
     fixture.clock.advance(Span::seconds(1));
-    fixture.sandbox.lock().act(fixture.clock.now(), action).unwrap()
+    fixture
+        .sandbox
+        .lock()
+        .act(fixture.clock.now(), action)
+        .unwrap()
 }
 
 /// A house in which Bo has 5 credits and a confirmed lesson, which cost 1, or dinner, which cost 3.
@@ -67,7 +71,11 @@ fn change_terms(fixture: &mut PassFixture, change: impl Fn(&mut Terms)) {
 }
 
 fn outcomes(watched: &WatchReport) -> Vec<ChargeOutcome> {
-    watched.changes.iter().map(|change| change.outcome).collect()
+    watched
+        .changes
+        .iter()
+        .map(|change| change.outcome)
+        .collect()
 }
 
 /// Looking again, shortly and thoroughly, writes nothing.
@@ -90,7 +98,10 @@ async fn a_charge_closes_when_the_booking_is_over_and_grace_has_passed() {
         fixture.clock.advance(Span::hours(24));
         let watched = fixture.watch(false).await;
         assert_eq!(outcomes(&watched), [ChargeOutcome::Final], "{dialect:?}");
-        assert_eq!(fixture.charge(&uid).await.unwrap().state, ChargeState::Final);
+        assert_eq!(
+            fixture.charge(&uid).await.unwrap().state,
+            ChargeState::Final
+        );
         assert_eq!(fixture.balance(BO).await, (4, 0, 1));
         check_nothing_more(&mut fixture, "final").await;
     }
@@ -151,8 +162,14 @@ async fn unknown_cancellations_count_as_configured() {
     })
     .await;
     fixture.clock.advance(Span::days(7));
-    perform_action(&fixture, ThirdPartyAction::ApiCancels(BookingRemark::without_reason(&uid)));
-    assert_eq!(outcomes(&fixture.watch(false).await), [ChargeOutcome::Refunded]);
+    perform_action(
+        &fixture,
+        ThirdPartyAction::ApiCancels(BookingRemark::without_reason(&uid)),
+    );
+    assert_eq!(
+        outcomes(&fixture.watch(false).await),
+        [ChargeOutcome::Refunded]
+    );
 }
 
 #[tokio::test]
@@ -165,7 +182,11 @@ async fn a_successor_takes_over_the_charge_in_each_order_of_runs() {
             let mut last = first.clone();
             for number in 0..moves {
                 let start = parse_time("2026-12-03T09:00:00Z") + Span::days(number);
-                last = perform_action(&fixture, ThirdPartyAction::BookerMoves(BookingMove::new(&last, start))).remove(0);
+                last = perform_action(
+                    &fixture,
+                    ThirdPartyAction::BookerMoves(BookingMove::new(&last, start)),
+                )
+                .remove(0);
             }
             if let Some(audit) = watch_first {
                 assert_eq!(fixture.watch(audit).await.changes, [], "{what}");
@@ -194,7 +215,11 @@ async fn a_move_that_is_accepted_at_once_moves_the_charge_without_a_pass() {
     for (weeks, audit) in [(0, false), (0, true), (1, true)] {
         let (mut fixture, uid) = confirmed_fixture(Dialect::V2, false).await;
         let start = parse_time("2026-12-20T09:00:00Z");
-        let pending = perform_action(&fixture, ThirdPartyAction::BookerMoves(BookingMove::new(&uid, start))).remove(0);
+        let pending = perform_action(
+            &fixture,
+            ThirdPartyAction::BookerMoves(BookingMove::new(&uid, start)),
+        )
+        .remove(0);
         let last = perform_action(
             &fixture,
             ThirdPartyAction::HostMoves(BookingMove::new(&pending, start + Span::days(1))),
@@ -210,8 +235,14 @@ async fn a_move_that_is_accepted_at_once_moves_the_charge_without_a_pass() {
         assert_eq!(fixture.balance(BO).await, (4, 0, 1));
         check_nothing_more(&mut fixture, "moved").await;
         // And it is cancelled in time under its new name.
-        perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&last[0])));
-        assert_eq!(outcomes(&fixture.watch(false).await), [ChargeOutcome::Refunded]);
+        perform_action(
+            &fixture,
+            ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&last[0])),
+        );
+        assert_eq!(
+            outcomes(&fixture.watch(false).await),
+            [ChargeOutcome::Refunded]
+        );
         assert_eq!(fixture.balance(BO).await, (5, 0, 1));
     }
 }
@@ -263,18 +294,38 @@ async fn another_cost_charges_or_returns_the_difference() {
 async fn a_declined_successor_refunds_and_a_cancelled_one_follows_the_windows() {
     let (mut fixture, uid) = confirmed_fixture(Dialect::V2, false).await;
     let start = parse_time("2026-12-03T09:00:00Z");
-    let last = perform_action(&fixture, ThirdPartyAction::BookerMoves(BookingMove::new(&uid, start))).remove(0);
-    perform_action(&fixture, ThirdPartyAction::HostRejects(BookingRemark::without_reason(&last)));
-    assert_eq!(outcomes(&fixture.watch(false).await), [ChargeOutcome::Refunded]);
+    let last = perform_action(
+        &fixture,
+        ThirdPartyAction::BookerMoves(BookingMove::new(&uid, start)),
+    )
+    .remove(0);
+    perform_action(
+        &fixture,
+        ThirdPartyAction::HostRejects(BookingRemark::without_reason(&last)),
+    );
+    assert_eq!(
+        outcomes(&fixture.watch(false).await),
+        [ChargeOutcome::Refunded]
+    );
     assert_eq!(fixture.balance(BO).await, (5, 0, 1));
 
     let (mut fixture, uid) = confirmed_fixture(Dialect::V2, false).await;
-    let last = perform_action(&fixture, ThirdPartyAction::BookerMoves(BookingMove::new(&uid, start))).remove(0);
+    let last = perform_action(
+        &fixture,
+        ThirdPartyAction::BookerMoves(BookingMove::new(&uid, start)),
+    )
+    .remove(0);
     fixture
         .clock
         .advance(start - Span::hours(2) - fixture.clock.now());
-    perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&last)));
-    assert_eq!(outcomes(&fixture.watch(false).await), [ChargeOutcome::Final]);
+    perform_action(
+        &fixture,
+        ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&last)),
+    );
+    assert_eq!(
+        outcomes(&fixture.watch(false).await),
+        [ChargeOutcome::Final]
+    );
     assert_eq!(fixture.balance(BO).await, (4, 0, 1));
     check_nothing_more(&mut fixture, "cancelled successor").await;
 }
@@ -290,7 +341,11 @@ async fn a_late_move_can_be_a_cancellation_in_either_order() {
             .clock
             .advance(parse_time(START) - Span::hours(2) - fixture.clock.now());
         let start = parse_time("2026-12-05T09:00:00Z");
-        let last = perform_action(&fixture, ThirdPartyAction::BookerMoves(BookingMove::new(&uid, start))).remove(0);
+        let last = perform_action(
+            &fixture,
+            ThirdPartyAction::BookerMoves(BookingMove::new(&uid, start)),
+        )
+        .remove(0);
         if watch_first {
             fixture.watch(false).await;
             fixture.pass().await;
@@ -298,8 +353,14 @@ async fn a_late_move_can_be_a_cancellation_in_either_order() {
             fixture.pass().await;
             fixture.watch(false).await;
         }
-        assert_eq!(fixture.charge(&uid).await.unwrap().state, ChargeState::Final);
-        assert_eq!(fixture.charge(&last).await.unwrap().state, ChargeState::Open);
+        assert_eq!(
+            fixture.charge(&uid).await.unwrap().state,
+            ChargeState::Final
+        );
+        assert_eq!(
+            fixture.charge(&last).await.unwrap().state,
+            ChargeState::Open
+        );
         assert_eq!(
             fixture.balance(BO).await,
             (3, 0, 2),
@@ -315,7 +376,11 @@ async fn a_late_move_by_an_unknown_person_counts_as_configured() {
     // A late move is a cancellation, and what it moved to is paid for again: it is never free.
     let rows: [(Blame, &[ChargeOutcome], _); 2] = [
         (Blame::Host, &[ChargeOutcome::Moved], (3, 0, 2)),
-        (Blame::Booker, &[ChargeOutcome::Final, ChargeOutcome::Charged], (2, 0, 3)),
+        (
+            Blame::Booker,
+            &[ChargeOutcome::Final, ChargeOutcome::Charged],
+            (2, 0, 3),
+        ),
     ];
     for (unknown, expect, balance) in rows {
         let mut fixture = PassFixture::new(Dialect::V2).await;
@@ -330,7 +395,10 @@ async fn a_late_move_by_an_unknown_person_counts_as_configured() {
         let late = parse_time(START) - Span::hours(2) - fixture.clock.now();
         fixture.clock.advance(late);
         let start = parse_time("2027-01-20T15:00:00Z");
-        perform_action(&fixture, ThirdPartyAction::HostMoves(BookingMove::new(&uids[0], start)));
+        perform_action(
+            &fixture,
+            ThirdPartyAction::HostMoves(BookingMove::new(&uids[0], start)),
+        );
         let watched = fixture.watch(false).await;
         assert_eq!(outcomes(&watched), expect, "{unknown:?}");
         assert_eq!(fixture.balance(BO).await, balance);
@@ -352,7 +420,10 @@ async fn occurrences_moved_together_are_not_short_of_what_they_paid() {
         .iter()
         .zip(["2027-01-20T15:00:00Z", "2027-01-21T15:00:00Z"])
     {
-        moved.extend(perform_action(&fixture, ThirdPartyAction::BookerMoves(BookingMove::new(uid, parse_time(to)))));
+        moved.extend(perform_action(
+            &fixture,
+            ThirdPartyAction::BookerMoves(BookingMove::new(uid, parse_time(to))),
+        ));
     }
     fixture.clock.advance(Span::minutes(1));
     fixture.pass().await;
@@ -385,17 +456,30 @@ async fn occurrences_of_a_series_live_on_their_own() {
     assert_eq!(fixture.balance(BO).await, (1, 0, 4));
     // One is moved: only its successor says so. One is cancelled.
     let start = parse_time("2027-01-20T15:00:00Z");
-    let moved = perform_action(&fixture, ThirdPartyAction::HostMoves(BookingMove::new(&uids[1], start))).remove(0);
-    perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&uids[2])));
+    let moved = perform_action(
+        &fixture,
+        ThirdPartyAction::HostMoves(BookingMove::new(&uids[1], start)),
+    )
+    .remove(0);
+    perform_action(
+        &fixture,
+        ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&uids[2])),
+    );
     let watched = fixture.watch(false).await;
     let mut got = outcomes(&watched);
     got.sort_by_key(|what| what.as_str());
     assert_eq!(got, [ChargeOutcome::Moved, ChargeOutcome::Refunded]);
-    assert_eq!(fixture.charge(&moved).await.unwrap().state, ChargeState::Open);
+    assert_eq!(
+        fixture.charge(&moved).await.unwrap().state,
+        ChargeState::Open
+    );
     assert_eq!(fixture.balance(BO).await, (2, 0, 4));
     check_nothing_more(&mut fixture, "series").await;
     // The rest goes; what was moved away stays.
-    perform_action(&fixture, ThirdPartyAction::SeriesCancels(BookingRemark::without_reason(&uids[3])));
+    perform_action(
+        &fixture,
+        ThirdPartyAction::SeriesCancels(BookingRemark::without_reason(&uids[3])),
+    );
     fixture.watch(true).await;
     assert_eq!(
         fixture.charge(&uids[3]).await.unwrap().state,
@@ -412,12 +496,36 @@ async fn occurrences_of_a_series_live_on_their_own() {
 async fn absence_counts_once_the_grace_is_over() {
     // host absent, booker absent, taken back, no-show, what becomes of it
     let rows = [
-        (true, false, false, NoShow::Keep, Some(ChargeOutcome::Refunded)),
+        (
+            true,
+            false,
+            false,
+            NoShow::Keep,
+            Some(ChargeOutcome::Refunded),
+        ),
         (false, true, false, NoShow::Keep, Some(ChargeOutcome::Final)),
-        (false, true, false, NoShow::Refund, Some(ChargeOutcome::Refunded)),
+        (
+            false,
+            true,
+            false,
+            NoShow::Refund,
+            Some(ChargeOutcome::Refunded),
+        ),
         (false, true, false, NoShow::Review, None),
-        (false, true, true, NoShow::Review, Some(ChargeOutcome::Final)),
-        (false, true, true, NoShow::Refund, Some(ChargeOutcome::Final)),
+        (
+            false,
+            true,
+            true,
+            NoShow::Review,
+            Some(ChargeOutcome::Final),
+        ),
+        (
+            false,
+            true,
+            true,
+            NoShow::Refund,
+            Some(ChargeOutcome::Final),
+        ),
     ];
     for (host, booker, taken_back, no_show, expect) in rows {
         let what = format!("host {host} booker {booker} back {taken_back} {no_show:?}");
@@ -519,8 +627,14 @@ async fn a_lot_that_expired_meanwhile_is_restored_or_forfeited() {
         let uid = fixture.request(fixture.event_types.lesson, BO, START);
         fixture.pass().await;
         fixture.clock.advance(Span::days(4));
-        perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&uid)));
-        assert_eq!(outcomes(&fixture.watch(true).await), [ChargeOutcome::Refunded]);
+        perform_action(
+            &fixture,
+            ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&uid)),
+        );
+        assert_eq!(
+            outcomes(&fixture.watch(true).await),
+            [ChargeOutcome::Refunded]
+        );
         assert_eq!(fixture.balance(BO).await.0, available, "{how:?}");
         check_nothing_more(&mut fixture, "expired").await;
         fixture.clock.advance(Span::days(15));
@@ -561,7 +675,11 @@ async fn accepted_by_others_is_reported_charged_or_cancelled() {
             assert_eq!(fixture.status(&booking), status, "{what}");
             assert_eq!(fixture.balance(BO).await.0, available, "{what}");
             check_nothing_more(&mut fixture, &what).await;
-            let cancels = fixture.sandbox.lock().call_log.call_count(Operation::Cancel);
+            let cancels = fixture
+                .sandbox
+                .lock()
+                .call_log
+                .call_count(Operation::Cancel);
             assert_eq!(cancels, u64::from(mode == OnUnmanaged::Cancel), "{what}");
         }
     }
@@ -580,7 +698,11 @@ async fn what_was_paid_for_before_several_moves_is_not_cancelled() {
         let mut last = first;
         for day in [4, 8] {
             let start = fixture.clock.now() + Span::days(day);
-            last = perform_action(&fixture, ThirdPartyAction::BookerMoves(BookingMove::new(&last, start))).remove(0);
+            last = perform_action(
+                &fixture,
+                ThirdPartyAction::BookerMoves(BookingMove::new(&last, start)),
+            )
+            .remove(0);
         }
         // More than v1 shows of what was written lately: the move before the last is not among it.
         for minute in 0..520 {
@@ -640,7 +762,10 @@ async fn requests_that_ended_undecided_are_closed() {
         if over {
             fixture.clock.advance(Span::days(8));
         } else {
-            perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&uid)));
+            perform_action(
+                &fixture,
+                ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&uid)),
+            );
         }
         fixture.pass().await;
         assert_eq!(
@@ -667,7 +792,10 @@ async fn a_booking_that_was_deleted_closes_when_it_would_be_over() {
     assert!(watched.problems.iter().any(|p| p.code == "booking-gone"));
     assert_eq!(fixture.charge(&uid).await.unwrap().state, ChargeState::Open);
     fixture.clock.advance(Span::days(9));
-    assert_eq!(outcomes(&fixture.watch(false).await), [ChargeOutcome::Final]);
+    assert_eq!(
+        outcomes(&fixture.watch(false).await),
+        [ChargeOutcome::Final]
+    );
     check_nothing_more(&mut fixture, "gone").await;
 }
 
@@ -706,7 +834,10 @@ async fn gates_by_number_and_deleted_event_types_keep_their_terms() {
     .await;
     let event_type = fixture.event_types.lesson;
     perform_action(&fixture, ThirdPartyAction::DeletesEventType { event_type });
-    perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&uid)));
+    perform_action(
+        &fixture,
+        ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&uid)),
+    );
     fixture.policy.gates.insert(
         0,
         Gate {
@@ -715,7 +846,10 @@ async fn gates_by_number_and_deleted_event_types_keep_their_terms() {
             ..fixture.policy.gates[0].clone()
         },
     );
-    assert_eq!(outcomes(&fixture.watch(false).await), [ChargeOutcome::Final]);
+    assert_eq!(
+        outcomes(&fixture.watch(false).await),
+        [ChargeOutcome::Final]
+    );
 }
 
 /// Where a cancellation is how requests are refused, a refused successor is given back whatever its
@@ -731,10 +865,17 @@ async fn a_successor_refused_with_a_cancellation_is_given_back() {
         let other = fixture.request(fixture.event_types.lesson, "ada@example.com", start);
         fixture.pass().await;
         assert_eq!(fixture.status(&other), "accepted");
-        let last = perform_action(&fixture, ThirdPartyAction::BookerMoves(BookingMove::new(&uid, parse_time(start)))).remove(0);
+        let last = perform_action(
+            &fixture,
+            ThirdPartyAction::BookerMoves(BookingMove::new(&uid, parse_time(start))),
+        )
+        .remove(0);
         fixture.pass().await;
         assert_eq!(fixture.status(&last), "cancelled", "{dialect:?}");
-        assert_eq!(outcomes(&fixture.watch(false).await), [ChargeOutcome::Refunded]);
+        assert_eq!(
+            outcomes(&fixture.watch(false).await),
+            [ChargeOutcome::Refunded]
+        );
         assert_eq!(fixture.balance(BO).await, (5, 0, 1), "{dialect:?}");
         check_nothing_more(&mut fixture, "refused").await;
     }
@@ -747,7 +888,11 @@ async fn a_move_to_an_earlier_time_is_found_later() {
     for dialect in [Dialect::V2, Dialect::V1] {
         let (mut fixture, uid) = confirmed_fixture(dialect, false).await;
         let start = fixture.clock.now() + Span::hours(3);
-        let last = perform_action(&fixture, ThirdPartyAction::HostMoves(BookingMove::new(&uid, start))).remove(0);
+        let last = perform_action(
+            &fixture,
+            ThirdPartyAction::HostMoves(BookingMove::new(&uid, start)),
+        )
+        .remove(0);
         assert_eq!(fixture.status(&last), "accepted", "{dialect:?}");
         fixture.clock.advance(Span::days(5));
         fixture.last_watch = None;
@@ -756,7 +901,11 @@ async fn a_move_to_an_earlier_time_is_found_later() {
             [ChargeOutcome::Moved],
             "{dialect:?}"
         );
-        assert_eq!(outcomes(&fixture.watch(true).await), [ChargeOutcome::Final], "{dialect:?}");
+        assert_eq!(
+            outcomes(&fixture.watch(true).await),
+            [ChargeOutcome::Final],
+            "{dialect:?}"
+        );
         assert_eq!(fixture.balance(BO).await, (4, 0, 1), "{dialect:?}");
         check_nothing_more(&mut fixture, "moved and over").await;
     }
@@ -767,7 +916,10 @@ async fn a_move_to_an_earlier_time_is_found_later() {
 #[tokio::test]
 async fn a_cancellation_indistinguishable_from_a_move_is_left_and_reported() {
     let (mut fixture, first) = confirmed_fixture(Dialect::V1, false).await;
-    perform_action(&fixture, ThirdPartyAction::HostCancels(BookingRemark::without_reason(&first)));
+    perform_action(
+        &fixture,
+        ThirdPartyAction::HostCancels(BookingRemark::without_reason(&first)),
+    );
     // They are over in a day or two.
     let others = |fixture: &mut PassFixture, count: i64| {
         for n in 0..count {
@@ -781,11 +933,22 @@ async fn a_cancellation_indistinguishable_from_a_move_is_left_and_reported() {
     fixture.pass().await;
     assert_eq!(fixture.status(&second), "accepted");
     others(&mut fixture, 4_900);
-    perform_action(&fixture, ThirdPartyAction::HostCancels(BookingRemark::without_reason(&second)));
+    perform_action(
+        &fixture,
+        ThirdPartyAction::HostCancels(BookingRemark::without_reason(&second)),
+    );
     let watched = fixture.watch(true).await;
-    let is_unread_charge = |problem: &Problem| problem.code == "unread-charge" && problem.text.contains(&first);
-    assert!(watched.problems.iter().any(is_unread_charge), "{:?}", watched.problems);
-    assert_eq!(fixture.charge(&first).await.unwrap().state, ChargeState::Open);
+    let is_unread_charge =
+        |problem: &Problem| problem.code == "unread-charge" && problem.text.contains(&first);
+    assert!(
+        watched.problems.iter().any(is_unread_charge),
+        "{:?}",
+        watched.problems
+    );
+    assert_eq!(
+        fixture.charge(&first).await.unwrap().state,
+        ChargeState::Open
+    );
     assert_eq!(
         fixture.charge(&second).await.unwrap().state,
         ChargeState::Refunded
@@ -816,12 +979,23 @@ async fn a_reschedule_chain_is_never_charged_twice() {
     commit_fact(&fixture, Fact::AliasRemoved { account, alias }).await;
     fixture.grant(BO, 5).await;
     let start = parse_time("2026-12-03T09:00:00Z");
-    let last = perform_action(&fixture, ThirdPartyAction::BookerMoves(BookingMove::new(&uid, start))).remove(0);
+    let last = perform_action(
+        &fixture,
+        ThirdPartyAction::BookerMoves(BookingMove::new(&uid, start)),
+    )
+    .remove(0);
     fixture.pass().await;
     assert_eq!(fixture.status(&last), "accepted");
     assert_eq!(fixture.balance(BO).await, (4, 0, 1), "both are charged");
-    assert_eq!(fixture.balance("family").await, (4, 0, 1), "both are charged");
-    assert_eq!(outcomes(&fixture.watch(true).await), [ChargeOutcome::Refunded]);
+    assert_eq!(
+        fixture.balance("family").await,
+        (4, 0, 1),
+        "both are charged"
+    );
+    assert_eq!(
+        outcomes(&fixture.watch(true).await),
+        [ChargeOutcome::Refunded]
+    );
     assert_eq!(fixture.balance("family").await.0, 5);
     assert_eq!(fixture.balance(BO).await.0, 4);
     check_nothing_more(&mut fixture, "paid once").await;
@@ -862,21 +1036,37 @@ async fn later_edits_do_not_change_what_was_paid_before() {
                 fixture.watch(false).await;
                 assert_eq!(fixture.status(&uid), "accepted", "{what}");
             }
-            perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&uid)));
-            assert_eq!(outcomes(&fixture.watch(false).await), [ChargeOutcome::Refunded], "{what}");
+            perform_action(
+                &fixture,
+                ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&uid)),
+            );
+            assert_eq!(
+                outcomes(&fixture.watch(false).await),
+                [ChargeOutcome::Refunded],
+                "{what}"
+            );
             assert_eq!(fixture.balance(BO).await.0, 5, "{what}");
             // And one that takes place is final when its own grace has passed.
             let (mut fixture, _) = confirmed_fixture(dialect, true).await;
             change_terms(&mut fixture, harsh);
             fixture.clock.advance(Span::days(9));
-            assert_eq!(outcomes(&fixture.watch(false).await), [ChargeOutcome::Final], "{what}");
+            assert_eq!(
+                outcomes(&fixture.watch(false).await),
+                [ChargeOutcome::Final],
+                "{what}"
+            );
         }
     }
 }
 
-async fn unresolved_items_of(fixture: &PassFixture, booking: &BookingUid) -> Vec<UnresolvedBooking> {
+async fn unresolved_items_of(
+    fixture: &PassFixture,
+    booking: &BookingUid,
+) -> Vec<UnresolvedBooking> {
     let booking = booking.clone();
-    let items = fixture.store.with(move |store| store.unresolved_items_of(&booking));
+    let items = fixture
+        .store
+        .with(move |store| store.unresolved_items_of(&booking));
     items.await.unwrap()
 }
 
@@ -934,10 +1124,16 @@ async fn an_absent_host_is_reviewed_refunded_or_ignored() {
                     maitred::daemon::commands::charges::settle(store, &policy, now, &uid, give_back)
                 });
                 settled.await.unwrap();
-                assert!(!unresolved_items_of(&fixture, &booking).await[0].is_open(), "{what}");
+                assert!(
+                    !unresolved_items_of(&fixture, &booking).await[0].is_open(),
+                    "{what}"
+                );
                 let available = 4 + u64::from(give_back);
                 assert_eq!(fixture.balance(BO).await.0, available, "{what}");
-                assert!(!fixture.watch(true).await.problems.iter().any(asks), "{what}");
+                assert!(
+                    !fixture.watch(true).await.problems.iter().any(asks),
+                    "{what}"
+                );
             }
             check_nothing_more(&mut fixture, &what).await;
         }
@@ -956,7 +1152,10 @@ async fn a_waiting_series_is_not_closed_by_an_occurrence_that_left_it() {
     fixture.grant(BO, 1).await;
     let uids = fixture.series(fixture.event_types.lesson, "who@example.com", START, 2);
     fixture.pass().await;
-    perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&uids[0])));
+    perform_action(
+        &fixture,
+        ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&uids[0])),
+    );
     fixture.pass().await;
     fixture.watch(true).await;
     let record = fixture.stored_request(&uids[1]).await.unwrap();

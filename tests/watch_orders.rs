@@ -9,14 +9,14 @@ use chrono::Weekday;
 use common::{PassFixture, parse_time};
 use maitred::calcom::port::Dialect;
 use maitred::domain::criteria::on_violation::OnViolation;
-use maitred::domain::criteria::time_window::TimeWindow;
 use maitred::domain::criteria::price::Price;
+use maitred::domain::criteria::time_window::TimeWindow;
 use maitred::domain::decision::DecisionOutcome;
-use maitred::domain::request::{ChargeState, RequestState};
 use maitred::domain::refund_policy::{HostAbsent, NoShow, OnReschedule};
+use maitred::domain::request::{ChargeState, RequestState};
 use maitred::domain::time::Span;
 use maitred::domain::watch::ChargeOutcome;
-use maitred::sandbox::actions::{ThirdPartyAction, BookingRemark, BookingMove};
+use maitred::sandbox::actions::{BookingMove, BookingRemark, ThirdPartyAction};
 
 const BO: &str = "bo@example.com";
 /// A Tuesday, a week after the house's clock begins.
@@ -24,7 +24,11 @@ const START: &str = "2026-12-01T09:00:00Z";
 
 fn perform_action(fixture: &PassFixture, action: ThirdPartyAction) -> Vec<String> {
     fixture.clock.advance(Span::seconds(1));
-    fixture.sandbox.lock().act(fixture.clock.now(), action).unwrap()
+    fixture
+        .sandbox
+        .lock()
+        .act(fixture.clock.now(), action)
+        .unwrap()
 }
 
 /// What can happen to a paid booking. Times are far ahead unless the word says otherwise.
@@ -90,7 +94,9 @@ fn apply_change(fixture: &PassFixture, change: BookingChange, uid: &str) -> Stri
         }
         BookingChange::HostCancels => ThirdPartyAction::HostCancels(remark),
         BookingChange::HostRejects => ThirdPartyAction::HostRejects(remark),
-        BookingChange::HostAbsent | BookingChange::BookerAbsent | BookingChange::AbsenceTakenBack => {
+        BookingChange::HostAbsent
+        | BookingChange::BookerAbsent
+        | BookingChange::AbsenceTakenBack => {
             let until = start(fixture) + Span::hours(1) - fixture.clock.now();
             if until > Span::zero() {
                 fixture.clock.advance(until);
@@ -114,7 +120,11 @@ const CHANGE_PAIRS: [(BookingChange, BookingChange, u64); 19] = [
     (BookingChange::BookerMoves, BookingChange::BookerMoves, 4),
     (BookingChange::BookerMoves, BookingChange::HostMoves, 4),
     (BookingChange::BookerMoves, BookingChange::BookerCancels, 0),
-    (BookingChange::BookerMoves, BookingChange::BookerCancelsLate, 2),
+    (
+        BookingChange::BookerMoves,
+        BookingChange::BookerCancelsLate,
+        2,
+    ),
     (BookingChange::BookerMoves, BookingChange::HostCancels, 0),
     (BookingChange::BookerMoves, BookingChange::HostRejects, 0),
     (BookingChange::BookerMoves, BookingChange::HostAbsent, 0),
@@ -122,14 +132,26 @@ const CHANGE_PAIRS: [(BookingChange, BookingChange, u64); 19] = [
     (BookingChange::HostMoves, BookingChange::BookerMoves, 4),
     (BookingChange::HostMoves, BookingChange::HostMoves, 4),
     (BookingChange::HostMoves, BookingChange::BookerCancels, 0),
-    (BookingChange::HostMoves, BookingChange::BookerCancelsLate, 2),
+    (
+        BookingChange::HostMoves,
+        BookingChange::BookerCancelsLate,
+        2,
+    ),
     (BookingChange::HostMoves, BookingChange::HostCancels, 0),
     (BookingChange::HostMoves, BookingChange::HostAbsent, 0),
     (BookingChange::HostMoves, BookingChange::BookerAbsent, 4),
     (BookingChange::HostAbsent, BookingChange::BookerAbsent, 0),
     (BookingChange::BookerAbsent, BookingChange::HostAbsent, 0),
-    (BookingChange::BookerAbsent, BookingChange::AbsenceTakenBack, 4),
-    (BookingChange::HostAbsent, BookingChange::AbsenceTakenBack, 0),
+    (
+        BookingChange::BookerAbsent,
+        BookingChange::AbsenceTakenBack,
+        4,
+    ),
+    (
+        BookingChange::HostAbsent,
+        BookingChange::AbsenceTakenBack,
+        0,
+    ),
 ];
 
 type RunOrder<'a> = (Dialect, &'a [RunKind], &'a [RunKind]);
@@ -156,8 +178,13 @@ async fn each_pair_of_changes_in_each_order_of_runs() {
             }
             // A successor that a pass has not seen cannot be missed or rejected after it stands.
             let undecided = first == BookingChange::BookerMoves && !between.contains(&Pass);
-            let stands = matches!(second, BookingChange::HostAbsent | BookingChange::BookerAbsent);
-            if (undecided && stands) || (second == BookingChange::HostRejects && between.contains(&Pass)) {
+            let stands = matches!(
+                second,
+                BookingChange::HostAbsent | BookingChange::BookerAbsent
+            );
+            if (undecided && stands)
+                || (second == BookingChange::HostRejects && between.contains(&Pass))
+            {
                 continue;
             }
             let mut fixture = PassFixture::new(dialect).await;
@@ -260,7 +287,10 @@ async fn a_move_to_a_dearer_or_cheaper_time_charges_or_returns_the_difference() 
             let covered = problems.iter().any(|p| p.code == "move-not-covered");
             assert_eq!(covered, problem_code, "{what}");
             // It comes back in full when it is cancelled in time.
-            perform_action(&fixture, ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&moved)));
+            perform_action(
+                &fixture,
+                ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&moved)),
+            );
             fixture.watch(false).await;
             assert_eq!(fixture.balance(BO).await.0, credits, "{what}");
         }
@@ -302,7 +332,10 @@ async fn deleted_or_ended_requests_are_closed() {
         perform_action(fixture, ThirdPartyAction::DeletesBooking { booking });
     };
     let rejected: fn(&PassFixture, &str) = |fixture, uid| {
-        perform_action(fixture, ThirdPartyAction::HostRejects(BookingRemark::without_reason(uid)));
+        perform_action(
+            fixture,
+            ThirdPartyAction::HostRejects(BookingRemark::without_reason(uid)),
+        );
     };
     let accepted: fn(&PassFixture, &str) = |fixture, uid| {
         let booking = uid.to_owned();
@@ -346,7 +379,10 @@ async fn deleted_or_ended_requests_are_closed() {
             let days = if series && days > 0 { days + 7 } else { days };
             fixture.clock.advance(Span::days(days));
             let watched = fixture.watch(audit).await;
-            let closed = watched.changes.iter().any(|c| c.outcome == ChargeOutcome::Closed);
+            let closed = watched
+                .changes
+                .iter()
+                .any(|c| c.outcome == ChargeOutcome::Closed);
             assert_eq!(closed, closes, "{what}: {watched:?}");
             let waiting = fixture
                 .store
@@ -367,7 +403,11 @@ async fn deleted_or_ended_requests_are_closed() {
                     }
                 )));
                 let before = fixture.sequence().await;
-                run_all(&mut fixture, &[RunKind::Pass, RunKind::Watch, RunKind::Audit]).await;
+                run_all(
+                    &mut fixture,
+                    &[RunKind::Pass, RunKind::Watch, RunKind::Audit],
+                )
+                .await;
                 assert_eq!(fixture.sequence().await, before, "{what}");
             }
         }

@@ -4,12 +4,13 @@
 
 use serde_json::Value;
 
-use super::lenient_fields::{
-    Object, to_answers, required_instant, list, optional_instant, name, number, object, owned_text, price, uid,
-};
 use super::booker_identity::identify_booker;
+use super::lenient_fields::{
+    Object, list, name, number, object, optional_instant, owned_text, price, required_instant,
+    to_answers, uid,
+};
 use super::{bounded_json, v1, v2};
-use crate::domain::booking::{Attendee, Booking, EventTypeRef, Host, Payment, BookingStatus};
+use crate::domain::booking::{Attendee, Booking, BookingStatus, EventTypeRef, Host, Payment};
 use crate::domain::id::{Address, EventTypeId, HostId};
 use crate::domain::time::Time;
 
@@ -54,8 +55,8 @@ pub fn parse_booking_file(text: &str) -> Result<ParsedBooking, FileError> {
     if text.len() > MAX_FILE {
         return Err(FileError::TooLarge);
     }
-    let value =
-        bounded_json::parse(text.as_bytes()).map_err(|error| FileError::NotJson(error.to_string()))?;
+    let value = bounded_json::parse(text.as_bytes())
+        .map_err(|error| FileError::NotJson(error.to_string()))?;
     if let Some(envelope) = value.as_object()
         && let Some(payload) = object(envelope, "payload")
     {
@@ -100,7 +101,8 @@ fn parse_api_booking(value: &Value) -> Result<ParsedBooking, FileError> {
 }
 
 fn parse_webhook(envelope: &Object, payload: &Object) -> Result<ParsedBooking, FileError> {
-    let unreadable = |error: super::lenient_fields::FieldError| FileError::Unreadable(error.to_string());
+    let unreadable =
+        |error: super::lenient_fields::FieldError| FileError::Unreadable(error.to_string());
     let mut assumptions = Vec::new();
     let sent_at = optional_instant(envelope, "createdAt");
     let start = required_instant(payload, "startTime").map_err(unreadable)?;
@@ -113,7 +115,8 @@ fn parse_webhook(envelope: &Object, payload: &Object) -> Result<ParsedBooking, F
     // The payload does not say when the booking was asked for; the webhook is sent right then.
     let created = sent_at.unwrap_or(start);
     if sent_at.is_none() {
-        assumptions.push("that it was asked for when it starts (the file has no createdAt)".to_owned());
+        assumptions
+            .push("that it was asked for when it starts (the file has no createdAt)".to_owned());
     }
     let responses = unwrap_responses(object(payload, "responses"));
     let attendees = attendees(payload);

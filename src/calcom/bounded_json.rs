@@ -118,7 +118,11 @@ impl<'de> Visitor<'de> for BoundedSeed<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut source: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
         while let Some(item) = source.next_element_seed(self.descend())? {
-            self.reserve_memory(if list.is_empty() { LIST_BYTES + VALUE_BYTES } else { VALUE_BYTES })?;
+            self.reserve_memory(if list.is_empty() {
+                LIST_BYTES + VALUE_BYTES
+            } else {
+                VALUE_BYTES
+            })?;
             list.push(item);
         }
         Ok(Value::Array(list))

@@ -14,10 +14,10 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::domain::time::Clock;
 use crate::http::{self, HttpClientError};
 
-use super::rate_limiter::RateLimiter;
-use super::http::{Auth, SenderParts, Sender};
-use super::rate_budget::RateBudget;
+use super::http::{Auth, Sender, SenderParts};
 use super::port::{Calendar, Dialect};
+use super::rate_budget::RateBudget;
+use super::rate_limiter::RateLimiter;
 use super::redact::Redactor;
 use super::{v1, v2};
 
@@ -120,8 +120,9 @@ fn read_certificates(file: &Path) -> Result<Vec<Certificate>, ConnectError> {
     let mut text = Vec::new();
     let read = File::open(file).and_then(|file| file.take(MAX_CA_FILE).read_to_end(&mut text));
     read.map_err(|error| ca_file_error(format!("cannot be read: {error}")))?;
-    let roots = Certificate::from_pem_bundle(&text)
-        .map_err(|error| ca_file_error(format!("holds no certificate that can be read: {error}")))?;
+    let roots = Certificate::from_pem_bundle(&text).map_err(|error| {
+        ca_file_error(format!("holds no certificate that can be read: {error}"))
+    })?;
     if roots.is_empty() {
         return Err(ca_file_error(
             "holds no certificate; it must be a PEM file, as in -----BEGIN CERTIFICATE-----"
@@ -154,7 +155,9 @@ fn parse_base_url(text: &str, dialect: Dialect) -> Result<Url, ConnectError> {
         .path_segments()
         .and_then(|parts| parts.rev().find(|part| !part.is_empty()));
     let repeats = last_segment == Some(version_segment);
-    let mut path = url.path_segments_mut().map_err(|()| base_url_error("has no host"))?;
+    let mut path = url
+        .path_segments_mut()
+        .map_err(|()| base_url_error("has no host"))?;
     path.pop_if_empty();
     if repeats {
         path.pop();

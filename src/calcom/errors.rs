@@ -6,8 +6,8 @@ use reqwest::StatusCode;
 use serde_json::Value;
 
 use super::api_call::{ApiAnswer, Endpoint};
-use super::lenient_fields::{Object, text};
 use super::bounded_json;
+use super::lenient_fields::{Object, text};
 use super::port::CallError;
 use super::redact::Redactor;
 
@@ -152,7 +152,10 @@ pub(super) fn map_common_error(
         400..500 => return None,
         // Cal.com's own words: its handler is over. What stands in front of a server gives other
         // numbers and no JSON, and says nothing about when the handler ends.
-        500 | 501 if endpoint.is_write() && !matches!(body.shape, ErrorShape::Html | ErrorShape::Text) => {
+        500 | 501
+            if endpoint.is_write()
+                && !matches!(body.shape, ErrorShape::Html | ErrorShape::Text) =>
+        {
             CallError::Failed(describe_answer(WRITE_OUTCOME_UNKNOWN))
         }
         // Other 5xx, and what no server should send.
@@ -187,7 +190,11 @@ pub(super) fn begins_like_rows(body: &[u8]) -> bool {
 }
 
 /// Why a body with a good status cannot be used.
-pub(super) fn map_unreadable_body(answer: &ApiAnswer, error: &serde_json::Error, endpoint: Endpoint) -> CallError {
+pub(super) fn map_unreadable_body(
+    answer: &ApiAnswer,
+    error: &serde_json::Error,
+    endpoint: Endpoint,
+) -> CallError {
     if answer.is_html && !endpoint.is_write() {
         return CallError::Contract(format!(
             "{} with a page of HTML; base-url seems to be that of the web app, not of its API",
@@ -259,7 +266,12 @@ mod tests {
                 "",
                 "m: x; y",
             ),
-            (r#"{"statusCode":400,"message":"m"}"#, ErrorShape::Raw, "", "m"),
+            (
+                r#"{"statusCode":400,"message":"m"}"#,
+                ErrorShape::Raw,
+                "",
+                "m",
+            ),
             (
                 r#"{"statusCode":400,"message":"m","error":"Bad Request"}"#,
                 ErrorShape::Raw,
@@ -396,8 +408,16 @@ mod tests {
         ];
         for (status, body, in_v2, in_v1) in rows {
             let answer = answer(status, body);
-            assert_eq!(v2::error_mapping::is_gone(&answer), in_v2, "v2 {status} {body}");
-            assert_eq!(v1::error_mapping::is_gone(&answer), in_v1, "v1 {status} {body}");
+            assert_eq!(
+                v2::error_mapping::is_gone(&answer),
+                in_v2,
+                "v2 {status} {body}"
+            );
+            assert_eq!(
+                v1::error_mapping::is_gone(&answer),
+                in_v1,
+                "v1 {status} {body}"
+            );
         }
     }
 }

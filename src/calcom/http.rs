@@ -13,11 +13,11 @@ use crate::domain::id::BookingUid;
 use crate::domain::time::{Clock, Span, Time};
 use crate::http::{HttpClient, ServerRoute, describe_error};
 
-use super::errors::begins_like_rows;
 use super::api_call::{ApiAnswer, ApiCall};
-use super::rate_limiter::{RateLimiter, CallPermit};
-use super::rate_budget;
+use super::errors::begins_like_rows;
 use super::port::{CallError, clock_difference};
+use super::rate_budget;
+use super::rate_limiter::{CallPermit, RateLimiter};
 use super::redact::Redactor;
 
 /// The largest body that is read, after decompression. 250 bookings take 230 kB; a whole v1 list of
@@ -163,7 +163,9 @@ impl Sender {
         call: &ApiCall<'_>,
         permit: &mut CallPermit<'_>,
     ) -> Result<ApiAnswer, CallError> {
-        let request = self.build_request(call).inspect_err(|_| permit.record_unsent())?;
+        let request = self
+            .build_request(call)
+            .inspect_err(|_| permit.record_unsent())?;
         let started_at = self.now();
         let response = match self.client.execute(request).await {
             Ok(response) => response,
@@ -218,7 +220,11 @@ impl Sender {
     }
 
     /// Tells the budget what the head of the answer says of it.
-    fn record_limits(&self, response: &Response, permit: &mut CallPermit<'_>) -> Result<(), CallError> {
+    fn record_limits(
+        &self,
+        response: &Response,
+        permit: &mut CallPermit<'_>,
+    ) -> Result<(), CallError> {
         let now = self.now();
         let headers = response.headers();
         let texts = headers
@@ -286,7 +292,12 @@ fn first_value<'a>(body: &'a [u8], key: &[u8], end: u8) -> Option<&'a str> {
 }
 
 /// What came back from a URL, as far as answers are judged by it.
-pub(super) fn to_api_answer(status: u16, headers: &HeaderMap, url: &Url, body: Vec<u8>) -> ApiAnswer {
+pub(super) fn to_api_answer(
+    status: u16,
+    headers: &HeaderMap,
+    url: &Url,
+    body: Vec<u8>,
+) -> ApiAnswer {
     let port = url.port_or_known_default().unwrap_or_default();
     ApiAnswer {
         host: format!("{}:{port}", url.host_str().unwrap_or_default()),
@@ -331,8 +342,11 @@ fn location(headers: &HeaderMap, url: &Url) -> Option<String> {
 
 fn has_html_type(headers: &HeaderMap) -> bool {
     let content_type = headers.get(header::CONTENT_TYPE);
-    let content_type = content_type.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    content_type.trim_start()
+    let content_type = content_type
+        .and_then(|kind| kind.to_str().ok())
+        .unwrap_or_default();
+    content_type
+        .trim_start()
         .to_ascii_lowercase()
         .starts_with("text/html")
 }

@@ -7,7 +7,7 @@ use std::fmt;
 use chrono::{DateTime, Datelike, Utc};
 use serde_json::{Map, Value};
 
-use crate::domain::booking::{Answer, Buffers, EventType, Question, QuestionKind, BookingStatus};
+use crate::domain::booking::{Answer, BookingStatus, Buffers, EventType, Question, QuestionKind};
 use crate::domain::id::{Address, BookingUid, EventTypeId, RequestId};
 use crate::domain::time::{Span, Time, truncate_to_millis};
 
@@ -163,14 +163,19 @@ pub(super) fn uid(object: &Object) -> Result<BookingUid, FieldError> {
 
 /// The uid of another booking. Unlike other optional fields, one that is there but is no uid makes
 /// the row unreadable: such a link decides who is charged and what is confirmed along with it.
-pub(super) fn linked_uid(object: &Object, field: &'static str) -> Result<Option<BookingUid>, FieldError> {
+pub(super) fn linked_uid(
+    object: &Object,
+    field: &'static str,
+) -> Result<Option<BookingUid>, FieldError> {
     let text = match object.get(field) {
         None | Some(Value::Null) => return Ok(None),
         Some(Value::String(text)) if text.is_empty() => return Ok(None),
         Some(Value::String(text)) => text,
         Some(_) => return Err(invalid_uid(field)),
     };
-    BookingUid::parse(text).map(Some).map_err(|_| invalid_uid(field))
+    BookingUid::parse(text)
+        .map(Some)
+        .map_err(|_| invalid_uid(field))
 }
 
 /// As [`link`], of the series.
@@ -236,7 +241,10 @@ pub(super) fn time_range(
     start: &'static str,
     end: &'static str,
 ) -> Result<(Time, Time), FieldError> {
-    let range = (required_instant(object, start)?, required_instant(object, end)?);
+    let range = (
+        required_instant(object, start)?,
+        required_instant(object, end)?,
+    );
     if range.1 < range.0 {
         return Err(FieldError {
             field: end,
@@ -266,7 +274,9 @@ fn to_answer(value: &Value) -> Answer {
 }
 
 /// An event type's number, slug and title; without the first two it cannot be named in a gate.
-pub(super) fn event_type_names(object: &Object) -> Result<(EventTypeId, String, String), FieldError> {
+pub(super) fn event_type_names(
+    object: &Object,
+) -> Result<(EventTypeId, String, String), FieldError> {
     let id = number(object, "id").ok_or(FieldError {
         field: "id",
         why: "is missing or no whole number",
@@ -415,7 +425,10 @@ mod tests {
             describe_limits(&row, "count", "bookings"),
             ["2 bookings a day", "9 bookings a month"]
         );
-        assert_eq!(describe_limits(&row, "old", "minutes"), ["60 minutes a week"]);
+        assert_eq!(
+            describe_limits(&row, "old", "minutes"),
+            ["60 minutes a week"]
+        );
         for name in ["off", "none", "missing"] {
             assert_eq!(
                 describe_limits(&row, name, "bookings"),
@@ -449,7 +462,11 @@ mod tests {
             (json!({}), None),
         ];
         for (value, expect) in rows {
-            assert_eq!(name(&to_object(value.clone()), "n").as_deref(), expect, "{value}");
+            assert_eq!(
+                name(&to_object(value.clone()), "n").as_deref(),
+                expect,
+                "{value}"
+            );
         }
     }
 
@@ -509,7 +526,8 @@ mod tests {
             (json!({"l": {}}), bad),
         ];
         for (value, expect) in rows {
-            let got = linked_uid(&to_object(value.clone()), "l").map(|l| l.map(|uid| uid.to_string()));
+            let got =
+                linked_uid(&to_object(value.clone()), "l").map(|l| l.map(|uid| uid.to_string()));
             assert_eq!(got, expect, "{value}");
         }
     }

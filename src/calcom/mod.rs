@@ -7,24 +7,24 @@
 //! `refusal`), the latter without a socket, so that recorded, changed and invented answers can be
 //! put to it: what is needed for that (`exchange`, `redact`, the dialects' `answers`) is public.
 
-pub mod connect;
 pub mod api_call;
 pub mod booking_file;
+pub mod connect;
 pub mod page_splitting;
 pub mod port;
 pub mod redact;
 pub mod v1;
 pub mod v2;
 
-mod errors;
-mod lenient_fields;
-mod rate_limiter;
-mod http;
 mod booker_identity;
 mod bounded_json;
-mod rate_budget;
 mod decline_message;
 mod decode_rows;
+mod errors;
+mod http;
+mod lenient_fields;
+mod rate_budget;
+mod rate_limiter;
 
 #[cfg(test)]
 mod recordings;

@@ -138,7 +138,10 @@ impl RateBudget {
         let stated_resets = stated_resets.chain(retry_after.map(|span| now + span.min(MAX_WINDOW)));
         let mut until = match stated_resets.filter(|at| *at > now).max() {
             Some(at) => at + BLOCK_MARGIN,
-            None => now + DEFAULT_BLOCK + Span::milliseconds(now.timestamp_millis().rem_euclid(JITTER_MS)),
+            None => {
+                now + DEFAULT_BLOCK
+                    + Span::milliseconds(now.timestamp_millis().rem_euclid(JITTER_MS))
+            }
         };
         if self.locks_accounts {
             until = until.max(self.avoid_account_lock(now));
@@ -166,10 +169,13 @@ impl RateBudget {
         if self.blocked_until(now).is_some() {
             return 0;
         }
-        let available = self.windows.iter().map(|window| self.available_in(window, now));
-        available
-            .min()
-            .map_or(MAX_AVAILABLE_CALLS, |available| MAX_AVAILABLE_CALLS.min(available as usize))
+        let available = self
+            .windows
+            .iter()
+            .map(|window| self.available_in(window, now));
+        available.min().map_or(MAX_AVAILABLE_CALLS, |available| {
+            MAX_AVAILABLE_CALLS.min(available as usize)
+        })
     }
 
     /// Until when nothing is sent at all, after a refusal.
@@ -486,7 +492,10 @@ mod tests {
                 "{share} {limit} {remaining} {resets} {cost} {now}"
             );
         }
-        assert_eq!(RateBudget::new(0.5, false).wait_time(at(0), 2), Span::zero());
+        assert_eq!(
+            RateBudget::new(0.5, false).wait_time(at(0), 2),
+            Span::zero()
+        );
     }
 
     #[test]
@@ -565,10 +574,16 @@ mod tests {
         // A later, shorter statement does not shorten it.
         let mut budget = RateBudget::new(1.0, false);
         budget.record_refusal(&stated_limits(120, 0, 60), None, at(0));
-        assert_eq!(budget.record_refusal(&stated_limits(120, 0, 10), None, at(0)), at(61));
+        assert_eq!(
+            budget.record_refusal(&stated_limits(120, 0, 10), None, at(0)),
+            at(61)
+        );
         // Retry-After counts too, and without anything a minute and a little.
         let mut budget = RateBudget::new(1.0, false);
-        assert_eq!(budget.record_refusal(&[], Some(Span::seconds(90)), at(0)), at(91));
+        assert_eq!(
+            budget.record_refusal(&[], Some(Span::seconds(90)), at(0)),
+            at(91)
+        );
         let mut budget = RateBudget::new(1.0, false);
         let until = budget.record_refusal(&[], None, at(7));
         assert!(until >= at(67) && until < at(72), "{until}");
@@ -577,9 +592,18 @@ mod tests {
     #[test]
     fn where_the_server_locks_the_third_refusal_waits_out_the_half_hour() {
         let mut budget = RateBudget::new(1.0, true);
-        assert_eq!(budget.record_refusal(&stated_limits(30, 0, 60), None, at(0)), at(61));
-        assert_eq!(budget.record_refusal(&stated_limits(30, 0, 122), None, at(62)), at(123));
-        assert_eq!(budget.record_refusal(&stated_limits(30, 0, 184), None, at(124)), at(1801));
+        assert_eq!(
+            budget.record_refusal(&stated_limits(30, 0, 60), None, at(0)),
+            at(61)
+        );
+        assert_eq!(
+            budget.record_refusal(&stated_limits(30, 0, 122), None, at(62)),
+            at(123)
+        );
+        assert_eq!(
+            budget.record_refusal(&stated_limits(30, 0, 184), None, at(124)),
+            at(1801)
+        );
         // Those that are long over are forgotten.
         assert_eq!(
             budget.record_refusal(&stated_limits(30, 0, 10_060), None, at(10_000)),
@@ -587,7 +611,10 @@ mod tests {
         );
         let mut budget = RateBudget::new(1.0, false);
         for _ in 0..9 {
-            assert_eq!(budget.record_refusal(&stated_limits(30, 0, 60), None, at(0)), at(61));
+            assert_eq!(
+                budget.record_refusal(&stated_limits(30, 0, 60), None, at(0)),
+                at(61)
+            );
         }
     }
 

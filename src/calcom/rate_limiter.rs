@@ -8,8 +8,8 @@ use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 use crate::domain::time::{Clock, Span, Time};
 
-use super::rate_budget::{StatedLimit, RateBudget};
 use super::port::CallError;
+use super::rate_budget::{RateBudget, StatedLimit};
 
 /// Calls under way at once. Enough to hide the server's latency; each is a connection to it, and a
 /// confirm makes it send mails and talk to calendars.
@@ -146,7 +146,9 @@ impl CallPermit<'_> {
     pub(super) fn record_answer(&mut self, limits: Vec<StatedLimit>, now: Time) {
         assert!(!self.is_accounted, "a call ends once");
         self.is_accounted = true;
-        self.limiter.lock_budget().record_answer(self.cost, limits, now);
+        self.limiter
+            .lock_budget()
+            .record_answer(self.cost, limits, now);
         self.limiter.capacity_freed.notify_one();
     }
 
@@ -165,7 +167,9 @@ impl CallPermit<'_> {
         retry_after: Option<Span>,
         now: Time,
     ) -> Time {
-        self.limiter.lock_budget().record_refusal(limits, retry_after, now)
+        self.limiter
+            .lock_budget()
+            .record_refusal(limits, retry_after, now)
     }
 }
 
@@ -226,7 +230,10 @@ mod tests {
     #[tokio::test]
     async fn calls_go_in_the_order_they_came_and_giving_up_frees_the_place() {
         let (limiter, _) = limiter_with_limit(10, 2);
-        let first = limiter.acquire(2, None).await.expect("there is room for it");
+        let first = limiter
+            .acquire(2, None)
+            .await
+            .expect("there is room for it");
         let mut second = Box::pin(limiter.acquire(1, None));
         let mut third = Box::pin(limiter.acquire(1, None));
         assert!(is_pending(&mut second).await);

@@ -11,7 +11,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use super::api_call::{ApiAnswer, Endpoint};
-use super::port::{CallError, Dialect, BookingPage, BookingFilter};
+use super::port::{BookingFilter, BookingPage, CallError, Dialect};
 use super::redact::Redactor;
 use super::{http, rate_budget, v1, v2};
 use crate::domain::booking::{Booking, BookingRef, EventType, Fetched};
@@ -44,7 +44,8 @@ impl<'a> RecordedExchange<'a> {
             let mut matching = headers.filter(|(have, _)| have.eq_ignore_ascii_case(name));
             matching.next().and_then(|(_, value)| value.as_str())
         };
-        let bearer = request_header("authorization").map(|value| value.trim_start_matches("Bearer "));
+        let bearer =
+            request_header("authorization").map(|value| value.trim_start_matches("Bearer "));
         let in_query = query
             .split('&')
             .find_map(|pair| pair.strip_prefix("apiKey="));
@@ -105,7 +106,10 @@ fn headers(pairs: &Value) -> HeaderMap {
 }
 
 /// What the judges of the dialect make of it, in words. A 429 does not come to them.
-fn decode_exchange(recording: &RecordedExchange<'_>, dialect: Dialect) -> Option<Result<String, CallError>> {
+fn decode_exchange(
+    recording: &RecordedExchange<'_>,
+    dialect: Dialect,
+) -> Option<Result<String, CallError>> {
     let endpoint = recording.endpoint()?;
     let redactor = Redactor::new(&SecretString::from(recording.key));
     let (answer, redactor) = (&recording.answer, &redactor);
@@ -133,10 +137,11 @@ fn decode_v2(
         .unwrap();
     match endpoint {
         Endpoint::Me => decode::decode_current_user(answer, redactor).map(|me| format!("{me:?}")),
-        Endpoint::EventTypes => decode::decode_event_types(answer, redactor).map(|types| describe_event_types(&types)),
-        Endpoint::EventType => {
-            decode::decode_event_type(answer, redactor).map(|one| describe_event_types(one.as_slice()))
+        Endpoint::EventTypes => {
+            decode::decode_event_types(answer, redactor).map(|types| describe_event_types(&types))
         }
+        Endpoint::EventType => decode::decode_event_type(answer, redactor)
+            .map(|one| describe_event_types(one.as_slice())),
         Endpoint::List => {
             let filter = if recording.query.contains("UpdatedAt=2") {
                 BookingFilter::UpdatedSince(Time::UNIX_EPOCH)
@@ -148,7 +153,9 @@ fn decode_v2(
         Endpoint::Get | Endpoint::Series if recording.body.contains(r#""data":["#) => {
             decode::decode_series(answer, &uid, redactor).map(|of| describe_bookings(&of))
         }
-        Endpoint::Get | Endpoint::Series => decode::decode_booking(answer, &uid, redactor).map(describe_reading),
+        Endpoint::Get | Endpoint::Series => {
+            decode::decode_booking(answer, &uid, redactor).map(describe_reading)
+        }
         Endpoint::Confirm | Endpoint::Decline | Endpoint::Cancel => {
             let action = decode::decode_action(answer, endpoint, &uid, redactor);
             action.map(|reading| reading.map_or("yes".to_owned(), describe_reading))
@@ -165,10 +172,11 @@ fn decode_v1(
     use v1::decode;
     match endpoint {
         Endpoint::Me => decode::decode_current_user(answer, redactor).map(|me| format!("{me:?}")),
-        Endpoint::EventTypes => decode::decode_event_types(answer, redactor).map(|types| describe_event_types(&types)),
-        Endpoint::EventType => {
-            decode::decode_event_type(answer, redactor).map(|one| describe_event_types(one.as_slice()))
+        Endpoint::EventTypes => {
+            decode::decode_event_types(answer, redactor).map(|types| describe_event_types(&types))
         }
+        Endpoint::EventType => decode::decode_event_type(answer, redactor)
+            .map(|one| describe_event_types(one.as_slice())),
         Endpoint::List => decode::decode_list(answer, 0, redactor).map(|rows| {
             assert_eq!(rows.count, rows.bookings.len() + rows.unreadable.len());
             format!(
@@ -184,7 +192,9 @@ fn decode_v1(
             let uid = BookingUid::parse(uid.as_deref().unwrap_or("none")).unwrap();
             decode::decode_booking(answer, &BookingRef { uid, id }, redactor).map(describe_reading)
         }
-        Endpoint::Confirm => decode::decode_patch(answer, redactor).map(|state| format!("{state:?}")),
+        Endpoint::Confirm => {
+            decode::decode_patch(answer, redactor).map(|state| format!("{state:?}"))
+        }
         Endpoint::Decline | Endpoint::Cancel => {
             decode::decode_cancellation(answer, endpoint, redactor).map(|()| "yes".to_owned())
         }
@@ -328,7 +338,11 @@ fn excerpts_of_v1_are_understood() {
 }
 
 /// What status and shape alone say, in a second, simpler reading than the judges'.
-fn expected_variants(recording: &RecordedExchange<'_>, dialect: Dialect, endpoint: Endpoint) -> &'static [&'static str] {
+fn expected_variants(
+    recording: &RecordedExchange<'_>,
+    dialect: Dialect,
+    endpoint: Endpoint,
+) -> &'static [&'static str] {
     let json = recording.body.starts_with('{');
     let body_has = |text: &str| recording.body.contains(text);
     match (dialect, recording.answer.status) {
@@ -419,7 +433,10 @@ fn check_exchange(recording: &RecordedExchange<'_>, dialect: Dialect) -> bool {
         Err(error) => (variant_name(error), error.to_string()),
     };
     let expect = expected_variants(recording, dialect, endpoint);
-    let what = format!("{} {}: {got} {text}", recording.step, recording.answer.status);
+    let what = format!(
+        "{} {}: {got} {text}",
+        recording.step, recording.answer.status
+    );
     assert!(expect.contains(&got), "{what}, expected {expect:?}");
     assert!(
         !text.contains("data[") && !text.contains("bookings["),

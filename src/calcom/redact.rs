@@ -76,7 +76,8 @@ impl Redactor {
 
     fn contains_key(&self, text: &str) -> bool {
         let mut secrets = self.secrets.iter();
-        secrets.any(|secret| find_secret(text.as_bytes(), secret.expose_secret().as_bytes()).is_some())
+        secrets
+            .any(|secret| find_secret(text.as_bytes(), secret.expose_secret().as_bytes()).is_some())
     }
 }
 
@@ -95,7 +96,10 @@ fn find_secret(text: &[u8], secret: &[u8]) -> Option<(usize, usize)> {
 fn match_length(text: &[u8], secret: &[u8], decode: bool) -> Option<usize> {
     let mut at = 0;
     for byte in secret {
-        let encoded = text.get(at..at + 3).filter(|_| decode).and_then(decode_percent);
+        let encoded = text
+            .get(at..at + 3)
+            .filter(|_| decode)
+            .and_then(decode_percent);
         at += match encoded {
             Some(found) if found.eq_ignore_ascii_case(byte) => 3,
             _ if text.get(at)?.eq_ignore_ascii_case(byte) => 1,

@@ -11,8 +11,8 @@ use self::credits::CreditsArgs;
 use self::decisions::{ChargesArgs, DecisionsArgs, ReviewArgs, UnresolvedArgs};
 use self::ledger::{BackupArgs, LedgerArgs, RestoreArgs};
 use self::passes::{CheckArgs, EvaluateArgs, PassArgs, PlanArgs, RunArgs, SandboxArgs};
-use super::policy::args::PolicyArgs;
 use super::command_line;
+use super::policy::args::PolicyArgs;
 
 pub mod account;
 pub mod credits;

@@ -19,7 +19,11 @@ pub fn backup(
     head: &HeadView,
 ) -> Result<u8, Refusal> {
     let view = backup::back_up(&config.store.path, head, &args.to)?;
-    print_view(context.global.format, || status_and_ledger::render_copy(&view), &view)
+    print_view(
+        context.global.format,
+        || status_and_ledger::render_copy(&view),
+        &view,
+    )
 }
 
 /// Puts a backup where no ledger is.
@@ -29,5 +33,9 @@ pub fn backup(
 pub fn restore(context: &Context, args: &RestoreArgs) -> Result<u8, Refusal> {
     let config = context.config()?.config;
     let view = backup::restore(&args.from, &config.store.path, &context.clock)?;
-    print_view(context.global.format, || status_and_ledger::render_copy(&view), &view)
+    print_view(
+        context.global.format,
+        || status_and_ledger::render_copy(&view),
+        &view,
+    )
 }

@@ -2,8 +2,8 @@
 
 use super::args::Format;
 use super::dispatch::{Context, print};
-use super::render::sanitize;
 use super::render::layout::PageLayout;
+use super::render::sanitize;
 use super::run::runtime;
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::load::{LoadError, load};
@@ -30,7 +30,9 @@ pub fn check(context: &Context, live: bool) -> Result<u8, Refusal> {
             }
             check_key_and_calendar(context, &loaded, live, &mut findings)?;
         }
-        Err(LoadError::Invalid(diagnostics)) => findings.extend(diagnostics.0.iter().map(to_check_finding)),
+        Err(LoadError::Invalid(diagnostics)) => {
+            findings.extend(diagnostics.0.iter().map(to_check_finding))
+        }
         Err(error) => return Err(Failure::from(error).into()),
     }
     let errors: Vec<&CheckFinding> = findings.iter().filter(|f| f.level == "error").collect();
@@ -61,7 +63,11 @@ fn check_key_and_calendar(
         }
         Err(why) => {
             let help = "see calcom.api-key-file in the configuration";
-            findings.push(error("key", format!("failed to {}", error_chain(&why)), help));
+            findings.push(error(
+                "key",
+                format!("failed to {}", error_chain(&why)),
+                help,
+            ));
             return Ok(());
         }
     }

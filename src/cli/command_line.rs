@@ -43,7 +43,9 @@ pub(super) fn command() -> Command {
         .map(|command| command.get_name().to_owned())
         .collect();
     names.into_iter().fold(top, |top, name| {
-        top.mut_subcommand(&name, |command| scope_variables(command, &format!("MAITRED_{name}")))
+        top.mut_subcommand(&name, |command| {
+            scope_variables(command, &format!("MAITRED_{name}"))
+        })
     })
 }
 
@@ -246,8 +248,13 @@ mod tests {
 
     #[test]
     fn help_and_version_are_printed_and_nonsense_is_refused() {
-        assert!(matches!(parse_words(&["--version"]), Err(ParseStop::Print(text)) if text.contains("0.")));
-        assert!(matches!(parse_words(&["run", "-h"]), Err(ParseStop::Print(_))));
+        assert!(
+            matches!(parse_words(&["--version"]), Err(ParseStop::Print(text)) if text.contains("0."))
+        );
+        assert!(matches!(
+            parse_words(&["run", "-h"]),
+            Err(ParseStop::Print(_))
+        ));
         let table: [(&[&str], &str); 8] = [
             (&[], "a command is missing\n\nConfirms and declines"),
             (&["credits"], "Usage: maitred credits"),

@@ -3,16 +3,16 @@
 
 use super::args::credits::CreditsArgs;
 use super::args::ledger::LedgerArgs;
-use super::args::{StoreCommand, Format};
+use super::args::{Format, StoreCommand};
 use super::dispatch::{Context, print};
 use super::render::answer;
 use super::time::TimeContext;
-use super::{to_command, backup, export, file, pin};
+use super::{backup, export, file, pin, to_command};
 use crate::config::model::Config;
 use crate::config::socket::find_socket;
 use crate::control::client::{self, ClientError};
 use crate::control::exit;
-use crate::control::protocol::{CommandResult, Command, Refusal};
+use crate::control::protocol::{Command, CommandResult, Refusal};
 use crate::daemon::commands::dispatch;
 use crate::daemon::offline::{self, RunMode};
 
@@ -27,7 +27,12 @@ pub fn run_store_command(context: &Context, store_command: &StoreCommand) -> Res
             zone: context.config()?.config.policy.global.zone,
         })
     };
-    let command = to_command::build_command(store_command, &read_time_context, &file::read, &pin::read_hash)?;
+    let command = to_command::build_command(
+        store_command,
+        &read_time_context,
+        &file::read,
+        &pin::read_hash,
+    )?;
     let config = match context.config() {
         Ok(loaded) => loaded.config,
         Err(refusal) => {
@@ -44,7 +49,9 @@ pub fn run_store_command(context: &Context, store_command: &StoreCommand) -> Res
         (StoreCommand::Ledger(LedgerArgs::Export(args)), CommandResult::Head(head)) => {
             export::export_ledger(context, &config, args.out.as_deref(), &head)
         }
-        (StoreCommand::Backup(args), CommandResult::Head(head)) => backup::backup(context, &config, args, &head),
+        (StoreCommand::Backup(args), CommandResult::Head(head)) => {
+            backup::backup(context, &config, args, &head)
+        }
         (store_command, result) => {
             print_result(context, &result)?;
             match &result {
@@ -102,7 +109,11 @@ pub fn print_result(context: &Context, result: &CommandResult) -> Result<u8, Ref
 ///
 /// # Errors
 /// When neither can be asked, or says no.
-pub fn execute(context: &Context, config: &Config, command: Command) -> Result<CommandResult, Refusal> {
+pub fn execute(
+    context: &Context,
+    config: &Config,
+    command: Command,
+) -> Result<CommandResult, Refusal> {
     if let Some(socket) = &config.control.socket {
         match client::send_command(socket, command.clone()) {
             Ok(result) => return Ok(result),
@@ -143,10 +154,16 @@ fn exit_code(store_command: &StoreCommand, result: &CommandResult) -> u8 {
             let watch = view.watch.as_ref();
             let has_steps = view.steps.iter().any(|step| step.outcome == "planned")
                 || watch.is_some_and(|watch| !watch.changes.is_empty());
-            if has_steps { exit::PLAN_HAS_STEPS } else { exit::DONE }
+            if has_steps {
+                exit::PLAN_HAS_STEPS
+            } else {
+                exit::DONE
+            }
         }
         (StoreCommand::Pass(_), CommandResult::Pass(view)) => super::run::exit_code(view),
-        (StoreCommand::Ledger(_), CommandResult::Verify(view)) if !view.differences.is_empty() => exit::FAILED,
+        (StoreCommand::Ledger(_), CommandResult::Verify(view)) if !view.differences.is_empty() => {
+            exit::FAILED
+        }
         _ => exit::DONE,
     }
 }

@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 
 use self::records::CsvRecords;
 use super::credits;
-use super::time::{self, TimeMeaning, TimeError};
+use super::time::{self, TimeError, TimeMeaning};
 use crate::control::protocol::ImportRow;
 
 mod records;
@@ -93,7 +93,9 @@ pub fn parse(bytes: &[u8], zone: Tz) -> Result<Vec<ImportRow>, CsvProblems> {
         )));
     }
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        return Err(CsvProblems::of_file("it is UTF-16 text; save it as CSV in UTF-8"));
+        return Err(CsvProblems::of_file(
+            "it is UTF-16 text; save it as CSV in UTF-8",
+        ));
     }
     let mut records = CsvRecords::new(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes));
     let Some((line, first)) = records.next() else {
@@ -211,7 +213,13 @@ impl CsvFile {
         });
     }
 
-    fn add_row(&mut self, header: &CsvHeader, line: u64, fields: Result<Vec<String>, String>, zone: Tz) {
+    fn add_row(
+        &mut self,
+        header: &CsvHeader,
+        line: u64,
+        fields: Result<Vec<String>, String>,
+        zone: Tz,
+    ) {
         let fields = match fields {
             Ok(fields) => fields,
             Err(problem) => return self.add_problem(line, problem),

@@ -12,15 +12,15 @@ use super::run::runtime;
 use crate::config::model::Config;
 use crate::config::parse::parse;
 use crate::control::exit;
-use crate::control::protocol::{CommandResult, Command, GrantCommand, PassView, Refusal, StepView};
+use crate::control::protocol::{Command, CommandResult, GrantCommand, PassView, Refusal, StepView};
 use crate::daemon::calendar::{self, OpenedCalendar};
 use crate::daemon::failure::Failure;
 use crate::daemon::offline::{self, RunMode};
 use crate::domain::time::Span;
-use crate::sandbox::actions::{ThirdPartyAction, BookingRemark, BookingMove};
+use crate::sandbox::actions::{BookingMove, BookingRemark, ThirdPartyAction};
+use crate::sandbox::call_log::{MailKind, Operation, Recipient};
 use crate::sandbox::faults::{Fault, FaultRule, Stage};
-use crate::sandbox::call_log::{Operation, MailKind, Recipient};
-use crate::sandbox::scenario::book_club::{KEY, MEMBERS, BookingPurpose, book_club};
+use crate::sandbox::scenario::book_club::{BookingPurpose, KEY, MEMBERS, book_club};
 use crate::sandbox::server::Sandbox;
 
 /// Where the sandbox listens: a free port of this machine.
@@ -53,8 +53,8 @@ pub fn demo(context: &Context) -> Result<u8, Refusal> {
             .map_err(|error| demo_failure(&error))?;
         let config = build_config(&sandbox.base_url(), folder.path())?;
         let key = SecretString::from(KEY);
-        let opened =
-            calendar::open_with(&config, key, &context.clock).map_err(|error| demo_failure(&error))?;
+        let opened = calendar::open_with(&config, key, &context.clock)
+            .map_err(|error| demo_failure(&error))?;
         let story = DemoStory {
             context,
             config,
@@ -160,10 +160,14 @@ impl DemoStory<'_> {
         let step = find_step(lost_booking, &view).or_else(|| find_step(lost_booking, first));
         let outcome = step.map_or("absent", |step| step.outcome.as_str());
         let world = self.sandbox.lock();
-        let mails = world
+        let mails = world.call_log.mail_count(
+            &lost_booking.uids[0],
+            Recipient::Booker,
+            MailKind::Confirmed,
+        );
+        let confirms = world
             .call_log
-            .mail_count(&lost_booking.uids[0], Recipient::Booker, MailKind::Confirmed);
-        let confirms = world.call_log.call_count_for(&lost_booking.uids[0], Operation::Confirm);
+            .call_count_for(&lost_booking.uids[0], Operation::Confirm);
         drop(world);
         self.print_text(&format!(
             "The lost call is not repeated: maitred reads the booking, finds it accepted, and settles\n\
@@ -192,25 +196,41 @@ impl DemoStory<'_> {
             open: true,
             limit: 1_000,
         };
-        let CommandResult::Charges(open) = offline::run_command(&self.config, &self.context.clock, &open)? else {
-            return Err(demo_failure(&std::io::Error::other("charges were asked for")));
+        let CommandResult::Charges(open) =
+            offline::run_command(&self.config, &self.context.clock, &open)?
+        else {
+            return Err(demo_failure(&std::io::Error::other(
+                "charges were asked for",
+            )));
         };
         let is_open = |uid: &String| open.charges.iter().any(|line| line.charge.booking == *uid);
-        let mut single = self.bookings.iter().filter(|booking| booking.uids.len() == 1);
+        let mut single = self
+            .bookings
+            .iter()
+            .filter(|booking| booking.uids.len() == 1);
         let mut next = || single.find(|booking| is_open(&booking.uids[0]));
-        let (Some(moved_booking), Some(late_booking), Some(missed_booking)) = (next(), next(), next()) else {
-            return Err(demo_failure(&std::io::Error::other("too few were confirmed")));
+        let (Some(moved_booking), Some(late_booking), Some(missed_booking)) =
+            (next(), next(), next())
+        else {
+            return Err(demo_failure(&std::io::Error::other(
+                "too few were confirmed",
+            )));
         };
         let now = (self.context.clock)();
         {
             let mut world = self.sandbox.lock();
             let shift = BookingMove::new(&moved_booking.uids[0], now + Span::days(40));
-            let cancels = ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&late_booking.uids[0]));
+            let cancels = ThirdPartyAction::BookerCancels(BookingRemark::without_reason(
+                &late_booking.uids[0],
+            ));
             world
                 .act(now, ThirdPartyAction::HostMoves(shift))
                 .map_err(|e| demo_failure(&e))?;
             // The demo does not wait for the days to pass.
-            for (booking, start) in [(late_booking, now + Span::hours(2)), (missed_booking, now - Span::days(1))] {
+            for (booking, start) in [
+                (late_booking, now + Span::hours(2)),
+                (missed_booking, now - Span::days(1)),
+            ] {
                 let edited = world.edit(&booking.uids[0], |row| {
                     row.end = start + (row.end - row.start);
                     row.start = start;
@@ -252,7 +272,8 @@ impl DemoStory<'_> {
             booking: dinner.clone(),
         };
         let explanation = offline::run_command(&self.config, &self.context.clock, &explain)?;
-        let verification = offline::run_command(&self.config, &self.context.clock, &Command::Verify {})?;
+        let verification =
+            offline::run_command(&self.config, &self.context.clock, &Command::Verify {})?;
         self.print_text(&format!(
             "The ledger now (`maitred account list`):\n\n{}\n\
              And why was Faye declined? `maitred explain {dinner}` says:\n\n{}\n\

@@ -7,18 +7,19 @@ use std::sync::Arc;
 use chrono_tz::Tz;
 
 use super::args::{Args, Format, GlobalArgs, LogFormatArg, Verb};
+use super::command_line::{self, ParseStop};
 use super::render::instants::localize_instants;
 use super::render::layout::PageLayout;
-use super::command_line::{self, ParseStop};
 use super::{
-    backup, check, completions, demo, command_target, init, man, output, policy, run, sandbox, terminal,
+    backup, check, command_target, completions, demo, init, man, output, policy, run, sandbox,
+    terminal,
 };
 use crate::config::load::load;
 use crate::config::parse::Loaded;
 use crate::control::exit;
 use crate::control::protocol::Refusal;
-use crate::daemon::commands::operator_log;
 use crate::daemon::clock;
+use crate::daemon::commands::operator_log;
 use crate::daemon::failure::Failure;
 use crate::daemon::telemetry;
 use crate::domain::time::Clock;

@@ -7,14 +7,14 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use super::args::Format;
-use super::dispatch::{Context, print_view};
 use super::command_target::execute;
+use super::dispatch::{Context, print_view};
 use super::render::layout::format_count;
 use crate::config::model::Config;
 use crate::control::exit;
 use crate::control::protocol::account::{ExportRow, ExportView};
 use crate::control::protocol::ledger::{ExportedView, HeadView};
-use crate::control::protocol::{CommandResult, Command, Refusal, SCHEMA};
+use crate::control::protocol::{Command, CommandResult, Refusal, SCHEMA};
 use crate::daemon::backup::{self, ExportError};
 
 /// Accounts asked for at once.
@@ -68,7 +68,9 @@ pub fn export_credits(
             lines += current.rows.len() as u64;
             empty += current.empty;
             next = match current.next {
-                Some(after) => Some(fetch_page(context, config, after).map_err(ExportError::Refused)?),
+                Some(after) => {
+                    Some(fetch_page(context, config, after).map_err(ExportError::Refused)?)
+                }
                 None => None,
             };
         }
@@ -128,7 +130,12 @@ pub fn export_ledger(
 }
 
 /// What was exported into a file; standard output speaks for itself.
-fn report_export(context: &Context, out: Option<&Path>, lines: u64, what: &str) -> Result<u8, Refusal> {
+fn report_export(
+    context: &Context,
+    out: Option<&Path>,
+    lines: u64,
+    what: &str,
+) -> Result<u8, Refusal> {
     let Some(file) = out else {
         return Ok(exit::DONE);
     };
@@ -137,7 +144,13 @@ fn report_export(context: &Context, out: Option<&Path>, lines: u64, what: &str) 
         file: file.display().to_string(),
         lines,
     };
-    let plain = || format!("Wrote {} to {}.\n", format_count(view.lines, what), view.file);
+    let plain = || {
+        format!(
+            "Wrote {} to {}.\n",
+            format_count(view.lines, what),
+            view.file
+        )
+    };
     print_view(context.global.format, plain, &view)
 }
 

@@ -2,9 +2,10 @@
 //! reads.
 
 pub mod args;
-pub mod to_command;
 pub mod backup;
 pub mod check;
+pub mod command_line;
+pub mod command_target;
 pub mod completions;
 pub mod credits;
 pub mod csv;
@@ -12,7 +13,6 @@ pub mod demo;
 pub mod dispatch;
 pub mod export;
 pub mod file;
-pub mod command_target;
 pub mod init;
 pub mod man;
 pub mod output;
@@ -23,4 +23,4 @@ pub mod run;
 pub mod sandbox;
 pub mod terminal;
 pub mod time;
-pub mod command_line;
+pub mod to_command;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tokio::runtime::Runtime;
 
 use super::args::passes::RunArgs;
-use super::dispatch::Context;
 use super::command_target::print_result;
+use super::dispatch::Context;
 use crate::config::model::Config;
 use crate::control::exit;
 use crate::control::protocol::{CommandResult, PassView, Refusal};
@@ -50,7 +50,11 @@ pub fn run(context: &Context, args: &RunArgs) -> Result<u8, Refusal> {
 ///
 /// # Errors
 /// When something cannot be opened, or a pass fails.
-pub fn run_passes(context: &Context, config: &Config, mode: RunMode) -> Result<CommandResult, Refusal> {
+pub fn run_passes(
+    context: &Context,
+    config: &Config,
+    mode: RunMode,
+) -> Result<CommandResult, Refusal> {
     let calendar = calendar::open(config, &context.clock).map_err(Failure::from)?;
     let calendar = calendar.calendar.as_ref();
     Ok(runtime()?.block_on(run_once(config, &context.clock, calendar, mode))?)
@@ -79,7 +83,8 @@ pub fn exit_code(view: &PassView) -> u8 {
     let mut problems = view.problems.iter().chain(watch);
     let clocks_differ = problems.any(|problem| problem.code == CLOCK_OFF);
     let is_incomplete = view.pass.put_off > 0 || view.pass.unseen;
-    if clocks_differ || is_incomplete || view.steps.iter().any(|step| is_unfinished(&step.outcome)) {
+    if clocks_differ || is_incomplete || view.steps.iter().any(|step| is_unfinished(&step.outcome))
+    {
         exit::UNRESOLVED
     } else {
         exit::DONE
@@ -144,7 +149,12 @@ mod tests {
         let harmless_problem = json!([{"code": "unanswered", "text": "it began"}]);
         let none = json!([]);
         let rows = [
-            (ordinary.as_slice(), json!({}), &harmless_problem, exit::DONE),
+            (
+                ordinary.as_slice(),
+                json!({}),
+                &harmless_problem,
+                exit::DONE,
+            ),
             (&[], json!({"put_off": 502}), &none, exit::UNRESOLVED),
             (&ordinary, json!({"put_off": 1}), &none, exit::UNRESOLVED),
             (&[], json!({"unseen": true}), &none, exit::UNRESOLVED),
@@ -174,7 +184,11 @@ mod tests {
             ),
         ];
         for (steps, head, problems, expect) in rows {
-            assert_eq!(exit_code_of(steps, &head, problems), expect, "{steps:?} {head}");
+            assert_eq!(
+                exit_code_of(steps, &head, problems),
+                expect,
+                "{steps:?} {head}"
+            );
         }
     }
 }

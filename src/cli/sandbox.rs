@@ -67,7 +67,8 @@ fn load_world(context: &Context, args: &Args) -> Result<(World, Option<&'static 
     };
     let bytes = file::read(path, MAX_SCENARIO)?;
     let scenario_refusal = |why: String| refusal(exit::USAGE, format!("{}: {why}", path.display()));
-    let text = String::from_utf8(bytes).map_err(|_| scenario_refusal("is not UTF-8 text".to_owned()))?;
+    let text =
+        String::from_utf8(bytes).map_err(|_| scenario_refusal("is not UTF-8 text".to_owned()))?;
     let world = scenario::parse(&text, now).map_err(|error| scenario_refusal(error.to_string()))?;
     Ok((world, None))
 }

@@ -48,7 +48,11 @@ pub enum TimeError {
 ///
 /// # Errors
 /// When the text is none of them.
-pub fn parse(text: &str, meaning: TimeMeaning, time_context: TimeContext) -> Result<String, TimeError> {
+pub fn parse(
+    text: &str,
+    meaning: TimeMeaning,
+    time_context: TimeContext,
+) -> Result<String, TimeError> {
     let text = text.trim();
     if let Some(at) = parse_date_or_instant(text, meaning, time_context.zone)? {
         return Ok(at);
@@ -67,7 +71,9 @@ pub fn parse(text: &str, meaning: TimeMeaning, time_context: TimeContext) -> Res
         return Err(TimeError::Mixed(shorten(text)));
     }
     let at = match meaning {
-        TimeMeaning::Until | TimeMeaning::At => shift_by(time_context.now, duration, DateTime::checked_add_signed),
+        TimeMeaning::Until | TimeMeaning::At => {
+            shift_by(time_context.now, duration, DateTime::checked_add_signed)
+        }
         TimeMeaning::Since => shift_by(time_context.now, duration, DateTime::checked_sub_signed),
     };
     at.and_then(format_rfc3339).ok_or_else(too_far)
@@ -79,11 +85,16 @@ pub fn parse(text: &str, meaning: TimeMeaning, time_context: TimeContext) -> Res
 /// When the text is neither.
 pub fn parse_instant(text: &str, meaning: TimeMeaning, zone: Tz) -> Result<String, TimeError> {
     let text = text.trim();
-    parse_date_or_instant(text, meaning, zone)?.ok_or_else(|| TimeError::NotAnInstant(shorten(text)))
+    parse_date_or_instant(text, meaning, zone)?
+        .ok_or_else(|| TimeError::NotAnInstant(shorten(text)))
 }
 
 /// `None`: it is neither RFC 3339 nor a date.
-fn parse_date_or_instant(text: &str, meaning: TimeMeaning, zone: Tz) -> Result<Option<String>, TimeError> {
+fn parse_date_or_instant(
+    text: &str,
+    meaning: TimeMeaning,
+    zone: Tz,
+) -> Result<Option<String>, TimeError> {
     if text.is_empty() {
         return Err(TimeError::Missing);
     }
@@ -155,7 +166,10 @@ impl CalendarSpan {
     }
 
     fn end_from(&self, time_context: TimeContext, meaning: TimeMeaning) -> Option<DateTime<Utc>> {
-        let local = time_context.now.with_timezone(&time_context.zone).naive_local();
+        let local = time_context
+            .now
+            .with_timezone(&time_context.zone)
+            .naive_local();
         let (months, days) = (Months::new(self.months), Days::new(self.days));
         let shifted = match meaning {
             TimeMeaning::Until | TimeMeaning::At => {
@@ -299,7 +313,11 @@ mod tests {
             ),
         ];
         for (text, expect) in rows {
-            assert_eq!(parse(text, TimeMeaning::Until, utc_time_context()), Err(expect), "{text:?}");
+            assert_eq!(
+                parse(text, TimeMeaning::Until, utc_time_context()),
+                Err(expect),
+                "{text:?}"
+            );
         }
         assert_eq!(
             parse_instant("30d", TimeMeaning::Until, Tz::UTC),

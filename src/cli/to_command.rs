@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::args::StoreCommand;
-use super::args::account::{AccountArgs, PinArgs, AccountSetArgs};
+use super::args::account::{AccountArgs, AccountSetArgs, PinArgs};
 use super::args::credits::{CreditsArgs, GrantArgs, ImportArgs};
-use super::args::decisions::{ChargesArgs, ResolveArgs, ReviewArgs, ChargeSettlement, UnresolvedArgs};
+use super::args::decisions::{
+    ChargeSettlement, ChargesArgs, ResolveArgs, ReviewArgs, UnresolvedArgs,
+};
 use super::args::ledger::LedgerArgs;
 use super::args::passes::EvaluateArgs;
 use super::csv;
@@ -43,10 +45,17 @@ pub fn build_command(
     match store_command {
         StoreCommand::Plan(_) => Ok(Command::Plan {}),
         StoreCommand::Evaluate(args) => build_evaluate(args, read_time_context, read_file),
-        StoreCommand::Credits(credits) => build_credits_command(credits, read_time_context, read_file),
+        StoreCommand::Credits(credits) => {
+            build_credits_command(credits, read_time_context, read_file)
+        }
         StoreCommand::Account(account) => build_account_command(account, read_pin),
         StoreCommand::Decisions(args) => Ok(Command::Decisions(protocol::DecisionQuery {
-            since: parse_time_flag(args.since.as_deref(), "--since", TimeMeaning::Since, read_time_context)?,
+            since: parse_time_flag(
+                args.since.as_deref(),
+                "--since",
+                TimeMeaning::Since,
+                read_time_context,
+            )?,
             limit: args.limit,
             who: args.who.clone(),
             gate: args.gate.clone(),
@@ -60,7 +69,10 @@ pub fn build_command(
             open: *open,
             limit: *limit,
         }),
-        StoreCommand::Charges(ChargesArgs::Settle { booking, settlement: how }) => Ok(Command::ChargeSettle {
+        StoreCommand::Charges(ChargesArgs::Settle {
+            booking,
+            settlement: how,
+        }) => Ok(Command::ChargeSettle {
             booking: booking.clone(),
             refund: *how == ChargeSettlement::Refund,
         }),
@@ -71,16 +83,20 @@ pub fn build_command(
         StoreCommand::Pass(args) => Ok(Command::Pass { watch: args.watch }),
         StoreCommand::Ledger(LedgerArgs::Verify) => Ok(Command::Verify {}),
         StoreCommand::Ledger(LedgerArgs::Show) => Ok(Command::LedgerShow {}),
-        StoreCommand::Ledger(LedgerArgs::Move(args)) => Ok(Command::LedgerMove(LedgerMoveCommand {
-            server: args.server.clone(),
-            account: args.account,
-            dialect: args.dialect.clone(),
-            reason: args.reason.clone(),
-        })),
+        StoreCommand::Ledger(LedgerArgs::Move(args)) => {
+            Ok(Command::LedgerMove(LedgerMoveCommand {
+                server: args.server.clone(),
+                account: args.account,
+                dialect: args.dialect.clone(),
+                reason: args.reason.clone(),
+            }))
+        }
         StoreCommand::Ledger(LedgerArgs::AcceptRestore(args)) => Ok(Command::LedgerAcceptRestore {
             reason: args.reason.clone(),
         }),
-        StoreCommand::Ledger(LedgerArgs::Export(_)) | StoreCommand::Backup(_) => Ok(Command::Head {}),
+        StoreCommand::Ledger(LedgerArgs::Export(_)) | StoreCommand::Backup(_) => {
+            Ok(Command::Head {})
+        }
     }
 }
 
@@ -207,29 +223,50 @@ fn build_unresolved_command(args: &UnresolvedArgs) -> Command {
     }
 }
 
-fn build_grant(args: &GrantArgs, read_time_context: ReadTimeContext<'_>) -> Result<Command, Refusal> {
+fn build_grant(
+    args: &GrantArgs,
+    read_time_context: ReadTimeContext<'_>,
+) -> Result<Command, Refusal> {
     Ok(Command::Grant(protocol::GrantCommand {
         account: args.account.clone(),
         credits: args.credits,
-        expires: parse_time_flag(args.expires.as_deref(), "--expires", TimeMeaning::Until, read_time_context)?,
+        expires: parse_time_flag(
+            args.expires.as_deref(),
+            "--expires",
+            TimeMeaning::Until,
+            read_time_context,
+        )?,
         reason: args.reason.clone(),
         reference: args.reference.clone(),
         new: args.new,
     }))
 }
 
-fn build_import(args: &ImportArgs, read_time_context: ReadTimeContext<'_>, read_file: ReadFile<'_>) -> Result<Command, Refusal> {
+fn build_import(
+    args: &ImportArgs,
+    read_time_context: ReadTimeContext<'_>,
+    read_file: ReadFile<'_>,
+) -> Result<Command, Refusal> {
     let bytes = read_file(&args.file, csv::MAX_FILE)?;
-    let rows =
-        csv::parse(&bytes, read_time_context()?.zone).map_err(|bad| Refusal::usage(bad.describe(&args.file)))?;
+    let rows = csv::parse(&bytes, read_time_context()?.zone)
+        .map_err(|bad| Refusal::usage(bad.describe(&args.file)))?;
     Ok(Command::Import {
         rows,
         dry_run: args.dry_run,
     })
 }
 
-fn build_evaluate(args: &EvaluateArgs, read_time_context: ReadTimeContext<'_>, read_file: ReadFile<'_>) -> Result<Command, Refusal> {
-    let at = parse_time_flag(args.at.as_deref(), "--at", TimeMeaning::At, read_time_context)?;
+fn build_evaluate(
+    args: &EvaluateArgs,
+    read_time_context: ReadTimeContext<'_>,
+    read_file: ReadFile<'_>,
+) -> Result<Command, Refusal> {
+    let at = parse_time_flag(
+        args.at.as_deref(),
+        "--at",
+        TimeMeaning::At,
+        read_time_context,
+    )?;
     let bytes = read_file(&args.file, MAX_BOOKING)?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();

@@ -3,10 +3,12 @@
 
 use chrono_tz::Tz;
 
-use super::reader::{TomlValue, TomlTable};
 use super::diagnostic_collector::DiagnosticCollector;
+use super::reader::{TomlTable, TomlValue};
 use super::value;
-use crate::domain::criteria::access_list::{AddressNormalization, AccessEntry, MAX_ACCESS_ENTRIES, AccessSubject};
+use crate::domain::criteria::access_list::{
+    AccessEntry, AccessSubject, AddressNormalization, MAX_ACCESS_ENTRIES,
+};
 use crate::domain::id::Address;
 
 /// The longest note, in bytes: a line or two for operators.
@@ -39,7 +41,9 @@ pub(super) fn read_list(
         let Some(entry) = read_entry(&item, zone, report) else {
             continue;
         };
-        let is_duplicate = |known: &&LocatedAccessEntry| is_same_subject(&known.entry.subject, &entry.subject, folding);
+        let is_duplicate = |known: &&LocatedAccessEntry| {
+            is_same_subject(&known.entry.subject, &entry.subject, folding)
+        };
         if entries.iter().any(|known| is_duplicate(&known)) {
             let problem = "this booker stands here twice".to_owned();
             report.warn(&item.path, problem, "one of the two can go");
@@ -66,7 +70,12 @@ pub(super) fn warn_of_contradictions(
 ) {
     for entry in allow {
         let is_covered_by = |blocked: &&AccessEntry| covers(blocked, &entry.entry, folding);
-        if block.iter().copied().flatten().any(|known| is_covered_by(&known)) {
+        if block
+            .iter()
+            .copied()
+            .flatten()
+            .any(|known| is_covered_by(&known))
+        {
             let problem = "this booker is blocked as well, and that counts first".to_owned();
             let help = "take the entry out of one of the two lists";
             report.warn(&entry.path, problem, help);
@@ -74,7 +83,11 @@ pub(super) fn warn_of_contradictions(
     }
 }
 
-fn read_entry(item: &TomlValue<'_>, zone: Tz, report: &mut DiagnosticCollector<'_>) -> Option<AccessEntry> {
+fn read_entry(
+    item: &TomlValue<'_>,
+    zone: Tz,
+    report: &mut DiagnosticCollector<'_>,
+) -> Option<AccessEntry> {
     if item.as_table().is_none() {
         return Some(AccessEntry {
             subject: read_subject(item, report)?,
@@ -96,7 +109,10 @@ fn read_entry(item: &TomlValue<'_>, zone: Tz, report: &mut DiagnosticCollector<'
     })
 }
 
-fn read_subject(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<AccessSubject> {
+fn read_subject(
+    item: &TomlValue<'_>,
+    report: &mut DiagnosticCollector<'_>,
+) -> Option<AccessSubject> {
     let Some(text) = item.as_text() else {
         item.report_type_mismatch(
             "a text in quotes or a table",
@@ -138,16 +154,25 @@ fn covers(one: &AccessEntry, other: &AccessEntry, folding: &AddressNormalization
         (Some(one), Some(other)) => one >= other,
     };
     let domain = match (&one.subject, &other.subject) {
-        (AccessSubject::Domain(domain), AccessSubject::Address(address)) => domain == address.domain(),
+        (AccessSubject::Domain(domain), AccessSubject::Address(address)) => {
+            domain == address.domain()
+        }
         (AccessSubject::Address(_) | AccessSubject::Domain(_), _) => false,
     };
     as_long && (domain || is_same_subject(&one.subject, &other.subject, folding))
 }
 
-fn is_same_subject(one: &AccessSubject, other: &AccessSubject, folding: &AddressNormalization) -> bool {
+fn is_same_subject(
+    one: &AccessSubject,
+    other: &AccessSubject,
+    folding: &AddressNormalization,
+) -> bool {
     match (one, other) {
-        (AccessSubject::Address(one), AccessSubject::Address(other)) => folding.normalize(one) == folding.normalize(other),
+        (AccessSubject::Address(one), AccessSubject::Address(other)) => {
+            folding.normalize(one) == folding.normalize(other)
+        }
         (AccessSubject::Domain(one), AccessSubject::Domain(other)) => one == other,
-        (AccessSubject::Address(_), AccessSubject::Domain(_)) | (AccessSubject::Domain(_), AccessSubject::Address(_)) => false,
+        (AccessSubject::Address(_), AccessSubject::Domain(_))
+        | (AccessSubject::Domain(_), AccessSubject::Address(_)) => false,
     }
 }

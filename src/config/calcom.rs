@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use reqwest::Url;
 
+use super::diagnostic_collector::DiagnosticCollector;
 use super::model::{self, Calcom, Dialect};
 use super::parse::set;
-use super::reader::{TomlValue, KEY_ADVICE, TomlTable};
-use super::diagnostic_collector::DiagnosticCollector;
+use super::reader::{KEY_ADVICE, TomlTable, TomlValue};
 use super::value;
 use crate::domain::gate::RefuseWith;
 use crate::domain::id::{Address, HostId, HostKey};
@@ -34,7 +34,11 @@ pub(super) struct CalcomSection {
     pub(super) resend_after: Span,
 }
 
-pub(super) fn read(mut table: TomlTable<'_>, base: &Path, report: &mut DiagnosticCollector<'_>) -> CalcomSection {
+pub(super) fn read(
+    mut table: TomlTable<'_>,
+    base: &Path,
+    report: &mut DiagnosticCollector<'_>,
+) -> CalcomSection {
     let mut calcom = Calcom::default();
     let mut refuse_with = RefuseWith::Decline;
     let mut hosts = Vec::new();
@@ -52,7 +56,10 @@ pub(super) fn read(mut table: TomlTable<'_>, base: &Path, report: &mut Diagnosti
         set(&mut calcom.api_key_file, file);
     }
     if let Some(item) = table.get("timeout", report) {
-        set(&mut calcom.timeout, value::read_duration(&item, TIMEOUT, report));
+        set(
+            &mut calcom.timeout,
+            value::read_duration(&item, TIMEOUT, report),
+        );
     }
     calcom.confirm_timeout = (calcom.timeout * 2).min(*TIMEOUT.end());
     if let Some(item) = table.get("confirm-timeout", report) {

@@ -1,9 +1,9 @@
 //! Caps, as they are written: `{ at-most = 2, per = "week", tiers = ["gold"] }`.
 
-use super::reader::{TomlValue, TomlTable};
 use super::diagnostic_collector::DiagnosticCollector;
+use super::reader::{TomlTable, TomlValue};
 use super::value;
-use crate::domain::criteria::cap::{Cap, MAX_CAPS, PERIODS, CapPeriod, strictest_cap};
+use crate::domain::criteria::cap::{Cap, CapPeriod, MAX_CAPS, PERIODS, strictest_cap};
 
 /// The most bookings that a cap may leave; more is no cap.
 const MAX_BOOKINGS: u64 = 10_000;
@@ -11,7 +11,11 @@ const MAX_BOOKINGS: u64 = 10_000;
 const EXAMPLE: &str = "{ at-most = 2, per = \"week\" }";
 
 /// The caps of the list at the key. `house` are those that count besides.
-pub(super) fn read_caps(table: &mut TomlTable<'_>, global_caps: &[Cap], report: &mut DiagnosticCollector<'_>) -> Vec<Cap> {
+pub(super) fn read_caps(
+    table: &mut TomlTable<'_>,
+    global_caps: &[Cap],
+    report: &mut DiagnosticCollector<'_>,
+) -> Vec<Cap> {
     let Some(list) = table.get("caps", report) else {
         return Vec::new();
     };
@@ -117,8 +121,18 @@ mod tests {
             (day(3), vec![week(4, &[])], vec![], true),
             (day(3), vec![week(3, &[]), week(9, &["gold"])], vec![], true),
             (day(3), vec![], vec![cap(3, CapPeriod::Month, &[])], false),
-            (week(3, &[]), vec![], vec![cap(3, CapPeriod::Month, &[])], true),
-            (week(3, &[]), vec![cap(3, CapPeriod::Open, &[])], vec![], true),
+            (
+                week(3, &[]),
+                vec![],
+                vec![cap(3, CapPeriod::Month, &[])],
+                true,
+            ),
+            (
+                week(3, &[]),
+                vec![cap(3, CapPeriod::Open, &[])],
+                vec![],
+                true,
+            ),
             (week(3, &[]), vec![], vec![week(3, &[])], false),
             (week(3, &[]), vec![], vec![week(4, &[])], true),
             (
@@ -131,7 +145,11 @@ mod tests {
         for (first, others, global_caps, expect) in rows {
             let mut caps = vec![first];
             caps.extend(others);
-            assert_eq!(can_decide(0, &caps, &global_caps), expect, "{caps:?} {global_caps:?}");
+            assert_eq!(
+                can_decide(0, &caps, &global_caps),
+                expect,
+                "{caps:?} {global_caps:?}"
+            );
         }
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-use super::model::{Config, Dialect};
 use super::diagnostic_collector::DiagnosticCollector;
+use super::model::{Config, Dialect};
 use crate::domain::time::Span;
 
 /// What an operator of the legacy interface must know. `config.toml` says it in the same words.

@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 use std::thread;
 
-use super::secret_detection;
-use super::reader::TomlValue;
 use super::diagnostic_collector::DiagnosticCollector;
+use super::reader::TomlValue;
+use super::secret_detection;
 use crate::domain::rule::diagnostic::RuleDiagnostic;
 use crate::domain::rule::expression::{Expression, MIN_STACK_BYTES};
 use crate::domain::rule::template::Template;
@@ -23,9 +23,13 @@ pub(super) fn compile_expression(
 }
 
 /// The template at the key.
-pub(super) fn compile_template(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<Template> {
+pub(super) fn compile_template(
+    item: &TomlValue<'_>,
+    report: &mut DiagnosticCollector<'_>,
+) -> Option<Template> {
     let text = item.text("Your balance is {{ member.balance }}.", report)?;
-    let compiled = compile_on_large_stack(|| Template::compile(text).map_err(|diagnostic| vec![diagnostic]));
+    let compiled =
+        compile_on_large_stack(|| Template::compile(text).map_err(|diagnostic| vec![diagnostic]));
     report_failure(item, text, compiled, report)
 }
 

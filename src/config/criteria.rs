@@ -3,14 +3,16 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::diagnostic_collector::DiagnosticCollector;
 use super::on_violation::{read_effect_key, read_permanent_effect_key};
 use super::parse::set;
-use super::reader::{TomlValue, TomlTable};
-use super::diagnostic_collector::DiagnosticCollector;
-use super::{cap, access_list, time_window, price, rule, value};
+use super::reader::{TomlTable, TomlValue};
+use super::{access_list, cap, price, rule, time_window, value};
+use crate::domain::criteria::gate_criteria::{
+    AccountDetails, Criteria, NoticeBounds, TooManyRequestsReply, ZoneSource,
+};
 use crate::domain::criteria::global_policy::GlobalPolicy;
 use crate::domain::criteria::time_window::TimeWindow;
-use crate::domain::criteria::gate_criteria::{AccountDetails, TooManyRequestsReply, Criteria, NoticeBounds, ZoneSource};
 use crate::domain::id::{EventTypeKey, MAX_NAME};
 use crate::domain::time::Span;
 
@@ -40,18 +42,32 @@ pub(super) fn read(
     if let Some(item) = table.get("notice", report) {
         set(&mut criteria.notice, read_notice(&item, report));
     }
-    read_permanent_effect_key(table, "notice-missed", &mut criteria.on_notice_missed, report);
+    read_permanent_effect_key(
+        table,
+        "notice-missed",
+        &mut criteria.on_notice_missed,
+        report,
+    );
     if let Some(list) = table.get("hours", report) {
         criteria.hours = read_hours(&list, report);
     }
-    read_permanent_effect_key(table, "outside-hours", &mut criteria.on_outside_hours, report);
+    read_permanent_effect_key(
+        table,
+        "outside-hours",
+        &mut criteria.on_outside_hours,
+        report,
+    );
     if let Some(item) = table.get("time-zone", report) {
-        let words = [("house", ZoneSource::GlobalPolicy), ("booker", ZoneSource::Booker)];
+        let words = [
+            ("house", ZoneSource::GlobalPolicy),
+            ("booker", ZoneSource::Booker),
+        ];
         set(&mut criteria.zone_source, item.keyword(&words, report));
     }
     read_lists(table, global_policy, &mut criteria, report);
     criteria.requests_per_day = read_requests_per_day(table, report);
-    if let (Some(gate_limit), Some(global_limit)) = (criteria.requests_per_day, global_policy.requests_per_day)
+    if let (Some(gate_limit), Some(global_limit)) =
+        (criteria.requests_per_day, global_policy.requests_per_day)
         && gate_limit >= global_limit
     {
         let problem = format!("this never decides: house.requests-per-day is {global_limit}");
@@ -70,7 +86,10 @@ pub(super) fn read(
             ("each", TooManyRequestsReply::Each),
             ("never", TooManyRequestsReply::Never),
         ];
-        set(&mut criteria.too_many_requests_reply, item.keyword(&words, report));
+        set(
+            &mut criteria.too_many_requests_reply,
+            item.keyword(&words, report),
+        );
     }
     if let Some(item) = table.get("pin", report) {
         criteria.pin = read_pin(&item, report);
@@ -89,14 +108,24 @@ pub(super) fn read(
     criteria
 }
 
-fn read_lists(table: &mut TomlTable<'_>, global_policy: &GlobalPolicy, criteria: &mut Criteria, report: &mut DiagnosticCollector<'_>) {
+fn read_lists(
+    table: &mut TomlTable<'_>,
+    global_policy: &GlobalPolicy,
+    criteria: &mut Criteria,
+    report: &mut DiagnosticCollector<'_>,
+) {
     let folding = &global_policy.address_normalization;
     let allow = access_list::read_list(table, "allow", folding, global_policy.zone, report);
     read_effect_key(table, "not-allowed", &mut criteria.on_not_allowed, report);
     let block = access_list::read_list(table, "block", folding, global_policy.zone, report);
     read_effect_key(table, "blocked", &mut criteria.on_blocked, report);
     criteria.block = access_list::without_paths(block);
-    access_list::warn_of_contradictions(&allow, &[&criteria.block, &global_policy.block], folding, report);
+    access_list::warn_of_contradictions(
+        &allow,
+        &[&criteria.block, &global_policy.block],
+        folding,
+        report,
+    );
     criteria.allow = access_list::without_paths(allow);
 }
 
@@ -105,7 +134,9 @@ fn read_notice(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Op
         item.table("{ at-least = \"24h\", at-most = \"60days\" }", report);
         return None;
     }
-    let span = |item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>| value::read_span(item, NOTICE, report);
+    let span = |item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>| {
+        value::read_span(item, NOTICE, report)
+    };
     let (at_least, at_most) = value::read_range(item, &span, report)?;
     Some(NoticeBounds {
         // No notice at all is always given.
@@ -131,7 +162,10 @@ fn read_hours(list: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Vec
 }
 
 /// The limit; 0 is none.
-pub(super) fn read_requests_per_day(table: &mut TomlTable<'_>, report: &mut DiagnosticCollector<'_>) -> Option<u32> {
+pub(super) fn read_requests_per_day(
+    table: &mut TomlTable<'_>,
+    report: &mut DiagnosticCollector<'_>,
+) -> Option<u32> {
     let item = table.get("requests-per-day", report)?;
     let number = item.number(0..=MAX_PER_DAY, report)?;
     u32::try_from(number).ok().filter(|number| *number > 0)

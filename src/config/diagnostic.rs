@@ -112,7 +112,12 @@ impl fmt::Display for Diagnostics {
 
 /// The findings in numbers: "2 errors, 1 warning".
 pub fn summarize_counts(diagnostics: &[Diagnostic]) -> String {
-    let count = |severity| diagnostics.iter().filter(|f| f.severity == severity).count();
+    let count = |severity| {
+        diagnostics
+            .iter()
+            .filter(|f| f.severity == severity)
+            .count()
+    };
     let errors = pluralize(count(Severity::Error), "error");
     let warnings = pluralize(count(Severity::Warning), "warning");
     match (errors, warnings) {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use super::diagnostic::{Excerpt, Diagnostic, Position, Severity};
+use super::diagnostic::{Diagnostic, Excerpt, Position, Severity};
 use super::{secret_detection, string_spans};
 use crate::domain::rule::diagnostic::RuleDiagnostic;
 
@@ -82,7 +82,8 @@ impl<'a> DiagnosticCollector<'a> {
             self.error(key, diagnostic.problem, diagnostic.help);
             return;
         };
-        let part_span = string_spans::find_part(&self.text[value_span.clone()], value, &diagnostic.at);
+        let part_span =
+            string_spans::find_part(&self.text[value_span.clone()], value, &diagnostic.at);
         let span = part_span.map_or(value_span.clone(), |part| {
             value_span.start + part.start..value_span.start + part.end
         });
@@ -105,7 +106,8 @@ impl<'a> DiagnosticCollector<'a> {
     pub(super) fn syntax_error(&mut self, span: Range<usize>, problem: String, help: String) {
         let at = span.start;
         let position = self.position_at(span);
-        let line_of = |found: &LocatedDiagnostic| found.diagnostic.position.as_ref().map(|place| place.line);
+        let line_of =
+            |found: &LocatedDiagnostic| found.diagnostic.position.as_ref().map(|place| place.line);
         if self
             .diagnostics
             .iter()
@@ -122,7 +124,11 @@ impl<'a> DiagnosticCollector<'a> {
             help,
         };
         let key = String::new();
-        self.diagnostics.push(LocatedDiagnostic { key, offset: at, diagnostic });
+        self.diagnostics.push(LocatedDiagnostic {
+            key,
+            offset: at,
+            diagnostic,
+        });
     }
 
     /// The value as a message may repeat it: in quotes and cut, or not at all.
@@ -144,7 +150,10 @@ impl<'a> DiagnosticCollector<'a> {
 
     /// The header of the section in which a key of that name was asked for.
     pub(super) fn find_section(&self, key: &str) -> Option<String> {
-        let paths = self.known_keys.iter().filter_map(|path| path.split_once('.'));
+        let paths = self
+            .known_keys
+            .iter()
+            .filter_map(|path| path.split_once('.'));
         let (section, _) = { paths }.find(|(_, last)| *last == key)?;
         Some(match section.strip_suffix("[]") {
             Some(list) => format!("[[{list}]]"),
@@ -178,7 +187,9 @@ impl<'a> DiagnosticCollector<'a> {
     }
 
     fn add(&mut self, severity: Severity, key: &str, problem: String, help: String) {
-        let is_error_about_key = |found: &LocatedDiagnostic| found.diagnostic.severity == Severity::Error && found.key == key;
+        let is_error_about_key = |found: &LocatedDiagnostic| {
+            found.diagnostic.severity == Severity::Error && found.key == key
+        };
         if self.diagnostics.iter().any(is_error_about_key) {
             return;
         }
@@ -193,7 +204,11 @@ impl<'a> DiagnosticCollector<'a> {
             help,
         };
         let key = key.to_owned();
-        self.diagnostics.push(LocatedDiagnostic { key, offset: at, diagnostic });
+        self.diagnostics.push(LocatedDiagnostic {
+            key,
+            offset: at,
+            diagnostic,
+        });
     }
 
     /// Where the key stands, for findings that come up later.
@@ -246,7 +261,11 @@ fn cut_excerpt(line: &str, column: usize, width: usize) -> Excerpt {
 
 /// The start of the text, as it can be printed on one line.
 fn shorten(text: &str) -> String {
-    let mut start: String = text.chars().take(MAX_VALUE).flat_map(escape_control).collect();
+    let mut start: String = text
+        .chars()
+        .take(MAX_VALUE)
+        .flat_map(escape_control)
+        .collect();
     if text.chars().nth(MAX_VALUE).is_some() {
         start.push('…');
     }

@@ -3,10 +3,10 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::diagnostic_collector::DiagnosticCollector;
 use super::model;
 use super::parse::set;
-use super::reader::{TomlValue, TomlTable};
-use super::diagnostic_collector::DiagnosticCollector;
+use super::reader::{TomlTable, TomlValue};
 use super::{criteria, on_violation, refund_policy, value};
 use crate::domain::criteria::global_policy::GlobalPolicy;
 use crate::domain::decision::MAX_CREDITS;
@@ -22,7 +22,11 @@ const DECLINE_LEAD: RangeInclusive<Duration> =
 const MAX_GATES: usize = 1_000;
 
 /// All gates, in the order of the file.
-pub(super) fn read(list: &TomlValue<'_>, global_policy: &GlobalPolicy, report: &mut DiagnosticCollector<'_>) -> Vec<Gate> {
+pub(super) fn read(
+    list: &TomlValue<'_>,
+    global_policy: &GlobalPolicy,
+    report: &mut DiagnosticCollector<'_>,
+) -> Vec<Gate> {
     let mut earlier = EarlierGates::default();
     let tables = list.sections("[[gate]]", MAX_GATES, report);
     { tables.into_iter() }
@@ -37,7 +41,12 @@ struct EarlierGates {
     names: Vec<(String, String)>,
 }
 
-fn read_gate(mut table: TomlTable<'_>, global_policy: &GlobalPolicy, earlier: &mut EarlierGates, report: &mut DiagnosticCollector<'_>) -> Gate {
+fn read_gate(
+    mut table: TomlTable<'_>,
+    global_policy: &GlobalPolicy,
+    earlier: &mut EarlierGates,
+    report: &mut DiagnosticCollector<'_>,
+) -> Gate {
     let mut gate = model::default_gate();
     let name = table.get("name", report);
     match table.get("event-types", report) {
@@ -113,7 +122,10 @@ fn read_event_types(
     keys
 }
 
-pub(super) fn read_event_type(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<EventTypeKey> {
+pub(super) fn read_event_type(
+    item: &TomlValue<'_>,
+    report: &mut DiagnosticCollector<'_>,
+) -> Option<EventTypeKey> {
     let help = "give the event type's number at Cal.com (77), or its slug, the last part of its \
         address (\"book-club\")";
     if let Some(number) = item.as_number() {
@@ -161,7 +173,10 @@ fn is_slug(c: char) -> bool {
 }
 
 /// `"leave"`, `"decline"`, or `{ decline = "2h" }`: so long before the start.
-fn read_unanswered(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<OnUnanswered> {
+fn read_unanswered(
+    item: &TomlValue<'_>,
+    report: &mut DiagnosticCollector<'_>,
+) -> Option<OnUnanswered> {
     if item.as_table().is_none() {
         let decline = OnUnanswered::Decline {
             before: Span::zero(),

@@ -2,35 +2,62 @@
 
 use chrono_tz::Tz;
 
-use super::parse::set;
-use super::reader::{TomlValue, TomlTable};
 use super::diagnostic_collector::DiagnosticCollector;
-use super::{cap, criteria, access_list, value};
+use super::parse::set;
+use super::reader::{TomlTable, TomlValue};
+use super::{access_list, cap, criteria, value};
 use crate::domain::criteria::global_policy::{GlobalPolicy, ManagedUsers};
 
 /// Domains whose dots mean nothing; there are a handful in the world.
 const MAX_DOMAINS: usize = 100;
 
-pub(super) fn read(mut table: TomlTable<'_>, zone: Tz, report: &mut DiagnosticCollector<'_>) -> GlobalPolicy {
+pub(super) fn read(
+    mut table: TomlTable<'_>,
+    zone: Tz,
+    report: &mut DiagnosticCollector<'_>,
+) -> GlobalPolicy {
     let mut global_policy = GlobalPolicy {
         zone,
         ..GlobalPolicy::default()
     };
     if let Some(item) = table.get("fold-tags", report) {
-        set(&mut global_policy.address_normalization.strip_tags, item.flag(report));
+        set(
+            &mut global_policy.address_normalization.strip_tags,
+            item.flag(report),
+        );
     }
     if let Some(list) = table.get("fold-dots", report) {
         global_policy.address_normalization.domains_ignoring_dots = read_domains(&list, report);
     }
     if let Some(item) = table.get("managed-users", report) {
         let words = [("leave", ManagedUsers::Leave), ("find", ManagedUsers::Find)];
-        set(&mut global_policy.managed_users, item.keyword(&words, report));
+        set(
+            &mut global_policy.managed_users,
+            item.keyword(&words, report),
+        );
     }
     global_policy.caps = cap::read_caps(&mut table, &[], report);
-    let allow = access_list::read_list(&mut table, "allow", &global_policy.address_normalization, zone, report);
-    let block = access_list::read_list(&mut table, "block", &global_policy.address_normalization, zone, report);
+    let allow = access_list::read_list(
+        &mut table,
+        "allow",
+        &global_policy.address_normalization,
+        zone,
+        report,
+    );
+    let block = access_list::read_list(
+        &mut table,
+        "block",
+        &global_policy.address_normalization,
+        zone,
+        report,
+    );
     global_policy.block = access_list::without_paths(block);
-    access_list::warn_of_contradictions(&allow, &[&global_policy.block], &global_policy.address_normalization, report);
+    access_list::warn_of_contradictions(
+        &allow,
+        &[&global_policy.block],
+        &global_policy.address_normalization,
+        report,
+    );
     global_policy.allow = access_list::without_paths(allow);
     global_policy.requests_per_day = criteria::read_requests_per_day(&mut table, report);
     table.report_unknown_keys(report);

@@ -9,11 +9,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::model::Config;
 use crate::domain::criteria::on_violation::OnViolation;
-use crate::domain::gate::{Gate, RefuseWith, OnUnanswered};
+use crate::domain::gate::{Gate, OnUnanswered, RefuseWith};
 use crate::domain::id::{EventTypeKey, HostKey};
 use crate::domain::refund_policy::{
     AcceptedMove, Blame, ExpiredRefund, HostAbsent, LateMove, NoShow, OnReschedule, OnRevived,
-    RefundTerms, Terms, OnUnmanaged,
+    OnUnmanaged, RefundTerms, Terms,
 };
 
 /// How many hexadecimal digits are kept. It tells apart the few policies that one house ever has;
@@ -313,7 +313,11 @@ taken = \"decline\"
             ("[[gate]]", "[[gate]]\nevent-types = [5]\n[[gate]]", false),
         ];
         for (from, to, expect) in rows {
-            assert_eq!(hash_after_replacement(from, to) == same, expect, "{from} -> {to}");
+            assert_eq!(
+                hash_after_replacement(from, to) == same,
+                expect,
+                "{from} -> {to}"
+            );
         }
     }
 
@@ -482,8 +486,13 @@ taken = \"decline\"
             ),
         ];
         let check = |header: &str, one: &str, other: &str, expect: bool| {
-            let hash_of_lines = |lines: &str| hash_after_replacement(header, &format!("{header}\n{lines}"));
-            assert_eq!(hash_of_lines(one) == hash_of_lines(other), expect, "{header} {one} | {other}");
+            let hash_of_lines =
+                |lines: &str| hash_after_replacement(header, &format!("{header}\n{lines}"));
+            assert_eq!(
+                hash_of_lines(one) == hash_of_lines(other),
+                expect,
+                "{header} {one} | {other}"
+            );
         };
         for (one, other, expect) in global_rows {
             check("[house]", one, other, expect);
@@ -507,7 +516,11 @@ taken = \"decline\"
             ("\"crm\"", "\"members\"", false),
         ];
         for (from, to, expect) in lookups {
-            assert_eq!(hash_after_replacement(from, to) == hash_after_replacement("", ""), expect, "{from} -> {to}");
+            assert_eq!(
+                hash_after_replacement(from, to) == hash_after_replacement("", ""),
+                expect,
+                "{from} -> {to}"
+            );
         }
     }
 

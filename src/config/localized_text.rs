@@ -1,8 +1,8 @@
 //! The house's own words for bookers: a template, or one for each language.
 
 use super::compile;
-use super::reader::{TomlValue, TomlTable};
 use super::diagnostic_collector::DiagnosticCollector;
+use super::reader::{TomlTable, TomlValue};
 use crate::domain::decision::ReasonCode;
 use crate::domain::rule::localized_text::{LocalizedText, is_same_language};
 
@@ -33,7 +33,10 @@ const BOOKER_REASONS: [ReasonCode; 13] = [
 ];
 
 /// The section `[reasons]`.
-pub(super) fn read_reasons(mut table: TomlTable<'_>, report: &mut DiagnosticCollector<'_>) -> Vec<(ReasonCode, LocalizedText)> {
+pub(super) fn read_reasons(
+    mut table: TomlTable<'_>,
+    report: &mut DiagnosticCollector<'_>,
+) -> Vec<(ReasonCode, LocalizedText)> {
     let mut reasons = Vec::new();
     for code in BOOKER_REASONS {
         if let Some(item) = table.get(code.as_str(), report)
@@ -47,7 +50,10 @@ pub(super) fn read_reasons(mut table: TomlTable<'_>, report: &mut DiagnosticColl
 }
 
 /// One text for all, or texts by language.
-pub(super) fn read(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<LocalizedText> {
+pub(super) fn read(
+    item: &TomlValue<'_>,
+    report: &mut DiagnosticCollector<'_>,
+) -> Option<LocalizedText> {
     if item.as_text().is_some() {
         let by_language = vec![(String::new(), compile::compile_template(item, report)?)];
         return Some(LocalizedText { by_language });

@@ -7,14 +7,14 @@ use std::time::Duration;
 use reqwest::Url;
 
 use super::check::is_local;
-use super::on_violation;
-use super::secret_detection;
-use super::parse::set;
-use super::reader::{TomlValue, TomlTable};
 use super::diagnostic_collector::DiagnosticCollector;
+use super::on_violation;
+use super::parse::set;
+use super::reader::{TomlTable, TomlValue};
+use super::secret_detection;
 use super::value;
-use crate::domain::criteria::on_violation::OnViolation;
 use crate::domain::criteria::global_policy::LookupRequirement;
+use crate::domain::criteria::on_violation::OnViolation;
 
 /// What stands in a URL for the booker's address.
 pub const ADDRESS_PLACEHOLDER: &str = "{address}";
@@ -112,7 +112,10 @@ pub(super) fn read(
         let name = table.get_required("name", "\"members\"", report);
         let name = name.and_then(|item| self::read_name(&item, &lookups, report));
         let mut no_answer = OnViolation::Review;
-        let (source, timing) = (read_source(&mut table, base, report), read_timing(&mut table, report));
+        let (source, timing) = (
+            read_source(&mut table, base, report),
+            read_timing(&mut table, report),
+        );
         on_violation::read_effect_key(&mut table, "no-answer", &mut no_answer, report);
         table.report_unknown_keys(report);
         // Rules may use the name, whatever else is wrong here.
@@ -124,7 +127,10 @@ pub(super) fn read(
                 ..timing
             });
         }
-        lookups.push(LookupRequirement { name, on_no_answer: no_answer });
+        lookups.push(LookupRequirement {
+            name,
+            on_no_answer: no_answer,
+        });
     }
     (configs, lookups)
 }
@@ -142,10 +148,16 @@ fn read_timing(table: &mut TomlTable<'_>, report: &mut DiagnosticCollector<'_>) 
         at_once: 4,
     };
     if let Some(item) = table.get("timeout", report) {
-        set(&mut timing.timeout, value::read_duration(&item, TIMEOUT, report));
+        set(
+            &mut timing.timeout,
+            value::read_duration(&item, TIMEOUT, report),
+        );
     }
     if let Some(item) = table.get("cached-for", report) {
-        set(&mut timing.cached_for, value::read_duration(&item, CACHE, report));
+        set(
+            &mut timing.cached_for,
+            value::read_duration(&item, CACHE, report),
+        );
     }
     if let Some(item) = table.get("at-once", report) {
         let number = item.number(AT_ONCE, report);
@@ -155,7 +167,11 @@ fn read_timing(table: &mut TomlTable<'_>, report: &mut DiagnosticCollector<'_>) 
     timing
 }
 
-fn read_name(item: &TomlValue<'_>, earlier_lookups: &[LookupRequirement], report: &mut DiagnosticCollector<'_>) -> Option<String> {
+fn read_name(
+    item: &TomlValue<'_>,
+    earlier_lookups: &[LookupRequirement],
+    report: &mut DiagnosticCollector<'_>,
+) -> Option<String> {
     let text = item.text("members", report)?;
     let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
         && text.starts_with(|c: char| c.is_ascii_alphabetic());
@@ -175,7 +191,11 @@ fn read_name(item: &TomlValue<'_>, earlier_lookups: &[LookupRequirement], report
     Some(text.to_owned())
 }
 
-fn read_source(table: &mut TomlTable<'_>, base: &Path, report: &mut DiagnosticCollector<'_>) -> Option<LookupSource> {
+fn read_source(
+    table: &mut TomlTable<'_>,
+    base: &Path,
+    report: &mut DiagnosticCollector<'_>,
+) -> Option<LookupSource> {
     let command = table.get("command", report);
     let url = table.get("url", report);
     let credential = table.get("credential-file", report);
@@ -203,19 +223,29 @@ fn read_source(table: &mut TomlTable<'_>, base: &Path, report: &mut DiagnosticCo
         }
         (None, None) => {
             let problem = "this lookup asks nobody".to_owned();
-            let help = format!("add command = {COMMAND_EXAMPLE}, or url = \"https://…/{ADDRESS_PLACEHOLDER}\"");
+            let help = format!(
+                "add command = {COMMAND_EXAMPLE}, or url = \"https://…/{ADDRESS_PLACEHOLDER}\""
+            );
             report.error(table.path(), problem, help);
             None
         }
     }
 }
 
-fn read_command(list: &TomlValue<'_>, base: &Path, report: &mut DiagnosticCollector<'_>) -> Option<LookupSource> {
+fn read_command(
+    list: &TomlValue<'_>,
+    base: &Path,
+    report: &mut DiagnosticCollector<'_>,
+) -> Option<LookupSource> {
     let items = list.list(COMMAND_EXAMPLE, report);
     let items = list.limit_count(items, MAX_WORDS, report);
     let Some((first, rest)) = items.split_first() else {
         let problem = "this names no program".to_owned();
-        report.error(&list.path, problem, format!("for example {COMMAND_EXAMPLE}"));
+        report.error(
+            &list.path,
+            problem,
+            format!("for example {COMMAND_EXAMPLE}"),
+        );
         return None;
     };
     let program = match first.as_text() {
@@ -270,7 +300,9 @@ fn read_url(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Optio
             format!("is not a URL ({err})"),
             "give the whole address, for example \"https://members.example.com/{address}\"",
         ),
-        Ok(_) if secret_detection::argument_has_secret(text) => ("seems to hold a secret".to_owned(), SECRET_ADVICE),
+        Ok(_) if secret_detection::argument_has_secret(text) => {
+            ("seems to hold a secret".to_owned(), SECRET_ADVICE)
+        }
         Ok(url) if !matches!(url.scheme(), "https" | "http") => (
             "is not an address of the web".to_owned(),
             "begin with https:// (or with http:// on this machine)",

@@ -8,33 +8,33 @@
 //! section or one kind of value each; `criteria` is what a gate asks for beside credit. `case` reads
 //! the example bookings that a configuration is tried with.
 
-pub mod policy_test;
-pub mod recurrence;
 pub mod diagnostic;
 pub mod load;
 pub mod lookup;
 pub mod model;
 pub mod parse;
+pub mod policy_test;
+pub mod recurrence;
 pub mod rule;
 pub mod secret;
 pub mod socket;
 
+mod access_list;
 mod calcom;
 mod cap;
 mod check;
 mod compile;
 mod criteria;
-mod on_violation;
+mod diagnostic_collector;
 mod gate;
-mod hash;
 mod global_policy;
-mod secret_detection;
-mod access_list;
-mod time_window;
+mod hash;
+mod localized_text;
+mod on_violation;
 mod price;
 mod reader;
-mod diagnostic_collector;
 mod refund_policy;
-mod value;
-mod localized_text;
+mod secret_detection;
 mod string_spans;
+mod time_window;
+mod value;

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 
-use super::recurrence::{Recurrence, CronExpression};
 use super::hash;
 use super::lookup::LookupConfig;
-use crate::domain::criteria::on_violation::OnViolation;
-use crate::domain::criteria::global_policy::GlobalPolicy;
+use super::recurrence::{CronExpression, Recurrence};
 use crate::domain::criteria::gate_criteria::Criteria;
-use crate::domain::gate::{DeclineLimit, Gate, PassLimits, Policy, RefuseWith, OnUnanswered};
+use crate::domain::criteria::global_policy::GlobalPolicy;
+use crate::domain::criteria::on_violation::OnViolation;
+use crate::domain::gate::{DeclineLimit, Gate, OnUnanswered, PassLimits, Policy, RefuseWith};
 use crate::domain::refund_policy::Terms;
 use crate::domain::time::Span;
 
@@ -203,8 +203,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::config::parse::{self, parse};
     use crate::config::diagnostic_collector::DiagnosticCollector;
+    use crate::config::parse::{self, parse};
     use crate::domain::decision::ReasonCode;
     use crate::domain::messages;
 
@@ -256,7 +256,9 @@ event-types = ['book-club', 77]
 name = 'a-day-ahead'
 require = 'member.tier == \"gold\" || booking.notice >= duration(\"24h\")'
 ";
-        let mut expect = parse(required_keys_only, "config.toml").expect("it is right").config;
+        let mut expect = parse(required_keys_only, "config.toml")
+            .expect("it is right")
+            .config;
         expect.policy.global.rules[0].reason = config.policy.global.rules[0].reason.clone();
         let rules = &mut expect.policy.gates[0].criteria.rules;
         rules[0].reason = config.policy.gates[0].criteria.rules[0].reason.clone();
@@ -275,7 +277,12 @@ require = 'member.tier == \"gold\" || booking.notice >= duration(\"24h\")'
             (ReasonCode::Unanswered, messages::request_unanswered()),
         ];
         for (code, expect) in fixed {
-            let words = loaded.config.policy.global.reason_text(code).expect("it is shown");
+            let words = loaded
+                .config
+                .policy
+                .global
+                .reason_text(code)
+                .expect("it is shown");
             assert_eq!(words.by_language[0].1.text(), expect, "{code}");
         }
         // One text for all that would tell something about an account.
@@ -287,7 +294,12 @@ require = 'member.tier == \"gold\" || booking.notice >= duration(\"24h\")'
             ReasonCode::LookupFailed,
             ReasonCode::ShortOfCredit,
         ] {
-            let words = loaded.config.policy.global.reason_text(code).expect("it is shown");
+            let words = loaded
+                .config
+                .policy
+                .global
+                .reason_text(code)
+                .expect("it is shown");
             assert!(account.starts_with(words.by_language[0].1.text()), "{code}");
         }
     }
@@ -341,7 +353,11 @@ require = 'member.tier == \"gold\" || booking.notice >= duration(\"24h\")'
         }
         let mut collector = DiagnosticCollector::new(&text, "config.toml");
         parse::read_config(&text, "config.toml", &mut collector).expect("the text is right");
-        assert!(!collector.has_errors(), "{:?}", collector.into_diagnostics());
+        assert!(
+            !collector.has_errors(),
+            "{:?}",
+            collector.into_diagnostics()
+        );
         let mut shown_keys = BTreeSet::new();
         let mut section = String::new();
         for line in uncomment_examples()
@@ -361,7 +377,11 @@ require = 'member.tier == \"gold\" || booking.notice >= duration(\"24h\")'
         }
         let (in_prose, keys_with_value): (Vec<String>, Vec<String>) =
             { collector.known_keys().iter().cloned() }.partition(|key| !shown_keys.contains(key));
-        assert_eq!(keys_with_value.len(), shown_keys.len(), "{shown_keys:?} {keys_with_value:?}");
+        assert_eq!(
+            keys_with_value.len(),
+            shown_keys.len(),
+            "{shown_keys:?} {keys_with_value:?}"
+        );
         for key in in_prose {
             let last = key.rsplit('.').next().unwrap();
             let key_in_prose = format!(" {last} = ");

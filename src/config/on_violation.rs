@@ -4,9 +4,9 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::parse::set;
-use super::reader::{TomlValue, TomlTable};
 use super::diagnostic_collector::DiagnosticCollector;
+use super::parse::set;
+use super::reader::{TomlTable, TomlValue};
 use super::value;
 use crate::domain::criteria::on_violation::{OnViolation, Wait};
 use crate::domain::time::Span;

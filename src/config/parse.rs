@@ -8,11 +8,11 @@ use chrono_tz::Tz;
 use toml::de::DeTable;
 
 use super::diagnostic::{Diagnostic, Diagnostics};
+use super::diagnostic_collector::DiagnosticCollector;
 use super::lookup::LookupConfig;
 use super::model::{self, Config, Control, Schedule, StoreConfig};
-use super::reader::{self, TomlValue, KEY_ADVICE, TomlTable};
-use super::diagnostic_collector::DiagnosticCollector;
-use super::{calcom, check, gate, global_policy, lookup, rule, value, localized_text};
+use super::reader::{self, KEY_ADVICE, TomlTable, TomlValue};
+use super::{calcom, check, gate, global_policy, localized_text, lookup, rule, value};
 use crate::domain::criteria::global_policy::GlobalPolicy;
 use crate::domain::gate::{DeclineLimit, PassLimits, Policy};
 
@@ -59,13 +59,20 @@ pub fn parse(text: &str, source: &str) -> Result<Loaded, Diagnostics> {
     let failed = report.has_errors();
     let findings = report.into_diagnostics();
     match config {
-        Some(config) if !failed => Ok(Loaded { config, warnings: findings }),
+        Some(config) if !failed => Ok(Loaded {
+            config,
+            warnings: findings,
+        }),
         Some(_) | None => Err(Diagnostics(findings)),
     }
 }
 
 /// What can be made of the text; `None` when it is no TOML.
-pub(super) fn read_config(text: &str, source: &str, report: &mut DiagnosticCollector<'_>) -> Option<Config> {
+pub(super) fn read_config(
+    text: &str,
+    source: &str,
+    report: &mut DiagnosticCollector<'_>,
+) -> Option<Config> {
     let (tree, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
         // What the parser makes of the rest is a guess; findings about it could mislead.
@@ -125,7 +132,10 @@ fn read_global_policy(
     (lookups, global_policy)
 }
 
-pub(super) fn report_syntax_errors(errors: &[toml::de::Error], report: &mut DiagnosticCollector<'_>) {
+pub(super) fn report_syntax_errors(
+    errors: &[toml::de::Error],
+    report: &mut DiagnosticCollector<'_>,
+) {
     for error in errors.iter().take(MAX_SYNTAX) {
         let problem = format!("this is not TOML: {}", error.message());
         let mut help = match error.message().contains("duplicate") {
@@ -171,7 +181,11 @@ fn read_schedule(mut table: TomlTable<'_>, report: &mut DiagnosticCollector<'_>)
     (schedule, zone)
 }
 
-fn read_store(mut table: TomlTable<'_>, base: &Path, report: &mut DiagnosticCollector<'_>) -> StoreConfig {
+fn read_store(
+    mut table: TomlTable<'_>,
+    base: &Path,
+    report: &mut DiagnosticCollector<'_>,
+) -> StoreConfig {
     let mut store = StoreConfig::default();
     if let Some(item) = table.get("path", report) {
         set(&mut store.path, value::read_path(&item, base, report));
@@ -180,7 +194,11 @@ fn read_store(mut table: TomlTable<'_>, base: &Path, report: &mut DiagnosticColl
     store
 }
 
-fn read_control(mut table: TomlTable<'_>, store: &StoreConfig, report: &mut DiagnosticCollector<'_>) -> Control {
+fn read_control(
+    mut table: TomlTable<'_>,
+    store: &StoreConfig,
+    report: &mut DiagnosticCollector<'_>,
+) -> Control {
     let mut socket = Some(store.path.join("control.sock"));
     let item = table.get("socket", report);
     if let Some(item) = &item {
@@ -200,7 +218,11 @@ fn read_control(mut table: TomlTable<'_>, store: &StoreConfig, report: &mut Diag
 }
 
 /// The socket's path, which starts at the store's when it is relative; an empty text turns it off.
-fn read_socket(item: &TomlValue<'_>, store: &Path, report: &mut DiagnosticCollector<'_>) -> Option<Option<PathBuf>> {
+fn read_socket(
+    item: &TomlValue<'_>,
+    store: &Path,
+    report: &mut DiagnosticCollector<'_>,
+) -> Option<Option<PathBuf>> {
     if item.as_text() == Some("") {
         return Some(None);
     }
@@ -238,7 +260,10 @@ fn read_limits(mut table: TomlTable<'_>, report: &mut DiagnosticCollector<'_>) -
 }
 
 /// How many declines in which time.
-fn read_declines(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<DeclineLimit> {
+fn read_declines(
+    item: &TomlValue<'_>,
+    report: &mut DiagnosticCollector<'_>,
+) -> Option<DeclineLimit> {
     let example = "{ at-most = 25, per = \"15m\" }";
     let Some(entries) = item.as_table() else {
         item.report_type_mismatch("a table", &format!("for example {example}"), report);
@@ -256,7 +281,11 @@ fn read_declines(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> 
     })
 }
 
-fn read_count(item: &TomlValue<'_>, range: RangeInclusive<u64>, report: &mut DiagnosticCollector<'_>) -> Option<usize> {
+fn read_count(
+    item: &TomlValue<'_>,
+    range: RangeInclusive<u64>,
+    report: &mut DiagnosticCollector<'_>,
+) -> Option<usize> {
     item.number(range, report)
         .and_then(|number| usize::try_from(number).ok())
 }

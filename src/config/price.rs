@@ -3,13 +3,13 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::gate;
-use super::time_window;
-use super::reader::{TomlValue, TomlTable};
 use super::diagnostic_collector::DiagnosticCollector;
+use super::gate;
+use super::reader::{TomlTable, TomlValue};
+use super::time_window;
 use super::value;
-use crate::domain::criteria::time_window::TimeWindow;
 use crate::domain::criteria::price::{MAX_PRICES, Price};
+use crate::domain::criteria::time_window::TimeWindow;
 use crate::domain::decision::MAX_CREDITS;
 use crate::domain::id::EventTypeKey;
 use crate::domain::name_distance;
@@ -54,7 +54,11 @@ pub(super) fn read_prices(
     prices.into_iter().map(|(_, price)| price).collect()
 }
 
-fn read_price(mut row: TomlTable<'_>, gate_event_types: &[EventTypeKey], report: &mut DiagnosticCollector<'_>) -> Option<Price> {
+fn read_price(
+    mut row: TomlTable<'_>,
+    gate_event_types: &[EventTypeKey],
+    report: &mut DiagnosticCollector<'_>,
+) -> Option<Price> {
     let cost = row.get_required("cost", "2", report);
     let tiers = row.get("tiers", report);
     let event_types = row.get("event-types", report);
@@ -64,7 +68,8 @@ fn read_price(mut row: TomlTable<'_>, gate_event_types: &[EventTypeKey], report:
     row.report_unknown_keys(report);
     let cost = cost.and_then(|item| item.number(0..=MAX_CREDITS, report));
     let tiers = tiers.map(|item| value::read_tiers(&item, report));
-    let event_types = event_types.map(|item| self::read_event_types(&item, gate_event_types, report));
+    let event_types =
+        event_types.map(|item| self::read_event_types(&item, gate_event_types, report));
     let length = length.map(|item| read_range(&item, &read_length, report));
     let occurrences = occurrences.map(|item| read_range(&item, &read_count, report));
     Some(Price {
@@ -117,7 +122,11 @@ fn read_event_types(
         };
         if !may_guard(gate_event_types, &key) {
             let problem = "this gate does not guard the event type".to_owned();
-            report.error(&item.path, problem, suggest_event_type(gate_event_types, &key));
+            report.error(
+                &item.path,
+                problem,
+                suggest_event_type(gate_event_types, &key),
+            );
         }
         keys.push(key);
     }
@@ -160,7 +169,10 @@ fn contains_all<T: PartialEq>(one: &[T], other: &[T]) -> bool {
     one.is_empty() || (!other.is_empty() && other.iter().all(|item| one.contains(item)))
 }
 
-fn contains_range<T: PartialOrd>(one: (Option<T>, Option<T>), other: (Option<T>, Option<T>)) -> bool {
+fn contains_range<T: PartialOrd>(
+    one: (Option<T>, Option<T>),
+    other: (Option<T>, Option<T>),
+) -> bool {
     let from = match (one.0, other.0) {
         (None, _) => true,
         (Some(_), None) => false,
@@ -176,6 +188,7 @@ fn contains_range<T: PartialOrd>(one: (Option<T>, Option<T>), other: (Option<T>,
 
 fn contains_window(one: &TimeWindow, other: &TimeWindow) -> bool {
     let days = one.weekdays.iter().zip(&other.weekdays);
-    let hours_contained = one.from <= other.from && contains_range((None, one.to), (None, other.to));
+    let hours_contained =
+        one.from <= other.from && contains_range((None, one.to), (None, other.to));
     { days }.all(|(one, other)| *one || !other) && hours_contained
 }

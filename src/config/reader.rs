@@ -7,8 +7,8 @@ use std::ops::RangeInclusive;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use super::secret_detection;
 use super::diagnostic_collector::DiagnosticCollector;
+use super::secret_detection;
 use crate::domain::booking::Answer;
 use crate::domain::name_distance;
 
@@ -56,7 +56,11 @@ impl<'t> TomlTable<'t> {
     }
 
     /// The key's value, if it is there.
-    pub(super) fn get(&mut self, key: &'static str, report: &mut DiagnosticCollector<'_>) -> Option<TomlValue<'t>> {
+    pub(super) fn get(
+        &mut self,
+        key: &'static str,
+        report: &mut DiagnosticCollector<'_>,
+    ) -> Option<TomlValue<'t>> {
         self.known_keys.push(key);
         let path = join(&self.path, key);
         report.register_key(&path);
@@ -84,7 +88,11 @@ impl<'t> TomlTable<'t> {
     }
 
     /// The table of that name; an empty one if there is none.
-    pub(super) fn table(&mut self, key: &'static str, report: &mut DiagnosticCollector<'_>) -> TomlTable<'t> {
+    pub(super) fn table(
+        &mut self,
+        key: &'static str,
+        report: &mut DiagnosticCollector<'_>,
+    ) -> TomlTable<'t> {
         let path = join(&self.path, key);
         let entries = self.get(key, report).and_then(|item| match item.value {
             DeValue::Table(entries) => Some(entries),
@@ -101,7 +109,12 @@ impl<'t> TomlTable<'t> {
     }
 
     /// Refuses a key that another one has replaced.
-    pub(super) fn refuse_replaced_key(&mut self, key: &'static str, help: &str, report: &mut DiagnosticCollector<'_>) {
+    pub(super) fn refuse_replaced_key(
+        &mut self,
+        key: &'static str,
+        help: &str,
+        report: &mut DiagnosticCollector<'_>,
+    ) {
         let Some((name, _)) = self
             .entries
             .into_iter()
@@ -126,7 +139,10 @@ impl<'t> TomlTable<'t> {
             let path = join(&self.path, name);
             report.record_span(&path, key.span());
             let nearest = name_distance::nearest(name, self.known_keys.iter().copied());
-            if nearest.is_none() && secret_detection::is_secret_name(name) && !value.get_ref().is_table() {
+            if nearest.is_none()
+                && secret_detection::is_secret_name(name)
+                && !value.get_ref().is_table()
+            {
                 let problem = "a secret does not belong into the configuration".to_owned();
                 report.error(&path, problem, self.secret_advice);
                 continue;
@@ -159,7 +175,11 @@ impl<'t> TomlValue<'t> {
     }
 
     /// The text, or a finding.
-    pub(super) fn text(&self, example: &str, report: &mut DiagnosticCollector<'_>) -> Option<&'t str> {
+    pub(super) fn text(
+        &self,
+        example: &str,
+        report: &mut DiagnosticCollector<'_>,
+    ) -> Option<&'t str> {
         let text = self.value.as_str();
         if text.is_none() {
             self.report_type_mismatch(
@@ -223,7 +243,11 @@ impl<'t> TomlValue<'t> {
     }
 
     /// The items of the list, or a finding and none.
-    pub(super) fn list(&self, example: &str, report: &mut DiagnosticCollector<'_>) -> Vec<TomlValue<'t>> {
+    pub(super) fn list(
+        &self,
+        example: &str,
+        report: &mut DiagnosticCollector<'_>,
+    ) -> Vec<TomlValue<'t>> {
         let Some(values) = self.value.as_array() else {
             self.report_type_mismatch("a list", &format!("for example {example}"), report);
             return Vec::new();
@@ -249,7 +273,11 @@ impl<'t> TomlValue<'t> {
     }
 
     /// The table, or a finding.
-    pub(super) fn table(&self, example: &str, report: &mut DiagnosticCollector<'_>) -> Option<TomlTable<'t>> {
+    pub(super) fn table(
+        &self,
+        example: &str,
+        report: &mut DiagnosticCollector<'_>,
+    ) -> Option<TomlTable<'t>> {
         let entries = self.value.as_table();
         if entries.is_none() {
             self.report_type_mismatch("a table", &format!("for example {example}"), report);
@@ -310,16 +338,20 @@ impl<'t> TomlValue<'t> {
     }
 
     /// The values of a table whose keys are free, with their names, in the order of the text.
-    pub(super) fn named_values(&self, report: &mut DiagnosticCollector<'_>) -> Vec<(&'t str, TomlValue<'t>)> {
+    pub(super) fn named_values(
+        &self,
+        report: &mut DiagnosticCollector<'_>,
+    ) -> Vec<(&'t str, TomlValue<'t>)> {
         let mut entries: Vec<_> = self.value.as_table().into_iter().flatten().collect();
         entries.sort_by_key(|(name, _)| name.span().start);
-        let to_named_value = |(name, value): (&'t Spanned<DeString<'t>>, &'t Spanned<DeValue<'t>>)| {
-            let name: &'t str = name.get_ref();
-            let path = join(&self.path, name);
-            report.record_span(&path, value.span());
-            let value = value.get_ref();
-            (name, TomlValue { path, value })
-        };
+        let to_named_value =
+            |(name, value): (&'t Spanned<DeString<'t>>, &'t Spanned<DeValue<'t>>)| {
+                let name: &'t str = name.get_ref();
+                let path = join(&self.path, name);
+                report.record_span(&path, value.span());
+                let value = value.get_ref();
+                (name, TomlValue { path, value })
+            };
         entries.into_iter().map(to_named_value).collect()
     }
 
@@ -338,7 +370,12 @@ impl<'t> TomlValue<'t> {
     }
 
     /// Reports that the value is of the wrong kind.
-    pub(super) fn report_type_mismatch(&self, expected: &str, help: &str, report: &mut DiagnosticCollector<'_>) {
+    pub(super) fn report_type_mismatch(
+        &self,
+        expected: &str,
+        help: &str,
+        report: &mut DiagnosticCollector<'_>,
+    ) {
         let found_type = match self.value {
             DeValue::String(_) => "a text",
             DeValue::Integer(_) => "a whole number",
@@ -372,9 +409,9 @@ fn to_answer(value: &DeValue<'_>) -> Option<Answer> {
             Answer::List(answers.collect::<Option<_>>()?)
         }
         DeValue::Table(table) => {
-            let entries = table
-                .iter()
-                .map(|(name, value)| Some((name.get_ref().to_string(), to_answer(value.get_ref())?)));
+            let entries = table.iter().map(|(name, value)| {
+                Some((name.get_ref().to_string(), to_answer(value.get_ref())?))
+            });
             Answer::Map(entries.collect::<Option<_>>()?)
         }
     })

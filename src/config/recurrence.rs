@@ -30,7 +30,10 @@ pub enum Recurrence {
     /// That long after the last time. Never zero.
     Span(Span),
     /// Whenever the clock on the wall of the zone shows a time that matches.
-    Cron { expression: CronExpression, zone: Tz },
+    Cron {
+        expression: CronExpression,
+        zone: Tz,
+    },
 }
 
 /// A cron expression of five or six fields that comes round; with six, the first is seconds.
@@ -455,7 +458,12 @@ mod tests {
     }
 
     /// Every due of the stretch, found by looking at the clock on the wall minute by minute.
-    fn due_times_by_minute(expression: &CronExpression, zone: Tz, from: Time, minutes: i64) -> Vec<Time> {
+    fn due_times_by_minute(
+        expression: &CronExpression,
+        zone: Tz,
+        from: Time,
+        minutes: i64,
+    ) -> Vec<Time> {
         let cron = &expression.cron;
         let is_fixed_time = cron.determine_job_type() == croner::JobType::FixedTime;
         let wall = |at: Time| at.with_timezone(&zone).naive_local();
@@ -569,7 +577,10 @@ mod tests {
             ("61 * * * *", CronExpressionError::WrongField("minute")),
             ("61 * * * * *", CronExpressionError::WrongField("second")),
             ("* * * 13 *", CronExpressionError::WrongField("month")),
-            ("0 9 * * FREITAG", CronExpressionError::WrongField("weekday")),
+            (
+                "0 9 * * FREITAG",
+                CronExpressionError::WrongField("weekday"),
+            ),
             ("a b c d e", CronExpressionError::WrongField("minute")),
             ("0 0 30 2 *", CronExpressionError::NeverDue),
             ("0 0 31 4,6,9,11 *", CronExpressionError::NeverDue),

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 
-use super::parse::set;
-use super::reader::{TomlValue, TomlTable};
 use super::diagnostic_collector::DiagnosticCollector;
+use super::parse::set;
+use super::reader::{TomlTable, TomlValue};
 use super::value;
 use crate::domain::refund_policy::{
-    AcceptedMove, Blame, ExpiredRefund, Forgiveness, HostAbsent, LateMove, MAX_REFUND_TIERS, NoShow,
-    OnReschedule, OnRevived, RefundTerms, Terms, OnUnmanaged, RefundTier,
+    AcceptedMove, Blame, ExpiredRefund, Forgiveness, HostAbsent, LateMove, MAX_REFUND_TIERS,
+    NoShow, OnReschedule, OnRevived, OnUnmanaged, RefundTerms, RefundTier, Terms,
 };
 use crate::domain::time::Span;
 
@@ -30,7 +30,12 @@ const MAX_FORGIVEN: u64 = 1_000;
 /// What `forgive` counts within when it counts nothing.
 const DEFAULT_FORGIVE_PERIOD: Span = Span::days(60);
 
-pub(super) fn read(table: &mut TomlTable<'_>, zone: Tz, terms: &mut Terms, report: &mut DiagnosticCollector<'_>) {
+pub(super) fn read(
+    table: &mut TomlTable<'_>,
+    zone: Tz,
+    terms: &mut Terms,
+    report: &mut DiagnosticCollector<'_>,
+) {
     read_refunds(table, &mut terms.refunds, report);
     if let Some(item) = table.get("on-reschedule", report) {
         let words = [
@@ -54,7 +59,11 @@ pub(super) fn read(table: &mut TomlTable<'_>, zone: Tz, terms: &mut Terms, repor
 }
 
 /// What every hold records.
-fn read_refunds(table: &mut TomlTable<'_>, terms: &mut RefundTerms, report: &mut DiagnosticCollector<'_>) {
+fn read_refunds(
+    table: &mut TomlTable<'_>,
+    terms: &mut RefundTerms,
+    report: &mut DiagnosticCollector<'_>,
+) {
     if let Some(item) = table.get("refund", report) {
         set(&mut terms.tiers, read_refund_tiers(&item, report));
     }
@@ -88,10 +97,16 @@ fn read_refunds(table: &mut TomlTable<'_>, terms: &mut RefundTerms, report: &mut
         set(&mut terms.forgiveness, read_forgive(&item, report));
     }
     if let Some(item) = table.get("grace", report) {
-        set(&mut terms.grace, value::read_span(&item, UP_TO_A_YEAR, report));
+        set(
+            &mut terms.grace,
+            value::read_span(&item, UP_TO_A_YEAR, report),
+        );
     }
     if let Some(item) = table.get("expired-refund", report) {
-        set(&mut terms.expired_refund, read_expired_refund(&item, report));
+        set(
+            &mut terms.expired_refund,
+            read_expired_refund(&item, report),
+        );
     }
     if let Some(item) = table.get("late-move", report) {
         let words = [
@@ -102,7 +117,12 @@ fn read_refunds(table: &mut TomlTable<'_>, terms: &mut RefundTerms, report: &mut
     }
 }
 
-fn read_unmanaged(table: &mut TomlTable<'_>, zone: Tz, terms: &mut Terms, report: &mut DiagnosticCollector<'_>) {
+fn read_unmanaged(
+    table: &mut TomlTable<'_>,
+    zone: Tz,
+    terms: &mut Terms,
+    report: &mut DiagnosticCollector<'_>,
+) {
     let mode = table.get("unmanaged", report);
     let since = table.get("unmanaged-since", report);
     if let Some(item) = &mode {
@@ -127,7 +147,10 @@ fn read_unmanaged(table: &mut TomlTable<'_>, zone: Tz, terms: &mut Terms, report
 }
 
 /// Longest notice first, whatever the order in the file.
-fn read_refund_tiers(list: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<Vec<RefundTier>> {
+fn read_refund_tiers(
+    list: &TomlValue<'_>,
+    report: &mut DiagnosticCollector<'_>,
+) -> Option<Vec<RefundTier>> {
     let example = "[{ before = \"24h\", share = \"100%\" }]";
     let items = list.list(example, report);
     if items.len() > MAX_REFUND_TIERS {
@@ -166,7 +189,10 @@ fn read_refund_tiers(list: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>)
     Some(tiers)
 }
 
-fn read_forgive(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<Option<Forgiveness>> {
+fn read_forgive(
+    item: &TomlValue<'_>,
+    report: &mut DiagnosticCollector<'_>,
+) -> Option<Option<Forgiveness>> {
     let example = "{ times = 1, per = \"60days\" }";
     let Some(entries) = item.as_table() else {
         item.report_type_mismatch("a table", &format!("for example {example}"), report);
@@ -189,7 +215,10 @@ fn read_forgive(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> O
     Some((times > 0).then_some(Forgiveness { times, per }))
 }
 
-fn read_expired_refund(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<ExpiredRefund> {
+fn read_expired_refund(
+    item: &TomlValue<'_>,
+    report: &mut DiagnosticCollector<'_>,
+) -> Option<ExpiredRefund> {
     let help = "write \"restore-for 14d\" or \"forfeit\"";
     let text = item.text("restore-for 14d", report)?;
     if text.trim() == "forfeit" {

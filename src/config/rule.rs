@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::reader::{TomlValue, TomlTable};
 use super::diagnostic_collector::DiagnosticCollector;
-use super::{compile, on_violation, value, localized_text};
-use crate::domain::criteria::on_violation::OnViolation;
-use crate::domain::criteria::global_policy::GlobalPolicy;
+use super::reader::{TomlTable, TomlValue};
+use super::{compile, localized_text, on_violation, value};
 use crate::domain::criteria::custom_rule::Rule;
+use crate::domain::criteria::global_policy::GlobalPolicy;
+use crate::domain::criteria::on_violation::OnViolation;
 
 /// Rules that the house may have, and each gate: a pass evaluates all of them for every request.
 const MAX_RULES: usize = 50;
@@ -39,7 +39,10 @@ pub(super) fn read(
     global_policy: &GlobalPolicy,
     report: &mut DiagnosticCollector<'_>,
 ) -> Vec<Rule> {
-    let lookups = global_policy.lookups.iter().map(|lookup| lookup.name.clone());
+    let lookups = global_policy
+        .lookups
+        .iter()
+        .map(|lookup| lookup.name.clone());
     let lookups = lookups.collect();
     let mut rules: Vec<Rule> = Vec::new();
     let mut names: Vec<(String, String)> = Vec::new();
@@ -107,11 +110,14 @@ mod tests {
 
     #[test]
     fn every_built_in_rule_name_is_reserved() {
-        let mut names_in_source: Vec<&str> = ["collector.add_mandatory(\"", "collector.add_overridable(rules_apply, \""]
-            .iter()
-            .flat_map(|call| EVALUATION_SOURCE.split(call).skip(1))
-            .filter_map(|rest| rest.split('"').next())
-            .collect();
+        let mut names_in_source: Vec<&str> = [
+            "collector.add_mandatory(\"",
+            "collector.add_overridable(rules_apply, \"",
+        ]
+        .iter()
+        .flat_map(|call| EVALUATION_SOURCE.split(call).skip(1))
+        .filter_map(|rest| rest.split('"').next())
+        .collect();
         names_in_source.sort_unstable();
         let mut reserved = BUILT_IN_RULES.to_vec();
         reserved.sort_unstable();

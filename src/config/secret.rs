@@ -70,7 +70,10 @@ pub enum SecretError {
         file: PathBuf,
     },
     #[error("read the API key from {origin}{}", hint(source))]
-    Read { origin: KeyOrigin, source: io::Error },
+    Read {
+        origin: KeyOrigin,
+        source: io::Error,
+    },
     #[error("use the API key from {origin}: it {flaw}")]
     Unusable { origin: KeyOrigin, flaw: KeyFlaw },
 }
@@ -141,7 +144,10 @@ fn check_key(
 }
 
 /// The file's text and mode; `None` when there is no such file.
-fn read_key_file(path: &Path, origin: &KeyOrigin) -> Result<Option<(Zeroizing<String>, u32)>, SecretError> {
+fn read_key_file(
+    path: &Path,
+    origin: &KeyOrigin,
+) -> Result<Option<(Zeroizing<String>, u32)>, SecretError> {
     let failed = |source| SecretError::Read {
         origin: origin.clone(),
         source,

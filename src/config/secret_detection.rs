@@ -55,7 +55,10 @@ pub(super) fn is_secret_name(key: &str) -> bool {
 
 /// Whether the text holds something that looks like a secret.
 pub(super) fn value_looks_secret(text: &str) -> bool {
-    contains_api_key(text) || text.to_ascii_lowercase().contains("apikey=") || has_userinfo(text) || has_key_like_run(text)
+    contains_api_key(text)
+        || text.to_ascii_lowercase().contains("apikey=")
+        || has_userinfo(text)
+        || has_key_like_run(text)
 }
 
 /// Whether the text holds what looks like one of Cal.com's keys.

@@ -69,13 +69,19 @@ mod tests {
         let file = folder.path().join("config.toml");
         let default_socket = |store: &str| Some(folder.path().join(store).join("control.sock"));
         let rows: [(&str, Option<PathBuf>); 8] = [
-            ("[store]\npath = \"state\"\n[[gate\n", default_socket("state")),
+            (
+                "[store]\npath = \"state\"\n[[gate\n",
+                default_socket("state"),
+            ),
             (
                 "[store]\npath = 'state' # here\ncolour = red",
                 default_socket("state"),
             ),
             ("store.path = \"state\"\nnonsense", default_socket("state")),
-            ("[other]\npath = \"x\"\n[store]\npath = \"y\"", default_socket("y")),
+            (
+                "[other]\npath = \"x\"\n[store]\npath = \"y\"",
+                default_socket("y"),
+            ),
             (
                 "[store]\npath = \"state\"\n[control]\nsocket = \"/run/m.sock\"\n???",
                 Some(PathBuf::from("/run/m.sock")),

@@ -109,11 +109,7 @@ mod tests {
             };
             let at = value.find(part).expect(source);
             let found = find_part(source, value, &(at..at + part.len()));
-            assert_eq!(
-                found.map(|found| &source[found]),
-                Some(expect),
-                "{source}"
-            );
+            assert_eq!(found.map(|found| &source[found]), Some(expect), "{source}");
             let end = find_part(source, value, &(value.len()..value.len()));
             assert!(end.is_some_and(|end| end.is_empty()), "{source}");
         }

@@ -2,9 +2,9 @@
 
 use chrono::NaiveTime;
 
-use super::parse::set;
-use super::reader::{TomlValue, TomlTable};
 use super::diagnostic_collector::DiagnosticCollector;
+use super::parse::set;
+use super::reader::{TomlTable, TomlValue};
 use crate::domain::criteria::time_window::TimeWindow;
 use crate::domain::name_distance;
 
@@ -52,7 +52,10 @@ fn read_weekdays(list: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> 
 }
 
 /// One day, or the first and the last of several.
-fn read_day_range(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<(usize, usize)> {
+fn read_day_range(
+    item: &TomlValue<'_>,
+    report: &mut DiagnosticCollector<'_>,
+) -> Option<(usize, usize)> {
     let text = item.text("mon-fri", report)?;
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     let number = |word: &str| DAYS.iter().position(|day| *day == word.trim());

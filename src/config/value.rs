@@ -8,10 +8,10 @@ use chrono::{NaiveDate, NaiveTime, TimeZone as _};
 use chrono_tz::{TZ_VARIANTS, Tz};
 use humantime::format_duration;
 
-use super::recurrence::{self, Recurrence, CronExpression, CronExpressionError};
-use super::secret_detection;
-use super::reader::TomlValue;
 use super::diagnostic_collector::DiagnosticCollector;
+use super::reader::TomlValue;
+use super::recurrence::{self, CronExpression, CronExpressionError, Recurrence};
+use super::secret_detection;
 use crate::domain::id::{MAX_NAME, domain_to_ascii};
 use crate::domain::name_distance;
 use crate::domain::time::{Span, Time};
@@ -113,7 +113,10 @@ fn duration_help(err: &humantime::DurationError, bounds: &RangeInclusive<Duratio
 }
 
 /// A share: `"50%"`.
-pub(super) fn read_percent(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<u8> {
+pub(super) fn read_percent(
+    item: &TomlValue<'_>,
+    report: &mut DiagnosticCollector<'_>,
+) -> Option<u8> {
     let help = "give a share from \"1%\" to \"100%\"";
     let text = item.text("50%", report)?;
     let number = text
@@ -152,7 +155,9 @@ pub(super) fn read_recurrence(
 
 fn cron_help(err: &CronExpressionError) -> &'static str {
     match err {
-        CronExpressionError::TooLong | CronExpressionError::WrongFieldCount(_) | CronExpressionError::WrongField(_) => {
+        CronExpressionError::TooLong
+        | CronExpressionError::WrongFieldCount(_)
+        | CronExpressionError::WrongField(_) => {
             "write minute, hour, day, month and weekday, with seconds before them if wanted: \
              \"*/5 8-18 * * MON-FRI\"; or a duration: \"15s\""
         }
@@ -191,12 +196,18 @@ fn suggest_zone(text: &str) -> Option<&'static str> {
         last.is_some_and(|last| last.eq_ignore_ascii_case(&city))
     };
     let mut names = TZ_VARIANTS.iter().map(|zone| zone.name());
-    let found = names.clone().find(|name| name.contains('/') && is_city(name));
+    let found = names
+        .clone()
+        .find(|name| name.contains('/') && is_city(name));
     found.or_else(|| name_distance::nearest(text, &mut names))
 }
 
 /// A day, of which the first instant in the zone is meant, or an instant.
-pub(super) fn read_instant(item: &TomlValue<'_>, zone: Tz, report: &mut DiagnosticCollector<'_>) -> Option<Time> {
+pub(super) fn read_instant(
+    item: &TomlValue<'_>,
+    zone: Tz,
+    report: &mut DiagnosticCollector<'_>,
+) -> Option<Time> {
     let text = item.text("2026-12-01", report)?;
     let day = NaiveDate::parse_from_str(text.trim(), "%Y-%m-%d");
     let at = match day {
@@ -224,7 +235,11 @@ fn first_instant(day: NaiveDate, zone: Tz) -> Time {
 }
 
 /// What stands behind the `@` of an address, in lower case.
-pub(super) fn read_domain(text: &str, item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<String> {
+pub(super) fn read_domain(
+    text: &str,
+    item: &TomlValue<'_>,
+    report: &mut DiagnosticCollector<'_>,
+) -> Option<String> {
     let domain = domain_to_ascii(text.trim());
     let is_forbidden = |c: char| c.is_whitespace() || c.is_control() || "@/,;".contains(c);
     if domain.is_empty() || domain.len() > MAX_NAME || domain.contains(is_forbidden) {
@@ -260,7 +275,10 @@ pub(super) fn read_range<T: PartialOrd>(
 }
 
 /// Tiers of members.
-pub(super) fn read_tiers(list: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Vec<String> {
+pub(super) fn read_tiers(
+    list: &TomlValue<'_>,
+    report: &mut DiagnosticCollector<'_>,
+) -> Vec<String> {
     let example = "[\"gold\"]";
     let items = list.list(example, report);
     if items.is_empty() {
@@ -283,7 +301,11 @@ pub(super) fn read_tiers(list: &TomlValue<'_>, report: &mut DiagnosticCollector<
 }
 
 /// A name of one line.
-pub(super) fn read_name(item: &TomlValue<'_>, example: &str, report: &mut DiagnosticCollector<'_>) -> Option<String> {
+pub(super) fn read_name(
+    item: &TomlValue<'_>,
+    example: &str,
+    report: &mut DiagnosticCollector<'_>,
+) -> Option<String> {
     let text = item.text(example, report)?;
     let name = text.trim();
     if name.is_empty() || name.len() > MAX_SHORT_NAME || name.contains(char::is_control) {
@@ -311,7 +333,11 @@ pub(super) fn read_secret_file(
 }
 
 /// A path; a relative one starts at the folder of the configuration.
-pub(super) fn read_path(item: &TomlValue<'_>, base: &Path, report: &mut DiagnosticCollector<'_>) -> Option<PathBuf> {
+pub(super) fn read_path(
+    item: &TomlValue<'_>,
+    base: &Path,
+    report: &mut DiagnosticCollector<'_>,
+) -> Option<PathBuf> {
     let text = item.text("/var/lib/maitred", report)?;
     let (problem, help) = if text.trim().is_empty() {
         ("is empty", "give a path")

@@ -12,7 +12,8 @@ use serde::Deserialize;
 
 use super::exit;
 use super::protocol::{
-    CommandResult, Command, MAX_REQUEST, MAX_RESPONSE, Refusal, SocketRequest, SocketResponse, SCHEMA,
+    Command, CommandResult, MAX_REQUEST, MAX_RESPONSE, Refusal, SCHEMA, SocketRequest,
+    SocketResponse,
 };
 
 /// How long the daemon may take to read the request: it does nothing else with a new client.
@@ -28,7 +29,10 @@ pub enum ClientError {
     #[error("no daemon listens on {path}", path = .0.display())]
     NotRunning(PathBuf),
     #[error("permission denied on {path}: {permitted_users}", path = .path.display())]
-    Denied { path: PathBuf, permitted_users: String },
+    Denied {
+        path: PathBuf,
+        permitted_users: String,
+    },
     #[error("the request has {0} bytes, and at most {MAX_REQUEST} can be sent; split it")]
     TooLong(usize),
     #[error(
@@ -130,13 +134,19 @@ fn answer_timeout(command: &Command) -> Option<Duration> {
     }
 }
 
-fn exchange(path: &Path, line: &[u8], timeout: Option<Duration>) -> Result<CommandResult, ClientError> {
+fn exchange(
+    path: &Path,
+    line: &[u8],
+    timeout: Option<Duration>,
+) -> Result<CommandResult, ClientError> {
     let failed = |source| ClientError::Io {
         path: path.to_owned(),
         source,
     };
     let mut stream = UnixStream::connect(path).map_err(|error| connect_error(path, error))?;
-    stream.set_write_timeout(Some(SEND_TIMEOUT)).map_err(failed)?;
+    stream
+        .set_write_timeout(Some(SEND_TIMEOUT))
+        .map_err(failed)?;
     stream.set_read_timeout(timeout).map_err(failed)?;
     match stream.write_all(line) {
         Ok(()) => {}
@@ -356,7 +366,8 @@ mod tests {
     #[test]
     fn a_request_that_is_too_long_is_not_sent() {
         let text = "x".repeat(MAX_REQUEST);
-        let error = send_command(Path::new("missing"), Command::Evaluate { text, at: None }).unwrap_err();
+        let error =
+            send_command(Path::new("missing"), Command::Evaluate { text, at: None }).unwrap_err();
         assert!(matches!(error, ClientError::TooLong(_)), "{error}");
     }
 }

@@ -25,7 +25,10 @@ pub const MEANINGS: [(u8, &str); 9] = [
     (DONE, "done"),
     (FAILED, "failed"),
     (USAGE, "usage: the command line, or a file named in it"),
-    (PLAN_HAS_STEPS, "plan --exit-code: a pass would do something"),
+    (
+        PLAN_HAS_STEPS,
+        "plan --exit-code: a pass would do something",
+    ),
     (
         UNRESOLVED,
         "the pass ended with steps unresolved, failed or put off",

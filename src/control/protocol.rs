@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use super::exit;
 
 use self::account::{
-    AccountView, AccountsView, AccountSetCommand, ExportView, GivenView, GrantsView, ImportView,
+    AccountSetCommand, AccountView, AccountsView, ExportView, GivenView, GrantsView, ImportView,
     StatementView,
 };
 use self::charges::{ChargeView, ChargesView, WatchView};
-use self::ledger::{HeadView, LedgerView, LedgerMoveCommand, VerifyView};
+use self::ledger::{HeadView, LedgerMoveCommand, LedgerView, VerifyView};
 use self::review::{ReviewCommand, ReviewedView, ReviewsView, WordView};
 use self::status::StatusView;
 use self::unresolved::{UnresolvedItem, UnresolvedSummary, UnresolvedView};

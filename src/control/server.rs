@@ -16,7 +16,9 @@ use tokio::time::timeout;
 
 use super::exit;
 use super::listener::Listener;
-use super::protocol::{Command, MAX_REQUEST, MAX_RESPONSE, Refusal, SocketRequest, SocketResponse, SCHEMA};
+use super::protocol::{
+    Command, MAX_REQUEST, MAX_RESPONSE, Refusal, SCHEMA, SocketRequest, SocketResponse,
+};
 
 /// Clients attended to at once: an operator, a few scripts and a monitor, with room to spare. The
 /// longest requests of as many clients still fit into memory.
@@ -183,7 +185,9 @@ async fn serve_client(
         },
         // Somebody looked whether anybody listens.
         Ok(Ok(RequestLine::Empty)) => return,
-        Ok(Ok(RequestLine::Incomplete)) => usage_error("the request ended in the middle of its line".to_owned()),
+        Ok(Ok(RequestLine::Incomplete)) => {
+            usage_error("the request ended in the middle of its line".to_owned())
+        }
         Ok(Ok(RequestLine::TooLong)) => usage_error(format!(
             "the request is longer than {} bytes; split it",
             limits.request_bytes

@@ -34,7 +34,9 @@ mod tests {
     #[test]
     fn pauses_double_up_to_the_longest() {
         let mut backoff = Backoff::default();
-        let seconds: Vec<i64> = (0..9).map(|_| backoff.record_failure().num_seconds()).collect();
+        let seconds: Vec<i64> = (0..9)
+            .map(|_| backoff.record_failure().num_seconds())
+            .collect();
         assert_eq!(seconds, [5, 10, 20, 40, 80, 160, 300, 300, 300]);
     }
 }

@@ -12,7 +12,7 @@ use crate::control::exit;
 use crate::control::protocol::ledger::{CopyView, HeadView};
 use crate::control::protocol::{Refusal, SCHEMA};
 use crate::domain::time::Clock;
-use crate::store::backup::{self, LogCopy, CopyError};
+use crate::store::backup::{self, CopyError, LogCopy};
 use crate::store::lock::LockError;
 use crate::store::open::{CreateIfMissing, open};
 use crate::store::port::{Head, Store};
@@ -33,7 +33,8 @@ pub fn back_up(store: &Path, head: &HeadView, to: &Path) -> Result<CopyView, Ref
 pub fn restore(from: &Path, store: &Path, clock: &Clock) -> Result<CopyView, Refusal> {
     ownership::check_owner(store)?;
     let copied = backup::restore(from, store, clock()).map_err(to_refusal)?;
-    let opened = open(store, CreateIfMissing::No, clock(), &mut log_progress).map_err(Failure::from)?;
+    let opened =
+        open(store, CreateIfMissing::No, clock(), &mut log_progress).map_err(Failure::from)?;
     opened
         .notices
         .iter()

@@ -62,7 +62,10 @@ pub fn open_with(
         budget: f64::from(config.calcom.budget) / 100.0,
         clock: Arc::clone(clock),
     })?;
-    Ok(OpenedCalendar { calendar, key_fingerprint })
+    Ok(OpenedCalendar {
+        calendar,
+        key_fingerprint,
+    })
 }
 
 /// The key, as the process was given it.

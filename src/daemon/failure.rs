@@ -1,7 +1,7 @@
 //! Why the process cannot do what it was asked, told apart by what an operator can do about it.
 
-use super::commands::parse::commit_failed;
 use super::calendar::CalendarError;
+use super::commands::parse::commit_failed;
 use super::lookups::LookupError;
 use crate::config::load::LoadError;
 use crate::control::exit;

@@ -10,7 +10,7 @@ use secrecy::zeroize::Zeroizing;
 use crate::config::lookup::{LookupConfig, LookupSource as Configured};
 use crate::config::model::Config;
 use crate::domain::time::Span;
-use crate::lookup::client::{LookupClient, LookupSetupError, SpecSource, Spec};
+use crate::lookup::client::{LookupClient, LookupSetupError, Spec, SpecSource};
 
 /// The longest credential: tokens have some hundred characters, and a header must hold it.
 const MAX_CREDENTIAL: usize = 4096;

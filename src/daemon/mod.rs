@@ -1,21 +1,21 @@
 //! The process: its loop, its clock, its signals, and the answers it gives.
 
-pub mod commands;
 pub mod backoff;
+pub mod backup;
 pub mod calendar;
 pub mod clock;
-pub mod backup;
+pub mod commands;
 pub mod doctor;
 pub mod failure;
-pub mod offline;
 pub mod lookups;
-pub mod run_once;
+pub mod offline;
 pub mod ownership;
 pub mod pin;
 pub mod policy;
-pub mod run;
-pub mod schedule;
 pub mod process;
+pub mod run;
+pub mod run_once;
+pub mod schedule;
 pub mod signals;
 pub mod telemetry;
 pub mod views;

@@ -4,29 +4,29 @@ use std::path::Path;
 
 use tokio::sync::mpsc;
 
-use super::commands::{operator_log, dispatch};
+use super::commands::{dispatch, operator_log};
 use super::failure::{Failure, error_chain};
 use super::lookups;
-use super::run_once::pass_until_idle;
 use super::ownership;
 use super::process::{log_notice, log_progress, open_store};
+use super::run_once::pass_until_idle;
 use super::signals;
 use super::views;
 use super::wake::{WAKE_QUEUE_LENGTH, Wake};
 use super::watch_state::WatchState;
 use crate::calcom::port::Calendar;
 use crate::config::model::Config;
-use crate::control::protocol::{CommandResult, Command, Refusal};
+use crate::control::protocol::{Command, CommandResult, Refusal};
 use crate::domain::plan::Problem;
 use crate::domain::time::Clock;
 use crate::reconcile::context::{PassError, Ports, Session, StopSignal};
 use crate::reconcile::report::PassReport;
 use crate::reconcile::watch::{WatchReport, run_watch_with_report};
-use crate::store::store_thread::StoreHandle;
 use crate::store::memory::MemoryStore;
 use crate::store::open::{CreateIfMissing, OpenError, open};
 use crate::store::port::Store;
 use crate::store::read_only::read;
+use crate::store::store_thread::StoreHandle;
 
 /// What one run does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +51,11 @@ impl RunMode {
 ///
 /// # Errors
 /// When the store cannot be opened, or the command is refused.
-pub fn run_command(config: &Config, clock: &Clock, command: &Command) -> Result<CommandResult, Refusal> {
+pub fn run_command(
+    config: &Config,
+    clock: &Clock,
+    command: &Command,
+) -> Result<CommandResult, Refusal> {
     let mut store = open_store_for(config, clock, command)?;
     let uid = operator_log::own_uid();
     let answer = operator_log::run_and_log(store.as_mut(), &config.policy, clock(), command, uid);
@@ -63,7 +67,11 @@ pub fn run_command(config: &Config, clock: &Clock, command: &Command) -> Result<
 
 /// What only judges does without a ledger. Nothing makes one but `init`: a path that is mistyped, or a
 /// disk that is not mounted, must not look like a ledger in which nobody has credit.
-fn open_store_for(config: &Config, clock: &Clock, command: &Command) -> Result<Box<dyn Store>, Failure> {
+fn open_store_for(
+    config: &Config,
+    clock: &Clock,
+    command: &Command,
+) -> Result<Box<dyn Store>, Failure> {
     let path = &config.store.path;
     if dispatch::may_write(command) {
         ownership::check_owner(path)?;
@@ -175,14 +183,21 @@ async fn run_passes(
     drop(store);
     match thread.join().map(|mut store| store.close()) {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::warn!("the next start rebuilds the store: {}", error_chain(&error)),
+        Ok(Err(error)) => {
+            tracing::warn!("the next start rebuilds the store: {}", error_chain(&error))
+        }
         Err(_) => outcome.failure = Some(Failure::Store("the store's thread panicked".to_owned())),
     }
     Ok(outcome)
 }
 
 /// Passes, and then the watch that is due or asked for.
-async fn run_passes_and_watch(config: &Config, ports: &Ports<'_>, mode: RunMode, outcome: &mut RunOutcome) {
+async fn run_passes_and_watch(
+    config: &Config,
+    ports: &Ports<'_>,
+    mode: RunMode,
+    outcome: &mut RunOutcome,
+) {
     let (report, error) = pass_until_idle(ports, &config.policy, mode.is_dry()).await;
     if let Some(error) = error {
         outcome.failure = Some(Failure::from(&error));

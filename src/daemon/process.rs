@@ -18,9 +18,9 @@ use crate::control::listener::Listener;
 use crate::control::server::{ReceivedCommand, serve as serve_clients};
 use crate::domain::time::Clock;
 use crate::reconcile::context::StopSignal;
-use crate::store::store_thread::StoreHandle;
-use crate::store::open::{CreateIfMissing, OpenNotice, Progress, open};
 use crate::store::log_store::LogStore;
+use crate::store::open::{CreateIfMissing, OpenNotice, Progress, open};
+use crate::store::store_thread::StoreHandle;
 
 /// Commands of clients that may wait for the loop.
 const COMMAND_QUEUE_LENGTH: usize = 16;
@@ -40,7 +40,11 @@ pub async fn run_daemon(config: Config, config_path: PathBuf, clock: Clock) -> R
         .map_err(|error| Failure::Failed(format!("failed to start the store's thread: {error}")))?;
     let (stop_clients, stopped) = oneshot::channel::<()>();
     let clients = match &config.control.socket {
-        Some(path) => Some(tokio::spawn(forward_commands(path, wakes.clone(), stopped)?)),
+        Some(path) => Some(tokio::spawn(forward_commands(
+            path,
+            wakes.clone(),
+            stopped,
+        )?)),
         None => None,
     };
     let mut ticks = schedule::start(wakes.clone())
@@ -99,10 +103,11 @@ pub async fn open_store(path: &Path, clock: &Clock) -> Result<LogStore, Failure>
     ownership::check_owner(path)?;
     let path = path.to_owned();
     let now = clock();
-    let opened =
-        tokio::task::spawn_blocking(move || open(&path, CreateIfMissing::No, now, &mut log_progress))
-            .await
-            .map_err(|error| Failure::Failed(format!("opening the store failed: {error}")))??;
+    let opened = tokio::task::spawn_blocking(move || {
+        open(&path, CreateIfMissing::No, now, &mut log_progress)
+    })
+    .await
+    .map_err(|error| Failure::Failed(format!("opening the store failed: {error}")))??;
     for notice in &opened.notices {
         log_notice(notice);
     }
@@ -111,8 +116,12 @@ pub async fn open_store(path: &Path, clock: &Clock) -> Result<LogStore, Failure>
 
 pub fn log_notice(notice: &OpenNotice) {
     match notice {
-        OpenNotice::Created(_) | OpenNotice::ProjectionCaughtUp { .. } => tracing::info!("{notice}"),
-        OpenNotice::TornLineCut { .. } | OpenNotice::ProjectionRebuilt { .. } => tracing::warn!("{notice}"),
+        OpenNotice::Created(_) | OpenNotice::ProjectionCaughtUp { .. } => {
+            tracing::info!("{notice}")
+        }
+        OpenNotice::TornLineCut { .. } | OpenNotice::ProjectionRebuilt { .. } => {
+            tracing::warn!("{notice}")
+        }
     }
 }
 

@@ -26,11 +26,11 @@ use reported_problems::{ReportedProblems, UngatedEventTypes};
 /// A clock that goes back further than this was set, and does not only keep itself right.
 const MIN_CLOCK_SETBACK: Span = Span::seconds(10);
 
-mod requests;
 mod passes;
 mod reload;
-mod status;
 mod reported_problems;
+mod requests;
+mod status;
 
 /// What the daemon is made of.
 pub struct Daemon {
@@ -230,7 +230,8 @@ impl Loop {
         }
         let pass_is_due = now >= self.next_pass_at;
         let scope = if self.watch_not_before.is_none_or(|until| now >= until) {
-            self.watch_state.due_watch(&self.daemon.config.schedule, now)
+            self.watch_state
+                .due_watch(&self.daemon.config.schedule, now)
         } else {
             None
         };

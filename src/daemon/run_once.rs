@@ -1,9 +1,9 @@
 //! One run from a timer or by hand: passes until nothing is left that this run could do.
 
 use crate::domain::gate::Policy;
-use crate::reconcile::pass::run_pass_with_report;
 use crate::reconcile::context::{PassError, Ports, Session};
-use crate::reconcile::report::{StepOutcome, PassReport};
+use crate::reconcile::pass::run_pass_with_report;
+use crate::reconcile::report::{PassReport, StepOutcome};
 
 /// Passes of one run: 10,000 requests at 250 a pass, and some that had to plan anew.
 const MAX_PASSES: usize = 60;
@@ -35,7 +35,10 @@ pub async fn pass_until_idle(
 fn made_progress(step: &crate::reconcile::report::StepReport) -> bool {
     matches!(
         step.outcome,
-        StepOutcome::Confirmed | StepOutcome::Declined | StepOutcome::Superseded | StepOutcome::Refused
+        StepOutcome::Confirmed
+            | StepOutcome::Declined
+            | StepOutcome::Superseded
+            | StepOutcome::Refused
     )
 }
 

@@ -14,12 +14,12 @@ use crate::control::protocol::{
 use crate::domain::account::Account;
 use crate::domain::decision::Finding;
 use crate::domain::entry_reason::EntryReason;
-use crate::domain::ledger::{GrantRecord, GrantKind};
+use crate::domain::ledger::{GrantKind, GrantRecord};
 use crate::domain::plan::Problem;
-use crate::domain::request::{Charge, ChargeState, Request, RequestState, OperatorReview};
+use crate::domain::request::{Charge, ChargeState, OperatorReview, Request, RequestState};
 use crate::domain::time::Time;
 use crate::domain::unresolved::{UnresolvedBooking, UnresolvedState};
-use crate::reconcile::report::{StepOutcome, UnresolvedReport, PassReport, StepReport};
+use crate::reconcile::report::{PassReport, StepOutcome, StepReport, UnresolvedReport};
 use crate::reconcile::watch::WatchReport;
 
 pub mod facts;

@@ -3,10 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config::recurrence::Recurrence;
 use crate::config::model::Schedule;
+use crate::config::recurrence::Recurrence;
 use crate::domain::time::Time;
-use crate::reconcile::watch::{WatchScope, WatchReport};
+use crate::reconcile::watch::{WatchReport, WatchScope};
 
 /// In the store's folder.
 const FILE_NAME: &str = "watched";
@@ -42,7 +42,8 @@ impl WatchState {
         let line = |at: Option<Time>| at.map(|at| at.to_rfc3339()).unwrap_or_default();
         let text = format!("{}\n{}\n", line(self.last_watch), line(self.last_audit));
         let new = folder.join(format!("{FILE_NAME}.new"));
-        let done = std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, state_path(folder)));
+        let done =
+            std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, state_path(folder)));
         if let Err(error) = done {
             tracing::warn!("failed to write {}: {error}", state_path(folder).display());
         }
@@ -100,7 +101,8 @@ mod tests {
         let now: Time = "2026-12-01T03:00:00Z".parse().expect("a time");
         let schedule = Schedule::default();
         let mut state = WatchState::default();
-        let due_audit = |watching: &WatchState, at| watching.due_watch(&schedule, at).map(|look| look.audit);
+        let due_audit =
+            |watching: &WatchState, at| watching.due_watch(&schedule, at).map(|look| look.audit);
         assert_eq!(due_audit(&state, now), Some(true), "never done");
         state.last_watch = Some(now);
         state.last_audit = Some(now);

@@ -199,8 +199,13 @@ impl<'a> SpendPreview<'a> {
     pub fn allocate(&self, credits: Credits, now: Time) -> Option<Vec<LotPart>> {
         let mut missing = credits;
         let mut parts = Vec::new();
-        let is_spendable = |rest: &&LotRemainder<'_>| rest.remaining > 0 && rest.lot.is_unexpired(now);
-        for LotRemainder { lot, remaining: left } in self.lots.iter().filter(is_spendable) {
+        let is_spendable =
+            |rest: &&LotRemainder<'_>| rest.remaining > 0 && rest.lot.is_unexpired(now);
+        for LotRemainder {
+            lot,
+            remaining: left,
+        } in self.lots.iter().filter(is_spendable)
+        {
             if missing == 0 {
                 break;
             }
@@ -226,7 +231,8 @@ impl<'a> SpendPreview<'a> {
 
     /// Takes what is left of the lots that have expired, and returns these parts.
     pub fn expire_lots(&mut self, now: Time) -> Vec<LotPart> {
-        let expired = |rest: &&mut LotRemainder<'_>| rest.remaining > 0 && !rest.lot.is_unexpired(now);
+        let expired =
+            |rest: &&mut LotRemainder<'_>| rest.remaining > 0 && !rest.lot.is_unexpired(now);
         let expired = self.lots.iter_mut().filter(expired);
         let parts = expired.map(|rest| LotPart {
             grant: rest.lot.grant.clone(),

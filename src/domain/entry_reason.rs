@@ -3,8 +3,8 @@
 
 use super::decision::Credits;
 use super::id::{Address, BookingUid};
-use super::refund_policy::{RefundTerms, ClaimedActor};
 use super::messages;
+use super::refund_policy::{ClaimedActor, RefundTerms};
 use super::time::Span;
 
 /// The reason of a void, a refund or the end of a charge.
@@ -175,7 +175,11 @@ impl EntryReason {
     fn sentence(&self, with_address: bool) -> String {
         let mut text = match &self.code {
             EntryCode::Cancelled { by, notice } => {
-                format!("cancelled {}, {}", by.describe(with_address), describe_notice(*notice))
+                format!(
+                    "cancelled {}, {}",
+                    by.describe(with_address),
+                    describe_notice(*notice)
+                )
             }
             EntryCode::MovedLate { to, by, notice } => format!(
                 "moved to {to} {}, {}, which counts as cancelling it",
@@ -194,7 +198,9 @@ impl EntryReason {
             EntryCode::BookerAbsent => "the booker did not come".to_owned(),
             EntryCode::AbsenceForgiven => "the booker did not come; forgiven".to_owned(),
             EntryCode::AbsenceUnpaid => "the booker did not come; nothing was paid".to_owned(),
-            EntryCode::NotConfirmed(booking_state) => format!("the booking {}", booking_state.describe()),
+            EntryCode::NotConfirmed(booking_state) => {
+                format!("the booking {}", booking_state.describe())
+            }
             EntryCode::SeriesGrew => "the series grew beyond the booker's credit".to_owned(),
             EntryCode::SeriesTooLong => {
                 "the series grew beyond what one request may have".to_owned()
@@ -214,7 +220,10 @@ impl EntryReason {
         match self.refunded_share {
             Some(RefundedShare { credits: 0, .. }) => text.push_str("; nothing comes back"),
             Some(RefundedShare { credits, total: of }) => {
-                text.push_str(&format!("; {} of {of} come back", messages::format_credits(credits)));
+                text.push_str(&format!(
+                    "; {} of {of} come back",
+                    messages::format_credits(credits)
+                ));
             }
             None => {}
         }

@@ -2,11 +2,11 @@
 //! decides, and every rule that could be looked at leaves a finding. Documented in this order in
 //! `docs/rules.md`, tested in this order below.
 
-mod calendar;
+mod booker_message;
 mod booker_rules;
+mod calendar;
 mod custom_rules;
 mod time_rules;
-mod booker_message;
 
 use std::borrow::Cow;
 
@@ -14,17 +14,17 @@ use chrono_tz::Tz;
 
 use super::account::Account;
 use super::booking::{Answer, Booker, Booking, EventType};
-use super::criteria::on_violation::OnViolation;
 use super::criteria::global_policy::GlobalPolicy;
-use super::decision::{ReasonCode, Credits, Decision, Finding, Reason};
+use super::criteria::on_violation::OnViolation;
+use super::decision::{Credits, Decision, Finding, Reason, ReasonCode};
 use super::gate::{Gate, OnUnanswered};
-use super::id::{AccountId, Address};
-use super::request::{Charge, OperatorReview, OperatorDecision};
-use super::rule::context::{Questions, RuleContext};
-use super::snapshot::{Lookups, PinResult, CountedBooking};
 use super::host_schedule::Overlap;
-use super::refund_policy::OnReschedule;
+use super::id::{AccountId, Address};
 use super::messages;
+use super::refund_policy::OnReschedule;
+use super::request::{Charge, OperatorDecision, OperatorReview};
+use super::rule::context::{Questions, RuleContext};
+use super::snapshot::{CountedBooking, Lookups, PinResult};
 use super::time::Time;
 
 /// A request and all that its rules may look at.
@@ -157,7 +157,8 @@ impl<'a> EvaluationInput<'a> {
 
     /// The member's bookings that are certain to stand.
     fn confirmed_bookings(&self) -> impl Iterator<Item = &'a CountedBooking> + use<'a> {
-        self.counted_bookings().filter(|standing| standing.is_confirmed)
+        self.counted_bookings()
+            .filter(|standing| standing.is_confirmed)
     }
 
     fn requests_per_day(&self) -> Option<u32> {
@@ -173,7 +174,12 @@ impl<'a> EvaluationInput<'a> {
         self.decide_rule_violation(on_violation, code, None)
     }
 
-    fn decide_rule_violation(&self, on_violation: OnViolation, code: ReasonCode, rule: Option<&str>) -> Decision {
+    fn decide_rule_violation(
+        &self,
+        on_violation: OnViolation,
+        code: ReasonCode,
+        rule: Option<&str>,
+    ) -> Decision {
         let since = match on_violation {
             OnViolation::Wait(_) => {
                 // A note from before names were kept has only the code of a rule's reason.
@@ -237,7 +243,8 @@ pub fn evaluate(input: &EvaluationInput<'_>) -> Evaluation {
             .map_or(&NO_ANSWERS, |lookups| &lookups.answers),
         hidden_answer: input.gate.criteria.pin.as_deref(),
         questions: Questions {
-            from_calendar: { input.event_type.flatten() }.and_then(|kind| kind.questions.as_deref()),
+            from_calendar: { input.event_type.flatten() }
+                .and_then(|kind| kind.questions.as_deref()),
             inferred: &[],
         },
         zone: input.zone,
@@ -252,11 +259,19 @@ pub fn evaluate(input: &EvaluationInput<'_>) -> Evaluation {
     collector.add_mandatory("free-of-charge", calendar::check_free_of_charge(input));
     collector.add_mandatory("booker", booker_rules::check_booker(input));
     let rules_apply = !input.carries_without_recheck();
-    collector.add_overridable(rules_apply, "not-blocked", || booker_rules::check_not_blocked(input));
-    collector.add_overridable(rules_apply, "allowed", || booker_rules::check_allowed(input));
-    collector.add_overridable(rules_apply, "requests-per-day", || booker_rules::check_requests_per_day(input));
+    collector.add_overridable(rules_apply, "not-blocked", || {
+        booker_rules::check_not_blocked(input)
+    });
+    collector.add_overridable(rules_apply, "allowed", || {
+        booker_rules::check_allowed(input)
+    });
+    collector.add_overridable(rules_apply, "requests-per-day", || {
+        booker_rules::check_requests_per_day(input)
+    });
     collector.add_mandatory("member", booker_rules::check_member(input, credits));
-    collector.add_overridable(rules_apply, "not-frozen", || booker_rules::check_not_frozen(input));
+    collector.add_overridable(rules_apply, "not-frozen", || {
+        booker_rules::check_not_frozen(input)
+    });
     collector.add_overridable(rules_apply, "pin", || booker_rules::check_pin(input));
     collector.add_overridable(rules_apply, "notice", || time_rules::check_notice(input));
     collector.add_overridable(rules_apply, "hours", || time_rules::check_hours(input));
@@ -310,7 +325,12 @@ impl OutcomeCollector<'_> {
         self.add(Overridable::No, rule, outcome);
     }
 
-    fn add_overridable(&mut self, rules_apply: bool, rule: &'static str, outcome: impl FnOnce() -> RuleOutcome) {
+    fn add_overridable(
+        &mut self,
+        rules_apply: bool,
+        rule: &'static str,
+        outcome: impl FnOnce() -> RuleOutcome,
+    ) {
         if rules_apply {
             self.add(Overridable::ByOperator, rule, outcome());
         }
@@ -399,7 +419,8 @@ fn decide(
         return ReasonedDecision::new(Decision::Confirm, vec![reason]);
     };
     let decision = resolve_expired_wait(first.decision, input.now);
-    let effective_decision = |objection: &Objection| resolve_expired_wait(objection.decision, input.now);
+    let effective_decision =
+        |objection: &Objection| resolve_expired_wait(objection.decision, input.now);
     let is_same_decision = |objection: &&Objection| {
         std::mem::discriminant(&effective_decision(objection)) == std::mem::discriminant(&decision)
     };
@@ -414,14 +435,23 @@ fn decide(
     let mut reasons: Vec<Reason> = shown_objections()
         .map(|objection| new_reason(objection.code, objection.text.clone()))
         .collect();
-    let reason_keys = shown_objections().map(|objection| objection.key()).collect();
+    let reason_keys = shown_objections()
+        .map(|objection| objection.key())
+        .collect();
     if shown_objections().any(|objection| wait_expired(objection)) {
-        reasons.push(new_reason(ReasonCode::WaitedTooLong, messages::waited_too_long()));
+        reasons.push(new_reason(
+            ReasonCode::WaitedTooLong,
+            messages::waited_too_long(),
+        ));
     }
     if decision == Decision::Decline && input.ledger_is_empty {
         let text = "the ledger has no account yet, and declining everybody would be a mistake: \
                     grant credits or import the members first";
-        return ReasonedDecision::with_reason(Decision::Leave, ReasonCode::EmptyLedger, text.to_owned());
+        return ReasonedDecision::with_reason(
+            Decision::Leave,
+            ReasonCode::EmptyLedger,
+            text.to_owned(),
+        );
     }
     let booker_text = (decision == Decision::Decline).then(|| {
         if booker_message::may_disclose_account(input) {
@@ -440,10 +470,15 @@ fn decide(
 
 /// Takes the declines out that rest on something unsettled. When nothing else asks for a decline, the
 /// request is left until that is settled: nobody is told what may not be so in a minute.
-fn remove_unsettled_declines(input: &EvaluationInput<'_>, objections: &mut Vec<Objection>) -> Option<ReasonedDecision> {
-    let declines =
-        |objection: &Objection| resolve_expired_wait(objection.decision, input.now) == Decision::Decline;
-    let is_unsettled_decline = |objection: &Objection| objection.depends_on_unsettled && declines(objection);
+fn remove_unsettled_declines(
+    input: &EvaluationInput<'_>,
+    objections: &mut Vec<Objection>,
+) -> Option<ReasonedDecision> {
+    let declines = |objection: &Objection| {
+        resolve_expired_wait(objection.decision, input.now) == Decision::Decline
+    };
+    let is_unsettled_decline =
+        |objection: &Objection| objection.depends_on_unsettled && declines(objection);
     if !objections.first().is_some_and(is_unsettled_decline) {
         // Further reasons for a decline are given only when they are certain.
         objections.retain(|objection| !is_unsettled_decline(objection));
@@ -463,7 +498,11 @@ fn remove_unsettled_declines(input: &EvaluationInput<'_>, objections: &mut Vec<O
         "would be declined ({codes}), but that rests on a booking which is still being decided: it \
          is left until that is settled"
     );
-    Some(ReasonedDecision::with_reason(Decision::Leave, ReasonCode::DependsOnUnsettled, text))
+    Some(ReasonedDecision::with_reason(
+        Decision::Leave,
+        ReasonCode::DependsOnUnsettled,
+        text,
+    ))
 }
 
 /// What becomes of a request that nobody has answered by its deadline.
@@ -478,7 +517,9 @@ fn decide_unanswered(
     }
     let start = input.bookings[0].start;
     match input.gate.on_unanswered {
-        OnUnanswered::Decline { before } if input.now >= start - before && !input.ledger_is_empty => {
+        OnUnanswered::Decline { before }
+            if input.now >= start - before && !input.ledger_is_empty =>
+        {
             let mut replacement = vec![new_objection(
                 Decision::Decline,
                 ReasonCode::Unanswered,
@@ -486,14 +527,22 @@ fn decide_unanswered(
             )];
             booker_message::apply_operator_texts(input, context, &mut replacement);
             let text = replacement.remove(0).text;
-            Some(ReasonedDecision::with_reason(Decision::Decline, ReasonCode::Unanswered, text))
+            Some(ReasonedDecision::with_reason(
+                Decision::Decline,
+                ReasonCode::Unanswered,
+                text,
+            ))
         }
         OnUnanswered::Leave | OnUnanswered::Decline { .. } if input.now >= start => {
             let text = format!(
                 "was left for an operator ({}), and nobody answered before it began",
                 first.code
             );
-            Some(ReasonedDecision::with_reason(Decision::Leave, ReasonCode::Unanswered, text))
+            Some(ReasonedDecision::with_reason(
+                Decision::Leave,
+                ReasonCode::Unanswered,
+                text,
+            ))
         }
         OnUnanswered::Leave | OnUnanswered::Decline { .. } => None,
     }
@@ -501,9 +550,14 @@ fn decide_unanswered(
 
 /// An operator's word stands for what the house asks for, and never for what keeps calendar and
 /// ledger right: what still objects then is left to him.
-fn apply_operator_review(review: &OperatorReview, objections: &mut Vec<(Overridable, Objection)>) -> Option<ReasonedDecision> {
+fn apply_operator_review(
+    review: &OperatorReview,
+    objections: &mut Vec<(Overridable, Objection)>,
+) -> Option<ReasonedDecision> {
     objections.retain(|(weight, _)| *weight == Overridable::No);
-    let has_begun = objections.iter().any(|(_, one)| one.code == ReasonCode::AlreadyBegun);
+    let has_begun = objections
+        .iter()
+        .any(|(_, one)| one.code == ReasonCode::AlreadyBegun);
     if objections
         .first()
         .is_some_and(|(_, first)| is_out_of_scope(first.code))
@@ -512,7 +566,11 @@ fn apply_operator_review(review: &OperatorReview, objections: &mut Vec<(Overrida
     }
     if has_begun && review.decision == OperatorDecision::Confirm {
         let text = messages::ALREADY_BEGUN.to_owned();
-        return Some(ReasonedDecision::with_reason(Decision::Leave, ReasonCode::AlreadyBegun, text));
+        return Some(ReasonedDecision::with_reason(
+            Decision::Leave,
+            ReasonCode::AlreadyBegun,
+            text,
+        ));
     }
     let operator = |text: String| new_reason(ReasonCode::Operator, text);
     let (decision, reasons) = match review.decision {
@@ -538,7 +596,11 @@ fn apply_operator_review(review: &OperatorReview, objections: &mut Vec<(Overrida
 fn is_out_of_scope(code: ReasonCode) -> bool {
     matches!(
         code,
-        ReasonCode::NotPending | ReasonCode::AlreadyOver | ReasonCode::Priced | ReasonCode::EventTypeNotShown | ReasonCode::Seated
+        ReasonCode::NotPending
+            | ReasonCode::AlreadyOver
+            | ReasonCode::Priced
+            | ReasonCode::EventTypeNotShown
+            | ReasonCode::Seated
     )
 }
 
@@ -546,7 +608,10 @@ fn is_out_of_scope(code: ReasonCode) -> bool {
 fn suppresses_other_reasons(code: ReasonCode) -> bool {
     matches!(
         code,
-        ReasonCode::Blocked | ReasonCode::NotAllowed | ReasonCode::TooManyRequests | ReasonCode::WrongPin
+        ReasonCode::Blocked
+            | ReasonCode::NotAllowed
+            | ReasonCode::TooManyRequests
+            | ReasonCode::WrongPin
     )
 }
 
@@ -591,7 +656,9 @@ fn object_to_booking(
 ) -> RuleOutcome {
     let mut text = text;
     if input.bookings.len() > 1 {
-        let start = input.bookings[booking_index].start.with_timezone(&input.zone);
+        let start = input.bookings[booking_index]
+            .start
+            .with_timezone(&input.zone);
         text = format!("{text} {}", messages::about_occurrence(start));
     }
     RuleOutcome::Objection(Objection {

@@ -10,8 +10,8 @@ use super::decision::{Credits, DecisionOutcome};
 use super::entry_reason::EntryReason;
 use super::id::{AccountId, Address, BookingUid, EventTypeId, HostId, Reference, RequestId};
 use super::ledger_state::LedgerFact;
-use super::request::{CallNote, Request, OperatorDecision};
 use super::refund_policy::RefundTerms;
+use super::request::{CallNote, OperatorDecision, Request};
 use super::time::Time;
 use super::unresolved::{Resolver, UnresolvedCode};
 

@@ -4,14 +4,14 @@
 use std::fmt;
 
 use super::booking::Booking;
-use super::criteria::on_violation::OnViolation;
-use super::criteria::global_policy::GlobalPolicy;
 use super::criteria::gate_criteria::Criteria;
-use super::decision::{ReasonCode, Credits};
+use super::criteria::global_policy::GlobalPolicy;
+use super::criteria::on_violation::OnViolation;
+use super::decision::{Credits, ReasonCode};
 use super::id::{EventTypeKey, HostId, HostKey};
-use super::request::Charge;
-use super::refund_policy::Terms;
 use super::messages;
+use super::refund_policy::Terms;
+use super::request::Charge;
 use super::time::Span;
 
 /// All that decides, apart from the snapshot.
@@ -118,7 +118,9 @@ impl Policy {
         let global_needs_counts = !(global.caps.is_empty() && global.rules.is_empty());
         let gate_needs_counts =
             |gate: &Gate| !(gate.criteria.caps.is_empty() && gate.criteria.rules.is_empty());
-        global_needs_counts || !global.reason_texts.is_empty() || self.gates.iter().any(gate_needs_counts)
+        global_needs_counts
+            || !global.reason_texts.is_empty()
+            || self.gates.iter().any(gate_needs_counts)
     }
 
     /// The gate of a charge whose booking cannot be seen, or names no gate any more: by the event

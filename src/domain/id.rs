@@ -146,7 +146,9 @@ impl Address {
     pub fn is_telephone(&self) -> bool {
         let (local, domain) = self.0.rsplit_once('@').unwrap_or_default();
         let digits = local.strip_prefix('+').unwrap_or(local);
-        domain == TELEPHONE_DOMAIN && !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
+        domain == TELEPHONE_DOMAIN
+            && !digits.is_empty()
+            && digits.bytes().all(|b| b.is_ascii_digit())
     }
 }
 
@@ -249,7 +251,11 @@ fn normalize(text: &str) -> String {
         Some((local, domain)) => format!("{local}@{}", domain_to_ascii(domain)),
         None => composed.into_owned(),
     };
-    if normalized.len() > MAX_NAME { lowercase } else { normalized }
+    if normalized.len() > MAX_NAME {
+        lowercase
+    } else {
+        normalized
+    }
 }
 
 /// A domain in A-labels and in lower case. What is no domain name, such as an address in brackets, stays

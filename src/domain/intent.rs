@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 
 use super::account::LotPart;
-use super::booking::{Booking, BookingRef, Fetched, BookingStatus};
+use super::booking::{Booking, BookingRef, BookingStatus, Fetched};
 use super::decision::{Decision, DecisionOutcome};
 use super::entry_reason::{EntryCode, EntryReason, NotConfirmed};
-use super::fact::{RefundPart, Fact};
+use super::fact::{Fact, RefundPart};
 use super::gate::PassLimits;
 use super::id::BookingUid;
-use super::request::{CallEnd, CallKind, Charge, ChargeState, Request, RequestState};
 use super::messages;
+use super::request::{CallEnd, CallKind, Charge, ChargeState, Request, RequestState};
 use super::time::{Span, Time};
 use super::unresolved::UnresolvedCode;
 
@@ -83,7 +83,9 @@ impl BookingState {
     /// would charge for a time that has begun or is past.
     pub fn for_call(booking: &Booking, call: Option<CallKind>, now: Time) -> Self {
         match (Self::from_booking(booking), call) {
-            (Self::Pending, Some(CallKind::Confirm)) if booking.start <= now => Self::PendingAfterStart,
+            (Self::Pending, Some(CallKind::Confirm)) if booking.start <= now => {
+                Self::PendingAfterStart
+            }
             (Self::Pending, Some(CallKind::Cancel)) if booking.end <= now => Self::PendingAfterEnd,
             (state, _) => state,
         }
@@ -118,7 +120,11 @@ impl BookingState {
             | Self::AcceptedAfterCancel
             | Self::OtherStatus
             | Self::Unread => true,
-            Self::Rejected | Self::Cancelled | Self::Gone | Self::PendingAfterStart | Self::PendingAfterEnd => false,
+            Self::Rejected
+            | Self::Cancelled
+            | Self::Gone
+            | Self::PendingAfterStart
+            | Self::PendingAfterEnd => false,
         }
     }
 
@@ -291,7 +297,11 @@ fn list_as_unanswered(step: NextStep, request: &Request, booking: &BookingRef) -
 }
 
 /// The end of an intent that Cal.com does not let maitred carry out.
-fn settle_refused(request: &Request, charges: &[Charge], states: &BTreeMap<BookingUid, BookingState>) -> NextStep {
+fn settle_refused(
+    request: &Request,
+    charges: &[Charge],
+    states: &BTreeMap<BookingUid, BookingState>,
+) -> NextStep {
     let (outcome, mut facts) = give_up(request, charges, states, EntryCode::CallRefused);
     let outcome = if outcome == DecisionOutcome::Superseded {
         DecisionOutcome::Refused
@@ -379,7 +389,11 @@ pub fn give_up(
 
 /// When the last call was sent that has no answer and may still be running. `marked` is what the store
 /// remembers of a call that was about to be sent; a note of the log that is younger tells more.
-pub fn unanswered_call_sent_at(request: &Request, marked_at: Option<Time>, limits: &PassLimits) -> Option<Time> {
+pub fn unanswered_call_sent_at(
+    request: &Request,
+    marked_at: Option<Time>,
+    limits: &PassLimits,
+) -> Option<Time> {
     let last = request.calls.last();
     let marked_at = marked_at.filter(|marked_at| last.is_none_or(|call| call.at < *marked_at));
     match (marked_at, last.map(|call| call.end)) {
@@ -482,10 +496,19 @@ fn settle_confirm(
         if state.is_accepted() {
             any_accepted = true;
             if let Some((from, _)) = successor.filter(|(_, first)| first.uid == booking.uid) {
-                facts.extend(take_over(request, booking, from, carried_charge, &mut problem));
+                facts.extend(take_over(
+                    request,
+                    booking,
+                    from,
+                    carried_charge,
+                    &mut problem,
+                ));
             }
         }
-        if matches!(state, BookingState::AcceptedAfterMove | BookingState::AcceptedAfterCancel) {
+        if matches!(
+            state,
+            BookingState::AcceptedAfterMove | BookingState::AcceptedAfterCancel
+        ) {
             let detail = format!("the booking {}", state.describe());
             problem = Some(format!(
                 "{}: {detail}; see `maitred unresolved`",

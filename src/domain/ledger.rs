@@ -9,16 +9,23 @@ mod charging;
 mod member;
 mod unresolved;
 
-use charging::{apply_closed, apply_hold, require_holds_ended, apply_move, apply_post, apply_refund, update_taken_by, apply_void};
-use member::{apply_aliased, apply_expire, apply_grant, apply_opened, apply_revoke, apply_unaliased};
+use charging::{
+    apply_closed, apply_hold, apply_move, apply_post, apply_refund, apply_void,
+    require_holds_ended, update_taken_by,
+};
+use member::{
+    apply_aliased, apply_expire, apply_grant, apply_opened, apply_revoke, apply_unaliased,
+};
 
-use super::account::{Account, Lot, MAX_ALIASES, MAX_LOTS, LotPart};
-use super::decision::{Credits, Decision, MAX_CREDITS, DecisionOutcome};
+use super::account::{Account, Lot, LotPart, MAX_ALIASES, MAX_LOTS};
+use super::decision::{Credits, Decision, DecisionOutcome, MAX_CREDITS};
 use super::fact::Fact;
 use super::id::{AccountId, Address, BookingUid, Reference, RequestId};
 use super::ledger_state::{LedgerFact, LedgerState};
 use super::refund::RefundSources;
-use super::request::{CallNote, Charge, MAX_CALLS, MAX_OCCURRENCES, Request, RequestState, OperatorReview};
+use super::request::{
+    CallNote, Charge, MAX_CALLS, MAX_OCCURRENCES, OperatorReview, Request, RequestState,
+};
 use super::time::Time;
 use super::unresolved::{UnresolvedBooking, UnresolvedCode, UnresolvedState};
 
@@ -170,7 +177,10 @@ pub fn apply<R: LedgerRecords>(records: &mut R, at: Time, fact: &Fact) -> ApplyR
             a.attributes.clone_from(attributes);
             Ok(())
         }),
-        Fact::FreezeChanged { account, reason: why } => update_account(records, account, |a| {
+        Fact::FreezeChanged {
+            account,
+            reason: why,
+        } => update_account(records, account, |a| {
             a.freeze_reason.clone_from(why);
             Ok(())
         }),
@@ -262,7 +272,11 @@ pub fn apply<R: LedgerRecords>(records: &mut R, at: Time, fact: &Fact) -> ApplyR
     }
 }
 
-fn apply_ledger_fact<R: LedgerRecords>(records: &mut R, at: Time, fact: &LedgerFact) -> ApplyResult<R> {
+fn apply_ledger_fact<R: LedgerRecords>(
+    records: &mut R,
+    at: Time,
+    fact: &LedgerFact,
+) -> ApplyResult<R> {
     let mut state = map_read_error(records.ledger_state())?;
     match fact {
         LedgerFact::Identified { identity, .. } => state.identity = Some(identity.clone()),
@@ -283,7 +297,10 @@ fn apply_ledger_fact<R: LedgerRecords>(records: &mut R, at: Time, fact: &LedgerF
 ///
 /// # Errors
 /// With the charge and the intent, or when a charge cannot be read.
-pub fn refuse_ending_taken_over_charges<L: RefundSources>(facts: &[Fact], sources: &L) -> Result<(), ApplyError<L::Error>> {
+pub fn refuse_ending_taken_over_charges<L: RefundSources>(
+    facts: &[Fact],
+    sources: &L,
+) -> Result<(), ApplyError<L::Error>> {
     let settles = |id: &RequestId| {
         let mut facts = facts.iter();
         facts.any(|fact| matches!(fact, Fact::IntentSettled { request, .. } if request == id))
@@ -346,7 +363,11 @@ fn apply_decided<R: LedgerRecords>(records: &mut R, request: &Request) -> ApplyR
     Ok(())
 }
 
-fn apply_reviewed<R: LedgerRecords>(records: &mut R, id: &RequestId, review: OperatorReview) -> ApplyResult<R> {
+fn apply_reviewed<R: LedgerRecords>(
+    records: &mut R,
+    id: &RequestId,
+    review: OperatorReview,
+) -> ApplyResult<R> {
     let mut record = match map_read_error(records.request(id))? {
         Some(request) if request.state == RequestState::Noted => request,
         Some(_) | None => {
@@ -383,7 +404,11 @@ fn take_parts(account: &mut Account, parts: &[LotPart]) -> Result<(), Violation>
     Ok(())
 }
 
-fn apply_called<R: LedgerRecords>(records: &mut R, id: &RequestId, call: &CallNote) -> ApplyResult<R> {
+fn apply_called<R: LedgerRecords>(
+    records: &mut R,
+    id: &RequestId,
+    call: &CallNote,
+) -> ApplyResult<R> {
     let mut record = read_open_intent(records, id)?;
     if !call.is_answered() {
         record.failures = record.failures.saturating_add(1);
@@ -397,7 +422,12 @@ fn apply_called<R: LedgerRecords>(records: &mut R, id: &RequestId, call: &CallNo
     Ok(())
 }
 
-fn apply_settled<R: LedgerRecords>(records: &mut R, at: Time, id: &RequestId, outcome: DecisionOutcome) -> ApplyResult<R> {
+fn apply_settled<R: LedgerRecords>(
+    records: &mut R,
+    at: Time,
+    id: &RequestId,
+    outcome: DecisionOutcome,
+) -> ApplyResult<R> {
     let mut record = read_open_intent(records, id)?;
     require_holds_ended(records, &record)?;
     update_taken_by(records, &record, true)?;
@@ -411,7 +441,8 @@ fn update_account<R: LedgerRecords>(
     id: &AccountId,
     change: impl FnOnce(&mut Account) -> Result<(), Violation>,
 ) -> ApplyResult<R> {
-    let mut account = map_read_error(records.account(id))?.ok_or_else(|| Violation::NoAccount(id.clone()))?;
+    let mut account =
+        map_read_error(records.account(id))?.ok_or_else(|| Violation::NoAccount(id.clone()))?;
     change(&mut account)?;
     if !account.adds_up() {
         return Err(Violation::DoesNotAddUp(id.clone()).into());
@@ -429,7 +460,10 @@ fn check_amount(credits: Credits) -> Result<(), Violation> {
     }
 }
 
-fn read_open_intent<R: LedgerRecords>(records: &mut R, id: &RequestId) -> Result<Request, ApplyError<R::Error>> {
+fn read_open_intent<R: LedgerRecords>(
+    records: &mut R,
+    id: &RequestId,
+) -> Result<Request, ApplyError<R::Error>> {
     match map_read_error(records.request(id))? {
         Some(request) if request.state == RequestState::Recorded => Ok(request),
         Some(_) | None => Err(Violation::RequestState {

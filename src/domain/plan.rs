@@ -3,8 +3,8 @@
 //! seeing what the ones before it have taken. A step leaves the executor no choice.
 
 mod open_intents;
-mod unresolved_list;
 mod record;
+mod unresolved_list;
 mod unsettled;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,17 +14,17 @@ use chrono_tz::Tz;
 use foldhash::HashMap;
 
 use super::account::{Account, SpendPreview};
-use super::booking::{Booking, BookingRef, TimestampedBooking, BookingStatus};
-use super::decision::{ReasonCode, Credits, Decision, DecisionOutcome, Reason};
+use super::booking::{Booking, BookingRef, BookingStatus, TimestampedBooking};
+use super::decision::{Credits, Decision, DecisionOutcome, Reason, ReasonCode};
+use super::evaluation::{Evaluation, EvaluationInput, evaluate};
 use super::fact::Fact;
 use super::gate::{Gate, Policy, RefuseWith};
-use super::request_grouping::{RequestGroup, group_requests};
-use super::id::{AccountId, Address, BookingUid, RequestId};
-use super::evaluation::{EvaluationInput, Evaluation, evaluate};
-use super::request::{CallKind, Charge, MAX_OCCURRENCES, Request, RequestState};
-use super::snapshot::{PriorRequest, Series, Snapshot, CountedBooking};
 use super::host_schedule::HostSchedule;
-use super::refund_policy::{MovesOutcome, MoveAway, RefundTerms, identify_mover};
+use super::id::{AccountId, Address, BookingUid, RequestId};
+use super::refund_policy::{MoveAway, MovesOutcome, RefundTerms, identify_mover};
+use super::request::{CallKind, Charge, MAX_OCCURRENCES, Request, RequestState};
+use super::request_grouping::{RequestGroup, group_requests};
+use super::snapshot::{CountedBooking, PriorRequest, Series, Snapshot};
 use super::time::{Time, truncate_to_millis};
 use super::unresolved::UnresolvedCode;
 use unsettled::{carriable_charges, waiting_bookings};
@@ -106,7 +106,11 @@ impl Plan {
         };
         let begins =
             |step: &&Step| matches!(&step.action, Action::Send { facts, .. } if !facts.is_empty());
-        self.steps.iter().filter(begins).filter(is_asked_for).count()
+        self.steps
+            .iter()
+            .filter(begins)
+            .filter(is_asked_for)
+            .count()
     }
 
     /// The requests, or their series, of these pending bookings of which nothing is done and nothing
@@ -138,7 +142,9 @@ pub fn plan(snapshot: &Snapshot, policy: &Policy) -> Plan {
     for group in group_requests(snapshot) {
         planner.decide(group);
     }
-    let unnamed = planner.unanswered_count.saturating_sub(MAX_UNANSWERED_PROBLEMS);
+    let unnamed = planner
+        .unanswered_count
+        .saturating_sub(MAX_UNANSWERED_PROBLEMS);
     if unnamed > 0 {
         planner.plan.problems.push(Problem {
             code: "unanswered",
@@ -207,7 +213,10 @@ impl<'a> Planner<'a> {
             snapshot,
             policy,
             now: truncate_to_millis(snapshot.now),
-            spend_previews: HashMap::with_capacity_and_hasher(snapshot.accounts.len(), Default::default()),
+            spend_previews: HashMap::with_capacity_and_hasher(
+                snapshot.accounts.len(),
+                Default::default(),
+            ),
             credited_accounts: BTreeSet::new(),
             posted_credits: HashMap::default(),
             taken_over_credits: HashMap::default(),
@@ -272,7 +281,10 @@ impl<'a> Planner<'a> {
             || group
                 .series
                 .is_some_and(|series| self.open_intents.contains(series))
-            || group.bookings.iter().any(|b| self.intent_bookings.contains(&b.uid))
+            || group
+                .bookings
+                .iter()
+                .any(|b| self.intent_bookings.contains(&b.uid))
             || self
                 .records(group)
                 .any(|record| record.state == RequestState::Recorded)
@@ -310,12 +322,20 @@ impl<'a> Planner<'a> {
             });
         }
         let unclear_predecessors = &self.snapshot.unclear_predecessors;
-        if group.bookings.iter().any(|one| unclear_predecessors.contains(&one.uid)) {
+        if group
+            .bookings
+            .iter()
+            .any(|one| unclear_predecessors.contains(&one.uid))
+        {
             return Some(ReasonCode::PredecessorUnclear);
         }
         let series = group.series?;
         // The one call would answer every one of them.
-        let out_of_scope = |booking: &&Booking| self.policy.require_gate(self.snapshot.key_user, booking).err();
+        let out_of_scope = |booking: &&Booking| {
+            self.policy
+                .require_gate(self.snapshot.key_user, booking)
+                .err()
+        };
         if let Some(code) = group.bookings.iter().find_map(out_of_scope) {
             return Some(code);
         }
@@ -337,7 +357,8 @@ impl<'a> Planner<'a> {
         let first = group.bookings[0];
         let global = &self.policy.global;
         let zone = gate.criteria.zone(global, first);
-        let (prior_request_count, declined_over_limit_before) = self.count_prior_requests(group, gate, zone);
+        let (prior_request_count, declined_over_limit_before) =
+            self.count_prior_requests(group, gate, zone);
         let account = first
             .booker
             .as_ref()
@@ -403,7 +424,12 @@ impl<'a> Planner<'a> {
     }
 
     /// Notes a request that is not answered now.
-    fn note_pending(&mut self, group: &RequestGroup<'a>, request: Request, record: Option<&Request>) {
+    fn note_pending(
+        &mut self,
+        group: &RequestGroup<'a>,
+        request: Request,
+        record: Option<&Request>,
+    ) {
         let has_reason = |code| request.reasons.iter().any(|reason| reason.code == code);
         if has_reason(ReasonCode::DependsOnUnsettled) {
             // What this pass settles, the next one knows; anything else takes longer, and is noted.
@@ -441,7 +467,12 @@ impl<'a> Planner<'a> {
     }
 
     /// How often the booker asked before on the day of this request, whatever became of it.
-    fn count_prior_requests(&mut self, group: &RequestGroup<'a>, gate: &Gate, zone: Tz) -> (u32, bool) {
+    fn count_prior_requests(
+        &mut self,
+        group: &RequestGroup<'a>,
+        gate: &Gate,
+        zone: Tz,
+    ) -> (u32, bool) {
         let limits = [
             self.policy.global.requests_per_day,
             gate.criteria.requests_per_day,
@@ -456,7 +487,12 @@ impl<'a> Planner<'a> {
         let today = day(group.oldest_created_at);
         let address = &booker.address;
         let this_request = (group.oldest_created_at, &group.id);
-        let before = self.snapshot.prior_requests.get(address).into_iter().flatten();
+        let before = self
+            .snapshot
+            .prior_requests
+            .get(address)
+            .into_iter()
+            .flatten();
         let before: Vec<&PriorRequest> = before
             .chain(self.prior_requests.get(address).into_iter().flatten())
             .filter(|earlier| earlier.request != group.id && day(earlier.created_at) == today)
@@ -469,11 +505,14 @@ impl<'a> Planner<'a> {
             .map(|earlier| &earlier.request)
             .collect();
         let count = before.len().try_into().unwrap_or(u32::MAX);
-        self.prior_requests.entry(address).or_default().push(PriorRequest {
-            request: group.id.clone(),
-            created_at: group.oldest_created_at,
-            declined_over_limit: false,
-        });
+        self.prior_requests
+            .entry(address)
+            .or_default()
+            .push(PriorRequest {
+                request: group.id.clone(),
+                created_at: group.oldest_created_at,
+                declined_over_limit: false,
+            });
         (count, declined_over_limit)
     }
 
@@ -518,7 +557,9 @@ impl<'a> Planner<'a> {
                 let moves = moves.cloned().unwrap_or_else(direct);
                 let terms = charge.refund_terms(Some(&gate.terms.refunds));
                 match terms.apply_moves(charge.credits(), &moves) {
-                    MovesOutcome::Carried { non_refundable: keeps } => Some((charge, keeps.max(charge.non_refundable))),
+                    MovesOutcome::Carried {
+                        non_refundable: keeps,
+                    } => Some((charge, keeps.max(charge.non_refundable))),
                     // The watch closes the charge as that of a cancelled booking, before this or
                     // after it.
                     MovesOutcome::Cancelled { .. } => None,
@@ -577,7 +618,12 @@ impl<'a> Planner<'a> {
     }
 
     /// What later requests of this plan see of it.
-    fn reserve_for_later_requests(&mut self, group: &RequestGroup<'a>, request: &Request, account: &'a Account) {
+    fn reserve_for_later_requests(
+        &mut self,
+        group: &RequestGroup<'a>,
+        request: &Request,
+        account: &'a Account,
+    ) {
         for booking in &group.bookings {
             self.host_schedule.add_booking(booking, false);
         }
@@ -628,7 +674,9 @@ impl<'a> Planner<'a> {
             return;
         }
         self.remaining_sends -= 1;
-        self.remaining_declines = self.remaining_declines.saturating_sub(usize::from(counts_as_decline));
+        self.remaining_declines = self
+            .remaining_declines
+            .saturating_sub(usize::from(counts_as_decline));
         request.call = Some(match self.policy.refuse_with {
             RefuseWith::Decline => CallKind::Decline,
             RefuseWith::Cancel => CallKind::Cancel,
@@ -723,7 +771,10 @@ fn dated_reasons(record: &Request) -> Vec<(String, Time)> {
 }
 
 /// What the decision rests on: the account's version, or that none has the booker's name.
-fn expected_account(request: &Request, account: Option<&Account>) -> Option<(AccountId, Option<u64>)> {
+fn expected_account(
+    request: &Request,
+    account: Option<&Account>,
+) -> Option<(AccountId, Option<u64>)> {
     match (&request.account, &request.booker) {
         (Some(id), _) => Some((id.clone(), account.map(|known| known.version))),
         (None, Some(booker)) => Some((AccountId::from(booker), None)),

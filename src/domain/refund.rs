@@ -5,11 +5,11 @@
 use std::collections::BTreeMap;
 
 use super::account::LotPart;
-use super::fact::{RefundPart, Fact};
+use super::fact::{Fact, RefundPart};
 use super::id::{BookingUid, Reference};
-use super::ledger::{GrantRecord, GrantKind};
-use super::request::Charge;
+use super::ledger::{GrantKind, GrantRecord};
 use super::refund_policy::ExpiredRefund;
+use super::request::Charge;
 use super::time::Time;
 
 /// Names that are tried for one lot; a booking is not charged as often.
@@ -50,7 +50,11 @@ pub fn restore_expired<L: RefundSources>(
             Fact::Move { from, to, .. } => {
                 predecessors.insert(to.uid.clone(), from.clone());
             }
-            Fact::Void { booking, refund_parts: back, .. } if back.is_empty() => {
+            Fact::Void {
+                booking,
+                refund_parts: back,
+                ..
+            } if back.is_empty() => {
                 let Some(charge) = sources.charge(booking)? else {
                     continue;
                 };
@@ -73,7 +77,13 @@ pub fn restore_expired<L: RefundSources>(
                 // What came back so far grows with every refund, which makes the names distinct.
                 let refunded = own_charge.map_or(0, |own| own.refunded);
                 let name = |number| new_lot_name("refund", booking, refunded, number);
-                replace_expired_lots(parts, at, expired_refund_rule(&charge, current_rule), sources, name)?;
+                replace_expired_lots(
+                    parts,
+                    at,
+                    expired_refund_rule(&charge, current_rule),
+                    sources,
+                    name,
+                )?;
             }
             _ => {}
         }
@@ -90,7 +100,10 @@ pub fn to_paying_lot(part: &LotPart) -> RefundPart {
     }
 }
 
-fn expired_refund_rule(charge: &Charge, current_rule: Option<ExpiredRefund>) -> Option<ExpiredRefund> {
+fn expired_refund_rule(
+    charge: &Charge,
+    current_rule: Option<ExpiredRefund>,
+) -> Option<ExpiredRefund> {
     let recorded_rule = charge.terms.as_ref().map(|terms| terms.expired_refund);
     recorded_rule.or(current_rule)
 }

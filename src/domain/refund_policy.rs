@@ -169,7 +169,8 @@ impl ClaimedActor {
     pub fn identify(booking: &Booking, by: Option<&Address>, hosts: &[HostKey]) -> Self {
         let Some(by) = by else { return Self::Unnamed };
         let host = booking.host.as_ref().and_then(|host| host.address.as_ref());
-        let is_configured_host = |key: &HostKey| matches!(key, HostKey::Address(address) if address == by);
+        let is_configured_host =
+            |key: &HostKey| matches!(key, HostKey::Address(address) if address == by);
         let booker = booking.booker.as_ref().map(|booker| &booker.address);
         let is_claimed_attendee = |one: &Attendee| one.address.as_ref() == Some(by);
         // Every attendee of a seated booking is a booker; Cal.com shows none of them once it is off.
@@ -237,9 +238,10 @@ impl RefundTerms {
     pub fn refund_percent_of_move(&self, moved: &MoveAway) -> u8 {
         match moved.by {
             ClaimedActor::Host if self.trust_named_cancels => 100,
-            ClaimedActor::Host | ClaimedActor::Booker | ClaimedActor::Other(_) | ClaimedActor::Unnamed => {
-                self.refund_percent(&moved.by, moved.notice())
-            }
+            ClaimedActor::Host
+            | ClaimedActor::Booker
+            | ClaimedActor::Other(_)
+            | ClaimedActor::Unnamed => self.refund_percent(&moved.by, moved.notice()),
         }
     }
 
@@ -252,7 +254,10 @@ impl RefundTerms {
                 .position(|moved| self.refund_percent_of_move(moved) < 100)
         {
             let percent = self.refund_percent_of_move(&moves[number]);
-            return MovesOutcome::Cancelled { move_index: number, percent };
+            return MovesOutcome::Cancelled {
+                move_index: number,
+                percent,
+            };
         }
         let percents = moves.iter().map(|moved| self.refund_percent_of_move(moved));
         let lowest_percent = percents.min().unwrap_or(100);
@@ -329,7 +334,8 @@ mod tests {
             unknown_cancels: Blame::Host,
             ..RefundTerms::default()
         };
-        let third_party = || ClaimedActor::Other(Address::parse("di@example.com").expect("an address"));
+        let third_party =
+            || ClaimedActor::Other(Address::parse("di@example.com").expect("an address"));
         // terms, who, minutes before the start, percent
         let rows = [
             (&defaults, ClaimedActor::Booker, 1_440, 100),
@@ -377,7 +383,10 @@ mod tests {
             by,
         };
         let booker = |hours| moved(ClaimedActor::Booker, hours);
-        let cancelled = |number, percent| MovesOutcome::Cancelled { move_index: number, percent };
+        let cancelled = |number, percent| MovesOutcome::Cancelled {
+            move_index: number,
+            percent,
+        };
         // the moves, what 3 credits keep, the same where a late move is a cancellation
         let rows = [
             (vec![], 0, None),
@@ -388,10 +397,16 @@ mod tests {
             (vec![booker(1), booker(23)], 3, Some(cancelled(0, 0))),
             (vec![booker(23), booker(1)], 3, Some(cancelled(0, 50))),
             (vec![moved(ClaimedActor::Host, 1)], 3, Some(cancelled(0, 0))),
-            (vec![moved(ClaimedActor::Unnamed, 23)], 1, Some(cancelled(0, 50))),
+            (
+                vec![moved(ClaimedActor::Unnamed, 23)],
+                1,
+                Some(cancelled(0, 50)),
+            ),
         ];
         for (moves, keeps, late) in rows {
-            let carried = MovesOutcome::Carried { non_refundable: keeps };
+            let carried = MovesOutcome::Carried {
+                non_refundable: keeps,
+            };
             assert_eq!(
                 terms(LateMove::Carry).apply_moves(3, &moves),
                 carried,
@@ -420,7 +435,11 @@ mod tests {
             (7, 0, 0),
         ];
         for (credits, percent, expect) in rows {
-            assert_eq!(refund_share(credits, percent), expect, "{percent}% of {credits}");
+            assert_eq!(
+                refund_share(credits, percent),
+                expect,
+                "{percent}% of {credits}"
+            );
         }
         assert_eq!(refund_share(7, 100), 7);
     }

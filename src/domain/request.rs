@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::account::{LotPart, sum_credits};
 use super::booking::BookingRef;
-use super::decision::{ReasonCode, Credits, Decision, Finding, DecisionOutcome, Reason};
+use super::decision::{Credits, Decision, DecisionOutcome, Finding, Reason, ReasonCode};
 use super::entry_reason::EntryReason;
 use super::id::{AccountId, Address, BookingUid, EventTypeId, HostId, RequestId};
 use super::refund_policy::RefundTerms;
@@ -90,7 +90,11 @@ impl Request {
                     | ReasonCode::DecidedBefore
             )
         };
-        self.account.is_some() || !self.reasons.iter().any(|reason| skips_account_lookup(reason.code))
+        self.account.is_some()
+            || !self
+                .reasons
+                .iter()
+                .any(|reason| skips_account_lookup(reason.code))
     }
 
     /// Whether it counts for the limit of declines: an operator's own decline does not.
@@ -116,7 +120,11 @@ impl Request {
     /// Whether it is to cancel a booking that is accepted: only the watch does that. A refusal of a
     /// booking that waits may be sent as a cancellation too, and is for the pass.
     pub fn cancels_accepted(&self) -> bool {
-        let codes = [ReasonCode::Unmanaged, ReasonCode::Revived, ReasonCode::AcceptedMove];
+        let codes = [
+            ReasonCode::Unmanaged,
+            ReasonCode::Revived,
+            ReasonCode::AcceptedMove,
+        ];
         let code = |reason: &Reason| codes.contains(&reason.code);
         self.decision == Decision::Decline
             && self.call == Some(CallKind::Cancel)

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use foldhash::HashMap;
 
-use super::booking::{Booking, TimestampedBooking, BookingStatus};
+use super::booking::{Booking, BookingStatus, TimestampedBooking};
 use super::id::{BookingUid, RequestId};
 use super::request::{Request, RequestState};
 use super::snapshot::{Series, Snapshot};
@@ -59,7 +59,9 @@ fn group_series<'a>(
     let mut bookings = match snapshot.series.get(id) {
         Some(Series::Whole(all)) => all
             .iter()
-            .filter(|booking| booking.status == BookingStatus::Pending && booking.rescheduled_to.is_none())
+            .filter(|booking| {
+                booking.status == BookingStatus::Pending && booking.rescheduled_to.is_none()
+            })
             .collect(),
         Some(Series::Unread(_)) | None => listed_bookings,
     };

@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::account::Account;
 use super::booking::{Answer, Booking, EventType, TimestampedBooking};
+use super::host_schedule::BuffersByEventType;
 use super::id::{AccountId, Address, BookingUid, EventTypeId, HostId, RequestId};
 use super::intent::BookingState;
-use super::request::{Charge, Request, RequestState};
-use super::host_schedule::BuffersByEventType;
 use super::refund_policy::MoveAway;
+use super::request::{Charge, Request, RequestState};
 use super::time::Time;
 use super::unresolved::UnresolvedBooking;
 

@@ -58,7 +58,11 @@ mod tests {
             ("-0001-12-31T23:00:00Z", "0000-01-01T00:00:00Z"),
         ] {
             let at: Time = at.parse().unwrap();
-            assert_eq!(clamp_to_four_digit_years(at), clamped.parse::<Time>().unwrap(), "{at}");
+            assert_eq!(
+                clamp_to_four_digit_years(at),
+                clamped.parse::<Time>().unwrap(),
+                "{at}"
+            );
         }
     }
 }

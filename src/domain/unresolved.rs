@@ -127,7 +127,9 @@ impl UnresolvedBooking {
     /// What the list is sorted by: what leaves it first comes first.
     pub fn rank(&self) -> UnresolvedRank {
         UnresolvedRank {
-            until: self.until.unwrap_or_else(|| truncate_to_millis(Time::MAX_UTC)),
+            until: self
+                .until
+                .unwrap_or_else(|| truncate_to_millis(Time::MAX_UTC)),
             name: format!("{} {}", self.booking.uid, self.code),
         }
     }

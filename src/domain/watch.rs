@@ -15,8 +15,11 @@ use super::entry_reason::{EntryCode, EntryReason};
 use super::fact::Fact;
 use super::gate::Gate;
 use super::id::HostKey;
+use super::refund_policy::{
+    ClaimedActor, HostAbsent, MoveAway, MovesOutcome, NoShow, RefundTerms, identify_mover,
+    refund_share,
+};
 use super::request::{Charge, Request, RequestState};
-use super::refund_policy::{MovesOutcome, HostAbsent, MoveAway, NoShow, RefundTerms, ClaimedActor, refund_share, identify_mover};
 use super::time::{Time, format_instant};
 use super::unresolved::UnresolvedCode;
 
@@ -118,7 +121,9 @@ pub type ChargeProblem = super::plan::Problem;
 /// Looks at one charge.
 pub fn watch_charge(case: &ChargeCase<'_>) -> ChargeDecision {
     if case.is_taken_over {
-        return leave_open("what replaced its booking is being decided, and takes it over".to_owned());
+        return leave_open(
+            "what replaced its booking is being decided, and takes it over".to_owned(),
+        );
     }
     let Some(last) = case.chain.last() else {
         return decide_incomplete_chain(case);
@@ -144,7 +149,9 @@ pub fn watch_charge(case: &ChargeCase<'_>) -> ChargeDecision {
     }
     match &last.status {
         // With `refuse-with = "cancel"`, and in v1, a cancellation is how it was declined.
-        BookingStatus::Cancelled if !was_declined_by_us(case) => cancellation::decide_cancelled(case, last),
+        BookingStatus::Cancelled if !was_declined_by_us(case) => {
+            cancellation::decide_cancelled(case, last)
+        }
         BookingStatus::Cancelled | BookingStatus::Rejected => {
             cancellation::refund_failed_successor(case, EntryCode::Declined(last.uid.clone()))
         }
@@ -159,8 +166,12 @@ pub fn watch_charge(case: &ChargeCase<'_>) -> ChargeDecision {
         BookingStatus::Pending if last.end > case.now => {
             leave_open("it is in a state that says nothing yet".to_owned())
         }
-        BookingStatus::AwaitingHost | BookingStatus::Other(_) if last.end > case.now => report_unknown_status(last),
-        BookingStatus::Pending | BookingStatus::AwaitingHost | BookingStatus::Other(_) => decide_accepted(case, last),
+        BookingStatus::AwaitingHost | BookingStatus::Other(_) if last.end > case.now => {
+            report_unknown_status(last)
+        }
+        BookingStatus::Pending | BookingStatus::AwaitingHost | BookingStatus::Other(_) => {
+            decide_accepted(case, last)
+        }
     }
 }
 
@@ -184,7 +195,9 @@ fn collect_moves(case: &ChargeCase<'_>) -> Vec<MoveAway> {
 fn non_refundable_credits(case: &ChargeCase<'_>) -> Credits {
     let paid = case.charge.credits();
     let by_moves = match case.terms.apply_moves(paid, &collect_moves(case)) {
-        MovesOutcome::Carried { non_refundable: keeps } => keeps,
+        MovesOutcome::Carried {
+            non_refundable: keeps,
+        } => keeps,
         MovesOutcome::Cancelled { percent, .. } => paid - refund_share(paid, percent),
     };
     by_moves.max(case.charge.non_refundable)
@@ -192,10 +205,11 @@ fn non_refundable_credits(case: &ChargeCase<'_>) -> Credits {
 
 /// Whether the last of the chain was refused by us.
 fn was_declined_by_us(case: &ChargeCase<'_>) -> bool {
-    case.last_request.is_some_and(|request| match request.state {
-        RequestState::Settled { outcome, .. } => outcome == DecisionOutcome::Declined,
-        RequestState::Noted | RequestState::Recorded => false,
-    })
+    case.last_request
+        .is_some_and(|request| match request.state {
+            RequestState::Settled { outcome, .. } => outcome == DecisionOutcome::Declined,
+            RequestState::Noted | RequestState::Recorded => false,
+        })
 }
 
 /// When a charge of a booking that ends then becomes final.
@@ -244,18 +258,22 @@ fn make_final(case: &ChargeCase<'_>, code: EntryCode) -> ChargeDecision {
 fn decide_incomplete_chain(case: &ChargeCase<'_>) -> ChargeDecision {
     let uid = &case.charge.booking.uid;
     match case.chain_end {
-        ChainEnd::Whole | ChainEnd::Unread => leave_open("it could not be read to the end".to_owned()),
-        ChainEnd::Gone if case.now < final_at(case.charge.end, case.terms) => ChargeDecision::Open {
-            reason: "it is not there any more".to_owned(),
-            problem: Some(ChargeProblem {
-                code: "booking-gone",
-                text: format!(
-                    "booking {uid} or the one it was moved to is not at Cal.com any more; its \
+        ChainEnd::Whole | ChainEnd::Unread => {
+            leave_open("it could not be read to the end".to_owned())
+        }
+        ChainEnd::Gone if case.now < final_at(case.charge.end, case.terms) => {
+            ChargeDecision::Open {
+                reason: "it is not there any more".to_owned(),
+                problem: Some(ChargeProblem {
+                    code: "booking-gone",
+                    text: format!(
+                        "booking {uid} or the one it was moved to is not at Cal.com any more; its \
                      charge stays until the booking would be over: see `maitred explain {uid}`"
-                ),
-            }),
-            unresolved_code: None,
-        },
+                    ),
+                }),
+                unresolved_code: None,
+            }
+        }
         ChainEnd::Gone => make_final(case, EntryCode::BookingGone),
     }
 }

@@ -11,10 +11,10 @@ use std::time::Duration;
 use secrecy::SecretString;
 use tokio::sync::Semaphore;
 
-use super::response::LookupFailure;
 use super::command;
 use super::http::{LookupUrl, LookupUrlError};
 use super::request::LookupRequest;
+use super::response::LookupFailure;
 use crate::domain::booking::Answer;
 use crate::domain::id::Address;
 use crate::domain::time::{Clock, Span, Time};
@@ -158,9 +158,13 @@ impl PassLookups<'_> {
         request: &LookupRequest<'_>,
         clock: &Clock,
     ) -> Option<Result<Answer, LookupFailure>> {
-        let (Some(endpoint), Some(failures)) = (self.client.endpoints.get(name), self.consecutive_failures.get(name))
-        else {
-            return Some(Err(LookupFailure::unavailable("no lookup of this name is configured")));
+        let (Some(endpoint), Some(failures)) = (
+            self.client.endpoints.get(name),
+            self.consecutive_failures.get(name),
+        ) else {
+            return Some(Err(LookupFailure::unavailable(
+                "no lookup of this name is configured",
+            )));
         };
         let _permit = endpoint.permits.acquire().await;
         if (self.is_stopped)() {
@@ -172,7 +176,8 @@ impl PassLookups<'_> {
             return Some(Ok(answer));
         }
         if failures.load(Ordering::Relaxed) >= MAX_CONSECUTIVE_FAILURES {
-            let why = format!("it was away for the {MAX_CONSECUTIVE_FAILURES} questions before this one");
+            let why =
+                format!("it was away for the {MAX_CONSECUTIVE_FAILURES} questions before this one");
             return Some(Err(LookupFailure::unavailable(why)));
         }
         let answer = endpoint.query(name, request).await;
@@ -215,7 +220,11 @@ impl LookupEndpoint {
         })
     }
 
-    async fn query(&self, name: &str, request: &LookupRequest<'_>) -> Result<Answer, LookupFailure> {
+    async fn query(
+        &self,
+        name: &str,
+        request: &LookupRequest<'_>,
+    ) -> Result<Answer, LookupFailure> {
         match &self.transport {
             LookupTransport::Command { program, args } => {
                 command::run(program, args, &request.to_json_line(name), self.timeout).await

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
-use super::response::{MAX_RESPONSE_BYTES, LookupFailure, parse_response, sanitize_message};
+use super::response::{LookupFailure, MAX_RESPONSE_BYTES, parse_response, sanitize_message};
 use crate::domain::booking::Answer;
 
 /// What a command sees of our environment. Never a key.
@@ -64,7 +64,11 @@ pub(super) async fn run(
     }
 }
 
-fn interpret_exit(status: ExitStatus, output: &[u8], stderr: &[u8]) -> Result<Answer, LookupFailure> {
+fn interpret_exit(
+    status: ExitStatus,
+    output: &[u8],
+    stderr: &[u8],
+) -> Result<Answer, LookupFailure> {
     if status.success() {
         return parse_response(output);
     }
@@ -90,7 +94,8 @@ async fn communicate(
         drop(stdin);
         Ok(())
     };
-    let ((), output, stderr_bytes) = tokio::try_join!(write_request, read_stdout(stdout), read_stderr(stderr))?;
+    let ((), output, stderr_bytes) =
+        tokio::try_join!(write_request, read_stdout(stdout), read_stderr(stderr))?;
     let status = child.wait().await.map_err(|error| io_failure(&error))?;
     Ok((status, output, stderr_bytes))
 }

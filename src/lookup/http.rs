@@ -8,10 +8,10 @@ use reqwest::header::{self, HeaderValue};
 use reqwest::{Response, Url};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::response::{MAX_RESPONSE_BYTES, LookupFailure, parse_response, sanitize_message};
+use super::response::{LookupFailure, MAX_RESPONSE_BYTES, parse_response, sanitize_message};
 use crate::domain::booking::Answer;
 use crate::domain::id::Address;
-use crate::http::{self, HttpClientError, HttpClient, describe_error, is_loopback};
+use crate::http::{self, HttpClient, HttpClientError, describe_error, is_loopback};
 
 /// Where the address goes in a URL.
 pub const ADDRESS_PLACEHOLDER: &str = "{address}";
@@ -43,7 +43,10 @@ pub(super) struct LookupUrl {
 }
 
 impl LookupUrl {
-    pub(super) fn open(url: &str, credential: Option<&SecretString>) -> Result<Self, LookupUrlError> {
+    pub(super) fn open(
+        url: &str,
+        credential: Option<&SecretString>,
+    ) -> Result<Self, LookupUrlError> {
         let parsed = check_url(url)?;
         Ok(Self {
             http: http::build_client(&parsed, None, Vec::new())?,
@@ -105,7 +108,11 @@ impl LookupUrl {
 
     /// What was tried, by which way, and why it failed.
     fn transport_failure(&self, error: reqwest::Error) -> LookupFailure {
-        LookupFailure::unavailable(sanitize_message(&format!("{}: {}", self.http.route, describe_error(error))))
+        LookupFailure::unavailable(sanitize_message(&format!(
+            "{}: {}",
+            self.http.route,
+            describe_error(error)
+        )))
     }
 }
 
@@ -203,7 +210,10 @@ mod tests {
             ("ä@example.com", "https://h/m?of=%C3%A4%40example.com&k=1"),
         ];
         for (address, expect) in rows {
-            assert_eq!(expand_template("https://h/m?of={address}&k=1", address), expect);
+            assert_eq!(
+                expand_template("https://h/m?of={address}&k=1", address),
+                expect
+            );
         }
     }
 
@@ -211,7 +221,9 @@ mod tests {
     fn a_credential_is_never_shown() {
         let url = "https://crm.example.org/{address}";
         let invalid_credential = SecretString::from("top\nsecret");
-        let error = LookupUrl::open(url, Some(&invalid_credential)).err().unwrap();
+        let error = LookupUrl::open(url, Some(&invalid_credential))
+            .err()
+            .unwrap();
         assert!(!format!("{error} {error:?}").contains("secret"));
         let lookup_url = LookupUrl::open(url, Some(&SecretString::from("top-secret"))).unwrap();
         assert!(!format!("{:?}", lookup_url.credential).contains("secret"));

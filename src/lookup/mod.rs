@@ -5,8 +5,8 @@
 //! `http` are the two ways to ask, `question` is what is told, `answer` what may come back. No
 //! answer is an answer too: it says why, and what becomes of the request is configured.
 
-pub mod response;
-mod command;
 pub mod client;
+mod command;
 mod http;
 pub mod request;
+pub mod response;

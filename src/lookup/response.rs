@@ -35,7 +35,10 @@ impl LookupFailure {
     }
 
     pub(super) fn too_large() -> Self {
-        Self::for_this_request(format!("it gave more than {} KiB", MAX_RESPONSE_BYTES / 1024))
+        Self::for_this_request(format!(
+            "it gave more than {} KiB",
+            MAX_RESPONSE_BYTES / 1024
+        ))
     }
 }
 
@@ -135,6 +138,9 @@ mod tests {
         for (text, expect) in rows {
             assert_eq!(sanitize_message(text), expect, "{text}");
         }
-        assert_eq!(sanitize_message(&"x".repeat(1_000)).len(), MAX_MESSAGE_CHARS);
+        assert_eq!(
+            sanitize_message(&"x".repeat(1_000)).len(),
+            MAX_MESSAGE_CHARS
+        );
     }
 }

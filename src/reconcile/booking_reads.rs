@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{FutureExt, StreamExt, stream};
 
-use super::observe::is_fatal_for_pass;
 use super::context::{PassError, Ports};
-use crate::calcom::port::{CallError, BookingFilter};
+use super::observe::is_fatal_for_pass;
+use crate::calcom::port::{BookingFilter, CallError};
 use crate::domain::booking::{BookingRef, Fetched};
 use crate::domain::id::BookingUid;
 use crate::domain::intent::BookingState;
@@ -49,7 +49,14 @@ pub async fn read_states(
             let requested_at = (ports.clock)();
             let read = ports.calendar.get(booking).await;
             let arrived_at = (ports.clock)();
-            (booking, ReadTimes { requested_at, arrived_at }, read)
+            (
+                booking,
+                ReadTimes {
+                    requested_at,
+                    arrived_at,
+                },
+                read,
+            )
         };
         reads.push(read.boxed());
     }
@@ -57,7 +64,10 @@ pub async fn read_states(
     while let Some((booking, read_times, read)) = reads.next().await {
         match read {
             Ok(reading) => {
-                states.insert(booking.uid.clone(), (BookingState::from_fetched(&reading), read_times));
+                states.insert(
+                    booking.uid.clone(),
+                    (BookingState::from_fetched(&reading), read_times),
+                );
             }
             Err(error) if is_fatal_for_pass(&error) => return Err(error.into()),
             Err(error) => {
@@ -92,7 +102,13 @@ async fn list_pending(
                 hits += 1;
                 states.insert(
                     booking.uid.clone(),
-                    (BookingState::from_booking(booking), ReadTimes { requested_at, arrived_at }),
+                    (
+                        BookingState::from_booking(booking),
+                        ReadTimes {
+                            requested_at,
+                            arrived_at,
+                        },
+                    ),
                 );
             }
         }

@@ -12,10 +12,10 @@ use crate::domain::id::{BookingUid, EventTypeId, RequestId};
 use crate::domain::ledger_state::Identity;
 use crate::domain::time::{Clock, Time, format_instant};
 use crate::lookup::client::LookupClient;
-use crate::reconcile::predecessor::Replacement;
 use crate::reconcile::pin::PinCache;
-use crate::store::store_thread::StoreHandle;
+use crate::reconcile::predecessor::Replacement;
 use crate::store::port::{CommitError, StoreError};
+use crate::store::store_thread::StoreHandle;
 
 /// The outside world of a pass.
 #[derive(Clone, Copy)]

@@ -4,8 +4,8 @@
 use async_trait::async_trait;
 
 use super::context::Ports;
-use crate::calcom::port::{Calendar, CallError, Dialect, CurrentUser, BookingPage, BookingFilter};
-use crate::domain::booking::{Booking, BookingRef, EventType, Fetched, BookingStatus};
+use crate::calcom::port::{BookingFilter, BookingPage, Calendar, CallError, CurrentUser, Dialect};
+use crate::domain::booking::{Booking, BookingRef, BookingStatus, EventType, Fetched};
 use crate::domain::id::{BookingUid, EventTypeId};
 use crate::domain::time::{Span, Time};
 use crate::store::store_thread::StoreHandle;

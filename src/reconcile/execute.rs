@@ -6,18 +6,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::clock::clock_is_off;
+use super::context::{PassError, Ports};
+use super::report::{StepOutcome, StepReport};
 use super::send::settle::commit_all_or_each;
 use super::send::{BatchResult, RecordedIntent, send_batch};
 use super::store_reads;
-use super::context::{PassError, Ports};
-use super::report::{StepOutcome, StepReport};
 use crate::domain::decision::Decision;
 use crate::domain::fact::Fact;
 use crate::domain::gate::PassLimits;
 use crate::domain::id::{AccountId, Address, RequestId};
 use crate::domain::ledger::Violation;
-use crate::domain::plan::{Action, PlannedCall, Plan, Problem, Step};
-use crate::domain::request::{Charge, ChargeState, Request, OperatorReview};
+use crate::domain::plan::{Action, Plan, PlannedCall, Problem, Step};
+use crate::domain::request::{Charge, ChargeState, OperatorReview, Request};
 use crate::domain::time::{Span, Time};
 use crate::store::port::{CommitError, ExpectedVersion, Store};
 
@@ -118,7 +118,9 @@ pub async fn execute(
         }
     }
     // What new declines rest on was read just before: those go first.
-    prepared_calls.sort_by_key(|prepared_call| prepared_call.request.decision != Decision::Decline || prepared_call.facts.is_empty());
+    prepared_calls.sort_by_key(|prepared_call| {
+        prepared_call.request.decision != Decision::Decline || prepared_call.facts.is_empty()
+    });
     write_unresolved_list(ports, plan.unresolved_facts).await?;
     write_steps_without_call(ports, without_call, execution).await?;
     send_in_batches(ports, limits, planned_at, prepared_calls, execution).await
@@ -211,15 +213,17 @@ async fn send_in_batches(
         let is_stale = (ports.clock)() - planned_at > MAX_PLAN_AGE;
         if ports.stop.is_set() || is_stale || clock_is_off(ports) {
             execution.more = true;
-            execution.steps.extend(prepared_calls.map(|prepared_call| StepReport {
-                outcome: if prepared_call.facts.is_empty() {
-                    StepOutcome::Unresolved
-                } else {
-                    StepOutcome::NothingToDo
-                },
-                request: prepared_call.request,
-                why: None,
-            }));
+            execution
+                .steps
+                .extend(prepared_calls.map(|prepared_call| StepReport {
+                    outcome: if prepared_call.facts.is_empty() {
+                        StepOutcome::Unresolved
+                    } else {
+                        StepOutcome::NothingToDo
+                    },
+                    request: prepared_call.request,
+                    why: None,
+                }));
             return Ok(());
         }
         let size = ports.calendar.available_calls().clamp(1, MAX_BATCH);
@@ -231,7 +235,10 @@ async fn send_in_batches(
     Ok(())
 }
 
-fn record_batch_result(batch_result: BatchResult, execution: &mut ExecutionReport) -> Result<(), PassError> {
+fn record_batch_result(
+    batch_result: BatchResult,
+    execution: &mut ExecutionReport,
+) -> Result<(), PassError> {
     execution.problems.extend(batch_result.problems);
     for (request, outcome, why) in batch_result.steps {
         log_outcome(&request, outcome, why.as_deref());
@@ -268,8 +275,15 @@ async fn record_intents(
                 expected.insert(account.clone(), *version);
             }
         }
-        let new_decisions = batch.iter().filter(|prepared_call| !prepared_call.facts.is_empty());
-        let reviews = new_decisions.map(|prepared_call| (prepared_call.request.id.clone(), prepared_call.request.review.clone()));
+        let new_decisions = batch
+            .iter()
+            .filter(|prepared_call| !prepared_call.facts.is_empty());
+        let reviews = new_decisions.map(|prepared_call| {
+            (
+                prepared_call.request.id.clone(),
+                prepared_call.request.review.clone(),
+            )
+        });
         let reviews = reviews.collect();
         let request_ids = batch.iter().map(|prepared_call| &prepared_call.request.id);
         let commit_result = commit_intents(ports, facts, expected, reviews, request_ids).await?;
@@ -278,12 +292,14 @@ async fn record_intents(
                 versions.extend(new_versions);
                 let pairs = batch.into_iter().zip(recorded_requests);
                 return Ok(pairs
-                    .map(|(prepared_call, (request, charges, carried_charge))| RecordedIntent {
-                        request,
-                        charges,
-                        carried_charge,
-                        call: prepared_call.call,
-                    })
+                    .map(
+                        |(prepared_call, (request, charges, carried_charge))| RecordedIntent {
+                            request,
+                            charges,
+                            carried_charge,
+                            call: prepared_call.call,
+                        },
+                    )
                     .collect());
             }
             Err(BatchRejection::Violation(violation)) if batch.len() == 1 => {
@@ -295,20 +311,31 @@ async fn record_intents(
             Err(BatchRejection::Violation(_)) => {
                 let mut intents = Vec::new();
                 for prepared_call in batch {
-                    intents.extend(Box::pin(record_intents(ports, vec![prepared_call], versions, execution)).await?);
+                    intents.extend(
+                        Box::pin(record_intents(
+                            ports,
+                            vec![prepared_call],
+                            versions,
+                            execution,
+                        ))
+                        .await?,
+                    );
                 }
                 return Ok(intents);
             }
             Err(BatchRejection::OperatorAnswered(id)) => {
-                let (answered_calls, remaining): (Vec<_>, Vec<_>) =
-                    batch.into_iter().partition(|prepared_call| prepared_call.request.id == id);
+                let (answered_calls, remaining): (Vec<_>, Vec<_>) = batch
+                    .into_iter()
+                    .partition(|prepared_call| prepared_call.request.id == id);
                 tracing::info!(request = %id, "an operator has answered it meanwhile");
                 execution.more = true;
-                execution.steps.extend(answered_calls.into_iter().map(|prepared_call| StepReport {
-                    request: prepared_call.request,
-                    outcome: StepOutcome::NothingToDo,
-                    why: None,
-                }));
+                execution
+                    .steps
+                    .extend(answered_calls.into_iter().map(|prepared_call| StepReport {
+                        request: prepared_call.request,
+                        outcome: StepOutcome::NothingToDo,
+                        why: None,
+                    }));
                 batch = remaining;
             }
             Err(BatchRejection::AccountChanged(account)) => {
@@ -319,18 +346,24 @@ async fn record_intents(
                             .as_ref()
                             .is_some_and(|(id, _)| *id == account)
                 };
-                let (affected_calls, remaining): (Vec<_>, Vec<_>) = batch.into_iter().partition(uses_account);
+                let (affected_calls, remaining): (Vec<_>, Vec<_>) =
+                    batch.into_iter().partition(uses_account);
                 assert!(
                     !affected_calls.is_empty(),
                     "a conflict names an account of the batch"
                 );
-                tracing::info!(requests = affected_calls.len(), "an account was changed meanwhile");
+                tracing::info!(
+                    requests = affected_calls.len(),
+                    "an account was changed meanwhile"
+                );
                 execution.more = true;
-                execution.steps.extend(affected_calls.into_iter().map(|prepared_call| StepReport {
-                    request: prepared_call.request,
-                    outcome: StepOutcome::NothingToDo,
-                    why: None,
-                }));
+                execution
+                    .steps
+                    .extend(affected_calls.into_iter().map(|prepared_call| StepReport {
+                        request: prepared_call.request,
+                        outcome: StepOutcome::NothingToDo,
+                        why: None,
+                    }));
                 batch = remaining;
             }
         }
@@ -342,7 +375,8 @@ type RecordedRequest = (
     Vec<crate::domain::request::Charge>,
     Option<crate::domain::request::Charge>,
 );
-type CommitIntentsResult = Result<(Vec<RecordedRequest>, BTreeMap<AccountId, Option<u64>>), BatchRejection>;
+type CommitIntentsResult =
+    Result<(Vec<RecordedRequest>, BTreeMap<AccountId, Option<u64>>), BatchRejection>;
 
 /// Why a batch was not written.
 enum BatchRejection {
@@ -400,7 +434,8 @@ async fn commit_intents(
             for id in &requests {
                 let request = store.request(id).map_err(PassError::Store)?;
                 let request = request.expect("an intent that was committed can be read");
-                let (charges, carried_charge) = store_reads::read_holds(store, &request).map_err(PassError::Store)?;
+                let (charges, carried_charge) =
+                    store_reads::read_holds(store, &request).map_err(PassError::Store)?;
                 recorded_requests.push((request, charges, carried_charge));
             }
             let mut versions = BTreeMap::new();
@@ -414,7 +449,10 @@ async fn commit_intents(
 }
 
 /// A new intent whose predecessor's charge was ended since the plan looked: the next pass decides again.
-fn find_intent_without_open_predecessor(store: &dyn Store, facts: &[Fact]) -> Result<Option<RequestId>, PassError> {
+fn find_intent_without_open_predecessor(
+    store: &dyn Store,
+    facts: &[Fact],
+) -> Result<Option<RequestId>, PassError> {
     for fact in facts {
         let Fact::RequestDecided { request } = fact else {
             continue;

@@ -44,7 +44,8 @@ impl MemoryBudget {
 /// The memory that a booking takes, rather too much than too little.
 fn estimate_bytes(booking: &Booking) -> usize {
     let text_bytes = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-    let address_bytes = |address: &Option<Address>| address.as_ref().map_or(0, |a| a.as_str().len());
+    let address_bytes =
+        |address: &Option<Address>| address.as_ref().map_or(0, |a| a.as_str().len());
     let attendee_bytes = |one: &Attendee| {
         size_of::<Attendee>()
             + address_bytes(&one.address)
@@ -65,7 +66,9 @@ fn estimate_bytes(booking: &Booking) -> usize {
         text_bytes(&booking.description),
         text_bytes(&booking.cancellation_reason),
         text_bytes(&booking.location),
-        host.map_or(0, |host| text_bytes(&host.name) + text_bytes(&host.time_zone)),
+        host.map_or(0, |host| {
+            text_bytes(&host.name) + text_bytes(&host.time_zone)
+        }),
         booker.map_or(0, |one| {
             one.address.as_str().len()
                 + text_bytes(&one.name)
@@ -97,6 +100,9 @@ fn nested_bytes(value: &Answer) -> usize {
             .iter()
             .map(|item| size_of::<Answer>() + nested_bytes(item))
             .sum(),
-        Answer::Map(fields) => fields.iter().map(|(name, value)| entry_bytes(name, value)).sum(),
+        Answer::Map(fields) => fields
+            .iter()
+            .map(|(name, value)| entry_bytes(name, value))
+            .sum(),
     }
 }

@@ -1,18 +1,18 @@
 //! One pass: observe, plan, execute, settle. Awaits the ports; opens nothing itself.
 
-pub mod usage_history;
-mod predecessor;
+pub mod booking_reads;
 pub mod clock;
-pub mod send;
+pub mod context;
 mod dry_run;
 pub mod execute;
 mod identity;
-pub mod store_reads;
+mod memory_budget;
 pub mod observe;
 pub mod pass;
 pub mod pin;
-pub mod context;
+mod predecessor;
 pub mod report;
-mod memory_budget;
-pub mod booking_reads;
+pub mod send;
+pub mod store_reads;
+pub mod usage_history;
 pub mod watch;

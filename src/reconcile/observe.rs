@@ -5,32 +5,32 @@ mod accepted_bookings;
 mod hidden_predecessors;
 mod intents;
 mod lookups;
+mod pass_cache;
 mod pending_list;
 mod pins;
 mod series;
-mod pass_cache;
 
 use foldhash::HashMap;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::usage_history;
-use super::predecessor::{self, PredecessorCharge};
 use super::clock::clock_is_off;
-use super::store_reads;
-use super::pin::SubmittedPins;
 use super::context::{PassError, Ports, Session};
-use super::report::Deferral;
 use super::memory_budget::{MAX_BOOKING_BYTES, MemoryBudget};
+use super::pin::SubmittedPins;
+use super::predecessor::{self, PredecessorCharge};
+use super::report::Deferral;
+use super::store_reads;
+use super::usage_history;
 use crate::calcom::port::{CallError, CurrentUser};
 use crate::domain::booking::{Booking, BookingStatus};
 use crate::domain::decision::Decision;
 use crate::domain::gate::{Gate, Policy};
-use crate::domain::request_grouping::{RequestGroup, group_requests};
+use crate::domain::host_schedule::BuffersByEventType;
 use crate::domain::id::{Address, BookingUid, EventTypeId, HostId, RequestId};
 use crate::domain::plan::{Action, Plan, Problem, plan};
 use crate::domain::request::RequestState;
+use crate::domain::request_grouping::{RequestGroup, group_requests};
 use crate::domain::snapshot::{Series, Snapshot};
-use crate::domain::host_schedule::BuffersByEventType;
 use crate::domain::time::{Span, Time};
 use crate::domain::unresolved::UnresolvedBooking;
 use accepted_bookings::load_accepted_bookings;
@@ -71,8 +71,15 @@ pub async fn observe(
     let mut problems = Vec::new();
     let mut submitted_pins = SubmittedPins::default();
     let mut budget = MemoryBudget::new(MAX_BOOKING_BYTES);
-    let (mut pending, decisions, list_end) =
-        list_pending(ports, policy, me, &session.skipped_requests, &mut budget, &mut problems).await?;
+    let (mut pending, decisions, list_end) = list_pending(
+        ports,
+        policy,
+        me,
+        &session.skipped_requests,
+        &mut budget,
+        &mut problems,
+    )
+    .await?;
     for observed in &mut pending {
         submitted_pins.take_from(policy, &mut observed.booking);
     }
@@ -85,7 +92,10 @@ pub async fn observe(
         &mut problems,
     )
     .await?;
-    for new_occurrence in intents.iter_mut().flat_map(|open| &mut open.new_occurrences) {
+    for new_occurrence in intents
+        .iter_mut()
+        .flat_map(|open| &mut open.new_occurrences)
+    {
         submitted_pins.take_from(policy, new_occurrence);
     }
     let pending_count = pending.len();
@@ -128,7 +138,8 @@ pub async fn observe(
     let window = covering_window(gated_bookings(policy, &snapshot).map(|(_, booking)| booking));
     load_accounts(ports, policy, session, &mut snapshot, &mut problems).await?;
     snapshot.buffers = session.buffers();
-    let skipped_over_limit = load_usage_history(ports, policy, &mut snapshot, &mut problems).await?;
+    let skipped_over_limit =
+        load_usage_history(ports, policy, &mut snapshot, &mut problems).await?;
     let mut more = check_pins(
         ports,
         policy,
@@ -150,7 +161,8 @@ pub async fn observe(
         Some(window) if has_confirms(&draft) => {
             let hosts = hosts_by_address(session.me(ports).await?, policy, &snapshot);
             let window = widen_by_buffers(window, &snapshot.buffers);
-            let deferred_requests = load_accepted_bookings(ports, &mut snapshot, &hosts, window, &mut problems).await?;
+            let deferred_requests =
+                load_accepted_bookings(ports, &mut snapshot, &hosts, window, &mut problems).await?;
             deferral.requests = draft.count_decided(&deferred_requests);
             snapshot.clock_skewed |= clock_is_off(ports);
             plan(&snapshot, policy)
@@ -199,7 +211,10 @@ async fn read_unresolved_items(
 }
 
 /// How many requests were declined lately, as far as the limit wants to know.
-pub(super) async fn count_recent_declines(ports: &Ports<'_>, policy: &Policy) -> Result<usize, PassError> {
+pub(super) async fn count_recent_declines(
+    ports: &Ports<'_>,
+    policy: &Policy,
+) -> Result<usize, PassError> {
     let limit = policy.limits.declines;
     let now = (ports.clock)();
     let declines = ports.store.with(move |store| {
@@ -237,22 +252,36 @@ async fn load_accounts(
         .filter_map(|booking| Some((booking.clone(), booking.rescheduled_from.clone()?)))
         .collect();
     for (booking, from) in moved_bookings {
-        let mut predecessor = session.find_predecessor_charge(ports, &from, problems).await?;
+        let mut predecessor = session
+            .find_predecessor_charge(ports, &from, problems)
+            .await?;
         // Each is looked for once in a process, so that this ends.
         while let PredecessorCharge::Hidden(hidden_uid) = &predecessor {
-            if !hidden_predecessors::find_hidden_predecessor(ports, session, hidden_uid, booking.created_at).await? {
+            if !hidden_predecessors::find_hidden_predecessor(
+                ports,
+                session,
+                hidden_uid,
+                booking.created_at,
+            )
+            .await?
+            {
                 break;
             }
-            predecessor = session.find_predecessor_charge(ports, &from, problems).await?;
+            predecessor = session
+                .find_predecessor_charge(ports, &from, problems)
+                .await?;
         }
         match predecessor {
             PredecessorCharge::Open(charge, replacements) => {
-                let moves = predecessor::collect_moves(&charge, &replacements, &booking, &policy.hosts);
+                let moves =
+                    predecessor::collect_moves(&charge, &replacements, &booking, &policy.hosts);
                 snapshot.moves.insert(booking.uid.clone(), moves);
                 snapshot.carried_charges.insert(booking.uid, *charge);
             }
             // Whoever may have paid for it before is not to be refused now.
-            PredecessorCharge::Undecided | PredecessorCharge::Unread | PredecessorCharge::Hidden(_) => {
+            PredecessorCharge::Undecided
+            | PredecessorCharge::Unread
+            | PredecessorCharge::Hidden(_) => {
                 snapshot.unclear_predecessors.insert(booking.uid);
             }
             PredecessorCharge::NoCharge | PredecessorCharge::Closed(_) => {}
@@ -269,7 +298,8 @@ async fn load_usage_history(
     snapshot: &mut Snapshot,
     problems: &mut Vec<Problem>,
 ) -> Result<BTreeSet<RequestId>, PassError> {
-    let query = usage_history::build_usage_query(policy, snapshot, gated_bookings(policy, snapshot));
+    let query =
+        usage_history::build_usage_query(policy, snapshot, gated_bookings(policy, snapshot));
     let history = ports
         .store
         .with(move |store| usage_history::read_usage_history(store, &query))
@@ -332,17 +362,27 @@ fn gated_bookings<'a>(
     snapshot: &'a Snapshot,
 ) -> impl Iterator<Item = (&'a Gate, &'a Booking)> {
     pending_bookings(snapshot)
-        .filter_map(|booking| Some((policy.require_gate(snapshot.key_user, booking).ok()?, booking)))
+        .filter_map(|booking| {
+            Some((
+                policy.require_gate(snapshot.key_user, booking).ok()?,
+                booking,
+            ))
+        })
         .filter(|(_, booking)| is_undecided(snapshot, booking))
 }
 
 /// The requests that are ours to decide, in the order in which they were asked for.
-fn requests_to_decide<'a>(policy: &'a Policy, snapshot: &'a Snapshot) -> Vec<(&'a Gate, RequestGroup<'a>)> {
+fn requests_to_decide<'a>(
+    policy: &'a Policy,
+    snapshot: &'a Snapshot,
+) -> Vec<(&'a Gate, RequestGroup<'a>)> {
     group_requests(snapshot)
         .into_iter()
         .filter(|group| is_undecided(snapshot, group.bookings[0]))
         .filter_map(|group| {
-            let gate = policy.require_gate(snapshot.key_user, group.bookings[0]).ok()?;
+            let gate = policy
+                .require_gate(snapshot.key_user, group.bookings[0])
+                .ok()?;
             Some((gate, group))
         })
         .collect()
@@ -355,7 +395,8 @@ fn pending_bookings(snapshot: &Snapshot) -> impl Iterator<Item = &Booking> {
         Series::Whole(all) => all.as_slice(),
         Series::Unread(_) => &[],
     });
-    listed_bookings.chain(hidden_occurrences.filter(|booking| booking.status == BookingStatus::Pending))
+    listed_bookings
+        .chain(hidden_occurrences.filter(|booking| booking.status == BookingStatus::Pending))
 }
 
 fn is_undecided(snapshot: &Snapshot, booking: &Booking) -> bool {
@@ -363,7 +404,10 @@ fn is_undecided(snapshot: &Snapshot, booking: &Booking) -> bool {
         None => true,
         Some(record) => {
             record.state == RequestState::Noted
-                || record.bookings.iter().all(|booking_ref| booking_ref.uid != booking.uid)
+                || record
+                    .bookings
+                    .iter()
+                    .all(|booking_ref| booking_ref.uid != booking.uid)
         }
     }
 }
@@ -390,7 +434,11 @@ fn widen_by_buffers((from, to): (Time, Time), buffers: &BuffersByEventType) -> (
 
 /// The hosts whose time is asked for, by their addresses: in another host's booking they are seen by
 /// these alone.
-fn hosts_by_address(me: &CurrentUser, policy: &Policy, snapshot: &Snapshot) -> BTreeMap<Address, HostId> {
+fn hosts_by_address(
+    me: &CurrentUser,
+    policy: &Policy,
+    snapshot: &Snapshot,
+) -> BTreeMap<Address, HostId> {
     let own = me.address.clone().map(|address| (address, me.id));
     let booking_hosts = gated_bookings(policy, snapshot).filter_map(|(_, booking)| {
         let host = booking.host.as_ref()?;

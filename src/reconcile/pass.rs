@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 
 use super::clock::clock_problem;
+use super::context::{PassError, Ports, Session};
 use super::dry_run::DryRun;
 use super::execute::{ExecutionReport, execute};
 use super::identity::identify;
 use super::observe::{Observation, observe};
-use super::context::{PassError, Ports, Session};
-use super::report::{UnresolvedReport, Deferral, PassReport};
+use super::report::{Deferral, PassReport, UnresolvedReport};
 use super::watch::recheck::recheck;
 use super::watch::restore_problem;
 use crate::domain::gate::Policy;
@@ -66,7 +66,11 @@ pub async fn run_pass_with_report(
         more: false,
     };
     let mut run_result = run_phases(ports, policy, session, &mut report).await;
-    match ports.store.with(|store| UnresolvedReport::read(store)).await {
+    match ports
+        .store
+        .with(|store| UnresolvedReport::read(store))
+        .await
+    {
         Ok(unresolved) => report.unresolved = unresolved,
         Err(error) => run_result = run_result.and(Err(PassError::Store(error))),
     }

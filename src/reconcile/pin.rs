@@ -101,7 +101,8 @@ pub fn hash(pin: &str) -> Result<String, PinError> {
 }
 
 fn hasher() -> Argon2<'static> {
-    let params = Params::new(HASH_MEMORY_KIB, ROUNDS, LANES, None).expect("parameters are in range");
+    let params =
+        Params::new(HASH_MEMORY_KIB, ROUNDS, LANES, None).expect("parameters are in range");
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
 }
 
@@ -348,7 +349,9 @@ pub fn build_wrong_pin_query(snapshot: &Snapshot, cases: &[PinCase]) -> WrongPin
     let members = members.into_iter().filter_map(|id| {
         let account = snapshot.accounts.get(id)?;
         let own_address = Address::parse(id.as_str()).ok();
-        let addresses = own_address.into_iter().chain(account.aliases.iter().cloned());
+        let addresses = own_address
+            .into_iter()
+            .chain(account.aliases.iter().cloned());
         Some((id.clone(), addresses.collect()))
     });
     let first_created = cases.iter().map(|case| case.created).min();
@@ -386,8 +389,14 @@ pub fn read_wrong_pins(store: &dyn Store, query: &WrongPinQuery) -> Result<Wrong
     }
     for (account, addresses) in &query.members {
         for address in addresses {
-            let earlier_requests = store.requests_of_booker(address, since + WRONG_PIN_WINDOW - KNOWN_ORIGIN_AGE, MAX_REQUESTS_PER_ADDRESS)?;
-            let right_pins = earlier_requests.into_iter().filter_map(|request| request.pin_attempt);
+            let earlier_requests = store.requests_of_booker(
+                address,
+                since + WRONG_PIN_WINDOW - KNOWN_ORIGIN_AGE,
+                MAX_REQUESTS_PER_ADDRESS,
+            )?;
+            let right_pins = earlier_requests
+                .into_iter()
+                .filter_map(|request| request.pin_attempt);
             let right_pins = right_pins.filter(|pin| pin.is_correct);
             wrong_pins
                 .known_origins
@@ -434,7 +443,11 @@ impl WrongPins {
 }
 
 /// What a try showed. A hash that cannot be read is as good as none.
-pub fn record_verification(case: &PinCase, is_right: Option<bool>, wrong_pins: &mut WrongPins) -> PinResult {
+pub fn record_verification(
+    case: &PinCase,
+    is_right: Option<bool>,
+    wrong_pins: &mut WrongPins,
+) -> PinResult {
     match is_right {
         Some(true) => PinResult::Correct,
         Some(false) => {
@@ -479,11 +492,22 @@ mod tests {
     #[test]
     fn a_hash_fits_its_pin_alone() {
         let stored_hash = hash(" 4711-x ").unwrap();
-        assert!(stored_hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored_hash}");
-        assert_ne!(stored_hash, hash("4711-x").unwrap(), "each has a salt of its own");
+        assert!(
+            stored_hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{stored_hash}"
+        );
+        assert_ne!(
+            stored_hash,
+            hash("4711-x").unwrap(),
+            "each has a salt of its own"
+        );
         assert_eq!(verify(&stored_hash, &secret("4711-x")), Some(true));
         for wrong_pin in ["4711-X", "4711", "4711-x ", ""] {
-            assert_eq!(verify(&stored_hash, &secret(wrong_pin)), Some(false), "{wrong_pin}");
+            assert_eq!(
+                verify(&stored_hash, &secret(wrong_pin)),
+                Some(false),
+                "{wrong_pin}"
+            );
         }
     }
 
@@ -521,7 +545,11 @@ mod tests {
             assert_eq!(verify(&hash, &secret("1234")), expect, "{hash}");
         }
         for malformed in ["", "1234", "$argon2id$v=19$m=19456,t=2,p=1"] {
-            assert_ne!(verify(malformed, &secret("1234")), Some(true), "{malformed}");
+            assert_ne!(
+                verify(malformed, &secret("1234")),
+                Some(true),
+                "{malformed}"
+            );
         }
     }
 

@@ -3,14 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use super::observe::is_fatal_for_pass;
 use super::context::{PassError, Ports, Session};
+use super::observe::is_fatal_for_pass;
 use crate::calcom::port::CallError;
 use crate::domain::booking::{Booking, BookingRef, Fetched};
 use crate::domain::id::{Address, BookingUid, HostKey};
 use crate::domain::plan::Problem;
+use crate::domain::refund_policy::{ClaimedActor, MoveAway, identify_mover};
 use crate::domain::request::{Charge, ChargeState};
-use crate::domain::refund_policy::{MoveAway, ClaimedActor, identify_mover};
 use crate::domain::time::Time;
 use crate::domain::watch::MAX_CHAIN;
 
@@ -65,7 +65,11 @@ impl Replacement {
         MoveAway {
             start,
             moved_at: self.created,
-            by: if is_host { ClaimedActor::Host } else { self.claimed_actor.clone() },
+            by: if is_host {
+                ClaimedActor::Host
+            } else {
+                self.claimed_actor.clone()
+            },
         }
     }
 }
@@ -120,7 +124,10 @@ impl Session {
                 return Ok(PredecessorCharge::Unread);
             }
             let charge_uid = uid.clone();
-            let stored_charge = ports.store.with(move |store| store.charge(&charge_uid)).await;
+            let stored_charge = ports
+                .store
+                .with(move |store| store.charge(&charge_uid))
+                .await;
             if let Some(charge) = stored_charge.map_err(PassError::Store)?
                 && charge.state != ChargeState::Void
             {
@@ -156,7 +163,10 @@ impl Session {
     }
 
     /// Remembers of bookings that were seen what each had replaced, or that it had replaced none.
-    pub(super) fn cache_all_replacements<'a>(&mut self, bookings: impl Iterator<Item = &'a Booking>) {
+    pub(super) fn cache_all_replacements<'a>(
+        &mut self,
+        bookings: impl Iterator<Item = &'a Booking>,
+    ) {
         for booking in bookings {
             self.cache_replacement(booking.uid.clone(), Replacement::from_booking(booking));
         }
@@ -186,7 +196,9 @@ impl Session {
         let replacement = match ports.calendar.get(&reference).await {
             Ok(Fetched::Found(booking)) => Replacement::from_booking(&booking),
             // v1 cannot read by this name alone.
-            Ok(Fetched::Gone) | Err(CallError::Refused(_)) if cannot_read_by_uid => return Ok(ReplacementRead::Hidden),
+            Ok(Fetched::Gone) | Err(CallError::Refused(_)) if cannot_read_by_uid => {
+                return Ok(ReplacementRead::Hidden);
+            }
             Ok(Fetched::Gone) => return Ok(ReplacementRead::Gone),
             Err(error) if is_fatal_for_pass(&error) => return Err(error.into()),
             Err(error) => {

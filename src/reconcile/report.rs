@@ -145,7 +145,10 @@ impl PassReport {
     }
 
     /// What each account that pays could spend before and after the step, one step after the other.
-    pub fn compute_balances(plan: &Plan, snapshot: &Snapshot) -> BTreeMap<RequestId, (Credits, Credits)> {
+    pub fn compute_balances(
+        plan: &Plan,
+        snapshot: &Snapshot,
+    ) -> BTreeMap<RequestId, (Credits, Credits)> {
         let mut current_balances: BTreeMap<&AccountId, Credits> = BTreeMap::new();
         let mut balances = BTreeMap::new();
         for step in &plan.steps {
@@ -161,7 +164,8 @@ impl PassReport {
                 .sum();
             let account = step.request.account.as_ref();
             let account_entry = account.and_then(|id| snapshot.accounts.get_key_value(id));
-            let (Some((id, account)), Decision::Confirm) = (account_entry, step.request.decision) else {
+            let (Some((id, account)), Decision::Confirm) = (account_entry, step.request.decision)
+            else {
                 continue;
             };
             let before = current_balances
@@ -186,7 +190,9 @@ impl PassReport {
 
     /// Whether there is anything to do (for `plan --exit-code`).
     pub fn has_steps(&self) -> bool {
-        self.steps.iter().any(|step| step.outcome == StepOutcome::Planned)
+        self.steps
+            .iter()
+            .any(|step| step.outcome == StepOutcome::Planned)
     }
 }
 

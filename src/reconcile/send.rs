@@ -12,11 +12,11 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 
-use super::clock::clock_is_off;
-use super::observe::is_fatal_for_pass;
-use super::context::{PassError, Ports};
-use super::report::StepOutcome;
 use super::booking_reads::{self, ReadTimes};
+use super::clock::clock_is_off;
+use super::context::{PassError, Ports};
+use super::observe::is_fatal_for_pass;
+use super::report::StepOutcome;
 use crate::calcom::port::CallError;
 use crate::domain::booking::{self, BookingRef};
 use crate::domain::gate::PassLimits;
@@ -25,8 +25,8 @@ use crate::domain::intent::BookingState;
 use crate::domain::plan::{PlannedCall, Problem};
 use crate::domain::request::{Charge, Request};
 use crate::domain::time::{Span, Time};
-use call::{set_sent_marks, send_call};
-use in_flight::{InFlightCall, CallState};
+use call::{send_call, set_sent_marks};
+use in_flight::{CallState, InFlightCall};
 
 /// Calls under way at once: a confirmation takes Cal.com seconds, and these are all of one host.
 const CALLS_AT_ONCE: usize = 8;
@@ -116,7 +116,8 @@ pub async fn send_batch(
     let mut result = driver.result;
     for slot in driver.slots.into_iter().flatten() {
         let why = "its turn did not come in this pass".to_owned();
-        result.steps
+        result
+            .steps
             .push((slot.intent.request, StepOutcome::Unresolved, Some(why)));
     }
     result
@@ -195,13 +196,16 @@ impl<'a> Driver<'a> {
                 self.advance(n, tasks);
                 continue;
             }
-            let cap_deadline = |until: Time| latest_send_time.map_or(until, |start| until.min(start));
+            let cap_deadline =
+                |until: Time| latest_send_time.map_or(until, |start| until.min(start));
             let client_reads_first = self.ports.calendar.reads_before_acting();
             match in_flight.reading {
                 _ if client_reads_first => {
                     calls.push((n, cap_deadline(now + self.limits.max_observation_age)));
                 }
-                Some(PreCallReading::PendingUntil(until)) if now <= until => calls.push((n, cap_deadline(until))),
+                Some(PreCallReading::PendingUntil(until)) if now <= until => {
+                    calls.push((n, cap_deadline(until)))
+                }
                 Some(PreCallReading::NotListed) => self.read_before_call(n, tasks),
                 Some(PreCallReading::PendingUntil(_)) | None => {
                     if self.batch_read_running {
@@ -302,7 +306,13 @@ impl<'a> Driver<'a> {
             TaskResult::BookingRead(n, requested_at, read_result) => {
                 self.active_tasks -= 1;
                 let arrived_at = (self.ports.clock)();
-                let until = reading_valid_until(ReadTimes { requested_at, arrived_at }, self.limits);
+                let until = reading_valid_until(
+                    ReadTimes {
+                        requested_at,
+                        arrived_at,
+                    },
+                    self.limits,
+                );
                 let in_flight = self.slots[n].as_mut().expect("it is under way");
                 match read_result {
                     Ok(BookingState::Pending) => {
@@ -326,7 +336,9 @@ impl<'a> Driver<'a> {
                     // It was not sent after all.
                     Err(CallError::TooLate | CallError::RateLimited { .. }) => {
                         yield_to_ready_tasks().await;
-                        if let Err(error) = set_sent_marks(&self.ports, vec![self.request_id(n)], None).await {
+                        if let Err(error) =
+                            set_sent_marks(&self.ports, vec![self.request_id(n)], None).await
+                        {
                             self.result.fatal_error = Some(PassError::Store(error));
                         }
                     }
@@ -358,7 +370,11 @@ impl<'a> Driver<'a> {
     }
 
     /// Gives each that waits what the look showed of it.
-    fn record_batch_read(&mut self, states: &BTreeMap<BookingUid, (BookingState, ReadTimes)>, tasks: &mut Tasks<'a>) {
+    fn record_batch_read(
+        &mut self,
+        states: &BTreeMap<BookingUid, (BookingState, ReadTimes)>,
+        tasks: &mut Tasks<'a>,
+    ) {
         let now = (self.ports.clock)();
         let mut not_pending = Vec::new();
         for n in std::mem::take(&mut self.queue) {
@@ -398,7 +414,12 @@ impl<'a> Driver<'a> {
             let ports = self.ports;
             let request = in_flight.intent.request.clone();
             let states = in_flight.booking_states.clone();
-            let read_task = async move { TaskResult::RequestRead(n, booking_reads::read_request_states(&ports, &request, states).await) };
+            let read_task = async move {
+                TaskResult::RequestRead(
+                    n,
+                    booking_reads::read_request_states(&ports, &request, states).await,
+                )
+            };
             tasks.push(read_task.boxed());
             return;
         }

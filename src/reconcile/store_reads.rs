@@ -81,7 +81,8 @@ pub fn read_open_intents(
     let mut open_intents = Vec::new();
     for request in store.open_intents(limit)? {
         let (charges, carried_charge) = read_holds(store, &request)?;
-        let unanswered_since = intent::unanswered_call_sent_at(&request, store.sent_mark(&request.id), limits);
+        let unanswered_since =
+            intent::unanswered_call_sent_at(&request, store.sent_mark(&request.id), limits);
         let running_until = intent::running_until(unanswered_since, limits, now);
         let intent = OpenIntent {
             read_at: request.decided_at,
@@ -116,7 +117,12 @@ pub fn read_holds(
 /// What an intent's bookings are, from its series as it was read whole.
 pub fn record_series_states(intent: &mut OpenIntent, occurrences: Vec<Booking>) {
     for booking in &intent.request.bookings {
-        let state = BookingState::in_series(&occurrences, &booking.uid, intent.request.call, intent.read_at);
+        let state = BookingState::in_series(
+            &occurrences,
+            &booking.uid,
+            intent.request.call,
+            intent.read_at,
+        );
         intent.booking_states.insert(booking.uid.clone(), state);
     }
     intent.new_occurrences = occurrences
@@ -144,14 +150,19 @@ pub fn filter_settled(
 }
 
 /// Whom to look up for these bookings.
-pub fn build_account_query<'a>(bookings: impl Iterator<Item = &'a Booking>, intents: &[OpenIntent]) -> AccountQuery {
+pub fn build_account_query<'a>(
+    bookings: impl Iterator<Item = &'a Booking>,
+    intents: &[OpenIntent],
+) -> AccountQuery {
     let mut query = AccountQuery::default();
     for booking in bookings {
         if let Some(booker) = &booking.booker {
             query.addresses.insert(booker.address.clone());
         }
         if let Some(from) = &booking.rescheduled_from {
-            query.replaced_bookings.push((booking.uid.clone(), from.clone()));
+            query
+                .replaced_bookings
+                .push((booking.uid.clone(), from.clone()));
         }
     }
     for intent in intents {
@@ -161,13 +172,18 @@ pub fn build_account_query<'a>(bookings: impl Iterator<Item = &'a Booking>, inte
 }
 
 /// Looks them up.
-pub fn read_accounts(store: &mut dyn Store, query: &AccountQuery) -> Result<LoadedAccounts, StoreError> {
+pub fn read_accounts(
+    store: &mut dyn Store,
+    query: &AccountQuery,
+) -> Result<LoadedAccounts, StoreError> {
     let mut loaded_accounts = LoadedAccounts::default();
     let mut account_ids = query.accounts.clone();
     for address in &query.addresses {
         if let Some(id) = store.resolve(address)? {
             account_ids.insert(id.clone());
-            loaded_accounts.accounts_by_address.insert(address.clone(), id);
+            loaded_accounts
+                .accounts_by_address
+                .insert(address.clone(), id);
         }
     }
     for id in account_ids {
@@ -179,7 +195,9 @@ pub fn read_accounts(store: &mut dyn Store, query: &AccountQuery) -> Result<Load
         if let Some(charge) = store.charge(from)?
             && charge.state == ChargeState::Open
         {
-            loaded_accounts.carried_charges.insert(booking.clone(), charge);
+            loaded_accounts
+                .carried_charges
+                .insert(booking.clone(), charge);
         }
     }
     Ok(loaded_accounts)

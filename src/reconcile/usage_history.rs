@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::booking::Booking;
-use crate::domain::decision::{ReasonCode, Decision};
+use crate::domain::decision::{Decision, ReasonCode};
 use crate::domain::gate::{Gate, Policy};
 use crate::domain::id::{AccountId, Address, BookingUid, RequestId};
 use crate::domain::intent::BookingState;
 use crate::domain::request::{Charge, ChargeState, Request, RequestState};
-use crate::domain::snapshot::{PriorRequest, Snapshot, CountedBooking};
+use crate::domain::snapshot::{CountedBooking, PriorRequest, Snapshot};
 use crate::domain::time::{Span, Time};
 use crate::store::port::{Store, StoreError};
 
@@ -118,7 +118,11 @@ fn find_ended_bookings(snapshot: &Snapshot) -> BTreeSet<BookingUid> {
     let without_running_call = without_running_call.filter(|open| open.running_until.is_none());
     let booking_states = without_running_call.flat_map(|open| &open.booking_states);
     let ended_bookings = booking_states.filter(|(_, state)| match state {
-        BookingState::Rejected | BookingState::Cancelled | BookingState::Gone | BookingState::PendingAfterStart | BookingState::PendingAfterEnd => true,
+        BookingState::Rejected
+        | BookingState::Cancelled
+        | BookingState::Gone
+        | BookingState::PendingAfterStart
+        | BookingState::PendingAfterEnd => true,
         BookingState::Pending
         | BookingState::Accepted
         | BookingState::AcceptedAfterMove
@@ -126,7 +130,8 @@ fn find_ended_bookings(snapshot: &Snapshot) -> BTreeSet<BookingUid> {
         | BookingState::OtherStatus
         | BookingState::Unread => false,
     });
-    let mut ended_bookings: BTreeSet<BookingUid> = ended_bookings.map(|(booking, _)| booking.clone()).collect();
+    let mut ended_bookings: BTreeSet<BookingUid> =
+        ended_bookings.map(|(booking, _)| booking.clone()).collect();
     let holding_intents = snapshot
         .intents
         .iter()
@@ -139,7 +144,10 @@ fn find_ended_bookings(snapshot: &Snapshot) -> BTreeSet<BookingUid> {
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn read_usage_history(store: &dyn Store, query: &UsageQuery) -> Result<UsageHistory, StoreError> {
+pub fn read_usage_history(
+    store: &dyn Store,
+    query: &UsageQuery,
+) -> Result<UsageHistory, StoreError> {
     let mut history = UsageHistory::default();
     let mut gates = BTreeMap::new();
     for (account, from) in &query.members {
@@ -155,10 +163,16 @@ pub fn read_usage_history(store: &dyn Store, query: &UsageQuery) -> Result<Usage
                 counted_bookings.push(read_counted_booking(store, charge, &mut gates)?);
             }
         }
-        history.counted_bookings.insert(account.clone(), counted_bookings);
+        history
+            .counted_bookings
+            .insert(account.clone(), counted_bookings);
     }
     for (booker, first) in &query.bookers {
-        let requests = store.requests_of_booker(booker, *first - REQUEST_LOOKBACK, MAX_COUNTED_REQUESTS + 1)?;
+        let requests = store.requests_of_booker(
+            booker,
+            *first - REQUEST_LOOKBACK,
+            MAX_COUNTED_REQUESTS + 1,
+        )?;
         if requests.len() > MAX_COUNTED_REQUESTS {
             history.over_limit.bookers.insert(booker.clone());
             continue;
@@ -168,7 +182,9 @@ pub fn read_usage_history(store: &dyn Store, query: &UsageQuery) -> Result<Usage
             request: request.id,
             created_at: request.created_at,
         });
-        history.prior_requests.insert(booker.clone(), prior_requests.collect());
+        history
+            .prior_requests
+            .insert(booker.clone(), prior_requests.collect());
     }
     Ok(history)
 }

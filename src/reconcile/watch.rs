@@ -4,21 +4,21 @@
 
 mod accepted_move;
 mod cancel;
-mod unresolved_list;
 mod observed_bookings;
-mod stale_requests;
 pub mod recheck;
 pub mod settle;
+mod stale_requests;
 mod unmanaged;
+mod unresolved_list;
 
 use std::collections::BTreeSet;
 
-use super::predecessor::PredecessorCharge;
 use super::clock::{CLOCK_OFF, clock_is_off, clock_problem};
+use super::context::{PassError, Ports, Session};
 use super::dry_run::DryRun;
 use super::identity::identify;
 use super::observe::count_recent_declines;
-use super::context::{PassError, Ports, Session};
+use super::predecessor::PredecessorCharge;
 use super::report::UnresolvedReport;
 use crate::calcom::port::BookingFilter;
 use crate::domain::gate::Policy;
@@ -29,8 +29,8 @@ use crate::domain::time::{Span, Time};
 use crate::domain::unresolved::UnresolvedCode;
 use crate::domain::watch::ChargeOutcome;
 use accepted_move::MoveEvaluation;
-use unresolved_list::UnresolvedFinding;
 use observed_bookings::ObservedBookings;
+use unresolved_list::UnresolvedFinding;
 
 /// How far before the last watch changes are asked for: clocks differ, and a write may show late.
 const OVERLAP: Span = Span::minutes(5);
@@ -209,11 +209,16 @@ pub async fn run_watch_with_report(
         unresolved: UnresolvedReport::default(),
     };
     let mut run_result = run_phases(ports, policy, session, scope, &mut report).await;
-    match ports.store.with(|store| UnresolvedReport::read(store)).await {
+    match ports
+        .store
+        .with(|store| UnresolvedReport::read(store))
+        .await
+    {
         Ok(unresolved) => report.unresolved = unresolved,
         Err(error) => run_result = run_result.and(Err(PassError::Store(error))),
     }
-    report.complete = run_result.is_ok() && report.report_only.is_none() && !report.should_stop(ports);
+    report.complete =
+        run_result.is_ok() && report.report_only.is_none() && !report.should_stop(ports);
     report.finished = (ports.clock)();
     report.calls = ports.calendar.calls() - calls_before;
     (report, run_result.err())
@@ -229,19 +234,33 @@ async fn run_phases(
     let started = report.started;
     let ledger = identify(ports, session).await?;
     if ledger.restored_at.is_some() {
-        report.report_only.get_or_insert(ReportOnlyReason::RestoreOpen);
+        report
+            .report_only
+            .get_or_insert(ReportOnlyReason::RestoreOpen);
     }
     let me = session.me(ports).await?.id;
     let mut observed_bookings = ObservedBookings::default();
     if let Some(since) = scope.since {
         let updated_since = BookingFilter::UpdatedSince(since - OVERLAP);
-        observed_bookings.list(ports, &updated_since, &mut report.problems).await?;
+        observed_bookings
+            .list(ports, &updated_since, &mut report.problems)
+            .await?;
         let created_since = BookingFilter::CreatedSince(since - OVERLAP);
-        observed_bookings.list(ports, &created_since, &mut report.problems).await?;
+        observed_bookings
+            .list(ports, &created_since, &mut report.problems)
+            .await?;
     }
     let open_charges = read_open_charges(ports).await?;
     let mut charges = if scope.audit {
-        list_for_audit(ports, scope, &open_charges, started, &mut observed_bookings, report).await?;
+        list_for_audit(
+            ports,
+            scope,
+            &open_charges,
+            started,
+            &mut observed_bookings,
+            report,
+        )
+        .await?;
         open_charges
     } else {
         let mut changed_uids = observed_bookings.uids();
@@ -286,13 +305,17 @@ async fn run_phases(
         if report.should_stop(ports) {
             break;
         }
-        observed_bookings.read_charged_bookings(ports, chunk, &mut report.problems).await?;
+        observed_bookings
+            .read_charged_bookings(ports, chunk, &mut report.problems)
+            .await?;
         for charge in chunk {
             if report.should_stop(ports) {
                 break;
             }
             let problems = &mut report.problems;
-            let chain = observed_bookings.follow_chain(ports, &charge.booking, problems).await?;
+            let chain = observed_bookings
+                .follow_chain(ports, &charge.booking, problems)
+                .await?;
             report.checked_charges += 1;
             if may_settle(ports, policy, session, charge, &chain, report).await? {
                 settle::settle(ports, policy, charge, chain, report).await?;
@@ -303,14 +326,21 @@ async fn run_phases(
     if !report.should_stop(ports) {
         let listed_bookings = unresolved_list::read_open_bookings(ports).await?;
         if scope.audit {
-            unresolved_list::read_listed_bookings(ports, &listed_bookings, &mut observed_bookings, &mut report.problems).await?;
+            unresolved_list::read_listed_bookings(
+                ports,
+                &listed_bookings,
+                &mut observed_bookings,
+                &mut report.problems,
+            )
+            .await?;
         }
         let due_cancellations = cancel::read_due_cancellations(ports, &policy.limits).await?;
         unmanaged::check_unmanaged(ports, policy, session, me, &observed_bookings, report).await?;
         cancel::retry_cancellations(ports, policy, due_cancellations, report).await?;
     }
     if !report.should_stop(ports) {
-        stale_requests::close_stale_requests(ports, scope.since, &observed_bookings, report).await?;
+        stale_requests::close_stale_requests(ports, scope.since, &observed_bookings, report)
+            .await?;
     }
     report.problems.extend(clock_problem(ports));
     if report.report_only == Some(ReportOnlyReason::RestoreOpen) {
@@ -329,7 +359,8 @@ async fn may_settle(
     chain: &observed_bookings::RescheduleChain,
     report: &mut WatchReport,
 ) -> Result<bool, PassError> {
-    let move_to_evaluate = accepted_move::find_move_to_evaluate(ports, policy, charge, chain).await?;
+    let move_to_evaluate =
+        accepted_move::find_move_to_evaluate(ports, policy, charge, chain).await?;
     let Some((last, gate)) = move_to_evaluate else {
         return Ok(true);
     };
@@ -340,15 +371,27 @@ async fn may_settle(
             let detail = format!("at once after a move, and its gate asks for a review: {why}");
             let account = Some(charge.account.clone());
             let code = UnresolvedCode::AcceptedMove;
-            unresolved_list::add_to_unresolved(ports, UnresolvedFinding::new(last, code, account, detail), report).await?;
+            unresolved_list::add_to_unresolved(
+                ports,
+                UnresolvedFinding::new(last, code, account, detail),
+                report,
+            )
+            .await?;
             Ok(true)
         }
-        MoveEvaluation::Cancel(_) if count_recent_declines(ports, policy).await? >= policy.limits.declines.at_most => {
+        MoveEvaluation::Cancel(_)
+            if count_recent_declines(ports, policy).await? >= policy.limits.declines.at_most =>
+        {
             unmanaged::report_cancel_limit(report);
             let detail = "at once after a move, and is to be cancelled".to_owned();
             let account = Some(charge.account.clone());
             let code = UnresolvedCode::AcceptedMove;
-            unresolved_list::add_to_unresolved(ports, UnresolvedFinding::new(last, code, account, detail), report).await?;
+            unresolved_list::add_to_unresolved(
+                ports,
+                UnresolvedFinding::new(last, code, account, detail),
+                report,
+            )
+            .await?;
             Ok(false)
         }
         MoveEvaluation::Cancel(why) => {
@@ -421,7 +464,9 @@ async fn list_past_bookings(
     let from = missing().map(|charge| charge.start).min().unwrap_or(now);
     let to = missing().map(|charge| charge.end).max().unwrap_or(now);
     let select = BookingFilter::Past { from, to };
-    observed_bookings.list(ports, &select, &mut report.problems).await?;
+    observed_bookings
+        .list(ports, &select, &mut report.problems)
+        .await?;
     Ok(())
 }
 
@@ -436,7 +481,9 @@ async fn list_for_audit(
 ) -> Result<(), PassError> {
     let to = now + HORIZON;
     let upcoming = BookingFilter::Upcoming { from: now, to };
-    observed_bookings.list(ports, &upcoming, &mut report.problems).await?;
+    observed_bookings
+        .list(ports, &upcoming, &mut report.problems)
+        .await?;
     let past_charges = open_charges.iter().filter(|charge| charge.end <= now);
     let oldest = past_charges.map(|charge| charge.start).min().unwrap_or(now);
     let last_audit = scope.since.unwrap_or(now).min(now - FIRST_AUDIT);
@@ -444,6 +491,8 @@ async fn list_for_audit(
         from: oldest.min(last_audit),
         to: now,
     };
-    observed_bookings.list(ports, &past, &mut report.problems).await?;
+    observed_bookings
+        .list(ports, &past, &mut report.problems)
+        .await?;
     Ok(())
 }

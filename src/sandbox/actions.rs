@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::create_booking::{NewBooking, BookingNames};
-use super::transitions::{CancelRequest, CancelExtent, RescheduleRequest, TransitionRefusal};
 use super::call_log::MailKind;
+use super::create_booking::{BookingNames, NewBooking};
 use super::model::{SandboxStatus, User};
 use super::relative_time::RelativeTime;
+use super::transitions::{CancelExtent, CancelRequest, RescheduleRequest, TransitionRefusal};
 use super::world::{World, WorldError};
 use crate::domain::time::{Span, Time};
 
@@ -196,11 +196,14 @@ impl NewBookingFile {
     /// The request, its start reckoned from this now.
     pub fn into_new_booking(self, now: Time) -> NewBooking {
         let file = self;
-        let mut new_booking = NewBooking::new(file.event_type, &file.email, file.start.resolve(now));
+        let mut new_booking =
+            NewBooking::new(file.event_type, &file.email, file.start.resolve(now));
         new_booking.name = file.name.unwrap_or(new_booking.name);
         new_booking.time_zone = file.time_zone.unwrap_or(new_booking.time_zone);
         new_booking.language = file.language.unwrap_or(new_booking.language);
-        new_booking.length = file.minutes.map(|minutes| Span::minutes(i64::from(minutes)));
+        new_booking.length = file
+            .minutes
+            .map(|minutes| Span::minutes(i64::from(minutes)));
         new_booking.guests = file.guests;
         new_booking.answers = file.answers;
         new_booking.metadata = file.metadata;
@@ -216,7 +219,10 @@ pub enum ActionError {
     #[error(transparent)]
     World(#[from] WorldError),
     #[error("change booking {uid}: {}", refusal_text(.refusal))]
-    Refused { uid: String, refusal: TransitionRefusal },
+    Refused {
+        uid: String,
+        refusal: TransitionRefusal,
+    },
 }
 
 fn refusal_text(refusal: &TransitionRefusal) -> String {
@@ -245,14 +251,20 @@ impl World {
                 let claimed_by = self.host_user(&remark.booking)?.map(|host| host.email);
                 self.cancel_as(now, remark, claimed_by, CancelExtent::Single)
             }
-            ThirdPartyAction::ApiCancels(remark) => self.cancel_as(now, remark, None, CancelExtent::Single),
-            ThirdPartyAction::SeriesCancels(remark) => self.cancel_as(now, remark, None, CancelExtent::Following),
+            ThirdPartyAction::ApiCancels(remark) => {
+                self.cancel_as(now, remark, None, CancelExtent::Single)
+            }
+            ThirdPartyAction::SeriesCancels(remark) => {
+                self.cancel_as(now, remark, None, CancelExtent::Following)
+            }
             ThirdPartyAction::BookerMoves(booking_move) => {
                 let claimed_by = self.booker_address(&booking_move.booking)?;
                 self.move_as(now, booking_move, claimed_by, false)
             }
             ThirdPartyAction::HostMoves(booking_move) => {
-                let claimed_by = self.host_user(&booking_move.booking)?.map(|host| host.email);
+                let claimed_by = self
+                    .host_user(&booking_move.booking)?
+                    .map(|host| host.email);
                 self.move_as(now, booking_move, claimed_by, true)
             }
             ThirdPartyAction::HostAsksToMove(remark) => self.ask_for_new_time(now, remark),
@@ -283,9 +295,15 @@ impl World {
             }
             ThirdPartyAction::Requests(new) => Ok(self.book(now, new.into_new_booking(now))?),
             ThirdPartyAction::DeletesBooking { booking } => map_world_error(self.delete(&booking)),
-            ThirdPartyAction::DeletesEventType { event_type } => map_world_error(self.delete_event_type(event_type)),
-            ThirdPartyAction::LeavesSeat { booking, email } => map_world_error(self.remove_seat(now, &booking, &email)),
-            ThirdPartyAction::LocksAccount { user, locked } => map_world_error(self.set_locked(user, locked)),
+            ThirdPartyAction::DeletesEventType { event_type } => {
+                map_world_error(self.delete_event_type(event_type))
+            }
+            ThirdPartyAction::LeavesSeat { booking, email } => {
+                map_world_error(self.remove_seat(now, &booking, &email))
+            }
+            ThirdPartyAction::LocksAccount { user, locked } => {
+                map_world_error(self.set_locked(user, locked))
+            }
             ThirdPartyAction::Advances { seconds } => {
                 self.advance(Span::seconds(seconds));
                 Ok(Vec::new())
@@ -295,7 +313,11 @@ impl World {
 
     /// Does one thing after another, the clock going along with those that move it; gives the uids
     /// of bookings that were made. Stops at the first that cannot be done.
-    pub fn act_all(&mut self, now: Time, actions: Vec<ThirdPartyAction>) -> Result<Vec<String>, ActionError> {
+    pub fn act_all(
+        &mut self,
+        now: Time,
+        actions: Vec<ThirdPartyAction>,
+    ) -> Result<Vec<String>, ActionError> {
         let offset_before = self.offset();
         let mut new_uids = Vec::new();
         for action in actions {
@@ -341,7 +363,9 @@ impl World {
         claimed_by: Option<String>,
         by_host: bool,
     ) -> Result<Vec<String>, ActionError> {
-        let host = self.host_user(&booking_move.booking)?.map(|host| host.email);
+        let host = self
+            .host_user(&booking_move.booking)?
+            .map(|host| host.email);
         let claimed_by_field = booking_move.by.as_ref();
         let request = RescheduleRequest {
             start: booking_move.start.resolve(now),
@@ -353,11 +377,16 @@ impl World {
         };
         let result = self.reschedule(now, &booking_move.booking, request);
         let uid = booking_move.booking;
-        result.map(|new| vec![new])
+        result
+            .map(|new| vec![new])
             .map_err(|refusal| ActionError::Refused { uid, refusal })
     }
 
-    fn ask_for_new_time(&mut self, now: Time, remark: BookingRemark) -> Result<Vec<String>, ActionError> {
+    fn ask_for_new_time(
+        &mut self,
+        now: Time,
+        remark: BookingRemark,
+    ) -> Result<Vec<String>, ActionError> {
         let host_address = self.host_user(&remark.booking)?.map(|host| host.email);
         let row = self.booking_mut(&remark.booking)?;
         row.status = SandboxStatus::Cancelled;
@@ -386,8 +415,12 @@ impl World {
     }
 }
 
-fn map_refusal(uid: String, result: Result<(), TransitionRefusal>) -> Result<Vec<String>, ActionError> {
-    result.map(|()| Vec::new())
+fn map_refusal(
+    uid: String,
+    result: Result<(), TransitionRefusal>,
+) -> Result<Vec<String>, ActionError> {
+    result
+        .map(|()| Vec::new())
         .map_err(|refusal| ActionError::Refused { uid, refusal })
 }
 
@@ -424,10 +457,22 @@ mod tests {
         type MakeCancel = fn(BookingRemark) -> ThirdPartyAction;
         // action, cancelled by, waiting for a new time
         let rows: [(MakeCancel, Option<&str>, bool); 4] = [
-            (ThirdPartyAction::BookerCancels, Some("bo@example.com"), false),
-            (ThirdPartyAction::HostCancels, Some("ada@example.org"), false),
+            (
+                ThirdPartyAction::BookerCancels,
+                Some("bo@example.com"),
+                false,
+            ),
+            (
+                ThirdPartyAction::HostCancels,
+                Some("ada@example.org"),
+                false,
+            ),
             (ThirdPartyAction::ApiCancels, None, false),
-            (ThirdPartyAction::HostAsksToMove, Some("ada@example.org"), true),
+            (
+                ThirdPartyAction::HostAsksToMove,
+                Some("ada@example.org"),
+                true,
+            ),
         ];
         for (make, by, awaits_new_time) in rows {
             let (mut world, uid) = world();
@@ -448,8 +493,16 @@ mod tests {
     fn moves_are_pending_or_accepted_by_who_moves() {
         type MakeMove = fn(BookingMove) -> ThirdPartyAction;
         let rows: [(MakeMove, SandboxStatus, &str); 2] = [
-            (ThirdPartyAction::BookerMoves, SandboxStatus::Pending, "bo@example.com"),
-            (ThirdPartyAction::HostMoves, SandboxStatus::Accepted, "ada@example.org"),
+            (
+                ThirdPartyAction::BookerMoves,
+                SandboxStatus::Pending,
+                "bo@example.com",
+            ),
+            (
+                ThirdPartyAction::HostMoves,
+                SandboxStatus::Accepted,
+                "ada@example.org",
+            ),
         ];
         for (make, status, by) in rows {
             let (mut world, uid) = world();
@@ -475,12 +528,20 @@ mod tests {
     fn a_booking_that_was_to_be_moved_can_be() {
         let (mut world, uid) = world();
         world
-            .act(now(), ThirdPartyAction::HostAsksToMove(BookingRemark::without_reason(&uid)))
+            .act(
+                now(),
+                ThirdPartyAction::HostAsksToMove(BookingRemark::without_reason(&uid)),
+            )
             .unwrap();
         let booking_move = BookingMove::new(&uid, now() + Span::days(3));
-        let new_uids = world.act(now(), ThirdPartyAction::BookerMoves(booking_move)).unwrap();
+        let new_uids = world
+            .act(now(), ThirdPartyAction::BookerMoves(booking_move))
+            .unwrap();
         assert_eq!(world.status(&new_uids[0]), Some(SandboxStatus::Pending));
-        assert_eq!(world.booking(&uid).unwrap().successor.as_deref(), Some(&*new_uids[0]));
+        assert_eq!(
+            world.booking(&uid).unwrap().successor.as_deref(),
+            Some(&*new_uids[0])
+        );
     }
 
     #[test]
@@ -516,7 +577,11 @@ mod tests {
             email: "bo@example.com".to_owned(),
         };
         world.act(now(), leaves.clone()).unwrap();
-        assert_eq!(world.status(&uid), Some(SandboxStatus::Cancelled), "the last seat");
+        assert_eq!(
+            world.status(&uid),
+            Some(SandboxStatus::Cancelled),
+            "the last seat"
+        );
         assert!(
             world.act(now(), leaves).is_err(),
             "nobody sits there any more"

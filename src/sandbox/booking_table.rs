@@ -49,7 +49,10 @@ impl BookingTable {
         self.by_uid.insert(booking.uid.clone(), index);
         self.by_id.insert(booking.id, index);
         if let Some(series) = &booking.series {
-            self.by_series.entry(series.clone()).or_default().push(index);
+            self.by_series
+                .entry(series.clone())
+                .or_default()
+                .push(index);
         }
         self.all.push(booking);
     }

@@ -38,7 +38,9 @@ impl Operation {
     /// cancel has: a PATCH is a bare write.
     pub fn has_steps(self) -> bool {
         match self {
-            Operation::Confirm | Operation::Decline | Operation::Cancel | Operation::Reschedule => true,
+            Operation::Confirm | Operation::Decline | Operation::Cancel | Operation::Reschedule => {
+                true
+            }
             Operation::Me
             | Operation::EventTypes
             | Operation::List

@@ -17,8 +17,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::actions::ThirdPartyAction;
-use super::http_types::{HttpRequest, HttpResponse};
 use super::faults::FaultRule;
+use super::http_types::{HttpRequest, HttpResponse};
 use super::model::SandboxBooking;
 use super::relative_time::format_time;
 use super::scenario::file::ScriptEntryFile;
@@ -95,7 +95,8 @@ struct AdvanceBody {
 }
 
 fn advance_clock(world: &mut World, now: Time, body: &[u8]) -> Result<Value, String> {
-    let body_value: AdvanceBody = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let body_value: AdvanceBody =
+        serde_json::from_slice(body).map_err(|error| error.to_string())?;
     let span = Span::try_seconds(body_value.seconds).ok_or("seconds is out of range")?;
     world.advance(span);
     Ok(json!({ "now": format_time(now + span) }))
@@ -130,7 +131,12 @@ pub fn state_json(world: &World, now: Time) -> Value {
 fn booking_json(world: &World, one: &SandboxBooking) -> Value {
     let mails = world.call_log.mails(&one.uid).into_iter().flatten();
     let mails: BTreeMap<String, u32> = mails
-        .map(|((to, kind), count)| (format!("{} {}", variant_name(to), variant_name(kind)), *count))
+        .map(|((to, kind), count)| {
+            (
+                format!("{} {}", variant_name(to), variant_name(kind)),
+                *count,
+            )
+        })
         .collect();
     json!({
         "uid": one.uid,

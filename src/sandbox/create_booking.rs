@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::call_log::MailKind;
-use super::model::{StoredAnswers, SandboxAttendee, SandboxBooking, SandboxEventType, SandboxPayment, Seat, SandboxStatus};
+use super::model::{
+    SandboxAttendee, SandboxBooking, SandboxEventType, SandboxPayment, SandboxStatus, Seat,
+    StoredAnswers,
+};
 use super::world::{World, WorldError};
 use crate::domain::time::{Span, Time, truncate_to_millis};
 
@@ -142,10 +145,25 @@ impl World {
     }
 
     /// The row that a request would become.
-    fn draft(&mut self, now: Time, event_type: &SandboxEventType, new_booking: NewBooking, uid: String) -> SandboxBooking {
-        let host = self.user(event_type.owner).map_or("", |user| user.name.as_str());
-        let title = format!("{} between {host} and {}", event_type.title, new_booking.name);
-        let mut attendees = vec![self.new_attendee(&new_booking.name, &new_booking.email, &new_booking.time_zone)];
+    fn draft(
+        &mut self,
+        now: Time,
+        event_type: &SandboxEventType,
+        new_booking: NewBooking,
+        uid: String,
+    ) -> SandboxBooking {
+        let host = self
+            .user(event_type.owner)
+            .map_or("", |user| user.name.as_str());
+        let title = format!(
+            "{} between {host} and {}",
+            event_type.title, new_booking.name
+        );
+        let mut attendees = vec![self.new_attendee(
+            &new_booking.name,
+            &new_booking.email,
+            &new_booking.time_zone,
+        )];
         attendees[0].language = Some(new_booking.language);
         for guest in &new_booking.guests {
             attendees.push(self.new_attendee("", guest, &new_booking.time_zone));
@@ -164,8 +182,13 @@ impl World {
             let uid = self.next_uuid();
             attendees[0].seat = Some(Seat { uid, answers });
         }
-        let needs_confirmation = event_type.needs_confirmation(now, new_booking.start, &new_booking.email) || event_type.price > 0;
-        let notes = other_answers.get("notes").and_then(Value::as_str).unwrap_or("");
+        let needs_confirmation =
+            event_type.needs_confirmation(now, new_booking.start, &new_booking.email)
+                || event_type.price > 0;
+        let notes = other_answers
+            .get("notes")
+            .and_then(Value::as_str)
+            .unwrap_or("");
         let payments = match event_type.price {
             0 => Vec::new(),
             _ => vec![SandboxPayment {
@@ -173,7 +196,9 @@ impl World {
                 success: false,
             }],
         };
-        let length = new_booking.length.unwrap_or(Span::minutes(i64::from(event_type.minutes)));
+        let length = new_booking
+            .length
+            .unwrap_or(Span::minutes(i64::from(event_type.minutes)));
         SandboxBooking {
             id: 0,
             ics_uid: format!("{uid}@Cal.diy"),
@@ -215,7 +240,12 @@ impl World {
         }
     }
 
-    pub(super) fn new_attendee(&mut self, name: &str, email: &str, time_zone: &str) -> SandboxAttendee {
+    pub(super) fn new_attendee(
+        &mut self,
+        name: &str,
+        email: &str,
+        time_zone: &str,
+    ) -> SandboxAttendee {
         let id = self.next_attendee;
         self.next_attendee += 1;
         SandboxAttendee {
@@ -234,9 +264,10 @@ impl World {
     fn count_new_booking_mails(&mut self, uid: &str, status: SandboxStatus, counts_mails: bool) {
         let kind = match status {
             SandboxStatus::Accepted => MailKind::Confirmed,
-            SandboxStatus::Pending | SandboxStatus::AwaitingHost | SandboxStatus::Rejected | SandboxStatus::Cancelled => {
-                MailKind::Requested
-            }
+            SandboxStatus::Pending
+            | SandboxStatus::AwaitingHost
+            | SandboxStatus::Rejected
+            | SandboxStatus::Cancelled => MailKind::Requested,
         };
         if kind == MailKind::Confirmed {
             self.call_log.count_calendar_event(uid);

@@ -285,7 +285,9 @@ impl FaultRules {
                 return true;
             }
             if let Fault::Rows { as_if } = &rule.fault {
-                struck.row_faults.push((rule.booking.clone(), as_if.clone()));
+                struck
+                    .row_faults
+                    .push((rule.booking.clone(), as_if.clone()));
             } else {
                 struck.fault = Some(rule.fault.clone());
             }
@@ -323,7 +325,10 @@ mod tests {
             ),
             (
                 FaultRule::on_next(Operation::Confirm, BEFORE).skip_calls(1),
-                vec![(Operation::Confirm, None, false), (Operation::Confirm, None, true)],
+                vec![
+                    (Operation::Confirm, None, false),
+                    (Operation::Confirm, None, true),
+                ],
             ),
             (
                 FaultRule::on_next(Operation::Get, BEFORE).times(FaultTimes::Count(2)),
@@ -350,7 +355,10 @@ mod tests {
             ),
             (
                 FaultRule::always(Fault::Stale),
-                vec![(Operation::Confirm, None, false), (Operation::List, None, true)],
+                vec![
+                    (Operation::Confirm, None, false),
+                    (Operation::List, None, true),
+                ],
             ),
             (
                 FaultRule::always(Fault::HangUp {
@@ -382,7 +390,9 @@ mod tests {
             .add(row_fault(RowFault::NoUpdated).for_booking("a"), &[])
             .unwrap();
         rules.add(row_fault(RowFault::Missing), &[]).unwrap();
-        rules.add(FaultRule::on_next(Operation::List, BEFORE), &[]).unwrap();
+        rules
+            .add(FaultRule::on_next(Operation::List, BEFORE), &[])
+            .unwrap();
         rules
             .add(FaultRule::on_next(Operation::List, Fault::Flood), &[])
             .unwrap();
@@ -393,7 +403,10 @@ mod tests {
             (None, RowFault::Missing),
         ];
         assert_eq!(struck.row_faults, rows);
-        assert_eq!(rules.apply_fault(Operation::List, None).fault, Some(Fault::Flood));
+        assert_eq!(
+            rules.apply_fault(Operation::List, None).fault,
+            Some(Fault::Flood)
+        );
         assert!(rules.is_empty());
     }
 
@@ -409,15 +422,24 @@ mod tests {
                 ms: 250,
             },
         );
-        let expected = expected.for_booking("a").skip_calls(1).times(FaultTimes::Always);
+        let expected = expected
+            .for_booking("a")
+            .skip_calls(1)
+            .times(FaultTimes::Always);
         assert_eq!(rule, expected);
-        let reparsed: FaultRule = serde_json::from_value(serde_json::to_value(&rule).unwrap()).unwrap();
+        let reparsed: FaultRule =
+            serde_json::from_value(serde_json::to_value(&rule).unwrap()).unwrap();
         assert_eq!(reparsed, rule);
         let unknown = r#"{"fault":{"kind":"flood"},"speed":3}"#;
         assert!(serde_json::from_str::<FaultRule>(unknown).is_err());
-        let slow = FaultRule::always(Fault::Drip { ms: FAULT_DELAY_MAX + 1 });
+        let slow = FaultRule::always(Fault::Drip {
+            ms: FAULT_DELAY_MAX + 1,
+        });
         let mut rules = FaultRules::default();
-        assert_eq!(rules.add(slow, &[]), Err(FaultRuleError::TooSlow(FAULT_DELAY_MAX + 1)));
+        assert_eq!(
+            rules.add(slow, &[]),
+            Err(FaultRuleError::TooSlow(FAULT_DELAY_MAX + 1))
+        );
         for _ in 0..FAULT_RULES_MAX {
             rules.add(FaultRule::always(Fault::Race), &[]).unwrap();
         }

@@ -8,14 +8,14 @@ use std::mem;
 
 use serde_json::json;
 
-use super::http_types::{Dialect, HttpRequest, HttpResponse, ApiRoute};
-use super::transitions::PendingTransition;
-use super::response_mutation::apply_row_faults;
-use super::faults::{Fault, Stage, AppliedFault};
 use super::call_log::{LoggedCall, Operation};
-use super::rate_limiter::RateDecision;
-use super::script::TriggerTime;
+use super::faults::{AppliedFault, Fault, Stage};
+use super::http_types::{ApiRoute, Dialect, HttpRequest, HttpResponse};
 use super::id_generator::mix_bits;
+use super::rate_limiter::RateDecision;
+use super::response_mutation::apply_row_faults;
+use super::script::TriggerTime;
+use super::transitions::PendingTransition;
 use super::v2::error::{ErrorWriter, plain_error};
 use super::world::World;
 use super::{v1, v2};
@@ -90,14 +90,18 @@ impl RunningCall {
     /// Decides what strikes this call.
     pub fn begin(world: &mut World, request: &HttpRequest) -> Self {
         let route = ApiRoute::from_request(request);
-        let booking = route.booking_in_path().and_then(|name| match route.dialect {
-            Dialect::V2 => Some(name.to_owned()),
-            Dialect::V1 => {
-                let found = name.parse().ok().and_then(|id| world.booking_by_id(id));
-                found.map(|booking| booking.uid.clone())
-            }
-        });
-        let faults = world.fault_rules.apply_fault(route.kind, booking.as_deref());
+        let booking = route
+            .booking_in_path()
+            .and_then(|name| match route.dialect {
+                Dialect::V2 => Some(name.to_owned()),
+                Dialect::V1 => {
+                    let found = name.parse().ok().and_then(|id| world.booking_by_id(id));
+                    found.map(|booking| booking.uid.clone())
+                }
+            });
+        let faults = world
+            .fault_rules
+            .apply_fault(route.kind, booking.as_deref());
         RunningCall {
             route,
             booking,
@@ -158,7 +162,13 @@ impl RunningCall {
 
     fn run_check(&mut self, world: &mut World, now: Time, request: &HttpRequest) -> CallStep {
         let kind = self.route.kind;
-        run_script(world, now, TriggerTime::Before, kind, self.booking.as_deref());
+        run_script(
+            world,
+            now,
+            TriggerTime::Before,
+            kind,
+            self.booking.as_deref(),
+        );
         let fault = self.faults.fault.as_ref();
         self.progress = match respond_without_handling(world, now, request, &self.route, fault) {
             Some((response, delivery)) => CallProgress::Response(response, delivery),
@@ -183,7 +193,13 @@ impl RunningCall {
     fn run_second_step(&mut self, world: &mut World, now: Time) -> CallStep {
         world.running_calls -= 1;
         let kind = self.route.kind;
-        run_script(world, now, TriggerTime::Between, kind, self.booking.as_deref());
+        run_script(
+            world,
+            now,
+            TriggerTime::Between,
+            kind,
+            self.booking.as_deref(),
+        );
         let fault = self.faults.fault.as_ref();
         if let Some((response, delivery)) = interrupt_second_step(self.route.dialect, fault) {
             self.progress = CallProgress::Response(response, delivery);
@@ -224,7 +240,13 @@ impl RunningCall {
             target: request.target_without_key(),
             status: (delivery != AnswerDelivery::Disconnected).then_some(response.status),
         });
-        run_script(world, now, TriggerTime::After, route.kind, self.booking.as_deref());
+        run_script(
+            world,
+            now,
+            TriggerTime::After,
+            route.kind,
+            self.booking.as_deref(),
+        );
         HandlerAnswer { response, delivery }
     }
 }
@@ -251,7 +273,13 @@ fn step_offsets(kind: Operation) -> [u64; 3] {
 }
 
 /// Does what the script has for this place. What cannot be done is kept in words.
-fn run_script(world: &mut World, now: Time, when: TriggerTime, kind: Operation, booking: Option<&str>) {
+fn run_script(
+    world: &mut World,
+    now: Time,
+    when: TriggerTime,
+    kind: Operation,
+    booking: Option<&str>,
+) {
     let actions = world.script.take_due(when, kind, booking);
     if let Err(error) = world.act_all(now, actions) {
         world.script.failures.push(error.to_string());
@@ -277,11 +305,15 @@ fn respond_without_handling(
             stage: Stage::Before,
         } => return Some((HttpResponse::empty(500), AnswerDelivery::Disconnected)),
         Fault::DatabaseDown => match route.dialect {
-            Dialect::V2 => v2::route::database_down_response(world, &ErrorWriter::new(request, now)),
+            Dialect::V2 => {
+                v2::route::database_down_response(world, &ErrorWriter::new(request, now))
+            }
             Dialect::V1 => v1::route::database_down_response(),
         },
         Fault::Limited { reset } => match route.dialect {
-            Dialect::V2 => v2::route::rate_limited_response(world, &ErrorWriter::new(request, now), *reset),
+            Dialect::V2 => {
+                v2::route::rate_limited_response(world, &ErrorWriter::new(request, now), *reset)
+            }
             Dialect::V1 => v1::route::rate_limited_response(now, *reset),
         },
         Fault::Redirect { to } => HttpResponse::empty(307).with_header("Location", to.clone()),
@@ -302,7 +334,10 @@ fn respond_without_handling(
 }
 
 /// What is answered in place of the second step.
-fn interrupt_second_step(dialect: Dialect, fault: Option<&Fault>) -> Option<(HttpResponse, AnswerDelivery)> {
+fn interrupt_second_step(
+    dialect: Dialect,
+    fault: Option<&Fault>,
+) -> Option<(HttpResponse, AnswerDelivery)> {
     let fault = fault.filter(|fault| fault.stage() == Some(Stage::Between))?;
     match fault {
         Fault::Error { .. } => Some((internal_error(dialect), AnswerDelivery::Whole)),
@@ -343,11 +378,19 @@ fn handle_in_dialect(
             };
             match v1::route::begin(world, call) {
                 v1::route::V1Outcome::Response(response) => respond(response),
-                v1::route::V1Outcome::Transition(change, context) => CallProgress::Transition(change, ResponseContext::V1(context)),
+                v1::route::V1Outcome::Transition(change, context) => {
+                    CallProgress::Transition(change, ResponseContext::V1(context))
+                }
             }
         }
         Dialect::V2 => {
-            let call = v2_call(now, request, route, raced, shuffled.then(|| mix_bits(list_calls + 1)));
+            let call = v2_call(
+                now,
+                request,
+                route,
+                raced,
+                shuffled.then(|| mix_bits(list_calls + 1)),
+            );
             match v2::route::begin(world, &call) {
                 v2::route::V2Outcome::Response(response) => respond(response),
                 v2::route::V2Outcome::Transition(change, decision) => {
@@ -420,7 +463,10 @@ fn apply_response_fault(
         Fault::Slow { ms, .. } => (response, AnswerDelivery::Delayed(*ms)),
         Fault::Flood => (response, AnswerDelivery::Flood),
         Fault::Drip { ms } => (response, AnswerDelivery::Drip(*ms)),
-        Fault::EchoKey => (echo_credential(request, route.dialect), AnswerDelivery::Whole),
+        Fault::EchoKey => (
+            echo_credential(request, route.dialect),
+            AnswerDelivery::Whole,
+        ),
         Fault::DatabaseDown
         | Fault::Limited { .. }
         | Fault::Redirect { .. }
@@ -494,11 +540,11 @@ mod tests {
 
     use super::*;
     use crate::domain::time::Span;
-    use crate::sandbox::actions::{ThirdPartyAction, BookingRemark, BookingMove};
-    use crate::sandbox::faults::{RowFault, FaultRule, FaultTimes};
+    use crate::sandbox::actions::{BookingMove, BookingRemark, ThirdPartyAction};
     use crate::sandbox::call_log::{MailKind, Recipient};
-    use crate::sandbox::rate_limiter::{RateLimit, RateLimits};
+    use crate::sandbox::faults::{FaultRule, FaultTimes, RowFault};
     use crate::sandbox::model::{SandboxEventType, SandboxStatus};
+    use crate::sandbox::rate_limiter::{RateLimit, RateLimits};
     use crate::sandbox::script::Trigger;
 
     const KEY: &str = "cal_secret_of_the_test";
@@ -551,8 +597,18 @@ mod tests {
         let target = "https://elsewhere.example.net/".to_owned();
         // fault, status, delivery, whether the change is made
         let rows = [
-            (Fault::Error { stage: before }, 500, AnswerDelivery::Whole, false),
-            (Fault::Error { stage: after }, 500, AnswerDelivery::Whole, true),
+            (
+                Fault::Error { stage: before },
+                500,
+                AnswerDelivery::Whole,
+                false,
+            ),
+            (
+                Fault::Error { stage: after },
+                500,
+                AnswerDelivery::Whole,
+                true,
+            ),
             (Fault::DatabaseDown, 500, AnswerDelivery::Whole, false),
             (
                 Fault::BadGateway { stage: before },
@@ -572,9 +628,19 @@ mod tests {
                 AnswerDelivery::Disconnected,
                 false,
             ),
-            (Fault::HangUp { stage: after }, 200, AnswerDelivery::Disconnected, true),
+            (
+                Fault::HangUp { stage: after },
+                200,
+                AnswerDelivery::Disconnected,
+                true,
+            ),
             (Fault::Truncated, 200, AnswerDelivery::Truncated, true),
-            (Fault::Limited { reset: 60 }, 429, AnswerDelivery::Whole, false),
+            (
+                Fault::Limited { reset: 60 },
+                429,
+                AnswerDelivery::Whole,
+                false,
+            ),
             (
                 Fault::Slow {
                     stage: after,
@@ -594,8 +660,18 @@ mod tests {
                 true,
             ),
             (Fault::Flood, 200, AnswerDelivery::Flood, true),
-            (Fault::Drip { ms: 1000 }, 200, AnswerDelivery::Drip(1000), true),
-            (Fault::Redirect { to: target }, 307, AnswerDelivery::Whole, false),
+            (
+                Fault::Drip { ms: 1000 },
+                200,
+                AnswerDelivery::Drip(1000),
+                true,
+            ),
+            (
+                Fault::Redirect { to: target },
+                307,
+                AnswerDelivery::Whole,
+                false,
+            ),
             (Fault::EchoKey, 500, AnswerDelivery::Whole, false),
         ];
         for dialect in [Dialect::V2, Dialect::V1] {
@@ -617,7 +693,8 @@ mod tests {
                 let text = String::from_utf8(got.response.body).unwrap();
                 assert_eq!(text.contains(KEY), *fault == Fault::EchoKey, "{case}");
                 let logged = &world.call_log.calls()[0];
-                let expected_status = (*delivery != AnswerDelivery::Disconnected).then_some(*status);
+                let expected_status =
+                    (*delivery != AnswerDelivery::Disconnected).then_some(*status);
                 assert_eq!(
                     (logged.kind, logged.status),
                     (Operation::Confirm, expected_status),
@@ -627,7 +704,11 @@ mod tests {
                 assert!(!logged.target.contains(KEY), "{case}");
                 let second_request = confirm(&world, dialect, &uid);
                 let second_answer = send(&mut world, &second_request);
-                assert_eq!(second_answer.delivery, AnswerDelivery::Whole, "{case} strikes once");
+                assert_eq!(
+                    second_answer.delivery,
+                    AnswerDelivery::Whole,
+                    "{case} strikes once"
+                );
             }
         }
     }
@@ -715,9 +796,10 @@ mod tests {
             reason: Some("ill".to_owned()),
             ..BookingRemark::without_reason(&uid)
         })];
-        world
-            .script
-            .add(Trigger::between(Operation::Confirm, 1).for_booking(&uid), cancels);
+        world.script.add(
+            Trigger::between(Operation::Confirm, 1).for_booking(&uid),
+            cancels,
+        );
         let request = confirm(&world, Dialect::V2, &uid);
         let got = send(&mut world, &request).response.value();
         let observed = ["status", "cancellationReason", "cancelledByEmail"]
@@ -764,7 +846,9 @@ mod tests {
                 as_if: as_if.clone(),
             });
             world.add_fault(rule.for_booking(&uid)).unwrap();
-            let list = send(&mut world, &v2("GET", "/v2/bookings")).response.value();
+            let list = send(&mut world, &v2("GET", "/v2/bookings"))
+                .response
+                .value();
             let row = list["data"].as_array().unwrap().iter();
             let row = row.clone().find(|row| row["uid"] == *uid).unwrap().clone();
             assert_eq!(row.pointer(pointer), Some(&value), "{as_if:?}");
@@ -776,9 +860,16 @@ mod tests {
                 "{as_if:?} spares others"
             );
             let single = send(&mut world, &v2("GET", &format!("/v2/bookings/{uid}")));
-            assert_eq!(single.response.value()["data"].pointer(pointer), Some(&value));
+            assert_eq!(
+                single.response.value()["data"].pointer(pointer),
+                Some(&value)
+            );
             let stored = world.booking(&uid).unwrap();
-            assert_eq!(stored.status, SandboxStatus::Pending, "the row itself is as it was");
+            assert_eq!(
+                stored.status,
+                SandboxStatus::Pending,
+                "the row itself is as it was"
+            );
         }
     }
 
@@ -794,12 +885,18 @@ mod tests {
         world
             .add_fault(rule.for_booking(&uid).times(FaultTimes::Count(2)))
             .unwrap();
-        let list = send(&mut world, &v2("GET", "/v2/bookings")).response.value();
+        let list = send(&mut world, &v2("GET", "/v2/bookings"))
+            .response
+            .value();
         assert_eq!(list["data"], json!([]));
         assert_eq!(list["pagination"]["totalItems"], 1);
-        let list = send(&mut world, &v1("GET", "/v1/bookings")).response.value();
+        let list = send(&mut world, &v1("GET", "/v1/bookings"))
+            .response
+            .value();
         assert_eq!(list, json!({"bookings": []}));
-        let list = send(&mut world, &v1("GET", "/v1/bookings")).response.value();
+        let list = send(&mut world, &v1("GET", "/v1/bookings"))
+            .response
+            .value();
         assert_eq!(list["bookings"][0]["uid"], *uid);
     }
 
@@ -808,7 +905,10 @@ mod tests {
         let (mut world, uid) = world();
         world.add_fault(FaultRule::always(Fault::Stale)).unwrap();
         world
-            .act(now(), ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&uid)))
+            .act(
+                now(),
+                ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&uid)),
+            )
             .unwrap();
         let event_type = world.event_types()[0].id;
         world.request(now(), event_type, "al@example.com", now() + Span::days(1));
@@ -839,12 +939,17 @@ mod tests {
     #[test]
     fn the_script_runs_between_two_calls() {
         let (mut world, uid) = world();
-        let cancels = vec![ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&uid))];
-        world.script.add(Trigger::after(Operation::List, 1), cancels);
-        let moves = ThirdPartyAction::BookerMoves(BookingMove::new(&uid, now() + Span::days(3)));
+        let cancels = vec![ThirdPartyAction::BookerCancels(
+            BookingRemark::without_reason(&uid),
+        )];
         world
             .script
-            .add(Trigger::before(Operation::Get, 1).for_booking(&uid), vec![moves]);
+            .add(Trigger::after(Operation::List, 1), cancels);
+        let moves = ThirdPartyAction::BookerMoves(BookingMove::new(&uid, now() + Span::days(3)));
+        world.script.add(
+            Trigger::before(Operation::Get, 1).for_booking(&uid),
+            vec![moves],
+        );
         let list = v2("GET", "/v2/bookings?status=unconfirmed");
         let first = send(&mut world, &list).response.value();
         assert_eq!(
@@ -889,7 +994,10 @@ mod tests {
         world.limits = RateLimits::off();
         let open = send(&mut world, &me).response;
         assert_eq!(open.status, 200);
-        assert_eq!(open.header_value("x-ratelimit-limit-default"), Some("1000000"));
+        assert_eq!(
+            open.header_value("x-ratelimit-limit-default"),
+            Some("1000000")
+        );
     }
 
     #[test]

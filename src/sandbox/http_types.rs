@@ -7,8 +7,8 @@ use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::transitions::PendingTransition;
 use super::call_log::Operation;
+use super::transitions::PendingTransition;
 
 /// A request as it came in. `Debug` shows neither its headers nor its query: a key stands in one of
 /// them.
@@ -148,7 +148,8 @@ impl HttpResponse {
     }
 
     pub fn html(status: u16, body: &str) -> Self {
-        HttpResponse::empty(status).with_typed_body("text/html; charset=utf-8", body.as_bytes().to_vec())
+        HttpResponse::empty(status)
+            .with_typed_body("text/html; charset=utf-8", body.as_bytes().to_vec())
     }
 
     #[must_use]
@@ -305,7 +306,13 @@ mod tests {
     fn routes_are_recognized_by_method_and_path() {
         let rows = [
             ("GET", "/v2/me", Dialect::V2, Operation::Me, None),
-            ("GET", "/v2/bookings?take=1", Dialect::V2, Operation::List, None),
+            (
+                "GET",
+                "/v2/bookings?take=1",
+                Dialect::V2,
+                Operation::List,
+                None,
+            ),
             (
                 "GET",
                 "/api/v2/bookings/u",
@@ -365,7 +372,13 @@ mod tests {
             ),
             ("GET", "/v1/me?apiKey=k", Dialect::V1, Operation::Me, None),
             ("GET", "/bookings", Dialect::V1, Operation::List, None),
-            ("GET", "/v1/bookings/7", Dialect::V1, Operation::Get, Some("7")),
+            (
+                "GET",
+                "/v1/bookings/7",
+                Dialect::V1,
+                Operation::Get,
+                Some("7"),
+            ),
             (
                 "PATCH",
                 "/v1/bookings/7",
@@ -394,7 +407,10 @@ mod tests {
             let got = (route.dialect, route.kind, route.booking_in_path());
             assert_eq!(got, (dialect, kind, booking), "{method} {target}");
         }
-        for (status, kind) in [("ACCEPTED", Operation::Confirm), ("REJECTED", Operation::Decline)] {
+        for (status, kind) in [
+            ("ACCEPTED", Operation::Confirm),
+            ("REJECTED", Operation::Decline),
+        ] {
             let body = format!("{{\"status\":\"{status}\"}}").into_bytes();
             let request = HttpRequest::new("PATCH", "/v1/bookings/7").with_body(body);
             assert_eq!(ApiRoute::from_request(&request).kind, kind);
@@ -409,7 +425,8 @@ mod tests {
             ("/v1/bookings?apiKey=cal_x", "/v1/bookings"),
         ];
         for (target, expected) in rows {
-            let request = HttpRequest::new("GET", target).with_header("Authorization", "Bearer cal_x");
+            let request =
+                HttpRequest::new("GET", target).with_header("Authorization", "Bearer cal_x");
             assert_eq!(request.target_without_key(), expected);
             assert!(!format!("{request:?}").contains("cal_x"));
         }

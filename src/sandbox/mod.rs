@@ -19,23 +19,23 @@
 //! - `scenario`: the file format, and the house of the demo
 
 pub mod actions;
-pub mod handler;
-pub mod create_booking;
-pub mod http_types;
-pub mod transitions;
-pub mod control;
-pub mod response_mutation;
-pub mod faults;
-pub mod call_log;
-pub mod rate_limiter;
-pub mod model;
-pub mod relative_time;
 pub mod booking_table;
+pub mod call_log;
+pub mod control;
+pub mod create_booking;
+pub mod faults;
+pub mod handler;
+pub mod http_types;
+pub mod id_generator;
+pub mod model;
+pub mod rate_limiter;
+pub mod relative_time;
+pub mod response_mutation;
 pub mod scenario;
 pub mod script;
-pub mod id_generator;
 pub mod server;
 pub mod slots;
+pub mod transitions;
 pub mod v1;
 pub mod v2;
 pub mod world;

@@ -40,7 +40,9 @@ impl RelativeTime {
             Some(("-", rest)) => (-1, rest),
             Some(_) | None => {
                 let at = DateTime::parse_from_rfc3339(text).map_err(|_| invalid())?;
-                return Ok(RelativeTime::Absolute(truncate_to_millis(at.with_timezone(&Utc))));
+                return Ok(RelativeTime::Absolute(truncate_to_millis(
+                    at.with_timezone(&Utc),
+                )));
             }
         };
         let length = humantime::parse_duration(rest).map_err(|_| invalid())?;
@@ -52,7 +54,9 @@ impl RelativeTime {
     pub fn resolve(self, now: Time) -> Time {
         match self {
             RelativeTime::Absolute(at) => at,
-            RelativeTime::FromNow(span) => truncate_to_millis(now.checked_add_signed(span).unwrap_or(now)),
+            RelativeTime::FromNow(span) => {
+                truncate_to_millis(now.checked_add_signed(span).unwrap_or(now))
+            }
         }
     }
 }
@@ -110,7 +114,10 @@ mod tests {
             let got = RelativeTime::parse(input).ok().map(|one| one.resolve(now));
             assert_eq!(got.map(format_time).as_deref(), expected, "{input}");
         }
-        for moment in [RelativeTime::Absolute(now), RelativeTime::FromNow(Span::hours(-36))] {
+        for moment in [
+            RelativeTime::Absolute(now),
+            RelativeTime::FromNow(Span::hours(-36)),
+        ] {
             assert_eq!(RelativeTime::parse(&moment.to_string()), Ok(moment));
         }
     }

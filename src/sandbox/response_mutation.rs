@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 
-use super::http_types::Dialect;
 use super::faults::RowFault;
+use super::http_types::Dialect;
 
 /// Makes rows of an answer look wrong, whichever dialect and whether one or many.
 pub fn apply_row_faults(body: &mut Value, dialect: Dialect, rows: &[(Option<String>, RowFault)]) {

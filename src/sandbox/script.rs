@@ -111,7 +111,12 @@ impl Script {
     }
 
     /// The actions that are due before or after this call, in the order in which they were added.
-    pub fn take_due(&mut self, when: TriggerTime, call: Operation, booking: Option<&str>) -> Vec<ThirdPartyAction> {
+    pub fn take_due(
+        &mut self,
+        when: TriggerTime,
+        call: Operation,
+        booking: Option<&str>,
+    ) -> Vec<ThirdPartyAction> {
         let mut due = Vec::new();
         self.entries.retain(|_, entry| {
             let trigger = &entry.trigger;
@@ -146,7 +151,10 @@ mod tests {
     fn entries_run_once_and_at_their_trigger() {
         let mut script = Script::default();
         script.add(Trigger::after(Operation::List, 2), action(1));
-        script.add(Trigger::before(Operation::Confirm, 1).for_booking("b"), action(2));
+        script.add(
+            Trigger::before(Operation::Confirm, 1).for_booking("b"),
+            action(2),
+        );
         let any = Trigger {
             call: None,
             ..Trigger::after(Operation::List, 3)

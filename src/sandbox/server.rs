@@ -24,9 +24,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::handler::{HandlerAnswer, AnswerDelivery, RunningCall};
-use super::http_types::{HttpRequest, HttpResponse};
 use super::control;
+use super::handler::{AnswerDelivery, HandlerAnswer, RunningCall};
+use super::http_types::{HttpRequest, HttpResponse};
 use super::world::World;
 use crate::domain::time::Clock;
 
@@ -174,7 +174,10 @@ async fn handle_request(
     request: hyper::Request<Incoming>,
 ) -> io::Result<hyper::Response<Body>> {
     let Some(request) = read_request(request).await else {
-        return Ok(to_hyper_response(HttpResponse::empty(413), AnswerDelivery::Whole));
+        return Ok(to_hyper_response(
+            HttpResponse::empty(413),
+            AnswerDelivery::Whole,
+        ));
     };
     if request.path.starts_with(control::PREFIX) {
         let mut world = lock_world(&state.world);
@@ -197,14 +200,19 @@ async fn handle_request(
             tokio::time::sleep(Duration::from_millis(ms)).await;
             Ok(to_hyper_response(response, delivery))
         }
-        AnswerDelivery::Whole | AnswerDelivery::Truncated | AnswerDelivery::Flood | AnswerDelivery::Drip(_) => {
-            Ok(to_hyper_response(response, delivery))
-        }
+        AnswerDelivery::Whole
+        | AnswerDelivery::Truncated
+        | AnswerDelivery::Flood
+        | AnswerDelivery::Drip(_) => Ok(to_hyper_response(response, delivery)),
     }
 }
 
 /// Takes all steps of a call; `None` where the sandbox was stopped before its end.
-async fn run_until_stopped(state: ServerState, request: HttpRequest, call: RunningCall) -> Option<HandlerAnswer> {
+async fn run_until_stopped(
+    state: ServerState,
+    request: HttpRequest,
+    call: RunningCall,
+) -> Option<HandlerAnswer> {
     let mut stopped = state.stopped.clone();
     tokio::select! {
         // An error is the end of the sandbox, too.
@@ -213,7 +221,11 @@ async fn run_until_stopped(state: ServerState, request: HttpRequest, call: Runni
     }
 }
 
-async fn run_call(state: &ServerState, request: &HttpRequest, mut call: RunningCall) -> HandlerAnswer {
+async fn run_call(
+    state: &ServerState,
+    request: &HttpRequest,
+    mut call: RunningCall,
+) -> HandlerAnswer {
     loop {
         // The lock ends with this block, before anything waits.
         let delay = {
@@ -331,8 +343,8 @@ mod tests {
 
     use super::*;
     use crate::domain::time::{Span, Time};
+    use crate::sandbox::call_log::{MailKind, Operation, Recipient};
     use crate::sandbox::faults::{Fault, FaultRule, Stage};
-    use crate::sandbox::call_log::{Operation, MailKind, Recipient};
     use crate::sandbox::model::{SandboxEventType, SandboxStatus};
 
     const KEY: &str = "cal_secret_of_the_test";
@@ -415,8 +427,16 @@ mod tests {
         // fault, what the client reads, state afterwards
         let (before, after) = (Stage::Before, Stage::After);
         let rows = [
-            (Fault::HangUp { stage: before }, 0..1, SandboxStatus::Pending),
-            (Fault::HangUp { stage: after }, 0..1, SandboxStatus::Accepted),
+            (
+                Fault::HangUp { stage: before },
+                0..1,
+                SandboxStatus::Pending,
+            ),
+            (
+                Fault::HangUp { stage: after },
+                0..1,
+                SandboxStatus::Accepted,
+            ),
             (Fault::Truncated, 300..2300, SandboxStatus::Accepted),
         ];
         for (fault, length, status) in rows {
@@ -524,7 +544,11 @@ mod tests {
         assert_eq!(sandbox.lock().status(&uid), Some(SandboxStatus::Pending));
         let mut second = connect(&sandbox).await;
         second.write_all(request.as_bytes()).await.unwrap();
-        assert!(read_response(&mut second).await.starts_with("HTTP/1.1 200 OK"));
+        assert!(
+            read_response(&mut second)
+                .await
+                .starts_with("HTTP/1.1 200 OK")
+        );
         assert_eq!(sandbox.lock().running_calls(), 1, "the first one goes on");
         while sandbox.lock().running_calls() > 0 {
             tokio::task::yield_now().await;
@@ -572,12 +596,20 @@ mod tests {
             body.len()
         );
         stream.write_all(request.as_bytes()).await.unwrap();
-        assert!(read_response(&mut stream).await.contains("2026-11-24T08:00:00.000Z"));
+        assert!(
+            read_response(&mut stream)
+                .await
+                .contains("2026-11-24T08:00:00.000Z")
+        );
         stream
             .write_all(request_text("GET", "/v2/me").as_bytes())
             .await
             .unwrap();
-        assert!(read_response(&mut stream).await.contains("Tue, 24 Nov 2026"));
+        assert!(
+            read_response(&mut stream)
+                .await
+                .contains("Tue, 24 Nov 2026")
+        );
         assert!(sandbox.base_url().starts_with("http://127.0.0.1:"));
     }
 

@@ -3,28 +3,43 @@
 
 use chrono::{Datelike, NaiveDate, Weekday};
 
-use super::model::{SandboxBooking, SandboxEventType, LimitPeriod, SandboxStatus};
+use super::model::{LimitPeriod, SandboxBooking, SandboxEventType, SandboxStatus};
 use super::world::World;
 use crate::domain::time::{Span, Time, overlaps};
 
 impl World {
     /// Whether the event type can be booked for this time. `moved`: the booking that is moved there,
     /// which is not in its own way.
-    pub(super) fn is_free(&self, event_type: &SandboxEventType, requested: (Time, Time), moved_uid: Option<&str>) -> bool {
+    pub(super) fn is_free(
+        &self,
+        event_type: &SandboxEventType,
+        requested: (Time, Time),
+        moved_uid: Option<&str>,
+    ) -> bool {
         let others = || {
             let rows = self.bookings().iter();
             rows.filter(|one| moved_uid != Some(one.uid.as_str()))
         };
-        !others().any(|one| self.blocks_time(event_type, requested, one)) && is_within_limits(event_type, requested, others())
+        !others().any(|one| self.blocks_time(event_type, requested, one))
+            && is_within_limits(event_type, requested, others())
     }
 
     /// Accepted bookings of the host block a slot, also those that the host attends; pending ones
     /// only where the event type says so.
-    fn blocks_time(&self, event_type: &SandboxEventType, requested: (Time, Time), booking: &SandboxBooking) -> bool {
-        let is_pending = booking.event_type == Some(event_type.id) && booking.status == SandboxStatus::Pending;
-        let email = self.user(event_type.owner).map_or("", |host| host.email.as_str());
+    fn blocks_time(
+        &self,
+        event_type: &SandboxEventType,
+        requested: (Time, Time),
+        booking: &SandboxBooking,
+    ) -> bool {
+        let is_pending =
+            booking.event_type == Some(event_type.id) && booking.status == SandboxStatus::Pending;
+        let email = self
+            .user(event_type.owner)
+            .map_or("", |host| host.email.as_str());
         let has_same_host = booking.host == Some(event_type.owner);
-        let accepted = booking.status == SandboxStatus::Accepted && (has_same_host || booking.has_attendee(email));
+        let accepted = booking.status == SandboxStatus::Accepted
+            && (has_same_host || booking.has_attendee(email));
         if !(event_type.blocks_slot && is_pending || accepted) {
             return false;
         }
@@ -46,11 +61,14 @@ fn is_within_limits<'a>(
     others: impl Iterator<Item = &'a SandboxBooking>,
 ) -> bool {
     let accepted: Vec<&SandboxBooking> = others
-        .filter(|one| one.event_type == Some(event_type.id) && one.status == SandboxStatus::Accepted)
+        .filter(|one| {
+            one.event_type == Some(event_type.id) && one.status == SandboxStatus::Accepted
+        })
         .collect();
     let bookings_in = |period: LimitPeriod| {
         let span = period_start(period, requested.0);
-        accepted.iter()
+        accepted
+            .iter()
             .filter(move |one| period_start(period, one.start) == span)
     };
     let is_within_count = event_type

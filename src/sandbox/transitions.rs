@@ -8,7 +8,7 @@
 //! cancel and reschedule write right after their check, and mail last.
 
 use super::call_log::{MailKind, Recipient};
-use super::model::{StoredAnswers, SandboxBooking, SandboxStatus, User};
+use super::model::{SandboxBooking, SandboxStatus, StoredAnswers, User};
 use super::world::{World, WorldError};
 use crate::domain::time::Time;
 
@@ -109,7 +109,12 @@ impl World {
     ///
     /// `checked` is false for a call that had passed its state check before another one changed the
     /// booking (a race); the same holds for the other three.
-    pub fn confirm(&mut self, now: Time, uid: &str, checked: bool) -> Result<(), TransitionRefusal> {
+    pub fn confirm(
+        &mut self,
+        now: Time,
+        uid: &str,
+        checked: bool,
+    ) -> Result<(), TransitionRefusal> {
         let change = self.check_confirm(uid, checked)?;
         self.run_both_steps(now, change).map(|_| ())
     }
@@ -128,27 +133,45 @@ impl World {
     }
 
     /// Cancels a booking and, as asked, more of its series.
-    pub fn cancel(&mut self, now: Time, uid: &str, cancel: CancelRequest) -> Result<(), TransitionRefusal> {
+    pub fn cancel(
+        &mut self,
+        now: Time,
+        uid: &str,
+        cancel: CancelRequest,
+    ) -> Result<(), TransitionRefusal> {
         let change = self.check_cancel(now, uid, cancel)?;
         self.run_both_steps(now, change).map(|_| ())
     }
 
     /// Replaces a booking by one at another time; gives the new uid. The old one stays, cancelled.
-    pub fn reschedule(&mut self, now: Time, uid: &str, request: RescheduleRequest) -> Result<String, TransitionRefusal> {
+    pub fn reschedule(
+        &mut self,
+        now: Time,
+        uid: &str,
+        request: RescheduleRequest,
+    ) -> Result<String, TransitionRefusal> {
         let change = self.check_reschedule(uid, request, true)?;
         let transition = self.run_both_steps(now, change)?;
         transition.new_uid.ok_or(TransitionRefusal::NotFound)
     }
 
     /// Both steps of a change at one instant.
-    fn run_both_steps(&mut self, now: Time, mut change: PendingTransition) -> Result<PendingTransition, TransitionRefusal> {
+    fn run_both_steps(
+        &mut self,
+        now: Time,
+        mut change: PendingTransition,
+    ) -> Result<PendingTransition, TransitionRefusal> {
         self.take_first_step(now, &mut change);
         self.take_second_step(now, &change);
         Ok(change)
     }
 
     /// The check of a confirm: only what is accepted already is refused.
-    pub(super) fn check_confirm(&self, uid: &str, checked: bool) -> Result<PendingTransition, TransitionRefusal> {
+    pub(super) fn check_confirm(
+        &self,
+        uid: &str,
+        checked: bool,
+    ) -> Result<PendingTransition, TransitionRefusal> {
         let booking = self.booking(uid).ok_or(TransitionRefusal::NotFound)?;
         if checked && booking.status == SandboxStatus::Accepted {
             return Err(TransitionRefusal::AlreadyConfirmed);
@@ -240,11 +263,15 @@ impl World {
     pub(super) fn take_second_step(&mut self, now: Time, change: &PendingTransition) {
         let uid = change.uid.as_str();
         match &change.transition {
-            Transition::Confirm { .. } => self.write_answer(now, uid, SandboxStatus::Accepted, None),
+            Transition::Confirm { .. } => {
+                self.write_answer(now, uid, SandboxStatus::Accepted, None)
+            }
             Transition::Decline { .. } => self.count_mails(uid, MailKind::Declined, false),
             Transition::Cancel(_) => self.count_mails(uid, MailKind::Cancelled, true),
             Transition::Reschedule(_) => {
-                let Some(new_uid) = &change.new_uid else { return };
+                let Some(new_uid) = &change.new_uid else {
+                    return;
+                };
                 let accepted = self.status(new_uid) == Some(SandboxStatus::Accepted);
                 let kind = if accepted {
                     MailKind::Rescheduled
@@ -265,7 +292,9 @@ impl World {
         let series = self.booking(uid).and_then(|one| one.series.clone());
         let uids = match series.filter(|_| !self.quirks.series_per_occurrence) {
             None => vec![uid.to_owned()],
-            Some(series) => uids_where(self.series(&series), |one| one.status == SandboxStatus::Pending),
+            Some(series) => uids_where(self.series(&series), |one| {
+                one.status == SandboxStatus::Pending
+            }),
         };
         for uid in uids {
             let Ok(booking) = self.booking_mut(&uid) else {
@@ -311,7 +340,8 @@ impl World {
         let old = self.booking(uid)?.clone();
         let event_type = old.event_type.and_then(|id| self.event_type(id));
         let email = old.answers.email().unwrap_or("");
-        let needs_confirmation = event_type.is_none_or(|of| of.needs_confirmation(now, request.start, email) || of.price > 0);
+        let needs_confirmation = event_type
+            .is_none_or(|of| of.needs_confirmation(now, request.start, email) || of.price > 0);
         let accepted = request.by_host || !needs_confirmation;
         let mut new = old.clone();
         new.id = 0;
@@ -361,7 +391,9 @@ impl World {
         host: Option<bool>,
         attendees: &[(String, bool)],
     ) -> Result<(), TransitionRefusal> {
-        let booking = self.booking_mut(uid).map_err(|_| TransitionRefusal::NotFound)?;
+        let booking = self
+            .booking_mut(uid)
+            .map_err(|_| TransitionRefusal::NotFound)?;
         if booking.start > now {
             return Err(TransitionRefusal::NotStarted);
         }
@@ -396,7 +428,8 @@ impl World {
         }
         self.call_log
             .count_mail(uid, Recipient::Booker, MailKind::Cancelled);
-        self.call_log.count_mail(uid, Recipient::Host, MailKind::Cancelled);
+        self.call_log
+            .count_mail(uid, Recipient::Host, MailKind::Cancelled);
         Ok(())
     }
 
@@ -424,7 +457,10 @@ impl World {
     }
 }
 
-fn uids_where(rows: Vec<&SandboxBooking>, predicate: impl Fn(&SandboxBooking) -> bool) -> Vec<String> {
+fn uids_where(
+    rows: Vec<&SandboxBooking>,
+    predicate: impl Fn(&SandboxBooking) -> bool,
+) -> Vec<String> {
     let matching = rows.into_iter().filter(|one| predicate(one));
     matching.map(|one| one.uid.clone()).collect()
 }
@@ -474,7 +510,11 @@ mod tests {
         Cancel,
     }
 
-    fn run_call(world: &mut World, call: TransitionCall, uid: &str) -> Result<(), TransitionRefusal> {
+    fn run_call(
+        world: &mut World,
+        call: TransitionCall,
+        uid: &str,
+    ) -> Result<(), TransitionRefusal> {
         let reason = Some("why".to_owned());
         let later = now() + Span::minutes(5);
         match call {
@@ -497,7 +537,14 @@ mod tests {
         let confirmed = Err(TransitionRefusal::AlreadyConfirmed);
         // state, call, answer, state after, mails to booker and host, calendar events
         let rows = [
-            (Pending, TransitionCall::Confirm, Ok(()), Accepted, (1, 1), 1),
+            (
+                Pending,
+                TransitionCall::Confirm,
+                Ok(()),
+                Accepted,
+                (1, 1),
+                1,
+            ),
             (
                 Accepted,
                 TransitionCall::Confirm,
@@ -506,17 +553,94 @@ mod tests {
                 (0, 0),
                 0,
             ),
-            (Rejected, TransitionCall::Confirm, Ok(()), Accepted, (1, 1), 1),
-            (Cancelled, TransitionCall::Confirm, Ok(()), Accepted, (1, 1), 1),
-            (AwaitingHost, TransitionCall::Confirm, Ok(()), Accepted, (1, 1), 1),
-            (Pending, TransitionCall::Decline, Ok(()), Rejected, (1, 0), 0),
-            (Accepted, TransitionCall::Decline, confirmed, Accepted, (0, 0), 0),
-            (Rejected, TransitionCall::Decline, Ok(()), Rejected, (1, 0), 0),
-            (Cancelled, TransitionCall::Decline, Ok(()), Rejected, (1, 0), 0),
-            (AwaitingHost, TransitionCall::Decline, Ok(()), Rejected, (1, 0), 0),
-            (Pending, TransitionCall::Cancel, Ok(()), Cancelled, (1, 1), 0),
-            (Accepted, TransitionCall::Cancel, Ok(()), Cancelled, (1, 1), 0),
-            (Rejected, TransitionCall::Cancel, Ok(()), Cancelled, (1, 1), 0),
+            (
+                Rejected,
+                TransitionCall::Confirm,
+                Ok(()),
+                Accepted,
+                (1, 1),
+                1,
+            ),
+            (
+                Cancelled,
+                TransitionCall::Confirm,
+                Ok(()),
+                Accepted,
+                (1, 1),
+                1,
+            ),
+            (
+                AwaitingHost,
+                TransitionCall::Confirm,
+                Ok(()),
+                Accepted,
+                (1, 1),
+                1,
+            ),
+            (
+                Pending,
+                TransitionCall::Decline,
+                Ok(()),
+                Rejected,
+                (1, 0),
+                0,
+            ),
+            (
+                Accepted,
+                TransitionCall::Decline,
+                confirmed,
+                Accepted,
+                (0, 0),
+                0,
+            ),
+            (
+                Rejected,
+                TransitionCall::Decline,
+                Ok(()),
+                Rejected,
+                (1, 0),
+                0,
+            ),
+            (
+                Cancelled,
+                TransitionCall::Decline,
+                Ok(()),
+                Rejected,
+                (1, 0),
+                0,
+            ),
+            (
+                AwaitingHost,
+                TransitionCall::Decline,
+                Ok(()),
+                Rejected,
+                (1, 0),
+                0,
+            ),
+            (
+                Pending,
+                TransitionCall::Cancel,
+                Ok(()),
+                Cancelled,
+                (1, 1),
+                0,
+            ),
+            (
+                Accepted,
+                TransitionCall::Cancel,
+                Ok(()),
+                Cancelled,
+                (1, 1),
+                0,
+            ),
+            (
+                Rejected,
+                TransitionCall::Cancel,
+                Ok(()),
+                Cancelled,
+                (1, 1),
+                0,
+            ),
             (
                 Cancelled,
                 TransitionCall::Cancel,
@@ -583,7 +707,10 @@ mod tests {
 
     #[test]
     fn a_series_is_answered_as_a_whole_except_by_forks_that_do_not() {
-        for (quirk, other_status) in [(false, SandboxStatus::Accepted), (true, SandboxStatus::Pending)] {
+        for (quirk, other_status) in [
+            (false, SandboxStatus::Accepted),
+            (true, SandboxStatus::Pending),
+        ] {
             let (mut world, event_type) = world();
             world.quirks.series_per_occurrence = quirk;
             let start = now() + Span::days(2);
@@ -593,7 +720,14 @@ mod tests {
                 .unwrap();
             world.confirm(now(), &uids[1], true).unwrap();
             let states: Vec<_> = uids.iter().map(|uid| world.status(uid).unwrap()).collect();
-            assert_eq!(states, [other_status, SandboxStatus::Accepted, SandboxStatus::Cancelled]);
+            assert_eq!(
+                states,
+                [
+                    other_status,
+                    SandboxStatus::Accepted,
+                    SandboxStatus::Cancelled
+                ]
+            );
             let again = world.confirm(now(), &uids[1], true);
             assert_eq!(again, Err(TransitionRefusal::AlreadyConfirmed));
             let mails: Vec<u32> = uids
@@ -653,7 +787,10 @@ mod tests {
     #[test]
     fn rescheduling_makes_exactly_one_successor() {
         // who moves, state of the successor
-        for (by_host, state) in [(false, SandboxStatus::Pending), (true, SandboxStatus::Accepted)] {
+        for (by_host, state) in [
+            (false, SandboxStatus::Pending),
+            (true, SandboxStatus::Accepted),
+        ] {
             let (mut world, event_type) = world();
             let old = request_lesson(&mut world, event_type);
             let request = RescheduleRequest {
@@ -666,7 +803,10 @@ mod tests {
             };
             let new = world.reschedule(now(), &old, request.clone()).unwrap();
             let (old_row, new_row) = (world.booking(&old).unwrap(), world.booking(&new).unwrap());
-            assert_eq!((old_row.status, new_row.status), (SandboxStatus::Cancelled, state));
+            assert_eq!(
+                (old_row.status, new_row.status),
+                (SandboxStatus::Cancelled, state)
+            );
             assert_eq!(
                 (old_row.successor.as_deref(), new_row.predecessor.as_deref()),
                 (Some(&*new), Some(&*old))

@@ -2,14 +2,14 @@
 //! the instant is a parameter of everything that looks at a clock. Ids and uids are counted out, so
 //! that the same steps make the same world.
 
+use super::booking_table::BookingTable;
+use super::call_log::CallLog;
 use super::create_booking::OCCURRENCES_MAX;
 use super::faults::{FaultRule, FaultRuleError, FaultRules};
-use super::call_log::CallLog;
-use super::rate_limiter::{RateLimits, Throttler, UserLimiter};
-use super::model::{SandboxBooking, SandboxEventType, SandboxKey, Role, SandboxStatus, User};
-use super::booking_table::BookingTable;
-use super::script::Script;
 use super::id_generator::IdGenerator;
+use super::model::{Role, SandboxBooking, SandboxEventType, SandboxKey, SandboxStatus, User};
+use super::rate_limiter::{RateLimits, Throttler, UserLimiter};
+use super::script::Script;
 use crate::domain::time::{Span, Time, truncate_to_millis};
 
 /// Rows a world holds, at most: ten times what the benchmarks use, and still small in memory.
@@ -214,7 +214,11 @@ impl World {
     }
 
     /// For tests and scenarios that need a row just so: changes it in place, ids excepted.
-    pub fn edit(&mut self, uid: &str, edit: impl FnOnce(&mut SandboxBooking)) -> Result<(), WorldError> {
+    pub fn edit(
+        &mut self,
+        uid: &str,
+        edit: impl FnOnce(&mut SandboxBooking),
+    ) -> Result<(), WorldError> {
         let booking = self.booking_mut(uid)?;
         let names = (booking.uid.clone(), booking.id, booking.series.clone());
         edit(booking);

@@ -7,20 +7,20 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use super::codec::fact;
 use super::durable_fs::{self, DiskError};
-use super::store_directory;
 use super::lock::{Lock, LockError};
 use super::log::append::{AppendError, Appender};
 use super::log::line::LineFault;
-use super::log::segment::{self, SEGMENT_LIMIT};
 use super::log::reader::{LogEnd, LogError, LogReader};
+use super::log::segment::{self, SEGMENT_LIMIT};
+use super::log_store::LOG;
 use super::memory::MemoryRecords;
 use super::open::OpenError;
-use super::log_store::LOG;
-use super::write_set::WriteSet;
 use super::port::{Head, StoreError};
-use super::codec::fact;
 use super::sled::projection::to_store_error;
+use super::store_directory;
+use super::write_set::WriteSet;
 use crate::domain::fact::Fact;
 use crate::domain::ledger::ApplyError;
 use crate::domain::ledger_state::LedgerFact;
@@ -203,7 +203,10 @@ fn is_within(to: &Path, store: &Path) -> bool {
         };
         path.canonicalize().ok()
     };
-    match (to.ancestors().find_map(canonicalize_or_current), canonicalize_or_current(store)) {
+    match (
+        to.ancestors().find_map(canonicalize_or_current),
+        canonicalize_or_current(store),
+    ) {
         (Some(to), Some(store)) => to.starts_with(store),
         (Some(_) | None, _) => false,
     }
@@ -214,7 +217,11 @@ fn copy_log(log: &Path, to: &Path, last_file_limit: u64) -> Result<(), CopyError
     durable_fs::make_dir(to)?;
     let count = segment::count(log).map_err(LogError::from)?;
     for number in 1..=count {
-        let limit = if number == count { last_file_limit } else { u64::MAX };
+        let limit = if number == count {
+            last_file_limit
+        } else {
+            u64::MAX
+        };
         let source = segment::path(log, number);
         let target = segment::path(to, number);
         let file = durable_fs::with_path("open", &source, File::open(&source))?;

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use super::write_set::Versioned;
 use super::port::HistorySubject;
+use super::write_set::Versioned;
 use crate::domain::account::Account;
 use crate::domain::id::{AccountId, Address, BookingUid, RequestId};
 use crate::domain::ledger::GrantRecord;
@@ -107,7 +107,10 @@ impl RequestIndexKeys {
             RequestState::Settled { .. } => (None, None),
         };
         let booker = request.booker.as_ref();
-        let has_wrong_pin = request.pin_attempt.as_ref().is_some_and(|pin| !pin.is_correct);
+        let has_wrong_pin = request
+            .pin_attempt
+            .as_ref()
+            .is_some_and(|pin| !pin.is_correct);
         Self {
             open_since,
             noted_until,

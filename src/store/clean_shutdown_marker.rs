@@ -66,7 +66,12 @@ impl AppliedCommit {
 pub fn read(store: &Path) -> Result<Option<Marker>, DiskError> {
     let text = durable_fs::read_if_exists(&path(store))?;
     let parsed = text.as_deref().and_then(parse_line);
-    Ok(parsed.and_then(|(applied, print)| print.map(|print| Marker { applied, fingerprint: print })))
+    Ok(parsed.and_then(|(applied, print)| {
+        print.map(|print| Marker {
+            applied,
+            fingerprint: print,
+        })
+    }))
 }
 
 /// Says that the fold is whole, durably. It must be synced before.
@@ -74,7 +79,10 @@ pub fn read(store: &Path) -> Result<Option<Marker>, DiskError> {
 /// # Errors
 /// When it could not be said; the fold will be rebuilt.
 pub fn write(store: &Path, marker: &Marker) -> Result<(), DiskError> {
-    durable_fs::write_atomically(&path(store), &write_line(&marker.applied, Some(marker.fingerprint)))
+    durable_fs::write_atomically(
+        &path(store),
+        &write_line(&marker.applied, Some(marker.fingerprint)),
+    )
 }
 
 /// Takes it back, durably, before the fold is touched.

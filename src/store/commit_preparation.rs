@@ -1,8 +1,8 @@
 //! What every store looks at before it writes a commit, and not when it reads one: that no charge ends
 //! which an intent takes over, and where credits go that come back to expired lots.
 
-use super::write_set::RecordSource;
 use super::port::{CommitError, StoreError};
+use super::write_set::RecordSource;
 use crate::domain::fact::Fact;
 use crate::domain::id::{BookingUid, Reference};
 use crate::domain::ledger::{self, ApplyError, GrantRecord};
@@ -19,11 +19,14 @@ pub(super) fn prepare_facts<B: RecordSource>(
     at: Time,
     mut facts: Vec<Fact>,
 ) -> Result<Vec<Fact>, CommitError> {
-    ledger::refuse_ending_taken_over_charges(&facts, &RefundSourceAdapter(source)).map_err(|error| match error {
-        ApplyError::Violation(violation) => CommitError::Violation(violation),
-        ApplyError::Read(error) => CommitError::Failed(error),
-    })?;
-    refund::restore_expired(&mut facts, at, None, &RefundSourceAdapter(source)).map_err(CommitError::Failed)?;
+    ledger::refuse_ending_taken_over_charges(&facts, &RefundSourceAdapter(source)).map_err(
+        |error| match error {
+            ApplyError::Violation(violation) => CommitError::Violation(violation),
+            ApplyError::Read(error) => CommitError::Failed(error),
+        },
+    )?;
+    refund::restore_expired(&mut facts, at, None, &RefundSourceAdapter(source))
+        .map_err(CommitError::Failed)?;
     Ok(facts)
 }
 

@@ -33,7 +33,11 @@ impl From<DiskError> for StoreError {
 }
 
 /// Names what was done to which path when it fails.
-pub fn with_path<T>(action: &'static str, path: &Path, result: io::Result<T>) -> Result<T, DiskError> {
+pub fn with_path<T>(
+    action: &'static str,
+    path: &Path,
+    result: io::Result<T>,
+) -> Result<T, DiskError> {
     result.map_err(|source| DiskError {
         action,
         path: path.to_owned(),

@@ -8,8 +8,8 @@ use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::durable_fs::{self, DiskError};
 use super::codec::timestamp::Timestamp;
+use super::durable_fs::{self, DiskError};
 use crate::domain::time::Time;
 
 /// The file's name in the store's directory.
@@ -72,7 +72,9 @@ impl Lock {
                 });
             }
             Err(TryLockError::Error(error)) => {
-                return Err(durable_fs::with_path("lock", &path, Err(error)).map(|()| unreachable!())?);
+                return Err(
+                    durable_fs::with_path("lock", &path, Err(error)).map(|()| unreachable!())?
+                );
             }
         }
         let since = Timestamp(now).to_text().unwrap_or_default();

@@ -7,18 +7,21 @@
 
 use std::path::{Path, PathBuf};
 
-use super::queries;
+use super::clean_shutdown_marker::{self, AppliedCommit, Marker};
+use super::codec::fact;
 use super::commit_preparation::prepare_facts;
 use super::lock::Lock;
 use super::log::append::{AppendError, Appender};
-use super::clean_shutdown_marker::{self, AppliedCommit, Marker};
-use super::write_set::{RecordSource, WriteSet};
-use super::port::{CommitError, ExpectedVersion, Head, Store, StoreError, HistorySubject, LogVerification, LoggedFact};
-use super::codec::fact;
+use super::port::{
+    CommitError, ExpectedVersion, Head, HistorySubject, LogVerification, LoggedFact, Store,
+    StoreError,
+};
+use super::queries;
 use super::sent_marks::SentMarks;
-use super::sled::projection::{Projection, to_store_error};
 use super::sled::keys::{self, Tree};
+use super::sled::projection::{Projection, to_store_error};
 use super::sled::rows;
+use super::write_set::{RecordSource, WriteSet};
 use crate::domain::account::Account;
 use crate::domain::fact::{Commit, Fact, MAX_FACTS};
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
@@ -117,7 +120,10 @@ impl Store for LogStore {
             facts,
         };
         let rows = self.rows_for_commit(&commit)?;
-        let appended = self.log.append(commit.at, &text).map_err(commit_error_from_append)?;
+        let appended = self
+            .log
+            .append(commit.at, &text)
+            .map_err(commit_error_from_append)?;
         assert_eq!(appended.seq, commit.seq, "log and fold count alike");
         self.applied = AppliedCommit {
             seq: appended.seq,
@@ -147,7 +153,10 @@ impl Store for LogStore {
     }
 
     fn account(&self, id: &AccountId) -> Result<Option<Account>, StoreError> {
-        Ok(self.projection()?.account(id)?.map(|versioned| versioned.record))
+        Ok(self
+            .projection()?
+            .account(id)?
+            .map(|versioned| versioned.record))
     }
 
     fn resolve(&self, address: &Address) -> Result<Option<AccountId>, StoreError> {
@@ -181,7 +190,10 @@ impl Store for LogStore {
     }
 
     fn request(&self, id: &RequestId) -> Result<Option<Request>, StoreError> {
-        Ok(self.projection()?.request(id)?.map(|versioned| versioned.record))
+        Ok(self
+            .projection()?
+            .request(id)?
+            .map(|versioned| versioned.record))
     }
 
     fn request_of(&self, booking: &BookingUid) -> Result<Option<RequestId>, StoreError> {
@@ -191,7 +203,9 @@ impl Store for LogStore {
     fn open_intents(&self, limit: usize) -> Result<Vec<Request>, StoreError> {
         let projection = self.projection()?;
         let ids = open_intent_ids(projection, limit)?;
-        ids.iter().map(|id| queries::indexed_request(projection, id)).collect()
+        ids.iter()
+            .map(|id| queries::indexed_request(projection, id))
+            .collect()
     }
 
     fn open_notes(
@@ -205,15 +219,23 @@ impl Store for LogStore {
         let ids = keys
             .iter()
             .map(|key| parse_key_name(keys::time_key_name(key), RequestId::parse));
-        ids.map(|id| queries::indexed_request(projection, &id?)).collect()
+        ids.map(|id| queries::indexed_request(projection, &id?))
+            .collect()
     }
 
-    fn decline_times(&self, since: Time, until: Time, limit: usize) -> Result<Vec<Time>, StoreError> {
+    fn decline_times(
+        &self,
+        since: Time,
+        until: Time,
+        limit: usize,
+    ) -> Result<Vec<Time>, StoreError> {
         if since >= until {
             return Ok(Vec::new());
         }
         let span = keys::time_key_range(since, until);
-        let keys = self.projection()?.last_keys(Tree::DeclinedRequests, span, limit)?;
+        let keys = self
+            .projection()?
+            .last_keys(Tree::DeclinedRequests, span, limit)?;
         Ok(keys
             .iter()
             .filter_map(|key| keys::decode_time(key))
@@ -227,7 +249,8 @@ impl Store for LogStore {
         let ids = keys
             .iter()
             .map(|key| parse_key_name(keys::time_key_name(key), RequestId::parse));
-        ids.map(|id| queries::indexed_request(projection, &id?)).collect()
+        ids.map(|id| queries::indexed_request(projection, &id?))
+            .collect()
     }
 
     fn requests_of_booker(
@@ -242,7 +265,8 @@ impl Store for LogStore {
         let ids = keys
             .iter()
             .map(|key| parse_key_name(keys::owner_key_name(key), RequestId::parse));
-        ids.map(|id| queries::indexed_request(projection, &id?)).collect()
+        ids.map(|id| queries::indexed_request(projection, &id?))
+            .collect()
     }
 
     fn decided_requests(
@@ -255,7 +279,10 @@ impl Store for LogStore {
     }
 
     fn charge(&self, booking: &BookingUid) -> Result<Option<Charge>, StoreError> {
-        Ok(self.projection()?.charge(booking)?.map(|versioned| versioned.record))
+        Ok(self
+            .projection()?
+            .charge(booking)?
+            .map(|versioned| versioned.record))
     }
 
     fn open_charges(
@@ -284,7 +311,10 @@ impl Store for LogStore {
         }
         let span = keys::owner_key_range(account.as_str(), from, to);
         let mut charges = Vec::new();
-        for key in self.projection()?.first_keys(Tree::CountedCharges, span, limit)? {
+        for key in self
+            .projection()?
+            .first_keys(Tree::CountedCharges, span, limit)?
+        {
             let uid = parse_key_name(keys::owner_key_name(&key), BookingUid::parse)?;
             charges.extend(self.charge(&uid)?);
         }
@@ -310,7 +340,10 @@ impl Store for LogStore {
             .collect()
     }
 
-    fn unresolved_items_of(&self, booking: &BookingUid) -> Result<Vec<UnresolvedBooking>, StoreError> {
+    fn unresolved_items_of(
+        &self,
+        booking: &BookingUid,
+    ) -> Result<Vec<UnresolvedBooking>, StoreError> {
         self.projection()?.unresolved_items_of(booking)
     }
 
@@ -324,7 +357,8 @@ impl Store for LogStore {
     }
 
     fn verify(&self) -> Result<LogVerification, StoreError> {
-        let verified = LogStore::verify(self, &mut |_| {}).map_err(|error| to_store_error(&error))?;
+        let verified =
+            LogStore::verify(self, &mut |_| {}).map_err(|error| to_store_error(&error))?;
         let mut differences = verified.differences;
         if verified.unlisted > 0 {
             differences.push(format!("and {} more", verified.unlisted));
@@ -346,12 +380,21 @@ impl Store for LogStore {
         }
         let fingerprint = projection.close()?;
         let applied = self.applied;
-        Ok(clean_shutdown_marker::write(&self.dir, &Marker { applied, fingerprint })?)
+        Ok(clean_shutdown_marker::write(
+            &self.dir,
+            &Marker {
+                applied,
+                fingerprint,
+            },
+        )?)
     }
 }
 
 /// The names of the intents that are not settled, oldest decision first.
-pub(super) fn open_intent_ids(projection: &Projection, limit: usize) -> Result<Vec<RequestId>, StoreError> {
+pub(super) fn open_intent_ids(
+    projection: &Projection,
+    limit: usize,
+) -> Result<Vec<RequestId>, StoreError> {
     let keys = projection.keys(Tree::OpenIntents, None, limit)?;
     keys.iter()
         .map(|key| parse_key_name(keys::time_key_name(key), RequestId::parse))
@@ -359,7 +402,10 @@ pub(super) fn open_intent_ids(projection: &Projection, limit: usize) -> Result<V
 }
 
 /// Whether the accounts are still as the caller saw them.
-pub(super) fn check_expected<B: RecordSource>(source: &B, expected: &[ExpectedVersion]) -> Result<(), CommitError> {
+pub(super) fn check_expected<B: RecordSource>(
+    source: &B,
+    expected: &[ExpectedVersion],
+) -> Result<(), CommitError> {
     for expected in expected {
         let account = source
             .account(&expected.account)
@@ -405,7 +451,9 @@ fn commit_error_from_append(error: AppendError) -> CommitError {
 
 /// The place in the unresolved list that a key stands for.
 fn parse_rank(key: &[u8]) -> Result<UnresolvedRank, StoreError> {
-    let name = parse_key_name(keys::time_key_name(key), |name| Ok::<_, ()>(name.to_owned()))?;
+    let name = parse_key_name(keys::time_key_name(key), |name| {
+        Ok::<_, ()>(name.to_owned())
+    })?;
     let until = keys::decode_time(key).unwrap_or_default();
     Ok(UnresolvedRank { until, name })
 }
@@ -427,8 +475,8 @@ mod tests {
     use std::fs::File;
     use std::io::{self, Write};
 
-    use super::super::log::segment::{self, SEGMENT_LIMIT, Sink};
     use super::super::log::reader::LogReader;
+    use super::super::log::segment::{self, SEGMENT_LIMIT, Sink};
     use super::super::open::{self, CreateIfMissing, OpenNotice};
     use super::super::sled::rows::ProjectionRow;
     use super::*;
@@ -486,7 +534,10 @@ mod tests {
             while reader.next_line().expect("it is whole").is_some() {}
             let end = reader.end();
             let file = segment::open_for_append(&log, 1).expect("it opens");
-            let sink = Box::new(FailingFile { file, accepted_bytes });
+            let sink = Box::new(FailingFile {
+                file,
+                accepted_bytes,
+            });
             store.log = Appender::new(
                 &log,
                 &end,
@@ -495,14 +546,18 @@ mod tests {
                 SEGMENT_LIMIT,
             );
 
-            let error = store.commit(now(), opening_facts("bo"), &[]).expect_err(what);
+            let error = store
+                .commit(now(), opening_facts("bo"), &[])
+                .expect_err(what);
             assert!(
                 matches!(error, CommitError::Indeterminate(_)),
                 "{what}: {error}"
             );
             let log_bytes = std::fs::read(segment::path(&log, 1)).expect("read");
             for _ in 0..2 {
-                let error = store.commit(now(), opening_facts("cy"), &[]).expect_err(what);
+                let error = store
+                    .commit(now(), opening_facts("cy"), &[])
+                    .expect_err(what);
                 let CommitError::Failed(error) = error else {
                     panic!("{what}: {error}");
                 };
@@ -511,18 +566,28 @@ mod tests {
                     "{error}"
                 );
             }
-            assert_eq!(std::fs::read(segment::path(&log, 1)).expect("read"), log_bytes);
+            assert_eq!(
+                std::fs::read(segment::path(&log, 1)).expect("read"),
+                log_bytes
+            );
             assert_eq!(store.head().seq, 1);
             assert_eq!(store.accounts(None, 9).expect("it reads on").len(), 1);
             store
                 .close()
                 .expect_err("it is not known what the log holds");
             drop(store);
-            assert!(!dir.path().join(clean_shutdown_marker::NAME).exists(), "{what}");
+            assert!(
+                !dir.path().join(clean_shutdown_marker::NAME).exists(),
+                "{what}"
+            );
 
             let (store, notices) = open_store(dir.path());
             assert_eq!(store.head().seq, commits, "{what}");
-            assert_eq!(matches!(notices[0], OpenNotice::TornLineCut { .. }), torn, "{what}");
+            assert_eq!(
+                matches!(notices[0], OpenNotice::TornLineCut { .. }),
+                torn,
+                "{what}"
+            );
             assert!(
                 matches!(notices.last(), Some(OpenNotice::ProjectionRebuilt { .. })),
                 "{what}"
@@ -539,7 +604,8 @@ mod tests {
             .expect("it commits");
         let unreadable_rows = vec![ProjectionRow::put(Tree::Accounts, "al", b"noise".to_vec())];
         let projection = store.projection().expect("it is open");
-        projection.write(unreadable_rows, &store.applied)
+        projection
+            .write(unreadable_rows, &store.applied)
             .expect("sled takes anything");
         let error = store.accounts(None, 9).expect_err("that is no account");
         let expected = format!(

@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
-use super::queries::{self, IndexSource};
 use super::changes::{
     Changes, ChargeChange, ChargeIndexKeys, RequestChange, RequestIndexKeys, UnresolvedChange,
 };
@@ -15,10 +14,14 @@ use super::log::find;
 use super::log::line::{self, Hash, LedgerId};
 use super::log::segment::LogPosition;
 use super::log_store::{check_expected, check_facts};
-use super::write_set::{RecordSource, Versioned, WriteSet};
-use super::port::{CommitError, ExpectedVersion, Head, Store, StoreError, HistorySubject, LogVerification, LoggedFact};
+use super::port::{
+    CommitError, ExpectedVersion, Head, HistorySubject, LogVerification, LoggedFact, Store,
+    StoreError,
+};
+use super::queries::{self, IndexSource};
 use super::read_only::read_only_error;
 use super::sled::projection::to_store_error;
+use super::write_set::{RecordSource, Versioned, WriteSet};
 use crate::domain::account::Account;
 use crate::domain::fact::{Commit, Fact};
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
@@ -81,7 +84,9 @@ impl Commits {
     fn count(&self) -> u64 {
         match self {
             Self::InMemory(commits) => commits.len() as u64,
-            Self::InLog { positions: places, .. } => places.len() as u64,
+            Self::InLog {
+                positions: places, ..
+            } => places.len() as u64,
         }
     }
 }
@@ -97,7 +102,11 @@ impl MemoryStore {
     }
 
     /// The records of a log, which ends with this hash.
-    pub(super) fn read_only(records: MemoryRecords, head: Hash, marks: BTreeMap<RequestId, Time>) -> Self {
+    pub(super) fn read_only(
+        records: MemoryRecords,
+        head: Hash,
+        marks: BTreeMap<RequestId, Time>,
+    ) -> Self {
         Self {
             records,
             head,
@@ -136,7 +145,9 @@ impl MemoryRecords {
     /// Where the next commit of the log begins.
     pub(super) fn add_position(&mut self, position: LogPosition) {
         match &mut self.commits {
-            Commits::InLog { positions: places, .. } => places.push(position),
+            Commits::InLog {
+                positions: places, ..
+            } => places.push(position),
             Commits::InMemory(_) => unreachable!("only a log has places"),
         }
     }
@@ -156,7 +167,8 @@ impl MemoryRecords {
     /// Takes over what an overlay on this changed.
     pub fn apply_changes(&mut self, changes: Changes) {
         for versioned in changes.accounts {
-            self.accounts.insert(versioned.record.id.clone(), *versioned);
+            self.accounts
+                .insert(versioned.record.id.clone(), *versioned);
         }
         for (alias, account) in changes.aliases {
             match account {
@@ -167,7 +179,11 @@ impl MemoryRecords {
         for given in changes.grant_records {
             self.grant_records.insert(given.reference.clone(), given);
         }
-        for uid in changes.requests.iter().flat_map(|change| &change.removed_bookings) {
+        for uid in changes
+            .requests
+            .iter()
+            .flat_map(|change| &change.removed_bookings)
+        {
             self.joined_bookings.remove(uid);
         }
         for change in changes.requests {
@@ -205,7 +221,10 @@ impl MemoryRecords {
 
     fn apply_request(&mut self, change: RequestChange) {
         let id = change.versioned.record.id.clone();
-        let (previous_keys, current_keys) = (change.previous_keys, RequestIndexKeys::of(&change.versioned.record));
+        let (previous_keys, current_keys) = (
+            change.previous_keys,
+            RequestIndexKeys::of(&change.versioned.record),
+        );
         if let Some(at) = previous_keys.open_since {
             self.open_intents.remove(&(at, id.clone()));
         }
@@ -223,11 +242,14 @@ impl MemoryRecords {
         if let Some(at) = previous_keys.wrong_pin_created {
             self.wrong_pins.remove(&(at, id.clone()));
         }
-        self.declined_requests.extend(current_keys.declined_at.map(|at| (at, id.clone())));
+        self.declined_requests
+            .extend(current_keys.declined_at.map(|at| (at, id.clone())));
         self.wrong_pins
             .extend(current_keys.wrong_pin_created.map(|at| (at, id.clone())));
-        self.open_intents.extend(current_keys.open_since.map(|at| (at, id.clone())));
-        self.noted_requests.extend(current_keys.noted_until.map(|at| (at, id.clone())));
+        self.open_intents
+            .extend(current_keys.open_since.map(|at| (at, id.clone())));
+        self.noted_requests
+            .extend(current_keys.noted_until.map(|at| (at, id.clone())));
         if let Some((booker, at)) = current_keys.booker_and_creation {
             let requests = self.requests_by_booker.entry(booker).or_default();
             requests.insert((at, id.clone()));
@@ -243,7 +265,8 @@ impl MemoryRecords {
             self.open_unresolved_items.remove(rank);
         }
         for rank in UnresolvedChange::open_ranks(&change.items) {
-            self.open_unresolved_items.insert(rank, change.booking.clone());
+            self.open_unresolved_items
+                .insert(rank, change.booking.clone());
         }
         self.unresolved_items.insert(change.booking, change.items);
     }
@@ -257,14 +280,20 @@ impl MemoryRecords {
         } else {
             self.live_charges.remove(&uid);
         }
-        let charges_by_start = self.counted_charges.entry(charge.account.clone()).or_default();
+        let charges_by_start = self
+            .counted_charges
+            .entry(charge.account.clone())
+            .or_default();
         if let Some(previous_start) = change.previous_keys.counted_start
             && let Some(uids) = charges_by_start.get_mut(&previous_start)
         {
             uids.remove(&uid);
         }
         if let Some(start) = current_keys.counted_start {
-            charges_by_start.entry(start).or_default().insert(uid.clone());
+            charges_by_start
+                .entry(start)
+                .or_default()
+                .insert(uid.clone());
         }
         self.charges.insert(uid, *change.versioned);
     }
@@ -291,8 +320,15 @@ impl RecordSource for MemoryRecords {
         Ok(self.charges.get(booking).cloned())
     }
 
-    fn unresolved_items_of(&self, booking: &BookingUid) -> Result<Vec<UnresolvedBooking>, StoreError> {
-        Ok(self.unresolved_items.get(booking).cloned().unwrap_or_default())
+    fn unresolved_items_of(
+        &self,
+        booking: &BookingUid,
+    ) -> Result<Vec<UnresolvedBooking>, StoreError> {
+        Ok(self
+            .unresolved_items
+            .get(booking)
+            .cloned()
+            .unwrap_or_default())
     }
 
     fn ledger_state(&self) -> Result<LedgerState, StoreError> {
@@ -314,11 +350,18 @@ impl IndexSource for MemoryRecords {
         until: Option<Time>,
     ) -> Result<Option<(Time, BTreeSet<RequestId>)>, StoreError> {
         let until = until.map_or(Bound::Unbounded, Bound::Included);
-        let row = self.decided_requests.range((Bound::Unbounded, until)).next_back();
+        let row = self
+            .decided_requests
+            .range((Bound::Unbounded, until))
+            .next_back();
         Ok(row.map(|(at, ids)| (*at, ids.clone())))
     }
 
-    fn history_page_before(&self, subject: &HistorySubject, before: u64) -> Result<Vec<u64>, StoreError> {
+    fn history_page_before(
+        &self,
+        subject: &HistorySubject,
+        before: u64,
+    ) -> Result<Vec<u64>, StoreError> {
         let pages = self.history_pages.get(subject).into_iter().flatten();
         let page = pages.rev().find(|piece| piece[0] < before);
         Ok(page.cloned().unwrap_or_default())
@@ -328,9 +371,10 @@ impl IndexSource for MemoryRecords {
         let index = usize::try_from(seq - 1).expect("commits in memory are counted by usize");
         match &self.commits {
             Commits::InMemory(commits) => Ok(commits[index].clone()),
-            Commits::InLog { log, positions: places } => {
-                find::find_commit(log, places[index], seq).map_err(|error| to_store_error(&error))
-            }
+            Commits::InLog {
+                log,
+                positions: places,
+            } => find::find_commit(log, places[index], seq).map_err(|error| to_store_error(&error)),
         }
     }
 }
@@ -470,7 +514,12 @@ impl Store for MemoryStore {
             .collect()
     }
 
-    fn decline_times(&self, since: Time, until: Time, limit: usize) -> Result<Vec<Time>, StoreError> {
+    fn decline_times(
+        &self,
+        since: Time,
+        until: Time,
+        limit: usize,
+    ) -> Result<Vec<Time>, StoreError> {
         let mut declined = self.records.declined(since, until);
         declined.truncate(limit);
         Ok(declined)
@@ -491,7 +540,13 @@ impl Store for MemoryStore {
         since: Time,
         limit: usize,
     ) -> Result<Vec<Request>, StoreError> {
-        let requests = self.records.requests_by_booker.get(booker).into_iter().flatten().rev();
+        let requests = self
+            .records
+            .requests_by_booker
+            .get(booker)
+            .into_iter()
+            .flatten()
+            .rev();
         requests
             .take_while(|(created, _)| *created >= since)
             .take(limit)
@@ -557,14 +612,20 @@ impl Store for MemoryStore {
     ) -> Result<Vec<UnresolvedBooking>, StoreError> {
         let after = after.map(UnresolvedBooking::rank);
         let after = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let items = self.records.open_unresolved_items.range((after, Bound::Unbounded));
+        let items = self
+            .records
+            .open_unresolved_items
+            .range((after, Bound::Unbounded));
         items
             .take(limit)
             .map(|(rank, uid)| queries::indexed_unresolved_item(&self.records, uid, rank))
             .collect()
     }
 
-    fn unresolved_items_of(&self, booking: &BookingUid) -> Result<Vec<UnresolvedBooking>, StoreError> {
+    fn unresolved_items_of(
+        &self,
+        booking: &BookingUid,
+    ) -> Result<Vec<UnresolvedBooking>, StoreError> {
         RecordSource::unresolved_items_of(&self.records, booking)
     }
 

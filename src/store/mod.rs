@@ -7,26 +7,26 @@
 //! memory for commands that only look, `scratch` one whose writes are dropped, `verify` compares the two
 //! halves record by record. `record` is the written form of everything that is kept.
 
-pub mod queries;
-pub mod changes;
 pub mod backup;
+pub mod changes;
+pub mod clean_shutdown_marker;
+pub mod codec;
 mod commit_preparation;
 pub mod durable_fs;
-pub mod store_directory;
-pub mod store_thread;
 pub mod lock;
 pub mod log;
-pub mod clean_shutdown_marker;
+pub mod log_store;
 pub mod memory;
 pub mod open;
-pub mod log_store;
-pub mod write_set;
 pub mod port;
+pub mod projection_recovery;
+pub mod queries;
 pub mod read_only;
-pub mod codec;
 pub mod scratch;
 pub mod sent_marks;
 pub mod sled;
+pub mod store_directory;
+pub mod store_thread;
 pub mod torn_tail;
-pub mod projection_recovery;
 pub mod verify;
+pub mod write_set;

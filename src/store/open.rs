@@ -4,19 +4,19 @@
 
 use std::path::{Path, PathBuf};
 
+use super::clean_shutdown_marker::{self, Marker};
 use super::durable_fs::{self, DiskError};
-use super::store_directory;
 use super::lock::{Lock, LockError};
 use super::log::append::Appender;
-use super::log::segment::{self, HashChain, SEGMENT_LIMIT, SegmentError};
 use super::log::reader::{LogEnd, LogError, LogReader};
-use super::clean_shutdown_marker::{self, Marker};
+use super::log::segment::{self, HashChain, SEGMENT_LIMIT, SegmentError};
 use super::log_store::{self, LOG, LogStore};
 use super::port::StoreError;
+use super::projection_recovery;
 use super::sent_marks::SentMarks;
 use super::sled::catch_up::MAX_RECORDS;
+use super::store_directory;
 use super::torn_tail;
-use super::projection_recovery;
 use crate::domain::time::Time;
 
 /// A log up to this many bytes is checked line by line at every opening: some tens of milliseconds.
@@ -228,8 +228,14 @@ pub fn open_with(
     if !examination.has_marker_line {
         marker = None;
     }
-    let (projection, applied) =
-        projection_recovery::open_projection(path, marker, &end, limits.max_records, progress, &mut notices)?;
+    let (projection, applied) = projection_recovery::open_projection(
+        path,
+        marker,
+        &end,
+        limits.max_records,
+        progress,
+        &mut notices,
+    )?;
     assert_eq!(
         applied.seq, end.chain.seq,
         "the fold has come to the log's end"
@@ -242,7 +248,8 @@ pub fn open_with(
         Box::new(segment_file),
         limits.segment_bytes,
     );
-    let open_intents = log_store::open_intent_ids(&projection, usize::MAX).map_err(OpenError::Projection)?;
+    let open_intents =
+        log_store::open_intent_ids(&projection, usize::MAX).map_err(OpenError::Projection)?;
     let sent_marks = SentMarks::open(path, &open_intents, now)?;
     let store = LogStore::new(path, lock, appender, (projection, applied), sent_marks);
     Ok(OpenedStore { store, notices })
@@ -256,7 +263,11 @@ struct LogExamination {
 }
 
 /// Checks the log's lines: all of them, or, of a long log that has the marker's line, those after.
-fn examine(log: &Path, marker: Option<&Marker>, limits: StoreLimits) -> Result<LogExamination, OpenError> {
+fn examine(
+    log: &Path,
+    marker: Option<&Marker>,
+    limits: StoreLimits,
+) -> Result<LogExamination, OpenError> {
     if let Some(Marker { applied, .. }) = marker
         && applied.seq > 0
         && projection_recovery::log_size(log, u32::MAX)? > limits.full_check_bytes
@@ -268,7 +279,10 @@ fn examine(log: &Path, marker: Option<&Marker>, limits: StoreLimits) -> Result<L
         if let Some(mut reader) = LogReader::open_after(log, applied.position, chain)? {
             while reader.next_line()?.is_some() {}
             let end = reader.end();
-            return Ok(LogExamination { end, has_marker_line: true });
+            return Ok(LogExamination {
+                end,
+                has_marker_line: true,
+            });
         }
     }
     let mut reader = LogReader::open(log)?;
@@ -278,5 +292,8 @@ fn examine(log: &Path, marker: Option<&Marker>, limits: StoreLimits) -> Result<L
         has_marker_line |= marker_commit == Some((line.seq, line.hash));
     }
     let end = reader.end();
-    Ok(LogExamination { end, has_marker_line })
+    Ok(LogExamination {
+        end,
+        has_marker_line,
+    })
 }

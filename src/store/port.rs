@@ -154,7 +154,12 @@ pub trait Store: Send {
 
     /// When requests were declined, newest first: decided at or after `since` and before `until`.
     /// Declines that an operator asked for do not count. Does not walk over others.
-    fn decline_times(&self, since: Time, until: Time, limit: usize) -> Result<Vec<Time>, StoreError>;
+    fn decline_times(
+        &self,
+        since: Time,
+        until: Time,
+        limit: usize,
+    ) -> Result<Vec<Time>, StoreError>;
 
     /// Requests with a wrong PIN, whoever made them, whose booking was created at or after `since`,
     /// newest first. Does not walk over others.
@@ -199,7 +204,10 @@ pub trait Store: Send {
     ) -> Result<Vec<UnresolvedBooking>, StoreError>;
 
     /// The booking's items of the unresolved list, also those that are resolved.
-    fn unresolved_items_of(&self, booking: &BookingUid) -> Result<Vec<UnresolvedBooking>, StoreError>;
+    fn unresolved_items_of(
+        &self,
+        booking: &BookingUid,
+    ) -> Result<Vec<UnresolvedBooking>, StoreError>;
 
     /// What was written about the subject, newest first; to page on, before the given sequence.
     fn history(

@@ -3,17 +3,17 @@
 
 use std::path::{Path, PathBuf};
 
-use super::durable_fs;
-use super::log::segment::{self, HashChain, LogPosition};
-use super::log::reader::{LogEnd, LogReader};
 use super::clean_shutdown_marker::{self, AppliedCommit, Marker};
-use super::open::{OpenNotice, OpenError, Progress};
+use super::durable_fs;
+use super::log::reader::{LogEnd, LogReader};
+use super::log::segment::{self, HashChain, LogPosition};
 use super::log_store::LOG;
+use super::open::{OpenError, OpenNotice, Progress};
 use super::port::StoreError;
 use super::sled::catch_up::{CatchUpError, CatchUpReport, catch_up};
-use super::sled::projection::{self, Projection};
-use super::sled::panic_guard::ProjectionError;
 use super::sled::fingerprint;
+use super::sled::panic_guard::ProjectionError;
+use super::sled::projection::{self, Projection};
 
 /// Folders of folds in doubt that are kept for whoever wants to know what happened. They can be
 /// large, and nothing is in them that is not in the log.
@@ -50,7 +50,9 @@ pub fn open_projection(
         Err(why) => Err(why),
     };
     let reason = match opened_projection {
-        Ok((projection, applied)) if applied.seq == end.chain.seq => return Ok((projection, applied)),
+        Ok((projection, applied)) if applied.seq == end.chain.seq => {
+            return Ok((projection, applied));
+        }
         Ok((projection, mut applied)) => {
             let report = apply_remaining_log(path, &projection, &mut applied, records, progress)?;
             let commits = report.commits;
@@ -97,7 +99,9 @@ pub fn open_projection(
 fn open_clean(path: &Path, marker: &Marker) -> Result<Result<Projection, String>, OpenError> {
     let projection = match Projection::open(&path.join(projection::NAME), &path.join(LOG)) {
         Ok(projection) => projection,
-        Err(error @ ProjectionError::TimedOut(_)) => return Err(projection_error(path, &projection::to_store_error(&error))),
+        Err(error @ ProjectionError::TimedOut(_)) => {
+            return Err(projection_error(path, &projection::to_store_error(&error)));
+        }
         Err(error) => {
             let reason = projection::to_store_error(&error);
             return Ok(Err(format!("could not be opened ({reason})")));
@@ -162,7 +166,10 @@ fn apply_remaining_log(
     let mut on_position = |position: LogPosition| {
         if earlier_segments.0 != position.segment {
             // Only for people to see: a size that cannot be read counts as none.
-            earlier_segments = (position.segment, log_size(&log, position.segment - 1).unwrap_or(0));
+            earlier_segments = (
+                position.segment,
+                log_size(&log, position.segment - 1).unwrap_or(0),
+            );
         }
         let done = earlier_segments.1 + position.offset;
         if done >= last_reported + PROGRESS_EVERY {

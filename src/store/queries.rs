@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use super::port::{HistorySubject, LoggedFact, StoreError};
 use super::write_set::RecordSource;
-use super::port::{StoreError, HistorySubject, LoggedFact};
 use crate::domain::fact::{Commit, Fact};
 use crate::domain::id::{AccountId, Address, BookingUid, RequestId};
 use crate::domain::request::Request;
@@ -23,13 +23,20 @@ pub trait IndexSource: RecordSource {
         until: Option<Time>,
     ) -> Result<Option<(Time, BTreeSet<RequestId>)>, StoreError>;
     /// The newest piece of commit numbers of the subject that begins before this number.
-    fn history_page_before(&self, subject: &HistorySubject, before: u64) -> Result<Vec<u64>, StoreError>;
+    fn history_page_before(
+        &self,
+        subject: &HistorySubject,
+        before: u64,
+    ) -> Result<Vec<u64>, StoreError>;
     /// A commit that was acknowledged.
     fn commit_at(&self, seq: u64) -> Result<Commit, StoreError>;
 }
 
 /// See [`super::port::Store::resolve`].
-pub fn resolve<C: RecordSource>(source: &C, address: &Address) -> Result<Option<AccountId>, StoreError> {
+pub fn resolve<C: RecordSource>(
+    source: &C,
+    address: &Address,
+) -> Result<Option<AccountId>, StoreError> {
     let own = AccountId::from(address);
     if source.account(&own)?.is_some() {
         return Ok(Some(own));
@@ -53,7 +60,9 @@ pub fn request_of<C: IndexSource>(
     let Some(own_request) = own_request else {
         return Ok(Some(joined));
     };
-    let other = source.request(&joined)?.map(|versioned| versioned.record.decided_at);
+    let other = source
+        .request(&joined)?
+        .map(|versioned| versioned.record.decided_at);
     let later = other.is_some_and(|decided| decided > own_request.decided_at);
     Ok(Some(if later { joined } else { own_request.id }))
 }
@@ -89,7 +98,8 @@ pub fn decided_requests<C: IndexSource>(
 /// The request that an index names.
 pub fn indexed_request<C: RecordSource>(source: &C, id: &RequestId) -> Result<Request, StoreError> {
     let versioned = source.request(id)?;
-    versioned.map(|kept| kept.record)
+    versioned
+        .map(|kept| kept.record)
         .ok_or_else(|| missing_record_error(format!("request {id}")))
 }
 
@@ -150,7 +160,10 @@ pub fn history<C: IndexSource>(
     Ok(entries)
 }
 
-fn recent_seqs<C: IndexSource>(source: &C, subject: &HistorySubject) -> Result<Vec<u64>, StoreError> {
+fn recent_seqs<C: IndexSource>(
+    source: &C,
+    subject: &HistorySubject,
+) -> Result<Vec<u64>, StoreError> {
     let seqs = match subject {
         HistorySubject::Account(id) => source.account(id)?.map(|versioned| versioned.seqs),
         HistorySubject::Booking(uid) => source.charge(uid)?.map(|versioned| versioned.seqs),

@@ -4,17 +4,17 @@
 
 use std::path::Path;
 
-use super::store_directory;
-use super::log::segment;
-use super::log::reader::{LogEnd, LogReader};
 use super::clean_shutdown_marker;
+use super::log::reader::{LogEnd, LogReader};
+use super::log::segment;
+use super::log_store::LOG;
 use super::memory::{MemoryRecords, MemoryStore};
 use super::open::{OpenError, Progress};
-use super::log_store::LOG;
-use super::write_set::WriteSet;
 use super::port::StoreError;
-use super::sent_marks;
 use super::projection_recovery;
+use super::sent_marks;
+use super::store_directory;
+use super::write_set::WriteSet;
 use crate::domain::ledger::ApplyError;
 
 /// What was read.
@@ -44,7 +44,8 @@ pub fn read(path: &Path, progress: &mut dyn FnMut(Progress)) -> Result<ReadOnlyS
     let marker_commit = marker.map(|marker| (marker.applied.seq, marker.applied.hash));
     let mut memory = MemoryRecords::of_log(&log);
     let mut reader = LogReader::open(&log)?;
-    let mut has_marker_line = marker_commit.is_none() || marker_commit == Some((0, reader.end().head));
+    let mut has_marker_line =
+        marker_commit.is_none() || marker_commit == Some((0, reader.end().head));
     let (mut done, mut last_reported) = (0, 0);
     while let Some(line) = reader.next_line()? {
         has_marker_line |= marker_commit == Some((line.seq, line.hash));
@@ -52,7 +53,9 @@ pub fn read(path: &Path, progress: &mut dyn FnMut(Progress)) -> Result<ReadOnlyS
         let commit = commit.map_err(|fault| reader.last_line_error(fault))?;
         let mut write_set = WriteSet::new(&memory);
         write_set.apply(&commit).map_err(|error| match error {
-            ApplyError::Violation(violation) => OpenError::Log(reader.violation_error(position, violation)),
+            ApplyError::Violation(violation) => {
+                OpenError::Log(reader.violation_error(position, violation))
+            }
             ApplyError::Read(error) => OpenError::Projection(error),
         })?;
         let changes = write_set.into_changes();

@@ -4,11 +4,14 @@
 
 use std::collections::BTreeSet;
 
-use super::queries;
-use super::memory::MemoryRecords;
 use super::log_store::{check_expected, check_facts};
+use super::memory::MemoryRecords;
+use super::port::{
+    CommitError, ExpectedVersion, Head, HistorySubject, LogVerification, LoggedFact, Store,
+    StoreError,
+};
+use super::queries;
 use super::write_set::{RecordSource, Versioned, WriteSet};
-use super::port::{CommitError, ExpectedVersion, Head, Store, StoreError, HistorySubject, LogVerification, LoggedFact};
 use crate::domain::account::Account;
 use crate::domain::fact::{Commit, Fact};
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
@@ -104,7 +107,10 @@ impl RecordSource for ScratchStore<'_> {
         }
     }
 
-    fn unresolved_items_of(&self, booking: &BookingUid) -> Result<Vec<UnresolvedBooking>, StoreError> {
+    fn unresolved_items_of(
+        &self,
+        booking: &BookingUid,
+    ) -> Result<Vec<UnresolvedBooking>, StoreError> {
         let written_items = RecordSource::unresolved_items_of(&self.writes.records, booking)?;
         if written_items.is_empty() {
             return self.inner.unresolved_items_of(booking);
@@ -214,7 +220,8 @@ impl Store for ScratchStore<'_> {
 
     fn request_of(&self, booking: &BookingUid) -> Result<Option<RequestId>, StoreError> {
         let written_requests = self.writes.records.requests();
-        let mut matching = written_requests.filter(|r| r.bookings.iter().any(|known| known.uid == *booking));
+        let mut matching =
+            written_requests.filter(|r| r.bookings.iter().any(|known| known.uid == *booking));
         match matching.next() {
             Some(request) => Ok(Some(request.id.clone())),
             None => self.inner.request_of(booking),
@@ -233,7 +240,12 @@ impl Store for ScratchStore<'_> {
         self.merge_requests(self.inner.open_notes(after, limit)?, RequestState::Noted)
     }
 
-    fn decline_times(&self, since: Time, until: Time, limit: usize) -> Result<Vec<Time>, StoreError> {
+    fn decline_times(
+        &self,
+        since: Time,
+        until: Time,
+        limit: usize,
+    ) -> Result<Vec<Time>, StoreError> {
         let mut declined = self.writes.records.declined(since, until);
         declined.extend(self.inner.decline_times(since, until, limit)?);
         declined.sort_unstable_by_key(|at| std::cmp::Reverse(*at));
@@ -320,7 +332,8 @@ impl Store for ScratchStore<'_> {
             .into_iter()
             .filter(|new| new.state == UnresolvedState::Open);
         items.extend(
-            open_items.filter(|new| after.is_none_or(|last| new.rank() > last.rank()))
+            open_items
+                .filter(|new| after.is_none_or(|last| new.rank() > last.rank()))
                 .cloned(),
         );
         items.sort_by_key(UnresolvedBooking::rank);
@@ -328,7 +341,10 @@ impl Store for ScratchStore<'_> {
         Ok(items)
     }
 
-    fn unresolved_items_of(&self, booking: &BookingUid) -> Result<Vec<UnresolvedBooking>, StoreError> {
+    fn unresolved_items_of(
+        &self,
+        booking: &BookingUid,
+    ) -> Result<Vec<UnresolvedBooking>, StoreError> {
         RecordSource::unresolved_items_of(self, booking)
     }
 

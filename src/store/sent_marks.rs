@@ -227,7 +227,11 @@ mod tests {
         for (what, boot, change, whole) in rows {
             let dir = tempfile::tempdir().expect("a directory");
             let mut marks = open_marks(dir.path(), "one", 0);
-            assert_eq!(all_marks(&marks), [Some(at(0)); 3], "nothing is known at first");
+            assert_eq!(
+                all_marks(&marks),
+                [Some(at(0)); 3],
+                "nothing is known at first"
+            );
             for (name, mark) in [("a", Some(at(5))), ("b", None), ("c", Some(at(6)))] {
                 marks.put(&id(name), mark).expect("it writes");
             }
@@ -239,7 +243,11 @@ mod tests {
             } else {
                 [Some(at(9)); 3]
             };
-            assert_eq!(all_marks(&open_marks(dir.path(), boot, 9)), expected, "{what}");
+            assert_eq!(
+                all_marks(&open_marks(dir.path(), boot, 9)),
+                expected,
+                "{what}"
+            );
             // What counted as sent once keeps its instant from one start to the next.
             let reopened_marks = all_marks(&open_marks(dir.path(), boot, 99));
             let expected = if boot.is_empty() {

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use super::durable_fs;
 use super::lock;
-use super::log::line::{SegmentHeader, LedgerId};
+use super::log::line::{LedgerId, SegmentHeader};
 use super::log::segment::{self, HashChain};
-use super::open::OpenError;
 use super::log_store::LOG;
+use super::open::OpenError;
 use crate::domain::time::Time;
 
 /// What a file system puts into its top directory.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use super::port::Store;
-use super::scratch::{ScratchWrites, ScratchStore};
+use super::scratch::{ScratchStore, ScratchWrites};
 
 /// Pieces of work that may wait; more senders wait their turn.
 const QUEUE_LENGTH: usize = 64;
@@ -163,7 +163,10 @@ mod tests {
             timeout: Duration::from_secs(60),
             ..QUICK_CHECK
         };
-        let report = tokio::time::timeout(Duration::from_millis(200), store.wait_until_check_fails(patient_check));
+        let report = tokio::time::timeout(
+            Duration::from_millis(200),
+            store.wait_until_check_fails(patient_check),
+        );
         assert!(report.await.is_err(), "it answers");
     }
 }

@@ -5,8 +5,8 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::durable_fs::{self, DiskError};
-use super::log::segment;
 use super::log::reader::LogEnd;
+use super::log::segment;
 use super::open::OpenNotice;
 
 /// Names that are tried for what is cut off. Nobody has so many without having looked.
@@ -16,11 +16,16 @@ const MAX_TORN_FILES: u32 = 1_000;
 ///
 /// # Errors
 /// When it cannot be; nothing was cut then.
-pub fn cut_torn_line(log: &Path, end: &LogEnd, acknowledged: bool) -> Result<OpenNotice, DiskError> {
+pub fn cut_torn_line(
+    log: &Path,
+    end: &LogEnd,
+    acknowledged: bool,
+) -> Result<OpenNotice, DiskError> {
     let path = segment::path(log, end.position.segment);
     let open_result = OpenOptions::new().read(true).write(true).open(&path);
     let mut file = durable_fs::with_path("open for writing", &path, open_result)?;
-    let torn_bytes = durable_fs::with_path("read", &path, read_tail(&mut file, end.position.offset))?;
+    let torn_bytes =
+        durable_fs::with_path("read", &path, read_tail(&mut file, end.position.offset))?;
     let saved_as = free_name(log, end.chain.seq + 1);
     durable_fs::write_atomically(&saved_as, &torn_bytes)?;
     let cut_result = file

@@ -4,15 +4,15 @@
 use std::collections::BTreeMap;
 
 use super::log::reader::{LogError, LogReader};
+use super::log_store::{LOG, LogStore};
 use super::memory::MemoryRecords;
 use super::open::Progress;
-use super::log_store::{LOG, LogStore};
-use super::write_set::WriteSet;
 use super::port::{Head, Store, StoreError};
-use super::sled::projection;
 use super::sled::keys::{self, TREES, Tree};
-use super::sled::value_chunks::chunks_needed;
+use super::sled::projection;
 use super::sled::rows;
+use super::sled::value_chunks::chunks_needed;
+use super::write_set::WriteSet;
 use crate::domain::ledger::ApplyError;
 
 /// Differences that are listed one by one.
@@ -99,7 +99,11 @@ impl LogStore {
         }
         let stored_chunks = projection.keys(Tree::ValueChunks, None, usize::MAX)?.len();
         if stored_chunks != expected_chunks {
-            report.add_difference(Tree::ValueChunks, b"", "do not belong to the rows that are there");
+            report.add_difference(
+                Tree::ValueChunks,
+                b"",
+                "do not belong to the rows that are there",
+            );
         }
         if projection.applied()? != Some(self.applied()) {
             report.add_difference(Tree::Meta, keys::APPLIED, "does not name the last commit");
@@ -121,7 +125,9 @@ impl LogStore {
             let (position, hash, seq, commit) = (line.position, line.hash, line.seq, line.commit());
             let commit = commit.map_err(|fault| reader.last_line_error(fault))?;
             write_set.apply(&commit).map_err(|error| match error {
-                ApplyError::Violation(violation) => reader.violation_error(position, violation).into(),
+                ApplyError::Violation(violation) => {
+                    reader.violation_error(position, violation).into()
+                }
                 ApplyError::Read(error) => VerifyError::Fold(error),
             })?;
             if projection::is_position_row_due(last_position, position) {

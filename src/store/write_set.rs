@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::changes::{
     Changes, ChargeChange, ChargeIndexKeys, RequestChange, RequestIndexKeys, UnresolvedChange,
 };
-use super::port::{StoreError, HistorySubject};
+use super::port::{HistorySubject, StoreError};
 use crate::domain::account::Account;
 use crate::domain::fact::Commit;
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
@@ -40,7 +40,10 @@ pub trait RecordSource {
     fn request(&self, id: &RequestId) -> Result<Option<Versioned<Request>>, StoreError>;
     fn charge(&self, booking: &BookingUid) -> Result<Option<Versioned<Charge>>, StoreError>;
     /// The booking's items of the unresolved list, also those that are resolved.
-    fn unresolved_items_of(&self, booking: &BookingUid) -> Result<Vec<UnresolvedBooking>, StoreError>;
+    fn unresolved_items_of(
+        &self,
+        booking: &BookingUid,
+    ) -> Result<Vec<UnresolvedBooking>, StoreError>;
     fn ledger_state(&self) -> Result<LedgerState, StoreError>;
     /// The requests decided at this instant.
     fn decided_at(&self, at: Time) -> Result<BTreeSet<RequestId>, StoreError>;
@@ -131,14 +134,18 @@ impl<'a, B: RecordSource> WriteSet<'a, B> {
         let requests = self.requests.into_values().filter(|slot| slot.changed);
         let charges = self.charges.into_values().filter(|slot| slot.changed);
         Changes {
-            accounts: into_changed_values(self.accounts).map(|(_, versioned)| versioned).collect(),
+            accounts: into_changed_values(self.accounts)
+                .map(|(_, versioned)| versioned)
+                .collect(),
             aliases: self
                 .aliases
                 .into_iter()
                 .filter(|(_, slot)| slot.changed)
                 .map(|(alias, slot)| (alias, slot.current))
                 .collect(),
-            grant_records: into_changed_values(self.grant_records).map(|(_, given)| given).collect(),
+            grant_records: into_changed_values(self.grant_records)
+                .map(|(_, given)| given)
+                .collect(),
             requests: requests.filter_map(RequestSlot::into_change).collect(),
             charges: charges.filter_map(ChargeSlot::into_change).collect(),
             decided_requests: self.decided_requests.into_iter().collect(),
@@ -170,7 +177,9 @@ impl<'a, B: RecordSource> WriteSet<'a, B> {
     fn charge_slot(&mut self, uid: &BookingUid) -> Result<&mut ChargeSlot, StoreError> {
         if !self.charges.contains_key(uid) {
             let current = self.source.charge(uid)?.map(Box::new);
-            let previous_keys = current.as_ref().map(|versioned| ChargeIndexKeys::of(&versioned.record));
+            let previous_keys = current
+                .as_ref()
+                .map(|versioned| ChargeIndexKeys::of(&versioned.record));
             let slot = ChargeSlot {
                 previous_keys: previous_keys.unwrap_or_default(),
                 changed: false,
@@ -189,7 +198,8 @@ impl<'a, B: RecordSource> WriteSet<'a, B> {
             return Ok(());
         };
         if let Some(full_page) = push_seq(&mut versioned.seqs, seq) {
-            self.history_pages.push((HistorySubject::Account(id.clone()), full_page));
+            self.history_pages
+                .push((HistorySubject::Account(id.clone()), full_page));
         }
         // The number may just have been noted for another fact; the record is written again anyway.
         self.account_slot(id)?.changed = true;
@@ -212,7 +222,10 @@ impl<'a, B: RecordSource> WriteSet<'a, B> {
         let id = request.id.clone();
         let (decided, previous_decided) = {
             let slot = self.request_slot(&id)?;
-            let previous_decided = slot.current.as_ref().map(|versioned| versioned.record.decided_at);
+            let previous_decided = slot
+                .current
+                .as_ref()
+                .map(|versioned| versioned.record.decided_at);
             slot.changed = true;
             (request.decided_at, previous_decided)
         };
@@ -229,14 +242,16 @@ impl<'a, B: RecordSource> WriteSet<'a, B> {
         }
         let seqs = slot.current.as_mut().map(|versioned| &mut versioned.seqs);
         if let Some(full_page) = seqs.and_then(|seqs| push_seq(seqs, seq)) {
-            self.history_pages.push((HistorySubject::Request(id), full_page));
+            self.history_pages
+                .push((HistorySubject::Request(id), full_page));
         }
         Ok(())
     }
 
     fn decided_slot(&mut self, at: Time) -> Result<&mut BTreeSet<RequestId>, StoreError> {
         if !self.decided_requests.contains_key(&at) {
-            self.decided_requests.insert(at, self.source.decided_at(at)?);
+            self.decided_requests
+                .insert(at, self.source.decided_at(at)?);
         }
         Ok(self.decided_requests.get_mut(&at).expect("it was inserted"))
     }
@@ -253,7 +268,8 @@ impl<'a, B: RecordSource> WriteSet<'a, B> {
         }
         let seqs = slot.current.as_mut().map(|versioned| &mut versioned.seqs);
         if let Some(full_page) = seqs.and_then(|seqs| push_seq(seqs, seq)) {
-            self.history_pages.push((HistorySubject::Booking(uid), full_page));
+            self.history_pages
+                .push((HistorySubject::Booking(uid), full_page));
         }
         self.touch(&account)
     }
@@ -270,7 +286,10 @@ impl<B: RecordSource> LedgerRecords for WriteSet<'_, B> {
 
     fn account(&mut self, id: &AccountId) -> Result<Option<Account>, StoreError> {
         let slot = self.account_slot(id)?;
-        Ok(slot.current.as_ref().map(|versioned| versioned.record.clone()))
+        Ok(slot
+            .current
+            .as_ref()
+            .map(|versioned| versioned.record.clone()))
     }
 
     fn alias(&mut self, alias: &Address) -> Result<Option<AccountId>, StoreError> {
@@ -295,12 +314,18 @@ impl<B: RecordSource> LedgerRecords for WriteSet<'_, B> {
 
     fn request(&mut self, id: &RequestId) -> Result<Option<Request>, StoreError> {
         let slot = self.request_slot(id)?;
-        Ok(slot.current.as_ref().map(|versioned| versioned.record.clone()))
+        Ok(slot
+            .current
+            .as_ref()
+            .map(|versioned| versioned.record.clone()))
     }
 
     fn charge(&mut self, booking: &BookingUid) -> Result<Option<Charge>, StoreError> {
         let slot = self.charge_slot(booking)?;
-        Ok(slot.current.as_ref().map(|versioned| versioned.record.clone()))
+        Ok(slot
+            .current
+            .as_ref()
+            .map(|versioned| versioned.record.clone()))
     }
 
     fn unresolved(&mut self, booking: &BookingUid) -> Result<Vec<UnresolvedBooking>, StoreError> {
@@ -405,7 +430,12 @@ impl RequestSlot {
         let versioned = self.current?;
         let mut joined_bookings = bookings_besides_id(&versioned.record);
         let is_removed = |uid: &BookingUid| !joined_bookings.contains(uid);
-        let removed_bookings = self.previous_bookings.iter().filter(|uid| is_removed(uid)).cloned().collect();
+        let removed_bookings = self
+            .previous_bookings
+            .iter()
+            .filter(|uid| is_removed(uid))
+            .cloned()
+            .collect();
         joined_bookings.retain(|uid| !self.previous_bookings.contains(uid));
         Some(RequestChange {
             versioned,

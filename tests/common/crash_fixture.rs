@@ -14,11 +14,11 @@ use std::time::Duration;
 use maitred::daemon::clock;
 use maitred::daemon::offline::init;
 use maitred::domain::time::{Span, Time};
-use maitred::sandbox::actions::{ThirdPartyAction, BookingRemark};
+use maitred::sandbox::actions::{BookingRemark, ThirdPartyAction};
+use maitred::sandbox::call_log::{MailKind, Operation, Recipient};
 use maitred::sandbox::faults::{Fault, FaultRule, Stage};
-use maitred::sandbox::call_log::{Operation, MailKind, Recipient};
-use maitred::sandbox::rate_limiter::RateLimits;
 use maitred::sandbox::model::SandboxEventType;
+use maitred::sandbox::rate_limiter::RateLimits;
 use maitred::sandbox::server::Sandbox;
 use maitred::sandbox::world::World;
 use serde_json::Value;
@@ -90,7 +90,12 @@ impl CrashFixture {
         };
         fixture.configure();
         init(&fixture.path("ledger"), &clock::system_clock()).unwrap();
-        fixture.run_ok(&["credits", "grant", WITH_CREDIT, &GRANTED_CREDITS.to_string()]);
+        fixture.run_ok(&[
+            "credits",
+            "grant",
+            WITH_CREDIT,
+            &GRANTED_CREDITS.to_string(),
+        ]);
         fixture.run_ok(&["credits", "grant", WITHOUT_CREDIT, "1"]);
         fixture.run_ok(&["credits", "revoke", WITHOUT_CREDIT, "1"]);
         fixture
@@ -160,7 +165,8 @@ impl CrashFixture {
     /// Calls to Cal.com that change something.
     pub fn writing_calls(&self) -> u64 {
         let world = self.sandbox.lock();
-        world.call_log.call_count(Operation::Confirm) + world.call_log.call_count(Operation::Decline)
+        world.call_log.call_count(Operation::Confirm)
+            + world.call_log.call_count(Operation::Decline)
     }
 
     /// Decisions in the log.
@@ -223,7 +229,8 @@ impl CrashFixture {
         let mut confirmed = self.requested.iter_mut().rev();
         let last_confirmed = confirmed.find(|asked| asked.email == WITH_CREDIT && !asked.cancelled);
         if let Some(requested) = last_confirmed {
-            let action = ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&requested.uid));
+            let action =
+                ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&requested.uid));
             self.sandbox.lock().act(clock::now(), action).unwrap();
             requested.cancelled = true;
         }
@@ -335,7 +342,10 @@ impl CrashFixture {
     }
 
     fn check_sums(&self) -> Option<String> {
-        let confirmed = self.requested.iter().filter(|asked| asked.email == WITH_CREDIT);
+        let confirmed = self
+            .requested
+            .iter()
+            .filter(|asked| asked.email == WITH_CREDIT);
         let spent = confirmed.clone().count() as u64;
         let back = confirmed.filter(|asked| asked.cancelled).count() as u64;
         let account = self.run_ok(&["account", "show", WITH_CREDIT, "--format", "json"]);

@@ -10,26 +10,26 @@ use std::time::Duration;
 
 use maitred::calcom::connect::{Settings, connect};
 use maitred::calcom::port::{Calendar, Dialect};
-use maitred::domain::criteria::on_violation::OnViolation;
 use maitred::domain::criteria::gate_criteria::Criteria;
+use maitred::domain::criteria::on_violation::OnViolation;
 use maitred::domain::fact::Fact;
-use maitred::domain::gate::{DeclineLimit, Gate, PassLimits, Policy, RefuseWith, OnUnanswered};
+use maitred::domain::gate::{DeclineLimit, Gate, OnUnanswered, PassLimits, Policy, RefuseWith};
 use maitred::domain::id::{AccountId, BookingUid, EventTypeKey, Reference, RequestId};
-use maitred::domain::request::{Charge, Request};
 use maitred::domain::refund_policy::RefundTier;
+use maitred::domain::request::{Charge, Request};
 use maitred::domain::time::{Clock, Span, Time, truncate_to_millis};
 use maitred::lookup::client::LookupClient;
-use maitred::reconcile::pass::run_pass;
 use maitred::reconcile::context::{PassError, Ports, Session, StopSignal};
+use maitred::reconcile::pass::run_pass;
 use maitred::reconcile::report::PassReport;
-use maitred::reconcile::watch::{WatchScope, WatchReport, run_watch};
-use maitred::sandbox::rate_limiter::RateLimits as RateLimits;
+use maitred::reconcile::watch::{WatchReport, WatchScope, run_watch};
 use maitred::sandbox::model::SandboxEventType;
+use maitred::sandbox::rate_limiter::RateLimits;
 use maitred::sandbox::server::Sandbox;
 use maitred::sandbox::world::World;
-use maitred::store::store_thread::StoreHandle;
 use maitred::store::memory::MemoryStore;
 use maitred::store::port::Store;
+use maitred::store::store_thread::StoreHandle;
 
 pub const HOST: i64 = 12;
 pub const OTHER_HOST: i64 = 13;
@@ -305,7 +305,12 @@ impl PassFixture {
     }
 }
 
-pub fn calendar_client(base: &str, dialect: Dialect, key: &str, clock: &ManualClock) -> Arc<dyn Calendar> {
+pub fn calendar_client(
+    base: &str,
+    dialect: Dialect,
+    key: &str,
+    clock: &ManualClock,
+) -> Arc<dyn Calendar> {
     connect(Settings {
         base_url: base.to_owned(),
         dialect,

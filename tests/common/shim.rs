@@ -89,7 +89,10 @@ impl Shim {
             }
             command.env("MAITRED_SHIM_FAIL_AT", fail.at.to_string());
             command.env("MAITRED_SHIM_ERRNO", fail.errno.to_string());
-            command.env("MAITRED_SHIM_STAY", if fail.is_permanent { "1" } else { "0" });
+            command.env(
+                "MAITRED_SHIM_STAY",
+                if fail.is_permanent { "1" } else { "0" },
+            );
             command.env("MAITRED_SHIM_PART", if fail.takes_half { "1" } else { "0" });
         }
     }

@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 
 use maitred::domain::account::Account;
 use maitred::domain::decision::{Decision, DecisionOutcome};
-use maitred::domain::fact::{RefundPart, Fact};
+use maitred::domain::fact::{Fact, RefundPart};
 use maitred::domain::request::RequestState;
 use maitred::domain::time::Time;
 use maitred::store::port::Store;
 
 use crate::store_support::{
-    account, address, at, call_fact, confirmed_facts, decided_fact, grant_fact, hold_fact, confirm_intent, lot_part, post_fact, reference,
-    outcome_fact, uid,
+    account, address, at, call_fact, confirm_intent, confirmed_facts, decided_fact, grant_fact,
+    hold_fact, lot_part, outcome_fact, post_fact, reference, uid,
 };
 
 /// Commits that belong together; the next ones do the same with other names.
@@ -91,7 +91,9 @@ pub fn commit_facts(n: u64) -> Vec<Fact> {
                 reason: "superseded".into(),
                 refund_parts: Vec::new(),
             });
-            voids.chain([outcome_fact(&id, DecisionOutcome::Superseded)]).collect()
+            voids
+                .chain([outcome_fact(&id, DecisionOutcome::Superseded)])
+                .collect()
         }
         7 => vec![Fact::Refund {
             booking: uid(&name("single")),
@@ -138,7 +140,9 @@ fn series_facts(id: &str, who: &str, credit: &str, now: Time) -> Vec<Fact> {
     request.credits = HELD_FOR_SERIES;
     let held = uids.iter().take(3);
     let holds = held.map(|uid| hold_fact(uid, id, who, vec![lot_part(credit, 1)]));
-    std::iter::once(decided_fact(request)).chain(holds).collect()
+    std::iter::once(decided_fact(request))
+        .chain(holds)
+        .collect()
 }
 
 /// What the first `commits` come to, account by account.

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
 
 use maitred::domain::account::Account;
-use maitred::domain::booking::{Answer, Booker, Booking, EventTypeRef, Host, Payment, BookingStatus};
+use maitred::domain::booking::{
+    Answer, Booker, Booking, BookingStatus, EventTypeRef, Host, Payment,
+};
 use maitred::domain::id::{AccountId, Address, BookingUid, EventTypeId, HostId};
 use maitred::domain::rule::context::{BookingCounts, RuleContext};
 use maitred::domain::rule::detail::MAX_DETAIL;
@@ -21,7 +23,9 @@ pub fn expression(bytes: &[u8]) {
         check_rule(&text);
         check_template(&text);
     };
-    let thread = thread::Builder::new().stack_size(MIN_STACK_BYTES).spawn(run);
+    let thread = thread::Builder::new()
+        .stack_size(MIN_STACK_BYTES)
+        .spawn(run);
     thread.expect("a thread").join().expect("it holds");
 }
 

@@ -18,13 +18,13 @@ use maitred::domain::fact::Commit;
 use maitred::domain::gate::{DeclineLimit, PassLimits, Policy, RefuseWith};
 use maitred::domain::id::BookingUid;
 use maitred::domain::time::{Span, Time};
-use maitred::store::log::line::{self, Hash, LedgerId, OLDEST_FORMAT};
 use maitred::store::clean_shutdown_marker::AppliedCommit;
-use maitred::store::memory::{MemoryRecords, MemoryStore};
-use maitred::store::write_set::WriteSet;
-use maitred::store::port::Store;
 use maitred::store::codec::fact;
+use maitred::store::log::line::{self, Hash, LedgerId, OLDEST_FORMAT};
+use maitred::store::memory::{MemoryRecords, MemoryStore};
+use maitred::store::port::Store;
 use maitred::store::sled::values;
+use maitred::store::write_set::WriteSet;
 
 /// What is done with the bytes of one input.
 pub type Target = fn(&[u8]);
@@ -218,8 +218,8 @@ fn record(bytes: &[u8]) {
     if let Ok(facts) = fact::read(bytes) {
         let written = fact::write(&facts).expect("what was read can be written");
         assert_eq!(fact::read(&written).expect("and read again"), facts);
-        let (text, hash) =
-            line::format_commit(LedgerId::NONE, (1, noon()), &written, Hash::NONE).expect("in this age");
+        let (text, hash) = line::format_commit(LedgerId::NONE, (1, noon()), &written, Hash::NONE)
+            .expect("in this age");
         let sealed = line::unseal(&text[..text.len() - 1]).expect("as it was sealed");
         assert_eq!(sealed.hash, hash);
         assert_eq!(sealed.parse_entry().expect("a commit").facts, written);
@@ -237,15 +237,18 @@ fn record(bytes: &[u8]) {
         }
     }
     if let Ok(account) = values::decode_account(bytes) {
-        let again = values::decode_account(&values::encode_account(&account)).expect("as it was written");
+        let again =
+            values::decode_account(&values::encode_account(&account)).expect("as it was written");
         assert_eq!(again.record, account.record);
     }
     if let Ok(request) = values::decode_request(bytes) {
-        let again = values::decode_request(&values::encode_request(&request)).expect("as it was written");
+        let again =
+            values::decode_request(&values::encode_request(&request)).expect("as it was written");
         assert_eq!(again.record, request.record);
     }
     if let Ok(charge) = values::decode_charge(bytes) {
-        let again = values::decode_charge(&values::encode_charge(&charge)).expect("as it was written");
+        let again =
+            values::decode_charge(&values::encode_charge(&charge)).expect("as it was written");
         assert_eq!(again.record, charge.record);
     }
     let _given = values::decode_grant_record(bytes);

@@ -2,10 +2,10 @@
 //! answered: bookings on which the rest of the house can rely, or a text that is fit to be shown.
 
 use maitred::calcom::api_call::{ApiAnswer, Endpoint};
-use maitred::calcom::port::{CallError, BookingPage, BookingFilter};
+use maitred::calcom::port::{BookingFilter, BookingPage, CallError};
 use maitred::calcom::redact::Redactor;
 use maitred::calcom::{booking_file, v1, v2};
-use maitred::domain::booking::{Attendee, Booking, BookingRef, Fetched, BookingStatus};
+use maitred::domain::booking::{Attendee, Booking, BookingRef, BookingStatus, Fetched};
 use maitred::domain::id::{Address, BookingUid};
 use maitred::domain::time::{Span, Time};
 use maitred::store::codec::timestamp::Timestamp;
@@ -42,10 +42,16 @@ pub fn v2(call: u8, requested: &BookingRef, answer: &ApiAnswer) -> Complaints {
     let mut complaints = Complaints::new();
     match call {
         ME => {
-            ok_or_record(decode::decode_current_user(answer, redactor), &mut complaints);
+            ok_or_record(
+                decode::decode_current_user(answer, redactor),
+                &mut complaints,
+            );
         }
         EVENT_TYPES => {
-            ok_or_record(decode::decode_event_types(answer, redactor), &mut complaints);
+            ok_or_record(
+                decode::decode_event_types(answer, redactor),
+                &mut complaints,
+            );
         }
         EVENT_TYPE => {
             ok_or_record(decode::decode_event_type(answer, redactor), &mut complaints);
@@ -56,17 +62,26 @@ pub fn v2(call: u8, requested: &BookingRef, answer: &ApiAnswer) -> Complaints {
                 4 => (BookingFilter::Upcoming { from, to }, 1),
                 _ => (BookingFilter::UpdatedSince(from), 2),
             };
-            let read = ok_or_record(decode::decode_page(answer, &select, page, redactor), &mut complaints);
+            let read = ok_or_record(
+                decode::decode_page(answer, &select, page, redactor),
+                &mut complaints,
+            );
             if let Some(read) = read {
                 check_page(read, page, &mut complaints);
             }
         }
         GET => check_reading(
-            ok_or_record(decode::decode_booking(answer, &requested.uid, redactor), &mut complaints),
+            ok_or_record(
+                decode::decode_booking(answer, &requested.uid, redactor),
+                &mut complaints,
+            ),
             requested,
         ),
         SERIES => {
-            let all = ok_or_record(decode::decode_series(answer, &requested.uid, redactor), &mut complaints);
+            let all = ok_or_record(
+                decode::decode_series(answer, &requested.uid, redactor),
+                &mut complaints,
+            );
             for booking in all.unwrap_or_default() {
                 check_booking(&booking);
                 assert_eq!(
@@ -100,23 +115,34 @@ pub fn v1(call: u8, requested: &BookingRef, answer: &ApiAnswer) -> Complaints {
     let mut complaints = Complaints::new();
     match call {
         ME => {
-            ok_or_record(decode::decode_current_user(answer, redactor), &mut complaints);
+            ok_or_record(
+                decode::decode_current_user(answer, redactor),
+                &mut complaints,
+            );
         }
         EVENT_TYPES => {
-            ok_or_record(decode::decode_event_types(answer, redactor), &mut complaints);
+            ok_or_record(
+                decode::decode_event_types(answer, redactor),
+                &mut complaints,
+            );
         }
         EVENT_TYPE => {
             ok_or_record(decode::decode_event_type(answer, redactor), &mut complaints);
         }
         LIST..GET => {
-            if let Some(rows) = ok_or_record(decode::decode_list(answer, 128, redactor), &mut complaints) {
+            if let Some(rows) =
+                ok_or_record(decode::decode_list(answer, 128, redactor), &mut complaints)
+            {
                 rows.bookings.iter().for_each(check_booking);
                 assert!(rows.bookings.len() <= rows.count, "no row is two bookings");
                 complaints.extend(rows.unreadable);
             }
         }
         GET | SERIES => check_reading(
-            ok_or_record(decode::decode_booking(answer, requested, redactor), &mut complaints),
+            ok_or_record(
+                decode::decode_booking(answer, requested, redactor),
+                &mut complaints,
+            ),
             requested,
         ),
         CONFIRM => {
@@ -145,7 +171,9 @@ pub fn from_file(bytes: &[u8]) {
 }
 
 fn ok_or_record<T>(result: Result<T, CallError>, complaints: &mut Complaints) -> Option<T> {
-    result.map_err(|error| complaints.push(error.to_string())).ok()
+    result
+        .map_err(|error| complaints.push(error.to_string()))
+        .ok()
 }
 
 /// Fit to be logged, stored and shown.
@@ -179,7 +207,10 @@ fn check_booking(booking: &Booking) {
     assert!(booking.start <= booking.end, "it ends after it begins");
     let updated = booking.updated_at.iter();
     for at in updated.chain([&booking.start, &booking.end, &booking.created_at]) {
-        assert!(Timestamp(*at).to_text().is_some(), "{at} can be written down");
+        assert!(
+            Timestamp(*at).to_text().is_some(),
+            "{at} can be written down"
+        );
     }
     if let BookingStatus::Other(word) = &booking.status {
         assert_readable(word);

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use maitred::store::open::{self, CreateIfMissing, StoreLimits, OpenError, OpenedStore};
-use maitred::store::port::{CommitError, Store, StoreError, HistorySubject};
+use maitred::store::open::{self, CreateIfMissing, OpenError, OpenedStore, StoreLimits};
+use maitred::store::port::{CommitError, HistorySubject, Store, StoreError};
 
 use crate::child_process::{self, Notes};
-use crate::workload;
 use crate::shim::{DiskFailure, Shim, read_counts, scratch_folder};
 use crate::store_support::{account, at, error_chain};
+use crate::workload;
 
 /// The role of the process.
 pub const ROLE: &str = "ledger";
@@ -79,7 +79,9 @@ fn commit_all(mut store: impl Store, say: &dyn Fn(String)) {
         all_went_well &= made.is_ok();
         match made {
             Ok(seq) => say(format!("there are {seq}")),
-            Err(CommitError::Indeterminate(error)) => say(format!("perhaps: {}", error_chain(&error))),
+            Err(CommitError::Indeterminate(error)) => {
+                say(format!("perhaps: {}", error_chain(&error)))
+            }
             Err(error) => say(format!("refused: {}", error_chain(&error))),
         }
     }
@@ -185,7 +187,11 @@ impl FailingDiskRun {
     /// Commits that were acknowledged, or found by an opening that went well.
     fn acknowledged_commits(&self, initial: InitialState) -> u64 {
         let last = self.lines_starting_with("there are ").last();
-        let before = if initial == InitialState::Empty { 0 } else { EARLIER_COMMITS };
+        let before = if initial == InitialState::Empty {
+            0
+        } else {
+            EARLIER_COMMITS
+        };
         last.map_or(before, |seq| seq.parse().unwrap())
     }
 
@@ -201,7 +207,10 @@ impl FailingDiskRun {
         let perhaps = self.lines_starting_with("perhaps: ").count() as u64;
         // Not that it was not closed: that is no more than a fold which the next start makes anew.
         let messages = ["not opened: ", "perhaps: ", "refused: ", "not read: "];
-        for message in messages.iter().flat_map(|kind| self.lines_starting_with(kind)) {
+        for message in messages
+            .iter()
+            .flat_map(|kind| self.lines_starting_with(kind))
+        {
             self.check_error_message(message, errno)?;
         }
         let first_bad = self
@@ -217,7 +226,10 @@ impl FailingDiskRun {
             }
         }
         let opened = open(&self.store()).map_err(|error| {
-            format!("it does not open on a disk that is well: {}", error_chain(&error))
+            format!(
+                "it does not open on a disk that is well: {}",
+                error_chain(&error)
+            )
         })?;
         let mut store = opened.store;
         let found = store.head().seq;

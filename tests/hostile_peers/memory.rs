@@ -4,14 +4,16 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
-use maitred::calcom::port::{Dialect, BookingFilter};
+use maitred::calcom::port::{BookingFilter, Dialect};
 use serde_json::{Value, json as value};
 
 use super::model_server::{self, PassCall, confirmable_row};
-use super::peer_fixture::{PeerFixture, LONG_TIMEOUT, client, pass_messages};
 use super::mutated_answers::is_full_run;
-use super::useless_answers::{ENDLESS_ROWS, list_page, max_calls_after, endless_rows, skipped_rows};
-use super::peer::{Peer, Reply, gzip_of_blanks, json_response, full_response};
+use super::peer::{Peer, Reply, full_response, gzip_of_blanks, json_response};
+use super::peer_fixture::{LONG_TIMEOUT, PeerFixture, client, pass_messages};
+use super::useless_answers::{
+    ENDLESS_ROWS, endless_rows, list_page, max_calls_after, skipped_rows,
+};
 use super::wire;
 
 /// Where the child finds the peer.
@@ -67,7 +69,10 @@ fn growing_bodies() -> Vec<(&'static str, String)> {
 #[test]
 fn no_answer_takes_more_memory_than_its_limit_allows() {
     if let Ok(address) = std::env::var(PEER_VARIABLE) {
-        return measure_lists(&address, std::env::var(WORK_VARIABLE).unwrap().parse().unwrap());
+        return measure_lists(
+            &address,
+            std::env::var(WORK_VARIABLE).unwrap().parse().unwrap(),
+        );
     }
     const GIB: u64 = 1 << 30;
     let flood = |head: &str, fill: &[u8]| Reply::Flood {
@@ -94,7 +99,10 @@ fn no_answer_takes_more_memory_than_its_limit_allows() {
     // Eight mebibytes of a refusal are read, but said in one line.
     let long = "x".repeat(8 * 1024 * 1024 - 64);
     let refusal = format!(r#"{{"message":"{long}"}}"#);
-    rows.push(("a long refusal", Reply::Bytes(json_response("400 No", &refusal))));
+    rows.push((
+        "a long refusal",
+        Reply::Bytes(json_response("400 No", &refusal)),
+    ));
     for (what, reply) in rows {
         let peer = Peer::start(move |_| reply.clone());
         let name = "memory::no_answer_takes_more_memory_than_its_limit_allows";
@@ -180,7 +188,13 @@ fn row(dialect: Dialect, kind: &str, status: &str) -> String {
     let (field, filling) = filler(kind, full_page_rows(dialect) as usize);
     let (start, end) = ("2026-12-01T09:00:00.000Z", "2026-12-01T10:00:00.000Z");
     let id = NUMBER_PLACEHOLDER.parse().unwrap();
-    let mut row = model_server::row(dialect, &format!("heavy{NUMBER_PLACEHOLDER}"), id, start, end);
+    let mut row = model_server::row(
+        dialect,
+        &format!("heavy{NUMBER_PLACEHOLDER}"),
+        id,
+        start,
+        end,
+    );
     row["eventTypeId"] = value!(99);
     row["eventType"] = value!(null);
     row["createdAt"] = value!("2026-11-20T08:00:00.000Z");
@@ -225,22 +239,30 @@ fn no_pass_and_no_watch_keeps_all_that_a_peer_sends() {
             row(dialect, kind, "pending"),
             row(dialect, kind, "accepted"),
         );
-        let peer = model_server::serve(dialect, vec![confirmable_row(dialect)], move |step, asked| {
-            let lists = asked.path().ends_with("/bookings");
-            if lists && skipped_rows(&asked.target, full_page_rows(dialect)) / full_page_rows(dialect) >= pages {
-                return Some(list_page(dialect, &[]));
-            }
-            let first = || 100 + skipped_rows(&asked.target, full_page_rows(dialect));
-            match step {
-                PassCall::Pending | PassCall::ReadBooking if lists => {
-                    let first = first();
-                    let with = (first == 100).then(|| confirmable_row(dialect));
-                    Some(heavy_page(dialect, &pending, first, with))
+        let peer = model_server::serve(
+            dialect,
+            vec![confirmable_row(dialect)],
+            move |step, asked| {
+                let lists = asked.path().ends_with("/bookings");
+                if lists
+                    && skipped_rows(&asked.target, full_page_rows(dialect))
+                        / full_page_rows(dialect)
+                        >= pages
+                {
+                    return Some(list_page(dialect, &[]));
                 }
-                PassCall::Accepted => Some(heavy_page(dialect, &accepted, first(), None)),
-                _ => None,
-            }
-        });
+                let first = || 100 + skipped_rows(&asked.target, full_page_rows(dialect));
+                match step {
+                    PassCall::Pending | PassCall::ReadBooking if lists => {
+                        let first = first();
+                        let with = (first == 100).then(|| confirmable_row(dialect));
+                        Some(heavy_page(dialect, &pending, first, with))
+                    }
+                    PassCall::Accepted => Some(heavy_page(dialect, &accepted, first(), None)),
+                    _ => None,
+                }
+            },
+        );
         let grown = growth_in_child(NAME, &peer, work);
         println!(
             "{work}, {kind}: {grown} KiB in {} calls",

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use maitred::calcom::port::Dialect;
 use serde_json::{Value, json};
 
-use super::peer::{ReceivedCall, Peer, Reply, json_response as json_answer};
+use super::peer::{Peer, ReceivedCall, Reply, json_response as json_answer};
 
 /// What a call of a pass is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,7 +177,9 @@ impl ModelRows {
             PassCall::Accepted => (json!([]), "bookings"),
             // v1 has no filter, and v2 lists what waits.
             PassCall::Pending => (self.render(dialect), "bookings"),
-            PassCall::ReadBooking if call.path().ends_with("/bookings") => (self.render(dialect), "bookings"),
+            PassCall::ReadBooking if call.path().ends_with("/bookings") => {
+                (self.render(dialect), "bookings")
+            }
             PassCall::Write | PassCall::ReadBooking => {
                 let name = call.path().split('/').nth(3).unwrap_or_default();
                 if step == PassCall::Write {
@@ -243,7 +245,10 @@ impl ModelRows {
         let named = |row: &&Value| {
             row["uid"].as_str() == Some(name) || (number.is_some() && row["id"].as_i64() == number)
         };
-        self.rows.iter().find(named).map(|row| self.current_row(row))
+        self.rows
+            .iter()
+            .find(named)
+            .map(|row| self.current_row(row))
     }
 
     fn render(&self, dialect: Dialect) -> Value {

@@ -17,8 +17,8 @@ use maitred::domain::booking::BookingRef;
 use maitred::domain::id::BookingUid;
 use serde_json::{Value, json};
 
-use super::model_server::{self, confirmable_row};
 use super::common::step_outcome;
+use super::model_server::{self, confirmable_row};
 use super::peer_fixture::{PeerFixture, pass_messages};
 use super::wire;
 
@@ -244,7 +244,13 @@ fn find_complaints(recorded: &RecordedAnswer, body: &str, what: &str) -> Vec<Str
 }
 
 /// Makes one change; `before` is what was said of the answer as it was recorded.
-fn apply_change(recorded: &RecordedAnswer, before: &[String], place: &[PathStep], change: &FieldChange, tally: &mut MutationCounts) {
+fn apply_change(
+    recorded: &RecordedAnswer,
+    before: &[String],
+    place: &[PathStep],
+    change: &FieldChange,
+    tally: &mut MutationCounts,
+) {
     let mut body = recorded.body.clone();
     if !change.apply(&mut body, place) {
         return;
@@ -296,7 +302,9 @@ fn shorten_lists(mut value: Value) -> Value {
             if items.len() > ITEMS + 1 {
                 items.drain(ITEMS..items.len() - 1);
             }
-            items.iter_mut().for_each(|item| *item = shorten_lists(item.take()));
+            items
+                .iter_mut()
+                .for_each(|item| *item = shorten_lists(item.take()));
         }
         Value::Object(fields) => {
             fields
@@ -447,9 +455,15 @@ async fn a_broken_booking_does_not_keep_another_from_being_confirmed() {
                 let fixture = PeerFixture::new(&peer.address, dialect).await;
                 let result = fixture.pass().await;
                 messages.extend(pass_messages(&result));
-                pass_messages(&result).iter().for_each(|text| wire::assert_readable(text));
+                pass_messages(&result)
+                    .iter()
+                    .for_each(|text| wire::assert_readable(text));
                 let report = result.unwrap_or_else(|error| panic!("{what}: {error}"));
-                assert_eq!(step_outcome(&report, "good"), "confirmed", "{what}: {report:?}");
+                assert_eq!(
+                    step_outcome(&report, "good"),
+                    "confirmed",
+                    "{what}: {report:?}"
+                );
                 let mut targets: Vec<String> = peer
                     .write_calls()
                     .into_iter()
@@ -458,7 +472,11 @@ async fn a_broken_booking_does_not_keep_another_from_being_confirmed() {
                 acted += targets.len() - 1;
                 targets.sort();
                 targets.dedup();
-                assert_eq!(targets.len(), peer.write_calls().len(), "{what}: sent twice");
+                assert_eq!(
+                    targets.len(),
+                    peer.write_calls().len(),
+                    "{what}: sent twice"
+                );
                 let (available, held, posted) = fixture.balance().await;
                 assert_eq!(available + held + posted, 100, "{what}");
                 assert!(

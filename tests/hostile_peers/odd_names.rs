@@ -6,11 +6,11 @@ use maitred::domain::time::Span;
 use maitred::domain::watch::ChargeOutcome;
 use serde_json::{Value, json};
 
-use super::model_server::{self, confirmable_row, has_plain_path};
 use super::common::step_outcome;
-use super::peer_fixture::{PeerFixture, LONG_TIMEOUT, pass_messages};
-use super::useless_answers::{assert_mentions, within_patience, v1_and_v2};
+use super::model_server::{self, confirmable_row, has_plain_path};
 use super::peer::Peer;
+use super::peer_fixture::{LONG_TIMEOUT, PeerFixture, pass_messages};
+use super::useless_answers::{assert_mentions, v1_and_v2, within_patience};
 use super::watches::{self, WatchCall};
 use super::wire;
 
@@ -87,9 +87,17 @@ async fn a_name_unfit_for_a_path_is_never_requested() {
             let result = within_patience(fixture.pass()).await;
             for (n, name) in odd_names().iter().enumerate() {
                 let what = format!("{dialect:?} {field} {name:?}");
-                assert_mentions(&pass_messages(&result), &format!("[{n}].{field} is "), &what);
+                assert_mentions(
+                    &pass_messages(&result),
+                    &format!("[{n}].{field} is "),
+                    &what,
+                );
             }
-            assert_eq!(step_outcome(&result.unwrap(), "good"), "confirmed", "{field}");
+            assert_eq!(
+                step_outcome(&result.unwrap(), "good"),
+                "confirmed",
+                "{field}"
+            );
             assert_eq!(peer.write_calls().len(), 1, "{dialect:?} {field}");
             assert_plain_paths(&peer, field);
         }
@@ -123,11 +131,18 @@ async fn an_invalid_number_is_never_requested() {
                     "eventType" => json!({"id": number, "slug": "lesson"}),
                     _ => number.clone(),
                 };
-                let peer = model_server::serve(dialect, vec![row, confirmable_row(dialect)], |_, _| None);
+                let peer =
+                    model_server::serve(dialect, vec![row, confirmable_row(dialect)], |_, _| None);
                 let fixture = PeerFixture::new(&peer.address, dialect).await;
                 let result = within_patience(fixture.pass()).await;
-                pass_messages(&result).iter().for_each(|text| wire::assert_readable(text));
-                assert_eq!(step_outcome(&result.unwrap(), "good"), "confirmed", "{what}");
+                pass_messages(&result)
+                    .iter()
+                    .for_each(|text| wire::assert_readable(text));
+                assert_eq!(
+                    step_outcome(&result.unwrap(), "good"),
+                    "confirmed",
+                    "{what}"
+                );
                 for call in peer.calls() {
                     assert!(has_plain_path(&call), "{what}: {}", call.target);
                     let last = call.path().rsplit('/').next().unwrap_or_default();

@@ -6,13 +6,14 @@ use maitred::calcom::port::Dialect;
 use maitred::reconcile::report::PassReport;
 use serde_json::json;
 
-use super::model_server::{self, PassCall, confirmable_row};
 use super::common::{KEY, step_outcome};
+use super::model_server::{self, PassCall, confirmable_row};
+use super::peer::{Peer, Reply, full_response, json_response as json_answer};
 use super::peer_fixture::{PeerFixture, SHORT_TIMEOUT, pass_messages};
 use super::useless_answers::{
-    call_timeout, list_page, max_bytes_taken, max_calls_after, assert_mentions, skipped_rows, unguarded_rows, within_patience, useless_answers, v1_and_v2,
+    assert_mentions, call_timeout, list_page, max_bytes_taken, max_calls_after, skipped_rows,
+    unguarded_rows, useless_answers, v1_and_v2, within_patience,
 };
-use super::peer::{Peer, Reply, json_response as json_answer, full_response};
 
 /// Writes at Cal.com and commits after a pass that decides nothing: the grant alone.
 const IDLE_PASS_COUNTS: (usize, u64) = (0, 1);
@@ -28,14 +29,25 @@ async fn a_useless_answer_while_observing_ends_the_pass_with_nothing_done() {
                 let odd = reply.clone();
                 // The parts of a list are lists again.
                 let in_parts = at == PassCall::Pending && max_calls_after(what) > 0;
-                let peer = model_server::serve(dialect, vec![confirmable_row(dialect)], move |step, asked| {
-                    let part = in_parts && asked.path().ends_with("/bookings");
-                    (step == at || part).then(|| odd.clone())
-                });
+                let peer = model_server::serve(
+                    dialect,
+                    vec![confirmable_row(dialect)],
+                    move |step, asked| {
+                        let part = in_parts && asked.path().ends_with("/bookings");
+                        (step == at || part).then(|| odd.clone())
+                    },
+                );
                 let fixture = PeerFixture::with_timeout(&peer.address, dialect, limit).await;
                 let result = within_patience(fixture.pass()).await;
-                let calls = if at == PassCall::Me { 1 } else { 2 + max_calls_after(what) };
-                let (what, most) = (format!("{what}, {dialect:?}, {at:?}"), max_bytes_taken(what));
+                let calls = if at == PassCall::Me {
+                    1
+                } else {
+                    2 + max_calls_after(what)
+                };
+                let (what, most) = (
+                    format!("{what}, {dialect:?}, {at:?}"),
+                    max_bytes_taken(what),
+                );
                 assert!(result.is_err(), "{what}: {result:?}");
                 // v1 reads a page again in parts when the server refuses it, which none of these do.
                 assert!(
@@ -47,7 +59,11 @@ async fn a_useless_answer_while_observing_ends_the_pass_with_nothing_done() {
                 assert_eq!(fixture.balance().await, (100, 0, 0), "{what}");
                 assert_mentions(&pass_messages(&result), expect, &what);
                 // What the kernel holds of a connection is some megabytes more.
-                assert!(peer.bytes_taken() < most, "{what}: {} bytes", peer.bytes_taken());
+                assert!(
+                    peer.bytes_taken() < most,
+                    "{what}: {} bytes",
+                    peer.bytes_taken()
+                );
             }
         }
     }
@@ -59,11 +75,22 @@ async fn a_useless_answer_while_observing_ends_the_pass_with_nothing_done() {
 async fn a_useless_answer_before_the_write_leaves_the_booking_pending() {
     for (what, reply, expect) in useless_answers() {
         let looks = v1_and_v2().into_iter().flat_map(|dialect| {
-            [PassCall::EventTypes, PassCall::Accepted, PassCall::ReadBooking].map(|at| (dialect, at))
+            [
+                PassCall::EventTypes,
+                PassCall::Accepted,
+                PassCall::ReadBooking,
+            ]
+            .map(|at| (dialect, at))
         });
         // Side by side: most of the time is spent in waiting.
         let passes = looks.map(|(dialect, at)| {
-            tokio::spawn(check_useless_answer(what, reply.clone(), expect, dialect, at))
+            tokio::spawn(check_useless_answer(
+                what,
+                reply.clone(),
+                expect,
+                dialect,
+                at,
+            ))
         });
         for pass in passes.collect::<Vec<_>>() {
             pass.await.unwrap();
@@ -71,7 +98,13 @@ async fn a_useless_answer_before_the_write_leaves_the_booking_pending() {
     }
 }
 
-async fn check_useless_answer(what: &str, reply: Reply, expect: &str, dialect: Dialect, at: PassCall) {
+async fn check_useless_answer(
+    what: &str,
+    reply: Reply,
+    expect: &str,
+    dialect: Dialect,
+    at: PassCall,
+) {
     let limit = call_timeout(&reply);
     let peer = model_server::serve(dialect, vec![confirmable_row(dialect)], move |step, _| {
         (step == at).then(|| reply.clone())
@@ -109,14 +142,20 @@ async fn a_useless_answer_to_a_confirmation_is_cleared_up_by_the_next_pass() {
         for dialect in v1_and_v2() {
             let what = format!("{what}, {dialect:?}");
             let odd = reply.clone();
-            let peer = model_server::serve(dialect, vec![confirmable_row(dialect)], move |step, _| {
-                (step == PassCall::Write).then(|| odd.clone())
-            });
+            let peer =
+                model_server::serve(dialect, vec![confirmable_row(dialect)], move |step, _| {
+                    (step == PassCall::Write).then(|| odd.clone())
+                });
             let fixture = PeerFixture::new(&peer.address, dialect).await;
             let report = within_patience(fixture.pass()).await.unwrap();
             assert_eq!(step_outcome(&report, "good"), "unresolved", "{what}");
             assert_eq!(fixture.balance().await, (99, 1, 0), "{what}");
-            assert_eq!(peer.write_calls().len(), 1, "{what}: {:?}", peer.write_calls());
+            assert_eq!(
+                peer.write_calls().len(),
+                1,
+                "{what}: {:?}",
+                peer.write_calls()
+            );
             // It was carried out all the same, and the server is its old self.
             let mut row = confirmable_row(dialect);
             row["status"] = json!("accepted");
@@ -150,7 +189,12 @@ async fn a_useless_reading_after_a_confirmation_undoes_nothing() {
         });
         let fixture = PeerFixture::new(&peer.address, dialect).await;
         let report = within_patience(fixture.pass()).await.unwrap();
-        assert_eq!(peer.write_calls().len(), 1, "{what}: {:?}", peer.write_calls());
+        assert_eq!(
+            peer.write_calls().len(),
+            1,
+            "{what}: {:?}",
+            peer.write_calls()
+        );
         let mut row = confirmable_row(dialect);
         row["status"] = json!("ACCEPTED");
         let better = model_server::serve(dialect, vec![row], |_, _| None);
@@ -179,7 +223,10 @@ async fn an_endless_list_is_read_up_to_a_bound() {
         let result = fixture.pass().await;
         assert_mentions(&pass_messages(&result), "too-many-pending", "endless pages");
         assert_eq!(peer.calls().len(), 41, "me and forty pages");
-        assert_eq!((peer.write_calls().len(), fixture.commit_count().await), IDLE_PASS_COUNTS);
+        assert_eq!(
+            (peer.write_calls().len(), fixture.commit_count().await),
+            IDLE_PASS_COUNTS
+        );
     }
 }
 
@@ -196,7 +243,10 @@ async fn an_endlessly_repeated_page_is_noticed_at_once() {
         assert_mentions(&pass_messages(&result), "page-repeated", "a repeated page");
         assert!(result.unwrap().deferral.list_incomplete, "{dialect:?}");
         assert_eq!(peer.calls().len(), 3, "me, the page, the page again");
-        assert_eq!((peer.write_calls().len(), fixture.commit_count().await), IDLE_PASS_COUNTS);
+        assert_eq!(
+            (peer.write_calls().len(), fixture.commit_count().await),
+            IDLE_PASS_COUNTS
+        );
     }
 }
 
@@ -205,15 +255,23 @@ async fn an_endlessly_repeated_page_is_noticed_at_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_behind_a_repeated_page_of_accepted_bookings_is_put_off_and_counted() {
     let rows = unguarded_rows(100, 250);
-    let peer = model_server::serve(Dialect::V2, vec![confirmable_row(Dialect::V2)], move |step, _| {
-        (step == PassCall::Accepted).then(|| list_page(Dialect::V2, &rows))
-    });
+    let peer = model_server::serve(
+        Dialect::V2,
+        vec![confirmable_row(Dialect::V2)],
+        move |step, _| (step == PassCall::Accepted).then(|| list_page(Dialect::V2, &rows)),
+    );
     let fixture = PeerFixture::new(&peer.address, Dialect::V2).await;
     let result = fixture.pass().await;
     assert_mentions(&pass_messages(&result), "page-repeated", "a repeated page");
     let report = result.unwrap();
-    assert_eq!((report.deferral.requests, report.deferral.list_incomplete), (1, false));
-    assert_eq!((peer.write_calls().len(), fixture.commit_count().await), IDLE_PASS_COUNTS);
+    assert_eq!(
+        (report.deferral.requests, report.deferral.list_incomplete),
+        (1, false)
+    );
+    assert_eq!(
+        (peer.write_calls().len(), fixture.commit_count().await),
+        IDLE_PASS_COUNTS
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -225,8 +283,15 @@ async fn a_page_of_very_many_rows_is_read_up_to_a_bound() {
         });
         let fixture = PeerFixture::new(&peer.address, dialect).await;
         let result = within_patience(fixture.pass()).await;
-        assert_mentions(&pass_messages(&result), "more rows than were asked for", "many rows");
-        assert_eq!((peer.write_calls().len(), fixture.commit_count().await), IDLE_PASS_COUNTS);
+        assert_mentions(
+            &pass_messages(&result),
+            "more rows than were asked for",
+            "many rows",
+        );
+        assert_eq!(
+            (peer.write_calls().len(), fixture.commit_count().await),
+            IDLE_PASS_COUNTS
+        );
     }
 }
 
@@ -244,15 +309,20 @@ async fn a_redirect_leads_nowhere_at_any_step() {
         ] {
             let other = Peer::start(|_| Reply::Bytes(Vec::new()));
             let place = format!("location: {}/v2/me?apiKey={KEY}\r\n", other.address);
-            let peer = model_server::serve(dialect, vec![confirmable_row(dialect)], move |step, _| {
-                let moved = || full_response("307 Temporary Redirect", &place, b"");
-                (step == at).then(|| Reply::Bytes(moved()))
-            });
+            let peer =
+                model_server::serve(dialect, vec![confirmable_row(dialect)], move |step, _| {
+                    let moved = || full_response("307 Temporary Redirect", &place, b"");
+                    (step == at).then(|| Reply::Bytes(moved()))
+                });
             let fixture = PeerFixture::new(&peer.address, dialect).await;
             let result = within_patience(fixture.pass()).await;
             let what = format!("{dialect:?} {at:?}");
             assert_eq!(other.calls().len(), 0, "{what}");
-            assert_eq!(peer.write_calls().len(), usize::from(at == PassCall::Write), "{what}");
+            assert_eq!(
+                peer.write_calls().len(),
+                usize::from(at == PassCall::Write),
+                "{what}"
+            );
             let (_, _, posted) = fixture.balance().await;
             assert_eq!(posted, 0, "{what}");
             match (at, &result) {

@@ -14,15 +14,15 @@ use maitred::domain::ledger_state::{Identity, LedgerFact};
 use maitred::domain::plan::Problem;
 use maitred::domain::time::{Clock, Span};
 use maitred::lookup::client::LookupClient;
-use maitred::reconcile::pass::run_pass;
 use maitred::reconcile::context::{PassError, Ports, Session, StopSignal};
+use maitred::reconcile::pass::run_pass;
 use maitred::reconcile::report::PassReport;
-use maitred::reconcile::watch::{WatchScope, WatchReport, run_watch};
-use maitred::store::store_thread::StoreHandle;
+use maitred::reconcile::watch::{WatchReport, WatchScope, run_watch};
 use maitred::store::memory::MemoryStore;
 use maitred::store::port::Store;
+use maitred::store::store_thread::StoreHandle;
 
-use super::common::{ManualClock, KEY, policy, parse_time};
+use super::common::{KEY, ManualClock, parse_time, policy};
 
 /// How long a call may take: long enough for a loaded machine.
 pub const LONG_TIMEOUT: Duration = Duration::from_secs(30);

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::model_server::{self, PassCall, confirmable_row};
-use super::peer_fixture::{PeerFixture, LONG_TIMEOUT};
+use super::peer::{Peer, ReceivedCall, Reply};
+use super::peer_fixture::{LONG_TIMEOUT, PeerFixture};
 use super::useless_answers::{list_page, skipped_rows, unguarded_rows, v1_and_v2};
-use super::peer::{ReceivedCall, Peer, Reply};
 use super::watches::{self, WatchCall};
 
 /// How long a call may take here, and how long it takes: near to it for a machine under load.
@@ -92,7 +92,10 @@ async fn a_peer_that_answers_just_in_time_delays_by_the_time_of_its_calls_only()
                 assert_eq!(calls, most, "{dialect:?}, watch {watch}");
                 assert!(took >= ANSWER_DELAY * calls, "{took:?} for {calls} calls");
                 assert!(took < CALL_TIMEOUT * calls, "{took:?} for {calls} calls");
-                assert_eq!((peer.write_calls().len(), fixture.commit_count().await), (0, 1));
+                assert_eq!(
+                    (peer.write_calls().len(), fixture.commit_count().await),
+                    (0, 1)
+                );
             })
         })
     });
@@ -102,7 +105,12 @@ async fn a_peer_that_answers_just_in_time_delays_by_the_time_of_its_calls_only()
 }
 
 /// Starts the work, says stop once the call is under way, and sees it end.
-async fn check_stop(what: &str, fixture: &PeerFixture, watch: Option<bool>, waits: impl Fn() -> bool) {
+async fn check_stop(
+    what: &str,
+    fixture: &PeerFixture,
+    watch: Option<bool>,
+    waits: impl Fn() -> bool,
+) {
     let work = async {
         match watch {
             Some(audit) => drop(fixture.watch(audit).await),
@@ -142,12 +150,13 @@ async fn a_pass_that_waits_for_an_answer_while_it_looks_ends_when_it_is_told_to(
             let what = format!("{dialect:?}, {at:?}");
             let hung = Arc::new(AtomicBool::new(false));
             let waiting = Arc::clone(&hung);
-            let peer = model_server::serve(dialect, vec![confirmable_row(dialect)], move |step, _| {
-                (step == at).then(|| {
-                    waiting.store(true, Ordering::Relaxed);
-                    Reply::Delayed(HANG_DURATION, Vec::new())
-                })
-            });
+            let peer =
+                model_server::serve(dialect, vec![confirmable_row(dialect)], move |step, _| {
+                    (step == at).then(|| {
+                        waiting.store(true, Ordering::Relaxed);
+                        Reply::Delayed(HANG_DURATION, Vec::new())
+                    })
+                });
             let fixture = PeerFixture::new(&peer.address, dialect).await;
             let hangs = || hung.load(Ordering::Relaxed);
             check_stop(&what, &fixture, None, hangs).await;
@@ -187,7 +196,11 @@ async fn a_watch_that_waits_for_an_answer_ends_when_it_is_told_to() {
                     Reply::Delayed(HANG_DURATION, Vec::new())
                 })
             });
-            let honest = model_server::serve(dialect, vec![super::model_server::confirmable_row(dialect)], |_, _| None);
+            let honest = model_server::serve(
+                dialect,
+                vec![super::model_server::confirmable_row(dialect)],
+                |_, _| None,
+            );
             let mut fixture = PeerFixture::new(&honest.address, dialect).await;
             fixture.pass().await.unwrap();
             let commits = fixture.commit_count().await;

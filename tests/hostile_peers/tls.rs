@@ -17,8 +17,8 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, Stream};
 
 use super::common::KEY;
-use super::peer_fixture::{client, settings};
 use super::peer::{json_response, read_call};
+use super::peer_fixture::{client, settings};
 
 /// Where the child finds the server.
 const CHILD: &str = "MAITRED_TEST_TLS";
@@ -61,7 +61,10 @@ fn answer(
 ) -> io::Result<()> {
     let asked = read_call(stream)?;
     received.lock().unwrap().push(asked.text);
-    stream.write_all(&json_response("200 OK", r#"{"status":"success","data":{"id":12}}"#))?;
+    stream.write_all(&json_response(
+        "200 OK",
+        r#"{"status":"success","data":{"id":12}}"#,
+    ))?;
     stream.conn.send_close_notify();
     stream.flush()
 }
@@ -92,7 +95,12 @@ fn only_the_named_server_is_told_the_key() {
     let early = |params: &mut CertificateParams| params.not_before = date_time_ymd(4000, 1, 1);
     type CertificateChange = fn(&mut CertificateParams);
     // The name in the certificate, who signed it, when it is good; what the client says.
-    let rows: [(&str, &CertifiedIssuer<'_, KeyPair>, CertificateChange, Option<&str>); 6] = [
+    let rows: [(
+        &str,
+        &CertifiedIssuer<'_, KeyPair>,
+        CertificateChange,
+        Option<&str>,
+    ); 6] = [
         ("localhost", &ours, today, None),
         ("api.cal.com", &ours, today, Some("not valid for")),
         (
@@ -119,7 +127,10 @@ fn only_the_named_server_is_told_the_key() {
                 assert!(received[0].contains(KEY), "the right one is told");
             }
             Some(why) => {
-                assert!(output.contains("Cal.com cannot be reached"), "{name}: {output}");
+                assert!(
+                    output.contains("Cal.com cannot be reached"),
+                    "{name}: {output}"
+                );
                 assert!(output.contains(why), "{name}: {output}");
                 assert!(received.is_empty(), "{name}: {received:?}");
             }
@@ -137,7 +148,8 @@ fn only_the_named_server_is_told_the_key() {
 
 #[test]
 fn a_server_that_speaks_plainly_where_tls_is_wanted_is_told_nothing() {
-    let peer = super::peer::Peer::start(|_| super::peer::Reply::Bytes(json_response("200 OK", "{}")));
+    let peer =
+        super::peer::Peer::start(|_| super::peer::Reply::Bytes(json_response("200 OK", "{}")));
     let address = peer.address.replace("http://", "https://");
     let folder = tempfile::tempdir().unwrap();
     let roots = folder.path().join("roots.pem");
@@ -169,7 +181,9 @@ fn certificates_of_the_configured_file_are_trusted_too() {
     };
     let calendar = open(Some(file.clone())).unwrap();
     assert_eq!(runtime.block_on(calendar.current_user()).unwrap().id.0, 12);
-    let refused = runtime.block_on(open(None).unwrap().current_user()).unwrap_err();
+    let refused = runtime
+        .block_on(open(None).unwrap().current_user())
+        .unwrap_err();
     assert!(refused.to_string().contains("UnknownIssuer"), "{refused}");
     for (text, why) in [
         ("", "no certificate"),

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use maitred::calcom::port::Dialect;
 use serde_json::{Value, json};
 
-use super::peer_fixture::{SHORT_TIMEOUT, LONG_TIMEOUT};
-use super::peer::{Reply, gzip_of_blanks, json_response as json_answer, full_response};
+use super::peer::{Reply, full_response, gzip_of_blanks, json_response as json_answer};
+use super::peer_fixture::{LONG_TIMEOUT, SHORT_TIMEOUT};
 use super::wire;
 
 /// What a pass takes at the most, however it is kept waiting, on a heavily loaded machine.
@@ -23,7 +23,11 @@ const MAX_CALLS_IN_PARTS: usize = 24;
 
 /// Calls that may follow a list that is answered so.
 pub fn max_calls_after(what: &str) -> usize {
-    if what == ENDLESS_ROWS { MAX_CALLS_IN_PARTS } else { 0 }
+    if what == ENDLESS_ROWS {
+        MAX_CALLS_IN_PARTS
+    } else {
+        0
+    }
 }
 
 /// Bytes that may be taken of such answers: 8 MiB of each, and what the kernel holds of a connection.

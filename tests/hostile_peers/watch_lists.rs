@@ -8,18 +8,28 @@ use maitred::domain::watch::ChargeOutcome;
 use serde_json::{Value, json};
 
 use super::model_server::{self, confirmable_row};
-use super::peer_fixture::{SHORT_TIMEOUT, LONG_TIMEOUT};
 use super::mutated_answers::is_full_run;
-use super::useless_answers::{call_timeout, list_page, assert_mentions, skipped_rows, unguarded_rows, within_patience, useless_answers, v1_and_v2};
-use super::peer::{ReceivedCall, Peer, Reply, json_response as json_answer};
-use super::watches::{WatchCall, MAX_CALLS_OF_SHORT_WATCH, WatchScene, classify, fixture_before_watch, with_status, row, scenes, serve, with_fields};
+use super::peer::{Peer, ReceivedCall, Reply, json_response as json_answer};
+use super::peer_fixture::{LONG_TIMEOUT, SHORT_TIMEOUT};
+use super::useless_answers::{
+    assert_mentions, call_timeout, list_page, skipped_rows, unguarded_rows, useless_answers,
+    v1_and_v2, within_patience,
+};
+use super::watches::{
+    MAX_CALLS_OF_SHORT_WATCH, WatchCall, WatchScene, classify, fixture_before_watch, row, scenes,
+    serve, with_fields, with_status,
+};
 use super::wire;
 
 /// The rows that stand in a list, when it is one of those that are answered badly.
 fn is_list(ask: WatchCall) -> bool {
     matches!(
         ask,
-        WatchCall::ListUpdated | WatchCall::ListCreated | WatchCall::ListUpcoming | WatchCall::ListPast | WatchCall::ListPending
+        WatchCall::ListUpdated
+            | WatchCall::ListCreated
+            | WatchCall::ListUpcoming
+            | WatchCall::ListPast
+            | WatchCall::ListPending
     )
 }
 
@@ -55,7 +65,10 @@ async fn watch_against_lists(
     assert_eq!(peer.write_calls().len(), 0, "{what}");
     assert_eq!(fixture.commit_count().await, commits, "{what}: written");
     assert_eq!(fixture.balance().await, balance, "{what}");
-    watching.messages.iter().for_each(|text| wire::assert_readable(text));
+    watching
+        .messages
+        .iter()
+        .for_each(|text| wire::assert_readable(text));
     rows[0]["status"] = json!("cancelled");
     let honest = serve(dialect, rows, |_, _| None);
     fixture.set_server(&honest.address, LONG_TIMEOUT);
@@ -112,7 +125,10 @@ async fn endless_lists_are_read_up_to_a_bound() {
                     "{what}, {kind:?}: {count} pages"
                 );
             }
-            assert!(calls.len() <= 40 * kinds.len() + MAX_CALLS_OF_SHORT_WATCH, "{what}");
+            assert!(
+                calls.len() <= 40 * kinds.len() + MAX_CALLS_OF_SHORT_WATCH,
+                "{what}"
+            );
             if audit || dialect == Dialect::V2 {
                 assert_mentions(&messages, "too-many-changes", &what);
             }
@@ -134,7 +150,11 @@ async fn pages_of_very_many_rows_are_read_up_to_a_bound() {
             })
             .await;
             assert_mentions(&messages, "more rows than were asked for", &what);
-            assert!(calls.len() <= 8 + MAX_CALLS_OF_SHORT_WATCH, "{what}: {}", calls.len());
+            assert!(
+                calls.len() <= 8 + MAX_CALLS_OF_SHORT_WATCH,
+                "{what}: {}",
+                calls.len()
+            );
         }
     }
 }
@@ -221,9 +241,16 @@ async fn an_unreadable_booking_is_not_cancelled() {
             });
             fixture.set_server(&peer.address, within);
             let watching = within_patience(fixture.watch(true)).await;
-            watching.messages.iter().for_each(|text| wire::assert_readable(text));
+            watching
+                .messages
+                .iter()
+                .for_each(|text| wire::assert_readable(text));
             let changes = watching.result.map_or(Vec::new(), |done| done.changes);
-            assert_eq!((changes, peer.write_calls().len()), (Vec::new(), 0), "{what}");
+            assert_eq!(
+                (changes, peer.write_calls().len()),
+                (Vec::new(), 0),
+                "{what}"
+            );
             assert_eq!(fixture.balance().await, balance, "{what}");
             if what.ends_with("an answer of another kind") {
                 // It stays open, and the watch carries it out once the booking can be read.

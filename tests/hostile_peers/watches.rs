@@ -10,10 +10,13 @@ use maitred::domain::watch::ChargeOutcome;
 use serde_json::{Value, json};
 
 use super::model_server;
-use super::peer_fixture::{PeerFixture, LONG_TIMEOUT};
 use super::mutated_answers::is_full_run;
-use super::useless_answers::{call_timeout, max_bytes_taken, max_calls_after, assert_mentions, within_patience, useless_answers, v1_and_v2};
-use super::peer::{ReceivedCall, Peer, Reply};
+use super::peer::{Peer, ReceivedCall, Reply};
+use super::peer_fixture::{LONG_TIMEOUT, PeerFixture};
+use super::useless_answers::{
+    assert_mentions, call_timeout, max_bytes_taken, max_calls_after, useless_answers, v1_and_v2,
+    within_patience,
+};
 
 /// What a call of a watch is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +54,9 @@ pub fn classify(asked: &ReceivedCall) -> WatchCall {
         _ if asked.is_write() => WatchCall::Write,
         [_, "me"] => WatchCall::Me,
         [_, "event-types", ..] => WatchCall::EventTypes,
-        [_, "bookings"] if has("afterUpdatedAt") || has("sortBy=updatedAt") => WatchCall::ListUpdated,
+        [_, "bookings"] if has("afterUpdatedAt") || has("sortBy=updatedAt") => {
+            WatchCall::ListUpdated
+        }
         [_, "bookings"] if has("afterCreatedAt") || has("order=desc") => WatchCall::ListCreated,
         // v1 tells by the end of the window, which for what is to come is a year ahead.
         [_, "bookings"] if has("status=upcoming") || has("dateTo=2027") => WatchCall::ListUpcoming,
@@ -168,17 +173,28 @@ pub fn scenes(dialect: Dialect) -> Vec<WatchScene> {
         // Accepted at once: that is no change, and so is not among what was written lately.
         scene(
             WatchCall::ListCreated,
-            vec![accepted("good"), written_long_ago(created_recently(accepted("others")))],
+            vec![
+                accepted("good"),
+                written_long_ago(created_recently(accepted("others"))),
+            ],
             ChargeOutcome::Charged,
         ),
         WatchScene {
             audit: true,
-            ..scene(WatchCall::ListUpcoming, cancelled(), ChargeOutcome::Refunded)
+            ..scene(
+                WatchCall::ListUpcoming,
+                cancelled(),
+                ChargeOutcome::Refunded,
+            )
         },
         WatchScene {
             audit: true,
             delay: over,
-            ..scene(WatchCall::ListPast, vec![written_long_ago(accepted("good"))], ChargeOutcome::Final)
+            ..scene(
+                WatchCall::ListPast,
+                vec![written_long_ago(accepted("good"))],
+                ChargeOutcome::Final,
+            )
         },
         // Three that are due are listed, fewer are read by name.
         WatchScene {
@@ -186,13 +202,19 @@ pub fn scenes(dialect: Dialect) -> Vec<WatchScene> {
             delay: over,
             ..scene(
                 WatchCall::ListPast,
-                three().map(|row| written_long_ago(with_status(row, "accepted"))).to_vec(),
+                three()
+                    .map(|row| written_long_ago(with_status(row, "accepted")))
+                    .to_vec(),
                 ChargeOutcome::Final,
             )
         },
         WatchScene {
             delay: over,
-            ..scene(WatchCall::Booking("good"), vec![written_long_ago(accepted("good"))], ChargeOutcome::Final)
+            ..scene(
+                WatchCall::Booking("good"),
+                vec![written_long_ago(accepted("good"))],
+                ChargeOutcome::Final,
+            )
         },
         noted(WatchCall::ListPending, None),
         noted(WatchCall::Booking("waits"), None),
@@ -200,7 +222,10 @@ pub fn scenes(dialect: Dialect) -> Vec<WatchScene> {
             audit: true,
             ..scene(
                 WatchCall::EventTypes,
-                vec![accepted("good"), with_status(row(dialect, "others", 3), "accepted")],
+                vec![
+                    accepted("good"),
+                    with_status(row(dialect, "others", 3), "accepted"),
+                ],
                 ChargeOutcome::Charged,
             )
         },
@@ -213,7 +238,10 @@ pub fn scenes(dialect: Dialect) -> Vec<WatchScene> {
             let next = with_fields(with_status(row(dialect, "next", 3), "accepted"), &[from]);
             scenes.push(scene(
                 WatchCall::Booking("next"),
-                vec![with_fields(with_status(of("good"), "cancelled"), &[to]), written_long_ago(next)],
+                vec![
+                    with_fields(with_status(of("good"), "cancelled"), &[to]),
+                    written_long_ago(next),
+                ],
                 ChargeOutcome::Moved,
             ));
             scenes.push(WatchScene {
@@ -227,8 +255,16 @@ pub fn scenes(dialect: Dialect) -> Vec<WatchScene> {
         }
         // A cancelled booking names no successor: all since it was made is listed to find one.
         Dialect::V1 => {
-            scenes.push(scene(WatchCall::ListPast, cancelled(), ChargeOutcome::Refunded));
-            scenes.push(scene(WatchCall::ListUpcoming, cancelled(), ChargeOutcome::Refunded));
+            scenes.push(scene(
+                WatchCall::ListPast,
+                cancelled(),
+                ChargeOutcome::Refunded,
+            ));
+            scenes.push(scene(
+                WatchCall::ListUpcoming,
+                cancelled(),
+                ChargeOutcome::Refunded,
+            ));
         }
     }
     scenes
@@ -272,14 +308,21 @@ async fn check_scene(number: usize, scene: WatchScene) {
         fixture.set_server(&peer.address, within);
         let watching = within_patience(fixture.watch(scene.audit)).await;
         let calls: Vec<String> = peer.calls().into_iter().map(|one| one.target).collect();
-        assert!(calls.len() <= MAX_CALLS_OF_SHORT_WATCH + parts, "{what}: {calls:?}");
+        assert!(
+            calls.len() <= MAX_CALLS_OF_SHORT_WATCH + parts,
+            "{what}: {calls:?}"
+        );
         assert_eq!(peer.write_calls().len(), 0, "{what}");
         let changes = watching.result.map_or(Vec::new(), |done| done.changes);
         assert_eq!(changes, [], "{what}");
         assert_eq!(fixture.commit_count().await, commits, "{what}: written");
         assert_eq!(fixture.balance().await, balance, "{what}");
         assert_mentions(&watching.messages, expect, &what);
-        assert!(peer.bytes_taken() < most, "{what}: {} bytes", peer.bytes_taken());
+        assert!(
+            peer.bytes_taken() < most,
+            "{what}: {} bytes",
+            peer.bytes_taken()
+        );
     }
     let what = format!("{:?}, {:?}: honest again", scene.dialect, scene.call);
     let peer = serve(scene.dialect, scene.rows_after.clone(), |_, _| None);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::crash_fixture::{CrashFixture, WITH_CREDIT, WITHOUT_ACCOUNT};
 use super::is_killed;
 use super::rng::Rng;
-use super::shim::{KillPoint, KillAt, Shim, read_counts};
+use super::shim::{KillAt, KillPoint, Shim, read_counts};
 
 /// What of a life is gone through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,7 +67,9 @@ pub fn change_counts() -> BTreeMap<RunPart, u64> {
     let mut least: BTreeMap<RunPart, u64> = RUN_PARTS.map(|part| (part, min_changes(part))).into();
     let ending = least[&RunPart::Shutdown];
     // What a daemon does until it is told to end.
-    least.entry(RunPart::Daemon).and_modify(|all| *all -= ending);
+    least
+        .entry(RunPart::Daemon)
+        .and_modify(|all| *all -= ending);
     least
 }
 
@@ -143,7 +145,9 @@ pub fn schedule_kills(of: &BTreeMap<RunPart, u64>, kills: u64, rng: &mut Rng) ->
             },
         }
     };
-    (0..kills.min(all * KILL_POINTS.len() as u64)).map(place).collect()
+    (0..kills.min(all * KILL_POINTS.len() as u64))
+        .map(place)
+        .collect()
 }
 
 /// Whether it was killed there, in one of some lives.

@@ -1,7 +1,7 @@
 //! All ask at once: everybody is answered once, with one call each, and the sums are right.
 
 use maitred::domain::time::{Span, Time};
-use maitred::sandbox::call_log::{Operation, MailKind, Recipient};
+use maitred::sandbox::call_log::{MailKind, Operation, Recipient};
 use maitred::sandbox::model::SandboxStatus;
 use maitred::store::port::Store;
 
@@ -91,7 +91,11 @@ pub fn run_burst(requests: usize) {
     let mut daemon = fixture.start_daemon();
     let (mut ms, mut sent, mut listed, mut declined, mut passes) = (0, 0, 0, 0, 0);
     while passes == 0 || pending_count(&fixture) > 0 {
-        assert!(passes < MAX_PASSES, "{} still wait", pending_count(&fixture));
+        assert!(
+            passes < MAX_PASSES,
+            "{} still wait",
+            pending_count(&fixture)
+        );
         let before = list_call_count(&fixture);
         fixture.clock.advance(Span::minutes(10));
         let pass = daemon.tick(fixture.clock.now());
@@ -147,7 +151,8 @@ pub fn run_burst(requests: usize) {
 fn pending_count(fixture: &LoadFixture) -> usize {
     let world = fixture.sandbox.lock();
     let rows = world.bookings().iter();
-    rows.filter(|row| row.status == SandboxStatus::Pending).count()
+    rows.filter(|row| row.status == SandboxStatus::Pending)
+        .count()
 }
 
 /// Each booking is what it must be, by one call and one mail.

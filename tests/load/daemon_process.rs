@@ -11,16 +11,16 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use maitred::daemon::run::{self, run};
 use maitred::daemon::process::open_store;
+use maitred::daemon::run::{self, run};
 use maitred::daemon::wake::{WAKE_QUEUE_LENGTH, Wake};
 use maitred::daemon::{calendar, lookups};
 use maitred::domain::time::Time;
 use maitred::reconcile::context::{PassError, StopSignal};
-use maitred::reconcile::report::{StepOutcome, PassReport};
+use maitred::reconcile::report::{PassReport, StepOutcome};
 use maitred::reconcile::watch::WatchReport;
-use maitred::store::store_thread::StoreHandle;
 use maitred::store::port::Store;
+use maitred::store::store_thread::StoreHandle;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
@@ -215,12 +215,16 @@ impl DaemonInChild {
         let text = match &end {
             Wake::PassEnded {
                 report, stopped, ..
-            } => stopped.as_ref().map_or_else(|| pass_text(report), failure_text),
+            } => stopped
+                .as_ref()
+                .map_or_else(|| pass_text(report), failure_text),
             Wake::WatchEnded {
                 watch_report: done,
                 stopped,
                 ..
-            } => stopped.as_ref().map_or_else(|| watch_text(done), failure_text),
+            } => stopped
+                .as_ref()
+                .map_or_else(|| watch_text(done), failure_text),
             other => panic!("{other:?}"),
         };
         self.wakes.send(end).await.unwrap();

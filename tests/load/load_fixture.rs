@@ -9,17 +9,17 @@ use std::path::{Path, PathBuf};
 use maitred::domain::fact::Fact;
 use maitred::domain::id::{AccountId, Reference};
 use maitred::domain::time::{Span, Time};
-use maitred::sandbox::rate_limiter::RateLimits;
 use maitred::sandbox::model::SandboxEventType;
+use maitred::sandbox::rate_limiter::RateLimits;
 use maitred::sandbox::server::Sandbox;
 use maitred::sandbox::world::World;
-use maitred::store::open::{CreateIfMissing, open};
 use maitred::store::log_store::LogStore;
+use maitred::store::open::{CreateIfMissing, open};
 use maitred::store::port::Store;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::common::{HOST, ManualClock, KEY, parse_time};
+use crate::common::{HOST, KEY, ManualClock, parse_time};
 use crate::daemon_process::DaemonProcess;
 
 /// Accounts opened in one commit: few commits, and each far below what one may hold.
@@ -95,7 +95,12 @@ impl LoadFixture {
 
     /// The ledger, while no daemon has it.
     pub fn open(&self) -> LogStore {
-        let opened = open(&self.ledger(), CreateIfMissing::Yes, self.clock.now(), &mut |_| {});
+        let opened = open(
+            &self.ledger(),
+            CreateIfMissing::Yes,
+            self.clock.now(),
+            &mut |_| {},
+        );
         opened.unwrap().store
     }
 

@@ -2,11 +2,11 @@
 //! files and what is open must not grow with time, only the log with what was decided.
 
 use maitred::domain::time::{Span, Time};
-use maitred::sandbox::actions::{ThirdPartyAction, BookingRemark, BookingMove};
+use maitred::sandbox::actions::{BookingMove, BookingRemark, ThirdPartyAction};
 use maitred::sandbox::model::SandboxStatus;
 
-use crate::load_fixture::{LoadFixture, member};
 use crate::daemon_process::{DaemonProcess, Measurements};
+use crate::load_fixture::{LoadFixture, member};
 
 /// Passes of a day, each with a watch, and one booking before each: many when whole months are
 /// asked for, few otherwise.
@@ -76,7 +76,8 @@ struct SoakRun {
 
 impl SoakRun {
     fn at(&self, step: usize) -> Time {
-        let minutes = DAY * i64::try_from(step).unwrap() / i64::try_from(self.passes_per_day).unwrap();
+        let minutes =
+            DAY * i64::try_from(step).unwrap() / i64::try_from(self.passes_per_day).unwrap();
         self.began + Span::minutes(minutes)
     }
 
@@ -91,7 +92,9 @@ impl SoakRun {
             18 => (dinner, member(MEMBERS)),
             _ => (lesson, member(n % MEMBERS)),
         };
-        let uid = self.fixture.request_booking(kind, &who, self.at(n) + LEAD_TIME);
+        let uid = self
+            .fixture
+            .request_booking(kind, &who, self.at(n) + LEAD_TIME);
         self.uids.push(uid);
         if let Some(index) = n.checked_sub(self.passes_per_day) {
             self.cancel_or_move(index);
@@ -118,7 +121,9 @@ impl SoakRun {
         let uid = &self.uids[asked];
         let later = self.at(asked) + LEAD_TIME + MOVE_DELAY;
         match asked % 10 {
-            3 => self.act(ThirdPartyAction::BookerCancels(BookingRemark::without_reason(uid))),
+            3 => self.act(ThirdPartyAction::BookerCancels(
+                BookingRemark::without_reason(uid),
+            )),
             5 => self.act(ThirdPartyAction::BookerMoves(BookingMove::new(uid, later))),
             7 => self.act(ThirdPartyAction::HostMoves(BookingMove::new(uid, later))),
             _ => {}
@@ -179,7 +184,11 @@ pub fn soak(days: usize) {
     let mut soak = SoakRun {
         daemon: fixture.start_daemon(),
         began: fixture.clock.now(),
-        passes_per_day: if days < MIN_DAYS_FOR_GROWTH { PASSES_PER_SHORT_DAY } else { PASSES_PER_DAY },
+        passes_per_day: if days < MIN_DAYS_FOR_GROWTH {
+            PASSES_PER_SHORT_DAY
+        } else {
+            PASSES_PER_DAY
+        },
         uids: Vec::new(),
         step: 0,
         fixture,
@@ -236,7 +245,10 @@ fn check_bounded(days: &[DayStats], a_day: u64) {
         assert!(day.charges <= MAX_OPEN_DAYS as u64 * a_day, "{day:?}");
         assert!(day.notes <= MAX_OPEN_DAYS as u64 * a_day / 10, "{day:?}");
         assert!(day.seq - seq <= MAX_COMMITS_PER_BOOKING * a_day, "{day:?}");
-        assert!(day.projection <= EMPTY_PROJECTION_BYTES + PROJECTION_BYTES_PER_LOG_BYTE * day.log, "{day:?}");
+        assert!(
+            day.projection <= EMPTY_PROJECTION_BYTES + PROJECTION_BYTES_PER_LOG_BYTE * day.log,
+            "{day:?}"
+        );
         assert!(day.decisions > 0, "{day:?}");
         seq = day.seq;
     }
@@ -256,13 +268,24 @@ fn check_flat(days: &[DayStats]) {
     ];
     for (what, of) in rows {
         let (was, is) = (most(middle, of), most(last, of));
-        assert!(is * 100 <= was * MAX_GROWTH_PERCENT, "{what}: {is} after {was}");
+        assert!(
+            is * 100 <= was * MAX_GROWTH_PERCENT,
+            "{what}: {is} after {was}"
+        );
     }
     // The fold grows with the log, and no faster. It is made of segments, so this is a rough measure.
-    let fold = |of: &[DayStats]| of.iter().map(|day| day.projection * 100 / day.log).max().unwrap();
+    let fold = |of: &[DayStats]| {
+        of.iter()
+            .map(|day| day.projection * 100 / day.log)
+            .max()
+            .unwrap()
+    };
     let (was, is) = (fold(middle), fold(last));
     eprintln!("the fold is {was}, then {is} hundredths of the log");
-    assert!(is * 100 <= was * MAX_GROWTH_PERCENT, "fold: {is} after {was}");
+    assert!(
+        is * 100 <= was * MAX_GROWTH_PERCENT,
+        "fold: {is} after {was}"
+    );
     // What the log takes for one decision stays the same.
     let each = |of: &[DayStats]| {
         let grown = of[of.len() - 1].log - of[0].log;
@@ -271,5 +294,8 @@ fn check_flat(days: &[DayStats]) {
     };
     let (was, is) = (each(middle), each(last));
     eprintln!("the log takes {was}, then {is} bytes a decision");
-    assert!(is * 100 <= was * MAX_GROWTH_PERCENT, "{is} bytes a decision, after {was}");
+    assert!(
+        is * 100 <= was * MAX_GROWTH_PERCENT,
+        "{is} bytes a decision, after {was}"
+    );
 }

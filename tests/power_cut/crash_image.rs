@@ -107,7 +107,10 @@ impl FileState {
         let up_to = match keep {
             KeepPolicy::Nothing => 0,
             KeepPolicy::Everything | KeepPolicy::LengthOnly => all,
-            KeepPolicy::Prefix | KeepPolicy::AnyChanges | KeepPolicy::Pages | KeepPolicy::Sectors => rng.index(all + 1),
+            KeepPolicy::Prefix
+            | KeepPolicy::AnyChanges
+            | KeepPolicy::Pages
+            | KeepPolicy::Sectors => rng.index(all + 1),
         };
         let time = match up_to.checked_sub(1) {
             Some(last) => self.pending[last].1,
@@ -116,7 +119,9 @@ impl FileState {
             None => self.synced_time,
         };
         let bytes = match keep {
-            KeepPolicy::Nothing | KeepPolicy::Everything | KeepPolicy::Prefix => self.contents_after(up_to),
+            KeepPolicy::Nothing | KeepPolicy::Everything | KeepPolicy::Prefix => {
+                self.contents_after(up_to)
+            }
             KeepPolicy::AnyChanges | KeepPolicy::Pages => self.mix_pieces(PAGE, up_to, rng),
             KeepPolicy::Sectors => self.mix_pieces(SECTOR, up_to, rng),
             KeepPolicy::LengthOnly => {
@@ -207,9 +212,16 @@ impl DirState {
         let up_to = match keep {
             KeepPolicy::Nothing => 0,
             KeepPolicy::Prefix => rng.index(all + 1),
-            KeepPolicy::Everything | KeepPolicy::AnyChanges | KeepPolicy::Pages | KeepPolicy::Sectors | KeepPolicy::LengthOnly => all,
+            KeepPolicy::Everything
+            | KeepPolicy::AnyChanges
+            | KeepPolicy::Pages
+            | KeepPolicy::Sectors
+            | KeepPolicy::LengthOnly => all,
         };
-        let any = matches!(keep, KeepPolicy::AnyChanges | KeepPolicy::Pages | KeepPolicy::Sectors);
+        let any = matches!(
+            keep,
+            KeepPolicy::AnyChanges | KeepPolicy::Pages | KeepPolicy::Sectors
+        );
         for change in &self.pending[..up_to] {
             if !any || rng.chance(500) {
                 change.apply(&mut entries);

@@ -5,15 +5,17 @@ use std::path::{Path, PathBuf};
 
 use maitred::store::lock::LockError;
 use maitred::store::log::segment;
-use maitred::store::open::{self, CreateIfMissing, StoreLimits, OpenNotice, OpenError, OpenedStore};
+use maitred::store::open::{
+    self, CreateIfMissing, OpenError, OpenNotice, OpenedStore, StoreLimits,
+};
 use maitred::store::port::Store;
 
 use super::recording::Recording;
 use super::rng::Rng;
 use crate::child_process::Notes;
-use crate::workload;
-use crate::shim::{KillPoint, KillAt};
+use crate::shim::{KillAt, KillPoint};
 use crate::store_support::{at, error_chain};
+use crate::workload;
 
 /// The ledger's folder below the disk: two folders deep, so that making them is recorded, too.
 const STORE_PATH: &str = "house/ledger";
@@ -162,7 +164,12 @@ pub enum OpenPath {
 ///
 /// # Errors
 /// Says what is wrong.
-pub fn check_image(disk: &Path, acknowledged: u64, whole: &[u8], rng: &mut Rng) -> Result<OpenPath, String> {
+pub fn check_image(
+    disk: &Path,
+    acknowledged: u64,
+    whole: &[u8],
+    rng: &mut Rng,
+) -> Result<OpenPath, String> {
     let opened = open(disk, rng.chance(500))?;
     let how = open_path(&opened.notices)?;
     let mut store = opened.store;

@@ -89,7 +89,9 @@ fn transfer(n: u64) -> (u64, u64, u64) {
 
 fn journal_line(n: u64) -> Vec<u8> {
     let mut rng = Rng::new(n);
-    (0..JOURNAL_LINE_BYTES).map(|_| b'a' + (rng.up_to(26) as u8)).collect()
+    (0..JOURNAL_LINE_BYTES)
+        .map(|_| b'a' + (rng.up_to(26) as u8))
+        .collect()
 }
 
 impl Bank {

@@ -41,7 +41,9 @@ pub fn phase_of_each_step(ops: &[TraceOp]) -> Vec<LedgerPhase> {
                 open.insert(*fd, path.clone());
                 Some(path.clone())
             }
-            TraceOp::Copy { fd, .. } | TraceOp::Close { fd } | TraceOp::Sync { fd, .. } => open.get(fd).cloned(),
+            TraceOp::Copy { fd, .. } | TraceOp::Close { fd } | TraceOp::Sync { fd, .. } => {
+                open.get(fd).cloned()
+            }
             TraceOp::Write { fd, .. } | TraceOp::SetLength { fd, .. } => open.get(fd).cloned(),
             TraceOp::MakeDir { path } | TraceOp::Remove { path } => Some(path.clone()),
             TraceOp::Rename { to, .. } => Some(to.clone()),
@@ -101,7 +103,9 @@ fn next_phase(now: LedgerPhase, op: &TraceOp, path: Option<&Path>) -> LedgerPhas
     match now {
         LedgerPhase::Opening if has("/fold") => LedgerPhase::OpeningProjection,
         LedgerPhase::Committing if has(".jsonl.new") => LedgerPhase::BeginningSegment,
-        LedgerPhase::Committing | LedgerPhase::BeginningSegment if is_write && has(".jsonl") && !has(".new") => {
+        LedgerPhase::Committing | LedgerPhase::BeginningSegment
+            if is_write && has(".jsonl") && !has(".new") =>
+        {
             LedgerPhase::UnsyncedLine
         }
         LedgerPhase::UnsyncedLine if matches!(op, TraceOp::Sync { .. }) => LedgerPhase::Committing,
@@ -172,7 +176,9 @@ fn certain_cuts(ops: &[TraceOp]) -> Vec<PowerCut> {
     };
     let is_closed = |op: &TraceOp, _| matches!(op, TraceOp::Note(note) if note == "closed");
     let is_made = |_: &TraceOp, doing| doing == LedgerPhase::CreatingLog;
-    let is_line = |op: &TraceOp, doing| doing == LedgerPhase::UnsyncedLine && matches!(op, TraceOp::Write { .. });
+    let is_line = |op: &TraceOp, doing| {
+        doing == LedgerPhase::UnsyncedLine && matches!(op, TraceOp::Write { .. })
+    };
     let found = [
         cut(&is_closed, KeepPolicy::Nothing),
         cut(&is_made, KeepPolicy::Nothing),

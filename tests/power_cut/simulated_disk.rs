@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::crash_image::{FileChange, FileState, Entries, KEEP_POLICIES, KeepPolicy, SurvivingFile, DirState, DirChange};
+use super::crash_image::{
+    DirChange, DirState, Entries, FileChange, FileState, KEEP_POLICIES, KeepPolicy, SurvivingFile,
+};
 use super::rng::Rng;
-use super::trace::{TraceOp, FileTime};
+use super::trace::{FileTime, TraceOp};
 
 /// The disk while the trace is followed.
 pub struct SimulatedDisk {
@@ -84,7 +86,8 @@ impl SimulatedDisk {
                 let number = self.find_node(path);
                 self.open.insert(*fd, number);
                 if *emptied {
-                    self.file_state(number).change(FileChange::SetLength(0), *time);
+                    self.file_state(number)
+                        .change(FileChange::SetLength(0), *time);
                 }
             }
             TraceOp::Copy { fd, to } => {
@@ -119,7 +122,8 @@ impl SimulatedDisk {
             }
             TraceOp::Remove { path } => {
                 let dir = self.parent(path);
-                self.dir_state(dir).change(DirChange::Removed(file_name(path)));
+                self.dir_state(dir)
+                    .change(DirChange::Removed(file_name(path)));
             }
             TraceOp::Rename { from, to } => {
                 let (number, dir) = (self.find_node(from), self.parent(to));
@@ -172,7 +176,8 @@ impl SimulatedDisk {
         let number = self.nodes.len();
         self.nodes.push(node);
         let dir = self.parent(path);
-        self.dir_state(dir).change(DirChange::Added(file_name(path), number));
+        self.dir_state(dir)
+            .change(DirChange::Added(file_name(path), number));
         number
     }
 

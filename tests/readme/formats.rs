@@ -192,7 +192,8 @@ fn every_command_is_in_the_table_of_schemas() {
         );
     }
     for name in command_names(&Args::command()) {
-        let known = COMMANDS_WITHOUT_JSON.contains(&name.as_str()) || all.iter().any(|(known, _)| *known == name);
+        let known = COMMANDS_WITHOUT_JSON.contains(&name.as_str())
+            || all.iter().any(|(known, _)| *known == name);
         assert!(
             known,
             "{name} is neither tried here nor said to print no JSON"

@@ -1,23 +1,23 @@
 //! Caps, limits, notice, hours, lists and prices.
 
 use maitred::domain::booking::BookingRef;
-use maitred::domain::criteria::cap::{Cap, CapPeriod};
-use maitred::domain::criteria::on_violation::{OnViolation, Wait};
 use maitred::domain::criteria::access_list::{AccessEntry, AccessSubject};
-use maitred::domain::criteria::time_window::TimeWindow;
-use maitred::domain::criteria::price::Price;
+use maitred::domain::criteria::cap::{Cap, CapPeriod};
 use maitred::domain::criteria::gate_criteria::NoticeBounds;
+use maitred::domain::criteria::on_violation::{OnViolation, Wait};
+use maitred::domain::criteria::price::Price;
+use maitred::domain::criteria::time_window::TimeWindow;
 use maitred::domain::decision::DecisionOutcome;
 use maitred::domain::fact::Fact;
 use maitred::domain::gate::Policy;
 use maitred::domain::id::{AccountId, Address, BookingUid, RequestId};
-use maitred::domain::request::RequestState;
 use maitred::domain::refund_policy::OnReschedule;
+use maitred::domain::request::RequestState;
 use maitred::domain::time::Span;
-use maitred::sandbox::actions::{ThirdPartyAction, BookingRemark, BookingMove};
+use maitred::sandbox::actions::{BookingMove, BookingRemark, ThirdPartyAction};
 
 use super::common::{PassFixture, parse_time};
-use super::{DIALECTS, request_with, commit_fact, decision_text, rule_with_lookups, set_tier};
+use super::{DIALECTS, commit_fact, decision_text, request_with, rule_with_lookups, set_tier};
 
 fn cap(at_most: u32, per: CapPeriod) -> Cap {
     Cap {
@@ -138,7 +138,12 @@ fn cap_cases() -> Vec<(&'static str, PolicyChange, ExpectedPasses)> {
             "a rule that counts",
             |policy| {
                 let require = "member.week < 1";
-                policy.global.rules = vec![rule_with_lookups("one-a-week", require, OnViolation::Decline, &[])];
+                policy.global.rules = vec![rule_with_lookups(
+                    "one-a-week",
+                    require,
+                    OnViolation::Decline,
+                    &[],
+                )];
             },
             &[
                 &[("lesson", "2026-12-01T09:00:00Z", CONFIRMED)],
@@ -192,24 +197,39 @@ async fn cancelled_and_moved_bookings_are_no_longer_counted() {
         let lesson = fixture.event_types.lesson;
         let first = fixture.request(lesson, "bo@example.com", "2026-12-01T09:00:00Z");
         fixture.pass().await;
-        assert_eq!(decision_text(&fixture, &first).await, CONFIRMED, "{dialect:?}");
+        assert_eq!(
+            decision_text(&fixture, &first).await,
+            CONFIRMED,
+            "{dialect:?}"
+        );
         fixture.clock.advance(Span::minutes(1));
         let now = fixture.clock.now();
-        let moves = ThirdPartyAction::BookerMoves(BookingMove::new(&first, parse_time("2026-12-08T09:00:00Z")));
+        let moves = ThirdPartyAction::BookerMoves(BookingMove::new(
+            &first,
+            parse_time("2026-12-08T09:00:00Z"),
+        ));
         let moved = fixture.sandbox.lock().act(now, moves).unwrap().remove(0);
         fixture.pass().await;
         let got = decision_text(&fixture, &moved).await;
         assert_eq!(got, "confirm carried", "{dialect:?}");
         let more = fixture.request(lesson, "bo@example.com", "2026-12-09T09:00:00Z");
         fixture.pass().await;
-        assert_eq!(decision_text(&fixture, &more).await, OVER_CAP, "{dialect:?}");
+        assert_eq!(
+            decision_text(&fixture, &more).await,
+            OVER_CAP,
+            "{dialect:?}"
+        );
         let now = fixture.clock.now();
         let cancels = ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&moved));
         fixture.sandbox.lock().act(now, cancels).unwrap();
         fixture.watch(true).await;
         let again = fixture.request(lesson, "bo@example.com", "2026-12-10T09:00:00Z");
         fixture.pass().await;
-        assert_eq!(decision_text(&fixture, &again).await, CONFIRMED, "{dialect:?}");
+        assert_eq!(
+            decision_text(&fixture, &again).await,
+            CONFIRMED,
+            "{dialect:?}"
+        );
     }
 }
 
@@ -246,12 +266,20 @@ async fn at_most_so_many_requests_a_day_go_to_review() {
             (&evening, many),
         ];
         for (uid, expect) in rows {
-            assert_eq!(decision_text(&fixture, uid).await, expect, "{dialect:?} {uid}");
+            assert_eq!(
+                decision_text(&fixture, uid).await,
+                expect,
+                "{dialect:?} {uid}"
+            );
         }
         fixture.clock.advance(Span::days(1));
         let tomorrow = fixture.request(dinner, "cy@example.com", &at(19));
         fixture.pass().await;
-        assert_eq!(decision_text(&fixture, &tomorrow).await, CONFIRMED, "{dialect:?}");
+        assert_eq!(
+            decision_text(&fixture, &tomorrow).await,
+            CONFIRMED,
+            "{dialect:?}"
+        );
     }
 }
 
@@ -364,12 +392,24 @@ async fn a_wait_ends_with_a_decline_or_when_its_reason_is_gone() {
         let bo = fixture.request(lesson, "bo@example.com", "2026-12-01T09:00:00Z");
         let cy = fixture.request(lesson, "cy@example.com", "2026-12-01T10:00:00Z");
         fixture.pass().await;
-        assert_eq!(decision_text(&fixture, &bo).await, "wait rule", "{dialect:?}");
-        assert_eq!(decision_text(&fixture, &cy).await, "wait rule", "{dialect:?}");
+        assert_eq!(
+            decision_text(&fixture, &bo).await,
+            "wait rule",
+            "{dialect:?}"
+        );
+        assert_eq!(
+            decision_text(&fixture, &cy).await,
+            "wait rule",
+            "{dialect:?}"
+        );
         fixture.clock.advance(Span::hours(1));
         set_tier(&fixture, "cy@example.com", "gold").await;
         fixture.pass().await;
-        assert_eq!(decision_text(&fixture, &bo).await, "wait rule", "{dialect:?}");
+        assert_eq!(
+            decision_text(&fixture, &bo).await,
+            "wait rule",
+            "{dialect:?}"
+        );
         assert_eq!(decision_text(&fixture, &cy).await, CONFIRMED, "{dialect:?}");
         fixture.clock.advance(Span::hours(1));
         fixture.pass().await;
@@ -405,7 +445,11 @@ async fn a_wait_counts_from_the_first_record_of_its_own_reason() {
         commit_fact(&fixture, frozen(None)).await;
         fixture.pass().await;
         fixture.pass().await;
-        assert_eq!(decision_text(&fixture, &first).await, CONFIRMED, "{dialect:?}");
+        assert_eq!(
+            decision_text(&fixture, &first).await,
+            CONFIRMED,
+            "{dialect:?}"
+        );
         let waits = "wait short-of-credit";
         assert_eq!(decision_text(&fixture, &second).await, waits, "{dialect:?}");
         fixture.clock.advance(Span::minutes(119));
@@ -458,7 +502,11 @@ async fn a_booking_costs_by_its_length_and_the_members_tier() {
         });
         fixture.pass().await;
         for (uid, who, minutes, charged) in made {
-            assert_eq!(decision_text(&fixture, &uid).await, CONFIRMED, "{dialect:?} {who}");
+            assert_eq!(
+                decision_text(&fixture, &uid).await,
+                CONFIRMED,
+                "{dialect:?} {who}"
+            );
             let credits = fixture.charge(&uid).await.unwrap().credits();
             assert_eq!(credits, charged, "{dialect:?} {who} {minutes}");
         }

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use maitred::domain::criteria::on_violation::OnViolation;
 use maitred::domain::criteria::global_policy::LookupRequirement;
+use maitred::domain::criteria::on_violation::OnViolation;
 use maitred::domain::time::Span;
-use maitred::lookup::client::{LookupClient, SpecSource, Spec};
+use maitred::lookup::client::{LookupClient, Spec, SpecSource};
 use maitred::reconcile::report::PassReport;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -50,8 +50,13 @@ fn set_rule(fixture: &mut PassFixture, require: &str, on_no_answer: OnViolation)
         name: "crm".to_owned(),
         on_no_answer,
     }];
-    fixture.policy.gates[0].criteria.rules =
-        [rule_with_lookups("good-standing", require, OnViolation::Decline, &["crm"])].into();
+    fixture.policy.gates[0].criteria.rules = [rule_with_lookups(
+        "good-standing",
+        require,
+        OnViolation::Decline,
+        &["crm"],
+    )]
+    .into();
 }
 
 const GOOD_STANDING: &str = "lookup.crm.standing == \"good\"";
@@ -88,7 +93,13 @@ async fn the_answer_of_a_command_decides() {
     let far = "head -c 70000 /dev/zero | tr '\\0' x";
     // script, time, rule, decision, what is told of it
     let rows = [
-        ("echo '{\"standing\":\"good\"}'", LONG_TIMEOUT, GOOD_STANDING, CONFIRMED, ""),
+        (
+            "echo '{\"standing\":\"good\"}'",
+            LONG_TIMEOUT,
+            GOOD_STANDING,
+            CONFIRMED,
+            "",
+        ),
         (
             "echo '{\"standing\":\"bad\"}'",
             LONG_TIMEOUT,
@@ -97,9 +108,27 @@ async fn the_answer_of_a_command_decides() {
             "",
         ),
         // What it does not say is no answer to the rule.
-        ("echo '{}'", LONG_TIMEOUT, GOOD_STANDING, "review rule-failed", ""),
-        ("echo null", LONG_TIMEOUT, GOOD_STANDING, "review rule-failed", ""),
-        ("echo true", LONG_TIMEOUT, "lookup.crm == true", CONFIRMED, ""),
+        (
+            "echo '{}'",
+            LONG_TIMEOUT,
+            GOOD_STANDING,
+            "review rule-failed",
+            "",
+        ),
+        (
+            "echo null",
+            LONG_TIMEOUT,
+            GOOD_STANDING,
+            "review rule-failed",
+            "",
+        ),
+        (
+            "echo true",
+            LONG_TIMEOUT,
+            "lookup.crm == true",
+            CONFIRMED,
+            "",
+        ),
         ("echo 7", LONG_TIMEOUT, "lookup.crm < 7", "decline rule", ""),
         (
             "echo good",
@@ -108,7 +137,13 @@ async fn the_answer_of_a_command_decides() {
             "review lookup-failed",
             "one JSON value",
         ),
-        (":", LONG_TIMEOUT, GOOD_STANDING, "review lookup-failed", "one JSON value"),
+        (
+            ":",
+            LONG_TIMEOUT,
+            GOOD_STANDING,
+            "review lookup-failed",
+            "one JSON value",
+        ),
         (
             "exec sleep 1000",
             SHORT_TIMEOUT,
@@ -152,7 +187,11 @@ async fn the_answer_of_a_command_decides() {
         let (got, problems) = decide_one(&mut fixture, spec, require, OnViolation::Review).await;
         assert_eq!(got, expect, "{script}: {problems}");
         assert!(problems.contains(problem), "{script}: {problems}");
-        assert_eq!(problems.is_empty(), problem.is_empty(), "{script}: {problems}");
+        assert_eq!(
+            problems.is_empty(),
+            problem.is_empty(),
+            "{script}: {problems}"
+        );
     }
     let mut fixture = PassFixture::new(DIALECTS[0]).await;
     let source = SpecSource::Command {
@@ -184,7 +223,11 @@ async fn without_an_answer_the_configured_effect_counts() {
         }
         // As if the configuration and the desk were not of one mind.
         let mut fixture = PassFixture::new(dialect).await;
-        let mut other = spec(shell_source(&folder, "x.sh", "echo 1"), LONG_TIMEOUT, Span::zero());
+        let mut other = spec(
+            shell_source(&folder, "x.sh", "echo 1"),
+            LONG_TIMEOUT,
+            Span::zero(),
+        );
         other.name = "other".to_owned();
         let (got, _) = decide_one(&mut fixture, other, GOOD_STANDING, OnViolation::Review).await;
         assert_eq!(got, "review lookup-failed", "{dialect:?}");
@@ -332,9 +375,14 @@ async fn the_answer_of_an_endpoint_decides() {
     for (answer, expect, problem) in rows {
         let server = start_server(answer).await;
         let mut fixture = PassFixture::new(DIALECTS[0]).await;
-        let timeout = if answer.is_none() { SHORT_TIMEOUT } else { LONG_TIMEOUT };
+        let timeout = if answer.is_none() {
+            SHORT_TIMEOUT
+        } else {
+            LONG_TIMEOUT
+        };
         let spec = spec(url_source(server.port), timeout, Span::zero());
-        let (got, problems) = decide_one(&mut fixture, spec, GOOD_STANDING, OnViolation::Review).await;
+        let (got, problems) =
+            decide_one(&mut fixture, spec, GOOD_STANDING, OnViolation::Review).await;
         assert_eq!(got, expect, "{answer:?}: {problems}");
         assert!(problems.contains(problem), "{answer:?}: {problems}");
         assert!(
@@ -378,7 +426,8 @@ async fn an_answer_is_good_for_a_while_and_only_for_its_booker() {
     };
     let mut fixture = PassFixture::new(DIALECTS[0]).await;
     let source = shell_source(&folder, "crm.sh", &script);
-    fixture.lookups = LookupClient::open(vec![spec(source, LONG_TIMEOUT, Span::minutes(10))]).unwrap();
+    fixture.lookups =
+        LookupClient::open(vec![spec(source, LONG_TIMEOUT, Span::minutes(10))]).unwrap();
     set_rule(&mut fixture, GOOD_STANDING, OnViolation::Review);
     fixture.grant("bo@example.com", 10).await;
     fixture.grant("cy@example.com", 10).await;

@@ -8,12 +8,12 @@ use std::sync::{Mutex, OnceLock};
 use maitred::domain::criteria::on_violation::OnViolation;
 use maitred::domain::fact::Fact;
 use maitred::domain::id::{AccountId, Address};
-use maitred::domain::snapshot::PinResult;
 use maitred::domain::refund_policy::OnUnmanaged;
+use maitred::domain::snapshot::PinResult;
 use maitred::domain::time::Span;
-use maitred::reconcile::observe::observe;
-use maitred::reconcile::pin::{MAX_WRONG_TOTAL, MAX_WRONG_PER_MEMBER, MAX_WRONG_PER_ORIGIN, hash};
 use maitred::reconcile::context::Ports;
+use maitred::reconcile::observe::observe;
+use maitred::reconcile::pin::{MAX_WRONG_PER_MEMBER, MAX_WRONG_PER_ORIGIN, MAX_WRONG_TOTAL, hash};
 use maitred::sandbox::actions::ThirdPartyAction;
 use maitred::sandbox::create_booking::NewBooking;
 use maitred::store::open::{CreateIfMissing, open};
@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::common::PassFixture;
-use super::{DIALECTS, request_with, commit_fact, decision_text, rule_with_lookups};
+use super::{DIALECTS, commit_fact, decision_text, request_with, rule_with_lookups};
 
 const QUESTION: &str = "member-pin";
 const RIGHT_PIN: &str = "lock-and-4711";
@@ -119,10 +119,22 @@ async fn after_some_wrong_pins_no_pin_is_checked_for_a_day() {
         let mut tries = Vec::new();
         for n in 0..MAX_WRONG_PER_ORIGIN {
             let who = ["bo@example.com", "bo@work.example"][n % 2];
-            tries.push(request_with(&fixture, lesson, who, &start(1, n), with_pin_answer(json!(WRONG_PIN))));
+            tries.push(request_with(
+                &fixture,
+                lesson,
+                who,
+                &start(1, n),
+                with_pin_answer(json!(WRONG_PIN)),
+            ));
             tries.push(request_with(&fixture, lesson, who, &start(2, n), |_| {}));
             if n == 2 {
-                let before = request_with(&fixture, lesson, who, &start(3, n), with_pin_answer(json!(RIGHT_PIN)));
+                let before = request_with(
+                    &fixture,
+                    lesson,
+                    who,
+                    &start(3, n),
+                    with_pin_answer(json!(RIGHT_PIN)),
+                );
                 fixture.pass().await;
                 assert_eq!(
                     decision_text(&fixture, &before).await,
@@ -227,7 +239,11 @@ async fn guesses_by_other_bookers_do_not_lock_the_member_out() {
     let more = from("Stranger", RIGHT_PIN, start(2, 20));
     let own = from("Bo", RIGHT_PIN, start(3, 0));
     for n in 0..MAX_WRONG_PER_MEMBER {
-        from(&format!("Stranger {n}"), WRONG_PIN, start(4 + n / 20, n % 20));
+        from(
+            &format!("Stranger {n}"),
+            WRONG_PIN,
+            start(4 + n / 20, n % 20),
+        );
     }
     let member_request = from("Bo", RIGHT_PIN, start(6, 0));
     let unknown = from("Bo Elsewhere", RIGHT_PIN, start(6, 2));
@@ -283,7 +299,13 @@ async fn guesses_that_are_spread_over_many_members_are_limited() {
     let mut booked = 0;
     let mut guess = |who: &str| {
         booked += 1;
-        request_with(&fixture, lesson, who, &start(booked), with_pin_answer(json!(WRONG_PIN)))
+        request_with(
+            &fixture,
+            lesson,
+            who,
+            &start(booked),
+            with_pin_answer(json!(WRONG_PIN)),
+        )
     };
     let guesses: Vec<String> = members[..MAX_WRONG_TOTAL / each]
         .iter()
@@ -316,9 +338,14 @@ async fn guesses_that_are_spread_over_many_members_are_limited() {
         assert_eq!(decision_text(&fixture, uid).await, "decline wrong-pin");
     }
     assert_eq!(decision_text(&fixture, &first).await, "confirm enough");
-    assert_eq!(decision_text(&fixture, &member_request).await, "confirm enough");
+    assert_eq!(
+        decision_text(&fixture, &member_request).await,
+        "confirm enough"
+    );
     assert_eq!(decision_text(&fixture, &unknown).await, "review wrong-pin");
-    let guessing = problems.iter().filter(|problem| problem.code == "pin-guessing");
+    let guessing = problems
+        .iter()
+        .filter(|problem| problem.code == "pin-guessing");
     let texts: Vec<_> = guessing.map(|problem| problem.text.as_str()).collect();
     assert_eq!(texts.len(), 1, "{texts:?}");
     assert!(texts[0].contains("for all members"), "{texts:?}");
@@ -361,7 +388,10 @@ async fn requests_that_wait_with_a_wrong_pin_stay_what_they_are() {
                 .filter(|known| **known == pin)
                 .count()
         };
-        assert_eq!((count(PinResult::Wrong), count(PinResult::Locked)), (MAX_WRONG_PER_ORIGIN, 2));
+        assert_eq!(
+            (count(PinResult::Wrong), count(PinResult::Locked)),
+            (MAX_WRONG_PER_ORIGIN, 2)
+        );
         fixture.pass().await;
     }
     // With another PIN all are looked at anew: what was wrong may be right now. The wrong ones that
@@ -374,7 +404,10 @@ async fn requests_that_wait_with_a_wrong_pin_stay_what_they_are() {
         .iter()
         .map(|row| row.status.as_v2())
         .collect();
-    assert_eq!(states[..MAX_WRONG_PER_ORIGIN], ["accepted"; MAX_WRONG_PER_ORIGIN]);
+    assert_eq!(
+        states[..MAX_WRONG_PER_ORIGIN],
+        ["accepted"; MAX_WRONG_PER_ORIGIN]
+    );
 }
 
 /// Looking at a PIN takes time: one pass looks at so many, and the next goes on.
@@ -396,7 +429,13 @@ async fn pins_beyond_the_limit_of_a_pass_are_left_for_the_next() {
         };
         commit_fact(&fixture, fact).await;
         let start = format!("2026-12-{:02}T{:02}:00:00Z", 3 + n / 20, n % 20);
-        uids.push(request_with(&fixture, lesson, &who, &start, with_pin_answer(json!(RIGHT_PIN))));
+        uids.push(request_with(
+            &fixture,
+            lesson,
+            &who,
+            &start,
+            with_pin_answer(json!(RIGHT_PIN)),
+        ));
     }
     // Who asked later is not served before those that wait for their turn.
     let after = fixture.request(dinner, "cy@example.com", "2026-12-10T18:00:00Z");
@@ -524,7 +563,12 @@ async fn a_pin_is_found_nowhere_afterwards() {
             ("right", "bo@example.com", RIGHT_PIN, "2026-12-01T09:00:00Z"),
             ("wrong", "bo@example.com", WRONG_PIN, "2026-12-01T10:00:00Z"),
             ("none", "cy@example.com", WRONG_PIN, "2026-12-01T11:00:00Z"),
-            ("by hand", "bo@example.com", RIGHT_PIN, "2026-12-01T12:00:00Z"),
+            (
+                "by hand",
+                "bo@example.com",
+                RIGHT_PIN,
+                "2026-12-01T12:00:00Z",
+            ),
         ] {
             let uid = request_with(&fixture, lesson, who, start, |ask| repeat_pin(ask, pin));
             let titled = fixture.sandbox.lock().edit(&uid, |row| {
@@ -561,7 +605,11 @@ async fn a_pin_is_found_nowhere_afterwards() {
         let text = format!("{dry:?} {report:?} {watched:?} {:?}", fixture.session);
         let title = fixture.stored_request(&uids["right"]).await.unwrap().title;
         assert_eq!(title, "Lesson ([pin])", "{dialect:?}");
-        let by_hand = fixture.stored_request(&uids["by hand"]).await.unwrap().title;
+        let by_hand = fixture
+            .stored_request(&uids["by hand"])
+            .await
+            .unwrap()
+            .title;
         assert_eq!(by_hand, "Lesson ([pin])", "{dialect:?}");
         let clock = fixture.clock.clock();
         let ports = Ports {
@@ -578,7 +626,11 @@ async fn a_pin_is_found_nowhere_afterwards() {
         for secret in [RIGHT_PIN, WRONG_PIN] {
             assert!(!text.contains(secret), "{dialect:?}: in reports");
             assert!(!observed.contains(secret), "{dialect:?}: in the snapshot");
-            assert_eq!(files_containing(folder.path(), secret), [""; 0], "{dialect:?}");
+            assert_eq!(
+                files_containing(folder.path(), secret),
+                [""; 0],
+                "{dialect:?}"
+            );
             let log = LOG.lock().unwrap();
             assert!(!contains(&log, secret), "{dialect:?}: in the log");
         }

@@ -6,7 +6,7 @@ use maitred::sandbox::model::{SandboxEventType, SandboxQuestion, SandboxQuestion
 use serde_json::{Value, json};
 
 use super::common::PassFixture;
-use super::{DIALECTS, request_with, decision_text, rule_with_lookups};
+use super::{DIALECTS, decision_text, request_with, rule_with_lookups};
 
 const BO: &str = "bo@example.com";
 const START: &str = "2026-12-01T09:00:00Z";
@@ -14,7 +14,10 @@ const START: &str = "2026-12-01T09:00:00Z";
 /// Changes the event type of lessons. Nothing was booked yet.
 fn edit_lesson(fixture: &PassFixture, edit: impl FnOnce(&mut SandboxEventType)) {
     let mut world = fixture.sandbox.lock();
-    let mut lesson = world.event_type(fixture.event_types.lesson).unwrap().clone();
+    let mut lesson = world
+        .event_type(fixture.event_types.lesson)
+        .unwrap()
+        .clone();
     world.delete_event_type(lesson.id).unwrap();
     edit(&mut lesson);
     world.add_event_type(lesson);
@@ -43,14 +46,25 @@ async fn a_rule_sees_the_answer_to_a_number_question_as_a_number() {
             edit_lesson(&fixture, |of| {
                 of.questions = vec![SandboxQuestion::new("pages", SandboxQuestionKind::Number)];
             });
-            fixture.policy.global.rules = vec![rule_with_lookups("pages", require, OnViolation::Decline, &[])];
+            fixture.policy.global.rules = vec![rule_with_lookups(
+                "pages",
+                require,
+                OnViolation::Decline,
+                &[],
+            )];
             // As it is stored by a genuine server (`each_row_is_as_on_a_genuine_server`).
             let stored = answer
                 .as_i64()
                 .map_or(answer.clone(), |n| json!(n.to_string()));
-            let uid = request_with(&fixture, fixture.event_types.lesson, BO, START, |ask: &mut NewBooking| {
-                ask.answers.insert("pages".to_owned(), stored);
-            });
+            let uid = request_with(
+                &fixture,
+                fixture.event_types.lesson,
+                BO,
+                START,
+                |ask: &mut NewBooking| {
+                    ask.answers.insert("pages".to_owned(), stored);
+                },
+            );
             fixture.pass().await;
             assert_eq!(decision_text(&fixture, &uid).await, *expect, "{what}");
         }
@@ -72,9 +86,15 @@ async fn a_rule_that_cannot_read_an_answer_never_confirms() {
         &[],
     );
     fixture.policy.global.rules = vec![pages];
-    let uid = request_with(&fixture, fixture.event_types.lesson, BO, START, |ask: &mut NewBooking| {
-        ask.answers.insert("pages".to_owned(), Value::from("many"));
-    });
+    let uid = request_with(
+        &fixture,
+        fixture.event_types.lesson,
+        BO,
+        START,
+        |ask: &mut NewBooking| {
+            ask.answers.insert("pages".to_owned(), Value::from("many"));
+        },
+    );
     fixture.pass().await;
     assert_eq!(decision_text(&fixture, &uid).await, "review rule-failed");
 }

@@ -5,7 +5,7 @@ use maitred::sandbox::call_log::{MailKind, Recipient};
 use maitred::sandbox::model::SandboxStatus::{self, Accepted, Cancelled, Pending, Rejected};
 use serde_json::{Value, json};
 
-use crate::fixture::{CONFIRMED_TYPE, DifferenceFixture, CONFIRMED_SERIES, HOST_KEY, NO_KEY};
+use crate::fixture::{CONFIRMED_SERIES, CONFIRMED_TYPE, DifferenceFixture, HOST_KEY, NO_KEY};
 
 const CALLS: [&str; 4] = ["confirm", "decline", "cancel", "reschedule"];
 
@@ -41,7 +41,10 @@ const SERIES: [ConcurrentCase; 3] = [
 
 #[test]
 fn two_calls_at_once_end_as_on_a_genuine_server() {
-    for (of, rows) in [(CONFIRMED_TYPE, &SINGLE[..]), (CONFIRMED_SERIES, &SERIES[..])] {
+    for (of, rows) in [
+        (CONFIRMED_TYPE, &SINGLE[..]),
+        (CONFIRMED_SERIES, &SERIES[..]),
+    ] {
         for (one, other, codes, states, mails) in rows {
             // Whichever was sent first.
             for turned in [false, true] {
@@ -68,18 +71,26 @@ fn two_calls_at_once_end_as_on_a_genuine_server() {
                 let actual_states: Vec<SandboxStatus> = rows.map(|row| row.status).collect();
                 assert_eq!(actual_states, *states, "{what}");
                 let kinds = [MailKind::Confirmed, MailKind::Declined, MailKind::Cancelled];
-                let actual_mails = kinds.map(|kind| bench.mail_count(&uids[0], Recipient::Booker, kind));
+                let actual_mails =
+                    kinds.map(|kind| bench.mail_count(&uids[0], Recipient::Booker, kind));
                 assert_eq!(actual_mails, *mails, "{what}");
             }
         }
     }
 }
 
-fn transition_request(bench: &DifferenceFixture, call: usize, uid: &str, days: i64) -> maitred::sandbox::http_types::HttpRequest {
+fn transition_request(
+    bench: &DifferenceFixture,
+    call: usize,
+    uid: &str,
+    days: i64,
+) -> maitred::sandbox::http_types::HttpRequest {
     match CALLS[call] {
         "confirm" => bench.booking_request(HOST_KEY, uid, "confirm", &Value::Null),
         "decline" => bench.booking_request(HOST_KEY, uid, "decline", &json!({"reason": "full"})),
-        "cancel" => bench.booking_request(NO_KEY, uid, "cancel", &json!({"cancellationReason": "ill"})),
+        "cancel" => {
+            bench.booking_request(NO_KEY, uid, "cancel", &json!({"cancellationReason": "ill"}))
+        }
         _ => bench.booking_request(
             NO_KEY,
             uid,

@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 
 use maitred::domain::time::{Span, Time};
+use maitred::sandbox::call_log::{MailKind, Recipient};
 use maitred::sandbox::handler::{HandlerAnswer, RunningCall, handle};
 use maitred::sandbox::http_types::HttpRequest;
-use maitred::sandbox::call_log::{MailKind, Recipient};
+use maitred::sandbox::model::{ConfirmationRule, SandboxBooking, SandboxEventType, SandboxStatus};
 use maitred::sandbox::rate_limiter::RateLimits;
-use maitred::sandbox::model::{SandboxBooking, ConfirmationRule, SandboxEventType, SandboxStatus};
 use maitred::sandbox::world::World;
 use serde_json::{Value, json};
 
@@ -94,8 +94,8 @@ impl DifferenceFixture {
         } else {
             "POST"
         };
-        let mut request =
-            HttpRequest::new(method, &format!("/v2/{target}")).with_header("cal-api-version", "2024-08-13");
+        let mut request = HttpRequest::new(method, &format!("/v2/{target}"))
+            .with_header("cal-api-version", "2024-08-13");
         if !key.is_empty() {
             request = request.with_header("Authorization", &format!("Bearer {key}"));
         }
@@ -171,7 +171,10 @@ impl DifferenceFixture {
     }
 
     /// Calls that begin at the same instant; a step of each takes the time that it takes.
-    pub fn send_together<const N: usize>(&mut self, requests: [HttpRequest; N]) -> [(u16, Value); N] {
+    pub fn send_together<const N: usize>(
+        &mut self,
+        requests: [HttpRequest; N],
+    ) -> [(u16, Value); N] {
         self.world.step_ms = 1;
         let mut due: BTreeMap<(u64, usize), RunningCall> = BTreeMap::new();
         for (number, request) in requests.iter().enumerate() {

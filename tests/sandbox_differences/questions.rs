@@ -2,14 +2,18 @@
 //! answers, buffers and limits, policies by notice, large notes, names that anybody may give.
 
 use maitred::domain::time::Span;
-use maitred::sandbox::actions::{ThirdPartyAction, BookingRemark, BookingMove};
+use maitred::sandbox::actions::{BookingMove, BookingRemark, ThirdPartyAction};
 use maitred::sandbox::create_booking::NewBooking;
 use maitred::sandbox::http_types::HttpRequest;
 use maitred::sandbox::model::SandboxStatus::{Accepted, Pending};
-use maitred::sandbox::model::{ConfirmationRule, SandboxEventType, LimitPeriod, SandboxQuestion, SandboxQuestionKind};
+use maitred::sandbox::model::{
+    ConfirmationRule, LimitPeriod, SandboxEventType, SandboxQuestion, SandboxQuestionKind,
+};
 use serde_json::{Value, json};
 
-use crate::fixture::{CONFIRMED_TYPE, OPEN_TYPE, DifferenceFixture, GUEST_MAIL, HOST_KEY, HOST_MAIL, NO_KEY};
+use crate::fixture::{
+    CONFIRMED_TYPE, DifferenceFixture, GUEST_MAIL, HOST_KEY, HOST_MAIL, NO_KEY, OPEN_TYPE,
+};
 
 /// An answer is stored by the type of its question, and a blank one is not absent.
 #[test]
@@ -39,7 +43,9 @@ fn answers_have_the_types_that_genuine_servers_give_them() {
     ];
     for (kind, answer, stored) in rows {
         let mut bench = DifferenceFixture::new();
-        bench.edit_event_type(CONFIRMED_TYPE, |of| of.questions = vec![SandboxQuestion::new("q", kind)]);
+        bench.edit_event_type(CONFIRMED_TYPE, |of| {
+            of.questions = vec![SandboxQuestion::new("q", kind)]
+        });
         let more = match &answer {
             Value::Null => json!({}),
             given => json!({"bookingFieldsResponses": {"q": given}}),
@@ -87,7 +93,10 @@ fn event_types_show_questions_buffers_and_limits() {
     assert_eq!(event_type["bookingLimits"], json!({"PER_DAY": 2}));
     assert_eq!(event_type["durationLimits"], json!({"PER_WEEK": 600}));
     assert_eq!(
-        (&event_type["beforeEventBuffer"], &event_type["afterEventBuffer"]),
+        (
+            &event_type["beforeEventBuffer"],
+            &event_type["afterEventBuffer"]
+        ),
         (&json!(5), &json!(10))
     );
 }
@@ -100,7 +109,11 @@ fn times_that_cannot_be_booked_can_be_confirmed() {
     bench.edit_event_type(OPEN_TYPE, |of| of.buffers = (0, 15));
     let late = |bench: &DifferenceFixture| bench.time(2) + Span::minutes(30);
     let waits = {
-        let ask = NewBooking::new(bench.event_type(CONFIRMED_TYPE).id, GUEST_MAIL, late(&bench));
+        let ask = NewBooking::new(
+            bench.event_type(CONFIRMED_TYPE).id,
+            GUEST_MAIL,
+            late(&bench),
+        );
         bench.world.book(bench.now, ask).unwrap().remove(0)
     };
     bench.book(OPEN_TYPE, 2);
@@ -228,7 +241,10 @@ fn the_address_of_a_cancellation_or_move_is_unchecked() {
         ..BookingRemark::without_reason(&first)
     });
     bench.world.act(bench.now, cancels).unwrap();
-    assert_eq!(bench.booking(&first).cancelled_by.as_deref(), Some(HOST_MAIL));
+    assert_eq!(
+        bench.booking(&first).cancelled_by.as_deref(),
+        Some(HOST_MAIL)
+    );
     for (by, state) in [("who@nowhere.test", Pending), (HOST_MAIL, Accepted)] {
         let uid = if state == Pending {
             second.clone()

@@ -3,12 +3,12 @@
 
 use std::sync::atomic::Ordering;
 
-use maitred::calcom::port::{BookingPage, BookingFilter};
+use maitred::calcom::port::{BookingFilter, BookingPage};
 use maitred::domain::booking::BookingStatus;
 use maitred::domain::time::Time;
 
-use super::model_connection::SimState;
 use super::model_calcom::{ModelBooking, ModelCalcom};
+use super::model_connection::SimState;
 
 /// Pages of a listing by the time of writing that v1 gives.
 const LEGACY_PAGES: u32 = 4;
@@ -17,7 +17,12 @@ const LEGACY_PAGES: u32 = 4;
 const LEGACY_PAGE: usize = 128;
 
 /// One page of what a listing selects, as the line of the moment shows it.
-pub fn list_page(sim: &mut SimState, select: &BookingFilter, number: u32, now: Time) -> BookingPage {
+pub fn list_page(
+    sim: &mut SimState,
+    select: &BookingFilter,
+    number: u32,
+    now: Time,
+) -> BookingPage {
     let pending = *select == BookingFilter::Pending;
     let may_be_stale = !pending || !sim.has_listed;
     let stale = may_be_stale && sim.rng.chance(sim.fault_rate * 2);
@@ -91,18 +96,29 @@ pub fn list_page(sim: &mut SimState, select: &BookingFilter, number: u32, now: T
 }
 
 /// As `calcom/api.md` 2.2 says.
-fn is_selected(calcom: &ModelCalcom, select: &BookingFilter, row: &ModelBooking, now: Time) -> bool {
+fn is_selected(
+    calcom: &ModelCalcom,
+    select: &BookingFilter,
+    row: &ModelBooking,
+    now: Time,
+) -> bool {
     let touches = |from: &Time, to: &Time| row.end >= *from && row.start <= *to;
-    let stands = !matches!(row.status, BookingStatus::Cancelled | BookingStatus::Rejected);
+    let stands = !matches!(
+        row.status,
+        BookingStatus::Cancelled | BookingStatus::Rejected
+    );
     match select {
         BookingFilter::Pending => {
             matches!(row.status, BookingStatus::Pending | BookingStatus::Other(_)) && row.end >= now
         }
         BookingFilter::Upcoming { from, to } => {
-            let is_shown = stands && (row.series.is_none() || row.status == BookingStatus::Accepted);
+            let is_shown =
+                stands && (row.series.is_none() || row.status == BookingStatus::Accepted);
             (is_shown || calcom.legacy) && touches(from, to) && row.end >= now
         }
-        BookingFilter::Past { from, to } => (stands || calcom.legacy) && touches(from, to) && row.end <= now,
+        BookingFilter::Past { from, to } => {
+            (stands || calcom.legacy) && touches(from, to) && row.end <= now
+        }
         BookingFilter::UpdatedSince(since) => {
             calcom.legacy || row.updated.is_some_and(|updated| updated >= *since)
         }

@@ -2,19 +2,19 @@
 
 use maitred::domain::account::LotPart;
 use maitred::domain::booking::BookingStatus;
-use maitred::domain::decision::{ReasonCode, Decision, DecisionOutcome};
-use maitred::domain::fact::{RefundPart, Fact};
+use maitred::domain::decision::{Decision, DecisionOutcome, ReasonCode};
+use maitred::domain::fact::{Fact, RefundPart};
 use maitred::domain::gate::{Gate, Policy};
 use maitred::domain::id::Reference;
-use maitred::domain::request::{CallKind, Request, RequestState};
 use maitred::domain::refund_policy::{OnReschedule, OnRevived, OnUnmanaged};
+use maitred::domain::request::{CallKind, Request, RequestState};
 use maitred::domain::time::{Span, Time};
 use maitred::store::port::Store;
 
-use super::reference_ledger::{Author, HoldState};
-use super::history::History;
 use super::faulty_store::FaultyStoreState;
+use super::history::History;
 use super::model_calcom::{EVENT_TYPES, HOST_ID, ModelBooking};
+use super::reference_ledger::{Author, HoldState};
 use super::reference_policy::{ChargeEnd, ReferencePolicy};
 
 /// A plan is not begun on later than a minute after it was made; and a call may last.
@@ -53,7 +53,13 @@ impl FaultyStoreState {
     }
 
     /// Takes a fact into the book, by the policy that stood when it was written.
-    pub fn apply_fact(&mut self, history: &History, at: Time, (fact, by): (&Fact, Author), policy: &Policy) {
+    pub fn apply_fact(
+        &mut self,
+        history: &History,
+        at: Time,
+        (fact, by): (&Fact, Author),
+        policy: &Policy,
+    ) {
         let keeps = self.late_move_cost(history, at, fact);
         self.reference.apply(fact, by, policy, &mut self.coverage);
         if let Fact::Move { to, .. } = fact
@@ -85,7 +91,9 @@ impl FaultyStoreState {
         };
         let chain = history.path(from.as_str(), to.uid.as_str());
         let paid = self.reference.holds[from.as_str()].credits;
-        let keeps = self.reference_policy(history, at).move_cost(&chain, from.as_str(), paid);
+        let keeps = self
+            .reference_policy(history, at)
+            .move_cost(&chain, from.as_str(), paid);
         if keeps > 0 {
             self.coverage
                 .count("moved late: keeps what a cancellation costs");
@@ -130,7 +138,11 @@ impl FaultyStoreState {
                 self.coverage.count("moved: the difference came back");
                 self.check_refund_lots(history, at, booking.as_str(), parts);
             }
-            Fact::Void { booking, refund_parts: back, .. } => {
+            Fact::Void {
+                booking,
+                refund_parts: back,
+                ..
+            } => {
                 let mut parts = back.clone();
                 if parts.is_empty() {
                     let paid = self.reference.holds[booking.as_str()].parts.iter();
@@ -145,12 +157,16 @@ impl FaultyStoreState {
                 }
                 self.check_refund_lots(history, at, booking.as_str(), &parts);
             }
-            Fact::ChargeClosed { booking, .. } => self.check_end(history, at, booking.as_str(), &ChargeEnd::Spent),
+            Fact::ChargeClosed { booking, .. } => {
+                self.check_end(history, at, booking.as_str(), &ChargeEnd::Spent)
+            }
             Fact::Move { from, to, .. } => {
                 let end = ChargeEnd::MovesTo(to.uid.to_string());
                 self.check_end(history, at, from.as_str(), &end);
             }
-            Fact::Hold { booking, parts, .. } => self.check_lots_unexpired(at, booking.uid.as_str(), parts),
+            Fact::Hold { booking, parts, .. } => {
+                self.check_lots_unexpired(at, booking.uid.as_str(), parts)
+            }
             Fact::RequestDecided { request } => {
                 self.check_watch_decision(history, at, request, all);
                 self.check_time_is_free(history, at, request, all);
@@ -178,7 +194,9 @@ impl FaultyStoreState {
         let Some(hold) = self.reference.holds.get(uid) else {
             return;
         };
-        let may = self.reference_policy(history, at).possible_ends(uid, hold.credits);
+        let may = self
+            .reference_policy(history, at)
+            .possible_ends(uid, hold.credits);
         match may.iter().find(|(may, _)| may == end) {
             Some((_, why)) => {
                 self.coverage.count(*why);
@@ -209,7 +227,9 @@ impl FaultyStoreState {
     /// To the lot that paid, or where that has expired, as the policy says.
     fn check_refund_lots(&mut self, history: &History, at: Time, uid: &str, parts: &[RefundPart]) {
         for part in parts {
-            let must = self.reference_policy(history, at).restored_until(uid, part.grant.as_str());
+            let must = self
+                .reference_policy(history, at)
+                .restored_until(uid, part.grant.as_str());
             let is = part.replacement_lot.as_ref().map(|(_, until)| *until);
             if is != must {
                 let text = format!("3: {} goes back until {is:?}, must be {must:?}", part.grant);
@@ -232,7 +252,10 @@ impl FaultyStoreState {
     fn check_lots_unexpired(&mut self, at: Time, uid: &str, parts: &[LotPart]) {
         for part in parts {
             let expires = self.reference.expiries.get(part.grant.as_str()).copied();
-            if expires.flatten().is_some_and(|when| when < at - MAX_PLAN_AGE) {
+            if expires
+                .flatten()
+                .is_some_and(|when| when < at - MAX_PLAN_AGE)
+            {
                 let text = format!("1: {uid} is paid from {}, which has expired", part.grant);
                 self.reference.violations.push(text);
             }
@@ -240,7 +263,13 @@ impl FaultyStoreState {
     }
 
     /// What the watch decides about bookings without a charge.
-    fn check_watch_decision(&mut self, history: &History, at: Time, request: &Request, all: &[Fact]) {
+    fn check_watch_decision(
+        &mut self,
+        history: &History,
+        at: Time,
+        request: &Request,
+        all: &[Fact],
+    ) {
         if request.state != RequestState::Recorded {
             return;
         }
@@ -295,10 +324,15 @@ impl FaultyStoreState {
                 .violations
                 .push(format!("3: {uid} was not to be cancelled again"));
         }
-        let replaced = history.all_rows().any(|row| row.predecessor.as_deref() == Some(uid));
+        let replaced = history
+            .all_rows()
+            .any(|row| row.predecessor.as_deref() == Some(uid));
         let revived = |row: &ModelBooking| {
             row.status == BookingStatus::Accepted
-                && (row.cancelled_by.is_some() || row.has_reason || row.successor.is_some() || replaced)
+                && (row.cancelled_by.is_some()
+                    || row.has_reason
+                    || row.successor.is_some()
+                    || replaced)
         };
         self.check_was_ever(history, uid, "cancelled again and not revived", revived);
     }
@@ -307,7 +341,9 @@ impl FaultyStoreState {
     fn check_closed_undecided(&mut self, history: &History, at: Time, request: &Request) {
         let ended = |row: Option<&ModelBooking>| match row {
             None => true,
-            Some(row) => row.status != BookingStatus::Pending || row.end <= at || row.successor.is_some(),
+            Some(row) => {
+                row.status != BookingStatus::Pending || row.end <= at || row.successor.is_some()
+            }
         };
         for booking in &request.bookings {
             let uid = booking.uid.as_str();
@@ -358,9 +394,17 @@ impl FaultyStoreState {
         }
         if self.fault_rate == 0 {
             let stands = |row: &&ModelBooking| {
-                row.status == BookingStatus::Accepted && row.host == HOST_ID && row.successor.is_none() && !row.unreadable
+                row.status == BookingStatus::Accepted
+                    && row.host == HOST_ID
+                    && row.successor.is_none()
+                    && !row.unreadable
             };
-            others.extend(history.current_rows().filter(stands).map(|row| row.uid.clone()));
+            others.extend(
+                history
+                    .current_rows()
+                    .filter(stands)
+                    .map(|row| row.uid.clone()),
+            );
             let intents = self.reference.open_intents().map(|(_, begun)| begun);
             let intents = intents.filter(|begun| begun.call == Some(CallKind::Confirm));
             others.extend(intents.flat_map(|begun| begun.bookings.iter().cloned()));
@@ -372,7 +416,9 @@ impl FaultyStoreState {
                 from < row.end.min(other.end)
             };
             let others = others.iter().filter(|uid| !own.contains(uid));
-            let stands = |row: &&ModelBooking| matches!(row.status, BookingStatus::Pending | BookingStatus::Accepted);
+            let stands = |row: &&ModelBooking| {
+                matches!(row.status, BookingStatus::Pending | BookingStatus::Accepted)
+            };
             let mut others = others.filter_map(now).filter(stands).filter(overlaps);
             if let Some(other) = others.next() {
                 let text = format!("11: {} is confirmed beside {}", row.uid, other.uid);
@@ -400,13 +446,16 @@ impl FaultyStoreState {
                 .intents
                 .values()
                 .any(|begun| begun.bookings.contains(uid));
-        let right = self.reference_policy(history, at).gate(row).is_some_and(|gate| {
-            let since = gate.terms.unmanaged_since;
-            (gate.terms.on_unmanaged == how || joined)
-                && (ours || joined || since.is_none_or(|since| row.created >= since))
-                && row.host == HOST_ID
-                && EVENT_TYPES[row.event_type].1 == 0
-        });
+        let right = self
+            .reference_policy(history, at)
+            .gate(row)
+            .is_some_and(|gate| {
+                let since = gate.terms.unmanaged_since;
+                (gate.terms.on_unmanaged == how || joined)
+                    && (ours || joined || since.is_none_or(|since| row.created >= since))
+                    && row.host == HOST_ID
+                    && EVENT_TYPES[row.event_type].1 == 0
+            });
         if !right {
             let text = format!("3: {uid} was not to be taken on as {how:?}");
             self.reference.violations.push(text);
@@ -423,10 +472,11 @@ impl FaultyStoreState {
 
     /// The whole price, or all that the account has.
     fn check_charged_amount(&mut self, history: &History, at: Time, uid: &str, all: &[Fact]) {
-        let Some(cost) = history
-            .last_row(uid)
-            .and_then(|row| self.reference_policy(history, at).gate(row).map(|gate| gate.cost))
-        else {
+        let Some(cost) = history.last_row(uid).and_then(|row| {
+            self.reference_policy(history, at)
+                .gate(row)
+                .map(|gate| gate.cost)
+        }) else {
             return;
         };
         for fact in all {
@@ -445,11 +495,19 @@ impl FaultyStoreState {
         }
     }
 
-    fn check_was_ever(&mut self, history: &History, uid: &str, not: &str, is: impl Fn(&ModelBooking) -> bool) {
+    fn check_was_ever(
+        &mut self,
+        history: &History,
+        uid: &str,
+        not: &str,
+        is: impl Fn(&ModelBooking) -> bool,
+    ) {
         let moments = history.moments(&[uid], self.observed_from, history.change_count());
         let once = |moment: &usize| history.row_at(uid, *moment).is_some_and(&is);
         if !moments.iter().any(once) {
-            self.reference.violations.push(format!("3: {uid} was {not}"));
+            self.reference
+                .violations
+                .push(format!("3: {uid} was {not}"));
         }
     }
 
@@ -459,7 +517,10 @@ impl FaultyStoreState {
             let Some(row) = history.last_row(&to) else {
                 continue;
             };
-            let cost = self.reference_policy(history, at).gate_after(row, &from).cost as i64;
+            let cost = self
+                .reference_policy(history, at)
+                .gate_after(row, &from)
+                .cost as i64;
             let Some(hold) = self.reference.holds.get(&to) else {
                 continue;
             };
@@ -487,7 +548,10 @@ impl FaultyStoreState {
             else {
                 continue;
             };
-            let Some(from) = self.reference.intents[request.as_str()].carried_charge.clone() else {
+            let Some(from) = self.reference.intents[request.as_str()]
+                .carried_charge
+                .clone()
+            else {
                 continue;
             };
             let hold = &self.reference.holds[&from];

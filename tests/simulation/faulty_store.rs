@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use maitred::daemon::commands::charges;
 use maitred::domain::account::Account;
-use maitred::domain::decision::{ReasonCode, Decision};
+use maitred::domain::decision::{Decision, ReasonCode};
 use maitred::domain::fact::Fact;
 use maitred::domain::gate::Policy;
 use maitred::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
@@ -19,17 +19,18 @@ use maitred::domain::time::{Span, Time};
 use maitred::domain::unresolved::UnresolvedBooking;
 use maitred::store::memory::MemoryStore;
 use maitred::store::port::{
-    CommitError, ExpectedVersion, Head, Store, StoreError, HistorySubject, LogVerification, LoggedFact,
+    CommitError, ExpectedVersion, Head, HistorySubject, LogVerification, LoggedFact, Store,
+    StoreError,
 };
 
-use super::reference_ledger::{ReferenceLedger, Author, HoldState, ReferenceSums};
-use super::model_connection::SharedWorld;
+use super::coverage::Coverage;
 use super::history::History;
 use super::ledger_loss::LostLedger;
+use super::model_calcom::BOOKERS;
+use super::model_connection::SharedWorld;
+use super::reference_ledger::{Author, HoldState, ReferenceLedger, ReferenceSums};
 use super::rng::Rng;
 use super::text_removal::scrub_fact;
-use super::coverage::Coverage;
-use super::model_calcom::BOOKERS;
 
 pub struct FaultyStoreState {
     pub store: MemoryStore,
@@ -150,7 +151,10 @@ impl FaultyStoreState {
                 let text = format!("12: {} declined after a restore", request.id);
                 self.reference.violations.push(text);
             }
-            let unmanaged = request.reasons.iter().any(|r| r.code == ReasonCode::Unmanaged);
+            let unmanaged = request
+                .reasons
+                .iter()
+                .any(|r| r.code == ReasonCode::Unmanaged);
             if unmanaged && began.is_none_or(|began| request.created_at < began) {
                 let text = format!("12: {} is older than the ledger", request.id);
                 self.reference.violations.push(text);
@@ -252,13 +256,19 @@ impl FaultyStoreState {
                 let text = format!("1: {} is {is:?}, must be {must:?}", account.id);
                 self.reference.violations.push(text);
             }
-            if is.granted + is.refunded != is.available + is.held + is.posted + is.expired + is.revoked {
+            if is.granted + is.refunded
+                != is.available + is.held + is.posted + is.expired + is.revoked
+            {
                 self.reference
                     .violations
                     .push(format!("1: {} does not add up", account.id));
             }
         }
-        let open: Vec<String> = self.reference.open_intents().map(|(id, _)| id.clone()).collect();
+        let open: Vec<String> = self
+            .reference
+            .open_intents()
+            .map(|(id, _)| id.clone())
+            .collect();
         let mut is: Vec<String> = self
             .store
             .open_intents(1_000)
@@ -365,9 +375,15 @@ impl FaultyStore {
             }
             (4, Some(there)) => self.revoke_grant(coverage, now, &there),
             (5 | 6, Some(there)) => {
-                let why = there.freeze_reason.is_none().then(|| "simulated".to_owned());
+                let why = there
+                    .freeze_reason
+                    .is_none()
+                    .then(|| "simulated".to_owned());
                 coverage.count("account frozen");
-                let fact = Fact::FreezeChanged { account, reason: why };
+                let fact = Fact::FreezeChanged {
+                    account,
+                    reason: why,
+                };
                 self.state()
                     .write(Author::Operator, now, vec![fact], &[])
                     .unwrap();
@@ -403,12 +419,19 @@ impl FaultyStore {
             by_operator: true,
             ..self.clone()
         };
-        let taken = self.state().reference.carried_charges().iter().any(|one| one == uid);
+        let taken = self
+            .state()
+            .reference
+            .carried_charges()
+            .iter()
+            .any(|one| one == uid);
         let settled = charges::settle(&mut hand, &policy, now, uid, give_back);
         match (settled, taken) {
             (Ok(_), false) => {}
             // The successor would end without a charge.
-            (Err(_), true) => return coverage.count("operator refused: the charge is being taken over"),
+            (Err(_), true) => {
+                return coverage.count("operator refused: the charge is being taken over");
+            }
             (Ok(_), true) => {
                 let text = format!("3: {uid} was settled by hand while it is being taken over");
                 self.state().reference.violations.push(text);
@@ -494,8 +517,13 @@ impl FaultyStore {
     /// Whether it was decided before, or closed undecided, and that is settled.
     pub fn was_decided(&self, uid: &str) -> bool {
         let state = self.state();
-        let mut settled = state.reference.intents.values().filter(|b| b.outcome.is_some());
-        state.reference.closed_notes.contains(uid) || settled.any(|begun| begun.bookings.contains(uid))
+        let mut settled = state
+            .reference
+            .intents
+            .values()
+            .filter(|b| b.outcome.is_some());
+        state.reference.closed_notes.contains(uid)
+            || settled.any(|begun| begun.bookings.contains(uid))
     }
 
     pub fn check_held(&self, uid: &str) -> Result<(), String> {
@@ -645,7 +673,12 @@ impl Store for FaultyStore {
         self.state().store.open_notes(after, limit)
     }
 
-    fn decline_times(&self, since: Time, until: Time, limit: usize) -> Result<Vec<Time>, StoreError> {
+    fn decline_times(
+        &self,
+        since: Time,
+        until: Time,
+        limit: usize,
+    ) -> Result<Vec<Time>, StoreError> {
         self.state().store.decline_times(since, until, limit)
     }
 
@@ -701,7 +734,10 @@ impl Store for FaultyStore {
         self.state().store.unresolved_items(after, limit)
     }
 
-    fn unresolved_items_of(&self, booking: &BookingUid) -> Result<Vec<UnresolvedBooking>, StoreError> {
+    fn unresolved_items_of(
+        &self,
+        booking: &BookingUid,
+    ) -> Result<Vec<UnresolvedBooking>, StoreError> {
         self.state().store.unresolved_items_of(booking)
     }
 

@@ -86,7 +86,9 @@ impl History {
     pub fn descendants(&self, uid: &str) -> BTreeSet<String> {
         let mut found_uids = BTreeSet::from([uid.to_owned()]);
         loop {
-            let named = found_uids.iter().filter_map(|uid| self.last_row(uid)?.successor.clone());
+            let named = found_uids
+                .iter()
+                .filter_map(|uid| self.last_row(uid)?.successor.clone());
             let others = self.all_rows().filter(|row| {
                 let from = row.predecessor.as_ref();
                 from.is_some_and(|from| found_uids.contains(from))
@@ -102,7 +104,9 @@ impl History {
 
     /// The bookings that say at a moment that they replaced this one, and the one that it names first.
     pub fn replaced_by(&self, uid: &str, moment: usize) -> Vec<String> {
-        let named = self.row_at(uid, moment).and_then(|row| row.successor.clone());
+        let named = self
+            .row_at(uid, moment)
+            .and_then(|row| row.successor.clone());
         let says = |other: &&String| {
             let row = self.row_at(other, moment);
             row.is_some_and(|row| row.predecessor.as_deref() == Some(uid))

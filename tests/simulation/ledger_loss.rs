@@ -8,11 +8,11 @@ use maitred::domain::time::Time;
 use maitred::store::memory::MemoryStore;
 use maitred::store::port::Store;
 
-use super::reference_ledger::{ReferenceLedger, Author};
-use super::rng::Rng;
-use super::faulty_store::{FaultyStore, FaultyStoreState};
 use super::coverage::Coverage;
+use super::faulty_store::{FaultyStore, FaultyStoreState};
 use super::model_calcom::BOOKERS;
+use super::reference_ledger::{Author, ReferenceLedger};
+use super::rng::Rng;
 
 /// What was there when the ledger was lost.
 pub struct LostLedger {

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use maitred::domain::booking::{
-    Attendee, Booker, Booking, Buffers, Confirmation, EventType, EventTypeRef, Host, Payment,
-    BookingStatus,
+    Attendee, Booker, Booking, BookingStatus, Buffers, Confirmation, EventType, EventTypeRef, Host,
+    Payment,
 };
 use maitred::domain::id::{Address, BookingUid, EventTypeId, HostId, RequestId};
 use maitred::domain::time::Time;

@@ -10,19 +10,21 @@ use async_trait::async_trait;
 use futures_util::FutureExt;
 use tokio::sync::Notify;
 
-use maitred::calcom::port::{Calendar, CallError, Dialect, CurrentUser, BookingPage, BookingFilter};
-use maitred::domain::booking::{Booking, BookingRef, EventType, Fetched, BookingStatus};
+use maitred::calcom::port::{
+    BookingFilter, BookingPage, Calendar, CallError, CurrentUser, Dialect,
+};
+use maitred::domain::booking::{Booking, BookingRef, BookingStatus, EventType, Fetched};
 use maitred::domain::id::{BookingUid, EventTypeId, HostId};
 use maitred::domain::time::{Clock, Span, Time};
 
 use super::behaviours::Behaviours;
-use super::reference_ledger::NOT_DECIDED;
 use super::booking_lists::list_page;
+use super::coverage::Coverage;
+use super::faulty_store::FaultyStore;
+use super::model_calcom::{HOST_ID, ModelBooking, ModelCalcom, WriteRefusal};
+use super::reference_ledger::NOT_DECIDED;
 use super::rng::Rng;
 use super::server::{FinishedConfirm, RunningConfirm};
-use super::faulty_store::FaultyStore;
-use super::coverage::Coverage;
-use super::model_calcom::{HOST_ID, WriteRefusal, ModelBooking, ModelCalcom};
 
 /// All that a run shares between the calendar, the store and the one who watches both.
 pub struct SimState {
@@ -218,18 +220,24 @@ impl ModelConnection {
             if sim.fault_rate > 0 {
                 self.jump_clock(sim);
                 if sim.rng.chance(sim.fault_rate / 2)
-                    && sim.calcom.change_random_booking(&mut sim.rng, &mut sim.coverage, now)
+                    && sim
+                        .calcom
+                        .change_random_booking(&mut sim.rng, &mut sim.coverage, now)
                 {
                     sim.coverage.count("third party acted");
                 }
-                if sim.behaviours.race_with_confirm && !sim.running.is_empty() && sim.rng.chance(150) {
+                if sim.behaviours.race_with_confirm
+                    && !sim.running.is_empty()
+                    && sim.rng.chance(150)
+                {
                     sim.change_running_booking(now);
                 }
                 if sim.rng.chance(sim.fault_rate / 4) {
                     self.grow_series(sim, now);
                 }
                 if sim.rng.chance(sim.fault_rate / 4) {
-                    self.store.run_operator_command(&mut sim.rng, &mut sim.coverage, now);
+                    self.store
+                        .run_operator_command(&mut sim.rng, &mut sim.coverage, now);
                 }
             }
             // Dropped at any await: then each call waits at least once on both of its ways.
@@ -570,11 +578,13 @@ impl ModelConnection {
         if !sim.reads_first {
             let last_shown = sim.calcom.shown.get(uid).cloned();
             let pending = last_shown.as_ref().is_some_and(|seen| {
-                seen.status == must && (unmanaged || !seen.moved) && now - seen.asked_at <= sim.max_age
+                seen.status == must
+                    && (unmanaged || !seen.moved)
+                    && now - seen.asked_at <= sim.max_age
             });
-            let fresh = last_shown
-                .as_ref()
-                .is_none_or(|seen| now - seen.asked_at <= MAX_READING_AGE || now - seen.arrived_at <= ARRIVAL_TOLERANCE);
+            let fresh = last_shown.as_ref().is_none_or(|seen| {
+                now - seen.asked_at <= MAX_READING_AGE || now - seen.arrived_at <= ARRIVAL_TOLERANCE
+            });
             if !pending {
                 let text = format!("5: {kind:?} of {uid} at {now}, last seen {last_shown:?}");
                 sim.violations.push(text);
@@ -596,7 +606,11 @@ impl ModelConnection {
             WriteKind::Cancel => BookingStatus::Cancelled,
         };
         let was = sim.calcom.row(uid).map(|row| row.status.clone());
-        if matches!(was, Some(BookingStatus::Cancelled | BookingStatus::Rejected)) && kind == WriteKind::Confirm {
+        if matches!(
+            was,
+            Some(BookingStatus::Cancelled | BookingStatus::Rejected)
+        ) && kind == WriteKind::Confirm
+        {
             sim.coverage.count("revived by a race");
         }
         let now = self.shared.now();
@@ -640,7 +654,8 @@ impl ModelConnection {
             // What is accepted again and again is cancelled as often.
             let again = kind == WriteKind::Cancel && self.store.is_unmanaged(uid);
             if ours.confirmed + ours.refused > 1 && !again && !self.store.was_unmanaged(uid) {
-                sim.violations.push(format!("2/6: {uid} answered twice by us"));
+                sim.violations
+                    .push(format!("2/6: {uid} answered twice by us"));
             }
             if kind == WriteKind::Confirm {
                 self.check_hold(sim, uid);
@@ -650,7 +665,8 @@ impl ModelConnection {
             let ours = sim.calcom.own_writes.entry(uid.to_owned()).or_default();
             ours.refusals_mailed += 1;
             if ours.refusals_mailed > 1 && !self.store.was_unmanaged(uid) {
-                sim.violations.push(format!("6: {uid} refused a second time"));
+                sim.violations
+                    .push(format!("6: {uid} refused a second time"));
             }
         }
         None
@@ -670,7 +686,11 @@ impl ModelConnection {
         let is_over = sim.calcom.row(uid).is_some_and(|row| row.end <= now);
         if why == NOT_DECIDED && is_over && self.store.was_decided(uid) {
             sim.coverage.count("over, and confirmed with its series");
-            sim.calcom.own_writes.entry(uid.to_owned()).or_default().confirmed_when_over = true;
+            sim.calcom
+                .own_writes
+                .entry(uid.to_owned())
+                .or_default()
+                .confirmed_when_over = true;
             return;
         }
         sim.violations.push(format!("2: {uid} confirmed: {why}"));
@@ -717,7 +737,8 @@ impl Calendar for ModelConnection {
     }
 
     async fn event_type(&self, id: EventTypeId) -> Result<Option<EventType>, CallError> {
-        let find = move |sim: &mut SimState| sim.calcom.event_types().into_iter().find(|e| e.id == id);
+        let find =
+            move |sim: &mut SimState| sim.calcom.event_types().into_iter().find(|e| e.id == id);
         self.read(find, |_| Vec::new()).await
     }
 
@@ -779,7 +800,8 @@ impl Calendar for ModelConnection {
         deadline: Time,
     ) -> Result<Option<Fetched>, CallError> {
         let from = [BookingStatus::Pending];
-        self.write(booking, deadline, WriteKind::Confirm, &from).await
+        self.write(booking, deadline, WriteKind::Confirm, &from)
+            .await
     }
 
     async fn decline(
@@ -806,7 +828,8 @@ impl Calendar for ModelConnection {
     ) -> Result<Option<Fetched>, CallError> {
         assert!(!reason.is_empty(), "a refusal without a reason");
         let from = [BookingStatus::Pending, BookingStatus::Accepted];
-        self.write(booking, deadline, WriteKind::Cancel, &from).await
+        self.write(booking, deadline, WriteKind::Cancel, &from)
+            .await
     }
 
     fn server(&self) -> String {

@@ -4,9 +4,12 @@
 use maitred::domain::booking::BookingStatus;
 use maitred::domain::time::{Span, Time};
 
-use super::rng::Rng;
 use super::coverage::Coverage;
-use super::model_calcom::{ADMIN_ADDRESS, GUEST_ADDRESS, HOST_ADDRESS, HOST_ID, OTHER_HOST_ID, BOOKERS, ModelBooking, STRANGER_ADDRESS, ModelCalcom};
+use super::model_calcom::{
+    ADMIN_ADDRESS, BOOKERS, GUEST_ADDRESS, HOST_ADDRESS, HOST_ID, ModelBooking, ModelCalcom,
+    OTHER_HOST_ID, STRANGER_ADDRESS,
+};
+use super::rng::Rng;
 
 /// How far ahead people book and move to, in hours.
 const LEAD_HOURS: [i64; 8] = [1, 2, 5, 20, 26, 50, 100, 200];
@@ -27,7 +30,11 @@ impl ModelCalcom {
             number: 0,
             series: None,
             event_type: kind,
-            host: if rng.chance(50) { OTHER_HOST_ID } else { HOST_ID },
+            host: if rng.chance(50) {
+                OTHER_HOST_ID
+            } else {
+                HOST_ID
+            },
             email: if rng.chance(20) {
                 None
             } else {
@@ -71,7 +78,9 @@ impl ModelCalcom {
     /// Another occurrence of a series that still waits.
     pub fn grow_series(&mut self, rng: &mut Rng, now: Time) -> Option<String> {
         let waiting = |row: &&ModelBooking| {
-            row.series.is_some() && row.status == BookingStatus::Pending && row.predecessor.is_none()
+            row.series.is_some()
+                && row.status == BookingStatus::Pending
+                && row.predecessor.is_none()
         };
         let mine: Vec<ModelBooking> = self.rows.iter().filter(waiting).cloned().collect();
         if mine.is_empty() {
@@ -88,7 +97,12 @@ impl ModelCalcom {
     }
 
     /// Somebody else changes a booking; marks on what began come first to mind.
-    pub fn change_random_booking(&mut self, rng: &mut Rng, coverage: &mut Coverage, now: Time) -> bool {
+    pub fn change_random_booking(
+        &mut self,
+        rng: &mut Rng,
+        coverage: &mut Coverage,
+        now: Time,
+    ) -> bool {
         if rng.chance(250) && self.mark_absence(rng, coverage, now) {
             self.record_history();
             return true;
@@ -96,7 +110,10 @@ impl ModelCalcom {
         if self.behaviours.revive && rng.chance(100) && self.revive_booking(rng, coverage, now) {
             return true;
         }
-        if self.behaviours.unknown_status && rng.chance(60) && self.set_unknown_status(rng, coverage, now) {
+        if self.behaviours.unknown_status
+            && rng.chance(60)
+            && self.set_unknown_status(rng, coverage, now)
+        {
             return true;
         }
         let live: Vec<usize> = (0..self.rows.len())
@@ -122,13 +139,23 @@ impl ModelCalcom {
         done
     }
 
-    fn apply_random_change(&mut self, rng: &mut Rng, coverage: &mut Coverage, n: usize, now: Time) -> bool {
+    fn apply_random_change(
+        &mut self,
+        rng: &mut Rng,
+        coverage: &mut Coverage,
+        n: usize,
+        now: Time,
+    ) -> bool {
         let uid = self.rows[n].uid.clone();
         let status = self.rows[n].status.clone();
         match (rng.up_to(9), status) {
             (0 | 1, BookingStatus::Pending | BookingStatus::Accepted) => {
                 let booker = self.rows[n].email;
-                let others = [Some(GUEST_ADDRESS), Some(ADMIN_ADDRESS), Some(STRANGER_ADDRESS)];
+                let others = [
+                    Some(GUEST_ADDRESS),
+                    Some(ADMIN_ADDRESS),
+                    Some(STRANGER_ADDRESS),
+                ];
                 let other = *rng.pick(&others);
                 let by = *rng.pick(&[Some(HOST_ADDRESS), booker, booker, None, other]);
                 return self.cancel_booking(&uid, by, now).is_ok();
@@ -139,9 +166,13 @@ impl ModelCalcom {
             (3, BookingStatus::Pending) => {
                 let _ = self.answer_request(&uid, &BookingStatus::Rejected, now);
             }
-            (4 | 5, BookingStatus::Pending | BookingStatus::Accepted) => self.move_repeatedly(rng, coverage, n, now),
+            (4 | 5, BookingStatus::Pending | BookingStatus::Accepted) => {
+                self.move_repeatedly(rng, coverage, n, now)
+            }
             // The host had asked for another time, or nobody minds what the booking was.
-            (5, BookingStatus::Cancelled) if rng.chance(300) => self.move_repeatedly(rng, coverage, n, now),
+            (5, BookingStatus::Cancelled) if rng.chance(300) => {
+                self.move_repeatedly(rng, coverage, n, now)
+            }
             (6, BookingStatus::Pending) if rng.chance(100) => {
                 self.rows[n].status = BookingStatus::Other("odd".to_owned());
             }
@@ -204,7 +235,13 @@ impl ModelCalcom {
         new.moved_by = if by_host {
             Some(HOST_ADDRESS)
         } else {
-            *rng.pick(&[new.email, None, Some(GUEST_ADDRESS), Some(ADMIN_ADDRESS), Some(STRANGER_ADDRESS)])
+            *rng.pick(&[
+                new.email,
+                None,
+                Some(GUEST_ADDRESS),
+                Some(ADMIN_ADDRESS),
+                Some(STRANGER_ADDRESS),
+            ])
         };
         let at_once = if self.behaviours.moved_at_once {
             600
@@ -253,8 +290,12 @@ impl ModelCalcom {
         new.created = now;
         new.updated = Some(now);
         new.moved_by = new.email;
-        (new.cancelled_by, new.refused_by_us, new.has_reason, new.revived) =
-            (None, false, false, false);
+        (
+            new.cancelled_by,
+            new.refused_by_us,
+            new.has_reason,
+            new.revived,
+        ) = (None, false, false, false);
         let uid = self.add(new);
         let old = &mut self.rows[n];
         old.status = BookingStatus::Cancelled;
@@ -283,18 +324,29 @@ impl ModelCalcom {
 
     /// A status that the client does not know, or what becomes of it.
     fn set_unknown_status(&mut self, rng: &mut Rng, coverage: &mut Coverage, now: Time) -> bool {
-        let other = |status: &BookingStatus| matches!(status, BookingStatus::AwaitingHost | BookingStatus::Other(_));
+        let other = |status: &BookingStatus| {
+            matches!(
+                status,
+                BookingStatus::AwaitingHost | BookingStatus::Other(_)
+            )
+        };
         let some: Vec<usize> = (0..self.rows.len())
             .filter(|n| self.rows[*n].end > now && self.rows[*n].successor.is_none())
-            .filter(|n| self.rows[*n].status == BookingStatus::Pending || other(&self.rows[*n].status))
+            .filter(|n| {
+                self.rows[*n].status == BookingStatus::Pending || other(&self.rows[*n].status)
+            })
             .collect();
         if some.is_empty() {
             return false;
         }
         let row = &mut self.rows[*rng.pick(&some)];
         row.status = if other(&row.status) {
-            rng.pick(&[BookingStatus::Accepted, BookingStatus::Pending, BookingStatus::Rejected])
-                .clone()
+            rng.pick(&[
+                BookingStatus::Accepted,
+                BookingStatus::Pending,
+                BookingStatus::Rejected,
+            ])
+            .clone()
         } else {
             rng.pick(&[
                 BookingStatus::AwaitingHost,

@@ -4,16 +4,16 @@
 use std::sync::atomic::Ordering;
 
 use maitred::domain::booking::BookingStatus;
-use maitred::domain::decision::{ReasonCode, Decision, DecisionOutcome};
+use maitred::domain::decision::{Decision, DecisionOutcome, ReasonCode};
 use maitred::domain::fact::Fact;
 use maitred::domain::request::{CallKind, Request, RequestState};
 use maitred::domain::time::Time;
 use maitred::store::port::Store;
 
-use super::reference_ledger::HoldState;
-use super::history::History;
 use super::faulty_store::FaultyStoreState;
+use super::history::History;
 use super::model_calcom::{HOST_ID, ModelBooking};
+use super::reference_ledger::HoldState;
 use super::reference_policy::ReferencePolicy;
 
 impl FaultyStoreState {
@@ -63,7 +63,9 @@ impl FaultyStoreState {
 
     /// Promise 12.
     fn check_right_ledger(&mut self, request: &Request) {
-        let Some(lost) = &self.lost_ledger else { return };
+        let Some(lost) = &self.lost_ledger else {
+            return;
+        };
         // What an operator has accepted counts as it stands.
         let waits = self.store.ledger_state().unwrap().restored_at.is_some();
         let unmanaged = request
@@ -183,7 +185,11 @@ impl FaultyStoreState {
             rows().any(|row| row.start.max(other.start).max(at) < row.end.min(other.end))
         };
         let now = history.change_count();
-        let others = || history.all_rows().filter(|row| !own.contains(&row.uid.as_str()));
+        let others = || {
+            history
+                .all_rows()
+                .filter(|row| !own.contains(&row.uid.as_str()))
+        };
         let stood = |row: &&ModelBooking| {
             let moments = history.moments(&[&row.uid], self.pass_from, now);
             moments.into_iter().any(|moment| {
@@ -203,7 +209,9 @@ impl FaultyStoreState {
         } else {
             "14 (B4): the time of a request is free, and it is declined as taken"
         };
-        self.reference.violations.push(format!("{kind}: {}", request.id));
+        self.reference
+            .violations
+            .push(format!("{kind}: {}", request.id));
     }
 
     /// A status that the client does not know says nothing: the intent stays open.
@@ -212,8 +220,17 @@ impl FaultyStoreState {
         if self.stale.load(Ordering::Relaxed) {
             return;
         }
-        let unknown = |status: &BookingStatus| matches!(status, BookingStatus::AwaitingHost | BookingStatus::Other(_));
-        let uids: Vec<String> = self.reference.intents[id].bookings.iter().cloned().collect();
+        let unknown = |status: &BookingStatus| {
+            matches!(
+                status,
+                BookingStatus::AwaitingHost | BookingStatus::Other(_)
+            )
+        };
+        let uids: Vec<String> = self.reference.intents[id]
+            .bookings
+            .iter()
+            .cloned()
+            .collect();
         for uid in uids {
             let moments = history.moments(&[&uid], self.pass_from, history.change_count());
             let always = moments.into_iter().all(|moment| {

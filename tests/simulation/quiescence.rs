@@ -7,21 +7,23 @@ use maitred::domain::booking::BookingStatus;
 use maitred::domain::decision::{Decision, DecisionOutcome};
 use maitred::domain::gate::Gate;
 use maitred::domain::id::{BookingUid, RequestId};
-use maitred::domain::request::{CallKind, RequestState};
 use maitred::domain::refund_policy::{HostAbsent, NoShow, OnRevived, OnUnmanaged};
+use maitred::domain::request::{CallKind, RequestState};
 use maitred::domain::time::{Span, Time};
 use maitred::domain::watch::ChargeOutcome;
-use maitred::reconcile::report::{StepOutcome, PassReport, StepReport};
+use maitred::reconcile::report::{PassReport, StepOutcome, StepReport};
 use maitred::reconcile::watch::{RecordedChange, WatchReport};
 use maitred::store::memory::MemoryStore;
 use maitred::store::port::Store;
 
-use super::reference_ledger::HoldState;
-use super::rng::Rng;
-use super::run::{SimulationRun, RunSummary};
 use super::faulty_store::FaultyStoreState;
-use super::model_calcom::{ADMIN_ADDRESS, HOST_ADDRESS, EVENT_TYPES, HOST_ID, ModelBooking, ModelCalcom};
+use super::model_calcom::{
+    ADMIN_ADDRESS, EVENT_TYPES, HOST_ADDRESS, HOST_ID, ModelBooking, ModelCalcom,
+};
+use super::reference_ledger::HoldState;
 use super::reference_policy::PAID_BY_PREDECESSOR;
+use super::rng::Rng;
+use super::run::{RunSummary, SimulationRun};
 
 /// Unmanaged bookings that one report names.
 const MAX_UNMANAGED_IN_REPORT: usize = 20;
@@ -102,7 +104,9 @@ impl SimulationRun {
             // What is accepted is cancelled by the watches to come.
             let is_passes = |step: &&StepReport| !step.request.cancels_accepted();
             // What has a status that nobody knows stays open until it has another, or is over.
-            let settles = |step: &&StepReport| step.outcome != StepOutcome::Unresolved || self.has_known_status(step);
+            let settles = |step: &&StepReport| {
+                step.outcome != StepOutcome::Unresolved || self.has_known_status(step)
+            };
             let mut steps = report.steps.iter().filter(is_passes).filter(settles);
             if report.more || steps.any(|step| busy(&step.outcome)) {
                 quiet = 0;
@@ -124,7 +128,10 @@ impl SimulationRun {
             let row = sim.calcom.row(booking.uid.as_str());
             row.is_none_or(|row| match row.status {
                 BookingStatus::AwaitingHost | BookingStatus::Other(_) => false,
-                BookingStatus::Pending | BookingStatus::Accepted | BookingStatus::Rejected | BookingStatus::Cancelled => true,
+                BookingStatus::Pending
+                | BookingStatus::Accepted
+                | BookingStatus::Rejected
+                | BookingStatus::Cancelled => true,
             })
         })
     }
@@ -151,7 +158,9 @@ impl SimulationRun {
             let (planned, did) = (sure(&previewed), sure(&watched));
             // What a cancellation has answered is closed by the same watch.
             let cancels = did.len() < watched.changes.len();
-            let closes = |change: &RecordedChange| change.outcome == ChargeOutcome::Closed && !planned.contains(change);
+            let closes = |change: &RecordedChange| {
+                change.outcome == ChargeOutcome::Closed && !planned.contains(change)
+            };
             let follows: Vec<RecordedChange> = did
                 .iter()
                 .filter(|change| !closes(change))
@@ -205,7 +214,9 @@ impl SimulationRun {
         let state = self.faulty_store.state();
         let sim = self.shared.lock_sim();
         let row = sim.calcom.row(&uid).expect("nobody deletes it");
-        if expected_unmanaged_action(&state, &sim.calcom, row, now).is_some() && !is_reported(&state, &watched, &uid) {
+        if expected_unmanaged_action(&state, &sim.calcom, row, now).is_some()
+            && !is_reported(&state, &watched, &uid)
+        {
             let text = format!("15 (A8): {uid} was accepted at once, and the next watch is silent");
             drop((state, sim));
             self.violations.push(text);
@@ -242,8 +253,12 @@ impl SimulationRun {
         let mut sim = self.shared.lock_sim();
         // A status that is not known says nothing, also when its booking is over: it stands in the end.
         let mut rows = sim.calcom.rows.iter_mut();
-        let unknown =
-            |row: &&mut ModelBooking| matches!(row.status, BookingStatus::AwaitingHost | BookingStatus::Other(_));
+        let unknown = |row: &&mut ModelBooking| {
+            matches!(
+                row.status,
+                BookingStatus::AwaitingHost | BookingStatus::Other(_)
+            )
+        };
         for row in rows.by_ref().filter(unknown) {
             row.status = BookingStatus::Accepted;
             row.updated = Some(now);
@@ -261,7 +276,9 @@ impl SimulationRun {
             let right = {
                 let sim = self.shared.lock_sim();
                 let history = sim.calcom.history.lock().unwrap();
-                let terms = self.faulty_store.state().reference.holds[&uid].terms.clone();
+                let terms = self.faulty_store.state().reference.holds[&uid]
+                    .terms
+                    .clone();
                 let marked = |row: &ModelBooking| {
                     row.absent && terms.no_show == NoShow::Review
                         || row.absent_host && terms.host_absent == HostAbsent::Review
@@ -279,7 +296,8 @@ impl SimulationRun {
             // What the operator says depends on nothing but the booking.
             let number = uid.trim_start_matches('b').parse().unwrap_or_default();
             let mut rng = Rng::new(number);
-            self.faulty_store.settle_charge(&mut rng, &mut self.coverage, now, &uid);
+            self.faulty_store
+                .settle_charge(&mut rng, &mut self.coverage, now, &uid);
         }
     }
 
@@ -290,7 +308,8 @@ impl SimulationRun {
             self.run_watch(audit).await;
         }
         if self.faulty_store.state().commits.len() != before {
-            self.violations.push("a second watch wrote something".to_owned());
+            self.violations
+                .push("a second watch wrote something".to_owned());
         }
     }
 
@@ -408,7 +427,8 @@ impl SimulationRun {
             } else if revived {
                 self.coverage.count("revived: reported");
             }
-            let cancels = expected_unmanaged_action(&state, &sim.calcom, row, now) == Some(OnUnmanaged::Cancel);
+            let cancels = expected_unmanaged_action(&state, &sim.calcom, row, now)
+                == Some(OnUnmanaged::Cancel);
             if unpaid && !decided && cancels {
                 let text = format!("3: {} is accepted by others, and nothing was done", row.uid);
                 self.violations.push(text);
@@ -431,7 +451,12 @@ impl SimulationRun {
             }
         }
         for row in &sim.calcom.rows {
-            let ours = sim.calcom.own_writes.get(&row.uid).cloned().unwrap_or_default();
+            let ours = sim
+                .calcom
+                .own_writes
+                .get(&row.uid)
+                .cloned()
+                .unwrap_or_default();
             let hold = state.reference.holds.get(&row.uid);
             let stands = row.status == BookingStatus::Accepted && row.successor.is_none();
             let lost = state.lost_ledger.as_ref();
@@ -559,7 +584,12 @@ fn is_reported(state: &FaultyStoreState, watched: &WatchReport, uid: &str) -> bo
 }
 
 /// Why this booking must stand on a list, if it must.
-fn reason_to_be_listed(state: &FaultyStoreState, row: &ModelBooking, calcom: &ModelCalcom, now: Time) -> Option<&'static str> {
+fn reason_to_be_listed(
+    state: &FaultyStoreState,
+    row: &ModelBooking,
+    calcom: &ModelCalcom,
+    now: Time,
+) -> Option<&'static str> {
     let mut gates = state.policy.gates.iter();
     let gate = gates.find(|gate| gate.name == EVENT_TYPES[row.event_type].0)?;
     let ours = row.status == BookingStatus::Accepted
@@ -619,7 +649,11 @@ fn reason_to_be_listed(state: &FaultyStoreState, row: &ModelBooking, calcom: &Mo
 }
 
 /// The gate of an accepted booking of ours that an audit shows.
-fn gate_of_upcoming<'a>(state: &'a FaultyStoreState, row: &ModelBooking, now: Time) -> Option<&'a Gate> {
+fn gate_of_upcoming<'a>(
+    state: &'a FaultyStoreState,
+    row: &ModelBooking,
+    now: Time,
+) -> Option<&'a Gate> {
     let mut gates = state.policy.gates.iter();
     let gate = gates.find(|gate| gate.name == EVENT_TYPES[row.event_type].0)?;
     let ours = row.status == BookingStatus::Accepted
@@ -634,7 +668,12 @@ fn gate_of_upcoming<'a>(state: &'a FaultyStoreState, row: &ModelBooking, now: Ti
 }
 
 /// What is to be done about an accepted booking that nobody pays for; none when it is another case.
-fn expected_unmanaged_action(state: &FaultyStoreState, calcom: &ModelCalcom, row: &ModelBooking, now: Time) -> Option<OnUnmanaged> {
+fn expected_unmanaged_action(
+    state: &FaultyStoreState,
+    calcom: &ModelCalcom,
+    row: &ModelBooking,
+    now: Time,
+) -> Option<OnUnmanaged> {
     let gate = state
         .policy
         .gates

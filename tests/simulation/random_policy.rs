@@ -1,18 +1,18 @@
 //! The house of one run: its gates and their terms, by chance.
 
-use maitred::domain::criteria::on_violation::OnViolation;
-use maitred::domain::criteria::global_policy::GlobalPolicy;
 use maitred::domain::criteria::gate_criteria::Criteria;
-use maitred::domain::gate::{DeclineLimit, Gate, PassLimits, Policy, RefuseWith, OnUnanswered};
+use maitred::domain::criteria::global_policy::GlobalPolicy;
+use maitred::domain::criteria::on_violation::OnViolation;
+use maitred::domain::gate::{DeclineLimit, Gate, OnUnanswered, PassLimits, Policy, RefuseWith};
 use maitred::domain::id::{Address, EventTypeKey, HostKey};
 use maitred::domain::refund_policy::{
     AcceptedMove, Blame, ExpiredRefund, Forgiveness, HostAbsent, LateMove, NoShow, OnReschedule,
-    OnRevived, RefundTerms, Terms, OnUnmanaged, RefundTier,
+    OnRevived, OnUnmanaged, RefundTerms, RefundTier, Terms,
 };
 use maitred::domain::time::{Span, Time};
 
-use super::rng::Rng;
 use super::model_calcom::ADMIN_ADDRESS;
+use super::rng::Rng;
 
 /// When every run begins.
 pub const START: &str = "2026-11-24T08:00:00Z";
@@ -45,7 +45,11 @@ pub fn random_policy(rng: &mut Rng) -> Policy {
     let alike = rng.chance(500);
     let first = random_terms(rng);
     let gate = |rng: &mut Rng, name: &str, cost| Gate {
-        terms: if alike { first.clone() } else { random_terms(rng) },
+        terms: if alike {
+            first.clone()
+        } else {
+            random_terms(rng)
+        },
         name: name.to_owned(),
         event_types: vec![EventTypeKey::Slug(name.to_owned())],
         cost,
@@ -87,7 +91,11 @@ fn random_terms(rng: &mut Rng) -> Terms {
     Terms {
         refunds: random_refund_terms(rng),
         on_reschedule: *rng.pick(&[OnReschedule::Carry, OnReschedule::Recheck]),
-        on_unmanaged: *rng.pick(&[OnUnmanaged::Report, OnUnmanaged::Charge, OnUnmanaged::Cancel]),
+        on_unmanaged: *rng.pick(&[
+            OnUnmanaged::Report,
+            OnUnmanaged::Charge,
+            OnUnmanaged::Cancel,
+        ]),
         on_revived: *rng.pick(&[OnRevived::Report, OnRevived::Cancel]),
         accepted_move: AcceptedMove::Carry,
         unmanaged_since: *rng.pick(&[None, None, Some(start + Span::hours(4))]),

@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use maitred::domain::decision::{ReasonCode, Decision, DecisionOutcome};
-use maitred::domain::fact::{RefundPart, Fact};
+use maitred::domain::decision::{Decision, DecisionOutcome, ReasonCode};
+use maitred::domain::fact::{Fact, RefundPart};
 use maitred::domain::gate::Policy;
-use maitred::domain::request::{CallKind, Request, RequestState};
 use maitred::domain::refund_policy::RefundTerms;
+use maitred::domain::request::{CallKind, Request, RequestState};
 use maitred::domain::time::Time;
 
 use super::coverage::Coverage;
@@ -70,7 +70,11 @@ pub struct ReferenceIntent {
 }
 
 /// Why the watch decides about a booking that is accepted.
-const REASONS_FOR_ACCEPTED: [ReasonCode; 3] = [ReasonCode::Unmanaged, ReasonCode::Revived, ReasonCode::AcceptedMove];
+const REASONS_FOR_ACCEPTED: [ReasonCode; 3] = [
+    ReasonCode::Unmanaged,
+    ReasonCode::Revived,
+    ReasonCode::AcceptedMove,
+];
 
 /// What is said of a booking that no open intent is about.
 pub const NOT_DECIDED: &str = "no open intent";
@@ -132,7 +136,10 @@ impl ReferenceLedger {
                 sums.available -= signed(part.credits);
                 sums.expired += signed(part.credits);
             }
-            Fact::FreezeChanged { account, reason: why } => {
+            Fact::FreezeChanged {
+                account,
+                reason: why,
+            } => {
                 if why.is_some() {
                     self.frozen.insert(account.to_string());
                 } else {
@@ -144,7 +151,11 @@ impl ReferenceLedger {
             }
             Fact::Hold { .. } => self.apply_hold(fact, policy),
             Fact::Post { booking } => self.end_hold(booking.as_str(), HoldState::Posted),
-            Fact::Void { booking, refund_parts: back, .. } => {
+            Fact::Void {
+                booking,
+                refund_parts: back,
+                ..
+            } => {
                 coverage.count("voided");
                 self.add_restored_lots(back);
                 self.end_hold(booking.as_str(), HoldState::Voided);
@@ -162,14 +173,20 @@ impl ReferenceLedger {
                     self.close_charge(booking.as_str(), HoldState::Refunded, author);
                 }
             }
-            Fact::ChargeClosed { booking, .. } => self.close_charge(booking.as_str(), HoldState::Final, author),
+            Fact::ChargeClosed { booking, .. } => {
+                self.close_charge(booking.as_str(), HoldState::Final, author)
+            }
             Fact::Move { from, to, .. } => {
                 coverage.count("carried");
                 self.apply_move(from.as_str(), to.uid.as_str());
             }
             Fact::RequestDecided { request } => self.apply_decision(request),
-            Fact::CallRecorded { .. } | Fact::UnresolvedListed { .. } | Fact::UnresolvedResolved { .. } => {}
-            Fact::IntentSettled { request, outcome } => self.apply_outcome(request.as_str(), *outcome, coverage),
+            Fact::CallRecorded { .. }
+            | Fact::UnresolvedListed { .. }
+            | Fact::UnresolvedResolved { .. } => {}
+            Fact::IntentSettled { request, outcome } => {
+                self.apply_outcome(request.as_str(), *outcome, coverage)
+            }
             // The reference keeps no account of the ledger itself.
             Fact::Ledger(_) => {}
             Fact::AccountOpened { .. }
@@ -181,7 +198,10 @@ impl ReferenceLedger {
     }
 
     fn add_restored_lots(&mut self, parts: &[RefundPart]) {
-        for (name, expires) in parts.iter().filter_map(|part| part.replacement_lot.as_ref()) {
+        for (name, expires) in parts
+            .iter()
+            .filter_map(|part| part.replacement_lot.as_ref())
+        {
             self.expiries.insert(name.to_string(), Some(*expires));
             self.restored_lots.insert(name.to_string());
         }
@@ -216,7 +236,9 @@ impl ReferenceLedger {
             Some(begun) => {
                 begun.bookings.insert(uid.clone());
             }
-            None => self.violations.push(format!("2: {uid} held without intent")),
+            None => self
+                .violations
+                .push(format!("2: {uid} held without intent")),
         }
         let name = self.intents.get(request.as_str());
         let name = name.and_then(|begun| begun.gate.as_ref());
@@ -258,7 +280,9 @@ impl ReferenceLedger {
 
     fn close_charge(&mut self, uid: &str, state: HoldState, author: Author) {
         let Some(hold) = self.holds.get_mut(uid) else {
-            return self.violations.push(format!("3: {uid} has no charge to close"));
+            return self
+                .violations
+                .push(format!("3: {uid} has no charge to close"));
         };
         if hold.state != HoldState::Posted {
             self.violations
@@ -283,7 +307,8 @@ impl ReferenceLedger {
     fn apply_move(&mut self, from: &str, to: &str) {
         let old = self.holds.get_mut(from).expect("a charge to be moved");
         if old.state != HoldState::Posted {
-            self.violations.push(format!("3: {from} moved while not posted"));
+            self.violations
+                .push(format!("3: {from} moved while not posted"));
         }
         old.state = HoldState::TakenOver;
         let (account, credits) = (old.account.clone(), old.credits);
@@ -335,8 +360,14 @@ impl ReferenceLedger {
             bookings: uids.collect(),
             carried_charge: request.predecessor.as_ref().map(ToString::to_string),
             gate: request.gate.clone(),
-            unmanaged: request.reasons.iter().any(|r| REASONS_FOR_ACCEPTED.contains(&r.code)),
-            revived: request.reasons.iter().any(|r| r.code == ReasonCode::Revived),
+            unmanaged: request
+                .reasons
+                .iter()
+                .any(|r| REASONS_FOR_ACCEPTED.contains(&r.code)),
+            revived: request
+                .reasons
+                .iter()
+                .any(|r| r.code == ReasonCode::Revived),
             outcome: None,
         };
         let decides =
@@ -371,14 +402,18 @@ impl ReferenceLedger {
             return self.violations.push(format!("4: {id} settled unbegun"));
         };
         if intent.outcome.is_some() {
-            self.violations.push(format!("4: {id} settled a second time"));
+            self.violations
+                .push(format!("4: {id} settled a second time"));
         }
         intent.outcome = Some(outcome);
         let many = intent.bookings.len() > 1;
         match outcome {
             DecisionOutcome::Confirmed if many => coverage.count("series confirmed"),
             DecisionOutcome::Declined if many => coverage.count("series declined"),
-            DecisionOutcome::Confirmed | DecisionOutcome::Declined | DecisionOutcome::Superseded | DecisionOutcome::Refused => {}
+            DecisionOutcome::Confirmed
+            | DecisionOutcome::Declined
+            | DecisionOutcome::Superseded
+            | DecisionOutcome::Refused => {}
         }
         coverage.count(match outcome {
             DecisionOutcome::Confirmed => "settled: confirmed",

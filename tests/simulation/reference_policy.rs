@@ -5,12 +5,14 @@
 use maitred::domain::booking::BookingStatus;
 use maitred::domain::decision::Decision;
 use maitred::domain::gate::{Gate, Policy};
-use maitred::domain::refund_policy::{Blame, ExpiredRefund, HostAbsent, LateMove, NoShow, RefundTerms};
+use maitred::domain::refund_policy::{
+    Blame, ExpiredRefund, HostAbsent, LateMove, NoShow, RefundTerms,
+};
 use maitred::domain::time::{Span, Time};
 
-use super::reference_ledger::{ReferenceLedger, HoldState};
 use super::history::History;
-use super::model_calcom::{ADMIN_ADDRESS, GUEST_ADDRESS, HOST_ADDRESS, EVENT_TYPES, ModelBooking};
+use super::model_calcom::{ADMIN_ADDRESS, EVENT_TYPES, GUEST_ADDRESS, HOST_ADDRESS, ModelBooking};
+use super::reference_ledger::{HoldState, ReferenceLedger};
 
 /// The end of a charge.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +72,10 @@ impl ReferencePolicy<'_> {
             });
             for (chain, gone) in chains {
                 let dead = chain.last().is_some_and(|last| {
-                    matches!(last.status, BookingStatus::Cancelled | BookingStatus::Rejected)
+                    matches!(
+                        last.status,
+                        BookingStatus::Cancelled | BookingStatus::Rejected
+                    )
                 });
                 // As long as one of two successors stands, the charge goes on with it.
                 if !(stands && dead) || self.first_late_move(&chain, uid).is_some() {
@@ -86,15 +91,22 @@ impl ReferencePolicy<'_> {
         chain.windows(2).all(|pair| {
             // In v1 no booking names the one that replaced it.
             let named = !self.legacy && pair[0].successor.as_ref() == Some(&pair[1].uid);
-            let listed = matches!(pair[1].status, BookingStatus::Accepted | BookingStatus::Pending)
-                && pair[1].end > self.at
+            let listed = matches!(
+                pair[1].status,
+                BookingStatus::Accepted | BookingStatus::Pending
+            ) && pair[1].end > self.at
                 && !pair[1].unreadable;
             named && pair[0].series.is_none() || listed
         })
     }
 
     /// The same for one line of successors.
-    fn possible_ends_of_chain(&self, uid: &str, (chain, gone): (&[&ModelBooking], bool), paid: i64) -> Vec<PossibleEnd> {
+    fn possible_ends_of_chain(
+        &self,
+        uid: &str,
+        (chain, gone): (&[&ModelBooking], bool),
+        paid: i64,
+    ) -> Vec<PossibleEnd> {
         let from = self.observed_between.0;
         let mut ends = self.ends_of_last(chain, gone, uid, paid);
         ends.extend(self.ends_of_own_revival(chain, uid));
@@ -116,7 +128,9 @@ impl ReferencePolicy<'_> {
             // only. The next watch follows the charge from there.
             let revived = chain[len - 1].status == BookingStatus::Accepted;
             let hidden = next.series.is_some() || !named || self.legacy;
-            if self.legacy && (next.unreadable || young) || hidden && (young || revived || next.unreadable) {
+            if self.legacy && (next.unreadable || young)
+                || hidden && (young || revived || next.unreadable)
+            {
                 ends.extend(self.ends_of_last(&chain[..len], false, uid, paid));
             }
         }
@@ -194,7 +208,13 @@ impl ReferencePolicy<'_> {
         all
     }
 
-    fn ends_of_last(&self, chain: &[&ModelBooking], gone: bool, uid: &str, paid: i64) -> Vec<PossibleEnd> {
+    fn ends_of_last(
+        &self,
+        chain: &[&ModelBooking],
+        gone: bool,
+        uid: &str,
+        paid: i64,
+    ) -> Vec<PossibleEnd> {
         let mut ends = Vec::new();
         if let Some(percent) = self.first_late_move(chain, uid) {
             let keeps = self.reference.holds[uid].move_cost;
@@ -202,7 +222,10 @@ impl ReferencePolicy<'_> {
         }
         let keeps = self.move_cost(chain, uid, paid);
         if gone {
-            let last_row = self.history.last_row(uid).expect("a charged booking was there");
+            let last_row = self
+                .history
+                .last_row(uid)
+                .expect("a charged booking was there");
             if self.at >= last_row.end + self.terms_of_charge(uid).grace {
                 ends.push((ChargeEnd::Spent, "closed: deleted"));
             }
@@ -212,12 +235,16 @@ impl ReferencePolicy<'_> {
         let moved = chain.len() > 1;
         match &last.status {
             BookingStatus::Cancelled => ends.extend(self.ends_of_cancelled(last, paid, keeps, uid)),
-            BookingStatus::Rejected => ends.push(self.refund_end(100, paid, keeps, "successor declined")),
+            BookingStatus::Rejected => {
+                ends.push(self.refund_end(100, paid, keeps, "successor declined"))
+            }
             BookingStatus::Pending if last.end <= self.at => {
                 ends.push(self.refund_end(100, paid, keeps, "ended undecided"));
             }
             BookingStatus::Pending => {}
-            BookingStatus::Accepted if moved => ends.extend(self.ends_with_successor(uid, last, paid, keeps)),
+            BookingStatus::Accepted if moved => {
+                ends.extend(self.ends_with_successor(uid, last, paid, keeps))
+            }
             BookingStatus::Accepted | BookingStatus::AwaitingHost | BookingStatus::Other(_) => {
                 ends.extend(self.ends_when_over(last, paid, uid));
             }
@@ -225,7 +252,13 @@ impl ReferencePolicy<'_> {
         ends
     }
 
-    fn ends_of_cancelled(&self, last: &ModelBooking, paid: i64, keeps: i64, uid: &str) -> Vec<PossibleEnd> {
+    fn ends_of_cancelled(
+        &self,
+        last: &ModelBooking,
+        paid: i64,
+        keeps: i64,
+        uid: &str,
+    ) -> Vec<PossibleEnd> {
         let mut ends = Vec::new();
         if last.refused_by_us || self.reference.was_declined_by_cancel(&last.uid) {
             let why = "successor refused with a cancellation";
@@ -260,7 +293,13 @@ impl ReferencePolicy<'_> {
     }
 
     /// The successor stands: it goes on with the charge, unless it has one that does not join.
-    fn ends_with_successor(&self, uid: &str, last: &ModelBooking, paid: i64, keeps: i64) -> Vec<PossibleEnd> {
+    fn ends_with_successor(
+        &self,
+        uid: &str,
+        last: &ModelBooking,
+        paid: i64,
+        keeps: i64,
+    ) -> Vec<PossibleEnd> {
         let account = &self.reference.holds[uid].account;
         let moves = (ChargeEnd::MovesTo(last.uid.clone()), "moved");
         match self.reference.holds.get(&last.uid) {
@@ -284,8 +323,17 @@ impl ReferencePolicy<'_> {
                 | HoldState::Voided
                 | HoldState::TakenOver => {
                     let over = self.ends_when_over(last, paid, uid).into_iter();
-                    over.map(|(end, why)| (end, if why == "over" { PAID_BY_PREDECESSOR } else { why }))
-                        .collect()
+                    over.map(|(end, why)| {
+                        (
+                            end,
+                            if why == "over" {
+                                PAID_BY_PREDECESSOR
+                            } else {
+                                why
+                            },
+                        )
+                    })
+                    .collect()
                 }
             },
         }
@@ -299,7 +347,9 @@ impl ReferencePolicy<'_> {
         }
         if last.absent_host && !self.legacy {
             match terms.host_absent {
-                HostAbsent::Refund => return vec![(ChargeEnd::Refund(paid), "the host did not come")],
+                HostAbsent::Refund => {
+                    return vec![(ChargeEnd::Refund(paid), "the host did not come")];
+                }
                 HostAbsent::Review if paid > 0 => return Vec::new(),
                 HostAbsent::Review | HostAbsent::Ignore => {}
             }
@@ -309,7 +359,10 @@ impl ReferencePolicy<'_> {
             return vec![(ChargeEnd::Spent, "over")];
         }
         if paid == 0 && terms.no_show != NoShow::Refund {
-            return vec![(ChargeEnd::Spent, "the booker did not come: nothing was paid")];
+            return vec![(
+                ChargeEnd::Spent,
+                "the booker did not come: nothing was paid",
+            )];
         }
         let account = &self.reference.holds[uid].account;
         let forgives = terms.forgiveness.is_some_and(|forgive| {
@@ -342,8 +395,13 @@ impl ReferencePolicy<'_> {
     pub fn move_cost(&self, chain: &[&ModelBooking], uid: &str, paid: i64) -> i64 {
         let terms = self.terms_of_charge(uid);
         let links = chain.windows(2);
-        let costs = links.map(|pair| paid - rounded_share(paid, self.cancellation_share(terms, pair[0], pair[1])));
-        costs.max().unwrap_or(0).max(self.reference.holds[uid].move_cost)
+        let costs = links.map(|pair| {
+            paid - rounded_share(paid, self.cancellation_share(terms, pair[0], pair[1]))
+        });
+        costs
+            .max()
+            .unwrap_or(0)
+            .max(self.reference.holds[uid].move_cost)
     }
 
     /// The share that comes back for the first move of the chain that counts as a cancellation.
@@ -354,7 +412,12 @@ impl ReferencePolicy<'_> {
             .find_map(|pair| self.late_move_share(terms, pair[0], pair[1]))
     }
 
-    fn late_move_share(&self, terms: &RefundTerms, from: &ModelBooking, to: &ModelBooking) -> Option<u8> {
+    fn late_move_share(
+        &self,
+        terms: &RefundTerms,
+        from: &ModelBooking,
+        to: &ModelBooking,
+    ) -> Option<u8> {
         let percent = self.cancellation_share(terms, from, to);
         let late = match terms.late_move {
             LateMove::Carry => false,
@@ -364,7 +427,12 @@ impl ReferencePolicy<'_> {
     }
 
     /// What would have come back if the booking had been cancelled instead of moved.
-    fn cancellation_share(&self, terms: &RefundTerms, from: &ModelBooking, to: &ModelBooking) -> u8 {
+    fn cancellation_share(
+        &self,
+        terms: &RefundTerms,
+        from: &ModelBooking,
+        to: &ModelBooking,
+    ) -> u8 {
         let is_shown = self.legacy || to.series.is_none();
         let notice = from.start - to.created;
         match self.side_of(to.moved_by.filter(|_| is_shown), to) {
@@ -484,10 +552,7 @@ fn rounded_share(paid: i64, percent: u8) -> i64 {
 
 /// Percent of the longest notice that is met.
 fn refund_percent(terms: &RefundTerms, notice: Span) -> u8 {
-    let met = terms
-        .tiers
-        .iter()
-        .filter(|window| window.before <= notice);
+    let met = terms.tiers.iter().filter(|window| window.before <= notice);
     met.max_by_key(|window| window.before)
         .map_or(0, |window| window.percent)
 }

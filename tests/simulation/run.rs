@@ -17,22 +17,22 @@ use maitred::domain::plan::plan;
 use maitred::domain::refund_policy::OnUnmanaged;
 use maitred::domain::time::{Span, Time};
 use maitred::lookup::client::LookupClient;
+use maitred::reconcile::context::{PassError, Ports, Session, StopSignal};
 use maitred::reconcile::observe::observe;
 use maitred::reconcile::pass::run_pass;
-use maitred::reconcile::context::{PassError, Ports, Session, StopSignal};
 use maitred::reconcile::report::PassReport;
-use maitred::reconcile::watch::{WatchScope, WatchReport, preview_watch, run_watch};
-use maitred::store::store_thread::StoreHandle;
+use maitred::reconcile::watch::{WatchReport, WatchScope, preview_watch, run_watch};
 use maitred::store::port::CommitError;
+use maitred::store::store_thread::StoreHandle;
 
 use super::behaviours::Behaviours;
-use super::reference_ledger::ReferenceSums;
+use super::coverage::Coverage;
+use super::faulty_store::{FaultyStore, FaultyStoreConfig};
+use super::model_calcom::{BOOKERS, ModelCalcom};
 use super::model_connection::{ModelConnection, SharedWorld, SimState};
 use super::random_policy::{START, random_policy, random_refund_terms};
+use super::reference_ledger::ReferenceSums;
 use super::rng::Rng;
-use super::faulty_store::{FaultyStoreConfig, FaultyStore};
-use super::coverage::Coverage;
-use super::model_calcom::{BOOKERS, ModelCalcom};
 
 /// Turns of one run: each some events, and a pass or a watch or both.
 const MAX_TURNS: u64 = 8;
@@ -159,7 +159,10 @@ pub async fn run_stopped_watch(seed: u64, point: StopPoint) -> Option<RunSummary
 
 /// The same world twice: at the end of its events a pass looks first, or a watch. Gives what the
 /// accounts have at the end. Everybody has enough, so that nobody competes for credit.
-pub async fn run_observed_first_by(seed: u64, watch_first: bool) -> (RunSummary, BTreeMap<String, ReferenceSums>) {
+pub async fn run_observed_first_by(
+    seed: u64,
+    watch_first: bool,
+) -> (RunSummary, BTreeMap<String, ReferenceSums>) {
     let mut run = SimulationRun::with_policy(seed, |policy| {
         for gate in &mut policy.gates {
             gate.terms.on_unmanaged = OnUnmanaged::Report;
@@ -320,7 +323,8 @@ impl SimulationRun {
             sim.calcom.earlier_rows = sim.calcom.rows.clone();
             sim.stale_from = sim.calcom.history.lock().unwrap().change_count();
             for _ in 0..self.rng.up_to(4) {
-                sim.calcom.request_bookings(&mut self.rng, self.shared.now());
+                sim.calcom
+                    .request_bookings(&mut self.rng, self.shared.now());
             }
             if sim.behaviours.slow_calls && self.rng.chance(100) {
                 sim.calcom.request_many(&mut self.rng, self.shared.now());
@@ -331,7 +335,8 @@ impl SimulationRun {
         }
         if self.rng.chance(300) {
             let now = self.shared.now();
-            self.faulty_store.run_operator_command(&mut self.rng, &mut self.coverage, now);
+            self.faulty_store
+                .run_operator_command(&mut self.rng, &mut self.coverage, now);
         }
         if self.rng.chance(60) {
             self.edit_terms();
@@ -351,7 +356,8 @@ impl SimulationRun {
             let mut guard = self.shared.lock_sim();
             let sim = &mut *guard;
             let now = self.shared.now();
-            sim.calcom.cancel_and_rebook(&mut self.rng, &mut self.coverage, now);
+            sim.calcom
+                .cancel_and_rebook(&mut self.rng, &mut self.coverage, now);
         }
         if behaviours.clock_skew {
             let wrong = self.fault_rate > 0 && self.rng.chance(80);
@@ -375,7 +381,8 @@ impl SimulationRun {
         let mut guard = self.shared.lock_sim();
         let sim = &mut *guard;
         let now = self.shared.now();
-        sim.calcom.change_random_booking(&mut self.rng, &mut self.coverage, now);
+        sim.calcom
+            .change_random_booking(&mut self.rng, &mut self.coverage, now);
     }
 
     /// Nobody looks for a week, while life goes on.
@@ -402,7 +409,8 @@ impl SimulationRun {
             running.of_lost_ledger = true;
         }
         drop(sim);
-        self.faulty_store.lose_ledger(&mut self.rng, &mut self.coverage, now);
+        self.faulty_store
+            .lose_ledger(&mut self.rng, &mut self.coverage, now);
         self.session = Session::default();
         self.last_watch = None;
     }
@@ -457,7 +465,11 @@ impl SimulationRun {
         let differ = if self.doubt_rng.chance(60) {
             self.coverage.count("clocks differ");
             let far = Span::seconds(*self.doubt_rng.pick(&[121, 3_600, 200_000]));
-            if self.doubt_rng.chance(500) { far } else { -far }
+            if self.doubt_rng.chance(500) {
+                far
+            } else {
+                -far
+            }
         } else if self.doubt_rng.chance(300) {
             Span::seconds(120)
         } else {
@@ -506,9 +518,15 @@ impl SimulationRun {
             clock: &clock,
             stop: &self.stop,
         };
-        let before = (self.faulty_store.state().pass_commits, self.shared.lock_sim().writes);
+        let before = (
+            self.faulty_store.state().pass_commits,
+            self.shared.lock_sim().writes,
+        );
         let previewed = preview_watch(&ports, &self.policy, &mut Session::default(), look).await;
-        let after = (self.faulty_store.state().pass_commits, self.shared.lock_sim().writes);
+        let after = (
+            self.faulty_store.state().pass_commits,
+            self.shared.lock_sim().writes,
+        );
         if before != after {
             let text = format!("8: a preview of a watch wrote: {before:?}, {after:?}");
             self.violations.push(text);
@@ -521,10 +539,21 @@ impl SimulationRun {
 
     async fn check_dry_run(&mut self) {
         self.coverage.count("dry run");
-        let before = (self.faulty_store.state().pass_commits, self.shared.lock_sim().writes);
+        let before = (
+            self.faulty_store.state().pass_commits,
+            self.shared.lock_sim().writes,
+        );
         let _ = self.pass(true).await;
-        if before != (self.faulty_store.state().pass_commits, self.shared.lock_sim().writes) {
-            let now = (self.faulty_store.state().pass_commits, self.shared.lock_sim().writes);
+        if before
+            != (
+                self.faulty_store.state().pass_commits,
+                self.shared.lock_sim().writes,
+            )
+        {
+            let now = (
+                self.faulty_store.state().pass_commits,
+                self.shared.lock_sim().writes,
+            );
             let text = format!("8: a dry run wrote: {before:?}, {now:?}");
             self.violations.push(text);
         }
@@ -573,7 +602,10 @@ impl SimulationRun {
         self.record_watch_result(ended)
     }
 
-    fn record_watch_result(&mut self, ended: Result<WatchReport, PassError>) -> Option<WatchReport> {
+    fn record_watch_result(
+        &mut self,
+        ended: Result<WatchReport, PassError>,
+    ) -> Option<WatchReport> {
         match ended {
             Ok(watched) => {
                 self.coverage.count(if watched.audit {
@@ -678,7 +710,8 @@ impl SimulationRun {
 
     fn record_failure(&mut self, error: &PassError, what: &str) {
         if self.shared.lock_sim().fault_rate == 0 {
-            self.violations.push(format!("a quiet {what} failed: {error}"));
+            self.violations
+                .push(format!("a quiet {what} failed: {error}"));
         }
         if matches!(error, PassError::Commit(CommitError::Indeterminate(_))) {
             self.session = Session::default();
@@ -692,19 +725,34 @@ impl SimulationRun {
         sim.has_listed = false;
         sim.clear_sleepers();
         let moment = sim.calcom.history.lock().unwrap().change_count();
-        let before = if sim.fault_rate > 0 { sim.stale_from } else { moment };
+        let before = if sim.fault_rate > 0 {
+            sim.stale_from
+        } else {
+            moment
+        };
         let mut state = self.faulty_store.state();
         state.observed_from = before;
         state.pass_from = moment;
         drop(state);
-        let pending = sim.calcom.rows.iter().filter(|r| r.status == BookingStatus::Pending);
+        let pending = sim
+            .calcom
+            .rows
+            .iter()
+            .filter(|r| r.status == BookingStatus::Pending);
         sim.calcom.pending_at_start = pending.map(|row| row.uid.clone()).collect();
     }
 
     /// `None`: stopped on the way.
     async fn pass(&mut self, dry_run: bool) -> Option<Result<PassReport, PassError>> {
         self.prepare_run();
-        if self.faulty_store.state().reference.open_intents().next().is_some() {
+        if self
+            .faulty_store
+            .state()
+            .reference
+            .open_intents()
+            .next()
+            .is_some()
+        {
             self.coverage.count("intent resumed");
         }
         let clock = self.shared.clock();
@@ -744,7 +792,8 @@ impl SimulationRun {
 
     /// Collects what was found wrong so far.
     pub fn collect_violations(&mut self) {
-        self.violations.append(&mut self.shared.lock_sim().violations);
+        self.violations
+            .append(&mut self.shared.lock_sim().violations);
         let mut state = self.faulty_store.state();
         state.compare();
         state.compare_charges();

@@ -42,9 +42,14 @@ impl SimState {
         let whole = !self.calcom.series_per_occurrence;
         let series = row.series.clone().filter(|_| whole);
         let others = self.running.iter();
-        let same =
-            |other: &&RunningConfirm| other.uid == uid || (series.is_some() && other.series == series);
-        if let Some(other) = others.clone().filter(|other| !other.of_lost_ledger).find(same) {
+        let same = |other: &&RunningConfirm| {
+            other.uid == uid || (series.is_some() && other.series == series)
+        };
+        if let Some(other) = others
+            .clone()
+            .filter(|other| !other.of_lost_ledger)
+            .find(same)
+        {
             let text = format!(
                 "16 (A1): {uid} is confirmed at {now} while an earlier confirm runs until {}",
                 other.ends
@@ -87,9 +92,10 @@ impl SimState {
                 self.coverage.count("server: mailed a confirmation");
             }
         }
-        let (mut due, later): (Vec<RunningConfirm>, Vec<RunningConfirm>) = std::mem::take(&mut self.running)
-            .into_iter()
-            .partition(|running| running.ends <= now);
+        let (mut due, later): (Vec<RunningConfirm>, Vec<RunningConfirm>) =
+            std::mem::take(&mut self.running)
+                .into_iter()
+                .partition(|running| running.ends <= now);
         self.running = later;
         due.sort_by_key(|running| (running.ends, running.number));
         for running in due {
@@ -113,10 +119,14 @@ impl SimState {
             let Some(row) = self.calcom.row_mut(&uid) else {
                 continue;
             };
-            if matches!(row.status, BookingStatus::AwaitingHost | BookingStatus::Other(_)) {
+            if matches!(
+                row.status,
+                BookingStatus::AwaitingHost | BookingStatus::Other(_)
+            ) {
                 row.status = BookingStatus::Accepted;
                 row.updated = Some(at);
-                self.coverage.count("server: an unknown status became accepted");
+                self.coverage
+                    .count("server: an unknown status became accepted");
             }
             self.calcom.record_history();
         }
@@ -146,7 +156,8 @@ impl SimState {
             if single && running.ends_in_unknown_status {
                 row.status = BookingStatus::Other("under_review".to_owned());
                 let later = Span::seconds(40 + 60 * (running.number as i64 % 50));
-                self.unknown_statuses.push((running.ends + later, row.uid.clone()));
+                self.unknown_statuses
+                    .push((running.ends + later, row.uid.clone()));
             }
             accepted.push(row.uid.clone());
         }
@@ -172,7 +183,8 @@ impl SimState {
         }
         let uid = self.rng.pick(&running).clone();
         let found = self.calcom.rows.iter().position(|row| row.uid == uid);
-        let Some(n) = found.filter(|n| self.calcom.rows[*n].status == BookingStatus::Pending) else {
+        let Some(n) = found.filter(|n| self.calcom.rows[*n].status == BookingStatus::Pending)
+        else {
             return;
         };
         if self.rng.chance(500) {

@@ -27,7 +27,9 @@ pub fn scrub_fact(mut fact: Fact) -> Fact {
         | Fact::RequestReviewed { reason, .. } => {
             replace_text(reason);
         }
-        Fact::FreezeChanged { reason: Some(why), .. } => replace_text(why),
+        Fact::FreezeChanged {
+            reason: Some(why), ..
+        } => replace_text(why),
         Fact::Void { reason: why, .. }
         | Fact::Refund { reason: why, .. }
         | Fact::ChargeClosed { reason: why, .. } => scrub_reason(why),

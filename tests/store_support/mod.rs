@@ -7,19 +7,21 @@ use std::path::Path;
 use chrono::DateTime;
 use maitred::domain::account::LotPart;
 use maitred::domain::booking::BookingRef;
-use maitred::domain::decision::{ReasonCode, Credits, Decision, Finding, DecisionOutcome, Reason};
-use maitred::domain::fact::{RefundPart, Fact};
+use maitred::domain::decision::{Credits, Decision, DecisionOutcome, Finding, Reason, ReasonCode};
+use maitred::domain::fact::{Fact, RefundPart};
 use maitred::domain::id::{
     AccountId, Address, BookingUid, EventTypeId, HostId, Reference, RequestId,
 };
 use maitred::domain::ledger_state::{Identity, LedgerFact};
 use maitred::domain::request::{
-    CallEnd, CallKind, CallNote, Request, RequestState, OperatorReview, OperatorDecision,
+    CallEnd, CallKind, CallNote, OperatorDecision, OperatorReview, Request, RequestState,
 };
 use maitred::domain::time::{Span, Time};
 use maitred::domain::unresolved::{Resolver, UnresolvedCode};
-use maitred::store::open::{self, CreateIfMissing, StoreLimits, OpenNotice, OpenError, OpenedStore};
 use maitred::store::log_store::LogStore;
+use maitred::store::open::{
+    self, CreateIfMissing, OpenError, OpenNotice, OpenedStore, StoreLimits,
+};
 
 /// An instant, in seconds and milliseconds after a fixed one.
 pub fn at(millis: i64) -> Time {

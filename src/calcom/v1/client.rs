@@ -10,16 +10,18 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::calcom::api_call::{ApiCall, Endpoint};
-use crate::calcom::http::Sender;
-use crate::calcom::page_splitting::{PageRange, BookingRows, can_be_split, read_in_parts};
-use crate::calcom::port::{Calendar, CallError, Dialect, CurrentUser, BookingPage, BookingFilter};
 use crate::calcom::decline_message::sanitize;
-use crate::domain::booking::{Booking, BookingRef, EventType, Fetched, BookingStatus};
+use crate::calcom::http::Sender;
+use crate::calcom::page_splitting::{BookingRows, PageRange, can_be_split, read_in_parts};
+use crate::calcom::port::{BookingFilter, BookingPage, Calendar, CallError, CurrentUser, Dialect};
+use crate::domain::booking::{Booking, BookingRef, BookingStatus, EventType, Fetched};
 use crate::domain::id::{BookingUid, EventTypeId};
 use crate::domain::time::{Span, Time};
 
 use super::decode;
-use super::listing::{MAX_SPLIT_CALLS, MAX_PAGES, PAGE_SIZE, next_page, is_past_end, build_query, matches_filter};
+use super::listing::{
+    MAX_PAGES, MAX_SPLIT_CALLS, PAGE_SIZE, build_query, is_past_end, matches_filter, next_page,
+};
 
 /// What the list takes from the budget; everything else takes 1.
 const LIST_COST: u32 = 2;
@@ -120,7 +122,8 @@ impl V1Client {
             | CallError::Refused(_)
             | CallError::Contract(_) => error,
         })?;
-        let fresh_until = (started_at + MAX_READING_AGE).max(self.sender.now() + MIN_USE_AFTER_ARRIVAL);
+        let fresh_until =
+            (started_at + MAX_READING_AGE).max(self.sender.now() + MIN_USE_AFTER_ARRIVAL);
         Ok((reading, deadline.min(fresh_until)))
     }
 
@@ -197,7 +200,8 @@ impl Calendar for V1Client {
         };
         self.remember(&rows.bookings);
         let reached_end = rows.bookings.iter().any(|one| is_past_end(one, filter));
-        rows.bookings.retain(|booking| matches_filter(booking, filter, now));
+        rows.bookings
+            .retain(|booking| matches_filter(booking, filter, now));
         let full = rows.count >= PAGE_SIZE as usize && !reached_end;
         let next = if full { next_page(filter, page) } else { None };
         if full && next.is_none() && page + 1 >= MAX_PAGES {
@@ -261,8 +265,14 @@ impl Calendar for V1Client {
         deadline: Time,
     ) -> Result<Option<Fetched>, CallError> {
         let allowed_statuses = [BookingStatus::Pending];
-        self.delete(Endpoint::Decline, booking, reason, &allowed_statuses, deadline)
-            .await
+        self.delete(
+            Endpoint::Decline,
+            booking,
+            reason,
+            &allowed_statuses,
+            deadline,
+        )
+        .await
     }
 
     async fn cancel(
@@ -273,8 +283,14 @@ impl Calendar for V1Client {
     ) -> Result<Option<Fetched>, CallError> {
         // A rejected one would become cancelled, and its booker be mailed again.
         let allowed_statuses = [BookingStatus::Pending, BookingStatus::Accepted];
-        self.delete(Endpoint::Cancel, booking, reason, &allowed_statuses, deadline)
-            .await
+        self.delete(
+            Endpoint::Cancel,
+            booking,
+            reason,
+            &allowed_statuses,
+            deadline,
+        )
+        .await
     }
 
     fn server(&self) -> String {

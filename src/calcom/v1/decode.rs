@@ -2,13 +2,13 @@
 
 use serde_json::{Map, Value};
 
-use crate::calcom::errors::map_unreadable_body;
 use crate::calcom::api_call::{ApiAnswer, Endpoint};
+use crate::calcom::errors::map_unreadable_body;
 use crate::calcom::page_splitting::BookingRows;
 use crate::calcom::port::{CallError, CurrentUser};
 use crate::calcom::redact::Redactor;
-use crate::calcom::{lenient_fields, bounded_json, decode_rows};
-use crate::domain::booking::{BookingRef, EventType, Fetched, BookingStatus};
+use crate::calcom::{bounded_json, decode_rows, lenient_fields};
+use crate::domain::booking::{BookingRef, BookingStatus, EventType, Fetched};
 
 use super::error_mapping::{is_gone, map_error};
 use super::wire;
@@ -17,21 +17,33 @@ use super::wire;
 ///
 /// # Errors
 /// When the answer is a refusal, or is not of this shape; so for all below.
-pub fn decode_current_user(answer: &ApiAnswer, redactor: &Redactor) -> Result<CurrentUser, CallError> {
+pub fn decode_current_user(
+    answer: &ApiAnswer,
+    redactor: &Redactor,
+) -> Result<CurrentUser, CallError> {
     let user = take_member(answer, Endpoint::Me, "user", redactor)?;
     wire::parse_current_user(&user).map_err(|why| CallError::Contract(format!("me: user.{why}")))
 }
 
 /// The event types of the key's user.
-pub fn decode_event_types(answer: &ApiAnswer, redactor: &Redactor) -> Result<Vec<EventType>, CallError> {
+pub fn decode_event_types(
+    answer: &ApiAnswer,
+    redactor: &Redactor,
+) -> Result<Vec<EventType>, CallError> {
     match take_member(answer, Endpoint::EventTypes, "event_types", redactor)? {
-        Value::Array(items) => Ok(lenient_fields::decode_readable_event_types(&items, wire::parse_event_type)),
+        Value::Array(items) => Ok(lenient_fields::decode_readable_event_types(
+            &items,
+            wire::parse_event_type,
+        )),
         _ => Err(CallError::Contract("event_types is no list".to_owned())),
     }
 }
 
 /// One event type.
-pub fn decode_event_type(answer: &ApiAnswer, redactor: &Redactor) -> Result<Option<EventType>, CallError> {
+pub fn decode_event_type(
+    answer: &ApiAnswer,
+    redactor: &Redactor,
+) -> Result<Option<EventType>, CallError> {
     if is_gone(answer) {
         return Ok(None);
     }
@@ -42,11 +54,16 @@ pub fn decode_event_type(answer: &ApiAnswer, redactor: &Redactor) -> Result<Opti
 }
 
 /// `first` is the place of the first row in the whole listing, for the names of unreadable ones.
-pub fn decode_list(answer: &ApiAnswer, first: usize, redactor: &Redactor) -> Result<BookingRows, CallError> {
+pub fn decode_list(
+    answer: &ApiAnswer,
+    first: usize,
+    redactor: &Redactor,
+) -> Result<BookingRows, CallError> {
     let Value::Array(items) = take_member(answer, Endpoint::List, "bookings", redactor)? else {
         return Err(CallError::Contract("bookings is no list".to_owned()));
     };
-    let (bookings, unreadable) = decode_rows::decode_bookings(&items, "bookings", first, wire::parse_booking);
+    let (bookings, unreadable) =
+        decode_rows::decode_bookings(&items, "bookings", first, wire::parse_booking);
     Ok(BookingRows {
         bookings,
         unreadable,
@@ -78,13 +95,20 @@ pub fn decode_booking(
 }
 
 /// The state that the answer to a PATCH shows. It may have changed nothing and still be a 200.
-pub fn decode_patch(answer: &ApiAnswer, redactor: &Redactor) -> Result<Option<BookingStatus>, CallError> {
+pub fn decode_patch(
+    answer: &ApiAnswer,
+    redactor: &Redactor,
+) -> Result<Option<BookingStatus>, CallError> {
     let booking = take_member(answer, Endpoint::Confirm, "booking", redactor)?;
     Ok(wire::parse_status(&booking))
 }
 
 /// Whether the DELETE was done.
-pub fn decode_cancellation(answer: &ApiAnswer, endpoint: Endpoint, redactor: &Redactor) -> Result<(), CallError> {
+pub fn decode_cancellation(
+    answer: &ApiAnswer,
+    endpoint: Endpoint,
+    redactor: &Redactor,
+) -> Result<(), CallError> {
     let success = take_member(answer, endpoint, "success", redactor)?;
     if success == Value::Bool(true) {
         return Ok(());
@@ -104,7 +128,8 @@ fn take_member(
     if !answer.is_success() {
         return Err(map_error(answer, endpoint, redactor));
     }
-    let value = bounded_json::parse(&answer.body).map_err(|error| map_unreadable_body(answer, &error, endpoint))?;
+    let value = bounded_json::parse(&answer.body)
+        .map_err(|error| map_unreadable_body(answer, &error, endpoint))?;
     let member = match value {
         Value::Object(mut object) => remove_non_null(&mut object, name),
         _ => None,

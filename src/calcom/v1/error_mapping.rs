@@ -1,14 +1,20 @@
 //! What a refusal of v1 means (`calcom/v1.md`), told by status and by which property holds the
 //! text: `error` comes from the check of the key, `message` from a handler.
 
-use crate::calcom::errors::{ErrorBody, ErrorShape, map_common_error, format_refusal, parse_error_body};
 use crate::calcom::api_call::{ApiAnswer, Endpoint};
+use crate::calcom::errors::{
+    ErrorBody, ErrorShape, format_refusal, map_common_error, parse_error_body,
+};
 use crate::calcom::port::CallError;
 use crate::calcom::redact::Redactor;
 
 const NOT_V1: &str = "base-url is not that of Cal.com's API v1, which newer servers no longer have";
 
-pub(in crate::calcom) fn map_error(answer: &ApiAnswer, endpoint: Endpoint, redactor: &Redactor) -> CallError {
+pub(in crate::calcom) fn map_error(
+    answer: &ApiAnswer,
+    endpoint: Endpoint,
+    redactor: &Redactor,
+) -> CallError {
     let body = parse_error_body(answer);
     if let Some(error) = map_common_error(answer, &body, endpoint, redactor) {
         return error;

@@ -2,8 +2,8 @@
 //! state, so every write reads before and after; an accept through it tells nobody; the key stands
 //! in every URL.
 
-pub mod decode;
 pub(super) mod client;
-mod listing;
+pub mod decode;
 pub(super) mod error_mapping;
+mod listing;
 pub(super) mod wire;

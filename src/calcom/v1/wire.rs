@@ -3,15 +3,16 @@
 
 use serde_json::Value;
 
-use crate::calcom::lenient_fields::{
-    Object, FieldError, address, addresses, to_answers, buffers, flag, required_instant, describe_limits, linked_uid, list,
-    optional_instant, minutes, name, event_type_names, number, object, owned_text, price, questions, as_object, has_seats,
-    status, time_range, is_disabled, text, uid,
-};
 use crate::calcom::booker_identity::identify_booker;
+use crate::calcom::lenient_fields::{
+    FieldError, Object, address, addresses, as_object, buffers, describe_limits, event_type_names,
+    flag, has_seats, is_disabled, linked_uid, list, minutes, name, number, object,
+    optional_instant, owned_text, price, questions, required_instant, status, text, time_range,
+    to_answers, uid,
+};
 use crate::calcom::port::CurrentUser;
 use crate::domain::booking::{
-    Attendee, Booking, Confirmation, EventType, EventTypeRef, Host, Payment, BookingStatus,
+    Attendee, Booking, BookingStatus, Confirmation, EventType, EventTypeRef, Host, Payment,
 };
 use crate::domain::id::{EventTypeId, HostId};
 
@@ -220,7 +221,9 @@ mod tests {
             (json!([5]), Payment::Unpaid),
         ];
         for (value, expect) in rows {
-            let got = parse_booking(&booking_with("payment", value.clone())).unwrap().payment;
+            let got = parse_booking(&booking_with("payment", value.clone()))
+                .unwrap()
+                .payment;
             assert_eq!(got, expect, "{value}");
         }
     }
@@ -256,7 +259,10 @@ mod tests {
             "title",
             "eventTypeId",
         ] {
-            assert!(parse_booking(&booking_with(name, json!(5))).is_ok(), "{name}");
+            assert!(
+                parse_booking(&booking_with(name, json!(5))).is_ok(),
+                "{name}"
+            );
         }
     }
 

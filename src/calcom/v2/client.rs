@@ -7,10 +7,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::calcom::api_call::{ApiCall, Endpoint};
-use crate::calcom::http::Sender;
-use crate::calcom::page_splitting::{PageRange, BookingRows, can_be_split, read_in_parts};
-use crate::calcom::port::{Calendar, CallError, Dialect, CurrentUser, BookingPage, BookingFilter};
 use crate::calcom::decline_message::sanitize;
+use crate::calcom::http::Sender;
+use crate::calcom::page_splitting::{BookingRows, PageRange, can_be_split, read_in_parts};
+use crate::calcom::port::{BookingFilter, BookingPage, Calendar, CallError, CurrentUser, Dialect};
 use crate::domain::booking::{Booking, BookingRef, EventType, Fetched};
 use crate::domain::id::{BookingUid, EventTypeId};
 use crate::domain::time::{Span, Time, clamp_to_four_digit_years};
@@ -37,7 +37,12 @@ impl V2Client {
     }
 
     /// Rows `first..first + size` of a listing.
-    async fn read_rows(&self, filter: &BookingFilter, first: u32, size: u32) -> Result<BookingRows, CallError> {
+    async fn read_rows(
+        &self,
+        filter: &BookingFilter,
+        first: u32,
+        size: u32,
+    ) -> Result<BookingRows, CallError> {
         let mut call = new_call(Endpoint::List, &["bookings"]);
         call.query = build_query(filter, first, size);
         let answer = self.sender.send(&call).await?;
@@ -51,7 +56,10 @@ impl V2Client {
         body: Option<Value>,
         deadline: Time,
     ) -> Result<Option<Fetched>, CallError> {
-        let mut call = new_call(endpoint, &["bookings", booking.uid.as_str(), endpoint.as_str()]);
+        let mut call = new_call(
+            endpoint,
+            &["bookings", booking.uid.as_str(), endpoint.as_str()],
+        );
         call.method = Method::POST;
         call.body = body;
         call.booking = Some(&booking.uid);
@@ -125,7 +133,8 @@ impl Calendar for V2Client {
         booking: &BookingRef,
         deadline: Time,
     ) -> Result<Option<Fetched>, CallError> {
-        self.send_action(Endpoint::Confirm, booking, None, deadline).await
+        self.send_action(Endpoint::Confirm, booking, None, deadline)
+            .await
     }
 
     async fn decline(
@@ -135,7 +144,8 @@ impl Calendar for V2Client {
         deadline: Time,
     ) -> Result<Option<Fetched>, CallError> {
         let body = json!({ "reason": sanitize(reason) });
-        self.send_action(Endpoint::Decline, booking, Some(body), deadline).await
+        self.send_action(Endpoint::Decline, booking, Some(body), deadline)
+            .await
     }
 
     async fn cancel(
@@ -145,7 +155,8 @@ impl Calendar for V2Client {
         deadline: Time,
     ) -> Result<Option<Fetched>, CallError> {
         let body = json!({ "cancellationReason": sanitize(reason) });
-        self.send_action(Endpoint::Cancel, booking, Some(body), deadline).await
+        self.send_action(Endpoint::Cancel, booking, Some(body), deadline)
+            .await
     }
 
     fn server(&self) -> String {
@@ -197,7 +208,10 @@ fn build_query(filter: &BookingFilter, first: u32, size: u32) -> Vec<(&'static s
     let pair = |name: &'static str, value: &str| (name, value.to_owned());
     let window = |from: &Time, to: &Time| {
         let (from, to) = (*from - WINDOW_MARGIN, *to + WINDOW_MARGIN);
-        [("afterStart", format_time(from)), ("beforeEnd", format_time(to))]
+        [
+            ("afterStart", format_time(from)),
+            ("beforeEnd", format_time(to)),
+        ]
     };
     let mut query = match filter {
         BookingFilter::Pending => vec![pair("status", "unconfirmed"), pair("sortCreated", "asc")],

@@ -3,12 +3,12 @@
 
 use serde_json::{Map, Value};
 
-use crate::calcom::errors::map_unreadable_body;
 use crate::calcom::api_call::{ApiAnswer, Endpoint};
+use crate::calcom::errors::map_unreadable_body;
 use crate::calcom::page_splitting::BookingRows;
-use crate::calcom::port::{CallError, CurrentUser, BookingPage, BookingFilter};
+use crate::calcom::port::{BookingFilter, BookingPage, CallError, CurrentUser};
 use crate::calcom::redact::Redactor;
-use crate::calcom::{lenient_fields, bounded_json, decode_rows};
+use crate::calcom::{bounded_json, decode_rows, lenient_fields};
 use crate::domain::booking::{Booking, EventType, Fetched};
 use crate::domain::id::BookingUid;
 
@@ -26,15 +26,24 @@ const MAX_PAGES: u32 = 400;
 ///
 /// # Errors
 /// When the answer is a refusal, or is not of this shape; so for all below.
-pub fn decode_current_user(answer: &ApiAnswer, redactor: &Redactor) -> Result<CurrentUser, CallError> {
+pub fn decode_current_user(
+    answer: &ApiAnswer,
+    redactor: &Redactor,
+) -> Result<CurrentUser, CallError> {
     let data = decode_data(answer, Endpoint::Me, redactor)?;
     wire::parse_current_user(&data).map_err(|why| CallError::Contract(format!("me: data.{why}")))
 }
 
 /// The event types of the key's user.
-pub fn decode_event_types(answer: &ApiAnswer, redactor: &Redactor) -> Result<Vec<EventType>, CallError> {
+pub fn decode_event_types(
+    answer: &ApiAnswer,
+    redactor: &Redactor,
+) -> Result<Vec<EventType>, CallError> {
     match decode_data(answer, Endpoint::EventTypes, redactor)? {
-        Value::Array(items) => Ok(lenient_fields::decode_readable_event_types(&items, wire::parse_event_type)),
+        Value::Array(items) => Ok(lenient_fields::decode_readable_event_types(
+            &items,
+            wire::parse_event_type,
+        )),
         _ => Err(CallError::Contract(
             "event types: the data is no list; the server took another cal-api-version than \
              2024-06-14"
@@ -44,7 +53,10 @@ pub fn decode_event_types(answer: &ApiAnswer, redactor: &Redactor) -> Result<Vec
 }
 
 /// One event type.
-pub fn decode_event_type(answer: &ApiAnswer, redactor: &Redactor) -> Result<Option<EventType>, CallError> {
+pub fn decode_event_type(
+    answer: &ApiAnswer,
+    redactor: &Redactor,
+) -> Result<Option<EventType>, CallError> {
     // Hidden: a team's that this key may not see. A bad key is refused by every other call.
     if is_gone(answer) || is_hidden(answer) {
         return Ok(None);
@@ -118,7 +130,8 @@ pub(super) fn decode_list(
         ));
     }
     let mut says_more = pagination.and_then(|pagination| pagination.get("hasNextPage")?.as_bool());
-    let (mut bookings, unreadable) = decode_rows::decode_bookings(&rows, "data", first, wire::parse_booking);
+    let (mut bookings, unreadable) =
+        decode_rows::decode_bookings(&rows, "data", first, wire::parse_booking);
     // The newest come first, and older servers do not know the filter.
     if let BookingFilter::CreatedSince(since) = filter
         && bookings.iter().any(|booking| booking.created_at < *since)
@@ -173,7 +186,8 @@ pub fn decode_booking(
     match &data {
         // The uid is that of a series too: only the booking that was asked for will do.
         Value::Array(rows) => {
-            let has_uid = |row: &&Value| row.get("uid").and_then(Value::as_str) == Some(uid.as_str());
+            let has_uid =
+                |row: &&Value| row.get("uid").and_then(Value::as_str) == Some(uid.as_str());
             let Some(row) = rows.iter().find(has_uid) else {
                 return Err(CallError::Unknown(format!(
                     "{uid} names a series, not a booking"
@@ -255,7 +269,11 @@ fn decode_row(row: &Value, uid: &BookingUid) -> Result<Fetched, CallError> {
     Ok(Fetched::Found(Box::new(booking)))
 }
 
-fn decode_data(answer: &ApiAnswer, endpoint: Endpoint, redactor: &Redactor) -> Result<Value, CallError> {
+fn decode_data(
+    answer: &ApiAnswer,
+    endpoint: Endpoint,
+    redactor: &Redactor,
+) -> Result<Value, CallError> {
     let mut envelope = decode_envelope(answer, endpoint, redactor)?;
     Ok(envelope.remove("data").unwrap_or(Value::Null))
 }
@@ -269,7 +287,8 @@ fn decode_envelope(
     if !answer.is_success() {
         return Err(map_error(answer, endpoint, redactor));
     }
-    let value = bounded_json::parse(&answer.body).map_err(|error| map_unreadable_body(answer, &error, endpoint))?;
+    let value = bounded_json::parse(&answer.body)
+        .map_err(|error| map_unreadable_body(answer, &error, endpoint))?;
     let is_success = |object: &Map<String, Value>| {
         lenient_fields::text(object, "status") == Some("success") && object.contains_key("data")
     };
@@ -338,8 +357,20 @@ mod tests {
             (BookingFilter::Pending, 250, 0, no.clone(), None),
             (BookingFilter::Pending, 0, 1, yes.clone(), None),
             (BookingFilter::Pending, 250, 0, json!(null), Some(1)),
-            (BookingFilter::Pending, 10, 0, json!({"hasNextPage": "yes"}), None),
-            (BookingFilter::Pending, 250, MAX_PAGES - 1, yes.clone(), None),
+            (
+                BookingFilter::Pending,
+                10,
+                0,
+                json!({"hasNextPage": "yes"}),
+                None,
+            ),
+            (
+                BookingFilter::Pending,
+                250,
+                MAX_PAGES - 1,
+                yes.clone(),
+                None,
+            ),
             // Here its totals are wrong.
             (since.clone(), 250, 0, no, Some(1)),
             (since, 249, 0, yes, None),
@@ -370,7 +401,10 @@ mod tests {
         ];
         for (from, to, expect) in rows {
             let (from, to) = (at(from), at(to));
-            for filter in [BookingFilter::Upcoming { from, to }, BookingFilter::Past { from, to }] {
+            for filter in [
+                BookingFilter::Upcoming { from, to },
+                BookingFilter::Past { from, to },
+            ] {
                 let got = decode_page(&list(1, json!({})), &filter, 0, &redactor()).unwrap();
                 assert_eq!(got.bookings.len(), expect, "{from} {to}");
             }

@@ -1,8 +1,10 @@
 //! What a refusal of v2 means (`calcom/api.md` 1.3, 1.5), told by status and shape. A text decides
 //! only where the server gives nothing else, and is matched as narrowly as can be.
 
-use crate::calcom::errors::{ErrorBody, ErrorShape, map_common_error, format_refusal, parse_error_body};
 use crate::calcom::api_call::{ApiAnswer, Endpoint};
+use crate::calcom::errors::{
+    ErrorBody, ErrorShape, format_refusal, map_common_error, parse_error_body,
+};
 use crate::calcom::port::CallError;
 use crate::calcom::redact::Redactor;
 
@@ -17,7 +19,11 @@ const HANDLER_CODE: &str = "TRPCError";
 /// Nest's own code for what was not found: a record, or a route.
 const NOT_FOUND_CODE: &str = "NotFoundException";
 
-pub(in crate::calcom) fn map_error(answer: &ApiAnswer, endpoint: Endpoint, redactor: &Redactor) -> CallError {
+pub(in crate::calcom) fn map_error(
+    answer: &ApiAnswer,
+    endpoint: Endpoint,
+    redactor: &Redactor,
+) -> CallError {
     let body = parse_error_body(answer);
     if let Some(error) = map_common_error(answer, &body, endpoint, redactor) {
         return error;
@@ -73,7 +79,11 @@ fn is_about_the_booking(status: u16, body: &ErrorBody, endpoint: Endpoint) -> bo
         // Thrown by the handlers of writes ("User not a host of this event"); the guards, which
         // look at the key, answer in the envelope.
         ErrorShape::Raw => endpoint.is_write(),
-        ErrorShape::Message | ErrorShape::Error | ErrorShape::OtherJson | ErrorShape::Html | ErrorShape::Text => false,
+        ErrorShape::Message
+        | ErrorShape::Error
+        | ErrorShape::OtherJson
+        | ErrorShape::Html
+        | ErrorShape::Text => false,
     }
 }
 

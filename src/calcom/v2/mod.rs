@@ -1,7 +1,7 @@
 //! Dialect v2, as of `cal-api-version: 2024-08-13` (`calcom/api.md`): the current one, on the
 //! hosted service and on self-hosted servers alike.
 
-pub mod decode;
 pub(super) mod client;
+pub mod decode;
 pub(super) mod error_mapping;
 pub(super) mod wire;

@@ -3,12 +3,13 @@
 
 use serde_json::Value;
 
-use crate::calcom::lenient_fields::{
-    Object, FieldError, address, addresses, to_answers, buffers, flag, required_instant, describe_limits, linked_uid, list,
-    optional_instant, minutes, name, event_type_names, number, object, owned_text, price, questions, as_object, has_seats,
-    series, status, time_range, is_disabled, text, uid,
-};
 use crate::calcom::booker_identity::identify_booker;
+use crate::calcom::lenient_fields::{
+    FieldError, Object, address, addresses, as_object, buffers, describe_limits, event_type_names,
+    flag, has_seats, is_disabled, linked_uid, list, minutes, name, number, object,
+    optional_instant, owned_text, price, questions, required_instant, series, status, text,
+    time_range, to_answers, uid,
+};
 use crate::calcom::port::CurrentUser;
 use crate::domain::booking::{
     Attendee, Booking, Confirmation, EventType, EventTypeRef, Host, Payment,
@@ -216,7 +217,10 @@ mod tests {
         assert_eq!(read.status, BookingStatus::Accepted);
         assert!(read.was_cancelled());
         let sight = crate::domain::intent::BookingState::from_booking(&read);
-        assert_eq!(sight, crate::domain::intent::BookingState::AcceptedAfterCancel);
+        assert_eq!(
+            sight,
+            crate::domain::intent::BookingState::AcceptedAfterCancel
+        );
     }
 
     /// The pending booking with some fields replaced, or taken out by null marks.
@@ -284,7 +288,11 @@ mod tests {
         }
         let host = parse_booking(&booking_with(json!({"hosts": [{"id": "unknown"}]}))).unwrap();
         assert_eq!(host.host_id(), None);
-        let status = |word: &str| parse_booking(&booking_with(json!({"status": word}))).unwrap().status;
+        let status = |word: &str| {
+            parse_booking(&booking_with(json!({"status": word})))
+                .unwrap()
+                .status
+        };
         assert_eq!(status("awaiting_host"), BookingStatus::AwaitingHost);
         assert_eq!(
             status("half\u{7}-accepted"),
@@ -325,7 +333,10 @@ mod tests {
             assert_eq!(got, Err(expect.to_owned()), "{changes}");
         }
         for row in [json!(null), json!([]), json!("x")] {
-            assert_eq!(parse_booking(&row).unwrap_err().to_string(), "is not an object");
+            assert_eq!(
+                parse_booking(&row).unwrap_err().to_string(),
+                "is not an object"
+            );
         }
     }
 

@@ -33,7 +33,8 @@ impl<'a> CsvRecords<'a> {
             && (self.counted_bytes < begin || matches!(byte, b'\r' | b'\n'))
         {
             self.counted_bytes += 1;
-            let is_line_end_pair = *byte == b'\r' && self.bytes.get(self.counted_bytes) == Some(&b'\n');
+            let is_line_end_pair =
+                *byte == b'\r' && self.bytes.get(self.counted_bytes) == Some(&b'\n');
             if matches!(byte, b'\r' | b'\n') && !is_line_end_pair {
                 self.line += 1;
             }
@@ -57,7 +58,9 @@ impl Iterator for CsvRecords<'_> {
             let end = usize::try_from(self.reader.position().byte()).unwrap_or(self.bytes.len());
             let start = usize::try_from(begin).unwrap_or(self.bytes.len());
             // Only the last record can be cut off: the reader takes the end of the file for the quote.
-            if end >= self.bytes.len() && ends_in_quotes(self.bytes.get(start..).unwrap_or_default()) {
+            if end >= self.bytes.len()
+                && ends_in_quotes(self.bytes.get(start..).unwrap_or_default())
+            {
                 return Some((line, Err(UNCLOSED_QUOTE.to_owned())));
             }
             let fields: Result<Vec<String>, String> = self.record.iter().map(parse_field).collect();

@@ -14,7 +14,10 @@ fn parse_rows(text: &str) -> Vec<(u64, String)> {
             } else {
                 row.reference
             };
-            let row_text = format!("{} {} {expires} {reason} {reference}", row.account, row.credits);
+            let row_text = format!(
+                "{} {} {expires} {reason} {reference}",
+                row.account, row.credits
+            );
             (row.line, row_text)
         })
         .collect()
@@ -53,7 +56,10 @@ fn good_files_give_their_rows_with_their_lines() {
         ("account,credits\rbo@x.org,4\r", single_row.clone()),
         ("\u{feff}account,credits\nbo@x.org,4\n", single_row.clone()),
         ("Account , CREDITS\n Bo@X.org , 4 \n", single_row.clone()),
-        ("\"account\",\"credits\"\n\"bo@x.org\",\"4\"\n", single_row.clone()),
+        (
+            "\"account\",\"credits\"\n\"bo@x.org\",\"4\"\n",
+            single_row.clone(),
+        ),
         ("credits,account\n4,bo@x.org\n", single_row.clone()),
         ("account,credits,expires\nbo@x.org,4,\n", single_row.clone()),
         ("account,credits\nbo@x.org,4\n,\n\n  \n", single_row),
@@ -91,7 +97,8 @@ fn a_bad_file_is_refused_with_what_to_do() {
     let long = format!("account,credits\n{},4\n", "x".repeat(321));
     let long_reason = format!("account,credits,reason\nbo,4,{}\n", "x".repeat(501));
     let long_reference = format!("account,credits,reference\nbo,4,{}\n", "x".repeat(321));
-    let table: Vec<(&[u8], String)> = vec![
+    let table: Vec<(&[u8], String)> =
+        vec![
         (
             b"",
             "it is empty; its first line has to name the columns, as in account,credits".into(),

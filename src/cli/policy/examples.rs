@@ -8,10 +8,10 @@ use crate::cli::args::{DEFAULT_CONFIG_PATH, Format};
 use crate::cli::dispatch::{Context, print};
 use crate::cli::file;
 use crate::cli::render::policy;
-use crate::config::policy_test::model::{PolicyCase, CaseSubject};
-use crate::config::policy_test::parse::parse;
 use crate::config::diagnostic::{Diagnostic, Diagnostics, Position, Severity};
 use crate::config::load::load;
+use crate::config::policy_test::model::{CaseSubject, PolicyCase};
+use crate::config::policy_test::parse::parse;
 use crate::control::exit;
 use crate::control::policy::{CaseView, PolicyTestView};
 use crate::control::protocol::{Refusal, SCHEMA};
@@ -88,7 +88,8 @@ fn find_config(context: &Context, path: &Path) -> PathBuf {
         path.parent()
     };
     let folder_config = folder.map(|folder| folder.join(CONFIG_NAME));
-    folder_config.filter(|own| chosen == Path::new(DEFAULT_CONFIG_PATH) && own.is_file())
+    folder_config
+        .filter(|own| chosen == Path::new(DEFAULT_CONFIG_PATH) && own.is_file())
         .unwrap_or_else(|| chosen.clone())
 }
 
@@ -131,7 +132,11 @@ fn read_cases(path: &Path) -> Result<Result<Vec<PolicyCase>, Diagnostics>, Refus
     Ok(parse(&text, &path.display().to_string()))
 }
 
-fn run_case_of_file(case: &PolicyCase, source: &Path, policy: &Policy) -> Result<CaseView, Box<Diagnostic>> {
+fn run_case_of_file(
+    case: &PolicyCase,
+    source: &Path,
+    policy: &Policy,
+) -> Result<CaseView, Box<Diagnostic>> {
     let diagnostic = |key: &str, place: Option<&Position>, problem: String, help: &str| {
         Box::new(Diagnostic {
             severity: Severity::Error,
@@ -150,8 +155,12 @@ fn run_case_of_file(case: &PolicyCase, source: &Path, policy: &Policy) -> Result
                 let help = "give a booking as the API lists it, or a webhook's payload";
                 diagnostic(&key, position.as_ref(), why, help)
             };
-            let text = file::read(path, MAX_FILE).map_err(|refusal| file_diagnostic(refusal.text))?;
-            Some(read_booking_file(&text).map_err(|why| file_diagnostic(format!("{} {why}", path.display())))?)
+            let text =
+                file::read(path, MAX_FILE).map_err(|refusal| file_diagnostic(refusal.text))?;
+            Some(
+                read_booking_file(&text)
+                    .map_err(|why| file_diagnostic(format!("{} {why}", path.display())))?,
+            )
         }
     };
     let source = source.display().to_string();

@@ -36,6 +36,8 @@ pub fn replay(context: &Context, args: &PolicyReplayArgs) -> Result<u8, Refusal>
 
 fn parse_since(text: &str, time_context: TimeContext) -> Result<Time, Refusal> {
     let usage_error = |why: String| Refusal::usage(format!("--since: {why}"));
-    let at = time::parse(text, TimeMeaning::Since, time_context).map_err(|why| usage_error(why.to_string()))?;
-    at.parse().map_err(|_| usage_error(format!("{at} is no time")))
+    let at = time::parse(text, TimeMeaning::Since, time_context)
+        .map_err(|why| usage_error(why.to_string()))?;
+    at.parse()
+        .map_err(|_| usage_error(format!("{at} is no time")))
 }

@@ -40,7 +40,11 @@ pub fn render_account(view: &AccountView, page: &PageLayout) -> String {
     text.push_str(&page.render_block(&rows));
     if !view.lots.is_empty() {
         text.push_str("\nLots, in the order in which they are spent:\n");
-        let rows = view.lots.iter().map(|view| render_lot(view, page)).collect();
+        let rows = view
+            .lots
+            .iter()
+            .map(|view| render_lot(view, page))
+            .collect();
         text.push_str(&page.render_table(
             &["left", "granted", "expires", "grant"],
             &["expires"],

@@ -1,7 +1,9 @@
 //! An answer for people or for machines, whichever it is.
 
 use super::layout::PageLayout;
-use super::{account, sanitize, credits, decisions, explain, status_and_ledger, pass, review, unresolved};
+use super::{
+    account, credits, decisions, explain, pass, review, sanitize, status_and_ledger, unresolved,
+};
 use crate::control::protocol::CommandResult;
 
 /// Renders an answer for people, on the page.

@@ -34,7 +34,11 @@ fn render_row(view: &DecisionView, page: &PageLayout) -> Vec<String> {
     vec![
         page.format_minute(decided),
         step.request.clone(),
-        format!("{}\n{booker}: {title} on {start}{}", format_outcome(step), render_refunds(refunds)),
+        format!(
+            "{}\n{booker}: {title} on {start}{}",
+            format_outcome(step),
+            render_refunds(refunds)
+        ),
     ]
 }
 
@@ -60,7 +64,10 @@ fn format_outcome(step: &StepView) -> String {
         .map(|reason| reason.code.as_str())
         .collect();
     if step.decision == "confirm" {
-        format!("{outcome_text}, for {}", format_count(step.credits, "credit"))
+        format!(
+            "{outcome_text}, for {}",
+            format_count(step.credits, "credit")
+        )
     } else if codes.is_empty() {
         outcome_text
     } else {

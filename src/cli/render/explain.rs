@@ -101,7 +101,10 @@ fn render_calls(calls: &[CallView], page: &PageLayout) -> String {
         .collect();
     let headings = ["at", "call", "booking", "what came back"];
     let table = page.render_table(&headings, &["at", "call", "booking"], &[], rows);
-    format!("\n{} to Cal.com:\n{table}", format_count(calls.len(), "call"))
+    format!(
+        "\n{} to Cal.com:\n{table}",
+        format_count(calls.len(), "call")
+    )
 }
 
 fn render_charges(charges: &[ChargeView], page: &PageLayout) -> String {
@@ -180,7 +183,10 @@ fn format_charge_note(charge: &ChargeView, page: &PageLayout) -> String {
 /// What an entry is about: the booking's title and start come first, where they are known.
 fn format_entry(entry: &EntryView, page: &PageLayout) -> String {
     let title = entry.title.as_deref().filter(|title| !title.is_empty());
-    let start = entry.start.as_deref().map(|start| page.format_minute(start));
+    let start = entry
+        .start
+        .as_deref()
+        .map(|start| page.format_minute(start));
     match (title, start) {
         (Some(title), Some(start)) => format!("“{title}” on {start}: {}", entry.text),
         (None, Some(start)) => format!("the booking on {start}: {}", entry.text),

@@ -5,8 +5,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
 
-use super::sanitize;
 use super::instants::localize_instants;
+use super::sanitize;
 
 /// Narrower, and words would be cut to pieces; such a terminal wraps the lines itself.
 const NARROWEST: usize = 60;

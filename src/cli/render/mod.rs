@@ -3,15 +3,15 @@
 
 pub mod account;
 pub mod answer;
-pub mod sanitize;
 pub mod credits;
 pub mod decisions;
 pub mod explain;
-pub mod status_and_ledger;
 pub mod instants;
 pub mod layout;
 pub mod pass;
 pub mod policy;
 pub mod refusal;
 pub mod review;
+pub mod sanitize;
+pub mod status_and_ledger;
 pub mod unresolved;

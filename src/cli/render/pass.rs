@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::layout::{PageLayout, format_count, capitalize, quote_title};
+use super::layout::{PageLayout, capitalize, format_count, quote_title};
 use super::unresolved;
 use crate::control::protocol::charges::WatchView;
 use crate::control::protocol::{PassHead, PassView, StepView};
@@ -13,7 +13,8 @@ const MAX_LEFT_SHOWN: usize = 20;
 
 pub fn render_pass(view: &PassView, page: &PageLayout) -> String {
     let mut text = render_heading(&view.pass, page);
-    let (left_steps, acted_steps): (Vec<_>, Vec<_>) = view.steps.iter().partition(|step| is_left_pending(step));
+    let (left_steps, acted_steps): (Vec<_>, Vec<_>) =
+        view.steps.iter().partition(|step| is_left_pending(step));
     for step in &acted_steps {
         text.push('\n');
         text.push_str(&render_step(step, page, &[]));
@@ -156,18 +157,30 @@ fn format_deferred(pass: &PassHead) -> String {
 }
 
 /// One request: what is asked, who asked, why it is decided so, and the effect.
-pub(super) fn render_step(step: &StepView, page: &PageLayout, extra_rows: &[(&str, String)]) -> String {
+pub(super) fn render_step(
+    step: &StepView,
+    page: &PageLayout,
+    extra_rows: &[(&str, String)],
+) -> String {
     let mut rows = vec![("who", format_booker(step))];
     rows.push(("why", format_reasons(step)));
     rows.push(("effect", format_effect(step)));
     rows.extend(step.waits.clone().map(|waits| ("waits", waits)));
     rows.push(("booking", format_bookings(step)));
-    rows.extend(extra_rows.iter().map(|(label, value)| (*label, value.clone())));
+    rows.extend(
+        extra_rows
+            .iter()
+            .map(|(label, value)| (*label, value.clone())),
+    );
     render_with_heading(step, page, &rows)
 }
 
 /// Rows under a line that names the decision and the booking.
-pub(super) fn render_with_heading(step: &StepView, page: &PageLayout, rows: &[(&str, String)]) -> String {
+pub(super) fn render_with_heading(
+    step: &StepView,
+    page: &PageLayout,
+    rows: &[(&str, String)],
+) -> String {
     format!(
         "{} {} on {}\n{}",
         capitalize(&step.decision),
@@ -189,7 +202,11 @@ fn render_left_pending(steps: &[&StepView], page: &PageLayout) -> String {
     }
     let mut reasons: BTreeMap<(&str, String), (usize, &StepView)> = BTreeMap::new();
     for step in steps {
-        let codes: Vec<&str> = step.reasons.iter().map(|reason| reason.code.as_str()).collect();
+        let codes: Vec<&str> = step
+            .reasons
+            .iter()
+            .map(|reason| reason.code.as_str())
+            .collect();
         let key = (step.decision.as_str(), codes.join(", "));
         reasons.entry(key).or_insert((0, step)).0 += 1;
     }
@@ -218,7 +235,11 @@ fn render_left_table(steps: &[&StepView], page: &PageLayout) -> String {
         .map(|step| {
             vec![
                 step.decision.clone(),
-                format!("{} on {}", quote_title(&step.title), page.format_minute(&step.start)),
+                format!(
+                    "{} on {}",
+                    quote_title(&step.title),
+                    page.format_minute(&step.start)
+                ),
                 format_booker(step),
                 format_reasons(step),
             ]

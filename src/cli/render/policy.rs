@@ -1,8 +1,8 @@
 //! What `policy test` says: a line for each case that came out otherwise, and a sum; and likewise
 //! `policy replay` of requests.
 
-use super::sanitize;
 use super::layout::{PageLayout, format_count};
+use super::sanitize;
 use crate::control::policy::{CaseView, DifferenceView, PolicyTestView, ReplayView, SaidView};
 
 /// The whole answer. With `verbose` every case, and what each rule said of it.
@@ -16,7 +16,10 @@ pub fn render_test_results(view: &PolicyTestView, verbose: bool, page: &PageLayo
         if verbose {
             for finding in &case.findings {
                 let sign = if finding.passed { ' ' } else { '!' };
-                let (rule, detail) = (sanitize::sanitize_text(&finding.rule), page.render_text(&finding.detail));
+                let (rule, detail) = (
+                    sanitize::sanitize_text(&finding.rule),
+                    page.render_text(&finding.detail),
+                );
                 text.push_str(&format!("       {sign} {rule}: {detail}\n"));
             }
         }
@@ -82,7 +85,10 @@ fn render_difference(difference: &DifferenceView, page: &PageLayout) -> String {
         format_outcome(&difference.would_be)
     );
     if let Some(finding) = &difference.would_be.rule {
-        let (rule, detail) = (sanitize::sanitize_text(&finding.rule), page.render_text(&finding.detail));
+        let (rule, detail) = (
+            sanitize::sanitize_text(&finding.rule),
+            page.render_text(&finding.detail),
+        );
         text.push_str(&format!("    {rule}: {detail}\n"));
     }
     text

@@ -5,7 +5,11 @@ use crate::control::protocol::Refusal;
 
 /// For people. A text of several lines keeps them: they are ours, and what is within them is not.
 pub fn render_plain(refusal: &Refusal) -> String {
-    let lines: Vec<String> = refusal.text.split('\n').map(sanitize::sanitize_text).collect();
+    let lines: Vec<String> = refusal
+        .text
+        .split('\n')
+        .map(sanitize::sanitize_text)
+        .collect();
     format!("maitred: {}\n", lines.join("\n"))
 }
 

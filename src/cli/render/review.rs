@@ -1,7 +1,7 @@
 //! Requests that wait for an operator's word, and the word that was said.
 
 use super::layout::{PageLayout, format_count, quote_title};
-use super::pass::{format_bookings, render_with_heading, format_booker, format_reasons};
+use super::pass::{format_booker, format_bookings, format_reasons, render_with_heading};
 use crate::control::protocol::review::{ReviewedView, ReviewsView, WaitingView, WordView};
 
 pub fn render_review_list(view: &ReviewsView, page: &PageLayout) -> String {
@@ -29,7 +29,12 @@ fn render_request(request: &WaitingView, page: &PageLayout) -> String {
     rows.extend(step.gate.clone().map(|gate| ("gate", gate)));
     rows.push(("cost", format_cost(request)));
     rows.push(("since", page.format_minute(&request.since)));
-    rows.extend(request.said.as_ref().map(|said| ("said", format_operator_word(said, page))));
+    rows.extend(
+        request
+            .said
+            .as_ref()
+            .map(|said| ("said", format_operator_word(said, page))),
+    );
     rows.push(("booking", format_bookings(step)));
     render_with_heading(step, page, &rows)
 }
@@ -56,7 +61,11 @@ pub fn render_reviewed(view: &ReviewedView, page: &PageLayout) -> String {
     let step = &view.request.step;
     let verdict = view.request.said.as_ref();
     let verdict = verdict.map_or("", |word| word.verdict.as_str());
-    let what = format!("{} on {}", quote_title(&step.title), page.format_minute(&step.start));
+    let what = format!(
+        "{} on {}",
+        quote_title(&step.title),
+        page.format_minute(&step.start)
+    );
     let explain = format!("`maitred explain {}` tells how it goes.\n", step.request);
     if step.outcome != "none" {
         return format!("Nothing was done: {verdict} was said before of {what}.\n{explain}");

@@ -51,7 +51,10 @@ pub fn render_status(view: &StatusView, page: &PageLayout) -> String {
     for failing in &view.failing {
         rows.push(("failing", format_failing(failing, page)));
     }
-    let more = view.counts.failing_intents.saturating_sub(view.failing.len());
+    let more = view
+        .counts
+        .failing_intents
+        .saturating_sub(view.failing.len());
     if more > 0 {
         rows.push(("failing", format!("{more} more")));
     }
@@ -59,10 +62,15 @@ pub fn render_status(view: &StatusView, page: &PageLayout) -> String {
         "in review",
         match view.counts.requests_in_review {
             0 => "nothing".to_owned(),
-            open => format!("{}; see `maitred review list`", format_count(open, "request")),
+            open => format!(
+                "{}; see `maitred review list`",
+                format_count(open, "request")
+            ),
         },
     ));
-    rows.extend(unresolved::render_unresolved_summary(&view.unresolved).map(|text| ("unresolved", text)));
+    rows.extend(
+        unresolved::render_unresolved_summary(&view.unresolved).map(|text| ("unresolved", text)),
+    );
     rows.push(("charges", format!("{} open", view.counts.open_charges)));
     rows.push(("log", format_count(view.log_sequence, "commit")));
     rows.push(("policy", view.policy.clone()));

@@ -12,7 +12,10 @@ pub fn render_unresolved_list(view: &UnresolvedView, page: &PageLayout) -> Strin
     let mut text = if open == 0 {
         String::from("Resolved:\n")
     } else {
-        format!("{}:\n", format_count(view.items.len(), "unresolved booking"))
+        format!(
+            "{}:\n",
+            format_count(view.items.len(), "unresolved booking")
+        )
     };
     text.push_str(&render_unresolved_table(&view.items, page));
     if open > 0 {

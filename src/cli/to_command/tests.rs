@@ -20,11 +20,17 @@ fn time_context() -> Result<TimeContext, Refusal> {
 /// What the words ask for, with a file that always holds `file`.
 fn command_from(words: &str, file: &str) -> Result<Command, Refusal> {
     let words = ["maitred"].into_iter().chain(words.split(' '));
-    let args = command_line::parse(words.map(OsString::from)).unwrap_or_else(|stop| panic!("{stop:?}"));
+    let args =
+        command_line::parse(words.map(OsString::from)).unwrap_or_else(|stop| panic!("{stop:?}"));
     let Verb::Store(ask) = args.verb else {
         panic!("{:?}", args.verb);
     };
-    build_command(&ask, &time_context, &|_, _| Ok(file.as_bytes().to_vec()), &fake_pin_hash)
+    build_command(
+        &ask,
+        &time_context,
+        &|_, _| Ok(file.as_bytes().to_vec()),
+        &fake_pin_hash,
+    )
 }
 
 /// What stands for a PIN that was typed.
@@ -326,10 +332,21 @@ fn a_file_that_cannot_be_read_or_is_no_text_is_refused() {
         at: None,
     });
     let unreadable = Refusal::usage("booking.json cannot be read".to_owned());
-    let result = build_command(&store_command, &time_context, &|_, _| Err(unreadable.clone()), &fake_pin_hash);
+    let result = build_command(
+        &store_command,
+        &time_context,
+        &|_, _| Err(unreadable.clone()),
+        &fake_pin_hash,
+    );
     assert_eq!(result, Err(unreadable.clone()));
     let read_bad_bytes = |_: &Path, _| Ok(b"{\"a\":\"\xff\"}".to_vec());
-    let refusal = build_command(&store_command, &time_context, &read_bad_bytes, &fake_pin_hash).unwrap_err();
+    let refusal = build_command(
+        &store_command,
+        &time_context,
+        &read_bad_bytes,
+        &fake_pin_hash,
+    )
+    .unwrap_err();
     assert_eq!(
         refusal.text,
         "booking.json is not UTF-8 text: the byte at 6 is not"

@@ -1,21 +1,29 @@
 //! The part of the canonical text that says what the house and its gates ask for beside credit. What
 //! is for operators only, as notes are, does not decide and is not in it.
 
-use super::{render_effect, render_event_type, quote};
+use super::{quote, render_effect, render_event_type};
 use crate::config::lookup::{LookupConfig, LookupSource};
-use crate::domain::criteria::cap::Cap;
-use crate::domain::criteria::global_policy::{GlobalPolicy, ManagedUsers};
 use crate::domain::criteria::access_list::{AccessEntry, AccessSubject};
-use crate::domain::criteria::time_window::TimeWindow;
-use crate::domain::criteria::price::Price;
+use crate::domain::criteria::cap::Cap;
 use crate::domain::criteria::custom_rule::Rule;
-use crate::domain::criteria::gate_criteria::{AccountDetails, TooManyRequestsReply, Criteria, ZoneSource};
+use crate::domain::criteria::gate_criteria::{
+    AccountDetails, Criteria, TooManyRequestsReply, ZoneSource,
+};
+use crate::domain::criteria::global_policy::{GlobalPolicy, ManagedUsers};
+use crate::domain::criteria::price::Price;
+use crate::domain::criteria::time_window::TimeWindow;
 use crate::domain::rule::localized_text::LocalizedText;
 use crate::domain::time::Span;
 
 pub(super) fn render_global_policy(global_policy: &GlobalPolicy) -> Vec<String> {
     let folding = &global_policy.address_normalization;
-    let dots = sort_lines(folding.domains_ignoring_dots.iter().map(|domain| quote(domain)).collect());
+    let dots = sort_lines(
+        folding
+            .domains_ignoring_dots
+            .iter()
+            .map(|domain| quote(domain))
+            .collect(),
+    );
     let managed = match global_policy.managed_users {
         ManagedUsers::Leave => "leave",
         ManagedUsers::Find => "find",
@@ -32,13 +40,21 @@ pub(super) fn render_global_policy(global_policy: &GlobalPolicy) -> Vec<String> 
     lines.extend(render_access_list("block", &global_policy.block));
     let mut reasons = Vec::new();
     for (code, text) in &global_policy.reason_texts {
-        reasons.push(format!("reason {code} {}", self::render_localized_text(text)));
+        reasons.push(format!(
+            "reason {code} {}",
+            self::render_localized_text(text)
+        ));
     }
     lines.extend(sort_lines(reasons));
     lines.extend(global_policy.rules.iter().map(render_rule));
     let lookups = global_policy.lookups.iter();
-    let lookups =
-        lookups.map(|lookup| format!("lookup {} {}", lookup.name, render_effect(lookup.on_no_answer)));
+    let lookups = lookups.map(|lookup| {
+        format!(
+            "lookup {} {}",
+            lookup.name,
+            render_effect(lookup.on_no_answer)
+        )
+    });
     lines.extend(sort_lines(lookups.collect()));
     lines
 }
@@ -123,7 +139,11 @@ fn render_price(price: &Price) -> String {
 fn render_caps(caps: &[Cap]) -> Vec<String> {
     let line = |cap: &Cap| {
         let tiers = render_tiers(&cap.tiers);
-        format!("cap {} per {} tiers {tiers}", cap.at_most, cap.period.as_str())
+        format!(
+            "cap {} per {} tiers {tiers}",
+            cap.at_most,
+            cap.period.as_str()
+        )
     };
     sort_lines(caps.iter().map(line).collect())
 }
@@ -146,7 +166,9 @@ fn render_rule(rule: &Rule) -> String {
         quote(&rule.name),
         quote(rule.require.text()),
         render_effect(rule.on_violation),
-        rule.reason.as_ref().map_or("-".to_owned(), render_localized_text)
+        rule.reason
+            .as_ref()
+            .map_or("-".to_owned(), render_localized_text)
     )
 }
 
@@ -164,9 +186,7 @@ fn render_time_window(window: &TimeWindow) -> String {
         .iter()
         .map(|on| if *on { '1' } else { '0' })
         .collect();
-    let to = window
-        .to
-        .map_or("24:00:00".to_owned(), |to| to.to_string());
+    let to = window.to.map_or("24:00:00".to_owned(), |to| to.to_string());
     format!("{days} {} {to}", window.from)
 }
 

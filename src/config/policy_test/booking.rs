@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::model::{CaseBooker, DescribedBooking, CaseTime, ReplacedBooking};
+use super::model::{CaseBooker, CaseTime, DescribedBooking, ReplacedBooking};
 use super::relative_time;
-use crate::config::parse::set;
-use crate::config::reader::{TomlValue, TomlTable};
 use crate::config::diagnostic_collector::DiagnosticCollector;
+use crate::config::parse::set;
+use crate::config::reader::{TomlTable, TomlValue};
 use crate::config::value;
 use crate::domain::booking::{Answer, BookingStatus};
 use crate::domain::decision::MAX_CREDITS;
@@ -65,7 +65,10 @@ pub(super) fn default_booking() -> DescribedBooking {
     }
 }
 
-pub(super) fn read(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<DescribedBooking> {
+pub(super) fn read(
+    item: &TomlValue<'_>,
+    report: &mut DiagnosticCollector<'_>,
+) -> Option<DescribedBooking> {
     let mut table = item.table("{ event-type = \"book-club\", start = \"in 30h\" }", report)?;
     let mut booking = default_booking();
     read_times(&mut table, &mut booking, report);
@@ -91,7 +94,11 @@ pub(super) fn read(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -
     Some(booking)
 }
 
-fn read_times(table: &mut TomlTable<'_>, booking: &mut DescribedBooking, report: &mut DiagnosticCollector<'_>) {
+fn read_times(
+    table: &mut TomlTable<'_>,
+    booking: &mut DescribedBooking,
+    report: &mut DiagnosticCollector<'_>,
+) {
     if let Some(item) = table.get("start", report) {
         set(&mut booking.start, relative_time::read(&item, report));
     }
@@ -108,7 +115,11 @@ pub(super) fn read_length(table: &mut TomlTable<'_>, report: &mut DiagnosticColl
     length.unwrap_or(LENGTH)
 }
 
-fn read_details(table: &mut TomlTable<'_>, booking: &mut DescribedBooking, report: &mut DiagnosticCollector<'_>) {
+fn read_details(
+    table: &mut TomlTable<'_>,
+    booking: &mut DescribedBooking,
+    report: &mut DiagnosticCollector<'_>,
+) {
     if let Some(item) = table.get("event-type", report) {
         booking.event_type = read_event_type(&item, report);
     }
@@ -154,7 +165,10 @@ fn read_details(table: &mut TomlTable<'_>, booking: &mut DescribedBooking, repor
     }
 }
 
-fn read_status(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<BookingStatus> {
+fn read_status(
+    item: &TomlValue<'_>,
+    report: &mut DiagnosticCollector<'_>,
+) -> Option<BookingStatus> {
     let words = [
         ("pending", 0),
         ("awaiting-host", 1),
@@ -173,7 +187,10 @@ fn read_status(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Op
     statuses.into_iter().nth(index)
 }
 
-fn read_event_type(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<EventTypeKey> {
+fn read_event_type(
+    item: &TomlValue<'_>,
+    report: &mut DiagnosticCollector<'_>,
+) -> Option<EventTypeKey> {
     if item.as_number().is_some() {
         let number = item.number(1..=MAX_NUMBER, report)?;
         return Some(EventTypeKey::Id(EventTypeId(number.try_into().ok()?)));
@@ -182,7 +199,10 @@ fn read_event_type(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -
 }
 
 /// An address, a table that says more, or `false`: nobody is named. `None`: a finding.
-fn read_booker(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<Option<CaseBooker>> {
+fn read_booker(
+    item: &TomlValue<'_>,
+    report: &mut DiagnosticCollector<'_>,
+) -> Option<Option<CaseBooker>> {
     if item.as_flag() == Some(false) {
         return Some(None);
     }
@@ -232,13 +252,20 @@ fn read_address(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> O
     let address = Address::parse(text);
     if let Err(why) = &address {
         let problem = format!("{} {why}", report.show(text));
-        report.error(&item.path, problem, format!("write it as in \"{DEFAULT_BOOKER}\""));
+        report.error(
+            &item.path,
+            problem,
+            format!("write it as in \"{DEFAULT_BOOKER}\""),
+        );
     }
     address.ok()
 }
 
 /// `true`, or what was paid for the booking that is replaced.
-fn read_rescheduled(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<ReplacedBooking> {
+fn read_rescheduled(
+    item: &TomlValue<'_>,
+    report: &mut DiagnosticCollector<'_>,
+) -> Option<ReplacedBooking> {
     let mut rescheduled = ReplacedBooking {
         paid: 0,
         start: CaseTime::FromNow(Span::days(1)),
@@ -258,7 +285,10 @@ fn read_rescheduled(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) 
 }
 
 /// What a table of free keys says, as Cal.com's JSON would.
-pub(super) fn read_answers(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> BTreeMap<String, Answer> {
+pub(super) fn read_answers(
+    item: &TomlValue<'_>,
+    report: &mut DiagnosticCollector<'_>,
+) -> BTreeMap<String, Answer> {
     if item.as_table().is_none() {
         item.report_type_mismatch("a table", "for example { company = \"Acme\" }", report);
     }

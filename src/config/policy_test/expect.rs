@@ -2,9 +2,9 @@
 
 use super::model::CaseExpectation;
 use super::relative_time;
-use crate::config::reader::{TomlValue, TomlTable};
 use crate::config::diagnostic_collector::DiagnosticCollector;
-use crate::domain::decision::{REASON_CODES, ReasonCode, MAX_CREDITS};
+use crate::config::reader::{TomlTable, TomlValue};
+use crate::domain::decision::{MAX_CREDITS, REASON_CODES, ReasonCode};
 use crate::domain::name_distance;
 
 /// Reasons that one decision may have.
@@ -20,7 +20,10 @@ const DECISIONS: [(&str, &str); 5] = [
 
 const EXAMPLE: &str = "{ decision = \"decline\", reasons = [\"over-cap\"] }";
 
-pub(super) fn read(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<CaseExpectation> {
+pub(super) fn read(
+    item: &TomlValue<'_>,
+    report: &mut DiagnosticCollector<'_>,
+) -> Option<CaseExpectation> {
     if item.as_text().is_some() {
         return Some(expectation_of(item.keyword(&DECISIONS, report)?));
     }
@@ -66,19 +69,31 @@ fn expectation_of(decision: &'static str) -> CaseExpectation {
     }
 }
 
-fn read_reasons(table: &mut TomlTable<'_>, report: &mut DiagnosticCollector<'_>) -> Option<Vec<ReasonCode>> {
+fn read_reasons(
+    table: &mut TomlTable<'_>,
+    report: &mut DiagnosticCollector<'_>,
+) -> Option<Vec<ReasonCode>> {
     let list = table.get("reasons", report)?;
     let items = list.list("[\"over-cap\"]", report);
     let items = list.limit_count(items, MAX_REASONS, report);
-    Some(items.iter().filter_map(|item| read_reason_code(item, report)).collect())
+    Some(
+        items
+            .iter()
+            .filter_map(|item| read_reason_code(item, report))
+            .collect(),
+    )
 }
 
-fn read_reason_code(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<ReasonCode> {
+fn read_reason_code(
+    item: &TomlValue<'_>,
+    report: &mut DiagnosticCollector<'_>,
+) -> Option<ReasonCode> {
     let text = item.text("over-cap", report)?;
     let code = ReasonCode::parse(text);
     if code.is_none() {
         let problem = format!("{} is no reason", report.show(text));
-        let help = match name_distance::nearest(text, REASON_CODES.iter().map(|code| code.as_str())) {
+        let help = match name_distance::nearest(text, REASON_CODES.iter().map(|code| code.as_str()))
+        {
             Some(near) => format!("did you mean \"{near}\"?"),
             None => "`maitred policy test --verbose` shows the reasons that are given".to_owned(),
         };

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::booking::{LENGTH, read_length};
 use super::model::{CaseMember, UpcomingBooking};
 use super::relative_time;
-use crate::config::reader::{TomlValue, TomlTable};
 use crate::config::diagnostic_collector::DiagnosticCollector;
+use crate::config::reader::{TomlTable, TomlValue};
 use crate::config::value;
 use crate::domain::decision::MAX_CREDITS;
 use crate::domain::id::AccountId;
@@ -14,7 +14,10 @@ use crate::domain::id::AccountId;
 /// Bookings, tags or attributes of one member: examples are read by people.
 const MAX_LISTED: usize = 1_000;
 
-pub(super) fn read(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<CaseMember> {
+pub(super) fn read(
+    item: &TomlValue<'_>,
+    report: &mut DiagnosticCollector<'_>,
+) -> Option<CaseMember> {
     let mut table = item.table("{ credits = 3 }", report)?;
     let mut member = CaseMember {
         account: None,
@@ -72,7 +75,10 @@ fn read_account(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> O
     None
 }
 
-fn read_attributes(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> BTreeMap<String, String> {
+fn read_attributes(
+    item: &TomlValue<'_>,
+    report: &mut DiagnosticCollector<'_>,
+) -> BTreeMap<String, String> {
     if item.as_table().is_none() {
         item.report_type_mismatch("a table", "for example { company = \"Acme\" }", report);
     }
@@ -85,7 +91,10 @@ fn read_attributes(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -
 }
 
 /// A start, or a table that says more.
-fn read_upcoming(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<UpcomingBooking> {
+fn read_upcoming(
+    item: &TomlValue<'_>,
+    report: &mut DiagnosticCollector<'_>,
+) -> Option<UpcomingBooking> {
     if item.as_text().is_some() {
         return Some(UpcomingBooking {
             start: relative_time::read(item, report)?,
@@ -93,7 +102,8 @@ fn read_upcoming(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> 
             gate: None,
         });
     }
-    let mut table: TomlTable<'_> = item.table("{ start = \"in 2days\", gate = \"club\" }", report)?;
+    let mut table: TomlTable<'_> =
+        item.table("{ start = \"in 2days\", gate = \"club\" }", report)?;
     let start = table.get_required("start", "\"in 2days\"", report);
     let start = start.and_then(|item| relative_time::read(&item, report));
     let length = read_length(&mut table, report);

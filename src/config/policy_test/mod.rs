@@ -6,5 +6,5 @@ mod booking;
 mod expect;
 mod member;
 pub mod model;
-mod relative_time;
 pub mod parse;
+mod relative_time;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::config::diagnostic::Position;
 use crate::domain::booking::{Answer, BookingStatus};
-use crate::domain::decision::{ReasonCode, Credits};
+use crate::domain::decision::{Credits, ReasonCode};
 use crate::domain::id::{AccountId, Address, EventTypeKey, HostId};
 use crate::domain::request::OperatorDecision;
 use crate::domain::snapshot::PinResult;

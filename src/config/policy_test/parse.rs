@@ -5,12 +5,12 @@ use std::path::Path;
 use chrono_tz::Tz;
 use toml::de::DeTable;
 
-use super::model::{PolicyCase, CaseExpectation, CaseSubject};
+use super::model::{CaseExpectation, CaseSubject, PolicyCase};
 use super::{booking, expect, member, relative_time};
 use crate::config::diagnostic::Diagnostics;
-use crate::config::parse::report_syntax_errors;
-use crate::config::reader::{TomlValue, TomlTable};
 use crate::config::diagnostic_collector::DiagnosticCollector;
+use crate::config::parse::report_syntax_errors;
+use crate::config::reader::{TomlTable, TomlValue};
 use crate::config::value;
 use crate::domain::request::OperatorDecision;
 use crate::domain::snapshot::PinResult;
@@ -84,7 +84,8 @@ fn read_case(
     let lookups = table.get("lookup", report);
     let lookups = lookups.map(|item| booking::read_answers(&item, report));
     let earlier_requests = table.get("asked-before", report);
-    let earlier_requests = earlier_requests.and_then(|item| item.number(0..=MAX_EARLIER_REQUESTS, report));
+    let earlier_requests =
+        earlier_requests.and_then(|item| item.number(0..=MAX_EARLIER_REQUESTS, report));
     let host_is_busy = read_flag(&mut table, "taken", report);
     let empty_ledger = read_flag(&mut table, "empty-ledger", report);
     let first_evaluated = table.get("first-judged", report);
@@ -101,7 +102,9 @@ fn read_case(
         member,
         pin,
         lookups: lookups.unwrap_or_default(),
-        earlier_requests: earlier_requests.and_then(|n| n.try_into().ok()).unwrap_or(0),
+        earlier_requests: earlier_requests
+            .and_then(|n| n.try_into().ok())
+            .unwrap_or(0),
         host_is_busy,
         empty_ledger,
         first_evaluated,
@@ -118,12 +121,20 @@ const PIN_RESULTS: [(&str, PinResult); 5] = [
     ("locked", PinResult::Locked),
 ];
 
-fn read_flag(table: &mut TomlTable<'_>, key: &'static str, report: &mut DiagnosticCollector<'_>) -> bool {
+fn read_flag(
+    table: &mut TomlTable<'_>,
+    key: &'static str,
+    report: &mut DiagnosticCollector<'_>,
+) -> bool {
     let item = table.get(key, report);
     item.and_then(|item| item.flag(report)).unwrap_or(false)
 }
 
-fn read_subject(table: &mut TomlTable<'_>, base: &Path, report: &mut DiagnosticCollector<'_>) -> Option<CaseSubject> {
+fn read_subject(
+    table: &mut TomlTable<'_>,
+    base: &Path,
+    report: &mut DiagnosticCollector<'_>,
+) -> Option<CaseSubject> {
     let described = table.get("booking", report);
     let file = table.get("file", report);
     if let (Some(_), Some(file)) = (&described, &file) {
@@ -143,12 +154,20 @@ fn read_subject(table: &mut TomlTable<'_>, base: &Path, report: &mut DiagnosticC
 }
 
 /// What an operator said: a word, or a table with the reason.
-fn read_review(table: &mut TomlTable<'_>, report: &mut DiagnosticCollector<'_>) -> Option<(OperatorDecision, String)> {
+fn read_review(
+    table: &mut TomlTable<'_>,
+    report: &mut DiagnosticCollector<'_>,
+) -> Option<(OperatorDecision, String)> {
     let item = table.get("review", report)?;
-    let words = [("confirm", OperatorDecision::Confirm), ("decline", OperatorDecision::Decline)];
-    let read_verdict = |item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>| item.keyword(&words, report);
+    let words = [
+        ("confirm", OperatorDecision::Confirm),
+        ("decline", OperatorDecision::Decline),
+    ];
+    let read_verdict =
+        |item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>| item.keyword(&words, report);
     if item.as_table().is_none() {
-        return read_verdict(&item, report).map(|verdict| (verdict, "as an operator said".to_owned()));
+        return read_verdict(&item, report)
+            .map(|verdict| (verdict, "as an operator said".to_owned()));
     }
     let mut review_table = item.table("{ say = \"confirm\", reason = \"…\" }", report)?;
     let verdict = review_table.get_required("say", "\"confirm\"", report);
@@ -159,7 +178,10 @@ fn read_review(table: &mut TomlTable<'_>, report: &mut DiagnosticCollector<'_>) 
     Some((verdict?, reason?.to_owned()))
 }
 
-fn read_expectation(table: &mut TomlTable<'_>, report: &mut DiagnosticCollector<'_>) -> Option<CaseExpectation> {
+fn read_expectation(
+    table: &mut TomlTable<'_>,
+    report: &mut DiagnosticCollector<'_>,
+) -> Option<CaseExpectation> {
     let item = table.get_required("expect", "\"confirm\"", report)?;
     expect::read(&item, report)
 }

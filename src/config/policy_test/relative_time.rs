@@ -5,8 +5,8 @@ use std::time::Duration;
 use chrono_tz::Tz;
 
 use super::model::CaseTime;
-use crate::config::reader::TomlValue;
 use crate::config::diagnostic_collector::DiagnosticCollector;
+use crate::config::reader::TomlValue;
 use crate::config::value;
 use crate::domain::time::Span;
 
@@ -36,7 +36,11 @@ pub(super) fn read(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -
     None
 }
 
-fn read_distance(text: &str, item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<Span> {
+fn read_distance(
+    text: &str,
+    item: &TomlValue<'_>,
+    report: &mut DiagnosticCollector<'_>,
+) -> Option<Span> {
     let duration = humantime::parse_duration(text).ok();
     let within_limit = duration.filter(|duration| *duration <= MAX_DISTANCE);
     let span = within_limit.and_then(|near| Span::from_std(near).ok());

@@ -83,7 +83,9 @@ impl ServerFixture {
 }
 
 async fn in_time<T>(future: impl Future<Output = T>) -> T {
-    timeout(TEST_TIMEOUT, future).await.expect("it ends in time")
+    timeout(TEST_TIMEOUT, future)
+        .await
+        .expect("it ends in time")
 }
 
 /// All that comes until the server closes.
@@ -188,7 +190,12 @@ async fn a_request_at_the_limit_is_understood() {
         ..GENEROUS_LIMITS
     });
     let client = fixture.send(STATUS_REQUEST).await;
-    fixture.next_command().await.answer.send(verify_result("abc")).unwrap();
+    fixture
+        .next_command()
+        .await
+        .answer
+        .send(verify_result("abc"))
+        .unwrap();
     assert!(receive(client).await.contains("abc"));
     let text = receive_refusal(fixture.send(&[b" ", STATUS_REQUEST].concat()).await).await;
     assert!(text.contains("longer than"), "{text}");
@@ -247,7 +254,12 @@ async fn more_clients_than_there_is_room_for_are_told_so_and_the_others_are_serv
     first_command.answer.send(verify_result("one")).unwrap();
     assert!(receive(first).await.contains("one"));
     let fourth = fixture.send(STATUS_REQUEST).await;
-    fixture.next_command().await.answer.send(verify_result("four")).unwrap();
+    fixture
+        .next_command()
+        .await
+        .answer
+        .send(verify_result("four"))
+        .unwrap();
     assert!(receive(fourth).await.contains("four"));
     second_command.answer.send(verify_result("two")).unwrap();
     assert!(receive(second).await.contains("two"));
@@ -256,7 +268,10 @@ async fn more_clients_than_there_is_room_for_are_told_so_and_the_others_are_serv
 
 #[tokio::test]
 async fn a_client_that_leaves_is_noticed_while_its_command_runs() {
-    let mut fixture = ServerFixture::open(ServerLimits { clients: 1, ..GENEROUS_LIMITS });
+    let mut fixture = ServerFixture::open(ServerLimits {
+        clients: 1,
+        ..GENEROUS_LIMITS
+    });
     let client = fixture.send(STATUS_REQUEST).await;
     let mut received = fixture.next_command().await;
     assert!(!received.answer.is_closed());
@@ -264,7 +279,12 @@ async fn a_client_that_leaves_is_noticed_while_its_command_runs() {
     in_time(received.answer.closed()).await;
     // Its place is free.
     let client = fixture.send(STATUS_REQUEST).await;
-    fixture.next_command().await.answer.send(verify_result("abc")).unwrap();
+    fixture
+        .next_command()
+        .await
+        .answer
+        .send(verify_result("abc"))
+        .unwrap();
     assert!(receive(client).await.contains("abc"));
     fixture.close().await;
 }
@@ -279,11 +299,19 @@ async fn a_client_that_closes_its_side_or_sends_too_much_still_gets_its_answer()
     let talkative_command = fixture.next_command().await;
     // A whole round with another one, so that the server has looked at both meanwhile.
     let other = fixture.send(STATUS_REQUEST).await;
-    fixture.next_command().await.answer.send(verify_result("other")).unwrap();
+    fixture
+        .next_command()
+        .await
+        .answer
+        .send(verify_result("other"))
+        .unwrap();
     assert!(receive(other).await.contains("other"));
 
     quiet_command.answer.send(verify_result("quiet")).unwrap();
-    talkative_command.answer.send(verify_result("talkative")).unwrap();
+    talkative_command
+        .answer
+        .send(verify_result("talkative"))
+        .unwrap();
     assert!(receive(quiet).await.contains("quiet"));
     assert!(receive(talkative).await.contains("talkative"));
     fixture.close().await;
@@ -315,7 +343,12 @@ async fn a_client_that_does_not_read_is_cut_off() {
     let long = verify_result(&"x".repeat(32 * 1024 * 1024));
     fixture.next_command().await.answer.send(long).unwrap();
     let client = fixture.send(STATUS_REQUEST).await;
-    fixture.next_command().await.answer.send(verify_result("abc")).unwrap();
+    fixture
+        .next_command()
+        .await
+        .answer
+        .send(verify_result("abc"))
+        .unwrap();
     assert!(receive(client).await.contains("abc"));
     drop(deaf);
     fixture.close().await;
@@ -397,7 +430,10 @@ async fn slow_clients_do_not_delay_shutdown() {
 
 #[tokio::test]
 async fn idle_connections_give_way_to_commands() {
-    let mut fixture = ServerFixture::open(ServerLimits { clients: 4, ..GENEROUS_LIMITS });
+    let mut fixture = ServerFixture::open(ServerLimits {
+        clients: 4,
+        ..GENEROUS_LIMITS
+    });
     let mut idle = Vec::new();
     for _ in 0..1_000 {
         idle.push(fixture.connect().await);

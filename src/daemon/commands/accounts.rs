@@ -6,10 +6,10 @@ use crate::control::protocol::{CommandResult, EntryView, Refusal, SCHEMA};
 use crate::daemon::views::{self, facts};
 use crate::domain::account::{Account, LotPart, sum_credits};
 use crate::domain::decision::Credits;
-use crate::domain::fact::{RefundPart, Fact};
+use crate::domain::fact::{Fact, RefundPart};
 use crate::domain::id::{AccountId, Address, BookingUid, may_have_legacy_form};
 use crate::domain::time::Time;
-use crate::store::port::{Store, StoreError, HistorySubject, LoggedFact};
+use crate::store::port::{HistorySubject, LoggedFact, Store, StoreError};
 
 /// Accounts in one answer.
 const MAX_ACCOUNTS: u32 = 100_000;
@@ -155,7 +155,13 @@ pub fn statement(
         .map_err(|e| parse::store_failed(&e))?;
     let mut views = Vec::with_capacity(entries.len());
     // Back from what is there now, because a statement shows the newest entries first.
-    let mut balance = i128::from(account.lots.iter().map(|lot| lot.remaining).sum::<Credits>());
+    let mut balance = i128::from(
+        account
+            .lots
+            .iter()
+            .map(|lot| lot.remaining)
+            .sum::<Credits>(),
+    );
     for written in &entries {
         let mut view = statement_entry(store, written)?;
         view.balance = u64::try_from(balance).ok();
@@ -173,17 +179,24 @@ pub fn statement(
 /// By how much an entry raised the balance.
 fn balance_change(store: &dyn Store, written: &LoggedFact) -> Result<i128, Refusal> {
     let credits_in = |parts: &[LotPart]| i128::from(sum_credits(parts));
-    let refunded_credits = |parts: &[RefundPart]| parts.iter().map(|part| i128::from(part.credits)).sum();
+    let refunded_credits =
+        |parts: &[RefundPart]| parts.iter().map(|part| i128::from(part.credits)).sum();
     Ok(match &written.fact {
         Fact::Grant { credits, .. } => i128::from(*credits),
         Fact::Revoke { parts, .. } | Fact::Hold { parts, .. } => -credits_in(parts),
         Fact::Expire { part, .. } => -i128::from(part.credits),
         Fact::Refund { parts, .. } => refunded_credits(parts),
         // One that names no lots gives all that was held back to the lots that paid.
-        Fact::Void { booking, refund_parts: back, .. } if back.is_empty() => {
-            find_held_parts(store, booking, written.seq)?.as_deref().map_or(0, credits_in)
-        }
-        Fact::Void { refund_parts: back, .. } => refunded_credits(back),
+        Fact::Void {
+            booking,
+            refund_parts: back,
+            ..
+        } if back.is_empty() => find_held_parts(store, booking, written.seq)?
+            .as_deref()
+            .map_or(0, credits_in),
+        Fact::Void {
+            refund_parts: back, ..
+        } => refunded_credits(back),
         Fact::AccountOpened { .. }
         | Fact::AliasAdded { .. }
         | Fact::AliasRemoved { .. }
@@ -249,7 +262,9 @@ fn statement_entry(store: &dyn Store, written: &LoggedFact) -> Result<EntryView,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::daemon::commands::test_fixtures::{record_decision, grant_credits, noted_request, now, store_with_credits, commit_facts};
+    use crate::daemon::commands::test_fixtures::{
+        commit_facts, grant_credits, noted_request, now, record_decision, store_with_credits,
+    };
     use crate::domain::booking::BookingRef;
     use crate::domain::decision::{Decision, DecisionOutcome};
     use crate::domain::id::Reference;
@@ -352,7 +367,8 @@ mod tests {
             let void = Fact::Void {
                 booking: uid.clone(),
                 reason: "gone".into(),
-                refund_parts: restored.map_or(Vec::new(), |name| refund_parts(&[("g2", 2)], Some(name))),
+                refund_parts: restored
+                    .map_or(Vec::new(), |name| refund_parts(&[("g2", 2)], Some(name))),
             };
             settle(&mut store, &uid, void, DecisionOutcome::Superseded);
             record_balance(&store);

@@ -13,7 +13,7 @@ use crate::domain::id::{BookingUid, RequestId};
 use crate::domain::request::{Charge, ChargeState};
 use crate::domain::time::Time;
 use crate::domain::unresolved::{Resolver, UnresolvedCode};
-use crate::domain::watch::{ChargeCase, ChainEnd, ChargeDecision, final_at, refund};
+use crate::domain::watch::{ChainEnd, ChargeCase, ChargeDecision, final_at, refund};
 use crate::reconcile::watch::settle::{deciding_gate, resolve_host_absent, restore_expired};
 use crate::store::port::{ExpectedVersion, Store, StoreError};
 
@@ -151,7 +151,10 @@ pub fn settle(
             ))
         })?;
     if let Some(request) = &charge.taken_over_by {
-        return Err(parse::refusal("conflict", takeover_refusal_text(&uid, request)));
+        return Err(parse::refusal(
+            "conflict",
+            takeover_refusal_text(&uid, request),
+        ));
     }
     let account = store.account(&charge.account).map_err(failed)?;
     let account = account.ok_or_else(|| parse::not_found("the account does not exist"))?;

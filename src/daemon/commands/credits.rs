@@ -3,7 +3,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{similar_names, parse};
+use super::{parse, similar_names};
 use crate::control::protocol::account::GrantsView;
 use crate::control::protocol::{CommandResult, GrantCommand, Refusal, RevokeCommand, SCHEMA};
 use crate::daemon::views;
@@ -11,14 +11,18 @@ use crate::domain::account::SpendPreview;
 use crate::domain::decision::Credits;
 use crate::domain::fact::Fact;
 use crate::domain::id::{AccountId, Reference};
-use crate::domain::ledger::{GrantRecord, GrantKind};
+use crate::domain::ledger::{GrantKind, GrantRecord};
 use crate::domain::time::Time;
-use crate::store::port::{Store, HistorySubject};
+use crate::store::port::{HistorySubject, Store};
 
 /// Grants shown of one account.
 const MAX_GRANTS: usize = 1_000;
 
-pub fn grant(store: &mut dyn Store, now: Time, command: &GrantCommand) -> Result<CommandResult, Refusal> {
+pub fn grant(
+    store: &mut dyn Store,
+    now: Time,
+    command: &GrantCommand,
+) -> Result<CommandResult, Refusal> {
     let account = parse::resolve_account_id(store, &command.account)?;
     let record = GrantRecord {
         reference: choose_reference(
@@ -69,7 +73,11 @@ pub fn grant(store: &mut dyn Store, now: Time, command: &GrantCommand) -> Result
     Ok(answer)
 }
 
-pub fn revoke(store: &mut dyn Store, now: Time, command: &RevokeCommand) -> Result<CommandResult, Refusal> {
+pub fn revoke(
+    store: &mut dyn Store,
+    now: Time,
+    command: &RevokeCommand,
+) -> Result<CommandResult, Refusal> {
     let account = parse::find_account(store, &command.account)?;
     let credits = parse::credits(command.credits)?;
     let id = account.id.clone();
@@ -159,12 +167,20 @@ pub(super) fn expiry_facts(
     }))
 }
 
-pub(super) fn find_grant_record(store: &dyn Store, reference: &Reference) -> Result<Option<GrantRecord>, Refusal> {
-    store.grant_record(reference).map_err(|e| parse::store_failed(&e))
+pub(super) fn find_grant_record(
+    store: &dyn Store,
+    reference: &Reference,
+) -> Result<Option<GrantRecord>, Refusal> {
+    store
+        .grant_record(reference)
+        .map_err(|e| parse::store_failed(&e))
 }
 
 /// Asking the same again is harmless; asking something else under the same reference is an error.
-pub(super) fn check_same_grant(existing: &GrantRecord, requested: &GrantRecord) -> Result<(), Refusal> {
+pub(super) fn check_same_grant(
+    existing: &GrantRecord,
+    requested: &GrantRecord,
+) -> Result<(), Refusal> {
     let key = |given: &GrantRecord| {
         (
             given.account.clone(),
@@ -193,12 +209,19 @@ pub(super) fn check_same_grant(existing: &GrantRecord, requested: &GrantRecord) 
     ))
 }
 
-fn grant_result(store: &dyn Store, record: &GrantRecord, existed: bool, now: Time) -> Result<CommandResult, Refusal> {
+fn grant_result(
+    store: &dyn Store,
+    record: &GrantRecord,
+    existed: bool,
+    now: Time,
+) -> Result<CommandResult, Refusal> {
     let account = store
         .account(&record.account)
         .map_err(|e| parse::store_failed(&e))?;
     let available = account.map_or(0, |account| account.available(now));
-    Ok(CommandResult::Given(views::grant_record(record, existed, available)))
+    Ok(CommandResult::Given(views::grant_record(
+        record, existed, available,
+    )))
 }
 
 /// The operator's reference, or one made from the log's head, which no two commits share.

@@ -15,7 +15,7 @@ use crate::domain::intent;
 use crate::domain::request::{ChargeState, Request, RequestState};
 use crate::domain::time::Time;
 use crate::domain::watch::MAX_CHAIN;
-use crate::store::port::{Store, StoreError, HistorySubject, LoggedFact};
+use crate::store::port::{HistorySubject, LoggedFact, Store, StoreError};
 
 /// Decisions in one answer.
 const MAX_DECISIONS: u32 = 10_000;
@@ -36,7 +36,9 @@ pub fn list(store: &dyn Store, query: &DecisionQuery) -> Result<CommandResult, R
     };
     let more = requests.len() > limit;
     requests.truncate(limit);
-    let decisions = requests.iter().map(|request| decision_with_refunds(store, request));
+    let decisions = requests
+        .iter()
+        .map(|request| decision_with_refunds(store, request));
     Ok(CommandResult::Decisions(DecisionsView {
         schema: SCHEMA,
         decisions: decisions.collect::<Result<_, Refusal>>()?,
@@ -145,8 +147,13 @@ pub fn explain(
     let mut entries = read_history(store, &HistorySubject::Request(request.id.clone()))?;
     let mut charges = Vec::new();
     for booking_uid in chain_bookings(store, &request)? {
-        entries.extend(read_history(store, &HistorySubject::Booking(booking_uid.clone()))?);
-        let charge = store.charge(&booking_uid).map_err(|e| parse::store_failed(&e))?;
+        entries.extend(read_history(
+            store,
+            &HistorySubject::Booking(booking_uid.clone()),
+        )?);
+        let charge = store
+            .charge(&booking_uid)
+            .map_err(|e| parse::store_failed(&e))?;
         charges.extend(charge.as_ref().map(views::charge));
         if booking_uid != uid {
             unresolved.extend(unresolved_items(store, &booking_uid)?);
@@ -212,7 +219,8 @@ fn sent_decline_text(request: &Request) -> Option<String> {
             ..
         } => request.booker_text.clone(),
         RequestState::Settled {
-            outcome: DecisionOutcome::Confirmed | DecisionOutcome::Superseded | DecisionOutcome::Refused,
+            outcome:
+                DecisionOutcome::Confirmed | DecisionOutcome::Superseded | DecisionOutcome::Refused,
             ..
         }
         | RequestState::Noted

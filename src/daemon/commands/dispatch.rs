@@ -6,7 +6,7 @@ use super::{
 };
 use crate::control::protocol::ledger::HeadView;
 use crate::control::protocol::ledger::VerifyView;
-use crate::control::protocol::{CommandResult, Command, Refusal, SCHEMA};
+use crate::control::protocol::{Command, CommandResult, Refusal, SCHEMA};
 use crate::domain::gate::Policy;
 use crate::domain::time::Time;
 use crate::store::port::Store;
@@ -117,7 +117,9 @@ pub fn run_command(
         Command::AccountFreeze { account, why } => {
             members::freeze_or_thaw(store, now, account, why.as_deref())
         }
-        Command::AccountPin { account, hash } => members::set_pin(store, now, account, hash.as_deref()),
+        Command::AccountPin { account, hash } => {
+            members::set_pin(store, now, account, hash.as_deref())
+        }
         Command::AccountStatement { account, limit } => {
             accounts::statement(store, now, account, *limit)
         }

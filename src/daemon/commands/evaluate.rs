@@ -7,14 +7,16 @@ use super::parse;
 use crate::calcom::booking_file::{ParsedBooking, parse_booking_file};
 use crate::control::protocol::{CommandResult, EvaluateView, Refusal, SCHEMA};
 use crate::daemon::views;
-use crate::domain::booking::{Booking, Buffers, Confirmation, EventType, TimestampedBooking, BookingStatus};
+use crate::domain::booking::{
+    Booking, BookingStatus, Buffers, Confirmation, EventType, TimestampedBooking,
+};
 use crate::domain::gate::Policy;
 use crate::domain::id::{HostId, RequestId};
 use crate::domain::plan::{Plan, plan};
 use crate::domain::snapshot::{Lookups, PinResult, Series, Snapshot};
 use crate::domain::time::Time;
 use crate::reconcile::pin::{self, PinCheck, SubmittedPins};
-use crate::reconcile::{usage_history, store_reads};
+use crate::reconcile::{store_reads, usage_history};
 use crate::store::port::{Store, StoreError};
 
 /// The host of a booking that does not name one.
@@ -28,7 +30,8 @@ pub fn evaluate(
     at: Option<&str>,
 ) -> Result<CommandResult, Refusal> {
     let at = at.map(|text| parse::time("--at", text)).transpose()?;
-    let from_file = parse_booking_file(file).map_err(|why| parse::usage(format!("the file {why}")))?;
+    let from_file =
+        parse_booking_file(file).map_err(|why| parse::usage(format!("the file {why}")))?;
     let at = at.or(from_file.sent_at).unwrap_or(now);
     let mut assumed = from_file.assumptions.clone();
     let snapshot = build_snapshot(store, policy, at, from_file, &mut assumed)?;
@@ -77,7 +80,8 @@ fn build_snapshot(
         assumed.push("that the event type has no price".to_owned());
     }
     let account_query = store_reads::build_account_query([&booking].into_iter(), &[]);
-    let loaded = store_reads::read_accounts(store, &account_query).map_err(|e| parse::store_failed(&e))?;
+    let loaded =
+        store_reads::read_accounts(store, &account_query).map_err(|e| parse::store_failed(&e))?;
     let series = booking.series.iter().map(|id| {
         assumed.push("that the series has this one occurrence".to_owned());
         (id.clone(), Series::Whole(vec![booking.clone()]))
@@ -100,7 +104,10 @@ fn build_snapshot(
         co_hosted: Vec::new(),
         pin_origins: BTreeMap::new(),
         buffers: BTreeMap::new(),
-        event_types: event_type.into_iter().map(|kind| (kind.id, Some(kind))).collect(),
+        event_types: event_type
+            .into_iter()
+            .map(|kind| (kind.id, Some(kind)))
+            .collect(),
         accounts: loaded.accounts,
         accounts_by_address: loaded.accounts_by_address,
         records: BTreeMap::new(),
@@ -117,11 +124,16 @@ fn build_snapshot(
         ledger_is_empty: store.is_empty().map_err(|e| parse::store_failed(&e))?,
         restore_pending: ledger.restored_at.is_some(),
         clock_skewed: false,
-        pending: vec![TimestampedBooking { booking, read_at: at }],
+        pending: vec![TimestampedBooking {
+            booking,
+            read_at: at,
+        }],
     };
-    let assumption = load_usage_history(store, policy, &mut snapshot).map_err(|e| parse::store_failed(&e))?;
+    let assumption =
+        load_usage_history(store, policy, &mut snapshot).map_err(|e| parse::store_failed(&e))?;
     assumed.extend(assumption);
-    check_pin(store, policy, &mut snapshot, &submitted_pins).map_err(|e| parse::store_failed(&e))?;
+    check_pin(store, policy, &mut snapshot, &submitted_pins)
+        .map_err(|e| parse::store_failed(&e))?;
     snapshot.lookups = unavailable_lookups(policy, &snapshot, assumed);
     assumed.extend(assumed_answer_types(policy, &snapshot.pending[0].booking));
     Ok(snapshot)
@@ -156,7 +168,9 @@ fn load_usage_history(
     let gated_booking = policy.gate(booking).map(|gate| (gate, booking));
     let usage_query = usage_history::build_usage_query(policy, snapshot, gated_booking.into_iter());
     let usage_history = usage_history::read_usage_history(store, &usage_query)?;
-    let over_limit = usage_history.over_limit.includes_booker_of(snapshot, booking);
+    let over_limit = usage_history
+        .over_limit
+        .includes_booker_of(snapshot, booking);
     snapshot.counted_bookings = usage_history.counted_bookings;
     snapshot.prior_requests = usage_history.prior_requests;
     let assumed = "that the booker has and asked for nothing else (there is more than is counted)";
@@ -240,16 +254,16 @@ mod tests {
 
     use super::*;
     use crate::domain::criteria::cap::{Cap, CapPeriod};
-    use crate::domain::criteria::global_policy::{GlobalPolicy, LookupRequirement, ManagedUsers};
-    use crate::domain::criteria::time_window::TimeWindow;
     use crate::domain::criteria::custom_rule::Rule;
     use crate::domain::criteria::gate_criteria::Criteria;
+    use crate::domain::criteria::global_policy::{GlobalPolicy, LookupRequirement, ManagedUsers};
+    use crate::domain::criteria::time_window::TimeWindow;
     use crate::domain::fact::Fact;
-    use crate::domain::gate::{DeclineLimit, Gate, PassLimits, RefuseWith, OnUnanswered};
+    use crate::domain::gate::{DeclineLimit, Gate, OnUnanswered, PassLimits, RefuseWith};
     use crate::domain::id::{AccountId, EventTypeKey, Reference};
     use crate::domain::plan::Action;
-    use crate::domain::rule::expression::{Expression, MIN_STACK_BYTES};
     use crate::domain::refund_policy::Terms;
+    use crate::domain::rule::expression::{Expression, MIN_STACK_BYTES};
     use crate::domain::time::Span;
     use crate::reconcile::pin::hash;
     use crate::store::memory::MemoryStore;
@@ -366,8 +380,14 @@ mod tests {
         let same_day = booking_file("two", "2026-12-01T12:00:00Z", None);
         let other_day = booking_file("two", "2026-12-02T12:00:00Z", None);
         // The booking that counts is still being confirmed.
-        assert_eq!(evaluate_decision(&mut store, &policy, &same_day).0, "leave unsettled");
-        assert_eq!(evaluate_decision(&mut store, &policy, &other_day).0, "confirm enough");
+        assert_eq!(
+            evaluate_decision(&mut store, &policy, &same_day).0,
+            "leave unsettled"
+        );
+        assert_eq!(
+            evaluate_decision(&mut store, &policy, &other_day).0,
+            "confirm enough"
+        );
         policy.gates[0].criteria.requests_per_day = Some(1);
         let (got, _) = evaluate_decision(&mut store, &policy, &other_day);
         assert_eq!(got, "decline too-many-requests");
@@ -434,11 +454,13 @@ mod tests {
 
     /// Bookings as a genuine server sends them.
     const NUMBER_ANSWER: &str = include_str!("../../../tests/inputs/booking-number-answer.json");
-    const BLANK_ANSWER: &str = include_str!("../../../tests/inputs/booking-number-answer-blank.json");
+    const BLANK_ANSWER: &str =
+        include_str!("../../../tests/inputs/booking-number-answer-blank.json");
     const IDN_DOMAIN: &str = include_str!("../../../tests/inputs/booking-idn-domain.json");
     const MANAGED_USER: &str = include_str!("../../../tests/inputs/booking-managed-user.json");
     const PHONE_ONLY: &str = include_str!("../../../tests/inputs/booking-phone-only.json");
-    const ACROSS_MIDNIGHT: &str = include_str!("../../../tests/inputs/booking-across-midnight.json");
+    const ACROSS_MIDNIGHT: &str =
+        include_str!("../../../tests/inputs/booking-across-midnight.json");
 
     fn club_policy() -> Policy {
         let mut policy = policy();
@@ -553,7 +575,10 @@ mod tests {
         assert_eq!(got, "leave unknown-booker");
         assert!(shown.contains("house.managed-users"), "{shown}");
         policy.global.managed_users = ManagedUsers::Find;
-        assert_eq!(evaluate_decision(&mut store, &policy, MANAGED_USER).0, "confirm enough");
+        assert_eq!(
+            evaluate_decision(&mut store, &policy, MANAGED_USER).0,
+            "confirm enough"
+        );
         // Not everybody with a tag is one.
         let tagged = MANAGED_USER.replace("+cmidditrv0000mza4q93hbcau", "+club");
         assert_eq!(
@@ -570,7 +595,10 @@ mod tests {
         assert!(shown.contains("the telephone number you gave"), "{shown}");
         let booker_message = shown.split("told: ").nth(1).unwrap();
         let booker_message = booker_message.split("assumed").next().unwrap();
-        assert!(!booker_message.contains("e-mail address you gave"), "{booker_message}");
+        assert!(
+            !booker_message.contains("e-mail address you gave"),
+            "{booker_message}"
+        );
     }
 
     #[test]
@@ -584,7 +612,10 @@ mod tests {
             ..TimeWindow::ALWAYS
         };
         policy.gates[0].criteria.hours = vec![open(22, 24), open(0, 2)];
-        assert_eq!(evaluate_decision(&mut store, &policy, ACROSS_MIDNIGHT).0, "confirm enough");
+        assert_eq!(
+            evaluate_decision(&mut store, &policy, ACROSS_MIDNIGHT).0,
+            "confirm enough"
+        );
         policy.gates[0].criteria.hours = vec![open(22, 24), open(1, 2)];
         assert_eq!(
             evaluate_decision(&mut store, &policy, ACROSS_MIDNIGHT).0,

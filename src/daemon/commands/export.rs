@@ -71,7 +71,9 @@ mod tests {
         let mut after = None;
         let mut all: Option<ExportView> = None;
         loop {
-            let Ok(CommandResult::CreditsExport(page)) = export_rows(store, now(), after.as_deref(), 1) else {
+            let Ok(CommandResult::CreditsExport(page)) =
+                export_rows(store, now(), after.as_deref(), 1)
+            else {
                 panic!("it is no export");
             };
             after.clone_from(&page.next);
@@ -146,7 +148,8 @@ mod tests {
         let rows = rows_to_import(&view);
         let mut other = MemoryStore::new();
         for (granted, described) in [(3, 1), (0, 0)] {
-            let Ok(CommandResult::Import(done)) = import::import(&mut other, now(), &rows, false) else {
+            let Ok(CommandResult::Import(done)) = import::import(&mut other, now(), &rows, false)
+            else {
                 panic!("it is imported");
             };
             assert_eq!(

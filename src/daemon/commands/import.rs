@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::credits::{find_grant_record, expiry_facts, to_grant_fact, check_same_grant};
-use super::{members, similar_names, parse};
+use super::credits::{check_same_grant, expiry_facts, find_grant_record, to_grant_fact};
+use super::{members, parse, similar_names};
 use crate::control::protocol::account::{ImportView, NearView};
 use crate::control::protocol::{CommandResult, ImportRow, Refusal, SCHEMA};
 use crate::domain::account::Account;
 use crate::domain::fact::{Fact, MAX_FACTS};
 use crate::domain::id::{AccountId, Reference};
-use crate::domain::ledger::{GrantRecord, GrantKind};
+use crate::domain::ledger::{GrantKind, GrantRecord};
 use crate::domain::time::Time;
 use crate::store::port::Store;
 
@@ -102,7 +102,10 @@ impl<'a> ImportBuilder<'a> {
             return self.open_account(row);
         }
         let (record, existed) = parse_row(self.store, self.now, row)?;
-        if let Some(line) = self.line_of_reference.insert(record.reference.clone(), row.line) {
+        if let Some(line) = self
+            .line_of_reference
+            .insert(record.reference.clone(), row.line)
+        {
             return Err(parse::usage(format!(
                 "the reference {:?} was used in line {line} already",
                 record.reference.as_str()
@@ -159,7 +162,10 @@ impl<'a> ImportBuilder<'a> {
             }
         }
         if !row.tags.is_empty() {
-            let tags = row.tags.iter().map(|tag| members::parse_word("the tag", tag));
+            let tags = row
+                .tags
+                .iter()
+                .map(|tag| members::parse_word("the tag", tag));
             let tags = members::bounded_tags(tags.collect::<Result<_, _>>()?)?;
             match &attributes.tags {
                 Some((other, line)) if *other != tags => {
@@ -190,8 +196,13 @@ impl<'a> ImportBuilder<'a> {
             let stored = self.read_account(&id)?;
             let account = stored.unwrap_or_else(|| Account::new(id, self.now));
             let changed = Account {
-                tier: attributes.tier.map(|(tier, _)| tier).or(account.tier.clone()),
-                tags: attributes.tags.map_or(account.tags.clone(), |(tags, _)| tags),
+                tier: attributes
+                    .tier
+                    .map(|(tier, _)| tier)
+                    .or(account.tier.clone()),
+                tags: attributes
+                    .tags
+                    .map_or(account.tags.clone(), |(tags, _)| tags),
                 ..account.clone()
             };
             if changed != account {
@@ -200,7 +211,8 @@ impl<'a> ImportBuilder<'a> {
             }
         }
         self.view.accounts_opened = self.opened_accounts.len();
-        let similar = similar_names::find_similar_names(self.store, &self.opened_accounts, MAX_SIMILAR)?;
+        let similar =
+            similar_names::find_similar_names(self.store, &self.opened_accounts, MAX_SIMILAR)?;
         let similar_views = similar.into_iter().map(|(account, there)| NearView {
             account: account.to_string(),
             there: there.to_string(),
@@ -211,7 +223,11 @@ impl<'a> ImportBuilder<'a> {
 }
 
 /// One row as a grant, and whether it was made before.
-fn parse_row(store: &dyn Store, now: Time, row: &ImportRow) -> Result<(GrantRecord, bool), Refusal> {
+fn parse_row(
+    store: &dyn Store,
+    now: Time,
+    row: &ImportRow,
+) -> Result<(GrantRecord, bool), Refusal> {
     let account = parse::resolve_account_id(store, &row.account)?;
     let mut record = GrantRecord {
         reference: parse::reference(&row.reference)?,

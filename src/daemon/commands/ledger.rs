@@ -1,7 +1,7 @@
 //! The ledger as a whole: whose it is, and an operator's word after a restore.
 
 use super::parse;
-use crate::control::protocol::ledger::{LedgerView, LedgerMoveCommand};
+use crate::control::protocol::ledger::{LedgerMoveCommand, LedgerView};
 use crate::control::protocol::{CommandResult, Refusal, SCHEMA};
 use crate::daemon::views;
 use crate::domain::fact::Fact;
@@ -38,7 +38,11 @@ pub fn view(state: &LedgerState) -> LedgerView {
 ///
 /// # Errors
 /// When nothing would change, something is missing, or it cannot be written.
-pub fn move_ledger(store: &mut dyn Store, now: Time, command: &LedgerMoveCommand) -> Result<CommandResult, Refusal> {
+pub fn move_ledger(
+    store: &mut dyn Store,
+    now: Time,
+    command: &LedgerMoveCommand,
+) -> Result<CommandResult, Refusal> {
     let state = store.ledger_state().map_err(|e| parse::store_failed(&e))?;
     let current = state.identity.as_ref();
     let missing = |flag: &str| {
@@ -51,7 +55,10 @@ pub fn move_ledger(store: &mut dyn Store, now: Time, command: &LedgerMoveCommand
         Some(text) => Some(normalize_server(text)?),
         None => current.map(|known| known.server.clone()),
     };
-    let user = command.account.map(HostId).or(current.map(|known| known.user));
+    let user = command
+        .account
+        .map(HostId)
+        .or(current.map(|known| known.user));
     let dialect = match command.dialect.as_deref() {
         None => current.map(|known| known.dialect.clone()),
         Some(word @ ("v1" | "v2")) => Some(word.to_owned()),
@@ -80,7 +87,11 @@ pub fn move_ledger(store: &mut dyn Store, now: Time, command: &LedgerMoveCommand
 ///
 /// # Errors
 /// When no restored backup waits, or it cannot be written.
-pub fn accept_restore(store: &mut dyn Store, now: Time, reason: &str) -> Result<CommandResult, Refusal> {
+pub fn accept_restore(
+    store: &mut dyn Store,
+    now: Time,
+    reason: &str,
+) -> Result<CommandResult, Refusal> {
     let state = store.ledger_state().map_err(|e| parse::store_failed(&e))?;
     if state.restored_at.is_none() {
         return Err(parse::refusal(
@@ -92,7 +103,11 @@ pub fn accept_restore(store: &mut dyn Store, now: Time, reason: &str) -> Result<
     commit_and_show(store, now, LedgerFact::RestoreAccepted { reason })
 }
 
-fn commit_and_show(store: &mut dyn Store, now: Time, fact: LedgerFact) -> Result<CommandResult, Refusal> {
+fn commit_and_show(
+    store: &mut dyn Store,
+    now: Time,
+    fact: LedgerFact,
+) -> Result<CommandResult, Refusal> {
     let written = store.commit(now, vec![Fact::Ledger(fact)], &[]);
     written.map_err(|error| parse::commit_failed(&error))?;
     show(store)

@@ -23,7 +23,11 @@ const MAX_TAGS: usize = 50;
 const MAX_ATTRIBUTES: usize = 50;
 
 /// Changes tier, tags and attributes.
-pub fn set_attributes(store: &mut dyn Store, now: Time, command: &AccountSetCommand) -> Result<CommandResult, Refusal> {
+pub fn set_attributes(
+    store: &mut dyn Store,
+    now: Time,
+    command: &AccountSetCommand,
+) -> Result<CommandResult, Refusal> {
     let account = parse::find_account(store, &command.account)?;
     let no_change = AccountSetCommand {
         account: command.account.clone(),
@@ -63,7 +67,10 @@ fn changed_tier(command: &AccountSetCommand, account: &Account) -> Result<Option
     }
 }
 
-fn changed_tags(command: &AccountSetCommand, account: &Account) -> Result<BTreeSet<String>, Refusal> {
+fn changed_tags(
+    command: &AccountSetCommand,
+    account: &Account,
+) -> Result<BTreeSet<String>, Refusal> {
     let mut tags = account.tags.clone();
     for tag in &command.untags {
         tags.remove(&parse_word("the tag", tag)?);
@@ -79,7 +86,10 @@ fn changed_tags(command: &AccountSetCommand, account: &Account) -> Result<BTreeS
     bounded_tags(tags)
 }
 
-fn changed_attributes(command: &AccountSetCommand, account: &Account) -> Result<BTreeMap<String, String>, Refusal> {
+fn changed_attributes(
+    command: &AccountSetCommand,
+    account: &Account,
+) -> Result<BTreeMap<String, String>, Refusal> {
     let mut attributes = account.attributes.clone();
     for name in &command.no_attributes {
         attributes.remove(&parse_word("the attribute", name)?);
@@ -90,7 +100,10 @@ fn changed_attributes(command: &AccountSetCommand, account: &Account) -> Result<
                 "--attribute {name} and --no-attribute {name} contradict each other"
             )));
         }
-        attributes.insert(parse_word("the attribute", name)?, parse_attribute_value(name, value)?);
+        attributes.insert(
+            parse_word("the attribute", name)?,
+            parse_attribute_value(name, value)?,
+        );
     }
     if attributes.len() > MAX_ATTRIBUTES {
         return Err(parse::usage(format!(
@@ -269,7 +282,10 @@ mod tests {
             assert_eq!(view.tags, tags);
             assert_eq!(view.attributes.len(), attributes);
             let head = store.head();
-            assert_eq!(account_view(set_attributes(&mut store, now(), &command)), view);
+            assert_eq!(
+                account_view(set_attributes(&mut store, now(), &command)),
+                view
+            );
             assert_eq!(store.head(), head, "to say it again changes nothing");
         }
     }
@@ -349,7 +365,8 @@ mod tests {
         let mut store = store_with_credits(1);
         let head = store.head();
         for (changes, expect) in rows {
-            let refusal = set_attributes(&mut store, now(), &changes_to_bo(changes)).expect_err(expect);
+            let refusal =
+                set_attributes(&mut store, now(), &changes_to_bo(changes)).expect_err(expect);
             assert_eq!(refusal.code, "usage", "{refusal}");
             assert!(refusal.text.contains(expect), "{refusal}");
         }
@@ -385,7 +402,12 @@ mod tests {
     fn a_pin_is_stored_as_a_hash_and_never_shown() {
         let mut store = store_with_credits(1);
         let hash = pin::hash("4711").expect("it is a PIN");
-        let view = account_view(super::set_pin(&mut store, now(), "bo@example.com", Some(&hash)));
+        let view = account_view(super::set_pin(
+            &mut store,
+            now(),
+            "bo@example.com",
+            Some(&hash),
+        ));
         assert!(view.pin);
         let shown_text = format!("{view:?}");
         assert!(!shown_text.contains("argon2"), "{shown_text}");

@@ -3,7 +3,7 @@
 //! addresses of members stay out of the log.
 
 use super::dispatch;
-use crate::control::protocol::{CommandResult, Command, Refusal};
+use crate::control::protocol::{Command, CommandResult, Refusal};
 use crate::domain::gate::Policy;
 use crate::domain::time::Time;
 use crate::store::port::Store;

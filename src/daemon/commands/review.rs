@@ -3,14 +3,14 @@
 
 use super::{decisions, parse};
 use crate::control::protocol::review::{
-    ReviewCommand, ReviewedView, ReviewsView, ReviewAnswer as Asked, WaitingView,
+    ReviewAnswer as Asked, ReviewCommand, ReviewedView, ReviewsView, WaitingView,
 };
 use crate::control::protocol::{CommandResult, Refusal, SCHEMA};
 use crate::daemon::views;
 use crate::domain::decision::{Decision, DecisionOutcome};
 use crate::domain::fact::Fact;
 use crate::domain::id::{BookingUid, RequestId};
-use crate::domain::request::{Request, RequestState, OperatorDecision};
+use crate::domain::request::{OperatorDecision, Request, RequestState};
 use crate::domain::time::Time;
 use crate::store::port::{Store, StoreError};
 
@@ -36,7 +36,9 @@ pub fn list(store: &dyn Store, now: Time, all: bool, limit: u32) -> Result<Comma
     let mut found = noted_requests(store, now, all, limit + 1).map_err(failed)?;
     let more = found.len() > limit;
     found.truncate(limit);
-    let requests = found.iter().map(|request| noted_request_view(store, now, request));
+    let requests = found
+        .iter()
+        .map(|request| noted_request_view(store, now, request));
     let requests: Result<Vec<WaitingView>, StoreError> = requests.collect();
     Ok(CommandResult::Reviews(ReviewsView {
         schema: SCHEMA,
@@ -84,7 +86,11 @@ fn last_request_id() -> RequestId {
     RequestId::parse("~").expect("it is a name")
 }
 
-fn noted_request_view(store: &dyn Store, now: Time, request: &Request) -> Result<WaitingView, StoreError> {
+fn noted_request_view(
+    store: &dyn Store,
+    now: Time,
+    request: &Request,
+) -> Result<WaitingView, StoreError> {
     let account = match &request.account {
         Some(id) => store.account(id)?,
         None => None,
@@ -93,7 +99,11 @@ fn noted_request_view(store: &dyn Store, now: Time, request: &Request) -> Result
 }
 
 /// Writes the word down, unless it was said before.
-pub fn record_review(store: &mut dyn Store, now: Time, command: &ReviewCommand) -> Result<CommandResult, Refusal> {
+pub fn record_review(
+    store: &mut dyn Store,
+    now: Time,
+    command: &ReviewCommand,
+) -> Result<CommandResult, Refusal> {
     let uid = BookingUid::parse(command.booking.trim())
         .map_err(|why| parse::usage(format!("the booking {:?} {why}", command.booking)))?;
     let verdict = match command.verdict {
@@ -102,7 +112,11 @@ pub fn record_review(store: &mut dyn Store, now: Time, command: &ReviewCommand) 
     };
     let reason = reason(command.reason.as_deref(), verdict)?;
     let request = decisions::find_request(store, &uid)?;
-    if is_already_recorded(&request, verdict, command.reason.is_some().then_some(&reason)) {
+    if is_already_recorded(
+        &request,
+        verdict,
+        command.reason.is_some().then_some(&reason),
+    ) {
         return review_result(store, now, &request, true);
     }
     check_is_undecided(&request, now)?;
@@ -134,7 +148,11 @@ fn reason(text: Option<&str>, verdict: OperatorDecision) -> Result<String, Refus
 }
 
 /// Whether the request stands, or was decided, by this very word.
-fn is_already_recorded(request: &Request, verdict: OperatorDecision, reason: Option<&String>) -> bool {
+fn is_already_recorded(
+    request: &Request,
+    verdict: OperatorDecision,
+    reason: Option<&String>,
+) -> bool {
     let same = request.review.as_ref().is_some_and(|said| {
         said.decision == verdict && reason.is_none_or(|reason| said.reason == *reason)
     });
@@ -142,11 +160,13 @@ fn is_already_recorded(request: &Request, verdict: OperatorDecision, reason: Opt
         RequestState::Noted => true,
         RequestState::Recorded => matches!(
             (verdict, request.decision),
-            (OperatorDecision::Confirm, Decision::Confirm) | (OperatorDecision::Decline, Decision::Decline)
+            (OperatorDecision::Confirm, Decision::Confirm)
+                | (OperatorDecision::Decline, Decision::Decline)
         ),
         RequestState::Settled { outcome, .. } => matches!(
             (verdict, outcome),
-            (OperatorDecision::Confirm, DecisionOutcome::Confirmed) | (OperatorDecision::Decline, DecisionOutcome::Declined)
+            (OperatorDecision::Confirm, DecisionOutcome::Confirmed)
+                | (OperatorDecision::Decline, DecisionOutcome::Declined)
         ),
     };
     same && follows
@@ -200,7 +220,9 @@ fn review_result(
 
 #[cfg(test)]
 mod tests {
-    use super::super::test_fixtures::{record_decision, noted_request, now, store_with_credits, commit_facts};
+    use super::super::test_fixtures::{
+        commit_facts, noted_request, now, record_decision, store_with_credits,
+    };
     use super::*;
     use crate::domain::request::CallKind;
     use crate::domain::time::Span;
@@ -215,7 +237,11 @@ mod tests {
     }
 
     /// The request `a`, decided so, and an operator's word before that, if any.
-    fn store_with(request: Request, earlier_review: Option<OperatorDecision>, outcome: Option<DecisionOutcome>) -> MemoryStore {
+    fn store_with(
+        request: Request,
+        earlier_review: Option<OperatorDecision>,
+        outcome: Option<DecisionOutcome>,
+    ) -> MemoryStore {
         let mut store = store_with_credits(3);
         if let Some(verdict) = earlier_review {
             record_decision(&mut store, noted_request("a"));
@@ -302,7 +328,11 @@ mod tests {
                 review_command(Decline, None),
                 Ok((false, DEFAULT_DECLINE_REASON)),
             ),
-            (store_with(started_request(), None, None), review_command(Confirm, None), Err("begun")),
+            (
+                store_with(started_request(), None, None),
+                review_command(Confirm, None),
+                Err("begun"),
+            ),
             (
                 store_with(declined_request(), None, None),
                 review_command(Decline, None),
@@ -319,7 +349,11 @@ mod tests {
                 Err("decided"),
             ),
             (
-                store_with(declined_request(), Some(OperatorDecision::Decline), Some(DecisionOutcome::Declined)),
+                store_with(
+                    declined_request(),
+                    Some(OperatorDecision::Decline),
+                    Some(DecisionOutcome::Declined),
+                ),
                 review_command(Decline, None),
                 Ok((true, "said before")),
             ),
@@ -332,7 +366,11 @@ mod tests {
                 review_command(Decline, None),
                 Err("decided"),
             ),
-            (store_with_credits(1), review_command(Confirm, None), Err("not-found")),
+            (
+                store_with_credits(1),
+                review_command(Confirm, None),
+                Err("not-found"),
+            ),
             (
                 store_with(noted(), None, None),
                 review_command(Decline, Some(" ")),
@@ -378,7 +416,8 @@ mod tests {
                 booking: name.to_owned(),
                 ..review_command(Asked::Confirm, None)
             };
-            let Ok(CommandResult::Reviewed(view)) = record_review(&mut store, now(), &command) else {
+            let Ok(CommandResult::Reviewed(view)) = record_review(&mut store, now(), &command)
+            else {
                 panic!("{name} is known");
             };
             assert_eq!(view.request.step.request, "series");

@@ -2,7 +2,7 @@
 
 use crate::control::protocol::GrantCommand;
 use crate::domain::booking::BookingRef;
-use crate::domain::decision::{ReasonCode, Decision, Reason};
+use crate::domain::decision::{Decision, Reason, ReasonCode};
 use crate::domain::fact::Fact;
 use crate::domain::id::{AccountId, Address, BookingUid, HostId, RequestId};
 use crate::domain::request::{Request, RequestState};

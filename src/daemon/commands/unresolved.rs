@@ -87,13 +87,18 @@ fn unresolved_result(items: &[UnresolvedBooking], more: bool) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use super::super::test_fixtures::{now, store_with_credits, commit_facts};
+    use super::super::test_fixtures::{commit_facts, now, store_with_credits};
     use super::*;
     use crate::domain::booking::BookingRef;
     use crate::domain::time::Span;
     use crate::store::memory::MemoryStore;
 
-    fn add_unresolved(store: &mut MemoryStore, uid: &str, code: UnresolvedCode, hours: Option<i64>) {
+    fn add_unresolved(
+        store: &mut MemoryStore,
+        uid: &str,
+        code: UnresolvedCode,
+        hours: Option<i64>,
+    ) {
         let uid = BookingUid::parse(uid).unwrap();
         let fact = Fact::UnresolvedListed {
             booking: BookingRef { uid, id: None },
@@ -129,12 +134,19 @@ mod tests {
         let soon = ["soon accepted-move", "soon unmanaged"];
         assert_eq!(item_names(&all)[..2], soon);
         assert_eq!(item_names(&all)[2..], ["later unmanaged", "never revived"]);
-        assert_eq!(item_names(&list(&store, 1).unwrap()), ["soon accepted-move"]);
+        assert_eq!(
+            item_names(&list(&store, 1).unwrap()),
+            ["soon accepted-move"]
+        );
 
-        let first_resolved = resolve(&mut store, now(), "soon", Some("unmanaged"), "a guest").unwrap();
+        let first_resolved =
+            resolve(&mut store, now(), "soon", Some("unmanaged"), "a guest").unwrap();
         assert_eq!(item_names(&first_resolved), ["soon unmanaged resolved"]);
         let second_resolved = resolve(&mut store, now(), "soon", None, "talked to").unwrap();
-        assert_eq!(item_names(&second_resolved), ["soon accepted-move resolved"]);
+        assert_eq!(
+            item_names(&second_resolved),
+            ["soon accepted-move resolved"]
+        );
         let all = list(&store, 100).unwrap();
         assert_eq!(item_names(&all), ["later unmanaged", "never revived"]);
         // It is listed again, for what an operator said is about the finding that he saw.

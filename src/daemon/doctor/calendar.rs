@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::event_type;
 use super::check_result::{error, error_with_exit, ok, warning};
-use crate::calcom::port::{Calendar, CallError, CurrentUser, BookingFilter, clock_difference};
+use super::event_type;
+use crate::calcom::port::{BookingFilter, Calendar, CallError, CurrentUser, clock_difference};
 use crate::config::model::Config;
 use crate::control::exit;
 use crate::control::protocol::CheckFinding;
@@ -203,7 +203,9 @@ async fn examine_gate(
         };
         let subject = format!("event type {name} (gate {})", gate.name);
         match event_type {
-            Some(kind) => findings.extend(event_type::examine(&subject, &kind, (gate, global_policy))),
+            Some(kind) => {
+                findings.extend(event_type::examine(&subject, &kind, (gate, global_policy)))
+            }
             None => findings.push(error(
                 &subject,
                 "the calendar does not show it to this key",

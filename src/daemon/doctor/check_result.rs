@@ -17,7 +17,12 @@ pub fn error(subject: &str, text: impl Into<String>, help: &str) -> CheckFinding
 }
 
 /// An error with an exit code of its own.
-pub fn error_with_exit(exit: u8, subject: &str, text: impl Into<String>, help: &str) -> CheckFinding {
+pub fn error_with_exit(
+    exit: u8,
+    subject: &str,
+    text: impl Into<String>,
+    help: &str,
+) -> CheckFinding {
     new_result("error", exit, subject, text.into(), help)
 }
 

@@ -4,8 +4,8 @@
 use super::check_result::{error, ok, warning};
 use crate::control::protocol::CheckFinding;
 use crate::domain::booking::{Confirmation, EventType, Question, QuestionKind};
-use crate::domain::criteria::global_policy::GlobalPolicy;
 use crate::domain::criteria::custom_rule::Rule;
+use crate::domain::criteria::global_policy::GlobalPolicy;
 use crate::domain::gate::Gate;
 use crate::domain::name_distance::nearest;
 
@@ -103,7 +103,9 @@ fn check_address_proof(subject: &str, event_type: &EventType, gate: &Gate) -> Op
     let questions = event_type.questions.as_ref()?;
     let question = questions.iter().find(|question| question.slug == *pin);
     Some(match question {
-        Some(question) if question.on_booking_page => ok(subject, format!("asks for the PIN ({pin})")),
+        Some(question) if question.on_booking_page => {
+            ok(subject, format!("asks for the PIN ({pin})"))
+        }
         Some(_) => error(
             subject,
             format!(
@@ -211,11 +213,11 @@ mod tests {
     use crate::domain::gate::OnUnanswered;
     use std::collections::BTreeSet;
 
-    use crate::domain::criteria::on_violation::OnViolation;
     use crate::domain::criteria::gate_criteria::Criteria;
+    use crate::domain::criteria::on_violation::OnViolation;
     use crate::domain::id::EventTypeId;
-    use crate::domain::rule::expression::Expression;
     use crate::domain::refund_policy::Terms;
+    use crate::domain::rule::expression::Expression;
 
     fn question(slug: &str, kind: QuestionKind) -> Question {
         Question {
@@ -275,8 +277,16 @@ mod tests {
         let rows = [
             (event_type(), None, vec!["ok"]),
             (changed(&|kind| kind.price = 500), None, vec!["error", "ok"]),
-            (changed(&|kind| kind.seated = true), None, vec!["error", "ok"]),
-            (changed(&|kind| kind.recurring = true), None, vec!["ok", "ok"]),
+            (
+                changed(&|kind| kind.seated = true),
+                None,
+                vec!["error", "ok"],
+            ),
+            (
+                changed(&|kind| kind.recurring = true),
+                None,
+                vec!["ok", "ok"],
+            ),
             (confirmed(Confirmation::Disabled), None, vec!["error"]),
             (confirmed(Confirmation::Unknown), None, vec!["warning"]),
             (
@@ -310,8 +320,16 @@ mod tests {
                 None,
                 vec!["ok", "ok"],
             ),
-            (changed(&|kind| kind.disables_rescheduling = true), None, vec!["ok", "ok"]),
-            (changed(&|kind| kind.questions = None), Some("pin"), vec!["ok"]),
+            (
+                changed(&|kind| kind.disables_rescheduling = true),
+                None,
+                vec!["ok", "ok"],
+            ),
+            (
+                changed(&|kind| kind.questions = None),
+                Some("pin"),
+                vec!["ok"],
+            ),
         ];
         for (kind, pin, expect) in rows {
             let findings = examine("x", &kind, (&gate(pin), &GlobalPolicy::default()));

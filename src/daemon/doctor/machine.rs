@@ -14,7 +14,7 @@ use crate::config::lookup::{LookupConfig, LookupSource};
 use crate::config::model::Config;
 use crate::control::client::{self, ClientError};
 use crate::control::exit;
-use crate::control::protocol::{CommandResult, CheckFinding, Command};
+use crate::control::protocol::{CheckFinding, Command, CommandResult};
 use crate::daemon::failure::Failure;
 use crate::store::lock::holder_of;
 use crate::store::open::OpenError;
@@ -279,7 +279,10 @@ mod tests {
                 (expect, code),
                 "{bytes}"
             );
-            assert!(asked_parent.get(), "the nearest folder that is there is asked");
+            assert!(
+                asked_parent.get(),
+                "the nearest folder that is there is asked"
+            );
         }
         let broken = check_disk_space(&missing_path, &|_| Err(io::Error::other("no such thing")));
         assert_eq!(broken.level, "warning");
@@ -318,7 +321,10 @@ mod tests {
         for (program, expect, text) in commands {
             let finding = check_command("lookup x", &program);
             let (actual_level, actual_text) = level_and_text(&finding);
-            assert!(actual_level == expect && actual_text.contains(text), "{finding:?}");
+            assert!(
+                actual_level == expect && actual_text.contains(text),
+                "{finding:?}"
+            );
         }
         let files = [
             (write_file("token", "secret", 0o600), "ok", "can be read"),
@@ -333,7 +339,10 @@ mod tests {
         for (file, expect, text) in files {
             let finding = check_credential("lookup x", &file);
             let (actual_level, actual_text) = level_and_text(&finding);
-            assert!(actual_level == expect && actual_text.contains(text), "{finding:?}");
+            assert!(
+                actual_level == expect && actual_text.contains(text),
+                "{finding:?}"
+            );
         }
     }
 }

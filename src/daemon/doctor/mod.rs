@@ -4,6 +4,6 @@
 //! need. `finding` is how each is put.
 
 pub mod calendar;
-mod event_type;
 pub mod check_result;
+mod event_type;
 pub mod machine;

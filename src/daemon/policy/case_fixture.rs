@@ -1,16 +1,18 @@
 //! The world that a case describes. What it does not say is as `config::case::model` tells.
 
 use crate::calcom::booking_file::ParsedBooking;
-use crate::config::policy_test::model::{PolicyCase, DescribedBooking, CaseMember, CaseSubject};
+use crate::config::policy_test::model::{CaseMember, CaseSubject, DescribedBooking, PolicyCase};
 use crate::config::policy_test::parse::DEFAULT_NOW;
-use crate::daemon::policy::snapshot_fixture::{self, SnapshotFixture, blank_booking, request_id, uid};
+use crate::daemon::policy::snapshot_fixture::{
+    self, SnapshotFixture, blank_booking, request_id, uid,
+};
 use crate::domain::account::{Account, Lot, LotPart};
-use crate::domain::booking::{self, Attendee, Booking, EventTypeRef, BookingStatus};
-use crate::domain::decision::{REASON_CODES, Credits, Decision};
+use crate::domain::booking::{self, Attendee, Booking, BookingStatus, EventTypeRef};
+use crate::domain::decision::{Credits, Decision, REASON_CODES};
 use crate::domain::gate::Policy;
 use crate::domain::id::{AccountId, EventTypeId, EventTypeKey, HostId, Reference};
-use crate::domain::request::{Charge, ChargeState, Request, RequestState, OperatorReview};
-use crate::domain::snapshot::{PriorRequest, Lookups, CountedBooking};
+use crate::domain::request::{Charge, ChargeState, OperatorReview, Request, RequestState};
+use crate::domain::snapshot::{CountedBooking, Lookups, PriorRequest};
 use crate::domain::time::{Span, Time};
 
 /// The key's user, and the host of bookings that say nothing of theirs.
@@ -26,7 +28,11 @@ const GRANT: &str = "example";
 ///
 /// # Errors
 /// What keeps it from being one.
-pub fn build_fixture(case: &PolicyCase, file: Option<ParsedBooking>, policy: &Policy) -> Result<SnapshotFixture, String> {
+pub fn build_fixture(
+    case: &PolicyCase,
+    file: Option<ParsedBooking>,
+    policy: &Policy,
+) -> Result<SnapshotFixture, String> {
     let default = DEFAULT_NOW.parse().expect("the default is an instant");
     let from_file = file.as_ref().and_then(|file| file.sent_at);
     let now: Time = case.now.or(from_file).unwrap_or(default);
@@ -65,7 +71,11 @@ pub fn build_fixture(case: &PolicyCase, file: Option<ParsedBooking>, policy: &Po
     Ok(fixture)
 }
 
-fn fixture_from_description(described: &DescribedBooking, now: Time, policy: &Policy) -> Result<SnapshotFixture, String> {
+fn fixture_from_description(
+    described: &DescribedBooking,
+    now: Time,
+    policy: &Policy,
+) -> Result<SnapshotFixture, String> {
     let first = policy
         .gates
         .first()
@@ -198,7 +208,11 @@ fn grant_reference() -> Reference {
     Reference::parse(GRANT).expect("names made here are names")
 }
 
-fn counted_bookings(member: &CaseMember, fixture: &SnapshotFixture, policy: &Policy) -> Vec<CountedBooking> {
+fn counted_bookings(
+    member: &CaseMember,
+    fixture: &SnapshotFixture,
+    policy: &Policy,
+) -> Vec<CountedBooking> {
     let own = policy
         .gate(&fixture.bookings[0])
         .map(|gate| gate.name.clone());
@@ -260,13 +274,18 @@ fn prior_record(case: &PolicyCase, fixture: &SnapshotFixture) -> Option<Request>
     if case.first_evaluated.is_none() && case.review.is_none() {
         return None;
     }
-    let first_decided = case.first_evaluated.map_or(fixture.now, |at| at.resolve(fixture.now));
+    let first_decided = case
+        .first_evaluated
+        .map_or(fixture.now, |at| at.resolve(fixture.now));
     let booking = &fixture.bookings[0];
-    let review = case.review.as_ref().map(|(verdict, reason)| OperatorReview {
-        decision: *verdict,
-        reason: reason.clone(),
-        at: fixture.now,
-    });
+    let review = case
+        .review
+        .as_ref()
+        .map(|(verdict, reason)| OperatorReview {
+            decision: *verdict,
+            reason: reason.clone(),
+            at: fixture.now,
+        });
     Some(Request {
         id: booking.request_id(),
         bookings: fixture.bookings.iter().map(Booking::to_ref).collect(),

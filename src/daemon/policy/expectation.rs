@@ -1,16 +1,16 @@
 //! A case tried: what the plan says of it, held against what is expected.
 
 use crate::calcom::booking_file::{ParsedBooking, parse_booking_file};
-use crate::config::policy_test::model::{PolicyCase, CaseExpectation, CaseTime};
+use crate::config::policy_test::model::{CaseExpectation, CaseTime, PolicyCase};
 use crate::config::rule::BUILT_IN_RULES;
 use crate::control::policy::{CaseView, FoundView};
 use crate::daemon::policy::case_fixture;
 use crate::daemon::policy::snapshot_fixture::{SnapshotFixture, evaluate_one};
 use crate::daemon::views;
-use crate::domain::decision::{ReasonCode, Decision};
+use crate::domain::decision::{Decision, ReasonCode};
 use crate::domain::gate::Policy;
-use crate::domain::request::Request;
 use crate::domain::messages;
+use crate::domain::request::Request;
 use crate::domain::time::Time;
 
 /// The booking that a file holds.
@@ -54,7 +54,11 @@ pub fn run_case(
 fn check_names(case: &PolicyCase, policy: &Policy) -> Result<(), String> {
     let global_policy = &policy.global;
     for name in case.lookups.keys() {
-        if global_policy.lookups.iter().all(|lookup| lookup.name != *name) {
+        if global_policy
+            .lookups
+            .iter()
+            .all(|lookup| lookup.name != *name)
+        {
             return Err(format!(
                 "the configuration has no [[lookup]] named {name:?}"
             ));
@@ -74,7 +78,9 @@ fn check_names(case: &PolicyCase, policy: &Policy) -> Result<(), String> {
                 .iter()
                 .flat_map(|gate| gate.criteria.rules.iter()),
         );
-        let mut names = BUILT_IN_RULES.into_iter().chain(rules.map(|rule| &*rule.name));
+        let mut names = BUILT_IN_RULES
+            .into_iter()
+            .chain(rules.map(|rule| &*rule.name));
         if names.all(|name| name != rule) {
             return Err(format!(
                 "no rule is called {rule:?}; maitred's own are {}",
@@ -108,7 +114,12 @@ fn code_names(codes: impl Iterator<Item = ReasonCode>) -> Vec<String> {
 }
 
 /// What is expected and not found, in words.
-fn differences(expect: &CaseExpectation, request: &Request, actual: &FoundView, now: Time) -> Vec<String> {
+fn differences(
+    expect: &CaseExpectation,
+    request: &Request,
+    actual: &FoundView,
+    now: Time,
+) -> Vec<String> {
     let mut all = Vec::new();
     let mut compare = |what: &str, expected: String, is: String| {
         if expected != is {
@@ -141,7 +152,13 @@ fn differences(expect: &CaseExpectation, request: &Request, actual: &FoundView, 
     if let Some(text) = &expect.text {
         compare("text ", format!("{text:?}"), format!("{:?}", actual.text));
     }
-    if let (Some(until), Decision::Wait { until: actual_until }) = (expect.until, request.decision) {
+    if let (
+        Some(until),
+        Decision::Wait {
+            until: actual_until,
+        },
+    ) = (expect.until, request.decision)
+    {
         let at = |moment: CaseTime| views::format_time(moment.resolve(now));
         let actual_text = actual_until.map_or_else(|| "the start".to_owned(), views::format_time);
         compare("until ", at(until), actual_text);

@@ -10,7 +10,7 @@ use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
 use crate::domain::ledger::{ApplyError, GrantRecord, LedgerRecords, Violation, apply};
 use crate::domain::ledger_state::LedgerState;
 use crate::domain::request::{Charge, ChargeState, Request};
-use crate::domain::snapshot::{PriorRequest, CountedBooking};
+use crate::domain::snapshot::{CountedBooking, PriorRequest};
 use crate::domain::time::Time;
 use crate::domain::unresolved::UnresolvedBooking;
 
@@ -83,7 +83,12 @@ impl HistoricalLedger {
 
     /// What the booker asked for since then.
     pub fn requests_since(&self, booker: &Address, since: Time) -> Vec<PriorRequest> {
-        let newest_first = self.requests_of_booker.get(booker).into_iter().flatten().rev();
+        let newest_first = self
+            .requests_of_booker
+            .get(booker)
+            .into_iter()
+            .flatten()
+            .rev();
         let recent = newest_first.take_while(|(created, _)| *created >= since);
         recent
             .map(|(created, request)| PriorRequest {
@@ -164,7 +169,10 @@ impl LedgerRecords for HistoricalLedger {
     }
 
     fn put_charge(&mut self, charge: Charge) {
-        let of_account = self.charges_of_account.entry(charge.account.clone()).or_default();
+        let of_account = self
+            .charges_of_account
+            .entry(charge.account.clone())
+            .or_default();
         of_account.insert(charge.booking.uid.clone());
         self.charges.insert(charge.booking.uid.clone(), charge);
     }

@@ -4,9 +4,9 @@
 //! a request as it was, and `missing` what of it nobody wrote down.
 
 pub mod case_fixture;
-pub mod unrecorded_inputs;
+pub mod expectation;
 pub mod historical_ledger;
 pub mod recorded_request;
 pub mod replay;
-pub mod expectation;
 pub mod snapshot_fixture;
+pub mod unrecorded_inputs;

@@ -51,7 +51,11 @@ pub fn cover_all_bookings(times: &BookingTimes, request: &Request) -> bool {
 }
 
 /// The world in which it was decided.
-pub fn build_fixture(request: &Request, times: &BookingTimes, ledger: &HistoricalLedger) -> SnapshotFixture {
+pub fn build_fixture(
+    request: &Request,
+    times: &BookingTimes,
+    ledger: &HistoricalLedger,
+) -> SnapshotFixture {
     let booker = request.booker.as_ref();
     let account = booker.and_then(|booker| ledger.account_of(booker)).cloned();
     let bookings = recorded_bookings(request, times);
@@ -60,7 +64,8 @@ pub fn build_fixture(request: &Request, times: &BookingTimes, ledger: &Historica
         Some(true) | None => 0,
     };
     let hidden = has_reason(request, ReasonCode::EventTypeNotShown);
-    let event_type = snapshot_fixture::event_type(&bookings[0], price, has_reason(request, ReasonCode::Seated));
+    let event_type =
+        snapshot_fixture::event_type(&bookings[0], price, has_reason(request, ReasonCode::Seated));
     let carried = request.predecessor.as_ref();
     SnapshotFixture {
         now: request.decided_at,
@@ -73,7 +78,10 @@ pub fn build_fixture(request: &Request, times: &BookingTimes, ledger: &Historica
         prior_requests: booker
             .map(|of| ledger.requests_since(of, request.created_at - SAME_DAY_RANGE))
             .unwrap_or_default(),
-        pin: recorded_pin(request, account.as_ref().is_some_and(|of| of.pin_hash.is_some())),
+        pin: recorded_pin(
+            request,
+            account.as_ref().is_some_and(|of| of.pin_hash.is_some()),
+        ),
         lookups: Lookups::default(),
         host_is_busy: rule_passed(request, "time-free") == Some(false),
         carried_charge: carried.and_then(|from| ledger.open_charge(from)).cloned(),

@@ -5,15 +5,15 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::unrecorded_inputs::{GatedRequest, find_unrecorded_input};
 use super::historical_ledger::HistoricalLedger;
-use super::recorded_request::{cover_all_bookings, booking_times, build_fixture};
+use super::recorded_request::{booking_times, build_fixture, cover_all_bookings};
 use super::snapshot_fixture::{evaluate_one, without_pass_limits};
+use super::unrecorded_inputs::{GatedRequest, find_unrecorded_input};
 use crate::control::policy::{DifferenceView, MissingView, ReplayView, SaidView};
 use crate::control::protocol::SCHEMA;
 use crate::daemon::failure::{Failure, error_chain};
 use crate::daemon::views;
-use crate::domain::decision::{ReasonCode, Decision};
+use crate::domain::decision::{Decision, ReasonCode};
 use crate::domain::fact::{Commit, Fact};
 use crate::domain::gate::Policy;
 use crate::domain::ledger::Violation;
@@ -47,7 +47,8 @@ pub fn replay(store: &Path, query: &ReplayQuery<'_>) -> Result<ReplayView, Failu
             store.display()
         )));
     }
-    replay_log(&log, query).map_err(|error| Failure::Store(format!("failed to {}", error_chain(&error))))
+    replay_log(&log, query)
+        .map_err(|error| Failure::Store(format!("failed to {}", error_chain(&error))))
 }
 
 fn replay_log(log: &Path, query: &ReplayQuery<'_>) -> Result<ReplayView, LogError> {
@@ -136,7 +137,11 @@ impl<'a> Replay<'a> {
 
     /// A booking that others accepted was not decided at the door.
     fn is_in_scope(&self, request: &Request) -> bool {
-        let codes = [ReasonCode::Unmanaged, ReasonCode::Revived, ReasonCode::AcceptedMove];
+        let codes = [
+            ReasonCode::Unmanaged,
+            ReasonCode::Revived,
+            ReasonCode::AcceptedMove,
+        ];
         let unmanaged = |of: &Request| of.reasons.iter().any(|r| codes.contains(&r.code));
         request.decided_at >= self.query.since
             && !self.ledger.has_request(&request.id)
@@ -147,7 +152,10 @@ impl<'a> Replay<'a> {
     fn evaluate_request(&self, request: &Request, after: &[Fact]) -> ReplayOutcome {
         let times = booking_times(request, after);
         let fixture = build_fixture(request, &times, &self.ledger);
-        let pin = fixture.account.as_ref().is_some_and(|of| of.pin_hash.is_some());
+        let pin = fixture
+            .account
+            .as_ref()
+            .is_some_and(|of| of.pin_hash.is_some());
         let gate_result = self.policy.require_gate(fixture.me, &fixture.bookings[0]);
         let gate = gate_result.ok().cloned();
         let Some(replayed) = evaluate_one(fixture, &self.policy) else {
@@ -160,7 +168,9 @@ impl<'a> Replay<'a> {
             has_times: cover_all_bookings(&times, request),
             has_pin: pin,
         });
-        if let Some(input) = gated_request.and_then(|asked| find_unrecorded_input(&asked, &replayed.findings)) {
+        if let Some(input) =
+            gated_request.and_then(|asked| find_unrecorded_input(&asked, &replayed.findings))
+        {
             return ReplayOutcome::Unknown(input);
         }
         if is_same_decision(request, &replayed) {
@@ -205,7 +215,8 @@ fn is_same_decision(recorded: &Request, replayed: &Request) -> bool {
         Decision::Confirm => request.credits,
         Decision::Decline | Decision::Wait { .. } | Decision::Review | Decision::Leave => 0,
     };
-    recorded.decision.as_str() == replayed.decision.as_str() && credits(recorded) == credits(replayed)
+    recorded.decision.as_str() == replayed.decision.as_str()
+        && credits(recorded) == credits(replayed)
 }
 
 fn decision_view(request: &Request) -> SaidView {

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use crate::domain::account::Account;
 use crate::domain::booking::{
-    Booking, Buffers, Confirmation, EventType, Host, TimestampedBooking, Payment, BookingStatus,
+    Booking, BookingStatus, Buffers, Confirmation, EventType, Host, Payment, TimestampedBooking,
 };
 use crate::domain::gate::{DeclineLimit, Policy};
 use crate::domain::id::{BookingUid, HostId, RequestId};
 use crate::domain::plan::{Step, plan};
 use crate::domain::request::{Charge, Request};
-use crate::domain::snapshot::{PriorRequest, Lookups, PinResult, Series, Snapshot, CountedBooking};
+use crate::domain::snapshot::{CountedBooking, Lookups, PinResult, PriorRequest, Series, Snapshot};
 use crate::domain::time::{Span, Time};
 
 /// One request and all that is known around it.

@@ -4,9 +4,9 @@
 use super::recorded_request::rule_passed;
 use crate::config::rule::BUILT_IN_RULES;
 use crate::domain::criteria::cap::CapPeriod;
-use crate::domain::criteria::time_window::TimeWindow;
 use crate::domain::criteria::custom_rule::Rule;
 use crate::domain::criteria::gate_criteria::ZoneSource;
+use crate::domain::criteria::time_window::TimeWindow;
 use crate::domain::decision::Finding;
 use crate::domain::gate::{Gate, Policy};
 use crate::domain::request::Request;
@@ -60,7 +60,10 @@ pub struct GatedRequest<'a> {
 
 /// What would have to be known; `None`: what was found stands. A rule that objects settles it,
 /// unless one that comes before it looked at something that is missing.
-pub fn find_unrecorded_input(gated_request: &GatedRequest<'_>, findings: &[Finding]) -> Option<String> {
+pub fn find_unrecorded_input(
+    gated_request: &GatedRequest<'_>,
+    findings: &[Finding],
+) -> Option<String> {
     for rule in rule_order(gated_request) {
         let is_of_rule = |finding: &&Finding| finding.rule == rule;
         let Some(finding) = findings.iter().find(is_of_rule) else {
@@ -86,7 +89,9 @@ fn rule_order(gated_request: &GatedRequest<'_>) -> Vec<String> {
 
 fn all_rules<'a>(gated_request: &GatedRequest<'a>) -> impl Iterator<Item = &'a Rule> + use<'a> {
     let global_rules = &gated_request.policy.global.rules;
-    global_rules.iter().chain(gated_request.gate.criteria.rules.iter())
+    global_rules
+        .iter()
+        .chain(gated_request.gate.criteria.rules.iter())
 }
 
 /// What the rule of this name looks at and is not known.
@@ -97,9 +102,13 @@ fn unrecorded_input_of_rule(gated_request: &GatedRequest<'_>, rule: &str) -> Opt
         "free-of-charge" if rule_passed(gated_request.request, rule).is_none() => {
             Some("the price of the event type")
         }
-        "time-free" if rule_passed(gated_request.request, rule).is_none() => Some("whether the time was free"),
+        "time-free" if rule_passed(gated_request.request, rule).is_none() => {
+            Some("whether the time was free")
+        }
         // A member who has none can give no right one, whatever was typed.
-        "pin" if rule_passed(gated_request.request, rule).is_none() && gated_request.has_pin => Some("the PIN"),
+        "pin" if rule_passed(gated_request.request, rule).is_none() && gated_request.has_pin => {
+            Some("the PIN")
+        }
         "requests-per-day" => zone,
         "notice" => times,
         "hours" => times.or(zone),
@@ -156,7 +165,9 @@ fn has_calendar_caps(gated_request: &GatedRequest<'_>) -> bool {
 /// What a price goes by and is not known.
 fn unrecorded_price_input(gated_request: &GatedRequest<'_>) -> Option<&'static str> {
     let prices = &gated_request.gate.criteria.prices;
-    let by_time = prices.iter().any(|price| price.start_window != TimeWindow::ALWAYS);
+    let by_time = prices
+        .iter()
+        .any(|price| price.start_window != TimeWindow::ALWAYS);
     let by_length = prices.iter().any(|price| price.length != (None, None));
     if (by_time || by_length) && !gated_request.has_times {
         return Some("the times of the occurrences");

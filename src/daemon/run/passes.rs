@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::{PassAwaitingWatch, QueuedPass, Loop, PassKind};
+use super::{Loop, PassAwaitingWatch, PassKind, QueuedPass};
 use crate::calcom::port::Calendar;
 use crate::control::protocol::{CommandResult, SocketResponse};
 use crate::daemon::backoff::Backoff;
@@ -14,10 +14,10 @@ use crate::daemon::wake::Wake;
 use crate::domain::gate::Policy;
 use crate::domain::time::{Clock, Span, Time};
 use crate::lookup::client::LookupClient;
-use crate::reconcile::pass::run_pass_with_report;
 use crate::reconcile::context::{PassError, Ports, Session, StopSignal};
+use crate::reconcile::pass::run_pass_with_report;
 use crate::reconcile::report::PassReport;
-use crate::reconcile::watch::{WatchScope, WatchReport, run_watch_with_report};
+use crate::reconcile::watch::{WatchReport, WatchScope, run_watch_with_report};
 use crate::store::store_thread::StoreHandle;
 
 /// How long a watch that failed rests. Passes have their own, longer patience with the server.
@@ -159,7 +159,9 @@ impl Loop {
         let Some(session) = self.session.take() else {
             return;
         };
-        let dry_run = queued.as_ref().is_some_and(|job| job.kind == PassKind::Plan);
+        let dry_run = queued
+            .as_ref()
+            .is_some_and(|job| job.kind == PassKind::Plan);
         self.requested_pass = queued;
         if !dry_run {
             self.last_was_pass = true;
@@ -170,7 +172,8 @@ impl Loop {
         spawn_and_report(wakes, async move {
             let mut session = session;
             let (ports, policy) = (tools.ports(), &tools.policy);
-            let (report, stopped) = run_pass_with_report(&ports, policy, &mut session, dry_run).await;
+            let (report, stopped) =
+                run_pass_with_report(&ports, policy, &mut session, dry_run).await;
             Wake::PassEnded {
                 session,
                 report: Box::new(report),
@@ -197,7 +200,9 @@ impl Loop {
             Some(error) => self.record_failure(error, now)?,
         }
         if let Some(awaiting) = awaiting_watch {
-            let scope = self.watch_state.requested_watch(&self.daemon.config.schedule, now);
+            let scope = self
+                .watch_state
+                .requested_watch(&self.daemon.config.schedule, now);
             let preview = awaiting.preview;
             self.awaiting_watch = Some(awaiting);
             self.start_watch(scope, preview);
@@ -208,8 +213,16 @@ impl Loop {
     }
 
     /// Tells whoever waited how the pass ended, unless he waits for the watch too.
-    fn answer_requester(&self, job: QueuedPass, report: &PassReport, stopped: Option<&PassError>) -> Option<PassAwaitingWatch> {
-        let QueuedPass { kind: wants, answer } = job;
+    fn answer_requester(
+        &self,
+        job: QueuedPass,
+        report: &PassReport,
+        stopped: Option<&PassError>,
+    ) -> Option<PassAwaitingWatch> {
+        let QueuedPass {
+            kind: wants,
+            answer,
+        } = job;
         let mut pass = views::pass(report);
         let preview = wants == PassKind::Plan;
         let response = match stopped.map(Failure::from) {
@@ -297,7 +310,11 @@ impl Loop {
 }
 
 /// Tells whoever waited for a pass and a watch how both ended.
-fn answer_with_watch(awaiting: PassAwaitingWatch, watch_report: &WatchReport, stopped: Option<&PassError>) {
+fn answer_with_watch(
+    awaiting: PassAwaitingWatch,
+    watch_report: &WatchReport,
+    stopped: Option<&PassError>,
+) {
     let PassAwaitingWatch {
         mut pass, answer, ..
     } = awaiting;

@@ -29,7 +29,10 @@ impl UngatedEventTypes {
     pub fn record<'a>(&mut self, requests: impl Iterator<Item = &'a Request>) {
         let mut pending = BTreeMap::new();
         for request in requests {
-            let ungated = request.reasons.iter().any(|one| one.code == ReasonCode::Ungated);
+            let ungated = request
+                .reasons
+                .iter()
+                .any(|one| one.code == ReasonCode::Ungated);
             if let Some(id) = request.event_type.filter(|_| ungated) {
                 pending.entry(id).or_insert((request.slug.as_deref(), 0)).1 += 1;
             }
@@ -62,7 +65,8 @@ impl ReportedProblems {
             current.insert(key, problem.clone());
         }
         for code in PERSISTENT_CODES {
-            let is_reported = |of: &BTreeMap<(&str, String), Problem>| of.keys().any(|key| key.0 == code);
+            let is_reported =
+                |of: &BTreeMap<(&str, String), Problem>| of.keys().any(|key| key.0 == code);
             if is_reported(&self.0) && !is_reported(&current) {
                 tracing::info!(code, "over: everything is decided again");
             }

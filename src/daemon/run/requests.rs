@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::{QueuedPass, Loop, PassKind};
+use super::{Loop, PassKind, QueuedPass};
 use crate::control::protocol::review::ReviewedView;
-use crate::control::protocol::{CommandResult, Command, Refusal, SocketResponse};
+use crate::control::protocol::{Command, CommandResult, Refusal, SocketResponse};
 use crate::control::server::ReceivedCommand;
 use crate::daemon::commands::operator_log;
 use crate::daemon::commands::parse::refusal;
@@ -65,7 +65,12 @@ impl Loop {
         }
     }
 
-    fn run_store_command(&self, command: Command, uid: Option<u32>, answer: oneshot::Sender<SocketResponse>) {
+    fn run_store_command(
+        &self,
+        command: Command,
+        uid: Option<u32>,
+        answer: oneshot::Sender<SocketResponse>,
+    ) {
         let store = self.daemon.store.clone();
         let policy = Arc::clone(&self.policy);
         let now = (self.daemon.clock)();
@@ -80,7 +85,10 @@ impl Loop {
                     // The loop outlives this but for its end, where nothing is looked at any more.
                     let _ = wakes.send(Wake::RunPass).await;
                     let acts = if paused { "paused" } else { "daemon" }.to_owned();
-                    SocketResponse::Ok(Box::new(CommandResult::Reviewed(ReviewedView { acts, ..view })))
+                    SocketResponse::Ok(Box::new(CommandResult::Reviewed(ReviewedView {
+                        acts,
+                        ..view
+                    })))
                 }
                 Ok(answered) => SocketResponse::Ok(Box::new(answered)),
                 Err(refusal) => SocketResponse::Err(refusal),

@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 use super::Loop;
 use crate::control::protocol::status::{AttentionCounts, FailingView, StatusView, WatchStatus};
 use crate::control::protocol::unresolved::UnresolvedSummary;
-use crate::control::protocol::{CommandResult, ProblemView, SocketResponse, SCHEMA};
+use crate::control::protocol::{CommandResult, ProblemView, SCHEMA, SocketResponse};
 use crate::daemon::commands::{parse, review};
 use crate::daemon::views;
 use crate::domain::gate::PassLimits;
@@ -70,7 +70,9 @@ impl Loop {
     }
 
     fn watch_status(&self, now: Time) -> WatchStatus {
-        let next = self.watch_state.next_watch(&self.daemon.config.schedule, now);
+        let next = self
+            .watch_state
+            .next_watch(&self.daemon.config.schedule, now);
         let not_before = |at: Time| self.watch_not_before.map_or(at, |until| at.max(until));
         let unless_paused = |at: Time| (!self.paused).then(|| views::format_time(not_before(at)));
         WatchStatus {
@@ -93,7 +95,8 @@ fn add_store_counts(
 ) -> Result<StatusView, StoreError> {
     let intents = store.open_intents(MAX_COUNTED)?;
     let notes = review::requests_in_review(store, now, MAX_COUNTED)?;
-    let waits = |request: &Request| intent::wait_reason(request, store.sent_mark(&request.id), limits, now);
+    let waits =
+        |request: &Request| intent::wait_reason(request, store.sent_mark(&request.id), limits, now);
     let is_failing = |request: &&Request| request.failures > 0 || waits(request).is_some();
     let mut failing: Vec<&Request> = intents.iter().filter(is_failing).collect();
     failing.sort_by_key(|request| std::cmp::Reverse(request.failures));

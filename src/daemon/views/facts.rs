@@ -47,7 +47,9 @@ type EntryParts = (&'static str, Option<u64>, Option<String>, String);
 
 fn describe_fact(fact: &Fact) -> EntryParts {
     match fact {
-        Fact::AccountOpened { account } => ("opened", None, None, format!("account {account} opened")),
+        Fact::AccountOpened { account } => {
+            ("opened", None, None, format!("account {account} opened"))
+        }
         Fact::AliasAdded { alias, .. } => ("aliased", None, None, format!("alias {alias} added")),
         Fact::AliasRemoved { alias, .. } => {
             ("unaliased", None, None, format!("alias {alias} removed"))
@@ -114,7 +116,9 @@ fn describe_fact(fact: &Fact) -> EntryParts {
         | Fact::RequestReviewed { .. }
         | Fact::CallRecorded { .. }
         | Fact::IntentSettled { .. } => describe_request_fact(fact),
-        Fact::UnresolvedListed { .. } | Fact::UnresolvedResolved { .. } => describe_unresolved_fact(fact),
+        Fact::UnresolvedListed { .. } | Fact::UnresolvedResolved { .. } => {
+            describe_unresolved_fact(fact)
+        }
         Fact::Ledger(fact) => describe_ledger_fact(fact),
     }
 }
@@ -191,7 +195,10 @@ fn describe_charge_fact(fact: &Fact) -> EntryParts {
             ("refund", Some(credits), uid, reason.full_text())
         }
         Fact::Move {
-            from, to, non_refundable: keeps, ..
+            from,
+            to,
+            non_refundable: keeps,
+            ..
         } => {
             let mut text = format!("the charge of {from} goes on with {}: rescheduled", to.uid);
             if *keeps > 0 {
@@ -203,9 +210,12 @@ fn describe_charge_fact(fact: &Fact) -> EntryParts {
             }
             ("move", None, Some(to.uid.to_string()), text)
         }
-        Fact::ChargeClosed { booking, reason } => {
-            ("closed", None, Some(booking.to_string()), reason.full_text())
-        }
+        Fact::ChargeClosed { booking, reason } => (
+            "closed",
+            None,
+            Some(booking.to_string()),
+            reason.full_text(),
+        ),
         Fact::AccountOpened { .. }
         | Fact::AliasAdded { .. }
         | Fact::AliasRemoved { .. }
@@ -233,7 +243,9 @@ fn describe_request_fact(fact: &Fact) -> EntryParts {
             ("decided", None, None, text)
         }
         Fact::RequestReviewed {
-            decision: verdict, reason, ..
+            decision: verdict,
+            reason,
+            ..
         } => {
             let text = format!("{}: {reason}", verdict.as_str());
             ("reviewed", None, None, text)

@@ -56,7 +56,11 @@ impl AddressNormalization {
         {
             local = name;
         }
-        if self.domains_ignoring_dots.iter().any(|known| known == domain) {
+        if self
+            .domains_ignoring_dots
+            .iter()
+            .any(|known| known == domain)
+        {
             format!("{}@{domain}", local.replace('.', ""))
         } else {
             format!("{local}@{domain}")
@@ -115,8 +119,20 @@ mod tests {
         };
         // the entry, its life in minutes, folding, the booker, found
         let rows = [
-            ("ann@example.com", None, &normalizing, "ann@example.com", true),
-            ("ann@example.com", None, &normalizing, "Ann+x@Example.com", true),
+            (
+                "ann@example.com",
+                None,
+                &normalizing,
+                "ann@example.com",
+                true,
+            ),
+            (
+                "ann@example.com",
+                None,
+                &normalizing,
+                "Ann+x@Example.com",
+                true,
+            ),
             (
                 "ann+y@example.com",
                 None,
@@ -127,12 +143,42 @@ mod tests {
             ("ann@example.com", None, &exact, "ann+x@example.com", false),
             ("a.nn@gmail.com", None, &normalizing, "an.n@gmail.com", true),
             ("a.nn@gmail.com", None, &exact, "an.n@gmail.com", false),
-            ("a.nn@example.com", None, &normalizing, "ann@example.com", false),
-            ("+x@example.com", None, &normalizing, "+y@example.com", false),
+            (
+                "a.nn@example.com",
+                None,
+                &normalizing,
+                "ann@example.com",
+                false,
+            ),
+            (
+                "+x@example.com",
+                None,
+                &normalizing,
+                "+y@example.com",
+                false,
+            ),
             ("@example.com", None, &normalizing, "bo@example.com", true),
-            ("@example.com", None, &normalizing, "bo@sub.example.com", false),
-            ("@example.com", None, &normalizing, "bo@notexample.com", false),
-            ("ann@example.com", Some(1), &normalizing, "ann@example.com", true),
+            (
+                "@example.com",
+                None,
+                &normalizing,
+                "bo@sub.example.com",
+                false,
+            ),
+            (
+                "@example.com",
+                None,
+                &normalizing,
+                "bo@notexample.com",
+                false,
+            ),
+            (
+                "ann@example.com",
+                Some(1),
+                &normalizing,
+                "ann@example.com",
+                true,
+            ),
             (
                 "ann@example.com",
                 Some(0),

@@ -98,7 +98,12 @@ pub fn strictest_cap<'a>(
 }
 
 /// Every period, the shortest first.
-pub const PERIODS: [CapPeriod; 4] = [CapPeriod::Day, CapPeriod::Week, CapPeriod::Month, CapPeriod::Open];
+pub const PERIODS: [CapPeriod; 4] = [
+    CapPeriod::Day,
+    CapPeriod::Week,
+    CapPeriod::Month,
+    CapPeriod::Open,
+];
 
 #[cfg(test)]
 mod tests {
@@ -182,7 +187,11 @@ mod tests {
         ];
         for (period, zone, at, from, to) in rows {
             let actual = period.bounds_around(time(at), now, zone);
-            assert_eq!(actual, (time(from), Some(time(to))), "{period:?} {zone} {at}");
+            assert_eq!(
+                actual,
+                (time(from), Some(time(to))),
+                "{period:?} {zone} {at}"
+            );
         }
         assert_eq!(
             CapPeriod::Open.bounds_around(time("2026-11-24T10:00:00Z"), now, Tz::UTC),

@@ -2,13 +2,13 @@
 
 use chrono_tz::Tz;
 
-use super::cap::Cap;
-use super::on_violation::OnViolation;
-use super::global_policy::GlobalPolicy;
 use super::access_list::AccessEntry;
-use super::time_window::TimeWindow;
-use super::price::Price;
+use super::cap::Cap;
 use super::custom_rule::Rule;
+use super::global_policy::GlobalPolicy;
+use super::on_violation::OnViolation;
+use super::price::Price;
+use super::time_window::TimeWindow;
 use crate::domain::booking::Booking;
 use crate::domain::time::Span;
 

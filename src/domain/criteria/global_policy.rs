@@ -2,10 +2,10 @@
 
 use chrono_tz::Tz;
 
+use super::access_list::{AccessEntry, AddressNormalization};
 use super::cap::Cap;
-use super::on_violation::OnViolation;
-use super::access_list::{AddressNormalization, AccessEntry};
 use super::custom_rule::Rule;
+use super::on_violation::OnViolation;
 use crate::domain::decision::ReasonCode;
 use crate::domain::id::Address;
 use crate::domain::rule::localized_text::LocalizedText;

@@ -5,11 +5,11 @@
 //! `cap` how many a member may have, `opening` when they may be, `lists` whose they may be, and `rule` is a
 //! rule that the operator wrote.
 
-pub mod cap;
-pub mod on_violation;
-pub mod global_policy;
 pub mod access_list;
-pub mod time_window;
-pub mod price;
+pub mod cap;
 pub mod custom_rule;
 pub mod gate_criteria;
+pub mod global_policy;
+pub mod on_violation;
+pub mod price;
+pub mod time_window;

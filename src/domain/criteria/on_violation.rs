@@ -36,7 +36,8 @@ impl Wait {
     /// When it is over.
     pub fn deadline(self, first_evaluated: Time, start: Time) -> Time {
         let latest = start - self.before_start;
-        self.at_most.map_or(latest, |span| latest.min(first_evaluated + span))
+        self.at_most
+            .map_or(latest, |span| latest.min(first_evaluated + span))
     }
 }
 

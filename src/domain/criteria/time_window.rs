@@ -45,7 +45,8 @@ impl TimeWindow {
     /// Whether it starts in it.
     pub fn contains_start(&self, start: Time, zone: Tz) -> bool {
         let local_start = start.with_timezone(&zone).naive_local();
-        let is_in_hours = self.from <= local_start.time() && self.to.is_none_or(|closes| local_start.time() < closes);
+        let is_in_hours = self.from <= local_start.time()
+            && self.to.is_none_or(|closes| local_start.time() < closes);
         self.includes_weekday(local_start.weekday()) && is_in_hours
     }
 }
@@ -210,8 +211,16 @@ mod tests {
         for (opening, zone, start, end, holds, starts) in rows {
             let (start, end) = (time(start), time(end));
             let alone = std::slice::from_ref(opening);
-            assert_eq!(windows_cover(alone, (start, end), zone), holds, "{zone} {start}");
-            assert_eq!(opening.contains_start(start, zone), starts, "{zone} {start}");
+            assert_eq!(
+                windows_cover(alone, (start, end), zone),
+                holds,
+                "{zone} {start}"
+            );
+            assert_eq!(
+                opening.contains_start(start, zone),
+                starts,
+                "{zone} {start}"
+            );
         }
     }
 

@@ -5,9 +5,9 @@
 use super::{EvaluationInput, Objection, suppresses_other_reasons};
 use crate::domain::criteria::gate_criteria::AccountDetails;
 use crate::domain::decision::ReasonCode;
+use crate::domain::messages;
 use crate::domain::rule::context::RuleContext;
 use crate::domain::snapshot::PinResult;
-use crate::domain::messages;
 
 /// Puts the operator's own words in place of the default texts, where `[reasons]` has some.
 pub(super) fn apply_operator_texts(
@@ -64,7 +64,8 @@ pub(super) fn public_decline_text(
     objections: &[&Objection],
     wait_is_over: impl Fn(&Objection) -> bool,
 ) -> String {
-    let is_public = |objection: &&&Objection| objection.has_custom_text || !discloses_account(objection.code);
+    let is_public =
+        |objection: &&&Objection| objection.has_custom_text || !discloses_account(objection.code);
     let count = match objections.first() {
         Some(first) if is_public(&first) && suppresses_other_reasons(first.code) => 1,
         Some(_) | None => usize::MAX,
@@ -77,7 +78,9 @@ pub(super) fn public_decline_text(
         let by_telephone = input.booker().is_some_and(|who| who.address.is_telephone());
         return messages::not_accepted(by_telephone, input.gate.criteria.pin.is_some());
     }
-    let is_over = public_objections.iter().any(|objection| wait_is_over(objection));
+    let is_over = public_objections
+        .iter()
+        .any(|objection| wait_is_over(objection));
     public_objections.sort_by_key(|objection| !objection.has_custom_text);
     let mut texts: Vec<&str> = public_objections
         .iter()

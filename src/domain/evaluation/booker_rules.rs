@@ -3,9 +3,9 @@
 use super::{EvaluationInput, RuleOutcome, object_to_request};
 use crate::domain::criteria::access_list;
 use crate::domain::criteria::gate_criteria::TooManyRequestsReply;
-use crate::domain::decision::{ReasonCode, Decision};
-use crate::domain::snapshot::PinResult;
+use crate::domain::decision::{Decision, ReasonCode};
 use crate::domain::messages;
+use crate::domain::snapshot::PinResult;
 
 pub(super) fn check_booker(input: &EvaluationInput<'_>) -> RuleOutcome {
     if input.event_type.flatten().is_some_and(|kind| kind.seated) {
@@ -71,10 +71,16 @@ pub(super) fn check_allowed(input: &EvaluationInput<'_>) -> RuleOutcome {
     if list.is_empty() {
         return RuleOutcome::NotApplicable;
     }
-    match access_list::find_entry(list, &input.global.address_normalization, &booker.address, input.now) {
+    match access_list::find_entry(
+        list,
+        &input.global.address_normalization,
+        &booker.address,
+        input.now,
+    ) {
         Some(_) => RuleOutcome::passed("on the allow list"),
         None => {
-            let decision = input.decide_violation(input.gate.criteria.on_not_allowed, ReasonCode::NotAllowed);
+            let decision =
+                input.decide_violation(input.gate.criteria.on_not_allowed, ReasonCode::NotAllowed);
             object_to_request(decision, ReasonCode::NotAllowed, messages::not_allowed())
         }
     }
@@ -90,11 +96,19 @@ pub(super) fn check_requests_per_day(input: &EvaluationInput<'_>) -> RuleOutcome
         let detail = format!("{earlier_requests} earlier on that day, at most {at_most}");
         return RuleOutcome::Passed(detail);
     }
-    let decision = input.decide_violation(input.gate.criteria.on_too_many_requests, ReasonCode::TooManyRequests);
+    let decision = input.decide_violation(
+        input.gate.criteria.on_too_many_requests,
+        ReasonCode::TooManyRequests,
+    );
     let decision = match (decision, input.gate.criteria.too_many_requests_reply) {
         (Decision::Decline, TooManyRequestsReply::Never) => Decision::Leave,
-        (Decision::Decline, TooManyRequestsReply::Once) if input.declined_over_limit_before => Decision::Leave,
-        (decision, TooManyRequestsReply::Once | TooManyRequestsReply::Each | TooManyRequestsReply::Never) => decision,
+        (Decision::Decline, TooManyRequestsReply::Once) if input.declined_over_limit_before => {
+            Decision::Leave
+        }
+        (
+            decision,
+            TooManyRequestsReply::Once | TooManyRequestsReply::Each | TooManyRequestsReply::Never,
+        ) => decision,
     };
     object_to_request(
         decision,
@@ -123,13 +137,24 @@ pub(super) fn check_member(input: &EvaluationInput<'_>, credits: u64) -> RuleOut
         );
     }
     let decision = input.decide_violation(input.gate.unknown_booker, ReasonCode::UnknownBooker);
-    object_to_request(decision, ReasonCode::UnknownBooker, messages::unknown_booker(credits))
+    object_to_request(
+        decision,
+        ReasonCode::UnknownBooker,
+        messages::unknown_booker(credits),
+    )
 }
 
 pub(super) fn check_not_frozen(input: &EvaluationInput<'_>) -> RuleOutcome {
-    match input.account.and_then(|account| account.freeze_reason.as_ref()) {
+    match input
+        .account
+        .and_then(|account| account.freeze_reason.as_ref())
+    {
         // The operator's own words are for the operator: they are not put into the text.
-        Some(_) => object_to_request(Decision::Review, ReasonCode::AccountFrozen, "the account is frozen"),
+        Some(_) => object_to_request(
+            Decision::Review,
+            ReasonCode::AccountFrozen,
+            "the account is frozen",
+        ),
         None => RuleOutcome::NotApplicable,
     }
 }

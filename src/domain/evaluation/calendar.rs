@@ -1,8 +1,8 @@
 //! What the calendar says: whether the request is anybody's to answer, and whether its time is free.
 
-use super::{EvaluationInput, RuleOutcome, object_to_request, object_to_booking};
-use crate::domain::booking::{Payment, BookingStatus};
-use crate::domain::decision::{ReasonCode, Decision};
+use super::{EvaluationInput, RuleOutcome, object_to_booking, object_to_request};
+use crate::domain::booking::{BookingStatus, Payment};
+use crate::domain::decision::{Decision, ReasonCode};
 use crate::domain::messages;
 
 pub(super) fn check_pending(input: &EvaluationInput<'_>) -> RuleOutcome {
@@ -20,7 +20,11 @@ pub(super) fn check_pending(input: &EvaluationInput<'_>) -> RuleOutcome {
         .iter()
         .all(|booking| booking.end <= input.now)
     {
-        return object_to_request(Decision::Leave, ReasonCode::AlreadyOver, "the booking is over");
+        return object_to_request(
+            Decision::Leave,
+            ReasonCode::AlreadyOver,
+            "the booking is over",
+        );
     }
     RuleOutcome::passed("waits for an answer")
 }
@@ -72,5 +76,9 @@ pub(super) fn check_not_begun(input: &EvaluationInput<'_>) -> RuleOutcome {
     if is_over || input.bookings[0].start > input.now {
         return RuleOutcome::NotApplicable;
     }
-    object_to_request(Decision::Leave, ReasonCode::AlreadyBegun, messages::ALREADY_BEGUN)
+    object_to_request(
+        Decision::Leave,
+        ReasonCode::AlreadyBegun,
+        messages::ALREADY_BEGUN,
+    )
 }

@@ -5,12 +5,14 @@ use std::borrow::Cow;
 use super::{EvaluationInput, Objection, new_objection, time_rules};
 use crate::domain::booking::{Answer, QuestionKind};
 use crate::domain::criteria::custom_rule::Rule;
-use crate::domain::decision::{ReasonCode, Decision, Finding};
-use crate::domain::rule::context::RuleContext;
+use crate::domain::decision::{Decision, Finding, ReasonCode};
 use crate::domain::messages;
+use crate::domain::rule::context::RuleContext;
 
 /// The house's rules, then the gate's, each in the order of the configuration.
-pub(super) fn configured_rules<'a>(input: &EvaluationInput<'a>) -> impl Iterator<Item = &'a Rule> + use<'a> {
+pub(super) fn configured_rules<'a>(
+    input: &EvaluationInput<'a>,
+) -> impl Iterator<Item = &'a Rule> + use<'a> {
     input
         .global
         .rules
@@ -20,8 +22,13 @@ pub(super) fn configured_rules<'a>(input: &EvaluationInput<'a>) -> impl Iterator
 
 /// The request as its rules would see it if all that is being decided came to nothing; `None` when
 /// that makes no difference.
-fn settled_context<'s>(input: &EvaluationInput<'_>, context: &RuleContext<'s>) -> Option<RuleContext<'s>> {
-    let all_settled = input.counted_bookings().all(|standing| standing.is_confirmed);
+fn settled_context<'s>(
+    input: &EvaluationInput<'_>,
+    context: &RuleContext<'s>,
+) -> Option<RuleContext<'s>> {
+    let all_settled = input
+        .counted_bookings()
+        .all(|standing| standing.is_confirmed);
     if input.unsettled_credits == 0 && all_settled {
         return None;
     }
@@ -69,7 +76,11 @@ fn unanswered_lookup<'r>(input: &EvaluationInput<'_>, rule: &'r Rule) -> Option<
     })
 }
 
-fn object_to_missing_lookup(input: &EvaluationInput<'_>, rule: &Rule, lookup: &str) -> (Option<Objection>, String) {
+fn object_to_missing_lookup(
+    input: &EvaluationInput<'_>,
+    rule: &Rule,
+    lookup: &str,
+) -> (Option<Objection>, String) {
     let error = input
         .lookups
         .and_then(|lookups| lookups.failures.get(lookup));
@@ -81,18 +92,27 @@ fn object_to_missing_lookup(input: &EvaluationInput<'_>, rule: &Rule, lookup: &s
     );
     let objection = Objection {
         rule: Some(rule.name.clone()),
-        ..new_objection(decision, ReasonCode::LookupFailed, messages::lookup_failed())
+        ..new_objection(
+            decision,
+            ReasonCode::LookupFailed,
+            messages::lookup_failed(),
+        )
     };
     let detail = format!("no answer from lookup.{lookup}: {error}");
     (Some(objection), detail)
 }
 
-fn object_to_unmet_rule(input: &EvaluationInput<'_>, context: &RuleContext<'_>, rule: &Rule) -> Objection {
+fn object_to_unmet_rule(
+    input: &EvaluationInput<'_>,
+    context: &RuleContext<'_>,
+    rule: &Rule,
+) -> Objection {
     let operator_text = rule.reason.as_ref().and_then(|words| {
         let language = input.booker().and_then(|booker| booker.language.as_deref());
         words.for_language(language)?.render(context).ok()
     });
-    let decision = input.decide_rule_violation(rule.on_violation, ReasonCode::RuleNotMet, Some(&rule.name));
+    let decision =
+        input.decide_rule_violation(rule.on_violation, ReasonCode::RuleNotMet, Some(&rule.name));
     Objection {
         has_custom_text: operator_text.is_some(),
         rule: Some(rule.name.clone()),
@@ -128,7 +148,8 @@ fn object_to_failed_rule(
 /// the rule takes.
 fn hint(input: &EvaluationInput<'_>, context: &RuleContext<'_>, rule: &Rule) -> Option<String> {
     let answer_uses = rule.require.answers().iter();
-    let mut answer_uses = answer_uses.filter(|one| context.hidden_answer != Some(one.slug.as_str()));
+    let mut answer_uses =
+        answer_uses.filter(|one| context.hidden_answer != Some(one.slug.as_str()));
     answer_uses.find_map(|answer_use| {
         let slug = &answer_use.slug;
         let answer = input.bookings[0].answers.get(slug);

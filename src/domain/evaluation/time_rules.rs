@@ -3,12 +3,12 @@
 use chrono_tz::Tz;
 
 use super::{EvaluationInput, RuleOutcome, object_to_booking};
-use crate::domain::criteria::cap::{Cap, PERIODS, CapPeriod, strictest_cap};
+use crate::domain::criteria::cap::{Cap, CapPeriod, PERIODS, strictest_cap};
 use crate::domain::criteria::time_window;
 use crate::domain::decision::ReasonCode;
+use crate::domain::messages;
 use crate::domain::rule::context::BookingCounts;
 use crate::domain::snapshot::CountedBooking;
-use crate::domain::messages;
 
 /// Counted from when it was asked for: what was early enough then does not become late by waiting.
 pub(super) fn check_notice(input: &EvaluationInput<'_>) -> RuleOutcome {
@@ -48,7 +48,10 @@ pub(super) fn check_hours(input: &EvaluationInput<'_>) -> RuleOutcome {
     let Some(at) = outside else {
         return RuleOutcome::passed("within the hours");
     };
-    let decision = input.decide_violation(input.gate.criteria.on_outside_hours, ReasonCode::OutsideHours);
+    let decision = input.decide_violation(
+        input.gate.criteria.on_outside_hours,
+        ReasonCode::OutsideHours,
+    );
     object_to_booking(
         input,
         at,
@@ -71,10 +74,13 @@ pub(super) fn check_caps(input: &EvaluationInput<'_>) -> RuleOutcome {
                 continue;
             };
             if let Some(at) = find_over_cap(input, (cap, is_gate_cap), |_| true) {
-                let decision = input.decide_violation(input.gate.criteria.on_over_cap, ReasonCode::OverCap);
+                let decision =
+                    input.decide_violation(input.gate.criteria.on_over_cap, ReasonCode::OverCap);
                 let text = messages::over_cap(cap.at_most, period);
-                let unsettled = find_over_cap(input, (cap, is_gate_cap), |one| one.is_confirmed).is_none();
-                return object_to_booking(input, at, decision, (ReasonCode::OverCap, text)).mark_unsettled(unsettled);
+                let unsettled =
+                    find_over_cap(input, (cap, is_gate_cap), |one| one.is_confirmed).is_none();
+                return object_to_booking(input, at, decision, (ReasonCode::OverCap, text))
+                    .mark_unsettled(unsettled);
             }
         }
     }
@@ -88,10 +94,13 @@ fn find_over_cap(
     is_included: impl Fn(&CountedBooking) -> bool,
 ) -> Option<usize> {
     let is_counted = |booking: &&CountedBooking| {
-        is_included(booking) && (!is_gate_cap || booking.gate.as_deref() == Some(input.gate.name.as_str()))
+        is_included(booking)
+            && (!is_gate_cap || booking.gate.as_deref() == Some(input.gate.name.as_str()))
     };
     input.bookings.iter().position(|booking| {
-        let (from, to) = cap.period.bounds_around(booking.start, input.now, input.zone);
+        let (from, to) = cap
+            .period
+            .bounds_around(booking.start, input.now, input.zone);
         let is_in_period = |start, end| match cap.period {
             CapPeriod::Open => end > input.now,
             CapPeriod::Day | CapPeriod::Week | CapPeriod::Month => {
@@ -121,7 +130,11 @@ pub(super) fn settled_booking_counts(input: &EvaluationInput<'_>, zone: Tz) -> B
     count_bookings(input, zone, || input.confirmed_bookings())
 }
 
-fn count_bookings<'a, I>(input: &EvaluationInput<'_>, zone: Tz, counted_bookings: impl Fn() -> I) -> BookingCounts
+fn count_bookings<'a, I>(
+    input: &EvaluationInput<'_>,
+    zone: Tz,
+    counted_bookings: impl Fn() -> I,
+) -> BookingCounts
 where
     I: Iterator<Item = &'a CountedBooking>,
 {

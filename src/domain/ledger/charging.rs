@@ -1,20 +1,24 @@
 //! Facts of one booking's credits: held, spent or given back, refunded, moved on.
 
 use super::{
-    ApplyResult, ApplyError, GrantRecord, GrantKind, LedgerRecords, Violation, check_amount, read_open_intent, new_lot, map_read_error, take_parts,
-    update_account,
+    ApplyError, ApplyResult, GrantKind, GrantRecord, LedgerRecords, Violation, check_amount,
+    map_read_error, new_lot, read_open_intent, take_parts, update_account,
 };
 use crate::domain::account::{Account, LotPart, sum_credits};
 use crate::domain::booking::BookingRef;
 use crate::domain::decision::{Credits, Decision, MAX_CREDITS};
 use crate::domain::entry_reason::EntryReason;
-use crate::domain::fact::{RefundPart, Fact};
+use crate::domain::fact::{Fact, RefundPart};
 use crate::domain::id::{AccountId, BookingUid, RequestId};
 use crate::domain::refund::to_paying_lot;
 use crate::domain::request::{Charge, ChargeState, MAX_OCCURRENCES, Request};
 use crate::domain::time::Time;
 
-pub(super) fn apply_hold<R: LedgerRecords>(records: &mut R, at: Time, fact: &Fact) -> ApplyResult<R> {
+pub(super) fn apply_hold<R: LedgerRecords>(
+    records: &mut R,
+    at: Time,
+    fact: &Fact,
+) -> ApplyResult<R> {
     let Fact::Hold {
         booking,
         request,
@@ -75,7 +79,11 @@ fn is_fully_returned(charge: &Charge) -> bool {
 }
 
 /// An occurrence that turned up after the decision becomes part of the request it is held for.
-fn join_request<R: LedgerRecords>(records: &mut R, id: &RequestId, booking: &BookingRef) -> ApplyResult<R> {
+fn join_request<R: LedgerRecords>(
+    records: &mut R,
+    id: &RequestId,
+    booking: &BookingRef,
+) -> ApplyResult<R> {
     let mut request = read_open_intent(records, id)?;
     if request.decision != Decision::Confirm {
         return Err(Violation::RequestState {
@@ -99,7 +107,10 @@ fn join_request<R: LedgerRecords>(records: &mut R, id: &RequestId, booking: &Boo
 }
 
 /// Promise 3: whoever finishes an intent ends its holds first, or nobody ever would.
-pub(super) fn require_holds_ended<R: LedgerRecords>(records: &mut R, request: &Request) -> ApplyResult<R> {
+pub(super) fn require_holds_ended<R: LedgerRecords>(
+    records: &mut R,
+    request: &Request,
+) -> ApplyResult<R> {
     for booking in &request.bookings {
         let charge = map_read_error(records.charge(&booking.uid))?;
         if charge.is_some_and(|c| c.state == ChargeState::Held && c.request == request.id) {
@@ -137,7 +148,10 @@ pub(super) fn update_taken_by<R: LedgerRecords>(
     Ok(())
 }
 
-pub(super) fn apply_post<R: LedgerRecords>(records: &mut R, booking: &BookingUid) -> ApplyResult<R> {
+pub(super) fn apply_post<R: LedgerRecords>(
+    records: &mut R,
+    booking: &BookingUid,
+) -> ApplyResult<R> {
     let mut charge = held_charge(records, booking)?;
     let credits = charge.credits();
     update_account(records, &charge.account, |account| {
@@ -165,14 +179,22 @@ pub(super) fn apply_void<R: LedgerRecords>(
         refund_parts.to_vec()
     };
     // A hold comes back as a whole.
-    let is_same = |part: &LotPart, refund_part: &RefundPart| part.grant == refund_part.grant && part.credits == refund_part.credits;
-    if refund_parts.len() != parts.len() || !parts.iter().zip(&refund_parts).all(|(p, b)| is_same(p, b)) {
+    let is_same = |part: &LotPart, refund_part: &RefundPart| {
+        part.grant == refund_part.grant && part.credits == refund_part.credits
+    };
+    if refund_parts.len() != parts.len()
+        || !parts.iter().zip(&refund_parts).all(|(p, b)| is_same(p, b))
+    {
         let first_grant = refund_parts.first().map(|back| back.grant.clone());
         return Err(Violation::LotShort(first_grant.expect("it is not empty")).into());
     }
-    return_credits(records, at, &charge.account, &refund_parts, |account, credits| {
-        account.totals.held -= credits
-    })?;
+    return_credits(
+        records,
+        at,
+        &charge.account,
+        &refund_parts,
+        |account, credits| account.totals.held -= credits,
+    )?;
     charge.state = ChargeState::Void;
     charge.reason = Some(reason.clone());
     records.put_charge(charge);
@@ -198,11 +220,20 @@ pub(super) fn apply_refund<R: LedgerRecords>(
             Some(_) | None => return Err(Violation::LotShort(part.grant.clone()).into()),
         }
     }
-    return_credits(records, at, &charge.account, refund_parts, |account, credits| {
-        account.totals.refunded += credits;
-    })?;
+    return_credits(
+        records,
+        at,
+        &charge.account,
+        refund_parts,
+        |account, credits| {
+            account.totals.refunded += credits;
+        },
+    )?;
     charge.parts.retain(|part| part.credits > 0);
-    charge.refunded += refund_parts.iter().map(|part| part.credits).sum::<Credits>();
+    charge.refunded += refund_parts
+        .iter()
+        .map(|part| part.credits)
+        .sum::<Credits>();
     if close {
         charge.state = ChargeState::Refunded;
     }
@@ -211,7 +242,11 @@ pub(super) fn apply_refund<R: LedgerRecords>(
     Ok(())
 }
 
-pub(super) fn apply_move<R: LedgerRecords>(records: &mut R, at: Time, fact: &Fact) -> ApplyResult<R> {
+pub(super) fn apply_move<R: LedgerRecords>(
+    records: &mut R,
+    at: Time,
+    fact: &Fact,
+) -> ApplyResult<R> {
     let Fact::Move {
         from,
         to,
@@ -228,7 +263,9 @@ pub(super) fn apply_move<R: LedgerRecords>(records: &mut R, at: Time, fact: &Fac
     }
     let parts = std::mem::take(&mut predecessor.parts);
     let mut successor = match map_read_error(records.charge(&to.uid))? {
-        Some(charge) if charge.state == ChargeState::Open && charge.account == predecessor.account => {
+        Some(charge)
+            if charge.state == ChargeState::Open && charge.account == predecessor.account =>
+        {
             charge
         }
         Some(_) => return Err(Violation::ChargeExists(to.uid.clone()).into()),
@@ -255,7 +292,10 @@ pub(super) fn apply_move<R: LedgerRecords>(records: &mut R, at: Time, fact: &Fac
     }
     successor.start = *start;
     successor.end = *end;
-    successor.non_refundable = successor.non_refundable.max(predecessor.non_refundable).max(*keeps);
+    successor.non_refundable = successor
+        .non_refundable
+        .max(predecessor.non_refundable)
+        .max(*keeps);
     successor.moved_from = Some(from.clone());
     successor.reason = None;
     // What was paid first says on which terms; a difference that was paid for the move joins it.

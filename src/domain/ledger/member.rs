@@ -1,11 +1,18 @@
 //! Facts of one account: its names, and credits that are given, taken back or run out.
 
-use super::{ApplyResult, GrantRecord, GrantKind, LedgerRecords, Violation, check_amount, new_lot, map_read_error, take_parts, update_account};
-use crate::domain::account::{Account, MAX_ALIASES, MAX_LOTS, LotPart, sum_credits};
+use super::{
+    ApplyResult, GrantKind, GrantRecord, LedgerRecords, Violation, check_amount, map_read_error,
+    new_lot, take_parts, update_account,
+};
+use crate::domain::account::{Account, LotPart, MAX_ALIASES, MAX_LOTS, sum_credits};
 use crate::domain::id::{AccountId, Address, Reference, may_have_legacy_form};
 use crate::domain::time::Time;
 
-pub(super) fn apply_opened<R: LedgerRecords>(records: &mut R, at: Time, id: &AccountId) -> ApplyResult<R> {
+pub(super) fn apply_opened<R: LedgerRecords>(
+    records: &mut R,
+    at: Time,
+    id: &AccountId,
+) -> ApplyResult<R> {
     if map_read_error(records.account(id))?.is_some() {
         // An old log may have opened it under each of two spellings.
         if may_have_legacy_form(id.as_str()) {
@@ -20,7 +27,11 @@ pub(super) fn apply_opened<R: LedgerRecords>(records: &mut R, at: Time, id: &Acc
     Ok(())
 }
 
-pub(super) fn apply_aliased<R: LedgerRecords>(records: &mut R, id: &AccountId, alias: &Address) -> ApplyResult<R> {
+pub(super) fn apply_aliased<R: LedgerRecords>(
+    records: &mut R,
+    id: &AccountId,
+    alias: &Address,
+) -> ApplyResult<R> {
     // An old log may have given the account another spelling of its own name, or one alias twice.
     if may_have_legacy_form(alias.as_str()) {
         let is_account_id = AccountId::from(alias) == *id;
@@ -84,7 +95,11 @@ fn require_free_name<R: LedgerRecords>(records: &mut R, name: &str) -> ApplyResu
     Ok(())
 }
 
-pub(super) fn apply_grant<R: LedgerRecords>(records: &mut R, at: Time, record: GrantRecord) -> ApplyResult<R> {
+pub(super) fn apply_grant<R: LedgerRecords>(
+    records: &mut R,
+    at: Time,
+    record: GrantRecord,
+) -> ApplyResult<R> {
     check_amount(record.credits)?;
     if map_read_error(records.grant_record(&record.reference))?.is_some() {
         return Err(Violation::ReferenceUsed(record.reference).into());

@@ -7,7 +7,10 @@ use crate::domain::time::Time;
 use crate::domain::unresolved::{Resolver, UnresolvedBooking, UnresolvedCode, UnresolvedState};
 
 /// Puts an item on the list, or brings the one that is there up to date.
-pub(super) fn apply_unresolved<R: LedgerRecords>(records: &mut R, item: UnresolvedBooking) -> ApplyResult<R> {
+pub(super) fn apply_unresolved<R: LedgerRecords>(
+    records: &mut R,
+    item: UnresolvedBooking,
+) -> ApplyResult<R> {
     let uid = item.booking.uid.clone();
     let mut items = map_read_error(records.unresolved(&uid))?;
     match items.iter_mut().find(|existing| existing.code == item.code) {
@@ -43,7 +46,9 @@ pub(super) fn apply_resolved<R: LedgerRecords>(
     match items.iter_mut().find(|existing| existing.code == code) {
         // The watch ends an operator's word when what it was said about is over: what happens to the
         // booking after that is another finding.
-        Some(existing) if existing.is_open() || existing.is_resolved_by_operator() => existing.state = state,
+        Some(existing) if existing.is_open() || existing.is_resolved_by_operator() => {
+            existing.state = state
+        }
         Some(existing) if by == Resolver::Operator => existing.state = state,
         None if by == Resolver::Operator => items.push(UnresolvedBooking {
             booking: BookingRef {

@@ -3,17 +3,17 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Action, Planner, Problem, Step, planned_call, expected_account};
+use super::{Action, Planner, Problem, Step, expected_account, planned_call};
 use crate::domain::account::{Account, SpendPreview};
 use crate::domain::booking::{Booking, BookingRef};
 use crate::domain::decision::Decision;
 use crate::domain::entry_reason::{EntryCode, EntryReason};
 use crate::domain::fact::Fact;
 use crate::domain::id::BookingUid;
-use crate::domain::intent::{self, NextStep, BookingState};
+use crate::domain::intent::{self, BookingState, NextStep};
+use crate::domain::messages;
 use crate::domain::request::{MAX_OCCURRENCES, Request};
 use crate::domain::snapshot::OpenIntent;
-use crate::domain::messages;
 
 impl<'a> Planner<'a> {
     /// A decision that was begun is finished, never made anew.
@@ -84,7 +84,9 @@ impl<'a> Planner<'a> {
     fn postponement_reason(&mut self, open: &OpenIntent) -> String {
         let request = &open.request;
         let mut booking_states = open.booking_states.iter();
-        if let Some((uid, _)) = booking_states.find(|(_, state)| **state == BookingState::OtherStatus) {
+        if let Some((uid, _)) =
+            booking_states.find(|(_, state)| **state == BookingState::OtherStatus)
+        {
             let reason = format!(
                 "booking {uid} has a status that this version does not know, and is read again until \
                  it has another one"
@@ -114,7 +116,8 @@ impl<'a> Planner<'a> {
     fn give_up(&mut self, open: &OpenIntent) -> Action {
         self.reserve_time(open, true);
         let reason = EntryCode::StatusResolved;
-        let (outcome, facts) = intent::give_up(&open.request, &open.charges, &open.booking_states, reason);
+        let (outcome, facts) =
+            intent::give_up(&open.request, &open.charges, &open.booking_states, reason);
         Action::Settle {
             facts,
             outcome,
@@ -147,7 +150,8 @@ impl<'a> Planner<'a> {
                 ),
             };
             if let Some(host) = host {
-                self.host_schedule.add(host, kind, span, (&booking.uid, is_settled));
+                self.host_schedule
+                    .add(host, kind, span, (&booking.uid, is_settled));
             }
         }
         for occurrence in &open.new_occurrences {
@@ -162,14 +166,20 @@ impl<'a> Planner<'a> {
         let facts = match self.hold_joined_occurrences(open) {
             Ok(facts) => facts,
             // What is held for a booking whose status is not known stays held.
-            Err(_) if open.booking_states.values().any(|one| *one == BookingState::OtherStatus) => {
+            Err(_)
+                if open
+                    .booking_states
+                    .values()
+                    .any(|one| *one == BookingState::OtherStatus) =>
+            {
                 self.reserve_time(open, false);
                 let reason = self.postponement_reason(open);
                 return Action::Postpone { reason };
             }
             Err(code) => {
                 let reason = EntryReason::from(code.clone()).redacted_text();
-                let (outcome, facts) = intent::give_up(request, &open.charges, &open.booking_states, code);
+                let (outcome, facts) =
+                    intent::give_up(request, &open.charges, &open.booking_states, code);
                 return Action::Settle {
                     facts,
                     outcome,

@@ -1,14 +1,14 @@
 //! How a decision is put down: the request as it is to be written, notes, and why it is left.
 
 use super::{Action, Planner, Step, dated_reasons};
-use crate::domain::decision::{ReasonCode, Credits, Decision, DecisionOutcome, Reason};
-use crate::domain::gate::Gate;
-use crate::domain::request_grouping::RequestGroup;
-use crate::domain::id::BookingUid;
+use crate::domain::decision::{Credits, Decision, DecisionOutcome, Reason, ReasonCode};
 use crate::domain::evaluation::Evaluation;
-use crate::domain::request::{PinAttempt, Request, RequestState};
-use crate::domain::snapshot::PinResult;
+use crate::domain::gate::Gate;
+use crate::domain::id::BookingUid;
 use crate::domain::messages;
+use crate::domain::request::{PinAttempt, Request, RequestState};
+use crate::domain::request_grouping::RequestGroup;
+use crate::domain::snapshot::PinResult;
 use crate::domain::time::format_instant;
 
 impl<'a> Planner<'a> {
@@ -45,7 +45,11 @@ impl<'a> Planner<'a> {
 
     /// Nothing is confirmed or declined on the strength of a backup that an operator has not accepted:
     /// credits that were spent after it was made look as if they were there.
-    pub(super) fn leave_until_restore_accepted(&mut self, mut request: Request, record: Option<&Request>) {
+    pub(super) fn leave_until_restore_accepted(
+        &mut self,
+        mut request: Request,
+        record: Option<&Request>,
+    ) {
         let outcome = match request.decision {
             Decision::Confirm => "confirmed",
             Decision::Decline | Decision::Wait { .. } | Decision::Review | Decision::Leave => {
@@ -95,7 +99,10 @@ impl<'a> Planner<'a> {
             PinResult::Missing | PinResult::NotSet | PinResult::Locked => return None,
         };
         let origin = self.snapshot.pin_origins.get(booking)?.clone();
-        Some(PinAttempt { is_correct: right, origin })
+        Some(PinAttempt {
+            is_correct: right,
+            origin,
+        })
     }
 
     pub(super) fn build_request(

@@ -7,7 +7,9 @@ use crate::domain::id::{AccountId, BookingUid};
 use crate::domain::intent::BookingState;
 use crate::domain::snapshot::OpenIntent;
 use crate::domain::time::Time;
-use crate::domain::unresolved::{Resolver, UnresolvedBooking, UnresolvedCode, is_listed, has_operator_resolution};
+use crate::domain::unresolved::{
+    Resolver, UnresolvedBooking, UnresolvedCode, has_operator_resolution, is_listed,
+};
 use crate::domain::watch::accepted_bookings::STATUS_KNOWN;
 
 impl Planner<'_> {
@@ -27,7 +29,11 @@ impl Planner<'_> {
         let items = self.items(&booking.uid);
         let is_over = until.is_some_and(|until| until <= self.now);
         // While the clocks differ, what is over and since when is not known.
-        if self.snapshot.clock_skewed || is_over || is_listed(items, code) || has_operator_resolution(items, code) {
+        if self.snapshot.clock_skewed
+            || is_over
+            || is_listed(items, code)
+            || has_operator_resolution(items, code)
+        {
             return;
         }
         self.plan.unresolved_facts.push(Fact::UnresolvedListed {
@@ -71,10 +77,16 @@ impl Planner<'_> {
     /// Whether nothing but statuses that are not known keeps an intent open, and an operator has
     /// resolved each of them.
     pub(super) fn is_resolved_by_operator(&self, open: &OpenIntent) -> bool {
-        let resolved =
-            |uid: &BookingUid| has_operator_resolution(self.items(uid), UnresolvedCode::UnknownStatus);
+        let resolved = |uid: &BookingUid| {
+            has_operator_resolution(self.items(uid), UnresolvedCode::UnknownStatus)
+        };
         let bookings = &open.request.bookings;
-        let state_of = |uid: &BookingUid| open.booking_states.get(uid).copied().unwrap_or(BookingState::Unread);
+        let state_of = |uid: &BookingUid| {
+            open.booking_states
+                .get(uid)
+                .copied()
+                .unwrap_or(BookingState::Unread)
+        };
         open.running_until.is_none()
             && !open.request.cancels_accepted()
             && bookings.iter().all(|booking| match state_of(&booking.uid) {

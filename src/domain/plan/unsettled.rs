@@ -8,11 +8,11 @@ use foldhash::HashMap;
 
 use super::{Action, Plan, Planner, Step};
 use crate::domain::account::Account;
-use crate::domain::decision::{ReasonCode, Credits, Decision};
+use crate::domain::decision::{Credits, Decision, ReasonCode};
 use crate::domain::fact::Fact;
-use crate::domain::request_grouping::RequestGroup;
 use crate::domain::id::{AccountId, BookingUid, RequestId};
 use crate::domain::request::{Charge, Request, RequestState};
+use crate::domain::request_grouping::RequestGroup;
 use crate::domain::snapshot::{OpenIntent, Snapshot};
 
 impl Plan {
@@ -41,7 +41,10 @@ impl Plan {
         let count_before = self.steps.len();
         self.steps.retain(|step| {
             let request = &step.request;
-            let first = request.account.as_ref().and_then(|id| first_freeing_request.get(id));
+            let first = request
+                .account
+                .as_ref()
+                .and_then(|id| first_freeing_request.get(id));
             !(step.is_new_decline()
                 && depends_on_account(request)
                 && first.is_some_and(|first| *first != request.id))
@@ -96,7 +99,8 @@ impl<'a> Planner<'a> {
     /// Credits that may come back to the account, because what they were taken for is not settled:
     /// holds, what this plan has spent, and charges that a successor under decision takes over.
     pub(super) fn unsettled_credits(&self, account: &Account, group: &RequestGroup<'a>) -> Credits {
-        let is_of_group = |uid: &BookingUid| group.bookings.iter().any(|booking| booking.uid == *uid);
+        let is_of_group =
+            |uid: &BookingUid| group.bookings.iter().any(|booking| booking.uid == *uid);
         let id = &account.id;
         let credits_of = |map: &HashMap<&AccountId, Credits>| map.get(id).copied().unwrap_or(0);
         let carriable = self.carriable_charges.get(id).into_iter().flatten();
@@ -107,7 +111,10 @@ impl<'a> Planner<'a> {
         let spent = account
             .available(self.now)
             .saturating_sub(self.available(account));
-        let held = account.totals.held.saturating_sub(credits_of(&self.posted_credits));
+        let held = account
+            .totals
+            .held
+            .saturating_sub(credits_of(&self.posted_credits));
         held + spent + credits_of(&self.taken_over_credits) + carriable
     }
 
@@ -136,8 +143,11 @@ impl<'a> Planner<'a> {
 }
 
 /// The charges that pending bookings would take over, by account.
-pub(super) fn carriable_charges(snapshot: &Snapshot) -> HashMap<&AccountId, Vec<(&BookingUid, Credits)>> {
-    let mut charges_by_account: HashMap<&AccountId, Vec<(&BookingUid, Credits)>> = HashMap::default();
+pub(super) fn carriable_charges(
+    snapshot: &Snapshot,
+) -> HashMap<&AccountId, Vec<(&BookingUid, Credits)>> {
+    let mut charges_by_account: HashMap<&AccountId, Vec<(&BookingUid, Credits)>> =
+        HashMap::default();
     for (successor, charge) in &snapshot.carried_charges {
         let account_charges = charges_by_account.entry(&charge.account).or_default();
         account_charges.push((successor, charge.credits()));

@@ -4,7 +4,7 @@
 use cel::common::ast::{Expr, IdedExpr, LiteralValue, operators};
 
 use super::syntax::{self, literal_text};
-use super::types::{ValueKind, Type};
+use super::types::{Type, ValueKind};
 use super::variable::RuleVariable;
 use crate::domain::booking::QuestionKind;
 
@@ -24,7 +24,11 @@ pub(super) fn collect_uses(root: &IdedExpr) -> Vec<AnswerUse> {
     uses
 }
 
-fn collect_uses_in(node: &IdedExpr, expected_kind: Option<QuestionKind>, uses: &mut Vec<AnswerUse>) {
+fn collect_uses_in(
+    node: &IdedExpr,
+    expected_kind: Option<QuestionKind>,
+    uses: &mut Vec<AnswerUse>,
+) {
     if let Some((slug, is_presence_test)) = answer_slug(node) {
         let answer_use = AnswerUse {
             slug: slug.to_owned(),
@@ -130,7 +134,10 @@ fn result_kind(node: &IdedExpr) -> Option<QuestionKind> {
             Type::Scalar(ValueKind::Text) => Some(QuestionKind::Text),
             Type::Scalar(ValueKind::Bool) => Some(QuestionKind::Flag),
             Type::List(_) => Some(QuestionKind::List),
-            Type::Scalar(ValueKind::Duration | ValueKind::Time | ValueKind::Null | ValueKind::Dyn) | Type::Map(_) => None,
+            Type::Scalar(
+                ValueKind::Duration | ValueKind::Time | ValueKind::Null | ValueKind::Dyn,
+            )
+            | Type::Map(_) => None,
         };
     }
     match &node.expr {

@@ -271,25 +271,37 @@ fn error_message(error: &ExecutionError) -> String {
             format!("`{function}` is not defined for {}", kinds.join(" and "))
         }
         ExecutionError::UnsupportedBinaryOperator(operator, left, right) => {
-            let (symbol, left, right) = (operator_symbol(operator), type_name(left), type_name(right));
+            let (symbol, left, right) =
+                (operator_symbol(operator), type_name(left), type_name(right));
             format!("`{symbol}` is not defined for {left} and {right}")
         }
         ExecutionError::UnexpectedType { got, want } => format!("{got} where {want} was wanted"),
         ExecutionError::Overflow(operator, ..) => {
-            format!("`{}` leaves the range of numbers", operator_symbol(operator))
+            format!(
+                "`{}` leaves the range of numbers",
+                operator_symbol(operator)
+            )
         }
         ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => {
             "division by zero".to_owned()
         }
         ExecutionError::IndexOutOfBounds(_) => "the list has no such element".to_owned(),
         ExecutionError::UnsupportedIndex(index, of) => {
-            format!("`[]` is not defined for {} and {}", type_name(of), type_name(index))
+            format!(
+                "`[]` is not defined for {} and {}",
+                type_name(of),
+                type_name(index)
+            )
         }
         ExecutionError::UnsupportedKeyType(key) => {
             format!("`[]` is not defined for map and {}", type_name(key))
         }
         ExecutionError::ValuesNotComparable(left, right) => {
-            format!("{} and {} cannot be compared", type_name(left), type_name(right))
+            format!(
+                "{} and {} cannot be compared",
+                type_name(left),
+                type_name(right)
+            )
         }
         ExecutionError::FunctionError { function, message } => {
             let message: String = message.chars().take(200).collect();

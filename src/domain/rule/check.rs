@@ -13,8 +13,8 @@ use cel::common::ast::{
 };
 
 use super::diagnostic::RuleDiagnostic;
-use super::parse::{ParsedExpression, NodeSpans};
-use super::types::{ValueKind, Type};
+use super::parse::{NodeSpans, ParsedExpression};
+use super::types::{Type, ValueKind};
 
 /// The most nodes of an expression, those that macros are made of included. Evaluating one takes
 /// some hundred nanoseconds.

@@ -88,7 +88,10 @@ fn write_value(detail: &mut String, value: RuleValue<'_>, is_element: bool) {
         RuleValue::Double(of) => write!(detail, "{of}"),
         RuleValue::Text(of) => {
             let whole = |end: &usize| of.is_char_boundary(*end);
-            let end = (0..=of.len().min(MAX_VALUE_BYTES)).rev().find(whole).unwrap_or(0);
+            let end = (0..=of.len().min(MAX_VALUE_BYTES))
+                .rev()
+                .find(whole)
+                .unwrap_or(0);
             let cut = if end < of.len() { "…" } else { "" };
             write!(detail, "{:?}{cut}", &of[..end])
         }

@@ -150,7 +150,9 @@ fn infer_questions(uses: &[AnswerUse]) -> Vec<Question> {
             .iter()
             .filter(|other| other.slug == answer_use.slug)
             .filter_map(|other| other.expected_kind);
-        let is_inferred = inferred.iter().any(|question| question.slug == answer_use.slug);
+        let is_inferred = inferred
+            .iter()
+            .any(|question| question.slug == answer_use.slug);
         if let Some(kind @ (QuestionKind::Number | QuestionKind::Flag)) = answer_use.expected_kind
             && kinds.clone().all(|other| other == kind)
             && !is_inferred

@@ -1,7 +1,7 @@
 //! The functions and operators an expression may use, with the types they take. A part of CEL's
 //! standard library: what works on the types of `types`.
 
-use super::types::{ValueKind, Type};
+use super::types::{Type, ValueKind};
 
 /// One way to call a function. Of `x.f(y)`, the first parameter is `x`.
 pub(super) struct Overload {
@@ -108,7 +108,10 @@ pub(super) const MACROS: [&str; 6] = ["exists", "all", "exists_one", "existsOne"
 pub(super) fn arithmetic_result(operator: &str, left: Type, right: Type) -> Option<Type> {
     let number_result = |left: Type, right: Type| {
         let number_type = if left.is_dyn() { right } else { left };
-        (number_type.is_number() && left.is_assignable_to(number_type) && right.is_assignable_to(number_type)).then_some(number_type)
+        (number_type.is_number()
+            && left.is_assignable_to(number_type)
+            && right.is_assignable_to(number_type))
+        .then_some(number_type)
     };
     if left.is_dyn() && right.is_dyn() {
         return Some(Type::DYN);
@@ -125,7 +128,9 @@ pub(super) fn arithmetic_result(operator: &str, left: Type, right: Type) -> Opti
             (Type::TEXT, Type::TEXT) => Some(Type::TEXT),
             (Type::DURATION, Type::DURATION) => Some(Type::DURATION),
             (Type::TIME, Type::DURATION) | (Type::DURATION, Type::TIME) => Some(Type::TIME),
-            (Type::List(a), Type::List(b)) => Some(Type::List(if a == b { a } else { ValueKind::Dyn })),
+            (Type::List(a), Type::List(b)) => {
+                Some(Type::List(if a == b { a } else { ValueKind::Dyn }))
+            }
             (Type::Scalar(ValueKind::Bool | ValueKind::Null) | Type::Map(_), _)
             | (_, Type::Scalar(ValueKind::Bool | ValueKind::Null) | Type::Map(_)) => None,
             (_, _) => is_dynamic.then_some(Type::DYN),

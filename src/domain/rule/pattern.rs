@@ -29,14 +29,16 @@ impl Pattern {
             .size_limit(MAX_PATTERN_BYTES)
             .dfa_size_limit(MAX_PATTERN_BYTES)
             .build();
-        compiled.map(|regex| Self(Arc::new(regex))).map_err(|error| {
-            if let regex::Error::CompiledTooBig(_) = error {
-                return "it is too large when it is compiled".to_owned();
-            }
-            let text = error.to_string();
-            let last = text.lines().last().unwrap_or_default();
-            last.trim_start_matches("error: ").to_owned()
-        })
+        compiled
+            .map(|regex| Self(Arc::new(regex)))
+            .map_err(|error| {
+                if let regex::Error::CompiledTooBig(_) = error {
+                    return "it is too large when it is compiled".to_owned();
+                }
+                let text = error.to_string();
+                let last = text.lines().last().unwrap_or_default();
+                last.trim_start_matches("error: ").to_owned()
+            })
     }
 
     /// Whether it is found in the text; `None` when the text is too long to look.

@@ -1,7 +1,7 @@
 //! Every name that a rule or a template may use: its type, its meaning and the variable it names.
 //! This table is the one place; documentation for operators is made from it.
 
-use super::types::{ValueKind, Type};
+use super::types::{Type, ValueKind};
 use super::variable::RuleVariable;
 
 /// One name.

@@ -53,8 +53,11 @@ impl Template {
     /// Why there is none, for people: an answer that was not given, or too much work.
     pub fn render(&self, context: &RuleContext<'_>) -> Result<String, String> {
         let render_within = |limits| {
-            let rendered = render(&self.text, &|root| values::root_value(root, context, limits));
-            rendered.map(|text| to_single_line(&text))
+            let rendered = render(&self.text, &|root| {
+                values::root_value(root, context, limits)
+            });
+            rendered
+                .map(|text| to_single_line(&text))
                 .map_err(|error| values::error_message(&error))
         };
         let mut line = render_within(TextLimits::DEFAULT)?;

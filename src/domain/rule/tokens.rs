@@ -105,7 +105,11 @@ impl Tokens {
 
     /// The word that closes the bracket that is the word `index`; the bracket itself if none does.
     pub(super) fn closing_index(&self, index: usize) -> usize {
-        self.closing_tokens.get(index).copied().flatten().unwrap_or(index)
+        self.closing_tokens
+            .get(index)
+            .copied()
+            .flatten()
+            .unwrap_or(index)
     }
 
     pub(super) fn is_empty(&self) -> bool {

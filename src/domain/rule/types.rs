@@ -73,7 +73,8 @@ impl Type {
             || expected.is_dyn()
             || matches!(
                 (self, expected),
-                (Self::List(_), Self::List(ValueKind::Dyn)) | (Self::Map(_), Self::Map(ValueKind::Dyn))
+                (Self::List(_), Self::List(ValueKind::Dyn))
+                    | (Self::Map(_), Self::Map(ValueKind::Dyn))
             )
     }
 }

@@ -136,7 +136,10 @@ impl<'a> TypedAnswers<'a> {
             .iter()
             .filter(move |(slug, _)| self.is_visible(slug))
             .filter_map(move |(slug, answer)| {
-                Some((slug.as_str(), to_typed_value(answer, self.questions.kind(slug))?))
+                Some((
+                    slug.as_str(),
+                    to_typed_value(answer, self.questions.kind(slug))?,
+                ))
             })
     }
 
@@ -167,7 +170,9 @@ fn to_typed_value(answer: &Answer, kind: Option<QuestionKind>) -> Option<RuleVal
         (
             Answer::Text(_) | Answer::Number(_) | Answer::Bool(_) | Answer::Map(_),
             Some(QuestionKind::List),
-        ) => Some(RuleValue::List(ListRef::Answers(std::slice::from_ref(answer)))),
+        ) => Some(RuleValue::List(ListRef::Answers(std::slice::from_ref(
+            answer,
+        )))),
         (_, _) => Some(RuleValue::from(answer)),
     }
 }

@@ -3,7 +3,7 @@
 use chrono::{Datelike, Timelike, Weekday};
 
 use super::context::RuleContext;
-use super::value::{ListRef, MapRef, TypedAnswers, RuleValue};
+use super::value::{ListRef, MapRef, RuleValue, TypedAnswers};
 use crate::domain::decision::Credits;
 
 /// Something that rules and templates can read. `schema` has the name, type and description of each.
@@ -95,12 +95,18 @@ pub(super) fn read_value<'a>(variable: RuleVariable, context: &RuleContext<'a>) 
         RuleVariable::Weekday => RuleValue::Text(weekday_name(
             booking.start.with_timezone(&context.zone).weekday(),
         )),
-        RuleVariable::Hour => RuleValue::Int(booking.start.with_timezone(&context.zone).hour().into()),
+        RuleVariable::Hour => {
+            RuleValue::Int(booking.start.with_timezone(&context.zone).hour().into())
+        }
         RuleVariable::BookerAddress => text_or_empty(booker.map(|booker| booker.address.as_str())),
         RuleVariable::BookerDomain => text_or_empty(booker.map(|booker| booker.address.domain())),
         RuleVariable::BookerName => text_or_empty(booker.and_then(|booker| booker.name.as_deref())),
-        RuleVariable::BookerZone => text_or_empty(booker.and_then(|booker| booker.time_zone.as_deref())),
-        RuleVariable::BookerLanguage => text_or_empty(booker.and_then(|booker| booker.language.as_deref())),
+        RuleVariable::BookerZone => {
+            text_or_empty(booker.and_then(|booker| booker.time_zone.as_deref()))
+        }
+        RuleVariable::BookerLanguage => {
+            text_or_empty(booker.and_then(|booker| booker.language.as_deref()))
+        }
         RuleVariable::HostId => RuleValue::Int(booking.host_id().map_or(0, |id| id.0)),
         RuleVariable::HostAddress => text_or_empty(
             host.and_then(|host| host.address.as_ref())

@@ -2,10 +2,10 @@
 
 use super::fixtures::*;
 use crate::domain::booking::{Attendee, BookingStatus};
-use crate::domain::request::ChargeState;
 use crate::domain::refund_policy::{Forgiveness, NoShow};
+use crate::domain::request::ChargeState;
 use crate::domain::time::Span;
-use crate::domain::watch::{ChargeCase, ChainEnd, ChargeDecision, ChargeOutcome, watch_charge};
+use crate::domain::watch::{ChainEnd, ChargeCase, ChargeDecision, ChargeOutcome, watch_charge};
 
 /// What is written, and why; `None`: it waits for an operator.
 const FORGIVEN: &str = "the booker did not come; forgiven";
@@ -23,16 +23,19 @@ fn watch_no_show(paid: bool, no_show: NoShow, forgiven: u32) -> Option<(ChargeOu
             charge.parts.clear();
         }
     });
-    let booking = modify(with_status(booking("a"), BookingStatus::Accepted), |booking| {
-        booking.attendees = vec![Attendee {
-            address: booking.booker.as_ref().map(|booker| booker.address.clone()),
-            name: None,
-            time_zone: None,
-            language: None,
-            absent: true,
-            seat: None,
-        }];
-    });
+    let booking = modify(
+        with_status(booking("a"), BookingStatus::Accepted),
+        |booking| {
+            booking.attendees = vec![Attendee {
+                address: booking.booker.as_ref().map(|booker| booker.address.clone()),
+                name: None,
+                time_zone: None,
+                language: None,
+                absent: true,
+                seat: None,
+            }];
+        },
+    );
     let now = booking.end + gate.terms.refunds.grace;
     let verdict = watch_charge(&ChargeCase {
         charge: &charge,
@@ -51,7 +54,11 @@ fn watch_no_show(paid: bool, no_show: NoShow, forgiven: u32) -> Option<(ChargeOu
         policy_hash: "policy",
     });
     match verdict {
-        ChargeDecision::Write { outcome: what, text, .. } => Some((what, text)),
+        ChargeDecision::Write {
+            outcome: what,
+            text,
+            ..
+        } => Some((what, text)),
         ChargeDecision::Open { .. } => None,
     }
 }
@@ -61,14 +68,39 @@ fn what_was_not_paid_is_not_forgiven() {
     let missed = "the booker did not come";
     let nothing = "the booker did not come; nothing was paid";
     let rows = [
-        (true, NoShow::Keep, 0, Some((ChargeOutcome::Refunded, FORGIVEN))),
-        (true, NoShow::Review, 0, Some((ChargeOutcome::Refunded, FORGIVEN))),
+        (
+            true,
+            NoShow::Keep,
+            0,
+            Some((ChargeOutcome::Refunded, FORGIVEN)),
+        ),
+        (
+            true,
+            NoShow::Review,
+            0,
+            Some((ChargeOutcome::Refunded, FORGIVEN)),
+        ),
         (true, NoShow::Keep, 1, Some((ChargeOutcome::Final, missed))),
         (true, NoShow::Review, 1, None),
-        (true, NoShow::Refund, 0, Some((ChargeOutcome::Refunded, missed))),
+        (
+            true,
+            NoShow::Refund,
+            0,
+            Some((ChargeOutcome::Refunded, missed)),
+        ),
         // It would use up what is to be forgiven of a booking that costs something.
-        (false, NoShow::Keep, 0, Some((ChargeOutcome::Final, nothing))),
-        (false, NoShow::Review, 1, Some((ChargeOutcome::Final, nothing))),
+        (
+            false,
+            NoShow::Keep,
+            0,
+            Some((ChargeOutcome::Final, nothing)),
+        ),
+        (
+            false,
+            NoShow::Review,
+            1,
+            Some((ChargeOutcome::Final, nothing)),
+        ),
     ];
     for (paid, no_show, forgiven, expect) in rows {
         let actual = watch_no_show(paid, no_show, forgiven);

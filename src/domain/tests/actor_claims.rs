@@ -1,13 +1,13 @@
 //! In whose name a booking was cancelled or moved, and what of that is believed, recorded and reported.
 
 use super::fixtures::*;
-use crate::domain::booking::{Attendee, Booking, Host, BookingStatus};
+use crate::domain::booking::{Attendee, Booking, BookingStatus, Host};
 use crate::domain::fact::Fact;
 use crate::domain::id::HostKey;
+use crate::domain::refund_policy::{Blame, ClaimedActor, RefundTerms, identify_mover};
 use crate::domain::request::ChargeState;
-use crate::domain::refund_policy::{Blame, RefundTerms, ClaimedActor, identify_mover};
 use crate::domain::time::Span;
-use crate::domain::watch::{ChargeCase, ChainEnd, ChargeDecision, ChargeOutcome, watch_charge};
+use crate::domain::watch::{ChainEnd, ChargeCase, ChargeDecision, ChargeOutcome, watch_charge};
 
 const HOST: &str = "ada@example.org";
 const ADMIN: &str = "admin@example.org";
@@ -50,21 +50,31 @@ fn a_name_is_on_one_of_the_sides() {
     ];
     for (by, expect) in rows {
         let by = by.map(address);
-        assert_eq!(ClaimedActor::identify(&shared_booking(), by.as_ref(), &hosts), expect, "{by:?}");
+        assert_eq!(
+            ClaimedActor::identify(&shared_booking(), by.as_ref(), &hosts),
+            expect,
+            "{by:?}"
+        );
         let moved = modify(shared_booking(), |b| b.rescheduled_by = by.clone());
         assert_eq!(identify_mover(&moved, &hosts), expect, "{by:?}");
     }
     // Who is not listed is a third party.
     let admin = address(ADMIN);
-    assert_eq!(ClaimedActor::identify(&shared_booking(), Some(&admin), &[]), ClaimedActor::Other(admin));
+    assert_eq!(
+        ClaimedActor::identify(&shared_booking(), Some(&admin), &[]),
+        ClaimedActor::Other(admin)
+    );
 }
 
 /// An hour before the start: what is recorded, what is reported, and whether it came back.
 fn watch_cancelled(by: Option<&str>, terms: &RefundTerms) -> (String, String, ChargeOutcome) {
-    let booking = modify(with_status(shared_booking(), BookingStatus::Cancelled), |b| {
-        b.cancelled_by = by.map(address);
-        b.updated_at = Some(b.start - Span::hours(1));
-    });
+    let booking = modify(
+        with_status(shared_booking(), BookingStatus::Cancelled),
+        |b| {
+            b.cancelled_by = by.map(address);
+            b.updated_at = Some(b.start - Span::hours(1));
+        },
+    );
     let gate = gate();
     let verdict = watch_charge(&ChargeCase {
         charge: &charge("a", ChargeState::Open),
@@ -83,7 +93,10 @@ fn watch_cancelled(by: Option<&str>, terms: &RefundTerms) -> (String, String, Ch
         policy_hash: "policy",
     });
     let ChargeDecision::Write {
-        facts, outcome: what, text, ..
+        facts,
+        outcome: what,
+        text,
+        ..
     } = verdict
     else {
         panic!("{verdict:?}");

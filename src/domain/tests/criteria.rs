@@ -4,18 +4,18 @@
 use super::evaluation_fixture::*;
 use super::fixtures::*;
 use crate::domain::booking::Booking;
-use crate::domain::criteria::cap::{Cap, CapPeriod};
-use crate::domain::criteria::on_violation::OnViolation;
 use crate::domain::criteria::access_list::{AccessEntry, AccessSubject};
-use crate::domain::criteria::time_window::TimeWindow;
-use crate::domain::criteria::price::Price;
+use crate::domain::criteria::cap::{Cap, CapPeriod};
 use crate::domain::criteria::gate_criteria::ZoneSource;
-use crate::domain::decision::{ReasonCode, Decision};
+use crate::domain::criteria::on_violation::OnViolation;
+use crate::domain::criteria::price::Price;
+use crate::domain::criteria::time_window::TimeWindow;
+use crate::domain::decision::{Decision, ReasonCode};
 use crate::domain::id::EventTypeKey;
-use crate::domain::request::{OperatorReview, OperatorDecision};
-use crate::domain::snapshot::{PinResult, CountedBooking};
-use crate::domain::refund_policy::OnReschedule;
 use crate::domain::messages;
+use crate::domain::refund_policy::OnReschedule;
+use crate::domain::request::{OperatorDecision, OperatorReview};
+use crate::domain::snapshot::{CountedBooking, PinResult};
 use crate::domain::time::Span;
 
 fn access_entry(subject: &str) -> AccessEntry {
@@ -109,9 +109,19 @@ fn exceed_cap(case: &mut EvaluationCase) {
 /// and is what the booker is told then. Expressions have their rows in `rules`.
 #[test]
 fn the_first_criterion_that_objects_decides() {
-    type PrecedenceRow = (&'static str, fn(&mut EvaluationCase), Decision, &'static [ReasonCode]);
+    type PrecedenceRow = (
+        &'static str,
+        fn(&mut EvaluationCase),
+        Decision,
+        &'static [ReasonCode],
+    );
     let rows: [PrecedenceRow; 12] = [
-        ("credit", set_low_balance, DECLINE, &[ReasonCode::ShortOfCredit]),
+        (
+            "credit",
+            set_low_balance,
+            DECLINE,
+            &[ReasonCode::ShortOfCredit],
+        ),
         (
             "caps",
             exceed_cap,
@@ -122,7 +132,11 @@ fn the_first_criterion_that_objects_decides() {
             "time-free",
             take_time,
             DECLINE,
-            &[ReasonCode::TimeTaken, ReasonCode::OverCap, ReasonCode::ShortOfCredit],
+            &[
+                ReasonCode::TimeTaken,
+                ReasonCode::OverCap,
+                ReasonCode::ShortOfCredit,
+            ],
         ),
         (
             "hours",
@@ -149,7 +163,12 @@ fn the_first_criterion_that_objects_decides() {
         ),
         // Who may be somebody else learns nothing of the member.
         ("pin", give_wrong_pin, DECLINE, &[ReasonCode::WrongPin]),
-        ("not-frozen", freeze_account, Decision::Review, &[ReasonCode::AccountFrozen]),
+        (
+            "not-frozen",
+            freeze_account,
+            Decision::Review,
+            &[ReasonCode::AccountFrozen],
+        ),
         (
             "member",
             remove_account,
@@ -167,7 +186,12 @@ fn the_first_criterion_that_objects_decides() {
             DECLINE,
             &[ReasonCode::TooManyRequests],
         ),
-        ("allowed", disallow_booker, DECLINE, &[ReasonCode::NotAllowed]),
+        (
+            "allowed",
+            disallow_booker,
+            DECLINE,
+            &[ReasonCode::NotAllowed],
+        ),
         ("not-blocked", block_booker, DECLINE, &[ReasonCode::Blocked]),
         (
             "booker",
@@ -198,7 +222,12 @@ fn the_first_criterion_that_objects_decides() {
 fn every_criterion_has_an_effect_and_a_text_of_its_own() {
     type CriterionChange = fn(&mut EvaluationCase);
     // the criterion, what makes it object, what sets its effect, code, text for the booker
-    type CriterionRow = (CriterionChange, fn(&mut EvaluationCase, OnViolation), ReasonCode, &'static str);
+    type CriterionRow = (
+        CriterionChange,
+        fn(&mut EvaluationCase, OnViolation),
+        ReasonCode,
+        &'static str,
+    );
     let rows: [CriterionRow; 8] = [
         (
             block_booker,
@@ -278,7 +307,9 @@ fn every_criterion_has_an_effect_and_a_text_of_its_own() {
 #[test]
 fn what_no_criterion_minds_is_confirmed() {
     let rows: [fn(&mut EvaluationCase); 10] = [
-        |case| case.global.block = vec![access_entry("al@example.com"), access_entry("@example.org")],
+        |case| {
+            case.global.block = vec![access_entry("al@example.com"), access_entry("@example.org")]
+        },
         |case| case.gate.criteria.allow = vec![access_entry("@example.com")],
         |case| case.global.allow = vec![access_entry("bo+club@example.com")],
         |case| {
@@ -296,7 +327,10 @@ fn what_no_criterion_minds_is_confirmed() {
         |case| case.gate.criteria.hours = vec![never_open(), TimeWindow::ALWAYS],
         |case| {
             case.global.caps = vec![cap(1, CapPeriod::Day), cap(2, CapPeriod::Open)];
-            case.counted_bookings = vec![counted_booking("x", -600, "club"), counted_booking("y", 5 * 24 * 60, "a")];
+            case.counted_bookings = vec![
+                counted_booking("x", -600, "club"),
+                counted_booking("y", 5 * 24 * 60, "a"),
+            ];
         },
         |case| {
             // The gate counts its own.
@@ -313,7 +347,11 @@ fn what_no_criterion_minds_is_confirmed() {
     ];
     for (number, change) in rows.into_iter().enumerate() {
         let evaluation = evaluate_case(change);
-        let codes: Vec<ReasonCode> = evaluation.reasons.iter().map(|reason| reason.code).collect();
+        let codes: Vec<ReasonCode> = evaluation
+            .reasons
+            .iter()
+            .map(|reason| reason.code)
+            .collect();
         assert_eq!(codes, [ReasonCode::EnoughCredit], "row {number}");
         assert!(evaluation.findings.iter().all(|finding| finding.passed));
     }
@@ -370,7 +408,12 @@ fn caps_count_what_stands_in_the_period_of_the_booking() {
             vec![of_gate(day + 60)],
             Some(CapPeriod::Day),
         ),
-        (&[], &[cap(1, CapPeriod::Day)], vec![of_other_gate(day + 60)], None),
+        (
+            &[],
+            &[cap(1, CapPeriod::Day)],
+            vec![of_other_gate(day + 60)],
+            None,
+        ),
         (
             &[cap(1, CapPeriod::Day)],
             &[],
@@ -384,14 +427,24 @@ fn caps_count_what_stands_in_the_period_of_the_booking() {
             vec![of_gate(2 * day)],
             Some(CapPeriod::Week),
         ),
-        (&[], &[cap(1, CapPeriod::Week)], vec![of_gate(3 * day)], None),
+        (
+            &[],
+            &[cap(1, CapPeriod::Week)],
+            vec![of_gate(3 * day)],
+            None,
+        ),
         (
             &[],
             &[cap(1, CapPeriod::Month)],
             vec![of_gate(3 * day)],
             Some(CapPeriod::Month),
         ),
-        (&[], &[cap(1, CapPeriod::Month)], vec![of_gate(20 * day)], None),
+        (
+            &[],
+            &[cap(1, CapPeriod::Month)],
+            vec![of_gate(20 * day)],
+            None,
+        ),
         (
             &[],
             &[cap(1, CapPeriod::Open)],
@@ -449,7 +502,11 @@ fn a_series_fits_into_its_caps_as_a_whole() {
             series(case);
             case.gate.criteria.caps = caps.clone();
         });
-        let actual: Vec<ReasonCode> = evaluation.reasons.iter().map(|reason| reason.code).collect();
+        let actual: Vec<ReasonCode> = evaluation
+            .reasons
+            .iter()
+            .map(|reason| reason.code)
+            .collect();
         assert_eq!(actual, codes, "{caps:?}");
     }
 }
@@ -520,7 +577,11 @@ fn the_first_price_that_fits_is_what_a_booking_costs() {
         });
         let expect = vec![cost; usize::try_from(occurrences).unwrap()];
         assert_eq!(evaluation.costs, expect, "row {number}");
-        assert_eq!(evaluation.credits, expect.iter().sum::<u64>(), "row {number}");
+        assert_eq!(
+            evaluation.credits,
+            expect.iter().sum::<u64>(),
+            "row {number}"
+        );
     }
 }
 
@@ -533,7 +594,12 @@ fn hours_are_read_in_the_zone_of_the_operator_or_the_booker() {
         ..TimeWindow::ALWAYS
     };
     let rows = [
-        (ZoneSource::GlobalPolicy, Some("Pacific/Auckland"), "UTC", DECLINE),
+        (
+            ZoneSource::GlobalPolicy,
+            Some("Pacific/Auckland"),
+            "UTC",
+            DECLINE,
+        ),
         (
             ZoneSource::Booker,
             Some("Pacific/Auckland"),
@@ -562,7 +628,10 @@ fn hours_are_read_in_the_zone_of_the_operator_or_the_booker() {
             let booker = case.bookings[0].booker.as_mut().unwrap();
             booker.time_zone = booker_zone.map(str::to_owned);
         });
-        assert_eq!(evaluation.decision, expect, "{zone_source:?} {booker_zone:?} {global_zone}");
+        assert_eq!(
+            evaluation.decision, expect,
+            "{zone_source:?} {booker_zone:?} {global_zone}"
+        );
     }
 }
 
@@ -580,18 +649,26 @@ fn a_rescheduled_booking_that_keeps_its_charge_is_not_rechecked() {
         exceed_cap,
     ];
     for (number, object) in criteria.into_iter().enumerate() {
-        for (on_reschedule, is_confirmed) in [(OnReschedule::Carry, true), (OnReschedule::Recheck, false)] {
+        for (on_reschedule, is_confirmed) in
+            [(OnReschedule::Carry, true), (OnReschedule::Recheck, false)]
+        {
             let evaluation = evaluate_case(|case| {
                 object(case);
                 case.gate.terms.on_reschedule = on_reschedule;
                 case.carried_charge = Some(charge("p", crate::domain::request::ChargeState::Open));
             });
             let confirmed = evaluation.decision == Decision::Confirm;
-            assert_eq!(confirmed, is_confirmed, "criterion {number}, {on_reschedule:?}");
+            assert_eq!(
+                confirmed, is_confirmed,
+                "criterion {number}, {on_reschedule:?}"
+            );
         }
     }
     type HardRule = (fn(&mut EvaluationCase), ReasonCode);
-    let hard_rules: [HardRule; 2] = [(take_time, ReasonCode::TimeTaken), (set_low_balance, ReasonCode::ShortOfCredit)];
+    let hard_rules: [HardRule; 2] = [
+        (take_time, ReasonCode::TimeTaken),
+        (set_low_balance, ReasonCode::ShortOfCredit),
+    ];
     for (object, code) in hard_rules {
         let change = |case: &mut EvaluationCase| {
             object(case);
@@ -634,7 +711,10 @@ fn an_operators_review_overrides_the_configured_criteria() {
                 case.review = operator_review(verdict);
             };
             let evaluation = check(change, decision, &[ReasonCode::Operator]);
-            assert_eq!(messages::join_reasons(&evaluation.reasons), "Ann vouches for him.");
+            assert_eq!(
+                messages::join_reasons(&evaluation.reasons),
+                "Ann vouches for him."
+            );
         }
     }
     type HardRule = (fn(&mut EvaluationCase), ReasonCode);
@@ -694,7 +774,11 @@ fn a_day_has_so_many_requests() {
         })
     };
     let mut snapshot = snapshot(
-        vec![booking_created_at("a", -50), booking_created_at("b", -40), booking_created_at("c", -30)],
+        vec![
+            booking_created_at("a", -50),
+            booking_created_at("b", -40),
+            booking_created_at("c", -30),
+        ],
         vec![account("bo@example.com", 9)],
     );
     snapshot.prior_requests.insert(

@@ -6,20 +6,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::evaluation_fixture::*;
 use super::fixtures::*;
-use crate::domain::criteria::cap::{Cap, CapPeriod};
-use crate::domain::criteria::on_violation::OnViolation;
-use crate::domain::criteria::global_policy::LookupRequirement;
 use crate::domain::criteria::access_list::{AccessEntry, AccessSubject};
-use crate::domain::criteria::time_window::TimeWindow;
+use crate::domain::criteria::cap::{Cap, CapPeriod};
 use crate::domain::criteria::custom_rule::Rule;
 use crate::domain::criteria::gate_criteria::AccountDetails;
-use crate::domain::decision::{REASON_CODES, ReasonCode, Decision, Reason};
-use crate::domain::request::{OperatorReview, OperatorDecision};
+use crate::domain::criteria::global_policy::LookupRequirement;
+use crate::domain::criteria::on_violation::OnViolation;
+use crate::domain::criteria::time_window::TimeWindow;
+use crate::domain::decision::{Decision, REASON_CODES, Reason, ReasonCode};
+use crate::domain::messages;
+use crate::domain::request::{OperatorDecision, OperatorReview};
 use crate::domain::rule::expression::Expression;
 use crate::domain::rule::localized_text::LocalizedText;
 use crate::domain::rule::template::Template;
-use crate::domain::snapshot::{PinResult, CountedBooking};
-use crate::domain::messages;
+use crate::domain::snapshot::{CountedBooking, PinResult};
 use crate::domain::time::Span;
 
 type CaseChange = fn(&mut EvaluationCase);
@@ -40,7 +40,9 @@ const PUBLIC: [(&str, CaseChange); 9] = [
         case.gate.criteria.notice.at_most = Some(Span::hours(2));
     }),
     ("taken", |case| case.is_time_taken = true),
-    ("blocked", |case| case.global.block = vec![everybody_entry()]),
+    ("blocked", |case| {
+        case.global.block = vec![everybody_entry()]
+    }),
     ("not allowed", |case| {
         case.gate.criteria.allow = vec![AccessEntry {
             subject: AccessSubject::Domain("members.example".to_owned()),
@@ -104,12 +106,36 @@ const ACCOUNTS: [(&str, CaseChange); 9] = [
 const PROOFS: [(&str, CaseChange, bool); 8] = [
     ("none", |_| (), true),
     ("unknown", |case| set_address_verification(case, None), true),
-    ("not verified", |case| set_address_verification(case, Some(false)), true),
-    ("wrong PIN", |case| set_pin_result(case, PinResult::Wrong), true),
-    ("no PIN", |case| set_pin_result(case, PinResult::Missing), true),
-    ("locked PIN", |case| set_pin_result(case, PinResult::Locked), true),
-    ("verified", |case| set_address_verification(case, Some(true)), false),
-    ("right PIN", |case| set_pin_result(case, PinResult::Correct), false),
+    (
+        "not verified",
+        |case| set_address_verification(case, Some(false)),
+        true,
+    ),
+    (
+        "wrong PIN",
+        |case| set_pin_result(case, PinResult::Wrong),
+        true,
+    ),
+    (
+        "no PIN",
+        |case| set_pin_result(case, PinResult::Missing),
+        true,
+    ),
+    (
+        "locked PIN",
+        |case| set_pin_result(case, PinResult::Locked),
+        true,
+    ),
+    (
+        "verified",
+        |case| set_address_verification(case, Some(true)),
+        false,
+    ),
+    (
+        "right PIN",
+        |case| set_pin_result(case, PinResult::Correct),
+        false,
+    ),
 ];
 
 fn everybody_entry() -> AccessEntry {
@@ -148,7 +174,10 @@ fn decline_text(public: CaseChange, account: CaseChange, proof: CaseChange) -> O
         account(case);
         proof(case);
     });
-    assert_eq!(evaluation.booker_text.is_some(), evaluation.decision == DECLINE);
+    assert_eq!(
+        evaluation.booker_text.is_some(),
+        evaluation.decision == DECLINE
+    );
     evaluation.booker_text
 }
 
@@ -235,7 +264,9 @@ fn every_code_that_is_about_an_account_is_covered_above() {
 #[test]
 fn who_has_proven_to_be_the_member_is_told_everything() {
     let rows: [(&str, CaseChange); 3] = [
-        ("verified", |case| set_address_verification(case, Some(true))),
+        ("verified", |case| {
+            set_address_verification(case, Some(true))
+        }),
         ("right PIN", |case| set_pin_result(case, PinResult::Correct)),
         ("the operator says so", |case| {
             case.gate.criteria.account_details = AccountDetails::Always;
@@ -252,7 +283,10 @@ fn who_has_proven_to_be_the_member_is_told_everything() {
         set_address_verification(case, Some(true));
         set_pin_result(case, PinResult::Wrong);
     });
-    assert_eq!(evaluation.booker_text, Some(messages::not_accepted(false, true)));
+    assert_eq!(
+        evaluation.booker_text,
+        Some(messages::not_accepted(false, true))
+    );
 }
 
 #[test]
@@ -377,9 +411,15 @@ fn a_series_says_which_of_its_bookings_stood_in_the_way() {
         assert!(text.contains(&start), "{code}: {text}");
         let finding = evaluation.findings.iter().find(|finding| !finding.passed);
         let finding_detail = &finding.expect("something objects").detail;
-        assert!(finding_detail.contains("(booking o1)"), "{code}: {finding_detail}");
+        assert!(
+            finding_detail.contains("(booking o1)"),
+            "{code}: {finding_detail}"
+        );
         let operator_text = evaluate_series(true).booker_text;
-        let expect = format!("The one on {}.", at_minute(48 * 60).format("%Y-%m-%d %H:%M"));
+        let expect = format!(
+            "The one on {}.",
+            at_minute(48 * 60).format("%Y-%m-%d %H:%M")
+        );
         assert_eq!(operator_text.as_deref(), Some(expect.as_str()), "{code}");
     }
 }

@@ -3,11 +3,11 @@
 
 use super::evaluation_fixture::*;
 use super::fixtures::*;
-use crate::domain::booking::{Payment, BookingStatus};
+use crate::domain::booking::{BookingStatus, Payment};
 use crate::domain::criteria::on_violation::OnViolation;
-use crate::domain::decision::{ReasonCode, Decision, Finding};
-use crate::domain::request::ChargeState;
+use crate::domain::decision::{Decision, Finding, ReasonCode};
 use crate::domain::messages;
+use crate::domain::request::ChargeState;
 use crate::domain::time::Span;
 
 const UNKNOWN: &str = "There is no credit account for the e-mail address you gave, so your balance \
@@ -43,7 +43,11 @@ fn the_first_rule_that_objects_decides() {
             Decision::Review,
             &[ReasonCode::AccountFrozen],
         ),
-        (remove_account, DECLINE, &[ReasonCode::UnknownBooker, ReasonCode::TimeTaken]),
+        (
+            remove_account,
+            DECLINE,
+            &[ReasonCode::UnknownBooker, ReasonCode::TimeTaken],
+        ),
         (
             |c| c.bookings[0].booker = None,
             Decision::Review,
@@ -179,7 +183,11 @@ fn a_wait_ends_at_its_deadline_in_a_decline() {
         case.gate.short_of_credit = OnViolation::wait_for(Span::hours(2));
         case.first_evaluated = at_minute(first);
     };
-    check(|c| set_wait(c, -119), wait_until(1), &[ReasonCode::ShortOfCredit]);
+    check(
+        |c| set_wait(c, -119),
+        wait_until(1),
+        &[ReasonCode::ShortOfCredit],
+    );
     let ended = [ReasonCode::ShortOfCredit, ReasonCode::WaitedTooLong];
     check(|c| set_wait(c, -120), DECLINE, &ended);
     check_text(|c| set_wait(c, -120), &format!("{SHORT} {WAITED}"));
@@ -265,7 +273,10 @@ fn a_series_costs_each_of_its_occurrences() {
         make_series(case);
         case.account = Some(account("bo@example.com", 6));
     };
-    assert_eq!(check(change, Decision::Confirm, &[ReasonCode::EnoughCredit]).to_hold, 6);
+    assert_eq!(
+        check(change, Decision::Confirm, &[ReasonCode::EnoughCredit]).to_hold,
+        6
+    );
     check_text(
         make_series,
         "These 3 bookings cost 6 credits, and your balance is 5 credits.",
@@ -295,7 +306,11 @@ fn a_successor_pays_only_what_its_predecessor_did_not() {
             case.account = Some(account("bo@example.com", to_hold));
         };
         let evaluation = check(change, Decision::Confirm, &[ReasonCode::ChargeCarried]);
-        assert_eq!((evaluation.credits, evaluation.to_hold), (2, to_hold), "{paid}");
+        assert_eq!(
+            (evaluation.credits, evaluation.to_hold),
+            (2, to_hold),
+            "{paid}"
+        );
     }
 }
 
@@ -349,7 +364,10 @@ fn a_text_is_cut_where_nobody_reads_on() {
         code: ReasonCode::TimeTaken,
         text: text.to_owned(),
     };
-    let joined = messages::join_reasons(&[reason("a"), reason(&"\u{fc}".repeat(2 * messages::MAX_BOOKER_TEXT))]);
+    let joined = messages::join_reasons(&[
+        reason("a"),
+        reason(&"\u{fc}".repeat(2 * messages::MAX_BOOKER_TEXT)),
+    ]);
     assert_eq!(joined.chars().count(), messages::MAX_BOOKER_TEXT);
     assert!(joined.starts_with("a \u{fc}"));
 }

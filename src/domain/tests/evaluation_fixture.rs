@@ -4,13 +4,13 @@ use super::fixtures::*;
 use crate::domain::account::Account;
 use crate::domain::booking::{Booking, EventType};
 use crate::domain::criteria::global_policy::GlobalPolicy;
-use crate::domain::decision::{REASON_CODES, ReasonCode, Credits, Decision};
+use crate::domain::decision::{Credits, Decision, REASON_CODES, ReasonCode};
+use crate::domain::evaluation::{Evaluation, EvaluationInput, evaluate};
 use crate::domain::gate::Gate;
-use crate::domain::evaluation::{EvaluationInput, Evaluation, evaluate};
-use crate::domain::request::{Charge, OperatorReview};
-use crate::domain::snapshot::{Lookups, PinResult, CountedBooking};
 use crate::domain::host_schedule::Overlap;
 use crate::domain::messages;
+use crate::domain::request::{Charge, OperatorReview};
+use crate::domain::snapshot::{CountedBooking, Lookups, PinResult};
 use crate::domain::time::Time;
 
 pub const DECLINE: Decision = Decision::Decline;
@@ -102,9 +102,17 @@ pub fn wait_until(minutes: i64) -> Decision {
 }
 
 #[track_caller]
-pub fn check(change: impl FnOnce(&mut EvaluationCase), decision: Decision, codes: &[ReasonCode]) -> Evaluation {
+pub fn check(
+    change: impl FnOnce(&mut EvaluationCase),
+    decision: Decision,
+    codes: &[ReasonCode],
+) -> Evaluation {
     let evaluation = evaluate_case(change);
-    let actual: Vec<ReasonCode> = evaluation.reasons.iter().map(|reason| reason.code).collect();
+    let actual: Vec<ReasonCode> = evaluation
+        .reasons
+        .iter()
+        .map(|reason| reason.code)
+        .collect();
     assert_eq!((evaluation.decision, actual.as_slice()), (decision, codes));
     evaluation
 }

@@ -6,16 +6,16 @@ use chrono::DateTime;
 
 use crate::domain::account::{Account, Lot, LotPart, sum_credits};
 use crate::domain::booking::{
-    Booker, Booking, BookingRef, Buffers, Confirmation, EventType, EventTypeRef, Host, TimestampedBooking,
-    Payment, BookingStatus,
+    Booker, Booking, BookingRef, BookingStatus, Buffers, Confirmation, EventType, EventTypeRef,
+    Host, Payment, TimestampedBooking,
 };
-use crate::domain::criteria::on_violation::OnViolation;
-use crate::domain::criteria::global_policy::GlobalPolicy;
 use crate::domain::criteria::gate_criteria::Criteria;
+use crate::domain::criteria::global_policy::GlobalPolicy;
+use crate::domain::criteria::on_violation::OnViolation;
 use crate::domain::decision::{Credits, Decision};
 use crate::domain::entry_reason::{EntryCode, EntryReason, NotConfirmed};
 use crate::domain::fact::Fact;
-use crate::domain::gate::{DeclineLimit, Gate, PassLimits, Policy, RefuseWith, OnUnanswered};
+use crate::domain::gate::{DeclineLimit, Gate, OnUnanswered, PassLimits, Policy, RefuseWith};
 use crate::domain::id::{
     AccountId, Address, BookingUid, EventTypeId, EventTypeKey, HostId, Reference, RequestId,
 };
@@ -238,7 +238,10 @@ pub fn policy_with(change: impl FnOnce(&mut Gate)) -> Policy {
 
 /// These bookings wait, and these accounts exist.
 pub fn snapshot(pending: Vec<Booking>, accounts: Vec<Account>) -> Snapshot {
-    let observe = |booking| TimestampedBooking { booking, read_at: now() };
+    let observe = |booking| TimestampedBooking {
+        booking,
+        read_at: now(),
+    };
     let name_of = |account: &Account| {
         let address = Address::parse(account.id.as_str()).ok()?;
         Some((address, account.id.clone()))

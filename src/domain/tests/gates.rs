@@ -30,8 +30,14 @@ fn the_first_gate_that_names_the_event_type_guards_it() {
     let rows = [
         (vec![("a", slug_key("club"))], Ok("a")),
         (vec![("a", id(CLUB_EVENT_TYPE))], Ok("a")),
-        (vec![("a", slug_key("else")), ("b", id(CLUB_EVENT_TYPE))], Ok("b")),
-        (vec![("a", id(CLUB_EVENT_TYPE)), ("b", slug_key("club"))], Ok("a")),
+        (
+            vec![("a", slug_key("else")), ("b", id(CLUB_EVENT_TYPE))],
+            Ok("b"),
+        ),
+        (
+            vec![("a", id(CLUB_EVENT_TYPE)), ("b", slug_key("club"))],
+            Ok("a"),
+        ),
         (vec![("a", slug_key("Club"))], Err(ReasonCode::Ungated)),
         (vec![("a", slug_key("7"))], Err(ReasonCode::Ungated)),
         (vec![("a", id(EventTypeId(8)))], Err(ReasonCode::Ungated)),
@@ -40,7 +46,9 @@ fn the_first_gate_that_names_the_event_type_guards_it() {
     for (keys, expect) in rows {
         let policy = policy_with_gates(&keys);
         let booking = booking("a");
-        let actual = policy.require_gate(OWN_HOST, &booking).map(|gate| gate.name.as_str());
+        let actual = policy
+            .require_gate(OWN_HOST, &booking)
+            .map(|gate| gate.name.as_str());
         assert_eq!(actual, expect, "{keys:?}");
     }
 }
@@ -89,6 +97,11 @@ fn configured_hosts_are_answered_too() {
         (ann(), &deleted, false),
     ];
     for (policy, booking, expect) in rows {
-        assert_eq!(policy.manages_host_of(OWN_HOST, booking), expect, "{:?}", policy.hosts);
+        assert_eq!(
+            policy.manages_host_of(OWN_HOST, booking),
+            expect,
+            "{:?}",
+            policy.hosts
+        );
     }
 }

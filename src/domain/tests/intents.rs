@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 
 use super::fixtures::*;
-use crate::domain::booking::{Booking, Fetched, BookingStatus};
+use crate::domain::booking::{Booking, BookingStatus, Fetched};
 use crate::domain::decision::{Decision, DecisionOutcome};
 use crate::domain::entry_reason::EntryCode;
-use crate::domain::fact::{RefundPart, Fact};
+use crate::domain::fact::{Fact, RefundPart};
 use crate::domain::id::BookingUid;
-use crate::domain::intent::{self, NextStep, BookingState, refund_last_paid_first};
+use crate::domain::intent::{self, BookingState, NextStep, refund_last_paid_first};
 use crate::domain::request::{CallEnd, CallKind, CallNote, Charge, ChargeState, Request};
 use crate::domain::time::Span;
 use crate::domain::unresolved::UnresolvedCode;
@@ -89,8 +89,14 @@ fn the_matrix_of_decisions_and_booking_states() {
         (BookingState::Rejected, [SUPERSEDED, DECLINED, DECLINED]),
         (BookingState::Cancelled, [SUPERSEDED, SUPERSEDED, DECLINED]),
         (BookingState::Gone, [SUPERSEDED, SUPERSEDED, SUPERSEDED]),
-        (BookingState::PendingAfterStart, [SUPERSEDED, SUPERSEDED, SUPERSEDED]),
-        (BookingState::PendingAfterEnd, [SUPERSEDED, SUPERSEDED, SUPERSEDED]),
+        (
+            BookingState::PendingAfterStart,
+            [SUPERSEDED, SUPERSEDED, SUPERSEDED],
+        ),
+        (
+            BookingState::PendingAfterEnd,
+            [SUPERSEDED, SUPERSEDED, SUPERSEDED],
+        ),
     ];
     for (state, expect) in rows {
         for (request, expect) in [&confirm, &decline, &cancel].into_iter().zip(expect) {
@@ -100,12 +106,21 @@ fn the_matrix_of_decisions_and_booking_states() {
     }
     for request in [&confirm, &decline, &cancel] {
         assert_eq!(
-            next_without_call(request, &[], None, &booking_states(&[("a", BookingState::Pending)])),
+            next_without_call(
+                request,
+                &[],
+                None,
+                &booking_states(&[("a", BookingState::Pending)])
+            ),
             call
         );
-        let unread_states = [BookingState::Unread, BookingState::OtherStatus].map(|state| booking_states(&[("a", state)]));
+        let unread_states = [BookingState::Unread, BookingState::OtherStatus]
+            .map(|state| booking_states(&[("a", state)]));
         for unread in [booking_states(&[])].into_iter().chain(unread_states) {
-            assert_eq!(next_without_call(request, &[], None, &unread), NextStep::Unclear);
+            assert_eq!(
+                next_without_call(request, &[], None, &unread),
+                NextStep::Unclear
+            );
         }
     }
     let others = [
@@ -115,7 +130,12 @@ fn the_matrix_of_decisions_and_booking_states() {
     ];
     for decision in others {
         let request = modify(confirm.clone(), |r| r.decision = decision);
-        let next = next_without_call(&request, &[], None, &booking_states(&[("a", BookingState::Accepted)]));
+        let next = next_without_call(
+            &request,
+            &[],
+            None,
+            &booking_states(&[("a", BookingState::Accepted)]),
+        );
         assert_eq!(next, NextStep::Unclear, "no such intent is ever recorded");
     }
 }
@@ -123,7 +143,11 @@ fn the_matrix_of_decisions_and_booking_states() {
 #[test]
 fn a_hold_is_posted_when_it_was_accepted_and_given_back_when_not() {
     let rows = [
-        (BookingState::Accepted, post_fact("a"), DecisionOutcome::Confirmed),
+        (
+            BookingState::Accepted,
+            post_fact("a"),
+            DecisionOutcome::Confirmed,
+        ),
         (
             BookingState::Rejected,
             void_fact("a", "the booking was declined"),
@@ -147,7 +171,11 @@ fn a_hold_is_posted_when_it_was_accepted_and_given_back_when_not() {
             None,
             &booking_states(&[("a", state)]),
         );
-        assert_eq!(facts_of(next), [entry, settled_fact("a", outcome)], "{state:?}");
+        assert_eq!(
+            facts_of(next),
+            [entry, settled_fact("a", outcome)],
+            "{state:?}"
+        );
     }
 }
 
@@ -164,7 +192,12 @@ fn only_holds_are_ended() {
     for state in states {
         for booking_state in [BookingState::Accepted, BookingState::Cancelled] {
             let charges = [charge("a", state.clone())];
-            let next = next_without_call(&intent("a", &["a"]), &charges, None, &booking_states(&[("a", booking_state)]));
+            let next = next_without_call(
+                &intent("a", &["a"]),
+                &charges,
+                None,
+                &booking_states(&[("a", booking_state)]),
+            );
             assert_eq!(facts_of(next).len(), 1, "{state:?} {booking_state:?}");
         }
     }
@@ -202,7 +235,7 @@ fn a_confirmation_that_met_a_moved_or_cancelled_booking_is_charged_and_listed() 
 /// What is to cancel an accepted booking is open until the booking is cancelled, whatever failed.
 #[test]
 fn a_cancellation_of_an_accepted_booking_stays_open_until_it_is_cancelled() {
-    use crate::domain::decision::{ReasonCode, Reason};
+    use crate::domain::decision::{Reason, ReasonCode};
     let cancel = modify(to_decline(intent("a", &["a"])), |r| {
         r.call = Some(CallKind::Cancel);
         r.reasons = vec![Reason {
@@ -237,28 +270,54 @@ fn a_series_is_called_while_one_is_pending_and_settled_when_all_are_known() {
     let request = intent("s", &["a", "b", "c"]);
     let next_for_confirm = |states: [BookingState; 3]| {
         let states = [("a", states[0]), ("b", states[1]), ("c", states[2])];
-        next_without_call(&request, &held_charges(&["a", "b", "c"]), None, &booking_states(&states))
+        next_without_call(
+            &request,
+            &held_charges(&["a", "b", "c"]),
+            None,
+            &booking_states(&states),
+        )
     };
     use BookingState::{Accepted, Cancelled, Pending, Rejected, Unread};
-    assert_eq!(next_for_confirm([Accepted, Pending, Unread]), NextStep::Call(booking_ref("b")));
-    assert_eq!(next_for_confirm([Accepted, Accepted, Unread]), NextStep::Unclear);
+    assert_eq!(
+        next_for_confirm([Accepted, Pending, Unread]),
+        NextStep::Call(booking_ref("b"))
+    );
+    assert_eq!(
+        next_for_confirm([Accepted, Accepted, Unread]),
+        NextStep::Unclear
+    );
     let mixed = [
         post_fact("a"),
         void_fact("b", "the booking was cancelled"),
         void_fact("c", "the booking was declined"),
         settled_fact("s", DecisionOutcome::Confirmed),
     ];
-    assert_eq!(facts_of(next_for_confirm([Accepted, Cancelled, Rejected])), mixed);
-    assert_eq!(outcome_of(&next_for_confirm([Cancelled, Rejected, Cancelled])), SUPERSEDED);
+    assert_eq!(
+        facts_of(next_for_confirm([Accepted, Cancelled, Rejected])),
+        mixed
+    );
+    assert_eq!(
+        outcome_of(&next_for_confirm([Cancelled, Rejected, Cancelled])),
+        SUPERSEDED
+    );
 
     let decline = to_decline(request.clone());
     let next_for_decline = |states: [BookingState; 3]| {
         let states = [("a", states[0]), ("b", states[1]), ("c", states[2])];
         next_without_call(&decline, &[], None, &booking_states(&states))
     };
-    assert_eq!(next_for_decline([Rejected, Rejected, Pending]), NextStep::Call(booking_ref("c")));
-    assert_eq!(outcome_of(&next_for_decline([Accepted, Rejected, Cancelled])), DECLINED);
-    assert_eq!(outcome_of(&next_for_decline([Accepted, Accepted, Cancelled])), SUPERSEDED);
+    assert_eq!(
+        next_for_decline([Rejected, Rejected, Pending]),
+        NextStep::Call(booking_ref("c"))
+    );
+    assert_eq!(
+        outcome_of(&next_for_decline([Accepted, Rejected, Cancelled])),
+        DECLINED
+    );
+    assert_eq!(
+        outcome_of(&next_for_decline([Accepted, Accepted, Cancelled])),
+        SUPERSEDED
+    );
 }
 
 /// A successor of `old`, which paid so much; what the successor itself holds.
@@ -267,7 +326,11 @@ fn successor_intent(credits: u64, paid: u64, holds: bool) -> (Request, Vec<Charg
         r.predecessor = Some(uid("old"));
         r.credits = credits;
     });
-    let charges = if holds { held_charges(&["b"]) } else { Vec::new() };
+    let charges = if holds {
+        held_charges(&["b"])
+    } else {
+        Vec::new()
+    };
     let predecessor = modify(charge("old", ChargeState::Open), |c| {
         c.parts = vec![part("g1", 1), part("g2", paid - 1)];
     });
@@ -299,9 +362,18 @@ fn a_successor_takes_the_charge_over_and_gets_back_what_it_costs_less() {
     };
     let confirmed = || settled_fact("b", DecisionOutcome::Confirmed);
     let rows = [
-        (successor_intent(3, 3, false), vec![move_fact(), confirmed()]),
-        (successor_intent(4, 3, true), vec![post_fact("b"), move_fact(), confirmed()]),
-        (successor_intent(1, 3, false), vec![move_fact(), refund, confirmed()]),
+        (
+            successor_intent(3, 3, false),
+            vec![move_fact(), confirmed()],
+        ),
+        (
+            successor_intent(4, 3, true),
+            vec![post_fact("b"), move_fact(), confirmed()],
+        ),
+        (
+            successor_intent(1, 3, false),
+            vec![move_fact(), refund, confirmed()],
+        ),
     ];
     for ((request, charges, old), expect) in rows {
         let next = next_without_call(&request, &charges, Some(&old), &accepted);
@@ -317,19 +389,50 @@ fn occurrences_that_join_a_successor_take_nothing_over() {
         r.bookings = ["b", "c", "d"].map(booking_ref).to_vec();
     });
     let charges = held_charges(&["c", "d"]);
-    let states_with = |b| booking_states(&[("b", b), ("c", BookingState::Accepted), ("d", BookingState::Accepted)]);
+    let states_with = |b| {
+        booking_states(&[
+            ("b", b),
+            ("c", BookingState::Accepted),
+            ("d", BookingState::Accepted),
+        ])
+    };
     let confirmed = || settled_fact("b", DecisionOutcome::Confirmed);
-    let accepted_facts = facts_of(next_without_call(&request, &charges, Some(&old), &states_with(BookingState::Accepted)));
-    assert_eq!(accepted_facts, [move_fact(), post_fact("c"), post_fact("d"), confirmed()]);
-    let cancelled_facts = facts_of(next_without_call(&request, &charges, Some(&old), &states_with(BookingState::Cancelled)));
-    assert_eq!(cancelled_facts, [post_fact("c"), post_fact("d"), confirmed()]);
+    let accepted_facts = facts_of(next_without_call(
+        &request,
+        &charges,
+        Some(&old),
+        &states_with(BookingState::Accepted),
+    ));
+    assert_eq!(
+        accepted_facts,
+        [move_fact(), post_fact("c"), post_fact("d"), confirmed()]
+    );
+    let cancelled_facts = facts_of(next_without_call(
+        &request,
+        &charges,
+        Some(&old),
+        &states_with(BookingState::Cancelled),
+    ));
+    assert_eq!(
+        cancelled_facts,
+        [post_fact("c"), post_fact("d"), confirmed()]
+    );
 }
 
 #[test]
 fn a_successor_that_was_not_accepted_leaves_the_charge_where_it_is() {
-    for state in [BookingState::Rejected, BookingState::Cancelled, BookingState::Gone] {
+    for state in [
+        BookingState::Rejected,
+        BookingState::Cancelled,
+        BookingState::Gone,
+    ] {
         let (request, charges, old) = successor_intent(4, 3, true);
-        let facts = facts_of(next_without_call(&request, &charges, Some(&old), &booking_states(&[("b", state)])));
+        let facts = facts_of(next_without_call(
+            &request,
+            &charges,
+            Some(&old),
+            &booking_states(&[("b", state)]),
+        ));
         assert_eq!(facts.len(), 2, "a void and the end: {facts:?}");
         assert!(!facts.contains(&move_fact()));
     }
@@ -351,7 +454,13 @@ fn a_charge_that_was_closed_meanwhile_is_not_taken_over_and_that_is_told() {
         else {
             panic!("{next:?}");
         };
-        assert_eq!(facts, [post_fact("b"), settled_fact("b", DecisionOutcome::Confirmed)]);
+        assert_eq!(
+            facts,
+            [
+                post_fact("b"),
+                settled_fact("b", DecisionOutcome::Confirmed)
+            ]
+        );
         assert_eq!(outcome, DecisionOutcome::Confirmed);
         assert!(problem.is_some_and(|text| text.contains("that is closed")));
     }
@@ -366,7 +475,10 @@ fn giving_up_gives_back_what_is_held_and_nothing_else() {
     ];
     let request = intent("s", &["a", "b", "c"]);
     let uid = |text| BookingUid::parse(text).unwrap();
-    let pending = BTreeMap::from([(uid("a"), BookingState::Pending), (uid("c"), BookingState::Cancelled)]);
+    let pending = BTreeMap::from([
+        (uid("a"), BookingState::Pending),
+        (uid("c"), BookingState::Cancelled),
+    ]);
     let expect = vec![
         void_fact("a", "the series grew beyond the booker's credit"),
         void_fact("c", "the series grew beyond the booker's credit"),
@@ -376,7 +488,10 @@ fn giving_up_gives_back_what_is_held_and_nothing_else() {
     assert_eq!(given_up, (DecisionOutcome::Superseded, expect));
 
     // A confirmation whose answer was lost may have answered a part of the series.
-    let answered = BTreeMap::from([(uid("a"), BookingState::Accepted), (uid("c"), BookingState::Pending)]);
+    let answered = BTreeMap::from([
+        (uid("a"), BookingState::Accepted),
+        (uid("c"), BookingState::Pending),
+    ]);
     let expect = vec![
         post_fact("a"),
         void_fact("c", "the series grew beyond the booker's credit"),
@@ -415,10 +530,22 @@ fn the_state_of_a_booking_by_its_status_and_moves() {
     };
     let unmoved_booking = |status| with_status(booking("a"), status);
     let rows = [
-        (unmoved_booking(BookingStatus::Pending), BookingState::Pending),
-        (moved_booking(BookingStatus::Pending), BookingState::Cancelled),
-        (unmoved_booking(BookingStatus::Accepted), BookingState::Accepted),
-        (moved_booking(BookingStatus::Accepted), BookingState::AcceptedAfterMove),
+        (
+            unmoved_booking(BookingStatus::Pending),
+            BookingState::Pending,
+        ),
+        (
+            moved_booking(BookingStatus::Pending),
+            BookingState::Cancelled,
+        ),
+        (
+            unmoved_booking(BookingStatus::Accepted),
+            BookingState::Accepted,
+        ),
+        (
+            moved_booking(BookingStatus::Accepted),
+            BookingState::AcceptedAfterMove,
+        ),
         (
             modify(unmoved_booking(BookingStatus::Accepted), |b| {
                 b.cancelled_by = Some(address("bo@example.com"));
@@ -439,17 +566,38 @@ fn the_state_of_a_booking_by_its_status_and_moves() {
             }),
             BookingState::Accepted,
         ),
-        (unmoved_booking(BookingStatus::Rejected), BookingState::Rejected),
-        (unmoved_booking(BookingStatus::Cancelled), BookingState::Cancelled),
-        (moved_booking(BookingStatus::Cancelled), BookingState::Cancelled),
-        (unmoved_booking(BookingStatus::AwaitingHost), BookingState::OtherStatus),
-        (unmoved_booking(BookingStatus::Other("new".to_owned())), BookingState::OtherStatus),
+        (
+            unmoved_booking(BookingStatus::Rejected),
+            BookingState::Rejected,
+        ),
+        (
+            unmoved_booking(BookingStatus::Cancelled),
+            BookingState::Cancelled,
+        ),
+        (
+            moved_booking(BookingStatus::Cancelled),
+            BookingState::Cancelled,
+        ),
+        (
+            unmoved_booking(BookingStatus::AwaitingHost),
+            BookingState::OtherStatus,
+        ),
+        (
+            unmoved_booking(BookingStatus::Other("new".to_owned())),
+            BookingState::OtherStatus,
+        ),
     ];
     for (booking, expect) in rows {
         let fetched_state = BookingState::from_fetched(&Fetched::Found(Box::new(booking.clone())));
-        assert_eq!((BookingState::from_booking(&booking), fetched_state), (expect, expect));
+        assert_eq!(
+            (BookingState::from_booking(&booking), fetched_state),
+            (expect, expect)
+        );
     }
-    assert_eq!(BookingState::from_fetched(&Fetched::Gone), BookingState::Gone);
+    assert_eq!(
+        BookingState::from_fetched(&Fetched::Gone),
+        BookingState::Gone
+    );
 }
 
 /// A moved occurrence names nobody, also when a confirmation met it too late and revived it.
@@ -459,11 +607,24 @@ fn an_occurrence_is_seen_with_who_replaced_it() {
     let successor = modify(occurrence("s", "b", 2), |b| {
         b.rescheduled_from = Some(uid("a"));
     });
-    let state_in_series = |series: &[Booking], call| BookingState::in_series(series, &uid("a"), call, now());
+    let state_in_series =
+        |series: &[Booking], call| BookingState::in_series(series, &uid("a"), call, now());
     let rows = [
-        (BookingStatus::Accepted, BookingState::AcceptedAfterMove, BookingState::Accepted),
-        (BookingStatus::Cancelled, BookingState::Cancelled, BookingState::Cancelled),
-        (BookingStatus::Pending, BookingState::Pending, BookingState::Pending),
+        (
+            BookingStatus::Accepted,
+            BookingState::AcceptedAfterMove,
+            BookingState::Accepted,
+        ),
+        (
+            BookingStatus::Cancelled,
+            BookingState::Cancelled,
+            BookingState::Cancelled,
+        ),
+        (
+            BookingStatus::Pending,
+            BookingState::Pending,
+            BookingState::Pending,
+        ),
     ];
     for (status, moved, alone) in rows {
         let pair = [successor.clone(), occurrence_with(status)];
@@ -472,14 +633,23 @@ fn an_occurrence_is_seen_with_who_replaced_it() {
         assert_eq!(state_in_series(&pair[..1], None), BookingState::Gone);
     }
     let over = modify(occurrence_with(BookingStatus::Pending), |b| b.end = now());
-    assert_eq!(state_in_series(&[over], Some(CallKind::Cancel)), BookingState::PendingAfterEnd);
+    assert_eq!(
+        state_in_series(&[over], Some(CallKind::Cancel)),
+        BookingState::PendingAfterEnd
+    );
     // A status that is not known says as little after the end as before it.
     let unknown = occurrence_with(BookingStatus::AwaitingHost);
     for call in [CallKind::Confirm, CallKind::Decline] {
         let series = std::slice::from_ref(&unknown);
-        assert_eq!(state_in_series(series, Some(call)), BookingState::OtherStatus);
+        assert_eq!(
+            state_in_series(series, Some(call)),
+            BookingState::OtherStatus
+        );
         let over = modify(unknown.clone(), |b| b.end = now());
-        assert_eq!(state_in_series(&[over], Some(call)), BookingState::OtherStatus);
+        assert_eq!(
+            state_in_series(&[over], Some(call)),
+            BookingState::OtherStatus
+        );
     }
 }
 
@@ -524,13 +694,20 @@ fn while_a_call_may_be_running_its_booking_is_only_read() {
         (BookingState::Rejected, [NO_OUTCOME, DECLINED, DECLINED]),
         (BookingState::Cancelled, [NO_OUTCOME, SUPERSEDED, DECLINED]),
         (BookingState::Gone, [NO_OUTCOME, SUPERSEDED, SUPERSEDED]),
-        (BookingState::PendingAfterStart, [NO_OUTCOME, SUPERSEDED, SUPERSEDED]),
-        (BookingState::PendingAfterEnd, [NO_OUTCOME, SUPERSEDED, SUPERSEDED]),
+        (
+            BookingState::PendingAfterStart,
+            [NO_OUTCOME, SUPERSEDED, SUPERSEDED],
+        ),
+        (
+            BookingState::PendingAfterEnd,
+            [NO_OUTCOME, SUPERSEDED, SUPERSEDED],
+        ),
     ];
     for (state, expect) in rows {
         for (request, expect) in [&confirm, &decline, &cancel].into_iter().zip(expect) {
             let states = booking_states(&[("a", state)]);
-            let next = intent::next_step(request, &held_charges(&["a"]), None, &states, Some(until));
+            let next =
+                intent::next_step(request, &held_charges(&["a"]), None, &states, Some(until));
             assert_eq!(outcome_of(&next), expect, "{state:?} {request:?}");
             if expect == NO_OUTCOME {
                 assert_eq!(next, NextStep::Wait { until }, "{state:?} {request:?}");
@@ -540,7 +717,13 @@ fn while_a_call_may_be_running_its_booking_is_only_read() {
     // One occurrence that is still pending keeps the whole series from being called and settled.
     let series = intent("s", &["a", "b"]);
     let states = booking_states(&[("a", BookingState::Accepted), ("b", BookingState::Pending)]);
-    let next = intent::next_step(&series, &held_charges(&["a", "b"]), None, &states, Some(until));
+    let next = intent::next_step(
+        &series,
+        &held_charges(&["a", "b"]),
+        None,
+        &states,
+        Some(until),
+    );
     assert_eq!(next, NextStep::Wait { until });
 }
 
@@ -570,16 +753,36 @@ fn a_call_may_be_running_until_its_time_has_passed_or_an_answer_came() {
         // The notes of the log, what the store remembers, and when the call was sent.
         (vec![], None, None),
         (vec![lost_call(10)], None, Some(at_minute(9))),
-        (vec![lost_call(10), call_note(30, CallEnd::Refused)], None, None),
-        (vec![call_note(5, CallEnd::Failed), lost_call(10)], None, Some(at_minute(9))),
+        (
+            vec![lost_call(10), call_note(30, CallEnd::Refused)],
+            None,
+            None,
+        ),
+        (
+            vec![call_note(5, CallEnd::Failed), lost_call(10)],
+            None,
+            Some(at_minute(9)),
+        ),
         (vec![call_note(10, CallEnd::NotSent)], None, None),
         (vec![call_note(10, CallEnd::Answered)], None, None),
         // The process ended after the mark and before the note.
         (vec![], Some(at_minute(20)), Some(at_minute(20) + slack)),
-        (vec![lost_call(10)], Some(at_minute(20)), Some(at_minute(20) + slack)),
+        (
+            vec![lost_call(10)],
+            Some(at_minute(20)),
+            Some(at_minute(20) + slack),
+        ),
         // The note is the younger one.
-        (vec![call_note(30, CallEnd::Refused)], Some(at_minute(20)), None),
-        (vec![lost_call(30)], Some(at_minute(20)), Some(at_minute(29))),
+        (
+            vec![call_note(30, CallEnd::Refused)],
+            Some(at_minute(20)),
+            None,
+        ),
+        (
+            vec![lost_call(30)],
+            Some(at_minute(20)),
+            Some(at_minute(29)),
+        ),
     ];
     for (calls, marked, expect) in rows {
         let request = modify(intent("a", &["a"]), |r| r.calls = calls);
@@ -662,8 +865,16 @@ fn what_is_over_cannot_be_cancelled_any_more() {
         (Some(CallKind::Cancel), end, BookingState::PendingAfterEnd),
         (Some(CallKind::Decline), end, BookingState::Pending),
         (Some(CallKind::Confirm), before_start, BookingState::Pending),
-        (Some(CallKind::Confirm), start, BookingState::PendingAfterStart),
-        (Some(CallKind::Confirm), end, BookingState::PendingAfterStart),
+        (
+            Some(CallKind::Confirm),
+            start,
+            BookingState::PendingAfterStart,
+        ),
+        (
+            Some(CallKind::Confirm),
+            end,
+            BookingState::PendingAfterStart,
+        ),
         (None, end, BookingState::Pending),
     ];
     for (call, now, expect) in rows {
@@ -679,7 +890,8 @@ fn what_is_over_cannot_be_cancelled_any_more() {
 #[test]
 fn a_series_is_not_called_once_an_occurrence_has_begun() {
     let request = intent("a", &["a", "b", "c"]);
-    let states_with = |first, last| booking_states(&[("a", first), ("b", BookingState::Pending), ("c", last)]);
+    let states_with =
+        |first, last| booking_states(&[("a", first), ("b", BookingState::Pending), ("c", last)]);
     let next_step = next_without_call(
         &request,
         &held_charges(&["a", "b", "c"]),
@@ -690,7 +902,11 @@ fn a_series_is_not_called_once_an_occurrence_has_begun() {
         Fact::UnresolvedListed { booking, code, .. } => Some((booking.uid.clone(), *code)),
         _ => None,
     };
-    assert_eq!(outcome_of(&next_step), CONFIRMED, "of the one that was accepted");
+    assert_eq!(
+        outcome_of(&next_step),
+        CONFIRMED,
+        "of the one that was accepted"
+    );
     let facts = facts_of(next_step);
     assert_eq!(
         facts[0],
@@ -701,7 +917,12 @@ fn a_series_is_not_called_once_an_occurrence_has_begun() {
     let unresolved: Vec<_> = facts.iter().filter_map(unresolved_of).collect();
     assert_eq!(unresolved, [(uid("a"), UnresolvedCode::Unanswered)]);
     for unknown in [BookingState::Unread, BookingState::OtherStatus] {
-        let next = next_without_call(&request, &[], None, &states_with(BookingState::PendingAfterStart, unknown));
+        let next = next_without_call(
+            &request,
+            &[],
+            None,
+            &states_with(BookingState::PendingAfterStart, unknown),
+        );
         assert_eq!(next, NextStep::Unclear, "{unknown:?}");
     }
     // An accepted occurrence that has begun does not keep the others from their call.

@@ -42,7 +42,11 @@ fn what_joined_before_the_confirm_ended_was_accepted_by_it_whatever_the_clocks_s
             joined.created_at = now() + Span::seconds(after);
             joined.updated_at = Some(now() - Span::seconds(1));
         });
-        assert_eq!(series_confirm(&joined, &confirmed_series()), expect, "{after} s");
+        assert_eq!(
+            series_confirm(&joined, &confirmed_series()),
+            expect,
+            "{after} s"
+        );
     }
 }
 

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::fixtures::*;
 use super::memory_ledger::MemoryLedger;
-use crate::domain::account::{Balance, MAX_ALIASES, MAX_LOTS, LotPart};
-use crate::domain::decision::{Credits, MAX_CREDITS, DecisionOutcome};
-use crate::domain::fact::{RefundPart, Fact};
+use crate::domain::account::{Balance, LotPart, MAX_ALIASES, MAX_LOTS};
+use crate::domain::decision::{Credits, DecisionOutcome, MAX_CREDITS};
+use crate::domain::fact::{Fact, RefundPart};
 use crate::domain::ledger::{GrantKind, Violation};
 use crate::domain::request::{
-    CallEnd, CallKind, CallNote, ChargeState, MAX_CALLS, MAX_OCCURRENCES, RequestState, OperatorReview,
-    OperatorDecision,
+    CallEnd, CallKind, CallNote, ChargeState, MAX_CALLS, MAX_OCCURRENCES, OperatorDecision,
+    OperatorReview, RequestState,
 };
 use crate::domain::time::Time;
 
@@ -110,7 +110,9 @@ fn called_fact(id: &str, minute: i64, answered: bool) -> Fact {
 }
 
 fn opened_fact(id: &str) -> Fact {
-    Fact::AccountOpened { account: account_id(id) }
+    Fact::AccountOpened {
+        account: account_id(id),
+    }
 }
 
 fn aliased_fact(id: &str, alias: &str) -> Fact {
@@ -131,7 +133,9 @@ fn ledger_of_bo() -> MemoryLedger {
 
 #[track_caller]
 fn ledger_from(facts: &[Fact]) -> MemoryLedger {
-    modify(MemoryLedger::default(), |memory| commit_facts(memory, now(), facts))
+    modify(MemoryLedger::default(), |memory| {
+        commit_facts(memory, now(), facts)
+    })
 }
 
 #[track_caller]
@@ -188,8 +192,16 @@ fn what_facts_add_up_to() {
     let rows: Vec<LifecycleRow> = vec![
         ("granted", vec![], [5, 0, 0, 0, 0, 0]),
         ("held", vec![hold_for_a(2)], [3, 2, 0, 0, 0, 0]),
-        ("posted", vec![hold_for_a(2), post_fact("a")], [3, 0, 2, 0, 0, 0]),
-        ("voided", vec![hold_for_a(2), void_fact("a")], [5, 0, 0, 0, 0, 0]),
+        (
+            "posted",
+            vec![hold_for_a(2), post_fact("a")],
+            [3, 0, 2, 0, 0, 0],
+        ),
+        (
+            "voided",
+            vec![hold_for_a(2), void_fact("a")],
+            [5, 0, 0, 0, 0, 0],
+        ),
         (
             "all of a lot voided",
             vec![hold_for_a(3), void_fact("a")],
@@ -262,7 +274,11 @@ fn a_lot_expires_at_its_instant_whether_written_down_or_not() {
     // Written off before, and given back after: it is expired all the same.
     let mut memory = ledger_of_bo();
     commit_facts(&mut memory, now(), &[hold_for_a(2)]);
-    commit_facts(&mut memory, at_minute(100), &[expire_fact("g1", 1), void_fact("a")]);
+    commit_facts(
+        &mut memory,
+        at_minute(100),
+        &[expire_fact("g1", 1), void_fact("a")],
+    );
     assert_eq!(available(&memory, at_minute(100)), (2, 3));
 }
 
@@ -270,7 +286,11 @@ fn a_lot_expires_at_its_instant_whether_written_down_or_not() {
 fn lots_pay_earliest_expiry_first_then_older_grant() {
     let mut memory = MemoryLedger::default();
     let mut add_grant = |minute, name: &str, expires| {
-        commit_facts(&mut memory, at_minute(minute), &[grant_fact(name, BO, 1, expires)]);
+        commit_facts(
+            &mut memory,
+            at_minute(minute),
+            &[grant_fact(name, BO, 1, expires)],
+        );
     };
     add_grant(0, "never-old", None);
     add_grant(1, "late", Some(at_minute(200)));
@@ -279,7 +299,10 @@ fn lots_pay_earliest_expiry_first_then_older_grant() {
     add_grant(3, "never-new", None);
     add_grant(0, "b", Some(at_minute(150)));
     add_grant(0, "a", Some(at_minute(150)));
-    let names: Vec<&str> = lots_of_bo(&memory).into_iter().map(|(name, _)| name).collect();
+    let names: Vec<&str> = lots_of_bo(&memory)
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect();
     let order = [
         "soon-old",
         "soon-new",
@@ -304,7 +327,10 @@ fn lots_pay_earliest_expiry_first_then_older_grant() {
         ],
     );
     commit_facts(&mut memory, at_minute(5), &[void_fact("x")]);
-    let names: Vec<&str> = lots_of_bo(&memory).into_iter().map(|(name, _)| name).collect();
+    let names: Vec<&str> = lots_of_bo(&memory)
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect();
     assert_eq!(names, order);
 }
 
@@ -326,12 +352,20 @@ fn grants_that_do_not_fit() {
         alias: "bo@work.example".to_owned(),
         account: account_id(BO),
     };
-    assert_refused(&alias, grant_fact("g", "bo@work.example", 1, None), name_taken);
+    assert_refused(
+        &alias,
+        grant_fact("g", "bo@work.example", 1, None),
+        name_taken,
+    );
     let many: Vec<Fact> = (0..MAX_LOTS)
         .map(|n| grant_fact(&format!("l{n}"), "al@example.com", 1, None))
         .collect();
     let last = grant_fact("last", "al@example.com", 1, None);
-    assert_refused(&many, last, Violation::TooManyLots(account_id("al@example.com")));
+    assert_refused(
+        &many,
+        last,
+        Violation::TooManyLots(account_id("al@example.com")),
+    );
 }
 
 #[test]
@@ -346,7 +380,11 @@ fn revocations_and_expiries_that_do_not_fit() {
     assert_refused(&[], revoke_fact("r", vec![part("none", 1)]), short("none"));
     assert_refused(&[], revoke_fact("r", vec![]), Violation::InvalidAmount(0));
     let huge = vec![part("g1", Credits::MAX), part("g2", 2)];
-    assert_refused(&[], revoke_fact("r", huge), Violation::InvalidAmount(Credits::MAX));
+    assert_refused(
+        &[],
+        revoke_fact("r", huge),
+        Violation::InvalidAmount(Credits::MAX),
+    );
     let stranger = Fact::Revoke {
         reference: grant_reference("r"),
         account: account_id("nobody"),
@@ -365,14 +403,22 @@ fn revocations_and_expiries_that_do_not_fit() {
 
 #[test]
 fn holds_that_do_not_fit() {
-    assert_refused(&[], hold_for_a(4), Violation::LotShort(grant_reference("g1")));
+    assert_refused(
+        &[],
+        hold_for_a(4),
+        Violation::LotShort(grant_reference("g1")),
+    );
     let twice = vec![part("g1", 2), part("g1", 2)];
     assert_refused(
         &[],
         hold_fact("a", "a", BO, twice),
         Violation::LotShort(grant_reference("g1")),
     );
-    assert_refused(&[hold_for_a(1)], hold_for_a(1), Violation::ChargeExists(uid("a")));
+    assert_refused(
+        &[hold_for_a(1)],
+        hold_for_a(1),
+        Violation::ChargeExists(uid("a")),
+    );
     let again = Violation::ChargeExists(uid("a"));
     assert_refused(&[hold_for_a(1), void_fact("a")], hold_for_a(1), again);
     let none = || request_state_violation("b", "an open intent");
@@ -402,7 +448,10 @@ fn an_occurrence_that_is_held_for_joins_its_request() {
     commit_facts(
         &mut memory,
         now(),
-        &[hold_for_a(1), hold_fact("late", "a", BO, vec![part("g1", 1)])],
+        &[
+            hold_for_a(1),
+            hold_fact("late", "a", BO, vec![part("g1", 1)]),
+        ],
     );
     let names: Vec<String> = memory.requests[&request_id("a")]
         .bookings
@@ -421,7 +470,11 @@ fn an_occurrence_that_is_held_for_joins_its_request() {
 fn a_hold_ends_once() {
     for end in [post_fact("a"), void_fact("a")] {
         for again in [post_fact("a"), void_fact("a")] {
-            assert_refused(&[hold_for_a(1), end.clone()], again, charge_state_violation("a", "held"));
+            assert_refused(
+                &[hold_for_a(1), end.clone()],
+                again,
+                charge_state_violation("a", "held"),
+            );
         }
         assert_refused(&[], end, charge_state_violation("a", "held"));
     }
@@ -436,7 +489,11 @@ fn an_intent_does_not_end_before_its_holds() {
         request_state_violation("a", "without holds"),
     );
     let mut memory = ledger_of_bo();
-    commit_facts(&mut memory, now(), &[hold_for_a(1), post_fact("a"), settled_fact("a")]);
+    commit_facts(
+        &mut memory,
+        now(),
+        &[hold_for_a(1), post_fact("a"), settled_fact("a")],
+    );
 }
 
 #[test]
@@ -458,8 +515,16 @@ fn a_charge_ends_once() {
             assert_refused(&before, again, charge_state_violation("a", "open"));
         }
     }
-    for early in [closed_fact("a"), move_fact("a", "b"), refund_fact("a", vec![], true)] {
-        assert_refused(&[hold_for_a(1)], early.clone(), charge_state_violation("a", "open"));
+    for early in [
+        closed_fact("a"),
+        move_fact("a", "b"),
+        refund_fact("a", vec![], true),
+    ] {
+        assert_refused(
+            &[hold_for_a(1)],
+            early.clone(),
+            charge_state_violation("a", "open"),
+        );
         assert_refused(&[], early, charge_state_violation("a", "open"));
     }
 }
@@ -468,13 +533,25 @@ fn a_charge_ends_once() {
 fn a_refund_is_never_above_the_charge() {
     let paid_facts = [hold_for_a(3), post_fact("a")];
     let short = |lot| Violation::LotShort(grant_reference(lot));
-    assert_refused(&paid_facts, refund_fact("a", vec![refund_part("g1", 4)], false), short("g1"));
-    assert_refused(&paid_facts, refund_fact("a", vec![refund_part("g2", 1)], false), short("g2"));
+    assert_refused(
+        &paid_facts,
+        refund_fact("a", vec![refund_part("g1", 4)], false),
+        short("g1"),
+    );
+    assert_refused(
+        &paid_facts,
+        refund_fact("a", vec![refund_part("g2", 1)], false),
+        short("g2"),
+    );
     let twice = vec![refund_part("g1", 2), refund_part("g1", 2)];
     assert_refused(&paid_facts, refund_fact("a", twice, false), short("g1"));
     let twice = vec![refund_part("g1", 2), restored_part("g1", 2, "r")];
     assert_refused(&paid_facts, refund_fact("a", twice, false), short("g1"));
-    let before = [&paid_facts[..], &[refund_fact("a", vec![refund_part("g1", 2)], false)]].concat();
+    let before = [
+        &paid_facts[..],
+        &[refund_fact("a", vec![refund_part("g1", 2)], false)],
+    ]
+    .concat();
     assert_refused(
         &before,
         refund_fact("a", vec![refund_part("g1", 2)], false),
@@ -490,7 +567,11 @@ fn a_refund_is_never_above_the_charge() {
     let twice = vec![restored_part("g1", 1, "r"), restored_part("g1", 1, "r")];
     assert_refused(&paid_facts, refund_fact("a", twice, false), used);
     let nothing = vec![restored_part("g1", 0, "r")];
-    assert_refused(&paid_facts, refund_fact("a", nothing, false), Violation::InvalidAmount(0));
+    assert_refused(
+        &paid_facts,
+        refund_fact("a", nothing, false),
+        Violation::InvalidAmount(0),
+    );
 }
 
 #[test]
@@ -501,7 +582,10 @@ fn a_refund_goes_back_to_the_lot_that_paid_or_to_one_of_its_own() {
     let parts = vec![refund_part("g1", 1), restored_part("g1", 1, "r")];
     commit_facts(&mut memory, now(), &[refund_fact("a", parts, false)]);
     assert_eq!(lots_of_bo(&memory), [("g1", 1), ("r", 1), ("g2", 2)]);
-    assert_eq!(memory.grants[&grant_reference("r")].kind, GrantKind::Restored);
+    assert_eq!(
+        memory.grants[&grant_reference("r")].kind,
+        GrantKind::Restored
+    );
     let charge = &memory.charges[&uid("a")];
     let remainder = (charge.credits(), charge.refunded, &charge.state);
     assert_eq!(remainder, (1, 2, &ChargeState::Open));
@@ -510,14 +594,21 @@ fn a_refund_goes_back_to_the_lot_that_paid_or_to_one_of_its_own() {
 #[test]
 fn a_charge_moves_on_with_all_that_was_paid() {
     let mut memory = ledger_of_bo();
-    commit_facts(&mut memory, now(), &[hold_for_a(2), post_fact("a"), move_fact("a", "b")]);
+    commit_facts(
+        &mut memory,
+        now(),
+        &[hold_for_a(2), post_fact("a"), move_fact("a", "b")],
+    );
     let predecessor = &memory.charges[&uid("a")];
     assert_eq!(
         (predecessor.credits(), &predecessor.state),
         (0, &ChargeState::Moved { to: uid("b") })
     );
     let successor = memory.charges[&uid("b")].clone();
-    assert_eq!((successor.credits(), &successor.state), (2, &ChargeState::Open));
+    assert_eq!(
+        (successor.credits(), &successor.state),
+        (2, &ChargeState::Open)
+    );
     assert_eq!(
         (successor.start, successor.end, successor.moved_from),
         (at_minute(900), at_minute(930), Some(uid("a")))
@@ -545,7 +636,10 @@ fn moves_that_do_not_fit() {
     let exists = |name| Violation::ChargeExists(uid(name));
     // To itself would be the payment twice.
     assert_refused(&paid_facts, move_fact("a", "a"), exists("a"));
-    let hold_facts = [decided_fact(intent("b", &["b"])), hold_fact("b", "b", BO, vec![])];
+    let hold_facts = [
+        decided_fact(intent("b", &["b"])),
+        hold_fact("b", "b", BO, vec![]),
+    ];
     let before = [&paid_facts[..], &hold_facts].concat();
     assert_refused(&before, move_fact("a", "b"), exists("b"));
     let al = [
@@ -554,7 +648,11 @@ fn moves_that_do_not_fit() {
         hold_fact("b", "b", "al@example.com", vec![part("al", 1)]),
         post_fact("b"),
     ];
-    assert_refused(&[&paid_facts[..], &al].concat(), move_fact("a", "b"), exists("b"));
+    assert_refused(
+        &[&paid_facts[..], &al].concat(),
+        move_fact("a", "b"),
+        exists("b"),
+    );
 }
 
 #[test]
@@ -565,10 +663,17 @@ fn accounts_and_their_names() {
     };
     let exists = Violation::AccountExists(account_id(BO));
     assert_refused(&[], opened_fact(BO), exists);
-    let work = [opened_fact("al@example.com"), aliased_fact(BO, "bo@work.example")];
+    let work = [
+        opened_fact("al@example.com"),
+        aliased_fact(BO, "bo@work.example"),
+    ];
     let name = "bo@work.example";
     assert_refused(&work, opened_fact(name), name_taken(name, BO));
-    assert_refused(&work, aliased_fact("al@example.com", name), name_taken(name, BO));
+    assert_refused(
+        &work,
+        aliased_fact("al@example.com", name),
+        name_taken(name, BO),
+    );
     assert_refused(&work, aliased_fact(BO, name), name_taken(name, BO));
     assert_refused(&work, aliased_fact(BO, BO), name_taken(BO, BO));
     let al = "al@example.com";
@@ -586,7 +691,11 @@ fn accounts_and_their_names() {
     let many: Vec<Fact> = (0..MAX_ALIASES)
         .map(|n| aliased_fact(BO, &format!("bo{n}@example.com")))
         .collect();
-    assert_refused(&many, aliased_fact(BO, name), Violation::TooManyAliases(account_id(BO)));
+    assert_refused(
+        &many,
+        aliased_fact(BO, name),
+        Violation::TooManyAliases(account_id(BO)),
+    );
     let mut memory = ledger_of_bo();
     commit_facts(&mut memory, now(), &work);
     assert_eq!(memory.aliases[&address(name)], account_id(BO));
@@ -673,7 +782,11 @@ fn a_decision_is_made_once() {
     let undecided = || request_state_violation("a", "undecided");
     assert_refused(&[], decided_fact(intent("a", &["a"])), undecided());
     assert_refused(&[], decided_fact(note("a")), undecided());
-    assert_refused(&[settled_fact("a")], decided_fact(intent("a", &["a"])), undecided());
+    assert_refused(
+        &[settled_fact("a")],
+        decided_fact(intent("a", &["a"])),
+        undecided(),
+    );
     let finished = modify(intent("n", &["n"]), |r| {
         r.state = RequestState::Settled {
             outcome: DecisionOutcome::Confirmed,
@@ -692,12 +805,19 @@ fn a_decision_is_made_once() {
         decided_fact(intent("n", &["n"])),
     ];
     commit_facts(&mut memory, now(), &notes);
-    assert_eq!(memory.requests[&request_id("n")].state, RequestState::Recorded);
+    assert_eq!(
+        memory.requests[&request_id("n")].state,
+        RequestState::Recorded
+    );
     let not_open = || request_state_violation("m", "an open intent");
     for fact in [settled_fact("m"), called_fact("m", 0, true)] {
         assert_refused(&[], fact.clone(), not_open());
         assert_refused(&[decided_fact(note("m"))], fact.clone(), not_open());
-        assert_refused(&[decided_fact(intent("m", &["m"])), settled_fact("m")], fact, not_open());
+        assert_refused(
+            &[decided_fact(intent("m", &["m"])), settled_fact("m")],
+            fact,
+            not_open(),
+        );
     }
 }
 
@@ -736,17 +856,34 @@ fn an_operator_reviews_only_what_is_noted() {
     let mut memory = ledger_of_bo();
     commit_facts(&mut memory, now(), &[decided_fact(note("n"))]);
     assert_eq!(memory.requests[&request_id("n")].review, None);
-    commit_facts(&mut memory, at_minute(1), &[reviewed_fact("n", confirm, "a friend")]);
+    commit_facts(
+        &mut memory,
+        at_minute(1),
+        &[reviewed_fact("n", confirm, "a friend")],
+    );
     let expected = review(confirm, "a friend", 1);
     assert_eq!(memory.requests[&request_id("n")].review, expected);
-    commit_facts(&mut memory, at_minute(2), &[reviewed_fact("n", decline, "no friend")]);
+    commit_facts(
+        &mut memory,
+        at_minute(2),
+        &[reviewed_fact("n", decline, "no friend")],
+    );
     let expected = review(decline, "no friend", 2);
     assert_eq!(memory.requests[&request_id("n")].review, expected);
     // Whatever a later decision carries, and whatever becomes of it.
     let other = modify(note("n"), |r| r.review = review(confirm, "made up", 9));
-    for fact in [decided_fact(note("n")), decided_fact(other), intent_fact, settled_fact("n")] {
+    for fact in [
+        decided_fact(note("n")),
+        decided_fact(other),
+        intent_fact,
+        settled_fact("n"),
+    ] {
         commit_facts(&mut memory, at_minute(3), std::slice::from_ref(&fact));
-        assert_eq!(memory.requests[&request_id("n")].review, expected, "{fact:?}");
+        assert_eq!(
+            memory.requests[&request_id("n")].review,
+            expected,
+            "{fact:?}"
+        );
     }
     let invented = modify(note("m"), |r| r.review = review(confirm, "made up", 9));
     commit_facts(&mut memory, at_minute(4), &[decided_fact(invented)]);
@@ -762,7 +899,10 @@ fn calls_are_noted_and_failures_counted() {
         &[called_fact("a", 1, false), called_fact("a", 2, true)],
     );
     let request = &memory.requests[&request_id("a")];
-    assert_eq!((request.failures, request.last_failure), (1, Some(at_minute(1))));
+    assert_eq!(
+        (request.failures, request.last_failure),
+        (1, Some(at_minute(1)))
+    );
     let many: Vec<Fact> = (0..MAX_CALLS as i64)
         .map(|n| called_fact("a", 10 + n, false))
         .collect();
@@ -796,7 +936,10 @@ fn a_fact_that_moves_credits_is_refused_the_second_time() {
         commit_facts(&mut memory, now(), facts);
         let unchanged = memory.clone();
         let repeated_fact = &facts[facts.len() - 1..];
-        assert!(memory.commit(now(), repeated_fact).is_err(), "{repeated_fact:?}");
+        assert!(
+            memory.commit(now(), repeated_fact).is_err(),
+            "{repeated_fact:?}"
+        );
         assert_eq!(memory, unchanged);
     }
 }

@@ -8,10 +8,10 @@ use super::fixtures::*;
 use super::memory_ledger::MemoryLedger;
 use crate::domain::account::LotPart;
 use crate::domain::decision::{Credits, DecisionOutcome};
-use crate::domain::fact::{RefundPart, Fact};
+use crate::domain::fact::{Fact, RefundPart};
 use crate::domain::id::BookingUid;
 use crate::domain::request::{
-    CallEnd, CallKind, CallNote, Charge, ChargeState, RequestState, OperatorDecision,
+    CallEnd, CallKind, CallNote, Charge, ChargeState, OperatorDecision, RequestState,
 };
 
 const ACCOUNTS: [&str; 3] = ["bo@example.com", "al@example.com", "club"];
@@ -44,7 +44,10 @@ fn random_fact() -> impl Strategy<Value = RandomFact> {
         ),
     )
         .prop_map(
-            |((kind, account, first_number, second_number), (credits, parts, is_plausible, flag, minutes))| RandomFact {
+            |(
+                (kind, account, first_number, second_number),
+                (credits, parts, is_plausible, flag, minutes),
+            )| RandomFact {
                 kind,
                 account,
                 first_number,
@@ -79,7 +82,12 @@ fn build_fact(random: &RandomFact, memory: &MemoryLedger, minute: i64) -> Fact {
             account: account_id(account),
             part: expiring_part(random, memory, minute),
         },
-        5..=7 => hold_fact(&booking, &request, account, payment_parts(random, memory, minute)),
+        5..=7 => hold_fact(
+            &booking,
+            &request,
+            account,
+            payment_parts(random, memory, minute),
+        ),
         8 | 9 => Fact::Post {
             booking: uid(&booking),
         },
@@ -138,7 +146,8 @@ fn build_fact(random: &RandomFact, memory: &MemoryLedger, minute: i64) -> Fact {
 }
 
 fn arbitrary_parts(random: &RandomFact) -> Vec<LotPart> {
-    random.parts
+    random
+        .parts
         .iter()
         .map(|(from, credits)| part(&format!("g{from}"), *credits))
         .collect()
@@ -157,7 +166,12 @@ fn expiring_part(random: &RandomFact, memory: &MemoryLedger, minute: i64) -> Lot
     memory
         .accounts
         .get(&account_id(ACCOUNTS[random.account]))
-        .and_then(|account| account.lots.iter().find(|lot| !lot.is_spendable(at_minute(minute))))
+        .and_then(|account| {
+            account
+                .lots
+                .iter()
+                .find(|lot| !lot.is_spendable(at_minute(minute)))
+        })
         .filter(|_| random.is_plausible)
         .map_or_else(
             || part(&format!("g{}", random.first_number), random.credits),
@@ -168,7 +182,11 @@ fn expiring_part(random: &RandomFact, memory: &MemoryLedger, minute: i64) -> Lot
         )
 }
 
-fn refund_parts(random: &RandomFact, memory: &MemoryLedger, booking: &BookingUid) -> Vec<RefundPart> {
+fn refund_parts(
+    random: &RandomFact,
+    memory: &MemoryLedger,
+    booking: &BookingUid,
+) -> Vec<RefundPart> {
     let parts = memory
         .charges
         .get(booking)
@@ -177,7 +195,12 @@ fn refund_parts(random: &RandomFact, memory: &MemoryLedger, booking: &BookingUid
     let refund_part = |(n, part): (usize, LotPart)| RefundPart {
         grant: part.grant,
         credits: part.credits,
-        replacement_lot: (random.second_number == 0).then(|| (grant_reference(&format!("x{}{n}", random.first_number)), at_minute(30))),
+        replacement_lot: (random.second_number == 0).then(|| {
+            (
+                grant_reference(&format!("x{}{n}", random.first_number)),
+                at_minute(30),
+            )
+        }),
     };
     parts.into_iter().enumerate().map(refund_part).collect()
 }
@@ -241,7 +264,10 @@ impl ChargeTally {
                 let is_held_by_request = |charge: &Charge| {
                     charge.state == ChargeState::Held && charge.request == request.id
                 };
-                assert!(!memory.charges.values().any(is_held_by_request), "{request:?}");
+                assert!(
+                    !memory.charges.values().any(is_held_by_request),
+                    "{request:?}"
+                );
             }
         }
     }

@@ -7,7 +7,7 @@ use crate::domain::account::Account;
 use crate::domain::decision::Credits;
 use crate::domain::fact::Fact;
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
-use crate::domain::ledger::{ApplyError, GrantRecord, GrantKind, LedgerRecords, Violation, apply};
+use crate::domain::ledger::{ApplyError, GrantKind, GrantRecord, LedgerRecords, Violation, apply};
 use crate::domain::ledger_state::LedgerState;
 use crate::domain::request::{Charge, ChargeState, Request};
 use crate::domain::snapshot::Snapshot;
@@ -104,9 +104,16 @@ impl MemoryLedger {
             let sum_of = |sums: &BTreeMap<_, Credits>| sums.get(&account.id).copied().unwrap_or(0);
             let totals = account.totals;
             assert!(account.adds_up(), "{account:?}");
-            assert!(account.lots.iter().all(|lot| lot.remaining > 0), "{account:?}");
+            assert!(
+                account.lots.iter().all(|lot| lot.remaining > 0),
+                "{account:?}"
+            );
             assert_eq!(totals.held, sum_of(&held), "{account:?}");
-            assert_eq!(totals.posted, totals.refunded + sum_of(&charged), "{account:?}");
+            assert_eq!(
+                totals.posted,
+                totals.refunded + sum_of(&charged),
+                "{account:?}"
+            );
         }
     }
 }

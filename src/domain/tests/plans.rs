@@ -10,7 +10,7 @@ use crate::domain::gate::{Policy, RefuseWith};
 use crate::domain::id::HostId;
 use crate::domain::plan::{Action, plan};
 use crate::domain::request::{
-    ChargeState, MAX_OCCURRENCES, Request, RequestState, OperatorReview, OperatorDecision,
+    ChargeState, MAX_OCCURRENCES, OperatorDecision, OperatorReview, Request, RequestState,
 };
 use crate::domain::snapshot::{Series, Snapshot};
 use crate::domain::time::{Span, Time};
@@ -35,11 +35,20 @@ fn check(snapshot: &Snapshot, policy: &Policy, expect: &[&str]) {
 #[track_caller]
 fn check_one(change: impl FnOnce(&mut Booking), expect: &str) {
     let booking = modify(booking("a"), change);
-    check(&snapshot(vec![booking], vec![account_of_bo(2)]), &policy(), &[expect]);
+    check(
+        &snapshot(vec![booking], vec![account_of_bo(2)]),
+        &policy(),
+        &[expect],
+    );
 }
 
 /// The request as it was noted or settled by an earlier pass.
-fn earlier_request(id: &str, bookings: &[&str], decision: Decision, state: RequestState) -> Request {
+fn earlier_request(
+    id: &str,
+    bookings: &[&str],
+    decision: Decision,
+    state: RequestState,
+) -> Request {
     modify(intent(id, bookings), |r| {
         r.decision = decision;
         r.state = state;
@@ -85,7 +94,11 @@ fn one_request_after_the_other_each_sees_what_is_left() {
         "b confirm enough confirm b, hold b 1",
         "c leave unsettled seen",
     ];
-    check(&snapshot(pending, vec![account_of_bo(2)]), &policy(), &expect);
+    check(
+        &snapshot(pending, vec![account_of_bo(2)]),
+        &policy(),
+        &expect,
+    );
 }
 
 #[test]
@@ -208,7 +221,11 @@ fn a_time_that_is_taken_may_be_waited_for() {
         s.accepted = vec![with_status(booking("x"), BookingStatus::Accepted)];
     });
     let policy = |choice| policy_with(|g| g.time_taken = choice);
-    check(&snapshot, &policy(OnViolation::WAIT), &["a wait taken written"]);
+    check(
+        &snapshot,
+        &policy(OnViolation::WAIT),
+        &["a wait taken written"],
+    );
     check(
         &snapshot,
         &policy(OnViolation::Leave),
@@ -269,7 +286,8 @@ fn a_note_is_written_once_and_again_when_it_says_something_new() {
     });
     check(&later, &policy, &["a wait short-of-credit seen"]);
     let rich = modify(later.clone(), |s| {
-        s.accounts.insert(account_id("bo@example.com"), account_of_bo(1));
+        s.accounts
+            .insert(account_id("bo@example.com"), account_of_bo(1));
     });
     check(&rich, &policy, &["a confirm enough confirm a, hold a 1"]);
     let over = modify(later, |s| s.now = at_minute(120));
@@ -315,34 +333,55 @@ fn an_intent_without_room_in_this_pass_keeps_its_time() {
 #[test]
 fn a_series_is_one_request_at_the_cost_of_all_its_pending_occurrences() {
     let holds = "s confirm enough confirm o0, hold o0 1, hold o1 1, hold o2 1";
-    check(&series_snapshot("s", three_occurrences(), vec![account_of_bo(3)]), &policy(), &[holds]);
+    check(
+        &series_snapshot("s", three_occurrences(), vec![account_of_bo(3)]),
+        &policy(),
+        &[holds],
+    );
     let short = ["s decline short-of-credit decline o0"];
-    check(&series_snapshot("s", three_occurrences(), vec![account_of_bo(2)]), &policy(), &short);
+    check(
+        &series_snapshot("s", three_occurrences(), vec![account_of_bo(2)]),
+        &policy(),
+        &short,
+    );
     // The list shows one of them; the call would answer all.
-    let hidden = modify(series_snapshot("s", three_occurrences(), vec![account_of_bo(3)]), |s| s.pending.truncate(1));
+    let hidden = modify(
+        series_snapshot("s", three_occurrences(), vec![account_of_bo(3)]),
+        |s| s.pending.truncate(1),
+    );
     check(&hidden, &policy(), &[holds]);
     // Those that were cancelled or moved away cost nothing.
     let mut partly = three_occurrences();
     partly[0].status = BookingStatus::Cancelled;
     partly[2].rescheduled_to = Some(uid("x"));
     let expect = ["s confirm enough confirm o1, hold o1 1"];
-    check(&series_snapshot("s", partly, vec![account_of_bo(1)]), &policy(), &expect);
+    check(
+        &series_snapshot("s", partly, vec![account_of_bo(1)]),
+        &policy(),
+        &expect,
+    );
 }
 
 #[test]
 fn a_series_that_is_taken_at_one_time_is_taken() {
-    let snapshot = modify(series_snapshot("s", three_occurrences(), vec![account_of_bo(3)]), |s| {
-        s.accepted = vec![with_status(
-            booking_by("x", "al@example.com", 2, -9),
-            BookingStatus::Accepted,
-        )];
-    });
+    let snapshot = modify(
+        series_snapshot("s", three_occurrences(), vec![account_of_bo(3)]),
+        |s| {
+            s.accepted = vec![with_status(
+                booking_by("x", "al@example.com", 2, -9),
+                BookingStatus::Accepted,
+            )];
+        },
+    );
     check(&snapshot, &policy(), &["s decline taken decline o0"]);
     // And takes all of its times.
-    let snapshot = modify(series_snapshot("s", three_occurrences(), three_accounts(3)), |s| {
-        let later = observed_pending(booking_by("b", "al@example.com", 2, -1));
-        s.pending.extend(later);
-    });
+    let snapshot = modify(
+        series_snapshot("s", three_occurrences(), three_accounts(3)),
+        |s| {
+            let later = observed_pending(booking_by("b", "al@example.com", 2, -1));
+            s.pending.extend(later);
+        },
+    );
     let expect = [
         "s confirm enough confirm o0, hold o0 1, hold o1 1, hold o2 1",
         "b leave unsettled seen",
@@ -359,15 +398,24 @@ fn each_occurrence_takes_its_own_hosts_time() {
     let with_two_hosts = |other: Booking| {
         let mut all = three_occurrences();
         all[2].host = host(HostId(2));
-        modify(series_snapshot("s", all, three_accounts(3)), |s| s.accepted = vec![other])
+        modify(series_snapshot("s", all, three_accounts(3)), |s| {
+            s.accepted = vec![other]
+        })
     };
     let policy_of_both_hosts = modify(policy(), |p| {
         p.hosts = vec![crate::domain::id::HostKey::Id(HostId(2))];
     });
-    let at_two = with_status(booking_by("x", "al@example.com", 2, -9), BookingStatus::Accepted);
+    let at_two = with_status(
+        booking_by("x", "al@example.com", 2, -9),
+        BookingStatus::Accepted,
+    );
     let of_two = modify(at_two.clone(), |b| b.host = host(HostId(2)));
     let holds = "s confirm enough confirm o0, hold o0 1, hold o1 1, hold o2 1";
-    check(&with_two_hosts(at_two.clone()), &policy_of_both_hosts, &[holds]);
+    check(
+        &with_two_hosts(at_two.clone()),
+        &policy_of_both_hosts,
+        &[holds],
+    );
     check(
         &with_two_hosts(of_two),
         &policy_of_both_hosts,
@@ -389,7 +437,11 @@ fn a_series_is_decided_only_when_it_is_whole() {
         series_snapshot("s", all, vec![account_of_bo(3)])
     };
     let settling = ["s leave series-settling seen"];
-    check(&series_of_age(Span::milliseconds(9_999)), &policy(), &settling);
+    check(
+        &series_of_age(Span::milliseconds(9_999)),
+        &policy(),
+        &settling,
+    );
     // A preview says when a pass decides it.
     let plan = plan(&series_of_age(Span::seconds(4)), &policy());
     let text = &plan.steps[0].request.reasons[0].text;
@@ -397,9 +449,13 @@ fn a_series_is_decided_only_when_it_is_whole() {
     assert!(names_the_time, "{text}");
     let holds = ["s confirm enough confirm o0, hold o0 1, hold o1 1, hold o2 1"];
     check(&series_of_age(Span::seconds(10)), &policy(), &holds);
-    let unread = modify(series_snapshot("s", three_occurrences(), vec![account_of_bo(3)]), |s| {
-        s.series.insert(request_id("s"), Series::Unread("why".to_owned()));
-    });
+    let unread = modify(
+        series_snapshot("s", three_occurrences(), vec![account_of_bo(3)]),
+        |s| {
+            s.series
+                .insert(request_id("s"), Series::Unread("why".to_owned()));
+        },
+    );
     check(&unread, &policy(), &["s leave series-unreadable seen"]);
     let missing = modify(unread, |s| s.series.clear());
     check(&missing, &policy(), &["s leave series-unreadable seen"]);
@@ -410,7 +466,9 @@ fn a_series_is_decided_only_when_it_is_whole() {
 fn an_occurrence_that_is_shown_twice_costs_once() {
     let mut all = three_occurrences();
     all.push(all[1].clone());
-    let snapshot = modify(series_snapshot("s", all, vec![account_of_bo(3)]), |s| s.pending.truncate(3));
+    let snapshot = modify(series_snapshot("s", all, vec![account_of_bo(3)]), |s| {
+        s.pending.truncate(3)
+    });
     let holds = ["s confirm enough confirm o0, hold o0 1, hold o1 1, hold o2 1"];
     check(&snapshot, &policy(), &holds);
 }
@@ -426,7 +484,11 @@ fn a_series_longer_than_one_may_be_is_left() {
     let steps = describe_planned(&series_of_length(MAX_OCCURRENCES), &policy());
     assert!(steps[0].starts_with("s confirm enough"), "{steps:?}");
     let left_steps = ["s leave series-unreadable seen"];
-    check(&series_of_length(MAX_OCCURRENCES + 1), &policy(), &left_steps);
+    check(
+        &series_of_length(MAX_OCCURRENCES + 1),
+        &policy(),
+        &left_steps,
+    );
 }
 
 #[test]
@@ -443,10 +505,18 @@ fn an_occurrence_after_the_series_was_answered_is_a_request_of_its_own() {
     let late = ["o2 confirm enough confirm o2, hold o2 1"];
     let confirmed = answered_series(&["o0", "o1"], DecisionOutcome::Confirmed);
     check(&confirmed, &policy(), &late);
-    check(&answered_series(&["o0"], DecisionOutcome::Declined), &policy(), &late);
+    check(
+        &answered_series(&["o0"], DecisionOutcome::Declined),
+        &policy(),
+        &late,
+    );
     // It was a part of what was answered.
     let fully_confirmed = answered_series(&["o0", "o1", "o2"], DecisionOutcome::Confirmed);
-    check(&fully_confirmed, &policy(), &["s leave decided-before seen"]);
+    check(
+        &fully_confirmed,
+        &policy(),
+        &["s leave decided-before seen"],
+    );
 }
 
 /// The name of a late request does not change when one more turns up, whatever its time.
@@ -456,7 +526,10 @@ fn late_occurrences_are_named_by_the_one_that_was_first_asked_for() {
     all[2].created_at = at_minute(-70);
     let snapshot = modify(series_snapshot("s", all, vec![account_of_bo(3)]), |s| {
         let settled = settled_state(DecisionOutcome::Confirmed);
-        add_record(s, earlier_request("s", &["old"], Decision::Confirm, settled));
+        add_record(
+            s,
+            earlier_request("s", &["old"], Decision::Confirm, settled),
+        );
     });
     let expect = ["o2 confirm enough confirm o0, hold o0 1, hold o1 1, hold o2 1"];
     check(&snapshot, &policy(), &expect);
@@ -484,14 +557,25 @@ fn what_is_over_of_an_answered_series_is_none_of_what_turns_up_later() {
 #[test]
 fn a_late_occurrence_that_was_decided_is_not_judged_again_with_another() {
     let series_with_state = |state| {
-        modify(series_snapshot("s", three_occurrences()[1..].to_vec(), vec![account_of_bo(3)]), |s| {
-            let before = settled_state(DecisionOutcome::Confirmed);
-            add_record(s, earlier_request("s", &["o0"], Decision::Confirm, before));
-            add_record(s, earlier_request("o2", &["o2"], Decision::Confirm, state));
-        })
+        modify(
+            series_snapshot(
+                "s",
+                three_occurrences()[1..].to_vec(),
+                vec![account_of_bo(3)],
+            ),
+            |s| {
+                let before = settled_state(DecisionOutcome::Confirmed);
+                add_record(s, earlier_request("s", &["o0"], Decision::Confirm, before));
+                add_record(s, earlier_request("o2", &["o2"], Decision::Confirm, state));
+            },
+        )
     };
     let left_steps = ["o1 leave decided-before seen"];
-    check(&series_with_state(settled_state(DecisionOutcome::Confirmed)), &policy(), &left_steps);
+    check(
+        &series_with_state(settled_state(DecisionOutcome::Confirmed)),
+        &policy(),
+        &left_steps,
+    );
     check(&series_with_state(RequestState::Recorded), &policy(), &[]);
 }
 
@@ -521,7 +605,10 @@ fn a_successor_takes_over_the_charge_of_its_predecessor() {
     for (account, paid, expect) in rows {
         let snapshot = snapshot(account, paid);
         check(&snapshot, &policy, &[expect]);
-        let carries = plan(&snapshot, &policy).steps[0].request.predecessor.clone();
+        let carries = plan(&snapshot, &policy).steps[0]
+            .request
+            .predecessor
+            .clone();
         assert_eq!(carries.is_some(), expect.contains("b confirm") || paid == 1);
     }
 }
@@ -546,7 +633,8 @@ fn a_charge_is_taken_over_once() {
     ];
     let snapshot = modify(snapshot(pending, vec![account_of_bo(0)]), |s| {
         for name in ["b", "c"] {
-            s.carried_charges.insert(uid(name), charge("a", ChargeState::Open));
+            s.carried_charges
+                .insert(uid(name), charge("a", ChargeState::Open));
         }
     });
     let expect = ["b confirm carried confirm b", "c leave unsettled seen"];
@@ -628,7 +716,8 @@ fn a_wait_counts_from_when_its_own_reason_was_given_first() {
     assert_eq!(noted.decision, Decision::Review);
     let thawed = modify(first, |s| {
         add_record(s, noted.as_ref().clone());
-        s.accounts.insert(account_id("bo@example.com"), account_of_bo(0));
+        s.accounts
+            .insert(account_id("bo@example.com"), account_of_bo(0));
         s.now = at_minute(60);
     });
     let waits = plan(&thawed, &policy).steps[0].request.clone();
@@ -661,7 +750,10 @@ fn a_decline_says_why_and_is_sent_as_configured() {
         (RefuseWith::Cancel, "cancel"),
     ] {
         let policy = modify(policy(), |p| p.refuse_with = choice);
-        let plan = plan(&snapshot(vec![booking("a")], vec![account_of_bo(0)]), &policy);
+        let plan = plan(
+            &snapshot(vec![booking("a")], vec![account_of_bo(0)]),
+            &policy,
+        );
         let Action::Send {
             call,
             facts,
@@ -677,7 +769,10 @@ fn a_decline_says_why_and_is_sent_as_configured() {
         );
         assert_eq!(plan.steps[0].request.booker_text.as_ref(), Some(text));
         assert_eq!(*looked_at, Some((account_id("bo@example.com"), Some(1))));
-        assert_eq!(*facts, [decided_fact(plan.steps[0].request.as_ref().clone())]);
+        assert_eq!(
+            *facts,
+            [decided_fact(plan.steps[0].request.as_ref().clone())]
+        );
     }
 }
 
@@ -688,7 +783,11 @@ fn that_there_was_no_account_is_looked_at_too() {
         &snapshot(vec![booking("a")], vec![account("al@example.com", 1)]),
         &policy(),
     );
-    let Action::Send { expected_account: looked_at, .. } = &plan.steps[0].action else {
+    let Action::Send {
+        expected_account: looked_at,
+        ..
+    } = &plan.steps[0].action
+    else {
         panic!("{plan:?}");
     };
     assert_eq!(*looked_at, Some((account_id("bo@example.com"), None)));
@@ -696,7 +795,12 @@ fn that_there_was_no_account_is_looked_at_too() {
 
 #[test]
 fn lots_past_their_time_are_written_off_once_before_others_pay() {
-    let lots = |expiry: Time| vec![lot("old", 3, Some(expiry)), lot("new", 1, Some(at_minute(9)))];
+    let lots = |expiry: Time| {
+        vec![
+            lot("old", 3, Some(expiry)),
+            lot("new", 1, Some(at_minute(9))),
+        ]
+    };
     let bo = |expiry| {
         account_with_lots(
             "bo@example.com",

@@ -90,7 +90,8 @@ fn the_time_of_an_open_intent_is_taken_while_it_may_be_confirmed() {
     for (state, expect) in rows {
         let intents = vec![open_intent(intent("a", &["a"]), &[("a", state)])];
         let snapshot = modify(snapshot_with_intents(0, intents), |s| {
-            s.pending = snapshot(vec![booking_by("b", "al@example.com", 0, -1)], Vec::new()).pending;
+            s.pending =
+                snapshot(vec![booking_by("b", "al@example.com", 0, -1)], Vec::new()).pending;
         });
         let steps = describe_planned(&snapshot, &policy());
         assert_eq!(steps[1], expect, "{state:?}");
@@ -138,7 +139,9 @@ fn the_time_of_an_intent_to_decline_is_free() {
 /// An intent of Bo's for the first two occurrences, and the third that joined meanwhile.
 fn intent_with_joined(count: i64) -> OpenIntent {
     let states = [("o0", BookingState::Pending), ("o1", BookingState::Pending)];
-    let request = modify(intent("s", &["o0", "o1"]), |r| r.series = Some(request_id("s")));
+    let request = modify(intent("s", &["o0", "o1"]), |r| {
+        r.series = Some(request_id("s"))
+    });
     modify(open_intent(request, &states), |o| {
         o.new_occurrences = (2..2 + count)
             .map(|n| occurrence("s", &format!("o{n}"), n))
@@ -151,7 +154,9 @@ fn a_series_that_grew_is_held_for_before_the_call_that_answers_all() {
     let snapshot = snapshot_with_intents(2, vec![intent_with_joined(2)]);
     check(&snapshot, &["s confirm confirm o0, hold o2 1, hold o3 1"]);
     // Shown twice, held for once.
-    let twice = modify(intent_with_joined(1), |o| o.new_occurrences.push(o.new_occurrences[0].clone()));
+    let twice = modify(intent_with_joined(1), |o| {
+        o.new_occurrences.push(o.new_occurrences[0].clone())
+    });
     check(
         &snapshot_with_intents(2, vec![twice]),
         &["s confirm confirm o0, hold o2 1"],
@@ -204,7 +209,10 @@ fn a_series_that_was_given_up_holds_nothing() {
 #[test]
 fn a_series_that_grew_beyond_all_bounds_is_given_up() {
     let many = MAX_OCCURRENCES as i64;
-    let steps = describe_planned(&snapshot_with_intents(2_000, vec![intent_with_joined(many - 2)]), &policy());
+    let steps = describe_planned(
+        &snapshot_with_intents(2_000, vec![intent_with_joined(many - 2)]),
+        &policy(),
+    );
     assert!(
         steps[0].starts_with("s confirm confirm o0, hold"),
         "{steps:?}"
@@ -242,7 +250,12 @@ fn occurrences_of_a_series_with_an_open_intent_are_that_intents() {
 /// of them, the next pass has them.
 #[test]
 fn nobody_is_declined_for_want_of_credits_that_are_on_their_way_back() {
-    let cancelled_intent = || vec![open_intent(intent("a", &["a"]), &[("a", BookingState::Cancelled)])];
+    let cancelled_intent = || {
+        vec![open_intent(
+            intent("a", &["a"]),
+            &[("a", BookingState::Cancelled)],
+        )]
+    };
     let with_late_request = |credits| {
         modify(snapshot_with_intents(credits, cancelled_intent()), |s| {
             let late = booking_by("b", "bo@example.com", 9, -1);
@@ -265,13 +278,15 @@ fn nobody_is_declined_for_want_of_credits_that_are_on_their_way_back() {
 #[test]
 fn a_charge_that_an_open_intent_takes_over_is_nobody_elses() {
     let carrying = modify(intent("b", &["b"]), |r| r.predecessor = Some(uid("a")));
-    let intents = vec![modify(open_intent(carrying, &[("b", BookingState::Pending)]), |o| {
-        o.charges.clear()
-    })];
+    let intents = vec![modify(
+        open_intent(carrying, &[("b", BookingState::Pending)]),
+        |o| o.charges.clear(),
+    )];
     let snapshot = modify(snapshot_with_intents(0, intents), |s| {
         let other = booking_by("c", "bo@example.com", 5, -1);
         s.pending = snapshot(vec![other], Vec::new()).pending;
-        s.carried_charges.insert(uid("c"), charge("a", ChargeState::Open));
+        s.carried_charges
+            .insert(uid("c"), charge("a", ChargeState::Open));
     });
     let expect = ["b confirm confirm b", "c decline short-of-credit decline c"];
     check(&snapshot, &expect);
@@ -296,5 +311,9 @@ fn open_intents_are_no_part_of_the_limits() {
             .any(|fact| matches!(fact, Fact::RequestDecided { .. })),
         Action::Note { .. } | Action::Settle { .. } | Action::Postpone { .. } => true,
     };
-    assert!(plan.steps.iter().all(|step| !sends_new_decision(&step.action)));
+    assert!(
+        plan.steps
+            .iter()
+            .all(|step| !sends_new_decision(&step.action))
+    );
 }

@@ -10,7 +10,7 @@ use proptest::test_runner::TestRunner;
 
 use super::fixtures::*;
 use super::memory_ledger::MemoryLedger;
-use crate::domain::booking::{Booking, TimestampedBooking, BookingStatus};
+use crate::domain::booking::{Booking, BookingStatus, TimestampedBooking};
 use crate::domain::criteria::on_violation::OnViolation;
 use crate::domain::decision::{Credits, Decision, DecisionOutcome};
 use crate::domain::fact::Fact;
@@ -82,17 +82,19 @@ fn random_request() -> impl Strategy<Value = RandomRequest> {
         (0..12u8, 0..10u8),
     )
         .prop_map(
-            |((address_index, slot, length, created, host), series, (hidden, carries), flags)| RandomRequest {
-                address_index: series.unwrap_or(address_index),
-                slot,
-                length,
-                created,
-                host: 1 + host / 4 + host / 7,
-                series,
-                hidden,
-                carries,
-                status: flags.0,
-                before: flags.1,
+            |((address_index, slot, length, created, host), series, (hidden, carries), flags)| {
+                RandomRequest {
+                    address_index: series.unwrap_or(address_index),
+                    slot,
+                    length,
+                    created,
+                    host: 1 + host / 4 + host / 7,
+                    series,
+                    hidden,
+                    carries,
+                    status: flags.0,
+                    before: flags.1,
+                }
             },
         )
 }
@@ -113,15 +115,17 @@ fn random_intent() -> impl Strategy<Value = RandomIntent> {
         ),
     )
         .prop_map(
-            |((address_index, slot, decline, carries, state), (series, named, failures))| RandomIntent {
-                address_index: series.unwrap_or(address_index),
-                slot,
-                decline,
-                carries,
-                state,
-                series,
-                named_by_series: named,
-                failures,
+            |((address_index, slot, decline, carries, state), (series, named, failures))| {
+                RandomIntent {
+                    address_index: series.unwrap_or(address_index),
+                    slot,
+                    decline,
+                    carries,
+                    state,
+                    series,
+                    named_by_series: named,
+                    failures,
+                }
             },
         )
 }
@@ -136,15 +140,17 @@ fn random_snapshot() -> impl Strategy<Value = RandomSnapshot> {
         ((0..12usize, 0..6usize), prop::bool::weighted(0.1)),
     )
         .prop_map(
-            |(requests, accepted, intents, credits, (cost, choices), (limits, is_empty))| RandomSnapshot {
-                requests,
-                accepted,
-                intents,
-                credits,
-                cost,
-                choices,
-                limits,
-                is_empty,
+            |(requests, accepted, intents, credits, (cost, choices), (limits, is_empty))| {
+                RandomSnapshot {
+                    requests,
+                    accepted,
+                    intents,
+                    credits,
+                    cost,
+                    choices,
+                    limits,
+                    is_empty,
+                }
             },
         )
 }
@@ -272,8 +278,11 @@ impl RandomSnapshot {
             .collect();
         let accounts = ADDRESSES[..4].iter().zip(&self.credits);
         let accounts = accounts.map(|(booker_address, credits)| {
-            let expired_lot = (*credits > 2).then(|| lot(&format!("old-{booker_address}"), 2, Some(now())));
-            let lots = expired_lot.into_iter().chain(account(booker_address, *credits).lots);
+            let expired_lot =
+                (*credits > 2).then(|| lot(&format!("old-{booker_address}"), 2, Some(now())));
+            let lots = expired_lot
+                .into_iter()
+                .chain(account(booker_address, *credits).lots);
             account_with_lots(booker_address, lots.collect())
         });
         let mut snapshot = snapshot(Vec::new(), accounts.collect());
@@ -283,7 +292,8 @@ impl RandomSnapshot {
         }
         for (n, intent) in self.intents.iter().enumerate() {
             // One call answers a series, so that it has one open intent.
-            let is_same_series = |open: &OpenIntent| open.request.series == intent.series.map(series_id);
+            let is_same_series =
+                |open: &OpenIntent| open.request.series == intent.series.map(series_id);
             if intent.series.is_some() && snapshot.intents.iter().any(is_same_series) {
                 continue;
             }
@@ -294,17 +304,26 @@ impl RandomSnapshot {
             .iter()
             .enumerate()
             .map(|(n, (slot, length, of))| {
-                modify(booking_by(&format!("x{n}"), ADDRESSES[0], *slot, -99), |b| {
-                    b.status = BookingStatus::Accepted;
-                    b.host = host(HostId(*of));
-                    b.end = b.start + Span::minutes(30 * length);
-                })
+                modify(
+                    booking_by(&format!("x{n}"), ADDRESSES[0], *slot, -99),
+                    |b| {
+                        b.status = BookingStatus::Accepted;
+                        b.host = host(HostId(*of));
+                        b.end = b.start + Span::minutes(30 * length);
+                    },
+                )
             });
         snapshot.accepted = accepted.collect();
         snapshot
     }
 
-    fn add_request(&self, snapshot: &mut Snapshot, n: usize, request: &RandomRequest, booking: &Booking) {
+    fn add_request(
+        &self,
+        snapshot: &mut Snapshot,
+        n: usize,
+        request: &RandomRequest,
+        booking: &Booking,
+    ) {
         if let Some(series) = &booking.series {
             let whole = || Series::Whole(Vec::new());
             let read_series = snapshot.series.entry(series.clone()).or_insert_with(whole);
@@ -326,7 +345,9 @@ impl RandomSnapshot {
                 c.parts = vec![part(&format!("g-{owner}"), paid)];
             });
             add_to_totals(snapshot, &predecessor);
-            snapshot.carried_charges.insert(booking.uid.clone(), predecessor);
+            snapshot
+                .carried_charges
+                .insert(booking.uid.clone(), predecessor);
         }
         let state = match request.before {
             0 => RequestState::Noted,
@@ -363,7 +384,10 @@ fn add_intent(snapshot: &mut Snapshot, open: OpenIntent) {
         });
         let request = open.request.clone();
         snapshot.records.insert(request.id.clone(), request);
-        snapshot.pending.push(TimestampedBooking { booking, read_at: now() });
+        snapshot.pending.push(TimestampedBooking {
+            booking,
+            read_at: now(),
+        });
     }
     snapshot.intents.push(open);
 }
@@ -474,7 +498,11 @@ fn assert_nothing_overlaps(plan: &Plan, snapshot: &Snapshot) {
             | BookingState::AcceptedAfterCancel
             | BookingState::OtherStatus
             | BookingState::Unread => true,
-            BookingState::Rejected | BookingState::Cancelled | BookingState::Gone | BookingState::PendingAfterStart | BookingState::PendingAfterEnd => false,
+            BookingState::Rejected
+            | BookingState::Cancelled
+            | BookingState::Gone
+            | BookingState::PendingAfterStart
+            | BookingState::PendingAfterEnd => false,
         };
         // A series that grew too large is given up while it waits: its time is nobody's.
         let is_given_up = |step: &Step| {
@@ -514,7 +542,11 @@ fn assert_answered_once(plan: &Plan, snapshot: &Snapshot) {
     let mut answered = BTreeSet::new();
     for step in plan.steps.iter().filter(|step| is_send(step)) {
         for booking in &step.request.bookings {
-            assert!(answered.insert(booking.uid.clone()), "{} twice", booking.uid);
+            assert!(
+                answered.insert(booking.uid.clone()),
+                "{} twice",
+                booking.uid
+            );
         }
     }
     for step in new_confirmations(plan, snapshot) {
@@ -544,7 +576,11 @@ fn assert_within_limits(plan: &Plan, snapshot: &Snapshot, policy: &Policy) {
             .iter()
             .any(|o| o.request.id == step.request.id)
     };
-    let new: Vec<&Step> = plan.steps.iter().filter(|s| is_send(s) && !is_open_intent(s)).collect();
+    let new: Vec<&Step> = plan
+        .steps
+        .iter()
+        .filter(|s| is_send(s) && !is_open_intent(s))
+        .collect();
     let declines = new
         .iter()
         .filter(|step| step.request.decision == Decision::Decline);

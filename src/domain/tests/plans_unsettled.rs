@@ -6,12 +6,12 @@ use crate::domain::account::Account;
 use crate::domain::booking::{Booking, Buffers};
 use crate::domain::criteria::cap::{Cap, CapPeriod};
 use crate::domain::criteria::on_violation::OnViolation;
-use crate::domain::decision::{ReasonCode, Credits, Decision};
-use crate::domain::gate::{Policy, OnUnanswered};
+use crate::domain::decision::{Credits, Decision, ReasonCode};
+use crate::domain::gate::{OnUnanswered, Policy};
 use crate::domain::intent::BookingState;
 use crate::domain::plan::plan;
 use crate::domain::request::{ChargeState, RequestState};
-use crate::domain::snapshot::{Snapshot, CountedBooking};
+use crate::domain::snapshot::{CountedBooking, Snapshot};
 use crate::domain::time::Span;
 
 fn account_of_bo(credits: Credits) -> Account {
@@ -85,7 +85,12 @@ fn what_is_too_little_in_any_case_is_declined_at_once() {
         "a decline short-of-credit decline a",
         "b decline short-of-credit decline b",
     ];
-    check(&snapshot(pending, vec![account_of_bo(1)]), &policy, &expect, false);
+    check(
+        &snapshot(pending, vec![account_of_bo(1)]),
+        &policy,
+        &expect,
+        false,
+    );
 }
 
 /// A request that was noted may be declined now, and what its predecessor paid comes back.
@@ -101,7 +106,8 @@ fn what_another_decline_of_the_same_pass_frees_is_waited_for() {
     });
     let snapshot = modify(snapshot(pending, vec![account_of_bo(0)]), |s| {
         s.accepted = vec![accepted];
-        s.carried_charges.insert(uid("c"), charge("a", ChargeState::Open));
+        s.carried_charges
+            .insert(uid("c"), charge("a", ChargeState::Open));
         let noted = modify(intent("c", &["c"]), |r| {
             r.state = RequestState::Noted;
             r.decision = Decision::Review;
@@ -178,10 +184,17 @@ fn an_open_intent_keeps_declines_waiting_and_they_are_noted() {
     let snapshot = |state: ChargeState| {
         let account = modify(account_of_bo(0), |account| {
             account.totals.granted += held_credits;
-            account.totals.held = if state == ChargeState::Held { held_credits } else { 0 };
+            account.totals.held = if state == ChargeState::Held {
+                held_credits
+            } else {
+                0
+            };
         });
         modify(
-            snapshot(vec![booking_by("b", "bo@example.com", 1, -8)], vec![account]),
+            snapshot(
+                vec![booking_by("b", "bo@example.com", 1, -8)],
+                vec![account],
+            ),
             |s| s.intents = vec![intent.clone()],
         )
     };
@@ -294,7 +307,8 @@ fn nothing_is_confirmed_after_its_start() {
     let later = |minutes: i64, credits: Credits| {
         modify(first.clone(), |s| {
             s.records.insert(waits.id.clone(), waits.as_ref().clone());
-            s.accounts.insert(account_id("bo@example.com"), account_of_bo(credits));
+            s.accounts
+                .insert(account_id("bo@example.com"), account_of_bo(credits));
             s.now = start + Span::minutes(minutes);
         })
     };
@@ -358,6 +372,11 @@ fn a_review_that_nobody_answers_ends() {
             let text = request.booker_text.clone().expect("the booker is told");
             assert!(text.starts_with("Your request was not answered"), "{text}");
         }
-        assert!(request.reasons.iter().all(|reason| reason.code != ReasonCode::AlreadyBegun));
+        assert!(
+            request
+                .reasons
+                .iter()
+                .all(|reason| reason.code != ReasonCode::AlreadyBegun)
+        );
     }
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use super::fixtures::*;
 use super::memory_ledger::MemoryLedger;
-use crate::domain::fact::{RefundPart, Fact};
+use crate::domain::fact::{Fact, RefundPart};
 use crate::domain::id::{BookingUid, Reference};
-use crate::domain::ledger::{GrantRecord, GrantKind, LedgerRecords};
+use crate::domain::ledger::{GrantKind, GrantRecord, LedgerRecords};
 use crate::domain::refund::{RefundSources, restore_expired};
-use crate::domain::request::{Charge, ChargeState};
 use crate::domain::refund_policy::{ExpiredRefund, RefundTerms};
+use crate::domain::request::{Charge, ChargeState};
 use crate::domain::time::Span;
 
 impl RefundSources for MemoryLedger {
@@ -109,8 +109,16 @@ fn one_rule_for_a_void_a_refund_and_the_surplus_of_a_move() {
             let memory = ledger_with_three_lots(state, charge_rule);
             let Ok(()) = restore_expired(&mut facts, at_minute(0), gate_rule, &memory);
             let parts = match facts.last() {
-                Some(Fact::Void { refund_parts: back, .. }) if back.is_empty() => all_parts(),
-                Some(Fact::Void { refund_parts: parts, .. } | Fact::Refund { parts, .. }) => parts.clone(),
+                Some(Fact::Void {
+                    refund_parts: back, ..
+                }) if back.is_empty() => all_parts(),
+                Some(
+                    Fact::Void {
+                        refund_parts: parts,
+                        ..
+                    }
+                    | Fact::Refund { parts, .. },
+                ) => parts.clone(),
                 other => panic!("{other:?}"),
             };
             let until: Vec<_> = parts
@@ -118,7 +126,11 @@ fn one_rule_for_a_void_a_refund_and_the_surplus_of_a_move() {
                 .map(|part| part.replacement_lot.as_ref().map(|(_, until)| *until))
                 .collect();
             let expect = is_replaced.then(|| at_minute(120));
-            assert_eq!(until, [None, expect, None], "{charge_rule:?} {gate_rule:?} {facts:?}");
+            assert_eq!(
+                until,
+                [None, expect, None],
+                "{charge_rule:?} {gate_rule:?} {facts:?}"
+            );
             // What is filled in stays as it is, and another rule changes nothing about it.
             let mut second_run = facts.clone();
             let Ok(()) = restore_expired(&mut second_run, at_minute(30), None, &memory);

@@ -5,10 +5,10 @@ use crate::domain::account::Account;
 use crate::domain::booking::{Booking, BookingStatus};
 use crate::domain::decision::Credits;
 use crate::domain::fact::Fact;
-use crate::domain::request::{Charge, ChargeState};
 use crate::domain::refund_policy::LateMove;
+use crate::domain::request::{Charge, ChargeState};
 use crate::domain::time::{Span, Time};
-use crate::domain::watch::{ChargeCase, ChainEnd, ChargeDecision, ChargeOutcome, watch_charge};
+use crate::domain::watch::{ChainEnd, ChargeCase, ChargeDecision, ChargeOutcome, watch_charge};
 
 /// `a` was moved to `b`, which stands.
 fn moved_chain() -> Vec<Booking> {
@@ -21,7 +21,12 @@ fn moved_chain() -> Vec<Booking> {
     vec![predecessor, successor]
 }
 
-fn watch_successor(successor: Option<&Charge>, account: &Account, cost: Credits, now: Time) -> ChargeDecision {
+fn watch_successor(
+    successor: Option<&Charge>,
+    account: &Account,
+    cost: Credits,
+    now: Time,
+) -> ChargeDecision {
     let (charge, gate, chain) = (charge("a", ChargeState::Open), gate(), moved_chain());
     watch_charge(&ChargeCase {
         charge: &charge,
@@ -43,7 +48,12 @@ fn watch_successor(successor: Option<&Charge>, account: &Account, cost: Credits,
 
 /// What is written of it, in a word; `None`: nothing yet.
 fn summarize(verdict: &ChargeDecision) -> Option<(ChargeOutcome, Vec<&'static str>)> {
-    let ChargeDecision::Write { facts, outcome: what, .. } = verdict else {
+    let ChargeDecision::Write {
+        facts,
+        outcome: what,
+        ..
+    } = verdict
+    else {
         return None;
     };
     let words = facts.iter().map(|fact| match fact {
@@ -85,7 +95,11 @@ fn nobody_pays_twice_for_a_booking_that_was_moved() {
             1,
             Some((ChargeOutcome::Refunded, vec!["refund all"])),
         ),
-        (Some(other_account_charge), 1, Some((ChargeOutcome::Refunded, vec!["refund all"]))),
+        (
+            Some(other_account_charge),
+            1,
+            Some((ChargeOutcome::Refunded, vec!["refund all"])),
+        ),
         // What it had came back: it goes on under the old name, and is to come.
         (Some(returned_charge(ChargeState::Refunded)), 1, None),
         (Some(returned_charge(ChargeState::Void)), 1, None),

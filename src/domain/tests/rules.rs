@@ -6,17 +6,17 @@ use std::collections::BTreeSet;
 use super::evaluation_fixture::*;
 use super::fixtures::*;
 use crate::domain::booking::Answer;
-use crate::domain::criteria::on_violation::OnViolation;
-use crate::domain::criteria::global_policy::LookupRequirement;
 use crate::domain::criteria::custom_rule::Rule;
-use crate::domain::decision::{ReasonCode, Decision};
-use crate::domain::request::{ChargeState, OperatorReview, OperatorDecision};
+use crate::domain::criteria::global_policy::LookupRequirement;
+use crate::domain::criteria::on_violation::OnViolation;
+use crate::domain::decision::{Decision, ReasonCode};
+use crate::domain::messages;
+use crate::domain::refund_policy::OnReschedule;
+use crate::domain::request::{ChargeState, OperatorDecision, OperatorReview};
 use crate::domain::rule::expression::Expression;
 use crate::domain::rule::localized_text::LocalizedText;
 use crate::domain::rule::template::Template;
 use crate::domain::snapshot::CountedBooking;
-use crate::domain::refund_policy::OnReschedule;
-use crate::domain::messages;
 use crate::domain::time::Span;
 
 fn rule(name: &str, require: &str, effect: OnViolation) -> Rule {
@@ -59,8 +59,9 @@ fn a_rule_that_does_not_hold_has_the_effect_that_it_names() {
         (OnViolation::wait_for(Span::hours(2)), wait_until(120)),
     ];
     for (effect, decision) in rows {
-        let change =
-            |case: &mut EvaluationCase| set_gate_rules(case, vec![rule("rich", "member.balance > 5", effect)]);
+        let change = |case: &mut EvaluationCase| {
+            set_gate_rules(case, vec![rule("rich", "member.balance > 5", effect)])
+        };
         let evaluation = check(change, decision, &[ReasonCode::RuleNotMet]);
         assert_eq!(
             messages::join_reasons(&evaluation.reasons),
@@ -84,7 +85,11 @@ fn the_first_rule_decides_and_each_is_shown_with_what_it_looked_at() {
             case,
             vec![
                 rule("one", "member.tier == \"gold\"", OnViolation::Review),
-                rule("two", "booking.length < duration(\"1h\")", OnViolation::Decline),
+                rule(
+                    "two",
+                    "booking.length < duration(\"1h\")",
+                    OnViolation::Decline,
+                ),
             ],
         );
         set_gate_rules(
@@ -101,8 +106,19 @@ fn the_first_rule_decides_and_each_is_shown_with_what_it_looked_at() {
         );
     });
     assert_eq!(evaluation.decision, Decision::Review);
-    let codes: Vec<ReasonCode> = evaluation.reasons.iter().map(|reason| reason.code).collect();
-    assert_eq!(codes, [ReasonCode::RuleNotMet, ReasonCode::RuleFailed, ReasonCode::RuleNotMet]);
+    let codes: Vec<ReasonCode> = evaluation
+        .reasons
+        .iter()
+        .map(|reason| reason.code)
+        .collect();
+    assert_eq!(
+        codes,
+        [
+            ReasonCode::RuleNotMet,
+            ReasonCode::RuleFailed,
+            ReasonCode::RuleNotMet
+        ]
+    );
     let findings: Vec<String> = evaluation
         .findings
         .iter()
@@ -132,7 +148,8 @@ fn a_rule_that_cannot_be_evaluated_never_confirms() {
             "1 / (request.cost - 2) > 0",
             "int(booking.title) > 3",
         ] {
-            let change = |case: &mut EvaluationCase| set_gate_rules(case, vec![rule("r", require, effect)]);
+            let change =
+                |case: &mut EvaluationCase| set_gate_rules(case, vec![rule("r", require, effect)]);
             check(change, Decision::Review, &[ReasonCode::RuleFailed]);
         }
     }
@@ -162,7 +179,11 @@ fn a_reason_is_told_in_the_language_of_the_booker() {
             set_global_rules(case, vec![custom_rule]);
         };
         let evaluation = check(change, DECLINE, &[ReasonCode::RuleNotMet]);
-        assert_eq!(messages::join_reasons(&evaluation.reasons), expect, "{language:?}");
+        assert_eq!(
+            messages::join_reasons(&evaluation.reasons),
+            expect,
+            "{language:?}"
+        );
     }
     // The house's own words for what maitred itself says.
     let change = |case: &mut EvaluationCase| {
@@ -176,7 +197,10 @@ fn a_reason_is_told_in_the_language_of_the_booker() {
         case.account = Some(account("bo@example.com", 1));
     };
     let evaluation = check(change, DECLINE, &[ReasonCode::ShortOfCredit]);
-    assert_eq!(messages::join_reasons(&evaluation.reasons), "1 missing of 2.");
+    assert_eq!(
+        messages::join_reasons(&evaluation.reasons),
+        "1 missing of 2."
+    );
     // A template that cannot be filled leaves the general text.
     let change = |case: &mut EvaluationCase| {
         let mut custom_rule = rule("never", "false", OnViolation::Decline);
@@ -224,13 +248,19 @@ fn a_question_without_an_answer_is_met_as_configured() {
             let answer = Answer::Text("gone".to_owned());
             case.lookups.answers.insert("crm".to_owned(), answer);
         };
-        check(answer_lookup, Decision::Confirm, &[ReasonCode::EnoughCredit]);
+        check(
+            answer_lookup,
+            Decision::Confirm,
+            &[ReasonCode::EnoughCredit],
+        );
     }
 }
 
 #[test]
 fn rules_are_for_members_and_not_for_moves_that_carry() {
-    let add_unmet_rule = |case: &mut EvaluationCase| set_global_rules(case, vec![rule("never", "false", OnViolation::Review)]);
+    let add_unmet_rule = |case: &mut EvaluationCase| {
+        set_global_rules(case, vec![rule("never", "false", OnViolation::Review)])
+    };
     let unknown = |case: &mut EvaluationCase| {
         add_unmet_rule(case);
         case.account = None;
@@ -255,7 +285,11 @@ fn rules_are_for_members_and_not_for_moves_that_carry() {
             at: now(),
         });
     };
-    check(confirm_by_operator, Decision::Confirm, &[ReasonCode::Operator]);
+    check(
+        confirm_by_operator,
+        Decision::Confirm,
+        &[ReasonCode::Operator],
+    );
 }
 
 #[test]
@@ -307,5 +341,8 @@ fn the_pin_is_hidden_from_rules_and_reasons() {
         set_gate_rules(case, vec![custom_rule]);
     });
     assert_ne!(evaluation.decision, Decision::Confirm);
-    assert!(!format!("{evaluation:?}").contains("4711"), "{evaluation:?}");
+    assert!(
+        !format!("{evaluation:?}").contains("4711"),
+        "{evaluation:?}"
+    );
 }

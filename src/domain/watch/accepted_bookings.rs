@@ -3,7 +3,7 @@
 //! open or final charge has nobody who pays for it.
 
 use crate::domain::booking::{Booking, BookingStatus};
-use crate::domain::decision::{ReasonCode, Decision, DecisionOutcome};
+use crate::domain::decision::{Decision, DecisionOutcome, ReasonCode};
 use crate::domain::request::{CallEnd, CallNote, Charge, ChargeState, Request, RequestState};
 use crate::domain::time::{CLOCK_TOLERANCE, Span, Time};
 use crate::domain::unresolved::{UnresolvedBooking, UnresolvedCode, has_operator_resolution};
@@ -87,7 +87,9 @@ impl UnpaidCause {
             Self::AcceptedByOthers => "by others, and no account is charged",
             Self::AcceptedAgain => "by others after what was held or paid for it came back",
             Self::JoinedSeries => "with its series, which it had joined, and no account is charged",
-            Self::PredecessorClosed => "at once when a paid booking was moved, whose charge is closed",
+            Self::PredecessorClosed => {
+                "at once when a paid booking was moved, whose charge is closed"
+            }
             Self::SecondSuccessor => {
                 "together with another booking that replaced the same paid one"
             }
@@ -169,9 +171,16 @@ fn unpaid_cause(case: &AcceptedCase<'_>) -> UnpaidCause {
             | ChargeState::Void => UnpaidCause::AcceptedAgain,
         },
         (None, Some(DecisionOutcome::Confirmed)) => UnpaidCause::Unclear,
-        (None, Some(DecisionOutcome::Declined | DecisionOutcome::Superseded | DecisionOutcome::Refused)) => UnpaidCause::AcceptedAgain,
+        (
+            None,
+            Some(
+                DecisionOutcome::Declined | DecisionOutcome::Superseded | DecisionOutcome::Refused,
+            ),
+        ) => UnpaidCause::AcceptedAgain,
         (None, None) => match case.predecessor.map(|charge| &charge.state) {
-            Some(ChargeState::Moved { to }) if *to != case.booking.uid => UnpaidCause::SecondSuccessor,
+            Some(ChargeState::Moved { to }) if *to != case.booking.uid => {
+                UnpaidCause::SecondSuccessor
+            }
             Some(ChargeState::Final | ChargeState::Refunded) => UnpaidCause::PredecessorClosed,
             Some(
                 ChargeState::Held
@@ -204,7 +213,10 @@ fn is_partly_charged(record: &Request) -> bool {
     record.decision == Decision::Confirm
         && record.call.is_none()
         && record.credits < record.cost
-        && record.reasons.iter().any(|reason| is_by_others(&reason.code))
+        && record
+            .reasons
+            .iter()
+            .any(|reason| is_by_others(&reason.code))
 }
 
 /// When an item of that code leaves the list by itself.
@@ -222,7 +234,10 @@ pub fn listed_until(code: UnresolvedCode, booking: &Booking) -> Time {
 }
 
 /// Why an open item of an accepted booking no longer holds.
-pub fn resolution_while_accepted(code: UnresolvedCode, state: AcceptedState) -> Option<&'static str> {
+pub fn resolution_while_accepted(
+    code: UnresolvedCode,
+    state: AcceptedState,
+) -> Option<&'static str> {
     match (code, state) {
         (UnresolvedCode::Unmanaged | UnresolvedCode::TwoSuccessors, AcceptedState::Settled) => {
             Some("a charge is there")
@@ -245,10 +260,14 @@ pub const STATUS_KNOWN: &str = "the booking has a status that maitred knows";
 /// nothing about any of them.
 pub fn resolution_by_status(code: UnresolvedCode, status: &BookingStatus) -> Option<&'static str> {
     match (status, code) {
-        (BookingStatus::Accepted | BookingStatus::AwaitingHost | BookingStatus::Other(_), _) => None,
+        (BookingStatus::Accepted | BookingStatus::AwaitingHost | BookingStatus::Other(_), _) => {
+            None
+        }
         (BookingStatus::Pending, UnresolvedCode::UnknownStatus) => Some(STATUS_KNOWN),
         (BookingStatus::Pending, _) => None,
-        (BookingStatus::Rejected | BookingStatus::Cancelled, _) => Some("the booking is not accepted any more"),
+        (BookingStatus::Rejected | BookingStatus::Cancelled, _) => {
+            Some("the booking is not accepted any more")
+        }
     }
 }
 
@@ -278,7 +297,9 @@ pub fn series_confirm(booking: &Booking, request: &Request) -> SeriesConfirm {
             };
             // A process that was killed during the call has not recorded it.
             let may_have_been_sent = request.calls.is_empty() && request.call.is_some();
-            return if (may_have_been_sent || calls.any(may_have_run)) && booking.created_at <= at + CLOCK_TOLERANCE {
+            return if (may_have_been_sent || calls.any(may_have_run))
+                && booking.created_at <= at + CLOCK_TOLERANCE
+            {
                 SeriesConfirm::OutcomeUnknown
             } else {
                 SeriesConfirm::No

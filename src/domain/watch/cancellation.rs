@@ -1,13 +1,16 @@
 //! Cancelled: what comes back.
 
-use super::{ChargeCase, ChargeDecision, ChargeOutcome, cancelled_at, non_refundable_credits, collect_moves, identify_canceller};
+use super::{
+    ChargeCase, ChargeDecision, ChargeOutcome, cancelled_at, collect_moves, identify_canceller,
+    non_refundable_credits,
+};
 use crate::domain::booking::Booking;
 use crate::domain::decision::Credits;
 use crate::domain::entry_reason::{EntryCode, EntryReason, RecordedActor, RefundedShare};
 use crate::domain::fact::Fact;
 use crate::domain::id::BookingUid;
 use crate::domain::intent::refund_last_paid_first;
-use crate::domain::refund_policy::{MovesOutcome, Blame, refund_share};
+use crate::domain::refund_policy::{Blame, MovesOutcome, refund_share};
 
 /// Nothing follows: in whose name it was cancelled, and how late, decides. What a late move before has
 /// cost does not come back, unless the cancellation counts as the host's.
@@ -32,7 +35,11 @@ pub(super) fn refund_failed_successor(case: &ChargeCase<'_>, code: EntryCode) ->
 }
 
 /// The successor was paid for by itself, with so many credits of the same account.
-pub(super) fn refund_double_payment(case: &ChargeCase<'_>, covered: Credits, successor: &BookingUid) -> ChargeDecision {
+pub(super) fn refund_double_payment(
+    case: &ChargeCase<'_>,
+    covered: Credits,
+    successor: &BookingUid,
+) -> ChargeDecision {
     let keeps = non_refundable_credits(case).saturating_sub(covered);
     refund_part(
         case,
@@ -46,7 +53,11 @@ pub(super) fn refund_double_payment(case: &ChargeCase<'_>, covered: Credits, suc
 pub(super) fn decide_late_move(case: &ChargeCase<'_>) -> Option<ChargeDecision> {
     let moves = collect_moves(case);
     let paid = case.charge.credits();
-    let MovesOutcome::Cancelled { move_index: number, percent } = case.terms.apply_moves(paid, &moves) else {
+    let MovesOutcome::Cancelled {
+        move_index: number,
+        percent,
+    } = case.terms.apply_moves(paid, &moves)
+    else {
         return None;
     };
     let late_move = &moves[number];
@@ -69,7 +80,12 @@ pub(super) fn forgive_absence(case: &ChargeCase<'_>) -> ChargeDecision {
 }
 
 /// Gives that share back, as far as it is not among the credits that the charge `keeps`.
-fn refund_part(case: &ChargeCase<'_>, percent: u8, keeps: Credits, code: EntryCode) -> ChargeDecision {
+fn refund_part(
+    case: &ChargeCase<'_>,
+    percent: u8,
+    keeps: Credits,
+    code: EntryCode,
+) -> ChargeDecision {
     let booking = case.charge.booking.uid.clone();
     let paid = case.charge.credits();
     let share_of_paid = refund_share(paid, percent);
@@ -78,7 +94,10 @@ fn refund_part(case: &ChargeCase<'_>, percent: u8, keeps: Credits, code: EntryCo
     let reason = EntryReason {
         code,
         moved_late: credits < share_of_paid,
-        refunded_share: (keeps_all || credits < paid).then_some(RefundedShare { credits, total: paid }),
+        refunded_share: (keeps_all || credits < paid).then_some(RefundedShare {
+            credits,
+            total: paid,
+        }),
     };
     let text = reason.redacted_text();
     if keeps_all {

@@ -2,24 +2,31 @@
 
 use super::cancellation::refund_double_payment;
 use super::unmanaged_bookings::{settled_charge_facts, take_credits};
-use super::{ChargeCase, ChargeProblem, ChargeDecision, ChargeOutcome, decide_accepted, non_refundable_credits, leave_open};
+use super::{
+    ChargeCase, ChargeDecision, ChargeOutcome, ChargeProblem, decide_accepted, leave_open,
+    non_refundable_credits,
+};
 use crate::domain::booking::Booking;
 use crate::domain::decision::ReasonCode;
 use crate::domain::entry_reason::EntryCode;
 use crate::domain::fact::Fact;
 use crate::domain::intent::refund_last_paid_first;
-use crate::domain::request::{Charge, ChargeState, RequestState};
 use crate::domain::messages;
+use crate::domain::request::{Charge, ChargeState, RequestState};
 
 pub(super) fn decide_moved(case: &ChargeCase<'_>, last: &Booking) -> ChargeDecision {
     let charge = case.charge;
-    let is_separate = |successor_charge: &&Charge| successor_charge.state != ChargeState::Open || successor_charge.account != charge.account;
+    let is_separate = |successor_charge: &&Charge| {
+        successor_charge.state != ChargeState::Open || successor_charge.account != charge.account
+    };
     match case.successor_charge {
         Some(successor_charge) if successor_charge.state == ChargeState::Held => {
             return leave_open(format!("moved to {}, which is being decided", last.uid));
         }
         // It was paid for on its own, and that is over or another's: nobody pays twice.
-        Some(successor_charge) if is_separate(&successor_charge) && has_payment(successor_charge) => {
+        Some(successor_charge)
+            if is_separate(&successor_charge) && has_payment(successor_charge) =>
+        {
             let covered = if successor_charge.account == charge.account {
                 successor_charge.credits()
             } else {
@@ -28,7 +35,9 @@ pub(super) fn decide_moved(case: &ChargeCase<'_>, last: &Booking) -> ChargeDecis
             return refund_double_payment(case, covered, &last.uid);
         }
         // What was held for it came back: this one pays under the old name.
-        Some(successor_charge) if is_separate(&successor_charge) => return decide_accepted(case, last),
+        Some(successor_charge) if is_separate(&successor_charge) => {
+            return decide_accepted(case, last);
+        }
         Some(_) | None => {}
     }
     let mut facts = Vec::new();
@@ -116,7 +125,10 @@ fn charge_difference(case: &ChargeCase<'_>, last: &Booking, credits: u64) -> Opt
         case.last_gate?,
         case.last_cost?,
         (case.account, parts),
-        (ReasonCode::ChargeCarried, "rescheduled to a booking that costs more"),
+        (
+            ReasonCode::ChargeCarried,
+            "rescheduled to a booking that costs more",
+        ),
         case.last_request,
         (case.now, case.policy_hash),
     ));

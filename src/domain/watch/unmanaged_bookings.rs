@@ -4,17 +4,21 @@ use std::sync::Arc;
 
 use crate::domain::account::{Account, LotPart, SpendPreview};
 use crate::domain::booking::Booking;
-use crate::domain::decision::{ReasonCode, Credits, Decision, DecisionOutcome, Reason};
+use crate::domain::decision::{Credits, Decision, DecisionOutcome, Reason, ReasonCode};
 use crate::domain::fact::Fact;
 use crate::domain::gate::Gate;
 use crate::domain::id::RequestId;
-use crate::domain::request::{Request, RequestState};
 use crate::domain::messages;
+use crate::domain::request::{Request, RequestState};
 use crate::domain::time::{Time, truncate_to_millis};
 
 /// Takes credits from the account's lots: the parts, and entries for what had expired. `None` when
 /// there are too few.
-pub fn take_credits(account: &Account, credits: Credits, now: Time) -> Option<(Vec<LotPart>, Vec<Fact>)> {
+pub fn take_credits(
+    account: &Account,
+    credits: Credits,
+    now: Time,
+) -> Option<(Vec<LotPart>, Vec<Fact>)> {
     let mut preview = SpendPreview::new(account);
     let parts = preview.allocate(credits, now)?;
     let expired = Fact::expire_parts(&account.id, preview.expire_lots(now));

@@ -37,7 +37,8 @@ pub(super) async fn load_accepted_bookings(
                 format_instant(to)
             );
             let until = if by_start { read_until } else { from };
-            deferred_requests = defer_requests_after(snapshot, until, ("too-many-accepted", why), problems);
+            deferred_requests =
+                defer_requests_after(snapshot, until, ("too-many-accepted", why), problems);
             break;
         }
         let page = ports
@@ -73,7 +74,8 @@ pub(super) async fn load_accepted_bookings(
         if next.is_some() && seen_uids.len() == count_before && page.unreadable.is_empty() {
             let why = format!("page {number} of the accepted bookings brought nothing new");
             let until = if by_start { read_until } else { from };
-            deferred_requests = defer_requests_after(snapshot, until, ("page-repeated", why), problems);
+            deferred_requests =
+                defer_requests_after(snapshot, until, ("page-repeated", why), problems);
             break;
         }
     }

@@ -1,10 +1,10 @@
 //! What a booking replaced, where the dialect cannot read it by its uid (v1): the listings show it.
 
-use crate::calcom::port::{CallError, BookingFilter};
+use crate::calcom::port::{BookingFilter, CallError};
 use crate::domain::id::BookingUid;
 use crate::domain::time::{Span, Time};
-use crate::reconcile::observe::is_fatal_for_pass;
 use crate::reconcile::context::{PassError, Ports, Session};
+use crate::reconcile::observe::is_fatal_for_pass;
 
 /// What is replaced began at most this long before the booking that replaced it was made: a booking
 /// that was over for longer is not moved any more.

@@ -6,15 +6,15 @@ use futures_util::{FutureExt, StreamExt, stream};
 
 use super::{READS_AT_ONCE, is_fatal_for_pass};
 use crate::calcom::port::CallError;
-use crate::domain::booking::{TimestampedBooking, Fetched};
+use crate::domain::booking::{Fetched, TimestampedBooking};
 use crate::domain::gate::PassLimits;
 use crate::domain::id::BookingUid;
 use crate::domain::intent::{self, BookingState};
 use crate::domain::plan::Problem;
 use crate::domain::snapshot::OpenIntent;
-use crate::reconcile::store_reads;
 use crate::reconcile::context::{PassError, Ports, Session};
 use crate::reconcile::memory_budget::MemoryBudget;
+use crate::reconcile::store_reads;
 
 /// Open intents one pass takes up.
 const MAX_INTENTS: usize = 1_000;
@@ -43,7 +43,10 @@ pub(super) async fn load_open_intents(
         let last_read = session.intents_read_at.get(id).copied();
         let needs_read = match unanswered_since {
             // What the pages show costs no call, and what they do not show is read ever more rarely.
-            Some(unanswered_since) => is_fully_listed(&intent, pending) || intent::should_reread(unanswered_since, last_read, now),
+            Some(unanswered_since) => {
+                is_fully_listed(&intent, pending)
+                    || intent::should_reread(unanswered_since, last_read, now)
+            }
             // One that failed often waits its turn without costing calls.
             None => intent::is_due(&intent.request, now) || intent::has_begun(&intent.request, now),
         };
@@ -137,8 +140,14 @@ async fn read_intent(
 }
 
 /// What is over and was refused before stays pending for ever; nobody is to pay for it now.
-async fn drop_settled_past_bookings(ports: &Ports<'_>, intent: &mut OpenIntent) -> Result<(), PassError> {
-    let past_bookings = intent.new_occurrences.iter().filter(|one| one.end <= intent.read_at);
+async fn drop_settled_past_bookings(
+    ports: &Ports<'_>,
+    intent: &mut OpenIntent,
+) -> Result<(), PassError> {
+    let past_bookings = intent
+        .new_occurrences
+        .iter()
+        .filter(|one| one.end <= intent.read_at);
     let past_bookings: Vec<BookingUid> = past_bookings.map(|one| one.uid.clone()).collect();
     if past_bookings.is_empty() {
         return Ok(());
@@ -148,7 +157,9 @@ async fn drop_settled_past_bookings(ports: &Ports<'_>, intent: &mut OpenIntent) 
         .with(move |store| store_reads::filter_settled(store, &past_bookings))
         .await;
     let settled_bookings = settled_bookings.map_err(PassError::Store)?;
-    intent.new_occurrences.retain(|one| !settled_bookings.contains(&one.uid));
+    intent
+        .new_occurrences
+        .retain(|one| !settled_bookings.contains(&one.uid));
     Ok(())
 }
 

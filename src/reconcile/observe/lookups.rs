@@ -8,12 +8,12 @@ use futures_util::{FutureExt, StreamExt, stream};
 use super::{defer_requests, requests_to_decide};
 use crate::domain::booking::Answer;
 use crate::domain::gate::{Gate, Policy};
-use crate::domain::request_grouping::RequestGroup;
 use crate::domain::id::{Address, RequestId};
 use crate::domain::plan::Problem;
+use crate::domain::request_grouping::RequestGroup;
 use crate::domain::snapshot::{Lookups, Snapshot};
-use crate::lookup::response::LookupFailure;
 use crate::lookup::request::LookupRequest;
+use crate::lookup::response::LookupFailure;
 use crate::reconcile::context::{Ports, Session};
 
 /// Questions that one pass asks. What is remembered costs nothing and is not counted.
@@ -30,7 +30,11 @@ struct PendingLookup<'a> {
 }
 
 /// What one question gave; `None`: it was not asked, and the request has to wait.
-type LookupOutcome<'a> = (&'a str, &'a RequestId, Option<Result<Answer, LookupFailure>>);
+type LookupOutcome<'a> = (
+    &'a str,
+    &'a RequestId,
+    Option<Result<Answer, LookupFailure>>,
+);
 
 /// Asks; `true` when requests that nobody looked at yet were put off.
 pub(super) async fn run_lookups(
@@ -132,7 +136,10 @@ fn order_requests<'a>(
 /// The booker, if rules look at the request at all: they are rules for members.
 fn booker_with_account<'a>(snapshot: &Snapshot, group: &RequestGroup<'a>) -> Option<&'a Address> {
     let booker = &group.bookings[0].booker.as_ref()?.address;
-    snapshot.accounts_by_address.contains_key(booker).then_some(booker)
+    snapshot
+        .accounts_by_address
+        .contains_key(booker)
+        .then_some(booker)
 }
 
 /// What the gate's rules ask and is not remembered.
@@ -166,14 +173,23 @@ fn collect_pending_lookups<'a>(
     pending
 }
 
-async fn send_lookups<'a>(ports: &Ports<'_>, pending: Vec<PendingLookup<'a>>) -> Vec<LookupOutcome<'a>> {
+async fn send_lookups<'a>(
+    ports: &Ports<'_>,
+    pending: Vec<PendingLookup<'a>>,
+) -> Vec<LookupOutcome<'a>> {
     let is_stopped = || ports.stop.is_set();
     let pass_lookups = &ports.lookups.begin_pass(&is_stopped);
     let mut tasks = Vec::with_capacity(pending.len());
     for pending_lookup in pending {
         tasks.push(
             async move {
-                let outcome = pass_lookups.query(pending_lookup.lookup, &pending_lookup.lookup_request, ports.clock).await;
+                let outcome = pass_lookups
+                    .query(
+                        pending_lookup.lookup,
+                        &pending_lookup.lookup_request,
+                        ports.clock,
+                    )
+                    .await;
                 (pending_lookup.lookup, pending_lookup.request, outcome)
             }
             .boxed(),

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::is_fatal_for_pass;
 use crate::calcom::port::{CallError, CurrentUser};
 use crate::domain::booking::{Buffers, EventType};
+use crate::domain::host_schedule::BuffersByEventType;
 use crate::domain::id::EventTypeId;
 use crate::domain::plan::Problem;
-use crate::domain::host_schedule::BuffersByEventType;
 use crate::domain::time::Span;
 use crate::reconcile::context::{PassError, Ports, Session};
 
@@ -16,7 +16,10 @@ const EVENT_TYPES_MAX_AGE: Span = Span::minutes(5);
 
 impl Session {
     /// Who the key acts as; asked once in a process.
-    pub(in crate::reconcile) async fn me(&mut self, ports: &Ports<'_>) -> Result<&CurrentUser, PassError> {
+    pub(in crate::reconcile) async fn me(
+        &mut self,
+        ports: &Ports<'_>,
+    ) -> Result<&CurrentUser, PassError> {
         if self.me.is_none() {
             self.me = Some(ports.calendar.current_user().await?);
         }
@@ -43,7 +46,9 @@ impl Session {
             return Ok(BTreeMap::new());
         }
         let now = (ports.clock)();
-        let is_fresh = self.event_types_read_at.is_some_and(|at| now - at < EVENT_TYPES_MAX_AGE);
+        let is_fresh = self
+            .event_types_read_at
+            .is_some_and(|at| now - at < EVENT_TYPES_MAX_AGE);
         if !is_fresh {
             self.event_types.clear();
             match ports.calendar.event_types().await {

@@ -7,9 +7,9 @@ use crate::domain::booking::{Booking, TimestampedBooking};
 use crate::domain::gate::Policy;
 use crate::domain::id::{BookingUid, HostId, RequestId};
 use crate::domain::plan::Problem;
-use crate::reconcile::store_reads::{self, StoredDecisions};
 use crate::reconcile::context::{PassError, Ports};
 use crate::reconcile::memory_budget::{MAX_BOOKING_BYTES, MemoryBudget};
+use crate::reconcile::store_reads::{self, StoredDecisions};
 
 /// Pages of pending bookings one pass reads: 10,000 bookings at 250 a page. What lies behind them
 /// is reported, and seen when the ones before are answered.
@@ -97,7 +97,10 @@ pub(super) async fn list_pending(
                 new_requests.insert(request);
             }
         }
-        pending.extend(new.into_iter().map(|booking| TimestampedBooking { booking, read_at: at }));
+        pending.extend(new.into_iter().map(|booking| TimestampedBooking {
+            booking,
+            read_at: at,
+        }));
         next = page.next;
         if new_requests.len() >= policy.limits.requests_per_pass {
             if next.is_some() {

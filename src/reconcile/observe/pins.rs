@@ -9,10 +9,11 @@ use crate::domain::id::{BookingUid, RequestId};
 use crate::domain::plan::Problem;
 use crate::domain::snapshot::{PinResult, Snapshot};
 use crate::domain::time::Time;
-use crate::reconcile::pin::{
-    self, PinCase, PinCheck, SubmittedPins, MAX_WRONG_TOTAL, MAX_WRONG_PER_MEMBER, MAX_WRONG_PER_ORIGIN, PinLimit, PinVerification, WrongPins,
-};
 use crate::reconcile::context::{PassError, Ports, Session};
+use crate::reconcile::pin::{
+    self, MAX_WRONG_PER_MEMBER, MAX_WRONG_PER_ORIGIN, MAX_WRONG_TOTAL, PinCase, PinCheck, PinLimit,
+    PinVerification, SubmittedPins, WrongPins,
+};
 
 /// PINs that one pass looks at: seconds of one core, and half of that on most.
 const MAX_TRIES: usize = 64;
@@ -28,7 +29,8 @@ pub(super) async fn check_pins(
 ) -> Result<bool, PassError> {
     let requests = requests_to_decide(policy, snapshot);
     let candidates = requests.iter();
-    let candidates = candidates.map(|(_, group)| (group.bookings[0], &group.id, group.oldest_created_at));
+    let candidates =
+        candidates.map(|(_, group)| (group.bookings[0], &group.id, group.oldest_created_at));
     let cases = pin::collect_pin_cases(policy, snapshot, submitted_pins, candidates);
     if cases.is_empty() {
         return Ok(false);
@@ -44,7 +46,8 @@ pub(super) async fn check_pins(
     let mut results = Vec::new();
     let mut exceeded_limits = BTreeSet::new();
     for case in &cases {
-        let Some(result) = check_pin(ports, session, case, &mut wrong_pins, &mut tries_left).await else {
+        let Some(result) = check_pin(ports, session, case, &mut wrong_pins, &mut tries_left).await
+        else {
             first_deferred = Some((case.created, &case.request));
             break;
         };
@@ -86,7 +89,9 @@ async fn check_pin(
     let PinVerification { hash, pin } = match &case.check {
         PinCheck::NotSet => return Some(PinResult::NotSet),
         // What was not given is no guess.
-        PinCheck::Try(_) if wrong_pins.exceeded_limit(case).is_some() => return Some(PinResult::Locked),
+        PinCheck::Try(_) if wrong_pins.exceeded_limit(case).is_some() => {
+            return Some(PinResult::Locked);
+        }
         PinCheck::Missing => return Some(PinResult::Missing),
         PinCheck::Try(verification) => verification.clone(),
     };

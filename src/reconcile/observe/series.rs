@@ -10,9 +10,9 @@ use crate::domain::gate::Policy;
 use crate::domain::id::{BookingUid, RequestId};
 use crate::domain::plan::Problem;
 use crate::domain::snapshot::{Series, Snapshot};
-use crate::reconcile::store_reads;
 use crate::reconcile::context::{PassError, Ports};
 use crate::reconcile::memory_budget::MemoryBudget;
+use crate::reconcile::store_reads;
 
 /// The series of guarded pending occurrences, each read whole: what a page shows may be a part.
 pub(super) async fn load_series(
@@ -63,7 +63,10 @@ pub(super) async fn load_series(
 }
 
 /// What was decided before of occurrences that the list hides: they were named by nobody yet.
-pub(super) async fn load_hidden_decisions(ports: &Ports<'_>, snapshot: &mut Snapshot) -> Result<(), PassError> {
+pub(super) async fn load_hidden_decisions(
+    ports: &Ports<'_>,
+    snapshot: &mut Snapshot,
+) -> Result<(), PassError> {
     let occurrences: Vec<(RequestId, BookingUid)> = snapshot
         .series
         .values()

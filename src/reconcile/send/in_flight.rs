@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::call::to_call_end;
-use super::{RecordedIntent, PreCallReading};
+use super::{PreCallReading, RecordedIntent};
 use crate::calcom::port::CallError;
 use crate::domain::booking;
 use crate::domain::id::BookingUid;
-use crate::domain::intent::{self, NextStep, BookingState};
+use crate::domain::intent::{self, BookingState, NextStep};
 use crate::domain::plan::{self, PlannedCall};
 use crate::domain::request::{CallEnd, CallKind, CallNote};
 use crate::domain::time::{Time, truncate_to_millis};
@@ -148,7 +148,13 @@ impl InFlightCall {
     }
 
     /// The server said yes, and this is what the booking is.
-    fn record_server_success(&mut self, call: &PlannedCall, sent_by: Time, state: BookingState, now: Time) {
+    fn record_server_success(
+        &mut self,
+        call: &PlannedCall,
+        sent_by: Time,
+        state: BookingState,
+        now: Time,
+    ) {
         match state {
             // Cal.com changes it at the end of the call, so that end is still to come.
             BookingState::Pending | BookingState::PendingAfterStart | BookingState::Unread => {
@@ -186,17 +192,25 @@ impl InFlightCall {
         let has_result = !self.notes.is_empty() || !self.booking_states.is_empty();
         match self.state {
             CallState::Waiting => {
-                self.unverified_call.is_some() || (has_result && !self.busy && self.next_step() == NextStep::Unclear)
+                self.unverified_call.is_some()
+                    || (has_result && !self.busy && self.next_step() == NextStep::Unclear)
             }
             CallState::Failed => {
-                !self.busy && !self.booking_states.contains_key(&self.intent.call.booking.uid)
+                !self.busy
+                    && !self
+                        .booking_states
+                        .contains_key(&self.intent.call.booking.uid)
             }
             CallState::ReadyToSettle | CallState::Unresolved => false,
         }
     }
 
     /// Takes in what its bookings are after a call; `None` when they could not be read.
-    pub(super) fn record_states(&mut self, states: Option<BTreeMap<BookingUid, BookingState>>, now: Time) {
+    pub(super) fn record_states(
+        &mut self,
+        states: Option<BTreeMap<BookingUid, BookingState>>,
+        now: Time,
+    ) {
         let was_read = states.is_some();
         if let Some(states) = states {
             self.booking_states = states;
@@ -228,7 +242,9 @@ impl InFlightCall {
                 }
             }
             // A status that is not known, or an occurrence that cannot be read.
-            NextStep::Unclear if self.state == CallState::Waiting && !self.booking_states.is_empty() => {
+            NextStep::Unclear
+                if self.state == CallState::Waiting && !self.booking_states.is_empty() =>
+            {
                 self.state = CallState::Unresolved;
                 self.why = Some("what its bookings are now is not known".to_owned());
             }

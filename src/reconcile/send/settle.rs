@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::BatchResult;
-use super::in_flight::{InFlightCall, CallState};
+use super::in_flight::{CallState, InFlightCall};
 use crate::domain::fact::Fact;
 use crate::domain::gate::PassLimits;
 use crate::domain::id::AccountId;
 use crate::domain::intent::NextStep;
-use crate::domain::plan::Problem;
 use crate::domain::messages;
+use crate::domain::plan::Problem;
 use crate::domain::time::Time;
 use crate::reconcile::context::{PassError, Ports};
 use crate::reconcile::report::StepOutcome;
@@ -28,7 +28,10 @@ pub(super) async fn settle_finished_calls(
     let mut outcomes = Vec::new();
     let mut refunded_accounts = BTreeSet::new();
     let is_finished = |one: &mut InFlightCall| !one.busy && one.state != CallState::Waiting;
-    for mut in_flight in slots.iter_mut().filter_map(|slot| slot.take_if(is_finished)) {
+    for mut in_flight in slots
+        .iter_mut()
+        .filter_map(|slot| slot.take_if(is_finished))
+    {
         let next_step = in_flight.next_step();
         let unanswered_since = in_flight.unanswered_since();
         let request = in_flight.intent.request;
@@ -98,7 +101,10 @@ pub(super) async fn settle_finished_calls(
 
 /// Why a call without an answer is not sent again at once.
 fn still_running_text(why: &str, sent_by: Time, limits: &PassLimits) -> String {
-    format!("{why}; {}", messages::call_still_running(sent_by + limits.resend_after))
+    format!(
+        "{why}; {}",
+        messages::call_still_running(sent_by + limits.resend_after)
+    )
 }
 
 /// What writing the ends gave.
@@ -130,7 +136,10 @@ fn write_settlements(
     for id in unchanged_accounts {
         versions.insert(id.clone(), version(store, &id)?);
     }
-    Ok(SettleWriteResult { versions, rejected_groups })
+    Ok(SettleWriteResult {
+        versions,
+        rejected_groups,
+    })
 }
 
 /// Writes the ends of intents, all in one commit. Where an operator ended meanwhile the charge that

@@ -7,19 +7,21 @@ use async_trait::async_trait;
 use super::cancel::CancelReason;
 use super::observed_bookings::RescheduleChain;
 use super::settle::find_request;
-use crate::calcom::port::{Calendar, CallError, Dialect, CurrentUser, BookingPage, BookingFilter};
-use crate::domain::booking::{Booking, BookingRef, EventType, Fetched, BookingStatus};
-use crate::domain::decision::{ReasonCode, Decision};
+use crate::calcom::port::{BookingFilter, BookingPage, Calendar, CallError, CurrentUser, Dialect};
+use crate::domain::booking::{Booking, BookingRef, BookingStatus, EventType, Fetched};
+use crate::domain::decision::{Decision, ReasonCode};
 use crate::domain::gate::{Gate, Policy};
 use crate::domain::id::{BookingUid, EventTypeId};
-use crate::domain::plan::Problem;
-use crate::domain::request::{Charge, Request, RequestState};
-use crate::domain::refund_policy::{AcceptedMove, MovesOutcome, MoveAway, ClaimedActor, identify_mover};
 use crate::domain::messages;
+use crate::domain::plan::Problem;
+use crate::domain::refund_policy::{
+    AcceptedMove, ClaimedActor, MoveAway, MovesOutcome, identify_mover,
+};
+use crate::domain::request::{Charge, Request, RequestState};
 use crate::domain::time::{Span, Time};
 use crate::domain::watch::ChainEnd;
-use crate::reconcile::observe::observe;
 use crate::reconcile::context::{PassError, Ports, Session};
+use crate::reconcile::observe::observe;
 
 /// What the rules say of it.
 #[derive(Debug)]
@@ -51,7 +53,8 @@ pub(super) async fn find_move_to_evaluate<'a>(
         return Ok(None);
     };
     let now = (ports.clock)();
-    let is_upcoming = chain.end == ChainEnd::Whole && last.status == BookingStatus::Accepted && last.end > now;
+    let is_upcoming =
+        chain.end == ChainEnd::Whole && last.status == BookingStatus::Accepted && last.end > now;
     let Some(gate) = policy.gate(last).filter(|_| is_upcoming) else {
         return Ok(None);
     };
@@ -70,7 +73,10 @@ pub(super) async fn find_move_to_evaluate<'a>(
         return Ok(None);
     }
     let uid = last.uid.clone();
-    let request = ports.store.with(move |store| find_request(store, &uid)).await;
+    let request = ports
+        .store
+        .with(move |store| find_request(store, &uid))
+        .await;
     let request = request.map_err(PassError::Store)?;
     let is_decided = request.is_some_and(|request| request.state != RequestState::Noted);
     Ok((!is_decided).then_some((last, gate)))

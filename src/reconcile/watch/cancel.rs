@@ -5,25 +5,25 @@
 use super::unresolved_list::UnresolvedFinding;
 use super::{RecordedChange, WatchReport};
 use crate::calcom::port::CallError;
-use crate::domain::booking::{Booking, BookingRef, Fetched, BookingStatus};
-use crate::domain::decision::{ReasonCode, Decision, DecisionOutcome, Reason};
+use crate::domain::booking::{Booking, BookingRef, BookingStatus, Fetched};
+use crate::domain::decision::{Decision, DecisionOutcome, Reason, ReasonCode};
 use crate::domain::fact::Fact;
 use crate::domain::gate::PassLimits;
 use crate::domain::gate::{Gate, Policy};
 use crate::domain::id::{Address, RequestId};
 use crate::domain::intent;
-use crate::domain::request::{CallEnd, CallKind, CallNote, Request, RequestState};
 use crate::domain::messages;
+use crate::domain::request::{CallEnd, CallKind, CallNote, Request, RequestState};
 use crate::domain::time::{Time, truncate_to_millis};
 use crate::domain::unresolved::{Resolver, UnresolvedCode, has_operator_resolution};
 use crate::domain::watch::ChargeOutcome;
 use crate::domain::watch::accepted_bookings::listed_until;
 use crate::domain::watch::unmanaged_bookings::build_note;
-use crate::reconcile::send::call::{to_call_end, set_sent_marks};
-use crate::reconcile::send::{MAX_DEADLINE_RETRIES, reading_valid_until};
-use crate::reconcile::observe::is_fatal_for_pass;
-use crate::reconcile::context::{PassError, Ports};
 use crate::reconcile::booking_reads::ReadTimes;
+use crate::reconcile::context::{PassError, Ports};
+use crate::reconcile::observe::is_fatal_for_pass;
+use crate::reconcile::send::call::{set_sent_marks, to_call_end};
+use crate::reconcile::send::{MAX_DEADLINE_RETRIES, reading_valid_until};
 use crate::store::port::Store;
 
 /// Characters of a server's message kept with a call.
@@ -82,7 +82,10 @@ pub(super) async fn cancel_booking(
 }
 
 /// What was begun before and is to be tried again now.
-pub(super) async fn read_due_cancellations(ports: &Ports<'_>, limits: &PassLimits) -> Result<Vec<Request>, PassError> {
+pub(super) async fn read_due_cancellations(
+    ports: &Ports<'_>,
+    limits: &PassLimits,
+) -> Result<Vec<Request>, PassError> {
     let now = (ports.clock)();
     let limits = limits.clone();
     let open = ports.store.with(move |store| {
@@ -126,7 +129,9 @@ pub(super) async fn retry_cancellations(
 
 async fn is_settled_by_operator(ports: &Ports<'_>, request: &Request) -> Result<bool, PassError> {
     let (uid, code) = (request.bookings[0].uid.clone(), unresolved_code(request));
-    let items = ports.store.with(move |store| store.unresolved_items_of(&uid));
+    let items = ports
+        .store
+        .with(move |store| store.unresolved_items_of(&uid));
     let items = items.await.map_err(PassError::Store)?;
     Ok(has_operator_resolution(&items, code))
 }
@@ -206,7 +211,11 @@ async fn read_and_cancel(
         let requested_at = (ports.clock)();
         let booking = match ports.calendar.get(reference).await {
             // Every server refuses to cancel a booking that is over (`calcom/api.md` 5.1).
-            Ok(Fetched::Found(booking)) if booking.status == BookingStatus::Accepted && booking.end > requested_at => booking,
+            Ok(Fetched::Found(booking))
+                if booking.status == BookingStatus::Accepted && booking.end > requested_at =>
+            {
+                booking
+            }
             Ok(reading) => {
                 attempt.reading = Some(reading);
                 attempt.failure = None;
@@ -218,7 +227,13 @@ async fn read_and_cancel(
             }
         };
         let arrived_at = (ports.clock)();
-        let deadline = reading_valid_until(ReadTimes { requested_at, arrived_at }, limits);
+        let deadline = reading_valid_until(
+            ReadTimes {
+                requested_at,
+                arrived_at,
+            },
+            limits,
+        );
         let id = request.id.clone();
         set_sent_marks(ports, vec![id.clone()], Some((ports.clock)()))
             .await
@@ -275,9 +290,14 @@ async fn attempt_cancel(
         own_names,
     } = read_and_cancel(ports, &policy.limits, request).await?;
     let is_ours = |booking: &Booking| own_names.includes(booking);
-    let outcome = reading.as_ref().and_then(|read| outcome_of(read, at, is_ours));
+    let outcome = reading
+        .as_ref()
+        .and_then(|read| outcome_of(read, at, is_ours));
     let note = match (&outcome, &failure) {
-        (Some(_), _) => reading.as_ref().map_or("", |reading| describe_reading(reading)).to_owned(),
+        (Some(_), _) => reading
+            .as_ref()
+            .map_or("", |reading| describe_reading(reading))
+            .to_owned(),
         (None, Some(error)) => error.to_string(),
         (None, None) => "the booking is still accepted".to_owned(),
     };
@@ -320,12 +340,18 @@ async fn attempt_cancel(
 }
 
 /// What the booking says of the decision; `None`: it is still to be carried out, or not known.
-fn outcome_of(reading: &Fetched, now: Time, is_ours: impl Fn(&Booking) -> bool) -> Option<DecisionOutcome> {
+fn outcome_of(
+    reading: &Fetched,
+    now: Time,
+    is_ours: impl Fn(&Booking) -> bool,
+) -> Option<DecisionOutcome> {
     match reading {
         Fetched::Gone => Some(DecisionOutcome::Superseded),
         Fetched::Found(booking) => match booking.status {
             BookingStatus::Cancelled if is_ours(booking) => Some(DecisionOutcome::Declined),
-            BookingStatus::Cancelled | BookingStatus::Rejected | BookingStatus::Pending => Some(DecisionOutcome::Superseded),
+            BookingStatus::Cancelled | BookingStatus::Rejected | BookingStatus::Pending => {
+                Some(DecisionOutcome::Superseded)
+            }
             // It was over before it could be cancelled.
             BookingStatus::Accepted if booking.end <= now => Some(DecisionOutcome::Superseded),
             BookingStatus::Accepted | BookingStatus::AwaitingHost | BookingStatus::Other(_) => None,
@@ -340,7 +366,9 @@ fn describe_reading(reading: &Fetched) -> &'static str {
             BookingStatus::Cancelled => "cancelled",
             BookingStatus::Rejected => "the booking was declined",
             BookingStatus::Pending => "the booking is pending again",
-            BookingStatus::Accepted | BookingStatus::AwaitingHost | BookingStatus::Other(_) => "not cancelled",
+            BookingStatus::Accepted | BookingStatus::AwaitingHost | BookingStatus::Other(_) => {
+                "not cancelled"
+            }
         },
     }
 }

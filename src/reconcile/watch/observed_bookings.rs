@@ -5,16 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::{FutureExt, StreamExt, stream};
 
 use super::HORIZON;
-use crate::calcom::port::{CallError, BookingFilter};
-use crate::domain::booking::{Booking, BookingRef, Fetched, BookingStatus};
+use crate::calcom::port::{BookingFilter, CallError};
+use crate::domain::booking::{Booking, BookingRef, BookingStatus, Fetched};
 use crate::domain::id::{BookingUid, RequestId};
 use crate::domain::plan::Problem;
 use crate::domain::request::Charge;
 use crate::domain::time::Time;
 use crate::domain::watch::{ChainEnd, MAX_CHAIN};
-use crate::reconcile::observe::is_fatal_for_pass;
 use crate::reconcile::context::{PassError, Ports};
 use crate::reconcile::memory_budget::{MAX_BOOKING_BYTES, MemoryBudget};
+use crate::reconcile::observe::is_fatal_for_pass;
 
 /// Pages of one listing: 10,000 bookings at 250 a page, 5,120 in v1. An audit reads by name what lies
 /// behind.
@@ -126,7 +126,10 @@ impl ObservedBookings {
     /// What was replaced by something seen, and was not seen itself.
     pub fn unseen_predecessors(&self) -> Vec<BookingUid> {
         let predecessors = self.successors.keys();
-        predecessors.filter(|uid| !self.contains(uid)).cloned().collect()
+        predecessors
+            .filter(|uid| !self.contains(uid))
+            .cloned()
+            .collect()
     }
 
     /// Whether every row could be read, and every chain that was asked for to its end.
@@ -245,7 +248,9 @@ impl ObservedBookings {
         first: &BookingRef,
         problems: &mut Vec<Problem>,
     ) -> Result<RescheduleChain, PassError> {
-        let chain = self.follow_to_live_successor(ports, first, problems).await?;
+        let chain = self
+            .follow_to_live_successor(ports, first, problems)
+            .await?;
         self.has_unread |= chain.end == ChainEnd::Unread;
         Ok(chain)
     }
@@ -261,8 +266,13 @@ impl ObservedBookings {
         let chain = self.follow_names(ports, first, problems).await?;
         let first_move_at = chain.bookings.get(1).map(|booking| booking.created_at);
         let last_liveness = chain.bookings.last().map(liveness);
-        match first_move_at.filter(|_| chain.end == ChainEnd::Whole && last_liveness == Some(DEAD)) {
-            Some(first_move_at) if self.list_created_since(ports, first_move_at, problems).await? => {
+        match first_move_at.filter(|_| chain.end == ChainEnd::Whole && last_liveness == Some(DEAD))
+        {
+            Some(first_move_at)
+                if self
+                    .list_created_since(ports, first_move_at, problems)
+                    .await? =>
+            {
                 self.follow_names(ports, first, problems).await
             }
             _ => Ok(chain),
@@ -276,13 +286,16 @@ impl ObservedBookings {
         from: Time,
         problems: &mut Vec<Problem>,
     ) -> Result<bool, PassError> {
-        let already_listed = self.creations_listed_from.is_some_and(|listed| listed <= from);
+        let already_listed = self
+            .creations_listed_from
+            .is_some_and(|listed| listed <= from);
         if already_listed || !ports.calendar.names_successors() {
             return Ok(false);
         }
         // A listing is older than what was read by name, so it only adds.
         let mut new_bookings = Self::with_budget(MAX_BOOKING_BYTES);
-        new_bookings.list(ports, &BookingFilter::CreatedSince(from), problems)
+        new_bookings
+            .list(ports, &BookingFilter::CreatedSince(from), problems)
             .await?;
         if ports.stop.is_set() {
             return Ok(false);
@@ -319,7 +332,10 @@ impl ObservedBookings {
                 return Ok(RescheduleChain { bookings, end });
             }
             let is_first = bookings.is_empty();
-            match self.find_booking(ports, &reference, is_first, problems).await? {
+            match self
+                .find_booking(ports, &reference, is_first, problems)
+                .await?
+            {
                 Ok(booking) => {
                     let successor = self.find_successor(ports, &booking, problems).await?;
                     bookings.push(booking);
@@ -390,7 +406,9 @@ impl ObservedBookings {
             let id = self.bookings.get(uid).and_then(|known| known.id);
             let uid = uid.clone();
             let named_reference = BookingRef { uid, id };
-            return self.resolve_named_successor(ports, booking, named_reference, problems).await;
+            return self
+                .resolve_named_successor(ports, booking, named_reference, problems)
+                .await;
         }
         // One that is known may be the dead one of two, whose moves were made at once.
         let has_live_successor = |seen: &Self| {
@@ -408,7 +426,9 @@ impl ObservedBookings {
             && !has_live_successor(self)
             && !ports.calendar.names_successors()
         {
-            let all_listed = self.list_all_since(ports, booking.created_at, problems).await?;
+            let all_listed = self
+                .list_all_since(ports, booking.created_at, problems)
+                .await?;
             if ports.stop.is_set() {
                 return Ok(Successor::Unread);
             }
@@ -439,18 +459,28 @@ impl ObservedBookings {
         named_reference: BookingRef,
         problems: &mut Vec<Problem>,
     ) -> Result<Successor, PassError> {
-        match self.find_booking(ports, &named_reference, false, problems).await? {
+        match self
+            .find_booking(ports, &named_reference, false, problems)
+            .await?
+        {
             Ok(_) | Err(ChainEnd::Gone) => {}
             Err(ChainEnd::Unread | ChainEnd::Whole) => return Ok(Successor::Unread),
         }
         let best = self.best_successor(&booking.uid, Some(&named_reference.uid));
-        Ok(Successor::Found(best.map_or(named_reference, Booking::to_ref)))
+        Ok(Successor::Found(
+            best.map_or(named_reference, Booking::to_ref),
+        ))
     }
 
     /// Of what replaced a booking, as far as it was seen: the first made of those that are accepted,
     /// else of those that wait, else the one that the booking names, else the last made.
     fn best_successor(&self, uid: &BookingUid, named_uid: Option<&BookingUid>) -> Option<&Booking> {
-        let all = self.successors.get(uid).into_iter().flatten().chain(named_uid);
+        let all = self
+            .successors
+            .get(uid)
+            .into_iter()
+            .flatten()
+            .chain(named_uid);
         let all = all.filter_map(|uid| self.bookings.get(uid));
         all.min_by_key(|one| {
             let created_at = one.created_at.timestamp_millis();
@@ -470,7 +500,9 @@ impl ObservedBookings {
         let mut to_visit = vec![booking];
         // Two moves at once are rare: what is followed is a line, and no longer than any other chain.
         for _ in 0..MAX_CHAIN {
-            let Some(candidate) = to_visit.pop() else { break };
+            let Some(candidate) = to_visit.pop() else {
+                break;
+            };
             let own_liveness = liveness(candidate);
             if own_liveness < DEAD {
                 best = best.min(own_liveness);
@@ -482,7 +514,10 @@ impl ObservedBookings {
                 best = best.min(UNKNOWN_LIVENESS);
             }
             let next = self.successors.get(&candidate.uid).into_iter().flatten();
-            to_visit.extend(next.chain(named_uid).filter_map(|uid| self.bookings.get(uid)));
+            to_visit.extend(
+                next.chain(named_uid)
+                    .filter_map(|uid| self.bookings.get(uid)),
+            );
         }
         best
     }

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::accepted_move::find_move_to_evaluate;
-use super::observed_bookings::{RescheduleChain, ObservedBookings};
+use super::observed_bookings::{ObservedBookings, RescheduleChain};
 use super::{MIN_BOOKINGS_TO_LIST, WatchReport, settle};
 use crate::calcom::port::BookingFilter;
 use crate::domain::gate::Policy;
@@ -54,7 +54,12 @@ pub async fn recheck(
     let charges = ports.store.with(move |store| {
         let mut open_charges: Vec<Charge> = Vec::new();
         for account in &account_ids {
-            let account_charges = store.charges_of(account, now - MAX_BOOKING_LENGTH, now + LOOKAHEAD, MAX_CHARGES)?;
+            let account_charges = store.charges_of(
+                account,
+                now - MAX_BOOKING_LENGTH,
+                now + LOOKAHEAD,
+                MAX_CHARGES,
+            )?;
             // Also of what is over: it may have been cancelled or moved before, and no watch has come yet.
             let is_open = |charge: &Charge| charge.state == ChargeState::Open;
             open_charges.extend(account_charges.into_iter().filter(is_open));
@@ -99,22 +104,29 @@ async fn settle_all(
         let from = watch_report.started;
         let to = charges.iter().map(|charge| charge.end).max();
         let to = to.unwrap_or(from);
-        observed_bookings.list_first_page(ports, &BookingFilter::Upcoming { from, to })
+        observed_bookings
+            .list_first_page(ports, &BookingFilter::Upcoming { from, to })
             .await?;
     }
-    observed_bookings.read_charged_bookings(ports, charges, &mut watch_report.problems).await?;
+    observed_bookings
+        .read_charged_bookings(ports, charges, &mut watch_report.problems)
+        .await?;
     for charge in charges {
         if ports.stop.is_set() {
             result.unread_accounts.insert(charge.account.clone());
             continue;
         }
         let problems = &mut watch_report.problems;
-        let chain = observed_bookings.follow_chain(ports, &charge.booking, problems).await?;
+        let chain = observed_bookings
+            .follow_chain(ports, &charge.booking, problems)
+            .await?;
         if chain.end == ChainEnd::Unread {
             result.unread_accounts.insert(charge.account.clone());
         }
         // Only the watch asks the rules of a gate, and the decline may rest on what they say.
-        if let Some((moved_booking, _)) = find_move_to_evaluate(ports, policy, charge, &chain).await? {
+        if let Some((moved_booking, _)) =
+            find_move_to_evaluate(ports, policy, charge, &chain).await?
+        {
             result.unsettled_accounts.insert(charge.account.clone());
             result.problems.push(Problem {
                 code: "unjudged-move",

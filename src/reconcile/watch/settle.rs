@@ -2,8 +2,8 @@
 //! the account and writing.
 
 use super::accepted_move::was_moved_by_booker;
-use super::unresolved_list::UnresolvedFinding;
 use super::observed_bookings::RescheduleChain;
+use super::unresolved_list::UnresolvedFinding;
 use super::{RecordedChange, WatchReport};
 use crate::domain::booking::{Booking, BookingRef};
 use crate::domain::fact::Fact;
@@ -12,13 +12,15 @@ use crate::domain::id::{AccountId, BookingUid, Reference, RequestId};
 use crate::domain::ledger::GrantRecord;
 use crate::domain::plan::Problem;
 use crate::domain::refund::{self, RefundSources};
-use crate::domain::request::{Charge, ChargeState, Request};
 use crate::domain::refund_policy::{AcceptedMove, RefundTerms};
+use crate::domain::request::{Charge, ChargeState, Request};
 use crate::domain::time::{Time, truncate_to_millis};
 use crate::domain::unresolved::{Resolver, UnresolvedBooking, UnresolvedCode};
-use crate::domain::watch::{ChargeCase, ChainEnd, MAX_CHAIN, ChargeDecision, ChargeOutcome, final_at, watch_charge};
+use crate::domain::watch::{
+    ChainEnd, ChargeCase, ChargeDecision, ChargeOutcome, MAX_CHAIN, final_at, watch_charge,
+};
 use crate::reconcile::context::{PassError, Ports};
-use crate::store::port::{CommitError, ExpectedVersion, Store, StoreError, HistorySubject};
+use crate::store::port::{CommitError, ExpectedVersion, HistorySubject, Store, StoreError};
 
 /// Entries of an account looked through for absences that were forgiven.
 const MAX_HISTORY: usize = 10_000;
@@ -84,7 +86,11 @@ pub(super) async fn settle(
         return Ok(());
     };
     match decision {
-        ChargeDecision::Open { reason: why, problem, .. } => {
+        ChargeDecision::Open {
+            reason: why,
+            problem,
+            ..
+        } => {
             tracing::debug!(booking = %charge.booking.uid, why, "the charge stays open");
             report.problems.extend(problem);
         }
@@ -122,7 +128,9 @@ fn settle_charge(
         return Ok(None);
     };
     let listed_booking = booking_to_list(&charge, chain, &decision);
-    let items = store.unresolved_items_of(&listed_booking.uid).map_err(PassError::Store)?;
+    let items = store
+        .unresolved_items_of(&listed_booking.uid)
+        .map_err(PassError::Store)?;
     let mut facts = match &decision {
         ChargeDecision::Open {
             reason: why,
@@ -141,10 +149,18 @@ fn settle_charge(
                 detail: why.clone(),
             }],
         },
-        ChargeDecision::Open { unresolved_code: None, .. } => return Ok(Some((charge.account, decision))),
+        ChargeDecision::Open {
+            unresolved_code: None,
+            ..
+        } => return Ok(Some((charge.account, decision))),
         ChargeDecision::Write { facts, .. } => facts.clone(),
     };
-    if let ChargeDecision::Write { text, outcome: what, .. } = &decision {
+    if let ChargeDecision::Write {
+        text,
+        outcome: what,
+        ..
+    } = &decision
+    {
         facts.extend(resolve_host_absent(&items, text, Resolver::Watch));
         if *what == ChargeOutcome::Moved {
             let move_fact = accepted_move_fact(store, policy, &charge, chain, now);
@@ -177,7 +193,11 @@ fn settle_charge(
 }
 
 /// Which booking of the chain an item is about: a status is that of the last one.
-fn booking_to_list(charge: &Charge, chain: &RescheduleChain, decision: &ChargeDecision) -> BookingRef {
+fn booking_to_list(
+    charge: &Charge,
+    chain: &RescheduleChain,
+    decision: &ChargeDecision,
+) -> BookingRef {
     let is_about_last = matches!(
         decision,
         ChargeDecision::Open {
@@ -191,7 +211,11 @@ fn booking_to_list(charge: &Charge, chain: &RescheduleChain, decision: &ChargeDe
 
 fn without_problem(decision: ChargeDecision) -> ChargeDecision {
     match decision {
-        ChargeDecision::Open { reason: why, unresolved_code: lists, .. } => ChargeDecision::Open {
+        ChargeDecision::Open {
+            reason: why,
+            unresolved_code: lists,
+            ..
+        } => ChargeDecision::Open {
             reason: why,
             problem: None,
             unresolved_code: lists,
@@ -339,7 +363,12 @@ pub fn restore_expired(
     now: Time,
 ) -> Result<(), StoreError> {
     let expired_refund = Some(terms.expired_refund);
-    refund::restore_expired(facts, truncate_to_millis(now), expired_refund, &StoreRefundSources(store))
+    refund::restore_expired(
+        facts,
+        truncate_to_millis(now),
+        expired_refund,
+        &StoreRefundSources(store),
+    )
 }
 
 /// The store as a refund looks things up.

@@ -5,17 +5,17 @@ use std::collections::BTreeSet;
 
 use super::observed_bookings::ObservedBookings;
 use super::{RecordedChange, WatchReport};
-use crate::calcom::port::{CallError, BookingFilter};
-use crate::domain::booking::{Booking, BookingRef, Fetched, BookingStatus};
-use crate::domain::decision::{ReasonCode, Reason};
+use crate::calcom::port::{BookingFilter, CallError};
+use crate::domain::booking::{Booking, BookingRef, BookingStatus, Fetched};
+use crate::domain::decision::{Reason, ReasonCode};
 use crate::domain::id::{BookingUid, RequestId};
 use crate::domain::plan::Problem;
 use crate::domain::request::{Request, RequestState};
 use crate::domain::time::{Span, Time};
 use crate::domain::watch::ChargeOutcome;
 use crate::domain::watch::unmanaged_bookings;
-use crate::reconcile::observe::is_fatal_for_pass;
 use crate::reconcile::context::{PassError, Ports};
+use crate::reconcile::observe::is_fatal_for_pass;
 use crate::store::port::CommitError;
 
 /// Requests looked at in one watch. Each may cost a call; the others have their turn later.
@@ -67,7 +67,10 @@ pub(super) async fn close_stale_requests(
         if report.should_stop(ports) {
             break;
         }
-        let is_pending = note.bookings.iter().any(|one| pending_uids.contains(&one.uid));
+        let is_pending = note
+            .bookings
+            .iter()
+            .any(|one| pending_uids.contains(&one.uid));
         if is_pending && note.end > now {
             continue;
         }
@@ -109,15 +112,20 @@ async fn read_note_status(
         None => None,
     };
     for reference in &note.bookings {
-        let occurrence = series.iter().flatten().find(|read| read.uid == reference.uid);
+        let occurrence = series
+            .iter()
+            .flatten()
+            .find(|read| read.uid == reference.uid);
         match occurrence.or_else(|| observed_bookings.get(&reference.uid)) {
             Some(booking) => bookings.push(booking.clone()),
             None => bookings.extend(read_booking(ports, reference).await?),
         }
     }
-    let has_status = |status: &BookingStatus| bookings.iter().any(|booking| booking.status == *status);
-    let is_pending =
-        |booking: &Booking| booking.status == BookingStatus::Pending && booking.rescheduled_to.is_none();
+    let has_status =
+        |status: &BookingStatus| bookings.iter().any(|booking| booking.status == *status);
+    let is_pending = |booking: &Booking| {
+        booking.status == BookingStatus::Pending && booking.rescheduled_to.is_none()
+    };
     let any_accepted = has_status(&BookingStatus::Accepted);
     Ok(if bookings.iter().any(|b| is_pending(b) && b.end > now) {
         NoteStatus::Waiting
@@ -141,7 +149,10 @@ async fn read_note_status(
     })
 }
 
-async fn read_booking(ports: &Ports<'_>, booking: &BookingRef) -> Result<Option<Booking>, CallError> {
+async fn read_booking(
+    ports: &Ports<'_>,
+    booking: &BookingRef,
+) -> Result<Option<Booking>, CallError> {
     match ports.calendar.get(booking).await? {
         Fetched::Found(booking) => Ok(Some(*booking)),
         Fetched::Gone => Ok(None),

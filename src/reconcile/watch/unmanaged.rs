@@ -7,31 +7,34 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::accepted_move::{self, MoveEvaluation};
 use super::cancel::{self, CancelReason};
-use super::unresolved_list::{self, UnresolvedFinding};
 use super::observed_bookings::ObservedBookings;
 use super::settle::find_request;
+use super::unresolved_list::{self, UnresolvedFinding};
 use super::{RecordedChange, WatchReport};
 use crate::domain::account::Account;
-use crate::domain::booking::{Booking, Payment, Fetched, BookingStatus};
+use crate::domain::booking::{Booking, BookingStatus, Fetched, Payment};
 use crate::domain::criteria::global_policy::GlobalPolicy;
-use crate::domain::decision::{ReasonCode, Reason};
+use crate::domain::decision::{Reason, ReasonCode};
 use crate::domain::gate::{Gate, Policy};
 use crate::domain::id::{AccountId, BookingUid, EventTypeId, HostId, RequestId};
-use crate::domain::plan::Problem;
-use crate::domain::request::{Charge, Request, RequestState};
-use crate::domain::refund_policy::{AcceptedMove, OnRevived, OnUnmanaged};
 use crate::domain::messages;
+use crate::domain::plan::Problem;
+use crate::domain::refund_policy::{AcceptedMove, OnRevived, OnUnmanaged};
+use crate::domain::request::{Charge, Request, RequestState};
 use crate::domain::time::Time;
 use crate::domain::unresolved::{UnresolvedBooking, UnresolvedCode, has_operator_resolution};
 use crate::domain::watch::ChargeOutcome;
 use crate::domain::watch::accepted_bookings::{
-    AcceptedState, AcceptedCase, UnpaidCause, SeriesConfirm, classify_accepted, series_confirm, resolution_by_status, resolution_while_accepted,
+    AcceptedCase, AcceptedState, SeriesConfirm, UnpaidCause, classify_accepted,
+    resolution_by_status, resolution_while_accepted, series_confirm,
 };
-use crate::domain::watch::unmanaged_bookings::{close_note, settled_charge_facts_for, take_credits};
-use crate::reconcile::predecessor::PredecessorCharge;
+use crate::domain::watch::unmanaged_bookings::{
+    close_note, settled_charge_facts_for, take_credits,
+};
+use crate::reconcile::context::{PassError, Ports, Session};
 use crate::reconcile::observe::count_recent_declines;
 use crate::reconcile::pin;
-use crate::reconcile::context::{PassError, Ports, Session};
+use crate::reconcile::predecessor::PredecessorCharge;
 use crate::store::port::{ExpectedVersion, Store, StoreError};
 
 /// Decisions that one booking may have in the ledger: it is accepted again that often.
@@ -96,7 +99,11 @@ pub(super) async fn check_unmanaged(
         session,
         observed_bookings,
         report,
-        cancels_left: policy.limits.declines.at_most.saturating_sub(recent_declines),
+        cancels_left: policy
+            .limits
+            .declines
+            .at_most
+            .saturating_sub(recent_declines),
         series_occurrences: BTreeMap::new(),
     };
     for (booking, gate) in gated_bookings {
@@ -145,7 +152,9 @@ impl UnmanagedCheck<'_, '_> {
         let ended_items = items
             .iter()
             .filter(|item| item.is_open() || item.is_resolved_by_operator())
-            .filter_map(|item| Some((item.code, resolution_by_status(item.code, &booking.status)?)));
+            .filter_map(|item| {
+                Some((item.code, resolution_by_status(item.code, &booking.status)?))
+            });
         unresolved_list::resolve(self.ports, &booking.uid, ended_items.collect()).await
     }
 
@@ -168,10 +177,15 @@ impl UnmanagedCheck<'_, '_> {
                 PredecessorCharge::NoCharge => {}
                 PredecessorCharge::Closed(charge) => closed_predecessor = Some(*charge),
                 // Had one of all the charges led here, it would have moved just now.
-                PredecessorCharge::Hidden(_) if self.report.audit && self.observed_bookings.is_complete() => {}
-                PredecessorCharge::Hidden(_) if self.report.audit => state = AcceptedState::Unpaid(UnpaidCause::Unclear),
+                PredecessorCharge::Hidden(_)
+                    if self.report.audit && self.observed_bookings.is_complete() => {}
+                PredecessorCharge::Hidden(_) if self.report.audit => {
+                    state = AcceptedState::Unpaid(UnpaidCause::Unclear)
+                }
                 // The booking with the charge is accepted too, so the charge does not move here.
-                PredecessorCharge::Open(charge, _) if self.is_seen_accepted(&charge.booking.uid) => {
+                PredecessorCharge::Open(charge, _)
+                    if self.is_seen_accepted(&charge.booking.uid) =>
+                {
                     state = AcceptedState::Unpaid(UnpaidCause::Unclear);
                 }
                 // What is being decided may stay so for long, when a status is not known.
@@ -186,7 +200,9 @@ impl UnmanagedCheck<'_, '_> {
                     state = AcceptedState::Unpaid(UnpaidCause::Unclear);
                 }
                 // It was paid for under another name, or may have been: the charge moves first.
-                PredecessorCharge::Open(..) | PredecessorCharge::Hidden(_) | PredecessorCharge::Unread => {
+                PredecessorCharge::Open(..)
+                | PredecessorCharge::Hidden(_)
+                | PredecessorCharge::Unread => {
                     return Ok(());
                 }
             }
@@ -195,21 +211,27 @@ impl UnmanagedCheck<'_, '_> {
             case.predecessor = closed_predecessor.as_ref();
             state = classify_accepted(&case);
         }
-        self.resolve_outdated_items(booking, &stored_booking, state).await?;
+        self.resolve_outdated_items(booking, &stored_booking, state)
+            .await?;
         match state {
             // What is held for it is kept until its request ends, which may take long.
             AcceptedState::UnderDecision if case.is_revived_while_held() => {
                 let code = UnresolvedCode::Revived;
-                self.list_unresolved(booking, &stored_booking, code, REVIVED_DETAIL).await
+                self.list_unresolved(booking, &stored_booking, code, REVIVED_DETAIL)
+                    .await
             }
             AcceptedState::Settled | AcceptedState::UnderDecision => Ok(()),
             AcceptedState::PartlyPaid => {
                 let detail = "by others, and credits are missing for it";
                 let code = UnresolvedCode::Unmanaged;
-                self.list_unresolved(booking, &stored_booking, code, detail).await
+                self.list_unresolved(booking, &stored_booking, code, detail)
+                    .await
             }
             AcceptedState::Revived => self.handle_revived(booking, gate, &stored_booking).await,
-            AcceptedState::Unpaid(cause) => self.handle_unpaid((booking, gate), &stored_booking, cause).await,
+            AcceptedState::Unpaid(cause) => {
+                self.handle_unpaid((booking, gate), &stored_booking, cause)
+                    .await
+            }
         }
     }
 
@@ -244,7 +266,10 @@ impl UnmanagedCheck<'_, '_> {
         stored_booking.await.map_err(PassError::Store)
     }
 
-    async fn find_predecessor_charge(&mut self, from: &BookingUid) -> Result<PredecessorCharge, PassError> {
+    async fn find_predecessor_charge(
+        &mut self,
+        from: &BookingUid,
+    ) -> Result<PredecessorCharge, PassError> {
         let ports = self.ports;
         tokio::select! {
             biased;
@@ -261,7 +286,8 @@ impl UnmanagedCheck<'_, '_> {
         state: AcceptedState,
     ) -> Result<(), PassError> {
         let open = stored_booking.items.iter().filter(|item| item.is_open());
-        let ended_items = open.filter_map(|item| Some((item.code, resolution_while_accepted(item.code, state)?)));
+        let ended_items =
+            open.filter_map(|item| Some((item.code, resolution_while_accepted(item.code, state)?)));
         unresolved_list::resolve(self.ports, &booking.uid, ended_items.collect()).await
     }
 
@@ -272,7 +298,10 @@ impl UnmanagedCheck<'_, '_> {
         code: UnresolvedCode,
         detail: &str,
     ) -> Result<(), PassError> {
-        let account = stored_booking.charge.as_ref().map(|charge| charge.account.clone());
+        let account = stored_booking
+            .charge
+            .as_ref()
+            .map(|charge| charge.account.clone());
         let finding = UnresolvedFinding::new(booking, code, account, detail.to_owned());
         unresolved_list::add_to_unresolved(self.ports, finding, self.report).await
     }
@@ -313,9 +342,15 @@ impl UnmanagedCheck<'_, '_> {
             Err(_) => return Ok(()),
         }
         if gate_cancels && self.take_cancellation(booking) {
-            return self.cancel((booking, gate), CancelReason::from_code(ReasonCode::Revived)).await;
+            return self
+                .cancel(
+                    (booking, gate),
+                    CancelReason::from_code(ReasonCode::Revived),
+                )
+                .await;
         }
-        self.list_unresolved(booking, stored_booking, code, REVIVED_DETAIL).await
+        self.list_unresolved(booking, stored_booking, code, REVIVED_DETAIL)
+            .await
     }
 
     /// Nobody pays for it: charged, cancelled or left, as configured, and listed as long as it is
@@ -335,7 +370,11 @@ impl UnmanagedCheck<'_, '_> {
         let mut always_list = false;
         let action = match cause {
             // Whether it was paid for is not known: the ledger did not exist.
-            UnpaidCause::AcceptedByOthers | UnpaidCause::AcceptedAgain | UnpaidCause::JoinedSeries if stored_booking.predates_ledger => {
+            UnpaidCause::AcceptedByOthers
+            | UnpaidCause::AcceptedAgain
+            | UnpaidCause::JoinedSeries
+                if stored_booking.predates_ledger =>
+            {
                 detail = format!("{detail}: it was made before the ledger began");
                 OnUnmanaged::Report
             }
@@ -374,7 +413,10 @@ impl UnmanagedCheck<'_, '_> {
                     .cancel_or_list((booking, gate), stored_booking, cause, why)
                     .await;
             }
-            OnUnmanaged::Charge => match self.charge_available((booking, gate), stored_booking, cause).await? {
+            OnUnmanaged::Charge => match self
+                .charge_available((booking, gate), stored_booking, cause)
+                .await?
+            {
                 Some(0) if !always_list => return Ok(()),
                 Some(0) => {}
                 Some(missing) => {
@@ -384,7 +426,8 @@ impl UnmanagedCheck<'_, '_> {
                 None => detail = format!("{detail}: there is no account"),
             },
         }
-        self.list_unresolved(booking, stored_booking, cause.code(), &detail).await
+        self.list_unresolved(booking, stored_booking, cause.code(), &detail)
+            .await
     }
 
     /// Whether no confirm of ours can have accepted the booking. The confirm of one occurrence accepts its
@@ -398,7 +441,8 @@ impl UnmanagedCheck<'_, '_> {
             Some(siblings) => siblings.clone(),
             None => {
                 let siblings = self.read_series(series).await?;
-                self.series_occurrences.insert(series.clone(), siblings.clone());
+                self.series_occurrences
+                    .insert(series.clone(), siblings.clone());
                 siblings
             }
         };
@@ -428,7 +472,11 @@ impl UnmanagedCheck<'_, '_> {
         }
     }
 
-    async fn evaluate_move(&mut self, booking: &Booking, mode: AcceptedMove) -> Result<MoveEvaluation, PassError> {
+    async fn evaluate_move(
+        &mut self,
+        booking: &Booking,
+        mode: AcceptedMove,
+    ) -> Result<MoveEvaluation, PassError> {
         if mode == AcceptedMove::Carry || !accepted_move::needs_evaluation(self.policy, booking) {
             return Ok(MoveEvaluation::Keep);
         }
@@ -460,10 +508,15 @@ impl UnmanagedCheck<'_, '_> {
         if self.take_cancellation(booking) {
             return self.cancel((booking, gate), why).await;
         }
-        self.list_unresolved(booking, stored_booking, cause.code(), cause.description()).await
+        self.list_unresolved(booking, stored_booking, cause.code(), cause.description())
+            .await
     }
 
-    async fn cancel(&mut self, target: (&Booking, &Gate), why: CancelReason) -> Result<(), PassError> {
+    async fn cancel(
+        &mut self,
+        target: (&Booking, &Gate),
+        why: CancelReason,
+    ) -> Result<(), PassError> {
         let Some(id) = find_unused_request_id(self.ports, &target.0.uid).await? else {
             return Ok(());
         };
@@ -524,7 +577,9 @@ fn is_noted(request: &Request) -> bool {
 
 fn describe_cause(cause: UnpaidCause) -> &'static str {
     match cause {
-        UnpaidCause::AcceptedByOthers | UnpaidCause::AcceptedAgain | UnpaidCause::Unclear => "by others",
+        UnpaidCause::AcceptedByOthers | UnpaidCause::AcceptedAgain | UnpaidCause::Unclear => {
+            "by others"
+        }
         UnpaidCause::JoinedSeries => "with its series",
         UnpaidCause::PredecessorClosed | UnpaidCause::SecondSuccessor => "after a move",
     }
@@ -536,11 +591,17 @@ pub(super) async fn find_unused_request_id(
     booking: &BookingUid,
 ) -> Result<Option<RequestId>, PassError> {
     let uid = booking.clone();
-    let id = ports.store.with(move |store| find_unused_id(store, &uid)).await;
+    let id = ports
+        .store
+        .with(move |store| find_unused_id(store, &uid))
+        .await;
     id.map_err(PassError::Store)
 }
 
-fn find_unused_id(store: &dyn Store, booking: &BookingUid) -> Result<Option<RequestId>, StoreError> {
+fn find_unused_id(
+    store: &dyn Store,
+    booking: &BookingUid,
+) -> Result<Option<RequestId>, StoreError> {
     // A request is charged once: what came back was held for another one.
     let charged_request = store.charge(booking)?.map(|charge| charge.request);
     for number in 1..=MAX_DECISIONS {
@@ -594,7 +655,12 @@ fn without_pin<'a>(policy: &Policy, gate: &Gate, booking: &'a Booking) -> Cow<'a
     Cow::Owned(booking)
 }
 
-fn record_change(report: &mut WatchReport, booking: &Booking, outcome: ChargeOutcome, text: String) {
+fn record_change(
+    report: &mut WatchReport,
+    booking: &Booking,
+    outcome: ChargeOutcome,
+    text: String,
+) {
     report.record(RecordedChange {
         booking: booking.uid.clone(),
         account: None,
@@ -616,10 +682,17 @@ fn close_finished_note(
         return Ok(None);
     }
     match &booking.status {
-        BookingStatus::Pending if booking.end <= now => close_record(store, record, "it ended undecided", now),
-        BookingStatus::Cancelled => close_record(store, record, "it was cancelled before it was decided", now),
+        BookingStatus::Pending if booking.end <= now => {
+            close_record(store, record, "it ended undecided", now)
+        }
+        BookingStatus::Cancelled => {
+            close_record(store, record, "it was cancelled before it was decided", now)
+        }
         BookingStatus::Rejected => close_record(store, record, "it was declined at Cal.com", now),
-        BookingStatus::Pending | BookingStatus::Accepted | BookingStatus::AwaitingHost | BookingStatus::Other(_) => Ok(None),
+        BookingStatus::Pending
+        | BookingStatus::Accepted
+        | BookingStatus::AwaitingHost
+        | BookingStatus::Other(_) => Ok(None),
     }
 }
 
@@ -658,13 +731,17 @@ fn charge_account(
     };
     let cost = gate.price(global_policy, booking, account.tier.as_deref(), 1);
     let credits = cost.min(account.available(now));
-    let (parts, mut facts) = take_credits(&account, credits, now).expect("no more than is available");
+    let (parts, mut facts) =
+        take_credits(&account, credits, now).expect("no more than is available");
     let (code, why) = match cause {
         UnpaidCause::PredecessorClosed | UnpaidCause::SecondSuccessor => (
             ReasonCode::AcceptedMove,
             "accepted at once after a move, charged as it would have been",
         ),
-        UnpaidCause::AcceptedByOthers | UnpaidCause::AcceptedAgain | UnpaidCause::JoinedSeries | UnpaidCause::Unclear => (
+        UnpaidCause::AcceptedByOthers
+        | UnpaidCause::AcceptedAgain
+        | UnpaidCause::JoinedSeries
+        | UnpaidCause::Unclear => (
             ReasonCode::Unmanaged,
             "accepted by others, charged as it would have been",
         ),

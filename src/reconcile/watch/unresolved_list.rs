@@ -6,16 +6,18 @@ use std::collections::BTreeSet;
 use futures_util::{FutureExt, StreamExt, stream};
 
 use super::WatchReport;
-use super::observed_bookings::{READS_AT_ONCE, ObservedBookings};
+use super::observed_bookings::{ObservedBookings, READS_AT_ONCE};
 use crate::domain::booking::{Booking, BookingRef, Fetched};
 use crate::domain::fact::Fact;
 use crate::domain::id::{AccountId, BookingUid};
 use crate::domain::plan::Problem;
 use crate::domain::time::{Time, truncate_to_millis};
-use crate::domain::unresolved::{Resolver, UnresolvedBooking, UnresolvedCode, has_operator_resolution};
+use crate::domain::unresolved::{
+    Resolver, UnresolvedBooking, UnresolvedCode, has_operator_resolution,
+};
 use crate::domain::watch::accepted_bookings::listed_until;
-use crate::reconcile::observe::is_fatal_for_pass;
 use crate::reconcile::context::{PassError, Ports};
+use crate::reconcile::observe::is_fatal_for_pass;
 use crate::store::port::{CommitError, Store, StoreError};
 
 /// Items read from the store at once.
@@ -57,7 +59,8 @@ impl UnresolvedFinding {
         let is_listed = |item: &UnresolvedBooking| {
             item.is_open() && item.code == self.code && item.until == Some(self.until)
         };
-        let already_listed = items.iter().any(is_listed) || has_operator_resolution(items, self.code);
+        let already_listed =
+            items.iter().any(is_listed) || has_operator_resolution(items, self.code);
         (!already_listed && self.until > now).then_some(Fact::UnresolvedListed {
             booking: self.booking,
             code: self.code,
@@ -93,7 +96,10 @@ pub(super) async fn add_to_unresolved(
     if is_new {
         report.problems.push(Problem {
             code: finding_copy.code.as_str(),
-            text: format!("booking {} is accepted {}", finding_copy.booking.uid, finding_copy.detail),
+            text: format!(
+                "booking {} is accepted {}",
+                finding_copy.booking.uid, finding_copy.detail
+            ),
         });
     }
     Ok(())
@@ -108,12 +114,14 @@ pub(super) async fn resolve(
     if items.is_empty() {
         return Ok(());
     }
-    let facts = items.into_iter().map(|(code, why)| Fact::UnresolvedResolved {
-        booking: booking.clone(),
-        code,
-        reason: why.to_owned(),
-        by: Resolver::Watch,
-    });
+    let facts = items
+        .into_iter()
+        .map(|(code, why)| Fact::UnresolvedResolved {
+            booking: booking.clone(),
+            code,
+            reason: why.to_owned(),
+            by: Resolver::Watch,
+        });
     let (now, facts): (Time, Vec<Fact>) = ((ports.clock)(), facts.collect());
     let commit_result = ports
         .store
@@ -140,7 +148,10 @@ pub(super) async fn read_open_bookings(ports: &Ports<'_>) -> Result<Vec<BookingR
         .collect())
 }
 
-fn resolve_past_items(store: &mut dyn Store, now: Time) -> Result<Vec<UnresolvedBooking>, PassError> {
+fn resolve_past_items(
+    store: &mut dyn Store,
+    now: Time,
+) -> Result<Vec<UnresolvedBooking>, PassError> {
     let open_items = read_all_items(store).map_err(PassError::Store)?;
     let is_over = |item: &UnresolvedBooking| item.until.is_some_and(|until| until <= now);
     let past_items = open_items.iter().filter(|item| is_over(item));
@@ -153,7 +164,10 @@ fn resolve_past_items(store: &mut dyn Store, now: Time) -> Result<Vec<Unresolved
         })
         .collect();
     store.commit(now, facts, &[]).map_err(PassError::Commit)?;
-    Ok(open_items.into_iter().filter(|item| !is_over(item)).collect())
+    Ok(open_items
+        .into_iter()
+        .filter(|item| !is_over(item))
+        .collect())
 }
 
 fn read_all_items(store: &dyn Store) -> Result<Vec<UnresolvedBooking>, StoreError> {
@@ -175,7 +189,9 @@ pub(super) async fn read_listed_bookings(
     observed_bookings: &mut ObservedBookings,
     problems: &mut Vec<Problem>,
 ) -> Result<(), PassError> {
-    let missing = bookings.iter().filter(|one| !observed_bookings.contains(&one.uid));
+    let missing = bookings
+        .iter()
+        .filter(|one| !observed_bookings.contains(&one.uid));
     let missing: Vec<BookingRef> = missing.take(MAX_READS).cloned().collect();
     let reads = missing
         .iter()

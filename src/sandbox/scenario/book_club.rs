@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::domain::time::{Span, Time};
 use crate::sandbox::create_booking::NewBooking;
-use crate::sandbox::model::{StoredAnswers, ConfirmationRule, SandboxEventType, SandboxStatus};
+use crate::sandbox::model::{ConfirmationRule, SandboxEventType, SandboxStatus, StoredAnswers};
 use crate::sandbox::world::World;
 
 /// The host's key.
@@ -218,7 +218,8 @@ impl BookClubBuilder {
         self.book(new_booking, "has begun ten minutes ago");
         let mut new_booking = self.new_booking(BOOK_CLUB, "elif@example.com", 11, 10);
         new_booking.guests = vec!["guest@example.org".to_owned()];
-        new_booking.answers
+        new_booking
+            .answers
             .insert("notes".to_owned(), json!("with a guest, if we may"));
         self.book(new_booking, "Elif brings a guest");
         let new_booking = self.new_booking(BOOK_CLUB, "bo+books@example.com", 11, 13);
@@ -241,7 +242,10 @@ impl BookClubBuilder {
     /// Bookings of others, and one that was moved.
     fn book_for_others(&mut self) {
         let new_booking = self.new_booking(OTHER_TALK, "ada@example.org", 7, 9);
-        self.book(new_booking, "our host asks somebody else; not ours to answer");
+        self.book(
+            new_booking,
+            "our host asks somebody else; not ours to answer",
+        );
         let mut new_booking = self.new_booking(OTHER_TALK, "hana@example.org", 7, 11);
         new_booking.guests = vec!["ada@example.org".to_owned()];
         self.book(new_booking, "our host is Hana's guest at another host");
@@ -291,7 +295,8 @@ mod tests {
         assert_eq!(first.bookings, second.bookings);
         assert_eq!(first.world.bookings(), second.world.bookings());
         assert!(
-            first.world
+            first
+                .world
                 .bookings()
                 .is_sorted_by_key(|row| (row.created, row.id))
         );
@@ -303,7 +308,11 @@ mod tests {
         );
         let purposes: BTreeSet<&str> = first.bookings.iter().map(|told| told.purpose).collect();
         assert_eq!(purposes.len(), first.bookings.len());
-        assert!((24..=30).contains(&purposes.len()), "{} requests", purposes.len());
+        assert!(
+            (24..=30).contains(&purposes.len()),
+            "{} requests",
+            purposes.len()
+        );
     }
 
     #[test]

@@ -7,12 +7,13 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::domain::time::{Span, Time};
-use crate::sandbox::actions::{ThirdPartyAction, ActionError, NewBookingFile};
-use crate::sandbox::faults::{FaultRule, FaultRuleError, FAULT_DELAY_MAX};
-use crate::sandbox::rate_limiter::RateLimit;
+use crate::sandbox::actions::{ActionError, NewBookingFile, ThirdPartyAction};
+use crate::sandbox::faults::{FAULT_DELAY_MAX, FaultRule, FaultRuleError};
 use crate::sandbox::model::{
-    StoredAnswers, ConfirmationRule, SandboxEventType, SandboxKey, SandboxPayment, LimitPeriod, SandboxQuestion, Role, SandboxStatus, User,
+    ConfirmationRule, LimitPeriod, Role, SandboxEventType, SandboxKey, SandboxPayment,
+    SandboxQuestion, SandboxStatus, StoredAnswers, User,
 };
+use crate::sandbox::rate_limiter::RateLimit;
 use crate::sandbox::relative_time::RelativeTime;
 use crate::sandbox::script::{SCRIPT_MAX, Trigger};
 use crate::sandbox::world::{World, WorldError};
@@ -291,7 +292,10 @@ fn entry_path(list: &str, number: usize) -> String {
     format!("{list}[{number}]")
 }
 
-fn resolve_limit(file: Option<RateLimitSetting>, default_limit: Option<RateLimit>) -> Option<RateLimit> {
+fn resolve_limit(
+    file: Option<RateLimitSetting>,
+    default_limit: Option<RateLimit>,
+) -> Option<RateLimit> {
     match file {
         None => default_limit,
         Some(RateLimitSetting::Word(OffWord::Off)) => None,
@@ -326,7 +330,9 @@ fn add_event_type(world: &mut World, file: EventTypeFile) {
     event_type.confirmation = match file.confirmation {
         ConfirmationFile::Never => ConfirmationRule::Never,
         ConfirmationFile::Always => ConfirmationRule::Always,
-        ConfirmationFile::NoticeHours(hours) => ConfirmationRule::ShortNotice(Span::hours(hours.into())),
+        ConfirmationFile::NoticeHours(hours) => {
+            ConfirmationRule::ShortNotice(Span::hours(hours.into()))
+        }
     };
     event_type.blocks_slot = file.blocks_slot;
     event_type.price = file.price;
@@ -393,8 +399,8 @@ fn add_booking(world: &mut World, file: BookingFile, now: Time) -> Result<(), Wo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::rate_limiter::RateLimits;
     use crate::sandbox::model::SandboxQuestionKind;
+    use crate::sandbox::rate_limiter::RateLimits;
 
     fn now() -> Time {
         chrono::DateTime::from_timestamp(1_795_420_800, 0).unwrap()
@@ -452,7 +458,10 @@ mod tests {
         assert!(world.quirks.series_per_occurrence && world.quirks.shuffle_ties);
         assert_eq!(world.step_ms, 20);
         let event_type = world.event_type(77).unwrap();
-        assert_eq!((event_type.buffers, event_type.count_limits.len()), ((5, 10), 1));
+        assert_eq!(
+            (event_type.buffers, event_type.count_limits.len()),
+            ((5, 10), 1)
+        );
         assert_eq!(event_type.questions[0].kind, SandboxQuestionKind::Number);
         let first = world.booking("first").unwrap();
         assert_eq!((first.id, first.status), (4711, SandboxStatus::Rejected));
@@ -463,7 +472,10 @@ mod tests {
         assert_eq!(first.successor.as_deref(), Some("second"));
         let second = world.booking("second").unwrap();
         assert_eq!((second.id, second.event_type), (4712, None));
-        assert_eq!((&second.answers, &second.metadata), (&StoredAnswers::Null, &None));
+        assert_eq!(
+            (&second.answers, &second.metadata),
+            (&StoredAnswers::Null, &None)
+        );
         assert_eq!(world.status("a"), Some(SandboxStatus::Accepted));
         assert_eq!(
             world.status("b"),
@@ -471,7 +483,10 @@ mod tests {
             "one occurrence only"
         );
         assert_eq!(world.series("s").len(), 2);
-        assert_eq!((world.script.pending_count(), world.fault_rules.len()), (1, 1));
+        assert_eq!(
+            (world.script.pending_count(), world.fault_rules.len()),
+            (1, 1)
+        );
         assert!(world.event_type(77).unwrap().needs_confirmation(
             now(),
             now() + Span::hours(48),

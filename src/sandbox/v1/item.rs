@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::sandbox::http_types::merge_objects;
-use crate::sandbox::model::{SandboxBooking, ConfirmationRule, SandboxEventType, LimitPeriod, Role, User};
+use crate::sandbox::model::{
+    ConfirmationRule, LimitPeriod, Role, SandboxBooking, SandboxEventType, User,
+};
 use crate::sandbox::relative_time::format_time;
 use crate::sandbox::v2::api_2024_04_15::render_answers;
 use crate::sandbox::world::World;
@@ -31,7 +33,8 @@ pub fn render_booking(world: &World, booking: &SandboxBooking, expand: bool) -> 
     item["payment"] = payments.collect();
     if expand {
         let event_type = booking.event_type.and_then(|id| world.event_type(id));
-        let event_type = event_type.map(|of| json!({"title": of.title, "slug": of.slug, "team": null}));
+        let event_type =
+            event_type.map(|of| json!({"title": of.title, "slug": of.slug, "team": null}));
         item["eventType"] = json!(event_type);
     }
     item

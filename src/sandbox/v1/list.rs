@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use super::item;
 use crate::domain::time::Time;
 use crate::sandbox::http_types::{HttpRequest, HttpResponse};
-use crate::sandbox::model::{StoredAnswers, SandboxBooking, Role, User};
 use crate::sandbox::id_generator::mix_bits;
+use crate::sandbox::model::{Role, SandboxBooking, StoredAnswers, User};
 use crate::sandbox::world::World;
 
 /// What is asked.
@@ -40,7 +40,12 @@ pub enum V1ListError {
     InternalError,
 }
 
-pub fn list_bookings(world: &World, now: Time, request: &HttpRequest, user: &User) -> Result<HttpResponse, V1ListError> {
+pub fn list_bookings(
+    world: &World,
+    now: Time,
+    request: &HttpRequest,
+    user: &User,
+) -> Result<HttpResponse, V1ListError> {
     let params = parse(request)?;
     if user.role == Role::Admin && !params.emails.is_empty() && params.user.is_none() {
         let text = "invalid_type in 'userId': Required";
@@ -194,7 +199,10 @@ fn parse(request: &HttpRequest) -> Result<V1ListQuery, V1ListError> {
 
 /// Take and page count only together, but each falls over by itself when it is no number above
 /// zero.
-fn parse_page(take: Option<String>, page: Option<String>) -> Result<Option<(usize, usize)>, V1ListError> {
+fn parse_page(
+    take: Option<String>,
+    page: Option<String>,
+) -> Result<Option<(usize, usize)>, V1ListError> {
     let number = |text: Option<String>| match text {
         None => Ok(None),
         Some(text) => match parse_leading_number(&text) {

@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use super::list::{self, V1ListError};
 use super::{item, write};
 use crate::domain::time::Time;
-use crate::sandbox::http_types::{HandlerOutcome, HttpRequest, HttpResponse, ApiRoute};
-use crate::sandbox::transitions::PendingTransition;
 use crate::sandbox::call_log::Operation;
-use crate::sandbox::rate_limiter::RateDecision;
+use crate::sandbox::http_types::{ApiRoute, HandlerOutcome, HttpRequest, HttpResponse};
 use crate::sandbox::model::{KEY_PREFIX, Role, User};
+use crate::sandbox::rate_limiter::RateDecision;
+use crate::sandbox::transitions::PendingTransition;
 use crate::sandbox::world::World;
 
 /// Why a handler said no.
@@ -88,8 +88,12 @@ pub fn begin(world: &mut World, call: V1Call<'_>) -> V1Outcome {
         HttpResponse::json(405, &json!({ "message": text }))
     } else {
         match handle(world, call, &user) {
-            Ok(HandlerOutcome::Transition(change)) => return V1Outcome::Transition(change, context),
-            Ok(HandlerOutcome::Response(response)) => add_trace_id(Ok(response), context.trace.clone()),
+            Ok(HandlerOutcome::Transition(change)) => {
+                return V1Outcome::Transition(change, context);
+            }
+            Ok(HandlerOutcome::Response(response)) => {
+                add_trace_id(Ok(response), context.trace.clone())
+            }
             Err(denied) => add_trace_id(Err(denied), context.trace.clone()),
         }
     };
@@ -97,7 +101,11 @@ pub fn begin(world: &mut World, call: V1Call<'_>) -> V1Outcome {
 }
 
 /// The answer to a change whose steps are taken.
-pub fn respond_to_transition(world: &World, change: &PendingTransition, context: &V1ResponseContext) -> HttpResponse {
+pub fn respond_to_transition(
+    world: &World,
+    change: &PendingTransition,
+    context: &V1ResponseContext,
+) -> HttpResponse {
     let result = write::respond_to_cancellation(world, change);
     add_headers(add_trace_id(result, context.trace.clone()), context)
 }
@@ -189,12 +197,18 @@ fn authenticate(world: &World, now: Time, request: &HttpRequest) -> Result<User,
     let bare = key.strip_prefix(KEY_PREFIX).unwrap_or(key);
     let found = world.key(bare);
     let Some((key, user)) = found.and_then(|key| Some((key, world.user(key.user)?))) else {
-        return Err(plain_json(json!({"error": "Your API key is not valid."}), 401));
+        return Err(plain_json(
+            json!({"error": "Your API key is not valid."}),
+            401,
+        ));
     };
     // A key is good to the end of the day that it expires on.
     let expired = |at: Time| at.date_naive() < now.date_naive();
     if key.expires.is_some_and(expired) {
-        return Err(plain_json(json!({"error": "This API key is expired."}), 401));
+        return Err(plain_json(
+            json!({"error": "This API key is expired."}),
+            401,
+        ));
     }
     if user.locked {
         let text = "You are not authorized to perform this request.";
@@ -248,7 +262,12 @@ const UNKNOWN_ROW: &str = "An error occurred while querying the database.";
 
 /// The uid of the booking that the path names by number, if the user may see it. `missing` is the
 /// message of the 404 that administrators get.
-fn resolve_booking_uid(world: &World, route: &ApiRoute, user: &User, missing: &str) -> Result<String, V1Denial> {
+fn resolve_booking_uid(
+    world: &World,
+    route: &ApiRoute,
+    user: &User,
+    missing: &str,
+) -> Result<String, V1Denial> {
     let text = route.booking_in_path().unwrap_or("");
     let Ok(number) = text.parse::<f64>() else {
         let text = "invalid_type in 'id': Expected number, received nan";
@@ -275,15 +294,24 @@ fn get_booking(world: &World, request: &HttpRequest, uid: &str) -> V1HandlerResu
     if let Some(violation) = list::schema_violation(booking) {
         return Err(V1Denial::schema(&violation));
     }
-    let expand = request.query_values("expand").iter().any(|one| one == "team");
+    let expand = request
+        .query_values("expand")
+        .iter()
+        .any(|one| one == "team");
     let item = item::render_booking(world, booking, expand);
     Ok(HttpResponse::json(200, &json!({ "booking": item })).into())
 }
 
-fn list_event_types(world: &World, request: &HttpRequest, route: &ApiRoute, user: &User) -> V1HandlerResult {
+fn list_event_types(
+    world: &World,
+    request: &HttpRequest,
+    route: &ApiRoute,
+    user: &User,
+) -> V1HandlerResult {
     if let Some(id) = route.parts.get(1) {
         let event_type = id.parse().ok().and_then(|id| world.event_type(id));
-        let event_type = event_type.ok_or(V1Denial::Message(404, "Event type not found".to_owned()))?;
+        let event_type =
+            event_type.ok_or(V1Denial::Message(404, "Event type not found".to_owned()))?;
         if event_type.owner != user.id && user.role == Role::User {
             return Err(V1Denial::Message(403, "Forbidden".to_owned()));
         }

@@ -4,12 +4,14 @@
 use serde_json::{Map, Value, json};
 
 use super::item;
-use super::list::{parse_date, is_address, json_type, schema_violation};
+use super::list::{is_address, json_type, parse_date, schema_violation};
 use super::route::{V1Call, V1Denial, V1HandlerResult};
 use crate::domain::time::truncate_to_millis;
 use crate::sandbox::http_types::{HandlerOutcome, HttpRequest, HttpResponse, decode_component};
-use crate::sandbox::transitions::{CancelRequest, PendingTransition, CancelExtent, TransitionRefusal};
 use crate::sandbox::model::{Role, SandboxStatus, User};
+use crate::sandbox::transitions::{
+    CancelExtent, CancelRequest, PendingTransition, TransitionRefusal,
+};
 use crate::sandbox::world::World;
 
 /// The fields that a PATCH may write.
@@ -42,7 +44,11 @@ pub fn patch(world: &mut World, call: V1Call<'_>, user: &User, uid: &str) -> V1H
         return Err(V1Denial::Message(403, text.to_owned()));
     }
     let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
-    let time = |name: &str| text(name).and_then(|text| parse_date(&text)).map(truncate_to_millis);
+    let time = |name: &str| {
+        text(name)
+            .and_then(|text| parse_date(&text))
+            .map(truncate_to_millis)
+    };
     let row = world.booking_mut(uid).map_err(|_| V1Denial::NotOwner)?;
     row.status = status.unwrap_or(row.status);
     row.title = text("title").unwrap_or_else(|| row.title.clone());
@@ -58,7 +64,9 @@ pub fn patch(world: &mut World, call: V1Call<'_>, user: &User, uid: &str) -> V1H
     row.updated = Some(call.now);
     match schema_violation(row) {
         Some(odd) => Err(V1Denial::schema(&odd)),
-        None => Ok(HttpResponse::json(200, &json!({"booking": item::render_bare_booking(row)})).into()),
+        None => {
+            Ok(HttpResponse::json(200, &json!({"booking": item::render_bare_booking(row)})).into())
+        }
     }
 }
 
@@ -89,7 +97,9 @@ fn check_fields(body: &Map<String, Value>) -> Result<Option<SandboxStatus>, V1De
     let status = match body.get("status") {
         None => None,
         Some(Value::String(word)) => {
-            let status = SandboxStatus::ALL.into_iter().find(|one| one.as_v1() == word);
+            let status = SandboxStatus::ALL
+                .into_iter()
+                .find(|one| one.as_v1() == word);
             let text = format!(
                 "invalid_enum_value in 'status': Invalid enum value. \
                  Expected {statuses}, received '{word}'"
@@ -160,7 +170,10 @@ pub fn cancel(world: &World, call: V1Call<'_>, user: &User, uid: &str) -> V1Hand
 }
 
 /// The answer to a cancellation whose steps are taken.
-pub fn respond_to_cancellation(world: &World, change: &PendingTransition) -> Result<HttpResponse, V1Denial> {
+pub fn respond_to_cancellation(
+    world: &World,
+    change: &PendingTransition,
+) -> Result<HttpResponse, V1Denial> {
     let booking = world.booking(&change.uid).ok_or(V1Denial::NotOwner)?;
     let body = json!({
         "success": true,
@@ -174,8 +187,12 @@ pub fn respond_to_cancellation(world: &World, change: &PendingTransition) -> Res
 
 fn to_denial(refusal: &TransitionRefusal) -> V1Denial {
     match refusal {
-        TransitionRefusal::AlreadyCancelled => V1Denial::schema("This booking has already been cancelled."),
-        TransitionRefusal::Ended => V1Denial::schema("Cannot cancel a booking that has already ended"),
+        TransitionRefusal::AlreadyCancelled => {
+            V1Denial::schema("This booking has already been cancelled.")
+        }
+        TransitionRefusal::Ended => {
+            V1Denial::schema("Cannot cancel a booking that has already ended")
+        }
         TransitionRefusal::NotAllowed(text) => V1Denial::schema(text),
         TransitionRefusal::NotFound
         | TransitionRefusal::Declined

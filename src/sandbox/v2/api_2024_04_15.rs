@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::domain::time::Time;
 use crate::sandbox::http_types::merge_objects;
-use crate::sandbox::model::{StoredAnswers, SandboxBooking, User};
+use crate::sandbox::model::{SandboxBooking, StoredAnswers, User};
 use crate::sandbox::relative_time::format_time;
 use crate::sandbox::v2::list::select_bookings;
 use crate::sandbox::v2::list_query::V2ListQuery;
@@ -15,7 +15,11 @@ use crate::sandbox::world::World;
 /// The object form of the list.
 pub fn render_list(world: &World, user: &User, params: &V2ListQuery, now: Time) -> Value {
     let (rows, total) = select_bookings(world, user, params, now, None);
-    let rows: Vec<Value> = rows.into_iter().take(100).map(|b| render_row(world, b)).collect();
+    let rows: Vec<Value> = rows
+        .into_iter()
+        .take(100)
+        .map(|b| render_row(world, b))
+        .collect();
     let data = json!({
         "bookings": rows,
         "recurringInfo": [],
@@ -125,9 +129,11 @@ fn render_common_fields(world: &World, booking: &SandboxBooking) -> Value {
 /// The stored answers as they are: also what v1 shows.
 pub fn render_answers(answers: &StoredAnswers) -> Value {
     match answers {
-        StoredAnswers::Readable { name, email, other: more } => {
-            merge_objects(json!(more), json!({"name": name, "email": email}))
-        }
+        StoredAnswers::Readable {
+            name,
+            email,
+            other: more,
+        } => merge_objects(json!(more), json!({"name": name, "email": email})),
         StoredAnswers::Null => Value::Null,
         StoredAnswers::Malformed(odd) => odd.clone(),
     }

@@ -85,7 +85,13 @@ impl ErrorWriter {
         self.envelope(500, "INTERNAL_SERVER_ERROR", text, None)
     }
 
-    fn envelope(&self, status: u16, code: &str, message: &str, details: Option<Value>) -> HttpResponse {
+    fn envelope(
+        &self,
+        status: u16,
+        code: &str,
+        message: &str,
+        details: Option<Value>,
+    ) -> HttpResponse {
         let mut error = json!({"code": code, "message": message});
         if let Some(details) = details {
             error["details"] = details;

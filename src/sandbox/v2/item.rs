@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::domain::time::Time;
-use crate::sandbox::model::{StoredAnswers, SandboxAttendee, SandboxBooking};
+use crate::sandbox::model::{SandboxAttendee, SandboxBooking, StoredAnswers};
 use crate::sandbox::relative_time::serialize_time;
 use crate::sandbox::world::World;
 
@@ -217,7 +217,11 @@ fn attendee_item(one: &SandboxAttendee, seated: bool) -> AttendeeItem<'_> {
 
 fn answers_item(booking: &SandboxBooking) -> AnswersItem<'_> {
     match &booking.answers {
-        StoredAnswers::Readable { name, email, other: more } => AnswersItem {
+        StoredAnswers::Readable {
+            name,
+            email,
+            other: more,
+        } => AnswersItem {
             email,
             name: name.clone(),
             more: Some(more),
@@ -243,7 +247,10 @@ fn rescheduling_reason(booking: &SandboxBooking) -> Option<&str> {
     }
 }
 
-fn serialize_optional_time<S: serde::Serializer>(at: &Option<Time>, serializer: S) -> Result<S::Ok, S::Error> {
+fn serialize_optional_time<S: serde::Serializer>(
+    at: &Option<Time>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     match at {
         Some(at) => serialize_time(at, serializer),
         None => serializer.serialize_none(),

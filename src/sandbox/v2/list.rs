@@ -6,8 +6,8 @@ use serde::Serialize;
 use super::item::BookingItem;
 use super::list_query::{SortKey, V2ListQuery};
 use crate::domain::time::Time;
-use crate::sandbox::model::{SandboxBooking, User};
 use crate::sandbox::id_generator::mix_bits;
+use crate::sandbox::model::{SandboxBooking, User};
 use crate::sandbox::world::World;
 
 /// The page's numbers. All of them are reckoned, none is counted: `returnedItems` may be wrong.
@@ -53,7 +53,8 @@ pub fn select_bookings<'a>(
     now: Time,
     tie_salt: Option<u64>,
 ) -> (Vec<&'a SandboxBooking>, usize) {
-    let is_visible = |one: &SandboxBooking| one.host == Some(user.id) || one.has_attendee(&user.email);
+    let is_visible =
+        |one: &SandboxBooking| one.host == Some(user.id) || one.has_attendee(&user.email);
     let mut total = 0;
     let mut rows = Vec::new();
     for booking in world.bookings() {
@@ -193,7 +194,12 @@ mod tests {
                 &[Accepted, Pending, AwaitingHost],
                 &[],
             ),
-            (StatusFilter::Past, &[], &[], &[Accepted, Pending, AwaitingHost]),
+            (
+                StatusFilter::Past,
+                &[],
+                &[],
+                &[Accepted, Pending, AwaitingHost],
+            ),
             (
                 StatusFilter::Cancelled,
                 &[Cancelled, Rejected],

@@ -40,7 +40,9 @@ impl StatusFilter {
         let recurring = booking.series.is_some();
         match self {
             StatusFilter::Unconfirmed => ahead && booking.status == SandboxStatus::Pending,
-            StatusFilter::Upcoming if recurring => ahead && booking.status == SandboxStatus::Accepted,
+            StatusFilter::Upcoming if recurring => {
+                ahead && booking.status == SandboxStatus::Accepted
+            }
             StatusFilter::Upcoming => ahead && !is_inactive,
             StatusFilter::Recurring => ahead && recurring && !is_inactive,
             StatusFilter::Past => booking.end <= now && !is_inactive,
@@ -133,8 +135,10 @@ impl V2ListQuery {
 
     /// Whether a booking is counted: everything but the filters on creation and change.
     pub fn is_in_total(&self, booking: &SandboxBooking, now: Time) -> bool {
-        let matches_status = self.status_filters.is_empty() || self.status_filters.iter().any(|w| w.selects(booking, now));
-        matches_status && self.uid.as_ref().is_none_or(|uid| booking.uid == *uid)
+        let matches_status = self.status_filters.is_empty()
+            || self.status_filters.iter().any(|w| w.selects(booking, now));
+        matches_status
+            && self.uid.as_ref().is_none_or(|uid| booking.uid == *uid)
             && self.after_start.is_none_or(|at| booking.start >= at)
             && self.before_end.is_none_or(|at| booking.end <= at)
             && self
@@ -158,7 +162,12 @@ impl V2ListQuery {
 
     /// The sort key and whether it ascends.
     pub fn sort_order(&self) -> (SortKey, bool) {
-        let keys = [SortKey::Start, SortKey::End, SortKey::Created, SortKey::Updated];
+        let keys = [
+            SortKey::Start,
+            SortKey::End,
+            SortKey::Created,
+            SortKey::Updated,
+        ];
         let requested = keys.into_iter().zip(self.sorts);
         let mut requested = requested.filter_map(|(key, up)| up.map(|up| (key, up)));
         let usual = match self.status_filters.as_slice() {
@@ -190,7 +199,10 @@ impl ValidationErrors {
     }
 }
 
-fn parse_status_filters(pairs: &[(String, String)], errors: &mut ValidationErrors) -> Vec<StatusFilter> {
+fn parse_status_filters(
+    pairs: &[(String, String)],
+    errors: &mut ValidationErrors,
+) -> Vec<StatusFilter> {
     const ALLOWED: &str = "Invalid status. Allowed are upcoming, recurring, past, cancelled, \
         unconfirmed";
     let read: Option<Vec<StatusFilter>> = list_values(pairs, "status")
@@ -229,7 +241,10 @@ fn parse_times(pairs: &[(String, String)], errors: &mut ValidationErrors) -> [Op
 }
 
 /// The plural wins where both are there.
-fn parse_event_types(pairs: &[(String, String)], errors: &mut ValidationErrors) -> Option<Vec<i64>> {
+fn parse_event_types(
+    pairs: &[(String, String)],
+    errors: &mut ValidationErrors,
+) -> Option<Vec<i64>> {
     let several = list_values(pairs, "eventTypeIds");
     let ids = if several.is_empty() {
         list_values(pairs, "eventTypeId")

@@ -11,11 +11,11 @@ use super::list::list_page;
 use super::list_query::V2ListQuery;
 use super::{api_2024_04_15, event_types, write};
 use crate::domain::time::Time;
-use crate::sandbox::http_types::{HandlerOutcome, HttpRequest, HttpResponse, ApiRoute};
-use crate::sandbox::transitions::PendingTransition;
 use crate::sandbox::call_log::Operation;
-use crate::sandbox::rate_limiter::{RateLimit, TOKEN_CALLS, RateDecision};
-use crate::sandbox::model::{SandboxBooking, KEY_PREFIX, User};
+use crate::sandbox::http_types::{ApiRoute, HandlerOutcome, HttpRequest, HttpResponse};
+use crate::sandbox::model::{KEY_PREFIX, SandboxBooking, User};
+use crate::sandbox::rate_limiter::{RateDecision, RateLimit, TOKEN_CALLS};
+use crate::sandbox::transitions::PendingTransition;
 use crate::sandbox::world::World;
 
 /// The version whose booking shapes `calcom/api.md` describes. Any other gives the older ones.
@@ -63,8 +63,12 @@ pub fn begin(world: &mut World, call: &V2Call<'_>) -> V2Outcome {
             errors.nest_error(NestError::NotFound, &message)
         }
         None => match throttle(world, call) {
-            (HandlerOutcome::Transition(change), Some(decision)) => return V2Outcome::Transition(change, decision),
-            (HandlerOutcome::Response(response), Some(decision)) => add_limit_headers(response, decision),
+            (HandlerOutcome::Transition(change), Some(decision)) => {
+                return V2Outcome::Transition(change, decision);
+            }
+            (HandlerOutcome::Response(response), Some(decision)) => {
+                add_limit_headers(response, decision)
+            }
             (HandlerOutcome::Response(response), None) => response,
             (HandlerOutcome::Transition(_), None) => unreachable!("unknown keys change nothing"),
         },
@@ -73,7 +77,12 @@ pub fn begin(world: &mut World, call: &V2Call<'_>) -> V2Outcome {
 }
 
 /// The answer to a change whose steps are taken.
-pub fn respond_to_transition(world: &mut World, call: &V2Call<'_>, change: &PendingTransition, decision: RateDecision) -> HttpResponse {
+pub fn respond_to_transition(
+    world: &mut World,
+    call: &V2Call<'_>,
+    change: &PendingTransition,
+    decision: RateDecision,
+) -> HttpResponse {
     let response = write::respond_to_transition(world, call, change);
     add_standard_headers(world, add_limit_headers(response, decision))
 }
@@ -98,7 +107,8 @@ pub fn rate_limited_response(world: &mut World, errors: &ErrorWriter, reset: u32
         reset: i64::from(reset),
     };
     let id = world.next_uuid();
-    add_helmet_headers(add_limit_headers(errors.rate_limited(), decision)).with_header("X-Request-Id", id)
+    add_helmet_headers(add_limit_headers(errors.rate_limited(), decision))
+        .with_header("X-Request-Id", id)
 }
 
 /// A body that says it is JSON and is not never reaches a guard.
@@ -118,7 +128,11 @@ fn has_route(call: &V2Call<'_>) -> bool {
     match call.route.kind {
         Operation::Me | Operation::List | Operation::Get | Operation::Cancel => true,
         Operation::EventTypes => version == EVENT_TYPES_VERSION,
-        Operation::Confirm | Operation::Decline | Operation::MarkAbsent | Operation::Reschedule | Operation::Create => new,
+        Operation::Confirm
+        | Operation::Decline
+        | Operation::MarkAbsent
+        | Operation::Reschedule
+        | Operation::Create => new,
         Operation::Patch | Operation::Other => false,
     }
 }
@@ -127,7 +141,12 @@ fn has_route(call: &V2Call<'_>) -> bool {
 fn throttle(world: &mut World, call: &V2Call<'_>) -> (HandlerOutcome, Option<RateDecision>) {
     let Some((caller, decision)) = identify_caller(world, call) else {
         let message = "CustomThrottlerGuard - Invalid API Key";
-        return (call.errors.nest_error(NestError::Unauthorized, message).into(), None);
+        return (
+            call.errors
+                .nest_error(NestError::Unauthorized, message)
+                .into(),
+            None,
+        );
     };
     let outcome = if decision.allowed {
         run_guards(world, call, caller)
@@ -184,7 +203,9 @@ fn run_guards(world: &mut World, call: &V2Call<'_>, caller: Caller) -> HandlerOu
     );
     let user = match caller {
         Caller::Anonymous if strict => {
-            return errors.nest_error(NestError::Forbidden, NO_AUTHENTICATION).into();
+            return errors
+                .nest_error(NestError::Forbidden, NO_AUTHENTICATION)
+                .into();
         }
         Caller::Anonymous if call.route.kind == Operation::Me => {
             return errors.nest_error(NestError::Unauthorized, NO_METHOD).into();
@@ -219,17 +240,28 @@ fn handle(world: &mut World, call: &V2Call<'_>, user: Option<User>) -> HandlerOu
     }
     let new = call.request.header_value("cal-api-version") == Some(BOOKINGS_VERSION);
     match (call.route.kind, user) {
-        (Operation::Me, Some(user)) => HttpResponse::json(200, &event_types::render_me(&user)).into(),
+        (Operation::Me, Some(user)) => {
+            HttpResponse::json(200, &event_types::render_me(&user)).into()
+        }
         (Operation::EventTypes, user) => list_event_types(world, call, user).into(),
         (Operation::List, Some(user)) => list_bookings(world, call, &user, new).into(),
         (Operation::Get, user) => get_booking(world, call, booking, user.as_ref(), new).into(),
         (Operation::Confirm, Some(user)) => write::confirm(world, call, booking, &user),
         (Operation::Decline, Some(user)) => write::decline(world, call, booking, &user),
-        (Operation::MarkAbsent, Some(user)) => write::mark_absent(world, call, booking, &user).into(),
+        (Operation::MarkAbsent, Some(user)) => {
+            write::mark_absent(world, call, booking, &user).into()
+        }
         (Operation::Cancel, user) => write::cancel(world, call, booking, user.as_ref()),
         (Operation::Reschedule, user) => write::reschedule(world, call, booking, user.as_ref()),
         (Operation::Create, _) => write::create(world, call).into(),
-        (Operation::Me | Operation::List | Operation::Confirm | Operation::Decline | Operation::MarkAbsent, None)
+        (
+            Operation::Me
+            | Operation::List
+            | Operation::Confirm
+            | Operation::Decline
+            | Operation::MarkAbsent,
+            None,
+        )
         | (Operation::Patch | Operation::Other, _) => {
             unreachable!("the router and the guards have refused these")
         }
@@ -248,12 +280,24 @@ fn list_bookings(world: &World, call: &V2Call<'_>, user: &User, new: bool) -> Ht
         return call.errors.trpc_error(400, text);
     }
     if !new {
-        return HttpResponse::json(200, &api_2024_04_15::render_list(world, user, &params, call.now));
+        return HttpResponse::json(
+            200,
+            &api_2024_04_15::render_list(world, user, &params, call.now),
+        );
     }
-    HttpResponse::json(200, &list_page(world, user, &params, call.now, call.tie_salt))
+    HttpResponse::json(
+        200,
+        &list_page(world, user, &params, call.now, call.tie_salt),
+    )
 }
 
-fn get_booking(world: &World, call: &V2Call<'_>, uid: &str, user: Option<&User>, new: bool) -> HttpResponse {
+fn get_booking(
+    world: &World,
+    call: &V2Call<'_>,
+    uid: &str,
+    user: Option<&User>,
+    new: bool,
+) -> HttpResponse {
     let booking = world.booking(uid);
     match booking {
         Some(booking) if new => {
@@ -276,7 +320,11 @@ fn get_booking(world: &World, call: &V2Call<'_>, uid: &str, user: Option<&User>,
 }
 
 /// Strangers do not see who sits in a seated booking.
-fn item_for_viewer<'a>(world: &'a World, booking: &'a SandboxBooking, user: Option<&User>) -> BookingItem<'a> {
+fn item_for_viewer<'a>(
+    world: &'a World,
+    booking: &'a SandboxBooking,
+    user: Option<&User>,
+) -> BookingItem<'a> {
     let event_type = booking.event_type.and_then(|id| world.event_type(id));
     let seated = event_type.is_some_and(|of| of.seats.is_some());
     let item = BookingItem::new(world, booking);
@@ -294,11 +342,16 @@ fn list_event_types(world: &World, call: &V2Call<'_>, user: Option<User>) -> Htt
         .filter(|of| user.as_ref().is_some_and(|user| of.owner == user.id));
     match requested_id {
         None => {
-            let items: Vec<Value> = owned.map(|of| event_types::render_event_type(world, of)).collect();
+            let items: Vec<Value> = owned
+                .map(|of| event_types::render_event_type(world, of))
+                .collect();
             HttpResponse::json(200, &success_envelope(&items))
         }
         Some(id) => match owned.find(|of| of.id.to_string() == *id) {
-            Some(of) => HttpResponse::json(200, &success_envelope(&event_types::render_event_type(world, of))),
+            Some(of) => HttpResponse::json(
+                200,
+                &success_envelope(&event_types::render_event_type(world, of)),
+            ),
             None => {
                 let text = format!("Event type with id {id} not found");
                 call.errors.nest_error(NestError::NotFound, &text)

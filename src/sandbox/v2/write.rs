@@ -4,15 +4,20 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
-use super::error::{NestError, validation_entry, plain_error};
-use super::item::BookingItem;
 use super::api_2024_04_15;
-use super::route::{BOOKINGS_VERSION, V2Call, success_envelope, booking_not_found, fields_as_error_target};
+use super::error::{NestError, plain_error, validation_entry};
+use super::item::BookingItem;
+use super::route::{
+    BOOKINGS_VERSION, V2Call, booking_not_found, fields_as_error_target, success_envelope,
+};
 use crate::domain::time::{Span, Time, truncate_to_millis};
 use crate::sandbox::create_booking::{NewBooking, OCCURRENCES_MAX};
 use crate::sandbox::http_types::{HandlerOutcome, HttpResponse};
-use crate::sandbox::transitions::{Transition, CancelRequest, PendingTransition, CancelExtent, RescheduleRequest, TransitionRefusal};
 use crate::sandbox::model::{SandboxBooking, SandboxEventType, SandboxStatus, User};
+use crate::sandbox::transitions::{
+    CancelExtent, CancelRequest, PendingTransition, RescheduleRequest, Transition,
+    TransitionRefusal,
+};
 use crate::sandbox::v1::list::is_address;
 use crate::sandbox::world::World;
 
@@ -43,7 +48,11 @@ pub fn decline(world: &World, call: &V2Call<'_>, uid: &str, user: &User) -> Hand
 }
 
 /// The change, or the answer that its check gives.
-fn to_outcome(call: &V2Call<'_>, uid: &str, change: Result<PendingTransition, TransitionRefusal>) -> HandlerOutcome {
+fn to_outcome(
+    call: &V2Call<'_>,
+    uid: &str,
+    change: Result<PendingTransition, TransitionRefusal>,
+) -> HandlerOutcome {
     match change {
         Ok(change) => HandlerOutcome::Transition(change),
         Err(refusal) => refusal_response(call, uid, &refusal).into(),
@@ -51,10 +60,16 @@ fn to_outcome(call: &V2Call<'_>, uid: &str, change: Result<PendingTransition, Tr
 }
 
 /// The answer to a change whose steps are taken.
-pub fn respond_to_transition(world: &World, call: &V2Call<'_>, change: &PendingTransition) -> HttpResponse {
+pub fn respond_to_transition(
+    world: &World,
+    call: &V2Call<'_>,
+    change: &PendingTransition,
+) -> HttpResponse {
     let uid = change.uid.as_str();
     match &change.transition {
-        Transition::Confirm { .. } | Transition::Decline { .. } => booking_response(world, call, uid, 200),
+        Transition::Confirm { .. } | Transition::Decline { .. } => {
+            booking_response(world, call, uid, 200)
+        }
         Transition::Cancel(_) => cancellation_response(world, call, uid),
         Transition::Reschedule(_) => match &change.new_uid {
             Some(new_uid) => new_booking_response(world, new_uid),
@@ -64,7 +79,12 @@ pub fn respond_to_transition(world: &World, call: &V2Call<'_>, change: &PendingT
 }
 
 /// What keeps a user from answering a request at all.
-fn refuse_unanswerable(world: &World, call: &V2Call<'_>, uid: &str, user: &User) -> Option<HttpResponse> {
+fn refuse_unanswerable(
+    world: &World,
+    call: &V2Call<'_>,
+    uid: &str,
+    user: &User,
+) -> Option<HttpResponse> {
     let Some(booking) = world.booking(uid) else {
         return Some(booking_not_found(&call.errors, uid));
     };
@@ -82,7 +102,9 @@ fn refuse_unanswerable(world: &World, call: &V2Call<'_>, uid: &str, user: &User)
 /// The booking as it is now.
 fn booking_response(world: &World, call: &V2Call<'_>, uid: &str, status: u16) -> HttpResponse {
     match world.booking(uid) {
-        Some(booking) => HttpResponse::json(status, &success_envelope(&BookingItem::new(world, booking))),
+        Some(booking) => {
+            HttpResponse::json(status, &success_envelope(&BookingItem::new(world, booking)))
+        }
         None => booking_not_found(&call.errors, uid),
     }
 }
@@ -95,7 +117,9 @@ fn refusal_response(call: &V2Call<'_>, uid: &str, refusal: &TransitionRefusal) -
             call.errors.nest_error(NestError::NotFound, &text)
         }
         TransitionRefusal::Declined => plain_error(404, "Could not find original booking"),
-        TransitionRefusal::AlreadyConfirmed => call.errors.trpc_error(400, "Booking already confirmed"),
+        TransitionRefusal::AlreadyConfirmed => {
+            call.errors.trpc_error(400, "Booking already confirmed")
+        }
         TransitionRefusal::AlreadyCancelled => {
             let text = format!(
                 "Can't cancel booking with uid={uid} because it has been cancelled already. \
@@ -111,7 +135,9 @@ fn refusal_response(call: &V2Call<'_>, uid: &str, refusal: &TransitionRefusal) -
             );
             call.errors.nest_error(NestError::BadRequest, &text)
         }
-        TransitionRefusal::Ended => plain_error(400, "Cannot cancel a booking that has already ended"),
+        TransitionRefusal::Ended => {
+            plain_error(400, "Cannot cancel a booking that has already ended")
+        }
         TransitionRefusal::NotStarted => {
             let text = "Bookings can only be marked as absent after their scheduled start time.";
             call.errors.nest_error(NestError::BadRequest, text)
@@ -128,7 +154,9 @@ fn parse_fields(
     allowed_fields: &[&str],
 ) -> Result<Map<String, Value>, HttpResponse> {
     let Some(Value::Object(fields)) = body else {
-        return Err(call.errors.nest_error(NestError::BadRequest, "Body is required"));
+        return Err(call
+            .errors
+            .nest_error(NestError::BadRequest, "Body is required"));
     };
     let unknown: Vec<String> = fields
         .keys()
@@ -138,7 +166,9 @@ fn parse_fields(
     if unknown.is_empty() {
         return Ok(fields.clone());
     }
-    Err(call.errors.nest_error(NestError::BadRequest, &unknown.join(",")))
+    Err(call
+        .errors
+        .nest_error(NestError::BadRequest, &unknown.join(",")))
 }
 
 fn text_field(fields: &Map<String, Value>, name: &str) -> Option<String> {
@@ -149,7 +179,9 @@ fn text_field(fields: &Map<String, Value>, name: &str) -> Option<String> {
 /// of the series was accepted, the database gives another first, one that is not off.
 fn deciding_occurrence<'a>(series: &[&'a SandboxBooking]) -> Option<&'a SandboxBooking> {
     let mut rows = series.iter();
-    let accepted = rows.clone().any(|one| one.status == SandboxStatus::Accepted);
+    let accepted = rows
+        .clone()
+        .any(|one| one.status == SandboxStatus::Accepted);
     let active = rows
         .clone()
         .find(|one| one.status != SandboxStatus::Cancelled)
@@ -160,7 +192,11 @@ fn deciding_occurrence<'a>(series: &[&'a SandboxBooking]) -> Option<&'a SandboxB
 pub fn cancel(world: &World, call: &V2Call<'_>, uid: &str, user: Option<&User>) -> HandlerOutcome {
     let allowed_fields = ["cancellationReason", "cancelSubsequentBookings", "seatUid"];
     let empty_body = Value::Object(Map::new());
-    let fields = match parse_fields(call, Some(call.body.as_ref().unwrap_or(&empty_body)), &allowed_fields) {
+    let fields = match parse_fields(
+        call,
+        Some(call.body.as_ref().unwrap_or(&empty_body)),
+        &allowed_fields,
+    ) {
         Ok(fields) => fields,
         Err(refused) => return refused.into(),
     };
@@ -172,7 +208,9 @@ pub fn cancel(world: &World, call: &V2Call<'_>, uid: &str, user: Option<&User>) 
         return call.errors.nest_error(NestError::BadRequest, text).into();
     }
     let by_series = world.booking(uid).is_none();
-    let deciding = world.booking(uid).or_else(|| deciding_occurrence(&world.series(uid)));
+    let deciding = world
+        .booking(uid)
+        .or_else(|| deciding_occurrence(&world.series(uid)));
     let Some(deciding) = deciding else {
         return refusal_response(call, uid, &TransitionRefusal::NotFound).into();
     };
@@ -200,7 +238,11 @@ pub fn cancel(world: &World, call: &V2Call<'_>, uid: &str, user: Option<&User>) 
         extent,
         raced: !call.checks_state,
     };
-    to_outcome(call, uid, world.check_cancel(call.now, &deciding.uid, cancel))
+    to_outcome(
+        call,
+        uid,
+        world.check_cancel(call.now, &deciding.uid, cancel),
+    )
 }
 
 /// Whether a cancellation is to take later occurrences along.
@@ -225,7 +267,10 @@ fn cancellation_response(world: &World, call: &V2Call<'_>, uid: &str) -> HttpRes
         Some(_) | None => world.series(uid_in_path),
     };
     if !series.is_empty() {
-        let items: Vec<BookingItem<'_>> = series.iter().map(|one| BookingItem::new(world, one)).collect();
+        let items: Vec<BookingItem<'_>> = series
+            .iter()
+            .map(|one| BookingItem::new(world, one))
+            .collect();
         return HttpResponse::json(200, &success_envelope(&items));
     }
     let is_current_version = call.request.header_value("cal-api-version") == Some(BOOKINGS_VERSION);
@@ -235,7 +280,12 @@ fn cancellation_response(world: &World, call: &V2Call<'_>, uid: &str) -> HttpRes
     }
 }
 
-pub fn reschedule(world: &World, call: &V2Call<'_>, uid: &str, user: Option<&User>) -> HandlerOutcome {
+pub fn reschedule(
+    world: &World,
+    call: &V2Call<'_>,
+    uid: &str,
+    user: Option<&User>,
+) -> HandlerOutcome {
     let (start, fields) = match parse_new_start(call) {
         Ok(read) => read,
         Err(refused) => return refused.into(),
@@ -275,7 +325,10 @@ pub fn reschedule(world: &World, call: &V2Call<'_>, uid: &str, user: Option<&Use
     }
     let requested = (start, start + (booking.end - booking.start));
     if !world.is_free(event_type, requested, Some(uid)) {
-        return call.errors.nest_error(NestError::BadRequest, NOT_AVAILABLE).into();
+        return call
+            .errors
+            .nest_error(NestError::BadRequest, NOT_AVAILABLE)
+            .into();
     }
     HandlerOutcome::Transition(change)
 }
@@ -303,7 +356,12 @@ fn parse_new_start(call: &V2Call<'_>) -> Result<(Time, Map<String, Value>), Http
 
 /// Whether a move counts as the host's. The account whose address is given counts, and the key only
 /// where no account has that address.
-fn is_moved_by_host(world: &World, booking: &SandboxBooking, by: Option<&str>, user: Option<&User>) -> bool {
+fn is_moved_by_host(
+    world: &World,
+    booking: &SandboxBooking,
+    by: Option<&str>,
+    user: Option<&User>,
+) -> bool {
     let mut users = world.users().iter();
     let account = by.and_then(|by| users.find(|one| one.email == by));
     match account {
@@ -327,9 +385,12 @@ pub fn mark_absent(world: &mut World, call: &V2Call<'_>, uid: &str, user: &User)
     if body["attendees"].is_array() && attendees.is_empty() {
         let constraints = json!({"arrayMinSize": "attendees must contain at least 1 elements"});
         let target = fields_as_error_target(&body, "attendees");
-        return call
-            .errors
-            .validation_error(vec![validation_entry(&target, json!([]), "attendees", constraints)]);
+        return call.errors.validation_error(vec![validation_entry(
+            &target,
+            json!([]),
+            "attendees",
+            constraints,
+        )]);
     }
     let marks: Vec<(String, bool)> = attendees
         .iter()
@@ -361,14 +422,18 @@ pub fn create(world: &mut World, call: &V2Call<'_>) -> HttpResponse {
         let constraints = json!({"isDateString": "start must be a valid ISO 8601 date string"});
         let target = fields_as_error_target(&body, "start");
         let value = body["start"].clone();
-        return call
-            .errors
-            .validation_error(vec![validation_entry(&target, value, "start", constraints)]);
+        return call.errors.validation_error(vec![validation_entry(
+            &target,
+            value,
+            "start",
+            constraints,
+        )]);
     };
     let event_type = body["eventTypeId"]
         .as_i64()
         .and_then(|id| world.event_type(id));
-    let (Some(event_type), Some(email)) = (event_type.cloned(), body["attendee"]["email"].as_str()) else {
+    let (Some(event_type), Some(email)) = (event_type.cloned(), body["attendee"]["email"].as_str())
+    else {
         let text = "eventTypeId or attendee.email is missing or unknown";
         return call.errors.nest_error(NestError::BadRequest, text);
     };
@@ -384,24 +449,43 @@ pub fn create(world: &mut World, call: &V2Call<'_>) -> HttpResponse {
         let uid = existing.uid.clone();
         return new_booking_response(world, &uid);
     }
-    if !world.is_free(&event_type, occurrence_time(&event_type, &new_booking, start), None) {
+    if !world.is_free(
+        &event_type,
+        occurrence_time(&event_type, &new_booking, start),
+        None,
+    ) {
         return call.errors.nest_error(NestError::BadRequest, NOT_AVAILABLE);
     }
     match world.book(call.now, new_booking) {
         Ok(uids) => new_booking_response(world, &uids[0]),
-        Err(error) => call.errors.nest_error(NestError::BadRequest, &error.to_string()),
+        Err(error) => call
+            .errors
+            .nest_error(NestError::BadRequest, &error.to_string()),
     }
 }
 
 /// The time that an occurrence takes.
-fn occurrence_time(event_type: &SandboxEventType, new_booking: &NewBooking, start: Time) -> (Time, Time) {
-    let length = new_booking.length.unwrap_or(Span::minutes(i64::from(event_type.minutes)));
+fn occurrence_time(
+    event_type: &SandboxEventType,
+    new_booking: &NewBooking,
+    start: Time,
+) -> (Time, Time) {
+    let length = new_booking
+        .length
+        .unwrap_or(Span::minutes(i64::from(event_type.minutes)));
     (start, start + length)
 }
 
 /// Each occurrence looks for its own duplicate; the missing ones become a series of their own.
-fn create_series(world: &mut World, call: &V2Call<'_>, event_type: &SandboxEventType, new_booking: &NewBooking) -> HttpResponse {
-    let usual = event_type.occurrences.and_then(|usual| usize::try_from(usual).ok());
+fn create_series(
+    world: &mut World,
+    call: &V2Call<'_>,
+    event_type: &SandboxEventType,
+    new_booking: &NewBooking,
+) -> HttpResponse {
+    let usual = event_type
+        .occurrences
+        .and_then(|usual| usize::try_from(usual).ok());
     if new_booking.occurrences > usual {
         let text =
             "Provided recurrence count is higher than the event type's recurring event count.";
@@ -411,32 +495,50 @@ fn create_series(world: &mut World, call: &V2Call<'_>, event_type: &SandboxEvent
         let existing = find_duplicate(world, event_type, &new_booking.email, start);
         existing.map(|one| one.uid.clone())
     };
-    let mut uids: Vec<String> = new_booking.occurrence_starts().filter_map(existing_uid).collect();
+    let mut uids: Vec<String> = new_booking
+        .occurrence_starts()
+        .filter_map(existing_uid)
+        .collect();
     let missing: Vec<Time> = new_booking
         .occurrence_starts()
         .filter(|start| existing_uid(*start).is_none())
         .collect();
-    let is_free = |start: &Time| world.is_free(event_type, occurrence_time(event_type, new_booking, *start), None);
+    let is_free = |start: &Time| {
+        world.is_free(
+            event_type,
+            occurrence_time(event_type, new_booking, *start),
+            None,
+        )
+    };
     if missing.first().is_some_and(|first| !is_free(first)) {
         return call.errors.nest_error(NestError::BadRequest, NOT_AVAILABLE);
     }
     // Of what waits only the first occurrence is looked at; what is accepted at once is written one
     // by one, until the database refuses.
-    let needs_confirmation = event_type.needs_confirmation(call.now, new_booking.start, &new_booking.email) || event_type.price > 0;
+    let needs_confirmation =
+        event_type.needs_confirmation(call.now, new_booking.start, &new_booking.email)
+            || event_type.price > 0;
     let limit = missing
         .iter()
         .take_while(|start| needs_confirmation || is_free(start))
         .count();
     match world.book_at(call.now, event_type, new_booking, &missing[..limit]) {
         Ok(made) => uids.extend(made),
-        Err(error) => return call.errors.nest_error(NestError::BadRequest, &error.to_string()),
+        Err(error) => {
+            return call
+                .errors
+                .nest_error(NestError::BadRequest, &error.to_string());
+        }
     }
     if limit < missing.len() {
         return plain_error(400, "An error occurred while querying the database.");
     }
     let mut rows: Vec<&SandboxBooking> = uids.iter().filter_map(|uid| world.booking(uid)).collect();
     rows.sort_by_key(|one| one.start);
-    let items: Vec<BookingItem<'_>> = rows.iter().map(|one| BookingItem::new(world, one)).collect();
+    let items: Vec<BookingItem<'_>> = rows
+        .iter()
+        .map(|one| BookingItem::new(world, one))
+        .collect();
     HttpResponse::json(201, &success_envelope(&items))
 }
 
@@ -456,7 +558,12 @@ fn find_duplicate<'a>(
     })
 }
 
-fn parse_new_booking(body: &Value, event_type: &SandboxEventType, email: &str, start: Time) -> NewBooking {
+fn parse_new_booking(
+    body: &Value,
+    event_type: &SandboxEventType,
+    email: &str,
+    start: Time,
+) -> NewBooking {
     let mut new_booking = NewBooking::new(event_type.id, email, start);
     let attendee = &body["attendee"];
     let text = |name: &str| attendee[name].as_str().map(str::to_owned);

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::timestamp::Timestamp;
 use super::text::{RecordError, Text, check_credits, optional_string};
+use super::timestamp::Timestamp;
 use crate::domain::account::{Account, Lot, LotPart, Totals};
 use crate::domain::decision::Credits;
-use crate::domain::ledger::{GrantRecord, GrantKind};
+use crate::domain::ledger::{GrantKind, GrantRecord};
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -191,7 +191,9 @@ pub fn attributes_to(
     records: BTreeMap<Text<'_>, Text<'_>>,
 ) -> Result<BTreeMap<String, String>, RecordError> {
     let entries = records.into_iter();
-    entries.map(|(k, v)| Ok((k.into_string()?, v.into_string()?))).collect()
+    entries
+        .map(|(k, v)| Ok((k.into_string()?, v.into_string()?)))
+        .collect()
 }
 
 impl<'a> From<&'a Lot> for LotRecord<'a> {

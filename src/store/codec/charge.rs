@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::account::{PartRecord, parts_from, parts_to};
 use super::reason::EntryReasonRecord;
-use super::request::BookingRecord;
-use super::timestamp::Timestamp;
 use super::refund_terms::TermsRecord;
+use super::request::BookingRecord;
 use super::text::{RecordError, Text, is_zero_credits};
+use super::timestamp::Timestamp;
 use crate::domain::decision::Credits;
 use crate::domain::id::{EventTypeId, HostId};
 use crate::domain::request::{Charge, ChargeState};
@@ -109,11 +109,19 @@ impl TryFrom<ChargeRecord<'_>> for Charge {
                 ChargeStateRecord::Open => ChargeState::Open,
                 ChargeStateRecord::Final => ChargeState::Final,
                 ChargeStateRecord::Refunded => ChargeState::Refunded,
-                ChargeStateRecord::Moved { to } => ChargeState::Moved { to: to.to_booking_uid()? },
+                ChargeStateRecord::Moved { to } => ChargeState::Moved {
+                    to: to.to_booking_uid()?,
+                },
             },
             held_at: record.held_at.0,
-            taken_over_by: record.taken_by.map(|text| text.to_request_id()).transpose()?,
-            moved_from: record.moved_from.map(|text| text.to_booking_uid()).transpose()?,
+            taken_over_by: record
+                .taken_by
+                .map(|text| text.to_request_id())
+                .transpose()?,
+            moved_from: record
+                .moved_from
+                .map(|text| text.to_booking_uid())
+                .transpose()?,
             reason: record.reason.map(TryInto::try_into).transpose()?,
             terms: match record.terms {
                 Some(terms) => Some(Arc::new(terms.try_into()?)),

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::account::{parts_from, parts_to};
 use super::fact::FactRecord;
 use super::personal;
-use super::timestamp::Timestamp;
 use super::text::{RecordError, Text, check_credits};
+use super::timestamp::Timestamp;
 use crate::domain::decision::Credits;
-use crate::domain::fact::{RefundPart, Fact};
+use crate::domain::fact::{Fact, RefundPart};
 use crate::domain::id::{EventTypeId, HostId};
 
 /// Credits going back to a lot.

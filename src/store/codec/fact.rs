@@ -12,11 +12,11 @@ use super::format_1;
 use super::ledger::LedgerFactRecord;
 use super::personal::{self, PersonalText};
 use super::reason::EntryReasonRecord;
+use super::refund_terms::TermsRecord;
 use super::request::{BookingRecord, CallRecord, OutcomeRecord, RequestRecord};
 use super::review::VerdictRecord;
-use super::timestamp::Timestamp;
-use super::refund_terms::TermsRecord;
 use super::text::{RecordError, Text, is_zero_credits, optional_string};
+use super::timestamp::Timestamp;
 use super::unresolved::ResolverRecord;
 use crate::domain::decision::Credits;
 use crate::domain::fact::Fact;
@@ -240,7 +240,10 @@ impl<'a> From<&'a Fact> for FactRecord<'a> {
                 account: account.as_str().into(),
                 personal: DescriptionRecord::of(tier.as_ref(), tags, attributes),
             },
-            Fact::FreezeChanged { account, reason: why } => Self::Frozen {
+            Fact::FreezeChanged {
+                account,
+                reason: why,
+            } => Self::Frozen {
                 account: account.as_str().into(),
                 frozen: why.is_some(),
                 personal: why.as_deref().and_then(personal::to_personal_text),

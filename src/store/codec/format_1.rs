@@ -44,7 +44,9 @@ fn upgrade_fact(kind: &str, fields: &mut Map<String, Value>) {
             fields.insert("set".to_owned(), fields.contains_key("hash").into());
             move_to_personal(fields, &[("hash", "hash")]);
         }
-        "grant" | "revoke" | "reviewed" | "resolved" => move_to_personal(fields, &[("reason", "text")]),
+        "grant" | "revoke" | "reviewed" | "resolved" => {
+            move_to_personal(fields, &[("reason", "text")])
+        }
         "unresolved" => move_to_personal(fields, &[("detail", "text")]),
         "void" | "closed" => replace_sentence_by_code(fields, false),
         "refund" => {

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::timestamp::Timestamp;
 use super::text::{RecordError, Text};
+use super::timestamp::Timestamp;
 use crate::domain::id::HostId;
 use crate::domain::ledger_state::{Identity, LedgerFact, LedgerState};
 

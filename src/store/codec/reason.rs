@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::text::{RecordError, Text, is_false};
 use crate::domain::decision::Credits;
-use crate::domain::entry_reason::{EntryCode, EntryReason, RecordedActor, NotConfirmed, RefundedShare};
+use crate::domain::entry_reason::{
+    EntryCode, EntryReason, NotConfirmed, RecordedActor, RefundedShare,
+};
 use crate::domain::time::Span;
 
 /// A reason.
@@ -193,14 +195,19 @@ impl<'a> EntryReasonRecord<'a> {
             NamedByRecord::Booker => RecordedActor::Booker,
             NamedByRecord::Unnamed => RecordedActor::Unnamed,
             NamedByRecord::Other => {
-                let address = self.personal.as_ref().and_then(|personal| personal.by.as_ref());
+                let address = self
+                    .personal
+                    .as_ref()
+                    .and_then(|personal| personal.by.as_ref());
                 RecordedActor::Other(address.map(Text::to_address).transpose()?)
             }
         })
     }
 
     fn notice(&self) -> Result<Span, RecordError> {
-        let ms = self.notice_ms.ok_or(RecordError::MissingField("notice_ms"))?;
+        let ms = self
+            .notice_ms
+            .ok_or(RecordError::MissingField("notice_ms"))?;
         Span::try_milliseconds(ms).ok_or(RecordError::Span(ms))
     }
 }
@@ -211,7 +218,9 @@ impl TryFrom<EntryReasonRecord<'_>> for EntryReason {
     fn try_from(record: EntryReasonRecord<'_>) -> Result<Self, RecordError> {
         let booking = || {
             let booking = record.booking.as_ref();
-            booking.ok_or(RecordError::MissingField("booking"))?.to_booking_uid()
+            booking
+                .ok_or(RecordError::MissingField("booking"))?
+                .to_booking_uid()
         };
         let code = match record.code {
             CodeRecord::Cancelled => EntryCode::Cancelled {
@@ -232,7 +241,12 @@ impl TryFrom<EntryReasonRecord<'_>> for EntryReason {
             }
             CodeRecord::Words => {
                 let words = record.personal.and_then(|personal| personal.words);
-                EntryCode::FreeText(words.map(Text::into_string).transpose()?.unwrap_or_default())
+                EntryCode::FreeText(
+                    words
+                        .map(Text::into_string)
+                        .transpose()?
+                        .unwrap_or_default(),
+                )
             }
             CodeRecord::CostsLess => EntryCode::CostsLess,
             CodeRecord::Over => EntryCode::BookingOver,

@@ -4,12 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use super::personal::{self, PersonalText};
 use super::review::ReviewRecord;
+use super::text::{RecordError, Text, is_zero, is_zero_credits, optional_string};
 use super::timestamp::Timestamp;
-use super::text::{RecordError, Text, is_zero_credits, is_zero, optional_string};
 use crate::domain::booking::BookingRef;
-use crate::domain::decision::{Credits, Decision, Finding, DecisionOutcome, Reason};
+use crate::domain::decision::{Credits, Decision, DecisionOutcome, Finding, Reason};
 use crate::domain::id::{EventTypeId, HostId};
-use crate::domain::request::{CallEnd, CallKind, CallNote, PinAttempt, Request, RequestState, OperatorReview};
+use crate::domain::request::{
+    CallEnd, CallKind, CallNote, OperatorReview, PinAttempt, Request, RequestState,
+};
 use crate::domain::time::Time;
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -145,7 +147,10 @@ pub enum OutcomeRecord {
 enum StateRecord {
     Noted,
     Recorded,
-    Settled { outcome: OutcomeRecord, at: Timestamp },
+    Settled {
+        outcome: OutcomeRecord,
+        at: Timestamp,
+    },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -253,10 +258,9 @@ impl<'a> From<&'a Request> for RequestRecord<'a> {
             calls: request.calls.iter().map(Into::into).collect(),
             review: request.review.as_ref().map(Into::into),
             reasons_since: request.reasons_since.iter().map(Into::into).collect(),
-            pin: request
-                .pin_attempt
-                .as_ref()
-                .map(|pin| PinTryRecord { right: pin.is_correct }),
+            pin: request.pin_attempt.as_ref().map(|pin| PinTryRecord {
+                right: pin.is_correct,
+            }),
             personal: Some(personal),
         }
     }
@@ -298,7 +302,10 @@ impl TryFrom<RequestRecord<'_>> for Request {
             gate: optional_string(record.gate)?,
             host: record.host.map(HostId),
             booker: personal.booker.map(|text| text.to_address()).transpose()?,
-            account: record.account.map(|text| text.to_account_id()).transpose()?,
+            account: record
+                .account
+                .map(|text| text.to_account_id())
+                .transpose()?,
             start: record.start.0,
             end: record.end.0,
             created_at: record.created.0,
@@ -309,7 +316,10 @@ impl TryFrom<RequestRecord<'_>> for Request {
             reasons,
             findings,
             booker_text: optional_string(personal.text)?,
-            predecessor: record.carries.map(|text| text.to_booking_uid()).transpose()?,
+            predecessor: record
+                .carries
+                .map(|text| text.to_booking_uid())
+                .transpose()?,
             non_refundable: record.keeps,
             policy_hash: record.policy.into_string()?,
             decided_at: record.decided.0,
@@ -499,6 +509,8 @@ impl TryFrom<CallRecord<'_>> for CallNote {
     }
 }
 
-fn convert_all<R, T: TryFrom<R, Error = RecordError>>(records: Vec<R>) -> Result<Vec<T>, RecordError> {
+fn convert_all<R, T: TryFrom<R, Error = RecordError>>(
+    records: Vec<R>,
+) -> Result<Vec<T>, RecordError> {
     records.into_iter().map(T::try_from).collect()
 }

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::personal::{self, PersonalText};
-use super::timestamp::Timestamp;
 use super::text::RecordError;
-use crate::domain::request::{OperatorReview, OperatorDecision};
+use super::timestamp::Timestamp;
+use crate::domain::request::{OperatorDecision, OperatorReview};
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::decision::{ReasonCode, Credits, MAX_CREDITS};
+use crate::domain::decision::{Credits, MAX_CREDITS, ReasonCode};
 use crate::domain::id::{AccountId, Address, BookingUid, NameError, Reference, RequestId};
 use crate::domain::unresolved::UnresolvedCode;
 

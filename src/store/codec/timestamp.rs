@@ -54,12 +54,23 @@ impl Timestamp {
             LENGTH_WITH_MILLIS if bytes[19] == b'.' => parse_digits(&bytes[20..23])?,
             _ => return None,
         };
-        let separators = [bytes[4], bytes[7], bytes[10], bytes[13], bytes[16], bytes[bytes.len() - 1]];
+        let separators = [
+            bytes[4],
+            bytes[7],
+            bytes[10],
+            bytes[13],
+            bytes[16],
+            bytes[bytes.len() - 1],
+        ];
         if separators != *b"--T::Z" {
             return None;
         }
         let year = i32::try_from(parse_digits(&bytes[0..4])?).ok()?;
-        let date = NaiveDate::from_ymd_opt(year, parse_digits(&bytes[5..7])?, parse_digits(&bytes[8..10])?)?;
+        let date = NaiveDate::from_ymd_opt(
+            year,
+            parse_digits(&bytes[5..7])?,
+            parse_digits(&bytes[8..10])?,
+        )?;
         date.and_hms_milli_opt(
             parse_digits(&bytes[11..13])?,
             parse_digits(&bytes[14..16])?,

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::request::BookingRecord;
-use super::timestamp::Timestamp;
 use super::text::{RecordError, Text};
+use super::timestamp::Timestamp;
 use crate::domain::unresolved::{Resolver, UnresolvedBooking, UnresolvedState};
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -67,7 +67,10 @@ impl TryFrom<UnresolvedRecord<'_>> for UnresolvedBooking {
         Ok(Self {
             booking: record.booking.try_into()?,
             code: record.code.to_unresolved_code()?,
-            account: record.account.map(|text| text.to_account_id()).transpose()?,
+            account: record
+                .account
+                .map(|text| text.to_account_id())
+                .transpose()?,
             until: record.until.map(|stamp| stamp.0),
             detail: record.detail.into_string()?,
             since: record.since.0,

@@ -3,9 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::line::{self, Hash, SegmentHeader, LedgerId, MAX_LINE};
-use super::segment::{self, HashChain, LogPosition, SegmentError, Sink};
+use super::line::{self, Hash, LedgerId, MAX_LINE, SegmentHeader};
 use super::reader::LogEnd;
+use super::segment::{self, HashChain, LogPosition, SegmentError, Sink};
 use crate::domain::time::Time;
 
 /// The end of the log.
@@ -62,7 +62,13 @@ pub enum AppendError {
 
 impl Appender {
     /// Writes go to `sink`, which is the file of the segment in which `end` is, and lines name `ledger`.
-    pub fn new(dir: &Path, end: &LogEnd, ledger: LedgerId, sink: Box<dyn Sink>, limit: u64) -> Self {
+    pub fn new(
+        dir: &Path,
+        end: &LogEnd,
+        ledger: LedgerId,
+        sink: Box<dyn Sink>,
+        limit: u64,
+    ) -> Self {
         Self {
             dir: dir.to_owned(),
             segment: end.position.segment,
@@ -94,7 +100,8 @@ impl Appender {
             self.rotate(at)?;
         }
         let seq = self.chain.seq + 1;
-        let Some((text, hash)) = line::format_commit(self.ledger, (seq, at), facts, self.chain.hash)
+        let Some((text, hash)) =
+            line::format_commit(self.ledger, (seq, at), facts, self.chain.hash)
         else {
             return Err(AppendError::TimeOutOfRange);
         };
@@ -114,7 +121,11 @@ impl Appender {
         }
         self.len += text.len() as u64;
         self.chain = HashChain { seq, hash };
-        Ok(AppendedLine { seq, hash, position })
+        Ok(AppendedLine {
+            seq,
+            hash,
+            position,
+        })
     }
 
     fn rotate(&mut self, now: Time) -> Result<(), AppendError> {

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::super::codec::fact;
 use super::line::{self, LineFault};
-use super::segment::{HashChain, LogPosition};
 use super::reader::{LogError, LogReader};
+use super::segment::{HashChain, LogPosition};
 use crate::domain::fact::Commit;
 
 /// The commit, whose line is looked for from `from` on.
@@ -27,7 +27,8 @@ pub fn find_commit(dir: &Path, from: LogPosition, seq: u64) -> Result<Commit, Lo
         }
         let commit = line::unseal(text).and_then(|sealed| {
             let entry = sealed.parse_entry()?;
-            let facts = fact::read_format(entry.format, entry.facts).map_err(LineFault::InvalidRecord)?;
+            let facts =
+                fact::read_format(entry.format, entry.facts).map_err(LineFault::InvalidRecord)?;
             Ok(Commit {
                 seq,
                 at: entry.at,

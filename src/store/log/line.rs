@@ -31,8 +31,8 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::super::codec::timestamp::Timestamp;
 use super::super::codec::text::RecordError;
+use super::super::codec::timestamp::Timestamp;
 use crate::domain::ledger::Violation;
 use crate::domain::time::Time;
 
@@ -267,7 +267,10 @@ pub fn seal(mut line: Vec<u8>, prev: Hash) -> (Vec<u8>, Hash) {
 
 /// Checks a line (without its newline) against its own hash.
 pub fn unseal(line: &[u8]) -> Result<SealedLine<'_>, LineFault> {
-    let split = line.len().checked_sub(SEAL_LENGTH).ok_or(LineFault::Malformed)?;
+    let split = line
+        .len()
+        .checked_sub(SEAL_LENGTH)
+        .ok_or(LineFault::Malformed)?;
     let (body, seal) = line.split_at(split);
     let hex = seal
         .strip_prefix(HASH_KEY)
@@ -288,7 +291,8 @@ pub fn read_header(sealed: &SealedLine<'_>) -> Result<SegmentHeader, LineFault> 
     if format.format > FORMAT {
         return Err(LineFault::NewerFormat(format.format));
     }
-    let record: HeaderRecord<'_> = serde_json::from_slice(&json).map_err(|_| LineFault::Malformed)?;
+    let record: HeaderRecord<'_> =
+        serde_json::from_slice(&json).map_err(|_| LineFault::Malformed)?;
     let ledger = match (record.format, record.ledger) {
         (OLDEST_FORMAT, None) => None,
         (FORMAT, Some(ledger)) => Some(LedgerId::parse(ledger).ok_or(LineFault::Malformed)?),

@@ -11,6 +11,6 @@
 pub mod append;
 pub mod find;
 pub mod line;
+pub mod reader;
 pub mod segment;
 pub mod torn_line;
-pub mod reader;

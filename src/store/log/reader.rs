@@ -6,9 +6,9 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::super::durable_fs::{self, DiskError};
 use super::super::codec::fact;
-use super::line::{self, LogEntry, LineFault, Hash, SegmentHeader, LedgerId, MAX_LINE, SealedLine};
+use super::super::durable_fs::{self, DiskError};
+use super::line::{self, Hash, LedgerId, LineFault, LogEntry, MAX_LINE, SealedLine, SegmentHeader};
 use super::segment::{self, HashChain, LogPosition, SegmentError};
 use super::torn_line;
 use crate::domain::fact::Commit;
@@ -123,7 +123,11 @@ impl LogReader {
     ///
     /// # Errors
     /// When the files cannot be read.
-    pub fn open_after(dir: &Path, position: LogPosition, chain: HashChain) -> Result<Option<Self>, LogError> {
+    pub fn open_after(
+        dir: &Path,
+        position: LogPosition,
+        chain: HashChain,
+    ) -> Result<Option<Self>, LogError> {
         let last = segment::count(dir)?;
         if position.segment == 0 || position.segment > last {
             return Ok(None);
@@ -136,10 +140,12 @@ impl LogReader {
             return Ok(None);
         }
         let text = &reader.buffer[..reader.buffer.len() - 1];
-        let hash_and_seq = line::unseal(text).and_then(|sealed| Ok((sealed.hash, sealed.parse_entry()?.seq)));
+        let hash_and_seq =
+            line::unseal(text).and_then(|sealed| Ok((sealed.hash, sealed.parse_entry()?.seq)));
         let length = reader.buffer.len() as u64;
         reader.position.offset += length;
-        let is_expected_line = matches!(hash_and_seq, Ok((hash, seq)) if hash == chain.hash && seq == chain.seq);
+        let is_expected_line =
+            matches!(hash_and_seq, Ok((hash, seq)) if hash == chain.hash && seq == chain.seq);
         Ok(is_expected_line.then_some(reader))
     }
 
@@ -173,7 +179,12 @@ impl LogReader {
         }
     }
 
-    pub(super) fn open_at(dir: &Path, last: u32, position: LogPosition, chain: HashChain) -> Result<Self, LogError> {
+    pub(super) fn open_at(
+        dir: &Path,
+        last: u32,
+        position: LogPosition,
+        chain: HashChain,
+    ) -> Result<Self, LogError> {
         let path = segment::path(dir, position.segment);
         let mut file = durable_fs::with_path("open", &path, File::open(&path))?;
         durable_fs::with_path("read", &path, file.seek(SeekFrom::Start(position.offset)))?;
@@ -399,7 +410,8 @@ impl LogReader {
     /// Whether the whole line in the buffer, which does not check, is what a crash can leave.
     fn is_torn(&mut self) -> Result<bool, LogError> {
         let rest = self.file.fill_buf().map(<[u8]>::is_empty);
-        let is_last = durable_fs::with_path("read", &self.path, rest)? && self.position.segment == self.last_segment;
+        let is_last = durable_fs::with_path("read", &self.path, rest)?
+            && self.position.segment == self.last_segment;
         Ok(is_last && torn_line::has_lost_sectors(&self.buffer, self.position.offset))
     }
 

@@ -103,7 +103,11 @@ fn parse_number(name: &str) -> Option<u32> {
 ///
 /// # Errors
 /// When it cannot be made; nothing then stands under its name.
-pub fn create(dir: &Path, header: &SegmentHeader, previous: HashChain) -> Result<(HashChain, u64), SegmentError> {
+pub fn create(
+    dir: &Path,
+    header: &SegmentHeader,
+    previous: HashChain,
+) -> Result<(HashChain, u64), SegmentError> {
     let path = path(dir, header.segment);
     let Some((text, hash)) = line::format_header(header, previous.hash) else {
         return Err(SegmentError::TimeOutOfRange(path));

@@ -26,8 +26,11 @@ pub fn has_lost_sectors(line: &[u8], offset: u64) -> bool {
         while index < line.len() && line[index] == 0 {
             index += 1;
         }
-        let is_sector_edge = |index_in_line: usize| (offset + index_in_line as u64).is_multiple_of(SECTOR);
-        if !(run_start == 0 || is_sector_edge(run_start)) || !(index == line.len() || is_sector_edge(index)) {
+        let is_sector_edge =
+            |index_in_line: usize| (offset + index_in_line as u64).is_multiple_of(SECTOR);
+        if !(run_start == 0 || is_sector_edge(run_start))
+            || !(index == line.len() || is_sector_edge(index))
+        {
             return false;
         }
         has_zeros = true;

@@ -5,14 +5,14 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use super::super::changes::Changes;
-use super::super::log::line::{LineFault, Hash};
-use super::super::log::segment::LogPosition;
-use super::super::log::reader::{LogError, LogReader};
 use super::super::clean_shutdown_marker::AppliedCommit;
-use super::super::write_set::WriteSet;
+use super::super::log::line::{Hash, LineFault};
+use super::super::log::reader::{LogError, LogReader};
+use super::super::log::segment::LogPosition;
 use super::super::port::StoreError;
+use super::super::write_set::WriteSet;
+use super::projection::{MAX_ROWS, Projection};
 use super::rebuild_view::RebuildView;
-use super::projection::{Projection, MAX_ROWS};
 use super::rows::{self, ProjectionRow};
 use crate::domain::fact::Commit;
 use crate::domain::ledger::{ApplyError, Violation};
@@ -73,7 +73,10 @@ pub fn catch_up(
         let reader_thread = scope.spawn(|| read_commits(reader, sender));
         let apply_result = apply_all(projection, receiver, applied, records, on_position);
         // A fold that fails drops the receiver, and the reader ends at its next batch.
-        (apply_result, reader_thread.join().expect("the reader does not panic"))
+        (
+            apply_result,
+            reader_thread.join().expect("the reader does not panic"),
+        )
     });
     match (apply_result, read_result) {
         (Err(ApplyFailure::Violation(place, violation)), _) => {
@@ -90,7 +93,10 @@ enum ApplyFailure {
     Projection(StoreError),
 }
 
-fn read_commits(reader: &mut LogReader, sender: SyncSender<Vec<ParsedCommit>>) -> Result<(), LogError> {
+fn read_commits(
+    reader: &mut LogReader,
+    sender: SyncSender<Vec<ParsedCommit>>,
+) -> Result<(), LogError> {
     let mut batch = Vec::new();
     let mut facts = 0;
     loop {

@@ -199,7 +199,11 @@ pub fn owner_key_range_since(owner: &str, since: Time) -> Range<Vec<u8>> {
 fn round_up_to_millis(at: Time) -> Time {
     let truncated = truncate_to_millis(at);
     let next = truncated.checked_add_signed(Span::milliseconds(1));
-    if truncated == at { at } else { next.unwrap_or(at) }
+    if truncated == at {
+        at
+    } else {
+        next.unwrap_or(at)
+    }
 }
 
 /// What the keys of a subject's pieces begin with. Names hold no zero byte, so that one subject's

@@ -11,14 +11,14 @@
 //! them up to the log, `beneath` is the fold while that is done, `print` tells whether anything touched
 //! the files meanwhile.
 
+pub mod catch_up;
+pub mod fingerprint;
+pub mod keys;
+pub mod panic_guard;
+pub mod projection;
 pub mod reads;
 pub mod rebuild_view;
-pub mod catch_up;
-pub mod projection;
-pub mod panic_guard;
-pub mod keys;
-pub mod value_chunks;
-pub mod fingerprint;
 pub mod rows;
+pub mod value_chunks;
 pub mod values;
 pub mod watchdog_thread;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::super::durable_fs::{self, DiskError};
 use super::keys::TREES;
-use super::watchdog_thread::{WorkerGone, Worker};
+use super::watchdog_thread::{Worker, WorkerGone};
 
 /// sled's cache, in bytes. It takes four to five times as much; the daemon is to stay small.
 const CACHE: u64 = 4 * 1024 * 1024;
@@ -163,7 +163,9 @@ where
 
 /// Reads from sled, which may panic. Nothing of ours is left half done by that: whoever gets the
 /// error does not use the fold again.
-pub fn catch_panic<T>(run: impl FnOnce() -> Result<T, ::sled::Error>) -> Result<T, ProjectionError> {
+pub fn catch_panic<T>(
+    run: impl FnOnce() -> Result<T, ::sled::Error>,
+) -> Result<T, ProjectionError> {
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(result) => Ok(result?),
         Err(_) => Err(ProjectionError::Panicked),

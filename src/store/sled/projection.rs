@@ -10,17 +10,17 @@ use std::path::{Path, PathBuf};
 use ::sled::transaction::{ConflictableTransactionError, TransactionError};
 use ::sled::{Batch, IVec, Transactional};
 
+use super::super::clean_shutdown_marker::AppliedCommit;
+use super::super::codec::text::RecordError;
 use super::super::durable_fs;
 use super::super::log::line::Hash;
 use super::super::log::segment::LogPosition;
-use super::super::clean_shutdown_marker::AppliedCommit;
 use super::super::port::StoreError;
-use super::super::codec::text::RecordError;
-use super::panic_guard::{ProjectionError, GuardedSled, catch_panic, wait_until_released};
-use super::keys::{self, Tree};
-use super::value_chunks::{self, CHUNK_COUNT_BYTES};
 use super::fingerprint;
+use super::keys::{self, Tree};
+use super::panic_guard::{GuardedSled, ProjectionError, catch_panic, wait_until_released};
 use super::rows::ProjectionRow;
+use super::value_chunks::{self, CHUNK_COUNT_BYTES};
 
 /// The folder's name in the store's directory.
 pub const NAME: &str = "fold";
@@ -60,7 +60,8 @@ impl Projection {
             unflushed: Cell::new(0),
         };
         let last_row = catch_panic(|| projection.tree(Tree::CommitPositions).last())?;
-        let position = last_row.and_then(|(_, value)| keys::decode_position(value.get(CHUNK_COUNT_BYTES..)?));
+        let position =
+            last_row.and_then(|(_, value)| keys::decode_position(value.get(CHUNK_COUNT_BYTES..)?));
         projection.last_position.set(position);
         Ok(projection)
     }
@@ -90,7 +91,11 @@ impl Projection {
     pub fn position_row(&self, seq: u64, position: LogPosition) -> Option<ProjectionRow> {
         is_position_row_due(self.last_position.get(), position).then(|| {
             self.last_position.set(Some(position));
-            ProjectionRow::put(Tree::CommitPositions, seq.to_be_bytes(), keys::encode_position(position))
+            ProjectionRow::put(
+                Tree::CommitPositions,
+                seq.to_be_bytes(),
+                keys::encode_position(position),
+            )
         })
     }
 
@@ -99,8 +104,16 @@ impl Projection {
     ///
     /// # Errors
     /// When sled fails.
-    pub fn write(&self, mut rows: Vec<ProjectionRow>, applied: &AppliedCommit) -> Result<(), StoreError> {
-        rows.push(ProjectionRow::put(Tree::Meta, keys::APPLIED, applied.to_line()));
+    pub fn write(
+        &self,
+        mut rows: Vec<ProjectionRow>,
+        applied: &AppliedCommit,
+    ) -> Result<(), StoreError> {
+        rows.push(ProjectionRow::put(
+            Tree::Meta,
+            keys::APPLIED,
+            applied.to_line(),
+        ));
         self.write_part(rows)
     }
 
@@ -143,7 +156,10 @@ impl Projection {
             let (first, rest) = value_chunks::split_value(&value);
             for (number, part) in (0..).zip(rest) {
                 let key = keys::chunk_key(row.tree, &row.key, number);
-                batches.entry(Tree::ValueChunks).or_default().insert(key, part);
+                batches
+                    .entry(Tree::ValueChunks)
+                    .or_default()
+                    .insert(key, part);
             }
             batches.entry(row.tree).or_default().insert(row.key, first);
         }
@@ -235,7 +251,11 @@ impl Projection {
     ///
     /// # Errors
     /// When one cannot be read.
-    pub fn for_each_row(&self, tree: Tree, mut each: impl FnMut(&[u8], &[u8])) -> Result<(), StoreError> {
+    pub fn for_each_row(
+        &self,
+        tree: Tree,
+        mut each: impl FnMut(&[u8], &[u8]),
+    ) -> Result<(), StoreError> {
         let mut rows = self.tree(tree).iter();
         while let Some((key, value)) = self.run_guarded(|| rows.next().transpose())? {
             each(&key, &self.join_chunks(tree, &key, value)?);
@@ -249,11 +269,18 @@ impl Projection {
 
     pub(super) fn get(&self, tree: Tree, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let value = self.run_guarded(|| self.tree(tree).get(key))?;
-        value.map(|value| self.join_chunks(tree, key, value)).transpose()
+        value
+            .map(|value| self.join_chunks(tree, key, value))
+            .transpose()
     }
 
     /// A value with its further parts.
-    pub(super) fn join_chunks(&self, tree: Tree, key: &[u8], value: IVec) -> Result<Vec<u8>, StoreError> {
+    pub(super) fn join_chunks(
+        &self,
+        tree: Tree,
+        key: &[u8],
+        value: IVec,
+    ) -> Result<Vec<u8>, StoreError> {
         let chunk_count = value_chunks::read_chunk_count(&value);
         let Some(first) = value.get(CHUNK_COUNT_BYTES..) else {
             return Err(self.mark_unreadable(tree));
@@ -278,7 +305,9 @@ impl Projection {
         let Some(value) = self.get(tree, key)? else {
             return Ok(None);
         };
-        read(&value).map(Some).map_err(|_| self.mark_unreadable(tree))
+        read(&value)
+            .map(Some)
+            .map_err(|_| self.mark_unreadable(tree))
     }
 
     /// Puts the fold in doubt: what it holds cannot have been written by this version.
@@ -299,7 +328,10 @@ impl Projection {
         self.run_unless_in_doubt(|| catch_panic(run))
     }
 
-    fn run_unless_in_doubt<T>(&self, run: impl FnOnce() -> Result<T, ProjectionError>) -> Result<T, StoreError> {
+    fn run_unless_in_doubt<T>(
+        &self,
+        run: impl FnOnce() -> Result<T, ProjectionError>,
+    ) -> Result<T, StoreError> {
         if let Some(error) = self.doubt() {
             return Err(error);
         }

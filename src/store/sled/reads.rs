@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::super::queries::IndexSource;
 use super::super::log::find;
+use super::super::port::{HistorySubject, StoreError};
+use super::super::queries::IndexSource;
 use super::super::write_set::{RecordSource, Versioned};
-use super::super::port::{StoreError, HistorySubject};
-use super::projection::{Projection, to_store_error};
 use super::keys::{self, Tree};
+use super::projection::{Projection, to_store_error};
 use super::values;
 use crate::domain::account::Account;
 use crate::domain::fact::Commit;
@@ -20,7 +20,11 @@ use crate::domain::unresolved::UnresolvedBooking;
 
 impl RecordSource for Projection {
     fn account(&self, id: &AccountId) -> Result<Option<Versioned<Account>>, StoreError> {
-        self.read(Tree::Accounts, id.as_str().as_bytes(), values::decode_account)
+        self.read(
+            Tree::Accounts,
+            id.as_str().as_bytes(),
+            values::decode_account,
+        )
     }
 
     fn alias(&self, alias: &Address) -> Result<Option<AccountId>, StoreError> {
@@ -39,7 +43,11 @@ impl RecordSource for Projection {
     }
 
     fn request(&self, id: &RequestId) -> Result<Option<Versioned<Request>>, StoreError> {
-        self.read(Tree::Requests, id.as_str().as_bytes(), values::decode_request)
+        self.read(
+            Tree::Requests,
+            id.as_str().as_bytes(),
+            values::decode_request,
+        )
     }
 
     fn charge(&self, booking: &BookingUid) -> Result<Option<Versioned<Charge>>, StoreError> {
@@ -50,7 +58,10 @@ impl RecordSource for Projection {
         )
     }
 
-    fn unresolved_items_of(&self, booking: &BookingUid) -> Result<Vec<UnresolvedBooking>, StoreError> {
+    fn unresolved_items_of(
+        &self,
+        booking: &BookingUid,
+    ) -> Result<Vec<UnresolvedBooking>, StoreError> {
         let key = booking.as_str().as_bytes();
         let items = self.read(Tree::Unresolved, key, values::decode_unresolved_items)?;
         Ok(items.unwrap_or_default())
@@ -65,7 +76,8 @@ impl RecordSource for Projection {
         let Some(value) = self.get(Tree::DecidedRequests, &keys::encode_time(at))? else {
             return Ok(BTreeSet::new());
         };
-        values::decode_request_ids(&value).ok_or_else(|| self.mark_unreadable(Tree::DecidedRequests))
+        values::decode_request_ids(&value)
+            .ok_or_else(|| self.mark_unreadable(Tree::DecidedRequests))
     }
 }
 
@@ -83,7 +95,9 @@ impl IndexSource for Projection {
     ) -> Result<Option<(Time, BTreeSet<RequestId>)>, StoreError> {
         let until = until.map_or([u8::MAX; 8], keys::encode_time);
         let row = self.run_guarded(|| {
-            let mut rows = self.tree(Tree::DecidedRequests).range::<&[u8], _>(..=&until[..]);
+            let mut rows = self
+                .tree(Tree::DecidedRequests)
+                .range::<&[u8], _>(..=&until[..]);
             rows.next_back().transpose()
         })?;
         let Some((key, value)) = row else {
@@ -91,11 +105,19 @@ impl IndexSource for Projection {
         };
         let value = self.join_chunks(Tree::DecidedRequests, &key, value)?;
         let row = keys::decode_time(&key).zip(values::decode_request_ids(&value));
-        row.map(Some).ok_or_else(|| self.mark_unreadable(Tree::DecidedRequests))
+        row.map(Some)
+            .ok_or_else(|| self.mark_unreadable(Tree::DecidedRequests))
     }
 
-    fn history_page_before(&self, subject: &HistorySubject, before: u64) -> Result<Vec<u64>, StoreError> {
-        let (first, last) = (keys::history_page_prefix(subject), keys::history_page_key(subject, before));
+    fn history_page_before(
+        &self,
+        subject: &HistorySubject,
+        before: u64,
+    ) -> Result<Vec<u64>, StoreError> {
+        let (first, last) = (
+            keys::history_page_prefix(subject),
+            keys::history_page_key(subject, before),
+        );
         let row = self.run_guarded(|| {
             let mut rows = self.tree(Tree::HistoryPages).range(first..last);
             rows.next_back().transpose()

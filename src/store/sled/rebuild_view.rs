@@ -7,10 +7,10 @@ use std::collections::{BTreeSet, HashSet};
 use std::hash::BuildHasher;
 
 use super::super::clean_shutdown_marker::AppliedCommit;
-use super::super::write_set::{RecordSource, Versioned};
 use super::super::port::StoreError;
-use super::projection::Projection;
+use super::super::write_set::{RecordSource, Versioned};
 use super::keys::{self, Tree};
+use super::projection::Projection;
 use super::rows::ProjectionRow;
 use crate::domain::account::Account;
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
@@ -50,7 +50,8 @@ impl<'a> RebuildView<'a> {
             .partition(|row| row.tree.is_read_on_apply() && self.may_contain(row.tree, &row.key));
         if let Some(written_keys) = &mut self.written_keys {
             let read_on_apply = new_rows.iter().filter(|row| row.tree.is_read_on_apply());
-            written_keys.extend(read_on_apply.map(|row| self.hasher.hash_one((row.tree, &row.key[..]))));
+            written_keys
+                .extend(read_on_apply.map(|row| self.hasher.hash_one((row.tree, &row.key[..]))));
         }
         self.projection.write_new(new_rows)?;
         self.projection.write_part(existing_rows)
@@ -60,7 +61,11 @@ impl<'a> RebuildView<'a> {
     ///
     /// # Errors
     /// When sled fails.
-    pub fn write(&self, rows: Vec<ProjectionRow>, applied: &AppliedCommit) -> Result<(), StoreError> {
+    pub fn write(
+        &self,
+        rows: Vec<ProjectionRow>,
+        applied: &AppliedCommit,
+    ) -> Result<(), StoreError> {
         self.projection.write(rows, applied)
     }
 
@@ -107,7 +112,10 @@ impl RecordSource for RebuildView<'_> {
         Ok(None)
     }
 
-    fn unresolved_items_of(&self, booking: &BookingUid) -> Result<Vec<UnresolvedBooking>, StoreError> {
+    fn unresolved_items_of(
+        &self,
+        booking: &BookingUid,
+    ) -> Result<Vec<UnresolvedBooking>, StoreError> {
         if self.may_contain(Tree::Unresolved, booking.as_str().as_bytes()) {
             return self.projection.unresolved_items_of(booking);
         }

@@ -54,8 +54,12 @@ pub fn into_rows(mut changes: Changes) -> impl Iterator<Item = ProjectionRow> {
         .unresolved
         .sort_unstable_by(|a, b| a.booking.cmp(&b.booking));
     // What one request lets go of, another may take.
-    let removed_bookings = changes.requests.iter().flat_map(|change| &change.removed_bookings);
-    let removed_rows = removed_bookings.map(|uid| ProjectionRow::remove(Tree::JoinedBookings, uid.as_str()));
+    let removed_bookings = changes
+        .requests
+        .iter()
+        .flat_map(|change| &change.removed_bookings);
+    let removed_rows =
+        removed_bookings.map(|uid| ProjectionRow::remove(Tree::JoinedBookings, uid.as_str()));
     let requests = changes.requests.iter().flat_map(request_index_rows);
     let mut indexes: Vec<ProjectionRow> = removed_rows
         .chain(requests)
@@ -67,23 +71,33 @@ pub fn into_rows(mut changes: Changes) -> impl Iterator<Item = ProjectionRow> {
         let key = versioned.record.id.as_str();
         ProjectionRow::put(Tree::Accounts, key, values::encode_account(&versioned))
     });
-    let aliases = changes.aliases.into_iter().map(|(alias, account)| ProjectionRow {
-        tree: Tree::Aliases,
-        key: alias.as_str().into(),
-        value: account.map(|id| id.as_str().into()),
-    });
+    let aliases = changes
+        .aliases
+        .into_iter()
+        .map(|(alias, account)| ProjectionRow {
+            tree: Tree::Aliases,
+            key: alias.as_str().into(),
+            value: account.map(|id| id.as_str().into()),
+        });
     let grant_records = changes.grant_records.into_iter().map(|given| {
         let key = given.reference.as_str();
         ProjectionRow::put(Tree::GrantRecords, key, values::encode_grant_record(&given))
     });
-    let decided_requests = changes.decided_requests.into_iter().map(|(at, ids)| ProjectionRow {
-        tree: Tree::DecidedRequests,
-        key: keys::encode_time(at).into(),
-        value: (!ids.is_empty()).then(|| values::encode_request_ids(&ids)),
-    });
+    let decided_requests = changes
+        .decided_requests
+        .into_iter()
+        .map(|(at, ids)| ProjectionRow {
+            tree: Tree::DecidedRequests,
+            key: keys::encode_time(at).into(),
+            value: (!ids.is_empty()).then(|| values::encode_request_ids(&ids)),
+        });
     let unresolved_items = changes.unresolved.into_iter().map(|change| {
         let key = change.booking.as_str();
-        ProjectionRow::put(Tree::Unresolved, key, values::encode_unresolved_items(&change.items))
+        ProjectionRow::put(
+            Tree::Unresolved,
+            key,
+            values::encode_unresolved_items(&change.items),
+        )
     });
     let history_pages = changes.history_pages.into_iter().map(|(subject, piece)| {
         let key = keys::history_page_key(&subject, piece[0]);
@@ -97,12 +111,19 @@ pub fn into_rows(mut changes: Changes) -> impl Iterator<Item = ProjectionRow> {
     let records = records.chain(changes.requests.into_iter().map(into_request_row));
     let records = records.chain(changes.charges.into_iter().map(into_charge_row));
     let records = records.chain(indexes).chain(decided_requests);
-    records.chain(unresolved_items).chain(history_pages).chain(ledger)
+    records
+        .chain(unresolved_items)
+        .chain(history_pages)
+        .chain(ledger)
 }
 
 fn into_request_row(change: RequestChange) -> ProjectionRow {
     let key = change.versioned.record.id.as_str();
-    ProjectionRow::put(Tree::Requests, key, values::encode_request(&change.versioned))
+    ProjectionRow::put(
+        Tree::Requests,
+        key,
+        values::encode_request(&change.versioned),
+    )
 }
 
 fn into_charge_row(change: ChargeChange) -> ProjectionRow {
@@ -150,7 +171,11 @@ fn request_index_rows(change: &RequestChange) -> Vec<ProjectionRow> {
         current_keys.wrong_pin_created.map(time_key),
     );
     for uid in &change.joined_bookings {
-        rows.push(ProjectionRow::put(Tree::JoinedBookings, uid.as_str(), id.into()));
+        rows.push(ProjectionRow::put(
+            Tree::JoinedBookings,
+            uid.as_str(),
+            id.into(),
+        ));
     }
     rows
 }
@@ -163,7 +188,12 @@ fn charge_index_rows(change: &ChargeChange) -> Vec<ProjectionRow> {
     let live_key = |live: bool| live.then(|| uid.into());
     let counted_key = |at: Time| keys::owner_key(charge.account.as_str(), at, uid);
     let mut rows = Vec::new();
-    move_index_key(&mut rows, Tree::LiveCharges, live_key(previous_keys.is_live), live_key(current_keys.is_live));
+    move_index_key(
+        &mut rows,
+        Tree::LiveCharges,
+        live_key(previous_keys.is_live),
+        live_key(current_keys.is_live),
+    );
     move_index_key(
         &mut rows,
         Tree::CountedCharges,
@@ -178,14 +208,21 @@ fn unresolved_index_rows(change: &UnresolvedChange) -> Vec<ProjectionRow> {
     let current_ranks = UnresolvedChange::open_ranks(&change.items);
     let key = |rank: &UnresolvedRank| keys::time_key(rank.until, &rank.name);
     let removed_ranks = change.previous_ranks.difference(&current_ranks);
-    let removed_rows = removed_ranks.map(|rank| ProjectionRow::remove(Tree::OpenUnresolved, key(rank)));
+    let removed_rows =
+        removed_ranks.map(|rank| ProjectionRow::remove(Tree::OpenUnresolved, key(rank)));
     let added_ranks = current_ranks.difference(&change.previous_ranks);
-    let added_rows = added_ranks.map(|rank| ProjectionRow::put(Tree::OpenUnresolved, key(rank), Vec::new()));
+    let added_rows =
+        added_ranks.map(|rank| ProjectionRow::put(Tree::OpenUnresolved, key(rank), Vec::new()));
     removed_rows.chain(added_rows).collect()
 }
 
 /// The rows that bring an index from where a record was to where it is.
-fn move_index_key(rows: &mut Vec<ProjectionRow>, tree: Tree, previous_key: Option<Vec<u8>>, current_key: Option<Vec<u8>>) {
+fn move_index_key(
+    rows: &mut Vec<ProjectionRow>,
+    tree: Tree,
+    previous_key: Option<Vec<u8>>,
+    current_key: Option<Vec<u8>>,
+) {
     if previous_key != current_key {
         rows.extend(previous_key.map(|key| ProjectionRow::remove(tree, key)));
         rows.extend(current_key.map(|key| ProjectionRow::put(tree, key, Vec::new())));

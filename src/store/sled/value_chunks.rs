@@ -38,7 +38,10 @@ pub fn split_value(value: &[u8]) -> (Vec<u8>, Chunks<'_, u8>) {
 ///
 /// # Errors
 /// When sled fails.
-pub fn put_row(trees: &[TransactionalTree], row: &ProjectionRow) -> Result<(), UnabortableTransactionError> {
+pub fn put_row(
+    trees: &[TransactionalTree],
+    row: &ProjectionRow,
+) -> Result<(), UnabortableTransactionError> {
     let tree = &trees[row.tree.index()];
     let chunks = &trees[Tree::ValueChunks.index()];
     let (old_value, count) = match &row.value {

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::write_set::Versioned;
 use super::super::codec::account::{AccountRecord, StoredGrantRecord};
 use super::super::codec::charge::ChargeRecord;
 use super::super::codec::ledger::LedgerStateRecord;
 use super::super::codec::request::RequestRecord;
 use super::super::codec::text::RecordError;
 use super::super::codec::unresolved::UnresolvedRecord;
+use super::super::write_set::Versioned;
 use crate::domain::account::Account;
 use crate::domain::id::RequestId;
 use crate::domain::ledger::GrantRecord;
@@ -80,7 +80,10 @@ pub fn encode_unresolved_items(items: &[UnresolvedBooking]) -> Vec<u8> {
 
 pub fn decode_unresolved_items(value: &[u8]) -> Result<Vec<UnresolvedBooking>, RecordError> {
     let records: Vec<UnresolvedRecord<'_>> = serde_json::from_slice(value)?;
-    records.into_iter().map(UnresolvedBooking::try_from).collect()
+    records
+        .into_iter()
+        .map(UnresolvedBooking::try_from)
+        .collect()
 }
 
 pub fn encode_ledger_state(state: &LedgerState) -> Vec<u8> {

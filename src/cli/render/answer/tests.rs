@@ -909,8 +909,12 @@ fn review_answer(changes: Value) -> Value {
 
 #[test]
 fn requests_in_review_are_listed_with_their_details() {
-    let without_account = json!({"account": null, "available": null, "request": "b", "bookings": ["b"]});
-    let requests = [waiting_request(operator_word("confirm")), waiting_request(without_account)];
+    let without_account =
+        json!({"account": null, "available": null, "request": "b", "bookings": ["b"]});
+    let requests = [
+        waiting_request(operator_word("confirm")),
+        waiting_request(without_account),
+    ];
     let answer = json!({"reviews": {"schema": 1, "requests": requests, "more": true}});
     insta::assert_snapshot!(render(answer), @r"
     2 requests, soonest first:
@@ -941,7 +945,10 @@ fn requests_in_review_are_listed_with_their_details() {
 
 #[test]
 fn a_review_is_confirmed_with_who_acts_on_it() {
-    let settled = with_changes(waiting_request(operator_word("confirm")), json!({"outcome": "confirmed"}));
+    let settled = with_changes(
+        waiting_request(operator_word("confirm")),
+        json!({"outcome": "confirmed"}),
+    );
     let rows = [
         json!({}),
         json!({"acts": "daemon"}),
@@ -1060,8 +1067,12 @@ fn answers() -> Vec<Value> {
 fn replace_texts(value: &mut Value, text: &str) {
     match value {
         Value::String(old) => *old = text.to_owned(),
-        Value::Array(values) => values.iter_mut().for_each(|value| replace_texts(value, text)),
-        Value::Object(fields) => fields.values_mut().for_each(|value| replace_texts(value, text)),
+        Value::Array(values) => values
+            .iter_mut()
+            .for_each(|value| replace_texts(value, text)),
+        Value::Object(fields) => fields
+            .values_mut()
+            .for_each(|value| replace_texts(value, text)),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }

@@ -28,7 +28,8 @@ impl<'a> Checker<'a> {
         } else {
             Style::Function
         };
-        let has_arity = |one: &&&Overload| one.style == style && one.parameters.len() == arguments.len();
+        let has_arity =
+            |one: &&&Overload| one.style == style && one.parameters.len() == arguments.len();
         let candidates: Vec<&Overload> = overloads.iter().filter(has_arity).copied().collect();
         if candidates.is_empty() {
             let at = self.spans.name_span(node);
@@ -57,10 +58,19 @@ impl<'a> Checker<'a> {
     }
 
     /// The first argument that no way of calling the function takes.
-    fn report_wrong_argument(&mut self, arguments: &[&IdedExpr], argument_types: &[Type], overloads: &[&Overload]) {
+    fn report_wrong_argument(
+        &mut self,
+        arguments: &[&IdedExpr],
+        argument_types: &[Type],
+        overloads: &[&Overload],
+    ) {
         let name = overloads[0].name;
         let position = (0..argument_types.len())
-            .find(|n| overloads.iter().all(|overload| !argument_types[*n].is_assignable_to(overload.parameters[*n])))
+            .find(|n| {
+                overloads
+                    .iter()
+                    .all(|overload| !argument_types[*n].is_assignable_to(overload.parameters[*n]))
+            })
             .unwrap_or(0);
         let mut expected: Vec<String> = Vec::new();
         for overload in overloads {
@@ -74,7 +84,11 @@ impl<'a> Checker<'a> {
             _ => format!("it takes {}", expected.join(" or ")),
         };
         let at = self.spans.span(arguments[position]);
-        self.report(at, format!("`{name}` does not take {}", argument_types[position]), help);
+        self.report(
+            at,
+            format!("`{name}` does not take {}", argument_types[position]),
+            help,
+        );
     }
 
     fn report_macro_misuse(&mut self, node: &IdedExpr, name: &str) -> Type {

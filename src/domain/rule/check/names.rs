@@ -5,7 +5,7 @@ use cel::common::ast::{Expr, IdedExpr, LiteralValue, SelectExpr};
 use super::{Checker, MacroVariable};
 use crate::domain::name_distance::nearest;
 use crate::domain::rule::schema;
-use crate::domain::rule::types::{ValueKind, Type};
+use crate::domain::rule::types::{Type, ValueKind};
 
 impl<'a> Checker<'a> {
     fn macro_variable_type(&self, name: &str) -> Option<Type> {
@@ -19,7 +19,9 @@ impl<'a> Checker<'a> {
     /// The group of names that a node is: `booking` and its kin.
     fn group_name(&self, node: &'a IdedExpr) -> Option<&'a str> {
         match &node.expr {
-            Expr::Ident(name) if self.macro_variable_type(name).is_none() && schema::is_group(name) => {
+            Expr::Ident(name)
+                if self.macro_variable_type(name).is_none() && schema::is_group(name) =>
+            {
                 Some(name)
             }
             _ => None,
@@ -112,7 +114,12 @@ impl<'a> Checker<'a> {
     }
 
     /// A field of a group.
-    fn check_field(&mut self, at: std::ops::Range<usize>, group: &str, select: &SelectExpr) -> Type {
+    fn check_field(
+        &mut self,
+        at: std::ops::Range<usize>,
+        group: &str,
+        select: &SelectExpr,
+    ) -> Type {
         let field = &select.field;
         let Some(known) = schema::find_name(&format!("{group}.{field}")) else {
             let help = match nearest(field, schema::fields(group)) {

@@ -4,7 +4,7 @@ use cel::common::ast::{CallExpr, IdedExpr, operators};
 
 use super::Checker;
 use crate::domain::rule::functions;
-use crate::domain::rule::types::{ValueKind, Type};
+use crate::domain::rule::types::{Type, ValueKind};
 
 impl<'a> Checker<'a> {
     pub(super) fn check_call(&mut self, node: &'a IdedExpr, call: &'a CallExpr) -> Type {
@@ -25,7 +25,9 @@ impl<'a> Checker<'a> {
             (operators::LESS, [left, right]) => self.check_ordering(node, "<", left, right),
             (operators::LESS_EQUALS, [left, right]) => self.check_ordering(node, "<=", left, right),
             (operators::GREATER, [left, right]) => self.check_ordering(node, ">", left, right),
-            (operators::GREATER_EQUALS, [left, right]) => self.check_ordering(node, ">=", left, right),
+            (operators::GREATER_EQUALS, [left, right]) => {
+                self.check_ordering(node, ">=", left, right)
+            }
             (operators::ADD, [left, right]) => self.check_arithmetic(node, "+", left, right),
             (operators::SUBSTRACT, [left, right]) => self.check_arithmetic(node, "-", left, right),
             (operators::MULTIPLY, [left, right]) => self.check_arithmetic(node, "*", left, right),
@@ -146,7 +148,12 @@ impl<'a> Checker<'a> {
         })
     }
 
-    fn check_membership(&mut self, node: &IdedExpr, left: &'a IdedExpr, right: &'a IdedExpr) -> Type {
+    fn check_membership(
+        &mut self,
+        node: &IdedExpr,
+        left: &'a IdedExpr,
+        right: &'a IdedExpr,
+    ) -> Type {
         let first = self.check_node(left);
         if self.is_lookup(right) {
             self.check_lookup_key(left);
@@ -158,7 +165,10 @@ impl<'a> Checker<'a> {
                 first.is_comparable_with(Type::Scalar(kind)),
                 "look for what the list can hold",
             ),
-            Type::Map(_) => (first.is_assignable_to(Type::TEXT), "keys of maps are strings"),
+            Type::Map(_) => (
+                first.is_assignable_to(Type::TEXT),
+                "keys of maps are strings",
+            ),
             Type::Scalar(ValueKind::Dyn) => (true, ""),
             Type::Scalar(ValueKind::Text) => (false, "write text.contains(part)"),
             Type::Scalar(_) => (false, "write a list: [ … ]"),

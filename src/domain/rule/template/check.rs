@@ -11,7 +11,7 @@ use super::{ENGINE, MAX_TEMPLATE_BYTES, render, values};
 use crate::domain::name_distance::nearest;
 use crate::domain::rule::diagnostic::RuleDiagnostic;
 use crate::domain::rule::schema::{self, SchemaName};
-use crate::domain::rule::types::{ValueKind, Type};
+use crate::domain::rule::types::{Type, ValueKind};
 
 /// The most words between braces: the engine's parser recurses once a word in the worst case.
 const MAX_TOKENS: usize = 300;
@@ -135,7 +135,11 @@ fn check_name(text: &str, path: &str) -> Result<(), RuleDiagnostic> {
     }
 }
 
-fn check_rest_of_path(name: &SchemaName, rest: &str, at: Range<usize>) -> Result<(), RuleDiagnostic> {
+fn check_rest_of_path(
+    name: &SchemaName,
+    rest: &str,
+    at: Range<usize>,
+) -> Result<(), RuleDiagnostic> {
     if rest.is_empty() || matches!(name.value_type, Type::Map(_)) {
         return Ok(());
     }
@@ -154,9 +158,13 @@ fn find_span(text: &str, path: &str) -> Range<usize> {
         let is_whole_word = |at: &usize| {
             let char_before = text[..*at].chars().next_back();
             let char_after = text[at + word.len()..].chars().next();
-            !char_before.is_some_and(|c| is_letter(c) || c == '.') && !char_after.is_some_and(is_letter)
+            !char_before.is_some_and(|c| is_letter(c) || c == '.')
+                && !char_after.is_some_and(is_letter)
         };
-        let at = text.match_indices(word).map(|(at, _)| at).find(is_whole_word)?;
+        let at = text
+            .match_indices(word)
+            .map(|(at, _)| at)
+            .find(is_whole_word)?;
         Some(at..at + word.len())
     });
     span.unwrap_or(0..text.len())
@@ -171,7 +179,11 @@ fn engine_diagnostic(text: &str, error: &Error) -> RuleDiagnostic {
         ErrorKind::UnknownFilter => "filters are those of minijinja, such as upper, join, default",
         _ => "names, filters and conditions are as in Jinja",
     };
-    RuleDiagnostic::new(line_span(text, error.line()), values::error_message(error), help)
+    RuleDiagnostic::new(
+        line_span(text, error.line()),
+        values::error_message(error),
+        help,
+    )
 }
 
 /// A line of the text, counted from 1, without blanks around it; all of it when none is given.
@@ -212,7 +224,12 @@ fn sample_value(root: &str, with_content: bool) -> Option<Shown> {
     }
     let fields = schema::NAMES.iter().filter_map(|name| {
         let (group, field) = name.path.split_once('.')?;
-        (group == root).then(|| (field.to_owned(), sample_of_type(name.value_type, with_content)))
+        (group == root).then(|| {
+            (
+                field.to_owned(),
+                sample_of_type(name.value_type, with_content),
+            )
+        })
     });
     let fields: std::collections::BTreeMap<String, Shown> = fields.collect();
     (!fields.is_empty()).then(|| Shown::from(fields))

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use minijinja::{Error, ErrorKind, Value as Shown};
 
 use crate::domain::id;
+use crate::domain::messages::is_invisible;
 use crate::domain::rule::context::RuleContext;
 use crate::domain::rule::schema::{self, SchemaName};
 use crate::domain::rule::value::RuleValue;
 use crate::domain::rule::variable::{self, RuleVariable};
-use crate::domain::messages::is_invisible;
 use crate::domain::time::Span;
 
 /// How much of what a stranger wrote a reason may hold.
@@ -42,14 +42,22 @@ impl TextLimits {
 }
 
 /// What stands for a root name: a group with all its fields, or a single value.
-pub(super) fn root_value(root: &str, context: &RuleContext<'_>, limits: TextLimits) -> Option<Shown> {
+pub(super) fn root_value(
+    root: &str,
+    context: &RuleContext<'_>,
+    limits: TextLimits,
+) -> Option<Shown> {
     let convert = |name: &SchemaName| {
         let limits = if is_written_by_booker(name.variable) {
             limits
         } else {
             TextLimits::UNLIMITED
         };
-        to_template_value(variable::read_value(name.variable, context), context, limits)
+        to_template_value(
+            variable::read_value(name.variable, context),
+            context,
+            limits,
+        )
     };
     if let Some(name) = schema::find_name(root) {
         return Some(convert(name));
@@ -117,7 +125,9 @@ fn to_template_value(value: RuleValue<'_>, context: &RuleContext<'_>, limits: Te
 /// of links, and cut.
 fn sanitize(text: &str, max: usize) -> String {
     let text = id::decode_domains(text);
-    let visible = text.chars().filter(|c| !is_invisible(*c) || c.is_whitespace());
+    let visible = text
+        .chars()
+        .filter(|c| !is_invisible(*c) || c.is_whitespace());
     let plain: String = visible
         .map(|c| {
             if matches!(c, '<' | '>' | '`' | '{' | '}') {

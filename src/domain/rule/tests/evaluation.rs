@@ -1,6 +1,6 @@
 //! What expressions say of a request, and what their findings show.
 
-use super::fixtures::{RequestFixture, parse_time, compile_rule, request_fixture};
+use super::fixtures::{RequestFixture, compile_rule, parse_time, request_fixture};
 use crate::domain::booking::{Answer, Question, QuestionKind};
 use crate::domain::rule::context::{Questions, RuleContext};
 use crate::domain::rule::schema::NAMES;
@@ -356,7 +356,11 @@ fn a_finding_shows_what_the_expression_read() {
     ];
     for (text, expect) in rows {
         let rule = compile_rule(text);
-        assert_eq!(rule.describe_inputs(&request_fixture().context()), expect, "{text}");
+        assert_eq!(
+            rule.describe_inputs(&request_fixture().context()),
+            expect,
+            "{text}"
+        );
     }
 }
 
@@ -494,6 +498,10 @@ fn answers_are_of_the_kind_of_their_question() {
         ),
     ];
     for (text, expect) in rows {
-        assert_eq!(compile_rule(text).evaluate(&fixture.context()).ok(), expect, "{text}");
+        assert_eq!(
+            compile_rule(text).evaluate(&fixture.context()).ok(),
+            expect,
+            "{text}"
+        );
     }
 }

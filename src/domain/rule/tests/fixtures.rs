@@ -6,7 +6,7 @@ use chrono::DateTime;
 
 use crate::domain::account::Account;
 use crate::domain::booking::{
-    Answer, Attendee, Booker, Booking, EventTypeRef, Host, Payment, BookingStatus,
+    Answer, Attendee, Booker, Booking, BookingStatus, EventTypeRef, Host, Payment,
 };
 use crate::domain::id::{AccountId, Address, BookingUid, EventTypeId, HostId};
 use crate::domain::rule::context::{BookingCounts, RuleContext};
@@ -41,7 +41,9 @@ fn text_answer(of: &str) -> Answer {
     Answer::Text(of.to_owned())
 }
 
-fn answer_map(entries: impl IntoIterator<Item = (&'static str, Answer)>) -> BTreeMap<String, Answer> {
+fn answer_map(
+    entries: impl IntoIterator<Item = (&'static str, Answer)>,
+) -> BTreeMap<String, Answer> {
     let to_owned_entry = |(key, value): (&str, Answer)| (key.to_owned(), value);
     entries.into_iter().map(to_owned_entry).collect()
 }
@@ -126,7 +128,10 @@ fn booking() -> Booking {
             ("half", Answer::Number(2.5)),
             ("agreed", Answer::Bool(true)),
             ("nothing", Answer::Null),
-            ("colours", Answer::List(vec![text_answer("red"), text_answer("blue")])),
+            (
+                "colours",
+                Answer::List(vec![text_answer("red"), text_answer("blue")]),
+            ),
             ("my-key", text_answer("x")),
             ("pin", text_answer("1234")),
         ]),

@@ -1,12 +1,12 @@
 //! What is too much is refused, and what is not takes neither the stack nor long.
 
-use super::fixtures::{compile, known_lookups, compile_rule, request_fixture};
+use super::fixtures::{compile, compile_rule, known_lookups, request_fixture};
 use crate::domain::booking::Answer;
 use crate::domain::rule::check::{MAX_DEPTH, MAX_NODES};
 use crate::domain::rule::detail::MAX_DETAIL;
 use crate::domain::rule::expression::{Expression, MIN_STACK_BYTES};
 use crate::domain::rule::pattern::MAX_SEARCHED_BYTES;
-use crate::domain::rule::tokens::{MAX_NESTING, MAX_EXPRESSION_BYTES, MAX_TOKENS};
+use crate::domain::rule::tokens::{MAX_EXPRESSION_BYTES, MAX_NESTING, MAX_TOKENS};
 
 /// Compiles on the stack that `compile` asks for, and gives the first problem.
 fn first_problem(text: String) -> Option<String> {
@@ -148,8 +148,9 @@ fn the_deepest_expression_is_evaluated_on_a_small_stack() {
 /// What makes other engines go back and forth for ever.
 #[test]
 fn patterns_take_time_in_proportion() {
-    let rule =
-        compile_rule("booking.title.matches(\"^(a+)+$\") || booking.title.matches(\"(.*)(.*)(.*)x\")");
+    let rule = compile_rule(
+        "booking.title.matches(\"^(a+)+$\") || booking.title.matches(\"(.*)(.*)(.*)x\")",
+    );
     let mut fixture = request_fixture();
     fixture.booking.title = format!("{}!", repeat("a", MAX_SEARCHED_BYTES - 1));
     assert_eq!(rule.evaluate(&fixture.context()), Ok(false));
@@ -194,7 +195,11 @@ fn a_rule_without_a_macro_may_read_more() {
         ("[1].exists(n, booking.answers.topic == \"demo\")", Ok(true)),
     ];
     for (text, expect) in rows {
-        assert_eq!(compile_rule(text).evaluate(&fixture.context()), expect, "{text}");
+        assert_eq!(
+            compile_rule(text).evaluate(&fixture.context()),
+            expect,
+            "{text}"
+        );
     }
     fixture
         .booking
@@ -231,9 +236,13 @@ fn details_are_bounded() {
     }
     let detail = compile_rule(&text).describe_inputs(&fixture.context());
     assert_eq!(detail.chars().count(), MAX_DETAIL);
-    assert!(detail.starts_with("booking.title = \"ä\\n\\\"ä"), "{detail}");
+    assert!(
+        detail.starts_with("booking.title = \"ä\\n\\\"ä"),
+        "{detail}"
+    );
     assert!(detail.ends_with('…') && !detail.contains('\n'), "{detail}");
-    let list_rule = compile_rule("member.tags.exists(t, t == \"\") || booking.answers.colours == []");
+    let list_rule =
+        compile_rule("member.tags.exists(t, t == \"\") || booking.answers.colours == []");
     let tags = (0..9).map(|n| format!("t{n}")).collect();
     fixture.account.as_mut().unwrap().tags = tags;
     assert_eq!(

@@ -2,7 +2,7 @@
 
 mod diagnostics;
 mod evaluation;
-mod limits;
 mod fixtures;
+mod limits;
 mod random;
 mod templates;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::fixtures::{RequestFixture, parse_time, compile, request_fixture};
+use super::fixtures::{RequestFixture, compile, parse_time, request_fixture};
 use crate::domain::booking::Answer;
 use crate::domain::rule::expression::Expression;
 use crate::domain::time::Span;

@@ -307,7 +307,10 @@ fn what_a_stranger_wrote_is_cleaned_and_bounded() {
         (long.as_str(), cut.as_str()),
     ];
     for (name, expect) in rows {
-        assert_eq!(render_for_name(name, "Hello {{ booker.name }}, no."), expect);
+        assert_eq!(
+            render_for_name(name, "Hello {{ booker.name }}, no."),
+            expect
+        );
     }
     // The operator's words stay whole, however much a stranger wrote.
     let text = "{{ booker.name }}{{ booker.name }}{{ booker.name }}{{ booker.name }}{{ booker.name }}\
