@@ -1,6 +1,6 @@
-//! End to end over HTTP against the sandbox with its limits off: list, decide, durable intent, confirm,
-//! durable settle, beside a bare loop that only lists and confirms with the same client. Design section
-//! 8 wants at least 70 % of the bare rate.
+//! Measures a pass end to end over HTTP against the sandbox with its limits off (list, decide,
+//! durable intent, confirm, durable settle), next to a bare loop that only lists and confirms with
+//! the same client. Design section 8 wants at least 70 % of the bare rate.
 //!
 //! `cargo bench --bench pass`
 
@@ -11,18 +11,19 @@ mod common;
 
 use common::{PassFixture, parse_time};
 use futures_util::{StreamExt, stream};
-use maitred::calcom::port::{BookingFilter, Dialect};
+use maitred::calcom::port::BookingFilter;
+use maitred::domain::dialect::Dialect;
 use maitred::domain::time::Span;
 use maitred::store::open::{CreateIfMissing, open};
 use tokio::runtime::Runtime;
 
-/// Requests in one pass: what one page lists.
+/// The requests in one pass: what one page lists.
 const REQUESTS: i64 = 250;
 
-/// As many calls at once as the pass makes.
+/// The number of concurrent calls: as many as the pass makes.
 const CONCURRENT_CALLS: usize = 8;
 
-/// What the binary runs on too: a plan makes and drops many small things.
+/// The allocator of the binary: a plan makes and drops many small values.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -30,7 +31,7 @@ fn main() {
     divan::main();
 }
 
-/// A house with so many requests and credit for all of them, and a ledger on disk.
+/// Returns a fixture with this many requests, credit for all of them, and a ledger on disk.
 fn fixture(runtime: &Runtime, folder: &std::path::Path) -> PassFixture {
     runtime.block_on(async {
         let now = parse_time("2026-11-24T08:00:00Z");

@@ -1,5 +1,5 @@
-//! Planning a full door: 10,000 requests by 10,000 members, in the worst order for the plan. The
-//! number to stay below is 50 ms (design, section 8), with 20 rules in the operator's own terms too.
+//! Measures planning at full load: 10,000 requests by 10,000 members, in the worst order for the
+//! plan. The target is below 50 ms (design, section 8), also with 20 rules of the operator's own.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,13 +24,13 @@ use maitred::domain::time::{Span, Time};
 
 const REQUESTS: i64 = 10_000;
 
-/// Every seventh member has nothing left, so that there is something to decline.
+/// Every seventh member has no credits left, so that there is something to decline.
 const WITHOUT_CREDIT_EVERY: i64 = 7;
 
 const HOST_ID: HostId = HostId(1);
 const EVENT_TYPE: EventTypeId = EventTypeId(7);
 
-/// What the binary runs on too: a plan makes and drops many small things.
+/// The allocator of the binary: a plan makes and drops many small values.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -46,7 +46,8 @@ fn ten_thousand_requests(bencher: divan::Bencher<'_, '_>) {
     bencher.bench(|| plan(divan::black_box(&snapshot), &policy));
 }
 
-/// The same door with 20 rules of the operator's own: what gates ask for, and more than they do.
+/// Plans the same requests with 20 rules of the operator's own: what gates ask for, and more than
+/// they do.
 #[divan::bench]
 fn ten_thousand_requests_with_twenty_expressions(bencher: divan::Bencher<'_, '_>) {
     let (snapshot, mut policy) = (snapshot(), policy());
@@ -61,7 +62,7 @@ fn ten_thousand_requests_with_twenty_expressions(bencher: divan::Bencher<'_, '_>
     bencher.bench(|| plan(divan::black_box(&snapshot), &policy));
 }
 
-/// Twenty rules that every request of this door meets, so that each is evaluated.
+/// Twenty rules that every request of this benchmark meets, so that each rule is evaluated.
 const RULES: [&str; 20] = [
     r#"member.tier in ["gold", "exec"]"#,
     r#"booking.notice > duration("1h")"#,
@@ -95,7 +96,7 @@ fn rule((number, text): (usize, &&str)) -> Rule {
     }
 }
 
-/// The same door with another 10,000 accepted bookings to look out for.
+/// Plans the same requests with another 10,000 accepted bookings to check against.
 #[divan::bench]
 fn ten_thousand_requests_beside_as_many_bookings(bencher: divan::Bencher<'_, '_>) {
     let (mut snapshot, policy) = (snapshot(), policy());
@@ -115,7 +116,8 @@ fn now() -> Time {
     DateTime::from_timestamp(1_800_000_000, 0).expect("in range")
 }
 
-/// A slot of half an hour for each; the booking takes its first half.
+/// Returns the start of a slot of half an hour, one for each request; the booking takes the first
+/// half.
 fn start(n: i64) -> Time {
     now() + Span::days(1) + Span::minutes(30 * n)
 }

@@ -1,4 +1,4 @@
-//! What a commit, a rebuild and an opening cost. `cargo bench --bench store`; set `TMPDIR` to the
+//! Measures a commit, a rebuild and an opening. `cargo bench --bench store`; set `TMPDIR` to the
 //! disk that is to be measured.
 
 use std::path::Path;
@@ -20,7 +20,7 @@ use maitred::store::open::{CreateIfMissing, OpenedStore, open};
 use maitred::store::port::Store;
 use tempfile::TempDir;
 
-/// What the binary runs on too: a plan makes and drops many small things.
+/// The allocator of the binary: a plan makes and drops many small values.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -28,13 +28,13 @@ fn main() {
     divan::main();
 }
 
-/// Members; each has one grant that is never used up.
+/// The number of members; each has one grant that is never used up.
 const MEMBERS: usize = 1_000;
 
-/// Requests that one pass decides.
+/// The number of requests that one pass decides.
 const REQUESTS_PER_PASS: usize = 16;
 
-/// Facts of one request on its way.
+/// The number of facts that one request takes from decision to end.
 const FACTS_PER_REQUEST: usize = 6;
 
 fn at(seconds: usize) -> Time {
@@ -58,7 +58,7 @@ fn reference(n: usize) -> Reference {
     Reference::parse(&format!("2026-spring-{:04}", n % MEMBERS)).expect("a name")
 }
 
-/// A uid as Cal.com makes them: 22 letters and digits in no order.
+/// Returns a uid as Cal.com makes them: 22 letters and digits in no order.
 fn uid(n: usize) -> BookingUid {
     let mixed = (n as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     BookingUid::parse(&format!("{mixed:016x}{n:06}")).expect("a uid")
@@ -135,7 +135,7 @@ fn request(n: usize) -> Request {
     }
 }
 
-/// The first commit of a request: the decision and the hold.
+/// Returns the facts of a request's first commit: the decision and the hold.
 fn intent_facts(n: usize) -> [Fact; 2] {
     let request = request(n);
     let hold = Fact::Hold {
@@ -156,7 +156,7 @@ fn intent_facts(n: usize) -> [Fact; 2] {
     [Fact::RequestDecided { request }, hold]
 }
 
-/// All that is written about it afterwards.
+/// Returns all facts that are written about the request afterwards.
 fn settlement_facts(n: usize) -> [Fact; 4] {
     let uid = uid(n);
     let request = RequestId::from(&uid);
@@ -185,7 +185,7 @@ fn settlement_facts(n: usize) -> [Fact; 4] {
     ]
 }
 
-/// A store with so many decided requests, in commits of as many requests as given.
+/// Returns a store with this many decided requests, in commits of `batch` requests each.
 fn filled_store(requests: usize, batch: usize) -> (TempDir, LogStore) {
     let dir = tempfile::tempdir().expect("a directory");
     let mut store = open_store(dir.path()).store;
@@ -200,7 +200,7 @@ fn filled_store(requests: usize, batch: usize) -> (TempDir, LogStore) {
     (dir, store)
 }
 
-/// One durable commit, with so many facts.
+/// Measures one durable commit with this many facts.
 #[divan::bench(args = [1, 256], sample_count = 200, sample_size = 1)]
 fn commit(bencher: Bencher<'_, '_>, facts: usize) {
     let (_dir, mut store) = filled_store(0, 1);
@@ -221,18 +221,19 @@ fn commit(bencher: Bencher<'_, '_>, facts: usize) {
         .bench_local_values(|facts| store.commit(at(0), facts, &[]).expect("it commits"));
 }
 
-/// Everything anew from the log: check, parse, fold, write. Requests decided in batches of 16.
+/// Rebuilds everything from the log again: check, parse, project, write. Requests are decided in
+/// batches of 16.
 #[divan::bench(args = [10_000, 100_000], sample_count = 5, sample_size = 1)]
 fn rebuild(bencher: Bencher<'_, '_>, requests: usize) {
     let (dir, store) = filled_store(requests, REQUESTS_PER_PASS);
-    // Not closed, so that every opening rebuilds.
+    // The store is not closed, so that every opening rebuilds.
     drop(store);
     bencher
         .counter(ItemsCount::new(requests * FACTS_PER_REQUEST + MEMBERS))
         .bench_local(|| open_store(dir.path()).notices.len());
 }
 
-/// Opening what was closed cleanly, with as many commits as given, and closing it again.
+/// Opens a store that was closed cleanly, with as many commits as given, and closes it again.
 #[divan::bench(args = [1_000, 100_000], sample_count = 10, sample_size = 1)]
 fn open_clean(bencher: Bencher<'_, '_>, commits: usize) {
     let (dir, mut store) = filled_store(commits / 2, 1);
@@ -245,14 +246,14 @@ fn open_clean(bencher: Bencher<'_, '_>, commits: usize) {
     });
 }
 
-/// Asking for the open work when 100 000 decisions are done.
+/// Reads the open intents when 100 000 decisions are done.
 #[divan::bench]
 fn open_intents(bencher: Bencher<'_, '_>) {
     let (_dir, store) = filled_store(100_000, 256);
     bencher.bench_local(|| store.open_intents(250).expect("it reads").len());
 }
 
-/// One account out of many.
+/// Reads one account out of many.
 #[divan::bench]
 fn account_by_name(bencher: Bencher<'_, '_>) {
     let (_dir, store) = filled_store(1_000, 256);

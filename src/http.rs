@@ -1,7 +1,6 @@
-//! The one place that builds HTTP clients: for Cal.com and for lookups. No redirect is followed, no
-//! call is sent twice, and nothing of a call is logged. A client speaks to one host, so what stands
-//! between is decided here once: what belongs to this machine never goes through a proxy, and every
-//! client can say by which way it goes.
+//! Builds all HTTP clients: for Cal.com and for lookups. No redirect is followed, no call is sent
+//! twice, and nothing of a call is logged. A client speaks to one host, so its route is decided
+//! here once: calls to this machine never go through a proxy, and every client can name its route.
 
 use std::error::Error;
 use std::fmt;
@@ -12,14 +11,15 @@ use std::time::Duration;
 use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::{Certificate, Client, Proxy, Url};
 
-/// Below Cal.com's keep-alive of 5 s, as of many servers: a call sent into a connection that the server
-/// is just closing ends in doubt about what it did.
+/// How long an idle connection is kept: shorter than the keep-alive of 5 s of Cal.com and many
+/// other servers. If a call is sent into a connection that the server is just closing, it stays
+/// unknown what the call did.
 const POOL_IDLE: Duration = Duration::from_secs(3);
 
-/// Causes of an error that are told; deeper ones repeat what was said.
+/// The most causes of an error that are shown; deeper ones repeat the others.
 const MAX_CAUSES: usize = 6;
 
-/// Why no client can be made. Nothing was sent.
+/// Why no client can be built. Nothing was sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HttpClientError {
     #[error(
@@ -41,7 +41,7 @@ pub struct HttpClient {
     pub route: ServerRoute,
 }
 
-/// Where calls go, and by which way. Reads after "no connection to".
+/// The host that calls go to, and the proxy between. The text reads after "no connection to".
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerRoute {
     host: String,
@@ -60,10 +60,12 @@ impl fmt::Display for ServerRoute {
     }
 }
 
-/// Makes the client for this URL's host. `roots` are trusted besides those of the system.
+/// Builds the client for this URL's host. `roots` are trusted in addition to the system's
+/// certificates.
 ///
 /// # Errors
-/// When a proxy is named that cannot be one, or the system's certificates cannot be read.
+/// Returns an error if the environment names a proxy that cannot be one, or if the system's
+/// certificates cannot be read.
 pub fn build_client(
     url: &Url,
     connect_timeout: Option<Duration>,
@@ -71,7 +73,7 @@ pub fn build_client(
 ) -> Result<HttpClient, HttpClientError> {
     static PROVIDER: Once = Once::new();
     PROVIDER.call_once(|| {
-        // An error means that one is installed already, which serves as well.
+        // An error means that a provider is installed already, which serves as well.
         let _installed = rustls::crypto::ring::default_provider().install_default();
     });
     let variable = |name: &str| std::env::var(name).ok();
@@ -80,10 +82,10 @@ pub fn build_client(
         .user_agent(concat!("maitred/", env!("CARGO_PKG_VERSION")))
         .pool_idle_timeout(POOL_IDLE)
         .redirect(reqwest::redirect::Policy::none())
-        // Not even what HTTP/2 calls safe to repeat: the next pass is the retry.
+        // No retries, not even of what HTTP/2 calls safe to repeat: the next pass is the retry.
         .retry(reqwest::retry::never())
         .referer(false)
-        // It would log what is sent, and v1 sends the key in the request line.
+        // Verbose logging would show what is sent, and v1 sends the key in the request line.
         .connection_verbose(false)
         .no_proxy();
     if let Some(timeout) = connect_timeout {
@@ -100,7 +102,7 @@ pub fn build_client(
     Ok(HttpClient { client, route })
 }
 
-/// An error and its causes on one line, without the URL.
+/// Returns an error and its causes on one line, without the URL.
 pub fn describe_error(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut parts = vec![error.to_string()];
@@ -115,7 +117,7 @@ pub fn describe_error(error: reqwest::Error) -> String {
     parts.join(": ")
 }
 
-/// Whether the URL is one of this machine.
+/// Returns whether the URL is one of this machine.
 pub fn is_loopback(url: &Url) -> bool {
     url.host_str().is_some_and(|host| {
         let address = host.trim_start_matches('[').trim_end_matches(']');
@@ -123,7 +125,7 @@ pub fn is_loopback(url: &Url) -> bool {
     })
 }
 
-/// The proxy for the URL, if the environment names one that is meant for it.
+/// Returns the proxy for the URL, if the environment names one that is meant for it, and the route.
 fn select_route(
     url: &Url,
     variable: &impl Fn(&str) -> Option<String>,
@@ -152,7 +154,8 @@ fn select_route(
     } else {
         format!("http://{value}")
     };
-    // The parser's words would not repeat the text, which may hold a password; neither do ours.
+    // The text may hold a password. The parser's message would not repeat the text, and neither do
+    // ours.
     let mut display_url =
         Url::parse(&proxy_url).map_err(|_| proxy_error("does not hold the address of a proxy"))?;
     if !matches!(display_url.scheme(), "http" | "https") {
@@ -162,7 +165,7 @@ fn select_route(
     }
     let proxy =
         Proxy::all(&proxy_url).map_err(|_| proxy_error("does not hold the address of a proxy"))?;
-    // Neither fails for a URL with a host.
+    // Neither call fails for a URL with a host.
     let _ = (display_url.set_username(""), display_url.set_password(None));
     let display_text = display_url.as_str().trim_end_matches('/').to_owned();
     let route = ServerRoute {
@@ -172,7 +175,7 @@ fn select_route(
     Ok((Some(proxy), route))
 }
 
-/// The variable that names a proxy for the URL, and what it holds.
+/// Returns the variable that names a proxy for the URL, and its value.
 fn find_proxy_variable(
     url: &Url,
     variable: &impl Fn(&str) -> Option<String>,
@@ -189,7 +192,7 @@ fn find_proxy_variable(
     set.next()
 }
 
-/// Whether NO_PROXY names the URL's host. The same code as reqwest's own decides.
+/// Returns whether `NO_PROXY` names the URL's host. The code that reqwest itself uses decides.
 fn is_excepted(url: &Url, variable: &impl Fn(&str) -> Option<String>) -> bool {
     let list = ["NO_PROXY", "no_proxy"]
         .iter()
@@ -255,7 +258,7 @@ mod tests {
             ("http://127.0.0.1:3003", &[all], "127.0.0.1:3003 (directly)"),
             ("http://[::1]:3003", &[all], "[::1]:3003 (directly)"),
             ("https://localhost", &[all], "localhost:443 (directly)"),
-            // A proxy that cannot be one is no matter where none is used.
+            // An invalid proxy does not matter where no proxy is used.
             (
                 "http://127.0.0.1:3003",
                 &[("HTTP_PROXY", "::secret::")],

@@ -1,5 +1,5 @@
-//! `maitred` stands at the door of a Cal.com calendar: it confirms and declines the bookings that
-//! wait, against an embedded credit ledger and the house's own criteria.
+//! `maitred` guards a Cal.com calendar: it confirms and declines pending bookings, based on an
+//! embedded credit ledger and the operator's own criteria.
 
 pub mod calcom;
 pub mod cli;

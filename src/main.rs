@@ -1,9 +1,9 @@
-//! The binary. Everything is in the library.
+//! The binary. All code is in the library.
 
 use std::process::ExitCode;
 
-/// A third quicker than the C library's where a plan or a rebuild makes and drops many small things,
-/// and it gives memory back.
+/// mimalloc is a third faster than the C library's allocator where a plan or a rebuild allocates
+/// and frees many small objects, and it returns memory to the system.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

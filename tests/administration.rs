@@ -1,5 +1,6 @@
-//! What an administrator meets at the command line: names with a slip, variables that were left in the
-//! shell, questions about a person, files that were cut off, and what the log says of all that.
+//! What an administrator meets at the command line: mistyped names, variables that were left in the
+//! shell, questions about a person, files that were cut off, and what the log records about all of
+//! these.
 
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 
@@ -17,10 +18,10 @@ mod binary_fixture;
 
 const BO: &str = "bo@example.com";
 
-/// Commands log warnings only, unless they are told otherwise; the daemon logs what it did.
+/// Commands log only warnings by default. The daemon also logs what it did.
 const INFO_LOG: [(&str, &str); 1] = [("MAITRED_LOG", "info")];
 
-/// A house whose configuration has a text replaced.
+/// Returns a fixture whose configuration has a text replaced.
 fn fixture_with_config(from: &str, to: &str) -> BinaryFixture {
     let fixture = BinaryFixture::new("v2");
     let path = fixture.path("config.toml");
@@ -155,7 +156,7 @@ fn a_word_that_is_no_level_is_refused_with_those_that_are() {
     }
 }
 
-/// Each line has the user who gave the command, and no member's address.
+/// Each line names the user who gave the command, and no member's address.
 #[test]
 fn every_change_by_an_operator_is_one_line_of_the_log() {
     let fixture = BinaryFixture::new("v2");
@@ -258,7 +259,7 @@ fn dates_are_given_and_shown_in_the_configured_time_zone() {
         .run_ok(&["credits", "list", BO, "--format", "json"])
         .json();
     assert_eq!(machines["grants"][0]["expires"], "2099-12-31T23:00:00.000Z");
-    // Three months are months of the calendar, to the end of a day of the house.
+    // Three months are calendar months, up to the end of a day in the configured zone.
     let months = [
         "credits",
         "grant",
@@ -323,7 +324,7 @@ fn a_plan_names_skipped_lookups_and_keeps_to_the_terminal_width() {
     for word in ["who@example.com (no account)", "(account not", "looked up)"] {
         assert!(plan.out.contains(word), "{word}: {}", plan.out);
     }
-    // Tables keep to it; the sentences around them are left to the terminal.
+    // Tables keep to the width. The terminal wraps the sentences around them.
     let rows = plan.out.lines().filter(|line| line.starts_with(' '));
     let widest = rows.map(|line| line.chars().count()).max();
     assert!(widest.unwrap() <= 60, "{}", plan.out);

@@ -1,5 +1,5 @@
-//! The built binary, as operators meet it: against a sandbox over HTTP, with a configuration, a key
-//! and a ledger of its own in a folder of its own.
+//! The built binary, as operators meet it: against a sandbox over HTTP, with its own configuration,
+//! key and ledger in its own folder.
 
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use maitred::daemon::clock;
-use maitred::sandbox::actions::{BookingRemark, ThirdPartyAction};
+use maitred::sandbox::action::{BookingRemark, ThirdPartyAction};
 use maitred::sandbox::call_log::{MailKind, Operation, Recipient};
 use maitred::sandbox::faults::{Fault, FaultRule, Stage};
 use maitred::sandbox::model::SandboxEventType;
@@ -155,7 +155,7 @@ fn the_projection_may_be_lost_in_any_way() {
     ];
     for (name, harm) in harms {
         harm(&fold);
-        // Looking rebuilds nothing; what writes does.
+        // A command that only reads rebuilds nothing; a command that writes does.
         let looked = fixture.run_ok(&["account", "show", "bo@example.com"]);
         assert!(
             !looked.err.contains("rebuilt"),

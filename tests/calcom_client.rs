@@ -1,5 +1,5 @@
-//! The real client against a server that misbehaves on purpose: what it says of what went wrong,
-//! and what it never does (follow, repeat, wait for ever, show the key).
+//! The real client against a server that misbehaves on purpose: what the client reports about each
+//! failure, and what it never does (follow, repeat, wait forever, show the key).
 
 #![allow(
     clippy::unwrap_used,
@@ -13,8 +13,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use maitred::calcom::connect::{Settings, connect};
-use maitred::calcom::port::{BookingFilter, Calendar, CallError, Dialect};
+use maitred::calcom::port::{BookingFilter, Calendar, CallError};
 use maitred::domain::booking::{BookingRef, BookingStatus, Fetched};
+use maitred::domain::dialect::Dialect;
 use maitred::domain::id::{BookingUid, EventTypeId};
 use maitred::domain::time::{Span, Time};
 use secrecy::SecretString;
@@ -25,18 +26,18 @@ use tokio::task::JoinHandle;
 
 const KEY: &str = "cal_live_0123456789abcdef";
 
-/// One answer of the script.
+/// One reply of the script.
 #[derive(Clone)]
 enum Reply {
-    /// These bytes, then the connection is closed.
+    /// Sends these bytes, then closes the connection.
     Bytes(Vec<u8>),
-    /// These bytes, then nothing, the connection open.
+    /// Sends these bytes, then nothing, and keeps the connection open.
     Stall(Vec<u8>),
-    /// These bytes, then this chunk again and again until the other side has had enough.
+    /// Sends these bytes, then this chunk again and again until the client stops reading.
     Flood(Vec<u8>, Vec<u8>),
 }
 
-/// A server that answers call after call from a script, and remembers what was asked.
+/// A server that answers call after call from a script and records what was requested.
 struct ScriptedServer {
     address: String,
     requests: Arc<Mutex<Vec<String>>>,
@@ -71,12 +72,12 @@ impl ScriptedServer {
         }
     }
 
-    /// Heads (and bodies) of the calls so far.
+    /// Returns the heads (and bodies) of the calls so far.
     fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
 
-    /// The request lines of the calls so far.
+    /// Returns the request lines of the calls so far.
     fn request_lines(&self) -> Vec<String> {
         let asked = self.requests();
         let lines = asked.iter().filter_map(|head| head.lines().next());
@@ -111,7 +112,7 @@ async fn serve(
         }
         Reply::Stall(bytes) => {
             let _ = stream.write_all(&bytes).await;
-            // Until the client closes its side.
+            // Waits until the client closes its side.
             let _ = stream.read(&mut [0; 1]).await;
         }
         Reply::Flood(bytes, chunk) => {
@@ -223,7 +224,7 @@ fn status_of(reading: Option<Fetched>) -> Option<BookingStatus> {
     }
 }
 
-/// The error, after making sure that the key is not in it in any form.
+/// Returns the error, after checking that it does not contain the key in any form.
 fn error_without_key<T: std::fmt::Debug>(result: Result<T, CallError>) -> CallError {
     let error = result.expect_err("a misbehaving server");
     for text in [format!("{error}"), format!("{error:?}")] {
@@ -404,7 +405,8 @@ async fn what_breaks_on_the_way_leaves_the_outcome_unknown() {
                 .confirm(&booking_ref(), far_deadline())
                 .await,
         );
-        // Only the server's own words end the call; what it did before is unknown then, too.
+        // Only an answer of the server itself ends the call. Even then it is unknown what the
+        // server did before.
         let ended = matches!(error, CallError::Failed(_));
         assert_eq!(ended, what == "500", "{what}: {error}");
         assert!(ended || is_unknown_outcome(&error), "{what}: {error}");
@@ -489,7 +491,7 @@ async fn a_server_that_is_not_there_was_sent_nothing() {
         let error = error_without_key(calendar.current_user().await);
         assert!(matches!(error, CallError::Unreachable(_)), "{error}");
     }
-    // TLS is spoken to one that does not.
+    // The client speaks TLS to a server that does not.
     let script = ScriptedServer::start(vec![Reply::Bytes(
         b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(),
     )])
@@ -718,7 +720,7 @@ async fn v1_leaves_alone_what_is_not_in_the_right_state() {
         .confirm(&booking_ref(), far_deadline())
         .await;
     assert_eq!(got, Ok(Some(Fetched::Gone)));
-    // The number names another booking by now.
+    // The number belongs to another booking by now.
     let other = json_reply("200 OK", &json!({"booking": v1_row(7, "xyz", "PENDING")}));
     let script = ScriptedServer::start(vec![other]).await;
     let error = error_without_key(
@@ -726,9 +728,9 @@ async fn v1_leaves_alone_what_is_not_in_the_right_state() {
             .confirm(&booking_ref(), far_deadline())
             .await,
     );
-    // Nothing was sent, so the call is not one that may still be running.
+    // Nothing was sent, so this call cannot still be running.
     assert!(matches!(error, CallError::Unreachable(_)), "{error}");
-    // Without a number nothing can be asked.
+    // Without a number nothing can be requested.
     let script = ScriptedServer::start(vec![]).await;
     for id in [None, Some(0), Some(-1), Some(i64::from(i32::MAX) + 1)] {
         let nameless = BookingRef {
@@ -746,7 +748,7 @@ async fn v1_trusts_the_reading_over_the_answer_of_a_write() {
         |status: &str| json_reply("200 OK", &json!({"booking": v1_row(7, "abc", status)}));
     let patched = |status: &str| json_reply("200 OK", &json!({"booking": {"status": status}}));
     let down = || json_reply("500 Oh", &json!({"message": "Something went wrong"}));
-    // The answer to the PATCH, the reading after it, and what is made of both.
+    // The answer to the PATCH, the reading after it, and the result of both.
     let rows = [
         (
             patched("ACCEPTED"),
@@ -812,7 +814,7 @@ async fn v1_filters_pending_bookings_itself() {
     assert_eq!(uids, ["a", "d"]);
     assert_eq!(page.unreadable, ["bookings[5].status is missing (f)"]);
     assert_eq!(page.next, None);
-    // The clock of these tests stands at 2026-11-23; midnight of the day before.
+    // The clock of these tests shows 2026-11-23; this is midnight of the day before.
     let expect = format!(
         "GET /v1/bookings?expand=team&sortBy=createdAt&order=asc\
          &dateFrom=2026-11-22T00%3A00%3A00.000Z&take=128&page=1&apiKey={KEY}"
@@ -822,7 +824,7 @@ async fn v1_filters_pending_bookings_itself() {
 
 #[tokio::test]
 async fn v1_reads_around_a_row_that_spoils_its_page() {
-    // 200 pending bookings, of which the server cannot show the one at 77.
+    // There are 200 pending bookings, and the server cannot show the booking at index 77.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let task = tokio::spawn(async move {
@@ -911,7 +913,7 @@ async fn an_event_type_that_is_not_there_is_none() {
     assert_eq!((found.slug.as_str(), found.length_minutes), ("lesson", 30));
 }
 
-/// What was logged, by us and by everything below us.
+/// Collects what was logged, by maitred and by the libraries that it uses.
 #[derive(Clone, Default)]
 struct LogSink(Arc<Mutex<Vec<u8>>>);
 
@@ -953,7 +955,7 @@ async fn nothing_that_is_logged_shows_the_key() {
     assert!(!logged.contains("0123456789abcdef"), "{logged}");
 }
 
-/// The environment belongs to the process, so the half that connects runs in one of its own.
+/// The environment belongs to the process, so the part that connects runs in its own process.
 #[test]
 fn a_proxy_from_the_environment_is_used() {
     const CHILD: &str = "MAITRED_TEST_BEHIND_PROXY";

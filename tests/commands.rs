@@ -1,5 +1,5 @@
-//! What operators do with the built binary beside passes: their word about a request, accounts,
-//! exports and backups; with the daemon up and down.
+//! What operators do with the built binary apart from passes: reviews of requests, accounts,
+//! exports and backups, with the daemon running and without.
 
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 
@@ -11,14 +11,14 @@ use binary_fixture::{BinaryFixture, Daemon, to_run_result, wait_until};
 
 mod binary_fixture;
 
-/// The requests that `review list` shows.
+/// Returns the requests that `review list` shows.
 fn listed_for_review(fixture: &BinaryFixture, more: &[&str]) -> Vec<Value> {
     let words = [&["review", "list", "--format", "json"], more].concat();
     let view = fixture.run_ok(&words).json();
     view["requests"].as_array().unwrap().clone()
 }
 
-/// A house whose dinners (3 credits) wait for an operator when credit is short.
+/// Returns a fixture whose dinners (3 credits) wait for an operator when credit is short.
 fn fixture_with_dinners_in_review(dialect: &str) -> BinaryFixture {
     let fixture = BinaryFixture::new(dialect);
     let more = "short-of-credit = \"review\"\n";
@@ -87,7 +87,7 @@ fn a_declined_booker_is_told_the_operators_reason() {
     let uid = fixture.request_booking(fixture.dinner, "bo@example.com", "09:00:00Z");
     fixture.run_ok(&["run", "--once"]);
     fixture.run_ok(&["review", "confirm", &uid]);
-    // A second word replaces the first.
+    // A second review replaces the first.
     let reason = "We are closed that day.";
     fixture.run_ok(&["review", "decline", &uid, "--reason", reason]);
     fixture.run_ok(&["run", "--once"]);
@@ -155,7 +155,7 @@ fn a_review_answer_is_refused_clearly_or_counts_once() {
 #[test]
 fn a_daemon_acts_on_a_review_answer_at_once_and_shows_pending_requests() {
     let fixture = fixture_with_dinners_in_review("v2");
-    // No pass on its own during the test but the first.
+    // Only the first pass runs on its own during the test.
     let config = std::fs::read_to_string(fixture.path("config.toml")).unwrap();
     let config = config.replace("poll = \"1s\"", "poll = \"1h\"");
     std::fs::write(fixture.path("config.toml"), config).unwrap();

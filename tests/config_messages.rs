@@ -1,5 +1,5 @@
-//! What an operator reads when a configuration is wrong. Each `NAME.toml` under
-//! `tests/fixtures/config` has its messages beside it, in `NAME.snap`.
+//! What an operator reads when a configuration is wrong. For each `NAME.toml` under
+//! `tests/fixtures/config`, `NAME.snap` has the messages.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,14 +9,14 @@ use maitred::config::model::SHIPPED_CONFIG;
 use maitred::config::parse::parse;
 use proptest::prelude::*;
 
-/// Stands in every secret of the fixtures.
+/// Every secret of the fixtures contains this text.
 const SECRET_MARK: &str = "5ecre7";
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/config")
 }
 
-/// The name and text of every fixture, sorted.
+/// Returns the name and text of every fixture, sorted.
 fn fixtures() -> Vec<(String, String)> {
     let mut fixtures: Vec<(String, String)> = fs::read_dir(folder())
         .expect("the folder is there")
@@ -89,7 +89,7 @@ fn every_message_says_where_what_and_what_to_do() {
     }
 }
 
-/// What a message proposes to write in place of what it marks.
+/// Returns the text that a message proposes to write instead of the marked text.
 fn proposed_text(help: &str) -> Option<&str> {
     let meant = help
         .strip_prefix("did you mean ")
@@ -99,7 +99,7 @@ fn proposed_text(help: &str) -> Option<&str> {
     meant.or(example)
 }
 
-/// The text with the proposal in place of what the finding marks.
+/// Returns the text with the proposal instead of what the finding marks.
 fn apply_proposal(text: &str, finding: &Diagnostic, proposal: &str) -> Option<String> {
     let place = finding.position.as_ref()?;
     let marked = place.excerpt.as_ref()?.mark_width;
@@ -112,7 +112,7 @@ fn apply_proposal(text: &str, finding: &Diagnostic, proposal: &str) -> Option<St
     let word = proposal.trim_matches('`');
     let new = match (is_quoted(&was), is_quoted(word)) {
         (true, false) if !word.starts_with(['[', '{']) => format!("'{word}'"),
-        // What is marked within a text has no quotes of its own.
+        // A mark inside a quoted text does not include the quotes.
         (false, true)
             if before
                 .last()
@@ -133,7 +133,7 @@ fn apply_proposal(text: &str, finding: &Diagnostic, proposal: &str) -> Option<St
     Some(lines.join("\n") + "\n")
 }
 
-/// Whoever does what a message proposes must not read the same message again.
+/// An operator who does what a message proposes must not read the same message again.
 #[test]
 fn what_a_message_proposes_is_right() {
     let mut tried = 0;
@@ -160,7 +160,8 @@ fn what_a_message_proposes_is_right() {
     assert!(tried >= 35, "{tried} proposals were found");
 }
 
-/// Advice that is more than a word to put in place: what is wrong, the advice, the text that follows it.
+/// Checks advice that is more than a word to insert: what is wrong, the advice, the text that
+/// follows the advice.
 #[test]
 fn what_a_message_advises_can_be_done() {
     let gate = |key: &str| format!("[[gate]]\nevent-types = ['a']\n{key}\n");
@@ -208,13 +209,13 @@ fn what_a_message_advises_can_be_done() {
         ),
         (
             gate("allow = [5]"),
-            "write \"ann@example.com\", \"@example.com\" or { who = \"ann@example.com\" }",
-            gate("allow = ['ann@example.com', '@example.org', { who = 'bo@example.com' }]"),
+            "write \"ann@example.com\", \"@example.com\" or { booker = \"ann@example.com\" }",
+            gate("allow = ['ann@example.com', '@example.org', { booker = 'bo@example.com' }]"),
         ),
         (
-            gate("allow = [{ who = 'a@b.com', expires = 'soon' }]"),
+            gate("allow = [{ booker = 'a@b.com', expires = 'soon' }]"),
             "write \"2026-12-01\", or \"2026-12-01T08:00:00Z\"",
-            gate("allow = [{ who = 'a@b.com', expires = '2096-12-01T08:00:00Z' }]"),
+            gate("allow = [{ booker = 'a@b.com', expires = '2096-12-01T08:00:00Z' }]"),
         ),
         (
             format!("hosts = [42]\n{}", gate("")),
@@ -267,7 +268,7 @@ fn messages_never_contain_a_secret() {
     assert!(count >= 13, "the fixtures hold {count} secrets");
 }
 
-/// The shipped text with its example gate switched on and some of it replaced.
+/// Returns the shipped text with its example gate switched on and some parts replaced.
 fn shipped_text_with_changes(cuts: &[(usize, usize, String)]) -> String {
     let mut text: Vec<char> = SHIPPED_CONFIG.replace("\n#", "\n").chars().collect();
     for (at, length, with) in cuts {
@@ -278,7 +279,7 @@ fn shipped_text_with_changes(cuts: &[(usize, usize, String)]) -> String {
     text.into_iter().collect()
 }
 
-/// Whatever the text: an answer, and messages that can be printed.
+/// Checks that any text gives a result, and only messages that can be printed.
 fn check_any_text(text: &str) {
     let findings = findings(text);
     let lines = text.matches('\n').count() + 1;
@@ -292,9 +293,9 @@ fn check_any_text(text: &str) {
     assert!(rendered.chars().all(printable), "{rendered:?}");
 }
 
-/// Pieces of configurations, in any order.
+/// Generates pieces of configurations, in any order.
 const TOML_LIKE: &str = concat!(
-    r"((\[{1,2})?(calcom|schedule|gate|limits|house|rule|gate\.rule|lookup|reasons|x)(\]{1,2})?",
+    r"((\[{1,2})?(calcom|schedule|gate|limits|global|rule|gate\.rule|lookup|reasons|x)(\]{1,2})?",
     r"|(poll|hosts|cost|name|event-types|api-key|caps|prices|hours|notice|require|reason|en) = ",
     r#"|"[ -~]{0,8}"|[0-9]{1,20}|\{|\}|,|\[|\]|\n|'''|é){0,30}"#
 );

@@ -1,5 +1,5 @@
-//! Every file of every fuzz corpus, run through its target: what the fuzzer once found interesting,
-//! and the seeds it began with. `fuzz/run.sh` runs the fuzzer itself.
+//! Runs every file of every fuzz corpus through its target: the inputs that the fuzzer once found
+//! interesting, and the seeds that it started with. `fuzz/run.sh` runs the fuzzer itself.
 
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 
@@ -18,7 +18,7 @@ use maitred::domain::fact::Fact;
 use maitred::domain::ledger_state::LedgerFact;
 use maitred::store::codec::fact;
 
-/// More than this makes the corpora a burden.
+/// With more files than this, the corpora become a burden.
 const MAX_FILES: usize = 120;
 
 #[test]
@@ -44,7 +44,7 @@ fn every_corpus_file_passes_its_target() {
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
-/// Seeds that hold what is written: every kind of fact, and all that may stand in it.
+/// The seeds contain every kind of fact that is written, and every part that a fact may have.
 #[test]
 fn every_kind_of_fact_is_among_the_seeds() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/record");
@@ -71,10 +71,11 @@ fn every_kind_of_fact_is_among_the_seeds() {
     assert_eq!(ends.len(), 5, "every end of a call");
 }
 
-/// How many words [`kind`] has.
+/// How many names [`fact_kind`] returns.
 const KINDS: usize = 29;
 
-/// A new kind, or a new part of one that old logs do not have, needs a seed and a word here.
+/// Returns the name of a fact's kind. A new kind, or a new part of a kind that old logs do not
+/// have, needs a seed and a name here.
 fn fact_kind(fact: &Fact) -> &'static str {
     match fact {
         Fact::AccountOpened { .. } => "opened",
@@ -116,7 +117,7 @@ fn fact_kind(fact: &Fact) -> &'static str {
     }
 }
 
-/// The fuzzer begins with all keys that there are.
+/// The fuzzer starts with all existing keys.
 #[test]
 fn the_seed_of_configurations_is_the_shipped_one() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

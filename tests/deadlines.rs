@@ -1,14 +1,14 @@
-//! Every request comes to an end, over HTTP against the sandbox: no request is confirmed after its start.
-//! Requests that began without an answer, requests that Cal.com refuses to answer, and bookings with an
-//! unknown status are on the unresolved list until an operator resolves them.
+//! Every request comes to an end, over HTTP against the sandbox: no request is confirmed after its
+//! start. Requests that are unanswered when they start, requests that Cal.com refuses to answer,
+//! and bookings with an unknown status are on the unresolved list until an operator resolves them.
 
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 
 mod common;
 
 use common::{PassFixture, step_outcome};
-use maitred::calcom::port::Dialect;
 use maitred::control::protocol::{CommandResult, ExplainView};
+use maitred::domain::dialect::Dialect;
 
 use maitred::daemon::commands::{decisions, unresolved};
 use maitred::domain::criteria::on_violation::{OnViolation, Wait};
@@ -40,7 +40,7 @@ fn confirm_calls(fixture: &PassFixture) -> u64 {
         .call_count(Operation::Confirm)
 }
 
-/// The words of the unresolved list, each with its booking, sorted.
+/// Returns the codes of the unresolved list, each with its booking, sorted.
 async fn unresolved_items(fixture: &PassFixture) -> Vec<(String, &'static str)> {
     let items = fixture
         .store
@@ -82,7 +82,7 @@ fn problem_text(report: &PassReport, code: &str) -> Option<String> {
     problem.map(|problem| problem.text.clone())
 }
 
-/// The reasons of a request's step.
+/// Returns the reasons of a request's step.
 fn reasons(report: &PassReport, uid: &str) -> Vec<(&'static str, String)> {
     let mut steps = report.steps.iter();
     let step = steps.find(|step| step.request.bookings.iter().any(|b| b.uid.as_str() == uid));
@@ -92,7 +92,7 @@ fn reasons(report: &PassReport, uid: &str) -> Vec<(&'static str, String)> {
         .collect()
 }
 
-/// The fault of B11: a confirm that failed is tried again until the booking is over.
+/// Fault B11: a failed confirm was tried again until the booking was over.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_confirm_that_failed_is_not_sent_after_the_start() {
     for dialect in DIALECTS {
@@ -120,12 +120,13 @@ async fn a_confirm_that_failed_is_not_sent_after_the_start() {
             "{dialect:?}"
         );
         assert_eq!(report.unresolved.count, 1, "{dialect:?}");
-        // It is not decided a second time, and the next passes say why.
+        // The request is not decided a second time, and the next passes report why.
         let report = fixture.pass_of_new_process().await.unwrap();
         assert_eq!(reasons(&report, &uid)[0].0, "begun", "{dialect:?}");
         let view = explain(&fixture, &uid).await;
         assert_eq!(view.unresolved[0].code, "unanswered", "{dialect:?}");
-        // The host answers it at Cal.com: it leaves the list, or is on it as what it is then.
+        // The host answers the request at Cal.com: it leaves the list, or stays on it with a reason
+        // that fits its new status.
         let now = fixture.clock.now();
         let host = |row: &mut maitred::sandbox::model::SandboxBooking| {
             row.status = SandboxStatus::Rejected;
@@ -137,8 +138,8 @@ async fn a_confirm_that_failed_is_not_sent_after_the_start() {
     }
 }
 
-/// A confirm without an answer may still be running: it is only read until that time is over, and then
-/// not sent again, because the booking has begun.
+/// A confirm without an answer may still be running: it is only read until that time has passed.
+/// Then it is not sent again, because the booking has started.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_confirm_without_an_answer_ends_when_it_can_no_longer_be_running() {
     let mut fixture = PassFixture::new(Dialect::V2).await;
@@ -168,7 +169,7 @@ async fn a_confirm_without_an_answer_ends_when_it_can_no_longer_be_running() {
     );
 }
 
-/// The start passes between the plan and the call.
+/// The start time passes between the plan and the call.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_reading_does_not_send_a_confirm_after_the_start() {
     let mut fixture = PassFixture::new(Dialect::V2).await;
@@ -198,7 +199,8 @@ async fn a_slow_reading_does_not_send_a_confirm_after_the_start() {
     );
 }
 
-/// The one call would confirm every occurrence of a series that waits, the one that has begun too.
+/// One call would confirm every pending occurrence of a series, including the occurrence that has
+/// already started.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_series_is_not_confirmed_after_the_start_of_its_first_occurrence() {
     let mut fixture = PassFixture::new(Dialect::V2).await;
@@ -222,8 +224,8 @@ async fn a_series_is_not_confirmed_after_the_start_of_its_first_occurrence() {
     );
 }
 
-/// What waits for an operator or for credit, and is not answered before it begins, is on the list until
-/// it is over.
+/// A request that waits for an operator or for credit, and is not answered before its start, is on
+/// the list until it is over.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_pending_at_their_start_are_listed_until_they_are_over() {
     for effect in [OnViolation::Review, OnViolation::Wait(Wait::UNTIL_START)] {
@@ -234,7 +236,7 @@ async fn requests_pending_at_their_start_are_listed_until_they_are_over() {
         let uid = fixture.request(fixture.event_types.dinner, BO, "2026-11-24T09:00:00Z");
         fixture.pass().await;
         assert_eq!(unresolved_items(&fixture).await, [], "{effect:?}");
-        // Credit that comes after the start confirms nothing.
+        // A grant after the start confirms nothing.
         fixture.clock.advance(Span::minutes(61));
         if effect == OnViolation::Review {
             fixture.grant(BO, 5).await;
@@ -257,7 +259,8 @@ async fn requests_pending_at_their_start_are_listed_until_they_are_over() {
     }
 }
 
-/// A house in which Bo's lesson is confirmed at Cal.com, and the answer to the confirm was lost.
+/// Returns a fixture in which Bo's lesson is confirmed at Cal.com, but the answer to the confirm
+/// was lost.
 async fn confirm_without_an_answer() -> (PassFixture, String) {
     let mut fixture = PassFixture::new(Dialect::V2).await;
     fixture.grant(BO, 5).await;
@@ -270,7 +273,7 @@ async fn confirm_without_an_answer() -> (PassFixture, String) {
     (fixture, uid)
 }
 
-/// Every answer shows the booking with a status that maitred does not know.
+/// Makes every answer show the booking with a status that maitred does not know.
 fn hide_the_status(fixture: &PassFixture, uid: &str) {
     let unknown = Fault::Rows {
         as_if: RowFault::UnknownStatus,
@@ -317,7 +320,7 @@ async fn an_unknown_status_of_an_intent_is_listed_until_it_is_known() {
     assert_eq!(fixture.balance(BO).await, (4, 0, 1));
 }
 
-/// A status that is still unknown when the booking is over says as little as before.
+/// A status that is still unknown when the booking is over proves no more than before.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unknown_status_keeps_its_hold_past_the_end_until_an_operator_settles_it() {
     let (mut fixture, uid) = confirm_without_an_answer().await;
@@ -344,7 +347,7 @@ async fn an_unknown_status_keeps_its_hold_past_the_end_until_an_operator_settles
     assert_eq!(unresolved_items(&fixture).await, []);
 }
 
-/// B8, of a booking that is paid for.
+/// B8, for a booking that is paid for.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unknown_status_of_a_charge_is_listed_until_it_is_known() {
     let mut fixture = PassFixture::new(Dialect::V2).await;
@@ -369,7 +372,7 @@ async fn an_unknown_status_of_a_charge_is_listed_until_it_is_known() {
     assert_eq!(unresolved_items(&fixture).await, []);
 }
 
-/// What was begun before a backup was made may have been spent for something else since.
+/// Credits that were held before a backup was made may have been spent on something else since.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn intents_from_before_a_restore_wait_until_the_restore_is_accepted() {
     let mut fixture = PassFixture::new(Dialect::V2).await;

@@ -1,10 +1,11 @@
-//! Disks that fail. A short life of the ledger is lived on a disk whose n-th call fails, for every n:
-//! full, broken, unreadable or read-only, once or from there on. It never panics and never lies: what was acknowledged is
-//! there when the disk is well again, what was refused is not, after a failed write nothing more is
-//! written, and each message names the file and what to do.
+//! Disks that fail. A short run of the ledger takes place on a disk whose n-th call fails, for
+//! every n: the disk is full, broken, unreadable or read-only, once or permanently from that call
+//! on. The ledger never panics and never reports wrong data: what was acknowledged is there when
+//! the disk works again, what was refused is not, nothing more is written after a failed write, and
+//! each message names the file and what to do.
 //!
-//! `MAITRED_DISK_FAULTS=all` goes through every n, `=17` looks at one; by default some, spread over the
-//! life.
+//! `MAITRED_DISK_FAULTS=all` tests every n, `=17` tests one; by default a sample is tested, spread
+//! over the run.
 
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 #![allow(clippy::print_stderr, reason = "the mix is printed")]
@@ -28,23 +29,23 @@ use crash_fixture::{CrashFixture, WITH_CREDIT};
 use failing_disk_run::{FailingDiskRun, InitialState, ROLE, ending_name, run_on_failing_disk};
 use shim::DiskFailure;
 
-/// Errors of the system.
+/// Error numbers of the operating system.
 const EIO: i32 = 5;
 const ENOSPC: i32 = 28;
 const EROFS: i32 = 30;
 
-/// Letters of calls, see `shim.c`: opening and changing, only changing (to open for it is as good), and
-/// only reading what was opened.
+/// Letters of calls, see `shim.c`: calls that change or open a file, calls that only change it
+/// (opening a file to write counts as a change), and calls that only read what was opened.
 const CHANGING_AND_OPENING: &str = "coatwsrumd";
 const WRITING: &str = "catwsrumd";
 const READING: &str = "plek";
 
-/// How often each disk fails when not everything is asked for; one that only cannot be read, or a run
-/// of the whole binary on one.
+/// How often each disk fails by default. There are fewer samples for a disk that only cannot be
+/// read and for some runs of the whole binary.
 const SAMPLES: u64 = 8;
 const FEW_SAMPLES: u64 = 4;
 
-/// A way of failing.
+/// One way in which a disk fails.
 #[derive(Debug, Clone, Copy)]
 struct FailureMode {
     name: &'static str,
@@ -54,7 +55,8 @@ struct FailureMode {
     takes_half: bool,
 }
 
-/// On a full disk nothing is made and nothing grows; what is there can be read, and removed.
+/// On a full disk nothing can be created and nothing can grow. Existing files can be read and
+/// removed.
 const FAILURE_MODES: [FailureMode; 7] = [
     FailureMode {
         name: "full",
@@ -126,7 +128,7 @@ const INITIAL_STATES: [InitialState; 3] = [
     InitialState::NotClosed,
 ];
 
-/// What this program is when it was started by a test of its own.
+/// Plays the child's role when another test of this program started the program.
 #[test]
 fn as_a_child_process() {
     if let Some((role, args)) = child_process::child_role() {
@@ -147,7 +149,7 @@ fn is_one() -> bool {
     requested_samples().is_some_and(|what| what.parse::<u64>().is_ok())
 }
 
-/// Some of the numbers from 1 to the last, or all of them, or one.
+/// Returns a sample of the numbers from 1 to the last, or all of them, or one.
 fn sample_calls(last: u64, some: u64) -> Vec<u64> {
     if let Some(one) = requested_samples().and_then(|what| what.parse().ok()) {
         return vec![one];
@@ -198,8 +200,8 @@ fn on_a_failing_disk_the_store_never_panics_and_never_reports_wrong_data() {
     }
 }
 
-/// Whether each way of failing was one: calls did fail, the ledger often saw it, and, when every
-/// call was gone through, calls of each kind did.
+/// Checks that each failure mode took effect: calls did fail, the ledger noticed often, and, when
+/// every call was tested, calls of each kind failed.
 fn check_mix(
     disk: FailureMode,
     mix: &BTreeMap<(&str, &str), u64>,
@@ -218,9 +220,9 @@ fn check_mix(
     assert!(letters.len() >= all, "{what}: {letters:?} of {wanted:?}");
 }
 
-/// Runs of the binary on such a disk, which fails at some of so many calls: either it has done its
-/// work, or it says what is wrong and has called nobody without writing that down. Gives how many
-/// failed.
+/// Runs the binary on such a disk, which fails at a sample of the given number of calls. Either the
+/// binary has done its work, or it reports what is wrong and has sent no call that it had not
+/// recorded. Returns how many runs failed.
 fn runs_on(disk: FailureMode, calls: u64, some: u64, helps: &[&str]) -> usize {
     let mut fixture = CrashFixture::new();
     let mut failed = 0;
@@ -237,7 +239,8 @@ fn runs_on(disk: FailureMode, calls: u64, some: u64, helps: &[&str]) -> usize {
             "{at}: {called} calls, {decided} decisions: {output}"
         );
         match code {
-            // It fails so late that all is done: only the fold is not marked as whole.
+            // The disk fails so late that all work is done: only the projection is not marked as
+            // complete.
             Some(0) => {}
             Some(1) => {
                 failed += 1;
@@ -261,8 +264,9 @@ fn the_binary_on_a_full_disk_reports_it_and_sends_no_call() {
     assert!(failed > 0 || is_one(), "{failed} runs failed");
 }
 
-/// From the middle on, as after an error with which the system itself stops all writing, the log has
-/// no remedy of its own to name: its error says what is the matter.
+/// The disk becomes read-only in the middle of the run, as after an error for which the system
+/// itself stops all writing. The log then has no specific remedy to name, and its error says what
+/// the matter is.
 #[test]
 fn the_binary_on_a_read_only_file_system_reports_it_and_sends_no_call() {
     let helps = [
@@ -274,8 +278,8 @@ fn the_binary_on_a_read_only_file_system_reports_it_and_sends_no_call() {
     assert!(failed > 0 || is_one(), "{failed} runs failed");
 }
 
-/// What nobody may write to from the start: whoever wants the ledger is told what to do, with the
-/// code of an operation that failed, and nothing is changed.
+/// A file system that is read-only from the start: each command that needs the ledger names the
+/// remedy and ends with the code of a failed operation, and nothing is changed.
 #[test]
 fn on_a_read_only_file_system_each_command_names_the_remedy() {
     let mut fixture = CrashFixture::new();
@@ -330,7 +334,7 @@ fn the_binary_on_an_unreadable_disk_reports_it_and_sends_no_call() {
     assert!(failed > 0 || is_one(), "{failed} runs failed");
 }
 
-/// A full disk under the log alone, from the next commit on.
+/// A disk that is full for the log alone, from the next commit on.
 const LOG_DISK_FULL: DiskFailure = DiskFailure {
     at: 1,
     errno: ENOSPC,
@@ -362,7 +366,7 @@ fn a_daemon_that_cannot_write_the_log_ends_and_says_so() {
 #[test]
 fn an_operator_is_told_of_a_full_disk_and_the_next_write_ends_the_daemon() {
     let mut fixture = CrashFixture::new();
-    // The first pass writes down whose the ledger is; after that an idle daemon writes nothing.
+    // The first pass records whose ledger this is. After that an idle daemon writes nothing.
     fixture.run_ok(&["run", "--once"]);
     let daemon = fixture.start_on(LOG_DISK_FULL, &["run"]);
     let grant = ["credits", "grant", WITH_CREDIT, "7", "--reference", "full"];
@@ -389,6 +393,6 @@ fn an_operator_is_told_of_a_full_disk_and_the_next_write_ends_the_daemon() {
 /// The remedy of a read-only file system.
 const READ_ONLY_REMEDY: &str = "mount the file system writable";
 
-/// About how many calls of a full disk's kinds one run makes, and how many that read.
+/// About how many calls of a full disk's kinds one run makes, and how many calls that read.
 const RUN_CALLS: u64 = 40;
 const RUN_READS: u64 = 200;

@@ -1,5 +1,5 @@
-//! `maitred check --live` as operators meet it: the built binary against a sandbox, with what can be
-//! wrong on either side.
+//! `maitred check --live` as operators meet it: the built binary against a sandbox, with everything
+//! that can be wrong on either side.
 
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 
@@ -31,7 +31,7 @@ struct DoctorFixture {
 }
 
 impl DoctorFixture {
-    /// With these event types, and a server whose clock is so far ahead.
+    /// Returns a fixture with these event types and a server whose clock is ahead by this span.
     fn new(kinds: Vec<SandboxEventType>, ahead: Span) -> Self {
         let runtime = Runtime::new().unwrap();
         let mut world = World::new();
@@ -61,7 +61,7 @@ impl DoctorFixture {
         self.folder.path().join(name)
     }
 
-    /// Makes the ledger.
+    /// Creates the ledger.
     fn init(&self) {
         let path = self.path("store");
         fs::create_dir(&path).unwrap();
@@ -70,7 +70,7 @@ impl DoctorFixture {
         store.close().unwrap();
     }
 
-    /// The exit code, and each finding as `level subject: text`.
+    /// Returns the exit code, and each finding as `level subject: text`.
     fn run_check(&self, gates: &str) -> (i32, Vec<String>) {
         let text = format!(
             "[calcom]\nbase-url = '{}'\napi-key-file = 'key'\n[store]\npath = 'store'\n{gates}",
@@ -96,7 +96,7 @@ impl DoctorFixture {
         let text = |finding: &Value, key: &str| finding[key].as_str().unwrap().to_owned();
         let lines = findings.map(|finding| {
             let level = text(finding, "level");
-            // Whatever is wrong, something can be done about it.
+            // Every finding except `ok` says what to do.
             assert_eq!(level == "ok", text(finding, "help").is_empty(), "{finding}");
             format!(
                 "{level} {}: {}",
@@ -108,7 +108,7 @@ impl DoctorFixture {
     }
 }
 
-/// Exactly one finding begins and ends like this.
+/// Checks that exactly one finding starts with `head` and contains `text`.
 #[track_caller]
 fn assert_one_finding(found: &[String], head: &str, text: &str) {
     let count = { found.iter() }.filter(|line| line.starts_with(head) && line.contains(text));
@@ -143,7 +143,7 @@ fn a_correct_setup_has_no_findings() {
             "ok event type lesson (gate lesson): ",
             "asks for confirmation (whether of all bookers",
         ),
-        // The sandbox's bookers prove nothing.
+        // The sandbox's bookers do not prove their addresses.
         (
             "warning event type lesson (gate lesson): ",
             "need not prove their e-mail address",
@@ -152,7 +152,7 @@ fn a_correct_setup_has_no_findings() {
     for (head, text) in rows {
         assert_one_finding(&found, head, text);
     }
-    // How much is free here is not ours to say.
+    // The test does not know how much of this disk is free.
     assert!(
         found.iter().any(|line| line.contains(" disk: ")),
         "{found:#?}"

@@ -1,7 +1,7 @@
-//! The real client and whole passes against servers that mean no good, or are broken: bounded in
-//! memory and time, nothing acted on, a clear error. What one call does with one odd answer is in
-//! `calcom_client.rs`; here are the sizes, the paces, the identities, and every field of every
-//! recording changed in turn.
+//! The real client and whole passes against hostile or broken servers: memory and time are bounded,
+//! nothing is acted on, and the error is clear. `calcom_client.rs` tests what one call does with
+//! one odd answer; the tests here cover the sizes, the speeds, the identities, and every field of
+//! every recording changed in turn.
 
 #![allow(
     clippy::unwrap_used,

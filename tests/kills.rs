@@ -1,14 +1,16 @@
 //! SIGKILL. The built binary, as a daemon and run once, is killed at each of its changes to the
-//! ledger in turn, before it, in the middle of it and after it, and at any instant whatever; then
-//! started again. It must come to the same end as if nobody had disturbed it: each booking decided,
-//! mailed and charged once.
+//! ledger in turn, before, in the middle of and after the change, and also at arbitrary instants;
+//! then it is started again. The result must be the same as without the kills: each booking
+//! decided, mailed and charged once.
 //!
-//! In a part of the runs Cal.com's mail server is slow, so that a confirm mails, goes on after its
-//! caller was killed, and writes the state at its end. That needs a maitred that waits for calls which
-//! may still be running; with one that does not, `MAITRED_KILL_SLOW_MAIL=1` shows the second mails.
+//! In a part of the runs Cal.com's mail server is slow, so that a confirm sends its mail, continues
+//! after its caller was killed, and writes the status at its end. This needs a maitred that waits
+//! for calls which may still be running; with a maitred that does not, `MAITRED_KILL_SLOW_MAIL=1`
+//! shows the second mails.
 //!
-//! `MAITRED_KILLS=300` kills so often: at every change at least once, and as often in each way as the
-//! number goes. By default few, at other places for each `MAITRED_KILL_SEED`.
+//! `MAITRED_KILLS=300` sets the number of kills. That many kill at every change at least once, in
+//! as many of the ways as the number allows. By default there are few, at other places for each
+//! `MAITRED_KILL_SEED`.
 
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 #![allow(clippy::print_stderr, reason = "the seed and the mix are printed")]
@@ -34,26 +36,28 @@ use maitred::sandbox::call_log::Operation;
 use rng::Rng;
 use shim::{KillAt, Shim};
 
-/// Kills when nothing else is asked for.
+/// Kills by default.
 const DEFAULT_KILLS: u64 = 30;
 
-/// Kills from which on every change must have been met.
+/// From this number of kills on, every change must be covered.
 const KILLS_FOR_FULL_COVERAGE: u64 = 300;
 
-/// Of a hundred kills, this many are at an instant that the ledger does not know of.
+/// This percentage of the kills takes place at an arbitrary instant, unrelated to the ledger's
+/// changes.
 const ANY_INSTANT_PERCENT: u64 = 25;
 
-/// The longest that one waits for such an instant, in milliseconds.
+/// The longest time until such an instant, in milliseconds.
 const MAX_INSTANT_MS: u64 = 400;
 
-/// How long a mail takes where the mail server is slow, in milliseconds: longer than most processes
-/// live here, shorter than a call may be taken to be running.
+/// How long a mail takes when the mail server is slow, in milliseconds: longer than most processes
+/// live here, and shorter than the time for which a call may count as running.
 const SLOW_MAIL_MS: u64 = 1_500;
 
-/// Changes of a run that clears up after a kill, about.
+/// About how many changes a run makes that cleans up after a kill.
 const CHANGES_OF_CLEANUP: u64 = 120;
 
-/// Kills in one house. In an old one the fold makes changes that a young one does not.
+/// Kills in one fixture. In an old fixture the projection makes changes that it does not make in a
+/// new one.
 const KILLS_PER_FIXTURE: usize = 25;
 
 const SIGKILL: i32 = 9;
@@ -72,7 +76,7 @@ fn seeded_rng() -> Rng {
     Rng::new(seed)
 }
 
-/// Whether Cal.com's mail server is slow now and then.
+/// Returns true if Cal.com's mail server is sometimes slow.
 fn has_slow_mail() -> bool {
     crash_fixture::waits_for_running_calls() || std::env::var_os("MAITRED_KILL_SLOW_MAIL").is_some()
 }
@@ -81,7 +85,7 @@ fn is_killed(status: ExitStatus) -> bool {
     status.signal() == Some(SIGKILL)
 }
 
-/// So many that every change must have been met.
+/// Returns true if there are enough kills to cover every change.
 fn is_full_run() -> bool {
     kill_count() >= KILLS_FOR_FULL_COVERAGE
 }
@@ -162,7 +166,7 @@ fn killed_at_any_instant_a_run_ends_with_the_same_result() {
             let who = if is_daemon { "daemon" } else { "once" };
             *mix.entry(who).or_default() += 1;
         }
-        // Sometimes those that clear up are killed, too.
+        // Sometimes the runs that clean up are killed, too.
         for _ in 0..rng.up_to(3) {
             let kill = KillAt {
                 at: 1 + rng.up_to(CHANGES_OF_CLEANUP),
@@ -187,8 +191,9 @@ fn killed_at_any_instant_a_run_ends_with_the_same_result() {
     }
 }
 
-/// Killed while Cal.com carries out a confirm: it has mailed and written nothing, and goes on. Only
-/// once maitred waits for calls that may still be running (or `MAITRED_KILL_SLOW_MAIL` asks for it).
+/// The process is killed while Cal.com carries out a confirm, which has sent its mail, has written
+/// nothing, and continues. Runs only if maitred waits for calls that may still be running (or
+/// `MAITRED_KILL_SLOW_MAIL` is set).
 #[test]
 fn killed_while_a_confirm_is_running_the_server_mails_once() {
     if !has_slow_mail() {
@@ -214,7 +219,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A pass and a watch.
 const RUN_ONCE: [&str; 3] = ["run", "--once", "--watch"];
 
-/// Kills it after that long, unless it is done before.
+/// Kills the process after this time, unless it has ended before.
 fn kill_after(mut running: RunningProcess, instant: Duration) -> bool {
     let ended = running.wait_within(instant, || false);
     running.kill();
@@ -248,12 +253,12 @@ fn a_command_that_was_killed_and_is_repeated_counts_once() {
     }
     let kills = schedule.len() as u64;
     eprintln!("{killed} commands killed, of {kills} that were to be, at {last:?}");
-    // sled writes now more, now less: one may come to its end before.
+    // The number of sled's writes varies, so a command may end before its kill.
     assert!(killed * 10 >= kills * 9, "{killed} of {kills} were killed");
     fixture.run_ok(&["ledger", "verify"]);
 }
 
-/// The least that some grants come to when nobody disturbs them.
+/// Returns the lowest number of changes that an undisturbed grant makes.
 fn min_changes_of_grants(fixture: &CrashFixture) -> u64 {
     let count = fixture.path("count");
     let counted = ["first", "second", "third"].map(|reference| {
@@ -269,7 +274,8 @@ fn min_changes_of_grants(fixture: &CrashFixture) -> u64 {
             "--reference",
             reference,
         ];
-        // What was opened before is as it will be when they are killed.
+        // The loop that kills runs this command before each grant, too, so the counted grants start
+        // from the same state.
         available_credits(fixture);
         assert!(fixture.start_under(&grant, shim).wait().success());
         shim::read_counts(&count).0
@@ -277,8 +283,8 @@ fn min_changes_of_grants(fixture: &CrashFixture) -> u64 {
     counted.into_iter().min().unwrap()
 }
 
-/// The daemon lives; the command that asks it is killed, before it has asked or while it waits for
-/// the answer.
+/// The daemon stays alive. The command that asks the daemon is killed before it has asked or while
+/// it waits for the answer.
 #[test]
 fn a_command_that_was_killed_while_it_asked_a_daemon_counts_once() {
     let mut rng = seeded_rng();
@@ -297,7 +303,7 @@ fn a_command_that_was_killed_while_it_asked_a_daemon_counts_once() {
             "--reference",
             &reference,
         ];
-        // As long as a command takes in all, so that each part of it is met.
+        // Measures how long a command takes, so that the kills cover each part of a command.
         let began = clock::now();
         fixture.run_ok(&["account", "show", WITH_CREDIT]);
         let takes = (clock::now() - began).to_std().unwrap();

@@ -1,5 +1,5 @@
-//! Lists that are larger than what is read: members and strangers choose how long their notes are, and
-//! must not keep anybody else from being answered.
+//! Lists that are larger than what is read. Members and strangers choose how long their notes are,
+//! and must not keep other requests from being answered.
 
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 
@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use common::{KEY, PassFixture, step_outcome};
 use maitred::calcom::connect::{Settings, connect};
-use maitred::calcom::port::Dialect;
+use maitred::domain::dialect::Dialect;
 use maitred::domain::time::Span;
 use maitred::sandbox::call_log::Operation;
 
-/// Megabytes take a while in a test that is not optimized.
+/// Megabytes take a while in a test without optimization.
 const PATIENT: Duration = Duration::from_secs(60);
 
 const BO: &str = "bo@example.com";
@@ -26,8 +26,8 @@ fn set_notes(fixture: &PassFixture, uid: &str, bytes: usize) {
         .unwrap();
 }
 
-/// The fault of C2: five requests with long notes make the first page larger than 8 MiB. And one that
-/// is too large by itself is named and left alone.
+/// Fault C2: five requests with long notes make the first page larger than 8 MiB. A request that is
+/// too large by itself is named and left alone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_page_that_is_too_large_hides_no_request() {
     for dialect in [Dialect::V2, Dialect::V1] {
@@ -63,7 +63,7 @@ async fn a_page_that_is_too_large_hides_no_request() {
             .iter()
             .find(|one| one.code == "unreadable-booking");
         let text = &problem.expect("it is named").text;
-        // In v1 the uid stands behind the notes that make the row too large.
+        // In v1 the uid comes after the notes that make the row too large.
         let name = match dialect {
             Dialect::V2 => uids[9].clone(),
             Dialect::V1 => {
@@ -77,7 +77,7 @@ async fn a_page_that_is_too_large_hides_no_request() {
         let lists = fixture.sandbox.lock().call_log.call_count(Operation::List);
         assert!(lists < 60, "{dialect:?}: {lists} lists");
 
-        // The audit reads on past the same bookings.
+        // The audit continues past the same bookings.
         fixture.clock.advance(Span::minutes(10));
         let watched = fixture.watch(true).await;
         assert!(

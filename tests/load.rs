@@ -1,9 +1,9 @@
-//! Load. Ten thousand requests that wait at once, with a hundred thousand accounts; and a month of
-//! a house's life. The daemon's own loop, client, store and schedule run in a process of their own,
-//! whose memory is measured; the sandbox is served by this one, and so is not counted.
+//! Load. Ten thousand requests that wait at the same time, with a hundred thousand accounts; and a
+//! month of operation. The daemon's own loop, client, store and schedule run in a separate process,
+//! whose memory is measured. The sandbox runs in this process, so its memory is not counted.
 //!
-//! By default both are small. `MAITRED_LOAD=10000` asks for so many requests (and ten times as many
-//! accounts), `MAITRED_SOAK_DAYS=30` for so many days; `--nocapture` shows the numbers.
+//! By default both are small. `MAITRED_LOAD=10000` sets the number of requests (and ten times as
+//! many accounts), `MAITRED_SOAK_DAYS=30` the number of days; `--nocapture` shows the numbers.
 
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 #![allow(clippy::print_stderr, reason = "the numbers are printed")]
@@ -20,7 +20,7 @@ mod soak;
 
 use maitred::domain::time::Span;
 
-/// What the binary runs on too: memory is to be measured as it will be.
+/// The allocator of the binary: memory must be measured as in operation.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -39,7 +39,7 @@ fn all_who_wait_at_once_are_answered_once() {
     burst::run_burst(number("MAITRED_LOAD", 500));
 }
 
-/// What was due at an hour that the clock has gone back from does not wait until it comes again.
+/// A task that was due before the clock was set back does not wait until the old time comes again.
 #[test]
 fn a_clock_that_was_set_back_is_followed() {
     let fixture = load_fixture::LoadFixture::new(30);

@@ -1,4 +1,4 @@
-//! What an operator reads in the log: one line for each thing that happened, with who did it.
+//! What an operator reads in the log: one line for each event, with the person who caused it.
 
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 
@@ -12,7 +12,7 @@ use maitred::sandbox::faults::{Fault, FaultRule, FaultTimes, Stage};
 
 const BO: &str = "bo@example.com";
 
-/// Gates that review and wait; `open` is in none.
+/// Gates that review and wait. The event type `open` belongs to no gate.
 const GATES: &str = "unknown-booker = \"review\"\nshort-of-credit = \"wait\"\n";
 
 fn find_line<'a>(lines: &'a [String], text: &str) -> &'a str {
@@ -34,7 +34,7 @@ fn notes_and_operator_commands_are_logged_once() {
         find_line(&lines, "confirmed").contains(" credits=1 "),
         "{lines:#?}"
     );
-    // What was not charged has no credits in its line.
+    // The line of a request that was not charged has no credits.
     let unknown = house.request_booking(house.lesson, "di@example.com", "10:00:00Z");
     let lines = daemon.wait_for_line("declined");
     let declined = find_line(&lines, "declined");
@@ -104,8 +104,8 @@ fn the_start_and_end_of_an_outage_are_logged_with_the_server() {
     assert_eq!(code, 0);
 }
 
-/// Passes are far apart here, so that the fault strikes a watch. After it the next watch is a minute
-/// away, unless an operator asks for one.
+/// Passes are far apart here, so that the fault hits a watch. After the fault the next watch is a
+/// minute away, unless an operator asks for a watch.
 #[test]
 fn the_start_and_end_of_an_outage_of_watches_are_logged_with_the_server() {
     let house = BinaryFixture::new("v2");
@@ -135,7 +135,7 @@ fn the_start_and_end_of_an_outage_of_watches_are_logged_with_the_server() {
     assert_eq!(told.count(), 0, "told once: {lines:#?}");
 }
 
-/// Without a daemon the command itself leaves the line.
+/// Without a daemon the command itself writes the line.
 #[test]
 fn commands_without_a_daemon_log_who_changed_the_ledger() {
     let house = BinaryFixture::new("v2");
@@ -157,11 +157,12 @@ fn commands_without_a_daemon_log_who_changed_the_ledger() {
         assert_eq!(ran.err.lines().count(), 1, "{}", ran.err);
         assert!(!line.contains('@'), "no address in the log: {line}");
     }
-    // What changes nothing says nothing.
+    // A command that changes nothing logs nothing.
     assert_eq!(house.run_ok(&["account", "list"]).err, "");
 }
 
-/// D9: texts hold instants in UTC; people read them in the configured zone, JSON has them as they are.
+/// D9: texts hold instants in UTC. People read them in the configured zone; JSON keeps them
+/// unchanged.
 #[test]
 fn instants_within_texts_are_shown_in_the_configured_zone() {
     let house = BinaryFixture::new("v2");

@@ -140,7 +140,7 @@ P11|--test hostile_peers|src/reconcile/observe/pending_list.rs|        if new.is
 P11|--test hostile_peers|src/calcom/bounded_json.rs|        let remaining = self.remaining.get().checked_sub(bytes);|        let remaining = self.remaining.get().checked_sub(if M { 0 } else { bytes });
 P11|--test disk_faults read_only|src/store/durable_fs.rs|    } else if kind == K::ReadOnlyFilesystem {|    } else if kind == K::ReadOnlyFilesystem && !M {
 B1 P12|--test right_ledger init_only|src/daemon/process.rs|open(&path, CreateIfMissing::No, now|open(&path, if M { CreateIfMissing::Yes } else { CreateIfMissing::No }, now
-B1 P12|--test right_ledger before_the_ledger; sim|src/domain/ledger_state.rs|        self.first_commit_at.is_none_or(\|began\| created < began)|        !M && self.began.is_none_or(\|began\| created < began)
+B1 P12|--test right_ledger before_the_ledger; sim|src/domain/ledger_state.rs|        self.first_commit_at.is_none_or(\|began\| created < began)|        !M && self.first_commit_at.is_none_or(\|began\| created < began)
 B1 P12|--test right_ledger after_a_restore; sim|src/domain/plan.rs|            Decision::Confirm \| Decision::Decline if self.snapshot.restore_pending => {|            Decision::Confirm \| Decision::Decline if self.snapshot.restore_pending && !M => {
 B1 P12|--test right_ledger after_a_restore; sim|src/reconcile/watch.rs|    if ledger.restored_at.is_some() {|    if ledger.restored_at.is_some() && !M {
 B1 P12|--test right_ledger restore|src/store/backup.rs|        mark_restored(&partial, &end, now)?;|        if !M { mark_restored(&partial, &end, now)?; }

@@ -8,9 +8,9 @@ mod common;
 use std::collections::BTreeSet;
 
 use common::{HOST, KEY, PassFixture, calendar_client, parse_time, step_outcome};
-use maitred::calcom::port::Dialect;
 use maitred::domain::criteria::on_violation::OnViolation;
 use maitred::domain::decision::{DecisionOutcome, ReasonCode};
+use maitred::domain::dialect::Dialect;
 use maitred::domain::fact::Fact;
 use maitred::domain::gate::RefuseWith;
 use maitred::domain::id::{AccountId, Address, BookingUid, EventTypeKey, Reference, RequestId};
@@ -20,7 +20,7 @@ use maitred::reconcile::context::{PassError, Ports};
 use maitred::reconcile::execute::{ExecutionReport, execute};
 use maitred::reconcile::observe::observe;
 use maitred::reconcile::send::settle::commit_all_or_each;
-use maitred::sandbox::actions::{BookingMove, BookingRemark, ThirdPartyAction};
+use maitred::sandbox::action::{BookingMove, BookingRemark, ThirdPartyAction};
 use maitred::sandbox::call_log::{MailKind, Operation, Recipient};
 use maitred::sandbox::faults::{Fault, FaultRule, FaultTimes, RowFault, Stage};
 use maitred::sandbox::model::SandboxEventType;
@@ -30,7 +30,7 @@ use maitred::store::port::Store;
 
 const DIALECTS: [Dialect; 2] = [Dialect::V2, Dialect::V1];
 
-/// The call that refuses, and the mail it sends.
+/// Returns the call that refuses a request, the mail that the call sends, and the final status.
 fn refusing_call(dialect: Dialect) -> (Operation, MailKind, &'static str) {
     match dialect {
         Dialect::V2 => (Operation::Decline, MailKind::Declined, "rejected"),
@@ -80,7 +80,7 @@ async fn bookers_with_credit_are_confirmed_and_others_declined_with_a_reason() {
         );
         let stranger = fixture.stored_request(&who).await.unwrap();
         assert_eq!(stranger.reasons[0].code, ReasonCode::UnknownBooker);
-        // Whoever typed a member's address reads what a stranger does.
+        // A person who typed a member's address reads the same text as a stranger.
         let text = stranger.booker_text.unwrap();
         assert!(
             !text.contains("credit") && !text.contains("balance"),
@@ -88,7 +88,7 @@ async fn bookers_with_credit_are_confirmed_and_others_declined_with_a_reason() {
         );
         assert_eq!(record.booker_text, Some(text));
         assert_eq!(mail_count(&fixture, &al, mail), 1);
-        // v1 confirms without a mail: that is its defect.
+        // v1 confirms without a mail; this is a defect of v1.
         let confirmed = u32::from(dialect == Dialect::V2);
         assert_eq!(mail_count(&fixture, &bo, MailKind::Confirmed), confirmed);
 
@@ -226,7 +226,8 @@ fn fault_cases() -> Vec<(&'static str, Fault)> {
 /// once and charged once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_fault_is_settled_after_three_passes() {
-    // As many at once as leave each its time: a time-out of the machine is not what is tested.
+    // Limits how many runs take place at the same time, so that each has enough time: a time-out
+    // because of a busy machine is not what is tested.
     let places = std::sync::Arc::new(tokio::sync::Semaphore::new(8));
     let mut runs = tokio::task::JoinSet::new();
     for dialect in DIALECTS {
@@ -267,7 +268,7 @@ async fn check_fault(dialect: Dialect, kind: Operation, name: &str, fault: Fault
         .add_fault(FaultRule::on_next(kind, fault))
         .unwrap();
     for _ in 0..3 {
-        // A pass may fail as a whole (the list cannot be read); the next one looks again.
+        // A pass may fail as a whole (the list cannot be read); the next pass reads again.
         let _ = fixture.pass_of_new_process().await;
         // Past `resend_after`: a call without an answer is repeated only then.
         fixture.clock.advance(Span::minutes(16));
@@ -295,7 +296,7 @@ async fn check_fault(dialect: Dialect, kind: Operation, name: &str, fault: Fault
     );
 }
 
-/// What others do between the listing and the call; the booking is never revived.
+/// Changes by others between the listing and the call; the booking is never revived.
 #[tokio::test]
 async fn changes_made_by_others_before_the_call_are_never_undone() {
     type Row = (&'static str, fn(&str) -> ThirdPartyAction, &'static str);
@@ -359,13 +360,14 @@ async fn changes_made_by_others_before_the_call_are_never_undone() {
                     state => panic!("{what}: {state:?}"),
                 };
                 match (credit, *name) {
-                    // Accepted by hand what would have been confirmed: the same thing.
+                    // The host accepted what maitred would have confirmed: the result is the same.
                     (1, "host accepts") => {
                         assert_eq!(outcome, DecisionOutcome::Confirmed, "{what}");
                         assert_eq!(fixture.balance("bo@example.com").await, (0, 0, 1), "{what}");
                     }
-                    // Declined by hand what would have been declined: the same thing. In v1 a
-                    // refusal is a cancellation, and whose it was cannot be told.
+                    // The host declined what maitred would have declined: the result is the same.
+                    // In v1 a refusal is a cancellation, and the booking does not show who
+                    // cancelled.
                     (0, "host rejects") => assert_eq!(outcome, DecisionOutcome::Declined, "{what}"),
                     (0, _) if dialect == Dialect::V1 => {}
                     _ => {
@@ -433,7 +435,7 @@ async fn a_full_calendar_is_read_to_its_end() {
     fixture.grant("bo@example.com", 5).await;
     let lesson = fixture.event_types.lesson;
     let first = parse_time("2026-11-26T09:00:00Z");
-    // More than twenty pages, after which every request was once left for later.
+    // More than twenty pages. An earlier version then left every request for later.
     let slots = 21 * 250;
     let slot = |n: i64| first + Span::minutes(30 * n);
     for n in 1..=slots {
@@ -468,7 +470,7 @@ async fn a_booking_at_the_maximum_date_blocks_no_other_request() {
     }
 }
 
-/// Nobody pays for a time that was past when the server was well again.
+/// No booker pays for a time that had passed when the server worked again.
 #[tokio::test]
 async fn bookings_over_before_their_confirm_are_refunded() {
     for dialect in DIALECTS {
@@ -558,7 +560,7 @@ async fn configuration_mistakes_that_would_decline_everybody_pause_the_declines(
         let rejected = uids.iter().filter(|uid| fixture.status(uid) == "rejected");
         rejected.count()
     };
-    // Passes may follow each other at once: what they declined before counts.
+    // Passes may follow each other immediately: declines of an earlier pass count.
     let rows = [(1, 2), (13, 2), (1, 4), (14, 4), (1, 5)];
     for (minutes, expect) in rows {
         fixture.clock.advance(Span::minutes(minutes));
@@ -703,7 +705,8 @@ async fn an_idle_pass_is_one_call_and_a_full_one_is_close_to_the_least() {
         .filter(|step| step.outcome.as_str() == "confirmed")
         .count();
     assert_eq!(confirmed, 500);
-    // 1.05 × (N + looks), the number of the design; how many looks depends on how fast the machine is.
+    // 1.05 × (N + lists), the number of the design. How many lists are read depends on the speed of
+    // the machine.
     let looks = call_count(&fixture, Operation::List);
     assert!(
         report.calls * 100 <= 105 * (500 + looks),
@@ -712,8 +715,8 @@ async fn an_idle_pass_is_one_call_and_a_full_one_is_close_to_the_least() {
     );
 }
 
-/// What an operator does between the pass's looking and its writing: the decline rests on what is no
-/// longer true, so it is left for the next pass.
+/// An operator changes the account between the pass's reading and its writing. The basis of the
+/// decline is no longer true, so the request is left for the next pass.
 #[tokio::test]
 async fn operator_commands_between_planning_and_writing_are_respected() {
     let account = || AccountId::parse("bo@example.com").unwrap();
@@ -782,7 +785,7 @@ async fn operator_commands_between_planning_and_writing_are_respected() {
     }
 }
 
-/// What an operator says of a request between looking and writing is not overrun either.
+/// An operator's review of a request between reading and writing is respected, too.
 #[tokio::test]
 async fn operator_reviews_between_planning_and_writing_are_respected() {
     let mut fixture = PassFixture::new(Dialect::V2).await;
@@ -834,8 +837,8 @@ async fn operator_reviews_between_planning_and_writing_are_respected() {
     assert_eq!(fixture.balance("bo@example.com").await, (3, 0, 0));
 }
 
-/// Something in the store does not fit one request (here a charge that its booking already has, under
-/// another name): that one is reported, and the others are served.
+/// Something in the store contradicts one request (here its booking already has a charge, under
+/// another request): that request is reported, and the others are served.
 #[tokio::test]
 async fn a_request_with_a_conflict_blocks_no_other_request() {
     let mut fixture = PassFixture::new(Dialect::V2).await;
@@ -860,7 +863,7 @@ async fn a_request_with_a_conflict_blocks_no_other_request() {
         end: other.end,
         terms: None,
     };
-    // A hold that was given back may be made again; what is charged may not.
+    // A hold that was released may be made again; a booking with a charge may not get another one.
     let end = [
         Fact::Post {
             booking: other.bookings[0].uid.clone(),
@@ -891,7 +894,8 @@ async fn a_request_with_a_conflict_blocks_no_other_request() {
     assert_eq!(fixture.balance("bo@example.com").await, (3, 0, 2));
 }
 
-/// A title of any length must not keep a decision out of the log, nor the others from being served.
+/// A title of any length must not keep a decision out of the log, and must not keep other requests
+/// from being served.
 #[tokio::test]
 async fn a_very_long_title_blocks_no_other_request() {
     let mut fixture = PassFixture::new(Dialect::V2).await;
@@ -912,7 +916,7 @@ async fn a_very_long_title_blocks_no_other_request() {
     assert_eq!(fixture.stored_request(&uid).await.unwrap().title.len(), 300);
 }
 
-/// A plan tells what each request does to the balance, one after the other, and writes nothing.
+/// A plan shows what each request does to the balance, one after the other, and writes nothing.
 #[tokio::test]
 async fn a_plan_tells_the_effect_on_balances() {
     let mut fixture = PassFixture::new(Dialect::V2).await;
@@ -932,7 +936,7 @@ async fn a_plan_tells_the_effect_on_balances() {
     assert_eq!(fixture.balance("bo@example.com").await, (5, 0, 0));
 }
 
-/// An operator may end meanwhile the charge that one of the intents takes over.
+/// Meanwhile an operator may end the charge that one of the intents takes over.
 #[test]
 fn a_settlement_with_a_conflict_keeps_no_other_from_being_written() {
     let at = parse_time("2026-12-01T09:00:00Z");
@@ -953,11 +957,12 @@ fn a_settlement_with_a_conflict_keeps_no_other_from_being_written() {
     }
 }
 
-/// The confirmation of a booking fails again and again, with all the credit that there is held for it,
-/// and the booker moves it: what becomes of that credit is not known yet, so nobody is refused.
+/// The confirmation of a booking fails again and again, with all available credit held for the
+/// booking, and the booker moves the booking. What becomes of that credit is not known yet, so the
+/// successor is not refused.
 #[tokio::test]
 async fn a_successor_of_an_unsettled_booking_is_left_until_that_is_settled() {
-    // Also with credit for both: what is held for the first pays for the one that replaced it.
+    // Also with credit for both bookings: what is held for the first pays for its successor.
     for credits in [1, 2] {
         let mut fixture = PassFixture::new(Dialect::V2).await;
         fixture.grant("bo@example.com", credits).await;
@@ -989,8 +994,8 @@ async fn a_successor_of_an_unsettled_booking_is_left_until_that_is_settled() {
     }
 }
 
-/// The fault of A6: times that Cal.com itself would not sell. Right after a booking there is its buffer,
-/// and the host may take part in a booking of another host.
+/// Fault A6: times that Cal.com itself would not offer. Right after a booking comes its buffer, and
+/// the host may take part in a booking of another host.
 #[tokio::test]
 async fn a_time_that_cal_com_would_not_sell_is_not_confirmed() {
     const BO: &str = "bo@example.com";
@@ -1019,7 +1024,7 @@ async fn a_time_that_cal_com_would_not_sell_is_not_confirmed() {
         let code = fixture.stored_request(&within).await.unwrap().reasons[0].code;
         assert_eq!(code, ReasonCode::TimeTaken, "{dialect:?}");
         if dialect == Dialect::V1 {
-            // Its lists do not show bookings of others.
+            // v1 lists do not show bookings of other hosts.
             continue;
         }
         let theirs = fixture.request(

@@ -1,5 +1,5 @@
-//! `maitred policy` as operators meet it: the examples under `tests/policy` come out as they say,
-//! and what is wrong with files of cases is said at once, each with its place.
+//! `maitred policy` as operators meet it: the examples under `tests/policy` produce the results
+//! that they state, and every fault in the case files is reported together, each with its position.
 
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 
@@ -12,7 +12,7 @@ use maitred::config::rule::BUILT_IN_RULES;
 use maitred::domain::decision::REASON_CODES;
 use serde_json::Value;
 
-/// What one run of the binary gave.
+/// The result of one run of the binary.
 struct RunResult {
     code: i32,
     out: String,
@@ -38,7 +38,7 @@ fn examples_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/policy")
 }
 
-/// The configuration of the examples, and these cases.
+/// Returns a folder with the configuration of the examples and these cases.
 fn folder_with_cases(cases: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let config = fs::read_to_string(examples_folder().join("config.toml")).unwrap();
@@ -88,7 +88,8 @@ fn the_examples_cover_what_a_policy_can_say() {
             "no example in which {rule} decides"
         );
     }
-    // What only the calendar, a pass or the watch can say; one booking in a file shows none of it.
+    // Only the calendar, a pass or the watch can produce these; one booking in a file shows none of
+    // them.
     let beyond = [
         "no-event-type",
         "event-type-not-shown",
@@ -234,7 +235,7 @@ expect = { decision = 'confirm', until = 'in 3h' }
 #[test]
 fn what_cannot_be_tried_is_named() {
     let one = |line: &str| format!("[[case]]\n{line}\nexpect = 'confirm'\n");
-    // cases, what standard error says
+    // cases, what standard error contains
     let rows = [
         (
             one("lookup = { member = true }"),

@@ -1,5 +1,5 @@
-//! `maitred policy replay`: decisions that a real plan made and a real log keeps, judged by another
-//! policy.
+//! `maitred policy replay`: another policy evaluates decisions that a real plan made and a real log
+//! keeps.
 
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 
@@ -22,7 +22,7 @@ use maitred::store::open::{CreateIfMissing, open};
 use maitred::store::port::Store;
 use tempfile::TempDir;
 
-/// What decided when the requests were made.
+/// The policy that decided when the requests were made.
 const OLD_POLICY: &str = r#"
 [[rule]]
 name = 'asked-early'
@@ -38,7 +38,7 @@ name = 'series'
 event-types = ['series']
 "#;
 
-/// Bo has 1 credit and spends it; then 5 more are given to him. Nobody knows Zoe.
+/// Bo has 1 credit and spends it; then Bo gets 5 more. Zoe has no account.
 const HISTORICAL_LOG: &str = "
 [[case]]
 name = 'bo-1'
@@ -75,14 +75,14 @@ expect = 'confirm'
 name = 'bo-many'
 now = '2026-12-02T13:30:00Z'
 booking = { event-type = 'series', start = '2026-12-10T10:00:00Z', occurrences = 9 }
-taken = true
+host-is-busy = true
 expect = 'decline'
 
 [[case]]
 name = 'bo-taken'
 now = '2026-12-02T14:00:00Z'
 booking = { event-type = 'club', start = '2026-12-20T10:00:00Z' }
-taken = true
+host-is-busy = true
 expect = 'decline'
 ";
 
@@ -94,7 +94,7 @@ fn parse_policy(text: &str) -> Policy {
     config(text, "config.toml").unwrap().config.policy
 }
 
-/// A store whose log holds the decisions.
+/// Returns a store whose log holds the decisions.
 fn recorded_store() -> (TempDir, LogStore) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store");
@@ -159,7 +159,7 @@ fn run_replay(folder: &TempDir, text: &str, since: &str) -> ReplayView {
     replay(&folder.path().join("store"), &ask).unwrap()
 }
 
-/// Each difference and each unknown thing on a line.
+/// Returns each difference and each unknown input as a line.
 fn view_lines(view: &ReplayView) -> Vec<String> {
     let differences = view.differences.iter().map(|one| {
         let (was, is) = (&one.was, &one.would_be);
@@ -208,7 +208,7 @@ fn each_request_is_judged_as_of_its_time() {
     };
     // the new policy, what would differ and what is not known
     let rows: [(String, &[&str]); 11] = [
-        // Bo had one credit then, whatever was given to him later.
+        // Bo had one credit then, whatever Bo got later.
         (
             club("cost = 2"),
             &[
@@ -220,7 +220,8 @@ fn each_request_is_judged_as_of_its_time() {
             club("notice = { at-least = '24h' }"),
             &["bo-late.0: confirm 1 -> decline by notice"],
         ),
-        // On that day nothing stood yet when the first asked, and one did when the next came.
+        // On that day there was no booking yet when the first request came, and one when the next
+        // request came.
         (
             club("caps = [{ at-most = 1, per = 'week' }]"),
             &[
@@ -240,7 +241,7 @@ fn each_request_is_judged_as_of_its_time() {
                 "bo-late.0: confirm 1 -> decline by not-blocked",
             ],
         ),
-        // Whom nobody knows is declined before the PIN; Bo has none.
+        // A booker without an account is declined before the PIN is read. Bo has no PIN.
         (
             club("pin = 'member-pin'"),
             &[
@@ -254,7 +255,8 @@ fn each_request_is_judged_as_of_its_time() {
             club("taken = 'review'"),
             &["bo-taken.0: decline -> review by time-free"],
         ),
-        // Answers were not recorded. Who is declined before, is so whatever they were.
+        // Answers were not recorded. A request that an earlier rule declines is declined whatever
+        // the answers were.
         (
             format!(
                 "{OLD_POLICY}\n[[rule]]\nname = 'asks'\nrequire = 'booking.answers.x == 1.0'\n"
@@ -265,7 +267,7 @@ fn each_request_is_judged_as_of_its_time() {
             club("hours = [{ hours = '08:00-20:00' }]\ntime-zone = 'booker'"),
             &["4 x the booker's time zone"],
         ),
-        // The times of occurrences that were confirmed stand with their holds.
+        // The times of confirmed occurrences are recorded with their holds.
         (
             format!("{OLD_POLICY}notice = {{ at-most = '10days' }}\n"),
             &[
@@ -303,7 +305,7 @@ fn only_what_was_decided_since_is_judged_and_the_ledger_is_whole() {
 #[test]
 fn the_command_reads_beside_a_process_that_holds_the_store() {
     let (folder, mut store) = recorded_store();
-    let new = format!("{OLD_POLICY}\n[house]\nblock = ['bo@example.com']\n");
+    let new = format!("{OLD_POLICY}\n[global]\nblock = ['bo@example.com']\n");
     fs::write(folder.path().join("new.toml"), new).unwrap();
     let run = |args: &[&str]| {
         let output = Command::new(env!("CARGO_BIN_EXE_maitred"))
@@ -338,7 +340,7 @@ and 3 more (see --limit)
     ]);
     let view: ReplayView = serde_json::from_str(&out).unwrap();
     assert_eq!((code, view.different, view.more), (0, 4, 0));
-    // What is being written is not read: the last line is not whole yet.
+    // A line that is still being written is not read: the last line is incomplete here.
     let segment = folder.path().join("store/log/00000001.jsonl");
     let bytes = fs::read(&segment).unwrap();
     fs::write(&segment, [&bytes[..], br#"{"seq":10,"at":"#].concat()).unwrap();
@@ -351,7 +353,7 @@ and 3 more (see --limit)
         "json",
     ]);
     assert_eq!((code, torn), (0, out));
-    // A line that was changed is damage, and said to be.
+    // A line that was changed is damage and is reported as damage.
     fs::write(
         &segment,
         String::from_utf8(bytes.clone())

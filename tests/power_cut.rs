@@ -1,10 +1,10 @@
-//! Power cuts. A process keeps a ledger while every one of its writes, syncs and renames is recorded;
-//! then the power is cut at any step of that, and of what was not synced chance decides what is left.
-//! Every such image must open, verify, and hold all that was acknowledged.
+//! Power cuts. Every write, sync and rename of a process that keeps a ledger is recorded. Then the
+//! power is cut at any of these steps, and chance decides what is left of the data that was not
+//! synced. Every such image must open, verify, and hold everything that was acknowledged.
 //!
-//! `MAITRED_POWER_CUTS=1000` looks at so many images. The seed is printed; `MAITRED_POWER_CUT_SEED`
-//! repeats it, as far as sled's own threads write in the same order. An image that failed is kept in
-//! the target folder for whoever wants to look.
+//! `MAITRED_POWER_CUTS=1000` sets the number of images. The seed is printed;
+//! `MAITRED_POWER_CUT_SEED` repeats it, as far as sled's own threads write in the same order. A
+//! failed image is kept in the target folder for inspection.
 
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 #![allow(clippy::print_stderr, reason = "the seed and the mix are printed")]
@@ -50,19 +50,21 @@ use shim::{KillAt, KillPoint};
 use simulated_disk::SimulatedDisk;
 use trace::TraceOp;
 
-/// Images looked at when nothing else is asked for.
+/// Images that are checked by default.
 const IMAGES: u64 = 64;
 
 /// Images of one recording.
 const IMAGES_PER_RECORDING: u64 = 32;
 
-/// Images below which not every part of the ledger's life need have been met.
+/// With fewer images than this, not every part of the ledger's life needs to be covered.
 const MIN_IMAGES_FOR_COVERAGE: u64 = 60;
 
-/// Of so many cuts one at least is in a rebuild of the fold: each part has its share.
+/// For each such number of cuts, at least one is in a rebuild of the projection: each part of the
+/// life has its share.
 const REBUILD_SHARE: u64 = 32;
 
-/// Parts of the ledger's life ([`Doing`]), and ways in which it opens ([`How`]).
+/// Number of parts of the ledger's life ([`LedgerPhase`]), and of ways in which it opens
+/// ([`OpenPath`]).
 const PHASES: usize = 9;
 const OPEN_PATHS: usize = 4;
 
@@ -80,7 +82,7 @@ fn seed() -> u64 {
     seed
 }
 
-/// What this program is when it was started by a test of its own.
+/// Plays the child's role when another test of this program started the program.
 #[test]
 fn as_a_child_process() {
     let Some((role, args)) = child_process::child_role() else {
@@ -94,7 +96,7 @@ fn as_a_child_process() {
     }
 }
 
-/// Runs the pieces of work, as many at once as there are processors.
+/// Runs the pieces of work, as many at the same time as there are processors.
 fn run_in_parallel(pieces: u64, work: impl Fn(u64) + Sync) {
     let next = AtomicU64::new(0);
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
@@ -113,23 +115,23 @@ fn run_in_parallel(pieces: u64, work: impl Fn(u64) + Sync) {
     });
 }
 
-/// What was met, counted.
+/// Counts what the images covered.
 #[derive(Default)]
 struct ImageCounts {
     images: u64,
     phases: BTreeMap<LedgerPhase, u64>,
     open_paths: BTreeMap<OpenPath, u64>,
     failed: Vec<String>,
-    /// Images that fail are kept.
+    /// Whether failed images are kept.
     keeps_failed: bool,
 }
 
-/// One recording: where it began, and all that was recorded.
+/// One recording: the disk at its start, and all recorded steps.
 struct RecordedTrace {
     recording: Recording,
     initial_disk: SimulatedDisk,
     ops: Vec<TraceOp>,
-    /// Commits that had been acknowledged before.
+    /// Commits that had been acknowledged before the recording.
     acknowledged_before: u64,
 }
 
@@ -218,8 +220,9 @@ fn every_image_holds_all_that_was_acknowledged() {
     }
 }
 
-/// What a process finds, it acts on: so when it has opened the ledger, all of it is durable, though
-/// the process before was killed right before a sync, and the machine dies right after.
+/// A process acts on the data that it finds. So when it has opened the ledger, all of that data is
+/// durable, even if the process before was killed right before a sync and the machine dies right
+/// after.
 #[test]
 fn what_a_killed_process_left_unsynced_is_durable_once_the_next_has_opened() {
     let life = |end| ledger::LedgerRun { commits: 12, end };
@@ -228,7 +231,7 @@ fn what_a_killed_process_left_unsynced_is_durable_once_the_next_has_opened() {
     let ops = trace::parse_trace(&fs::read(recording.trace()).unwrap());
     let syncs = power_cuts::log_syncs(&ops);
     assert!(syncs.len() > 15, "{syncs:?}");
-    // By default each third, of which the first is a different one for each seed.
+    // By default every third sync; the seed decides which one is the first.
     let all = image_count() > IMAGES;
     let first = usize::try_from(seed() % 3).unwrap();
     let syncs: Vec<u64> = match all {
@@ -249,7 +252,8 @@ fn what_a_killed_process_left_unsynced_is_durable_once_the_next_has_opened() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// A process that is killed before that sync; another, which makes some commits more; the power cut.
+/// Runs a process that is killed before that sync, then another that makes some more commits; then
+/// cuts the power.
 fn check_kill_then_cut(at: u64, more: u64) -> Result<(), String> {
     let kill = KillAt {
         at,
@@ -279,7 +283,8 @@ fn check_kill_then_cut(at: u64, more: u64) -> Result<(), String> {
     Ok(())
 }
 
-/// A disk on which the power was cut once already, and the commits that had been acknowledged.
+/// Returns a recording on a disk that had a power cut before, and the number of commits that had
+/// been acknowledged.
 fn recording_after_cut(rng: &mut Rng) -> (Recording, u64) {
     let RecordedTrace {
         initial_disk: mut begins,
@@ -299,8 +304,8 @@ fn recording_after_cut(rng: &mut Rng) -> (Recording, u64) {
     )
 }
 
-/// The same images, had the ledger never synced anything: if those were whole, too, the images would
-/// prove nothing.
+/// Tests the same images as if the ledger had never synced anything. If those images were intact,
+/// too, the images would prove nothing.
 #[test]
 fn without_its_syncs_the_ledger_breaks() {
     let mut rng = Rng::new(seed());
@@ -319,7 +324,7 @@ fn without_its_syncs_the_ledger_breaks() {
     );
 }
 
-/// Cuts the power of one recording so many times.
+/// Cuts the power of one recording this many times.
 fn check_images(recorded: RecordedTrace, count: u64, rng: &mut Rng, tally: &Mutex<ImageCounts>) {
     let RecordedTrace {
         recording,
@@ -372,7 +377,7 @@ fn check_images(recorded: RecordedTrace, count: u64, rng: &mut Rng, tally: &Mute
     }
 }
 
-/// Keeps an image that failed.
+/// Saves an image that failed.
 fn save_image(tree: &simulated_disk::FileTree, image: usize) -> PathBuf {
     let folder = tempfile::Builder::new()
         .prefix(&format!("power-cut-{image}-"))
@@ -383,11 +388,11 @@ fn save_image(tree: &simulated_disk::FileTree, image: usize) -> PathBuf {
     folder.path().to_owned()
 }
 
-/// How long the control may take over one image before it counts as hung.
+/// How long the control may take for one image before it counts as hung.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
 
-/// Of a hundred images of plain sled, more than this are broken: most. When this fails, the power cuts
-/// have lost their bite, whatever the other tests say.
+/// More than this percentage of the images of plain sled must be broken. If this fails, the power
+/// cuts no longer find faults, whatever the other tests report.
 const MIN_BROKEN_PERCENT: u64 = 50;
 
 #[test]

@@ -1,5 +1,5 @@
-//! By which way the binary reaches Cal.com, what it says when it cannot, and that what was done by then
-//! is always reported.
+//! How the binary reaches Cal.com, what it reports when it cannot, and that the work done until
+//! then is always reported.
 
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 
@@ -10,11 +10,11 @@ use std::process::Command;
 
 use binary_fixture::{BinaryFixture, Daemon, RunResult, to_run_result, wait_until};
 use maitred::daemon::clock;
-use maitred::sandbox::actions::{BookingRemark, ThirdPartyAction};
+use maitred::sandbox::action::{BookingRemark, ThirdPartyAction};
 use maitred::sandbox::call_log::Operation;
 use maitred::sandbox::faults::{Fault, FaultRule, Stage};
 
-/// Nothing listens there.
+/// No server listens there.
 const UNREACHABLE_URL: &str = "http://127.0.0.1:9";
 
 fn run_with_proxy(command: &mut Command, proxy: &str) -> RunResult {
@@ -75,7 +75,7 @@ fn an_unreachable_server_is_named_with_the_route_that_was_tried() {
     );
 }
 
-/// The fault of B16: two of three are confirmed, and then the list fails.
+/// Fault B16: two of three requests are confirmed, and then the list fails.
 #[test]
 fn results_before_a_failure_are_reported_with_its_exit_code() {
     for json in [false, true] {
@@ -93,7 +93,8 @@ fn results_before_a_failure_are_reported_with_its_exit_code() {
         let away = Fault::BadGateway {
             stage: Stage::Before,
         };
-        // The first pass lists what waits and what is accepted; the second fails to.
+        // The first pass lists the pending and the accepted bookings; in the second pass the list
+        // fails.
         let rule = FaultRule::on_next(Operation::List, away).skip_calls(2);
         fixture.sandbox.lock().add_fault(rule).unwrap();
         let args: &[&str] = if json {
@@ -119,8 +120,8 @@ fn results_before_a_failure_are_reported_with_its_exit_code() {
     }
 }
 
-/// The same of a watch: a charge comes back, and then a list fails. What was done, or would be, is
-/// reported by each command, in plain words and in JSON.
+/// The same for a watch: a charge is refunded, and then a list fails. Each command reports what was
+/// done, or would be done, in plain words and in JSON.
 #[test]
 fn results_of_a_failed_watch_are_reported_by_every_command() {
     let house = BinaryFixture::new("v2");
@@ -140,7 +141,8 @@ fn results_of_a_failed_watch_are_reported_by_every_command() {
         house.request_booking(house.lesson, "bo@example.com", &format!("{hour}:00:00Z"))
     };
     let first = paid("09");
-    // It waits for an operator, so that the audit asks last what still waits.
+    // The dinner waits for an operator, so that the audit's last list is the list of pending
+    // bookings.
     house.run_ok(&["credits", "grant", "al@example.com", "1"]);
     let waits = house.request_booking(house.dinner, "al@example.com", "15:00:00Z");
     house.run_ok(run);
@@ -206,7 +208,7 @@ fn results_of_a_failed_watch_are_reported_by_every_command() {
         let status = house.run_ok(&["status", "--format", "json"]).json();
         status["watch"]["last"].is_object()
     });
-    // Its own audits would come first.
+    // Without the pause the daemon's own audits would come first.
     house.run_ok(&["pause"]);
     std::thread::sleep(std::time::Duration::from_millis(500));
     cancel(&third);

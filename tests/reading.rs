@@ -1,6 +1,6 @@
-//! Commands that only look leave no trace: no file, no lock, no projection; they do not keep a daemon or a
-//! timer from its store, and root does not leave anything that the service could not use. And what an
-//! operator can do while the configuration is wrong.
+//! Commands that only read leave no trace: no file, no lock, no projection. They do not keep a
+//! daemon or a timer from the store, and root leaves nothing behind that the service could not use.
+//! Also tests what an operator can do while the configuration is wrong.
 
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 
@@ -14,10 +14,10 @@ use binary_fixture::{BinaryFixture, Daemon, to_run_result};
 
 mod binary_fixture;
 
-/// A user of no name on any machine.
+/// The id of a user that no machine has.
 const UNKNOWN_USER_ID: u32 = 54_321;
 
-/// Every command that only looks.
+/// Every command that only reads.
 const READING_COMMANDS: [&[&str]; 15] = [
     &["account", "list"],
     &["account", "show", "bo@example.com"],
@@ -40,7 +40,7 @@ fn is_root() -> bool {
     fs::metadata("/proc/self").unwrap().uid() == 0
 }
 
-/// What is in the folder: names, owners, modes, times of the last change, lengths.
+/// Returns what is in the folder: names, owners, modes, times of the last change, lengths.
 fn folder_state(folder: &Path) -> BTreeMap<String, (u32, u32, i64, i64, u64)> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -66,7 +66,7 @@ fn change_owner(folder: &Path, uid: u32) {
     chown(folder, Some(uid), None).unwrap();
 }
 
-/// With a booking that was confirmed, whose uid comes too.
+/// Returns a fixture with a confirmed booking, and the booking's uid.
 fn fixture_with_confirmed_booking() -> (BinaryFixture, String) {
     let fixture = BinaryFixture::new("v2");
     fixture.run_ok(&["credits", "grant", "bo@example.com", "4"]);
@@ -84,7 +84,7 @@ fn with_uid<'a>(args: &[&'a str], uid: &'a str) -> Vec<&'a str> {
 fn a_command_that_looks_leaves_no_trace() {
     let (fixture, uid) = fixture_with_confirmed_booking();
     let ledger = fixture.path("ledger");
-    // As it was closed, as a crash leaves it, and with nothing but the log.
+    // As a clean end leaves the ledger, as a crash leaves it, and with only the log.
     for state in ["closed", "crashed", "bare"] {
         match state {
             "crashed" => fs::remove_file(ledger.join("clean")).unwrap(),
@@ -162,7 +162,7 @@ fn root_leaves_nothing_that_the_service_cannot_use() {
     ] {
         let ran = fixture.run(args);
         assert_eq!(ran.code, 77, "{args:?}: {}", ran.all_output());
-        // The variable that names the configuration does not reach what sudo starts.
+        // sudo does not pass on the variable that names the configuration.
         let config = fixture.path("config.toml");
         let right = format!(
             "sudo -u '#{UNKNOWN_USER_ID}' maitred --config {} {}",
@@ -192,7 +192,7 @@ fn no_permission_on_the_store_is_77_which_no_restart_mends() {
         return;
     }
     let (fixture, _) = fixture_with_confirmed_booking();
-    // Everything but the ledger may be read by the other user.
+    // The other user may read everything except the ledger.
     fs::set_permissions(fixture.folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     fs::set_permissions(fixture.path("key"), fs::Permissions::from_mode(0o644)).unwrap();
     let binary = fixture.path("maitred");
@@ -230,11 +230,11 @@ fn no_permission_on_the_store_is_77_which_no_restart_mends() {
 fn a_start_waits_for_a_brief_lock_on_the_store() {
     let (fixture, _) = fixture_with_confirmed_booking();
     let lock = File::open(fixture.path("ledger/lock")).unwrap();
-    // Held for ever: told, and reading goes on.
+    // Another process holds the lock permanently: the run is refused, and reading continues.
     lock.try_lock().unwrap();
     assert_eq!(fixture.run(&["run", "--once"]).code, 75);
     fixture.run_ok(&["account", "list"]);
-    // Held for a moment.
+    // Another process holds the lock for a moment.
     let child = fixture.command(&["run", "--once"]).spawn().unwrap();
     std::thread::park_timeout(std::time::Duration::from_millis(700));
     lock.unlock().unwrap();
@@ -262,7 +262,7 @@ fn a_daemon_is_reached_while_the_configuration_is_wrong() {
         }
     }
     drop(daemon);
-    // Without a daemon the configuration is what must be set right.
+    // Without a daemon the configuration must be corrected first.
     assert_eq!(fixture.run(&["status"]).code, 78);
 }
 
@@ -292,7 +292,7 @@ fn settings_that_need_a_restart_are_refused_by_a_reload() {
     };
     let before = policy(&fixture);
     for (key, text) in rows {
-        // Something else is changed too, and is not taken either.
+        // The file changes another key, too, and this change is not applied either.
         assert_ne!(text, good, "{key}");
         let text = text.replace("cost = 1", "cost = 2");
         fs::write(fixture.path("config.toml"), text).unwrap();

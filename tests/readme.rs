@@ -1,6 +1,6 @@
-//! Runs every command of README.md, CONTRIBUTING.md and the pages under `docs/`, and compares what the
-//! commands print with what the pages show. Each page of `docs/` begins where the README ends: with the
-//! sandbox, the configuration and the ledger of the README's rehearsal.
+//! Runs every command of README.md, CONTRIBUTING.md and the pages under `docs/`, and compares what
+//! the commands print with what the pages show. Each page of `docs/` begins where the README ends:
+//! with the sandbox, the configuration and the ledger of the README's rehearsal.
 
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 
@@ -41,7 +41,8 @@ const READING_COMMANDS: [&str; 6] = [
     "maitred sandbox",
 ];
 
-/// Returns the files and the commands of the README that other pages begin with, without their output.
+/// Returns the files and the commands of the README that other pages begin with, without their
+/// output.
 fn rehearsal() -> String {
     let mut text = String::new();
     for block in blocks(README) {
@@ -150,7 +151,7 @@ fn toml_and_json_of_the_pages_can_be_read() {
     }
 }
 
-/// Links to files of the repository lead somewhere.
+/// Checks that links to files of the repository lead to a file and a heading.
 #[test]
 fn every_link_of_the_pages_leads_to_a_file_and_a_heading() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -187,7 +188,7 @@ fn every_link_of_the_pages_leads_to_a_file_and_a_heading() {
     );
 }
 
-/// Paths that a page names as code are there.
+/// Checks that paths which a page shows as code exist.
 #[test]
 fn every_path_that_a_page_names_is_there() {
     const FOLDERS: [&str; 7] = [
@@ -211,7 +212,7 @@ fn every_path_that_a_page_names_is_there() {
     );
 }
 
-/// A test that a page tells to run exists.
+/// Checks that each test exists which a page tells readers to run.
 #[test]
 fn every_test_that_a_page_runs_is_there() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
@@ -247,7 +248,7 @@ fn links(text: &str) -> Vec<&str> {
     found
 }
 
-/// The anchors of a page's headings, as GitHub makes them.
+/// Returns the anchors of a page's headings, as GitHub forms them.
 fn anchors(text: &str) -> BTreeSet<String> {
     let headings = text
         .lines()

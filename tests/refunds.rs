@@ -1,13 +1,13 @@
-//! What comes back of a charge, on every way on which it can: over HTTP against the sandbox, with the
-//! real client. Whoever looks first, the result is the same.
+//! What a charge refunds, on every path: over HTTP against the sandbox, with the real client. The
+//! result does not depend on whether a pass or a watch runs first.
 
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 
 mod common;
 
 use common::{PassFixture, parse_time};
-use maitred::calcom::port::Dialect;
 use maitred::daemon::commands::charges::settle;
+use maitred::domain::dialect::Dialect;
 use maitred::domain::fact::Fact;
 use maitred::domain::id::{AccountId, BookingUid, Reference};
 use maitred::domain::ledger::Violation;
@@ -18,13 +18,13 @@ use maitred::domain::watch::ChargeOutcome;
 use maitred::reconcile::context::Ports;
 use maitred::reconcile::execute::{ExecutionReport, execute};
 use maitred::reconcile::observe::observe;
-use maitred::sandbox::actions::{BookingMove, BookingRemark, ThirdPartyAction};
+use maitred::sandbox::action::{BookingMove, BookingRemark, ThirdPartyAction};
 use maitred::sandbox::call_log::Operation;
 use maitred::sandbox::faults::{Fault, FaultRule, Stage};
 use maitred::store::port::CommitError;
 
 const BO: &str = "bo@example.com";
-/// A week after the house's clock begins.
+/// A week after the fixture's clock starts.
 const START: &str = "2026-12-01T09:00:00Z";
 
 fn perform_action(fixture: &PassFixture, action: ThirdPartyAction) -> Vec<String> {
@@ -61,7 +61,7 @@ async fn grant_until(fixture: &PassFixture, credits: u64, expires: &str) {
     granted.await.unwrap();
 }
 
-/// An operator's word about a charge: whether it was taken, or the text of the refusal.
+/// Lets an operator end a charge. Returns success, or the text of the refusal.
 async fn settle_charge(fixture: &PassFixture, uid: &str, give_back: bool) -> Result<(), String> {
     let (policy, now, uid) = (fixture.policy.clone(), fixture.clock.now(), uid.to_owned());
     let answer = fixture
@@ -70,7 +70,7 @@ async fn settle_charge(fixture: &PassFixture, uid: &str, give_back: bool) -> Res
     answer.await.map(drop).map_err(|refusal| refusal.text)
 }
 
-/// The next confirmations fail before anything happens.
+/// Makes the next confirmations fail before they have any effect.
 fn fail_confirms(fixture: &PassFixture, count: usize) {
     for _ in 0..count {
         let stage = Stage::Before;
@@ -79,14 +79,14 @@ fn fail_confirms(fixture: &PassFixture, count: usize) {
     }
 }
 
-/// A way on which credits come back.
+/// A path on which credits come back.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum RefundPath {
     Cancelled,
-    /// Moved to a booking that costs less, and the pass settles it, or the watch.
+    /// The booking moves to one that costs less, and the pass or the watch settles the move.
     CheaperByPass,
     CheaperByWatch,
-    /// The hold outlived its lot, and the booking was never confirmed.
+    /// The hold lasts longer than its lot, and the booking is never confirmed.
     Voided,
     Operator,
 }
@@ -116,7 +116,7 @@ async fn refunds_to_an_expired_lot_follow_one_rule_on_every_path() {
             }
             fixture.pass().await;
             fixture.watch(true).await;
-            // What counts is what stood when it was paid.
+            // The terms at the time of the payment count.
             change_refund_terms(&mut fixture, |terms| {
                 terms.expired_refund = ExpiredRefund::Forfeit
             });
@@ -150,7 +150,7 @@ async fn refunds_to_an_expired_lot_follow_one_rule_on_every_path() {
             };
             let (available, held, posted) = fixture.balance(BO).await;
             assert_eq!((available, held), (restored, 0), "{what}");
-            // What came back of a charge still counts as posted once; a hold was never posted.
+            // Refunded credits of a charge still count as posted once; a hold was never posted.
             assert_eq!(
                 posted,
                 if way == RefundPath::Voided { 0 } else { 3 },
@@ -162,7 +162,8 @@ async fn refunds_to_an_expired_lot_follow_one_rule_on_every_path() {
     }
 }
 
-/// Book far ahead, cancel after the expiry, book again: that would make credits live without end.
+/// Without this rule, credits would never expire: book far ahead, cancel after the expiry, book
+/// again.
 #[tokio::test]
 async fn a_restored_lot_is_not_restored_again() {
     let mut fixture = PassFixture::new(Dialect::V2).await;
@@ -177,7 +178,8 @@ async fn a_restored_lot_is_not_restored_again() {
     );
     fixture.watch(false).await;
     assert_eq!(fixture.balance(BO).await.0, 1, "restored for 14 days");
-    // Within these days it comes back as often as it is cancelled in time, and no longer.
+    // Within these days the credit comes back each time that the booking is cancelled in time, and
+    // no longer.
     for (days, available) in [(5, 1), (5, 1), (5, 0)] {
         let next = fixture.request(fixture.event_types.lesson, BO, "2027-02-01T09:00:00Z");
         fixture.clock.advance(Span::minutes(1));
@@ -217,23 +219,25 @@ const RUN_ORDERS: [&[RunKind]; 4] = [
     &[RunKind::Pass, RunKind::Audit],
 ];
 
-/// Moved twice before anybody looks: each move counts by the time of the booking that it moved away.
+/// The booking is moved twice before any run: each move counts by the start of the booking that it
+/// replaces.
 #[tokio::test]
 async fn moved_twice_before_confirmation_costs_the_same_in_each_order_of_runs() {
     let start = parse_time(START);
     let hours = Span::hours;
     // the first move, to when, the second move, what is charged where a late move is a cancellation
     let rows = [
-        // In time for what each of them moves away, though the second is near the first start.
+        // Both moves are in time for the bookings that they replace, although the second is near
+        // the first start.
         (start - hours(30), start + hours(120), start - hours(20), 1),
-        // The second one is late for the booking between, and in time for the first.
+        // The second move is late for the intermediate booking, and in time for the first booking.
         (
             start - hours(144),
             start - hours(110),
             start - hours(112),
             2,
         ),
-        // The first is late.
+        // The first move is late.
         (start - hours(20), start + hours(120), start - hours(19), 2),
     ];
     for dialect in [Dialect::V2, Dialect::V1] {
@@ -265,7 +269,7 @@ async fn moved_twice_before_confirmation_costs_the_same_in_each_order_of_runs() 
                     };
                     assert_eq!(fixture.status(&last[0]), "accepted", "{what}");
                     assert_eq!(fixture.balance(BO).await.0, 5 - charged, "{what}");
-                    // A late move that was carried does not come back by cancelling in time.
+                    // A late move that was carried gives nothing back after a cancellation in time.
                     perform_action(
                         &fixture,
                         ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&last[0])),
@@ -294,7 +298,7 @@ enum AfterMove {
 
 #[tokio::test]
 async fn a_late_move_does_not_avoid_the_cost_of_a_cancellation() {
-    // hours before the start, what happens then, of 3 credits the charge in the end
+    // hours before the start, what happens then, the final charge (3 credits were paid)
     let rows = [
         (30, AfterMove::CancelledInTime, 0),
         (30, AfterMove::Refused, 0),
@@ -365,8 +369,8 @@ async fn a_late_move_does_not_avoid_the_cost_of_a_cancellation() {
     }
 }
 
-/// An open intent takes a charge over: no command and no watch ends it, so the successor is never
-/// confirmed with nothing to pay for it.
+/// An open intent takes a charge over. No command and no watch ends the charge, so the successor is
+/// never confirmed without a payment.
 #[tokio::test]
 async fn a_charge_that_is_being_taken_over_is_ended_by_its_intent_alone() {
     for give_back in [true, false] {
@@ -389,7 +393,7 @@ async fn a_charge_that_is_being_taken_over_is_ended_by_its_intent_alone() {
         for word in [&uid, &last, "maitred explain"] {
             assert!(refused.contains(word), "{refused}");
         }
-        // Nor by facts that somebody else makes.
+        // Facts from another source cannot end the charge either.
         let booking = BookingUid::parse(&uid).unwrap();
         let at = fixture.clock.now();
         let ends = [
@@ -430,7 +434,7 @@ async fn a_charge_that_is_being_taken_over_is_ended_by_its_intent_alone() {
     }
 }
 
-/// Ended between looking and writing: the next pass decides with what is there then.
+/// The charge ends between reading and writing: the next pass decides with the data at that time.
 #[tokio::test]
 async fn a_charge_ended_between_planning_and_writing_is_not_taken_over() {
     for give_back in [true, false] {

@@ -1,6 +1,6 @@
-//! Nothing is cancelled, declined or charged on the strength of a ledger that may be the wrong one
-//! (promise 12): a ledger that is missing, one that is younger than the bookings, one that was restored
-//! from an older backup, and one that belongs to another account or server.
+//! Nothing is cancelled, declined or charged because of a ledger that may be the wrong one (promise
+//! 12): a missing ledger, a ledger that is younger than the bookings, a ledger that was restored
+//! from an older backup, and a ledger that belongs to another account or server.
 
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 
@@ -8,7 +8,7 @@ use std::fs;
 
 use maitred::daemon::clock;
 use maitred::domain::time::Span;
-use maitred::sandbox::actions::{BookingRemark, ThirdPartyAction};
+use maitred::sandbox::action::{BookingRemark, ThirdPartyAction};
 use maitred::sandbox::call_log::Operation;
 use serde_json::Value;
 
@@ -18,7 +18,7 @@ mod binary_fixture;
 
 const CANCEL_UNMANAGED: &str = "unmanaged = \"cancel\"\nunmanaged-since = \"2020-01-01\"\n";
 
-/// A calendar whose accepted bookings without a charge are to be cancelled.
+/// Returns a fixture that is configured to cancel accepted bookings without a charge.
 fn strict_fixture(more: &str) -> BinaryFixture {
     let fixture = BinaryFixture::new("v2");
     fixture.configure(
@@ -29,7 +29,7 @@ fn strict_fixture(more: &str) -> BinaryFixture {
     fixture
 }
 
-/// A dinner that is asked for now, so after the ledger began.
+/// Requests a dinner now, and so after the ledger began.
 fn request_dinner(fixture: &BinaryFixture, who: &str, days: i64) -> String {
     let start = clock::now() + Span::days(days);
     let mut world = fixture.sandbox.lock();
@@ -43,7 +43,7 @@ fn accept(fixture: &BinaryFixture, uid: &str) {
     fixture.sandbox.lock().act(clock::now(), action).unwrap();
 }
 
-/// The codes of what a run told of beside its steps.
+/// Returns the codes of the problems that a run reported.
 fn problem_codes(view: &Value) -> Vec<String> {
     let watch = view["watch"]["problems"].as_array().into_iter().flatten();
     let pass = view["problems"].as_array().into_iter().flatten();
@@ -83,12 +83,12 @@ fn a_missing_ledger_is_created_by_init_only() {
         assert!(ran.err.contains("store.path"), "{}", ran.err);
         assert!(!fixture.path("ledger").exists(), "{args:?} made a ledger");
     }
-    // Nor does the plan take what is missing for an empty ledger without a word.
+    // The plan does not silently take a missing ledger for an empty one either.
     let plan = fixture.run_ok(&["plan"]);
     assert!(plan.err.contains("no ledger"), "{}", plan.all_output());
     assert_eq!(fixture.status(&paid), "accepted");
     assert_eq!(cancel_calls(&fixture), 0);
-    // The same where a new ledger was made by hand in the wrong place.
+    // The same when an operator created a new ledger in the wrong place.
     fixture.run_ok(&["init"]);
     fixture.run_ok(&["credits", "grant", "al@example.com", "1"]);
     let view = run_watch(&fixture);
@@ -107,7 +107,7 @@ fn bookings_accepted_before_the_ledger_began_are_only_reported() {
             &base,
             &format!("unmanaged = \"{unmanaged}\"\nunmanaged-since = \"2020-01-01\"\n"),
         );
-        // Made a minute before, so before the ledger.
+        // This booking was made a minute before, and so before the ledger began.
         let before = fixture.request_booking(fixture.dinner, "bo@example.com", "09:00:00Z");
         accept(&fixture, &before);
         fixture.run_ok(&["init"]);
@@ -116,7 +116,7 @@ fn bookings_accepted_before_the_ledger_began_are_only_reported() {
         assert_eq!(problem_codes(&view), ["unmanaged"], "{unmanaged}: {view}");
         assert_eq!(fixture.status(&before), "accepted", "{unmanaged}");
         assert_eq!(fixture.balance("bo@example.com"), (9, 0, 0), "{unmanaged}");
-        // One that was made since is treated as configured.
+        // A booking that was made since then is treated as configured.
         let since = request_dinner(&fixture, "bo@example.com", 9);
         accept(&fixture, &since);
         let view = run_watch(&fixture);
@@ -136,7 +136,7 @@ fn after_a_restore_everything_waits_for_an_operator() {
     let fixture = strict_fixture("");
     fixture.run_ok(&["credits", "grant", "bo@example.com", "9"]);
     fixture.run_ok(&["backup", "copy"]);
-    // What the backup does not know: a member, and what was paid for.
+    // The backup does not know this member and this paid booking.
     fixture.run_ok(&["credits", "grant", "al@example.com", "3"]);
     let paid = request_dinner(&fixture, "al@example.com", 8);
     fixture.run_ok(&["run", "--once"]);
@@ -146,7 +146,7 @@ fn after_a_restore_everything_waits_for_an_operator() {
     assert!(restored.out.contains("accept-restore"), "{}", restored.out);
     let lesson = fixture.request_booking(fixture.lesson, "al@example.com", "11:00:00Z");
     let confirmed = fixture.request_booking(fixture.lesson, "bo@example.com", "12:00:00Z");
-    // The command that `restore` recommends, and the one that it must not need.
+    // The command that `restore` recommends, and the command that `restore` must not need.
     let preview = fixture.run_ok(&["run", "--once", "--dry-run", "--watch"]);
     assert!(preview.out.contains("cancelled"), "{}", preview.out);
     for _ in 0..2 {
@@ -216,7 +216,7 @@ fn a_ledger_of_another_account_or_server_is_left_alone() {
     // The other dialect of the same server.
     fixture.configure("v1", &fixture.sandbox.base_url(), CANCEL_UNMANAGED);
     assert_stops(&fixture, &["(v2)", "(v1)", "--dialect v1"]);
-    // Another server, where nothing of this ledger is known.
+    // Another server, which knows nothing of this ledger's bookings.
     let elsewhere = BinaryFixture::new("v2");
     fixture.configure("v2", &elsewhere.sandbox.base_url(), CANCEL_UNMANAGED);
     let server = elsewhere.sandbox.addr().to_string();
@@ -231,7 +231,7 @@ fn a_ledger_of_another_account_or_server_is_left_alone() {
         0,
         "nothing was listed"
     );
-    // A move that the operator names is accepted.
+    // A move that the operator confirms by naming the server is accepted.
     fixture.run_ok(&[
         "ledger",
         "move",
@@ -243,7 +243,8 @@ fn a_ledger_of_another_account_or_server_is_left_alone() {
     fixture.run_ok(&["run", "--once"]);
 }
 
-/// Whether every command that would act stops, and its message says all of this.
+/// Checks that every command that would act stops, and that its message contains all of these
+/// texts.
 fn assert_stops(fixture: &BinaryFixture, says: &[&str]) {
     for args in [
         &["run", "--once"][..],
@@ -308,7 +309,7 @@ fn a_daemon_stops_at_a_foreign_ledger_and_a_cancellation_needs_none() {
     let uid = fixture.request_booking(fixture.lesson, "bo@example.com", "09:00:00Z");
     let mut daemon = Daemon::start(&fixture);
     binary_fixture::wait_until("the first pass", || fixture.status(&uid) == "accepted");
-    // The key is replaced by another user's while the daemon runs.
+    // Another user's key replaces the key while the daemon runs.
     let other = "cal_other_key_0123456789abcdef";
     fixture.sandbox.lock().add_key(HOST + 1, other);
     let cancels = ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&uid));
@@ -327,7 +328,7 @@ fn a_daemon_stops_at_a_foreign_ledger_and_a_cancellation_needs_none() {
     assert!(daemon.child.try_wait().unwrap().is_none());
 }
 
-/// What is to be shown before anything is cancelled, by every command that says what would be done.
+/// Every command that shows what would be done must show the change before anything is cancelled.
 #[test]
 fn a_plan_covers_the_watch_and_writes_nothing() {
     let fixture = strict_fixture("");
@@ -364,7 +365,7 @@ fn a_plan_covers_the_watch_and_writes_nothing() {
         (fixture.status(&taken), cancel_calls(&fixture)),
         ("accepted", 0)
     );
-    // It was the same that is then done, and is shown by a daemon too.
+    // The run does the change that was shown, and a daemon shows the same change.
     let base = fixture.sandbox.base_url();
     fixture.configure("v2", &base, "unmanaged = \"report\"\n");
     let daemon = Daemon::start(&fixture);
@@ -384,7 +385,7 @@ fn a_plan_covers_the_watch_and_writes_nothing() {
     assert_eq!(fixture.run(&["plan", "--exit-code"]).code, 0);
 }
 
-/// The world's offset moves the sandbox's clock, which stands in every answer's head.
+/// The world's offset moves the sandbox's clock, which is in the head of every answer.
 #[test]
 fn nothing_final_is_decided_while_the_clocks_differ() {
     for hours in [-48, 48] {

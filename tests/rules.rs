@@ -1,6 +1,6 @@
-//! The house's criteria over HTTP against the sandbox, with the real client: caps, limits, hours,
-//! lists, prices, PINs and questions to other systems. What the domain's own tables show of one
-//! request is shown here of what observing gathers.
+//! The operator's criteria over HTTP against the sandbox, with the real client: caps, limits,
+//! hours, lists, prices, PINs and lookups in other systems. The domain's own tables test single
+//! requests; these tests cover what observing gathers.
 
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 
@@ -17,19 +17,19 @@ mod real_answers;
 use std::collections::{BTreeMap, BTreeSet};
 
 use common::{PassFixture, parse_time};
-use maitred::calcom::port::Dialect;
 use maitred::domain::criteria::custom_rule::Rule;
 use maitred::domain::criteria::on_violation::OnViolation;
 use maitred::domain::decision::ReasonCode;
+use maitred::domain::dialect::Dialect;
 use maitred::domain::fact::Fact;
 use maitred::domain::id::AccountId;
 use maitred::domain::rule::expression::{Expression, MIN_STACK_BYTES};
 use maitred::domain::time::Span;
-use maitred::sandbox::create_booking::NewBooking;
+use maitred::sandbox::new_booking::NewBooking;
 
 const DIALECTS: [Dialect; 2] = [Dialect::V2, Dialect::V1];
 
-/// A request made a minute ago, with whatever is special about it.
+/// Makes a request that is a minute old, with these special fields.
 fn request_with(
     fixture: &PassFixture,
     event_type: i64,
@@ -63,7 +63,7 @@ async fn set_tier(fixture: &PassFixture, account: &str, tier: &str) {
     commit_fact(fixture, fact).await;
 }
 
-/// A rule that may ask these lookups.
+/// Returns a rule that may use these lookups.
 fn rule_with_lookups(name: &str, require: &str, effect: OnViolation, lookups: &[&str]) -> Rule {
     let allowed_lookups: BTreeSet<String> = lookups.iter().map(|name| (*name).to_owned()).collect();
     let text = require.to_owned();
@@ -77,7 +77,7 @@ fn rule_with_lookups(name: &str, require: &str, effect: OnViolation, lookups: &[
     }
 }
 
-/// The decision and the first reason that stand in the log, and what the booking is: `decline
+/// Returns the decision and the first reason in the log, or the booking's status: `decline
 /// over-cap`, `confirm enough`.
 async fn decision_text(fixture: &PassFixture, uid: &str) -> String {
     match fixture.stored_request(uid).await {

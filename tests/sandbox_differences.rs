@@ -1,8 +1,8 @@
-//! The sandbox against `differences.md`, which was measured on genuine Cal.com servers: one script
-//! for each of its rows, with the genuine result, and each pair of calls at once.
+//! Tests the sandbox against `differences.md`, which was measured on genuine Cal.com servers: one
+//! script for each row, with the genuine result, and each pair of simultaneous calls.
 //!
 //! Event types as in that table: A waits for confirmation, B does not, C is a series of four that
-//! waits, E one of three that does not.
+//! waits, E is a series of three that does not.
 
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 #![allow(
@@ -25,7 +25,7 @@ use maitred::sandbox::call_log::{MailKind, Recipient};
 use maitred::sandbox::model::SandboxStatus::{Accepted, Cancelled, Pending, Rejected};
 use serde_json::{Value, json};
 
-/// The row, what it is about, and the script.
+/// The row's number, its subject, and the script.
 type Row = (u32, &'static str, fn(&mut DifferenceFixture));
 
 const ROWS: [Row; 24] = [
@@ -200,7 +200,7 @@ fn begun_series(bench: &mut DifferenceFixture) {
 
 fn first_one_off(_: &mut DifferenceFixture) {
     let ill = json!({"cancellationReason": "ill"});
-    // Confirmed before, status of the answer, states afterwards.
+    // Confirmed before, status of the answer, statuses afterwards.
     let rows = [
         (false, 400, [Cancelled, Pending, Pending, Pending]),
         (true, 200, [Cancelled; 4]),
@@ -347,7 +347,7 @@ fn too_many(bench: &mut DifferenceFixture) {
 fn wrong_types(bench: &mut DifferenceFixture) {
     let uid = bench.book(CONFIRMED_TYPE, 2);
     let start = bench.start_text(3);
-    // Call, body, status, code (where the answer has an envelope).
+    // Call, body, status, code (if the answer has an envelope).
     let rows = [
         (
             "reschedule",
@@ -386,7 +386,7 @@ fn wrong_types(bench: &mut DifferenceFixture) {
 }
 
 fn another_account_moves(bench: &mut DifferenceFixture) {
-    // The address that is named, and what the successor is.
+    // The address that the caller names, and the successor's status.
     let rows = [
         (OTHER_HOST_MAIL, "pending"),
         ("who@nowhere.test", "accepted"),

@@ -2,8 +2,9 @@
 //! compares status, rate limit headers, content type and JSON: the same keys and types everywhere,
 //! the same values wherever a value does not depend on the clock or on chance.
 //!
-//! Without more, excerpts under `tests/fixtures/sandbox` are replayed. `MAITRED_RECORDINGS` names a
-//! folder with the complete recordings (`recordings/`, `recordings-v1/`); then all of them are.
+//! By default the excerpts under `tests/fixtures/sandbox` are replayed. `MAITRED_RECORDINGS` names
+//! a folder with the complete recordings (`recordings/`, `recordings-v1/`); then all of those are
+//! replayed.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,9 +20,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, Utc};
 use maitred::sandbox::call_log::Operation;
-use maitred::sandbox::create_booking::NewBooking;
 use maitred::sandbox::faults::{Fault, FaultRule};
 use maitred::sandbox::model::{SandboxStatus, StoredAnswers};
+use maitred::sandbox::new_booking::NewBooking;
 use maitred::sandbox::scenario::file;
 use maitred::sandbox::server::Sandbox;
 use maitred::sandbox::world::World;
@@ -31,7 +32,8 @@ use tokio::net::TcpStream;
 
 const FIXTURES: &str = "tests/fixtures/sandbox";
 
-/// Steps that are not replayed, or not compared in full, and why. A step is named by its start.
+/// Steps that are not replayed, or not compared in full, and why. The start of a step's name
+/// selects the step.
 const NOT_COMPARED: [(&str, &str, &str); 4] = [
     (
         "v2/seated",
@@ -55,8 +57,8 @@ const NOT_COMPARED: [(&str, &str, &str); 4] = [
     ),
 ];
 
-/// Fields whose value depends on the clock, on chance or on the installation: only their type
-/// counts.
+/// Fields whose value depends on the clock, on chance or on the installation: only their type is
+/// compared.
 const VOLATILE: [&str; 15] = [
     "timestamp",
     "traceId",
@@ -75,7 +77,7 @@ const VOLATILE: [&str; 15] = [
     "location",
 ];
 
-/// Fields that may be null on one side: they differ between accounts and versions only.
+/// Fields that may be null on one side, because they differ between accounts and versions.
 const NULLABLE: [&str; 2] = ["defaultScheduleId", "position"];
 
 struct Exchange {
@@ -87,7 +89,7 @@ struct Exchange {
     content_type: Option<String>,
     location: Option<String>,
     body: Option<Value>,
-    /// What a recording without its bodies says of a list.
+    /// What a recording without bodies records about a list.
     summary: Option<Value>,
 }
 
@@ -146,12 +148,13 @@ fn scenarios(folder: &Path) -> Vec<String> {
     names
 }
 
-/// One scenario under way.
+/// The replay of one scenario.
 struct RecordingReplay {
     sandbox: Sandbox,
     scenario: String,
     clock: Arc<AtomicI64>,
-    /// Recorded uids and ids of bookings that were made during the replay, and ours.
+    /// Maps the recorded uids of bookings that were made during the replay to the replay's uids;
+    /// `ids` does the same for ids.
     uids: HashMap<String, String>,
     ids: HashMap<i64, i64>,
     tags: HashMap<String, String>,
@@ -228,7 +231,7 @@ async fn replay(
     compared
 }
 
-/// Of calls that ran side by side, the one whose write came first goes first.
+/// Reorders calls that ran in parallel: the call whose write came first goes first.
 fn sort_by_effect(scenario: &str, steps: &mut [RecordedStep]) {
     let at = |steps: &[RecordedStep], label: &str| {
         steps
@@ -351,7 +354,8 @@ impl RecordingReplay {
         let offset = Arc::clone(&clock);
         let world = build_world(scenario, now);
         let clock_fn = Arc::new(move || {
-            // Recorded to the second: the middle of it is never far off.
+            // Times are recorded in whole seconds: the middle of the second is never far from the
+            // real time.
             let millis = offset.load(Ordering::SeqCst) * 1000 + 500;
             DateTime::from_timestamp_millis(millis).unwrap()
         });
@@ -368,7 +372,7 @@ impl RecordingReplay {
         }
     }
 
-    /// What happened between two recorded steps without being recorded itself.
+    /// Repeats what happened between two recorded steps without being recorded itself.
     async fn replay_unrecorded(&mut self, step: &str) {
         let lists = |count: usize, target: &str, key: Option<&str>| {
             let mut headers = json!({"cal-api-version": "2024-08-13"});
@@ -433,7 +437,7 @@ impl RecordingReplay {
         }
     }
 
-    /// Sends one recorded request; names that were given since are put in.
+    /// Sends one recorded request, with the names of the replay instead of the recorded names.
     async fn send(&mut self, request: &Value) -> ReceivedResponse {
         let target = self.with_our_names(request["target"].as_str().unwrap());
         let mut text = format!(
@@ -462,7 +466,7 @@ impl RecordingReplay {
         got
     }
 
-    /// The recorded text with our names in it.
+    /// Returns the recorded text with the replay's names.
     fn with_our_names(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for (recorded, ours) in &self.uids {
@@ -474,7 +478,7 @@ impl RecordingReplay {
     async fn replay_call(&mut self, recorded: &Exchange) -> Vec<String> {
         self.clock.store(recorded.at, Ordering::SeqCst);
         self.replay_unrecorded(&recorded.step).await;
-        // Two calls side by side: their mails were counted together.
+        // The mails of two parallel calls were counted together.
         if !recorded.step.ends_with("cancel (2)") {
             self.mails_before = self.sandbox.lock().call_log.mail_total();
         }
@@ -489,8 +493,8 @@ impl RecordingReplay {
         }
         self.compare_headers(recorded, &got, &mut found);
         self.learn_names(recorded, &got);
-        // An older server's v2 stands in the v1 recordings: it lacks fields and words things
-        // otherwise.
+        // The v1 recordings contain v2 answers of an older server, which lacks fields and uses
+        // other texts.
         let target = recorded.request["target"].as_str().unwrap();
         if self.scenario.starts_with("v1/") && target.starts_with("/v2/") {
             return found;
@@ -566,7 +570,7 @@ impl RecordingReplay {
         }
     }
 
-    /// Remembers what bookings made just now are called here and in the recording.
+    /// Records the names that new bookings have in the recording and in the replay.
     fn learn_names(&mut self, recorded: &Exchange, got: &ReceivedResponse) {
         let target = recorded.request["target"].as_str().unwrap();
         let makes = target == "/v2/bookings" || target.ends_with("/reschedule");
@@ -585,7 +589,7 @@ impl RecordingReplay {
         }
     }
 
-    /// The differences between what was recorded and what came, by place.
+    /// Collects the differences between the recorded and the received value, with their paths.
     fn compare(&self, place: &str, expected: &Value, got: &Value, differences: &mut Vec<String>) {
         let name = place.rsplit('.').next().unwrap_or("");
         let name = name.split('[').next().unwrap_or("");
@@ -658,7 +662,7 @@ impl RecordingReplay {
                 None => cell("id").and_then(|id| world.booking_by_id(id.parse().ok()?)),
             };
             let (Some(booking), Some(status)) = (booking, cell("status")) else {
-                // A reason with a line break goes on in a row of its own.
+                // A reason with a line break continues in a row of its own.
                 let begins = match query {
                     Some(_) => cells[0].parse::<i64>().is_ok(),
                     None => cells.len() > 1,
@@ -675,7 +679,7 @@ impl RecordingReplay {
                 ("rejectionReason", &booking.rejection_reason),
                 ("cancellationReason", &booking.cancellation_reason),
             ];
-            // In one recording the second reason's place holds a length.
+            // In one recording the cell of the second reason holds a length.
             let whole = cells.len() > 4 || query.is_some();
             for (name, ours) in reasons.into_iter().filter(|_| whole) {
                 let theirs = cell(name).unwrap_or("");
@@ -689,7 +693,7 @@ impl RecordingReplay {
         found
     }
 
-    /// Compares how many mails the step before sent.
+    /// Compares how many mails the previous step sent.
     fn compare_mails(&self, recorded: usize) -> Vec<String> {
         let sent = self.sandbox.lock().call_log.mail_total() - self.mails_before;
         if sent as usize == recorded {
@@ -699,13 +703,14 @@ impl RecordingReplay {
     }
 }
 
-/// An older server's v2 stands in the v1 recordings: it lacks fields and words things otherwise.
+/// Returns true for a v2 answer in the v1 recordings: it comes from an older server, which lacks
+/// fields and uses other texts.
 fn is_older_v2(scenario: &str, recorded: &Exchange) -> bool {
     let target = recorded.request["target"].as_str().unwrap();
     scenario.starts_with("v1") && target.starts_with("/v2/")
 }
 
-/// What is told of steps that are compared in part only.
+/// Returns what is reported about steps that are compared only in part.
 fn partial_reason(dialect: &str, step: &RecordedStep) -> Option<&'static str> {
     match step {
         RecordedStep::Call(call) if is_older_v2(dialect, call) => {
@@ -728,12 +733,13 @@ fn database_down_fault() -> FaultRule {
     rule
 }
 
-/// Steps whose counts differ, since the recording's other calls of the same minute were not kept.
+/// Returns true for steps whose counts differ, because the other calls of the same minute were not
+/// recorded.
 fn has_volatile_counts(step: &str) -> bool {
     step.starts_with("other key") || step.contains("(API v2)")
 }
 
-/// A v1 list without order: no order is promised, so none is compared.
+/// Returns true for a v1 list without an order: no order is promised, so none is compared.
 fn is_unordered(target: &str) -> bool {
     let list = target.contains("bookings?") && !target.contains("/v2/");
     let paged = target.contains("take=") && target.contains("page=");
@@ -746,7 +752,7 @@ fn sort_by_id(body: &mut Value) {
     }
 }
 
-/// Compares what was kept of a long list: its length and its page's numbers.
+/// Compares what was recorded about a long list: its length and the numbers of its page.
 fn compare_summary(summary: &Value, got: &ReceivedResponse, differences: &mut Vec<String>) {
     let body: Value = serde_json::from_str(&got.body).unwrap_or_default();
     let rows = body["data"]
@@ -788,7 +794,7 @@ impl ReceivedResponse {
     }
 }
 
-/// One request on a connection of its own, the answer read to its end.
+/// Sends one request on its own connection and reads the whole answer.
 async fn send_request(sandbox: &Sandbox, request: &str) -> ReceivedResponse {
     let mut stream = TcpStream::connect(sandbox.addr()).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();

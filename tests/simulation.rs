@@ -1,6 +1,7 @@
-//! The simulation: the real pass, ledger and plan against a town full of trouble, compared after
-//! every step with a naive reference and with each promise of the house. One seed, one commit, the
-//! same run. `MAITRED_SEEDS=1000000` runs more seeds, `MAITRED_SEED=7` runs one.
+//! The simulation: the real pass, ledger and plan run against a model of Cal.com with many faults.
+//! After every step the result is compared with a naive reference and with each promise. The same
+//! seed and the same commit give the same run. `MAITRED_SEEDS=1000000` runs more seeds,
+//! `MAITRED_SEED=7` runs one.
 
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 #![allow(clippy::print_stderr, reason = "the seed is printed first")]
@@ -56,27 +57,29 @@ use maitred::domain::time::Time;
 use run::{RunSummary, StopPoint};
 use tokio::runtime::Runtime;
 
-/// Seeds run when nothing else is asked for.
+/// Seeds that run by default.
 const SEEDS: u64 = 2_000;
 
-/// Seeds of the runs that are stopped at every place; `MAITRED_STOPPED` for more.
+/// Seeds of the runs that are stopped at every point; `MAITRED_STOPPED` sets another number.
 const STOPPED_SEEDS: u64 = 20;
 
-/// Seeds of which a pass and a watch look first; `MAITRED_ORDERS` for more.
+/// Seeds that run once with a pass first and once with a watch first; `MAITRED_ORDERS` sets another
+/// number.
 const ORDER_SEEDS: u64 = 40;
 
-/// Seeds that run once with sentences and once without; `MAITRED_SENTENCES` for more.
+/// Seeds that run once with message texts and once without; `MAITRED_SENTENCES` sets another
+/// number.
 const SENTENCE_SEEDS: u64 = 60;
 
-/// Places at which one pass is stopped at most; none has so many.
+/// Upper limit for the points at which one pass is stopped; no pass has that many.
 const MAX_POINTS: u64 = 2_000;
 
 /// Failing seeds after which no more are tried; `MAITRED_ENOUGH=1` stops at the first.
 const MAX_FAILING_SEEDS: u64 = 10;
 
 /// Seeds that failed once, and what they found. A seed means another run as soon as the simulation
-/// asks chance for anything more; then only a hand-written row elsewhere keeps the case, and a seed
-/// that finds it again takes the place of this one.
+/// draws an additional random number. Then only a hand-written row elsewhere keeps the case, and a
+/// seed that finds the fault again replaces this one.
 const REGRESSIONS: [(u64, &str); 28] = [
     (
         61,
@@ -206,7 +209,7 @@ fn env_number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-/// Runs one seed; a panic is a broken promise like any other.
+/// Runs one seed. A panic counts as a broken promise.
 fn run_seed(runtime: &Runtime, seed: u64) -> RunSummary {
     let run = AssertUnwindSafe(|| runtime.block_on(run::run_seed(seed)));
     catch_unwind(run).unwrap_or_else(|_| RunSummary {
@@ -216,17 +219,17 @@ fn run_seed(runtime: &Runtime, seed: u64) -> RunSummary {
     })
 }
 
-/// What all threads together have found.
+/// The combined results of all threads.
 #[derive(Default)]
 struct SeedResults {
     tally: Coverage,
     runs: u64,
     failed: Vec<u64>,
-    /// What was complained of: how often, in how many seeds, and in which one first.
+    /// The kinds of violations: how often, in how many seeds, and the first seed.
     violation_kinds: BTreeMap<String, (u64, u64, u64)>,
 }
 
-/// A complaint without what is different in each of its kind.
+/// Returns a violation without the parts that differ within its kind.
 fn violation_kind(wrong: &str) -> String {
     let line = wrong.lines().next().unwrap_or_default();
     let (promise, rest) = line.split_once(' ').unwrap_or((line, ""));
@@ -256,12 +259,12 @@ impl SeedResults {
     }
 }
 
-/// Whether what one more failing seed complains of is shown in full.
+/// Returns true if the violations of another failing seed are shown in full.
 fn is_shown_in_full(failed: usize) -> bool {
     (failed as u64) < env_number("MAITRED_TOLD").unwrap_or(MAX_FAILING_SEEDS)
 }
 
-/// Runs seeds on every core until they are used up, or enough have failed.
+/// Runs seeds on every core until all seeds have run or enough have failed.
 fn run_all(seeds: &[u64], more: std::ops::Range<u64>) -> SeedResults {
     let count = seeds.len() as u64 + (more.end - more.start);
     let enough = env_number("MAITRED_ENOUGH").unwrap_or(MAX_FAILING_SEEDS);
@@ -377,7 +380,7 @@ where
     points
 }
 
-/// Promise 17. `MAITRED_ORDERS=400` takes more seeds.
+/// Promise 17. `MAITRED_ORDERS=400` runs more seeds.
 #[test]
 fn the_result_does_not_depend_on_whether_pass_or_watch_runs_first() {
     let seeds = env_number("MAITRED_ORDERS").unwrap_or(ORDER_SEEDS);
@@ -403,7 +406,7 @@ fn the_result_does_not_depend_on_whether_pass_or_watch_runs_first() {
     assert!(differ.is_empty(), "17: seeds that differ: {differ:?}");
 }
 
-/// Sentences are for people: with others in their place, everything that is written is the same.
+/// Message texts are for people: with other texts, everything else that is written stays the same.
 #[test]
 fn no_decision_depends_on_message_texts() {
     let seeds = env_number("MAITRED_SENTENCES").unwrap_or(SENTENCE_SEEDS);

@@ -1,5 +1,5 @@
-//! Copies of the log: made beside a store that goes on, checked, put back where nothing is, and refused
-//! otherwise.
+//! Backups of the log: made while the store continues to write, checked, restored into an empty
+//! place, and refused otherwise.
 
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 
@@ -16,7 +16,7 @@ use store_support::{account, at, error_chain, grant_fact, open, open_small};
 
 mod store_support;
 
-/// A store with so many grants, in segments of a few lines each.
+/// Returns a store with this many grants, in segments of a few lines each.
 fn store_with(grants: u64) -> (TempDir, LogStore) {
     let dir = tempfile::tempdir().unwrap();
     let mut store = open_small(dir.path()).unwrap().store;
@@ -55,7 +55,7 @@ fn a_backup_ends_with_the_named_commit_even_if_the_log_grew() {
         for number in 0..20 {
             grant_credits(&mut store, 1_000 + number);
         }
-        // A line that is being written when the copy is made.
+        // An incomplete line, as if a commit were being written during the backup.
         let segments = file_names(&dir.path().join("log"));
         let last = dir.path().join("log").join(segments.last().unwrap());
         let whole = fs::read(&last).unwrap();
@@ -69,7 +69,7 @@ fn a_backup_ends_with_the_named_commit_even_if_the_log_grew() {
         assert_eq!(file_names(&to), ["log"]);
         let back = tempfile::tempdir().unwrap();
         let restored = restore(&to, back.path(), at(0)).unwrap();
-        // The mark of the restore is not among what was backed up.
+        // The mark of the restore is not part of the backup.
         assert_eq!(
             (restored.head, restored.files),
             (copied.head.clone(), copied.files)

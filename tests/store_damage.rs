@@ -1,8 +1,8 @@
-//! Damaged and foreign files: everything that stands in a store's directory, harmed in every way that
-//! one can think of, and opened again. It opens with all that was acknowledged, or it refuses with a
-//! message that names the file and what to do, and is whole again once that is done. Never a panic,
-//! never a loss without a word. What `store_open.rs` has is not repeated; disks that fill up or fail
-//! are elsewhere.
+//! Damaged and foreign files: everything in a store's directory is damaged in every conceivable
+//! way, and the store is opened again. The store opens with everything that was acknowledged, or
+//! refuses with a message that names the file and the remedy, and is complete again after the
+//! remedy. It never panics and never loses data silently. Cases of `store_open.rs` are not
+//! repeated; other tests cover disks that fill up or fail.
 
 #![allow(
     clippy::unwrap_used,
@@ -24,15 +24,14 @@ use maitred::daemon::watch_state::WatchState;
 use maitred::store::lock::LockError;
 use maitred::store::log::line::{self, Hash};
 use maitred::store::log_store::LogStore;
-use maitred::store::open::{
-    self, CreateIfMissing, OpenError, OpenNotice, OpenedStore, StoreLimits,
-};
+use maitred::store::open::{self, CreateIfMissing, OpenedStore, StoreLimits};
+use maitred::store::open_report::{OpenError, OpenNotice};
 use maitred::store::port::Store;
 use store_support::{
     account, at, confirm_intent, confirmed_facts, decided_fact, error_chain, grant_fact,
 };
 
-/// Small enough that the commits below take three segments.
+/// Small enough that the commits below need three segments.
 const LIMITS: StoreLimits = StoreLimits {
     segment_bytes: 2_500,
     full_check_bytes: 8 * 1024 * 1024,
@@ -42,32 +41,32 @@ const LIMITS: StoreLimits = StoreLimits {
 const FIRST: &str = "log/00000001.jsonl";
 const LAST: &str = "log/00000003.jsonl";
 
-/// Commits in a store, and facts in them.
+/// Number of commits in a store, and of facts in them.
 const COMMITS: u64 = 6;
 const FACTS: u64 = 22;
 
-/// How a store was left.
+/// How the store was left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum CloseState {
-    /// Closed: the file `clean` says how.
+    /// Closed: the file `clean` records the end of the log.
     Closed,
-    /// Killed: there is no such file.
+    /// Killed: the file `clean` does not exist.
     Killed,
 }
 
-/// What is to come of it.
+/// The expected result.
 #[derive(Debug, Clone, Copy)]
 enum Expectation {
-    /// It opens, and everything is there.
+    /// The store opens, and everything is there.
     Opens,
-    /// It opens without the last commit, and says so.
+    /// The store opens without the last commit, and a notice contains this text.
     OpensWithNotice(&'static str),
-    /// It refuses: these words are in what it says, beside the path of the file.
+    /// The store refuses. The message contains these texts and the path of the file.
     Refuses(&'static [&'static str]),
 }
 
-/// A child that another thread of this test starts has a copy of the lock until it becomes another
-/// program.
+/// A child process that another thread of this test starts holds a copy of the lock until it
+/// executes another program.
 const LOCK_TRIES: usize = 10_000;
 
 fn open(path: &Path) -> Result<OpenedStore, OpenError> {
@@ -80,7 +79,7 @@ fn open(path: &Path) -> Result<OpenedStore, OpenError> {
     open::open_with(path, CreateIfMissing::Yes, at(0), LIMITS, &mut |_| {})
 }
 
-/// A store in which the named member has 10 credits of which 4 are spent.
+/// Creates a store in which the named member has 10 credits, 4 of which are spent.
 fn fill(path: &Path, member: &str, closed: CloseState) {
     let mut store = open(path).expect("it is made").store;
     let mut commits = vec![vec![grant_fact("spring", member, 10)]];
@@ -96,7 +95,7 @@ fn fill(path: &Path, member: &str, closed: CloseState) {
     }
 }
 
-/// Everything that was acknowledged is there.
+/// Checks that everything that was acknowledged is there.
 fn check_complete(store: &LogStore, commits: u64) {
     let bo = store.account(&account("bo@example.com")).expect("it reads");
     let bo = bo.expect("bo is there");
@@ -111,7 +110,7 @@ fn check_complete(store: &LogStore, commits: u64) {
     }
 }
 
-/// A copy of everything below, with the times of change, so that nothing looks touched.
+/// Copies everything below, with the modification times, so that nothing looks changed.
 fn copy(from: &Path, to: &Path) {
     let meta = fs::symlink_metadata(from).unwrap();
     if !meta.is_dir() {
@@ -135,7 +134,7 @@ fn remove(path: &Path) {
     }
 }
 
-/// Stores as they were left, to be copied and harmed.
+/// Stores in their original state, to be copied and damaged.
 struct DamagedStores {
     _folder: tempfile::TempDir,
     root: PathBuf,
@@ -165,12 +164,12 @@ impl DamagedStores {
         })
     }
 
-    /// The same from another house.
+    /// Returns the path of a store that belongs to another operator.
     fn other_template(&self) -> PathBuf {
         self.root.join("other")
     }
 
-    /// Harms a copy, opens it, and looks at what comes of it.
+    /// Damages a copy, opens it, and checks the result.
     fn check_damage(
         &mut self,
         closed: CloseState,
@@ -216,7 +215,7 @@ impl DamagedStores {
         }
     }
 
-    /// What refuses harms nothing: with the file put back, all of it is there.
+    /// Checks that the refusal damaged nothing: with the file restored, everything is there.
     fn check_repaired(&self, template: &Path, file: &str, what: &str) {
         let store = self.root.join("store");
         let broken = path_in(&store, file);
@@ -229,7 +228,7 @@ impl DamagedStores {
     }
 }
 
-/// The file in this directory; without a name, the directory itself.
+/// Returns the path of the file in this directory, or the directory itself if the name is empty.
 fn path_in(store: &Path, file: &str) -> PathBuf {
     if file.is_empty() {
         store.to_owned()
@@ -243,7 +242,7 @@ fn write(path: &Path, bytes: &[u8]) {
     fs::write(path, bytes).unwrap();
 }
 
-/// Places spread over a file of this length, its first and last bytes among them.
+/// Returns offsets spread over a file of this length, including its first and last bytes.
 fn spread_offsets(length: usize, count: usize) -> Vec<usize> {
     let mut places: Vec<usize> = (0..count).map(|n| n * (length - 1) / (count - 1)).collect();
     places.dedup();
@@ -256,7 +255,7 @@ fn flip_bit(path: &Path, at: usize) {
     write(path, &bytes);
 }
 
-/// What programs that are not maitred write.
+/// Returns contents that other programs write.
 fn foreign_contents() -> Vec<(&'static str, Vec<u8>)> {
     let noise = (0..4096_u64).map(|n| (n.wrapping_mul(2_654_435_761) >> 9) as u8);
     let jpeg = b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0\xff\xdb\0\x43\0";
@@ -293,7 +292,8 @@ fn a_flipped_bit_of_the_log_is_detected_everywhere() {
         for file in [FIRST, "log/00000002.jsonl", LAST] {
             let length = fs::read(stores.template(left).join(file)).unwrap().len();
             for at in spread_offsets(length, 16) {
-                // Without its last byte, the newline, the last line is one that a crash leaves.
+                // Without its last byte, the newline, the last line looks like a line that a crash
+                // left.
                 let torn = file == LAST && at + 1 == length;
                 let then = match (torn, left) {
                     (false, _) => Expectation::Refuses(BACKUP),
@@ -364,7 +364,7 @@ fn a_truncated_log_is_refused_or_reported() {
             );
         }
     }
-    // Whole lines that are gone from the end, and whole files, are missed by what `clean` says.
+    // The marker `clean` reveals missing lines at the end, and missing files.
     let text = fs::read(stores.template(CloseState::Closed).join(LAST)).unwrap();
     let header = text.iter().position(|byte| *byte == b'\n').unwrap() + 1;
     let missed: &[&str] = &["commits were taken out", "from a backup", "remove the file"];
@@ -426,7 +426,7 @@ fn files_that_are_not_the_logs_own_are_refused() {
                 stores.check_damage(left, file, "another's", swap, Expectation::Refuses(BACKUP));
             }
         }
-        // The first of another house does not go with the second of this one.
+        // The first segment of another ledger does not fit the second segment of this ledger.
         let swap = |path: &Path| copy(&other.join(FIRST), path);
         stores.check_damage(
             left,
@@ -455,7 +455,7 @@ fn files_that_are_not_the_logs_own_are_refused() {
         };
         stores.check_damage(left, "log", "a link", elsewhere, Expectation::Opens);
     }
-    // The whole log of another house: every line of it is good, but it is not the one that was
+    // The complete log of another ledger: every line is valid, but this is not the log that was
     // closed here.
     let swap = |path: &Path| {
         remove(path);
@@ -470,8 +470,8 @@ fn files_that_are_not_the_logs_own_are_refused() {
     println!("{} openings", stores.cases);
 }
 
-/// What a newer maitred may write, sealed as it would: it is named as such, and never cut or passed
-/// over.
+/// Data that a newer maitred may write, sealed in the same way: the message says so, and the data
+/// is never cut or skipped.
 #[test]
 fn data_of_a_newer_maitred_is_refused_and_unchanged() {
     let mut stores = DamagedStores::new();
@@ -532,7 +532,7 @@ fn data_of_a_newer_maitred_is_refused_and_unchanged() {
     println!("{} openings", stores.cases);
 }
 
-/// The mark of a clean end and the lock: whatever they hold is no reason to lose anything.
+/// The clean-shutdown marker, the lock and the watch hint: whatever they contain, nothing is lost.
 #[test]
 fn damaged_marker_and_lock_files_lose_nothing() {
     let mut stores = DamagedStores::new();
@@ -633,7 +633,7 @@ fn damaged_marker_and_lock_files_lose_nothing() {
     println!("{} openings", stores.cases);
 }
 
-/// The fold can always be made anew.
+/// The projection can always be rebuilt.
 #[test]
 fn a_damaged_projection_loses_nothing() {
     let mut stores = DamagedStores::new();
@@ -740,7 +740,7 @@ fn an_invalid_store_directory_is_named_with_a_remedy() {
     );
 }
 
-/// What stands where the control socket goes.
+/// Tests other files in the place of the control socket.
 #[tokio::test]
 async fn other_files_are_never_taken_for_the_control_socket() {
     type PutFile = fn(&Path);
@@ -796,7 +796,7 @@ async fn other_files_are_never_taken_for_the_control_socket() {
     }
 }
 
-/// The hint of when a watch last looked: damaged, it only ever costs calls.
+/// The hint of when the last watch ran: a damaged hint only ever costs calls.
 #[test]
 fn a_damaged_watch_hint_never_prevents_a_watch() {
     let schedule = maitred::config::model::Schedule::default();
@@ -833,7 +833,7 @@ fn a_damaged_watch_hint_never_prevents_a_watch() {
     }
 }
 
-/// Where a child opens a store as somebody who is not root.
+/// Tells the child, which runs as a user other than root, which store to open.
 const CHILD: &str = "MAITRED_TEST_STORE";
 
 /// The user `nobody`.
@@ -849,11 +849,12 @@ fn missing_permissions_are_named_with_the_user_who_needs_them() {
     fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
     let template = folder.path().join("template");
     fill(&template, "bo@example.com", CloseState::Closed);
-    // Root may read and write whatever it likes, so it sends another user. Who is not root is one.
+    // Root may read and write everything, so root starts the child as another user. A user other
+    // than root needs no child.
     let root = fs::metadata(&template).unwrap().uid() == 0;
     let program = root.then(|| executable_for_everybody(folder.path()));
     let who = "it must belong to the user that maitred runs as";
-    // What, its mode, and what is said.
+    // File, mode, expected message.
     let rows: [(&str, u32, Option<&str>); 15] = [
         ("", 0o700, None),
         ("", 0o000, Some(who)),
@@ -892,7 +893,7 @@ fn missing_permissions_are_named_with_the_user_who_needs_them() {
                 assert!(message.contains(&store.display().to_string()), "{what}");
             }
         }
-        // What was only the mark of a clean end is gone by now.
+        // A file that was only the clean-shutdown marker is gone by now.
         if harmed.symlink_metadata().is_ok() {
             fs::set_permissions(&harmed, Permissions::from_mode(0o700)).unwrap();
         }
@@ -903,7 +904,7 @@ fn missing_permissions_are_named_with_the_user_who_needs_them() {
     }
 }
 
-/// Makes it removable again: a fold that could not be read was moved aside as it was.
+/// Makes the store removable again: a projection that could not be read was moved aside unchanged.
 fn make_removable(path: &Path) {
     if path.symlink_metadata().unwrap().is_dir() {
         fs::set_permissions(path, Permissions::from_mode(0o700)).unwrap();
@@ -913,7 +914,7 @@ fn make_removable(path: &Path) {
     }
 }
 
-/// What somebody is told who opens the store: that it is whole, or why not.
+/// Returns `whole` if the store opens, or the error.
 fn opening_message(store: &Path) -> String {
     match open(store) {
         Ok(opened) => {
@@ -924,7 +925,8 @@ fn opening_message(store: &Path) -> String {
     }
 }
 
-/// This program where everybody may start it: the folder that it was built in may be root's alone.
+/// Copies this program to a place where every user may start it: the build folder may belong to
+/// root alone.
 fn executable_for_everybody(folder: &Path) -> PathBuf {
     let program = folder.join("program");
     fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
@@ -932,9 +934,9 @@ fn executable_for_everybody(folder: &Path) -> PathBuf {
     program
 }
 
-/// The same, in a process of the user `nobody`.
+/// Returns the opening message of a process that runs as the user `nobody`.
 fn opening_message_as_nobody(program: &Path, store: &Path) -> String {
-    let name = "what_may_not_be_read_or_written_is_named_with_who_must_be_able_to";
+    let name = "missing_permissions_are_named_with_the_user_who_needs_them";
     let mut child = Command::new(program);
     child
         .args(["--exact", name, "--nocapture"])

@@ -1,5 +1,5 @@
-//! Logs as earlier versions wrote them: they open, say the same, and go on in the present format. The
-//! files in `tests/fixtures/log-format-1` are golden: no later version changes them.
+//! Logs as earlier versions wrote them: they open, mean the same, and continue in the present
+//! format. The files in `tests/fixtures/log-format-1` are fixed: no later version changes them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,8 @@ use maitred::store::backup;
 use maitred::store::codec::fact;
 use maitred::store::log::line::{FORMAT, LedgerId, OLDEST_FORMAT};
 use maitred::store::log::reader::LogReader;
-use maitred::store::open::{CreateIfMissing, OpenNotice, open};
+use maitred::store::open::{CreateIfMissing, open};
+use maitred::store::open_report::OpenNotice;
 use maitred::store::port::Store;
 use maitred::store::read_only;
 
@@ -22,7 +23,7 @@ fn fixture(name: &str) -> PathBuf {
         .join(format!("{name}.jsonl"))
 }
 
-/// A store with that log and nothing else.
+/// Returns a store that contains only that log.
 fn store_with_log(name: &str) -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a directory");
     let log = dir.path().join("log");
@@ -35,7 +36,7 @@ fn later(time: Time) -> Time {
     time + Span::seconds(1)
 }
 
-/// What the log of a store adds up to.
+/// Returns the projection of a store as text.
 fn projection_text(store: &dyn Store) -> String {
     let accounts = store.accounts(None, 1_000).expect("accounts");
     let requests = store.decided_requests(None, None, 1_000).expect("requests");
@@ -47,7 +48,8 @@ fn projection_text(store: &dyn Store) -> String {
     format!("{accounts:#?}\n{requests:#?}\n{intents:#?}\n{charges:#?}\n{unresolved:#?}")
 }
 
-/// Every kind of fact, as format 1 wrote it, is read, and written in the present format without a loss.
+/// Every kind of fact that format 1 wrote is read, and is written in the present format without a
+/// loss.
 #[test]
 fn every_kind_of_fact_of_format_1_is_read() {
     let text = fs::read_to_string(fixture("kinds")).expect("read");
@@ -60,7 +62,8 @@ fn every_kind_of_fact_of_format_1_is_read() {
     }
 }
 
-/// The present format does not read the facts of format 1 as its own, and the other way round.
+/// The present format does not accept facts of format 1 as its own, and format 1 does not accept
+/// those of the present format.
 #[test]
 fn the_formats_are_not_taken_for_each_other() {
     let old = br#"[{"grant":{"reference":"g","account":"bo","credits":1,"reason":"x"}}]"#;
@@ -104,7 +107,7 @@ fn a_log_of_format_1_opens_and_goes_on_in_format_2() {
         store.close().expect("it closes");
         drop(store);
 
-        // What format 1 wrote is untouched, and what follows stands in a segment of its own.
+        // The segment in format 1 is unchanged, and the next commits are in a segment of their own.
         let log = dir.path().join("log");
         let first = fs::read(log.join("00000001.jsonl")).expect("read");
         assert_eq!(first, golden, "{name}");
@@ -116,7 +119,7 @@ fn a_log_of_format_1_opens_and_goes_on_in_format_2() {
             assert!(line.contains(&format!("\"format\":{FORMAT},")), "{line}");
             assert!(line.contains(&format!("\"ledger\":\"{id}\"")), "{line}");
         }
-        // Every copy of the log has the same id, whenever it is first written to.
+        // Every copy of the log has the same id, whenever the first write to the copy takes place.
         let copy = self::store_with_log(name);
         let of_copy = LogReader::read_ledger_id(&copy.path().join("log")).expect("an id");
         assert_eq!(of_copy, id, "{name}");
@@ -129,7 +132,7 @@ fn a_log_of_format_1_opens_and_goes_on_in_format_2() {
     }
 }
 
-/// A backup of format 1 is restored with its files as they are and the mark in a segment of format 2.
+/// A backup in format 1 is restored with its files unchanged and the mark in a segment of format 2.
 #[test]
 fn a_backup_of_format_1_is_restored() {
     for name in GOLDEN_LOGS {
@@ -151,7 +154,7 @@ fn a_backup_of_format_1_is_restored() {
     }
 }
 
-/// Lines of another ledger are refused, however well they are chained.
+/// Lines of another ledger are refused, even if their hash chain is valid.
 #[test]
 fn a_line_of_another_ledger_is_refused() {
     let now = "2027-12-01T00:00:00Z".parse().expect("an instant");

@@ -1,5 +1,5 @@
-//! What is found through an index, and in which order: row by row, in the store on disk as in the
-//! one in memory, and again after the fold was made anew.
+//! What queries find through an index, and in which order: row by row, in the store on disk and in
+//! the store in memory, and again after the projection was rebuilt.
 
 mod store_support;
 
@@ -23,7 +23,8 @@ fn hour(number: i64) -> Time {
     at(number * 3_600_000)
 }
 
-/// The facts in both stores, each in a commit of its own, looked at right then and after a rebuild.
+/// Commits the facts to both stores, each group in its own commit, and checks both stores, and the
+/// store on disk again after a rebuild.
 fn check(facts: Vec<Vec<Fact>>, look: impl Fn(&dyn Store, &str)) {
     let dir = tempfile::tempdir().expect("a directory");
     let mut disk = open_store(dir.path());
@@ -45,7 +46,7 @@ fn open_store(path: &Path) -> LogStore {
     open_small(path).expect("it opens").store
 }
 
-/// An intent with its hold, of a booking at that hour.
+/// Returns an intent with its hold, for a booking at this time.
 fn hold_facts(id: &str, to: &str, start: Time) -> Vec<Fact> {
     let mut hold = hold_fact(id, id, to, vec![lot_part(to, 1)]);
     if let Fact::Hold { start: at, .. } = &mut hold {
@@ -54,7 +55,7 @@ fn hold_facts(id: &str, to: &str, start: Time) -> Vec<Fact> {
     vec![decided_fact(confirm_intent(id, &[id], at(0))), hold]
 }
 
-/// The same, confirmed.
+/// Returns the same facts with the confirmation.
 fn charge_facts(id: &str, to: &str, start: Time) -> Vec<Fact> {
     let mut facts = hold_facts(id, to, start);
     facts.extend([post_fact(id), outcome_fact(id, DecisionOutcome::Confirmed)]);
@@ -161,7 +162,7 @@ fn charges_of_an_account_by_their_start() {
         refund_parts: Vec::new(),
     };
     let facts = vec![
-        // The other's name begins with Bo's.
+        // The other account's name starts with Bo's name.
         vec![
             grant_fact(BO, BO, 20),
             grant_fact("other", "bo@example.community", 9),
@@ -235,7 +236,7 @@ fn hold_facts_of_other() -> Vec<Fact> {
     vec![request, hold_fact(id, id, "bo@example.community", lot)]
 }
 
-/// A note of what the booker asked for at that hour, ending at another.
+/// Returns a noted request that was created and ends at these times.
 fn note_of(id: &str, booker: Option<&str>, created: Time, end: Time) -> Request {
     Request {
         booker: booker.map(address),
@@ -348,7 +349,7 @@ fn notes_by_their_end() {
         (None, 2, &["c", "a"]),
         (None, 0, &[]),
         (Some((hour(2), "a")), 2, &["b", "spoken-of"]),
-        // The one it goes on from may be gone.
+        // The request from which the list continues may be gone.
         (Some((hour(3), "over")), 99, &["spoken-of", "later"]),
         (Some((hour(3), "spoken-of")), 99, &["later"]),
         (Some((hour(4), "later")), 99, &[]),

@@ -1,4 +1,5 @@
-//! The log under every harm: a torn tail is cut and reported, anything else is refused by line.
+//! The log under every kind of damage: a torn tail is cut and reported, and all other damage is
+//! refused with its line number.
 
 mod store_support;
 
@@ -10,13 +11,13 @@ use maitred::domain::time::Time;
 use maitred::store::codec::fact;
 use maitred::store::log::line::{self, Hash, LedgerId, LineFault, SegmentHeader};
 use maitred::store::log::reader::{LogEnd, LogError, LogReader};
-use maitred::store::open::{OpenError, OpenNotice};
+use maitred::store::open_report::{OpenError, OpenNotice};
 use maitred::store::port::Store;
 use store_support::{
     at, confirmed_facts, error_chain, grant_fact, open, open_with_notice, open_without_notice,
 };
 
-/// A log of four commits in a directory of its own, and its bytes.
+/// A log of four commits in its own directory, and its bytes.
 struct LogFixture {
     _dir: tempfile::TempDir,
     store: PathBuf,
@@ -57,7 +58,7 @@ impl LogFixture {
         walk(&self.dir)
     }
 
-    /// The file, line and text of the refusal.
+    /// Returns the line and the fault of the refusal, and checks the file.
     fn first_refusal(&self, harm: &str) -> (u64, LineFault) {
         match self.walk() {
             Err(LogError::Damaged { path, line, fault }) => {
@@ -69,7 +70,7 @@ impl LogFixture {
         }
     }
 
-    /// Where the last line begins.
+    /// Returns the offset of the last line.
     fn last_line_offset(&self) -> usize {
         let before = &self.text[..self.text.len() - 1];
         1 + before
@@ -185,7 +186,7 @@ fn a_torn_tail_is_cut_kept_and_reported_and_the_log_goes_on() {
 fn a_changed_byte_is_refused_by_its_line() {
     let log = LogFixture::new();
     for byte in 0..log.text.len() {
-        // Every byte in one way, some in all.
+        // Changes every byte in one way, and some bytes in all ways.
         let ways: [fn(u8) -> u8; 5] = [|b| b ^ 1, |b| b ^ 0x20, |b| b ^ 0x80, |_| 0, |_| b'\n'];
         let ways = if byte % 16 == 0 {
             &ways[..]
@@ -293,7 +294,7 @@ fn a_tail_of_lost_sectors_is_torn_and_other_zeros_are_refused() {
                 (3, (length - last) as u64),
                 "{harm}"
             );
-            // The same with a whole line after it is no crash of ours.
+            // The same bytes followed by a complete line cannot come from a crash.
             if text.ends_with(b"\n") {
                 log.write(&[&text[..], b"x\n"].concat());
                 assert_eq!(log.first_refusal(harm).0, 5, "{harm}");
@@ -304,8 +305,8 @@ fn a_tail_of_lost_sectors_is_torn_and_other_zeros_are_refused() {
     }
 }
 
-/// The last line made anew with these facts, its hash and place in the chain in order, and without
-/// the marker of the close, which would know that it is another.
+/// Replaces the last line by these facts, with a correct hash and position in the chain, and
+/// removes the clean-shutdown marker, which would reveal the change.
 fn forge_last_line(log: &LogFixture, facts: &[u8]) {
     let last = log.last_line_offset();
     log.write(&log.text[..last]);

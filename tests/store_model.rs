@@ -1,4 +1,4 @@
-//! Any sequence of facts: the store on disk answers as the one in memory does, after every commit,
+//! Any sequence of facts: the store on disk answers like the store in memory, after every commit,
 //! after a clean end and after a crash, and every account adds up.
 
 mod store_support;
@@ -9,8 +9,9 @@ use maitred::domain::account::{Account, LotPart};
 use maitred::domain::booking::BookingRef;
 use maitred::domain::decision::{Decision, DecisionOutcome};
 use maitred::domain::fact::{Fact, RefundPart};
+use maitred::domain::grant::GrantRecord;
 use maitred::domain::id::{AccountId, Address, BookingUid};
-use maitred::domain::ledger::{GrantRecord, Violation};
+use maitred::domain::ledger::Violation;
 use maitred::domain::request::{Charge, ChargeState, OperatorDecision, Request, RequestState};
 use maitred::domain::time::Time;
 use maitred::domain::unresolved::{Resolver, UnresolvedBooking, UnresolvedCode};
@@ -25,7 +26,7 @@ use store_support::{
 
 const ACCOUNTS: [&str; 3] = ["al@example.com", "bo@example.com", "änne"];
 
-/// One thing to do: which, and three numbers that say to what.
+/// One random command: its kind, and three numbers that select its arguments.
 type RandomCommand = (u8, u8, u8, u8);
 
 fn random_commands() -> impl Strategy<Value = Vec<RandomCommand>> {
@@ -73,7 +74,7 @@ fn reopen_disk(path: &Path, mut disk: LogStore, cleanly: bool) -> LogStore {
     open_disk(path)
 }
 
-/// Commits to both, which take it or refuse it alike.
+/// Commits to both stores, which must accept or refuse the commit alike.
 fn commit_to_both(disk: &mut LogStore, memory: &mut MemoryStore, now: Time, facts: Vec<Fact>) {
     let one = disk.commit(now, facts.clone(), &[]);
     let other = memory.commit(now, facts, &[]);
@@ -93,7 +94,7 @@ fn violation(error: CommitError) -> Violation {
     }
 }
 
-/// What the numbers come to, given what is there. Most of it fits; some does not.
+/// Returns the facts of a random command for the present state. Most of them fit; some do not.
 fn command_facts(store: &MemoryStore, (command, a, b, c): RandomCommand, now: Time) -> Vec<Fact> {
     let name = ACCOUNTS[usize::from(a) % ACCOUNTS.len()];
     let id = account(name);
@@ -178,8 +179,8 @@ fn expire_facts(account: Option<&Account>, now: Time) -> Vec<Fact> {
     expired.collect()
 }
 
-/// A wait, or an intent with its holds: of one booking, or of a long series, whose record does not
-/// fit one row of the fold.
+/// Returns a wait, or an intent with its holds: for one booking, or for a long series, whose record
+/// does not fit one row of the projection.
 fn decision_facts(there: Option<&Account>, name: &str, (b, c): (u8, u8), now: Time) -> Vec<Fact> {
     let id = format!("r{b}");
     let uids: Vec<String> = match c % 4 {
@@ -216,7 +217,7 @@ fn decision_facts(there: Option<&Account>, name: &str, (b, c): (u8, u8), now: Ti
         .collect()
 }
 
-/// On the unresolved list or off it, whether that fits or not.
+/// Returns a fact that lists or resolves an unresolved booking, whether it fits or not.
 fn unresolved_fact(b: u8, c: u8) -> Fact {
     let codes = [UnresolvedCode::Unmanaged, UnresolvedCode::Revived];
     let code = codes[usize::from(c) % codes.len()];
@@ -241,7 +242,7 @@ fn unresolved_fact(b: u8, c: u8) -> Fact {
     }
 }
 
-/// A word about a note, or about nothing.
+/// Returns an operator's review of a noted request, or of a request that does not exist.
 fn review_fact(store: &MemoryStore, b: u8, c: u8) -> Fact {
     let noted = store.open_notes(None, 100).expect("it reads");
     let note = noted.get(usize::from(b) % noted.len().max(1));
@@ -256,12 +257,12 @@ fn review_fact(store: &MemoryStore, b: u8, c: u8) -> Fact {
     }
 }
 
-/// One of a few starts, so that some are equal.
+/// Returns one of a few starts, so that some are equal.
 fn nth_start(number: u8) -> Time {
     at(i64::from(number % 9) * 3_600_000)
 }
 
-/// One of a few bookers; each is the beginning of the next one's address.
+/// Returns one of a few bookers. Each address is a prefix of the next one.
 fn nth_booker(number: u8) -> Address {
     address(&format!(
         "bo@example.com{}",
@@ -323,7 +324,7 @@ fn find_charge(store: &MemoryStore, state: ChargeState, b: u8) -> Option<Charge>
     charges.into_iter().nth(usize::from(b) % count)
 }
 
-/// What must be alike after every commit.
+/// Checks what must be equal after every commit.
 fn assert_same_summary(disk: &LogStore, memory: &MemoryStore) {
     let accounts = memory.accounts(None, 100).expect("it reads");
     assert_eq!(disk.accounts(None, 100).expect("it reads"), accounts);
@@ -334,7 +335,7 @@ fn assert_same_summary(disk: &LogStore, memory: &MemoryStore) {
     assert_eq!(disk.open_intents(3).expect("it reads"), open);
 }
 
-/// Everything that can be asked.
+/// Compares the results of all queries.
 fn assert_same(disk: &LogStore, memory: &MemoryStore) {
     assert_same_summary(disk, memory);
     let requests = all_pages(|before| memory.decided_requests(None, before, 7).expect("it reads"));
@@ -406,7 +407,7 @@ fn assert_same(disk: &LogStore, memory: &MemoryStore) {
     }
 }
 
-/// The indexes, held against a plain look through everything.
+/// Compares the indexes with a plain search through all records.
 fn assert_same_indexes(disk: &LogStore, memory: &MemoryStore, requests: &[Request]) {
     let noted = requests.iter().filter(|r| r.state == RequestState::Noted);
     let mut noted: Vec<Request> = noted.cloned().collect();
@@ -460,7 +461,7 @@ fn assert_same_indexes(disk: &LogStore, memory: &MemoryStore, requests: &[Reques
     }
 }
 
-/// Every charge that stands for something.
+/// Returns every charge that is held, open or final.
 fn all_charges(store: &MemoryStore, requests: &[Request]) -> Vec<Charge> {
     let moved = (0..8).map(|n| uid(&format!("moved{n}")));
     let held = requests.iter().flat_map(|request| &request.bookings);
@@ -482,7 +483,7 @@ fn unresolved_of_booking(store: &dyn Store, n: u8) -> Vec<UnresolvedBooking> {
     store.unresolved_items_of(&uid).expect("it reads")
 }
 
-/// The unresolved list, page by page.
+/// Returns the unresolved list, read page by page.
 fn all_unresolved(store: &dyn Store) -> Vec<UnresolvedBooking> {
     let mut all: Vec<UnresolvedBooking> = Vec::new();
     loop {
@@ -494,7 +495,7 @@ fn all_unresolved(store: &dyn Store) -> Vec<UnresolvedBooking> {
     }
 }
 
-/// All notes, page by page.
+/// Returns all noted requests, read page by page.
 fn open_notes(store: &dyn Store) -> Vec<Request> {
     let mut all: Vec<Request> = Vec::new();
     loop {
@@ -507,7 +508,7 @@ fn open_notes(store: &dyn Store) -> Vec<Request> {
     }
 }
 
-/// All decisions, page by page.
+/// Returns all decisions, read page by page.
 fn all_pages(
     mut page: impl FnMut(Option<&(Time, maitred::domain::id::RequestId)>) -> Vec<Request>,
 ) -> Vec<Request> {
@@ -524,7 +525,7 @@ fn all_pages(
     }
 }
 
-/// All that was written about a subject, page by page.
+/// Returns the history of a subject, read page by page.
 fn history(store: &dyn Store, subject: &HistorySubject) -> Vec<LoggedFact> {
     let mut all: Vec<LoggedFact> = Vec::new();
     loop {

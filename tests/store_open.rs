@@ -1,4 +1,4 @@
-//! Opening the store after all that can happen to it between two runs.
+//! Opening the store after everything that can happen to it between two runs.
 
 mod store_support;
 
@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use maitred::domain::id::AccountId;
 use maitred::store::lock::LockError;
 use maitred::store::log_store::LogStore;
-use maitred::store::open::{self, CreateIfMissing, OpenError, OpenNotice};
+use maitred::store::open::{self, CreateIfMissing};
+use maitred::store::open_report::{OpenError, OpenNotice};
 use maitred::store::port::{HistorySubject, Store};
 use store_support::{
     account, at, confirm_intent, confirmed_facts, error_chain, grant_fact, open, open_small,
@@ -17,7 +18,7 @@ use store_support::{
 };
 use store_support::{decided_fact, request_id};
 
-/// A store with a few commits: bo has 10 credits of which 3 are spent.
+/// Creates a store with a few commits: bo has 10 credits, 3 of which are spent.
 fn fill(path: &Path) -> LogStore {
     let (mut store, notice) = open_with_notice(path);
     assert_eq!(notice, OpenNotice::Created(path.to_owned()));
@@ -88,7 +89,7 @@ fn a_cleanly_closed_store_opens_unchanged() {
 fn opened_and_closed_often_it_verifies_and_finds_every_line() {
     const OPENINGS: u64 = 6;
     const COMMITS: u64 = 3;
-    // So many that some lines begin further from the last mark than a mark's distance.
+    // So many that some lines begin more than one mark distance after the last mark.
     const MEMBERS: u64 = 60;
     let (_dir, path) = directory();
     for opening in 0..OPENINGS {
@@ -266,7 +267,7 @@ fn a_projection_that_is_behind_is_caught_up() {
         .expect("it commits");
     drop(store);
     let long = fs::read(&log).expect("read");
-    // Back to a fold closed after five commits, then the sixth line comes back.
+    // First the projection is closed after five commits again, then the sixth line comes back.
     fs::write(&log, short).expect("written");
     let mut store = open_with_notice(&path).0;
     check(&store);
@@ -311,7 +312,7 @@ fn commits_taken_out_of_the_log_are_missed() {
         ),
         "{error}"
     );
-    // The way out that the message names.
+    // The remedy that the message names.
     fs::remove_file(path.join("clean")).expect("removed");
     let (store, _) = open_with_notice(&path);
     assert_eq!(store.head().seq, 3);
@@ -385,7 +386,7 @@ fn a_directory_with_anything_else_in_it_is_not_made_a_store() {
 #[test]
 fn what_belongs_to_the_control_socket_is_nothing_of_a_ledger() {
     let (_dir, path) = directory();
-    // As a running daemon leaves them: the directory is there for a moment only.
+    // As a running daemon leaves them; the directory exists only for a moment.
     fs::create_dir_all(path.join(".4711")).expect("made");
     let _socket = UnixListener::bind(path.join("control.sock")).expect("bound");
     let refused = open::open(&path, CreateIfMissing::No, at(0), &mut |_| {});

@@ -1,4 +1,4 @@
-//! The written form of facts: read again as it was, and never changed by accident.
+//! The written form of facts: it is read back unchanged, and never changes by accident.
 
 mod store_support;
 
@@ -70,7 +70,7 @@ fn what_this_version_does_not_know_is_refused() {
     for row in rows {
         assert!(fact::read(row.as_bytes()).is_err(), "{row}");
     }
-    // The same with nothing strange in it is read, so the rows fail for what is strange in them.
+    // The same fact without the odd part is read, so the rows fail because of their odd part.
     fact::read(br#"[{"expire":{"account":"bo","part":{"grant":"g","credits":1}}}]"#)
         .expect("it is a fact");
 }

@@ -1,11 +1,12 @@
-//! What strangers and members write into a booking, as the built binary takes it: addresses in any
-//! spelling, addresses that nobody typed, languages under any code, and texts that are not plain.
+//! What strangers and members write into a booking, and how the built binary handles it: addresses
+//! in any spelling, addresses that no person typed, languages under any code, and texts that are
+//! not plain.
 
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 
 use maitred::daemon::clock;
 use maitred::domain::time::{Span, Time};
-use maitred::sandbox::create_booking::NewBooking;
+use maitred::sandbox::new_booking::NewBooking;
 
 use binary_fixture::BinaryFixture;
 
@@ -13,7 +14,7 @@ mod binary_fixture;
 
 const BO: &str = "bo@example.com";
 
-/// A lesson in a week, with whatever is special about the request.
+/// Requests a lesson in a week, with these special fields.
 fn request_lesson(
     fixture: &BinaryFixture,
     who: &str,
@@ -33,7 +34,7 @@ fn request_lesson(
         .swap_remove(0)
 }
 
-/// The reason that Cal.com shows on the booking's public page.
+/// Returns the reason that Cal.com shows on the booking's public page.
 fn public_reason(fixture: &BinaryFixture, uid: &str) -> String {
     let world = fixture.sandbox.lock();
     let booking = world.booking(uid).unwrap();
@@ -44,7 +45,7 @@ fn public_reason(fixture: &BinaryFixture, uid: &str) -> String {
 fn every_spelling_of_an_address_finds_its_account() {
     let fixture = BinaryFixture::new("v2");
     fixture.run_ok(&["credits", "grant", "Ren\u{e9}@Ex\u{e4}mple.com", "2"]);
-    // Cal.com takes the domain in this form only, and the letter may be one character or two.
+    // Cal.com accepts the domain only in this form, and the letter may be one character or two.
     let spellings = [
         ("ren\u{e9}@xn--exmple-cua.com", "09:00:00Z"),
         ("rene\u{301}@xn--exmple-cua.com", "11:00:00Z"),
@@ -67,7 +68,7 @@ fn a_managed_user_is_left_with_a_hint_or_found_where_the_configuration_says_so()
     let left = fixture.run_ok(&["run", "--once"]);
     assert_eq!(fixture.status(&uid), "pending");
     assert!(left.out.contains("managed-users"), "{}", left.out);
-    let more = "\n[house]\nmanaged-users = \"find\"\n";
+    let more = "\n[global]\nmanaged-users = \"find\"\n";
     fixture.configure("v2", &fixture.sandbox.base_url(), more);
     fixture.run_ok(&["run", "--once"]);
     assert_eq!(fixture.status(&uid), "accepted");
@@ -93,7 +94,7 @@ fn members_without_credit_and_unknown_bookers_get_the_same_text() {
     assert!(text.contains("telephone number you gave"), "{text}");
 }
 
-/// A name may be anything; the words around it are the operator's and come whole.
+/// A name may contain anything; the operator's words around the name appear unchanged.
 #[test]
 fn names_are_cleaned_and_bounded_and_languages_are_those_of_their_speakers() {
     let fixture = BinaryFixture::new("v2");
@@ -108,7 +109,7 @@ fn names_are_cleaned_and_bounded_and_languages_are_those_of_their_speakers() {
     let uid = request_lesson(&fixture, "al@example.com", "09:00:00Z", |ask| {
         ask.name.clone_from(&name);
     });
-    // Bokmål is Norwegian, and `iw` the old code of Hebrew.
+    // Bokmål is a form of Norwegian, and `iw` is the old code of Hebrew.
     let speakers = [
         ("nb", "11:00:00Z", "Beklager, nb."),
         ("iw", "13:00:00Z", "Slikha, iw."),

@@ -1,16 +1,18 @@
-//! Rules about the repository itself: imports point down, the domain is pure, `mod.rs` files hold prose
-//! and `mod` lines only, every file says what it is, and documents are in plain language.
+//! Rules about the repository itself: imports point down, the domain is pure, `mod.rs` files hold
+//! prose and `mod` lines only, every file says what it is, and documents are in plain language.
 
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 
 #[path = "tidy/language_rules.rs"]
 mod language_rules;
+#[path = "tidy/module_graph.rs"]
+mod module_graph;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// For each part, the parts it may import. ARCHITECTURE.md shows the same as floors.
+/// Returns, for each part, the parts that it may import. ARCHITECTURE.md shows the same as layers.
 fn allowed_imports() -> BTreeMap<&'static str, Vec<&'static str>> {
     BTreeMap::from([
         ("main", vec!["cli"]),
@@ -34,7 +36,7 @@ fn allowed_imports() -> BTreeMap<&'static str, Vec<&'static str>> {
             "reconcile",
             vec![
                 "store::port",
-                "store::handle",
+                "store::store_thread",
                 "calcom::port",
                 "lookup",
                 "domain",
@@ -51,7 +53,7 @@ fn allowed_imports() -> BTreeMap<&'static str, Vec<&'static str>> {
     ])
 }
 
-/// What the domain must not know: the world outside, in whatever form it comes.
+/// What the domain must not use: the outside world, in any form.
 const IMPURE_PATHS: [&str; 14] = [
     "serde",
     "tokio",
@@ -75,7 +77,7 @@ struct SourceFile {
 }
 
 impl SourceFile {
-    /// The part it belongs to: the first folder below `src`, or the file's own name.
+    /// Returns the part of the file: the first folder below `src`, or the file's own name.
     fn part(&self) -> String {
         let below = self.path.strip_prefix(src_folder()).unwrap();
         let first = below.components().next().unwrap();
@@ -83,7 +85,7 @@ impl SourceFile {
         name.trim_end_matches(".rs").to_owned()
     }
 
-    /// Lines without comments, numbered from 1.
+    /// Returns the lines without comments, numbered from 1.
     fn code_lines(&self) -> impl Iterator<Item = (usize, &str)> {
         let lines = self.text.lines().enumerate();
         lines
@@ -114,7 +116,7 @@ fn source_files() -> Vec<SourceFile> {
     found
 }
 
-/// Every `crate::…` or `maitred::…` path of a line, up to two segments; groups are split.
+/// Returns every `crate::…` or `maitred::…` path of a line, up to two segments; groups are split.
 fn imports(line: &str) -> Vec<String> {
     let mut found = Vec::new();
     for root in ["crate::", "maitred::"] {
@@ -201,7 +203,7 @@ fn the_check_of_imports_sees_what_it_should() {
 fn the_domain_is_pure() {
     let mut wrong = Vec::new();
     for source in source_files().iter().filter(|s| s.part() == "domain") {
-        // A test gives the stack that a caller has to give.
+        // A test provides the stack that a caller must provide.
         let test = source
             .path
             .components()
@@ -260,7 +262,7 @@ fn every_file_says_what_it_is() {
     );
 }
 
-/// Marks of unfinished work, put together here so that this file does not hold them.
+/// Marks of unfinished work, assembled here so that this file does not contain them.
 #[test]
 fn nothing_is_left_unfinished() {
     let marks = [
@@ -282,7 +284,7 @@ fn nothing_is_left_unfinished() {
     assert!(wrong.is_empty(), "unfinished:\n{}", wrong.join("\n"));
 }
 
-/// The reference of rules has every name that an expression may use.
+/// The reference of rules contains every name that an expression may use.
 #[test]
 fn the_reference_of_rules_lists_every_name() {
     let reference = include_str!("../docs/rules.md");
@@ -294,7 +296,7 @@ fn the_reference_of_rules_lists_every_name() {
     }
 }
 
-/// The rows of `tests/mutations.sh`: `\|` is a bar within a text, `\n` a new line.
+/// Returns the rows of `tests/mutations.sh`: `\|` is a bar within a text, `\n` a new line.
 fn mutation_rows() -> Vec<Vec<String>> {
     let script = include_str!("mutations.sh");
     let rows = script.split_once("<<'ROWS'\n").unwrap().1;
@@ -307,7 +309,7 @@ fn mutation_rows() -> Vec<Vec<String>> {
     rows.lines().map(fields).collect()
 }
 
-/// A breakage that does not fit the sources any more breaks nothing.
+/// A mutation that no longer fits the sources breaks nothing.
 #[test]
 fn every_breakage_fits_the_sources() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -332,7 +334,7 @@ fn every_breakage_fits_the_sources() {
             ));
             continue;
         }
-        // The rows before it may have changed the same file.
+        // Earlier rows may have changed the same file.
         *text = text.replacen(from, to, 1);
     }
     assert!(
@@ -342,7 +344,7 @@ fn every_breakage_fits_the_sources() {
     );
 }
 
-/// Each correction and each promise can be asked for by its label.
+/// A label selects the mutations of each correction and each promise.
 #[test]
 fn every_correction_and_every_promise_has_a_breakage() {
     let entries = [

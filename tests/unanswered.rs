@@ -1,5 +1,6 @@
-//! Calls without an answer, over HTTP against the sandbox, whose confirm checks, mails and writes its
-//! status last, whether or not the client is still there. Mails are counted in the sandbox's journal.
+//! Calls without an answer, over HTTP against the sandbox. The sandbox's confirm first checks, then
+//! mails, and writes its status last, whether or not the client still waits. Mails are counted in
+//! the sandbox's call log.
 
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 
@@ -13,18 +14,17 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use common::{KEY, ManualClock, PassFixture, calendar_client, parse_time, step_outcome};
-use maitred::calcom::port::{
-    BookingFilter, BookingPage, Calendar, CallError, CurrentUser, Dialect,
-};
+use maitred::calcom::port::{BookingFilter, BookingPage, Calendar, CallError, CurrentUser};
 use maitred::domain::booking::{Booking, BookingRef, EventType, Fetched};
 use maitred::domain::decision::DecisionOutcome;
+use maitred::domain::dialect::Dialect;
 use maitred::domain::gate::RefuseWith;
 use maitred::domain::id::{BookingUid, EventTypeId};
 use maitred::domain::request::{CallEnd, ChargeState, RequestState};
 use maitred::domain::time::{Span, Time};
 use maitred::domain::unresolved::UnresolvedCode;
 use maitred::reconcile::context::Session;
-use maitred::sandbox::actions::{BookingRemark, ThirdPartyAction};
+use maitred::sandbox::action::{BookingRemark, ThirdPartyAction};
 use maitred::sandbox::call_log::{MailKind, Operation, Recipient};
 use maitred::sandbox::faults::{Fault, FaultRule, FaultTimes, RowFault, Stage};
 use maitred::sandbox::script::Trigger;
@@ -50,14 +50,14 @@ fn slow_fault(stage: Stage, ms: u64) -> Fault {
     Fault::Slow { stage, ms }
 }
 
-/// Waits until the server has carried out what it was asked to, whether or not anybody waits for it.
+/// Waits until the server has carried out all calls, whether or not a client waits for them.
 async fn wait_for_server(fixture: &PassFixture) {
     while fixture.sandbox.lock().running_calls() > 0 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
-/// The fault of A1: a mail server that takes longer than the client waits.
+/// Fault A1: a mail server that takes longer than the client waits.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_confirm_is_only_read_and_mails_once() {
     let mut fixture = PassFixture::new(Dialect::V2).await;
@@ -72,7 +72,7 @@ async fn a_slow_confirm_is_only_read_and_mails_once() {
     assert_eq!(step_outcome(&report, &uid), "unresolved");
     let why = report.steps[0].why.clone().unwrap();
     assert!(why.contains("may still be running"), "{why}");
-    // Each as a process of its own; nothing but the log knows of the call.
+    // Each pass runs as a new process; only the log knows of the call.
     for _ in 0..3 {
         let report = fixture.pass_of_new_process().await.unwrap();
         assert_eq!(step_outcome(&report, &uid), "unresolved");
@@ -87,8 +87,8 @@ async fn a_slow_confirm_is_only_read_and_mails_once() {
     assert_eq!(fixture.charge(&uid).await.unwrap().state, ChargeState::Open);
 }
 
-/// The wait is told by this machine's clock. A jump of it does not end the wait: it differs from the
-/// server's then, and nothing is sent until it agrees again.
+/// This machine's clock measures the wait. A jump of this clock does not end the wait: the clock
+/// then differs from the server's, and nothing is sent until the clocks agree again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_clock_that_jumps_does_not_end_the_wait() {
     let mut fixture = PassFixture::new(Dialect::V2).await;
@@ -113,7 +113,7 @@ async fn a_clock_that_jumps_does_not_end_the_wait() {
     assert_eq!(mail_count(&fixture, &uid, MailKind::Confirmed), 1);
 }
 
-/// Whatever call it is, and whichever dialect: a call that the server never carried out is repeated,
+/// For any kind of call and in both dialects: a call that the server never carried out is repeated,
 /// and not before `resend_after` has passed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_that_was_lost_is_repeated_after_its_time_and_no_earlier() {
@@ -159,7 +159,8 @@ async fn a_call_that_was_lost_is_repeated_after_its_time_and_no_earlier() {
     }
 }
 
-/// No connection was made, or the server answered: nothing is running, so it is tried at once.
+/// No connection was made, or the server answered: no call is running, so the call is repeated
+/// immediately.
 #[tokio::test]
 async fn calls_that_certainly_ended_are_retried_at_once() {
     let error = Fault::Error {
@@ -183,8 +184,8 @@ async fn calls_that_certainly_ended_are_retried_at_once() {
     }
 }
 
-/// Cal.com writes a confirmation last, so what the booker cancels meanwhile ends accepted: the hold is
-/// not given back before that is known.
+/// Cal.com writes a confirmation last, so a booking that the booker cancels meanwhile ends
+/// accepted: the hold is not released before the end is known.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_cancelled_while_a_confirm_runs_keeps_its_hold_until_the_end_is_known() {
     let mut fixture = PassFixture::new(Dialect::V2).await;
@@ -213,8 +214,8 @@ async fn what_is_cancelled_while_a_confirm_runs_keeps_its_hold_until_the_end_is_
     );
 }
 
-/// A process that ends while calls are under way: those are only read, and all the others, which
-/// certainly were not sent, go at once.
+/// A process ends while calls are under way: the bookings of those calls are only read, and all
+/// other calls, which were certainly not sent, go out immediately.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_crash_only_what_may_have_been_sent_waits() {
     let folder = tempfile::tempdir().unwrap();
@@ -244,7 +245,7 @@ async fn after_a_crash_only_what_may_have_been_sent_waits() {
     );
     assert_eq!(fixture.sandbox.lock().running_calls(), 8);
 
-    // The next process.
+    // The next process starts here.
     let (memory, _) =
         StoreHandle::start(Box::new(maitred::store::memory::MemoryStore::new())).unwrap();
     fixture.store = memory;
@@ -269,7 +270,7 @@ async fn after_a_crash_only_what_may_have_been_sent_waits() {
     thread.join().unwrap();
 }
 
-/// A loss of power takes the marks along: then everything that is not settled counts as sent.
+/// A loss of power invalidates the sent marks: then everything that is not settled counts as sent.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_loss_of_power_everything_begun_is_only_read() {
     let folder = tempfile::tempdir().unwrap();
@@ -286,7 +287,7 @@ async fn after_a_loss_of_power_everything_begun_is_only_read() {
         &fixture,
         FaultRule::on_next(Operation::List, slow_fault(Stage::Before, 0)).skip_calls(9),
     );
-    // The intent is written, and the process ends before it looks at the booking once more.
+    // The intent is written, and the process ends before it reads the booking again.
     add_fault(
         &fixture,
         FaultRule::on_next(Operation::Get, slow_fault(Stage::Before, 1_200)),
@@ -314,7 +315,7 @@ async fn after_a_loss_of_power_everything_begun_is_only_read() {
     thread.join().unwrap();
 }
 
-/// Lets the key's user read everything and confirm nothing.
+/// A calendar that lets the key's user read everything and confirm nothing.
 struct RefusingCalendar {
     inner: Arc<dyn Calendar>,
     sent: Arc<AtomicU32>,
@@ -399,8 +400,8 @@ impl Calendar for RefusingCalendar {
     }
 }
 
-/// A refusal that concerns this booking alone comes to an end within the hour, is told, and gives back
-/// what it held.
+/// A refusal that concerns this booking alone ends within the hour, is reported, and releases the
+/// hold.
 #[tokio::test]
 async fn a_repeatedly_refused_confirm_ends_and_is_reported() {
     let mut fixture = PassFixture::new(Dialect::V2).await;
@@ -436,14 +437,14 @@ async fn a_repeatedly_refused_confirm_ends_and_is_reported() {
     let state = fixture.stored_request(&uid).await.unwrap().state;
     let refused = DecisionOutcome::Refused;
     assert!(matches!(state, RequestState::Settled { outcome, .. } if outcome == refused));
-    // It stays pending, is never tried again, and that is said.
+    // The booking stays pending and is never tried again, and the report says so.
     assert_eq!(sent.load(Ordering::Relaxed), 8);
     fixture.clock.advance(Span::hours(1));
     let report = fixture.pass().await;
     assert_eq!(step_outcome(&report, &uid), "none");
     assert_eq!(sent.load(Ordering::Relaxed), 8);
     assert_eq!(fixture.status(&uid), "pending");
-    // What Cal.com answered is in the plan's reason and on the unresolved list.
+    // Cal.com's answer is in the plan's reason and on the unresolved list.
     let answer = "User not a host of this event";
     let planned = fixture.try_pass(true).await.unwrap();
     let reason = planned.steps[0].request.reasons[0].text.clone();
@@ -456,7 +457,7 @@ async fn a_repeatedly_refused_confirm_ends_and_is_reported() {
     assert_eq!(items.len(), 1);
     assert_eq!(items[0].code, UnresolvedCode::Refused);
     assert!(items[0].detail.contains(answer), "{}", items[0].detail);
-    // A person confirms it at Cal.com: it is on the list as what it is then.
+    // A person confirms the booking at Cal.com: it is on the list with its new reason.
     let now = fixture.clock.now();
     let accept = |row: &mut maitred::sandbox::model::SandboxBooking| {
         row.status = maitred::sandbox::model::SandboxStatus::Accepted;
@@ -472,7 +473,7 @@ async fn a_repeatedly_refused_confirm_ends_and_is_reported() {
     assert_eq!(codes, [UnresolvedCode::Unmanaged]);
 }
 
-/// The fault of B8: a status word that nobody knows, after an answer that was lost.
+/// Fault B8: an unknown status, after an answer that was lost.
 #[tokio::test]
 async fn an_unknown_status_keeps_its_hold_and_is_reported() {
     for as_if in [RowFault::AwaitingHost, RowFault::UnknownStatus] {
@@ -511,8 +512,8 @@ async fn an_unknown_status_keeps_its_hold_and_is_reported() {
     }
 }
 
-/// The fault of A4: a server that takes a second and more for each call. What the booker cancels while
-/// others are confirmed is not touched.
+/// Fault A4: a server that takes more than a second for each call. A booking that the booker
+/// cancels while others are confirmed is not changed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_call_rests_on_a_reading_of_more_than_two_seconds() {
     for refuses in [false, true] {
@@ -534,7 +535,7 @@ async fn no_call_rests_on_a_reading_of_more_than_two_seconds() {
         let uids: Vec<String> = (0..24)
             .map(|n| fixture.request(kind, BO, &format!("2026-12-{:02}T09:00:00Z", 1 + n)))
             .collect();
-        // Three rounds of eight calls: the last begins after more than two seconds.
+        // There are three rounds of eight calls: the last round starts after more than two seconds.
         let rule = FaultRule::on_next(call, slow_fault(Stage::Between, 1_200));
         add_fault(&fixture, rule.times(FaultTimes::Always));
         let last = uids[23].clone();
@@ -548,7 +549,8 @@ async fn no_call_rests_on_a_reading_of_more_than_two_seconds() {
         assert_eq!(fixture.status(&last), "cancelled", "{refuses}");
         assert_eq!(step_outcome(&report, &last), "superseded", "{refuses}");
         assert_eq!(call_count(&fixture, call), 23, "{refuses}");
-        // The pass's own list, the accepted ones, and a look each two seconds.
+        // The list of pending bookings, the list of accepted bookings, and another reading every
+        // two seconds.
         let looks = call_count(&fixture, Operation::List) - lists;
         assert!((2..=6).contains(&looks), "{looks}");
         fixture.session = Session::default();

@@ -1,28 +1,29 @@
-//! The unresolved list over HTTP against the sandbox: whatever is accepted without a charge, or although
-//! it was cancelled or moved, is on it until it is dealt with, however it came about.
+//! The unresolved list over HTTP against the sandbox: every booking that is accepted without a
+//! charge, or although it was cancelled or moved, is on the list until it is resolved, however it
+//! came about.
 
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 
 mod common;
 
 use common::{PassFixture, parse_time};
-use maitred::calcom::port::Dialect;
 use maitred::control::protocol::CommandResult;
 use maitred::daemon::commands::{charges, decisions, unresolved};
 use maitred::domain::criteria::on_violation::OnViolation;
+use maitred::domain::dialect::Dialect;
 use maitred::domain::id::BookingUid;
 use maitred::domain::refund_policy::{AcceptedMove, LateMove, OnRevived, OnUnmanaged, Terms};
 use maitred::domain::request::{ChargeState, RequestState};
 use maitred::domain::time::Span;
 use maitred::domain::unresolved::UnresolvedCode;
 use maitred::reconcile::context::Session;
-use maitred::sandbox::actions::{BookingMove, BookingRemark, ThirdPartyAction};
+use maitred::sandbox::action::{BookingMove, BookingRemark, ThirdPartyAction};
 use maitred::sandbox::call_log::Operation;
 use maitred::sandbox::faults::{Fault, FaultRule, FaultTimes, Stage};
 use maitred::sandbox::model::{SandboxBooking, SandboxStatus};
 
 const BO: &str = "bo@example.com";
-/// A week after the house's clock begins.
+/// A week after the fixture's clock starts.
 const START: &str = "2026-12-01T09:00:00Z";
 
 fn perform_action(fixture: &PassFixture, action: ThirdPartyAction) -> Vec<String> {
@@ -38,7 +39,8 @@ fn edit_booking(fixture: &PassFixture, uid: &str, change: impl FnOnce(&mut Sandb
     fixture.sandbox.lock().edit(uid, change).unwrap();
 }
 
-/// Accepted by Cal.com or by others, whatever it was: `updatedAt` is null where it was at once.
+/// Marks a booking as accepted by Cal.com or by others, whatever its status. `updatedAt` is null if
+/// Cal.com accepted the booking immediately.
 fn accept_booking(fixture: &PassFixture, uid: &str, at_once: bool) {
     fixture.clock.advance(Span::seconds(1));
     let now = fixture.clock.now();
@@ -54,11 +56,11 @@ fn change_terms(fixture: &mut PassFixture, change: impl Fn(&mut Terms)) {
     }
 }
 
-/// A house in which Bo has so many credits and a confirmed lesson, which cost 1.
+/// Returns a fixture in which Bo has this many credits and a confirmed lesson, which cost 1.
 async fn confirmed_fixture(dialect: Dialect, credits: u64) -> (PassFixture, String) {
     let mut fixture = PassFixture::new(dialect).await;
     fixture.grant(BO, credits).await;
-    // What was made before the ledger began is only reported.
+    // A booking from before the ledger began would only be reported.
     fixture.clock.advance(Span::minutes(5));
     let uid = fixture.request(fixture.event_types.lesson, BO, START);
     fixture.pass().await;
@@ -67,7 +69,7 @@ async fn confirmed_fixture(dialect: Dialect, credits: u64) -> (PassFixture, Stri
     (fixture, uid)
 }
 
-/// What is on the list: uid and code, sorted.
+/// Returns the unresolved list: uid and code, sorted.
 async fn unresolved_items(fixture: &PassFixture) -> Vec<(String, UnresolvedCode)> {
     let items = fixture
         .store
@@ -111,7 +113,7 @@ async fn what_is_accepted_at_once_is_found_by_the_next_watch_and_listed_until_re
         assert_eq!(unresolved_items(&fixture).await, one, "{dialect:?}");
         assert_eq!(watched.unresolved.count, 1);
         assert!(watched.problems.iter().any(|p| p.code == "unmanaged"));
-        // It is said once as news, and stays on the list.
+        // The booking is reported as news once, and stays on the list.
         let again = fixture.watch(true).await;
         assert_eq!((again.problems.len(), again.unresolved.count), (0, 1));
         check_nothing_more(&mut fixture, "listed").await;
@@ -125,14 +127,15 @@ async fn what_is_accepted_at_once_is_found_by_the_next_watch_and_listed_until_re
         };
         assert!(view.decision.is_none());
         assert_eq!(view.unresolved[0].code, "unmanaged");
-        // It is read without the news that told of it.
+        // The detail reads well without the news that reported the booking.
         let detail = &view.unresolved[0].detail;
         assert!(detail.starts_with("accepted by others"), "{detail}");
 
         resolve_item(&fixture, &uid).await;
         check_nothing_more(&mut fixture, "resolved").await;
         assert_eq!(unresolved_items(&fixture).await, []);
-        // What an operator said is of this acceptance: it is cancelled, and accepted once more.
+        // The operator's resolution covers only this acceptance: the booking is cancelled, and
+        // accepted again.
         perform_action(
             &fixture,
             ThirdPartyAction::HostCancels(BookingRemark::without_reason(&uid)),
@@ -243,7 +246,7 @@ async fn a_confirmation_that_met_a_cancelled_booking_is_listed_or_cancelled_agai
     for cancels in [false, true] {
         let mut fixture = PassFixture::new(Dialect::V2).await;
         fixture.grant(BO, 5).await;
-        // What was made before the ledger began is only reported.
+        // A booking from before the ledger began would only be reported.
         fixture.clock.advance(Span::minutes(5));
         let how = if cancels {
             OnRevived::Cancel
@@ -253,7 +256,7 @@ async fn a_confirmation_that_met_a_cancelled_booking_is_listed_or_cancelled_agai
         change_terms(&mut fixture, |terms| terms.on_revived = how);
         fixture.watch(true).await;
         let uid = fixture.request(fixture.event_types.lesson, BO, START);
-        // The booker cancels while the confirm is under way, which writes its status last.
+        // The booker cancels while the confirm is running, and the confirm writes its status last.
         edit_booking(&fixture, &uid, |row| row.cancelled_by = Some(BO.to_owned()));
         let report = fixture.pass().await;
         let one = [(uid.clone(), UnresolvedCode::Revived)];
@@ -278,7 +281,7 @@ async fn a_confirmation_that_met_a_cancelled_booking_is_listed_or_cancelled_agai
     }
 }
 
-/// The watch cancels the booking, the answer is lost, and the booking cannot be read after it.
+/// The watch cancels the booking, the answer is lost, and the booking cannot be read afterwards.
 async fn cancel_without_answer(fixture: &mut PassFixture, uid: &str) {
     let lost = Fault::HangUp {
         stage: Stage::After,
@@ -299,8 +302,7 @@ async fn cancel_without_answer(fixture: &mut PassFixture, uid: &str) {
     assert_eq!(fixture.status(uid), "cancelled");
 }
 
-/// The server keeps the name of the cancellation that stood before, so the name does not tell whose a
-/// cancellation is.
+/// The server keeps the name from an earlier cancellation, so the name does not show who cancelled.
 #[tokio::test]
 async fn our_own_cancellation_gives_everything_back_although_its_answer_was_lost() {
     for killed in [false, true] {
@@ -323,8 +325,8 @@ async fn our_own_cancellation_gives_everything_back_although_its_answer_was_lost
     }
 }
 
-/// The credits of a booking that maitred itself cancels come back when that call has an end. Until then no
-/// decline rests on the balance without them.
+/// The credits of a booking that maitred itself cancels come back when that call has ended. Until
+/// then no decline rests on the balance without them.
 #[tokio::test]
 async fn a_decline_waits_while_our_own_cancellation_of_a_paid_booking_has_no_end() {
     let (mut fixture, uid) = confirmed_fixture(Dialect::V2, 1).await;
@@ -350,8 +352,8 @@ async fn a_decline_waits_while_our_own_cancellation_of_a_paid_booking_has_no_end
     check_nothing_more(&mut fixture, "cancelled").await;
 }
 
-/// Before a decline the pass looks at what became of open charges. A move that the rules of its gate
-/// have to judge is left to the watch.
+/// Before a decline the pass reads what became of open charges. A move that the rules of its gate
+/// have to evaluate is left to the watch.
 #[tokio::test]
 async fn charges_read_before_a_decline_follow_the_same_rules() {
     let (mut fixture, old) = confirmed_fixture(Dialect::V2, 1).await;
@@ -385,7 +387,8 @@ async fn charges_read_before_a_decline_follow_the_same_rules() {
     check_nothing_more(&mut fixture, "judged").await;
 }
 
-/// Two moves at once make two pending successors of one paid booking; the booking names one of them.
+/// Two simultaneous moves make two pending successors of one paid booking; the booking names only
+/// one of them.
 #[tokio::test]
 async fn of_two_successors_one_carries_the_charge_in_each_order_of_runs() {
     for watch_first in [false, true] {
@@ -409,7 +412,7 @@ async fn of_two_successors_one_carries_the_charge_in_each_order_of_runs() {
                 world.insert(row).unwrap()
             };
             if watch_first {
-                // What was made long ago is in no listing of the watch after it.
+                // No list of the later watch shows a booking that was made long ago.
                 fixture.watch(false).await;
                 fixture.clock.advance(Span::minutes(10));
             }
@@ -429,7 +432,7 @@ async fn of_two_successors_one_carries_the_charge_in_each_order_of_runs() {
             fixture.pass().await;
             fixture.watch(true).await;
             assert_eq!(fixture.status(&other), "accepted", "{what}");
-            // One is paid with what was paid before, the other as a request of its own.
+            // The charge pays for one successor; the other is paid as a request of its own.
             let paid = if named_is_cancelled { 1 } else { 2 };
             assert_eq!(fixture.balance(BO).await, (5 - paid, 0, paid), "{what}");
             let gone = fixture.charge(&old).await.unwrap().state;
@@ -452,7 +455,8 @@ async fn a_move_that_is_accepted_at_once_is_carried_and_listed_or_judged() {
         u64,
         u64,
     );
-    // how, what a price beyond the credit leads to, what it is then, listed, available, posted
+    // how, what happens when the price exceeds the credit, the final status, listed, available,
+    // posted
     let rows: [Row; 4] = [
         (AcceptedMove::Carry, None, "accepted", true, 4, 1),
         (AcceptedMove::Judge, None, "accepted", false, 4, 1),
@@ -464,7 +468,7 @@ async fn a_move_that_is_accepted_at_once_is_carried_and_listed_or_judged() {
             5,
             1,
         ),
-        // Left for an operator, and charged with what there is meanwhile.
+        // The booking is left for an operator, and charged with all available credit meanwhile.
         (
             AcceptedMove::Judge,
             Some(OnViolation::Review),
@@ -555,7 +559,7 @@ async fn a_cancellation_that_fails_is_tried_again_and_told_only_when_done() {
     for (kind, fault) in faults {
         let mut fixture = PassFixture::new(Dialect::V2).await;
         fixture.grant(BO, 5).await;
-        // What was made before the ledger began is only reported.
+        // A booking from before the ledger began would only be reported.
         fixture.clock.advance(Span::minutes(5));
         fixture.watch(true).await;
         change_terms(&mut fixture, |terms| {
@@ -596,13 +600,14 @@ async fn problem_text(fixture: &PassFixture, uid: &str) -> Option<String> {
     }
 }
 
-/// An occurrence joins a series after it was looked at and before our confirm, which accepts it too.
+/// An occurrence joins a series after the pass read the series and before maitred's confirm, which
+/// accepts the occurrence, too.
 #[tokio::test]
 async fn occurrences_accepted_by_our_own_confirm_are_charged_too() {
     for credits in [5, 2] {
         let mut fixture = PassFixture::new(Dialect::V2).await;
         fixture.grant(BO, credits).await;
-        // What was made before the ledger began is only reported.
+        // A booking from before the ledger began would only be reported.
         fixture.clock.advance(Span::minutes(5));
         change_terms(&mut fixture, |terms| {
             terms.on_unmanaged = OnUnmanaged::Cancel
@@ -636,8 +641,8 @@ async fn occurrences_accepted_by_our_own_confirm_are_charged_too() {
     }
 }
 
-/// v1 reads by number, and what lies between the paid booking and the last of its chain is over: the
-/// listings still show what it replaced.
+/// v1 reads by number, and the booking between the paid booking and the end of the chain is over:
+/// the lists still show what the last booking replaced.
 #[tokio::test]
 async fn a_reschedule_chain_is_followed_past_an_ended_booking() {
     let (mut fixture, first) = confirmed_fixture(Dialect::V1, 1).await;

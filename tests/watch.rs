@@ -1,14 +1,14 @@
 //! The watch over HTTP against the sandbox, with the real client: what becomes of a charge when its
-//! booking is moved, cancelled, missed or simply over, in each order in which that can be seen.
+//! booking is moved, cancelled, missed or over, in each order in which runs can see the change.
 
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 
 mod common;
 
 use common::{PassFixture, parse_time};
-use maitred::calcom::port::Dialect;
 use maitred::domain::criteria::cap::{Cap, CapPeriod};
 use maitred::domain::decision::{Decision, ReasonCode};
+use maitred::domain::dialect::Dialect;
 use maitred::domain::fact::Fact;
 use maitred::domain::gate::{Gate, RefuseWith};
 use maitred::domain::id::{AccountId, Address, BookingUid, EventTypeKey, Reference};
@@ -21,12 +21,12 @@ use maitred::domain::time::Span;
 use maitred::domain::unresolved::{UnresolvedBooking, UnresolvedCode};
 use maitred::domain::watch::ChargeOutcome;
 use maitred::reconcile::watch::WatchReport;
-use maitred::sandbox::actions::{BookingMove, BookingRemark, ThirdPartyAction};
+use maitred::sandbox::action::{BookingMove, BookingRemark, ThirdPartyAction};
 use maitred::sandbox::call_log::Operation;
 use maitred::sandbox::faults::{Fault, FaultRule, Stage};
 
 const BO: &str = "bo@example.com";
-/// A week after the house's clock begins.
+/// A week after the fixture's clock starts.
 const START: &str = "2026-12-01T09:00:00Z";
 
 fn perform_action(fixture: &PassFixture, action: ThirdPartyAction) -> Vec<String> {
@@ -38,12 +38,13 @@ fn perform_action(fixture: &PassFixture, action: ThirdPartyAction) -> Vec<String
         .unwrap()
 }
 
-/// A house in which Bo has 5 credits and a confirmed lesson, which cost 1, or dinner, which cost 3.
+/// Returns a fixture in which Bo has 5 credits and a confirmed lesson, which cost 1, or dinner,
+/// which cost 3.
 async fn confirmed_fixture(dialect: Dialect, dinner: bool) -> (PassFixture, String) {
     confirmed_fixture_with_terms(dialect, dinner, |_| ()).await
 }
 
-/// The same, paid under these terms.
+/// Returns the same fixture, paid under these terms.
 async fn confirmed_fixture_with_terms(
     dialect: Dialect,
     dinner: bool,
@@ -78,7 +79,7 @@ fn outcomes(watched: &WatchReport) -> Vec<ChargeOutcome> {
         .collect()
 }
 
-/// Looking again, shortly and thoroughly, writes nothing.
+/// Checks that further watches, short and full, write nothing.
 async fn check_nothing_more(fixture: &mut PassFixture, what: &str) {
     let before = fixture.sequence().await;
     for audit in [false, true] {
@@ -124,7 +125,7 @@ async fn cancellations_refund_by_canceller_and_notice() {
         ("api", api, 1, true, 0),
         ("host asks for another time", asks, 1, true, 3),
         ("host", host, 30, true, 3),
-        // Everybody can give the host's address to the page that cancels.
+        // Anybody can enter the host's address on the cancellation page.
         ("host", host, 30, false, 3),
         ("host", host, 10, false, 2),
         ("host asks for another time", asks, 1, false, 0),
@@ -174,7 +175,7 @@ async fn unknown_cancellations_count_as_configured() {
 
 #[tokio::test]
 async fn a_successor_takes_over_the_charge_in_each_order_of_runs() {
-    // The pass first, or the watch first, shortly or thoroughly; moved once or twice.
+    // The pass runs first, or a short or full watch runs first; moved once, twice or three times.
     for watch_first in [None, Some(false), Some(true)] {
         for moves in [1, 2, 3] {
             let what = format!("watch first {watch_first:?}, {moves} moves");
@@ -224,7 +225,7 @@ async fn a_move_that_is_accepted_at_once_moves_the_charge_without_a_pass() {
             &fixture,
             ThirdPartyAction::HostMoves(BookingMove::new(&pending, start + Span::days(1))),
         );
-        // Down meanwhile.
+        // Maitred does not run meanwhile.
         fixture.clock.advance(Span::weeks(weeks));
         let watched = fixture.watch(audit).await;
         assert_eq!(outcomes(&watched), [ChargeOutcome::Moved]);
@@ -234,7 +235,7 @@ async fn a_move_that_is_accepted_at_once_moves_the_charge_without_a_pass() {
         );
         assert_eq!(fixture.balance(BO).await, (4, 0, 1));
         check_nothing_more(&mut fixture, "moved").await;
-        // And it is cancelled in time under its new name.
+        // The booking is cancelled in time under its new uid.
         perform_action(
             &fixture,
             ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&last[0])),
@@ -247,10 +248,10 @@ async fn a_move_that_is_accepted_at_once_moves_the_charge_without_a_pass() {
     }
 }
 
-/// The sandbox moves within an event type, so the gate's price changes instead.
+/// The sandbox moves bookings only within an event type, so the gate's price changes instead.
 #[tokio::test]
 async fn another_cost_charges_or_returns_the_difference() {
-    // cost, credits there are, charged in the end, available
+    // cost, granted credits, final charge, available
     for (cost, credits, charged, available) in [(1, 5, 1, 4), (5, 5, 5, 0), (5, 4, 4, 0)] {
         for by_host in [true, false] {
             let mut fixture = PassFixture::new(Dialect::V2).await;
@@ -370,10 +371,11 @@ async fn a_late_move_can_be_a_cancellation_in_either_order() {
     }
 }
 
-/// An occurrence names nobody who moved it: the terms say whose doing that counts as.
+/// A moved occurrence does not name the person who moved it: the terms decide who counts as the
+/// mover.
 #[tokio::test]
 async fn a_late_move_by_an_unknown_person_counts_as_configured() {
-    // A late move is a cancellation, and what it moved to is paid for again: it is never free.
+    // A late move is a cancellation, and the successor is paid again: a late move is never free.
     let rows: [(Blame, &[ChargeOutcome], _); 2] = [
         (Blame::Host, &[ChargeOutcome::Moved], (3, 0, 2)),
         (
@@ -406,8 +408,8 @@ async fn a_late_move_by_an_unknown_person_counts_as_configured() {
     }
 }
 
-/// What several bookings of one series paid comes back only when their successors are answered, so
-/// these are not declined for want of it.
+/// The payments of several bookings of one series come back only when their successors are
+/// answered, so the successors are not declined for lack of these credits.
 #[tokio::test]
 async fn occurrences_moved_together_are_not_short_of_what_they_paid() {
     let mut fixture = PassFixture::new(Dialect::V2).await;
@@ -435,7 +437,7 @@ async fn occurrences_moved_together_are_not_short_of_what_they_paid() {
     }
     fixture.watch(true).await;
     assert_eq!(fixture.balance(BO).await, (0, 0, 2));
-    // The host answers the series by hand: both go on with what was paid.
+    // The host answers the series by hand: both successors inherit what was paid.
     let booking = moved[0].clone();
     perform_action(&fixture, ThirdPartyAction::HostAccepts { booking });
     fixture.watch(false).await;
@@ -454,7 +456,7 @@ async fn occurrences_of_a_series_live_on_their_own() {
     fixture.pass().await;
     fixture.watch(true).await;
     assert_eq!(fixture.balance(BO).await, (1, 0, 4));
-    // One is moved: only its successor says so. One is cancelled.
+    // One occurrence is moved, which only its successor shows. One is cancelled.
     let start = parse_time("2027-01-20T15:00:00Z");
     let moved = perform_action(
         &fixture,
@@ -475,7 +477,7 @@ async fn occurrences_of_a_series_live_on_their_own() {
     );
     assert_eq!(fixture.balance(BO).await, (2, 0, 4));
     check_nothing_more(&mut fixture, "series").await;
-    // The rest goes; what was moved away stays.
+    // The rest of the series is cancelled; the booking that was moved away stays.
     perform_action(
         &fixture,
         ThirdPartyAction::SeriesCancels(BookingRemark::without_reason(&uids[3])),
@@ -494,7 +496,7 @@ async fn occurrences_of_a_series_live_on_their_own() {
 
 #[tokio::test]
 async fn absence_counts_once_the_grace_is_over() {
-    // host absent, booker absent, taken back, no-show, what becomes of it
+    // host absent, booker absent, taken back, no-show, the outcome
     let rows = [
         (
             true,
@@ -656,7 +658,7 @@ async fn accepted_by_others_is_reported_charged_or_cancelled() {
             let what = format!("{dialect:?} {mode:?} {credits}");
             let mut fixture = PassFixture::new(dialect).await;
             fixture.grant(BO, credits).await;
-            // What was made before the ledger began is only reported.
+            // A booking from before the ledger began would only be reported.
             fixture.clock.advance(Span::minutes(5));
             let since = fixture.clock.now() - Span::hours(1);
             change_terms(&mut fixture, |terms| {
@@ -685,8 +687,9 @@ async fn accepted_by_others_is_reported_charged_or_cancelled() {
     }
 }
 
-/// Moved twice and then accepted by hand, while only the last of it is seen: v1 does not show by its
-/// name what that one replaced, so nobody is cancelled before an audit has looked at every charge.
+/// A booking is moved twice and then accepted by hand, while only the last booking is seen: v1 does
+/// not show by uid what that booking replaced, so nothing is cancelled before an audit has read
+/// every charge.
 #[tokio::test]
 async fn what_was_paid_for_before_several_moves_is_not_cancelled() {
     for dialect in [Dialect::V2, Dialect::V1] {
@@ -704,7 +707,8 @@ async fn what_was_paid_for_before_several_moves_is_not_cancelled() {
             )
             .remove(0);
         }
-        // More than v1 shows of what was written lately: the move before the last is not among it.
+        // More bookings than v1 shows in the list of recent changes: the move before the last is
+        // not in that list.
         for minute in 0..520 {
             let start = fixture.clock.now() + Span::days(20) + Span::minutes(minute * 30);
             let booking = fixture.request(fixture.event_types.open, BO, &start.to_rfc3339());
@@ -810,14 +814,14 @@ async fn calls_do_not_grow_with_what_is_closed() {
     }
     fixture.pass().await;
     let audit = fixture.watch(true).await;
-    // Two listings, and who the key is once.
+    // Two lists, and the key's user once.
     assert_eq!(
         (audit.checked_charges, audit.calls <= 4),
         (100, true),
         "{}",
         audit.calls
     );
-    // What was written lately, and what was made lately.
+    // The list of recent changes, and the list of recently created bookings.
     assert_eq!(fixture.watch(false).await.calls, 2);
     fixture.clock.advance(Span::days(6));
     let closing = fixture.watch(false).await;
@@ -852,14 +856,14 @@ async fn gates_by_number_and_deleted_event_types_keep_their_terms() {
     );
 }
 
-/// Where a cancellation is how requests are refused, a refused successor is given back whatever its
-/// notice was: it is nobody's late cancellation.
+/// If requests are refused by cancelling, the charge of a refused successor is refunded whatever
+/// its notice was: this is not a late cancellation by a person.
 #[tokio::test]
 async fn a_successor_refused_with_a_cancellation_is_given_back() {
     for dialect in [Dialect::V2, Dialect::V1] {
         let (mut fixture, uid) = confirmed_fixture(dialect, false).await;
         fixture.policy.refuse_with = RefuseWith::Cancel;
-        // The time that the booking moves to is taken, and soon.
+        // The new time of the booking is taken, and soon.
         let start = "2026-11-24T14:00:00Z";
         fixture.grant("ada@example.com", 1).await;
         let other = fixture.request(fixture.event_types.lesson, "ada@example.com", start);
@@ -881,8 +885,9 @@ async fn a_successor_refused_with_a_cancellation_is_given_back() {
     }
 }
 
-/// A move to an earlier time that was over long before anybody looked again, nor knew when somebody
-/// had looked last: in v1 only the successor tells of it, and the charge was taken for a cancelled one.
+/// A booking is moved to an earlier time and is over long before the next run, which does not know
+/// the time of the last watch. In v1 only the successor shows the move, and the charge was once
+/// taken for a cancelled one.
 #[tokio::test]
 async fn a_move_to_an_earlier_time_is_found_later() {
     for dialect in [Dialect::V2, Dialect::V1] {
@@ -911,8 +916,8 @@ async fn a_move_to_an_earlier_time_is_found_later() {
     }
 }
 
-/// In v1 only a successor tells of a move, and there are more bookings since than are listed: the
-/// charge stays and that is said. Another that was made later is not kept from being given back.
+/// In v1 only a successor shows a move, and there are more bookings since then than the lists show:
+/// the charge stays and is reported. A charge of a later booking is still refunded.
 #[tokio::test]
 async fn a_cancellation_indistinguishable_from_a_move_is_left_and_reported() {
     let (mut fixture, first) = confirmed_fixture(Dialect::V1, false).await;
@@ -920,7 +925,7 @@ async fn a_cancellation_indistinguishable_from_a_move_is_left_and_reported() {
         &fixture,
         ThirdPartyAction::HostCancels(BookingRemark::without_reason(&first)),
     );
-    // They are over in a day or two.
+    // These bookings are over in a day or two.
     let others = |fixture: &mut PassFixture, count: i64| {
         for n in 0..count {
             let start = fixture.clock.now() + Span::minutes(10) + Span::seconds(n);
@@ -955,8 +960,8 @@ async fn a_cancellation_indistinguishable_from_a_move_is_left_and_reported() {
     );
 }
 
-/// The successor was paid for by another account: what was paid for the one before it comes back, or
-/// one booking would have been paid for twice.
+/// Another account paid for the successor: the predecessor's charge is refunded, because otherwise
+/// one booking would have been paid twice.
 #[tokio::test]
 async fn a_reschedule_chain_is_never_charged_twice() {
     let mut fixture = PassFixture::new(Dialect::V2).await;
@@ -1009,8 +1014,8 @@ async fn commit_fact(fixture: &PassFixture, fact: Fact) {
     written.await.unwrap();
 }
 
-/// What was paid comes back on the terms that stood when it was paid, whatever the configuration
-/// says by then; also under the name of the booking that it was moved to.
+/// Refunds follow the terms at the time of the payment, whatever the configuration says later, and
+/// also under the uid of the booking that replaced the paid one.
 #[tokio::test]
 async fn later_edits_do_not_change_what_was_paid_before() {
     let harsh = |terms: &mut Terms| {
@@ -1046,7 +1051,7 @@ async fn later_edits_do_not_change_what_was_paid_before() {
                 "{what}"
             );
             assert_eq!(fixture.balance(BO).await.0, 5, "{what}");
-            // And one that takes place is final when its own grace has passed.
+            // A booking that takes place is final when its own grace has passed.
             let (mut fixture, _) = confirmed_fixture(dialect, true).await;
             change_terms(&mut fixture, harsh);
             fixture.clock.advance(Span::days(9));
@@ -1070,10 +1075,10 @@ async fn unresolved_items_of(
     items.await.unwrap()
 }
 
-/// Every key of the server may set the mark, so by default an operator is asked, once.
+/// Every key of the server may set the absence mark, so by default an operator is asked, once.
 #[tokio::test]
 async fn an_absent_host_is_reviewed_refunded_or_ignored() {
-    // the setting, whether the booker is marked too, what becomes of it
+    // the setting, whether the booker is marked, too, the outcome
     let rows = [
         (HostAbsent::Review, false, None),
         (HostAbsent::Review, true, None),
@@ -1140,7 +1145,7 @@ async fn an_absent_host_is_reviewed_refunded_or_ignored() {
     }
 }
 
-/// A series waits for an answer; one occurrence of it is cancelled, and the rest goes on waiting.
+/// A series waits for an answer; one occurrence is cancelled, and the rest continues to wait.
 #[tokio::test]
 async fn a_waiting_series_is_not_closed_by_an_occurrence_that_left_it() {
     use maitred::domain::criteria::on_violation::OnViolation;
@@ -1164,8 +1169,8 @@ async fn a_waiting_series_is_not_closed_by_an_occurrence_that_left_it() {
     check_nothing_more(&mut fixture, "waits").await;
 }
 
-/// A member whose only credit is in a booking that is cancelled books another time at once: the pass
-/// looks at the open charges again before it declines, so that no watch has to come first.
+/// A member whose only credit is in a cancelled booking immediately books another time: the pass
+/// reads the open charges again before it declines, so that no watch has to run first.
 #[tokio::test]
 async fn a_cancellation_in_good_time_pays_for_the_next_request() {
     let booker = |uid: &str| ThirdPartyAction::BookerCancels(BookingRemark::without_reason(uid));
@@ -1205,7 +1210,7 @@ async fn a_cancellation_in_good_time_pays_for_the_next_request() {
     }
 }
 
-/// Without a cancellation the decline stands, at the cost of one look at the charges of the member.
+/// Without a cancellation the decline stands, at the cost of one reading of the member's charges.
 #[tokio::test]
 async fn the_basis_of_a_decline_is_read_once() {
     for lessons in [1, 5] {
@@ -1221,7 +1226,8 @@ async fn the_basis_of_a_decline_is_read_once() {
         let report = fixture.pass().await;
         assert_eq!(fixture.status(&next), "rejected", "{lessons}");
         assert!(!report.more, "{lessons}");
-        // The list of what waits, one look at the charges, the booking before its call, the call.
+        // The list of pending bookings, one reading of the charges, the booking before its call,
+        // the call.
         let calls = fixture.calendar.calls() - before;
         assert!(calls <= 4, "{lessons}: {calls} calls");
     }

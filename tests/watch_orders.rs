@@ -1,5 +1,6 @@
-//! Two changes of one paid booking, in each order in which passes and watches can see them: whoever
-//! looks first, shortly or thoroughly, once in between or only at the end, the same is charged.
+//! Two changes of one paid booking, in each order in which passes and watches can see them: the
+//! final charge is the same whether a pass, a short watch or an audit runs first, and whether runs
+//! take place between the changes or only at the end.
 
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 
@@ -7,19 +8,19 @@ mod common;
 
 use chrono::Weekday;
 use common::{PassFixture, parse_time};
-use maitred::calcom::port::Dialect;
 use maitred::domain::criteria::on_violation::OnViolation;
 use maitred::domain::criteria::price::Price;
 use maitred::domain::criteria::time_window::TimeWindow;
 use maitred::domain::decision::DecisionOutcome;
+use maitred::domain::dialect::Dialect;
 use maitred::domain::refund_policy::{HostAbsent, NoShow, OnReschedule};
 use maitred::domain::request::{ChargeState, RequestState};
 use maitred::domain::time::Span;
 use maitred::domain::watch::ChargeOutcome;
-use maitred::sandbox::actions::{BookingMove, BookingRemark, ThirdPartyAction};
+use maitred::sandbox::action::{BookingMove, BookingRemark, ThirdPartyAction};
 
 const BO: &str = "bo@example.com";
-/// A Tuesday, a week after the house's clock begins.
+/// A Tuesday, a week after the fixture's clock starts.
 const START: &str = "2026-12-01T09:00:00Z";
 
 fn perform_action(fixture: &PassFixture, action: ThirdPartyAction) -> Vec<String> {
@@ -31,13 +32,13 @@ fn perform_action(fixture: &PassFixture, action: ThirdPartyAction) -> Vec<String
         .unwrap()
 }
 
-/// What can happen to a paid booking. Times are far ahead unless the word says otherwise.
+/// What can happen to a paid booking. Times are far ahead unless the name says otherwise.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum BookingChange {
     BookerMoves,
     HostMoves,
     BookerCancels,
-    /// With so little notice that a half comes back.
+    /// With so little notice that half of the credits come back.
     BookerCancelsLate,
     HostCancels,
     HostRejects,
@@ -46,7 +47,7 @@ enum BookingChange {
     AbsenceTakenBack,
 }
 
-/// Who looks, and when.
+/// Which run takes place.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum RunKind {
     Pass,
@@ -64,7 +65,8 @@ async fn run_all(fixture: &mut PassFixture, looks: &[RunKind]) {
     }
 }
 
-/// Does it to the booking that stands now; gives the one that stands then.
+/// Applies the change to the current booking. Returns the uid of the booking that is current
+/// afterwards.
 fn apply_change(fixture: &PassFixture, change: BookingChange, uid: &str) -> String {
     let start = |fixture: &PassFixture| {
         let world = fixture.sandbox.lock();
@@ -115,7 +117,8 @@ fn apply_change(fixture: &PassFixture, change: BookingChange, uid: &str) -> Stri
     uid.to_owned()
 }
 
-/// What two changes cost in the end, of 4 credits paid: the refund of the last one that ends it.
+/// The final cost of two changes, when 4 credits were paid: the last change that ends the booking
+/// decides the refund.
 const CHANGE_PAIRS: [(BookingChange, BookingChange, u64); 19] = [
     (BookingChange::BookerMoves, BookingChange::BookerMoves, 4),
     (BookingChange::BookerMoves, BookingChange::HostMoves, 4),
@@ -156,7 +159,8 @@ const CHANGE_PAIRS: [(BookingChange, BookingChange, u64); 19] = [
 
 type RunOrder<'a> = (Dialect, &'a [RunKind], &'a [RunKind]);
 
-/// Every order in v2; in v1, which shows less but is watched by the same code, each once.
+/// Returns every order in v2, and each `between` once in v1, which shows less but is watched by the
+/// same code.
 fn run_orders<'a>(between: &[&'a [RunKind]], after: &[&'a [RunKind]]) -> Vec<RunOrder<'a>> {
     let of = |dialect, after: &'a [RunKind]| between.iter().map(move |one| (dialect, *one, after));
     let v2 = after.iter().flat_map(|after| of(Dialect::V2, after));
@@ -171,12 +175,13 @@ async fn each_pair_of_changes_in_each_order_of_runs() {
     for (first, second, charged) in CHANGE_PAIRS {
         for (dialect, between, after) in run_orders(&between, &after) {
             let what = format!("{dialect:?} {first:?} {between:?} {second:?} {after:?}");
-            // v1 shows no absence.
+            // v1 does not show absences.
             let absence = [BookingChange::HostAbsent, BookingChange::BookerAbsent];
             if dialect == Dialect::V1 && (absence.contains(&first) || absence.contains(&second)) {
                 continue;
             }
-            // A successor that a pass has not seen cannot be missed or rejected after it stands.
+            // A successor that no pass has confirmed cannot be marked absent, and a confirmed
+            // successor cannot be rejected.
             let undecided = first == BookingChange::BookerMoves && !between.contains(&Pass);
             let stands = matches!(
                 second,
@@ -223,7 +228,7 @@ async fn each_pair_of_changes_in_each_order_of_runs() {
     }
 }
 
-/// Dearer on Saturdays.
+/// Sets another price for Saturdays.
 fn raise_saturday_price(fixture: &mut PassFixture, cost: u64) {
     let mut weekdays = [false; 7];
     weekdays[Weekday::Sat.num_days_from_monday() as usize] = true;
@@ -242,11 +247,12 @@ fn raise_saturday_price(fixture: &mut PassFixture, cost: u64) {
     }
 }
 
-/// The price of the new time is what is paid in the end, whoever moved it and whoever saw it first.
+/// The final charge is the price of the new time, regardless of who moved the booking and which run
+/// saw the move first.
 #[tokio::test]
 async fn a_move_to_a_dearer_or_cheaper_time_charges_or_returns_the_difference() {
     let saturday = parse_time("2026-12-05T09:00:00Z");
-    // the Saturday's price, credits, by the host, charged in the end, told that it is not covered
+    // the Saturday's price, credits, by the host, final charge, reported as not covered
     let rows = [
         (3, 5, true, 3, false),
         (3, 5, false, 3, false),
@@ -286,7 +292,7 @@ async fn a_move_to_a_dearer_or_cheaper_time_charges_or_returns_the_difference() 
             assert_eq!(charge.credits(), charged, "{what}");
             let covered = problems.iter().any(|p| p.code == "move-not-covered");
             assert_eq!(covered, problem_code, "{what}");
-            // It comes back in full when it is cancelled in time.
+            // The charge comes back in full when the booking is cancelled in time.
             perform_action(
                 &fixture,
                 ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&moved)),
@@ -297,7 +303,7 @@ async fn a_move_to_a_dearer_or_cheaper_time_charges_or_returns_the_difference() 
     }
 }
 
-/// `carry` lets a paid booking move on where `recheck` asks all questions again.
+/// `carry` accepts the move of a paid booking; `recheck` evaluates all rules again.
 #[tokio::test]
 async fn a_moved_booking_is_evaluated_again_or_carried() {
     for (how, status, charged) in [
@@ -322,7 +328,7 @@ async fn a_moved_booking_is_evaluated_again_or_carried() {
     }
 }
 
-/// What waits for an operator or for credit, and will never be answered.
+/// Requests that wait for an operator or for credit, and will never be answered.
 #[tokio::test]
 async fn deleted_or_ended_requests_are_closed() {
     type Row = (&'static str, fn(&PassFixture, &str), i64, bool, bool);
@@ -341,7 +347,7 @@ async fn deleted_or_ended_requests_are_closed() {
         let booking = uid.to_owned();
         perform_action(fixture, ThirdPartyAction::HostAccepts { booking });
     };
-    // what happens, days until the watch, an audit, closed by it
+    // what happens, days until the watch, an audit, whether it closes the request
     let rows: [Row; 9] = [
         ("waits", nothing, 0, true, false),
         ("over", nothing, 8, false, true),
@@ -370,7 +376,7 @@ async fn deleted_or_ended_requests_are_closed() {
             run_all(&mut fixture, &[RunKind::Pass, RunKind::Watch]).await;
             for uid in &uids {
                 happens(&fixture, uid);
-                // One answer is that of the whole series.
+                // One answer covers the whole series.
                 if series && (name.starts_with("accepted") || name.starts_with("rejected")) {
                     break;
                 }
@@ -414,7 +420,7 @@ async fn deleted_or_ended_requests_are_closed() {
     }
 }
 
-/// What others accepted and is over is not asked for again by every short watch.
+/// A booking that others accepted and that is over is not read again by every short watch.
 #[tokio::test]
 async fn ended_bookings_are_read_once_between_audits() {
     let mut fixture = PassFixture::new(Dialect::V2).await;
@@ -428,11 +434,11 @@ async fn ended_bookings_are_read_once_between_audits() {
     fixture.clock.advance(Span::days(8));
     fixture.watch(false).await;
     fixture.clock.advance(Span::minutes(5));
-    // The list of what has changed and the list of what was made lately, and nothing else.
+    // The list of recent changes and the list of recently created bookings, and nothing else.
     assert_eq!(fixture.watch(false).await.calls, 2);
 }
 
-/// What came back stands with the decision, under whatever name the booking has by then.
+/// Refunds are shown with the decision, whatever uid the booking has by then.
 #[tokio::test]
 async fn decisions_show_refunds_and_their_reasons() {
     use maitred::control::protocol::CommandResult;

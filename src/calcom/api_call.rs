@@ -1,5 +1,5 @@
-//! One exchange with the server, as a value: what is asked, and what came back. The dialects make
-//! calls and judge answers; only `http` moves them.
+//! One call to the server, as plain values: what is sent, and what came back. The dialects make
+//! calls and interpret answers; only `http` transmits them.
 
 use reqwest::Method;
 use serde_json::Value;
@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::domain::id::BookingUid;
 use crate::domain::time::Time;
 
-/// What a call is for. Decides how its failures are told.
+/// What a call is for. Decides how its failures are classified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Endpoint {
     Me,
@@ -36,7 +36,7 @@ impl Endpoint {
         }
     }
 
-    /// Whether it changes something at Cal.com.
+    /// Returns whether the call changes something at Cal.com.
     pub(super) fn is_write(self) -> bool {
         match self {
             Self::Confirm | Self::Decline | Self::Cancel => true,
@@ -49,7 +49,8 @@ impl Endpoint {
         }
     }
 
-    /// Whether it is about one booking, so that a refusal may be about that booking alone.
+    /// Returns whether the call is about one booking, so that a refusal may concern that booking
+    /// alone.
     pub(super) fn is_about_one_booking(self) -> bool {
         match self {
             Self::Get | Self::Series | Self::Confirm | Self::Decline | Self::Cancel => true,
@@ -58,32 +59,32 @@ impl Endpoint {
     }
 }
 
-/// What is asked of the server. The key is added by the sender and never stands here.
+/// A call to the server. It never holds the key, which the sender adds.
 #[derive(Debug, Clone)]
 pub(super) struct ApiCall<'a> {
     pub(super) endpoint: Endpoint,
     pub(super) method: Method,
-    /// The path behind the base, segment by segment.
+    /// The path after the base URL, segment by segment.
     pub(super) path: Vec<String>,
     pub(super) query: Vec<(&'static str, String)>,
     /// The value of `cal-api-version`.
     pub(super) version: Option<&'static str>,
     pub(super) body: Option<Value>,
-    /// For the log.
+    /// The booking that the log names.
     pub(super) booking: Option<&'a BookingUid>,
     /// What the call takes from the request budget.
     pub(super) cost: u32,
-    /// After this it must not be sent any more.
+    /// The instant after which the call must not be sent.
     pub(super) deadline: Option<Time>,
 }
 
-/// What came back, whatever its status.
+/// The server's answer, whatever its status.
 #[derive(Debug, Clone)]
 pub struct ApiAnswer {
     /// Host and port of the server that was asked.
     pub host: String,
     pub status: u16,
-    /// The body says, or its type does, that it is a page for people.
+    /// Whether the body or its content type shows a page for people.
     pub is_html: bool,
     /// Where a redirect points to: scheme, host and path only.
     pub location: Option<String>,

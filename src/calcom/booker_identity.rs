@@ -1,16 +1,17 @@
-//! Who is the booker (`calcom/api.md` 11). Charging the wrong person is worse than asking a human:
-//! where there is no single one for certain, there is none.
+//! Identifies the booker of a booking (`calcom/api.md` 11). Charging the wrong person is worse than
+//! asking a human: if no single person is certain, the booking has no booker.
 
 use crate::domain::booking::{Attendee, Booker};
 use crate::domain::id::Address;
 
 use super::lenient_fields::{Object, name, text};
 
-/// What the server writes for a booker's address when it could not read the stored answers.
+/// The text that the server writes for a booker's address if it could not read the stored answers.
 const UNREADABLE_ADDRESS: &str = "unknown";
 
-/// The booker of a booking that is not seated: whoever typed the address in. Without one, the only
-/// attendee; `attendees` also holds guests and co-hosts, in no promised order.
+/// Returns the booker of a booking that is not seated: the person whose address was typed in.
+/// Without a typed address, the booker is the only attendee; `attendees` also holds guests and
+/// co-hosts, in no promised order.
 pub(super) fn identify_booker(answers: Option<&Object>, attendees: &[Attendee]) -> Option<Booker> {
     let typed_address = answers.and_then(|answers| text(answers, "email"));
     if typed_address == Some(UNREADABLE_ADDRESS) {

@@ -1,6 +1,6 @@
-//! One booking from a file: an item as the API lists it, in either dialect, or the payload of a
-//! webhook such as BOOKING_REQUESTED or BOOKING_CREATED (`calcom/api.md` 10). What the file does not
-//! say is assumed, and named.
+//! Reads one booking from a file: an item as the API lists it, in either dialect, or the payload of
+//! a webhook such as BOOKING_REQUESTED or BOOKING_CREATED (`calcom/api.md` 10). What the file does
+//! not say is assumed, and each assumption is named.
 
 use serde_json::Value;
 
@@ -17,19 +17,19 @@ use crate::domain::time::Time;
 /// The longest file that is read as one booking.
 pub const MAX_FILE: usize = 1024 * 1024;
 
-/// What a file gave.
+/// The content of a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ParsedBooking {
     pub booking: Booking,
     /// When the webhook was sent; `None` when the file does not say.
     pub sent_at: Option<Time>,
-    /// What the payload says of the event type's price.
+    /// The event type's price according to the payload.
     pub price: Option<i64>,
-    /// What the file does not say, and was assumed.
+    /// What the file does not say and was assumed.
     pub assumptions: Vec<String>,
 }
 
-/// Why a text is not one booking. Reads after "the file".
+/// Why a text is not one booking. The message reads after "the file".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FileError {
     #[error("is larger than {MAX_FILE} bytes, which no booking is")]
@@ -47,10 +47,10 @@ pub enum FileError {
     Unreadable(String),
 }
 
-/// Reads the text of a file.
+/// Parses the text of a file as one booking.
 ///
 /// # Errors
-/// When it is not exactly one booking.
+/// Returns an error if the text is not exactly one booking.
 pub fn parse_booking_file(text: &str) -> Result<ParsedBooking, FileError> {
     if text.len() > MAX_FILE {
         return Err(FileError::TooLarge);
@@ -65,7 +65,7 @@ pub fn parse_booking_file(text: &str) -> Result<ParsedBooking, FileError> {
     parse_api_booking(find_single_booking(&value)?)
 }
 
-/// The item itself, or the only one in the API's envelope or in a list.
+/// Returns the item itself, or the only item in the API's envelope or in a list.
 fn find_single_booking(value: &Value) -> Result<&Value, FileError> {
     match value {
         Value::Array(items) => match items.as_slice() {
@@ -112,7 +112,7 @@ fn parse_webhook(envelope: &Object, payload: &Object) -> Result<ParsedBooking, F
             "endTime is before startTime".to_owned(),
         ));
     }
-    // The payload does not say when the booking was asked for; the webhook is sent right then.
+    // The payload does not say when the booking was requested; the webhook is sent right then.
     let created = sent_at.unwrap_or(start);
     if sent_at.is_none() {
         assumptions
@@ -163,7 +163,8 @@ fn parse_webhook(envelope: &Object, payload: &Object) -> Result<ParsedBooking, F
     })
 }
 
-/// A webhook wraps each answer: `{"label": …, "value": …, "isHidden": …}`.
+/// Returns the answers without their wrapping. A webhook wraps each answer:
+/// `{"label": …, "value": …, "isHidden": …}`.
 fn unwrap_responses(responses: Option<&Object>) -> Object {
     let fields = responses.into_iter().flatten();
     fields
@@ -184,8 +185,8 @@ fn event_type(payload: &Object) -> Option<EventTypeRef> {
     })
 }
 
-/// A payload without a state is of a booking that waits or has just been accepted; `evaluate` judges
-/// it as waiting in any case.
+/// Returns the status, or pending if the payload has none. Such a booking waits or has just been
+/// accepted; `evaluate` treats it as waiting in either case.
 fn status(payload: &Object) -> BookingStatus {
     super::lenient_fields::status(payload).unwrap_or(BookingStatus::Pending)
 }

@@ -1,6 +1,6 @@
-//! Reads JSON as strangers send it. What is nested deeper than [`MAX_DEPTH`] is skipped and stands
-//! as null: one booking with an absurd answer must not make the whole page unreadable, which is
-//! what a parser's own recursion limit would do.
+//! Parses JSON from untrusted senders. Values that are nested deeper than [`MAX_DEPTH`] are skipped
+//! and read as null: one booking with an absurd answer must not make the whole page unreadable,
+//! which is what a parser's own recursion limit would do.
 
 use std::cell::Cell;
 use std::fmt;
@@ -8,26 +8,29 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// Cal.com's own shapes are about 6 deep inside an answer; what a booker typed is hardly deeper.
-/// Far below serde_json's limit of 128, which is thus never met.
+/// The deepest nesting that is read. Cal.com's own shapes are about 6 levels deep inside an answer;
+/// what a booker typed is hardly deeper. The limit is far below serde_json's limit of 128, which is
+/// therefore never reached.
 const MAX_DEPTH: usize = 24;
 
-/// The memory that an answer's values may take beside their texts, which are not larger than the
-/// answer. 250 bookings take some 4 MB, 3000 in a list of v1 some 40 MB; a body of 8 MiB could be
-/// made to take 600 MB, and sixteen of them may be under way.
+/// The memory that an answer's values may take in addition to their texts, which are not larger
+/// than the answer. 250 bookings take some 4 MB, 3000 in a list of v1 some 40 MB. A body of 8 MiB
+/// could be made to take 600 MB, and sixteen bodies may be under way.
 const MAX_MEMORY: usize = 64 * 1024 * 1024;
 
-/// What a value takes in its list or object, with room for the growth of that.
+/// The memory of a value in its list or object, including the spare capacity of a list or object
+/// that grows.
 const VALUE_BYTES: usize = 2 * size_of::<Value>();
 
-/// What the first item of a list takes beside: room is made for four.
+/// The additional memory of the first item of a list: room is made for four.
 const LIST_BYTES: usize = 4 * size_of::<Value>();
 
-/// What the first field of an object takes beside: a node of the tree, with room for eleven.
+/// The additional memory of the first field of an object: a node of the tree, with room for eleven.
 const OBJECT_BYTES: usize = 11 * (size_of::<Value>() + size_of::<String>());
 
 /// # Errors
-/// When the bytes are not one JSON value in UTF-8, or it would take too much memory.
+/// Returns an error if the bytes are not one JSON value in UTF-8, or if the value would take too
+/// much memory.
 pub(super) fn parse(bytes: &[u8]) -> Result<Value, serde_json::Error> {
     let remaining = Cell::new(MAX_MEMORY);
     let top = BoundedSeed {
@@ -40,7 +43,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Value, serde_json::Error> {
     Ok(value)
 }
 
-/// Reads one value with this many levels still allowed, and so much memory for the whole.
+/// Reads one value, with this many levels still allowed and this much memory for the whole answer.
 #[derive(Clone, Copy)]
 struct BoundedSeed<'m> {
     levels: usize,

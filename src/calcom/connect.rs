@@ -1,5 +1,5 @@
-//! Opens one of the two dialects behind the port. What is wrong with the settings is said here,
-//! once, and never shows the key.
+//! Opens one of the two dialects behind the port. Errors in the settings are reported here, in one
+//! place, and never show the key.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -15,32 +15,34 @@ use crate::domain::time::Clock;
 use crate::http::{self, HttpClientError};
 
 use super::http::{Auth, Sender, SenderParts};
-use super::port::{Calendar, Dialect};
+use super::port::Calendar;
 use super::rate_budget::RateBudget;
 use super::rate_limiter::RateLimiter;
 use super::redact::Redactor;
 use super::{v1, v2};
+use crate::domain::dialect::Dialect;
 
-/// The longest key that is taken. Cal.com's have some 40 characters, tokens of the OAuth kind some
+/// The longest key that is accepted. Cal.com's keys have some 40 characters, OAuth tokens some
 /// hundreds; servers cut headers at 8 KiB.
 const MAX_KEY: usize = 4096;
 
-/// What is read of a file of certificates: those of all public authorities take 250 kB.
+/// The most bytes that are read of a certificate file. The certificates of all public authorities
+/// take 250 kB.
 const MAX_CA_FILE: u64 = 4 * 1024 * 1024;
 
-/// All that is needed to speak to a server.
+/// Everything that is needed to speak to a server.
 pub struct Settings {
-    /// Where the API answers, path prefix included: `https://api.cal.com`. The dialect adds its own
-    /// `/v2` or `/v1`; if it stands there already, that is the same.
+    /// The URL of the API, path prefix included: `https://api.cal.com`. The dialect adds its own
+    /// `/v2` or `/v1`, unless the URL already ends in it.
     pub base_url: String,
     pub dialect: Dialect,
     pub key: SecretString,
-    /// For one call that reads, from sending it to the last byte of its answer.
+    /// The time limit of a call that reads, from sending it to the last byte of its answer.
     pub timeout: Duration,
-    /// For one call that confirms, declines or cancels.
+    /// The time limit of a call that confirms, declines or cancels.
     pub confirm_timeout: Duration,
     pub connect_timeout: Duration,
-    /// Certificates in PEM form that are trusted besides those of the system.
+    /// A file with certificates in PEM form that are trusted in addition to the system's.
     pub ca_file: Option<PathBuf>,
     /// The share of the server's rate limit that may be used, above 0 and at most 1.
     pub budget: f64,
@@ -64,11 +66,11 @@ pub enum ConnectError {
     Client(#[from] HttpClientError),
 }
 
-/// Opens the dialect. Nothing is sent yet. A proxy is taken from the environment (`HTTPS_PROXY`,
-/// `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`), except for this machine itself.
+/// Opens the dialect. Nothing is sent yet. The proxy is taken from the environment (`HTTPS_PROXY`,
+/// `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`); calls to this machine itself use no proxy.
 ///
 /// # Errors
-/// When a setting cannot be used.
+/// Returns an error if a setting cannot be used.
 pub fn connect(settings: Settings) -> Result<Arc<dyn Calendar>, ConnectError> {
     let base = parse_base_url(&settings.base_url, settings.dialect)?;
     check_key(settings.key.expose_secret())?;
@@ -88,7 +90,7 @@ pub fn connect(settings: Settings) -> Result<Arc<dyn Calendar>, ConnectError> {
         Dialect::V2 => Auth::Header(to_bearer_header(&settings.key)?),
         Dialect::V1 => Auth::Query(settings.key),
     };
-    // v1 locks the account of who is refused too often.
+    // v1 locks an account whose calls are refused too often.
     let budget = RateBudget::new(settings.budget, settings.dialect == Dialect::V1);
     let roots = match &settings.ca_file {
         Some(file) => read_certificates(file)?,
@@ -111,7 +113,7 @@ pub fn connect(settings: Settings) -> Result<Arc<dyn Calendar>, ConnectError> {
     })
 }
 
-/// The certificates of a file.
+/// Reads the certificates of a file.
 fn read_certificates(file: &Path) -> Result<Vec<Certificate>, ConnectError> {
     let ca_file_error = |why: String| ConnectError::CaFile {
         file: file.to_owned(),
@@ -135,7 +137,7 @@ fn read_certificates(file: &Path) -> Result<Vec<Certificate>, ConnectError> {
 fn parse_base_url(text: &str, dialect: Dialect) -> Result<Url, ConnectError> {
     let base_url_error = |why: &str| ConnectError::BaseUrl(why.to_owned());
     let mut url = Url::parse(text.trim()).map_err(|error| {
-        // The parser's words do not repeat the text, which may hold a password.
+        // The parser's message does not repeat the text, which may hold a password.
         ConnectError::BaseUrl(format!("is not a URL: {error}"))
     })?;
     if !matches!(url.scheme(), "http" | "https") {

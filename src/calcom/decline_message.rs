@@ -1,15 +1,16 @@
-//! The reason for the booker, made fit to be sent: what a server would refuse, or answer with a
-//! 500, is taken out beforehand.
+//! Prepares the reason for the booker for sending: removes what a server would refuse, or answer
+//! with a 500.
 
-/// The longest reason that is sent, in characters. Cal.com keeps 5000; v1 carries it in the URL,
-/// where each may take twelve bytes, and proxies cut URLs at 8 KiB or more.
+/// The longest reason that is sent, in characters. Cal.com keeps 5000; v1 carries the reason in the
+/// URL, where each character may take twelve bytes, and proxies cut URLs at 8 KiB or more.
 const MAX_CHARS: usize = 600;
 
-/// What is said when no reason was given: a host's cancellation without one is refused, and v1
-/// would mail "Not Provided".
+/// The text that is sent if no reason was given: a host's cancellation without a reason is refused,
+/// and v1 would mail "Not Provided".
 const DEFAULT_MESSAGE: &str = "No reason was given.";
 
-/// Without control characters (a NUL is a 500 there), trimmed, never empty, cut to length.
+/// Returns the reason without control characters (the server answers a NUL with a 500), trimmed,
+/// never empty, and cut to length.
 pub(super) fn sanitize(reason: &str) -> String {
     let clean = reason.replace("\r\n", "\n");
     let clean = clean

@@ -1,5 +1,5 @@
-//! The rows of a list, each on its own: one that cannot be read is named and left alone, and never
-//! hides the others.
+//! Decodes the rows of a list, each on its own: a row that cannot be read is named and left alone,
+//! and never hides the others.
 
 use serde_json::Value;
 
@@ -8,10 +8,12 @@ use crate::domain::id::BookingUid;
 
 use super::lenient_fields::{FieldError, text};
 
-/// More rows than any page that is asked for. A server that ignores paging is cut off here.
+/// The most rows that are read: more than any page that is asked for. The answer of a server that
+/// ignores paging is cut off here.
 pub(super) const MAX_ROWS: usize = 1000;
 
-/// Reads the rows. The second list says where and why (`data[3].start is missing (UID)`).
+/// Decodes the rows. The second list says which rows are unreadable, and why
+/// (`data[3].start is missing (UID)`).
 pub(super) fn decode_bookings(
     rows: &[Value],
     list_name: &str,

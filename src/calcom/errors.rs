@@ -1,6 +1,5 @@
-//! What an answer says when it is not what was asked for: the shapes of `calcom/api.md` 1.5, read
-//! leniently, and those failures that mean the same in both dialects. What only one dialect does
-//! stands in its `refusal`.
+//! Reads error answers leniently, in the shapes of `calcom/api.md` 1.5, and maps those failures
+//! that mean the same in both dialects. What only one dialect does is in its `error_mapping`.
 
 use reqwest::StatusCode;
 use serde_json::Value;
@@ -11,13 +10,13 @@ use super::lenient_fields::{Object, text};
 use super::port::CallError;
 use super::redact::Redactor;
 
-/// Validation errors name the broken fields; so many of them are shown.
+/// The most violated constraints of a validation error that are shown.
 const MAX_CONSTRAINTS: usize = 4;
 
-/// Bytes before the rows of a list. Those of both dialects have fewer than a hundred.
+/// The most bytes before the rows of a list. The lists of both dialects have fewer than a hundred.
 const MAX_ENVELOPE: usize = 4096;
 
-/// Which of the known shapes a refusal came in.
+/// The known shapes of a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ErrorShape {
     /// v2: `{"status":"error","error":{"code","message"}}`.
@@ -28,15 +27,16 @@ pub(super) enum ErrorShape {
     Message,
     /// v1, from the check of the key: `{"error":"…"}`.
     Error,
-    /// JSON of some other kind.
+    /// JSON of another shape.
     OtherJson,
     /// HTML, from something in front of Cal.com or from its web app.
     Html,
-    /// Plain text, or nothing at all.
+    /// Plain text, or an empty body.
     Text,
 }
 
-/// What a refusal says. The texts are as they came; they leave only through [`fn@line`].
+/// The content of a refusal. The texts are as the server sent them; they are shown only through
+/// [`format_refusal`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ErrorBody {
     pub(super) shape: ErrorShape,
@@ -89,8 +89,8 @@ fn without_code(shape: ErrorShape, message: String) -> ErrorBody {
     }
 }
 
-/// The message, and for validation errors what was wrong with which field: there the message is a
-/// fixed text.
+/// Returns the message. The message of a validation error is a fixed text, so the violated
+/// constraints are appended.
 fn format_validation_message(error: &Object) -> String {
     let message = text(error, "message").unwrap_or_default().to_owned();
     let errors = error
@@ -108,7 +108,7 @@ fn format_validation_message(error: &Object) -> String {
     format!("{message}: {}", texts.join("; "))
 }
 
-/// The refusal on one line, fit to be shown: the status, then what the server said of it.
+/// Returns the refusal on one line that may be shown: the status, then the server's message.
 pub(super) fn format_refusal(answer: &ApiAnswer, body: &ErrorBody, redactor: &Redactor) -> String {
     let status = StatusCode::from_u16(answer.status);
     let words = status.ok().and_then(|status| status.canonical_reason());
@@ -126,7 +126,7 @@ pub(super) fn format_refusal(answer: &ApiAnswer, body: &ErrorBody, redactor: &Re
     format!("{status}: {message}")
 }
 
-/// The failures that mean the same in both dialects. `None`: the dialect has to say.
+/// Maps the failures that mean the same in both dialects. `None`: the dialect has to decide.
 pub(super) fn map_common_error(
     answer: &ApiAnswer,
     body: &ErrorBody,
@@ -134,11 +134,11 @@ pub(super) fn map_common_error(
     redactor: &Redactor,
 ) -> Option<CallError> {
     let line = || format_refusal(answer, body, redactor);
-    // An outage is the business of a server, so its name stands there.
+    // An outage concerns a server, so the text names the server.
     let describe_answer = |more: &str| format!("{} answered {}{more}", answer.host, line());
     const WRITE_OUTCOME_UNKNOWN: &str = " (whether it was done is not known)";
     Some(match answer.status {
-        // Nothing conditional was asked: a cache between is broken.
+        // No conditional request was sent, so a cache in between is broken.
         304 => CallError::Unknown(describe_answer("")),
         300..400 => CallError::Contract(describe_redirect(answer, redactor)),
         // Time-outs on the server's side: the work may have been done.
@@ -150,15 +150,15 @@ pub(super) fn map_common_error(
         405 => CallError::Contract(line()),
         401 | 403 | 404 => return None,
         400..500 => return None,
-        // Cal.com's own words: its handler is over. What stands in front of a server gives other
-        // numbers and no JSON, and says nothing about when the handler ends.
+        // Cal.com's own answer, so its handler has ended. A proxy in front of the server gives
+        // other status codes and no JSON, which say nothing about when the handler ends.
         500 | 501
             if endpoint.is_write()
                 && !matches!(body.shape, ErrorShape::Html | ErrorShape::Text) =>
         {
             CallError::Failed(describe_answer(WRITE_OUTCOME_UNKNOWN))
         }
-        // Other 5xx, and what no server should send.
+        // Other 5xx, and statuses that no server should send.
         _ if endpoint.is_write() => CallError::Unknown(describe_answer(WRITE_OUTCOME_UNKNOWN)),
         _ => CallError::Unknown(describe_answer("")),
     })
@@ -178,8 +178,8 @@ fn describe_redirect(answer: &ApiAnswer, redactor: &Redactor) -> String {
     )
 }
 
-/// Whether the body begins as a list of bookings does: an object whose first list holds objects. What
-/// begins otherwise is no such list, and its parts would be none either.
+/// Returns whether the body begins like a list of bookings: an object whose first list holds
+/// objects. A body that begins otherwise is no such list, and its parts would be none either.
 pub(super) fn begins_like_rows(body: &[u8]) -> bool {
     let begins = |bytes: &[u8], with| bytes.trim_ascii_start().first() == Some(&with);
     let list = body
@@ -189,7 +189,7 @@ pub(super) fn begins_like_rows(body: &[u8]) -> bool {
     begins(body, b'{') && list.is_some_and(|at| begins(&body[at + 1..], b'{'))
 }
 
-/// Why a body with a good status cannot be used.
+/// Returns the error for a body that cannot be used although the status is a success.
 pub(super) fn map_unreadable_body(
     answer: &ApiAnswer,
     error: &serde_json::Error,
@@ -201,7 +201,8 @@ pub(super) fn map_unreadable_body(
             answer.status
         ));
     }
-    // The only such error of `json::read`: the values take more memory than is allowed.
+    // `bounded_json::parse` gives only one error of this category: the values take more memory than
+    // is allowed.
     if error.is_data() {
         return CallError::TooLarge {
             why: error.to_string(),
@@ -211,7 +212,7 @@ pub(super) fn map_unreadable_body(
     let what = if answer.body.is_empty() {
         "an empty body".to_owned()
     } else {
-        // Names the place in the body, never what stands there.
+        // Names the position in the body, never the text at that position.
         format!("a body that is not readable as JSON ({error})")
     };
     CallError::Unknown(format!(
@@ -302,8 +303,8 @@ mod tests {
         }
     }
 
-    /// What each dialect makes of a status and a body, for a read of no booking, a read and a
-    /// write.
+    /// Checks how each dialect classifies a status and a body, for a listing, a read of one booking
+    /// and a write.
     #[test]
     fn refusals_are_told_apart_by_what_can_be_done() {
         let envelope = r#"{"status":"error",
@@ -324,8 +325,8 @@ mod tests {
         let licence = r#"{"message":"Invalid or missing CALCOM_LICENSE_KEY environment variable"}"#;
         type RefusalCase<'a> = (u16, &'a str, [&'a str; 3], [&'a str; 3]);
         let same = |word: &'static str| [word; 3];
-        let for_one_booking = ["Refused", "NotYours", "NotYours"];
-        let for_writes = ["Credential", "Credential", "NotYours"];
+        let for_one_booking = ["Refused", "NotPermitted", "NotPermitted"];
+        let for_writes = ["Credential", "Credential", "NotPermitted"];
         let for_patch = ["Refused", "Refused", "Failed"];
         let failed_write = ["Unknown", "Unknown", "Failed"];
         let rows: [RefusalCase; 34] = [

@@ -1,5 +1,6 @@
-//! Sends one call to Cal.com and brings back its answer, whatever it is. It must never follow a redirect, never send a call twice, and never let the key or
-//! a URL into an error or a log.
+//! Sends one call to Cal.com and returns its answer, whatever the answer is. The sender must never
+//! follow a redirect, never send a call twice, and never let the key or a URL into an error or a
+//! log.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -24,18 +25,18 @@ use super::redact::Redactor;
 /// 3000 took 1.9 MB.
 const MAX_BODY: usize = 8 * 1024 * 1024;
 
-/// Stands for a clock difference that is not known.
+/// Marks a clock difference that is not known.
 const UNKNOWN_DIFFERENCE: i64 = i64::MIN;
 
-/// What is read of an answer that announces more than that, and how far the name of the first booking
-/// is looked for.
+/// How many bytes are read of an answer that announces more than [`MAX_BODY`], and how far the uid
+/// or number of the first booking is searched for.
 const MAX_HEAD: usize = 64 * 1024;
 
-/// How the key is shown to the server.
+/// How the key is sent to the server.
 pub(super) enum Auth {
-    /// `Authorization`, marked sensitive.
+    /// The header `Authorization`, marked sensitive.
     Header(HeaderValue),
-    /// `?apiKey=`.
+    /// The query parameter `apiKey`.
     Query(SecretString),
 }
 
@@ -50,11 +51,11 @@ pub(super) struct Sender {
     limiter: RateLimiter,
     redactor: Redactor,
     sent_calls: AtomicU64,
-    /// The last clock difference in milliseconds; [`UNKNOWN`] before the first.
+    /// The last clock difference in milliseconds; [`UNKNOWN_DIFFERENCE`] before the first.
     clock_difference_millis: AtomicI64,
 }
 
-/// What a sender is made of.
+/// The parts of a sender.
 pub(super) struct SenderParts {
     pub(super) base: Url,
     pub(super) auth: Auth,
@@ -95,7 +96,7 @@ impl Sender {
         self.sent_calls.load(Ordering::Relaxed)
     }
 
-    /// Host, port and path prefix, as the ledger remembers its server.
+    /// Returns host, port and path prefix, in the form in which the ledger records its server.
     pub(super) fn server(&self) -> String {
         let host = self.base.host_str().unwrap_or_default();
         let port = self.base.port().map(|port| format!(":{port}"));
@@ -108,7 +109,7 @@ impl Sender {
         (millis != UNKNOWN_DIFFERENCE).then(|| Span::milliseconds(millis))
     }
 
-    /// Remembers how far the server's clock is from the local one, which was read right before the
+    /// Stores how far the server's clock is from the local one, which was read right before the
     /// call and right after the head of its answer.
     fn compare_clocks(&self, headers: &HeaderMap, (before, after): (Time, Time)) {
         let Some(server) = server_time(headers) else {
@@ -124,12 +125,12 @@ impl Sender {
         self.limiter.available_calls()
     }
 
-    /// Sends the call when the budget allows, once.
+    /// Sends the call once, as soon as the budget allows.
     ///
     /// # Errors
-    /// `Limited`, also by the server (429); `TooLate` past its deadline; `Unreachable` when no
-    /// connection was made; `Unknown` when it may have been carried out. Every other answer is the
-    /// dialect's to judge.
+    /// Returns `RateLimited` if the budget does not allow the call in time or the server answers
+    /// 429, `TooLate` past the deadline, `Unreachable` if no connection was made, and `Unknown` if
+    /// the call may have been carried out. The dialect interprets every other answer.
     pub(super) async fn send(&self, call: &ApiCall<'_>) -> Result<ApiAnswer, CallError> {
         let mut permit = self.limiter.acquire(call.cost, call.deadline).await?;
         self.sent_calls.fetch_add(1, Ordering::Relaxed);
@@ -213,13 +214,14 @@ impl Sender {
         request.map_err(|error| CallError::Unreachable(self.describe_failure(error)))
     }
 
-    /// What was tried, by which way, and why it failed, on one line and without the URL.
+    /// Describes what was tried, by which route, and why it failed, on one line and without the
+    /// URL.
     fn describe_failure(&self, error: reqwest::Error) -> String {
         let causes = self.redactor.redact(&describe_error(error));
         format!("{}: {causes}", self.route)
     }
 
-    /// Tells the budget what the head of the answer says of it.
+    /// Passes the rate limits in the head of the answer to the budget.
     fn record_limits(
         &self,
         response: &Response,
@@ -242,7 +244,7 @@ impl Sender {
 
     async fn read_body(&self, mut response: Response) -> Result<Vec<u8>, CallError> {
         let content_length = response.content_length();
-        // Of what is too large anyway only the beginning is read, for the name of the booking.
+        // Of a body that is too large anyway, only the beginning is read, to name the booking.
         let max_bytes = match content_length {
             Some(length) if length > MAX_BODY as u64 => MAX_HEAD,
             Some(_) | None => MAX_BODY,
@@ -261,7 +263,8 @@ impl Sender {
     }
 }
 
-/// Names the first booking in it, which is the one to look at when a single row was asked for.
+/// Returns the error for a body that is too large. It names the first booking in the body, which is
+/// the one to inspect if a single row was asked for.
 fn too_large_error(body: &[u8]) -> CallError {
     let size = format!("more than {} MiB", MAX_BODY >> 20);
     let head = &body[..body.len().min(MAX_HEAD)];
@@ -269,7 +272,7 @@ fn too_large_error(body: &[u8]) -> CallError {
     let id = || first_value(head, b"\"id\":", b',');
     let why = match uid.and_then(|uid| BookingUid::parse(uid).ok()) {
         Some(uid) => format!("{size}; the first booking in it is {uid}"),
-        // In v1 the description stands before the uid, and is what makes the row too large.
+        // In v1 the description precedes the uid, and is what makes the row too large.
         None => match id().filter(|id| id.bytes().all(|digit| digit.is_ascii_digit())) {
             Some(id) => format!("{size}; the first booking in it has the number {id}"),
             None => size,
@@ -281,7 +284,7 @@ fn too_large_error(body: &[u8]) -> CallError {
     }
 }
 
-/// What stands between the first `key` and the next `end`.
+/// Returns the text between the first `key` and the next `end`.
 fn first_value<'a>(body: &'a [u8], key: &[u8], end: u8) -> Option<&'a str> {
     let start = body.windows(key.len()).position(|window| window == key)?;
     let rest = &body[start + key.len()..];
@@ -291,7 +294,7 @@ fn first_value<'a>(body: &'a [u8], key: &[u8], end: u8) -> Option<&'a str> {
         .filter(|value| !value.is_empty())
 }
 
-/// What came back from a URL, as far as answers are judged by it.
+/// Builds the answer from the response of a URL, with the parts that decoding needs.
 pub(super) fn to_api_answer(
     status: u16,
     headers: &HeaderMap,
@@ -315,21 +318,24 @@ fn server_time(headers: &HeaderMap) -> Option<Time> {
     Some(at.with_timezone(&Utc))
 }
 
-/// How long an answer has been in a cache on its way: its `Date` is so much older.
+/// Returns how long a cache on the way has held the answer. The answer's `Date` is older by that
+/// time.
 fn age(headers: &HeaderMap) -> Span {
     let text = headers.get(header::AGE).and_then(|age| age.to_str().ok());
     let seconds: Option<u32> = text.and_then(|text| text.trim().parse().ok());
     Span::seconds(seconds.map_or(0, i64::from))
 }
 
-/// Only the form in seconds; the other is not known to be used and costs at most a shorter wait.
+/// Reads `Retry-After` in its form in seconds. The other form is not known to be used; ignoring it
+/// costs at most a wait that is too short.
 fn retry_after(headers: &HeaderMap) -> Option<Span> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
     let seconds: u32 = text.trim().parse().ok()?;
     Some(Span::seconds(i64::from(seconds)))
 }
 
-/// Where a redirect leads, without query, fragment and user: v1 has the key in them.
+/// Returns the target of a redirect without query, fragment and user, because v1 has the key in its
+/// URLs.
 fn location(headers: &HeaderMap, url: &Url) -> Option<String> {
     let text = headers.get(header::LOCATION)?.to_str().ok()?;
     let mut place = url.join(text).ok()?;
@@ -351,7 +357,7 @@ fn has_html_type(headers: &HeaderMap) -> bool {
         .starts_with("text/html")
 }
 
-/// No JSON begins so.
+/// Returns whether the body begins with `<`. No JSON begins like that.
 fn begins_like_html(body: &[u8]) -> bool {
     let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
     first == Some(&b'<')

@@ -1,5 +1,5 @@
-//! Fields of a wire object, read leniently: what is absent, null, empty or of another type is
-//! absent. What a row cannot do without is asked for by the functions that return `Result`.
+//! Reads the fields of a wire object leniently: a field that is null, empty or of another type
+//! counts as absent. The functions that return `Result` read fields that a row cannot do without.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,13 +13,13 @@ use crate::domain::time::{Span, Time, truncate_to_millis};
 
 pub(super) type Object = Map<String, Value>;
 
-/// Of a state that we do not know, this much is kept to be shown.
+/// How many characters of an unknown status are kept for display.
 const MAX_STATUS_CHARS: usize = 40;
 
-/// Why a row is not a booking: which field, and what is wrong with it.
+/// Why a row cannot be read: which field, and what is wrong with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FieldError {
-    /// Empty when it is the row itself.
+    /// The name of the field; empty if the row itself is wrong.
     pub(super) field: &'static str,
     pub(super) why: &'static str,
 }
@@ -33,7 +33,7 @@ impl fmt::Display for FieldError {
     }
 }
 
-/// The row as an object.
+/// Returns the row as an object.
 pub(super) fn as_object(value: &Value) -> Result<&Object, FieldError> {
     value.as_object().ok_or(FieldError {
         field: "",
@@ -41,7 +41,7 @@ pub(super) fn as_object(value: &Value) -> Result<&Object, FieldError> {
     })
 }
 
-/// A text that is not empty.
+/// Returns a text that is not empty.
 pub(super) fn text<'a>(object: &'a Object, name: &str) -> Option<&'a str> {
     object.get(name)?.as_str().filter(|text| !text.is_empty())
 }
@@ -54,14 +54,14 @@ pub(super) fn flag(object: &Object, name: &str) -> bool {
     object.get(name).and_then(Value::as_bool).unwrap_or(false)
 }
 
-/// A whole number, however it is written (`77`, `77.0`).
+/// Returns a whole number, however it is written (`77`, `77.0`).
 pub(super) fn number(object: &Object, name: &str) -> Option<i64> {
     as_whole_number(object.get(name)?)
 }
 
-/// As [`number`], of the value itself.
+/// Like [`number`], for the value itself.
 pub(super) fn as_whole_number(value: &Value) -> Option<i64> {
-    /// Beyond this a float no longer names one whole number.
+    /// Beyond this, a float no longer represents one whole number exactly.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if let Some(number) = value.as_i64() {
         return Some(number);
@@ -74,7 +74,7 @@ pub(super) fn object<'a>(object: &'a Object, name: &str) -> Option<&'a Object> {
     object.get(name)?.as_object()
 }
 
-/// The items of a list; none when it is no list.
+/// Returns the items of a list; none if the field is no list.
 pub(super) fn list<'a>(object: &'a Object, name: &str) -> &'a [Value] {
     match object.get(name) {
         Some(Value::Array(items)) => items,
@@ -82,8 +82,8 @@ pub(super) fn list<'a>(object: &'a Object, name: &str) -> &'a [Value] {
     }
 }
 
-/// An event type's booking questions, whose identifier stands under `key` in each; `None` when they are
-/// not shown.
+/// Returns an event type's booking questions, each of which has its identifier under `key`; `None`
+/// if the questions are not shown.
 pub(super) fn questions(row: &Object, key: &str) -> Option<Vec<Question>> {
     let fields = row.get("bookingFields")?.as_array()?;
     let fields = fields.iter().filter_map(Value::as_object);
@@ -97,7 +97,8 @@ pub(super) fn questions(row: &Object, key: &str) -> Option<Vec<Question>> {
     Some(fields.filter_map(question).collect())
 }
 
-/// Whether something is switched off for bookers: v2 writes `{"disabled": true}`, older servers a word.
+/// Returns whether something is switched off for bookers: v2 writes `{"disabled": true}`, older
+/// servers a plain boolean.
 pub(super) fn is_disabled(row: &Object, name: &str) -> bool {
     match row.get(name) {
         Some(Value::Object(of)) => flag(of, "disabled"),
@@ -106,7 +107,7 @@ pub(super) fn is_disabled(row: &Object, name: &str) -> bool {
     }
 }
 
-/// A limit of Cal.com's own by period, in words, such as `2 bookings a day`: v2 writes
+/// Describes Cal.com's own limits by period in words, such as `2 bookings a day`: v2 writes
 /// `{"day": 2}` or `{"disabled": true}`, v1 `{"PER_DAY": 2}`.
 pub(super) fn describe_limits(row: &Object, name: &str, unit: &str) -> Vec<String> {
     let periods = [
@@ -129,13 +130,13 @@ pub(super) fn address(object: &Object, name: &str) -> Option<Address> {
     Address::parse(text(object, name)?).ok()
 }
 
-/// The addresses of a list of texts; what is none is left out.
+/// Returns the addresses in a list of texts; items that are no address are left out.
 pub(super) fn addresses(items: &[Value]) -> Vec<Address> {
     let texts = items.iter().filter_map(Value::as_str);
     texts.filter_map(|text| Address::parse(text).ok()).collect()
 }
 
-/// A person's name: a text, or `{firstName, lastName}`.
+/// Returns a person's name: a text, or `{firstName, lastName}`.
 pub(super) fn name(object: &Object, field: &str) -> Option<String> {
     let parts = match object.get(field)? {
         Value::String(text) => return Some(text.trim().to_owned()).filter(|name| !name.is_empty()),
@@ -148,7 +149,7 @@ pub(super) fn name(object: &Object, field: &str) -> Option<String> {
     Some(name).filter(|name| !name.is_empty())
 }
 
-/// The booking's own uid.
+/// Returns the booking's own uid.
 pub(super) fn uid(object: &Object) -> Result<BookingUid, FieldError> {
     let field = "uid";
     let text = text(object, field).ok_or(FieldError {
@@ -161,8 +162,9 @@ pub(super) fn uid(object: &Object) -> Result<BookingUid, FieldError> {
     })
 }
 
-/// The uid of another booking. Unlike other optional fields, one that is there but is no uid makes
-/// the row unreadable: such a link decides who is charged and what is confirmed along with it.
+/// Returns the uid of another booking. Unlike other optional fields, a value that is no uid makes
+/// the row unreadable: such a link decides who is charged, and what is confirmed together with the
+/// booking.
 pub(super) fn linked_uid(
     object: &Object,
     field: &'static str,
@@ -178,7 +180,7 @@ pub(super) fn linked_uid(
         .map_err(|_| invalid_uid(field))
 }
 
-/// As [`link`], of the series.
+/// Like [`linked_uid`], for the series.
 pub(super) fn series(
     object: &Object,
     field: &'static str,
@@ -193,7 +195,7 @@ fn invalid_uid(field: &'static str) -> FieldError {
     }
 }
 
-/// An instant that must be there.
+/// Returns an instant that must be present.
 pub(super) fn required_instant(object: &Object, field: &'static str) -> Result<Time, FieldError> {
     let text = text(object, field).ok_or(FieldError {
         field,
@@ -205,20 +207,21 @@ pub(super) fn required_instant(object: &Object, field: &'static str) -> Result<T
     })
 }
 
-/// An instant that may be absent.
+/// Returns an instant that may be absent.
 pub(super) fn optional_instant(object: &Object, field: &str) -> Option<Time> {
     parse_instant(text(object, field)?)
 }
 
-/// Only the years 0 to 9999, also once the offset is taken off: others could not be written down,
-/// and a decision that cannot be written down would hold up all those beside it.
+/// Parses an instant of the years 0 to 9999, also after conversion to UTC. Other years could not be
+/// recorded, and a decision that cannot be recorded would hold up all decisions that are recorded
+/// with it.
 fn parse_instant(text: &str) -> Option<Time> {
     let at = DateTime::parse_from_rfc3339(text).ok()?;
     let at = truncate_to_millis(at.with_timezone(&Utc));
     (0..=9999).contains(&at.year()).then_some(at)
 }
 
-/// The state. v2 writes it in lower case, v1 in capitals.
+/// Returns the status. v2 writes it in lower case, v1 in capitals.
 pub(super) fn status(object: &Object) -> Result<BookingStatus, FieldError> {
     let word = text(object, "status").ok_or(FieldError {
         field: "status",
@@ -235,7 +238,7 @@ pub(super) fn status(object: &Object) -> Result<BookingStatus, FieldError> {
     })
 }
 
-/// Start and end, which must be in that order.
+/// Returns start and end, which must be in that order.
 pub(super) fn time_range(
     object: &Object,
     start: &'static str,
@@ -254,7 +257,7 @@ pub(super) fn time_range(
     Ok(range)
 }
 
-/// An object's values as rules see them.
+/// Returns an object's values as rules see them.
 pub(super) fn to_answers(object: Option<&Object>) -> BTreeMap<String, Answer> {
     let fields = object.into_iter().flatten();
     fields
@@ -273,7 +276,8 @@ fn to_answer(value: &Value) -> Answer {
     }
 }
 
-/// An event type's number, slug and title; without the first two it cannot be named in a gate.
+/// Returns an event type's number, slug and title. Without the first two, a gate cannot name the
+/// event type.
 pub(super) fn event_type_names(
     object: &Object,
 ) -> Result<(EventTypeId, String, String), FieldError> {
@@ -289,8 +293,9 @@ pub(super) fn event_type_names(
     Ok((EventTypeId(id), slug, title))
 }
 
-/// The larger of an event type's own price and what its payment apps say: the column may lag behind
-/// (`calcom/api.md` 3.5). Fractions are rounded up, so that what is not free never looks free.
+/// Returns the larger of an event type's own price and the prices of its payment apps, because the
+/// column may lag behind (`calcom/api.md` 3.5). Fractions are rounded up, so that what is not free
+/// never looks free.
 pub(super) fn price(object: &Object) -> i64 {
     let column = object.get("price").map_or(0, round_up);
     let apps = object
@@ -311,7 +316,7 @@ fn round_up(value: &Value) -> i64 {
     }
 }
 
-/// Whether the named field says that seats are sold one by one. v2 writes `{"disabled": true}` or
+/// Returns whether the field says that seats are sold one by one. v2 writes `{"disabled": true}` or
 /// the details, v1 a number or null.
 pub(super) fn has_seats(value: Option<&Value>) -> bool {
     match value {
@@ -321,14 +326,14 @@ pub(super) fn has_seats(value: Option<&Value>) -> bool {
     }
 }
 
-/// A length in minutes; nought when it is not shown.
+/// Returns a length in minutes; zero if it is not shown.
 pub(super) fn minutes(object: &Object, field: &str) -> u32 {
     let minutes = number(object, field).and_then(|minutes| u32::try_from(minutes).ok());
     minutes.unwrap_or(0)
 }
 
-/// What an event type keeps free before and after its bookings. Cal.com's form offers two hours at
-/// most; no more than a day is believed.
+/// Returns the time that an event type keeps free before and after its bookings. Cal.com's form
+/// offers two hours at most; more than a day is not believed.
 pub(super) fn buffers(object: &Object) -> Buffers {
     let span = |field| Span::minutes(minutes(object, field).into()).min(Span::hours(24));
     Buffers {
@@ -337,8 +342,8 @@ pub(super) fn buffers(object: &Object) -> Buffers {
     }
 }
 
-/// Those event types that can be read. One that cannot is reported and left out: whatever is gated
-/// by it is then found missing by name.
+/// Decodes the event types that can be read. An unreadable event type is logged and left out; a
+/// gate that names it then finds that it is missing.
 pub(super) fn decode_readable_event_types(
     items: &[Value],
     decode: impl Fn(&Value) -> Result<EventType, FieldError>,

@@ -1,11 +1,12 @@
-//! All that speaks to Cal.com: the port that the pass uses, and the two dialects behind it.
+//! The Cal.com client: the port that the pass uses, and the two dialects behind it.
 //!
-//! [`port`] is what the rest of the house sees; [`connect`] opens one of the dialects behind it.
-//! Both send through one `http` sender, which owns what must never differ between them: limits,
-//! deadlines, the request budget (`pace`, `gate`) and the keeping of the key (`redact`). What
-//! a dialect adds is how a call is spelt (`client`) and what its answer means (`answers`, `wire`,
-//! `refusal`), the latter without a socket, so that recorded, changed and invented answers can be
-//! put to it: what is needed for that (`exchange`, `redact`, the dialects' `answers`) is public.
+//! The rest of the crate uses [`port`]; [`connect`] opens one of the dialects behind it. Both
+//! dialects send through one sender in `http`, which owns everything that must never differ between
+//! them: limits, deadlines, the request budget (`rate_budget`, `rate_limiter`) and the protection
+//! of the key (`redact`). A dialect adds how a call is written (`client`) and what its answer means
+//! (`decode`, `wire`, `error_mapping`). Decoding needs no socket, so tests can feed recorded,
+//! changed and invented answers to it. The modules that this takes (`api_call`, `redact`, the
+//! dialects' `decode`) are public.
 
 pub mod api_call;
 pub mod booking_file;

@@ -1,5 +1,5 @@
-//! A page that cannot be had as a whole is read in ever smaller parts, down to single rows, so that a
-//! row which is too large, or which the server itself cannot show, hides no other.
+//! Reads a page that cannot be read as a whole in ever smaller parts, down to single rows, so that
+//! a row that is too large, or that the server itself cannot show, hides no other row.
 
 use std::collections::VecDeque;
 
@@ -12,30 +12,31 @@ use crate::domain::time::Time;
 pub struct BookingRows {
     pub bookings: Vec<Booking>,
     pub unreadable: Vec<String>,
-    /// Rows that came or were passed over: fewer than asked for means the end.
+    /// The number of rows that came or were passed over. Fewer than were asked for means the end.
     pub count: usize,
     /// Whether the server says that more follow.
     pub has_more: Option<bool>,
     pub server_time: Option<Time>,
 }
 
-/// Calls without any row after which the whole is given up. That is the way down to a single row, and 16
-/// rows one after the other that are too large by themselves. A server that answers every part with rows
-/// without end costs that many calls; an answer that does not begin as a list of rows costs one.
+/// How many calls may return no row before reading the page is given up. This covers the way down
+/// to a single row and 16 consecutive rows that are too large by themselves. A server that answers
+/// every part with an endless list of rows costs this many calls; an answer that does not begin
+/// like a list of rows costs one.
 const MAX_FRUITLESS_CALLS: usize = 24;
 
-/// What is read in parts.
+/// A page that is read in parts.
 pub(super) struct PageRange {
-    /// How the server calls its list, for the names of rows that are passed over.
+    /// The server's name of the list, which identifies rows that are passed over.
     pub(super) name: &'static str,
-    /// The place of the page's first row in the whole listing, and how many rows a page has.
+    /// The position of the page's first row in the whole listing, and how many rows a page has.
     pub(super) first: u32,
     pub(super) size: u32,
-    /// Calls that may be spent on it.
+    /// The most calls that may be spent on the page.
     pub(super) max_calls: usize,
 }
 
-/// Whether smaller parts may help.
+/// Returns whether reading smaller parts may help.
 pub(super) fn can_be_split(error: &CallError, split_refused: bool) -> bool {
     match error {
         CallError::TooLarge { has_rows, .. } => *has_rows,
@@ -51,8 +52,8 @@ pub(super) fn can_be_split(error: &CallError, split_refused: bool) -> bool {
     }
 }
 
-/// Reads the parts of a page that could not be had as a whole because of `error`, which is returned
-/// when no part can be read.
+/// Reads the parts of a page that could not be read as a whole because of `error`. Returns `error`
+/// if no part can be read.
 pub(super) async fn read_in_parts<'a, F>(
     page: &PageRange,
     error: CallError,

@@ -1,55 +1,41 @@
-//! The calendar as the pass needs it: a few reads, three writes. Implemented by the two dialects
-//! and by the simulation. Errors are told apart by what can be done about them, not by status code.
+//! The calendar as the pass needs it: a few reads and three writes. The two dialects and the
+//! simulation implement it. Errors are distinguished by what can be done about them, not by status
+//! code.
 
 use async_trait::async_trait;
 
 use crate::domain::booking::{Booking, BookingRef, EventType, Fetched};
+use crate::domain::dialect::Dialect;
 use crate::domain::id::{Address, BookingUid, EventTypeId, HostId};
 use crate::domain::time::{Span, Time, format_instant};
 
-/// Which of Cal.com's two languages the server speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dialect {
-    /// The current one, with the header `cal-api-version: 2024-08-13`.
-    V2,
-    /// The one before it, which old self-hosted servers still speak. An accept through it sends no
-    /// mail and makes no calendar entry.
-    V1,
-}
-
-impl Dialect {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::V2 => "v2",
-            Self::V1 => "v1",
-        }
-    }
-}
-
-/// Who the key acts as.
+/// The user that the key acts as.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CurrentUser {
     pub id: HostId,
     pub username: Option<String>,
     pub address: Option<Address>,
     pub time_zone: Option<String>,
-    /// v1: an administrator's key sees and may change everybody's bookings.
+    /// Whether the user is an administrator (v1). Such a key sees and may change the bookings of
+    /// all users.
     pub admin: bool,
 }
 
-/// Which bookings a listing asks for. The rows' own status is what counts, whatever was asked.
+/// The bookings that a listing asks for. Each row's own status counts, whatever was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BookingFilter {
-    /// Those that wait for an answer, oldest request first.
+    /// Bookings that wait for an answer, oldest request first.
     Pending,
-    /// Those not over yet that touch the window (accepted ones among them).
+    /// Bookings that are not over yet and touch the window, accepted ones among them.
     Upcoming { from: Time, to: Time },
-    /// Those over that touch the window (absences are marked on these).
+    /// Bookings that are over and touch the window. Absences are marked on these.
     Past { from: Time, to: Time },
-    /// Every state, written since. Never complete on its own (`calcom/api.md` 2.5).
+    /// Bookings in every state that were written since the instant. Never complete on its own
+    /// (`calcom/api.md` 2.5).
     UpdatedSince(Time),
-    /// Every state, made since. Shows what was accepted at once: that has no time of writing, so the
-    /// listing by it never does.
+    /// Bookings in every state that were created since the instant. Includes bookings that were
+    /// accepted immediately: these have no time of writing, so a listing by time of writing never
+    /// shows them.
     CreatedSince(Time),
 }
 
@@ -57,96 +43,118 @@ pub enum BookingFilter {
 #[derive(Debug, Clone, PartialEq)]
 pub struct BookingPage {
     pub bookings: Vec<Booking>,
-    /// Rows that could not be read as bookings: where (`data[3].start`) and why. They are left
-    /// alone.
+    /// Rows that could not be read as bookings: the place (`data[3].start`) and the reason. They
+    /// are left alone.
     pub unreadable: Vec<String>,
-    /// Ask for this page number next (from 0); `None` at the end.
+    /// The number of the page to ask for next, counted from 0; `None` at the end.
     pub next: Option<u32>,
     /// The server's own clock when it answered, for the skew check.
     pub server_time: Option<Time>,
 }
 
-/// Why a call gave no answer that can be used.
+/// Why a call gave no usable answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
-    /// The credential is refused: stop, whatever else was planned.
+    /// The server refuses the credential: stop, whatever else was planned.
     #[error("Cal.com refused the API key: {0}")]
     Credential(String),
-    /// This booking is not the key's to answer; others may be.
+    /// The key may not act on this booking; it may be allowed to act on others.
     #[error("Cal.com does not let this key act on the booking: {0}")]
     NotPermitted(String),
-    /// The rate limit is used up; nothing may be sent before the instant.
+    /// The rate limit is used up; no call may be sent before the instant.
     #[error("Cal.com's rate limit is used up until {}", format_instant(*until))]
     RateLimited { until: Time },
-    /// Its turn would have come after the deadline; nothing was sent.
+    /// The call could not be sent before its deadline; nothing was sent.
     #[error("the call's turn did not come in time")]
     TooLate,
-    /// Could not be reached: no connection was made, so nothing was done.
+    /// The server could not be reached: no connection was made, so nothing was done.
     #[error("Cal.com cannot be reached: {0}")]
     Unreachable(String),
     /// The request may or may not have been carried out: read the booking to know.
     #[error("Cal.com gave no usable answer: {0}")]
     Unknown(String),
-    /// The server itself answered that it failed, so the call is over; what it did before that is not
-    /// known: read the booking.
+    /// The server itself answered that it failed, so the call is over. What the server did before
+    /// it failed is not known: read the booking.
     #[error("Cal.com failed to carry out the call: {0}")]
     Failed(String),
-    /// The answer is larger than what is read. Whether a write was carried out is not known.
+    /// The answer is larger than the client accepts. Whether a write was carried out is not known.
     #[error("Cal.com's answer is too large: {why}")]
     TooLarge {
         why: String,
-        /// Whether it begins as a list of rows does, so that smaller parts of the list may be readable.
+        /// Whether the body begins like a list of rows. If so, smaller parts of the list may be
+        /// readable.
         has_rows: bool,
     },
-    /// The server understood and said no (4xx other than the above). Read the booking to know why.
+    /// The server understood the call and refused it (4xx other than the above). Read the booking
+    /// to know why.
     #[error("Cal.com refused the call: {0}")]
     Refused(String),
-    /// The server speaks another contract than the one configured.
+    /// The server speaks another contract than the configured one.
     #[error("Cal.com answered in another shape than the dialect expects: {0}")]
     Contract(String),
 }
 
-/// The calendar. Texts in errors are redacted already: no key, no address, no control characters.
+impl CallError {
+    /// Returns true if a pass should try no further call with this key.
+    pub fn is_fatal_for_pass(&self) -> bool {
+        match self {
+            Self::Credential(_) | Self::RateLimited { .. } => true,
+            Self::NotPermitted(_)
+            | Self::TooLate
+            | Self::Unreachable(_)
+            | Self::Unknown(_)
+            | Self::Failed(_)
+            | Self::TooLarge { .. }
+            | Self::Refused(_)
+            | Self::Contract(_) => false,
+        }
+    }
+}
+
+/// The calendar. Texts in errors are already redacted: they hold no key, no address and no control
+/// characters.
 #[async_trait]
 pub trait Calendar: Send + Sync {
-    /// Who the key acts as.
+    /// Returns the user that the key acts as.
     async fn current_user(&self) -> Result<CurrentUser, CallError>;
 
-    /// The event types of the key's user.
+    /// Returns the event types of the key's user.
     async fn event_types(&self) -> Result<Vec<EventType>, CallError>;
 
-    /// One event type by number, also a team's; `None` when there is none or it may not be seen.
+    /// Returns one event type by its number, also a team's; `None` if there is none or the key may
+    /// not see it.
     async fn event_type(&self, id: EventTypeId) -> Result<Option<EventType>, CallError>;
 
-    /// One page of a listing, from page 0.
+    /// Returns one page of a listing; pages count from 0.
     async fn list(&self, filter: &BookingFilter, page: u32) -> Result<BookingPage, CallError>;
 
-    /// One booking.
+    /// Reads one booking.
     async fn get(&self, booking: &BookingRef) -> Result<Fetched, CallError>;
 
-    /// All occurrences of a series, whatever their state; empty when there is none, `None` where
-    /// the dialect cannot ask (v1).
+    /// Returns all occurrences of a series, whatever their state. The list is empty if there is no
+    /// such series; `None` where the dialect cannot ask (v1).
     async fn series(&self, series: &BookingUid) -> Result<Option<Vec<Booking>>, CallError>;
 
-    /// Whether `confirm`, `decline` and `cancel` read the booking themselves right before they
-    /// change it, and leave it alone unless it is pending, or for `cancel` accepted (v1: nothing
-    /// there checks a state). What they return is then that reading.
+    /// Returns whether `confirm`, `decline` and `cancel` themselves read the booking right before
+    /// they change it, and leave the booking alone unless it is pending or, for `cancel`, accepted.
+    /// The v1 client does so because the server checks no state. If the booking is left alone, the
+    /// call returns that reading.
     fn reads_before_acting(&self) -> bool;
 
-    /// Whether a booking that was moved names the one it was moved to (v2, but for occurrences of a
-    /// series). Where it does not (v1), only the successor names what it replaced.
+    /// Returns whether a rescheduled booking names its successor (v2, except for occurrences of a
+    /// series). In a dialect that does not (v1), only the successor names its predecessor.
     fn names_successors(&self) -> bool;
 
-    /// Confirms, unless the call could only be sent after the deadline. The reading is of the
-    /// booking after the call where the server gave one; `None` when it said yes without showing
-    /// it.
+    /// Confirms the booking, unless the call could only be sent after the deadline. Returns the
+    /// booking as read after the call, or `None` if the server reported success without showing the
+    /// booking.
     async fn confirm(
         &self,
         booking: &BookingRef,
         deadline: Time,
     ) -> Result<Option<Fetched>, CallError>;
 
-    /// Declines with a reason for the booker.
+    /// Declines the booking with a reason for the booker.
     async fn decline(
         &self,
         booking: &BookingRef,
@@ -154,7 +162,7 @@ pub trait Calendar: Send + Sync {
         deadline: Time,
     ) -> Result<Option<Fetched>, CallError>;
 
-    /// Cancels with a reason for the booker.
+    /// Cancels the booking with a reason for the booker.
     async fn cancel(
         &self,
         booking: &BookingRef,
@@ -162,27 +170,28 @@ pub trait Calendar: Send + Sync {
         deadline: Time,
     ) -> Result<Option<Fetched>, CallError>;
 
-    /// The server: its host, port and path prefix, without the scheme.
+    /// Returns the server: its host, port and path prefix, without the scheme.
     fn server(&self) -> String;
 
     fn dialect(&self) -> Dialect;
 
-    /// How far the server's clock is ahead of the local one (negative: behind), as its last answer
-    /// showed; zero within a second. `None` when no answer has shown its time.
+    /// Returns how far the server's clock is ahead of the local one (negative: behind), according
+    /// to its last answer; zero if the clocks agree within a second. `None` if no answer has stated
+    /// the server's time.
     fn clock_difference(&self) -> Option<Span>;
 
-    /// Calls sent so far, for the report of a pass.
+    /// Returns the number of calls sent so far, for the report of a pass.
     fn calls(&self) -> u64;
 
-    /// How many calls could be sent now without waiting for the budget, at most.
+    /// Returns how many calls could be sent now, at most, without waiting for the budget.
     fn available_calls(&self) -> usize;
 }
 
-/// The server tells its clock in whole seconds.
+/// The resolution of the server's clock, which is stated in whole seconds.
 const CLOCK_RESOLUTION: Span = Span::seconds(1);
 
-/// How far the server's clock is ahead of the local one (negative: behind), which was read before
-/// the call and after its answer.
+/// Returns how far the server's clock is ahead of the local one (negative: behind). The local clock
+/// was read before the call and after its answer.
 pub fn clock_difference(server: Time, (before, after): (Time, Time)) -> Span {
     let behind = before - CLOCK_RESOLUTION - server;
     let ahead = server - after;

@@ -1,45 +1,51 @@
-//! The request budget of one key, as a pure state machine. It is driven by what the server says in
-//! its rate-limit headers (`calcom/api.md` 8, `calcom/v1.md`), keeps a share of every limit free
-//! for other users of the key, and stands still after a refusal. Without headers there is no limit.
+//! The request budget of one key, as a pure state machine. It is driven by the server's rate-limit
+//! headers (`calcom/api.md` 8, `calcom/v1.md`), keeps a share of every limit free for other users
+//! of the key, and blocks all calls after a refusal. Without headers there is no limit.
 
 use std::collections::VecDeque;
 
 use crate::domain::time::{Span, Time};
 
-/// What is reported as ready when nothing limits it: more than any batch needs.
+/// The number of available calls that is reported if nothing limits them: more than any batch
+/// needs.
 pub(super) const MAX_AVAILABLE_CALLS: usize = 1024;
 
-/// Limits of different names that are kept apart. Cal.com has one, or a few custom ones.
+/// The most limits that are tracked, each under its own name. Cal.com has one, or a few custom
+/// ones.
 const MAX_LIMITS: usize = 8;
 
-/// The window where the server does not say when it ends; Cal.com's are this long.
+/// The length of a window whose end the server does not state; Cal.com's windows are this long.
 const DEFAULT_WINDOW: Span = Span::seconds(60);
 
-/// No window is taken to be longer, whatever a header says: a wrong number must not stop the daemon
-/// for a day.
+/// The longest window that is believed, whatever a header says: a wrong number must not stop the
+/// daemon for a day.
 const MAX_WINDOW: Span = Span::hours(1);
 
-/// Standstill after a refusal that does not say how long.
+/// How long calls are blocked after a refusal that does not say how long.
 const DEFAULT_BLOCK: Span = Span::seconds(60);
 
-/// Added to a stated block, as it is rounded to seconds: calls inside it would prolong it.
+/// The time added to a stated block, because the statement is rounded to seconds: calls inside the
+/// block would prolong it.
 const BLOCK_MARGIN: Span = Span::seconds(1);
 
-/// Spread of the unstated block, so that several daemons behind one address do not return at once.
+/// The spread of the default block, so that several daemons behind one address do not resume at the
+/// same moment.
 const JITTER_MS: i64 = 5_000;
 
-/// Where the server locks the account at the fifth refusal within half an hour (v1): at the third
-/// we wait until the first has left that window, so that two more in flight do no harm.
+/// How many refusals within the window make the budget wait until the first of them has left the
+/// window. v1 locks the account at the fifth refusal within half an hour; waiting at the third
+/// leaves room for two more calls that are in flight.
 const MAX_REFUSALS: usize = 3;
 const REFUSAL_WINDOW: Span = Span::minutes(30);
 
-/// Two answers in the wrong order, or a reset that is rounded, stay within this.
+/// How far the stated ends of the same window may differ, because answers arrive in the wrong order
+/// or the end is rounded.
 const RESET_TOLERANCE: Span = Span::seconds(2);
 
-/// The wall clock may have been set back by more than this; then what was remembered is worthless.
+/// How far the wall clock may have been set back. Beyond this, the remembered limits are worthless.
 const CLOCK_TOLERANCE: Span = Span::seconds(10);
 
-/// One limit as one answer states it.
+/// One limit as an answer states it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct StatedLimit {
     /// What follows `x-ratelimit-limit`, in lower case.
@@ -60,15 +66,15 @@ struct LimitWindow {
     resets_at: Time,
 }
 
-/// See the module.
+/// The request budget of one key; see the module.
 #[derive(Debug)]
 pub(super) struct RateBudget {
     /// The share of a limit that may be used, above 0 and at most 1.
     share: f64,
     windows: Vec<LimitWindow>,
-    /// Cost of the calls that were sent and not answered yet.
+    /// The cost of the calls that were sent and are not answered yet.
     in_flight: u32,
-    /// Since when, and until when nothing is sent.
+    /// The start and the end of the time in which nothing is sent.
     block: Option<(Time, Time)>,
     /// Whether the server locks accounts that are refused too often.
     locks_accounts: bool,
@@ -88,8 +94,8 @@ impl RateBudget {
         }
     }
 
-    /// How long to wait before a call of this cost may go; zero: now. The answer may come sooner
-    /// true when calls in flight are answered.
+    /// Returns how long to wait before a call of this cost may be sent; zero means now. The wait
+    /// may become shorter when calls in flight are answered.
     pub(super) fn wait_time(&self, now: Time, cost: u32) -> Span {
         let mut until = self.blocked_until(now).unwrap_or(now);
         for window in &self.windows {
@@ -100,12 +106,12 @@ impl RateBudget {
         (until - now).max(Span::zero())
     }
 
-    /// A call of this cost goes out.
+    /// Records that a call of this cost is sent.
     pub(super) fn record_sent(&mut self, cost: u32) {
         self.in_flight = self.in_flight.saturating_add(cost);
     }
 
-    /// A call of this cost was answered, with these limits.
+    /// Records that a call of this cost was answered, with these limits.
     pub(super) fn record_answer(&mut self, cost: u32, limits: Vec<StatedLimit>, now: Time) {
         self.in_flight = self.in_flight.saturating_sub(cost);
         if limits.is_empty() {
@@ -116,18 +122,20 @@ impl RateBudget {
         }
     }
 
-    /// A call of this cost did not go out after all.
+    /// Records that a call of this cost was not sent after all.
     pub(super) fn record_unsent(&mut self, cost: u32) {
         self.in_flight = self.in_flight.saturating_sub(cost);
     }
 
-    /// A call of this cost will not be answered; it may have been counted all the same.
+    /// Records that a call of this cost will not be answered. The server may have counted the call
+    /// nevertheless.
     pub(super) fn record_lost(&mut self, cost: u32, now: Time) {
         self.in_flight = self.in_flight.saturating_sub(cost);
         self.spend(cost, now);
     }
 
-    /// The server refused a call for its number (429). Returns when calls may go again.
+    /// Records that the server refused a call because there were too many (429). Returns when calls
+    /// may be sent again.
     pub(super) fn record_refusal(
         &mut self,
         limits: &[StatedLimit],
@@ -152,7 +160,7 @@ impl RateBudget {
         until
     }
 
-    /// Remembers a refusal. Returns when calls may go as far as the lock is concerned.
+    /// Remembers a refusal. Returns when calls may be sent without risking the lock of the account.
     fn avoid_account_lock(&mut self, now: Time) -> Time {
         self.refusals
             .retain(|at| *at <= now && now - *at < REFUSAL_WINDOW);
@@ -164,7 +172,7 @@ impl RateBudget {
         first.expect("one was just pushed") + REFUSAL_WINDOW + BLOCK_MARGIN
     }
 
-    /// How many calls of cost 1 could go now, at most [`MAX_READY`].
+    /// Returns how many calls of cost 1 could be sent now, at most [`MAX_AVAILABLE_CALLS`].
     pub(super) fn available_calls(&self, now: Time) -> usize {
         if self.blocked_until(now).is_some() {
             return 0;
@@ -178,16 +186,16 @@ impl RateBudget {
         })
     }
 
-    /// Until when nothing is sent at all, after a refusal.
+    /// Returns until when nothing is sent at all after a refusal; `None` without a block.
     pub(super) fn blocked_until(&self, now: Time) -> Option<Time> {
         let (since, until) = self.block?;
         (now < until && now + CLOCK_TOLERANCE >= since).then_some(until)
     }
 
-    /// What of the limit is ours.
+    /// Returns the part of the limit that this client may use.
     fn own_share(&self, limit: u32) -> u32 {
         let share = (f64::from(limit) * self.share).ceil() as u32;
-        // The costliest call takes two; with less nothing could ever go.
+        // The costliest call takes two; with a smaller part it could never be sent.
         share.max(2).min(limit)
     }
 
@@ -202,7 +210,8 @@ impl RateBudget {
         left.saturating_sub(self.in_flight)
     }
 
-    /// A cost as it is held against the limit: none is larger than all that we may use of it.
+    /// Returns the cost as it counts against the limit: at most the whole part that this client may
+    /// use.
     fn cap_cost(&self, window: &LimitWindow, cost: u32) -> u32 {
         cost.min(self.own_share(window.limit)).max(1)
     }
@@ -219,7 +228,7 @@ impl RateBudget {
     }
 
     fn apply_limit(&mut self, limit: StatedLimit, now: Time) {
-        // v1 without a limiter says "999 of 10"; a limit of nought would mean never.
+        // v1 without a limiter says "999 of 10"; a limit of zero would block calls forever.
         if limit.limit == 0 || limit.remaining > limit.limit {
             return;
         }
@@ -241,7 +250,7 @@ impl RateBudget {
             }
             return;
         };
-        // Answers overtake each other: within one window only the lowest number is believed.
+        // Answers overtake each other: within one window only the lowest number counts.
         let same_window = !window.is_over(now) && resets_at <= window.resets_at + RESET_TOLERANCE;
         if same_window && window.limit == limit.limit {
             window.remaining = window.remaining.min(limit.remaining);
@@ -259,8 +268,8 @@ impl LimitWindow {
         now >= self.resets_at || now + CLOCK_TOLERANCE < self.updated_at
     }
 
-    /// When there is room again. Where the window is over and only calls in flight fill it, a new
-    /// one ends that much later at most.
+    /// Returns when there is room again. If the window is over and only calls in flight fill the
+    /// next one, that next window ends at most one default window later.
     fn ends_at(&self, now: Time) -> Time {
         if self.is_over(now) {
             now + DEFAULT_WINDOW
@@ -309,7 +318,8 @@ pub(super) fn parse_limits<'a>(
     limits
 }
 
-/// Seconds from now, seconds since 1970, or milliseconds since 1970: told apart by their size.
+/// Parses a reset: seconds from now, seconds since 1970 or milliseconds since 1970, distinguished
+/// by their size.
 fn parse_reset(reset: i64, now: Time, server_time: Option<Time>) -> Option<Time> {
     let since_1970 = match reset {
         1_000_000_000_001.. => Time::from_timestamp_millis(reset)?,
@@ -320,7 +330,8 @@ fn parse_reset(reset: i64, now: Time, server_time: Option<Time>) -> Option<Time>
     Some(now + from_now.clamp(Span::zero(), MAX_WINDOW))
 }
 
-/// The number a header value begins with; anything may follow it (`120;w=60`). `None` without one.
+/// Returns the number that a header value begins with; anything may follow it (`120;w=60`). `None`
+/// if there is no number.
 fn leading_number(value: &str) -> Option<i64> {
     let value = value.trim();
     let end = value
@@ -346,7 +357,7 @@ mod tests {
         }]
     }
 
-    /// A budget that has heard once, at second 0.
+    /// Returns a budget that has recorded one answer, at second 0.
     fn budget_after_answer(share: f64, limit: u32, remaining: u32, resets_at: i64) -> RateBudget {
         let mut budget = RateBudget::new(share, false);
         budget.record_sent(1);
@@ -454,7 +465,7 @@ mod tests {
         // The server's clock is 50 s ahead of ours.
         let got = parse_limits(headers.into_iter(), at(0), Some(at(50)));
         assert_eq!(got[0].resets_at, Some(at(7)));
-        // A reset in its past has happened.
+        // A reset in the server's past has already happened.
         let got = parse_limits(headers.into_iter(), at(0), Some(at(90)));
         assert_eq!(got[0].resets_at, Some(at(0)));
     }
@@ -474,7 +485,7 @@ mod tests {
             (1.0, 120, 0, 60, 1, 0, 60),
             (0.01, 120, 119, 60, 1, 0, 0),
             (0.01, 120, 118, 60, 1, 0, 60),
-            // A limit below the cost of a list would else never let one go.
+            // Otherwise a limit below the cost of a list would never allow a list.
             (0.5, 1, 1, 60, 2, 0, 0),
             (0.5, 1, 0, 60, 2, 0, 60),
             // Meaningless: v1 without a limiter.
@@ -571,14 +582,14 @@ mod tests {
         assert_eq!(budget.wait_time(at(60), 1), second);
         assert_eq!(budget.available_calls(at(60)), 0);
         assert_eq!(budget.wait_time(at(61), 1), Span::zero());
-        // A later, shorter statement does not shorten it.
+        // A later, shorter statement does not shorten the block.
         let mut budget = RateBudget::new(1.0, false);
         budget.record_refusal(&stated_limits(120, 0, 60), None, at(0));
         assert_eq!(
             budget.record_refusal(&stated_limits(120, 0, 10), None, at(0)),
             at(61)
         );
-        // Retry-After counts too, and without anything a minute and a little.
+        // Retry-After counts too; if nothing is stated, the block lasts a minute and a little.
         let mut budget = RateBudget::new(1.0, false);
         assert_eq!(
             budget.record_refusal(&[], Some(Span::seconds(90)), at(0)),
@@ -604,7 +615,7 @@ mod tests {
             budget.record_refusal(&stated_limits(30, 0, 184), None, at(124)),
             at(1801)
         );
-        // Those that are long over are forgotten.
+        // Refusals that are long over are forgotten.
         assert_eq!(
             budget.record_refusal(&stated_limits(30, 0, 10_060), None, at(10_000)),
             at(10_061)

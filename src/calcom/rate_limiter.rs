@@ -1,5 +1,6 @@
-//! Where calls wait for the budget: first come, first served, safe to give up at any point. What a
-//! call takes is reserved before it is sent and accounted for when it ends, however it ends.
+//! Queues calls until the request budget allows them: first come, first served, and safe to cancel
+//! at any point. The cost of a call is reserved before the call is sent, and accounted for when the
+//! call ends, however it ends.
 
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
@@ -11,8 +12,8 @@ use crate::domain::time::{Clock, Span, Time};
 use super::port::CallError;
 use super::rate_budget::{RateBudget, StatedLimit};
 
-/// Calls under way at once. Enough to hide the server's latency; each is a connection to it, and a
-/// confirm makes it send mails and talk to calendars.
+/// The most calls under way at the same time. Enough to hide the server's latency; each is a
+/// connection to the server, and a confirm makes the server send mails and talk to calendars.
 const MAX_CONCURRENT_CALLS: usize = 16;
 
 /// How long a call without a deadline waits for the budget: two of Cal.com's windows and a block.
@@ -24,11 +25,12 @@ pub(super) struct RateLimiter {
     permits: Semaphore,
     /// Held by the one call that waits for the budget; the others queue behind it.
     queue_head: tokio::sync::Mutex<()>,
-    /// A call ended, so there may be room sooner than was computed.
+    /// Signals that a call ended, so that capacity may be free sooner than was computed.
     capacity_freed: Notify,
 }
 
-/// A call on its way. Dropped unanswered, what it reserved counts as spent.
+/// A call under way. If the permit is dropped before the call was answered, the reserved cost
+/// counts as spent.
 pub(super) struct CallPermit<'a> {
     limiter: &'a RateLimiter,
     cost: u32,
@@ -47,12 +49,13 @@ impl RateLimiter {
         }
     }
 
-    /// Waits until a call of this cost may go. It never goes after its deadline, if it has one: a
-    /// write acts on what was read just before, and Cal.com revives a cancelled booking without a
-    /// word.
+    /// Waits until a call of this cost may be sent. A call with a deadline is never sent after it:
+    /// a write acts on a reading made just before, and Cal.com revives a cancelled booking without
+    /// a warning.
     ///
     /// # Errors
-    /// `TooLate` or `Limited` when it may not go in time; nothing was sent then.
+    /// Returns `TooLate` or `RateLimited` if the call may not be sent in time; nothing was sent
+    /// then.
     pub(super) async fn acquire(
         &self,
         cost: u32,
@@ -110,8 +113,8 @@ impl RateLimiter {
         }
     }
 
-    /// After the server's own refusal nobody may send, whatever the deadline; else it is only this
-    /// call that came too late.
+    /// Returns why the call may not be sent. After a refusal by the server no call may be sent,
+    /// whatever its deadline; otherwise only this call is too late.
     fn refusal_error(&self, cost: u32, deadline: Option<Time>) -> CallError {
         let now = (self.clock)();
         let budget = self.lock_budget();
@@ -124,7 +127,7 @@ impl RateLimiter {
         }
     }
 
-    /// Takes the cost if it may go now; else says how long that takes.
+    /// Reserves the cost if the call may be sent now; otherwise returns how long to wait.
     fn reserve(&self, now: Time, cost: u32) -> Span {
         let mut budget = self.lock_budget();
         let wait = budget.wait_time(now, cost);
@@ -142,7 +145,7 @@ impl RateLimiter {
 }
 
 impl CallPermit<'_> {
-    /// The head of an answer came, with these limits.
+    /// Records that the head of the answer came, with these limits.
     pub(super) fn record_answer(&mut self, limits: Vec<StatedLimit>, now: Time) {
         assert!(!self.is_accounted, "a call ends once");
         self.is_accounted = true;
@@ -152,7 +155,7 @@ impl CallPermit<'_> {
         self.limiter.capacity_freed.notify_one();
     }
 
-    /// No connection was made, so the call did not go out.
+    /// Records that no connection was made, so the call was not sent.
     pub(super) fn record_unsent(&mut self) {
         assert!(!self.is_accounted, "a call ends once");
         self.is_accounted = true;
@@ -160,7 +163,8 @@ impl CallPermit<'_> {
         self.limiter.capacity_freed.notify_one();
     }
 
-    /// The answer was that there were too many calls. Returns when they may go again.
+    /// Records that the server refused the call because there were too many. Returns when calls may
+    /// be sent again.
     pub(super) fn record_refusal(
         &mut self,
         limits: &[StatedLimit],
@@ -192,7 +196,7 @@ mod tests {
 
     use super::*;
 
-    /// A gate that has heard of a limit, and its clock in seconds.
+    /// Returns a limiter that knows one limit, and its clock in seconds.
     fn limiter_with_limit(limit: u32, remaining: u32) -> (RateLimiter, Arc<AtomicI64>) {
         let seconds = Arc::new(AtomicI64::new(0));
         let now = Arc::clone(&seconds);
@@ -218,7 +222,7 @@ mod tests {
         }]
     }
 
-    /// Polls once; whether it still waits.
+    /// Polls once, and returns whether the future still waits.
     async fn is_pending<F: Future>(future: &mut Pin<Box<F>>) -> bool {
         poll_fn(|cx| std::task::Poll::Ready(future.as_mut().poll(cx).is_pending())).await
     }
@@ -238,7 +242,7 @@ mod tests {
         let mut third = Box::pin(limiter.acquire(1, None));
         assert!(is_pending(&mut second).await);
         assert!(is_pending(&mut third).await);
-        // Given up while it was first in the queue.
+        // Cancelled while it was first in the queue.
         drop(second);
         assert!(is_pending(&mut third).await);
         let mut first = first;

@@ -1,7 +1,7 @@
-//! Exchanges with real servers, put to what judges answers. The excerpts in `tests/fixtures/calcom`
-//! are judged one by one; where `MAITRED_RECORDINGS` names a folder with whole recordings (in
-//! `recordings` and `recordings-v1`), every exchange in them has to be decoded or to be refused for
-//! the reason that its status and shape give.
+//! Feeds exchanges with real servers to the code that decodes answers. The excerpts in
+//! `tests/fixtures/calcom` are checked individually. If `MAITRED_RECORDINGS` names a folder with
+//! whole recordings (in `recordings` and `recordings-v1`), every exchange in them must be decoded,
+//! or be refused for the reason that its status and shape give.
 
 use std::path::Path;
 
@@ -11,10 +11,11 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use super::api_call::{ApiAnswer, Endpoint};
-use super::port::{BookingFilter, BookingPage, CallError, Dialect};
+use super::port::{BookingFilter, BookingPage, CallError};
 use super::redact::Redactor;
 use super::{http, rate_budget, v1, v2};
 use crate::domain::booking::{Booking, BookingRef, EventType, Fetched};
+use crate::domain::dialect::Dialect;
 use crate::domain::id::BookingUid;
 use crate::domain::time::Time;
 
@@ -25,7 +26,7 @@ struct RecordedExchange<'a> {
     /// The path without query and host.
     path: Vec<&'a str>,
     query: &'a str,
-    /// `cal-api-version` as it was sent.
+    /// The header `cal-api-version` as it was sent.
     version: Option<&'a str>,
     key: &'a str,
     body: &'a str,
@@ -34,7 +35,8 @@ struct RecordedExchange<'a> {
 }
 
 impl<'a> RecordedExchange<'a> {
-    /// `None` for a step that is no exchange (database rows, mails), or whose body was not kept.
+    /// Parses an exchange; `None` for a step that is no exchange (database rows, mails), or whose
+    /// body was not kept.
     fn parse(exchange: &'a Value) -> Option<Self> {
         let (request, response) = (exchange.get("request")?, exchange.get("response")?);
         let target = request["target"].as_str()?;
@@ -73,13 +75,13 @@ impl<'a> RecordedExchange<'a> {
         })
     }
 
-    /// Which of our calls it is like; `None` when it is like none.
+    /// Returns which of the client's calls the exchange is like; `None` if it is like none.
     fn endpoint(&self) -> Option<Endpoint> {
         Some(match (self.method, self.path.as_slice()) {
             ("GET", ["v1" | "v2", "me"]) => Endpoint::Me,
             ("GET", ["v1" | "v2", "event-types"]) => Endpoint::EventTypes,
             ("GET", ["v1" | "v2", "event-types", _]) => Endpoint::EventType,
-            // Shows the one it made.
+            // The answer shows the event type that was created.
             ("POST", ["v2", "event-types"]) if self.answer.is_success() => Endpoint::EventType,
             ("GET", ["v1" | "v2", "bookings"]) => Endpoint::List,
             ("GET", ["v1" | "v2", "bookings", _]) => Endpoint::Get,
@@ -88,7 +90,7 @@ impl<'a> RecordedExchange<'a> {
             ("POST", ["v2", "bookings", _, "cancel"]) => Endpoint::Cancel,
             ("PATCH", ["v1", "bookings", _]) => Endpoint::Confirm,
             ("DELETE", ["v1", "bookings", _] | ["v1", "bookings", _, "cancel"]) => Endpoint::Cancel,
-            // Odd methods and routes: what matters is how they are refused.
+            // Odd methods and routes: only how they are refused matters.
             (_, ["v1" | "v2", ..]) if !self.answer.is_success() => Endpoint::Get,
             _ => return None,
         })
@@ -105,7 +107,8 @@ fn headers(pairs: &Value) -> HeaderMap {
     headers
 }
 
-/// What the judges of the dialect make of it, in words. A 429 does not come to them.
+/// Decodes the exchange as the dialect does, and describes the result in words. A 429 never reaches
+/// the dialect.
 fn decode_exchange(
     recording: &RecordedExchange<'_>,
     dialect: Dialect,
@@ -201,7 +204,7 @@ fn decode_v1(
     }
 }
 
-/// Until when the budget stands still after a recorded 429.
+/// Returns until when the budget blocks calls after a recorded 429.
 fn rate_limited_until(recording: &RecordedExchange<'_>) -> Time {
     let pairs = recording.headers.iter();
     let texts = pairs.map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
@@ -337,7 +340,8 @@ fn excerpts_of_v1_are_understood() {
     insta::assert_snapshot!(describe_outcomes(text, Dialect::V1));
 }
 
-/// What status and shape alone say, in a second, simpler reading than the judges'.
+/// Returns the expected variants from status and shape alone, in a second, simpler reading than the
+/// decoder's.
 fn expected_variants(
     recording: &RecordedExchange<'_>,
     dialect: Dialect,
@@ -368,7 +372,7 @@ fn expected_variants(
         (_, 404) if endpoint.is_write() => &["Refused"],
         (_, 404) => &["Ok"],
         (_, 429) => &["Limited"],
-        // Cal.com's own words end a call; a page of something in front of it does not.
+        // Cal.com's own answer ends a call; a page of something in front of Cal.com does not.
         (_, 500 | 501) if endpoint.is_write() && json => &["Failed"],
         (_, 500..600) => &["Unknown"],
         _ => &[],
@@ -416,9 +420,10 @@ fn eprint_count(name: &str, decoded: usize, other: usize) {
     eprintln!("{name}: {decoded} exchanges understood, {other} other steps");
 }
 
-/// Whether it is like one of our calls; if so, it has to be understood.
+/// Returns whether the exchange is like one of the client's calls; if so, it must be decoded as
+/// expected.
 fn check_exchange(recording: &RecordedExchange<'_>, dialect: Dialect) -> bool {
-    // Recordings of one dialect hold controls made in the other.
+    // Recordings of one dialect hold control calls that were made in the other.
     let dialect = match recording.path.first() {
         Some(&"v1") => Dialect::V1,
         Some(&"v2") if recording.headers.contains_key("x-request-id") => Dialect::V2,

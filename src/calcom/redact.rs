@@ -1,6 +1,6 @@
-//! Keeps secrets and people out of texts that come from outside: server messages, errors of the
-//! transport, places that a redirect points to. The key is found by its value, in every spelling in
-//! which it is known to come back, and may never survive, whatever surrounds it.
+//! Removes secrets and personal addresses from texts that come from outside: server messages,
+//! transport errors, targets of redirects. The key is found by its value, in every spelling in
+//! which it is known to come back, and must never survive, whatever surrounds it.
 
 use std::fmt;
 
@@ -9,14 +9,14 @@ use secrecy::{ExposeSecret, SecretString};
 /// The longest server text that is shown or stored, in characters: a sentence or two, not a page.
 const MAX_CHARS: usize = 300;
 
-/// A tail of the key behind an underscore is hidden too, as servers cut prefixes off before they
-/// repeat a token. Shorter ones are no secret and may be ordinary words.
+/// The shortest tail of the key after an underscore that is hidden too, because servers cut
+/// prefixes off before they repeat a token. Shorter tails are no secret and may be ordinary words.
 const MIN_TAIL: usize = 8;
 
 const KEY_MASK: &str = "[key]";
 const ADDRESS_MASK: &str = "[address]";
 
-/// Knows one key. Its `Debug` does not show it.
+/// Removes one key from texts. Its `Debug` does not show the key.
 pub struct Redactor {
     /// The key and its tails, the longest first.
     secrets: Vec<SecretString>,
@@ -29,7 +29,7 @@ impl fmt::Debug for Redactor {
 }
 
 impl Redactor {
-    /// For this key.
+    /// Creates the redactor for this key.
     pub fn new(key: &SecretString) -> Self {
         let key = key.expose_secret();
         let mut secrets = vec![key];
@@ -43,10 +43,12 @@ impl Redactor {
         }
     }
 
-    /// The text fit to be shown and stored: no key, no e-mail address, no control characters, on
-    /// one line, at most [`MAX_CHARS`] characters. Empty when the key cannot be taken out of it.
+    /// Returns the text in a form that may be shown and stored: no key, no e-mail address, no
+    /// control characters, on one line, at most [`MAX_CHARS`] characters. Returns an empty text if
+    /// the key cannot be removed from it.
     pub(super) fn redact(&self, text: &str) -> String {
-        // Characters go first: a key with one of them in it would be whole again without it.
+        // Unprintable characters are removed first: a key with such a character inside would be
+        // whole again without it.
         let text = remove_unprintable(text);
         let text = self.mask_key(&text);
         let text = mask_addresses(&text);
@@ -81,8 +83,8 @@ impl Redactor {
     }
 }
 
-/// Where the secret stands in the text, and how many bytes it takes there. Keys are ASCII, so both
-/// ends are ends of characters.
+/// Returns the position of the secret in the text, and how many bytes the secret takes there. Keys
+/// are ASCII, so both ends are character boundaries.
 fn find_secret(text: &[u8], secret: &[u8]) -> Option<(usize, usize)> {
     (0..text.len()).find_map(|at| {
         let length = match_length(&text[at..], secret, true);
@@ -91,8 +93,9 @@ fn find_secret(text: &[u8], secret: &[u8]) -> Option<(usize, usize)> {
     })
 }
 
-/// How many bytes the secret takes at the head of the text, in either case, each byte as it is or,
-/// where `decode` says so, percent-encoded: servers and proxies differ in what they encode.
+/// Returns how many bytes the secret takes at the start of the text, in either case. Each byte may
+/// stand as it is or, if `decode` is set, percent-encoded: servers and proxies differ in what they
+/// encode.
 fn match_length(text: &[u8], secret: &[u8], decode: bool) -> Option<usize> {
     let mut at = 0;
     for byte in secret {
@@ -109,7 +112,7 @@ fn match_length(text: &[u8], secret: &[u8], decode: bool) -> Option<usize> {
     Some(at)
 }
 
-/// The byte that `%41` stands for.
+/// Returns the byte that a sequence such as `%41` encodes.
 fn decode_percent(three: &[u8]) -> Option<u8> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
     match three {
@@ -118,8 +121,8 @@ fn decode_percent(three: &[u8]) -> Option<u8> {
     }
 }
 
-/// Line breaks become blanks, other control characters and those that hide or turn text go, runs of
-/// blanks become one.
+/// Turns line breaks into blanks, removes other control characters and those that hide or turn
+/// text, and joins runs of blanks into one.
 fn remove_unprintable(text: &str) -> String {
     let mut out = String::with_capacity(text.len().min(4 * MAX_CHARS));
     for c in text.chars() {
@@ -134,7 +137,7 @@ fn remove_unprintable(text: &str) -> String {
     out
 }
 
-/// Characters that take no room or turn the direction of what follows.
+/// Returns true for characters that take no room or turn the direction of what follows.
 fn is_invisible_or_bidi(c: char) -> bool {
     matches!(
         c,

@@ -1,6 +1,6 @@
 //! The command line. Every option has an environment variable, so that a unit file or a container
-//! needs no wrapper; `usage::command` names those that belong to a single command. Secrets are never
-//! arguments, because every user of the machine can read those.
+//! needs no wrapper; `command_line::command` names the variables of options that belong to a single
+//! command. Secrets are never arguments, because every user of the machine can read those.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use self::credits::CreditsArgs;
 use self::decisions::{ChargesArgs, DecisionsArgs, ReviewArgs, UnresolvedArgs};
 use self::ledger::{BackupArgs, LedgerArgs, RestoreArgs};
 use self::passes::{CheckArgs, EvaluateArgs, PassArgs, PlanArgs, RunArgs, SandboxArgs};
-use super::command_line;
+use super::exit_codes;
 use super::policy::args::PolicyArgs;
 
 pub mod account;
@@ -20,7 +20,7 @@ pub mod decisions;
 pub mod ledger;
 pub mod passes;
 
-/// Where the configuration is looked for.
+/// The path of the configuration if `--config` is not given.
 pub const DEFAULT_CONFIG_PATH: &str = "/etc/maitred/config.toml";
 
 /// Confirms and declines the booking requests of a Cal.com calendar against a ledger of credits.
@@ -32,7 +32,7 @@ pub const DEFAULT_CONFIG_PATH: &str = "/etc/maitred/config.toml";
 #[command(
     name = "maitred",
     version,
-    after_help = command_line::exit_codes(),
+    after_help = exit_codes::exit_codes(),
     disable_help_subcommand = true,
     subcommand_required = true,
     arg_required_else_help = true,
@@ -45,7 +45,7 @@ pub struct Args {
     pub verb: Verb,
 }
 
-/// What every command understands.
+/// The options of every command.
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
 #[command(next_help_heading = "Options of every command")]
 pub struct GlobalArgs {
@@ -193,7 +193,8 @@ Example:
     },
 }
 
-/// What is asked of the house. While a daemon runs it answers; else the command opens the store.
+/// A command that the daemon or the store answers. While a daemon runs, it answers; otherwise the
+/// command opens the store.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum StoreCommand {
     /// Say what a pass would do now, and why; nothing is done

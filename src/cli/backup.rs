@@ -1,7 +1,7 @@
 //! `maitred backup` and `maitred restore`.
 
 use super::args::ledger::{BackupArgs, RestoreArgs};
-use super::dispatch::{Context, print_view};
+use super::context::{Context, print_view};
 use super::render::status_and_ledger;
 use crate::config::model::Config;
 use crate::control::protocol::Refusal;
@@ -11,7 +11,7 @@ use crate::daemon::backup;
 /// Copies the log up to `head`, which is durable.
 ///
 /// # Errors
-/// When it cannot be copied, or the copy does not check.
+/// Returns a refusal if the log cannot be copied, or if the copy does not pass its check.
 pub fn backup(
     context: &Context,
     config: &Config,
@@ -26,10 +26,10 @@ pub fn backup(
     )
 }
 
-/// Puts a backup where no ledger is.
+/// Restores a backup where there is no ledger.
 ///
 /// # Errors
-/// When there is one, or the backup does not check.
+/// Returns a refusal if there is a ledger, or if the backup does not pass its check.
 pub fn restore(context: &Context, args: &RestoreArgs) -> Result<u8, Refusal> {
     let config = context.config()?.config;
     let view = backup::restore(&args.from, &config.store.path, &context.clock)?;

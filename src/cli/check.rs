@@ -1,10 +1,11 @@
-//! `maitred check`: the configuration, all findings at once; `--live` also asks Cal.com.
+//! `maitred check`: reports all findings about the configuration together; `--live` also asks
+//! Cal.com.
 
 use super::args::Format;
-use super::dispatch::{Context, print};
+use super::context::runtime;
+use super::context::{Context, print};
 use super::render::layout::PageLayout;
 use super::render::sanitize;
-use super::run::runtime;
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::load::{LoadError, load};
 use crate::config::parse::Loaded;
@@ -13,12 +14,14 @@ use crate::control::protocol::{CheckFinding, CheckView, Refusal, SCHEMA};
 use crate::daemon::calendar;
 use crate::daemon::doctor::check_result::{error, ok};
 use crate::daemon::doctor::{calendar as server, machine};
-use crate::daemon::failure::{Failure, error_chain};
+use crate::daemon::error_chain::error_chain;
+use crate::daemon::failure::Failure;
 
-/// Checks, prints what was found, and ends with the code of the first error.
+/// Checks the configuration, prints the findings, and returns the exit code of the first error.
 ///
 /// # Errors
-/// When the configuration cannot be read at all, or standard output cannot be written.
+/// Returns a refusal if the configuration cannot be read at all, or if standard output cannot be
+/// written.
 pub fn check(context: &Context, live: bool) -> Result<u8, Refusal> {
     let mut findings = Vec::new();
     match load(&context.global.config) {

@@ -1,4 +1,4 @@
-//! The command line taken apart, and what is said when it cannot be.
+//! Parses the command line, and says why if that fails.
 
 use std::ffi::OsString;
 
@@ -6,22 +6,21 @@ use clap::error::ErrorKind;
 use clap::{Command, CommandFactory, FromArgMatches};
 
 use super::args::{Args, Format};
-use crate::control::exit;
 use crate::control::protocol::Refusal;
 
 /// Why there are no arguments to work with.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ParseStop {
-    /// Help or the version was asked for: print it and be done.
+    /// Help or the version was requested: print the text and exit.
     Print(String),
-    /// The command line makes no sense; say so in this format.
+    /// The command line makes no sense: print the refusal in this format.
     Refuse(Refusal, Format),
 }
 
-/// Takes the command line apart. The first of `words` is the name of the program.
+/// Parses the command line. The first of `words` is the name of the program.
 ///
 /// # Errors
-/// When help was asked for, and when the words make no sense.
+/// Returns the reason to stop if help was requested, or if the words make no sense.
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Args, ParseStop> {
     let words: Vec<OsString> = words.into_iter().collect();
     let matches = command().try_get_matches_from(&words);
@@ -32,9 +31,9 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Args, ParseSto
     })
 }
 
-/// The definition of the command line. The global options name their environment variables
+/// Returns the definition of the command line. The global options name their environment variables
 /// themselves. The variable of every other option is derived here from its command and its name
-/// (`MAITRED_CREDITS_GRANT_REASON`), so that a variable that is left in a shell acts on one command
+/// (`MAITRED_CREDITS_GRANT_REASON`), so that a variable that is left in a shell affects one command
 /// only.
 pub(super) fn command() -> Command {
     let top = Args::command();
@@ -49,7 +48,8 @@ pub(super) fn command() -> Command {
     })
 }
 
-/// Gives the options of a command, and of the commands below it, variables that begin with `prefix`.
+/// Gives the options of a command, and of the commands below it, variables that begin with
+/// `prefix`.
 fn scope_variables(command: Command, prefix: &str) -> Command {
     let command = command.mut_args(|option| match option.get_long() {
         Some(long) => {
@@ -68,20 +68,11 @@ fn scope_variables(command: Command, prefix: &str) -> Command {
     })
 }
 
-/// The list of exit codes, for `--help` and the man pages.
-pub(super) fn exit_codes() -> String {
-    let mut text = "Exit codes:".to_owned();
-    for (code, meaning) in exit::MEANINGS {
-        text.push_str(&format!("\n  {code:>2}  {meaning}"));
-    }
-    text
-}
-
 fn to_refusal(error: &clap::Error) -> Refusal {
     let text = error.to_string();
     let text = text.trim_start_matches("error: ").trim_end();
     let text = match error.kind() {
-        // The text is the whole help then.
+        // In this case the text is the whole help.
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             format!("a command is missing\n\n{text}")
         }
@@ -90,8 +81,8 @@ fn to_refusal(error: &clap::Error) -> Refusal {
     Refusal::usage(text)
 }
 
-/// How errors are to be printed when the words could not be taken apart: as the words seem to say,
-/// or the environment.
+/// Guesses the format of errors when the words could not be parsed: as the words seem to say, or
+/// else the environment.
 fn guess_format(words: &[OsString]) -> Format {
     let mut format = std::env::var_os("MAITRED_FORMAT");
     for (at, word) in words.iter().enumerate() {
@@ -113,13 +104,14 @@ fn guess_format(words: &[OsString]) -> Format {
 mod tests {
     use super::super::args::Verb;
     use super::*;
+    use crate::control::exit;
 
     fn parse_words(words: &[&str]) -> Result<Args, ParseStop> {
         let words = ["maitred"].iter().chain(words);
         parse(words.map(OsString::from))
     }
 
-    /// Every command there is, with all that is under it.
+    /// Returns the command and all commands below it.
     fn all_commands(command: &clap::Command) -> Vec<&clap::Command> {
         let mut commands = vec![command];
         for subcommand in command.get_subcommands() {
@@ -164,7 +156,7 @@ mod tests {
         assert!(flag_count > 20);
     }
 
-    /// The examples in the help of a command: lines that begin with the program's name.
+    /// Returns the examples in the help of a command: lines that begin with the program's name.
     fn examples(command: &Command) -> Vec<String> {
         let help = command.get_after_help().map(ToString::to_string);
         let help = help.unwrap_or_default();
@@ -173,7 +165,8 @@ mod tests {
         examples.map(str::to_owned).collect()
     }
 
-    /// The words of an example up to a pipe, a redirection, or the remark behind three blanks.
+    /// Returns the words of an example up to a pipe, a redirection, or the remark after three
+    /// blanks.
     fn words(example: &str) -> Vec<OsString> {
         let command_part = example.split("   ").next().unwrap_or(example);
         let mut words = vec![String::new()];

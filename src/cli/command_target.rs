@@ -1,25 +1,24 @@
-//! Commands that ask the house: the daemon when one runs, else the store itself. There is one
-//! implementation of each, and two ways to reach it.
+//! Commands that the daemon answers if it runs, and otherwise the store itself. There is one
+//! implementation of each command, and two ways to reach it.
 
+use super::args::StoreCommand;
 use super::args::credits::CreditsArgs;
 use super::args::ledger::LedgerArgs;
-use super::args::{Format, StoreCommand};
-use super::dispatch::{Context, print};
-use super::render::answer;
+use super::context::Context;
+use super::context::print_result;
+use super::execute::execute;
 use super::time::TimeContext;
 use super::{backup, export, file, pin, to_command};
-use crate::config::model::Config;
 use crate::config::socket::find_socket;
 use crate::control::client::{self, ClientError};
 use crate::control::exit;
 use crate::control::protocol::{Command, CommandResult, Refusal};
-use crate::daemon::commands::dispatch;
-use crate::daemon::offline::{self, RunMode};
 
-/// Asks, and prints the answer.
+/// Runs the command, and prints the answer.
 ///
 /// # Errors
-/// When the house cannot be asked, or says no.
+/// Returns a refusal if neither the daemon nor the store can be asked, or if the command is
+/// refused.
 pub fn run_store_command(context: &Context, store_command: &StoreCommand) -> Result<u8, Refusal> {
     let read_time_context = || {
         Ok(TimeContext {
@@ -62,8 +61,8 @@ pub fn run_store_command(context: &Context, store_command: &StoreCommand) -> Res
     }
 }
 
-/// What needs the daemon's socket only works while the configuration is wrong: the daemon runs on with
-/// the one that it took before.
+/// Asks the daemon while the configuration is wrong, if the command needs nothing but the daemon's
+/// socket. The daemon keeps running with its previous configuration.
 fn ask_the_daemon(
     context: &Context,
     command: &Command,
@@ -93,61 +92,7 @@ fn ask_the_daemon(
     }
 }
 
-/// Prints an answer in the format asked for.
-///
-/// # Errors
-/// When standard output cannot be written.
-pub fn print_result(context: &Context, result: &CommandResult) -> Result<u8, Refusal> {
-    let text = match context.global.format {
-        Format::Plain => answer::render_plain(result, &context.page()),
-        Format::Json => answer::render_json(result),
-    };
-    print(text.as_bytes())
-}
-
-/// The daemon's answer, or that of the store.
-///
-/// # Errors
-/// When neither can be asked, or says no.
-pub fn execute(
-    context: &Context,
-    config: &Config,
-    command: Command,
-) -> Result<CommandResult, Refusal> {
-    if let Some(socket) = &config.control.socket {
-        match client::send_command(socket, command.clone()) {
-            Ok(result) => return Ok(result),
-            Err(ClientError::NotRunning(_)) => {}
-            Err(error) => return Err(error.into_refusal()),
-        }
-    }
-    if dispatch::is_store_command(&command) {
-        return offline::run_command(config, &context.clock, &command);
-    }
-    match command {
-        Command::Plan {} => super::run::run_passes(context, config, RunMode::DryWatch),
-        command => Err(refuse_not_running(config, &command)),
-    }
-}
-
-fn refuse_not_running(config: &Config, command: &Command) -> Refusal {
-    let hint = match command {
-        Command::Pass { .. } => "; `maitred run --once` runs a pass without one",
-        Command::Status {} => "; `maitred decisions` and `maitred ledger verify` work without one",
-        _ => "; start it with `maitred run`",
-    };
-    let text = match &config.control.socket {
-        Some(socket) => format!("no daemon listens on {}{hint}", socket.display()),
-        None => format!("control.socket is turned off in the configuration{hint}"),
-    };
-    Refusal {
-        exit: exit::UNREACHABLE,
-        code: "unreachable".to_owned(),
-        text,
-    }
-}
-
-/// The exit code that goes with an answer.
+/// Returns the exit code for an answer.
 fn exit_code(store_command: &StoreCommand, result: &CommandResult) -> u8 {
     match (store_command, result) {
         (StoreCommand::Plan(args), CommandResult::Pass(view)) if args.exit_code => {

@@ -4,7 +4,7 @@ use clap_complete::Shell;
 
 use super::command_line;
 
-/// The script for the shell.
+/// Returns the script for the shell.
 pub fn completions(shell: Shell) -> Vec<u8> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut command_line::command(), "maitred", &mut script);

@@ -1,6 +1,7 @@
-//! Numbers of credits as people write them.
+//! Parses numbers of credits as people write them.
 
-/// The most that can be given or taken at once. The ledger has the same limit and looks again.
+/// The most credits that can be given or taken at once. The ledger has the same limit and checks
+/// again.
 pub const MAX_CREDITS_AT_ONCE: u64 = 1_000_000_000;
 
 /// Why a text is no number of credits.
@@ -20,10 +21,11 @@ pub enum CreditsError {
     OutOfRange(String),
 }
 
-/// Reads digits, with blanks around them at most.
+/// Parses digits, with blanks around them at most.
 ///
 /// # Errors
-/// When there is anything else, and when the number is 0 or more than [`MOST`].
+/// Returns an error if the text holds anything else, or if the number is 0 or more than
+/// [`MAX_CREDITS_AT_ONCE`].
 pub fn parse(text: &str) -> Result<u64, CreditsError> {
     match parse_or_zero(text)? {
         0 => Err(CreditsError::OutOfRange(shorten(text.trim()))),
@@ -31,10 +33,11 @@ pub fn parse(text: &str) -> Result<u64, CreditsError> {
     }
 }
 
-/// Reads digits as [`parse`] does, and 0 too: a row of an import with 0 credits opens an account.
+/// Parses digits as [`parse`] does, and also 0: a row of an import with 0 credits opens an account.
 ///
 /// # Errors
-/// When there is anything else, and when the number is more than [`MOST`].
+/// Returns an error if the text holds anything else, or if the number is more than
+/// [`MAX_CREDITS_AT_ONCE`].
 pub fn parse_or_zero(text: &str) -> Result<u64, CreditsError> {
     let text = text.trim();
     if text.is_empty() {
@@ -62,15 +65,15 @@ pub fn parse_or_zero(text: &str) -> Result<u64, CreditsError> {
     }
 }
 
-/// Whether every group behind the first has three digits: `1,000` is meant as a thousand. So may
-/// be `1.000`, and both are refused: nobody knows.
+/// Returns true if every group after the first has three digits. `1,000` then means a thousand, and
+/// `1.000` may mean that too. Both are refused, because the meaning is not certain.
 fn has_thousands_separators(text: &str) -> bool {
     text.split(|c: char| !c.is_ascii_digit())
         .skip(1)
         .all(|group| group.len() == 3)
 }
 
-/// As much of it as helps.
+/// Shortens a text for an error message.
 fn shorten(text: &str) -> String {
     const MAX_SHOWN: usize = 40;
     text.chars().take(MAX_SHOWN).collect()

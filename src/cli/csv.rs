@@ -1,14 +1,15 @@
 //! The file that `credits import` reads: a header that names the columns, then a row for each
-//! grant. Every bad row is named by its line with what to do about it, and then there are no rows
-//! at all.
+//! grant. Every bad row is reported with its line and what to do about it, and then no row at all
+//! is returned.
 //!
-//! A row that has no reference is given one that follows from the file's content alone, so that
-//! the same file twice counts once: `import:` and a hash over account, credits, expiry, reason and
-//! the how-manyth row of just that content it is. So rows that are alike each count, the order of
-//! rows does not matter, and when rows are added to a file that was imported before, the added ones
-//! count. It also means that a new round of grants needs an expiry or a reason of its own.
+//! A row without a reference is given one that depends on the file's content alone, so that
+//! importing the same file twice counts once. The reference is `import:` and a hash over account,
+//! credits, expiry, reason and the number of the row among the rows with that content. Therefore
+//! rows that are alike each count, the order of rows does not matter, and when rows are added to a
+//! file that was imported before, the added ones count. It also means that a new round of grants
+//! needs an expiry or a reason of its own.
 //!
-//! A line break within quotes is refused: no field needs one, and rows would vanish behind a quote
+//! A line break within quotes is refused: no field needs one, and rows would be lost after a quote
 //! that is not closed.
 
 use std::collections::HashMap;
@@ -28,11 +29,11 @@ mod records;
 /// The longest file that is read.
 pub const MAX_FILE: usize = 8 * 1024 * 1024;
 
-/// The most rows: as a request they fit through the control socket, however long their reasons are
-/// in practice.
+/// The most rows. As one request they fit through the control socket, however long their reasons
+/// are in practice.
 pub const MAX_ROWS: usize = 50_000;
 
-/// The longest account or reference in bytes. The ledger has the same limit and looks again.
+/// The longest account or reference in bytes. The ledger has the same limit and checks again.
 const MAX_NAME: usize = 320;
 
 /// The longest reason in characters.
@@ -41,13 +42,13 @@ const MAX_REASON: usize = 500;
 /// How derived references begin.
 const PREFIX: &str = "import:";
 
-/// Why a file gives no rows: all of it, in order of the lines.
+/// Why a file gives no rows: all problems, in the order of the lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CsvProblems(pub Vec<CsvProblem>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CsvProblem {
-    /// None: the file as a whole.
+    /// `None` for a problem of the file as a whole.
     pub line: Option<u64>,
     pub text: String,
 }
@@ -67,7 +68,7 @@ impl CsvProblems {
         }])
     }
 
-    /// For the operator.
+    /// Describes the problems for the operator.
     pub fn describe(&self, path: &Path) -> String {
         let mut message = format!("{} was not imported, none of it:", path.display());
         for CsvProblem { line, text } in &self.0 {
@@ -81,10 +82,10 @@ impl CsvProblems {
     }
 }
 
-/// All rows of the file. Expiry dates are days of the zone.
+/// Returns all rows of the file. Expiry dates are days of the zone.
 ///
 /// # Errors
-/// When there is anything wrong in any of them.
+/// Returns all problems if anything is wrong in any row.
 pub fn parse(bytes: &[u8], zone: Tz) -> Result<Vec<ImportRow>, CsvProblems> {
     if bytes.len() > MAX_FILE {
         return Err(CsvProblems::of_file(format!(
@@ -120,7 +121,7 @@ pub fn parse(bytes: &[u8], zone: Tz) -> Result<Vec<ImportRow>, CsvProblems> {
     file.into_rows()
 }
 
-/// Which field holds what.
+/// The place of each column in a row.
 #[derive(Debug, Default)]
 struct CsvHeader {
     columns: usize,
@@ -191,15 +192,15 @@ impl CsvHeader {
     }
 }
 
-/// What a row without a reference is known by.
+/// What identifies a row without a reference.
 type RowContent = (String, u64, Option<String>, Option<String>);
 
-/// What has been read so far.
+/// The rows and problems that have been read so far.
 #[derive(Debug, Default)]
 struct CsvFile {
     rows: Vec<ImportRow>,
     problems: Vec<CsvProblem>,
-    /// How many rows of a content there were.
+    /// How many rows there are of each content.
     rows_by_content: HashMap<RowContent, u64>,
     /// The line of each reference.
     lines_by_reference: HashMap<String, u64>,
@@ -323,7 +324,7 @@ fn parse_row(header: &CsvHeader, fields: &[String], zone: Tz) -> Result<CsvRow, 
         (Ok(account), Ok(credits), Ok(expires), Ok(reason), Ok(reference)) => Ok(CsvRow {
             content: (account, credits, expires, reason),
             reference,
-            // The ledger looks at them.
+            // The ledger checks tier and tags.
             tier: optional(header.tier).map(str::to_owned),
             tags: optional(header.tags)
                 .map(|tags| tags.split_whitespace().map(str::to_owned).collect())
@@ -333,7 +334,7 @@ fn parse_row(header: &CsvHeader, fields: &[String], zone: Tz) -> Result<CsvRow, 
     }
 }
 
-/// In lower case, as accounts are compared.
+/// Returns the account in lower case, as accounts are compared.
 fn parse_account(text: &str) -> Result<String, String> {
     if text.is_empty() {
         return Err("the account is missing".to_owned());
@@ -361,8 +362,9 @@ fn check_reference(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// The reference of the `alike`-th row with this content. Half of the hash: nobody looks for two
-/// rows that share 128 bits, and people read it.
+/// Derives the reference of a row from its content and its number among the rows with this content.
+/// Half of the hash is enough: a search for two rows that share 128 bits is not expected, and
+/// people read the reference.
 fn derive_reference(content: &RowContent, occurrence: u64) -> String {
     let parts = serde_json::to_vec(&(content, occurrence)).expect("texts and numbers are JSON");
     let hash = Sha256::digest(&parts);
@@ -378,7 +380,7 @@ fn pluralize(number: usize, what: &str) -> String {
     format!("{number} {what}{plural}")
 }
 
-/// As much of it as helps.
+/// Shortens a value for an error message.
 fn shorten(text: &str) -> String {
     const MAX_SHOWN: usize = 60;
     text.chars().take(MAX_SHOWN).collect()

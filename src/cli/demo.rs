@@ -1,14 +1,15 @@
-//! `maitred demo`: the whole story against the built-in sandbox, with real passes over HTTP, the real
-//! client and a real store in a temporary directory. Nothing is needed, nothing is left behind.
+//! `maitred demo`: the whole story against the built-in sandbox, with real passes over HTTP, the
+//! real client and a real store in a temporary directory. The demo needs nothing and leaves nothing
+//! behind.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use secrecy::SecretString;
 
-use super::dispatch::{Context, print};
+use super::context::runtime;
+use super::context::{Context, print};
 use super::render::answer;
-use super::run::runtime;
 use crate::config::model::Config;
 use crate::config::parse::parse;
 use crate::control::exit;
@@ -17,16 +18,16 @@ use crate::daemon::calendar::{self, OpenedCalendar};
 use crate::daemon::failure::Failure;
 use crate::daemon::offline::{self, RunMode};
 use crate::domain::time::Span;
-use crate::sandbox::actions::{BookingMove, BookingRemark, ThirdPartyAction};
+use crate::sandbox::action::{BookingMove, BookingRemark, ThirdPartyAction};
 use crate::sandbox::call_log::{MailKind, Operation, Recipient};
 use crate::sandbox::faults::{Fault, FaultRule, Stage};
 use crate::sandbox::scenario::book_club::{BookingPurpose, KEY, MEMBERS, book_club};
 use crate::sandbox::server::Sandbox;
 
-/// Where the sandbox listens: a free port of this machine.
+/// The address of the sandbox: a free port of this machine.
 const LISTEN: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
 
-/// The house rules of the demo. All else is the shipped default.
+/// The gates of the demo. All other settings are the shipped defaults.
 const GATES: &str = r#"
 [[gate]]
 name = "book-club"
@@ -40,10 +41,10 @@ event-types = ["exec-dinner"]
 cost = 3
 "#;
 
-/// Tells the story.
+/// Runs the demo and prints its story.
 ///
 /// # Errors
-/// When something of it fails; that is a defect, or a machine without a loopback address.
+/// Returns a refusal if a part fails: that is a defect, or a machine without a loopback address.
 pub fn demo(context: &Context) -> Result<u8, Refusal> {
     let folder = tempfile::tempdir().map_err(|error| demo_failure(&error))?;
     runtime()?.block_on(async {
@@ -153,7 +154,8 @@ impl DemoStory<'_> {
         Ok(view)
     }
 
-    /// The lost call has its end in the first pass or in this one, whichever reads the booking first.
+    /// Runs the second pass. The lost call is settled in the first pass or in this one, depending
+    /// on which of them reads the booking first.
     async fn second_pass(&self, first: &PassView) -> Result<(), Refusal> {
         let view = self.run_pass().await?;
         let lost_booking = &self.bookings[0];
@@ -190,7 +192,7 @@ impl DemoStory<'_> {
         ))
     }
 
-    /// A move, a late cancellation and somebody who did not come.
+    /// Shows a move, a late cancellation, and a booker who did not come.
     async fn show_watch(&self) -> Result<(), Refusal> {
         let open = Command::Charges {
             open: true,
@@ -298,7 +300,7 @@ impl DemoStory<'_> {
         }
     }
 
-    /// Calls so far that change anything at Cal.com.
+    /// Returns the number of calls so far that change anything at Cal.com.
     fn count_changing_calls(&self) -> u64 {
         let world = self.sandbox.lock();
         let counts = world.call_log.call_counts().iter();
@@ -332,7 +334,7 @@ fn find_step<'a>(booking: &BookingPurpose, view: &'a PassView) -> Option<&'a Ste
         .find(|step| step.bookings.iter().any(|booking| booking == uid))
 }
 
-/// One request: what it is about, what became of it, and why.
+/// Renders one request: what it is about, what happened to it, and why.
 fn render_request(booking: &BookingPurpose, view: &PassView) -> String {
     let Some(step) = find_step(booking, view) else {
         return format!("  {:<12} {}\n", "not listed", booking.purpose);

@@ -1,58 +1,21 @@
-//! The program: takes the command line apart, starts the log, and hands over to the command.
+//! The program: parses the command line, starts the log, and runs the command.
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use chrono_tz::Tz;
-
-use super::args::{Args, Format, GlobalArgs, LogFormatArg, Verb};
+use super::args::{Args, Format, LogFormatArg, Verb};
 use super::command_line::{self, ParseStop};
+use super::context::{Context, print};
 use super::render::instants::localize_instants;
-use super::render::layout::PageLayout;
 use super::{
     backup, check, command_target, completions, demo, init, man, output, policy, run, sandbox,
-    terminal,
 };
-use crate::config::load::load;
-use crate::config::parse::Loaded;
 use crate::control::exit;
 use crate::control::protocol::Refusal;
 use crate::daemon::clock;
 use crate::daemon::commands::operator_log;
-use crate::daemon::failure::Failure;
 use crate::daemon::telemetry;
-use crate::domain::time::Clock;
-
-/// What a command is given.
-pub struct Context {
-    pub global: GlobalArgs,
-    pub clock: Clock,
-}
-
-impl Context {
-    /// Reads the configuration of `--config`; warnings go to the log.
-    ///
-    /// # Errors
-    /// When it cannot be read or is wrong.
-    pub fn config(&self) -> Result<Loaded, Refusal> {
-        let loaded = load(&self.global.config).map_err(Failure::from)?;
-        for finding in &loaded.warnings {
-            let line = finding.position.as_ref().map(|place| place.line);
-            tracing::debug!(key = finding.key, line, "the configuration has a warning");
-        }
-        Ok(loaded)
-    }
-
-    /// What answers are printed on. Times are shown in the configured zone; with a configuration that
-    /// cannot be read, in UTC, because commands such as `status` work without one.
-    pub fn page(&self) -> PageLayout {
-        let zone = self
-            .config()
-            .map_or(Tz::UTC, |loaded| loaded.config.policy.global.zone);
-        PageLayout::new(terminal::width(), (self.clock)(), zone)
-    }
-}
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
@@ -107,9 +70,10 @@ fn dispatch(context: &Context, verb: Verb) -> Result<u8, Refusal> {
     }
 }
 
-/// Commands that answer at once speak through their answer; only the daemon tells its day. A command that
-/// changes the ledger without a daemon leaves the line that the daemon would have written, with the user,
-/// where standard error is kept: by cron, a unit or a script.
+/// Chooses the log level. Commands that finish immediately report through their answer; only the
+/// daemon logs what it does. A command that changes the ledger without a daemon writes the line
+/// that the daemon would have written, with the user, where standard error is kept: by cron, a unit
+/// or a script.
 fn choose_log_level(args: &Args) -> String {
     match (&args.global.log_level, &args.verb) {
         (Some(level), _) => level.clone(),
@@ -132,38 +96,6 @@ fn choose_log_level(args: &Args) -> String {
             | Verb::Completions { .. }
             | Verb::Man { .. },
         ) => "warn".to_owned(),
-    }
-}
-
-/// Prints what a command has to say, and ends well.
-///
-/// # Errors
-/// When standard output cannot be written.
-pub fn print(text: &[u8]) -> Result<u8, Refusal> {
-    output::print(text)
-        .map(|()| exit::DONE)
-        .map_err(|error| Refusal {
-            exit: exit::FAILED,
-            code: "output".to_owned(),
-            text: format!("failed to write to standard output: {error}"),
-        })
-}
-
-/// One value as JSON on one line, or a text for people.
-///
-/// # Errors
-/// As [`print()`].
-pub fn print_view(
-    format: Format,
-    plain: impl FnOnce() -> String,
-    json: &impl serde::Serialize,
-) -> Result<u8, Refusal> {
-    match format {
-        Format::Plain => print(plain().as_bytes()),
-        Format::Json => {
-            let text = serde_json::to_string(json).expect("views have only keys that are texts");
-            print(format!("{text}\n").as_bytes())
-        }
     }
 }
 

@@ -1,5 +1,5 @@
-//! Exports: what members have as CSV, and the log as lines. Written as they are read, so that
-//! memory stays bounded however much there is.
+//! Exports what members have as CSV, and the log as lines. Rows and lines are written as they are
+//! read, so that memory stays bounded for any amount of data.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -7,9 +7,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use super::args::Format;
-use super::command_target::execute;
-use super::dispatch::{Context, print_view};
+use super::context::{Context, print_view};
+use super::execute::execute;
 use super::render::layout::format_count;
+use super::to_command::EXPORT_PAGE_SIZE;
 use crate::config::model::Config;
 use crate::control::exit;
 use crate::control::protocol::account::{ExportRow, ExportView};
@@ -17,10 +18,7 @@ use crate::control::protocol::ledger::{ExportedView, HeadView};
 use crate::control::protocol::{Command, CommandResult, Refusal, SCHEMA};
 use crate::daemon::backup::{self, ExportError};
 
-/// Accounts asked for at once.
-pub const PAGE_SIZE: u32 = 1_000;
-
-/// Exports name members: nobody else may read the file.
+/// The mode of exported files. Exports name members, so no other user may read the file.
 const FILE_MODE: u32 = 0o600;
 
 /// The columns, as `credits import` knows them.
@@ -34,10 +32,10 @@ const COLUMNS: [&str; 7] = [
     "tags",
 ];
 
-/// What is left of each grant: the first page is there, the others are asked for.
+/// Exports what is left of each grant. The first page is given, and the others are requested.
 ///
 /// # Errors
-/// When the house cannot be asked, or the rows cannot be written.
+/// Returns a refusal if a page cannot be requested, or if the rows cannot be written.
 pub fn export_credits(
     context: &Context,
     config: &Config,
@@ -93,7 +91,7 @@ pub fn export_credits(
 fn fetch_page(context: &Context, config: &Config, after: String) -> Result<ExportView, Refusal> {
     let command = Command::CreditsExport {
         after: Some(after),
-        limit: PAGE_SIZE,
+        limit: EXPORT_PAGE_SIZE,
     };
     match execute(context, config, command)? {
         CommandResult::CreditsExport(view) => Ok(view),
@@ -115,10 +113,10 @@ fn fields(row: &ExportRow) -> [String; 7] {
     ]
 }
 
-/// The log's commits up to `head`.
+/// Exports the log's commits up to `head`.
 ///
 /// # Errors
-/// When a line does not check, or cannot be written.
+/// Returns a refusal if a line does not pass its check, or cannot be written.
 pub fn export_ledger(
     context: &Context,
     config: &Config,
@@ -129,7 +127,7 @@ pub fn export_ledger(
     report_export(context, out, lines, "commit")
 }
 
-/// What was exported into a file; standard output speaks for itself.
+/// Reports what was exported into a file. An export to standard output needs no report.
 fn report_export(
     context: &Context,
     out: Option<&Path>,
@@ -154,8 +152,8 @@ fn report_export(
     print_view(context.global.format, plain, &view)
 }
 
-/// Writes to a new file, or to standard output, and says how many lines were written. A reader who
-/// has seen enough ends it well.
+/// Writes to a new file, or to standard output, and returns how many lines were written. A reader
+/// of standard output that has seen enough is no failure.
 fn write_to(
     out: Option<&Path>,
     write: impl FnOnce(&mut dyn Write) -> Result<u64, ExportError>,
@@ -178,7 +176,8 @@ fn write_to(
         done.map_err(ExportError::Write).map(|()| lines)
     });
     written.map_err(|error| {
-        // Half an export is none. That it stays is said by the name the next time.
+        // Half an export is useless. If the file cannot be removed, the next export reports that
+        // its name is taken.
         let _ = std::fs::remove_file(path);
         to_refusal(error, &name)
     })

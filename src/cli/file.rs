@@ -1,4 +1,4 @@
-//! Files that are named on the command line.
+//! Reads files that are named on the command line.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -9,7 +9,7 @@ use crate::control::protocol::Refusal;
 /// Reads a file, or standard input for `-`, of at most `limit` bytes.
 ///
 /// # Errors
-/// When it cannot be read, or is longer.
+/// Returns a refusal if the file cannot be read, or is longer.
 pub fn read(path: &Path, limit: usize) -> Result<Vec<u8>, Refusal> {
     let result = if path == Path::new("-") {
         read_from(io::stdin().lock(), limit)
@@ -30,7 +30,7 @@ pub fn read(path: &Path, limit: usize) -> Result<Vec<u8>, Refusal> {
     }
 }
 
-/// `None`: there is more than `limit`.
+/// Returns `None` if there are more than `limit` bytes.
 fn read_from(source: impl Read, limit: usize) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     source.take(limit as u64 + 1).read_to_end(&mut bytes)?;

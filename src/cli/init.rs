@@ -1,4 +1,4 @@
-//! `maitred init`: makes what is missing to begin. What is there stays as it is.
+//! `maitred init`: creates what is missing to begin. What exists stays as it is.
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use serde::Serialize;
 
-use super::dispatch::{Context, print_view};
+use super::context::{Context, print_view};
 use crate::config::model::SHIPPED_CONFIG;
 use crate::control::exit;
 use crate::control::protocol::{Refusal, SCHEMA};
@@ -21,10 +21,10 @@ struct InitView {
     ledger_made: bool,
 }
 
-/// Writes the configuration and makes the ledger, where there are none.
+/// Writes the configuration and creates the ledger, where they are missing.
 ///
 /// # Errors
-/// When one of them cannot be made, or the configuration that is there is wrong.
+/// Returns a refusal if one of them cannot be created, or if an existing configuration is wrong.
 pub fn init(context: &Context) -> Result<u8, Refusal> {
     let path = &context.global.config;
     let config_made = write_config(context)?;

@@ -7,10 +7,10 @@ use super::command_line;
 use crate::control::exit;
 use crate::control::protocol::Refusal;
 
-/// Writes the pages into the directory, which is made when it is not there.
+/// Writes the pages into the directory, which is created if it does not exist.
 ///
 /// # Errors
-/// When the directory or a page cannot be written.
+/// Returns a refusal if the directory or a page cannot be written.
 pub fn man(directory: &Path) -> Result<(), Refusal> {
     generate_pages(directory).map_err(|error| Refusal {
         exit: exit::FAILED,

@@ -1,5 +1,5 @@
-//! Commands as operators type them: arguments, what they ask of the house, and how the answer
-//! reads.
+//! Commands as operators type them: arguments, what they ask the daemon or the store, and how
+//! answers are rendered.
 
 pub mod args;
 pub mod backup;
@@ -7,10 +7,13 @@ pub mod check;
 pub mod command_line;
 pub mod command_target;
 pub mod completions;
+pub mod context;
 pub mod credits;
 pub mod csv;
 pub mod demo;
 pub mod dispatch;
+pub mod execute;
+mod exit_codes;
 pub mod export;
 pub mod file;
 pub mod init;

@@ -1,5 +1,5 @@
-//! Printing. A reader that has seen enough (`| head`) closes the pipe; that ends the output, and is
-//! no failure.
+//! Prints to standard output and standard error. A reader that has seen enough (`| head`) closes
+//! the pipe; that ends the output, and is no failure.
 
 use std::io::{self, ErrorKind, Write};
 
@@ -10,13 +10,14 @@ use crate::control::protocol::Refusal;
 /// Prints to standard output.
 ///
 /// # Errors
-/// When it cannot be written (a full disk), except that nobody reads on.
+/// Returns an error if standard output cannot be written (a full disk), except if its reader has
+/// closed it.
 pub fn print(text: &[u8]) -> io::Result<()> {
     write(&mut io::stdout().lock(), text)
 }
 
-/// Prints a refusal to standard error and gives its exit code back. There is nowhere left to say
-/// that this failed.
+/// Prints a refusal to standard error and returns its exit code. If that fails, there is no other
+/// place to report it.
 pub fn print_refusal(refusal: &Refusal, format: Format) -> u8 {
     let text = match format {
         Format::Plain => refusal::render_plain(refusal),
@@ -26,7 +27,8 @@ pub fn print_refusal(refusal: &Refusal, format: Format) -> u8 {
     refusal.exit
 }
 
-/// The columns that plain answers may take: as `COLUMNS` says, or as many as read well.
+/// Returns the columns that plain answers may take: as `COLUMNS` says, or as many as are easy to
+/// read.
 pub fn width() -> usize {
     const DEFAULT_WIDTH: usize = 100;
     std::env::var("COLUMNS")

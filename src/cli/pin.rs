@@ -1,5 +1,5 @@
-//! A member's PIN, typed at a terminal without being seen, or read from standard input. It is never
-//! an argument, and leaves this process as a hash only.
+//! Reads a member's PIN, typed at a terminal without being shown, or from standard input. The PIN
+//! is never an argument, and leaves this process as a hash only.
 
 use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
 use std::process::{Command, Stdio};
@@ -13,13 +13,13 @@ use signal_hook::low_level::emulate_default_handler;
 use crate::control::protocol::Refusal;
 use crate::daemon::pin;
 
-/// What is read at most, in bytes: the longest PIN in any script, and blanks around it.
+/// The most bytes that are read: the longest PIN in any script, with blanks around it.
 const MAX_LINE: u64 = 1_024;
 
-/// The hash of the PIN that is typed twice, or read.
+/// Returns the hash of the PIN that is typed twice, or read.
 ///
 /// # Errors
-/// When there is none, or it cannot be a PIN.
+/// Returns a refusal if there is no PIN, or if the text cannot be a PIN.
 pub fn read_hash() -> Result<String, Refusal> {
     let pin = if io::stdin().is_terminal() {
         prompt_twice().map_err(read_failure)??
@@ -29,7 +29,7 @@ pub fn read_hash() -> Result<String, Refusal> {
     pin::hash(pin.expose_secret()).map_err(|why| Refusal::usage(format!("{why}")))
 }
 
-/// One line, to its end or that of the input.
+/// Reads one line, to its end or that of the input.
 fn read_line(input: &mut impl BufRead) -> Result<SecretString, Refusal> {
     let mut text = String::new();
     let outcome = input.by_ref().take(MAX_LINE).read_to_string(&mut text);
@@ -44,7 +44,7 @@ fn read_line(input: &mut impl BufRead) -> Result<SecretString, Refusal> {
     Ok(SecretString::from(text))
 }
 
-/// Asks twice, so that nobody is kept out by a slip that could not be seen.
+/// Asks twice, so that a typing mistake that could not be seen does not lock a member out.
 fn prompt_twice() -> io::Result<Result<SecretString, Refusal>> {
     let first = prompt_once("PIN: ")?;
     let second = prompt_once("The same again: ")?;
@@ -77,14 +77,14 @@ fn prompt_once(prompt: &str) -> io::Result<SecretString> {
     ))
 }
 
-/// A terminal that does not show what is typed, until this is dropped or a signal ends the process.
+/// Hides what is typed at a terminal, until this value is dropped or a signal ends the process.
 struct HiddenInput {
     signals: Handle,
     thread: Option<JoinHandle<()>>,
 }
 
 impl HiddenInput {
-    /// None: the terminal cannot be told.
+    /// Returns `None` if the terminal does not accept the setting.
     fn start() -> Option<Self> {
         let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM]).ok()?;
         let handle = signals.handle();
@@ -112,7 +112,7 @@ impl Drop for HiddenInput {
     }
 }
 
-/// Tells the terminal on standard input; whether it could be told.
+/// Changes a setting of the terminal on standard input, and returns true if that succeeded.
 fn stty(setting: &str) -> bool {
     let status = Command::new("stty")
         .arg(setting)

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use tokio::runtime::Runtime;
-
 use super::args::passes::RunArgs;
-use super::command_target::print_result;
-use super::dispatch::Context;
+use super::context::Context;
+use super::context::print_result;
+use super::context::runtime;
 use crate::config::model::Config;
 use crate::control::exit;
 use crate::control::protocol::{CommandResult, PassView, Refusal};
@@ -15,16 +14,13 @@ use crate::daemon::failure::Failure;
 use crate::daemon::offline::{RunMode, run_once};
 use crate::daemon::process::run_daemon;
 
-/// The problem of clocks that differ, as passes and watches report it.
+/// The code of the problem that clocks differ, as passes and watches report it.
 const CLOCK_OFF: &str = "clock-off";
-
-/// Threads for I/O; the store has one of its own, and there is little to compute.
-const THREADS: usize = 2;
 
 /// Runs the daemon, or passes until nothing is left to do.
 ///
 /// # Errors
-/// When something cannot be opened, or nothing can work.
+/// Returns a refusal if something cannot be opened, or if the daemon or the passes cannot work.
 pub fn run(context: &Context, args: &RunArgs) -> Result<u8, Refusal> {
     let config = context.config()?.config;
     if args.once || args.dry_run {
@@ -46,10 +42,10 @@ pub fn run(context: &Context, args: &RunArgs) -> Result<u8, Refusal> {
     Ok(exit::DONE)
 }
 
-/// One run of passes, without a daemon.
+/// Runs passes once, without a daemon.
 ///
 /// # Errors
-/// When something cannot be opened, or a pass fails.
+/// Returns a refusal if something cannot be opened, or if a pass fails.
 pub fn run_passes(
     context: &Context,
     config: &Config,
@@ -60,10 +56,11 @@ pub fn run_passes(
     Ok(runtime()?.block_on(run_once(config, &context.clock, calendar, mode))?)
 }
 
-/// How a run ended. What was done is printed by then, and only the failure is left to be told.
+/// Returns the exit code of a run. The report is already printed, so that only a failure is left to
+/// report.
 ///
 /// # Errors
-/// When it did not come to its end.
+/// Returns a refusal if the run stopped before its end.
 pub fn finish(view: &PassView) -> Result<u8, Refusal> {
     match &view.stopped {
         None => Ok(exit_code(view)),
@@ -75,8 +72,9 @@ pub fn finish(view: &PassView) -> Result<u8, Refusal> {
     }
 }
 
-/// The exit code of a pass: 4 while something is begun and not finished, and where requests could not be
-/// looked at or decided, because the clocks differ or Cal.com's answers did not tell enough.
+/// Returns the exit code of a pass: 4 if something was started and is not finished, or if requests
+/// could not be read or decided because the clocks differ or Cal.com's answers did not contain
+/// enough.
 pub fn exit_code(view: &PassView) -> u8 {
     let is_unfinished = |outcome: &str| matches!(outcome, "unresolved" | "failed" | "refused");
     let watch = view.watch.iter().flat_map(|watch| &watch.problems);
@@ -89,22 +87,6 @@ pub fn exit_code(view: &PassView) -> u8 {
     } else {
         exit::DONE
     }
-}
-
-/// The runtime that commands await on.
-///
-/// # Errors
-/// When the system gives no threads.
-pub fn runtime() -> Result<Runtime, Refusal> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(THREADS)
-        .enable_all()
-        .build()
-        .map_err(|error| Refusal {
-            exit: exit::FAILED,
-            code: "internal".to_owned(),
-            text: format!("failed to start the runtime: {error}"),
-        })
 }
 
 #[cfg(test)]
@@ -135,7 +117,8 @@ mod tests {
         exit_code(&serde_json::from_value(view).unwrap())
     }
 
-    /// What waits for credit, a person or nothing is in order; what could not be decided is not.
+    /// A request that waits for credit, for a person or for nothing is in order; a request that
+    /// could not be decided is not.
     #[test]
     fn the_exit_code_says_whether_everything_was_looked_at_and_finished() {
         let ordinary = [

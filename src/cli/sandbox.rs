@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::args::passes::SandboxArgs as Args;
-use super::dispatch::{Context, print};
+use super::context::runtime;
+use super::context::{Context, print};
 use super::file;
-use super::run::runtime;
 use crate::control::exit;
 use crate::control::protocol::Refusal;
 use crate::daemon::signals;
@@ -21,7 +21,7 @@ const MAX_SCENARIO: usize = 16 * 1024 * 1024;
 /// Serves until TERM or INT.
 ///
 /// # Errors
-/// When the scenario is wrong, or the address cannot be had.
+/// Returns a refusal if the scenario is wrong, or if the address cannot be used.
 pub fn run_sandbox(context: &Context, args: &Args) -> Result<u8, Refusal> {
     if !args.listen.ip().is_loopback() {
         return Err(refusal(

@@ -1,15 +1,16 @@
-//! What there is to print on.
+//! Finds the width of the terminal.
 
-/// Columns when standard output is no terminal.
+/// The columns if standard output is not a terminal.
 const DEFAULT_WIDTH: usize = 100;
 
-/// Wider lines are hard to read.
+/// The most columns. Wider lines are hard to read.
 const MAX_WIDTH: usize = 120;
 
-/// Narrower tables are harder to read than wrapped lines.
+/// The fewest columns. Narrower tables are harder to read than wrapped lines.
 const MIN_WIDTH: usize = 40;
 
-/// Columns to print in: what `COLUMNS` says, else the width of the terminal, within reason.
+/// Returns the columns to print in: what `COLUMNS` says, or else the width of the terminal, within
+/// these limits.
 pub fn width() -> usize {
     let variable = std::env::var("COLUMNS").ok();
     let variable = variable.and_then(|columns| columns.parse().ok());

@@ -1,6 +1,6 @@
-//! Times as people write them: RFC 3339, a date, or a duration. Dates, and durations in days, weeks,
-//! months and years, are those of the configured time zone. What is passed on is RFC 3339 in UTC, in
-//! whole milliseconds.
+//! Parses times as people write them: RFC 3339, a date, or a duration. Dates, and durations in
+//! days, weeks, months and years, are those of the configured time zone. The result is RFC 3339 in
+//! UTC, in whole milliseconds.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use chrono::{
 };
 use chrono_tz::Tz;
 
-/// What a date or a duration stands for.
+/// What a date or a duration means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimeMeaning {
     /// Until then: a date, and a duration in whole days from now, count to the end of that day.
@@ -21,7 +21,7 @@ pub enum TimeMeaning {
     At,
 }
 
-/// Where on the calendar the operator is.
+/// The present time, and the operator's time zone.
 #[derive(Debug, Clone, Copy)]
 pub struct TimeContext {
     pub now: DateTime<Utc>,
@@ -44,10 +44,10 @@ pub enum TimeError {
     TooFar(String),
 }
 
-/// Reads any of the three forms.
+/// Parses any of the three forms.
 ///
 /// # Errors
-/// When the text is none of them.
+/// Returns an error if the text is none of them.
 pub fn parse(
     text: &str,
     meaning: TimeMeaning,
@@ -79,17 +79,17 @@ pub fn parse(
     at.and_then(format_rfc3339).ok_or_else(too_far)
 }
 
-/// Reads RFC 3339 or a date, for files that may be read at any time.
+/// Parses RFC 3339 or a date, for files that may be read at any time.
 ///
 /// # Errors
-/// When the text is neither.
+/// Returns an error if the text is neither.
 pub fn parse_instant(text: &str, meaning: TimeMeaning, zone: Tz) -> Result<String, TimeError> {
     let text = text.trim();
     parse_date_or_instant(text, meaning, zone)?
         .ok_or_else(|| TimeError::NotAnInstant(shorten(text)))
 }
 
-/// `None`: it is neither RFC 3339 nor a date.
+/// Parses RFC 3339 or a date. `None` if the text is neither.
 fn parse_date_or_instant(
     text: &str,
     meaning: TimeMeaning,
@@ -115,7 +115,7 @@ fn parse_date_or_instant(
         .ok_or_else(too_far)
 }
 
-/// The first instant of the day: where the clock skips midnight, the day begins later.
+/// Returns the first instant of the day. Where the clock skips midnight, the day begins later.
 fn start_of_day(day: NaiveDate, zone: Tz) -> Option<DateTime<Utc>> {
     let midnight = day.and_time(NaiveTime::MIN);
     (0..=24 * 4).find_map(|quarters| {
@@ -126,7 +126,8 @@ fn start_of_day(day: NaiveDate, zone: Tz) -> Option<DateTime<Utc>> {
     })
 }
 
-/// A duration in whole days and months: people mean the calendar by it, and not a number of seconds.
+/// A duration in whole days and months. People mean days and months of the calendar, and not a
+/// number of seconds.
 #[derive(Debug, Default)]
 struct CalendarSpan {
     months: u32,
@@ -134,7 +135,7 @@ struct CalendarSpan {
 }
 
 impl CalendarSpan {
-    /// `3months`, `1 year 2 weeks`, `90d`. `None`: there is another unit in it, or none.
+    /// Parses `3months`, `1 year 2 weeks`, `90d`. `None` if the text has another unit, or none.
     fn parse(text: &str) -> Option<Self> {
         let mut span = Self::default();
         let mut rest = text.trim();
@@ -159,7 +160,7 @@ impl CalendarSpan {
         (span.months > 0 || span.days > 0).then_some(span)
     }
 
-    /// Whether a duration names months or years, whose length depends on the calendar.
+    /// Returns true if a duration names months or years, whose length depends on the calendar.
     fn has_months(text: &str) -> bool {
         let mut words = text.split(|c: char| !c.is_alphabetic());
         words.any(|word| MONTHS.contains(&word) || YEARS.contains(&word))
@@ -196,7 +197,7 @@ fn shift_by(now: DateTime<Utc>, by: Duration, shift: CalendarShift) -> Option<Da
     shift(now, by)
 }
 
-/// `None`: the year does not have four digits.
+/// Returns RFC 3339 text, or `None` if the year does not have four digits.
 fn format_rfc3339(at: DateTime<Utc>) -> Option<String> {
     let text = at
         .trunc_subsecs(3)
@@ -240,7 +241,7 @@ mod tests {
             (berlin, "1month", Since, "2026-10-30T05:09:00Z"),
             (berlin, "1M 1d", At, "2026-12-31T05:09:00Z"),
             (berlin, "36h", Until, "2026-12-01T17:09:00Z"),
-            // It is the 2nd of July there, and winter time in half a year.
+            // In Berlin it is the 2nd of July, and in half a year it is winter time.
             (summer, "0d 1d", Until, "2026-07-03T22:00:00Z"),
             (summer, "6months", At, "2027-01-01T23:30:00Z"),
             (

@@ -1,5 +1,5 @@
-//! From arguments to what is asked of the house. The same command goes over the socket or, when no
-//! daemon runs, to the store that the command opened itself.
+//! Builds the command for the daemon or the store from the arguments. The same command goes over
+//! the socket or, if no daemon runs, to the store that this process opens itself.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,29 +13,30 @@ use super::args::decisions::{
 use super::args::ledger::LedgerArgs;
 use super::args::passes::EvaluateArgs;
 use super::csv;
-use super::export;
 use super::time::{self, TimeContext, TimeMeaning};
 use crate::control::protocol::account::AccountSetCommand;
 use crate::control::protocol::ledger::LedgerMoveCommand;
 use crate::control::protocol::{self, Command, Refusal, review};
 
+/// How many accounts one command asks for.
+pub const EXPORT_PAGE_SIZE: u32 = 1_000;
+
 /// The longest booking that `evaluate` reads: a real one has a few kilobytes.
 const MAX_BOOKING: usize = 1024 * 1024;
 
-/// How a named file is read: its path, and the most bytes that are wanted.
+/// Reads a named file, given its path and the most bytes that are wanted.
 pub type ReadFile<'a> = &'a dyn Fn(&Path, usize) -> Result<Vec<u8>, Refusal>;
 
-/// How the present time and the configured time zone are read. Only commands that name a time need
-/// them.
+/// Reads the present time and the configured time zone. Only commands that name a time need them.
 pub type ReadTimeContext<'a> = &'a dyn Fn() -> Result<TimeContext, Refusal>;
 
-/// How a PIN is read: its hash comes out.
+/// Reads a PIN, and returns its hash.
 pub type ReadPin<'a> = &'a dyn Fn() -> Result<String, Refusal>;
 
-/// The command that the arguments ask for.
+/// Builds the command for the arguments.
 ///
 /// # Errors
-/// When a time or a file cannot be understood.
+/// Returns a refusal if a time or a file cannot be understood.
 pub fn build_command(
     store_command: &StoreCommand,
     read_time_context: ReadTimeContext<'_>,
@@ -119,7 +120,7 @@ fn build_credits_command(
         CreditsArgs::Import(args) => build_import(args, read_time_context, read_file),
         CreditsArgs::Export(_) => Ok(Command::CreditsExport {
             after: None,
-            limit: export::PAGE_SIZE,
+            limit: EXPORT_PAGE_SIZE,
         }),
     }
 }

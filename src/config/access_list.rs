@@ -1,5 +1,5 @@
-//! Lists of bookers, as they are written: an address, `@` and a domain, or a table with a note and
-//! the day on which the entry ends.
+//! Reads lists of bookers. An entry is an address, `@` and a domain, or a table with a note and the
+//! day on which the entry ends.
 
 use chrono_tz::Tz;
 
@@ -15,15 +15,15 @@ use crate::domain::id::Address;
 const MAX_NOTE: usize = 500;
 
 /// What an entry looks like.
-const EXAMPLE: &str = "\"ann@example.com\", \"@example.com\" or { who = \"ann@example.com\" }";
+const EXAMPLE: &str = "\"ann@example.com\", \"@example.com\" or { booker = \"ann@example.com\" }";
 
-/// An entry and where it stands.
+/// An entry and the path of its key.
 pub(super) struct LocatedAccessEntry {
     path: String,
     entry: AccessEntry,
 }
 
-/// The entries of the list at the key; none if there is none.
+/// Returns the entries of the list at the key, or none if the key is missing.
 pub(super) fn read_list(
     table: &mut TomlTable<'_>,
     key: &'static str,
@@ -56,12 +56,12 @@ pub(super) fn read_list(
     entries
 }
 
-/// The entries without their places.
+/// Returns the entries without their paths.
 pub(super) fn without_paths(entries: Vec<LocatedAccessEntry>) -> Vec<AccessEntry> {
     entries.into_iter().map(|entry| entry.entry).collect()
 }
 
-/// Warns of bookers who are let in by one list and kept out by another.
+/// Warns of bookers that one list allows and another list blocks.
 pub(super) fn warn_of_contradictions(
     allow: &[LocatedAccessEntry],
     block: &[&[AccessEntry]],
@@ -96,7 +96,10 @@ fn read_entry(
         });
     }
     let mut table = item.table(EXAMPLE, report)?;
-    let subject = table.get_required("who", "\"ann@example.com\"", report);
+    let subject = {
+        table.refuse_replaced_key("who", "write `booker`", report);
+        table.get_required("booker", "\"ann@example.com\"", report)
+    };
     let note = table.get("note", report);
     let expires = table.get("expires", report);
     table.report_unknown_keys(report);
@@ -146,7 +149,7 @@ fn read_note(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Opti
     Some(text.to_owned())
 }
 
-/// Whether whoever the second entry means is meant by the first, for as long.
+/// Returns true if the first entry covers every booker of the second, for at least as long.
 fn covers(one: &AccessEntry, other: &AccessEntry, folding: &AddressNormalization) -> bool {
     let as_long = match (one.expires, other.expires) {
         (None, _) => true,

@@ -1,4 +1,4 @@
-//! The section `[calcom]`.
+//! Reads the section `[calcom]`.
 
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -7,26 +7,28 @@ use std::time::Duration;
 use reqwest::Url;
 
 use super::diagnostic_collector::DiagnosticCollector;
-use super::model::{self, Calcom, Dialect};
-use super::parse::set;
+use super::model::{self, Calcom};
 use super::reader::{KEY_ADVICE, TomlTable, TomlValue};
 use super::value;
+use super::value::set;
+use crate::domain::dialect::Dialect;
 use crate::domain::gate::RefuseWith;
 use crate::domain::id::{Address, HostId, HostKey};
 use crate::domain::time::Span;
 
-/// For one whole call: under a second no server answers for certain, and a call that takes longer
-/// than ten minutes holds up the pass for nothing.
+/// Bounds of the timeouts of one whole call. No server reliably answers in less than a second, and
+/// a call that takes longer than ten minutes delays the pass without any benefit.
 const TIMEOUT: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(600);
 
-/// For the connection alone; a minute is what the slowest resolvers and routes take.
+/// Bounds of the timeout for connecting alone. The slowest resolvers and routes take a minute.
 const CONNECT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(60);
 
-/// How long a call without an answer may run at the server: servers that are stopped and go on, and
-/// queues of mail servers, take minutes; past a day nobody waits for a confirmation any more.
+/// Bounds of the time for which a call without an answer may still run at the server. Servers that
+/// are stopped and continued, and queues of mail servers, take minutes. After a day, no booker
+/// waits for a confirmation any more.
 const RESEND: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(86_400);
 
-/// What the section says: the part that speaks, and the part that decides.
+/// The values of the section: how to call Cal.com, and what the policy uses for decisions.
 pub(super) struct CalcomSection {
     pub(super) calcom: Calcom,
     pub(super) refuse_with: RefuseWith,
@@ -103,7 +105,7 @@ pub(super) fn read(
     }
     table.report_unknown_keys(report);
     if calcom.dialect == Dialect::V1 {
-        // v1 has no decline that tells the booker anything.
+        // With v1 there is no decline that notifies the booker.
         refuse_with = RefuseWith::Cancel;
     }
     CalcomSection {
@@ -114,7 +116,7 @@ pub(super) fn read(
     }
 }
 
-/// The base of all addresses. A slash at its end is dropped.
+/// Reads the base of all addresses. A slash at its end is dropped.
 fn read_base_url(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<String> {
     let text = item.text("https://api.cal.com", report)?;
     let (problem, help) = match Url::parse(text) {

@@ -1,16 +1,16 @@
-//! Caps, as they are written: `{ at-most = 2, per = "week", tiers = ["gold"] }`.
+//! Reads caps: `{ at-most = 2, per = "week", tiers = ["gold"] }`.
 
 use super::diagnostic_collector::DiagnosticCollector;
 use super::reader::{TomlTable, TomlValue};
 use super::value;
 use crate::domain::criteria::cap::{Cap, CapPeriod, MAX_CAPS, PERIODS, strictest_cap};
 
-/// The most bookings that a cap may leave; more is no cap.
+/// The most bookings that a cap may allow. A higher number would not limit anything.
 const MAX_BOOKINGS: u64 = 10_000;
 
 const EXAMPLE: &str = "{ at-most = 2, per = \"week\" }";
 
-/// The caps of the list at the key. `house` are those that count besides.
+/// Reads the caps of the list at the key. The `global_caps` apply in addition.
 pub(super) fn read_caps(
     table: &mut TomlTable<'_>,
     global_caps: &[Cap],
@@ -57,7 +57,7 @@ fn read_cap(mut row: TomlTable<'_>, report: &mut DiagnosticCollector<'_>) -> Opt
     })
 }
 
-/// Whether there may be a member for whom this cap is the one that bites.
+/// Returns true if there can be a member for whom this cap is the one that decides.
 fn can_decide(number: usize, caps: &[Cap], global_caps: &[Cap]) -> bool {
     let cap = &caps[number];
     let all_tiers = || caps.iter().chain(global_caps).flat_map(|cap| &cap.tiers);
@@ -72,11 +72,12 @@ fn can_decide(number: usize, caps: &[Cap], global_caps: &[Cap]) -> bool {
     { tiers }.any(applies)
 }
 
-/// Periods that hold the whole of this one: fewer bookings in them are fewer in it.
+/// Returns the periods that contain this one completely. A limit on the bookings in one of them
+/// also limits the bookings in this one.
 fn containing_periods(per: CapPeriod) -> &'static [CapPeriod] {
     match per {
         CapPeriod::Day => &[CapPeriod::Week, CapPeriod::Month],
-        // A week can lie in two months, and what is open in any.
+        // A week can lie in two months, and open bookings can lie in any period.
         CapPeriod::Week | CapPeriod::Month | CapPeriod::Open => &[],
     }
 }
@@ -104,7 +105,7 @@ mod tests {
     fn a_cap_decides_when_somebody_can_run_into_it_first() {
         let week = |at_most, tiers: &[&str]| cap(at_most, CapPeriod::Week, tiers);
         let day = |at_most| cap(at_most, CapPeriod::Day, &[]);
-        // the cap, those beside it, the house's, decides
+        // (the cap, other caps of the gate, the global caps, whether the cap can decide)
         let rows = [
             (week(2, &[]), vec![], vec![], true),
             (week(2, &[]), vec![week(1, &[])], vec![], false),

@@ -1,16 +1,17 @@
-//! What no single key shows: values that are well formed, and yet hardly what was meant. Warnings
-//! only; the configuration works as it is written.
+//! Checks what no single key shows: values that are well formed, but hardly what the operator
+//! meant. The results are warnings only; the configuration works as it is written.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use reqwest::Url;
 
 use super::diagnostic_collector::DiagnosticCollector;
-use super::model::{Config, Dialect};
+use super::model::Config;
+use super::value::is_local;
+use crate::domain::dialect::Dialect;
 use crate::domain::time::Span;
 
-/// What an operator of the legacy interface must know. `config.toml` says it in the same words.
+/// What an operator who uses API version v1 must know. `config.toml` says it in the same words.
 const V1_DEFECTS: [&str; 5] = [
     "an accept sends no mail and no webhook and makes no calendar entry",
     "a refusal is a cancellation",
@@ -20,7 +21,7 @@ const V1_DEFECTS: [&str; 5] = [
     "each occurrence of a series is decided on its own",
 ];
 
-/// Hosts that show the web pages of Cal.com and answer no API.
+/// Hosts that serve the web pages of Cal.com and no API.
 const WEB_HOSTS: [&str; 5] = [
     "app.cal.com",
     "cal.com",
@@ -29,20 +30,21 @@ const WEB_HOSTS: [&str; 5] = [
     "cal.eu",
 ];
 
-/// The hosted API.
+/// The host of the hosted API.
 const HOSTED_API: &str = "api.cal.com";
 
-/// Up to this share of the rate limit there is room for whatever else uses the key.
+/// The share of the rate limit up to which there is room for other users of the key.
 const MAX_BUDGET: u8 = 80;
 
-/// Polling the hosted service more often takes a fifth of its limit for lists that show nothing
-/// new.
+/// The shortest reasonable interval for polling the hosted service. Polling more often takes a
+/// fifth of the service's limit for lists that show nothing new.
 const SHORTEST_POLL: Span = Span::seconds(5);
 
-/// A confirm makes calendar entries and sends mails before it is answered.
+/// The shortest reasonable timeout. Cal.com makes calendar entries and sends mails before it
+/// answers a confirm.
 const SHORTEST_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Looks at the whole.
+/// Checks the whole configuration.
 pub(super) fn check(config: &Config, report: &mut DiagnosticCollector<'_>) {
     let url = Url::parse(&config.calcom.base_url).ok();
     let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
@@ -84,15 +86,6 @@ fn check_address(url: &Url, host: &str, report: &mut DiagnosticCollector<'_>) {
         let problem = format!("maitred adds the version itself: calls would go to {version}/v…");
         report.warn(key, problem, format!("leave out {version} at the end"));
     }
-}
-
-/// Whether nothing leaves this machine. (IPv6 addresses stand in brackets.)
-pub(super) fn is_local(host: &str) -> bool {
-    let plain = host.trim_start_matches('[').trim_end_matches(']');
-    let address: Option<IpAddr> = plain.parse().ok();
-    address.is_some_and(|address| address.is_loopback())
-        || host == "localhost"
-        || host.ends_with(".localhost")
 }
 
 fn check_dialect(config: &Config, host: &str, report: &mut DiagnosticCollector<'_>) {

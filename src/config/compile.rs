@@ -1,5 +1,5 @@
-//! Expressions and templates of the configuration, compiled; each of their diagnostics is a finding at its
-//! own place.
+//! Compiles the expressions and templates of the configuration. Each problem is reported at its own
+//! place in the text.
 
 use std::collections::BTreeSet;
 use std::thread;
@@ -11,7 +11,7 @@ use crate::domain::rule::diagnostic::RuleDiagnostic;
 use crate::domain::rule::expression::{Expression, MIN_STACK_BYTES};
 use crate::domain::rule::template::Template;
 
-/// The condition at the key. `lookups` are the names of the questions that it may use.
+/// Compiles the condition at the key. `lookups` are the names of the lookups that it may use.
 pub(super) fn compile_expression(
     item: &TomlValue<'_>,
     lookups: &BTreeSet<String>,
@@ -22,7 +22,7 @@ pub(super) fn compile_expression(
     report_failure(item, text, compiled, report)
 }
 
-/// The template at the key.
+/// Compiles the template at the key.
 pub(super) fn compile_template(
     item: &TomlValue<'_>,
     report: &mut DiagnosticCollector<'_>,
@@ -43,7 +43,7 @@ fn report_failure<T>(
         Ok(compiled) => return Some(compiled),
         Err(diagnostics) => diagnostics,
     };
-    // Problems repeat words of the text.
+    // The problems repeat words of the text.
     let hidden = report.has_secret() || secret_detection::line_has_secret(text);
     for diagnostic in diagnostics {
         let diagnostic = if hidden {
@@ -65,7 +65,7 @@ fn redact(diagnostic: RuleDiagnostic) -> RuleDiagnostic {
     }
 }
 
-/// Compiles on a stack that is large enough whoever asks.
+/// Compiles on a thread of its own, so that the stack is large enough for every caller.
 fn compile_on_large_stack<T: Send>(
     compile: impl FnOnce() -> Result<T, Vec<RuleDiagnostic>> + Send,
 ) -> Result<T, Vec<RuleDiagnostic>> {

@@ -1,12 +1,12 @@
-//! What a gate asks for beside an account and credit.
+//! Reads what a gate requires in addition to an account and credit.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::diagnostic_collector::DiagnosticCollector;
 use super::on_violation::{read_effect_key, read_permanent_effect_key};
-use super::parse::set;
 use super::reader::{TomlTable, TomlValue};
+use super::value::set;
 use super::{access_list, cap, price, rule, time_window, value};
 use crate::domain::criteria::gate_criteria::{
     AccountDetails, Criteria, NoticeBounds, TooManyRequestsReply, ZoneSource,
@@ -16,17 +16,17 @@ use crate::domain::criteria::time_window::TimeWindow;
 use crate::domain::id::{EventTypeKey, MAX_NAME};
 use crate::domain::time::Span;
 
-/// Notice. Bookings are not made further ahead.
+/// Bounds of the notice. Bookings are not made further ahead.
 const NOTICE: RangeInclusive<Duration> =
     Duration::from_secs(0)..=Duration::from_secs(365 * 24 * 60 * 60);
 
-/// Hours that one gate may have.
+/// The most entries in the list of hours of one gate.
 const MAX_HOURS: usize = 50;
 
-/// The most requests of a booker on one day; more is no limit.
+/// The most requests of a booker on one day. A higher number would not limit anything.
 const MAX_PER_DAY: u64 = 10_000;
 
-/// What the keys of the gate's table say. `guarded` are its event types.
+/// Reads the criteria from the gate's table. `gate_event_types` are the event types of the gate.
 pub(super) fn read(
     table: &mut TomlTable<'_>,
     gate_event_types: &[EventTypeKey],
@@ -59,7 +59,7 @@ pub(super) fn read(
     );
     if let Some(item) = table.get("time-zone", report) {
         let words = [
-            ("house", ZoneSource::GlobalPolicy),
+            ("schedule", ZoneSource::Schedule),
             ("booker", ZoneSource::Booker),
         ];
         set(&mut criteria.zone_source, item.keyword(&words, report));
@@ -70,7 +70,7 @@ pub(super) fn read(
         (criteria.requests_per_day, global_policy.requests_per_day)
         && gate_limit >= global_limit
     {
-        let problem = format!("this never decides: house.requests-per-day is {global_limit}");
+        let problem = format!("this never decides: global.requests-per-day is {global_limit}");
         let path = format!("{}.requests-per-day", table.path());
         report.warn(
             &path,
@@ -80,7 +80,8 @@ pub(super) fn read(
     }
     let slot = &mut criteria.on_too_many_requests;
     read_permanent_effect_key(table, "too-many-requests", slot, report);
-    if let Some(item) = table.get("answer-too-many", report) {
+    table.refuse_replaced_key("answer-too-many", "write `decline-too-many`", report);
+    if let Some(item) = table.get("decline-too-many", report) {
         let words = [
             ("once", TooManyRequestsReply::Once),
             ("each", TooManyRequestsReply::Each),
@@ -139,7 +140,7 @@ fn read_notice(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Op
     };
     let (at_least, at_most) = value::read_range(item, &span, report)?;
     Some(NoticeBounds {
-        // No notice at all is always given.
+        // Every request has a notice of at least zero.
         at_least: at_least.filter(|least| *least > Span::zero()),
         at_most,
     })
@@ -161,7 +162,7 @@ fn read_hours(list: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Vec
     hours
 }
 
-/// The limit; 0 is none.
+/// Reads the limit; 0 means that there is none.
 pub(super) fn read_requests_per_day(
     table: &mut TomlTable<'_>,
     report: &mut DiagnosticCollector<'_>,
@@ -171,7 +172,7 @@ pub(super) fn read_requests_per_day(
     u32::try_from(number).ok().filter(|number| *number > 0)
 }
 
-/// The slug of a booking question; an empty text is none.
+/// Reads the identifier of a booking question; an empty text means that there is none.
 fn read_pin(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<String> {
     let text = item.text("pin", report)?;
     let is_forbidden = |c: char| c.is_whitespace() || c.is_control();

@@ -1,17 +1,18 @@
-//! What is wrong with a configuration, one finding at a time: how bad it is, where it stands, what
-//! it is and what to do. Rendered with the line and a caret, as compilers do.
+//! What is wrong with a configuration. A diagnostic says how serious a problem is, where it is,
+//! what it is, and what to do. It is rendered with the line and a caret, as compilers do.
 
 use std::fmt;
 
-/// The most findings that are rendered. Past these, a reader mends the first ones and asks again.
+/// The most diagnostics that are rendered. A reader with more of them corrects these first and
+/// checks again.
 const MAX_SHOWN: usize = 40;
 
-/// How bad it is.
+/// How serious a diagnostic is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
-    /// Nothing starts with such a configuration.
+    /// The configuration cannot be used.
     Error,
-    /// It starts, and somebody may want to look.
+    /// The configuration can be used, but an operator may want to check it.
     Warning,
 }
 
@@ -24,15 +25,17 @@ impl Severity {
     }
 }
 
-/// One thing that is wrong, or may be.
+/// One thing that is wrong, or may be wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
     pub severity: Severity,
-    /// The file it stands in.
+    /// The file that contains the problem.
     pub file: String,
-    /// The key, as a path from the top: `gate[1].cost`, counted from 0. Empty when it is none's.
+    /// The key, as a path from the top, with indexes counted from 0: `gate[1].cost`. Empty if the
+    /// diagnostic is not about a key.
     pub key: String,
-    /// `None` when it stands nowhere: something is missing, or a default does not fit the rest.
+    /// `None` if there is no place to show: something is missing, or a default does not fit the
+    /// rest.
     pub position: Option<Position>,
     /// What is wrong, as a lower-case fragment.
     pub problem: String,
@@ -40,22 +43,22 @@ pub struct Diagnostic {
     pub help: String,
 }
 
-/// Where in the file; both count from 1, the column in characters.
+/// A place in the file. Both numbers count from 1, the column in characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
     pub line: usize,
     pub column: usize,
-    /// `None` when the file seems to hold a secret: then no line of it is shown.
+    /// `None` if the file seems to hold a secret: then none of its lines is shown.
     pub excerpt: Option<Excerpt>,
 }
 
-/// A line of the file, cut to what can be shown, and what of it is meant.
+/// A line of the file, cut to what can be shown, and the part of the line to mark.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Excerpt {
     pub text: String,
-    /// How many characters stand before what is meant.
+    /// How many characters come before the marked part.
     pub mark_start: usize,
-    /// How many characters are meant; at least one.
+    /// How many characters are marked; at least one.
     pub mark_width: usize,
 }
 
@@ -94,7 +97,7 @@ impl Excerpt {
     }
 }
 
-/// All that is wrong with one configuration, in the order of the file; at least one is an error.
+/// All diagnostics of one configuration, in the order of the file. At least one is an error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Diagnostics(pub Vec<Diagnostic>);
 
@@ -110,7 +113,7 @@ impl fmt::Display for Diagnostics {
     }
 }
 
-/// The findings in numbers: "2 errors, 1 warning".
+/// Returns the number of errors and warnings: "2 errors, 1 warning".
 pub fn summarize_counts(diagnostics: &[Diagnostic]) -> String {
     let count = |severity| {
         diagnostics

@@ -1,5 +1,5 @@
-//! What a reading has found so far, and where everything stands: findings are addressed by the path
-//! of a key, so that a check of several keys can point at each.
+//! Collects the diagnostics of a text, and remembers the place of every key. A diagnostic is
+//! addressed by the path of a key, so that a check of several keys can point at each of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -14,24 +14,24 @@ const MAX_LINE: usize = 100;
 /// How much of a value or a key is repeated in a message.
 const MAX_VALUE: usize = 60;
 
-/// The findings of one text, while it is read.
+/// The diagnostics of one text, while the text is read.
 pub(super) struct DiagnosticCollector<'a> {
     text: &'a str,
     file: &'a str,
-    /// The text seems to hold a secret: no line and no value of it is shown.
+    /// True if the text seems to hold a secret. Then no line and no value of the text is shown.
     has_secret: bool,
-    /// Where keys and values stand, by path.
+    /// The places of keys and values, by path.
     spans: BTreeMap<String, Range<usize>>,
-    /// Every key that was asked for, with `[]` for the place in a list.
+    /// Every key that the reader knows, with `[]` for the place in a list.
     known_keys: BTreeSet<String>,
     diagnostics: Vec<LocatedDiagnostic>,
 }
 
-/// A finding, and what it was found by.
+/// A diagnostic, with its key and its place in the text.
 struct LocatedDiagnostic {
-    /// The path as it stands in the text; the finding's own may hide a part.
+    /// The path as it is in the text; the path in the diagnostic may hide a part.
     key: String,
-    /// The offset it stands at. Those that stand nowhere come last.
+    /// The offset in the text. Diagnostics without a place come last.
     offset: usize,
     diagnostic: Diagnostic,
 }
@@ -48,12 +48,12 @@ impl<'a> DiagnosticCollector<'a> {
         }
     }
 
-    /// Remembers where the key's value stands.
+    /// Remembers the place of the key's value.
     pub(super) fn record_span(&mut self, key: &str, span: Range<usize>) {
         self.spans.insert(key.to_owned(), span);
     }
 
-    /// Remembers that there is such a key.
+    /// Remembers that the key is known.
     pub(super) fn register_key(&mut self, key: &str) {
         let mut plain = String::new();
         let mut in_brackets = false;
@@ -66,17 +66,18 @@ impl<'a> DiagnosticCollector<'a> {
         self.known_keys.insert(plain);
     }
 
-    /// An error about the key. The first of a key is enough: what follows is mostly its echo.
+    /// Adds an error about the key. Only the first error of a key is kept, because the others
+    /// mostly follow from it.
     pub(super) fn error(&mut self, key: &str, problem: String, help: impl Into<String>) {
         self.add(Severity::Error, key, problem, help.into());
     }
 
-    /// A warning about the key, unless there is an error about it.
+    /// Adds a warning about the key, unless there is an error about the key.
     pub(super) fn warn(&mut self, key: &str, problem: String, help: impl Into<String>) {
         self.add(Severity::Warning, key, problem, help.into());
     }
 
-    /// An error at a place within the text that the key has for its value. All of them are told.
+    /// Adds an error at a part of the text that is the key's value. All such errors are kept.
     pub(super) fn rule_error(&mut self, key: &str, value: &str, diagnostic: RuleDiagnostic) {
         let Some(value_span) = self.spans.get(key).cloned() else {
             self.error(key, diagnostic.problem, diagnostic.help);
@@ -102,7 +103,7 @@ impl<'a> DiagnosticCollector<'a> {
         });
     }
 
-    /// An error at a place where no key could be read. The first of a line is enough.
+    /// Adds an error at a place where no key could be read. Only the first error of a line is kept.
     pub(super) fn syntax_error(&mut self, span: Range<usize>, problem: String, help: String) {
         let at = span.start;
         let position = self.position_at(span);
@@ -131,7 +132,7 @@ impl<'a> DiagnosticCollector<'a> {
         });
     }
 
-    /// The value as a message may repeat it: in quotes and cut, or not at all.
+    /// Returns the value as a message may repeat it: in quotes and cut, or not at all.
     pub(super) fn show(&self, value: &str) -> String {
         if self.has_secret || secret_detection::line_has_secret(value) {
             return "the value".to_owned();
@@ -139,7 +140,8 @@ impl<'a> DiagnosticCollector<'a> {
         format!("`{}`", shorten(value))
     }
 
-    /// The name of a key, or the path of one, likewise. Names are shown even where values are not.
+    /// Returns the name or the path of a key as a message may repeat it: cut, or not at all. Names
+    /// are shown even where values are not.
     pub(super) fn show_key(&self, key: &str) -> Option<String> {
         (!secret_detection::value_looks_secret(key)).then(|| shorten(key))
     }
@@ -148,7 +150,7 @@ impl<'a> DiagnosticCollector<'a> {
         self.has_secret
     }
 
-    /// The header of the section in which a key of that name was asked for.
+    /// Returns the header of the section in which a key of that name is known.
     pub(super) fn find_section(&self, key: &str) -> Option<String> {
         let paths = self
             .known_keys
@@ -161,7 +163,7 @@ impl<'a> DiagnosticCollector<'a> {
         })
     }
 
-    /// All findings, in the order of the text.
+    /// Returns all diagnostics, in the order of the text.
     pub(super) fn into_diagnostics(mut self) -> Vec<Diagnostic> {
         self.diagnostics.sort_by_key(|found| found.offset);
         self.diagnostics
@@ -174,13 +176,14 @@ impl<'a> DiagnosticCollector<'a> {
         self.error_count() > 0
     }
 
-    /// How many there are so far. None came of what was read between two equal numbers.
+    /// Returns the number of errors so far. If it is the same before and after a value is read, the
+    /// value caused no error.
     pub(super) fn error_count(&self) -> usize {
         let severity = |found: &&LocatedDiagnostic| found.diagnostic.severity == Severity::Error;
         self.diagnostics.iter().filter(severity).count()
     }
 
-    /// The keys that were asked for.
+    /// Returns the known keys.
     #[cfg(test)]
     pub(super) fn known_keys(&self) -> &BTreeSet<String> {
         &self.known_keys
@@ -211,13 +214,14 @@ impl<'a> DiagnosticCollector<'a> {
         });
     }
 
-    /// Where the key stands, for findings that come up later.
+    /// Returns the place of the key, for diagnostics that are found later.
     pub(super) fn position_of(&self, key: &str) -> Option<Position> {
         let span = self.spans.get(key).cloned();
         span.map(|span| self.position_at(span))
     }
 
-    /// Where the span is, with its line. A span over several lines is cut at the end of the first.
+    /// Returns the place of the span, with its line. A span over several lines is cut at the end of
+    /// the first.
     fn position_at(&self, span: Range<usize>) -> Position {
         let start = floor_char_boundary(self.text, span.start);
         let end = floor_char_boundary(self.text, span.end).max(start);
@@ -239,9 +243,9 @@ impl<'a> DiagnosticCollector<'a> {
     }
 }
 
-/// The part of the line to show, and where in it the mark goes.
+/// Returns the part of the line to show, and the place of the mark in it.
 fn cut_excerpt(line: &str, column: usize, width: usize) -> Excerpt {
-    // A mark far to the right takes the start of the line with it.
+    // If the mark is far to the right, the start of the line is left out.
     let skipped = column.saturating_sub(MAX_LINE / 2);
     let cut = if column < MAX_LINE { 0 } else { skipped };
     let shown: String = line
@@ -259,7 +263,7 @@ fn cut_excerpt(line: &str, column: usize, width: usize) -> Excerpt {
     }
 }
 
-/// The start of the text, as it can be printed on one line.
+/// Returns the start of the text, in a form that can be printed on one line.
 fn shorten(text: &str) -> String {
     let mut start: String = text
         .chars()
@@ -272,7 +276,7 @@ fn shorten(text: &str) -> String {
     start
 }
 
-/// The character as it can be printed on one line.
+/// Returns the character in a form that can be printed on one line.
 fn escape_control(c: char) -> impl Iterator<Item = char> {
     let escaped = c.is_control();
     let own = (!escaped).then_some(c);
@@ -280,7 +284,7 @@ fn escape_control(c: char) -> impl Iterator<Item = char> {
     own.into_iter().chain(escape)
 }
 
-/// The nearest boundary of a character at or before the offset.
+/// Returns the nearest boundary of a character at or before the offset.
 fn floor_char_boundary(text: &str, at: usize) -> usize {
     let at = at.min(text.len());
     (0..=at)

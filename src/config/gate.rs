@@ -1,27 +1,28 @@
-//! The sections `[[gate]]`: what is guarded, what it costs, and whom it is for.
+//! Reads the sections `[[gate]]`: what a gate guards, what a booking costs, and whom the gate is
+//! for.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::diagnostic_collector::DiagnosticCollector;
 use super::model;
-use super::parse::set;
 use super::reader::{TomlTable, TomlValue};
-use super::{criteria, on_violation, refund_policy, value};
+use super::value::set;
+use super::{criteria, event_type, on_violation, refund_policy, value};
 use crate::domain::criteria::global_policy::GlobalPolicy;
 use crate::domain::decision::MAX_CREDITS;
 use crate::domain::gate::{Gate, OnUnanswered};
-use crate::domain::id::{EventTypeId, EventTypeKey, MAX_NAME};
+use crate::domain::id::EventTypeKey;
 use crate::domain::time::Span;
 
 /// How long before its start an unanswered request may be declined.
 const DECLINE_LEAD: RangeInclusive<Duration> =
     Duration::from_secs(0)..=Duration::from_secs(365 * 24 * 60 * 60);
 
-/// Gates that a house may have: each request looks through them for its own.
+/// The most gates. The gate of each request is searched among all of them.
 const MAX_GATES: usize = 1_000;
 
-/// All gates, in the order of the file.
+/// Reads all gates, in the order of the file.
 pub(super) fn read(
     list: &TomlValue<'_>,
     global_policy: &GlobalPolicy,
@@ -34,7 +35,7 @@ pub(super) fn read(
         .collect()
 }
 
-/// What earlier gates have taken, with where they took it.
+/// The event types and names that earlier gates use, each with the place where it is used.
 #[derive(Default)]
 struct EarlierGates {
     event_types: Vec<(EventTypeKey, String)>,
@@ -100,7 +101,7 @@ fn read_event_types(
     }
     let mut keys = Vec::new();
     for item in items {
-        let Some(key) = read_event_type(&item, report) else {
+        let Some(key) = event_type::read_event_type(&item, report) else {
             continue;
         };
         match earlier.event_types.iter().find(|(known, _)| *known == key) {
@@ -122,57 +123,7 @@ fn read_event_types(
     keys
 }
 
-pub(super) fn read_event_type(
-    item: &TomlValue<'_>,
-    report: &mut DiagnosticCollector<'_>,
-) -> Option<EventTypeKey> {
-    let help = "give the event type's number at Cal.com (77), or its slug, the last part of its \
-        address (\"book-club\")";
-    if let Some(number) = item.as_number() {
-        if number > 0 {
-            return Some(EventTypeKey::Id(EventTypeId(number)));
-        }
-        let problem = "an event type's number is 1 or more".to_owned();
-        report.error(&item.path, problem, help);
-        return None;
-    }
-    let Some(text) = item.as_text() else {
-        item.report_type_mismatch("a number or a text in quotes", help, report);
-        return None;
-    };
-    if text.is_empty() || text.len() > MAX_NAME || !text.chars().all(is_slug) {
-        let problem = format!("{} is not a slug", report.show(text));
-        report.error(&item.path, problem, help);
-        return None;
-    }
-    if text.chars().all(|c| c.is_ascii_digit()) {
-        let problem = format!("{} in quotes is a slug, not a number", report.show(text));
-        report.warn(
-            &item.path,
-            problem,
-            "leave out the quotes to name the event type by number",
-        );
-    }
-    if text.chars().any(char::is_uppercase) {
-        let problem = format!(
-            "{} has capitals; Cal.com's slugs have none",
-            report.show(text)
-        );
-        report.warn(
-            &item.path,
-            problem,
-            "write it as in the address of the event type",
-        );
-    }
-    Some(EventTypeKey::Slug(text.to_owned()))
-}
-
-/// Cal.com makes slugs of letters of any script, digits and a few signs; never of these.
-fn is_slug(c: char) -> bool {
-    !(c.is_whitespace() || c.is_control() || "/?#\\".contains(c))
-}
-
-/// `"leave"`, `"decline"`, or `{ decline = "2h" }`: so long before the start.
+/// Reads `"leave"`, `"decline"`, or `{ decline = "2h" }`, which means that long before the start.
 fn read_unanswered(
     item: &TomlValue<'_>,
     report: &mut DiagnosticCollector<'_>,
@@ -191,7 +142,8 @@ fn read_unanswered(
     Some(OnUnanswered::Decline { before })
 }
 
-/// The gate's name: its own, or that of its first event type. No two are the same.
+/// Returns the gate's name: its own, or that of its first event type. No two gates may have the
+/// same name.
 fn choose_gate_name(
     item: Option<TomlValue<'_>>,
     gate: &Gate,
@@ -206,7 +158,7 @@ fn choose_gate_name(
         EventTypeKey::Id(id) => id.to_string(),
     });
     let Some(name) = own_name.or(first) else {
-        // Nothing to call it by; the reason is reported already.
+        // There is no name to use; the reason is reported already.
         return String::new();
     };
     match earlier.names.iter().find(|(known, _)| *known == name) {

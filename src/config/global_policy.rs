@@ -1,14 +1,14 @@
-//! The section `[house]`: what counts for all gates.
+//! Reads the section `[global]`: settings for all gates.
 
 use chrono_tz::Tz;
 
 use super::diagnostic_collector::DiagnosticCollector;
-use super::parse::set;
 use super::reader::{TomlTable, TomlValue};
+use super::value::set;
 use super::{access_list, cap, criteria, value};
 use crate::domain::criteria::global_policy::{GlobalPolicy, ManagedUsers};
 
-/// Domains whose dots mean nothing; there are a handful in the world.
+/// The most domains that ignore dots; only a handful of such domains exist.
 const MAX_DOMAINS: usize = 100;
 
 pub(super) fn read(
@@ -20,13 +20,15 @@ pub(super) fn read(
         zone,
         ..GlobalPolicy::default()
     };
-    if let Some(item) = table.get("fold-tags", report) {
+    table.refuse_replaced_key("fold-tags", "write `ignore-plus-tags`", report);
+    table.refuse_replaced_key("fold-dots", "write `ignore-dots-at`", report);
+    if let Some(item) = table.get("ignore-plus-tags", report) {
         set(
             &mut global_policy.address_normalization.strip_tags,
             item.flag(report),
         );
     }
-    if let Some(list) = table.get("fold-dots", report) {
+    if let Some(list) = table.get("ignore-dots-at", report) {
         global_policy.address_normalization.domains_ignoring_dots = read_domains(&list, report);
     }
     if let Some(item) = table.get("managed-users", report) {

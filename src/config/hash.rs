@@ -1,5 +1,5 @@
-//! The hash of a policy: the same for two configurations that decide the same, however they are
-//! written. Every decision is stamped with it.
+//! Computes the hash of a policy. Two configurations that decide the same have the same hash, even
+//! if they are written differently. Every decision is stamped with the hash.
 
 mod criteria;
 
@@ -7,22 +7,22 @@ use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
-use super::model::Config;
+use super::lookup_config::LookupConfig;
 use crate::domain::criteria::on_violation::OnViolation;
-use crate::domain::gate::{Gate, OnUnanswered, RefuseWith};
+use crate::domain::gate::{Gate, OnUnanswered, Policy, RefuseWith};
 use crate::domain::id::{EventTypeKey, HostKey};
 use crate::domain::refund_policy::{
     AcceptedMove, Blame, ExpiredRefund, HostAbsent, LateMove, NoShow, OnReschedule, OnRevived,
     OnUnmanaged, RefundTerms, Terms,
 };
 
-/// How many hexadecimal digits are kept. It tells apart the few policies that one house ever has;
-/// it guards nothing.
+/// How many hexadecimal digits are kept. They distinguish the few policies that one operator ever
+/// has; the hash protects nothing.
 const DIGITS: usize = 16;
 
-/// The hash; whatever hash the policy has already plays no part.
-pub(super) fn policy_hash(config: &Config) -> String {
-    let digest = Sha256::digest(canonical_text(config));
+/// Returns the hash. The hash that the policy has already does not count.
+pub(super) fn policy_hash(policy: &Policy, lookups: &[LookupConfig]) -> String {
+    let digest = Sha256::digest(canonical_text(policy, lookups));
     let mut hex = String::with_capacity(2 * digest.len());
     for byte in digest {
         hex.push_str(&format!("{byte:02x}"));
@@ -31,10 +31,9 @@ pub(super) fn policy_hash(config: &Config) -> String {
     hex
 }
 
-/// One line for each thing that decides. Texts stand in quotes, so that no two policies read the
-/// same; what has no order is sorted.
-fn canonical_text(config: &Config) -> String {
-    let policy = &config.policy;
+/// Returns one line for each setting that decides. Texts are in quotes, so that no two policies
+/// read the same; settings without an order are sorted.
+fn canonical_text(policy: &Policy, lookups: &[LookupConfig]) -> String {
     let limits = &policy.limits;
     let mut lines = vec![
         "policy 2".to_owned(),
@@ -56,7 +55,7 @@ fn canonical_text(config: &Config) -> String {
     hosts.sort();
     lines.extend(hosts);
     lines.extend(criteria::render_global_policy(&policy.global));
-    lines.extend(criteria::render_lookups(&config.lookups));
+    lines.extend(criteria::render_lookups(lookups));
     for gate in &policy.gates {
         lines.push(self::render_gate(gate));
         lines.extend(criteria::render_gate_criteria(&gate.criteria));
@@ -173,7 +172,7 @@ fn render_host(host: &HostKey) -> String {
     }
 }
 
-/// In ASCII whatever the text, so that the rendering never depends on a version of Unicode.
+/// Quotes the text in ASCII, so that the rendering never depends on a version of Unicode.
 fn quote(text: &str) -> String {
     format!("\"{}\"", text.escape_default())
 }
@@ -208,7 +207,7 @@ fn render_effect(effect: OnViolation) -> String {
 mod tests {
     use crate::config::parse::parse;
 
-    /// The hash of a policy with one gate, after one replacement in its text.
+    /// Returns the hash of a policy with one gate, after one replacement in its text.
     fn hash_after_replacement(from: &str, to: &str) -> String {
         let text = "\
 [calcom]
@@ -220,7 +219,7 @@ requests-per-pass = 100
 declines = { at-most = 10, per = \"1h\" }
 max-observation-age = \"10s\"
 series-settle = \"20s\"
-[house]
+[global]
 [reasons]
 [[lookup]]
 name = \"crm\"
@@ -321,18 +320,22 @@ taken = \"decline\"
         }
     }
 
-    /// Every pair is of lines under one header: the same policy, or two.
+    /// Each row has two groups of lines for one header, and says whether both are the same policy.
     #[test]
     fn criteria_that_affect_decisions_change_the_hash() {
         let global_rows = [
-            ("fold-tags = true", "", true),
-            ("fold-tags = false", "", false),
+            ("ignore-plus-tags = true", "", true),
+            ("ignore-plus-tags = false", "", false),
             (
-                "fold-dots = ['a.com', 'b.com']",
-                "fold-dots = ['b.com', 'a.com']",
+                "ignore-dots-at = ['a.com', 'b.com']",
+                "ignore-dots-at = ['b.com', 'a.com']",
                 true,
             ),
-            ("fold-dots = ['a.com']", "fold-dots = ['b.com']", false),
+            (
+                "ignore-dots-at = ['a.com']",
+                "ignore-dots-at = ['b.com']",
+                false,
+            ),
             ("requests-per-day = 0", "", true),
             ("managed-users = 'leave'", "", true),
             ("managed-users = 'find'", "", false),
@@ -424,7 +427,7 @@ taken = \"decline\"
                 false,
             ),
             ("outside-hours = 'review'", "", false),
-            ("time-zone = 'house'", "", true),
+            ("time-zone = 'schedule'", "", true),
             ("account-details = 'proven'", "", true),
             ("account-details = 'always'", "", false),
             ("time-zone = 'booker'", "", false),
@@ -438,12 +441,12 @@ taken = \"decline\"
             ("allow = ['a@b.com']", "block = ['a@b.com']", false),
             (
                 "block = ['a@b.com']",
-                "block = [{ who = 'a@b.com', note = 'x' }]",
+                "block = [{ booker = 'a@b.com', note = 'x' }]",
                 true,
             ),
             (
                 "block = ['a@b.com']",
-                "block = [{ who = 'a@b.com', expires = '2027-01-01' }]",
+                "block = [{ booker = 'a@b.com', expires = '2027-01-01' }]",
                 false,
             ),
             ("not-allowed = 'review'", "", false),
@@ -495,7 +498,7 @@ taken = \"decline\"
             );
         };
         for (one, other, expect) in global_rows {
-            check("[house]", one, other, expect);
+            check("[global]", one, other, expect);
         }
         for (one, other, expect) in reasons {
             check("[reasons]", one, other, expect);

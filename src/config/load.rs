@@ -1,4 +1,4 @@
-//! Reading the configuration's file.
+//! Reads the configuration file.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -10,7 +10,7 @@ use super::parse::{Loaded, parse};
 /// The largest file that is read: thousands of gates fit, and a wrong file does no harm.
 const MAX_BYTES: u64 = 1024 * 1024;
 
-/// Why there is no configuration.
+/// Why the configuration could not be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     #[error("read the configuration {}{}", path.display(), hint(source))]
@@ -26,7 +26,8 @@ pub enum LoadError {
 /// Reads and checks the file.
 ///
 /// # Errors
-/// When it cannot be read, or anything in it is wrong; then with all findings at once.
+/// Returns an error if the file cannot be read, or if anything in it is wrong. In the second case
+/// the error holds all diagnostics.
 pub fn load(path: &Path) -> Result<Loaded, LoadError> {
     let text = read_text(path)?;
     parse(&text, &path.display().to_string()).map_err(LoadError::Invalid)

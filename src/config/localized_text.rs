@@ -1,4 +1,4 @@
-//! The house's own words for bookers: a template, or one for each language.
+//! Reads the operator's own texts for bookers: one template, or one for each language.
 
 use super::compile;
 use super::diagnostic_collector::DiagnosticCollector;
@@ -6,16 +6,16 @@ use super::reader::{TomlTable, TomlValue};
 use crate::domain::decision::ReasonCode;
 use crate::domain::rule::localized_text::{LocalizedText, is_same_language};
 
-/// Languages that one reason may have.
+/// The most languages that one reason may have.
 const MAX_LANGUAGES: usize = 50;
 
-/// The longest language tag: `zh-Hant-TW` and its like.
+/// The longest language tag: `zh-Hant-TW` and similar.
 const MAX_TAG: usize = 35;
 
 const EXAMPLE: &str = "\"…\" or { en = \"…\", de = \"…\" }";
 
-/// What bookers are told of by maitred itself, in the order in which requests are judged. A rule has
-/// its reason beside it.
+/// The reasons that maitred itself gives to bookers, in the order in which requests are judged. The
+/// reason of a rule is a key of the rule.
 const BOOKER_REASONS: [ReasonCode; 13] = [
     ReasonCode::Blocked,
     ReasonCode::NotAllowed,
@@ -32,7 +32,7 @@ const BOOKER_REASONS: [ReasonCode; 13] = [
     ReasonCode::ShortOfCredit,
 ];
 
-/// The section `[reasons]`.
+/// Reads the section `[reasons]`.
 pub(super) fn read_reasons(
     mut table: TomlTable<'_>,
     report: &mut DiagnosticCollector<'_>,
@@ -49,7 +49,7 @@ pub(super) fn read_reasons(
     reasons
 }
 
-/// One text for all, or texts by language.
+/// Reads one text for all languages, or texts by language.
 pub(super) fn read(
     item: &TomlValue<'_>,
     report: &mut DiagnosticCollector<'_>,

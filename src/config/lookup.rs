@@ -1,4 +1,5 @@
-//! The sections `[[lookup]]`: questions to the house's own systems, whose answers rules may use.
+//! Reads the sections `[[lookup]]`: questions to the operator's own systems, whose answers rules
+//! may use.
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -6,30 +7,32 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-use super::check::is_local;
 use super::diagnostic_collector::DiagnosticCollector;
+use super::lookup_config::{LookupConfig, LookupSource};
 use super::on_violation;
-use super::parse::set;
 use super::reader::{TomlTable, TomlValue};
 use super::secret_detection;
 use super::value;
+use super::value::is_local;
+use super::value::set;
 use crate::domain::criteria::global_policy::LookupRequirement;
 use crate::domain::criteria::on_violation::OnViolation;
 
-/// What stands in a URL for the booker's address.
+/// The placeholder for the booker's address in a URL.
 pub const ADDRESS_PLACEHOLDER: &str = "{address}";
 
-/// Lookups that a house may have: for one request each may be asked.
+/// The most lookups: for one request, each of them may be asked.
 const MAX_LOOKUPS: usize = 20;
 
-/// For one answer: a pass waits for it, and with it everybody who asks.
+/// Bounds of the time for one answer. The pass waits for the answer, and so do all bookers in the
+/// pass.
 const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(60);
 
-/// How long an answer may be used again.
+/// Bounds of the time for which an answer may be used again.
 const CACHE: RangeInclusive<Duration> =
     Duration::from_secs(0)..=Duration::from_secs(7 * 24 * 60 * 60);
 
-/// How often one question may be asked at the same time.
+/// How many questions may run at the same time.
 const AT_ONCE: RangeInclusive<u64> = 1..=64;
 
 /// The most words of a command.
@@ -38,10 +41,10 @@ const MAX_WORDS: usize = 100;
 /// The longest word of a command and the longest URL, in bytes.
 const MAX_TEXT: usize = 2_000;
 
-/// The longest name: it stands in expressions, behind `lookup.`.
+/// The longest name. Expressions contain it, after `lookup.`.
 const MAX_NAME: usize = 40;
 
-/// Words of the expression language, which cannot stand behind a dot in it.
+/// Words of the expression language, which cannot follow a dot.
 const RESERVED: [&str; 21] = [
     "as",
     "break",
@@ -66,40 +69,14 @@ const RESERVED: [&str; 21] = [
     "while",
 ];
 
-/// Where a secret belongs that was written into a lookup.
+/// Where an operator should keep a secret that they wrote into a lookup.
 const SECRET_ADVICE: &str = "keep secrets out of this file: put it alone into the file that \
     `credential-file` names; it is sent as `Authorization: Bearer`";
 
 const COMMAND_EXAMPLE: &str = "[\"/usr/local/bin/members\", \"--json\"]";
 
-/// A question to another system: how it is asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LookupConfig {
-    /// Letters, digits and `_`, so that it can stand in an expression.
-    pub name: String,
-    pub source: LookupSource,
-    /// For one answer.
-    pub timeout: Duration,
-    /// How long an answer is used again; zero: never.
-    pub cached_for: Duration,
-    /// How often it may be asked at the same time.
-    pub at_once: usize,
-}
-
-/// Who is asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LookupSource {
-    /// A program and its arguments. The program is named by its whole path.
-    Command { program: PathBuf, args: Vec<String> },
-    /// `GET`; `ADDRESS` stands for the booker's address, percent-encoded.
-    Url {
-        url: String,
-        /// Holds what is sent as `Authorization: Bearer`.
-        credential_file: Option<PathBuf>,
-    },
-}
-
-/// All lookups, in the order of the file: how they are asked, and what the domain sees of them.
+/// Reads all lookups, in the order of the file. Returns how they are asked, and the part that the
+/// domain sees.
 pub(super) fn read(
     list: &TomlValue<'_>,
     base: &Path,
@@ -118,7 +95,7 @@ pub(super) fn read(
         );
         on_violation::read_effect_key(&mut table, "no-answer", &mut no_answer, report);
         table.report_unknown_keys(report);
-        // Rules may use the name, whatever else is wrong here.
+        // Rules may use the name, even if other keys of the lookup are wrong.
         let Some(name) = name else { continue };
         if let Some(source) = source {
             configs.push(LookupConfig {
@@ -135,7 +112,7 @@ pub(super) fn read(
     (configs, lookups)
 }
 
-/// A lookup of which only the pace was said.
+/// Reads the timing of a lookup. The other fields of the result have no meaning.
 fn read_timing(table: &mut TomlTable<'_>, report: &mut DiagnosticCollector<'_>) -> LookupConfig {
     let mut timing = LookupConfig {
         name: String::new(),

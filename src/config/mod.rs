@@ -1,12 +1,14 @@
-//! The configuration: plain typed values, already checked. Text is read once, at the start or at a
-//! reload, and all that is wrong with it is said at once; nothing below has to doubt a value.
-//! Nothing here opens a connection, and no message ever shows a secret.
+//! The configuration as plain typed values, already checked. The text is read once, at the start or
+//! at a reload, and everything that is wrong with it is reported together, so that no code that
+//! uses a value has to check it again. Nothing here opens a connection, and no message ever shows a
+//! secret.
 //!
-//! `load` reads the file and `parse` the text; `model` is what comes of it, `finding` what is wrong
-//! with it. `secret` finds the API key, which never stands in the configuration. `every` says when
-//! a schedule is due next. `lookup` is how other systems are asked. The files without `pub` read one
-//! section or one kind of value each; `criteria` is what a gate asks for beside credit. `case` reads
-//! the example bookings that a configuration is tried with.
+//! `load` reads the file and `parse` the text. `model` is the result, and `diagnostic` describes
+//! what is wrong with the text. `secret` finds the API key, which is never in the configuration.
+//! `recurrence` computes when a schedule is due next. `lookup` describes how other systems are
+//! asked. `policy_test` reads the example bookings with which a configuration is tested. The files
+//! without `pub` read one section or one kind of value each; `criteria` reads what a gate requires
+//! in addition to credit.
 
 pub mod diagnostic;
 pub mod load;
@@ -26,10 +28,12 @@ mod check;
 mod compile;
 mod criteria;
 mod diagnostic_collector;
+mod event_type;
 mod gate;
 mod global_policy;
 mod hash;
 mod localized_text;
+pub mod lookup_config;
 mod on_violation;
 mod price;
 mod reader;

@@ -1,5 +1,5 @@
 //! The configuration as plain values, and its defaults. `config.toml` at the top of the repository
-//! says the same in the operator's words; a test holds the two together.
+//! describes the same for operators; a test keeps the two equal.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,81 +7,66 @@ use std::time::Duration;
 use chrono_tz::Tz;
 
 use super::hash;
-use super::lookup::LookupConfig;
+use super::lookup_config::LookupConfig;
 use super::recurrence::{CronExpression, Recurrence};
 use crate::domain::criteria::gate_criteria::Criteria;
 use crate::domain::criteria::global_policy::GlobalPolicy;
 use crate::domain::criteria::on_violation::OnViolation;
+use crate::domain::dialect::Dialect;
 use crate::domain::gate::{DeclineLimit, Gate, OnUnanswered, PassLimits, Policy, RefuseWith};
 use crate::domain::refund_policy::Terms;
 use crate::domain::time::Span;
 
-/// The shipped default, as an operator gets it.
+/// The shipped default, as an operator receives it.
 pub const SHIPPED_CONFIG: &str = include_str!("../../config.toml");
 
-/// Where the configuration is looked for when nothing else is said.
+/// The path of the configuration if no other is given.
 pub const DEFAULT_PATH: &str = "/etc/maitred/config.toml";
 
-/// All that an operator can set, checked.
+/// All settings of an operator, checked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     pub calcom: Calcom,
     pub schedule: Schedule,
     pub store: StoreConfig,
     pub control: Control,
-    /// Questions to the house's own systems: how they are asked.
+    /// Questions to the operator's own systems, and how they are asked.
     pub lookups: Vec<LookupConfig>,
-    /// What decides: gates, hosts, limits. The only part that the domain sees.
+    /// The settings that decide: gates, hosts, limits. The only part that the domain sees.
     pub policy: Policy,
 }
 
-/// Which Cal.com, and how it is spoken to.
+/// Which Cal.com is used, and how it is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Calcom {
-    /// Without the version (`/v2`) and without a slash at the end.
+    /// The address without the version (`/v2`) and without a slash at the end.
     pub base_url: String,
     pub dialect: Dialect,
-    /// The last of the places in which the key is looked for; see `secret`.
+    /// The last of the places in which the key is searched; see `secret`.
     pub api_key_file: PathBuf,
-    /// For one whole call that reads.
+    /// How long one whole call that reads may take.
     pub timeout: Duration,
-    /// For one whole call that confirms, declines or cancels.
+    /// How long one whole call that confirms, declines or cancels may take.
     pub confirm_timeout: Duration,
     pub connect_timeout: Duration,
-    /// Certificates that are trusted besides those of the system.
+    /// Certificates that are trusted in addition to those of the system.
     pub ca_file: Option<PathBuf>,
     /// Percent of the server's rate limit that may be used, 1 to 100.
     pub budget: u8,
 }
 
-/// Which of Cal.com's interfaces is spoken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dialect {
-    V2,
-    V1,
-}
-
-impl Dialect {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::V2 => "v2",
-            Self::V1 => "v1",
-        }
-    }
-}
-
-/// When passes run.
+/// When passes, watches and audits run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Schedule {
-    /// Looks at what waits for an answer.
+    /// When a pass reads the requests that wait for an answer.
     pub poll: Recurrence,
-    /// Looks at what became of confirmed bookings.
+    /// When a watch reads what happened to confirmed bookings.
     pub watch: Recurrence,
-    /// Looks at every charge that is open, and for bookings that others accepted.
+    /// When an audit reads every open charge, and searches for bookings that others accepted.
     pub audit: Recurrence,
 }
 
-/// Where the log and the fold are kept.
+/// Where the log and the projection are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreConfig {
     pub path: PathBuf,
@@ -90,7 +75,7 @@ pub struct StoreConfig {
 /// Where a running daemon answers commands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Control {
-    /// `None`: turned off.
+    /// `None` if the socket is turned off.
     pub socket: Option<PathBuf>,
 }
 
@@ -155,7 +140,7 @@ impl Default for Control {
     }
 }
 
-/// When an audit is due if nothing else is said: in the small hours of the zone.
+/// Returns when an audit is due if the configuration does not say: in the small hours of the zone.
 pub(super) fn default_audit(zone: Tz) -> Recurrence {
     Recurrence::Cron {
         expression: CronExpression::parse("0 4 * * *").expect("the default is an expression"),
@@ -163,7 +148,7 @@ pub(super) fn default_audit(zone: Tz) -> Recurrence {
     }
 }
 
-/// The bounds of a pass when the configuration says nothing.
+/// Returns the limits of a pass if the configuration does not set them.
 pub(super) fn default_limits() -> PassLimits {
     PassLimits {
         requests_per_pass: 250,
@@ -177,7 +162,8 @@ pub(super) fn default_limits() -> PassLimits {
     }
 }
 
-/// A gate of which only the event types were said. Its name is theirs to give.
+/// Returns a gate with all defaults. It has no event types and no name yet; the default name comes
+/// from the event types.
 pub(super) fn default_gate() -> Gate {
     Gate {
         name: String::new(),
@@ -192,9 +178,9 @@ pub(super) fn default_gate() -> Gate {
     }
 }
 
-/// With the hash of what it says.
+/// Returns the configuration with the hash of its policy.
 pub(super) fn with_policy_hash(mut config: Config) -> Config {
-    config.policy.hash = hash::policy_hash(&config);
+    config.policy.hash = hash::policy_hash(&config.policy, &config.lookups);
     config
 }
 
@@ -208,7 +194,7 @@ mod tests {
     use crate::domain::decision::ReasonCode;
     use crate::domain::messages;
 
-    /// The shipped text with all its examples switched on, as an operator would do it.
+    /// Returns the shipped text with all its examples enabled, as an operator would enable them.
     fn uncomment_examples() -> String {
         let mut text = String::new();
         for line in SHIPPED_CONFIG.lines() {
@@ -241,7 +227,7 @@ mod tests {
         let loaded = parse(&uncomment_examples(), "config.toml").expect("the examples are right");
         assert_eq!(loaded.warnings, []);
         let config = loaded.config;
-        // What has no default is as in the example, and the rest as if it were not said.
+        // Keys without a default are as in the example, and all others are left out.
         let required_keys_only = "\
 [[lookup]]
 name = 'members'
@@ -285,7 +271,7 @@ require = 'member.tier == \"gold\" || booking.notice >= duration(\"24h\")'
                 .expect("it is shown");
             assert_eq!(words.by_language[0].1.text(), expect, "{code}");
         }
-        // One text for all that would tell something about an account.
+        // All reasons that would reveal something about an account have one text.
         let account = messages::not_accepted(false, false);
         for code in [
             ReasonCode::UnknownBooker,
@@ -304,7 +290,8 @@ require = 'member.tier == \"gold\" || booking.notice >= duration(\"24h\")'
         }
     }
 
-    /// Keys of values that are empty by default, and are shown in prose.
+    /// Keys whose values are empty by default, with full values. The file shows these in prose
+    /// only.
     const FILLED_KEYS: [(&str, &str); 10] = [
         (
             "prices = []",
@@ -318,11 +305,11 @@ require = 'member.tier == \"gold\" || booking.notice >= duration(\"24h\")'
         ),
         (
             "allow = []",
-            "allow = [{ who = 'ann@example.com', note = 'x', expires = '2027-01-01' }]",
+            "allow = [{ booker = 'ann@example.com', note = 'x', expires = '2027-01-01' }]",
         ),
         (
             "block = []",
-            "block = [{ who = 'bo@example.com', note = 'x', expires = '2027-01-01' }]",
+            "block = [{ booker = 'bo@example.com', note = 'x', expires = '2027-01-01' }]",
         ),
         (
             "hours = []",

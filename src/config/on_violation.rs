@@ -1,25 +1,25 @@
-//! What becomes of a request that a criterion objects to, as it is written: `"decline"`, `"review"`,
-//! `"leave"`, `"wait"` or `{ wait = "24h", wait-until = "2h" }`.
+//! Reads what happens to a request that violates a criterion: `"decline"`, `"review"`, `"leave"`,
+//! `"wait"` or `{ wait = "24h", wait-until = "2h" }`.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::diagnostic_collector::DiagnosticCollector;
-use super::parse::set;
 use super::reader::{TomlTable, TomlValue};
 use super::value;
+use super::value::set;
 use crate::domain::criteria::on_violation::{OnViolation, Wait};
 use crate::domain::time::Span;
 
-/// How long a booker may be left waiting. Bookings are not made further ahead.
+/// Bounds of the time for which a booker may wait. Bookings are not made further ahead.
 const WAIT: RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(365 * 24 * 60 * 60);
 
-/// How long before the start a wait may end.
+/// Bounds of the time before the start at which a wait may end.
 const LEAD: RangeInclusive<Duration> =
     Duration::from_secs(0)..=Duration::from_secs(365 * 24 * 60 * 60);
 
-/// The effect that stands at the key, if there is one that can be read.
+/// Sets the effect from the key, if there is one that can be read.
 pub(super) fn read_effect_key(
     table: &mut TomlTable<'_>,
     key: &'static str,
@@ -31,7 +31,7 @@ pub(super) fn read_effect_key(
     }
 }
 
-/// The same of a criterion that waiting changes nothing about.
+/// Sets the effect of a criterion whose result does not change by waiting, and warns of a wait.
 pub(super) fn read_permanent_effect_key(
     table: &mut TomlTable<'_>,
     key: &'static str,

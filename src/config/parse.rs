@@ -1,4 +1,4 @@
-//! From text to a checked configuration, or to all that is wrong with it. Pure.
+//! Turns a text into a checked configuration, or into all its diagnostics. Pure.
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -9,38 +9,41 @@ use toml::de::DeTable;
 
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::diagnostic_collector::DiagnosticCollector;
-use super::lookup::LookupConfig;
+use super::lookup_config::LookupConfig;
 use super::model::{self, Config, Control, Schedule, StoreConfig};
 use super::reader::{self, KEY_ADVICE, TomlTable, TomlValue};
+use super::value::set;
 use super::{calcom, check, gate, global_policy, localized_text, lookup, rule, value};
 use crate::domain::criteria::global_policy::GlobalPolicy;
 use crate::domain::gate::{DeclineLimit, PassLimits, Policy};
 
-/// How often a schedule may come round: more often than once a second no server would bear, and
-/// less often than once a day is what timers are for.
+/// Bounds of the interval of a schedule. No server would tolerate more than one run per second, and
+/// for less than one run per day there are timers.
 const INTERVALS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(86_400);
 
-/// How old the sight of a booking may be when it is answered. Past a minute too much happens
-/// unseen: Cal.com would revive a booking that was cancelled meanwhile.
+/// Bounds of the age of the reading when a booking is answered. In more than a minute too much
+/// happens unseen: Cal.com would revive a booking that was cancelled meanwhile.
 const OBSERVATION_AGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(60);
 
-/// How long a series must have been quiet. It is written within seconds.
+/// Bounds of the time for which a series must have been unchanged. A series is written within
+/// seconds.
 const SERIES_SETTLE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(600);
 
-/// For how long declines may be counted.
+/// Bounds of the period in which declines are counted.
 const DECLINES_PER: RangeInclusive<Duration> =
     Duration::from_secs(60)..=Duration::from_secs(7 * 86_400);
 
 /// The most new decisions of one pass.
 const MAX_REQUESTS: u64 = 10_000;
 
-/// The longest path of a Unix socket, less the zero at its end.
+/// The longest path of a Unix socket, without the zero at its end.
 const MAX_SOCKET: usize = 107;
 
-/// The most syntax errors that are told: one mistake often makes more of what follows it.
+/// The most syntax errors that are reported: one mistake often causes more errors in the text after
+/// it.
 const MAX_SYNTAX: usize = 5;
 
-/// A configuration that can be used, and what somebody may want to look at nevertheless.
+/// A configuration that can be used, with warnings that an operator may want to check.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Loaded {
     pub config: Config,
@@ -48,11 +51,11 @@ pub struct Loaded {
     pub warnings: Vec<Diagnostic>,
 }
 
-/// Reads a configuration. `source` is the file's path: it stands in messages, and relative paths in
-/// the text start at its folder.
+/// Reads a configuration. `source` is the path of the file: it appears in messages, and relative
+/// paths in the text start at its folder.
 ///
 /// # Errors
-/// With every finding at once, warnings included, when at least one is an error.
+/// Returns all diagnostics, warnings included, if at least one is an error.
 pub fn parse(text: &str, source: &str) -> Result<Loaded, Diagnostics> {
     let mut report = DiagnosticCollector::new(text, source);
     let config = read_config(text, source, &mut report);
@@ -67,7 +70,7 @@ pub fn parse(text: &str, source: &str) -> Result<Loaded, Diagnostics> {
     }
 }
 
-/// What can be made of the text; `None` when it is no TOML.
+/// Reads as much of the text as possible; `None` if the text is not TOML.
 pub(super) fn read_config(
     text: &str,
     source: &str,
@@ -75,7 +78,7 @@ pub(super) fn read_config(
 ) -> Option<Config> {
     let (tree, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
-        // What the parser makes of the rest is a guess; findings about it could mislead.
+        // The parser only guesses the rest, so diagnostics about it could mislead.
         report_syntax_errors(&errors, report);
         return None;
     }
@@ -114,13 +117,14 @@ pub(super) fn read_config(
     Some(config)
 }
 
-/// What counts for all gates. Lookups come first, because rules may use no others.
+/// Reads the settings for all gates. Lookups come first, because rules may use no others.
 fn read_global_policy(
     top: &mut TomlTable<'_>,
     (base, zone): (&Path, Tz),
     report: &mut DiagnosticCollector<'_>,
 ) -> (Vec<LookupConfig>, GlobalPolicy) {
-    let mut global_policy = global_policy::read(top.table("house", report), zone, report);
+    top.refuse_replaced_key("house", "write [global]", report);
+    let mut global_policy = global_policy::read(top.table("global", report), zone, report);
     let mut lookups = Vec::new();
     if let Some(list) = top.get("lookup", report) {
         (lookups, global_policy.lookups) = lookup::read(&list, base, report);
@@ -151,7 +155,7 @@ pub(super) fn report_syntax_errors(
     }
 }
 
-/// The rhythms, and the house's time zone.
+/// Reads the schedules and the configured time zone.
 fn read_schedule(mut table: TomlTable<'_>, report: &mut DiagnosticCollector<'_>) -> (Schedule, Tz) {
     let mut schedule = Schedule::default();
     let zone = table.get("time-zone", report);
@@ -217,7 +221,8 @@ fn read_control(
     Control { socket }
 }
 
-/// The socket's path, which starts at the store's when it is relative; an empty text turns it off.
+/// Reads the path of the socket. A relative path starts at the store's path; an empty text turns
+/// the socket off.
 fn read_socket(
     item: &TomlValue<'_>,
     store: &Path,
@@ -259,7 +264,7 @@ fn read_limits(mut table: TomlTable<'_>, report: &mut DiagnosticCollector<'_>) -
     limits
 }
 
-/// How many declines in which time.
+/// Reads how many declines are allowed in which time.
 fn read_declines(
     item: &TomlValue<'_>,
     report: &mut DiagnosticCollector<'_>,
@@ -288,11 +293,4 @@ fn read_count(
 ) -> Option<usize> {
     item.number(range, report)
         .and_then(|number| usize::try_from(number).ok())
-}
-
-/// Sets what was read. What could not be read keeps its default, so that the reading can go on.
-pub(super) fn set<T>(slot: &mut T, value: Option<T>) {
-    if let Some(value) = value {
-        *slot = value;
-    }
 }

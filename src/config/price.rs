@@ -1,10 +1,10 @@
-//! Prices, as they are written: `{ cost = 2, tiers = ["gold"], hours = "18:00-22:00" }`.
+//! Reads prices: `{ cost = 2, tiers = ["gold"], hours = "18:00-22:00" }`.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::diagnostic_collector::DiagnosticCollector;
-use super::gate;
+use super::event_type;
 use super::reader::{TomlTable, TomlValue};
 use super::time_window;
 use super::value;
@@ -15,16 +15,16 @@ use crate::domain::id::EventTypeKey;
 use crate::domain::name_distance;
 use crate::domain::time::Span;
 
-/// How long a booking may be.
+/// Bounds of the length of a booking.
 const LENGTH: RangeInclusive<Duration> =
     Duration::from_secs(60)..=Duration::from_secs(365 * 24 * 60 * 60);
 
-/// How many occurrences a series may have; Cal.com's have a few dozen.
+/// Bounds of the number of occurrences of a series; Cal.com's series have a few dozen.
 const OCCURRENCES: RangeInclusive<u64> = 1..=1_000;
 
 const EXAMPLE: &str = "{ cost = 2, tiers = [\"gold\"] }";
 
-/// The prices of the list at the key, for a gate that guards these event types.
+/// Reads the prices of the list at the key, for a gate that guards these event types.
 pub(super) fn read_prices(
     table: &mut TomlTable<'_>,
     gate_event_types: &[EventTypeKey],
@@ -41,7 +41,7 @@ pub(super) fn read_prices(
             continue;
         };
         if report.error_count() > before {
-            // What such a price fits is not known.
+            // It is unknown what such a price fits.
             continue;
         }
         if let Some((earlier, _)) = prices.iter().find(|(_, known)| covers(known, &price)) {
@@ -91,7 +91,7 @@ fn read_count(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Opt
     usize::try_from(number).ok()
 }
 
-/// One value, or a table of `at-least` and `at-most`.
+/// Reads one value, or a table of `at-least` and `at-most`.
 fn read_range<T: Copy + PartialOrd>(
     item: &TomlValue<'_>,
     read_value: &dyn Fn(&TomlValue<'_>, &mut DiagnosticCollector<'_>) -> Option<T>,
@@ -117,7 +117,7 @@ fn read_event_types(
     }
     let mut keys = Vec::new();
     for item in items {
-        let Some(key) = gate::read_event_type(&item, report) else {
+        let Some(key) = event_type::read_event_type(&item, report) else {
             continue;
         };
         if !may_guard(gate_event_types, &key) {
@@ -133,7 +133,8 @@ fn read_event_types(
     keys
 }
 
-/// Whether the event type may be one of those. A number can be that of a slug.
+/// Returns true if the event type may be one of the gate's. A number and a slug can mean the same
+/// event type.
 fn may_guard(gate_event_types: &[EventTypeKey], key: &EventTypeKey) -> bool {
     let is_other_kind =
         |known: &EventTypeKey| std::mem::discriminant(known) != std::mem::discriminant(key);
@@ -155,7 +156,7 @@ fn suggest_event_type(gate_event_types: &[EventTypeKey], key: &EventTypeKey) -> 
     }
 }
 
-/// Whether whatever the second price fits, the first fits too.
+/// Returns true if the first price fits everything that the second fits.
 fn covers(one: &Price, other: &Price) -> bool {
     contains_all(&one.tiers, &other.tiers)
         && contains_all(&one.event_types, &other.event_types)
@@ -164,7 +165,7 @@ fn covers(one: &Price, other: &Price) -> bool {
         && contains_window(&one.start_window, &other.start_window)
 }
 
-/// An empty list stands for everything.
+/// Returns true if the first list contains the second. An empty list means everything.
 fn contains_all<T: PartialEq>(one: &[T], other: &[T]) -> bool {
     one.is_empty() || (!other.is_empty() && other.iter().all(|item| one.contains(item)))
 }

@@ -1,6 +1,6 @@
-//! The spanned tree of a TOML text, read key by key. Every value is asked for by name and by kind;
-//! a wrong kind is one finding, and a key that nobody asked for is another. Nothing stops the
-//! reading.
+//! Reads the spanned tree of a TOML text key by key. The caller asks for every value by key and by
+//! type. A wrong type is reported, and so is a key that the caller did not ask for. No mistake
+//! stops the reading.
 
 use std::ops::RangeInclusive;
 
@@ -12,7 +12,7 @@ use super::secret_detection;
 use crate::domain::booking::Answer;
 use crate::domain::name_distance;
 
-/// Where a key belongs that was written into the configuration.
+/// Where an operator should keep an API key that they wrote into the configuration.
 pub(super) const KEY_ADVICE: &str = "keep the API key out of this file (and make a new one if \
     others could read it): put it alone into the file that `api-key-file` names, or into systemd's \
     credential `calcom-api-key`, or into the variable MAITRED_API_KEY";
@@ -22,7 +22,7 @@ pub(super) struct TomlTable<'t> {
     path: String,
     entries: Option<&'t DeTable<'t>>,
     known_keys: Vec<&'static str>,
-    /// Where secrets belong that were written into this table.
+    /// Where an operator should keep a secret that they wrote into this table.
     secret_advice: &'static str,
 }
 
@@ -43,7 +43,7 @@ impl<'t> TomlTable<'t> {
         }
     }
 
-    /// The same, with other advice to those who write a secret into it.
+    /// Returns the same table, with other advice to operators who write a secret into it.
     pub(super) fn with_secret_advice(self, secrets_belong: &'static str) -> Self {
         Self {
             secret_advice: secrets_belong,
@@ -55,7 +55,7 @@ impl<'t> TomlTable<'t> {
         &self.path
     }
 
-    /// The key's value, if it is there.
+    /// Returns the key's value, if the key is there.
     pub(super) fn get(
         &mut self,
         key: &'static str,
@@ -72,7 +72,7 @@ impl<'t> TomlTable<'t> {
         })
     }
 
-    /// The key's value; that there is none is a finding.
+    /// Returns the key's value, or reports that the key is missing.
     pub(super) fn get_required(
         &mut self,
         key: &'static str,
@@ -87,7 +87,7 @@ impl<'t> TomlTable<'t> {
         item
     }
 
-    /// The table of that name; an empty one if there is none.
+    /// Returns the table at the key, or an empty one if there is none.
     pub(super) fn table(
         &mut self,
         key: &'static str,
@@ -129,7 +129,7 @@ impl<'t> TomlTable<'t> {
         report.error(&path, format!("`{key}` is not used any more"), help);
     }
 
-    /// Reports the keys that nobody asked for.
+    /// Reports the keys that the caller did not ask for.
     pub(super) fn report_unknown_keys(self, report: &mut DiagnosticCollector<'_>) {
         for (key, value) in self.entries.into_iter().flatten() {
             let name = key.get_ref().as_ref();
@@ -174,7 +174,7 @@ impl<'t> TomlValue<'t> {
         self.value.as_table()
     }
 
-    /// The text, or a finding.
+    /// Returns the text, or reports a wrong type.
     pub(super) fn text(
         &self,
         example: &str,
@@ -191,13 +191,13 @@ impl<'t> TomlValue<'t> {
         text
     }
 
-    /// The whole number, if the value is one that fits.
+    /// Returns the whole number, if the value is one that fits.
     pub(super) fn as_number(&self) -> Option<i64> {
         let number = self.value.as_integer()?;
         i64::from_str_radix(number.as_str(), number.radix()).ok()
     }
 
-    /// The whole number within the range, or a finding.
+    /// Returns the whole number, or reports that the value is none within the range.
     pub(super) fn number(
         &self,
         range: RangeInclusive<u64>,
@@ -218,7 +218,7 @@ impl<'t> TomlValue<'t> {
         number
     }
 
-    /// One of a few words, or a finding.
+    /// Returns the value of a keyword, or reports that the word is unknown.
     pub(super) fn keyword<T: Copy>(
         &self,
         words: &[(&'static str, T)],
@@ -242,7 +242,7 @@ impl<'t> TomlValue<'t> {
         found.map(|(_, value)| *value)
     }
 
-    /// The items of the list, or a finding and none.
+    /// Returns the items of the list, or reports a wrong type and returns none.
     pub(super) fn list(
         &self,
         example: &str,
@@ -263,7 +263,7 @@ impl<'t> TomlValue<'t> {
         values.iter().enumerate().map(item).collect()
     }
 
-    /// `true` or `false`, or a finding.
+    /// Returns `true` or `false`, or reports a wrong type.
     pub(super) fn flag(&self, report: &mut DiagnosticCollector<'_>) -> Option<bool> {
         let flag = self.value.as_bool();
         if flag.is_none() {
@@ -272,7 +272,7 @@ impl<'t> TomlValue<'t> {
         flag
     }
 
-    /// The table, or a finding.
+    /// Returns the table, or reports a wrong type.
     pub(super) fn table(
         &self,
         example: &str,
@@ -285,7 +285,8 @@ impl<'t> TomlValue<'t> {
         entries.map(|entries| TomlTable::new(&self.path, Some(entries)))
     }
 
-    /// The tables of a list, or findings; no more than so many.
+    /// Returns the tables of a list, and reports items that are no tables. More than `most` items
+    /// are refused.
     pub(super) fn rows(
         &self,
         example: &str,
@@ -297,8 +298,8 @@ impl<'t> TomlValue<'t> {
         rows.flatten().collect()
     }
 
-    /// The tables of a list that is written with a header for each, or findings; no more than so
-    /// many.
+    /// Returns the tables of a list in which each table has a header, and reports items that are no
+    /// tables. More than `most` items are refused.
     pub(super) fn sections(
         &self,
         header: &str,
@@ -322,7 +323,7 @@ impl<'t> TomlValue<'t> {
         items.iter().filter_map(section).collect()
     }
 
-    /// The items, when they are no more than so many.
+    /// Returns the items, or reports that there are more than `most`.
     pub(super) fn limit_count(
         &self,
         items: Vec<TomlValue<'t>>,
@@ -337,7 +338,8 @@ impl<'t> TomlValue<'t> {
         Vec::new()
     }
 
-    /// The values of a table whose keys are free, with their names, in the order of the text.
+    /// Returns the values of a table whose keys are free, with their names, in the order of the
+    /// text.
     pub(super) fn named_values(
         &self,
         report: &mut DiagnosticCollector<'_>,
@@ -355,8 +357,8 @@ impl<'t> TomlValue<'t> {
         entries.into_iter().map(to_named_value).collect()
     }
 
-    /// The value as an answer from outside would be, or a finding. As deep as the text is nested;
-    /// the parser bounds that.
+    /// Returns the value in the form of an answer from outside, or reports a wrong type. The
+    /// recursion is as deep as the text is nested, which the parser limits.
     pub(super) fn to_answer(&self, report: &mut DiagnosticCollector<'_>) -> Option<Answer> {
         let answer = to_answer(self.value);
         if answer.is_none() {
@@ -369,7 +371,7 @@ impl<'t> TomlValue<'t> {
         answer
     }
 
-    /// Reports that the value is of the wrong kind.
+    /// Reports that the value has the wrong type.
     pub(super) fn report_type_mismatch(
         &self,
         expected: &str,
@@ -396,7 +398,7 @@ impl<'t> TomlValue<'t> {
 fn to_answer(value: &DeValue<'_>) -> Option<Answer> {
     Some(match value {
         DeValue::String(text) => Answer::Text(text.to_string()),
-        // JSON's numbers are doubles; so are those of answers.
+        // Numbers in JSON are doubles, and so are numbers in answers.
         DeValue::Integer(number) => {
             let whole = i64::from_str_radix(number.as_str(), number.radix()).ok()?;
             Answer::Number(whole as f64)
@@ -417,14 +419,14 @@ fn to_answer(value: &DeValue<'_>) -> Option<Answer> {
     })
 }
 
-/// Reports every text in the tree that is one of Cal.com's keys, whatever the key it was given to.
+/// Reports every text in the tree that is one of Cal.com's API keys, under any key.
 pub(super) fn refuse_keys(table: &DeTable<'_>, path: &str, report: &mut DiagnosticCollector<'_>) {
     for (name, value) in table {
         refuse_key(value, &join(path, name.get_ref()), report);
     }
 }
 
-/// As deep as the text is nested; the parser bounds that.
+/// The recursion is as deep as the text is nested, which the parser limits.
 fn refuse_key(value: &Spanned<DeValue<'_>>, path: &str, report: &mut DiagnosticCollector<'_>) {
     match value.get_ref() {
         DeValue::String(text) if secret_detection::contains_api_key(text) => {

@@ -1,7 +1,7 @@
-//! When something that repeats is due next. Pure: both instants are parameters.
+//! Computes when something that repeats is due next. Pure: both instants are parameters.
 //!
-//! croner is only ever asked within a stretch of constant UTC offset. Asked across a clock change
-//! it can answer with an instant that has passed (in the doubled hour), or leave that hour out.
+//! croner is only called within a period of constant UTC offset. Across a clock change it can
+//! return an instant that has passed (in the doubled hour), or leave that hour out.
 
 use std::fmt;
 use std::str::FromStr as _;
@@ -16,32 +16,33 @@ use crate::domain::time::{Span, Time};
 /// The longest cron expression that is read: real ones have a few dozen characters.
 const MAX_EXPRESSION: usize = 200;
 
-/// How far apart the UTC offset is looked at while searching for a clock change. No zone ever
+/// The step in which the UTC offset is read while searching for a clock change. No zone ever
 /// changed twice within a day.
 const STRIDE: Span = Span::days(1);
 
-/// How many clock changes one search crosses before it gives up: two a year for longer than any
-/// expression with a day and a month can take to come round again.
+/// How many clock changes one search crosses before it gives up. With two changes a year, that is
+/// longer than any expression with a day and a month takes to match again.
 const MAX_CHANGES: usize = 1_000;
 
-/// A rhythm.
+/// When something repeats.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Recurrence {
-    /// That long after the last time. Never zero.
+    /// That long after the last run. Never zero.
     Span(Span),
-    /// Whenever the clock on the wall of the zone shows a time that matches.
+    /// Whenever the local clock of the zone shows a time that matches.
     Cron {
         expression: CronExpression,
         zone: Tz,
     },
 }
 
-/// A cron expression of five or six fields that comes round; with six, the first is seconds.
+/// A cron expression of five or six fields that is due at some time. With six fields, the first is
+/// seconds.
 #[derive(Clone)]
 pub struct CronExpression {
-    /// As it was written.
+    /// The expression as it was written.
     text: String,
-    /// On the heap: it is twenty times as large as a span.
+    /// On the heap, because it is twenty times as large as a span.
     cron: Box<Cron>,
 }
 
@@ -59,8 +60,11 @@ pub enum CronExpressionError {
 }
 
 impl CronExpression {
+    /// Parses an expression.
+    ///
     /// # Errors
-    /// When the text is no such expression, or there is no day on which it is due.
+    /// Returns an error if the text is no such expression, or if there is no day on which it is
+    /// due.
     pub fn parse(text: &str) -> Result<Self, CronExpressionError> {
         if text.len() > MAX_EXPRESSION {
             return Err(CronExpressionError::TooLong);
@@ -70,7 +74,7 @@ impl CronExpression {
             text: text.trim().to_owned(),
             cron: Box::new(cron),
         };
-        // The calendar repeats after 400 years, and croner searches for thousands.
+        // The calendar repeats after 400 years, and croner searches thousands of years.
         let utc = FixedOffset::east_opt(0).expect("zero is a valid offset");
         match expression.next_match_at_offset(Time::UNIX_EPOCH, utc) {
             Some(_) => Ok(expression),
@@ -82,7 +86,7 @@ impl CronExpression {
         &self.text
     }
 
-    /// The first match after the instant, were the offset to stay as it is.
+    /// Returns the first match after the instant, as if the offset never changed.
     fn next_match_at_offset(&self, after: Time, offset: FixedOffset) -> Option<Time> {
         self.cron
             .find_next_occurrence(&after.with_timezone(&offset), false)
@@ -104,16 +108,18 @@ impl fmt::Debug for CronExpression {
 }
 
 impl Recurrence {
-    /// When it is due next: never before `now`; equal to `now` when it is due at once, whatever was
-    /// missed meanwhile. `last` is when it was done last.
+    /// Returns when the next run is due: never before `now`, and exactly `now` if a run is due
+    /// immediately, no matter how many runs were missed meanwhile. `last` is the time of the last
+    /// run.
     ///
-    /// A span that was never done is due at once; a cron expression at its next match. A `last` in
-    /// the future says nothing (the clock was set back, or a damaged file was read), so it is due at
-    /// once: counted as `now`, it would never come round for who asks again and again.
+    /// Without a last run, a span is due immediately, and a cron expression at its next match. A
+    /// `last` in the future has no meaning (the clock was set back, or a damaged file was read), so
+    /// the run is due immediately: if such a `last` counted as `now`, the run would never become
+    /// due for a caller that asks again and again.
     ///
-    /// Where clocks change, a match that the skipped hour swallows is due at the end of that hour.
-    /// In the doubled hour an expression is due as often as the clock shows a match; but a single
-    /// time of day only once, at its first showing.
+    /// Where clocks change, a match in the skipped hour is due at the end of that hour. In the
+    /// doubled hour an expression is due as often as the clock shows a match, except that a single
+    /// time of day is due only once, at its first showing.
     pub fn next_after(&self, last: Option<Time>, now: Time) -> Time {
         if last.is_some_and(|last| last > now) {
             return now;
@@ -126,14 +132,14 @@ impl Recurrence {
                 None => now,
             },
             Self::Cron { expression, zone } => {
-                // Without a last time, a match at this very instant counts.
+                // Without a last run, a match at exactly this instant counts.
                 let after = last.unwrap_or(now - Span::milliseconds(1)).trunc_subsecs(0);
                 find_next_match(expression, *zone, after).map_or(Time::MAX_UTC, |due| due.max(now))
             }
         }
     }
 
-    /// The shortest time between two dues, as far as a few tell.
+    /// Returns the shortest time between two due times, as far as a few of them show.
     pub fn shortest_interval(&self) -> Span {
         /// Enough to see the gap within a minute and between minutes.
         const SAMPLES: usize = 70;
@@ -170,22 +176,23 @@ impl fmt::Display for Recurrence {
     }
 }
 
-/// A time zone by its IANA name.
+/// Returns the time zone with this IANA name.
 ///
 /// # Errors
-/// When there is none of that name.
+/// Returns an error if there is no zone of that name.
 pub fn parse_zone(name: &str) -> Result<Tz, chrono_tz::ParseError> {
     Tz::from_str(name)
 }
 
-/// The parser's own words would not help whoever wrote the expression; see `wrong_field`.
+/// Parses the text. The parser's own message is dropped, because it would not help the author of
+/// the expression; see `find_wrong_field`.
 fn parse_cron(text: &str) -> Option<Cron> {
     let parser = CronParser::builder().year(Year::Disallowed).build();
     parser.parse(text).ok()
 }
 
-/// What is wrong with a text that was not understood: the first field that cannot stand among
-/// stars.
+/// Returns what is wrong with a text that could not be parsed: the first field that is wrong even
+/// if all others are stars.
 fn find_wrong_field(text: &str) -> CronExpressionError {
     const NAMES: [&str; 6] = ["second", "minute", "hour", "day", "month", "weekday"];
     let fields: Vec<&str> = text.split_whitespace().collect();
@@ -204,7 +211,7 @@ fn find_wrong_field(text: &str) -> CronExpressionError {
     }
 }
 
-/// The first instant after `after` at which the expression is due, with whole seconds.
+/// Returns the first instant after `after` at which the expression is due, in whole seconds.
 fn find_next_match(expression: &CronExpression, zone: Tz, after: Time) -> Option<Time> {
     let is_fixed_time = expression.cron.determine_job_type() == croner::JobType::FixedTime;
     let mut after = after;
@@ -218,7 +225,7 @@ fn find_next_match(expression: &CronExpression, zone: Tz, after: Time) -> Option
                 if skips_match(expression, zone, change) {
                     return Some(change);
                 }
-                // The first instant of the new stretch counts as well.
+                // The first instant after the change counts as well.
                 after = change - Span::seconds(1);
                 let at_change = expression.next_match_at_offset(after, offset_at(zone, change));
                 if at_change == Some(change) && !(is_fixed_time && is_repeat(zone, change)) {
@@ -231,7 +238,7 @@ fn find_next_match(expression: &CronExpression, zone: Tz, after: Time) -> Option
     None
 }
 
-/// The first instant in `(after, until]` at which the offset is another than at `after`.
+/// Returns the first instant in `(after, until]` at which the offset differs from that at `after`.
 fn find_offset_change(zone: Tz, after: Time, until: Time) -> Option<Time> {
     let offset = offset_at(zone, after);
     let (mut before_change, mut at_change) = (after, after);
@@ -252,20 +259,21 @@ fn find_offset_change(zone: Tz, after: Time, until: Time) -> Option<Time> {
     Some(at_change)
 }
 
-/// Whether clocks go forward at the instant, and the expression matches a time that they skip.
+/// Returns true if clocks go forward at the instant, and the expression matches a time that they
+/// skip.
 fn skips_match(expression: &CronExpression, zone: Tz, change: Time) -> bool {
     let before = offset_at(zone, change - Span::seconds(1));
     let skipped = offset_at(zone, change).local_minus_utc() - before.local_minus_utc();
     if skipped <= 0 {
         return false;
     }
-    // What the old clock would have shown from the change on is what nobody saw.
+    // The skipped times are those that the old clock would have shown from the change on.
     expression
         .next_match_at_offset(change - Span::seconds(1), before)
         .is_some_and(|at| at < change + Span::seconds(i64::from(skipped)))
 }
 
-/// Whether the clock on the wall has shown this time before.
+/// Returns true if the local clock has shown this time before.
 fn is_repeat(zone: Tz, at: Time) -> bool {
     let wall: NaiveDateTime = at.with_timezone(&zone).naive_local();
     zone.from_local_datetime(&wall)
@@ -292,7 +300,7 @@ mod tests {
         }
     }
 
-    /// The next few dues after the instant, in UTC.
+    /// Returns the next few due times after the instant, in UTC.
     fn next_due_times(recurrence: &Recurrence, after: &str, number: usize) -> Vec<String> {
         let mut last = parse_time(after);
         let mut due_times = Vec::new();
@@ -361,8 +369,8 @@ mod tests {
                 "2026-03-29T00:00:00Z",
                 &["00:30:00Z", "01:00:00Z", "01:30:00Z", "02:00:00Z"],
             ),
-            // A time that does not exist that day is due at the end of the gap, and back to its
-            // hour on the next.
+            // A time that does not exist on that day is due at the end of the gap, and at its usual
+            // hour on the next day.
             (
                 "30 2 * * *",
                 berlin,
@@ -375,7 +383,7 @@ mod tests {
                 "2026-03-28T14:00:00Z",
                 &["29T01:00:00Z", "29T12:30:00Z", "30T00:30:00Z"],
             ),
-            // The first instant after the gap is due once, though swallowed times fall on it as
+            // The first instant after the gap is due once, although skipped times fall on it as
             // well.
             (
                 "0 2,3 * * *",
@@ -383,7 +391,7 @@ mod tests {
                 "2026-03-28T14:00:00Z",
                 &["29T01:00:00Z", "30T00:00:00Z"],
             ),
-            // Nothing in the gap, nothing at its end.
+            // An expression without a match in the gap is not due at the end of the gap.
             (
                 "0 4 * * *",
                 berlin,
@@ -391,7 +399,7 @@ mod tests {
                 &["29T02:00:00Z"],
             ),
             // Berlin, 25 October 2026: 03:00 CEST is followed by 02:00 CET, at 01:00 UTC. The hour
-            // from two to three comes twice.
+            // from two to three is shown twice.
             (
                 "*/30 * * * *",
                 berlin,
@@ -404,14 +412,14 @@ mod tests {
                 "2026-10-24T12:00:00Z",
                 &["25T00:30:00Z", "26T01:30:00Z"],
             ),
-            // Asked within the second showing.
+            // The search starts within the second showing.
             (
                 "30 2 * * *",
                 berlin,
                 "2026-10-25T01:10:00Z",
                 &["26T01:30:00Z"],
             ),
-            // At the very instant of the change.
+            // The match is at exactly the instant of the change.
             (
                 "0 2 * * *",
                 berlin,
@@ -457,7 +465,7 @@ mod tests {
         }
     }
 
-    /// Every due of the stretch, found by looking at the clock on the wall minute by minute.
+    /// Returns every due time of the period, found by reading the local clock minute by minute.
     fn due_times_by_minute(
         expression: &CronExpression,
         zone: Tz,
@@ -506,7 +514,7 @@ mod tests {
             (Tz::America__New_York, "2026-10-31T06:00:00Z"),
             (Tz::Australia__Lord_Howe, "2026-04-03T12:00:00Z"),
             (Tz::Australia__Lord_Howe, "2026-10-02T12:00:00Z"),
-            // At midnight: the day begins at one, or the last hour comes twice.
+            // At midnight: the day begins at one, or its last hour is shown twice.
             (Tz::America__Havana, "2026-03-07T00:00:00Z"),
             (Tz::America__Havana, "2026-10-31T00:00:00Z"),
         ];

@@ -1,5 +1,5 @@
-//! What a gate says of the time after the decision: refunds, absence, moves, bookings that others
-//! accepted.
+//! Reads a gate's settings for the time after the decision: refunds, absence, moves, and bookings
+//! that others accepted.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -7,27 +7,27 @@ use std::time::Duration;
 use chrono_tz::Tz;
 
 use super::diagnostic_collector::DiagnosticCollector;
-use super::parse::set;
 use super::reader::{TomlTable, TomlValue};
 use super::value;
+use super::value::set;
 use crate::domain::refund_policy::{
     AcceptedMove, Blame, ExpiredRefund, Forgiveness, HostAbsent, LateMove, MAX_REFUND_TIERS,
     NoShow, OnReschedule, OnRevived, OnUnmanaged, RefundTerms, RefundTier, Terms,
 };
 use crate::domain::time::Span;
 
-/// Notice, grace and the life of restored credits. Bookings are not made further ahead.
+/// Bounds of notice, grace and the life of restored credits. Bookings are not made further ahead.
 const UP_TO_A_YEAR: RangeInclusive<Duration> =
     Duration::from_secs(0)..=Duration::from_secs(365 * 24 * 60 * 60);
 
-/// How long what counts may be remembered.
+/// Bounds of the period in which absences are counted.
 const FORGIVE_PERIODS: RangeInclusive<Duration> =
     Duration::from_secs(60)..=Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
-/// Absences that may be forgiven.
+/// The most absences that may be forgiven.
 const MAX_FORGIVEN: u64 = 1_000;
 
-/// What `forgive` counts within when it counts nothing.
+/// The period of `forgive` if the key `per` is left out.
 const DEFAULT_FORGIVE_PERIOD: Span = Span::days(60);
 
 pub(super) fn read(
@@ -58,7 +58,7 @@ pub(super) fn read(
     read_unmanaged(table, zone, terms, report);
 }
 
-/// What every hold records.
+/// Reads the terms that every hold records.
 fn read_refunds(
     table: &mut TomlTable<'_>,
     terms: &mut RefundTerms,
@@ -146,7 +146,7 @@ fn read_unmanaged(
     }
 }
 
-/// Longest notice first, whatever the order in the file.
+/// Reads the refund tiers, and sorts them by notice with the longest first.
 fn read_refund_tiers(
     list: &TomlValue<'_>,
     report: &mut DiagnosticCollector<'_>,

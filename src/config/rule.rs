@@ -1,4 +1,4 @@
-//! Rules in the operator's own terms: `[[rule]]` for all gates, `[[gate.rule]]` for one.
+//! Reads the operator's own rules: `[[rule]]` for all gates, `[[gate.rule]]` for one.
 
 use std::collections::BTreeSet;
 
@@ -9,11 +9,11 @@ use crate::domain::criteria::custom_rule::Rule;
 use crate::domain::criteria::global_policy::GlobalPolicy;
 use crate::domain::criteria::on_violation::OnViolation;
 
-/// Rules that the house may have, and each gate: a pass evaluates all of them for every request.
+/// The most rules for all gates, and for each gate. A pass evaluates all of them for every request.
 const MAX_RULES: usize = 50;
 
-/// What maitred's own rules are called in findings; `judge` gives them these names. In their order:
-/// those of the operator come before the last.
+/// The names of maitred's own rules in findings; `evaluation` gives them these names. They are in
+/// order: the operator's rules come before the last one.
 pub const BUILT_IN_RULES: [&str; 15] = [
     "pending",
     "free-of-charge",
@@ -32,7 +32,7 @@ pub const BUILT_IN_RULES: [&str; 15] = [
     "credit",
 ];
 
-/// The rules of one list. Those of the house are known by then, and its lookups.
+/// Reads the rules of one list. The global rules and the lookups have been read before.
 pub(super) fn read(
     list: &TomlValue<'_>,
     header: &str,
@@ -76,7 +76,7 @@ fn read_rule(
     })
 }
 
-/// A name that no other rule has that is looked at with this one.
+/// Reads a name, and refuses that of another rule that is evaluated together with this one.
 fn read_name(
     item: &TomlValue<'_>,
     global_rules: &[Rule],
@@ -105,7 +105,7 @@ fn read_name(
 mod tests {
     use super::BUILT_IN_RULES;
 
-    /// Where the names are given.
+    /// The source that gives the rules their names.
     const EVALUATION_SOURCE: &str = include_str!("../domain/evaluation.rs");
 
     #[test]

@@ -1,5 +1,5 @@
-//! The API key: where it is looked for, and what is taken for one. It is never shown, not even in
-//! part, by anything here.
+//! Finds the API key, and decides which texts can be a key. Nothing here ever shows the key, not
+//! even a part.
 
 use std::fmt;
 use std::fs::File;
@@ -13,7 +13,7 @@ use secrecy::zeroize::Zeroizing;
 use super::diagnostic::{Diagnostic, Severity};
 use super::model::Calcom;
 
-/// The variable that holds the key itself; the first place that is looked at.
+/// The variable that holds the key itself. It is read first.
 pub const KEY_VARIABLE: &str = "MAITRED_API_KEY";
 
 /// The variable in which systemd names the folder of a service's credentials.
@@ -22,18 +22,18 @@ pub const CREDENTIALS_VARIABLE: &str = "CREDENTIALS_DIRECTORY";
 /// The credential's name in that folder.
 pub const CREDENTIAL: &str = "calcom-api-key";
 
-/// The longest key: tokens of OAuth have some hundred characters, and a header must hold it.
+/// The longest key. OAuth tokens have some hundred characters, and a header must hold the key.
 const MAX_KEY: usize = 4096;
 
-/// Anybody but the owner may read the file.
+/// The mode bits that let users other than the owner read the file.
 const READABLE_BY_OTHERS: u32 = 0o044;
 
-/// The key, with where it was found.
+/// The key, and where it was found.
 #[derive(Debug)]
 pub struct ApiKey {
     pub secret: SecretString,
     pub origin: KeyOrigin,
-    /// Warnings about how it is kept.
+    /// Warnings about how the key is kept.
     pub warnings: Vec<Diagnostic>,
 }
 
@@ -55,7 +55,7 @@ impl fmt::Display for KeyOrigin {
     }
 }
 
-/// Why there is no key.
+/// Why there is no key that can be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     #[error(
@@ -65,7 +65,7 @@ pub enum SecretError {
         describe_missing_credential(.credential), file.display()
     )]
     Missing {
-        /// Where the credential would have been; `None` when systemd gave none.
+        /// Where the credential would have been; `None` if systemd gave none.
         credential: Option<PathBuf>,
         file: PathBuf,
     },
@@ -78,7 +78,7 @@ pub enum SecretError {
     Unusable { origin: KeyOrigin, flaw: KeyFlaw },
 }
 
-/// What keeps a text from being a key.
+/// Why a text cannot be a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyFlaw {
     #[error("is empty")]
@@ -89,11 +89,11 @@ pub enum KeyFlaw {
     Character,
 }
 
-/// Finds the key: in the variable, then among systemd's credentials, then in the configured file.
-/// The first that is there counts, and must be usable.
+/// Finds the key: in the variable, then in systemd's credentials, then in the configured file. The
+/// first key that is there counts, and must be usable.
 ///
 /// # Errors
-/// When there is none, or the first one found cannot be read or is no key.
+/// Returns an error if there is no key, or if the first one found cannot be read or is not a key.
 pub fn find_api_key(
     calcom: &Calcom,
     env: &dyn Fn(&str) -> Option<String>,
@@ -143,7 +143,7 @@ fn check_key(
     Err(SecretError::Unusable { origin, flaw })
 }
 
-/// The file's text and mode; `None` when there is no such file.
+/// Returns the file's text and mode, or `None` if there is no such file.
 fn read_key_file(
     path: &Path,
     origin: &KeyOrigin,
@@ -158,7 +158,7 @@ fn read_key_file(
         Err(err) => return Err(failed(err)),
     };
     let mode = file.metadata().map_err(failed)?.permissions().mode();
-    // Room for blanks around the key, and for one byte that shows it is too long.
+    // Room for blanks around the key, and for one byte that shows that the key is too long.
     let limit = 2 * MAX_KEY as u64;
     let mut bytes = Zeroizing::new(Vec::with_capacity(2 * MAX_KEY));
     file.take(limit).read_to_end(&mut bytes).map_err(failed)?;

@@ -1,38 +1,39 @@
-//! What looks like a secret. Where a configuration holds one, by mistake, no message may show it:
-//! neither the value nor the line it stands in. Better hidden too often than shown once; line,
-//! column and key are told all the same.
+//! Detects what looks like a secret. If a configuration holds a secret by mistake, no message may
+//! show it: neither the value nor its line. It is better to hide too often than to show a secret
+//! once. Line number, column and key are shown all the same.
 
 /// Words in a key's name that say its value is a secret.
 const SECRET_WORDS: [&str; 6] = ["key", "secret", "password", "passwd", "token", "credential"];
 
-/// What names end in that say where the secret is kept, and not what it is.
+/// The suffix of keys whose value is a path to a secret, not the secret itself.
 const PATH_SUFFIX: &str = "file";
 
 /// The prefix that Cal.com gives its keys unless an operator changed it.
 const KEY_PREFIX: &str = "cal_";
 
-/// How long what follows the prefix has to be: `cal_` alone is a name like any other.
+/// The fewest characters after the prefix: `cal_` alone is a name like any other.
 const MIN_KEY_BODY: usize = 8;
 
-/// From this length on, letters mixed with digits are taken for a key: self-hosted servers may use
-/// any prefix, and names that people give are shorter or have separators.
+/// The length from which letters mixed with digits are taken for a key. Self-hosted servers may use
+/// any prefix, and names that people choose are shorter or have separators.
 const MIN_KEY_RUN: usize = 24;
 
-/// Whether any line of the text that is not a comment looks like a secret. One is enough to show no
-/// line at all: a value can go on over several lines.
+/// Returns true if any line of the text that is not a comment looks like a secret. One such line
+/// hides all lines, because a value can continue over several lines.
 pub(super) fn text_has_secret(text: &str) -> bool {
     text.lines()
         .filter(|l| !l.trim_start().starts_with('#'))
         .any(line_has_secret)
 }
 
-/// Whether the line gives something a secret name, or holds something that looks like one.
+/// Returns true if the line assigns something to a secret name, or holds something that looks like
+/// a secret.
 pub(super) fn line_has_secret(line: &str) -> bool {
     value_looks_secret(line) || assigns_secret_name(line)
 }
 
-/// Whether the address or the argument of a command brings a secret along. What is merely long and
-/// random may be a name as well.
+/// Returns true if the URL or the argument of a command contains a secret. A text that is merely
+/// long and random may be a name as well.
 pub(super) fn argument_has_secret(text: &str) -> bool {
     contains_api_key(text) || has_userinfo(text) || assigns_secret_name(text)
 }
@@ -43,7 +44,7 @@ fn assigns_secret_name(text: &str) -> bool {
         .any(|(at, _)| is_secret_name(last_word(&text[..at])) && !text[at + 1..].trim().is_empty())
 }
 
-/// Whether the key's name says that its value is a secret.
+/// Returns true if the key's name says that its value is a secret.
 pub(super) fn is_secret_name(key: &str) -> bool {
     let plain: String = key
         .chars()
@@ -53,7 +54,7 @@ pub(super) fn is_secret_name(key: &str) -> bool {
     !plain.ends_with(PATH_SUFFIX) && SECRET_WORDS.iter().any(|mark| plain.contains(mark))
 }
 
-/// Whether the text holds something that looks like a secret.
+/// Returns true if the text holds something that looks like a secret.
 pub(super) fn value_looks_secret(text: &str) -> bool {
     contains_api_key(text)
         || text.to_ascii_lowercase().contains("apikey=")
@@ -61,7 +62,7 @@ pub(super) fn value_looks_secret(text: &str) -> bool {
         || has_key_like_run(text)
 }
 
-/// Whether the text holds what looks like one of Cal.com's keys.
+/// Returns true if the text holds what looks like one of Cal.com's API keys.
 pub(super) fn contains_api_key(text: &str) -> bool {
     text.match_indices(KEY_PREFIX).any(|(at, _)| {
         let body = &text[at + KEY_PREFIX.len()..];

@@ -1,15 +1,16 @@
-//! Where the daemon's socket is, read from a configuration that cannot be used: the daemon runs on with
-//! the one that it took before, and `status`, `pause` and `resume` need nothing but its socket.
+//! Finds the daemon's socket in a configuration that cannot be used. The daemon keeps running with
+//! its previous configuration, and `status`, `pause` and `resume` need nothing but its socket.
 
 use std::path::{Path, PathBuf};
 
 use super::model::{Control, StoreConfig};
 
-/// The largest file that is looked through; a configuration is far smaller.
+/// The most bytes that are searched; a configuration is far smaller.
 const MAX_BYTES: usize = 1024 * 1024;
 
-/// The socket that the file names, whatever else is wrong in it: line by line, because not even the
-/// form of the whole may be right. `None` when the socket is turned off.
+/// Returns the socket that the file names, even if other parts of the file are wrong. Reads line by
+/// line, because even the syntax of the whole file may be wrong. `None` if the socket is turned
+/// off.
 pub fn find_socket(config: &Path) -> Option<PathBuf> {
     let bytes = std::fs::read(config).unwrap_or_default();
     let bytes = bytes.get(..MAX_BYTES.min(bytes.len())).unwrap_or_default();
@@ -29,7 +30,7 @@ pub fn find_socket(config: &Path) -> Option<PathBuf> {
     }
 }
 
-/// The text that a key of a section holds; the last one counts.
+/// Returns the text of a key of a section. The last one counts.
 fn find_text(text: &str, section: &str, key: &str) -> Option<String> {
     let mut current_section = String::new();
     let mut found = None;

@@ -1,18 +1,18 @@
-//! Where a part of a text stands in the TOML that it was written in.
+//! Finds where a part of a text is in the TOML source that contains the text.
 
 use std::ops::Range;
 
-/// How texts begin and end; the longer come first.
+/// The quotes of texts; the longer come first.
 const QUOTES: [&str; 4] = ["\"\"\"", "'''", "\"", "'"];
 
-/// The place of a part of the value, in bytes of what is written with its quotes. `None` where the
-/// parser took the text for something else than we do.
+/// Returns the place of a part of the value, in bytes of the source with its quotes. `None` if the
+/// parser read the text differently than this module.
 pub(super) fn find_part(source: &str, value: &str, part: &Range<usize>) -> Option<Range<usize>> {
     let quote = QUOTES.iter().find(|quote| source.starts_with(**quote))?;
     let end = source.len().checked_sub(quote.len())?;
     let mut start = quote.len();
     if quote.len() == 3 {
-        // A line break right after the quotes is no part of the value.
+        // A line break right after the quotes is not part of the value.
         let line = source.get(start..end)?;
         start += ["\r\n", "\n"]
             .iter()
@@ -32,7 +32,7 @@ pub(super) fn find_part(source: &str, value: &str, part: &Range<usize>) -> Optio
     Some(start + from..start + to)
 }
 
-/// The text, and for each of its bytes where that was written.
+/// Returns the text, and for each of its bytes the place in the source.
 fn decode_string(source: &str, escapes: bool) -> Option<(String, Vec<Range<usize>>)> {
     let mut text = String::new();
     let mut spans = Vec::new();
@@ -51,7 +51,7 @@ fn decode_string(source: &str, escapes: bool) -> Option<(String, Vec<Range<usize
     Some((text, spans))
 }
 
-/// The character that the rest of an escape stands for, if any, and the length of the escape.
+/// Returns the character that the rest of an escape means, if any, and the length of the escape.
 fn decode_escape(rest: &str) -> Option<(Option<char>, usize)> {
     let digits = |count: usize| {
         let number = u32::from_str_radix(rest.get(1..=count)?, 16).ok()?;
@@ -69,7 +69,7 @@ fn decode_escape(rest: &str) -> Option<(Option<char>, usize)> {
         'x' => digits(2),
         'u' => digits(4),
         'U' => digits(8),
-        // The line goes on in the next one.
+        // The text continues on the next line.
         blank if blank.is_whitespace() => {
             let blanks = rest.len() - rest.trim_start().len();
             Some((None, 1 + blanks))
@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn a_part_is_found_in_every_kind_of_string() {
-        // what is written, the part of the value, the part of what is written
+        // (the source, a part of the value, the same part of the source)
         let rows = [
             ("'a bc d'", "bc", "bc"),
             ("\"a bc d\"", "bc", "bc"),

@@ -1,20 +1,20 @@
-//! Weekdays and hours, as they are written: `weekdays = ["mon-fri"]`, `hours = "08:00-18:00"`.
+//! Reads weekdays and hours: `weekdays = ["mon-fri"]`, `hours = "08:00-18:00"`.
 
 use chrono::NaiveTime;
 
 use super::diagnostic_collector::DiagnosticCollector;
-use super::parse::set;
 use super::reader::{TomlTable, TomlValue};
+use super::value::set;
 use crate::domain::criteria::time_window::TimeWindow;
 use crate::domain::name_distance;
 
-/// Monday first.
+/// The days of the week, Monday first.
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
-/// What stands for the end of the day; no clock shows it.
+/// The end of the day, as it is written; no clock shows it.
 const MIDNIGHT: &str = "24:00";
 
-/// What the keys `weekdays` and `hours` of the table say; at any time where they say nothing.
+/// Reads the keys `weekdays` and `hours` of the table. A key that is left out allows any time.
 pub(super) fn read(table: &mut TomlTable<'_>, report: &mut DiagnosticCollector<'_>) -> TimeWindow {
     let mut window = TimeWindow::ALWAYS;
     if let Some(item) = table.get("weekdays", report) {
@@ -38,7 +38,7 @@ fn read_weekdays(list: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> 
         let Some((first, last)) = read_day_range(item, report) else {
             continue;
         };
-        // From Friday to Monday is a weekend.
+        // A range may pass the end of the week: from Friday to Monday is a weekend.
         let length = (last + 7 - first) % 7;
         for day in (first..=first + length).map(|day| day % 7) {
             if days[day] {
@@ -51,7 +51,7 @@ fn read_weekdays(list: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> 
     days
 }
 
-/// One day, or the first and the last of several.
+/// Reads one day, or the first and the last of several.
 fn read_day_range(
     item: &TomlValue<'_>,
     report: &mut DiagnosticCollector<'_>,
@@ -74,7 +74,7 @@ fn read_day_range(
     None
 }
 
-/// What was meant by whole names, capitals, or one wrong letter.
+/// Suggests what was meant by whole names, capitals, or one wrong letter.
 fn suggest_range(first: &str, last: &str) -> Option<String> {
     let day = |word: &str| {
         let word = word.trim().to_lowercase();
@@ -87,7 +87,8 @@ fn suggest_range(first: &str, last: &str) -> Option<String> {
     }
 }
 
-/// From when to when; the end goes into `to`, where `None` is the end of the day.
+/// Reads from when to when. Returns the start and sets `to` to the end, where `None` is the end of
+/// the day.
 fn read_hours(
     item: &TomlValue<'_>,
     to: &mut Option<NaiveTime>,

@@ -1,8 +1,10 @@
-//! Values that have a form of their own: durations, shares, schedules, time zones, paths.
+//! Reads values with a form of their own: durations, shares, schedules, time zones, paths.
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use std::net::IpAddr;
 
 use chrono::{NaiveDate, NaiveTime, TimeZone as _};
 use chrono_tz::{TZ_VARIANTS, Tz};
@@ -16,10 +18,10 @@ use crate::domain::id::{MAX_NAME, domain_to_ascii};
 use crate::domain::name_distance;
 use crate::domain::time::{Span, Time};
 
-/// The longest name of a gate, a rule or a lookup: they stand in lines of the log and in tables.
+/// The longest name of a gate, a rule or a tier: names appear in lines of the log and in tables.
 const MAX_SHORT_NAME: usize = 64;
 
-/// A duration in words, within bounds.
+/// Reads a duration in words, within bounds.
 pub(super) fn read_duration(
     item: &TomlValue<'_>,
     bounds: RangeInclusive<Duration>,
@@ -44,7 +46,7 @@ pub(super) fn read_duration(
     }
 }
 
-/// The same as the domain has it.
+/// Reads a duration as the span that the domain uses.
 pub(super) fn read_span(
     item: &TomlValue<'_>,
     bounds: RangeInclusive<Duration>,
@@ -83,9 +85,9 @@ fn bounds_help(bounds: &RangeInclusive<Duration>) -> String {
     format!("give a duration from {least} to {most}")
 }
 
-/// Whole days as days: the months and years of humantime are not whole.
+/// Formats whole days as days, because the months and years of humantime are not whole.
 fn format_bound(duration: Duration) -> String {
-    /// In seconds.
+    /// A day in seconds.
     const DAY: u64 = 86_400;
     match duration.as_secs() {
         DAY => "1day".to_owned(),
@@ -112,7 +114,7 @@ fn duration_help(err: &humantime::DurationError, bounds: &RangeInclusive<Duratio
     }
 }
 
-/// A share: `"50%"`.
+/// Reads a share: `"50%"`.
 pub(super) fn read_percent(
     item: &TomlValue<'_>,
     report: &mut DiagnosticCollector<'_>,
@@ -133,7 +135,7 @@ pub(super) fn read_percent(
     }
 }
 
-/// A duration or a cron expression.
+/// Reads a duration or a cron expression.
 pub(super) fn read_recurrence(
     item: &TomlValue<'_>,
     bounds: RangeInclusive<Duration>,
@@ -165,15 +167,15 @@ fn cron_help(err: &CronExpressionError) -> &'static str {
     }
 }
 
-/// Whether the text was meant as a cron expression. Durations have no such characters, and five
-/// words that are no duration are most likely five fields.
+/// Returns true if the text was meant as a cron expression. Durations have no such characters, and
+/// five words that are no duration are most likely five fields.
 fn is_cron(text: &str) -> bool {
     let fields = text.split_whitespace().count() >= 5;
     text.contains(['*', '@', '/', ',', '?', '#'])
         || (fields && humantime::parse_duration(text).is_err())
 }
 
-/// A time zone by its IANA name.
+/// Reads a time zone by its IANA name.
 pub(super) fn read_zone(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<Tz> {
     let text = item.text("Europe/Berlin", report)?;
     if let Ok(zone) = recurrence::parse_zone(text.trim()) {
@@ -188,7 +190,7 @@ pub(super) fn read_zone(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'
     None
 }
 
-/// The zone whose city was named, or else the nearest by its whole name.
+/// Returns the zone whose city was named, or else the zone with the nearest name.
 fn suggest_zone(text: &str) -> Option<&'static str> {
     let city = text.replace(' ', "_");
     let is_city = |name: &&'static str| {
@@ -202,7 +204,7 @@ fn suggest_zone(text: &str) -> Option<&'static str> {
     found.or_else(|| name_distance::nearest(text, &mut names))
 }
 
-/// A day, of which the first instant in the zone is meant, or an instant.
+/// Reads an instant, or a day, which means its first instant in the zone.
 pub(super) fn read_instant(
     item: &TomlValue<'_>,
     zone: Tz,
@@ -222,7 +224,7 @@ pub(super) fn read_instant(
     at
 }
 
-/// Where the clock skips midnight the day begins later.
+/// Returns the first instant of the day. Where the clock skips midnight, the day begins later.
 fn first_instant(day: NaiveDate, zone: Tz) -> Time {
     let start = day.and_time(NaiveTime::MIN);
     // A gap is never longer than a day.
@@ -234,7 +236,7 @@ fn first_instant(day: NaiveDate, zone: Tz) -> Time {
         .map_or_else(|| start.and_utc(), |at| at.to_utc())
 }
 
-/// What stands behind the `@` of an address, in lower case.
+/// Reads the domain after the `@` of an address, in lower case.
 pub(super) fn read_domain(
     text: &str,
     item: &TomlValue<'_>,
@@ -251,7 +253,7 @@ pub(super) fn read_domain(
     Some(domain)
 }
 
-/// The keys `at-least` and `at-most` of a table.
+/// Reads the keys `at-least` and `at-most` of a table.
 pub(super) fn read_range<T: PartialOrd>(
     item: &TomlValue<'_>,
     read_value: &dyn Fn(&TomlValue<'_>, &mut DiagnosticCollector<'_>) -> Option<T>,
@@ -274,7 +276,7 @@ pub(super) fn read_range<T: PartialOrd>(
     Some((least, most))
 }
 
-/// Tiers of members.
+/// Reads the tiers of members.
 pub(super) fn read_tiers(
     list: &TomlValue<'_>,
     report: &mut DiagnosticCollector<'_>,
@@ -300,7 +302,7 @@ pub(super) fn read_tiers(
     tiers
 }
 
-/// A name of one line.
+/// Reads a name of one line.
 pub(super) fn read_name(
     item: &TomlValue<'_>,
     example: &str,
@@ -317,7 +319,7 @@ pub(super) fn read_name(
     Some(name.to_owned())
 }
 
-/// The path of a secret's file, unless it is the secret itself that stands there.
+/// Reads the path of a secret's file, and refuses the secret itself.
 pub(super) fn read_secret_file(
     item: &TomlValue<'_>,
     base: &Path,
@@ -332,7 +334,7 @@ pub(super) fn read_secret_file(
     read_path(item, base, report)
 }
 
-/// A path; a relative one starts at the folder of the configuration.
+/// Reads a path. A relative path starts at `base`.
 pub(super) fn read_path(
     item: &TomlValue<'_>,
     base: &Path,
@@ -354,4 +356,21 @@ pub(super) fn read_path(
     let problem = format!("the path {problem}");
     report.error(&item.path, problem, help);
     None
+}
+
+/// Sets the value that was read. A value that could not be read keeps its default, so that the
+/// reading can continue.
+pub(super) fn set<T>(slot: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *slot = value;
+    }
+}
+
+/// Returns true if calls to the host do not leave this machine. IPv6 addresses are in brackets.
+pub(super) fn is_local(host: &str) -> bool {
+    let plain = host.trim_start_matches('[').trim_end_matches(']');
+    let address: Option<IpAddr> = plain.parse().ok();
+    address.is_some_and(|address| address.is_loopback())
+        || host == "localhost"
+        || host.ends_with(".localhost")
 }

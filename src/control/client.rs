@@ -1,6 +1,6 @@
-//! A command's end of the socket: one line there, one line back, and a clear word for each way in
-//! which that can fail. Above all it tells a daemon that does not run, where the command opens the
-//! store itself, from one that runs and could not be asked.
+//! The client's end of the socket: sends one line, reads one line back, and has a separate error
+//! for each way in which that can fail. Above all it distinguishes a daemon that does not run (the
+//! command then opens the store itself) from a daemon that runs and cannot be asked.
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::fs::MetadataExt;
@@ -16,16 +16,16 @@ use super::protocol::{
     SocketResponse,
 };
 
-/// How long the daemon may take to read the request: it does nothing else with a new client.
+/// How long the daemon may take to read the request: with a new client it does nothing else.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long the daemon may be silent over a command that only reads or writes its store.
+/// How long the daemon may take to answer a command that only reads or writes its store.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Why there is no answer.
+/// Why a command got no result from the daemon.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// There is no socket, or nobody listens on it.
+    /// There is no socket, or no process listens on it.
     #[error("no daemon listens on {path}", path = .0.display())]
     NotRunning(PathBuf),
     #[error("permission denied on {path}: {permitted_users}", path = .path.display())]
@@ -40,7 +40,7 @@ pub enum ClientError {
         .0.as_secs_f32()
     )]
     Silent(Duration),
-    /// The connection ended before the answer did.
+    /// The connection ended before the whole answer had arrived.
     #[error("the daemon broke off its answer; whether anything was done is not known")]
     BrokenOff,
     #[error(
@@ -52,13 +52,13 @@ pub enum ClientError {
     NotUnderstood(String),
     #[error("reach the daemon on {path}: {source}", path = .path.display())]
     Io { path: PathBuf, source: io::Error },
-    /// The daemon said no.
+    /// The daemon refused the command.
     #[error("{0}")]
     Refused(Refusal),
 }
 
 impl ClientError {
-    /// The same for standard error, with the exit code that fits.
+    /// Returns the error as a refusal for standard error, with the exit code that fits.
     pub fn into_refusal(self) -> Refusal {
         let (exit, code) = match &self {
             Self::Denied { .. } => (exit::CREDENTIAL, "permission"),
@@ -80,10 +80,11 @@ impl ClientError {
     }
 }
 
-/// Asks the daemon that listens on `path`.
+/// Sends a command to the daemon that listens on `path`, and returns its result.
 ///
 /// # Errors
-/// When there is none, when it cannot be asked, and when it refuses.
+/// Fails when no daemon runs, when the daemon cannot be asked, and when the daemon refuses the
+/// command.
 pub fn send_command(path: &Path, command: Command) -> Result<CommandResult, ClientError> {
     let timeout = answer_timeout(&command);
     let mut line = serde_json::to_vec(&SocketRequest {
@@ -98,7 +99,8 @@ pub fn send_command(path: &Path, command: Command) -> Result<CommandResult, Clie
     exchange(path, &line, timeout)
 }
 
-/// How long an answer may take. A pass or a walk through the log takes what it takes; interrupt it.
+/// Returns how long the answer to a command may take. Plans, passes, imports and reading the whole
+/// log have no limit; the user can interrupt them.
 fn answer_timeout(command: &Command) -> Option<Duration> {
     match command {
         Command::Plan {} | Command::Pass { .. } | Command::Import { .. } | Command::Verify {} => {
@@ -150,7 +152,8 @@ fn exchange(
     stream.set_read_timeout(timeout).map_err(failed)?;
     match stream.write_all(line) {
         Ok(()) => {}
-        // A daemon that is full or has read enough says why before it closes: read it.
+        // A daemon that is busy or has read enough sends a reason before it closes the connection,
+        // so the answer is still read.
         Err(error)
             if matches!(
                 error.kind(),
@@ -180,7 +183,8 @@ fn exchange(
     decode_answer(&answer)
 }
 
-/// The version is looked at first, so that a newer daemon's answer is called that.
+/// Decodes the daemon's answer. The version is checked first, so that the answer of another version
+/// is reported as that and not as malformed.
 fn decode_answer(line: &[u8]) -> Result<CommandResult, ClientError> {
     #[derive(Deserialize)]
     struct ServerVersion {
@@ -218,7 +222,8 @@ fn connect_error(path: &Path, error: io::Error) -> ClientError {
     }
 }
 
-/// Who may use the socket: its owner, or the owner of the folder where the socket itself is out of sight.
+/// Describes the users who may use the socket: its owner, or the owner of its folder when the
+/// socket itself cannot be inspected.
 fn describe_permitted_users(path: &Path) -> String {
     let folder = path.parent().map(std::fs::metadata);
     let metadata = std::fs::metadata(path).ok().or_else(|| folder?.ok());
@@ -230,7 +235,7 @@ fn describe_permitted_users(path: &Path) -> String {
     )
 }
 
-/// What a socket's time-out looks like differs between systems.
+/// Returns true for the error of a socket's time-out, which differs between systems.
 fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
@@ -242,7 +247,8 @@ mod tests {
 
     use super::*;
 
-    /// A daemon that answers one client with these bytes, having read its line or not.
+    /// Starts a fake daemon that answers one client with these bytes, after or without reading the
+    /// client's line.
     fn fake_daemon(answer: &'static [u8], reads_request: bool) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("control.sock");
@@ -254,7 +260,7 @@ mod tests {
                 let mut reader = BufReader::new(&stream);
                 reader.read_until(b'\n', &mut line).unwrap();
             }
-            // The client may have seen enough.
+            // The client may have closed the connection already.
             let _ = stream.write_all(answer);
         });
         (folder, path)
@@ -283,7 +289,7 @@ mod tests {
         let path = folder.path().join("control.sock");
         let _listener = UnixListener::bind(&path).unwrap();
         let uid = std::fs::metadata(&path).unwrap().uid();
-        // Root, as whom tests may run, is never denied anything.
+        // Tests may run as root, who is never denied access.
         let error = connect_error(&path, ErrorKind::PermissionDenied.into());
         let refusal = error.into_refusal();
         assert_eq!(refusal.exit, exit::CREDENTIAL);
@@ -292,7 +298,7 @@ mod tests {
             "{}",
             refusal.text
         );
-        // The owner of a folder can be read without permission to list it.
+        // A folder's owner can be read without permission to list the folder.
         let uid = std::fs::metadata(folder.path()).unwrap().uid();
         let who = describe_permitted_users(&folder.path().join("not-seen"));
         assert!(who.contains(&format!("(uid {uid})")), "{who}");

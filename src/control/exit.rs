@@ -1,11 +1,11 @@
-//! Exit codes. They stand here because a daemon's refusal carries the one that fits, and the
-//! command that asked ends with it; `--help` and the man pages print this table.
+//! Exit codes. They are defined here because a daemon's refusal carries the code that fits, and the
+//! command ends with that code; `--help` and the man pages print this table.
 
-/// Everything asked for is done.
+/// Everything that was asked for is done.
 pub const DONE: u8 = 0;
-/// It failed, and standard error says why.
+/// The command failed, and standard error says why.
 pub const FAILED: u8 = 1;
-/// The command line or a file named in it cannot be used.
+/// The command line, or a file named there, cannot be used.
 pub const USAGE: u8 = 2;
 /// `plan --exit-code`: a pass would do something.
 pub const PLAN_HAS_STEPS: u8 = 3;
@@ -17,10 +17,11 @@ pub const UNREACHABLE: u8 = 69;
 pub const STORE_LOCKED: u8 = 75;
 /// Cal.com refuses the credential, or there is no permission on the store.
 pub const CREDENTIAL: u8 = 77;
-/// The configuration cannot be used, or there is no ledger where it says, or that is another account's.
+/// The configuration cannot be used, there is no ledger at the configured path, or the ledger
+/// belongs to another account.
 pub const CONFIGURATION: u8 = 78;
 
-/// Every code with its meaning, in order.
+/// Every code with its meaning, in ascending order.
 pub const MEANINGS: [(u8, &str); 9] = [
     (DONE, "done"),
     (FAILED, "failed"),

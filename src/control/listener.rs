@@ -1,8 +1,10 @@
-//! The socket's file: made so that nobody else can ever connect to it, and removed at the end.
+//! Creates the socket's file in such a way that no other user can ever connect to it, and removes
+//! the file at the end.
 //!
-//! A socket that is bound in place exists for a moment with whatever the umask leaves, and the
-//! umask belongs to the whole process. So it is bound inside a fresh directory that only this user
-//! may enter, given its mode there, and then renamed to where clients look for it.
+//! A socket that is bound in place exists for a moment with the mode that the umask leaves, and the
+//! umask belongs to the whole process. So the socket is bound inside a fresh directory that only
+//! this user may enter, gets its mode there, and is then renamed to the path where clients expect
+//! it.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io::{self, ErrorKind};
@@ -11,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::net::{UnixListener, UnixStream};
 
-/// The socket's mode: its owner, and root.
+/// The socket's mode: only its owner (and root) may connect.
 pub const MODE: u32 = 0o600;
 
 /// Why there is no socket to listen on.
@@ -30,7 +32,7 @@ pub enum ListenError {
     Create { path: PathBuf, source: io::Error },
 }
 
-/// A bound socket. Its file goes when this is dropped.
+/// A bound socket. Dropping the listener removes the socket's file.
 #[derive(Debug)]
 pub struct Listener {
     socket: UnixListener,
@@ -38,16 +40,16 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Binds the socket. A file that a dead daemon left is replaced, after asking whether anybody
-    /// answers on it. Two daemons that start in the same instant are kept apart by the store's
-    /// lock, which is taken before this.
+    /// Binds the socket. A file that a dead daemon left behind is replaced, after checking that no
+    /// process answers on it. Two daemons that start at the same instant are kept apart by the
+    /// store's lock, which is taken before this.
     ///
     /// # Errors
-    /// When somebody answers there, when the path is taken by something else, and when the system
-    /// refuses.
+    /// Fails when another process answers on the path, when something other than a socket is there,
+    /// and when the system refuses.
     ///
     /// # Panics
-    /// Outside a tokio runtime.
+    /// Panics outside a tokio runtime.
     pub fn bind(path: &Path) -> Result<Self, ListenError> {
         check_free(path)?;
         let create_error = |source| ListenError::Create {
@@ -75,7 +77,7 @@ impl Listener {
     }
 }
 
-/// Whether the path is free, or holds a socket on which nobody answers.
+/// Checks that the path is free, or holds a socket on which no process answers.
 fn check_free(path: &Path) -> Result<(), ListenError> {
     let inspect_error = |source| ListenError::Inspect {
         path: path.to_owned(),
@@ -84,7 +86,7 @@ fn check_free(path: &Path) -> Result<(), ListenError> {
     match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.file_type().is_socket() => {}
         Ok(_) => return Err(ListenError::NotASocket(path.to_owned())),
-        // Connecting also tells a path that is too long for a socket.
+        // Connecting also detects a path that is too long for a socket.
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(inspect_error(error)),
     }
@@ -97,12 +99,13 @@ fn check_free(path: &Path) -> Result<(), ListenError> {
     }
 }
 
-/// The directory in which a socket is born.
+/// The directory in which the socket is bound before it is renamed.
 struct StagingDirectory(PathBuf);
 
 impl StagingDirectory {
-    /// Short names, for a socket's path has about a hundred bytes. One with this process's number
-    /// was left by a dead process of that number, for this one has none yet.
+    /// Creates a directory with a short name, because a socket's path has only about a hundred
+    /// bytes. A directory with this process's number was left by a dead process of the same number,
+    /// because this process has not created any yet.
     fn create_next_to(path: &Path) -> io::Result<Self> {
         let parent = match path.parent() {
             Some(parent) if parent != Path::new("") => parent,
@@ -127,13 +130,14 @@ impl Drop for StagingDirectory {
     }
 }
 
-/// Only what is put there: a directory that holds anything else stays.
+/// Removes only what this module creates: a directory that holds anything else stays.
 fn remove_staging_directory(directory: &Path) {
     let _ = fs::remove_file(directory.join("s"));
     let _ = fs::remove_dir(directory);
 }
 
-/// The file, by what it is and not only by its name: a successor may have put its own there.
+/// The socket's file, identified by device and inode and not only by its path: a successor may have
+/// put its own file there.
 #[derive(Debug)]
 struct SocketFile {
     path: PathBuf,
@@ -145,7 +149,8 @@ impl Drop for SocketFile {
     fn drop(&mut self) {
         let is_own_file = fs::symlink_metadata(&self.path)
             .is_ok_and(|now| now.dev() == self.device && now.ino() == self.inode);
-        // Left behind, it does no harm: the next daemon finds that nobody answers on it.
+        // A file that stays behind does no harm: the next daemon finds that no process answers on
+        // it.
         if is_own_file && let Err(error) = fs::remove_file(&self.path) {
             tracing::warn!(path = %self.path.display(), %error, "the socket's file stays behind");
         }

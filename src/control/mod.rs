@@ -1,5 +1,5 @@
-//! What is said over the Unix socket: the protocol and the exit codes (pure), the server and the
-//! client. `policy` is the JSON of commands that never go over it.
+//! The control socket: the protocol and the exit codes (pure), the server and the client. `policy`
+//! is the JSON of commands that never use the socket.
 
 pub mod client;
 pub mod exit;

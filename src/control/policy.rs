@@ -1,10 +1,10 @@
-//! The JSON of policies that are tried out: what `policy test` and `policy replay` print.
+//! The JSON that `policy test` and `policy replay` print about a policy that is tried out.
 
 use serde::{Deserialize, Serialize};
 
 use super::protocol::FindingView;
 
-/// What came out of all cases.
+/// The results of all cases.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyTestView {
     pub schema: u32,
@@ -15,34 +15,34 @@ pub struct PolicyTestView {
     pub results: Vec<CaseView>,
 }
 
-/// One case.
+/// The result of one case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaseView {
     pub file: String,
     pub line: usize,
     pub name: String,
     pub passed: bool,
-    /// What was expected and not found, in words.
+    /// What was expected and not found, as sentences.
     pub differences: Vec<String>,
     pub found: FoundView,
     pub findings: Vec<FindingView>,
 }
 
-/// What the policy says of it.
+/// What the policy decides about the booking of a case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FoundView {
     pub decision: String,
     pub reasons: Vec<String>,
-    /// The reasons as the booker of a decline reads them.
+    /// The reasons as the booker reads them when the request is declined.
     pub text: String,
     pub credits: u64,
     /// The first rule that objects.
     pub rule: Option<String>,
-    /// When a wait is over.
+    /// When a wait ends.
     pub until: Option<String>,
 }
 
-/// What another policy would have said of the recorded requests.
+/// What another policy would have decided about the recorded requests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplayView {
     pub schema: u32,
@@ -56,21 +56,21 @@ pub struct ReplayView {
     pub same: u64,
     pub different: u64,
     pub unknown: u64,
-    /// What was not recorded and would have to be known, and for how many requests.
+    /// Inputs that were not recorded and would have to be known, and for how many requests.
     pub missing: Vec<MissingView>,
-    /// The differences, oldest first; not all when `more` is above 0.
+    /// The differences, oldest first; incomplete when `more` is above 0.
     pub differences: Vec<DifferenceView>,
     pub more: u64,
 }
 
-/// Something that was not recorded.
+/// An input that was not recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MissingView {
     pub what: String,
     pub requests: u64,
 }
 
-/// One request that would be decided otherwise.
+/// One request that would be decided differently.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DifferenceView {
     pub request: String,
@@ -82,13 +82,13 @@ pub struct DifferenceView {
     pub would_be: SaidView,
 }
 
-/// A decision and why.
+/// A decision and its reasons.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SaidView {
     pub decision: String,
-    /// What confirming costs in all.
+    /// What confirming costs in total.
     pub credits: u64,
     pub reasons: Vec<String>,
-    /// The first rule that objects, and what it looked at.
+    /// The first rule that objects, with its finding.
     pub rule: Option<FindingView>,
 }

@@ -1,7 +1,8 @@
-//! What is said over the control socket, and what commands print with `--format json`: one
+//! The messages of the control socket, and what commands print with `--format json`: one
 //! documented, versioned shape per command. Times are RFC 3339 in UTC, words are lower case.
 //!
-//! One line of JSON each way per connection: a [`Request`], then a [`Response`].
+//! Each connection carries one line of JSON in each direction: a [`SocketRequest`], then a
+//! [`SocketResponse`].
 
 use serde::{Deserialize, Serialize};
 
@@ -24,16 +25,17 @@ pub mod review;
 pub mod status;
 pub mod unresolved;
 
-/// The version of every shape here. A newer daemon refuses an older client by it, and says so.
+/// The version of every shape here. A daemon and a command of different versions refuse each other
+/// and say so.
 pub const SCHEMA: u32 = 1;
 
-/// The longest request line: an import of a large club fits.
+/// The longest request line, in bytes: an import of a large club fits.
 pub const MAX_REQUEST: usize = 16 * 1024 * 1024;
 
-/// The longest response line.
+/// The longest response line, in bytes.
 pub const MAX_RESPONSE: usize = 64 * 1024 * 1024;
 
-/// What a client asks.
+/// What a client sends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SocketRequest {
@@ -41,7 +43,7 @@ pub struct SocketRequest {
     pub command: Command,
 }
 
-/// What the daemon says.
+/// What the daemon answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SocketResponse {
@@ -49,20 +51,20 @@ pub enum SocketResponse {
     Err(Refusal),
 }
 
-/// Why a command was not carried out. Also what commands print on stderr with `--format json`.
+/// Why a command was not carried out. Commands also print it on stderr with `--format json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{text}")]
 pub struct Refusal {
     /// The exit code that fits.
     pub exit: u8,
-    /// A word for machines: `usage`, `not-found`, `conflict`, `store`, `calendar`, `credential`,
+    /// A word for programs: `usage`, `not-found`, `conflict`, `store`, `calendar`, `credential`,
     /// `configuration`, `unreachable`, `held`, `internal`.
     pub code: String,
     pub text: String,
 }
 
 impl Refusal {
-    /// The command line, or a file that it names, cannot be used.
+    /// Builds the refusal of a command line, or of a file named there, that cannot be used.
     pub fn usage(text: impl Into<String>) -> Self {
         Self {
             exit: exit::USAGE,
@@ -75,30 +77,30 @@ impl Refusal {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Command {
-    /// What a pass would do now.
+    /// Show what a pass would do now.
     Plan {},
-    /// Run a pass now, and a watch after it where one is asked for, and wait for the report.
+    /// Run a pass now, and a watch after it if `watch` is set, and wait for the report.
     Pass {
         #[serde(default)]
         watch: bool,
     },
     Status {},
-    /// No passes until `resume`; what is open waits.
+    /// Start no passes until `resume`; open work waits.
     Pause {},
     Resume {},
     Grant(GrantCommand),
     Revoke(RevokeCommand),
-    /// Rows of a CSV file, already parsed. All or nothing.
+    /// Import rows of a CSV file, already parsed: all of them or none.
     Import {
         rows: Vec<ImportRow>,
         dry_run: bool,
     },
-    /// What is left of each grant, of so many accounts after the given one.
+    /// Return what is left of each grant, of at most `limit` accounts after the account `after`.
     CreditsExport {
         after: Option<String>,
         limit: u32,
     },
-    /// Grants of one account, newest first.
+    /// List the grants of one account, newest first.
     Grants {
         account: String,
     },
@@ -108,7 +110,7 @@ pub enum Command {
     AccountList {
         after: Option<String>,
         limit: u32,
-        /// Only accounts with this in their name or in an alias.
+        /// Only accounts with this text in their name or in an alias.
         #[serde(default)]
         search: Option<String>,
     },
@@ -117,71 +119,73 @@ pub enum Command {
         alias: String,
         remove: bool,
     },
-    /// Tier, tags and attributes.
+    /// Change tier, tags and attributes.
     AccountSet(AccountSetCommand),
-    /// No request of a frozen account is confirmed before an operator says so. None: thawed.
+    /// Freeze an account with a reason, or thaw it without. No request of a frozen account is
+    /// confirmed before an operator says so.
     AccountFreeze {
         account: String,
         why: Option<String>,
     },
-    /// The hash of the member's PIN; none: there is no PIN any more.
+    /// Set the hash of the member's PIN; without a hash the PIN is removed.
     AccountPin {
         account: String,
         hash: Option<String>,
     },
-    /// What became of an account's credits, newest first.
+    /// List what happened to an account's credits, newest first.
     AccountStatement {
         account: String,
         limit: u32,
     },
     Decisions(DecisionQuery),
-    /// All that is known of a booking, or of the request it belongs to.
+    /// Show everything that is known about a booking, or about the request that it belongs to.
     Explain {
         booking: String,
     },
-    /// Judges the booking in the text (an API item or a webhook payload) as if it were pending.
+    /// Judge the booking in the text (an API item or a webhook payload) as if it were pending.
     Evaluate {
         text: String,
         at: Option<String>,
     },
-    /// Requests that wait for an operator's word; with `all`, what else is only noted.
+    /// List the requests that wait for an operator's decision; with `all`, also the other noted
+    /// requests.
     Reviews {
         all: bool,
         limit: u32,
     },
-    /// An operator's word about a request.
+    /// Record an operator's decision about a request.
     Review(ReviewCommand),
-    /// Charges with their state, and what those that are open wait for.
+    /// List charges with their state, and what the open charges wait for.
     Charges {
         open: bool,
         limit: u32,
     },
-    /// Ends an open charge: everything comes back, or nothing.
+    /// End an open charge: refund everything, or nothing.
     ChargeSettle {
         booking: String,
         refund: bool,
     },
-    /// What is on the unresolved list.
+    /// Show the unresolved list.
     Unresolved {
         limit: u32,
     },
-    /// An operator takes a booking off the unresolved list.
+    /// Take a booking off the unresolved list.
     Resolve {
         booking: String,
-        /// None: whatever it is on the list for.
+        /// Absent: all codes that the booking is listed for.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         code: Option<String>,
         reason: String,
     },
-    /// Walks the whole log and compares it with what the store says.
+    /// Read the whole log and compare it with the store.
     Verify {},
-    /// How far the log is durable.
+    /// Return up to which commit the log is durable.
     Head {},
-    /// What the ledger knows of itself.
+    /// Show what the ledger records about itself.
     LedgerShow {},
-    /// The ledger belongs to another server, account or dialect from now on.
+    /// Make the ledger belong to another server, account or dialect from now on.
     LedgerMove(LedgerMoveCommand),
-    /// An operator accepts a restored backup.
+    /// Accept a restored backup.
     LedgerAcceptRestore {
         reason: String,
     },
@@ -192,17 +196,17 @@ pub enum Command {
 pub struct GrantCommand {
     pub account: String,
     pub credits: u64,
-    /// RFC 3339; none: never.
+    /// RFC 3339; absent: the grant never expires.
     pub expires: Option<String>,
     pub reason: Option<String>,
-    /// None: one is made up, and the command is not safe to repeat.
+    /// Absent: a reference is generated, and the command is not safe to repeat.
     pub reference: Option<String>,
     /// Open the account even if its name is nearly that of another one.
     #[serde(default)]
     pub new: bool,
 }
 
-/// Which decisions are listed, newest first.
+/// Selects the decisions to list, newest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DecisionQuery {
@@ -228,7 +232,7 @@ pub struct RevokeCommand {
     pub reference: Option<String>,
 }
 
-/// One row of an import, with its line in the file.
+/// One row of an import, with its line number in the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImportRow {
@@ -238,15 +242,15 @@ pub struct ImportRow {
     pub expires: Option<String>,
     pub reason: Option<String>,
     pub reference: String,
-    /// The account's tier from now on; none: it stays as it is.
+    /// The account's new tier; absent: the tier stays as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier: Option<String>,
-    /// The account's tags from now on; none: they stay as they are.
+    /// The account's new tags; empty: the tags stay as they are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
 }
 
-/// What a command gives back.
+/// What a command returns.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CommandResult {
@@ -271,22 +275,22 @@ pub enum CommandResult {
     Ledger(LedgerView),
 }
 
-/// A pass or a plan.
+/// The report of a pass, or of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PassView {
     pub schema: u32,
     pub pass: PassHead,
     pub steps: Vec<StepView>,
     pub problems: Vec<ProblemView>,
-    /// Requests were left for the next pass.
+    /// Whether requests are left for the next pass.
     pub more: bool,
-    /// What is on the unresolved list after it.
+    /// The unresolved list after the pass.
     #[serde(default, skip_serializing_if = "UnresolvedSummary::is_empty")]
     pub unresolved: UnresolvedSummary,
-    /// Why it did not come to its end, when it did not: what stands here was done before.
+    /// Why the pass stopped before its end. What this report lists was done before that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<StoppedView>,
-    /// What the watch did after it, when one was due.
+    /// What the watch did after the pass, when a watch was due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watch: Option<WatchView>,
 }
@@ -306,11 +310,12 @@ pub struct PassHead {
     pub observed: usize,
     pub calls: u64,
     pub dry_run: bool,
-    /// Requests that would have been decided, and were put off because Cal.com's answers did not tell
-    /// enough: the problems say why.
+    /// How many requests would have been decided and were postponed because Cal.com's answers did
+    /// not say enough. `problems` gives the reasons.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub put_off: usize,
-    /// Whether more may wait than was seen, because the list of what waits broke off.
+    /// Whether more requests may wait than were seen, because the list of pending bookings broke
+    /// off.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unseen: bool,
 }
@@ -328,7 +333,8 @@ pub struct StepView {
     pub start: String,
     pub booker: Option<String>,
     pub account: Option<String>,
-    /// Whether there may be an account, because the request was left alone before it was looked for.
+    /// Whether there may be an account that was not looked up, because the request was left alone
+    /// before that.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub not_looked_up: bool,
     pub gate: Option<String>,
@@ -336,10 +342,10 @@ pub struct StepView {
     pub credits: u64,
     pub outcome: String,
     pub reasons: Vec<ReasonView>,
-    /// Why it is not finished, and until when it waits.
+    /// Why the step is not finished, and until when it waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waits: Option<String>,
-    /// What the account could spend before and after it, in a plan that would confirm.
+    /// What the account could spend before and after the step, in a plan that would confirm.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub balance: Option<BalanceView>,
 }
@@ -350,7 +356,7 @@ pub struct BalanceView {
     pub after: u64,
 }
 
-/// Credits that came back after a decision.
+/// Credits that were refunded after a decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefundView {
     pub booking: String,
@@ -371,7 +377,7 @@ pub struct ProblemView {
     pub text: String,
 }
 
-/// One fact, as a line for people and in its parts.
+/// One fact, as a line for people and as separate fields.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntryView {
     pub sequence: u64,
@@ -386,8 +392,8 @@ pub struct EntryView {
     pub title: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<String>,
-    /// Of a statement: the account's balance right after it, with what has expired since and is not
-    /// written off yet.
+    /// In a statement: the account's balance right after this entry, including lots that have
+    /// expired since and are not written off yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub balance: Option<u64>,
     pub text: String,
@@ -397,7 +403,7 @@ pub struct EntryView {
 pub struct DecisionsView {
     pub schema: u32,
     pub decisions: Vec<DecisionView>,
-    /// There are more than were asked for.
+    /// Whether there are more decisions than the limit.
     pub more: bool,
 }
 
@@ -407,7 +413,7 @@ pub struct DecisionView {
     #[serde(flatten)]
     pub step: StepView,
     pub policy: String,
-    /// What came back since, oldest first.
+    /// Refunds since the decision, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refunds: Vec<RefundView>,
 }
@@ -415,20 +421,20 @@ pub struct DecisionView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExplainView {
     pub schema: u32,
-    /// None: the booking was accepted without a decision, and is on the unresolved list.
+    /// Absent: the booking was accepted without a decision, and is on the unresolved list.
     pub decision: Option<DecisionView>,
-    /// What it is on the unresolved list for, and was.
+    /// The booking's items on the unresolved list, open and resolved.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unresolved: Vec<UnresolvedItem>,
     pub findings: Vec<FindingView>,
-    /// What the booker was told, when declined.
+    /// The text that the booker received, when the request was declined.
     pub told: Option<String>,
-    /// What an operator said of it.
+    /// What an operator decided about the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub review: Option<WordView>,
     pub calls: Vec<CallView>,
     pub charges: Vec<ChargeView>,
-    /// Everything written about it, oldest first.
+    /// Every fact about the booking, oldest first.
     pub entries: Vec<EntryView>,
 }
 
@@ -457,7 +463,7 @@ pub struct EvaluateView {
     pub at: String,
     pub decision: StepView,
     pub findings: Vec<FindingView>,
-    /// What the booker would be told.
+    /// The text that the booker would receive.
     pub told: Option<String>,
     /// What could not be known from a file, and was assumed.
     pub assumed: Vec<String>,
@@ -476,9 +482,9 @@ pub struct CheckView {
 pub struct CheckFinding {
     /// `ok`, `warning` or `error`.
     pub level: String,
-    /// The exit code that fits when this is an error.
+    /// The exit code that fits, when this is an error.
     pub exit: u8,
-    /// What was looked at: `key`, `event type book-club (gate main)`, `config.toml:12:3`.
+    /// What was checked: `key`, `event type book-club (gate main)`, `config.toml:12:3`.
     pub subject: String,
     pub text: String,
     /// What to do.

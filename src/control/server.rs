@@ -1,6 +1,7 @@
 //! The daemon's end of the socket. It reads one line, sends the command to the daemon's loop, and
-//! writes one line back. It knows nothing of what commands mean, and one bad client costs the
-//! others nothing: clients, bytes and times all have limits, and every limit answers with a reason.
+//! writes one line back. It does not interpret commands, and one bad client does not affect the
+//! others: the number of clients, bytes and times are all limited, and a client that exceeds a
+//! limit receives the reason.
 
 use std::collections::VecDeque;
 use std::io;
@@ -20,40 +21,44 @@ use super::protocol::{
     Command, MAX_REQUEST, MAX_RESPONSE, Refusal, SCHEMA, SocketRequest, SocketResponse,
 };
 
-/// Clients attended to at once: an operator, a few scripts and a monitor, with room to spare. The
-/// longest requests of as many clients still fit into memory.
+/// Clients served at the same time: enough for an operator, a few scripts and a monitor. The
+/// longest requests of this many clients still fit into memory.
 const MAX_CLIENTS: usize = 16;
 
-/// How long one more client waits for its turn before it is told that the house is full. Short
-/// commands end within it, so that a script which starts many at once does not notice.
+/// How long one more client waits for a place before it receives the answer that the server is
+/// full. Short commands end within this time, so that a script that starts many commands together
+/// does not notice.
 const CONNECTION_WAIT: Duration = Duration::from_secs(2);
 
-/// How long a client may take for its line. It is on the same machine and knows what it wants.
+/// How long a client may take to send its line. The client is on the same machine and has the line
+/// ready.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a client may take to read its answer.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long clients in hand have at the end, to be told their answers.
+/// How long the remaining clients have, when the server stops, to receive their answers.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
 
-/// How long nobody is let in after the system refused to (no more file descriptors): clients that
-/// end meanwhile give some back, and the loop does not spin.
+/// How long the server accepts no client after `accept` failed because the system has no more file
+/// descriptors. Clients that end meanwhile release some, and the loop does not spin.
 const ACCEPT_RETRY_PAUSE: Duration = Duration::from_millis(100);
 
-/// A command that a client sent, and where its answer goes.
+/// A command that a client sent, and the channel for its answer.
 #[derive(Debug)]
 pub struct ReceivedCommand {
     pub command: Command,
-    /// The client's user, as the system says; `None` where it does not say.
+    /// The client's user, as the system reports it; `None` where the system does not report it.
     pub uid: Option<u32>,
-    /// Closed when the client has gone. The command is then carried out for nobody, or not at all.
+    /// Closed when the client has disconnected. The command is then carried out without a
+    /// recipient, or not at all.
     pub answer: oneshot::Sender<SocketResponse>,
 }
 
-/// Serves clients until `stop`: each command goes to `commands`, however long its answer takes.
-/// The socket's file is removed before the last clients are told good-bye. Whoever receives the
-/// commands should have closed its end by then: clients still waiting are told that it stops.
+/// Serves clients until `stop`: each command goes to `commands`, however long its answer takes. The
+/// socket's file is removed before the last clients are answered. The receiver of the commands
+/// should have closed its end by then: clients that still wait receive the answer that the daemon
+/// is stopping.
 pub async fn serve(
     listener: Listener,
     commands: mpsc::Sender<ReceivedCommand>,
@@ -130,13 +135,14 @@ async fn serve_with_limits(
     }
 }
 
-/// The clients that have not sent a whole request yet, oldest first. They give way to others, so
-/// that connections which only stay open cannot keep an operator out.
+/// The clients that have not sent a whole request yet, oldest first. They are closed in favour of
+/// new clients, so that connections that only stay open cannot lock an operator out.
 #[derive(Default)]
 struct IdleClients(VecDeque<oneshot::Sender<()>>);
 
 impl IdleClients {
-    /// Adds a client. It closes its end once its request has come, and is then not idle any more.
+    /// Adds a client. The client's task closes its end once the request has arrived; the client is
+    /// then no longer idle.
     fn add(&mut self) -> oneshot::Receiver<()> {
         let (shed, shed_signal) = oneshot::channel();
         self.0.retain(|client| !client.is_closed());
@@ -183,7 +189,7 @@ async fn serve_client(
             }
             Err(refusal) => SocketResponse::Err(refusal),
         },
-        // Somebody looked whether anybody listens.
+        // The client only checked whether a server listens.
         Ok(Ok(RequestLine::Empty)) => return,
         Ok(Ok(RequestLine::Incomplete)) => {
             usage_error("the request ended in the middle of its line".to_owned())
@@ -216,7 +222,7 @@ enum RequestLine {
     TooLong,
 }
 
-/// The first line, without its end. What comes after it is not read.
+/// Reads the first line, without its line break. Anything after it is not read.
 async fn read_line(stream: &mut UnixStream, limit: usize) -> io::Result<RequestLine> {
     let mut line = Vec::new();
     let read_limit = limit as u64 + 1;
@@ -235,11 +241,12 @@ async fn read_line(stream: &mut UnixStream, limit: usize) -> io::Result<RequestL
     })
 }
 
-/// What the line asks. The version is looked at first, so that a client of another version reads
-/// that, and not what this version makes of its words.
+/// Decodes the command in the line. The version is checked first, so that a client of another
+/// version receives a message about the version, and not about fields that this version does not
+/// know.
 ///
 /// # Errors
-/// With what to tell the client.
+/// Returns the refusal to send to the client.
 pub fn parse_command(line: &[u8]) -> Result<Command, Refusal> {
     #[derive(Deserialize)]
     struct ClientVersion {
@@ -263,7 +270,8 @@ pub fn parse_command(line: &[u8]) -> Result<Command, Refusal> {
     Ok(request.command)
 }
 
-/// Sends the command to the daemon and waits, as long as the client does. `None`: it has gone.
+/// Sends the command to the daemon and waits as long as the client does. Returns `None` when the
+/// client has disconnected.
 async fn send_to_daemon(
     stream: &UnixStream,
     command: Command,
@@ -279,7 +287,7 @@ async fn send_to_daemon(
         if commands.send(received).await.is_err() {
             return unreachable_response("the daemon is stopping; nothing was done");
         }
-        // Held any longer, it would keep a daemon that stops waiting for commands.
+        // A sender that is held any longer would keep a stopping daemon waiting for commands.
         drop(commands);
         wait.await.unwrap_or_else(|_| {
             unreachable_response(
@@ -294,8 +302,8 @@ async fn send_to_daemon(
     }
 }
 
-/// Ends when the client has closed its socket. One that only says it will write no more, or that
-/// goes on talking, still waits for its answer.
+/// Completes when the client has closed its socket. A client that only closes its sending side, or
+/// that keeps sending, still waits for its answer.
 async fn wait_until_client_gone(stream: &UnixStream) {
     if !has_more_input(stream).await {
         let ready = stream.ready(Interest::WRITABLE).await;
@@ -306,7 +314,7 @@ async fn wait_until_client_gone(stream: &UnixStream) {
     std::future::pending().await
 }
 
-/// Whether more comes from the client, as opposed to its end.
+/// Returns true when the client sends more, and false when its input has ended.
 async fn has_more_input(stream: &UnixStream) -> bool {
     let mut byte = [0];
     loop {
@@ -321,7 +329,8 @@ async fn has_more_input(stream: &UnixStream) -> bool {
     }
 }
 
-/// Tells a client that is not attended to why. Its socket is empty and takes a line at once.
+/// Sends a client that is not served the reason. The client's socket is empty, so the line fits
+/// without waiting.
 fn reject(stream: &UnixStream, response: &SocketResponse) {
     let line = encode_response(response, MAX_RESPONSE);
     if let Err(error) = stream.try_write(&line) {

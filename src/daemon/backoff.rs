@@ -1,26 +1,26 @@
-//! How long to leave Cal.com alone after passes that could not even look.
+//! How long to pause after passes that failed before they could read from Cal.com.
 
 use crate::domain::time::Span;
 
-/// The first pause; it doubles with each further failure.
+/// The first pause; each further failure doubles the pause.
 const FIRST_PAUSE: Span = Span::seconds(5);
 
-/// The longest pause: an outage is noticed to be over this late at most.
+/// The longest pause. The end of an outage is noticed this late at most.
 const LONGEST_PAUSE: Span = Span::minutes(5);
 
-/// Failures in a row.
+/// The number of failures in a row.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Backoff(u32);
 
 impl Backoff {
-    /// How many failures there were in a row.
+    /// Returns how many failures there were in a row.
     pub fn failures(self) -> u32 {
         self.0
     }
 
-    /// Counts a failure, and gives the pause before the next try.
+    /// Counts a failure, and returns the pause before the next attempt.
     pub fn record_failure(&mut self) -> Span {
-        // 2^6 times the first pause is past the longest one.
+        // 2^6 times the first pause exceeds the longest pause.
         let doublings = self.0.min(6);
         self.0 = self.0.saturating_add(1);
         (FIRST_PAUSE * (1 << doublings)).min(LONGEST_PAUSE)

@@ -1,11 +1,12 @@
-//! Copies of the log: backup, restore, export. The files are read and written here, in the process of
-//! whoever asked; a daemon only says how far they are durable.
+//! Copies of the log: backup, restore, export. The files are read and written here, in the process
+//! of the command; a daemon only reports up to which commit they are durable.
 
 use std::io::Write;
 use std::path::Path;
 
 use super::commands::operator_log;
-use super::failure::{Failure, error_chain};
+use super::error_chain::error_chain;
+use super::failure::Failure;
 use super::ownership;
 use super::process::log_progress;
 use crate::control::exit;
@@ -20,16 +21,16 @@ use crate::store::port::{Head, Store};
 /// Copies the log of the store at `store` up to `head` into the directory `to`.
 ///
 /// # Errors
-/// When it cannot be copied, or the copy does not check.
+/// Fails when the log cannot be copied, or when the copy does not pass its check.
 pub fn back_up(store: &Path, head: &HeadView, to: &Path) -> Result<CopyView, Refusal> {
     let copied = backup::back_up(store, &to_head(head), to).map_err(to_refusal)?;
     Ok(copy_view("backup", store, to, copied))
 }
 
-/// Puts a backup where no ledger is, and opens it once.
+/// Restores a backup to a path where there is no ledger, and opens the restored store once.
 ///
 /// # Errors
-/// When there is a ledger, or the backup does not check.
+/// Fails when there is a ledger already, or when the backup does not pass its check.
 pub fn restore(from: &Path, store: &Path, clock: &Clock) -> Result<CopyView, Refusal> {
     ownership::check_owner(store)?;
     let copied = backup::restore(from, store, clock()).map_err(to_refusal)?;
@@ -47,10 +48,10 @@ pub fn restore(from: &Path, store: &Path, clock: &Clock) -> Result<CopyView, Ref
     Ok(copy_view("restore", from, store, copied))
 }
 
-/// Writes the log's commits as lines, and says how many they are.
+/// Writes the log's commits as lines, and returns how many there are.
 ///
 /// # Errors
-/// When a line does not check, or cannot be written.
+/// Fails when a line does not pass its check, or cannot be written.
 pub fn export(store: &Path, head: &HeadView, out: &mut dyn Write) -> Result<u64, ExportError> {
     match backup::export(store, &to_head(head), out) {
         Ok(commits) => Ok(commits),
@@ -59,10 +60,10 @@ pub fn export(store: &Path, head: &HeadView, out: &mut dyn Write) -> Result<u64,
     }
 }
 
-/// Why an export did not come to its end.
+/// Why an export stopped before its end.
 #[derive(Debug)]
 pub enum ExportError {
-    /// Perhaps only because nobody reads on.
+    /// Writing failed, perhaps only because the reader closed the output.
     Write(std::io::Error),
     Refused(Refusal),
 }

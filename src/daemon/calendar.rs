@@ -6,22 +6,22 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 use crate::calcom::connect::{ConnectError, Settings, connect};
-use crate::calcom::port::{Calendar, Dialect};
-use crate::config::model::{self, Config};
+use crate::calcom::port::Calendar;
+use crate::config::model::Config;
 use crate::config::secret::{ApiKey, SecretError, find_api_key};
 use crate::domain::time::Clock;
 
-/// A hash of the key, to see whether it changed.
+/// A hash of the key, to detect whether the key changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyFingerprint([u8; 32]);
 
-/// A calendar with the print of its key.
+/// A calendar with the fingerprint of its key.
 pub struct OpenedCalendar {
     pub calendar: Arc<dyn Calendar>,
     pub key_fingerprint: KeyFingerprint,
 }
 
-/// Why there is no calendar to speak to.
+/// Why the calendar cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum CalendarError {
     #[error("failed to {0}")]
@@ -33,15 +33,15 @@ pub enum CalendarError {
 /// Finds the key and opens the dialect. Nothing is sent.
 ///
 /// # Errors
-/// When there is no usable key, or a setting cannot be used.
+/// Fails when there is no usable key, or when a setting cannot be used.
 pub fn open(config: &Config, clock: &Clock) -> Result<OpenedCalendar, CalendarError> {
     Ok(open_with(config, load_key(config)?.secret, clock)?)
 }
 
-/// As [`open`], with this key.
+/// Does the same as [`open`], with the given key.
 ///
 /// # Errors
-/// When a setting cannot be used.
+/// Fails when a setting cannot be used.
 pub fn open_with(
     config: &Config,
     key: SecretString,
@@ -50,10 +50,7 @@ pub fn open_with(
     let key_fingerprint = KeyFingerprint(Sha256::digest(key.expose_secret().as_bytes()).into());
     let calendar = connect(Settings {
         base_url: config.calcom.base_url.clone(),
-        dialect: match config.calcom.dialect {
-            model::Dialect::V2 => Dialect::V2,
-            model::Dialect::V1 => Dialect::V1,
-        },
+        dialect: config.calcom.dialect,
         key,
         timeout: config.calcom.timeout,
         confirm_timeout: config.calcom.confirm_timeout,
@@ -68,10 +65,10 @@ pub fn open_with(
     })
 }
 
-/// The key, as the process was given it.
+/// Returns the key that the process was given.
 ///
 /// # Errors
-/// When there is none that can be used.
+/// Fails when there is no usable key.
 pub fn load_key(config: &Config) -> Result<ApiKey, SecretError> {
     find_api_key(&config.calcom, &|name| std::env::var(name).ok())
 }

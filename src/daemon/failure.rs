@@ -1,37 +1,39 @@
-//! Why the process cannot do what it was asked, told apart by what an operator can do about it.
+//! Why the process cannot do what it was asked to do, classified by what an operator can do about
+//! it.
 
 use super::calendar::CalendarError;
 use super::commands::parse::commit_failed;
+use super::error_chain::error_chain;
 use super::lookups::LookupError;
 use crate::config::load::LoadError;
 use crate::control::exit;
 use crate::control::protocol::{Refusal, StoppedView};
 use crate::reconcile::context::PassError;
 use crate::store::lock::LockError;
-use crate::store::open::OpenError;
+use crate::store::open_report::OpenError;
 
-/// Each has its exit code.
+/// A failure with its exit code.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// 77
+    /// Exit code 77.
     #[error("{0}")]
     Credential(String),
-    /// 77: the store may not be used by this user.
+    /// Exit code 77: this user may not use the store.
     #[error("{0}")]
     Permission(String),
-    /// 69
+    /// Exit code 69.
     #[error("{0}")]
     Unreachable(String),
-    /// 78
+    /// Exit code 78.
     #[error("{0}")]
     Configuration(String),
-    /// 75: another process has the store.
+    /// Exit code 75: another process holds the store.
     #[error("{0}")]
     StoreLocked(String),
-    /// 1: the log cannot be written or the store cannot be read.
+    /// Exit code 1: the log cannot be written, or the store cannot be read.
     #[error("{0}")]
     Store(String),
-    /// 1
+    /// Exit code 1.
     #[error("{0}")]
     Failed(String),
 }
@@ -59,7 +61,7 @@ impl Failure {
         }
     }
 
-    /// As it stands in the report of what was done before it.
+    /// Returns the failure as it appears in the report of what was done before it.
     pub fn to_stopped_view(&self) -> StoppedView {
         StoppedView {
             exit: self.exit(),
@@ -83,18 +85,7 @@ impl From<Failure> for Refusal {
     }
 }
 
-/// An error with all its causes, as one line.
-pub fn error_chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
-}
-
-/// Whether the system refused it to this user: another try changes nothing.
+/// Returns true when the system denied access to this user: another attempt changes nothing.
 pub fn is_permission_denied(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(error) = cause {
@@ -115,7 +106,7 @@ impl From<OpenError> for Failure {
         }
         match error {
             OpenError::Lock(LockError::Held { .. }) => Self::StoreLocked(text),
-            // Restarting does not make one.
+            // Restarting does not create a store.
             OpenError::NoStore(_) => Self::Configuration(text),
             OpenError::Lock(LockError::Disk(_))
             | OpenError::NoLog { .. }

@@ -1,4 +1,4 @@
-//! The desk that the configuration describes, with the credentials that its files hold.
+//! Builds the lookup client from the configuration, with the credentials from the configured files.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -7,15 +7,16 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 use secrecy::zeroize::Zeroizing;
 
-use crate::config::lookup::{LookupConfig, LookupSource as Configured};
+use crate::config::lookup_config::{LookupConfig, LookupSource as Configured};
 use crate::config::model::Config;
 use crate::domain::time::Span;
 use crate::lookup::client::{LookupClient, LookupSetupError, Spec, SpecSource};
 
-/// The longest credential: tokens have some hundred characters, and a header must hold it.
+/// The longest credential, in bytes: tokens have some hundred characters, and a header must hold
+/// the credential.
 const MAX_CREDENTIAL: usize = 4096;
 
-/// Why there is no desk.
+/// Why the lookup client cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum LookupError {
     #[error(
@@ -38,10 +39,10 @@ pub enum LookupError {
     Client(#[from] LookupSetupError),
 }
 
-/// Reads the credentials and sets up the desk. Nothing is asked.
+/// Reads the credentials and builds the lookup client. No request is sent.
 ///
 /// # Errors
-/// When a credential cannot be read, or a lookup cannot be used.
+/// Fails when a credential cannot be read, or when a lookup cannot be used.
 pub fn open(config: &Config) -> Result<LookupClient, LookupError> {
     let specs: Result<Vec<Spec>, LookupError> = config.lookups.iter().map(lookup_spec).collect();
     Ok(LookupClient::open(specs?)?)
@@ -68,7 +69,7 @@ fn lookup_spec(lookup: &LookupConfig) -> Result<Spec, LookupError> {
         name: lookup.name.clone(),
         source,
         timeout: lookup.timeout,
-        // What the calendar cannot count is for ever.
+        // A duration that the calendar cannot represent means forever.
         cached_for: Span::from_std(lookup.cached_for).unwrap_or(Span::MAX),
         at_once: lookup.at_once,
     })
@@ -85,7 +86,8 @@ fn read_credential(name: &str, path: &Path) -> Result<SecretString, LookupError>
         file: path.to_owned(),
         flaw,
     };
-    // Room for blanks around it, and for one byte that shows it is too long.
+    // The buffer has room for blanks around the credential, and for the byte that shows that the
+    // credential is too long.
     let mut bytes = Zeroizing::new(Vec::with_capacity(2 * MAX_CREDENTIAL));
     let file = File::open(path).map_err(failed)?;
     let read = file.take(2 * MAX_CREDENTIAL as u64).read_to_end(&mut bytes);
@@ -115,7 +117,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("credential");
         let long = "s".repeat(MAX_CREDENTIAL + 1);
-        // what the file holds, and what is wrong with it
+        // what the file holds, and what is wrong with its content
         let rows: [(&[u8], Option<&str>); 7] = [
             (b"top-secret", None),
             (b"  top-secret\n", None),

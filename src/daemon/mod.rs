@@ -1,4 +1,4 @@
-//! The process: its loop, its clock, its signals, and the answers it gives.
+//! The process: its loop, its clock, its signals, and its answers to commands.
 
 pub mod backoff;
 pub mod backup;
@@ -6,6 +6,7 @@ pub mod calendar;
 pub mod clock;
 pub mod commands;
 pub mod doctor;
+pub mod error_chain;
 pub mod failure;
 pub mod lookups;
 pub mod offline;

@@ -1,11 +1,13 @@
-//! Commands when no daemon runs: the same answers, with the store opened for as long as they take.
+//! Commands when no daemon runs: they give the same answers, and open the store only while they
+//! run.
 
 use std::path::Path;
 
 use tokio::sync::mpsc;
 
 use super::commands::{dispatch, operator_log};
-use super::failure::{Failure, error_chain};
+use super::error_chain::error_chain;
+use super::failure::Failure;
 use super::lookups;
 use super::ownership;
 use super::process::{log_notice, log_progress, open_store};
@@ -23,7 +25,8 @@ use crate::reconcile::context::{PassError, Ports, Session, StopSignal};
 use crate::reconcile::report::PassReport;
 use crate::reconcile::watch::{WatchReport, run_watch_with_report};
 use crate::store::memory::MemoryStore;
-use crate::store::open::{CreateIfMissing, OpenError, open};
+use crate::store::open::{CreateIfMissing, open};
+use crate::store::open_report::OpenError;
 use crate::store::port::Store;
 use crate::store::read_only::read;
 use crate::store::store_thread::StoreHandle;
@@ -31,13 +34,13 @@ use crate::store::store_thread::StoreHandle;
 /// What one run does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunMode {
-    /// Writes nothing anywhere; shows also the watch that is due.
+    /// Writes nothing anywhere; also shows the watch that is due.
     DryRun,
-    /// Writes nothing anywhere; shows also a watch, due or not.
+    /// Writes nothing anywhere; also shows a watch, whether one is due or not.
     DryWatch,
-    /// Passes, and a watch when one is due.
+    /// Runs passes, and a watch when one is due.
     Run,
-    /// Passes and a watch.
+    /// Runs passes and a watch.
     Watch,
 }
 
@@ -47,10 +50,10 @@ impl RunMode {
     }
 }
 
-/// Answers a command of the store.
+/// Carries out a command that needs only the store.
 ///
 /// # Errors
-/// When the store cannot be opened, or the command is refused.
+/// Fails when the store cannot be opened, or when the command is refused.
 pub fn run_command(
     config: &Config,
     clock: &Clock,
@@ -65,8 +68,9 @@ pub fn run_command(
     answer
 }
 
-/// What only judges does without a ledger. Nothing makes one but `init`: a path that is mistyped, or a
-/// disk that is not mounted, must not look like a ledger in which nobody has credit.
+/// Opens the store for a command. Commands that only judge work without a ledger. Only `init`
+/// creates a ledger: a mistyped path, or a disk that is not mounted, must not look like a ledger in
+/// which no member has credit.
 fn open_store_for(
     config: &Config,
     clock: &Clock,
@@ -99,11 +103,11 @@ fn open_store_for(
     }
 }
 
-/// Runs passes until nothing is left to do. A dry run writes nothing anywhere. TERM and INT end it
-/// after the step in hand.
+/// Runs passes until nothing is left to do. A dry run writes nothing anywhere. TERM and INT end the
+/// run after the current step.
 ///
 /// # Errors
-/// When something cannot be opened, or a pass fails.
+/// Fails when something cannot be opened, or when a pass fails.
 pub async fn run_once(
     config: &Config,
     clock: &Clock,
@@ -138,10 +142,10 @@ pub async fn run_once(
     }
 }
 
-/// What a run did, and why it did not come to its end.
+/// What a run did, and why it stopped before its end.
 #[derive(Default)]
 struct RunOutcome {
-    /// `None` where nothing was looked at.
+    /// `None` when no pass has anything to report.
     report: Option<PassReport>,
     watch_report: Option<WatchReport>,
     failure: Option<Failure>,
@@ -176,7 +180,7 @@ async fn run_passes(
         stuck = store.wait_until_unresponsive() => Some(stuck),
     };
     if let Some(stuck) = stuck {
-        // Its thread is left where it waits.
+        // The store's thread is left where it waits.
         outcome.failure = Some(Failure::Store(stuck.to_string()));
         return Ok(outcome);
     }
@@ -191,7 +195,7 @@ async fn run_passes(
     Ok(outcome)
 }
 
-/// Passes, and then the watch that is due or asked for.
+/// Runs passes, and then the watch that is due or requested.
 async fn run_passes_and_watch(
     config: &Config,
     ports: &Ports<'_>,
@@ -201,7 +205,7 @@ async fn run_passes_and_watch(
     let (report, error) = pass_until_idle(ports, &config.policy, mode.is_dry()).await;
     if let Some(error) = error {
         outcome.failure = Some(Failure::from(&error));
-        // Where not even the first look came through, there is nothing to tell.
+        // When not even the first read succeeded, there is nothing to report.
         outcome.report = (!report.steps.is_empty()).then_some(report);
         return;
     }
@@ -243,17 +247,17 @@ async fn run_passes_and_watch(
     }
 }
 
-/// Makes the ledger, unless there is one. Says whether it was made.
+/// Creates the ledger, unless there is one. Returns true when it was created.
 ///
 /// # Errors
-/// When it cannot be made or opened.
+/// Fails when the ledger cannot be created or opened.
 pub fn init(path: &Path, clock: &Clock) -> Result<bool, Failure> {
     ownership::check_owner(path)?;
     let opened = open(path, CreateIfMissing::Yes, clock(), &mut log_progress)?;
     let created = opened
         .notices
         .iter()
-        .any(|notice| matches!(notice, crate::store::open::OpenNotice::Created(_)));
+        .any(|notice| matches!(notice, crate::store::open_report::OpenNotice::Created(_)));
     let mut store = opened.store;
     if created {
         operator_log::log_change("init", operator_log::own_uid(), store.head().seq);

@@ -1,5 +1,5 @@
-//! Whose the store is. What a command writes as root, the service could not read any more, so root is
-//! refused where the store belongs to another user, with the command that does it right.
+//! Checks who owns the store. The service could not read what a command writes as root, so root is
+//! refused where the store belongs to another user, with the command that works.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -8,15 +8,15 @@ use rustix::process::geteuid;
 
 use super::failure::Failure;
 
-/// The largest list of users that is read for the owner's name.
+/// How many bytes of the list of users are searched for the owner's name.
 const MAX_PASSWD: usize = 1024 * 1024;
 
-/// Refuses root to write into a store of another user, or to make one in a folder of theirs.
+/// Refuses to let root write into another user's store, or create a store in another user's folder.
 ///
 /// # Errors
-/// [`Failure::Permission`], with the command to use.
+/// Fails with [`Failure::Permission`], which names the command to use.
 pub fn check_owner(store: &Path) -> Result<(), Failure> {
-    // What is not there yet is made in the nearest folder that is.
+    // A store that does not exist yet is created in the nearest folder that exists.
     let owner_metadata = store.ancestors().find_map(|folder| {
         let folder = if folder.as_os_str().is_empty() {
             Path::new(".")
@@ -45,8 +45,8 @@ pub fn check_owner(store: &Path) -> Result<(), Failure> {
     )))
 }
 
-/// The arguments as a shell takes them. What the environment says of the configuration stands among them,
-/// because sudo does not hand the environment on.
+/// Returns the arguments quoted for a shell. A configuration path from the environment is added to
+/// them, because sudo does not pass the environment on.
 fn shell_arguments(args: Vec<String>, config: Option<String>) -> String {
     let names_config = args
         .iter()
@@ -64,7 +64,7 @@ fn is_refused(me: u32, owner: u32) -> bool {
     me == 0 && owner != 0
 }
 
-/// The user's name, or `#` and the number, which `sudo -u` takes as well.
+/// Returns the user's name, or `#` and the number, which `sudo -u` accepts as well.
 fn user_name(users: &str, uid: u32) -> String {
     let users = users.get(..MAX_PASSWD.min(users.len())).unwrap_or_default();
     let entry = users.lines().find_map(|line| {
@@ -75,7 +75,7 @@ fn user_name(users: &str, uid: u32) -> String {
     entry.unwrap_or_else(|| format!("#{uid}"))
 }
 
-/// A word as a shell takes it.
+/// Quotes a word for a shell.
 fn shell_quote(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+".contains(c);
     if !word.is_empty() && word.chars().all(plain) {

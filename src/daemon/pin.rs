@@ -1,22 +1,23 @@
-//! A member's PIN as an operator sets it: hashed in the process that was told it, and kept as that.
+//! A member's PIN as an operator sets it: hashed in the process where it was typed, and stored only
+//! as a hash.
 
 use argon2::ARGON2ID_IDENT;
 use argon2::password_hash::PasswordHash;
 
 use crate::reconcile::pin::{self, PinError};
 
-/// The longest hash that is taken, in bytes: ours have about 100.
+/// The longest hash that is accepted, in bytes: our own have about 100.
 const MAX_HASH: usize = 256;
 
-/// A hash that the PIN can be checked against, as a pass does.
+/// Returns a hash that a pass can check the PIN against.
 ///
 /// # Errors
-/// When it cannot be a PIN.
+/// Fails when the text cannot be a PIN.
 pub fn hash(pin: &str) -> Result<String, PinError> {
     pin::hash(pin)
 }
 
-/// Whether the text is such a hash.
+/// Returns true when the text is a hash that [`hash`] could have made.
 pub fn is_hash(text: &str) -> bool {
     text.len() <= MAX_HASH
         && PasswordHash::new(text).is_ok_and(|hash| hash.algorithm == ARGON2ID_IDENT)

@@ -1,4 +1,4 @@
-//! The whole process of `run`: opens what the loop needs, and closes it in the right order.
+//! The whole process of `run`: opens what the loop needs, and closes everything in the right order.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -6,7 +6,8 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use super::calendar;
-use super::failure::{Failure, error_chain};
+use super::error_chain::error_chain;
+use super::failure::Failure;
 use super::lookups;
 use super::ownership;
 use super::run::{Daemon, LoopEnd, run};
@@ -19,16 +20,17 @@ use crate::control::server::{ReceivedCommand, serve as serve_clients};
 use crate::domain::time::Clock;
 use crate::reconcile::context::StopSignal;
 use crate::store::log_store::LogStore;
-use crate::store::open::{CreateIfMissing, OpenNotice, Progress, open};
+use crate::store::open::{CreateIfMissing, open};
+use crate::store::open_report::{OpenNotice, Progress};
 use crate::store::store_thread::StoreHandle;
 
-/// Commands of clients that may wait for the loop.
+/// How many commands of clients may wait for the loop.
 const COMMAND_QUEUE_LENGTH: usize = 16;
 
 /// Runs the daemon until a signal ends it.
 ///
 /// # Errors
-/// When something cannot be opened, or nothing can work any more.
+/// Fails when something cannot be opened, or when the daemon can no longer work.
 pub async fn run_daemon(config: Config, config_path: PathBuf, clock: Clock) -> Result<(), Failure> {
     let opened = calendar::open(&config, &clock)?;
     let lookups = lookups::open(&config)?;
@@ -74,7 +76,7 @@ pub async fn run_daemon(config: Config, config_path: PathBuf, clock: Clock) -> R
     );
     let ended = tokio::select! {
         ended = running => ended,
-        // In no order: whoever waits for the store would wait for ever.
+        // Nothing is closed in order here: a task that waits for the store would wait forever.
         stuck = store.wait_until_unresponsive() => return Err(Failure::Store(stuck.to_string())),
     };
     drop(stop_clients);
@@ -83,7 +85,7 @@ pub async fn run_daemon(config: Config, config_path: PathBuf, clock: Clock) -> R
         tracing::debug!(%error, "the schedule did not stop in order");
     }
     if let Some(clients) = clients {
-        // A client that is still being answered has its time; see `control::server`.
+        // A client whose answer is still being sent gets time for that; see `control::server`.
         let _ = clients.await;
     }
     if let Ok(LoopEnd::Immediate) = ended {
@@ -95,10 +97,10 @@ pub async fn run_daemon(config: Config, config_path: PathBuf, clock: Clock) -> R
     ended.map(|_| ())
 }
 
-/// Opens the ledger, saying what was found and how long works go.
+/// Opens the ledger, and logs what was found and the progress of long work.
 ///
 /// # Errors
-/// As the store's `open`.
+/// Fails like the store's `open`.
 pub async fn open_store(path: &Path, clock: &Clock) -> Result<LogStore, Failure> {
     ownership::check_owner(path)?;
     let path = path.to_owned();
@@ -144,7 +146,7 @@ async fn close_store(thread: std::thread::JoinHandle<Box<dyn crate::store::port:
     }
 }
 
-/// Clients' commands become wakes.
+/// Forwards clients' commands to the loop as wakes.
 fn forward_commands(
     path: &Path,
     wakes: mpsc::Sender<Wake>,
@@ -155,7 +157,7 @@ fn forward_commands(
     let (commands, mut command_queue) = mpsc::channel::<ReceivedCommand>(COMMAND_QUEUE_LENGTH);
     Ok(async move {
         let stop = async move {
-            // Dropped when the loop has ended.
+            // The sender is dropped when the loop has ended.
             let _ = stopped.await;
         };
         let forward = async move {

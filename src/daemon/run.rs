@@ -1,5 +1,5 @@
-//! The daemon's loop: one owner of everything, moved by `Wake` alone. Passes run beside it, one at a
-//! time; commands are answered while a pass waits for Cal.com.
+//! The daemon's loop: a single owner of the state, driven only by `Wake`. One pass or watch at a
+//! time runs concurrently with the loop; commands are answered while a pass waits for Cal.com.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -23,7 +23,8 @@ use crate::reconcile::context::{Session, StopSignal};
 use crate::store::store_thread::StoreHandle;
 use reported_problems::{ReportedProblems, UngatedEventTypes};
 
-/// A clock that goes back further than this was set, and does not only keep itself right.
+/// A clock that is set back further than this was changed, and not merely corrected by time
+/// synchronization.
 const MIN_CLOCK_SETBACK: Span = Span::seconds(10);
 
 mod passes;
@@ -32,10 +33,10 @@ mod reported_problems;
 mod requests;
 mod status;
 
-/// What the daemon is made of.
+/// The parts of the daemon.
 pub struct Daemon {
     pub config: Config,
-    /// Where the configuration came from, to read it anew.
+    /// The file that the configuration was read from, for reading it again.
     pub config_path: PathBuf,
     pub calendar: Arc<dyn Calendar>,
     pub key_fingerprint: KeyFingerprint,
@@ -49,13 +50,13 @@ pub struct Daemon {
 /// How the loop ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LoopEnd {
-    /// The step in hand is settled.
+    /// The current step is settled.
     Settled,
-    /// A second signal did not wait for that.
+    /// A second signal ended the loop before the current step was settled.
     Immediate,
 }
 
-/// A pass that somebody waits for.
+/// A pass that a client waits for.
 struct QueuedPass {
     kind: PassKind,
     answer: oneshot::Sender<SocketResponse>,
@@ -68,23 +69,23 @@ enum PassKind {
     PassAndWatch,
 }
 
-/// A pass that came to its end, and whoever waits for the watch after it.
+/// A pass that ended, and the client that also waits for the watch after it.
 struct PassAwaitingWatch {
-    /// Both only say what would be done.
+    /// Whether pass and watch only report what they would do.
     preview: bool,
     pass: PassView,
     answer: oneshot::Sender<SocketResponse>,
 }
 
-/// The loop's own.
+/// The state of the loop.
 struct Loop {
     daemon: Daemon,
     policy: Arc<Policy>,
-    /// Away while a pass has it.
+    /// `None` while a pass or a watch uses the session.
     session: Option<Session>,
-    /// Who waits for the pass under way, when somebody does.
+    /// The client that waits for the current pass, if there is one.
     requested_pass: Option<QueuedPass>,
-    /// Who waits for the watch under way, when somebody does.
+    /// The client that waits for the current watch, if there is one.
     awaiting_watch: Option<PassAwaitingWatch>,
     queued_passes: VecDeque<QueuedPass>,
     started: Time,
@@ -95,31 +96,33 @@ struct Loop {
     next_pass_at: Time,
     backoff: Backoff,
     watch_state: WatchState,
-    /// After a watch that failed, no other is tried before this.
+    /// After a watch that failed or was incomplete, no other watch starts before this instant.
     watch_not_before: Option<Time>,
-    /// Something was said while a pass was under way that may not have seen it.
+    /// Whether another pass must follow the current one, because an operator's command came
+    /// meanwhile and the current pass may not have seen its effect.
     repeat_pass: bool,
     passes: u64,
     last_pass: Option<PassHead>,
     last_error: Option<String>,
     last_watch: Option<WatchHead>,
     watch_error: Option<String>,
-    /// What the last pass and the last watch told of: what is told again is not logged again.
+    /// The problems of the last pass and the last watch. A problem that is reported again is not
+    /// logged again.
     pass_problems: ReportedProblems,
     ungated_event_types: UngatedEventTypes,
     watch_problems: ReportedProblems,
     shutting_down: bool,
-    /// Whether it was a pass, not a watch, that was begun last.
+    /// Whether the last run that was started was a pass, and not a watch.
     last_was_pass: bool,
-    /// The session that is away belongs to a calendar that was replaced.
+    /// Whether the session in use belongs to a calendar that was replaced.
     stale_session: bool,
 }
 
-/// Runs until a signal ends it.
+/// Runs the loop until a signal ends it.
 ///
 /// # Errors
-/// When nothing can work any more: the store cannot be written, or the key was refused from the
-/// start.
+/// Fails when the daemon can no longer work: the store cannot be written, or the key was refused
+/// from the start.
 pub async fn run(daemon: Daemon, mut wakes: mpsc::Receiver<Wake>) -> Result<LoopEnd, Failure> {
     let now = (daemon.clock)();
     let watch_state = WatchState::load(&daemon.config.store.path);
@@ -195,13 +198,14 @@ pub async fn run(daemon: Daemon, mut wakes: mpsc::Receiver<Wake>) -> Result<Loop
 }
 
 impl Loop {
-    /// A pass is due now, and another one when one is under way.
+    /// Makes a pass due now, and another pass after it if one is running.
     fn make_pass_due(&mut self) {
         self.next_pass_at = (self.daemon.clock)();
         self.repeat_pass = self.session.is_none();
     }
 
-    /// What was to come at an instant that the clock has gone back from would come far too late.
+    /// Handles a clock that was set back: what was scheduled by the old time would come far too
+    /// late.
     fn handle_clock_jump(&mut self, now: Time) {
         let set_back_by = self.last_tick - now;
         self.last_tick = now;
@@ -235,7 +239,8 @@ impl Loop {
         } else {
             None
         };
-        // When both are due they take turns: passes that are due at every tick starve no watch.
+        // When both are due they alternate, so that passes that are due at every tick do not starve
+        // the watch.
         match scope {
             Some(scope) if !pass_is_due || self.last_was_pass => self.start_watch(scope, false),
             Some(_) | None if pass_is_due => self.start_pass(None),

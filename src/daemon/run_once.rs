@@ -5,11 +5,12 @@ use crate::reconcile::context::{PassError, Ports, Session};
 use crate::reconcile::pass::run_pass_with_report;
 use crate::reconcile::report::{PassReport, StepOutcome};
 
-/// Passes of one run: 10,000 requests at 250 a pass, and some that had to plan anew.
+/// Most passes of one run: enough for 10,000 requests at 250 per pass, and for some passes that had
+/// to plan again.
 const MAX_PASSES: usize = 60;
 
-/// Runs passes until one has nothing more to do, and reports them as one: also where one of them did
-/// not come to its end.
+/// Runs passes until one has nothing more to do, and merges their reports into one, even when one
+/// of them failed.
 pub async fn pass_until_idle(
     ports: &Ports<'_>,
     policy: &Policy,
@@ -42,7 +43,7 @@ fn made_progress(step: &crate::reconcile::report::StepReport) -> bool {
     )
 }
 
-/// The later pass has the last word on each request.
+/// Merges two reports. For each request the step of the later pass counts.
 fn merge_reports(earlier: PassReport, later: PassReport) -> PassReport {
     let mut steps = earlier.steps;
     steps.retain(|step| {

@@ -1,7 +1,8 @@
-//! The tick: tokio-cron-scheduler with one job a second in UTC. It only says "look"; what is due is
-//! decided by the loop with `config::every`, because the scheduler fixes a zone's offset when a job
-//! is made and neither awaits nor serialises what it starts. It goes by the wall clock too, and says
-//! nothing for as long as that was set back: so now and then a tick comes without it.
+//! The tick: tokio-cron-scheduler with one job per second in UTC. A tick only wakes the loop. The
+//! loop decides what is due with `config::recurrence`, because the scheduler fixes a zone's offset
+//! when a job is created and neither awaits nor serialises what it starts. The scheduler also
+//! follows the wall clock, and stays silent after the clock was set back until it has caught up, so
+//! an additional tick comes at a steady interval.
 
 use std::time::Duration;
 
@@ -14,13 +15,14 @@ use super::wake::Wake;
 /// Every second.
 const EVERY_SECOND: &str = "* * * * * *";
 
-/// A tick at least so often, whatever the wall clock does.
+/// A tick comes at least this often, whatever the wall clock does.
 const STEADY_TICK_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Starts ticking. A tick that finds the loop busy is dropped: the next one says the same.
+/// Starts the ticks. A tick that finds the loop's queue full is dropped, because the next tick
+/// means the same.
 ///
 /// # Errors
-/// When the scheduler does not start.
+/// Fails when the scheduler does not start.
 pub async fn start(wakes: mpsc::Sender<Wake>) -> Result<JobScheduler, JobSchedulerError> {
     let steady_wakes = wakes.clone();
     tokio::spawn(async move {

@@ -1,5 +1,5 @@
-//! Signals as wakes: TERM and INT end the daemon after the step in hand, HUP reads the
-//! configuration anew.
+//! Signals as wakes: TERM and INT end the daemon after the current step, HUP makes it read the
+//! configuration again.
 
 use std::io;
 
@@ -10,10 +10,10 @@ use tokio::sync::mpsc;
 
 use super::wake::Wake;
 
-/// Listens from now on, until the handle is closed.
+/// Listens for signals until the handle is closed.
 ///
 /// # Errors
-/// When the handlers cannot be installed.
+/// Fails when the handlers cannot be installed.
 pub fn listen(wakes: mpsc::Sender<Wake>) -> io::Result<Handle> {
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
     let handle = signals.handle();

@@ -1,5 +1,6 @@
-//! Logs: to stderr, plain or as JSON. A product for operators, see `style`: INFO is what happened
-//! to bookings, credits and the process; e-mail addresses and names stay below.
+//! Logs, written to stderr as plain text or JSON. They are a product for operators, see `style.md`:
+//! INFO reports what happened to bookings, credits and the process; e-mail addresses and names
+//! appear only at lower levels.
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -10,14 +11,14 @@ use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
     Plain,
     Json,
 }
 
-/// Names of levels, from the fewest lines to the most.
+/// The names of levels, from the fewest lines to the most.
 const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
 
 /// Why logging cannot start.
@@ -32,10 +33,11 @@ pub struct LevelError {
 }
 
 /// Starts logging for the process. `level` is a level, or levels by target as in
-/// `info,maitred=debug`. Whatever it says, errors are logged.
+/// `info,maitred=debug`. Errors are always logged.
 ///
 /// # Errors
-/// When a part of it names no level: tracing would take the word for a target, and log nothing else.
+/// Fails when a part of `level` names no level: tracing would take the word for a target, and log
+/// nothing else.
 pub fn start(format: LogFormat, level: &str) -> Result<(), LevelError> {
     let filter = filter(level).map_err(|why| LevelError {
         level: level.to_owned(),
@@ -43,7 +45,7 @@ pub fn start(format: LogFormat, level: &str) -> Result<(), LevelError> {
     })?;
     let registry = tracing_subscriber::registry().with(filter);
     let layer = fmt::layer().with_writer(std::io::stderr).with_target(false);
-    // A second start in one process (tests) keeps the first one.
+    // A second start in the same process (in tests) keeps the first configuration.
     let _ = match format {
         LogFormat::Plain => {
             let is_terminal = std::io::stderr().is_terminal();
@@ -55,7 +57,7 @@ pub fn start(format: LogFormat, level: &str) -> Result<(), LevelError> {
     Ok(())
 }
 
-/// Colours are for terminals, and for people who did not turn them off (<https://no-color.org>).
+/// Returns true for a terminal, unless the user turned colours off (<https://no-color.org>).
 fn wants_colour(is_terminal: bool, no_color: Option<OsString>) -> bool {
     let refused = no_color.is_some_and(|value| !value.is_empty());
     is_terminal && !refused
@@ -76,7 +78,7 @@ fn filter(text: &str) -> Result<EnvFilter, String> {
     let filter = EnvFilter::builder()
         .parse(text)
         .map_err(|error| error.to_string())?;
-    // A filter that names targets only would keep the errors of all other targets to itself.
+    // A filter that names only targets would suppress the errors of all other targets.
     let for_all = parts.iter().any(|part| !part.contains('='));
     Ok(match for_all {
         true => filter,
@@ -115,7 +117,8 @@ mod tests {
             let filter = filter(text).unwrap();
             assert_eq!(filter.max_level_hint(), Some(most), "{text}");
         }
-        // With no level of its own, what the filter does not name is logged from errors on.
+        // Without a level of its own, a target that the filter does not name is logged from ERROR
+        // on.
         let named = filter("maitred=debug").unwrap().to_string();
         assert!(named.split(',').any(|part| part == "error"), "{named}");
         for text in [

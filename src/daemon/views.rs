@@ -1,4 +1,4 @@
-//! From the domain to what is shown: the shapes of `control::protocol`.
+//! Converts the domain's types to the shapes of `control::protocol`.
 
 use chrono::SecondsFormat;
 
@@ -14,7 +14,7 @@ use crate::control::protocol::{
 use crate::domain::account::Account;
 use crate::domain::decision::Finding;
 use crate::domain::entry_reason::EntryReason;
-use crate::domain::ledger::{GrantKind, GrantRecord};
+use crate::domain::grant::{GrantKind, GrantRecord};
 use crate::domain::plan::Problem;
 use crate::domain::request::{Charge, ChargeState, OperatorReview, Request, RequestState};
 use crate::domain::time::Time;
@@ -140,7 +140,7 @@ pub fn step(request: &Request, outcome: &str) -> StepView {
     }
 }
 
-/// Only a confirmation moves credits.
+/// Returns the credits that the request moves: only a confirmation moves credits.
 fn credits_of(request: &Request) -> u64 {
     match request.decision {
         crate::domain::decision::Decision::Confirm => request.credits,
@@ -168,7 +168,7 @@ pub fn outcome(request: &Request) -> &'static str {
     }
 }
 
-/// A request that is only noted, with what its booker's account has.
+/// Returns a noted request with what its booker's account has available.
 pub fn noted_request(request: &Request, account: Option<&Account>, now: Time) -> WaitingView {
     WaitingView {
         step: step(request, outcome(request)),
@@ -206,7 +206,7 @@ pub fn unresolved(item: &UnresolvedBooking) -> UnresolvedItem {
     }
 }
 
-/// The number of unresolved items and the first of them.
+/// Returns the number of unresolved items and the first few of them.
 pub fn unresolved_summary(listed: &UnresolvedReport) -> UnresolvedSummary {
     UnresolvedSummary {
         count: listed.count,

@@ -1,41 +1,42 @@
-//! Everything that moves the daemon's loop. One closed enum: other tasks only send.
+//! Everything that drives the daemon's loop, as one closed enum: other tasks only send wakes.
 
 use crate::control::server::ReceivedCommand;
 use crate::reconcile::context::{PassError, Session};
 use crate::reconcile::report::PassReport;
 use crate::reconcile::watch::WatchReport;
 
-/// Wakes that may wait for the loop; senders beyond wait their turn.
+/// How many wakes may be queued for the loop; further senders wait.
 pub const WAKE_QUEUE_LENGTH: usize = 64;
 
 #[derive(Debug)]
 pub enum Wake {
     /// A second has passed: something may be due.
     Tick,
-    /// Look now: something was said that a pass acts on.
+    /// Run a pass now: something was recorded that a pass acts on.
     RunPass,
-    /// An operator asks.
+    /// A client sent a command.
     Command(ReceivedCommand),
-    /// The pass under way came to its end.
+    /// The current pass ended.
     PassEnded {
         session: Session,
-        /// What was done, and why it did not come to its end.
+        /// What the pass did, and why it stopped before its end.
         report: Box<PassReport>,
         stopped: Option<PassError>,
     },
-    /// The pass or watch under way panicked: a defect, and what it knew is lost. The log has what was begun.
+    /// The current pass or watch panicked. That is a defect, and its state is lost; the log has
+    /// what was begun.
     PassPanicked,
-    /// The watch under way came to its end.
+    /// The current watch ended.
     WatchEnded {
-        /// It only said what a watch would do.
+        /// Whether the watch only reported what it would do.
         preview: bool,
         session: Session,
-        /// What was done, and why it did not come to its end.
+        /// What the watch did, and why it stopped before its end.
         watch_report: Box<WatchReport>,
         stopped: Option<PassError>,
     },
-    /// Read the configuration anew.
+    /// Read the configuration again.
     Reload,
-    /// Finish the step in hand, settle, and end. Twice: end now.
+    /// Finish the current step, settle it, and end. A second signal ends the daemon immediately.
     Shutdown { signal: &'static str },
 }

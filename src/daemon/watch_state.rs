@@ -1,5 +1,5 @@
-//! When a watch is due, and the memory of the last one. The memory is a hint in a small file beside
-//! the ledger: when it is lost or wrong, the next watch reads everything.
+//! When a watch is due, and the times of the last one. They are a hint in a small file in the
+//! store's folder: when the file is lost or wrong, the next watch reads everything.
 
 use std::path::{Path, PathBuf};
 
@@ -8,13 +8,13 @@ use crate::config::recurrence::Recurrence;
 use crate::domain::time::Time;
 use crate::reconcile::watch::{WatchReport, WatchScope};
 
-/// In the store's folder.
+/// The file's name in the store's folder.
 const FILE_NAME: &str = "watched";
 
-/// The last watches that came to their end.
+/// When the last completed watches began.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WatchState {
-    /// When the last watch, and the last audit, began.
+    /// When the last watch and the last audit began.
     pub last_watch: Option<Time>,
     pub last_audit: Option<Time>,
 }
@@ -27,7 +27,7 @@ pub struct NextWatch {
 }
 
 impl WatchState {
-    /// What is remembered beside the ledger in that folder.
+    /// Reads the state from the store's folder.
     pub fn load(folder: &Path) -> Self {
         let text = std::fs::read_to_string(state_path(folder)).unwrap_or_default();
         let mut lines = text.lines().map(|line| line.parse::<Time>().ok());
@@ -37,7 +37,7 @@ impl WatchState {
         }
     }
 
-    /// Remembers; that it could not is no harm but more calls.
+    /// Writes the state. A failure is only logged, because the only consequence is more calls.
     pub fn save(&self, folder: &Path) {
         let line = |at: Option<Time>| at.map(|at| at.to_rfc3339()).unwrap_or_default();
         let text = format!("{}\n{}\n", line(self.last_watch), line(self.last_audit));
@@ -49,7 +49,7 @@ impl WatchState {
         }
     }
 
-    /// When the next ones are due; what was never done is due now.
+    /// Returns when the next watch and audit are due; what has never run is due now.
     pub fn next_watch(&self, schedule: &Schedule, now: Time) -> NextWatch {
         let after = |every: &Recurrence, last: Option<Time>| match last {
             None => now,
@@ -61,7 +61,8 @@ impl WatchState {
         }
     }
 
-    /// The watch that is due at `now`, if one is. Never watched: an audit.
+    /// Returns the watch that is due at `now`, if one is due. When no audit has run yet, the watch
+    /// is an audit.
     pub fn due_watch(&self, schedule: &Schedule, now: Time) -> Option<WatchScope> {
         let next = self.next_watch(schedule, now);
         let audit = next.audit <= now;
@@ -71,7 +72,7 @@ impl WatchState {
         })
     }
 
-    /// The watch that is made when one is asked for.
+    /// Returns the watch to run when one is requested.
     pub fn requested_watch(&self, schedule: &Schedule, now: Time) -> WatchScope {
         self.due_watch(schedule, now).unwrap_or(WatchScope {
             since: self.last_watch,

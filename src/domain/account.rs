@@ -1,5 +1,4 @@
-//! One member's place in the ledger: what is left of which grant, what became of the rest, and a
-//! preview of spending.
+//! A member's account: its lots, its totals, and a preview of spending.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,21 +6,22 @@ use super::decision::Credits;
 use super::id::{AccountId, Address, Reference};
 use super::time::Time;
 
-/// Lots one account may have alive at once. A member with more is a mistake in an import, and every
-/// payment looks at all of them.
+/// The largest number of live lots in one account. A member with more is a mistake in an import,
+/// and every payment reads all of them.
 pub const MAX_LOTS: usize = 1_000;
 
-/// Aliases one account may have.
+/// The largest number of aliases of one account.
 pub const MAX_ALIASES: usize = 100;
 
-/// What is left of one grant. Lots that are used up are not kept here; their grant is.
+/// What is left of one grant. An account does not keep lots that are used up; the ledger keeps
+/// their grants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lot {
     /// The grant's reference.
     pub grant: Reference,
     pub granted: Credits,
     pub remaining: Credits,
-    /// From this instant on, what is left counts as expired. `None`: never.
+    /// The instant from which the remaining credits count as expired. `None`: never.
     pub expires: Option<Time>,
     pub granted_at: Time,
 }
@@ -33,7 +33,7 @@ pub struct LotPart {
     pub credits: Credits,
 }
 
-/// Sums since the account was opened. What is available and not listed here is in the lots.
+/// Sums since the account was opened. Credits that are still available are in the lots, not here.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Totals {
     pub granted: Credits,
@@ -44,18 +44,18 @@ pub struct Totals {
     pub revoked: Credits,
 }
 
-/// One account.
+/// A member's entry in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     pub id: AccountId,
-    /// Goes up with every commit that touches the account.
+    /// Increases with every change to the account.
     pub version: u64,
     pub opened_at: Time,
     pub aliases: BTreeSet<Address>,
-    /// In the order in which they pay: earliest expiry first, then the older grant.
+    /// In the order in which the lots pay: earliest expiry first, then the older grant.
     pub lots: Vec<Lot>,
     pub totals: Totals,
-    /// Why an operator froze it.
+    /// Why an operator froze the account. `None`: it is not frozen.
     pub freeze_reason: Option<String>,
     pub tier: Option<String>,
     pub tags: BTreeSet<String>,
@@ -64,7 +64,8 @@ pub struct Account {
     pub pin_hash: Option<String>,
 }
 
-/// An account's sums at an instant: lots past their expiry count as expired, written down or not.
+/// An account's sums at an instant. Lots past their expiry count as expired, whether or not that is
+/// recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Balance {
     pub available: Credits,
@@ -93,7 +94,7 @@ impl Account {
         }
     }
 
-    /// What could be spent at `now`.
+    /// Returns the credits that can be spent at `now`.
     pub fn available(&self, now: Time) -> Credits {
         self.lots
             .iter()
@@ -116,13 +117,14 @@ impl Account {
         }
     }
 
-    /// Returns which lots would pay `credits` at `now`, without taking them; `None` when there are too
-    /// few.
+    /// Returns the lots that would pay `credits` at `now`, without taking the credits. Returns
+    /// `None` when there are too few.
     pub fn allocate(&self, credits: Credits, now: Time) -> Option<Vec<LotPart>> {
         SpendPreview::new(self).allocate(credits, now)
     }
 
-    /// Promise 1: granted + refunded = available + held + posted + expired + revoked.
+    /// Returns true if promise 1 holds: granted + refunded = available + held + posted + expired +
+    /// revoked.
     pub fn adds_up(&self) -> bool {
         let remaining: Credits = self.lots.iter().map(|lot| lot.remaining).sum();
         let totals = &self.totals;
@@ -134,13 +136,13 @@ impl Account {
         self.lots.iter_mut().find(|lot| lot.grant == *grant)
     }
 
-    /// Adds the lot at its place in the order of payment.
+    /// Adds the lot at its place in the payment order.
     pub(super) fn insert(&mut self, lot: Lot) {
         let at = self.lots.partition_point(|other| other.pays_before(&lot));
         self.lots.insert(at, lot);
     }
 
-    /// Forgets lots that are used up; their grants are kept elsewhere.
+    /// Removes lots that are used up. The ledger keeps their grants.
     pub(super) fn remove_empty_lots(&mut self) {
         self.lots.retain(|lot| lot.remaining > 0);
     }
@@ -151,7 +153,7 @@ impl Lot {
         self.remaining > 0 && self.is_unexpired(now)
     }
 
-    /// Its time has not come.
+    /// Returns true if the lot has not expired at `now`.
     pub fn is_unexpired(&self, now: Time) -> bool {
         self.expires.is_none_or(|at| now < at)
     }
@@ -162,15 +164,15 @@ impl Lot {
     }
 }
 
-/// What can be spent of an account, tried out without changing it: a plan sees in it what its steps so
-/// far have left. The lots are borrowed, so a preview of many accounts copies nothing.
+/// A preview of spending from an account, without changing the account: a plan sees what its
+/// earlier steps have left. The lots are borrowed, so a preview of many accounts copies nothing.
 #[derive(Debug, Clone)]
 pub struct SpendPreview<'a> {
-    /// In the order in which they pay.
+    /// In the order in which the lots pay.
     lots: Vec<LotRemainder<'a>>,
 }
 
-/// A lot, and what is left of it in the preview.
+/// A lot and what the preview leaves of it.
 #[derive(Debug, Clone, Copy)]
 struct LotRemainder<'a> {
     lot: &'a Lot,
@@ -188,14 +190,14 @@ impl<'a> SpendPreview<'a> {
         }
     }
 
-    /// What could be spent at `now`.
+    /// Returns the credits that can be spent at `now`.
     pub fn available(&self, now: Time) -> Credits {
         let unexpired = self.lots.iter().filter(|rest| rest.lot.is_unexpired(now));
         unexpired.map(|rest| rest.remaining).sum()
     }
 
-    /// Returns which lots would pay `credits` at `now`, without taking them; `None` when there are too
-    /// few.
+    /// Returns the lots that would pay `credits` at `now`, without taking the credits. Returns
+    /// `None` when there are too few.
     pub fn allocate(&self, credits: Credits, now: Time) -> Option<Vec<LotPart>> {
         let mut missing = credits;
         let mut parts = Vec::new();
@@ -229,7 +231,7 @@ impl<'a> SpendPreview<'a> {
         }
     }
 
-    /// Takes what is left of the lots that have expired, and returns these parts.
+    /// Takes what is left of the expired lots, and returns these parts.
     pub fn expire_lots(&mut self, now: Time) -> Vec<LotPart> {
         let expired =
             |rest: &&mut LotRemainder<'_>| rest.remaining > 0 && !rest.lot.is_unexpired(now);
@@ -242,7 +244,8 @@ impl<'a> SpendPreview<'a> {
     }
 }
 
-/// The sum of parts; of what no account can have, the most there is.
+/// Returns the sum of the parts, or the largest number when the sum is too large for the type,
+/// which no account can have.
 pub fn sum_credits(parts: &[LotPart]) -> Credits {
     parts
         .iter()

@@ -1,52 +1,52 @@
-//! One Cal.com booking as maitred sees it, whatever dialect it came by, and what the calendar says
-//! of an event type. Only what decisions, explanations and the watch need; wire shapes stay in
-//! `calcom`.
+//! A Cal.com booking in the form that maitred uses, the same for every dialect, and the calendar's
+//! description of an event type. Both have only what decisions, explanations and the watch need;
+//! wire types stay in `calcom`.
 
 use std::collections::BTreeMap;
 
 use super::id::{Address, BookingUid, EventTypeId, EventTypeKey, HostId, RequestId};
 use super::time::{Span, Time};
 
-/// A booking's state at Cal.com. Texts are never trusted, this word is.
+/// A booking's status at Cal.com. Decisions trust this status and never a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BookingStatus {
     Pending,
     Accepted,
     Rejected,
     Cancelled,
-    /// An instant meeting that waits for a host; never ours to answer.
+    /// An instant meeting that waits for a host. maitred never answers such a booking.
     AwaitingHost,
-    /// A word this version does not know. Nothing is done to such a booking.
+    /// A status that this version does not know. Nothing is done to such a booking.
     Other(String),
 }
 
-/// How a booking is named to the server: v2 calls it by uid, v1 by number.
+/// How a call names a booking: v2 uses the uid, v1 the numeric id.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BookingRef {
     pub uid: BookingUid,
-    /// The numeric id; v2 sends it too but never asks for it.
+    /// The numeric id. v2 also sends the id but never asks for it.
     pub id: Option<i64>,
 }
 
-/// The organizer.
+/// The booking's organizer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Host {
-    /// `None` when the user was deleted (the server then says "unknown").
+    /// `None` when the user was deleted (the server then sends "unknown").
     pub id: Option<HostId>,
     pub address: Option<Address>,
     pub name: Option<String>,
     pub time_zone: Option<String>,
 }
 
-/// The event type as a booking names it.
+/// A booking's reference to its event type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventTypeRef {
     pub id: EventTypeId,
-    /// v1 knows it only on request.
+    /// v1 includes the slug only on request.
     pub slug: Option<String>,
 }
 
-/// One person of a booking, guests and co-hosts included.
+/// One person of a booking. Guests and co-hosts are attendees, too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attendee {
     pub address: Option<Address>,
@@ -59,7 +59,7 @@ pub struct Attendee {
     pub seat: Option<String>,
 }
 
-/// The person who asked, identified as `calcom/api.md` section 11 says.
+/// The person who asked for the booking, identified as in `calcom/api.md` section 11.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Booker {
     pub address: Address,
@@ -68,7 +68,7 @@ pub struct Booker {
     pub language: Option<String>,
 }
 
-/// An answer to a booking question, or any other JSON-like value that rules may look at.
+/// An answer to a booking question, or any other JSON-like value that rules may read.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
     Null,
@@ -79,7 +79,7 @@ pub enum Answer {
     Map(BTreeMap<String, Answer>),
 }
 
-/// What a booking itself shows of payment. v2 shows nothing; v1 lists payments.
+/// What a booking itself shows about payment. v2 shows nothing; v1 lists payments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Payment {
     NotShown,
@@ -87,12 +87,12 @@ pub enum Payment {
     Paid,
 }
 
-/// One booking (one uid) as it was read.
+/// One booking (one uid) as Cal.com returned it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Booking {
     pub uid: BookingUid,
     pub id: Option<i64>,
-    /// The series this is an occurrence of (`recurringBookingUid`).
+    /// The series that this booking is an occurrence of (`recurringBookingUid`).
     pub series: Option<RequestId>,
     pub title: String,
     pub description: Option<String>,
@@ -104,19 +104,20 @@ pub struct Booking {
     pub end: Time,
     pub created_at: Time,
     pub updated_at: Option<Time>,
-    /// `None` when nobody can be named for certain; such a booking needs a human.
+    /// `None` when the booker's identity is ambiguous. Such a booking needs a person.
     pub booker: Option<Booker>,
     pub attendees: Vec<Attendee>,
     pub guests: Vec<Address>,
-    /// Every attendee is a booker of his own; there is no single one.
+    /// In a seated booking every attendee is a booker, so there is no single booker.
     pub seated: bool,
     pub rescheduled_from: Option<BookingUid>,
     pub rescheduled_to: Option<BookingUid>,
-    /// Who moved it, as the server says; self-asserted.
+    /// Who moved the booking, as the server reports. The name is self-asserted.
     pub rescheduled_by: Option<Address>,
-    /// Who cancelled it, as the server says; empty for cancellations through the API.
+    /// Who cancelled the booking, as the server reports. Empty for cancellations through the API.
     pub cancelled_by: Option<Address>,
-    /// Also carries the reason of a reschedule on the new booking: not empty is not cancelled.
+    /// A new booking also carries the reason of a reschedule here, so a reason does not mean that
+    /// the booking is cancelled.
     pub cancellation_reason: Option<String>,
     pub absent_host: bool,
     pub location: Option<String>,
@@ -126,7 +127,7 @@ pub struct Booking {
 }
 
 impl Booking {
-    /// Returns whether one of the keys names its event type.
+    /// Returns true if one of the keys names the booking's event type.
     pub fn has_event_type(&self, keys: &[EventTypeKey]) -> bool {
         let Some(event_type) = &self.event_type else {
             return false;
@@ -144,7 +145,7 @@ impl Booking {
         }
     }
 
-    /// The request this booking belongs to: its series', or its own.
+    /// Returns the id of the request that this booking belongs to: that of its series, or its own.
     pub fn request_id(&self) -> RequestId {
         self.series
             .clone()
@@ -155,8 +156,8 @@ impl Booking {
         self.host.as_ref().and_then(|host| host.id)
     }
 
-    /// Whether it shows that it was cancelled, whatever its status says. The reason of a move stands
-    /// on the booking that replaced another, so that it says nothing there.
+    /// Returns true if the booking shows that it was cancelled, whatever its status is. The reason
+    /// of a move is stored on the successor, so a reason on a successor proves nothing.
     pub fn was_cancelled(&self) -> bool {
         let reason = self.cancellation_reason.as_deref().unwrap_or_default();
         self.cancelled_by.is_some() || (!reason.is_empty() && self.rescheduled_from.is_none())
@@ -170,19 +171,20 @@ impl Booking {
 /// When the server asks the host to confirm.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Confirmation {
-    /// Every booking is accepted at once: maitred would never see one.
+    /// Every booking is accepted immediately, so maitred would never see a pending one.
     Disabled,
     Always {
         /// Whether pending bookings block their slot for others.
         blocks_slot: bool,
     },
-    /// Only bookings made at shorter notice than this; earlier ones are accepted at once.
+    /// Only bookings made at shorter notice than this need a confirmation; earlier ones are
+    /// accepted immediately.
     ByNotice { text: String },
-    /// Not shown, or not understood.
+    /// The server does not show the setting, or maitred does not understand it.
     Unknown,
 }
 
-/// What an event type keeps free before and after each of its bookings.
+/// The time that an event type keeps free before and after each of its bookings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Buffers {
     pub before: Span,
@@ -203,50 +205,53 @@ pub struct EventType {
     pub slug: String,
     pub title: String,
     pub length_minutes: u32,
-    /// What is kept free before and after each of its bookings.
+    /// The time that is kept free before and after each booking.
     pub buffers: Buffers,
-    /// In the currency's smallest unit; the larger of the column and the payment apps' own price.
+    /// The price in the currency's smallest unit: the larger of the column and the payment apps'
+    /// own price.
     pub price: i64,
     pub seated: bool,
     pub recurring: bool,
     pub confirmation: Confirmation,
-    /// Whether a booker must prove the address by a code; `None` when the server does not say.
+    /// Whether a booker must verify the address with a code. `None` when the server does not show
+    /// that.
     pub verifies_address: Option<bool>,
-    /// Its booking questions; `None` when the server does not say.
+    /// The booking questions. `None` when the server does not show them.
     pub questions: Option<Vec<Question>>,
     /// Whether bookers cannot cancel, and cannot move, a booking themselves.
     pub disables_cancelling: bool,
     pub disables_rescheduling: bool,
-    /// Cal.com's own limits, in words: it minds them when somebody books, and not at a confirmation.
+    /// Cal.com's own limits, in words. Cal.com checks them when a booking is made and not when it
+    /// is confirmed.
     pub limits: Vec<String>,
 }
 
 /// A booking question of an event type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
-    /// Its identifier.
+    /// The question's identifier.
     pub slug: String,
     pub kind: QuestionKind,
-    /// Whether it is on the booking page.
+    /// Whether the question is on the booking page.
     pub on_booking_page: bool,
 }
 
-/// What the answers to a question are.
+/// The type of the answers to a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QuestionKind {
     /// A number, which Cal.com sends as a text.
     Number,
     /// Yes or no.
     Flag,
-    /// Several texts; a single one stands for a list of one.
+    /// Several texts. A single text is read as a list with one element.
     List,
     Text,
-    /// Of another shape, or of a type that is not known here.
+    /// An answer of another shape, or a question of an unknown type.
     Other,
 }
 
 impl QuestionKind {
-    /// Of Cal.com's word for the type of a question.
+    /// Returns the kind for Cal.com's name of a question type.
     pub fn from_type_name(word: &str) -> Self {
         match word {
             "number" => Self::Number,
@@ -259,7 +264,7 @@ impl QuestionKind {
         }
     }
 
-    /// In words: what an answer is.
+    /// Describes an answer in words.
     pub fn describe(self) -> &'static str {
         match self {
             Self::Number => "a number",
@@ -271,15 +276,15 @@ impl QuestionKind {
     }
 }
 
-/// What reading one booking gave.
+/// The result of reading one booking.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fetched {
     Found(Box<Booking>),
-    /// The server has no such booking (v1: or none that this key may see).
+    /// The server has no such booking. In v1 the key may also lack access to it.
     Gone,
 }
 
-/// A booking with the instant at which it was read, taken before the call was sent.
+/// A booking with the instant at which it was read. The instant is taken before the call is sent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TimestampedBooking {
     pub booking: Booking,

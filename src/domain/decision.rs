@@ -1,5 +1,5 @@
-//! What was decided of a request, and why. Codes are for machines and stay; texts are for people
-//! and are recorded as they were said.
+//! The decision about a request and its reasons. Codes are for machines and never change; texts are
+//! for people and are recorded as they were given.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,100 +9,101 @@ use super::time::Time;
 /// Whole units, unsigned; never fractions.
 pub type Credits = u64;
 
-/// The most that one grant may give and one booking may cost: sums of a great many stay far below
-/// what the type holds.
+/// The most that one grant may give and one booking may cost. Sums of very many such amounts stay
+/// far below what the type can hold.
 pub const MAX_CREDITS: Credits = 1_000_000_000;
 
-/// Why, in one word that never changes its meaning.
+/// Why a request was decided so, as one word that never changes its meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ReasonCode {
     /// No gate names the event type.
     Ungated,
     /// The host is neither the key's user nor a configured one.
     ForeignHost,
-    /// The event type was deleted, or the server does not say which it is.
+    /// The event type was deleted, or the server does not show it.
     NoEventType,
     /// The calendar does not describe the event type, so its price is not known.
     EventTypeNotShown,
     /// The event type has a price at Cal.com; payment and credits do not mix.
     Priced,
-    /// Every attendee is a booker of his own; not decided here.
+    /// Every attendee of a seated booking is a booker, and maitred does not decide such bookings.
     Seated,
-    /// The booking is in a state that is nobody's to answer (`awaiting_host`, an unknown word).
+    /// The booking is in a state that cannot be answered (`awaiting_host` or an unknown status).
     NotPending,
-    /// The end has passed without an answer.
+    /// The booking ended without an answer.
     AlreadyOver,
-    /// What it would be declined for rests on something that is not settled yet.
+    /// The reason for a decline depends on something that is not settled yet.
     DependsOnUnsettled,
-    /// It has begun: nothing is confirmed after its start.
+    /// The booking has begun, and nothing is confirmed after its start.
     AlreadyBegun,
-    /// It began, or its deadline passed, while it was left for an operator.
+    /// The booking began, or its deadline passed, while it was left for an operator.
     Unanswered,
-    /// The series is so young that a poll may have seen a part of it.
+    /// The series is so young that a poll may have seen only a part of it.
     SeriesSettling,
-    /// The series could not be read whole.
+    /// The series could not be read completely.
     SeriesUnreadable,
-    /// What it replaced is still being decided or could not be read, so what was paid is not known.
+    /// The predecessor is still being decided or could not be read, so its payment is not known.
     PredecessorUnclear,
-    /// Nobody can be named as the booker for certain.
+    /// The booker's identity is ambiguous.
     NoBooker,
-    /// Decided before, and pending again.
+    /// The request was decided before, and it is pending again.
     DecidedBefore,
-    /// The ledger has no account at all: declining everybody would be a mistake.
+    /// The ledger has no account at all, so declining everybody would be a mistake.
     EmptyLedger,
-    /// A restored backup waits for an operator: what happened after it is not in the ledger.
+    /// A restored backup waits for an operator. What happened after the backup is not in the
+    /// ledger.
     RestorePending,
-    /// The local clock and the server's disagree: nothing final is decided.
+    /// The local clock and the server's clock disagree, so nothing final is decided.
     ClockSkew,
-    /// The limit of declines per pass is used up.
+    /// The limit of declines is used up.
     DeclineLimit,
     /// The booker has no account.
     UnknownBooker,
-    /// The account is frozen by an operator.
+    /// An operator has frozen the account.
     AccountFrozen,
     /// The booker is on a block list.
     Blocked,
     /// There is an allow list, and the booker is not on it.
     NotAllowed,
-    /// The booker has made more requests on this day than the house takes.
+    /// The booker has made more requests on this day than the limit allows.
     TooManyRequests,
     /// The PIN given with the booking is not the member's.
     WrongPin,
-    /// Asked for too shortly before the start.
+    /// The notice is too short.
     NoticeTooShort,
-    /// Asked for too long before the start.
+    /// The notice is too long.
     NoticeTooLong,
-    /// At a time at which no bookings are taken.
+    /// The booking is at a time at which no bookings are taken.
     OutsideHours,
-    /// The member has as many bookings as a member may have.
+    /// The member has as many bookings as a cap allows.
     OverCap,
     /// One of the operator's own rules is not met.
     RuleNotMet,
     /// One of the operator's own rules could not be evaluated.
     RuleFailed,
-    /// A rule needs an answer of another system, and there is none.
+    /// A rule needs an answer from another system, and there is none.
     LookupFailed,
     /// An operator decided.
     Operator,
-    /// Overlaps a booking already accepted, or one confirmed in this pass.
+    /// The booking overlaps one that is already accepted, or one that this pass confirms.
     TimeTaken,
     /// Not enough credits.
     ShortOfCredit,
-    /// Everything asked for is there.
+    /// The account has the credits, and no rule objects.
     EnoughCredit,
     /// A successor takes over what its predecessor paid.
     ChargeCarried,
-    /// Waited until the deadline.
+    /// The request waited until its deadline.
     WaitedTooLong,
-    /// Accepted by others, and no charge was there.
+    /// Others accepted the booking, and it had no charge.
     Unmanaged,
-    /// Accepted although it was cancelled or moved.
+    /// The booking was accepted although it was cancelled or moved.
     Revived,
-    /// Moved by its booker, and accepted again without a pass.
+    /// The booker moved the booking, and it was accepted again without a pass.
     AcceptedMove,
 }
 
-/// Every code, in the order of the declaration.
+/// All codes, in the order of the declaration.
 pub const REASON_CODES: [ReasonCode; 42] = [
     ReasonCode::Ungated,
     ReasonCode::ForeignHost,
@@ -207,25 +208,26 @@ impl fmt::Display for ReasonCode {
     }
 }
 
-/// One reason, as it was given.
+/// A reason's code and its text, as it was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason {
     pub code: ReasonCode,
     pub text: String,
 }
 
-/// What was decided.
+/// The decision about a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
     Confirm,
     Decline,
-    /// Left pending until credit comes, or the instant (`None`: the start of the booking).
+    /// The request stays pending until there is enough credit, or until the instant (`None`: the
+    /// start of the booking).
     Wait {
         until: Option<Time>,
     },
-    /// Left pending for an operator.
+    /// The request stays pending for an operator.
     Review,
-    /// Left alone.
+    /// maitred leaves the request alone.
     Leave,
 }
 
@@ -241,17 +243,19 @@ impl Decision {
     }
 }
 
-/// What one rule found about one request. It is stored with the decision and shown by `explain`.
+/// The result of one rule for one request. A finding is stored with the decision and shown by
+/// `explain`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// The rule's name: a word of the gate's table (`short-of-credit`) or the operator's own.
+    /// The rule's name: one of the names in the gate's table (`short-of-credit`) or that of the
+    /// operator's own rule.
     pub rule: Cow<'static, str>,
-    /// Why the request does not meet the rule. `None` when it does, and in logs from before the code
-    /// was stored.
+    /// Why the request does not meet the rule. `None` when the request does, and in logs from
+    /// before the code was stored.
     pub code: Option<ReasonCode>,
     pub passed: bool,
-    /// For people: what the rule looked at and what came out, such as `cost 2, available 1`. Nothing
-    /// is decided by it.
+    /// For people: what the rule compared and the result, such as `cost 2, available 1`. No
+    /// decision depends on this text.
     pub detail: String,
 }
 
@@ -262,7 +266,7 @@ pub enum DecisionOutcome {
     Declined,
     /// Something else happened to the booking at Cal.com first.
     Superseded,
-    /// Cal.com refused the call time after time. The booking is left pending for a person.
+    /// Cal.com refused the call repeatedly. The booking is left pending for a person.
     Refused,
 }
 

@@ -1,5 +1,6 @@
-//! Why an entry was made, as a code and what its sentence names. The sentence is made when it is shown,
-//! so that no decision can rest on its words, and a better sentence also reads better in an old ledger.
+//! Why an entry was made: a code and the values that its sentence mentions. The sentence is
+//! composed when it is shown, so no decision can depend on its wording, and a better sentence also
+//! improves old ledgers.
 
 use super::decision::Credits;
 use super::id::{Address, BookingUid};
@@ -11,14 +12,14 @@ use super::time::Span;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntryReason {
     pub code: EntryCode,
-    /// Some credits do not come back, because the booking had been moved too late to be cancelled for
-    /// nothing.
+    /// Some credits do not come back, because the booking was moved so late that a cancellation
+    /// would have cost them.
     pub moved_late: bool,
-    /// What comes back, and of how much, where that is less than all.
+    /// How many credits come back, and of how many, when that is not all of them.
     pub refunded_share: Option<RefundedShare>,
 }
 
-/// A part of what was paid.
+/// A part of the credits that were paid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RefundedShare {
     pub credits: Credits,
@@ -28,7 +29,7 @@ pub struct RefundedShare {
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EntryCode {
-    /// The booking was cancelled with so much notice.
+    /// The booking was cancelled with this notice.
     Cancelled {
         by: RecordedActor,
         notice: Span,
@@ -39,11 +40,11 @@ pub enum EntryCode {
         by: RecordedActor,
         notice: Span,
     },
-    /// The booking, or what replaced it, was declined.
+    /// The booking, or its successor, was declined.
     Declined(BookingUid),
-    /// The booking, or what replaced it, ended without an answer.
+    /// The booking, or its successor, ended without an answer.
     EndedUndecided(BookingUid),
-    /// What replaced the booking was paid for by itself.
+    /// The booking's successor was paid for separately.
     SuccessorPaid(BookingUid),
     /// The booking was moved to one that costs less.
     CostsLess,
@@ -57,13 +58,13 @@ pub enum EntryCode {
     AbsenceForgiven,
     /// The booker did not come, and nothing was paid.
     AbsenceUnpaid,
-    /// The booking was found like this instead of being confirmed.
+    /// The booking was found in this state instead of being confirmed.
     NotConfirmed(NotConfirmed),
     /// A series got more occurrences than the booker's credit covers.
     SeriesGrew,
     /// A series got more occurrences than one request may have.
     SeriesTooLong,
-    /// An occurrence that has begun joined a series.
+    /// An occurrence that had already begun joined a series.
     BegunOccurrenceJoined,
     /// An operator resolved the unknown status of the booking.
     StatusResolved,
@@ -71,11 +72,11 @@ pub enum EntryCode {
     CallRefused,
     GivenBackByOperator,
     KeptByOperator,
-    /// The sentence of a log of format 1, or of a test.
+    /// The sentence from a log of format 1, or from a test.
     FreeText(String),
 }
 
-/// What a booking was when its hold was given back.
+/// The state of a booking when its hold was given back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotConfirmed {
     Pending,
@@ -88,14 +89,14 @@ pub enum NotConfirmed {
     Unread,
 }
 
-/// In whose name a booking was cancelled or moved.
+/// The person in whose name a booking was cancelled or moved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RecordedActor {
     Host,
     /// The host's name, which counts as the booker's under the terms of the charge.
     HostUntrusted,
     Booker,
-    /// A third party. The address is personal.
+    /// A third party. The address is personal data.
     Other(Option<Address>),
     Unnamed,
 }
@@ -111,7 +112,7 @@ impl RecordedActor {
         }
     }
 
-    /// Reads after "cancelled". An address has no place in reports and logs.
+    /// Describes the actor, to follow "cancelled". Reports and logs must not contain addresses.
     fn describe(&self, with_address: bool) -> String {
         match self {
             Self::Host => "by the host".to_owned(),
@@ -125,7 +126,7 @@ impl RecordedActor {
 }
 
 impl NotConfirmed {
-    /// Reads after "the booking".
+    /// Describes the state, to follow "the booking".
     pub fn describe(self) -> &'static str {
         match self {
             Self::Pending => "is still pending",
@@ -157,17 +158,17 @@ impl From<&str> for EntryReason {
 }
 
 impl EntryReason {
-    /// Whether this refund used up one of the absences that the terms forgive.
+    /// Returns true if this refund used up one of the absences that the terms forgive.
     pub fn forgives_absence(&self) -> bool {
         self.code == EntryCode::AbsenceForgiven
     }
 
-    /// The sentence for explanations and statements: with the address of a third party.
+    /// Returns the sentence for explanations and statements, with the address of a third party.
     pub fn full_text(&self) -> String {
         self.sentence(true)
     }
 
-    /// The sentence for reports and logs, where addresses have no place.
+    /// Returns the sentence for reports and logs, which must not contain addresses.
     pub fn redacted_text(&self) -> String {
         self.sentence(false)
     }
@@ -231,7 +232,7 @@ impl EntryReason {
     }
 }
 
-/// `3 h before the start`, `20 min after the start`.
+/// Describes a notice: `3 h before the start`, `20 min after the start`.
 fn describe_notice(notice: Span) -> String {
     let (amount, side) = if notice < Span::zero() {
         (-notice, "after")

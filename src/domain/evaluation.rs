@@ -1,6 +1,6 @@
-//! One request against the gate's rules, in order of precedence: the first rule that objects
-//! decides, and every rule that could be looked at leaves a finding. Documented in this order in
-//! `docs/rules.md`, tested in this order below.
+//! Evaluates one request against its gate's rules, in order of precedence. The first rule that
+//! objects decides, and every rule that applies leaves a finding. The rules are documented in this
+//! order in `docs/rules.md` and tested in this order in `domain::tests`.
 
 mod booker_message;
 mod booker_rules;
@@ -27,82 +27,85 @@ use super::rule::context::{Questions, RuleContext};
 use super::snapshot::{CountedBooking, Lookups, PinResult};
 use super::time::Time;
 
-/// A request and all that its rules may look at.
+/// A request and everything that its rules may read.
 #[derive(Debug, Clone, Copy)]
 pub struct EvaluationInput<'a> {
     pub gate: &'a Gate,
     pub global: &'a GlobalPolicy,
-    /// The zone in which the gate looks at it.
+    /// The time zone in which the gate evaluates the request.
     pub zone: Tz,
-    /// Its pending bookings in order of start; never empty.
+    /// The request's pending bookings in order of start; never empty.
     pub bookings: &'a [&'a Booking],
-    /// `None`: not asked for. `Some(None)`: the calendar does not describe it.
+    /// `None`: the calendar was not asked. `Some(None)`: the calendar does not describe the event
+    /// type.
     pub event_type: Option<Option<&'a EventType>>,
     pub account: Option<&'a Account>,
-    /// What it could spend now: less than its lots say when this plan has spent some of them.
+    /// The credits that the account can spend now. When earlier steps of this plan have spent some,
+    /// this is less than the lots hold.
     pub available: Credits,
-    /// The member's bookings that stand: those that were there, and those of this plan.
+    /// The member's bookings that are held or charged: those from before this plan, and those that
+    /// this plan confirms.
     pub counted_bookings: [&'a [CountedBooking]; 2],
-    /// What the booker asked for before it on the same day.
+    /// How many requests the booker made earlier on the same day.
     pub prior_request_count: u32,
-    /// Whether the booker was told on that day that these are too many.
+    /// Whether the booker was already told on that day that these requests are too many.
     pub declined_over_limit_before: bool,
-    /// What became of the PIN that was given with it.
+    /// The result for the PIN that was given with the request.
     pub pin_result: Option<PinResult>,
     pub lookups: Option<&'a Lookups>,
-    /// An operator's word about it.
+    /// An operator's review of the request.
     pub review: Option<&'a OperatorReview>,
-    /// What overlaps it: an accepted booking, or one that is being confirmed.
+    /// What overlaps the request: an accepted booking, or one that is being confirmed.
     pub overlap: Option<Overlap<'a>>,
-    /// Which of `bookings` that overlaps, by its place.
+    /// The index in `bookings` of the booking that overlaps.
     pub overlap_index: usize,
     /// Credits that may come back to the member, because what they were taken for is not settled.
     pub unsettled_credits: Credits,
-    /// The charge it would take over.
+    /// The charge that the request would take over.
     pub carried_charge: Option<&'a Charge>,
-    /// Several bookings are decided together, and some of them replaced what is paid for. That comes
-    /// back when this is answered, and not before.
+    /// Whether several bookings are decided together and some of them replaced a paid booking. That
+    /// payment comes back when this request is answered, and not before.
     pub includes_paid_move: bool,
     pub ledger_is_empty: bool,
-    /// When each reason was given for it first.
+    /// When each reason was first given for the request.
     pub reasons_since: &'a [(String, Time)],
     pub now: Time,
 }
 
-/// What came out.
+/// The result of an evaluation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evaluation {
     pub decision: Decision,
-    /// For operators: they say what is known of the account.
+    /// For operators: these reasons may reveal data of the account.
     pub reasons: Vec<Reason>,
-    /// What the booker is told; only of a decline. Cal.com shows it on the booking's public page.
+    /// The text for the booker, only with a decline. Cal.com shows it on the booking's public page.
     pub booker_text: Option<String>,
     pub findings: Vec<Finding>,
     pub account: Option<AccountId>,
     pub booker: Option<Address>,
-    /// What each booking costs, in their order.
+    /// What each booking costs, in the order of the bookings.
     pub costs: Vec<Credits>,
-    /// What confirming costs in all.
+    /// What confirming the request costs in total.
     pub credits: Credits,
-    /// What has to be held for that, beside what is carried.
+    /// The credits that have to be held, in addition to those that are carried.
     pub to_hold: Credits,
-    /// The reasons by the names under which `Request::reasons_since` has them.
+    /// The keys of the reasons in `Request::reasons_since`.
     pub reason_keys: Vec<String>,
 }
 
-/// A rule's objection.
+/// An objection of one rule.
 #[derive(Clone)]
 struct Objection {
     decision: Decision,
     code: ReasonCode,
-    /// The operator's own rule that objects.
+    /// The operator's own rule, if that is what objects.
     rule: Option<String>,
-    /// Whether it would not object any more if all that is being decided came to nothing.
+    /// Whether the rule would no longer object if everything that is being decided were undone.
     depends_on_unsettled: bool,
     text: String,
-    /// Whether the text is in the operator's own words.
+    /// Whether the text is the operator's own.
     has_custom_text: bool,
-    /// The place of the booking that stood in the way, where it was a single one.
+    /// The index of the booking that caused the objection, if it was a single one.
     booking_index: Option<usize>,
 }
 
@@ -112,7 +115,7 @@ impl Objection {
     }
 }
 
-/// The name of a reason in `Request::reasons_since`.
+/// Returns the key of a reason in `Request::reasons_since`.
 fn reason_key(code: ReasonCode, rule: Option<&str>) -> String {
     match rule {
         Some(rule) => format!("{code} {rule}"),
@@ -120,7 +123,7 @@ fn reason_key(code: ReasonCode, rule: Option<&str>) -> String {
     }
 }
 
-/// What one rule says: nothing to look at, fine, or an objection.
+/// The outcome of one rule: not applicable, passed, or an objection.
 enum RuleOutcome {
     NotApplicable,
     Passed(String),
@@ -132,7 +135,7 @@ impl RuleOutcome {
         Self::Passed(detail.to_owned())
     }
 
-    /// Marks an objection as one that rests on something unsettled.
+    /// Marks an objection as one that depends on something unsettled.
     fn mark_unsettled(mut self, unsettled: bool) -> Self {
         if let Self::Objection(objection) = &mut self {
             objection.depends_on_unsettled = unsettled;
@@ -155,7 +158,7 @@ impl<'a> EvaluationInput<'a> {
         before.iter().chain(since)
     }
 
-    /// The member's bookings that are certain to stand.
+    /// Returns the member's bookings that are certain to take place.
     fn confirmed_bookings(&self) -> impl Iterator<Item = &'a CountedBooking> + use<'a> {
         self.counted_bookings()
             .filter(|standing| standing.is_confirmed)
@@ -169,7 +172,7 @@ impl<'a> EvaluationInput<'a> {
         limits.into_iter().flatten().min()
     }
 
-    /// What an effect means for this request, when a reason with this code asks for it.
+    /// Returns the decision that a violation with this code leads to for this request.
     fn decide_violation(&self, on_violation: OnViolation, code: ReasonCode) -> Decision {
         self.decide_rule_violation(on_violation, code, None)
     }
@@ -182,7 +185,7 @@ impl<'a> EvaluationInput<'a> {
     ) -> Decision {
         let since = match on_violation {
             OnViolation::Wait(_) => {
-                // A note from before names were kept has only the code of a rule's reason.
+                // A note from before names were stored has only the code for the reason of a rule.
                 let names = [reason_key(code, rule), reason_key(code, None)];
                 let mut dated_reasons = self.reasons_since.iter();
                 dated_reasons
@@ -194,25 +197,26 @@ impl<'a> EvaluationInput<'a> {
         on_violation.decision(since, self.bookings[0].start)
     }
 
-    /// A successor that takes over what was paid, where the gate lets it go on without new questions.
+    /// Returns true if the request takes over a charge and its gate does not check the overridable
+    /// rules again for such a request.
     fn carries_without_recheck(&self) -> bool {
         self.carried_charge.is_some() && self.gate.terms.on_reschedule == OnReschedule::Carry
     }
 }
 
-/// Answers of other systems where none were asked for.
+/// The answers of other systems when none were asked for.
 static NO_ANSWERS: std::collections::BTreeMap<String, Answer> = std::collections::BTreeMap::new();
 
-/// Whether a rule stands whatever an operator says of the request.
+/// Whether an operator's review can override a rule.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Overridable {
-    /// What keeps the calendar and the ledger right.
+    /// The rule protects the calendar and the ledger.
     No,
-    /// What the house asks for beside.
+    /// The rule is a criterion of the operator's configuration.
     ByOperator,
 }
 
-/// Judges one request.
+/// Evaluates one request.
 pub fn evaluate(input: &EvaluationInput<'_>) -> Evaluation {
     let occurrences = input.bookings.len();
     let costs: Vec<Credits> = input
@@ -277,7 +281,7 @@ pub fn evaluate(input: &EvaluationInput<'_>) -> Evaluation {
     collector.add_overridable(rules_apply, "hours", || time_rules::check_hours(input));
     collector.add_mandatory("time-free", calendar::check_time_free(input));
     collector.add_overridable(rules_apply, "caps", || time_rules::check_caps(input));
-    // Without an account there is nobody whose rules they would be.
+    // Custom rules read member data, so they are skipped when the booker has no account.
     if rules_apply && input.account.is_some() {
         for rule in custom_rules::configured_rules(input) {
             let (finding, objection) = custom_rules::evaluate_rule(input, &context, rule);
@@ -313,7 +317,7 @@ pub fn evaluate(input: &EvaluationInput<'_>) -> Evaluation {
     }
 }
 
-/// What the rules said.
+/// Collects the findings and objections of the rules.
 struct OutcomeCollector<'r> {
     findings: Vec<Finding>,
     bookings: &'r [&'r Booking],
@@ -362,13 +366,13 @@ impl OutcomeCollector<'_> {
     }
 }
 
-/// What comes of all objections.
+/// The decision that results from all objections.
 struct ReasonedDecision {
     decision: Decision,
     reasons: Vec<Reason>,
-    /// What the booker is told of a decline.
+    /// The text for the booker, with a decline.
     booker_text: Option<String>,
-    /// The reasons by their names in `Request::reasons_since`.
+    /// The keys of the reasons in `Request::reasons_since`.
     reason_keys: Vec<String>,
 }
 
@@ -388,7 +392,8 @@ impl ReasonedDecision {
     }
 }
 
-/// The first objection decides; further ones that ask for the same are reasons too.
+/// Decides by the first objection. Further objections that ask for the same decision are given as
+/// reasons, too.
 fn decide(
     input: &EvaluationInput<'_>,
     context: &RuleContext<'_>,
@@ -468,8 +473,9 @@ fn decide(
     }
 }
 
-/// Takes the declines out that rest on something unsettled. When nothing else asks for a decline, the
-/// request is left until that is settled: nobody is told what may not be so in a minute.
+/// Removes the declines that depend on something unsettled. When no other objection asks for a
+/// decline, the request is left until that is settled, so that no booker reads a reason that may be
+/// wrong a minute later.
 fn remove_unsettled_declines(
     input: &EvaluationInput<'_>,
     objections: &mut Vec<Objection>,
@@ -505,7 +511,7 @@ fn remove_unsettled_declines(
     ))
 }
 
-/// What becomes of a request that nobody has answered by its deadline.
+/// Decides a request that was left for an operator and has no answer by its deadline.
 fn decide_unanswered(
     input: &EvaluationInput<'_>,
     context: &RuleContext<'_>,
@@ -548,8 +554,9 @@ fn decide_unanswered(
     }
 }
 
-/// An operator's word stands for what the house asks for, and never for what keeps calendar and
-/// ledger right: what still objects then is left to him.
+/// Applies an operator's review. A review overrides the criteria of the configuration, and never
+/// the rules that protect the calendar and the ledger: if one of those objects to a confirm, the
+/// request is left to the operator.
 fn apply_operator_review(
     review: &OperatorReview,
     objections: &mut Vec<(Overridable, Objection)>,
@@ -592,7 +599,7 @@ fn apply_operator_review(
     Some(ReasonedDecision::new(decision, reasons))
 }
 
-/// Whether it is not for maitred to answer at all, whoever says so.
+/// Returns true for reasons that even an operator cannot override.
 fn is_out_of_scope(code: ReasonCode) -> bool {
     matches!(
         code,
@@ -604,7 +611,8 @@ fn is_out_of_scope(code: ReasonCode) -> bool {
     )
 }
 
-/// Whether nothing else is said beside it: who may be somebody else is not told a member's balance.
+/// Returns true for reasons that must be the only one shown. The booker's identity is not
+/// established in these cases, so no other reason may reveal the member's balance.
 fn suppresses_other_reasons(code: ReasonCode) -> bool {
     matches!(
         code,
@@ -619,7 +627,7 @@ fn new_reason(code: ReasonCode, text: String) -> Reason {
     Reason { code, text }
 }
 
-/// A wait whose time is over is a decline.
+/// Turns a wait whose time is over into a decline.
 fn resolve_expired_wait(decision: Decision, now: Time) -> Decision {
     match decision {
         Decision::Wait { until: Some(until) } if now >= until => Decision::Decline,
@@ -647,7 +655,7 @@ fn new_objection(decision: Decision, code: ReasonCode, text: String) -> Objectio
     }
 }
 
-/// An objection to one booking of the request, which is named where there are several.
+/// Objects to one booking of the request. The text names the booking if there are several.
 fn object_to_booking(
     input: &EvaluationInput<'_>,
     booking_index: usize,
@@ -678,7 +686,8 @@ fn check_credit(input: &EvaluationInput<'_>, to_hold: Credits) -> RuleOutcome {
     }
     let text = messages::short_of_credit(to_hold, available, input.bookings.len());
     let unsettled = available.saturating_add(input.unsettled_credits) >= to_hold;
-    // Nobody loses a time that was paid for because the credits are still in the one before it.
+    // The credits are still in the predecessor's charge, so a decline would cost the booker a time
+    // that is paid for.
     let on_violation = match input.gate.short_of_credit {
         OnViolation::Decline if input.includes_paid_move => OnViolation::Review,
         effect => effect,

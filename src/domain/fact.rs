@@ -1,5 +1,6 @@
-//! Facts: the one thing that is ever written down. A commit is facts that stand or fall together;
-//! the log is the list of commits; everything else is what they add up to (`ledger`).
+//! Facts: the only thing that is ever recorded. A commit is a group of facts that are written
+//! together or not at all. The log is the list of commits, and everything else is derived from it
+//! (`ledger`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,18 +16,18 @@ use super::request::{CallNote, OperatorDecision, Request};
 use super::time::Time;
 use super::unresolved::{Resolver, UnresolvedCode};
 
-/// Facts one commit may hold. A larger batch is split by whoever makes it; an import that must
-/// stand or fall as one is refused above this.
+/// The largest number of facts in one commit. The caller splits a larger batch; an import that must
+/// be written as a whole is refused above this limit.
 pub const MAX_FACTS: usize = 200_000;
 
-/// One immutable thing that was written down.
+/// One immutable recorded change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
     /// An account exists from now on.
     AccountOpened {
         account: AccountId,
     },
-    /// Another address of the member.
+    /// The member has another address.
     AliasAdded {
         account: AccountId,
         alias: Address,
@@ -35,25 +36,25 @@ pub enum Fact {
         account: AccountId,
         alias: Address,
     },
-    /// What rules may look at; replaces what was there.
+    /// The data that rules may read. It replaces the earlier data.
     AccountDescribed {
         account: AccountId,
         tier: Option<String>,
         tags: BTreeSet<String>,
         attributes: BTreeMap<String, String>,
     },
-    /// Frozen with a reason, or thawed (`None`).
+    /// The account is frozen with a reason, or no longer frozen (`None`).
     FreezeChanged {
         account: AccountId,
         reason: Option<String>,
     },
-    /// The hash of the member's PIN, or none.
+    /// The hash of the member's PIN. `None`: the member has no PIN.
     PinChanged {
         account: AccountId,
         hash: Option<String>,
     },
 
-    /// Entry: credits given. Opens the account when there is none.
+    /// Entry: credits are given. The account is opened if it does not exist.
     Grant {
         reference: Reference,
         account: AccountId,
@@ -61,19 +62,19 @@ pub enum Fact {
         expires: Option<Time>,
         reason: String,
     },
-    /// Entry: credits taken back by an operator from what is left.
+    /// Entry: an operator takes back credits that are left.
     Revoke {
         reference: Reference,
         account: AccountId,
         parts: Vec<LotPart>,
         reason: String,
     },
-    /// Entry: what was left of a lot when its time came.
+    /// Entry: what was left of a lot expires.
     Expire {
         account: AccountId,
         part: LotPart,
     },
-    /// Entry: credits set aside for one booking by a recorded decision to confirm.
+    /// Entry: a recorded decision to confirm reserves credits for one booking.
     Hold {
         booking: BookingRef,
         request: RequestId,
@@ -83,7 +84,7 @@ pub enum Fact {
         host: Option<HostId>,
         start: Time,
         end: Time,
-        /// The terms on which it comes back; none in logs of older versions.
+        /// The terms on which the credits come back. `None` in logs of older versions.
         terms: Option<Arc<RefundTerms>>,
     },
     /// Entry: the hold is spent.
@@ -94,39 +95,39 @@ pub enum Fact {
     Void {
         booking: BookingUid,
         reason: EntryReason,
-        /// Where its parts go; when empty, each goes to the lot that paid.
+        /// The lots that the parts go to. When empty, each part goes back to the lot that paid.
         refund_parts: Vec<RefundPart>,
     },
-    /// Entry: (a part of) a charge is given back.
+    /// Entry: a charge is given back, in full or in part.
     Refund {
         booking: BookingUid,
         parts: Vec<RefundPart>,
         close: bool,
         reason: EntryReason,
     },
-    /// Entry: the charge goes on with the booking's successor.
+    /// Entry: the booking's successor takes over the charge.
     Move {
         from: BookingUid,
         to: BookingRef,
         start: Time,
         end: Time,
-        /// Credits that a later cancellation by the booker does not give back, because a cancellation
-        /// at the moment of the move would have cost them.
+        /// Credits that a later cancellation by the booker does not give back, because a
+        /// cancellation at the moment of the move would have cost them.
         non_refundable: Credits,
     },
-    /// Nothing can change any more: the charge is final.
+    /// The charge is final, because nothing can change any more.
     ChargeClosed {
         booking: BookingUid,
         reason: EntryReason,
     },
 
-    /// A decision. With state `Recorded` it is an intent; with `Noted` it may be judged again.
-    /// It brings no review of its own: the one that stands goes on.
+    /// A decision. With state `Recorded` it is an intent; with `Noted` the request may be decided
+    /// again. The fact does not change the request's review.
     RequestDecided {
         request: Arc<Request>,
     },
-    /// An operator's word about a request that is only noted: the next pass decides by it. A later
-    /// one replaces it.
+    /// An operator's review of a request that is only noted. The next pass decides by the review,
+    /// and a later review replaces it.
     RequestReviewed {
         request: RequestId,
         decision: OperatorDecision,
@@ -137,54 +138,54 @@ pub enum Fact {
         request: RequestId,
         call: CallNote,
     },
-    /// The intent is finished, or was overtaken.
+    /// The intent is finished, or something else happened to the booking first.
     IntentSettled {
         request: RequestId,
         outcome: DecisionOutcome,
     },
 
-    /// A booking is on the unresolved list. Replaces the item of the same code.
+    /// A booking is put on the unresolved list. The fact replaces the item with the same code.
     UnresolvedListed {
         booking: BookingRef,
         code: UnresolvedCode,
         account: Option<AccountId>,
-        /// When it leaves the list by itself.
+        /// When the item leaves the list by itself.
         until: Option<Time>,
         detail: String,
     },
-    /// It is not on the list any more. An operator may also resolve what is not on the list, so that
-    /// it never gets there.
+    /// A booking is taken off the unresolved list. An operator may also resolve a booking that is
+    /// not on the list, so that it is never put there.
     UnresolvedResolved {
         booking: BookingUid,
         code: UnresolvedCode,
         reason: String,
         by: Resolver,
     },
-    /// Something about the ledger as a whole.
+    /// A fact about the ledger as a whole.
     Ledger(LedgerFact),
 }
 
 impl Fact {
-    /// Whether the account has more to spend afterwards.
+    /// Returns true if the account has more credits to spend after this fact.
     pub fn returns_credits(&self) -> bool {
         matches!(self, Self::Void { .. } | Self::Refund { .. })
     }
 }
 
-/// Credits going back to the lot that paid, or, where that one has expired, to a lot of their own.
+/// Credits that go back to the lot that paid or, if that lot has expired, to a new lot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefundPart {
     /// The lot that paid.
     pub grant: Reference,
     pub credits: Credits,
-    /// A new lot under this name and with this expiry, in place of the one that paid.
+    /// The name and the expiry of a new lot that replaces the one that paid.
     pub replacement_lot: Option<(Reference, Time)>,
 }
 
-/// Facts that stand or fall together, with their place in the log.
+/// Facts that are written together or not at all, with their place in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Commit {
-    /// From 1, without gaps.
+    /// The commit's number: from 1, without gaps.
     pub seq: u64,
     pub at: Time,
     pub facts: Vec<Fact>,

@@ -1,5 +1,5 @@
-//! The policy: what the operator configured, as the plan needs it. Gates say which event types are
-//! guarded and what they cost; nothing outside a gate is ever touched.
+//! The policy: the operator's configuration in the form that the plan needs. Gates define which
+//! event types are guarded and what they cost; bookings outside every gate are never changed.
 
 use std::fmt;
 
@@ -14,76 +14,77 @@ use super::refund_policy::Terms;
 use super::request::Charge;
 use super::time::Span;
 
-/// All that decides, apart from the snapshot.
+/// Everything that a decision depends on, apart from the snapshot.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
-    /// In the order of the configuration; the first that names an event type guards it.
+    /// In the order of the configuration. The first gate that names an event type guards it.
     pub gates: Vec<Gate>,
-    /// Hosts whose bookings are answered besides those of the key's user.
+    /// Hosts whose bookings maitred answers, in addition to those of the key's user.
     pub hosts: Vec<HostKey>,
     pub refuse_with: RefuseWith,
     pub limits: PassLimits,
-    /// What counts for all gates.
+    /// The rules and limits that apply to all gates.
     pub global: GlobalPolicy,
-    /// The hash of the configuration this came from; stamped on every decision.
+    /// The hash of the configuration that the policy was built from. Every decision records it.
     pub hash: String,
 }
 
-/// What guards one or more event types.
+/// The configuration that guards one or more event types.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gate {
     pub name: String,
     pub event_types: Vec<EventTypeKey>,
-    /// What one booking costs where no price fits; an occurrence of a series is a booking.
-    /// 0: membership is enough.
+    /// What one booking costs if no price applies. Every occurrence of a series is one booking. 0:
+    /// membership is enough.
     pub cost: Credits,
-    /// What becomes of a booker who has no account.
+    /// What happens when the booker has no account.
     pub unknown_booker: OnViolation,
-    /// What becomes of a booker who has too little credit.
+    /// What happens when the booker has too few credits.
     pub short_of_credit: OnViolation,
-    /// What becomes of a request for a time at which the host has an accepted booking.
+    /// What happens when the host already has an accepted booking at the requested time.
     pub time_taken: OnViolation,
-    /// What becomes of a request that is left for an operator and that nobody answers.
+    /// What happens when a request is left for an operator and gets no answer.
     pub on_unanswered: OnUnanswered,
     pub criteria: Criteria,
     pub terms: Terms,
 }
 
-/// What becomes of a request that nobody answers before its deadline.
+/// What happens to a request that gets no answer before its deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnUnanswered {
-    /// It stays pending at Cal.com, and an operator is told when it begins.
+    /// The request stays pending at Cal.com, and the operator is notified when it begins.
     #[default]
     Leave,
-    /// It is declined so long before its start.
+    /// The request is declined this long before its start.
     Decline { before: Span },
 }
 
-/// What is sent to refuse a booking.
+/// The call that refuses a booking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefuseWith {
     Decline,
     Cancel,
 }
 
-/// Bounds of one pass.
+/// The limits of one pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PassLimits {
-    /// New decisions of one pass that lead to a call.
+    /// The number of new decisions in one pass that lead to a call.
     pub requests_per_pass: usize,
-    /// How many declines there may be in which time, cancellations of unmanaged bookings among them:
-    /// a mistake in the configuration refuses no more than these before somebody can notice.
+    /// The number of declines within a time, including cancellations of unmanaged bookings. A
+    /// mistake in the configuration refuses no more requests than this before a person can notice.
     pub declines: DeclineLimit,
-    /// How old the last sight of a booking may be when a call for it is sent.
+    /// How long ago a booking may have been read when a call for it is sent.
     pub max_observation_age: Span,
-    /// How long a series must have been quiet before it is decided: a poll may see a part of it.
+    /// How long a series must be unchanged before it is decided, because a poll may see only a part
+    /// of the series.
     pub series_settle: Span,
-    /// How long a call without an answer may still run at the server: until then the booking is only
-    /// read, and no second call is sent.
+    /// How long a call without an answer may still run at the server. Until then the booking is
+    /// only read, and no second call is sent.
     pub resend_after: Span,
 }
 
-/// A limit of declines in a sliding time.
+/// A limit of declines within a sliding window of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeclineLimit {
     pub at_most: usize,
@@ -91,7 +92,7 @@ pub struct DeclineLimit {
 }
 
 impl DeclineLimit {
-    /// For everything that only asks what would be decided.
+    /// For callers that only ask what would be decided.
     pub const UNLIMITED: Self = Self {
         at_most: usize::MAX,
         per: Span::minutes(15),
@@ -105,14 +106,14 @@ impl fmt::Display for DeclineLimit {
 }
 
 impl Policy {
-    /// The gate that guards the booking's event type.
+    /// Returns the gate that guards the booking's event type.
     pub fn gate(&self, booking: &Booking) -> Option<&Gate> {
         self.gates
             .iter()
             .find(|gate| booking.has_event_type(&gate.event_types))
     }
 
-    /// Whether anything asks how many bookings a member has: a cap, a rule, or words about it.
+    /// Returns true if a cap, a rule or a reason text needs the number of a member's bookings.
     pub fn needs_booking_counts(&self) -> bool {
         let global = &self.global;
         let global_needs_counts = !(global.caps.is_empty() && global.rules.is_empty());
@@ -123,8 +124,8 @@ impl Policy {
             || self.gates.iter().any(gate_needs_counts)
     }
 
-    /// The gate of a charge whose booking cannot be seen, or names no gate any more: by the event
-    /// type that was charged, or by the name of the gate that decided.
+    /// Returns the gate of a charge whose booking cannot be read or belongs to no gate any more:
+    /// the gate for the charged event type, or else the gate with the name that decided.
     pub fn gate_for_charge(&self, charge: &Charge, decided_by: Option<&str>) -> Option<&Gate> {
         let by_number = |gate: &&Gate| {
             let keys = gate.event_types.iter();
@@ -139,8 +140,9 @@ impl Policy {
         gates().find(by_number).or_else(|| gates().find(by_name))
     }
 
-    /// Whether the booking's host is the key's user or a configured one. One without a number was
-    /// deleted: Cal.com confirms nothing for him, and what else takes his time cannot be told.
+    /// Returns true if the booking's host is the key's user or a configured host. A host without an
+    /// id was deleted: Cal.com confirms no bookings for such a host, and maitred cannot determine
+    /// what else occupies their time.
     pub fn manages_host_of(&self, key_user: HostId, booking: &Booking) -> bool {
         let Some(host) = &booking.host else {
             return false;
@@ -155,10 +157,10 @@ impl Policy {
             })
     }
 
-    /// The gate of a booking that is ours to answer, or why it is none of our business.
+    /// Returns the gate of a booking that maitred may answer, or the reason why maitred may not.
     ///
     /// # Errors
-    /// With the code of the reason: a foreign host, no event type, no gate, seats.
+    /// Returns the code of the reason: a foreign host, no event type, no gate, or seats.
     pub fn require_gate(&self, key_user: HostId, booking: &Booking) -> Result<&Gate, ReasonCode> {
         if !self.manages_host_of(key_user, booking) {
             return Err(ReasonCode::ForeignHost);
@@ -175,7 +177,7 @@ impl Policy {
 }
 
 impl Gate {
-    /// What one booking costs a member of this tier, as one of so many occurrences.
+    /// Returns what one booking costs a member of this tier, as one of `occurrences` occurrences.
     pub fn price(
         &self,
         global: &GlobalPolicy,

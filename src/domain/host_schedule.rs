@@ -1,5 +1,5 @@
-//! The time of hosts that is taken. Looking up costs the logarithm of what is kept, and what
-//! overlaps by start.
+//! The occupied time of each host. A lookup costs the logarithm of the number of entries, plus the
+//! number of entries that may overlap by their start.
 
 use std::collections::BTreeMap;
 
@@ -7,14 +7,15 @@ use super::booking::{Booking, Buffers};
 use super::id::{BookingUid, EventTypeId, HostId};
 use super::time::{Span, Time};
 
-/// Buffers by event type; one that is not known has none.
+/// Buffers by event type. An unknown event type has no buffers.
 pub type BuffersByEventType = BTreeMap<EventTypeId, Buffers>;
 
-/// What takes the time of a booking.
+/// The booking that occupies the time of another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Overlap<'a> {
     pub uid: &'a str,
-    /// Whether it is accepted at Cal.com. What is still being confirmed may come to nothing.
+    /// Whether the booking is accepted at Cal.com. A booking that is still being confirmed may end
+    /// without a confirmation.
     pub is_accepted: bool,
 }
 
@@ -33,7 +34,8 @@ impl HostSchedule {
         }
     }
 
-    /// The host is busy then, and for the buffers of the event type before and after.
+    /// Marks the host as busy during the span and during the event type's buffers before and after
+    /// it.
     pub fn add(
         &mut self,
         host: HostId,
@@ -48,30 +50,32 @@ impl HostSchedule {
         *entry = (entry.0.max(end), entry.1 || is_accepted);
     }
 
-    /// The booking's host is busy then; one without a host is nobody's time.
+    /// Marks the booking's host as busy. A booking without a host occupies no time.
     pub fn add_booking(&mut self, booking: &Booking, is_accepted: bool) {
         if let Some(host) = booking.host_id() {
             self.add_for_host(host, booking, is_accepted);
         }
     }
 
-    /// A host who takes part in the booking is busy then.
+    /// Marks a host who takes part in the booking as busy.
     pub fn add_for_host(&mut self, host: HostId, booking: &Booking, is_accepted: bool) {
         let kind = booking.event_type.as_ref().map(|kind| kind.id);
         let span = (booking.start, booking.end);
         self.add(host, kind, span, (&booking.uid, is_accepted));
     }
 
-    /// What overlaps the booking at its host, other than itself: what is settled before what is not.
+    /// Returns another booking that overlaps this one at its host. Accepted bookings are preferred
+    /// to those that are still being confirmed.
     pub fn find_overlap(&self, booking: &Booking) -> Option<Overlap<'_>> {
         let host = booking.host_id()?;
-        // A server may show anything: what ends before it starts overlaps nothing, and is no range.
+        // A server may send any data. A booking that ends before it starts overlaps nothing, and
+        // its bounds are not a valid range.
         if booking.end < booking.start {
             return None;
         }
         let kind = booking.event_type.as_ref().map(|kind| kind.id);
         let (start, end) = self.with_buffers(kind, (booking.start, booking.end));
-        // Before every name at that instant.
+        // `None` sorts before every uid at that instant.
         let from = (host, start - self.longest, None);
         let to = (host, end, None);
         let mut overlap = None;

@@ -1,6 +1,6 @@
-//! Names of things. Each is checked once, where it enters, so that nothing below has to doubt it:
-//! a booking's uid can stand in a path, an address can be compared, an account can be a key. Names are
-//! shared, since a plan holds each of them in many places.
+//! Names and ids. Each is checked once, where it enters, so that the code that uses it need not
+//! check it again: a booking's uid is safe in a path, an address can be compared, an account id can
+//! be a key. The texts are shared, because a plan holds each of them in many places.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 
-/// The longest name of any kind that is taken, in bytes: no real one comes near, and keys and log
-/// lines stay bounded.
+/// The longest accepted name of any kind, in bytes. Real names are much shorter, and the limit
+/// bounds the size of keys and log lines.
 pub const MAX_NAME: usize = 320;
 
-/// The domain that Cal.com puts behind the number of a booker who gave a telephone number only.
+/// The domain that Cal.com appends to the number of a booker who gave only a telephone number.
 const TELEPHONE_DOMAIN: &str = "sms.cal.com";
 
-/// The length of what stands behind the `+` in the address of a platform's managed user.
+/// The length of the part after the `+` in the address of a platform's managed user.
 const MANAGED_SUFFIX: usize = 25;
 
 /// Why a text is not a usable name.
@@ -31,14 +31,15 @@ pub enum NameError {
     NotAnAddress,
 }
 
-/// A booking's uid at Cal.com. Letters, digits, `-`, `_`, `.` and `~` only, so that it is one path
-/// segment whatever the server sent.
+/// A booking's uid at Cal.com. It has only letters, digits, `-`, `_`, `.` and `~`, so that it is
+/// always a single path segment, whatever the server sent.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BookingUid(Arc<str>);
 
 impl BookingUid {
     /// # Errors
-    /// When the text is empty, too long, or has a character that does not belong into a path.
+    /// Returns an error when the text is empty, too long, or has a character that is not allowed in
+    /// a path segment.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         check_length(text)?;
         if text.chars().all(|c| c == '.') {
@@ -64,13 +65,14 @@ impl fmt::Display for BookingUid {
     }
 }
 
-/// A request's name: the uid of its booking, or of its series when it is decided as one.
+/// A request's id: the uid of its booking, or of its series when the series is decided as one
+/// request.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(Arc<str>);
 
 impl RequestId {
     /// # Errors
-    /// As [`BookingUid::parse`].
+    /// Returns an error under the same conditions as [`BookingUid::parse`].
     pub fn parse(text: &str) -> Result<Self, NameError> {
         BookingUid::parse(text).map(|uid| Self(uid.0))
     }
@@ -79,7 +81,7 @@ impl RequestId {
         &self.0
     }
 
-    /// The same text as a uid: of the booking, or of the series.
+    /// Returns the same text as a uid of the booking or of the series.
     pub fn uid(&self) -> BookingUid {
         BookingUid(self.0.clone())
     }
@@ -97,16 +99,16 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// An e-mail address in the one form in which addresses are compared and kept: trimmed, in lower case,
-/// composed (NFC), its domain in A-labels (`xn--…`), which is the only form that Cal.com takes. `+tags`
-/// and dots are kept. [`readable`] gives the form for people.
+/// An e-mail address in the normal form in which addresses are compared and stored: trimmed, in
+/// lower case, composed (NFC), with the domain in A-labels (`xn--…`), the only form that Cal.com
+/// accepts. `+tags` and dots are kept. [`decode_domains`] returns the form for people.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Address(Arc<str>);
 
 impl Address {
     /// # Errors
-    /// When it has no `@` with something on both sides, blanks or control characters inside, or is
-    /// too long.
+    /// Returns an error when the text has no `@` with something on both sides, has blanks or
+    /// control characters inside, or is too long.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         let text = normalize(text);
         check_length(&text)?;
@@ -125,13 +127,14 @@ impl Address {
         &self.0
     }
 
-    /// What stands behind the last `@`.
+    /// Returns the part after the last `@`.
     pub fn domain(&self) -> &str {
         self.0.rsplit_once('@').map_or("", |(_, domain)| domain)
     }
 
-    /// The address without the suffix that Cal.com's platform gives to its managed users: `+` and 25
-    /// letters or digits. Cal.com shows such a user under the address without it.
+    /// Returns the address without the suffix that Cal.com's platform gives to its managed users:
+    /// `+` and 25 letters or digits. Cal.com shows such a user under the address without the
+    /// suffix. Returns `None` when there is no such suffix.
     pub fn without_managed_suffix(&self) -> Option<Self> {
         let (local, domain) = self.0.rsplit_once('@')?;
         let (name, suffix) = local.rsplit_once('+')?;
@@ -141,8 +144,8 @@ impl Address {
         managed.then(|| Self(format!("{name}@{domain}").into()))
     }
 
-    /// Whether it stands for a telephone number: Cal.com makes such an address for a booker who gave
-    /// no other.
+    /// Returns true if the address represents a telephone number. Cal.com makes such an address for
+    /// a booker who gave no e-mail address.
     pub fn is_telephone(&self) -> bool {
         let (local, domain) = self.0.rsplit_once('@').unwrap_or_default();
         let digits = local.strip_prefix('+').unwrap_or(local);
@@ -158,14 +161,15 @@ impl fmt::Display for Address {
     }
 }
 
-/// An account's name: usually the member's e-mail address, but any label will do (`acme-ltd`).
-/// In the same form as addresses, so that one compares with the other.
+/// An account's id: usually the member's e-mail address, but any label is valid (`acme-ltd`).
+/// Account ids have the same normal form as addresses, so that the two can be compared.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccountId(Arc<str>);
 
 impl AccountId {
     /// # Errors
-    /// When the text is empty, too long, or has blanks or control characters inside.
+    /// Returns an error when the text is empty, too long, or has blanks or control characters
+    /// inside.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         let text = normalize(text);
         check_length(&text)?;
@@ -192,14 +196,15 @@ impl fmt::Display for AccountId {
     }
 }
 
-/// The operator's name for one grant or one revocation. The same reference twice is the same thing
-/// asked twice; with other contents it is an error.
+/// The operator's name for one grant or one revocation. Repeating a command with the same reference
+/// changes nothing; the same reference with other contents is an error.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Reference(Arc<str>);
 
 impl Reference {
     /// # Errors
-    /// When the text (trimmed) is empty, too long, or has control characters inside.
+    /// Returns an error when the text (trimmed) is empty, too long, or has control characters
+    /// inside.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         let text = text.trim();
         check_length(text)?;
@@ -220,7 +225,7 @@ impl fmt::Display for Reference {
     }
 }
 
-/// A Cal.com user's number.
+/// The numeric id of a Cal.com user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HostId(pub i64);
 
@@ -230,7 +235,7 @@ impl fmt::Display for HostId {
     }
 }
 
-/// An event type's number at Cal.com.
+/// The numeric id of an event type at Cal.com.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventTypeId(pub i64);
 
@@ -240,8 +245,8 @@ impl fmt::Display for EventTypeId {
     }
 }
 
-/// A name in the form in which names are compared. What has no such form, or one that is too long, is
-/// only trimmed and put into lower case.
+/// Returns a name in the form in which names are compared. A name that has no such form, or whose
+/// form is too long, is only trimmed and converted to lower case.
 fn normalize(text: &str) -> String {
     let nfc = ComposingNormalizerBorrowed::new_nfc();
     let lowercase = text.trim().to_lowercase();
@@ -258,8 +263,8 @@ fn normalize(text: &str) -> String {
     }
 }
 
-/// A domain in A-labels and in lower case. What is no domain name, such as an address in brackets, stays
-/// as it is.
+/// Returns a domain in A-labels and in lower case. A text that is not a domain name, such as an
+/// address in brackets, is only converted to lower case.
 pub fn domain_to_ascii(domain: &str) -> String {
     let is_domain_byte = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
     let ascii = idna::domain_to_ascii(domain).ok();
@@ -267,7 +272,8 @@ pub fn domain_to_ascii(domain: &str) -> String {
     ascii.unwrap_or_else(|| domain.to_lowercase())
 }
 
-/// The text with every domain in it as people write it: `xn--exmple-cua.com` becomes `exämple.com`.
+/// Returns the text with every domain decoded for people: `xn--exmple-cua.com` becomes
+/// `exämple.com`.
 pub fn decode_domains(text: &str) -> Cow<'_, str> {
     if !text.contains(A_LABEL) {
         return Cow::Borrowed(text);
@@ -289,11 +295,11 @@ pub fn decode_domains(text: &str) -> Cow<'_, str> {
     Cow::Owned(output)
 }
 
-/// How a label of a domain begins that stands for letters beyond ASCII.
+/// The prefix of a domain label that encodes characters beyond ASCII.
 const A_LABEL: &str = "xn--";
 
-/// Whether a name may have been kept in another form before there was one for all: with letters beyond
-/// ASCII, or a domain that has some.
+/// Returns true if a name may have been stored in several forms before there was one normal form:
+/// it has characters beyond ASCII, or a domain that encodes some.
 pub fn may_have_legacy_form(name: &str) -> bool {
     !name.is_ascii() || name.contains(A_LABEL)
 }
@@ -308,14 +314,14 @@ fn check_length(text: &str) -> Result<(), NameError> {
     Ok(())
 }
 
-/// An event type as the configuration names it.
+/// An event type as named in the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EventTypeKey {
     Slug(String),
     Id(EventTypeId),
 }
 
-/// A host as the configuration names it.
+/// A host as named in the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HostKey {
     Id(HostId),
@@ -395,7 +401,8 @@ mod tests {
             (&["a@straße.de", "A@xn--strae-oqa.de"], "a@xn--strae-oqa.de"),
             (&["bo@[127.0.0.1]"], "bo@[127.0.0.1]"),
             (&["bo@under_score.example"], "bo@under_score.example"),
-            // What the mapping would make an address of its own of stays as it was typed.
+            // If the mapping would turn the domain into an address of its own, the text stays as it
+            // was typed.
             (
                 &["x@victim\u{ff20}example.com"],
                 "x@victim\u{ff20}example.com",

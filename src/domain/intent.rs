@@ -1,5 +1,6 @@
-//! What to do next about a decision that was written down: one function, from what its bookings
-//! *are*, never from what a call's status or text said. There is no other way to settle one.
+//! The next step of a recorded decision: one function that depends on the current state of the
+//! bookings, never on the status or the text of a call's response. An intent is settled in no other
+//! way.
 
 use std::collections::BTreeMap;
 
@@ -15,44 +16,46 @@ use super::request::{CallEnd, CallKind, Charge, ChargeState, Request, RequestSta
 use super::time::{Span, Time};
 use super::unresolved::UnresolvedCode;
 
-/// Failures after which an intent is retried at once: a passing trouble is over by then.
+/// The number of failures after which an intent is retried immediately, because a short disturbance
+/// is over by then.
 const QUICK_FAILURES: u32 = 3;
 
-/// The first pause after the quick ones; it doubles with each further failure.
+/// The first pause after the immediate retries. It doubles with each further failure.
 const FIRST_PAUSE: Span = Span::seconds(30);
 
-/// The longest pause: nothing waits longer than this for a server that is well again.
+/// The longest pause. After a server recovers, no intent waits longer than this.
 const LONGEST_PAUSE: Span = Span::hours(1);
 
-/// Failures from which an operator should look.
+/// The number of failures from which an operator should be involved.
 pub const ATTENTION_FAILURES: u32 = 5;
 
-/// Refusals in a row after which an intent ends and the booking is left for a person. With the pauses
-/// between them these take a quarter of an hour: long enough for a permission to be corrected, and an
-/// intent that goes on for days would keep time and credits from others.
+/// The number of consecutive refusals after which an intent ends and the booking is left for a
+/// person. With the pauses between them the refusals take about a quarter of an hour, which is long
+/// enough for a permission to be corrected. An intent that stays open for days would keep time and
+/// credits from others.
 const MAX_REFUSALS: usize = 8;
 
-/// What one booking of an intent is now, and its time.
+/// The current state of one booking of an intent, in relation to its start and end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BookingState {
     Pending,
     Accepted,
-    /// Accepted, though it was moved away to a successor: a confirmation met it too late.
+    /// Accepted, although it was moved to a successor: a confirmation arrived too late.
     AcceptedAfterMove,
-    /// Accepted, and it shows that it was cancelled: a confirmation met it too late.
+    /// Accepted, although it shows a cancellation: a confirmation arrived too late.
     AcceptedAfterCancel,
     Rejected,
     Cancelled,
-    /// There is no such booking any more.
+    /// The booking no longer exists.
     Gone,
-    /// In a state that this version does not know, or that nobody can answer yet. It may end in any
-    /// other one.
+    /// In a state that this version does not know or that cannot be answered yet. Any other state
+    /// may follow.
     OtherStatus,
-    /// Pending, and it began before it was confirmed.
+    /// Pending, and its start passed before it was confirmed.
     PendingAfterStart,
-    /// Nobody answered it before it was over.
+    /// Pending, and its end passed before it was answered.
     PendingAfterEnd,
-    /// Not known.
+    /// The state is not known.
     Unread,
 }
 
@@ -66,7 +69,8 @@ impl BookingState {
 
     pub fn from_booking(booking: &Booking) -> Self {
         match &booking.status {
-            // Moved away while pending: the server shows it cancelled, but a stale answer may not.
+            // The booking was moved while it was pending. The server shows it as cancelled, but a
+            // stale response may not.
             BookingStatus::Pending if booking.rescheduled_to.is_some() => Self::Cancelled,
             BookingStatus::Pending => Self::Pending,
             BookingStatus::Accepted if booking.rescheduled_to.is_some() => Self::AcceptedAfterMove,
@@ -78,9 +82,9 @@ impl BookingState {
         }
     }
 
-    /// As an intent with this call sees it. Every server refuses to cancel a booking that is over
-    /// (`calcom/api.md` 5.1), so no later call can answer it. To confirm it is possible (6.6), but that
-    /// would charge for a time that has begun or is past.
+    /// Returns the state as an intent with this call sees it. Every server refuses to cancel a
+    /// booking that is over (`calcom/api.md` 5.1), so no later call can answer it. Confirming a
+    /// booking that has begun or is past is possible (6.6), but would charge for that time.
     pub fn for_call(booking: &Booking, call: Option<CallKind>, now: Time) -> Self {
         match (Self::from_booking(booking), call) {
             (Self::Pending, Some(CallKind::Confirm)) if booking.start <= now => {
@@ -91,8 +95,9 @@ impl BookingState {
         }
     }
 
-    /// The same of an occurrence, from its series as it was read. A moved occurrence names nobody
-    /// (`calcom/api.md` 6.1): that it was confirmed too late is seen by who replaced it.
+    /// Returns the state of an occurrence, from its series as it was read. A moved occurrence does
+    /// not name its successor (`calcom/api.md` 6.1), so a confirmation that came too late is
+    /// recognized by the booking that replaced the occurrence.
     pub fn in_series(
         series: &[Booking],
         uid: &BookingUid,
@@ -111,7 +116,7 @@ impl BookingState {
         }
     }
 
-    /// Whether it takes its host's time, or may do so before anybody knows.
+    /// Returns true if the booking occupies its host's time, or may come to occupy it.
     pub fn may_occupy_time(self) -> bool {
         match self {
             Self::Pending
@@ -128,7 +133,7 @@ impl BookingState {
         }
     }
 
-    /// Whether it is accepted, also when it should not be.
+    /// Returns true if the booking is accepted, even if it should not be.
     pub fn is_accepted(self) -> bool {
         match self {
             Self::Accepted | Self::AcceptedAfterMove | Self::AcceptedAfterCancel => true,
@@ -143,7 +148,8 @@ impl BookingState {
         }
     }
 
-    /// What the booking is instead of confirmed; none when it is accepted.
+    /// Returns the state that the booking has instead of being confirmed. Returns `None` when it is
+    /// accepted.
     fn not_confirmed(self) -> Option<NotConfirmed> {
         Some(match self {
             Self::Accepted | Self::AcceptedAfterMove | Self::AcceptedAfterCancel => return None,
@@ -158,7 +164,7 @@ impl BookingState {
         })
     }
 
-    /// Reads after "the booking".
+    /// Describes the state, to follow "the booking".
     pub fn describe(self) -> &'static str {
         match (self, self.not_confirmed()) {
             (_, Some(state)) => state.describe(),
@@ -169,26 +175,27 @@ impl BookingState {
     }
 }
 
-/// What to do about an intent.
+/// The next step of an intent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NextStep {
     /// Send the call for this booking.
     Call(BookingRef),
-    /// Finish it with these facts.
+    /// Finish the intent with these facts.
     Settle {
         outcome: DecisionOutcome,
         facts: Vec<Fact>,
-        /// Something an operator should know about.
+        /// A problem for the operator.
         problem: Option<String>,
     },
-    /// A call that was sent before may still be running: only read until then.
+    /// An earlier call may still be running: only read the bookings until then.
     Wait { until: Time },
-    /// Nothing can be said before all its bookings are read, and in a state that is known.
+    /// Nothing can be decided until all bookings are read and in a known state.
     Unclear,
 }
 
-/// The one transition of an intent. `charges` are its holds; `carried` the charge it takes over;
-/// `running` says until when an earlier call may still be running, if one may.
+/// Returns the next step of an intent: the only transition that an intent has. `charges` are its
+/// holds, `carried_charge` is the charge that it takes over, and `running_until` is the instant
+/// until which an earlier call may still be running, if one may.
 pub fn next_step(
     request: &Request,
     charges: &[Charge],
@@ -215,8 +222,9 @@ pub fn next_step(
             | BookingState::PendingAfterEnd => {}
         }
     }
-    // A pending one first: whatever the others are, it still wants its answer. One call confirms every
-    // occurrence of a series that waits, so no call is sent once one of them has begun.
+    // A pending booking comes first, because it needs an answer whatever the state of the others
+    // is. One call confirms every pending occurrence of a series, so no call is sent once one of
+    // them has begun.
     if let Some(booking) = pending.filter(|_| started.is_none()) {
         if let Some(until) = running_until {
             return NextStep::Wait { until };
@@ -250,9 +258,10 @@ pub fn next_step(
     }
 }
 
-/// Whether a call that may still be running can change what was seen. Cal.com writes a confirmation at
-/// the end of the call: what was cancelled or declined meanwhile becomes accepted, and a hold that was
-/// given back by then would leave it without a charge. A refusal changes only what is not refused yet.
+/// Returns true if a call that may still be running can change the state that was read. Cal.com
+/// writes a confirmation at the end of the call: a booking that was cancelled or declined meanwhile
+/// becomes accepted, and if its hold was given back by then, it would have no charge. A decline or
+/// a cancellation changes only a booking that is not refused yet.
 fn may_change(request: &Request, state: BookingState) -> bool {
     let is_accepted = state.is_accepted();
     match request.decision {
@@ -262,14 +271,16 @@ fn may_change(request: &Request, state: BookingState) -> bool {
     }
 }
 
-/// Whether the last calls were all refused, so often that another one changes nothing.
+/// Returns true if the last calls were all refused, often enough that another call would change
+/// nothing.
 fn is_refused_permanently(request: &Request) -> bool {
     let last = request.calls.iter().rev();
     let refused = last.take_while(|call| call.end == CallEnd::Refused);
     refused.count() >= MAX_REFUSALS
 }
 
-/// The end of an intent whose booking began before it was confirmed: a person has to answer it.
+/// Adds an item to the unresolved list when an intent ends because its booking began before it was
+/// confirmed: a person has to answer the booking.
 fn list_as_unanswered(step: NextStep, request: &Request, booking: &BookingRef) -> NextStep {
     let NextStep::Settle {
         outcome, mut facts, ..
@@ -296,7 +307,7 @@ fn list_as_unanswered(step: NextStep, request: &Request, booking: &BookingRef) -
     }
 }
 
-/// The end of an intent that Cal.com does not let maitred carry out.
+/// Ends an intent that Cal.com does not allow maitred to carry out.
 fn settle_refused(
     request: &Request,
     charges: &[Charge],
@@ -345,8 +356,8 @@ fn settle_refused(
     }
 }
 
-/// Gives up an intent without another call: what it holds is given back, except for bookings that
-/// an earlier call has confirmed already.
+/// Ends an intent without another call. Its holds are given back, except for bookings that an
+/// earlier call has already confirmed.
 pub fn give_up(
     request: &Request,
     charges: &[Charge],
@@ -387,8 +398,9 @@ pub fn give_up(
     (outcome, facts)
 }
 
-/// When the last call was sent that has no answer and may still be running. `marked` is what the store
-/// remembers of a call that was about to be sent; a note of the log that is younger tells more.
+/// Returns when the last call was sent that has no answer and may still be running. `marked_at` is
+/// the store's mark of a call that was about to be sent. A younger call note in the log takes
+/// precedence over the mark.
 pub fn unanswered_call_sent_at(
     request: &Request,
     marked_at: Option<Time>,
@@ -397,7 +409,7 @@ pub fn unanswered_call_sent_at(
     let last = request.calls.last();
     let marked_at = marked_at.filter(|marked_at| last.is_none_or(|call| call.at < *marked_at));
     match (marked_at, last.map(|call| call.end)) {
-        // Sent by its deadline at the latest.
+        // The call was sent by its deadline at the latest.
         (Some(marked), _) => Some(marked + limits.max_observation_age),
         (None, Some(CallEnd::Unanswered { sent })) => Some(sent),
         (
@@ -407,15 +419,17 @@ pub fn unanswered_call_sent_at(
     }
 }
 
-/// Until when a call that was sent at `sent` may still be running; `None` when it cannot be any more.
-/// One that is to come by more than that is from before the clock was set back.
+/// Returns the instant until which a call that was sent at `sent` may still be running, or `None`
+/// when it cannot be running any more. If `sent` is later than `now` by more than `resend_after`,
+/// it dates from before the clock was set back, and is ignored.
 pub fn running_until(sent: Option<Time>, limits: &PassLimits, now: Time) -> Option<Time> {
     let sent = sent.filter(|sent| *sent <= now + limits.resend_after)?;
     let until = sent + limits.resend_after;
     (now < until).then_some(until)
 }
 
-/// Why an intent waits, and until when, for operators; `None` when nothing keeps it from its next call.
+/// Returns why an intent waits, and until when, as a text for operators. Returns `None` when
+/// nothing delays its next call.
 pub fn wait_reason(
     request: &Request,
     marked_at: Option<Time>,
@@ -433,25 +447,26 @@ pub fn wait_reason(
     at.map(|at| messages::next_call(request.failures, at))
 }
 
-/// Whether a booking whose call may still be running is to be read again, after it was read at `read`.
-/// The time since the call grows by half from one reading to the next.
+/// Returns true if a booking whose call may still be running should be read again after it was read
+/// at `read_at`. The time since the call grows by half from one reading to the next.
 pub fn should_reread(sent: Time, read_at: Option<Time>, now: Time) -> bool {
     read_at.is_none_or(|read| (now - sent) * 2 >= (read - sent) * 3)
 }
 
-/// Whether an intent that failed before may be tried again at `now`. A failure that is to come is one
-/// from before the clock was set back.
+/// Returns true if an intent that failed before may be tried again at `now`. A failure in the
+/// future dates from before the clock was set back.
 pub fn is_due(request: &Request, now: Time) -> bool {
     let is_to_come = |last: Time| now + FIRST_PAUSE < last;
     request.last_failure.is_none_or(is_to_come) || due_at(request).is_none_or(|at| now >= at)
 }
 
-/// Whether a confirm of a single booking waits past its start: no call follows, whatever failed before.
+/// Returns true if a confirm of a single booking has waited past its start. No call follows then,
+/// whatever failed before.
 pub fn has_begun(request: &Request, now: Time) -> bool {
     request.call == Some(CallKind::Confirm) && request.series.is_none() && request.start <= now
 }
 
-/// From when on an intent that failed before may be tried again.
+/// Returns the instant from which an intent that failed before may be tried again.
 pub fn due_at(request: &Request) -> Option<Time> {
     Some(request.last_failure? + retry_pause(request.failures))
 }
@@ -460,7 +475,7 @@ fn retry_pause(failures: u32) -> Span {
     if failures <= QUICK_FAILURES {
         return Span::zero();
     }
-    // 2^7 times the first pause is past the longest one.
+    // 2^7 times the first pause is more than the longest pause.
     let doublings = (failures - QUICK_FAILURES - 1).min(7);
     (FIRST_PAUSE * (1 << doublings)).min(LONGEST_PAUSE)
 }
@@ -474,7 +489,7 @@ fn settle_confirm(
     let mut facts = Vec::new();
     let mut problem = None;
     let mut any_accepted = false;
-    // What joined a successor later has no predecessor.
+    // Bookings that joined a successor later have no predecessor.
     let successor = request.predecessor.as_ref().zip(request.bookings.first());
     for booking in &request.bookings {
         let state = state_of(&booking.uid);
@@ -539,7 +554,7 @@ fn settle_confirm(
     }
 }
 
-/// The predecessor's charge goes on with the successor; what it paid too much comes back.
+/// Moves the predecessor's charge to the successor and refunds the surplus.
 fn take_over(
     request: &Request,
     to: &BookingRef,
@@ -562,7 +577,7 @@ fn take_over(
         end: request.end,
         non_refundable: request.non_refundable,
     }];
-    // A late move does not give back what a cancellation would have cost.
+    // A late move does not give back the credits that a cancellation would have cost.
     let costs = request.credits.max(request.non_refundable);
     let surplus = charge.credits().saturating_sub(costs);
     if surplus > 0 {
@@ -576,7 +591,8 @@ fn take_over(
     facts
 }
 
-/// Which parts of a payment come back when not all of it does: the reverse of the order of payment.
+/// Returns the parts of a payment that come back when only some credits are refunded: in the
+/// reverse of the order of payment.
 pub fn refund_last_paid_first(parts: &[LotPart], credits: u64) -> Vec<RefundPart> {
     let mut missing = credits;
     let mut refund_parts = Vec::new();
@@ -595,7 +611,8 @@ pub fn refund_last_paid_first(parts: &[LotPart], credits: u64) -> Vec<RefundPart
     refund_parts
 }
 
-/// An accepted booking that is to be cancelled stays open until it is. The watch sends the call.
+/// Settles the cancellation of an accepted booking. The intent stays open until the booking is
+/// cancelled, and the watch sends the call.
 fn settle_cancel(request: &Request, state_of: &impl Fn(&BookingUid) -> BookingState) -> NextStep {
     let is_unsettled = |booking: &BookingRef| {
         let state = state_of(&booking.uid);

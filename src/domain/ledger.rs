@@ -1,9 +1,9 @@
-//! The one fold of facts. `apply` takes the records as they are and one fact, and leaves the
-//! records as they must be; a fact that does not fit is a `Violation` and changes nothing that is
-//! kept, because the caller throws the half-changed records away.
+//! The only fold of facts. `apply` takes the records and one fact, and updates the records. A fact
+//! that does not fit is a `Violation` and changes no stored data, because the caller discards the
+//! half-changed records.
 //!
-//! The log is checked with it before a line is written and replayed through it when the store is
-//! rebuilt: there is no second way to change a balance.
+//! The store checks every commit with `apply` before it writes a log line, and replays the log
+//! through `apply` when it rebuilds: there is no second way to change a balance.
 
 mod charging;
 mod member;
@@ -20,6 +20,7 @@ use member::{
 use super::account::{Account, Lot, LotPart, MAX_ALIASES, MAX_LOTS};
 use super::decision::{Credits, Decision, DecisionOutcome, MAX_CREDITS};
 use super::fact::Fact;
+use super::grant::{GrantKind, GrantRecord};
 use super::id::{AccountId, Address, BookingUid, Reference, RequestId};
 use super::ledger_state::{LedgerFact, LedgerState};
 use super::refund::RefundSources;
@@ -29,53 +30,33 @@ use super::request::{
 use super::time::Time;
 use super::unresolved::{UnresolvedBooking, UnresolvedCode, UnresolvedState};
 
-/// A grant or a revocation as it was made: what makes asking twice harmless.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GrantRecord {
-    pub reference: Reference,
-    pub account: AccountId,
-    /// Positive for both kinds.
-    pub credits: Credits,
-    pub kind: GrantKind,
-    pub expires: Option<Time>,
-    pub reason: String,
-    pub at: Time,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GrantKind {
-    Grant,
-    Revoke,
-    /// A lot made by a refund whose own lot had expired.
-    Restored,
-}
-
-/// The records that facts add up to. Implemented by the store's overlay (on sled or on memory).
+/// The records that facts add up to. The store's overlay implements this trait (on sled or on
+/// memory).
 pub trait LedgerRecords {
     type Error;
 
     /// # Errors
-    /// When the records cannot be read.
+    /// Returns an error when the records cannot be read.
     fn account(&mut self, id: &AccountId) -> Result<Option<Account>, Self::Error>;
-    /// The account that has this alias.
+    /// Returns the account that has this alias.
     /// # Errors
-    /// As above.
+    /// Returns an error when the records cannot be read.
     fn alias(&mut self, alias: &Address) -> Result<Option<AccountId>, Self::Error>;
     /// # Errors
-    /// As above.
+    /// Returns an error when the records cannot be read.
     fn grant_record(&mut self, reference: &Reference) -> Result<Option<GrantRecord>, Self::Error>;
     /// # Errors
-    /// As above.
+    /// Returns an error when the records cannot be read.
     fn request(&mut self, id: &RequestId) -> Result<Option<Request>, Self::Error>;
     /// # Errors
-    /// As above.
+    /// Returns an error when the records cannot be read.
     fn charge(&mut self, booking: &BookingUid) -> Result<Option<Charge>, Self::Error>;
-    /// The booking's items of the unresolved list, also those that are resolved.
+    /// Returns the booking's items of the unresolved list, including those that are resolved.
     /// # Errors
-    /// As above.
+    /// Returns an error when the records cannot be read.
     fn unresolved(&mut self, booking: &BookingUid) -> Result<Vec<UnresolvedBooking>, Self::Error>;
     /// # Errors
-    /// As above.
+    /// Returns an error when the records cannot be read.
     fn ledger_state(&mut self) -> Result<LedgerState, Self::Error>;
 
     fn put_account(&mut self, account: Account);
@@ -87,7 +68,7 @@ pub trait LedgerRecords {
     fn put_ledger_state(&mut self, state: LedgerState);
 }
 
-/// A fact that does not fit what is there. In normal work the sign of a bug or of a hand-edited
+/// A fact that does not fit the records. In normal operation this indicates a bug or a hand-edited
 /// log; nothing is written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
@@ -118,7 +99,7 @@ pub enum Violation {
         booking: BookingUid,
         expected: &'static str,
     },
-    /// See [`guard`].
+    /// See [`refuse_ending_taken_over_charges`].
     #[error(
         "the charge of booking {booking} is being taken over by request {request}, to which the booking \
          was moved"
@@ -159,8 +140,8 @@ type ApplyResult<R> = Result<(), ApplyError<<R as LedgerRecords>::Error>>;
 /// Applies one fact, written at `at`.
 ///
 /// # Errors
-/// When the fact does not fit, or the records cannot be read. The records may then be half changed
-/// and must be dropped.
+/// Returns an error when the fact does not fit, or the records cannot be read. The records may then
+/// be half changed, and the caller must discard them.
 pub fn apply<R: LedgerRecords>(records: &mut R, at: Time, fact: &Fact) -> ApplyResult<R> {
     match fact {
         Fact::AccountOpened { account } => apply_opened(records, at, account),
@@ -291,12 +272,12 @@ fn apply_ledger_fact<R: LedgerRecords>(
     Ok(())
 }
 
-/// Refuses a commit that would end a charge while an open intent takes it over: the successor would be
-/// confirmed and nothing would pay for it. Checked before a commit is written and not when a log is
-/// read, because logs of older versions may hold such commits.
+/// Refuses a commit that would end a charge while an open intent takes it over: the successor would
+/// be confirmed and nothing would pay for it. The check runs before a commit is written and not
+/// when a log is read, because logs of older versions may hold such commits.
 ///
 /// # Errors
-/// With the charge and the intent, or when a charge cannot be read.
+/// Returns the charge and the intent as a violation, or the error when a charge cannot be read.
 pub fn refuse_ending_taken_over_charges<L: RefundSources>(
     facts: &[Fact],
     sources: &L,
@@ -355,7 +336,8 @@ fn apply_decided<R: LedgerRecords>(records: &mut R, request: &Request) -> ApplyR
     if request.state == RequestState::Recorded && request.decision == Decision::Confirm {
         update_taken_by(records, request, false)?;
     }
-    // An operator may have spoken since the plan looked, so what a decision carries is not asked.
+    // An operator may have reviewed the request after the plan read it, so the review in the
+    // decision is ignored.
     records.put_request(Request {
         review,
         ..request.clone()

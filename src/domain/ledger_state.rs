@@ -1,11 +1,11 @@
-//! What the ledger knows of itself: since when it exists, which Cal.com account it belongs to, and
-//! whether a restored backup waits for an operator. Nothing is declined, cancelled or charged on the
-//! strength of a ledger that may be the wrong one.
+//! What the ledger knows about itself: since when it exists, which Cal.com account it belongs to,
+//! and whether a restored backup waits for an operator. Nothing is declined, cancelled or charged
+//! on the basis of a ledger that may be the wrong one.
 
 use super::id::HostId;
 use super::time::Time;
 
-/// The Cal.com account whose bookings the ledger is about.
+/// The Cal.com account whose bookings the ledger records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// Host, port and path prefix of the server, without its scheme.
@@ -34,24 +34,24 @@ pub enum LedgerFact {
     Identified { identity: Identity, reason: String },
     /// The log was restored from a backup that ended with this commit.
     Restored { commit: u64 },
-    /// An operator has seen what the restored backup does not know, and accepts it.
+    /// An operator accepts a restored backup, knowing what it does not contain.
     RestoreAccepted { reason: String },
 }
 
-/// What these facts add up to.
+/// The state that these facts add up to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LedgerState {
     /// When the first commit was written; `None` while there is none.
     pub first_commit_at: Option<Time>,
-    /// `None` until the first pass has asked Cal.com who the key acts as.
+    /// `None` until the first pass has asked Cal.com which user the key acts as.
     pub identity: Option<Identity>,
     /// When a backup was restored that no operator has accepted yet.
     pub restored_at: Option<Time>,
 }
 
 impl LedgerState {
-    /// Returns true for a booking that was made before the ledger knew of any: that it has no charge
-    /// says nothing about whether it was paid.
+    /// Returns true for a booking that was made before the ledger existed. A missing charge does
+    /// not prove that such a booking is unpaid.
     pub fn predates(&self, created: Time) -> bool {
         self.first_commit_at.is_none_or(|began| created < began)
     }

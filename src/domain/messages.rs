@@ -1,4 +1,4 @@
-//! What people are told. What a booker reads is put together in `judge::told`.
+//! Texts for people. `evaluation::booker_message` composes what a booker reads.
 
 use chrono::DateTime;
 use chrono_tz::Tz;
@@ -7,18 +7,20 @@ use super::criteria::cap::CapPeriod;
 use super::decision::{Credits, Reason};
 use super::time::{Span, Time, format_instant};
 
-/// The longest text sent to a booker, in characters; mail clients show more, nobody reads it.
+/// The longest text sent to a booker, in characters. Mail clients show more, but people do not read
+/// more.
 pub const MAX_BOOKER_TEXT: usize = 1_000;
 
-/// Why nothing is decided while a restored backup waits. Reads after "would be confirmed, but".
+/// Why nothing is decided while a restored backup waits. The text follows "would be confirmed,
+/// but".
 pub const RESTORE_OPEN: &str = "a restored backup waits for an operator, and what was decided and spent \
      after it was made is not in the ledger: look at `maitred run --once --dry-run --watch`, then run \
      `maitred ledger accept-restore --reason TEXT`";
 
-/// Why a request is left that would be confirmed after its start.
+/// Why a request that would be confirmed after its start is left.
 pub const ALREADY_BEGUN: &str = "it has begun, and nothing is confirmed after its start";
 
-/// `1 credit`, `2 credits`.
+/// Formats an amount: `1 credit`, `2 credits`.
 pub fn format_credits(amount: Credits) -> String {
     if amount == 1 {
         "1 credit".to_owned()
@@ -122,7 +124,7 @@ pub fn lookup_failed() -> String {
     "Your request could not be checked.".to_owned()
 }
 
-/// A length of time in words: its two largest units.
+/// Formats a length of time in words, with its two largest units.
 pub fn format_span(span: Span) -> String {
     let seconds = span.num_seconds().max(0);
     let units = [
@@ -151,7 +153,7 @@ pub fn waited_too_long() -> String {
     "The request has waited as long as it may.".to_owned()
 }
 
-/// Why an intent is not called again: an earlier call had no answer.
+/// Returns why no call is sent for an intent: an earlier call had no answer.
 pub fn call_still_running(until: Time) -> String {
     format!(
         "a call that had no answer may still be running at Cal.com: until {} the booking is only read",
@@ -159,7 +161,7 @@ pub fn call_still_running(until: Time) -> String {
     )
 }
 
-/// Why an intent is not called again yet: too many calls failed.
+/// Returns why no call is sent for an intent yet: too many calls failed.
 pub fn next_call(failures: u32, at: Time) -> String {
     format!(
         "{failures} calls failed; the next one is sent at {}",
@@ -167,11 +169,11 @@ pub fn next_call(failures: u32, at: Time) -> String {
     )
 }
 
-/// The longest text of a server that is kept with a decision, in characters: a title is for reading,
-/// and the log refuses lines beyond its own limits.
+/// The longest server text that is stored with a decision, in characters. A title is only for
+/// reading, and the log refuses lines beyond its own limit.
 const MAX_SERVER_TEXT: usize = 300;
 
-/// A server's text as it is kept.
+/// Shortens a server's text to the stored length.
 pub fn truncate_server_text(text: &str) -> String {
     if text.len() <= MAX_SERVER_TEXT {
         return text.to_owned();
@@ -179,20 +181,20 @@ pub fn truncate_server_text(text: &str) -> String {
     text.chars().take(MAX_SERVER_TEXT).collect()
 }
 
-/// All reasons as one text.
+/// Joins all reasons into one text.
 pub fn join_reasons(reasons: &[Reason]) -> String {
     let texts: Vec<&str> = reasons.iter().map(|reason| reason.text.as_str()).collect();
     truncate_booker_text(&texts.join(" "))
 }
 
-/// The text as long as a booker reads.
+/// Shortens a text to the longest one that is sent to a booker.
 pub fn truncate_booker_text(text: &str) -> String {
     text.chars().take(MAX_BOOKER_TEXT).collect()
 }
 
-/// The one text for every reason that would tell something about an account. It is the same whether
-/// there is an account or not, and names what the booker gave: an address or a telephone number, and
-/// a PIN where the gate asks for one.
+/// The only text for all reasons that would reveal something about an account. The text is the same
+/// whether an account exists or not, and mentions what the booker gave: an address or a telephone
+/// number, and a PIN if the gate asks for one.
 pub fn not_accepted(by_telephone: bool, pin: bool) -> String {
     let identifier = if by_telephone {
         "telephone number"
@@ -210,14 +212,14 @@ pub fn not_accepted(by_telephone: bool, pin: bool) -> String {
     )
 }
 
-/// Which booking of a series stood in the way.
+/// Names the booking of a series that caused a decline.
 pub fn about_occurrence(start: DateTime<Tz>) -> String {
     let zone = start.timezone().name();
     let start = start.format("%Y-%m-%d at %H:%M");
     format!("This is about the booking on {start} ({zone}).")
 }
 
-/// Why a booking is cancelled that is accepted although it was cancelled or moved before.
+/// Why an accepted booking is cancelled that was cancelled or moved before.
 pub fn revived_cancelled() -> String {
     "This booking had been cancelled or moved to another time before it was confirmed, so it is \
      cancelled again."
@@ -231,8 +233,8 @@ pub fn unmanaged_cancelled() -> String {
         .to_owned()
 }
 
-/// Control characters, marks that change the order of reading, and characters without width. The
-/// joiners stay: words and emoji are made with them.
+/// Returns true for control characters, marks that change the reading direction, and characters
+/// without width. Joiners do not count, because words and emoji need them.
 pub fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(

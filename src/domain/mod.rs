@@ -1,6 +1,6 @@
-//! What is true, and what should be done. Pure: no clock, no socket, no disk, no serialisation.
-//! `now` is a parameter everywhere; whatever is kept or sent is converted at the door of the
-//! floor above, so that a stored format never changes because a type here did.
+//! The domain: what is true, and what should be done. Pure code: no clock, no socket, no disk, no
+//! serialisation. `now` is a parameter everywhere. The outer layers convert whatever is stored or
+//! sent, so that a stored format never changes because a type here does.
 
 pub mod account;
 pub mod booking;
@@ -28,5 +28,7 @@ pub mod time;
 pub mod unresolved;
 pub mod watch;
 
+pub mod dialect;
+pub mod grant;
 #[cfg(test)]
 mod tests;

@@ -1,12 +1,12 @@
-//! The nearest known word to one that was mistyped.
+//! Finds the known word that is nearest to a mistyped one.
 
 use strsim::osa_distance;
 
-/// A word longer than this is not compared: nothing that we know comes near.
+/// A longer word is not compared, because it cannot be near any known word.
 const MAX_WORD: usize = 64;
 
-/// The known word that was most likely meant, if any is near enough: a third of its letters may be
-/// wrong. The first of equals wins.
+/// Returns the known word that was most likely meant, if one is near enough: a third of its letters
+/// may be wrong. The first of several equally near words wins.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if word.len() > MAX_WORD {
         return None;
@@ -20,7 +20,8 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
-/// Case and the kind of separator are what people get wrong first; neither counts as a mistake.
+/// Normalizes case and the kind of separator. These are the most frequent mistakes, and neither
+/// counts as one.
 fn normalize(word: &str) -> String {
     word.chars()
         .flat_map(char::to_lowercase)
@@ -28,8 +29,8 @@ fn normalize(word: &str) -> String {
         .collect()
 }
 
-/// How many letters must be put in, left out, replaced, or swapped with a neighbour to make one word
-/// of the other. Case does not count.
+/// Returns how many letters must be inserted, removed, replaced, or swapped with a neighbour to
+/// turn one word into the other. Case does not count.
 pub fn edit_distance(a: &str, b: &str) -> usize {
     osa_distance(&normalize(a), &normalize(b))
 }

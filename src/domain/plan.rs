@@ -1,6 +1,6 @@
-//! The plan: what one pass will do, decided as one value from one snapshot. Open intents come
-//! first and are only finished; then each new request in order of creation (ties by name), each
-//! seeing what the ones before it have taken. A step leaves the executor no choice.
+//! The plan: what one pass will do, computed as one value from one snapshot. Open intents come
+//! first and are only finished. New requests follow in order of creation (ties by id), and each is
+//! decided with what the earlier ones have left. A step leaves the executor no choice.
 
 mod open_intents;
 mod record;
@@ -29,21 +29,23 @@ use super::time::{Time, truncate_to_millis};
 use super::unresolved::UnresolvedCode;
 use unsettled::{carriable_charges, waiting_bookings};
 
-/// Requests named one by one among the problems; of the others the number is told.
+/// The number of requests that are listed individually among the problems. Of the remaining
+/// requests only the number is reported.
 const MAX_UNANSWERED_PROBLEMS: usize = 20;
 
-/// All that a pass will do.
+/// Everything that a pass will do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     pub steps: Vec<Step>,
     pub problems: Vec<Problem>,
-    /// Changes of the unresolved list that belong to no step.
+    /// Changes to the unresolved list that belong to no step.
     pub unresolved_facts: Vec<Fact>,
-    /// Requests were left for the next pass: this one had enough, or credits are on their way back.
+    /// Whether requests were left for the next pass, because this pass has reached a limit or
+    /// because it changes what they depend on, for example when credits come back.
     pub has_more: bool,
 }
 
-/// One item of a plan: the request as it is, or as it is to be written, and what to do.
+/// One item of a plan: the request, as it is or as it will be recorded, and the action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     pub request: Arc<Request>,
@@ -52,35 +54,37 @@ pub struct Step {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Nothing to send. Written down when it says something new.
+    /// Nothing is sent. The request is recorded if it has changed.
     Note { write: bool },
-    /// Write the facts (an intent with its holds; none when it stands already), then send the call.
+    /// Write the facts, then send the call. The facts are the intent and its holds; for an intent
+    /// that is already recorded, only holds for occurrences that joined.
     Send {
         facts: Vec<Fact>,
-        /// The account the decision looked at, and its version (`None`: there was none).
+        /// The account that the decision depends on, and its version (`None`: the account did not
+        /// exist).
         expected_account: Option<(AccountId, Option<u64>)>,
         call: PlannedCall,
     },
-    /// Write the facts: what happened at Cal.com finished it.
+    /// Write the facts: what happened at Cal.com finished the intent.
     Settle {
         facts: Vec<Fact>,
         outcome: DecisionOutcome,
         problem: Option<String>,
     },
-    /// An open intent for which nothing can be done now, and why: a text for operators.
+    /// Nothing can be done now for this open intent. The reason is a text for operators.
     Postpone { reason: String },
 }
 
-/// What is to be sent.
+/// A call that the executor sends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedCall {
     pub kind: CallKind,
     pub booking: BookingRef,
-    /// For the booker, with a decline or a cancellation.
+    /// The text for the booker, with a decline or a cancellation.
     pub text: Option<String>,
 }
 
-/// Something an operator should know, beside the steps.
+/// A problem for the operator, reported in addition to the steps.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
     pub code: &'static str,
@@ -88,7 +92,7 @@ pub struct Problem {
 }
 
 impl Plan {
-    /// Whether anything is written down by it.
+    /// Returns true if executing the plan writes any facts.
     pub fn writes_facts(&self) -> bool {
         let steps = self.steps.iter().any(|step| match &step.action {
             Action::Send { .. } | Action::Settle { .. } => true,
@@ -98,7 +102,7 @@ impl Plan {
         steps || !self.unresolved_facts.is_empty()
     }
 
-    /// How many of these requests, or series, it confirms or declines.
+    /// Returns how many of these requests, or series, the plan confirms or declines.
     pub fn count_decided(&self, requests: &BTreeSet<RequestId>) -> usize {
         let is_asked_for = |step: &&Step| {
             let request = &step.request;
@@ -113,8 +117,8 @@ impl Plan {
             .count()
     }
 
-    /// The requests, or their series, of these pending bookings of which nothing is done and nothing
-    /// new is written down.
+    /// Returns the requests, or their series, of these pending bookings for which the plan neither
+    /// acts nor records anything new.
     pub fn skipped_silently(&self, pending: &[TimestampedBooking]) -> BTreeSet<RequestId> {
         let mut skipped: BTreeSet<RequestId> = pending
             .iter()
@@ -133,7 +137,7 @@ impl Plan {
     }
 }
 
-/// Plans a pass.
+/// Computes the plan of a pass.
 pub fn plan(snapshot: &Snapshot, policy: &Policy) -> Plan {
     let mut planner = Planner::new(snapshot, policy);
     for intent in &snapshot.intents {
@@ -155,7 +159,7 @@ pub fn plan(snapshot: &Snapshot, policy: &Policy) -> Plan {
     planner.plan
 }
 
-/// The call that an intent wants for one of its bookings.
+/// Returns the call that an intent needs for one of its bookings.
 pub fn planned_call(request: &Request, booking: &BookingRef) -> Option<PlannedCall> {
     request.call.map(|kind| PlannedCall {
         kind,
@@ -167,38 +171,40 @@ pub fn planned_call(request: &Request, booking: &BookingRef) -> Option<PlannedCa
 struct Planner<'a> {
     snapshot: &'a Snapshot,
     policy: &'a Policy,
-    /// As it is kept: what is written down must be equal when it is read again.
+    /// The current time, truncated as the store keeps it: what is recorded must be equal when it is
+    /// read again.
     now: Time,
-    /// The accounts that steps so far take credits from, as these steps leave them.
+    /// The accounts that earlier steps take credits from, as these steps leave them.
     spend_previews: HashMap<&'a AccountId, SpendPreview<'a>>,
-    /// Accounts that a step so far gives credits back to.
+    /// The accounts that an earlier step gives credits back to.
     credited_accounts: BTreeSet<&'a AccountId>,
-    /// Holds that a step so far posts, by account: they do not come back.
+    /// Holds that an earlier step posts, by account. These credits do not come back.
     posted_credits: HashMap<&'a AccountId, Credits>,
-    /// Charges that open intents take over, by account: they come back when the successor is declined.
+    /// Charges that open intents take over, by account. The credits come back when the successor is
+    /// declined.
     taken_over_credits: HashMap<&'a AccountId, Credits>,
     /// The charges that pending bookings would take over, by account.
     carriable_charges: HashMap<&'a AccountId, Vec<(&'a BookingUid, Credits)>>,
-    /// Pending bookings that wait, or are left, for longer than this pass.
+    /// Pending bookings that wait, or are left, beyond this pass.
     waiting_bookings: BTreeSet<&'a BookingUid>,
     host_schedule: HostSchedule,
     remaining_sends: usize,
     remaining_declines: usize,
-    /// Open intents, by name and by series: one call answers a whole series.
+    /// Open intents, by request id and by series, because one call answers a whole series.
     open_intents: BTreeSet<&'a RequestId>,
     /// The bookings of open intents.
     intent_bookings: BTreeSet<&'a BookingUid>,
-    /// What was decided before, by booking.
+    /// Earlier decisions, by booking.
     decisions: HashMap<&'a BookingUid, &'a Request>,
-    /// Charges that a step already takes over: a booking has one successor.
+    /// Charges that a step already takes over. A booking has only one successor.
     carried_charges: BTreeSet<BookingUid>,
-    /// Whether anything asks how many bookings a member has.
+    /// Whether anything needs the number of a member's bookings.
     needs_booking_counts: bool,
-    /// Bookings that steps so far let in.
+    /// Bookings that earlier steps confirm.
     counted_bookings: HashMap<&'a AccountId, Vec<CountedBooking>>,
-    /// Requests that began unanswered.
+    /// The number of requests that began without an answer.
     unanswered_count: usize,
-    /// Requests looked at so far, by who asked.
+    /// Requests processed so far, by booker.
     prior_requests: BTreeMap<&'a Address, Vec<PriorRequest>>,
     plan: Plan,
 }
@@ -251,7 +257,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// What the account could still spend after the steps so far.
+    /// Returns what the account can still spend after the earlier steps.
     fn available(&self, account: &Account) -> Credits {
         match self.spend_previews.get(&account.id) {
             Some(preview) => preview.available(self.now),
@@ -275,7 +281,8 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Whether it was begun: by an open intent, or by one that this pass has no room for.
+    /// Returns true if a decision about the group is already recorded and not finished: an open
+    /// intent of this pass, or one that this pass has no room for.
     fn has_open_intent(&self, group: &RequestGroup<'a>) -> bool {
         self.open_intents.contains(&group.id)
             || group
@@ -290,8 +297,8 @@ impl<'a> Planner<'a> {
                 .any(|record| record.state == RequestState::Recorded)
     }
 
-    /// What was decided of it before: under its name, of late occurrences under their own, and under
-    /// that of another which was decided together with them.
+    /// Returns all earlier decisions that cover this request: its own record, and, for a series,
+    /// the records of single occurrences and of requests that they were decided with.
     fn records(&self, group: &RequestGroup<'a>) -> impl Iterator<Item = &'a Request> {
         let records = &self.snapshot.records;
         let own = |booking: &&'a Booking| records.get(&RequestId::from(&booking.uid));
@@ -307,7 +314,7 @@ impl<'a> Planner<'a> {
         records.get(&group.id).into_iter().chain(occurrence_records)
     }
 
-    /// Why it is not judged now, if it is not.
+    /// Returns why the group is not evaluated now, or `None` if it is.
     fn reason_to_skip(&self, group: &RequestGroup<'a>) -> Option<ReasonCode> {
         if self.snapshot.clock_skewed {
             return Some(ReasonCode::ClockSkew);
@@ -330,7 +337,7 @@ impl<'a> Planner<'a> {
             return Some(ReasonCode::PredecessorUnclear);
         }
         let series = group.series?;
-        // The one call would answer every one of them.
+        // One call would answer every occurrence, so each of them must be in scope.
         let out_of_scope = |booking: &&Booking| {
             self.policy
                 .require_gate(self.snapshot.key_user, booking)
@@ -348,7 +355,7 @@ impl<'a> Planner<'a> {
         (self.now < self.series_settled_at(group)).then_some(ReasonCode::SeriesSettling)
     }
 
-    /// When a series is taken to be whole.
+    /// Returns when a series counts as complete.
     pub(super) fn series_settled_at(&self, group: &RequestGroup<'a>) -> Time {
         group.newest_created_at + self.policy.limits.series_settle
     }
@@ -423,7 +430,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Notes a request that is not answered now.
+    /// Notes a request that this pass does not answer.
     fn note_pending(
         &mut self,
         group: &RequestGroup<'a>,
@@ -432,7 +439,7 @@ impl<'a> Planner<'a> {
     ) {
         let has_reason = |code| request.reasons.iter().any(|reason| reason.code == code);
         if has_reason(ReasonCode::DependsOnUnsettled) {
-            // What this pass settles, the next one knows; anything else takes longer, and is noted.
+            // The next pass knows what this pass settles. Anything else takes longer, and is noted.
             let acts = self.has_effects();
             self.plan.has_more |= acts;
             return self.add_note(request, record, !acts);
@@ -456,7 +463,8 @@ impl<'a> Planner<'a> {
         self.add_note(request, record, true);
     }
 
-    /// The member's bookings that stand: those that were there, and those let in so far.
+    /// Returns the member's bookings that are held or charged: those from before this plan, and
+    /// those that earlier steps confirm.
     fn counted_bookings(&self, account: Option<&Account>) -> [&[CountedBooking]; 2] {
         let of = |account: &Account| {
             let before = self.snapshot.counted_bookings.get(&account.id);
@@ -466,7 +474,8 @@ impl<'a> Planner<'a> {
         account.map_or([&[], &[]], of)
     }
 
-    /// How often the booker asked before on the day of this request, whatever became of it.
+    /// Counts the booker's earlier requests on the day of this request, whatever their outcome.
+    /// Also returns whether a request of that day was declined as one too many.
     fn count_prior_requests(
         &mut self,
         group: &RequestGroup<'a>,
@@ -497,7 +506,8 @@ impl<'a> Planner<'a> {
             .chain(self.prior_requests.get(address).into_iter().flatten())
             .filter(|earlier| earlier.request != group.id && day(earlier.created_at) == today)
             .collect();
-        // Also by a request that was made later and declined sooner.
+        // A request that was made later may have been declined sooner, so all requests of the day
+        // count here.
         let declined_over_limit = before.iter().any(|earlier| earlier.declined_over_limit);
         let before: BTreeSet<&RequestId> = before
             .into_iter()
@@ -516,8 +526,8 @@ impl<'a> Planner<'a> {
         (count, declined_over_limit)
     }
 
-    /// Credits that come back in this pass can be spent in the next: until then nobody is told that
-    /// there are too few.
+    /// Postpones a short-of-credit decline when a refund to the same account is part of this plan.
+    /// The next pass decides with the new balance.
     fn credit_may_suffice_later(&self, evaluation: &Evaluation) -> bool {
         let returning = evaluation
             .account
@@ -530,7 +540,8 @@ impl<'a> Planner<'a> {
                 .any(|reason| reason.code == ReasonCode::ShortOfCredit)
     }
 
-    /// The charge that the group's one booking takes over, and what of it does not come back.
+    /// Returns the charge that the group's single booking takes over, and how many of its credits
+    /// are not refundable.
     fn carried_charge(
         &self,
         group: &RequestGroup<'a>,
@@ -560,8 +571,8 @@ impl<'a> Planner<'a> {
                     MovesOutcome::Carried {
                         non_refundable: keeps,
                     } => Some((charge, keeps.max(charge.non_refundable))),
-                    // The watch closes the charge as that of a cancelled booking, before this or
-                    // after it.
+                    // The watch closes the charge as that of a cancelled booking, before or after
+                    // this pass.
                     MovesOutcome::Cancelled { .. } => None,
                 }
             })
@@ -617,7 +628,8 @@ impl<'a> Planner<'a> {
         self.add_send_step(request, facts, expected_account);
     }
 
-    /// What later requests of this plan see of it.
+    /// Reserves the bookings' time and counts them for the member, so that later requests of this
+    /// plan see them.
     fn reserve_for_later_requests(
         &mut self,
         group: &RequestGroup<'a>,
@@ -690,7 +702,7 @@ impl<'a> Planner<'a> {
         self.add_send_step(request, facts, expected_account);
     }
 
-    /// The booker of a request that is declined as one too many is told so by it.
+    /// Records that a decline for too many requests also tells the booker so.
     fn record_limit_decline(&mut self, request: &Request) {
         let too_many = |reason: &Reason| reason.code == ReasonCode::TooManyRequests;
         if !request.reasons.iter().any(too_many) {
@@ -719,8 +731,8 @@ impl<'a> Planner<'a> {
         });
     }
 
-    /// Takes credits for one booking from the account as the steps so far leave it; expired lots
-    /// are written off on the way. `None` when there are too few.
+    /// Takes credits for one booking from the account as the earlier steps leave it, and writes off
+    /// its expired lots. Returns `None` when there are too few credits.
     fn hold(
         &mut self,
         request: &Request,
@@ -758,8 +770,8 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// When the reasons of a note were given first. A note from before that was kept knows only when its
-/// request was judged first.
+/// Returns when the reasons of a note were first given. A note from before this was stored has only
+/// the time of the request's first evaluation.
 fn dated_reasons(record: &Request) -> Vec<(String, Time)> {
     if !record.reasons_since.is_empty() {
         return record.reasons_since.clone();
@@ -770,7 +782,8 @@ fn dated_reasons(record: &Request) -> Vec<(String, Time)> {
         .collect()
 }
 
-/// What the decision rests on: the account's version, or that none has the booker's name.
+/// Returns the account and the version that the decision depends on. Without an account, the result
+/// is the booker's address and no version: the decision depends on the absence of such an account.
 fn expected_account(
     request: &Request,
     account: Option<&Account>,
@@ -782,7 +795,7 @@ fn expected_account(
     }
 }
 
-/// The time that is taken before this pass begins.
+/// Returns the time that is occupied before this pass begins.
 fn initial_host_schedule(snapshot: &Snapshot, open_intents: &BTreeSet<&RequestId>) -> HostSchedule {
     let mut host_schedule = HostSchedule::new(snapshot.buffers.clone());
     for booking in &snapshot.accepted {
@@ -793,7 +806,7 @@ fn initial_host_schedule(snapshot: &Snapshot, open_intents: &BTreeSet<&RequestId
     for (host, booking) in &snapshot.co_hosted {
         host_schedule.add_for_host(*host, booking, true);
     }
-    // Begun, but not among the intents this pass has room for.
+    // Decisions that are recorded, but not among the intents that this pass has room for.
     let deferred_bookings: BTreeSet<&BookingUid> = snapshot
         .records
         .values()

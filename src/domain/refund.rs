@@ -1,49 +1,52 @@
-//! Credits that come back go to the lots that paid. Where such a lot has expired meanwhile, the terms of
-//! the charge say what happens instead. Every store asks this one function before it writes a commit,
-//! so a void, a refund and the surplus of a move follow the same rule, whoever made the fact.
+//! Credits that come back go to the lots that paid. If such a lot has expired meanwhile, the terms
+//! of the charge define what happens instead. Every store calls this one function before it writes
+//! a commit, so that a void, a refund and the surplus of a move follow the same rule, no matter
+//! what produced the fact.
 
 use std::collections::BTreeMap;
 
 use super::account::LotPart;
 use super::fact::{Fact, RefundPart};
+use super::grant::{GrantKind, GrantRecord};
 use super::id::{BookingUid, Reference};
-use super::ledger::{GrantKind, GrantRecord};
 use super::refund_policy::ExpiredRefund;
 use super::request::Charge;
 use super::time::Time;
 
-/// Names that are tried for one lot; a booking is not charged as often.
+/// The number of names that are tried for one lot. No booking is charged this often.
 const MAX_NAMES: usize = 100;
 
-/// Where charges and grants are looked up.
+/// Provides charges and grants.
 pub trait RefundSources {
     type Error;
 
     /// # Errors
-    /// When the charge cannot be read.
+    /// Returns an error when the charge cannot be read.
     fn charge(&self, booking: &BookingUid) -> Result<Option<Charge>, Self::Error>;
 
     /// # Errors
-    /// When the grant cannot be read.
+    /// Returns an error when the grant cannot be read.
     fn grant_record(&self, reference: &Reference) -> Result<Option<GrantRecord>, Self::Error>;
 }
 
-/// Names a new lot for every part that would go back to an expired lot, where the terms of its charge
-/// say so. Parts that name one already stay as they are. `present` is the rule for charges of older
-/// logs, which have no terms of their own; without it these parts go to the lots that paid.
+/// Names a new lot for every part that would go back to an expired lot, if the terms of its charge
+/// say so. Parts that already name a lot stay as they are. `current_rule` is the rule for charges
+/// of older logs, which have no terms of their own; without it, these parts go to the lots that
+/// paid.
 ///
-/// A lot that a refund made is never replaced by another one: otherwise credits could outlive every
-/// expiry by bookings far ahead that are cancelled later.
+/// A lot that a refund made is never replaced by another one. Otherwise bookings far ahead that are
+/// cancelled later could make credits outlive every expiry.
 ///
 /// # Errors
-/// When a charge or a grant cannot be read.
+/// Returns an error when a charge or a grant cannot be read.
 pub fn restore_expired<L: RefundSources>(
     facts: &mut [Fact],
     at: Time,
     current_rule: Option<ExpiredRefund>,
     sources: &L,
 ) -> Result<(), L::Error> {
-    // A move and what comes back of it stand in one commit: the charge is still the predecessor's.
+    // A move and the refund of its surplus are in one commit, so the charge is still the
+    // predecessor's.
     let mut predecessors: BTreeMap<BookingUid, BookingUid> = BTreeMap::new();
     for fact in facts {
         match fact {
@@ -74,7 +77,8 @@ pub fn restore_expired<L: RefundSources>(
                 let Some(charge) = paying_charge else {
                     continue;
                 };
-                // What came back so far grows with every refund, which makes the names distinct.
+                // The amount refunded so far increases with every refund, so including it makes the
+                // names distinct.
                 let refunded = own_charge.map_or(0, |own| own.refunded);
                 let name = |number| new_lot_name("refund", booking, refunded, number);
                 replace_expired_lots(
@@ -91,7 +95,7 @@ pub fn restore_expired<L: RefundSources>(
     Ok(())
 }
 
-/// The part as it goes back to the lot that paid.
+/// Returns the part as it goes back to the lot that paid.
 pub fn to_paying_lot(part: &LotPart) -> RefundPart {
     RefundPart {
         grant: part.grant.clone(),
@@ -108,7 +112,7 @@ fn expired_refund_rule(
     recorded_rule.or(current_rule)
 }
 
-/// Whether any part goes to a new lot now.
+/// Names new lots for the parts whose lots have expired. Returns true if there are any.
 fn replace_expired_lots<L: RefundSources>(
     parts: &mut [RefundPart],
     at: Time,
@@ -130,7 +134,8 @@ fn replace_expired_lots<L: RefundSources>(
         };
         let expired = grant.expires.is_some_and(|expires| expires <= at);
         if expired && grant.kind != GrantKind::Restored {
-            // A booking may be charged again after all came back, so a name may have been used.
+            // A booking may be charged again after all its credits came back, so a name may be in
+            // use.
             let mut names = (0..MAX_NAMES).map(|round| name(number + round * count));
             let free_name = names.find_map(|name| match sources.grant_record(&name) {
                 Ok(None) => Some(Ok(name)),
@@ -147,7 +152,8 @@ fn replace_expired_lots<L: RefundSources>(
 
 fn new_lot_name(kind: &str, booking: &BookingUid, refunded: u64, number: usize) -> Reference {
     let uid = booking.as_str();
-    // A uid may be as long as a name may be; its end tells it apart, and so does the account.
+    // A uid may be as long as the longest name. Its end, and the account, make the reference
+    // distinct.
     let tail = &uid[uid.len().saturating_sub(200)..];
     let name = format!("{kind} {tail} {refunded} {number}");
     Reference::parse(&name).expect("a uid is plain ASCII and the rest short")

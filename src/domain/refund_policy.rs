@@ -1,54 +1,54 @@
-//! The terms of a gate after the decision: what comes back when a booking is cancelled, moved or
-//! missed, and what becomes of bookings that others accepted.
+//! A gate's terms for the time after the decision: what is refunded when a booking is cancelled,
+//! moved or missed, and what happens to bookings that others accepted.
 
 use super::booking::{Attendee, Booking};
 use super::decision::Credits;
 use super::id::{Address, HostKey};
 use super::time::{Span, Time};
 
-/// Windows one gate may have.
+/// The largest number of refund tiers of one gate.
 pub const MAX_REFUND_TIERS: usize = 20;
 
-/// What holds once a booking was confirmed.
+/// The terms that apply after a booking is confirmed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Terms {
     pub refunds: RefundTerms,
     pub on_reschedule: OnReschedule,
     pub on_unmanaged: OnUnmanaged,
-    /// What becomes of a booking that is accepted although it was cancelled or moved.
+    /// What happens to a booking that is accepted although it was cancelled or moved.
     pub on_revived: OnRevived,
-    /// How a paid booking is looked at that was moved and accepted again without a pass.
+    /// How a paid booking is handled that was moved and accepted again without a pass.
     pub accepted_move: AcceptedMove,
-    /// Bookings made before this are never reported, charged or cancelled as unmanaged.
+    /// Bookings created before this instant are never reported, charged or cancelled as unmanaged.
     pub unmanaged_since: Option<Time>,
 }
 
-/// What decides about the credits of one charge. The hold records these terms, and they stay those
-/// of the charge when the configuration changes later and when its booking is moved.
+/// The terms that decide about the credits of one charge. The hold records these terms, and the
+/// charge keeps them when the configuration changes later and when its booking is moved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefundTerms {
-    /// What comes back when the booker cancels: the window with the longest notice that is met
-    /// counts; when none is, nothing comes back. Longest notice first.
+    /// What comes back when the booker cancels, longest notice first. The tier with the longest
+    /// notice that is met counts; if none is met, nothing comes back.
     pub tiers: Vec<RefundTier>,
-    /// What a cancellation in the name of the host is, where such names are trusted.
+    /// The side that a cancellation in the host's name is attributed to, if such names are trusted.
     pub host_cancels: Blame,
-    /// Cancelled without a name, or in the name of a third party.
+    /// The side that a cancellation without a name, or in a third party's name, is attributed to.
     pub unknown_cancels: Blame,
     /// Whether a cancellation or a move that names the host counts as the host's. The name is a
     /// parameter of Cal.com's public pages.
     pub trust_named_cancels: bool,
-    /// What becomes of the charge when the host is marked absent.
+    /// What happens to the charge when the host is marked absent.
     pub host_absent: HostAbsent,
     pub no_show: NoShow,
     /// Absences that cost nothing.
     pub forgiveness: Option<Forgiveness>,
-    /// How long after the end a charge stays open: marks may be set and taken back.
+    /// How long after the end a charge stays open, because absence marks may be set and removed.
     pub grace: Span,
     pub expired_refund: ExpiredRefund,
     pub late_move: LateMove,
 }
 
-/// Cancelled at least so long before the start, this share comes back.
+/// A share that comes back if the booking is cancelled at least this long before the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RefundTier {
     pub before: Span,
@@ -56,16 +56,16 @@ pub struct RefundTier {
     pub percent: u8,
 }
 
-/// Whose doing a cancellation counts as.
+/// The side that a cancellation is attributed to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Blame {
     /// Everything comes back.
     Host,
-    /// The windows decide.
+    /// The tiers decide.
     Booker,
 }
 
-/// What becomes of the charge when the host is marked absent. Every valid key of the server may set
+/// What happens to the charge when the host is marked absent. Every valid key of the server may set
 /// that mark (`calcom/differences.md`, row 1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HostAbsent {
@@ -77,35 +77,35 @@ pub enum HostAbsent {
     Ignore,
 }
 
-/// What becomes of the charge when the booker did not come.
+/// What happens to the charge when the booker does not come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoShow {
     Keep,
     Refund,
-    /// It stays open until an operator settles it.
+    /// The charge stays open until an operator settles it.
     Review,
 }
 
-/// So many absences within so long are forgiven.
+/// How many absences are forgiven within which time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Forgiveness {
     pub times: u32,
     pub per: Span,
 }
 
-/// Where credits go back to when the lot that paid has expired meanwhile.
+/// Where credits go when the lot that paid has expired meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExpiredRefund {
-    /// To a lot of their own that lasts so long.
+    /// To a new lot that lasts this long.
     RestoreFor(Span),
-    /// To the lot that paid, where they are expired at once.
+    /// To the lot that paid, where they expire immediately.
     Forfeit,
 }
 
-/// How a successor of a paid booking is judged.
+/// How the successor of a paid booking is evaluated.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum OnReschedule {
-    /// Only what keeps the calendar and the ledger right is looked at: the time is free, and a
+    /// Only the rules that protect the calendar and the ledger are checked: the time is free, and a
     /// higher price is covered.
     Carry,
     /// Every rule is checked again.
@@ -113,16 +113,16 @@ pub enum OnReschedule {
     Recheck,
 }
 
-/// What a move with less notice than a full refund asks for is.
+/// How a move counts whose notice is too short for a full refund.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LateMove {
-    /// A move like any other.
+    /// As a move like any other.
     Carry,
-    /// A cancellation, and the successor a request of its own.
+    /// As a cancellation. The successor is a request of its own.
     Cancellation,
 }
 
-/// What becomes of an accepted booking without a charge.
+/// What happens to an accepted booking without a charge.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum OnUnmanaged {
     #[default]
@@ -131,41 +131,41 @@ pub enum OnUnmanaged {
     Cancel,
 }
 
-/// What becomes of a booking that is accepted although it was cancelled or moved.
+/// What happens to a booking that is accepted although it was cancelled or moved.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum OnRevived {
-    /// It is charged and listed until an operator resolves it.
+    /// The booking is charged and listed until an operator resolves it.
     #[default]
     Report,
-    /// It is cancelled again.
+    /// The booking is cancelled again.
     Cancel,
 }
 
-/// How a moved booking that was accepted without a pass is looked at.
+/// How a moved booking is handled that was accepted without a pass.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum AcceptedMove {
-    /// The charge goes on with it, and it is listed.
+    /// The booking takes over the charge, and is listed.
     #[default]
     Carry,
-    /// By the rules of its gate, as if it were pending.
+    /// The booking is evaluated by the rules of its gate, as if it were pending.
     Judge,
 }
 
-/// In whose name a booking was cancelled or moved. The name is a claim: it comes from the page's
-/// address (`calcom/api.md` 5.2), and is empty for what came through the API.
+/// The person in whose name a booking was cancelled or moved. The name is only a claim: it comes
+/// from the page's address (`calcom/api.md` 5.2), and is empty for calls through the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClaimedActor {
-    /// The booking's host, or another one of `calcom.hosts`.
+    /// The booking's host, or another host in `calcom.hosts`.
     Host,
     /// The booker, or one of the guests.
     Booker,
-    /// A name that is none of theirs.
+    /// A name that belongs to none of them.
     Other(Address),
     Unnamed,
 }
 
 impl ClaimedActor {
-    /// Whose name this is.
+    /// Returns whose name this is.
     pub fn identify(booking: &Booking, by: Option<&Address>, hosts: &[HostKey]) -> Self {
         let Some(by) = by else { return Self::Unnamed };
         let host = booking.host.as_ref().and_then(|host| host.address.as_ref());
@@ -173,7 +173,8 @@ impl ClaimedActor {
             |key: &HostKey| matches!(key, HostKey::Address(address) if address == by);
         let booker = booking.booker.as_ref().map(|booker| &booker.address);
         let is_claimed_attendee = |one: &Attendee| one.address.as_ref() == Some(by);
-        // Every attendee of a seated booking is a booker; Cal.com shows none of them once it is off.
+        // Every attendee of a seated booking is a booker, and Cal.com shows none of them after a
+        // cancellation.
         let is_attendee = || !booking.seated && booking.attendees.iter().any(is_claimed_attendee);
         if host == Some(by) || hosts.iter().any(is_configured_host) {
             Self::Host
@@ -185,8 +186,8 @@ impl ClaimedActor {
     }
 }
 
-/// In whose name a booking was moved, by what replaced it. An occurrence of a series, and what came
-/// through the API, carries no name (`calcom/api.md` 4.2).
+/// Returns in whose name a booking was moved, from its successor. An occurrence of a series and a
+/// move through the API carry no name (`calcom/api.md` 4.2).
 pub fn identify_mover(successor: &Booking, hosts: &[HostKey]) -> ClaimedActor {
     ClaimedActor::identify(successor, successor.rescheduled_by.as_ref(), hosts)
 }
@@ -212,7 +213,7 @@ impl Default for RefundTerms {
 }
 
 impl RefundTerms {
-    /// Percent that come back when `who` cancels with this much notice.
+    /// Returns the percentage that comes back when `actor` cancels with this notice.
     pub fn refund_percent(&self, actor: &ClaimedActor, notice: Span) -> u8 {
         match self.blame(actor) {
             Blame::Host => 100,
@@ -224,7 +225,7 @@ impl RefundTerms {
         }
     }
 
-    /// Whose doing a cancellation or a move in this name is.
+    /// Returns the side that a cancellation or a move in this name is attributed to.
     pub fn blame(&self, actor: &ClaimedActor) -> Blame {
         match actor {
             ClaimedActor::Host if self.trust_named_cancels => self.host_cancels,
@@ -233,8 +234,8 @@ impl RefundTerms {
         }
     }
 
-    /// Percent that would come back if the booking were cancelled instead of moved. The host may move
-    /// a booking at any time, where the name is trusted.
+    /// Returns the percentage that would come back if the booking were cancelled instead of moved.
+    /// A host may move a booking at any time, if the name is trusted.
     pub fn refund_percent_of_move(&self, moved: &MoveAway) -> u8 {
         match moved.by {
             ClaimedActor::Host if self.trust_named_cancels => 100,
@@ -245,8 +246,8 @@ impl RefundTerms {
         }
     }
 
-    /// What moves mean for a charge of so many credits: the first move that counts as a cancellation,
-    /// or what the most expensive of them keeps.
+    /// Returns the effect of moves on a charge of `paid` credits: the first move that counts as a
+    /// cancellation, or the credits that the most expensive move keeps.
     pub fn apply_moves(&self, paid: Credits, moves: &[MoveAway]) -> MovesOutcome {
         if self.late_move == LateMove::Cancellation
             && let Some(number) = moves
@@ -267,13 +268,13 @@ impl RefundTerms {
     }
 }
 
-/// One move of a paid booking. The pass that decides about the successor and the watch that follows the
-/// charge look at the same moves, so that the result does not depend on which of them looks first.
+/// One move of a paid booking. The pass that decides about the successor and the watch that follows
+/// the charge read the same moves, so that the result does not depend on which of them runs first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MoveAway {
     /// When the booking that was moved away would have started.
     pub start: Time,
-    /// When it was moved: its successor was made then.
+    /// When the booking was moved: the instant at which its successor was created.
     pub moved_at: Time,
     pub by: ClaimedActor,
 }
@@ -284,17 +285,17 @@ impl MoveAway {
     }
 }
 
-/// What becomes of a charge whose booking was moved.
+/// What happens to a charge whose booking was moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MovesOutcome {
-    /// It goes on with the successor. A later cancellation by the booker, a refusal or a lower price
-    /// gives back none of the credits that it `keeps`.
+    /// The successor takes over the charge. A later cancellation by the booker, a refusal or a
+    /// lower price gives back none of the `non_refundable` credits.
     Carried { non_refundable: Credits },
-    /// This one of the moves counts as a cancellation that gives back so many percent.
+    /// The move with this index counts as a cancellation that gives back this percentage.
     Cancelled { move_index: usize, percent: u8 },
 }
 
-/// That share of the credits, rounded in favour of the booker.
+/// Returns a percentage of the credits, rounded in favour of the booker.
 pub fn refund_share(credits: Credits, percent: u8) -> Credits {
     (credits * Credits::from(percent))
         .div_ceil(100)
@@ -336,7 +337,7 @@ mod tests {
         };
         let third_party =
             || ClaimedActor::Other(Address::parse("di@example.com").expect("an address"));
-        // terms, who, minutes before the start, percent
+        // terms, actor, minutes before the start, percent
         let rows = [
             (&defaults, ClaimedActor::Booker, 1_440, 100),
             (&defaults, ClaimedActor::Booker, 1_439, 0),
@@ -344,7 +345,7 @@ mod tests {
             (&defaults, ClaimedActor::Unnamed, 1_440, 100),
             (&defaults, ClaimedActor::Unnamed, 60, 0),
             (&defaults, third_party(), 60, 0),
-            // Everybody can give the host's address: it counts where the house says so.
+            // Everybody can give the host's address, so it counts only if the terms say so.
             (&defaults, ClaimedActor::Host, 1_440, 100),
             (&defaults, ClaimedActor::Host, 60, 0),
             (&lenient, ClaimedActor::Host, 60, 0),
@@ -365,7 +366,7 @@ mod tests {
         }
     }
 
-    /// The worst of several moves counts, whatever the order in which anybody looks at them.
+    /// The worst of several moves counts, whatever the order in which they are seen.
     #[test]
     fn a_late_move_keeps_what_a_cancellation_would_have_cost() {
         let tier = |hours, percent| RefundTier {

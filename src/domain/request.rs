@@ -1,5 +1,5 @@
-//! What is kept of a request once something was decided of it, and of a charge once credits were
-//! set aside for a booking. Both are folds of facts; neither is ever edited by hand.
+//! The record of a request after a decision about it, and the record of a charge after credits were
+//! reserved for a booking. Both are folds of facts, and neither is ever edited by hand.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -12,19 +12,20 @@ use super::id::{AccountId, Address, BookingUid, EventTypeId, HostId, RequestId};
 use super::refund_policy::RefundTerms;
 use super::time::Time;
 
-/// Calls kept with one request; older ones are still in the log.
+/// The largest number of calls that are kept with one request. Older calls are still in the log.
 pub const MAX_CALLS: usize = 20;
 
-/// Occurrences one request may have. Cal.com's own limit for a series is lower.
+/// The largest number of occurrences of one request. Cal.com's own limit for a series is lower.
 pub const MAX_OCCURRENCES: usize = 1_000;
 
-/// What is decided as one, when it was decided, and how far it has come.
+/// A request: what is decided as one, when it was decided, and how far the decision has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     pub id: RequestId,
-    /// The occurrences the decision is about, in order of start; one for a single booking.
+    /// The occurrences that the decision is about, in order of start. A single booking is one
+    /// occurrence.
     pub bookings: Vec<BookingRef>,
-    /// The series they belong to, if they do.
+    /// The series that the bookings belong to, if there is one.
     pub series: Option<RequestId>,
     pub title: String,
     pub event_type: Option<EventTypeId>,
@@ -40,45 +41,45 @@ pub struct Request {
     pub decision: Decision,
     /// What one booking costs.
     pub cost: Credits,
-    /// What confirming costs in all; what is carried from predecessors included.
+    /// What confirming costs in total, including what is carried from predecessors.
     pub credits: Credits,
-    /// What is to be sent, for an intent.
+    /// The call of an intent.
     pub call: Option<CallKind>,
     pub reasons: Vec<Reason>,
     pub findings: Vec<Finding>,
-    /// What the booker is told with a decline.
+    /// The text that the booker receives with a decline.
     pub booker_text: Option<String>,
-    /// The booking whose charge this one takes over, if any.
+    /// The booking whose charge this request takes over, if any.
     pub predecessor: Option<BookingUid>,
-    /// Credits of that charge which do not come back, because it was moved too late.
+    /// Credits of that charge that do not come back, because its booking was moved too late.
     pub non_refundable: Credits,
     /// The hash of the policy that decided.
     pub policy_hash: String,
     pub decided_at: Time,
-    /// The instant after which the process that wrote this intent sends no call for it. None on one
-    /// machine, where no other process can take the intent over.
+    /// The instant after which the process that wrote this intent sends no call for it. `None` on a
+    /// single machine, where no other process can take over the intent.
     pub call_not_after: Option<Time>,
-    /// When it was first judged.
+    /// When the request was first evaluated.
     pub first_evaluated_at: Time,
     pub state: RequestState,
-    /// Failed calls so far, and the instant of the last.
+    /// The number of failed calls so far, and the instant of the last failure.
     pub failures: u32,
     pub last_failure: Option<Time>,
     pub calls: Vec<CallNote>,
-    /// What an operator said of it while it was only noted. Set by `Fact::Reviewed` alone: a
-    /// decision, whatever it carries here, leaves the one that stands.
+    /// An operator's review of the request while it was only noted. Only `Fact::RequestReviewed`
+    /// sets this: whatever review a decision carries, the existing one stays.
     pub review: Option<OperatorReview>,
-    /// When each reason that was ever given for it was given first: a wait counts from there. A
-    /// reason goes by its code, that of an operator's own rule by code and name. Empty in logs from
-    /// before this was kept.
+    /// When each reason was first given for the request. A wait counts from that instant. The key
+    /// of a reason is its code, and for the operator's own rules the code and the name. Empty in
+    /// logs from before this was stored.
     pub reasons_since: Vec<(String, Time)>,
-    /// The PIN that was given with it and was looked at.
+    /// The PIN that was given with the request and compared.
     pub pin_attempt: Option<PinAttempt>,
 }
 
 impl Request {
-    /// Whether it is known if the booker has an account: that is not looked for where something else
-    /// leaves the request alone.
+    /// Returns true if it is known whether the booker has an account. The account is not looked up
+    /// when another reason leaves the request alone.
     pub fn account_was_looked_up(&self) -> bool {
         let skips_account_lookup = |code| {
             matches!(
@@ -97,7 +98,8 @@ impl Request {
                 .any(|reason| skips_account_lookup(reason.code))
     }
 
-    /// Whether it counts for the limit of declines: an operator's own decline does not.
+    /// Returns true if the request counts for the limit of declines. An operator's own decline does
+    /// not.
     pub fn counts_as_decline(&self) -> bool {
         self.decision == Decision::Decline
             && self.state != RequestState::Noted
@@ -112,13 +114,14 @@ impl Request {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PinAttempt {
     pub is_correct: bool,
-    /// Who gave it, as far as a booking tells: a fingerprint of the name, language, and time zone.
+    /// Who gave the PIN, as far as a booking shows: a fingerprint of the name, language, and time
+    /// zone.
     pub origin: String,
 }
 
 impl Request {
-    /// Whether it is to cancel a booking that is accepted: only the watch does that. A refusal of a
-    /// booking that waits may be sent as a cancellation too, and is for the pass.
+    /// Returns true if the request cancels an accepted booking; only the watch does that. A refusal
+    /// of a pending booking may be sent as a cancellation, too, and is for the pass.
     pub fn cancels_accepted(&self) -> bool {
         let codes = [
             ReasonCode::Unmanaged,
@@ -132,7 +135,7 @@ impl Request {
     }
 }
 
-/// An operator's word about a request that waits for one.
+/// An operator's decision about a request that waits for one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OperatorReview {
     pub decision: OperatorDecision,
@@ -140,7 +143,7 @@ pub struct OperatorReview {
     pub at: Time,
 }
 
-/// What an operator wants of a request.
+/// What an operator decides about a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OperatorDecision {
     Confirm,
@@ -159,15 +162,15 @@ impl OperatorDecision {
 /// How far a decision has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequestState {
-    /// Wait, review or leave: nothing is to be done, and it may be judged again.
+    /// Wait, review or leave: there is nothing to do, and the request may be decided again.
     Noted,
-    /// An intent: to be finished, never to be judged again.
+    /// An intent: it has to be finished and is never decided again.
     Recorded,
-    /// Finished, or overtaken.
+    /// Finished, or something else happened to the booking first.
     Settled { outcome: DecisionOutcome, at: Time },
 }
 
-/// What is sent to the server.
+/// The kind of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallKind {
     Confirm,
@@ -185,7 +188,7 @@ impl CallKind {
     }
 }
 
-/// One call and what came of it, redacted.
+/// One call and its result, redacted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallNote {
     pub at: Time,
@@ -195,29 +198,30 @@ pub struct CallNote {
     pub text: String,
 }
 
-/// How a call ended, as far as that decides when the next one may be sent.
+/// How a call ended, as far as this determines when the next call may be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallEnd {
-    /// The server did it: the answer, or a reading right after it, shows what the booking is now.
+    /// The server carried out the call. The response, or a reading immediately after it, shows the
+    /// booking's state.
     Answered,
-    /// The server refused it (4xx).
+    /// The server refused the call (4xx).
     Refused,
-    /// The server answered that it failed, or answered in a shape that is not Cal.com's.
+    /// The server answered that the call failed, or with a response that is not Cal.com's.
     Failed,
-    /// No connection was made, so the server never saw it.
+    /// No connection was made, so the server never received the call.
     NotSent,
-    /// There was no answer that ends the call: the server may still be working on it.
+    /// No response ended the call, so the server may still be working on it.
     Unanswered { sent: Time },
 }
 
 impl CallNote {
-    /// Whether the booking was known after the call.
+    /// Returns true if the booking's state was known after the call.
     pub fn is_answered(&self) -> bool {
         self.end == CallEnd::Answered
     }
 }
 
-/// Credits set aside for one booking, from the hold until nothing can change any more.
+/// Credits reserved for one booking, from the hold until nothing can change any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Charge {
     pub booking: BookingRef,
@@ -234,34 +238,35 @@ pub struct Charge {
     pub state: ChargeState,
     /// When the hold was made.
     pub held_at: Time,
-    /// The open intent that takes it over for a successor. Until that is settled, nothing else ends it.
+    /// The open intent that takes over the charge for a successor. Until that intent is settled,
+    /// nothing else ends the charge.
     pub taken_over_by: Option<RequestId>,
-    /// The booking this one replaced, when the charge was moved here.
+    /// The predecessor, if the charge was moved from one.
     pub moved_from: Option<BookingUid>,
-    /// Why the credits came back or stay.
+    /// Why the credits came back or stay spent.
     pub reason: Option<EntryReason>,
-    /// The terms of the decision that paid. A move takes them along. A charge from the log of an older
-    /// version has none: then the present terms of its gate count.
+    /// The terms of the decision that paid. A move keeps them. A charge from the log of an older
+    /// version has none, and then the current terms of its gate count.
     pub terms: Option<Arc<RefundTerms>>,
-    /// Credits that a later cancellation by the booker does not give back: what late moves would have
-    /// cost as cancellations.
+    /// Credits that a later cancellation by the booker does not give back: what late moves would
+    /// have cost as cancellations.
     pub non_refundable: Credits,
 }
 
-/// The life of a charge.
+/// The state of a charge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChargeState {
-    /// Set aside; the confirmation is not known to have happened.
+    /// The credits are reserved. It is not known that the booking was confirmed.
     Held,
-    /// Given back before it was spent.
+    /// The credits were given back before they were spent.
     Void,
-    /// Spent, and the booking can still change.
+    /// The credits are spent, and the booking can still change.
     Open,
-    /// Spent for good.
+    /// The credits are spent, and nothing can change any more.
     Final,
-    /// Given back in full or in part, and closed.
+    /// The credits were given back in full or in part, and the charge is closed.
     Refunded,
-    /// Taken over by the successor.
+    /// The successor has taken over the charge.
     Moved { to: BookingUid },
 }
 
@@ -270,7 +275,7 @@ impl Charge {
         sum_credits(&self.parts)
     }
 
-    /// Returns the terms that count for this charge: its own, or else those that its gate has now.
+    /// Returns the terms that count for this charge: its own, or else the current ones of its gate.
     pub fn refund_terms<'a>(&'a self, gate_terms: Option<&'a RefundTerms>) -> Cow<'a, RefundTerms> {
         match (&self.terms, gate_terms) {
             (Some(terms), _) => Cow::Borrowed(terms.as_ref()),

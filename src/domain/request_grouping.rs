@@ -1,4 +1,5 @@
-//! Pending bookings as requests: a booking alone, or what waits of one series.
+//! Groups pending bookings into requests: a single booking, or the pending occurrences of one
+//! series.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,20 +11,20 @@ use super::request::{Request, RequestState};
 use super::snapshot::{Series, Snapshot};
 use super::time::Time;
 
-/// Pending bookings that are decided as one.
+/// Pending bookings that are decided as one request.
 #[derive(Debug)]
 pub struct RequestGroup<'a> {
     pub id: RequestId,
     /// In order of start; never empty.
     pub bookings: Vec<&'a Booking>,
     pub series: Option<&'a RequestId>,
-    /// The oldest of them: the order of requests.
+    /// When the oldest booking was created: requests are decided in this order.
     pub oldest_created_at: Time,
-    /// The newest of them: a series may still be growing.
+    /// When the newest booking was created: a series may still be growing.
     pub newest_created_at: Time,
 }
 
-/// The pending bookings as requests, in the order in which they were asked for.
+/// Returns the pending bookings as requests, in order of creation.
 pub fn group_requests(snapshot: &Snapshot) -> Vec<RequestGroup<'_>> {
     let mut series: BTreeMap<&RequestId, Vec<&Booking>> = BTreeMap::new();
     let mut groups = Vec::new();
@@ -49,7 +50,8 @@ pub fn group_requests(snapshot: &Snapshot) -> Vec<RequestGroup<'_>> {
     groups
 }
 
-/// One confirm answers every pending occurrence of a series, also those that the list hides.
+/// Returns the pending occurrences of a series as one request, because one confirm answers all of
+/// them, including those that the list does not show.
 fn group_series<'a>(
     snapshot: &'a Snapshot,
     decisions: &HashMap<&BookingUid, &Request>,
@@ -68,8 +70,9 @@ fn group_series<'a>(
     bookings.sort_by(|a, b| (a.start, &a.uid).cmp(&(b.start, &b.uid)));
     let mut unique_uids = BTreeSet::new();
     bookings.retain(|booking| unique_uids.insert(&booking.uid));
-    // A refusal by cancelling cannot reach what is over, and leaves it pending for ever: with it in
-    // hand, occurrences that turn up later would never be decided.
+    // Cal.com refuses to cancel past bookings, so with `refuse-with = "cancel"` a past occurrence
+    // stays pending permanently. It is ignored here; otherwise occurrences added later would never
+    // be decided.
     let is_settled = |record: &Request| matches!(record.state, RequestState::Settled { .. });
     let is_past_and_settled = |booking: &&Booking| {
         let record = decisions.get(&booking.uid);
@@ -78,7 +81,7 @@ fn group_series<'a>(
     if !bookings.iter().all(is_past_and_settled) {
         bookings.retain(|booking| !is_past_and_settled(booking));
     }
-    // Occurrences that turn up after the series was answered are a request of their own.
+    // Occurrences that are added after the series was answered are a request of their own.
     let series_record = snapshot.records.get(id);
     let series_answered = series_record.is_some_and(|record| {
         is_settled(record)

@@ -1,5 +1,5 @@
-//! All that a plan may look at. Observing fills it; the plan reads nothing else, so that the same
-//! snapshot gives the same plan.
+//! Everything that a plan may read. The observation fills the snapshot, and the plan reads nothing
+//! else, so that the same snapshot gives the same plan.
 
 use foldhash::HashMap;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,57 +19,59 @@ pub struct Snapshot {
     pub now: Time,
     /// The key's user.
     pub key_user: HostId,
-    /// The bookings that wait for an answer, each once.
+    /// The pending bookings, each once.
     pub pending: Vec<TimestampedBooking>,
-    /// The series that the pending occurrences belong to, read whole. A dialect that cannot tell
-    /// series gives bookings without one.
+    /// The complete series of the pending occurrences. A dialect that cannot identify series
+    /// returns bookings without one.
     pub series: BTreeMap<RequestId, Series>,
-    /// Accepted bookings in the time that the pending ones span.
+    /// Accepted bookings in the time span of the pending ones.
     pub accepted: Vec<Booking>,
-    /// Other hosts' accepted bookings in that time, in which a host of ours takes part.
+    /// Accepted bookings of other hosts in that time, each with the managed host who takes part.
     pub co_hosted: Vec<(HostId, Booking)>,
-    /// What event types keep free before and after their bookings.
+    /// The time that event types keep free before and after their bookings.
     pub buffers: BuffersByEventType,
-    /// Event types of the pending bookings; `None` when the calendar does not describe one.
+    /// The event types of the pending bookings. `None` when the calendar does not describe one.
     pub event_types: BTreeMap<EventTypeId, Option<EventType>>,
     pub accounts: HashMap<AccountId, Account>,
-    /// Which account an address leads to.
+    /// The account that each address belongs to.
     pub accounts_by_address: HashMap<Address, AccountId>,
-    /// What was decided before of the pending bookings, by the request they were decided with.
+    /// Earlier decisions about the pending bookings, by the request that they were decided with.
     pub records: BTreeMap<RequestId, Request>,
-    /// Decisions begun and not finished.
+    /// Decisions that are recorded and not finished.
     pub intents: Vec<OpenIntent>,
-    /// The charge that a pending booking would take over from the one it replaced.
+    /// The charge that a pending booking would take over from its predecessor.
     pub carried_charges: BTreeMap<BookingUid, Charge>,
-    /// The moves from the charged booking to the pending one, oldest first. Where there is no entry, the
-    /// pending one replaced the charged one directly.
+    /// The moves from the charged booking to the pending one, oldest first. If there is no entry,
+    /// the pending booking replaced the charged one directly.
     pub moves: BTreeMap<BookingUid, Vec<MoveAway>>,
-    /// Pending bookings of which it is not known what was paid for the one that they replaced.
+    /// Pending bookings for whose predecessor it is not known what was paid.
     pub unclear_predecessors: BTreeSet<BookingUid>,
-    /// The bookings of members that stand: from well before the pending ones on.
+    /// The members' bookings that are held or charged, from well before the pending ones on.
     pub counted_bookings: BTreeMap<AccountId, Vec<CountedBooking>>,
-    /// What bookers have asked for lately, whatever became of it.
+    /// The bookers' recent requests, whatever their outcome.
     pub prior_requests: BTreeMap<Address, Vec<PriorRequest>>,
-    /// What became of the PINs that were given with bookings, where a gate asks for one.
+    /// The results for the PINs that were given with bookings, if a gate asks for one.
     pub pin_results: BTreeMap<BookingUid, PinResult>,
-    /// Who gave those that were looked at, as far as a booking tells.
+    /// Who gave the PINs that were compared, as far as a booking shows.
     pub pin_origins: BTreeMap<BookingUid, String>,
-    /// What other systems said, where a rule asks.
+    /// The answers of other systems, if a rule asks for them.
     pub lookups: BTreeMap<RequestId, Lookups>,
-    /// The items of the unresolved list about the pending bookings and those of open intents.
+    /// The items of the unresolved list about the pending bookings and the bookings of open
+    /// intents.
     pub unresolved_bookings: BTreeMap<BookingUid, Vec<UnresolvedBooking>>,
-    /// How many requests were declined within the time of `Limits::declines`.
+    /// How many requests were declined within the time of `PassLimits::declines`.
     pub recent_declines: usize,
-    /// No account was ever opened.
+    /// Whether no account was ever opened.
     pub ledger_is_empty: bool,
-    /// A backup was restored that no operator has accepted yet: nothing is decided.
+    /// Whether a backup was restored that no operator has accepted yet. Nothing is decided then.
     pub restore_pending: bool,
-    /// The local clock and the server's disagree: nothing final is decided.
+    /// Whether the local clock and the server's clock disagree. Nothing final is decided then.
     pub clock_skewed: bool,
 }
 
 impl Snapshot {
-    /// Of the bookings that were decided, alone or with others, the request that was.
+    /// Returns, for each decided booking, the request that it was decided with, alone or together
+    /// with others.
     pub fn decisions_by_booking(&self) -> HashMap<&BookingUid, &Request> {
         let decided = self.records.values();
         let decided = decided.filter(|record| record.state != RequestState::Noted);
@@ -79,68 +81,68 @@ impl Snapshot {
     }
 }
 
-/// A booking of a member that is held or charged.
+/// A member's booking that is held or charged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CountedBooking {
     pub booking: BookingUid,
     pub start: Time,
     pub end: Time,
-    /// The gate that let it in.
+    /// The gate that admitted the booking.
     pub gate: Option<String>,
-    /// Whether it is confirmed; a hold may still come back.
+    /// Whether the booking is confirmed. A hold may still come back.
     pub is_confirmed: bool,
 }
 
-/// A request that was made before.
+/// An earlier request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PriorRequest {
     pub request: RequestId,
     pub created_at: Time,
-    /// Whether it was declined because there were too many: its booker was told.
+    /// Whether the request was declined because there were too many. Its booker was told so.
     pub declined_over_limit: bool,
 }
 
-/// What became of a PIN.
+/// The result of comparing a PIN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PinResult {
     Correct,
     Wrong,
-    /// None was given.
+    /// No PIN was given.
     Missing,
-    /// The member has none.
+    /// The member has no PIN.
     NotSet,
-    /// It was not looked at: too many were wrong lately.
+    /// The PIN was not compared, because too many were wrong recently.
     Locked,
 }
 
-/// What other systems said of one request.
+/// The answers of other systems about one request.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Lookups {
     pub answers: BTreeMap<String, Answer>,
-    /// Why there is no answer.
+    /// Why an answer is missing.
     pub failures: BTreeMap<String, String>,
 }
 
 /// A series as it was read.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Series {
-    /// Every occurrence, whatever its state.
+    /// Every occurrence, in any state.
     Whole(Vec<Booking>),
-    /// Why it could not be read.
+    /// Why the series could not be read.
     Unread(String),
 }
 
-/// An intent with its holds and what its bookings are now.
+/// An intent with its holds and the current state of its bookings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OpenIntent {
     pub request: Request,
     pub charges: Vec<Charge>,
     pub booking_states: BTreeMap<BookingUid, BookingState>,
-    /// Pending occurrences of the series that the decision does not know.
+    /// Pending occurrences of the series that the decision does not cover.
     pub new_occurrences: Vec<Booking>,
-    /// The charge to be taken over, as it is now.
+    /// The charge that the intent takes over, in its current state.
     pub carried_charge: Option<Charge>,
-    /// When its bookings were read.
+    /// When the intent's bookings were read.
     pub read_at: Time,
     /// Until when a call that had no answer may still be running at the server, if one may.
     pub running_until: Option<Time>,

@@ -1,5 +1,5 @@
 //! Instants and spans. Instants are UTC with millisecond precision, as Cal.com's are; durations are
-//! whole milliseconds. Reading the clock is not done here.
+//! whole milliseconds. Nothing here reads the clock.
 
 use std::sync::Arc;
 
@@ -11,35 +11,38 @@ pub type Time = DateTime<Utc>;
 /// A length of time.
 pub type Span = TimeDelta;
 
-/// Clocks that differ by no more than this count as equal: those of this machine and of the server, and
-/// this machine's own before and after it was set. Beyond it nothing final is decided. Machines with NTP
-/// agree within milliseconds; the gates' shortest terms count in minutes.
+/// The difference up to which clocks count as equal: this machine's and the server's, and this
+/// machine's before and after it was set. Beyond this, nothing final is decided. Machines with NTP
+/// agree within milliseconds, and the shortest terms of gates are a matter of minutes.
 pub const CLOCK_TOLERANCE: Span = Span::minutes(2);
 
-/// Where `now` comes from, for the floors that have to ask while they work. The domain never does.
+/// The source of `now` for the outer layers that need the time while they work. The domain never
+/// calls it.
 pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
 
-/// The instant as it is kept: cut to milliseconds, so that what was written reads back equal.
+/// Truncates an instant to the precision that is stored: milliseconds, so that a stored instant is
+/// equal when it is read again.
 pub fn truncate_to_millis(at: Time) -> Time {
     at.trunc_subsecs(3)
 }
 
-/// The first and the last instant with a year of four digits: what others can read, and the log.
+/// The first and the last instant with a four-digit year. Only these can be read by other programs
+/// and by the log.
 const FIRST_FOUR_DIGIT_INSTANT: Time = Time::from_timestamp_millis(-62_167_219_200_000).unwrap();
 const LAST_FOUR_DIGIT_INSTANT: Time = Time::from_timestamp_millis(253_402_300_799_999).unwrap();
 
-/// The nearest instant with a year of four digits.
+/// Returns the nearest instant with a four-digit year.
 pub fn clamp_to_four_digit_years(at: Time) -> Time {
     at.clamp(FIRST_FOUR_DIGIT_INSTANT, LAST_FOUR_DIGIT_INSTANT)
 }
 
-/// An instant as it stands within a text: UTC, to the second. The output for people converts it to the
+/// Formats an instant within a text: UTC, to the second. The output for people converts it to the
 /// configured time zone.
 pub fn format_instant(at: Time) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-/// Whether two half-open stretches of time share an instant. Back to back is not an overlap.
+/// Returns true if two half-open intervals share an instant. Back-to-back intervals do not overlap.
 pub fn overlaps(a: (Time, Time), b: (Time, Time)) -> bool {
     a.0 < b.1 && b.0 < a.1
 }

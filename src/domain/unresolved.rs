@@ -1,6 +1,6 @@
 //! The unresolved list: what the ledger cannot settle by itself and an operator has to know about,
-//! such as an accepted booking without a charge. An item stays on the list until an operator resolves
-//! it, or until its booking is over, gone or dealt with.
+//! such as an accepted booking without a charge. An item stays on the list until an operator
+//! resolves it, or until its booking is over, gone or settled.
 
 use std::fmt;
 
@@ -11,25 +11,25 @@ use super::time::{Time, truncate_to_millis};
 /// Why a booking is on the list, in one word that never changes its meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum UnresolvedCode {
-    /// Accepted, although it was cancelled or moved to another time.
+    /// The booking was accepted, although it was cancelled or moved to another time.
     Revived,
-    /// Accepted beside another booking that replaced the same paid one.
+    /// The booking was accepted in addition to another one that replaced the same paid booking.
     TwoSuccessors,
-    /// Accepted, and no charge is open or final for it.
+    /// The booking was accepted, and no charge is open or final for it.
     Unmanaged,
     /// A paid booking was moved, and the new time was accepted without a pass.
     AcceptedMove,
-    /// The host was marked absent, and an operator has to say what becomes of the credits.
+    /// The host was marked absent, and an operator has to decide about the credits.
     HostAbsent,
-    /// In a state that this version does not know.
+    /// The booking is in a state that this version does not know.
     UnknownStatus,
-    /// Cal.com refused to let maitred answer it, and it waits for a person.
+    /// Cal.com refused to let maitred answer the booking, and the booking waits for a person.
     Refused,
-    /// It began while it waited for an answer. Nothing is confirmed after its start.
+    /// The booking began while it waited for an answer. Nothing is confirmed after its start.
     Unanswered,
 }
 
-/// Every code, in the order of the declaration.
+/// All codes, in the order of the declaration.
 pub const UNRESOLVED_CODES: [UnresolvedCode; 8] = [
     UnresolvedCode::Revived,
     UnresolvedCode::TwoSuccessors,
@@ -73,11 +73,11 @@ pub struct UnresolvedBooking {
     pub booking: BookingRef,
     pub code: UnresolvedCode,
     pub account: Option<AccountId>,
-    /// When it leaves the list by itself; `None`: it stays until it is resolved.
+    /// When the item leaves the list by itself. `None`: it stays until it is resolved.
     pub until: Option<Time>,
-    /// What was seen, for people.
+    /// What was found, for people.
     pub detail: String,
-    /// When it came on the list.
+    /// When the item was put on the list.
     pub since: Time,
     pub state: UnresolvedState,
 }
@@ -93,12 +93,12 @@ pub enum UnresolvedState {
     },
 }
 
-/// Who took an item off the list.
+/// The actor that took an item off the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resolver {
-    /// An operator: the same finding does not come back on the list.
+    /// An operator. The same finding is not put on the list again.
     Operator,
-    /// The watch, because the finding no longer holds: it comes back when it holds again.
+    /// The watch, because the finding no longer holds. If it holds again, it is listed again.
     Watch,
 }
 
@@ -116,7 +116,8 @@ impl UnresolvedBooking {
         self.state == UnresolvedState::Open
     }
 
-    /// Whether an operator has resolved it, so that the same finding is not listed again.
+    /// Returns true if an operator has resolved the item, so that the same finding is not listed
+    /// again.
     pub fn is_resolved_by_operator(&self) -> bool {
         match &self.state {
             UnresolvedState::Open => false,
@@ -124,7 +125,7 @@ impl UnresolvedBooking {
         }
     }
 
-    /// What the list is sorted by: what leaves it first comes first.
+    /// Returns the item's place in the list: items that leave the list earlier come first.
     pub fn rank(&self) -> UnresolvedRank {
         UnresolvedRank {
             until: self
@@ -135,13 +136,13 @@ impl UnresolvedBooking {
     }
 }
 
-/// Whether an operator took it off the list.
+/// Returns true if an operator has resolved an item with this code.
 pub fn has_operator_resolution(items: &[UnresolvedBooking], code: UnresolvedCode) -> bool {
     let mut items = items.iter();
     items.any(|item| item.code == code && item.is_resolved_by_operator())
 }
 
-/// Whether an item of that code is on the list.
+/// Returns true if an item with this code is on the list.
 pub fn is_listed(items: &[UnresolvedBooking], code: UnresolvedCode) -> bool {
     items.iter().any(|item| item.code == code && item.is_open())
 }
@@ -150,7 +151,7 @@ pub fn is_listed(items: &[UnresolvedBooking], code: UnresolvedCode) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UnresolvedRank {
     pub until: Time,
-    /// The booking's uid and the code; neither holds a blank.
+    /// The booking's uid and the code, separated by a blank; neither contains one.
     pub name: String,
 }
 

@@ -1,5 +1,6 @@
-//! What to do about an open charge, from what its booking and the successors of it *are*. Pure: the
-//! same case gives the same facts, and when they are applied nothing is left to do.
+//! What to do about an open charge, decided from the current state of its booking and the booking's
+//! successors. Pure: the same case gives the same facts, and after they are applied there is
+//! nothing left to do.
 
 pub mod accepted_bookings;
 mod cancellation;
@@ -23,58 +24,61 @@ use super::request::{Charge, Request, RequestState};
 use super::time::{Time, format_instant};
 use super::unresolved::UnresolvedCode;
 
-/// Successors that are followed from one booking. Each is a call; nobody moves a booking as often.
+/// The largest number of successors that are followed from one booking. Each costs a call, and no
+/// booking is really moved this often.
 pub const MAX_CHAIN: usize = 32;
 
-/// One open charge and all that can be known about it.
+/// One open charge and everything that is known about it.
 #[derive(Debug, Clone, Copy)]
 pub struct ChargeCase<'a> {
     pub charge: &'a Charge,
-    /// The charged booking and then its successors, each replacing the one before it.
+    /// The charged booking and its successors, each of which replaced the one before it.
     pub chain: &'a [Booking],
     pub chain_end: ChainEnd,
     /// The terms of the charge.
     pub terms: &'a RefundTerms,
-    /// `calcom.hosts`: whose names are the host's side.
+    /// `calcom.hosts`: the addresses that count as the host's side.
     pub hosts: &'a [HostKey],
-    /// The gate of the last of the chain; none when no gate guards it any more.
+    /// The gate of the chain's last booking. `None` when no gate guards that booking any more.
     pub last_gate: Option<&'a Gate>,
-    /// What the last of the chain costs there; none when no gate guards it.
+    /// What the chain's last booking costs at that gate. `None` when no gate guards that booking.
     pub last_cost: Option<Credits>,
     /// The account that paid.
     pub account: &'a Account,
-    /// Absences of the account that were forgiven within the time that counts.
+    /// The number of the account's absences that were forgiven within the period that counts.
     pub forgiven_absences: u32,
-    /// The last booking's own charge and what was decided of it, when it is not the charged one.
+    /// The charge of the chain's last booking, if that is not the charged booking. `last_request`
+    /// is the decision about the last booking.
     pub successor_charge: Option<&'a Charge>,
     pub last_request: Option<&'a Request>,
-    /// Whether an intent that is open takes it over, whatever is seen of the chain.
+    /// Whether an open intent takes over the charge, whatever the chain shows.
     pub is_taken_over: bool,
     pub now: Time,
     /// The hash of the policy.
     pub policy_hash: &'a str,
 }
 
-/// What stands behind the last booking of a chain.
+/// What follows the last booking of a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChainEnd {
-    /// Nothing: it is the last.
+    /// Nothing: the chain is complete.
     Whole,
-    /// The next one (or the charged one itself) is not there any more.
+    /// The next booking (or the charged one itself) no longer exists.
     Gone,
-    /// The next one could not be read, or there are more than are followed.
+    /// The next booking could not be read, or there are more than `MAX_CHAIN`.
     Unread,
 }
 
 /// What to do about the charge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChargeDecision {
-    /// Nothing now.
+    /// Nothing to do now.
     Open {
         reason: String,
-        /// Something an operator should know about.
+        /// A problem for the operator.
         problem: Option<ChargeProblem>,
-        /// What an operator has to decide: it is put on the unresolved list, and told once.
+        /// What an operator has to decide. The booking is put on the unresolved list, and reported
+        /// once.
         unresolved_code: Option<UnresolvedCode>,
     },
     Write {
@@ -85,12 +89,12 @@ pub enum ChargeDecision {
     },
 }
 
-/// What became of a charge.
+/// The outcome for a charge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChargeOutcome {
     Moved,
     Refunded,
-    /// A part came back, the rest is spent for good.
+    /// A part came back, and the rest stays spent.
     PartlyRefunded,
     Final,
     /// A booking that others accepted was charged.
@@ -118,7 +122,7 @@ impl ChargeOutcome {
 /// A code for machines and a text.
 pub type ChargeProblem = super::plan::Problem;
 
-/// Looks at one charge.
+/// Decides what to do about one charge.
 pub fn watch_charge(case: &ChargeCase<'_>) -> ChargeDecision {
     if case.is_taken_over {
         return leave_open(
@@ -142,13 +146,14 @@ pub fn watch_charge(case: &ChargeCase<'_>) -> ChargeDecision {
         if case.chain.len() > 1 {
             return leave_open(format!("moved to {}, which is being decided", last.uid));
         }
-        // Whether a cancellation that is found is our own is known once our call has an end.
+        // A cancellation that is found may be maitred's own. That is known only after maitred's
+        // call has ended.
         if request.cancels_accepted() {
             return leave_open("it is being cancelled by maitred".to_owned());
         }
     }
     match &last.status {
-        // With `refuse-with = "cancel"`, and in v1, a cancellation is how it was declined.
+        // With `refuse-with = "cancel"`, and in v1, declining a booking leaves it cancelled.
         BookingStatus::Cancelled if !was_declined_by_us(case) => {
             cancellation::decide_cancelled(case, last)
         }
@@ -175,11 +180,12 @@ pub fn watch_charge(case: &ChargeCase<'_>) -> ChargeDecision {
     }
 }
 
-/// The moves along the chain, oldest first.
+/// Returns the moves along the chain, oldest first.
 fn collect_moves(case: &ChargeCase<'_>) -> Vec<MoveAway> {
     let pairs = case.chain.iter().zip(case.chain.iter().skip(1));
     let moves = pairs.enumerate().map(|(number, (from, to))| MoveAway {
-        // The pass knows the charge, and not the booking that was charged.
+        // A pass knows the charge and not the booking that was charged, so the start comes from the
+        // charge.
         start: if number == 0 {
             case.charge.start
         } else {
@@ -191,7 +197,7 @@ fn collect_moves(case: &ChargeCase<'_>) -> Vec<MoveAway> {
     moves.collect()
 }
 
-/// Credits of the charge that its late moves keep.
+/// Returns the credits of the charge that its late moves keep.
 fn non_refundable_credits(case: &ChargeCase<'_>) -> Credits {
     let paid = case.charge.credits();
     let by_moves = match case.terms.apply_moves(paid, &collect_moves(case)) {
@@ -203,7 +209,7 @@ fn non_refundable_credits(case: &ChargeCase<'_>) -> Credits {
     by_moves.max(case.charge.non_refundable)
 }
 
-/// Whether the last of the chain was refused by us.
+/// Returns true if maitred itself refused the chain's last booking.
 fn was_declined_by_us(case: &ChargeCase<'_>) -> bool {
     case.last_request
         .is_some_and(|request| match request.state {
@@ -212,7 +218,7 @@ fn was_declined_by_us(case: &ChargeCase<'_>) -> bool {
         })
 }
 
-/// When a charge of a booking that ends then becomes final.
+/// Returns when the charge of a booking that ends at `end` becomes final.
 pub fn final_at(end: Time, terms: &RefundTerms) -> Time {
     end + terms.grace
 }
@@ -225,7 +231,7 @@ fn leave_open(reason: String) -> ChargeDecision {
     }
 }
 
-/// A status that is not known may become any other one: the charge stays open, and people are told.
+/// Keeps the charge open and reports the status, because an unknown status may change to any other.
 fn report_unknown_status(last: &Booking) -> ChargeDecision {
     ChargeDecision::Open {
         reason: "has a status that maitred does not know; its charge stays open".to_owned(),
@@ -254,7 +260,8 @@ fn make_final(case: &ChargeCase<'_>, code: EntryCode) -> ChargeDecision {
     }
 }
 
-/// The booking cannot be found, or its chain not be followed to the end.
+/// Decides about a charge whose booking cannot be found, or whose chain cannot be followed to the
+/// end.
 fn decide_incomplete_chain(case: &ChargeCase<'_>) -> ChargeDecision {
     let uid = &case.charge.booking.uid;
     match case.chain_end {
@@ -278,8 +285,8 @@ fn decide_incomplete_chain(case: &ChargeCase<'_>) -> ChargeDecision {
     }
 }
 
-/// It stands. Absence is looked at once the time for marks is over, so that one taken back in that
-/// time never counted.
+/// Decides about a charge whose booking is accepted. Absences are read only after the grace period,
+/// so that a mark that was removed within that period never counts.
 fn decide_accepted(case: &ChargeCase<'_>, booking: &Booking) -> ChargeDecision {
     let terms = case.terms;
     let end = final_at(booking.end, terms);
@@ -303,7 +310,8 @@ fn decide_accepted(case: &ChargeCase<'_>, booking: &Booking) -> ChargeDecision {
         .forgiveness
         .is_some_and(|forgive| case.forgiven_absences < forgive.times);
     match terms.no_show {
-        // Nothing to forgive, so that what is to be forgiven is left for another time.
+        // Nothing was paid, so forgiving this absence would waste a forgiveness that a later
+        // absence may need.
         NoShow::Keep | NoShow::Review if case.charge.credits() == 0 => {
             make_final(case, EntryCode::AbsenceUnpaid)
         }
@@ -327,7 +335,7 @@ fn decide_accepted(case: &ChargeCase<'_>, booking: &Booking) -> ChargeDecision {
     }
 }
 
-/// The mark may be anybody's, so an operator decides.
+/// Leaves the charge to an operator, because anybody may have set the mark.
 fn review_absent_host(case: &ChargeCase<'_>) -> ChargeDecision {
     let uid = &case.charge.booking.uid;
     ChargeDecision::Open {
@@ -343,7 +351,7 @@ fn review_absent_host(case: &ChargeCase<'_>) -> ChargeDecision {
     }
 }
 
-/// Whether the booker was marked absent; guests and co-hosts do not count.
+/// Returns true if the booker was marked absent. Guests and co-hosts do not count.
 fn is_booker_absent(booking: &Booking) -> bool {
     let Some(booker) = &booking.booker else {
         return false;
@@ -354,8 +362,8 @@ fn is_booker_absent(booking: &Booking) -> bool {
         .any(|one| one.absent && one.address.as_ref() == Some(&booker.address))
 }
 
-/// When it was cancelled, as far as can be told: `updatedAt` is an upper bound, and so is the
-/// instant it was seen at.
+/// Returns when the booking was cancelled, as far as is known: `updatedAt` is an upper bound, and
+/// so is the instant at which the booking was read.
 fn cancelled_at(booking: &Booking, now: Time) -> Time {
     booking.updated_at.map_or(now, |updated| updated.min(now))
 }

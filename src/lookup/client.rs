@@ -1,5 +1,5 @@
-//! The desk where questions are asked: few at once, and what was answered lately is not asked
-//! again.
+//! Runs the lookups: limits concurrent queries, and does not ask again for what was answered
+//! recently.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,40 +19,42 @@ use crate::domain::booking::Answer;
 use crate::domain::id::Address;
 use crate::domain::time::{Clock, Span, Time};
 
-/// After so many questions in a row that found a system away, it is asked no more in the same pass:
-/// each of the others would wait as long in vain.
+/// How many consecutive queries may find a system unavailable. Afterwards the system is not queried
+/// again in the same pass, because each further query would wait as long without an answer.
 const MAX_CONSECUTIVE_FAILURES: usize = 3;
 
-/// Answers remembered of one lookup; when there are more, those whose time is over go, or all.
+/// The most answers that are cached for one lookup. If there are more, those that expired are
+/// dropped, or else all.
 const MAX_CACHED_ANSWERS: usize = 10_000;
 
-/// One lookup, as it is configured.
+/// The configuration of one lookup.
 #[derive(Debug)]
 pub struct Spec {
-    /// As rules name it: `lookup.<name>`.
+    /// The name that rules use: `lookup.<name>`.
     pub name: String,
     pub source: SpecSource,
-    /// From the start to the last byte of the answer; waiting for a turn does not count.
+    /// The time limit from the start to the last byte of the answer; waiting for a permit does not
+    /// count.
     pub timeout: Duration,
-    /// How long an answer is good for everything that this booker asks for. Zero: for one request.
+    /// How long an answer is valid for all requests of this booker. Zero: for one request.
     pub cached_for: Span,
-    /// How many may be asked at the same time.
+    /// The most queries that may run at the same time.
     pub at_once: usize,
 }
 
-/// Whom to ask.
+/// The system to query.
 #[derive(Debug)]
 pub enum SpecSource {
-    /// A program with its arguments; no shell is between.
+    /// A program with its arguments; no shell is involved.
     Command { program: PathBuf, args: Vec<String> },
     Http {
-        /// With `{address}` where the booker's address goes.
+        /// The URL, with `{address}` where the booker's address goes.
         url: String,
         credential: Option<SecretString>,
     },
 }
 
-/// Why a lookup cannot be set up. Nothing was asked.
+/// Why a lookup cannot be set up. Nothing was queried.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("lookup {name}: {why}")]
 pub struct LookupSetupError {
@@ -100,10 +102,10 @@ impl fmt::Debug for LookupClient {
 }
 
 impl LookupClient {
-    /// Sets up the lookups. Nothing is asked yet.
+    /// Sets up the lookups. Nothing is queried yet.
     ///
     /// # Errors
-    /// When one of them cannot be used.
+    /// Returns an error if one of the lookups cannot be used.
     pub fn open(specs: Vec<Spec>) -> Result<Self, LookupSetupError> {
         let mut endpoints = BTreeMap::new();
         for spec in specs {
@@ -120,12 +122,12 @@ impl LookupClient {
         Ok(Self { endpoints })
     }
 
-    /// What was answered about this booker lately, if it is still good.
+    /// Returns a recent answer about this booker, if it is still valid.
     pub fn cached_answer(&self, name: &str, booker: &Address, now: Time) -> Option<Answer> {
         self.endpoints.get(name)?.cached_answer(booker, now)
     }
 
-    /// Begins to ask on behalf of one pass, which may be told to stop.
+    /// Begins the queries of one pass, which may be stopped.
     pub fn begin_pass<'a>(&'a self, is_stopped: &'a (dyn Fn() -> bool + Sync)) -> PassLookups<'a> {
         PassLookups {
             client: self,
@@ -139,19 +141,19 @@ impl LookupClient {
     }
 }
 
-/// The questions of one pass.
+/// The queries of one pass.
 pub struct PassLookups<'a> {
     client: &'a LookupClient,
     is_stopped: &'a (dyn Fn() -> bool + Sync),
-    /// How many questions in a row found the system away.
+    /// For each lookup, how many consecutive queries found the system unavailable.
     consecutive_failures: BTreeMap<&'a str, AtomicUsize>,
 }
 
 impl PassLookups<'_> {
-    /// Asks, when it is this question's turn. `None`: the pass was stopped before.
+    /// Queries the lookup once a permit is free. `None`: the pass was stopped before.
     ///
     /// # Errors
-    /// With why there is no answer.
+    /// Returns the reason why there is no answer.
     pub async fn query(
         &self,
         name: &str,
@@ -171,7 +173,7 @@ impl PassLookups<'_> {
             return None;
         }
         let now = clock();
-        // Another request about the same booker may have been before.
+        // Another request may already have asked about the same booker.
         if let Some(answer) = endpoint.cached_answer(request.booker, now) {
             return Some(Ok(answer));
         }

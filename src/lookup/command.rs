@@ -1,6 +1,6 @@
-//! Asking a command: the question on its standard input, one JSON value on its standard output,
-//! exit code 0. It gets a bare environment, and is killed with all it started when its time is
-//! over.
+//! Queries a command: the request on its standard input, one JSON value on its standard output,
+//! exit code 0. The command gets a bare environment, and is killed with everything that it started
+//! when its time is over.
 
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
@@ -12,14 +12,14 @@ use tokio::process::{Child, Command};
 use super::response::{LookupFailure, MAX_RESPONSE_BYTES, parse_response, sanitize_message};
 use crate::domain::booking::Answer;
 
-/// What a command sees of our environment. Never a key.
+/// The variables that a command inherits from our environment. Never a key.
 const INHERITED_VARIABLES: [&str; 3] = ["PATH", "HOME", "LANG"];
 
-/// Of what it complains about, this much is kept to be told; the rest is read and dropped, so that
-/// it is not stopped by a full pipe.
+/// How many bytes of the command's error output are kept for the message. The rest is read and
+/// dropped, so that a full pipe does not stop the command.
 const MAX_STDERR_BYTES: u64 = 4 * 1024;
 
-/// How long a killed command may take to be gone. It cannot refuse.
+/// How long a killed command may take to exit. It cannot refuse the signal.
 const REAP_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(
@@ -39,7 +39,7 @@ pub(super) async fn run(
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        // A group of its own, so that what it started can be ended with it.
+        // A process group of its own, so that what the command started can be killed with it.
         .process_group(0)
         .kill_on_drop(true);
     let mut child = command.spawn().map_err(|error| {
@@ -80,7 +80,7 @@ fn interpret_exit(
     )))
 }
 
-/// Tells it the question, and hears it out.
+/// Sends the request to the command and reads its output to the end.
 async fn communicate(
     child: &mut Child,
     request_line: &[u8],
@@ -89,7 +89,7 @@ async fn communicate(
     let stdout = child.stdout.take().expect("it is piped");
     let stderr = child.stderr.take().expect("it is piped");
     let write_request = async move {
-        // It need not read its request_line; what it answers counts.
+        // The command need not read the request; only its answer counts.
         let _ = stdin.write_all(request_line).await;
         drop(stdin);
         Ok(())
@@ -125,9 +125,9 @@ fn io_failure(error: &std::io::Error) -> LookupFailure {
     LookupFailure::for_this_request(format!("it could not be heard: {error}"))
 }
 
-/// Ends it and what it started. There is no safe call for a whole group at hand, but every shell
-/// has one; it is the leader that keeps the group's number from being given away, so it is reaped
-/// last.
+/// Kills the command and what it started. No safe call for a whole process group is available here,
+/// but every shell has one. The command leads the group, and until the leader is reaped the group's
+/// number is not given to another group, so the leader is reaped last.
 async fn kill_process_group(child: &mut Child, process_group: Option<u32>) {
     if let Some(process_group) = process_group {
         let kill = Command::new("/bin/sh")

@@ -1,5 +1,5 @@
-//! Asking an endpoint: GET, status 200, one JSON value. It must never follow a redirect, and never
-//! let the credential or the address into an error.
+//! Queries an endpoint: GET, status 200, one JSON value. The query must never follow a redirect,
+//! and never let the credential or the address into an error.
 
 use std::time::Duration;
 
@@ -13,17 +13,18 @@ use crate::domain::booking::Answer;
 use crate::domain::id::Address;
 use crate::http::{self, HttpClient, HttpClientError, describe_error, is_loopback};
 
-/// Where the address goes in a URL.
+/// The placeholder for the address in a URL.
 pub const ADDRESS_PLACEHOLDER: &str = "{address}";
 
-/// All but what stands for itself everywhere in a URL.
+/// The characters that are percent-encoded: all except those that need no encoding anywhere in a
+/// URL.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
 
-/// Why an endpoint cannot be asked at all.
+/// Why an endpoint cannot be queried at all.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LookupUrlError {
     #[error("the url {0}")]
@@ -37,7 +38,7 @@ pub enum LookupUrlError {
 /// One endpoint.
 pub(super) struct LookupUrl {
     http: HttpClient,
-    /// With [`PLACE`] in it.
+    /// The URL with [`ADDRESS_PLACEHOLDER`] in it.
     template: String,
     credential: Option<HeaderValue>,
 }
@@ -106,7 +107,7 @@ impl LookupUrl {
         }
     }
 
-    /// What was tried, by which way, and why it failed.
+    /// Describes what was tried, by which route, and why it failed.
     fn transport_failure(&self, error: reqwest::Error) -> LookupFailure {
         LookupFailure::unavailable(sanitize_message(&format!(
             "{}: {}",
@@ -116,13 +117,14 @@ impl LookupUrl {
     }
 }
 
-/// The URL with an example in it. It has to be one of this machine, unless it is encrypted.
+/// Checks the template, and returns the URL with an example address in it. The URL must be one of
+/// this machine, unless it is encrypted.
 fn check_url(url: &str) -> Result<Url, LookupUrlError> {
     let url_error = |why| Err(LookupUrlError::Url(why));
     if !url.contains(ADDRESS_PLACEHOLDER) {
         return url_error("must hold {address}, where the booker's address goes");
     }
-    // An address must not choose whom to ask.
+    // An address must not choose the host.
     let mut authority = url.split(['/', '?', '#']).take(3);
     if authority.any(|part| part.contains(ADDRESS_PLACEHOLDER)) {
         return url_error("must hold {address} in its path or query");

@@ -1,9 +1,10 @@
-//! Questions to the house's own systems, for rules: a command that is run or an HTTP endpoint that
-//! is asked, with the booker's address.
+//! Queries the operator's own systems on behalf of rules, with the booker's address: runs a command
+//! or calls an HTTP endpoint.
 //!
-//! `desk` holds what is configured, lets few ask at once and remembers answers; `command` and
-//! `http` are the two ways to ask, `question` is what is told, `answer` what may come back. No
-//! answer is an answer too: it says why, and what becomes of the request is configured.
+//! `client` holds the configured lookups, limits concurrent queries and caches answers; `command`
+//! and `http` are the two transports; `request` is what the other system receives, `response` what
+//! may come back. A failed lookup has a result too: it gives the reason, and the configuration says
+//! what becomes of the request.
 
 pub mod client;
 mod command;

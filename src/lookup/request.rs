@@ -1,5 +1,5 @@
-//! What another system is told: who asks, and for what. Answers to booking questions are not part
-//! of it, and so no PIN is.
+//! What another system receives: who asks, and for what. Answers to booking questions are not part
+//! of the request, so no PIN is either.
 
 use serde::Serialize;
 
@@ -7,10 +7,10 @@ use crate::domain::booking::Booking;
 use crate::domain::id::Address;
 use crate::domain::time::Time;
 
-/// The number of the shape below; it goes up when something in it changes its meaning.
+/// The version of the shape below; it increases when something in the shape changes its meaning.
 const SCHEMA: u32 = 1;
 
-/// A question about one request.
+/// A query about one request.
 #[derive(Debug, Clone, Copy)]
 pub struct LookupRequest<'a> {
     pub booker: &'a Address,

@@ -1,4 +1,4 @@
-//! What comes back: one JSON value, or why there is none.
+//! Parses what a lookup returns: one JSON value, or the reason why there is none.
 
 use serde_json::Value;
 
@@ -7,15 +7,16 @@ use crate::domain::booking::Answer;
 /// The largest answer, in bytes: facts about one person, not a data set.
 pub const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 
-/// The longest text of another system that is told, in characters.
+/// The longest text of another system that is shown, in characters.
 const MAX_MESSAGE_CHARS: usize = 200;
 
-/// Why there is no answer. Fit for logs: it names no address, and shows no credential.
+/// Why there is no answer. The text may be logged: it names no address and shows no credential.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{why}")]
 pub struct LookupFailure {
     pub why: String,
-    /// The other system seems to be away: asking it about others will do no better now.
+    /// Whether the other system seems to be unavailable, so that queries about other bookers would
+    /// not succeed now either.
     pub is_unavailable: bool,
 }
 
@@ -42,10 +43,10 @@ impl LookupFailure {
     }
 }
 
-/// Reads the one value.
+/// Parses the one JSON value.
 pub(super) fn parse_response(bytes: &[u8]) -> Result<Answer, LookupFailure> {
     let value: Value = serde_json::from_slice(bytes).map_err(|error| {
-        // The parser's own words may repeat the text.
+        // The parser's own message may repeat the text.
         let (line, column) = (error.line(), error.column());
         LookupFailure::for_this_request(format!(
             "it gave something else than one JSON value (line {line}, column {column})"
@@ -70,7 +71,7 @@ fn to_answer(value: Value) -> Answer {
     }
 }
 
-/// The first line of a foreign text, without addresses and control characters.
+/// Returns the first line of a foreign text, without addresses and control characters.
 pub(super) fn sanitize_message(text: &str) -> String {
     let line = text.lines().map(str::trim).find(|line| !line.is_empty());
     let words = line.unwrap_or_default().split_whitespace();

@@ -1,11 +1,11 @@
-//! Looking at bookings by name: right before a call, and after one whose answer did not say enough.
+//! Reads bookings individually: right before a call, and after a call whose answer did not say
+//! enough.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{FutureExt, StreamExt, stream};
 
 use super::context::{PassError, Ports};
-use super::observe::is_fatal_for_pass;
 use crate::calcom::port::{BookingFilter, CallError};
 use crate::domain::booking::{BookingRef, Fetched};
 use crate::domain::id::BookingUid;
@@ -13,25 +13,25 @@ use crate::domain::intent::BookingState;
 use crate::domain::request::Request;
 use crate::domain::time::Time;
 
-/// From this many bookings on, a page of the list is cheaper than reading each by name.
+/// From this number of bookings on, a page of the list is cheaper than individual reads.
 pub(super) const MIN_BOOKINGS_TO_LIST: usize = 3;
 
-/// Reads that are under way at once.
+/// The maximum number of concurrent reads.
 const READS_AT_ONCE: usize = 8;
 
-/// When a reading was asked for, and when it came.
+/// The times at which a reading was requested and at which it arrived.
 #[derive(Debug, Clone, Copy)]
 pub struct ReadTimes {
     pub requested_at: Time,
     pub arrived_at: Time,
 }
 
-/// What the bookings are now, and when each was seen; those that cannot be read are left out. The
-/// list of pending bookings shows hundreds in one call; what it does not show is read by name,
-/// because absence from a page proves nothing.
+/// Returns the current states of the bookings, and when each was read; bookings that cannot be read
+/// are left out. The list of pending bookings shows hundreds in one call; bookings that the list
+/// does not show are read individually, because absence from a page proves nothing.
 ///
 /// # Errors
-/// When nothing else may be tried with the key.
+/// Returns an error if no further call may be tried with the key.
 pub async fn read_states(
     ports: &Ports<'_>,
     bookings: &[BookingRef],
@@ -69,7 +69,7 @@ pub async fn read_states(
                     (BookingState::from_fetched(&reading), read_times),
                 );
             }
-            Err(error) if is_fatal_for_pass(&error) => return Err(error.into()),
+            Err(error) if error.is_fatal_for_pass() => return Err(error.into()),
             Err(error) => {
                 tracing::debug!(booking = %booking.uid, %error, "could not be read");
             }
@@ -78,8 +78,9 @@ pub async fn read_states(
     Ok(states)
 }
 
-/// Pages on as long as a page shows something of what is wanted, or reading each by name would cost
-/// so many more calls than the pages so far: the oldest that wait may be none of these.
+/// Reads further pages while a page shows at least one of the wanted bookings, or while individual
+/// reads would cost more than `MIN_BOOKINGS_TO_LIST` times as many calls as the pages so far: the
+/// oldest pending bookings may be none of the wanted ones.
 async fn list_pending(
     ports: &Ports<'_>,
     bookings: &[BookingRef],
@@ -91,10 +92,10 @@ async fn list_pending(
         let requested_at = (ports.clock)();
         let page = match ports.calendar.list(&BookingFilter::Pending, number).await {
             Ok(page) => page,
-            Err(error) if is_fatal_for_pass(&error) => return Err(error.into()),
+            Err(error) if error.is_fatal_for_pass() => return Err(error.into()),
             Err(_) => return Ok(()),
         };
-        // A page is as old as it is, however long the pages after it take.
+        // Each page has read times of its own, however long the pages after it take.
         let arrived_at = (ports.clock)();
         let mut hits = 0;
         for booking in &page.bookings {
@@ -121,11 +122,11 @@ async fn list_pending(
     Ok(())
 }
 
-/// What all bookings of a request are now; what is known already is not asked again, but the
-/// occurrences of a series are read together.
+/// Returns the current states of all bookings of a request. States that are known already are not
+/// read again, except that the occurrences of a series are read together.
 ///
 /// # Errors
-/// When one cannot be read.
+/// Returns an error if a booking cannot be read.
 pub async fn read_request_states(
     ports: &Ports<'_>,
     request: &Request,

@@ -1,19 +1,19 @@
-//! Whether the local clock can be relied on: deadlines, waits, expiries and the end of a charge are
-//! all decided by it, and each answer of the server says what time it is.
+//! Checks whether the local clock is reliable. Deadlines, waits, expiries and the end of a charge
+//! all depend on the local clock, and each answer of the server contains the server's time.
 
 use super::context::Ports;
 use crate::domain::plan::Problem;
 use crate::domain::time::{CLOCK_TOLERANCE, Span};
 
-/// What the problem is called in reports, logs and the status.
+/// The name of the problem in reports, logs and the status.
 pub const CLOCK_OFF: &str = "clock-off";
 
-/// Returns true while the last answer of the server shows that the clocks disagree.
+/// Returns true if the last answer of the server shows that the clocks disagree.
 pub fn clock_is_off(ports: &Ports<'_>) -> bool {
     difference(ports).is_some()
 }
 
-/// What an operator is told while the clocks disagree.
+/// Returns the problem that an operator sees while the clocks disagree.
 pub fn clock_problem(ports: &Ports<'_>) -> Option<Problem> {
     let difference = difference(ports)?;
     let direction = if difference > Span::zero() {

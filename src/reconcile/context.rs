@@ -1,4 +1,5 @@
-//! What a pass is given: the two ports, the clock, and the word to stop. And why it can fail.
+//! The inputs of a pass (the ports, the clock and the stop signal), and the reasons why a pass can
+//! fail.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use crate::domain::ledger_state::Identity;
 use crate::domain::time::{Clock, Time, format_instant};
 use crate::lookup::client::LookupClient;
 use crate::reconcile::pin::PinCache;
-use crate::reconcile::predecessor::Replacement;
+use crate::reconcile::replacement::Replacement;
 use crate::store::port::{CommitError, StoreError};
 use crate::store::store_thread::StoreHandle;
 
@@ -22,13 +23,14 @@ use crate::store::store_thread::StoreHandle;
 pub struct Ports<'a> {
     pub calendar: &'a dyn Calendar,
     pub store: &'a StoreHandle,
-    /// Where rules' questions to other systems are asked.
+    /// The client for the lookups that rules need from other systems.
     pub lookups: &'a LookupClient,
     pub clock: &'a Clock,
     pub stop: &'a StopSignal,
 }
 
-/// Set once, from anywhere: the step in hand is finished and settled, nothing new is begun.
+/// A signal to stop, which is set once, from anywhere: the current step is finished and settled,
+/// and no new step starts.
 #[derive(Debug, Clone, Default)]
 pub struct StopSignal(Arc<(AtomicBool, Notify)>);
 
@@ -42,9 +44,10 @@ impl StopSignal {
         self.0.0.load(Ordering::SeqCst)
     }
 
-    /// Waits for the word: a server may keep each of many calls just below its time limit.
+    /// Waits until the signal is set. Waiting for the calls instead could take long, because a
+    /// server may delay each of many calls to just below its time limit.
     pub async fn stopped(&self) {
-        // Made before it is looked, so that a word said in between is heard.
+        // Created before the flag is read, so that a signal that is set in between is not missed.
         let notified = self.0.1.notified();
         if !self.is_set() {
             notified.await;
@@ -52,31 +55,33 @@ impl StopSignal {
     }
 }
 
-/// What is remembered from pass to pass; all of it can be asked again.
+/// Data that is kept from pass to pass; all of it can be obtained again.
 #[derive(Debug, Default)]
 pub struct Session {
     pub(super) me: Option<CurrentUser>,
     pub(super) event_types: BTreeMap<EventTypeId, Option<EventType>>,
-    /// When the event types were asked for.
+    /// When the event types were last read.
     pub(super) event_types_read_at: Option<Time>,
-    /// What a booking replaced, and how; that never changes.
+    /// What each booking replaced, and how; that never changes.
     pub(super) replacements: BTreeMap<BookingUid, Replacement>,
-    /// Predecessors that listings were read for.
+    /// Predecessors that were already searched for in the listings.
     pub(super) searched_predecessors: BTreeSet<BookingUid>,
-    /// PINs that were looked at.
+    /// The results of PINs that were verified.
     pub(super) pins: PinCache,
-    /// The request that waits and was asked about last, when there were too many to ask about all.
+    /// The waiting request whose lookups were sent last. If there are too many requests to ask
+    /// about all of them, the next pass continues after this one.
     pub(super) last_lookup_request: Option<(Time, RequestId)>,
     /// When the bookings of open intents were last read.
     pub(super) intents_read_at: BTreeMap<RequestId, Time>,
-    /// Requests that the last plan left alone without a note, so that they are not taken for new.
+    /// Requests that the last plan left alone without a note. They are kept so that they do not
+    /// count as new.
     pub(super) skipped_requests: BTreeSet<RequestId>,
 }
 
-/// Why a pass did not come to its end.
+/// The reason why a pass did not finish.
 #[derive(Debug, thiserror::Error)]
 pub enum PassError {
-    /// The credential is refused: nothing can work before the operator acts.
+    /// Cal.com refuses the credential: nothing can work before the operator acts.
     #[error(
         "Cal.com refuses the API key: {0}; create a new one under Settings > Developer > API keys \
          and put it where `maitred check` says"
@@ -88,7 +93,7 @@ pub enum PassError {
         "Cal.com answers in another shape than expected: {0}; see calcom.base-url and calcom.dialect"
     )]
     Contract(String),
-    /// The ledger belongs to another account, and the key opens this one.
+    /// The ledger belongs to the first account, and the key opens the second.
     #[error(
         "the ledger belongs to {}, and the key and calcom.base-url lead to {}: nothing is read or \
          sent for it. Correct store.path, calcom.base-url or the key; or, when this is the same \

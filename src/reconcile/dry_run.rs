@@ -1,16 +1,18 @@
-//! The outside world of a dry run: the same reads, and writes that go nowhere. Whatever runs with
-//! these ports cannot write, so a dry run is the same code as the real run and cannot differ from it.
+//! The outside world of a dry run: the same reads, and writes that have no effect. Code that runs
+//! with these ports cannot write, so a dry run is the same code as the real run and cannot differ
+//! from it.
 
 use async_trait::async_trait;
 
 use super::context::Ports;
-use crate::calcom::port::{BookingFilter, BookingPage, Calendar, CallError, CurrentUser, Dialect};
+use crate::calcom::port::{BookingFilter, BookingPage, Calendar, CallError, CurrentUser};
 use crate::domain::booking::{Booking, BookingRef, BookingStatus, EventType, Fetched};
+use crate::domain::dialect::Dialect;
 use crate::domain::id::{BookingUid, EventTypeId};
 use crate::domain::time::{Span, Time};
 use crate::store::store_thread::StoreHandle;
 
-/// What a dry run is given in place of the real calendar and store.
+/// The calendar and the store that a dry run uses in place of the real ones.
 pub(super) struct DryRun<'a> {
     calendar: DryCalendar<'a>,
     store: StoreHandle,
@@ -26,7 +28,8 @@ impl<'a> DryRun<'a> {
         }
     }
 
-    /// The ports of the dry run; the clock, the lookups and the word to stop are the real ones.
+    /// Returns the ports of the dry run. The clock, the lookups and the stop signal are the real
+    /// ones.
     pub(super) fn ports<'b>(&'b self, ports: &Ports<'b>) -> Ports<'b> {
         Ports {
             calendar: &self.calendar,
@@ -36,13 +39,14 @@ impl<'a> DryRun<'a> {
     }
 }
 
-/// Reads from the real calendar, and answers writes as if they had been carried out.
+/// A calendar that reads from the real calendar, and answers writes as if they had been carried
+/// out.
 struct DryCalendar<'a> {
     real: &'a dyn Calendar,
 }
 
 impl DryCalendar<'_> {
-    /// The booking as the call would leave it.
+    /// Returns the booking as the call would leave it.
     async fn simulate_call(
         &self,
         booking: &BookingRef,

@@ -1,6 +1,7 @@
-//! Executing a plan: write down, act, settle. Steps go in batches: one commit records the intents
-//! and holds of a batch, the calls run side by side, one commit settles what is known. The executor
-//! decides nothing: what a booking *is* after a call goes through `domain::intent` like any reading.
+//! Executes a plan: writes down, acts, settles. Steps are processed in batches: one commit records
+//! the intents and holds of a batch, the calls run concurrently, and one commit settles what is
+//! known. The executor decides nothing: what a booking *is* after a call goes through
+//! `domain::intent` like any reading.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,24 +22,25 @@ use crate::domain::request::{Charge, ChargeState, OperatorReview, Request};
 use crate::domain::time::{Span, Time};
 use crate::store::port::{CommitError, ExpectedVersion, Store};
 
-/// Requests in one commit.
+/// The maximum number of requests in one commit.
 pub const MAX_BATCH: usize = 256;
 
-/// How long a plan may be begun on: after that the rest is planned anew by the next pass, because
-/// accepted bookings and balances may have changed.
+/// The maximum age of a plan at which a batch is started. After that, the next pass plans the
+/// remaining steps again, because accepted bookings and balances may have changed.
 const MAX_PLAN_AGE: Span = Span::minutes(1);
 
-/// What executing gave.
+/// The result of executing a plan.
 #[derive(Debug, Default)]
 pub struct ExecutionReport {
     pub steps: Vec<StepReport>,
     pub problems: Vec<Problem>,
-    /// Steps were left for the next pass.
+    /// Whether steps were left for the next pass.
     pub more: bool,
 }
 
 impl ExecutionReport {
-    /// A step whose facts do not fit what is there: a defect, or the sign of a change from outside.
+    /// Records a step whose facts do not fit the stored state: a defect, or the sign of a change
+    /// from outside.
     fn record_violation(&mut self, request: Request, violation: &Violation) {
         self.problems.push(Problem {
             code: "misfit",
@@ -56,10 +58,10 @@ impl ExecutionReport {
     }
 }
 
-/// A step that needs no call: what it writes, how it ends, and why it is not finished.
+/// A step that needs no call: the facts that it writes, its outcome, and why it is not finished.
 type StepWithoutCall = (Step, Vec<Fact>, (StepOutcome, Option<String>));
 
-/// A step with something to send.
+/// A step with a call to send.
 struct PreparedCall {
     request: Request,
     facts: Vec<Fact>,
@@ -67,10 +69,11 @@ struct PreparedCall {
     call: PlannedCall,
 }
 
-/// Does what the plan says.
+/// Executes the plan.
 ///
 /// # Errors
-/// When the key is refused or the store can no longer write. What was begun is in the log.
+/// Returns an error if Cal.com refuses the key or the store can no longer write. Everything that
+/// was started is in the log.
 pub async fn execute(
     ports: &Ports<'_>,
     limits: &PassLimits,
@@ -117,7 +120,7 @@ pub async fn execute(
             }
         }
     }
-    // What new declines rest on was read just before: those go first.
+    // The state that new declines depend on was read just before, so they are sent first.
     prepared_calls.sort_by_key(|prepared_call| {
         prepared_call.request.decision != Decision::Decline || prepared_call.facts.is_empty()
     });
@@ -133,8 +136,8 @@ fn unexpected_outcome(text: String) -> Problem {
     }
 }
 
-/// Writes what goes on the unresolved list and what leaves it. What an operator has resolved meanwhile
-/// is left as it is.
+/// Writes the additions to and the removals from the unresolved list. Items that an operator has
+/// resolved meanwhile stay as they are.
 async fn write_unresolved_list(ports: &Ports<'_>, facts: Vec<Fact>) -> Result<(), PassError> {
     if facts.is_empty() {
         return Ok(());
@@ -148,7 +151,7 @@ async fn write_unresolved_list(ports: &Ports<'_>, facts: Vec<Fact>) -> Result<()
         .map(|_| ())
 }
 
-/// Steps that need no call: what finished meanwhile, and notes.
+/// Writes the steps that need no call: requests that were finished meanwhile, and notes.
 async fn write_steps_without_call(
     ports: &Ports<'_>,
     steps: Vec<StepWithoutCall>,
@@ -174,7 +177,8 @@ async fn write_steps_without_call(
                     execution.record_violation(Arc::unwrap_or_clone(step.request), &violation);
                     continue;
                 }
-                // One that does not fit must not hold up the others: each by itself.
+                // A step that does not fit must not block the others, so each step is written
+                // individually.
                 Err(CommitError::Violation(_)) => {
                     for step in batch {
                         Box::pin(write_steps_without_call(ports, vec![step], execution)).await?;
@@ -254,8 +258,8 @@ fn record_batch_result(
     }
 }
 
-/// Records a batch: all its intents and holds in one commit. A step whose account was changed by an
-/// operator meanwhile is left out; the next pass decides it anew.
+/// Records a batch: all its intents and holds in one commit. Leaves out steps whose account an
+/// operator changed meanwhile; the next pass decides them again.
 async fn record_intents(
     ports: &Ports<'_>,
     mut batch: Vec<PreparedCall>,
@@ -307,7 +311,8 @@ async fn record_intents(
                 execution.record_violation(prepared_call.request, &violation);
                 return Ok(Vec::new());
             }
-            // One that does not fit must not hold up the others: each by itself.
+            // A step that does not fit must not block the others, so each step is recorded
+            // individually.
             Err(BatchRejection::Violation(_)) => {
                 let mut intents = Vec::new();
                 for prepared_call in batch {
@@ -378,17 +383,18 @@ type RecordedRequest = (
 type CommitIntentsResult =
     Result<(Vec<RecordedRequest>, BTreeMap<AccountId, Option<u64>>), BatchRejection>;
 
-/// Why a batch was not written.
+/// The reason why a batch was not written.
 enum BatchRejection {
     /// An operator changed the account meanwhile.
     AccountChanged(AccountId),
-    /// An operator said something of the request, or ended the charge that it takes over, meanwhile.
+    /// Meanwhile an operator reviewed the request, or ended the charge that the request takes over.
     OperatorAnswered(RequestId),
-    /// A fact does not fit what is there.
+    /// A fact does not fit the stored state.
     Violation(Violation),
 }
 
-/// One visit to the store: commit, then read back what was begun and the accounts' new versions.
+/// Commits, then reads back the recorded requests and the accounts' new versions, in one visit to
+/// the store.
 async fn commit_intents(
     ports: &Ports<'_>,
     facts: Vec<Fact>,
@@ -448,7 +454,8 @@ async fn commit_intents(
         .await
 }
 
-/// A new intent whose predecessor's charge was ended since the plan looked: the next pass decides again.
+/// Finds a new intent whose predecessor's charge was ended after the plan read the charge. The next
+/// pass decides that request again.
 fn find_intent_without_open_predecessor(
     store: &dyn Store,
     facts: &[Fact],
@@ -470,8 +477,8 @@ fn find_intent_without_open_predecessor(
     Ok(None)
 }
 
-/// A name that led to no account when it was looked up, and does now: as an alias it changes no
-/// version that the store could compare.
+/// Finds an address that led to no account when the plan resolved it, but leads to one now. A new
+/// alias changes no version that the store could compare.
 fn find_newly_resolved_account(
     store: &dyn Store,
     expected: &BTreeMap<AccountId, Option<u64>>,
@@ -490,7 +497,7 @@ fn find_newly_resolved_account(
     Ok(None)
 }
 
-/// A request that was noted for the first time, or for another reason than before.
+/// Logs a request that was noted for the first time, or for another reason than before.
 fn log_note(request: &Request) {
     let gate = request.gate.as_deref().unwrap_or("-");
     let codes: Vec<&str> = request.reasons.iter().map(|r| r.code.as_str()).collect();

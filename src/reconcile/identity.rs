@@ -1,6 +1,7 @@
-//! Whether the ledger belongs to the account that the key opens. Before anything is read for it, the
-//! server, the key's user and the dialect are compared with those that the ledger remembers: a booking
-//! that another server does not know is not gone, and another host's members are not in this ledger.
+//! Checks whether the ledger belongs to the account that the key opens. Before anything is read for
+//! the ledger, the server, the key's user and the dialect are compared with those that the ledger
+//! has recorded: a booking that another server does not know is not gone, and another host's
+//! members are not in this ledger.
 
 use super::clock::clock_is_off;
 use super::context::{PassError, Ports, Session};
@@ -8,13 +9,14 @@ use crate::domain::fact::Fact;
 use crate::domain::ledger_state::{Identity, LedgerFact, LedgerState};
 use crate::store::port::{Store, StoreError};
 
-/// What the ledger remembers of why it belongs to its account.
+/// The reason that the ledger records with the account that it belongs to.
 const FIRST_PASS_REASON: &str = "recorded by the first pass";
 
-/// Compares, or records the account in a ledger that does not know its own yet.
+/// Compares the account with the ledger's, or records the account in a ledger that has none yet.
 ///
 /// # Errors
-/// [`PassError::Foreign`] when the ledger belongs to another account; as the calls and the store.
+/// Returns [`PassError::ForeignLedger`] if the ledger belongs to another account, and the errors of
+/// the calls and of the store.
 pub(super) async fn identify(
     ports: &Ports<'_>,
     session: &mut Session,
@@ -26,7 +28,7 @@ pub(super) async fn identify(
     };
     let at = (ports.clock)();
     let dry_run = ports.store.is_scratch();
-    // What a ledger begins with says since when it exists, so that the time must be right.
+    // The first commit of a ledger says since when the ledger exists, so its time must be right.
     let clock_off = clock_is_off(ports);
     ports
         .store
@@ -36,7 +38,7 @@ pub(super) async fn identify(
                 Some(ledger) if ledger == actual => Ok(state),
                 Some(ledger) => Err(PassError::ForeignLedger(Box::new((ledger, actual)))),
                 None if clock_off => Ok(state),
-                // A dry run writes this to its scratch store, which is dropped.
+                // A dry run writes this fact to its scratch store, which is dropped.
                 None => {
                     let fact = LedgerFact::Identified {
                         identity: actual.clone(),

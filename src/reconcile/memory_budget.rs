@@ -1,17 +1,19 @@
-//! How much of what was read is kept at once: pages have a limit in number, and their rows in none.
-//! A server that sends as much as is taken on every page must not fill the memory.
+//! Limits how much of what was read is kept in memory at the same time. The number of pages is
+//! limited, but the rows of a page are not: a server that sends the largest accepted answer for
+//! every page must not fill the memory.
 
 use crate::domain::booking::{Answer, Attendee, Booking};
 use crate::domain::id::Address;
 
-/// What the bookings of one pass or watch may take: 30,000 of the usual size, which is as many as an
-/// audit lists at 250 a page.
+/// The memory for the bookings of one pass or watch: 30,000 bookings of the usual size, as many as
+/// an audit lists at 250 a page.
 pub(super) const MAX_BOOKING_BYTES: usize = 96 * 1024 * 1024;
 
-/// What one entry of a map takes beside its name: a node has room for eleven and is half full.
+/// The memory of one entry of a map without the text of its name: a node has room for eleven
+/// entries and is half full.
 const MAP_ENTRY_BYTES: usize = 3 * (size_of::<String>() + size_of::<Answer>());
 
-/// What is left of it, in bytes.
+/// The remaining memory, in bytes.
 #[derive(Debug)]
 pub(super) struct MemoryBudget(usize);
 
@@ -20,14 +22,15 @@ impl MemoryBudget {
         Self(bytes)
     }
 
-    /// Takes what the booking needs; `false` when it does not fit, and nothing is taken.
+    /// Takes the memory that the booking needs. Returns false if the booking does not fit; then
+    /// nothing is taken.
     pub fn reserve(&mut self, booking: &Booking) -> bool {
         let remaining = self.0.checked_sub(estimate_bytes(booking));
         self.0 = remaining.unwrap_or(self.0);
         remaining.is_some()
     }
 
-    /// As [`Room::take`], of all of them or none.
+    /// Does the same as [`MemoryBudget::reserve`] for all bookings together, or for none.
     pub fn reserve_all(&mut self, bookings: &[Booking]) -> bool {
         let total: usize = bookings.iter().map(estimate_bytes).sum();
         let remaining = self.0.checked_sub(total);
@@ -35,13 +38,13 @@ impl MemoryBudget {
         remaining.is_some()
     }
 
-    /// It is not kept any more.
+    /// Gives back the memory of a booking that is not kept any more.
     pub fn release(&mut self, booking: &Booking) {
         self.0 += estimate_bytes(booking);
     }
 }
 
-/// The memory that a booking takes, rather too much than too little.
+/// Estimates the memory of a booking, too high rather than too low.
 fn estimate_bytes(booking: &Booking) -> usize {
     let text_bytes = |text: &Option<String>| text.as_ref().map_or(0, String::len);
     let address_bytes =
@@ -91,7 +94,7 @@ fn entry_bytes(name: &str, value: &Answer) -> usize {
     MAP_ENTRY_BYTES + name.len() + nested_bytes(value)
 }
 
-/// What a value takes beside itself.
+/// Returns the memory that a value needs in addition to its own size.
 fn nested_bytes(value: &Answer) -> usize {
     match value {
         Answer::Null | Answer::Bool(_) | Answer::Number(_) => 0,

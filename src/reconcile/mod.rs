@@ -11,6 +11,7 @@ pub mod observe;
 pub mod pass;
 pub mod pin;
 mod predecessor;
+mod replacement;
 pub mod report;
 pub mod send;
 pub mod store_reads;

@@ -1,5 +1,5 @@
-//! Observing: everything a plan may look at, read from Cal.com and the store into one snapshot.
-//! Reads only. What cannot be read is left out and reported, never guessed.
+//! Observes: reads everything that a plan may use from Cal.com and the store into one snapshot.
+//! Writes nothing. What cannot be read is left out and reported, never guessed.
 
 mod accepted_bookings;
 mod hidden_predecessors;
@@ -21,7 +21,7 @@ use super::predecessor::{self, PredecessorCharge};
 use super::report::Deferral;
 use super::store_reads;
 use super::usage_history;
-use crate::calcom::port::{CallError, CurrentUser};
+use crate::calcom::port::CurrentUser;
 use crate::domain::booking::{Booking, BookingStatus};
 use crate::domain::decision::Decision;
 use crate::domain::gate::{Gate, Policy};
@@ -40,26 +40,26 @@ use pending_list::{PendingListEnd, list_pending};
 use pins::check_pins;
 use series::{load_hidden_decisions as hidden_occurrences, load_series};
 
-/// Reads that are under way at once.
+/// The maximum number of concurrent reads.
 const READS_AT_ONCE: usize = 8;
 
-/// What observing gave.
+/// The result of observing.
 #[derive(Debug)]
 pub struct Observation {
     pub snapshot: Snapshot,
     pub plan: Plan,
     pub problems: Vec<Problem>,
     pub deferral: Deferral,
-    /// Pending bookings seen, whoever's they are.
+    /// The number of pending bookings that were seen, regardless of whose they are.
     pub pending_count: usize,
-    /// The next pass has something to look at, beside what the plan leaves to it.
+    /// Whether the next pass has something to read, in addition to what the plan leaves to it.
     pub more: bool,
 }
 
-/// Reads all that is needed and plans.
+/// Reads everything that a plan needs, and plans.
 ///
 /// # Errors
-/// When the key is refused, the listing cannot be had, or the store cannot be read.
+/// Returns an error if Cal.com refuses the key, or if the listing or the store cannot be read.
 pub async fn observe(
     ports: &Ports<'_>,
     policy: &Policy,
@@ -150,8 +150,8 @@ pub async fn observe(
     .await?;
     drop(submitted_pins);
     more |= run_lookups(ports, policy, session, &mut snapshot, &mut problems).await;
-    // Accepted bookings matter only where something would be confirmed: an idle door with people
-    // who wait for credit costs one call a pass.
+    // Accepted bookings matter only if something would be confirmed. If they are not read, a pass
+    // over requests that only wait for credit costs one call.
     let mut deferral = Deferral {
         requests: 0,
         list_incomplete: list_end == PendingListEnd::PageRepeated,
@@ -169,7 +169,8 @@ pub async fn observe(
         }
         Some(_) | None => draft,
     };
-    // What lies behind is reached by the next pass, unless that would find the same in front of it.
+    // Requests behind those that were listed are read by the next pass. If this pass changed
+    // nothing, the next pass would find the same requests in front of them, so `more` is not set.
     let mut skipped_requests = plan.skipped_silently(&snapshot.pending);
     skipped_requests.extend(skipped_over_limit);
     let has_news = plan.writes_facts() || skipped_requests != session.skipped_requests;
@@ -185,7 +186,8 @@ pub async fn observe(
     })
 }
 
-/// What the unresolved list says of the pending bookings and of those of open intents.
+/// Returns the items of the unresolved list about the pending bookings and about the bookings of
+/// open intents.
 async fn read_unresolved_items(
     ports: &Ports<'_>,
     snapshot: &Snapshot,
@@ -210,7 +212,7 @@ async fn read_unresolved_items(
     read.await.map_err(PassError::Store)
 }
 
-/// How many requests were declined lately, as far as the limit wants to know.
+/// Counts the declines within the period of the limit, up to the number that the limit allows.
 pub(super) async fn count_recent_declines(
     ports: &Ports<'_>,
     policy: &Policy,
@@ -224,7 +226,7 @@ pub(super) async fn count_recent_declines(
     Ok(declines.await.map_err(PassError::Store)?.len())
 }
 
-/// Event types, accounts, and the charges that would be carried on.
+/// Loads event types, accounts, and the charges that pending bookings would take over.
 async fn load_accounts(
     ports: &Ports<'_>,
     policy: &Policy,
@@ -255,7 +257,7 @@ async fn load_accounts(
         let mut predecessor = session
             .find_predecessor_charge(ports, &from, problems)
             .await?;
-        // Each is looked for once in a process, so that this ends.
+        // Each hidden predecessor is searched for once per process, so this loop ends.
         while let PredecessorCharge::Hidden(hidden_uid) = &predecessor {
             if !hidden_predecessors::find_hidden_predecessor(
                 ports,
@@ -278,7 +280,7 @@ async fn load_accounts(
                 snapshot.moves.insert(booking.uid.clone(), moves);
                 snapshot.carried_charges.insert(booking.uid, *charge);
             }
-            // Whoever may have paid for it before is not to be refused now.
+            // A booker who may have paid for the predecessor must not be declined now.
             PredecessorCharge::Undecided
             | PredecessorCharge::Unread
             | PredecessorCharge::Hidden(_) => {
@@ -290,8 +292,9 @@ async fn load_accounts(
     Ok(())
 }
 
-/// What members have and bookers asked for, where something looks at it. The answer is whose requests
-/// are left because that is more than is counted.
+/// Loads the bookings of members and the earlier requests of bookers, if a criterion uses them.
+/// Returns the requests that are left alone because their member or booker has more than is
+/// counted.
 async fn load_usage_history(
     ports: &Ports<'_>,
     policy: &Policy,
@@ -330,8 +333,8 @@ async fn load_usage_history(
     Ok(skipped_requests)
 }
 
-/// Takes bookings out of the snapshot, with the requests that they are part of: what is not seen is
-/// not decided.
+/// Removes bookings from the snapshot, with the requests that they are part of: a request that is
+/// not in the snapshot is not decided.
 fn defer_bookings(snapshot: &mut Snapshot, bookings: &BTreeSet<BookingUid>) {
     if bookings.is_empty() {
         return;
@@ -346,7 +349,7 @@ fn defer_bookings(snapshot: &mut Snapshot, bookings: &BTreeSet<BookingUid>) {
         .retain(|observed| !deferred_bookings.contains(&observed.booking.uid));
 }
 
-/// As [`put_off`], by the requests' names.
+/// Does the same as [`defer_bookings`] for requests with these ids.
 fn defer_requests(snapshot: &mut Snapshot, requests: &BTreeSet<RequestId>) {
     let bookings = group_requests(snapshot)
         .iter()
@@ -356,7 +359,7 @@ fn defer_requests(snapshot: &mut Snapshot, requests: &BTreeSet<RequestId>) {
     defer_bookings(snapshot, &bookings);
 }
 
-/// The bookings that are ours to decide, with their gates.
+/// Returns the bookings that maitred has to decide, with their gates.
 fn gated_bookings<'a>(
     policy: &'a Policy,
     snapshot: &'a Snapshot,
@@ -371,7 +374,7 @@ fn gated_bookings<'a>(
         .filter(|(_, booking)| is_undecided(snapshot, booking))
 }
 
-/// The requests that are ours to decide, in the order in which they were asked for.
+/// Returns the requests that maitred has to decide, in the order in which they were made.
 fn requests_to_decide<'a>(
     policy: &'a Policy,
     snapshot: &'a Snapshot,
@@ -388,7 +391,8 @@ fn requests_to_decide<'a>(
         .collect()
 }
 
-/// Every booking a request may be made of: the listed ones and the series' hidden occurrences.
+/// Returns every booking that a request may contain: the listed bookings and the hidden occurrences
+/// of their series.
 fn pending_bookings(snapshot: &Snapshot) -> impl Iterator<Item = &Booking> {
     let listed_bookings = snapshot.pending.iter().map(|observed| &observed.booking);
     let hidden_occurrences = snapshot.series.values().flat_map(|series| match series {
@@ -425,15 +429,15 @@ fn covering_window<'a>(bookings: impl Iterator<Item = &'a Booking>) -> Option<(T
     })
 }
 
-/// Wide enough for what lies before and after it, with the buffers of both.
+/// Widens the window to include the bookings right before and after it, with the buffers of both.
 fn widen_by_buffers((from, to): (Time, Time), buffers: &BuffersByEventType) -> (Time, Time) {
     let all = buffers.values().map(|one| one.before.max(one.after));
     let longest = all.max().unwrap_or(Span::zero()) * 2;
     (from - longest, to + longest)
 }
 
-/// The hosts whose time is asked for, by their addresses: in another host's booking they are seen by
-/// these alone.
+/// Returns the hosts whose time is requested, by their addresses: in another host's booking, only
+/// the addresses identify them.
 fn hosts_by_address(
     me: &CurrentUser,
     policy: &Policy,
@@ -445,19 +449,4 @@ fn hosts_by_address(
         Some((host.address.clone()?, host.id?))
     });
     own.into_iter().chain(booking_hosts).collect()
-}
-
-/// Whether nothing else should be tried with this key.
-pub fn is_fatal_for_pass(error: &CallError) -> bool {
-    match error {
-        CallError::Credential(_) | CallError::RateLimited { .. } => true,
-        CallError::NotPermitted(_)
-        | CallError::TooLate
-        | CallError::Unreachable(_)
-        | CallError::Unknown(_)
-        | CallError::Failed(_)
-        | CallError::TooLarge { .. }
-        | CallError::Refused(_)
-        | CallError::Contract(_) => false,
-    }
 }

@@ -1,5 +1,5 @@
-//! One pass, from looking to reporting. The caller gives the ports and sees to it that passes do
-//! not overlap.
+//! Runs one pass, from observing to reporting. The caller provides the ports and ensures that
+//! passes do not overlap.
 
 use std::collections::BTreeMap;
 
@@ -24,11 +24,11 @@ async fn identify_and_observe(
     observe(ports, policy, session).await
 }
 
-/// Runs a pass. `dry_run` stops before anything is written or sent.
+/// Runs a pass. With `dry_run`, the pass stops before anything is written or sent.
 ///
 /// # Errors
-/// When the key is refused, Cal.com cannot be listed, or the store fails. What was begun is in the
-/// log, and the next pass goes on.
+/// Returns an error if Cal.com refuses the key, Cal.com cannot be listed, or the store fails.
+/// Everything that was started is in the log, and the next pass continues.
 pub async fn run_pass(
     ports: &Ports<'_>,
     policy: &Policy,
@@ -41,7 +41,8 @@ pub async fn run_pass(
     }
 }
 
-/// As [`pass`], with the report of what was done also where it could not come to its end.
+/// Does the same as [`run_pass`], and returns the report of what was done even if the pass did not
+/// finish.
 pub async fn run_pass_with_report(
     ports: &Ports<'_>,
     policy: &Policy,
@@ -85,7 +86,7 @@ async fn run_phases(
     session: &mut Session,
     report: &mut PassReport,
 ) -> Result<(), PassError> {
-    // Looking writes nothing, so that it may be given up at any place.
+    // Observing writes nothing, so it may be abandoned at any point.
     let observation = tokio::select! {
         biased;
         observation = identify_and_observe(ports, policy, session) => observation?,
@@ -119,7 +120,8 @@ async fn run_phases(
     report.problems.extend(execution.problems);
     report.more |= execution.more || observation.more;
     match execute_result {
-        // A rate limit that outlasts the pass is no failure of it: the next one goes on.
+        // A rate limit that outlasts the pass is not a failure of the pass; the next pass
+        // continues.
         Err(error @ PassError::Limited { .. }) => {
             report.problems.push(crate::domain::plan::Problem {
                 code: "rate-limited",
@@ -131,8 +133,8 @@ async fn run_phases(
     }
 }
 
-/// Looks once more at what declines rest on. Those that rest on something that has changed, cannot be
-/// read or waits for the watch are left for a later pass.
+/// Rechecks what the declines depend on. Declines that depend on something that has changed, cannot
+/// be read or waits for the watch are left for a later pass.
 async fn recheck_declines(
     ports: &Ports<'_>,
     policy: &Policy,

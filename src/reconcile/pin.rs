@@ -1,6 +1,6 @@
-//! PINs: whether the one given with a booking is the member's. It is taken out of the booking
-//! before anything else looks at it, and goes nowhere from here: into no log, text, rule or question to
-//! another system, and not into the store.
+//! Checks whether the PIN given with a booking is the member's. The PIN is removed from the booking
+//! before any other code reads the booking, and is not passed on: no log, text, rule or lookup
+//! contains the PIN, and neither does the store.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -18,55 +18,61 @@ use crate::domain::snapshot::{PinResult, Snapshot};
 use crate::domain::time::{Span, Time};
 use crate::store::port::{Store, StoreError};
 
-/// Fewer characters are guessed within the tries that a member has.
+/// The minimum length of a PIN, in characters. A shorter PIN could be guessed within the tries that
+/// a member has.
 pub const MIN_PIN: usize = 4;
 
-/// More is no PIN, and the server's form takes any length.
+/// The maximum length of a PIN, in characters. A longer text is not a PIN, and the server's form
+/// accepts any length.
 pub const MAX_PIN: usize = 64;
 
-/// Memory of one hashing, in KiB: what OWASP asks for with two rounds. More would be felt on the
-/// small machines that this runs on, where a pass may look at dozens.
+/// Memory of one hash, in KiB: what OWASP recommends with two rounds. More would be noticeable on
+/// the small machines that maitred runs on, where a pass may verify dozens of PINs.
 const HASH_MEMORY_KIB: u32 = 19 * 1024;
 
 /// Rounds over that memory; some 20 ms on one core.
 const ROUNDS: u32 = 2;
 
-/// One lane: a pass looks at one PIN at a time.
+/// One lane, because a pass verifies one PIN at a time.
 const LANES: u32 = 1;
 
-/// The most that a stored hash may cost, whoever made it: one from elsewhere must not stop the
-/// house.
+/// The maximum cost of a stored hash, regardless of where it was made: a hash from elsewhere must
+/// not stop maitred.
 const MAX_HASH_MEMORY_KIB: u32 = 64 * 1024;
 const MAX_ROUNDS: u32 = 10;
 const MAX_LANES: u32 = 4;
 
-/// Wrong PINs of one member from one origin within a day after which none of that origin is looked at.
+/// The number of wrong PINs for one member from one origin within a day after which no PIN from
+/// that origin is verified.
 pub const MAX_WRONG_PER_ORIGIN: usize = 5;
 
-/// The same of one member, from all origins. Origins that gave the right PIN before are not held up.
+/// The same limit for one member over all origins. Origins that gave the right PIN before are
+/// exempt.
 pub const MAX_WRONG_PER_MEMBER: usize = 20;
 
-/// The same over all members: guesses that are spread over many accounts.
+/// The same limit over all members, against guesses that are spread over many accounts.
 pub const MAX_WRONG_TOTAL: usize = 100;
 
 /// How long a wrong PIN counts.
 const WRONG_PIN_WINDOW: Span = Span::hours(24);
 
-/// Wrong PINs within the window that are looked through. When there are more, somebody is guessing.
+/// The maximum number of wrong PINs within the window that are read. If there are more, someone is
+/// guessing.
 const MAX_WRONG_READ: usize = 1_000;
 
-/// How long ago a right PIN may have been given for its origin to be known, and how many requests of
-/// an address are looked through for it.
+/// How long ago a right PIN may have been given for its origin to be known, and how many requests
+/// of an address are searched for such a PIN.
 const KNOWN_ORIGIN_AGE: Span = Span::days(400);
 const MAX_REQUESTS_PER_ADDRESS: usize = 200;
 
-/// Results remembered in one process; when there are more, all are looked at again.
+/// The maximum number of results cached in one process. If there are more, all PINs are verified
+/// again.
 const MAX_CACHED_RESULTS: usize = 10_000;
 
-/// What stands where a PIN was.
+/// The text that replaces a PIN.
 const PIN_PLACEHOLDER: &str = "[pin]";
 
-/// Why a PIN cannot be set.
+/// The reason why a PIN cannot be set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PinError {
     #[error("a PIN has at least {MIN_PIN} characters")]
@@ -77,14 +83,14 @@ pub enum PinError {
     Unprintable,
 }
 
-/// A hash that the PIN can be checked against, with a salt of its own. Blanks around it do not
-/// count.
+/// Returns a hash that the PIN can be verified against, with a salt of its own. Blanks around the
+/// PIN do not count.
 ///
 /// # Errors
-/// When it cannot be a PIN.
+/// Returns an error if the text cannot be a PIN.
 ///
 /// # Panics
-/// When the system gives no random numbers.
+/// Panics if the system provides no random numbers.
 pub fn hash(pin: &str) -> Result<String, PinError> {
     let pin = pin.trim();
     match pin.chars().count() {
@@ -106,7 +112,8 @@ fn hasher() -> Argon2<'static> {
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
 }
 
-/// Whether the PIN is the hash's; slow by design. `None`: the hash is none, or costs too much.
+/// Returns whether the PIN matches the hash; slow by design. Returns `None` if the hash is invalid
+/// or costs too much.
 pub fn verify(hash: &str, pin: &SecretString) -> Option<bool> {
     let hash = PasswordHash::new(hash).ok()?;
     let params = Params::try_from(&hash).ok()?;
@@ -116,18 +123,18 @@ pub fn verify(hash: &str, pin: &SecretString) -> Option<bool> {
     if !is_affordable || hash.algorithm != argon2::ARGON2ID_IDENT {
         return None;
     }
-    // The hash brings its own parameters along.
+    // The hash contains its own parameters.
     let result = Argon2::default().verify_password(pin.expose_secret().as_bytes(), &hash);
     Some(result.is_ok())
 }
 
-/// PINs as they were given, by booking.
+/// The PINs that were given, by booking.
 #[derive(Debug, Default)]
 pub struct SubmittedPins(BTreeMap<BookingUid, SecretString>);
 
 impl SubmittedPins {
-    /// Takes the PIN out of the booking, wherever it is repeated, when the gate asks for one; and names
-    /// the booker as the house looks for accounts.
+    /// Takes the PIN out of the booking, wherever it is repeated, if the gate asks for a PIN. Also
+    /// replaces the booker's address with the address under which the account is found.
     pub fn take_from(&mut self, policy: &Policy, booking: &mut Booking) {
         if let Some(booker) = &mut booking.booker {
             booker.address = policy.global.address_of(&booker.address);
@@ -138,7 +145,7 @@ impl SubmittedPins {
     }
 }
 
-/// Takes the PIN out of a booking of a gate that asks for one, and gives it back.
+/// Takes the PIN out of a booking whose gate asks for a PIN, and returns it.
 pub fn take_pin(policy: &Policy, booking: &mut Booking) -> Option<SecretString> {
     let question = policy.gate(booking)?.criteria.pin.as_deref()?;
     let answer = booking.answers.remove(question);
@@ -147,7 +154,7 @@ pub fn take_pin(policy: &Policy, booking: &mut Booking) -> Option<SecretString> 
     for answer in answer.iter().chain(&metadata_copy) {
         collect_texts(answer, &mut texts);
     }
-    // A title may be made of answers, and notes are an answer too.
+    // A title may be built from answers, and the notes are an answer too.
     for secret in texts {
         if secret.expose_secret().chars().count() >= MIN_PIN {
             wipe(booking, secret.expose_secret());
@@ -157,7 +164,7 @@ pub fn take_pin(policy: &Policy, booking: &mut Booking) -> Option<SecretString> 
     (!pin.expose_secret().is_empty()).then_some(pin)
 }
 
-/// The one value of an answer: a text, a number, or either of them wrapped.
+/// Returns the only value of an answer: a text, a number, or either of them wrapped.
 fn single_value(answer: &Answer) -> Option<SecretString> {
     match answer {
         Answer::Text(_) | Answer::Number(_) => Some(trimmed_text(answer)),
@@ -170,7 +177,8 @@ fn single_value(answer: &Answer) -> Option<SecretString> {
     }
 }
 
-/// As it was typed, without blanks around it. A question that takes numbers loses leading noughts.
+/// Returns the text as it was typed, without blanks around it. A question that takes numbers loses
+/// leading zeros.
 fn trimmed_text(answer: &Answer) -> SecretString {
     SecretString::from(match answer {
         Answer::Text(text) => text.trim().to_owned(),
@@ -225,10 +233,10 @@ fn wipe_answer(answer: &mut Answer, secret: &str) {
     }
 }
 
-/// One request whose gate asks for a PIN, of somebody who has an account.
+/// One request whose gate asks for a PIN, from a booker who has an account.
 #[derive(Debug)]
 pub struct PinCase {
-    /// The booking by which the plan knows the result.
+    /// The booking by which the plan finds the result.
     pub booking: BookingUid,
     pub request: RequestId,
     pub created: Time,
@@ -237,8 +245,9 @@ pub struct PinCase {
     pub check: PinCheck,
 }
 
-/// A fingerprint of who gave a PIN, as far as a booking tells: the name, the language and the time zone
-/// of the booker. Somebody else can give the same, and is limited then as one origin with the member.
+/// Returns a fingerprint of the person who gave a PIN, as far as a booking identifies them: the
+/// name, the language and the time zone of the booker. Another person can give the same values, and
+/// is then limited together with the member, as one origin.
 fn origin_fingerprint(booker: &Booker) -> String {
     let mut digest = Sha256::new();
     for part in [&booker.name, &booker.language, &booker.time_zone] {
@@ -253,17 +262,17 @@ fn origin_fingerprint(booker: &Booker) -> String {
         .collect()
 }
 
-/// What there is to check.
+/// The check that a case needs.
 #[derive(Debug)]
 pub enum PinCheck {
     /// The member has no PIN.
     NotSet,
-    /// None was given.
+    /// No PIN was given.
     Missing,
     Try(PinVerification),
 }
 
-/// A PIN against a hash; neither is shown.
+/// A PIN, and the hash to verify it against; `Debug` shows neither.
 #[derive(Clone)]
 pub struct PinVerification {
     pub hash: String,
@@ -276,8 +285,8 @@ impl fmt::Debug for PinVerification {
     }
 }
 
-/// The cases of these requests, in their order: the first booking, its request, and when it was
-/// made.
+/// Returns the PIN cases of these requests, in their order. Each request is given by its first
+/// booking, its id, and the time when it was made.
 pub fn collect_pin_cases<'a>(
     policy: &Policy,
     snapshot: &Snapshot,
@@ -309,11 +318,11 @@ pub fn collect_pin_cases<'a>(
     cases.collect()
 }
 
-/// The wrong PINs of late.
+/// The recent wrong PINs.
 #[derive(Debug, Default)]
 pub struct WrongPins {
     tries: BTreeMap<RequestId, WrongPin>,
-    /// There were more than could be looked through.
+    /// Whether there were more wrong PINs than are read.
     has_too_many: bool,
     /// Origins from which the right PIN was given before.
     known_origins: BTreeSet<(AccountId, String)>,
@@ -326,7 +335,7 @@ struct WrongPin {
     created: Time,
 }
 
-/// Which limit keeps a PIN from being looked at.
+/// The limit that keeps a PIN from being verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PinLimit {
     Origin,
@@ -334,16 +343,16 @@ pub enum PinLimit {
     All,
 }
 
-/// Members with all their addresses, and since when their wrong PINs count.
+/// The members with all their addresses, and since when their wrong PINs count.
 #[derive(Debug, Clone, Default)]
 pub struct WrongPinQuery {
     members: Vec<(AccountId, Vec<Address>)>,
     since: Option<Time>,
-    /// PINs that may be looked at, and be wrong, in this pass.
+    /// The number of PINs that may be verified, and be wrong, in this pass.
     case_count: usize,
 }
 
-/// Whose PINs are to be looked at.
+/// Builds the query for the members whose PINs are to be verified.
 pub fn build_wrong_pin_query(snapshot: &Snapshot, cases: &[PinCase]) -> WrongPinQuery {
     let members: BTreeSet<&AccountId> = cases.iter().map(|case| &case.account).collect();
     let members = members.into_iter().filter_map(|id| {
@@ -362,10 +371,10 @@ pub fn build_wrong_pin_query(snapshot: &Snapshot, cases: &[PinCase]) -> WrongPin
     }
 }
 
-/// Reads what was decided of wrong PINs, and where right ones came from when that may matter.
+/// Reads the wrong PINs that were recorded and, if they may matter, the origins of right PINs.
 ///
 /// # Errors
-/// When the store cannot be read.
+/// Returns an error if the store cannot be read.
 pub fn read_wrong_pins(store: &dyn Store, query: &WrongPinQuery) -> Result<WrongPins, StoreError> {
     let mut wrong_pins = WrongPins::default();
     let Some(since) = query.since else {
@@ -383,7 +392,7 @@ pub fn read_wrong_pins(store: &dyn Store, query: &WrongPinQuery) -> Result<Wrong
             wrong_pins.tries.insert(request.id, wrong_pin);
         }
     }
-    // Where a PIN came from before matters only once a limit over all origins may be reached.
+    // The origins of right PINs matter only once a limit over all origins may be reached.
     if wrong_pins.tries.len() + query.case_count < MAX_WRONG_PER_MEMBER {
         return Ok(wrong_pins);
     }
@@ -407,8 +416,8 @@ pub fn read_wrong_pins(store: &dyn Store, query: &WrongPinQuery) -> Result<Wrong
 }
 
 impl WrongPins {
-    /// Which limit keeps the PIN from being looked at, as of this request: those that were asked for
-    /// before it count, and later ones never do.
+    /// Returns the limit that keeps the PIN from being verified, as of this request: only requests
+    /// that were made before this one count, never later ones.
     pub fn exceeded_limit(&self, case: &PinCase) -> Option<PinLimit> {
         let earlier_tries = || {
             self.tries.iter().filter(|(request, one)| {
@@ -431,7 +440,7 @@ impl WrongPins {
         (self.has_too_many || earlier_tries().count() >= MAX_WRONG_TOTAL).then_some(PinLimit::All)
     }
 
-    /// Counts one more.
+    /// Counts one more wrong PIN.
     pub fn add(&mut self, case: &PinCase) {
         let wrong_pin = WrongPin {
             account: case.account.clone(),
@@ -442,7 +451,8 @@ impl WrongPins {
     }
 }
 
-/// What a try showed. A hash that cannot be read is as good as none.
+/// Returns the result of a verification, and counts a wrong PIN. A hash that cannot be read counts
+/// as no PIN.
 pub fn record_verification(
     case: &PinCase,
     is_right: Option<bool>,
@@ -458,7 +468,8 @@ pub fn record_verification(
     }
 }
 
-/// Results of tries, so that a booking that waits is not looked at again in each pass.
+/// Results of verifications, so that the PIN of a waiting booking is not verified again in each
+/// pass.
 #[derive(Default)]
 pub struct PinCache(BTreeMap<(BookingUid, String), Option<bool>>);
 

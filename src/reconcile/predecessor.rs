@@ -1,81 +1,43 @@
-//! From a booking back to the charge that it goes on with, along all that it replaced: moved twice
-//! before it was confirmed, it names only the one right before it.
+//! Finds the open charge that a rescheduled booking inherits. A booking names only its direct
+//! predecessor, so a booking that was moved twice before it was confirmed is followed back step by
+//! step.
 
 use std::collections::BTreeSet;
 
 use super::context::{PassError, Ports, Session};
-use super::observe::is_fatal_for_pass;
+use super::replacement::Replacement;
 use crate::calcom::port::CallError;
 use crate::domain::booking::{Booking, BookingRef, Fetched};
-use crate::domain::id::{Address, BookingUid, HostKey};
+use crate::domain::id::{BookingUid, HostKey};
 use crate::domain::plan::Problem;
-use crate::domain::refund_policy::{ClaimedActor, MoveAway, identify_mover};
+use crate::domain::refund_policy::MoveAway;
 use crate::domain::request::{Charge, ChargeState};
-use crate::domain::time::Time;
 use crate::domain::watch::MAX_CHAIN;
 
-/// Links remembered in one process; when there are more, all are asked again.
+/// The maximum number of replacements cached in one process. If there are more, all are read again.
 const MAX_REPLACEMENTS: usize = 10_000;
 
-/// Whether a booking goes on with what was paid for one before it.
+/// Whether a booking inherits a charge from a predecessor.
 #[derive(Debug)]
 pub(super) enum PredecessorCharge {
-    /// The charge, and the replacements between it and the booking that was asked about, newest first.
+    /// The open charge, and the replacements between it and the given booking, newest first.
     Open(Box<Charge>, Vec<Replacement>),
-    /// An intent holds for it: whether that is charged or comes back is not known yet.
+    /// An intent holds credits for the predecessor: whether they are charged or come back is not
+    /// known yet.
     Undecided,
-    /// What was paid for the nearest one before it is final, came back or went on with another.
+    /// The charge of the nearest predecessor is final, was refunded, or moved to another booking.
     Closed(Box<Charge>),
-    /// No.
+    /// No predecessor has a charge.
     NoCharge,
-    /// Not as far as it can be followed: this one, which was replaced, v1 does not show by its name.
+    /// No charge was found as far as the predecessors can be followed: v1 does not show this
+    /// replaced booking by its uid.
     Hidden(BookingUid),
-    /// What it replaced could not be read.
+    /// A predecessor could not be read.
     Unread,
 }
 
-/// A booking as one that replaced another.
-#[derive(Debug, Clone)]
-pub(super) struct Replacement {
-    /// What it replaced, if anything.
-    replaced_uid: Option<BookingUid>,
-    start: Time,
-    created: Time,
-    moved_by: Option<Address>,
-    /// In whose name it was moved here, as far as the booking itself tells.
-    claimed_actor: ClaimedActor,
-}
-
-impl Replacement {
-    fn from_booking(booking: &Booking) -> Self {
-        Self {
-            replaced_uid: booking.rescheduled_from.clone(),
-            start: booking.start,
-            created: booking.created_at,
-            moved_by: booking.rescheduled_by.clone(),
-            claimed_actor: identify_mover(booking, &[]),
-        }
-    }
-
-    /// The move that made it, away from a booking that would have started at `start`.
-    fn to_move_away(&self, start: Time, hosts: &[HostKey]) -> MoveAway {
-        let is_host = hosts.iter().any(
-            |host| matches!((host, &self.moved_by), (HostKey::Address(host), Some(by)) if host == by),
-        );
-        MoveAway {
-            start,
-            moved_at: self.created,
-            by: if is_host {
-                ClaimedActor::Host
-            } else {
-                self.claimed_actor.clone()
-            },
-        }
-    }
-}
-
-/// The moves from a charge to the booking that goes on with it, oldest first, by the replacements
-/// between them, newest first.
+/// Returns the moves from a charge to the booking that inherits it, oldest first, from the
+/// replacements between them, newest first.
 pub(super) fn collect_moves(
     charge: &Charge,
     replacements: &[Replacement],
@@ -92,7 +54,7 @@ pub(super) fn collect_moves(
     moves
 }
 
-/// What a booking replaced.
+/// The result of reading what a booking replaced.
 #[derive(Debug, Clone)]
 enum ReplacementRead {
     Found(Replacement),
@@ -102,7 +64,7 @@ enum ReplacementRead {
 }
 
 impl Session {
-    /// The open charge of this booking, or of the nearest one before it that has a charge.
+    /// Finds the open charge of this booking, or of its nearest predecessor that has a charge.
     pub(super) async fn find_predecessor_charge(
         &mut self,
         ports: &Ports<'_>,
@@ -154,7 +116,8 @@ impl Session {
         Ok(PredecessorCharge::NoCharge)
     }
 
-    /// Remembers what bookings that were seen had replaced: v1 cannot read one by its name alone.
+    /// Caches what the moved ones among these bookings replaced, because v1 cannot read a booking
+    /// by its uid alone.
     pub(super) fn cache_replacements<'a>(&mut self, bookings: impl Iterator<Item = &'a Booking>) {
         let moved_bookings = bookings.filter(|booking| booking.rescheduled_from.is_some());
         for booking in moved_bookings {
@@ -162,7 +125,7 @@ impl Session {
         }
     }
 
-    /// Remembers of bookings that were seen what each had replaced, or that it had replaced none.
+    /// Caches for each of these bookings what it replaced, or that it replaced none.
     pub(super) fn cache_all_replacements<'a>(
         &mut self,
         bookings: impl Iterator<Item = &'a Booking>,
@@ -195,12 +158,12 @@ impl Session {
         let cannot_read_by_uid = !ports.calendar.names_successors();
         let replacement = match ports.calendar.get(&reference).await {
             Ok(Fetched::Found(booking)) => Replacement::from_booking(&booking),
-            // v1 cannot read by this name alone.
+            // v1 cannot read a booking by this uid alone.
             Ok(Fetched::Gone) | Err(CallError::Refused(_)) if cannot_read_by_uid => {
                 return Ok(ReplacementRead::Hidden);
             }
             Ok(Fetched::Gone) => return Ok(ReplacementRead::Gone),
-            Err(error) if is_fatal_for_pass(&error) => return Err(error.into()),
+            Err(error) if error.is_fatal_for_pass() => return Err(error.into()),
             Err(error) => {
                 problems.push(Problem {
                     code: "unread-booking",

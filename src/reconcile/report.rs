@@ -14,13 +14,14 @@ use crate::domain::time::Time;
 use crate::domain::unresolved::UnresolvedBooking;
 use crate::store::port::{Store, StoreError};
 
-/// Items of the unresolved list that are counted; more are shown as this many.
+/// The maximum number of items of the unresolved list that are counted; a longer list is shown as
+/// having this many.
 const MAX_COUNTED: usize = 1_000;
 
-/// Items that a report shows; the list itself shows all.
+/// The maximum number of items that a report shows; the list itself shows all.
 const MAX_SHOWN: usize = 20;
 
-/// What is on the unresolved list.
+/// The number of items on the unresolved list, and the first of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UnresolvedReport {
     pub count: usize,
@@ -29,7 +30,7 @@ pub struct UnresolvedReport {
 
 impl UnresolvedReport {
     /// # Errors
-    /// When the list cannot be read.
+    /// Returns an error if the list cannot be read.
     pub fn read(store: &dyn Store) -> Result<Self, StoreError> {
         let mut items = store.unresolved_items(None, MAX_COUNTED)?;
         let count = items.len();
@@ -41,33 +42,34 @@ impl UnresolvedReport {
     }
 }
 
-/// A finished pass.
+/// The report of a pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PassReport {
     pub started: Time,
     pub finished: Time,
-    /// Pending bookings seen, whoever's they are.
+    /// The number of pending bookings that were seen, regardless of whose they are.
     pub pending_count: usize,
     /// Calls sent to Cal.com.
     pub calls: u64,
     pub dry_run: bool,
     pub steps: Vec<StepReport>,
-    /// Of a dry run: what the accounts of requests to be confirmed could spend before and after.
+    /// In a dry run: what the accounts of requests to be confirmed could spend before and after.
     pub balances: BTreeMap<RequestId, (Credits, Credits)>,
     pub problems: Vec<Problem>,
     pub deferral: Deferral,
-    /// What is on the unresolved list after it.
+    /// The unresolved list after the pass.
     pub unresolved: UnresolvedReport,
-    /// There is more to do than this pass took on: look again at once.
+    /// Whether there is more to do than this pass took on, so that the next one should run
+    /// immediately.
     pub more: bool,
 }
 
-/// What could not be looked at or decided because Cal.com's answers did not tell enough.
+/// What could not be read or decided because Cal.com's answers did not contain enough.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Deferral {
-    /// Requests that would have been decided.
+    /// The number of requests that would have been decided.
     pub requests: usize,
-    /// The list of what waits broke off, so more may wait than was seen.
+    /// Whether the list of pending bookings broke off, so that more may be pending than were seen.
     pub list_incomplete: bool,
 }
 
@@ -76,23 +78,23 @@ pub struct Deferral {
 pub struct StepReport {
     pub request: Request,
     pub outcome: StepOutcome,
-    /// Why it is not finished, and until when it waits.
+    /// Why the step is not finished, and until when it waits.
     pub why: Option<String>,
 }
 
 /// How a step ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StepOutcome {
-    /// Would be done; this was a dry run.
+    /// The step would be done; this was a dry run.
     Planned,
     Confirmed,
     Declined,
     Superseded,
-    /// Written down or begun, and not finished: the next pass goes on.
+    /// The step was written down or started, and is not finished: the next pass continues.
     Unresolved,
-    /// Cal.com said no; the next passes try again, ever more slowly.
+    /// Cal.com refused; the next passes try again, at growing intervals.
     Failed,
-    /// Cal.com refused time after time: left for a person.
+    /// Cal.com refused repeatedly: the request is left for a person.
     Refused,
     /// Nothing was to be done.
     NothingToDo,
@@ -125,7 +127,7 @@ impl From<DecisionOutcome> for StepOutcome {
 }
 
 impl PassReport {
-    /// What a dry run reports: the plan, with nothing done.
+    /// Returns the steps that a dry run reports: the plan, with nothing done.
     pub fn planned_steps(plan: &Plan) -> Vec<StepReport> {
         plan.steps
             .iter()
@@ -144,7 +146,8 @@ impl PassReport {
             .collect()
     }
 
-    /// What each account that pays could spend before and after the step, one step after the other.
+    /// Computes what each paying account could spend before and after the step, one step after the
+    /// other.
     pub fn compute_balances(
         plan: &Plan,
         snapshot: &Snapshot,
@@ -178,7 +181,7 @@ impl PassReport {
         balances
     }
 
-    /// Whether every step that was begun is finished.
+    /// Returns true if every step that was started is finished.
     pub fn is_clean(&self) -> bool {
         self.steps.iter().all(|step| {
             !matches!(
@@ -188,7 +191,7 @@ impl PassReport {
         })
     }
 
-    /// Whether there is anything to do (for `plan --exit-code`).
+    /// Returns true if there is anything to do (for `plan --exit-code`).
     pub fn has_steps(&self) -> bool {
         self.steps
             .iter()
@@ -197,7 +200,7 @@ impl PassReport {
 }
 
 impl Step {
-    /// Whether the step sends or writes a decision; a note is none.
+    /// Returns true if the step sends a call or writes a decision; a note is not a decision.
     pub fn has_effect(&self) -> bool {
         match &self.action {
             Action::Send { .. } | Action::Settle { .. } | Action::Postpone { .. } => true,
@@ -207,7 +210,7 @@ impl Step {
 }
 
 impl StepReport {
-    /// Whether the decision stands in the log.
+    /// Returns true if the decision is in the log.
     pub fn is_written(&self) -> bool {
         !matches!(self.request.state, RequestState::Noted)
     }

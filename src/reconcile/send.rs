@@ -1,6 +1,7 @@
-//! Delivering a batch: each booking is seen pending right before its call, the calls run side by
-//! side, and what the bookings are afterwards settles the intents. No call rests on a reading that is
-//! older than two seconds: while the server is slow, all that wait are looked at again.
+//! Sends the calls of a batch: each booking is seen pending right before its call, the calls run
+//! concurrently, and the states of the bookings afterwards settle the intents. No call depends on a
+//! reading that is older than two seconds, unless the reading took that long to arrive: while the
+//! server is slow, all waiting bookings are read again.
 
 pub mod call;
 mod in_flight;
@@ -15,7 +16,6 @@ use futures_util::{FutureExt, StreamExt};
 use super::booking_reads::{self, ReadTimes};
 use super::clock::clock_is_off;
 use super::context::{PassError, Ports};
-use super::observe::is_fatal_for_pass;
 use super::report::StepOutcome;
 use crate::calcom::port::CallError;
 use crate::domain::booking::{self, BookingRef};
@@ -28,24 +28,26 @@ use crate::domain::time::{Span, Time};
 use call::{send_call, set_sent_marks};
 use in_flight::{CallState, InFlightCall};
 
-/// Calls under way at once: a confirmation takes Cal.com seconds, and these are all of one host.
+/// The maximum number of concurrent calls: a confirmation takes Cal.com seconds, and these calls
+/// are all for one host.
 const CALLS_AT_ONCE: usize = 8;
 
-/// How old a reading may be when the call that rests on it is sent.
+/// The maximum age of a reading when the call that depends on it is sent.
 const MAX_READING_AGE: Span = Span::seconds(2);
 
-/// How long a reading counts after it arrived, where getting it took longer than it may be old: a list
-/// that takes the server three seconds would otherwise be read again and again without a call.
+/// How long a reading is valid after it arrived, if the read took longer than a reading may be old.
+/// Otherwise a list that takes the server three seconds would be read again and again without a
+/// call.
 const MIN_VALIDITY_AFTER_ARRIVAL: Span = Span::milliseconds(500);
 
-/// Times a call is made ready again when its turn did not come in time. Each time waits for the rate
-/// limit's window, so that this is minutes.
+/// How often a call is made ready again if its turn did not come in time. Each retry waits for the
+/// rate limit's window, so the retries take minutes.
 pub const MAX_DEADLINE_RETRIES: u32 = 5;
 
-/// How often what is known is written down while calls are under way.
+/// The interval at which results are written down while calls are in flight.
 const SETTLE_INTERVAL: Span = Span::seconds(5);
 
-/// An intent that stands in the log, with the call it wants.
+/// An intent that is recorded in the log, with the call that it needs.
 #[derive(Debug)]
 pub struct RecordedIntent {
     pub request: Request,
@@ -54,23 +56,24 @@ pub struct RecordedIntent {
     pub call: PlannedCall,
 }
 
-/// How a batch ended.
+/// The result of a batch.
 #[derive(Debug, Default)]
 pub struct BatchResult {
-    /// Each request, how it ended, and why it is not finished.
+    /// Each request, its outcome, and why it is not finished.
     pub steps: Vec<(Request, StepOutcome, Option<String>)>,
     pub problems: Vec<Problem>,
-    /// The key was refused or the store cannot write: nothing more may be tried.
+    /// Why nothing more may be tried: the key was refused, or the store cannot write.
     pub fatal_error: Option<PassError>,
 }
 
-/// Something that was awaited, with the number of its delivery.
+/// The result of an awaited task, with the index of its in-flight call.
 enum TaskResult {
-    /// One look at all that wait. What it did not show is read by uid before its call.
+    /// One read of all waiting bookings. A booking that it did not show is read by uid before its
+    /// call.
     BatchRead(Result<BTreeMap<BookingUid, (BookingState, ReadTimes)>, PassError>),
-    /// A booking that was read by uid before its call, and when that was asked for.
+    /// A booking that was read by uid before its call, and when the read was requested.
     BookingRead(usize, Time, Result<BookingState, CallError>),
-    /// A call that was sent by then, unless the error says that it was not.
+    /// A call that was sent by the given time, unless the error says that it was not sent.
     CallEnded(
         usize,
         PlannedCall,
@@ -79,21 +82,21 @@ enum TaskResult {
     ),
     /// All bookings of the request, read after a call.
     RequestRead(usize, Result<BTreeMap<BookingUid, BookingState>, CallError>),
-    /// A stop was told before anything was sent.
+    /// A stop was requested before anything was sent.
     Stopped,
 }
 
 /// The last reading of a booking.
 #[derive(Clone, Copy)]
 enum PreCallReading {
-    /// It was seen pending, and its call may rest on that until then.
+    /// The booking was seen pending, and its call may depend on that until the given time.
     PendingUntil(Time),
-    /// The last look did not show it.
+    /// The last read of all waiting bookings did not show this booking.
     NotListed,
 }
 
-/// Sends a batch's calls and settles what is known. Never returns early with something unsettled
-/// that could be settled.
+/// Sends the calls of a batch and settles what is known. Never returns early while something that
+/// could be settled is unsettled.
 pub async fn send_batch(
     ports: &Ports<'_>,
     limits: &PassLimits,
@@ -112,7 +115,7 @@ pub async fn send_batch(
     if let Err(error) = driver.run(versions).await {
         driver.result.fatal_error = Some(error);
     }
-    // What is left waits in the log: the next pass reads and goes on.
+    // The remaining intents stay open in the log: the next pass reads their bookings and continues.
     let mut result = driver.result;
     for slot in driver.slots.into_iter().flatten() {
         let why = "its turn did not come in this pass".to_owned();
@@ -126,12 +129,12 @@ pub async fn send_batch(
 struct Driver<'a> {
     ports: Ports<'a>,
     limits: &'a PassLimits,
-    /// The deliveries that are not settled.
+    /// The in-flight calls that are not settled.
     slots: Vec<Option<InFlightCall>>,
-    /// Those that wait for their call, in order.
+    /// The indices of those that wait for their call, in order.
     queue: VecDeque<usize>,
     batch_read_running: bool,
-    /// Calls, and readings before calls.
+    /// The number of running calls, and of reads before calls.
     active_tasks: usize,
     result: BatchResult,
 }
@@ -175,13 +178,14 @@ impl<'a> Driver<'a> {
         .await
     }
 
-    /// Begins what may be begun now. After a refused key or a stop, that is nothing.
+    /// Starts the calls and reads that may start now. After a refused key or a stop, none may
+    /// start.
     async fn start_ready_calls(&mut self, tasks: &mut Tasks<'a>) {
         let mut calls = Vec::new();
         while self.active_tasks + calls.len() < CALLS_AT_ONCE
             && self.result.fatal_error.is_none()
             && !self.ports.stop.is_set()
-            // What a look has shown of the clocks counts for the calls after it.
+            // If a read has shown that the clocks disagree, no call starts after it.
             && !clock_is_off(&self.ports)
         {
             let Some(&n) = self.queue.front() else {
@@ -245,7 +249,7 @@ impl<'a> Driver<'a> {
         tasks.push(task.boxed());
     }
 
-    /// Sends these calls, once the store knows that they are about to be sent.
+    /// Sends these calls, after the store has recorded that they are about to be sent.
     async fn start_calls(&mut self, calls: Vec<(usize, Time)>, tasks: &mut Tasks<'a>) {
         if calls.is_empty() {
             return;
@@ -280,7 +284,7 @@ impl<'a> Driver<'a> {
         in_flight.intent.request.id.clone()
     }
 
-    /// The bookings whose next call has no reading that it may rest on.
+    /// Returns the bookings whose next call has no reading that it may depend on.
     fn bookings_to_read(&self, now: Time) -> Vec<BookingRef> {
         let waiting = self.queue.iter().filter_map(|n| self.slots[*n].as_ref());
         waiting
@@ -323,7 +327,7 @@ impl<'a> Driver<'a> {
                     Ok(state) => in_flight.record_state(state),
                     Err(error) => {
                         in_flight.record_read_error(&error);
-                        if is_fatal_for_pass(&error) {
+                        if error.is_fatal_for_pass() {
                             self.result.fatal_error.get_or_insert(error.into());
                         }
                     }
@@ -333,7 +337,7 @@ impl<'a> Driver<'a> {
             TaskResult::CallEnded(n, call, sent_by, answer) => {
                 self.active_tasks -= 1;
                 match &answer {
-                    // It was not sent after all.
+                    // The call was not sent after all.
                     Err(CallError::TooLate | CallError::RateLimited { .. }) => {
                         yield_to_ready_tasks().await;
                         if let Err(error) =
@@ -359,7 +363,7 @@ impl<'a> Driver<'a> {
                     Ok(states) => in_flight.record_states(Some(states), now),
                     Err(error) => {
                         in_flight.record_states(None, now);
-                        if is_fatal_for_pass(&error) {
+                        if error.is_fatal_for_pass() {
                             self.result.fatal_error.get_or_insert(error.into());
                         }
                     }
@@ -369,7 +373,7 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Gives each that waits what the look showed of it.
+    /// Records in each waiting call what the batch read showed of its booking.
     fn record_batch_read(
         &mut self,
         states: &BTreeMap<BookingUid, (BookingState, ReadTimes)>,
@@ -383,7 +387,7 @@ impl<'a> Driver<'a> {
             match states.get(uid) {
                 Some((BookingState::Pending, read_times)) => {
                     let until = reading_valid_until(*read_times, self.limits);
-                    // A list that took too long is no help: each is read by uid instead.
+                    // A list that took too long does not help: each booking is read by uid instead.
                     in_flight.reading = Some(if until < now {
                         PreCallReading::NotListed
                     } else {
@@ -406,7 +410,7 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// What comes next for a delivery after something was learnt about it.
+    /// Starts what comes next for an in-flight call, after something was learned about it.
     fn advance(&mut self, n: usize, tasks: &mut Tasks<'a>) {
         let in_flight = self.slots[n].as_mut().expect("it is under way");
         if in_flight.needs_read() {
@@ -436,20 +440,21 @@ impl<'a> Driver<'a> {
     }
 }
 
-/// Until when a call may rest on a reading.
+/// Returns until when a call may depend on a reading.
 pub fn reading_valid_until(read_times: ReadTimes, limits: &PassLimits) -> Time {
     (read_times.requested_at + MAX_READING_AGE)
         .max(read_times.arrived_at + MIN_VALIDITY_AFTER_ARRIVAL)
         .min(read_times.requested_at + limits.max_observation_age)
 }
 
-/// Lets what is ready be noticed before the store is awaited, so that the order in which calls go on
-/// does not depend on how quick the store's thread is: a simulation of one seed runs the same twice.
+/// Lets ready tasks be polled before the store is awaited, so that the order in which calls
+/// continue does not depend on the speed of the store's thread: a simulation of one seed runs the
+/// same way twice.
 async fn yield_to_ready_tasks() {
     tokio::task::yield_now().await;
 }
 
-/// Looks at what waits, unless a stop is told: nothing was sent yet.
+/// Reads the waiting bookings, unless a stop is requested: nothing was sent yet.
 async fn read_waiting_bookings(ports: Ports<'_>, bookings: Vec<BookingRef>) -> TaskResult {
     tokio::select! {
         biased;

@@ -1,4 +1,5 @@
-//! What the store knows of a snapshot's bookings: gathered in one visit to the store's thread each.
+//! Reads what the store knows about a snapshot's bookings. Each function runs in one visit to the
+//! store's thread.
 
 use foldhash::HashMap;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,12 +28,12 @@ impl StoredDecisions {
     }
 }
 
-/// Whose accounts and which predecessors' charges are wanted.
+/// The accounts and the predecessors' charges that are to be read.
 #[derive(Debug, Default)]
 pub struct AccountQuery {
     addresses: BTreeSet<Address>,
     accounts: BTreeSet<AccountId>,
-    /// A booking and the one it replaced.
+    /// Pairs of a booking and the booking that it replaced.
     replaced_bookings: Vec<(BookingUid, BookingUid)>,
 }
 
@@ -43,8 +44,9 @@ pub struct LoadedAccounts {
     pub carried_charges: BTreeMap<BookingUid, Charge>,
 }
 
-/// The decisions about these bookings: by the request they would be, by their own name, which is the
-/// request of an occurrence that turned up late, and the one that they were decided with.
+/// Reads the decisions about these bookings: the records of the request that each booking would
+/// belong to, of the request under the booking's own uid (an occurrence that was listed late has
+/// such a request), and of the request that the booking was decided with.
 pub fn read_decisions(
     store: &mut dyn Store,
     bookings: &[(RequestId, BookingUid)],
@@ -70,8 +72,8 @@ pub fn read_decisions(
     })
 }
 
-/// The intents that are open, with their holds, and when a call was sent that may still be running;
-/// nothing of their bookings is known yet.
+/// Reads the open intents with their holds, and when a call that may still be running was sent. The
+/// states of their bookings are not known yet.
 pub fn read_open_intents(
     store: &mut dyn Store,
     limit: usize,
@@ -98,7 +100,7 @@ pub fn read_open_intents(
     Ok(open_intents)
 }
 
-/// A request's holds, and the charge it takes over.
+/// Reads the holds of a request, and the charge that the request takes over.
 pub fn read_holds(
     store: &mut dyn Store,
     request: &Request,
@@ -114,7 +116,7 @@ pub fn read_holds(
     Ok((charges, carried_charge))
 }
 
-/// What an intent's bookings are, from its series as it was read whole.
+/// Records the states of an intent's bookings, from its series, which was read as a whole.
 pub fn record_series_states(intent: &mut OpenIntent, occurrences: Vec<Booking>) {
     for booking in &intent.request.bookings {
         let state = BookingState::in_series(
@@ -132,7 +134,7 @@ pub fn record_series_states(intent: &mut OpenIntent, occurrences: Vec<Booking>) 
         .collect();
 }
 
-/// Those of the bookings that are part of a decision which is settled.
+/// Returns those of the bookings that are part of a settled decision.
 pub fn filter_settled(
     store: &mut dyn Store,
     bookings: &[BookingUid],
@@ -149,7 +151,7 @@ pub fn filter_settled(
     Ok(settled_bookings)
 }
 
-/// Whom to look up for these bookings.
+/// Builds the query for the accounts and charges that these bookings and intents need.
 pub fn build_account_query<'a>(
     bookings: impl Iterator<Item = &'a Booking>,
     intents: &[OpenIntent],
@@ -171,7 +173,7 @@ pub fn build_account_query<'a>(
     query
 }
 
-/// Looks them up.
+/// Reads the accounts and charges of the query.
 pub fn read_accounts(
     store: &mut dyn Store,
     query: &AccountQuery,
@@ -201,4 +203,10 @@ pub fn read_accounts(
         }
     }
     Ok(loaded_accounts)
+}
+
+/// Finds the request that a booking was decided with: its series', or its own.
+pub fn find_request(store: &dyn Store, uid: &BookingUid) -> Result<Option<Request>, StoreError> {
+    let id = store.request_of(uid)?;
+    store.request(&id.unwrap_or_else(|| RequestId::from(uid)))
 }

@@ -1,5 +1,5 @@
-//! What members have and what bookers asked for before: for caps, for rules that count, and for the
-//! limit of requests a day. Read only where some criterion looks at it.
+//! Reads the bookings of members and the earlier requests of bookers, for caps, for rules that
+//! count, and for the limit of requests a day. Reads them only if some criterion uses them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,32 +16,34 @@ use crate::store::port::{Store, StoreError};
 /// How far back bookings count: more than the longest period of a cap, in any zone.
 const LOOKBACK: Span = Span::days(40);
 
-/// How far ahead bookings count that are still to come. Nobody books further ahead.
+/// How far ahead upcoming bookings count. No booking is made further ahead.
 const LOOKAHEAD: Span = Span::days(366 * 20);
 
-/// Bookings of one member that are counted. Nobody has more in a month and ahead; of an account
-/// that does, no cap could be told.
+/// The maximum number of counted bookings of one member. No member has more within a month and
+/// ahead; for an account that does, no cap could be evaluated.
 const MAX_COUNTED_BOOKINGS: usize = 1_000;
 
-/// Longer than from the start of the day before, in any zone.
+/// How far back requests count: longer than since the start of the day before, in any zone.
 const REQUEST_LOOKBACK: Span = Span::hours(50);
 
-/// Requests of one booker that are counted in two days. A limit a day beyond it limits nothing.
+/// The maximum number of counted requests of one booker in two days. A daily limit above this
+/// number limits nothing.
 const MAX_COUNTED_REQUESTS: usize = 1_000;
 
-/// Whose past is wanted, and since when.
+/// The members and bookers whose history is needed, and since when.
 #[derive(Debug, Clone, Default)]
 pub struct UsageQuery {
-    /// Members, and from which start on their bookings count.
+    /// The members, and the start from which on their bookings count.
     members: BTreeMap<AccountId, Time>,
     until: Option<Time>,
-    /// Bookings that stand for nothing any more, or are what is asked for.
+    /// Bookings that do not count: they no longer stand, or they are the requested bookings
+    /// themselves.
     excluded: BTreeSet<BookingUid>,
-    /// Bookers, and when the first request in hand was made.
+    /// The bookers, and when the first of their current requests was made.
     bookers: BTreeMap<Address, Time>,
 }
 
-/// What there was.
+/// The bookings and requests that count.
 #[derive(Debug, Clone, Default)]
 pub struct UsageHistory {
     pub counted_bookings: BTreeMap<AccountId, Vec<CountedBooking>>,
@@ -50,14 +52,15 @@ pub struct UsageHistory {
     pub over_limit: OverLimit,
 }
 
-/// Whose past is too much to be counted: nothing of theirs can be decided.
+/// Members and bookers whose history is too long to be counted: none of their requests can be
+/// decided.
 #[derive(Debug, Clone, Default)]
 pub struct OverLimit {
     pub members: BTreeSet<AccountId>,
     pub bookers: BTreeSet<Address>,
 }
 
-/// What these bookings, which are to be decided, want to know.
+/// Builds the query for the history that these bookings, which are to be decided, need.
 pub fn build_usage_query<'a>(
     policy: &Policy,
     snapshot: &Snapshot,
@@ -69,7 +72,7 @@ pub fn build_usage_query<'a>(
         ..UsageQuery::default()
     };
     for (gate, booking) in bookings {
-        // What it replaced is cancelled at Cal.com already.
+        // The booking that this one replaced is already cancelled at Cal.com.
         query.excluded.insert(booking.uid.clone());
         query.excluded.extend(booking.rescheduled_from.clone());
         let carried = snapshot.carried_charges.get(&booking.uid);
@@ -95,7 +98,7 @@ pub fn build_usage_query<'a>(
     query
 }
 
-/// Whether something looks at how many bookings a member has.
+/// Returns true if anything uses the number of a member's bookings.
 fn needs_booking_counts(policy: &Policy, gate: &Gate) -> bool {
     let global_policy = &policy.global;
     let criteria = &gate.criteria;
@@ -110,10 +113,10 @@ fn limits_requests(policy: &Policy, gate: &Gate) -> bool {
     policy.global.requests_per_day.is_some() || gate.criteria.requests_per_day.is_some()
 }
 
-/// Bookings of open intents that will not stand, as their holds come back with this pass; and those
-/// for which a successor holds credits already.
+/// Finds the bookings of open intents that will not stand, because their holds come back with this
+/// pass, and the bookings for which a successor already holds credits.
 fn find_ended_bookings(snapshot: &Snapshot) -> BTreeSet<BookingUid> {
-    // While a call may still be running, the hold stays whatever the booking is meanwhile.
+    // While a call may still be running, the hold stays, whatever state the booking has meanwhile.
     let without_running_call = snapshot.intents.iter();
     let without_running_call = without_running_call.filter(|open| open.running_until.is_none());
     let booking_states = without_running_call.flat_map(|open| &open.booking_states);
@@ -140,10 +143,10 @@ fn find_ended_bookings(snapshot: &Snapshot) -> BTreeSet<BookingUid> {
     ended_bookings
 }
 
-/// Reads it.
+/// Reads the history that the query asks for.
 ///
 /// # Errors
-/// When the store cannot be read.
+/// Returns an error if the store cannot be read.
 pub fn read_usage_history(
     store: &dyn Store,
     query: &UsageQuery,
@@ -222,7 +225,7 @@ fn read_counted_booking(
 }
 
 impl OverLimit {
-    /// Whether the booking's booker is one of them.
+    /// Returns true if the booking's booker, or their account, is over the limit.
     pub fn includes_booker_of(&self, snapshot: &Snapshot, booking: &Booking) -> bool {
         let Some(booker) = &booking.booker else {
             return false;

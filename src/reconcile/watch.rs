@@ -1,6 +1,6 @@
-//! The watch: what became of bookings after the decision. Reads what changed, what is due, and in
-//! an audit every open charge; then writes down what follows, one commit a charge. It sends nothing,
-//! but for unmanaged bookings that are to be cancelled.
+//! The watch: follows up bookings after the decision. Reads what changed, what is due and, in an
+//! audit, every open charge; then writes down what follows, one commit per charge. The watch sends
+//! nothing, except for unmanaged bookings that are to be cancelled.
 
 mod accepted_move;
 mod cancel;
@@ -32,61 +32,61 @@ use accepted_move::MoveEvaluation;
 use observed_bookings::ObservedBookings;
 use unresolved_list::UnresolvedFinding;
 
-/// How far before the last watch changes are asked for: clocks differ, and a write may show late.
+/// How far before the last watch changes are requested: clocks differ, and a write may show late.
 const OVERLAP: Span = Span::minutes(5);
 
-/// Calls that are spent on what bookings seen had replaced. Each may name another one; the audit finds
-/// the charges behind them by name.
+/// The maximum number of calls to find what the observed bookings replaced. Each call may name a
+/// further predecessor; the audit finds the charges behind them individually.
 const MAX_PREDECESSOR_CALLS: u64 = 500;
 
-/// Charges read and settled in one go, before it is looked whether to stop.
+/// The number of charges whose bookings are read together, between two checks whether to stop.
 const CHARGES_PER_CHUNK: usize = 64;
 
 /// Open charges read from the store at once.
 const CHARGES_AT_ONCE: usize = 1_000;
 
-/// From this many on, listing is cheaper than reading each by name.
+/// From this number of bookings on, listing is cheaper than individual reads.
 const MIN_BOOKINGS_TO_LIST: usize = 3;
 
-/// How far ahead an audit lists: what is booked further ahead and charged is read by name.
+/// How far ahead an audit lists: charged bookings further ahead are read individually.
 const HORIZON: Span = Span::days(366);
 
-/// How far back an audit lists when it is not known when the last one was.
+/// How far back an audit lists if it is not known when the last audit was.
 const FIRST_AUDIT: Span = Span::days(2);
 
-/// What to look at.
+/// What a watch checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WatchScope {
-    /// When the last watch that came to its end began.
+    /// When the last watch that finished started.
     pub since: Option<Time>,
-    /// Read every open charge, and find bookings that others accepted.
+    /// Whether to read every open charge, and to find bookings that others accepted.
     pub audit: bool,
 }
 
-/// What the watch did.
+/// The report of a watch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WatchReport {
     pub started: Time,
     pub finished: Time,
     pub audit: bool,
-    /// Why nothing was written or sent, when that was not to be; the changes are then those that
-    /// would be made.
+    /// Why nothing was written or sent, if the watch only reports; the changes are then those that
+    /// it would make.
     pub report_only: Option<ReportOnlyReason>,
-    /// Whether the watch came to its end and what it decided was written down.
+    /// Whether the watch finished and its decisions were written down.
     pub complete: bool,
-    /// Open charges that were looked at.
+    /// The number of open charges that were checked.
     pub checked_charges: usize,
     pub calls: u64,
     pub changes: Vec<RecordedChange>,
     pub problems: Vec<Problem>,
-    /// What is on the unresolved list after it.
+    /// The unresolved list after the watch.
     pub unresolved: UnresolvedReport,
 }
 
 /// Why a watch only reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReportOnlyReason {
-    /// It was asked what a watch would do.
+    /// The caller asked what a watch would do.
     DryRun,
     /// A restored backup waits for an operator.
     RestoreOpen,
@@ -104,10 +104,10 @@ impl ReportOnlyReason {
     }
 }
 
-/// What the problem is called in reports, logs and the status.
+/// The name of the problem in reports, logs and the status.
 pub const RESTORE_OPEN: &str = "restore-open";
 
-/// What an operator is told while a restored backup waits.
+/// Returns the problem that an operator sees while a restored backup waits.
 pub(super) fn restore_problem() -> Problem {
     Problem {
         code: RESTORE_OPEN,
@@ -120,12 +120,12 @@ pub(super) fn restore_problem() -> Problem {
 }
 
 impl WatchReport {
-    /// Whether the watch has something to report.
+    /// Returns true if the watch has something to report.
     pub fn has_news(&self) -> bool {
         !self.changes.is_empty() || !self.problems.is_empty()
     }
 
-    /// Takes a change into the report, and into the log when it was really made.
+    /// Adds a change to the report, and logs it if it was really made.
     fn record(&mut self, change: RecordedChange) {
         if self.report_only.is_none() {
             tracing::info!(booking = %change.booking, "{}: {}", change.outcome.as_str(), change.text);
@@ -133,13 +133,13 @@ impl WatchReport {
         self.changes.push(change);
     }
 
-    /// Whether to break off: nothing more is decided.
+    /// Returns true if the watch should stop: nothing more is decided.
     fn should_stop(&self, ports: &Ports<'_>) -> bool {
         ports.stop.is_set() || self.report_only.is_none() && clock_is_off(ports)
     }
 }
 
-/// One thing that was written down.
+/// One change that was written down.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedChange {
     pub booking: BookingUid,
@@ -148,13 +148,13 @@ pub struct RecordedChange {
     pub text: String,
 }
 
-/// Watches once. While a restored backup waits for an operator, and while the clocks disagree, it only
-/// reports what it would do.
+/// Runs one watch. While a restored backup waits for an operator, and while the clocks disagree,
+/// the watch only reports what it would do.
 ///
 /// # Errors
-/// When the key is refused or opens another account than the ledger's, the rate limit is used up,
-/// Cal.com cannot be listed or the store fails. What was written is in the log, and the next watch
-/// goes on.
+/// Returns an error if Cal.com refuses the key, the key opens another account than the ledger's,
+/// the rate limit is used up, Cal.com cannot be listed, or the store fails. Everything that was
+/// written is in the log, and the next watch continues.
 pub async fn run_watch(
     ports: &Ports<'_>,
     policy: &Policy,
@@ -170,7 +170,7 @@ pub async fn run_watch(
 /// Reports what a watch would write and send; nothing is written or sent.
 ///
 /// # Errors
-/// As [`watch`].
+/// Returns the same errors as [`run_watch`].
 pub async fn preview_watch(
     ports: &Ports<'_>,
     policy: &Policy,
@@ -183,8 +183,8 @@ pub async fn preview_watch(
     }
 }
 
-/// As [`watch`], or with `dry_run` as [`preview`], with the report of what was done also where it
-/// could not come to its end.
+/// Does the same as [`run_watch`], or as [`preview_watch`] with `dry_run`, and returns the report
+/// of what was done even if the watch did not finish.
 pub async fn run_watch_with_report(
     ports: &Ports<'_>,
     policy: &Policy,
@@ -289,7 +289,8 @@ async fn run_phases(
         list_past_bookings(ports, &charges, started, &mut observed_bookings, report).await?;
         charges
     };
-    // What the lists have shown of the clocks counts for everything that is decided now.
+    // A clock difference that the lists have shown applies to everything that is decided from now
+    // on.
     if clock_is_off(ports) {
         report.report_only.get_or_insert(ReportOnlyReason::ClockOff);
     }
@@ -298,8 +299,8 @@ async fn run_phases(
         Some(_) => dry.ports(ports),
         None => *ports,
     };
-    // In the order in which they end, so that one late watch forgives the absences that timely ones would
-    // have forgiven.
+    // In the order in which they end, so that one late watch forgives the absences that timely
+    // watches would have forgiven.
     charges.sort_by(|a, b| (a.end, &a.booking.uid).cmp(&(b.end, &b.booking.uid)));
     for chunk in charges.chunks(CHARGES_PER_CHUNK) {
         if report.should_stop(ports) {
@@ -349,8 +350,8 @@ async fn run_phases(
     Ok(())
 }
 
-/// Whether the charge may be settled by its chain now. A move that was accepted without a pass is judged
-/// first, where the gate asks for that.
+/// Returns true if the charge may be settled by its chain now. If the gate asks for it, a move that
+/// was accepted without a pass is evaluated first.
 async fn may_settle(
     ports: &Ports<'_>,
     policy: &Policy,
@@ -415,15 +416,15 @@ async fn read_open_charges(ports: &Ports<'_>) -> Result<Vec<Charge>, PassError> 
         let full = page.len() == CHARGES_AT_ONCE;
         charges.extend(page);
         if !full {
-            // What is held belongs to an intent, and those are the pass's to finish.
+            // Held charges belong to intents, which the pass finishes.
             charges.retain(|charge| charge.state == ChargeState::Open);
             return Ok(charges);
         }
     }
 }
 
-/// The open charges that a short watch looks at: those that something was seen of, and those whose
-/// time is over.
+/// Selects the open charges that a short watch checks: those whose bookings have changed, and those
+/// whose time is over.
 async fn select_charges(
     ports: &Ports<'_>,
     policy: &Policy,
@@ -445,7 +446,8 @@ async fn select_charges(
     Ok(charges)
 }
 
-/// Lists what is over in the time that the wanted charges span, when that is cheaper than by name.
+/// Lists the past bookings in the time that the wanted charges span, if that is cheaper than
+/// individual reads.
 async fn list_past_bookings(
     ports: &Ports<'_>,
     charges: &[Charge],
@@ -470,7 +472,8 @@ async fn list_past_bookings(
     Ok(())
 }
 
-/// All that stands or stood lately: for the open charges, and to find what others accepted.
+/// Lists all bookings that stand or stood recently: for the open charges, and to find what others
+/// accepted.
 async fn list_for_audit(
     ports: &Ports<'_>,
     scope: WatchScope,

@@ -1,219 +1,15 @@
-//! What other people do while maitred is not looking: bookers and hosts cancel, move, accept by
-//! hand, stay away. Each is one value, so that a scenario file, a script and the control endpoint
-//! say it alike.
+//! What other people do while maitred runs: bookers and hosts cancel, move, accept by hand, stay
+//! away. Each action is one value, so that a scenario file, a script and the control endpoint write
+//! it in the same way.
 
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-
+use super::action::{BookingMove, BookingRemark, ThirdPartyAction};
 use super::call_log::MailKind;
-use super::create_booking::{BookingNames, NewBooking};
 use super::model::{SandboxStatus, User};
-use super::relative_time::RelativeTime;
 use super::transitions::{CancelExtent, CancelRequest, RescheduleRequest, TransitionRefusal};
 use super::world::{World, WorldError};
 use crate::domain::time::{Span, Time};
 
-/// One thing that somebody does. Bookings are named by uid.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(
-    tag = "do",
-    rename_all = "kebab-case",
-    rename_all_fields = "kebab-case"
-)]
-#[serde(deny_unknown_fields)]
-pub enum ThirdPartyAction {
-    /// The booker cancels by the link in the mail, which leaves the booker's address.
-    BookerCancels(BookingRemark),
-    /// The host cancels on the web page, which leaves the host's address.
-    HostCancels(BookingRemark),
-    /// Somebody cancels through the API, which leaves no address.
-    ApiCancels(BookingRemark),
-    /// The booker moves it: a new booking, pending where the event type asks for confirmation.
-    BookerMoves(BookingMove),
-    /// The host moves it: a new booking, accepted at once.
-    HostMoves(BookingMove),
-    /// The host asks for another time: cancelled, and no successor yet.
-    HostAsksToMove(BookingRemark),
-    HostAccepts {
-        booking: String,
-    },
-    HostRejects(BookingRemark),
-    /// Marks an attendee absent, or takes the mark back. `updatedAt` stays as it was.
-    AttendeeAbsent {
-        booking: String,
-        email: String,
-        #[serde(default = "default_true")]
-        absent: bool,
-    },
-    /// Marks the host absent, or takes the mark back. In the API any valid key may.
-    HostAbsent {
-        booking: String,
-        #[serde(default = "default_true")]
-        absent: bool,
-    },
-    /// Cancels this occurrence and those after it; the earlier ones stay.
-    SeriesCancels(BookingRemark),
-    /// The booker pays: the payment is no longer open.
-    Pays {
-        booking: String,
-    },
-    /// A new booking, or a series of them.
-    Requests(Box<NewBookingFile>),
-    DeletesBooking {
-        booking: String,
-    },
-    DeletesEventType {
-        event_type: i64,
-    },
-    /// One attendee of a seated booking gives the seat up.
-    LeavesSeat {
-        booking: String,
-        email: String,
-    },
-    /// Locks or unlocks an account, as v1's limiter or an administrator does.
-    LocksAccount {
-        user: i64,
-        #[serde(default = "default_true")]
-        locked: bool,
-    },
-    /// Sets the clock forward (or back).
-    Advances {
-        seconds: i64,
-    },
-}
-
-/// A booking and what was said about it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct BookingRemark {
-    pub booking: String,
-    #[serde(default)]
-    pub reason: Option<String>,
-    /// The address that is left in place of the true one: it is a free parameter of Cal.com's
-    /// public pages.
-    #[serde(default)]
-    pub by: Option<String>,
-}
-
-impl BookingRemark {
-    /// Of this booking, without a word.
-    pub fn without_reason(booking: &str) -> Self {
-        BookingRemark {
-            booking: booking.to_owned(),
-            reason: None,
-            by: None,
-        }
-    }
-}
-
-/// A booking and the time that it is moved to.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct BookingMove {
-    pub booking: String,
-    pub start: RelativeTime,
-    #[serde(default)]
-    pub reason: Option<String>,
-    /// The new booking's uid, where a later action has to name it.
-    #[serde(default)]
-    pub uid: Option<String>,
-    /// The address that is left in place of the true one. Where it is the host's, Cal.com takes the
-    /// move for the host's.
-    #[serde(default)]
-    pub by: Option<String>,
-}
-
-impl BookingMove {
-    pub fn new(booking: &str, start: impl Into<RelativeTime>) -> Self {
-        BookingMove {
-            booking: booking.to_owned(),
-            start: start.into(),
-            reason: None,
-            uid: None,
-            by: None,
-        }
-    }
-}
-
-fn default_true() -> bool {
-    true
-}
-
-/// What `Action::Requests` asks for.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct NewBookingFile {
-    pub event_type: i64,
-    pub email: String,
-    pub start: RelativeTime,
-    #[serde(default)]
-    pub name: Option<String>,
-    #[serde(default)]
-    pub time_zone: Option<String>,
-    #[serde(default)]
-    pub language: Option<String>,
-    #[serde(default)]
-    pub minutes: Option<u32>,
-    #[serde(default)]
-    pub guests: Vec<String>,
-    #[serde(default)]
-    pub answers: BTreeMap<String, Value>,
-    #[serde(default)]
-    pub metadata: BTreeMap<String, Value>,
-    /// How many occurrences; none for a booking that is no series.
-    #[serde(default)]
-    pub occurrences: Option<usize>,
-    /// What the rows are to be called, where a later action has to name them.
-    #[serde(default)]
-    pub names: Option<BookingNamesFile>,
-}
-
-/// `Names` as files write it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct BookingNamesFile {
-    #[serde(default)]
-    pub id: Option<i64>,
-    #[serde(default)]
-    pub uids: Vec<String>,
-    #[serde(default)]
-    pub series: Option<String>,
-}
-
-impl From<BookingNamesFile> for BookingNames {
-    fn from(file: BookingNamesFile) -> Self {
-        BookingNames {
-            id: file.id,
-            uids: file.uids,
-            series: file.series,
-        }
-    }
-}
-
-impl NewBookingFile {
-    /// The request, its start reckoned from this now.
-    pub fn into_new_booking(self, now: Time) -> NewBooking {
-        let file = self;
-        let mut new_booking =
-            NewBooking::new(file.event_type, &file.email, file.start.resolve(now));
-        new_booking.name = file.name.unwrap_or(new_booking.name);
-        new_booking.time_zone = file.time_zone.unwrap_or(new_booking.time_zone);
-        new_booking.language = file.language.unwrap_or(new_booking.language);
-        new_booking.length = file
-            .minutes
-            .map(|minutes| Span::minutes(i64::from(minutes)));
-        new_booking.guests = file.guests;
-        new_booking.answers = file.answers;
-        new_booking.metadata = file.metadata;
-        new_booking.occurrences = file.occurrences;
-        new_booking.names = file.names.unwrap_or_default().into();
-        new_booking
-    }
-}
-
-/// Why an action could not be done.
+/// Why an action could not be carried out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ActionError {
     #[error(transparent)]
@@ -240,7 +36,7 @@ fn refusal_text(refusal: &TransitionRefusal) -> String {
 }
 
 impl World {
-    /// Does one thing; gives the uids of bookings that were made by it.
+    /// Carries out one action; returns the uids of the bookings that it made.
     pub fn act(&mut self, now: Time, action: ThirdPartyAction) -> Result<Vec<String>, ActionError> {
         match action {
             ThirdPartyAction::BookerCancels(remark) => {
@@ -311,8 +107,9 @@ impl World {
         }
     }
 
-    /// Does one thing after another, the clock going along with those that move it; gives the uids
-    /// of bookings that were made. Stops at the first that cannot be done.
+    /// Carries out actions one after the other, each at the time to which the earlier ones have set
+    /// the clock; returns the uids of the bookings that were made. Stops at the first action that
+    /// cannot be carried out.
     pub fn act_all(
         &mut self,
         now: Time,
@@ -518,7 +315,7 @@ mod tests {
             );
             assert_eq!((old.status, new.status), (SandboxStatus::Cancelled, status));
             assert_eq!(new.rescheduled_by.as_deref(), Some(by));
-            // On the web page the reason lands where that of a cancellation stands.
+            // On the web page the reason is stored in the field for the reason of a cancellation.
             assert_eq!(new.cancellation_reason.as_deref(), Some("a train"));
             assert_eq!(old.cancellation_reason, None);
         }

@@ -1,4 +1,4 @@
-//! The booking rows in order of creation, findable by uid, by number and by series.
+//! The booking rows in order of creation, indexed by uid, by number and by series.
 
 use std::collections::HashMap;
 
@@ -26,7 +26,7 @@ impl BookingTable {
         self.by_id.get(&id).map(|at| &self.all[*at])
     }
 
-    /// The occurrences of a series by start; empty when there is none of that name.
+    /// Returns the occurrences of a series by start; empty when there is no series of that name.
     pub fn series(&self, series: &str) -> Vec<&SandboxBooking> {
         let indexes = self.by_series.get(series).map_or(&[][..], Vec::as_slice);
         let mut bookings: Vec<&SandboxBooking> = indexes.iter().map(|at| &self.all[*at]).collect();
@@ -39,7 +39,7 @@ impl BookingTable {
         Some(&mut self.all[index])
     }
 
-    /// Every row, to be changed in place; uid, id and series stay as they are.
+    /// Returns every row, to be changed in place. The caller must not change uid, id or series.
     pub fn all_mut(&mut self) -> impl Iterator<Item = &mut SandboxBooking> {
         self.all.iter_mut()
     }
@@ -57,7 +57,7 @@ impl BookingTable {
         self.all.push(booking);
     }
 
-    /// Takes one row out. Everything is numbered anew: deletions are rare.
+    /// Removes one row. All rows are numbered again, because deletions are rare.
     pub fn remove(&mut self, uid: &str) -> Option<SandboxBooking> {
         let index = *self.by_uid.get(uid)?;
         let mut all = std::mem::take(&mut self.all);

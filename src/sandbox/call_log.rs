@@ -1,5 +1,5 @@
-//! What happened, counted: every call, every mail a real server would have sent, every calendar
-//! event it would have made. Tests prove "no double confirm, no double decline" by it.
+//! Counts what happened: every call, every mail a real server would have sent, every calendar event
+//! it would have made. Tests use the counts to prove "no double confirm, no double decline".
 
 use std::collections::BTreeMap;
 
@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::time::Time;
 
-/// Records of single calls kept, at most (about 150 bytes each). Later calls are still counted, and
-/// `Journal::calls_dropped` says how many are missing from the list.
+/// Most records of single calls that are kept (about 150 bytes each). Later calls are still
+/// counted, and `CallLog::calls_dropped` says how many are missing from the list.
 pub const LOGGED_CALLS_MAX: usize = 200_000;
 
-/// What a call is about, whichever dialect it came by.
+/// What a call does, in either dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Operation {
@@ -19,9 +19,9 @@ pub enum Operation {
     EventTypes,
     List,
     Get,
-    /// v1: a PATCH to ACCEPTED.
+    /// In v1, a PATCH to ACCEPTED.
     Confirm,
-    /// v1: a PATCH to REJECTED.
+    /// In v1, a PATCH to REJECTED.
     Decline,
     Cancel,
     Reschedule,
@@ -29,13 +29,13 @@ pub enum Operation {
     Create,
     /// Any other PATCH of v1.
     Patch,
-    /// Unknown routes and whatever else.
+    /// Unknown routes and everything else.
     Other,
 }
 
 impl Operation {
-    /// Whether a call of this kind has a check and two steps that others may act between. In v1 only
-    /// cancel has: a PATCH is a bare write.
+    /// Returns true for calls that have a check and two steps, between which other calls may act.
+    /// In v1 only a cancellation has steps: a PATCH is a bare write.
     pub fn has_steps(self) -> bool {
         match self {
             Operation::Confirm | Operation::Decline | Operation::Cancel | Operation::Reschedule => {
@@ -52,7 +52,7 @@ impl Operation {
         }
     }
 
-    /// Whether a call of this kind only reads.
+    /// Returns true for calls that only read.
     pub fn is_read(self) -> bool {
         match self {
             Operation::Me | Operation::EventTypes | Operation::List | Operation::Get => true,
@@ -68,7 +68,7 @@ impl Operation {
     }
 }
 
-/// One call, the key left out of its target.
+/// One call. Its target is recorded without the key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct LoggedCall {
@@ -78,7 +78,7 @@ pub struct LoggedCall {
     pub booking: Option<String>,
     pub method: String,
     pub target: String,
-    /// What was answered; `None` when the connection was closed instead.
+    /// The status of the answer; `None` when the connection was closed instead.
     pub status: Option<u16>,
 }
 
@@ -100,10 +100,10 @@ pub enum MailKind {
     Rescheduled,
 }
 
-/// Mails of one booking, by recipient and kind.
+/// How many mails there were about one booking, by recipient and kind.
 pub type Mails = BTreeMap<(Recipient, MailKind), u32>;
 
-/// The counters. Grows with bookings and calls; nothing is ever taken back.
+/// The counters. They grow with bookings and calls; nothing is ever removed.
 #[derive(Debug, Clone, Default)]
 pub struct CallLog {
     calls: Vec<LoggedCall>,
@@ -136,17 +136,17 @@ impl CallLog {
         *self.events.entry(uid.to_owned()).or_default() += 1;
     }
 
-    /// Every call in order, up to `CALLS_KEPT`.
+    /// Returns the calls in order, up to `LOGGED_CALLS_MAX`.
     pub fn calls(&self) -> &[LoggedCall] {
         &self.calls
     }
 
-    /// How many calls of a kind there were.
+    /// Returns how many calls of a kind there were.
     pub fn call_count(&self, kind: Operation) -> u64 {
         self.by_kind.get(&kind).copied().unwrap_or(0)
     }
 
-    /// How many calls of a kind named this booking.
+    /// Returns how many calls of a kind named this booking.
     pub fn call_count_for(&self, uid: &str, kind: Operation) -> u64 {
         self.by_booking
             .get(&(uid.to_owned(), kind))
@@ -158,7 +158,7 @@ impl CallLog {
         &self.by_kind
     }
 
-    /// How many mails of a kind one recipient got about this booking.
+    /// Returns how many mails of a kind a recipient got about this booking.
     pub fn mail_count(&self, uid: &str, to: Recipient, kind: MailKind) -> u32 {
         self.mails
             .get(uid)
@@ -167,17 +167,17 @@ impl CallLog {
             .unwrap_or(0)
     }
 
-    /// How many mails there were at all.
+    /// Returns how many mails there were in total.
     pub fn mail_total(&self) -> u32 {
         self.mails.values().flat_map(BTreeMap::values).sum()
     }
 
-    /// All mails about this booking.
+    /// Returns all mails about this booking.
     pub fn mails(&self, uid: &str) -> Option<&Mails> {
         self.mails.get(uid)
     }
 
-    /// How many calendar events were made for this booking.
+    /// Returns how many calendar events were made for this booking.
     pub fn calendar_event_count(&self, uid: &str) -> u32 {
         self.events.get(uid).copied().unwrap_or(0)
     }

@@ -1,6 +1,6 @@
-//! `/_sandbox/…`: how another process looks into the sandbox and makes things happen in it. Not
-//! part of any real server, hence never counted, limited or struck by faults. There is no key:
-//! whoever reaches the port may do anything, so the sandbox belongs on a loopback address.
+//! `/_sandbox/…`: lets another process inspect the sandbox and act on it. It is not part of any
+//! real server, so these calls are never counted, limited or affected by faults. There is no key:
+//! any process that reaches the port may do anything, so the sandbox belongs on a loopback address.
 //!
 //! | Call | Does |
 //! | --- | --- |
@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::actions::ThirdPartyAction;
+use super::action::ThirdPartyAction;
 use super::faults::FaultRule;
 use super::http_types::{HttpRequest, HttpResponse};
 use super::model::SandboxBooking;
@@ -25,7 +25,7 @@ use super::scenario::file::ScriptEntryFile;
 use super::world::World;
 use crate::domain::time::{Span, Time};
 
-/// Where the control endpoints live.
+/// The path prefix of the control endpoints.
 pub const PREFIX: &str = "/_sandbox/";
 
 pub fn handle(world: &mut World, now: Time, request: &HttpRequest) -> HttpResponse {
@@ -48,7 +48,7 @@ pub fn handle(world: &mut World, now: Time, request: &HttpRequest) -> HttpRespon
     }
 }
 
-/// One of something, or a list.
+/// A single value, or a list of values.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum OneOrMany {
@@ -102,7 +102,7 @@ fn advance_clock(world: &mut World, now: Time, body: &[u8]) -> Result<Value, Str
     Ok(json!({ "now": format_time(now + span) }))
 }
 
-/// Everything that can be seen from outside, keys excepted.
+/// Returns everything that is visible from outside, except keys.
 pub fn state_json(world: &World, now: Time) -> Value {
     let bookings: Vec<Value> = world
         .bookings()
@@ -160,7 +160,7 @@ fn booking_json(world: &World, one: &SandboxBooking) -> Value {
     })
 }
 
-/// The word that stands for one of our own enums in files and answers.
+/// Returns the word for a variant of one of our own enums in files and answers.
 fn variant_name<T: serde::Serialize>(word: &T) -> String {
     match serde_json::to_value(word) {
         Ok(Value::String(word)) => word,

@@ -1,6 +1,4 @@
-//! Asking for bookings: what a booker says, and the rows that are made of it.
-
-use std::collections::BTreeMap;
+//! Creates the rows of a new booking.
 
 use serde_json::Value;
 
@@ -9,84 +7,26 @@ use super::model::{
     SandboxAttendee, SandboxBooking, SandboxEventType, SandboxPayment, SandboxStatus, Seat,
     StoredAnswers,
 };
+use super::new_booking::{NewBooking, OCCURRENCES_MAX};
 use super::world::{World, WorldError};
 use crate::domain::time::{Span, Time, truncate_to_millis};
 
-/// Occurrences of one series, at most (Cal.com's own limit is 24 for most).
-pub const OCCURRENCES_MAX: usize = 100;
-
-/// What a booker asks for. `World::book` makes bookings of it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct NewBooking {
-    pub event_type: i64,
-    pub email: String,
-    pub name: String,
-    pub time_zone: String,
-    pub language: String,
-    pub start: Time,
-    /// `None`: as long as the event type says.
-    pub length: Option<Span>,
-    pub guests: Vec<String>,
-    pub answers: BTreeMap<String, Value>,
-    pub metadata: BTreeMap<String, Value>,
-    /// How many occurrences, a week apart; `None`: one booking that is no series.
-    pub occurrences: Option<usize>,
-    /// What the rows are to be called; the world makes up what is left open.
-    pub names: BookingNames,
-}
-
-/// Names of the rows that a request becomes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct BookingNames {
-    /// The numeric id; of a series, that of the first occurrence.
-    pub id: Option<i64>,
-    /// One for each occurrence, by start.
-    pub uids: Vec<String>,
-    pub series: Option<String>,
-}
-
-impl NewBooking {
-    /// A plain request: the name is the address's first part, everything else is left open.
-    pub fn new(event_type: i64, email: &str, start: Time) -> Self {
-        let name = email.split('@').next().unwrap_or(email);
-        NewBooking {
-            event_type,
-            email: email.to_owned(),
-            name: name.to_owned(),
-            time_zone: "Europe/Paris".to_owned(),
-            language: "en".to_owned(),
-            start,
-            length: None,
-            guests: Vec::new(),
-            answers: BTreeMap::new(),
-            metadata: BTreeMap::new(),
-            occurrences: None,
-            names: BookingNames::default(),
-        }
-    }
-
-    /// When each occurrence begins: a week apart.
-    pub fn occurrence_starts(&self) -> impl Iterator<Item = Time> + use<> {
-        let (first, count) = (self.start, self.occurrences.unwrap_or(1));
-        (0..).take(count).map(move |week| first + Span::weeks(week))
-    }
-}
-
 impl World {
-    /// A pending (or, as the event type says, accepted) booking; gives its uid. No slot is checked.
+    /// Makes a booking that is pending, or accepted where the event type says so, and returns its
+    /// uid. The slot is not checked.
     ///
     /// # Panics
-    /// Where the event type does not exist: the caller made both.
+    /// Panics when the event type does not exist, because the caller created both.
     pub fn request(&mut self, now: Time, event_type: i64, email: &str, start: Time) -> String {
         let result = self.book(now, NewBooking::new(event_type, email, start));
         let mut uids = result.expect("a request of an event type that exists");
         uids.swap_remove(0)
     }
 
-    /// A series of so many occurrences, a week apart; gives their uids by start.
+    /// Makes a series of `count` occurrences, a week apart, and returns their uids by start.
     ///
     /// # Panics
-    /// Where the event type does not exist or the length is out of bounds.
+    /// Panics when the event type does not exist, or when the length is out of bounds.
     pub fn request_series(
         &mut self,
         now: Time,
@@ -101,7 +41,7 @@ impl World {
             .expect("a series of an event type that exists")
     }
 
-    /// Makes the bookings that were asked for, without looking at the slot; gives their uids.
+    /// Makes the bookings that were asked for, without checking the slot; returns their uids.
     pub fn book(&mut self, now: Time, new_booking: NewBooking) -> Result<Vec<String>, WorldError> {
         let Some(event_type) = self.event_type(new_booking.event_type).cloned() else {
             return Err(WorldError::NoEventType(new_booking.event_type));
@@ -114,8 +54,8 @@ impl World {
         self.book_at(now, &event_type, &new_booking, &starts)
     }
 
-    /// Makes one booking for each of these starts, one series where a series was asked for, and
-    /// counts the mails: a series is told of once.
+    /// Makes one booking for each of these starts, as one series where a series was asked for, and
+    /// counts the mails: a series causes mails only once.
     pub(super) fn book_at(
         &mut self,
         now: Time,
@@ -144,7 +84,7 @@ impl World {
         Ok(new_uids)
     }
 
-    /// The row that a request would become.
+    /// Returns the row for a new booking.
     fn draft(
         &mut self,
         now: Time,
@@ -216,7 +156,8 @@ impl World {
             start: truncate_to_millis(new_booking.start),
             end: truncate_to_millis(new_booking.start + length),
             created: now,
-            // What waits is written again right away; what is accepted at once is not.
+            // A pending booking is written a second time right away; a booking that is accepted
+            // immediately is not.
             updated: needs_confirmation.then_some(now),
             location: format!("https://meet.example.com/{}", event_type.slug),
             attendees,
@@ -259,8 +200,8 @@ impl World {
         }
     }
 
-    /// Counts the mails about a booking that was made, and its calendar event. `told` is false for
-    /// all but the first of a series.
+    /// Counts the mails about a new booking, and its calendar event. `counts_mails` is false for
+    /// all but the first occurrence of a series.
     fn count_new_booking_mails(&mut self, uid: &str, status: SandboxStatus, counts_mails: bool) {
         let kind = match status {
             SandboxStatus::Accepted => MailKind::Confirmed,

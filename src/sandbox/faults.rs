@@ -1,29 +1,31 @@
-//! Things going wrong between client and server, by rule: which calls, how many of them, and what
-//! goes wrong. The rules are pure; what a fault means for the bytes on the wire is carried out by
-//! `answer` (bodies) and `server` (connections, waiting).
+//! Faults between client and server, by rule: which calls, how many of them, and what goes wrong.
+//! The rules are pure; `handler` (bodies) and `server` (connections, delays) carry out what a fault
+//! means for the bytes that are sent.
 
 use serde::{Deserialize, Serialize};
 
 use super::call_log::Operation;
 use super::model::SandboxBooking;
 
-/// Rules in force at once, at most: each call looks at all of them.
+/// Most rules in force at the same time: each call is checked against all of them.
 pub const FAULT_RULES_MAX: usize = 1000;
 
-/// Longest wait a rule may ask for, in milliseconds: ten minutes outlast every client's patience.
+/// The longest delay that a rule may ask for, in milliseconds: ten minutes exceed every client's
+/// patience.
 pub const FAULT_DELAY_MAX: u64 = 600_000;
 
-/// Where something goes wrong on a call's way.
+/// At which point of a call a fault occurs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
     /// Before the call's check: nothing is done.
     Before,
     /// Between the two steps of a change: a confirm has mailed and written nothing yet; decline,
-    /// cancel and reschedule have written and mailed nobody yet. To wait here is to wait for a slow
-    /// mail server; to hang up here is to die. Calls that change nothing have no such place.
+    /// cancel and reschedule have written and mailed nothing yet. A delay here is a slow mail
+    /// server; a closed connection here is a server that dies. Calls that change nothing do not
+    /// have this stage.
     Between,
-    /// After everything was done.
+    /// After everything is done.
     After,
 }
 
@@ -40,39 +42,40 @@ pub enum Fault {
     Error { stage: Stage },
     /// 500 in the shape of a database that cannot be reached; nothing is changed.
     DatabaseDown,
-    /// 502 with an HTML page, as a proxy in front sends it.
+    /// 502 with an HTML page, as a proxy in front of the server sends it.
     BadGateway { stage: Stage },
     /// The connection is closed without an answer.
     HangUp { stage: Stage },
     /// The answer ends in the middle; the change is made.
     Truncated,
-    /// 429, whatever the limiter says; nothing is changed. `reset` in seconds.
+    /// 429, whatever the limiter decides; nothing is changed. `reset` is in seconds.
     Limited { reset: u32 },
-    /// The answer comes late by so many milliseconds. Before: the request is held up in front of the
-    /// server, and a client that hangs up takes it along. Between: the second step comes late, and
-    /// the server goes on whether or not the client is still there.
+    /// The answer is late by `ms` milliseconds. Before: the request is delayed in front of the
+    /// server, and is lost if the client hangs up. Between: the second step is late, and the server
+    /// continues whether or not the client is still connected.
     Slow { stage: Stage, ms: u64 },
-    /// The body never seems to end: a gigabyte of it; the change is made.
+    /// The body seems endless: it has a gigabyte; the change is made.
     Flood,
-    /// The body comes a byte at a time, one each `ms` milliseconds; the change is made.
+    /// The body arrives one byte at a time, every `ms` milliseconds; the change is made.
     Drip { ms: u64 },
-    /// Sent elsewhere, with 307; nothing is changed.
+    /// 307 to another address; nothing is changed.
     Redirect { to: String },
     /// 500 whose text repeats the credential that was presented; nothing is changed.
     EchoKey,
-    /// The state check was passed before another call changed the booking (a race): confirm,
-    /// decline and cancel act whatever the booking is.
+    /// The state check passed before another call changed the booking (a race): confirm, decline
+    /// and cancel act whatever the booking's state is.
     Race,
-    /// A read shows the world as it was when the rule was added, or last `Rules::remember`ed.
+    /// A read shows the world as it was when the rule was added, or at the last
+    /// `FaultRules::set_stale_rows`.
     Stale,
     /// Rows with equal sort keys come in another order.
     Shuffle,
-    /// Rows of the answer look wrong; those of `booking` where the rule names one.
+    /// Rows of the answer are wrong: all of them, or only `booking` where the rule names a booking.
     Rows { as_if: RowFault },
 }
 
 impl Fault {
-    /// Where on a call's way it strikes, for those that may strike at more than one place.
+    /// Returns the stage of a fault that can occur at several stages.
     pub fn stage(&self) -> Option<Stage> {
         match self {
             Fault::Error { stage }
@@ -94,13 +97,13 @@ impl Fault {
     }
 }
 
-/// How a row looks wrong.
+/// What is wrong with a row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RowFault {
     /// The status is `awaiting_host`.
     AwaitingHost,
-    /// The status is a word nobody knows.
+    /// The status is an unknown word.
     UnknownStatus,
     /// The host's account is gone: `hosts[0].id` is the word "unknown".
     HostUnknown,
@@ -114,11 +117,11 @@ pub enum RowFault {
     ExtraField,
     /// Numbers where texts should be, and the other way round.
     WrongTypes,
-    /// The row is missing, and the totals still count it.
+    /// The row is missing, but the totals still count the row.
     Missing,
 }
 
-/// How many calls a rule strikes.
+/// To how many calls a rule applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultTimes {
@@ -127,17 +130,17 @@ pub enum FaultTimes {
     Count(u32),
 }
 
-/// One rule.
+/// A rule that makes matching calls fail.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct FaultRule {
     /// `None`: any call.
     #[serde(default)]
     pub call: Option<Operation>,
-    /// Only calls that name this booking; for faults of rows, the row that looks wrong.
+    /// Only calls that name this booking; for faults of rows, the row that is wrong.
     #[serde(default)]
     pub booking: Option<String>,
-    /// Matching calls that are let pass first.
+    /// How many matching calls succeed first.
     #[serde(default)]
     pub skip: u32,
     #[serde(default = "one_time")]
@@ -150,7 +153,7 @@ fn one_time() -> FaultTimes {
 }
 
 impl FaultRule {
-    /// Strikes the next call of this kind, once.
+    /// Returns a rule for only the next call of this kind.
     pub fn on_next(call: Operation, fault: Fault) -> Self {
         FaultRule {
             call: Some(call),
@@ -161,7 +164,7 @@ impl FaultRule {
         }
     }
 
-    /// Strikes every call of any kind.
+    /// Returns a rule for every call of any kind.
     pub fn always(fault: Fault) -> Self {
         FaultRule {
             call: None,
@@ -188,12 +191,12 @@ impl FaultRule {
         self
     }
 
-    /// Whether this rule is about such a call at all.
+    /// Returns true when this rule applies to such a call.
     fn matches(&self, call: Operation, booking: Option<&str>) -> bool {
         let kind = self.call.is_none_or(|wanted| wanted == call);
         let of_rows = matches!(self.fault, Fault::Rows { .. });
         let of_reads = of_rows || matches!(self.fault, Fault::Stale | Fault::Shuffle);
-        // Routes that are not there never get as far as the database.
+        // Calls to unknown routes never reach the database.
         if self.fault == Fault::DatabaseDown && call == Operation::Other {
             return false;
         }
@@ -205,14 +208,14 @@ impl FaultRule {
     }
 }
 
-/// What strikes one call: the faults of the rows, which add up, and at most one other.
+/// The faults of one call: all matching faults of rows, and at most one other fault.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AppliedFault {
     pub fault: Option<Fault>,
     pub row_faults: Vec<(Option<String>, RowFault)>,
 }
 
-/// The rules in force, in the order in which they were added: the first that matches strikes.
+/// The rules in force, in the order in which they were added: the first that matches applies.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct FaultRules {
     rules: Vec<FaultRule>,
@@ -220,7 +223,7 @@ pub struct FaultRules {
     stale_rows: Vec<SandboxBooking>,
 }
 
-/// A rule that cannot be.
+/// Why a rule is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FaultRuleError {
     #[error("add a fault: {FAULT_RULES_MAX} rules at once are the most")]
@@ -230,7 +233,7 @@ pub enum FaultRuleError {
 }
 
 impl FaultRules {
-    /// Adds a rule after the others. `rows` are what a stale read will show from now on.
+    /// Adds a rule after the others. For a stale rule, stale reads show `rows` from now on.
     pub fn add(&mut self, rule: FaultRule, rows: &[SandboxBooking]) -> Result<(), FaultRuleError> {
         if self.rules.len() >= FAULT_RULES_MAX {
             return Err(FaultRuleError::TooMany);
@@ -251,7 +254,7 @@ impl FaultRules {
         self.rules.clear();
     }
 
-    /// How many rules are still in force.
+    /// Returns how many rules are still in force.
     pub fn len(&self) -> usize {
         self.rules.len()
     }
@@ -260,7 +263,7 @@ impl FaultRules {
         self.rules.is_empty()
     }
 
-    /// Sets what stale reads show.
+    /// Sets the rows that stale reads show.
     pub fn set_stale_rows(&mut self, rows: &[SandboxBooking]) {
         self.stale_rows = rows.to_vec();
     }
@@ -269,7 +272,7 @@ impl FaultRules {
         &self.stale_rows
     }
 
-    /// What strikes this call; counts it.
+    /// Returns the faults of this call, and counts the call for the rules that apply.
     pub fn apply_fault(&mut self, call: Operation, booking: Option<&str>) -> AppliedFault {
         let mut struck = AppliedFault::default();
         self.rules.retain_mut(|rule| {
@@ -313,7 +316,7 @@ mod tests {
 
     #[test]
     fn rules_apply_to_the_calls_that_they_name() {
-        // rule, then calls with whether they are struck
+        // rule, then calls with whether the rule applies to them
         let rows = [
             (
                 FaultRule::on_next(Operation::Confirm, BEFORE),

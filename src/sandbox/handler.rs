@@ -1,7 +1,7 @@
-//! One request to one answer: the script's actions around it, the faults that strike it, the
-//! dialect that answers it, and the journal. A call takes steps, since others may act in between
-//! (`change`): `Underway::begin` decides what strikes, `go_on` takes the steps and says when to wait,
-//! `finish` gives the answer.
+//! Turns one request into one answer: runs the script's actions around the call, applies the call's
+//! faults, lets the dialect answer, and records the call. A call takes steps, because other calls
+//! may act in between (see `transitions`): `RunningCall::begin` selects the faults, `advance` takes
+//! the steps and says when to wait, and `finish` returns the answer.
 
 use std::hash::{DefaultHasher, Hasher};
 use std::mem;
@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::call_log::{LoggedCall, Operation};
 use super::faults::{AppliedFault, Fault, Stage};
-use super::http_types::{ApiRoute, Dialect, HttpRequest, HttpResponse};
+use super::http_types::{ApiRoute, HttpRequest, HttpResponse};
 use super::id_generator::mix_bits;
 use super::rate_limiter::RateDecision;
 use super::response_mutation::apply_row_faults;
@@ -19,21 +19,22 @@ use super::transitions::PendingTransition;
 use super::v2::error::{ErrorWriter, plain_error};
 use super::world::World;
 use super::{v1, v2};
+use crate::domain::dialect::Dialect;
 use crate::domain::time::Time;
 
-/// How an answer goes out.
+/// How an answer is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AnswerDelivery {
     Whole,
-    /// So many milliseconds late.
+    /// Sent this many milliseconds late.
     Delayed(u64),
-    /// The head says more than comes.
+    /// The head announces more bytes than the body has.
     Truncated,
-    /// The body goes on for a gigabyte.
+    /// The body has a gigabyte.
     Flood,
-    /// A byte each so many milliseconds.
+    /// One byte every so many milliseconds.
     Drip(u64),
-    /// The connection is closed without a byte.
+    /// The connection is closed without sending a byte.
     Disconnected,
 }
 
@@ -52,7 +53,7 @@ enum CallStep {
     Done,
 }
 
-/// What a call has come to so far.
+/// The result of a call so far.
 #[derive(Debug)]
 enum CallProgress {
     NotStarted,
@@ -60,26 +61,26 @@ enum CallProgress {
     Transition(PendingTransition, ResponseContext),
 }
 
-/// What the answer to a change still needs of its beginning.
+/// What the answer to a change needs from the call's check.
 #[derive(Debug)]
 enum ResponseContext {
     V2(RateDecision),
     V1(v1::route::V1ResponseContext),
 }
 
-/// A request that was looked at and not answered yet.
+/// A request that is being processed and has no answer yet.
 #[derive(Debug)]
 pub struct RunningCall {
     route: ApiRoute,
     booking: Option<String>,
     faults: AppliedFault,
     next_step: CallStep,
-    /// Whether the wait before the next step is over.
+    /// Whether the delay before the next step is over.
     has_waited: bool,
     progress: CallProgress,
 }
 
-/// Answers a request at one instant; what would wait does not.
+/// Answers a request at one instant, without the delays.
 pub fn handle(world: &mut World, now: Time, request: &HttpRequest) -> HandlerAnswer {
     let mut call = RunningCall::begin(world, request);
     while call.advance(world, now, request).is_some() {}
@@ -87,7 +88,7 @@ pub fn handle(world: &mut World, now: Time, request: &HttpRequest) -> HandlerAns
 }
 
 impl RunningCall {
-    /// Decides what strikes this call.
+    /// Selects the faults of this call.
     pub fn begin(world: &mut World, request: &HttpRequest) -> Self {
         let route = ApiRoute::from_request(request);
         let booking = route
@@ -112,8 +113,8 @@ impl RunningCall {
         }
     }
 
-    /// How long the request is held up in front of the server, in milliseconds. A client that hangs
-    /// up meanwhile takes it along.
+    /// Returns how long the request is delayed in front of the server, in milliseconds. The request
+    /// is lost if the client hangs up meanwhile.
     pub fn delay_before(&self) -> Option<u64> {
         match self.faults.fault {
             Some(Fault::Slow {
@@ -124,7 +125,8 @@ impl RunningCall {
         }
     }
 
-    /// Takes steps until one has to wait, and gives the milliseconds; `None` when all are taken.
+    /// Takes steps until a step has to wait, and returns the milliseconds to wait; `None` when all
+    /// steps are taken.
     pub fn advance(&mut self, world: &mut World, now: Time, request: &HttpRequest) -> Option<u64> {
         while self.next_step != CallStep::Done {
             let delay = self.delay_before_step(world.step_ms);
@@ -142,7 +144,7 @@ impl RunningCall {
         None
     }
 
-    /// How long to wait before the next step, in milliseconds.
+    /// Returns how long to wait before the next step, in milliseconds.
     fn delay_before_step(&self, step_ms: u64) -> u64 {
         let [check, first, second] = step_offsets(self.route.kind);
         let slow_mail = match self.faults.fault {
@@ -209,7 +211,7 @@ impl RunningCall {
         CallStep::Done
     }
 
-    /// The answer, its steps being taken.
+    /// Returns the answer, after all steps are taken.
     pub fn finish(self, world: &mut World, now: Time, request: &HttpRequest) -> HandlerAnswer {
         let (route, faults) = (&self.route, &self.faults);
         let fault = faults.fault.as_ref();
@@ -251,10 +253,11 @@ impl RunningCall {
     }
 }
 
-/// When the check and the two steps of a call come, counted in `World::step_ms` from its beginning.
-/// Two calls that begin together then end as they do on a real server (`calcom/differences.md`, "Two
-/// calls at once"): a cancellation writes before a decline, both before a move looks at what it
-/// moves, and a confirm writes after all but the move.
+/// Returns when the check and the two steps of a call happen, in units of `World::step_ms` after
+/// its start. Two calls that start together then end as they do on a real server
+/// (`calcom/differences.md`, "Two calls at once"): a cancellation writes before a decline, both
+/// write before a move checks the booking that it moves, and a confirm writes after all of them but
+/// the move.
 fn step_offsets(kind: Operation) -> [u64; 3] {
     match kind {
         Operation::Cancel => [0, 1, 3],
@@ -272,7 +275,7 @@ fn step_offsets(kind: Operation) -> [u64; 3] {
     }
 }
 
-/// Does what the script has for this place. What cannot be done is kept in words.
+/// Carries out the script's actions for this point. An action that fails is recorded as text.
 fn run_script(
     world: &mut World,
     now: Time,
@@ -286,7 +289,7 @@ fn run_script(
     }
 }
 
-/// What is answered in place of doing anything.
+/// Returns the answer of a fault that replaces the whole call.
 fn respond_without_handling(
     world: &mut World,
     now: Time,
@@ -333,7 +336,7 @@ fn respond_without_handling(
     Some((response, AnswerDelivery::Whole))
 }
 
-/// What is answered in place of the second step.
+/// Returns the answer of a fault that replaces the second step.
 fn interrupt_second_step(
     dialect: Dialect,
     fault: Option<&Fault>,
@@ -343,12 +346,12 @@ fn interrupt_second_step(
         Fault::Error { .. } => Some((internal_error(dialect), AnswerDelivery::Whole)),
         Fault::BadGateway { .. } => Some((bad_gateway(), AnswerDelivery::Whole)),
         Fault::HangUp { .. } => Some((HttpResponse::empty(500), AnswerDelivery::Disconnected)),
-        // Only waits.
+        // Other faults of this stage only delay.
         _ => None,
     }
 }
 
-/// What the dialect makes of the call, on the rows that the fault lets it see.
+/// Lets the dialect handle the call, on the rows that the fault lets it see.
 fn handle_in_dialect(
     world: &mut World,
     now: Time,
@@ -370,7 +373,7 @@ fn handle_in_dialect(
     };
     let progress = match route.dialect {
         Dialect::V1 => {
-            let call = v1::route::V1Call {
+            let call = v1::call::V1Call {
                 now,
                 request,
                 route,
@@ -405,7 +408,7 @@ fn handle_in_dialect(
     progress
 }
 
-/// What the dialect answers once the change is made.
+/// Returns the dialect's answer after the change is made.
 fn respond_to_transition(
     world: &mut World,
     now: Time,
@@ -429,8 +432,8 @@ fn v2_call<'a>(
     route: &'a ApiRoute,
     raced: bool,
     ties: Option<u64>,
-) -> v2::route::V2Call<'a> {
-    v2::route::V2Call {
+) -> v2::call::V2Call<'a> {
+    v2::call::V2Call {
         now,
         request,
         route,
@@ -441,7 +444,7 @@ fn v2_call<'a>(
     }
 }
 
-/// What becomes of an answer whose change is made.
+/// Applies the fault to an answer whose change is made.
 fn apply_response_fault(
     request: &HttpRequest,
     route: &ApiRoute,
@@ -451,7 +454,7 @@ fn apply_response_fault(
     let Some(fault) = fault else {
         return (response, AnswerDelivery::Whole);
     };
-    // What strikes elsewhere on the way has done so, or the call never got there.
+    // A fault of another stage has occurred already, or the call never reached that stage.
     if fault.stage().is_some_and(|stage| stage != Stage::After) {
         return (response, AnswerDelivery::Whole);
     }
@@ -490,7 +493,7 @@ fn bad_gateway() -> HttpResponse {
     HttpResponse::html(502, page)
 }
 
-/// The credential as it was presented, in the message of an error: clients must not pass it on.
+/// Repeats the presented credential in the message of an error: clients must not pass it on.
 fn echo_credential(request: &HttpRequest, dialect: Dialect) -> HttpResponse {
     match dialect {
         Dialect::V2 => {
@@ -504,7 +507,7 @@ fn echo_credential(request: &HttpRequest, dialect: Dialect) -> HttpResponse {
     }
 }
 
-/// The ETag of a success, and 304 where the client has it already.
+/// Adds the ETag of the answer, and answers 304 when the client has the body already.
 fn apply_etag(request: &HttpRequest, route: &ApiRoute, response: HttpResponse) -> HttpResponse {
     if response.body.is_empty() {
         return response;
@@ -540,7 +543,7 @@ mod tests {
 
     use super::*;
     use crate::domain::time::Span;
-    use crate::sandbox::actions::{BookingMove, BookingRemark, ThirdPartyAction};
+    use crate::sandbox::action::{BookingMove, BookingRemark, ThirdPartyAction};
     use crate::sandbox::call_log::{MailKind, Recipient};
     use crate::sandbox::faults::{FaultRule, FaultTimes, RowFault};
     use crate::sandbox::model::{SandboxEventType, SandboxStatus};
@@ -553,7 +556,7 @@ mod tests {
         chrono::DateTime::from_timestamp(1_795_420_800, 0).unwrap()
     }
 
-    /// A host with a key, an event type and one pending booking.
+    /// Returns a world with a host with a key, an event type and one pending booking.
     fn world() -> (World, String) {
         let mut world = World::new();
         world.add_user(12, "Ada Host", "ada@example.org");
@@ -578,7 +581,7 @@ mod tests {
         handle(world, now(), request)
     }
 
-    /// Confirm in the given dialect.
+    /// Returns a confirm request in the given dialect.
     fn confirm(world: &World, dialect: Dialect, uid: &str) -> HttpRequest {
         match dialect {
             Dialect::V2 => v2("POST", &format!("/v2/bookings/{uid}/confirm")),
@@ -715,7 +718,8 @@ mod tests {
 
     #[test]
     fn a_slow_answer_is_delayed_at_the_stage_of_its_fault() {
-        // stage, held up in front, state and mails while it waits between, how late the answer is
+        // stage, delay in front, state and mails while the call waits between, how late the answer
+        // is
         let mailed = Some((SandboxStatus::Pending, 1));
         let rows = [
             (Stage::Before, Some(7), None, AnswerDelivery::Whole),

@@ -1,6 +1,7 @@
-//! One request and one answer as plain values, and what a request is about. Nothing here knows
+//! One request and one answer as plain values, and what a request asks for. Nothing here uses
 //! sockets.
 
+use crate::domain::dialect::Dialect;
 use std::fmt;
 
 use percent_encoding::percent_decode_str;
@@ -10,8 +11,8 @@ use serde_json::Value;
 use super::call_log::Operation;
 use super::transitions::PendingTransition;
 
-/// A request as it came in. `Debug` shows neither its headers nor its query: a key stands in one of
-/// them.
+/// A request as it came in. `Debug` shows neither its headers nor its query, because one of them
+/// contains a key.
 #[derive(Clone)]
 pub struct HttpRequest {
     pub method: String,
@@ -33,7 +34,7 @@ impl fmt::Debug for HttpRequest {
 }
 
 impl HttpRequest {
-    /// A request for `target` (path and query).
+    /// Returns a request for `target` (path and query).
     pub fn new(method: &str, target: &str) -> Self {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         HttpRequest {
@@ -58,13 +59,13 @@ impl HttpRequest {
         self
     }
 
-    /// A header's value by its lower-case name.
+    /// Returns a header's value by its lower-case name.
     pub fn header_value(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(one, _)| one == name);
         found.map(|(_, value)| value.as_str())
     }
 
-    /// Path and query as they were sent.
+    /// Returns path and query as they were sent.
     pub fn target(&self) -> String {
         match self.query.as_str() {
             "" => self.path.clone(),
@@ -72,7 +73,7 @@ impl HttpRequest {
         }
     }
 
-    /// The target without any key, for the list of calls.
+    /// Returns the target without any key, for the list of calls.
     pub fn target_without_key(&self) -> String {
         let visible_pairs: Vec<&str> = self
             .query
@@ -85,7 +86,7 @@ impl HttpRequest {
         }
     }
 
-    /// The query's pairs in order, decoded.
+    /// Returns the query's pairs in order, decoded.
     pub fn query_pairs(&self) -> Vec<(String, String)> {
         let pairs = self.query.split('&').filter(|pair| !pair.is_empty());
         let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
@@ -94,36 +95,36 @@ impl HttpRequest {
             .collect()
     }
 
-    /// Every value of one query parameter.
+    /// Returns every value of one query parameter.
     pub fn query_values(&self, name: &str) -> Vec<String> {
         let mut pairs = self.query_pairs();
         pairs.retain(|(one, _)| one == name);
         pairs.into_iter().map(|(_, value)| value).collect()
     }
 
-    /// Whether the body claims to be JSON.
+    /// Returns true when the body claims to be JSON.
     pub fn is_json(&self) -> bool {
         let kind = self.header_value("content-type").unwrap_or("");
         kind.split(';').next().unwrap_or("").trim() == "application/json"
     }
 }
 
-/// A part of a path or query as text; what is no UTF-8 is replaced.
+/// Decodes a part of a path or query; bytes that are not UTF-8 are replaced.
 pub fn decode_component(text: &str) -> String {
     let spaced = text.replace('+', " ");
     percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
 }
 
-/// A path segment as text: there a plus is a plus.
+/// Decodes a path segment, in which a plus is a plus.
 fn decode_segment(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
-/// An answer before it meets the wire.
+/// An answer before it is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpResponse {
     pub status: u16,
-    /// A reason phrase other than the status code's own.
+    /// A reason phrase that differs from the status code's own.
     pub reason: Option<&'static str>,
     pub headers: Vec<(&'static str, String)>,
     pub body: Vec<u8>,
@@ -165,20 +166,20 @@ impl HttpResponse {
         self
     }
 
-    /// A header's value, whatever the case of its name.
+    /// Returns a header's value, whatever the case of its name.
     pub fn header_value(&self, name: &str) -> Option<&str> {
         let mut headers = self.headers.iter();
         let found = headers.find(|(one, _)| one.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 
-    /// The body as JSON; null where it is none.
+    /// Returns the body as JSON; null if the body is not JSON.
     pub fn value(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }
 }
 
-/// What a handler comes to first: an answer, or a change that has passed its check.
+/// The first result of a handler: an answer, or a change that has passed its check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HandlerOutcome {
     Response(HttpResponse),
@@ -191,10 +192,10 @@ impl From<HttpResponse> for HandlerOutcome {
     }
 }
 
-/// One JSON object of two.
+/// Merges two JSON objects into one.
 ///
 /// # Panics
-/// Where one of them is none: both are written as objects where this is called.
+/// Panics when one of the values is not an object: all callers write both as objects.
 pub fn merge_objects(first: Value, second: Value) -> Value {
     let (Value::Object(mut all), Value::Object(more)) = (first, second) else {
         unreachable!("answers are merged of objects only");
@@ -203,20 +204,13 @@ pub fn merge_objects(first: Value, second: Value) -> Value {
     Value::Object(all)
 }
 
-/// Which of the two dialects a path belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dialect {
-    V2,
-    V1,
-}
-
-/// What a request asks for, by method and path alone. The one table that faults, scripts, counters
-/// and both dialects go by.
+/// What a request asks for, determined only by method and path. Faults, scripts, counters and both
+/// dialects use this one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiRoute {
     pub dialect: Dialect,
     pub kind: Operation,
-    /// The path without prefix, split, each part decoded.
+    /// The path without its prefix, split, each part decoded.
     pub parts: Vec<String>,
 }
 
@@ -249,7 +243,7 @@ impl ApiRoute {
         }
     }
 
-    /// The booking that the path names, as it names it: by uid in v2, by number in v1.
+    /// Returns the booking that the path names, as written there: by uid in v2, by number in v1.
     pub fn booking_in_path(&self) -> Option<&str> {
         match self.parts.first().map(String::as_str) {
             Some("bookings") => self.parts.get(1).map(String::as_str),
@@ -288,7 +282,7 @@ fn operation_v1(request: &HttpRequest, parts: &[String]) -> Operation {
     }
 }
 
-/// A PATCH is known by the status it writes.
+/// Returns the operation of a PATCH, which depends on the status that the PATCH writes.
 fn operation_of_patch(body: &[u8]) -> Operation {
     let body: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
     match body.get("status").and_then(Value::as_str) {

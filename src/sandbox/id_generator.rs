@@ -1,11 +1,12 @@
-//! Names that look random and are counted out, so that the same steps give the same names.
+//! Generates names that look random but follow from a counter, so that the same steps give the same
+//! names.
 
-/// Where the counting stands.
+/// The counter's current value.
 #[derive(Debug, Clone, Default)]
 pub struct IdGenerator(u64);
 
 impl IdGenerator {
-    /// A uid of the shape Cal.com gives: 22 letters and digits.
+    /// Returns a uid of the shape Cal.com gives: 22 letters and digits.
     pub fn next_uid(&mut self) -> String {
         const LETTERS: &[u8; 57] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxy";
         let (mut high, mut low) = (self.next_number(), self.next_number());
@@ -18,7 +19,7 @@ impl IdGenerator {
         text
     }
 
-    /// An identifier of the shape of a UUID.
+    /// Returns an identifier of the shape of a UUID.
     pub fn next_uuid(&mut self) -> String {
         let (high, low) = (self.next_number(), self.next_number());
         format!(
@@ -37,7 +38,7 @@ impl IdGenerator {
     }
 }
 
-/// Spreads the bits of a number (splitmix64's finalizer): looks random, is not.
+/// Spreads the bits of a number (splitmix64's finalizer): the result looks random but is not.
 pub fn mix_bits(number: u64) -> u64 {
     let mut bits = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,23 +1,26 @@
-//! A local Cal.com for rehearsals, tests and the demo. Speaks only HTTP to the rest of the house.
+//! A local Cal.com for rehearsals, tests and the demo. The rest of maitred reaches it only over
+//! HTTP.
 //!
-//! One world, two dialects: `/v2/…` as `calcom/api.md` says and `/v1/…` as `calcom/v1.md` says,
-//! both checked in tests against exchanges that were recorded from real servers and, row by row,
-//! against `calcom/differences.md`. The world is a
-//! pure, synchronous state machine; only `server` knows sockets and waiting. It never talks to
-//! anything outside, sends no mail (it counts what a real one would have sent), and is no authority
-//! on what Cal.com should do: where a real server is careless, so is this one, on purpose.
+//! One world, two dialects: `/v2/…` as described in `calcom/api.md` and `/v1/…` as described in
+//! `calcom/v1.md`, both checked in tests against exchanges that were recorded from real servers
+//! and, row by row, against `calcom/differences.md`. The world is a pure, synchronous state
+//! machine; only `server` deals with sockets and waiting. The sandbox never connects to anything
+//! outside, sends no mail (it counts what a real server would have sent), and is no authority on
+//! what Cal.com should do: where a real server is careless, the sandbox is careless on purpose.
 //!
-//! - `model`, `rows`, `world`: users, keys, event types, bookings; `ask`: how bookings are made;
-//!   `slots`: which times can be booked
-//! - `change`: what confirm, decline, cancel, move and absence marks do; `actions`: what others do
-//! - `moment`: instants on the wire and in files
-//! - `journal`: the calls, mails and calendar events, counted
-//! - `limit`, `faults`, `script`: rate limits, things going wrong, things happening between calls
-//! - `call`, `answer`: one request to one answer; `distort`: rows that look wrong
+//! - `model`, `booking_table`, `world`: users, keys, event types, bookings; `create_booking`: how
+//!   bookings are made; `slots`: which times can be booked
+//! - `transitions`: what confirm, decline, cancel, move and absence marks do; `actions`: what other
+//!   people do
+//! - `relative_time`: instants in answers and in files; `id_generator`: uids and other identifiers
+//! - `call_log`: the calls, mails and calendar events, counted
+//! - `rate_limiter`, `faults`, `script`: rate limits, faults, actions between calls
+//! - `http_types`, `handler`: one request to one answer; `response_mutation`: rows that are wrong
 //! - `v2`, `v1`: the dialects; `control`: `/_sandbox/…`
 //! - `server`: the sockets
-//! - `scenario`: the file format, and the house of the demo
+//! - `scenario`: the file format, and the book club of the demo
 
+pub mod action;
 pub mod actions;
 pub mod booking_table;
 pub mod call_log;
@@ -28,6 +31,7 @@ pub mod handler;
 pub mod http_types;
 pub mod id_generator;
 pub mod model;
+pub mod new_booking;
 pub mod rate_limiter;
 pub mod relative_time;
 pub mod response_mutation;

@@ -1,6 +1,6 @@
-//! What a Cal.com consists of, as far as its API shows it: users and their keys, event types,
-//! bookings with their attendees. Plain data; what may be done with it is said in `world` and
-//! `change`.
+//! The parts of a Cal.com as far as its API shows them: users and their keys, event types, bookings
+//! with their attendees. This is plain data; `world` and `transitions` define what may be done with
+//! it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::rate_limiter::RateLimit;
 use crate::domain::time::{Span, Time};
 
-/// A booking's state. The dialects differ in the case of the word only.
+/// A booking's state. The dialects differ only in the case of the word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SandboxStatus {
@@ -32,7 +32,7 @@ impl SandboxStatus {
         SandboxStatus::AwaitingHost,
     ];
 
-    /// The word of v2.
+    /// Returns the word of v2.
     pub fn as_v2(self) -> &'static str {
         match self {
             SandboxStatus::Pending => "pending",
@@ -43,7 +43,7 @@ impl SandboxStatus {
         }
     }
 
-    /// The word of v1, and of v2 before 2024-08-13.
+    /// Returns the word of v1, and of v2 before 2024-08-13.
     pub fn as_v1(self) -> &'static str {
         match self {
             SandboxStatus::Pending => "PENDING",
@@ -54,13 +54,13 @@ impl SandboxStatus {
         }
     }
 
-    /// Whether the booking is off: what lists call `cancelled` holds both.
+    /// Returns true for the two states that lists call `cancelled`.
     pub fn is_cancelled_or_rejected(self) -> bool {
         matches!(self, SandboxStatus::Rejected | SandboxStatus::Cancelled)
     }
 }
 
-/// What an account may do beyond its own bookings (v1 only looks at it).
+/// What an account may do beyond its own bookings (only v1 checks the role).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
@@ -68,7 +68,7 @@ pub enum Role {
     Admin,
 }
 
-/// An account: a host, or a booker who happens to have one.
+/// An account: a host, or a booker with an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
     pub id: i64,
@@ -77,7 +77,7 @@ pub struct User {
     pub username: String,
     pub time_zone: String,
     pub role: Role,
-    /// Locked by v1's limiter: v1 refuses every call, v2 does not care.
+    /// Locked by v1's limiter: v1 refuses every call, v2 ignores the lock.
     pub locked: bool,
 }
 
@@ -87,11 +87,12 @@ pub struct SandboxKey {
     secret: String,
     pub user: i64,
     pub expires: Option<Time>,
-    /// Its own v2 limit in place of the world's.
+    /// The key's own v2 limit, in place of the world's.
     pub limit: Option<RateLimit>,
 }
 
-/// What a real server calls the start of its keys; v1 cuts it off, v2 tells key from token by it.
+/// How the keys of a real server start; v1 removes the prefix, v2 distinguishes keys from tokens by
+/// it.
 pub const KEY_PREFIX: &str = "cal_";
 
 impl SandboxKey {
@@ -104,7 +105,7 @@ impl SandboxKey {
         }
     }
 
-    /// Whether this is the key that was presented, the prefix cut off.
+    /// Returns true when this is the presented key, given without its prefix.
     pub fn matches(&self, bare: &str) -> bool {
         self.secret == bare
     }
@@ -126,11 +127,11 @@ impl fmt::Debug for SandboxKey {
 pub enum ConfirmationRule {
     Never,
     Always,
-    /// Only those made at shorter notice than this.
+    /// Only bookings made at shorter notice than this.
     ShortNotice(Span),
 }
 
-/// A question of an event type beyond name, address and guests, by the types that Cal.com has.
+/// The type of a question of an event type beyond name, address and guests, as Cal.com has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SandboxQuestionKind {
@@ -149,8 +150,8 @@ pub enum SandboxQuestionKind {
 }
 
 impl SandboxQuestionKind {
-    /// The answer as a real server stores it: the answer to a number question is text, lists hold a
-    /// single value, too, and a question that was left blank has an empty answer.
+    /// Returns the answer as a real server stores it: the answer to a number question is text,
+    /// lists also hold a single value, and a question that was left blank has an empty answer.
     pub fn normalize_answer(self, answer: Option<Value>) -> Option<Value> {
         use SandboxQuestionKind::{
             Address, Boolean, Checkbox, Multiemail, Multiselect, Number, Phone, Radio, Select,
@@ -183,20 +184,20 @@ impl SandboxQuestionKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct SandboxQuestion {
-    /// What the answer is called.
+    /// The name of the answer.
     pub slug: String,
     pub kind: SandboxQuestionKind,
     #[serde(default)]
     pub label: String,
     #[serde(default)]
     pub required: bool,
-    /// What may be chosen, where something is chosen.
+    /// The choices, for questions that offer a choice.
     #[serde(default)]
     pub options: Vec<String>,
 }
 
 impl SandboxQuestion {
-    /// One that may be left blank, labelled as it is called.
+    /// Returns a question that may be left blank, with its slug as label.
     pub fn new(slug: &str, kind: SandboxQuestionKind) -> Self {
         SandboxQuestion {
             slug: slug.to_owned(),
@@ -208,7 +209,7 @@ impl SandboxQuestion {
     }
 }
 
-/// A span of time in which an event type may be booked so often, or for so long.
+/// A period for which an event type limits the number or the total length of bookings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LimitPeriod {
@@ -226,30 +227,30 @@ pub struct SandboxEventType {
     pub title: String,
     pub minutes: u32,
     pub confirmation: ConfirmationRule,
-    /// Pending bookings block their slot, for this event type only.
+    /// Whether pending bookings block their slot, for this event type only.
     pub blocks_slot: bool,
     /// In the currency's smallest unit. Above zero, bookings stay pending until they are paid.
     pub price: i64,
-    /// How many occurrences a booking makes; `None`: it is not a series.
+    /// How many occurrences a booking makes; `None`: the booking is not a series.
     pub occurrences: Option<u32>,
     pub seats: Option<u32>,
     pub hidden: bool,
     /// Minutes that are kept free before and after each booking.
     pub buffers: (u32, u32),
-    /// Accepted bookings in a period, at most.
+    /// Most accepted bookings in a period.
     pub count_limits: BTreeMap<LimitPeriod, u32>,
-    /// Minutes of accepted bookings in a period, at most.
+    /// Most minutes of accepted bookings in a period.
     pub duration_limits: BTreeMap<LimitPeriod, u32>,
     pub questions: Vec<SandboxQuestion>,
-    /// Where confirmation is asked for, only bookers with an address of a free mail service wait.
-    /// No API shows it.
+    /// Where confirmation is required: only bookers with an address of a free mail service have to
+    /// wait. No API shows this setting.
     pub free_mail_only: bool,
-    /// Nobody may cancel, or move.
+    /// Whether every cancellation, or every move, is refused.
     pub forbids_cancelling: bool,
     pub forbids_moving: bool,
 }
 
-/// Some mail services that anybody may have an address of.
+/// Some mail services where any person can get an address.
 const FREE_MAIL: [&str; 6] = [
     "gmail.com",
     "gmx.net",
@@ -260,8 +261,8 @@ const FREE_MAIL: [&str; 6] = [
 ];
 
 impl SandboxEventType {
-    /// A plain one: half an hour, always to be confirmed, free. `World::add_event_type` gives the
-    /// id.
+    /// Returns a plain event type: half an hour, always to be confirmed, free.
+    /// `World::add_event_type` assigns the id.
     pub fn new(owner: i64, slug: &str) -> Self {
         SandboxEventType {
             id: 0,
@@ -285,7 +286,7 @@ impl SandboxEventType {
         }
     }
 
-    /// Whether a booking made `now` for `start` by this address waits for the host
+    /// Returns true when a booking made `now` for `start` by this address waits for the host
     /// (`calcom/api.md` 7).
     pub fn needs_confirmation(&self, now: Time, start: Time, email: &str) -> bool {
         let domain = email.rsplit('@').next().unwrap_or("");
@@ -301,7 +302,7 @@ impl SandboxEventType {
     }
 }
 
-/// A place of a seated booking.
+/// A seat of a seated booking.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Seat {
     pub uid: String,
@@ -320,7 +321,7 @@ pub struct SandboxAttendee {
     pub seat: Option<Seat>,
 }
 
-/// What the booker answered, as it is stored.
+/// What the booker answered, as stored.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StoredAnswers {
     Readable {
@@ -330,14 +331,14 @@ pub enum StoredAnswers {
         /// Everything else by field: notes, guests, the host's own questions.
         other: BTreeMap<String, Value>,
     },
-    /// Nothing stored: v1 shows null, v2 "unknown".
+    /// No answers are stored: v1 shows null, v2 "unknown".
     Null,
-    /// Something that does not fit the schema: v1 refuses the whole page, v2 shows "unknown".
+    /// The answers do not fit the schema: v1 refuses the whole page, v2 shows "unknown".
     Malformed(Value),
 }
 
 impl StoredAnswers {
-    /// The booker's address as typed, where it can be read.
+    /// Returns the booker's address as typed, if the answers are readable.
     pub fn email(&self) -> Option<&str> {
         match self {
             StoredAnswers::Readable { email, .. } => Some(email),
@@ -371,37 +372,39 @@ pub struct SandboxBooking {
     pub created: Time,
     pub updated: Option<Time>,
     pub location: String,
-    /// In no order that can be relied on.
+    /// The attendees, in no reliable order.
     pub attendees: Vec<SandboxAttendee>,
     pub guests: Vec<String>,
     pub answers: StoredAnswers,
     pub metadata: Option<BTreeMap<String, Value>>,
     pub payments: Vec<SandboxPayment>,
-    /// Why it was declined: stored and mailed, shown nowhere.
+    /// Why the booking was declined: stored and mailed, shown nowhere.
     pub rejection_reason: Option<String>,
     pub cancellation_reason: Option<String>,
     pub cancelled_by: Option<String>,
-    /// Replaced, or to be replaced, by another booking.
+    /// Whether the booking was replaced, or is to be replaced, by another booking.
     pub rescheduled: bool,
     pub rescheduled_by: Option<String>,
-    /// Why it was moved, where the move came through the API.
+    /// Why the booking was moved, when it was moved through the API.
     pub rescheduling_reason: Option<String>,
     /// The uid of the booking that this one replaces.
     pub predecessor: Option<String>,
-    /// The uid of the first booking that replaces this one: two moves at once make two, and only
-    /// their `from` tells of the second.
+    /// The uid of the first booking that replaces this one. Two moves at the same time make two
+    /// successors; the second is only found by its `predecessor`.
     pub successor: Option<String>,
     pub absent_host: bool,
     pub ics_uid: String,
 }
 
 impl SandboxBooking {
-    /// Whether a payment is due: confirming such a booking makes no event and sends no mail.
+    /// Returns true when a payment is due: confirming such a booking makes no event and sends no
+    /// mail.
     pub fn is_unpaid(&self) -> bool {
         self.payments.iter().any(|payment| !payment.success)
     }
 
-    /// Whether this address is among the attendees, by its exact text as a real server compares.
+    /// Returns true when this address is among the attendees, by its exact text as a real server
+    /// compares.
     pub fn has_attendee(&self, email: &str) -> bool {
         self.attendees.iter().any(|one| one.email == email)
     }

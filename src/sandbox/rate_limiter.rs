@@ -1,6 +1,6 @@
 //! The rate limiters of both dialects, as pure counters: v2's throttler (a window from the first
 //! call, then a block during which calls still count) and v1's limiter (a fixed window per user,
-//! aligned to the clock, that locks the account of whoever keeps running into it).
+//! aligned to the clock, that locks the account of a user who is refused too often).
 
 use std::collections::HashMap;
 
@@ -25,17 +25,17 @@ impl RateLimit {
     }
 }
 
-/// What applies unless a key has a limit of its own. `None` switches a limiter off.
+/// The limits that apply unless a key has its own limit. `None` switches a limiter off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimits {
-    /// Off: the headers name a limit of a million that is never used up.
+    /// Off: the headers give a limit of a million that is never used up.
     pub v2: Option<RateLimit>,
     /// Off, as on most real servers: the headers are there and mean nothing.
     pub v1: Option<RateLimit>,
 }
 
 impl RateLimits {
-    /// As an untouched self-hosted server has them: 120 a minute in v2, none in v1.
+    /// Returns the limits of an unmodified self-hosted server: 120 a minute in v2, none in v1.
     pub fn server_defaults() -> Self {
         RateLimits {
             v2: Some(RateLimit::per_minute(120)),
@@ -43,21 +43,21 @@ impl RateLimits {
         }
     }
 
-    /// None at all.
+    /// Returns no limits at all.
     pub fn off() -> Self {
         RateLimits { v2: None, v1: None }
     }
 }
 
-/// The limit of bearer tokens that are no keys.
+/// The limit of bearer tokens that are not keys.
 pub const TOKEN_CALLS: u32 = 500;
-/// What the headers say when v2's limiter is off.
+/// The limit in the headers when v2's limiter is off.
 pub const UNLIMITED_CALLS: u32 = 1_000_000;
-/// Buckets kept before the ones whose window is over are swept out: a client that tries ever new
-/// tokens must not grow the sandbox without end.
+/// How many buckets are kept before those whose window is over are removed: a client that keeps
+/// trying new tokens must not make the sandbox grow without end.
 const BUCKETS_UNTIL_SWEEP: usize = 4096;
 
-/// What the guard says of one call.
+/// The limiter's decision about one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateDecision {
     pub allowed: bool,
@@ -75,14 +75,14 @@ struct Bucket {
     blocked_until: Option<Time>,
 }
 
-/// v2's throttler. One bucket a caller.
+/// v2's throttler, with one bucket per caller.
 #[derive(Debug, Clone, Default)]
 pub struct Throttler {
     buckets: HashMap<u64, Bucket>,
 }
 
 impl Throttler {
-    /// Counts one call of the caller with this number. `None` is a limiter that is off.
+    /// Counts one call of the caller with this number. Without a limit, the limiter is off.
     pub fn hit(&mut self, caller: u64, limit: Option<RateLimit>, now: Time) -> RateDecision {
         let Some(limit) = limit else {
             return RateDecision {
@@ -131,12 +131,12 @@ impl Throttler {
     }
 }
 
-/// Refusals within `REFUSALS_WITHIN` until the account is locked. The fifth triggers the lock,
-/// which on a real server lands a call later: six refusals were recorded before the first 403.
+/// How many refusals within `REFUSALS_WITHIN` lock the account. The fifth triggers the lock, which
+/// takes effect one call later on a real server: six refusals were recorded before the first 403.
 const REFUSALS_UNTIL_LOCK: usize = 6;
 const REFUSALS_WITHIN: Span = Span::minutes(30);
 
-/// What v1's headers say while its limiter is off.
+/// What v1's headers contain while its limiter is off.
 const LIMITER_OFF: RateDecision = RateDecision {
     allowed: true,
     limit: 10,
@@ -144,7 +144,7 @@ const LIMITER_OFF: RateDecision = RateDecision {
     reset: 0,
 };
 
-/// v1's limiter. One count a user, all keys together.
+/// v1's limiter, with one count per user for all keys together.
 #[derive(Debug, Clone, Default)]
 pub struct UserLimiter {
     users: HashMap<i64, UserCount>,
@@ -158,7 +158,7 @@ struct UserCount {
 }
 
 impl UserLimiter {
-    /// Counts one call that costs `cost`; also says whether the account gets locked by it.
+    /// Counts one call that costs `cost`; also returns whether this call locks the account.
     pub fn hit(
         &mut self,
         user: i64,
@@ -196,7 +196,7 @@ impl UserLimiter {
     }
 }
 
-/// Whole seconds, rounded up, as the servers do it.
+/// Returns whole seconds, rounded up, as the servers do.
 fn round_up_to_seconds(span: Span) -> i64 {
     (span.num_milliseconds() + 999).div_euclid(1000)
 }
@@ -223,11 +223,11 @@ mod tests {
             (4, true, 0, 56),
             (4, false, 0, 60),
             (30, false, 0, 34),
-            // The window is over, the block is not: this call opens the next window.
+            // The window is over, but the block is not: this call opens the next window.
             (61, false, 0, 3),
             (62, false, 0, 2),
             (64, true, 0, 57),
-            // The calls made while blocked have used up the new window already.
+            // The calls made during the block have used up the new window already.
             (65, false, 0, 60),
             (126, true, 2, 60),
         ];

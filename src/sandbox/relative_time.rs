@@ -1,5 +1,5 @@
-//! Instants as the sandbox writes and reads them: RFC 3339 with milliseconds and Z on the wire, and
-//! in scenario files also relative to the world's now, as `+36h` or `-2days`.
+//! Instants as the sandbox writes and reads them: RFC 3339 with milliseconds and Z in answers, and
+//! in scenario files also relative to the world's current time, as `+36h` or `-2days`.
 
 use std::fmt;
 
@@ -8,24 +8,24 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::domain::time::{Span, Time, truncate_to_millis};
 
-/// The text of an instant in both dialects.
+/// Returns the text of an instant in both dialects.
 pub fn format_time(at: Time) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// For `serialize_with`.
+/// Serializes an instant; for `serialize_with`.
 pub fn serialize_time<S: Serializer>(at: &Time, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&format_time(*at))
 }
 
-/// An instant, or a distance from whatever now is when it counts.
+/// An instant, or a distance from the current time when it is resolved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RelativeTime {
     Absolute(Time),
     FromNow(Span),
 }
 
-/// A text that names no instant.
+/// The error for a text that is not an instant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "read `{0}` as a time: write it like 2026-12-01T09:00:00Z, or from now on like +36h or -2days"
@@ -50,7 +50,7 @@ impl RelativeTime {
         Ok(RelativeTime::FromNow(length * sign))
     }
 
-    /// The instant that is meant, at this now. Out of range is as far as time goes.
+    /// Returns the instant, counted from `now`. When the sum is out of range, returns `now`.
     pub fn resolve(self, now: Time) -> Time {
         match self {
             RelativeTime::Absolute(at) => at,

@@ -1,12 +1,12 @@
-//! Rows that look wrong: changes to an answer's JSON, whatever the dialect. Slow, and only done
-//! where a fault asks for it.
+//! Makes rows wrong: changes an answer's JSON, in either dialect. This is slow, and only done where
+//! a fault asks for it.
 
 use serde_json::{Value, json};
 
 use super::faults::RowFault;
-use super::http_types::Dialect;
+use crate::domain::dialect::Dialect;
 
-/// Makes rows of an answer look wrong, whichever dialect and whether one or many.
+/// Makes rows of an answer wrong, in either dialect and for one row or many.
 pub fn apply_row_faults(body: &mut Value, dialect: Dialect, rows: &[(Option<String>, RowFault)]) {
     let field = match dialect {
         Dialect::V2 => "data",
@@ -21,7 +21,7 @@ pub fn apply_row_faults(body: &mut Value, dialect: Dialect, rows: &[(Option<Stri
     }
 }
 
-/// Changes one row; whether it stays in the list.
+/// Changes one row; returns whether the row stays in the list.
 fn apply_to_row(row: &mut Value, dialect: Dialect, rows: &[(Option<String>, RowFault)]) -> bool {
     let mut keeps_row = true;
     for (uid, fault) in rows {
@@ -82,7 +82,7 @@ fn mutate_v1_row(row: &mut Value, fault: &RowFault) {
             row["startTime"] = 1_796_112_000_000_i64.into();
             row["attendees"] = json!({"0": "not a list"});
         }
-        // v1 shows no `updatedAt` at all.
+        // v1 does not show `updatedAt` at all.
         RowFault::NoUpdated | RowFault::Missing => {}
     }
 }

@@ -1,15 +1,15 @@
-//! Things that happen at an exact place among the calls: after the Nth call of a kind and before
-//! the next one, just before the Nth, or between its steps. Counted, not timed: a rehearsal must end the same way
-//! every time.
+//! Actions at an exact point between the calls: after the Nth call of a kind and before the next
+//! one, just before the Nth, or between its steps. The points are counted, not timed, because a
+//! rehearsal must end the same way every time.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::actions::ThirdPartyAction;
+use super::action::ThirdPartyAction;
 use super::call_log::Operation;
 
-/// Entries of one script, at most: a script is written by hand.
+/// Most entries of one script: a script is written by hand.
 pub const SCRIPT_MAX: usize = 10_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,10 +29,11 @@ pub struct Trigger {
     /// `None`: any call.
     #[serde(default)]
     pub call: Option<Operation>,
-    /// Only calls that name this booking (by uid; in v1 the one whose number is called).
+    /// Only calls that name this booking (by uid; in v1 the uid of the booking with the number in
+    /// the call).
     #[serde(default)]
     pub booking: Option<String>,
-    /// The how manieth such call since the entry was added, from 1.
+    /// Which of the matching calls since the entry was added, counted from 1.
     #[serde(default = "default_nth")]
     pub nth: u32,
 }
@@ -51,8 +52,8 @@ impl Trigger {
         }
     }
 
-    /// Between the steps of a confirm, decline, cancel or reschedule. Calls that are refused have no
-    /// such place and do not count.
+    /// Returns a trigger between the steps of a confirm, decline, cancel or reschedule. Calls that
+    /// are refused have no such point and do not count.
     pub fn between(call: Operation, nth: u32) -> Self {
         Trigger {
             when: TriggerTime::Between,
@@ -67,7 +68,7 @@ impl Trigger {
         }
     }
 
-    /// Only calls about this booking count.
+    /// Counts only calls about this booking.
     #[must_use]
     pub fn for_booking(mut self, uid: &str) -> Self {
         self.booking = Some(uid.to_owned());
@@ -75,13 +76,13 @@ impl Trigger {
     }
 }
 
-/// What is still to happen.
+/// The entries that are still to happen.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Script {
     entries: BTreeMap<u64, ScriptEntry>,
     last_id: u64,
-    /// Actions that could not be done when their time came, in words: a broken script is not
-    /// silent.
+    /// Actions that could not be carried out when they were due, as text, so that a broken script
+    /// is noticed.
     pub failures: Vec<String>,
 }
 
@@ -105,12 +106,13 @@ impl Script {
         );
     }
 
-    /// How many entries have not happened yet.
+    /// Returns how many entries have not happened yet.
     pub fn pending_count(&self) -> usize {
         self.entries.len()
     }
 
-    /// The actions that are due before or after this call, in the order in which they were added.
+    /// Removes and returns the actions that are due at this point of the call, in the order in
+    /// which they were added.
     pub fn take_due(
         &mut self,
         when: TriggerTime,

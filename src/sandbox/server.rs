@@ -1,11 +1,12 @@
-//! The sockets of the sandbox: HTTP/1.1 with keep-alive, and the faults that only a connection can
-//! show (closed, cut short, slow, endless). Runs on the caller's tokio runtime; the clock is
+//! The sandbox's HTTP server: HTTP/1.1 with keep-alive, and the faults that need a connection
+//! (closed, truncated, slow, endless). It runs on the caller's tokio runtime; the clock is
 //! injected.
 //!
-//! A call that has begun is carried out to its end, whether or not the client waits for the answer:
-//! so do real servers.
+//! A call that has begun is carried out to its end, whether or not the client waits for the answer,
+//! as real servers do.
 //!
-//! Header names go out in title case: exact spelling is not kept, as clients must not care.
+//! Header names are sent in title case and not in the exact spelling of a real server, because
+//! clients must not depend on it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -30,20 +31,20 @@ use super::http_types::{HttpRequest, HttpResponse};
 use super::world::World;
 use crate::domain::time::Clock;
 
-/// Connections at once, at most; more wait in the backlog.
+/// Most connections at the same time; more wait in the backlog.
 const CONNECTIONS_MAX: usize = 512;
-/// A request's body, at most: the longest that a test sends is a few kilobytes.
+/// The largest body of a request, in bytes: the longest that a test sends is a few kilobytes.
 const BODY_MAX: usize = 1 << 20;
-/// An idle connection is closed after this long, as by the real servers, which say so.
+/// An idle connection is closed after this long, as real servers do and announce.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
-/// What a flood amounts to: more than any client should read.
+/// The size of a flood: more than any client should read.
 const FLOOD_LEN: usize = 1 << 30;
 /// A piece of a flood.
 const FLOOD_CHUNK_LEN: usize = 64 << 10;
 
 type Body = BoxBody<Bytes, io::Error>;
 
-/// A running sandbox. Dropping it ends it.
+/// A running sandbox. Dropping the sandbox ends it.
 pub struct Sandbox {
     addr: SocketAddr,
     world: Arc<Mutex<World>>,
@@ -52,11 +53,11 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Serves the world at this address (port 0: any free one) until stopped or dropped. Only
-    /// loopback addresses belong here: the control endpoints ask for no key.
+    /// Serves the world at this address (port 0: any free port) until stopped or dropped. Use only
+    /// loopback addresses, because the control endpoints require no key.
     ///
     /// # Errors
-    /// Where the address cannot be bound.
+    /// Fails when the address cannot be bound.
     pub async fn start(world: World, clock: Clock, addr: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(addr).await?;
         let addr = listener.local_addr()?;
@@ -80,25 +81,26 @@ impl Sandbox {
         self.addr
     }
 
-    /// The base URL of both dialects, without a slash at the end.
+    /// Returns the base URL of both dialects, without a slash at the end.
     pub fn base_url(&self) -> String {
         format!("http://{}", self.addr)
     }
 
-    /// The world, shared with the server: lock it shortly, never across an await.
+    /// Returns the world, which the server shares: hold its lock only briefly, never across an
+    /// await.
     pub fn world(&self) -> Arc<Mutex<World>> {
         Arc::clone(&self.world)
     }
 
-    /// The world, locked.
+    /// Returns the world, locked.
     pub fn lock(&self) -> MutexGuard<'_, World> {
         lock_world(&self.world)
     }
 
-    /// Stops listening, closes every connection, and waits for both. Calls that are under way break
-    /// off where they are, as when a server dies.
+    /// Stops listening, closes every connection, and waits for both. Running calls stop where they
+    /// are, as when a server dies.
     pub async fn stop(mut self) {
-        // The receiver lives in the task; where that has ended, there is nothing left to stop.
+        // The receiver lives in the task; if the task has ended, there is nothing left to stop.
         let _ = self.stop.send(true);
         let _ = (&mut self.task).await;
     }
@@ -118,7 +120,7 @@ struct ServerState {
 }
 
 fn lock_world(world: &Mutex<World>) -> MutexGuard<'_, World> {
-    // A panic under the lock is a defect of the sandbox, and the test that met it fails by itself.
+    // A panic while the lock is held is a defect of the sandbox, and fails the test that causes it.
     world
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -126,7 +128,7 @@ fn lock_world(world: &Mutex<World>) -> MutexGuard<'_, World> {
 
 async fn accept(listener: TcpListener, state: ServerState, mut stopped: watch::Receiver<bool>) {
     let seats = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    // Dropping the set, at the end or with this task, ends every connection.
+    // Dropping the set, at the end or together with this task, ends every connection.
     let mut connections = JoinSet::new();
     loop {
         let seat = Arc::clone(&seats).acquire_owned();
@@ -138,7 +140,8 @@ async fn accept(listener: TcpListener, state: ServerState, mut stopped: watch::R
             _ = stopped.changed() => return,
             Some(_) = connections.join_next() => {}
             (seat, accepted) = accepted => {
-                // Out of descriptors or a peer gone at once: the next one may fare better.
+                // No more descriptors, or the peer has already disconnected: the next attempt may
+                // succeed.
                 let Ok((stream, _)) = accepted else {
                     tokio::task::yield_now().await;
                     continue;
@@ -154,7 +157,8 @@ async fn accept(listener: TcpListener, state: ServerState, mut stopped: watch::R
 }
 
 async fn serve(stream: TcpStream, state: ServerState) {
-    // Small answers must not wait for each other; where it cannot be set, they merely do.
+    // Small answers must not wait for each other; if the option cannot be set, they only take
+    // longer.
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request| handle_request(state.clone(), request));
     let served = http1::Builder::new()
@@ -168,7 +172,7 @@ async fn serve(stream: TcpStream, state: ServerState) {
     }
 }
 
-/// One request; an error closes the connection without an answer.
+/// Answers one request; an error closes the connection without an answer.
 async fn handle_request(
     state: ServerState,
     request: hyper::Request<Incoming>,
@@ -189,7 +193,7 @@ async fn handle_request(
     if let Some(ms) = call.delay_before() {
         tokio::time::sleep(Duration::from_millis(ms)).await;
     }
-    // A task of its own: this one ends with the connection.
+    // The call runs in its own task, because this task ends with the connection.
     let result = tokio::spawn(run_until_stopped(state, request, call)).await;
     let Ok(Some(HandlerAnswer { response, delivery })) = result else {
         return Err(io::Error::other("the sandbox was stopped"));
@@ -207,7 +211,7 @@ async fn handle_request(
     }
 }
 
-/// Takes all steps of a call; `None` where the sandbox was stopped before its end.
+/// Takes all steps of a call; returns `None` when the sandbox was stopped before the call's end.
 async fn run_until_stopped(
     state: ServerState,
     request: HttpRequest,
@@ -215,7 +219,7 @@ async fn run_until_stopped(
 ) -> Option<HandlerAnswer> {
     let mut stopped = state.stopped.clone();
     tokio::select! {
-        // An error is the end of the sandbox, too.
+        // An error means that the sandbox has ended, too.
         _ = stopped.changed() => None,
         answer = run_call(&state, &request, call) => Some(answer),
     }
@@ -227,7 +231,7 @@ async fn run_call(
     mut call: RunningCall,
 ) -> HandlerAnswer {
     loop {
-        // The lock ends with this block, before anything waits.
+        // The lock is released at the end of this block, before anything waits.
         let delay = {
             let mut world = lock_world(&state.world);
             let now = world.now((state.clock)());
@@ -240,7 +244,7 @@ async fn run_call(
     }
 }
 
-/// The request as a value; `None` where its body is too long or breaks off.
+/// Returns the request as a value; `None` when its body is too long or incomplete.
 async fn read_request(request: hyper::Request<Incoming>) -> Option<HttpRequest> {
     let (head, body) = request.into_parts();
     let target = head
@@ -256,7 +260,7 @@ async fn read_request(request: hyper::Request<Incoming>) -> Option<HttpRequest> 
     Some(read.with_body(body.to_bytes().to_vec()))
 }
 
-/// The answer as hyper sends it.
+/// Converts the answer to hyper's type.
 fn to_hyper_response(response: HttpResponse, delivery: AnswerDelivery) -> hyper::Response<Body> {
     let length = response.body.len();
     let bytes = Bytes::from(response.body);
@@ -285,7 +289,8 @@ fn to_hyper_response(response: HttpResponse, delivery: AnswerDelivery) -> hyper:
     wired
 }
 
-/// A header's value without what may not stand there: targets are repeated in some.
+/// Removes from a header's value what a header may not contain, because some headers repeat the
+/// target.
 fn sanitize_header(value: &str) -> String {
     value
         .chars()
@@ -299,15 +304,15 @@ fn stream_body(pieces: BodyStream) -> Body {
     BodyExt::boxed(StreamBody::new(pieces))
 }
 
-/// Half of the body, then the end of the connection.
+/// Returns half of the body, after which the connection ends.
 fn truncated_body(bytes: Bytes) -> Body {
     let sent_half = bytes.slice(..bytes.len() / 2);
     let pieces = stream::unfold(Some(sent_half), |half| async move {
         if let Some(half) = half {
             return Some((Ok(Frame::data(half)), None));
         }
-        // Head and half go out while nothing more is there to send; an error at once would take
-        // them along.
+        // Head and half body are sent while nothing else is ready; an immediate error would discard
+        // them.
         tokio::task::yield_now().await;
         let cut = io::Error::other("cut short, as a fault asks");
         Some((Err(cut), None))
@@ -315,14 +320,14 @@ fn truncated_body(bytes: Bytes) -> Body {
     stream_body(Box::pin(pieces))
 }
 
-/// A gigabyte of blanks, which JSON allows before anything.
+/// Returns a gigabyte of blanks, which JSON allows before a value.
 fn flood_body() -> Body {
     let piece = Bytes::from(vec![b' '; FLOOD_CHUNK_LEN]);
     let pieces = (0..FLOOD_LEN / FLOOD_CHUNK_LEN).map(move |_| Ok(Frame::data(piece.clone())));
     stream_body(Box::pin(stream::iter(pieces)))
 }
 
-/// A byte at a time.
+/// Returns the body one byte at a time.
 fn drip_body(bytes: Bytes, ms: u64) -> Body {
     let pieces = stream::unfold((bytes, 0), move |(bytes, at)| async move {
         if at == bytes.len() {
@@ -512,7 +517,7 @@ mod tests {
             .write_all(request_text("GET", &path).as_bytes())
             .await
             .unwrap();
-        // The rule is used up once the slow call has been looked at.
+        // The rule is used up once the server has begun the slow call.
         while !sandbox.lock().fault_rules.is_empty() {
             tokio::task::yield_now().await;
         }
@@ -526,8 +531,8 @@ mod tests {
         sandbox.stop().await;
     }
 
-    /// What a real server does whose mail server is slow: a client that gives up and calls again
-    /// makes it mail again, since the first call has written nothing yet.
+    /// Shows what a real server does when its mail server is slow: a client that gives up and calls
+    /// again causes a second mail, because the first call has not written anything yet.
     #[tokio::test]
     async fn a_second_confirm_during_a_slow_one_mails_again() {
         let (sandbox, uid) = sandbox().await;
@@ -623,7 +628,8 @@ mod tests {
              Content-Length: {length}\r\n\r\n"
         );
         stream.write_all(head.as_bytes()).await.unwrap();
-        // The server may close while the body is still being sent; the answer counts.
+        // The server may close the connection while the body is still being sent; only the answer
+        // counts.
         let _ = stream.write_all(&vec![b' '; length]).await;
         assert!(read_response(&mut stream).await.starts_with("HTTP/1.1 413"));
     }

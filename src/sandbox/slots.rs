@@ -1,5 +1,6 @@
-//! Which times can be booked: what is accepted already, buffers, the host's own appointments with
-//! others, limits. Looked at when a booking is made or moved, and never when one is confirmed.
+//! Decides which times can be booked, by accepted bookings, buffers, the host's own appointments
+//! with others, and limits. This is checked when a booking is made or moved, and never when a
+//! booking is confirmed.
 
 use chrono::{Datelike, NaiveDate, Weekday};
 
@@ -8,8 +9,8 @@ use super::world::World;
 use crate::domain::time::{Span, Time, overlaps};
 
 impl World {
-    /// Whether the event type can be booked for this time. `moved`: the booking that is moved there,
-    /// which is not in its own way.
+    /// Returns true when the event type can be booked for this time. The booking `moved_uid`, which
+    /// is being moved to this time, is ignored.
     pub(super) fn is_free(
         &self,
         event_type: &SandboxEventType,
@@ -24,8 +25,8 @@ impl World {
             && is_within_limits(event_type, requested, others())
     }
 
-    /// Accepted bookings of the host block a slot, also those that the host attends; pending ones
-    /// only where the event type says so.
+    /// Returns true when the booking blocks this time. Accepted bookings of the host do, also those
+    /// that the host attends; pending ones only where the event type says so.
     fn blocks_time(
         &self,
         event_type: &SandboxEventType,
@@ -54,7 +55,7 @@ impl World {
     }
 }
 
-/// Limits count what is accepted; what waits is not counted.
+/// Checks the limits, which count accepted bookings and not pending ones.
 fn is_within_limits<'a>(
     event_type: &SandboxEventType,
     requested: (Time, Time),
@@ -82,7 +83,8 @@ fn is_within_limits<'a>(
     is_within_count && is_within_duration
 }
 
-/// The first day of the period that an instant is in. Weeks begin on Sundays, days at midnight UTC.
+/// Returns the first day of the period that contains an instant. Weeks begin on Sundays, days at
+/// midnight UTC.
 fn period_start(period: LimitPeriod, at: Time) -> NaiveDate {
     let day = at.date_naive();
     let first = match period {

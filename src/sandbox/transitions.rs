@@ -1,11 +1,11 @@
-//! What confirm, decline, cancel, move and the absence marks do to a booking, as real servers do
-//! it: hardly any state is checked, so a cancelled booking can be revived and a declined one
-//! declined again (`calcom/api.md` 3.3). Each refusal is a value; the dialects give it their own
+//! What confirm, decline, cancel, move and the absence marks do to a booking. As on real servers,
+//! hardly any state is checked, so a cancelled booking can be revived and a declined one declined
+//! again (`calcom/api.md` 3.3). Each refusal is a value; each dialect gives it the dialect's own
 //! shape.
 //!
-//! A change has a check and two steps, and others may act between them (`calcom/differences.md`,
-//! "Two calls at once"): a confirm checks the state, mails, and writes the state last; decline,
-//! cancel and reschedule write right after their check, and mail last.
+//! A change has a check and two steps, and other calls may act between them
+//! (`calcom/differences.md`, "Two calls at once"): a confirm checks the state, mails, and writes
+//! the state last; decline, cancel and reschedule write right after their check, and mail last.
 
 use super::call_log::{MailKind, Recipient};
 use super::model::{SandboxBooking, SandboxStatus, StoredAnswers, User};
@@ -16,11 +16,11 @@ use crate::domain::time::Time;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TransitionRefusal {
     NotFound,
-    /// It was declined, and what is declined cannot be moved.
+    /// The booking was declined, and a declined booking cannot be moved.
     Declined,
     AlreadyConfirmed,
     AlreadyCancelled,
-    /// The booking that replaced it.
+    /// The booking was moved already, to the booking with this uid.
     AlreadyMoved(String),
     Ended,
     NotStarted,
@@ -29,30 +29,30 @@ pub enum TransitionRefusal {
     NotAllowed(&'static str),
 }
 
-/// How a cancellation came about.
+/// The parameters of a cancellation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CancelRequest {
     pub reason: Option<String>,
-    /// Stored as it is; the API leaves it empty.
+    /// Stored unchanged; the API leaves the field empty.
     pub by: Option<String>,
     pub extent: CancelExtent,
-    /// The call had passed its state check before another one cancelled the booking (a race).
+    /// Whether the call passed its state check before another call cancelled the booking (a race).
     pub raced: bool,
 }
 
-/// How much of a series a cancellation takes.
+/// How much of a series is cancelled.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum CancelExtent {
     #[default]
     Single,
-    /// The named occurrence and those after it, also those that are off already: their reason and
-    /// `updatedAt` are written again.
+    /// The named occurrence and the later ones, including those that are cancelled or rejected
+    /// already: their reason and `updatedAt` are written again.
     Following,
-    /// Every occurrence that has not begun, likewise.
+    /// Every occurrence that has not begun, including those that are cancelled or rejected already.
     Remaining,
 }
 
-/// How a booking is moved.
+/// The parameters of a move.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RescheduleRequest {
     pub start: Time,
@@ -60,15 +60,16 @@ pub struct RescheduleRequest {
     pub by: Option<String>,
     /// Whether the host moves it, which needs no confirmation.
     pub by_host: bool,
-    /// The web page and the API keep the reason in different places.
+    /// Whether the move came through the API, which stores the reason in a different field than the
+    /// web page.
     pub by_api: bool,
     pub uid: Option<String>,
 }
 
-/// What a call is about to do, its check passed.
+/// What a call does after its check has passed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Transition {
-    /// `silent`: neither mails nor a calendar event, since a payment is due.
+    /// `silent`: sends no mails and makes no calendar event, because a payment is due.
     Confirm {
         silent: bool,
     },
@@ -84,7 +85,7 @@ pub enum Transition {
 pub struct PendingTransition {
     pub uid: String,
     pub transition: Transition,
-    /// The booking that a move has made.
+    /// The booking that a move made.
     pub new_uid: Option<String>,
 }
 
@@ -99,7 +100,8 @@ impl PendingTransition {
 }
 
 impl World {
-    /// Whether the user may answer requests for this booking: its host, or its event type's owner.
+    /// Returns true when the user may answer requests for this booking, as its host or as the owner
+    /// of its event type.
     pub fn may_answer(&self, user: &User, booking: &SandboxBooking) -> bool {
         let owns = |id| self.event_type(id).is_some_and(|of| of.owner == user.id);
         booking.host == Some(user.id) || booking.event_type.is_some_and(owns)
@@ -107,8 +109,8 @@ impl World {
 
     /// Accepts a booking, or all pending occurrences of its series, at one instant.
     ///
-    /// `checked` is false for a call that had passed its state check before another one changed the
-    /// booking (a race); the same holds for the other three.
+    /// `checked` is false for a call that passed its state check before another call changed the
+    /// booking (a race). The checks of decline, cancel and reschedule have the same exception.
     pub fn confirm(
         &mut self,
         now: Time,
@@ -119,8 +121,8 @@ impl World {
         self.run_both_steps(now, change).map(|_| ())
     }
 
-    /// Rejects a booking, or all pending occurrences of its series. A rejected one gets its mail
-    /// again.
+    /// Rejects a booking, or all pending occurrences of its series. For a booking that is rejected
+    /// already, the mail is sent again.
     pub fn decline(
         &mut self,
         now: Time,
@@ -132,7 +134,7 @@ impl World {
         self.run_both_steps(now, change).map(|_| ())
     }
 
-    /// Cancels a booking and, as asked, more of its series.
+    /// Cancels a booking and, if asked to, more of its series.
     pub fn cancel(
         &mut self,
         now: Time,
@@ -143,7 +145,8 @@ impl World {
         self.run_both_steps(now, change).map(|_| ())
     }
 
-    /// Replaces a booking by one at another time; gives the new uid. The old one stays, cancelled.
+    /// Replaces a booking by a booking at another time; returns the new uid. The old booking stays,
+    /// cancelled.
     pub fn reschedule(
         &mut self,
         now: Time,
@@ -155,7 +158,7 @@ impl World {
         transition.new_uid.ok_or(TransitionRefusal::NotFound)
     }
 
-    /// Both steps of a change at one instant.
+    /// Takes both steps of a change at one instant.
     fn run_both_steps(
         &mut self,
         now: Time,
@@ -166,7 +169,7 @@ impl World {
         Ok(change)
     }
 
-    /// The check of a confirm: only what is accepted already is refused.
+    /// Checks a confirm: only a booking that is accepted already is refused.
     pub(super) fn check_confirm(
         &self,
         uid: &str,
@@ -242,7 +245,7 @@ impl World {
         Ok(PendingTransition::new(uid, Transition::Reschedule(request)))
     }
 
-    /// What a call does right after its check: a confirm mails, everything else writes.
+    /// Takes the step right after the check: a confirm mails, everything else writes.
     pub(super) fn take_first_step(&mut self, now: Time, change: &mut PendingTransition) {
         let uid = change.uid.as_str();
         match &change.transition {
@@ -259,7 +262,7 @@ impl World {
         }
     }
 
-    /// What a call does at its end: a confirm writes, everything else mails.
+    /// Takes the last step: a confirm writes, everything else mails.
     pub(super) fn take_second_step(&mut self, now: Time, change: &PendingTransition) {
         let uid = change.uid.as_str();
         match &change.transition {
@@ -286,8 +289,8 @@ impl World {
         }
     }
 
-    /// The write of confirm and decline: of a series only what is pending, of a single booking
-    /// whatever it was. A booking that was deleted meanwhile is passed over.
+    /// Writes the state of a confirm or a decline: in a series only pending occurrences, a single
+    /// booking whatever its state was. A booking that was deleted meanwhile is skipped.
     fn write_answer(&mut self, now: Time, uid: &str, status: SandboxStatus, reason: Option<&str>) {
         let series = self.booking(uid).and_then(|one| one.series.clone());
         let uids = match series.filter(|_| !self.quirks.series_per_occurrence) {
@@ -325,7 +328,7 @@ impl World {
             let booking = self.booking_mut(&uid).expect("a uid taken from the rows");
             booking.status = SandboxStatus::Cancelled;
             booking.updated = Some(now);
-            // What is not said stays as it was.
+            // Fields that the call does not give stay as they are.
             if cancel.reason.is_some() {
                 booking.cancellation_reason.clone_from(&cancel.reason);
             }
@@ -335,7 +338,7 @@ impl World {
         }
     }
 
-    /// The write of a move; gives the new uid, unless there is no room for the booking.
+    /// Writes a move; returns the new uid, or `None` when the booking cannot be added.
     fn write_move(&mut self, now: Time, uid: &str, request: &RescheduleRequest) -> Option<String> {
         let old = self.booking(uid)?.clone();
         let event_type = old.event_type.and_then(|id| self.event_type(id));
@@ -368,7 +371,7 @@ impl World {
             attendee.id = self.new_attendee(&name, &email, "").id;
         }
         if !new.guests.is_empty() {
-            // The database gives attendees in any order, and does so after moves.
+            // The database returns attendees in any order, and the order does change after moves.
             new.attendees.rotate_left(1);
         }
         let new_uid = self.insert(new).ok()?;
@@ -381,9 +384,9 @@ impl World {
         Some(new_uid)
     }
 
-    /// Marks who did not come, or takes marks back. A mark on an attendee does not touch the
+    /// Marks who did not come, or removes marks. A mark on an attendee does not change the
     /// booking's row: `updatedAt` stays as it was (`calcom/api.md` 2.5). Unknown addresses are
-    /// passed over without a word.
+    /// ignored silently.
     pub fn mark_absent(
         &mut self,
         now: Time,
@@ -411,7 +414,7 @@ impl World {
         Ok(())
     }
 
-    /// Gives up one seat: the attendee vanishes, the last one takes the booking along.
+    /// Gives up one seat: the attendee is removed, and the last attendee cancels the booking.
     pub fn remove_seat(&mut self, now: Time, uid: &str, email: &str) -> Result<(), WorldError> {
         let booking = self.booking_mut(uid)?;
         let count_before = booking.attendees.len();
@@ -433,8 +436,8 @@ impl World {
         Ok(())
     }
 
-    /// Counts the mails about a booking that was made or moved. Where it waits, one mail goes to
-    /// booker and guests together; where it is accepted, each guest has one.
+    /// Counts the mails about a booking that was made or moved. For a pending booking, booker and
+    /// guests share one mail; for an accepted booking, each guest gets one.
     pub(super) fn count_booking_mails(&mut self, uid: &str, kind: MailKind) {
         if kind == MailKind::Requested {
             self.call_log.count_mail(uid, Recipient::Booker, kind);
@@ -444,7 +447,7 @@ impl World {
         }
     }
 
-    /// Counts one mail to the booker, one to each guest and, where it gets one, one to the host.
+    /// Counts one mail to the booker, one to each guest and, with `to_host_too`, one to the host.
     pub(super) fn count_mails(&mut self, uid: &str, kind: MailKind, to_host_too: bool) {
         let guests = self.booking(uid).map_or(0, |one| one.guests.len());
         self.call_log.count_mail(uid, Recipient::Booker, kind);
@@ -465,7 +468,8 @@ fn uids_where(
     matching.map(|one| one.uid.clone()).collect()
 }
 
-/// The API stores the reason of a move as `rescheduledReason`, the web page as `rescheduleReason`.
+/// Stores the reason of a move. The API stores it as `rescheduledReason`, the web page as
+/// `rescheduleReason`.
 fn store_reason(answers: &mut StoredAnswers, reason: Option<&str>, by_api: bool) {
     let StoredAnswers::Readable { other: more, .. } = answers else {
         return;
@@ -815,7 +819,8 @@ mod tests {
             assert_eq!(old_row.ics_uid, new_row.ics_uid);
             let again = world.reschedule(now(), &old, request.clone());
             assert_eq!(again, Err(TransitionRefusal::AlreadyMoved(new.clone())));
-            // The dead predecessor can be revived beside its successor, as on a real server.
+            // The cancelled predecessor can be revived while its successor exists, as on a real
+            // server.
             world.confirm(now(), &old, true).unwrap();
             assert_eq!(world.status(&old), Some(SandboxStatus::Accepted));
         }

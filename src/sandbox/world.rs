@@ -1,32 +1,32 @@
-//! The world of the sandbox: who there is, what was booked, who sees what. Pure and synchronous;
-//! the instant is a parameter of everything that looks at a clock. Ids and uids are counted out, so
-//! that the same steps make the same world.
+//! The world of the sandbox: its users, its bookings, and who sees them. It is pure and
+//! synchronous; everything that depends on the time takes an instant as a parameter. Ids and uids
+//! follow from counters, so that the same steps make the same world.
 
 use super::booking_table::BookingTable;
 use super::call_log::CallLog;
-use super::create_booking::OCCURRENCES_MAX;
 use super::faults::{FaultRule, FaultRuleError, FaultRules};
 use super::id_generator::IdGenerator;
 use super::model::{Role, SandboxBooking, SandboxEventType, SandboxKey, SandboxStatus, User};
+use super::new_booking::OCCURRENCES_MAX;
 use super::rate_limiter::{RateLimits, Throttler, UserLimiter};
 use super::script::Script;
 use crate::domain::time::{Span, Time, truncate_to_millis};
 
-/// Rows a world holds, at most: ten times what the benchmarks use, and still small in memory.
+/// Most rows of a world: ten times what the benchmarks use, and still small in memory.
 pub const BOOKINGS_MAX: usize = 100_000;
 
-/// Ways in which real servers differ from each other.
+/// How real servers differ from each other.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Quirks {
-    /// Confirm and decline act on one occurrence of a series only, as some forks do.
+    /// Confirm and decline act on only one occurrence of a series, as in some forks.
     pub series_per_occurrence: bool,
-    /// v1 refuses everything for want of a licence key.
+    /// v1 refuses everything because a licence key is missing.
     pub licence_missing: bool,
     /// Rows with equal sort keys change places between listings.
     pub shuffle_ties: bool,
 }
 
-/// Why a world could not be changed as asked.
+/// Why a change of the world was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WorldError {
     #[error("find booking {0}: there is none in the sandbox")]
@@ -45,7 +45,7 @@ pub enum WorldError {
     SeriesLength(usize),
 }
 
-/// Everything there is. `Debug` shows no keys.
+/// The whole state of the sandbox. `Debug` shows no keys.
 #[derive(Debug, Clone)]
 pub struct World {
     pub limits: RateLimits,
@@ -54,7 +54,7 @@ pub struct World {
     pub fault_rules: FaultRules,
     pub script: Script,
     /// How many milliseconds pass from one step of a call to the next. 0: each call does everything
-    /// at one instant, unless a fault makes it wait.
+    /// at one instant, unless a fault makes the call wait.
     pub step_ms: u64,
     /// Calls that have passed their check and are not finished.
     pub(super) running_calls: usize,
@@ -76,8 +76,8 @@ impl Default for World {
 }
 
 impl World {
-    /// An empty world with the limits of an untouched server. `limits = Limits::off()` for
-    /// benchmarks.
+    /// Returns an empty world with the limits of an unmodified server. Benchmarks set `limits` to
+    /// `RateLimits::off()`.
     pub fn new() -> Self {
         World {
             limits: RateLimits::server_defaults(),
@@ -99,27 +99,27 @@ impl World {
         }
     }
 
-    /// Moves the world's clock ahead of (or behind) the one it is served by.
+    /// Moves the world's clock forward (or back) against the injected clock.
     pub fn advance(&mut self, span: Span) {
         self.offset += span;
     }
 
-    /// How far the world's clock is ahead of the one it is served by.
+    /// Returns how far the world's clock is ahead of the injected clock.
     pub fn offset(&self) -> Span {
         self.offset
     }
 
-    /// How many calls have passed their check and still have steps to take.
+    /// Returns how many calls have passed their check and still have steps to take.
     pub fn running_calls(&self) -> usize {
         self.running_calls
     }
 
-    /// Adds a rule of things going wrong, after the others.
+    /// Adds a fault rule after the others.
     pub fn add_fault(&mut self, rule: FaultRule) -> Result<(), FaultRuleError> {
         self.fault_rules.add(rule, self.table.all())
     }
 
-    /// The world's own now, given what the injected clock says.
+    /// Returns the world's current time, given the injected clock's.
     pub fn now(&self, clock: Time) -> Time {
         truncate_to_millis(clock + self.offset)
     }
@@ -186,7 +186,7 @@ impl World {
         Ok(())
     }
 
-    /// The key with this text after `cal_`.
+    /// Returns the key with this text after `cal_`.
     pub(super) fn key(&self, bare: &str) -> Option<&SandboxKey> {
         self.keys.iter().find(|key| key.matches(bare))
     }
@@ -199,12 +199,12 @@ impl World {
         self.table.by_id(id)
     }
 
-    /// Every booking in order of creation.
+    /// Returns every booking in order of creation.
     pub fn bookings(&self) -> &[SandboxBooking] {
         self.table.all()
     }
 
-    /// The occurrences of a series, by start.
+    /// Returns the occurrences of a series, by start.
     pub fn series(&self, series: &str) -> Vec<&SandboxBooking> {
         self.table.series(series)
     }
@@ -213,7 +213,7 @@ impl World {
         self.booking(uid).map(|booking| booking.status)
     }
 
-    /// For tests and scenarios that need a row just so: changes it in place, ids excepted.
+    /// Changes a row in place, except its ids; for tests and scenarios that need a specific row.
     pub fn edit(
         &mut self,
         uid: &str,
@@ -235,7 +235,7 @@ impl World {
         booking.ok_or_else(|| WorldError::NoBooking(uid.to_owned()))
     }
 
-    /// Adds a row as it stands; an id of 0 is replaced by the next one.
+    /// Adds a row as it is; an id of 0 is replaced by the next free id.
     pub fn insert(&mut self, mut booking: SandboxBooking) -> Result<String, WorldError> {
         if self.table.all().len() >= BOOKINGS_MAX {
             return Err(WorldError::TooManyBookings);
@@ -254,13 +254,13 @@ impl World {
         Ok(uid)
     }
 
-    /// Takes a booking out of the world: reading it is 404 from now on.
+    /// Removes a booking from the world: reading it answers 404 from now on.
     pub fn delete(&mut self, uid: &str) -> Result<(), WorldError> {
         let removed = self.table.remove(uid);
         removed.map_or_else(|| Err(WorldError::NoBooking(uid.to_owned())), |_| Ok(()))
     }
 
-    /// Deletes an event type; its bookings stay, without one.
+    /// Deletes an event type; its bookings stay, without an event type.
     pub fn delete_event_type(&mut self, id: i64) -> Result<(), WorldError> {
         self.event_type(id).ok_or(WorldError::NoEventType(id))?;
         self.event_types.retain(|one| one.id != id);
@@ -272,12 +272,12 @@ impl World {
         Ok(())
     }
 
-    /// A uid of the shape Cal.com gives.
+    /// Returns a uid of the shape Cal.com gives.
     pub(super) fn next_uid(&mut self) -> String {
         self.id_generator.next_uid()
     }
 
-    /// An identifier of the shape of a UUID.
+    /// Returns an identifier of the shape of a UUID.
     pub(super) fn next_uuid(&mut self) -> String {
         self.id_generator.next_uuid()
     }

@@ -1,6 +1,6 @@
-//! The log copied: to another place, back from there, or out as lines. A log only grows, so a copy up
-//! to a commit that is durable can be made beside a daemon that writes; and nothing counts as a copy
-//! before it was made durable, read again and checked.
+//! Copies the log: to another place, back from there, or out as lines. A log only grows, so a copy
+//! up to a durable commit can be made while a daemon writes. A copy counts only after it was made
+//! durable, read again and checked.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -16,7 +16,7 @@ use super::log::reader::{LogEnd, LogError, LogReader};
 use super::log::segment::{self, SEGMENT_LIMIT};
 use super::log_store::LOG;
 use super::memory::MemoryRecords;
-use super::open::OpenError;
+use super::open_report::OpenError;
 use super::port::{Head, StoreError};
 use super::sled::projection::to_store_error;
 use super::store_directory;
@@ -26,22 +26,22 @@ use crate::domain::ledger::ApplyError;
 use crate::domain::ledger_state::LedgerFact;
 use crate::domain::time::Time;
 
-/// What a copy is called until it was checked.
+/// The name of a copy that is not checked yet.
 const PARTIAL_NAME: &str = "log.partial";
 
-/// The ledger names members: nobody else may read it.
+/// Only the owner may read the files, because the ledger names members.
 const FILE_MODE: u32 = 0o600;
 
 /// A copy that was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogCopy {
-    /// The last commit in it.
+    /// The last commit in the copy.
     pub head: Head,
     pub files: u32,
     pub bytes: u64,
 }
 
-/// Why there is no copy. Nothing that was there before was changed.
+/// Why no copy was made. Nothing that existed before was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
     #[error(
@@ -66,7 +66,7 @@ pub enum CopyError {
         .0.display()
     )]
     NoBackup(PathBuf),
-    /// What was copied is not what was to be copied.
+    /// The copy is not what was to be copied.
     #[error(
         "check the copy: it ends with commit {found} and not with {expected}; `maitred ledger verify` \
          tells whether the ledger is sound"
@@ -90,10 +90,10 @@ pub enum CopyError {
     Write(#[source] io::Error),
 }
 
-/// Copies the store's log up to and with `head`, which is durable, into the directory `to`.
+/// Copies the store's log up to and including `head`, which is durable, into the directory `to`.
 ///
 /// # Errors
-/// See [`CopyError`]; what was begun in `to` is removed.
+/// See [`CopyError`]; an unfinished copy in `to` is removed.
 pub fn back_up(store: &Path, head: &Head, to: &Path) -> Result<LogCopy, CopyError> {
     let existing_names = durable_fs::list_names(to)?.unwrap_or_default();
     if let Some(name) = existing_names.first() {
@@ -124,7 +124,8 @@ pub fn back_up(store: &Path, head: &Head, to: &Path) -> Result<LogCopy, CopyErro
     result
 }
 
-/// Puts the log of a backup where no ledger is. Its lines and what they add up to are checked before.
+/// Restores the log of a backup to a place without a ledger. The log's lines and what they add up
+/// to are checked before.
 ///
 /// # Errors
 /// See [`CopyError`].
@@ -137,7 +138,8 @@ pub fn restore(from: &Path, store: &Path, now: Time) -> Result<LogCopy, CopyErro
     let end = check_log(&log)?;
     durable_fs::make_dir(store)?;
     let _lock = Lock::take(store, now)?;
-    // Asked again: before the lock was had, another process may have made one.
+    // Checked again, because another process may have created a ledger before this one took the
+    // lock.
     ensure_no_ledger(store)?;
     let partial = store.join(PARTIAL_NAME);
     let result = copy_log(&log, &partial, end.position.offset).and_then(|()| {
@@ -157,8 +159,9 @@ pub fn restore(from: &Path, store: &Path, now: Time) -> Result<LogCopy, CopyErro
     result
 }
 
-/// Notes in the copy that it was restored, before it counts as the ledger: what happened after the
-/// backup is not in it, so that an operator has to look before anything is declined or cancelled.
+/// Records in the copy that it was restored, before it counts as the ledger. What happened after
+/// the backup is missing from the copy, so an operator has to check this before anything is
+/// declined or cancelled.
 fn mark_restored(log: &Path, end: &LogEnd, now: Time) -> Result<(), CopyError> {
     let commit = end.chain.seq;
     let mark = Fact::Ledger(LedgerFact::Restored { commit });
@@ -170,11 +173,11 @@ fn mark_restored(log: &Path, end: &LogEnd, now: Time) -> Result<(), CopyError> {
     Ok(())
 }
 
-/// Writes the lines of the log's commits, up to and with `head`, as they stand there. Each is checked
-/// first.
+/// Writes the lines of the log's commits unchanged, up to and including `head`, and returns how
+/// many. Each line is checked first.
 ///
 /// # Errors
-/// When a line does not check, or cannot be written.
+/// When a line fails its checks, or cannot be written.
 pub fn export(store: &Path, head: &Head, out: &mut dyn Write) -> Result<u64, CopyError> {
     let mut reader = LogReader::open(&store.join(LOG))?;
     let mut commits = 0;
@@ -193,7 +196,7 @@ fn ensure_no_ledger(store: &Path) -> Result<(), CopyError> {
     }
 }
 
-/// Whether the directory, there or not, is the store's own or below it.
+/// Returns true if the directory, which need not exist, is the store's directory or below it.
 fn is_within(to: &Path, store: &Path) -> bool {
     let canonicalize_or_current = |path: &Path| {
         let path = if path.as_os_str().is_empty() {
@@ -212,7 +215,7 @@ fn is_within(to: &Path, store: &Path) -> bool {
     }
 }
 
-/// Copies the log's files as they are now; of the last one at most so many bytes.
+/// Copies the log's files as they are now; of the last file at most `last_file_limit` bytes.
 fn copy_log(log: &Path, to: &Path, last_file_limit: u64) -> Result<(), CopyError> {
     durable_fs::make_dir(to)?;
     let count = segment::count(log).map_err(LogError::from)?;
@@ -241,14 +244,14 @@ fn copy_file(mut source: impl Read, target: &Path) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Reads and checks the lines up to and with this commit.
+/// Reads and checks the lines up to and including this commit.
 fn read_to(log: &Path, seq: u64) -> Result<LogEnd, LogError> {
     let mut reader = LogReader::open(log)?;
     while reader.end().chain.seq < seq && reader.next_line()?.is_some() {}
     Ok(reader.end())
 }
 
-/// Reads and checks all lines, and that their facts add up.
+/// Reads and checks all lines, and checks that their facts add up.
 fn check_log(log: &Path) -> Result<LogEnd, CopyError> {
     let no_records = MemoryRecords::default();
     let mut write_set = WriteSet::new(&no_records);
@@ -264,7 +267,7 @@ fn check_log(log: &Path) -> Result<LogEnd, CopyError> {
     Ok(reader.end())
 }
 
-/// Takes off what came after the end: commits made meanwhile.
+/// Removes what follows `end`: commits that were made meanwhile.
 fn truncate_to(log: &Path, end: &LogEnd) -> Result<(), CopyError> {
     let count = segment::count(log).map_err(LogError::from)?;
     for number in (end.position.segment + 1..=count).rev() {
@@ -300,7 +303,8 @@ fn rename_into_place(dir: &Path, end: &LogEnd) -> Result<LogCopy, CopyError> {
     })
 }
 
-/// Removes a copy that did not come to its end. That it stays is no harm: it is named the next time.
+/// Removes an unfinished copy. If the removal fails, the copy does no harm: the next attempt names
+/// it.
 fn discard(partial: &Path) {
     if let Err(error) = std::fs::remove_dir_all(partial)
         && error.kind() != io::ErrorKind::NotFound

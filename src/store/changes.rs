@@ -1,37 +1,38 @@
-//! What some commits changed, as a value: records as they are now, and what the indexes have to know
-//! of how they were.
+//! The changes of some commits, as a value: records as they are now, and what the indexes must know
+//! about their previous state.
 
 use std::collections::BTreeSet;
 
 use super::port::HistorySubject;
-use super::write_set::Versioned;
+use super::versioned::Versioned;
 use crate::domain::account::Account;
+use crate::domain::grant::GrantRecord;
 use crate::domain::id::{AccountId, Address, BookingUid, RequestId};
-use crate::domain::ledger::GrantRecord;
 use crate::domain::ledger_state::LedgerState;
 use crate::domain::request::{Charge, ChargeState, Request, RequestState};
 use crate::domain::time::Time;
 use crate::domain::unresolved::{UnresolvedBooking, UnresolvedRank};
 
-/// A request that changed, and what its indexes held before.
+/// A request that changed, and its previous keys in the indexes.
 #[derive(Debug)]
 pub struct RequestChange {
     pub versioned: Box<Versioned<Request>>,
     pub previous_keys: RequestIndexKeys,
-    /// Occurrences that were not known before and are named otherwise than the request.
+    /// Occurrences that are new in the request and whose uid is not the request's id.
     pub joined_bookings: Vec<BookingUid>,
-    /// Occurrences that were known before and are none of it any more.
+    /// Occurrences that were in the request before and no longer are.
     pub removed_bookings: Vec<BookingUid>,
 }
 
-/// A charge that changed, and what its index held before.
+/// A charge that changed, and its previous keys in the indexes.
 #[derive(Debug)]
 pub struct ChargeChange {
     pub versioned: Box<Versioned<Charge>>,
     pub previous_keys: ChargeIndexKeys,
 }
 
-/// A booking whose items of the unresolved list changed, and which of them were open before.
+/// A booking whose items of the unresolved list changed, and the ranks of the items that were open
+/// before.
 #[derive(Debug)]
 pub struct UnresolvedChange {
     pub booking: BookingUid,
@@ -39,31 +40,31 @@ pub struct UnresolvedChange {
     pub previous_ranks: BTreeSet<UnresolvedRank>,
 }
 
-/// Where a request stands in the indexes. Each goes by its name within that.
+/// The keys of a request in the indexes. The request's id completes each key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RequestIndexKeys {
-    /// Among the open intents: when it was decided.
+    /// In the index of open intents: when the request was decided.
     pub open_since: Option<Time>,
-    /// Among the notes: when it ends.
+    /// In the index of notes: when the request ends.
     pub noted_until: Option<Time>,
-    /// Among what one booker asked for: when it was created.
+    /// In the index by booker: the booker's address, and when the request was created.
     pub booker_and_creation: Option<(Address, Time)>,
-    /// Among those that were declined: when that was decided.
+    /// In the index of declines: when the decline was decided.
     pub declined_at: Option<Time>,
-    /// Among those with a wrong PIN: when it was created.
+    /// In the index of wrong PINs: when the request was created.
     pub wrong_pin_created: Option<Time>,
 }
 
-/// Where a charge stands in the indexes. Each goes by its booking's uid within that.
+/// The keys of a charge in the indexes. The booking's uid completes each key.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ChargeIndexKeys {
-    /// Among those that can still change.
+    /// Whether the charge is in the index of charges that can still change.
     pub is_live: bool,
-    /// Among those of its account that stand for something: when it starts.
+    /// In the index of an account's charges that still count: when the booking starts.
     pub counted_start: Option<Time>,
 }
 
-/// All that some commits changed, in no order.
+/// Everything that some commits changed, in no particular order.
 #[derive(Debug, Default)]
 pub struct Changes {
     pub accounts: Vec<Box<Versioned<Account>>>,
@@ -73,9 +74,9 @@ pub struct Changes {
     pub charges: Vec<ChargeChange>,
     pub decided_requests: Vec<(Time, BTreeSet<RequestId>)>,
     pub unresolved: Vec<UnresolvedChange>,
-    /// Older commit numbers of a subject, as one piece.
+    /// Full pages of a subject's older commit numbers.
     pub history_pages: Vec<(HistorySubject, Vec<u64>)>,
-    /// The ledger as a whole, where that changed.
+    /// The state of the ledger as a whole, if it changed.
     pub ledger: Option<LedgerState>,
 }
 
@@ -86,7 +87,7 @@ impl RequestChange {
 }
 
 impl UnresolvedChange {
-    /// The places of the items that are open.
+    /// Returns the ranks of the open items.
     pub fn open_ranks(items: &[UnresolvedBooking]) -> BTreeSet<UnresolvedRank> {
         let open = items.iter().filter(|item| item.is_open());
         open.map(UnresolvedBooking::rank).collect()

@@ -1,6 +1,7 @@
-//! How far the fold has come, as it is written in two places: in the fold itself, with every commit,
-//! and in the file `clean` beside it, only while it is closed and durable. The fold is trusted when
-//! both say the same, its files are as they were left, and the log has that line.
+//! How far the projection has come, recorded in two places: in the projection itself, with every
+//! commit, and in the file `clean` next to it, only while the projection is closed and durable. The
+//! projection is trusted if both agree, its files are unchanged since it was closed, and the log
+//! has the recorded line.
 
 use std::path::{Path, PathBuf};
 
@@ -10,28 +11,29 @@ use super::durable_fs::{self, DiskError};
 use super::log::line::{self, Hash};
 use super::log::segment::LogPosition;
 
-/// The form of the fold's rows. A fold of another form is rebuilt, so it may change at any time.
+/// The format of the projection's rows. A projection of another format is rebuilt, so the format
+/// may change at any time.
 const FORMAT: u32 = 5;
 
 /// The file's name in the store's directory.
 pub const NAME: &str = "clean";
 
-/// The last commit that is in the fold.
+/// The last commit that is in the projection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AppliedCommit {
     /// 0 before the first commit.
     pub seq: u64,
-    /// Its line's hash; before the first commit, the first header's.
+    /// The hash of the commit's line; before the first commit, the first header's hash.
     pub hash: Hash,
-    /// Where its line begins.
+    /// Where the commit's line begins.
     pub position: LogPosition,
 }
 
-/// What the file says.
+/// The contents of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Marker {
     pub applied: AppliedCommit,
-    /// The print of the fold's files, see `sled::print`.
+    /// The fingerprint of the projection's files, see `sled::fingerprint`.
     pub fingerprint: Hash,
 }
 
@@ -48,12 +50,14 @@ struct AppliedRecord<'a> {
 }
 
 impl AppliedCommit {
-    /// One line, sealed as those of the log are, so that damage is seen.
+    /// Returns the written form: one line, sealed like those of the log, so that damage is
+    /// detected.
     pub fn to_line(&self) -> Vec<u8> {
         write_line(self, None)
     }
 
-    /// Reads [`Applied::text`]; `None` when it is damaged or of another form.
+    /// Reads the form that [`AppliedCommit::to_line`] writes; `None` if the text is damaged or of
+    /// another format.
     pub fn parse(text: &[u8]) -> Option<Self> {
         parse_line(text).map(|(applied, _)| applied)
     }
@@ -62,7 +66,7 @@ impl AppliedCommit {
 /// Reads the marker of the store in this directory.
 ///
 /// # Errors
-/// When it is there and cannot be read; a damaged one is `None`.
+/// When the file exists and cannot be read. A damaged marker is `None`.
 pub fn read(store: &Path) -> Result<Option<Marker>, DiskError> {
     let text = durable_fs::read_if_exists(&path(store))?;
     let parsed = text.as_deref().and_then(parse_line);
@@ -74,10 +78,11 @@ pub fn read(store: &Path) -> Result<Option<Marker>, DiskError> {
     }))
 }
 
-/// Says that the fold is whole, durably. It must be synced before.
+/// Writes the marker durably, which says that the projection is complete. The projection must be
+/// synced before.
 ///
 /// # Errors
-/// When it could not be said; the fold will be rebuilt.
+/// When the marker could not be written; the projection will be rebuilt.
 pub fn write(store: &Path, marker: &Marker) -> Result<(), DiskError> {
     durable_fs::write_atomically(
         &path(store),
@@ -85,10 +90,10 @@ pub fn write(store: &Path, marker: &Marker) -> Result<(), DiskError> {
     )
 }
 
-/// Takes it back, durably, before the fold is touched.
+/// Removes the marker durably, before the projection is touched.
 ///
 /// # Errors
-/// When it could not be taken back; the fold must then not be touched.
+/// When the marker could not be removed; the projection must then not be touched.
 pub fn remove(store: &Path) -> Result<(), DiskError> {
     durable_fs::remove(&path(store))
 }

@@ -1,19 +1,21 @@
-//! What every store looks at before it writes a commit, and not when it reads one: that no charge ends
-//! which an intent takes over, and where credits go that come back to expired lots.
+//! What a store does before it writes a commit, and not when it reads one: it refuses to end a
+//! charge that an intent takes over, and decides where credits go that come back to expired lots.
 
 use super::port::{CommitError, StoreError};
 use super::write_set::RecordSource;
 use crate::domain::fact::Fact;
+use crate::domain::grant::GrantRecord;
 use crate::domain::id::{BookingUid, Reference};
-use crate::domain::ledger::{self, ApplyError, GrantRecord};
+use crate::domain::ledger::{self, ApplyError};
 use crate::domain::refund::{self, RefundSources};
 use crate::domain::request::Charge;
 use crate::domain::time::Time;
 
-/// The facts as they are to be written at `at`.
+/// Returns the facts as they are to be written at `at`.
 ///
 /// # Errors
-/// When a record cannot be read; nothing was written.
+/// When the facts end a charge that an open intent takes over, or a record cannot be read. Nothing
+/// was written.
 pub(super) fn prepare_facts<B: RecordSource>(
     source: &B,
     at: Time,

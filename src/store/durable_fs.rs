@@ -1,5 +1,5 @@
-//! The few things that are done to files and directories, each so that it is durable when it
-//! returns, and the text that names file and remedy when it cannot be done.
+//! The store's few operations on files and directories. Each is durable when it returns; an error
+//! names the file and the remedy.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 
 use super::port::StoreError;
 
-/// The ledger names members: nobody else may read it.
+/// Only the owner may read the files, because the ledger names members.
 const FILE_MODE: u32 = 0o600;
 const DIR_MODE: u32 = 0o700;
 
-/// Something that could not be done to a file or directory.
+/// An operation on a file or directory that failed.
 #[derive(Debug, thiserror::Error)]
 #[error("{action} {}{}", path.display(), remedy(source))]
 pub struct DiskError {
@@ -32,7 +32,7 @@ impl From<DiskError> for StoreError {
     }
 }
 
-/// Names what was done to which path when it fails.
+/// Adds the action and the path to the error of a failed operation.
 pub fn with_path<T>(
     action: &'static str,
     path: &Path,
@@ -45,13 +45,13 @@ pub fn with_path<T>(
     })
 }
 
-/// What the system calls an error of the device itself; it has no `ErrorKind` of its own.
+/// The system's number for an error of the device itself, which has no `ErrorKind` of its own.
 const EIO: i32 = 5;
 
-/// What the operator can do about it, in brackets.
+/// Returns what the operator can do about the error, in brackets.
 pub fn remedy(error: &io::Error) -> &'static str {
     use io::ErrorKind as K;
-    // Of the many kinds only these have a remedy of their own; the source says the rest.
+    // Only these kinds have a remedy of their own; for all others the source error says enough.
     let kind = error.kind();
     if kind == K::PermissionDenied {
         " (it must belong to the user that maitred runs as, who must be able to read and write it)"
@@ -73,11 +73,11 @@ pub fn remedy(error: &io::Error) -> &'static str {
     }
 }
 
-/// Makes the directory and those above it that are missing, and makes them durable.
+/// Creates the directory and its missing parents, and makes them durable.
 pub fn make_dir(path: &Path) -> Result<(), DiskError> {
     match path.metadata() {
         Ok(meta) if meta.is_dir() => return Ok(()),
-        // What cannot be looked at may well be there.
+        // A directory that cannot be examined because of a device error may well exist.
         Err(error) if error.raw_os_error() == Some(EIO) => {
             return with_path("look at the directory", path, Err(error));
         }
@@ -96,8 +96,9 @@ pub fn sync_dir(path: &Path) -> Result<(), DiskError> {
     with_path("sync the directory", path, result)
 }
 
-/// Makes durable what is in the directory, that it is there, and so on up: a start that was killed
-/// may have made any of them without coming to sync it. One that may not be read was made by others.
+/// Syncs the directory and all directories above it, so that its entries and the directory itself
+/// are durable: a start that was killed may have created any of them without syncing it. A
+/// directory above it that may not be read is skipped, because others created it.
 pub fn sync_ancestors(path: &Path) -> Result<(), DiskError> {
     sync_dir(path)?;
     for dir in path.ancestors().skip(1) {
@@ -116,7 +117,7 @@ pub fn sync_ancestors(path: &Path) -> Result<(), DiskError> {
     Ok(())
 }
 
-/// Makes a file with these contents, whole or not at all, in place of what was there.
+/// Writes a file with these contents, completely or not at all, in place of an existing file.
 pub fn write_atomically(path: &Path, contents: &[u8]) -> Result<(), DiskError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".new");
@@ -136,7 +137,7 @@ pub fn write_atomically(path: &Path, contents: &[u8]) -> Result<(), DiskError> {
     sync_dir(parent(path))
 }
 
-/// Opens for reading and writing, made when missing.
+/// Opens a file for reading and writing, and creates it if it is missing.
 pub fn open_or_make(path: &Path) -> Result<File, DiskError> {
     let open_result = OpenOptions::new()
         .read(true)
@@ -148,7 +149,7 @@ pub fn open_or_make(path: &Path) -> Result<File, DiskError> {
     with_path("open", path, open_result)
 }
 
-/// Removes the file, durably. That it is not there is as good.
+/// Removes the file durably. A file that is already missing is not an error.
 pub fn remove(path: &Path) -> Result<(), DiskError> {
     match fs::remove_file(path) {
         Ok(()) => sync_dir(parent(path)),
@@ -157,7 +158,7 @@ pub fn remove(path: &Path) -> Result<(), DiskError> {
     }
 }
 
-/// The file's contents; `None` when there is no such file.
+/// Returns the file's contents; `None` if there is no such file.
 pub fn read_if_exists(path: &Path) -> Result<Option<Vec<u8>>, DiskError> {
     match fs::read(path) {
         Ok(contents) => Ok(Some(contents)),
@@ -166,7 +167,7 @@ pub fn read_if_exists(path: &Path) -> Result<Option<Vec<u8>>, DiskError> {
     }
 }
 
-/// The names in a directory, sorted; `None` when there is no such directory.
+/// Returns the names in a directory, sorted; `None` if there is no such directory.
 pub fn list_names(path: &Path) -> Result<Option<Vec<String>>, DiskError> {
     let entries = match fs::read_dir(path) {
         Ok(entries) => entries,
@@ -181,17 +182,17 @@ pub fn list_names(path: &Path) -> Result<Option<Vec<String>>, DiskError> {
     Ok(Some(names))
 }
 
-/// Whether a socket is there. What cannot be looked at is none.
+/// Returns true if the path is a socket. A path that cannot be examined counts as none.
 pub fn is_socket(path: &Path) -> bool {
     path.symlink_metadata()
         .is_ok_and(|meta| meta.file_type().is_socket())
 }
 
-/// Syncs every file below the directory, and the directories.
+/// Syncs every file and directory below the directory, and the directory itself.
 pub fn sync_tree(path: &Path) -> Result<(), DiskError> {
     for name in list_names(path)?.unwrap_or_default() {
         let entry = path.join(name);
-        // One that cannot be looked at is not passed over: what is in it may not be durable.
+        // An entry that cannot be examined is not skipped, because its contents may not be durable.
         if with_path("look at", &entry, entry.metadata())?.is_dir() {
             sync_tree(&entry)?;
         } else {

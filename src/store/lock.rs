@@ -1,7 +1,8 @@
-//! One process at a time: an advisory lock on a file of our own, which says who holds it.
+//! Lets one process at a time use the store, by an advisory lock on a file of its own. The file
+//! names the process that holds the lock.
 //!
-//! The kernel lets go of the lock when the process ends, however it ends; what stands in the file
-//! is only for the message. The file is never removed: another process may be waiting on it.
+//! The kernel releases the lock when the process ends, however it ends; the file's contents are
+//! only for the message. The file is never removed, because another process may be waiting on it.
 
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -15,28 +16,28 @@ use crate::domain::time::Time;
 /// The file's name in the store's directory.
 pub const NAME: &str = "lock";
 
-/// How often the lock is tried again, and how long after each time: a command has the store for an
-/// instant, and a daemon or timer that starts then does not give up for that. A daemon that keeps it
-/// is told after three seconds.
+/// How often the lock is tried again, and the pause before each attempt. A command holds the store
+/// for an instant, and a daemon or timer that starts then does not give up because of that. If a
+/// daemon holds the store, this is reported after three seconds.
 const ATTEMPTS: u32 = 60;
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// What is read of the file at most: a number and an instant are far shorter.
+/// How many bytes of the file are read at most; a process id and an instant are far shorter.
 const MAX_TEXT: u64 = 256;
 
-/// The lock, held while this lives.
+/// The lock, which is held until this value is dropped.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
 }
 
-/// Why the lock was not had.
+/// Why the lock could not be taken.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     #[error("open the store at {}: it is held by {}", store.display(), describe_holder(*pid, *since))]
     Held {
         store: PathBuf,
-        /// `None` when the holder has not written it yet.
+        /// `None` if the holder has not written its process id yet.
         pid: Option<u32>,
         since: Option<Time>,
     },
@@ -46,10 +47,10 @@ pub enum LockError {
 
 impl Lock {
     /// Takes the lock of the store in this directory, which must exist. Waits a moment for another
-    /// process to let go of it.
+    /// process to release the lock.
     ///
     /// # Errors
-    /// When another process has it, or the file cannot be used.
+    /// When another process holds the lock, or the file cannot be used.
     pub fn take(store: &Path, now: Time) -> Result<Self, LockError> {
         let path = store.join(NAME);
         let mut file = durable_fs::open_or_make(&path)?;
@@ -88,8 +89,9 @@ impl Lock {
     }
 }
 
-/// Who holds the lock of the store in this directory, if somebody does. Only looks: nothing is written,
-/// and the lock is free again when this returns.
+/// Returns the process id of the process that holds the lock of the store in this directory; `None`
+/// if no process holds it, and `Some(None)` if the process id cannot be read. Nothing is written,
+/// and the lock is not held when this returns.
 pub fn holder_of(store: &Path) -> Option<Option<u32>> {
     let file = File::open(store.join(NAME)).ok()?;
     match file.try_lock_shared() {
@@ -100,7 +102,7 @@ pub fn holder_of(store: &Path) -> Option<Option<u32>> {
 
 fn read_holder(file: File) -> (Option<u32>, Option<Time>) {
     let mut text = String::new();
-    // Whatever cannot be read is left out of the message, which stands without it.
+    // What cannot be read is left out of the message, which makes sense without it.
     if file.take(MAX_TEXT).read_to_string(&mut text).is_err() {
         return (None, None);
     }

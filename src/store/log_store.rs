@@ -1,9 +1,9 @@
-//! The store of a running process: the end of the log, and the fold beside it.
+//! The store of a running process: the end of the log, and the projection.
 //!
-//! A commit is made when its line is durable, and not before. What goes wrong after that cannot
-//! unmake it: when sled then fails, the commit is answered with `Ok`, the fold is in doubt, and
-//! every later read and write is refused with a text that says to start again. The next start
-//! finds no mark of a clean end and makes the fold anew.
+//! A commit is made when its line is durable, and not before. Later failures cannot undo the
+//! commit: if sled then fails, `commit` still returns `Ok`, the projection is in doubt, and every
+//! later read and write is refused with a text that asks for a restart. The next start finds no
+//! clean shutdown marker and rebuilds the projection.
 
 use std::path::{Path, PathBuf};
 
@@ -24,8 +24,9 @@ use super::sled::rows;
 use super::write_set::{RecordSource, WriteSet};
 use crate::domain::account::Account;
 use crate::domain::fact::{Commit, Fact, MAX_FACTS};
+use crate::domain::grant::GrantRecord;
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
-use crate::domain::ledger::{ApplyError, GrantRecord};
+use crate::domain::ledger::ApplyError;
 use crate::domain::ledger_state::LedgerState;
 use crate::domain::request::{Charge, Request};
 use crate::domain::time::{Time, truncate_to_millis};
@@ -42,12 +43,12 @@ pub struct LogStore {
     projection: Option<Projection>,
     applied: AppliedCommit,
     sent_marks: SentMarks,
-    /// The last to be let go of: until then the fold is still being written.
+    /// Released last, because the projection is still being written until then.
     _lock: Lock,
 }
 
 impl LogStore {
-    /// Puts together what `open` has checked.
+    /// Creates the store from the parts that `open` has checked.
     pub(super) fn new(
         dir: &Path,
         lock: Lock,
@@ -65,7 +66,7 @@ impl LogStore {
         }
     }
 
-    /// The directory that holds all of it.
+    /// Returns the store's directory.
     pub fn path(&self) -> &Path {
         &self.dir
     }
@@ -81,7 +82,7 @@ impl LogStore {
         self.applied
     }
 
-    /// What the facts change, when they fit.
+    /// Returns the rows that the commit changes, if its facts fit the records.
     fn rows_for_commit(&self, commit: &Commit) -> Result<Vec<rows::ProjectionRow>, CommitError> {
         let projection = self.projection().map_err(CommitError::Failed)?;
         let mut write_set = WriteSet::new(projection);
@@ -89,7 +90,8 @@ impl LogStore {
         Ok(rows::into_rows(write_set.into_changes()).collect())
     }
 
-    /// Brings a durable commit into the fold, or puts the fold in doubt.
+    /// Writes the rows of a durable commit to the projection. A failure puts the projection in
+    /// doubt.
     fn apply_to_projection(&self, mut rows: Vec<rows::ProjectionRow>) -> Result<(), StoreError> {
         let projection = self.projection()?;
         rows.extend(projection.position_row(self.applied.seq, self.applied.position));
@@ -390,7 +392,7 @@ impl Store for LogStore {
     }
 }
 
-/// The names of the intents that are not settled, oldest decision first.
+/// Returns the ids of the intents that are not settled, oldest decision first.
 pub(super) fn open_intent_ids(
     projection: &Projection,
     limit: usize,
@@ -401,7 +403,7 @@ pub(super) fn open_intent_ids(
         .collect()
 }
 
-/// Whether the accounts are still as the caller saw them.
+/// Checks that the accounts are still as the caller saw them.
 pub(super) fn check_expected<B: RecordSource>(
     source: &B,
     expected: &[ExpectedVersion],
@@ -417,8 +419,8 @@ pub(super) fn check_expected<B: RecordSource>(
     Ok(())
 }
 
-/// The facts as they are written, and as they will be read again: what cannot be read back is
-/// refused before it stands in the log for ever.
+/// Returns the facts in their written form, and as they will be read back. Facts that cannot be
+/// read back are refused before they are in the log forever.
 pub(super) fn check_facts(facts: &[Fact]) -> Result<(Vec<u8>, Vec<Fact>), CommitError> {
     if facts.len() > MAX_FACTS {
         let text = format!(
@@ -449,7 +451,7 @@ fn commit_error_from_append(error: AppendError) -> CommitError {
     }
 }
 
-/// The place in the unresolved list that a key stands for.
+/// Returns the rank in the unresolved list that a key encodes.
 fn parse_rank(key: &[u8]) -> Result<UnresolvedRank, StoreError> {
     let name = parse_key_name(keys::time_key_name(key), |name| {
         Ok::<_, ()>(name.to_owned())
@@ -477,11 +479,12 @@ mod tests {
 
     use super::super::log::reader::LogReader;
     use super::super::log::segment::{self, SEGMENT_LIMIT, Sink};
-    use super::super::open::{self, CreateIfMissing, OpenNotice};
+    use super::super::open::{self, CreateIfMissing};
+    use super::super::open_report::OpenNotice;
     use super::super::sled::rows::ProjectionRow;
     use super::*;
 
-    /// A disk that takes so many bytes and then fails, or fails to sync.
+    /// A log file on a failing disk: a write takes at most `accepted_bytes`, and every sync fails.
     struct FailingFile {
         file: File,
         accepted_bytes: usize,

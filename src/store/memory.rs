@@ -1,6 +1,6 @@
-//! A store that keeps nothing beyond its life: for a dry run where there is no store yet, for
-//! simulations, and as the reference that the fold is compared with. Same records, same facts, same
-//! refusals; only durability is missing.
+//! A store in memory that keeps nothing when it is dropped: for a dry run where there is no store
+//! yet, for simulations, and as the reference that the projection is compared with. It has the same
+//! records, facts and refusals; only durability is missing.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
@@ -14,18 +14,20 @@ use super::log::find;
 use super::log::line::{self, Hash, LedgerId};
 use super::log::segment::LogPosition;
 use super::log_store::{check_expected, check_facts};
+use super::port::read_only_error;
 use super::port::{
     CommitError, ExpectedVersion, Head, HistorySubject, LogVerification, LoggedFact, Store,
     StoreError,
 };
 use super::queries::{self, IndexSource};
-use super::read_only::read_only_error;
 use super::sled::projection::to_store_error;
-use super::write_set::{RecordSource, Versioned, WriteSet};
+use super::versioned::Versioned;
+use super::write_set::{RecordSource, WriteSet};
 use crate::domain::account::Account;
 use crate::domain::fact::{Commit, Fact};
+use crate::domain::grant::GrantRecord;
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
-use crate::domain::ledger::{ApplyError, GrantRecord};
+use crate::domain::ledger::ApplyError;
 use crate::domain::ledger_state::LedgerState;
 use crate::domain::request::{Charge, Request};
 use crate::domain::time::{Time, truncate_to_millis};
@@ -36,7 +38,7 @@ pub struct MemoryStore {
     records: MemoryRecords,
     head: Hash,
     marks: BTreeMap<RequestId, Time>,
-    /// What it holds was read from a log that is not to be written.
+    /// Whether the records were read from a log that must not be written.
     read_only: bool,
 }
 
@@ -64,10 +66,10 @@ pub struct MemoryRecords {
     ledger: LedgerState,
 }
 
-/// Where commits are found again.
+/// Where commits are read from when they are needed again.
 enum Commits {
     InMemory(Vec<Commit>),
-    /// In the log, where each begins.
+    /// In the log, at these positions.
     InLog {
         log: PathBuf,
         positions: Vec<LogPosition>,
@@ -101,7 +103,7 @@ impl MemoryStore {
         }
     }
 
-    /// The records of a log, which ends with this hash.
+    /// Creates a read-only store from the records of a log that ends with the hash `head`.
     pub(super) fn read_only(
         records: MemoryRecords,
         head: Hash,
@@ -115,7 +117,8 @@ impl MemoryStore {
         }
     }
 
-    /// The newest commit, as it was written; none when the log of another is read.
+    /// Returns the newest commit as it was written; `None` if there is none, or if the records were
+    /// read from a log.
     pub fn last_commit(&self) -> Option<&Commit> {
         match &self.records.commits {
             Commits::InMemory(commits) => commits.last(),
@@ -131,7 +134,7 @@ impl Default for MemoryStore {
 }
 
 impl MemoryRecords {
-    /// No records yet, of a log in this folder.
+    /// Creates empty records for the log in this folder.
     pub(super) fn of_log(log: &Path) -> Self {
         Self {
             commits: Commits::InLog {
@@ -142,7 +145,7 @@ impl MemoryRecords {
         }
     }
 
-    /// Where the next commit of the log begins.
+    /// Adds the position at which the next commit of the log begins.
     pub(super) fn add_position(&mut self, position: LogPosition) {
         match &mut self.commits {
             Commits::InLog {
@@ -164,7 +167,7 @@ impl MemoryRecords {
         self.accounts.is_empty()
     }
 
-    /// Takes over what an overlay on this changed.
+    /// Applies what a write set over these records changed.
     pub fn apply_changes(&mut self, changes: Changes) {
         for versioned in changes.accounts {
             self.accounts
@@ -210,7 +213,7 @@ impl MemoryRecords {
         }
     }
 
-    /// When requests were declined in that time, newest first.
+    /// Returns when requests were declined at or after `since` and before `until`, newest first.
     pub fn declined(&self, since: Time, until: Time) -> Vec<Time> {
         let decline_times = self.declined_requests.iter().rev().map(|(at, _)| *at);
         decline_times
@@ -638,7 +641,8 @@ impl Store for MemoryStore {
         queries::history(&self.records, subject, before, limit)
     }
 
-    /// There is no log and no second half: the records are what the commits added up to.
+    /// Counts commits and facts. There is no projection to compare: the records themselves are what
+    /// the commits add up to.
     fn verify(&self) -> Result<LogVerification, StoreError> {
         let mut facts = 0;
         for seq in 1..=self.records.commits.count() {

@@ -1,11 +1,13 @@
-//! The port over log and fold, and what stands behind it.
+//! The store port over log and projection, and its implementations.
 //!
-//! The log (`log`) is the truth: append-only, hash-chained, one line and one `fdatasync` a commit.
-//! The fold (`sled`) holds what the log adds up to, quick to ask and free to rebuild; `overlay` is
-//! the one way from facts to changed records, whatever lies beneath. `open` brings both together,
-//! `opened` is the store that comes out, `memory` is one that keeps nothing, `reading` the log in
-//! memory for commands that only look, `scratch` one whose writes are dropped, `verify` compares the two
-//! halves record by record. `record` is the written form of everything that is kept.
+//! The log (`log`) is the source of truth: append-only, hash-chained, with one line and one
+//! `fdatasync` per commit. The projection (`sled`) holds what the log adds up to; it is fast to
+//! query and free to rebuild. `write_set` is the only way from facts to changed records, whatever
+//! source the records come from. `open` brings log and projection together, and `log_store` is the
+//! resulting store. `memory` is a store that keeps nothing on disk, `read_only` reads the log into
+//! memory for commands that only read, `scratch` is a store whose writes are dropped, and `verify`
+//! compares log and projection row by row. `codec` is the written form of everything that is
+//! stored.
 
 pub mod backup;
 pub mod changes;
@@ -18,6 +20,7 @@ pub mod log;
 pub mod log_store;
 pub mod memory;
 pub mod open;
+pub mod open_report;
 pub mod port;
 pub mod projection_recovery;
 pub mod queries;
@@ -29,4 +32,5 @@ pub mod store_directory;
 pub mod store_thread;
 pub mod torn_tail;
 pub mod verify;
+mod versioned;
 pub mod write_set;

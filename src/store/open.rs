@@ -1,17 +1,18 @@
-//! Opening the store. In this order, because each step relies on those before it: the lock; the
-//! log's lines; a torn tail cut off; what was read made durable; the mark of a clean end taken back;
-//! only then the fold, trusted or made anew; and at last the log's end, to write to.
+//! Opens the store in this order, because each step relies on those before it: take the lock; read
+//! the log's lines; cut off a torn tail; make what was read durable; remove the clean shutdown
+//! marker; only then trust or rebuild the projection; and finally open the end of the log for
+//! writing.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::clean_shutdown_marker::{self, Marker};
-use super::durable_fs::{self, DiskError};
-use super::lock::{Lock, LockError};
+use super::durable_fs::{self};
+use super::lock::Lock;
 use super::log::append::Appender;
-use super::log::reader::{LogEnd, LogError, LogReader};
+use super::log::reader::{LogEnd, LogReader};
 use super::log::segment::{self, HashChain, SEGMENT_LIMIT, SegmentError};
 use super::log_store::{self, LOG, LogStore};
-use super::port::StoreError;
+use super::open_report::{OpenError, OpenNotice, Progress};
 use super::projection_recovery;
 use super::sent_marks::SentMarks;
 use super::sled::catch_up::MAX_RECORDS;
@@ -19,122 +20,22 @@ use super::store_directory;
 use super::torn_tail;
 use crate::domain::time::Time;
 
-/// A log up to this many bytes is checked line by line at every opening: some tens of milliseconds.
-/// Of a longer one that was closed cleanly only what was written since is; `ledger verify` and every
-/// rebuild check all of it.
+/// A log of up to this many bytes is checked line by line at every opening, which takes some tens
+/// of milliseconds. In a longer log that was closed cleanly, only the lines written since are
+/// checked; `ledger verify` and every rebuild check the whole log.
 const CHECK_LIMIT: u64 = 8 * 1024 * 1024;
 
-/// Whether a store may be made where none is.
+/// Whether a missing store may be created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CreateIfMissing {
     Yes,
     No,
 }
 
-/// A store that is ready, and what there is to say about it.
+/// A store that is ready for use, and the notices about its opening.
 pub struct OpenedStore {
     pub store: LogStore,
     pub notices: Vec<OpenNotice>,
-}
-
-/// How far a rebuild has come, in bytes of the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
-    pub done: u64,
-    pub total: u64,
-}
-
-/// Something that happened while opening, for people. None of them is an error.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum OpenNotice {
-    #[error("a new ledger was made in {}", .0.display())]
-    Created(PathBuf),
-    /// Somebody may want to look.
-    #[error(
-        "the log ended in a torn line ({} line {line}, {bytes} bytes), which was cut off and kept as \
-         {}; {}",
-        file.display(),
-        saved_as.display(),
-        if *acknowledged {
-            "the ledger was closed cleanly after it, so a commit that was acknowledged is lost: \
-             look at the disk"
-        } else {
-            "a crash leaves such a line, and what it said was never acknowledged"
-        }
-    )]
-    TornLineCut {
-        file: PathBuf,
-        line: u64,
-        bytes: u64,
-        saved_as: PathBuf,
-        acknowledged: bool,
-    },
-    /// Somebody may want to look when it happens without a crash.
-    #[error(
-        "the fold {reason}, so it was rebuilt from the log: {commits} commits, {facts} facts{}",
-        moved_to.as_ref().map_or_else(String::new, |to| format!("; the old one is {}", to.display()))
-    )]
-    ProjectionRebuilt {
-        reason: String,
-        moved_to: Option<PathBuf>,
-        commits: u64,
-        facts: u64,
-    },
-    #[error("the fold was caught up with {commits} commits of the log")]
-    ProjectionCaughtUp { commits: u64 },
-}
-
-/// Why the store could not be opened. Nothing was lost by any of them.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    #[error(
-        "open the ledger: there is none in {}; on the first day `maitred init` makes it, and if there \
-         was one, correct store.path, mount its disk, or bring it back with `maitred restore`",
-        .0.display()
-    )]
-    NoStore(PathBuf),
-    /// The store is held by another process: exit code 75.
-    #[error(transparent)]
-    Lock(#[from] LockError),
-    #[error(
-        "open the ledger: {} holds {found}, but no log; restore the folder `{LOG}` from a backup, or \
-         set store.path to an empty directory to begin a new ledger",
-        path.display()
-    )]
-    NoLog { path: PathBuf, found: String },
-    #[error(
-        "open the ledger: its log ends with commit {end}, but it was closed after commit {closed_after}, \
-         so commits were taken out; restore {} from a backup, or, to go on with what is there, \
-         remove the file {}",
-        log.display(),
-        marker.display()
-    )]
-    LogTooShort {
-        end: u64,
-        closed_after: u64,
-        log: PathBuf,
-        marker: PathBuf,
-    },
-    #[error(
-        "open the ledger: {} is not the log that was closed here, for its commit {closed_after} is another; \
-         restore both {} and {} from one backup, or, to go on with the log that is there, remove the \
-         file {}",
-        log.display(),
-        log.display(),
-        marker.display(),
-        marker.display()
-    )]
-    LogReplaced {
-        closed_after: u64,
-        log: PathBuf,
-        marker: PathBuf,
-    },
-    #[error("open the ledger")]
-    Log(#[from] LogError),
-    #[error("open the ledger")]
-    Disk(#[from] DiskError),
-    #[error("open the ledger")]
-    Projection(#[source] StoreError),
 }
 
 impl From<SegmentError> for OpenError {
@@ -148,7 +49,7 @@ impl From<SegmentError> for OpenError {
 pub struct StoreLimits {
     pub segment_bytes: u64,
     pub full_check_bytes: u64,
-    /// Records in memory while the fold is made anew.
+    /// Records held in memory while the projection is rebuilt.
     pub max_records: usize,
 }
 
@@ -175,10 +76,10 @@ pub fn open(
     open_with(path, create, now, StoreLimits::default(), progress)
 }
 
-/// As [`open`], with other limits.
+/// Opens the store like [`open`], with other limits.
 ///
 /// # Errors
-/// As there.
+/// See [`OpenError`]; each says what to do.
 pub fn open_with(
     path: &Path,
     create: CreateIfMissing,
@@ -195,7 +96,8 @@ pub fn open_with(
     }
     let lock = Lock::take(path, now)?;
     let log = path.join(LOG);
-    // Asked again: before the lock was had, another process may have made it.
+    // Checked again, because another process may have created the log before this one took the
+    // lock.
     if !store_directory::has_log(path)? {
         store_directory::make_log(path, now)?;
         notices.push(OpenNotice::Created(path.to_owned()));
@@ -255,14 +157,15 @@ pub fn open_with(
     Ok(OpenedStore { store, notices })
 }
 
-/// What the log's lines say.
+/// What checking the log's lines has shown.
 struct LogExamination {
     end: LogEnd,
     /// Whether the log has the line that the marker names.
     has_marker_line: bool,
 }
 
-/// Checks the log's lines: all of them, or, of a long log that has the marker's line, those after.
+/// Checks the log's lines: all lines or, in a long log that has the marker's line, only the lines
+/// after the marker's line.
 fn examine(
     log: &Path,
     marker: Option<&Marker>,

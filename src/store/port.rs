@@ -1,16 +1,17 @@
-//! The store as the pass and the commands need it: reads of what the facts add up to, and one
-//! write. Synchronous; whoever awaits calls it from the store's own thread.
+//! The store as passes and commands use it: reads of what the facts add up to, and one way to write
+//! facts. The port is synchronous; async callers run their work on the store's own thread.
 
 use crate::domain::account::Account;
 use crate::domain::fact::Fact;
+use crate::domain::grant::GrantRecord;
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
-use crate::domain::ledger::{GrantRecord, Violation};
+use crate::domain::ledger::Violation;
 use crate::domain::ledger_state::LedgerState;
 use crate::domain::request::{Charge, Request};
 use crate::domain::time::Time;
 use crate::domain::unresolved::UnresolvedBooking;
 
-/// An account as it was when the caller decided: its version, or none when it did not exist.
+/// The version that an account had when the caller decided; `None` if the account did not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExpectedVersion {
     pub account: AccountId,
@@ -22,29 +23,30 @@ pub struct ExpectedVersion {
 pub struct Head {
     /// 0 before the first commit.
     pub seq: u64,
-    /// The hash of its line, in hexadecimal.
+    /// The hash of the commit's line, in hexadecimal.
     pub hash: String,
 }
 
 /// Why a commit was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
-    /// An account changed since the caller looked: look again and decide again. Nothing was written.
+    /// An account changed after the caller read it. Nothing was written. The caller must read the
+    /// account again and decide again.
     #[error("account {0} was changed meanwhile")]
     Conflict(AccountId),
-    /// The facts do not fit what is there. Nothing was written.
+    /// The facts do not fit the stored records. Nothing was written.
     #[error("the facts do not fit")]
     Violation(#[from] Violation),
-    /// It is not known whether the commit is durable. Nothing more may be written by this process:
-    /// the next start reads the log and knows.
+    /// It is not known whether the commit is durable. This process must not write anything more;
+    /// the next start reads the log and finds out.
     #[error("it is not known whether the commit was made durable")]
     Indeterminate(#[source] StoreError),
-    /// Could not be tried. Nothing was written.
+    /// The commit could not be attempted. Nothing was written.
     #[error("the commit could not be made")]
     Failed(#[source] StoreError),
 }
 
-/// What stands in the way of a read or a write: texts for people, naming file and remedy.
+/// Why a read or a write failed: a text for people that names the file and the remedy.
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
 pub struct StoreError {
@@ -53,7 +55,7 @@ pub struct StoreError {
     pub source: Option<std::io::Error>,
 }
 
-/// Whose history is asked for.
+/// Selects whose history is read.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum HistorySubject {
     Account(AccountId),
@@ -71,14 +73,15 @@ pub struct LoggedFact {
     pub fact: Fact,
 }
 
-/// What walking the whole log found.
+/// The result of checking the whole log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogVerification {
     pub commits: u64,
     pub facts: u64,
-    /// Whether the fold was compared with the log; without one only the log is checked.
+    /// Whether the projection was compared with the log. Without a projection only the log is
+    /// checked.
     pub projection_compared: bool,
-    /// Where the fold says something else than the log adds up to; empty when all is well.
+    /// Where the projection differs from what the log adds up to; empty if they agree.
     pub differences: Vec<String>,
 }
 
@@ -95,56 +98,59 @@ pub trait Store: Send {
         expected: &[ExpectedVersion],
     ) -> Result<Head, CommitError>;
 
-    /// Remembers that a call for the intent is about to be sent, or, with `None`, that it was not sent
-    /// after all. This survives the end of the process; after a loss of power every intent that is not
-    /// settled counts as sent. It costs no sync.
+    /// Records that a call for the intent is about to be sent or, with `None`, that the call was
+    /// not sent after all. The mark survives the end of the process. After a loss of power every
+    /// intent that is not settled counts as sent. Marking costs no sync.
     ///
     /// # Errors
-    /// When it cannot be remembered; then the call must not be sent.
+    /// When the mark cannot be recorded; the call must then not be sent.
     fn mark_sent(&mut self, request: &RequestId, at: Option<Time>) -> Result<(), StoreError>;
 
-    /// When a call for the intent was last about to be sent, unless the log knows more of it since.
+    /// Returns when a call for the intent was last about to be sent. The mark is dropped when the
+    /// log records the end of a call or the settlement of the intent.
     fn sent_mark(&self, request: &RequestId) -> Option<Time>;
 
     fn head(&self) -> Head;
 
     /// # Errors
-    /// When the record cannot be read; so for all below.
+    /// When the record cannot be read; the same holds for all methods below.
     fn account(&self, id: &AccountId) -> Result<Option<Account>, StoreError>;
 
-    /// The account whose name or alias the address is.
+    /// Returns the account that has the address as its name or alias.
     fn resolve(&self, address: &Address) -> Result<Option<AccountId>, StoreError>;
 
-    /// Accounts in the order of their names, after the given one.
+    /// Returns accounts in the order of their names, starting after the given one.
     fn accounts(&self, after: Option<&AccountId>, limit: usize)
     -> Result<Vec<Account>, StoreError>;
 
-    /// Whether no account was ever opened.
+    /// Returns true if no account was ever opened.
     fn is_empty(&self) -> Result<bool, StoreError>;
 
-    /// What the ledger knows of itself.
+    /// Returns what the ledger knows about itself.
     fn ledger_state(&self) -> Result<LedgerState, StoreError>;
 
     fn grant_record(&self, reference: &Reference) -> Result<Option<GrantRecord>, StoreError>;
 
     fn request(&self, id: &RequestId) -> Result<Option<Request>, StoreError>;
 
-    /// The request that a booking was decided with: its own, or its series'.
+    /// Returns the request that a booking was decided with: its own request or that of its series.
     fn request_of(&self, booking: &BookingUid) -> Result<Option<RequestId>, StoreError>;
 
-    /// Intents not settled yet, oldest decision first. Does not walk over settled ones.
+    /// Returns intents that are not settled yet, oldest decision first. Does not scan settled
+    /// intents.
     fn open_intents(&self, limit: usize) -> Result<Vec<Request>, StoreError>;
 
-    /// Requests that are only noted (wait, review, leave) and neither begun nor settled, in order of
-    /// their end (ties by name), after the given one. Does not walk over others.
+    /// Returns requests that are only noted (wait, review, leave), and neither recorded as intents
+    /// nor settled, in order of their end (ties by name), starting after the given one. Does not
+    /// scan other requests.
     fn open_notes(
         &self,
         after: Option<&(Time, RequestId)>,
         limit: usize,
     ) -> Result<Vec<Request>, StoreError>;
 
-    /// What the booker asked for, whatever became of it: requests of this very address whose
-    /// booking was created at or after `since`, newest first. Does not walk over older ones.
+    /// Returns the booker's requests, whatever became of them: requests of exactly this address
+    /// whose booking was created at or after `since`, newest first. Does not scan older requests.
     fn requests_of_booker(
         &self,
         booker: &Address,
@@ -152,8 +158,9 @@ pub trait Store: Send {
         limit: usize,
     ) -> Result<Vec<Request>, StoreError>;
 
-    /// When requests were declined, newest first: decided at or after `since` and before `until`.
-    /// Declines that an operator asked for do not count. Does not walk over others.
+    /// Returns when requests were declined, newest first: those decided at or after `since` and
+    /// before `until`. Declines that an operator asked for do not count. Does not scan other
+    /// requests.
     fn decline_times(
         &self,
         since: Time,
@@ -161,12 +168,12 @@ pub trait Store: Send {
         limit: usize,
     ) -> Result<Vec<Time>, StoreError>;
 
-    /// Requests with a wrong PIN, whoever made them, whose booking was created at or after `since`,
-    /// newest first. Does not walk over others.
+    /// Returns requests with a wrong PIN, from all bookers, whose booking was created at or after
+    /// `since`, newest first. Does not scan other requests.
     fn wrong_pin_requests(&self, since: Time, limit: usize) -> Result<Vec<Request>, StoreError>;
 
-    /// Requests in order of their decision, newest first: those decided at or after `since` and, to
-    /// page on, before the given (decision time, request).
+    /// Returns requests in order of their decision, newest first: those decided at or after `since`
+    /// and, for paging, before the given (decision time, request).
     fn decided_requests(
         &self,
         since: Option<Time>,
@@ -176,17 +183,17 @@ pub trait Store: Send {
 
     fn charge(&self, booking: &BookingUid) -> Result<Option<Charge>, StoreError>;
 
-    /// Charges that are held or open, in order of their booking's uid, after the given one. Does not
-    /// walk over closed ones.
+    /// Returns charges that are held or open, in order of their booking's uid, starting after the
+    /// given one. Does not scan closed charges.
     fn open_charges(
         &self,
         after: Option<&BookingUid>,
         limit: usize,
     ) -> Result<Vec<Charge>, StoreError>;
 
-    /// The account's charges whose bookings start in `[from, to)` and that still stand for
-    /// something: held, open or final; not voided, closed by a refund or moved away. In order of
-    /// start (ties by uid). Does not walk over what starts at other times.
+    /// Returns the account's charges whose bookings start in `[from, to)` and that still count:
+    /// held, open or final; not voided, closed by a refund or moved away. They are in order of
+    /// start (ties by uid). Does not scan charges whose bookings start at other times.
     fn charges_of(
         &self,
         account: &AccountId,
@@ -195,21 +202,22 @@ pub trait Store: Send {
         limit: usize,
     ) -> Result<Vec<Charge>, StoreError>;
 
-    /// What is on the unresolved list, what leaves it first by itself first, after the given item.
-    /// Does not walk over what is resolved.
+    /// Returns the open items of the unresolved list, starting after the given item. The item that
+    /// leaves the list by itself first comes first. Does not scan resolved items.
     fn unresolved_items(
         &self,
         after: Option<&UnresolvedBooking>,
         limit: usize,
     ) -> Result<Vec<UnresolvedBooking>, StoreError>;
 
-    /// The booking's items of the unresolved list, also those that are resolved.
+    /// Returns the booking's items of the unresolved list, including resolved items.
     fn unresolved_items_of(
         &self,
         booking: &BookingUid,
     ) -> Result<Vec<UnresolvedBooking>, StoreError>;
 
-    /// What was written about the subject, newest first; to page on, before the given sequence.
+    /// Returns what was written about the subject, newest first; for paging, only what was written
+    /// before the given sequence number.
     fn history(
         &self,
         subject: &HistorySubject,
@@ -217,15 +225,27 @@ pub trait Store: Send {
         limit: usize,
     ) -> Result<Vec<LoggedFact>, StoreError>;
 
-    /// Walks the whole log, checks every line, and compares what it adds up to with the fold.
+    /// Reads the whole log, checks every line, and compares what the log adds up to with the
+    /// projection.
     ///
     /// # Errors
     /// When a line is damaged, with its file and number, or something cannot be read.
     fn verify(&self) -> Result<LogVerification, StoreError>;
 
-    /// Makes the quick part durable and marks it as closed cleanly. The store is not used after.
+    /// Makes the projection durable and marks it as closed cleanly. The store must not be used
+    /// afterwards.
     ///
     /// # Errors
-    /// When it could not be marked: the next start rebuilds from the log, and nothing is lost.
+    /// When the projection could not be marked. The next start then rebuilds it from the log, and
+    /// nothing is lost.
     fn close(&mut self) -> Result<(), StoreError>;
+}
+
+/// Returns the error that refuses a commit to a read-only store.
+pub(super) fn read_only_error() -> StoreError {
+    StoreError {
+        text: "write to the ledger: it was opened for reading only, which is a defect; please report it"
+            .to_owned(),
+        source: None,
+    }
 }

@@ -1,5 +1,6 @@
-//! The fold, trusted or made anew. It is trusted when it was closed cleanly, nothing has touched it
-//! since, it says the same as its marker, and the log has that line; in any doubt it is moved aside.
+//! Opens the projection: trusts it or rebuilds it. The projection is trusted if it was closed
+//! cleanly, nothing has touched it since, it agrees with its marker, and the log has the marker's
+//! line. In any doubt it is moved aside.
 
 use std::path::{Path, PathBuf};
 
@@ -8,25 +9,25 @@ use super::durable_fs;
 use super::log::reader::{LogEnd, LogReader};
 use super::log::segment::{self, HashChain, LogPosition};
 use super::log_store::LOG;
-use super::open::{OpenError, OpenNotice, Progress};
+use super::open_report::{OpenError, OpenNotice, Progress};
 use super::port::StoreError;
 use super::sled::catch_up::{CatchUpError, CatchUpReport, catch_up};
 use super::sled::fingerprint;
 use super::sled::panic_guard::ProjectionError;
 use super::sled::projection::{self, Projection};
 
-/// Folders of folds in doubt that are kept for whoever wants to know what happened. They can be
-/// large, and nothing is in them that is not in the log.
+/// How many folders of doubtful projections are kept for an operator who wants to investigate. They
+/// can be large, and hold nothing that is not in the log.
 const MAX_DOUBTFUL_FOLDERS: usize = 2;
 
-/// Bytes folded between two words of progress.
+/// Bytes applied between two progress reports.
 const PROGRESS_EVERY: u64 = 1024 * 1024;
 
-/// Opens the fold and brings it up to the log's end, or makes it anew, with so many records in
-/// memory.
+/// Opens the projection and brings it up to the log's end, or rebuilds it. Rows are written
+/// whenever `records` records are in memory.
 ///
 /// # Errors
-/// When the log holds something that does not fit, or no fold can be made.
+/// When the log holds facts that do not fit, or no projection can be created.
 pub fn open_projection(
     path: &Path,
     marker: Option<Marker>,
@@ -73,7 +74,7 @@ pub fn open_projection(
             return Err(error);
         }
     };
-    // A new ledger, whose fold was never there, is no news.
+    // A new ledger never had a projection, so its first build is not reported.
     if moved_to.is_some() || end.chain.seq > 0 {
         let reason = if moved_to.is_some() {
             reason
@@ -91,11 +92,11 @@ pub fn open_projection(
     Ok((projection, applied))
 }
 
-/// Opens the fold that the marker vouches for, or says why it is not to be trusted.
+/// Opens the projection that the marker vouches for, or returns why it cannot be trusted.
 ///
 /// # Errors
-/// When sled does not come to an end with it: whatever it may still write there would meet the files
-/// of a fold made anew.
+/// When sled does not finish in time: what it may still write there would collide with the files of
+/// a rebuilt projection.
 fn open_clean(path: &Path, marker: &Marker) -> Result<Result<Projection, String>, OpenError> {
     let projection = match Projection::open(&path.join(projection::NAME), &path.join(LOG)) {
         Ok(projection) => projection,
@@ -121,7 +122,7 @@ fn create_projection(path: &Path) -> Result<Projection, OpenError> {
     result.map_err(|error| projection_error(path, &projection::to_store_error(&error)))
 }
 
-/// Why there is no fold, with the folder that it should be in.
+/// Returns the error for a projection that cannot be opened or created, with its folder.
 fn projection_error(path: &Path, error: &StoreError) -> OpenError {
     let folder = path.join(projection::NAME);
     OpenError::Projection(StoreError {
@@ -130,7 +131,7 @@ fn projection_error(path: &Path, error: &StoreError) -> OpenError {
     })
 }
 
-/// Where a fold with nothing in it stands.
+/// Returns how far an empty projection has come.
 fn applied_before_first_commit(log: &Path) -> Result<AppliedCommit, OpenError> {
     let reader = LogReader::open(log)?;
     let position = LogPosition {
@@ -165,7 +166,7 @@ fn apply_remaining_log(
     let mut earlier_segments = (0, 0);
     let mut on_position = |position: LogPosition| {
         if earlier_segments.0 != position.segment {
-            // Only for people to see: a size that cannot be read counts as none.
+            // The value is only shown to people, so a size that cannot be read counts as 0.
             earlier_segments = (
                 position.segment,
                 log_size(&log, position.segment - 1).unwrap_or(0),
@@ -185,10 +186,10 @@ fn apply_remaining_log(
     Ok(report)
 }
 
-/// Bytes of the log's segments, up to and with this one.
+/// Returns the size of the log's segments in bytes, up to and including segment `last`.
 ///
 /// # Errors
-/// When they cannot be looked at.
+/// When the segments cannot be read.
 pub fn log_size(log: &Path, last: u32) -> Result<u64, OpenError> {
     let mut bytes = 0;
     for number in 1..=segment::count(log)?.min(last) {
@@ -198,7 +199,8 @@ pub fn log_size(log: &Path, last: u32) -> Result<u64, OpenError> {
     Ok(bytes)
 }
 
-/// Moves the fold out of the way, if there is one, and removes what was moved before long ago.
+/// Moves the projection aside, if there is one, and removes the oldest of those that were moved
+/// aside before.
 fn move_aside(path: &Path) -> Result<Option<PathBuf>, OpenError> {
     let prefix = format!("{}.doubtful-", projection::NAME);
     let names = durable_fs::list_names(path)?.unwrap_or_default();
@@ -222,7 +224,8 @@ fn move_aside(path: &Path) -> Result<Option<PathBuf>, OpenError> {
     Ok(Some(to))
 }
 
-/// Removes a fold that nobody needs. That it stays is no harm: it is moved aside the next time.
+/// Removes a projection that is no longer needed. If the removal fails, the projection does no
+/// harm: it is moved aside the next time.
 fn discard(folder: &Path) {
     let removed = if folder.is_dir() {
         std::fs::remove_dir_all(folder)

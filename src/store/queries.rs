@@ -1,4 +1,4 @@
-//! Questions that take more than one record: answered once, for whatever lies beneath.
+//! Queries that read more than one record, written once for all sources of records.
 
 use std::collections::BTreeSet;
 
@@ -10,25 +10,27 @@ use crate::domain::request::Request;
 use crate::domain::time::{Span, Time};
 use crate::domain::unresolved::{UnresolvedBooking, UnresolvedRank};
 
-/// The indexes beside the records.
+/// A source of records that also has indexes.
 pub trait IndexSource: RecordSource {
-    /// The request that this booking joined under another name than its own.
+    /// Returns the request that this booking joined, if the request's id is not the booking's own
+    /// uid.
     ///
     /// # Errors
-    /// When the index cannot be read; so for all below.
+    /// When the index cannot be read; the same holds for all methods below.
     fn request_joined_by(&self, booking: &BookingUid) -> Result<Option<RequestId>, StoreError>;
-    /// The newest instant at or before this one at which anything was decided, and what was.
+    /// Returns the newest instant at or before `until` at which requests were decided, and these
+    /// requests.
     fn newest_decisions_until(
         &self,
         until: Option<Time>,
     ) -> Result<Option<(Time, BTreeSet<RequestId>)>, StoreError>;
-    /// The newest piece of commit numbers of the subject that begins before this number.
+    /// Returns the subject's newest page of commit numbers that begins before this number.
     fn history_page_before(
         &self,
         subject: &HistorySubject,
         before: u64,
     ) -> Result<Vec<u64>, StoreError>;
-    /// A commit that was acknowledged.
+    /// Returns a commit that was acknowledged.
     fn commit_at(&self, seq: u64) -> Result<Commit, StoreError>;
 }
 
@@ -44,7 +46,7 @@ pub fn resolve<C: RecordSource>(
     source.alias(address)
 }
 
-/// See [`super::port::Store::request_of`]. When the booking was decided on its own and with a
+/// See [`super::port::Store::request_of`]. If the booking was decided both on its own and with a
 /// series, the later decision counts.
 pub fn request_of<C: IndexSource>(
     source: &C,
@@ -67,7 +69,7 @@ pub fn request_of<C: IndexSource>(
     Ok(Some(if later { joined } else { own_request.id }))
 }
 
-/// See [`super::port::Store::decided`].
+/// See [`super::port::Store::decided_requests`].
 pub fn decided_requests<C: IndexSource>(
     source: &C,
     since: Option<Time>,
@@ -89,13 +91,13 @@ pub fn decided_requests<C: IndexSource>(
                 requests.push(indexed_request(source, id)?);
             }
         }
-        // Instants are kept in milliseconds, so this is the next older one that can be.
+        // Instants have millisecond precision, so this is the next older instant that is possible.
         until = Some(at - Span::milliseconds(1));
     }
     Ok(requests)
 }
 
-/// The request that an index names.
+/// Returns the request that an index names.
 pub fn indexed_request<C: RecordSource>(source: &C, id: &RequestId) -> Result<Request, StoreError> {
     let versioned = source.request(id)?;
     versioned
@@ -103,7 +105,7 @@ pub fn indexed_request<C: RecordSource>(source: &C, id: &RequestId) -> Result<Re
         .ok_or_else(|| missing_record_error(format!("request {id}")))
 }
 
-/// What an index names is not there.
+/// Returns the error for a record that an index names and that is missing.
 fn missing_record_error(what: String) -> StoreError {
     StoreError {
         text: format!(
@@ -114,7 +116,7 @@ fn missing_record_error(what: String) -> StoreError {
     }
 }
 
-/// The item of the unresolved list that an index names.
+/// Returns the item of the unresolved list that an index names.
 pub fn indexed_unresolved_item<C: RecordSource>(
     source: &C,
     booking: &BookingUid,
@@ -125,8 +127,8 @@ pub fn indexed_unresolved_item<C: RecordSource>(
     item.ok_or_else(|| missing_record_error(format!("the unresolved item {}", rank.name)))
 }
 
-/// See [`super::port::Store::history`]. A commit is never split between two pages, so that the
-/// number of the last one is where the next page begins: a page may be longer than `limit` by the
+/// See [`super::port::Store::history`]. A commit is never split between two pages, so that the next
+/// page begins before the number of the last commit. A page may therefore exceed `limit` by the
 /// rest of a commit.
 pub fn history<C: IndexSource>(
     source: &C,
@@ -172,7 +174,7 @@ fn recent_seqs<C: IndexSource>(
     Ok(seqs.unwrap_or_default())
 }
 
-/// Whether the fact belongs to the subject's history.
+/// Returns true if the fact belongs to the subject's history.
 ///
 /// # Errors
 /// When a record cannot be read.
@@ -245,7 +247,7 @@ fn concerns_account<C: RecordSource>(
     })
 }
 
-/// The bookings whose charge the fact changes.
+/// Returns the bookings whose charge the fact changes.
 fn charged_bookings(fact: &Fact) -> [Option<&BookingUid>; 2] {
     match fact {
         Fact::Hold { booking, .. } => [Some(&booking.uid), None],

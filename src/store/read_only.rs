@@ -1,6 +1,6 @@
-//! The log read into memory: for commands that only look. Nothing is written, no lock is taken and no
-//! projection is made on disk, so that a command typed as root leaves nothing that the service could
-//! not use, and a daemon that starts meanwhile is not kept from its store.
+//! The log read into memory, for commands that only read. Nothing is written, no lock is taken and
+//! no projection is created on disk. So a command that is run as root leaves nothing that the
+//! service could not use, and a daemon that starts meanwhile is not kept from its store.
 
 use std::path::Path;
 
@@ -9,35 +9,35 @@ use super::log::reader::{LogEnd, LogReader};
 use super::log::segment;
 use super::log_store::LOG;
 use super::memory::{MemoryRecords, MemoryStore};
-use super::open::{OpenError, Progress};
-use super::port::StoreError;
+use super::open_report::{OpenError, Progress};
 use super::projection_recovery;
 use super::sent_marks;
 use super::store_directory;
 use super::write_set::WriteSet;
 use crate::domain::ledger::ApplyError;
 
-/// What was read.
+/// A store that was read from a log.
 pub struct ReadOnlyStore {
     pub store: MemoryStore,
-    /// What there is to say about a line at the end that is not whole.
+    /// A warning about a torn line at the end of the log, if there is one.
     pub torn_line_warning: Option<String>,
 }
 
-/// Bytes read between two words of progress.
+/// Bytes read between two progress reports.
 const PROGRESS_EVERY: u64 = 8 * 1024 * 1024;
 
-/// Reads the log of the store in this directory up to its end, whether another process is writing to
-/// it or not. What commits say is read again from the log when it is asked for, so that the memory
-/// grows with the records and not with their history.
+/// Reads the log of the store in this directory up to its end, whether or not another process is
+/// writing to it. Commits are read again from the log when they are needed, so that memory grows
+/// with the records and not with their history.
 ///
 /// # Errors
-/// When there is no log, or it does not check: as [`super::open::open`].
+/// When there is no log, or it fails its checks, as for [`super::open::open`].
 pub fn read(path: &Path, progress: &mut dyn FnMut(Progress)) -> Result<ReadOnlyStore, OpenError> {
     if !store_directory::has_log(path)? {
         return Err(OpenError::NoStore(path.to_owned()));
     }
-    // Before the log, which only grows: so it never names a commit that was made after the walk.
+    // The marker is read before the log, which only grows, so that the marker never names a commit
+    // that was made after the log was read.
     let marker = clean_shutdown_marker::read(path)?;
     let log = path.join(LOG);
     let total = projection_recovery::log_size(&log, u32::MAX)?;
@@ -101,13 +101,4 @@ fn warn_of_torn_line(log: &Path, end: &LogEnd) -> Option<String> {
             end.torn_bytes
         )
     })
-}
-
-/// What a commit through a store that was only read is refused with.
-pub(super) fn read_only_error() -> StoreError {
-    StoreError {
-        text: "write to the ledger: it was opened for reading only, which is a defect; please report it"
-            .to_owned(),
-        source: None,
-    }
 }

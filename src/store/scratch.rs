@@ -1,6 +1,7 @@
-//! A store over another one, whose writes are kept in memory and dropped. A dry run is given it: every
-//! commit is checked as the real one would be, later reads of the same dry run see it, and nothing
-//! reaches the log. Lists are those of the store beneath, with the records as the dry run left them.
+//! A store over another store, whose writes are kept in memory and dropped. A dry run uses it:
+//! every commit is checked as a real commit would be, later reads of the same dry run see it, and
+//! nothing reaches the log. Lists are those of the inner store, with the records as the dry run
+//! left them.
 
 use std::collections::BTreeSet;
 
@@ -11,11 +12,13 @@ use super::port::{
     StoreError,
 };
 use super::queries;
-use super::write_set::{RecordSource, Versioned, WriteSet};
+use super::versioned::Versioned;
+use super::write_set::{RecordSource, WriteSet};
 use crate::domain::account::Account;
 use crate::domain::fact::{Commit, Fact};
+use crate::domain::grant::GrantRecord;
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
-use crate::domain::ledger::{ApplyError, GrantRecord};
+use crate::domain::ledger::ApplyError;
 use crate::domain::ledger_state::LedgerState;
 use crate::domain::request::{Charge, ChargeState, Request, RequestState};
 use crate::domain::time::{Time, truncate_to_millis};
@@ -29,7 +32,7 @@ pub struct ScratchWrites {
     ledger: Option<LedgerState>,
 }
 
-/// A store with what a dry run has written over it.
+/// A store, overlaid with what a dry run has written.
 pub struct ScratchStore<'a> {
     inner: &'a mut dyn Store,
     writes: &'a mut ScratchWrites,
@@ -40,7 +43,7 @@ impl<'a> ScratchStore<'a> {
         Self { inner, writes }
     }
 
-    /// The account that the fact changes, for its history.
+    /// Returns true if the fact belongs to the subject's history.
     fn concerns(&self, fact: &Fact, subject: &HistorySubject) -> Result<bool, StoreError> {
         queries::concerns(self, fact, subject)
     }
@@ -63,7 +66,8 @@ impl<'a> ScratchStore<'a> {
     }
 }
 
-/// A record without its history, which is read from the two parts.
+/// Returns a record without its commit numbers: history is read from the writes and from the inner
+/// store.
 fn without_history<T>(record: Option<T>) -> Option<Versioned<T>> {
     record.map(|record| Versioned {
         record,
@@ -279,8 +283,8 @@ impl Store for ScratchStore<'_> {
         Ok(RecordSource::charge(self, booking)?.map(|versioned| versioned.record))
     }
 
-    /// As many as the store beneath lists, whatever became of them since: a page that is full stays
-    /// full, and callers look at the state.
+    /// Returns as many charges as the inner store lists, whatever became of them since: a page that
+    /// is full stays full, and callers check the state.
     fn open_charges(
         &self,
         after: Option<&BookingUid>,
@@ -378,7 +382,7 @@ impl Store for ScratchStore<'_> {
         self.inner.verify()
     }
 
-    /// The store beneath stays open: it is closed by whoever opened it.
+    /// The inner store stays open; the code that opened it closes it.
     fn close(&mut self) -> Result<(), StoreError> {
         Ok(())
     }

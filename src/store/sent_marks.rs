@@ -1,8 +1,9 @@
-//! Which calls may have been sent: a small file that is appended to right before each call, without a
-//! sync. What was written survives the end of the process, because the system keeps it, and not a loss
-//! of power; so the file names the boot that it was written in, and after another boot every decision
-//! that is not settled counts as sent. The log says what became of a call; this file only tells a call
-//! that was never made from one whose answer nobody waited for.
+//! Records which calls may have been sent, in a small file that is appended to right before each
+//! call, without a sync. What was written survives the end of the process, because the operating
+//! system keeps it, but not a loss of power. So the file names the boot in which it was written,
+//! and after another boot every decision that is not settled counts as sent. The log records how a
+//! call ended; this file only tells a call that was never made from a call whose answer was not
+//! awaited.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -19,13 +20,14 @@ use crate::domain::time::{Time, truncate_to_millis};
 /// The file's name in the store's directory.
 pub const NAME: &str = "sent";
 
-/// Where Linux tells one boot of the machine from another.
+/// The file in which Linux identifies the current boot of the machine.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
-/// A file larger than this is written again with what is still needed: some ten thousand calls.
+/// A file with more bytes than this is rewritten with the marks that are still needed: some ten
+/// thousand calls.
 const MAX_FILE: u64 = 1024 * 1024;
 
-/// The ledger names members: nobody else may read it.
+/// Only the owner may read the file, because the ledger names members.
 const FILE_MODE: u32 = 0o600;
 
 /// The marks, in memory and in their file.
@@ -39,13 +41,13 @@ pub struct SentMarks {
 }
 
 impl SentMarks {
-    /// Reads the marks of the requests that are not settled. Where the file is missing, damaged or of
-    /// another boot, all of them count as sent now.
+    /// Reads the marks of the requests in `open`, which are not settled. If the file is missing,
+    /// damaged or of another boot, all of them count as sent now.
     ///
     /// # Errors
-    /// When the file cannot be read, or cannot be written again.
+    /// When the file cannot be read or rewritten.
     pub fn open(store: &Path, open: &[RequestId], now: Time) -> Result<Self, DiskError> {
-        // Without a boot's name nothing that is read can be relied on.
+        // Without the boot's id, nothing that is read can be relied on.
         let boot = fs::read_to_string(BOOT_ID).unwrap_or_default();
         Self::open_in(store, boot.trim(), open, now)
     }
@@ -72,12 +74,13 @@ impl SentMarks {
         })
     }
 
-    /// When a call for the request was last about to be sent.
+    /// Returns when a call for the request was last about to be sent.
     pub fn get(&self, request: &RequestId) -> Option<Time> {
         self.marks.get(request).copied()
     }
 
-    /// Writes down that a call is about to be sent, or, with `None`, that it was not sent after all.
+    /// Records that a call is about to be sent or, with `None`, that the call was not sent after
+    /// all.
     ///
     /// # Errors
     /// When the file cannot be written; then the call must not be sent.
@@ -96,7 +99,7 @@ impl SentMarks {
         Ok(())
     }
 
-    /// Forgets what the log now tells better.
+    /// Forgets the marks of requests about which the log now knows more.
     pub fn forget_committed(&mut self, facts: &[Fact]) {
         for fact in facts {
             if let Fact::CallRecorded { request, .. } | Fact::IntentSettled { request, .. } = fact {
@@ -106,7 +109,8 @@ impl SentMarks {
     }
 }
 
-/// The marks as they are, for who only looks; none where the file does not tell.
+/// Returns the marks without changing the file; none if the file is missing, damaged or of another
+/// boot.
 ///
 /// # Errors
 /// When the file cannot be read.
@@ -124,8 +128,8 @@ fn format_line(request: &RequestId, at: Option<Time>) -> String {
     }
 }
 
-/// Puts a file with these marks in place of the one that was there, whole or not at all as long as
-/// the machine keeps running.
+/// Replaces the file by a file with these marks, completely or not at all as long as the machine
+/// keeps running.
 fn write(
     path: &Path,
     boot: &str,
@@ -139,7 +143,7 @@ fn write(
     let write = || -> io::Result<File> {
         let mut options = OpenOptions::new();
         options.append(true).create(true).mode(FILE_MODE);
-        // What an earlier process left behind must not stand before what is written now.
+        // What an earlier process left behind must not precede what is written now.
         match fs::remove_file(&temporary) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             Err(_) | Ok(()) => {}
@@ -153,7 +157,7 @@ fn write(
     Ok((file, text.len() as u64))
 }
 
-/// The marks of a file that is whole and of this boot.
+/// Returns the marks of a file that is intact and of this boot; otherwise `None`.
 fn parse(text: &[u8], boot: &str) -> Option<BTreeMap<RequestId, Time>> {
     let text = std::str::from_utf8(text).ok()?;
     let mut lines = text.strip_suffix('\n')?.split('\n');
@@ -197,8 +201,8 @@ mod tests {
         ["a", "b", "c"].map(|name| marks.get(&id(name)))
     }
 
-    /// What the file is after the first process: as it was left, or as a crash of the machine or
-    /// another program left it.
+    /// Each row is a state of the file after the first process: as the process left it, or as a
+    /// crash of the machine or another program left it.
     #[test]
     fn only_an_intact_file_of_this_boot_is_trusted() {
         type MarkChange = fn(&Path);
@@ -248,7 +252,7 @@ mod tests {
                 expected,
                 "{what}"
             );
-            // What counted as sent once keeps its instant from one start to the next.
+            // A request that once counted as sent keeps its instant from one start to the next.
             let reopened_marks = all_marks(&open_marks(dir.path(), boot, 99));
             let expected = if boot.is_empty() {
                 [Some(at(99)); 3]

@@ -1,4 +1,4 @@
-//! What stands where a store is to be: a log, nothing, or something else.
+//! Examines the store's directory: it holds a log, nothing, or something else.
 
 use std::path::Path;
 
@@ -7,16 +7,16 @@ use super::lock;
 use super::log::line::{LedgerId, SegmentHeader};
 use super::log::segment::{self, HashChain};
 use super::log_store::LOG;
-use super::open::OpenError;
+use super::open_report::OpenError;
 use crate::domain::time::Time;
 
-/// What a file system puts into its top directory.
+/// The directory that a file system creates in its top directory.
 const LOST_AND_FOUND: &str = "lost+found";
 
-/// Whether there is a log.
+/// Returns true if there is a log.
 ///
 /// # Errors
-/// When there is something else in its place: a log is never made where one may have been.
+/// When there is something else instead: a log is never created where one may have been.
 pub fn has_log(path: &Path) -> Result<bool, OpenError> {
     let Some(names) = durable_fs::list_names(path)? else {
         return Ok(false);
@@ -31,7 +31,7 @@ pub fn has_log(path: &Path) -> Result<bool, OpenError> {
             lock::NAME | LOST_AND_FOUND => {}
             name if is_socket_staging_dir(name) || durable_fs::is_socket(&path.join(name)) => {}
             LOG => {
-                // What a first start that was cut short left behind.
+                // A first start that was interrupted may have left `.new` files behind.
                 let names = durable_fs::list_names(&log)?.unwrap_or_default();
                 let names = names.into_iter().filter(|name| !name.ends_with(".new"));
                 foreign_names.extend(names.map(|name| format!("{LOG}/{name}")));
@@ -48,14 +48,15 @@ pub fn has_log(path: &Path) -> Result<bool, OpenError> {
     })
 }
 
-/// Whether the name is that of the directory `.PID` in which a daemon's control socket is made. The
-/// socket is kept here unless it is configured otherwise, and neither holds anything of a ledger.
+/// Returns true for the name `.PID` of the directory in which a daemon creates its control socket.
+/// The socket is kept here unless it is configured otherwise, and neither holds any part of a
+/// ledger.
 fn is_socket_staging_dir(name: &str) -> bool {
     let pid = name.strip_prefix('.');
     pid.is_some_and(|pid| !pid.is_empty() && pid.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// The first few names.
+/// Returns the first few names as text.
 fn format_names(names: &[String]) -> String {
     const SHOWN: usize = 3;
     let shown_names = names.iter().take(SHOWN).map(|name| format!("`{name}`"));
@@ -66,10 +67,10 @@ fn format_names(names: &[String]) -> String {
     text
 }
 
-/// Makes the log with its first segment, in the store's directory.
+/// Creates the log with its first segment, in the store's directory.
 ///
 /// # Errors
-/// When it cannot be made.
+/// When the log cannot be created.
 pub fn make_log(path: &Path, now: Time) -> Result<(), OpenError> {
     let log = &path.join(LOG);
     durable_fs::sync_ancestors(path)?;

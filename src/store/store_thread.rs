@@ -1,5 +1,5 @@
-//! The store's own thread. One owner: everyone else sends it work and awaits the answer, so that
-//! a pass which waits for Cal.com never keeps an operator from being answered.
+//! The store's own thread. The thread is the only owner of the store. All others send work to it
+//! and await the answer, so that a pass that waits for Cal.com never keeps an operator waiting.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -10,11 +10,11 @@ use tokio::sync::{mpsc, oneshot};
 use super::port::Store;
 use super::scratch::{ScratchStore, ScratchWrites};
 
-/// Pieces of work that may wait; more senders wait their turn.
+/// How many pieces of work may be queued; further senders wait.
 const QUEUE_LENGTH: usize = 64;
 
-/// How often it is asked whether it still answers, and how long it may take to: nothing that it does
-/// takes minutes, but a read from sled may wait for ever on a disk that has failed.
+/// How often the thread is asked for an answer, and how long the answer may take. No work takes
+/// minutes, but a read from sled may wait forever on a disk that has failed.
 const LIVENESS_CHECK: LivenessCheck = LivenessCheck {
     interval: Duration::from_secs(60),
     timeout: Duration::from_secs(300),
@@ -26,8 +26,8 @@ struct LivenessCheck {
     timeout: Duration,
 }
 
-/// The store's thread waits for something that does not come. Nothing wakes it: the process is to
-/// end, and that thread with it.
+/// The store's thread waits for something that never happens. Nothing can wake the thread, so the
+/// process must end, and the thread with it.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the store has not answered for {}, as happens when the disk fails or is full (see the kernel's \
@@ -38,7 +38,8 @@ pub struct StoreUnresponsive(Duration);
 
 type StoreWork = Box<dyn FnOnce(&mut dyn Store) + Send>;
 
-/// Reaches the store's thread. Cheap to clone; the thread ends when the last one is dropped.
+/// A handle to the store's thread. It is cheap to clone; the thread ends when the last handle is
+/// dropped.
 #[derive(Clone)]
 pub struct StoreHandle {
     work: mpsc::Sender<StoreWork>,
@@ -47,10 +48,10 @@ pub struct StoreHandle {
 }
 
 impl StoreHandle {
-    /// Gives the store its thread. The store comes back when every handle is gone.
+    /// Starts the store's thread. The thread returns the store when every handle is dropped.
     ///
     /// # Errors
-    /// When the system gives no thread.
+    /// When the system cannot start a thread.
     pub fn start(store: Box<dyn Store>) -> std::io::Result<(Self, JoinHandle<Box<dyn Store>>)> {
         let (work, mut queue) = mpsc::channel::<StoreWork>(QUEUE_LENGTH);
         let thread = std::thread::Builder::new()
@@ -69,7 +70,8 @@ impl StoreHandle {
         Ok((handle, thread))
     }
 
-    /// A handle for a dry run: what is written through it is seen through it, and by nobody else.
+    /// Returns a handle for a dry run. What is written through this handle is visible only through
+    /// it.
     pub fn scratch_handle(&self) -> Self {
         Self {
             work: self.work.clone(),
@@ -77,16 +79,16 @@ impl StoreHandle {
         }
     }
 
-    /// Whether nothing that is written through this handle reaches the store.
+    /// Returns true if nothing that is written through this handle reaches the store.
     pub fn is_scratch(&self) -> bool {
         self.scratch.is_some()
     }
 
-    /// Runs the work on the store's thread. Work that was sent is done even when the caller stops
+    /// Runs the work on the store's thread. Work that was sent is done even if the caller stops
     /// waiting.
     ///
     /// # Panics
-    /// When the store's thread has panicked: what it knows cannot be trusted any more.
+    /// When the store's thread has panicked, because its state can no longer be trusted.
     pub async fn with<T, F>(&self, work: F) -> T
     where
         T: Send + 'static,
@@ -102,7 +104,7 @@ impl StoreHandle {
                     work(&mut ScratchStore::new(store, &mut scratch))
                 }
             };
-            // The caller may have gone; the work is done all the same.
+            // The caller may have stopped waiting; the work is done anyway.
             let _ = answer.send(answer_value);
         });
         assert!(
@@ -112,7 +114,7 @@ impl StoreHandle {
         answer_receiver.await.expect("the store's thread answers")
     }
 
-    /// Waits until the store does not answer any more; for ever, while it does.
+    /// Waits until the store no longer answers; waits forever while it answers.
     pub async fn wait_until_unresponsive(&self) -> StoreUnresponsive {
         self.wait_until_check_fails(LIVENESS_CHECK).await
     }

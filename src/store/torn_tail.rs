@@ -1,4 +1,4 @@
-//! Cutting a torn line off the log's end, and keeping it, so that nothing is ever lost.
+//! Cuts a torn line off the log's end and keeps a copy, so that nothing is ever lost.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom};
@@ -7,15 +7,17 @@ use std::path::{Path, PathBuf};
 use super::durable_fs::{self, DiskError};
 use super::log::reader::LogEnd;
 use super::log::segment;
-use super::open::OpenNotice;
+use super::open_report::OpenNotice;
 
-/// Names that are tried for what is cut off. Nobody has so many without having looked.
+/// How many names are tried for the copy of a torn line. No operator gets that many copies without
+/// having investigated.
 const MAX_TORN_FILES: u32 = 1_000;
 
-/// Cuts off what stands after the last whole line. It is copied first, durably.
+/// Cuts off what follows the last whole line, after copying it durably.
 ///
 /// # Errors
-/// When it cannot be; nothing was cut then.
+/// When the torn line cannot be copied, and nothing is cut off; or when it cannot be cut off
+/// durably.
 pub fn cut_torn_line(
     log: &Path,
     end: &LogEnd,
@@ -48,12 +50,13 @@ fn read_tail(file: &mut File, from: u64) -> std::io::Result<Vec<u8>> {
     Ok(torn_bytes)
 }
 
-/// A name for the commit that was torn; the last one is used again when all are taken.
+/// Returns a free name for the copy of the torn commit. The last name is used again if all are
+/// taken.
 fn free_name(log: &Path, seq: u64) -> PathBuf {
     let first = log.join(format!("torn-{seq}"));
     let more = (2..MAX_TORN_FILES).map(|n| log.join(format!("torn-{seq}.{n}")));
     let mut names = std::iter::once(first).chain(more);
-    // What cannot be looked at may be one that was kept before.
+    // A name that cannot be checked may belong to a copy that was kept before.
     let free = names.find(|name| matches!(name.try_exists(), Ok(false)));
     free.unwrap_or_else(|| log.join(format!("torn-{seq}.{MAX_TORN_FILES}")))
 }

@@ -1,12 +1,12 @@
-//! Comparing the two halves: every line of the log checked and folded anew in memory, and the
-//! outcome held against the fold, row by row.
+//! Compares the log with the projection: checks every line of the log, replays the log in memory,
+//! and compares the result with the projection row by row.
 
 use std::collections::BTreeMap;
 
 use super::log::reader::{LogError, LogReader};
 use super::log_store::{LOG, LogStore};
 use super::memory::MemoryRecords;
-use super::open::Progress;
+use super::open_report::Progress;
 use super::port::{Head, Store, StoreError};
 use super::sled::keys::{self, TREES, Tree};
 use super::sled::projection;
@@ -15,22 +15,23 @@ use super::sled::value_chunks::chunks_needed;
 use super::write_set::WriteSet;
 use crate::domain::ledger::ApplyError;
 
-/// Differences that are listed one by one.
+/// How many differences are listed individually.
 const MAX_LISTED: usize = 100;
 
-/// What came out.
+/// The result of the comparison.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifyReport {
     pub commits: u64,
     pub facts: u64,
     pub head: Head,
-    /// What is otherwise in the fold than the log says, the first few; empty when all is well.
+    /// The first differences between the projection and what the log adds up to; empty if they
+    /// agree.
     pub differences: Vec<String>,
-    /// Differences that are not listed.
+    /// The number of differences that are not listed.
     pub unlisted: u64,
 }
 
-/// Why it could not be told.
+/// Why the comparison could not be completed.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
     #[error("verify the log")]
@@ -43,11 +44,11 @@ pub enum VerifyError {
 type ExpectedRows = BTreeMap<(Tree, Vec<u8>), Vec<u8>>;
 
 impl LogStore {
-    /// Checks every line of the log and every row of the fold. Holds what the log adds up to in
-    /// memory while it works.
+    /// Checks every line of the log and every row of the projection. While it works, it holds what
+    /// the log adds up to in memory.
     ///
     /// # Errors
-    /// When a line does not check, or the fold cannot be read.
+    /// When a line fails its checks, or the projection cannot be read.
     pub fn verify(&self, progress: &mut dyn FnMut(Progress)) -> Result<VerifyReport, VerifyError> {
         let mut report = VerifyReport {
             commits: 0,
@@ -158,7 +159,7 @@ impl LogStore {
     }
 }
 
-/// Commits between two words of progress, which here counts commits.
+/// Commits between two progress reports, which here count commits.
 const PROGRESS_EVERY: u64 = 1_000;
 
 impl VerifyReport {

@@ -1,8 +1,10 @@
-//! The one way from facts to changed records: `ledger::apply` on copies of what lies beneath, be
-//! that the sled fold or memory. Nothing beneath is touched; what changed comes out as a value.
+//! The only way from facts to changed records: `ledger::apply` on copies of the records of a
+//! source, the sled projection or memory. The source is not touched; the changes are returned as a
+//! value.
 //!
-//! Each account, request and charge also keeps which commits touched it, so that its history can
-//! be read straight from the log: the newest numbers with the record, older ones in pieces.
+//! Each account, request and charge also keeps the numbers of the commits that touched it, so that
+//! its history can be read directly from the log: the newest numbers with the record, older numbers
+//! in history pages.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -10,47 +12,43 @@ use super::changes::{
     Changes, ChargeChange, ChargeIndexKeys, RequestChange, RequestIndexKeys, UnresolvedChange,
 };
 use super::port::{HistorySubject, StoreError};
+use super::versioned::Versioned;
 use crate::domain::account::Account;
 use crate::domain::fact::Commit;
+use crate::domain::grant::GrantRecord;
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
-use crate::domain::ledger::{self, ApplyError, GrantRecord, LedgerRecords};
+use crate::domain::ledger::{self, ApplyError, LedgerRecords};
 use crate::domain::ledger_state::LedgerState;
 use crate::domain::request::{Charge, Request};
 use crate::domain::time::Time;
 use crate::domain::unresolved::UnresolvedBooking;
 
-/// Commit numbers kept with a record. When there are this many they go into a piece of their own,
-/// so that a record does not grow with its history.
+/// How many commit numbers are kept with a record. When there are this many, they move to a page of
+/// their own, so that a record does not grow with its history.
 pub const HISTORY_PAGE_LENGTH: usize = 64;
 
-/// A record and the newest commits that touched it, oldest first.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Versioned<T> {
-    pub record: T,
-    pub seqs: Vec<u64>,
-}
-
-/// What lies beneath.
+/// The records that a write set starts from.
 pub trait RecordSource {
     /// # Errors
-    /// When the record cannot be read; so for all below.
+    /// When the record cannot be read; the same holds for all methods below.
     fn account(&self, id: &AccountId) -> Result<Option<Versioned<Account>>, StoreError>;
     fn alias(&self, alias: &Address) -> Result<Option<AccountId>, StoreError>;
     fn grant_record(&self, reference: &Reference) -> Result<Option<GrantRecord>, StoreError>;
     fn request(&self, id: &RequestId) -> Result<Option<Versioned<Request>>, StoreError>;
     fn charge(&self, booking: &BookingUid) -> Result<Option<Versioned<Charge>>, StoreError>;
-    /// The booking's items of the unresolved list, also those that are resolved.
+    /// Returns the booking's items of the unresolved list, including resolved items.
     fn unresolved_items_of(
         &self,
         booking: &BookingUid,
     ) -> Result<Vec<UnresolvedBooking>, StoreError>;
     fn ledger_state(&self) -> Result<LedgerState, StoreError>;
-    /// The requests decided at this instant.
+    /// Returns the requests that were decided at this instant.
     fn decided_at(&self, at: Time) -> Result<BTreeSet<RequestId>, StoreError>;
 }
 
-/// Records over a base. Reads are kept, so that a record is read once however often it changes.
-/// Large records are boxed: a rebuild has hundreds of thousands of them here, which are moved.
+/// Changed records over a source. Records that were read are kept, so that a record is read once,
+/// however often it changes. Large records are boxed, because a rebuild holds hundreds of thousands
+/// of them here and moves them.
 pub struct WriteSet<'a, B> {
     source: &'a B,
     seq: u64,
@@ -106,7 +104,7 @@ impl<'a, B: RecordSource> WriteSet<'a, B> {
     /// Applies all facts of a commit.
     ///
     /// # Errors
-    /// When one does not fit or a record cannot be read; the overlay is then to be dropped.
+    /// When a fact does not fit or a record cannot be read; the write set must then be dropped.
     pub fn apply(&mut self, commit: &Commit) -> Result<(), ApplyError<StoreError>> {
         self.seq = commit.seq;
         if commit.seq == 1 {
@@ -123,13 +121,13 @@ impl<'a, B: RecordSource> WriteSet<'a, B> {
             .map_or(Ok(()), |error| Err(ApplyError::Read(error)))
     }
 
-    /// Records in here: what it costs in memory.
+    /// Returns the number of records held, as a measure of memory use.
     pub fn record_count(&self) -> usize {
         let total = self.accounts.len() + self.grant_records.len() + self.requests.len();
         total + self.charges.len() + self.unresolved_items.len()
     }
 
-    /// What changed since it was made.
+    /// Returns what changed since the write set was created.
     pub fn into_changes(self) -> Changes {
         let requests = self.requests.into_values().filter(|slot| slot.changed);
         let charges = self.charges.into_values().filter(|slot| slot.changed);
@@ -190,7 +188,7 @@ impl<'a, B: RecordSource> WriteSet<'a, B> {
         Ok(self.charges.get_mut(uid).expect("it was inserted"))
     }
 
-    /// Notes that the commit concerns the account, though its record stays as it is.
+    /// Records that the commit concerns the account, even if the account's record stays as it is.
     fn touch(&mut self, id: &AccountId) -> Result<(), StoreError> {
         let seq = self.seq;
         let slot = self.account_slot(id)?;
@@ -201,7 +199,8 @@ impl<'a, B: RecordSource> WriteSet<'a, B> {
             self.history_pages
                 .push((HistorySubject::Account(id.clone()), full_page));
         }
-        // The number may just have been noted for another fact; the record is written again anyway.
+        // The number may already have been recorded for another fact; the record is written again
+        // anyway.
         self.account_slot(id)?.changed = true;
         Ok(())
     }
@@ -455,7 +454,8 @@ impl<T> Versioned<T> {
     }
 }
 
-/// The occurrences by whose uid the request is not found anyway.
+/// Returns the occurrences whose uid is not the request's id, so that the request is not found by
+/// them directly.
 fn bookings_besides_id(request: &Request) -> Vec<BookingUid> {
     let uids = request.bookings.iter().map(|booking| &booking.uid);
     uids.filter(|uid| uid.as_str() != request.id.as_str())
@@ -463,7 +463,8 @@ fn bookings_besides_id(request: &Request) -> Vec<BookingUid> {
         .collect()
 }
 
-/// Notes the number once; what no longer fits comes out as a piece.
+/// Appends the number unless it is the last number already. If the list is full, returns it as a
+/// page and starts a new list.
 fn push_seq(seqs: &mut Vec<u64>, seq: u64) -> Option<Vec<u64>> {
     if seqs.last() == Some(&seq) {
         return None;

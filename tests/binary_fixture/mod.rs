@@ -1,5 +1,5 @@
-//! A house for tests of the built binary: a sandbox over HTTP, and a folder with a configuration, a
-//! key and a ledger of its own.
+//! A fixture for tests of the built binary: a sandbox over HTTP, and a folder with its own
+//! configuration, key and ledger.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "tests panic")]
@@ -39,7 +39,7 @@ pub struct BinaryFixture {
     pub foreign: i64,
 }
 
-/// What one run of the binary gave.
+/// The result of one run of the binary.
 pub struct RunResult {
     pub code: i32,
     pub out: String,
@@ -52,7 +52,7 @@ impl RunResult {
             .unwrap_or_else(|e| panic!("{e}: out {:?} err {:?}", self.out, self.err))
     }
 
-    /// Everything printed, for searching.
+    /// Returns everything that was printed, for searching.
     pub fn all_output(&self) -> String {
         format!("{}{}", self.out, self.err)
     }
@@ -65,7 +65,7 @@ impl BinaryFixture {
         fixture
     }
 
-    /// Before the first day: there is no ledger yet.
+    /// Returns a fixture before its first day: there is no ledger yet.
     pub fn without_ledger(dialect: &str) -> Self {
         let runtime = Runtime::new().unwrap();
         let mut world = World::new();
@@ -126,7 +126,7 @@ impl BinaryFixture {
         to_run_result(self.command(args).output().unwrap())
     }
 
-    /// Runs and expects success.
+    /// Runs the binary and expects success.
     pub fn run_ok(&self, args: &[&str]) -> RunResult {
         let ran = self.run(args);
         assert_eq!(ran.code, 0, "{args:?}: {}", ran.all_output());
@@ -170,7 +170,7 @@ pub fn to_run_result(output: Output) -> RunResult {
     }
 }
 
-/// Waits until it holds; a test never sleeps for a fixed time.
+/// Waits until the condition is true; a test never sleeps for a fixed time.
 pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let end = clock::now() + Span::from_std(PATIENCE).unwrap();
     while !holds() {
@@ -207,7 +207,7 @@ impl Daemon {
 
     pub fn wait_for_line(&self, text: &str) -> Vec<String> {
         let mut lines_so_far = Vec::new();
-        // A daemon that says other things for ever is not waited for either.
+        // The wait also ends if the daemon keeps printing other lines.
         let end = clock::now() + Span::from_std(PATIENCE).unwrap() * 3;
         loop {
             assert!(

@@ -1,5 +1,6 @@
-//! A test program that starts itself once more, as a process that may be recorded, killed or left on
-//! a failing disk. The environment says what it is to be, and it says by lines in a file what it does.
+//! A test program that starts itself again as a process that may be recorded, killed or run on a
+//! failing disk. The environment tells the process its role, and the process reports its progress
+//! as lines of a file.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -10,14 +11,15 @@ use std::time::Duration;
 use maitred::daemon::clock;
 use maitred::domain::time::Span;
 
-/// Names the role that the child process has.
+/// Names the role of the child process.
 const ROLE: &str = "MAITRED_TEST_CHILD";
 const ARGS: &str = "MAITRED_TEST_ARGS";
 
-/// Names the file of its notes.
+/// Names the file for the child's notes.
 const NOTES_FILE: &str = "MAITRED_TEST_NOTES";
 
-/// This program again, in that role. It has a test `as_a_child_process`, which plays it.
+/// Returns a command that runs this program again in the given role. The program has a test
+/// `as_a_child_process`, which plays the role.
 pub fn command(role: &str, args: &str, notes: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().expect("this program"));
     command
@@ -28,14 +30,14 @@ pub fn command(role: &str, args: &str, notes: &Path) -> Command {
     command
 }
 
-/// The role and its arguments, in a child.
+/// Returns the role and its arguments in a child process.
 pub fn child_role() -> Option<(String, Vec<String>)> {
     let role = std::env::var(ROLE).ok()?;
     let args = std::env::var(ARGS).unwrap_or_default();
     Some((role, args.split_whitespace().map(str::to_owned).collect()))
 }
 
-/// What the child says.
+/// The child's reports.
 pub struct Notes(File);
 
 impl Notes {
@@ -48,14 +50,15 @@ impl Notes {
         Self(opened.expect("it opens"))
     }
 
-    /// One line in one write: the shim puts it into the trace at this moment.
+    /// Writes one line in one write: the shim puts the line into the trace at this moment.
     pub fn write_line(&mut self, text: &str) {
         let line = format!("{text}\n");
         self.0.write_all(line.as_bytes()).expect("it is written");
     }
 }
 
-/// Runs it to its end, and no longer than that; `None` when it had to be killed or was.
+/// Runs the command to its end, but no longer than that. Returns `None` if the command had to be
+/// killed or was killed.
 pub fn exit_code_within(mut command: Command, patience: Duration) -> Option<i32> {
     let quiet = command.stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = quiet.spawn().expect("it starts");

@@ -1,5 +1,5 @@
-//! A sandbox with people who ask for lessons, and the built binary beside it, which is killed and
-//! started again. What the house must have come to is known from who asked, and from nothing else.
+//! A sandbox with people who request lessons, and the built binary, which is killed and started
+//! again. The expected result follows from the requests alone.
 
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
@@ -14,7 +14,7 @@ use std::time::Duration;
 use maitred::daemon::clock;
 use maitred::daemon::offline::init;
 use maitred::domain::time::{Span, Time};
-use maitred::sandbox::actions::{BookingRemark, ThirdPartyAction};
+use maitred::sandbox::action::{BookingRemark, ThirdPartyAction};
 use maitred::sandbox::call_log::{MailKind, Operation, Recipient};
 use maitred::sandbox::faults::{Fault, FaultRule, Stage};
 use maitred::sandbox::model::SandboxEventType;
@@ -33,30 +33,31 @@ const KEY: &str = "cal_killed_key_0123456789abcdef";
 /// How long a process may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// How often it is looked whether a process has come to its end.
+/// How often the fixture checks whether a process has ended.
 const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
-/// Who asks: one with credit for all of it, one who has an account and no credit, one unknown.
+/// The bookers: one with enough credit, one with an account but no credit, one unknown.
 pub const WITH_CREDIT: &str = "bo@example.com";
 pub const WITHOUT_CREDIT: &str = "al@example.com";
 pub const WITHOUT_ACCOUNT: &str = "who@example.com";
 
-/// The rich one's credits.
+/// The credits of the first booker.
 const GRANTED_CREDITS: u64 = 5_000;
 
-/// Keys by which maitred waits for calls that may still be running, short enough for a test (no call
-/// takes longer here): those of `[calcom]` and those of `[limits]`.
+/// Settings with which maitred waits for calls that may still be running, short enough for a test
+/// (no call takes longer here): those of `[calcom]` and those of `[limits]`.
 const RESEND_SETTINGS: (&str, &str) = (
     "timeout = \"2s\"\nconfirm-timeout = \"2s\"\nresend-after = \"3s\"\n",
     "max-observation-age = \"2s\"\n",
 );
 
-/// Whether maitred waits for calls that may still be running, as its shipped configuration says.
+/// Returns true if maitred waits for calls that may still be running, as its shipped configuration
+/// says.
 pub fn waits_for_running_calls() -> bool {
     include_str!("../../config.toml").contains("resend-after")
 }
 
-/// A booking that was asked for.
+/// A booking that was requested.
 struct RequestedBooking {
     uid: String,
     email: &'static str,
@@ -136,7 +137,7 @@ impl CrashFixture {
         command
     }
 
-    /// Starts the binary on a disk that fails. What it says on stderr is kept.
+    /// Starts the binary on a disk that fails. Its output on stderr is kept.
     pub fn start_on(&self, disk: DiskFailure, args: &[&str]) -> RunningProcess {
         let mut command = self.command(args);
         let shim = Shim {
@@ -156,27 +157,27 @@ impl CrashFixture {
         }
     }
 
-    /// Runs a command that fails: its exit code, and what it said.
+    /// Runs a command that fails. Returns its exit code and its output.
     pub fn run_failing(&self, args: &[&str]) -> (Option<i32>, String) {
         let mut command = self.command(args);
         RunningProcess(command.stderr(Stdio::piped()).spawn().unwrap()).wait_with_output()
     }
 
-    /// Calls to Cal.com that change something.
+    /// Returns the number of calls to Cal.com that change something.
     pub fn writing_calls(&self) -> u64 {
         let world = self.sandbox.lock();
         world.call_log.call_count(Operation::Confirm)
             + world.call_log.call_count(Operation::Decline)
     }
 
-    /// Decisions in the log.
+    /// Returns the number of decisions in the log.
     pub fn decision_count(&self) -> u64 {
         let facts = self.fact_counts().into_iter();
         let decided = facts.filter(|((kind, _), _)| kind == "decided");
         decided.map(|(_, count)| u64::from(count)).sum()
     }
 
-    /// Starts the binary, to be killed by the shim if that is wanted.
+    /// Starts the binary. The shim kills it if the caller wants that.
     pub fn start(&self, args: &[&str], kill: Option<KillAt>) -> RunningProcess {
         if kill.is_none() {
             return RunningProcess(self.command(args).spawn().unwrap());
@@ -188,7 +189,7 @@ impl CrashFixture {
         self.start_under(args, shim)
     }
 
-    /// Starts the binary under a shim that looks at the ledger.
+    /// Starts the binary under a shim that watches the ledger.
     pub fn start_under(&self, args: &[&str], shim: Shim) -> RunningProcess {
         let mut command = self.command(args);
         let dir = self.path("ledger");
@@ -196,7 +197,7 @@ impl CrashFixture {
         RunningProcess(command.spawn().unwrap())
     }
 
-    /// Runs and expects success; gives what was printed.
+    /// Runs a command and expects success. Returns what was printed.
     pub fn run_ok(&self, args: &[&str]) -> String {
         let mut command = self.command(args);
         let output = command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -207,7 +208,7 @@ impl CrashFixture {
         out
     }
 
-    /// Somebody asks for a lesson that nobody else asked for.
+    /// Requests a lesson at a time that no other request has.
     pub fn request_lesson(&mut self, email: &'static str) {
         let now = clock::now();
         let day = (now + Span::days(7)).format("%Y-%m-%dT09:00:00Z");
@@ -224,7 +225,7 @@ impl CrashFixture {
         });
     }
 
-    /// The last confirmed booking is cancelled by its booker, who gets the credit back.
+    /// Lets the booker cancel the last confirmed booking, which gives the credit back.
     pub fn cancel_last_confirmed(&mut self) {
         let mut confirmed = self.requested.iter_mut().rev();
         let last_confirmed = confirmed.find(|asked| asked.email == WITH_CREDIT && !asked.cancelled);
@@ -236,7 +237,7 @@ impl CrashFixture {
         }
     }
 
-    /// The answers to the next calls come late, though what they ask for is done at once.
+    /// Delays the answers to the next calls, although the calls take effect immediately.
     pub fn delay_answers(&self, calls: &[Operation], ms: u64) {
         for call in calls {
             let stage = Stage::After;
@@ -245,8 +246,8 @@ impl CrashFixture {
         }
     }
 
-    /// Cal.com's mail server is slow at the next such calls. A confirm has mailed and written nothing
-    /// all that time, and goes on when whoever called it is dead.
+    /// Makes Cal.com's mail server slow at the next such calls. During that time a confirm has sent
+    /// its mail and written nothing, and it continues even if its caller is dead.
     pub fn delay_mails(&self, calls: &[Operation], ms: u64) {
         for call in calls {
             let stage = Stage::Between;
@@ -255,20 +256,20 @@ impl CrashFixture {
         }
     }
 
-    /// Whether Cal.com has begun a call and not finished it.
+    /// Returns true if Cal.com has started a call and not finished it.
     pub fn is_call_running(&self) -> bool {
         self.sandbox.lock().running_calls() > 0
     }
 
-    /// Whether nobody waits for an answer any more.
+    /// Returns true if no request waits for an answer any more.
     pub fn no_call_is_waiting(&self) -> bool {
         let world = self.sandbox.lock();
         let mut statuses = self.requested.iter().map(|asked| world.status(&asked.uid));
         statuses.all(|status| status.unwrap().as_v2() != "pending")
     }
 
-    /// Starts it again and again until it has nothing to do and Cal.com neither. It must not take
-    /// long: some runs, or as long as a call that was sent may still be running.
+    /// Runs the binary repeatedly until neither maitred nor Cal.com has anything left to do. This
+    /// must not take long: a few runs, or as long as a call that was sent may still be running.
     pub fn run_until_idle(&self) {
         let end = clock::now() + Span::from_std(MAX_CALL_DURATION).unwrap();
         let mut runs = 0;
@@ -292,7 +293,8 @@ impl CrashFixture {
         panic!("not done after {runs} undisturbed runs: {last}\n{plan}");
     }
 
-    /// What is wrong: each booking decided, mailed and charged once, and the sums.
+    /// Returns what is wrong: each booking must be decided, mailed and charged once, and the sums
+    /// must be right.
     pub fn find_violations(&self) -> Vec<String> {
         let mut wrong = Vec::new();
         let log = self.fact_counts();
@@ -356,7 +358,8 @@ impl CrashFixture {
         (found != right).then(|| format!("{WITH_CREDIT} has {found:?}, not {right:?}"))
     }
 
-    /// The log as anybody may read it: how often each kind of fact names each booking.
+    /// Reads the log without maitred's code, and counts how often each kind of fact names each
+    /// booking.
     fn fact_counts(&self) -> BTreeMap<(String, String), u32> {
         let mut counts = BTreeMap::new();
         let mut files: Vec<PathBuf> = fs::read_dir(self.path("ledger/log"))
@@ -367,7 +370,7 @@ impl CrashFixture {
         files.sort();
         for file in files {
             for line in fs::read_to_string(file).unwrap().lines() {
-                // A line that was torn is none.
+                // A torn line does not count as a line.
                 let line: Value = serde_json::from_str(line).unwrap_or_default();
                 for fact in line["facts"].as_array().into_iter().flatten() {
                     let (kind, fact) = fact.as_object().unwrap().iter().next().unwrap();
@@ -385,17 +388,17 @@ impl CrashFixture {
     }
 }
 
-/// Runs after which nothing may be left to do, unless a call may still be running.
+/// Number of runs after which nothing may be left to do, unless a call may still be running.
 const MAX_FINISHING_RUNS: u32 = 3;
 
-/// The longest that a call may be taken to be running: `RESEND` and the age of a reading, and the runs
-/// that this takes on a busy machine.
+/// The longest time for which a call may count as running: `RESEND_SETTINGS`, the age of a reading,
+/// and the runs that this takes on a busy machine.
 const MAX_CALL_DURATION: Duration = Duration::from_secs(40);
 
-/// Between runs that wait for a call.
+/// Pause between runs that wait for a call.
 const PAUSE_BETWEEN_RUNS: Duration = Duration::from_millis(250);
 
-/// The booking, or the request that is named as it is.
+/// Returns the booking of a fact, or the request that has the same name.
 fn booking_of(fact: &Value) -> Option<&str> {
     let booking = &fact["booking"];
     let uid = booking.as_str().or_else(|| booking["uid"].as_str());
@@ -403,17 +406,18 @@ fn booking_of(fact: &Value) -> Option<&str> {
         .or_else(|| fact["id"].as_str())
 }
 
-/// A process of ours.
+/// A process that a test started.
 pub struct RunningProcess(Child);
 
 impl RunningProcess {
-    /// Waits for its end.
+    /// Waits until the process ends.
     pub fn wait(&mut self) -> ExitStatus {
         let ended = self.wait_within(PATIENCE, || false);
         ended.expect("it ends before patience does")
     }
 
-    /// Waits for its end: the exit code, and what was said. A pipe holds far more than that.
+    /// Waits until the process ends. Returns the exit code and the output; a pipe holds far more
+    /// than this output.
     pub fn wait_with_output(mut self) -> (Option<i32>, String) {
         let code = self.wait().code();
         let mut output = String::new();
@@ -422,7 +426,7 @@ impl RunningProcess {
         (code, output)
     }
 
-    /// Waits for its end, for that long, or until it is enough.
+    /// Waits until the process ends, the time is over, or `enough` returns true.
     pub fn wait_within(
         &mut self,
         span: Duration,
@@ -440,7 +444,7 @@ impl RunningProcess {
         }
     }
 
-    /// Asks it to end, as the service manager does.
+    /// Asks the process to end, as the service manager does.
     pub fn terminate(&self) {
         let id = rustix::process::Pid::from_child(&self.0);
         rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();

@@ -1,5 +1,5 @@
-//! A house under test: a sandbox on a free port, the real client, the real pass, a store in memory
-//! (or any other), and a clock that stands still until it is told to move.
+//! A fixture for passes and watches: a sandbox on a free port, the real client, the real pass, a
+//! store in memory (or any other), and a clock that a test can move.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "tests panic")]
@@ -9,9 +9,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use maitred::calcom::connect::{Settings, connect};
-use maitred::calcom::port::{Calendar, Dialect};
+use maitred::calcom::port::Calendar;
 use maitred::domain::criteria::gate_criteria::Criteria;
 use maitred::domain::criteria::on_violation::OnViolation;
+use maitred::domain::dialect::Dialect;
 use maitred::domain::fact::Fact;
 use maitred::domain::gate::{DeclineLimit, Gate, OnUnanswered, PassLimits, Policy, RefuseWith};
 use maitred::domain::id::{AccountId, BookingUid, EventTypeKey, Reference, RequestId};
@@ -38,8 +39,8 @@ pub const KEY: &str = "cal_test_key_0123456789abcdef";
 /// Long enough for a loaded machine, short enough for a test of time-outs.
 pub const TIMEOUT: Duration = Duration::from_millis(1_500);
 
-/// A clock that starts where it is told to, goes on at the usual pace (the client waits by it), and
-/// jumps when told to.
+/// A clock that starts at a given time, continues at the usual speed (the client waits by it), and
+/// jumps when a test moves it.
 #[derive(Clone)]
 pub struct ManualClock {
     base: Time,
@@ -77,7 +78,7 @@ pub fn parse_time(text: &str) -> Time {
     text.parse().unwrap()
 }
 
-/// The event types of the test world, all of half an hour.
+/// The event types of the test world; each lasts half an hour.
 #[derive(Clone, Copy)]
 pub struct TestEventTypes {
     /// Gated, costs 1.
@@ -86,13 +87,13 @@ pub struct TestEventTypes {
     pub dinner: i64,
     /// Not gated.
     pub open: i64,
-    /// Gated by mistake: it has a price.
+    /// Has a gate by mistake: it has a price.
     pub priced: i64,
-    /// Of another host.
+    /// Belongs to another host.
     pub foreign: i64,
 }
 
-/// Refund windows: all of it until a day before the start, half until two hours before.
+/// Returns refund windows: everything until a day before the start, half until two hours before.
 pub fn graded_refund_tiers() -> Vec<RefundTier> {
     let window = |(hours, percent)| RefundTier {
         before: Span::hours(hours),
@@ -179,7 +180,7 @@ impl PassFixture {
             calendar,
             store,
             policy: Policy {
-                // As the configuration does: v1 knows no other refusal.
+                // As the configuration does: v1 has no other refusal.
                 refuse_with: match dialect {
                     Dialect::V2 => RefuseWith::Decline,
                     Dialect::V1 => RefuseWith::Cancel,
@@ -212,7 +213,7 @@ impl PassFixture {
         run_pass(&ports, &self.policy, &mut self.session, dry_run).await
     }
 
-    /// A watch as a timer runs it: it remembers when the last one was.
+    /// Runs a watch as a timer does: it remembers when the last watch ran.
     pub async fn watch(&mut self, audit: bool) -> WatchReport {
         let clock = self.clock.clock();
         let ports = Ports {
@@ -230,14 +231,14 @@ impl PassFixture {
         watched
     }
 
-    /// Passes as a timer runs them: each in a process of its own, which remembers nothing.
+    /// Runs a pass as a timer does: in a new process, which remembers nothing.
     pub async fn pass_of_new_process(&mut self) -> Result<PassReport, PassError> {
         self.session = Session::default();
         self.calendar = calendar_client(&self.sandbox.base_url(), self.dialect, KEY, &self.clock);
         self.try_pass(false).await
     }
 
-    /// A request made a minute ago.
+    /// Makes a request that is a minute old.
     pub fn request(&self, event_type: i64, email: &str, start: &str) -> String {
         self.clock.advance(Span::seconds(1));
         let made = self.clock.now() - Span::minutes(1);
@@ -267,7 +268,7 @@ impl PassFixture {
             .unwrap();
     }
 
-    /// Available, held, posted.
+    /// Returns the available, held and posted credits.
     pub async fn balance(&self, account: &str) -> (u64, u64, u64) {
         let id = AccountId::parse(account).unwrap();
         let account = self.store.with(move |store| store.account(&id)).await;
@@ -325,7 +326,7 @@ pub fn calendar_client(
     .unwrap()
 }
 
-/// How the steps of a report ended, by booking.
+/// Returns how the step of this booking ended.
 pub fn step_outcome(report: &PassReport, uid: &str) -> &'static str {
     let step = report
         .steps

@@ -1,4 +1,4 @@
-//! `shim.c`, compiled and put in front of a program: it records, kills or fails what the program does
+//! `shim.c`, compiled and loaded into a program: it records, kills or fails what the program does
 //! to the files below one directory.
 
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
@@ -10,17 +10,17 @@ use std::sync::OnceLock;
 
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/shim.c");
 
-/// What the shim is to do. Everything that is not set, it leaves alone.
+/// What the shim should do. It does nothing about parts that are not set.
 #[derive(Debug, Clone, Default)]
 pub struct Shim {
-    /// Nothing happens outside of it.
+    /// The shim ignores everything outside this directory.
     pub dir: PathBuf,
     pub trace: Option<PathBuf>,
     /// Writes to this file become notes in the trace.
     pub notes: Option<PathBuf>,
-    /// Told at the end how many calls counted, see [`counted`].
+    /// The file that receives the number of counted calls at the end, see [`read_counts`].
     pub count_file: Option<PathBuf>,
-    /// Calls count only since this file has been there.
+    /// Calls count only after this file exists.
     pub start_file: Option<PathBuf>,
     pub kill: Option<KillAt>,
     pub fail: Option<DiskFailure>,
@@ -31,7 +31,7 @@ pub struct Shim {
 pub struct KillAt {
     pub at: u64,
     pub point: KillPoint,
-    /// The letters of the calls that count, see `shim.c`; `None`: all that change something.
+    /// The letters of the calls that count, see `shim.c`; `None`: all calls that change something.
     pub call_letters: Option<&'static str>,
 }
 
@@ -39,7 +39,7 @@ pub struct KillAt {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KillPoint {
     Before,
-    /// When it is a write: after half of it.
+    /// After half of the call, if it is a write.
     Midway,
     After,
 }
@@ -49,17 +49,17 @@ pub enum KillPoint {
 pub struct DiskFailure {
     pub at: u64,
     pub errno: i32,
-    /// The letters of the calls that count, and what must be in their path.
+    /// The letters of the calls that count, and a text that their path must contain.
     pub call_letters: &'static str,
     pub path_contains: Option<&'static str>,
-    /// And stays so.
+    /// All later calls fail, too.
     pub is_permanent: bool,
-    /// When that is a write, half of it is taken first.
+    /// If the call is a write, half of its data is written first.
     pub takes_half: bool,
 }
 
 impl Shim {
-    /// Puts the shim in front of the command.
+    /// Loads the shim into the command.
     pub fn apply(&self, command: &mut Command) {
         command.env("LD_PRELOAD", compile_library());
         command.env("MAITRED_SHIM_DIR", &self.dir);
@@ -98,8 +98,8 @@ impl Shim {
     }
 }
 
-/// What the file `count` was told: the calls that counted, and the letters of those that failed. Of a
-/// process that was killed it is told nothing.
+/// Reads the count file: the number of calls that counted, and the letters of those that failed. A
+/// process that was killed leaves no count file.
 pub fn read_counts(count: &Path) -> (u64, String) {
     let text = fs::read_to_string(count).unwrap_or_default();
     let (counted, failed) = text.split_once(' ').unwrap_or_default();
@@ -116,7 +116,8 @@ impl KillPoint {
     }
 }
 
-/// The library, compiled once by each test program. It appears whole: others may be loading it.
+/// Returns the library, which each test program compiles once. The file appears complete, because
+/// other processes may be loading it.
 fn compile_library() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
     LIBRARY.get_or_init(|| {
@@ -138,8 +139,8 @@ fn compile_library() -> &'static Path {
     })
 }
 
-/// A folder for files that are written and thrown away by the thousand: in memory where there is
-/// such a file system, for nothing here depends on a real disk.
+/// Returns a folder for thousands of temporary files: in memory if there is such a file system,
+/// because nothing here depends on a real disk.
 pub fn scratch_folder() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
     let made = if memory.is_dir() {

@@ -1,6 +1,6 @@
-//! What a ledger under test is filled with: the n-th commit is always the same, from one grant to an
-//! import of many sectors and a series that takes several rows of the fold; and, counted apart from
-//! all code of the ledger, what it must come to.
+//! The workload of a ledger under test: the n-th commit is always the same, from a single grant to
+//! an import of many sectors and a series that takes several rows of the projection. The expected
+//! result is computed separately from the ledger's code.
 
 use std::collections::BTreeMap;
 
@@ -16,13 +16,13 @@ use crate::store_support::{
     hold_fact, lot_part, outcome_fact, post_fact, reference, uid,
 };
 
-/// Commits that belong together; the next ones do the same with other names.
+/// Commits that belong together; the next round does the same with other names.
 const COMMITS_PER_ROUND: u64 = 10;
 
 /// Accounts that get a grant each round, in turn.
 const MEMBERS: u64 = 4;
 
-/// Occurrences of the series: its record does not fit one row.
+/// Occurrences of the series: its record does not fit into one row.
 const OCCURRENCES: u64 = 60;
 
 const GRANTED: u64 = 9;
@@ -37,7 +37,7 @@ pub struct ExpectedSums {
     pub posted: u64,
 }
 
-/// When the n-th commit, counted from 0, is made.
+/// Returns the time of the n-th commit, counted from 0.
 pub fn commit_time(n: u64) -> Time {
     at(i64::try_from(n).expect("few") * 1_000)
 }
@@ -46,12 +46,13 @@ fn member(n: u64) -> String {
     format!("member{}@example.com", n / COMMITS_PER_ROUND % MEMBERS)
 }
 
-/// Guests of the import in that round, so that commits are from under one sector to many.
+/// Returns the number of guests in the import of that round, so that commits vary from less than
+/// one sector to many.
 fn guest_count(round: u64) -> u64 {
     1 + round % 5 * 12
 }
 
-/// The n-th commit, counted from 0.
+/// Returns the facts of the n-th commit, counted from 0.
 pub fn commit_facts(n: u64) -> Vec<Fact> {
     let (round, who, now) = (n / COMMITS_PER_ROUND, member(n), commit_time(n));
     let credit = format!("grant{round}");
@@ -145,7 +146,7 @@ fn series_facts(id: &str, who: &str, credit: &str, now: Time) -> Vec<Fact> {
         .collect()
 }
 
-/// What the first `commits` come to, account by account.
+/// Returns what the first `commits` add up to, account by account.
 pub fn expected_sums(commits: u64) -> BTreeMap<String, ExpectedSums> {
     let mut sums: BTreeMap<String, ExpectedSums> = BTreeMap::new();
     for n in 0..commits {
@@ -175,10 +176,10 @@ pub fn expected_sums(commits: u64) -> BTreeMap<String, ExpectedSums> {
     sums
 }
 
-/// What is wrong with the ledger that should hold so many commits.
+/// Checks the ledger after this number of commits.
 ///
 /// # Errors
-/// Says what is wrong.
+/// Returns a text that says what is wrong.
 pub fn check_ledger(store: &dyn Store, commits: u64) -> Result<(), String> {
     if store.head().seq != commits {
         return Err(format!(
@@ -194,10 +195,10 @@ pub fn check_ledger(store: &dyn Store, commits: u64) -> Result<(), String> {
     check_accounts(&accounts.map_err(|error| error.to_string())?, commits)
 }
 
-/// What is wrong with these, if they are to be all accounts after so many commits.
+/// Checks all accounts after this number of commits.
 ///
 /// # Errors
-/// Says what is wrong.
+/// Returns a text that says what is wrong.
 pub fn check_accounts(accounts: &[Account], commits: u64) -> Result<(), String> {
     let mut expected = expected_sums(commits);
     for account in accounts {
@@ -224,6 +225,6 @@ fn sums_of(account: &Account) -> ExpectedSums {
     };
     let spent = sums.held + sums.posted;
     let right = left + spent == sums.granted + sums.refunded;
-    // An account whose lots do not come to what is left has no sums that could be right.
+    // If an account's lots do not add up to its remaining credits, its sums cannot be right.
     if right { sums } else { ExpectedSums::default() }
 }

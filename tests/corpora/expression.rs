@@ -1,5 +1,5 @@
-//! A rule's text: whatever it is, compiling gives diagnostics within it or an expression, which can be
-//! evaluated; the same text as a template is refused or gives a short line.
+//! A rule's text: for any text, compiling gives diagnostics within the text or an expression that
+//! can be evaluated; the same text as a template is refused or gives a short line.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
@@ -15,8 +15,10 @@ use maitred::domain::rule::expression::{Expression, MIN_STACK_BYTES};
 use maitred::domain::rule::template::{MAX_RENDERED, Template};
 use maitred::domain::time::{Span, Time};
 
+/// Tests the bytes as the text of a rule and as a template.
+///
 /// # Panics
-/// When something does not hold.
+/// If a check fails.
 pub fn expression(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes).into_owned();
     let run = move || {

@@ -1,6 +1,6 @@
-//! What each fuzz target does with its bytes, and what must hold whatever they are. Included by
-//! `tests/corpora.rs`, which runs every file of every corpus, and by the targets in
-//! `fuzz/fuzz_targets`, so that the two cannot drift apart. A target fails by a panic.
+//! What each fuzz target does with its bytes, and what must be true for any bytes.
+//! `tests/corpora.rs` includes this file and runs every file of every corpus, and so do the targets
+//! in `fuzz/fuzz_targets`, so that the two cannot drift apart. A target fails by a panic.
 
 mod expression;
 mod wire;
@@ -26,7 +26,7 @@ use maitred::store::port::Store;
 use maitred::store::sled::values;
 use maitred::store::write_set::WriteSet;
 
-/// What is done with the bytes of one input.
+/// A function that tests the bytes of one input.
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name of its corpus.
@@ -40,16 +40,16 @@ pub const TARGETS: [(&str, Target); 7] = [
     ("expression", expression::expression),
 ];
 
-/// Runs the target of that name.
+/// Runs the target of this name.
 ///
 /// # Panics
-/// When something does not hold.
+/// If a check fails.
 pub fn run(name: &str, bytes: &[u8]) {
     let target = TARGETS.iter().find(|(known, _)| *known == name);
     target.expect("a target of that name").1(bytes);
 }
 
-/// The booking that is asked for.
+/// Returns the booking that the call requests.
 fn requested_booking() -> BookingRef {
     BookingRef {
         uid: BookingUid::parse("abc").expect("a uid"),
@@ -61,7 +61,7 @@ fn noon() -> Time {
     Time::from_timestamp(1_795_420_000, 0).expect("an instant")
 }
 
-/// What a call and an answer are made of: two digits (which call, which status), and the body.
+/// Splits an input into two digits (the call and the status) and the body.
 fn parse_exchange(bytes: &[u8]) -> Option<(u8, ApiAnswer)> {
     const STATUS: [u16; 10] = [200, 200, 200, 201, 400, 401, 403, 404, 500, 308];
     let [call, status, body @ ..] = bytes else {
@@ -79,7 +79,7 @@ fn parse_exchange(bytes: &[u8]) -> Option<(u8, ApiAnswer)> {
     Some((call.wrapping_sub(b'0') % 10, answer))
 }
 
-/// An answer of API v2, to any call.
+/// Tests an answer of API v2 to any call.
 fn wire_v2(bytes: &[u8]) {
     if let Some((call, answer)) = parse_exchange(bytes) {
         wire::v2(call, &requested_booking(), &answer);
@@ -87,7 +87,7 @@ fn wire_v2(bytes: &[u8]) {
     }
 }
 
-/// An answer of API v1, to any call.
+/// Tests an answer of API v1 to any call.
 fn wire_v1(bytes: &[u8]) {
     if let Some((call, answer)) = parse_exchange(bytes) {
         wire::v1(call, &requested_booking(), &answer);
@@ -95,7 +95,7 @@ fn wire_v1(bytes: &[u8]) {
     }
 }
 
-/// The text of a configuration.
+/// Tests the text of a configuration.
 fn config(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
@@ -119,7 +119,7 @@ fn config(bytes: &[u8]) {
     }
 }
 
-/// A file for `credits import`.
+/// Tests a file for `credits import`.
 fn csv_import(bytes: &[u8]) {
     match csv::parse(bytes, chrono_tz::Tz::UTC) {
         Ok(rows) => {
@@ -143,7 +143,7 @@ fn csv_import(bytes: &[u8]) {
     }
 }
 
-/// What the ledger holds before the first command: bo has 10 credits and has spent one on `abc`.
+/// The ledger before the first command: bo has 10 credits and has spent one on `abc`.
 const INITIAL_LEDGER: &str = r#"[
     {"grant":{"reference":"g","account":"bo@example.com","credits":10,
         "personal":{"text":"spring"}}},
@@ -159,9 +159,9 @@ const INITIAL_LEDGER: &str = r#"[
     {"post":{"booking":"abc"}},
     {"settled":{"request":"abc","outcome":"confirmed"}}]"#;
 
-/// Lines as they come over the control socket, carried out one after the other.
+/// Tests lines from the control socket, carried out one after the other.
 fn control(bytes: &[u8]) {
-    /// Commands of one input.
+    /// The maximum number of commands in one input.
     const MAX_LINES: usize = 16;
     let mut store = MemoryStore::new();
     let facts = fact::read(INITIAL_LEDGER.as_bytes()).expect("they are facts");
@@ -194,7 +194,7 @@ fn control(bytes: &[u8]) {
         let text = serde_json::to_vec(&response).expect("a response can be written");
         let read: SocketResponse = serde_json::from_slice(&text).expect("and read again");
         assert_eq!(read, response);
-        // What a daemon might answer is read by a client.
+        // A client can read anything that a daemon might answer.
         let _response: Result<SocketResponse, _> = serde_json::from_slice(line);
     }
     for account in store.accounts(None, usize::MAX).expect("it reads") {
@@ -204,7 +204,7 @@ fn control(bytes: &[u8]) {
     assert_eq!(verified.differences, Vec::<String>::new());
 }
 
-/// A line of the log, its facts, and the rows of the fold.
+/// Tests a line of the log, its facts, and the rows of the projection.
 fn record(bytes: &[u8]) {
     if let Ok(sealed) = line::unseal(bytes) {
         let _header = line::read_header(&sealed);

@@ -1,5 +1,6 @@
-//! Answers of Cal.com put to what judges them, and what must hold of the outcome whatever was
-//! answered: bookings on which the rest of the house can rely, or a text that is fit to be shown.
+//! Passes answers of Cal.com to the code that decodes them, and checks what must be true of the
+//! result for any answer: bookings on which the other code can rely, or a text that is fit to be
+//! shown.
 
 use maitred::calcom::api_call::{ApiAnswer, Endpoint};
 use maitred::calcom::port::{BookingFilter, BookingPage, CallError};
@@ -11,13 +12,13 @@ use maitred::domain::time::{Span, Time};
 use maitred::store::codec::timestamp::Timestamp;
 use secrecy::SecretString;
 
-/// The key that no text may show.
+/// The key, which no text may show.
 pub const KEY: &str = "cal_live_0123456789abcdef";
 
-/// The longest text that may come of an answer, in bytes: some sentences.
+/// The longest text that an answer may lead to, in bytes: a few sentences.
 const MAX_TEXT: usize = 4_000;
 
-/// The calls of which [`v2`] and [`v1`] judge an answer, by number.
+/// The calls whose answers [`v2`] and [`v1`] decode, by number.
 pub const ME: u8 = 0;
 pub const EVENT_TYPES: u8 = 1;
 pub const EVENT_TYPE: u8 = 2;
@@ -27,14 +28,14 @@ pub const SERIES: u8 = 7;
 pub const CONFIRM: u8 = 8;
 pub const REFUSE: u8 = 9;
 
-/// What was said of what could not be read.
+/// The texts about what could not be read.
 type Complaints = Vec<String>;
 
 fn noon() -> Time {
     Time::from_timestamp(1_795_420_000, 0).expect("an instant")
 }
 
-/// An answer of API v2. 3 to 5 are the three kinds of lists.
+/// Decodes an answer of API v2. Calls 3 to 5 are the three kinds of lists.
 pub fn v2(call: u8, requested: &BookingRef, answer: &ApiAnswer) -> Complaints {
     use v2::decode;
     let redactor = &Redactor::new(&SecretString::from(KEY));
@@ -108,7 +109,7 @@ pub fn v2(call: u8, requested: &BookingRef, answer: &ApiAnswer) -> Complaints {
     complaints
 }
 
-/// An answer of API v1.
+/// Decodes an answer of API v1.
 pub fn v1(call: u8, requested: &BookingRef, answer: &ApiAnswer) -> Complaints {
     use v1::decode;
     let redactor = &Redactor::new(&SecretString::from(KEY));
@@ -159,7 +160,7 @@ pub fn v1(call: u8, requested: &BookingRef, answer: &ApiAnswer) -> Complaints {
     complaints
 }
 
-/// The same bytes as a file for `evaluate`.
+/// Reads the same bytes as a booking file.
 pub fn from_file(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
@@ -176,7 +177,7 @@ fn ok_or_record<T>(result: Result<T, CallError>, complaints: &mut Complaints) ->
         .ok()
 }
 
-/// Fit to be logged, stored and shown.
+/// Checks that the text is fit to be logged, stored and shown.
 pub fn assert_readable(text: &str) {
     assert!(text.len() <= MAX_TEXT, "{} bytes of text", text.len());
     assert!(!text.contains(char::is_control), "{text:?}");
@@ -198,7 +199,7 @@ fn check_reading(reading: Option<Fetched>, requested: &BookingRef) {
     }
 }
 
-/// What the rest of the house relies on in every booking.
+/// Checks what other code relies on in every booking.
 fn check_booking(booking: &Booking) {
     assert_eq!(
         BookingUid::parse(booking.uid.as_str()).as_ref(),

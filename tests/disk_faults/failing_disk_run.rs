@@ -1,4 +1,4 @@
-//! A short life of the ledger in a process of its own, on a disk that fails; and what must hold of it
+//! A short run of the ledger in its own process, on a disk that fails; and what must be true
 //! afterwards.
 
 use std::fs;
@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use maitred::store::open::{self, CreateIfMissing, OpenError, OpenedStore, StoreLimits};
+use maitred::store::open::{self, CreateIfMissing, OpenedStore, StoreLimits};
+use maitred::store::open_report::OpenError;
 use maitred::store::port::{CommitError, HistorySubject, Store, StoreError};
 
 use crate::child_process::{self, Notes};
@@ -18,22 +19,22 @@ use crate::workload;
 /// The role of the process.
 pub const ROLE: &str = "ledger";
 
-/// So small that the life begins some segments.
+/// So small that the run starts several segments.
 const SEGMENT_BYTES: u64 = 8_000;
 
-/// Commits of the life, and those that were there before.
+/// Commits of the run, and commits from before the run.
 const COMMITS: u64 = 8;
 const EARLIER_COMMITS: u64 = 5;
 
-/// How long one life may take on a busy machine, with a minute in which sled is waited for.
+/// How long one run may take on a busy machine, including a minute in which sled is waited for.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// What stands there when the life begins.
+/// The state of the store when the run starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InitialState {
     Empty,
     ClosedCleanly,
-    /// So that the fold has to be made anew.
+    /// The projection has to be rebuilt.
     NotClosed,
 }
 
@@ -52,11 +53,11 @@ fn commit(store: &mut dyn Store) -> Result<u64, CommitError> {
     Ok(made.seq)
 }
 
-/// The life on the failing disk. Each thing that happens is a line.
+/// Runs the ledger on the failing disk. Each event is a line.
 pub fn run_on_failing_disk(path: &Path) -> ! {
     let notes = Mutex::new(Notes::new());
     let say = |text: String| {
-        // One line, whatever a message holds.
+        // One line, whatever the message contains.
         let text = text.replace('\n', " ");
         notes.lock().unwrap().write_line(&text);
     };
@@ -98,8 +99,8 @@ fn commit_all(mut store: impl Store, say: &dyn Fn(String)) {
     }
 }
 
-/// Reads all that there is, in each way there is. What is read must be right; that it cannot be read
-/// is another thing.
+/// Reads everything in every way. Everything that is read must be right; an error while reading is
+/// a separate result.
 fn read(store: &dyn Store) -> Result<Result<(), String>, StoreError> {
     let commits = store.head().seq;
     let verified = store.verify()?;
@@ -115,7 +116,7 @@ fn read(store: &dyn Store) -> Result<Result<(), String>, StoreError> {
     Ok(workload::check_accounts(&accounts, commits))
 }
 
-/// A life, and what it said.
+/// A run and its output.
 pub struct FailingDiskRun {
     folder: tempfile::TempDir,
     pub lines: Vec<String>,
@@ -124,7 +125,7 @@ pub struct FailingDiskRun {
     pub failed_letters: String,
 }
 
-/// Folds that were in doubt before: so many that the life removes one.
+/// Adds projections that were set aside before: so many that the run removes one.
 fn add_doubtful_projections(path: &Path) {
     for number in [1, 2] {
         let old = path.join(format!("fold.doubtful-{number}"));
@@ -184,7 +185,7 @@ impl FailingDiskRun {
             .filter_map(move |line| line.strip_prefix(&with))
     }
 
-    /// Commits that were acknowledged, or found by an opening that went well.
+    /// Returns the number of commits that were acknowledged, or found by a successful opening.
     fn acknowledged_commits(&self, initial: InitialState) -> u64 {
         let last = self.lines_starting_with("there are ").last();
         let before = if initial == InitialState::Empty {
@@ -195,7 +196,7 @@ impl FailingDiskRun {
         last.map_or(before, |seq| seq.parse().unwrap())
     }
 
-    /// What is wrong with it.
+    /// Returns what is wrong with the run.
     pub fn find_violation(&self, initial: InitialState, errno: i32) -> Result<(), String> {
         if self.lines.last().map(String::as_str) != Some("done") {
             return Err("it did not end in order".to_owned());
@@ -205,7 +206,7 @@ impl FailingDiskRun {
         }
         let acknowledged = self.acknowledged_commits(initial);
         let perhaps = self.lines_starting_with("perhaps: ").count() as u64;
-        // Not that it was not closed: that is no more than a fold which the next start makes anew.
+        // `not closed` is left out: it only means that the next start rebuilds the projection.
         let messages = ["not opened: ", "perhaps: ", "refused: ", "not read: "];
         for message in messages
             .iter()
@@ -241,8 +242,8 @@ impl FailingDiskRun {
         workload::check_ledger(&store, found + 1)
     }
 
-    /// A message names a file, and what to do; or it says that an earlier one did. sled may say
-    /// nothing but that it panicked: then what helps is a start, which makes the fold anew.
+    /// Checks that a message names a file and what to do, or says that an earlier write failed. If
+    /// sled only reports that it panicked, the remedy is a restart, which rebuilds the projection.
     fn check_error_message(&self, message: &str, errno: i32) -> Result<(), String> {
         let names = message.contains(&*self.folder.path().to_string_lossy());
         let is_later = message.contains("an earlier write failed; start maitred again")
@@ -259,7 +260,7 @@ impl FailingDiskRun {
     }
 }
 
-/// How it ended, in a word.
+/// Returns how the run ended, in a few words.
 pub fn ending_name(lived: &FailingDiskRun) -> &'static str {
     let has = |kind| lived.lines_starting_with(kind).next().is_some();
     if has("not opened: ") {

@@ -1,10 +1,11 @@
-//! What hostile answers cost in memory, measured in a process of its own that does nothing else.
+//! How much memory hostile answers cost, measured in a separate process that does nothing else.
 
 use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
-use maitred::calcom::port::{BookingFilter, Dialect};
+use maitred::calcom::port::BookingFilter;
+use maitred::domain::dialect::Dialect;
 use serde_json::{Value, json as value};
 
 use super::model_server::{self, PassCall, confirmable_row};
@@ -16,20 +17,20 @@ use super::useless_answers::{
 };
 use super::wire;
 
-/// Where the child finds the peer.
+/// Tells the child where the peer is.
 const PEER_VARIABLE: &str = "MAITRED_TEST_PEER";
 
-/// What the child does there.
+/// Tells the child what to do there.
 const WORK_VARIABLE: &str = "MAITRED_TEST_WORK";
 
-/// What one answer may cost: the body of 8 MiB, twice while it grows, the 64 MiB that its values may
-/// take, and as much again for its texts and for what the allocator keeps.
+/// What one answer may cost: the body of 8 MiB, twice while it grows, the 64 MiB that its values
+/// may take, and the same again for its texts and for what the allocator keeps.
 const MAX_GROWTH_KIB: u64 = 160 * 1024;
 
-/// Calls of the child, one after the other: what is not given back would show.
+/// Calls of the child, one after the other: memory that is not released would show.
 const CALLS: usize = 3;
 
-/// Answers that begin as a list of bookings does, so that their parts are asked for too.
+/// Answers that start like a list of bookings, so that the client requests their parts, too.
 const OBJECTS: [&str; 4] = [
     ENDLESS_ROWS,
     "objects",
@@ -37,7 +38,7 @@ const OBJECTS: [&str; 4] = [
     "rows that are no bookings",
 ];
 
-/// Memory that the process took at its most, in KiB.
+/// Returns the peak memory of the process, in KiB.
 fn peak_memory_kib() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -45,7 +46,7 @@ fn peak_memory_kib() -> u64 {
     words.unwrap().parse().unwrap()
 }
 
-/// Bodies that stay below the limit of 8 MiB and grow when they are read.
+/// Returns bodies below the limit of 8 MiB that grow when they are read.
 fn growing_bodies() -> Vec<(&'static str, String)> {
     let rows = |row: &str| {
         let count = (8 * 1024 * 1024 - 64) / (row.len() + 1);
@@ -96,7 +97,7 @@ fn no_answer_takes_more_memory_than_its_limit_allows() {
     ];
     let bodies = growing_bodies().into_iter();
     rows.extend(bodies.map(|(what, body)| (what, Reply::Bytes(json_response("200 OK", &body)))));
-    // Eight mebibytes of a refusal are read, but said in one line.
+    // The client reads eight mebibytes of a refusal, but reports one line.
     let long = "x".repeat(8 * 1024 * 1024 - 64);
     let refusal = format!(r#"{{"message":"{long}"}}"#);
     rows.push((
@@ -106,7 +107,7 @@ fn no_answer_takes_more_memory_than_its_limit_allows() {
     for (what, reply) in rows {
         let peer = Peer::start(move |_| reply.clone());
         let name = "memory::no_answer_takes_more_memory_than_its_limit_allows";
-        // A list that is read in parts is itself many calls, one after the other.
+        // A list that is read in parts takes many calls by itself, one after the other.
         let (lists, calls) = match OBJECTS.contains(&what) {
             true => (1, 1 + max_calls_after(ENDLESS_ROWS)),
             false => (CALLS, CALLS),
@@ -118,7 +119,7 @@ fn no_answer_takes_more_memory_than_its_limit_allows() {
     }
 }
 
-/// Runs this test again in a process that faces the peer, and gives by how many KiB that grew.
+/// Runs this test again in a process that faces the peer. Returns by how many KiB the process grew.
 fn growth_in_child(name: &str, peer: &Peer, work: &str) -> u64 {
     let child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", name, "--nocapture"])
@@ -134,7 +135,7 @@ fn growth_in_child(name: &str, peer: &Peer, work: &str) -> u64 {
     grown.expect("the measure").parse().unwrap()
 }
 
-/// The child: lists what waits, so many times over, and tells how much its memory grew.
+/// Runs in the child: lists pending bookings this many times, and prints how much its memory grew.
 fn measure_lists(address: &str, lists: usize) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let before = peak_memory_kib();
@@ -151,11 +152,11 @@ fn measure_lists(address: &str, lists: usize) {
 /// What a whole pass or watch may cost: what it may keep of all pages, and one more answer.
 const MAX_WHOLE_KIB: u64 = 96 * 1024 + MAX_GROWTH_KIB;
 
-/// Bytes of a page, as near to the 8 MiB that the client takes as rows of this size come.
+/// Bytes of a page: close to the 8 MiB that the client accepts.
 const PAGE_BYTES: usize = 8 * 1024 * 1024 - 64 * 1024;
 
-/// What fills a row of a page: texts take as much as they are long, small values many times more.
-/// 64 MiB of values fit into an answer, each counted with 64 bytes.
+/// Returns a field that fills a row of a page: texts take as much memory as they are long, small
+/// values many times more. An answer may hold 64 MiB of values, each counted as 64 bytes.
 fn filler(kind: &str, rows: usize) -> (&'static str, Value) {
     match kind {
         "texts" => ("description", value!("x".repeat(PAGE_BYTES / rows - 700))),
@@ -163,7 +164,8 @@ fn filler(kind: &str, rows: usize) -> (&'static str, Value) {
     }
 }
 
-/// A page of bookings that none of ours is, as heavy as they come; `with` stands for the first.
+/// Returns a page of the heaviest possible bookings, none of which a gate guards; `with` replaces
+/// the first one.
 fn heavy_page(dialect: Dialect, row: &str, first: i64, with: Option<Value>) -> Reply {
     let mut rows: Vec<String> = (first..first + full_page_rows(dialect))
         .map(|n| row.replace(NUMBER_PLACEHOLDER, &n.to_string()))
@@ -181,7 +183,7 @@ fn heavy_page(dialect: Dialect, row: &str, first: i64, with: Option<Value>) -> R
     Reply::Bytes(json_response("200 OK", &body))
 }
 
-/// Stands in a row for its number.
+/// The number in a row that is replaced by the row's own number.
 const NUMBER_PLACEHOLDER: &str = "424242";
 
 fn row(dialect: Dialect, kind: &str, status: &str) -> String {
@@ -210,11 +212,11 @@ fn full_page_rows(dialect: Dialect) -> i64 {
     }
 }
 
-/// Pages of each list in a usual run, of which a few are as much as is kept; for ever with
-/// `MAITRED_MUTATIONS=all`.
+/// Pages of each list in a usual run; only a few of them are kept. With `MAITRED_MUTATIONS=all` the
+/// lists are endless.
 const MAX_LIST_PAGES: i64 = 10;
 
-/// Every page of every list is as large as the client takes.
+/// Every page of every list is as large as the client accepts.
 #[test]
 fn no_pass_and_no_watch_keeps_all_that_a_peer_sends() {
     const NAME: &str = "memory::no_pass_and_no_watch_keeps_all_that_a_peer_sends";
@@ -273,7 +275,7 @@ fn no_pass_and_no_watch_keeps_all_that_a_peer_sends() {
     }
 }
 
-/// The child: a pass or an audit, and how much memory it took.
+/// Runs in the child: a pass or an audit, and prints how much memory it took.
 fn measure_whole(address: &str, work: &str) {
     let dialect = if work.starts_with("v1") {
         Dialect::V1

@@ -1,23 +1,23 @@
-//! A small Cal.com with two bookings that wait, for passes in which one call is answered by somebody
-//! else: it knows what a pass asks, in which order, and keeps the bookings' states.
+//! A small model of Cal.com with two pending bookings, for passes in which a hostile server answers
+//! one call. It knows what a pass requests, in which order, and keeps the bookings' statuses.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use maitred::calcom::port::Dialect;
+use maitred::domain::dialect::Dialect;
 use serde_json::{Value, json};
 
 use super::peer::{Peer, ReceivedCall, Reply, json_response as json_answer};
 
-/// What a call of a pass is for.
+/// The purpose of a call in a pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PassCall {
     Me,
-    /// The first list of what waits.
+    /// The first list of pending bookings.
     Pending,
     EventTypes,
     Accepted,
-    /// Any reading after that: by name, or a list, right before a call and after it.
+    /// Any later reading, individual or in a list, right before a call or after it.
     ReadBooking,
     Write,
 }
@@ -25,7 +25,7 @@ pub enum PassCall {
 /// The booking that a pass confirms, in both dialects.
 pub const CONFIRMABLE: (&str, i64) = ("good", 7);
 
-/// Rows by uid, and what was asked so far.
+/// The rows, the written status of each booking, and whether the list was read.
 struct ModelRows {
     rows: Vec<Value>,
     written_status: BTreeMap<String, &'static str>,
@@ -76,7 +76,7 @@ pub fn row(dialect: Dialect, uid: &str, id: i64, start: &str, end: &str) -> Valu
     }
 }
 
-/// The row of the good booking.
+/// Returns the row of the booking that a pass confirms.
 pub fn confirmable_row(dialect: Dialect) -> Value {
     let (uid, id) = CONFIRMABLE;
     row(
@@ -88,7 +88,7 @@ pub fn confirmable_row(dialect: Dialect) -> Value {
     )
 }
 
-/// Serves these rows. `odd` may answer a call in the world's place.
+/// Serves these rows. `override_reply` may answer a call instead.
 pub fn serve(
     dialect: Dialect,
     rows: Vec<Value>,
@@ -110,12 +110,12 @@ pub fn serve(
     })
 }
 
-/// Whatever a server sends, the paths that are asked of it are made of plain segments.
+/// Checks that the client's paths consist of plain segments, whatever a server sends.
 fn assert_plain_path(call: &ReceivedCall) {
     assert!(has_plain_path(call), "{}", call.target);
 }
 
-/// Whether the path is made of plain segments.
+/// Returns true if the path consists of plain segments.
 pub fn has_plain_path(call: &ReceivedCall) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.~".contains(c);
     let mut segments = call.path().trim_start_matches('/').split('/');
@@ -123,7 +123,8 @@ pub fn has_plain_path(call: &ReceivedCall) -> bool {
         .all(|part| !part.is_empty() && part.chars().all(plain) && part.chars().any(|c| c != '.'))
 }
 
-/// These rows as they stand, in every list and by name; of a series all that belong to it.
+/// Answers with these rows unchanged, in every list and individually; for a series with all rows
+/// that belong to it.
 pub fn render_rows(dialect: Dialect, rows: &[Value], call: &ReceivedCall) -> Vec<u8> {
     let mut world = ModelRows {
         rows: rows.to_vec(),
@@ -175,7 +176,7 @@ impl ModelRows {
                 "event_types",
             ),
             PassCall::Accepted => (json!([]), "bookings"),
-            // v1 has no filter, and v2 lists what waits.
+            // v1 has no filter, and v2 lists pending bookings.
             PassCall::Pending => (self.render(dialect), "bookings"),
             PassCall::ReadBooking if call.path().ends_with("/bookings") => {
                 (self.render(dialect), "bookings")
@@ -211,7 +212,7 @@ impl ModelRows {
         self.written_status.insert(name.to_owned(), status);
     }
 
-    /// The row as it is now: a booking of a series answers with the others.
+    /// Returns the current row; a booking of a series is answered together with the others.
     fn current_row(&self, row: &Value) -> Value {
         let mut row = row.clone();
         let names = [&row["uid"], &row["id"]].map(|name| match name {

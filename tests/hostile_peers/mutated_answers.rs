@@ -1,19 +1,21 @@
-//! Every field of every recording changed in turn: removed, of another type, absurd. What comes of
-//! each answer is a booking on which the house can rely, or a text that names what is wrong. And
-//! every field of a booking that waits, in a whole pass: whatever it holds, the booking beside it is
-//! confirmed, once, and nothing is written down that does not add up.
+//! Every field of every recording is changed in turn: removed, given another type, or given an
+//! absurd value. The result of each answer is a booking on which the other code can rely, or a text
+//! that names what is wrong. Every field of a pending booking is also changed in a whole pass:
+//! whatever the field contains, the other booking is confirmed once, and everything that is written
+//! adds up.
 //!
-//! In a usual run a part of the changes is made, always the same one: each field of each recording is
-//! changed in one way at least. `MAITRED_MUTATION_SEED=7` makes another part, `MAITRED_MUTATIONS=all`
-//! all of them. `MAITRED_RECORDINGS` names a folder of whole recordings, beside the excerpts.
+//! A usual run makes a part of the changes, always the same part: each field of each recording is
+//! changed in at least one way. `MAITRED_MUTATION_SEED=7` selects another part,
+//! `MAITRED_MUTATIONS=all` selects all changes. `MAITRED_RECORDINGS` names a folder of complete
+//! recordings, in addition to the excerpts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use maitred::calcom::api_call::ApiAnswer;
-use maitred::calcom::port::Dialect;
 use maitred::domain::booking::BookingRef;
+use maitred::domain::dialect::Dialect;
 use maitred::domain::id::BookingUid;
 use serde_json::{Value, json};
 
@@ -22,24 +24,24 @@ use super::model_server::{self, confirmable_row};
 use super::peer_fixture::{PeerFixture, pass_messages};
 use super::wire;
 
-/// Of so many changes one is made in a usual run, beside those of every field once: a prime, so that
-/// every kind of change meets every kind of field.
+/// A usual run makes one of this many changes, in addition to one change of every field. The number
+/// is a prime, so that every kind of change meets every kind of field.
 const SAMPLE_EVERY: usize = 11;
 
-/// The same where all recordings are at hand, of which there are ten times as many.
+/// The same with the complete recordings, of which there are ten times as many.
 const SAMPLE_EVERY_OF_RECORDINGS: usize = 101;
 
 /// The same for whole passes, which take longer.
 const SAMPLE_EVERY_OF_PASSES: usize = 23;
 
-/// Changes that once held up a whole pass; made in every run.
+/// Changes that once blocked a whole pass; they are made in every run.
 const REGRESSIONS: [(&str, &str); 3] = [
     ("createdAt", "an instant too late"),
     ("start", "an instant too early"),
     ("startTime", "an instant too early"),
 ];
 
-/// A recorded answer and the call it answered.
+/// A recorded answer and the call to which it belongs.
 struct RecordedAnswer {
     name: String,
     dialect: Dialect,
@@ -58,7 +60,7 @@ struct MutationCounts {
     fully_read: usize,
     /// Texts that do not say which field is wrong.
     without_field_name: Vec<String>,
-    /// What was said, by how it begins.
+    /// The texts of complaints, by how they begin.
     messages: BTreeMap<String, usize>,
 }
 
@@ -66,7 +68,7 @@ pub fn is_full_run() -> bool {
     std::env::var("MAITRED_MUTATIONS").is_ok_and(|how| how == "all")
 }
 
-/// Which of the changes are made; those of seed 0 where none is named.
+/// Returns the seed that selects the changes; 0 by default.
 fn seed() -> usize {
     let seed = std::env::var("MAITRED_MUTATION_SEED");
     seed.map_or(0, |seed| {
@@ -74,12 +76,12 @@ fn seed() -> usize {
     })
 }
 
-/// The changes that are made in this run.
+/// Returns true if the change is made in this run.
 fn is_sampled(number: usize, part: usize, seed: usize) -> bool {
     is_full_run() || number.wrapping_add(seed).is_multiple_of(part)
 }
 
-/// A place with every item of a list counted as the same field.
+/// Returns the path of a field, with every item of a list counted as the same field.
 fn field_path(call: u8, place: &[PathStep]) -> String {
     let names = place.iter().map(|key| match key {
         PathStep::Field(name) => format!(".{name}"),
@@ -109,7 +111,7 @@ fn every_field_of_every_recording_is_changed_in_turn() {
             for place in value_paths(&recorded.body) {
                 let new = met.insert(self::field_path(recorded.call, &place));
                 let changes = changes();
-                // The first time that a field is met, one change in turn.
+                // One change, in turn, when a field appears for the first time.
                 let turn = new.then_some((met.len() + seed) % changes.len());
                 for (at, change) in changes.iter().enumerate() {
                     number += 1;
@@ -139,7 +141,7 @@ fn every_field_of_every_recording_is_changed_in_turn() {
     assert!(nameless.is_empty(), "{}", nameless.join("\n"));
     assert!(answers > 60, "only {answers} answers");
     assert!(changes > 1_500, "only {changes} changes");
-    // A few change nothing: the field holds that value already.
+    // A few changes have no effect, because the field already holds that value.
     assert!(
         changes > fields,
         "only {changes} changes of {fields} fields"
@@ -148,7 +150,7 @@ fn every_field_of_every_recording_is_changed_in_turn() {
     assert!(said.len() > 8, "{said:?}");
 }
 
-/// The excerpts, or all recordings where they are.
+/// Returns the excerpts, and the complete recordings if they are available.
 fn recordings() -> Vec<(Dialect, PathBuf)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/calcom");
     let mut found = vec![
@@ -170,7 +172,7 @@ fn recordings() -> Vec<(Dialect, PathBuf)> {
     found
 }
 
-/// `None` for a step that is no call of ours, or whose answer is no JSON.
+/// Returns `None` for a step that is not a call of the client, or whose answer is not JSON.
 fn read_recording(file: &str, dialect: Dialect, exchange: &Value) -> Option<RecordedAnswer> {
     let (request, response) = (exchange.get("request")?, exchange.get("response")?);
     let target = request["target"].as_str()?;
@@ -180,7 +182,7 @@ fn read_recording(file: &str, dialect: Dialect, exchange: &Value) -> Option<Reco
         .trim_matches('/')
         .split('/')
         .collect();
-    // Recordings of one dialect hold controls made in the other.
+    // Recordings of one dialect contain control calls in the other dialect.
     let dialect = match path.first() {
         Some(&"v1") => Dialect::V1,
         Some(&"v2") => Dialect::V2,
@@ -225,7 +227,7 @@ fn read_recording(file: &str, dialect: Dialect, exchange: &Value) -> Option<Reco
     })
 }
 
-/// What is wrong with the answer, in words; nothing when all of it is read.
+/// Returns what is wrong with the answer, as texts; none if everything is read.
 fn find_complaints(recorded: &RecordedAnswer, body: &str, what: &str) -> Vec<String> {
     let answer = ApiAnswer {
         host: "cal.test:443".to_owned(),
@@ -243,7 +245,7 @@ fn find_complaints(recorded: &RecordedAnswer, body: &str, what: &str) -> Vec<Str
     judged.unwrap_or_else(|_| panic!("{}: {what}: {body:.2000}", recorded.name))
 }
 
-/// Makes one change; `before` is what was said of the answer as it was recorded.
+/// Makes one change; `before` holds the complaints about the answer as it was recorded.
 fn apply_change(
     recorded: &RecordedAnswer,
     before: &[String],
@@ -273,8 +275,8 @@ fn apply_change(
     }
 }
 
-/// Whether the text says which field is wrong: by its name, by that of something around it, or, as a
-/// refusal has none, by its status.
+/// Returns true if the text says which field is wrong: by its name, by the name of an enclosing
+/// field, or, in a refusal, by its status.
 fn names_the_field(recorded: &RecordedAnswer, place: &[PathStep], text: &str) -> bool {
     let field = place.iter().any(|key| match key {
         PathStep::Field(name) => text.contains(name.as_str()),
@@ -294,7 +296,8 @@ enum PathStep {
     Item(usize),
 }
 
-/// The value with its lists cut to the first few items and the last, which stand for the others.
+/// Returns the value with its lists cut to the first few items and the last one, which represent
+/// the others.
 fn shorten_lists(mut value: Value) -> Value {
     const ITEMS: usize = 3;
     match &mut value {
@@ -316,7 +319,7 @@ fn shorten_lists(mut value: Value) -> Value {
     value
 }
 
-/// Every place in a value, its own included.
+/// Returns every path in a value, including the path of the value itself.
 fn value_paths(value: &Value) -> Vec<Vec<PathStep>> {
     let mut found = vec![Vec::new()];
     let mut below = |key: PathStep, inner: &Value| {
@@ -341,7 +344,7 @@ fn value_paths(value: &Value) -> Vec<Vec<PathStep>> {
     found
 }
 
-/// The name of the field at this place; none for an item or the whole.
+/// Returns the name of the field at this path; none for an item or the whole value.
 fn field_name(place: &[PathStep]) -> &str {
     match place.last() {
         Some(PathStep::Field(name)) => name,
@@ -349,10 +352,10 @@ fn field_name(place: &[PathStep]) -> &str {
     }
 }
 
-/// What is done to one place.
+/// A change of one field.
 struct FieldChange {
     name: &'static str,
-    /// `None`: it is taken out.
+    /// `None` removes the field.
     value: Option<Value>,
 }
 
@@ -399,7 +402,7 @@ fn changes() -> Vec<FieldChange> {
 }
 
 impl FieldChange {
-    /// Whether anything is another than before.
+    /// Applies the change. Returns true if the value differs from before.
     fn apply(&self, body: &mut Value, place: &[PathStep]) -> bool {
         let Some((last, way)) = place.split_last() else {
             return match &self.value {
@@ -449,7 +452,7 @@ async fn a_broken_booking_does_not_keep_another_from_being_confirmed() {
                 }
                 passes += 1;
                 let what = format!("{dialect:?}: {} at {place:?}", change.name);
-                // The odd one asked first.
+                // The changed booking was requested first.
                 let rows = vec![odd, confirmable_row(dialect)];
                 let peer = model_server::serve(dialect, rows, |_, _| None);
                 let fixture = PeerFixture::new(&peer.address, dialect).await;

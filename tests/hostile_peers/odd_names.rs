@@ -1,7 +1,7 @@
-//! Names that would lead elsewhere if they were put into a path, in every field from which a path is
-//! ever made, as a pass and as a watch meet them.
+//! Names that would lead elsewhere in a path, in every field that ever becomes part of a path, in
+//! passes and in watches.
 
-use maitred::calcom::port::Dialect;
+use maitred::domain::dialect::Dialect;
 use maitred::domain::time::Span;
 use maitred::domain::watch::ChargeOutcome;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use super::useless_answers::{assert_mentions, v1_and_v2, within_patience};
 use super::watches::{self, WatchCall};
 use super::wire;
 
-/// No text may be a name that is longer.
+/// A text that is longer than this cannot be a name.
 const MAX_NAME_LEN: usize = 321;
 
 fn odd_names() -> Vec<String> {
@@ -44,7 +44,7 @@ fn odd_names() -> Vec<String> {
     names
 }
 
-/// The fields that name this booking or another one.
+/// Returns the fields that name this booking or another one.
 fn fields(dialect: Dialect) -> &'static [&'static str] {
     match dialect {
         Dialect::V2 => &[
@@ -57,7 +57,7 @@ fn fields(dialect: Dialect) -> &'static [&'static str] {
     }
 }
 
-/// One row for each of the names, in this field.
+/// Returns one row for each of the names, in this field.
 fn rows_with_odd_names(dialect: Dialect, field: &str) -> Vec<Value> {
     let names = odd_names().into_iter().enumerate();
     let row = names.map(|(n, name)| {
@@ -104,7 +104,7 @@ async fn a_name_unfit_for_a_path_is_never_requested() {
     }
 }
 
-/// Numbers stand in paths too: of bookings in v1, of event types in both.
+/// Paths contain numbers, too: of bookings in v1, of event types in both dialects.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_invalid_number_is_never_requested() {
     let numbers = [
@@ -160,7 +160,7 @@ async fn an_invalid_number_is_never_requested() {
     }
 }
 
-/// A watch reads on behind such rows, and finds what there is to find.
+/// A watch continues after such rows, and finds the real change.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_watch_leaves_such_names_alone_in_lists() {
     for dialect in v1_and_v2() {
@@ -188,7 +188,8 @@ async fn a_watch_leaves_such_names_alone_in_lists() {
     }
 }
 
-/// Read by name, the booking itself says so: nothing is known of it, so its charge stays.
+/// The booking itself, read individually, has such a name: nothing is known about the booking, so
+/// its charge stays.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_watch_ignores_a_booking_with_such_a_name() {
     for dialect in v1_and_v2() {
@@ -225,7 +226,7 @@ async fn a_watch_ignores_a_booking_with_such_a_name() {
     }
 }
 
-/// A house in which the good booking was confirmed and is charged.
+/// Returns a fixture in which the confirmable booking was confirmed and is charged.
 async fn charged_fixture(dialect: Dialect) -> PeerFixture {
     let peer = model_server::serve(dialect, vec![confirmable_row(dialect)], |_, _| None);
     let mut fixture = PeerFixture::new(&peer.address, dialect).await;

@@ -1,8 +1,8 @@
-//! Whole passes in which one call is answered by somebody who means no good.
+//! Whole passes in which a hostile server answers one call.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use maitred::calcom::port::Dialect;
+use maitred::domain::dialect::Dialect;
 use maitred::reconcile::report::PassReport;
 use serde_json::json;
 
@@ -15,11 +15,11 @@ use super::useless_answers::{
     unguarded_rows, useless_answers, v1_and_v2, within_patience,
 };
 
-/// Writes at Cal.com and commits after a pass that decides nothing: the grant alone.
+/// Writes at Cal.com and commits after a pass that decides nothing: only the grant.
 const IDLE_PASS_COUNTS: (usize, u64) = (0, 1);
 
-/// The server is everything that it was not when the pass begins to look: nothing is written down
-/// and nothing is sent.
+/// The server is hostile from the first reading of the pass on: nothing is written and nothing is
+/// sent.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_useless_answer_while_observing_ends_the_pass_with_nothing_done() {
     for (what, reply, expect) in useless_answers() {
@@ -27,7 +27,7 @@ async fn a_useless_answer_while_observing_ends_the_pass_with_nothing_done() {
             for at in [PassCall::Me, PassCall::Pending] {
                 let limit = call_timeout(&reply);
                 let odd = reply.clone();
-                // The parts of a list are lists again.
+                // The parts of a list are lists, too.
                 let in_parts = at == PassCall::Pending && max_calls_after(what) > 0;
                 let peer = model_server::serve(
                     dialect,
@@ -49,7 +49,8 @@ async fn a_useless_answer_while_observing_ends_the_pass_with_nothing_done() {
                     max_bytes_taken(what),
                 );
                 assert!(result.is_err(), "{what}: {result:?}");
-                // v1 reads a page again in parts when the server refuses it, which none of these do.
+                // v1 reads a page again in parts when the server refuses the page, which none of
+                // these answers do.
                 assert!(
                     peer.calls().len() <= calls,
                     "{what}: nothing is tried twice"
@@ -58,7 +59,7 @@ async fn a_useless_answer_while_observing_ends_the_pass_with_nothing_done() {
                 assert_eq!(fixture.commit_count().await, 1, "{what}");
                 assert_eq!(fixture.balance().await, (100, 0, 0), "{what}");
                 assert_mentions(&pass_messages(&result), expect, &what);
-                // What the kernel holds of a connection is some megabytes more.
+                // The kernel buffers some more megabytes of a connection.
                 assert!(
                     peer.bytes_taken() < most,
                     "{what}: {} bytes",
@@ -69,8 +70,9 @@ async fn a_useless_answer_while_observing_ends_the_pass_with_nothing_done() {
     }
 }
 
-/// The same when the calls before it were answered well, and the doubt is about whether the booking
-/// may be confirmed: it is left pending and the report says so, or the pass ends with the reason.
+/// The earlier calls were answered properly, and the useless answer concerns whether the booking
+/// may be confirmed: the booking is left pending and the report says so, or the pass ends with the
+/// reason.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_useless_answer_before_the_write_leaves_the_booking_pending() {
     for (what, reply, expect) in useless_answers() {
@@ -82,7 +84,7 @@ async fn a_useless_answer_before_the_write_leaves_the_booking_pending() {
             ]
             .map(|at| (dialect, at))
         });
-        // Side by side: most of the time is spent in waiting.
+        // The passes run in parallel, because they mostly wait.
         let passes = looks.map(|(dialect, at)| {
             tokio::spawn(check_useless_answer(
                 what,
@@ -118,7 +120,7 @@ async fn check_useless_answer(
     assert!(asked.len() <= most, "{what}: {asked:?}");
     let balance = fixture.balance().await;
     match (at, &result) {
-        // Decided, and the hold stands: the next pass looks again.
+        // The request is decided, and the hold stays: the next pass reads again.
         (PassCall::ReadBooking, Ok(report)) => {
             assert_eq!(step_outcome(report, "good"), "unresolved", "{what}");
             assert_eq!(balance, (99, 1, 0), "{what}");
@@ -130,12 +132,12 @@ async fn check_useless_answer(
     }
 }
 
-/// A confirmation whose answer is useless is sent once, kept open, and settled by what the next pass
-/// reads.
+/// A confirmation with a useless answer is sent once, stays open, and is settled by the reading of
+/// the next pass.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_useless_answer_to_a_confirmation_is_cleared_up_by_the_next_pass() {
     for (what, reply, _) in useless_answers() {
-        // A time limit that runs out is looked at in `calcom_client`.
+        // `calcom_client` tests a time limit that runs out.
         if call_timeout(&reply) == SHORT_TIMEOUT {
             continue;
         }
@@ -156,7 +158,7 @@ async fn a_useless_answer_to_a_confirmation_is_cleared_up_by_the_next_pass() {
                 "{what}: {:?}",
                 peer.write_calls()
             );
-            // It was carried out all the same, and the server is its old self.
+            // The confirmation took effect all the same, and the server is honest again.
             let mut row = confirmable_row(dialect);
             row["status"] = json!("accepted");
             let better = model_server::serve(dialect, vec![row], move |step, _| {
@@ -171,8 +173,8 @@ async fn a_useless_answer_to_a_confirmation_is_cleared_up_by_the_next_pass() {
     }
 }
 
-/// In v1 a call is between two readings; the one after it is useless. The yes was heard, and is not
-/// asked for again.
+/// In v1 a call is between two readings, and the second reading is useless. The positive answer
+/// counts, and the call is not repeated.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_useless_reading_after_a_confirmation_undoes_nothing() {
     for (what, reply, _) in useless_answers() {
@@ -250,7 +252,7 @@ async fn an_endlessly_repeated_page_is_noticed_at_once() {
     }
 }
 
-/// The fault of A11: a server that ignores the filter of the list. The request is not decided, and
+/// Fault A11: a server that ignores the filter of the list. The request is not decided, but it is
 /// counted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_behind_a_repeated_page_of_accepted_bookings_is_put_off_and_counted() {
@@ -295,7 +297,7 @@ async fn a_page_of_very_many_rows_is_read_up_to_a_bound() {
     }
 }
 
-/// A redirect at any step is not followed, and its goal is told nothing.
+/// A redirect at any step is not followed, and its target receives nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redirect_leads_nowhere_at_any_step() {
     for dialect in v1_and_v2() {
@@ -335,7 +337,7 @@ async fn a_redirect_leads_nowhere_at_any_step() {
     }
 }
 
-/// Storms of interim answers that come to an end are no reason to give up.
+/// A limited number of interim answers is no reason to give up.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_few_interim_answers_and_http_1_0_are_accepted() {
     let row = confirmable_row(Dialect::V2);

@@ -1,5 +1,5 @@
-//! A server on this machine that answers each call as it is told to, in plain bytes, and keeps what
-//! it was asked and how much of its answers was taken.
+//! A server on this machine that gives each call a prescribed answer, in plain bytes, and records
+//! the calls and how much of its answers was read.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -8,32 +8,34 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// What is done with one call.
+/// What the server does with one call.
 #[derive(Clone)]
 pub enum Reply {
-    /// These bytes, then the end.
+    /// Sends these bytes, then closes the connection.
     Bytes(Vec<u8>),
-    /// The same after this time.
+    /// Does the same after this time.
     Delayed(Duration, Vec<u8>),
-    /// The head, then the chunk again and again until so many bytes went or the other side left.
+    /// Sends the head, then the chunk again and again until this many bytes were sent or the client
+    /// left.
     Flood {
         head: Vec<u8>,
         chunk: Vec<u8>,
         total: u64,
     },
-    /// These pieces, one after the other with this pause between them, again and again for ever.
+    /// Sends these pieces one after the other with this pause between them, again and again without
+    /// end.
     Drip {
         pieces: Vec<Vec<u8>>,
         pause: Duration,
     },
 }
 
-/// A call as it came.
+/// A call as it arrived.
 #[derive(Debug, Clone)]
 pub struct ReceivedCall {
     pub method: String,
     pub target: String,
-    /// Head and body, as they came.
+    /// Head and body as they arrived.
     pub text: String,
 }
 
@@ -53,7 +55,7 @@ type AnswerFn = dyn Fn(&ReceivedCall) -> Reply + Send + Sync;
 pub struct Peer {
     pub address: String,
     calls: Arc<Mutex<Vec<ReceivedCall>>>,
-    /// Bytes of answers that were taken by the other side (or stand in the socket's buffers).
+    /// Bytes of answers that the client read (or that are in the socket's buffers).
     bytes_taken: Arc<AtomicU64>,
     closed: Arc<AtomicBool>,
 }
@@ -93,7 +95,7 @@ impl Peer {
         self.calls.lock().unwrap().clone()
     }
 
-    /// Those calls that would change something.
+    /// Returns the calls that would change something.
     pub fn write_calls(&self) -> Vec<ReceivedCall> {
         let mut asked = self.calls();
         asked.retain(ReceivedCall::is_write);
@@ -108,7 +110,7 @@ impl Peer {
 impl Drop for Peer {
     fn drop(&mut self) {
         self.closed.store(true, Ordering::Relaxed);
-        // Wakes the one that waits for a connection.
+        // Wakes the thread that waits for a connection.
         let _woken = TcpStream::connect(self.address.trim_start_matches("http://"));
     }
 }
@@ -120,7 +122,7 @@ fn serve(
     answer: &AnswerFn,
 ) -> io::Result<()> {
     let call = read_call(&mut stream)?;
-    // Kept first: an answer that fails for what was asked must not hide that it was.
+    // The call is recorded first: a failure while answering must not hide the call.
     asked.lock().unwrap().push(call.clone());
     let reply = answer(&call);
     let mut send = |bytes: &[u8]| -> io::Result<()> {
@@ -152,7 +154,7 @@ fn serve(
     stream.shutdown(std::net::Shutdown::Write)
 }
 
-/// Reads one call: the head, and as much of a body as it says.
+/// Reads one call: the head, and as much of the body as the head announces.
 pub fn read_call(stream: &mut impl Read) -> io::Result<ReceivedCall> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
@@ -183,7 +185,7 @@ pub fn read_call(stream: &mut impl Read) -> io::Result<ReceivedCall> {
     }
 }
 
-/// A whole answer with a body of this many bytes, as a well-behaved server would write it.
+/// Returns a whole answer with this body, as a well-behaved server would write it.
 pub fn full_response(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     let length = body.len();
     let head = format!(
@@ -200,7 +202,7 @@ pub fn json_response(status: &str, body: &str) -> Vec<u8> {
     )
 }
 
-/// A gzip stream of this many blanks: some 6 bytes for each kilobyte.
+/// Returns a gzip stream of this many blanks: about 6 bytes for each kilobyte.
 pub fn gzip_of_blanks(length: u64) -> Vec<u8> {
     /// A match of 258 bytes (11000101) at distance 1 (00000), in the fixed codes of RFC 1951.
     const MATCH: (u32, u32) = (0b1_1000_1010_0000, 13);
@@ -215,14 +217,15 @@ pub fn gzip_of_blanks(length: u64) -> Vec<u8> {
             (byte, filled) = (0, 0);
         }
     };
-    // The last block, with fixed codes; then one blank.
+    // The header of the last block, with fixed codes; then one blank.
     [1, 1, 0].into_iter().for_each(&mut bit);
     let mut code = |(code, bits): (u32, u32)| (0..bits).rev().for_each(|at| bit(code >> at));
     code((0x30 + u32::from(b' '), 8));
     for _ in 0..length / COPIED {
         code(MATCH);
     }
-    // The end of the block, and room for the rest of a byte. No checksum: nobody comes so far.
+    // The end of the block, and bits to fill the last byte. There is no checksum, because no reader
+    // gets this far.
     code((0, 7));
     code((0, 8));
     out

@@ -1,12 +1,13 @@
-//! A house whose Cal.com is somebody else: the real client, the real pass, a ledger in memory in
-//! which bo has credits, and a record of what was written down.
+//! A fixture with a hostile Cal.com: the real client, the real pass, a ledger in memory in which bo
+//! has credits, and a record of what was written.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use maitred::calcom::connect::{Settings, connect};
-use maitred::calcom::port::{Calendar, Dialect};
+use maitred::calcom::port::Calendar;
+use maitred::domain::dialect::Dialect;
 use maitred::domain::fact::Fact;
 use maitred::domain::gate::{Policy, RefuseWith};
 use maitred::domain::id::{AccountId, HostId, Reference};
@@ -27,7 +28,7 @@ use super::common::{KEY, ManualClock, parse_time, policy};
 /// How long a call may take: long enough for a loaded machine.
 pub const LONG_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The same where it is known to run out: short enough to wait for in some rows of a table.
+/// A limit that certainly runs out: short enough to wait for in some rows of a table.
 pub const SHORT_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub struct PeerFixture {
@@ -37,14 +38,14 @@ pub struct PeerFixture {
     pub policy: Policy,
     pub stop: StopSignal,
     dialect: Dialect,
-    /// How often another server stood in for the one before.
+    /// How often another server replaced the previous one.
     server_changes: AtomicU64,
 }
 
-/// What a watch did.
+/// The result of a watch.
 pub struct WatchRun {
     pub result: Result<WatchReport, PassError>,
-    /// All that it says: its error with causes, or its problems.
+    /// Its error with causes, or its problems.
     pub messages: Vec<String>,
 }
 
@@ -67,12 +68,12 @@ pub fn settings(address: &str, dialect: Dialect, timeout: Duration) -> Settings 
 }
 
 impl PeerFixture {
-    /// Bo has 100 credits.
+    /// Returns a fixture in which Bo has 100 credits.
     pub async fn new(address: &str, dialect: Dialect) -> Self {
         Self::with_timeout(address, dialect, LONG_TIMEOUT).await
     }
 
-    /// As [`Door::before`], with another time limit for a call.
+    /// Does the same as [`PeerFixture::new`], with another time limit for a call.
     pub async fn with_timeout(address: &str, dialect: Dialect, timeout: Duration) -> Self {
         let mut store = MemoryStore::new();
         let clock = ManualClock::starting_at(parse_time("2026-11-24T08:00:00Z"));
@@ -113,18 +114,18 @@ impl PeerFixture {
         }
     }
 
-    /// The same house before another server.
+    /// Returns the same fixture with another server.
     pub fn with_server(mut self, address: &str) -> Self {
         self.set_server(address, LONG_TIMEOUT);
         self
     }
 
-    /// The same, with another time limit for a call.
+    /// Sets another server, with a time limit for a call.
     pub fn set_server(&mut self, address: &str, timeout: Duration) {
         self.calendar = client(address, self.dialect, timeout);
     }
 
-    /// A pass of a process that remembers nothing.
+    /// Runs a pass in a process that remembers nothing.
     pub async fn pass(&self) -> Result<PassReport, PassError> {
         self.accept_next_server().await;
         let (clock, lookups) = (self.clock.clock(), LookupClient::default());
@@ -132,7 +133,7 @@ impl PeerFixture {
         run_pass(&ports, &self.policy, &mut Session::default(), false).await
     }
 
-    /// A watch of such a process; the last one began an hour ago.
+    /// Runs a watch in such a process; the last watch began an hour ago.
     pub async fn watch(&self, audit: bool) -> WatchRun {
         self.accept_next_server().await;
         let (clock, lookups) = (self.clock.clock(), LookupClient::default());
@@ -147,7 +148,7 @@ impl PeerFixture {
         WatchRun { result, messages }
     }
 
-    /// The next server stands in for the one before: as after `maitred ledger move`.
+    /// Lets the ledger accept the new server, as after `maitred ledger move`.
     async fn accept_next_server(&self) {
         let (server, at) = (self.calendar.server(), self.clock.now());
         let accept = move |store: &mut dyn Store| {
@@ -176,13 +177,14 @@ impl PeerFixture {
         }
     }
 
-    /// Commits in the ledger, without those that only name another server; the grant is the first.
+    /// Returns the number of commits in the ledger, without those that only name another server;
+    /// the grant is the first.
     pub async fn commit_count(&self) -> u64 {
         let all = self.store.with(|store| store.head().seq).await;
         all - self.server_changes.load(Ordering::Relaxed)
     }
 
-    /// Bo's credits: available, held, posted. They add up, always.
+    /// Returns Bo's available, held and posted credits, and checks that they add up.
     pub async fn balance(&self) -> (u64, u64, u64) {
         let account = self.store.with(|store| store.account(&bo_account())).await;
         let account = account.unwrap().unwrap();
@@ -196,7 +198,7 @@ fn bo_account() -> AccountId {
     AccountId::parse("bo@example.com").unwrap()
 }
 
-/// All that a pass says: its error with causes, or its problems.
+/// Returns everything that a pass reports: its error with causes, or its problems.
 pub fn pass_messages(result: &Result<PassReport, PassError>) -> Vec<String> {
     match result {
         Ok(report) => report.problems.iter().map(problem_line).collect(),

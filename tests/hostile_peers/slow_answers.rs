@@ -1,12 +1,12 @@
-//! Servers that answer everything, each call just before its time limit: what a pass and a watch take
-//! is bounded by the number of their calls, each of which has its limit, and by the word to stop. There is
-//! no limit for the whole: who is slow and honest has to be read to the end.
+//! Servers that answer everything, each call just before its time limit: the number of calls, each
+//! of which has its limit, and the stop signal bound the time of a pass and a watch. There is no
+//! limit for the whole, because a slow and honest server must be read to the end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use maitred::calcom::port::Dialect;
+use maitred::domain::dialect::Dialect;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -16,12 +16,13 @@ use super::peer_fixture::{LONG_TIMEOUT, PeerFixture};
 use super::useless_answers::{list_page, skipped_rows, unguarded_rows, v1_and_v2};
 use super::watches::{self, WatchCall};
 
-/// How long a call may take here, and how long it takes: near to it for a machine under load.
+/// How long a call may take here, and how long it takes: close to the limit for a machine under
+/// load.
 const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 const ANSWER_DELAY: Duration = Duration::from_millis(120);
 
-/// How soon a pass or a watch ends that is told to stop while a server does not answer: far below the
-/// time limit of a call, which is [`PATIENT`].
+/// How soon a pass or a watch must end after a stop signal while a server does not answer: far
+/// below the time limit of a call, which is [`LONG_TIMEOUT`].
 const MAX_STOP_TIME: Duration = Duration::from_secs(8);
 
 fn delay_reply(reply: Reply, pause: Duration) -> Reply {
@@ -38,7 +39,7 @@ fn full_page_rows(dialect: Dialect) -> i64 {
     }
 }
 
-/// A page of strangers, as there is always another one.
+/// Returns a page of bookings without a gate; there is always another page.
 fn page_of_unguarded_rows(dialect: Dialect, asked: &ReceivedCall) -> Reply {
     let full = full_page_rows(dialect);
     list_page(
@@ -57,7 +58,7 @@ async fn measure_time(work: impl Future<Output = ()>) -> Duration {
     started.elapsed()
 }
 
-/// Pages without end, each in time: forty of them are read.
+/// Endless pages, each in time: forty of them are read.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_peer_that_answers_just_in_time_delays_by_the_time_of_its_calls_only() {
     let looks = v1_and_v2().into_iter().flat_map(|dialect| {
@@ -82,8 +83,8 @@ async fn a_peer_that_answers_just_in_time_delays_by_the_time_of_its_calls_only()
                 .await;
                 let calls = u32::try_from(peer.calls().len()).unwrap();
                 println!("{dialect:?}, watch {watch}: {calls} calls in {took:?}");
-                // v1 reads but four pages of what was written lately. A watch also lists what was made
-                // lately.
+                // v1 reads only four pages of recent changes. A watch also lists recently created
+                // bookings.
                 let most = match (watch, dialect) {
                     (true, Dialect::V1) => 6,
                     (true, Dialect::V2) => 42,
@@ -104,7 +105,7 @@ async fn a_peer_that_answers_just_in_time_delays_by_the_time_of_its_calls_only()
     }
 }
 
-/// Starts the work, says stop once the call is under way, and sees it end.
+/// Starts the work, sets the stop signal once the call is under way, and checks that the work ends.
 async fn check_stop(
     what: &str,
     fixture: &PeerFixture,
@@ -130,7 +131,7 @@ async fn check_stop(
     assert!(took < MAX_STOP_TIME, "{what}: {took:?}");
 }
 
-/// Longer than any patience here, and shorter than the time limit.
+/// Longer than the maximum stop time, and shorter than the time limit of a call.
 const HANG_DURATION: Duration = Duration::from_secs(25);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -143,7 +144,7 @@ async fn a_pass_that_waits_for_an_answer_while_it_looks_ends_when_it_is_told_to(
             PassCall::Accepted,
             PassCall::ReadBooking,
         ] {
-            // v1 looks as a part of its call, which is finished.
+            // v1 reads as a part of its call, and the call is finished.
             if (dialect, at) == (Dialect::V1, PassCall::ReadBooking) {
                 continue;
             }
@@ -160,7 +161,7 @@ async fn a_pass_that_waits_for_an_answer_while_it_looks_ends_when_it_is_told_to(
             let fixture = PeerFixture::new(&peer.address, dialect).await;
             let hangs = || hung.load(Ordering::Relaxed);
             check_stop(&what, &fixture, None, hangs).await;
-            // The grant, and what was decided before it was looked at once more.
+            // The grant, and the decision before the last reading.
             let commits = if at == PassCall::ReadBooking { 2 } else { 1 };
             assert_eq!(peer.write_calls().len(), 0, "{what}");
             assert_eq!(fixture.commit_count().await, commits, "{what}");

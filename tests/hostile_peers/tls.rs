@@ -1,6 +1,6 @@
-//! Who answers over TLS: only a server that proves the name in `base-url` to a root that the system
-//! trusts is told anything. Roots come from the system's store, which `SSL_CERT_FILE` replaces; that
-//! belongs to the process, so the half that connects runs in one of its own.
+//! Servers over TLS: only a server that proves the name in `base-url` to a root that the system
+//! trusts receives anything. Roots come from the system's store, which `SSL_CERT_FILE` replaces;
+//! the variable belongs to the process, so the part that connects runs in its own process.
 
 use std::io::{self, Write};
 use std::net::TcpListener;
@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use maitred::calcom::connect::Settings;
-use maitred::calcom::port::Dialect;
+use maitred::domain::dialect::Dialect;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, Stream};
@@ -20,10 +20,10 @@ use super::common::KEY;
 use super::peer::{json_response, read_call};
 use super::peer_fixture::{client, settings};
 
-/// Where the child finds the server.
+/// Tells the child where the server is.
 const CHILD: &str = "MAITRED_TEST_TLS";
 
-/// A server over TLS that knows who its caller is if it is told anything at all.
+/// A server over TLS that records what it receives and answers each call with the key's user.
 struct Server {
     port: u16,
     received: Arc<Mutex<Vec<String>>>,
@@ -94,7 +94,7 @@ fn only_the_named_server_is_told_the_key() {
     };
     let early = |params: &mut CertificateParams| params.not_before = date_time_ymd(4000, 1, 1);
     type CertificateChange = fn(&mut CertificateParams);
-    // The name in the certificate, who signed it, when it is good; what the client says.
+    // The name in the certificate, its issuer, its validity, and the client's message.
     let rows: [(
         &str,
         &CertifiedIssuer<'_, KeyPair>,
@@ -137,7 +137,7 @@ fn only_the_named_server_is_told_the_key() {
         }
         assert!(!output.contains(&KEY[9..]), "{output}");
     }
-    // Signed by nobody that the system knows.
+    // Signed by an issuer that the system does not know.
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
     let server = Server::start(&params.self_signed(&key).unwrap(), &key);
@@ -216,7 +216,7 @@ fn run_named_child(name: &str, address: &str, roots: &Path) -> String {
     String::from_utf8_lossy(&child.stdout).into_owned()
 }
 
-/// The child: asks who it is, and says what came of it.
+/// Runs in the child: requests the key's user, and prints the result.
 fn connect_and_report(address: &str) {
     let calendar = client(address, Dialect::V2, Duration::from_secs(10));
     let runtime = tokio::runtime::Runtime::new().unwrap();

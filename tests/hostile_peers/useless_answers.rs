@@ -1,27 +1,27 @@
-//! What is answered in the place of an honest answer: useless ones of every kind, and pages of lists.
+//! Answers that replace an honest answer: useless ones of every kind, and pages of lists.
 
 use std::time::{Duration, Instant};
 
-use maitred::calcom::port::Dialect;
+use maitred::domain::dialect::Dialect;
 use serde_json::{Value, json};
 
 use super::peer::{Reply, full_response, gzip_of_blanks, json_response as json_answer};
 use super::peer_fixture::{LONG_TIMEOUT, SHORT_TIMEOUT};
 use super::wire;
 
-/// What a pass takes at the most, however it is kept waiting, on a heavily loaded machine.
+/// The longest that a pass may take, however the server delays it, on a heavily loaded machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const GIB: u64 = 1 << 30;
 
-/// The answer that begins as a list of bookings does. Its parts may be smaller, so they are asked for; of
-/// every other answer that is too large, the first is the last.
+/// The answer that starts like a list of bookings. Its parts may be smaller, so the client requests
+/// them; after every other answer that is too large, no further call follows.
 pub const ENDLESS_ROWS: &str = "bookings without end";
 
-/// Calls that reading a list in parts may take when no part can be read (`MAX_IN_VAIN`).
+/// Calls that reading a list in parts may take when no part can be read (`MAX_FRUITLESS_CALLS`).
 const MAX_CALLS_IN_PARTS: usize = 24;
 
-/// Calls that may follow a list that is answered so.
+/// Returns the number of calls that may follow a list with this answer.
 pub fn max_calls_after(what: &str) -> usize {
     if what == ENDLESS_ROWS {
         MAX_CALLS_IN_PARTS
@@ -30,12 +30,13 @@ pub fn max_calls_after(what: &str) -> usize {
     }
 }
 
-/// Bytes that may be taken of such answers: 8 MiB of each, and what the kernel holds of a connection.
+/// Returns how many bytes of such answers may be read: 8 MiB of each, and what the kernel buffers
+/// of a connection.
 pub fn max_bytes_taken(what: &str) -> u64 {
     (32 << 20) + (max_calls_after(what) as u64) * (16 << 20)
 }
 
-/// Rows of bookings up to the end of a gigabyte.
+/// Returns rows of bookings up to a gigabyte.
 pub fn endless_rows() -> Reply {
     let row = r#"{"id":7,"uid":"good","status":"pending"},"#;
     Reply::Flood {
@@ -45,7 +46,7 @@ pub fn endless_rows() -> Reply {
     }
 }
 
-/// Answers that no call can use, and a word of what is said of each.
+/// Returns answers that no call can use, with a word of the message about each.
 pub fn useless_answers() -> Vec<(&'static str, Reply, &'static str)> {
     let bytes = |bytes: &[u8]| Reply::Bytes(bytes.to_vec());
     let blanks = || vec![b' '; 64 * 1024];
@@ -59,7 +60,7 @@ pub fn useless_answers() -> Vec<(&'static str, Reply, &'static str)> {
         pieces: bytes.iter().map(|byte| vec![*byte]).collect(),
         pause: Duration::from_millis(100),
     };
-    // As fast as a debug build reads them; what comes faster only uses up the time limit.
+    // As fast as a debug build reads them; a faster server would only use up the time limit.
     let storm = Reply::Drip {
         pieces: vec![b"HTTP/1.1 102 Processing\r\n\r\n".repeat(20)],
         pause: Duration::from_millis(1),
@@ -168,7 +169,8 @@ pub fn useless_answers() -> Vec<(&'static str, Reply, &'static str)> {
     ]
 }
 
-/// How long a call may take that is answered so: only a server that never ends is given up soon.
+/// Returns how long a call with this answer may take: only a server that never ends gets a short
+/// limit.
 pub fn call_timeout(reply: &Reply) -> Duration {
     match reply {
         Reply::Bytes(_) | Reply::Flood { .. } => LONG_TIMEOUT,
@@ -180,7 +182,7 @@ pub fn v1_and_v2() -> [Dialect; 2] {
     [Dialect::V2, Dialect::V1]
 }
 
-/// Every text that came of it is fit to be shown, and one of them says this.
+/// Checks that every text is fit to be shown, and that one of them contains `expect`.
 pub fn assert_mentions(texts: &[String], expect: &str, what: &str) {
     texts.iter().for_each(|text| wire::assert_readable(text));
     let found = texts.iter().any(|text| text.contains(expect));
@@ -198,7 +200,7 @@ pub async fn within_patience<T>(work: impl Future<Output = T>) -> T {
     done
 }
 
-/// The page of a list that holds these rows.
+/// Returns the page of a list with these rows.
 pub fn list_page(dialect: Dialect, rows: &[Value]) -> Reply {
     let body = match dialect {
         Dialect::V2 => json!({"status": "success", "data": rows,
@@ -208,7 +210,7 @@ pub fn list_page(dialect: Dialect, rows: &[Value]) -> Reply {
     Reply::Bytes(json_answer("200 OK", &body.to_string()))
 }
 
-/// Rows of an event type that no gate guards, with no more in them than is needed.
+/// Returns rows of an event type without a gate, with only the necessary fields.
 pub fn unguarded_rows(first: i64, count: i64) -> Vec<Value> {
     let (start, end) = ("2026-12-01T09:00:00.000Z", "2026-12-01T10:00:00.000Z");
     let one = |n: i64| {
@@ -219,7 +221,7 @@ pub fn unguarded_rows(first: i64, count: i64) -> Vec<Value> {
     (first..first + count).map(one).collect()
 }
 
-/// The number of rows to leave out, as the two dialects ask for it.
+/// Returns the number of rows to skip, as the two dialects request it.
 pub fn skipped_rows(target: &str, full: i64) -> i64 {
     let of = |name: &str| {
         let mut pairs = target

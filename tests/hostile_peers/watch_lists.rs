@@ -1,7 +1,7 @@
-//! Watches before lists and chains of moves that do not end, and before a booking that is to be
-//! cancelled and cannot be read.
+//! Watches with endless lists and endless chains of moves, and with a booking that should be
+//! cancelled but cannot be read.
 
-use maitred::calcom::port::Dialect;
+use maitred::domain::dialect::Dialect;
 use maitred::domain::refund_policy::OnUnmanaged;
 use maitred::domain::time::Span;
 use maitred::domain::watch::ChargeOutcome;
@@ -21,7 +21,7 @@ use super::watches::{
 };
 use super::wire;
 
-/// The rows that stand in a list, when it is one of those that are answered badly.
+/// Returns true if the call reads a list.
 fn is_list(ask: WatchCall) -> bool {
     matches!(
         ask,
@@ -40,8 +40,8 @@ fn full_page_rows(dialect: Dialect) -> i64 {
     }
 }
 
-/// A house with a charge and a request that waits, before a server whose lists are made by `page`:
-/// it watches, thoroughly or shortly, and nothing comes of it until the lists are honest again.
+/// Runs a watch on a fixture with a charge and a pending request, against a server whose lists
+/// `page` makes. The watch, full or short, changes nothing until the lists are honest again.
 async fn watch_against_lists(
     dialect: Dialect,
     audit: bool,
@@ -52,7 +52,7 @@ async fn watch_against_lists(
     let scene = scenes(dialect).into_iter().find(noted).unwrap();
     let mut fixture = fixture_before_watch(&scene).await;
     let (commits, balance) = (fixture.commit_count().await, fixture.balance().await);
-    // By name all is as it was.
+    // Read individually, all bookings are unchanged.
     let mut rows = scene.rows_before.clone();
     rows[0]["status"] = json!("accepted");
     let peer = serve(dialect, rows.clone(), move |ask, asked| {
@@ -78,7 +78,7 @@ async fn watch_against_lists(
     (peer.calls(), watching.messages)
 }
 
-/// Pages of one kind of list that were asked for.
+/// Returns the number of pages of one kind of list that were requested.
 fn count_pages(asked: &[ReceivedCall], kind: WatchCall) -> usize {
     asked.iter().filter(|one| classify(one) == kind).count()
 }
@@ -87,7 +87,7 @@ fn count_pages(asked: &[ReceivedCall], kind: WatchCall) -> usize {
 async fn endless_lists_are_read_up_to_a_bound() {
     for dialect in v1_and_v2() {
         for (repeats, audit) in [(false, false), (true, true), (false, true), (true, false)] {
-            // The lists are read by one loop.
+            // One loop reads all lists.
             if repeats != audit && !is_full_run() {
                 continue;
             }
@@ -215,8 +215,8 @@ async fn endless_chains_of_moves_are_followed_up_to_a_bound() {
     }
 }
 
-/// Others accepted it, and it is to be cancelled: what was read right before says nothing, so that
-/// nothing is sent.
+/// Others accepted the booking, and it should be cancelled. The reading right before the call is
+/// useless, so nothing is sent.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unreadable_booking_is_not_cancelled() {
     for (what, reply, _) in useless_answers() {
@@ -253,7 +253,7 @@ async fn an_unreadable_booking_is_not_cancelled() {
             );
             assert_eq!(fixture.balance().await, balance, "{what}");
             if what.ends_with("an answer of another kind") {
-                // It stays open, and the watch carries it out once the booking can be read.
+                // The intent stays open, and the watch carries it out once the booking can be read.
                 let honest = serve(dialect, rows, |_, _| None);
                 fixture.set_server(&honest.address, LONG_TIMEOUT);
                 fixture.clock.advance(Span::hours(1));

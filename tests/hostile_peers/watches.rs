@@ -1,9 +1,9 @@
-//! Whole watches in which one kind of call is answered by somebody who means no good: what was
-//! charged stays charged, nothing is closed, given back or cancelled by what was not read; and once
-//! the server is its old self, the next watch does what there is to do.
+//! Whole watches in which a hostile server answers one kind of call: charges stay, and nothing is
+//! closed, refunded or cancelled because of what was not read. Once the server is honest again, the
+//! next watch does what is left to do.
 
-use maitred::calcom::port::Dialect;
 use maitred::domain::criteria::on_violation::{OnViolation, Wait};
+use maitred::domain::dialect::Dialect;
 use maitred::domain::refund_policy::{Blame, OnUnmanaged};
 use maitred::domain::time::Span;
 use maitred::domain::watch::ChargeOutcome;
@@ -18,25 +18,25 @@ use super::useless_answers::{
     within_patience,
 };
 
-/// What a call of a watch is for.
+/// The purpose of a call in a watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WatchCall {
     Me,
     EventTypes,
-    /// Lists of what was written lately, was made lately, is to come, is over, waits.
+    /// Lists of recent changes, of recently created, upcoming, past and pending bookings.
     ListUpdated,
     ListCreated,
     ListUpcoming,
     ListPast,
     ListPending,
-    /// One booking by name, or a series.
+    /// One booking, read individually, or a series.
     Booking(&'static str),
     /// A booking that no scene names.
     Other,
     Write,
 }
 
-/// Names and numbers of the bookings that the scenes are made of.
+/// Names and numbers of the bookings in the scenes.
 const NAMES: [(&str, &str); 7] = [
     ("good", "7"),
     ("two", "8"),
@@ -58,7 +58,8 @@ pub fn classify(asked: &ReceivedCall) -> WatchCall {
             WatchCall::ListUpdated
         }
         [_, "bookings"] if has("afterCreatedAt") || has("order=desc") => WatchCall::ListCreated,
-        // v1 tells by the end of the window, which for what is to come is a year ahead.
+        // In v1 the end of the window shows the kind of list: for upcoming bookings it is a year
+        // ahead.
         [_, "bookings"] if has("status=upcoming") || has("dateTo=2027") => WatchCall::ListUpcoming,
         [_, "bookings"] if has("status=past") || has("dateTo") => WatchCall::ListPast,
         [_, "bookings"] => WatchCall::ListPending,
@@ -71,8 +72,8 @@ pub fn classify(asked: &ReceivedCall) -> WatchCall {
     }
 }
 
-/// A server that shows these rows by name and in every list, but `unwritten` ones among what was
-/// written lately. `odd` may answer in its place.
+/// Starts a server that shows these rows individually and in every list, except that `unwritten`
+/// rows are not among recent changes. `override_reply` may answer instead.
 pub fn serve(
     dialect: Dialect,
     rows: Vec<Value>,
@@ -87,19 +88,19 @@ pub fn serve(
     })
 }
 
-/// One thing that a watch finds out by one kind of call.
+/// One fact that a watch finds out by one kind of call.
 pub struct WatchScene {
     dialect: Dialect,
     audit: bool,
-    /// The call that is answered badly.
+    /// The call with the useless answer.
     pub call: WatchCall,
-    /// What is asked for before anything changes.
+    /// The rows that are requested before anything changes.
     pub rows_before: Vec<Value>,
-    /// What the server has when it is watched.
+    /// The server's rows at the time of the watch.
     rows_after: Vec<Value>,
-    /// How long after the requests were answered that is.
+    /// The time between the answers to the requests and the watch.
     delay: Span,
-    /// What is written down once the server is its old self.
+    /// The outcome that is written once the server is honest again.
     expected_outcome: ChargeOutcome,
 }
 
@@ -121,17 +122,17 @@ pub fn with_status(row: Value, status: &str) -> Value {
     with_fields(row, &[("status", json!(status))])
 }
 
-/// Not written lately.
+/// Marks a row as not changed recently.
 fn written_long_ago(row: Value) -> Value {
     with_fields(row, &[("unwritten", json!(true))])
 }
 
-/// Made within the hour before the watch.
+/// Sets a creation time within the hour before the watch.
 fn created_recently(row: Value) -> Value {
     with_fields(row, &[("createdAt", json!("2026-11-24T08:40:00.000Z"))])
 }
 
-/// Every read of a watch, with something that hangs on it.
+/// Returns a scene for every read of a watch, with a fact that depends on the read.
 pub fn scenes(dialect: Dialect) -> Vec<WatchScene> {
     let of = |uid| row(dialect, uid, 1);
     let scene = |at, after: Vec<Value>, expect| WatchScene {
@@ -147,7 +148,7 @@ pub fn scenes(dialect: Dialect) -> Vec<WatchScene> {
     let accepted = |uid| with_status(of(uid), "accepted");
     let over = Span::days(30);
     let three = || [("good", 1), ("two", 2), ("three", 3)].map(|(uid, day)| row(dialect, uid, day));
-    // Whoever asks for it has no account, so that it waits.
+    // The booker of this booking has no account, so the request waits.
     let mut waits = row(dialect, "waits", 2);
     for people in ["attendees", "bookingFieldsResponses", "responses"] {
         let text = waits[people].to_string().replace("bo@", "di@");
@@ -170,7 +171,8 @@ pub fn scenes(dialect: Dialect) -> Vec<WatchScene> {
     let mut scenes = vec![
         scene(WatchCall::Me, cancelled(), ChargeOutcome::Refunded),
         scene(WatchCall::ListUpdated, cancelled(), ChargeOutcome::Refunded),
-        // Accepted at once: that is no change, and so is not among what was written lately.
+        // Accepted immediately: this is no change, so the list of recent changes does not contain
+        // the booking.
         scene(
             WatchCall::ListCreated,
             vec![
@@ -196,7 +198,7 @@ pub fn scenes(dialect: Dialect) -> Vec<WatchScene> {
                 ChargeOutcome::Final,
             )
         },
-        // Three that are due are listed, fewer are read by name.
+        // Three due bookings are listed; fewer are read individually.
         WatchScene {
             rows_before: three().to_vec(),
             delay: over,
@@ -253,7 +255,8 @@ pub fn scenes(dialect: Dialect) -> Vec<WatchScene> {
                 )
             });
         }
-        // A cancelled booking names no successor: all since it was made is listed to find one.
+        // In v1 a cancelled booking names no successor: the watch lists all bookings made since
+        // then to find one.
         Dialect::V1 => {
             scenes.push(scene(
                 WatchCall::ListPast,
@@ -270,7 +273,7 @@ pub fn scenes(dialect: Dialect) -> Vec<WatchScene> {
     scenes
 }
 
-/// The house in which that was answered, at the time of the watch.
+/// Returns the fixture in which the requests of the scene were answered, at the time of the watch.
 pub async fn fixture_before_watch(scene: &WatchScene) -> PeerFixture {
     let peer = model_server::serve(scene.dialect, scene.rows_before.clone(), |_, _| None);
     let mut fixture = PeerFixture::new(&peer.address, scene.dialect).await;
@@ -285,11 +288,11 @@ pub async fn fixture_before_watch(scene: &WatchScene) -> PeerFixture {
     fixture
 }
 
-/// What a watch may cost in calls when no list is long: itself, and each read by name.
+/// The most calls of a watch with short lists: the watch itself, and each individual read.
 pub const MAX_CALLS_OF_SHORT_WATCH: usize = 12;
 
-/// Of so many answers one is tried in each scene in a usual run, and each in some scene of each dialect;
-/// `MAITRED_MUTATIONS=all` tries all.
+/// A usual run tries one of this many answers in each scene, and each answer in some scene of each
+/// dialect; `MAITRED_MUTATIONS=all` tries all.
 const SAMPLE_EVERY: usize = 4;
 
 async fn check_scene(number: usize, scene: WatchScene) {
@@ -340,7 +343,7 @@ async fn check_scene(number: usize, scene: WatchScene) {
     );
 }
 
-/// All scenes at once: most of the time is spent in waiting for servers that never end.
+/// All scenes run at the same time, because they mostly wait for servers that never end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_useless_answer_to_any_read_of_a_watch_changes_nothing() {
     let scenes = v1_and_v2().into_iter().flat_map(scenes).enumerate();

@@ -1,5 +1,5 @@
-//! Where a process is killed: at each of its changes to the ledger, one after the other. How many
-//! there are is counted first, in lives that nobody disturbs.
+//! Where a process is killed: at each of its changes to the ledger, one after the other. The number
+//! of changes is counted first, in undisturbed runs.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,14 +11,14 @@ use super::is_killed;
 use super::rng::Rng;
 use super::shim::{KillAt, KillPoint, Shim, read_counts};
 
-/// What of a life is gone through.
+/// The part of a process's life in which it is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RunPart {
     /// A single run.
     Once,
     /// A daemon that opens the ledger and answers everybody.
     Daemon,
-    /// The same one, from the signal to end on: how many changes it has made by then differs.
+    /// The same daemon from the end signal on: the number of changes before the signal varies.
     Shutdown,
 }
 
@@ -26,27 +26,27 @@ const RUN_PARTS: [RunPart; 3] = [RunPart::Once, RunPart::Daemon, RunPart::Shutdo
 
 pub const KILL_POINTS: [KillPoint; 3] = [KillPoint::Before, KillPoint::Midway, KillPoint::After];
 
-/// One place, and how to be killed there.
+/// One place, and how the process is killed there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KillPlace {
     pub part: RunPart,
     pub kill: KillAt,
 }
 
-/// Lives that are counted for each part: the least of them is what every life comes to.
+/// Runs that are counted for each part: every run makes at least the lowest of these numbers.
 const COUNTED_RUNS: u32 = 2;
 
-/// How often a place is tried, should a life end before it.
+/// How often a place is tried if a run ends before it.
 const TRIES: u32 = 3;
 
-/// Looks, some milliseconds apart, at a daemon that has answered everybody: it still has to write
-/// down how that went.
+/// How often a daemon that has answered every request is checked, some milliseconds apart, before
+/// it gets the signal: it still has to write down the outcome.
 const IDLE_POLLS: u32 = 40;
 
-/// The longest that a daemon gets for its work.
+/// The longest time that a daemon gets for its work.
 const DAEMON_PATIENCE: Duration = Duration::from_secs(30);
 
-/// A house in which everything that can happen has happened once.
+/// Returns a fixture in which everything that can happen has happened once.
 pub fn used_fixture() -> CrashFixture {
     let mut fixture = CrashFixture::new();
     add_work(&mut fixture);
@@ -54,19 +54,19 @@ pub fn used_fixture() -> CrashFixture {
     fixture
 }
 
-/// The same before each life, so that each has about as much to write: somebody to confirm, somebody
-/// to decline, a credit to give back.
+/// Prepares the same work before each run, so that each run has about the same amount to write: a
+/// request to confirm, a request to decline, a credit to refund.
 pub fn add_work(fixture: &mut CrashFixture) {
     fixture.cancel_last_confirmed();
     fixture.request_lesson(WITH_CREDIT);
     fixture.request_lesson(WITHOUT_ACCOUNT);
 }
 
-/// How many changes each part makes when nobody disturbs it.
+/// Returns how many changes each part makes without a disturbance.
 pub fn change_counts() -> BTreeMap<RunPart, u64> {
     let mut least: BTreeMap<RunPart, u64> = RUN_PARTS.map(|part| (part, min_changes(part))).into();
     let ending = least[&RunPart::Shutdown];
-    // What a daemon does until it is told to end.
+    // What a daemon does until it receives the end signal.
     least
         .entry(RunPart::Daemon)
         .and_modify(|all| *all -= ending);
@@ -80,14 +80,16 @@ fn min_changes(part: RunPart) -> u64 {
         let (ended, changes) = run_part(&fixture, part, None);
         assert!(ended.success(), "{part:?}: {ended}");
         fixture.run_until_idle();
-        // As it is done after each kill: what a life finds open or closed has a part in its changes.
+        // Done here as after each kill, because what a run finds open or closed influences its
+        // changes.
         assert_eq!(fixture.find_violations(), [""; 0]);
         changes
     });
     counted.min().unwrap()
 }
 
-/// One life, killed there: how it ended and, when it was not killed, how many changes it made.
+/// Runs one part with the given kill. Returns how the process ended and, if it was not killed, how
+/// many changes it made.
 pub fn run_part(fixture: &CrashFixture, part: RunPart, kill: Option<KillAt>) -> (ExitStatus, u64) {
     let (count, from) = (fixture.path("count"), fixture.path("from"));
     drop(fs::remove_file(&count));
@@ -119,8 +121,8 @@ pub fn run_part(fixture: &CrashFixture, part: RunPart, kill: Option<KillAt>) -> 
     (ended, read_counts(&count).0)
 }
 
-/// So many places of these, in order. As long as there are more kills than places, every one of them
-/// is met, in another way each time round; with fewer, some, as far apart as they can be.
+/// Returns this many places, in order. If there are more kills than places, every place is covered,
+/// in another way each round; otherwise a selection with the largest possible distances.
 pub fn schedule_kills(of: &BTreeMap<RunPart, u64>, kills: u64, rng: &mut Rng) -> Vec<KillPlace> {
     let every: Vec<(RunPart, u64)> = of
         .iter()
@@ -150,7 +152,7 @@ pub fn schedule_kills(of: &BTreeMap<RunPart, u64>, kills: u64, rng: &mut Rng) ->
         .collect()
 }
 
-/// Whether it was killed there, in one of some lives.
+/// Returns true if a process was killed there in one of several runs.
 pub fn kill_at_place(fixture: &mut CrashFixture, place: KillPlace) -> bool {
     (0..TRIES).any(|_| {
         add_work(fixture);

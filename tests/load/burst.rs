@@ -1,4 +1,5 @@
-//! All ask at once: everybody is answered once, with one call each, and the sums are right.
+//! All bookers make requests at the same time: each is answered once, with one call each, and the
+//! sums are right.
 
 use maitred::domain::time::{Span, Time};
 use maitred::sandbox::call_log::{MailKind, Operation, Recipient};
@@ -8,11 +9,11 @@ use maitred::store::port::Store;
 use crate::common::parse_time;
 use crate::load_fixture::{LoadFixture, member};
 
-/// Accounts for each request, of many and of few.
+/// Accounts for each request, for many requests and for few.
 const ACCOUNTS: usize = 10;
 const FEW_ACCOUNTS: usize = 4;
 
-/// Requests from which they are many.
+/// From this number on, requests count as many.
 const MANY_REQUESTS: usize = 1_000;
 
 fn account_count(requests: usize) -> usize {
@@ -23,19 +24,19 @@ fn account_count(requests: usize) -> usize {
     }
 }
 
-/// Calls beyond one for each request and page: the look before each batch's calls, who the key's
-/// user is, and which event types there are. In percent.
+/// Calls beyond one for each request and page, in percent: the reading before each batch of calls,
+/// the key's user, and the event types.
 const EXTRA_CALLS: u64 = 2;
 
-/// The most memory that the daemon may take, in KiB. Each booking that waits is held a few times
-/// over (as read, in the snapshot, in the plan and in the report), all at once: some tens of KiB.
+/// The most memory that the daemon may take, in KiB. Each pending booking is held several times (as
+/// read, in the snapshot, in the plan and in the report), all at the same time: some tens of KiB.
 const BASE_KIB: u64 = 192 * 1024;
 const KIB_PER_REQUEST: u64 = 32;
 
-/// More passes than this mean that something does not come to its end.
+/// More passes than this mean that something never ends.
 const MAX_PASSES: usize = 60;
 
-/// Mixes the hours that are asked for: a prime, so that each number of requests has all its hours.
+/// Mixes the requested hours: a prime, so that each number of requests covers all its hours.
 const HOUR_FACTOR: usize = 7_919;
 
 /// A booking, and whether it must be confirmed.
@@ -44,8 +45,8 @@ struct RequestedBooking {
     confirmed: bool,
 }
 
-/// Of four, one is unknown, one has the credit, and the last two are of one member, who has it
-/// once.
+/// Makes the requests. Of four requests, one has an unknown booker, one has a booker with credit,
+/// and the last two have the same booker, who has credit for one.
 fn request_all(fixture: &LoadFixture, requests: usize) -> Vec<RequestedBooking> {
     assert_ne!(requests % HOUR_FACTOR, 0);
     let first = parse_time("2026-11-10T00:00:00Z");
@@ -70,7 +71,7 @@ fn call_count(fixture: &LoadFixture, kind: Operation) -> u64 {
     fixture.sandbox.lock().call_log.call_count(kind)
 }
 
-/// Lists of accepted bookings so far.
+/// Returns the number of booking lists so far.
 fn list_call_count(fixture: &LoadFixture) -> u64 {
     let world = fixture.sandbox.lock();
     let calls = world.call_log.calls().iter();
@@ -112,13 +113,13 @@ pub fn run_burst(requests: usize) {
         }
         eprintln!("pass {passes}: {pass:?}; {watch:?}");
     }
-    // A decline that rests on a confirm of the first pass waits until that is settled.
+    // A decline that rests on a confirm of the first pass waits until that confirm is settled.
     assert!(passes <= 2, "all are answered by {passes} passes");
     let peak = daemon.measure()["peak"];
     check_answered_once(&fixture, &requested);
     let count = requests as u64;
-    // A call for each request; the lists of what waits and the looks before calls; and the checks on
-    // which declines rest, at most one for each.
+    // A call for each request, the lists of pending bookings and the readings before calls, and the
+    // checks on which declines rest, at most one for each decline.
     let checks = fixture.sandbox.lock().call_log.call_count(Operation::Get);
     assert!(
         checks <= declined,
@@ -155,7 +156,7 @@ fn pending_count(fixture: &LoadFixture) -> usize {
         .count()
 }
 
-/// Each booking is what it must be, by one call and one mail.
+/// Checks that each booking has its expected status, after one call and one mail.
 fn check_answered_once(fixture: &LoadFixture, asked: &[RequestedBooking]) {
     let world = fixture.sandbox.lock();
     for one in asked {
@@ -179,7 +180,8 @@ fn check_answered_once(fixture: &LoadFixture, asked: &[RequestedBooking]) {
     assert_eq!(sent, asked.len() as u64);
 }
 
-/// Every account adds up, and what was granted is there or was spent on what was confirmed.
+/// Checks that every account adds up, and that every granted credit is available or was spent on a
+/// confirmed booking.
 fn check_sums(fixture: &LoadFixture, requests: usize) {
     let mut store = fixture.open();
     let now = fixture.clock.now();

@@ -1,6 +1,5 @@
-//! The daemon in a process of its own: the real loop, client, store and schedule, with a clock that
-//! is told how late it is and a tick when it is told to. It is spoken to in lines of words and
-//! numbers.
+//! The daemon in its own process: the real loop, client, store and schedule, with a clock and ticks
+//! that the test controls. The test and the process exchange lines of words and numbers.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -26,11 +25,11 @@ use tokio::sync::mpsc;
 
 use crate::common::{ManualClock, parse_time};
 
-/// Names the configuration, in the child, and the time at which its clock begins.
+/// Tell the child its configuration and the time at which its clock starts.
 const CONFIG: &str = "MAITRED_TEST_LOAD_CONFIG";
 const BEGINS: &str = "MAITRED_TEST_LOAD_BEGINS";
 
-/// Before a line that is an answer: the test harness prints others.
+/// Marks a line as an answer: the test harness prints other lines.
 const ANSWER_PREFIX: &str = "> ";
 
 /// The longest that a pass or a watch may take, on a busy machine and without optimization.
@@ -39,10 +38,10 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// Passes and watches of one process that may fail.
 const MAX_FAILURES: u32 = 5;
 
-/// More of a kind than any load brings.
+/// More than any load produces.
 const NO_LIMIT: usize = 10_000_000;
 
-/// What was answered.
+/// The numbers in an answer.
 pub type Measurements = BTreeMap<String, u64>;
 
 /// The process, as its parent sees it.
@@ -76,8 +75,9 @@ impl DaemonProcess {
         daemon
     }
 
-    /// It is so late now, and a second has passed: the pass or watch that is due runs to its end.
-    /// `None` when it failed, which few may: a connection that was idle is closed while it is used.
+    /// Sets the time and sends a tick: the pass or watch that is due runs to its end. Returns
+    /// `None` if it failed, which only a few may: an idle connection may be closed while it is
+    /// used.
     pub fn tick(&mut self, now: Time) -> Option<Measurements> {
         let answer = self.send_command(&format!("tick {}", now.to_rfc3339()));
         if answer.contains_key("failed") {
@@ -88,12 +88,12 @@ impl DaemonProcess {
         Some(answer)
     }
 
-    /// Memory (KiB), what is open, and the number of the last commit.
+    /// Returns the memory (KiB), the open items, and the number of the last commit.
     pub fn measure(&mut self) -> Measurements {
         self.send_command("measure")
     }
 
-    /// Ends as at TERM, closing the ledger.
+    /// Ends the process as TERM does, which closes the ledger.
     pub fn end(mut self) {
         self.send_command("end");
         assert!(self.child.wait().unwrap().success());
@@ -125,7 +125,7 @@ impl Drop for DaemonProcess {
     }
 }
 
-/// What the child does, when this process is one.
+/// Runs the child's part, if this process is a child.
 pub fn run_child() {
     let (Ok(config), Ok(begins)) = (std::env::var(CONFIG), std::env::var(BEGINS)) else {
         return;
@@ -136,7 +136,7 @@ pub fn run_child() {
 
 async fn run_daemon(config: PathBuf, begins: Time) {
     let mut inside = DaemonInChild::start(config, begins).await;
-    // The harness has begun a line of its own.
+    // The harness has started a line of its own.
     print_answer(&format!("\n{ANSWER_PREFIX}up=1"), "");
     for line in std::io::stdin().lines() {
         let line = line.unwrap();
@@ -165,7 +165,7 @@ struct DaemonInChild {
     store: StoreHandle,
     thread: JoinHandle<Box<dyn Store>>,
     wakes: mpsc::Sender<Wake>,
-    /// Passes and watches tell their end here, and it is handed on to the loop.
+    /// Passes and watches report their end here, and the report is passed on to the loop.
     finished_wakes: mpsc::Receiver<Wake>,
     loop_task: tokio::task::JoinHandle<()>,
 }
@@ -207,7 +207,7 @@ impl DaemonInChild {
     }
 
     async fn tick(&mut self, now: Time) -> String {
-        // Both clocks go on by themselves; this one must not run behind.
+        // Both clocks continue by themselves; this one must not fall behind.
         self.clock.advance(now - self.clock.now());
         self.wakes.send(Wake::Tick).await.unwrap();
         let end = tokio::time::timeout(PATIENCE, self.finished_wakes.recv()).await;
@@ -254,7 +254,7 @@ impl DaemonInChild {
     }
 }
 
-/// The loop tries again, ever later.
+/// Reports a failure; the loop tries again, with increasing pauses.
 fn failure_text(error: &PassError) -> String {
     eprintln!("failed: {error:?}");
     "failed=1".to_owned()
@@ -292,7 +292,7 @@ fn watch_text(watched: &WatchReport) -> String {
     )
 }
 
-/// What the kernel says this process takes, in KiB.
+/// Returns a memory value that the kernel reports for this process, in KiB.
 fn memory_kib(what: &str) -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix(what));

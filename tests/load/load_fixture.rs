@@ -1,6 +1,6 @@
-//! A house under load: the sandbox in this process, and a folder with configuration and ledger for
-//! the daemon, which runs in a process of its own so that its memory can be told from the
-//! sandbox's.
+//! A fixture for load tests: the sandbox in this process, and a folder with configuration and
+//! ledger for the daemon, which runs in its own process so that its memory can be measured
+//! separately.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -22,7 +22,7 @@ use tokio::runtime::Runtime;
 use crate::common::{HOST, KEY, ManualClock, parse_time};
 use crate::daemon_process::DaemonProcess;
 
-/// Accounts opened in one commit: few commits, and each far below what one may hold.
+/// Accounts opened in one commit: few commits, and each far below the limit of a commit.
 const ACCOUNTS_PER_COMMIT: usize = 1_000;
 
 /// The store's folder.
@@ -31,16 +31,17 @@ const LEDGER: &str = "ledger";
 pub struct LoadFixture {
     pub sandbox: Sandbox,
     pub clock: ManualClock,
-    /// Costs 1; whoever has no credit is declined.
+    /// Costs 1; a booker without credit is declined.
     pub lesson: i64,
-    /// Costs 3; whoever has no credit waits, whoever is unknown is left to an operator.
+    /// Costs 3; a booker without credit waits, and an unknown booker is left to an operator.
     pub dinner: i64,
     folder: TempDir,
     _runtime: Runtime,
 }
 
 impl LoadFixture {
-    /// With lessons and dinners of so many minutes, and all limits of the sandbox off.
+    /// Returns a fixture with lessons and dinners of this length, and all limits of the sandbox
+    /// off.
     pub fn new(minutes: u32) -> Self {
         let runtime = Runtime::new().unwrap();
         let clock = ManualClock::starting_at(parse_time("2026-11-02T00:00:00Z"));
@@ -93,7 +94,7 @@ impl LoadFixture {
         self.folder.path().join(LEDGER)
     }
 
-    /// The ledger, while no daemon has it.
+    /// Opens the ledger, while no daemon has it.
     pub fn open(&self) -> LogStore {
         let opened = open(
             &self.ledger(),
@@ -104,7 +105,7 @@ impl LoadFixture {
         opened.unwrap().store
     }
 
-    /// Opens the accounts 0 to `count`, each with so many credits.
+    /// Opens the accounts 0 to `count`, each with this number of credits.
     pub fn open_accounts(&self, count: usize, credits: u64) {
         let mut store = self.open();
         let numbers: Vec<usize> = (0..count).collect();
@@ -126,7 +127,7 @@ impl LoadFixture {
         DaemonProcess::start(&self.config(), self.clock.now())
     }
 
-    /// A booking asked for a minute ago, and later than the one before it.
+    /// Requests a booking a minute ago, and later than the previous request.
     pub fn request_booking(&self, event_type: i64, email: &str, start: Time) -> String {
         self.clock.advance(Span::milliseconds(1));
         let made = self.clock.now() - Span::minutes(1);
@@ -134,14 +135,14 @@ impl LoadFixture {
         world.request(made, event_type, email, start)
     }
 
-    /// Bytes on disk of the log, and of all the rest of the ledger.
+    /// Returns the bytes on disk of the log, and of the rest of the ledger.
     pub fn log_and_other_sizes(&self) -> (u64, u64) {
         let log = folder_size(&self.ledger().join("log"));
         (log, folder_size(&self.ledger()) - log)
     }
 }
 
-/// The member's address, which is the account's name.
+/// Returns the member's address, which is the account's name.
 pub fn member(n: usize) -> String {
     format!("member{n}@example.com")
 }
@@ -150,7 +151,7 @@ fn folder_size(path: &Path) -> u64 {
     let mut sum = 0;
     for entry in fs::read_dir(path).unwrap() {
         let entry = entry.unwrap();
-        // One that is renamed or removed meanwhile is none.
+        // A file that is renamed or removed meanwhile does not count.
         let Ok(found) = entry.metadata() else {
             continue;
         };

@@ -1,56 +1,57 @@
-//! A house's life, day after day: people ask, cancel, move and stay away at a steady rate. Memory,
-//! files and what is open must not grow with time, only the log with what was decided.
+//! Operation day after day: people request, cancel, move and miss lessons at a steady rate. Memory,
+//! files and open items must not grow with time; only the log grows, with the number of decisions.
 
 use maitred::domain::time::{Span, Time};
-use maitred::sandbox::actions::{BookingMove, BookingRemark, ThirdPartyAction};
+use maitred::sandbox::action::{BookingMove, BookingRemark, ThirdPartyAction};
 use maitred::sandbox::model::SandboxStatus;
 
 use crate::daemon_process::{DaemonProcess, Measurements};
 use crate::load_fixture::{LoadFixture, member};
 
-/// Passes of a day, each with a watch, and one booking before each: many when whole months are
-/// asked for, few otherwise.
+/// Passes of a day, each with a watch, and one booking before each: many in a run of whole months,
+/// few otherwise.
 const PASSES_PER_DAY: usize = 100;
 const PASSES_PER_SHORT_DAY: usize = 12;
 
-/// Days from which growth can be told from the beginning.
+/// From this number of days on, growth can be distinguished from the start.
 const MIN_DAYS_FOR_GROWTH: usize = 9;
 
 const DAY: i64 = 24 * 60;
 
-/// Between asking and the lesson.
+/// Between the request and the lesson.
 const LEAD_TIME: Span = Span::days(2);
 
-/// A lesson that is moved begins so much later: when the one before it is over, and the next has
-/// not begun.
+/// A moved lesson starts this much later: when the previous lesson is over, and the next has not
+/// started.
 const MOVE_DELAY: Span = Span::minutes(7);
 const LESSON_MINUTES: u32 = 5;
 
 const MEMBERS: usize = 100;
 const CREDITS: u64 = 10_000;
 
-/// Days after the last booking until nothing is open: it is over two days later, and its grace ends
-/// after one more. One is to spare.
+/// Days after the last booking until nothing is open: the booking is over two days later, and its
+/// grace period ends after one more. One day is a reserve.
 const DRAIN_DAYS: usize = 4;
 
-/// Days of bookings that may be open at once, for the same reason.
+/// Days of bookings that may be open at the same time, for the same reason.
 const MAX_OPEN_DAYS: usize = 4;
 
-/// Commits that a booking may cost, from its decision to the end of its charge, at most.
+/// The most commits that a booking may cost, from its decision to the end of its charge.
 const MAX_COMMITS_PER_BOOKING: u64 = 6;
 
-/// The fold, in bytes, for each byte of the log, and the segments that it takes when it is empty.
+/// Bytes of the projection for each byte of the log, and the segments that an empty projection
+/// takes.
 const PROJECTION_BYTES_PER_LOG_BYTE: u64 = 4;
 const EMPTY_PROJECTION_BYTES: u64 = 16 * 1024 * 1024;
 
-/// How much the last third may be above the middle one, in percent.
+/// How much the last third may exceed the middle one, in percent.
 const MAX_GROWTH_PERCENT: u64 = 130;
 
-/// The most memory of this small house, in KiB: the program itself is large without
-/// optimization, and its pages are counted.
+/// The most memory of this small fixture, in KiB: the program itself is large without optimization,
+/// and its pages are counted.
 const MAX_MEMORY_KIB: u64 = 192 * 1024;
 
-/// What one day came to.
+/// The results of one day.
 #[derive(Debug, Clone, Copy)]
 struct DayStats {
     rss: u64,
@@ -60,7 +61,7 @@ struct DayStats {
     notes: u64,
     intents: u64,
     seq: u64,
-    /// In the day.
+    /// On this day.
     decisions: u64,
     changes: u64,
 }
@@ -81,7 +82,7 @@ impl SoakRun {
         self.began + Span::minutes(minutes)
     }
 
-    /// One more booking, and what became of those that were asked for before.
+    /// Makes one more booking, and changes earlier ones.
     fn run_step(&mut self) {
         let n = self.step;
         let (lesson, dinner) = (self.fixture.lesson, self.fixture.dinner);
@@ -140,7 +141,7 @@ impl SoakRun {
         }
     }
 
-    /// A day of passes and watches, with bookings or without.
+    /// Runs a day of passes and watches, with bookings or without.
     fn run_day(&mut self, busy: bool) -> DayStats {
         let (mut decisions, mut changes) = (0, 0);
         for _ in 0..self.passes_per_day {
@@ -236,7 +237,7 @@ fn print_day(n: usize, day: &DayStats) {
     );
 }
 
-/// What is open, and what is written, goes by the bookings.
+/// Checks that open items and written data depend only on the bookings.
 fn check_bounded(days: &[DayStats], a_day: u64) {
     let mut seq = days[0].seq;
     for day in days {
@@ -254,7 +255,7 @@ fn check_bounded(days: &[DayStats], a_day: u64) {
     }
 }
 
-/// The last third is as the middle one.
+/// Checks that the last third is like the middle one.
 fn check_flat(days: &[DayStats]) {
     type Row = (&'static str, fn(&DayStats) -> u64);
     let third = days.len() / 3;
@@ -273,7 +274,8 @@ fn check_flat(days: &[DayStats]) {
             "{what}: {is} after {was}"
         );
     }
-    // The fold grows with the log, and no faster. It is made of segments, so this is a rough measure.
+    // The projection grows with the log, and no faster. It consists of segments, so this is a rough
+    // measure.
     let fold = |of: &[DayStats]| {
         of.iter()
             .map(|day| day.projection * 100 / day.log)
@@ -286,7 +288,7 @@ fn check_flat(days: &[DayStats]) {
         is * 100 <= was * MAX_GROWTH_PERCENT,
         "fold: {is} after {was}"
     );
-    // What the log takes for one decision stays the same.
+    // The log's bytes for one decision stay the same.
     let each = |of: &[DayStats]| {
         let grown = of[of.len() - 1].log - of[0].log;
         let decisions: u64 = of[1..].iter().map(|day| day.decisions).sum();

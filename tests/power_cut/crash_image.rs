@@ -1,11 +1,12 @@
-//! What a power cut leaves of one file, or of the names in one directory.
+//! What a power cut leaves of a file, or of the names in a directory.
 //!
-//! Durable is what was in a file when it was synced, and what was in a directory when *that* was
-//! synced; nothing else. Of the rest a crash keeps what chance says: nothing, all, what came first,
-//! any whole pages or sectors of any age, or only the new length with zeros behind it. Names go the
-//! same way, each change whole. No order is kept between files. Three things are not modelled: bytes
-//! that nobody wrote (file systems that show old blocks of other files), a sector written by half,
-//! and a disk that lies about its syncs.
+//! Durable are the contents of a file when it was synced, and the contents of a directory when the
+//! *directory* was synced; nothing else. For the rest, chance decides what a crash keeps: nothing,
+//! everything, the first changes, any whole pages or sectors of any age, or only the new length
+//! filled with zeros. The same applies to names, each change as a whole. There is no order between
+//! files. Three things are not modelled: bytes that no process wrote (file systems that show old
+//! blocks of other files), a half-written sector, and a disk that reports syncs that did not
+//! happen.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,15 +14,15 @@ use std::sync::Arc;
 use super::rng::Rng;
 use super::trace::FileTime;
 
-/// Sizes of the pieces that are written whole: a disk's sector, a page of memory.
+/// Sizes of the pieces that are written as a whole: a disk's sector, a page of memory.
 const SECTOR: usize = 512;
 const PAGE: usize = 4096;
 
-/// A file.
+/// The state of a file.
 #[derive(Default)]
 pub struct FileState {
     pub durable: Vec<u8>,
-    /// Of the last whole sync, and of the last one of any kind.
+    /// The times at the last full sync, and at the last sync of any kind.
     pub durable_time: FileTime,
     pub synced_time: FileTime,
     pub current: Vec<u8>,
@@ -30,16 +31,16 @@ pub struct FileState {
     pub pending: Vec<(FileChange, FileTime)>,
 }
 
-/// What was done to it: bytes at a place, or a length.
+/// A change of a file: bytes at an offset, or a length.
 pub enum FileChange {
     Write(usize, Arc<[u8]>),
     SetLength(usize),
 }
 
-/// Names, and which file or directory each stands for.
+/// Names, and the file or directory of each name.
 pub type Entries = BTreeMap<String, usize>;
 
-/// A directory.
+/// The state of a directory.
 #[derive(Default)]
 pub struct DirState {
     pub durable: Entries,
@@ -47,26 +48,26 @@ pub struct DirState {
     pub pending: Vec<DirChange>,
 }
 
-/// What was done to it.
+/// A change of a directory.
 pub enum DirChange {
     Added(String, usize),
     Removed(String),
     Renamed(String, String, usize),
 }
 
-/// What is kept of what was not synced.
+/// Which of the changes that were not synced are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeepPolicy {
     Nothing,
     Everything,
-    /// What came first, up to some change.
+    /// The first changes, up to some change.
     Prefix,
-    /// Any changes, whole: of a file, as `Pages`.
+    /// Any whole changes; for a file, the same as `Pages`.
     AnyChanges,
-    /// Each page as old as it likes.
+    /// Each page in any of its states.
     Pages,
     Sectors,
-    /// The new length, and zeros.
+    /// The new length, filled with zeros.
     LengthOnly,
 }
 
@@ -80,7 +81,7 @@ pub const KEEP_POLICIES: [KeepPolicy; 7] = [
     KeepPolicy::LengthOnly,
 ];
 
-/// A file as it stands after the crash.
+/// A file after the crash.
 pub struct SurvivingFile {
     pub bytes: Vec<u8>,
     pub time: FileTime,
@@ -114,7 +115,7 @@ impl FileState {
         };
         let time = match up_to.checked_sub(1) {
             Some(last) => self.pending[last].1,
-            // A sync of the data alone need not have written it.
+            // A sync of the data alone may not have written the time.
             None if rng.chance(500) => self.durable_time,
             None => self.synced_time,
         };
@@ -141,7 +142,7 @@ impl FileState {
         bytes
     }
 
-    /// The length as it was after some changes, and each piece as it was after any number of them.
+    /// Returns the length after some changes, and each piece after any number of changes.
     fn mix_pieces(&self, piece: usize, length_of: usize, rng: &mut Rng) -> Vec<u8> {
         let all = self.pending.len();
         let mut length = self.durable.len();

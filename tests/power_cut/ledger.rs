@@ -1,13 +1,12 @@
-//! The ledger under the power cut: what is recorded, and what every image of it must hold.
+//! The ledger in the power cut tests: what is recorded, and what every image must contain.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use maitred::store::lock::LockError;
 use maitred::store::log::segment;
-use maitred::store::open::{
-    self, CreateIfMissing, OpenError, OpenNotice, OpenedStore, StoreLimits,
-};
+use maitred::store::open::{self, CreateIfMissing, OpenedStore, StoreLimits};
+use maitred::store::open_report::{OpenError, OpenNotice};
 use maitred::store::port::Store;
 
 use super::recording::Recording;
@@ -17,7 +16,7 @@ use crate::shim::{KillAt, KillPoint};
 use crate::store_support::{at, error_chain};
 use crate::workload;
 
-/// The ledger's folder below the disk: two folders deep, so that making them is recorded, too.
+/// The ledger's folder below the disk: two folders deep, so that creating them is recorded, too.
 const STORE_PATH: &str = "house/ledger";
 
 /// So small that a segment ends every few commits.
@@ -26,7 +25,7 @@ const SEGMENT_BYTES: u64 = 8_000;
 /// The role of the recorded process.
 pub const ROLE: &str = "ledger";
 
-/// One process's life.
+/// One process with its commits and its end.
 #[derive(Debug, Clone, Copy)]
 pub struct LedgerRun {
     pub commits: u64,
@@ -35,19 +34,19 @@ pub struct LedgerRun {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunEnd {
-    /// It closes the ledger.
+    /// The process closes the ledger.
     Closed,
-    /// It is gone without a word after its last commit.
+    /// The process exits without closing the ledger after its last commit.
     Exited,
-    /// It is killed, wherever that is.
+    /// The process is killed at any point.
     Killed(KillAt),
 }
 
-/// Changes that the shortest life makes at least, and a long one about.
+/// Changes that the shortest run makes at least, and changes that a long run makes on average.
 const FEW_CHANGES: u64 = 30;
 const MANY_CHANGES: u64 = 120;
 
-/// Some lives, with every way from one to the next.
+/// Returns some runs, with every transition from one to the next.
 pub fn plan_runs(rng: &mut Rng) -> Vec<LedgerRun> {
     let mut killed = |most| {
         RunEnd::Killed(KillAt {
@@ -96,11 +95,11 @@ fn open(disk: &Path, check_all: bool) -> Result<OpenedStore, String> {
     Err("its lock is not let go".to_owned())
 }
 
-/// A child that another thread of this test starts has a copy of the lock until it becomes another
-/// program.
+/// A child process that another thread of this test starts holds a copy of the lock until it
+/// executes another program.
 const LOCK_TRIES: u32 = 100_000;
 
-/// Records one life.
+/// Records one run.
 pub fn record_run(recording: &Recording, life: LedgerRun) {
     let disk = recording.disk();
     let closes = life.end == RunEnd::Closed;
@@ -112,7 +111,7 @@ pub fn record_run(recording: &Recording, life: LedgerRun) {
     recording.run(ROLE, &args, kill);
 }
 
-/// The recorded process.
+/// Runs the recorded process.
 pub fn run_ledger(args: &[String]) {
     let disk = PathBuf::from(&args[0]);
     let commits: u64 = args[1].parse().expect("a number");
@@ -129,7 +128,7 @@ pub fn run_ledger(args: &[String]) {
         store.close().expect("it closes");
         notes.write_line("closed");
     }
-    // Nothing is dropped: a process that is gone does not tidy up.
+    // Nothing is dropped: a process that is gone does not clean up.
     std::process::exit(0);
 }
 
@@ -139,7 +138,7 @@ fn commit_next(store: &mut dyn Store) {
     made.expect("it commits");
 }
 
-/// All bytes of the log, file after file.
+/// Returns all bytes of the log, file after file.
 pub fn log_bytes(disk: &Path) -> Vec<u8> {
     let folder = disk.join(STORE_PATH).join("log");
     let count = segment::count(&folder).expect("none is missing");
@@ -149,21 +148,21 @@ pub fn log_bytes(disk: &Path) -> Vec<u8> {
         .collect()
 }
 
-/// How an image opened, in a word.
+/// How an image opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OpenPath {
     TrustedProjection,
     CreatedProjection,
     RebuiltProjection,
-    /// And rebuilt.
+    /// The projection was rebuilt, too.
     TornTail,
 }
 
-/// Opens an image and looks whether it keeps the promise: all that was acknowledged, at most one
-/// commit more, that one whole, and a second opening that finds the same.
+/// Opens an image and checks that it keeps the promise: everything that was acknowledged, at most
+/// one additional commit, that commit complete, and the same result at a second opening.
 ///
 /// # Errors
-/// Says what is wrong.
+/// Returns a text that says what is wrong.
 pub fn check_image(
     disk: &Path,
     acknowledged: u64,
@@ -179,7 +178,7 @@ pub fn check_image(
             "{acknowledged} were acknowledged, {commits} are there"
         ));
     }
-    // Where nothing was, another ledger was made, with an id of its own.
+    // If there was nothing, another ledger was created, with its own id.
     let made = log_bytes(disk);
     if how == OpenPath::CreatedProjection && commits == 0 {
         let lines = made.iter().filter(|byte| **byte == b'\n').count();

@@ -1,6 +1,6 @@
-//! The control: a bank kept in plain sled, as its documentation says, with a transaction and a
-//! `flush()` for each transfer. The same power cuts break most images of it, which shows two things:
-//! that the cuts bite, and why the ledger's truth is a log of its own.
+//! The control: a bank that uses plain sled as its documentation recommends, with a transaction and
+//! a `flush()` for each transfer. The same power cuts break most of its images. This shows that the
+//! cuts find faults, and why the ledger keeps its own log as the source of truth.
 
 use std::path::{Path, PathBuf};
 
@@ -11,29 +11,29 @@ use super::recording::Recording;
 use super::rng::Rng;
 use crate::child_process::Notes;
 
-/// The role of the recorded process, and that of the one that opens an image: sled may panic, hang or
-/// take all memory over what it finds.
+/// The role of the recorded process, and the role of the process that opens an image: sled may
+/// panic, hang or take all memory when it opens a broken image.
 pub const ROLE: &str = "bank";
 pub const CHECK: &str = "bank-check";
 
-/// Accounts on each side, and what they have together.
+/// Number of accounts on each side.
 const ACCOUNTS: u64 = 50;
 
-/// Bytes of a line of the bank's journal, about a record of the ledger.
+/// Bytes of a line in the bank's journal: about the size of a record of the ledger.
 const JOURNAL_LINE_BYTES: usize = 400;
 
-/// What became of an image.
+/// The result of checking an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ImageOutcome {
     Intact,
-    /// A transfer that was acknowledged is not there.
+    /// An acknowledged transfer is missing.
     Lost,
-    /// A transfer is there in one tree and not in another.
+    /// A transfer is in one tree and missing in another.
     Partial,
-    /// It does not open, or cannot be read.
+    /// The image does not open, or cannot be read.
     Refused,
     Panicked,
-    /// It was still at it when patience ended, or it was killed.
+    /// The check did not end in time, or was killed.
     Hung,
 }
 
@@ -41,7 +41,7 @@ const INTACT: i32 = 40;
 const LOST: i32 = 41;
 const PARTIAL: i32 = 42;
 const REFUSED: i32 = 43;
-/// What the test harness ends with when a test panics.
+/// The exit code of the test harness when a test panics.
 const PANICKED: i32 = 101;
 
 impl ImageOutcome {
@@ -59,7 +59,7 @@ impl ImageOutcome {
 
 struct Bank {
     db: Db,
-    /// The two sides of each transfer, its line, and the last one's number.
+    /// The two sides of each transfer, its journal line, and the number of the last transfer.
     trees: [Tree; 4],
 }
 
@@ -81,7 +81,7 @@ fn number(value: Option<sled::IVec>) -> u64 {
     })
 }
 
-/// Who pays, who is paid, and how much.
+/// Returns the payer, the payee, and the amount.
 fn transfer(n: u64) -> (u64, u64, u64) {
     let mut rng = Rng::new(n);
     (rng.up_to(ACCOUNTS), rng.up_to(ACCOUNTS), 1 + rng.up_to(5))
@@ -119,7 +119,7 @@ impl Bank {
         Ok(())
     }
 
-    /// What became of it, when so many transfers were acknowledged.
+    /// Returns the outcome, given the number of acknowledged transfers.
     fn outcome(&self, acknowledged: u64) -> sled::Result<i32> {
         let last = self.last_transfer()?;
         let mut sums = [[0; ACCOUNTS as usize]; 2];
@@ -151,7 +151,7 @@ impl Bank {
     }
 }
 
-/// Records a bank's day: some processes, some of which end in order.
+/// Records a day of the bank: some processes, some of which end properly.
 pub fn record_bank(recording: &Recording, rng: &mut Rng) {
     let disk = recording.disk();
     for ends in [true, false, true, false] {
@@ -161,7 +161,7 @@ pub fn record_bank(recording: &Recording, rng: &mut Rng) {
     }
 }
 
-/// The recorded process.
+/// Runs the recorded process.
 pub fn run_bank(args: &[String]) {
     let disk = PathBuf::from(&args[0]);
     let transfers: u64 = args[1].parse().expect("a number");
@@ -181,7 +181,7 @@ pub fn run_bank(args: &[String]) {
     std::process::exit(0);
 }
 
-/// Opens an image, and ends with what became of it.
+/// Opens an image, and exits with the outcome.
 pub fn check_image(args: &[String]) {
     let disk = PathBuf::from(&args[0]);
     let acknowledged: u64 = args[1].parse().expect("a number");

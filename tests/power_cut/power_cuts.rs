@@ -1,5 +1,5 @@
-//! Where in a trace the power is cut: in each part of the ledger's life as often as in any other, for
-//! the short ones (a new segment, a marker) are where it hurts.
+//! Where in a trace the power is cut: in each part of the ledger's life equally often, because the
+//! short parts (a new segment, a marker) are the most dangerous.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,25 +11,25 @@ use super::trace::TraceOp;
 /// What the ledger was doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LedgerPhase {
-    /// Nothing: it is closed, or its process is gone.
+    /// Nothing: the ledger is closed, or its process is gone.
     Idle,
     /// Opening, before there is a log.
     CreatingLog,
-    /// Opening, before the fold is touched: lock, torn tail, marker.
+    /// Opening, before the projection is used: lock, torn tail, marker.
     Opening,
-    /// Opening, with the fold: trusting it, or making the first one.
+    /// Opening, with the projection: trusting it, or creating the first one.
     OpeningProjection,
-    /// Opening, with a fold that was moved aside or is gone: making it anew from the log.
+    /// Opening, with a projection that was moved aside or is gone: rebuilding it from the log.
     RebuildingProjection,
     Committing,
-    /// A commit's line was written and not synced yet.
+    /// A commit's line was written and not yet synced.
     UnsyncedLine,
-    /// Beginning a new segment of the log.
+    /// Starting a new segment of the log.
     BeginningSegment,
     Closing,
 }
 
-/// For each step of the trace, what the ledger was doing.
+/// Returns what the ledger was doing at each step of the trace.
 pub fn phase_of_each_step(ops: &[TraceOp]) -> Vec<LedgerPhase> {
     let mut open: BTreeMap<i32, PathBuf> = BTreeMap::new();
     let mut now = LedgerPhase::Idle;
@@ -68,7 +68,7 @@ fn notes_commits(note: &str) -> bool {
         .is_some_and(|seq| seq != "0")
 }
 
-/// The fold is moved aside, or there is none though there are commits.
+/// Returns true if the projection is moved aside, or is created although there are commits.
 fn begins_rebuild(op: &TraceOp, has_commits: bool) -> bool {
     match op {
         TraceOp::Rename { to, .. } => to.to_string_lossy().contains("/fold.doubtful-"),
@@ -124,15 +124,15 @@ fn next_phase(now: LedgerPhase, op: &TraceOp, path: Option<&Path>) -> LedgerPhas
 /// A moment at which the power is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PowerCut {
-    /// The last step that is still done, counted from 1.
+    /// The last step that takes place, counted from 1.
     pub step: usize,
     pub phase: LedgerPhase,
-    /// What is kept of all that was not synced, where that is not left to chance.
+    /// What is kept of the data that was not synced, if this is not left to chance.
     pub keep: Option<KeepPolicy>,
 }
 
-/// So many moments, in order: three of which the outcome is known (see [`certain`]), the others by
-/// chance. Chance alone would leave out a way to open now and then.
+/// Returns this many moments, in order: three with a known outcome (see [`certain_cuts`]), the
+/// others at random. Random moments alone would sometimes miss a way to open.
 pub fn choose_cuts(ops: &[TraceOp], count: usize, rng: &mut Rng) -> Vec<PowerCut> {
     let mut cuts = certain_cuts(ops);
     cuts.truncate(count);
@@ -141,7 +141,7 @@ pub fn choose_cuts(ops: &[TraceOp], count: usize, rng: &mut Rng) -> Vec<PowerCut
     cuts
 }
 
-/// So many moments, in order: one in each part of the ledger's life, then in any.
+/// Returns this many moments, in order: one in each part of the ledger's life, then in any part.
 pub fn random_cuts(ops: &[TraceOp], count: usize, rng: &mut Rng) -> Vec<PowerCut> {
     let mut by_doing: BTreeMap<LedgerPhase, Vec<usize>> = BTreeMap::new();
     for (step, doing) in phase_of_each_step(ops).into_iter().enumerate() {
@@ -162,8 +162,9 @@ pub fn random_cuts(ops: &[TraceOp], count: usize, rng: &mut Rng) -> Vec<PowerCut
     cuts
 }
 
-/// Moments of which it is known how the ledger opens after them, where a recording has them: closed
-/// in peace, when there was nothing yet, and with a line of the log of which only the length is there.
+/// Returns moments after which it is known how the ledger opens, if the recording has them: after a
+/// clean end, when there was nothing yet, and with a line of the log of which only the length is
+/// there.
 fn certain_cuts(ops: &[TraceOp]) -> Vec<PowerCut> {
     let doing = phase_of_each_step(ops);
     let cut = |wanted: &dyn Fn(&TraceOp, LedgerPhase) -> bool, keep| {
@@ -187,7 +188,8 @@ fn certain_cuts(ops: &[TraceOp]) -> Vec<PowerCut> {
     found.into_iter().flatten().collect()
 }
 
-/// Of all syncs of the trace, in order and counted from 1, those that are not the fold's.
+/// Returns the numbers, counted from 1, of all syncs of the trace that do not belong to the
+/// projection.
 pub fn log_syncs(ops: &[TraceOp]) -> Vec<u64> {
     let mut open: BTreeMap<i32, bool> = BTreeMap::new();
     let (mut count, mut found) = (0, Vec::new());
@@ -218,8 +220,9 @@ pub fn log_syncs(ops: &[TraceOp]) -> Vec<u64> {
     found
 }
 
-/// How many commits there were for certain after so many steps: those that were acknowledged, and
-/// those that a process found when it opened the ledger, for it acts on them. `None`: not known yet.
+/// Returns how many commits certainly exist after these steps: those that were acknowledged, and
+/// those that a process found when it opened the ledger, because the process acts on them. `None`:
+/// not known yet.
 pub fn acknowledged_commits(ops: &[TraceOp]) -> Option<u64> {
     ops.iter().rev().find_map(|op| match op {
         TraceOp::Note(note) => note.strip_prefix("there are ")?.parse().ok(),

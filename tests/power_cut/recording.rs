@@ -1,4 +1,4 @@
-//! A process whose every change to the disk is recorded.
+//! Records every change of a process to the disk.
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use crate::child_process;
 use crate::shim::{KillAt, Shim, scratch_folder};
 
-/// The number of the signal, on every system that has a shim.
+/// The number of the signal on every system that has a shim.
 const SIGKILL: i32 = 9;
 
-/// Where the folder, the trace and the notes of one recording are.
+/// The folder, the trace and the notes of one recording.
 pub struct Recording {
     folder: tempfile::TempDir,
 }
@@ -21,7 +21,7 @@ impl Recording {
         Self { folder }
     }
 
-    /// What is recorded: everything below.
+    /// Returns the folder below which everything is recorded.
     pub fn disk(&self) -> PathBuf {
         self.folder.path().join("disk")
     }
@@ -30,8 +30,8 @@ impl Recording {
         self.folder.path().join("trace")
     }
 
-    /// Runs the role of that name and records it, after what was recorded before. It ends well, or
-    /// is killed where it was to be.
+    /// Runs the role and appends to the recording. The process must succeed, or be killed as
+    /// requested.
     pub fn run(&self, role: &str, args: &str, kill: Option<KillAt>) {
         let notes = self.folder.path().join("notes");
         let shim = Shim {

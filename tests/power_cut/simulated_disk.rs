@@ -1,6 +1,6 @@
-//! A disk as a power cut leaves it: a model that follows a trace and knows of every file and directory
-//! what it holds, what of that is durable, and what is still on its way. What is kept of that is said
-//! in `kept`.
+//! A disk as a power cut leaves it: a model that follows a trace and knows, for every file and
+//! directory, what it contains, which of this is durable, and what is not yet written.
+//! `crash_image` describes what is kept.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, FileTimes};
@@ -14,7 +14,7 @@ use super::crash_image::{
 use super::rng::Rng;
 use super::trace::{FileTime, TraceOp};
 
-/// The disk while the trace is followed.
+/// The state of the disk while the trace is followed.
 pub struct SimulatedDisk {
     root: PathBuf,
     nodes: Vec<Node>,
@@ -26,11 +26,11 @@ enum Node {
     Dir(DirState),
 }
 
-/// Every file and directory below the root, by path from there; `None` is a directory.
+/// Every file and directory below the root, by relative path; `None` is a directory.
 pub type FileTree = BTreeMap<PathBuf, Option<SurvivingFile>>;
 
 impl SimulatedDisk {
-    /// A disk on which everything below the folder is durable.
+    /// Returns a disk on which everything below the folder is durable.
     pub fn new(root: &Path) -> Self {
         let mut disk = Self {
             root: root.to_owned(),
@@ -135,20 +135,20 @@ impl SimulatedDisk {
         }
     }
 
-    /// What a running system sees.
+    /// Returns what a running system sees.
     pub fn current_tree(&self) -> FileTree {
         let mut tree = FileTree::new();
         self.collect(0, Path::new(""), &mut KeepChoice::Everything, &mut tree);
         tree
     }
 
-    /// What is left when the power is cut now.
+    /// Returns what is left when the power is cut now.
     pub fn cut_power(&self, rng: &mut Rng) -> FileTree {
         let one_for_all = rng.chance(400).then(|| *rng.pick(&KEEP_POLICIES));
         self.cut_power_with(one_for_all, rng)
     }
 
-    /// The same, where of every file and directory this much is left.
+    /// Does the same, with this policy for every file and directory.
     pub fn cut_power_with(&self, policy: Option<KeepPolicy>, rng: &mut Rng) -> FileTree {
         let mut tree = FileTree::new();
         let mut choose = KeepChoice::Random(rng, policy);
@@ -215,7 +215,7 @@ impl SimulatedDisk {
     }
 }
 
-/// Who says what is kept.
+/// How to choose what is kept.
 enum KeepChoice<'a> {
     /// Nothing is lost.
     Everything,
@@ -247,7 +247,7 @@ impl KeepChoice<'_> {
     }
 }
 
-/// Puts the files where they can be opened, with the times that they had.
+/// Writes the files to a folder where they can be opened, with their modification times.
 pub fn write_tree(tree: &FileTree, root: &Path) {
     for (path, survivor) in tree {
         let path = root.join(path);
@@ -266,7 +266,7 @@ pub fn write_tree(tree: &FileTree, root: &Path) {
     }
 }
 
-/// The real folder, as a tree.
+/// Reads the real folder as a tree.
 pub fn read_tree(root: &Path) -> FileTree {
     SimulatedDisk::new(root).current_tree()
 }

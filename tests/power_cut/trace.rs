@@ -1,18 +1,18 @@
-//! The trace that `shim.c` writes, read back: every change and every sync, in order.
+//! Reads the trace that `shim.c` writes: every change and every sync, in order.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Bytes of a record before its texts: see `struct record`.
+/// Bytes of a record before its texts: see `struct record` in `shim.c`.
 const HEADER_BYTES: usize = 42;
 
 /// When a file was last changed: seconds and nanoseconds.
 pub type FileTime = (i64, u32);
 
-/// One thing that happened.
+/// One step of a trace.
 #[derive(Debug, Clone)]
 pub enum TraceOp {
-    /// Another process began: it has no file open.
+    /// Another process starts: it has no file open.
     Begin,
     Open {
         fd: i32,
@@ -48,7 +48,7 @@ pub enum TraceOp {
     MakeDir {
         path: PathBuf,
     },
-    /// Of a file or a directory.
+    /// Removes a file or a directory.
     Remove {
         path: PathBuf,
     },
@@ -56,14 +56,14 @@ pub enum TraceOp {
         from: PathBuf,
         to: PathBuf,
     },
-    /// What the program says about itself.
+    /// A report of the program about itself.
     Note(String),
 }
 
 /// Reads a trace.
 ///
 /// # Panics
-/// When the program did something that the shim does not understand.
+/// If the program did something that the shim does not understand.
 pub fn parse_trace(bytes: &[u8]) -> Vec<TraceOp> {
     let mut ops = Vec::new();
     let mut rest = bytes;
@@ -123,7 +123,7 @@ fn parse_op(head: &[u8], text: &Path, other: &Path, data: &[u8]) -> Option<Trace
             to: other.to_owned(),
         },
         b'n' => TraceOp::Note(String::from_utf8_lossy(data).trim_end().to_owned()),
-        // A call that was made to fail changed nothing.
+        // A call that the shim made fail changed nothing.
         b'x' => return None,
         unknown => panic!("the shim does not understand {text:?} ({unknown})"),
     })

@@ -1,4 +1,5 @@
-//! Holds `docs/formats/` to what the program writes: the JSON of every command and the facts of the log.
+//! Compares `docs/formats/` with what the program writes: the JSON of every command and the facts
+//! of the log.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +13,7 @@ use super::{command_names, rehearsal, schema};
 
 const SCHEMAS: &str = "docs/formats/commands.schema.json";
 
-/// Set to write the schemas again after a change of the types.
+/// The variable that makes the test write the schemas again after a change of the types.
 const WRITE_VARIABLE: &str = "MAITRED_WRITE_DOCS";
 
 /// A command, how it is called in the test (in this order), and the type that it prints.
@@ -142,7 +143,7 @@ const COMMANDS: [(&str, &str, &str); 35] = [
     ("backup", "maitred backup copy", "CopyView"),
 ];
 
-/// Commands that ask a daemon, or that need a place of their own.
+/// Commands that ask a daemon, or that need their own folder.
 const DAEMON_COMMANDS: [(&str, &str); 6] = [
     ("pass", "PassView"),
     ("status", "StatusView"),

@@ -1,5 +1,5 @@
-//! Compares what a command printed with what a page shows. Numbers, dates and hashes count as equal,
-//! because they differ from run to run.
+//! Compares what a command printed with what a page shows. Numbers, dates and hashes count as
+//! equal, because they differ from run to run.
 
 /// Marks lines that a page leaves out of an output.
 pub const LEFT_OUT: &str = "[…]";

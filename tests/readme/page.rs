@@ -2,8 +2,8 @@
 //!
 //! - A block ```` ```console ```` holds commands after `$ ` and the output they print.
 //! - A block whose fence names a file (```` ```toml config.toml ````) is the text of that file.
-//! - `<!-- not run: REASON -->` on the line above a console block: the commands need something that a
-//!   test does not have. They are only checked for syntax.
+//! - `<!-- not run: REASON -->` on the line above a console block: the commands need something that
+//!   a test does not have. They are only checked for syntax.
 //! - `<!-- exit: CODE -->` on the line above a console block: its last command ends with that code.
 
 use std::fs;
@@ -118,7 +118,8 @@ fn begin_block(fence: &str, line: usize, above: &str) -> Block {
 }
 
 impl Block {
-    /// Returns the commands of a console block. A line that ends with `\` goes on in the next one.
+    /// Returns the commands of a console block. A line that ends with `\` continues on the next
+    /// line.
     pub fn commands(&self) -> Vec<ShownCommand> {
         let mut found: Vec<ShownCommand> = Vec::new();
         let mut goes_on = false;

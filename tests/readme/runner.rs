@@ -1,4 +1,4 @@
-//! Runs the commands of pages in an empty folder, each page against a sandbox of its own.
+//! Runs the commands of pages in an empty folder, each page against its own sandbox.
 
 use std::fs;
 use std::net::TcpListener;
@@ -16,14 +16,14 @@ use tokio::runtime::Runtime;
 use super::output::compare;
 use super::page::{Block, ShownCommand, blocks};
 
-/// The address of the sandbox in the pages, and of a second one with a scenario of its own.
+/// The address of the sandbox in the pages, and of a second sandbox with another scenario.
 const LISTEN: &str = "127.0.0.1:5555";
 const SECOND_LISTEN: &str = "127.0.0.1:5556";
 
 /// Ends the process that was started last.
 const STOP_COMMAND: &str = "kill $!";
 
-/// How often a process in the background is asked whether it answers, and the pause between.
+/// How often a background process is checked until it answers, and the pause between the checks.
 const TRIES: u32 = 300;
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -56,8 +56,8 @@ impl PageShell {
         }
     }
 
-    /// Runs every block of a page that is not marked. Returns how many commands ran; a failure names
-    /// the page and the line.
+    /// Runs every block of a page that is not marked. Returns how many commands ran; a failure
+    /// names the page and the line.
     pub fn run_page(&mut self, page: &str, text: &str) -> Result<usize, String> {
         let blocks = blocks(text);
         for block in blocks.iter().filter(|block| block.file.is_some()) {
@@ -101,7 +101,8 @@ impl PageShell {
             .replace(SECOND_LISTEN, &format!("127.0.0.1:{}", self.second_port))
     }
 
-    /// Returns whether a command was run: the tests do not run themselves, and not the demo again.
+    /// Runs a command. Returns false for commands that are skipped: the tests do not run
+    /// themselves.
     fn run(&mut self, shown: &ShownCommand) -> Result<bool, String> {
         let command = shown.command.as_str();
         if command == "cargo test" {

@@ -1,5 +1,6 @@
-//! JSON Schemas of what commands print, made from the types in `src`: a field of a type is a property,
-//! and its documentation comment is the description. Only what these types use is understood.
+//! JSON Schemas of what commands print, made from the types in `src`: a field of a type is a
+//! property, and its documentation comment is the description. Only what these types use is
+//! understood.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,7 +8,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-/// Where the types stand.
+/// The files that contain the types.
 const SOURCES: [&str; 3] = ["src/control", "src/cli/init.rs", "src/control/policy.rs"];
 
 /// A type: a struct with its fields, or an enum of words.
@@ -22,7 +23,7 @@ struct Field {
     name: String,
     kind: String,
     about: String,
-    /// Left out when it is empty.
+    /// The field is left out when it is empty.
     optional: bool,
     flatten: bool,
 }
@@ -238,7 +239,7 @@ fn parse_fields(body: &[&str], about: &str) -> Shape {
     Shape::Struct { about, fields }
 }
 
-/// An enum of words; none for one whose variants have fields.
+/// Parses an enum of words. Returns `None` for an enum whose variants have fields.
 fn parse_enum(body: &[&str], about: &str) -> Option<Shape> {
     let words: Vec<&str> = body
         .iter()

@@ -14,7 +14,7 @@ use maitred::domain::id::{AccountId, Address, BookingUid, RequestId};
 use maitred::domain::refund_policy::OnReschedule;
 use maitred::domain::request::RequestState;
 use maitred::domain::time::Span;
-use maitred::sandbox::actions::{BookingMove, BookingRemark, ThirdPartyAction};
+use maitred::sandbox::action::{BookingMove, BookingRemark, ThirdPartyAction};
 
 use super::common::{PassFixture, parse_time};
 use super::{DIALECTS, commit_fact, decision_text, request_with, rule_with_lookups, set_tier};
@@ -29,7 +29,7 @@ fn cap(at_most: u32, per: CapPeriod) -> Cap {
 
 type PolicyChange = fn(&mut Policy);
 
-/// What is asked for by bo, one pass after each line; and what comes of it.
+/// What bo requests, with one pass after each line, and the expected decisions.
 type ExpectedPasses = &'static [&'static [(&'static str, &'static str, &'static str)]];
 
 const CONFIRMED: &str = "confirm enough";
@@ -242,7 +242,7 @@ async fn at_most_so_many_requests_a_day_go_to_review() {
         fixture.grant("cy@example.com", 100).await;
         let (lesson, dinner) = (fixture.event_types.lesson, fixture.event_types.dinner);
         let at = |hour: u32| format!("2026-12-01T{hour:02}:00:00Z");
-        // Two in one pass, and a third in the next; declined ones count too.
+        // Two requests in one pass, and a third in the next; declined requests count, too.
         let one = fixture.request(lesson, "al@example.com", &at(9));
         let two = fixture.request(lesson, "al@example.com", &at(10));
         let other = fixture.request(lesson, "cy@example.com", &at(11));
@@ -258,11 +258,11 @@ async fn at_most_so_many_requests_a_day_go_to_review() {
             (&one, "decline unknown-booker"),
             (&two, "decline unknown-booker"),
             (&three, many),
-            // The booker was told once, and each decline is a mail.
+            // The booker was informed once, and each decline is a mail.
             (&four, "leave too-many-requests"),
             (&five, "leave too-many-requests"),
             (&other, CONFIRMED),
-            // The gate's own limit is the stricter one.
+            // The gate's own limit is stricter.
             (&evening, many),
         ];
         for (uid, expect) in rows {
@@ -486,7 +486,7 @@ async fn a_booking_costs_by_its_length_and_the_members_tier() {
         set_tier(&fixture, "go@example.com", "gold").await;
         set_tier(&fixture, "ex@example.com", "exec").await;
         let lesson = fixture.event_types.lesson;
-        // who, minutes, start, charged
+        // who, minutes, start, charge
         let rows = [
             ("bo@example.com", 30, "2026-12-01T09:00:00Z", 1),
             ("bo@example.com", 60, "2026-12-01T10:00:00Z", 4),
@@ -516,7 +516,7 @@ async fn a_booking_costs_by_its_length_and_the_members_tier() {
     }
 }
 
-/// A member with more bookings than are counted: nothing is decided, and it is said.
+/// A member has more bookings than are counted: nothing is decided, and a problem is reported.
 #[tokio::test]
 async fn members_with_too_many_bookings_to_count_are_left_undecided() {
     let mut fixture = PassFixture::new(DIALECTS[0]).await;
@@ -535,7 +535,8 @@ async fn members_with_too_many_bookings_to_count_are_left_undecided() {
     assert!(!report.problems[0].text.contains('@'));
 }
 
-/// They fill the first page, and more is not taken in hand: whoever asked later is not kept waiting.
+/// The undecidable requests fill the first page and the limit of a pass; later requests of others
+/// are still served.
 #[tokio::test]
 async fn undecidable_requests_do_not_hide_later_ones() {
     let mut fixture = PassFixture::new(DIALECTS[0]).await;
@@ -556,7 +557,7 @@ async fn undecidable_requests_do_not_hide_later_ones() {
     assert_eq!(decision_text(&fixture, &cy).await, CONFIRMED);
 }
 
-/// Charges of bo, as confirmed bookings have them: copies of one that was confirmed.
+/// Adds charges of bo, as confirmed bookings have them: copies of a confirmed booking's charge.
 async fn add_charges(fixture: &mut PassFixture, count: usize) {
     let lesson = fixture.event_types.lesson;
     let uid = fixture.request(lesson, "bo@example.com", "2026-12-20T09:00:00Z");

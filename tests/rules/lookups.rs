@@ -1,4 +1,5 @@
-//! Questions to other systems: what their answers do, and that no answer never lets anybody in.
+//! Lookups in other systems: what their answers do, and that a missing answer never leads to a
+//! confirmation.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -23,7 +24,7 @@ const CONFIRMED: &str = "confirm enough";
 /// Long enough for a loaded machine to start a shell.
 const LONG_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Too short for what never answers.
+/// A limit for systems that never answer.
 const SHORT_TIMEOUT: Duration = Duration::from_millis(300);
 
 fn shell_source(folder: &TempDir, name: &str, script: &str) -> SpecSource {
@@ -61,7 +62,8 @@ fn set_rule(fixture: &mut PassFixture, require: &str, on_no_answer: OnViolation)
 
 const GOOD_STANDING: &str = "lookup.crm.standing == \"good\"";
 
-/// One request of a member, with this lookup and effect; what became of it, and the problems.
+/// Decides one request of a member, with this lookup and effect. Returns the decision and the
+/// problems.
 async fn decide_one(
     fixture: &mut PassFixture,
     spec: Spec,
@@ -91,7 +93,7 @@ async fn decide_one(
 async fn the_answer_of_a_command_decides() {
     let folder = tempfile::tempdir().unwrap();
     let far = "head -c 70000 /dev/zero | tr '\\0' x";
-    // script, time, rule, decision, what is told of it
+    // script, time limit, rule, decision, reported problem
     let rows = [
         (
             "echo '{\"standing\":\"good\"}'",
@@ -107,7 +109,7 @@ async fn the_answer_of_a_command_decides() {
             "decline rule",
             "",
         ),
-        // What it does not say is no answer to the rule.
+        // A value that the answer lacks is no answer for the rule.
         (
             "echo '{}'",
             LONG_TIMEOUT,
@@ -221,7 +223,7 @@ async fn without_an_answer_the_configured_effect_counts() {
             let (got, problems) = decide_one(&mut fixture, spec, GOOD_STANDING, effect).await;
             assert_eq!(got, expect, "{dialect:?} {problems}");
         }
-        // As if the configuration and the desk were not of one mind.
+        // As if the configuration and the lookup client did not agree.
         let mut fixture = PassFixture::new(dialect).await;
         let mut other = spec(
             shell_source(&folder, "x.sh", "echo 1"),
@@ -261,7 +263,7 @@ async fn a_command_gets_the_request_as_input_and_no_environment() {
     assert_eq!(booking["occurrences"], 1);
     let uid = booking["uid"].as_str().unwrap();
     assert_eq!(fixture.status(uid), "accepted");
-    // Cargo gives this process a dozen variables of its own.
+    // Cargo sets a dozen variables for this process.
     assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
     assert!(!environment.contains("CARGO"), "{environment}");
 }
@@ -273,7 +275,7 @@ async fn what_a_command_started_ends_with_it() {
     let script = format!("sleep 1000 & echo $! > {}; wait", pid.display());
     let mut fixture = PassFixture::new(DIALECTS[0]).await;
     let source = shell_source(&folder, "crm.sh", &script);
-    // Long enough for the shell to write down what it started.
+    // Long enough for the shell to write down the process that it started.
     let spec = spec(source, Duration::from_secs(2), Span::zero());
     let (got, problems) = decide_one(&mut fixture, spec, GOOD_STANDING, OnViolation::Review).await;
     assert_eq!(got, "review lookup-failed", "{problems}");
@@ -281,7 +283,7 @@ async fn what_a_command_started_ends_with_it() {
     let stat = PathBuf::from(format!("/proc/{}/stat", pid.trim()));
     let gone = || match fs::read_to_string(&stat) {
         Err(_) => true,
-        // Dead, and not yet collected by whoever adopts it.
+        // Dead, and not yet collected by its new parent process.
         Ok(text) => text
             .rsplit_once(')')
             .is_some_and(|(_, rest)| rest.starts_with(" Z")),
@@ -295,7 +297,7 @@ async fn what_a_command_started_ends_with_it() {
     tokio::time::timeout(LONG_TIMEOUT, wait).await.unwrap();
 }
 
-/// A server that gives the same answer to everybody, and keeps what it was asked.
+/// A server that gives every caller the same answer, and records the requests.
 struct LookupServer {
     port: u16,
     requests: Arc<std::sync::Mutex<Vec<String>>>,
@@ -343,7 +345,7 @@ async fn the_answer_of_an_endpoint_decides() {
     let page: &'static str = format!("{ok}<html>bo@example.com</html>").leak();
     let large: &'static str = format!("{ok}\"{}\"", "x".repeat(70_000)).leak();
     let failed = "review lookup-failed";
-    // answer, decision, what is told of it
+    // answer, decision, reported problem
     let rows = [
         (Some(good), CONFIRMED, ""),
         (Some(bad), "decline rule", ""),
@@ -438,7 +440,7 @@ async fn an_answer_is_good_for_a_while_and_only_for_its_booker() {
         ("bo@example.com", 5, 1),
         ("cy@example.com", 0, 2),
         ("bo@example.com", 5, 3),
-        // Strangers are not asked about, and neither is what no rule asks about.
+        // There is no lookup for strangers, and none that no rule uses.
         ("who@example.com", 0, 3),
     ];
     for (n, (who, later, expect)) in rows.into_iter().enumerate() {
@@ -455,7 +457,7 @@ async fn an_answer_is_good_for_a_while_and_only_for_its_booker() {
     assert_eq!(count(), 3);
 }
 
-/// One that is away is not waited for again and again.
+/// A system that does not answer is not waited for again and again.
 #[tokio::test]
 async fn an_unreachable_system_is_called_a_few_times_in_one_pass() {
     let server = start_server(None).await;
@@ -483,13 +485,13 @@ async fn an_unreachable_system_is_called_a_few_times_in_one_pass() {
     assert_eq!(server.requests.lock().unwrap().len(), 6);
 }
 
-/// No more than configured run at the same time.
+/// No more lookups run at the same time than configured.
 #[tokio::test]
 async fn lookups_run_with_bounded_concurrency() {
     let folder = tempfile::tempdir().unwrap();
     let now = folder.path().join("now");
     fs::create_dir(&now).unwrap();
-    // Each leaves a mark while it runs, and says how many marks it saw.
+    // Each run leaves a mark while it runs, and prints how many marks it saw.
     let script = format!(
         "cd {now}; mkdir $$; ls | wc -l; sleep 0.05; rmdir $$",
         now = now.display()
@@ -517,12 +519,12 @@ async fn lookups_run_with_bounded_concurrency() {
     assert_eq!(report.steps.len(), 8);
 }
 
-/// Requests that wait are asked about again in each pass. When there are too many, new ones go
-/// first and each has its turn.
+/// Pending requests are looked up again in each pass. When there are too many, new requests come
+/// first, and each of the others gets its turn.
 #[tokio::test]
 async fn lookups_beyond_the_limit_of_a_pass_are_left_for_the_next() {
     let mut fixture = PassFixture::new(DIALECTS[0]).await;
-    // Nobody is at the desk, which is quick.
+    // No lookup is configured in the client, so each lookup fails quickly.
     set_rule(&mut fixture, GOOD_STANDING, OnViolation::Review);
     fixture.policy.limits.requests_per_pass = 5_000;
     fixture.grant("bo@example.com", 1).await;
@@ -547,7 +549,7 @@ async fn lookups_beyond_the_limit_of_a_pass_are_left_for_the_next() {
         let steps = report.steps.iter();
         steps.map(|step| step.request.id.to_string()).collect()
     };
-    // The new ones and the first of those that wait; then those that were left out.
+    // The new requests and the first of the pending ones; then those that were left out.
     let report = fixture.pass().await;
     assert!(!report.more);
     let second = booking_uids(&report);

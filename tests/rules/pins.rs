@@ -1,4 +1,4 @@
-//! PINs: what becomes of right and wrong ones, and that they are found nowhere afterwards.
+//! PINs: the results of right and wrong PINs, and that no PIN is found anywhere afterwards.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,8 +14,8 @@ use maitred::domain::time::Span;
 use maitred::reconcile::context::Ports;
 use maitred::reconcile::observe::observe;
 use maitred::reconcile::pin::{MAX_WRONG_PER_MEMBER, MAX_WRONG_PER_ORIGIN, MAX_WRONG_TOTAL, hash};
-use maitred::sandbox::actions::ThirdPartyAction;
-use maitred::sandbox::create_booking::NewBooking;
+use maitred::sandbox::action::ThirdPartyAction;
+use maitred::sandbox::new_booking::NewBooking;
 use maitred::store::open::{CreateIfMissing, open};
 use serde_json::{Value, json};
 use tracing_subscriber::fmt::MakeWriter;
@@ -58,7 +58,7 @@ async fn only_the_right_pin_confirms_a_member() {
         let lesson = fixture.event_types.lesson;
         let confirm = "confirm enough";
         let wrong = "decline wrong-pin";
-        // who, answer, what becomes of it
+        // who, answer, result
         let rows = [
             ("bo@example.com", Some(json!(RIGHT_PIN)), confirm),
             ("bo@example.com", Some(json!(" lock-and-4711\n")), confirm),
@@ -115,7 +115,8 @@ async fn after_some_wrong_pins_no_pin_is_checked_for_a_day() {
         commit_fact(&fixture, alias).await;
         let lesson = fixture.event_types.lesson;
         let start = |day: u32, hour: usize| format!("2026-12-{day:02}T{hour:02}:00:00Z");
-        // Some in one pass and some in another, under both addresses; those without are no tries.
+        // Some tries in one pass and some in another, under both addresses; requests without a PIN
+        // are no tries.
         let mut tries = Vec::new();
         for n in 0..MAX_WRONG_PER_ORIGIN {
             let who = ["bo@example.com", "bo@work.example"][n % 2];
@@ -176,7 +177,7 @@ async fn after_some_wrong_pins_no_pin_is_checked_for_a_day() {
             "{dialect:?}"
         );
 
-        // What was refused while locked does not lock any longer.
+        // Requests that were refused during the lock do not extend the lock.
         fixture.clock.advance(Span::hours(23));
         let still = request_with(
             &fixture,
@@ -208,9 +209,9 @@ async fn after_some_wrong_pins_no_pin_is_checked_for_a_day() {
     }
 }
 
-/// A stranger who guesses a member's PIN is limited by where the guesses come from: the member, who
-/// books from another origin, is served, and once the guesses come from everywhere, an origin that has
-/// given the right PIN before.
+/// A stranger who guesses a member's PIN is limited by the origin of the guesses: the member, who
+/// books from another origin, is served. When the guesses come from everywhere, an origin that gave
+/// the right PIN before is still served.
 #[tokio::test]
 async fn guesses_by_other_bookers_do_not_lock_the_member_out() {
     let mut fixture = PassFixture::new(DIALECTS[0]).await;
@@ -265,8 +266,8 @@ async fn guesses_by_other_bookers_do_not_lock_the_member_out() {
     assert_eq!(texts, 2, "once for each limit");
 }
 
-/// Guesses that are spread over many accounts stay below the limit of each member, and reach the limit
-/// over all members. An origin that gave the right PIN before is served all the same.
+/// Guesses that are spread over many accounts stay below the limit of each member, and reach the
+/// limit over all members. An origin that gave the right PIN before is still served.
 #[tokio::test]
 async fn guesses_that_are_spread_over_many_members_are_limited() {
     let mut fixture = PassFixture::new(DIALECTS[0]).await;
@@ -351,7 +352,7 @@ async fn guesses_that_are_spread_over_many_members_are_limited() {
     assert!(texts[0].contains("for all members"), "{texts:?}");
 }
 
-/// A request that waits is looked at in each pass; it keeps its place among the wrong ones.
+/// A pending request is evaluated in each pass; it keeps its place among the wrong PINs.
 #[tokio::test]
 async fn requests_that_wait_with_a_wrong_pin_stay_what_they_are() {
     let mut fixture = PassFixture::new(DIALECTS[0]).await;
@@ -394,8 +395,9 @@ async fn requests_that_wait_with_a_wrong_pin_stay_what_they_are() {
         );
         fixture.pass().await;
     }
-    // With another PIN all are looked at anew: what was wrong may be right now. The wrong ones that
-    // stand in the log still count for a day, so that the last two stay locked.
+    // After a change of the PIN all requests are checked again: a PIN that was wrong may be right
+    // now. The wrong PINs in the log still count for a day, so that the last two requests stay
+    // locked.
     set_pin(&fixture, "bo@example.com", WRONG_PIN).await;
     fixture.pass().await;
     let world = fixture.sandbox.lock();
@@ -410,7 +412,7 @@ async fn requests_that_wait_with_a_wrong_pin_stay_what_they_are() {
     );
 }
 
-/// Looking at a PIN takes time: one pass looks at so many, and the next goes on.
+/// Checking a PIN takes time: one pass checks a limited number, and the next pass continues.
 #[tokio::test]
 async fn pins_beyond_the_limit_of_a_pass_are_left_for_the_next() {
     let mut fixture = PassFixture::new(DIALECTS[0]).await;
@@ -437,7 +439,7 @@ async fn pins_beyond_the_limit_of_a_pass_are_left_for_the_next() {
             with_pin_answer(json!(RIGHT_PIN)),
         ));
     }
-    // Who asked later is not served before those that wait for their turn.
+    // A later request is not served before the requests that wait for their turn.
     let after = fixture.request(dinner, "cy@example.com", "2026-12-10T18:00:00Z");
     let report = fixture.pass().await;
     assert!(report.more);
@@ -457,7 +459,7 @@ async fn pins_beyond_the_limit_of_a_pass_are_left_for_the_next() {
     }
 }
 
-/// Where logs of this test binary go.
+/// Collects the logs of this test binary.
 #[derive(Clone, Copy)]
 struct LogBuffer;
 
@@ -482,7 +484,7 @@ impl MakeWriter<'_> for LogBuffer {
     }
 }
 
-/// Everything that is logged from here on, of every thread.
+/// Captures everything that is logged from here on, on every thread.
 fn capture_logs() {
     static ONCE: OnceLock<()> = OnceLock::new();
     ONCE.get_or_init(|| {
@@ -510,7 +512,7 @@ fn files_containing(folder: &Path, secret: &str) -> Vec<String> {
     found
 }
 
-/// The titles, descriptions and so on that Cal.com makes of answers hold the PIN too.
+/// Puts the PIN into the titles, descriptions and other texts that Cal.com makes of answers.
 fn repeat_pin(ask: &mut NewBooking, pin: &str) {
     ask.answers.insert(QUESTION.to_owned(), json!(pin));
     ask.answers.insert(
@@ -536,7 +538,8 @@ async fn a_pin_is_found_nowhere_afterwards() {
         require_pin(&mut fixture);
         let lookups = &["crm"];
         fixture.policy.global.rules = [
-            // Looks at whatever a pin could be in, and is kept with what it saw.
+            // Reads every field that could contain a PIN, and is recorded with the values that it
+            // read.
             rule_with_lookups(
                 "all",
                 "size(booking.title) > 0 && !(\"member-pin\" in booking.answers)",
@@ -555,7 +558,7 @@ async fn a_pin_is_found_nowhere_afterwards() {
         fixture.grant("bo@example.com", 100).await;
         fixture.grant("cy@example.com", 100).await;
         set_pin(&fixture, "bo@example.com", RIGHT_PIN).await;
-        // What was made before the ledger began is only reported.
+        // A booking from before the ledger began would only be reported.
         fixture.clock.advance(Span::minutes(5));
         let lesson = fixture.event_types.lesson;
         let mut uids = BTreeMap::new();

@@ -1,8 +1,9 @@
-//! Answers as genuine servers send them, seen by the rules of a gate: by the type of their question.
+//! Answers as genuine servers send them, as the rules of a gate see them: by the type of their
+//! question.
 
 use maitred::domain::criteria::on_violation::OnViolation;
-use maitred::sandbox::create_booking::NewBooking;
 use maitred::sandbox::model::{SandboxEventType, SandboxQuestion, SandboxQuestionKind};
+use maitred::sandbox::new_booking::NewBooking;
 use serde_json::{Value, json};
 
 use super::common::PassFixture;
@@ -11,7 +12,7 @@ use super::{DIALECTS, decision_text, request_with, rule_with_lookups};
 const BO: &str = "bo@example.com";
 const START: &str = "2026-12-01T09:00:00Z";
 
-/// Changes the event type of lessons. Nothing was booked yet.
+/// Changes the event type of lessons before anything is booked.
 fn edit_lesson(fixture: &PassFixture, edit: impl FnOnce(&mut SandboxEventType)) {
     let mut world = fixture.sandbox.lock();
     let mut lesson = world
@@ -24,12 +25,12 @@ fn edit_lesson(fixture: &PassFixture, edit: impl FnOnce(&mut SandboxEventType)) 
 }
 
 /// Cal.com sends the answer to a number question as a text, and an optional question that was left
-/// blank as an empty one.
+/// blank as an empty text.
 #[tokio::test]
 async fn a_rule_sees_the_answer_to_a_number_question_as_a_number() {
     const CONFIRMED: &str = "confirm enough";
     const DECLINED: &str = "decline rule";
-    // what is required, what is answered, what comes of it
+    // requirement, answer, expected decision
     let rows = [
         ("booking.answers.pages >= 100.0", json!(120), CONFIRMED),
         ("booking.answers.pages >= 100", json!("120"), CONFIRMED),
@@ -52,7 +53,7 @@ async fn a_rule_sees_the_answer_to_a_number_question_as_a_number() {
                 OnViolation::Decline,
                 &[],
             )];
-            // As it is stored by a genuine server (`each_row_is_as_on_a_genuine_server`).
+            // As a genuine server stores it (`each_row_is_as_on_a_genuine_server`).
             let stored = answer
                 .as_i64()
                 .map_or(answer.clone(), |n| json!(n.to_string()));
@@ -71,7 +72,7 @@ async fn a_rule_sees_the_answer_to_a_number_question_as_a_number() {
     }
 }
 
-/// A value that JSON has and no question gives is no reason to confirm.
+/// A value that JSON allows and no question produces is no reason to confirm.
 #[tokio::test]
 async fn a_rule_that_cannot_read_an_answer_never_confirms() {
     let mut fixture = PassFixture::new(DIALECTS[0]).await;

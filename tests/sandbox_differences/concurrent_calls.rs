@@ -1,4 +1,4 @@
-//! Two calls at once on a fresh booking: status codes, the state in the end, and the mails to the
+//! Two simultaneous calls on a new booking: status codes, the final status, and the mails to the
 //! guest.
 
 use maitred::sandbox::call_log::{MailKind, Recipient};
@@ -9,8 +9,8 @@ use crate::fixture::{CONFIRMED_SERIES, CONFIRMED_TYPE, DifferenceFixture, HOST_K
 
 const CALLS: [&str; 4] = ["confirm", "decline", "cancel", "reschedule"];
 
-/// The pair, both status codes, the states of what was there and of what was made, and the mails:
-/// confirmed, declined, cancelled.
+/// The pair of calls, both status codes, the final statuses of existing and new bookings, and the
+/// mails: confirmed, declined, cancelled.
 type ConcurrentCase = (usize, usize, [u16; 2], &'static [SandboxStatus], [u32; 3]);
 
 const SINGLE: [ConcurrentCase; 10] = [
@@ -26,7 +26,7 @@ const SINGLE: [ConcurrentCase; 10] = [
     (3, 3, [201, 201], &[Cancelled, Pending, Pending], [0, 0, 0]),
 ];
 
-/// Of a series, about its first occurrence.
+/// The same for a series, with calls about its first occurrence.
 const SERIES: [ConcurrentCase; 3] = [
     (0, 0, [200, 200], &[Accepted; 4], [2, 0, 0]),
     (0, 1, [200, 200], &[Rejected; 4], [1, 1, 0]),
@@ -46,7 +46,7 @@ fn two_calls_at_once_end_as_on_a_genuine_server() {
         (CONFIRMED_SERIES, &SERIES[..]),
     ] {
         for (one, other, codes, states, mails) in rows {
-            // Whichever was sent first.
+            // In both orders of sending.
             for turned in [false, true] {
                 let mut bench = DifferenceFixture::new();
                 let uids = match of {

@@ -1,5 +1,5 @@
-//! A world with the event types of `differences.md`, and calls to it as values. Time stands still
-//! until it is moved; two calls at once take their steps in the order in which they are due.
+//! A world with the event types of `differences.md`, and calls as values. Time stands still until a
+//! test moves it; two simultaneous calls take their steps in the order in which they are due.
 
 use std::collections::BTreeMap;
 
@@ -71,7 +71,7 @@ impl DifferenceFixture {
         self.now + Span::days(days) + Span::hours(2)
     }
 
-    /// So many days from now, as calls name it.
+    /// Returns the start this many days from now, in the form that calls use.
     pub fn start_text(&self, days: i64) -> String {
         self.time(days).format("%Y-%m-%dT%H:%M:%SZ").to_string()
     }
@@ -121,7 +121,7 @@ impl DifferenceFixture {
         self.send(&request)
     }
 
-    /// The list, with the host's key.
+    /// Lists bookings with the host's key.
     pub fn list(&mut self, query: &str) -> Vec<Value> {
         let request = Self::build_request(HOST_KEY, &format!("bookings?{query}"), &Value::Null);
         let (status, body) = self.send(&request);
@@ -134,7 +134,7 @@ impl DifferenceFixture {
         self.post(key, uid, "reschedule", &body)
     }
 
-    /// Asks for a booking as the guest does.
+    /// Requests a booking as the guest does.
     pub fn create(&mut self, slug: &str, days: i64, more: &Value) -> (u16, Value) {
         let mut body = json!({
             "start": self.start_text(days), "eventTypeId": self.event_type(slug).id,
@@ -170,7 +170,7 @@ impl DifferenceFixture {
             .collect()
     }
 
-    /// Calls that begin at the same instant; a step of each takes the time that it takes.
+    /// Sends calls that start at the same instant; each step takes its usual time.
     pub fn send_together<const N: usize>(
         &mut self,
         requests: [HttpRequest; N],

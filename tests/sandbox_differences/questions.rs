@@ -1,21 +1,21 @@
-//! What `faults.md` needs the stand-in to show beyond the rows of `differences.md`: the types of
-//! answers, buffers and limits, policies by notice, large notes, names that anybody may give.
+//! What `faults.md` needs the sandbox to show beyond the rows of `differences.md`: the types of
+//! answers, buffers and limits, policies by notice, long notes, names that anybody may give.
 
 use maitred::domain::time::Span;
-use maitred::sandbox::actions::{BookingMove, BookingRemark, ThirdPartyAction};
-use maitred::sandbox::create_booking::NewBooking;
+use maitred::sandbox::action::{BookingMove, BookingRemark, ThirdPartyAction};
 use maitred::sandbox::http_types::HttpRequest;
 use maitred::sandbox::model::SandboxStatus::{Accepted, Pending};
 use maitred::sandbox::model::{
     ConfirmationRule, LimitPeriod, SandboxEventType, SandboxQuestion, SandboxQuestionKind,
 };
+use maitred::sandbox::new_booking::NewBooking;
 use serde_json::{Value, json};
 
 use crate::fixture::{
     CONFIRMED_TYPE, DifferenceFixture, GUEST_MAIL, HOST_KEY, HOST_MAIL, NO_KEY, OPEN_TYPE,
 };
 
-/// An answer is stored by the type of its question, and a blank one is not absent.
+/// An answer is stored by the type of its question, and a blank answer is not absent.
 #[test]
 fn answers_have_the_types_that_genuine_servers_give_them() {
     use SandboxQuestionKind::{
@@ -23,7 +23,7 @@ fn answers_have_the_types_that_genuine_servers_give_them() {
         Textarea, Url,
     };
     let blank = Value::Null;
-    // Type, what is sent, what is stored.
+    // Type, the value sent, the value stored.
     let rows = [
         (Number, json!(120), json!("120")),
         (Number, json!("120"), json!("120")),
@@ -101,7 +101,7 @@ fn event_types_show_questions_buffers_and_limits() {
     );
 }
 
-/// Times that Cal.com refuses to sell and confirms all the same.
+/// Times that Cal.com refuses to offer but confirms all the same.
 #[test]
 fn times_that_cannot_be_booked_can_be_confirmed() {
     // Buffers: right after another booking.
@@ -128,7 +128,7 @@ fn times_that_cannot_be_booked_can_be_confirmed() {
     let other = json!({"start": start, "attendee": {"name": "Al", "email": "al@guest.test"}});
     assert_eq!(bench.create(CONFIRMED_TYPE, 2, &other).0, 400);
     assert_eq!(bench.post(HOST_KEY, &waits, "confirm", &Value::Null).0, 200);
-    // The host is a guest of somebody else at that time, and sees it in the list.
+    // The host is a guest of another person at that time, and sees that booking in the list.
     let mut bench = DifferenceFixture::new();
     let foreign = bench.world.add_event_type(SandboxEventType {
         confirmation: ConfirmationRule::Never,
@@ -143,7 +143,7 @@ fn times_that_cannot_be_booked_can_be_confirmed() {
         (&listed[0]["uid"], &listed[0]["hosts"][0]["id"]),
         (&json!(there), &json!(13))
     );
-    // Limits: the second of a day where one is the most.
+    // Limits: the second booking of a day, where one is the maximum.
     for count in [true, false] {
         let mut bench = DifferenceFixture::new();
         bench.edit_event_type(OPEN_TYPE, |of| {
@@ -179,13 +179,13 @@ fn bookings_accepted_at_once_have_no_updated_time() {
     let waits = bench.book(CONFIRMED_TYPE, 1);
     bench.assert_status(&waits, Pending);
     assert_eq!(bench.booking(&waits).updated, Some(bench.now));
-    // A confirmed booking that its booker moves far ahead is accepted at once.
+    // A confirmed booking that its booker moves far ahead is accepted immediately.
     bench.post(HOST_KEY, &waits, "confirm", &Value::Null);
     let (status, body) = bench.move_to(NO_KEY, &waits, 9);
     assert_eq!((status, &body["data"]["status"]), (201, &json!("accepted")));
 }
 
-/// What no API shows, and what the event type forbids.
+/// Conditions that no API shows, and changes that the event type forbids.
 #[test]
 fn event_types_may_ask_free_mail_only_and_forbid_to_cancel_or_move() {
     let mut bench = DifferenceFixture::new();
@@ -230,8 +230,8 @@ fn notes_may_be_very_long() {
     assert!(rows.len() == 5 && bytes > 8 << 20, "{bytes} bytes");
 }
 
-/// `cancelledBy` and `rescheduledBy` are parameters of public pages: who uses those may name
-/// anybody.
+/// `cancelledBy` and `rescheduledBy` are parameters of public pages: people who use these pages may
+/// give any name.
 #[test]
 fn the_address_of_a_cancellation_or_move_is_unchecked() {
     let mut bench = DifferenceFixture::new();

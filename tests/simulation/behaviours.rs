@@ -1,49 +1,51 @@
-//! Behaviours of a real server and of real people. Each run has some of them; `MAITRED_SIM` with a list
-//! of names, `all` or `none` says which, so that a failure can be narrowed down to what it needs. The
-//! seeds of `REGRESSIONS` are older than the behaviours and run without any.
+//! Behaviours of a real server and of real people. Each run has some of them; `MAITRED_SIM` selects
+//! them with a list of names, `all` or `none`, so that a failure can be narrowed down to the
+//! behaviours that it needs. The seeds of `REGRESSIONS` are older than the behaviours and run
+//! without any.
 
 use super::REGRESSIONS;
 use super::rng::Rng;
 
-/// Which behaviours a run has.
+/// The behaviours of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Behaviours {
     /// A confirm checks the status at its start, mails in the middle and writes the status at its
     /// end, whether or not the client still waits.
     pub slow_confirm: bool,
-    /// The server dies in the middle of a confirm: mailed, and the status is as it was.
+    /// The server dies in the middle of a confirm: the mail is sent, and the status is unchanged.
     pub server_dies: bool,
     /// The booker cancels or moves while a confirm runs: the booking ends accepted.
     pub race_with_confirm: bool,
-    /// Calls wait for their turn and take seconds, and many people ask at once.
+    /// Calls wait for their turn and take seconds, and many people request bookings at the same
+    /// time.
     pub slow_calls: bool,
-    /// Somebody confirms again what was cancelled or moved.
+    /// A person confirms a booking again that was cancelled or moved.
     pub revive: bool,
     /// The server accepts some bookings when they are made, and never writes them again.
     pub accepted_at_once: bool,
-    /// The server accepts at once most of what bookers move.
+    /// The server immediately accepts most of the bookings that bookers move.
     pub moved_at_once: bool,
-    /// A booking is moved twice at the same time, and has two successors.
+    /// A booking is moved twice at the same time and has two successors.
     pub two_successors: bool,
     /// A booking has a status for a while that the client does not know.
     pub unknown_status: bool,
-    /// Occurrences join a series between the look and the call.
+    /// Occurrences join a series between the last reading and the call.
     pub joined_series: bool,
-    /// The ledger is lost: an empty one, another one, or an older backup is opened.
+    /// The ledger is lost: an empty ledger, another ledger, or an older backup is opened.
     pub lost_ledger: bool,
-    /// A member cancels and books again at once.
+    /// A member cancels and immediately books again.
     pub rebook: bool,
-    /// The server refuses for ever to confirm one booking.
+    /// The server permanently refuses to confirm one booking.
     pub always_refused: bool,
     /// The client's clock is wrong by days, the server's is not.
     pub clock_skew: bool,
-    /// Nothing is confirmed once it has begun.
+    /// Bookings are not confirmed after their start.
     pub after_start: bool,
 }
 
 type BehaviourField = fn(&mut Behaviours) -> &mut bool;
 
-/// Each by its name.
+/// Each behaviour with its name.
 const BEHAVIOUR_NAMES: [(&str, BehaviourField); 15] = [
     ("slow-confirm", |b| &mut b.slow_confirm),
     ("server-dies", |b| &mut b.server_dies),
@@ -63,8 +65,8 @@ const BEHAVIOUR_NAMES: [(&str, BehaviourField); 15] = [
 ];
 
 impl Behaviours {
-    /// What the run of a seed has: what `MAITRED_SIM` says, or about half of all that runs have, for
-    /// what one behaviour does must not always be hidden by another.
+    /// Returns the behaviours for a seed: those that `MAITRED_SIM` names, or about half of all
+    /// behaviours, so that the effects of one behaviour are not always hidden by another.
     pub fn of_seed(seed: u64) -> Self {
         match std::env::var("MAITRED_SIM") {
             Ok(wanted) => Self::parse(&wanted),
@@ -100,11 +102,11 @@ impl Behaviours {
         behaviours
     }
 
-    /// Whether a confirm is something that takes its time at the server.
+    /// Returns true if a confirm takes time at the server.
     pub fn confirms_take_time(self) -> bool {
         self.slow_confirm || self.server_dies || self.race_with_confirm || self.unknown_status
     }
 }
 
-/// So that the behaviours of a run are no part of its other chances.
+/// Separates the random choice of behaviours from the run's other random numbers.
 const SALT: u64 = 0x5eed_0fbe_4a71;

@@ -1,5 +1,5 @@
-//! What a listing shows: the rows that were asked for as the line of the moment has them, which may
-//! be old, out of order, or without one of them.
+//! What a list shows: the selected rows as the connection shows them at that moment, which may be
+//! old, out of order, or incomplete.
 
 use std::sync::atomic::Ordering;
 
@@ -10,13 +10,13 @@ use maitred::domain::time::Time;
 use super::model_calcom::{ModelBooking, ModelCalcom};
 use super::model_connection::SimState;
 
-/// Pages of a listing by the time of writing that v1 gives.
+/// Pages of a v1 list by modification time.
 const LEGACY_PAGES: u32 = 4;
 
-/// Rows of a page of v1, whatever the others are.
+/// Rows of a v1 page, whatever the page size of other lists.
 const LEGACY_PAGE: usize = 128;
 
-/// One page of what a listing selects, as the line of the moment shows it.
+/// Returns one page of the selected rows, as the connection shows them at that moment.
 pub fn list_page(
     sim: &mut SimState,
     select: &BookingFilter,
@@ -61,8 +61,8 @@ pub fn list_page(
     }
     if !rows.is_empty() && sim.rng.chance(sim.fault_rate) {
         let n = sim.rng.index(rows.len());
-        // v1 shows by what a booking was replaced only with the one that replaced it: a page that
-        // loses that makes a move a cancellation, and nothing can tell.
+        // v1 shows the link between a booking and its successor only in the successor's row:
+        // without that row a move looks like a cancellation, and no client can tell the difference.
         if !(sim.calcom.legacy && rows[n].predecessor.is_some()) {
             sim.coverage.count("list: row missing");
             sim.stale.store(true, Ordering::Relaxed);
@@ -95,7 +95,7 @@ pub fn list_page(
     }
 }
 
-/// As `calcom/api.md` 2.2 says.
+/// Selects rows as described in `calcom/api.md` 2.2.
 fn is_selected(
     calcom: &ModelCalcom,
     select: &BookingFilter,

@@ -1,4 +1,5 @@
-//! Whether what a process writes about charges is right, fact by fact, against what truly happened.
+//! Checks whether what a process writes about charges is right, fact by fact, against what really
+//! happened.
 
 use maitred::domain::account::LotPart;
 use maitred::domain::booking::BookingStatus;
@@ -17,7 +18,7 @@ use super::model_calcom::{EVENT_TYPES, HOST_ID, ModelBooking};
 use super::reference_ledger::{Author, HoldState};
 use super::reference_policy::{ChargeEnd, ReferencePolicy};
 
-/// A plan is not begun on later than a minute after it was made; and a call may last.
+/// A plan is started within a minute after it was made, and a call may take some time.
 const MAX_PLAN_AGE: Span = Span::minutes(2);
 
 fn total_credits(parts: &[RefundPart]) -> i64 {
@@ -25,7 +26,8 @@ fn total_credits(parts: &[RefundPart]) -> i64 {
 }
 
 impl FaultyStoreState {
-    /// Takes a commit into the book, and holds against the truth what a process wrote.
+    /// Applies a commit to the reference ledger, and checks what a process wrote against what
+    /// really happened.
     pub fn apply_commit(&mut self, author: Author, at: Time, facts: &[Fact]) {
         let history = std::sync::Arc::clone(&self.history);
         let history = history.lock().unwrap();
@@ -52,7 +54,7 @@ impl FaultyStoreState {
         self.moves.clear();
     }
 
-    /// Takes a fact into the book, by the policy that stood when it was written.
+    /// Applies a fact to the reference ledger, with the policy at the time of the write.
     pub fn apply_fact(
         &mut self,
         history: &History,
@@ -74,7 +76,7 @@ impl FaultyStoreState {
         }
     }
 
-    /// From where, to where, and what was paid for both.
+    /// Returns the bookings from and to which a charge moves, and what was paid for both.
     fn charge_before_move(&self, fact: &Fact) -> Option<(String, String, i64)> {
         let Fact::Move { from, to, .. } = fact else {
             return None;
@@ -84,7 +86,7 @@ impl FaultyStoreState {
         Some((from.to_string(), to.uid.to_string(), paid))
     }
 
-    /// What the moves that lead there have cost.
+    /// Returns what the moves that lead to the booking have cost.
     fn late_move_cost(&mut self, history: &History, at: Time, fact: &Fact) -> i64 {
         let Fact::Move { from, to, .. } = fact else {
             return 0;
@@ -224,7 +226,8 @@ impl FaultyStoreState {
         }
     }
 
-    /// To the lot that paid, or where that has expired, as the policy says.
+    /// Checks that credits go back to the lot that paid, or, if that lot has expired, to the lot
+    /// that the policy demands.
     fn check_refund_lots(&mut self, history: &History, at: Time, uid: &str, parts: &[RefundPart]) {
         for part in parts {
             let must = self
@@ -248,7 +251,7 @@ impl FaultyStoreState {
         }
     }
 
-    /// Nothing is paid from a lot whose time was over when that was planned.
+    /// Checks that no payment comes from a lot that had expired when the payment was planned.
     fn check_lots_unexpired(&mut self, at: Time, uid: &str, parts: &[LotPart]) {
         for part in parts {
             let expires = self.reference.expiries.get(part.grant.as_str()).copied();
@@ -262,7 +265,7 @@ impl FaultyStoreState {
         }
     }
 
-    /// What the watch decides about bookings without a charge.
+    /// Checks what the watch decides about bookings without a charge.
     fn check_watch_decision(
         &mut self,
         history: &History,
@@ -312,8 +315,8 @@ impl FaultyStoreState {
         }
     }
 
-    /// It is cancelled again only where that is configured, and only when it was accepted although it was
-    /// cancelled or moved.
+    /// Checks that a booking is cancelled again only if the gate says so, and only if it was
+    /// accepted although it had been cancelled or moved.
     fn check_revived(&mut self, history: &History, at: Time, uid: &str) {
         let gate = history
             .last_row(uid)
@@ -337,7 +340,8 @@ impl FaultyStoreState {
         self.check_was_ever(history, uid, "cancelled again and not revived", revived);
     }
 
-    /// What is closed undecided was over, or answered or taken away by others: nothing of it waits.
+    /// Checks that requests closed undecided had ended, or were answered or taken away by others:
+    /// none of their bookings still waits.
     fn check_closed_undecided(&mut self, history: &History, at: Time, request: &Request) {
         let ended = |row: Option<&ModelBooking>| match row {
             None => true,
@@ -358,7 +362,8 @@ impl FaultyStoreState {
         }
     }
 
-    /// Nothing is confirmed for a frozen account, but what was paid for where that carries.
+    /// Checks that nothing is confirmed for a frozen account, except a booking whose predecessor
+    /// was paid for, if the gate carries the payment.
     fn check_not_frozen(&mut self, request: &Request) {
         let mut gates = self.policy.gates.iter();
         let gate = gates.find(|gate| request.gate.as_ref() == Some(&gate.name));
@@ -371,8 +376,9 @@ impl FaultyStoreState {
         }
     }
 
-    /// Nobody is let in at a time that somebody else has: within one plan never, and beside what was
-    /// accepted before whenever the lists told all. What is past is in nobody's way, and not listed.
+    /// Checks that no request is confirmed at a time that another booking has: never within one
+    /// plan, and never next to bookings that were accepted before, provided that the lists were
+    /// complete. Past bookings do not conflict and are not listed.
     fn check_time_is_free(&mut self, history: &History, at: Time, request: &Request, all: &[Fact]) {
         let lets_in = |request: &Request| request.call == Some(CallKind::Confirm);
         if !lets_in(request) || request.state != RequestState::Recorded {
@@ -431,8 +437,8 @@ impl FaultyStoreState {
         let Some(row) = history.last_row(uid) else {
             return;
         };
-        // One that joined a series under our confirm is charged whatever is configured; what was decided
-        // once is ours, however old it is.
+        // A booking that joined a series during maitred's confirm is charged whatever the
+        // configuration says. A booking that was decided once is managed, however old it is.
         let mut intents = self.reference.intents.values();
         let joined = how == OnUnmanaged::Charge
             && intents.any(|begun| {
@@ -470,7 +476,7 @@ impl FaultyStoreState {
         self.check_was_ever(history, uid, "taken on and not accepted", stands);
     }
 
-    /// The whole price, or all that the account has.
+    /// Checks that the charge is the whole price, or everything that the account has.
     fn check_charged_amount(&mut self, history: &History, at: Time, uid: &str, all: &[Fact]) {
         let Some(cost) = history.last_row(uid).and_then(|row| {
             self.reference_policy(history, at)
@@ -511,7 +517,7 @@ impl FaultyStoreState {
         }
     }
 
-    /// A move neither charges twice nor gives back what the successor costs.
+    /// Checks that a move neither charges twice nor refunds what the successor costs.
     fn check_moves(&mut self, history: &History, at: Time) {
         for (from, to, before) in std::mem::take(&mut self.moves) {
             let Some(row) = history.last_row(&to) else {
@@ -538,7 +544,7 @@ impl FaultyStoreState {
         }
     }
 
-    /// What an intent takes over ends with it, and not before.
+    /// Checks that a charge that an intent takes over ends with the intent, and not before.
     fn check_carried(&mut self, facts: &[Fact]) {
         for fact in facts {
             let Fact::IntentSettled {

@@ -1,4 +1,4 @@
-//! What a run exercised. A simulation that never reached a state proves nothing about it.
+//! What a run exercised. A simulation that never reached a state proves nothing about that state.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 #[derive(Default)]
 pub struct Coverage(pub BTreeMap<Cow<'static, str>, u64>);
 
-/// What the default run must have reached at least once.
+/// States that the default run must reach at least once.
 pub const MUST_REACH: [&str; 160] = [
     "absence taken back",
     "account frozen",

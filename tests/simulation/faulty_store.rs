@@ -1,6 +1,6 @@
-//! The store that the pass is given: one in memory, behind a lock, so that operators can write
-//! between any two calls and everything can be compared at any time. It fails on its own now and
-//! then, and the process can end before and after each commit.
+//! The store that the pass receives: a store in memory behind a lock, so that operators can write
+//! between any two calls and everything can be compared at any time. It fails at random, and the
+//! process can end before and after each commit.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
@@ -11,8 +11,8 @@ use maitred::domain::account::Account;
 use maitred::domain::decision::{Decision, ReasonCode};
 use maitred::domain::fact::Fact;
 use maitred::domain::gate::Policy;
+use maitred::domain::grant::GrantRecord;
 use maitred::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
-use maitred::domain::ledger::GrantRecord;
 use maitred::domain::ledger_state::{LedgerFact, LedgerState};
 use maitred::domain::request::{Charge, ChargeState, Request, RequestState};
 use maitred::domain::time::{Span, Time};
@@ -35,37 +35,37 @@ use super::text_removal::scrub_fact;
 pub struct FaultyStoreState {
     pub store: MemoryStore,
     pub commits: Vec<(Time, Vec<Fact>)>,
-    /// The policy that stood at each commit.
+    /// The policy in force at each commit.
     pub policies: Vec<Arc<Policy>>,
     pub reference: ReferenceLedger,
     pub coverage: Coverage,
     pub fault_rate: u64,
     pub history: Arc<Mutex<History>>,
     pub policy: Arc<Policy>,
-    /// What the dialect does not show.
+    /// Set if the dialect does not show these things.
     pub legacy: bool,
     pub hides_updated: bool,
-    /// The oldest moment that what is being written may rest on.
+    /// The oldest moment on which the current write may rest.
     pub observed_from: usize,
     /// Why charges ended.
     pub end_reasons: BTreeMap<String, &'static str>,
-    /// From and to where charges were moved by the commit at hand, and what was paid before.
+    /// Charges that the current commit moves: from where, to where, and what was paid before.
     pub moves: Vec<(String, String, i64)>,
     pub rng: Rng,
     pub grants_made: u64,
     /// After an indeterminate commit this process may write nothing more.
     closed: bool,
-    /// Commits that a pass has asked for.
+    /// Number of commits that passes have requested.
     pub pass_commits: u64,
     /// The process's clock is wrong by days.
     pub has_skewed_clock: bool,
-    /// Every sentence is taken out of what is written.
+    /// Message texts are removed from everything that is written.
     pub removes_texts: bool,
-    /// The moment at which the pass or watch at hand began.
+    /// The moment at which the current pass or watch started.
     pub pass_from: usize,
     pub stale: Arc<AtomicBool>,
     pub lost_ledger: Option<LostLedger>,
-    /// A watch is under way.
+    /// A watch is running.
     pub watching: bool,
     /// The clocks differ by more than two minutes.
     pub clocks_differ: bool,
@@ -75,11 +75,11 @@ pub struct FaultyStoreState {
 pub struct FaultyStore {
     state: Arc<Mutex<FaultyStoreState>>,
     shared: Arc<SharedWorld>,
-    /// An operator's hand: nothing goes wrong, and nobody stops it.
+    /// Acts for an operator: no commit fails, and the process does not end.
     by_operator: bool,
 }
 
-/// What a shelf is made of.
+/// The settings of a new store.
 pub struct FaultyStoreConfig {
     pub seed: u64,
     pub history: Arc<Mutex<History>>,
@@ -90,7 +90,7 @@ pub struct FaultyStoreConfig {
 }
 
 impl FaultyStoreState {
-    /// Commits, and takes the facts into the book.
+    /// Commits the facts, and applies them to the reference ledger.
     fn write(
         &mut self,
         by: Author,
@@ -127,7 +127,7 @@ impl FaultyStoreState {
         Ok(head)
     }
 
-    /// Promises 12 and 13: nothing rests on a ledger or a clock that may be wrong.
+    /// Checks promises 12 and 13: nothing rests on a ledger or a clock that may be wrong.
     fn check_ledger_and_clock(&mut self, facts: &[Fact], restore_open: bool) {
         let began = self.commits.first().map(|(began, _)| *began);
         for fact in facts {
@@ -162,7 +162,7 @@ impl FaultyStoreState {
         }
     }
 
-    /// A refusal says what is true when it is written down.
+    /// Checks that the reasons of a refusal are true when the refusal is written.
     fn check_decline_is_true(&mut self, request: &Request) {
         if request.decision != Decision::Decline || request.state != RequestState::Recorded {
             return;
@@ -189,7 +189,7 @@ impl FaultyStoreState {
         }
     }
 
-    /// That every charge is in the ledger what it is in the book.
+    /// Checks that every charge has the same state in the ledger and in the reference ledger.
     pub fn compare_charges(&mut self) {
         self.compare_names();
         for (uid, hold) in &self.reference.holds {
@@ -213,7 +213,7 @@ impl FaultyStoreState {
         }
     }
 
-    /// That the ledger has no charge and no account that the book has not.
+    /// Checks that the ledger has no charge and no account that is missing in the reference ledger.
     fn compare_names(&mut self) {
         let open = self.store.open_charges(None, 10_000).unwrap();
         for charge in open {
@@ -237,7 +237,7 @@ impl FaultyStoreState {
         }
     }
 
-    /// Promise 1, and that the ledger and the book agree.
+    /// Checks promise 1, and that the ledger and the reference ledger agree.
     pub fn compare(&mut self) {
         for account in self.store.accounts(None, 100).unwrap() {
             let signed = |credits: u64| i64::try_from(credits).unwrap();
@@ -323,7 +323,7 @@ impl FaultyStore {
         self.state.lock().unwrap()
     }
 
-    /// A new process has the store.
+    /// Lets a new process use the store.
     pub fn reopen(&self) {
         self.state().closed = false;
     }
@@ -353,12 +353,12 @@ impl FaultyStore {
         state.write(Author::Operator, at, vec![fact], &[]).unwrap();
     }
 
-    /// An operator does something.
+    /// Runs a random command of an operator.
     pub fn run_operator_command(&self, rng: &mut Rng, coverage: &mut Coverage, now: Time) {
         let who = BOOKERS[rng.index(BOOKERS.len() - 1)];
         let account = AccountId::parse(who).unwrap();
         let there = self.state().store.account(&account).unwrap();
-        // Somebody looks after what is being moved right now.
+        // Sometimes the operator picks a charge that is being moved at the moment.
         let moving = !self.state().reference.carried_charges().is_empty() && rng.chance(600);
         let what = if moving { 8 } else { rng.up_to(9) };
         match (what, there) {
@@ -411,7 +411,7 @@ impl FaultyStore {
         }
     }
 
-    /// An operator ends a charge, by the command that is there for it.
+    /// Ends a charge with the operator's command for this purpose.
     pub fn settle_charge(&self, rng: &mut Rng, coverage: &mut Coverage, now: Time, uid: &str) {
         let give_back = rng.chance(500);
         let policy = Arc::clone(&self.state().policy);
@@ -428,7 +428,7 @@ impl FaultyStore {
         let settled = charges::settle(&mut hand, &policy, now, uid, give_back);
         match (settled, taken) {
             (Ok(_), false) => {}
-            // The successor would end without a charge.
+            // Otherwise the successor would end without a charge.
             (Err(_), true) => {
                 return coverage.count("operator refused: the charge is being taken over");
             }
@@ -468,21 +468,21 @@ impl FaultyStore {
         self.state().reference.check_may_send(uid, confirm)
     }
 
-    /// Whether the booking was there when a ledger was lost.
+    /// Returns true if the booking existed when a ledger was lost.
     pub fn was_lost(&self, uid: &str) -> bool {
         let state = self.state();
         let lost = state.lost_ledger.as_ref();
         lost.is_some_and(|lost| lost.rows.contains(uid))
     }
 
-    /// Whether an open intent cancels the booking because it was accepted again.
+    /// Returns true if an open intent cancels the booking because it was accepted again.
     pub fn cancels_revived(&self, uid: &str) -> bool {
         let state = self.state();
         let mut open = state.reference.open_intents();
         open.any(|(_, begun)| begun.revived && begun.bookings.contains(uid))
     }
 
-    /// The open intent about a booking.
+    /// Returns the open intent about a booking.
     pub fn open_intent_of(&self, uid: &str) -> Option<String> {
         let state = self.state();
         let mut open = state.reference.open_intents();
@@ -496,7 +496,7 @@ impl FaultyStore {
         intent.is_some_and(|begun| begun.outcome.is_none())
     }
 
-    /// Whether the open intent for this booking is to cancel what others accepted.
+    /// Returns true if the open intent for this booking cancels a booking that others accepted.
     pub fn is_unmanaged(&self, uid: &str) -> bool {
         let state = self.state();
         state
@@ -505,7 +505,7 @@ impl FaultyStore {
             .is_some_and(|begun| begun.unmanaged)
     }
 
-    /// Whether credits were ever held for it.
+    /// Returns true if credits were ever held for the booking.
     pub fn was_held(&self, uid: &str) -> bool {
         self.state().reference.holds.contains_key(uid)
     }
@@ -514,7 +514,8 @@ impl FaultyStore {
         self.state().reference.was_unmanaged(uid)
     }
 
-    /// Whether it was decided before, or closed undecided, and that is settled.
+    /// Returns true if an earlier decision about the booking is settled, or if the booking was
+    /// closed undecided.
     pub fn was_decided(&self, uid: &str) -> bool {
         let state = self.state();
         let mut settled = state
@@ -566,7 +567,7 @@ impl Store for FaultyStore {
         }
         state.pass_commits += 1;
         if !expected.is_empty() && state.rng.chance(trouble / 2) {
-            // An operator was quicker.
+            // An operator changes the account first.
             let who = state.rng.pick(expected).account.to_string();
             drop(guard);
             let name = Address::parse(&who).unwrap();
@@ -605,7 +606,7 @@ impl Store for FaultyStore {
                 }
             }
         }
-        // The answer is lost with the process; the lock is held until here.
+        // The answer is lost if the process ends here; the lock is held until this point.
         self.shared.process_ends_here();
         written
     }

@@ -1,5 +1,5 @@
-//! What truly happened: every row as it was after each change, by number. Lists may be stale and
-//! answers lost; this is what they are held against.
+//! What really happened: every row after each change, by number. Lists may be stale and answers
+//! lost; the results are checked against this history.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,12 +8,13 @@ use super::model_calcom::ModelBooking;
 #[derive(Default)]
 pub struct History {
     changes: usize,
-    /// By booking, the number of the change and the row after it; none when it was deleted.
+    /// For each booking, the numbers of the changes and the row after each; `None` when the booking
+    /// was deleted.
     rows: BTreeMap<String, Vec<(usize, Option<ModelBooking>)>>,
 }
 
 impl History {
-    /// Takes in what is different from what is known.
+    /// Records the differences from the last known rows.
     pub fn record(&mut self, rows: &[ModelBooking]) {
         let there: BTreeSet<&str> = rows.iter().map(|row| row.uid.as_str()).collect();
         for row in rows {
@@ -32,7 +33,8 @@ impl History {
         }
     }
 
-    /// All that became of a booking and of what replaced it, for whoever reads why a seed failed.
+    /// Describes everything that happened to a booking and its successors, for a person who
+    /// examines why a seed failed.
     pub fn describe(&self, uid: &str) -> String {
         let all = self.descendants(uid);
         let changes = all.iter().filter_map(|uid| self.rows.get(uid)).flatten();
@@ -40,37 +42,37 @@ impl History {
         changes_text.collect()
     }
 
-    /// How many changes there were.
+    /// Returns the number of changes so far.
     pub fn change_count(&self) -> usize {
         self.changes
     }
 
-    /// The row when so many changes had happened.
+    /// Returns the row after this number of changes.
     pub fn row_at(&self, uid: &str, moment: usize) -> Option<&ModelBooking> {
         let states = self.rows.get(uid)?;
         let upto = states.partition_point(|(number, _)| *number <= moment);
         states.get(upto.checked_sub(1)?)?.1.as_ref()
     }
 
-    /// The row as it was last, also of one that was deleted.
+    /// Returns the last state of the row, even if the booking was deleted.
     pub fn last_row(&self, uid: &str) -> Option<&ModelBooking> {
         let mut states = self.rows.get(uid)?.iter().rev();
         states.find_map(|(_, row)| row.as_ref())
     }
 
-    /// Whether the row was ever like this.
+    /// Returns true if the row ever satisfied the condition.
     pub fn was_ever(&self, uid: &str, is: impl Fn(&ModelBooking) -> bool) -> bool {
         let mut states = self.rows.get(uid).into_iter().flatten();
         states.any(|(_, row)| row.as_ref().is_some_and(&is))
     }
 
-    /// The number of the change that made it.
+    /// Returns the number of the change that created the booking.
     pub fn first_change(&self, uid: &str) -> usize {
         let states = self.rows.get(uid).and_then(|known| known.first());
         states.map_or(0, |(number, _)| *number)
     }
 
-    /// The booking and all that replaced it, as far as ever.
+    /// Returns the booking and the chain of its successors, in their last states.
     pub fn successors(&self, uid: &str) -> Vec<&ModelBooking> {
         let mut chain = Vec::new();
         let mut next = self.last_row(uid);
@@ -81,8 +83,8 @@ impl History {
         chain
     }
 
-    /// The bookings that ever said that they replaced this one, or one that did: two moves at once make
-    /// two, of which the old one names one.
+    /// Returns the booking and all bookings that ever replaced it, directly or indirectly: two
+    /// simultaneous moves make two successors, and the old booking names only one of them.
     pub fn descendants(&self, uid: &str) -> BTreeSet<String> {
         let mut found_uids = BTreeSet::from([uid.to_owned()]);
         loop {
@@ -102,7 +104,8 @@ impl History {
         }
     }
 
-    /// The bookings that say at a moment that they replaced this one, and the one that it names first.
+    /// Returns the bookings that name this booking as their predecessor at a moment; the successor
+    /// that it names comes first.
     pub fn replaced_by(&self, uid: &str, moment: usize) -> Vec<String> {
         let named = self
             .row_at(uid, moment)
@@ -117,7 +120,7 @@ impl History {
         named.into_iter().chain(others).collect()
     }
 
-    /// From a booking to another that replaced it, one after the other; nothing when it did not.
+    /// Returns the chain from a booking to a successor, or nothing if there is no such chain.
     pub fn path(&self, from: &str, to: &str) -> Vec<&ModelBooking> {
         let mut path: Vec<&ModelBooking> = self.last_row(to).into_iter().collect();
         for row in self.ancestors(to) {
@@ -130,7 +133,7 @@ impl History {
         Vec::new()
     }
 
-    /// What the booking replaced, the nearest first.
+    /// Returns the predecessors of the booking, the nearest first.
     pub fn ancestors(&self, uid: &str) -> Vec<&ModelBooking> {
         let mut found = Vec::new();
         let from = |row: &ModelBooking| row.predecessor.clone();
@@ -142,7 +145,8 @@ impl History {
         found
     }
 
-    /// The moments from one to another at which one of these bookings was changed, and the first.
+    /// Returns the moments in a range at which one of these bookings was changed, and the first
+    /// moment of the range.
     pub fn moments(&self, uids: &[&str], from: usize, to: usize) -> Vec<usize> {
         let mut moments = BTreeSet::from([from]);
         for uid in uids {
@@ -153,13 +157,13 @@ impl History {
         moments.into_iter().collect()
     }
 
-    /// Every booking that is there.
+    /// Returns every booking that exists.
     pub fn current_rows(&self) -> impl Iterator<Item = &ModelBooking> {
         let last = self.rows.values().filter_map(|known| known.last());
         last.filter_map(|(_, row)| row.as_ref())
     }
 
-    /// Every booking there ever was, as it was last.
+    /// Returns every booking that ever existed, in its last state.
     pub fn all_rows(&self) -> impl Iterator<Item = &ModelBooking> {
         self.rows.keys().filter_map(|uid| self.last_row(uid))
     }

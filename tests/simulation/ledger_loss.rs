@@ -1,5 +1,6 @@
-//! The ledger is lost: the folder is empty or another one, or an older backup was put in its place.
-//! What others and the ledger before did is at Cal.com, and nothing of it is in this ledger.
+//! The ledger is lost: the folder is empty, contains another ledger, or an older backup was put in
+//! its place. Cal.com shows what others and the earlier ledger did, and this ledger contains
+//! nothing about that.
 
 use std::collections::BTreeSet;
 
@@ -14,16 +15,16 @@ use super::model_calcom::BOOKERS;
 use super::reference_ledger::{Author, ReferenceLedger};
 use super::rng::Rng;
 
-/// What was there when the ledger was lost.
+/// The state when the ledger was lost.
 pub struct LostLedger {
-    /// Every booking that was made before.
+    /// Every booking that existed before.
     pub rows: BTreeSet<String>,
     /// An older backup was restored.
     pub restored: bool,
 }
 
 impl FaultyStore {
-    /// Another ledger is opened from now on.
+    /// Replaces the ledger by another one.
     pub fn lose_ledger(&self, rng: &mut Rng, coverage: &mut Coverage, now: Time) {
         let restored = rng.chance(400);
         coverage.count(if restored {
@@ -39,7 +40,7 @@ impl FaultyStore {
         };
         self.state().reopen_with(keeps, restored);
         if restored {
-            // As `maitred restore` does.
+            // Does the same as `maitred restore`.
             let commit = keeps as u64;
             self.commit_ledger_fact(now, LedgerFact::Restored { commit });
         }

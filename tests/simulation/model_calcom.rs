@@ -1,7 +1,7 @@
-//! A small Cal.com, written down once more from `calcom/api.md` in code of its own (the sandbox was
-//! read for what its writes do): rows, what the three writes do to them, and how a client sees them.
-//! It also keeps what the client was shown of each booking and when, which promise 5 is about, and
-//! what the client's writes did.
+//! A small model of Cal.com, written from `calcom/api.md` in separate code (only the effects of
+//! writes were taken from the sandbox): rows, what the three writes do to them, and how a client
+//! sees them. It also records what the client was shown of each booking and when, for promise 5,
+//! and the effects of the client's writes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -20,11 +20,11 @@ pub const HOST_ID: i64 = 12;
 pub const OTHER_HOST_ID: i64 = 13;
 pub const HOST_ADDRESS: &str = "host@example.com";
 pub const GUEST_ADDRESS: &str = "guest@example.com";
-/// Listed in `calcom.hosts` in some runs.
+/// An address that is listed in `calcom.hosts` in some runs.
 pub const ADMIN_ADDRESS: &str = "admin@example.com";
 pub const STRANGER_ADDRESS: &str = "x@example.com";
 
-/// Slug, price. The gates name all but `open`.
+/// Slug and price. Every event type except `open` has a gate.
 pub const EVENT_TYPES: [(&str, i64); 5] = [
     ("lesson", 0),
     ("dinner", 0),
@@ -57,20 +57,20 @@ pub struct ModelBooking {
     pub status: BookingStatus,
     pub predecessor: Option<String>,
     pub successor: Option<String>,
-    /// Who moved it here, and who cancelled it, as the server says.
+    /// The address that the server shows for the last move, and for the last cancellation.
     pub moved_by: Option<&'static str>,
     pub cancelled_by: Option<&'static str>,
-    /// The last refusal was the client's own.
+    /// The last refusal came from the client itself.
     pub refused_by_us: bool,
     pub absent_host: bool,
     pub absent: bool,
     pub absent_guest: bool,
     pub seated: bool,
-    /// The server shows it in a shape that cannot be read.
+    /// The server shows the booking in a form that cannot be read.
     pub unreadable: bool,
-    /// A reason was given when it was cancelled; it stays.
+    /// A reason was given at the cancellation; the reason stays.
     pub has_reason: bool,
-    /// It was cancelled or moved, and accepted again.
+    /// The booking was cancelled or moved, and accepted again.
     pub revived: bool,
 }
 
@@ -87,32 +87,34 @@ pub struct ShownBooking {
 #[derive(Default, Clone)]
 pub struct OwnWrites {
     pub confirmed: u32,
-    /// It was refused in vain, for it was over, and then confirmed with the rest of its series.
+    /// A refusal had no effect because the booking was over, and then the booking was confirmed
+    /// with the rest of its series.
     pub confirmed_when_over: bool,
     pub refused: u32,
-    /// Refusals that reached the server, whatever they changed: each mails the booker.
+    /// Refusals that reached the server, with or without an effect: each sends a mail to the
+    /// booker.
     pub refusals_mailed: u32,
 }
 
 #[derive(Default)]
 pub struct ModelCalcom {
     pub rows: Vec<ModelBooking>,
-    /// The rows as they were a while ago, for lists that come late.
+    /// The rows as they were a while ago, for stale lists.
     pub earlier_rows: Vec<ModelBooking>,
-    /// What the client saw last.
+    /// The last state that the client saw of each booking.
     pub shown: BTreeMap<String, ShownBooking>,
     pub own_writes: BTreeMap<String, OwnWrites>,
     pub history: Arc<Mutex<History>>,
-    /// Rows ever made: what the next one is called.
+    /// Number of rows that were ever made: it names the next row.
     pub rows_made: i64,
     pub series_per_occurrence: bool,
-    /// v1: neither series nor absences are shown, nor by what a booking was replaced.
+    /// v1: series and absences are not shown, and a booking does not show its successor.
     pub legacy: bool,
     /// Some versions of v1 do not show when a booking was written.
     pub hides_updated: bool,
-    /// Kinds that were given seats.
+    /// Event types with seats.
     pub seated: BTreeSet<usize>,
-    /// Pending when the pass began: what a confirm may answer only with a hold.
+    /// Bookings that were pending when the pass began: a confirm may accept these only with a hold.
     pub pending_at_start: BTreeSet<String>,
     pub behaviours: Behaviours,
 }
@@ -147,7 +149,7 @@ impl ModelCalcom {
         self.rows.iter_mut().find(|row| row.uid == uid)
     }
 
-    /// Keeps what became of the rows; after every change.
+    /// Records the rows in the history; called after every change.
     pub fn record_history(&self) {
         self.history.lock().unwrap().record(&self.rows);
     }
@@ -187,10 +189,10 @@ impl ModelCalcom {
         std::iter::once(guest).chain(booker).collect()
     }
 
-    /// As the client is shown it.
+    /// Returns the booking as the client sees it.
     pub fn booking(&self, row: &ModelBooking) -> Booking {
         let uid = |uid: &String| BookingUid::parse(uid).unwrap();
-        // An occurrence of a series tells neither what replaced it nor who moved it.
+        // An occurrence of a series shows neither its successor nor who moved it.
         let linked = !self.legacy && row.series.is_none();
         Booking {
             uid: uid(&row.uid),
@@ -242,7 +244,7 @@ impl ModelCalcom {
         }
     }
 
-    /// The client has read this.
+    /// Records that the client has read this booking.
     pub fn record_shown(&mut self, booking: &Booking, (asked, arrived): (Time, Time)) {
         let shown = ShownBooking {
             status: booking.status.clone(),
@@ -253,7 +255,7 @@ impl ModelCalcom {
         self.shown.insert(booking.uid.to_string(), shown);
     }
 
-    /// Answers a pending series as a whole, and a single booking whatever it was.
+    /// Answers a pending series as a whole, and a single booking whatever its status.
     pub fn answer_request(
         &mut self,
         uid: &str,

@@ -1,6 +1,6 @@
-//! The calendar that the pass is given: the town, seen through a bad line. Each call has a place
-//! before its effect and one after it; at both, others may act, the clock may move, the answer may
-//! be lost, or the process may be stopped for good.
+//! The calendar that the pass receives: the model of Cal.com behind an unreliable connection. Each
+//! call has a point before its effect and a point after it; at both points others may act, the
+//! clock may move, the answer may be lost, or the process may end.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -10,10 +10,9 @@ use async_trait::async_trait;
 use futures_util::FutureExt;
 use tokio::sync::Notify;
 
-use maitred::calcom::port::{
-    BookingFilter, BookingPage, Calendar, CallError, CurrentUser, Dialect,
-};
+use maitred::calcom::port::{BookingFilter, BookingPage, Calendar, CallError, CurrentUser};
 use maitred::domain::booking::{Booking, BookingRef, BookingStatus, EventType, Fetched};
+use maitred::domain::dialect::Dialect;
 use maitred::domain::id::{BookingUid, EventTypeId, HostId};
 use maitred::domain::time::{Clock, Span, Time};
 
@@ -26,56 +25,57 @@ use super::reference_ledger::NOT_DECIDED;
 use super::rng::Rng;
 use super::server::{FinishedConfirm, RunningConfirm};
 
-/// All that a run shares between the calendar, the store and the one who watches both.
+/// Everything that the calendar, the store and the checks of a run share.
 pub struct SimState {
     pub rng: Rng,
     pub calcom: ModelCalcom,
     pub coverage: Coverage,
-    /// Faults and third parties, out of a thousand; 0 when the run comes to rest.
+    /// Rate of faults and of changes by others, in a thousand; 0 when the run comes to rest.
     pub fault_rate: u64,
     pub page_size: usize,
     pub max_age: Span,
     pub resend_after: Span,
-    /// Writes whose end the client does not know, by booking or series: when they were sent, and for which
-    /// request.
+    /// Writes whose end the client does not know, by booking or series: when they were sent, and
+    /// for which request.
     pub open_writes: BTreeMap<String, (Time, String)>,
     pub reads_first: bool,
     pub calls: u64,
     /// How far the server's clock is ahead.
     pub clocks_differ: Span,
-    /// The first list of a pass may be stale: what is looked at right before a call is fresh.
+    /// The first list of a pass may be stale; readings right before a call are fresh.
     pub has_listed: bool,
-    /// How much had happened when what stale lists show was kept.
+    /// The number of changes at which the rows of stale lists were saved.
     pub stale_from: usize,
     pub writes: u64,
-    /// Promises that were broken, in words.
+    /// Broken promises, as text.
     pub violations: Vec<String>,
     pub behaviours: Behaviours,
-    /// Confirms that the server works on, how many it ever began, and what became of them.
+    /// Confirms that are running at the server, the number of confirms ever started, and the
+    /// results of finished ones.
     pub running: Vec<RunningConfirm>,
     pub started: u64,
     pub finished: Vec<FinishedConfirm>,
-    /// Bookings in a status that nobody knows, and when they are accepted.
+    /// Bookings with a status that the client does not know, and when they are accepted.
     pub unknown_statuses: Vec<(Time, String)>,
     /// How long the client waits for an answer.
     pub timeout: Span,
-    /// Whether the server refuses for ever to confirm a booking.
+    /// Whether the server permanently refuses to confirm a booking.
     pub always_refused: BTreeMap<String, bool>,
-    /// When those who wait for time to go by want to go on.
+    /// When the calls that wait for time to pass will continue.
     wake_times: BTreeMap<u64, Time>,
     next_sleeper: u64,
-    /// A list of this pass or watch did not show everything as it is.
+    /// A list of this pass or watch did not show the current state.
     pub stale: Arc<AtomicBool>,
 }
 
 pub struct SharedWorld {
     sim: Mutex<SimState>,
     now: AtomicI64,
-    /// By how many milliseconds the process's clock is wrong.
+    /// The error of the process's clock in milliseconds.
     skew: AtomicI64,
     points_passed: AtomicU64,
     stop_at: AtomicU64,
-    /// The process is gone: what it still tries has no effect.
+    /// The process has ended: its further actions have no effect.
     has_ended: AtomicBool,
     pub always_yields: AtomicBool,
     pub stop_notice: Notify,
@@ -112,7 +112,7 @@ impl SimState {
         }
     }
 
-    /// A new pass or watch: nobody of the one before still waits.
+    /// Prepares a new pass or watch: no call of the previous one still waits.
     pub fn clear_sleepers(&mut self) {
         self.wake_times.clear();
         self.finished.clear();
@@ -134,7 +134,7 @@ impl SharedWorld {
         }
     }
 
-    /// The world as it is now: what the server works on by itself has gone on.
+    /// Locks the world at the current time: the server's own work has progressed to this time.
     pub fn lock_sim(&self) -> MutexGuard<'_, SimState> {
         let mut sim = self.sim.lock().unwrap();
         sim.tick(self.now());
@@ -150,7 +150,7 @@ impl SharedWorld {
         self.now.fetch_add(ms, Ordering::Relaxed);
     }
 
-    /// What the process takes for the time.
+    /// Returns the time that the process believes.
     pub fn process_now(&self) -> Time {
         self.now() + Span::milliseconds(self.skew.load(Ordering::Relaxed))
     }
@@ -165,7 +165,7 @@ impl SharedWorld {
         Arc::new(move || this.process_now())
     }
 
-    /// The process ends at the `n`th place from now (from 1); 0: it does not.
+    /// Ends the process at the `n`th point from now (counted from 1); 0 means never.
     pub fn stop_after(&self, n: u64) {
         self.points_passed.store(0, Ordering::Relaxed);
         self.stop_at.store(n, Ordering::Relaxed);
@@ -177,7 +177,7 @@ impl SharedWorld {
         self.has_ended.load(Ordering::SeqCst)
     }
 
-    /// Whether the process ends here.
+    /// Returns true if the process ends here.
     pub fn process_ends_here(&self) -> bool {
         if self.has_ended() {
             return true;
@@ -201,12 +201,12 @@ pub struct ModelConnection {
 enum CallFault {
     None,
     Error(CallError),
-    /// The effect is there, the answer is not.
+    /// The effect takes place, but the answer is lost.
     Lost,
 }
 
 impl ModelConnection {
-    /// A place between the process and the world.
+    /// A point between the process and the world.
     async fn pass_point(&self) {
         if self.shared.process_ends_here() {
             std::future::pending::<()>().await;
@@ -240,7 +240,8 @@ impl ModelConnection {
                         .run_operator_command(&mut sim.rng, &mut sim.coverage, now);
                 }
             }
-            // Dropped at any await: then each call waits at least once on both of its ways.
+            // A run that is dropped at any await must wait at least once in both directions of each
+            // call.
             sim.rng.up_to(3) + u64::from(self.shared.always_yields.load(Ordering::Relaxed))
         };
         for _ in 0..turns {
@@ -248,7 +249,7 @@ impl ModelConnection {
         }
     }
 
-    /// Time goes by until then. Whoever wants to go on first does so.
+    /// Lets time pass until then. The call that wants to continue first does so.
     async fn sleep(&self, until: Time) {
         let number = {
             let mut sim = self.shared.lock_sim();
@@ -326,7 +327,8 @@ impl ModelConnection {
         (at, fault)
     }
 
-    /// A read: the effect, then the way back. What arrives was seen as of when it was asked for.
+    /// Performs a read: the effect, then the way back. The time of the request counts as the time
+    /// of the reading.
     async fn read<T>(
         &self,
         effect: impl FnOnce(&mut SimState) -> T,
@@ -348,7 +350,7 @@ impl ModelConnection {
         Ok(result)
     }
 
-    /// A write: judged against the promises at the instant at which it is sent.
+    /// Performs a write, and checks the promises at the moment at which the write is sent.
     async fn write(
         &self,
         booking: &BookingRef,
@@ -375,7 +377,7 @@ impl ModelConnection {
             return Err(CallError::TooLate);
         }
         self.check_sent(uid, now, kind);
-        // Until an answer comes back that ends it, also when the process ends here.
+        // The write counts as open until an answer ends it, even if the process ends here.
         let name = self.check_none_running(uid, now, kind);
         if wild.joined_series {
             let mut guard = self.shared.lock_sim();
@@ -444,7 +446,7 @@ impl ModelConnection {
         Ok(Some(reading))
     }
 
-    /// Waits for the turn of a call: the client has other calls under way, and a budget.
+    /// Waits for the turn of a call: the client has other calls running, and a budget.
     async fn wait_for_turn(&self) {
         let waits = {
             let mut sim = self.shared.lock_sim();
@@ -473,7 +475,8 @@ impl ModelConnection {
         refused
     }
 
-    /// A confirm that takes its time at the server, which the client waits for no longer than it may.
+    /// Performs a confirm that takes time at the server. The client waits no longer than its
+    /// timeout.
     async fn run_slow_confirm(
         &self,
         uid: &str,
@@ -533,18 +536,20 @@ impl ModelConnection {
         Ok(Some(reading))
     }
 
-    /// Promise 16: no second call while the first one may be running. Gives the name under which the
-    /// server answers it: that of a series, where one call answers the whole.
+    /// Checks promise 16: no second call while the first one may be running. Returns the name under
+    /// which the server answers the call: the series if one call answers the whole series, and the
+    /// booking otherwise.
     fn check_none_running(&self, uid: &str, now: Time, kind: WriteKind) -> String {
         let mut guard = self.shared.lock_sim();
         let sim = &mut *guard;
         let whole = !sim.calcom.series_per_occurrence && !sim.calcom.legacy;
         let series = sim.calcom.row(uid).and_then(|row| row.series.clone());
-        // A cancellation is of one occurrence, whatever else is called of its series.
+        // A cancellation concerns one occurrence, whatever other calls the series gets.
         let series = series.filter(|_| whole && kind != WriteKind::Cancel);
         let name = series.unwrap_or_else(|| uid.to_owned());
         if let Some((sent, request)) = sim.open_writes.get(&name) {
-            // What it was sent for may be settled meanwhile: its bookings say that it is over.
+            // The request may be settled meanwhile, because its bookings show that the call has
+            // ended.
             let is_open = self.store.is_open(request);
             if is_open && now < *sent + sim.resend_after {
                 let text =
@@ -558,8 +563,8 @@ impl ModelConnection {
         name
     }
 
-    /// Promises 2 and 5, when a call is sent. What others accepted is cancelled only when it was
-    /// seen accepted just now.
+    /// Checks promises 2 and 5 when a call is sent. A booking that others accepted is cancelled
+    /// only if it was just seen accepted.
     fn check_sent(&self, uid: &str, now: Time, kind: WriteKind) {
         let clock = self.shared.process_now();
         let mut guard = self.shared.lock_sim();
@@ -598,7 +603,8 @@ impl ModelConnection {
         }
     }
 
-    /// What the server does; promises 2 and 6, by what became of each booking.
+    /// Applies the write as the server does, and checks promises 2 and 6 by the effect on each
+    /// booking.
     fn apply_write(&self, sim: &mut SimState, uid: &str, kind: WriteKind) -> Option<&'static str> {
         let status = match kind {
             WriteKind::Confirm => BookingStatus::Accepted,
@@ -639,19 +645,21 @@ impl ModelConnection {
                 WriteKind::Confirm => ours.confirmed += 1,
                 WriteKind::Decline | WriteKind::Cancel => ours.refused += 1,
             }
-            // What a ledger that was lost had confirmed is nothing that this one knows of.
+            // This ledger does not know about confirms of a ledger that was lost.
             let joined = ours.confirmed > 0
                 && !self.store.was_held(uid)
                 && !self.store.was_lost(uid)
-                // What was cancelled or moved, and then accepted again, is cancelled where that is configured.
+                // A booking that was cancelled or moved and then accepted again is cancelled if the
+                // gate says so.
                 && !self.store.cancels_revived(uid)
                 && in_series;
             if kind == WriteKind::Cancel && joined {
                 let text = format!("15 (B10): {uid} joined under our confirm, and we cancel it");
                 sim.violations.push(text);
             }
-            // One that joined a series under our confirm was accepted with it, and is nobody's.
-            // What is accepted again and again is cancelled as often.
+            // A booking that joined a series during maitred's confirm was accepted with the series,
+            // and no decision covers it. A booking that is accepted repeatedly is cancelled as
+            // often.
             let again = kind == WriteKind::Cancel && self.store.is_unmanaged(uid);
             if ours.confirmed + ours.refused > 1 && !again && !self.store.was_unmanaged(uid) {
                 sim.violations
@@ -672,7 +680,7 @@ impl ModelConnection {
         None
     }
 
-    /// Promise 2: what waited when the pass began is confirmed with a hold.
+    /// Checks promise 2: a booking that was pending when the pass began is confirmed with a hold.
     fn check_hold(&self, sim: &mut SimState, uid: &str) {
         if !sim.calcom.pending_at_start.contains(uid) {
             return;
@@ -680,8 +688,9 @@ impl ModelConnection {
         let Err(why) = self.store.check_held(uid) else {
             return;
         };
-        // The one call reaches every occurrence that waits, also one that is over and that an
-        // earlier refusal by cancelling could not reach, or that was closed: nobody pays for it.
+        // The one call reaches every pending occurrence, even one that is over and that an earlier
+        // refusal by cancelling could not reach, or that was closed: such an occurrence is not
+        // charged.
         let now = self.shared.now();
         let is_over = sim.calcom.row(uid).is_some_and(|row| row.end <= now);
         if why == NOT_DECIDED && is_over && self.store.was_decided(uid) {
@@ -697,10 +706,10 @@ impl ModelConnection {
     }
 }
 
-/// How old the reading behind a call may be, counted from when it was asked for; or, where it was long
-/// on its way, from when it arrived.
+/// The maximum age of the reading behind a call, counted from the request; [`ARRIVAL_TOLERANCE`]
+/// applies to a reading that was under way for long, counted from its arrival.
 const MAX_READING_AGE: Span = Span::milliseconds(2_100);
-/// The client gives up a call, and closes its connection, before a clock that jumps lets it arrive.
+/// The client gives up a call, and closes its connection, before a clock jump lets the call arrive.
 const MAX_TRANSIT_TIME: Span = Span::minutes(2);
 const ARRIVAL_TOLERANCE: Span = Span::milliseconds(1_100);
 
@@ -768,7 +777,8 @@ impl Calendar for ModelConnection {
     }
 
     async fn series(&self, series: &BookingUid) -> Result<Option<Vec<Booking>>, CallError> {
-        // The second is whether one of them cannot be read: that makes the whole unusable.
+        // The second value tells whether one of the bookings cannot be read: this makes the whole
+        // answer unusable.
         let effect = |sim: &mut SimState| {
             let of = |row: &&ModelBooking| row.series.as_deref() == Some(series.as_str());
             let rows = || sim.calcom.rows.iter().filter(of);
@@ -845,7 +855,7 @@ impl Calendar for ModelConnection {
     }
 
     fn clock_difference(&self) -> Option<Span> {
-        // A clock that goes wrong by days is the process's own.
+        // A clock that is wrong by days is the process's own clock.
         let ahead = self.shared.process_now() - self.shared.now();
         Some(self.shared.lock_sim().clocks_differ - ahead)
     }
@@ -855,8 +865,8 @@ impl Calendar for ModelConnection {
     }
 
     fn available_calls(&self) -> usize {
-        // What runs on for a moment after its end, because the store's thread was quick, asks chance for
-        // nothing: the same seed must give the same run.
+        // A run that continues for a moment after its end, because the store's thread was quick,
+        // draws no random number: the same seed must give the same run.
         if self.shared.has_ended() {
             return 1;
         }

@@ -1,5 +1,5 @@
-//! What people do to bookings: bookers who ask, cancel, move and do not come, and hosts who answer,
-//! cancel, move and mark by hand.
+//! What people do to bookings: bookers who request, cancel, move and do not come, and hosts who
+//! answer, cancel, move and mark absences by hand.
 
 use maitred::domain::booking::BookingStatus;
 use maitred::domain::time::{Span, Time};
@@ -11,11 +11,11 @@ use super::model_calcom::{
 };
 use super::rng::Rng;
 
-/// How far ahead people book and move to, in hours.
+/// How far ahead people book and move, in hours.
 const LEAD_HOURS: [i64; 8] = [1, 2, 5, 20, 26, 50, 100, 200];
 
 impl ModelCalcom {
-    /// Somebody asks: once, for the same time as another, or for a series.
+    /// Makes a request: a single one, possibly for the same time as another, or a series.
     pub fn request_bookings(&mut self, rng: &mut Rng, now: Time) {
         let kind = *rng.pick(&[0, 0, 0, 1, 1, 2, 3, 4]);
         let slot = rng.up_to(60) as i64;
@@ -75,7 +75,7 @@ impl ModelCalcom {
         }
     }
 
-    /// Another occurrence of a series that still waits.
+    /// Adds another occurrence to a pending series.
     pub fn grow_series(&mut self, rng: &mut Rng, now: Time) -> Option<String> {
         let waiting = |row: &&ModelBooking| {
             row.series.is_some()
@@ -96,7 +96,7 @@ impl ModelCalcom {
         series
     }
 
-    /// Somebody else changes a booking; marks on what began come first to mind.
+    /// Lets another person change a booking; absence marks on started bookings are tried first.
     pub fn change_random_booking(
         &mut self,
         rng: &mut Rng,
@@ -123,7 +123,7 @@ impl ModelCalcom {
         if live.is_empty() {
             return false;
         }
-        // What was accepted has more of a life, and so has what replaced something.
+        // Accepted bookings, and bookings that replaced others, change more often.
         let some = |wanted: &dyn Fn(&ModelBooking) -> bool| -> Vec<usize> {
             let live = live.iter().copied();
             live.filter(|n| wanted(&self.rows[*n])).collect()
@@ -169,7 +169,8 @@ impl ModelCalcom {
             (4 | 5, BookingStatus::Pending | BookingStatus::Accepted) => {
                 self.move_repeatedly(rng, coverage, n, now)
             }
-            // The host had asked for another time, or nobody minds what the booking was.
+            // The host had requested another time, or a person moves the booking although it was
+            // cancelled.
             (5, BookingStatus::Cancelled) if rng.chance(300) => {
                 self.move_repeatedly(rng, coverage, n, now)
             }
@@ -184,7 +185,7 @@ impl ModelCalcom {
                 coverage.count("row unreadable");
                 self.rows[n].unreadable ^= true;
             }
-            // Something is written to it that changes nothing here.
+            // A write that changes nothing here.
             (8, _) if rng.chance(300) => self.rows[n].updated = Some(now),
             (8, BookingStatus::Accepted) if rng.chance(80) => self.add_seats(coverage, n),
             _ => return false,
@@ -192,7 +193,7 @@ impl ModelCalcom {
         true
     }
 
-    /// Its kind is given seats: from now on its bookings show nobody as the booker.
+    /// Adds seats to the booking's event type: from now on its bookings show no booker.
     fn add_seats(&mut self, coverage: &mut Coverage, n: usize) {
         coverage.count("seats switched on");
         let kind = self.rows[n].event_type;
@@ -202,7 +203,7 @@ impl ModelCalcom {
         }
     }
 
-    /// Once, or a few times before anybody looks.
+    /// Moves a booking once, or a few times before any run.
     fn move_repeatedly(&mut self, rng: &mut Rng, coverage: &mut Coverage, n: usize, now: Time) {
         let first = (self.rows[n].start, self.rows[n].end);
         let mut n = n;
@@ -268,7 +269,7 @@ impl ModelCalcom {
         let mut uid = self.add(new);
         if let Some(second) = second {
             let other = self.add(second);
-            // Which of the two the old one names is the server's chance.
+            // The server chooses at random which of the two successors the old booking names.
             if rng.chance(500) {
                 uid = other;
             }
@@ -281,7 +282,7 @@ impl ModelCalcom {
         self.record_history();
     }
 
-    /// The booker moves it once, while it waits.
+    /// Lets the booker move a pending booking once.
     pub fn move_by_booker(&mut self, rng: &mut Rng, n: usize, now: Time) {
         let mut new = self.rows[n].clone();
         new.predecessor = Some(new.uid.clone());
@@ -304,7 +305,7 @@ impl ModelCalcom {
         old.successor = Some(uid);
     }
 
-    /// Somebody confirms again what was cancelled or moved: by a link in an old mail.
+    /// Lets a person confirm a cancelled or moved booking again, as with a link in an old mail.
     fn revive_booking(&mut self, rng: &mut Rng, coverage: &mut Coverage, now: Time) -> bool {
         let gone: Vec<usize> = (0..self.rows.len())
             .filter(|n| self.rows[*n].status == BookingStatus::Cancelled && self.rows[*n].end > now)
@@ -322,7 +323,7 @@ impl ModelCalcom {
         true
     }
 
-    /// A status that the client does not know, or what becomes of it.
+    /// Sets a status that the client does not know, or the status that follows.
     fn set_unknown_status(&mut self, rng: &mut Rng, coverage: &mut Coverage, now: Time) -> bool {
         let other = |status: &BookingStatus| {
             matches!(
@@ -360,7 +361,7 @@ impl ModelCalcom {
         true
     }
 
-    /// A member cancels what was accepted, and asks for another time at once.
+    /// Lets a member cancel an accepted booking and immediately request another time.
     pub fn cancel_and_rebook(&mut self, rng: &mut Rng, coverage: &mut Coverage, now: Time) {
         let some: Vec<usize> = (0..self.rows.len())
             .filter(|n| {
@@ -393,14 +394,14 @@ impl ModelCalcom {
         self.add(new);
     }
 
-    /// Many ask at once, so that a pass has many calls to send.
+    /// Makes many requests at the same time, so that a pass has many calls to send.
     pub fn request_many(&mut self, rng: &mut Rng, now: Time) {
         for _ in 0..14 {
             self.request_bookings(rng, now);
         }
     }
 
-    /// A booking that the server accepts when it is made.
+    /// Makes a booking that the server accepts immediately.
     pub fn book_accepted(&mut self, now: Time) -> String {
         let start = now + Span::days(20) + Span::minutes(self.rows_made);
         let row = ModelBooking {
@@ -431,7 +432,7 @@ impl ModelCalcom {
         self.add(row)
     }
 
-    /// Another occurrence of this series.
+    /// Adds another occurrence to this series.
     pub fn join_series(&mut self, rng: &mut Rng, uid: &str, now: Time) {
         let Some(row) = self
             .row(uid)
@@ -444,7 +445,7 @@ impl ModelCalcom {
         row.end = row.start + Span::minutes(30);
         row.created = now;
         row.updated = None;
-        // Nothing that happened to the other occurrence happened to this one.
+        // The new occurrence does not inherit what happened to the other occurrence.
         row.status = BookingStatus::Pending;
         row.successor = None;
         row.moved_by = None;
@@ -459,7 +460,7 @@ impl ModelCalcom {
         self.add(row);
     }
 
-    /// Marks who did not come, or takes a mark back, on a booking that has begun.
+    /// Marks the person who did not come, or removes a mark, on a booking that has started.
     fn mark_absence(&mut self, rng: &mut Rng, coverage: &mut Coverage, now: Time) -> bool {
         let started: Vec<usize> = (0..self.rows.len())
             .filter(|n| self.rows[*n].status == BookingStatus::Accepted)
@@ -476,7 +477,7 @@ impl ModelCalcom {
                 row.updated = Some(now);
             }
             1 => row.absent_guest = true,
-            // A mark on an attendee does not touch the booking's own row.
+            // A mark on an attendee does not change the booking's own row.
             _ if row.absent => {
                 coverage.count("absence taken back");
                 row.absent = false;

@@ -1,5 +1,5 @@
-//! The promises about what a decision rests on: the right ledger, the right time, and what is settled
-//! and was read just before.
+//! The promises about the basis of a decision: the right ledger, the right time, and facts that are
+//! settled and were read just before.
 
 use std::sync::atomic::Ordering;
 
@@ -17,7 +17,7 @@ use super::reference_ledger::HoldState;
 use super::reference_policy::ReferencePolicy;
 
 impl FaultyStoreState {
-    /// Of one commit of a process, after it was taken into the book.
+    /// Checks one commit of a process, after the commit was applied to the reference ledger.
     pub fn check_later_promises(&mut self, history: &History, at: Time, facts: &[Fact]) {
         if self.has_skewed_clock {
             return self.check_nothing_final(at, facts);
@@ -40,7 +40,7 @@ impl FaultyStoreState {
         }
     }
 
-    /// Promise 13.
+    /// Checks promise 13.
     fn check_nothing_final(&mut self, at: Time, facts: &[Fact]) {
         for fact in facts {
             let what = match fact {
@@ -61,12 +61,12 @@ impl FaultyStoreState {
         }
     }
 
-    /// Promise 12.
+    /// Checks promise 12.
     fn check_right_ledger(&mut self, request: &Request) {
         let Some(lost) = &self.lost_ledger else {
             return;
         };
-        // What an operator has accepted counts as it stands.
+        // A restore that an operator has accepted counts as valid.
         let waits = self.store.ledger_state().unwrap().restored_at.is_some();
         let unmanaged = request
             .reasons
@@ -86,7 +86,7 @@ impl FaultyStoreState {
         }
     }
 
-    /// Nothing is confirmed once it has begun.
+    /// Checks that nothing is confirmed after its start.
     fn check_in_time(&mut self, at: Time, request: &Request) {
         let confirms = request.call == Some(CallKind::Confirm);
         if confirms && request.start <= request.decided_at {
@@ -98,7 +98,7 @@ impl FaultyStoreState {
         }
     }
 
-    /// Promise 14.
+    /// Checks promise 14.
     fn check_based_on_settled(&mut self, history: &History, at: Time, request: &Request) {
         if request.decision != Decision::Decline || request.predecessor.is_some() {
             return;
@@ -113,7 +113,7 @@ impl FaultyStoreState {
     }
 
     fn check_still_short(&mut self, history: &History, at: Time, request: &Request) {
-        // One list shows the open charges, and this one showed them as they were before.
+        // One list shows the open charges, and this list showed an older state.
         if self.stale.load(Ordering::Relaxed) {
             return;
         }
@@ -153,13 +153,13 @@ impl FaultyStoreState {
         }
     }
 
-    /// What certainly comes back for a booking that was cancelled before the pass began.
+    /// Returns what certainly comes back for a booking that was cancelled before the pass began.
     fn certain_refund(&self, history: &History, at: Time, uid: &str, paid: i64) -> i64 {
         let cancelled = |moment: usize| {
             let was = history.row_at(uid, moment);
             was.is_some_and(|row| row.status == BookingStatus::Cancelled && !row.unreadable)
         };
-        // It may be accepted again before the pass reads it.
+        // The booking may be accepted again before the pass reads it.
         let moments = history.moments(&[uid], self.pass_from, history.change_count());
         if !moments.into_iter().all(cancelled) {
             return 0;
@@ -214,9 +214,9 @@ impl FaultyStoreState {
             .push(format!("{kind}: {}", request.id));
     }
 
-    /// A status that the client does not know says nothing: the intent stays open.
+    /// Checks that a status that the client does not know settles nothing: the intent stays open.
     fn check_status_is_known(&mut self, history: &History, id: &str) {
-        // A list that showed the booking as it was before is a reading like any other.
+        // A list that showed an older state of the booking is a reading like any other.
         if self.stale.load(Ordering::Relaxed) {
             return;
         }

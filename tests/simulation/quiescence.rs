@@ -1,5 +1,6 @@
-//! After the trouble: everything that was begun ends, what was accepted by others is found, and once
-//! all bookings are over and all grace has passed, every charge is final or came back.
+//! After the faults have stopped: every open intent ends, bookings that others accepted are found,
+//! and once all bookings are over and all grace periods have passed, every charge is final or
+//! refunded.
 
 use std::collections::BTreeSet;
 
@@ -25,15 +26,15 @@ use super::reference_policy::PAID_BY_PREDECESSOR;
 use super::rng::Rng;
 use super::run::{RunSummary, SimulationRun};
 
-/// Unmanaged bookings that one report names.
+/// Unmanaged bookings that one report lists.
 const MAX_UNMANAGED_IN_REPORT: usize = 20;
 
-/// Passes, and watches, within which everything must have come to rest.
+/// Passes, and watches, within which the run must come to rest.
 const MAX_RUNS_TO_QUIESCENCE: usize = 80;
 
 impl SimulationRun {
-    /// Nothing goes wrong any more: everything that was begun ends, and whatever still waits does so
-    /// for a reason.
+    /// Runs without faults until every open intent has ended. Whatever still waits does so for a
+    /// reason.
     pub async fn run_to_quiescence(&mut self) {
         self.set_fault_rate(0);
         self.end_doubts();
@@ -82,7 +83,7 @@ impl SimulationRun {
         sim.calcom.record_history();
     }
 
-    /// Passes until there is nothing more to do, with a short watch in between.
+    /// Runs passes until there is nothing more to do, with a short watch in between.
     async fn run_passes(&mut self) -> Option<PassReport> {
         let mut quiet = 0;
         for n in 0..MAX_RUNS_TO_QUIESCENCE {
@@ -101,9 +102,10 @@ impl SimulationRun {
                 | StepOutcome::Refused
                 | StepOutcome::Failed => true,
             };
-            // What is accepted is cancelled by the watches to come.
+            // Later watches cancel bookings that are already accepted.
             let is_passes = |step: &&StepReport| !step.request.cancels_accepted();
-            // What has a status that nobody knows stays open until it has another, or is over.
+            // An intent about a booking with an unknown status stays open until the status changes
+            // or the booking is over.
             let settles = |step: &&StepReport| {
                 step.outcome != StepOutcome::Unresolved || self.has_known_status(step)
             };
@@ -121,7 +123,7 @@ impl SimulationRun {
         None
     }
 
-    /// Whether every booking of the step has a status that a pass can settle it by.
+    /// Returns true if every booking of the step has a status by which a pass can settle the step.
     fn has_known_status(&self, step: &StepReport) -> bool {
         let sim = self.shared.lock_sim();
         step.request.bookings.iter().all(|booking| {
@@ -136,9 +138,9 @@ impl SimulationRun {
         })
     }
 
-    /// Audits, and passes that finish what they begin, until nothing is written any more.
+    /// Runs audits, and passes that finish what the audits start, until nothing more is written.
     async fn run_audits(&mut self) -> Option<WatchReport> {
-        // What the limit of declines holds back is done when its time is over.
+        // Declines that the limit holds back are sent when the limit's period is over.
         let per = self.faulty_store.state().policy.limits.declines.per;
         let mut limited = false;
         for _ in 0..MAX_RUNS_TO_QUIESCENCE {
@@ -149,14 +151,14 @@ impl SimulationRun {
             let began = self.shared.now();
             let previewed = self.preview(true).await?;
             let watched = self.run_watch(true).await?;
-            // Whether a cancellation is answered with a reading only the server knows.
+            // Only the server knows whether a cancellation is answered with a reading.
             let sure = |watched: &WatchReport| -> Vec<RecordedChange> {
                 let changes = watched.changes.iter();
                 let sure = changes.filter(|change| change.outcome != ChargeOutcome::Cancelled);
                 sure.cloned().collect()
             };
             let (planned, did) = (sure(&previewed), sure(&watched));
-            // What a cancellation has answered is closed by the same watch.
+            // The same watch closes what a cancellation has answered.
             let cancels = did.len() < watched.changes.len();
             let closes = |change: &RecordedChange| {
                 change.outcome == ChargeOutcome::Closed && !planned.contains(change)
@@ -185,7 +187,8 @@ impl SimulationRun {
         None
     }
 
-    /// Whether something ends, or becomes final, between a preview and the end of the watch after it.
+    /// Returns true if a booking ends or a charge becomes final between a preview and the end of
+    /// the watch after it.
     fn is_due_between(&self, from: Time, to: Time) -> bool {
         let sim = self.shared.lock_sim();
         let state = self.faulty_store.state();
@@ -200,7 +203,8 @@ impl SimulationRun {
         sim.calcom.rows.iter().any(due)
     }
 
-    /// What the server accepts at once, and never writes again, the next watch finds.
+    /// Checks that the next watch finds a booking that the server accepts immediately and never
+    /// writes again.
     async fn check_next_watch_finds_accepted(&mut self) {
         let (uid, now) = {
             let mut guard = self.shared.lock_sim();
@@ -223,8 +227,8 @@ impl SimulationRun {
         }
     }
 
-    /// Promise 15: whatever is accepted without a charge stands on a list, and so does what was
-    /// accepted again, or moved and accepted by nobody here.
+    /// Checks promise 15: every booking that is accepted without a charge is on a list, and so is
+    /// every booking that was accepted again, or moved and accepted by others.
     fn check_all_listed(&mut self, watched: &WatchReport) {
         let now = self.shared.now();
         let sim = self.shared.lock_sim();
@@ -247,11 +251,12 @@ impl SimulationRun {
         self.violations.append(&mut wrong);
     }
 
-    /// To when the last booking is over and the longest grace has passed.
+    /// Advances the time until the last booking is over and the longest grace period has passed.
     fn advance_past_all_bookings(&self) {
         let now = self.shared.now();
         let mut sim = self.shared.lock_sim();
-        // A status that is not known says nothing, also when its booking is over: it stands in the end.
+        // An unknown status proves nothing, even when the booking is over: in the end the booking
+        // becomes accepted.
         let mut rows = sim.calcom.rows.iter_mut();
         let unknown = |row: &&mut ModelBooking| {
             matches!(
@@ -269,7 +274,8 @@ impl SimulationRun {
         self.shared.advance(end.max(now) - now + Span::hours(80));
     }
 
-    /// Only an operator ends a charge whose booker or host did not come, where the terms say so.
+    /// Ends the remaining charges. Only an operator ends a charge whose booker or host did not
+    /// come, if the terms say so.
     fn settle_remaining_charges(&mut self) {
         let left = self.faulty_store.state().reference.open_charges();
         for uid in left {
@@ -283,7 +289,7 @@ impl SimulationRun {
                     row.absent && terms.no_show == NoShow::Review
                         || row.absent_host && terms.host_absent == HostAbsent::Review
                 };
-                // What was revived is over under its own name, whatever replaced it.
+                // A revived booking ends under its own uid, whatever replaced it.
                 let mut rows = history.successors(&uid).into_iter();
                 rows.any(|row| row.status == BookingStatus::Accepted && marked(row))
             };
@@ -293,7 +299,7 @@ impl SimulationRun {
             }
             self.coverage.count("no-show settled by hand");
             let now = self.shared.now();
-            // What the operator says depends on nothing but the booking.
+            // The operator's choice depends only on the booking.
             let number = uid.trim_start_matches('b').parse().unwrap_or_default();
             let mut rng = Rng::new(number);
             self.faulty_store
@@ -317,7 +323,8 @@ impl SimulationRun {
         let now = self.shared.now();
         let sim = self.shared.lock_sim();
         let state = self.faulty_store.state();
-        // It is said that there are more pages than are read, and what lies behind waits.
+        // The report says that there are more pages than are read, and requests on the other pages
+        // wait.
         let cut = report
             .problems
             .iter()
@@ -341,13 +348,14 @@ impl SimulationRun {
                 };
                 waits && !step.request.reasons.is_empty()
             });
-            // What joined a series waits until the decision about the series has an end.
+            // A booking that joined a series waits until the decision about the series has ended.
             let of_series = |step: &StepReport| {
                 let series = step.request.series.as_ref().map(ToString::to_string);
                 series.is_some() && series == row.series && step.outcome == StepOutcome::Unresolved
             };
             let reasoned = reasoned || report.steps.iter().any(of_series);
-            // A pass looks at so many requests; what another pass noted of the others stands in the ledger.
+            // A pass reads a limited number of requests; the ledger contains what another pass
+            // noted about the others.
             let noted = |id: &RequestId| {
                 let record = state.store.request(id).unwrap();
                 record.is_some_and(|record| {
@@ -369,16 +377,16 @@ impl SimulationRun {
         }
     }
 
-    /// What was decided of one booking and settled does not wait any more.
+    /// Checks that a booking with a settled decision does not wait any more.
     fn check_decided_are_answered(&mut self) {
         let now = self.shared.now();
         let sim = self.shared.lock_sim();
         let state = self.faulty_store.state();
-        // Nothing is confirmed after its start: that is left to a person.
+        // Nothing is confirmed after its start: such a request is left to a person.
         let waits = |row: &&ModelBooking| row.status == BookingStatus::Pending && row.start > now;
         for row in sim.calcom.rows.iter().filter(waits) {
             let intent = state.reference.intents.get(&row.uid);
-            // What Cal.com refused time after time is left to a person.
+            // A booking that Cal.com refused repeatedly is left to a person.
             let settled = intent.is_some_and(|begun| {
                 begun
                     .outcome
@@ -391,8 +399,9 @@ impl SimulationRun {
         }
     }
 
-    /// Promise 15: what is accepted, still to come and paid for by nobody is on the unresolved list, or
-    /// was cancelled where that is configured; and so is what is accepted although it was cancelled.
+    /// Checks promise 15: a booking that is accepted, upcoming and unpaid is on the unresolved
+    /// list, or was cancelled if the gate says so. A booking that is accepted although it was
+    /// cancelled is on the list, too.
     fn check_paid_or_listed(&mut self) {
         let now = self.shared.now();
         let sim = self.shared.lock_sim();
@@ -413,7 +422,7 @@ impl SimulationRun {
             let since = gate.terms.unmanaged_since;
             let is_old = since.is_some_and(|since| row.created < since);
             let signs = row.cancelled_by.is_some() && !row.seated;
-            // An operator who gives credits back says so of the list, too.
+            // An operator who gives credits back resolves the list's item, too.
             let listed = items
                 .iter()
                 .any(|item| item.is_open() || item.is_resolved_by_operator());
@@ -436,7 +445,7 @@ impl SimulationRun {
         }
     }
 
-    /// Promises 2 and 3 once more, from the other side: what the bookings are.
+    /// Checks promises 2 and 3 again, from the bookings' final states.
     fn check_nothing_open(&mut self) {
         let sim = self.shared.lock_sim();
         let state = self.faulty_store.state();
@@ -479,7 +488,8 @@ impl SimulationRun {
         }
         for intent in state.reference.intents.values() {
             let refused = intent.outcome == Some(DecisionOutcome::Declined);
-            // What others accepted all the same goes on with what was paid for the booking before it.
+            // A booking that others accepted although maitred declined it inherits what was paid
+            // for its predecessor.
             let held = |uid: &String| {
                 let hold = state.reference.holds.get(uid);
                 hold.is_some_and(|hold| !hold.inherited) && !state.reference.was_unmanaged(uid)
@@ -490,7 +500,7 @@ impl SimulationRun {
         }
     }
 
-    /// No chain pays twice for what stood once.
+    /// Checks that no chain pays twice for a session that took place once.
     fn check_charged_once(&mut self) {
         let sim = self.shared.lock_sim();
         let history = sim.calcom.history.lock().unwrap();
@@ -500,7 +510,7 @@ impl SimulationRun {
                 continue;
             }
             let later = history.successors(uid);
-            // Accepted again beside what replaced it: these are two sessions.
+            // The booking was accepted again, in addition to its successor: these are two sessions.
             let stands = |row: &&ModelBooking| row.status == BookingStatus::Accepted;
             if later.first().is_some_and(stands) {
                 continue;
@@ -516,7 +526,7 @@ impl SimulationRun {
         }
     }
 
-    /// Promise 9, and the sum of everything.
+    /// Checks promise 9, and returns the combined results.
     pub fn finish(mut self) -> RunSummary {
         self.collect_violations();
         let mut state = self.faulty_store.state();
@@ -564,7 +574,7 @@ impl SimulationRun {
     }
 }
 
-/// Whether this booking stands on the list of what is unresolved, or a watch told of it.
+/// Returns true if this booking is on the unresolved list, or a watch reported it.
 fn is_reported(state: &FaultyStoreState, watched: &WatchReport, uid: &str) -> bool {
     let booking = BookingUid::parse(uid).unwrap();
     let listed = state.store.unresolved_items_of(&booking).unwrap();
@@ -583,7 +593,7 @@ fn is_reported(state: &FaultyStoreState, watched: &WatchReport, uid: &str) -> bo
     texts.clone().any(word) || texts.filter(others).count() >= MAX_UNMANAGED_IN_REPORT
 }
 
-/// Why this booking must stand on a list, if it must.
+/// Returns why this booking must be on a list, if it must.
 fn reason_to_be_listed(
     state: &FaultyStoreState,
     row: &ModelBooking,
@@ -616,16 +626,17 @@ fn reason_to_be_listed(
     match (charged, hold) {
         (Some(hold), _) if row.revived && signs && hold.state != HoldState::Final => Some("A3"),
         (Some(hold), _) if hold.inherited => {
-            // The house may move as it likes, where a name is believed.
+            // The host may move bookings freely if the gate trusts names.
             let fixture = row.moved_by == Some(HOST_ADDRESS)
                 || row.moved_by == Some(ADMIN_ADDRESS) && !state.policy.hosts.is_empty();
             let is_shown = calcom.legacy || row.series.is_none();
-            // Whether it is, was decided when the charge moved; an operator may have edited the gate since.
+            // Whether the move is exempt was decided when the charge moved; an operator may have
+            // edited the gate since then.
             let exempt = fixture && is_shown && hold.trusts_names;
-            // What waited was accepted by somebody who saw it, or by us.
+            // A booking that waited was accepted by a person who saw it, or by maitred.
             let history = calcom.history.lock().unwrap();
             let waited = history.was_ever(&row.uid, |row| row.status == BookingStatus::Pending);
-            // What was cancelled once, and is accepted again, has its own row of the list.
+            // A booking that was cancelled once and is accepted again has its own item on the list.
             let decided = state
                 .reference
                 .intents
@@ -638,7 +649,7 @@ fn reason_to_be_listed(
         (None, Some(_)) if row.revived && done.confirmed > 0 => Some("A3"),
         (None, Some(hold)) if hold.state == HoldState::Voided => Some("B8"),
         (None, Some(_)) => Some("B3"),
-        // A confirm of the ledger that was lost is nothing that this one knows of.
+        // This ledger does not know about a confirm of the ledger that was lost.
         (None, None) if done.confirmed > 0 && !lost => Some("B10"),
         (None, None) => {
             let since = gate.terms.unmanaged_since;
@@ -648,7 +659,7 @@ fn reason_to_be_listed(
     }
 }
 
-/// The gate of an accepted booking of ours that an audit shows.
+/// Returns the gate of an accepted booking of the calendar's host that an audit shows.
 fn gate_of_upcoming<'a>(
     state: &'a FaultyStoreState,
     row: &ModelBooking,
@@ -667,7 +678,8 @@ fn gate_of_upcoming<'a>(
     ours.then_some(gate)
 }
 
-/// What is to be done about an accepted booking that nobody pays for; none when it is another case.
+/// Returns what the configuration demands for an accepted booking without a charge, or nothing in
+/// other cases.
 fn expected_unmanaged_action(
     state: &FaultyStoreState,
     calcom: &ModelCalcom,
@@ -701,10 +713,11 @@ fn expected_unmanaged_action(
     let intents = intents
         .into_iter()
         .find(|begun| begun.bookings.contains(&row.uid));
-    // What paid for a booking before it stands again, or is being decided: a person knows which is meant.
+    // A predecessor that paid is accepted again, or is being decided: only a person knows which
+    // booking is meant.
     let history = calcom.history.lock().unwrap();
     let ancestors = history.ancestors(&row.uid);
-    // The booking that one of them names as its successor was deleted, so the charge before it stays.
+    // The successor that one of the predecessors names was deleted, so the charge before it stays.
     let is_gone = |uid: &String| calcom.row(uid).is_none();
     let broken = ancestors
         .iter()
@@ -715,7 +728,8 @@ fn expected_unmanaged_action(
             || (before.status == BookingStatus::Accepted || broken)
                 && hold.is_some_and(|hold| hold.state == HoldState::Posted)
     });
-    // Our confirm of its series may have accepted it, as long as the end of that is not known.
+    // Maitred's confirm of the series may have accepted the booking, as long as the end of that
+    // confirm is unknown.
     let may_be_ours = state.reference.intents.values().any(|begun| {
         begun.call == Some(CallKind::Confirm)
             && begun.series.is_some()

@@ -1,4 +1,4 @@
-//! The house of one run: its gates and their terms, by chance.
+//! The random policy of one run: its gates and their terms.
 
 use maitred::domain::criteria::gate_criteria::Criteria;
 use maitred::domain::criteria::global_policy::GlobalPolicy;

@@ -1,5 +1,5 @@
-//! The naive reference: what must be true, kept by adding and subtracting, from the facts alone. It
-//! shares no code with the ledger.
+//! The naive reference: what must be true, computed by adding and subtracting from the facts alone.
+//! It shares no code with the ledger.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,31 +26,31 @@ pub struct ReferenceSums {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HoldState {
     Held,
-    /// Spent, and it can still come back.
+    /// Spent, and can still be refunded.
     Posted,
     Voided,
     TakenOver,
     Final,
-    /// All or a part came back.
+    /// Refunded in full or in part.
     Refunded,
 }
 
 pub struct ReferenceHold {
     pub account: String,
-    /// What is still held or spent.
+    /// Credits that are still held or spent.
     pub credits: i64,
     pub state: HoldState,
-    /// It was not held for itself: what another booking paid for moved here.
+    /// The charge moved here from another booking, which paid for it.
     pub inherited: bool,
-    /// Whether its gate believed the names of who moves when the charge moved here.
+    /// Whether the gate trusted the names of people who move bookings when the charge moved here.
     pub trusts_names: bool,
-    /// An operator ended it.
+    /// An operator ended the charge.
     pub by_operator: bool,
-    /// The grants that pay, while it is held.
+    /// The grants that pay, while the credits are held.
     pub parts: Vec<(String, i64)>,
-    /// What late moves have cost: it does not come back when the booker cancels later.
+    /// What late moves have cost: these credits do not come back when the booker cancels later.
     pub move_cost: i64,
-    /// As its gate said when the credits were held; those of what was paid first.
+    /// The gate's terms when the credits were held; after a move, the terms of the first payment.
     pub terms: RefundTerms,
 }
 
@@ -59,27 +59,27 @@ pub struct ReferenceIntent {
     pub call: Option<CallKind>,
     pub series: Option<String>,
     pub bookings: BTreeSet<String>,
-    /// The gate that it was decided by.
+    /// The gate by which the request was decided.
     pub gate: Option<String>,
     pub carried_charge: Option<String>,
-    /// What others accepted is cancelled.
+    /// The intent cancels or charges a booking that others accepted.
     pub unmanaged: bool,
-    /// It was accepted although it was cancelled or moved.
+    /// The booking was accepted although it had been cancelled or moved.
     pub revived: bool,
     pub outcome: Option<DecisionOutcome>,
 }
 
-/// Why the watch decides about a booking that is accepted.
+/// Reasons for which the watch decides about an accepted booking.
 const REASONS_FOR_ACCEPTED: [ReasonCode; 3] = [
     ReasonCode::Unmanaged,
     ReasonCode::Revived,
     ReasonCode::AcceptedMove,
 ];
 
-/// What is said of a booking that no open intent is about.
+/// The message for a booking without an open intent.
 pub const NOT_DECIDED: &str = "no open intent";
 
-/// Who writes.
+/// The author of a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Author {
     Process,
@@ -91,15 +91,15 @@ pub struct ReferenceLedger {
     pub sums: BTreeMap<String, ReferenceSums>,
     pub holds: BTreeMap<String, ReferenceHold>,
     pub intents: BTreeMap<String, ReferenceIntent>,
-    /// Bookings whose note was closed, because they ended undecided.
+    /// Bookings whose noted request was closed, because they ended undecided.
     pub closed_notes: BTreeSet<String>,
     pub names: BTreeMap<String, String>,
     pub frozen: BTreeSet<String>,
-    /// When what a grant gave expires.
+    /// When the credits of each grant expire.
     pub expiries: BTreeMap<String, Option<Time>>,
-    /// The lots that were made of credits which had expired.
+    /// The lots that replace expired credits.
     pub restored_lots: BTreeSet<String>,
-    /// Absences that cost nothing: whose and when.
+    /// Absences that cost nothing: the account and the time.
     pub forgiven: Vec<(String, Time)>,
     pub violations: Vec<String>,
 }
@@ -187,7 +187,7 @@ impl ReferenceLedger {
             Fact::IntentSettled { request, outcome } => {
                 self.apply_outcome(request.as_str(), *outcome, coverage)
             }
-            // The reference keeps no account of the ledger itself.
+            // The reference does not track facts about the ledger itself.
             Fact::Ledger(_) => {}
             Fact::AccountOpened { .. }
             | Fact::AliasRemoved { .. }
@@ -223,7 +223,7 @@ impl ReferenceLedger {
         sums.available -= credits;
         sums.held += credits;
         let uid = booking.uid.to_string();
-        // What came back may be paid for again: the booking was accepted once more.
+        // A refunded booking may be paid for again: it was accepted once more.
         let is_spent = self.holds.get(&uid).is_some_and(|hold| match hold.state {
             HoldState::Voided => false,
             HoldState::Refunded => hold.credits > 0,
@@ -342,7 +342,7 @@ impl ReferenceLedger {
         if request.state != RequestState::Recorded {
             return;
         }
-        // What closes a note decides nothing about its bookings.
+        // A fact that closes a noted request decides nothing about its bookings.
         let closes = matches!(
             request.decision,
             Decision::Wait { .. } | Decision::Review | Decision::Leave
@@ -372,7 +372,8 @@ impl ReferenceLedger {
         };
         let decides =
             |decision: Decision| matches!(decision, Decision::Confirm | Decision::Decline);
-        // What is accepted without a charge is decided about again each time that it is found so.
+        // A booking that is accepted without a charge gets a new decision each time that it is
+        // found so.
         let first = !intent.unmanaged;
         for uid in intent
             .bookings
@@ -385,7 +386,8 @@ impl ReferenceLedger {
                     .push(format!("4: {uid} decided under another name"));
             }
         }
-        // What others accepted is charged to whom it can be, frozen or not.
+        // A booking that others accepted is charged to whichever account is possible, frozen or
+        // not. Only a confirm with a call must have a known booker.
         if request.decision == Decision::Confirm && request.call.is_some() {
             let name = request.booker.as_ref().map(ToString::to_string);
             let account = name.and_then(|name| self.names.get(&name));
@@ -429,7 +431,7 @@ impl ReferenceLedger {
         }
     }
 
-    /// The bookings that have a charge which is not over.
+    /// Returns the bookings with an open charge.
     pub fn open_charges(&self) -> Vec<String> {
         let open = self.holds.iter();
         open.filter(|(_, hold)| hold.state == HoldState::Posted)
@@ -437,7 +439,8 @@ impl ReferenceLedger {
             .collect()
     }
 
-    /// Those of them that an open intent takes over. One that declines what replaced them does not.
+    /// Returns those of them that an open intent takes over. An intent that declines the successor
+    /// does not.
     pub fn carried_charges(&self) -> Vec<String> {
         let confirms = self
             .open_intents()
@@ -454,7 +457,7 @@ impl ReferenceLedger {
         self.intents.iter().filter(|(_, b)| b.outcome.is_none())
     }
 
-    /// Whether the decision to refuse this booking with a cancellation was carried out.
+    /// Returns true if the decision to refuse this booking with a cancellation was carried out.
     pub fn was_declined_by_cancel(&self, uid: &str) -> bool {
         self.intents.values().any(|begun| {
             begun.bookings.contains(uid)
@@ -463,20 +466,21 @@ impl ReferenceLedger {
         })
     }
 
-    /// Whether this ledger has decided to refuse this booking with a cancellation.
+    /// Returns true if this ledger has decided to refuse this booking with a cancellation.
     pub fn has_decided_to_cancel(&self, uid: &str) -> bool {
         self.intents
             .values()
             .any(|begun| begun.bookings.contains(uid) && begun.call == Some(CallKind::Cancel))
     }
 
-    /// Whether it was charged after others had accepted it, or was to be cancelled for that.
+    /// Returns true if the booking was charged after others had accepted it, or was to be cancelled
+    /// for that reason.
     pub fn was_unmanaged(&self, uid: &str) -> bool {
         let mut intents = self.intents.values().filter(|begun| begun.unmanaged);
         intents.any(|begun| begun.bookings.contains(uid))
     }
 
-    /// The open intent that a call for this booking rests on.
+    /// Returns the open intent on which a call for this booking rests.
     pub fn open_intent_of(&self, uid: &str) -> Option<&ReferenceIntent> {
         let mut open = self.open_intents().map(|(_, begun)| begun);
         open.find(|begun| begun.bookings.contains(uid))

@@ -1,6 +1,6 @@
-//! What may become of a charge, told from what truly happened and the words of the policy: in code
-//! of its own, naively, for each moment at which the watch may have looked. The watch must have
-//! done what was right at one of them.
+//! What may become of a charge, derived from what really happened and from the policy: in separate,
+//! naive code, for each moment at which the watch may have read. The watch must have done what was
+//! right at one of these moments.
 
 use maitred::domain::booking::BookingStatus;
 use maitred::domain::decision::Decision;
@@ -17,7 +17,7 @@ use super::reference_ledger::{HoldState, ReferenceLedger};
 /// The end of a charge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChargeEnd {
-    /// So many credits come back, and the rest is spent.
+    /// This many credits come back, and the rest is spent.
     Refund(i64),
     Spent,
     MovesTo(String),
@@ -25,26 +25,27 @@ pub enum ChargeEnd {
 
 pub type PossibleEnd = (ChargeEnd, &'static str);
 
-/// A charge that something is written about.
+/// The data for the possible ends of charges about which facts are written.
 pub struct ReferencePolicy<'a> {
     pub history: &'a History,
     pub reference: &'a ReferenceLedger,
     pub policy: &'a Policy,
     pub legacy: bool,
     pub hides_updated: bool,
-    /// When it was written.
+    /// When the facts were written.
     pub at: Time,
-    /// The moments between which whoever wrote it has looked.
+    /// The moments between which the writer has read.
     pub observed_between: (usize, usize),
 }
 
 impl ReferencePolicy<'_> {
-    /// All that may become of the charge of this booking, which paid so much.
+    /// Returns everything that may become of the charge of this booking, which paid this amount.
     pub fn possible_ends(&self, uid: &str, paid: i64) -> Vec<PossibleEnd> {
         self.possible_ends_by_chain(uid, paid).concat()
     }
 
-    /// What certainly comes back: the least of all ends, and nothing while one line of successors has none.
+    /// Returns what certainly comes back: the least of all ends, and nothing as long as one chain
+    /// of successors has no end.
     pub fn certain_refund(&self, uid: &str, paid: i64) -> i64 {
         let lines = self.possible_ends_by_chain(uid, paid);
         if lines.iter().any(Vec::is_empty) {
@@ -57,7 +58,7 @@ impl ReferencePolicy<'_> {
         ends.min().unwrap_or(0)
     }
 
-    /// The ends that each line of successors may have, at each moment of the look.
+    /// Returns the ends that each chain of successors may have, at each moment of the reading.
     fn possible_ends_by_chain(&self, uid: &str, paid: i64) -> Vec<Vec<PossibleEnd>> {
         let ever = self.history.descendants(uid);
         let uids: Vec<&str> = ever.iter().map(String::as_str).collect();
@@ -77,7 +78,7 @@ impl ReferencePolicy<'_> {
                         BookingStatus::Cancelled | BookingStatus::Rejected
                     )
                 });
-                // As long as one of two successors stands, the charge goes on with it.
+                // As long as one of two successors stands, it inherits the charge.
                 if !(stands && dead) || self.first_late_move(&chain, uid).is_some() {
                     ends.push(self.possible_ends_of_chain(uid, (&chain, gone), paid));
                 }
@@ -86,10 +87,11 @@ impl ReferencePolicy<'_> {
         ends
     }
 
-    /// Whether every booking of the line that the one before it does not name is in some list.
+    /// Returns true if every booking of the chain that its predecessor does not name is in some
+    /// list.
     fn is_shown(&self, chain: &[&ModelBooking]) -> bool {
         chain.windows(2).all(|pair| {
-            // In v1 no booking names the one that replaced it.
+            // In v1 no booking names its successor.
             let named = !self.legacy && pair[0].successor.as_ref() == Some(&pair[1].uid);
             let listed = matches!(
                 pair[1].status,
@@ -100,7 +102,7 @@ impl ReferencePolicy<'_> {
         })
     }
 
-    /// The same for one line of successors.
+    /// Returns the ends of one chain of successors.
     fn possible_ends_of_chain(
         &self,
         uid: &str,
@@ -110,7 +112,7 @@ impl ReferencePolicy<'_> {
         let from = self.observed_between.0;
         let mut ends = self.ends_of_last(chain, gone, uid, paid);
         ends.extend(self.ends_of_own_revival(chain, uid));
-        // Nobody names it any more.
+        // No row names the deleted booking any more.
         if gone
             && chain
                 .last()
@@ -118,14 +120,14 @@ impl ReferencePolicy<'_> {
         {
             ends.extend(self.ends_of_last(chain, false, uid, paid));
         }
-        // Where nothing shows the link but the successor itself, one that was made while the
-        // watch looked, or that could not be read, was not seen.
+        // If only the successor itself shows the link, the watch missed a successor that was made
+        // during the watch or could not be read.
         for len in 1..chain.len() {
             let next = chain[len];
             let named = chain[len - 1].successor.as_ref() == Some(&next.uid);
             let young = self.history.first_change(&next.uid) > from;
-            // The series of one that was revived is not read, and the look before a decline reads by name
-            // only. The next watch follows the charge from there.
+            // The series of a revived booking is not read, and the reading before a decline reads
+            // by uid only. The next watch follows the charge from there.
             let revived = chain[len - 1].status == BookingStatus::Accepted;
             let hidden = next.series.is_some() || !named || self.legacy;
             if self.legacy && (next.unreadable || young)
@@ -137,8 +139,9 @@ impl ReferencePolicy<'_> {
         ends
     }
 
-    /// Our own confirmation, which takes the charge over, revives what was moved on meanwhile: the charge
-    /// goes there first, and the watch follows it from there.
+    /// Returns the ends by maitred's own confirmation: it takes the charge over and revives a
+    /// booking that was moved meanwhile. The charge goes to that booking first, and the watch
+    /// follows it from there.
     fn ends_of_own_revival(&self, chain: &[&ModelBooking], uid: &str) -> Vec<PossibleEnd> {
         let takes = |row: &&&ModelBooking| {
             self.reference.open_intents().any(|(_, begun)| {
@@ -162,7 +165,8 @@ impl ReferencePolicy<'_> {
             .collect()
     }
 
-    /// The promise that a wrong end of this charge breaks, and the behaviour that it comes from.
+    /// Returns the promise that a wrong end of this charge breaks, and the behaviour that causes
+    /// it.
     pub fn broken_promise(&self, uid: &str) -> &'static str {
         let chain = self.history.successors(uid);
         let any = |is: &dyn Fn(&ModelBooking) -> bool| chain.iter().any(|row| is(row));
@@ -179,8 +183,8 @@ impl ReferencePolicy<'_> {
         }
     }
 
-    /// The booking and what replaced it at a moment, for each of two moves at once, and whether the next
-    /// one was not there.
+    /// Returns the booking and its successors at a moment, one chain for each of two simultaneous
+    /// moves, and whether the next successor did not exist.
     fn chains<'a>(&'a self, uid: &'a str, moment: usize) -> Vec<(Vec<&'a ModelBooking>, bool)> {
         let Some(row) = self.history.row_at(uid, moment) else {
             return vec![(Vec::new(), true)];
@@ -263,8 +267,8 @@ impl ReferencePolicy<'_> {
         if last.refused_by_us || self.reference.was_declined_by_cancel(&last.uid) {
             let why = "successor refused with a cancellation";
             ends.push(self.refund_end(100, paid, keeps, why));
-            // What was cancelled by a ledger that a backup has replaced since, nobody knows any more: its
-            // cancellation looks like anybody's.
+            // After a restore, the ledger does not know about cancellations by the replaced ledger:
+            // they look like cancellations by any person.
             if last.refused_by_us && self.reference.has_decided_to_cancel(&last.uid) {
                 return ends;
             }
@@ -292,7 +296,8 @@ impl ReferencePolicy<'_> {
         ends
     }
 
-    /// The successor stands: it goes on with the charge, unless it has one that does not join.
+    /// Returns the ends when the successor stands: it inherits the charge, unless it has a charge
+    /// of its own that does not join.
     fn ends_with_successor(
         &self,
         uid: &str,
@@ -308,7 +313,8 @@ impl ReferencePolicy<'_> {
                 HoldState::Held => Vec::new(),
                 HoldState::Posted if own.account == *account => vec![moves],
                 HoldState::Posted | HoldState::Final if own.credits > 0 => {
-                    // What the same member paid for the successor counts for the late move, too.
+                    // What the same member paid for the successor counts towards the late move,
+                    // too.
                     let own_credits = if own.account == *account {
                         own.credits
                     } else {
@@ -339,7 +345,8 @@ impl ReferencePolicy<'_> {
         }
     }
 
-    /// It stood to its end: nothing before the grace is over, and then the marks.
+    /// Returns the ends of a booking that took place: none before the grace period is over, and
+    /// then the absence marks decide.
     fn ends_when_over(&self, last: &ModelBooking, paid: i64, uid: &str) -> Vec<PossibleEnd> {
         let terms = self.terms_of_charge(uid);
         if self.at < last.end + terms.grace {
@@ -390,8 +397,8 @@ impl ReferencePolicy<'_> {
         }
     }
 
-    /// What the moves of the chain, and those before it, have cost: as much as the worst of them would
-    /// have cost as a cancellation.
+    /// Returns what the moves of the chain, and earlier moves, have cost: as much as the most
+    /// expensive of them would have cost as a cancellation.
     pub fn move_cost(&self, chain: &[&ModelBooking], uid: &str, paid: i64) -> i64 {
         let terms = self.terms_of_charge(uid);
         let links = chain.windows(2);
@@ -404,7 +411,8 @@ impl ReferencePolicy<'_> {
             .max(self.reference.holds[uid].move_cost)
     }
 
-    /// The share that comes back for the first move of the chain that counts as a cancellation.
+    /// Returns the share that comes back for the first move of the chain that counts as a
+    /// cancellation.
     fn first_late_move(&self, chain: &[&ModelBooking], uid: &str) -> Option<u8> {
         let terms = self.terms_of_charge(uid);
         chain
@@ -426,7 +434,8 @@ impl ReferencePolicy<'_> {
         late.then_some(percent)
     }
 
-    /// What would have come back if the booking had been cancelled instead of moved.
+    /// Returns the share that would have come back if the booking had been cancelled instead of
+    /// moved.
     fn cancellation_share(
         &self,
         terms: &RefundTerms,
@@ -442,7 +451,7 @@ impl ReferencePolicy<'_> {
         }
     }
 
-    /// Whose side a name is on.
+    /// Returns the side to which an address belongs.
     fn side_of(&self, name: Option<&str>, row: &ModelBooking) -> Side {
         let Some(name) = name else {
             return Side::Neither;
@@ -462,23 +471,25 @@ impl ReferencePolicy<'_> {
         self.policy.gates.iter().find(named)
     }
 
-    /// What counts is what stood when the charge was paid.
+    /// Returns the terms of the charge: those at the time of the payment count.
     fn terms_of_charge(&self, charged: &str) -> &RefundTerms {
         &self.reference.holds[charged].terms
     }
 
-    /// Its gate, or else that of the charged booking, or else the one that decided about that.
+    /// Returns the booking's gate, or else the gate of the charged booking, or else the gate that
+    /// decided about that booking.
     pub fn gate_after(&self, row: &ModelBooking, charged: &str) -> &Gate {
         let own = self.history.last_row(charged);
         let before = self.history.ancestors(charged).into_iter();
-        // What was held in vain paid for nothing that came after it.
+        // A hold that was released paid for nothing that came after it.
         let paid = |uid: &String| {
             let hold = self.reference.holds.get(uid);
             hold.is_some_and(|hold| hold.state != HoldState::Voided)
         };
         let before = before.filter(|row| paid(&row.uid));
         let mut rows = std::iter::once(row).chain(own);
-        // What joined a series was held for with the others, whatever it is itself.
+        // A booking that joined a series was held for with the others, whatever its own event type
+        // is.
         let decided_by = |uid: &str| {
             let mut intents = self
                 .reference
@@ -496,10 +507,10 @@ impl ReferencePolicy<'_> {
         gate.expect("a charged booking was gated once")
     }
 
-    /// Until when a lot of its own lasts for what comes back of this charge to a lot that has
-    /// expired, if one is to be made.
+    /// Returns how long the replacement lot lasts that takes this charge's refund to an expired
+    /// lot, if such a lot is to be made.
     pub fn restored_until(&self, charged: &str, grant: &str) -> Option<Time> {
-        // A lot that was made so lasts once, and no longer.
+        // A replacement lot lasts once, and is not replaced again.
         if self.reference.restored_lots.contains(grant) {
             return None;
         }
@@ -511,19 +522,19 @@ impl ReferencePolicy<'_> {
     }
 }
 
-/// Whose side somebody is on.
+/// The side to which a person belongs.
 enum Side {
     Host,
     Booker,
     Neither,
 }
 
-/// A successor has a charge that does not join: what was paid stays with the one before it.
+/// A successor has a charge that does not join: the payment stays with the predecessor.
 pub const PAID_BY_PREDECESSOR: &str = "over: paid under the old name";
 
 const FORGIVEN_ABSENCE: &str = "the booker did not come: forgiven";
 
-/// All, a part and nothing back.
+/// Everything, a part, and nothing comes back.
 const HOST_CANCELLED: [&str; 3] = [
     "host cancelled: all",
     "host cancelled: a part",
@@ -545,12 +556,12 @@ const UNKNOWN_CANCELLED: [&str; 3] = [
     "unknown cancelled: nothing",
 ];
 
-/// That share, rounded in favour of the booker.
+/// Returns this share, rounded in favour of the booker.
 fn rounded_share(paid: i64, percent: u8) -> i64 {
     (paid * i64::from(percent) + 99) / 100
 }
 
-/// Percent of the longest notice that is met.
+/// Returns the percentage of the longest notice that was met.
 fn refund_percent(terms: &RefundTerms, notice: Span) -> u8 {
     let met = terms.tiers.iter().filter(|window| window.before <= notice);
     met.max_by_key(|window| window.before)

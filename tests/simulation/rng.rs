@@ -1,4 +1,4 @@
-//! Chance that is the same on every machine: splitmix64, and a few ways to ask it.
+//! Random numbers that are the same on every machine: splitmix64, and a few ways to draw them.
 
 pub struct Rng(u64);
 
@@ -15,7 +15,7 @@ impl Rng {
         z ^ (z >> 31)
     }
 
-    /// From 0 up to, and without, `end`.
+    /// Returns a number from 0 to `end`, without `end`.
     pub fn up_to(&mut self, end: u64) -> u64 {
         self.next() % end
     }
@@ -24,7 +24,7 @@ impl Rng {
         usize::try_from(self.up_to(len as u64)).unwrap()
     }
 
-    /// True `per_mille` times in a thousand.
+    /// Returns true `per_mille` times in a thousand.
     pub fn chance(&mut self, per_mille: u64) -> bool {
         self.up_to(1_000) < per_mille
     }

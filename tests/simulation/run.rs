@@ -1,5 +1,5 @@
-//! One seed: a house, a town and some hours or days of trouble in it; then the trouble ends, and
-//! everything must come to rest (`rest.rs`).
+//! One seed: a policy, a model of Cal.com and some hours or days with faults; then the faults stop,
+//! and everything must come to rest (`quiescence.rs`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
@@ -34,7 +34,7 @@ use super::random_policy::{START, random_policy, random_refund_terms};
 use super::reference_ledger::ReferenceSums;
 use super::rng::Rng;
 
-/// Turns of one run: each some events, and a pass or a watch or both.
+/// Turns of one run: each has some events, and a pass, a watch or both.
 const MAX_TURNS: u64 = 8;
 
 pub struct SimulationRun {
@@ -45,13 +45,14 @@ pub struct SimulationRun {
     policy: Policy,
     session: Session,
     stop: StopSignal,
-    /// When the last watch that came to its end began, as the daemon remembers it.
+    /// When the last watch that ended began, as the daemon remembers it.
     last_watch: Option<Time>,
-    /// Times that what runs may wait before it is dropped.
+    /// How often the running pass or watch may wait before it is dropped.
     drop_after_waits: u64,
     fault_rate: u64,
     pub rng: Rng,
-    /// Decides about restores and clocks. Of its own, so that everything else happens as without them.
+    /// Decides about restores and clocks. It is separate, so that everything else happens as it
+    /// would without them.
     doubt_rng: Rng,
     pub coverage: Coverage,
     pub violations: Vec<String>,
@@ -62,13 +63,13 @@ pub struct SimulationRun {
 pub enum StopPoint {
     /// Before or after the `n`th call or commit.
     Call(u64),
-    /// When it waits for the `n`th time, for whatever it is.
+    /// When the process waits for the `n`th time, whatever it waits for.
     Wait(u64),
 }
 
 const NO_STOP: StopPoint = StopPoint::Call(0);
 
-/// Drops what runs when it waits for the `n`th time.
+/// Drops the future when it waits for the `n`th time.
 async fn drop_after<T>(waits: u64, what: impl Future<Output = T>) -> Option<T> {
     let mut what = pin!(what);
     let mut waited = 0;
@@ -86,13 +87,13 @@ async fn drop_after<T>(waits: u64, what: impl Future<Output = T>) -> Option<T> {
     .await
 }
 
-/// What a run came to.
+/// The result of a run.
 pub struct RunSummary {
     /// What was exercised.
     pub coverage: Coverage,
-    /// The promises that were broken, in words.
+    /// Broken promises, as text.
     pub violations: Vec<String>,
-    /// All that was written.
+    /// Everything that was written.
     pub commits: Vec<(Time, Vec<Fact>)>,
 }
 
@@ -114,14 +115,15 @@ async fn run_to_end(mut run: SimulationRun) -> RunSummary {
     run.finish()
 }
 
-/// The same with every sentence taken out of what is written.
+/// Runs a seed with message texts removed from everything that is written.
 pub async fn run_scrubbed(seed: u64) -> RunSummary {
     let run = SimulationRun::new(seed);
     run.faulty_store.state().removes_texts = true;
     run_to_end(run).await
 }
 
-/// The first pass ends at its `point`th place; the rest is quiet. `None` when the pass has fewer.
+/// Ends the first pass at its `point`th point; the rest runs without faults. Returns `None` if the
+/// pass has fewer points.
 pub async fn run_stopped_pass(seed: u64, point: StopPoint) -> Option<RunSummary> {
     let mut run = SimulationRun::new(seed);
     for _ in 0..3 {
@@ -136,7 +138,7 @@ pub async fn run_stopped_pass(seed: u64, point: StopPoint) -> Option<RunSummary>
     Some(run.finish())
 }
 
-/// The same for a watch, of bookings to which much has happened.
+/// Does the same for a watch, on bookings with many changes.
 pub async fn run_stopped_watch(seed: u64, point: StopPoint) -> Option<RunSummary> {
     let mut run = SimulationRun::new(seed);
     for _ in 0..3 {
@@ -157,8 +159,8 @@ pub async fn run_stopped_watch(seed: u64, point: StopPoint) -> Option<RunSummary
     Some(run.finish())
 }
 
-/// The same world twice: at the end of its events a pass looks first, or a watch. Gives what the
-/// accounts have at the end. Everybody has enough, so that nobody competes for credit.
+/// Runs the same world with a pass or a watch first at the end of its events. Returns the accounts'
+/// sums at the end. Every account has enough credit, so that requests do not compete for credit.
 pub async fn run_observed_first_by(
     seed: u64,
     watch_first: bool,
@@ -168,8 +170,8 @@ pub async fn run_observed_first_by(
             gate.terms.on_unmanaged = OnUnmanaged::Report;
         }
     });
-    // Of two successors, one carries the charge and the other is judged as new: which one is whichever was
-    // accepted when somebody looked.
+    // Of two successors, one inherits the charge and the other is evaluated as new: which one
+    // depends on which was accepted at the time of the reading.
     run.shared.lock_sim().calcom.behaviours.two_successors = false;
     let start: Time = START.parse().unwrap();
     for who in BOOKERS {
@@ -196,7 +198,7 @@ pub async fn run_observed_first_by(
     run.run_to_quiescence().await;
     let mut sums = run.faulty_store.state().reference.sums.clone();
     for sums in sums.values_mut() {
-        // What was spent and came back is as if it had never been spent.
+        // Credits that were spent and came back count as never spent.
         sums.posted -= sums.refunded;
         sums.refunded = 0;
     }
@@ -214,7 +216,7 @@ impl SimulationRun {
         adapt(&mut policy);
         let reads_first = rng.chance(200);
         if reads_first {
-            // v1 knows nothing else, and the configuration sees to it.
+            // v1 has no other refusal, and the configuration enforces this.
             policy.refuse_with = RefuseWith::Cancel;
         }
         let behaviours = Behaviours::of_seed(seed);
@@ -299,7 +301,7 @@ impl SimulationRun {
         self.faulty_store.state().fault_rate = trouble;
     }
 
-    /// An operator edits the refund terms of one gate and reloads.
+    /// Lets an operator edit the refund terms of one gate and reload.
     fn edit_terms(&mut self) {
         let gate = self.rng.index(self.policy.gates.len());
         self.policy.gates[gate].terms.refunds = random_refund_terms(&mut self.rng);
@@ -307,7 +309,7 @@ impl SimulationRun {
         self.coverage.count("terms edited");
     }
 
-    /// What happens between two passes: time goes by, some ask, and others act.
+    /// Runs the events between two passes: time passes, bookers make requests, and others act.
     pub fn run_events(&mut self) {
         let hour = 3_600;
         let far = *self
@@ -349,7 +351,7 @@ impl SimulationRun {
         }
     }
 
-    /// What only some runs have, between two passes.
+    /// Runs the events between two passes that only some runs have.
     fn run_rare_events(&mut self) {
         let behaviours = self.shared.lock_sim().behaviours;
         if behaviours.rebook && self.rng.chance(300) {
@@ -376,7 +378,7 @@ impl SimulationRun {
         }
     }
 
-    /// Somebody does something to a booking.
+    /// Lets a person change a booking.
     fn run_participant_event(&mut self) {
         let mut guard = self.shared.lock_sim();
         let sim = &mut *guard;
@@ -385,7 +387,7 @@ impl SimulationRun {
             .change_random_booking(&mut self.rng, &mut self.coverage, now);
     }
 
-    /// Nobody looks for a week, while life goes on.
+    /// Lets a week pass without a pass or watch, while bookings change.
     fn pass_a_week(&mut self) {
         self.coverage.count("away for a week");
         for _ in 0..7 {
@@ -394,7 +396,7 @@ impl SimulationRun {
         }
     }
 
-    /// The ledger is lost: what is opened from now on is another one, and the hint is gone too.
+    /// Loses the ledger: another one is opened from now on, and the watch hint is gone, too.
     fn lose_ledger(&mut self) {
         if self.faulty_store.state().lost_ledger.is_some() {
             return;
@@ -403,7 +405,7 @@ impl SimulationRun {
         let now = self.shared.now();
         let mut sim = self.shared.lock_sim();
         sim.calcom.own_writes.clear();
-        // What was called and never answered is known to the ledger that was lost, and to nothing else.
+        // Only the lost ledger knew about calls without an answer.
         sim.open_writes.clear();
         for running in &mut sim.running {
             running.of_lost_ledger = true;
@@ -445,8 +447,8 @@ impl SimulationRun {
         }
     }
 
-    /// A backup is restored, or accepted; the clocks disagree, or agree again; an operator asks what a
-    /// watch would do.
+    /// Restores or accepts a backup; makes the clocks disagree or agree again; lets an operator
+    /// preview a watch.
     async fn change_trust(&mut self) {
         let now = self.shared.now();
         let open = self.faulty_store.restore_is_open();
@@ -501,7 +503,7 @@ impl SimulationRun {
         }
     }
 
-    /// What a watch would do, which writes nothing.
+    /// Returns what a watch would do; the preview writes nothing.
     pub async fn preview(&mut self, audit: bool) -> Option<WatchReport> {
         self.prepare_run();
         let look = WatchScope {
@@ -559,7 +561,7 @@ impl SimulationRun {
         }
     }
 
-    /// Promise 7.
+    /// Checks promise 7.
     async fn check_repeated_plan(&mut self) {
         self.prepare_run();
         let clock = self.shared.clock();
@@ -596,7 +598,7 @@ impl SimulationRun {
         true
     }
 
-    /// Gives what the watch did when it came to its end.
+    /// Runs a watch. Returns what it did if it ended.
     pub async fn run_watch(&mut self, audit: bool) -> Option<WatchReport> {
         let ended = self.watch(audit).await?;
         self.record_watch_result(ended)
@@ -641,7 +643,8 @@ impl SimulationRun {
         }
     }
 
-    /// `None`: stopped on the way. Without a hint of when the last one was, it is an audit.
+    /// Runs a watch; `None` means that it was stopped on the way. Without a hint of the last watch
+    /// it is an audit.
     async fn watch(&mut self, audit: bool) -> Option<Result<WatchReport, PassError>> {
         self.prepare_run();
         let look = WatchScope {
@@ -671,11 +674,11 @@ impl SimulationRun {
         ended
     }
 
-    /// Whether the pass was stopped, which is a new process with nothing in its head.
+    /// Returns true if the pass was stopped. Then the next pass is a new process without memory.
     async fn stopped_pass(&mut self, point: StopPoint) -> bool {
         self.stop_at(point);
         let ended = self.pass(false).await;
-        // What it sent to the store's thread last comes to an end there before it is a new process.
+        // The last request to the store's thread ends there before the new process starts.
         self.store.with(|_| ()).await;
         self.stop_at(NO_STOP);
         if let Some(ended) = ended {
@@ -693,7 +696,8 @@ impl SimulationRun {
         self.record_pass_result(ended)
     }
 
-    /// An operator or the service manager starts the process again where it had to end.
+    /// Records the result. If the process had to end, an operator or the service manager starts it
+    /// again.
     fn record_pass_result(&mut self, ended: Result<PassReport, PassError>) -> Option<PassReport> {
         match ended {
             Ok(report) => {
@@ -742,7 +746,7 @@ impl SimulationRun {
         sim.calcom.pending_at_start = pending.map(|row| row.uid.clone()).collect();
     }
 
-    /// `None`: stopped on the way.
+    /// Runs a pass; `None` means that it was stopped on the way.
     async fn pass(&mut self, dry_run: bool) -> Option<Result<PassReport, PassError>> {
         self.prepare_run();
         if self
@@ -770,7 +774,7 @@ impl SimulationRun {
             () = self.shared.stop_notice.notified() => None,
             ended = drop_after(self.drop_after_waits, run_pass(&ports, &self.policy, &mut self.session, dry_run)) => ended,
         };
-        // The store's thread may have let it run a little further, without any effect.
+        // The store's thread may have let the pass continue a little further, without any effect.
         let ended = ended.filter(|_| !self.shared.has_ended());
         self.collect_violations();
         if let Some(Ok(report)) = &ended {
@@ -790,7 +794,7 @@ impl SimulationRun {
         ended
     }
 
-    /// Collects what was found wrong so far.
+    /// Collects the violations found so far.
     pub fn collect_violations(&mut self) {
         self.violations
             .append(&mut self.shared.lock_sim().violations);

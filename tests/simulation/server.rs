@@ -1,12 +1,12 @@
-//! A confirm as the real server runs it: it checks the status when it starts, mails in the middle, and
-//! writes the status when it ends, whether or not the client still waits (`calcom/api.md` 3.8).
+//! A confirm as the real server runs it: it checks the status when it starts, mails in the middle,
+//! and writes the status when it ends, whether or not the client still waits (`calcom/api.md` 3.8).
 
 use maitred::domain::booking::BookingStatus;
 use maitred::domain::time::{Span, Time};
 
 use super::model_connection::SimState;
 
-/// One confirm that the server works on.
+/// A confirm that is running at the server.
 pub struct RunningConfirm {
     pub number: u64,
     pub uid: String,
@@ -14,19 +14,20 @@ pub struct RunningConfirm {
     mails: Time,
     pub ends: Time,
     mailed: bool,
-    /// The server dies at its end, with the mails sent and the status as it was.
+    /// The server dies at the end of the confirm, with the mails sent and the status unchanged.
     dies: bool,
-    /// It ends in a status that the client does not know, and is accepted later.
+    /// The confirm ends in a status that the client does not know, and the booking is accepted
+    /// later.
     ends_in_unknown_status: bool,
-    /// The ledger that knew of it was lost.
+    /// The ledger that knew about the confirm was lost.
     pub of_lost_ledger: bool,
 }
 
-/// What became of a confirm.
+/// The result of a confirm.
 pub struct FinishedConfirm {
     pub number: u64,
     pub died: bool,
-    /// The bookings that it accepted.
+    /// The bookings that the confirm accepted.
     pub accepted: Vec<String>,
 }
 
@@ -35,8 +36,8 @@ pub struct FinishedConfirm {
 const CONFIRM_SECONDS: [i64; 12] = [0, 0, 0, 0, 1, 1, 2, 5, 20, 75, 300, 600];
 
 impl SimState {
-    /// The server starts a confirm; gives its number and its end. The caller has seen that the
-    /// booking may be confirmed.
+    /// Starts a confirm at the server. Returns its number and its end. The caller has checked that
+    /// the booking may be confirmed.
     pub fn start_confirm(&mut self, uid: &str, now: Time) -> (u64, Time) {
         let row = self.calcom.row(uid).expect("it was looked at");
         let whole = !self.calcom.series_per_occurrence;
@@ -81,7 +82,7 @@ impl SimState {
         result
     }
 
-    /// What the server did until now.
+    /// Performs what the server does until now.
     pub fn tick(&mut self, now: Time) {
         if self.running.is_empty() && self.unknown_statuses.is_empty() {
             return;
@@ -132,7 +133,8 @@ impl SimState {
         }
     }
 
-    /// The status is written: of a single booking whatever it is by now, of a series where it waits.
+    /// Writes the status: for a single booking whatever its present status, and for a series only
+    /// where an occurrence is pending.
     fn finish_confirm(&mut self, running: &RunningConfirm) -> Vec<String> {
         let mut accepted = Vec::new();
         let single = running.series.is_none();
@@ -168,14 +170,15 @@ impl SimState {
                 .is_some_and(|row| row.end <= running.ends);
             let ours = self.calcom.own_writes.entry(uid.clone()).or_default();
             ours.confirmed += 1;
-            // The confirm of another occurrence reached it, and nobody pays for what is over.
+            // The confirm of another occurrence reached this booking, and a booking that is over is
+            // not charged.
             ours.confirmed_when_over |= is_over && *uid != running.uid;
         }
         self.calcom.record_history();
         accepted
     }
 
-    /// The booker does something to what the server is confirming.
+    /// Lets the booker cancel or move a booking that the server is confirming.
     pub fn change_running_booking(&mut self, now: Time) {
         let running: Vec<String> = self.running.iter().map(|one| one.uid.clone()).collect();
         if running.is_empty() {

@@ -1,4 +1,4 @@
-//! Takes every sentence out of what is written, so that it can be seen that no decision rests on one.
+//! Removes every message text from what is written, to show that no decision rests on a text.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use maitred::domain::entry_reason::{EntryCode, EntryReason};
 use maitred::domain::fact::Fact;
 use maitred::domain::ledger_state::LedgerFact;
 
-/// What stands for every sentence.
+/// Replaces every text.
 const WORD: &str = "x";
 
 fn replace_text(text: &mut String) {
@@ -19,7 +19,7 @@ fn scrub_reason(reason: &mut EntryReason) {
     }
 }
 
-/// The fact without its sentences.
+/// Returns the fact without its texts.
 pub fn scrub_fact(mut fact: Fact) -> Fact {
     match &mut fact {
         Fact::Grant { reason, .. }

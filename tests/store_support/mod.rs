@@ -1,4 +1,4 @@
-//! What the store's tests share: names, facts, and a store in a directory of its own.
+//! What the store's tests share: names, facts, and a store in its own directory.
 
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
@@ -19,11 +19,10 @@ use maitred::domain::request::{
 use maitred::domain::time::{Span, Time};
 use maitred::domain::unresolved::{Resolver, UnresolvedCode};
 use maitred::store::log_store::LogStore;
-use maitred::store::open::{
-    self, CreateIfMissing, OpenError, OpenNotice, OpenedStore, StoreLimits,
-};
+use maitred::store::open::{self, CreateIfMissing, OpenedStore, StoreLimits};
+use maitred::store::open_report::{OpenError, OpenNotice};
 
-/// An instant, in seconds and milliseconds after a fixed one.
+/// Returns an instant this many milliseconds after a fixed one.
 pub fn at(millis: i64) -> Time {
     DateTime::from_timestamp_millis(1_790_000_000_000).expect("in range")
         + Span::milliseconds(millis)
@@ -73,7 +72,7 @@ pub fn grant_fact(name: &str, to: &str, credits: Credits) -> Fact {
     }
 }
 
-/// An intent to confirm one booking, or a series of some.
+/// Returns an intent to confirm one booking, or a series of several.
 pub fn confirm_intent(id: &str, bookings: &[&str], decided: Time) -> Request {
     Request {
         id: request_id(id),
@@ -136,7 +135,7 @@ pub fn hold_fact(uid: &str, request: &str, to: &str, parts: Vec<LotPart>) -> Fac
         host: Some(HostId(5)),
         start: at(86_400_000),
         end: at(90_000_000),
-        // Older logs have none.
+        // Older logs contain no terms.
         terms: uid.len().is_multiple_of(2).then(|| {
             let terms = maitred::domain::refund_policy::RefundTerms::default();
             std::sync::Arc::new(terms)
@@ -174,7 +173,7 @@ pub fn post_fact(booking: &str) -> Fact {
     }
 }
 
-/// The whole way of one booking, from the decision to the spent credit.
+/// Returns all facts of one booking, from the decision to the spent credit.
 pub fn confirmed_facts(id: &str, to: &str, grant: &str, decided_at: Time) -> Vec<Fact> {
     let mut request = confirm_intent(id, &[id], decided_at);
     request.account = Some(account(to));
@@ -187,7 +186,8 @@ pub fn confirmed_facts(id: &str, to: &str, grant: &str, decided_at: Time) -> Vec
     ]
 }
 
-/// One fact of each kind, with all fields filled; then such with all that may be left out.
+/// Returns one fact of each kind with all fields filled, then some with all optional fields left
+/// out.
 pub fn sample_facts() -> Vec<Fact> {
     let bo = || account("bo@example.com");
     let mut wait = confirm_intent("uid2", &["uid2"], at(123));
@@ -360,7 +360,7 @@ pub fn sample_facts() -> Vec<Fact> {
     ]
 }
 
-/// A request with nothing that may be left out.
+/// Returns a request with all optional fields left out.
 fn minimal_request() -> Request {
     Request {
         event_type: None,
@@ -382,7 +382,7 @@ fn minimal_request() -> Request {
     }
 }
 
-/// Opens, or makes, the store in the directory.
+/// Opens the store in the directory, or creates it.
 pub fn open(path: &Path) -> Result<OpenedStore, OpenError> {
     open::open(path, CreateIfMissing::Yes, at(0), &mut |_| {})
 }
@@ -397,21 +397,21 @@ pub fn open_small(path: &Path) -> Result<OpenedStore, OpenError> {
     open::open_with(path, CreateIfMissing::Yes, at(0), limits, &mut |_| {})
 }
 
-/// The store, which opens without anything to say.
+/// Opens the store, and checks that there are no notices.
 pub fn open_without_notice(path: &Path) -> LogStore {
     let opened = open(path).expect("it opens");
     assert_eq!(opened.notices, [], "nothing to say");
     opened.store
 }
 
-/// The store, and the one thing there is to say.
+/// Opens the store, and returns its only notice, too.
 pub fn open_with_notice(path: &Path) -> (LogStore, OpenNotice) {
     let mut opened = open(path).expect("it opens");
     assert_eq!(opened.notices.len(), 1, "{:?}", opened.notices);
     (opened.store, opened.notices.remove(0))
 }
 
-/// An error with its sources.
+/// Returns the text of an error with its sources.
 pub fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

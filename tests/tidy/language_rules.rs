@@ -1,10 +1,10 @@
-//! Documents are in plain language: idioms that readers have to guess at are refused, with what to write
-//! in their place. A place is added to the list when all of its texts pass.
+//! Documents are in plain language: idioms that readers have to guess are refused, with a proposal
+//! for each. A place is added to the list when all of its texts pass.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Idioms that a reader has to guess at, and what to write in their place.
+/// Idioms that readers have to guess, and what to write instead.
 const IDIOMS: [(&str, &str); 24] = [
     ("nobody", "say who does not, or use the passive voice"),
     ("nobody's", "say whose it is not"),
@@ -88,7 +88,7 @@ fn text_files(place: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Returns the lines of a page outside fenced blocks, without what stands in code spans.
+/// Returns the lines of a page outside fenced blocks, without the text in code spans.
 fn prose_of_page(text: &str) -> Vec<(usize, String)> {
     let mut fenced = false;
     let mut prose = Vec::new();
@@ -102,7 +102,7 @@ fn prose_of_page(text: &str) -> Vec<(usize, String)> {
     prose
 }
 
-/// Returns the comments of a source, without what stands in code spans.
+/// Returns the comments of a source, without the text in code spans.
 fn comments<'a>(text: &'a str, mark: &str) -> Vec<(usize, String)> {
     let comment = |line: &'a str| {
         line.split_once(mark)

@@ -1,5 +1,6 @@
-//! How v1 is spoken. Every write reads the booking first and does nothing unless it is in the state
-//! that the write is for, since the server would not mind; and reads it again afterwards.
+//! Makes the calls of v1. Every write reads the booking first and does nothing unless the booking
+//! is in the state that the write is for, because the server does not check; afterwards the booking
+//! is read again.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -13,8 +14,9 @@ use crate::calcom::api_call::{ApiCall, Endpoint};
 use crate::calcom::decline_message::sanitize;
 use crate::calcom::http::Sender;
 use crate::calcom::page_splitting::{BookingRows, PageRange, can_be_split, read_in_parts};
-use crate::calcom::port::{BookingFilter, BookingPage, Calendar, CallError, CurrentUser, Dialect};
+use crate::calcom::port::{BookingFilter, BookingPage, Calendar, CallError, CurrentUser};
 use crate::domain::booking::{Booking, BookingRef, BookingStatus, EventType, Fetched};
+use crate::domain::dialect::Dialect;
 use crate::domain::id::{BookingUid, EventTypeId};
 use crate::domain::time::{Span, Time};
 
@@ -23,21 +25,23 @@ use super::listing::{
     MAX_PAGES, MAX_SPLIT_CALLS, PAGE_SIZE, build_query, is_past_end, matches_filter, next_page,
 };
 
-/// What the list takes from the budget; everything else takes 1.
+/// The cost of a listing in the request budget; everything else costs 1.
 const LIST_COST: u32 = 2;
 
-/// How old the reading before a write may be when that is sent, and how long it counts after it came
-/// where reading took longer; as in the pass, which looks itself with v2.
+/// How old the reading before a write may be when the write is sent, and how long the reading stays
+/// usable after it arrived if reading took longer. The limits are those of the pass, which does the
+/// reading itself with v2.
 const MAX_READING_AGE: Span = Span::seconds(2);
 const MIN_USE_AFTER_ARRIVAL: Span = Span::milliseconds(500);
 
-/// Numbers remembered at once. When there are more, the listings to come tell them again.
+/// The most numbers that are remembered. If there are more, all are forgotten, and later listings
+/// supply them again.
 const MAX_NUMBERS: usize = 50_000;
 
 pub(in crate::calcom) struct V1Client {
     sender: Sender,
-    /// By uid, of every row that a listing showed, in whatever state: v1 reads by number only, and
-    /// what a booking replaced is named by its uid.
+    /// The number of every booking that a listing showed, in whatever state, by uid. v1 reads
+    /// bookings by number only, but a booking names its predecessor by uid.
     numbers: Mutex<BTreeMap<BookingUid, i64>>,
 }
 
@@ -49,7 +53,7 @@ impl V1Client {
         }
     }
 
-    /// The number that the server calls it by, as it stands in a path.
+    /// Returns the number by which the server knows the booking, as text for a path.
     fn number(&self, booking: &BookingRef) -> Result<String, CallError> {
         if booking.id.is_some() {
             return path_number(booking);
@@ -70,7 +74,7 @@ impl V1Client {
         numbers.extend(known.filter_map(|booking| Some((booking.uid.clone(), booking.id?))));
     }
 
-    /// Rows `first..first + size` of a listing; `size` divides `first`.
+    /// Reads the rows `first..first + size` of a listing; `size` divides `first`.
     async fn read_rows(
         &self,
         filter: &BookingFilter,
@@ -100,7 +104,7 @@ impl V1Client {
         decode::decode_booking(&answer, booking, self.sender.redactor())
     }
 
-    /// The booking right before a write. Whatever went wrong, nothing was changed by it.
+    /// Reads the booking right before a write. Whatever goes wrong, the read changed nothing.
     async fn read_before(
         &self,
         booking: &BookingRef,
@@ -127,7 +131,8 @@ impl V1Client {
         Ok((reading, deadline.min(fresh_until)))
     }
 
-    /// The booking after a write that was done. That it cannot be read now does not undo the yes.
+    /// Reads the booking after a write that succeeded. If the booking cannot be read now, the write
+    /// has still succeeded.
     async fn read_after(&self, booking: &BookingRef) -> Option<Fetched> {
         match self.read_booking(booking, None).await {
             Ok(reading) => Some(reading),
@@ -138,7 +143,7 @@ impl V1Client {
         }
     }
 
-    /// Decline and cancel are one call here, from other states.
+    /// Declines or cancels: one call in v1, for bookings in different states.
     async fn delete(
         &self,
         endpoint: Endpoint,
@@ -281,7 +286,7 @@ impl Calendar for V1Client {
         reason: &str,
         deadline: Time,
     ) -> Result<Option<Fetched>, CallError> {
-        // A rejected one would become cancelled, and its booker be mailed again.
+        // A rejected booking would become cancelled, and its booker would be mailed again.
         let allowed_statuses = [BookingStatus::Pending, BookingStatus::Accepted];
         self.delete(
             Endpoint::Cancel,
@@ -321,7 +326,7 @@ fn has_status(reading: &Fetched, statuses: &[BookingStatus]) -> bool {
     }
 }
 
-/// The booking's number as it stands in a path. The server takes 32 bits.
+/// Returns the booking's number as text for a path. The server accepts 32 bits.
 fn path_number(booking: &BookingRef) -> Result<String, CallError> {
     let number = booking.id.and_then(|id| u32::try_from(id).ok());
     match number.filter(|number| *number > 0 && *number <= i32::MAX as u32) {

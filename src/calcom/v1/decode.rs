@@ -1,4 +1,4 @@
-//! What an answer of v1 means, without a socket.
+//! Decodes an answer of v1, without a socket.
 
 use serde_json::{Map, Value};
 
@@ -13,10 +13,11 @@ use crate::domain::booking::{BookingRef, BookingStatus, EventType, Fetched};
 use super::error_mapping::{is_gone, map_error};
 use super::wire;
 
-/// Who the key acts as.
+/// Decodes the user that the key acts as.
 ///
 /// # Errors
-/// When the answer is a refusal, or is not of this shape; so for all below.
+/// Returns an error if the answer is a refusal or does not have this shape; so do all functions
+/// below.
 pub fn decode_current_user(
     answer: &ApiAnswer,
     redactor: &Redactor,
@@ -25,7 +26,7 @@ pub fn decode_current_user(
     wire::parse_current_user(&user).map_err(|why| CallError::Contract(format!("me: user.{why}")))
 }
 
-/// The event types of the key's user.
+/// Decodes the event types of the key's user.
 pub fn decode_event_types(
     answer: &ApiAnswer,
     redactor: &Redactor,
@@ -39,7 +40,7 @@ pub fn decode_event_types(
     }
 }
 
-/// One event type.
+/// Decodes one event type; `None` if there is none or the key may not see it.
 pub fn decode_event_type(
     answer: &ApiAnswer,
     redactor: &Redactor,
@@ -53,7 +54,8 @@ pub fn decode_event_type(
     Ok(Some(event_type))
 }
 
-/// `first` is the place of the first row in the whole listing, for the names of unreadable ones.
+/// Decodes the rows of one answer. `first` is the position of the first row in the whole listing,
+/// for the names of unreadable rows.
 pub fn decode_list(
     answer: &ApiAnswer,
     first: usize,
@@ -73,7 +75,7 @@ pub fn decode_list(
     })
 }
 
-/// What reading one booking gave.
+/// Decodes the answer to reading one booking.
 pub fn decode_booking(
     answer: &ApiAnswer,
     booking: &BookingRef,
@@ -94,7 +96,8 @@ pub fn decode_booking(
     Ok(Fetched::Found(Box::new(read)))
 }
 
-/// The state that the answer to a PATCH shows. It may have changed nothing and still be a 200.
+/// Returns the state that the answer to a PATCH shows. The PATCH may have changed nothing and still
+/// be answered with 200.
 pub fn decode_patch(
     answer: &ApiAnswer,
     redactor: &Redactor,
@@ -103,7 +106,7 @@ pub fn decode_patch(
     Ok(wire::parse_status(&booking))
 }
 
-/// Whether the DELETE was done.
+/// Checks that the DELETE was done.
 pub fn decode_cancellation(
     answer: &ApiAnswer,
     endpoint: Endpoint,
@@ -118,7 +121,7 @@ pub fn decode_cancellation(
     ))
 }
 
-/// The one property that a good answer has.
+/// Returns the one property that a successful answer has.
 fn take_member(
     answer: &ApiAnswer,
     endpoint: Endpoint,

@@ -1,4 +1,4 @@
-//! What a refusal of v1 means (`calcom/v1.md`), told by status and by which property holds the
+//! Maps a refusal of v1 to an error (`calcom/v1.md`), by status and by the property that holds the
 //! text: `error` comes from the check of the key, `message` from a handler.
 
 use crate::calcom::api_call::{ApiAnswer, Endpoint};
@@ -21,7 +21,8 @@ pub(in crate::calcom) fn map_error(
     }
     let line = format_refusal(answer, &body, redactor);
     match answer.status {
-        // With a good key and with none; nothing but the text tells it from "No apiKey provided".
+        // Sent with a good key and without one; only the text distinguishes this case from "No
+        // apiKey provided".
         401 if body.message.contains("CALCOM_LICENSE_KEY") => CallError::Contract(format!(
             "{line} (the server lacks its own licence key; the API key may be good)"
         )),
@@ -39,7 +40,7 @@ pub(in crate::calcom) fn map_error(
                 CallError::Refused(line)
             }
         }
-        // v2 answers on the same host, and so does whatever stands in front.
+        // v2 answers on the same host, and so does anything in front of the server.
         401 | 403 => CallError::Contract(format!("{line} ({NOT_V1})")),
         404 if body.shape == ErrorShape::Message => CallError::Refused(line),
         404 => CallError::Contract(format!("{line} ({NOT_V1})")),
@@ -49,8 +50,8 @@ pub(in crate::calcom) fn map_error(
     }
 }
 
-/// Whether it says that there is no such record that this key may see: 403 for most, 404 for
-/// administrators.
+/// Returns whether the answer says that there is no such record that this key may see: 403 for most
+/// keys, 404 for those of administrators.
 pub(in crate::calcom) fn is_gone(answer: &ApiAnswer) -> bool {
     let body: ErrorBody = parse_error_body(answer);
     matches!(answer.status, 403 | 404) && body.shape == ErrorShape::Message

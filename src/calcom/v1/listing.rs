@@ -1,5 +1,5 @@
-//! How v1's one list serves the port's listings: it has no filter for pending, no totals, and
-//! answers a whole page with 400 when one row on it does not fit its schema.
+//! Serves the port's listings from v1's only list, which has no filter for pending bookings and no
+//! totals, and answers a whole page with 400 if one row on it does not fit its schema.
 
 use chrono::{NaiveTime, SecondsFormat};
 
@@ -7,22 +7,25 @@ use crate::calcom::port::BookingFilter;
 use crate::domain::booking::{Booking, BookingStatus};
 use crate::domain::time::{Span, Time, clamp_to_four_digit_years};
 
-/// Rows of a page. A power of two, so that halves, quarters and so on down to one row are pages
+/// The rows of a page. A power of two, so that halves, quarters and so on down to one row are pages
 /// too.
 pub(super) const PAGE_SIZE: u32 = 128;
 
-/// Pages of one listing, as in v2: beyond 100 000 bookings something is wrong with the paging.
+/// The most pages of one listing, as in v2: beyond 100 000 bookings something is wrong with the
+/// paging.
 pub(super) const MAX_PAGES: u32 = 800;
 
-/// Of what was written lately, so many pages: v1 does not show when a booking was written, so
-/// nothing else tells where to stop.
+/// The most pages of a listing of recently written bookings. v1 does not show when a booking was
+/// written, so nothing else tells where to stop.
 const MAX_UPDATED_PAGES: u32 = 4;
 
-/// Calls that are spent on a page with unreadable rows: two of them among 128 take 28.
+/// The most calls that are spent on a page with unreadable rows: enough for two such rows among
+/// 128.
 pub(super) const MAX_SPLIT_CALLS: usize = 28;
 
-/// `dateFrom` looks at the start and `dateTo` at the end. Asked for this much more, the list shows
-/// all that touch the window, but bookings longer than a day.
+/// How much the window is widened on both sides. `dateFrom` filters by the start and `dateTo` by
+/// the end; in the widened window the list shows all bookings that touch the original one, except
+/// those longer than a day.
 const WINDOW_MARGIN: Span = Span::hours(24);
 
 pub(super) fn build_query(filter: &BookingFilter, now: Time) -> Vec<(&'static str, String)> {
@@ -53,7 +56,7 @@ pub(super) fn build_query(filter: &BookingFilter, now: Time) -> Vec<(&'static st
     query
 }
 
-/// Whether a row is one that was asked for.
+/// Returns whether a row is one that was asked for.
 pub(super) fn matches_filter(booking: &Booking, filter: &BookingFilter, now: Time) -> bool {
     let touches = |from: &Time, to: &Time| booking.start <= *to && booking.end >= *from;
     match filter {
@@ -65,7 +68,7 @@ pub(super) fn matches_filter(booking: &Booking, filter: &BookingFilter, now: Tim
     }
 }
 
-/// Whether what follows this row, in the order that was asked for, is none of what is wanted.
+/// Returns whether no row after this one, in the order that was asked for, is wanted.
 pub(super) fn is_past_end(booking: &Booking, filter: &BookingFilter) -> bool {
     match filter {
         BookingFilter::CreatedSince(since) => booking.created_at < *since,
@@ -76,7 +79,7 @@ pub(super) fn is_past_end(booking: &Booking, filter: &BookingFilter) -> bool {
     }
 }
 
-/// Which page follows one that was full.
+/// Returns the page that follows a full one.
 pub(super) fn next_page(filter: &BookingFilter, page: u32) -> Option<u32> {
     let last = match filter {
         BookingFilter::UpdatedSince(_) => MAX_UPDATED_PAGES,

@@ -1,6 +1,6 @@
-//! Dialect v1 (`calcom/v1.md`), as old self-hosted servers still speak it. Nothing in it checks a
-//! state, so every write reads before and after; an accept through it tells nobody; the key stands
-//! in every URL.
+//! Dialect v1 (`calcom/v1.md`), which old self-hosted servers still speak. The server checks no
+//! state, so every write reads the booking before and after; accepting a booking through v1
+//! notifies no one; every URL holds the key.
 
 pub(super) mod client;
 pub mod decode;

@@ -1,5 +1,5 @@
-//! The shapes of v1 (`calcom/v1.md`), turned into the domain's. It shows payments, and neither
-//! series nor seats nor absences.
+//! Converts the shapes of v1 (`calcom/v1.md`) to the domain's types. v1 shows payments, but no
+//! series, no seats and no absences.
 
 use serde_json::Value;
 
@@ -19,7 +19,8 @@ use crate::domain::id::{EventTypeId, HostId};
 pub(in crate::calcom) fn parse_booking(value: &Value) -> Result<Booking, FieldError> {
     let row = as_object(value)?;
     let uid = uid(row)?;
-    // v1 names a booking by number: without one it could be neither read again nor answered.
+    // v1 names a booking by number: without a number the booking could be neither read again nor
+    // answered.
     let id = number(row, "id").ok_or(FieldError {
         field: "id",
         why: "is missing or no whole number",
@@ -59,7 +60,7 @@ pub(in crate::calcom) fn parse_booking(value: &Value) -> Result<Booking, FieldEr
     })
 }
 
-/// The state alone, of an answer that shows the booking without its people.
+/// Returns only the status, from an answer that shows the booking without its people.
 pub(in crate::calcom) fn parse_status(value: &Value) -> Option<BookingStatus> {
     status(as_object(value).ok()?).ok()
 }
@@ -99,7 +100,7 @@ fn attendees(row: &Object) -> Vec<Attendee> {
         .collect()
 }
 
-/// One payment that did not succeed is enough for unpaid.
+/// Returns whether the booking is paid. One payment that did not succeed makes it unpaid.
 fn payment(row: &Object) -> Payment {
     let payments = list(row, "payment");
     let paid = |payment: &Value| payment.get("success").and_then(Value::as_bool) == Some(true);

@@ -1,4 +1,4 @@
-//! How v2 is spoken: which path, which header, which body. What comes back is judged by `answers`.
+//! Makes the calls of v2: which path, which header, which body. `decode` interprets the answers.
 
 use async_trait::async_trait;
 use chrono::SecondsFormat;
@@ -10,8 +10,9 @@ use crate::calcom::api_call::{ApiCall, Endpoint};
 use crate::calcom::decline_message::sanitize;
 use crate::calcom::http::Sender;
 use crate::calcom::page_splitting::{BookingRows, PageRange, can_be_split, read_in_parts};
-use crate::calcom::port::{BookingFilter, BookingPage, Calendar, CallError, CurrentUser, Dialect};
+use crate::calcom::port::{BookingFilter, BookingPage, Calendar, CallError, CurrentUser};
 use crate::domain::booking::{Booking, BookingRef, EventType, Fetched};
+use crate::domain::dialect::Dialect;
 use crate::domain::id::{BookingUid, EventTypeId};
 use crate::domain::time::{Span, Time, clamp_to_four_digit_years};
 
@@ -20,11 +21,13 @@ use super::decode;
 const BOOKINGS_VERSION: &str = "2024-08-13";
 const EVENT_TYPES_VERSION: &str = "2024-06-14";
 
-/// The server's window holds only bookings that lie in it as a whole. Asked for this much more on
-/// both sides, it shows all that touch ours, but those longer than a day.
+/// How much the window is widened on both sides. The server shows only bookings that lie in the
+/// window as a whole; in the widened window it shows all that touch the original one, except
+/// bookings longer than a day.
 const WINDOW_MARGIN: Span = Span::hours(24);
 
-/// Calls that are spent on a page that is too large as a whole: enough for 250 rows of 1 MB each.
+/// The most calls that are spent on a page that is too large as a whole: enough for 250 rows of 1
+/// MB each.
 const MAX_SPLIT_CALLS: usize = 64;
 
 pub(in crate::calcom) struct V2Client {
@@ -36,7 +39,7 @@ impl V2Client {
         Self { sender }
     }
 
-    /// Rows `first..first + size` of a listing.
+    /// Reads the rows `first..first + size` of a listing.
     async fn read_rows(
         &self,
         filter: &BookingFilter,

@@ -1,5 +1,5 @@
-//! What an answer of v2 means, without a socket: from status and body to the domain's types, or to
-//! the reason why not.
+//! Decodes an answer of v2, without a socket: converts status and body to the domain's types, or to
+//! the reason why that is not possible.
 
 use serde_json::{Map, Value};
 
@@ -18,14 +18,15 @@ use super::wire;
 /// The largest page that the server gives.
 pub(super) const PAGE_SIZE: u32 = 250;
 
-/// Pages of one listing: 100 000 bookings. Totals are the server's word only, and must not keep us
-/// for ever.
+/// The most pages that are read of one listing: 100 000 bookings. Totals are only the server's
+/// claim, and must not keep the client reading forever.
 const MAX_PAGES: u32 = 400;
 
-/// Who the key acts as.
+/// Decodes the user that the key acts as.
 ///
 /// # Errors
-/// When the answer is a refusal, or is not of this shape; so for all below.
+/// Returns an error if the answer is a refusal or does not have this shape; so do all functions
+/// below.
 pub fn decode_current_user(
     answer: &ApiAnswer,
     redactor: &Redactor,
@@ -34,7 +35,7 @@ pub fn decode_current_user(
     wire::parse_current_user(&data).map_err(|why| CallError::Contract(format!("me: data.{why}")))
 }
 
-/// The event types of the key's user.
+/// Decodes the event types of the key's user.
 pub fn decode_event_types(
     answer: &ApiAnswer,
     redactor: &Redactor,
@@ -52,12 +53,13 @@ pub fn decode_event_types(
     }
 }
 
-/// One event type.
+/// Decodes one event type; `None` if there is none or the key may not see it.
 pub fn decode_event_type(
     answer: &ApiAnswer,
     redactor: &Redactor,
 ) -> Result<Option<EventType>, CallError> {
-    // Hidden: a team's that this key may not see. A bad key is refused by every other call.
+    // A hidden event type is one of a team that this key may not see. A bad key is still detected,
+    // because every other call refuses it.
     if is_gone(answer) || is_hidden(answer) {
         return Ok(None);
     }
@@ -71,7 +73,7 @@ pub fn decode_event_type(
     Ok(Some(event_type))
 }
 
-/// One page of a listing.
+/// Decodes one page of a listing.
 pub fn decode_page(
     answer: &ApiAnswer,
     filter: &BookingFilter,
@@ -82,7 +84,7 @@ pub fn decode_page(
     decode_list(answer, filter, first, redactor).map(|rows| to_page(rows, filter, page))
 }
 
-/// A page from its rows, which may be those of several answers.
+/// Builds a page from its rows, which may come from several answers.
 pub(super) fn to_page(mut rows: BookingRows, filter: &BookingFilter, page: u32) -> BookingPage {
     let has_more = has_more(filter, rows.count, rows.has_more);
     if has_more && page + 1 >= MAX_PAGES {
@@ -98,9 +100,8 @@ pub(super) fn to_page(mut rows: BookingRows, filter: &BookingFilter, page: u32) 
     }
 }
 
-/// The rows of one answer; `first` is the place of the first one in the whole
-/// listing. What the window does not
-/// touch is left out: the filters of old servers do nothing.
+/// Decodes the rows of one answer; `first` is the position of the first row in the whole listing.
+/// Rows that the window does not touch are left out, because the filters of old servers do nothing.
 pub(super) fn decode_list(
     answer: &ApiAnswer,
     filter: &BookingFilter,
@@ -132,7 +133,7 @@ pub(super) fn decode_list(
     let mut says_more = pagination.and_then(|pagination| pagination.get("hasNextPage")?.as_bool());
     let (mut bookings, unreadable) =
         decode_rows::decode_bookings(&rows, "data", first, wire::parse_booking);
-    // The newest come first, and older servers do not know the filter.
+    // The newest bookings come first, and older servers do not know the filter.
     if let BookingFilter::CreatedSince(since) = filter
         && bookings.iter().any(|booking| booking.created_at < *since)
     {
@@ -148,9 +149,9 @@ pub(super) fn decode_list(
     })
 }
 
-/// Whether another page follows (`calcom/api.md` 2.4). The server's word is taken where it counts
-/// rightly: a page may be short because a row vanished while it was read. With a filter on
-/// `updatedAt` it counts wrongly, and only a full page leads on.
+/// Returns whether another page follows (`calcom/api.md` 2.4). The server's statement is used where
+/// the server counts correctly: a page may be short because a row vanished while it was read. With
+/// a filter on `updatedAt` the server counts wrongly, so only a full page leads to another.
 fn has_more(filter: &BookingFilter, rows: usize, stated_more: Option<bool>) -> bool {
     let full = rows >= PAGE_SIZE as usize;
     match filter {
@@ -173,7 +174,7 @@ fn is_in_window(booking: &Booking, filter: &BookingFilter) -> bool {
     }
 }
 
-/// What reading one booking gave.
+/// Decodes the answer to reading one booking.
 pub fn decode_booking(
     answer: &ApiAnswer,
     uid: &BookingUid,
@@ -184,7 +185,7 @@ pub fn decode_booking(
     }
     let data = decode_data(answer, Endpoint::Get, redactor)?;
     match &data {
-        // The uid is that of a series too: only the booking that was asked for will do.
+        // The uid may name a series too: only the booking that was asked for is accepted.
         Value::Array(rows) => {
             let has_uid =
                 |row: &&Value| row.get("uid").and_then(Value::as_str) == Some(uid.as_str());
@@ -202,8 +203,8 @@ pub fn decode_booking(
     }
 }
 
-/// All occurrences of a series. One that cannot be read makes the whole unusable: they are counted,
-/// and one confirm answers all.
+/// Decodes all occurrences of a series. One unreadable occurrence makes the whole series unusable,
+/// because occurrences are counted and one confirm answers all of them.
 pub fn decode_series(
     answer: &ApiAnswer,
     series: &BookingUid,
@@ -237,8 +238,8 @@ pub fn decode_series(
     }
 }
 
-/// What confirm, decline or cancel gave. A yes that does not show the booking readably is still a
-/// yes: whoever called reads it.
+/// Decodes the answer to confirm, decline or cancel. A success that does not show a readable
+/// booking is still a success (`None`); the caller then reads the booking.
 pub fn decode_action(
     answer: &ApiAnswer,
     endpoint: Endpoint,
@@ -278,7 +279,7 @@ fn decode_data(
     Ok(envelope.remove("data").unwrap_or(Value::Null))
 }
 
-/// The object around `data`, if the answer is a good one.
+/// Returns the object around `data` if the answer is a success.
 fn decode_envelope(
     answer: &ApiAnswer,
     endpoint: Endpoint,
@@ -371,7 +372,7 @@ mod tests {
                 yes.clone(),
                 None,
             ),
-            // Here its totals are wrong.
+            // The server's totals are wrong here.
             (since.clone(), 250, 0, no, Some(1)),
             (since, 249, 0, yes, None),
         ];

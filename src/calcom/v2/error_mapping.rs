@@ -1,5 +1,5 @@
-//! What a refusal of v2 means (`calcom/api.md` 1.3, 1.5), told by status and shape. A text decides
-//! only where the server gives nothing else, and is matched as narrowly as can be.
+//! Maps a refusal of v2 to an error (`calcom/api.md` 1.3, 1.5), by status and shape. A text decides
+//! only where the server gives nothing else, and is matched as narrowly as possible.
 
 use crate::calcom::api_call::{ApiAnswer, Endpoint};
 use crate::calcom::errors::{
@@ -8,7 +8,7 @@ use crate::calcom::errors::{
 use crate::calcom::port::CallError;
 use crate::calcom::redact::Redactor;
 
-/// What to do when the server took another version than the one asked for.
+/// What to do if the server used another version than the one asked for.
 pub(in crate::calcom) const VERSION_MISMATCH: &str = "the server took another cal-api-version than \
     2024-08-13, as it does without a word when the header is missing or unknown to it; look for a \
     proxy that drops the header cal-api-version, or for a server older than August 2024";
@@ -16,7 +16,7 @@ pub(in crate::calcom) const VERSION_MISMATCH: &str = "the server took another ca
 /// Every error that Cal.com's shared web handlers throw has this code, whatever its status.
 const HANDLER_CODE: &str = "TRPCError";
 
-/// Nest's own code for what was not found: a record, or a route.
+/// Nest's own code for something that was not found: a record, or a route.
 const NOT_FOUND_CODE: &str = "NotFoundException";
 
 pub(in crate::calcom) fn map_error(
@@ -55,8 +55,8 @@ pub(in crate::calcom) fn map_error(
     }
 }
 
-/// Whether it says that the server has no such record. A route that it does not know gives the same
-/// status and code; then nothing is known of the booking.
+/// Returns whether the answer says that the server has no such record. A route that the server does
+/// not know gives the same status and code; such an answer says nothing about the booking.
 pub(in crate::calcom) fn is_gone(answer: &ApiAnswer) -> bool {
     let body = parse_error_body(answer);
     answer.status == 404
@@ -65,19 +65,19 @@ pub(in crate::calcom) fn is_gone(answer: &ApiAnswer) -> bool {
         && !is_missing_route(&body)
 }
 
-/// Whether it says that there is such a record, but not for this key.
+/// Returns whether the answer says that there is such a record, but not for this key.
 pub(in crate::calcom) fn is_hidden(answer: &ApiAnswer) -> bool {
     answer.status == 403 && parse_error_body(answer).shape == ErrorShape::Envelope
 }
 
-/// A 401 or 403 that is about this booking, and says nothing of the key.
+/// Returns whether a 401 or 403 is about this booking and says nothing about the key.
 fn is_about_the_booking(status: u16, body: &ErrorBody, endpoint: Endpoint) -> bool {
     match body.shape {
         ErrorShape::Envelope if body.code == HANDLER_CODE => true,
-        // A guard in front of single bookings; same code as for a bad credential, own name.
+        // The guard of single bookings: it uses the code of a bad credential, but its own name.
         ErrorShape::Envelope => status == 403 && body.message.starts_with("BookingPbacGuard"),
         // Thrown by the handlers of writes ("User not a host of this event"); the guards, which
-        // look at the key, answer in the envelope.
+        // check the key, answer in the envelope.
         ErrorShape::Raw => endpoint.is_write(),
         ErrorShape::Message
         | ErrorShape::Error
@@ -87,7 +87,8 @@ fn is_about_the_booking(status: u16, body: &ErrorBody, endpoint: Endpoint) -> bo
     }
 }
 
-/// Nest has no other mark for a missing route than this text ("Cannot POST /v2/bookings/…").
+/// Returns whether the route is missing. Nest marks that by no more than this text ("Cannot POST
+/// /v2/bookings/…").
 fn is_missing_route(body: &ErrorBody) -> bool {
     let rest = body.message.strip_prefix("Cannot ");
     let path = rest.and_then(|rest| rest.split_once(' '));

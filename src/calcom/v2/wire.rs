@@ -1,5 +1,5 @@
-//! The shapes of v2 (`calcom/api.md` 4), turned into the domain's. Told apart by their fields, as
-//! there is no tag; unknown fields and words are let pass.
+//! Converts the shapes of v2 (`calcom/api.md` 4) to the domain's types. The shapes are
+//! distinguished by their fields, because there is no tag; unknown fields and words are accepted.
 
 use serde_json::Value;
 
@@ -63,8 +63,9 @@ pub(in crate::calcom) fn parse_booking(value: &Value) -> Result<Booking, FieldEr
     })
 }
 
-/// A booking of the contract before 2024-08-13: times and states under other names. That is what a
-/// server gives, without a word, to a version header that it does not know.
+/// Returns whether the value is a booking of the contract before 2024-08-13, with times and states
+/// under other names. A server answers like that, without a warning, if it does not know the
+/// version header.
 pub(in crate::calcom) fn is_older_booking(value: &Value) -> bool {
     let Some(row) = value.as_object() else {
         return false;
@@ -74,7 +75,7 @@ pub(in crate::calcom) fn is_older_booking(value: &Value) -> bool {
 
 fn host(host: &Object) -> Host {
     Host {
-        // The text "unknown" when the user is gone.
+        // The server sends the text "unknown" if the user is gone.
         id: number(host, "id").map(HostId),
         address: address(host, "email"),
         name: owned_text(host, "name"),
@@ -142,7 +143,7 @@ pub(in crate::calcom) fn parse_event_type(value: &Value) -> Result<EventType, Fi
     })
 }
 
-/// The event type's own limits, in words.
+/// Describes the event type's own limits in words.
 fn describe_own_limits(row: &Object) -> Vec<String> {
     let mut own = describe_limits(row, "bookingLimitsCount", "bookings");
     own.extend(describe_limits(row, "bookingLimitsDuration", "minutes"));
@@ -171,7 +172,7 @@ fn confirmation(row: &Object) -> Confirmation {
     }
 }
 
-/// The threshold in words, `48 hours`.
+/// Describes the threshold in words, such as `48 hours`.
 fn describe_notice(policy: &Object) -> String {
     let threshold = object(policy, "noticeThreshold");
     let count = threshold.and_then(|threshold| number(threshold, "count"));
@@ -209,7 +210,8 @@ mod tests {
         })
     }
 
-    /// As a genuine server shows what a confirm revived: accepted, with the signs of the cancellation.
+    /// A booking that a confirm revived, as a genuine server shows it: accepted, with the signs of
+    /// the cancellation.
     #[test]
     fn a_revived_booking_is_seen_as_one() {
         let row = include_str!("../../../tests/inputs/booking-revived.json");
@@ -223,7 +225,8 @@ mod tests {
         );
     }
 
-    /// The pending booking with some fields replaced, or taken out by null marks.
+    /// Returns the pending booking with some fields replaced, or removed where the change is
+    /// "GONE".
     fn booking_with(changes: Value) -> Value {
         let mut row = pending_booking();
         for (name, value) in changes.as_object().unwrap() {

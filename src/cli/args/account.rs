@@ -1,4 +1,4 @@
-//! `account`: members and what is known of them.
+//! The arguments of `account`: members, and what is known about them.
 
 use clap::builder::BoolishValueParser;
 use clap::{Args as Arguments, Subcommand};

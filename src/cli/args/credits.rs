@@ -1,4 +1,4 @@
-//! `credits`: giving, taking back and listing.
+//! The arguments of `credits`: giving, taking back and listing.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,5 @@
-//! What was decided, what waits for an operator, and what was charged.
+//! The arguments of commands about what was decided, what waits for an operator, and what was
+//! charged.
 
 use clap::builder::BoolishValueParser;
 use clap::{Args as Arguments, Subcommand, ValueEnum};
@@ -22,7 +23,8 @@ pub struct DecisionsArgs {
     pub outcome: Option<OutcomeFilter>,
 }
 
-/// What `decisions` can be asked for: how a request ended, or what was decided and has no end.
+/// What `--outcome` of `decisions` selects: how a request ended, or the decision of a request that
+/// has not ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum OutcomeFilter {
     Confirmed,

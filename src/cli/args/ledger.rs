@@ -1,4 +1,4 @@
-//! `ledger`, `backup` and `restore`: looking after the log itself.
+//! The arguments of `ledger`, `backup` and `restore`, which maintain the log itself.
 
 use std::path::PathBuf;
 

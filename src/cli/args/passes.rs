@@ -1,4 +1,5 @@
-//! Passes, and what is looked at without one: `run`, `plan`, `check`, `sandbox`, `evaluate`.
+//! The arguments of passes, and of commands that read without a pass: `run`, `plan`, `check`,
+//! `sandbox`, `evaluate`.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -6,7 +7,7 @@ use std::path::PathBuf;
 use clap::builder::BoolishValueParser;
 use clap::{Args as Arguments, ValueHint};
 
-/// Where the sandbox listens: Cal.com's own API has this port on a developer's machine.
+/// The default address of the sandbox. Cal.com's own API has this port on a developer's machine.
 const DEFAULT_LISTEN: &str = "127.0.0.1:5555";
 
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]

@@ -1,7 +1,7 @@
-//! The rows of a CSV file as they stand in it: text, trimmed, each with the line on which it begins.
+//! Reads the rows of a CSV file as trimmed text, each with the line on which it begins.
 
-/// The rows that are not blank: the line on which each begins, and its fields, trimmed, or why they
-/// are no text.
+/// The rows that are not blank: the line on which each begins, and its trimmed fields, or why they
+/// are not text.
 pub(super) struct CsvRecords<'a> {
     reader: csv::Reader<&'a [u8]>,
     record: csv::ByteRecord,
@@ -25,8 +25,8 @@ impl<'a> CsvRecords<'a> {
         }
     }
 
-    /// The line of the record that begins at this byte. The reader's own count is off by the blank
-    /// lines, and by the second half of the line end, that stand before the record.
+    /// Returns the line of the record that begins at this byte. The reader's own count is wrong by
+    /// the blank lines before the record, and by the second half of the line end before it.
     fn line_at(&mut self, begin: u64) -> u64 {
         let begin = usize::try_from(begin).unwrap_or(self.bytes.len());
         while let Some(byte) = self.bytes.get(self.counted_bytes)
@@ -57,7 +57,8 @@ impl Iterator for CsvRecords<'_> {
             let line = self.line_at(begin);
             let end = usize::try_from(self.reader.position().byte()).unwrap_or(self.bytes.len());
             let start = usize::try_from(begin).unwrap_or(self.bytes.len());
-            // Only the last record can be cut off: the reader takes the end of the file for the quote.
+            // Only the last record can be cut off, because the reader takes the end of the file for
+            // the quote.
             if end >= self.bytes.len()
                 && ends_in_quotes(self.bytes.get(start..).unwrap_or_default())
             {
@@ -76,8 +77,8 @@ impl Iterator for CsvRecords<'_> {
 const UNCLOSED_QUOTE: &str = "the file ends within quotes: close the quote, or copy the whole file again if \
                        its end is cut off";
 
-/// Whether a quote is open at the end of a record. A quote opens a field only at its beginning, and
-/// two quotes within one stand for a quote.
+/// Returns true if a quote is open at the end of a record. A quote opens a field only at the
+/// field's beginning, and two quotes within quotes mean one quote.
 fn ends_in_quotes(record: &[u8]) -> bool {
     let (mut quoted, mut at_field_start) = (false, true);
     let mut bytes = record.iter().copied().peekable();
@@ -95,7 +96,7 @@ fn ends_in_quotes(record: &[u8]) -> bool {
     quoted
 }
 
-/// One field as text, trimmed.
+/// Returns one field as text, trimmed.
 fn parse_field(bytes: &[u8]) -> Result<String, String> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let byte = bytes.get(error.valid_up_to()).copied().unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// The account, credits, expiry, reason and given reference of each row.
+/// Returns the line of each row, with its account, credits, expiry, reason and given reference.
 fn parse_rows(text: &str) -> Vec<(u64, String)> {
     let rows = parse(text.as_bytes(), Tz::UTC).unwrap_or_else(|bad| panic!("{text:?}: {bad:?}"));
     rows.into_iter()
@@ -28,7 +28,7 @@ fn parse_references(text: &str) -> Vec<String> {
     rows.into_iter().map(|row| row.reference).collect()
 }
 
-/// Each problem as it is told, in order.
+/// Returns each problem as the operator reads it, in order.
 fn problems(bytes: &[u8]) -> Vec<String> {
     match parse(bytes, Tz::UTC) {
         Ok(rows) => panic!("{rows:?}"),
@@ -323,7 +323,7 @@ fn a_row_may_say_tier_and_tags_which_are_no_part_of_its_reference() {
     assert_eq!(parse_references(text), plain);
 }
 
-/// Stored ledgers hold these references: a change here would grant old files again.
+/// Stored ledgers hold these references, so a change here would grant old files again.
 #[test]
 fn derived_references_never_change() {
     let text = "account,credits,expires,reason\nbo,4,,\nbo,4,,\nbo,4,2026-12-31,autumn\n";
@@ -341,7 +341,7 @@ fn derived_references_never_change() {
 fn rows_that_are_alike_each_count_and_in_a_file_that_has_grown_only_the_new_ones_do() {
     let before = parse_references("account,credits\nbo,4\nbo,4\nal,2\n");
     assert_ne!(before[0], before[1]);
-    // In another order, with one more of each kind.
+    // The same rows in another order, with one more of each kind.
     let after = parse_references("account,credits\nal,2\nbo,4\nbo,4\nbo,4\ncy,1\n");
     let new: Vec<&String> = after
         .iter()

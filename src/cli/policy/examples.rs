@@ -1,11 +1,11 @@
-//! `maitred policy test`: example bookings with expected decisions, judged by the real plan. All
-//! that is wrong with the files is said at once, before anything is judged.
+//! `maitred policy test`: example bookings with expected decisions, judged by the real plan. If
+//! anything is wrong with the files, all of that is reported together, and no result is printed.
 
 use std::path::{Path, PathBuf};
 
 use super::args::PolicyTestArgs;
 use crate::cli::args::{DEFAULT_CONFIG_PATH, Format};
-use crate::cli::dispatch::{Context, print};
+use crate::cli::context::{Context, print};
 use crate::cli::file;
 use crate::cli::render::policy;
 use crate::config::diagnostic::{Diagnostic, Diagnostics, Position, Severity};
@@ -20,19 +20,20 @@ use crate::daemon::policy::expectation::{read_booking_file, run_case};
 use crate::daemon::policy::snapshot_fixture::without_pass_limits;
 use crate::domain::gate::Policy;
 
-/// The configuration of a directory of cases.
+/// The name of the configuration in a directory of cases.
 const CONFIG_NAME: &str = "config.toml";
 
 /// The largest file of cases.
 const MAX_FILE: usize = 4 * 1024 * 1024;
 
-/// Files of one directory.
+/// The most files of one directory.
 const MAX_FILES: usize = 1_000;
 
-/// Judges every case, and says which came out otherwise than expected.
+/// Judges every case, and reports which decisions differ from what is expected.
 ///
 /// # Errors
-/// When the configuration or a file of cases cannot be used, or there is no case.
+/// Returns a refusal if the configuration or a file of cases cannot be used, or if there is no
+/// case.
 pub fn test(context: &Context, args: &PolicyTestArgs) -> Result<u8, Refusal> {
     let files = list_files(&args.path)?;
     let config = find_config(context, &args.path);
@@ -79,7 +80,7 @@ pub fn test(context: &Context, args: &PolicyTestArgs) -> Result<u8, Refusal> {
     })
 }
 
-/// The one that `--config` names, else the directory's own.
+/// Returns the configuration that `--config` names, or else the directory's own.
 fn find_config(context: &Context, path: &Path) -> PathBuf {
     let chosen = &context.global.config;
     let folder = if path.is_dir() {
@@ -93,7 +94,7 @@ fn find_config(context: &Context, path: &Path) -> PathBuf {
         .unwrap_or_else(|| chosen.clone())
 }
 
-/// The files of cases, sorted; the file itself when it is one.
+/// Returns the files of cases, sorted, or the file itself if the path is one.
 fn list_files(path: &Path) -> Result<Vec<PathBuf>, Refusal> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);

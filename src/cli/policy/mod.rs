@@ -1,5 +1,5 @@
-//! `maitred policy`: a policy tried before it is let loose. `examples` runs example bookings
-//! through it, `replay` what was recorded.
+//! `maitred policy`: tries a policy before it is used. `examples` judges example bookings by the
+//! policy, and `replay` the recorded requests.
 
 pub mod args;
 pub mod examples;

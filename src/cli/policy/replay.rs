@@ -1,18 +1,19 @@
-//! `maitred policy replay`: what another configuration would have said of the recorded requests.
+//! `maitred policy replay`: what another configuration would have decided about the recorded
+//! requests.
 
 use super::args::PolicyReplayArgs;
 use crate::cli::args::Format;
-use crate::cli::dispatch::{Context, print};
+use crate::cli::context::{Context, print};
 use crate::cli::render::policy;
 use crate::cli::time::{self, TimeContext, TimeMeaning};
 use crate::control::protocol::Refusal;
 use crate::daemon::policy::replay::{ReplayQuery, replay as judge};
 use crate::domain::time::Time;
 
-/// Judges, and says what would differ.
+/// Judges the recorded requests, and reports what would differ.
 ///
 /// # Errors
-/// When the configuration cannot be used, or the log cannot be read.
+/// Returns a refusal if the configuration cannot be used, or if the log cannot be read.
 pub fn replay(context: &Context, args: &PolicyReplayArgs) -> Result<u8, Refusal> {
     let config = context.config()?.config;
     let time_context = TimeContext {

@@ -1,12 +1,14 @@
-//! Which of the commands it is.
+//! Runs one of the commands of `maitred policy`.
 
 use super::args::PolicyArgs;
 use super::{examples, replay};
-use crate::cli::dispatch::Context;
+use crate::cli::context::Context;
 use crate::control::protocol::Refusal;
 
+/// Runs the command that was given.
+///
 /// # Errors
-/// As each of the commands.
+/// Returns the refusal of that command.
 pub fn run(context: &Context, args: &PolicyArgs) -> Result<u8, Refusal> {
     match args {
         PolicyArgs::Test(args) => examples::test(context, args),

@@ -1,4 +1,5 @@
-//! Accounts: what is there, what became of the rest, and from which grants it comes.
+//! Renders accounts: what is available, what happened to the rest, and which grants the credits
+//! come from.
 
 use super::explain::render_entries;
 use super::layout::{PageLayout, format_count};
@@ -64,7 +65,7 @@ fn render_lot(lot: &LotView, page: &PageLayout) -> Vec<String> {
     ]
 }
 
-/// Until when, or that the time has come, or that it never does.
+/// Formats the time of an expiry, with a note if the time has come, or says that there is none.
 pub(super) fn format_expiry(expires: Option<&str>, page: &PageLayout) -> String {
     match expires {
         None => "never".to_owned(),

@@ -1,4 +1,4 @@
-//! An answer for people or for machines, whichever it is.
+//! Renders an answer of any kind, for people or for machines.
 
 use super::layout::PageLayout;
 use super::{
@@ -31,7 +31,7 @@ pub fn render_plain(answer: &CommandResult, page: &PageLayout) -> String {
     }
 }
 
-/// For machines: the view itself on one line.
+/// Renders an answer for machines: the view itself on one line.
 pub fn render_json(answer: &CommandResult) -> String {
     let text = match answer {
         CommandResult::Pass(view) => serde_json::to_string(view),

@@ -1,4 +1,4 @@
-//! Credits given and taken back.
+//! Renders credits that are given and taken back.
 
 use super::account::format_expiry;
 use super::layout::{PageLayout, format_count};
@@ -92,7 +92,7 @@ pub fn render_import(view: &ImportView) -> String {
     text
 }
 
-/// One page of an export; `credits export` writes them as CSV.
+/// Renders one page of an export; `credits export` writes pages as CSV.
 pub fn render_export(view: &ExportView) -> String {
     format!(
         "{} of {}.\n",

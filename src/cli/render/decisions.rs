@@ -1,4 +1,4 @@
-//! Decisions in a table; `explain` tells each in full.
+//! Renders decisions in a table; `explain` shows each in full.
 
 use super::layout::{PageLayout, format_count, quote_title};
 use super::pass::format_booker;
@@ -42,7 +42,7 @@ fn render_row(view: &DecisionView, page: &PageLayout) -> Vec<String> {
     ]
 }
 
-/// What came back of it since, and why.
+/// Renders the credits that have come back since the decision, and why.
 fn render_refunds(refunds: &[RefundView]) -> String {
     let lines = refunds.iter().map(|refund| {
         let credits = format_count(refund.credits, "credit");
@@ -51,7 +51,8 @@ fn render_refunds(refunds: &[RefundView]) -> String {
     lines.collect()
 }
 
-/// How it ended, or the decision while it has not ended; then why, or for how much.
+/// Formats how the request ended, or the decision if it has not ended, and then why, or for how
+/// many credits.
 fn format_outcome(step: &StepView) -> String {
     let outcome_text = match step.outcome.as_str() {
         "none" => step.decision.clone(),

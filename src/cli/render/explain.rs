@@ -1,5 +1,5 @@
-//! One request in full: the decision, what each rule found, what was sent, what it cost, and
-//! everything written down about it.
+//! Renders one request in full: the decision, what each rule found, what was sent, what the request
+//! cost, and everything recorded about it.
 
 use super::layout::{PageLayout, format_count};
 use super::pass::render_step;
@@ -141,7 +141,7 @@ fn render_charges(charges: &[ChargeView], page: &PageLayout) -> String {
     format!("\n{}:\n{table}", format_count(charges.len(), "charge"))
 }
 
-/// Charges with why they are open, or how they ended.
+/// Renders charges with the reason why they are open, or how they ended.
 pub fn render_charge_list(view: &ChargesView, page: &PageLayout) -> String {
     if view.charges.is_empty() {
         return "There is no such charge.\n".to_owned();
@@ -180,7 +180,7 @@ fn format_charge_note(charge: &ChargeView, page: &PageLayout) -> String {
     note
 }
 
-/// What an entry is about: the booking's title and start come first, where they are known.
+/// Formats what an entry is about: the booking's title and start come first, if they are known.
 fn format_entry(entry: &EntryView, page: &PageLayout) -> String {
     let title = entry.title.as_deref().filter(|title| !title.is_empty());
     let start = entry
@@ -195,7 +195,8 @@ fn format_entry(entry: &EntryView, page: &PageLayout) -> String {
     }
 }
 
-/// Facts in a table, the number in the log first, and the balance after each in a statement.
+/// Renders facts in a table: first the number in the log, and in a statement also the balance after
+/// each fact.
 pub(super) fn render_entries(entries: &[EntryView], page: &PageLayout) -> String {
     let number = |number: Option<u64>| number.map_or_else(String::new, |of| of.to_string());
     let with_balance = entries.iter().any(|entry| entry.balance.is_some());

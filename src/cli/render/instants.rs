@@ -1,11 +1,12 @@
-//! Instants within texts. Records, JSON and logs hold them in UTC (`2026-12-01T09:00:00Z`); people read
-//! them in the configured time zone.
+//! Converts instants within texts. Records, JSON and logs hold them in UTC
+//! (`2026-12-01T09:00:00Z`); people read them in the configured time zone.
 
 use chrono::{DateTime, Timelike as _};
 use chrono_tz::Tz;
 
-/// The text with each instant that is a word of its own shown in the zone. A text that is nothing but an
-/// instant is a value and stays as it is; the code that prints the value chooses its form.
+/// Returns the text with each instant that is a word of its own shown in the zone. A text that is
+/// nothing but an instant is a value and stays as it is; the code that prints the value chooses its
+/// form.
 pub fn localize_instants(text: &str, zone: Tz) -> String {
     if !text.contains(char::is_whitespace) {
         return text.to_owned();
@@ -22,7 +23,8 @@ pub fn localize_instants(text: &str, zone: Tz) -> String {
         .collect()
 }
 
-/// An instant in UTC in the zone, to the second where it has any.
+/// Formats a UTC instant in the zone, to the second if the instant has seconds. `None` for any
+/// other word.
 fn localize_instant(word: &str, zone: Tz) -> Option<String> {
     let is_utc = word.ends_with('Z');
     let at = DateTime::parse_from_rfc3339(word).ok().filter(|_| is_utc)?;
@@ -52,7 +54,7 @@ mod tests {
                 "(since 2026-12-02T10:00:00Z)",
                 "(since 2026-12-02 11:00 CET)",
             ),
-            // Values, names and what is no instant.
+            // Values, names, and words that are not instants.
             ("2026-12-02T10:00:00.000Z", "2026-12-02T10:00:00.000Z"),
             (
                 "dues-2026-12-02T10:00:00Z of bo",

@@ -1,4 +1,4 @@
-//! The few shapes that everything is printed in: times, counts, blocks of labels, and tables
+//! The few forms in which everything is printed: times, counts, blocks of labels, and tables
 //! without borders.
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -8,24 +8,25 @@ use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, pr
 use super::instants::localize_instants;
 use super::sanitize;
 
-/// Narrower, and words would be cut to pieces; such a terminal wraps the lines itself.
+/// The narrowest page. On a narrower one, words would be cut to pieces; such a terminal wraps the
+/// lines itself.
 const NARROWEST: usize = 60;
 
-/// Wider lines are hard to read.
+/// The widest page. Wider lines are hard to read.
 const WIDEST: usize = 160;
 
-/// Between two columns.
+/// The blanks between two columns.
 const GAP: u16 = 2;
 
-/// How much of a title is shown; the rest is in the JSON.
+/// How many characters of a title are shown. The JSON contains the whole title.
 const MAX_TITLE: usize = 80;
 
-/// What is printed on.
+/// The page on which answers are printed.
 #[derive(Debug, Clone, Copy)]
 pub struct PageLayout {
     width: usize,
     pub now: DateTime<Utc>,
-    /// In which times are shown.
+    /// The zone in which times are shown.
     pub zone: Tz,
 }
 
@@ -38,7 +39,7 @@ impl PageLayout {
         }
     }
 
-    /// Labels and what they stand for, two columns in from the left.
+    /// Renders labels with their values, indented by two columns.
     pub fn render_block(&self, rows: &[(&str, String)]) -> String {
         let mut table = self.new_table();
         for (label, value) in rows {
@@ -53,8 +54,8 @@ impl PageLayout {
         indent(&table)
     }
 
-    /// A table with headings, two columns in from the left. Columns named in `numbers` are aligned
-    /// at their right, those in `whole` are never broken.
+    /// Renders a table with headings, indented by two columns. Columns named in `numbers` are
+    /// aligned at their right, and those in `unbroken` are never broken.
     pub fn render_table(
         &self,
         headings: &[&str],
@@ -90,18 +91,18 @@ impl PageLayout {
         table
     }
 
-    /// A text from outside, made harmless, with the instants in it in the page's time zone.
+    /// Returns a text from outside, made harmless, with its instants in the page's time zone.
     pub fn render_text(&self, dirty: &str) -> String {
         localize_instants(&sanitize::sanitize_text(dirty), self.zone)
     }
 
-    /// To the minute, in the page's time zone: `2026-12-01 09:00 UTC`, `2026-12-01 10:00 CET`. What is
-    /// no time is shown as it is.
+    /// Formats a time to the minute, in the page's time zone: `2026-12-01 09:00 UTC`,
+    /// `2026-12-01 10:00 CET`. A text that is not a time is shown as it is.
     pub fn format_minute(&self, time: &str) -> String {
         self.format_time(time, "%Y-%m-%d %H:%M %Z")
     }
 
-    /// To the second, for what happened one after the other.
+    /// Formats a time to the second, for a sequence of events.
     pub fn format_second(&self, time: &str) -> String {
         self.format_time(time, "%Y-%m-%d %H:%M:%S %Z")
     }
@@ -113,7 +114,7 @@ impl PageLayout {
         }
     }
 
-    /// `in 12 seconds`, `3 minutes ago`.
+    /// Formats a time relative to now: `in 12 seconds`, `3 minutes ago`.
     pub fn format_distance(&self, time: &str) -> Option<String> {
         let at = DateTime::parse_from_rfc3339(time).ok()?.to_utc();
         let distance = at.signed_duration_since(self.now);
@@ -124,7 +125,7 @@ impl PageLayout {
         })
     }
 
-    /// Whether that time has come. A text that is no time never comes.
+    /// Returns true if the time has come. A text that is not a time never comes.
     pub fn is_past(&self, time: &str) -> bool {
         DateTime::parse_from_rfc3339(time).is_ok_and(|at| at <= self.now)
     }
@@ -145,7 +146,7 @@ fn indent(table: &Table) -> String {
     text
 }
 
-/// In the largest unit that fits.
+/// Formats a span in the largest unit that fits.
 fn format_span(span: TimeDelta) -> String {
     let units = [
         (span.num_days(), "day"),
@@ -159,9 +160,9 @@ fn format_span(span: TimeDelta) -> String {
     format_count(number.unsigned_abs(), unit)
 }
 
-/// `1 credit`, `2 credits`.
+/// Formats a number of things: `1 credit`, `2 credits`.
 pub fn format_count(number: impl TryInto<u64>, what: &str) -> String {
-    // Counts of things in memory fit; one that did not would still be many.
+    // Counts of things in memory fit. A count that does not fit would still be plural.
     let number = number.try_into().unwrap_or(u64::MAX);
     let plural = match (number, what.strip_suffix('y')) {
         (1, _) => what.to_owned(),
@@ -171,7 +172,7 @@ pub fn format_count(number: impl TryInto<u64>, what: &str) -> String {
     format!("{number} {plural}")
 }
 
-/// The title in quotation marks, or what stands for one.
+/// Returns the title in quotation marks, or a text in place of an empty title.
 pub fn quote_title(title: &str) -> String {
     if title.trim().is_empty() {
         return "a booking without a title".to_owned();
@@ -182,7 +183,7 @@ pub fn quote_title(title: &str) -> String {
     format!("“{shown}{more}”")
 }
 
-/// With a capital letter.
+/// Returns the text with a capital letter.
 pub fn capitalize(text: &str) -> String {
     let mut chars = text.chars();
     match chars.next() {

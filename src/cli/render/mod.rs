@@ -1,5 +1,5 @@
-//! How answers read: calm, aligned, and so that one could read them aloud. Titles, names and
-//! reasons come from strangers; nothing of theirs reaches a terminal as anything but text.
+//! Renders answers: calm, aligned, and so that they can be read aloud. Titles, names and reasons
+//! come from strangers; they reach a terminal as nothing but text.
 
 pub mod account;
 pub mod answer;

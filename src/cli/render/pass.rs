@@ -1,5 +1,5 @@
-//! What a pass did, or would do: first each request that it acts on, who asked for what, why it is
-//! decided so, and the effect; then what is left as it is, in a line each.
+//! Renders what a pass did, or would do: first each request that the pass acts on, who requested
+//! what, why it is decided so, and the effect; then a line for each request that is left as it is.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use super::unresolved;
 use crate::control::protocol::charges::WatchView;
 use crate::control::protocol::{PassHead, PassView, StepView};
 
-/// Requests left as they are that are shown one by one.
+/// The most requests left as they are that are shown individually.
 const MAX_LEFT_SHOWN: usize = 20;
 
 pub fn render_pass(view: &PassView, page: &PageLayout) -> String {
@@ -36,7 +36,7 @@ pub fn render_pass(view: &PassView, page: &PageLayout) -> String {
     if let Some(stopped) = &view.stopped {
         text.push_str(&format!("It did not come to its end: {}.\n", stopped.text));
     }
-    // The watch looks after the pass, so its list is the later one.
+    // The watch reads after the pass, so its list is the later one.
     let list = match &view.watch {
         Some(watch) => {
             text.push_str(&render_watch(watch, page));
@@ -50,7 +50,7 @@ pub fn render_pass(view: &PassView, page: &PageLayout) -> String {
     text
 }
 
-/// What became of bookings after the decision.
+/// Renders what happened to bookings after the decision.
 fn render_watch(watch: &WatchView, page: &PageLayout) -> String {
     let what = if watch.audit { "Audit" } else { "Watch" };
     let changes = format_count(watch.changes.len(), "change");
@@ -74,7 +74,7 @@ fn render_watch(watch: &WatchView, page: &PageLayout) -> String {
     text
 }
 
-/// `2 to confirm or decline` and the like are in the summary; here is what was looked at.
+/// Renders what was read. Counts such as `2 to confirm` are in the summary.
 fn render_heading(pass: &PassHead, page: &PageLayout) -> String {
     let observed = format_count(pass.observed, "pending booking");
     let calls = format_count(pass.calls, "call");
@@ -91,7 +91,7 @@ fn render_heading(pass: &PassHead, page: &PageLayout) -> String {
     }
 }
 
-/// How the steps ended, most welcome first.
+/// Renders how the steps ended, with the most welcome outcome first.
 fn render_summary(view: &PassView, acted_steps: &[&StepView], left_count: usize) -> String {
     if view.steps.is_empty() && !view.more && view.stopped.is_none() {
         if view.pass.observed == 0 && view.problems.is_empty() {
@@ -143,7 +143,7 @@ fn render_summary(view: &PassView, acted_steps: &[&StepView], left_count: usize)
     text
 }
 
-/// What could not be decided because Cal.com's answers did not tell enough.
+/// Formats what could not be decided because Cal.com's answers did not contain enough.
 fn format_deferred(pass: &PassHead) -> String {
     let mut text = String::new();
     if pass.put_off > 0 {
@@ -156,7 +156,7 @@ fn format_deferred(pass: &PassHead) -> String {
     text
 }
 
-/// One request: what is asked, who asked, why it is decided so, and the effect.
+/// Renders one request: what is requested, who requested it, why it is decided so, and the effect.
 pub(super) fn render_step(
     step: &StepView,
     page: &PageLayout,
@@ -175,7 +175,7 @@ pub(super) fn render_step(
     render_with_heading(step, page, &rows)
 }
 
-/// Rows under a line that names the decision and the booking.
+/// Renders rows under a line that names the decision and the booking.
 pub(super) fn render_with_heading(
     step: &StepView,
     page: &PageLayout,
@@ -190,12 +190,13 @@ pub(super) fn render_with_heading(
     )
 }
 
-/// Nothing was to be done about it.
+/// Returns true if there was nothing to do about the request.
 fn is_left_pending(step: &StepView) -> bool {
     step.outcome == "none"
 }
 
-/// What is left as it is: each by itself, or when they are many, how many for which reason.
+/// Renders the requests that are left as they are: each individually, or if there are many, how
+/// many for which reason.
 fn render_left_pending(steps: &[&StepView], page: &PageLayout) -> String {
     if steps.len() <= MAX_LEFT_SHOWN {
         return format!("\nLeft as they are:\n{}", render_left_table(steps, page));
@@ -253,7 +254,7 @@ fn render_left_table(steps: &[&StepView], page: &PageLayout) -> String {
     )
 }
 
-/// The booker, and the account where it goes by another name.
+/// Formats the booker, and the account if it has another name.
 pub(super) fn format_booker(step: &StepView) -> String {
     match (&step.booker, &step.account) {
         (Some(booker), Some(account)) if booker == account => booker.clone(),
@@ -282,7 +283,7 @@ pub(super) fn format_reasons(step: &StepView) -> String {
     reasons.join(" ")
 }
 
-/// In whole words; an outcome that this version does not know is shown as it is.
+/// Formats the effect in whole words. An outcome that this version does not know is shown as it is.
 fn format_effect(step: &StepView) -> String {
     let credits = format_count(step.credits, "credit");
     let confirm = step.decision == "confirm";

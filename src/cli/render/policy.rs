@@ -1,11 +1,11 @@
-//! What `policy test` says: a line for each case that came out otherwise, and a sum; and likewise
-//! `policy replay` of requests.
+//! Renders the result of `policy test`, with a line for each case that differs from what is
+//! expected, and a sum; and likewise that of `policy replay` for requests.
 
 use super::layout::{PageLayout, format_count};
 use super::sanitize;
 use crate::control::policy::{CaseView, DifferenceView, PolicyTestView, ReplayView, SaidView};
 
-/// The whole answer. With `verbose` every case, and what each rule said of it.
+/// Renders the whole answer. With `verbose`, every case is shown, with what each rule found.
 pub fn render_test_results(view: &PolicyTestView, verbose: bool, page: &PageLayout) -> String {
     let mut text = String::new();
     for case in &view.results {
@@ -28,7 +28,7 @@ pub fn render_test_results(view: &PolicyTestView, verbose: bool, page: &PageLayo
     text
 }
 
-/// A view on one line.
+/// Renders a view on one line.
 pub fn render_json(view: &impl serde::Serialize) -> String {
     let text = serde_json::to_string(view).expect("views have only keys that are texts");
     sanitize::escape_json(&text) + "\n"
@@ -47,7 +47,7 @@ fn render_case(case: &CaseView, page: &PageLayout) -> String {
     format!("FAIL {place} {name}: {differences}\n")
 }
 
-/// The requests that would be decided otherwise, and a sum.
+/// Renders the requests that would be decided differently, and a sum.
 pub fn render_replay(view: &ReplayView, page: &PageLayout) -> String {
     let mut text = String::new();
     for difference in &view.differences {

@@ -1,9 +1,10 @@
-//! Why something was not done, for standard error.
+//! Renders why something was not done, for standard error.
 
 use super::sanitize;
 use crate::control::protocol::Refusal;
 
-/// For people. A text of several lines keeps them: they are ours, and what is within them is not.
+/// Renders a refusal for people. Line breaks are kept, because they come from maitred; the text
+/// within a line may come from outside.
 pub fn render_plain(refusal: &Refusal) -> String {
     let lines: Vec<String> = refusal
         .text
@@ -13,7 +14,7 @@ pub fn render_plain(refusal: &Refusal) -> String {
     format!("maitred: {}\n", lines.join("\n"))
 }
 
-/// For machines.
+/// Renders a refusal for machines.
 pub fn render_json(refusal: &Refusal) -> String {
     let text = serde_json::to_string(refusal).expect("a refusal is only texts and a number");
     sanitize::escape_json(&text) + "\n"

@@ -1,4 +1,4 @@
-//! Requests that wait for an operator's word, and the word that was said.
+//! Renders requests that wait for an operator's decision, and that decision.
 
 use super::layout::{PageLayout, format_count, quote_title};
 use super::pass::{format_booker, format_bookings, format_reasons, render_with_heading};
@@ -47,7 +47,7 @@ fn format_cost(request: &WaitingView) -> String {
     }
 }
 
-/// `confirm, on 2026-12-01 09:00 UTC: agreed by phone`.
+/// Formats an operator's decision: `confirm, on 2026-12-01 09:00 UTC: agreed by phone`.
 pub(super) fn format_operator_word(word: &WordView, page: &PageLayout) -> String {
     format!(
         "{}, on {}: {}",

@@ -1,6 +1,6 @@
-//! Text from outside, made harmless. A title can hold escape sequences that repaint the terminal,
-//! line breaks that forge a line of ours, and characters that turn the reading order around or are
-//! not seen at all.
+//! Makes text from outside harmless. A title can hold escape sequences that repaint the terminal,
+//! line breaks that forge a line of maitred's output, and characters that change the reading order
+//! or are invisible.
 
 use std::iter::Peekable;
 use std::str::Chars;
@@ -11,8 +11,8 @@ use crate::control::protocol::CommandResult;
 use crate::domain::id::decode_domains;
 use crate::domain::messages::is_invisible;
 
-/// The answer with every text in it replaced by what `clean` makes of it. All of them go through one
-/// place, so that none can be forgotten where it is printed.
+/// Returns the answer with every text replaced by what `sanitize` makes from that text. All texts
+/// go through this one place, so that none can be forgotten where it is printed.
 pub fn sanitize_result(answer: &CommandResult, sanitize: impl Fn(&str) -> String) -> CommandResult {
     let mut value = serde_json::to_value(answer).expect("an answer has only keys that are texts");
     sanitize_value(&mut value, &sanitize);
@@ -29,8 +29,8 @@ fn sanitize_value(value: &mut Value, sanitize: &impl Fn(&str) -> String) {
     }
 }
 
-/// On one line, without escape sequences and without characters that are not seen. Domains are shown as
-/// people write them.
+/// Returns the text on one line, without escape sequences and without invisible characters. Domains
+/// are shown as people write them.
 pub fn sanitize_text(dirty: &str) -> String {
     let dirty = &*decode_domains(dirty);
     let mut clean = String::with_capacity(dirty.len());
@@ -48,8 +48,8 @@ pub fn sanitize_text(dirty: &str) -> String {
     clean
 }
 
-/// JSON in which what is not seen is written as `\u`, which means the same and harms no terminal.
-/// Such characters stand only within its strings.
+/// Returns JSON in which invisible characters are written as `\u`, which means the same and harms
+/// no terminal. Such characters occur only within the strings of JSON.
 pub fn escape_json(json: &str) -> String {
     let mut clean = String::with_capacity(json.len());
     for c in json.chars() {
@@ -64,7 +64,7 @@ pub fn escape_json(json: &str) -> String {
     clean
 }
 
-/// What follows the escape character.
+/// Skips what follows the escape character.
 fn skip_escape(chars: &mut Peekable<Chars<'_>>) {
     match chars.peek() {
         Some('[') => {
@@ -82,18 +82,19 @@ fn skip_escape(chars: &mut Peekable<Chars<'_>>) {
         Some('0'..='~') => {
             chars.next();
         }
-        // No sequence: what comes next is text, or begins a sequence of its own.
+        // This is not a sequence: what comes next is text, or begins a sequence of its own.
         Some(_) | None => {}
     }
 }
 
-/// Up to and with the letter that ends a control sequence.
+/// Skips up to the letter that ends a control sequence, and that letter.
 fn skip_parameters(chars: &mut Peekable<Chars<'_>>) {
     while chars.next_if(|c| (' '..='?').contains(c)).is_some() {}
     chars.next_if(|c| ('@'..='~').contains(c));
 }
 
-/// Up to the end of a command string. One that never ends hides the rest of this text only.
+/// Skips up to the end of a command string. A string that never ends hides the rest of this text
+/// only.
 fn skip_string(chars: &mut Peekable<Chars<'_>>) {
     while let Some(c) = chars.next() {
         match c {

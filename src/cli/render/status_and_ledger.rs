@@ -1,4 +1,4 @@
-//! How the daemon and the ledger are.
+//! Renders the state of the daemon and of the ledger.
 
 use super::layout::{PageLayout, format_count};
 use super::unresolved;
@@ -82,7 +82,7 @@ pub fn render_status(view: &StatusView, page: &PageLayout) -> String {
     )
 }
 
-/// The last watch of this daemon, or when one before it was.
+/// Formats the last watch of this daemon, or when the last watch before this daemon ran.
 fn format_last_watch(watch: &WatchStatus, at: &dyn Fn(&str) -> String) -> String {
     match (&watch.last, &watch.watched) {
         (Some(last), _) => format!(
@@ -135,7 +135,7 @@ pub fn render_head(view: &HeadView) -> String {
     )
 }
 
-/// What the ledger knows of itself.
+/// Renders what the ledger knows about itself.
 pub fn render_ledger(view: &LedgerView, page: &PageLayout) -> String {
     let began = view.began.as_deref().map(|at| page.format_second(at));
     let mut rows = vec![(
@@ -166,7 +166,7 @@ pub fn render_ledger(view: &LedgerView, page: &PageLayout) -> String {
     format!("The ledger\n{}", page.render_block(&rows))
 }
 
-/// A backup or a restore.
+/// Renders the result of a backup or a restore.
 pub fn render_copy(view: &CopyView) -> String {
     let what = format!(
         "{} in {}, {} bytes",

@@ -1,4 +1,4 @@
-//! The unresolved list.
+//! Renders the unresolved list.
 
 use super::layout::{PageLayout, format_count};
 use crate::control::protocol::unresolved::{UnresolvedItem, UnresolvedSummary, UnresolvedView};
@@ -30,7 +30,7 @@ pub fn render_unresolved_list(view: &UnresolvedView, page: &PageLayout) -> Strin
     text
 }
 
-/// One row an item.
+/// Renders one row for each item.
 pub(super) fn render_unresolved_table(items: &[UnresolvedItem], page: &PageLayout) -> String {
     let rows = items.iter().map(|item| {
         vec![
@@ -65,7 +65,7 @@ fn format_detail(item: &UnresolvedItem, page: &PageLayout) -> String {
     text
 }
 
-/// What a pass, a watch or the status says of the list.
+/// Renders what a pass, a watch or the status says about the list.
 pub(super) fn render_unresolved_summary(summary: &UnresolvedSummary) -> Option<String> {
     (!summary.is_empty()).then(|| {
         let bookings = format_count(summary.count, "booking");

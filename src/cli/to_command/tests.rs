@@ -1,4 +1,4 @@
-//! What arguments ask for, as a table.
+//! Tests which commands the arguments give, as a table.
 
 use std::ffi::OsString;
 
@@ -17,7 +17,7 @@ fn time_context() -> Result<TimeContext, Refusal> {
     })
 }
 
-/// What the words ask for, with a file that always holds `file`.
+/// Returns the command for the words, with a file that always holds `file`.
 fn command_from(words: &str, file: &str) -> Result<Command, Refusal> {
     let words = ["maitred"].into_iter().chain(words.split(' '));
     let args =
@@ -33,7 +33,7 @@ fn command_from(words: &str, file: &str) -> Result<Command, Refusal> {
     )
 }
 
-/// What stands for a PIN that was typed.
+/// Returns a hash in place of that of a typed PIN.
 fn fake_pin_hash() -> Result<String, Refusal> {
     Ok("hash".to_owned())
 }

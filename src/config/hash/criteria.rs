@@ -1,8 +1,8 @@
-//! The part of the canonical text that says what the house and its gates ask for beside credit. What
-//! is for operators only, as notes are, does not decide and is not in it.
+//! The part of the canonical text that says what the global policy and the gates require in
+//! addition to credit. Settings for operators only, such as notes, do not decide and are left out.
 
 use super::{quote, render_effect, render_event_type};
-use crate::config::lookup::{LookupConfig, LookupSource};
+use crate::config::lookup_config::{LookupConfig, LookupSource};
 use crate::domain::criteria::access_list::{AccessEntry, AccessSubject};
 use crate::domain::criteria::cap::Cap;
 use crate::domain::criteria::custom_rule::Rule;
@@ -29,7 +29,7 @@ pub(super) fn render_global_policy(global_policy: &GlobalPolicy) -> Vec<String> 
         ManagedUsers::Find => "find",
     };
     let mut lines = vec![format!(
-        "house {} fold-tags {} fold-dots {} managed-users {managed} requests-per-day {}",
+        "global {} ignore-plus-tags {} ignore-dots-at {} managed-users {managed} requests-per-day {}",
         global_policy.zone.name(),
         folding.strip_tags,
         dots.join(" "),
@@ -59,7 +59,7 @@ pub(super) fn render_global_policy(global_policy: &GlobalPolicy) -> Vec<String> 
     lines
 }
 
-/// Whom the lookups ask; how fast they are is no decision.
+/// Renders the systems that the lookups ask. Their timing does not decide and is left out.
 pub(super) fn render_lookups(lookups: &[LookupConfig]) -> Vec<String> {
     let render_lookup = |lookup: &LookupConfig| {
         let source = match &lookup.source {
@@ -78,7 +78,7 @@ pub(super) fn render_lookups(lookups: &[LookupConfig]) -> Vec<String> {
 pub(super) fn render_gate_criteria(criteria: &Criteria) -> Vec<String> {
     let notice = criteria.notice;
     let clock = match criteria.zone_source {
-        ZoneSource::GlobalPolicy => "house",
+        ZoneSource::Schedule => "schedule",
         ZoneSource::Booker => "booker",
     };
     let details = match criteria.account_details {
@@ -172,7 +172,7 @@ fn render_rule(rule: &Rule) -> String {
     )
 }
 
-/// In the order of the text: the first language is the one for all others.
+/// Renders the texts in their order, because the first language is used for all other languages.
 fn render_localized_text(text: &LocalizedText) -> String {
     let templates = text.by_language.iter();
     let templates =

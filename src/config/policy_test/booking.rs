@@ -1,4 +1,4 @@
-//! The booking of a case: what is said of it, and what stands for the rest.
+//! Reads the booking of a case, and fills in defaults for what the case leaves out.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -7,36 +7,36 @@ use std::time::Duration;
 use super::model::{CaseBooker, CaseTime, DescribedBooking, ReplacedBooking};
 use super::relative_time;
 use crate::config::diagnostic_collector::DiagnosticCollector;
-use crate::config::parse::set;
 use crate::config::reader::{TomlTable, TomlValue};
 use crate::config::value;
+use crate::config::value::set;
 use crate::domain::booking::{Answer, BookingStatus};
 use crate::domain::decision::MAX_CREDITS;
 use crate::domain::id::{Address, EventTypeId, EventTypeKey, HostId};
 use crate::domain::request::MAX_OCCURRENCES;
 use crate::domain::time::Span;
 
-/// How long a booking is that says nothing of it.
+/// The length of a booking if the case does not give it.
 pub(super) const LENGTH: Span = Span::hours(1);
 
-/// How long it may be.
+/// Bounds of the length.
 const LENGTHS: RangeInclusive<Duration> =
     Duration::from_secs(60)..=Duration::from_secs(30 * 24 * 60 * 60);
 
-/// From one occurrence to the next.
+/// Bounds of the time from one occurrence to the next.
 const GAPS: RangeInclusive<Duration> =
     Duration::from_secs(60)..=Duration::from_secs(366 * 24 * 60 * 60);
 
-/// Guests of one booking.
+/// The most guests of one booking.
 const MAX_GUESTS: usize = 1_000;
 
 /// The largest number of a host or an event type, and the highest price.
 const MAX_NUMBER: u64 = i64::MAX as u64;
 
-/// Who asks when the case does not say.
+/// The booker if the case does not give one.
 const DEFAULT_BOOKER: &str = "bo@example.com";
 
-/// A booking of which nothing was said.
+/// Returns a booking with all defaults.
 pub(super) fn default_booking() -> DescribedBooking {
     DescribedBooking {
         event_type: None,
@@ -198,7 +198,8 @@ fn read_event_type(
     value::read_name(item, "book-club", report).map(EventTypeKey::Slug)
 }
 
-/// An address, a table that says more, or `false`: nobody is named. `None`: a finding.
+/// Reads an address, a table with more details, or `false` for a booking without a known booker.
+/// Returns `None` after a diagnostic.
 fn read_booker(
     item: &TomlValue<'_>,
     report: &mut DiagnosticCollector<'_>,
@@ -261,7 +262,7 @@ fn read_address(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> O
     address.ok()
 }
 
-/// `true`, or what was paid for the booking that is replaced.
+/// Reads `true`, or what was paid for the booking that is replaced.
 fn read_rescheduled(
     item: &TomlValue<'_>,
     report: &mut DiagnosticCollector<'_>,
@@ -284,7 +285,7 @@ fn read_rescheduled(
     Some(rescheduled)
 }
 
-/// What a table of free keys says, as Cal.com's JSON would.
+/// Reads a table of free keys into values as Cal.com's JSON would hold them.
 pub(super) fn read_answers(
     item: &TomlValue<'_>,
     report: &mut DiagnosticCollector<'_>,

@@ -1,4 +1,4 @@
-//! What is expected of a case: a word, or a table that says more.
+//! Reads what a case expects: a word, or a table with more details.
 
 use super::model::CaseExpectation;
 use super::relative_time;
@@ -7,7 +7,7 @@ use crate::config::reader::{TomlTable, TomlValue};
 use crate::domain::decision::{MAX_CREDITS, REASON_CODES, ReasonCode};
 use crate::domain::name_distance;
 
-/// Reasons that one decision may have.
+/// The most reasons that one decision may have.
 const MAX_REASONS: usize = 50;
 
 const DECISIONS: [(&str, &str); 5] = [

@@ -1,4 +1,4 @@
-//! The booker's account in a case.
+//! Reads the booker's account in a case.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::config::value;
 use crate::domain::decision::MAX_CREDITS;
 use crate::domain::id::AccountId;
 
-/// Bookings, tags or attributes of one member: examples are read by people.
+/// The most bookings or tags of one member: people read the examples.
 const MAX_LISTED: usize = 1_000;
 
 pub(super) fn read(
@@ -90,7 +90,7 @@ fn read_attributes(
     texts.collect()
 }
 
-/// A start, or a table that says more.
+/// Reads a start, or a table with more details.
 fn read_upcoming(
     item: &TomlValue<'_>,
     report: &mut DiagnosticCollector<'_>,

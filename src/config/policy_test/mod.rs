@@ -1,6 +1,6 @@
-//! Example bookings for `maitred policy test`: what a case says, and what is expected of it. Read
-//! as the configuration is: every finding at once, each with its place. What a case does not say
-//! has the default that stands with the field in `model`.
+//! Example bookings for `maitred policy test`: the cases, and what each of them expects. They are
+//! read as the configuration is: all diagnostics are reported together, each with its place. The
+//! default of a value that a case leaves out is described at the field in `model`.
 
 mod booking;
 mod expect;

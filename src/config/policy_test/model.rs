@@ -11,11 +11,11 @@ use crate::domain::request::OperatorDecision;
 use crate::domain::snapshot::PinResult;
 use crate::domain::time::{Span, Time};
 
-/// An instant, or one that counts from the case's `now`.
+/// An instant, or a time relative to the case's `now`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CaseTime {
     At(Time),
-    /// `in 30h`, `2h ago`.
+    /// A relative time: `in 30h`, `2h ago`.
     FromNow(Span),
 }
 
@@ -28,79 +28,80 @@ impl CaseTime {
     }
 }
 
-/// One example and what is expected of it.
+/// One example with its expectation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PolicyCase {
-    /// `case 3` when it has none.
+    /// The name, or the case's number if it has none: `case 3`.
     pub name: String,
-    /// Where it stands in its file.
+    /// The place of the case in its file.
     pub position: Option<Position>,
-    /// The key it was read from, such as `case[2]`.
+    /// The key of the case, such as `case[2]`.
     pub key: String,
-    /// When it is judged; `None`: when the webhook of its file was sent, else `parse::NOW`.
+    /// When the request is judged. `None`: when the webhook in its file was sent, or else
+    /// `parse::DEFAULT_NOW`.
     pub now: Option<Time>,
     pub subject: CaseSubject,
-    /// `None`: the booker has no account.
+    /// `None` if the booker has no account.
     pub member: Option<CaseMember>,
     pub pin: Option<PinResult>,
     pub lookups: BTreeMap<String, Answer>,
-    /// Requests of the booker before it on the same day; 0.
+    /// How many requests the booker made before this one on the same day. Default: 0.
     pub earlier_requests: u32,
-    /// Whether an accepted booking of the host overlaps; no.
+    /// Whether an accepted booking of the host overlaps. Default: no.
     pub host_is_busy: bool,
-    /// Whether the ledger has no account at all; no.
+    /// Whether the ledger has no account at all. Default: no.
     pub empty_ledger: bool,
-    /// When it was judged for the first time; now.
+    /// When the request was judged for the first time. Default: now.
     pub first_evaluated: Option<CaseTime>,
-    /// What an operator said of it, and why.
+    /// What an operator decided, and why.
     pub review: Option<(OperatorDecision, String)>,
     pub expect: CaseExpectation,
 }
 
-/// The booking: described, or as Cal.com shows it.
+/// The booking, described in the case or as Cal.com shows it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CaseSubject {
     Described(Box<DescribedBooking>),
-    /// A file, and where it is named.
+    /// A file, and the place in the case that names the file.
     File(PathBuf, Option<Position>),
 }
 
-/// A booking of which only what matters is said.
+/// A booking that is described only as far as it matters.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DescribedBooking {
-    /// `None`: the first that a gate of the configuration names.
+    /// `None`: the first event type that a gate of the configuration names.
     pub event_type: Option<EventTypeKey>,
-    /// In two days.
+    /// Default: in two days.
     pub start: CaseTime,
-    /// An hour.
+    /// Default: an hour.
     pub length: Span,
-    /// An hour ago.
+    /// Default: an hour ago.
     pub created: CaseTime,
-    /// `Booking`.
+    /// Default: `Booking`.
     pub title: String,
     pub description: Option<String>,
     pub location: Option<String>,
-    /// `bo@example.com`. `None`: nobody can be named (`booker = false`).
+    /// Default: `bo@example.com`. `None` if no booker is known (`booker = false`).
     pub booker: Option<CaseBooker>,
     pub guests: Vec<Address>,
     pub answers: BTreeMap<String, Answer>,
     pub metadata: BTreeMap<String, Answer>,
     /// `None`: the host is the key's user.
     pub host: Option<HostId>,
-    /// 1; more make a series.
+    /// Default: 1. More than one make a series.
     pub occurrences: usize,
-    /// From one occurrence to the next; a week.
+    /// The time from one occurrence to the next. Default: a week.
     pub interval: Span,
     pub rescheduled: Option<ReplacedBooking>,
-    /// What the event type costs at Cal.com; nothing.
+    /// The price of the event type at Cal.com. Default: none.
     pub price: i64,
-    /// Whether the event type has seats; no.
+    /// Whether the event type has seats. Default: no.
     pub seats: bool,
-    /// `pending`.
+    /// Default: `pending`.
     pub status: BookingStatus,
 }
 
-/// Who asks.
+/// The booker of a described booking.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CaseBooker {
     pub address: Address,
@@ -112,52 +113,52 @@ pub struct CaseBooker {
 /// The booking that this one replaces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplacedBooking {
-    /// What was paid for it; 0: nobody was charged.
+    /// What was paid for the replaced booking. Default: 0, without a charge.
     pub paid: Credits,
-    /// When it was to start; in a day.
+    /// When the replaced booking was to start. Default: in a day.
     pub start: CaseTime,
 }
 
 /// The booker's account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CaseMember {
-    /// `None`: named as the booker's address.
+    /// `None`: the account has the booker's address as its name.
     pub account: Option<AccountId>,
-    /// 0.
+    /// Default: 0.
     pub credits: Credits,
-    /// When the credits expire; never.
+    /// When the credits expire. Default: never.
     pub expires: Option<CaseTime>,
     pub tier: Option<String>,
     pub tags: Vec<String>,
     pub attributes: BTreeMap<String, String>,
     pub frozen: bool,
-    /// Bookings that stand.
+    /// Bookings of the member that are held or charged.
     pub upcoming: Vec<UpcomingBooking>,
 }
 
-/// A booking of the member that stands.
+/// A booking of the member that is held or charged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpcomingBooking {
     pub start: CaseTime,
-    /// An hour.
+    /// Default: an hour.
     pub length: Span,
-    /// The gate that let it in; `None`: the one that guards the case's booking.
+    /// The gate that admitted the booking. `None`: the gate that guards the case's booking.
     pub gate: Option<String>,
 }
 
-/// What should come out. What is not said is not looked at.
+/// The expected result. Parts that the case leaves out are not compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CaseExpectation {
     /// `confirm`, `decline`, `wait`, `review` or `leave`.
     pub decision: &'static str,
-    /// All of them, in their order.
+    /// All reasons, in their order.
     pub reasons: Option<Vec<ReasonCode>>,
     /// The whole text of the reasons, as the booker of a decline reads it.
     pub text: Option<String>,
-    /// What confirming costs in all.
+    /// What confirming costs in total.
     pub credits: Option<Credits>,
     /// The rule that decided: the first that objects.
     pub rule: Option<String>,
-    /// When a wait is over.
+    /// When a wait ends.
     pub until: Option<CaseTime>,
 }

@@ -1,4 +1,4 @@
-//! From the text of a file to its cases, or to all that is wrong with it.
+//! Turns the text of a file into its cases, or into all its diagnostics.
 
 use std::path::Path;
 
@@ -16,20 +16,20 @@ use crate::domain::request::OperatorDecision;
 use crate::domain::snapshot::PinResult;
 use crate::domain::time::Time;
 
-/// When cases are judged that say nothing of it: noon on a Tuesday, far from any clock change.
+/// When requests are judged if the case does not say: noon on a Tuesday, far from any clock change.
 pub const DEFAULT_NOW: &str = "2026-12-01T12:00:00Z";
 
-/// Cases of one file; more are easier to find in several.
+/// The most cases of one file. More cases are easier to find in several files.
 pub const MAX_CASES: usize = 10_000;
 
-/// The most requests before it that a case may tell of.
+/// The most earlier requests that a case may give.
 const MAX_EARLIER_REQUESTS: u64 = 10_000;
 
-/// Reads the cases of a file. `source` is its path: it stands in messages, and relative paths in
-/// the text start at its folder.
+/// Reads the cases of a file. `source` is the path of the file: it appears in messages, and
+/// relative paths in the text start at its folder.
 ///
 /// # Errors
-/// With every finding at once.
+/// Returns all diagnostics if at least one is an error.
 pub fn parse(text: &str, source: &str) -> Result<Vec<PolicyCase>, Diagnostics> {
     let mut report = DiagnosticCollector::new(text, source);
     let cases = read_cases(text, source, &mut report);
@@ -59,7 +59,7 @@ fn read_cases(text: &str, source: &str, report: &mut DiagnosticCollector<'_>) ->
     cases
 }
 
-/// The key `now` of a table.
+/// Reads the key `now` of a table.
 fn read_now(table: &mut TomlTable<'_>, report: &mut DiagnosticCollector<'_>) -> Option<Time> {
     let item = table.get("now", report)?;
     value::read_instant(&item, Tz::UTC, report)
@@ -83,12 +83,12 @@ fn read_case(
     let pin = pin.and_then(|item| item.keyword(&PIN_RESULTS, report));
     let lookups = table.get("lookup", report);
     let lookups = lookups.map(|item| booking::read_answers(&item, report));
-    let earlier_requests = table.get("asked-before", report);
+    let earlier_requests = table.get("earlier-requests", report);
     let earlier_requests =
         earlier_requests.and_then(|item| item.number(0..=MAX_EARLIER_REQUESTS, report));
-    let host_is_busy = read_flag(&mut table, "taken", report);
+    let host_is_busy = read_flag(&mut table, "host-is-busy", report);
     let empty_ledger = read_flag(&mut table, "empty-ledger", report);
-    let first_evaluated = table.get("first-judged", report);
+    let first_evaluated = table.get("first-evaluated", report);
     let first_evaluated = first_evaluated.and_then(|item| relative_time::read(&item, report));
     let review = read_review(&mut table, report);
     let expect = read_expectation(&mut table, report);
@@ -153,7 +153,7 @@ fn read_subject(
     described.map(|described| CaseSubject::Described(Box::new(described)))
 }
 
-/// What an operator said: a word, or a table with the reason.
+/// Reads what an operator decided: a word, or a table with the reason.
 fn read_review(
     table: &mut TomlTable<'_>,
     report: &mut DiagnosticCollector<'_>,
@@ -169,8 +169,8 @@ fn read_review(
         return read_verdict(&item, report)
             .map(|verdict| (verdict, "as an operator said".to_owned()));
     }
-    let mut review_table = item.table("{ say = \"confirm\", reason = \"…\" }", report)?;
-    let verdict = review_table.get_required("say", "\"confirm\"", report);
+    let mut review_table = item.table("{ decision = \"confirm\", reason = \"…\" }", report)?;
+    let verdict = review_table.get_required("decision", "\"confirm\"", report);
     let verdict = verdict.and_then(|item| read_verdict(&item, report));
     let reason = review_table.get_required("reason", "\"a good friend of the house\"", report);
     let reason = reason.and_then(|item| item.text("a good friend of the house", report));

@@ -1,4 +1,4 @@
-//! Instants of a case: as in the configuration, or counted from the case's `now`.
+//! Reads the instants of a case: as in the configuration, or relative to the case's `now`.
 
 use std::time::Duration;
 
@@ -10,14 +10,14 @@ use crate::config::reader::TomlValue;
 use crate::config::value;
 use crate::domain::time::Span;
 
-/// The furthest from `now`: ten years show whatever an example is to show, and every sum of them is
-/// a time.
+/// The largest distance from `now`. Ten years are enough for every example, and every sum of such
+/// distances is a valid time.
 const MAX_DISTANCE: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
 const TIME_HELP: &str =
     "write \"in 30h\", \"2h ago\", \"now\", \"2026-12-01\" or \"2026-12-01T08:00:00Z\"";
 
-/// The moment, or a finding. A day begins in UTC.
+/// Reads the instant, or reports a diagnostic. A day begins in UTC.
 pub(super) fn read(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<CaseTime> {
     let text = item.text("in 30h", report)?.trim();
     if text == "now" {

@@ -1,4 +1,4 @@
-//! Members: what they have, what they were given, and what operators say of them.
+//! Members: their credits, the grants they were given, and what operators record about them.
 
 use std::collections::BTreeMap;
 
@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::EntryView;
 
-/// Changes of what rules may look at; what is not named stays.
+/// Changes to what rules may read; what is not named stays as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AccountSetCommand {
     pub account: String,
     pub tier: Option<String>,
-    /// Take the tier away.
+    /// Remove the tier.
     pub no_tier: bool,
     pub tags: Vec<String>,
     pub untags: Vec<String>,
@@ -25,11 +25,11 @@ pub struct AccountSetCommand {
 pub struct ExportView {
     pub schema: u32,
     pub rows: Vec<ExportRow>,
-    /// Accounts in these rows.
+    /// How many accounts these rows belong to.
     pub accounts: usize,
-    /// Accounts with nothing left, which no row can tell of.
+    /// How many accounts have nothing left, and so no row.
     pub empty: usize,
-    /// Where to go on, when there are more accounts.
+    /// The account to continue after, when there are more.
     pub next: Option<String>,
 }
 
@@ -56,7 +56,8 @@ pub struct GivenView {
     pub reason: String,
     pub reference: String,
     pub at: String,
-    /// Whether it had been made before under the same reference: nothing was done this time.
+    /// Whether it had been made before under the same reference, so that nothing was done this
+    /// time.
     pub existed: bool,
     /// Whether the grant opened the account.
     #[serde(default)]
@@ -68,7 +69,7 @@ pub struct GivenView {
 pub struct ImportView {
     pub schema: u32,
     pub rows: usize,
-    /// Rows that gave credits now.
+    /// Rows that granted credits this time.
     pub granted: usize,
     /// Rows that had been imported before.
     pub existed: usize,
@@ -77,17 +78,17 @@ pub struct ImportView {
     /// Accounts whose tier or tags the file changed.
     #[serde(default)]
     pub accounts_described: usize,
-    /// Opened accounts whose names are nearly those of others; the first of them.
+    /// Opened accounts whose names are nearly those of other accounts; only the first few.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub near: Vec<NearView>,
     pub dry_run: bool,
 }
 
-/// A name that may be mistyped.
+/// An account name that may be a typing mistake.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NearView {
     pub account: String,
-    /// The account that was there before.
+    /// The account that existed before.
     pub there: String,
 }
 
@@ -116,7 +117,7 @@ pub struct AccountView {
     pub tags: Vec<String>,
     #[serde(default)]
     pub attributes: BTreeMap<String, String>,
-    /// Why an operator froze it.
+    /// Why an operator froze the account.
     #[serde(default)]
     pub frozen: Option<String>,
     /// Whether the member has a PIN.
@@ -137,7 +138,7 @@ pub struct LotView {
 pub struct AccountsView {
     pub schema: u32,
     pub accounts: Vec<AccountView>,
-    /// Where to go on, when there are more.
+    /// The account to continue after, when there are more.
     pub next: Option<String>,
 }
 

@@ -1,26 +1,26 @@
-//! Charges, and what the watch makes of them.
+//! Charges, and what the watch did with them.
 
 use serde::{Deserialize, Serialize};
 
 use super::ProblemView;
 use super::unresolved::UnresolvedSummary;
 
-/// What became of bookings after the decision.
+/// What the watch found and did about bookings after their decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WatchView {
     pub started: String,
     pub finished: String,
-    /// Every open charge was looked at.
+    /// Whether every open charge was read.
     pub audit: bool,
-    /// Why nothing was written or sent, where that is so: `dry-run`, `restore-open` or `clock-off`. The
-    /// changes are then those that would be made.
+    /// Why nothing was written or sent: `dry-run`, `restore-open` or `clock-off`. The changes are
+    /// then those that would be made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_back: Option<String>,
     pub checked: usize,
     pub calls: u64,
     pub changes: Vec<ChangeView>,
     pub problems: Vec<ProblemView>,
-    /// What is on the unresolved list after it.
+    /// The unresolved list after the watch.
     #[serde(default, skip_serializing_if = "UnresolvedSummary::is_empty")]
     pub unresolved: UnresolvedSummary,
 }
@@ -38,7 +38,7 @@ pub struct ChangeView {
 pub struct ChargesView {
     pub schema: u32,
     pub charges: Vec<ChargeLine>,
-    /// There are more than were asked for.
+    /// Whether there are more charges than the limit.
     pub more: bool,
 }
 
@@ -46,7 +46,7 @@ pub struct ChargesView {
 pub struct ChargeLine {
     #[serde(flatten)]
     pub charge: ChargeView,
-    /// Why it is still open, or how it ended.
+    /// Why the charge is still open, or how it ended.
     pub why: String,
 }
 
@@ -60,7 +60,7 @@ pub struct ChargeView {
     pub refunded: u64,
     pub start: String,
     pub end: String,
-    /// Where it went, when moved.
+    /// The booking that the charge moved to.
     pub moved_to: Option<String>,
     pub moved_from: Option<String>,
     pub note: Option<String>,

@@ -1,8 +1,8 @@
-//! The log itself: how far it goes, and copies of it.
+//! The log itself: its last commit, and copies of it.
 
 use serde::{Deserialize, Serialize};
 
-/// The last commit; everything up to it is durable.
+/// The last commit. Every commit up to this one is durable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeadView {
     pub schema: u32,
@@ -11,7 +11,7 @@ pub struct HeadView {
     pub hash: String,
 }
 
-/// A copy that was made of a log and checked.
+/// A copy of a log that was made and checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CopyView {
     pub schema: u32,
@@ -19,7 +19,7 @@ pub struct CopyView {
     pub kind: String,
     pub from: String,
     pub to: String,
-    /// The last commit in it.
+    /// The last commit in the copy.
     pub sequence: u64,
     pub hash: String,
     pub files: u32,
@@ -35,7 +35,7 @@ fn default_true() -> bool {
 pub struct ExportedView {
     pub schema: u32,
     pub file: String,
-    /// Rows or commits.
+    /// How many rows or commits the file has.
     pub lines: u64,
 }
 
@@ -45,20 +45,20 @@ pub struct VerifyView {
     pub commits: u64,
     pub facts: u64,
     pub head: String,
-    /// Whether the projection was compared too, which is done while a daemon runs.
+    /// Whether the projection was compared too, which happens while a daemon runs.
     #[serde(default = "default_true")]
     pub compared: bool,
-    /// Differences between the log and the store; none when all is well.
+    /// Differences between the log and the store; empty when there are none.
     pub differences: Vec<String>,
 }
 
-/// What the ledger knows of itself.
+/// What the ledger records about itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerView {
     pub schema: u32,
-    /// When its first commit was written.
+    /// When the ledger's first commit was written.
     pub began: Option<String>,
-    /// The server, the user of the API key and the dialect; none before the first pass.
+    /// The server, the user of the API key and the dialect; absent before the first pass.
     pub server: Option<String>,
     pub account: Option<i64>,
     pub dialect: Option<String>,
@@ -66,7 +66,7 @@ pub struct LedgerView {
     pub restored: Option<String>,
 }
 
-/// Where the ledger belongs from now on; what is left out stays as it is.
+/// The account that the ledger belongs to from now on; what is left out stays as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LedgerMoveCommand {

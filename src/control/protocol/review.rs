@@ -1,17 +1,17 @@
-//! Requests that wait for an operator, and what he says of them.
+//! Requests that wait for an operator, and what the operator decides about them.
 
 use serde::{Deserialize, Serialize};
 
 use super::StepView;
 
-/// What an operator wants of a request.
+/// An operator's decision about a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReviewCommand {
     /// The uid of the booking, or of its series.
     pub booking: String,
     pub verdict: ReviewAnswer,
-    /// With a decline, what the booker is told.
+    /// With a decline: the text that the booker receives.
     pub reason: Option<String>,
 }
 
@@ -25,29 +25,29 @@ pub enum ReviewAnswer {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReviewsView {
     pub schema: u32,
-    /// In order of their end.
+    /// In the order in which the bookings end.
     pub requests: Vec<WaitingView>,
-    /// There are more than were asked for.
+    /// Whether there are more requests than the limit.
     pub more: bool,
 }
 
-/// A request that is only noted.
+/// A request that is noted: it can still be decided.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WaitingView {
-    /// What was last decided of it, and why.
+    /// The last decision about the request, and its reasons.
     #[serde(flatten)]
     pub step: StepView,
-    /// What confirming it costs in all.
+    /// What confirming the request costs in total.
     pub cost: u64,
-    /// What the booker's account has available; none: there is no account.
+    /// What the booker's account has available; absent when there is no account.
     pub available: Option<u64>,
-    /// When it was first looked at.
+    /// When the request was evaluated for the first time.
     pub since: String,
-    /// An operator's word, when it was said.
+    /// The operator's decision, if there is one.
     pub said: Option<WordView>,
 }
 
-/// An operator's word as it is kept.
+/// An operator's decision as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WordView {
     /// `confirm` or `decline`.
@@ -60,8 +60,8 @@ pub struct WordView {
 pub struct ReviewedView {
     pub schema: u32,
     pub request: WaitingView,
-    /// The same was said before: nothing was done this time.
+    /// Whether the same decision was recorded before, so that nothing was done this time.
     pub existed: bool,
-    /// Who acts on it: `daemon`, `paused` (the daemon, once it is resumed) or `next-run`.
+    /// Who acts on the decision: `daemon`, `paused` (the daemon, once it is resumed) or `next-run`.
     pub acts: String,
 }

@@ -1,4 +1,4 @@
-//! How a daemon is.
+//! The status of a daemon.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,11 +12,12 @@ pub struct StatusView {
     pub pid: u32,
     pub started: String,
     pub paused: bool,
-    /// The last pass that came to its end.
+    /// The last pass that was completed.
     pub last_pass: Option<PassHead>,
-    /// Why the last pass did not come to its end, when it did not.
+    /// Why the last pass failed; absent after a pass that was completed.
     pub last_error: Option<String>,
-    /// What keeps passes and watches from deciding: clocks that differ, a restore that waits.
+    /// What prevents passes and watches from deciding: clocks that differ, a restored backup that
+    /// waits.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<ProblemView>,
     pub passes: u64,
@@ -25,37 +26,38 @@ pub struct StatusView {
     pub open_intents: usize,
     #[serde(flatten)]
     pub counts: AttentionCounts,
-    /// What is on the unresolved list.
+    /// The unresolved list.
     #[serde(default, skip_serializing_if = "UnresolvedSummary::is_empty")]
     pub unresolved: UnresolvedSummary,
-    /// Decisions whose calls failed, those that failed most often first; the first few.
+    /// Decisions whose calls fail, most failures first; only the first few.
     pub failing: Vec<FailingView>,
     pub log_sequence: u64,
     /// The hash of the policy in force.
     pub policy: String,
 }
 
-/// What wants somebody to look, counted up to a thousand of each.
+/// What needs an operator's attention, counted up to a thousand of each kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttentionCounts {
-    /// Open intents of which a call failed.
+    /// Open intents with a failed call.
     #[serde(rename = "failing_intents")]
     pub failing_intents: usize,
-    /// Requests that wait for an operator's word.
+    /// Requests that wait for an operator's decision.
     #[serde(rename = "requests_in_review")]
     pub requests_in_review: usize,
     pub open_charges: usize,
 }
 
-/// What looks after confirmed bookings.
+/// The state of the watch, which follows up confirmed bookings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WatchStatus {
-    /// When the last complete watch and the last complete audit began, run by the daemon or by a command.
+    /// When the last complete watch and the last complete audit began, run by the daemon or by a
+    /// command.
     pub watched: Option<String>,
     pub audited: Option<String>,
-    /// The last one of this daemon.
+    /// The last watch of this daemon.
     pub last: Option<WatchHead>,
-    /// Why the last one did not come to its end, when it did not.
+    /// Why the last watch failed; absent after a watch that was completed.
     pub error: Option<String>,
     pub next: Option<String>,
     pub next_audit: Option<String>,
@@ -65,7 +67,7 @@ pub struct WatchStatus {
 pub struct WatchHead {
     pub started: String,
     pub finished: String,
-    /// Every open charge was looked at.
+    /// Whether every open charge was read.
     pub audit: bool,
     pub checked: usize,
     pub calls: u64,

@@ -1,17 +1,17 @@
-//! The unresolved list: what an operator has to know about and the ledger cannot settle by itself.
+//! The unresolved list: what an operator has to know and the ledger cannot settle by itself.
 
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnresolvedView {
     pub schema: u32,
-    /// What leaves the list first by itself comes first.
+    /// The items, ordered by the time when they leave the list by themselves.
     pub items: Vec<UnresolvedItem>,
-    /// There are more than were asked for.
+    /// Whether there are more items than the limit.
     pub more: bool,
 }
 
-/// One booking on the list for one reason.
+/// One booking on the list, for one reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnresolvedItem {
     pub booking: String,
@@ -19,12 +19,12 @@ pub struct UnresolvedItem {
     /// `refused` or `unanswered`.
     pub code: String,
     pub account: Option<String>,
-    /// When it came on the list.
+    /// When the item was listed.
     pub since: String,
-    /// When it leaves the list by itself; none: it stays until it is resolved.
+    /// When the item leaves the list by itself; absent: it stays until it is resolved.
     pub until: Option<String>,
     pub detail: String,
-    /// None while it is on the list.
+    /// Absent while the item is on the list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolved: Option<ResolvedView>,
 }
@@ -37,7 +37,7 @@ pub struct ResolvedView {
     pub at: String,
 }
 
-/// How many items there are, and the first of them.
+/// How many items there are, and the first few of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnresolvedSummary {
     /// Counted up to a thousand.

@@ -1,4 +1,4 @@
-//! Over real sockets, with what clients do wrong. Waits are on conditions, within a bound that is
+//! Tests over real sockets of what clients do wrong. They wait for conditions, with a time limit
 //! far above what a loaded machine needs.
 
 use std::path::PathBuf;
@@ -10,15 +10,15 @@ use crate::control::client::{self, ClientError};
 use crate::control::protocol::CommandResult;
 use crate::control::protocol::ledger::VerifyView;
 
-/// Nothing here takes as long, and a test that hangs should fail.
+/// No test takes this long, and a test that hangs should fail.
 const TEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Short enough to be waited for.
+/// Short enough to wait for in a test.
 const SHORT_TIMEOUT: Duration = Duration::from_millis(50);
 
 const STATUS_REQUEST: &[u8] = b"{\"schema\":1,\"command\":{\"status\":{}}}\n";
 
-/// Limits that are never met, so that each test lowers the one it is about.
+/// Limits that are never reached, so that each test lowers only the limit that it tests.
 const GENEROUS_LIMITS: ServerLimits = ServerLimits {
     clients: 16,
     connection_wait: TEST_TIMEOUT,
@@ -88,10 +88,10 @@ async fn in_time<T>(future: impl Future<Output = T>) -> T {
         .expect("it ends in time")
 }
 
-/// All that comes until the server closes.
+/// Reads the line that the server sends before it closes the connection.
 async fn receive(mut stream: UnixStream) -> String {
     let mut line = String::new();
-    // What was not read by the server resets the connection once its answer is read.
+    // Bytes that the server did not read reset the connection once the answer is read.
     let _ = in_time(BufReader::new(&mut stream).read_line(&mut line)).await;
     line
 }
@@ -277,7 +277,7 @@ async fn a_client_that_leaves_is_noticed_while_its_command_runs() {
     assert!(!received.answer.is_closed());
     drop(client);
     in_time(received.answer.closed()).await;
-    // Its place is free.
+    // The client's place is free.
     let client = fixture.send(STATUS_REQUEST).await;
     fixture
         .next_command()
@@ -297,7 +297,7 @@ async fn a_client_that_closes_its_side_or_sends_too_much_still_gets_its_answer()
     let quiet_command = fixture.next_command().await;
     let talkative = fixture.send(&STATUS_REQUEST.repeat(100)).await;
     let talkative_command = fixture.next_command().await;
-    // A whole round with another one, so that the server has looked at both meanwhile.
+    // A whole exchange with another client, so that the server has polled both clients meanwhile.
     let other = fixture.send(STATUS_REQUEST).await;
     fixture
         .next_command()
@@ -339,7 +339,7 @@ async fn a_client_that_does_not_read_is_cut_off() {
         ..GENEROUS_LIMITS
     });
     let deaf = fixture.send(STATUS_REQUEST).await;
-    // More than any socket's buffer takes.
+    // More than any socket's buffer holds.
     let long = verify_result(&"x".repeat(32 * 1024 * 1024));
     fixture.next_command().await.answer.send(long).unwrap();
     let client = fixture.send(STATUS_REQUEST).await;

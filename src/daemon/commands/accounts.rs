@@ -1,4 +1,4 @@
-//! Looking at accounts, and their aliases.
+//! The commands that show accounts and change their aliases.
 
 use super::parse;
 use crate::control::protocol::account::{AccountsView, StatementView};
@@ -11,13 +11,13 @@ use crate::domain::id::{AccountId, Address, BookingUid, may_have_legacy_form};
 use crate::domain::time::Time;
 use crate::store::port::{HistorySubject, LoggedFact, Store, StoreError};
 
-/// Accounts in one answer.
+/// Most accounts in one answer.
 const MAX_ACCOUNTS: u32 = 100_000;
 
-/// Accounts that a search reads at once.
+/// Accounts that a search reads in one page.
 const SEARCH_PAGE: u32 = 1_000;
 
-/// Entries in one statement.
+/// Most entries in one statement.
 const MAX_ENTRIES: u32 = 100_000;
 
 pub fn show(store: &dyn Store, now: Time, account: &str) -> Result<CommandResult, Refusal> {
@@ -46,7 +46,7 @@ pub fn list(
     }))
 }
 
-/// Accounts in order of their names, and where to go on when there are more.
+/// Returns accounts in order of their names, and the name to continue after when there are more.
 pub(super) fn read_page(
     store: &dyn Store,
     after: Option<&str>,
@@ -69,7 +69,8 @@ pub(super) fn read_page(
     Ok((accounts, next))
 }
 
-/// As [`page`], of the accounts with this text in their name or in an alias. Case does not count.
+/// Does the same as [`read_page`] for the accounts with this text in their name or in an alias. The
+/// search ignores case.
 fn search_accounts(
     store: &dyn Store,
     after: Option<&str>,
@@ -111,7 +112,8 @@ pub fn set_alias(
     let alias =
         Address::parse(alias).map_err(|why| parse::usage(format!("the alias {alias:?} {why}")))?;
     let has_alias = account.aliases.contains(&alias);
-    // The ledger lets such names pass, because old logs may have several spellings of one.
+    // The ledger itself accepts such names, because old logs may have several spellings of the same
+    // name.
     if !remove
         && !has_alias
         && may_have_legacy_form(alias.as_str())
@@ -154,7 +156,7 @@ pub fn statement(
         .history(&HistorySubject::Account(account.id.clone()), None, limit)
         .map_err(|e| parse::store_failed(&e))?;
     let mut views = Vec::with_capacity(entries.len());
-    // Back from what is there now, because a statement shows the newest entries first.
+    // Counts back from the current balance, because a statement shows the newest entries first.
     let mut balance = i128::from(
         account
             .lots
@@ -176,7 +178,7 @@ pub fn statement(
     }))
 }
 
-/// By how much an entry raised the balance.
+/// Returns by how much an entry raised the balance.
 fn balance_change(store: &dyn Store, written: &LoggedFact) -> Result<i128, Refusal> {
     let credits_in = |parts: &[LotPart]| i128::from(sum_credits(parts));
     let refunded_credits =
@@ -186,7 +188,7 @@ fn balance_change(store: &dyn Store, written: &LoggedFact) -> Result<i128, Refus
         Fact::Revoke { parts, .. } | Fact::Hold { parts, .. } => -credits_in(parts),
         Fact::Expire { part, .. } => -i128::from(part.credits),
         Fact::Refund { parts, .. } => refunded_credits(parts),
-        // One that names no lots gives all that was held back to the lots that paid.
+        // A void that names no lots returns everything that was held to the lots that paid.
         Fact::Void {
             booking,
             refund_parts: back,
@@ -216,10 +218,11 @@ fn balance_change(store: &dyn Store, written: &LoggedFact) -> Result<i128, Refus
     })
 }
 
-/// Entries of a booking that are read at once: a hold stands right before its end.
+/// Entries of a booking that are read in one page: a hold comes right before the entry that ends
+/// it.
 const HOLD_LOOKBACK: usize = 16;
 
-/// What was held for the booking last before this commit.
+/// Returns what was held most recently for the booking before this commit.
 fn find_held_parts(
     store: &dyn Store,
     booking: &BookingUid,
@@ -244,7 +247,7 @@ fn find_held_parts(
     }
 }
 
-/// One entry of a statement, with the title and the start of its booking.
+/// Builds one entry of a statement, with the title and the start of its booking.
 fn statement_entry(store: &dyn Store, written: &LoggedFact) -> Result<EntryView, Refusal> {
     let mut view = facts::entry(written);
     let Some(Ok(uid)) = view.booking.as_deref().map(BookingUid::parse) else {
@@ -337,12 +340,12 @@ mod tests {
         all.collect()
     }
 
-    /// Every kind of entry that moves credits: what a later statement shows as the balance after it is
-    /// what was there then.
+    /// Covers every kind of entry that moves credits: the balance that a later statement shows
+    /// after an entry is the balance that was there at that time.
     #[test]
     fn a_statement_has_the_balance_after_each_entry() {
         let mut store = store_with_credits(5);
-        // The balances that stood, and how many entries there were then.
+        // The balances at each time, with the number of entries there were then.
         let mut recorded_balances = Vec::new();
         let mut record_balance = |store: &MemoryStore| {
             let account = parse::find_account(store, BO).unwrap();

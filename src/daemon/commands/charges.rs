@@ -1,4 +1,5 @@
-//! Charges: what is still open and why, and ending one by hand.
+//! The commands that list charges, with the reason why each is still open, and that end a charge by
+//! hand.
 
 use std::collections::BTreeSet;
 
@@ -17,10 +18,10 @@ use crate::domain::watch::{ChainEnd, ChargeCase, ChargeDecision, final_at, refun
 use crate::reconcile::watch::settle::{deciding_gate, resolve_host_absent, restore_expired};
 use crate::store::port::{ExpectedVersion, Store, StoreError};
 
-/// Charges in one answer.
+/// Most charges in one answer.
 const MAX_CHARGES: u32 = 100_000;
 
-/// The open charges, or those of the newest decisions whatever their state.
+/// Lists the open charges, or the charges of the newest decisions whatever their state.
 pub fn list(
     store: &dyn Store,
     policy: &Policy,
@@ -51,7 +52,7 @@ pub fn list(
     }))
 }
 
-/// Newest decision first; what one has moved to follows it.
+/// Returns charges, newest decision first; a charge that was moved is followed by its successor.
 fn charges_of_newest_decisions(store: &dyn Store, limit: usize) -> Result<Vec<Charge>, StoreError> {
     let mut charges: Vec<Charge> = Vec::new();
     let mut visited: BTreeSet<BookingUid> = BTreeSet::new();
@@ -59,7 +60,7 @@ fn charges_of_newest_decisions(store: &dyn Store, limit: usize) -> Result<Vec<Ch
         for booking in &request.bookings {
             let mut next = Some(booking.uid.clone());
             while let Some(uid) = next {
-                // What a chain moved to was found with its beginning.
+                // A charge that a chain moved to was already added with the chain's beginning.
                 let charge = if visited.insert(uid.clone()) {
                     store.charge(&uid)?
                 } else {
@@ -116,7 +117,7 @@ fn describe_state(
     })
 }
 
-/// Why the credits of a charge came back or stay.
+/// Returns why the credits of a charge were refunded or kept.
 fn closing_reason(charge: &Charge) -> String {
     let reason = charge.reason.as_ref();
     reason.map(EntryReason::full_text).unwrap_or_default()
@@ -130,7 +131,7 @@ fn takeover_refusal_text(uid: &BookingUid, request: &RequestId) -> String {
     )
 }
 
-/// Gives everything back, or nothing, and closes the charge.
+/// Refunds everything or nothing, and closes the charge.
 pub fn settle(
     store: &mut dyn Store,
     policy: &Policy,
@@ -194,7 +195,8 @@ pub fn settle(
     let reason = format!("{outcome} by an operator");
     facts.extend(resolve_host_absent(&items, &reason, Resolver::Operator));
     if refund_all {
-        // The booking may go on without a charge: an operator wants it so, and nothing lists it.
+        // The booking may continue without a charge, because an operator wants that, so it is not
+        // listed.
         facts.push(Fact::UnresolvedResolved {
             booking: uid.clone(),
             code: UnresolvedCode::Unmanaged,

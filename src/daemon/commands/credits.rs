@@ -1,5 +1,6 @@
-//! Giving and taking credits. Every grant has a reference: the same one twice is the same grant asked
-//! twice, with other contents it is an error.
+//! The commands that grant and revoke credits. Every grant has a reference: repeating a grant with
+//! the same reference has no further effect, and using the reference with other contents is an
+//! error.
 
 use sha2::{Digest, Sha256};
 
@@ -10,12 +11,12 @@ use crate::daemon::views;
 use crate::domain::account::SpendPreview;
 use crate::domain::decision::Credits;
 use crate::domain::fact::Fact;
+use crate::domain::grant::{GrantKind, GrantRecord};
 use crate::domain::id::{AccountId, Reference};
-use crate::domain::ledger::{GrantKind, GrantRecord};
 use crate::domain::time::Time;
 use crate::store::port::{HistorySubject, Store};
 
-/// Grants shown of one account.
+/// Most grants shown of one account.
 const MAX_GRANTS: usize = 1_000;
 
 pub fn grant(
@@ -153,7 +154,8 @@ pub(super) fn to_grant_fact(record: &GrantRecord) -> Fact {
     }
 }
 
-/// Write-offs that are due; a grant is a good time to say so.
+/// Returns the facts for expired lots that are due to be written off. A grant is a convenient time
+/// to write them.
 pub(super) fn expiry_facts(
     store: &dyn Store,
     account: &AccountId,
@@ -176,7 +178,7 @@ pub(super) fn find_grant_record(
         .map_err(|e| parse::store_failed(&e))
 }
 
-/// Asking the same again is harmless; asking something else under the same reference is an error.
+/// Accepts a repeated request; another request under the same reference is an error.
 pub(super) fn check_same_grant(
     existing: &GrantRecord,
     requested: &GrantRecord,
@@ -224,7 +226,8 @@ fn grant_result(
     )))
 }
 
-/// The operator's reference, or one made from the log's head, which no two commits share.
+/// Returns the operator's reference, or a reference made from the log's head, which no two commits
+/// share.
 fn choose_reference(
     store: &dyn Store,
     kind: &str,

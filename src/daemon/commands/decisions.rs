@@ -1,4 +1,4 @@
-//! What was decided, and why.
+//! The commands that show what was decided, and why.
 
 use std::collections::BTreeSet;
 
@@ -17,13 +17,13 @@ use crate::domain::time::Time;
 use crate::domain::watch::MAX_CHAIN;
 use crate::store::port::{HistorySubject, LoggedFact, Store, StoreError};
 
-/// Decisions in one answer.
+/// Most decisions in one answer.
 const MAX_DECISIONS: u32 = 10_000;
 
-/// Decisions read at once.
+/// Decisions read in one page.
 const PAGE: usize = 1_000;
 
-/// Entries shown of one request.
+/// Most entries shown of one request.
 const MAX_ENTRIES: usize = 1_000;
 
 pub fn list(store: &dyn Store, query: &DecisionQuery) -> Result<CommandResult, Refusal> {
@@ -46,7 +46,7 @@ pub fn list(store: &dyn Store, query: &DecisionQuery) -> Result<CommandResult, R
     }))
 }
 
-/// Whether the query's gate and outcome are those of the request.
+/// Returns true when the request matches the query's gate and outcome.
 fn matches_query(query: &DecisionQuery, request: &Request) -> bool {
     let gate = query.gate.is_none() || request.gate == query.gate;
     let outcome = query.outcome.as_deref().is_none_or(|outcome| {
@@ -56,7 +56,7 @@ fn matches_query(query: &DecisionQuery, request: &Request) -> bool {
     gate && outcome
 }
 
-/// Decisions in order, newest first, with those that were not asked for left out.
+/// Returns the decisions that match the query, newest first.
 fn list_all(
     store: &dyn Store,
     query: &DecisionQuery,
@@ -82,7 +82,8 @@ fn list_all(
     }
 }
 
-/// All that one person asked for, under any of the account's addresses, newest decision first.
+/// Returns the matching requests of one person, under any of the account's addresses, newest
+/// decision first.
 fn list_for_booker(
     store: &dyn Store,
     query: &DecisionQuery,
@@ -110,7 +111,7 @@ fn list_for_booker(
     Ok(requests)
 }
 
-/// A decision with what came back of it since, along the chain of its bookings.
+/// Returns a decision with the refunds since then, along the chain of its bookings.
 fn decision_with_refunds(store: &dyn Store, request: &Request) -> Result<DecisionView, Refusal> {
     let mut view = views::decision(request);
     if request.decision != Decision::Confirm {
@@ -178,7 +179,7 @@ pub fn explain(
     })))
 }
 
-/// A booking that was accepted without a decision: the list says what is known of it.
+/// Explains a booking that was accepted without a decision by its items on the unresolved list.
 fn explain_undecided(unresolved: Vec<UnresolvedItem>) -> CommandResult {
     CommandResult::Explain(Box::new(ExplainView {
         schema: SCHEMA,
@@ -193,14 +194,14 @@ fn explain_undecided(unresolved: Vec<UnresolvedItem>) -> CommandResult {
     }))
 }
 
-/// What the booking is on the unresolved list for, and was.
+/// Returns the booking's items on the unresolved list, open and resolved.
 fn unresolved_items(store: &dyn Store, uid: &BookingUid) -> Result<Vec<UnresolvedItem>, Refusal> {
     let items = store.unresolved_items_of(uid);
     let items = items.map_err(|e| parse::store_failed(&e))?;
     Ok(items.iter().map(views::unresolved).collect())
 }
 
-/// The order of facts within one commit, for reading.
+/// Returns the position of a fact within its commit, for readers.
 fn fact_order(kind: &str) -> u8 {
     match kind {
         "decided" => 0,
@@ -211,7 +212,7 @@ fn fact_order(kind: &str) -> u8 {
     }
 }
 
-/// What the booker was told: an intent that was not carried out has told nobody anything.
+/// Returns the text that the booker received. Only a decline that was carried out has sent a text.
 fn sent_decline_text(request: &Request) -> Option<String> {
     match request.state {
         RequestState::Settled {
@@ -228,7 +229,7 @@ fn sent_decline_text(request: &Request) -> Option<String> {
     }
 }
 
-/// The request that was decided with the booking, or with the one it replaced.
+/// Returns the request that was decided with the booking, or with the booking that it replaced.
 pub(super) fn find_request(store: &dyn Store, uid: &BookingUid) -> Result<Request, Refusal> {
     let failed = |e: StoreError| parse::store_failed(&e);
     let mut current = uid.clone();
@@ -238,7 +239,8 @@ pub(super) fn find_request(store: &dyn Store, uid: &BookingUid) -> Result<Reques
         if let Some(request) = store.request(&id).map_err(failed)? {
             return Ok(request);
         }
-        // Moved without a pass: the decision is that about the booking it replaced.
+        // The booking was moved without a pass, so the decision is about the booking that it
+        // replaced.
         let charge = store.charge(&current).map_err(failed)?;
         match charge.and_then(|charge| charge.moved_from) {
             Some(from) => current = from,
@@ -251,7 +253,8 @@ pub(super) fn find_request(store: &dyn Store, uid: &BookingUid) -> Result<Reques
     )))
 }
 
-/// The request's bookings, what their charges came from and where they went, in that order.
+/// Returns the request's bookings with the bookings that their charges were moved from and to, in
+/// the order of each chain.
 fn chain_bookings(store: &dyn Store, request: &Request) -> Result<Vec<BookingUid>, Refusal> {
     let failed = |e: StoreError| parse::store_failed(&e);
     let mut uids: Vec<BookingUid> = Vec::new();

@@ -1,4 +1,4 @@
-//! Which command is answered by which part.
+//! Assigns each command to the module that carries it out.
 
 use super::{
     accounts, charges, credits, decisions, evaluate, export, import, ledger, members, parse,
@@ -11,7 +11,7 @@ use crate::domain::gate::Policy;
 use crate::domain::time::Time;
 use crate::store::port::Store;
 
-/// Whether the command needs the store and nothing else; the others are the daemon's own.
+/// Returns true when the command needs nothing but the store; the daemon answers the others itself.
 pub fn is_store_command(command: &Command) -> bool {
     match command {
         Command::Plan {}
@@ -48,8 +48,7 @@ pub fn is_store_command(command: &Command) -> bool {
     }
 }
 
-/// Whether the command may write to the store. The others are answered from the log, which they only
-/// read.
+/// Returns true when the command may write to the store. The others only read the log.
 pub fn may_write(command: &Command) -> bool {
     match command {
         Command::Grant(_)
@@ -87,10 +86,10 @@ pub fn may_write(command: &Command) -> bool {
     }
 }
 
-/// Answers a command with the store.
+/// Carries out a command with the store.
 ///
 /// # Errors
-/// With what was wrong and what to do.
+/// Returns what was wrong and what to do.
 pub fn run_command(
     store: &mut dyn Store,
     policy: &Policy,

@@ -1,5 +1,5 @@
-//! Judging one booking from a file as if it were pending. Nothing is done, nothing is written, and
-//! Cal.com is not asked: what it would say is assumed, and the answer names every assumption.
+//! Judges one booking from a file as if it were pending. Nothing is done, nothing is written, and
+//! Cal.com is not asked: its answers are assumed, and the result lists every assumption.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +19,7 @@ use crate::reconcile::pin::{self, PinCheck, SubmittedPins};
 use crate::reconcile::{store_reads, usage_history};
 use crate::store::port::{Store, StoreError};
 
-/// The host of a booking that does not name one.
+/// The host of a booking that does not name a host.
 const UNKNOWN_HOST: HostId = HostId(0);
 
 pub fn evaluate(
@@ -54,7 +54,7 @@ pub fn evaluate(
     }))
 }
 
-/// A world with this one booking in it.
+/// Builds a snapshot with only this booking.
 fn build_snapshot(
     store: &mut dyn Store,
     policy: &Policy,
@@ -87,7 +87,7 @@ fn build_snapshot(
         (id.clone(), Series::Whole(vec![booking.clone()]))
     });
     let series: BTreeMap<_, _> = series.collect();
-    // A file is not a poll: nothing of the series is still to come.
+    // A file is not a poll, so no further occurrences of the series are expected.
     if booking.created_at > at - policy.limits.series_settle && !series.is_empty() {
         booking.created_at = at - policy.limits.series_settle;
     }
@@ -139,7 +139,8 @@ fn build_snapshot(
     Ok(snapshot)
 }
 
-/// The file does not say of which types the questions are: what rules make of the answers.
+/// Returns the assumptions about the types of the answers: the file does not give the types of the
+/// questions, so each answer is assumed to have the type that a rule expects.
 fn assumed_answer_types(policy: &Policy, booking: &Booking) -> BTreeSet<String> {
     let Some(gate) = policy.gate(booking) else {
         return BTreeSet::new();
@@ -158,7 +159,8 @@ fn assumed_answer_types(policy: &Policy, booking: &Booking) -> BTreeSet<String> 
         .collect()
 }
 
-/// What the member has and the booker asked for; what had to be assumed.
+/// Loads the member's counted bookings and the booker's earlier requests into the snapshot. Returns
+/// the assumption that had to be made, if any.
 fn load_usage_history(
     store: &dyn Store,
     policy: &Policy,
@@ -177,7 +179,7 @@ fn load_usage_history(
     Ok(over_limit.then(|| assumed.to_owned()))
 }
 
-/// As a pass does, but at once: it is one.
+/// Checks the PIN as a pass does, but immediately, because there is only one PIN.
 fn check_pin(
     store: &dyn Store,
     policy: &Policy,
@@ -204,7 +206,8 @@ fn check_pin(
     Ok(())
 }
 
-/// Other systems are not asked: the store's thread, which answers this, waits for nobody.
+/// Reports every lookup as unavailable. Other systems are not asked, because this runs on the
+/// store's thread, which must not wait for them.
 fn unavailable_lookups(
     policy: &Policy,
     snapshot: &Snapshot,
@@ -351,7 +354,7 @@ mod tests {
         (format!("{} {}", view.decision.decision, reason.code), shown)
     }
 
-    /// What the store knows of a booking that a pass let in.
+    /// Records what the store knows about a booking that a pass confirmed.
     fn confirm(store: &mut MemoryStore, policy: &Policy, file: &str) {
         let from = parse_booking_file(file).unwrap();
         let snapshot = build_snapshot(store, policy, time(NOW), from, &mut Vec::new()).unwrap();
@@ -379,7 +382,7 @@ mod tests {
         policy.gates[0].criteria.requests_per_day = Some(2);
         let same_day = booking_file("two", "2026-12-01T12:00:00Z", None);
         let other_day = booking_file("two", "2026-12-02T12:00:00Z", None);
-        // The booking that counts is still being confirmed.
+        // The counted booking is still being confirmed.
         assert_eq!(
             evaluate_decision(&mut store, &policy, &same_day).0,
             "leave unsettled"
@@ -452,7 +455,7 @@ mod tests {
         .into()
     }
 
-    /// Bookings as a genuine server sends them.
+    /// Bookings as a real server sends them.
     const NUMBER_ANSWER: &str = include_str!("../../../tests/inputs/booking-number-answer.json");
     const BLANK_ANSWER: &str =
         include_str!("../../../tests/inputs/booking-number-answer-blank.json");
@@ -573,13 +576,13 @@ mod tests {
         let mut policy = club_policy();
         let (got, shown) = evaluate_decision(&mut store, &policy, MANAGED_USER);
         assert_eq!(got, "leave unknown-booker");
-        assert!(shown.contains("house.managed-users"), "{shown}");
+        assert!(shown.contains("global.managed-users"), "{shown}");
         policy.global.managed_users = ManagedUsers::Find;
         assert_eq!(
             evaluate_decision(&mut store, &policy, MANAGED_USER).0,
             "confirm enough"
         );
-        // Not everybody with a tag is one.
+        // An address with a tag does not always belong to a managed user.
         let tagged = MANAGED_USER.replace("+cmidditrv0000mza4q93hbcau", "+club");
         assert_eq!(
             evaluate_decision(&mut store, &policy, &tagged).0,

@@ -1,4 +1,4 @@
-//! What members have, in rows that an import reads back.
+//! Exports members' credits as rows that an import reads back.
 
 use super::{accounts, parse};
 use crate::control::protocol::account::{ExportRow, ExportView};
@@ -8,11 +8,12 @@ use crate::domain::account::{Account, Lot};
 use crate::domain::time::Time;
 use crate::store::port::Store;
 
-/// Accounts in one answer: with the most lots each of them may have, it still fits.
+/// Most accounts in one answer: with the most lots that each may have, the answer still fits.
 const MAX_ACCOUNTS: u32 = 1_000;
 
-/// A row for each grant of which something is left. The grant's reference goes along, so that the
-/// rows count once in a ledger, and are refused by the one they came from where a part was spent.
+/// Returns a row for each grant of which something is left. Each row has the grant's reference, so
+/// that a ledger counts the row only once, and the ledger that the row came from refuses it if a
+/// part of the grant was spent.
 pub fn export_rows(
     store: &dyn Store,
     now: Time,
@@ -66,7 +67,7 @@ mod tests {
     use crate::domain::time::Span;
     use crate::store::memory::MemoryStore;
 
-    /// All pages of an export, of one account each.
+    /// Returns all pages of an export, with one account on each page.
     fn export_all(store: &MemoryStore) -> ExportView {
         let mut after = None;
         let mut all: Option<ExportView> = None;
@@ -158,7 +159,7 @@ mod tests {
             );
             assert_eq!(export_all(&other).rows, view.rows);
         }
-        // Where it came from, a grant that is partly spent is another one.
+        // To the ledger that it came from, a grant that is partly spent is a different grant.
         let mut club = club;
         let head = club.head();
         let refusal = import::import(&mut club, now(), &rows, false).expect_err("not again");

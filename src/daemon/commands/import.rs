@@ -1,4 +1,4 @@
-//! Giving credits by the hundred: all rows or none, and the same rows twice count once.
+//! Imports many grants: all rows or none, and rows that are imported twice count once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,18 +8,18 @@ use crate::control::protocol::account::{ImportView, NearView};
 use crate::control::protocol::{CommandResult, ImportRow, Refusal, SCHEMA};
 use crate::domain::account::Account;
 use crate::domain::fact::{Fact, MAX_FACTS};
+use crate::domain::grant::{GrantKind, GrantRecord};
 use crate::domain::id::{AccountId, Reference};
-use crate::domain::ledger::{GrantKind, GrantRecord};
 use crate::domain::time::Time;
 use crate::store::port::Store;
 
-/// Problems named of one import; with more, the file is the wrong one.
+/// Most problems listed for one import; with more, the wrong file was given.
 const MAX_PROBLEMS: usize = 100;
 
-/// Names shown that are nearly those of other accounts.
+/// Most names shown that are nearly those of other accounts.
 const MAX_SIMILAR: usize = 20;
 
-/// All rows or none: every bad row is named by its line.
+/// Imports all rows or none. A refusal lists every bad row with its line.
 pub fn import(
     store: &mut dyn Store,
     now: Time,
@@ -50,22 +50,22 @@ pub fn import(
     Ok(CommandResult::Import(view))
 }
 
-/// The rows so far, as facts or as problems.
+/// Collects the rows as facts or as problems.
 struct ImportBuilder<'a> {
     store: &'a dyn Store,
     now: Time,
     problems: Vec<String>,
     facts: Vec<Fact>,
-    /// The line of each reference.
+    /// The line in which each reference was used.
     line_of_reference: BTreeMap<Reference, u64>,
     opened_accounts: BTreeSet<AccountId>,
-    /// Accounts whose write-offs are among the facts.
+    /// Accounts whose expired lots are already written off among the facts.
     written_off_accounts: BTreeSet<AccountId>,
     attributes: BTreeMap<AccountId, RowAttributes>,
     view: ImportView,
 }
 
-/// What the rows of one account say of it, and in which line.
+/// The tier and tags that the rows of one account give, and the line of each.
 #[derive(Default)]
 struct RowAttributes {
     tier: Option<(String, u64)>,
@@ -129,8 +129,8 @@ impl<'a> ImportBuilder<'a> {
         Ok(())
     }
 
-    /// A row with 0 credits, as exports of other systems have them: the member gets an account, and
-    /// the ledger gets no grant.
+    /// Opens an account for a row with 0 credits, as exports of other systems have them; the ledger
+    /// gets no grant.
     fn open_account(&mut self, row: &ImportRow) -> Result<(), Refusal> {
         let account = parse::resolve_account_id(self.store, &row.account)?;
         self.record_attributes(&account, row)?;
@@ -147,7 +147,7 @@ impl<'a> ImportBuilder<'a> {
         self.store.account(id).map_err(|e| parse::store_failed(&e))
     }
 
-    /// Remembers tier and tags; all rows of an account have to agree.
+    /// Collects tier and tags. All rows of an account have to agree.
     fn record_attributes(&mut self, account: &AccountId, row: &ImportRow) -> Result<(), Refusal> {
         let contradicts = |what: &str, line: u64| {
             parse::usage(format!("line {line} gives {account} another {what}"))
@@ -191,7 +191,7 @@ impl<'a> ImportBuilder<'a> {
                 self.problems.join("\n  ")
             )));
         }
-        // After the grants, which open the accounts.
+        // These facts come after the grants, because the grants open the accounts.
         for (id, attributes) in std::mem::take(&mut self.attributes) {
             let stored = self.read_account(&id)?;
             let account = stored.unwrap_or_else(|| Account::new(id, self.now));
@@ -222,7 +222,7 @@ impl<'a> ImportBuilder<'a> {
     }
 }
 
-/// One row as a grant, and whether it was made before.
+/// Parses one row as a grant, and returns whether the grant was made before.
 fn parse_row(
     store: &dyn Store,
     now: Time,
@@ -268,7 +268,8 @@ mod tests {
         }
     }
 
-    /// A list of members may hold people with names that are alike, so they are shown and not refused.
+    /// A list of members may contain people with similar names, so similar names are reported and
+    /// not refused.
     #[test]
     fn similar_names_are_reported() {
         let mut store = store_with_credits(2);

@@ -1,4 +1,5 @@
-//! The ledger as a whole: whose it is, and an operator's word after a restore.
+//! The commands about the ledger as a whole: the account that it belongs to, and an operator's
+//! acceptance of a restored backup.
 
 use super::parse;
 use crate::control::protocol::ledger::{LedgerMoveCommand, LedgerView};
@@ -10,13 +11,13 @@ use crate::domain::ledger_state::{Identity, LedgerFact, LedgerState};
 use crate::domain::time::Time;
 use crate::store::port::Store;
 
-/// The longest server name that is taken: a host name of 253 characters with a port and a path.
+/// The longest server name that is accepted: a host name of 253 characters with a port and a path.
 const MAX_SERVER: usize = 400;
 
-/// What the ledger knows of itself.
+/// Shows what the ledger records about itself.
 ///
 /// # Errors
-/// When the store cannot be read.
+/// Fails when the store cannot be read.
 pub fn show(store: &dyn Store) -> Result<CommandResult, Refusal> {
     let state = store.ledger_state().map_err(|e| parse::store_failed(&e))?;
     Ok(CommandResult::Ledger(view(&state)))
@@ -34,10 +35,10 @@ pub fn view(state: &LedgerState) -> LedgerView {
     }
 }
 
-/// Has the ledger belong to another server, account or dialect from now on.
+/// Records that the ledger belongs to another server, account or dialect from now on.
 ///
 /// # Errors
-/// When nothing would change, something is missing, or it cannot be written.
+/// Fails when nothing would change, when a value is missing, or when the fact cannot be written.
 pub fn move_ledger(
     store: &mut dyn Store,
     now: Time,
@@ -83,10 +84,11 @@ pub fn move_ledger(
     commit_and_show(store, now, LedgerFact::Identified { identity, reason })
 }
 
-/// An operator has seen what the restored backup does not know.
+/// Records that an operator accepts a restored backup and knows that it lacks what happened after
+/// it was made.
 ///
 /// # Errors
-/// When no restored backup waits, or it cannot be written.
+/// Fails when no restored backup waits, or when the fact cannot be written.
 pub fn accept_restore(
     store: &mut dyn Store,
     now: Time,
@@ -113,7 +115,7 @@ fn commit_and_show(
     show(store)
 }
 
-/// Years later somebody asks why.
+/// Requires a reason, because an operator may need it years later.
 fn require_reason(text: &str) -> Result<String, Refusal> {
     let reason = parse::reason(Some(text), "")?;
     if reason.is_empty() {
@@ -124,13 +126,13 @@ fn require_reason(text: &str) -> Result<String, Refusal> {
     Ok(reason)
 }
 
-/// The server as the ledger remembers it: a URL may be given too.
+/// Returns the server as the ledger stores it. The text may be a URL.
 fn normalize_server(text: &str) -> Result<String, Refusal> {
     let bare = text.trim();
     let bare = bare.strip_prefix("https://").unwrap_or(bare);
     let bare = bare.strip_prefix("http://").unwrap_or(bare);
     let bare = bare.trim_end_matches('/');
-    // Only the host's name is written in either case.
+    // Only the host's name is case-insensitive.
     let bare = match bare.split_once('/') {
         Some((host, path)) => format!("{}/{path}", host.to_ascii_lowercase()),
         None => bare.to_ascii_lowercase(),

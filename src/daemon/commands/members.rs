@@ -1,5 +1,5 @@
-//! What operators say of a member: tier, tags and attributes for rules to look at, a freeze, a PIN.
-//! To say the same again changes nothing.
+//! The commands by which operators describe a member: tier, tags and attributes for rules to read,
+//! a freeze, a PIN. Repeating a command changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,13 +12,13 @@ use crate::domain::fact::Fact;
 use crate::domain::time::Time;
 use crate::store::port::Store;
 
-/// The longest tier, tag or name of an attribute, in characters: they are words.
+/// The longest tier, tag or attribute name, in characters: each is a single word.
 const MAX_WORD: usize = 64;
 
-/// The longest value of an attribute, in characters.
+/// The longest attribute value, in characters.
 const MAX_VALUE: usize = 500;
 
-/// Tags of one account, and attributes: every pass may load all of them.
+/// Most tags of one account, and most attributes: every pass may load all of them.
 const MAX_TAGS: usize = 50;
 const MAX_ATTRIBUTES: usize = 50;
 
@@ -48,7 +48,7 @@ pub fn set_attributes(
     commit_and_show(store, now, &account, (changed != account).then_some(fact))
 }
 
-/// What rules may look at, as it is from now on.
+/// Returns the fact that records the account's tier, tags and attributes.
 pub(super) fn to_described_fact(account: &Account) -> Fact {
     Fact::AccountDescribed {
         account: account.id.clone(),
@@ -114,7 +114,7 @@ fn changed_attributes(
     Ok(attributes)
 }
 
-/// A tier of a file or of the command line.
+/// Checks a tier, a tag or an attribute name from a file or the command line.
 pub(super) fn parse_word(subject: &str, word: &str) -> Result<String, Refusal> {
     let word = word.trim();
     if word.is_empty() {
@@ -182,7 +182,7 @@ pub fn freeze_or_thaw(
     )
 }
 
-/// Sets or takes away the member's PIN. The hash is made where the PIN was typed.
+/// Sets or removes the member's PIN. The hash is computed in the process where the PIN was typed.
 pub fn set_pin(
     store: &mut dyn Store,
     now: Time,
@@ -394,7 +394,7 @@ mod tests {
             assert_eq!(account_view(set(why)).frozen.as_deref(), why);
         }
         assert_eq!(set(Some(" ")).expect_err("no reason").code, "usage");
-        // The grant, two reasons, the thaw.
+        // The facts are the grant, the two freezes, and the thaw.
         assert_eq!(store.head().seq, 4);
     }
 

@@ -1,5 +1,5 @@
 //! What each command does with the store: one implementation, reached over the socket or directly.
-//! Runs on the store's thread; needs no calendar.
+//! The commands run on the store's thread and need no calendar.
 
 pub mod accounts;
 pub mod charges;

@@ -1,5 +1,5 @@
-//! Writes one log line for every command that changed the ledger, with the user who gave it. What the
-//! command said about whom is in the ledger itself, under the commit that the line names: names and
+//! Writes one log line for every command that changed the ledger, with the user who gave the
+//! command. Its details are in the ledger itself, under the commit that the line names: names and
 //! addresses of members stay out of the log.
 
 use super::dispatch;
@@ -8,10 +8,11 @@ use crate::domain::gate::Policy;
 use crate::domain::time::Time;
 use crate::store::port::Store;
 
-/// Carries out a command, and logs it when it wrote something. `uid` is the user who gave it.
+/// Carries out a command, and logs the command if it wrote to the ledger. `uid` is the user who
+/// gave the command.
 ///
 /// # Errors
-/// With what was wrong and what to do.
+/// Returns what was wrong and what to do.
 pub fn run_and_log(
     store: &mut dyn Store,
     policy: &Policy,
@@ -28,10 +29,11 @@ pub fn run_and_log(
     result
 }
 
-/// The target of these lines, for filters: commands without a daemon write nothing else at INFO.
+/// The target of these log lines, for filters: commands without a daemon write no other lines at
+/// INFO.
 pub const TARGET: &str = "maitred_operator";
 
-/// One line for a command that changed the ledger. `commit` is the ledger's last one now.
+/// Writes one line for a command that changed the ledger. `commit` is now the ledger's last commit.
 pub fn log_change(command: &str, uid: Option<u32>, commit: u64) {
     tracing::info!(
         target: TARGET,
@@ -42,16 +44,18 @@ pub fn log_change(command: &str, uid: Option<u32>, commit: u64) {
     );
 }
 
-/// The user of this process, for commands that are carried out without a daemon.
+/// Returns the user of this process, for commands that are carried out without a daemon.
 pub fn own_uid() -> Option<u32> {
     Some(rustix::process::getuid().as_raw())
 }
 
-/// The command's name on the socket: the key of its JSON, which a `match` over all commands would only
-/// repeat. Commands that take something back have the same key there, and a name of their own here.
+/// Returns the command's name on the socket: the key of its JSON, which a `match` over all commands
+/// would only repeat. Commands that reverse another command share its key, so they have names of
+/// their own here.
 fn command_name(command: &Command) -> String {
     let special_name = match command {
-        // An import holds thousands of rows, and only the name is wanted.
+        // Only the name is needed, and serializing an import of thousands of rows would be
+        // wasteful.
         Command::Import { .. } => Some("import"),
         Command::AccountAlias { remove: true, .. } => Some("account-alias-remove"),
         Command::AccountFreeze { why: None, .. } => Some("account-thaw"),

@@ -1,8 +1,9 @@
-//! Arguments of commands, from text to the domain, with errors that say what and where.
+//! Parses the arguments of commands into domain types, with errors that give the value and the
+//! reason.
 
 use crate::control::exit;
 use crate::control::protocol::Refusal;
-use crate::daemon::failure::error_chain;
+use crate::daemon::error_chain::error_chain;
 use crate::domain::account::Account;
 use crate::domain::decision::{Credits, MAX_CREDITS};
 use crate::domain::id::{AccountId, Address, Reference};
@@ -32,7 +33,7 @@ pub fn store_failed(error: &StoreError) -> Refusal {
     refusal("store", error.to_string())
 }
 
-/// The whole chain of a failed commit as one text.
+/// Returns a refusal with the whole error chain of a failed commit.
 pub fn commit_failed(error: &CommitError) -> Refusal {
     let text = error_chain(error);
     let code = match error {
@@ -93,8 +94,8 @@ pub fn reference(text: &str) -> Result<Reference, Refusal> {
     Reference::parse(text).map_err(|why| usage(format!("the reference {text:?} {why}")))
 }
 
-/// The account that a name leads to: its own name, or an alias. A name of nobody is the account it
-/// would be.
+/// Returns the account that a name or an alias leads to. A name without an account is returned as
+/// the account that it would open.
 pub fn resolve_account_id(store: &dyn Store, text: &str) -> Result<AccountId, Refusal> {
     let id = AccountId::parse(text).map_err(|why| usage(format!("the account {text:?} {why}")))?;
     if let Ok(address) = Address::parse(text)

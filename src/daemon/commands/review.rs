@@ -1,5 +1,6 @@
-//! Requests that wait for an operator's word, and his word. It is only written down here: the next
-//! pass decides by it, through the same intents and holds as everything else.
+//! Lists requests that wait for an operator's decision, and records the decision. It is only
+//! recorded here: the next pass applies it, through the same intents and holds as any other
+//! decision.
 
 use super::{decisions, parse};
 use crate::control::protocol::review::{
@@ -14,22 +15,22 @@ use crate::domain::request::{OperatorDecision, Request, RequestState};
 use crate::domain::time::Time;
 use crate::store::port::{Store, StoreError};
 
-/// Requests in one answer.
+/// Most requests in one answer.
 const MAX_REQUESTS: u32 = 10_000;
 
-/// Notes read at once on the way to those that are asked for.
+/// Noted requests read in one page, before they are filtered.
 const PAGE: usize = 256;
 
-/// What is kept with a confirmation for which no reason was given.
+/// The reason that is stored for a confirmation without a reason.
 const DEFAULT_CONFIRM_REASON: &str = "an operator said to confirm it";
 
-/// What the booker is told with a decline for which no reason was given.
+/// The reason that the booker receives for a decline without a reason.
 const DEFAULT_DECLINE_REASON: &str = "Your request was declined by the host.";
 
-/// Who acts on a word when no daemon runs.
+/// Who acts on the decision when no daemon runs.
 const NEXT_RUN: &str = "next-run";
 
-/// Notes that wait for an operator, or all of them.
+/// Lists the noted requests that wait for an operator, or all of them.
 pub fn list(store: &dyn Store, now: Time, all: bool, limit: u32) -> Result<CommandResult, Refusal> {
     let limit = usize::try_from(limit.clamp(1, MAX_REQUESTS)).unwrap_or(usize::MAX);
     let failed = |e: StoreError| parse::store_failed(&e);
@@ -47,10 +48,10 @@ pub fn list(store: &dyn Store, now: Time, all: bool, limit: u32) -> Result<Comma
     }))
 }
 
-/// Requests that wait for an operator's word, at most so many.
+/// Returns at most `limit` requests that wait for an operator's decision.
 ///
 /// # Errors
-/// When they cannot be read.
+/// Fails when the requests cannot be read.
 pub fn requests_in_review(
     store: &dyn Store,
     now: Time,
@@ -59,7 +60,8 @@ pub fn requests_in_review(
     noted_requests(store, now, false, limit)
 }
 
-/// Notes in order of their end. Those that have begun are nobody's any more.
+/// Returns noted requests in the order in which their bookings end. Requests whose booking has
+/// begun are left out, because they can no longer be decided.
 fn noted_requests(
     store: &dyn Store,
     now: Time,
@@ -81,7 +83,7 @@ fn noted_requests(
     Ok(requests)
 }
 
-/// Behind every other name that ends at the same instant.
+/// Returns an identifier that sorts after every other identifier that ends at the same instant.
 fn last_request_id() -> RequestId {
     RequestId::parse("~").expect("it is a name")
 }
@@ -98,7 +100,7 @@ fn noted_request_view(
     Ok(views::noted_request(request, account.as_ref(), now))
 }
 
-/// Writes the word down, unless it was said before.
+/// Records the operator's decision, unless it is recorded already.
 pub fn record_review(
     store: &mut dyn Store,
     now: Time,
@@ -147,7 +149,8 @@ fn reason(text: Option<&str>, verdict: OperatorDecision) -> Result<String, Refus
     Ok(reason)
 }
 
-/// Whether the request stands, or was decided, by this very word.
+/// Returns true when the request already has this operator decision and is still undecided or was
+/// decided accordingly.
 fn is_already_recorded(
     request: &Request,
     verdict: OperatorDecision,
@@ -172,7 +175,8 @@ fn is_already_recorded(
     same && follows
 }
 
-/// A word comes too late for what was decided, or has begun.
+/// Refuses an operator decision about a request that is already decided, or whose booking has
+/// begun.
 fn check_is_undecided(request: &Request, now: Time) -> Result<(), Refusal> {
     let id = &request.id;
     match request.state {
@@ -236,7 +240,8 @@ mod tests {
         }
     }
 
-    /// The request `a`, decided so, and an operator's word before that, if any.
+    /// Builds a store with the request `a` decided as given, after an earlier operator decision if
+    /// there is one.
     fn store_with(
         request: Request,
         earlier_review: Option<OperatorDecision>,

@@ -1,5 +1,5 @@
-//! Finds an account whose name a new one may be a typing mistake for. A mistyped address would open an
-//! account without an error, and the member's credits would lie where no booking finds them.
+//! Finds an account whose name a new name may be a typing mistake for. A mistyped address would
+//! open an account without an error, and no booking would ever find the member's credits there.
 
 use super::parse;
 use crate::control::protocol::Refusal;
@@ -7,16 +7,16 @@ use crate::domain::id::AccountId;
 use crate::domain::name_distance::edit_distance;
 use crate::store::port::Store;
 
-/// Accounts read at once.
+/// Accounts read in one page.
 const PAGE: usize = 1_000;
 
-/// Names compared at most: opening an account must not take seconds in a large ledger.
+/// Most names that are compared: opening an account must not take seconds in a large ledger.
 const MAX_COMPARISONS: usize = 200_000;
 
 /// Refuses to open an account whose name is nearly that of an existing one.
 ///
 /// # Errors
-/// When there is such an account, and when the store cannot be read.
+/// Fails when there is such an account, and when the store cannot be read.
 pub fn refuse_similar_name(store: &dyn Store, name: &AccountId) -> Result<(), Refusal> {
     let found = find_similar_names(store, [name], 1)?;
     let Some((_, near)) = found.first() else {
@@ -31,10 +31,11 @@ pub fn refuse_similar_name(store: &dyn Store, name: &AccountId) -> Result<(), Re
     ))
 }
 
-/// The first of these names that are nearly those of existing accounts, each with that account.
+/// Returns the first of these names that are nearly those of existing accounts, each with that
+/// account.
 ///
 /// # Errors
-/// When the store cannot be read.
+/// Fails when the store cannot be read.
 pub fn find_similar_names<'a>(
     store: &dyn Store,
     names: impl IntoIterator<Item = &'a AccountId>,
@@ -68,8 +69,8 @@ pub fn find_similar_names<'a>(
     Ok(matches)
 }
 
-/// Whether one name may be meant by the other: addresses that differ by a slip on either side of the
-/// `@`, or a name without a domain that is the local part of an address.
+/// Returns true when one name may be a typing mistake for the other: addresses that differ slightly
+/// on one side of the `@`, or a name without a domain that is the local part of an address.
 fn is_similar(name: &str, existing_name: &str) -> bool {
     match (name.rsplit_once('@'), existing_name.rsplit_once('@')) {
         (Some((local, domain)), Some((other, other_domain))) => {
@@ -83,7 +84,8 @@ fn is_similar(name: &str, existing_name: &str) -> bool {
     }
 }
 
-/// Wrong letters in a local part of this many: short names differ by one letter too often.
+/// Returns how many wrong letters are accepted in a local part of this length. Short names differ
+/// by one letter too often.
 fn max_typos(letters: usize) -> usize {
     match letters {
         0..=3 => 0,

@@ -1,4 +1,4 @@
-//! What tests of answers share: an instant, a store in memory, and a request that was noted.
+//! Shared by the tests of the commands: an instant, a store in memory, and a noted request.
 
 use crate::control::protocol::GrantCommand;
 use crate::domain::booking::BookingRef;
@@ -14,7 +14,7 @@ pub(super) fn now() -> Time {
     "2026-12-01T09:00:00Z".parse().expect("a time")
 }
 
-/// A store where Bo has so many credits.
+/// Returns a store in which Bo has this many credits.
 pub(super) fn store_with_credits(credits: u64) -> MemoryStore {
     let mut store = MemoryStore::new();
     grant_credits(&mut store, "bo@example.com", credits, "g1");
@@ -33,7 +33,7 @@ pub(super) fn grant_credits(store: &mut MemoryStore, account: &str, credits: u64
     super::credits::grant(store, now(), &grant).expect("it is granted");
 }
 
-/// Bo's request for a booking tomorrow, left for review.
+/// Returns Bo's request for a booking tomorrow, left for review.
 pub(super) fn noted_request(name: &str) -> Request {
     let uid = BookingUid::parse(name).expect("a uid");
     Request {

@@ -1,4 +1,4 @@
-//! The unresolved list: what is on it, and an operator's word that takes a booking off.
+//! The commands that show the unresolved list and take a booking off.
 
 use super::parse;
 use crate::control::protocol::unresolved::UnresolvedView;
@@ -10,10 +10,10 @@ use crate::domain::time::Time;
 use crate::domain::unresolved::{Resolver, UNRESOLVED_CODES, UnresolvedBooking, UnresolvedCode};
 use crate::store::port::{Store, StoreError};
 
-/// Items in one answer.
+/// Most items in one answer.
 const MAX_ITEMS: u32 = 10_000;
 
-/// Items that are open.
+/// Lists the open items.
 pub fn list(store: &dyn Store, limit: u32) -> Result<CommandResult, Refusal> {
     let limit = usize::try_from(limit.clamp(1, MAX_ITEMS)).unwrap_or(usize::MAX);
     let items = store.unresolved_items(None, limit + 1);
@@ -23,7 +23,7 @@ pub fn list(store: &dyn Store, limit: u32) -> Result<CommandResult, Refusal> {
     Ok(unresolved_result(&items, more))
 }
 
-/// Takes a booking off the list: all its items, or that of one code.
+/// Takes a booking off the list: all its items, or only those of one code.
 pub fn resolve(
     store: &mut dyn Store,
     now: Time,
@@ -149,7 +149,7 @@ mod tests {
         );
         let all = list(&store, 100).unwrap();
         assert_eq!(item_names(&all), ["later unmanaged", "never revived"]);
-        // It is listed again, for what an operator said is about the finding that he saw.
+        // The booking is listed again, because the operator resolved only the earlier finding.
         add_unresolved(&mut store, "soon", UnresolvedCode::Unmanaged, Some(1));
         let all = list(&store, 1).unwrap();
         assert_eq!(item_names(&all), ["soon unmanaged"]);

@@ -1,5 +1,5 @@
-//! What only Cal.com can say: the key and its rights, the dialect, the server's clock, and every
-//! gated event type. Reads only.
+//! Checks what only Cal.com can answer: the key and its rights, the dialect, the server's clock,
+//! and every gated event type. It only reads.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,17 +16,18 @@ use crate::domain::gate::{Gate, Policy};
 use crate::domain::id::{EventTypeId, EventTypeKey, HostKey};
 use crate::domain::ledger_state::Identity;
 use crate::domain::time::{Clock, Span, Time};
-use crate::store::open::OpenError;
+use crate::store::open_report::OpenError;
 use crate::store::port::Store as _;
 use crate::store::read_only::read;
 
-/// From this difference on somebody should look: a booking's age counts in seconds.
+/// From this difference on, an operator should check the clock: a booking's age counts in seconds.
 const CLOCK_WARNING_DIFFERENCE: Span = Span::seconds(5);
 
-/// From this difference on deadlines, waits and the age of what was seen are wrong.
+/// From this difference on, deadlines, waits and the age of bookings are wrong.
 const MAX_CLOCK_DIFFERENCE: Span = Span::seconds(60);
 
-/// Asks everything; a call that fails is a finding and the rest goes on, except after a refused key.
+/// Makes every check. A call that fails becomes a finding and the other checks continue, except
+/// after a refused key.
 pub async fn examine(calendar: &dyn Calendar, config: &Config, clock: &Clock) -> Vec<CheckFinding> {
     let policy = &config.policy;
     let mut findings = Vec::new();
@@ -87,8 +88,8 @@ fn check_key(me: &CurrentUser) -> Vec<CheckFinding> {
     findings
 }
 
-/// Whether the ledger is this account's, as every pass asks. That there is none, or that it cannot be
-/// read, is said of the machine.
+/// Checks that the ledger belongs to this account, as every pass does. A ledger that is missing or
+/// cannot be read is reported by `machine`.
 fn check_ledger(calendar: &dyn Calendar, me: &CurrentUser, store: &Path) -> Vec<CheckFinding> {
     let Ok(state) = read(store, &mut |_| {}).and_then(|reading| {
         let state = reading.store.ledger_state();
@@ -144,7 +145,7 @@ fn check_hosts(me: &CurrentUser, policy: &Policy) -> Vec<CheckFinding> {
     policy.hosts.iter().map(check_host).collect()
 }
 
-/// How far the server's clock is from ours, which it was read between.
+/// Checks how far the server's clock differs from ours, given our time before and after the call.
 fn check_clock(server: Option<Time>, (before, after): (Time, Time)) -> CheckFinding {
     let Some(server) = server else {
         let text = "the server does not say what time it is";
@@ -189,7 +190,7 @@ async fn examine_gate(
             EventTypeKey::Id(id) => {
                 let mut event_type = by_id.get(id).map(|kind| (*kind).clone());
                 if event_type.is_none() {
-                    // A team's event types are not among the user's own.
+                    // The user's own event types do not include those of a team.
                     match calendar.event_type(*id).await {
                         Ok(kind) => event_type = kind,
                         Err(error) => {
@@ -254,10 +255,10 @@ mod tests {
     #[test]
     fn a_clock_difference_is_reported_with_its_amount() {
         let at = |seconds: i64| chrono::DateTime::from_timestamp_millis(seconds * 1_000);
-        // when the call began and ended, what the server said, what is found
+        // when the call began and ended, what the server's clock says, what is found
         let rows = [
             ((100, 100), Some(100), "ok", "agree"),
-            // The second was cut off, and the answer took its time.
+            // The server's time has no fractions of a second, and the answer took its time.
             ((100, 130), Some(99), "ok", "agree"),
             ((100, 130), Some(130), "ok", "agree"),
             ((100, 101), Some(106), "ok", "agree"),

@@ -1,4 +1,4 @@
-//! One finding: how bad it is, of what, and what to do about it.
+//! One finding: its severity, its subject, and what to do.
 
 use crate::control::exit;
 use crate::control::protocol::CheckFinding;
@@ -11,12 +11,12 @@ pub fn warning(subject: &str, text: impl Into<String>, help: &str) -> CheckFindi
     new_result("warning", exit::DONE, subject, text.into(), help)
 }
 
-/// Something that the configuration, here or at Cal.com, must be changed for.
+/// Returns an error: the configuration, here or at Cal.com, must be changed.
 pub fn error(subject: &str, text: impl Into<String>, help: &str) -> CheckFinding {
     new_result("error", exit::CONFIGURATION, subject, text.into(), help)
 }
 
-/// An error with an exit code of its own.
+/// Returns an error with an exit code of its own.
 pub fn error_with_exit(
     exit: u8,
     subject: &str,

@@ -1,5 +1,6 @@
-//! What `check --live` says of one event type: everything that keeps its bookings from being answered, or
-//! lets some of them by. It claims no more than Cal.com shows to this key.
+//! What `check --live` reports about one event type: everything that prevents its bookings from
+//! being answered, or lets some of them bypass maitred. It claims no more than Cal.com shows to
+//! this key.
 
 use super::check_result::{error, ok, warning};
 use crate::control::protocol::CheckFinding;
@@ -9,7 +10,7 @@ use crate::domain::criteria::global_policy::GlobalPolicy;
 use crate::domain::gate::Gate;
 use crate::domain::name_distance::nearest;
 
-/// All findings of an event type that the gate names.
+/// Returns all findings about an event type that the gate names.
 pub(super) fn examine(
     subject: &str,
     event_type: &EventType,
@@ -48,7 +49,7 @@ pub(super) fn examine(
     findings
 }
 
-/// What Cal.com's API does not show of a confirmation.
+/// A note on what Cal.com's API does not show about confirmation.
 const CONFIRMATION_SCOPE_NOTE: &str = " (whether of all bookers or only of those with a free e-mail address, Cal.com does not \
                     show to a key: see there that it is of all)";
 
@@ -87,7 +88,7 @@ fn check_confirmation(subject: &str, event_type: &EventType) -> CheckFinding {
     }
 }
 
-/// Who may be somebody else: the address is typed, not proven.
+/// Warns when a booker can pretend to be a member: the address is typed, not proven.
 fn check_address_proof(subject: &str, event_type: &EventType, gate: &Gate) -> Option<CheckFinding> {
     let Some(pin) = &gate.criteria.pin else {
         return (event_type.verifies_address == Some(false)).then(|| {
@@ -123,7 +124,7 @@ fn check_address_proof(subject: &str, event_type: &EventType, gate: &Gate) -> Op
     })
 }
 
-/// Cal.com's own limits, which it minds only when somebody books.
+/// Warns about Cal.com's own limits, which Cal.com enforces only when a booking is made.
 fn check_limits(subject: &str, event_type: &EventType) -> Option<CheckFinding> {
     (!event_type.limits.is_empty()).then(|| {
         warning(
@@ -153,7 +154,7 @@ fn check_disabled_actions(subject: &str, event_type: &EventType) -> Vec<CheckFin
     disabled.map(|(_, text)| ok(subject, text)).collect()
 }
 
-/// What a rule takes from answers that the event type's questions do not give.
+/// Checks the answers that a rule reads against the event type's questions.
 fn check_rule_answers(
     subject: &str,
     questions: &[Question],
@@ -301,7 +302,7 @@ mod tests {
                 None,
                 vec!["ok"],
             ),
-            // Nobody proves who he is: a PIN does.
+            // The address is not verified; with a PIN that does not matter.
             (typed.clone(), None, vec!["ok", "warning"]),
             (typed, Some("pin"), vec!["ok", "ok"]),
             (event_type(), Some("other"), vec!["ok", "error"]),
@@ -358,7 +359,7 @@ mod tests {
             question("place", QuestionKind::Other),
             question("pin", QuestionKind::Text),
         ]);
-        // the rule, what is said of it
+        // the rule, what is found about it
         let rows = [
             ("booking.answers.pages >= 100", None),
             (

@@ -1,5 +1,6 @@
-//! This machine: whether the store can be used by whoever asks, whether the daemon answers, how much
-//! room is left, and whether what lookups need is there. Opening the store is the only trace left.
+//! Checks this machine: whether the current user can use the store, whether the daemon answers, how
+//! much disk space is left, and whether what lookups need is there. It leaves no trace except that
+//! it opens the store.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Read as _};
@@ -10,33 +11,33 @@ use rustix::fs::{Access, access, statvfs};
 use rustix::process::geteuid;
 
 use super::check_result::{error, error_with_exit, ok, warning};
-use crate::config::lookup::{LookupConfig, LookupSource};
+use crate::config::lookup_config::{LookupConfig, LookupSource};
 use crate::config::model::Config;
 use crate::control::client::{self, ClientError};
 use crate::control::exit;
 use crate::control::protocol::{CheckFinding, Command, CommandResult};
 use crate::daemon::failure::Failure;
 use crate::store::lock::holder_of;
-use crate::store::open::OpenError;
+use crate::store::open_report::OpenError;
 use crate::store::port::Store as _;
 use crate::store::read_only::read;
 
-/// Room below which somebody should look: the log of a busy year takes less.
+/// Free space below which an operator should act: the log of a busy year takes less.
 const LOW_DISK_SPACE: u64 = 1024 * 1024 * 1024;
 
-/// Room below which the log may soon not be written: one full segment and its fold.
+/// Free space below which writing the log may soon fail: one full segment and its projection.
 const CRITICAL_DISK_SPACE: u64 = 100 * 1024 * 1024;
 
-/// Modes of a socket that let in others than its owner's group.
+/// The mode bits with which a socket admits users other than its owner and its owner's group.
 const OPEN_SOCKET: u32 = 0o007;
 
-/// Modes of a credential that let others read it.
+/// The mode bits with which other users can read a credential.
 const OPEN_SECRET: u32 = 0o044;
 
-/// The longest credential.
+/// The longest credential, in bytes.
 const MAX_CREDENTIAL: u64 = 64 * 1024;
 
-/// Looks at everything; nothing that is wrong keeps the rest from being looked at.
+/// Makes every check. A check that fails does not prevent the others.
 pub fn examine(config: &Config) -> Vec<CheckFinding> {
     let mut findings = vec![check_store(&config.store.path)];
     findings.push(check_disk_space(&config.store.path, &free_bytes));
@@ -59,7 +60,7 @@ fn check_store(path: &Path) -> CheckFinding {
             return error_with_exit(exit::FAILED, subject, format!("{shown}: {why}"), help);
         }
     };
-    // What another user's process makes in there, the service could not use.
+    // Files that another user's process creates there could not be used by the service.
     if let Some(finding) = check_owner(path, &metadata, geteuid().as_raw()) {
         return finding;
     }
@@ -79,7 +80,7 @@ fn check_store(path: &Path) -> CheckFinding {
         let who = pid.map_or_else(String::new, |pid| format!(" (process {pid})"));
         return ok(subject, format!("{shown} is in use{who}"));
     }
-    // Opening it for good would leave traces, so the rights are asked for.
+    // Opening the store for writing would leave traces, so only the access rights are checked.
     match access(path, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK) {
         Ok(()) => ok(
             subject,
@@ -106,7 +107,7 @@ fn check_owner(path: &Path, metadata: &Metadata, me: u32) -> Option<CheckFinding
     })
 }
 
-/// How many bytes others than root may still write below the path.
+/// Returns how many bytes users other than root may still write below the path.
 fn free_bytes(path: &Path) -> io::Result<u64> {
     let stats = statvfs(path)?;
     Ok(stats.f_bavail.saturating_mul(stats.f_frsize))
@@ -114,7 +115,7 @@ fn free_bytes(path: &Path) -> io::Result<u64> {
 
 fn check_disk_space(path: &Path, free_bytes: &dyn Fn(&Path) -> io::Result<u64>) -> CheckFinding {
     let subject = "disk";
-    // A store that is not there yet will be made in the nearest folder that is.
+    // A store that does not exist yet will be created in the nearest folder that exists.
     let existing_folder = path.ancestors().find(|folder| folder.is_dir());
     let existing_folder = existing_folder.unwrap_or(Path::new("/"));
     let help = "make room: a commit that cannot be written is not acted on, and the daemon ends";

@@ -1,4 +1,5 @@
-//! The world that a case describes. What it does not say is as `config::case::model` tells.
+//! Builds the snapshot that a case describes. What the case does not give has the defaults of
+//! `config::policy_test::model`.
 
 use crate::calcom::booking_file::ParsedBooking;
 use crate::config::policy_test::model::{CaseMember, CaseSubject, DescribedBooking, PolicyCase};
@@ -15,19 +16,19 @@ use crate::domain::request::{Charge, ChargeState, OperatorReview, Request, Reque
 use crate::domain::snapshot::{CountedBooking, Lookups, PriorRequest};
 use crate::domain::time::{Span, Time};
 
-/// The key's user, and the host of bookings that say nothing of theirs.
+/// The key's user, and the host of bookings that name no host.
 const HOST: HostId = HostId(1);
 
-/// The event type of a case that names it by its slug: a number that no gate can name.
+/// The event type of a case that names its event type by slug: a number that no gate can name.
 const EVENT_TYPE: EventTypeId = EventTypeId(0);
 
 /// The only lot of a member.
 const GRANT: &str = "example";
 
-/// The world of a case; `file` is what its file holds.
+/// Builds the fixture of a case; `file` is the content of the case's booking file.
 ///
 /// # Errors
-/// What keeps it from being one.
+/// Returns why the case cannot be built.
 pub fn build_fixture(
     case: &PolicyCase,
     file: Option<ParsedBooking>,
@@ -163,7 +164,7 @@ fn repeat_booking(booking: Booking, described: &DescribedBooking) -> Vec<Booking
     all
 }
 
-/// A booking as `evaluate` takes it: as if it were waiting.
+/// Builds a fixture from a booking in a file, treated as pending, as `evaluate` does.
 fn fixture_from_file(file: ParsedBooking, now: Time) -> SnapshotFixture {
     let mut booking = file.booking;
     booking.status = BookingStatus::Pending;
@@ -231,8 +232,9 @@ fn counted_bookings(
         .collect()
 }
 
-/// So many requests at the instant of this one, and so on its day. Of requests of one instant the
-/// name decides which was first: these begin with the first sign that a name can have.
+/// Returns `count` requests at the same instant as this booking, and so on its day. Of requests at
+/// the same instant the one with the lower name was first, so these names begin with the lowest
+/// character that a name can have.
 fn prior_requests(booking: &Booking, count: u32) -> Vec<PriorRequest> {
     let prior_request = |number| PriorRequest {
         declined_over_limit: false,
@@ -269,7 +271,7 @@ fn carried_charge(successor: &Booking, paid: Credits, start: Time) -> Charge {
     }
 }
 
-/// What was noted of it before, where the case tells of that.
+/// Returns what was noted about the request before, if the case describes that.
 fn prior_record(case: &PolicyCase, fixture: &SnapshotFixture) -> Option<Request> {
     if case.first_evaluated.is_none() && case.review.is_none() {
         return None;

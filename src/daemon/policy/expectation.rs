@@ -1,4 +1,4 @@
-//! A case tried: what the plan says of it, held against what is expected.
+//! Runs a case: compares what the plan decides with what is expected.
 
 use crate::calcom::booking_file::{ParsedBooking, parse_booking_file};
 use crate::config::policy_test::model::{CaseExpectation, CaseTime, PolicyCase};
@@ -13,20 +13,21 @@ use crate::domain::messages;
 use crate::domain::request::Request;
 use crate::domain::time::Time;
 
-/// The booking that a file holds.
+/// Reads the booking that a file holds.
 ///
 /// # Errors
-/// Why it is none; reads after the file's name.
+/// Returns why the file holds no booking, as text that follows the file's name.
 pub fn read_booking_file(bytes: &[u8]) -> Result<ParsedBooking, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "is not UTF-8 text".to_owned())?;
     parse_booking_file(text).map_err(|why| why.to_string())
 }
 
-/// Tries a case with the policy, which `world::unbounded` made. `file` is what its file holds, and
-/// `source` the file that the case stands in.
+/// Runs a case with a policy that
+/// [`without_pass_limits`](super::snapshot_fixture::without_pass_limits) returned. `file` is the
+/// content of the case's booking file, and `source` is the file that contains the case.
 ///
 /// # Errors
-/// What keeps it from being tried.
+/// Returns why the case cannot be run.
 pub fn run_case(
     case: &PolicyCase,
     file: Option<ParsedBooking>,
@@ -50,7 +51,8 @@ pub fn run_case(
     })
 }
 
-/// Names that a configuration does not know would make a case say less than it seems to.
+/// Refuses names that the configuration does not know, because they would make a case check less
+/// than it seems to.
 fn check_names(case: &PolicyCase, policy: &Policy) -> Result<(), String> {
     let global_policy = &policy.global;
     for name in case.lookups.keys() {
@@ -113,7 +115,7 @@ fn code_names(codes: impl Iterator<Item = ReasonCode>) -> Vec<String> {
     codes.map(|code| code.as_str().to_owned()).collect()
 }
 
-/// What is expected and not found, in words.
+/// Returns what is expected and not found, as sentences.
 fn differences(
     expect: &CaseExpectation,
     request: &Request,
@@ -131,7 +133,7 @@ fn differences(
         codes => codes.join(", "),
     };
     if expect.decision != actual.decision {
-        // The reasons say most when something else came out.
+        // When the decision differs, its reasons explain the difference best.
         let actual_text = format!("{} ({})", actual.decision, reasons(&actual.reasons));
         compare("", expect.decision.to_owned(), actual_text);
     }

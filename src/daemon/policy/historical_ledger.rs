@@ -1,13 +1,14 @@
-//! The ledger as it was: the records that the log adds up to so far. Of requests it keeps only what
-//! later ones are judged by, so that it grows with the ledger and not with its explanations.
+//! The ledger as it was: the records that the log adds up to so far. Of each request it keeps only
+//! what later requests are judged by, so that its size follows the ledger and not the explanations.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
 use crate::domain::account::Account;
 use crate::domain::fact::{Commit, Fact};
+use crate::domain::grant::GrantRecord;
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
-use crate::domain::ledger::{ApplyError, GrantRecord, LedgerRecords, Violation, apply};
+use crate::domain::ledger::{ApplyError, LedgerRecords, Violation, apply};
 use crate::domain::ledger_state::LedgerState;
 use crate::domain::request::{Charge, ChargeState, Request};
 use crate::domain::snapshot::{CountedBooking, PriorRequest};
@@ -28,10 +29,10 @@ pub struct HistoricalLedger {
 }
 
 impl HistoricalLedger {
-    /// Goes on by one fact of the commit.
+    /// Applies one more fact of the commit.
     ///
     /// # Errors
-    /// When it does not fit what was before. The records must not be used any more.
+    /// Fails when the fact contradicts the earlier facts. The records must not be used after that.
     pub fn apply(&mut self, commit: &Commit, fact: &Fact) -> Result<(), Violation> {
         apply(self, commit.at, fact).map_err(|error| match error {
             ApplyError::Violation(violation) => violation,
@@ -47,19 +48,20 @@ impl HistoricalLedger {
         self.requests.contains_key(request)
     }
 
-    /// The account whose name or alias the address is.
+    /// Returns the account whose name or alias is the address.
     pub fn account_of(&self, address: &Address) -> Option<&Account> {
         let own = self.accounts.get(&AccountId::from(address));
         own.or_else(|| self.accounts.get(self.aliases.get(address)?))
     }
 
-    /// The charge of a booking, while it can still be taken over.
+    /// Returns the charge of a booking, if another booking can still take the charge over.
     pub fn open_charge(&self, booking: &BookingUid) -> Option<&Charge> {
         let charge = self.charges.get(booking);
         charge.filter(|charge| charge.state == ChargeState::Open)
     }
 
-    /// The account's bookings that stand.
+    /// Returns the account's bookings that count: those with a charge that was neither voided,
+    /// refunded nor moved.
     pub fn counted_bookings(&self, account: &AccountId) -> Vec<CountedBooking> {
         let uids = self.charges_of_account.get(account).into_iter().flatten();
         let charges = uids.filter_map(|uid| self.charges.get(uid));
@@ -81,7 +83,7 @@ impl HistoricalLedger {
             .collect()
     }
 
-    /// What the booker asked for since then.
+    /// Returns the booker's requests since then.
     pub fn requests_since(&self, booker: &Address, since: Time) -> Vec<PriorRequest> {
         let newest_first = self
             .requests_of_booker

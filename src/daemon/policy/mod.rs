@@ -1,7 +1,8 @@
-//! Policies tried out: nothing is asked of Cal.com, nothing is written anywhere. `world` makes a
-//! snapshot of one request, `example` one of a case and `trial` holds what the plan says against
-//! what was expected. `replay` judges what was recorded: `past` is the ledger as it was, `recorded`
-//! a request as it was, and `missing` what of it nobody wrote down.
+//! Tries policies out: nothing is asked of Cal.com, nothing is written anywhere. `snapshot_fixture`
+//! builds a snapshot of one request, `case_fixture` builds the fixture of a case, and `expectation`
+//! compares what the plan decides with what was expected. `replay` judges recorded requests:
+//! `historical_ledger` is the ledger as it was, `recorded_request` a request as it was, and
+//! `unrecorded_inputs` finds what was not recorded about the request.
 
 pub mod case_fixture;
 pub mod expectation;

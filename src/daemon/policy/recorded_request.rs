@@ -1,6 +1,6 @@
-//! A recorded request as it can be judged once more. What was not written down stays empty here;
-//! `missing` knows of it. What the calendar said of price and overlap is taken from the findings
-//! that were recorded with the decision.
+//! Rebuilds a recorded request so that it can be judged again. What was not recorded stays empty
+//! here; `unrecorded_inputs` accounts for it. What the calendar reported about price and overlap is
+//! taken from the findings that were recorded with the decision.
 
 use std::collections::BTreeMap;
 
@@ -14,17 +14,17 @@ use crate::domain::request::Request;
 use crate::domain::snapshot::{Lookups, PinResult};
 use crate::domain::time::{Span, Time};
 
-/// The host of a booking that names none.
+/// The host of a booking that names no host.
 const UNKNOWN_HOST: HostId = HostId(0);
 
-/// How far back requests of the same day can lie, in any time zone.
+/// How far back requests of the same day can be, in any time zone.
 const SAME_DAY_RANGE: Span = Span::hours(50);
 
-/// When each booking of the request is, as its holds say; a single booking's time stands in the
-/// request itself.
+/// The time of each booking of the request, as recorded by its holds; the request itself records
+/// the time of a single booking.
 pub type BookingTimes = BTreeMap<BookingUid, (Time, Time)>;
 
-/// The times that the holds of a request tell.
+/// Returns the times that the holds of a request record.
 pub fn booking_times(request: &Request, facts: &[Fact]) -> BookingTimes {
     if let [only] = request.bookings.as_slice() {
         return BTreeMap::from([(only.uid.clone(), (request.start, request.end))]);
@@ -42,7 +42,7 @@ pub fn booking_times(request: &Request, facts: &[Fact]) -> BookingTimes {
     holds.collect()
 }
 
-/// Whether they are told of every booking.
+/// Returns true when the times of all bookings are known.
 pub fn cover_all_bookings(times: &BookingTimes, request: &Request) -> bool {
     request
         .bookings
@@ -50,7 +50,7 @@ pub fn cover_all_bookings(times: &BookingTimes, request: &Request) -> bool {
         .all(|of| times.contains_key(&of.uid))
 }
 
-/// The world in which it was decided.
+/// Builds the fixture in which the request was decided.
 pub fn build_fixture(
     request: &Request,
     times: &BookingTimes,
@@ -92,7 +92,7 @@ pub fn build_fixture(
     }
 }
 
-/// What the rule of this name said then, if it was asked.
+/// Returns whether the request passed the rule then; `None` if the rule was not evaluated.
 pub fn rule_passed(request: &Request, rule: &str) -> Option<bool> {
     let mut findings = request.findings.iter();
     let finding = findings.find(|finding| finding.rule == rule)?;
@@ -103,8 +103,8 @@ fn has_reason(request: &Request, code: ReasonCode) -> bool {
     request.reasons.iter().any(|reason| reason.code == code)
 }
 
-/// A wrong PIN, none and a locked one are answered alike; without one of his own a member can give
-/// no right one.
+/// Returns the result of the PIN check. A wrong, a missing and a locked PIN lead to the same
+/// answer; a member without a PIN cannot give a correct PIN.
 fn recorded_pin(request: &Request, is_set: bool) -> Option<PinResult> {
     match rule_passed(request, "pin") {
         _ if !is_set => Some(PinResult::NotSet),
@@ -127,8 +127,8 @@ fn recorded_bookings(request: &Request, times: &BookingTimes) -> Vec<Booking> {
     let numbered = request.bookings.iter().enumerate();
     let all = numbered.map(|(number, of)| {
         let start = request.start;
-        // The last one ends when the request does. What else is not told `missing` knows; it takes
-        // some time in any case, so that what overlaps can.
+        // The last booking ends when the request does. `unrecorded_inputs` accounts for the other
+        // unknown times; each booking takes some time here, so that overlaps can occur.
         let end = if number + 1 == count {
             request.end
         } else {

@@ -1,6 +1,6 @@
-//! `policy replay`: the recorded requests judged by another policy, each against the ledger as it
-//! was when it was decided for the first time. The log is walked once from its start and only read:
-//! whole lines up to its end, whether a daemon is writing to it or not.
+//! `policy replay`: judges the recorded requests by another policy, each against the ledger as it
+//! was when the request was decided for the first time. The log is read once from its start and
+//! never written: whole lines up to its end, whether or not a daemon is writing to it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,7 +11,8 @@ use super::snapshot_fixture::{evaluate_one, without_pass_limits};
 use super::unrecorded_inputs::{GatedRequest, find_unrecorded_input};
 use crate::control::policy::{DifferenceView, MissingView, ReplayView, SaidView};
 use crate::control::protocol::SCHEMA;
-use crate::daemon::failure::{Failure, error_chain};
+use crate::daemon::error_chain::error_chain;
+use crate::daemon::failure::Failure;
 use crate::daemon::views;
 use crate::domain::decision::{Decision, ReasonCode};
 use crate::domain::fact::{Commit, Fact};
@@ -22,23 +23,24 @@ use crate::domain::time::Time;
 use crate::store::log::reader::{LogError, LogReader};
 use crate::store::log_store::LOG;
 
-/// Different things that can be missing and are told; the rest counts as unknown all the same.
+/// Most distinct missing inputs that are reported; requests with further missing inputs still count
+/// as unknown.
 const MAX_MISSING_INPUTS: usize = 100;
 
-/// What is asked.
+/// The parameters of a replay.
 #[derive(Debug, Clone)]
 pub struct ReplayQuery<'a> {
     pub policy: &'a Policy,
-    /// First decisions before are not judged.
+    /// First decisions before this instant are not judged.
     pub since: Time,
-    /// Differences that are listed.
+    /// Most differences that are listed.
     pub limit: usize,
 }
 
-/// Reads the log of a store and judges what is in it.
+/// Reads the log of a store and judges the requests in it.
 ///
 /// # Errors
-/// When there is no log, or it cannot be read.
+/// Fails when there is no log, or when the log cannot be read.
 pub fn replay(store: &Path, query: &ReplayQuery<'_>) -> Result<ReplayView, Failure> {
     let log = store.join(LOG);
     if !log.is_dir() {
@@ -63,7 +65,7 @@ fn replay_log(log: &Path, query: &ReplayQuery<'_>) -> Result<ReplayView, LogErro
     Ok(replay.into_view())
 }
 
-/// How far a replay has come.
+/// The progress of a replay.
 pub struct Replay<'a> {
     policy: Policy,
     query: &'a ReplayQuery<'a>,
@@ -72,11 +74,11 @@ pub struct Replay<'a> {
     view: ReplayView,
 }
 
-/// What another policy makes of a request.
+/// How another policy decides a request.
 enum ReplayOutcome {
     Same,
     Different(Box<SaidView>),
-    /// What would have to be known.
+    /// The input that would have to be known.
     Unknown(String),
 }
 
@@ -103,10 +105,11 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Judges what the commit decides for the first time, each with what stands before it.
+    /// Judges the requests that the commit decides for the first time, each against the facts
+    /// before it.
     ///
     /// # Errors
-    /// When it does not fit what was before.
+    /// Fails when the commit contradicts the earlier facts.
     pub fn replay_commit(&mut self, commit: &Commit) -> Result<(), Violation> {
         for (number, fact) in commit.facts.iter().enumerate() {
             if let Fact::RequestDecided { request } = fact
@@ -121,7 +124,7 @@ impl<'a> Replay<'a> {
         Ok(())
     }
 
-    /// What came out.
+    /// Returns the result of the replay.
     pub fn into_view(self) -> ReplayView {
         let mut missing: Vec<MissingView> = self
             .missing
@@ -135,7 +138,8 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// A booking that others accepted was not decided at the door.
+    /// Returns true for a first decision in the period. A booking that was accepted without maitred
+    /// is left out, because no rule was applied to it.
     fn is_in_scope(&self, request: &Request) -> bool {
         let codes = [
             ReasonCode::Unmanaged,
@@ -209,7 +213,8 @@ impl<'a> Replay<'a> {
     }
 }
 
-/// The same decision, and for a confirmation the same credits. Why is not compared.
+/// Returns true for the same decision and, if it is a confirmation, the same credits. The reasons
+/// are not compared.
 fn is_same_decision(recorded: &Request, replayed: &Request) -> bool {
     let credits = |request: &Request| match request.decision {
         Decision::Confirm => request.credits,

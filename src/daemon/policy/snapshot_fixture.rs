@@ -1,4 +1,5 @@
-//! A snapshot in which one request waits, and the one step that the plan has for it.
+//! Builds a snapshot in which one request waits, and returns the one step that the plan has for the
+//! request.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,15 +15,15 @@ use crate::domain::request::{Charge, Request};
 use crate::domain::snapshot::{CountedBooking, Lookups, PinResult, PriorRequest, Series, Snapshot};
 use crate::domain::time::{Span, Time};
 
-/// One request and all that is known around it.
+/// One request and everything that is known about its surroundings.
 #[derive(Debug, Clone)]
 pub struct SnapshotFixture {
     pub now: Time,
     /// The key's user.
     pub me: HostId,
-    /// In order of start; more than one are a series.
+    /// In order of start; more than one booking means a series.
     pub bookings: Vec<Booking>,
-    /// `None`: the calendar does not describe it.
+    /// `None` when the calendar does not describe the event type.
     pub event_type: Option<EventType>,
     pub account: Option<Account>,
     pub counted_bookings: Vec<CountedBooking>,
@@ -32,13 +33,13 @@ pub struct SnapshotFixture {
     /// Whether an accepted booking of the host overlaps.
     pub host_is_busy: bool,
     pub carried_charge: Option<Charge>,
-    /// What was decided of it before.
+    /// What was decided about the request before.
     pub prior_record: Option<Request>,
     pub ledger_is_empty: bool,
 }
 
-/// The policy without what bounds a pass: one request is looked at on its own, and nothing of its
-/// series is still to come.
+/// Returns the policy without the limits of a pass: one request is judged on its own, and no
+/// further occurrence of its series is expected.
 pub fn without_pass_limits(policy: &Policy) -> Policy {
     let mut policy = policy.clone();
     policy.limits.requests_per_pass = usize::MAX;
@@ -47,12 +48,12 @@ pub fn without_pass_limits(policy: &Policy) -> Policy {
     policy
 }
 
-/// What the policy says of the request; `None` when that is not one thing.
+/// Returns how the policy decides the request; `None` when the plan has not exactly one step.
 pub fn evaluate_one(fixture: SnapshotFixture, policy: &Policy) -> Option<Arc<Request>> {
     plan_one(fixture, policy).map(|step| step.request)
 }
 
-/// The one step of a pass that sees nothing else.
+/// Returns the one step of a pass that sees nothing else.
 pub fn plan_one(fixture: SnapshotFixture, policy: &Policy) -> Option<Step> {
     let snapshot = to_snapshot(fixture);
     let mut plan = plan(&snapshot, policy);
@@ -125,7 +126,7 @@ fn to_snapshot(fixture: SnapshotFixture) -> Snapshot {
     }
 }
 
-/// A booking of somebody else at the same time.
+/// Returns a booking of another person at the same time.
 fn overlapping_booking(booking: &Booking) -> Booking {
     let mut other = booking.clone();
     other.uid = uid("accepted-before");
@@ -135,17 +136,17 @@ fn overlapping_booking(booking: &Booking) -> Booking {
     other
 }
 
-/// A name of ours.
+/// Returns the booking uid with the given name, which must be valid.
 pub fn uid(name: &str) -> BookingUid {
     BookingUid::parse(name).expect("names made here are names")
 }
 
-/// The same for a request.
+/// Returns a request identifier in the same way.
 pub fn request_id(name: &str) -> RequestId {
     RequestId::from(&uid(name))
 }
 
-/// A booking that waits, of which nothing is known beside its name and its time.
+/// Returns a pending booking of which only the uid and the times are known.
 pub fn blank_booking(uid: BookingUid, (start, end): (Time, Time), created: Time) -> Booking {
     Booking {
         uid,
@@ -177,7 +178,7 @@ pub fn blank_booking(uid: BookingUid, (start, end): (Time, Time), created: Time)
     }
 }
 
-/// A host of whom only the number is known.
+/// Returns a host of whom only the number is known.
 pub fn host(id: HostId) -> Host {
     Host {
         id: Some(id),
@@ -187,7 +188,7 @@ pub fn host(id: HostId) -> Host {
     }
 }
 
-/// The booking's event type as a calendar would describe it.
+/// Returns the booking's event type as a calendar would describe the type.
 pub fn event_type(booking: &Booking, price: i64, seated: bool) -> Option<EventType> {
     let reference = booking.event_type.as_ref()?;
     Some(EventType {

@@ -1,5 +1,5 @@
-//! What a policy asks of a recorded request that nobody wrote down. Nothing of it is guessed: where
-//! it could decide, the outcome is not known.
+//! Finds what a policy reads of a recorded request that was not recorded. Such inputs are not
+//! guessed: where an input could decide, the outcome is unknown.
 
 use super::recorded_request::rule_passed;
 use crate::config::rule::BUILT_IN_RULES;
@@ -11,7 +11,7 @@ use crate::domain::decision::Finding;
 use crate::domain::gate::{Gate, Policy};
 use crate::domain::request::Request;
 
-/// Names that rules may look at, and no request is recorded with.
+/// Variables that rules may read and that are not recorded with a request.
 const UNRECORDED_VARIABLES: [&str; 10] = [
     "booking.description",
     "booking.location",
@@ -25,10 +25,10 @@ const UNRECORDED_VARIABLES: [&str; 10] = [
     "lookup",
 ];
 
-/// Of the host, likewise.
+/// Variables of the host that are not recorded either.
 const UNRECORDED_HOST_VARIABLES: [&str; 3] = ["host.address", "host.name", "host.time_zone"];
 
-/// Names that are of the zone in which the gate looks at a request.
+/// Variables that depend on the time zone in which the gate judges a request.
 const ZONE_VARIABLES: [&str; 5] = [
     "booking.weekday",
     "booking.hour",
@@ -37,29 +37,30 @@ const ZONE_VARIABLES: [&str; 5] = [
     "member.month",
 ];
 
-/// Names that are of the price.
+/// Variables that depend on the price.
 const PRICE_VARIABLES: [&str; 3] = ["request.cost", "request.credits", "request.missing"];
 
-/// Names that are of the first booking's end.
+/// Variables that depend on the first booking's end.
 const END_VARIABLES: [&str; 2] = ["booking.end", "booking.length"];
 
-/// A title of so many characters may have been cut there when it was recorded (`domain::messages`).
+/// A title of this many characters may have been truncated when it was recorded
+/// (`domain::messages`).
 const MAX_TITLE: usize = 300;
 
-/// A request and the gate that would judge it.
+/// A request and the gate that would judge the request.
 #[derive(Debug, Clone, Copy)]
 pub struct GatedRequest<'a> {
     pub policy: &'a Policy,
     pub gate: &'a Gate,
     pub request: &'a Request,
-    /// Whether it is known when each of its bookings is.
+    /// Whether the times of all bookings of the request are known.
     pub has_times: bool,
     /// Whether the member has a PIN.
     pub has_pin: bool,
 }
 
-/// What would have to be known; `None`: what was found stands. A rule that objects settles it,
-/// unless one that comes before it looked at something that is missing.
+/// Returns an input that would have to be known; `None` when the findings are reliable. A rule that
+/// objects settles the outcome, unless a rule before it reads an input that is missing.
 pub fn find_unrecorded_input(
     gated_request: &GatedRequest<'_>,
     findings: &[Finding],
@@ -79,7 +80,7 @@ pub fn find_unrecorded_input(
     None
 }
 
-/// The names of all rules, in the order in which they are looked at.
+/// Returns the names of all rules, in the order in which they are evaluated.
 fn rule_order(gated_request: &GatedRequest<'_>) -> Vec<String> {
     let (last, first) = BUILT_IN_RULES.split_last().expect("there are rules");
     let built_in = first.iter().map(|name| (*name).to_owned());
@@ -94,7 +95,7 @@ fn all_rules<'a>(gated_request: &GatedRequest<'a>) -> impl Iterator<Item = &'a R
         .chain(gated_request.gate.criteria.rules.iter())
 }
 
-/// What the rule of this name looks at and is not known.
+/// Returns an input that the rule with this name reads and that is not known.
 fn unrecorded_input_of_rule(gated_request: &GatedRequest<'_>, rule: &str) -> Option<String> {
     let zone = unrecorded_zone(gated_request);
     let times = (!gated_request.has_times).then_some("the times of the occurrences");
@@ -105,7 +106,7 @@ fn unrecorded_input_of_rule(gated_request: &GatedRequest<'_>, rule: &str) -> Opt
         "time-free" if rule_passed(gated_request.request, rule).is_none() => {
             Some("whether the time was free")
         }
-        // A member who has none can give no right one, whatever was typed.
+        // A member without a PIN cannot give a correct PIN, whatever was typed.
         "pin" if rule_passed(gated_request.request, rule).is_none() && gated_request.has_pin => {
             Some("the PIN")
         }
@@ -126,7 +127,7 @@ fn unrecorded_input_of_rule(gated_request: &GatedRequest<'_>, rule: &str) -> Opt
         .find_map(|name| unrecorded_variable(gated_request, name))
 }
 
-/// What a name of the schema stands for and is not known.
+/// Returns the unknown input that a variable depends on, if there is one.
 fn unrecorded_variable(gated_request: &GatedRequest<'_>, name: &str) -> Option<String> {
     let request = gated_request.request;
     let unknown = UNRECORDED_VARIABLES.contains(&name)
@@ -148,10 +149,10 @@ fn unrecorded_variable(gated_request: &GatedRequest<'_>, name: &str) -> Option<S
     input.map(str::to_owned)
 }
 
-/// The zone, when it is the booker's.
+/// Returns the time zone as an unknown input, when it is the booker's.
 fn unrecorded_zone(gated_request: &GatedRequest<'_>) -> Option<&'static str> {
     match gated_request.gate.criteria.zone_source {
-        ZoneSource::GlobalPolicy => None,
+        ZoneSource::Schedule => None,
         ZoneSource::Booker => Some("the booker's time zone"),
     }
 }
@@ -162,7 +163,7 @@ fn has_calendar_caps(gated_request: &GatedRequest<'_>) -> bool {
     caps.any(|cap| cap.period != CapPeriod::Open)
 }
 
-/// What a price goes by and is not known.
+/// Returns an input of the price that is not known.
 fn unrecorded_price_input(gated_request: &GatedRequest<'_>) -> Option<&'static str> {
     let prices = &gated_request.gate.criteria.prices;
     let by_time = prices

@@ -1,4 +1,5 @@
-//! Passes and watches: how they are begun beside the loop, and what their end means for it.
+//! Passes and watches: how they are started concurrently with the loop, and how the loop handles
+//! their end.
 
 use std::sync::Arc;
 
@@ -20,10 +21,10 @@ use crate::reconcile::report::PassReport;
 use crate::reconcile::watch::{WatchReport, WatchScope, run_watch_with_report};
 use crate::store::store_thread::StoreHandle;
 
-/// How long a watch that failed rests. Passes have their own, longer patience with the server.
+/// How long the loop waits after a watch that failed. Passes have their own, longer pauses.
 const WATCH_RETRY_PAUSE: Span = Span::minutes(1);
 
-/// What a pass or a watch works with while the loop goes on.
+/// What a pass or a watch uses while the loop continues.
 struct PassResources {
     calendar: Arc<dyn Calendar>,
     store: StoreHandle,
@@ -57,7 +58,7 @@ impl Loop {
         }
     }
 
-    /// Begins a watch, or (`dry_run`) says what one would do.
+    /// Starts a watch, or with `dry_run` a watch that only reports what it would do.
     pub(super) fn start_watch(&mut self, scope: WatchScope, dry_run: bool) {
         let Some(mut session) = self.session.take() else {
             return;
@@ -91,9 +92,9 @@ impl Loop {
             answer_with_watch(awaiting, watch_report, stopped.as_ref());
         }
         match stopped {
-            // Nothing was done, and nothing is to be tried again.
+            // Nothing was done, so nothing is to be tried again.
             _ if preview => {}
-            // One that was stopped has not seen everything.
+            // A watch that was stopped has not seen everything.
             None if self.shutting_down => {}
             None => {
                 self.watch_not_before = None;
@@ -109,7 +110,8 @@ impl Loop {
                     self.watch_state.record_watch(watch_report);
                     self.watch_state.save(&self.daemon.config.store.path);
                 } else {
-                    // It has its next turn by the schedule, and looks from where this one did.
+                    // The next watch comes by the schedule, and reads from the same point as this
+                    // one.
                     let watch = &self.daemon.config.schedule.watch;
                     self.watch_not_before = Some(watch.next_after(Some(watch_report.started), now));
                 }
@@ -145,7 +147,7 @@ impl Loop {
         });
     }
 
-    /// Who waits for a pass of their own goes first, without waiting for the tick.
+    /// Starts the next pass that a client waits for, without waiting for the tick.
     fn start_next_queued(&mut self) {
         if !self.shutting_down
             && let Some(queued) = self.queued_passes.pop_front()
@@ -154,7 +156,7 @@ impl Loop {
         }
     }
 
-    /// Begins a pass: the one that is due, or the one that somebody waits for.
+    /// Starts a pass: the pass that is due, or a pass that a client waits for.
     pub(super) fn start_pass(&mut self, queued: Option<QueuedPass>) {
         let Some(session) = self.session.take() else {
             return;
@@ -212,7 +214,7 @@ impl Loop {
         Ok(())
     }
 
-    /// Tells whoever waited how the pass ended, unless he waits for the watch too.
+    /// Sends the client the result of the pass, unless the client also waits for the watch.
     fn answer_requester(
         &self,
         job: QueuedPass,
@@ -233,14 +235,14 @@ impl Loop {
                     answer,
                 });
             }
-            // Where not even the first look came through, there is nothing else to tell.
+            // When not even the first read succeeded, there is nothing else to report.
             Some(failure) if report.steps.is_empty() => SocketResponse::Err(failure.to_refusal()),
             stopped => {
                 pass.stopped = stopped.as_ref().map(Failure::to_stopped_view);
                 SocketResponse::Ok(Box::new(CommandResult::Pass(pass)))
             }
         };
-        // Whoever asked may have gone.
+        // The client may have disconnected.
         let _ = answer.send(response);
         None
     }
@@ -280,7 +282,7 @@ impl Loop {
         let first = self.passes == 0 && self.last_error.is_none();
         let failure = Failure::from(&error);
         self.last_error = Some(failure.to_string());
-        // Only an operator can set either right.
+        // Only an operator can correct a refused key or a ledger of another account.
         let is_foreign_ledger = matches!(error, PassError::ForeignLedger(_));
         let server = self.daemon.calendar.server();
         match &failure {
@@ -309,7 +311,7 @@ impl Loop {
     }
 }
 
-/// Tells whoever waited for a pass and a watch how both ended.
+/// Sends the client the results of its pass and its watch.
 fn answer_with_watch(
     awaiting: PassAwaitingWatch,
     watch_report: &WatchReport,
@@ -326,16 +328,17 @@ fn answer_with_watch(
         stopped.text = format!("the pass is done, and the watch failed: {}", stopped.text);
         stopped
     });
-    // Whoever asked may have gone.
+    // The client may have disconnected.
     let _ = answer.send(SocketResponse::Ok(Box::new(CommandResult::Pass(pass))));
 }
 
-/// Runs a pass or a watch beside the loop, and tells the loop how it ended, also when it panicked.
+/// Runs a pass or a watch concurrently with the loop, and reports to the loop how it ended, even if
+/// it panicked.
 fn spawn_and_report(wakes: mpsc::Sender<Wake>, work: impl Future<Output = Wake> + Send + 'static) {
     let work = tokio::spawn(work);
     tokio::spawn(async move {
         let wake = work.await.unwrap_or(Wake::PassPanicked);
-        // The loop outlives its passes; when it is gone there is nobody to tell.
+        // The loop outlives its passes; when it has ended there is no receiver.
         let _ = wakes.send(wake).await;
     });
 }

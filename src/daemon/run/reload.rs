@@ -1,4 +1,4 @@
-//! Reading the configuration anew.
+//! Reads the configuration again.
 
 use std::sync::Arc;
 
@@ -7,12 +7,12 @@ use crate::config::load::{LoadError, load};
 use crate::config::model::Config;
 use crate::daemon::backoff::Backoff;
 use crate::daemon::calendar;
-use crate::daemon::failure::error_chain;
+use crate::daemon::error_chain::error_chain;
 use crate::daemon::lookups;
 use crate::reconcile::context::Session;
 
 impl Loop {
-    /// Validated first; the old one stays on any error.
+    /// Reads and validates the configuration. After any error the old configuration stays in force.
     pub(super) fn reload(&mut self) {
         let path = self.daemon.config_path.display().to_string();
         let loaded = match load(&self.daemon.config_path) {
@@ -57,7 +57,7 @@ impl Loop {
             let line = finding.position.as_ref().map(|place| place.line);
             tracing::warn!(key = finding.key, line, "the configuration has a warning");
         }
-        // The same server and key keep their session and their count of the rate limit.
+        // With the same server and key, the session and the count of the rate limit stay.
         let is_same_calendar = loaded.config.calcom == self.daemon.config.calcom
             && calendar.key_fingerprint == self.daemon.key_fingerprint;
         if !is_same_calendar {
@@ -74,8 +74,8 @@ impl Loop {
         tracing::info!(path, policy = self.policy.hash, "configuration reloaded");
     }
 
-    /// The keys of the new configuration that this process cannot take. Taking the rest of it would
-    /// leave a configuration in force that stands in no file.
+    /// Returns the changed keys that this process cannot apply. Applying only the rest would leave
+    /// a configuration in force that no file contains.
     fn keys_needing_restart(&self, new: &Config) -> Vec<&'static str> {
         let old = &self.daemon.config;
         let keys = [

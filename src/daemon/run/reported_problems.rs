@@ -1,5 +1,5 @@
-//! What passes and watches tell of, beside their steps: each is logged when it begins to be so, and not
-//! again for as long as it stays so.
+//! The problems that passes and watches report in addition to their steps. Each problem is logged
+//! when it appears, and not again while it lasts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,10 +12,10 @@ use crate::domain::request::Request;
 use crate::reconcile::clock::CLOCK_OFF;
 use crate::reconcile::watch::RESTORE_OPEN;
 
-/// What keeps everything from being decided: shown by `status` too.
+/// The problems that prevent every decision: `status` shows them too.
 const PERSISTENT_CODES: [&str; 2] = [CLOCK_OFF, RESTORE_OPEN];
 
-/// The problems that were told of last.
+/// The problems of the last report.
 #[derive(Debug, Default)]
 pub struct ReportedProblems(BTreeMap<(&'static str, String), Problem>);
 
@@ -24,8 +24,8 @@ pub struct ReportedProblems(BTreeMap<(&'static str, String), Problem>);
 pub struct UngatedEventTypes(BTreeSet<EventTypeId>);
 
 impl UngatedEventTypes {
-    /// Logs each event type once for as long as requests for it are pending: a slug that is mistyped in a
-    /// gate shows itself here, and nowhere else while the daemon runs.
+    /// Logs each event type once while requests for it are pending. A slug that is mistyped in a
+    /// gate shows up here, and nowhere else while the daemon runs.
     pub fn record<'a>(&mut self, requests: impl Iterator<Item = &'a Request>) {
         let mut pending = BTreeMap::new();
         for request in requests {
@@ -52,7 +52,7 @@ impl UngatedEventTypes {
 }
 
 impl ReportedProblems {
-    /// Takes in what is told now, and logs what was not told before.
+    /// Records the current problems, and logs those that were not reported before.
     pub fn record(&mut self, problems: &[Problem]) {
         let mut current = BTreeMap::new();
         for problem in problems {
@@ -74,7 +74,7 @@ impl ReportedProblems {
         self.0 = current;
     }
 
-    /// What `status` shows.
+    /// Returns the problems that `status` shows.
     pub fn persistent(&self) -> impl Iterator<Item = ProblemView> {
         let problems = self.0.values();
         let persistent = problems.filter(|problem| PERSISTENT_CODES.contains(&problem.code));
@@ -82,7 +82,8 @@ impl ReportedProblems {
     }
 }
 
-/// How much clocks differ changes by itself, and is no news.
+/// Returns the key by which a problem is recognized. For persistent problems the text is left out,
+/// because the difference of the clocks changes by itself and is no news.
 fn problem_key(problem: &Problem) -> (&'static str, String) {
     if PERSISTENT_CODES.contains(&problem.code) {
         (problem.code, String::new())

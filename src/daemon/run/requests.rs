@@ -1,5 +1,5 @@
-//! What clients ask: the loop's own answers, a pass of their own, or the store's answer, which is
-//! given beside the loop.
+//! Handles clients' commands: the loop answers some itself, runs a pass for others, and leaves the
+//! rest to the store, whose answer is given concurrently with the loop.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::daemon::commands::operator_log;
 use crate::daemon::commands::parse::refusal;
 use crate::daemon::wake::Wake;
 
-/// Passes that operators may have waiting.
+/// Most passes that operators may have waiting.
 const MAX_QUEUED_PASSES: usize = 16;
 
 impl Loop {
@@ -82,7 +82,7 @@ impl Loop {
                 .await;
             let response = match result {
                 Ok(CommandResult::Reviewed(view)) => {
-                    // The loop outlives this but for its end, where nothing is looked at any more.
+                    // The loop outlives this task except at its end, when no further pass runs.
                     let _ = wakes.send(Wake::RunPass).await;
                     let acts = if paused { "paused" } else { "daemon" }.to_owned();
                     SocketResponse::Ok(Box::new(CommandResult::Reviewed(ReviewedView {

@@ -1,4 +1,4 @@
-//! How the daemon is: what it did last, what comes next, and what wants somebody to look.
+//! The daemon's status: what it did last, what comes next, and what needs an operator's attention.
 
 use tokio::sync::oneshot;
 
@@ -15,10 +15,10 @@ use crate::domain::time::Time;
 use crate::reconcile::report::UnresolvedReport;
 use crate::store::port::{Store, StoreError};
 
-/// What is counted for `status` of each kind; more are shown as this many.
+/// The limit up to which `status` counts each kind; a higher number is shown as this limit.
 const MAX_COUNTED: usize = 1_000;
 
-/// Decisions named whose calls fail.
+/// Most failing decisions that are listed.
 const MAX_FAILING: usize = 10;
 
 impl Loop {
@@ -57,7 +57,7 @@ impl Loop {
         });
     }
 
-    /// What stands, told once though both pass and watch tell it.
+    /// Returns the persistent problems; a problem that pass and watch both report is returned once.
     fn persistent_problems(&self) -> Vec<ProblemView> {
         let both = self
             .pass_problems
@@ -86,7 +86,7 @@ impl Loop {
     }
 }
 
-/// The status with what the store knows.
+/// Adds to the status what the store knows.
 fn add_store_counts(
     store: &dyn Store,
     limits: &PassLimits,

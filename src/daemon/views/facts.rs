@@ -1,4 +1,4 @@
-//! One fact as a line of a statement or an explanation.
+//! Converts one fact to a line of a statement or an explanation.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +25,7 @@ pub fn entry(written: &LoggedFact) -> EntryView {
     }
 }
 
-/// A refund as a decision shows it.
+/// Returns a refund as a decision shows it; `None` for other facts.
 pub fn refund(written: &LoggedFact) -> Option<RefundView> {
     match &written.fact {
         Fact::Refund {

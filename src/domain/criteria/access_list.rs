@@ -1,35 +1,35 @@
-//! Lists of bookers: whose requests are let in, and whose are not.
+//! Access lists: the bookers whose requests are allowed, and those whose requests are blocked.
 
 use crate::domain::id::Address;
 use crate::domain::time::Time;
 
-/// Entries one list may have; more belong into accounts, their tags and their tiers.
+/// The most entries in one list. More of them belong into accounts, with their tags and tiers.
 pub const MAX_ACCESS_ENTRIES: usize = 1_000;
 
-/// One entry.
+/// One entry of an access list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessEntry {
     pub subject: AccessSubject,
     /// For operators; never shown to a booker.
     pub note: Option<String>,
-    /// From then on it counts no more.
+    /// The instant from which the entry no longer counts.
     pub expires: Option<Time>,
 }
 
-/// Whom an entry means.
+/// The booker or bookers to whom an entry applies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AccessSubject {
     Address(Address),
-    /// Everybody at this domain, and at no part of it: in lower case, without `@`.
+    /// Every address at this domain, except at its subdomains. In lower case, without `@`.
     Domain(String),
 }
 
-/// Which spellings of an address are the same mailbox on a list.
+/// Which spellings of an address mean the same mailbox on a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddressNormalization {
-    /// `ann+club@example.com` is `ann@example.com`.
+    /// If set, `ann+club@example.com` is `ann@example.com`.
     pub strip_tags: bool,
-    /// Domains where dots before the `@` mean nothing.
+    /// Domains that ignore dots before the `@`.
     pub domains_ignoring_dots: Vec<String>,
 }
 
@@ -43,7 +43,7 @@ impl Default for AddressNormalization {
 }
 
 impl AddressNormalization {
-    /// The mailbox that the address reaches, as far as is configured.
+    /// Returns the mailbox that the address reaches, as far as this is configured.
     pub fn normalize(&self, address: &Address) -> String {
         let text = address.as_str();
         let Some((local, domain)) = text.rsplit_once('@') else {
@@ -68,7 +68,7 @@ impl AddressNormalization {
     }
 }
 
-/// The entry that means this booker, if one does.
+/// Finds the unexpired entry that applies to this booker.
 pub fn find_entry<'a>(
     list: &'a [AccessEntry],
     normalization: &AddressNormalization,
@@ -77,7 +77,7 @@ pub fn find_entry<'a>(
 ) -> Option<&'a AccessEntry> {
     let is_active = |entry: &&AccessEntry| entry.expires.is_none_or(|at| now < at);
     let mut active_entries = list.iter().filter(is_active).peekable();
-    // Folding is not for free, and most lists are empty.
+    // Normalization is not free, and most lists are empty.
     active_entries.peek()?;
     let normalized = normalization.normalize(address);
     let domain = normalized.rsplit_once('@').map(|(_, domain)| domain);
@@ -117,7 +117,7 @@ mod tests {
             strip_tags: false,
             domains_ignoring_dots: Vec::new(),
         };
-        // the entry, its life in minutes, folding, the booker, found
+        // entry, lifetime in minutes, normalization, booker, found
         let rows = [
             (
                 "ann@example.com",

@@ -5,26 +5,27 @@ use chrono_tz::Tz;
 
 use crate::domain::time::{Span, Time};
 
-/// Caps one gate, and the house, may have.
+/// The most caps that one gate, or the global policy, may have.
 pub const MAX_CAPS: usize = 50;
 
-/// At most so many in each period.
+/// A limit on a member's bookings in each period.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cap {
     pub at_most: u32,
     pub period: CapPeriod,
-    /// For members of these tiers; empty: for all that no cap of the same period names.
+    /// The tiers whose members the cap limits. If empty, it limits every member for whom no cap of
+    /// the same period names their tier.
     pub tiers: Vec<String>,
 }
 
-/// The stretch of time in which bookings are counted, by their start.
+/// The period in which bookings are counted, by their start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CapPeriod {
     Day,
-    /// From Monday on.
+    /// From Monday to Sunday.
     Week,
     Month,
-    /// All that are still to come.
+    /// All bookings that are still to come.
     Open,
 }
 
@@ -38,7 +39,8 @@ impl CapPeriod {
         }
     }
 
-    /// The days of the zone around an instant: the first, and the first after them. `None`: `Open`.
+    /// Returns the first day of the period around an instant, and the first day after that period,
+    /// in the time zone. `None` for `Open`.
     fn days_around(self, at: Time, zone: Tz) -> Option<(NaiveDate, NaiveDate)> {
         let day = at.with_timezone(&zone).date_naive();
         let since_monday = u64::from(day.weekday().num_days_from_monday());
@@ -56,8 +58,8 @@ impl CapPeriod {
         }
     }
 
-    /// From when to when bookings count that stand beside one that starts `at`. `Open` has no end
-    /// that could be named, and a period at the end of the calendar none either.
+    /// Returns the start and the end of the period in which bookings count together with one that
+    /// starts `at`. `Open` has no end, nor has a period at the end of the calendar.
     pub fn bounds_around(self, at: Time, now: Time, zone: Tz) -> (Time, Option<Time>) {
         match self.days_around(at, zone) {
             Some((first, after)) => (start_of_day(first, zone), Some(start_of_day(after, zone))),
@@ -66,7 +68,7 @@ impl CapPeriod {
     }
 }
 
-/// The first instant of a day. Where the clock skips midnight the day begins later.
+/// Returns the first instant of a day. If the clock skips midnight, the day begins later.
 fn start_of_day(day: NaiveDate, zone: Tz) -> Time {
     let start = day.and_time(chrono::NaiveTime::MIN);
     // A gap is never longer than a day.
@@ -78,8 +80,8 @@ fn start_of_day(day: NaiveDate, zone: Tz) -> Time {
         .map_or_else(|| start.and_utc(), |at| at.to_utc())
 }
 
-/// The caps that count for a member of this tier: one that names the tier takes the place of those
-/// of the same period that name none. Of several, the strictest decides.
+/// Finds the cap that counts for a member of this tier. Caps that name the tier replace those of
+/// the same period that name no tier. Of several, the strictest decides.
 pub fn strictest_cap<'a>(
     caps: impl Iterator<Item = &'a Cap> + Clone,
     tier: Option<&str>,
@@ -197,7 +199,7 @@ mod tests {
             CapPeriod::Open.bounds_around(time("2026-11-24T10:00:00Z"), now, Tz::UTC),
             (now, None)
         );
-        // Midnight does not exist there on that day.
+        // Midnight does not exist on that day in Cairo.
         let cairo = Tz::Africa__Cairo;
         let (from, _) = CapPeriod::Day.bounds_around(time("2026-04-24T10:00:00Z"), now, cairo);
         assert_eq!(from, time("2026-04-23T22:00:00Z"));

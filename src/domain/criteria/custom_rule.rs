@@ -1,4 +1,4 @@
-//! A rule that the operator wrote: a condition, and what becomes of a request that does not meet it.
+//! The operator's own rules: a condition, and what happens to a request that does not meet it.
 
 use super::on_violation::OnViolation;
 use crate::domain::rule::expression::Expression;
@@ -9,7 +9,7 @@ use crate::domain::rule::localized_text::LocalizedText;
 pub struct Rule {
     pub name: String,
     pub require: Expression,
-    /// The text for the booker. Without one, the text says that the rule is not met.
+    /// The text for the booker. If absent, the default text says that the rule is not met.
     pub reason: Option<LocalizedText>,
     pub on_violation: OnViolation,
 }

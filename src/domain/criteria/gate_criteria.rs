@@ -12,27 +12,28 @@ use super::time_window::TimeWindow;
 use crate::domain::booking::Booking;
 use crate::domain::time::Span;
 
-/// What a gate asks for beside an account and credit, and what becomes of requests that miss it.
+/// What a gate requires besides an account and credit, and what happens to requests that do not
+/// meet it.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Criteria {
-    /// The first that fits is what a booking costs; when none does, the gate's cost.
+    /// The first price that fits is what a booking costs. If none fits, the gate's cost counts.
     pub prices: Vec<Price>,
     pub caps: Vec<Cap>,
     pub on_over_cap: OnViolation,
     pub notice: NoticeBounds,
     pub on_notice_missed: OnViolation,
-    /// A booking must lie in one of them; empty: at any time.
+    /// A booking must lie in these windows. If empty, a booking may be at any time.
     pub hours: Vec<TimeWindow>,
     pub on_outside_hours: OnViolation,
-    /// When not empty, nobody else is let in.
+    /// If not empty, only these bookers are allowed.
     pub allow: Vec<AccessEntry>,
     pub on_not_allowed: OnViolation,
     pub block: Vec<AccessEntry>,
     pub on_blocked: OnViolation,
-    /// Requests one booker may make on one day, answered or not.
+    /// The most requests that one booker may make on one day, answered or not.
     pub requests_per_day: Option<u32>,
     pub on_too_many_requests: OnViolation,
-    /// How often a booker is told on one day that requests were declined as too many.
+    /// How often on one day a booker is sent a decline because of too many requests.
     pub too_many_requests_reply: TooManyRequestsReply,
     /// The booking question whose answer must be the member's PIN.
     pub pin: Option<String>,
@@ -42,50 +43,52 @@ pub struct Criteria {
     pub rules: Vec<Rule>,
 }
 
-/// How often a decline of one request too many is sent to the same booker on one day: each is a mail.
+/// How often on one day the same booker is sent a decline because of too many requests. Each
+/// decline causes a mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TooManyRequestsReply {
-    /// The first one is declined, and further ones are left alone.
+    /// The first such request is declined, and further ones are left alone.
     #[default]
     Once,
-    /// Each is declined.
+    /// Each such request is declined.
     Each,
-    /// All are left alone.
+    /// All such requests are left alone.
     Never,
 }
 
-/// How long before its start a booking may be asked for.
+/// The bounds of the time between a request and the start of its booking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct NoticeBounds {
     pub at_least: Option<Span>,
     pub at_most: Option<Span>,
 }
 
-/// In whose time zone hours, days, weeks and months are meant.
+/// Which time zone applies to hours, days, weeks and months.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ZoneSource {
     #[default]
-    GlobalPolicy,
-    /// The booker's, as Cal.com knows it; the house's where it knows none.
+    Schedule,
+    /// The booker's zone at Cal.com, or the schedule's if Cal.com does not know it.
     Booker,
 }
 
-/// To whom the default texts of a decline tell something about the account of the address.
+/// Which bookers get default texts of a decline that reveal something about the account of their
+/// address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum AccountDetails {
-    /// To bookers who have proven to be the member: by the PIN, or because Cal.com has verified the
+    /// Bookers who have proven to be the member: by the PIN, or because Cal.com has verified the
     /// address.
     #[default]
     ProvenMember,
-    /// To everybody who types the address.
+    /// Everybody who types the address.
     Always,
 }
 
 impl Criteria {
-    /// The time zone in which this booking is looked at.
+    /// Returns the time zone that applies to this booking.
     pub fn zone(&self, global: &GlobalPolicy, booking: &Booking) -> Tz {
         match self.zone_source {
-            ZoneSource::GlobalPolicy => global.zone,
+            ZoneSource::Schedule => global.zone,
             ZoneSource::Booker => booking
                 .booker
                 .as_ref()
@@ -95,7 +98,7 @@ impl Criteria {
         }
     }
 
-    /// Whether any rule, the house's included, asks this question.
+    /// Returns true if any rule, global rules included, uses this lookup.
     pub fn uses_lookup(&self, global: &GlobalPolicy, lookup: &str) -> bool {
         let rules = global.rules.iter().chain(self.rules.iter());
         rules

@@ -1,4 +1,4 @@
-//! What counts for all gates.
+//! The policy that applies to all gates.
 
 use chrono_tz::Tz;
 
@@ -10,41 +10,42 @@ use crate::domain::decision::ReasonCode;
 use crate::domain::id::Address;
 use crate::domain::rule::localized_text::LocalizedText;
 
-/// The house.
+/// The policy that applies to all gates.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GlobalPolicy {
-    /// In which days, weeks, months and hours are meant.
+    /// The time zone of days, weeks, months and hours.
     pub zone: Tz,
     pub address_normalization: AddressNormalization,
     pub managed_users: ManagedUsers,
     pub caps: Vec<Cap>,
     pub allow: Vec<AccessEntry>,
     pub block: Vec<AccessEntry>,
-    /// Requests one booker may make on one day, answered or not.
+    /// The most requests that one booker may make on one day, answered or not.
     pub requests_per_day: Option<u32>,
-    /// Looked at before the gate's own.
+    /// Evaluated before the gate's own rules.
     pub rules: Vec<Rule>,
-    /// The questions to other systems that rules may use.
+    /// The lookups in other systems that rules may use.
     pub lookups: Vec<LookupRequirement>,
-    /// What bookers are told in the house's own words, by reason.
+    /// The operator's own texts for bookers, by reason.
     pub reason_texts: Vec<(ReasonCode, LocalizedText)>,
 }
 
-/// Whose account pays for a platform's managed user, whose address has a suffix that nobody typed.
+/// Which account pays for a platform's managed user. The address of such a user has a suffix that
+/// the booker did not type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ManagedUsers {
-    /// Only one with exactly that address; where there is none, the booking is left alone.
+    /// Only an account with exactly that address. If there is none, the booking is left alone.
     #[default]
     Leave,
-    /// That of the address without the suffix.
+    /// The account of the address without the suffix.
     Find,
 }
 
-/// A question to another system, as the domain sees it.
+/// A lookup in another system, as the domain sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LookupRequirement {
     pub name: String,
-    /// What becomes of a request when a rule needs the answer and there is none.
+    /// What happens to a request when a rule needs the answer and there is none.
     pub on_no_answer: OnViolation,
 }
 
@@ -66,7 +67,7 @@ impl Default for GlobalPolicy {
 }
 
 impl GlobalPolicy {
-    /// The address under which the booker's account is looked for.
+    /// Returns the address by which the booker's account is found.
     pub fn address_of(&self, booker: &Address) -> Address {
         let base_address = match self.managed_users {
             ManagedUsers::Leave => None,
@@ -75,7 +76,7 @@ impl GlobalPolicy {
         base_address.unwrap_or_else(|| booker.clone())
     }
 
-    /// What becomes of a request when this answer is missing.
+    /// Returns what happens to a request when the answer to this lookup is missing.
     pub fn on_no_answer(&self, lookup: &str) -> OnViolation {
         self.lookups
             .iter()
@@ -83,7 +84,7 @@ impl GlobalPolicy {
             .map_or(OnViolation::Review, |known| known.on_no_answer)
     }
 
-    /// The house's own words for a reason.
+    /// Returns the operator's own text for a reason.
     pub fn reason_text(&self, code: ReasonCode) -> Option<&LocalizedText> {
         self.reason_texts
             .iter()

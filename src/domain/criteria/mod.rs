@@ -1,9 +1,11 @@
-//! The house's own criteria, beside credit: prices, caps, notice, hours, lists, PINs and rules.
+//! The operator's criteria besides credit: prices, caps, notice, hours, access lists, PINs and
+//! rules.
 //!
-//! `effect` is what becomes of a request that a criterion objects to; `house` holds what counts for
-//! all gates, and each gate has `Criteria` of its own (`terms`). `price` says what a booking costs,
-//! `cap` how many a member may have, `opening` when they may be, `lists` whose they may be, and `rule` is a
-//! rule that the operator wrote.
+//! `on_violation` is what happens to a request that does not meet a criterion. `global_policy`
+//! holds what applies to all gates, and each gate has its own `Criteria` (`gate_criteria`). `price`
+//! says what a booking costs, `cap` how many bookings a member may have, `time_window` at which
+//! times, `access_list` which bookers are allowed, and `custom_rule` is a rule that the operator
+//! wrote.
 
 pub mod access_list;
 pub mod cap;

@@ -1,39 +1,40 @@
-//! What becomes of a request that a criterion objects to.
+//! What happens to a request that does not meet a criterion.
 
 use crate::domain::decision::Decision;
 use crate::domain::time::{Span, Time};
 
-/// What becomes of it.
+/// What happens to a request that does not meet a criterion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnViolation {
     #[default]
     Decline,
-    /// It stays pending until nothing objects any more, at the latest until the wait is over; then
-    /// it is declined.
+    /// The request stays pending until it meets every criterion, at the latest until the wait is
+    /// over. Then it is declined.
     Wait(Wait),
-    /// It stays pending for an operator.
+    /// The request stays pending for an operator.
     Review,
-    /// It stays pending, and nobody is asked.
+    /// The request stays pending, and no operator is asked.
     Leave,
 }
 
 /// How long a request may wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wait {
-    /// From when it was first judged; `None`: until the booking starts.
+    /// The longest wait, counted from when its reason was first given. `None`: until the booking
+    /// starts.
     pub at_most: Option<Span>,
-    /// How long before the start it ends at the latest.
+    /// How long before the booking's start the wait ends at the latest.
     pub before_start: Span,
 }
 
 impl Wait {
-    /// Until the booking starts.
+    /// A wait until the booking starts.
     pub const UNTIL_START: Self = Self {
         at_most: None,
         before_start: Span::zero(),
     };
 
-    /// When it is over.
+    /// Returns when the wait is over.
     pub fn deadline(self, first_evaluated: Time, start: Time) -> Time {
         let latest = start - self.before_start;
         self.at_most
@@ -42,10 +43,11 @@ impl Wait {
 }
 
 impl OnViolation {
-    /// Until the booking starts.
+    /// A wait until the booking starts.
     pub const WAIT: Self = Self::Wait(Wait::UNTIL_START);
 
-    /// So long from when it was first judged, at the latest until the booking starts.
+    /// Returns a wait of this length from when its reason was first given, at the latest until the
+    /// booking starts.
     pub fn wait_for(span: Span) -> Self {
         Self::Wait(Wait {
             at_most: Some(span),
@@ -53,7 +55,8 @@ impl OnViolation {
         })
     }
 
-    /// The decision about a request that was first judged then and starts then.
+    /// Returns the decision about a request that starts at `start`. A wait counts from
+    /// `first_evaluated`.
     pub fn decision(self, first_evaluated: Time, start: Time) -> Decision {
         match self {
             Self::Decline => Decision::Decline,

@@ -1,4 +1,4 @@
-//! What a booking costs: the first price that fits, else the gate's cost.
+//! What a booking costs: the first price that fits, or else the gate's cost.
 
 use chrono_tz::Tz;
 
@@ -8,21 +8,21 @@ use crate::domain::decision::Credits;
 use crate::domain::id::EventTypeKey;
 use crate::domain::time::Span;
 
-/// Prices one gate may have.
+/// The most prices that one gate may have.
 pub const MAX_PRICES: usize = 200;
 
-/// A price and what it is for; what is not said fits everything.
+/// A price and the bookings that it fits. A condition that is not given fits every booking.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Price {
     pub cost: Credits,
-    /// Of the member's tier; empty: whoever asks.
+    /// The tiers of the members who pay this price. If empty, it fits every booker.
     pub tiers: Vec<String>,
     pub event_types: Vec<EventTypeKey>,
     /// The booking's length, both ends included.
     pub length: (Option<Span>, Option<Span>),
-    /// When it starts.
+    /// The time in which the booking starts.
     pub start_window: TimeWindow,
-    /// Occurrences of the request, both ends included.
+    /// The number of occurrences of the request, both ends included.
     pub occurrences: (Option<usize>, Option<usize>),
 }
 

@@ -1,22 +1,22 @@
-//! Weekdays and hours: when a booking may be, and what it costs when.
+//! Weekdays and hours: when a booking may be, and when it costs which price.
 
 use chrono::{Datelike as _, NaiveDateTime, NaiveTime, Weekday};
 use chrono_tz::Tz;
 
 use crate::domain::time::Time;
 
-/// Weekdays and a stretch of the day on each of them.
+/// Weekdays, and a part of the day on each of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TimeWindow {
-    /// Monday first; `true` where it counts.
+    /// Monday first; `true` for each day of the window.
     pub weekdays: [bool; 7],
     pub from: NaiveTime,
-    /// Not after midnight; `None` is midnight at the day's end.
+    /// Not after midnight; `None` is midnight at the end of the day.
     pub to: Option<NaiveTime>,
 }
 
 impl TimeWindow {
-    /// At any time.
+    /// A window that covers all time.
     pub const ALWAYS: Self = Self {
         weekdays: [true; 7],
         from: NaiveTime::MIN,
@@ -27,8 +27,9 @@ impl TimeWindow {
         self.weekdays[day.num_days_from_monday() as usize]
     }
 
-    /// Until when it is open without a break, counted from an instant of the zone's clock in it;
-    /// `None` where it is closed then. What closes then still counts as open for what ends then.
+    /// Returns until when the window is open without a break from `at` (local time); `None` if the
+    /// window is closed then. At its closing time the window still counts as open, for a booking
+    /// that ends then.
     fn open_until(&self, at: NaiveDateTime) -> Option<NaiveDateTime> {
         let is_inside = self.includes_weekday(at.weekday())
             && self.from <= at.time()
@@ -42,7 +43,7 @@ impl TimeWindow {
         }
     }
 
-    /// Whether it starts in it.
+    /// Returns true if a booking with this start begins in the window.
     pub fn contains_start(&self, start: Time, zone: Tz) -> bool {
         let local_start = start.with_timezone(&zone).naive_local();
         let is_in_hours = self.from <= local_start.time()
@@ -51,12 +52,12 @@ impl TimeWindow {
     }
 }
 
-/// The most openings that one booking may go through, one after the other: a month of days, each of
-/// them cut into hours.
+/// The most windows that one booking may cross one after the other: a month of days, each of them
+/// cut into hours.
 const MAX_WINDOWS_PER_BOOKING: usize = 31 * 24;
 
-/// Whether the whole stretch lies in these openings, by the clock of the zone. Openings that touch
-/// or overlap are one, across midnight too.
+/// Returns true if the windows cover the whole time by the clock of the zone. Windows that touch or
+/// overlap are one, across midnight too.
 pub fn windows_cover(windows: &[TimeWindow], (start, end): (Time, Time), zone: Tz) -> bool {
     let mut at = start.with_timezone(&zone).naive_local();
     let end = end.with_timezone(&zone).naive_local();
@@ -99,7 +100,7 @@ mod tests {
             from: on_the_hour(18).expect("a time"),
             to: None,
         };
-        // opening, zone, start, end, lies in it, starts in it
+        // window, zone, start, end, lies in it, starts in it
         let rows = [
             (
                 &office,
@@ -174,7 +175,7 @@ mod tests {
                 false,
                 false,
             ),
-            // Friday in Berlin until midnight, Saturday from there.
+            // Friday in Berlin until midnight, Saturday from then on.
             (
                 &office,
                 berlin,
@@ -224,7 +225,7 @@ mod tests {
         }
     }
 
-    /// What the message about hours past midnight advises must do what it says.
+    /// The advice in the message about hours past midnight must work.
     #[test]
     fn adjacent_windows_count_as_one() {
         let days = |days: &str| -> [bool; 7] {

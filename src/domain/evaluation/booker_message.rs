@@ -1,6 +1,6 @@
-//! What a booker is told of a decline. The address of a request is typed and not proven, and Cal.com
-//! shows the reason on the booking's public page: unless the booker has proven to be the member, the
-//! default texts must not depend on whether there is an account, nor on anything in it.
+//! The text of a decline for the booker. The address of a request is typed and not proven, and
+//! Cal.com shows the reason on the booking's public page. Unless the booker has proven to be the
+//! member, the default texts must not depend on whether there is an account, nor on anything in it.
 
 use super::{EvaluationInput, Objection, suppresses_other_reasons};
 use crate::domain::criteria::gate_criteria::AccountDetails;
@@ -9,7 +9,7 @@ use crate::domain::messages;
 use crate::domain::rule::context::RuleContext;
 use crate::domain::snapshot::PinResult;
 
-/// Puts the operator's own words in place of the default texts, where `[reasons]` has some.
+/// Replaces the default texts by the operator's own texts, for the reasons that `[reasons]` lists.
 pub(super) fn apply_operator_texts(
     input: &EvaluationInput<'_>,
     context: &RuleContext<'_>,
@@ -40,8 +40,8 @@ pub(super) fn apply_operator_texts(
     }
 }
 
-/// Whether the booker may read about the account of the address: the PIN was right, Cal.com has
-/// verified the address, or the operator allows it to everybody.
+/// Returns true if the booker may read about the account of the address: the PIN was right, Cal.com
+/// has verified the address, or the operator allows it to everybody.
 pub(super) fn may_disclose_account(input: &EvaluationInput<'_>) -> bool {
     let gate = &input.gate.criteria;
     match gate.account_details {
@@ -56,9 +56,9 @@ pub(super) fn may_disclose_account(input: &EvaluationInput<'_>) -> bool {
     }
 }
 
-/// What anybody may read: the operator's own words, then the default texts that say the same to every
-/// booker. Where nothing of that is left, one text for all other reasons. `waited` tells of an
-/// objection whether its wait is over.
+/// Returns the text that anybody may read: first the operator's own texts, then the default texts
+/// that are the same for every booker. If none remains, returns one text for all other reasons.
+/// `wait_is_over` returns whether the wait of an objection is over.
 pub(super) fn public_decline_text(
     input: &EvaluationInput<'_>,
     objections: &[&Objection],
@@ -93,8 +93,9 @@ pub(super) fn public_decline_text(
     messages::truncate_booker_text(&texts.join(" "))
 }
 
-/// Whether the default text of a reason, or that it is given at all, tells something about the account
-/// of the address. A code that is new has to be put on one of the two sides.
+/// Returns true if the default text of a reason, or the fact that the reason is given at all,
+/// reveals something about the account of the address. A new code has to be put on one of the two
+/// sides.
 fn discloses_account(code: ReasonCode) -> bool {
     match code {
         ReasonCode::UnknownBooker

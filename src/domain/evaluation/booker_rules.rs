@@ -1,4 +1,5 @@
-//! Who asks: whether it can be told, whether he may, and whether it is really he.
+//! Rules about the booker: whether the booker is known, is allowed, and has proven to be the
+//! member.
 
 use super::{EvaluationInput, RuleOutcome, object_to_request};
 use crate::domain::criteria::access_list;
@@ -37,7 +38,7 @@ pub(super) fn check_booker(input: &EvaluationInput<'_>) -> RuleOutcome {
     }
 }
 
-/// The house's list and the gate's; neither says to the booker why he is on it.
+/// Checks the global block list and the gate's. Neither tells the booker why they are on the list.
 pub(super) fn check_not_blocked(input: &EvaluationInput<'_>) -> RuleOutcome {
     let Some(booker) = input.booker() else {
         return RuleOutcome::NotApplicable;
@@ -61,7 +62,7 @@ pub(super) fn check_allowed(input: &EvaluationInput<'_>) -> RuleOutcome {
     let Some(booker) = input.booker() else {
         return RuleOutcome::NotApplicable;
     };
-    // A gate's own list takes the place of the house's.
+    // A gate's own list replaces the global one.
     let gate_list = &input.gate.criteria.allow;
     let list = if gate_list.is_empty() {
         &input.global.allow
@@ -86,7 +87,7 @@ pub(super) fn check_allowed(input: &EvaluationInput<'_>) -> RuleOutcome {
     }
 }
 
-/// Of the house's limit and the gate's, the stricter counts.
+/// Checks the number of requests per day. Of the global limit and the gate's, the stricter counts.
 pub(super) fn check_requests_per_day(input: &EvaluationInput<'_>) -> RuleOutcome {
     let Some(at_most) = input.requests_per_day() else {
         return RuleOutcome::NotApplicable;
@@ -132,7 +133,7 @@ pub(super) fn check_member(input: &EvaluationInput<'_>, credits: u64) -> RuleOut
             Decision::Leave,
             ReasonCode::UnknownBooker,
             "the address is that of a platform's managed user, with a suffix that nobody types, and no \
-             account has it: set house.managed-users = \"find\" to look for the address without the \
+             account has it: set global.managed-users = \"find\" to look for the address without the \
              suffix, or add the whole address as an alias",
         );
     }
@@ -149,7 +150,7 @@ pub(super) fn check_not_frozen(input: &EvaluationInput<'_>) -> RuleOutcome {
         .account
         .and_then(|account| account.freeze_reason.as_ref())
     {
-        // The operator's own words are for the operator: they are not put into the text.
+        // The operator's own words are for operators: the text does not repeat them.
         Some(_) => object_to_request(
             Decision::Review,
             ReasonCode::AccountFrozen,
@@ -167,12 +168,12 @@ pub(super) fn check_pin(input: &EvaluationInput<'_>) -> RuleOutcome {
         Some(PinResult::Correct) => return RuleOutcome::passed("the PIN is right"),
         Some(PinResult::Wrong) => messages::wrong_pin(),
         Some(PinResult::Missing) => messages::missing_pin(),
-        // The member may be right, and somebody else be guessing: a person decides.
+        // The member may be right while another person is guessing: an operator decides.
         Some(PinResult::Locked) => {
             let detail = "too many wrong PINs were given lately, so this one was not looked at";
             return object_to_request(Decision::Review, ReasonCode::WrongPin, detail);
         }
-        // Nobody can get past this by himself; an operator sets one, or confirms by hand.
+        // The booker cannot solve this. An operator sets a PIN, or confirms by hand.
         Some(PinResult::NotSet) | None => {
             let detail = "the gate asks for a PIN, and the account has none";
             return object_to_request(Decision::Review, ReasonCode::WrongPin, detail);

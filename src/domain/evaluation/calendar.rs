@@ -1,4 +1,4 @@
-//! What the calendar says: whether the request is anybody's to answer, and whether its time is free.
+//! Rules about the calendar: whether the request can be answered, and whether its time is free.
 
 use super::{EvaluationInput, RuleOutcome, object_to_booking, object_to_request};
 use crate::domain::booking::{BookingStatus, Payment};
@@ -70,7 +70,8 @@ pub(super) fn check_time_free(input: &EvaluationInput<'_>) -> RuleOutcome {
     .mark_unsettled(!overlap.is_accepted)
 }
 
-/// Looked at last, so that a wait that ends at the start still ends in a decline.
+/// Leaves a request that has begun. Evaluated last, so that a wait until the start still ends in a
+/// decline.
 pub(super) fn check_not_begun(input: &EvaluationInput<'_>) -> RuleOutcome {
     let is_over = input.bookings.iter().all(|one| one.end <= input.now);
     if is_over || input.bookings[0].start > input.now {

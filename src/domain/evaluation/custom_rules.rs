@@ -1,4 +1,4 @@
-//! The operator's own rules, as expressions. One that cannot be evaluated never confirms.
+//! The operator's own rules, as expressions. A rule that cannot be evaluated never confirms.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use crate::domain::decision::{Decision, Finding, ReasonCode};
 use crate::domain::messages;
 use crate::domain::rule::context::RuleContext;
 
-/// The house's rules, then the gate's, each in the order of the configuration.
+/// Returns the global rules and then the gate's, each in the order of the configuration.
 pub(super) fn configured_rules<'a>(
     input: &EvaluationInput<'a>,
 ) -> impl Iterator<Item = &'a Rule> + use<'a> {
@@ -20,8 +20,8 @@ pub(super) fn configured_rules<'a>(
         .chain(input.gate.criteria.rules.iter())
 }
 
-/// The request as its rules would see it if all that is being decided came to nothing; `None` when
-/// that makes no difference.
+/// Returns the context that the rules would read if nothing that is still being decided were
+/// confirmed; `None` if that makes no difference.
 fn settled_context<'s>(
     input: &EvaluationInput<'_>,
     context: &RuleContext<'s>,
@@ -39,7 +39,7 @@ fn settled_context<'s>(
     })
 }
 
-/// Evaluates one rule: what it found, and its objection if it has one.
+/// Evaluates one rule. Returns its finding, and its objection if there is one.
 pub(super) fn evaluate_rule(
     input: &EvaluationInput<'_>,
     context: &RuleContext<'_>,
@@ -144,8 +144,8 @@ fn object_to_failed_rule(
     (Some(objection), detail)
 }
 
-/// What may be wrong with a rule that failed: an answer that is not there, or of another kind than
-/// the rule takes.
+/// Returns what may be wrong with a rule that failed: an answer is missing, or is of another kind
+/// than the rule takes.
 fn hint(input: &EvaluationInput<'_>, context: &RuleContext<'_>, rule: &Rule) -> Option<String> {
     let answer_uses = rule.require.answers().iter();
     let mut answer_uses =

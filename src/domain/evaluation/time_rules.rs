@@ -1,4 +1,4 @@
-//! When: notice, weekdays and hours, and how many in which time.
+//! Rules about time: notice, weekdays and hours, and the number of bookings in a period.
 
 use chrono_tz::Tz;
 
@@ -10,7 +10,8 @@ use crate::domain::messages;
 use crate::domain::rule::context::BookingCounts;
 use crate::domain::snapshot::CountedBooking;
 
-/// Counted from when it was asked for: what was early enough then does not become late by waiting.
+/// Checks the notice. It is counted from the creation of the booking, so that a request that was
+/// early enough does not become late by waiting.
 pub(super) fn check_notice(input: &EvaluationInput<'_>) -> RuleOutcome {
     let notice = input.gate.criteria.notice;
     if notice.at_least.is_none() && notice.at_most.is_none() {
@@ -60,8 +61,9 @@ pub(super) fn check_hours(input: &EvaluationInput<'_>) -> RuleOutcome {
     )
 }
 
-/// The house's caps count all of the member's bookings, the gate's those that it let in. Each cap is
-/// looked at on its own; the strictest of one period decides, and nothing is summed.
+/// Checks the caps. A global cap counts all of the member's bookings, a gate's cap only those of
+/// that gate. Each cap is checked on its own: the strictest of a period decides, and nothing is
+/// summed.
 pub(super) fn check_caps(input: &EvaluationInput<'_>) -> RuleOutcome {
     let gate_caps = &input.gate.criteria.caps;
     if input.account.is_none() || (input.global.caps.is_empty() && gate_caps.is_empty()) {
@@ -87,7 +89,7 @@ pub(super) fn check_caps(input: &EvaluationInput<'_>) -> RuleOutcome {
     RuleOutcome::passed("within the caps")
 }
 
-/// The place of the first booking that goes beyond the cap, beside those of the member's bookings.
+/// Returns the index of the first booking that exceeds the cap together with the member's bookings.
 fn find_over_cap(
     input: &EvaluationInput<'_>,
     (cap, is_gate_cap): (&Cap, bool),
@@ -120,12 +122,12 @@ fn find_over_cap(
     })
 }
 
-/// How many of the member's bookings stand beside the first of these.
+/// Counts the member's bookings in the periods of the request's first booking.
 pub(super) fn booking_counts(input: &EvaluationInput<'_>, zone: Tz) -> BookingCounts {
     count_bookings(input, zone, || input.counted_bookings())
 }
 
-/// The same without those that may come to nothing.
+/// Counts them without the unconfirmed bookings, which may come to nothing.
 pub(super) fn settled_booking_counts(input: &EvaluationInput<'_>, zone: Tz) -> BookingCounts {
     count_bookings(input, zone, || input.confirmed_bookings())
 }

@@ -1,4 +1,4 @@
-//! Facts of one booking's credits: held, spent or given back, refunded, moved on.
+//! Facts about the credits of one booking: held, spent or given back, refunded, moved.
 
 use super::{
     ApplyError, ApplyResult, GrantKind, GrantRecord, LedgerRecords, Violation, check_amount,
@@ -40,8 +40,8 @@ pub(super) fn apply_hold<R: LedgerRecords>(
     let existing = map_read_error(records.charge(&booking.uid))?;
     let refunded = match existing {
         None => 0,
-        // Accepted again after all came back: it is paid for again. What came back before stays
-        // counted, because the names of restored lots are made of it.
+        // The booking was accepted again after all its credits came back, so it is paid for again.
+        // The amount refunded before stays counted, because the names of restored lots contain it.
         Some(charge) if is_fully_returned(&charge) && charge.request != *request => charge.refunded,
         Some(_) => return Err(Violation::ChargeExists(booking.uid.clone()).into()),
     };
@@ -72,13 +72,14 @@ pub(super) fn apply_hold<R: LedgerRecords>(
     Ok(())
 }
 
-/// Whether nothing is spent for it any more, and it went on with no other booking.
+/// Returns true if no credits are spent for the booking any more, and no other booking took over
+/// its charge.
 fn is_fully_returned(charge: &Charge) -> bool {
     let ended = matches!(charge.state, ChargeState::Void | ChargeState::Refunded);
     ended && charge.credits() == 0
 }
 
-/// An occurrence that turned up after the decision becomes part of the request it is held for.
+/// Adds an occurrence that was added after the decision to the request that it is held for.
 fn join_request<R: LedgerRecords>(
     records: &mut R,
     id: &RequestId,
@@ -106,7 +107,8 @@ fn join_request<R: LedgerRecords>(
     Ok(())
 }
 
-/// Promise 3: whoever finishes an intent ends its holds first, or nobody ever would.
+/// Promise 3: an intent can be finished only after its holds have ended. Otherwise they would never
+/// end.
 pub(super) fn require_holds_ended<R: LedgerRecords>(
     records: &mut R,
     request: &Request,
@@ -124,7 +126,7 @@ pub(super) fn require_holds_ended<R: LedgerRecords>(
     Ok(())
 }
 
-/// Notes on the charge that an intent takes over that it does, or no more.
+/// Sets the mark that the intent takes over a charge, or removes it when the intent is settled.
 pub(super) fn update_taken_by<R: LedgerRecords>(
     records: &mut R,
     request: &Request,
@@ -178,7 +180,7 @@ pub(super) fn apply_void<R: LedgerRecords>(
     } else {
         refund_parts.to_vec()
     };
-    // A hold comes back as a whole.
+    // A hold comes back in full.
     let is_same = |part: &LotPart, refund_part: &RefundPart| {
         part.grant == refund_part.grant && part.credits == refund_part.credits
     };
@@ -298,7 +300,8 @@ pub(super) fn apply_move<R: LedgerRecords>(
         .max(*keeps);
     successor.moved_from = Some(from.clone());
     successor.reason = None;
-    // What was paid first says on which terms; a difference that was paid for the move joins it.
+    // The terms of the first payment count. A difference that was paid for the move joins that
+    // charge.
     successor.terms.clone_from(&predecessor.terms);
     predecessor.state = ChargeState::Moved { to: to.uid.clone() };
     predecessor.taken_over_by = None;
@@ -320,8 +323,8 @@ pub(super) fn apply_closed<R: LedgerRecords>(
     Ok(())
 }
 
-/// Gives credits back: to the lots they came from (one that is used up is made again from its grant), or
-/// to new lots, where the fact names them.
+/// Gives credits back to the lots that they came from, or to new lots if the fact names them. A lot
+/// that is used up is created again from its grant.
 fn return_credits<R: LedgerRecords>(
     records: &mut R,
     at: Time,
@@ -346,7 +349,7 @@ fn return_credits<R: LedgerRecords>(
             credits: part.credits,
             kind: GrantKind::Restored,
             expires: Some(*expires),
-            // What it is says its kind.
+            // The kind says what this lot is.
             reason: String::new(),
             at,
         };

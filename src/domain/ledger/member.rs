@@ -1,4 +1,4 @@
-//! Facts of one account: its names, and credits that are given, taken back or run out.
+//! Facts about one account: its names, and credits that are given, taken back or expire.
 
 use super::{
     ApplyResult, GrantKind, GrantRecord, LedgerRecords, Violation, check_amount, map_read_error,
@@ -14,7 +14,7 @@ pub(super) fn apply_opened<R: LedgerRecords>(
     id: &AccountId,
 ) -> ApplyResult<R> {
     if map_read_error(records.account(id))?.is_some() {
-        // An old log may have opened it under each of two spellings.
+        // An old log may have opened the account under two spellings.
         if may_have_legacy_form(id.as_str()) {
             return Ok(());
         }
@@ -32,7 +32,7 @@ pub(super) fn apply_aliased<R: LedgerRecords>(
     id: &AccountId,
     alias: &Address,
 ) -> ApplyResult<R> {
-    // An old log may have given the account another spelling of its own name, or one alias twice.
+    // An old log may have added another spelling of the account's own name, or one alias twice.
     if may_have_legacy_form(alias.as_str()) {
         let is_account_id = AccountId::from(alias) == *id;
         let account = map_read_error(records.account(id))?;
@@ -72,8 +72,9 @@ pub(super) fn apply_unaliased<R: LedgerRecords>(
     Ok(())
 }
 
-/// A name leads to one account, whether it is the account's own or an alias. Names of which an old log
-/// may have kept several spellings are let pass: an account's own name then stands above an alias.
+/// Checks that a name belongs to no account yet, neither as the account's id nor as an alias. A
+/// name that an old log may hold in several spellings is not checked: an account's own name then
+/// takes precedence over an alias.
 fn require_free_name<R: LedgerRecords>(records: &mut R, name: &str) -> ApplyResult<R> {
     if may_have_legacy_form(name) {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Facts of the unresolved list. They move no credits.
+//! Facts about the unresolved list. They move no credits.
 
 use super::{ApplyResult, LedgerRecords, Violation, map_read_error};
 use crate::domain::booking::BookingRef;
@@ -6,7 +6,7 @@ use crate::domain::id::BookingUid;
 use crate::domain::time::Time;
 use crate::domain::unresolved::{Resolver, UnresolvedBooking, UnresolvedCode, UnresolvedState};
 
-/// Puts an item on the list, or brings the one that is there up to date.
+/// Puts an item on the list, or updates the existing one.
 pub(super) fn apply_unresolved<R: LedgerRecords>(
     records: &mut R,
     item: UnresolvedBooking,
@@ -14,7 +14,7 @@ pub(super) fn apply_unresolved<R: LedgerRecords>(
     let uid = item.booking.uid.clone();
     let mut items = map_read_error(records.unresolved(&uid))?;
     match items.iter_mut().find(|existing| existing.code == item.code) {
-        // It stays where it was: the list says since when an operator could have known.
+        // The item keeps its place: the list shows since when an operator could have known.
         Some(existing) if existing.is_open() => {
             *existing = UnresolvedBooking {
                 since: existing.since,
@@ -44,8 +44,8 @@ pub(super) fn apply_resolved<R: LedgerRecords>(
         at,
     };
     match items.iter_mut().find(|existing| existing.code == code) {
-        // The watch ends an operator's word when what it was said about is over: what happens to the
-        // booking after that is another finding.
+        // The watch also ends an operator's resolution when the finding that it was about is over:
+        // what happens to the booking after that is another finding.
         Some(existing) if existing.is_open() || existing.is_resolved_by_operator() => {
             existing.state = state
         }

@@ -1,4 +1,4 @@
-//! Open intents: what was begun is finished, and what it holds is nobody else's meanwhile.
+//! Open intents: recorded decisions are finished, and what they hold is reserved meanwhile.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::domain::request::{MAX_OCCURRENCES, Request};
 use crate::domain::snapshot::OpenIntent;
 
 impl<'a> Planner<'a> {
-    /// A decision that was begun is finished, never made anew.
+    /// Plans the next step of an open intent. A recorded decision is finished and never made again.
     pub(super) fn finish_intent(&mut self, open: &'a OpenIntent) {
         let request = &open.request;
         self.list_unknown_statuses(open);
@@ -79,8 +79,8 @@ impl<'a> Planner<'a> {
         });
     }
 
-    /// Why an intent that is not settled is not called either. A status that is not known is told as a
-    /// problem: a person can see at Cal.com what it means.
+    /// Returns why an intent that is not settled gets no call either. An unknown status is also
+    /// reported as a problem, because a person can see at Cal.com what it means.
     fn postponement_reason(&mut self, open: &OpenIntent) -> String {
         let request = &open.request;
         let mut booking_states = open.booking_states.iter();
@@ -134,13 +134,13 @@ impl<'a> Planner<'a> {
         for booking in &request.bookings {
             let state = open.booking_states.get(&booking.uid).copied();
             let state = state.unwrap_or(BookingState::Unread);
-            // A call that may still be running may confirm it whatever it is now.
+            // A call that may still be running may confirm the booking, whatever its state is now.
             if !state.may_occupy_time() && open.running_until.is_none() {
                 continue;
             }
             let is_settled = is_settling && state.is_accepted();
             let charge = open.charges.iter().find(|c| c.booking.uid == booking.uid);
-            // One that takes over a charge may hold nothing; it is a request of one booking.
+            // A request that takes over a charge may hold nothing; it has only one booking.
             let (host, kind, span) = match charge {
                 Some(charge) => (charge.host, charge.event_type, (charge.start, charge.end)),
                 None => (
@@ -159,13 +159,13 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Sends an open intent's call; occurrences that joined the series meanwhile are held for
-    /// first, because the call would answer them too.
+    /// Sends an open intent's call. Credits for occurrences that joined the series meanwhile are
+    /// held first, because the call would answer them, too.
     fn resume(&mut self, open: &OpenIntent, booking: &BookingRef) -> Action {
         let request = &open.request;
         let facts = match self.hold_joined_occurrences(open) {
             Ok(facts) => facts,
-            // What is held for a booking whose status is not known stays held.
+            // What is held for a booking with an unknown status stays held.
             Err(_)
                 if open
                     .booking_states
@@ -208,7 +208,8 @@ impl<'a> Planner<'a> {
         self.snapshot.accounts.get(id)
     }
 
-    /// Holds for what joined; when that cannot be, nothing is taken, and why.
+    /// Holds credits for occurrences that joined the series. If that is not possible, takes nothing
+    /// and returns the reason.
     fn hold_joined_occurrences(&mut self, open: &OpenIntent) -> Result<Vec<Fact>, EntryCode> {
         let request = &open.request;
         if request.decision != Decision::Confirm {

@@ -1,4 +1,5 @@
-//! How a decision is put down: the request as it is to be written, notes, and why it is left.
+//! How a decision is recorded: the request as it will be written, notes, and the reasons to leave a
+//! request.
 
 use super::{Action, Planner, Step, dated_reasons};
 use crate::domain::decision::{Credits, Decision, DecisionOutcome, Reason, ReasonCode};
@@ -43,8 +44,8 @@ impl<'a> Planner<'a> {
         self.add_note(request, record, false);
     }
 
-    /// Nothing is confirmed or declined on the strength of a backup that an operator has not accepted:
-    /// credits that were spent after it was made look as if they were there.
+    /// Leaves a request until an operator has accepted a restored backup. Credits that were spent
+    /// after the backup was made still look available, so nothing is confirmed or declined.
     pub(super) fn leave_until_restore_accepted(
         &mut self,
         mut request: Request,
@@ -80,7 +81,7 @@ impl<'a> Planner<'a> {
     }
 
     pub(super) fn add_note(&mut self, mut request: Request, record: Option<&Request>, write: bool) {
-        // Nothing is sent, so nobody is told anything.
+        // Nothing is sent, so there is no text for the booker.
         request.booker_text = None;
         let is_changed = record.is_none_or(|record| !is_same_note(record, &request));
         self.plan.steps.push(Step {
@@ -91,7 +92,7 @@ impl<'a> Planner<'a> {
         });
     }
 
-    /// The PIN that was given with the booking and looked at.
+    /// Returns the PIN that was given with the booking, if it was compared.
     fn pin_try(&self, booking: &BookingUid) -> Option<PinAttempt> {
         let right = match self.snapshot.pin_results.get(booking)? {
             PinResult::Correct => true,
@@ -183,7 +184,7 @@ fn is_same_note(record: &Request, request: &Request) -> bool {
         && record.gate == request.gate
 }
 
-/// What Cal.com said when it refused the call of a request for the last time.
+/// Returns Cal.com's response when it last refused the call of a request.
 fn refusal_text(record: &Request) -> Option<&str> {
     match record.state {
         RequestState::Settled {

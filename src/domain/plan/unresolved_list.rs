@@ -1,4 +1,4 @@
-//! What a plan puts on the unresolved list and takes off it.
+//! What a plan adds to the unresolved list and takes off it.
 
 use super::Planner;
 use crate::domain::booking::BookingRef;
@@ -18,7 +18,8 @@ impl Planner<'_> {
         items.map_or(&[], Vec::as_slice)
     }
 
-    /// Puts the booking on the list, unless it is on it, an operator took it off, or its time is over.
+    /// Puts the booking on the list, unless it is already listed, an operator has resolved that
+    /// finding, or `until` has passed.
     pub(super) fn add_to_unresolved(
         &mut self,
         booking: &BookingRef,
@@ -28,7 +29,7 @@ impl Planner<'_> {
     ) {
         let items = self.items(&booking.uid);
         let is_over = until.is_some_and(|until| until <= self.now);
-        // While the clocks differ, what is over and since when is not known.
+        // While the clocks differ, it is not known what is over, and since when.
         if self.snapshot.clock_skewed
             || is_over
             || is_listed(items, code)
@@ -45,8 +46,8 @@ impl Planner<'_> {
         });
     }
 
-    /// Lists the bookings of an open intent whose status is not known, and takes off the list those
-    /// whose status is known.
+    /// Lists the bookings of an open intent that have an unknown status, and takes those off the
+    /// list whose status is known again.
     pub(super) fn list_unknown_statuses(&mut self, open: &OpenIntent) {
         if self.snapshot.clock_skewed {
             return;
@@ -74,8 +75,8 @@ impl Planner<'_> {
         }
     }
 
-    /// Whether nothing but statuses that are not known keeps an intent open, and an operator has
-    /// resolved each of them.
+    /// Returns true if unknown statuses are the only thing that keeps the intent open, and an
+    /// operator has resolved each of them.
     pub(super) fn is_resolved_by_operator(&self, open: &OpenIntent) -> bool {
         let resolved = |uid: &BookingUid| {
             has_operator_resolution(self.items(uid), UnresolvedCode::UnknownStatus)

@@ -1,6 +1,6 @@
-//! What a decline rests on. Credits that are held, or time that is being given away, may still come
-//! back: until that is settled nobody is declined for want of them. What is settled is read again right
-//! before a decline is sent, because a cancellation may not be known yet.
+//! What a decline depends on. Credits that are held, and time that is being given away, may still
+//! come back, so no request is declined for lack of them until that is settled. What is settled is
+//! read again immediately before a decline is sent, because a cancellation may not be known yet.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,8 +16,8 @@ use crate::domain::request_grouping::RequestGroup;
 use crate::domain::snapshot::{OpenIntent, Snapshot};
 
 impl Plan {
-    /// The accounts whose credit or bookings a decline rests on: what became of them is looked at
-    /// once more before it is sent.
+    /// Returns the accounts whose credit or bookings a decline depends on. The pass reads them
+    /// again before it sends the decline.
     pub fn accounts_declines_depend_on(&self) -> BTreeSet<AccountId> {
         let declines = self.steps.iter().filter(|step| step.is_new_decline());
         declines
@@ -26,9 +26,10 @@ impl Plan {
             .collect()
     }
 
-    /// Defers declines that another decline of this plan may make unnecessary: when a request that would
-    /// have taken over a charge is declined, the credits of that charge come back to the account. The first
-    /// such decline of an account is carried out, and the next pass decides the others with the new balance.
+    /// Defers declines that another decline of this plan may make unnecessary: when a request that
+    /// would have taken over a charge is declined, the credits of that charge come back to the
+    /// account. The first such decline of an account is carried out, and the next pass decides the
+    /// others with the new balance.
     pub(super) fn defer_behind_freed_charges(&mut self) {
         let mut first_freeing_request: BTreeMap<AccountId, RequestId> = BTreeMap::new();
         for step in self.steps.iter().filter(|step| step.is_new_decline()) {
@@ -52,7 +53,8 @@ impl Plan {
         self.has_more |= self.steps.len() < count_before;
     }
 
-    /// Takes out the declines that rest on these accounts: the next pass decides them. Gives how many.
+    /// Removes the declines that depend on these accounts, so that the next pass decides them.
+    /// Returns how many were removed.
     pub fn defer_declines(&mut self, accounts: &BTreeSet<AccountId>) -> usize {
         let count_before = self.steps.len();
         self.steps.retain(|step| {
@@ -66,7 +68,7 @@ impl Plan {
 }
 
 impl Step {
-    /// Whether it declines a request that was not decided before.
+    /// Returns true if the step declines a request that was not decided before.
     pub fn is_new_decline(&self) -> bool {
         let Action::Send { facts, .. } = &self.action else {
             return false;
@@ -75,8 +77,8 @@ impl Step {
     }
 }
 
-/// Whether a request is declined for want of credit, for a cap or by a rule: for what a cancellation
-/// that the ledger does not know of yet would change.
+/// Returns true if a request is declined for lack of credit, for a cap or by a rule: for reasons
+/// that could disappear with a cancellation that the ledger does not know of yet.
 fn depends_on_account(request: &Request) -> bool {
     request.reasons.iter().any(|reason| {
         matches!(
@@ -87,7 +89,7 @@ fn depends_on_account(request: &Request) -> bool {
 }
 
 impl<'a> Planner<'a> {
-    /// Whether a step so far does anything that the next pass will see.
+    /// Returns true if an earlier step does anything that the next pass will see.
     pub(super) fn has_effects(&self) -> bool {
         let mut steps = self.plan.steps.iter();
         steps.any(|step| match step.action {
@@ -96,8 +98,9 @@ impl<'a> Planner<'a> {
         })
     }
 
-    /// Credits that may come back to the account, because what they were taken for is not settled:
-    /// holds, what this plan has spent, and charges that a successor under decision takes over.
+    /// Returns the credits that may come back to the account, because what they were taken for is
+    /// not settled: holds, what this plan has spent, and charges that an undecided successor would
+    /// take over.
     pub(super) fn unsettled_credits(&self, account: &Account, group: &RequestGroup<'a>) -> Credits {
         let is_of_group =
             |uid: &BookingUid| group.bookings.iter().any(|booking| booking.uid == *uid);
@@ -118,7 +121,7 @@ impl<'a> Planner<'a> {
         held + spent + credits_of(&self.taken_over_credits) + carriable
     }
 
-    /// Counts what the intent's account may get back, or does not get back any more.
+    /// Counts credits that the intent's account may get back, or can no longer get back.
     pub(super) fn count_unsettled(&mut self, open: &'a OpenIntent, action: &Action) {
         let Some(account) = &open.request.account else {
             return;
@@ -127,7 +130,7 @@ impl<'a> Planner<'a> {
             Action::Settle { facts, .. } => facts.as_slice(),
             Action::Send { .. } | Action::Note { .. } | Action::Postpone { .. } => &[],
         };
-        // What is not taken over in the end may come back: the next watch says so.
+        // A charge that is not taken over in the end may come back; the next watch decides that.
         if !facts.iter().any(|fact| matches!(fact, Fact::Move { .. })) {
             let carried_credits = open.carried_charge.as_ref().map_or(0, Charge::credits);
             *self.taken_over_credits.entry(account).or_default() += carried_credits;
@@ -142,7 +145,7 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// The charges that pending bookings would take over, by account.
+/// Returns the charges that pending bookings would take over, by account.
 pub(super) fn carriable_charges(
     snapshot: &Snapshot,
 ) -> HashMap<&AccountId, Vec<(&BookingUid, Credits)>> {
@@ -155,7 +158,8 @@ pub(super) fn carriable_charges(
     charges_by_account
 }
 
-/// The bookings of requests that were noted: nothing is being decided about them until somebody acts.
+/// Returns the bookings of requests that are noted. Nothing about them is decided until a person
+/// acts.
 pub(super) fn waiting_bookings(snapshot: &Snapshot) -> BTreeSet<&BookingUid> {
     let noted = snapshot.records.values();
     let noted = noted.filter(|record| record.state == RequestState::Noted);

@@ -1,5 +1,5 @@
-//! How an expression uses the answers to booking questions. Where the calendar does not describe a
-//! question, the use says what kind of answer is meant.
+//! How an expression uses the answers to booking questions. If the calendar does not describe a
+//! question, the use shows what kind of answer is meant.
 
 use cel::common::ast::{Expr, IdedExpr, LiteralValue, operators};
 
@@ -8,16 +8,16 @@ use super::types::{Type, ValueKind};
 use super::variable::RuleVariable;
 use crate::domain::booking::QuestionKind;
 
-/// What a rule does with one answer.
+/// One use of an answer in a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnswerUse {
     /// The identifier of the question.
     pub slug: String,
-    /// The kind of answer that fits the use; `None` where any does.
+    /// The kind of answer that fits the use; `None` if every kind does.
     pub expected_kind: Option<QuestionKind>,
 }
 
-/// What an expression does with answers: each use once, in order of appearance.
+/// Returns the uses of answers in an expression, each once, in order of appearance.
 pub(super) fn collect_uses(root: &IdedExpr) -> Vec<AnswerUse> {
     let mut uses = Vec::new();
     collect_uses_in(root, Some(QuestionKind::Flag), &mut uses);
@@ -69,7 +69,8 @@ fn collect_uses_in(
     }
 }
 
-/// The question whose answer a node is, and whether it only asks if there is one.
+/// Returns the question whose answer a node reads, and whether the node only tests if there is an
+/// answer.
 fn answer_slug(node: &IdedExpr) -> Option<(&str, bool)> {
     let is_answers = |node: &IdedExpr| {
         syntax::schema_name_of(node).is_some_and(|name| name.variable == RuleVariable::Answers)
@@ -87,7 +88,7 @@ fn answer_slug(node: &IdedExpr) -> Option<(&str, bool)> {
     }
 }
 
-/// The kind of answer that fits as this argument of an operator or function.
+/// Returns the kind of answer that fits as this argument of an operator or function.
 fn expected_argument_kind(
     function: &str,
     arguments: &[&IdedExpr],
@@ -126,7 +127,7 @@ fn expected_argument_kind(
     }
 }
 
-/// The kind of what a node gives, where its form says so.
+/// Returns the kind of a node's result, if the form of the node determines it.
 fn result_kind(node: &IdedExpr) -> Option<QuestionKind> {
     if let Some(name) = syntax::schema_name_of(node) {
         return match name.value_type {

@@ -21,11 +21,11 @@ use super::value::RuleValue;
 use super::variable;
 
 /// The most values (elements of lists and maps included) that an expression with a macro may read.
-/// Each macro goes through them once.
+/// Each macro iterates over them once.
 pub const MAX_VALUES: usize = 2_000;
 
-/// The most values that an expression without a macro may read. An answer of a lookup has at most
-/// 64 KiB, and so less.
+/// The most values that an expression without a macro may read. The answer of a lookup has at most
+/// 64 KiB, and so fewer values than this.
 pub const MAX_VALUES_WITHOUT_MACRO: usize = 50_000;
 
 /// The most text that an expression may read, in bytes.
@@ -59,7 +59,8 @@ pub(super) struct CelProgram {
 #[derive(Debug)]
 struct ProgramInput {
     name: &'static SchemaName,
-    /// The entries that it reads of a map; `None`: all, or it is no map.
+    /// The entries that the expression reads of a map. `None` if it reads the whole map, or if the
+    /// variable is not a map.
     keys: Option<Vec<Box<str>>>,
 }
 
@@ -82,7 +83,7 @@ impl CelProgram {
     }
 
     /// # Errors
-    /// Why the expression has no value, for people.
+    /// Returns why the expression has no value, in a text for people.
     pub(super) fn evaluate(&self, context: &RuleContext<'_>) -> Result<bool, String> {
         let mut variables = Context::with_env(Arc::clone(&LIBRARY));
         let mut budget = ConversionBudget {
@@ -116,7 +117,7 @@ impl CelProgram {
     }
 }
 
-/// Gathers the paths by variable.
+/// Groups the paths by variable.
 fn collect_inputs(paths: &[VariablePath]) -> Vec<ProgramInput> {
     let mut inputs: Vec<ProgramInput> = Vec::new();
     for path in paths {
@@ -145,7 +146,7 @@ pub(super) fn is_duration_or_time(node: &IdedExpr) -> bool {
     value.downcast_ref::<CelDuration>().is_some() || value.downcast_ref::<CelTimestamp>().is_some()
 }
 
-/// `x.matches(pattern)` for a pattern that was compiled before.
+/// Evaluates `x.matches(pattern)` for a pattern that was compiled before.
 fn matches<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
     let [text, pattern] = arguments.as_slice() else {
         return Err(ExecutionError::missing_argument_or_target());
@@ -164,12 +165,13 @@ fn matches<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, Exe
     }
 }
 
-/// The variable of a compiled pattern. No expression can name it: a name does not begin with `@`.
+/// Returns the variable name of a compiled pattern. No expression can contain this name, because a
+/// name in an expression does not begin with `@`.
 fn pattern_name(n: usize) -> String {
     format!("@pattern{n}")
 }
 
-/// Replaces the patterns of `matches` by the names of compiled ones.
+/// Replaces the patterns of `matches` by the names of compiled patterns.
 fn compile_patterns(node: &mut IdedExpr, patterns: &mut Vec<Pattern>) {
     if let Expr::Call(call) = &mut node.expr
         && call.func_name == "matches"
@@ -251,7 +253,7 @@ impl ConversionBudget {
     }
 }
 
-/// Words an error for people. The errors of `cel` show values as they are in memory.
+/// Describes an error for people. The errors of `cel` show values as they are in memory.
 fn error_message(error: &ExecutionError) -> String {
     match error {
         ExecutionError::NoSuchKey(key) => format!("there is no \"{key}\""),

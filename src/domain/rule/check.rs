@@ -1,5 +1,5 @@
-//! Holds a parsed expression to the names and types of the schema. All mistakes at once, each where
-//! it stands; what follows from a mistake is not reported again.
+//! Checks a parsed expression against the names and types of the schema. Reports all mistakes
+//! together, each with its place. The consequences of a mistake are not reported again.
 
 mod calls;
 mod names;
@@ -16,19 +16,19 @@ use super::diagnostic::RuleDiagnostic;
 use super::parse::{NodeSpans, ParsedExpression};
 use super::types::{Type, ValueKind};
 
-/// The most nodes of an expression, those that macros are made of included. Evaluating one takes
-/// some hundred nanoseconds.
+/// The most nodes of an expression, including those into which macros expand. Evaluating a node
+/// takes a few hundred nanoseconds.
 pub const MAX_NODES: usize = 300;
 
-/// How deep nodes may nest. Evaluation recurses once a level, on the stack of whoever asks; `&&`
-/// and `||` are balanced by the parser, so that chains of them count for little.
+/// How deep nodes may nest. Evaluation recurses once per level, on the caller's stack. The parser
+/// balances `&&` and `||`, so that chains of them add few levels.
 pub const MAX_DEPTH: usize = 24;
 
-/// The most diagnostics that are told at once.
+/// The most diagnostics that are reported together.
 const MAX_DIAGNOSTICS: usize = 20;
 
 /// # Errors
-/// All mistakes, in order of place; never an empty list.
+/// Returns the mistakes in order of place, never an empty list.
 pub(super) fn check_expression(
     text: &str,
     parsed: &ParsedExpression,
@@ -65,7 +65,7 @@ struct Checker<'a> {
     text: &'a str,
     spans: &'a NodeSpans,
     known_lookups: &'a BTreeSet<String>,
-    /// What macros name; the innermost last.
+    /// The variables of the macro that is being checked; the innermost last.
     variables: Vec<MacroVariable<'a>>,
     diagnostics: Vec<RuleDiagnostic>,
     nodes: usize,
@@ -83,7 +83,8 @@ impl<'a> Checker<'a> {
             .push(RuleDiagnostic::new(at, problem, help));
     }
 
-    /// The type of a node; `dyn` where it could not be found out, so that nothing follows from it.
+    /// Returns the type of a node, or `dyn` if the type cannot be determined, so that no further
+    /// mistakes follow from it.
     fn check_node(&mut self, node: &'a IdedExpr) -> Type {
         self.nodes += 1;
         if self.nodes > MAX_NODES || self.depth == MAX_DEPTH {
@@ -114,7 +115,7 @@ impl<'a> Checker<'a> {
         node_type
     }
 
-    /// Tells once that the expression is too large.
+    /// Reports that the expression is too large, once for each limit.
     fn report_too_large(&mut self, node: &IdedExpr) {
         let help = "make two rules of it";
         let problem = if self.nodes > MAX_NODES {
@@ -182,7 +183,7 @@ impl<'a> Checker<'a> {
         Type::Map(ValueKind::Dyn)
     }
 
-    /// `range.exists(variable, …)` and its kin, as the parser expands them.
+    /// Checks `range.exists(variable, …)` and the other macros, as the parser expands them.
     fn check_comprehension(&mut self, node: &'a IdedExpr, of: &'a ComprehensionExpr) -> Type {
         let range = self.check_node(&of.iter_range);
         let variable = match range {

@@ -1,4 +1,4 @@
-//! The request as rules and templates see it, borrowed and cheap to make.
+//! The request as rules and templates read it, borrowed and cheap to make.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use crate::domain::booking::{Answer, Booking, Question, QuestionKind};
 use crate::domain::decision::Credits;
 use crate::domain::time::Time;
 
-/// One request as rules see it. `schema` has the names of what can be read from it.
+/// One request as rules read it. `schema` has the names of what can be read from it.
 #[derive(Debug, Clone, Copy)]
 pub struct RuleContext<'a> {
     /// The first booking of the request.
@@ -16,7 +16,7 @@ pub struct RuleContext<'a> {
     pub occurrences: usize,
     /// The booker's account, if there is one.
     pub account: Option<&'a Account>,
-    /// The member's bookings that stand.
+    /// How many of the member's bookings are held or charged.
     pub counts: BookingCounts,
     /// The name of the gate.
     pub gate: &'a str,
@@ -26,22 +26,23 @@ pub struct RuleContext<'a> {
     pub credits: Credits,
     /// What the account could spend now.
     pub available: Credits,
-    /// What confirming would set aside, after what is carried over from a predecessor.
+    /// What a confirmation would hold, after what is carried over from a predecessor.
     pub to_hold: Credits,
-    /// When the occurrence starts that stood in the way; in rules the first one does.
+    /// When the occurrence starts that stood in the way. In rules, when the first one starts.
     pub occurrence: Time,
-    /// What the house's own systems answered, by the name of the question.
+    /// What the operator's own systems answered, by the name of the lookup.
     pub lookups: &'a BTreeMap<String, Answer>,
     /// The answer (a slug) that no rule, finding or template may see: the member's PIN.
     pub hidden_answer: Option<&'a str>,
-    /// What is known of the booking questions.
+    /// What is known about the booking questions.
     pub questions: Questions<'a>,
-    /// The house's time zone, for weekdays and hours.
+    /// The gate's time zone, for weekdays and hours.
     pub zone: chrono_tz::Tz,
     pub now: Time,
 }
 
-/// How many bookings of a member stand: still to come, and around the start of the one in question.
+/// How many bookings of a member are held or charged: those still to come, and those in the day,
+/// week and month around the start of a booking.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BookingCounts {
     pub upcoming: u32,
@@ -50,17 +51,17 @@ pub struct BookingCounts {
     pub month: u32,
 }
 
-/// Booking questions, to read the answers by.
+/// The booking questions, which determine how answers are read.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Questions<'a> {
-    /// As the calendar describes them; `None` when it does not.
+    /// As the calendar describes them; `None` if the calendar does not describe them.
     pub from_calendar: Option<&'a [Question]>,
-    /// As the rule that looks at them uses their answers, for those that are not described.
+    /// As the rule that reads their answers uses them, for questions that are not described.
     pub inferred: &'a [Question],
 }
 
 impl Questions<'_> {
-    /// The kind of the question with this identifier.
+    /// Returns the kind of the question with this identifier.
     pub fn kind(&self, slug: &str) -> Option<QuestionKind> {
         let from_calendar = self.from_calendar.unwrap_or_default().iter();
         let mut questions = from_calendar.chain(self.inferred);

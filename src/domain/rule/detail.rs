@@ -1,4 +1,5 @@
-//! The detail of a finding about an expression: every name that the expression reads, with its value.
+//! The detail of a finding about an expression: every name that the expression reads, with its
+//! value.
 
 use std::fmt::Write;
 
@@ -10,7 +11,7 @@ use crate::domain::time::Span;
 /// The longest part of one text that is shown, in bytes.
 const MAX_VALUE_BYTES: usize = 60;
 
-/// Elements of a list that are shown.
+/// The most elements of a list that are shown.
 const MAX_ELEMENTS: usize = 4;
 
 /// The longest detail, in characters: it is stored in a line of the log.
@@ -22,7 +23,7 @@ pub(super) struct VariablePath {
     pub(super) variable: RuleVariable,
     /// Keys that follow the variable, outermost first.
     pub(super) keys: Vec<Box<str>>,
-    /// As a person writes it.
+    /// The path as a person writes it.
     pub(super) text: String,
 }
 
@@ -65,7 +66,7 @@ pub(super) fn describe(paths: &[VariablePath], context: &RuleContext<'_>) -> Str
             Some(value) => write_value(&mut detail, value, false),
             None => detail.push_str("absent"),
         }
-        // A character has at most four bytes: what follows would be cut anyway.
+        // A character has at most four bytes, so what follows would be cut anyway.
         if detail.len() > 4 * MAX_DETAIL {
             break;
         }
@@ -105,7 +106,8 @@ fn write_value(detail: &mut String, value: RuleValue<'_>, is_element: bool) {
     };
 }
 
-/// The first elements and the number of the others; of a list within a list only the number.
+/// Writes the first elements and the number of the others. Of a list within a list, writes only the
+/// number of elements.
 fn write_list(detail: &mut String, list: ListRef<'_>, is_element: bool) {
     let shown_count = if is_element { 0 } else { MAX_ELEMENTS };
     detail.push('[');
@@ -123,7 +125,7 @@ fn write_list(detail: &mut String, list: ListRef<'_>, is_element: bool) {
     detail.push(']');
 }
 
-/// `30h`, `1h30m`, `-45m`, `20s`, `1.5s`, `0s`.
+/// Formats a span exactly: `30h`, `1h30m`, `-45m`, `20s`, `1.5s`, `0s`.
 fn format_exact_span(span: Span) -> String {
     let signed_millis = span.num_milliseconds();
     let millis = signed_millis.unsigned_abs();

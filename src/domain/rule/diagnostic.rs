@@ -1,16 +1,16 @@
-//! What is wrong with an expression or a template, and where.
+//! Mistakes in an expression or a template, with their place.
 
 use std::ops::Range;
 
 /// One mistake in a text of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleDiagnostic {
-    /// Where, in bytes of the text. Always within it and on the borders of characters; empty when
-    /// something is missing there.
+    /// The place of the mistake, in bytes of the text. Always within the text and on the boundaries
+    /// of characters; empty when something is missing there.
     pub at: Range<usize>,
-    /// What is wrong, as a fragment of a sentence.
+    /// The problem, as a fragment of a sentence.
     pub problem: String,
-    /// What to do about it.
+    /// What to do about the problem.
     pub help: String,
 }
 

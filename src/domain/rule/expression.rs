@@ -18,7 +18,7 @@ use super::syntax::{self, literal_text};
 use super::variable::RuleVariable;
 use crate::domain::booking::{Question, QuestionKind};
 
-/// A condition on a request (`RuleContext`). Cheap to clone; equal when written the same.
+/// A condition on a request (`RuleContext`). Cheap to clone. Two are equal when their texts are.
 #[derive(Clone)]
 pub struct Expression {
     compiled: Arc<CompiledExpression>,
@@ -27,22 +27,23 @@ pub struct Expression {
 struct CompiledExpression {
     text: String,
     program: CelProgram,
-    /// What it reads, each path once, in order of appearance.
+    /// The paths that the expression reads, each once, in order of appearance.
     paths: Vec<VariablePath>,
     lookups: BTreeSet<String>,
     answers: Vec<AnswerUse>,
-    /// The questions as the expression uses their answers.
+    /// The questions, as the expression uses their answers.
     inferred_questions: Vec<Question>,
 }
 
 impl Expression {
-    /// Parses and checks. `known_lookups` are the names of the questions that are configured.
+    /// Parses and checks an expression. `known_lookups` are the names of the configured lookups.
     ///
-    /// The parser recurses. What it is given is bounded (`tokens::MAX_WORDS`, `MAX_NESTING`), but
-    /// not so narrowly that any stack would do: call this on a thread with at least `STACK` bytes.
+    /// The parser recurses. Its input is bounded (`tokens::MAX_TOKENS`, `MAX_NESTING`), but not so
+    /// narrowly that every stack would be large enough. Call this on a thread with at least
+    /// `MIN_STACK_BYTES`.
     ///
     /// # Errors
-    /// All mistakes, in order of place; of mistakes in grammar only the first.
+    /// Returns all mistakes, in order of place. If the syntax is wrong, returns only the first.
     pub fn compile(
         text: &str,
         known_lookups: &BTreeSet<String>,
@@ -66,26 +67,26 @@ impl Expression {
         })
     }
 
-    /// Returns whether the request meets the condition. Takes some microseconds; nothing waits, and
-    /// the work is bounded (`cel_backend::MAX_VALUES`, `check::MAX_NODES`).
+    /// Returns whether the request meets the condition. Takes a few microseconds and never waits.
+    /// The work is bounded (`cel_backend::MAX_VALUES`, `check::MAX_NODES`).
     ///
     /// # Errors
-    /// Why it cannot be said, for people: a key that is not there, an answer of another type than
-    /// the rule takes, a number out of range, a division by zero.
+    /// Returns why there is no result, in a text for people: a key that is missing, an answer of
+    /// another type than the rule takes, a number out of range, a division by zero.
     pub fn evaluate(&self, context: &RuleContext<'_>) -> Result<bool, String> {
         self.compiled
             .program
             .evaluate(&self.with_inferred_questions(context))
     }
 
-    /// Returns what the expression reads, with the values of this request: `name = value, …`, at most
-    /// `detail::MAX_DETAIL` characters.
+    /// Returns what the expression reads, with the values of this request: `name = value, …`, at
+    /// most `detail::MAX_DETAIL` characters.
     pub fn describe_inputs(&self, context: &RuleContext<'_>) -> String {
         detail::describe(&self.compiled.paths, &self.with_inferred_questions(context))
     }
 
-    /// The context with the questions as this expression uses their answers, for those that the
-    /// calendar does not describe.
+    /// Returns the context with questions inferred from how this expression uses their answers, for
+    /// questions that the calendar does not describe.
     fn with_inferred_questions<'a>(&'a self, context: &RuleContext<'a>) -> RuleContext<'a> {
         RuleContext {
             questions: Questions {
@@ -96,17 +97,18 @@ impl Expression {
         }
     }
 
-    /// The lookups that it names, in order.
+    /// Returns the lookups that the expression names, in order.
     pub fn lookups(&self) -> impl Iterator<Item = &str> {
         self.compiled.lookups.iter().map(String::as_str)
     }
 
-    /// What it does with answers to booking questions, in order.
+    /// Returns how the expression uses answers to booking questions, in order.
     pub fn answers(&self) -> &[AnswerUse] {
         &self.compiled.answers
     }
 
-    /// The names of the schema that it looks at, each once, in order of appearance.
+    /// Returns the names of the schema that the expression reads, each once, in order of
+    /// appearance.
     pub fn names(&self) -> Vec<&'static str> {
         let mut names = Vec::new();
         for path in self.compiled.paths.iter() {
@@ -123,8 +125,8 @@ impl Expression {
     }
 }
 
-/// The stack that `Expression::compile` must have, in bytes: four times what the worst expression
-/// takes without optimisation.
+/// The stack that `Expression::compile` needs, in bytes: four times what the worst expression takes
+/// without optimisation.
 pub const MIN_STACK_BYTES: usize = 16 * 1024 * 1024;
 
 impl PartialEq for Expression {
@@ -141,8 +143,8 @@ impl fmt::Debug for Expression {
     }
 }
 
-/// The questions whose kind the uses of their answers agree on, where the kind changes how the text is
-/// read that Cal.com sends.
+/// Returns the questions for which all uses of their answers agree on the kind. Only kinds that
+/// change how the text from Cal.com is read are inferred.
 fn infer_questions(uses: &[AnswerUse]) -> Vec<Question> {
     let mut inferred: Vec<Question> = Vec::new();
     for answer_use in uses {
@@ -167,7 +169,7 @@ fn infer_questions(uses: &[AnswerUse]) -> Vec<Question> {
     inferred
 }
 
-/// Gathers what an expression looks at, each once, in order of appearance.
+/// Collects what an expression reads, each path once, in order of appearance.
 fn collect_reads(node: &IdedExpr, paths: &mut Vec<VariablePath>, lookups: &mut BTreeSet<String>) {
     if let Some(path) = longest_path(node) {
         if path.variable == RuleVariable::Lookups
@@ -185,7 +187,7 @@ fn collect_reads(node: &IdedExpr, paths: &mut Vec<VariablePath>, lookups: &mut B
     }
 }
 
-/// The longest path that a node is: a name of the schema and literal keys.
+/// Returns the longest path that a node is: a name of the schema, followed by literal keys.
 fn longest_path(node: &IdedExpr) -> Option<VariablePath> {
     if let Some(name) = syntax::schema_name_of(node) {
         return Some(VariablePath {

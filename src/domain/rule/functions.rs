@@ -1,9 +1,9 @@
-//! The functions and operators an expression may use, with the types they take. A part of CEL's
-//! standard library: what works on the types of `types`.
+//! The functions and operators that an expression may use, with the types they take. They are the
+//! part of CEL's standard library that works on the types of `types`.
 
 use super::types::{Type, ValueKind};
 
-/// One way to call a function. Of `x.f(y)`, the first parameter is `x`.
+/// One way to call a function. In `x.f(y)`, the first parameter is `x`.
 pub(super) struct Overload {
     pub(super) name: &'static str,
     pub(super) style: Style,
@@ -45,7 +45,7 @@ const TIME_PARAMETER: &[Type] = &[Type::TIME];
 const TIME_AND_ZONE_PARAMETERS: &[Type] = &[Type::TIME, Type::TEXT];
 const DURATION_PARAMETER: &[Type] = &[Type::DURATION];
 
-/// Every function.
+/// All functions, with each way to call them.
 pub(super) const OVERLOADS: [Overload; 52] = [
     function("size", &[Type::TEXT], Type::INT),
     function("size", &[LIST], Type::INT),
@@ -101,10 +101,11 @@ pub(super) const OVERLOADS: [Overload; 52] = [
     method("getMilliseconds", DURATION_PARAMETER, Type::INT),
 ];
 
-/// The macros, which are written as methods of a list or map.
+/// The macros that are written as methods of a list or map.
 pub(super) const MACROS: [&str; 6] = ["exists", "all", "exists_one", "existsOne", "map", "filter"];
 
-/// What `left operator right` gives; `None` when it is not defined.
+/// Returns the type of `left operator right`; `None` if the operator is not defined for these
+/// types.
 pub(super) fn arithmetic_result(operator: &str, left: Type, right: Type) -> Option<Type> {
     let number_result = |left: Type, right: Type| {
         let number_type = if left.is_dyn() { right } else { left };
@@ -145,7 +146,7 @@ pub(super) fn arithmetic_result(operator: &str, left: Type, right: Type) -> Opti
     }
 }
 
-/// Whether `<` and its kin are defined between the two.
+/// Returns true if `<`, `<=`, `>` and `>=` are defined between the two types.
 pub(super) fn are_orderable(left: Type, right: Type) -> bool {
     let is_orderable = |of: Type| {
         matches!(

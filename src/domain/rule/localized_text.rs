@@ -1,5 +1,5 @@
-//! One reason in several languages, and which of them a booker reads. How languages relate is taken
-//! from Unicode's CLDR through `icu_locale`.
+//! One reason in several languages, and the choice of the language for a booker. `icu_locale`
+//! provides the relations between languages from Unicode's CLDR.
 
 use icu_locale::{DataLocale, Locale, LocaleCanonicalizer, LocaleFallbacker};
 
@@ -12,8 +12,8 @@ pub struct LocalizedText {
 }
 
 impl LocalizedText {
-    /// The template in the language that is nearest to the booker's (see `nearest`), else the first
-    /// there is.
+    /// Returns the template in the language that is nearest to the booker's (see `nearest`), or
+    /// else the first template.
     pub fn for_language(&self, language: Option<&str>) -> Option<&Template> {
         let first = self.by_language.first();
         if self.by_language.len() < 2 {
@@ -26,13 +26,13 @@ impl LocalizedText {
     }
 }
 
-/// Languages that one tag falls back to, at most.
+/// The most languages to which one tag falls back.
 const MAX_FALLBACKS: usize = 8;
 
-/// The place of the tag whose language is nearest to the wanted one: the same language under another
-/// code (`iw` is `he`), a more general one (`de` for `de-AT`, `no` for `nb`), a more special one
-/// (`pt-BR` for `pt`), or another variety of the same (`en-US` for `en-GB`). Languages in different
-/// scripts are not near each other. Of equally near ones the first counts.
+/// Returns the index of the tag whose language is nearest to the wanted one: the same language
+/// under another code (`iw` is `he`), a more general one (`de` for `de-AT`, `no` for `nb`), a more
+/// specific one (`pt-BR` for `pt`), or another variety of the same (`en-US` for `en-GB`). Languages
+/// in different scripts are not near each other. Of equally near ones, the first counts.
 fn nearest<'a>(wanted: &str, tags: impl Iterator<Item = &'a str>) -> Option<usize> {
     let wanted = fallbacks(wanted);
     let distance_to = |tag: &str| {
@@ -49,8 +49,8 @@ fn nearest<'a>(wanted: &str, tags: impl Iterator<Item = &'a str>) -> Option<usiz
     distances.min().map(|(_, place)| place)
 }
 
-/// The language itself in its canonical form, and those that it falls back to; none where the text is
-/// no language tag. Some write `pt_BR`.
+/// Returns the language in its canonical form, and those to which it falls back; empty if the text
+/// is not a language tag. Accepts `_` too, because some write `pt_BR`.
 fn fallbacks(tag: &str) -> Vec<DataLocale> {
     let Ok(mut locale) = tag.trim().replace('_', "-").parse::<Locale>() else {
         return Vec::new();
@@ -66,7 +66,7 @@ fn fallbacks(tag: &str) -> Vec<DataLocale> {
     languages
 }
 
-/// Whether two tags name the same language, such as `iw` and `he`.
+/// Returns true if two tags name the same language, such as `iw` and `he`.
 pub fn is_same_language(first: &str, second: &str) -> bool {
     let (one, other) = (fallbacks(first), fallbacks(second));
     !one.is_empty() && one.first() == other.first()
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn languages_match_as_their_speakers_read_them() {
-        // what the booker speaks, what there is, what is picked
+        // the booker's language, the languages of the templates, the index of the chosen one
         let rows: [(&str, &[&str], Option<usize>); 24] = [
             ("en", &["de", "en"], Some(1)),
             ("no", &["en", "nb"], Some(1)),

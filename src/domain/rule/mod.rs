@@ -1,12 +1,14 @@
 //! The operator's own rules: expressions that are checked when the configuration is read, and the
-//! templates that tell a booker the reason.
+//! templates that give a booker the reason.
 //!
-//! Expressions are written in CEL. The `cel` crate parses (`parse`) and evaluates them (`cel_backend`).
-//! In between, `check` compares each expression with the names and types of `schema`, so that a
-//! mistake is reported when the configuration is read, with its place, and not when somebody books.
-//! `detail` says what an expression read, for the finding of the rule.
+//! Expressions are written in CEL. The `cel` crate parses (`parse`) and evaluates them
+//! (`cel_backend`). In between, `check` compares each expression with the names and types of
+//! `schema`, so that a mistake is reported with its place when the configuration is read, and not
+//! when a booker makes a request. `detail` describes what an expression read, for the finding of
+//! the rule.
 //!
-//! Nothing here parses on a stack of its own choosing: `Expression::compile` says what it needs.
+//! This module does not choose the stack on which it parses. `Expression::compile` documents the
+//! stack that it needs.
 
 pub mod answer_usage;
 mod cel_backend;

@@ -1,4 +1,5 @@
-//! Parses a text into the syntax tree of the `cel` crate, and finds the place of a node in the text.
+//! Parses a text into the syntax tree of the `cel` crate, and finds the place of a node in the
+//! text.
 
 use std::ops::Range;
 
@@ -8,20 +9,20 @@ use cel::parser::{ParseError, Parser};
 use super::diagnostic::RuleDiagnostic;
 use super::tokens::Tokens;
 
-/// What the parser made of a text.
+/// A parsed text: its syntax tree, and the places of the nodes.
 pub(super) struct ParsedExpression {
     pub(super) root: IdedExpr,
     pub(super) spans: NodeSpans,
 }
 
-/// Where nodes stand in the text.
+/// The places of nodes in the text.
 pub(super) struct NodeSpans {
     tokens: Tokens,
     offsets: SourceInfo,
 }
 
 /// # Errors
-/// What is wrong first; whatever comes behind it is usually a consequence.
+/// Returns the first mistake. Those after it are usually consequences.
 pub(super) fn parse(text: &str) -> Result<ParsedExpression, RuleDiagnostic> {
     let tokens = Tokens::read(text)?;
     if tokens.is_empty() {
@@ -43,7 +44,8 @@ pub(super) fn parse(text: &str) -> Result<ParsedExpression, RuleDiagnostic> {
     }
 }
 
-/// The parser's words are those of its generator; these are for people.
+/// Translates a parser error for people, because the parser's own messages use the words of its
+/// generator.
 fn translate_error(text: &str, tokens: &Tokens, error: &ParseError) -> RuleDiagnostic {
     let byte = byte_offset(text, error.pos);
     let at = tokens.span(tokens.index_at_byte(byte));
@@ -80,7 +82,7 @@ fn translate_error(text: &str, tokens: &Tokens, error: &ParseError) -> RuleDiagn
     unexpected_token(text, tokens, byte)
 }
 
-/// The parser stopped at this byte.
+/// Describes the token at which the parser stopped.
 fn unexpected_token(text: &str, tokens: &Tokens, byte: usize) -> RuleDiagnostic {
     if byte >= tokens.end() {
         let end = tokens.end();
@@ -108,7 +110,7 @@ fn unexpected_token(text: &str, tokens: &Tokens, byte: usize) -> RuleDiagnostic 
     RuleDiagnostic::new(at, format!("`{excerpt}` is not understood here"), help)
 }
 
-/// The byte of a line and a column, both counted from 1, in characters.
+/// Converts a line and a column, both counted from 1, in characters, into a byte offset.
 fn byte_offset(text: &str, (line, column): (isize, isize)) -> usize {
     let line = usize::try_from(line - 1).unwrap_or(0);
     let column = usize::try_from(column - 1).unwrap_or(0);
@@ -122,7 +124,8 @@ fn byte_offset(text: &str, (line, column): (isize, isize)) -> usize {
 }
 
 impl NodeSpans {
-    /// The word by which the parser knows a node: an operator, an opening bracket, a name.
+    /// Returns the index of the token by which the parser locates a node: an operator, an opening
+    /// bracket, a name.
     fn token_index(&self, node: &IdedExpr) -> usize {
         let start = self
             .offsets
@@ -132,33 +135,33 @@ impl NodeSpans {
             .index_at_byte(usize::try_from(start).unwrap_or(usize::MAX))
     }
 
-    /// Of an operator, the operator itself.
+    /// Returns the place of an operator, without its operands.
     pub(super) fn operator_span(&self, node: &IdedExpr) -> Range<usize> {
         self.tokens.span(self.token_index(node))
     }
 
-    /// Of a call or macro, its name.
+    /// Returns the place of the name of a call or macro.
     pub(super) fn name_span(&self, node: &IdedExpr) -> Range<usize> {
         self.tokens.span(self.token_index(node).saturating_sub(1))
     }
 
-    /// Of a selection, the field.
+    /// Returns the place of the field of a selection.
     pub(super) fn field_span(&self, node: &IdedExpr) -> Range<usize> {
         self.tokens.span(self.token_index(node) + 1)
     }
 
-    /// Of `has(a.b)`, the field `b`.
+    /// Returns the place of the field `b` in `has(a.b)`.
     pub(super) fn tested_field_span(&self, node: &IdedExpr) -> Range<usize> {
         let closing = self.tokens.closing_index(self.token_index(node));
         self.tokens.span(closing.saturating_sub(1))
     }
 
-    /// Of a macro, the name of its variable.
+    /// Returns the place of the name of a macro's variable.
     pub(super) fn variable_span(&self, node: &IdedExpr) -> Range<usize> {
         self.tokens.span(self.token_index(node) + 1)
     }
 
-    /// The whole node, without brackets around it.
+    /// Returns the place of the whole node, without brackets around it.
     pub(super) fn span(&self, node: &IdedExpr) -> Range<usize> {
         let word = self.token_index(node);
         let own_span = self.tokens.span(word);

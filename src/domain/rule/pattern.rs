@@ -1,4 +1,4 @@
-//! Patterns of `matches`: compiled once, when the expression is, and bounded in what they may cost.
+//! Patterns of `matches`: compiled once, together with the expression, and limited in their cost.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -7,11 +7,11 @@ use cel::common::types::Type;
 use cel::common::value::{StaticVal, Val};
 use regex::{Regex, RegexBuilder};
 
-/// The size of a compiled pattern, in bytes. `\w{200}` would be a hundred times as large.
+/// The largest compiled pattern, in bytes. `\w{200}` would be a hundred times as large.
 pub const MAX_PATTERN_BYTES: usize = 256 * 1024;
 
-/// The longest text that is searched, in bytes. Searching takes time in proportion to text and
-/// pattern, never more; titles and answers are shorter than this.
+/// The longest text that is searched, in bytes. A search never takes more time than in proportion
+/// to text and pattern. Titles and answers are shorter than this.
 pub const MAX_SEARCHED_BYTES: usize = 16 * 1024;
 
 /// The type under which the `cel` crate knows a compiled pattern.
@@ -23,7 +23,7 @@ pub(super) struct Pattern(Arc<Regex>);
 
 impl Pattern {
     /// # Errors
-    /// Why it is no pattern, in one line.
+    /// Returns why the text is not a pattern, in one line.
     pub(super) fn compile(text: &str) -> Result<Self, String> {
         let compiled = RegexBuilder::new(text)
             .size_limit(MAX_PATTERN_BYTES)
@@ -41,7 +41,8 @@ impl Pattern {
             })
     }
 
-    /// Whether it is found in the text; `None` when the text is too long to look.
+    /// Returns true if the text contains the pattern; `None` if the text is too long to be
+    /// searched.
     pub(super) fn matches(&self, text: &str) -> Option<bool> {
         (text.len() <= MAX_SEARCHED_BYTES).then(|| self.0.is_match(text))
     }

@@ -1,16 +1,16 @@
 //! Every name that a rule or a template may use: its type, its meaning and the variable it names.
-//! This table is the one place; documentation for operators is made from it.
+//! This table is the only such list; a test compares the documentation for operators with it.
 
 use super::types::{Type, ValueKind};
 use super::variable::RuleVariable;
 
-/// One name.
+/// One name that a rule or a template may use.
 #[derive(Debug, Clone, Copy)]
 pub struct SchemaName {
-    /// As it is written: `booking.title`, `now`.
+    /// The name as it is written: `booking.title`, `now`.
     pub path: &'static str,
     pub value_type: Type,
-    /// What it means, for operators.
+    /// The meaning of the name, for operators.
     pub description: &'static str,
     pub(super) variable: RuleVariable,
 }
@@ -316,17 +316,17 @@ pub(super) fn name_of(variable: RuleVariable) -> &'static SchemaName {
     name.expect("every variable has a name")
 }
 
-/// The name behind a path, if there is one.
+/// Finds the name with this path.
 pub(super) fn find_name(path: &str) -> Option<&'static SchemaName> {
     NAMES.iter().find(|name| name.path == path)
 }
 
-/// The groups that names are in: `booking`, `booker`, and so on.
+/// Returns true for the groups of names: `booking`, `booker`, and so on.
 pub(super) fn is_group(word: &str) -> bool {
     fields(word).next().is_some()
 }
 
-/// The fields of a group: `title`, `start`, and so on.
+/// Returns the fields of a group: `title`, `start`, and so on.
 pub(super) fn fields(group: &str) -> impl Iterator<Item = &'static str> {
     NAMES
         .iter()
@@ -336,7 +336,8 @@ pub(super) fn fields(group: &str) -> impl Iterator<Item = &'static str> {
         })
 }
 
-/// What stands alone or before the first dot: groups, `now` and `lookup`.
+/// Returns the part of each name before the first dot, or the whole name: groups, `now` and
+/// `lookup`.
 pub(super) fn roots() -> impl Iterator<Item = &'static str> {
     let words = NAMES.iter().map(|name| name.path);
     words.map(|path| path.split_once('.').map_or(path, |(group, _)| group))

@@ -1,4 +1,4 @@
-//! The syntax tree of the `cel` crate: what is below a node, and what a node names.
+//! The syntax tree of the `cel` crate: the nodes below a node, and what a node names.
 
 use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue};
 
@@ -67,8 +67,8 @@ pub(super) fn children(node: &IdedExpr) -> Vec<&IdedExpr> {
     }
 }
 
-/// Returns the name of the schema that a node is, if it is one. The checker does not allow macros to
-/// hide a name.
+/// Returns the name of the schema that a node is, if it is one. The checker does not allow macros
+/// to hide a name.
 pub(super) fn schema_name_of(node: &IdedExpr) -> Option<&'static SchemaName> {
     match &node.expr {
         Expr::Ident(name) => schema::find_name(name),
@@ -88,7 +88,7 @@ pub(super) fn literal_text(node: &IdedExpr) -> Option<&str> {
     }
 }
 
-/// Returns whether a node contains a macro that goes through a list or map.
+/// Returns whether a node contains a macro that iterates over a list or map.
 pub(super) fn has_macro(node: &IdedExpr) -> bool {
     matches!(node.expr, Expr::Comprehension(_)) || children(node).into_iter().any(has_macro)
 }

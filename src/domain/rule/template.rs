@@ -1,4 +1,5 @@
-//! Reasons for bookers, as templates: the same names as in expressions, times in the house's zone.
+//! Reasons for bookers, as templates: the same names as in expressions, times in the gate's time
+//! zone.
 
 mod check;
 mod values;
@@ -15,15 +16,15 @@ use super::diagnostic::RuleDiagnostic;
 /// The longest template, in bytes.
 pub const MAX_TEMPLATE_BYTES: usize = 4 * 1024;
 
-/// The longest text that a template makes, in characters: a decline carries it into a mail.
+/// The longest text that a template may make, in characters. A decline carries it into a mail.
 pub const MAX_RENDERED: usize = 500;
 
-/// Work of one rendering, in the engine's units: about one an instruction and one for 64 bytes.
-/// A template of a few lines takes some hundred.
+/// The most work of one rendering, in the engine's units: about one per instruction and one per 64
+/// bytes. A template of a few lines takes a few hundred.
 const FUEL: u64 = 20_000;
 
-/// The engine: undefined names are errors, nothing is included, nothing is escaped (the text goes
-/// into mails as text).
+/// The template engine. Undefined names are errors, and nothing is included. Nothing is escaped,
+/// because the text goes into mails as text.
 static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut engine = Environment::new();
     engine.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -32,8 +33,8 @@ static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     engine
 });
 
-/// A text with places for what is known of the request. Cheap to clone; equal when written the
-/// same.
+/// A text with placeholders for values of the request. Cheap to clone. Two are equal when their
+/// texts are.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Template {
     text: Arc<str>,
@@ -41,16 +42,17 @@ pub struct Template {
 
 impl Template {
     /// # Errors
-    /// The first mistake: grammar, names that do not exist, filters that do not exist.
+    /// Returns the first mistake: wrong syntax, an unknown name, an unknown filter.
     pub fn compile(text: &str) -> Result<Self, RuleDiagnostic> {
         check::check_template(text)?;
         Ok(Self { text: text.into() })
     }
 
-    /// The text for this request: one line, at most `MAX_RENDERED` characters.
+    /// Returns the text for this request: one line, at most `MAX_RENDERED` characters.
     ///
     /// # Errors
-    /// Why there is none, for people: an answer that was not given, or too much work.
+    /// Returns why there is no text, in a text for people: an answer is missing, or rendering would
+    /// take too much work.
     pub fn render(&self, context: &RuleContext<'_>) -> Result<String, String> {
         let render_within = |limits| {
             let rendered = render(&self.text, &|root| {
@@ -82,7 +84,7 @@ impl fmt::Debug for Template {
     }
 }
 
-/// Renders with what `value` gives for each root name that the text uses.
+/// Renders a text with the values that `value` returns for the root names in the text.
 fn render(
     text: &str,
     value: &dyn Fn(&str) -> Option<minijinja::Value>,
@@ -97,7 +99,7 @@ fn render(
     template.render(minijinja::Value::from(variables))
 }
 
-/// One line: blanks and control characters become single spaces.
+/// Makes one line of a text: blanks and control characters become single spaces.
 fn to_single_line(text: &str) -> String {
     let words = text.split(|c: char| c.is_whitespace() || c.is_control());
     words
@@ -106,7 +108,7 @@ fn to_single_line(text: &str) -> String {
         .join(" ")
 }
 
-/// What is longer than a reason may be is cut.
+/// Cuts a text that is longer than a reason may be.
 fn truncate(line: String) -> String {
     if line.chars().nth(MAX_RENDERED).is_none() {
         return line;

@@ -1,6 +1,6 @@
-//! The words of an expression and where they stand. A reader of its own, because the parser must
-//! not be given what would overflow its stack, and because it tells where a call's bracket opens
-//! but not what the call is named or where it ends.
+//! The tokens of an expression, with their places in the text. They are read separately from the
+//! parser for two reasons: the parser must not be given a text that would overflow its stack, and
+//! it reports where a call's bracket opens but not the name of the call or where the call ends.
 
 use std::ops::Range;
 
@@ -9,24 +9,25 @@ use super::diagnostic::RuleDiagnostic;
 /// The longest expression, in bytes. Real ones are a line or two.
 pub const MAX_EXPRESSION_BYTES: usize = 4 * 1024;
 
-/// The most words (names, literals, operators, brackets) of an expression. The parser recurses once
-/// a word in the worst case, such as `1+1+1+…`.
+/// The most tokens (names, literals, operators, brackets) of an expression. In the worst case, such
+/// as `1+1+1+…`, the parser recurses once per token.
 pub const MAX_TOKENS: usize = 500;
 
-/// How deep brackets may nest. Each costs the parser about ten calls.
+/// How deep brackets may nest. Each level costs the parser about ten calls.
 pub const MAX_NESTING: usize = 20;
 
-/// All words, in order.
+/// All tokens of an expression, in order.
 #[derive(Debug, Default)]
 pub(super) struct Tokens {
     spans: Vec<Range<usize>>,
-    /// For an opening bracket the word that closes it.
+    /// For each opening bracket, the index of the token that closes it.
     closing_tokens: Vec<Option<usize>>,
 }
 
 impl Tokens {
     /// # Errors
-    /// When the text is too long or too deep, or a text or bracket in it is not closed.
+    /// Fails if the text is too long or nests too deep, or if a quoted text or a bracket is not
+    /// closed.
     pub(super) fn read(text: &str) -> Result<Self, RuleDiagnostic> {
         if text.len() > MAX_EXPRESSION_BYTES {
             let end = text.len();
@@ -58,7 +59,7 @@ impl Tokens {
         }
     }
 
-    /// Keeps account of what is open; the word is about to be added.
+    /// Records which brackets are open. The token `word` has not been added yet.
     fn track_bracket(
         &mut self,
         text: &str,
@@ -97,13 +98,13 @@ impl Tokens {
         self.spans.get(index).cloned().unwrap_or(0..0)
     }
 
-    /// The word at or around this byte; the last one for bytes behind it.
+    /// Returns the index of the last token that starts at or before this byte.
     pub(super) fn index_at_byte(&self, byte: usize) -> usize {
         let following = self.spans.partition_point(|word| word.start <= byte);
         following.saturating_sub(1)
     }
 
-    /// The word that closes the bracket that is the word `index`; the bracket itself if none does.
+    /// Returns the index of the token that closes the bracket at `index`, or `index` if none does.
     pub(super) fn closing_index(&self, index: usize) -> usize {
         self.closing_tokens
             .get(index)
@@ -116,7 +117,7 @@ impl Tokens {
         self.spans.is_empty()
     }
 
-    /// Where the last word ends.
+    /// Returns where the last token ends.
     pub(super) fn end(&self) -> usize {
         self.spans.last().map_or(0, |word| word.end)
     }
@@ -139,7 +140,7 @@ fn unclosed_diagnostic(text: &str, at: Range<usize>) -> RuleDiagnostic {
     )
 }
 
-/// The next word from `at` on.
+/// Reads the next token from `at` on.
 fn next_token(text: &str, at: usize) -> Result<Option<Range<usize>>, RuleDiagnostic> {
     let mut start = at;
     loop {
@@ -187,7 +188,8 @@ fn length_while(rest: &str, of: impl Fn(char) -> bool) -> usize {
     rest.find(|c| !of(c)).unwrap_or(rest.len())
 }
 
-/// A number, with everything that could belong to one: signs only behind an exponent.
+/// Returns the length of a number, with everything that may belong to it: signs only after an
+/// exponent.
 fn number_length(rest: &str) -> usize {
     let mut previous = ' ';
     let hexadecimal = rest.starts_with("0x");
@@ -200,7 +202,7 @@ fn number_length(rest: &str) -> usize {
     end.unwrap_or(rest.len())
 }
 
-/// The quotes with which a text begins, behind its prefix.
+/// Returns the quotes with which a quoted text begins, after its prefix.
 fn opening_quote(rest: &str) -> &'static str {
     let body = rest.trim_start_matches(['r', 'R', 'b', 'B']);
     ["\"\"\"", "'''", "\"", "'"]
@@ -209,7 +211,8 @@ fn opening_quote(rest: &str) -> &'static str {
         .unwrap_or("\"")
 }
 
-/// The length of the text that begins here, if one does: `Some(None)` when it does not end.
+/// Returns the length of the quoted text that begins here, if one does; `Some(None)` if it does not
+/// end.
 fn quoted_text_length(rest: &str) -> Option<Option<usize>> {
     let body = rest.trim_start_matches(['r', 'R', 'b', 'B']);
     let prefix = &rest[..rest.len() - body.len()];

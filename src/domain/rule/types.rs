@@ -1,9 +1,9 @@
-//! The types that the checker knows. CEL has more (unsigned numbers, bytes, optional values);
-//! nothing of a booking needs them, so expressions go without.
+//! The types that the checker knows. CEL has more (unsigned numbers, bytes, optional values), but
+//! no property of a booking needs them, so expressions do without.
 
 use std::fmt;
 
-/// What one value is.
+/// The kind of one value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueKind {
     Bool,
@@ -13,11 +13,11 @@ pub enum ValueKind {
     Duration,
     Time,
     Null,
-    /// Known only when it is looked at: answers, metadata, lookups.
+    /// Known only when the value is read: answers, metadata, lookups.
     Dyn,
 }
 
-/// What an expression gives.
+/// The type of an expression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Type {
     Scalar(ValueKind),
@@ -43,7 +43,7 @@ impl Type {
         self == Self::INT || self == Self::DOUBLE
     }
 
-    /// What stands in a list or map of this, when it is taken out one by one.
+    /// Returns the kind of the elements of a list or map that holds values of this type.
     pub(super) fn kind_as_element(self) -> ValueKind {
         match self {
             Self::Scalar(kind) => kind,
@@ -51,7 +51,7 @@ impl Type {
         }
     }
 
-    /// Whether `==` between the two can ever be true.
+    /// Returns true if `==` between the two can ever be true.
     pub(super) fn is_comparable_with(self, other: Self) -> bool {
         match (self, other) {
             (a, b) if a.is_dyn() || b.is_dyn() => true,
@@ -66,7 +66,7 @@ impl Type {
         }
     }
 
-    /// One of these where that is wanted.
+    /// Returns true if a value of this type may be used where the expected type is required.
     pub(super) fn is_assignable_to(self, expected: Self) -> bool {
         self == expected
             || self.is_dyn()

@@ -1,5 +1,6 @@
-//! The values of variables, borrowed from the request that is evaluated. They are converted to values
-//! of the `cel` crate (`cel_backend`), of templates (`template::values`) and to text (`detail`).
+//! The values of variables, borrowed from the request that is evaluated. They are converted to
+//! values of the `cel` crate (`cel_backend`), of templates (`template::values`) and to text
+//! (`detail`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +23,7 @@ pub(super) enum RuleValue<'a> {
     Map(MapRef<'a>),
 }
 
-/// A list, in the form in which the request has it.
+/// A list, in the form in which the request holds it.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum ListRef<'a> {
     Answers(&'a [Answer]),
@@ -33,24 +34,24 @@ pub(super) enum ListRef<'a> {
     Tags(Option<&'a BTreeSet<String>>),
 }
 
-/// A map with strings for keys.
+/// A map whose keys are strings.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum MapRef<'a> {
-    /// Any object of JSON.
+    /// Any JSON object.
     Answers(&'a BTreeMap<String, Answer>),
-    /// The answers of a booking, each of the type of its question.
+    /// The answers of a booking, each with the type of its question.
     TypedAnswers(TypedAnswers<'a>),
     /// Empty without an account.
     Attributes(Option<&'a BTreeMap<String, String>>),
 }
 
-/// The answers of one booking. Cal.com sends most answers as texts, also those to number questions, and
-/// an optional question that was left blank as an empty text: the type of the question says what is
-/// meant.
+/// The answers of one booking. Cal.com sends most answers as texts, even those to number questions,
+/// and an optional question that was left blank as an empty text. Therefore each answer is read by
+/// the type of its question.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TypedAnswers<'a> {
     pub(super) answers: &'a BTreeMap<String, Answer>,
-    /// The entry with this name is not there for anybody who looks.
+    /// The slug of the answer that is hidden from every reader.
     pub(super) hidden_answer: Option<&'a str>,
     pub(super) questions: Questions<'a>,
 }
@@ -148,8 +149,8 @@ impl<'a> TypedAnswers<'a> {
     }
 }
 
-/// The answer as its question means it; `None` where the question was left blank. An answer that does
-/// not fit its question stays as it was sent.
+/// Returns the answer as a value of its question's type; `None` if the question was left blank. An
+/// answer that does not fit its question stays as it was sent.
 fn to_typed_value(answer: &Answer, kind: Option<QuestionKind>) -> Option<RuleValue<'_>> {
     match (answer, kind) {
         (Answer::Null, _) => None,

@@ -1,4 +1,4 @@
-//! The variables of rules and templates, and how each is read from the request.
+//! The variables of rules and templates, and how each is read from a request.
 
 use chrono::{Datelike, Timelike, Weekday};
 
@@ -6,7 +6,8 @@ use super::context::RuleContext;
 use super::value::{ListRef, MapRef, RuleValue, TypedAnswers};
 use crate::domain::decision::Credits;
 
-/// Something that rules and templates can read. `schema` has the name, type and description of each.
+/// A variable that rules and templates can read. `schema` has the name, type and description of
+/// each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum RuleVariable {
     BookingUid,

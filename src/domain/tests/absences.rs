@@ -1,4 +1,4 @@
-//! A booker who did not come, by what was paid and what was forgiven before.
+//! A booker who did not come, by what was paid and which absences were forgiven before.
 
 use super::fixtures::*;
 use crate::domain::booking::{Attendee, BookingStatus};
@@ -7,9 +7,9 @@ use crate::domain::request::ChargeState;
 use crate::domain::time::Span;
 use crate::domain::watch::{ChainEnd, ChargeCase, ChargeDecision, ChargeOutcome, watch_charge};
 
-/// What is written, and why; `None`: it waits for an operator.
 const FORGIVEN: &str = "the booker did not come; forgiven";
 
+/// Returns what the watch writes, and why; `None` if the charge waits for an operator.
 fn watch_no_show(paid: bool, no_show: NoShow, forgiven: u32) -> Option<(ChargeOutcome, String)> {
     let gate = modify(gate(), |gate| {
         gate.terms.refunds.no_show = no_show;
@@ -88,7 +88,8 @@ fn what_was_not_paid_is_not_forgiven() {
             0,
             Some((ChargeOutcome::Refunded, missed)),
         ),
-        // It would use up what is to be forgiven of a booking that costs something.
+        // Forgiving an absence without a payment would use up the forgiveness for a booking that
+        // costs something.
         (
             false,
             NoShow::Keep,

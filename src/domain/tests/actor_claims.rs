@@ -1,4 +1,5 @@
-//! In whose name a booking was cancelled or moved, and what of that is believed, recorded and reported.
+//! In whose name a booking was cancelled or moved, and what of this claim is believed, recorded and
+//! reported.
 
 use super::fixtures::*;
 use crate::domain::booking::{Attendee, Booking, BookingStatus, Host};
@@ -15,7 +16,7 @@ const GUEST: &str = "guest@example.com";
 const JOINED: &str = "joined@example.com";
 const STRANGER: &str = "cy@example.net";
 
-/// Bo's booking with a guest, and one who was added later.
+/// Returns Bo's booking with a guest, and with an attendee who was added later.
 fn shared_booking() -> Booking {
     modify(booking("a"), |b| {
         b.host = Some(Host {
@@ -58,7 +59,7 @@ fn a_name_is_on_one_of_the_sides() {
         let moved = modify(shared_booking(), |b| b.rescheduled_by = by.clone());
         assert_eq!(identify_mover(&moved, &hosts), expect, "{by:?}");
     }
-    // Who is not listed is a third party.
+    // A person who is not listed is a third party.
     let admin = address(ADMIN);
     assert_eq!(
         ClaimedActor::identify(&shared_booking(), Some(&admin), &[]),
@@ -66,7 +67,8 @@ fn a_name_is_on_one_of_the_sides() {
     );
 }
 
-/// An hour before the start: what is recorded, what is reported, and whether it came back.
+/// Watches a booking that was cancelled an hour before the start. Returns what is recorded, what is
+/// reported, and whether the credits came back.
 fn watch_cancelled(by: Option<&str>, terms: &RefundTerms) -> (String, String, ChargeOutcome) {
     let booking = modify(
         with_status(shared_booking(), BookingStatus::Cancelled),

@@ -1,5 +1,5 @@
-//! The house's own criteria: their precedence with one row per rule, each choice, each text, and an
-//! operator's word about them.
+//! The operator's criteria: their precedence with one row per rule, each choice, each text, and the
+//! effect of an operator's review on them.
 
 use super::evaluation_fixture::*;
 use super::fixtures::*;
@@ -37,7 +37,7 @@ fn cap(at_most: u32, period: CapPeriod) -> Cap {
     }
 }
 
-/// A booking of the member that stands, so many minutes from now, let in by this gate.
+/// Returns a counted booking of the member, of this gate, that starts this many minutes from now.
 fn counted_booking(name: &str, minutes: i64, gate: &str) -> CountedBooking {
     CountedBooking {
         booking: uid(name),
@@ -48,7 +48,7 @@ fn counted_booking(name: &str, minutes: i64, gate: &str) -> CountedBooking {
     }
 }
 
-/// At no time.
+/// Returns a window without any time.
 fn never_open() -> TimeWindow {
     TimeWindow {
         weekdays: [false; 7],
@@ -105,8 +105,9 @@ fn exceed_cap(case: &mut EvaluationCase) {
     case.counted_bookings = vec![counted_booking("x", 600, "club")];
 }
 
-/// In the order of precedence, last first: each row adds an objection in front of those above it,
-/// and is what the booker is told then. Expressions have their rows in `rules`.
+/// The criteria in order of precedence, last first. Each row adds an objection in front of those
+/// above it, and has the decision and the reasons that result. Expressions have their rows in
+/// `rules`.
 #[test]
 fn the_first_criterion_that_objects_decides() {
     type PrecedenceRow = (
@@ -161,7 +162,7 @@ fn the_first_criterion_that_objects_decides() {
                 ReasonCode::ShortOfCredit,
             ],
         ),
-        // Who may be somebody else learns nothing of the member.
+        // A booker who may not be the member learns nothing about the member.
         ("pin", give_wrong_pin, DECLINE, &[ReasonCode::WrongPin]),
         (
             "not-frozen",
@@ -217,11 +218,11 @@ fn the_first_criterion_that_objects_decides() {
     }
 }
 
-/// Each criterion alone: its finding when it is content, its effect and its text when it is not.
+/// Each criterion alone: its finding when it does not object, its effect and its text when it does.
 #[test]
 fn every_criterion_has_an_effect_and_a_text_of_its_own() {
     type CriterionChange = fn(&mut EvaluationCase);
-    // the criterion, what makes it object, what sets its effect, code, text for the booker
+    // what makes the criterion object, what sets its effect, code, text for the booker
     type CriterionRow = (
         CriterionChange,
         fn(&mut EvaluationCase, OnViolation),
@@ -294,7 +295,7 @@ fn every_criterion_has_an_effect_and_a_text_of_its_own() {
             let evaluation = check(change, decision, &[code]);
             assert_eq!(messages::join_reasons(&evaluation.reasons), expect);
         }
-        // A wait that is over is a decline that says so.
+        // A wait that is over becomes a decline, with a reason that says so.
         let change = |case: &mut EvaluationCase| {
             object(case);
             set_effect(case, OnViolation::wait_for(Span::hours(2)));
@@ -333,12 +334,12 @@ fn what_no_criterion_minds_is_confirmed() {
             ];
         },
         |case| {
-            // The gate counts its own.
+            // A cap of the gate counts only the gate's own bookings.
             case.gate.criteria.caps = vec![cap(1, CapPeriod::Open)];
             case.counted_bookings = vec![counted_booking("x", 600, "other")];
         },
         |case| {
-            // Caps of other tiers are not his.
+            // Caps of other tiers do not apply to the member.
             case.gate.criteria.caps = vec![Cap {
                 tiers: vec!["silver".to_owned()],
                 ..cap(0, CapPeriod::Day)
@@ -375,7 +376,7 @@ fn a_missing_a_locked_and_an_unset_pin() {
             Decision::Review,
             "the gate asks for a PIN, and the account has none",
         ),
-        // Not looked at is not right.
+        // A PIN that was not compared is not a correct PIN.
         (
             None,
             Decision::Review,
@@ -392,14 +393,14 @@ fn a_missing_a_locked_and_an_unset_pin() {
     }
 }
 
-/// Of several caps the strictest decides, and nothing is summed; the house counts every gate.
+/// Of several caps the strictest decides, and nothing is summed. Global caps count every gate.
 #[test]
 fn caps_count_what_stands_in_the_period_of_the_booking() {
     // The booking starts in 24 h; `now` is a Friday, 2027-01-15 08:00 UTC.
     let day = 24 * 60;
     let of_gate = |minutes| counted_booking("x", minutes, "club");
     let of_other_gate = |minutes| counted_booking("y", minutes, "other");
-    // house, gate, standing, period of the objection
+    // global caps, gate caps, counted bookings, period of the objection
     type CapRow<'a> = (&'a [Cap], &'a [Cap], Vec<CountedBooking>, Option<CapPeriod>);
     let rows: [CapRow<'_>; 12] = [
         (
@@ -458,7 +459,7 @@ fn caps_count_what_stands_in_the_period_of_the_booking() {
             Some(CapPeriod::Open),
         ),
         (&[], &[cap(1, CapPeriod::Open)], vec![of_gate(-31)], None),
-        // Two caps with room each do not make one without.
+        // Two caps that are not reached do not add up to one that is.
         (
             &[cap(2, CapPeriod::Day)],
             &[cap(2, CapPeriod::Week), cap(3, CapPeriod::Week)],
@@ -585,7 +586,7 @@ fn the_first_price_that_fits_is_what_a_booking_costs() {
     }
 }
 
-/// Hours, days and weeks are the house's or the booker's.
+/// Hours, days and weeks are in the configured time zone or the booker's.
 #[test]
 fn hours_are_read_in_the_zone_of_the_operator_or_the_booker() {
     // The booking starts at 08:00 UTC; in Auckland it is 21:00.
@@ -595,7 +596,7 @@ fn hours_are_read_in_the_zone_of_the_operator_or_the_booker() {
     };
     let rows = [
         (
-            ZoneSource::GlobalPolicy,
+            ZoneSource::Schedule,
             Some("Pacific/Auckland"),
             "UTC",
             DECLINE,
@@ -614,7 +615,7 @@ fn hours_are_read_in_the_zone_of_the_operator_or_the_booker() {
             Decision::Confirm,
         ),
         (
-            ZoneSource::GlobalPolicy,
+            ZoneSource::Schedule,
             None,
             "Pacific/Auckland",
             Decision::Confirm,
@@ -635,7 +636,8 @@ fn hours_are_read_in_the_zone_of_the_operator_or_the_booker() {
     }
 }
 
-/// A paid booking that was moved: `carry` asks only what keeps calendar and ledger right.
+/// A paid booking that was moved: with `carry`, only the rules apply that keep calendar and ledger
+/// right.
 #[test]
 fn a_rescheduled_booking_that_keeps_its_charge_is_not_rechecked() {
     let criteria: [fn(&mut EvaluationCase); 8] = [
@@ -688,7 +690,8 @@ fn operator_review(verdict: OperatorDecision) -> Option<OperatorReview> {
     })
 }
 
-/// An operator's word stands above what the house asks for, and never above calendar and ledger.
+/// An operator's review overrides the configured criteria, but not the rules that keep calendar and
+/// ledger right.
 #[test]
 fn an_operators_review_overrides_the_configured_criteria() {
     let criteria: [fn(&mut EvaluationCase); 8] = [
@@ -736,13 +739,13 @@ fn an_operators_review_overrides_the_configured_criteria() {
         };
         check(change, DECLINE, &[ReasonCode::Operator]);
     }
-    // What is nobody's to answer stays so.
+    // A request that cannot be answered stays so.
     let over = |case: &mut EvaluationCase| {
         case.bookings[0].end = now();
         case.review = operator_review(OperatorDecision::Decline);
     };
     check(over, Decision::Leave, &[ReasonCode::AlreadyOver]);
-    // A booker without a ledger is declined all the same when a person says so.
+    // Although the ledger is empty, the booker is declined if an operator decides so.
     let empty = |case: &mut EvaluationCase| {
         remove_account(case);
         case.ledger_is_empty = true;
@@ -751,7 +754,7 @@ fn an_operators_review_overrides_the_configured_criteria() {
     check(empty, DECLINE, &[ReasonCode::Operator]);
 }
 
-/// Names of lists, notes and other operators' matters are not told to bookers.
+/// Bookers do not learn notes, entries of lists, or other matters of operators.
 #[test]
 fn notes_of_operators_are_not_told() {
     for object in [block_booker, disallow_booker] {
@@ -760,7 +763,7 @@ fn notes_of_operators_are_not_told() {
     }
 }
 
-/// Requests of one booker on one day, those of this plan included.
+/// The requests of one booker on one day count, including those of this plan.
 #[test]
 fn a_day_has_so_many_requests() {
     use crate::domain::plan::{Action, plan};
@@ -784,7 +787,7 @@ fn a_day_has_so_many_requests() {
     snapshot.prior_requests.insert(
         address("bo@example.com"),
         vec![
-            // Of the day before, and one that is known and pending.
+            // A request of the day before, and one that is known and still pending.
             PriorRequest {
                 request: request_id("z"),
                 created_at: at_minute(-24 * 60),
@@ -816,7 +819,7 @@ fn a_day_has_so_many_requests() {
     );
 }
 
-/// What one step lets in, the next one counts.
+/// Each step counts the bookings that the steps before it confirm.
 #[test]
 fn a_plan_counts_what_it_confirms() {
     use crate::domain::plan::plan;

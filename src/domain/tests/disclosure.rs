@@ -1,6 +1,6 @@
 //! Promise 18: no default text tells a stranger who is a member or what they have. The address of a
-//! request is only typed, so the texts of two requests that differ in nothing but the account of the
-//! address must be the same.
+//! request is only typed. Therefore two requests that differ only in the account of the address
+//! must get the same text.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +24,7 @@ use crate::domain::time::Span;
 
 type CaseChange = fn(&mut EvaluationCase);
 
-/// What is the same whoever is asked for: nothing in these depends on an account.
+/// Properties of a request that are the same for every address, because none depends on an account.
 const PUBLIC: [(&str, CaseChange); 9] = [
     ("nothing else", |_| ()),
     ("hours", |case| {
@@ -60,7 +60,7 @@ const PUBLIC: [(&str, CaseChange); 9] = [
     }),
 ];
 
-/// What differs with the account of the address.
+/// Properties that differ with the account of the address.
 const ACCOUNTS: [(&str, CaseChange); 9] = [
     ("a stranger", |case| case.account = None),
     ("rich", |_| ()),
@@ -102,7 +102,7 @@ const ACCOUNTS: [(&str, CaseChange); 9] = [
     }),
 ];
 
-/// Whether and how the booker proves anything; `true` where nothing is proven.
+/// Whether and how the booker proves to be the member; `true` if nothing is proven.
 const PROOFS: [(&str, CaseChange, bool); 8] = [
     ("none", |_| (), true),
     ("unknown", |case| set_address_verification(case, None), true),
@@ -184,7 +184,8 @@ fn decline_text(public: CaseChange, account: CaseChange, proof: CaseChange) -> O
 #[test]
 fn a_default_text_does_not_depend_on_the_account_of_the_address() {
     for (public_name, public) in PUBLIC {
-        // Which kind of PIN was wrong is no matter of the account, but whether there is one is.
+        // In which way a PIN was wrong must not change the text, but whether the gate asks for one
+        // may.
         for pins in [false, true] {
             let mut texts: BTreeMap<String, Vec<(&str, &str)>> = BTreeMap::new();
             for (proof_name, proof, _) in PROOFS
@@ -207,8 +208,8 @@ fn a_default_text_does_not_depend_on_the_account_of_the_address() {
     }
 }
 
-/// Every code, as the only reason: either its default text is the same for everybody, or it is not
-/// told. What comes in with a new code is put on one of the two sides where the match has no `_`.
+/// Every code, as the only reason: either its default text is the same for everybody, or the text
+/// is not shown. A new code is put on one of the two sides where the match has no `_`.
 #[test]
 fn every_code_that_is_about_an_account_is_covered_above() {
     let mut met_codes = BTreeSet::new();
@@ -224,7 +225,7 @@ fn every_code_that_is_about_an_account_is_covered_above() {
             }
         }
     }
-    // Those that never decline, and what stands with an operator's own words.
+    // Codes that never decline, and those that come with an operator's own words.
     let others = [
         ReasonCode::Ungated,
         ReasonCode::ForeignHost,
@@ -251,7 +252,7 @@ fn every_code_that_is_about_an_account_is_covered_above() {
         ReasonCode::AcceptedMove,
         ReasonCode::DependsOnUnsettled,
         ReasonCode::AlreadyBegun,
-        // Told in the same words to everybody.
+        // Every booker gets the same words.
         ReasonCode::Unanswered,
     ];
     let missing: Vec<ReasonCode> = REASON_CODES
@@ -277,7 +278,8 @@ fn who_has_proven_to_be_the_member_is_told_everything() {
         let expect = "This booking costs 2 credits, and your balance is 1 credit.";
         assert_eq!(text.as_deref(), Some(expect), "{name}");
     }
-    // A PIN of the gate is what proves; Cal.com's check beside it does not make up for a wrong one.
+    // If the gate has a PIN, the PIN is the proof: Cal.com's verification does not make up for a
+    // wrong one.
     let evaluation = evaluate_case(|case| {
         set_low_balance(case);
         set_address_verification(case, Some(true));
@@ -346,7 +348,7 @@ fn a_series_says_which_of_its_bookings_stood_in_the_way() {
         case.bookings = (0..3)
             .map(|n| occurrence("s", &format!("o{n}"), n))
             .collect();
-        // The second is a day later than the first.
+        // The second occurrence is a day later than the first.
         case.bookings[1].start = at_minute(48 * 60);
         case.bookings[1].end = at_minute(48 * 60 + 30);
     };
@@ -424,7 +426,7 @@ fn a_series_says_which_of_its_bookings_stood_in_the_way() {
     }
 }
 
-/// A cancellation of what others accepted is the same for everybody, too.
+/// The text of a cancellation of a booking that others accepted is the same for everybody, too.
 #[test]
 fn other_texts_name_no_account() {
     let reason = |text: String| Reason {

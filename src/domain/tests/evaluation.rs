@@ -28,7 +28,7 @@ fn what_every_rule_likes_is_confirmed_at_its_cost() {
 
 type PrecedenceLayer = (fn(&mut EvaluationCase), Decision, &'static [ReasonCode]);
 
-/// Each row adds an objection in front of the ones below it: the first one decides.
+/// Each row adds an objection in front of those above it. The first objection decides.
 #[test]
 fn the_first_rule_that_objects_decides() {
     let layers: [PrecedenceLayer; 13] = [
@@ -167,7 +167,7 @@ fn reasons_that_ask_for_the_same_are_all_told() {
         set_low_balance(case);
     };
     check_text(change, &format!("{TAKEN} {SHORT}"));
-    // Those that ask for something else are not.
+    // Reasons that ask for something else are not given.
     let change = |case: &mut EvaluationCase| {
         case.is_time_taken = true;
         set_low_balance(case);
@@ -204,7 +204,7 @@ fn a_wait_ends_at_its_deadline_in_a_decline() {
     check_text(start_booking, &format!("{UNKNOWN} {WAITED}"));
 }
 
-/// A wait that is over asks for a decline, so that what else asks for one is told with it.
+/// A wait that is over asks for a decline, so the other reasons for a decline are given with it.
 #[test]
 fn a_wait_that_is_over_tells_the_other_reasons_to_decline_too() {
     let change = |case: &mut EvaluationCase| {
@@ -286,7 +286,7 @@ fn a_series_costs_each_of_its_occurrences() {
         case.bookings[2].booker = booker("al@example.com");
     };
     check(name_two_bookers, Decision::Review, &[ReasonCode::NoBooker]);
-    // Over only when its last occurrence is.
+    // A series is over only when its last occurrence is.
     let begin_series = |case: &mut EvaluationCase| {
         make_series(case);
         case.gate.cost = 1;
@@ -349,7 +349,7 @@ fn every_rule_that_was_looked_at_leaves_a_finding() {
     assert_eq!(evaluate_case(set_low_balance).findings, expect);
 }
 
-/// The operator's words about a frozen account are not for the booker.
+/// The booker does not get the operator's words about a frozen account.
 #[test]
 fn why_an_account_is_frozen_is_not_told() {
     let evaluation = evaluate_case(|case| {

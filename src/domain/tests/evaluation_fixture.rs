@@ -1,4 +1,4 @@
-//! A request that every rule likes, to be changed by a row and judged.
+//! A request that meets every rule, to be changed by a row and evaluated.
 
 use super::fixtures::*;
 use crate::domain::account::Account;
@@ -14,7 +14,7 @@ use crate::domain::snapshot::{CountedBooking, Lookups, PinResult};
 use crate::domain::time::Time;
 
 pub const DECLINE: Decision = Decision::Decline;
-/// A request that every rule likes, until it is changed.
+/// A request that meets every rule, until it is changed.
 pub struct EvaluationCase {
     pub gate: Gate,
     pub bookings: Vec<Booking>,
@@ -31,7 +31,7 @@ pub struct EvaluationCase {
     pub overlap_index: usize,
     pub carried_charge: Option<Charge>,
     pub ledger_is_empty: bool,
-    /// Whether what takes the time is settled, and what may still come back.
+    /// Whether the booking that takes the time is settled, and which credits may still come back.
     pub is_overlap_settled: bool,
     pub unsettled_credits: Credits,
     pub first_evaluated: Time,

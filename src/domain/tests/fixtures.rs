@@ -1,4 +1,4 @@
-//! Test data, short to write: a name makes a thing, `but` changes what matters in the row.
+//! Test data in few words: a name makes an item, and `modify` changes what matters in the row.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,12 +33,12 @@ pub fn now() -> Time {
     DateTime::from_timestamp_millis(1_800_000_000_123).expect("in range")
 }
 
-/// So many minutes after `now`.
+/// Returns the instant that is this many minutes after `now`.
 pub fn at_minute(minutes: i64) -> Time {
     now() + Span::minutes(minutes)
 }
 
-/// Changes a made thing.
+/// Changes a value and returns it.
 pub fn modify<T>(mut thing: T, change: impl FnOnce(&mut T)) -> T {
     change(&mut thing);
     thing
@@ -96,7 +96,8 @@ pub fn booker(text: &str) -> Option<Booker> {
     })
 }
 
-/// A pending booking of the club by Bo for tomorrow, half an hour long, asked for an hour ago.
+/// Returns a pending booking of the club by Bo for tomorrow, half an hour long, requested an hour
+/// ago.
 pub fn booking(name: &str) -> Booking {
     Booking {
         uid: uid(name),
@@ -131,7 +132,8 @@ pub fn booking(name: &str) -> Booking {
     }
 }
 
-/// As `booking`, by somebody else, so many half hours later, asked for so many minutes after `now`.
+/// Returns a booking as `booking` does, but by this booker, `slot` half hours later, and requested
+/// `created` minutes after `now`.
 pub fn booking_by(name: &str, booker_address: &str, slot: i64, created: i64) -> Booking {
     modify(booking(name), |b| {
         b.booker = booker(booker_address);
@@ -141,7 +143,7 @@ pub fn booking_by(name: &str, booker_address: &str, slot: i64, created: i64) -> 
     })
 }
 
-/// An occurrence of the series, in the slot.
+/// Returns an occurrence of the series, in this slot.
 pub fn occurrence(series: &str, name: &str, slot: i64) -> Booking {
     modify(booking_by(name, "bo@example.com", slot, -60), |b| {
         b.series = Some(request_id(series));
@@ -171,7 +173,7 @@ pub fn event_type() -> EventType {
     }
 }
 
-/// A lot of as many credits as it was granted.
+/// Returns a lot that still has all credits of its grant.
 pub fn lot(name: &str, credits: Credits, expires: Option<Time>) -> Lot {
     Lot {
         grant: grant_reference(name),
@@ -182,7 +184,7 @@ pub fn lot(name: &str, credits: Credits, expires: Option<Time>) -> Lot {
     }
 }
 
-/// An account with these lots, in this order.
+/// Returns an account with these lots, in this order.
 pub fn account_with_lots(id: &str, lots: Vec<Lot>) -> Account {
     modify(Account::new(account_id(id), at_minute(-10_000)), |a| {
         a.version = 1;
@@ -191,7 +193,7 @@ pub fn account_with_lots(id: &str, lots: Vec<Lot>) -> Account {
     })
 }
 
-/// An account with so many credits that never expire; none: without a lot.
+/// Returns an account with credits that never expire. With 0 credits, the account has no lot.
 pub fn account(id: &str, credits: Credits) -> Account {
     let lots = (credits > 0).then(|| lot(&format!("g-{id}"), credits, None));
     account_with_lots(id, lots.into_iter().collect())
@@ -231,12 +233,12 @@ pub fn policy() -> Policy {
     }
 }
 
-/// The policy with its one gate changed.
+/// Returns the policy with a change to its one gate.
 pub fn policy_with(change: impl FnOnce(&mut Gate)) -> Policy {
     modify(policy(), |p| change(&mut p.gates[0]))
 }
 
-/// These bookings wait, and these accounts exist.
+/// Returns a snapshot in which these bookings are pending and these accounts exist.
 pub fn snapshot(pending: Vec<Booking>, accounts: Vec<Account>) -> Snapshot {
     let observe = |booking| TimestampedBooking {
         booking,
@@ -278,7 +280,7 @@ pub fn snapshot(pending: Vec<Booking>, accounts: Vec<Account>) -> Snapshot {
     }
 }
 
-/// A recorded intent of Bo's to confirm these bookings at 1 credit each.
+/// Returns a recorded intent of Bo's to confirm these bookings at 1 credit each.
 pub fn intent(id: &str, bookings: &[&str]) -> Request {
     Request {
         id: request_id(id),
@@ -317,7 +319,7 @@ pub fn intent(id: &str, bookings: &[&str]) -> Request {
     }
 }
 
-/// The same as an intent to decline.
+/// Changes an intent into one to decline.
 pub fn to_decline(request: Request) -> Request {
     modify(request, |r| {
         r.decision = Decision::Decline;
@@ -326,7 +328,7 @@ pub fn to_decline(request: Request) -> Request {
     })
 }
 
-/// Bo's charge for a booking tomorrow, of one credit from his one lot.
+/// Returns Bo's charge for a booking tomorrow, of one credit from Bo's only lot.
 pub fn charge(name: &str, state: ChargeState) -> Charge {
     Charge {
         booking: booking_ref(name),
@@ -348,7 +350,7 @@ pub fn charge(name: &str, state: ChargeState) -> Charge {
     }
 }
 
-/// The intent as observing finds it: its bookings held for and seen so.
+/// Returns the intent as a pass observes it: with holds for its bookings, which have these states.
 pub fn open_intent(request: Request, states: &[(&str, BookingState)]) -> OpenIntent {
     let held_charge = |booking: &BookingRef| charge(booking.uid.as_str(), ChargeState::Held);
     OpenIntent {
@@ -404,7 +406,7 @@ pub fn decided_fact(request: Request) -> Fact {
     }
 }
 
-/// A plan in words, one line a step: `a confirm enough send confirm a, hold a 1`.
+/// Describes a plan in words, one line per step: `a confirm enough send confirm a, hold a 1`.
 pub fn describe_plan(plan: &Plan) -> Vec<String> {
     plan.steps.iter().map(describe_step).collect()
 }
@@ -437,12 +439,12 @@ fn describe_hold(fact: &Fact) -> Option<String> {
     Some(format!("hold {} {}", booking.uid, sum_credits(parts)))
 }
 
-/// Plans, and tells it in words.
+/// Plans, and describes the plan in words.
 pub fn describe_planned(snapshot: &Snapshot, policy: &Policy) -> Vec<String> {
     describe_plan(&plan(snapshot, policy))
 }
 
-/// The reason of an entry that reads so.
+/// Returns the reason of an entry that has this text.
 #[track_caller]
 pub fn reason_with_text(text: &str) -> EntryReason {
     use NotConfirmed as Found;

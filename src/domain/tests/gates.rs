@@ -93,7 +93,7 @@ fn configured_hosts_are_answered_too() {
             &other,
             false,
         ),
-        // Without a number nobody can say what else takes the host's time.
+        // Without the host's number it is unknown what else takes the host's time.
         (ann(), &deleted, false),
     ];
     for (policy, booking, expect) in rows {

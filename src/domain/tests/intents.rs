@@ -1,5 +1,5 @@
-//! The one transition of an intent, from what its bookings are: the whole matrix, mixtures of a
-//! series, the charge that is carried on, and the pauses between tries.
+//! The state transition of an intent, by the states of its bookings: the whole matrix, mixtures of
+//! a series, the charge that is carried, and the pauses between attempts.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ const CONFIRMED: Option<DecisionOutcome> = Some(DecisionOutcome::Confirmed);
 const DECLINED: Option<DecisionOutcome> = Some(DecisionOutcome::Declined);
 const SUPERSEDED: Option<DecisionOutcome> = Some(DecisionOutcome::Superseded);
 
-/// The transition while no call is running.
+/// Returns the next step while no call is running.
 fn next_without_call(
     request: &Request,
     charges: &[Charge],
@@ -76,7 +76,7 @@ fn the_matrix_of_decisions_and_booking_states() {
     let cancel = modify(decline.clone(), |r| r.call = Some(CallKind::Cancel));
     let call = NextStep::Call(booking_ref("a"));
     let rows = [
-        // What it is, and what that means to an intent to confirm, to decline, to cancel.
+        // The state of the booking, and the outcome of an intent to confirm, to decline, to cancel.
         (BookingState::Accepted, [CONFIRMED, SUPERSEDED, SUPERSEDED]),
         (
             BookingState::AcceptedAfterMove,
@@ -179,7 +179,7 @@ fn a_hold_is_posted_when_it_was_accepted_and_given_back_when_not() {
     }
 }
 
-/// Whoever finished it meanwhile: a hold that has ended is not ended again.
+/// A hold that has ended is not ended again, whatever ended it meanwhile.
 #[test]
 fn only_holds_are_ended() {
     let states = [
@@ -232,7 +232,8 @@ fn a_confirmation_that_met_a_moved_or_cancelled_booking_is_charged_and_listed() 
     }
 }
 
-/// What is to cancel an accepted booking is open until the booking is cancelled, whatever failed.
+/// An intent to cancel an accepted booking stays open until the booking is cancelled, whatever
+/// fails.
 #[test]
 fn a_cancellation_of_an_accepted_booking_stays_open_until_it_is_cancelled() {
     use crate::domain::decision::{Reason, ReasonCode};
@@ -320,7 +321,8 @@ fn a_series_is_called_while_one_is_pending_and_settled_when_all_are_known() {
     );
 }
 
-/// A successor of `old`, which paid so much; what the successor itself holds.
+/// Returns an intent for a successor of `old`, the holds of the successor, and the charge of `old`,
+/// which paid `paid` credits.
 fn successor_intent(credits: u64, paid: u64, holds: bool) -> (Request, Vec<Charge>, Charge) {
     let request = modify(intent("b", &["b"]), |r| {
         r.predecessor = Some(uid("old"));
@@ -381,7 +383,8 @@ fn a_successor_takes_the_charge_over_and_gets_back_what_it_costs_less() {
     }
 }
 
-/// Once it stopped every pass: each occurrence wanted to take over what can be taken over once.
+/// A mistake here once stopped every pass: each occurrence tried to take over a charge that can be
+/// taken over only once.
 #[test]
 fn occurrences_that_join_a_successor_take_nothing_over() {
     let (request, _, old) = successor_intent(3, 3, false);
@@ -558,7 +561,7 @@ fn the_state_of_a_booking_by_its_status_and_moves() {
             }),
             BookingState::AcceptedAfterCancel,
         ),
-        // The reason of a move stands on what it was moved to.
+        // The reason of a move is on the booking that was moved to.
         (
             modify(unmoved_booking(BookingStatus::Accepted), |b| {
                 b.cancellation_reason = Some("ill".to_owned());
@@ -600,7 +603,8 @@ fn the_state_of_a_booking_by_its_status_and_moves() {
     );
 }
 
-/// A moved occurrence names nobody, also when a confirmation met it too late and revived it.
+/// A moved occurrence does not name its successor, even if a confirmation came too late and revived
+/// it.
 #[test]
 fn an_occurrence_is_seen_with_who_replaced_it() {
     let occurrence_with = |status| with_status(occurrence("s", "a", 1), status);
@@ -637,7 +641,7 @@ fn an_occurrence_is_seen_with_who_replaced_it() {
         state_in_series(&[over], Some(CallKind::Cancel)),
         BookingState::PendingAfterEnd
     );
-    // A status that is not known says as little after the end as before it.
+    // An unknown status decides as little after the end as before it.
     let unknown = occurrence_with(BookingStatus::AwaitingHost);
     for call in [CallKind::Confirm, CallKind::Decline] {
         let series = std::slice::from_ref(&unknown);
@@ -679,7 +683,8 @@ fn pauses_grow_from_none_to_an_hour() {
     assert!(intent::is_due(&intent("a", &["a"]), now()));
 }
 
-/// A call that may still be running is never repeated, and what it can still change is not settled.
+/// A call that may still be running is never repeated, and a state that this call can still change
+/// is not settled.
 #[test]
 fn while_a_call_may_be_running_its_booking_is_only_read() {
     let until = at_minute(15);
@@ -688,7 +693,7 @@ fn while_a_call_may_be_running_its_booking_is_only_read() {
     let cancel = modify(decline.clone(), |r| r.call = Some(CallKind::Cancel));
     const NO_OUTCOME: Option<DecisionOutcome> = None;
     let rows = [
-        // A confirmation is written at the end of its call, whatever the booking is by then.
+        // Cal.com writes a confirmation at the end of the call, whatever the booking is by then.
         (BookingState::Pending, [NO_OUTCOME, NO_OUTCOME, NO_OUTCOME]),
         (BookingState::Accepted, [CONFIRMED, NO_OUTCOME, NO_OUTCOME]),
         (BookingState::Rejected, [NO_OUTCOME, DECLINED, DECLINED]),
@@ -750,7 +755,7 @@ fn a_call_may_be_running_until_its_time_has_passed_or_an_answer_came() {
     };
     let slack = limits.max_observation_age;
     let rows = [
-        // The notes of the log, what the store remembers, and when the call was sent.
+        // the calls in the log, the mark in the store, when the unanswered call was sent
         (vec![], None, None),
         (vec![lost_call(10)], None, Some(at_minute(9))),
         (
@@ -765,14 +770,14 @@ fn a_call_may_be_running_until_its_time_has_passed_or_an_answer_came() {
         ),
         (vec![call_note(10, CallEnd::NotSent)], None, None),
         (vec![call_note(10, CallEnd::Answered)], None, None),
-        // The process ended after the mark and before the note.
+        // The process ended after the mark was set and before the call was recorded.
         (vec![], Some(at_minute(20)), Some(at_minute(20) + slack)),
         (
             vec![lost_call(10)],
             Some(at_minute(20)),
             Some(at_minute(20) + slack),
         ),
-        // The note is the younger one.
+        // The record of the call is younger than the mark.
         (
             vec![call_note(30, CallEnd::Refused)],
             Some(at_minute(20)),
@@ -814,7 +819,7 @@ fn the_readings_while_a_call_may_run_get_rarer() {
     assert_eq!(reads, [0, 15, 30, 45, 75, 120, 180, 270, 405, 615]);
 }
 
-/// A refusal that never changes keeps time and credit from others, so it comes to an end.
+/// An intent that is always refused keeps time and credit from others, so it comes to an end.
 #[test]
 fn an_intent_that_is_refused_time_after_time_ends_and_is_told() {
     let intent_refused = |count: i64| {
@@ -846,7 +851,7 @@ fn an_intent_that_is_refused_time_after_time_ends_and_is_told() {
     assert_eq!(*code, UnresolvedCode::Refused);
     assert!(detail.contains("what came back"), "{detail}");
     assert!(problem.contains("what came back"), "{problem}");
-    // An answer of another kind in between, and the count begins again.
+    // After an answer of another kind, the count begins again.
     let mixed = modify(intent_refused(8), |r| r.calls[3].end = CallEnd::Failed);
     assert_eq!(
         next_without_call(&mixed, &held_charges(&["a"]), None, &pending),
@@ -854,7 +859,7 @@ fn an_intent_that_is_refused_time_after_time_ends_and_is_told() {
     );
 }
 
-/// Cal.com refuses for ever to cancel what is over; it declines and confirms that all the same.
+/// Cal.com always refuses to cancel a booking that is over, but still declines and confirms it.
 #[test]
 fn what_is_over_cannot_be_cancelled_any_more() {
     let pending = with_status(booking("a"), BookingStatus::Pending);
@@ -886,7 +891,7 @@ fn what_is_over_cannot_be_cancelled_any_more() {
     assert_eq!(actual, BookingState::Rejected);
 }
 
-/// One call confirms every occurrence that waits: none is sent once the first of them has begun.
+/// One call confirms every pending occurrence, so no call is sent once the first of them has begun.
 #[test]
 fn a_series_is_not_called_once_an_occurrence_has_begun() {
     let request = intent("a", &["a", "b", "c"]);
@@ -925,7 +930,7 @@ fn a_series_is_not_called_once_an_occurrence_has_begun() {
         );
         assert_eq!(next, NextStep::Unclear, "{unknown:?}");
     }
-    // An accepted occurrence that has begun does not keep the others from their call.
+    // An accepted occurrence that has begun does not prevent the call for the others.
     let next = next_without_call(
         &request,
         &[],

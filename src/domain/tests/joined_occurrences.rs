@@ -1,4 +1,4 @@
-//! Whether the confirm of a series accepted a booking that joined the series meanwhile.
+//! Whether the confirm of a series also accepted a booking that joined the series meanwhile.
 
 use super::fixtures::*;
 use crate::domain::booking::{Booking, BookingStatus};
@@ -7,7 +7,7 @@ use crate::domain::request::{CallEnd, CallKind, CallNote, Request, RequestState}
 use crate::domain::time::Span;
 use crate::domain::watch::accepted_bookings::{SeriesConfirm, series_confirm};
 
-/// The confirm was sent and answered at `now`.
+/// Returns a series whose confirm was sent and answered at `now`.
 fn confirmed_series() -> Request {
     modify(intent("s", &["a"]), |request| {
         request.series = Some(request_id("s"));
@@ -26,7 +26,8 @@ fn confirmed_series() -> Request {
     })
 }
 
-/// The clocks of the server and of this machine may differ by some seconds, and ours may be set back.
+/// The clocks of the server and of this machine may differ by some seconds, and this machine's
+/// clock may be set back.
 #[test]
 fn what_joined_before_the_confirm_ended_was_accepted_by_it_whatever_the_clocks_say() {
     let seconds = [

@@ -1,4 +1,4 @@
-//! Every fact on the ledger, legal and illegal, and what the account is afterwards.
+//! Every fact on the ledger, legal and illegal, and the account afterwards.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,8 @@ use super::memory_ledger::MemoryLedger;
 use crate::domain::account::{Balance, LotPart, MAX_ALIASES, MAX_LOTS};
 use crate::domain::decision::{Credits, DecisionOutcome, MAX_CREDITS};
 use crate::domain::fact::{Fact, RefundPart};
-use crate::domain::ledger::{GrantKind, Violation};
+use crate::domain::grant::GrantKind;
+use crate::domain::ledger::Violation;
 use crate::domain::request::{
     CallEnd, CallKind, CallNote, ChargeState, MAX_CALLS, MAX_OCCURRENCES, OperatorDecision,
     OperatorReview, RequestState,
@@ -122,7 +123,8 @@ fn aliased_fact(id: &str, alias: &str) -> Fact {
     }
 }
 
-/// Bo with 3 credits that expire in 100 minutes and 2 that never do; an intent `a`, nothing held.
+/// Returns a ledger in which Bo has 3 credits that expire in 100 minutes, 2 that never expire, and
+/// an intent `a` without holds.
 fn ledger_of_bo() -> MemoryLedger {
     ledger_from(&[
         grant_fact("g2", BO, 2, None),
@@ -144,7 +146,7 @@ fn commit_facts(memory: &mut MemoryLedger, at: Time, facts: &[Fact]) {
     memory.assert_adds_up();
 }
 
-/// The facts stand, then the last one is refused and changes nothing.
+/// Asserts that the ledger takes the facts `before`, and then refuses `fact` and does not change.
 #[track_caller]
 fn assert_refused(before: &[Fact], fact: Fact, expect: Violation) {
     let mut memory = ledger_of_bo();
@@ -184,8 +186,8 @@ fn lots_of_bo(memory: &MemoryLedger) -> Vec<(&str, Credits)> {
         .collect()
 }
 
-/// A way through the life of credits: the facts, then available, held, posted, refunded, expired,
-/// revoked.
+/// The life of credits. Each row has the facts, and then the credits that are available, held,
+/// posted, refunded, expired, revoked.
 #[test]
 fn what_facts_add_up_to() {
     type LifecycleRow = (&'static str, Vec<Fact>, [Credits; 6]);
@@ -271,7 +273,7 @@ fn a_lot_expires_at_its_instant_whether_written_down_or_not() {
     assert_eq!(early, Err(Violation::NotExpired(grant_reference("g1"))));
     commit_facts(&mut memory, at_minute(100), &[expire_fact("g1", 3)]);
     assert_eq!(available(&memory, at_minute(100)), (2, 3));
-    // Written off before, and given back after: it is expired all the same.
+    // Credits that come back after their lot was written off count as expired, too.
     let mut memory = ledger_of_bo();
     commit_facts(&mut memory, now(), &[hold_for_a(2)]);
     commit_facts(
@@ -317,7 +319,7 @@ fn lots_pay_earliest_expiry_first_then_older_grant() {
     let expect = vec![part("soon-old", 1), part("soon-new", 1), part("a", 1)];
     assert_eq!(allocated, Some(expect));
     assert_eq!(memory.accounts[&account_id(BO)].allocate(8, now()), None);
-    // A lot that comes back stands where it stood.
+    // A lot that comes back takes its former place.
     commit_facts(
         &mut memory,
         at_minute(4),
@@ -480,7 +482,7 @@ fn a_hold_ends_once() {
     }
 }
 
-/// Promise 3: an intent is finished with its holds, not before them.
+/// Promise 3: an intent is settled with its holds, not before them.
 #[test]
 fn an_intent_does_not_end_before_its_holds() {
     assert_refused(
@@ -613,7 +615,7 @@ fn a_charge_moves_on_with_all_that_was_paid() {
         (successor.start, successor.end, successor.moved_from),
         (at_minute(900), at_minute(930), Some(uid("a")))
     );
-    // A dearer successor holds the rest; both are one charge then.
+    // A successor that costs more holds the difference. Then both are one charge.
     let mut memory = ledger_of_bo();
     let paid_facts = [hold_for_a(2), post_fact("a"), settled_fact("a")];
     let hold_of_difference = hold_fact("b", "b", BO, vec![part("g1", 1), part("g2", 1)]);
@@ -634,7 +636,7 @@ fn a_charge_moves_on_with_all_that_was_paid() {
 fn moves_that_do_not_fit() {
     let paid_facts = [hold_for_a(2), post_fact("a")];
     let exists = |name| Violation::ChargeExists(uid(name));
-    // To itself would be the payment twice.
+    // A move to itself would count the payment twice.
     assert_refused(&paid_facts, move_fact("a", "a"), exists("a"));
     let hold_facts = [
         decided_fact(intent("b", &["b"])),
@@ -703,8 +705,8 @@ fn accounts_and_their_names() {
     assert!(memory.aliases.is_empty());
 }
 
-/// Logs from before addresses had one form may hold several spellings of one name: they must open, and
-/// what was granted under each is one account's.
+/// Logs from before addresses had one form may hold several spellings of one name. They must open,
+/// and grants under each spelling belong to one account.
 #[test]
 fn old_logs_with_several_spellings_of_a_name_open() {
     let (composed, other) = ("jos\u{e9}@example.com", "jose\u{301}@example.com");
@@ -720,7 +722,7 @@ fn old_logs_with_several_spellings_of_a_name_open() {
         opened_fact(readable),
         opened_fact(ascii),
         grant_fact("n3", readable, 1, None),
-        // What an operator did to have the account found.
+        // An operator made these changes so that the account is found.
         aliased_fact(readable, ascii),
         aliased_fact(BO, composed),
         aliased_fact(BO, "a@straße.de"),
@@ -870,7 +872,7 @@ fn an_operator_reviews_only_what_is_noted() {
     );
     let expected = review(decline, "no friend", 2);
     assert_eq!(memory.requests[&request_id("n")].review, expected);
-    // Whatever a later decision carries, and whatever becomes of it.
+    // The review stays, whatever a later decision carries and whatever its outcome is.
     let other = modify(note("n"), |r| r.review = review(confirm, "made up", 9));
     for fact in [
         decided_fact(note("n")),

@@ -1,4 +1,4 @@
-//! Random facts, most of them nonsense: whatever is taken, the ledger adds up.
+//! Random facts, most of them nonsense: after every fact that the ledger takes, the ledger adds up.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::domain::request::{
 
 const ACCOUNTS: [&str; 3] = ["bo@example.com", "al@example.com", "club"];
 
-/// What one random fact is made of; which of the numbers matter depends on the kind.
+/// The parts of one random fact. Its kind determines which of the numbers matter.
 #[derive(Debug, Clone)]
 struct RandomFact {
     kind: u8,
@@ -25,7 +25,7 @@ struct RandomFact {
     second_number: u8,
     credits: Credits,
     parts: Vec<(u8, Credits)>,
-    /// Whether the parts are those that the account would really pay with, or those it did.
+    /// Whether the parts are those with which the account would really pay, or has paid.
     is_plausible: bool,
     flag: bool,
     minutes: i64,
@@ -61,7 +61,7 @@ fn random_fact() -> impl Strategy<Value = RandomFact> {
         )
 }
 
-/// The fact, thrown at the ledger as it is at that minute.
+/// Builds the fact for the ledger as it is at that minute.
 fn build_fact(random: &RandomFact, memory: &MemoryLedger, minute: i64) -> Fact {
     let account = ACCOUNTS[random.account];
     let booking = format!("b{}", random.first_number);
@@ -205,7 +205,7 @@ fn refund_parts(
     parts.into_iter().enumerate().map(refund_part).collect()
 }
 
-/// What the promises say of single charges, counted beside the ledger.
+/// Counts for the promises about single charges, kept independently of the ledger.
 #[derive(Default)]
 struct ChargeTally {
     holds: BTreeMap<BookingUid, Credits>,
@@ -220,7 +220,7 @@ impl ChargeTally {
             Fact::Hold { booking, parts, .. } => {
                 let credits = parts.iter().map(|part| part.credits).sum();
                 self.holds.insert(booking.uid.clone(), credits);
-                // Held for again after all came back.
+                // The booking is held for again after all of its credits came back.
                 self.ends.remove(&booking.uid);
             }
             Fact::Post { booking } => {
@@ -292,7 +292,7 @@ proptest! {
         }
     }
 
-    /// Facts in one commit or one after the other: the same ledger (promise 9).
+    /// Facts in one commit and facts one after the other give the same ledger (promise 9).
     #[test]
     fn replaying_what_was_taken_gives_the_same_ledger(
         throws in prop::collection::vec(random_fact(), 1..80),

@@ -1,4 +1,4 @@
-//! The records in memory: the smallest fold there can be, and what random facts are tried on.
+//! Ledger records in memory: the smallest possible projection, which random facts are tried on.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -6,8 +6,9 @@ use std::convert::Infallible;
 use crate::domain::account::Account;
 use crate::domain::decision::Credits;
 use crate::domain::fact::Fact;
+use crate::domain::grant::{GrantKind, GrantRecord};
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
-use crate::domain::ledger::{ApplyError, GrantKind, GrantRecord, LedgerRecords, Violation, apply};
+use crate::domain::ledger::{ApplyError, LedgerRecords, Violation, apply};
 use crate::domain::ledger_state::LedgerState;
 use crate::domain::request::{Charge, ChargeState, Request};
 use crate::domain::snapshot::Snapshot;
@@ -26,7 +27,7 @@ pub struct MemoryLedger {
 }
 
 impl MemoryLedger {
-    /// All of the facts or none of them, as a commit is.
+    /// Commits all of the facts or none of them.
     pub fn commit(&mut self, at: Time, facts: &[Fact]) -> Result<(), Violation> {
         let mut draft = self.clone();
         for fact in facts {
@@ -40,8 +41,8 @@ impl MemoryLedger {
         Ok(())
     }
 
-    /// With what the snapshot knows; its lots, and those that its charges were paid from, were
-    /// granted.
+    /// Returns a ledger with what the snapshot knows. Its lots, and the lots from which its charges
+    /// were paid, have grants.
     pub fn from_snapshot(snapshot: &Snapshot) -> Self {
         let mut memory = Self {
             accounts: snapshot.accounts.clone().into_iter().collect(),
@@ -84,8 +85,8 @@ impl MemoryLedger {
     }
 
     /// # Panics
-    /// When promise 1 is broken, a lot is empty, or the charges are not what the accounts say is
-    /// held, and posted and not refunded.
+    /// Panics if promise 1 is broken, if a lot is empty, or if the charges differ from what the
+    /// accounts hold, and from what they posted and did not refund.
     pub fn assert_adds_up(&self) {
         let mut held: BTreeMap<&AccountId, Credits> = BTreeMap::new();
         let mut charged: BTreeMap<&AccountId, Credits> = BTreeMap::new();

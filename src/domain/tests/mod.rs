@@ -1,4 +1,4 @@
-//! The core held to its promises: tables by precedence, and properties over random worlds.
+//! Tests of the domain's promises: tables by precedence, and properties over random worlds.
 
 mod absences;
 mod actor_claims;

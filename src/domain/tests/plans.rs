@@ -1,4 +1,4 @@
-//! New requests: who is first, what is looked at, what is left alone.
+//! New requests: their order, what is checked, and what is left alone.
 
 use super::fixtures::*;
 use crate::domain::account::Account;
@@ -19,7 +19,7 @@ fn account_of_bo(credits: Credits) -> Account {
     account("bo@example.com", credits)
 }
 
-/// Bo, Al and Cy, each with so much.
+/// Returns the accounts of Bo, Al and Cy, each with these credits.
 fn three_accounts(credits: Credits) -> Vec<Account> {
     ["bo@example.com", "al@example.com", "cy@example.com"]
         .map(|booker_address| account(booker_address, credits))
@@ -31,7 +31,7 @@ fn check(snapshot: &Snapshot, policy: &Policy, expect: &[&str]) {
     assert_eq!(describe_planned(snapshot, policy), expect);
 }
 
-/// Plans for Bo with two credits and this one booking.
+/// Checks the plan for Bo, who has two credits, and this one booking.
 #[track_caller]
 fn check_one(change: impl FnOnce(&mut Booking), expect: &str) {
     let booking = modify(booking("a"), change);
@@ -42,7 +42,7 @@ fn check_one(change: impl FnOnce(&mut Booking), expect: &str) {
     );
 }
 
-/// The request as it was noted or settled by an earlier pass.
+/// Returns the request as an earlier pass noted or settled it.
 fn earlier_request(
     id: &str,
     bookings: &[&str],
@@ -67,7 +67,7 @@ fn add_record(snapshot: &mut Snapshot, record: Request) {
     snapshot.records.insert(record.id.clone(), record);
 }
 
-/// A series read whole, of which the list shows what is pending.
+/// Returns a snapshot with a series that was read whole, and whose pending occurrences are listed.
 fn series_snapshot(name: &str, all: Vec<Booking>, accounts: Vec<Account>) -> Snapshot {
     let pending = |b: &&Booking| b.status == BookingStatus::Pending;
     let pending_bookings = all.iter().filter(pending).cloned().collect();
@@ -111,14 +111,14 @@ fn whoever_asked_first_gets_the_time() {
         "a leave unsettled seen",
     ];
     check(&snapshot(pending, three_accounts(1)), &policy(), &expect);
-    // At the same instant the name decides.
+    // At the same instant, the uid decides.
     let pending = vec![modify(earlier, |b| b.created_at = later.created_at), later];
     let expect = [
         "a confirm enough confirm a, hold a 1",
         "z leave unsettled seen",
     ];
     check(&snapshot(pending, three_accounts(1)), &policy(), &expect);
-    // One that cannot pay leaves the time to the next.
+    // A request that cannot pay leaves the time to the next.
     let pending = vec![
         booking_by("a", "dora@example.com", 0, -2),
         booking_by("b", "bo@example.com", 0, -1),
@@ -203,7 +203,7 @@ fn what_overlaps_an_accepted_booking_is_taken() {
     }
 }
 
-/// A server that shows an end before the start is met without a panic.
+/// A server that reports an end before the start does not cause a panic.
 #[test]
 fn a_booking_that_ends_before_it_starts_takes_nobodys_time() {
     let upside_down = modify(booking("a"), |b| b.end = b.start - Span::minutes(30));
@@ -268,7 +268,7 @@ fn what_may_not_be_answered_is_left_and_written() {
 #[test]
 fn a_note_is_written_once_and_again_when_it_says_something_new() {
     let policy = policy_with(|g| g.short_of_credit = OnViolation::wait_for(Span::hours(2)));
-    // Half a millisecond: what is kept is cut, and must be equal when it is read again.
+    // Half a millisecond: stored times are truncated, and must be equal when they are read again.
     let first = modify(snapshot(vec![booking("a")], vec![account_of_bo(0)]), |s| {
         s.now += Span::microseconds(500);
     });
@@ -302,7 +302,7 @@ fn what_was_decided_before_is_not_judged_again() {
         (settled_state(DecisionOutcome::Confirmed), vec![left_step]),
         (settled_state(DecisionOutcome::Declined), vec![left_step]),
         (settled_state(DecisionOutcome::Superseded), vec![left_step]),
-        // Begun, and not among the intents this pass took up.
+        // Recorded, and not among the intents that this pass takes up.
         (RequestState::Recorded, vec![]),
         (
             RequestState::Noted,
@@ -317,7 +317,7 @@ fn what_was_decided_before_is_not_judged_again() {
     }
 }
 
-/// What this pass had no room to take up still has its time.
+/// An intent that this pass has no room to take up still takes its time.
 #[test]
 fn an_intent_without_room_in_this_pass_keeps_its_time() {
     let pending = vec![booking_by("a", "al@example.com", 0, -9), booking("b")];
@@ -344,13 +344,13 @@ fn a_series_is_one_request_at_the_cost_of_all_its_pending_occurrences() {
         &policy(),
         &short,
     );
-    // The list shows one of them; the call would answer all.
+    // The list shows one occurrence, but the call would answer all of them.
     let hidden = modify(
         series_snapshot("s", three_occurrences(), vec![account_of_bo(3)]),
         |s| s.pending.truncate(1),
     );
     check(&hidden, &policy(), &[holds]);
-    // Those that were cancelled or moved away cost nothing.
+    // Occurrences that were cancelled or moved away cost nothing.
     let mut partly = three_occurrences();
     partly[0].status = BookingStatus::Cancelled;
     partly[2].rescheduled_to = Some(uid("x"));
@@ -374,7 +374,7 @@ fn a_series_that_is_taken_at_one_time_is_taken() {
         },
     );
     check(&snapshot, &policy(), &["s decline taken decline o0"]);
-    // And takes all of its times.
+    // The series takes the times of all its occurrences.
     let snapshot = modify(
         series_snapshot("s", three_occurrences(), three_accounts(3)),
         |s| {
@@ -442,7 +442,7 @@ fn a_series_is_decided_only_when_it_is_whole() {
         &policy(),
         &settling,
     );
-    // A preview says when a pass decides it.
+    // A preview says when a pass decides the series.
     let plan = plan(&series_of_age(Span::seconds(4)), &policy());
     let text = &plan.steps[0].request.reasons[0].text;
     let names_the_time = text.contains("it is decided from") && text.contains("08:00:06");
@@ -461,7 +461,7 @@ fn a_series_is_decided_only_when_it_is_whole() {
     check(&missing, &policy(), &["s leave series-unreadable seen"]);
 }
 
-/// The same occurrence twice in an answer is one occurrence.
+/// An occurrence that an answer contains twice is one occurrence.
 #[test]
 fn an_occurrence_that_is_shown_twice_costs_once() {
     let mut all = three_occurrences();
@@ -473,7 +473,7 @@ fn an_occurrence_that_is_shown_twice_costs_once() {
     check(&snapshot, &policy(), &holds);
 }
 
-/// One call would confirm them all, so that a part of them cannot be charged alone.
+/// One call would confirm all occurrences, so a part of them cannot be charged alone.
 #[test]
 fn a_series_longer_than_one_may_be_is_left() {
     let series_of_length = |count: usize| {
@@ -510,7 +510,7 @@ fn an_occurrence_after_the_series_was_answered_is_a_request_of_its_own() {
         &policy(),
         &late,
     );
-    // It was a part of what was answered.
+    // The occurrence was a part of the series that was answered.
     let fully_confirmed = answered_series(&["o0", "o1", "o2"], DecisionOutcome::Confirmed);
     check(
         &fully_confirmed,
@@ -519,7 +519,7 @@ fn an_occurrence_after_the_series_was_answered_is_a_request_of_its_own() {
     );
 }
 
-/// The name of a late request does not change when one more turns up, whatever its time.
+/// The name of a late request does not change when another occurrence turns up, whatever its time.
 #[test]
 fn late_occurrences_are_named_by_the_one_that_was_first_asked_for() {
     let mut all = three_occurrences();
@@ -535,8 +535,8 @@ fn late_occurrences_are_named_by_the_one_that_was_first_asked_for() {
     check(&snapshot, &policy(), &expect);
 }
 
-/// A refusal by cancelling leaves pending what is over: that neither names what turns up later nor
-/// joins it, and does not keep it from being decided.
+/// A refusal by cancelling leaves occurrences pending that are over. Such an occurrence neither
+/// names later occurrences nor joins them, and does not prevent a decision about them.
 #[test]
 fn what_is_over_of_an_answered_series_is_none_of_what_turns_up_later() {
     let declined_series = |start| {
@@ -595,7 +595,7 @@ fn a_successor_takes_over_the_charge_of_its_predecessor() {
         (account_of_bo(0), 3, "b confirm carried confirm b"),
         (account_of_bo(1), 1, "b confirm carried confirm b, hold b 1"),
         (account_of_bo(0), 1, "b decline short-of-credit decline b"),
-        // Somebody else paid: that is no payment of Bo's.
+        // Another member paid, and that is not a payment of Bo's.
         (
             account("al@example.com", 9),
             2,
@@ -613,7 +613,7 @@ fn a_successor_takes_over_the_charge_of_its_predecessor() {
     }
 }
 
-/// Who may have paid for it before is neither refused nor charged again.
+/// A booker who may have paid for the predecessor is neither refused nor charged again.
 #[test]
 fn what_replaced_something_unclear_is_left() {
     for credits in [0, 5] {
@@ -776,7 +776,7 @@ fn a_decline_says_why_and_is_sent_as_configured() {
     }
 }
 
-/// What a decision rested on is checked again when it is written down.
+/// When a decision is written, what the decision rests on is checked again.
 #[test]
 fn that_there_was_no_account_is_looked_at_too() {
     let plan = plan(

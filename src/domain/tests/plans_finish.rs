@@ -1,4 +1,4 @@
-//! What was begun is finished, and what it holds is nobody else's meanwhile.
+//! Open intents are finished, and what they hold is not given to another request meanwhile.
 
 use super::fixtures::*;
 use crate::domain::booking::BookingStatus;
@@ -9,7 +9,7 @@ use crate::domain::plan::{Action, plan};
 use crate::domain::request::{ChargeState, MAX_OCCURRENCES};
 use crate::domain::snapshot::{OpenIntent, Series, Snapshot};
 
-/// Bo with so many credits left beside what is held.
+/// Returns a snapshot with these intents, in which Bo has this many credits besides the held ones.
 fn snapshot_with_intents(credits: Credits, intents: Vec<OpenIntent>) -> Snapshot {
     let held: Credits = intents
         .iter()
@@ -42,7 +42,7 @@ fn an_open_intent_is_finished_and_never_decided_anew() {
     ];
     for (state, expect) in rows {
         let intents = vec![open_intent(intent("a", &["a"]), &[("a", state)])];
-        // It is in the list of what waits, too, and its booker has nothing left.
+        // The booking is in the list of pending bookings, too, and the booker has no credits left.
         let snapshot = modify(snapshot_with_intents(0, intents), |s| {
             s.pending = snapshot(vec![booking("a")], Vec::new()).pending;
         });
@@ -64,14 +64,14 @@ fn an_intent_that_failed_often_waits_its_turn() {
         ["a confirm postponed: 5 calls failed; the next one is sent at 2027-01-15T08:01:00Z"];
     check(&failed_intent(0, &pending), &later);
     check(&failed_intent(1, &pending), &["a confirm confirm a"]);
-    // It is not even looked at before, and that is no failure to read it.
+    // Before that, the booking is not even read, and this does not count as a failure to read it.
     check(&failed_intent(0, &[]), &later);
 }
 
 #[test]
 fn the_time_of_an_open_intent_is_taken_while_it_may_be_confirmed() {
     let declined_step = "b decline taken decline b";
-    // What is still being confirmed may come to nothing.
+    // A confirmation that is still under way may come to nothing.
     let reserved = "b leave unsettled seen";
     let unread = "b leave unsettled written";
     let free = "b confirm enough confirm b, hold b 1";
@@ -98,7 +98,7 @@ fn the_time_of_an_open_intent_is_taken_while_it_may_be_confirmed() {
     }
 }
 
-/// A successor that takes over a payment holds nothing, and has its time nevertheless.
+/// A successor that takes over a payment holds nothing, but still takes its time.
 #[test]
 fn the_time_of_an_open_intent_without_a_hold_is_taken() {
     let carrying = modify(
@@ -136,7 +136,8 @@ fn the_time_of_an_intent_to_decline_is_free() {
     check(&snapshot, &expect);
 }
 
-/// An intent of Bo's for the first two occurrences, and the third that joined meanwhile.
+/// Returns an intent of Bo's for the first two occurrences, and `count` others that joined
+/// meanwhile.
 fn intent_with_joined(count: i64) -> OpenIntent {
     let states = [("o0", BookingState::Pending), ("o1", BookingState::Pending)];
     let request = modify(intent("s", &["o0", "o1"]), |r| {
@@ -153,7 +154,7 @@ fn intent_with_joined(count: i64) -> OpenIntent {
 fn a_series_that_grew_is_held_for_before_the_call_that_answers_all() {
     let snapshot = snapshot_with_intents(2, vec![intent_with_joined(2)]);
     check(&snapshot, &["s confirm confirm o0, hold o2 1, hold o3 1"]);
-    // Shown twice, held for once.
+    // An occurrence that is shown twice is held for once.
     let twice = modify(intent_with_joined(1), |o| {
         o.new_occurrences.push(o.new_occurrences[0].clone())
     });
@@ -161,7 +162,7 @@ fn a_series_that_grew_is_held_for_before_the_call_that_answers_all() {
         &snapshot_with_intents(2, vec![twice]),
         &["s confirm confirm o0, hold o2 1"],
     );
-    // And its new time is taken.
+    // The new occurrence's time is taken, too.
     let snapshot = modify(snapshot, |s| {
         s.pending = crate::domain::tests::fixtures::snapshot(
             vec![booking_by("b", "al@example.com", 3, -1)],
@@ -192,7 +193,8 @@ fn a_series_that_grew_beyond_the_credit_is_given_up() {
     assert!(problem.is_some());
 }
 
-/// What a series that was given up would have held is there for the next request.
+/// Credits that a series would have held are available to the next request if the series is given
+/// up.
 #[test]
 fn a_series_that_was_given_up_holds_nothing() {
     let snapshot = modify(snapshot_with_intents(1, vec![intent_with_joined(2)]), |s| {
@@ -223,8 +225,8 @@ fn a_series_that_grew_beyond_all_bounds_is_given_up() {
     );
 }
 
-/// A late occurrence has an intent of its own; another one that turns up joins that, whatever its
-/// time: one call answers both.
+/// A late occurrence has an intent of its own. Another occurrence that turns up joins this intent,
+/// whatever its time, because one call answers both.
 #[test]
 fn occurrences_of_a_series_with_an_open_intent_are_that_intents() {
     let late = modify(
@@ -246,8 +248,8 @@ fn occurrences_of_a_series_with_an_open_intent_are_that_intents() {
     check(&snapshot, &["o2 confirm confirm o2, hold o1 1"]);
 }
 
-/// Credits that an intent gives back in this pass cannot be spent yet; nobody is declined for want
-/// of them, the next pass has them.
+/// Credits that an intent gives back in this pass cannot be spent yet. No request is declined for
+/// lack of these credits, because the next pass has them.
 #[test]
 fn nobody_is_declined_for_want_of_credits_that_are_on_their_way_back() {
     let cancelled_intent = || {

@@ -1,5 +1,4 @@
-//! Random worlds: whatever waits at the door, the plan keeps the promises and its facts fit the
-//! ledger.
+//! Random worlds: whatever is pending, the plan keeps the promises and its facts fit the ledger.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +21,7 @@ use crate::domain::request::{Charge, ChargeState, RequestState};
 use crate::domain::snapshot::{OpenIntent, Series, Snapshot};
 use crate::domain::time::{Span, Time, overlaps};
 
-/// The last has no account.
+/// The last address has no account.
 const ADDRESSES: [&str; 5] = [
     "al@example.com",
     "bo@example.com",
@@ -31,7 +30,7 @@ const ADDRESSES: [&str; 5] = [
     "nobody@example.com",
 ];
 
-/// A booking that waits, perhaps an occurrence, hidden from the list, or decided before.
+/// A pending booking, perhaps an occurrence, hidden from the list, or decided before.
 #[derive(Debug, Clone)]
 struct RandomRequest {
     address_index: usize,
@@ -46,7 +45,7 @@ struct RandomRequest {
     before: u8,
 }
 
-/// A decision that was begun.
+/// An open intent.
 #[derive(Debug, Clone)]
 struct RandomIntent {
     address_index: usize,
@@ -291,7 +290,7 @@ impl RandomSnapshot {
             self.add_request(&mut snapshot, n, request, booking);
         }
         for (n, intent) in self.intents.iter().enumerate() {
-            // One call answers a series, so that it has one open intent.
+            // One call answers a series, so a series has only one open intent.
             let is_same_series =
                 |open: &OpenIntent| open.request.series == intent.series.map(series_id);
             if intent.series.is_some() && snapshot.intents.iter().any(is_same_series) {
@@ -392,7 +391,7 @@ fn add_intent(snapshot: &mut Snapshot, open: OpenIntent) {
     snapshot.intents.push(open);
 }
 
-/// The account as a charge that is there leaves it.
+/// Adds a charge that exists already to the totals of its account.
 fn add_to_totals(snapshot: &mut Snapshot, charge: &Charge) {
     let account = snapshot.accounts.get_mut(&charge.account).unwrap();
     account.totals.granted += charge.credits();
@@ -421,7 +420,7 @@ fn is_send(step: &Step) -> bool {
     }
 }
 
-/// Steps that confirm a request of this pass.
+/// Returns the steps that confirm a request of this pass.
 fn new_confirmations<'a>(plan: &'a Plan, snapshot: &'a Snapshot) -> impl Iterator<Item = &'a Step> {
     let is_open_intent = |step: &Step| {
         snapshot
@@ -444,7 +443,7 @@ fn find_booking<'a>(snapshot: &'a Snapshot, uid: &BookingUid) -> Option<&'a Book
     pending.chain(whole).find(|booking| booking.uid == *uid)
 }
 
-/// No credits are promised twice, and what is confirmed is held for.
+/// Asserts that no credits are promised twice, and that every confirmed request has its hold.
 fn assert_credits_suffice(plan: &Plan, snapshot: &Snapshot) {
     let mut held_by_account: BTreeMap<AccountId, Credits> = BTreeMap::new();
     for step in &plan.steps {
@@ -481,7 +480,8 @@ fn assert_credits_suffice(plan: &Plan, snapshot: &Snapshot) {
     }
 }
 
-/// What is confirmed overlaps nothing that is accepted, begun, or confirmed beside it.
+/// Asserts that a confirmed booking overlaps no booking that is accepted, that an open intent may
+/// confirm, or that this plan confirms too.
 fn assert_nothing_overlaps(plan: &Plan, snapshot: &Snapshot) {
     let mut reserved: Vec<(Option<HostId>, (Time, Time), BookingUid)> = Vec::new();
     for booking in &snapshot.accepted {
@@ -504,7 +504,7 @@ fn assert_nothing_overlaps(plan: &Plan, snapshot: &Snapshot) {
             | BookingState::PendingAfterStart
             | BookingState::PendingAfterEnd => false,
         };
-        // A series that grew too large is given up while it waits: its time is nobody's.
+        // A series that grew too large is given up while it is pending, so its time is free.
         let is_given_up = |step: &Step| {
             step.request.id == request.id
                 && open.booking_states[name] == BookingState::Pending
@@ -537,7 +537,7 @@ fn assert_nothing_overlaps(plan: &Plan, snapshot: &Snapshot) {
     }
 }
 
-/// No booking is in two steps that send, and none that is not pending is called.
+/// Asserts that no booking is in two steps that send, and that only pending bookings are called.
 fn assert_answered_once(plan: &Plan, snapshot: &Snapshot) {
     let mut answered = BTreeSet::new();
     for step in plan.steps.iter().filter(|step| is_send(step)) {
@@ -557,7 +557,8 @@ fn assert_answered_once(plan: &Plan, snapshot: &Snapshot) {
     }
 }
 
-/// In the order of the executor: what is finished and noted, then what is sent.
+/// Asserts that the facts apply in the order of the executor: first what is settled and noted, then
+/// what is sent.
 fn assert_facts_apply(plan: &Plan, snapshot: &Snapshot) {
     let mut memory = MemoryLedger::from_snapshot(snapshot);
     memory.assert_adds_up();
@@ -618,7 +619,7 @@ proptest! {
         assert_within_limits(&plan, &snapshot, &policy);
     }
 
-    /// Promise 7, and nothing depends on the order in which the server lists.
+    /// Promise 7. The order in which the server lists bookings does not matter either.
     #[test]
     fn the_same_snapshot_gives_the_same_plan_in_whatever_order(
         world in random_snapshot(),
@@ -641,7 +642,7 @@ proptest! {
     }
 }
 
-/// The worlds above are worth planning: every kind of step comes up in them.
+/// The random worlds are worth planning: every kind of step occurs in them.
 #[test]
 fn random_worlds_have_everything_in_them() {
     let mut runner = TestRunner::deterministic();

@@ -1,5 +1,5 @@
-//! A decline rests only on what is settled; nothing is confirmed after its start, and what nobody
-//! answers comes to an end.
+//! A decline rests only on what is settled, nothing is confirmed after its start, and a request
+//! that no operator answers comes to an end.
 
 use super::fixtures::*;
 use crate::domain::account::Account;
@@ -28,7 +28,7 @@ fn policy_with_cap() -> Policy {
     })
 }
 
-/// The plan's steps, and whether the next pass is to follow at once.
+/// Checks the plan's steps, and whether the next pass is to follow immediately.
 #[track_caller]
 fn check(snapshot: &Snapshot, policy: &Policy, expect: &[&str], more: bool) {
     let plan = plan(snapshot, policy);
@@ -93,7 +93,8 @@ fn what_is_too_little_in_any_case_is_declined_at_once() {
     );
 }
 
-/// A request that was noted may be declined now, and what its predecessor paid comes back.
+/// A request that was noted may be declined now, and then the payment of its predecessor comes
+/// back.
 #[test]
 fn what_another_decline_of_the_same_pass_frees_is_waited_for() {
     let pending = vec![
@@ -163,7 +164,7 @@ fn another_reason_is_enough_to_decline() {
     let snapshot = modify(snapshot(pending, vec![account_of_bo(1)]), |s| {
         s.accepted = vec![settled]
     });
-    // That there is no credit either is not said, since that is not settled.
+    // The missing credit is not given as a reason, because it is not settled.
     let expect = [
         "a confirm enough confirm a, hold a 1",
         "b decline taken decline b",

@@ -1,4 +1,4 @@
-//! Where credits go that come back, by what became of the lots that paid.
+//! Where credits go that come back, by the state of the lots that paid.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -6,8 +6,9 @@ use std::sync::Arc;
 use super::fixtures::*;
 use super::memory_ledger::MemoryLedger;
 use crate::domain::fact::{Fact, RefundPart};
+use crate::domain::grant::{GrantKind, GrantRecord};
 use crate::domain::id::{BookingUid, Reference};
-use crate::domain::ledger::{GrantKind, GrantRecord, LedgerRecords};
+use crate::domain::ledger::LedgerRecords;
 use crate::domain::refund::{RefundSources, restore_expired};
 use crate::domain::refund_policy::{ExpiredRefund, RefundTerms};
 use crate::domain::request::{Charge, ChargeState};
@@ -25,8 +26,8 @@ impl RefundSources for MemoryLedger {
     }
 }
 
-/// A charge of three lots: one that lasts, one that has expired, and one that a refund had made and that
-/// has expired as well.
+/// Returns a ledger with a charge of three lots: one that has not expired, one that has, and one
+/// that a refund had made and that has expired as well.
 fn ledger_with_three_lots(state: ChargeState, rule: Option<ExpiredRefund>) -> MemoryLedger {
     let mut memory = MemoryLedger::default();
     let lots = [
@@ -71,12 +72,12 @@ fn all_parts() -> Vec<RefundPart> {
 fn one_rule_for_a_void_a_refund_and_the_surplus_of_a_move() {
     let forfeit = ExpiredRefund::Forfeit;
     let restore = ExpiredRefund::RestoreFor(Span::hours(2));
-    // the rule of the charge, the present one of its gate, whether the expired lot is replaced
+    // the rule of the charge, the present rule of its gate, whether the expired lot is replaced
     let rows = [
         (Some(restore), None, true),
         (Some(restore), Some(forfeit), true),
         (Some(forfeit), Some(restore), false),
-        // From the log of an older version.
+        // The charge is from the log of an older version.
         (None, Some(restore), true),
         (None, Some(forfeit), false),
         (None, None, false),
@@ -131,7 +132,8 @@ fn one_rule_for_a_void_a_refund_and_the_surplus_of_a_move() {
                 [None, expect, None],
                 "{charge_rule:?} {gate_rule:?} {facts:?}"
             );
-            // What is filled in stays as it is, and another rule changes nothing about it.
+            // Replacements that are filled in stay as they are, and another rule does not change
+            // them.
             let mut second_run = facts.clone();
             let Ok(()) = restore_expired(&mut second_run, at_minute(30), None, &memory);
             if is_replaced {

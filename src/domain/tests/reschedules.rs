@@ -1,4 +1,4 @@
-//! A charged booking that was moved, by what its successor has of its own.
+//! A charged booking that was moved, by the charge that its successor has itself.
 
 use super::fixtures::*;
 use crate::domain::account::Account;
@@ -10,7 +10,7 @@ use crate::domain::request::{Charge, ChargeState};
 use crate::domain::time::{Span, Time};
 use crate::domain::watch::{ChainEnd, ChargeCase, ChargeDecision, ChargeOutcome, watch_charge};
 
-/// `a` was moved to `b`, which stands.
+/// Returns booking `a`, which was moved, and its successor `b`, which is accepted.
 fn moved_chain() -> Vec<Booking> {
     let predecessor = modify(with_status(booking("a"), BookingStatus::Cancelled), |b| {
         b.rescheduled_to = Some(uid("b"));
@@ -46,7 +46,7 @@ fn watch_successor(
     })
 }
 
-/// What is written of it, in a word; `None`: nothing yet.
+/// Summarizes what is written about the charge; `None` if nothing is written yet.
 fn summarize(verdict: &ChargeDecision) -> Option<(ChargeOutcome, Vec<&'static str>)> {
     let ChargeDecision::Write {
         facts,
@@ -76,9 +76,9 @@ fn nobody_pays_twice_for_a_booking_that_was_moved() {
     let returned_charge = |state| modify(own_charge(state), |c| c.parts.clear());
     let rows = [
         (None, 1, Some((ChargeOutcome::Moved, vec!["move"]))),
-        // An intent is about to decide: its hold is its own.
+        // An intent is about to decide, and only this intent ends its hold.
         (Some(own_charge(ChargeState::Held)), 1, None),
-        // Both are the member's: they join, and what is too much comes back.
+        // Both charges are the member's, so they are joined, and the surplus comes back.
         (
             Some(own_charge(ChargeState::Open)),
             1,
@@ -89,7 +89,7 @@ fn nobody_pays_twice_for_a_booking_that_was_moved() {
             2,
             Some((ChargeOutcome::Moved, vec!["move"])),
         ),
-        // It was paid for by itself, for good or by somebody else.
+        // The successor was paid for on its own, for good or by another account.
         (
             Some(own_charge(ChargeState::Final)),
             1,
@@ -100,7 +100,8 @@ fn nobody_pays_twice_for_a_booking_that_was_moved() {
             1,
             Some((ChargeOutcome::Refunded, vec!["refund all"])),
         ),
-        // What it had came back: it goes on under the old name, and is to come.
+        // The successor's own credits came back: the charge stays under the old name, and the
+        // booking is still to come.
         (Some(returned_charge(ChargeState::Refunded)), 1, None),
         (Some(returned_charge(ChargeState::Void)), 1, None),
     ];
@@ -108,14 +109,15 @@ fn nobody_pays_twice_for_a_booking_that_was_moved() {
         let verdict = watch_successor(successor.as_ref(), &bo, cost, now());
         assert_eq!(summarize(&verdict), expect, "{successor:?}: {verdict:?}");
     }
-    // Whatever the time is: what an intent holds is its own to end.
+    // Whatever the time is, only the intent ends its hold.
     let held_charge = own_charge(ChargeState::Held);
     let late = watch_successor(Some(&held_charge), &bo, 1, now() + Span::days(30));
     assert_eq!(summarize(&late), None, "{late:?}");
 }
 
-/// What an open intent takes over is its own to end, whatever else it looks like: a late move, a
-/// cancellation of which nobody sees the successor (v1), a booking that is over or was deleted.
+/// Only the open intent ends a charge that it takes over, whatever else the booking looks like: a
+/// late move, a cancellation whose successor is not visible (v1), a booking that is over or was
+/// deleted.
 #[test]
 fn what_is_being_taken_over_is_left_to_its_intent() {
     let gate = modify(gate(), |gate| {

@@ -77,7 +77,7 @@ fn a_rule_that_does_not_hold_has_the_effect_that_it_names() {
     check(holds, Decision::Confirm, &[ReasonCode::EnoughCredit]);
 }
 
-/// The house's rules first, then the gate's, behind every other criterion and before the credit.
+/// Global rules come first, then the gate's, after every other criterion and before the credit.
 #[test]
 fn the_first_rule_decides_and_each_is_shown_with_what_it_looked_at() {
     let evaluation = evaluate_case(|case| {
@@ -185,7 +185,7 @@ fn a_reason_is_told_in_the_language_of_the_booker() {
             "{language:?}"
         );
     }
-    // The house's own words for what maitred itself says.
+    // The operator's own text for one of maitred's own reasons.
     let change = |case: &mut EvaluationCase| {
         case.global.reason_texts = vec![(
             ReasonCode::ShortOfCredit,
@@ -201,7 +201,7 @@ fn a_reason_is_told_in_the_language_of_the_booker() {
         messages::join_reasons(&evaluation.reasons),
         "1 missing of 2."
     );
-    // A template that cannot be filled leaves the general text.
+    // If a template cannot be filled in, the booker gets the default text.
     let change = |case: &mut EvaluationCase| {
         let mut custom_rule = rule("never", "false", OnViolation::Decline);
         custom_rule.reason = Some(localized_text(&[("en", "{{ booking.answers.name }}")]));
@@ -221,7 +221,7 @@ fn a_question_without_an_answer_is_met_as_configured() {
             name: "crm".to_owned(),
             on_no_answer,
         }];
-        // Whatever the rule would make of nothing.
+        // `on_no_answer` decides, whatever the result of the rule without an answer would be.
         let either = "lookup.crm == \"active\" || true";
         set_gate_rules(case, vec![rule("active", either, OnViolation::Leave)]);
     };
@@ -322,7 +322,7 @@ fn rules_count_the_bookings_that_stand() {
     }
 }
 
-/// The PIN is nobody's to see, whatever a rule or a template asks for.
+/// No rule and no template can read the PIN.
 #[test]
 fn the_pin_is_hidden_from_rules_and_reasons() {
     use crate::domain::snapshot::PinResult;

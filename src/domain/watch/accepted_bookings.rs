@@ -1,6 +1,6 @@
-//! What an accepted booking of a gated event type is, compared with what the ledger knows of it. Pure.
-//! A terminal state in the ledger says nothing about the booking: whatever is accepted without an
-//! open or final charge has nobody who pays for it.
+//! Classifies an accepted booking of a gated event type by what the ledger knows about it. Pure. A
+//! terminal state in the ledger proves nothing about the booking: every accepted booking without an
+//! open or final charge is unpaid.
 
 use crate::domain::booking::{Booking, BookingStatus};
 use crate::domain::decision::{Decision, DecisionOutcome, ReasonCode};
@@ -8,65 +8,66 @@ use crate::domain::request::{CallEnd, CallNote, Charge, ChargeState, Request, Re
 use crate::domain::time::{CLOCK_TOLERANCE, Span, Time};
 use crate::domain::unresolved::{UnresolvedBooking, UnresolvedCode, has_operator_resolution};
 
-/// How long after its end an unpaid booking stays on the unresolved list: an operator who looks once
-/// a week sees it.
+/// How long after its end an unpaid booking stays on the unresolved list, so that an operator who
+/// reads the list once a week sees it.
 pub const LISTED_AFTER_END: Span = Span::days(7);
 
-/// One accepted booking and what is known of it.
+/// One accepted booking and what is known about it.
 #[derive(Debug, Clone, Copy)]
 pub struct AcceptedCase<'a> {
     pub booking: &'a Booking,
     pub charge: Option<&'a Charge>,
-    /// What was decided of it last.
+    /// The last decision about the booking.
     pub record: Option<&'a Request>,
-    /// Its items of the unresolved list.
+    /// The booking's items of the unresolved list.
     pub items: &'a [UnresolvedBooking],
-    /// Whether another booking says that it replaced this one.
+    /// Whether another booking states that it replaced this one.
     pub is_replaced: bool,
-    /// The charge of the nearest booking that it replaced, when that charge is closed.
+    /// The charge of the nearest predecessor, when that charge is closed.
     pub predecessor: Option<&'a Charge>,
     pub series_confirm: SeriesConfirm,
     pub now: Time,
 }
 
-/// Whether our confirm of its series accepted the booking, too.
+/// Whether maitred's confirm of the booking's series also accepted the booking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SeriesConfirm {
     No,
-    /// The confirm was sent, and its end is not known.
+    /// The confirm was sent, and its outcome is not known.
     OutcomeUnknown,
     Yes,
 }
 
-/// What it is.
+/// The state of an accepted booking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AcceptedState {
-    /// It is paid for, or an operator has settled it.
+    /// The booking is paid for, or an operator has settled it.
     Settled,
-    /// An open intent is about it.
+    /// An open intent is about the booking.
     UnderDecision,
-    /// It shows that it was cancelled or moved. What was paid for it stays, or moved on.
+    /// The booking shows that it was cancelled or moved. Its payment stays, or moved to another
+    /// booking.
     Revived,
-    /// A part of its price is missing.
+    /// A part of the booking's price is missing.
     PartlyPaid,
-    /// Nobody pays for it.
+    /// No account pays for the booking.
     Unpaid(UnpaidCause),
 }
 
-/// How it came to be accepted without a charge.
+/// How a booking came to be accepted without a charge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnpaidCause {
-    /// By hand, or at once: it was never decided.
+    /// By hand, or immediately: the booking was never decided.
     AcceptedByOthers,
-    /// It was decided, and what was held or paid came back.
+    /// The booking was decided, and what was held or paid for it came back.
     AcceptedAgain,
-    /// By our confirm of the series that it had joined.
+    /// By maitred's confirm of the series that the booking had joined.
     JoinedSeries,
-    /// It replaced a paid booking whose charge was closed.
+    /// The booking replaced a paid one whose charge was closed.
     PredecessorClosed,
-    /// It replaced a paid booking whose charge went on with another successor.
+    /// The booking replaced a paid one whose charge moved to another successor.
     SecondSuccessor,
-    /// What the ledger has of it does not allow to act.
+    /// What the ledger has about the booking is not enough to act on.
     Unclear,
 }
 
@@ -81,7 +82,7 @@ impl UnpaidCause {
         }
     }
 
-    /// Reads after "accepted".
+    /// Describes the cause, to follow "accepted".
     pub fn description(self) -> &'static str {
         match self {
             Self::AcceptedByOthers => "by others, and no account is charged",
@@ -99,7 +100,8 @@ impl UnpaidCause {
 }
 
 impl AcceptedCase<'_> {
-    /// Whether it shows that it was cancelled or moved while credits are held for it.
+    /// Returns true if the booking shows that it was cancelled or moved while credits are held for
+    /// it.
     pub fn is_revived_while_held(&self) -> bool {
         let is_held = self
             .charge
@@ -109,15 +111,15 @@ impl AcceptedCase<'_> {
     }
 }
 
-/// Looks at an accepted booking.
+/// Classifies an accepted booking.
 pub fn classify_accepted(case: &AcceptedCase<'_>) -> AcceptedState {
     let booking = case.booking;
     let is_upcoming = booking.end > case.now;
     let is_moved = case.is_replaced || booking.rescheduled_to.is_some();
     let open_intent = case.record.filter(|record| is_open_intent(record));
     if let Some(request) = open_intent {
-        // What we wanted to decline was accepted by others meanwhile. The decision may stay open for
-        // long, when another occurrence has a status that is not known.
+        // Others accepted a booking that maitred wanted to decline. The decision may stay open for
+        // long, when another occurrence has an unknown status.
         let is_decline = request.decision == Decision::Decline && !request.cancels_accepted();
         return if is_decline && case.charge.is_none() {
             AcceptedState::Unpaid(UnpaidCause::Unclear)
@@ -135,7 +137,7 @@ pub fn classify_accepted(case: &AcceptedCase<'_>) -> AcceptedState {
                 Some(_) | None => AcceptedState::Settled,
             };
         }
-        // Its end was looked at, and what it cost came back by the rules for that.
+        // The booking's end was already evaluated, and its credits came back by the rules for that.
         Some(ChargeState::Refunded) if !is_upcoming && !booking.was_cancelled() => {
             return AcceptedState::Settled;
         }
@@ -158,9 +160,10 @@ fn unpaid_cause(case: &AcceptedCase<'_>) -> UnpaidCause {
     let is_over = case.booking.end <= case.now;
     match (case.charge, outcome) {
         (Some(charge), _) => match charge.state {
-            // It may have come back because of how the booking went.
+            // The credits may have come back because of how the booking went.
             ChargeState::Refunded if is_over => UnpaidCause::Unclear,
-            // A part is kept, or an older version wrote it, which did not say when an operator did.
+            // A part is kept, or an older version wrote the refund and did not record that an
+            // operator made it.
             ChargeState::Refunded if charge.credits() > 0 => UnpaidCause::Unclear,
             ChargeState::Refunded if !case.booking.was_cancelled() => UnpaidCause::Unclear,
             ChargeState::Moved { .. } => UnpaidCause::Unclear,
@@ -201,12 +204,12 @@ fn is_open_intent(record: &Request) -> bool {
     record.state == RequestState::Recorded
 }
 
-/// Whether it was decided; what closes a note decides nothing.
+/// Returns true if the record is a decision. A record that closes a note decides nothing.
 fn is_decided(record: &Request) -> bool {
     matches!(record.decision, Decision::Confirm | Decision::Decline)
 }
 
-/// Whether it was accepted by others and could not be charged in full.
+/// Returns true if others accepted the booking and it could not be charged in full.
 fn is_partly_charged(record: &Request) -> bool {
     let codes = [ReasonCode::Unmanaged, ReasonCode::AcceptedMove];
     let is_by_others = |code: &ReasonCode| codes.contains(code);
@@ -219,7 +222,7 @@ fn is_partly_charged(record: &Request) -> bool {
             .any(|reason| is_by_others(&reason.code))
 }
 
-/// When an item of that code leaves the list by itself.
+/// Returns when an item with this code leaves the list by itself.
 pub fn listed_until(code: UnresolvedCode, booking: &Booking) -> Time {
     match code {
         UnresolvedCode::Revived | UnresolvedCode::Refused | UnresolvedCode::Unanswered => {
@@ -233,7 +236,7 @@ pub fn listed_until(code: UnresolvedCode, booking: &Booking) -> Time {
     }
 }
 
-/// Why an open item of an accepted booking no longer holds.
+/// Returns why an open item of an accepted booking no longer holds, if it does not.
 pub fn resolution_while_accepted(
     code: UnresolvedCode,
     state: AcceptedState,
@@ -253,11 +256,11 @@ pub fn resolution_while_accepted(
     }
 }
 
-/// Why an item about an unknown status leaves the list.
+/// The reason with which an item about an unknown status leaves the list.
 pub const STATUS_KNOWN: &str = "the booking has a status that maitred knows";
 
-/// Why an item of a booking that is not accepted no longer holds. A status that is not known says
-/// nothing about any of them.
+/// Returns why an item of a booking that is not accepted no longer holds, if it does not. An
+/// unknown status resolves no item.
 pub fn resolution_by_status(code: UnresolvedCode, status: &BookingStatus) -> Option<&'static str> {
     match (status, code) {
         (BookingStatus::Accepted | BookingStatus::AwaitingHost | BookingStatus::Other(_), _) => {
@@ -271,8 +274,8 @@ pub fn resolution_by_status(code: UnresolvedCode, status: &BookingStatus) -> Opt
     }
 }
 
-/// Whether the confirm of this request accepted the booking with the rest of its series: it was made
-/// before the call ended, and written by it.
+/// Returns whether the confirm of this request accepted the booking with the rest of its series:
+/// the booking was created before the call ended, and it was updated after the decision.
 pub fn series_confirm(booking: &Booking, request: &Request) -> SeriesConfirm {
     let is_same_series = booking.series.is_some() && request.series == booking.series;
     let is_in_request = request
@@ -288,14 +291,15 @@ pub fn series_confirm(booking: &Booking, request: &Request) -> SeriesConfirm {
             outcome: DecisionOutcome::Confirmed,
             at,
         } => at,
-        // The bookings it was sent for were moved meanwhile, and it ran on for those that joined.
+        // The bookings that the confirm was sent for were moved meanwhile, and the call may have
+        // continued with those that joined.
         RequestState::Settled { at, .. } => {
             let mut calls = request.calls.iter();
             let may_have_run = |call: &CallNote| match call.end {
                 CallEnd::Answered | CallEnd::Unanswered { .. } => true,
                 CallEnd::Refused | CallEnd::Failed | CallEnd::NotSent => false,
             };
-            // A process that was killed during the call has not recorded it.
+            // A process that was killed during the call has not recorded the call.
             let may_have_been_sent = request.calls.is_empty() && request.call.is_some();
             return if (may_have_been_sent || calls.any(may_have_run))
                 && booking.created_at <= at + CLOCK_TOLERANCE
@@ -307,12 +311,12 @@ pub fn series_confirm(booking: &Booking, request: &Request) -> SeriesConfirm {
         }
         RequestState::Noted => return SeriesConfirm::No,
     };
-    // A call without an answer may have run on until its bookings showed that it was over.
+    // A call without an answer may have run until its bookings showed that it was over.
     let end_times = request.calls.iter().map(|call| match call.end {
         CallEnd::Unanswered { .. } => settled,
         CallEnd::Answered | CallEnd::Refused | CallEnd::Failed | CallEnd::NotSent => call.at,
     });
-    // A process that was killed during the call has not recorded it.
+    // A process that was killed during the call has not recorded the call.
     let last_end = end_times.max().or(request.call.map(|_| settled));
     let existed_before = last_end.is_some_and(|at| booking.created_at <= at + CLOCK_TOLERANCE);
     let updated_after = booking

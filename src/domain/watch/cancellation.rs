@@ -1,4 +1,4 @@
-//! Cancelled: what comes back.
+//! What is refunded when a booking is cancelled.
 
 use super::{
     ChargeCase, ChargeDecision, ChargeOutcome, cancelled_at, collect_moves, identify_canceller,
@@ -12,8 +12,9 @@ use crate::domain::id::BookingUid;
 use crate::domain::intent::refund_last_paid_first;
 use crate::domain::refund_policy::{Blame, MovesOutcome, refund_share};
 
-/// Nothing follows: in whose name it was cancelled, and how late, decides. What a late move before has
-/// cost does not come back, unless the cancellation counts as the host's.
+/// Decides about a cancelled booking without a successor: the name of the actor and the notice
+/// decide. What an earlier late move has cost does not come back, unless the cancellation counts as
+/// the host's.
 pub(super) fn decide_cancelled(case: &ChargeCase<'_>, last: &Booking) -> ChargeDecision {
     let actor = identify_canceller(case, last);
     let notice = last.start - cancelled_at(last, case.now);
@@ -28,13 +29,14 @@ pub(super) fn decide_cancelled(case: &ChargeCase<'_>, last: &Booking) -> ChargeD
     }
 }
 
-/// The successor was refused, or nobody answered it in time: everything comes back, except for what a
-/// cancellation at the moment of a late move would have cost.
+/// Refunds a charge whose successor was refused or not answered in time: everything comes back,
+/// except what a cancellation at the moment of a late move would have cost.
 pub(super) fn refund_failed_successor(case: &ChargeCase<'_>, code: EntryCode) -> ChargeDecision {
     refund_part(case, 100, non_refundable_credits(case), code)
 }
 
-/// The successor was paid for by itself, with so many credits of the same account.
+/// Refunds a charge whose successor was paid for separately, with `covered` credits of the same
+/// account.
 pub(super) fn refund_double_payment(
     case: &ChargeCase<'_>,
     covered: Credits,
@@ -49,7 +51,8 @@ pub(super) fn refund_double_payment(
     )
 }
 
-/// A move with too little notice, where that is a cancellation: the first such of the chain.
+/// Decides about a move with too little notice, if that counts as a cancellation: the first such
+/// move in the chain.
 pub(super) fn decide_late_move(case: &ChargeCase<'_>) -> Option<ChargeDecision> {
     let moves = collect_moves(case);
     let paid = case.charge.credits();
@@ -69,17 +72,17 @@ pub(super) fn decide_late_move(case: &ChargeCase<'_>) -> Option<ChargeDecision> 
     Some(refund_part(case, percent, case.charge.non_refundable, code))
 }
 
-/// Gives that share back and closes the charge, whatever happened before.
+/// Refunds a percentage and closes the charge, whatever happened before.
 pub fn refund(case: &ChargeCase<'_>, percent: u8, code: EntryCode) -> ChargeDecision {
     refund_part(case, percent, 0, code)
 }
 
-/// Gives everything back for an absence that costs nothing.
+/// Refunds everything for an absence that costs nothing.
 pub(super) fn forgive_absence(case: &ChargeCase<'_>) -> ChargeDecision {
     refund_part(case, 100, 0, EntryCode::AbsenceForgiven)
 }
 
-/// Gives that share back, as far as it is not among the credits that the charge `keeps`.
+/// Refunds a percentage, except the credits that the charge `keeps`.
 fn refund_part(
     case: &ChargeCase<'_>,
     percent: u8,

@@ -1,4 +1,5 @@
-//! Moved, and the successor stands: the charge goes on with it, without a second one.
+//! Decides about a moved booking whose successor is accepted: the successor takes over the charge,
+//! and is not charged a second time.
 
 use super::cancellation::refund_double_payment;
 use super::unmanaged_bookings::{settled_charge_facts, take_credits};
@@ -23,7 +24,8 @@ pub(super) fn decide_moved(case: &ChargeCase<'_>, last: &Booking) -> ChargeDecis
         Some(successor_charge) if successor_charge.state == ChargeState::Held => {
             return leave_open(format!("moved to {}, which is being decided", last.uid));
         }
-        // It was paid for on its own, and that is over or another's: nobody pays twice.
+        // The successor has a charge of its own that is closed or belongs to another account, so
+        // the predecessor's charge is refunded to avoid charging twice.
         Some(successor_charge)
             if is_separate(&successor_charge) && has_payment(successor_charge) =>
         {
@@ -34,7 +36,8 @@ pub(super) fn decide_moved(case: &ChargeCase<'_>, last: &Booking) -> ChargeDecis
             };
             return refund_double_payment(case, covered, &last.uid);
         }
-        // What was held for it came back: this one pays under the old name.
+        // The successor's own credits came back, so the charge pays for the successor under the
+        // predecessor's name.
         Some(successor_charge) if is_separate(&successor_charge) => {
             return decide_accepted(case, last);
         }
@@ -78,7 +81,7 @@ pub(super) fn decide_moved(case: &ChargeCase<'_>, last: &Booking) -> ChargeDecis
             .successor_charge
             .map(|successor_charge| successor_charge.parts.clone())
             .unwrap_or_default();
-        // As the ledger joins them: what the successor paid comes first.
+        // In the order in which the ledger joins them: what the successor paid comes first.
         for part in &charge.parts {
             match parts.iter_mut().find(|there| there.grant == part.grant) {
                 Some(there) => there.credits += part.credits,
@@ -100,7 +103,7 @@ pub(super) fn decide_moved(case: &ChargeCase<'_>, last: &Booking) -> ChargeDecis
     }
 }
 
-/// Whether something is spent for it.
+/// Returns true if credits are spent for the booking.
 fn has_payment(charge: &Charge) -> bool {
     match charge.state {
         ChargeState::Open | ChargeState::Final => charge.credits() > 0,
@@ -111,7 +114,8 @@ fn has_payment(charge: &Charge) -> bool {
     }
 }
 
-/// A charge of the difference for the successor, which has none; joined by the move.
+/// Charges the difference to the successor, which has no charge yet; the move joins the two
+/// charges.
 fn charge_difference(case: &ChargeCase<'_>, last: &Booking, credits: u64) -> Option<Vec<Fact>> {
     let is_undecided = case
         .last_request

@@ -1,4 +1,5 @@
-//! Accepted bookings of gated event types that nobody paid for: accepted by hand, or at once.
+//! Accepted bookings of gated event types that are not paid for: they were accepted by hand, or
+//! immediately.
 
 use std::sync::Arc;
 
@@ -12,8 +13,8 @@ use crate::domain::messages;
 use crate::domain::request::{Request, RequestState};
 use crate::domain::time::{Time, truncate_to_millis};
 
-/// Takes credits from the account's lots: the parts, and entries for what had expired. `None` when
-/// there are too few.
+/// Takes credits from the account's lots. Returns the parts, and entries for the lots that had
+/// expired. Returns `None` when there are too few credits.
 pub fn take_credits(
     account: &Account,
     credits: Credits,
@@ -25,7 +26,8 @@ pub fn take_credits(
     Some((parts, expired))
 }
 
-/// The decision as it would have been made, held, spent and settled in one.
+/// Returns the facts of a decision as it would have been made: the hold, the post and the end of
+/// the intent in one.
 pub fn settled_charge_facts(
     booking: &Booking,
     gate: &Gate,
@@ -39,7 +41,8 @@ pub fn settled_charge_facts(
     settled_charge_facts_for(id, booking, gate, cost, payment, reason, record, stamp)
 }
 
-/// The same under a name of its own: that of the booking may stand for an earlier decision.
+/// Like [`settled_charge_facts`], under a given request id, because the booking's own id may belong
+/// to an earlier decision.
 #[allow(
     clippy::too_many_arguments,
     reason = "one place for what a decision is made of"
@@ -89,7 +92,8 @@ pub fn settled_charge_facts_for(
     ]
 }
 
-/// The booking as a request of its own (an occurrence is no series here), with nothing decided.
+/// Returns the booking as a request of its own (even if it is an occurrence of a series), with
+/// nothing decided.
 pub fn build_note(
     booking: &Booking,
     gate: &Gate,
@@ -138,7 +142,7 @@ pub fn build_note(
     }
 }
 
-/// Closes a request that was left waiting and has ended: nothing was held for it.
+/// Closes a request that was left waiting and has ended. Nothing was held for it.
 pub fn close_note(record: &Request, reason: Reason) -> Vec<Fact> {
     let mut request = record.clone();
     request.reasons.push(reason);

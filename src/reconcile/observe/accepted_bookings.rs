@@ -1,4 +1,4 @@
-//! Bookings that stand in the time that is asked for.
+//! Loads the accepted bookings in the requested time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,12 +11,14 @@ use crate::domain::snapshot::Snapshot;
 use crate::domain::time::{Time, format_instant};
 use crate::reconcile::context::{PassError, Ports};
 
-/// Pages one pass reads to find overlaps: 20,000 bookings at 250 a page. The list shows pending ones
-/// too, and by start, so that those behind the last page are only left for later.
+/// The maximum number of pages that one pass reads to find overlaps: 20,000 bookings at 250 a page.
+/// The list also shows pending bookings, and is sorted by start, so requests behind the last page
+/// are merely left for later.
 const MAX_ACCEPTED_PAGES: u32 = 80;
 
-/// Accepted bookings in the window. When there are more pages than may be read, what lies behind
-/// the last one read is not decided: an overlap there could not be seen. Gives those requests.
+/// Loads the accepted bookings in the window. If there are more pages than may be read, requests
+/// behind the last page that was read are not decided, because an overlap there could not be seen.
+/// Returns those requests.
 pub(super) async fn load_accepted_bookings(
     ports: &Ports<'_>,
     snapshot: &mut Snapshot,
@@ -27,7 +29,7 @@ pub(super) async fn load_accepted_bookings(
     let mut deferred_requests = BTreeSet::new();
     let mut seen_uids = BTreeSet::new();
     let mut read_until = from;
-    // v1 lists in another order: then what is not read may be at any time.
+    // v1 lists in another order: then bookings that are not read may be at any time.
     let mut by_start = true;
     let mut next = Some(0);
     while let Some(number) = next {
@@ -45,7 +47,7 @@ pub(super) async fn load_accepted_bookings(
             .calendar
             .list(&BookingFilter::Upcoming { from, to }, number)
             .await?;
-        // What cannot be read may take somebody's time; an operator has to know.
+        // A booking that cannot be read may take a host's time; an operator has to know.
         problems.extend(page.unreadable.iter().map(|row| Problem {
             code: "unreadable-booking",
             text: format!(
@@ -82,7 +84,8 @@ pub(super) async fn load_accepted_bookings(
     Ok(deferred_requests)
 }
 
-/// The hosts who take part in somebody else's booking: Cal.com does not sell their time either.
+/// Returns the hosts who take part in another host's booking: Cal.com does not offer their time
+/// either.
 fn attending_hosts(booking: &Booking, hosts: &BTreeMap<Address, HostId>) -> BTreeSet<HostId> {
     let attendees = booking.attendees.iter();
     let attendees = attendees.filter_map(|attendee| attendee.address.as_ref());
@@ -93,7 +96,8 @@ fn attending_hosts(booking: &Booking, hosts: &BTreeMap<Address, HostId>) -> BTre
         .collect()
 }
 
-/// Only whose time it takes, and which: of thousands, all else would fill the memory.
+/// Keeps only whose time the booking takes, and which: with thousands of bookings, everything else
+/// would fill the memory.
 fn strip_details(booking: Booking) -> Booking {
     Booking {
         title: String::new(),
@@ -108,8 +112,8 @@ fn strip_details(booking: Booking) -> Booking {
     }
 }
 
-/// What ends behind the start of the last booking that was read is not decided: an overlap could not
-/// be seen.
+/// Defers the requests that end after the start of the last booking that was read, because an
+/// overlap there could not be seen.
 fn defer_requests_after(
     snapshot: &mut Snapshot,
     until: Time,

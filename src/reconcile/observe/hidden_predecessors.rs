@@ -1,26 +1,26 @@
-//! What a booking replaced, where the dialect cannot read it by its uid (v1): the listings show it.
+//! Finds in the listings what a booking replaced, if the dialect cannot read it by its uid (v1).
 
 use crate::calcom::port::{BookingFilter, CallError};
 use crate::domain::id::BookingUid;
 use crate::domain::time::{Span, Time};
 use crate::reconcile::context::{PassError, Ports, Session};
-use crate::reconcile::observe::is_fatal_for_pass;
 
-/// What is replaced began at most this long before the booking that replaced it was made: a booking
-/// that was over for longer is not moved any more.
+/// The longest time from the start of a replaced booking to the creation of its successor: a
+/// booking that has been over for longer is not moved any more.
 const LOOKBACK: Span = Span::days(7);
 
 /// How far ahead bookings are made.
 const LOOKAHEAD: Span = Span::days(366);
 
-/// Pages of one listing.
+/// The maximum number of pages of one listing.
 const MAX_PAGES: u32 = 40;
 
-/// Predecessors that one process looks for. Each costs the listings of a year.
+/// The maximum number of predecessors that one process searches for. Each search costs the listings
+/// of a year.
 const MAX_SEARCHED_PREDECESSORS: usize = 1_000;
 
-/// Learns from listings what bookings replaced, until it is known of this one; once in a process. Whether
-/// it is known now.
+/// Reads the listings and caches what their bookings replaced, until that is known for this
+/// predecessor. Does so once for each predecessor in a process. Returns true if it is known now.
 pub(super) async fn find_hidden_predecessor(
     ports: &Ports<'_>,
     session: &mut Session,
@@ -45,9 +45,9 @@ pub(super) async fn find_hidden_predecessor(
         while let Some(number) = next.filter(|number| *number < MAX_PAGES) {
             let page = match ports.calendar.list(&select, number).await {
                 Ok(page) => page,
-                Err(error) if is_fatal_for_pass(&error) => return Err(error.into()),
+                Err(error) if error.is_fatal_for_pass() => return Err(error.into()),
                 Err(error @ CallError::Unreachable(_)) => return Err(error.into()),
-                // It stays hidden, and is looked for by the next process.
+                // The predecessor stays hidden, and the next process searches for it.
                 Err(_) => return Ok(false),
             };
             session.cache_all_replacements(page.bookings.iter());

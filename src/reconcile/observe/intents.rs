@@ -1,10 +1,10 @@
-//! Decisions that were begun: what their bookings are now.
+//! Loads the decisions that were started, with the current states of their bookings.
 
 use std::collections::BTreeMap;
 
 use futures_util::{FutureExt, StreamExt, stream};
 
-use super::{READS_AT_ONCE, is_fatal_for_pass};
+use super::READS_AT_ONCE;
 use crate::calcom::port::CallError;
 use crate::domain::booking::{Fetched, TimestampedBooking};
 use crate::domain::gate::PassLimits;
@@ -16,11 +16,11 @@ use crate::reconcile::context::{PassError, Ports, Session};
 use crate::reconcile::memory_budget::MemoryBudget;
 use crate::reconcile::store_reads;
 
-/// Open intents one pass takes up.
+/// The maximum number of open intents that one pass loads.
 const MAX_INTENTS: usize = 1_000;
 
-/// Open intents with what their bookings are now. Absence from a page proves nothing: what the pages
-/// did not show is read by name.
+/// Loads the open intents with the current states of their bookings. Absence from a page proves
+/// nothing, so bookings that the pages did not show are read individually.
 pub(super) async fn load_open_intents(
     ports: &Ports<'_>,
     limits: &PassLimits,
@@ -42,12 +42,12 @@ pub(super) async fn load_open_intents(
         let id = &intent.request.id;
         let last_read = session.intents_read_at.get(id).copied();
         let needs_read = match unanswered_since {
-            // What the pages show costs no call, and what they do not show is read ever more rarely.
+            // Bookings that the pages show cost no call; the others are read at growing intervals.
             Some(unanswered_since) => {
                 is_fully_listed(&intent, pending)
                     || intent::should_reread(unanswered_since, last_read, now)
             }
-            // One that failed often waits its turn without costing calls.
+            // An intent that failed often waits for its turn without costing calls.
             None => intent::is_due(&intent.request, now) || intent::has_begun(&intent.request, now),
         };
         if needs_read {
@@ -63,7 +63,7 @@ pub(super) async fn load_open_intents(
     while let Some(read) = reads.next().await {
         let (mut intent, problem) = read?;
         problems.extend(problem);
-        // What is not kept counts as not read: it is looked at again.
+        // Bookings that are not kept count as not read, and are read again later.
         if !budget.reserve_all(&intent.new_occurrences) {
             intent.new_occurrences.clear();
             intent.booking_states.clear();
@@ -95,7 +95,7 @@ pub(super) async fn load_open_intents(
     Ok(open_intents)
 }
 
-/// Whether the listed pages tell all that is asked about the intent's bookings.
+/// Returns true if the listed pages contain everything that is needed about the intent's bookings.
 fn is_fully_listed(intent: &OpenIntent, pending: &[TimestampedBooking]) -> bool {
     intent.request.series.is_none()
         && intent.request.bookings.iter().all(|booking| {
@@ -128,7 +128,7 @@ async fn read_intent(
     };
     match read {
         Ok(()) => Ok((intent, None)),
-        Err(error) if is_fatal_for_pass(&error) => Err(error.into()),
+        Err(error) if error.is_fatal_for_pass() => Err(error.into()),
         Err(error) => {
             let problem = Problem {
                 code: "unread-intent",
@@ -139,7 +139,8 @@ async fn read_intent(
     }
 }
 
-/// What is over and was refused before stays pending for ever; nobody is to pay for it now.
+/// Drops the past occurrences that were refused before. They stay pending forever, and must not be
+/// charged now.
 async fn drop_settled_past_bookings(
     ports: &Ports<'_>,
     intent: &mut OpenIntent,

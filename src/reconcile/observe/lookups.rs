@@ -1,5 +1,5 @@
-//! What other systems say, where a rule of the request's gate asks: all at the same time within
-//! each lookup's own limit, and no more in one pass than can be waited for.
+//! Sends the lookups that the rules of a request's gate need: all at the same time, each within its
+//! own time limit, and no more in one pass than the pass can wait for.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,27 +16,28 @@ use crate::lookup::request::LookupRequest;
 use crate::lookup::response::LookupFailure;
 use crate::reconcile::context::{Ports, Session};
 
-/// Questions that one pass asks. What is remembered costs nothing and is not counted.
+/// The maximum number of lookups that one pass sends. Cached answers cost nothing and are not
+/// counted.
 const MAX_LOOKUPS: usize = 1_000;
 
-/// Questions that are under way or wait for their turn, of all lookups together.
+/// The maximum number of lookups of all kinds that are under way or wait for their turn.
 const LOOKUPS_AT_ONCE: usize = 64;
 
-/// One question that is to be asked.
+/// One lookup that is to be sent.
 struct PendingLookup<'a> {
     lookup: &'a str,
     request: &'a RequestId,
     lookup_request: LookupRequest<'a>,
 }
 
-/// What one question gave; `None`: it was not asked, and the request has to wait.
+/// The result of one lookup. With `None`, the lookup was not sent, and the request has to wait.
 type LookupOutcome<'a> = (
     &'a str,
     &'a RequestId,
     Option<Result<Answer, LookupFailure>>,
 );
 
-/// Asks; `true` when requests that nobody looked at yet were put off.
+/// Sends the lookups. Returns true if requests without an earlier record were deferred.
 pub(super) async fn run_lookups(
     ports: &Ports<'_>,
     policy: &Policy,
@@ -114,8 +115,9 @@ fn no_answer_problem((lookup, (count, why)): (&str, (usize, String))) -> Problem
     }
 }
 
-/// The requests in the order in which they are asked about: new ones first, as they came. Those
-/// that wait follow from where the last pass left off, so that each has its turn.
+/// Returns the requests in the order in which their lookups are sent: first the new requests, as
+/// they came; then the waiting requests, from where the last pass stopped, so that each has its
+/// turn.
 fn order_requests<'a>(
     policy: &'a Policy,
     snapshot: &'a Snapshot,
@@ -133,7 +135,7 @@ fn order_requests<'a>(
     new_requests
 }
 
-/// The booker, if rules look at the request at all: they are rules for members.
+/// Returns the booker, if rules apply to the request at all: rules are for members.
 fn booker_with_account<'a>(snapshot: &Snapshot, group: &RequestGroup<'a>) -> Option<&'a Address> {
     let booker = &group.bookings[0].booker.as_ref()?.address;
     snapshot
@@ -142,7 +144,7 @@ fn booker_with_account<'a>(snapshot: &Snapshot, group: &RequestGroup<'a>) -> Opt
         .then_some(booker)
 }
 
-/// What the gate's rules ask and is not remembered.
+/// Returns the lookups that the gate's rules need and that have no cached answer.
 fn collect_pending_lookups<'a>(
     ports: &Ports<'_>,
     policy: &'a Policy,

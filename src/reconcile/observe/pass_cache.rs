@@ -1,8 +1,7 @@
-//! What the calendar says that rarely changes: remembered from pass to pass.
+//! Caches data of the calendar that rarely changes, from pass to pass.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::is_fatal_for_pass;
 use crate::calcom::port::{CallError, CurrentUser};
 use crate::domain::booking::{Buffers, EventType};
 use crate::domain::host_schedule::BuffersByEventType;
@@ -11,11 +10,11 @@ use crate::domain::plan::Problem;
 use crate::domain::time::Span;
 use crate::reconcile::context::{PassError, Ports, Session};
 
-/// How long the calendar's word on an event type is good: its price may change at any time.
+/// How long the data of an event type is valid: its price may change at any time.
 const EVENT_TYPES_MAX_AGE: Span = Span::minutes(5);
 
 impl Session {
-    /// Who the key acts as; asked once in a process.
+    /// Returns the user that the key acts as, which is read once per process.
     pub(in crate::reconcile) async fn me(
         &mut self,
         ports: &Ports<'_>,
@@ -26,7 +25,7 @@ impl Session {
         Ok(self.me.as_ref().expect("it was just asked"))
     }
 
-    /// The buffers of all event types that are known.
+    /// Returns the buffers of all known event types.
     pub(super) fn buffers(&self) -> BuffersByEventType {
         let event_types = self.event_types.iter();
         event_types
@@ -35,7 +34,7 @@ impl Session {
             .collect()
     }
 
-    /// What the calendar says of the event types, asked again when the last word is old.
+    /// Returns the event types, which are read again if they are too old.
     pub(in crate::reconcile) async fn event_types(
         &mut self,
         ports: &Ports<'_>,
@@ -57,7 +56,7 @@ impl Session {
                     self.event_types
                         .extend(all.into_iter().map(|kind| (kind.id, Some(kind))));
                 }
-                Err(error) if is_fatal_for_pass(&error) => return Err(error.into()),
+                Err(error) if error.is_fatal_for_pass() => return Err(error.into()),
                 Err(error) => {
                     self.event_types_read_at = None;
                     problems.push(unread_event_types_problem(&error));
@@ -74,7 +73,7 @@ impl Session {
                 Ok(event_type) => {
                     self.event_types.insert(*id, event_type);
                 }
-                Err(error) if is_fatal_for_pass(&error) => return Err(error.into()),
+                Err(error) if error.is_fatal_for_pass() => return Err(error.into()),
                 Err(error) => problems.push(unread_event_types_problem(&error)),
             }
         }

@@ -1,4 +1,4 @@
-//! What waits for an answer, and what the store knows of it.
+//! Lists the pending bookings, with what the store knows about them.
 
 use std::collections::BTreeSet;
 
@@ -11,24 +11,24 @@ use crate::reconcile::context::{PassError, Ports};
 use crate::reconcile::memory_budget::{MAX_BOOKING_BYTES, MemoryBudget};
 use crate::reconcile::store_reads::{self, StoredDecisions};
 
-/// Pages of pending bookings one pass reads: 10,000 bookings at 250 a page. What lies behind them
-/// is reported, and seen when the ones before are answered.
+/// The maximum number of pages of pending bookings that one pass reads: 10,000 bookings at 250 a
+/// page. Bookings behind them are reported, and are read when the ones before are answered.
 const MAX_PENDING_PAGES: u32 = 40;
 
-/// Where the list of what waits was left.
+/// Where reading the list of pending bookings ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PendingListEnd {
-    /// Nothing is behind what is in hand, or nothing that could be taken.
+    /// No further bookings follow, or none that this pass may take.
     Complete,
-    /// There is more behind what is in hand.
+    /// Further bookings follow.
     MoreBehind,
-    /// A page was shown twice, so what lies behind it cannot be reached.
+    /// A page was shown twice, so the bookings behind it cannot be reached.
     PageRepeated,
 }
 
-/// Lists what waits, oldest request first, until enough undecided requests are in hand or the list
-/// ends: bookings that are left alone must never hide newer ones behind them. Gives also where the
-/// list was left.
+/// Lists the pending bookings, oldest request first, until there are enough undecided requests or
+/// the list ends: bookings that are left alone must never hide newer ones behind them. Also returns
+/// where reading the list ended.
 pub(super) async fn list_pending(
     ports: &Ports<'_>,
     policy: &Policy,

@@ -1,5 +1,5 @@
-//! Looking at the PINs that were given. That is slow by design: beside the loop, few in one pass,
-//! and each once.
+//! Verifies the PINs that were given. That is slow by design, so it runs outside the event loop,
+//! for few PINs in one pass, and once for each.
 
 use std::collections::BTreeSet;
 
@@ -15,11 +15,12 @@ use crate::reconcile::pin::{
     PinVerification, SubmittedPins, WrongPins,
 };
 
-/// PINs that one pass looks at: seconds of one core, and half of that on most.
+/// The maximum number of PINs that one pass verifies: seconds of one core, and half of that on most
+/// cores.
 const MAX_TRIES: usize = 64;
 
-/// What became of the PINs; `true` when more of them wait. Requests behind the first that could not
-/// be looked at are put off with it: who asked first is served first.
+/// Verifies the PINs. Returns true if more of them wait. Requests behind the first that could not
+/// be verified are deferred with it, because earlier requests are served first.
 pub(super) async fn check_pins(
     ports: &Ports<'_>,
     policy: &Policy,
@@ -78,7 +79,7 @@ pub(super) async fn check_pins(
     Ok(!deferred_requests.is_empty())
 }
 
-/// What became of one; `None` when its turn does not come in this pass.
+/// Returns the result for one PIN, or `None` if its turn does not come in this pass.
 async fn check_pin(
     ports: &Ports<'_>,
     session: &mut Session,
@@ -88,7 +89,7 @@ async fn check_pin(
 ) -> Option<PinResult> {
     let PinVerification { hash, pin } = match &case.check {
         PinCheck::NotSet => return Some(PinResult::NotSet),
-        // What was not given is no guess.
+        // A PIN that was not given is not a guess.
         PinCheck::Try(_) if wrong_pins.exceeded_limit(case).is_some() => {
             return Some(PinResult::Locked);
         }
@@ -103,7 +104,7 @@ async fn check_pin(
     }
     *tries_left = tries_left.checked_sub(1)?;
     let hash_copy = hash.clone();
-    // It ends early only together with the process.
+    // The task ends early only together with the process.
     let is_right = tokio::task::spawn_blocking(move || pin::verify(&hash_copy, &pin))
         .await
         .ok()?;
@@ -111,7 +112,8 @@ async fn check_pin(
     Some(pin::record_verification(case, is_right, wrong_pins))
 }
 
-/// Told once for each limit; the requests are on the list of those that wait for review.
+/// Returns the problem that is reported once for each limit; the requests are on the list of those
+/// that wait for review.
 fn guessing_problem(limit: PinLimit) -> Problem {
     let limit_text = match limit {
         PinLimit::Origin => format!("{MAX_WRONG_PER_ORIGIN} for one member from one origin"),

@@ -1,10 +1,11 @@
-//! Series, each read whole: one confirm answers all of a series, also what the list hides.
+//! Reads each series as a whole: one confirm answers all occurrences of a series, including those
+//! that the list hides.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{FutureExt, StreamExt, stream};
 
-use super::{READS_AT_ONCE, is_fatal_for_pass, is_undecided};
+use super::{READS_AT_ONCE, is_undecided};
 use crate::domain::booking::BookingStatus;
 use crate::domain::gate::Policy;
 use crate::domain::id::{BookingUid, RequestId};
@@ -14,7 +15,7 @@ use crate::reconcile::context::{PassError, Ports};
 use crate::reconcile::memory_budget::MemoryBudget;
 use crate::reconcile::store_reads;
 
-/// The series of guarded pending occurrences, each read whole: what a page shows may be a part.
+/// Reads the series of gated pending occurrences, each as a whole: a page may show only a part.
 pub(super) async fn load_series(
     ports: &Ports<'_>,
     policy: &Policy,
@@ -48,7 +49,7 @@ pub(super) async fn load_series(
                 Series::Unread(why.to_owned())
             }
             Ok(None) => Series::Unread("this dialect does not show series".to_owned()),
-            Err(error) if is_fatal_for_pass(&error) => return Err(error.into()),
+            Err(error) if error.is_fatal_for_pass() => return Err(error.into()),
             Err(error) => {
                 problems.push(Problem {
                     code: "unread-series",
@@ -62,7 +63,8 @@ pub(super) async fn load_series(
     Ok(series_by_id)
 }
 
-/// What was decided before of occurrences that the list hides: they were named by nobody yet.
+/// Loads the earlier decisions about occurrences that the list hides, because no list has named
+/// these occurrences yet.
 pub(super) async fn load_hidden_decisions(
     ports: &Ports<'_>,
     snapshot: &mut Snapshot,

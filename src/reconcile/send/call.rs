@@ -1,4 +1,4 @@
-//! One call: the store is told that it goes out, and it is sent by its deadline.
+//! One call: the store records that it is about to be sent, and it is sent by its deadline.
 
 use crate::calcom::port::CallError;
 use crate::domain::booking::Fetched;
@@ -9,10 +9,10 @@ use crate::domain::time::Time;
 use crate::reconcile::context::Ports;
 use crate::store::port::StoreError;
 
-/// Tells the store that calls are about to be sent, or that they were not.
+/// Records in the store that calls are about to be sent, or that they were not sent.
 ///
 /// # Errors
-/// When the store cannot remember it: then nothing may be sent.
+/// Returns an error if the store cannot record it: then nothing may be sent.
 pub async fn set_sent_marks(
     ports: &Ports<'_>,
     requests: Vec<RequestId>,
@@ -30,7 +30,7 @@ pub async fn set_sent_marks(
 /// Sends the call.
 ///
 /// # Errors
-/// As the calendar's.
+/// Returns the errors of the calendar.
 pub async fn send_call(
     ports: &Ports<'_>,
     call: &PlannedCall,
@@ -40,8 +40,8 @@ pub async fn send_call(
     match call.kind {
         CallKind::Confirm => ports.calendar.confirm(&call.booking, deadline).await,
         CallKind::Decline => ports.calendar.decline(&call.booking, text, deadline).await,
-        // A refusal is for a booking that waits. Where the client looks for itself (v1), only its
-        // `decline`, which cancels there, keeps away from one that was accepted meanwhile.
+        // A refusal applies to a pending booking. If the client reads the booking itself (v1), only
+        // its `decline`, which cancels there, leaves a booking alone that was accepted meanwhile.
         CallKind::Cancel if ports.calendar.reads_before_acting() => {
             ports.calendar.decline(&call.booking, text, deadline).await
         }
@@ -49,7 +49,7 @@ pub async fn send_call(
     }
 }
 
-/// What an error says about the end of the call.
+/// Returns what an error says about the end of the call.
 pub fn to_call_end(error: &CallError, sent_by: Time) -> CallEnd {
     match error {
         CallError::Refused(_) | CallError::NotPermitted(_) => CallEnd::Refused,

@@ -1,4 +1,4 @@
-//! One delivery under way: what is known of its bookings, and what its calls gave.
+//! One intent whose calls are in flight: the states of its bookings, and the results of its calls.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::domain::plan::{self, PlannedCall};
 use crate::domain::request::{CallEnd, CallKind, CallNote};
 use crate::domain::time::{Time, truncate_to_millis};
 
-/// Characters of a server's message kept with a call.
+/// The maximum length of a server's message that is kept with a call, in characters.
 const MAX_NOTE_CHARS: usize = 300;
 
 pub(super) struct InFlightCall {
@@ -20,29 +20,30 @@ pub(super) struct InFlightCall {
     pub(super) booking_states: BTreeMap<BookingUid, BookingState>,
     pub(super) notes: Vec<CallNote>,
     pub(super) state: CallState,
-    /// Something about it is awaited.
+    /// Whether a read for this intent is awaited.
     pub(super) busy: bool,
     pub(super) reading: Option<PreCallReading>,
-    /// Times that it was made ready for its call.
+    /// How often the intent was made ready for its call again.
     pub(super) deadline_retries: u32,
-    /// Calls that may still be sent: a server that answers a series one by one needs one each.
+    /// The number of calls that may still be sent: a server that answers the occurrences of a
+    /// series individually needs one call for each.
     calls_left: usize,
-    /// A call that was answered with yes, without the booking: when it was sent. A reading tells
-    /// whether it is done.
+    /// A call that the server answered with success but without the booking, and when it was sent.
+    /// A reading shows whether the call is done.
     unverified_call: Option<(PlannedCall, Time)>,
-    /// Why it is not finished.
+    /// Why the intent is not finished.
     pub(super) why: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum CallState {
-    /// To be looked at, and called when still pending.
+    /// The booking is to be read, and called if it is still pending.
     Waiting,
-    /// Its bookings are known; to be settled.
+    /// The states of the bookings are known, and the intent is to be settled.
     ReadyToSettle,
-    /// It is not known what the booking is, or whether the call is over.
+    /// The state of the booking is not known, or whether the call is over.
     Unresolved,
-    /// Cal.com said no and the booking is as it was.
+    /// Cal.com refused, and the booking is unchanged.
     Failed,
 }
 
@@ -64,8 +65,8 @@ impl From<RecordedIntent> for InFlightCall {
 }
 
 impl InFlightCall {
-    /// The next transition. A call of this delivery without an answer may still be running; when that
-    /// ends is for the next pass to see.
+    /// Returns the next transition. A call of this intent without an answer may still be running;
+    /// the next pass sees when it ends.
     pub(super) fn next_step(&self) -> NextStep {
         intent::next_step(
             &self.intent.request,
@@ -76,8 +77,8 @@ impl InFlightCall {
         )
     }
 
-    /// When its call is too late: nothing is confirmed after its start. The called booking is the first
-    /// of those that wait.
+    /// Returns when the call is too late: nothing is confirmed after its start. The called booking
+    /// is the first of those that wait.
     pub(super) fn latest_send_time(&self) -> Option<Time> {
         let RecordedIntent {
             request,
@@ -92,7 +93,7 @@ impl InFlightCall {
         (call.kind == CallKind::Confirm).then_some(start)
     }
 
-    /// When a call of this delivery was sent that has no answer.
+    /// Returns when a call of this intent was sent that has no answer.
     pub(super) fn unanswered_since(&self) -> Option<Time> {
         self.notes.iter().find_map(|note| match note.end {
             CallEnd::Unanswered { sent } => Some(sent),
@@ -100,19 +101,19 @@ impl InFlightCall {
         })
     }
 
-    /// It was read before its call, and was not pending: nothing was sent.
+    /// Records that the booking was read before its call, and was not pending: nothing was sent.
     pub(super) fn record_state(&mut self, state: BookingState) {
         let uid = self.intent.call.booking.uid.clone();
         self.booking_states.insert(uid, state);
     }
 
-    /// It could not be read before its call: nothing was sent.
+    /// Records that the booking could not be read before its call: nothing was sent.
     pub(super) fn record_read_error(&mut self, error: &CallError) {
         self.state = CallState::Unresolved;
         self.why = Some(format!("the booking could not be read: {error}"));
     }
 
-    /// Takes in what a call gave.
+    /// Records the answer to a call.
     pub(super) fn record_answer(
         &mut self,
         call: &PlannedCall,
@@ -122,7 +123,7 @@ impl InFlightCall {
     ) {
         let uid = call.booking.uid.clone();
         match answer {
-            // Nothing was sent: its turn comes again.
+            // Nothing was sent: the call gets another turn.
             Err(CallError::TooLate | CallError::RateLimited { .. }) => self.reading = None,
             Ok(Some(reading)) => {
                 let state = BookingState::from_fetched(&reading);
@@ -138,7 +139,7 @@ impl InFlightCall {
                 let end = to_call_end(&error, sent_by);
                 self.state = CallState::Unresolved;
                 if end == CallEnd::Refused {
-                    // The booking itself tells why, and that nothing happened all the same.
+                    // A read of the booking shows why, and whether something happened nevertheless.
                     self.calls_left -= 1;
                     self.state = CallState::Failed;
                 }
@@ -147,7 +148,7 @@ impl InFlightCall {
         }
     }
 
-    /// The server said yes, and this is what the booking is.
+    /// Records that the server answered with success, and what the booking is now.
     fn record_server_success(
         &mut self,
         call: &PlannedCall,
@@ -156,7 +157,7 @@ impl InFlightCall {
         now: Time,
     ) {
         match state {
-            // Cal.com changes it at the end of the call, so that end is still to come.
+            // Cal.com changes the booking at the end of the call, so that end is still to come.
             BookingState::Pending | BookingState::PendingAfterStart | BookingState::Unread => {
                 self.state = CallState::Unresolved;
                 let text = "the server said yes, but the booking is not changed yet".to_owned();
@@ -187,7 +188,7 @@ impl InFlightCall {
         });
     }
 
-    /// Whether something happened that only a reading can tell the end of.
+    /// Returns true if something happened whose result only a read can show.
     pub(super) fn needs_read(&self) -> bool {
         let has_result = !self.notes.is_empty() || !self.booking_states.is_empty();
         match self.state {
@@ -205,7 +206,7 @@ impl InFlightCall {
         }
     }
 
-    /// Takes in what its bookings are after a call; `None` when they could not be read.
+    /// Records the states of the bookings after a call; `None` if they could not be read.
     pub(super) fn record_states(
         &mut self,
         states: Option<BTreeMap<BookingUid, BookingState>>,
@@ -224,11 +225,11 @@ impl InFlightCall {
         }
     }
 
-    /// Decides what the sights mean for this delivery.
+    /// Decides what the states of the bookings mean for this intent.
     pub(super) fn apply_states(&mut self) {
         match self.next_step() {
             NextStep::Settle { .. } => self.state = CallState::ReadyToSettle,
-            // A server that answers one occurrence at a time: the next one is to be called.
+            // The server answers one occurrence at a time, so the next occurrence is to be called.
             NextStep::Call(booking)
                 if self.state == CallState::Waiting
                     && self.calls_left > 0
@@ -241,7 +242,7 @@ impl InFlightCall {
                     self.deadline_retries = 0;
                 }
             }
-            // A status that is not known, or an occurrence that cannot be read.
+            // A status is not known, or an occurrence cannot be read.
             NextStep::Unclear
                 if self.state == CallState::Waiting && !self.booking_states.is_empty() =>
             {

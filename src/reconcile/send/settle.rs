@@ -1,4 +1,4 @@
-//! Writing down what a batch gave: its calls, and the end of every intent that has one.
+//! Writes the results of a batch: its calls, and the end of every intent that has ended.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,8 +15,8 @@ use crate::reconcile::context::{PassError, Ports};
 use crate::reconcile::report::StepOutcome;
 use crate::store::port::{CommitError, Store};
 
-/// Writes in one commit what is known: the calls, and the end of every intent that has one. What is
-/// finished or given up for this pass leaves its slot.
+/// Writes in one commit what is known: the calls, and the end of every intent that has ended.
+/// Intents that are finished, or given up for this pass, leave their slots.
 pub(super) async fn settle_finished_calls(
     ports: &Ports<'_>,
     limits: &PassLimits,
@@ -75,9 +75,9 @@ pub(super) async fn settle_finished_calls(
     }
     let mut rejected_groups = BTreeSet::new();
     if fact_groups.iter().any(|facts| !facts.is_empty()) {
-        // Where credits came back, or an operator changed the account since the batch was written,
-        // what the plan says of it is no longer true: its version stays the old one, so that later
-        // batches conflict and are decided anew.
+        // If credits came back, or an operator changed the account since the batch was written,
+        // what the plan says about the account is no longer true: the account keeps its old
+        // version, so that later batches conflict and are decided again.
         let mut planned_versions = versions.clone();
         planned_versions.retain(|id, _| !refunded_accounts.contains(id));
         let at = (ports.clock)();
@@ -99,7 +99,7 @@ pub(super) async fn settle_finished_calls(
     Ok(())
 }
 
-/// Why a call without an answer is not sent again at once.
+/// Returns why a call without an answer is not sent again immediately.
 fn still_running_text(why: &str, sent_by: Time, limits: &PassLimits) -> String {
     format!(
         "{why}; {}",
@@ -107,11 +107,11 @@ fn still_running_text(why: &str, sent_by: Time, limits: &PassLimits) -> String {
     )
 }
 
-/// What writing the ends gave.
+/// The result of writing the ends of intents.
 struct SettleWriteResult {
-    /// Those of the accounts that nobody else had changed.
+    /// The new versions of the accounts that had no other change.
     versions: BTreeMap<AccountId, Option<u64>>,
-    /// The numbers of those that were not written.
+    /// The indices of the groups that were not written.
     rejected_groups: BTreeSet<usize>,
 }
 
@@ -142,12 +142,12 @@ fn write_settlements(
     })
 }
 
-/// Writes the ends of intents, all in one commit. Where an operator ended meanwhile the charge that
-/// one of them takes over, each by itself: gives the numbers of those that do not fit, which the next
-/// pass reads anew.
+/// Writes the ends of intents, all in one commit. If an operator has meanwhile ended the charge
+/// that one of the intents takes over, each end is written individually. Returns the indices of the
+/// groups that do not fit, which the next pass reads again.
 ///
 /// # Errors
-/// When the store fails.
+/// Returns an error if the store fails.
 pub fn commit_all_or_each(
     store: &mut dyn Store,
     at: Time,

@@ -1,15 +1,16 @@
-//! A paid booking that was moved and accepted again without a pass, judged by the rules of its gate as
-//! if it were pending (`accepted-move = "judge"`). The pass's own observation and plan do it, on a
-//! calendar in which this booking alone waits: there is no second way to judge.
+//! Evaluates a paid booking that was moved and accepted again without a pass, by the rules of its
+//! gate, as if it were pending (`accepted-move = "judge"`). A pass's own observation and plan do
+//! this, on a calendar in which only this booking is pending, so there is no second way to
+//! evaluate.
 
 use async_trait::async_trait;
 
 use super::cancel::CancelReason;
 use super::observed_bookings::RescheduleChain;
-use super::settle::find_request;
-use crate::calcom::port::{BookingFilter, BookingPage, Calendar, CallError, CurrentUser, Dialect};
+use crate::calcom::port::{BookingFilter, BookingPage, Calendar, CallError, CurrentUser};
 use crate::domain::booking::{Booking, BookingRef, BookingStatus, EventType, Fetched};
 use crate::domain::decision::{Decision, ReasonCode};
+use crate::domain::dialect::Dialect;
 use crate::domain::gate::{Gate, Policy};
 use crate::domain::id::{BookingUid, EventTypeId};
 use crate::domain::messages;
@@ -22,27 +23,29 @@ use crate::domain::time::{Span, Time};
 use crate::domain::watch::ChainEnd;
 use crate::reconcile::context::{PassError, Ports, Session};
 use crate::reconcile::observe::observe;
+use crate::reconcile::store_reads::find_request;
 
-/// What the rules say of it.
+/// What the rules decide about the moved booking.
 #[derive(Debug)]
 pub(super) enum MoveEvaluation {
     Keep,
-    /// It stays, and an operator is to look at it.
+    /// The booking stays, and an operator is to look at it.
     Review(String),
     Cancel(CancelReason),
-    /// It could not be judged now.
+    /// The booking could not be evaluated now.
     Postpone,
 }
 
-/// Whether the booking is one that the rules of its gate are asked about.
+/// Returns true if the booking is to be evaluated by the rules of its gate.
 pub(super) fn needs_evaluation(policy: &Policy, booking: &Booking) -> bool {
     let gate = policy.gate(booking);
     gate.is_some_and(|gate| gate.terms.accepted_move == AcceptedMove::Judge)
         && was_moved_by_booker(policy, booking)
 }
 
-/// The last booking of the chain and its gate, where the rules of that gate have to be asked before the
-/// charge goes on with it: it was accepted, and nothing was decided about it.
+/// Returns the last booking of the chain and its gate, if the rules of that gate have to be
+/// evaluated before the charge moves to the booking: the booking was accepted, and nothing was
+/// decided about it.
 pub(super) async fn find_move_to_evaluate<'a>(
     ports: &Ports<'_>,
     policy: &'a Policy,
@@ -58,7 +61,8 @@ pub(super) async fn find_move_to_evaluate<'a>(
     let Some(gate) = policy.gate(last).filter(|_| is_upcoming) else {
         return Ok(None);
     };
-    // A move that counts as a cancellation closes the charge first: what it moved to is unpaid then.
+    // A move that counts as a cancellation closes the charge first: the booking that it led to is
+    // then unpaid.
     let terms = charge.refund_terms(Some(&gate.terms.refunds));
     let moves: Vec<MoveAway> = { chain.bookings.windows(2) }
         .map(|pair| MoveAway {
@@ -82,8 +86,8 @@ pub(super) async fn find_move_to_evaluate<'a>(
     Ok((!is_decided).then_some((last, gate)))
 }
 
-/// Whether it was moved, and not by the host, whom the rules of a gate do not bind. A name counts only
-/// where names are trusted.
+/// Returns true if the booking was moved, and not by the host, to whom the rules of a gate do not
+/// apply. A name counts only if names are trusted.
 pub(super) fn was_moved_by_booker(policy: &Policy, booking: &Booking) -> bool {
     let gate = policy.gate(booking);
     let trusts_names = gate.is_some_and(|gate| gate.terms.refunds.trust_named_cancels);
@@ -91,7 +95,7 @@ pub(super) fn was_moved_by_booker(policy: &Policy, booking: &Booking) -> bool {
     booking.rescheduled_from.is_some() && !(by_host && trusts_names)
 }
 
-/// Asks the rules.
+/// Evaluates the booking by the rules of its gate.
 pub(super) async fn evaluate_move(
     ports: &Ports<'_>,
     policy: &Policy,
@@ -103,7 +107,7 @@ pub(super) async fn evaluate_move(
         calendar: ports.calendar,
         booking: Booking {
             status: BookingStatus::Pending,
-            // Its series was answered: what counts is this occurrence.
+            // The series was already answered: only this occurrence counts.
             series: None,
             ..booking.clone()
         },
@@ -112,7 +116,7 @@ pub(super) async fn evaluate_move(
         calendar: &calendar,
         ..*ports
     };
-    // What the pass left alone is none of this.
+    // The requests that the last pass left alone are unrelated to this evaluation.
     let skipped_requests = std::mem::take(&mut session.skipped_requests);
     let observation = observe(&ports, policy, session).await;
     session.skipped_requests = skipped_requests;
@@ -128,7 +132,7 @@ pub(super) async fn evaluate_move(
         Decision::Confirm => MoveEvaluation::Keep,
         Decision::Decline => MoveEvaluation::Cancel(CancelReason {
             code: ReasonCode::AcceptedMove,
-            // What a booker reads says nothing about an account.
+            // The text that a booker reads says nothing about an account.
             text: request
                 .booker_text
                 .clone()
@@ -141,7 +145,7 @@ pub(super) async fn evaluate_move(
     })
 }
 
-/// A calendar in which one booking waits and nothing else.
+/// A calendar in which only one booking is pending.
 struct SingleBookingCalendar<'a> {
     calendar: &'a dyn Calendar,
     booking: Booking,

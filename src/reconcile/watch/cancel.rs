@@ -1,6 +1,6 @@
-//! Cancelling a booking that is accepted: written down, seen accepted, cancelled, settled by what the
-//! booking is. A read or a call that fails settles nothing: the intent stays open, and the watch tries
-//! again ever more slowly.
+//! Cancels a booking that is accepted: the decision is written down, the booking is seen accepted
+//! and is cancelled, and its state settles the intent. A read or a call that fails settles nothing:
+//! the intent stays open, and the watch tries again at growing intervals.
 
 use super::unresolved_list::UnresolvedFinding;
 use super::{RecordedChange, WatchReport};
@@ -21,21 +21,20 @@ use crate::domain::watch::accepted_bookings::listed_until;
 use crate::domain::watch::unmanaged_bookings::build_note;
 use crate::reconcile::booking_reads::ReadTimes;
 use crate::reconcile::context::{PassError, Ports};
-use crate::reconcile::observe::is_fatal_for_pass;
 use crate::reconcile::send::call::{set_sent_marks, to_call_end};
 use crate::reconcile::send::{MAX_DEADLINE_RETRIES, reading_valid_until};
 use crate::store::port::Store;
 
-/// Characters of a server's message kept with a call.
+/// The maximum length of a server's message that is kept with a call, in characters.
 const MAX_NOTE_CHARS: usize = 300;
 
 /// Why an accepted booking is cancelled.
 #[derive(Debug, Clone)]
 pub(super) struct CancelReason {
     pub code: ReasonCode,
-    /// What the booker is told.
+    /// The text for the booker.
     pub text: String,
-    /// What its rules said, where they were asked.
+    /// The reasons that the rules gave, if they were evaluated.
     pub reasons: Vec<Reason>,
 }
 
@@ -67,7 +66,7 @@ pub(super) async fn cancel_booking(
     request.decision = Decision::Decline;
     request.call = Some(CallKind::Cancel);
     request.state = RequestState::Recorded;
-    // The code says first what kind of decision this is.
+    // The code of the first reason says what kind of decision this is.
     request.reasons = vec![Reason {
         code: why.code,
         text: why.text.clone(),
@@ -81,7 +80,7 @@ pub(super) async fn cancel_booking(
     attempt_cancel(ports, policy, &request, Some(booking), report).await
 }
 
-/// What was begun before and is to be tried again now.
+/// Returns the cancellations that were started before and are to be tried again now.
 pub(super) async fn read_due_cancellations(
     ports: &Ports<'_>,
     limits: &PassLimits,
@@ -92,7 +91,7 @@ pub(super) async fn read_due_cancellations(
         let open = store.open_intents(usize::MAX)?;
         let is_due = |request: &Request| {
             let marked = store.sent_mark(&request.id);
-            // A call without an answer may still be running, and a second one mails again.
+            // A call without an answer may still be running, and a second call sends another mail.
             let unanswered_since = intent::unanswered_call_sent_at(request, marked, &limits);
             request.cancels_accepted()
                 && intent::is_due(request, now)
@@ -103,7 +102,7 @@ pub(super) async fn read_due_cancellations(
     open.await.map_err(PassError::Store)
 }
 
-/// Tries it again.
+/// Tries these cancellations again.
 pub(super) async fn retry_cancellations(
     ports: &Ports<'_>,
     policy: &Policy,
@@ -136,7 +135,7 @@ async fn is_settled_by_operator(ports: &Ports<'_>, request: &Request) -> Result<
     Ok(has_operator_resolution(&items, code))
 }
 
-/// Under which code the booking is on the unresolved list until it is cancelled.
+/// Returns the code under which the booking is on the unresolved list until it is cancelled.
 fn unresolved_code(request: &Request) -> UnresolvedCode {
     match request.reasons.first().map(|reason| reason.code) {
         Some(ReasonCode::Revived) => UnresolvedCode::Revived,
@@ -145,19 +144,19 @@ fn unresolved_code(request: &Request) -> UnresolvedCode {
     }
 }
 
-/// Under which names a cancellation that is found counts as our own. A call through the API gives no
-/// name, and the server keeps the name that stood there before.
+/// The names under which a cancellation counts as our own. A call through the API gives no name,
+/// and the server keeps the name that was there before.
 enum OwnNames {
     /// No call of ours can have reached the server.
     Never,
-    /// A call of ours may have cancelled the booking, and the name before it is not known.
+    /// A call of ours may have cancelled the booking, and the name before the call is not known.
     Any,
-    /// No name, or this one, which stood there before our call.
+    /// No name, or this name, which was there before our call.
     Unnamed(Option<Address>),
 }
 
 impl OwnNames {
-    /// As far as the calls of earlier attempts tell.
+    /// Returns the names, as far as the calls of earlier attempts show them.
     fn from_earlier_calls(request: &Request, marked_at: Option<Time>, limits: &PassLimits) -> Self {
         let mut calls = request.calls.iter();
         let has_unanswered = calls.any(|call| matches!(call.end, CallEnd::Unanswered { .. }));
@@ -181,17 +180,17 @@ impl OwnNames {
     }
 }
 
-/// What one attempt gave.
+/// The result of one attempt.
 struct CancelAttempt {
-    /// What the booking is now, where that is known.
+    /// The current state of the booking, if it is known.
     reading: Option<Fetched>,
     failure: Option<CallError>,
     call_end: CallEnd,
     own_names: OwnNames,
 }
 
-/// Reads the booking, and cancels it if it is accepted. The call rests on a reading that is as young
-/// as any call's; when its turn comes too late, the booking is read again.
+/// Reads the booking, and cancels it if it is accepted. The call depends on a reading that is as
+/// recent as for any call; if its turn comes too late, the booking is read again.
 async fn read_and_cancel(
     ports: &Ports<'_>,
     limits: &PassLimits,
@@ -264,8 +263,13 @@ async fn read_and_cancel(
         if attempt.call_end != CallEnd::NotSent {
             attempt.own_names = OwnNames::Unnamed(booking.cancelled_by);
         }
-        // Neither a refusal nor a yes without the booking tells what it is.
-        if attempt.reading.is_none() && !attempt.failure.as_ref().is_some_and(is_fatal_for_pass) {
+        // Neither a refusal nor a success without the booking shows the state of the booking.
+        if attempt.reading.is_none()
+            && !attempt
+                .failure
+                .as_ref()
+                .is_some_and(CallError::is_fatal_for_pass)
+        {
             attempt.reading = ports.calendar.get(reference).await.ok();
         }
         return Ok(attempt);
@@ -273,7 +277,7 @@ async fn read_and_cancel(
     Ok(attempt)
 }
 
-/// One attempt. `shown` is the booking as the watch has seen it.
+/// Makes one attempt. `seen_booking` is the booking as the watch has seen it.
 async fn attempt_cancel(
     ports: &Ports<'_>,
     policy: &Policy,
@@ -333,13 +337,14 @@ async fn attempt_cancel(
         });
     }
     match failure {
-        Some(error) if is_fatal_for_pass(&error) => Err(error.into()),
+        Some(error) if error.is_fatal_for_pass() => Err(error.into()),
         Some(error @ CallError::Unreachable(_)) => Err(error.into()),
         Some(_) | None => Ok(()),
     }
 }
 
-/// What the booking says of the decision; `None`: it is still to be carried out, or not known.
+/// Returns the outcome of the decision that the booking shows. `None` means that the decision is
+/// still to be carried out, or that its outcome is not known.
 fn outcome_of(
     reading: &Fetched,
     now: Time,
@@ -352,7 +357,7 @@ fn outcome_of(
             BookingStatus::Cancelled | BookingStatus::Rejected | BookingStatus::Pending => {
                 Some(DecisionOutcome::Superseded)
             }
-            // It was over before it could be cancelled.
+            // The booking was over before it could be cancelled.
             BookingStatus::Accepted if booking.end <= now => Some(DecisionOutcome::Superseded),
             BookingStatus::Accepted | BookingStatus::AwaitingHost | BookingStatus::Other(_) => None,
         },
@@ -386,8 +391,9 @@ fn describe_reason(request: &Request) -> &'static str {
     }
 }
 
-/// Writes what the try gave. A booking that could not be cancelled is on the unresolved list until it
-/// is; one that is not accepted any more leaves it. One that is over stays as long as any other.
+/// Writes the result of the attempt. A booking that could not be cancelled is on the unresolved
+/// list until it is cancelled; a booking that is not accepted any more leaves the list. A booking
+/// that is over stays as long as any other.
 async fn write_attempt_result(
     ports: &Ports<'_>,
     request: &Request,

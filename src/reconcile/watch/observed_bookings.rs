@@ -1,4 +1,4 @@
-//! What was seen of bookings in one watch, each read once, and the chains they make.
+//! The bookings that were seen in one watch, each read once, and the chains that they form.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,13 +14,12 @@ use crate::domain::time::Time;
 use crate::domain::watch::{ChainEnd, MAX_CHAIN};
 use crate::reconcile::context::{PassError, Ports};
 use crate::reconcile::memory_budget::{MAX_BOOKING_BYTES, MemoryBudget};
-use crate::reconcile::observe::is_fatal_for_pass;
 
-/// Pages of one listing: 10,000 bookings at 250 a page, 5,120 in v1. An audit reads by name what lies
-/// behind.
+/// The maximum number of pages of one listing: 10,000 bookings at 250 a page, 5,120 in v1. An audit
+/// reads the bookings behind them individually.
 const MAX_PAGES: u32 = 40;
 
-/// Reads that are under way at once.
+/// The maximum number of concurrent reads.
 pub(super) const READS_AT_ONCE: usize = 8;
 
 #[derive(Debug)]
@@ -28,18 +27,18 @@ pub(super) struct ObservedBookings {
     budget: MemoryBudget,
     bookings: BTreeMap<BookingUid, Booking>,
     gone_uids: BTreeSet<BookingUid>,
-    /// From a booking to those that name it as what they replaced: two moves at once make two of
-    /// them.
+    /// The successors of each booking, which name it as the booking that they replaced: two
+    /// simultaneous moves make two successors.
     successors: BTreeMap<BookingUid, BTreeSet<BookingUid>>,
-    /// From when on what was created was listed to find another successor.
+    /// The time from which on created bookings were listed, to find another successor.
     creations_listed_from: Option<Time>,
-    /// Series that were read, and whether that could be done.
+    /// The series that were read, and whether the read succeeded.
     series_reads: BTreeMap<RequestId, bool>,
-    /// From when on everything was listed to find what only its successor would tell.
+    /// The time from which on everything was listed, to find what only a successor shows.
     all_listed_from: Option<Time>,
-    /// The latest time from which on there is more than may be listed.
+    /// The latest time from which on there are more bookings than may be listed.
     over_limit_from: Option<Time>,
-    /// Whether something that was looked for, or a row of a listing, could not be read.
+    /// Whether a booking that was searched for, or a row of a listing, could not be read.
     has_unread: bool,
 }
 
@@ -57,7 +56,7 @@ impl Default for ObservedBookings {
 }
 
 impl ObservedBookings {
-    /// Keeps no more than this many bytes.
+    /// Creates an empty collection that keeps no more than this many bytes.
     pub fn with_budget(bytes: usize) -> Self {
         Self {
             budget: MemoryBudget::new(bytes),
@@ -84,8 +83,8 @@ impl ObservedBookings {
         self.bookings.values()
     }
 
-    /// The later reading of a booking counts. `false` when there is no room for it: then nothing
-    /// that was read of it counts.
+    /// Adds a booking; the later reading of a booking counts. Returns false if there is no room for
+    /// the booking: then none of its readings counts.
     fn add(&mut self, booking: Booking) -> bool {
         if let Some(previous) = self.bookings.remove(&booking.uid) {
             self.budget.release(&previous);
@@ -102,28 +101,29 @@ impl ObservedBookings {
         true
     }
 
-    /// Keeps a booking that was read by name, when there is room for it.
+    /// Adds a booking that was read individually, if there is room for it.
     pub fn insert(&mut self, booking: Booking) {
         self.add(booking);
     }
 
-    /// Whether another booking that was seen says that it replaced this one.
+    /// Returns true if another booking that was seen says that it replaced this one.
     pub fn is_replaced(&self, uid: &BookingUid) -> bool {
         self.successors.contains_key(uid)
     }
 
-    /// The bookings that were seen of a series.
+    /// Returns the bookings of a series that were seen.
     pub fn bookings_of_series(&self, series: &RequestId) -> impl Iterator<Item = &Booking> {
         let in_series = move |one: &&Booking| one.series.as_ref() == Some(series);
         self.bookings.values().filter(in_series)
     }
 
-    /// What was seen: charges may stand under these names.
+    /// Returns the uids of the bookings that were seen: charges may be recorded under these uids.
     pub fn uids(&self) -> BTreeSet<BookingUid> {
         self.bookings.keys().cloned().collect()
     }
 
-    /// What was replaced by something seen, and was not seen itself.
+    /// Returns the bookings that a booking that was seen replaced, and that were not seen
+    /// themselves.
     pub fn unseen_predecessors(&self) -> Vec<BookingUid> {
         let predecessors = self.successors.keys();
         predecessors
@@ -132,12 +132,13 @@ impl ObservedBookings {
             .collect()
     }
 
-    /// Whether every row could be read, and every chain that was asked for to its end.
+    /// Returns true if every row could be read, and every requested chain could be followed to its
+    /// end.
     pub fn is_complete(&self) -> bool {
         !self.has_unread
     }
 
-    /// Adds every page of a listing; `false` when there are more than may be read.
+    /// Adds every page of a listing. Returns false if there are more pages than may be read.
     pub async fn list(
         &mut self,
         ports: &Ports<'_>,
@@ -187,7 +188,7 @@ impl ObservedBookings {
         Ok(true)
     }
 
-    /// Adds the first page of a listing: what it does not show is read by name.
+    /// Adds the first page of a listing: bookings that it does not show are read individually.
     pub async fn list_first_page(
         &mut self,
         ports: &Ports<'_>,
@@ -203,7 +204,7 @@ impl ObservedBookings {
         Ok(())
     }
 
-    /// Reads by name the bookings of those charges that no listing has shown.
+    /// Reads individually the bookings of those charges that no listing has shown.
     pub async fn read_charged_bookings(
         &mut self,
         ports: &Ports<'_>,
@@ -233,7 +234,7 @@ impl ObservedBookings {
                 Ok(Fetched::Gone) => {
                     self.gone_uids.insert(booking.uid.clone());
                 }
-                Err(error) if is_fatal_for_pass(&error) => return Err(error.into()),
+                Err(error) if error.is_fatal_for_pass() => return Err(error.into()),
                 Err(_) if ports.stop.is_set() => {}
                 Err(error) => problems.push(unread_problem(&booking.uid, &error)),
             }
@@ -241,7 +242,7 @@ impl ObservedBookings {
         Ok(())
     }
 
-    /// The booking and what replaced it, one after the other.
+    /// Returns the booking and its successors, one after the other.
     pub async fn follow_chain(
         &mut self,
         ports: &Ports<'_>,
@@ -255,8 +256,9 @@ impl ObservedBookings {
         Ok(chain)
     }
 
-    /// Follows what each booking names. Where that ends with nothing that stands, another successor may
-    /// stand: two moves at once make two, and only a list shows the one that is not named.
+    /// Follows the successors that the bookings name. If the chain ends with a booking that does
+    /// not stand, another successor may stand: two simultaneous moves make two successors, and only
+    /// a list shows the one that is not named.
     async fn follow_to_live_successor(
         &mut self,
         ports: &Ports<'_>,
@@ -279,7 +281,7 @@ impl ObservedBookings {
         }
     }
 
-    /// Lists what was made since then, once; whether that was new.
+    /// Lists the bookings that were created since then, once. Returns true if they were listed now.
     async fn list_created_since(
         &mut self,
         ports: &Ports<'_>,
@@ -292,7 +294,7 @@ impl ObservedBookings {
         if already_listed || !ports.calendar.names_successors() {
             return Ok(false);
         }
-        // A listing is older than what was read by name, so it only adds.
+        // A listing is older than what was read individually, so it only adds bookings.
         let mut new_bookings = Self::with_budget(MAX_BOOKING_BYTES);
         new_bookings
             .list(ports, &BookingFilter::CreatedSince(from), problems)
@@ -369,7 +371,7 @@ impl ObservedBookings {
             return Ok(Err(ChainEnd::Gone));
         }
         if is_first {
-            // It was read by name already, and that failed.
+            // The booking was already read individually, and that failed.
             return Ok(Err(ChainEnd::Unread));
         }
         match unless_stopped(ports, ports.calendar.get(reference)).await {
@@ -384,9 +386,10 @@ impl ObservedBookings {
                 self.gone_uids.insert(reference.uid.clone());
                 Ok(Err(ChainEnd::Gone))
             }
-            Err(error) if is_fatal_for_pass(&error) => Err(error.into()),
+            Err(error) if error.is_fatal_for_pass() => Err(error.into()),
             Err(_) if ports.stop.is_set() => Ok(Err(ChainEnd::Unread)),
-            // Said: the charge that led here stays open until it can be read.
+            // This is reported, because the charge that led here stays open until the booking can
+            // be read.
             Err(error) => {
                 problems.push(unread_problem(&reference.uid, &error));
                 Ok(Err(ChainEnd::Unread))
@@ -394,8 +397,9 @@ impl ObservedBookings {
         }
     }
 
-    /// What replaced it: as it says itself, or as the other one says. A cancelled occurrence of a
-    /// series names nobody, so its series is read to find who names it (`calcom/api.md` 6.1).
+    /// Returns the successor: the one that the booking names, or the one that names the booking. A
+    /// cancelled occurrence of a series names no successor, so its series is read to find the one
+    /// that names it (`calcom/api.md` 6.1).
     async fn find_successor(
         &mut self,
         ports: &Ports<'_>,
@@ -410,7 +414,7 @@ impl ObservedBookings {
                 .resolve_named_successor(ports, booking, named_reference, problems)
                 .await;
         }
-        // One that is known may be the dead one of two, whose moves were made at once.
+        // A known successor may be the dead one of two that simultaneous moves made.
         let has_live_successor = |seen: &Self| {
             let best = seen.best_successor(&booking.uid, None);
             best.is_some_and(|one| seen.liveness(one) < DEAD)
@@ -449,9 +453,9 @@ impl ObservedBookings {
         Ok(best.map_or(Successor::Missing, |one| Successor::Found(one.to_ref())))
     }
 
-    /// The successor that a booking names, unless that one is dead and another one stands: two moves at
-    /// once make two, and the booking names one of them. Whichever is looked at first, the charge goes
-    /// on with one that stands.
+    /// Returns the successor that a booking names, unless that one is dead and another one stands:
+    /// two simultaneous moves make two successors, and the booking names one of them. Regardless of
+    /// which is read first, the charge moves to one that stands.
     async fn resolve_named_successor(
         &mut self,
         ports: &Ports<'_>,
@@ -472,8 +476,9 @@ impl ObservedBookings {
         ))
     }
 
-    /// Of what replaced a booking, as far as it was seen: the first made of those that are accepted,
-    /// else of those that wait, else the one that the booking names, else the last made.
+    /// Returns the best of the successors that were seen of a booking: the first created of the
+    /// accepted ones, else of the pending ones, else the one that the booking names, else the last
+    /// created.
     fn best_successor(&self, uid: &BookingUid, named_uid: Option<&BookingUid>) -> Option<&Booking> {
         let all = self
             .successors
@@ -494,11 +499,11 @@ impl ObservedBookings {
         })
     }
 
-    /// How much a booking is alive: what was moved on is as alive as what replaced it.
+    /// Returns how alive a booking is: a booking that was moved is as alive as its successor.
     fn liveness(&self, booking: &Booking) -> u8 {
         let mut best = DEAD;
         let mut to_visit = vec![booking];
-        // Two moves at once are rare: what is followed is a line, and no longer than any other chain.
+        // Simultaneous moves are rare: the path is a line, and no longer than any other chain.
         for _ in 0..MAX_CHAIN {
             let Some(candidate) = to_visit.pop() else {
                 break;
@@ -509,7 +514,7 @@ impl ObservedBookings {
                 continue;
             }
             let named_uid = candidate.rescheduled_to.as_ref();
-            // Where it was moved to was not seen: it may stand.
+            // The booking's successor was not seen: it may stand.
             if named_uid.is_some_and(|uid| !self.contains(uid) && !self.gone_uids.contains(uid)) {
                 best = best.min(UNKNOWN_LIVENESS);
             }
@@ -522,9 +527,10 @@ impl ObservedBookings {
         best
     }
 
-    /// Lists all that may have replaced a booking that was made then: a successor was made later, so
-    /// it ends later, but it may have been over long before the booking it replaced would have been.
-    /// `false` when that is more than may be listed, which is not tried again from before then.
+    /// Lists all bookings that may have replaced a booking that was created then. A successor was
+    /// created later, so it ends later, but it may have been over long before the booking that it
+    /// replaced would have been. Returns false if there are more bookings than may be listed;
+    /// listing from that time or earlier is then not tried again.
     async fn list_all_since(
         &mut self,
         ports: &Ports<'_>,
@@ -554,8 +560,8 @@ impl ObservedBookings {
         Ok(all_listed)
     }
 
-    /// Reads a series once; `false` when it could not be. Without it a moved occurrence would be
-    /// taken for a cancelled one.
+    /// Reads a series once. Returns false if it could not be read. Without the series, a moved
+    /// occurrence would be taken for a cancelled one.
     async fn read_series(
         &mut self,
         ports: &Ports<'_>,
@@ -575,7 +581,7 @@ impl ObservedBookings {
             }
             Err(_) if ports.stop.is_set() => return Ok(false),
             Err(error @ CallError::Unreachable(_)) => return Err(error.into()),
-            Err(error) if is_fatal_for_pass(&error) => return Err(error.into()),
+            Err(error) if error.is_fatal_for_pass() => return Err(error.into()),
             Err(error) => {
                 problems.push(Problem {
                     code: "unread-series",
@@ -589,10 +595,10 @@ impl ObservedBookings {
     }
 }
 
-/// What is cancelled or declined comes last among successors.
+/// The liveness of a cancelled or declined booking, which comes last among successors.
 const DEAD: u8 = 2;
 
-/// What may stand.
+/// The liveness of a booking that may stand.
 const UNKNOWN_LIVENESS: u8 = 1;
 
 fn liveness(booking: &Booking) -> u8 {
@@ -603,7 +609,8 @@ fn liveness(booking: &Booking) -> u8 {
     }
 }
 
-/// What the call gives, unless there is the word to stop: nothing that was only read is missed.
+/// Returns the result of the call, unless a stop is requested: a read that is dropped loses
+/// nothing.
 async fn unless_stopped<T>(
     ports: &Ports<'_>,
     call: impl Future<Output = Result<T, CallError>>,
@@ -629,7 +636,7 @@ fn over_budget_problem(uid: &BookingUid) -> Problem {
     }
 }
 
-/// What stands behind one booking of a chain.
+/// The successor of one booking of a chain.
 enum Successor {
     Found(BookingRef),
     Missing,

@@ -1,6 +1,6 @@
-//! Looks once more at what a decline rests on, right before it is sent: the open charges of the
-//! member. What became of their bookings is settled first, by the same rules as in any watch, so that
-//! nobody is declined for want of credit, or over a cap, that a cancellation gives back.
+//! Rechecks what a decline depends on, right before it is sent: the open charges of the member.
+//! What became of their bookings is settled first, by the same rules as in any watch, so that no
+//! booker is declined because of missing credit, or a full cap, that a cancellation gives back.
 
 use std::collections::BTreeSet;
 
@@ -16,6 +16,7 @@ use crate::domain::time::{Span, Time};
 use crate::domain::watch::ChainEnd;
 use crate::reconcile::context::{PassError, Ports};
 use crate::reconcile::report::UnresolvedReport;
+use crate::reconcile::store_reads;
 
 /// How long before its end a booking may have started.
 const MAX_BOOKING_LENGTH: Span = Span::days(31);
@@ -23,27 +24,28 @@ const MAX_BOOKING_LENGTH: Span = Span::days(31);
 /// How far ahead bookings are made.
 const LOOKAHEAD: Span = Span::days(366 * 20);
 
-/// Open charges of one account that are looked at.
+/// The maximum number of charges of one account that are checked.
 const MAX_CHARGES: usize = 1_000;
 
-/// What looking gave.
+/// The result of a recheck.
 #[derive(Debug, Default)]
 pub struct RecheckResult {
-    /// Accounts of which something was settled: decide again.
+    /// Accounts for which something was settled: their requests are decided again.
     pub changed_accounts: BTreeSet<AccountId>,
-    /// Accounts of which a charge could not be read: nothing is known.
+    /// Accounts with a charge that could not be read: nothing is known about it.
     pub unread_accounts: BTreeSet<AccountId>,
-    /// Accounts with a charge that something else settles: the next watch, which asks the rules of a gate
-    /// about a move, or the end of our own cancellation.
+    /// Accounts with a charge that something else settles: the next watch, which evaluates a move
+    /// by the rules of a gate, or the end of our own cancellation.
     pub unsettled_accounts: BTreeSet<AccountId>,
     pub problems: Vec<Problem>,
 }
 
 /// Reads the bookings of the accounts' open charges and settles what became of them. One list call
-/// serves all accounts; what it does not show is read by name.
+/// serves all accounts; bookings that the list does not show are read individually.
 ///
 /// # Errors
-/// When the key is refused or the store fails. Whatever else cannot be read counts as unread.
+/// Returns an error if Cal.com refuses the key or the store fails. Anything else that cannot be
+/// read counts as unread.
 pub async fn recheck(
     ports: &Ports<'_>,
     policy: &Policy,
@@ -60,7 +62,8 @@ pub async fn recheck(
                 now + LOOKAHEAD,
                 MAX_CHARGES,
             )?;
-            // Also of what is over: it may have been cancelled or moved before, and no watch has come yet.
+            // Past bookings are included: they may have been cancelled or moved before, and no
+            // watch has run since.
             let is_open = |charge: &Charge| charge.state == ChargeState::Open;
             open_charges.extend(account_charges.into_iter().filter(is_open));
         }
@@ -123,7 +126,7 @@ async fn settle_all(
         if chain.end == ChainEnd::Unread {
             result.unread_accounts.insert(charge.account.clone());
         }
-        // Only the watch asks the rules of a gate, and the decline may rest on what they say.
+        // Only the watch evaluates the rules of a gate, and the decline may depend on their result.
         if let Some((moved_booking, _)) =
             find_move_to_evaluate(ports, policy, charge, &chain).await?
         {
@@ -158,8 +161,8 @@ async fn settle_all(
     Ok(())
 }
 
-/// Returns the last booking of the chain when maitred has decided to cancel it and that decision is not
-/// settled: the credits come back, or not, when it is.
+/// Returns the last booking of the chain if maitred has decided to cancel it and that decision is
+/// not settled: the credits come back, or not, when the decision is settled.
 async fn find_open_cancellation(
     ports: &Ports<'_>,
     chain: &RescheduleChain,
@@ -170,7 +173,7 @@ async fn find_open_cancellation(
     let uid = last.uid.clone();
     let request = ports
         .store
-        .with(move |store| settle::find_request(store, &uid));
+        .with(move |store| store_reads::find_request(store, &uid));
     let request = request.await.map_err(PassError::Store)?;
     let is_open = request.is_some_and(|request| {
         request.state == RequestState::Recorded && request.cancels_accepted()

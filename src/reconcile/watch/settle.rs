@@ -1,5 +1,5 @@
-//! One charge, looked at and settled in one visit to the store: nothing can change between reading
-//! the account and writing.
+//! Checks and settles one charge in one visit to the store: nothing can change between reading the
+//! account and writing.
 
 use super::accepted_move::was_moved_by_booker;
 use super::observed_bookings::RescheduleChain;
@@ -8,24 +8,25 @@ use super::{RecordedChange, WatchReport};
 use crate::domain::booking::{Booking, BookingRef};
 use crate::domain::fact::Fact;
 use crate::domain::gate::Policy;
-use crate::domain::id::{AccountId, BookingUid, Reference, RequestId};
-use crate::domain::ledger::GrantRecord;
+use crate::domain::grant::GrantRecord;
+use crate::domain::id::{AccountId, BookingUid, Reference};
 use crate::domain::plan::Problem;
 use crate::domain::refund::{self, RefundSources};
 use crate::domain::refund_policy::{AcceptedMove, RefundTerms};
-use crate::domain::request::{Charge, ChargeState, Request};
+use crate::domain::request::{Charge, ChargeState};
 use crate::domain::time::{Time, truncate_to_millis};
 use crate::domain::unresolved::{Resolver, UnresolvedBooking, UnresolvedCode};
 use crate::domain::watch::{
     ChainEnd, ChargeCase, ChargeDecision, ChargeOutcome, MAX_CHAIN, final_at, watch_charge,
 };
 use crate::reconcile::context::{PassError, Ports};
+use crate::reconcile::store_reads::find_request;
 use crate::store::port::{CommitError, ExpectedVersion, HistorySubject, Store, StoreError};
 
-/// Entries of an account looked through for absences that were forgiven.
+/// The maximum number of entries of an account that are searched for forgiven absences.
 const MAX_HISTORY: usize = 10_000;
 
-/// The charges whose time for changes is over.
+/// Returns the charges whose time for changes is over.
 pub(super) fn filter_due(
     store: &mut dyn Store,
     policy: &Policy,
@@ -45,9 +46,10 @@ pub(super) fn filter_due(
     Ok(due)
 }
 
-/// The gate that decided about the charge, also when it has moved since.
+/// Returns the gate that decided about the charge, even if the charge has moved since.
+///
 /// # Errors
-/// When the store cannot be read.
+/// Returns an error if the store cannot be read.
 pub fn deciding_gate(store: &dyn Store, charge: &Charge) -> Result<Option<String>, StoreError> {
     let mut charge = charge.clone();
     for _ in 0..MAX_CHAIN {
@@ -67,7 +69,7 @@ pub fn deciding_gate(store: &dyn Store, charge: &Charge) -> Result<Option<String
     Ok(None)
 }
 
-/// Decides about one charge and writes it down.
+/// Decides about one charge and writes the decision down.
 pub(super) async fn settle(
     ports: &Ports<'_>,
     policy: &Policy,
@@ -137,7 +139,7 @@ fn settle_charge(
             unresolved_code: Some(code),
             ..
         } => match items.iter().find(|item| item.code == *code) {
-            // An operator knows of it.
+            // An operator knows about this item.
             Some(item) if item.is_open() || item.is_resolved_by_operator() => {
                 return Ok(Some((charge.account, without_problem(decision))));
             }
@@ -173,7 +175,7 @@ fn settle_charge(
     }];
     match store.commit(now, facts, &expected) {
         Ok(_) => Ok(Some((charge.account, decision))),
-        // A charge that cannot be settled must not keep the others from it.
+        // A charge that cannot be settled must not block the others.
         Err(CommitError::Violation(why)) => {
             let problem = Some(Problem {
                 code: "watch-failed",
@@ -192,7 +194,8 @@ fn settle_charge(
     }
 }
 
-/// Which booking of the chain an item is about: a status is that of the last one.
+/// Returns the booking that an item is about: the last booking of the chain if its status is
+/// unknown, otherwise the charged booking.
 fn booking_to_list(
     charge: &Charge,
     chain: &RescheduleChain,
@@ -224,8 +227,8 @@ fn without_problem(decision: ChargeDecision) -> ChargeDecision {
     }
 }
 
-/// Takes the question whether an absent host gives the credits back off the list, with the end of its
-/// charge.
+/// Returns the fact that takes the question whether an absent host gives the credits back off the
+/// list, when its charge ends.
 pub fn resolve_host_absent(items: &[UnresolvedBooking], why: &str, by: Resolver) -> Option<Fact> {
     let mut items = items.iter();
     let item = items.find(|item| item.code == UnresolvedCode::HostAbsent && item.is_open())?;
@@ -237,7 +240,8 @@ pub fn resolve_host_absent(items: &[UnresolvedBooking], why: &str, by: Resolver)
     })
 }
 
-/// The charge goes on with a booking that no pass has looked at: an operator may want to.
+/// Returns the fact that lists a booking to which the charge moves although no pass has evaluated
+/// it: an operator may want to.
 fn accepted_move_fact(
     store: &dyn Store,
     policy: &Policy,
@@ -296,7 +300,7 @@ fn decide_charge(
     let mut successor = None;
     let mut request = None;
     if let Some(last) = last {
-        // Of the charged booking itself too: it may have been cancelled by us since.
+        // This includes the charged booking itself: maitred may have cancelled it since.
         request = find_request(store, last)?;
         if *last != charge.booking.uid {
             successor = store.charge(last)?;
@@ -326,8 +330,8 @@ fn decide_charge(
     Ok(Some((decision, account.version)))
 }
 
-/// What comes back to lots that have expired, by the terms that count. The store does the same for charges
-/// that have terms of their own.
+/// Fills in where credits go that come back to expired lots, by the terms that apply. The store
+/// does the same for charges that have terms of their own.
 fn restore_expired_in_decision(
     store: &dyn Store,
     decision: ChargeDecision,
@@ -354,8 +358,9 @@ fn restore_expired_in_decision(
 }
 
 /// Fills in where credits go that come back to expired lots.
+///
 /// # Errors
-/// When the store cannot be read.
+/// Returns an error if the store cannot be read.
 pub fn restore_expired(
     store: &dyn Store,
     facts: &mut [Fact],
@@ -371,7 +376,7 @@ pub fn restore_expired(
     )
 }
 
-/// The store as a refund looks things up.
+/// The store as the source of the records that a refund needs.
 struct StoreRefundSources<'a>(&'a dyn Store);
 
 impl RefundSources for StoreRefundSources<'_> {
@@ -386,17 +391,8 @@ impl RefundSources for StoreRefundSources<'_> {
     }
 }
 
-/// What was decided of a booking: with its series, or by its own name.
-pub(super) fn find_request(
-    store: &dyn Store,
-    uid: &BookingUid,
-) -> Result<Option<Request>, StoreError> {
-    let id = store.request_of(uid)?;
-    store.request(&id.unwrap_or_else(|| RequestId::from(uid)))
-}
-
-/// How many absences of the account were forgiven within the time that counts. Looked up only for
-/// bookings that are over.
+/// Counts the absences of the account that were forgiven within the time that counts. Reads them
+/// only for bookings that are over.
 fn count_forgiven(
     store: &dyn Store,
     charge: &Charge,

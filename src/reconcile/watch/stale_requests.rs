@@ -1,5 +1,6 @@
-//! Requests that were left waiting and will never be answered: over, answered by others, or gone.
-//! Nothing is held for them; closing one says why, and keeps it from being looked at for ever.
+//! Closes requests that were left waiting and will never be answered: they are over, were answered
+//! by others, or are gone. No credits are held for them; closing a request records why, and keeps
+//! it from being checked forever.
 
 use std::collections::BTreeSet;
 
@@ -15,22 +16,22 @@ use crate::domain::time::{Span, Time};
 use crate::domain::watch::ChargeOutcome;
 use crate::domain::watch::unmanaged_bookings;
 use crate::reconcile::context::{PassError, Ports};
-use crate::reconcile::observe::is_fatal_for_pass;
 use crate::store::port::CommitError;
 
-/// Requests looked at in one watch. Each may cost a call; the others have their turn later.
+/// The maximum number of requests that one watch checks. Each may cost a call; the others have
+/// their turn later.
 const MAX_NOTES: usize = 200;
 
-/// What the list of what waits may take, in bytes: 10,000 bookings of the usual size. What it does not
-/// show is read by name.
+/// The memory for the list of pending bookings, in bytes: 10,000 bookings of the usual size.
+/// Bookings that the list does not show are read individually.
 const MAX_PENDING_BYTES: usize = 32 * 1024 * 1024;
 
 /// How long after its end a request that others accepted is kept open: an operator may still grant
-/// what its charge waits for.
+/// the credits that its charge waits for.
 const ACCEPTED_RETENTION: Span = Span::days(31);
 
-/// Closes what has ended since the last watch, each once; an audit looks at all, also for what was
-/// answered by others or is gone.
+/// Closes requests that have ended since the last watch, each once. An audit checks all requests,
+/// including those that were answered by others or are gone.
 pub(super) async fn close_stale_requests(
     ports: &Ports<'_>,
     since: Option<Time>,
@@ -51,7 +52,7 @@ pub(super) async fn close_stale_requests(
     if due.is_empty() {
         return Ok(());
     }
-    // Those that wait are shown by one list; only what it does not show is read by name.
+    // One list shows the pending requests; only those that it does not show are read individually.
     let mut pending = ObservedBookings::with_budget(MAX_PENDING_BYTES);
     let listing = pending.list(ports, &BookingFilter::Pending, &mut report.problems);
     listing.await?;
@@ -82,8 +83,8 @@ pub(super) async fn close_stale_requests(
         match status {
             Ok(NoteStatus::Waiting) => {}
             Ok(NoteStatus::Ended(why)) => close_note(ports, &note, why, report).await?,
-            Err(error) if is_fatal_for_pass(&error) => return Err(error.into()),
-            // Each of the others would wait for its answer as long.
+            Err(error) if error.is_fatal_for_pass() => return Err(error.into()),
+            // Each of the other requests would wait for its answer just as long.
             Err(error @ CallError::Unreachable(_)) => return Err(error.into()),
             Err(error) => report.problems.push(Problem {
                 code: "unread-note",
@@ -94,7 +95,7 @@ pub(super) async fn close_stale_requests(
     Ok(())
 }
 
-/// What became of a request that nobody decided.
+/// What became of a request that was not decided.
 enum NoteStatus {
     Waiting,
     Ended(&'static str),
@@ -130,7 +131,7 @@ async fn read_note_status(
     Ok(if bookings.iter().any(|b| is_pending(b) && b.end > now) {
         NoteStatus::Waiting
     } else if any_accepted && note.end + ACCEPTED_RETENTION > now {
-        // Whether it is charged is asked of the booking itself as long as audits list it.
+        // As long as audits list the booking, they check whether it is charged.
         NoteStatus::Waiting
     } else if bookings.iter().any(is_pending) {
         NoteStatus::Ended("it ended undecided")
@@ -159,7 +160,7 @@ async fn read_booking(
     }
 }
 
-/// Written down unless a pass or an operator was quicker.
+/// Closes the request, unless a pass or an operator was quicker.
 async fn close_note(
     ports: &Ports<'_>,
     note: &Request,
@@ -175,7 +176,8 @@ async fn close_note(
             else {
                 return Ok(false);
             };
-            // An occurrence that was decided on its own meanwhile is no part of it any more.
+            // An occurrence that was meanwhile decided individually is no longer part of this
+            // request.
             let mut own_bookings = Vec::new();
             for booking in &record.bookings {
                 let decided_request = store.request_of(&booking.uid).map_err(PassError::Store)?;

@@ -1,6 +1,7 @@
-//! Bookings among what was seen that no charge is settled for: those that are accepted without one,
-//! those that are accepted although they were cancelled or moved, and requests that ended while they
-//! waited. Whatever is accepted without a charge is on the unresolved list until it is dealt with.
+//! Checks the bookings that were seen and that no charge is settled for: those that are accepted
+//! without a charge, those that are accepted although they were cancelled or moved, and requests
+//! that ended while they waited. Every booking that is accepted without a charge is on the
+//! unresolved list until it is dealt with.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::accepted_move::{self, MoveEvaluation};
 use super::cancel::{self, CancelReason};
 use super::observed_bookings::ObservedBookings;
-use super::settle::find_request;
 use super::unresolved_list::{self, UnresolvedFinding};
 use super::{RecordedChange, WatchReport};
 use crate::domain::account::Account;
@@ -35,25 +35,27 @@ use crate::reconcile::context::{PassError, Ports, Session};
 use crate::reconcile::observe::count_recent_declines;
 use crate::reconcile::pin;
 use crate::reconcile::predecessor::PredecessorCharge;
+use crate::reconcile::store_reads::find_request;
 use crate::store::port::{ExpectedVersion, Store, StoreError};
 
-/// Decisions that one booking may have in the ledger: it is accepted again that often.
+/// The maximum number of decisions that one booking may have in the ledger: it can be accepted
+/// again that often.
 const MAX_DECISIONS: u32 = 50;
 
-/// Siblings whose decisions are looked at to find our confirm of a series.
+/// The maximum number of siblings whose decisions are read to find our confirm of a series.
 const MAX_SIBLINGS: usize = 50;
 
-/// What the store knows of one booking.
+/// What the store knows about one booking.
 struct StoredBooking {
     charge: Option<Charge>,
     record: Option<Request>,
     items: Vec<UnresolvedBooking>,
     our_confirm: SeriesConfirm,
-    /// Made before the ledger knew of any booking.
+    /// Whether the booking was made before the ledger knew any booking.
     predates_ledger: bool,
 }
 
-/// The watch at work.
+/// The state of the watch while it checks unmanaged bookings.
 struct UnmanagedCheck<'a, 'p> {
     ports: &'a Ports<'p>,
     policy: &'a Policy,
@@ -61,8 +63,8 @@ struct UnmanagedCheck<'a, 'p> {
     observed_bookings: &'a ObservedBookings,
     report: &'a mut WatchReport,
     cancels_left: usize,
-    /// The occurrences of series that were read before one of them was to be cancelled; none where that
-    /// failed.
+    /// The occurrences of series that were read before one of them was to be cancelled; `None` if
+    /// the read failed.
     series_occurrences: BTreeMap<RequestId, Option<Vec<BookingUid>>>,
 }
 
@@ -117,7 +119,7 @@ pub(super) async fn check_unmanaged(
         }
         let event_type_id = booking.event_type.as_ref().map(|kind| kind.id);
         let event_type = event_type_id.and_then(|id| event_types.get(&id)?.as_ref());
-        // Credits and payment do not mix, and every attendee of seats is a booker of his own.
+        // Credits and payment do not mix, and every attendee with a seat is a separate booker.
         let is_free = event_type.is_some_and(|kind| kind.price == 0 && !kind.seated);
         if is_free && booking.payment != Payment::Unpaid {
             check.check_accepted(booking, gate).await?;
@@ -126,14 +128,15 @@ pub(super) async fn check_unmanaged(
     Ok(())
 }
 
-/// What a revived booking is listed as.
+/// The detail under which a revived booking is listed.
 const REVIVED_DETAIL: &str = "although it was cancelled or moved to another time";
 
-/// The code of the problem that tells of the limit.
+/// The code of the problem that reports the limit.
 const CANCEL_LIMIT: &str = "cancel-limit";
 
 impl UnmanagedCheck<'_, '_> {
-    /// A booking that is not accepted: what it was listed for is over, and a note of it is closed.
+    /// Handles a booking that is not accepted: the reasons for which it was listed are over, and
+    /// its note is closed.
     async fn check_ended(&mut self, booking: &Booking) -> Result<(), PassError> {
         let (now, booking_copy) = ((self.ports.clock)(), booking.clone());
         let close_note_result = self
@@ -176,21 +179,22 @@ impl UnmanagedCheck<'_, '_> {
             match self.find_predecessor_charge(from).await? {
                 PredecessorCharge::NoCharge => {}
                 PredecessorCharge::Closed(charge) => closed_predecessor = Some(*charge),
-                // Had one of all the charges led here, it would have moved just now.
+                // If any of the charges led to this booking, it would have moved just now.
                 PredecessorCharge::Hidden(_)
                     if self.report.audit && self.observed_bookings.is_complete() => {}
                 PredecessorCharge::Hidden(_) if self.report.audit => {
                     state = AcceptedState::Unpaid(UnpaidCause::Unclear)
                 }
-                // The booking with the charge is accepted too, so the charge does not move here.
+                // The booking with the charge is accepted too, so the charge does not move to this
+                // one.
                 PredecessorCharge::Open(charge, _)
                     if self.is_seen_accepted(&charge.booking.uid) =>
                 {
                     state = AcceptedState::Unpaid(UnpaidCause::Unclear);
                 }
-                // What is being decided may stay so for long, when a status is not known.
+                // A decision may stay open for a long time, if a status is not known.
                 PredecessorCharge::Undecided => state = AcceptedState::Unpaid(UnpaidCause::Unclear),
-                // An audit looked at every open charge just now, and none has led here.
+                // The audit checked every open charge just now, and none has led to this booking.
                 PredecessorCharge::Open(charge, _)
                     if self.report.audit
                         && self.observed_bookings.is_complete()
@@ -199,7 +203,8 @@ impl UnmanagedCheck<'_, '_> {
                 {
                     state = AcceptedState::Unpaid(UnpaidCause::Unclear);
                 }
-                // It was paid for under another name, or may have been: the charge moves first.
+                // The booking was paid for under another uid, or may have been: the charge moves
+                // first.
                 PredecessorCharge::Open(..)
                 | PredecessorCharge::Hidden(_)
                 | PredecessorCharge::Unread => {
@@ -214,7 +219,8 @@ impl UnmanagedCheck<'_, '_> {
         self.resolve_outdated_items(booking, &stored_booking, state)
             .await?;
         match state {
-            // What is held for it is kept until its request ends, which may take long.
+            // The credits that are held for the booking are kept until its request ends, which may
+            // take long.
             AcceptedState::UnderDecision if case.is_revived_while_held() => {
                 let code = UnresolvedCode::Revived;
                 self.list_unresolved(booking, &stored_booking, code, REVIVED_DETAIL)
@@ -252,7 +258,8 @@ impl UnmanagedCheck<'_, '_> {
         self.read_stored_with_siblings(booking, siblings).await
     }
 
-    /// What the store knows of the booking, and of our confirm of these occurrences of its series.
+    /// Reads what the store knows about the booking, and about our confirm of these occurrences of
+    /// its series.
     async fn read_stored_with_siblings(
         &self,
         booking: &Booking,
@@ -278,7 +285,7 @@ impl UnmanagedCheck<'_, '_> {
         }
     }
 
-    /// Takes off the list what no longer holds.
+    /// Takes the items that no longer hold off the list.
     async fn resolve_outdated_items(
         &mut self,
         booking: &Booking,
@@ -306,8 +313,8 @@ impl UnmanagedCheck<'_, '_> {
         unresolved_list::add_to_unresolved(self.ports, finding, self.report).await
     }
 
-    /// Accepted, though it was cancelled or moved. A listing may show the booking as it was before a
-    /// move that a later page tells of, so it is read again first.
+    /// Handles a booking that is accepted although it was cancelled or moved. A listing may show
+    /// the booking as it was before a move that a later page shows, so it is read again first.
     async fn handle_revived(
         &mut self,
         booking: &Booking,
@@ -335,10 +342,10 @@ impl UnmanagedCheck<'_, '_> {
         match read_result {
             Ok(Fetched::Found(read_booking)) if read_booking.status == BookingStatus::Accepted => {}
             Ok(_) => return Ok(()),
-            Err(error) if crate::reconcile::observe::is_fatal_for_pass(&error) => {
+            Err(error) if error.is_fatal_for_pass() => {
                 return Err(error.into());
             }
-            // It is looked at again by the next watch that sees it.
+            // The next watch that sees the booking checks it again.
             Err(_) => return Ok(()),
         }
         if gate_cancels && self.take_cancellation(booking) {
@@ -353,8 +360,8 @@ impl UnmanagedCheck<'_, '_> {
             .await
     }
 
-    /// Nobody pays for it: charged, cancelled or left, as configured, and listed as long as it is
-    /// unpaid.
+    /// Handles a booking that is not paid for: it is charged, cancelled or left, as configured, and
+    /// listed as long as it is unpaid.
     async fn handle_unpaid(
         &mut self,
         (booking, gate): (&Booking, &Gate),
@@ -369,7 +376,7 @@ impl UnmanagedCheck<'_, '_> {
         let mut detail = cause.description().to_owned();
         let mut always_list = false;
         let action = match cause {
-            // Whether it was paid for is not known: the ledger did not exist.
+            // It is not known whether the booking was paid for, because the ledger did not exist.
             UnpaidCause::AcceptedByOthers
             | UnpaidCause::AcceptedAgain
             | UnpaidCause::JoinedSeries
@@ -430,9 +437,10 @@ impl UnmanagedCheck<'_, '_> {
             .await
     }
 
-    /// Whether no confirm of ours can have accepted the booking. The confirm of one occurrence accepts its
-    /// whole series, and a list shows that occurrence only while it is accepted. So the series is read before
-    /// an occurrence is cancelled. When it cannot be read, the answer is no.
+    /// Returns true if no confirm of ours can have accepted the booking. The confirm of one
+    /// occurrence accepts its whole series, and a list shows that occurrence only while it is
+    /// accepted. So the series is read before an occurrence is cancelled. Returns false if the
+    /// series cannot be read.
     async fn was_accepted_by_others(&mut self, booking: &Booking) -> Result<bool, PassError> {
         let Some(series) = &booking.series else {
             return Ok(true);
@@ -453,8 +461,8 @@ impl UnmanagedCheck<'_, '_> {
         Ok(stored_booking.our_confirm == SeriesConfirm::No)
     }
 
-    /// The occurrences of a series, whatever their status; none when they could not be read. In v1, which
-    /// has no such reading, a confirm accepts one booking only.
+    /// Returns the occurrences of a series, whatever their status, or `None` if they could not be
+    /// read. In v1, which has no such read, a confirm accepts one booking only.
     async fn read_series(&self, series: &RequestId) -> Result<Option<Vec<BookingUid>>, PassError> {
         let uid = series.uid();
         let read_result = tokio::select! {
@@ -467,7 +475,7 @@ impl UnmanagedCheck<'_, '_> {
                 let all = all.unwrap_or_default().into_iter();
                 Ok(Some(all.map(|one| one.uid).collect()))
             }
-            Err(error) if crate::reconcile::observe::is_fatal_for_pass(&error) => Err(error.into()),
+            Err(error) if error.is_fatal_for_pass() => Err(error.into()),
             Err(_) => Ok(None),
         }
     }
@@ -484,8 +492,8 @@ impl UnmanagedCheck<'_, '_> {
         accepted_move::evaluate_move(self.ports, self.policy, self.session, booking, problems).await
     }
 
-    /// Takes one of the cancellations that the limit of declines still allows; when there is none, says
-    /// so, once a watch. Every server refuses to cancel what is over.
+    /// Takes one of the cancellations that the limit of declines still allows. If there is none,
+    /// this is reported, once per watch. Every server refuses to cancel a past booking.
     fn take_cancellation(&mut self, booking: &Booking) -> bool {
         if booking.end <= (self.ports.clock)() {
             return false;
@@ -523,7 +531,8 @@ impl UnmanagedCheck<'_, '_> {
         cancel::cancel_booking(self.ports, self.policy, target, (id, why), self.report).await
     }
 
-    /// Takes what there is. The answer is how many credits are missing; none: there is no account.
+    /// Charges the credits that are available. Returns how many credits are missing, or `None` if
+    /// there is no account.
     async fn charge_available(
         &mut self,
         (booking, gate): (&Booking, &Gate),
@@ -557,7 +566,7 @@ impl UnmanagedCheck<'_, '_> {
     }
 }
 
-/// Says, once a watch, that the limit of declines holds cancellations back.
+/// Reports, once per watch, that the limit of declines holds cancellations back.
 pub(super) fn report_cancel_limit(report: &mut WatchReport) {
     let problems = &mut report.problems;
     if problems.iter().all(|problem| problem.code != CANCEL_LIMIT) {
@@ -585,7 +594,7 @@ fn describe_cause(cause: UnpaidCause) -> &'static str {
     }
 }
 
-/// A name for one more decision about the booking: its own, or one with a number.
+/// Returns an id for one more decision about the booking: the booking's own, or one with a number.
 pub(super) async fn find_unused_request_id(
     ports: &Ports<'_>,
     booking: &BookingUid,
@@ -602,7 +611,7 @@ fn find_unused_id(
     store: &dyn Store,
     booking: &BookingUid,
 ) -> Result<Option<RequestId>, StoreError> {
-    // A request is charged once: what came back was held for another one.
+    // A request is charged once: credits that came back were held for another request.
     let charged_request = store.charge(booking)?.map(|charge| charge.request);
     for number in 1..=MAX_DECISIONS {
         let id = match number {
@@ -627,7 +636,8 @@ fn read_stored_booking(
     let mut our_confirm = SeriesConfirm::No;
     let of_siblings = siblings.iter().take(MAX_SIBLINGS);
     let mut request_ids: BTreeSet<RequestId> = booking.series.iter().cloned().collect();
-    // What it replaced may have been decided under a name of its own, and is in no list any more.
+    // The booking that this one replaced may have been decided under an id of its own, and is in no
+    // list any more.
     for uid in of_siblings.chain(&booking.rescheduled_from) {
         request_ids.extend(store.request_of(uid)?);
     }
@@ -645,7 +655,7 @@ fn read_stored_booking(
     })
 }
 
-/// The booking as it may be written down: a PIN given with it is nobody's business.
+/// Returns the booking as it may be written down: without a PIN that was given with it.
 fn without_pin<'a>(policy: &Policy, gate: &Gate, booking: &'a Booking) -> Cow<'a, Booking> {
     if gate.criteria.pin.is_none() {
         return Cow::Borrowed(booking);
@@ -702,7 +712,7 @@ fn close_record(
     why: &'static str,
     now: Time,
 ) -> Result<Option<&'static str>, PassError> {
-    // A series is one request: it is closed by its last occurrence.
+    // A series is one request, which its last occurrence closes.
     let Some(record) = record.filter(|record| record.bookings.len() == 1) else {
         return Ok(None);
     };
@@ -715,7 +725,8 @@ fn close_record(
     Ok(Some(why))
 }
 
-/// Takes what there is, never more: the account, what was charged, and what is missing.
+/// Charges the available credits, never more. Returns the account, the charged credits and the
+/// missing credits.
 fn charge_account(
     store: &mut dyn Store,
     booking: &Booking,

@@ -1,5 +1,5 @@
-//! The unresolved list against the world: what is over leaves it, what is on it is looked at again,
-//! and what is found goes on it once.
+//! Updates the unresolved list: items that are over leave the list, items on the list are checked
+//! again, and new ones are added once.
 
 use std::collections::BTreeSet;
 
@@ -17,24 +17,23 @@ use crate::domain::unresolved::{
 };
 use crate::domain::watch::accepted_bookings::listed_until;
 use crate::reconcile::context::{PassError, Ports};
-use crate::reconcile::observe::is_fatal_for_pass;
 use crate::store::port::{CommitError, Store, StoreError};
 
 /// Items read from the store at once.
 const PAGE: usize = 256;
 
-/// Bookings on the list that one audit reads by name. The others have their turn when the first have
-/// left the list, or when a listing shows them.
+/// The maximum number of bookings on the list that one audit reads individually. The others have
+/// their turn when the first have left the list, or when a listing shows them.
 const MAX_READS: usize = 200;
 
-/// What is found of a booking.
+/// What was found about a booking.
 #[derive(Debug, Clone)]
 pub(super) struct UnresolvedFinding {
     pub booking: BookingRef,
     pub code: UnresolvedCode,
     pub account: Option<AccountId>,
     pub until: Time,
-    /// Reads after "accepted".
+    /// The text that follows the word "accepted".
     pub detail: String,
 }
 
@@ -54,7 +53,8 @@ impl UnresolvedFinding {
         }
     }
 
-    /// The fact, unless it is on the list already, an operator took it off, or it is over.
+    /// Returns the fact that lists the finding, unless it is on the list already, an operator took
+    /// it off, or its time is over.
     pub fn into_fact(self, items: &[UnresolvedBooking], now: Time) -> Option<Fact> {
         let is_listed = |item: &UnresolvedBooking| {
             item.is_open() && item.code == self.code && item.until == Some(self.until)
@@ -71,7 +71,7 @@ impl UnresolvedFinding {
     }
 }
 
-/// Puts it on the list and tells of it, once.
+/// Puts the finding on the list and reports it, once.
 pub(super) async fn add_to_unresolved(
     ports: &Ports<'_>,
     finding: UnresolvedFinding,
@@ -105,7 +105,7 @@ pub(super) async fn add_to_unresolved(
     Ok(())
 }
 
-/// Takes what no longer holds off the list.
+/// Takes the items that no longer hold off the list.
 pub(super) async fn resolve(
     ports: &Ports<'_>,
     booking: &BookingUid,
@@ -134,7 +134,7 @@ pub(super) async fn resolve(
     }
 }
 
-/// Takes off what is over, and gives what is left: once for each booking.
+/// Takes the items that are over off the list, and returns the remaining bookings, each once.
 pub(super) async fn read_open_bookings(ports: &Ports<'_>) -> Result<Vec<BookingRef>, PassError> {
     let now = (ports.clock)();
     let open_items = ports
@@ -182,7 +182,8 @@ fn read_all_items(store: &dyn Store) -> Result<Vec<UnresolvedBooking>, StoreErro
     }
 }
 
-/// Reads by name what is on the list and no listing has shown. What is gone leaves the list.
+/// Reads individually the bookings on the list that no listing has shown. Bookings that are gone
+/// leave the list.
 pub(super) async fn read_listed_bookings(
     ports: &Ports<'_>,
     bookings: &[BookingRef],
@@ -201,7 +202,7 @@ pub(super) async fn read_listed_bookings(
         match read {
             Ok(Fetched::Found(read)) => observed_bookings.insert(*read),
             Ok(Fetched::Gone) => resolve_gone_booking(ports, &booking.uid).await?,
-            Err(error) if is_fatal_for_pass(&error) => return Err(error.into()),
+            Err(error) if error.is_fatal_for_pass() => return Err(error.into()),
             Err(error) => problems.push(Problem {
                 code: "unread-booking",
                 text: format!(

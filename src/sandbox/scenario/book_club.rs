@@ -1,18 +1,18 @@
-//! The house of the demo: an executive book club with a host, members with and without credit, and
-//! about two dozen requests of every kind, in an order of creation that is always the same.
+//! The book club of the demo: an executive book club with a host, members with and without credit,
+//! and about two dozen requests of every kind, always in the same order of creation.
 
 use serde_json::json;
 
 use crate::domain::time::{Span, Time};
-use crate::sandbox::create_booking::NewBooking;
 use crate::sandbox::model::{ConfirmationRule, SandboxEventType, SandboxStatus, StoredAnswers};
+use crate::sandbox::new_booking::NewBooking;
 use crate::sandbox::world::World;
 
 /// The host's key.
 pub const KEY: &str = "cal_sandbox_key";
 /// The host's account.
 pub const HOST: i64 = 12;
-/// Another host, of whom ours is a guest now and then.
+/// Another host, whose guest our host is now and then.
 pub const OTHER_HOST: i64 = 13;
 
 pub const BOOK_CLUB: i64 = 77;
@@ -23,7 +23,7 @@ pub const READING_CIRCLE: i64 = 81;
 const OTHER_TALK: i64 = 90;
 const DELETED: i64 = 91;
 
-/// A member of the club, and what a demo should give it before the doors open.
+/// A member of the club, and the credits that a demo should grant before maitred starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClubMember {
     pub address: &'static str,
@@ -31,7 +31,7 @@ pub struct ClubMember {
     pub credits: u64,
 }
 
-/// The members. Dinners are meant to cost 3 credits, everything else 1.
+/// The members. A dinner is meant to cost 3 credits, everything else 1.
 pub const MEMBERS: [ClubMember; 7] = [
     member("bo@example.com", "Bo Booker", 3),
     member("cleo@example.net", "Cleo Crane", 1),
@@ -50,7 +50,7 @@ const fn member(address: &'static str, name: &'static str, credits: u64) -> Club
     }
 }
 
-/// What a booking of the demo is there for.
+/// What a booking of the demo demonstrates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BookingPurpose {
     /// Every row of the request: one, or the occurrences of a series.
@@ -65,7 +65,8 @@ pub struct BookClub {
     pub bookings: Vec<BookingPurpose>,
 }
 
-/// The house at this now. The order of creation is that of the descriptions, a minute apart.
+/// Builds the club at this time. Bookings are created a minute apart, in the order of their
+/// descriptions.
 pub fn book_club(now: Time) -> BookClub {
     let mut builder = BookClubBuilder {
         now,
@@ -119,7 +120,7 @@ impl BookClubBuilder {
         }
     }
 
-    /// A slot: so many days from now, at so many hours past the day's start.
+    /// Returns a slot: this many days from now, this many hours after the day's start.
     fn slot(&self, days: i64, hour: i64) -> Time {
         let day = self.now.date_naive().and_time(chrono::NaiveTime::MIN);
         day.and_utc() + Span::days(days) + Span::hours(hour)
@@ -134,7 +135,7 @@ impl BookClubBuilder {
         new_booking
     }
 
-    /// Books it a minute after the one before; gives the first row's uid.
+    /// Makes the booking a minute after the previous one; returns the first row's uid.
     fn book(&mut self, new_booking: NewBooking, purpose: &'static str) -> String {
         self.made_at += Span::minutes(1);
         let result = self.world.book(self.made_at, new_booking);
@@ -144,7 +145,7 @@ impl BookClubBuilder {
         first_uid
     }
 
-    /// Members and strangers, one after the other.
+    /// Adds requests of members and strangers.
     fn book_for_members(&mut self) {
         let rows = [
             (BOOK_CLUB, "bo@example.com", 3, 9, "Bo has credit"),
@@ -186,7 +187,7 @@ impl BookClubBuilder {
         }
     }
 
-    /// Requests that want the same hour.
+    /// Adds requests for the same hour.
     fn book_contested_slots(&mut self) {
         let new_booking = self.new_booking(BOOK_CLUB, "gus@example.com", 8, 10);
         self.book(new_booking, "Gus was first to ask for this hour");
@@ -202,7 +203,7 @@ impl BookClubBuilder {
         self.book(new_booking, "Gus wants a series of three evenings");
     }
 
-    /// Requests that need a second look.
+    /// Adds requests that need a closer check.
     fn book_special_cases(&mut self) {
         let new_booking = self.new_booking(PAID_CALL, "bo@example.com", 6, 9);
         self.book(new_booking, "a priced call that was not paid yet");
@@ -239,7 +240,7 @@ impl BookClubBuilder {
         self.book(new_booking, "far ahead, in ten months");
     }
 
-    /// Bookings of others, and one that was moved.
+    /// Adds bookings of other people, and one that was moved.
     fn book_for_others(&mut self) {
         let new_booking = self.new_booking(OTHER_TALK, "ada@example.org", 7, 9);
         self.book(

@@ -1,5 +1,6 @@
-//! The scenario file: a world in JSON, strictly read. Unknown keys are refused; every message names
-//! the place. Times are instants (`2026-12-01T09:00:00Z`) or relative to the world's now (`+36h`).
+//! The scenario file: a world in JSON, read strictly. Unknown keys are refused; every message names
+//! the place. Times are instants (`2026-12-01T09:00:00Z`) or relative to the world's current time
+//! (`+36h`).
 
 use std::collections::BTreeMap;
 
@@ -7,7 +8,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::domain::time::{Span, Time};
-use crate::sandbox::actions::{ActionError, NewBookingFile, ThirdPartyAction};
+use crate::sandbox::action::{NewBookingFile, ThirdPartyAction};
+use crate::sandbox::actions::ActionError;
 use crate::sandbox::faults::{FAULT_DELAY_MAX, FaultRule, FaultRuleError};
 use crate::sandbox::model::{
     ConfirmationRule, LimitPeriod, Role, SandboxEventType, SandboxKey, SandboxPayment,
@@ -18,10 +20,10 @@ use crate::sandbox::relative_time::RelativeTime;
 use crate::sandbox::script::{SCRIPT_MAX, Trigger};
 use crate::sandbox::world::{World, WorldError};
 
-/// Size of a scenario file, at most: a hundred thousand bookings written out.
+/// The largest scenario file, in bytes: a hundred thousand bookings written out.
 pub const FILE_MAX: usize = 64 << 20;
 
-/// Why a scenario cannot be played.
+/// Why a scenario cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum ScenarioError {
     #[error("read the scenario: it is longer than {FILE_MAX} bytes")]
@@ -59,7 +61,7 @@ pub struct ScriptEntryFile {
 struct ScenarioFile {
     #[serde(default)]
     limits: LimitsFile,
-    /// Confirm and decline act on one occurrence of a series only.
+    /// Confirm and decline act on only one occurrence of a series.
     #[serde(default)]
     series_per_occurrence: bool,
     #[serde(default)]
@@ -67,7 +69,7 @@ struct ScenarioFile {
     /// Rows with equal sort keys change places between listings.
     #[serde(default)]
     shuffle_ties: bool,
-    /// Milliseconds from one step of a call to the next, so that calls side by side meet.
+    /// Milliseconds from one step of a call to the next, so that calls can overlap.
     #[serde(default)]
     step_ms: u64,
     #[serde(default)]
@@ -76,7 +78,7 @@ struct ScenarioFile {
     event_types: Vec<EventTypeFile>,
     #[serde(default)]
     bookings: Vec<BookingFile>,
-    /// Done at once, after the bookings are there.
+    /// Carried out immediately after the bookings are created.
     #[serde(default)]
     actions: Vec<ThirdPartyAction>,
     #[serde(default)]
@@ -93,7 +95,10 @@ struct LimitsFile {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "expected \"off\", or a limit with `calls`, `window` and `block`"
+)]
 enum RateLimitSetting {
     Word(OffWord),
     Parts(RateLimitFile),
@@ -182,15 +187,15 @@ struct EventTypeFile {
     before_buffer: u32,
     #[serde(default)]
     after_buffer: u32,
-    /// Accepted bookings in a day, week, month or year, at most.
+    /// Most accepted bookings in a day, week, month or year.
     #[serde(default)]
     count_limits: BTreeMap<LimitPeriod, u32>,
-    /// The same in minutes.
+    /// The same, in minutes.
     #[serde(default)]
     duration_limits: BTreeMap<LimitPeriod, u32>,
     #[serde(default)]
     questions: Vec<SandboxQuestion>,
-    /// Only bookers with an address of a free mail service wait. No API shows it.
+    /// Only bookers with an address of a free mail service have to wait. No API shows this setting.
     #[serde(default)]
     free_mail_only: bool,
     #[serde(default)]
@@ -208,7 +213,7 @@ fn default_minutes() -> u32 {
 enum ConfirmationFile {
     Never,
     Always,
-    /// Only for bookings at shorter notice than so many hours.
+    /// Only for bookings at shorter notice than this many hours.
     NoticeHours(u32),
 }
 
@@ -216,7 +221,7 @@ fn default_confirmation() -> ConfirmationFile {
     ConfirmationFile::Always
 }
 
-/// A request as in an action, and what its row is to look like afterwards.
+/// A request as in an action, and the fields of its row that are changed afterwards.
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct BookingFile {
@@ -235,15 +240,15 @@ struct BookingFile {
     #[serde(default)]
     without_event_type: bool,
     /// The stored answers in place of those of the request: null, or something that does not fit.
-    odd_answers: Option<Value>,
+    malformed_answers: Option<Value>,
     #[serde(default)]
     without_answers: bool,
-    /// Description and metadata are null, as in rows that no current page wrote.
+    /// Description and metadata are null, as in rows that were not written by a current page.
     #[serde(default)]
-    bare: bool,
+    without_description: bool,
 }
 
-/// Reads a scenario and sets its world up at this now.
+/// Reads a scenario and builds its world at this time.
 pub fn parse(text: &str, now: Time) -> Result<World, ScenarioError> {
     if text.len() > FILE_MAX {
         return Err(ScenarioError::TooLong);
@@ -349,7 +354,7 @@ fn add_event_type(world: &mut World, file: EventTypeFile) {
     world.add_event_type(event_type);
 }
 
-/// Books as asked, then makes the rows look as the file says.
+/// Makes the booking, then changes its rows as the file says.
 fn add_booking(world: &mut World, file: BookingFile, now: Time) -> Result<(), WorldError> {
     let created = file.created.map_or(now, |at| at.resolve(now));
     let updated = file.updated.map(|at| at.resolve(now));
@@ -375,14 +380,14 @@ fn add_booking(world: &mut World, file: BookingFile, now: Time) -> Result<(), Wo
                 let id = row.id;
                 row.payments = vec![SandboxPayment { id, success: paid }];
             }
-            if file.bare {
+            if file.without_description {
                 row.description = None;
                 row.metadata = None;
             }
             if file.without_answers {
                 row.answers = StoredAnswers::Null;
             }
-            if let Some(answers) = &file.odd_answers {
+            if let Some(answers) = &file.malformed_answers {
                 row.answers = StoredAnswers::Malformed(answers.clone());
             }
         })?;
@@ -438,11 +443,11 @@ mod tests {
             {"request": {"event-type": 78, "email": "bo@example.com", "start": "+48h",
                          "names": {"uids": ["second"]}},
              "rescheduled-from": "first", "cancellation-reason": "moved",
-             "cancelled-by": "bo@example.com", "without-event-type": true, "bare": true,
+             "cancelled-by": "bo@example.com", "without-event-type": true, "without-description": true,
              "without-answers": true},
             {"request": {"event-type": 78, "email": "bo@example.com", "start": "+60h",
                          "occurrences": 2, "names": {"uids": ["a", "b"], "series": "s"}},
-             "odd-answers": ["a", "list"]}
+             "malformed-answers": ["a", "list"]}
         ],
         "actions": [{"do": "host-accepts", "booking": "a"}],
         "script": [{"on": {"when": "after", "call": "confirm", "booking": "first", "nth": 2},
@@ -525,7 +530,7 @@ mod tests {
             (r#"{"user": []}"#.to_owned(), "unknown field `user`"),
             (
                 r#"{"limits": {"v2": {"calls": 1, "per": 2}}}"#.to_owned(),
-                "LimitFile",
+                "expected \"off\", or a limit with `calls`, `window` and `block`",
             ),
             (
                 booking(r#"{"event-type": 9, "email": "b@example.org", "start": "+1h"}"#),

@@ -1,4 +1,4 @@
-//! Worlds to start from: the file format, and the house of the demo.
+//! Worlds to start from: the file format, and the book club of the demo.
 
 pub mod book_club;
 pub mod file;

@@ -1,4 +1,4 @@
-//! How things look in v1: bookings, event types, the account.
+//! The shapes of v1: bookings, event types, the account.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::sandbox::relative_time::format_time;
 use crate::sandbox::v2::api_2024_04_15::render_answers;
 use crate::sandbox::world::World;
 
-/// A booking as lists and reads show it; with its event type where it was asked for
+/// Returns a booking as lists and reads show it; with its event type if that was asked for
 /// (`expand=team`).
 pub fn render_booking(world: &World, booking: &SandboxBooking, expand: bool) -> Value {
     let attendees = booking.attendees.iter().map(|one| {
@@ -40,7 +40,7 @@ pub fn render_booking(world: &World, booking: &SandboxBooking, expand: bool) -> 
     item
 }
 
-/// The same without attendees, host and payments: what a PATCH answers.
+/// Returns a booking without attendees, host and payments, as a PATCH answers.
 pub fn render_bare_booking(booking: &SandboxBooking) -> Value {
     let metadata = booking.metadata.as_ref().map(|metadata| {
         let mut metadata_json = json!(metadata);
@@ -132,7 +132,7 @@ fn render_questions(event_type: &SandboxEventType) -> Vec<Value> {
     .collect()
 }
 
-/// Limits by period; null where there are none.
+/// Returns limits by period; null where there are none.
 fn render_limits(limits: &BTreeMap<LimitPeriod, u32>) -> Value {
     let name = |period: LimitPeriod| match period {
         LimitPeriod::Day => "PER_DAY",
@@ -148,7 +148,7 @@ fn render_limits(limits: &BTreeMap<LimitPeriod, u32>) -> Value {
     }
 }
 
-/// The threshold of a confirmation by notice stands in the metadata.
+/// Returns the metadata, which contains the threshold of a confirmation by notice.
 fn render_metadata(event_type: &SandboxEventType) -> Value {
     match event_type.confirmation {
         ConfirmationRule::Never | ConfirmationRule::Always => json!({}),

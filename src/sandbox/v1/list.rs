@@ -1,5 +1,5 @@
-//! v1's list: every state at once, no filter for what waits, and paging only where take and page
-//! are both there.
+//! v1's list: every state together, no filter for pending bookings, and paging only where both take
+//! and page are given.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::sandbox::id_generator::mix_bits;
 use crate::sandbox::model::{Role, SandboxBooking, StoredAnswers, User};
 use crate::sandbox::world::World;
 
-/// What is asked.
+/// The parameters of the list.
 #[derive(Debug, Clone, PartialEq)]
 struct V1ListQuery {
     upcoming: bool,
@@ -33,7 +33,7 @@ enum V1SortField {
     Updated,
 }
 
-/// Why the query was refused: by a schema (400) or by something that fell over (500).
+/// Why the query was refused: by a schema (400) or by an internal error (500).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum V1ListError {
     Schema(String),
@@ -82,7 +82,7 @@ pub fn list_bookings(
     Ok(HttpResponse::json(200, &json!({ "bookings": items })))
 }
 
-/// Only bookings that the key's owner hosts; an administrator sees everybody's.
+/// Returns true for bookings that the key's owner hosts; an administrator sees all bookings.
 fn is_visible(user: &User, params: &V1ListQuery, one: &SandboxBooking) -> bool {
     match user.role {
         Role::User => one.host == Some(user.id),
@@ -90,14 +90,15 @@ fn is_visible(user: &User, params: &V1ListQuery, one: &SandboxBooking) -> bool {
     }
 }
 
-/// The order in which a database gives rows when nobody asks for one: no order to rely on, and
-/// another after each change.
+/// Returns a sort key for the order in which a database gives rows when no order is asked for: an
+/// unreliable order that differs after each change.
 fn arbitrary_order(one: &SandboxBooking) -> u64 {
     let changed = one.updated.map_or(0, |at| at.timestamp_millis());
     mix_bits(one.id.cast_unsigned() ^ changed.cast_unsigned())
 }
 
-/// The message where a row does not fit the schema: one such row spoils the page that it is on.
+/// Returns the error message for a row that does not fit the schema. One such row makes its whole
+/// page fail.
 pub fn schema_violation(one: &SandboxBooking) -> Option<String> {
     match &one.answers {
         StoredAnswers::Readable { .. } | StoredAnswers::Null => None,
@@ -110,7 +111,7 @@ pub fn schema_violation(one: &SandboxBooking) -> Option<String> {
     }
 }
 
-/// The word that messages use for a value.
+/// Returns the word that messages use for the type of a value.
 pub fn json_type(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
@@ -197,8 +198,8 @@ fn parse(request: &HttpRequest) -> Result<V1ListQuery, V1ListError> {
     })
 }
 
-/// Take and page count only together, but each falls over by itself when it is no number above
-/// zero.
+/// Parses take and page. They count only together, but each alone causes an error when it is not a
+/// number above zero.
 fn parse_page(
     take: Option<String>,
     page: Option<String>,
@@ -214,7 +215,8 @@ fn parse_page(
     Ok(take.zip(page))
 }
 
-/// The number at the start of a text, as JavaScript's parseInt reads it; nothing below zero.
+/// Returns the number at the start of a text, as JavaScript's parseInt reads it; no negative
+/// numbers.
 fn parse_leading_number(text: &str) -> Option<usize> {
     let digits: String = text.chars().take_while(char::is_ascii_digit).collect();
     digits.parse().ok()
@@ -232,7 +234,8 @@ fn parse_date_param(request: &HttpRequest, name: &str) -> Result<Option<Time>, V
     }
 }
 
-/// What a JavaScript Date reads of the forms in use: with time and zone, a bare date, American.
+/// Parses the common forms that a JavaScript Date accepts: with time and zone, a bare date,
+/// American.
 pub fn parse_date(text: &str) -> Option<Time> {
     if let Ok(at) = DateTime::parse_from_rfc3339(text) {
         return Some(at.with_timezone(&Utc));
@@ -243,7 +246,7 @@ pub fn parse_date(text: &str) -> Option<Time> {
     Some(date.and_time(NaiveTime::MIN).and_utc())
 }
 
-/// Roughly what the schema takes for an address.
+/// Returns true for roughly what the schema accepts as an address.
 pub fn is_address(text: &str) -> bool {
     text.split_once('@').is_some_and(|(name, domain)| {
         !name.is_empty() && domain.contains('.') && !text.contains(char::is_whitespace)

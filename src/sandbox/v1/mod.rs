@@ -1,5 +1,6 @@
 //! The v1 dialect: `calcom/v1.md`, checked against the recordings.
 
+pub mod call;
 pub mod item;
 pub mod list;
 pub mod route;

@@ -1,8 +1,9 @@
-//! One v1 request to one answer: router, body parser, licence, key, lock, limiter, method and
-//! handler, in the order in which a real server runs them.
+//! Turns one v1 request into one answer: router, body parser, licence, key, lock, limiter, method
+//! and handler, in the order in which a real server runs them.
 
 use serde_json::{Value, json};
 
+use super::call::{V1Call, V1Denial, V1HandlerResult};
 use super::list::{self, V1ListError};
 use super::{item, write};
 use crate::domain::time::Time;
@@ -13,37 +14,8 @@ use crate::sandbox::rate_limiter::RateDecision;
 use crate::sandbox::transitions::PendingTransition;
 use crate::sandbox::world::World;
 
-/// Why a handler said no.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum V1Denial {
-    /// 403: another host's, or no such booking; the two look alike.
-    NotOwner,
-    /// A message with the status that it comes with.
-    Message(u16, String),
-    /// 500 without a trace id.
-    InternalError,
-}
-
-impl V1Denial {
-    pub fn schema(text: &str) -> Self {
-        V1Denial::Message(400, text.to_owned())
-    }
-}
-
-/// What a handler gives.
-pub type V1HandlerResult = Result<HandlerOutcome, V1Denial>;
-
-/// What a handler works with.
-#[derive(Debug, Clone, Copy)]
-pub struct V1Call<'a> {
-    pub now: Time,
-    pub request: &'a HttpRequest,
-    pub route: &'a ApiRoute,
-    /// A cancel that had passed its state check before another one.
-    pub raced: bool,
-}
-
-/// What an answer that got past the key check says of its call.
+/// What the answer to a call that passed the key check needs: the limiter's decision and two
+/// identifiers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct V1ResponseContext {
     decision: RateDecision,
@@ -51,13 +23,13 @@ pub struct V1ResponseContext {
     id: String,
 }
 
-/// What a request comes to first: an answer, or a change and what its answer is to be sealed with.
+/// The first result of a request: an answer, or a change and the context of its later answer.
 pub enum V1Outcome {
     Response(HttpResponse),
     Transition(PendingTransition, V1ResponseContext),
 }
 
-/// Takes a request up to its answer or to the change that it asks for.
+/// Processes a request up to its answer or to the change that it asks for.
 pub fn begin(world: &mut World, call: V1Call<'_>) -> V1Outcome {
     let user = match admit(world, call) {
         Ok(user) => user,
@@ -100,7 +72,7 @@ pub fn begin(world: &mut World, call: V1Call<'_>) -> V1Outcome {
     V1Outcome::Response(add_headers(response, &context))
 }
 
-/// The answer to a change whose steps are taken.
+/// Returns the answer to a change after its steps are taken.
 pub fn respond_to_transition(
     world: &World,
     change: &PendingTransition,
@@ -110,7 +82,8 @@ pub fn respond_to_transition(
     add_headers(add_trace_id(result, context.trace.clone()), context)
 }
 
-/// Everything up to the key: whose call it is, or the answer to what gets no further.
+/// Runs everything up to the key check: returns the caller, or the answer to a call that is refused
+/// there.
 fn admit(world: &World, call: V1Call<'_>) -> Result<User, HttpResponse> {
     let V1Call {
         now,
@@ -146,12 +119,13 @@ fn admit(world: &World, call: V1Call<'_>) -> Result<User, HttpResponse> {
     authenticate(world, now, request)
 }
 
-/// 500 as from a database that cannot be reached, even without a key; `/v1` itself still answers.
+/// Returns the 500 of a database that cannot be reached, even without a key; `/v1` itself still
+/// answers.
 pub fn database_down_response() -> HttpResponse {
     plain_json(json!({"message": "Something went wrong"}), 500)
 }
 
-/// 429 whatever the counters say.
+/// Returns a 429, whatever the counters say.
 pub fn rate_limited_response(now: Time, reset: u32) -> HttpResponse {
     let decision = RateDecision {
         allowed: false,
@@ -167,7 +141,7 @@ pub fn rate_limited_response(now: Time, reset: u32) -> HttpResponse {
     add_headers(limit_exceeded(now, decision), &context)
 }
 
-/// The methods of a route; `None` where there is no such route.
+/// Returns the methods of a route; `None` where there is no such route.
 fn allowed_methods(parts: &[&str]) -> Option<&'static [&'static str]> {
     match parts {
         ["me"] => Some(&["GET"]),
@@ -178,7 +152,7 @@ fn allowed_methods(parts: &[&str]) -> Option<&'static [&'static str]> {
     }
 }
 
-/// Licence, key and lock.
+/// Checks licence, key and lock.
 fn authenticate(world: &World, now: Time, request: &HttpRequest) -> Result<User, HttpResponse> {
     if world.quirks.licence_missing {
         let text = "Invalid or missing CALCOM_LICENSE_KEY environment variable";
@@ -188,7 +162,7 @@ fn authenticate(world: &World, now: Time, request: &HttpRequest) -> Result<User,
     let key = match keys.as_slice() {
         [] => "",
         [one] => one,
-        // Given twice, it is a list to the framework, and no key is a list.
+        // A key that is given twice is a list to the framework, and no key is a list.
         [_, ..] => "\0",
     };
     if key.is_empty() {
@@ -202,7 +176,7 @@ fn authenticate(world: &World, now: Time, request: &HttpRequest) -> Result<User,
             401,
         ));
     };
-    // A key is good to the end of the day that it expires on.
+    // A key is valid to the end of the day on which it expires.
     let expired = |at: Time| at.date_naive() < now.date_naive();
     if key.expires.is_some_and(expired) {
         return Err(plain_json(
@@ -243,7 +217,7 @@ fn handle(world: &mut World, call: V1Call<'_>, user: &User) -> V1HandlerResult {
         Operation::Cancel => {
             let long = route.parts.len() > 2;
             let uid = resolve_booking_uid(world, route, user, UNKNOWN_ROW);
-            // The long spelling checks access in a place whose errors nobody catches.
+            // The long spelling checks access in a place whose errors are not caught.
             let uid = uid.map_err(|denied| match (long, user.role) {
                 (true, Role::User) => V1Denial::InternalError,
                 (true, Role::Admin) | (false, _) => denied,
@@ -251,17 +225,17 @@ fn handle(world: &mut World, call: V1Call<'_>, user: &User) -> V1HandlerResult {
             write::cancel(world, call, user, &uid)
         }
         Operation::Reschedule | Operation::MarkAbsent | Operation::Create | Operation::Other => {
-            // Making bookings and event types through v1 is not rehearsed here.
+            // Making bookings and event types through v1 is not part of the sandbox.
             Err(V1Denial::Message(501, "not part of the sandbox".to_owned()))
         }
     }
 }
 
-/// What a query for a row that is not there, or a number beyond 32 bits, comes to.
+/// The message for a row that does not exist, or for a number beyond 32 bits.
 const UNKNOWN_ROW: &str = "An error occurred while querying the database.";
 
-/// The uid of the booking that the path names by number, if the user may see it. `missing` is the
-/// message of the 404 that administrators get.
+/// Returns the uid of the booking that the path names by number, if the user may see it. `missing`
+/// is the message of the 404 that administrators get.
 fn resolve_booking_uid(
     world: &World,
     route: &ApiRoute,
@@ -330,7 +304,7 @@ fn list_event_types(
     Ok(HttpResponse::json(200, &json!({ "event_types": items })).into())
 }
 
-/// A handler's answer with the trace id that it carries.
+/// Returns a handler's result as an answer with its trace id.
 fn add_trace_id(result: Result<HttpResponse, V1Denial>, trace: String) -> HttpResponse {
     let (status, message) = match result {
         Ok(response) => return response.with_header("X-Trace-Id", trace),
@@ -351,7 +325,7 @@ fn limit_exceeded(now: Time, decision: RateDecision) -> HttpResponse {
     HttpResponse::json(429, &json!({ "message": text }))
 }
 
-/// The headers of answers that got past the key check.
+/// Adds the headers of answers to calls that passed the key check.
 fn add_headers(response: HttpResponse, context: &V1ResponseContext) -> HttpResponse {
     let decision = context.decision;
     const HEADERS: &str = "X-CSRF-Token, X-Requested-With, Accept, Accept-Version, Content-Length, \
@@ -375,7 +349,7 @@ fn plain_json(body: Value, status: u16) -> HttpResponse {
     HttpResponse::json(status, &body).with_header("Vary", "Accept-Encoding")
 }
 
-/// A trailing slash is sent to the address without it, key and all.
+/// Redirects a path with a trailing slash to the path without the slash, including the key.
 fn redirect_without_slash(request: &HttpRequest) -> HttpResponse {
     let mut target = request.path.trim_end_matches('/').to_owned();
     if !request.query.is_empty() {

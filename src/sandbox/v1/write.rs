@@ -1,11 +1,11 @@
-//! The calls of v1 that change something: PATCH, a bare write that checks no state and tells
-//! nobody, and the two spellings of cancel, which do.
+//! The calls of v1 that change something: PATCH, a bare write that checks no state and notifies no
+//! person, and the two spellings of cancel, which do both.
 
 use serde_json::{Map, Value, json};
 
+use super::call::{V1Call, V1Denial, V1HandlerResult};
 use super::item;
 use super::list::{is_address, json_type, parse_date, schema_violation};
-use super::route::{V1Call, V1Denial, V1HandlerResult};
 use crate::domain::time::truncate_to_millis;
 use crate::sandbox::http_types::{HandlerOutcome, HttpRequest, HttpResponse, decode_component};
 use crate::sandbox::model::{Role, SandboxStatus, User};
@@ -70,7 +70,7 @@ pub fn patch(world: &mut World, call: V1Call<'_>, user: &User, uid: &str) -> V1H
     }
 }
 
-/// The body as the framework hands it over: JSON, a form, or plain text.
+/// Returns the body as the framework parses it: JSON, a form, or plain text.
 fn parse_body(request: &HttpRequest) -> Value {
     let kind = request.header_value("content-type").unwrap_or("");
     let text = String::from_utf8_lossy(&request.body).into_owned();
@@ -87,7 +87,7 @@ fn parse_body(request: &HttpRequest) -> Value {
     Value::String(text)
 }
 
-/// Checks the fields; gives the status to write.
+/// Checks the fields; returns the status to write.
 fn check_fields(body: &Map<String, Value>) -> Result<Option<SandboxStatus>, V1Denial> {
     let statuses: Vec<String> = SandboxStatus::ALL
         .iter()
@@ -169,7 +169,7 @@ pub fn cancel(world: &World, call: V1Call<'_>, user: &User, uid: &str) -> V1Hand
         .map_err(|refusal| to_denial(&refusal))
 }
 
-/// The answer to a cancellation whose steps are taken.
+/// Returns the answer to a cancellation after its steps are taken.
 pub fn respond_to_cancellation(
     world: &World,
     change: &PendingTransition,

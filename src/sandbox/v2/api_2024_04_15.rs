@@ -1,6 +1,6 @@
-//! What a client gets that sends no version, or one that the server does not know: the shapes of
-//! 2024-04-15, silently (`calcom/api.md` 1.2). Upper-case words, an object where the list should
-//! be, and no confirm at all.
+//! The shapes of version 2024-04-15. A client that sends no version, or an unknown one, silently
+//! gets these (`calcom/api.md` 1.2): upper-case words, an object where the list should be, and no
+//! confirm at all.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ use crate::sandbox::v2::list::select_bookings;
 use crate::sandbox::v2::list_query::V2ListQuery;
 use crate::sandbox::world::World;
 
-/// The object form of the list.
+/// Returns the list, which is an object in this version.
 pub fn render_list(world: &World, user: &User, params: &V2ListQuery, now: Time) -> Value {
     let (rows, total) = select_bookings(world, user, params, now, None);
     let rows: Vec<Value> = rows
@@ -29,7 +29,7 @@ pub fn render_list(world: &World, user: &User, params: &V2ListQuery, now: Time) 
     json!({"status": "success", "data": data})
 }
 
-/// One booking by uid.
+/// Returns one booking.
 pub fn render_booking(world: &World, booking: &SandboxBooking) -> Value {
     let attendees = booking.attendees.iter().map(|one| {
         json!({"name": one.name, "email": one.email, "timeZone": one.time_zone,
@@ -57,7 +57,7 @@ pub fn render_booking(world: &World, booking: &SandboxBooking) -> Value {
     json!({"status": "success", "data": data})
 }
 
-/// The answer to a cancellation, with 201.
+/// Returns the answer to a cancellation, which has status 201.
 pub fn render_cancellation(booking: &SandboxBooking) -> Value {
     let data = json!({
         "bookingId": booking.id,
@@ -98,7 +98,7 @@ fn render_row(world: &World, booking: &SandboxBooking) -> Value {
     )
 }
 
-/// What both shapes have.
+/// Returns the fields that both shapes have.
 fn render_common_fields(world: &World, booking: &SandboxBooking) -> Value {
     let mut metadata = json!(booking.metadata);
     metadata["videoCallUrl"] = json!(booking.location);
@@ -126,7 +126,7 @@ fn render_common_fields(world: &World, booking: &SandboxBooking) -> Value {
     })
 }
 
-/// The stored answers as they are: also what v1 shows.
+/// Returns the stored answers as they are, which v1 shows too.
 pub fn render_answers(answers: &StoredAnswers) -> Value {
     match answers {
         StoredAnswers::Readable {

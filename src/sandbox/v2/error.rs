@@ -1,5 +1,5 @@
-//! The shapes in which v2 says no (`calcom/api.md` 1.5): the envelope with or without details, and
-//! the raw form of errors that Nest does not know.
+//! The shapes of v2's errors (`calcom/api.md` 1.5): the envelope with or without details, and the
+//! raw form of errors that Nest does not know.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::domain::time::Time;
 use crate::sandbox::http_types::{HttpRequest, HttpResponse};
 use crate::sandbox::relative_time;
 
-/// An error of Nest's: status, class name, phrase.
+/// An error of Nest: status, class name, phrase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NestError {
     BadRequest,
@@ -27,7 +27,7 @@ impl NestError {
     }
 }
 
-/// Writes the errors that answer one request: each repeats its path and the time.
+/// Writes the errors that answer one request: each repeats the request's path and the time.
 #[derive(Debug, Clone)]
 pub struct ErrorWriter {
     path: String,
@@ -42,7 +42,7 @@ impl ErrorWriter {
         }
     }
 
-    /// The path and query that errors repeat.
+    /// Returns the path and query that errors repeat.
     pub fn path(&self) -> &str {
         &self.path
     }
@@ -53,12 +53,12 @@ impl ErrorWriter {
         self.envelope(status, code, message, Some(details))
     }
 
-    /// What the shared web handlers throw: no details.
+    /// Returns an error as the shared web handlers throw it, without details.
     pub fn trpc_error(&self, status: u16, message: &str) -> HttpResponse {
         self.envelope(status, "TRPCError", message, None)
     }
 
-    /// Failed validation of parameters or body.
+    /// Returns the error of a failed validation of parameters or body.
     pub fn validation_error(&self, errors: Vec<Value>) -> HttpResponse {
         let details = json!({ "errors": errors });
         let message = "Bad Request Exception";
@@ -70,12 +70,12 @@ impl ErrorWriter {
         self.envelope(429, "ThrottlerException", text, Some(Value::from(text)))
     }
 
-    /// What Zod refuses: the place and the text.
+    /// Returns an error as Zod reports it: the place and the text.
     pub fn zod_error(&self, text: &str) -> HttpResponse {
         self.envelope(400, "BAD_REQUEST", text, None)
     }
 
-    /// What falls over inside.
+    /// Returns the answer to an internal error.
     pub fn internal_error(&self) -> HttpResponse {
         self.envelope(500, "INTERNAL_SERVER_ERROR", "Internal server error", None)
     }
@@ -106,7 +106,7 @@ impl ErrorWriter {
     }
 }
 
-/// One entry of a validation error.
+/// Returns one entry of a validation error.
 pub fn validation_entry(target: &Value, value: Value, property: &str, constraints: Value) -> Value {
     json!({
         "target": target,
@@ -117,7 +117,7 @@ pub fn validation_entry(target: &Value, value: Value, property: &str, constraint
     })
 }
 
-/// Cal.com's own errors and unknown ones: no envelope.
+/// Returns an error of Cal.com's own, or an unknown one: no envelope.
 pub fn plain_error(status: u16, message: &str) -> HttpResponse {
     HttpResponse::json(status, &json!({"statusCode": status, "message": message}))
 }

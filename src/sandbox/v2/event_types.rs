@@ -1,4 +1,4 @@
-//! Who the key acts as, and the event types: what v2 shows of them (`calcom/api.md` 2.10).
+//! The key's user, and the event types as v2 shows them (`calcom/api.md` 2.10).
 
 use serde_json::{Value, json};
 
@@ -68,7 +68,7 @@ pub fn render_event_type(world: &World, event_type: &SandboxEventType) -> Value 
     item
 }
 
-/// The questions: those that every event type has, then its own.
+/// Returns the questions: those that every event type has, then its own.
 fn render_questions(event_type: &SandboxEventType) -> Vec<Value> {
     let usual = [("name", "name", true), ("email", "email", true)];
     let usual = usual.map(|(kind, slug, required)| {

@@ -1,5 +1,5 @@
-//! How a booking looks in v2 since 2024-08-13: one shape for single bookings, more or fewer fields
-//! for occurrences of a series and for seated ones (`calcom/api.md` 4).
+//! The shape of a booking in v2 since 2024-08-13: one shape for single bookings, with more or fewer
+//! fields for occurrences of a series and for seated bookings (`calcom/api.md` 4).
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ pub struct BookingItem<'a> {
     cancelled_by_email: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rescheduling_reason: Option<&'a str>,
-    /// Null is shown; not shown at all for occurrences of a series.
+    /// Null is shown; for occurrences of a series the field is left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     rescheduled_by_email: Option<Option<&'a str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -56,7 +56,7 @@ pub struct BookingItem<'a> {
     booking_fields_responses: Option<AnswersItem<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     recurring_booking_uid: Option<&'a str>,
-    /// Only the answers to create and reschedule have it.
+    /// Only present in the answers to create and reschedule.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub is_platform_managed_user_booking: Option<bool>,
 }
@@ -114,18 +114,18 @@ struct AnswersItem<'a> {
     display_email: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     display_guests: Option<&'a [String]>,
-    /// Only where the stored answers could not be read.
+    /// Only present when the stored answers could not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     guests: Option<[&'a str; 0]>,
 }
 
-/// What unreadable parts are called.
+/// The word for unreadable parts.
 const UNKNOWN: &str = "unknown";
 
 static NO_METADATA: BTreeMap<String, Value> = BTreeMap::new();
 
 impl<'a> BookingItem<'a> {
-    /// The booking as lists and reads show it.
+    /// Returns the booking as lists and reads show it.
     pub fn new(world: &'a World, booking: &'a SandboxBooking) -> Self {
         let event_type = booking.event_type.and_then(|id| world.event_type(id));
         let seated = event_type.is_some_and(|of| of.seats.is_some());
@@ -171,7 +171,7 @@ impl<'a> BookingItem<'a> {
         }
     }
 
-    /// The same without attendees: what strangers see of a seated booking.
+    /// Removes the attendees, as strangers see a seated booking.
     #[must_use]
     pub fn without_attendees(mut self) -> Self {
         self.attendees.clear();

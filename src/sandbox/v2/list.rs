@@ -1,4 +1,4 @@
-//! The list of bookings: whom it shows what, in which order, and the page's arithmetic
+//! The list of bookings: which bookings each user sees, in which order, and the numbers of the page
 //! (`calcom/api.md` 2.3, 2.4).
 
 use serde::Serialize;
@@ -10,7 +10,7 @@ use crate::sandbox::id_generator::mix_bits;
 use crate::sandbox::model::{SandboxBooking, User};
 use crate::sandbox::world::World;
 
-/// The page's numbers. All of them are reckoned, none is counted: `returnedItems` may be wrong.
+/// The page's numbers. They are computed and not counted, so `returnedItems` may be wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Pagination {
@@ -45,7 +45,8 @@ impl Pagination {
     }
 }
 
-/// The bookings that a user sees, filtered and in order, and how many the totals name.
+/// Returns the bookings that a user sees, filtered and in order, and the number that the totals
+/// report.
 pub fn select_bookings<'a>(
     world: &'a World,
     user: &User,
@@ -91,7 +92,7 @@ pub struct ListPage<'a> {
     pagination: Pagination,
 }
 
-/// One page of the list. With `ties`, rows of equal key come in an order that depends on it.
+/// Returns one page of the list. With `tie_salt`, it determines the order of rows with equal keys.
 pub fn list_page<'a>(
     world: &'a World,
     user: &User,
@@ -148,7 +149,7 @@ mod tests {
         }
     }
 
-    /// A world with one booking of each state, ahead and over, single and in a series.
+    /// Returns a world with one booking of each state, future and past, single and in a series.
     fn world() -> (World, User) {
         let mut world = World::new();
         world.add_user(12, "Ada Host", "ada@example.org");
@@ -178,7 +179,7 @@ mod tests {
     #[test]
     fn each_status_filter_selects_what_real_servers_select() {
         use SandboxStatus::{Accepted, AwaitingHost, Cancelled, Pending, Rejected};
-        // word, ahead and single, ahead and of a series, over (either)
+        // word, future and single, future and in a series, past (either)
         type States = &'static [SandboxStatus];
         let rows: [(StatusFilter, States, States, States); 5] = [
             (StatusFilter::Unconfirmed, &[Pending], &[Pending], &[]),
@@ -246,7 +247,7 @@ mod tests {
             ("eventTypeIds=1,2", 21, 21),
             ("afterStart=2026-11-25T00:00:00Z", 11, 11),
             ("beforeEnd=2026-11-22", 10, 10),
-            // The totals take no notice of these.
+            // The totals ignore these filters.
             ("afterCreatedAt=2027-01-01", 0, 21),
             ("beforeCreatedAt=2027-01-01", 21, 21),
             ("afterUpdatedAt=2027-01-01T00:00:00Z", 0, 21),

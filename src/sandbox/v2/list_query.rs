@@ -1,5 +1,5 @@
 //! The parameters of the list of bookings, with the messages of a failed validation, and which rows
-//! they select (`calcom/api.md` 2.1, 2.2).
+//! the parameters select (`calcom/api.md` 2.1, 2.2).
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use serde_json::{Map, Value, json};
@@ -11,7 +11,8 @@ use crate::sandbox::model::{SandboxBooking, SandboxStatus};
 const TAKE_DEFAULT: usize = 100;
 const TAKE_MAX: i64 = 250;
 
-/// A word of the `status` parameter. What it selects is not what it says (`calcom/api.md` 2.2).
+/// A word of the `status` parameter. It does not select exactly what it names (`calcom/api.md`
+/// 2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatusFilter {
     Upcoming,
@@ -33,7 +34,7 @@ impl StatusFilter {
         }
     }
 
-    /// Whether a booking is among those that the word selects.
+    /// Returns true when the word selects the booking.
     pub fn selects(self, booking: &SandboxBooking, now: Time) -> bool {
         let ahead = booking.end >= now;
         let is_inactive = booking.status.is_cancelled_or_rejected();
@@ -59,7 +60,7 @@ pub enum SortKey {
     Updated,
 }
 
-/// What is asked of the list.
+/// The parameters of the list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct V2ListQuery {
     pub status_filters: Vec<StatusFilter>,
@@ -76,7 +77,7 @@ pub struct V2ListQuery {
     pub skip: usize,
 }
 
-/// The sort parameters by priority, with the word that the message starts with.
+/// The sort parameters by priority, each with the word that its message starts with.
 const SORTS: [(&str, &str); 4] = [
     ("sortStart", "SortStart"),
     ("sortEnd", "SortEnd"),
@@ -84,7 +85,7 @@ const SORTS: [(&str, &str); 4] = [
     ("sortUpdatedAt", "SortUpdated"),
 ];
 
-/// The time parameters, with the word that the message starts with.
+/// The time parameters, each with the word that its message starts with.
 const TIMES: [(&str, &str); 6] = [
     ("afterStart", "fromDate"),
     ("beforeEnd", "toDate"),
@@ -95,7 +96,8 @@ const TIMES: [(&str, &str); 6] = [
 ];
 
 impl V2ListQuery {
-    /// Reads the query; else the entries of the validation error. Unknown parameters are dropped.
+    /// Reads the query, or returns the entries of the validation error. Unknown parameters are
+    /// ignored.
     pub fn parse(pairs: &[(String, String)]) -> Result<Self, Vec<Value>> {
         let mut errors = ValidationErrors::new(pairs);
         let status_filters = parse_status_filters(pairs, &mut errors);
@@ -133,7 +135,8 @@ impl V2ListQuery {
         }
     }
 
-    /// Whether a booking is counted: everything but the filters on creation and change.
+    /// Returns true when the totals count a booking: all filters apply except those on creation and
+    /// change.
     pub fn is_in_total(&self, booking: &SandboxBooking, now: Time) -> bool {
         let matches_status = self.status_filters.is_empty()
             || self.status_filters.iter().any(|w| w.selects(booking, now));
@@ -155,12 +158,12 @@ impl V2ListQuery {
                 .is_none_or(|name| booking.attendees.iter().any(|one| one.name == *name))
     }
 
-    /// The filters that the totals ignore.
+    /// Returns true when a booking passes the filters that the totals ignore.
     pub fn matches_filters(&self, booking: &SandboxBooking) -> bool {
         is_within(self.created, Some(booking.created)) && is_within(self.updated, booking.updated)
     }
 
-    /// The sort key and whether it ascends.
+    /// Returns the sort key and whether it ascends.
     pub fn sort_order(&self) -> (SortKey, bool) {
         let keys = [
             SortKey::Start,
@@ -178,7 +181,7 @@ impl V2ListQuery {
     }
 }
 
-/// The entries of a validation error as they add up.
+/// Collects the entries of a validation error.
 struct ValidationErrors {
     target: Value,
     entries: Vec<Value>,
@@ -240,7 +243,7 @@ fn parse_times(pairs: &[(String, String)], errors: &mut ValidationErrors) -> [Op
     })
 }
 
-/// The plural wins where both are there.
+/// Reads the event types. The plural parameter takes precedence where both are given.
 fn parse_event_types(
     pairs: &[(String, String)],
     errors: &mut ValidationErrors,
@@ -267,7 +270,7 @@ fn is_within((from, to): (Option<Time>, Option<Time>), at: Option<Time>) -> bool
     after && to.is_none_or(|to| at.is_some_and(|at| at <= to))
 }
 
-/// The parameters as the server's own transformation leaves them: what validation errors show.
+/// Returns the parameters as validation errors show them, after the server's own transformation.
 fn error_target(pairs: &[(String, String)]) -> Value {
     let mut target = Map::new();
     for (name, value) in pairs {
@@ -289,7 +292,8 @@ fn last_value(pairs: &[(String, String)], name: &str) -> Option<String> {
     found.map(|(_, value)| value.clone())
 }
 
-/// A list: repeated, or with commas. A parameter that is there but empty is one empty word.
+/// Returns a list from a repeated or comma-separated parameter. An empty parameter is one empty
+/// word.
 fn list_values(pairs: &[(String, String)], name: &str) -> Vec<String> {
     let values = pairs.iter().filter(|(one, _)| one == name);
     values
@@ -318,7 +322,7 @@ fn parse_bounded(name: &str, text: &str, min: i64, max: Option<i64>) -> Result<u
     }
 }
 
-/// An instant by ISO 8601: with a time and a zone, or a bare date, which is midnight UTC.
+/// Parses an ISO 8601 instant: with a time and a zone, or a bare date, which is midnight UTC.
 fn parse_iso_time(text: &str) -> Option<Time> {
     if let Ok(at) = DateTime::parse_from_rfc3339(text) {
         return Some(at.with_timezone(&Utc));

@@ -1,59 +1,44 @@
-//! One v2 request to one answer: body parser, router, throttler, guards and handler, in the order
-//! in which a real server runs them, since the order decides which error a fault gives.
+//! Turns one v2 request into one answer: body parser, router, throttler, guards and handler, in the
+//! order in which a real server runs them, because the order decides which error a fault gives.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::call::{BOOKINGS_VERSION, V2Call, booking_not_found, success_envelope};
 use super::error::{ErrorWriter, NestError, plain_error};
 use super::item::BookingItem;
 use super::list::list_page;
 use super::list_query::V2ListQuery;
 use super::{api_2024_04_15, event_types, write};
-use crate::domain::time::Time;
 use crate::sandbox::call_log::Operation;
-use crate::sandbox::http_types::{ApiRoute, HandlerOutcome, HttpRequest, HttpResponse};
+use crate::sandbox::http_types::{HandlerOutcome, HttpRequest, HttpResponse};
 use crate::sandbox::model::{KEY_PREFIX, SandboxBooking, User};
 use crate::sandbox::rate_limiter::{RateDecision, RateLimit, TOKEN_CALLS};
 use crate::sandbox::transitions::PendingTransition;
 use crate::sandbox::world::World;
 
-/// The version whose booking shapes `calcom/api.md` describes. Any other gives the older ones.
-pub const BOOKINGS_VERSION: &str = "2024-08-13";
 /// The only version that has event types here.
 const EVENT_TYPES_VERSION: &str = "2024-06-14";
 
-/// Who calls, as far as the throttler could tell.
+/// The caller, as far as the throttler can determine.
 #[derive(Debug, Clone)]
 pub enum Caller {
     Anonymous,
     User(User),
     Expired,
-    /// A bearer token that is no key. Errors repeat it, as the real ones do.
+    /// A bearer token that is not a key. Errors repeat the token, as those of real servers do.
     Token(String),
 }
 
-/// What a handler works with.
-pub struct V2Call<'a> {
-    pub now: Time,
-    pub request: &'a HttpRequest,
-    pub route: &'a ApiRoute,
-    pub errors: ErrorWriter,
-    pub body: Option<Value>,
-    /// False where the state check counts as passed (a race).
-    pub checks_state: bool,
-    /// How rows of equal sort key are ordered; `None`: by id.
-    pub tie_salt: Option<u64>,
-}
-
-/// What a request comes to first: an answer, or a change and what its answer is to say of the
-/// limit.
+/// The first result of a request: an answer, or a change and the limiter's decision for its later
+/// answer.
 pub enum V2Outcome {
     Response(HttpResponse),
     Transition(PendingTransition, RateDecision),
 }
 
-/// Takes a request up to its answer or to the change that it asks for.
+/// Processes a request up to its answer or to the change that it asks for.
 pub fn begin(world: &mut World, call: &V2Call<'_>) -> V2Outcome {
     let errors = &call.errors;
     let response = match reject_unreadable_body(call) {
@@ -76,7 +61,7 @@ pub fn begin(world: &mut World, call: &V2Call<'_>) -> V2Outcome {
     V2Outcome::Response(add_standard_headers(world, response))
 }
 
-/// The answer to a change whose steps are taken.
+/// Returns the answer to a change after its steps are taken.
 pub fn respond_to_transition(
     world: &mut World,
     call: &V2Call<'_>,
@@ -92,13 +77,13 @@ fn add_standard_headers(world: &mut World, response: HttpResponse) -> HttpRespon
     add_helmet_headers(response).with_header("X-Request-Id", id)
 }
 
-/// What the guard of the rate limit answers while its store is down, in the server's own shape.
+/// Returns the answer of the rate limit's guard while its store is down, in the server's own shape.
 pub fn database_down_response(world: &mut World, errors: &ErrorWriter) -> HttpResponse {
     let id = world.next_uuid();
     add_helmet_headers(errors.database_down()).with_header("X-Request-Id", id)
 }
 
-/// 429 whatever the counters say.
+/// Returns a 429, whatever the counters say.
 pub fn rate_limited_response(world: &mut World, errors: &ErrorWriter, reset: u32) -> HttpResponse {
     let decision = RateDecision {
         allowed: false,
@@ -111,7 +96,7 @@ pub fn rate_limited_response(world: &mut World, errors: &ErrorWriter, reset: u32
         .with_header("X-Request-Id", id)
 }
 
-/// A body that says it is JSON and is not never reaches a guard.
+/// Refuses a body that claims to be JSON and is not. Such a request never reaches a guard.
 fn reject_unreadable_body(call: &V2Call<'_>) -> Option<HttpResponse> {
     let has_json_body = call.request.is_json() && !call.request.body.is_empty();
     if !has_json_body || call.body.is_some() {
@@ -121,7 +106,7 @@ fn reject_unreadable_body(call: &V2Call<'_>) -> Option<HttpResponse> {
     Some(call.errors.nest_error(NestError::BadRequest, message))
 }
 
-/// Whether any controller of the asked version has such a route.
+/// Returns true when any controller of the requested version has such a route.
 fn has_route(call: &V2Call<'_>) -> bool {
     let version = call.request.header_value("cal-api-version").unwrap_or("");
     let new = version == BOOKINGS_VERSION;
@@ -137,7 +122,7 @@ fn has_route(call: &V2Call<'_>) -> bool {
     }
 }
 
-/// The outcome and, for everything but unknown keys, what the limiter said.
+/// Returns the outcome and, except for unknown keys, the limiter's decision.
 fn throttle(world: &mut World, call: &V2Call<'_>) -> (HandlerOutcome, Option<RateDecision>) {
     let Some((caller, decision)) = identify_caller(world, call) else {
         let message = "CustomThrottlerGuard - Invalid API Key";
@@ -156,7 +141,7 @@ fn throttle(world: &mut World, call: &V2Call<'_>) -> (HandlerOutcome, Option<Rat
     (outcome, Some(decision))
 }
 
-/// Who presents what, counted; `None` for an unknown key, which is not.
+/// Identifies the caller and counts the call; `None` for an unknown key, which is not counted.
 fn identify_caller(world: &mut World, call: &V2Call<'_>) -> Option<(Caller, RateDecision)> {
     let Some(header) = call.request.header_value("authorization") else {
         let limit = world.limits.v2;
@@ -187,14 +172,14 @@ fn identify_caller(world: &mut World, call: &V2Call<'_>) -> Option<(Caller, Rate
     Some((caller, decision))
 }
 
-/// A number for whoever presents this text.
+/// Returns the bucket number for a presented text.
 fn bucket_number(text: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);
     hasher.finish()
 }
 
-/// The guards of each route, then its handler.
+/// Runs the guards of the route, then its handler.
 fn run_guards(world: &mut World, call: &V2Call<'_>, caller: Caller) -> HandlerOutcome {
     let errors = &call.errors;
     let strict = matches!(
@@ -319,7 +304,8 @@ fn get_booking(
     }
 }
 
-/// Strangers do not see who sits in a seated booking.
+/// Returns the booking as this user sees it: strangers do not see the attendees of a seated
+/// booking.
 fn item_for_viewer<'a>(
     world: &'a World,
     booking: &'a SandboxBooking,
@@ -360,25 +346,6 @@ fn list_event_types(world: &World, call: &V2Call<'_>, user: Option<User>) -> Htt
     }
 }
 
-/// The 404 of reads, confirm and decline.
-pub fn booking_not_found(errors: &ErrorWriter, uid: &str) -> HttpResponse {
-    let text = format!("Booking with uid={uid} was not found in the database");
-    errors.nest_error(NestError::NotFound, &text)
-}
-
-/// The envelope of a success.
-pub fn success_envelope<T: serde::Serialize>(data: &T) -> impl serde::Serialize + '_ {
-    #[derive(serde::Serialize)]
-    struct Success<'a, T> {
-        status: &'static str,
-        data: &'a T,
-    }
-    Success {
-        status: "success",
-        data,
-    }
-}
-
 fn add_limit_headers(response: HttpResponse, decision: RateDecision) -> HttpResponse {
     response
         .with_header("X-RateLimit-Limit-Default", decision.limit.to_string())
@@ -389,7 +356,7 @@ fn add_limit_headers(response: HttpResponse, decision: RateDecision) -> HttpResp
         .with_header("X-RateLimit-Reset-Default", decision.reset.to_string())
 }
 
-/// The headers that a real server puts on everything.
+/// The headers that a real server adds to every answer.
 const HELMET: [(&str, &str); 13] = [
     (
         "Content-Security-Policy",
@@ -421,7 +388,7 @@ fn add_helmet_headers(mut response: HttpResponse) -> HttpResponse {
     response
 }
 
-/// What the body holds, where it says that it is JSON (or says nothing of the kind).
+/// Returns the body if it claims to be JSON and is valid.
 pub fn json_body(request: &HttpRequest) -> Option<Value> {
     if request.body.is_empty() || !request.is_json() {
         return None;
@@ -429,15 +396,12 @@ pub fn json_body(request: &HttpRequest) -> Option<Value> {
     serde_json::from_slice(&request.body).ok()
 }
 
-/// Only for messages: the body's known fields as a validation error shows them.
-pub fn fields_as_error_target(body: &Value, field: &str) -> Value {
-    json!({ field: body[field].clone() })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::time::Span;
+    use serde_json::json;
+
+    use crate::domain::time::{Span, Time};
     use crate::sandbox::handler::handle as answered;
     use crate::sandbox::model::{SandboxEventType, SandboxStatus};
 
@@ -445,7 +409,8 @@ mod tests {
         chrono::DateTime::from_timestamp(1_795_420_800, 0).unwrap()
     }
 
-    /// A host with a single booking, a series and a seated booking, all pending; their uids.
+    /// Returns a world with a host with a single booking, a series and a seated booking, all
+    /// pending, and their uids.
     fn world() -> (World, String, String, String) {
         let mut world = World::new();
         world.add_user(12, "Ada Host", "ada@example.org");

@@ -5,15 +5,15 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use super::api_2024_04_15;
-use super::error::{NestError, plain_error, validation_entry};
-use super::item::BookingItem;
-use super::route::{
+use super::call::{
     BOOKINGS_VERSION, V2Call, booking_not_found, fields_as_error_target, success_envelope,
 };
+use super::error::{NestError, plain_error, validation_entry};
+use super::item::BookingItem;
 use crate::domain::time::{Span, Time, truncate_to_millis};
-use crate::sandbox::create_booking::{NewBooking, OCCURRENCES_MAX};
 use crate::sandbox::http_types::{HandlerOutcome, HttpResponse};
 use crate::sandbox::model::{SandboxBooking, SandboxEventType, SandboxStatus, User};
+use crate::sandbox::new_booking::{NewBooking, OCCURRENCES_MAX};
 use crate::sandbox::transitions::{
     CancelExtent, CancelRequest, PendingTransition, RescheduleRequest, Transition,
     TransitionRefusal,
@@ -47,7 +47,7 @@ pub fn decline(world: &World, call: &V2Call<'_>, uid: &str, user: &User) -> Hand
     to_outcome(call, uid, change)
 }
 
-/// The change, or the answer that its check gives.
+/// Returns the change, or the answer to a refusal of its check.
 fn to_outcome(
     call: &V2Call<'_>,
     uid: &str,
@@ -59,7 +59,7 @@ fn to_outcome(
     }
 }
 
-/// The answer to a change whose steps are taken.
+/// Returns the answer to a change after its steps are taken.
 pub fn respond_to_transition(
     world: &World,
     call: &V2Call<'_>,
@@ -78,7 +78,7 @@ pub fn respond_to_transition(
     }
 }
 
-/// What keeps a user from answering a request at all.
+/// Returns the answer when a user may not answer a request at all.
 fn refuse_unanswerable(
     world: &World,
     call: &V2Call<'_>,
@@ -99,7 +99,7 @@ fn refuse_unanswerable(
     None
 }
 
-/// The booking as it is now.
+/// Returns the booking as it is now.
 fn booking_response(world: &World, call: &V2Call<'_>, uid: &str, status: u16) -> HttpResponse {
     match world.booking(uid) {
         Some(booking) => {
@@ -109,7 +109,7 @@ fn booking_response(world: &World, call: &V2Call<'_>, uid: &str, status: u16) ->
     }
 }
 
-/// The refusals that cancel and reschedule share.
+/// Returns the answer to a refusal; cancel and reschedule share these.
 fn refusal_response(call: &V2Call<'_>, uid: &str, refusal: &TransitionRefusal) -> HttpResponse {
     match refusal {
         TransitionRefusal::NotFound => {
@@ -147,7 +147,7 @@ fn refusal_response(call: &V2Call<'_>, uid: &str, refusal: &TransitionRefusal) -
     }
 }
 
-/// The body of cancel and reschedule: known fields only.
+/// Parses the body of cancel and reschedule, which may have only known fields.
 fn parse_fields(
     call: &V2Call<'_>,
     body: Option<&Value>,
@@ -175,8 +175,9 @@ fn text_field(fields: &Map<String, Value>, name: &str) -> Option<String> {
     fields.get(name).and_then(Value::as_str).map(str::to_owned)
 }
 
-/// The row that decides over a cancellation by the uid of a series: the first one. Once something
-/// of the series was accepted, the database gives another first, one that is not off.
+/// Returns the row whose state decides about a cancellation by the uid of a series: the first row.
+/// Once an occurrence was accepted, the database returns another row first, one that is not
+/// cancelled.
 fn deciding_occurrence<'a>(series: &[&'a SandboxBooking]) -> Option<&'a SandboxBooking> {
     let mut rows = series.iter();
     let accepted = rows
@@ -245,14 +246,15 @@ pub fn cancel(world: &World, call: &V2Call<'_>, uid: &str, user: Option<&User>) 
     )
 }
 
-/// Whether a cancellation is to take later occurrences along.
+/// Returns true when a cancellation includes later occurrences.
 fn cancels_following(call: &V2Call<'_>) -> bool {
     let body = call.body.as_ref();
     body.is_some_and(|body| body["cancelSubsequentBookings"] == true)
 }
 
-/// The answer to a cancellation: a list where it took more than one booking, and an error where it
-/// was to and there was no more. The booking is cancelled all the same.
+/// Returns the answer to a cancellation: a list where the call named a series or included later
+/// occurrences, and an error where later occurrences were to be included and the booking is not
+/// part of a series. The booking is cancelled all the same.
 fn cancellation_response(world: &World, call: &V2Call<'_>, uid: &str) -> HttpResponse {
     let uid_in_path = call.route.booking_in_path().unwrap_or(uid);
     let series = match world.booking(uid) {
@@ -335,7 +337,7 @@ pub fn reschedule(
 
 const NOT_AVAILABLE: &str = "User either already has booking at this time or is not available";
 
-/// The new start of a move and its other fields, all of them checked.
+/// Parses and checks the new start of a move and its other fields.
 fn parse_new_start(call: &V2Call<'_>) -> Result<(Time, Map<String, Value>), HttpResponse> {
     let allowed_fields = ["start", "rescheduledBy", "reschedulingReason", "seatUid"];
     let fields = parse_fields(call, call.body.as_ref(), &allowed_fields)?;
@@ -354,8 +356,8 @@ fn parse_new_start(call: &V2Call<'_>) -> Result<(Time, Map<String, Value>), Http
     }
 }
 
-/// Whether a move counts as the host's. The account whose address is given counts, and the key only
-/// where no account has that address.
+/// Returns true when a move counts as the host's. The account with the given address decides, and
+/// the key only if no account has that address.
 fn is_moved_by_host(
     world: &World,
     booking: &SandboxBooking,
@@ -370,7 +372,7 @@ fn is_moved_by_host(
     }
 }
 
-/// The answer to a booking that was made, 201 with one more field.
+/// Returns the answer for a new booking, with status 201 and one additional field.
 fn new_booking_response(world: &World, uid: &str) -> HttpResponse {
     let booking = world.booking(uid).expect("the booking just made");
     let mut item = BookingItem::new(world, booking);
@@ -464,7 +466,7 @@ pub fn create(world: &mut World, call: &V2Call<'_>) -> HttpResponse {
     }
 }
 
-/// The time that an occurrence takes.
+/// Returns the start and end of an occurrence.
 fn occurrence_time(
     event_type: &SandboxEventType,
     new_booking: &NewBooking,
@@ -476,7 +478,8 @@ fn occurrence_time(
     (start, start + length)
 }
 
-/// Each occurrence looks for its own duplicate; the missing ones become a series of their own.
+/// Creates a series. Each occurrence that has a duplicate is answered with the duplicate; the
+/// missing occurrences become a series of their own.
 fn create_series(
     world: &mut World,
     call: &V2Call<'_>,
@@ -513,8 +516,8 @@ fn create_series(
     if missing.first().is_some_and(|first| !is_free(first)) {
         return call.errors.nest_error(NestError::BadRequest, NOT_AVAILABLE);
     }
-    // Of what waits only the first occurrence is looked at; what is accepted at once is written one
-    // by one, until the database refuses.
+    // Of a pending series only the first occurrence is checked; occurrences that are accepted
+    // immediately are written one by one, until the database refuses.
     let needs_confirmation =
         event_type.needs_confirmation(call.now, new_booking.start, &new_booking.email)
             || event_type.price > 0;
@@ -542,8 +545,8 @@ fn create_series(
     HttpResponse::json(201, &success_envelope(&items))
 }
 
-/// The same person asking again for the same slot, while the first request waits, gets that one
-/// back.
+/// Returns the pending booking of the same person for the same slot: a repeated request gets that
+/// booking back.
 fn find_duplicate<'a>(
     world: &'a World,
     event_type: &SandboxEventType,

@@ -1,4 +1,4 @@
-//! Accounts, their lots, and grants as they are written.
+//! The written form of accounts, their lots, and grants.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use super::text::{RecordError, Text, check_credits, optional_string};
 use super::timestamp::Timestamp;
 use crate::domain::account::{Account, Lot, LotPart, Totals};
 use crate::domain::decision::Credits;
-use crate::domain::ledger::{GrantKind, GrantRecord};
+use crate::domain::grant::{GrantKind, GrantRecord};
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -107,12 +107,12 @@ impl TryFrom<PartRecord<'_>> for LotPart {
     }
 }
 
-/// Parts as they are written.
+/// Converts parts to their written form.
 pub fn parts_from(parts: &[LotPart]) -> Vec<PartRecord<'_>> {
     parts.iter().map(Into::into).collect()
 }
 
-/// Parts as they are read.
+/// Converts parts from their written form.
 pub fn parts_to(records: Vec<PartRecord<'_>>) -> Result<Vec<LotPart>, RecordError> {
     records.into_iter().map(LotPart::try_from).collect()
 }
@@ -180,13 +180,13 @@ impl TryFrom<AccountRecord<'_>> for Account {
     }
 }
 
-/// What rules may look at, as it is written.
+/// Converts attributes, which rules may read, to their written form.
 pub fn attributes_from(attributes: &BTreeMap<String, String>) -> BTreeMap<Text<'_>, Text<'_>> {
     let entries = attributes.iter();
     entries.map(|(k, v)| (k.into(), v.into())).collect()
 }
 
-/// What rules may look at, as it is read.
+/// Converts attributes, which rules may read, from their written form.
 pub fn attributes_to(
     records: BTreeMap<Text<'_>, Text<'_>>,
 ) -> Result<BTreeMap<String, String>, RecordError> {

@@ -1,4 +1,4 @@
-//! Charges as they are written.
+//! The written form of charges.
 
 use std::sync::Arc;
 

@@ -1,39 +1,16 @@
-//! Entries, the facts that move credits, as they are written.
+//! The written form of entries, the facts that move credits.
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use super::account::{parts_from, parts_to};
-use super::fact::FactRecord;
+use super::fact_record::{BackRecord, FactRecord, RestoredRecord};
 use super::personal;
-use super::text::{RecordError, Text, check_credits};
+use super::text::{RecordError, check_credits};
 use super::timestamp::Timestamp;
-use crate::domain::decision::Credits;
 use crate::domain::fact::{Fact, RefundPart};
 use crate::domain::id::{EventTypeId, HostId};
 
-/// Credits going back to a lot.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BackRecord<'a> {
-    #[serde(borrow)]
-    grant: Text<'a>,
-    credits: Credits,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    restored: Option<RestoredRecord<'a>>,
-}
-
-/// The lot of its own that they go to instead.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RestoredRecord<'a> {
-    #[serde(borrow)]
-    reference: Text<'a>,
-    expires: Timestamp,
-}
-
-/// An entry as it is written.
+/// Converts an entry to its written form.
 pub fn write(fact: &Fact) -> FactRecord<'_> {
     match fact {
         Fact::Grant {
@@ -141,7 +118,7 @@ pub fn write(fact: &Fact) -> FactRecord<'_> {
     }
 }
 
-/// An entry as it is read.
+/// Converts an entry from its written form.
 pub fn read(record: FactRecord<'_>) -> Result<Fact, RecordError> {
     Ok(match record {
         FactRecord::Grant {

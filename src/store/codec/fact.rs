@@ -1,174 +1,17 @@
-//! Facts as they are written: `{"kind": {…}}`, one object a fact.
+//! The written form of facts: `{"kind": {…}}`, one object per fact.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use super::super::log::line::OLDEST_FORMAT;
-use super::account::{PartRecord, attributes_from, attributes_to};
-use super::entry::{self, BackRecord};
+use super::account::{attributes_from, attributes_to};
+use super::entry::{self};
+use super::fact_record::{AliasRecord, DescriptionRecord, FactRecord, PinHashRecord};
 use super::format_1;
-use super::ledger::LedgerFactRecord;
-use super::personal::{self, PersonalText};
-use super::reason::EntryReasonRecord;
-use super::refund_terms::TermsRecord;
-use super::request::{BookingRecord, CallRecord, OutcomeRecord, RequestRecord};
-use super::review::VerdictRecord;
-use super::text::{RecordError, Text, is_zero_credits, optional_string};
+use super::personal::{self};
+use super::text::{RecordError, Text, optional_string};
 use super::timestamp::Timestamp;
-use super::unresolved::ResolverRecord;
-use crate::domain::decision::Credits;
 use crate::domain::fact::Fact;
-
-/// One fact.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum FactRecord<'a> {
-    Opened {
-        #[serde(borrow)]
-        account: Text<'a>,
-    },
-    Aliased {
-        account: Text<'a>,
-        personal: AliasRecord<'a>,
-    },
-    Unaliased {
-        account: Text<'a>,
-        personal: AliasRecord<'a>,
-    },
-    Described {
-        account: Text<'a>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        personal: Option<DescriptionRecord<'a>>,
-    },
-    Frozen {
-        account: Text<'a>,
-        frozen: bool,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        personal: Option<PersonalText<'a>>,
-    },
-    Pinned {
-        account: Text<'a>,
-        set: bool,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        personal: Option<PinHashRecord<'a>>,
-    },
-    Grant {
-        reference: Text<'a>,
-        account: Text<'a>,
-        credits: Credits,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        expires: Option<Timestamp>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        personal: Option<PersonalText<'a>>,
-    },
-    Revoke {
-        reference: Text<'a>,
-        account: Text<'a>,
-        parts: Vec<PartRecord<'a>>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        personal: Option<PersonalText<'a>>,
-    },
-    Expire {
-        account: Text<'a>,
-        part: PartRecord<'a>,
-    },
-    Hold {
-        booking: BookingRecord<'a>,
-        request: Text<'a>,
-        account: Text<'a>,
-        parts: Vec<PartRecord<'a>>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        event_type: Option<i64>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        host: Option<i64>,
-        start: Timestamp,
-        end: Timestamp,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        terms: Option<Box<TermsRecord>>,
-    },
-    Post {
-        booking: Text<'a>,
-    },
-    Void {
-        booking: Text<'a>,
-        reason: EntryReasonRecord<'a>,
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        back: Vec<BackRecord<'a>>,
-    },
-    Refund {
-        booking: Text<'a>,
-        parts: Vec<BackRecord<'a>>,
-        close: bool,
-        reason: EntryReasonRecord<'a>,
-    },
-    Move {
-        from: Text<'a>,
-        to: BookingRecord<'a>,
-        start: Timestamp,
-        end: Timestamp,
-        #[serde(default, skip_serializing_if = "is_zero_credits")]
-        keeps: Credits,
-    },
-    Closed {
-        booking: Text<'a>,
-        reason: EntryReasonRecord<'a>,
-    },
-    Decided(Box<RequestRecord<'a>>),
-    Reviewed {
-        request: Text<'a>,
-        verdict: VerdictRecord,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        personal: Option<PersonalText<'a>>,
-    },
-    Called {
-        request: Text<'a>,
-        call: CallRecord<'a>,
-    },
-    Settled {
-        request: Text<'a>,
-        outcome: OutcomeRecord,
-    },
-    Unresolved {
-        booking: BookingRecord<'a>,
-        code: Text<'a>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        account: Option<Text<'a>>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        until: Option<Timestamp>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        personal: Option<PersonalText<'a>>,
-    },
-    Resolved {
-        booking: Text<'a>,
-        code: Text<'a>,
-        by: ResolverRecord,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        personal: Option<PersonalText<'a>>,
-    },
-    Ledger(LedgerFactRecord<'a>),
-}
-
-/// Another address of a member.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AliasRecord<'a> {
-    #[serde(borrow)]
-    alias: Text<'a>,
-}
-
-/// What rules may look at.
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DescriptionRecord<'a> {
-    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
-    tier: Option<Text<'a>>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    tags: Vec<Text<'a>>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    attributes: BTreeMap<Text<'a>, Text<'a>>,
-}
 
 impl<'a> DescriptionRecord<'a> {
     fn of(
@@ -185,21 +28,13 @@ impl<'a> DescriptionRecord<'a> {
     }
 }
 
-/// The hash of a member's PIN.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PinHashRecord<'a> {
-    #[serde(borrow)]
-    hash: Text<'a>,
-}
-
-/// The facts of one commit, as the list that stands in its line.
+/// Writes the facts of one commit as the list that its line holds.
 pub fn write(facts: &[Fact]) -> Result<Vec<u8>, RecordError> {
     let records: Vec<FactRecord<'_>> = facts.iter().map(FactRecord::from).collect();
     Ok(serde_json::to_vec(&records)?)
 }
 
-/// Reads the list that stands in a line of that format.
+/// Reads the list of facts from a line of the given log format.
 pub fn read_format(format: u32, bytes: &[u8]) -> Result<Vec<Fact>, RecordError> {
     if format == OLDEST_FORMAT {
         return read(&format_1::upgrade(bytes)?);
@@ -207,7 +42,7 @@ pub fn read_format(format: u32, bytes: &[u8]) -> Result<Vec<Fact>, RecordError> 
     read(bytes)
 }
 
-/// Reads the list that stands in a line of the present format.
+/// Reads the list of facts from a line of the current log format.
 pub fn read(bytes: &[u8]) -> Result<Vec<Fact>, RecordError> {
     let records: Vec<FactRecord<'_>> = serde_json::from_slice(bytes)?;
     records.into_iter().map(Fact::try_from).collect()
@@ -360,7 +195,8 @@ impl TryFrom<FactRecord<'_>> for Fact {
                 account: account.to_account_id()?,
                 hash: match (set, personal) {
                     (true, Some(personal)) => Some(personal.hash.into_string()?),
-                    // A hash that was taken out opens nothing.
+                    // If the hash was removed from the line, the empty hash takes its place. No PIN
+                    // matches it.
                     (true, None) => Some(String::new()),
                     (false, None) => None,
                     (false, Some(_)) => return Err(RecordError::FieldMismatch("personal")),

@@ -1,17 +1,17 @@
-//! Facts of log format 1, turned into those of the present format. Format 1 kept sentences where the
-//! present one keeps codes, and did not keep apart what may name a person.
+//! Converts facts of log format 1 to the current format. Format 1 kept sentences where the current
+//! format keeps codes, and did not separate what may name a person.
 
 use serde_json::{Map, Value};
 
 use super::text::RecordError;
 
-/// The sentence by which the first logs told a refund that forgives an absence.
+/// The reason that the first logs gave for a refund that forgives an absence.
 const FORGIVEN_ABSENCE_SENTENCE: &str = "the booker did not come; forgiven";
 
-/// The list of a line, in the present format.
+/// Converts the list of facts of a line to the current format.
 ///
 /// # Errors
-/// When it is not a list of objects, each with one key. Whatever else does not fit is refused when the
+/// When the text is not a list of objects. Everything else that does not fit is refused when the
 /// result is read.
 pub fn upgrade(facts: &[u8]) -> Result<Vec<u8>, RecordError> {
     let mut facts: Vec<Map<String, Value>> = serde_json::from_slice(facts)?;
@@ -79,7 +79,8 @@ fn move_to_personal(fields: &mut Map<String, Value>, names: &[(&str, &str)]) {
     }
 }
 
-/// A sentence stays a sentence, under a code that says so; only one of them had a meaning.
+/// Replaces a reason's sentence by a code. The sentence is kept under the code `words`, except for
+/// a forgiven absence, the only sentence that had a meaning.
 fn replace_sentence_by_code(fields: &mut Map<String, Value>, forgives_absence: bool) {
     let Some(reason) = fields.get_mut("reason") else {
         return;
@@ -100,7 +101,7 @@ fn upgrade_request(fields: &mut Map<String, Value>) {
     let reasons = take_texts(fields, "reasons", "text");
     if let Some(Value::Array(reasons)) = fields.get_mut("reasons") {
         for reason in reasons {
-            // One with a field that is not known stays as it is, and is refused.
+            // A reason with an unknown field stays as it is, and is refused when it is read.
             let code = reason.as_object_mut().filter(|reason| reason.len() == 1);
             if let Some(code) = code.and_then(|reason| reason.remove("code")) {
                 *reason = code;
@@ -134,7 +135,7 @@ fn upgrade_request(fields: &mut Map<String, Value>) {
     }
 }
 
-/// Takes the text out of each object of a list.
+/// Removes the text from each object of a list, and returns the texts.
 fn take_texts(fields: &mut Map<String, Value>, list: &str, text: &str) -> Vec<Value> {
     let Some(Value::Array(list)) = fields.get_mut(list) else {
         return Vec::new();
@@ -143,8 +144,8 @@ fn take_texts(fields: &mut Map<String, Value>, list: &str, text: &str) -> Vec<Va
     objects.filter_map(|object| object.remove(text)).collect()
 }
 
-/// A call told how it ended in two fields, and the first logs did not say more than whether it was
-/// answered: an unanswered one counts as sent when it was noted.
+/// Converts the two fields that recorded how a call ended to one. The first logs only recorded
+/// whether the call was answered; an unanswered call counts as sent at the time of its record.
 fn upgrade_call(call: &mut Map<String, Value>) {
     match call.remove("answered") {
         Some(Value::Bool(true)) => {
@@ -159,7 +160,7 @@ fn upgrade_call(call: &mut Map<String, Value>) {
                 call.insert("sent".to_owned(), at);
             }
         }
-        // Refused when it is read.
+        // A malformed value is refused when it is read.
         malformed => {
             call.insert("answered".to_owned(), malformed.unwrap_or_default());
         }

@@ -1,4 +1,4 @@
-//! What is written about the ledger as a whole.
+//! The written form of facts about the ledger as a whole, and of its state.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,5 +1,5 @@
-//! Reasons of entries as they are written: a code, what its sentence names, and apart from both what may
-//! name a person.
+//! The written form of the reasons of entries: a code, the values that its sentence names and,
+//! separately, what may name a person.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use crate::domain::entry_reason::{
 };
 use crate::domain::time::Span;
 
-/// A reason.
+/// The reason of an entry.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EntryReasonRecord<'a> {
@@ -19,7 +19,7 @@ pub struct EntryReasonRecord<'a> {
     booking: Option<Text<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     by: Option<NamedByRecord>,
-    /// How long before the start; negative after it.
+    /// The notice before the start; negative after the start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     notice_ms: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -32,7 +32,7 @@ pub struct EntryReasonRecord<'a> {
     personal: Option<ReasonPersonal<'a>>,
 }
 
-/// What may name a person.
+/// The values that may name a person.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ReasonPersonal<'a> {
@@ -119,7 +119,7 @@ impl<'a> From<&'a EntryReason> for EntryReasonRecord<'a> {
 }
 
 impl<'a> EntryReasonRecord<'a> {
-    /// Fills in what the code's sentence names.
+    /// Fills in the values that the code's sentence names, and returns the code's record.
     fn fill_from_code(&mut self, code: &'a EntryCode) -> CodeRecord {
         match code {
             EntryCode::Cancelled { by, notice } => {

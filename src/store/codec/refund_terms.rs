@@ -1,4 +1,4 @@
-//! The refund terms of a charge, as they are written.
+//! The written form of the refund terms of a charge.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,22 +8,23 @@ use crate::domain::refund_policy::{
 };
 use crate::domain::time::Span;
 
-/// Spans are in milliseconds.
+/// Refund terms, with spans in milliseconds.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TermsRecord {
-    /// Notice and percent.
+    /// Pairs of notice and percent.
     windows: Vec<(i64, u8)>,
     host_cancels: BlameRecord,
     unknown_cancels: BlameRecord,
     trust_named_cancels: bool,
     host_absent: HostAbsentRecord,
     no_show: NoShowRecord,
-    /// How often, and within which time.
+    /// How often an absence is forgiven, and within which time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     forgive: Option<(u32, i64)>,
     grace: i64,
-    /// For how long; none: not at all.
+    /// How long a new lot lasts that takes the place of an expired lot; `None` if credits are not
+    /// restored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     restore_for: Option<i64>,
     late_move: LateMoveRecord,
@@ -158,7 +159,7 @@ impl From<BlameRecord> for Blame {
     }
 }
 
-/// No configuration asks for more than this, and sums with instants stay in range.
+/// The longest accepted span. No configuration asks for more, and sums with instants stay in range.
 const LONGEST_SPAN_MILLIS: i64 = 100 * 366 * 24 * 60 * 60 * 1_000;
 
 fn parse_span(millis: i64) -> Result<Span, RecordError> {

@@ -1,4 +1,4 @@
-//! Requests and what hangs on them, as they are written.
+//! The written form of requests and of what belongs to them.
 
 use serde::{Deserialize, Serialize};
 
@@ -79,7 +79,8 @@ pub struct RequestRecord<'a> {
     personal: Option<RequestPersonal<'a>>,
 }
 
-/// What may name a person. The texts of reasons and findings are in the order of their codes.
+/// The values that may name a person. The texts of reasons and findings are in the order of their
+/// codes.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RequestPersonal<'a> {
@@ -93,7 +94,7 @@ struct RequestPersonal<'a> {
     findings: Vec<Text<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     text: Option<Text<'a>>,
-    /// Who gave a PIN, as a fingerprint.
+    /// A fingerprint of the person who gave a PIN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     origin: Option<Text<'a>>,
 }
@@ -158,7 +159,7 @@ enum StateRecord {
 struct FindingRecord<'a> {
     #[serde(borrow)]
     rule: Text<'a>,
-    /// Logs from before this field do not have it.
+    /// Missing in logs that are older than this field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     code: Option<Text<'a>>,
     passed: bool,

@@ -1,4 +1,4 @@
-//! An operator's word about a request, as it is written.
+//! The written form of an operator's review of a request.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,5 +1,5 @@
-//! Texts as they are read: borrowed from the line where they hold no escapes, checked for length,
-//! and turned into the domain's names.
+//! Reads texts: borrows them from the line if they hold no escapes, checks their length, and
+//! converts them to the domain's names.
 
 use std::borrow::Cow;
 
@@ -9,11 +9,11 @@ use crate::domain::decision::{Credits, MAX_CREDITS, ReasonCode};
 use crate::domain::id::{AccountId, Address, BookingUid, NameError, Reference, RequestId};
 use crate::domain::unresolved::UnresolvedCode;
 
-/// The longest single text that is kept, in bytes. What people write and servers answer is cut far
-/// below this by whoever makes the fact; here it only bounds what one line can hold.
+/// The longest single text that is kept, in bytes. Texts from people and servers are cut far below
+/// this limit by the code that makes the fact; here it only bounds what one line can hold.
 pub const MAX_TEXT: usize = 64 * 1024;
 
-/// A borrowed text. On its own a `Cow` would always be copied by serde.
+/// A borrowed text. serde would always copy a plain `Cow`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
@@ -108,13 +108,13 @@ impl Text<'_> {
     }
 }
 
-/// An optional text.
+/// Converts an optional text to a string.
 pub fn optional_string(text: Option<Text<'_>>) -> Result<Option<String>, RecordError> {
     text.map(Text::into_string).transpose()
 }
 
-/// Credits of one part: no lot ever holds more than one grant may give, so that sums of parts stay
-/// within the type whatever a line says.
+/// Returns the credits of one part if they are within the limit. No lot ever holds more than one
+/// grant may give, so sums of parts stay within the type, whatever a line contains.
 pub fn check_credits(credits: Credits) -> Result<Credits, RecordError> {
     if credits > MAX_CREDITS {
         return Err(RecordError::Credits(credits));
@@ -122,17 +122,17 @@ pub fn check_credits(credits: Credits) -> Result<Credits, RecordError> {
     Ok(credits)
 }
 
-/// Whether a list or map is left out. Takes what serde hands it.
+/// Returns true if a flag is left out, which means false. Takes a reference, as serde passes it.
 pub fn is_false(flag: &bool) -> bool {
     !flag
 }
 
-/// Whether an amount of credits is left out.
+/// Returns true if an amount of credits is left out, which means zero.
 pub fn is_zero_credits(credits: &Credits) -> bool {
     *credits == 0
 }
 
-/// Whether a count is left out.
+/// Returns true if a count is left out, which means zero.
 pub fn is_zero(count: &u32) -> bool {
     *count == 0
 }

@@ -1,5 +1,6 @@
-//! Instants as they are written: RFC 3339 in UTC, whole seconds without a fraction, else three
-//! digits. By hand, because a rebuild reads some millions of them.
+//! The written form of instants: RFC 3339 in UTC, without a fraction for whole seconds, otherwise
+//! with three digits. The code is written by hand, because a rebuild reads some millions of
+//! instants.
 
 use std::borrow::Cow;
 
@@ -14,14 +15,14 @@ use crate::domain::time::Time;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timestamp(pub Time);
 
-/// The length with milliseconds.
+/// The length of a text with milliseconds.
 const LENGTH_WITH_MILLIS: usize = "2026-11-24T05:32:51.123Z".len();
 
-/// The length without.
+/// The length of a text without milliseconds.
 const LENGTH_WITHOUT_MILLIS: usize = "2026-11-24T05:32:51Z".len();
 
 impl Timestamp {
-    /// The text; `None` for a year that does not have four digits.
+    /// Returns the text; `None` for a year that does not have four digits.
     pub fn to_text(self) -> Option<String> {
         let (text, length) = self.to_bytes()?;
         Some(as_str(&text[..length]).to_owned())
@@ -36,7 +37,7 @@ impl Timestamp {
         write_digits(&mut text[11..13], self.0.hour());
         write_digits(&mut text[14..16], self.0.minute());
         write_digits(&mut text[17..19], self.0.second());
-        // A leap second is kept as 1000 milliseconds and more; it is written as the last of 999.
+        // chrono keeps a leap second as 1000 milliseconds or more; it is written as 999.
         let millis = self.0.timestamp_subsec_millis().min(999);
         if millis == 0 {
             text[19] = b'Z';
@@ -46,7 +47,7 @@ impl Timestamp {
         Some((text, LENGTH_WITH_MILLIS))
     }
 
-    /// Reads what [`Stamp::text`] writes and nothing else.
+    /// Reads the form that [`Timestamp::to_text`] writes, and no other.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
         let millis = match bytes.len() {

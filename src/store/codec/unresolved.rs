@@ -1,4 +1,4 @@
-//! Items of the unresolved list as they are written.
+//! The written form of items of the unresolved list.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,5 +1,6 @@
-//! Writing the log. One line, one `fdatasync`, and after the first failure nothing more, ever: what
-//! the disk holds is then not known, and only a fresh start, which reads it, may write again.
+//! Writes the log. Each commit is one line and one `fdatasync`. After the first failure nothing
+//! more is ever written: it is then not known what the disk holds, and only a fresh start, which
+//! reads the log, may write again.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +9,7 @@ use super::reader::LogEnd;
 use super::segment::{self, HashChain, LogPosition, SegmentError, Sink};
 use crate::domain::time::Time;
 
-/// The end of the log.
+/// The end of the log, to which commits are appended.
 pub struct Appender {
     dir: PathBuf,
     segment: u32,
@@ -16,7 +17,8 @@ pub struct Appender {
     len: u64,
     chain: HashChain,
     ledger: LedgerId,
-    /// Whether the present segment has an older format: the next commit begins a new one.
+    /// Whether the current segment has an older format, so that the next commit begins a new
+    /// segment.
     outdated: bool,
     limit: u64,
     broken: bool,
@@ -47,7 +49,7 @@ pub enum AppendError {
     /// Nothing was written to the old segment.
     #[error("begin a new segment of the log")]
     Segment(#[source] SegmentError),
-    /// Perhaps something was.
+    /// The line may have been written.
     #[error(
         "make the commit durable in {} ({}); start maitred again, it reads what is there",
         path.display(),
@@ -61,7 +63,8 @@ pub enum AppendError {
 }
 
 impl Appender {
-    /// Writes go to `sink`, which is the file of the segment in which `end` is, and lines name `ledger`.
+    /// Creates an appender that writes to `sink`, the file of the segment that `end` is in. Its
+    /// lines name `ledger`.
     pub fn new(
         dir: &Path,
         end: &LogEnd,
@@ -82,7 +85,7 @@ impl Appender {
         }
     }
 
-    /// Whether an earlier write failed.
+    /// Returns true if an earlier write failed.
     pub fn is_broken(&self) -> bool {
         self.broken
     }
@@ -90,7 +93,7 @@ impl Appender {
     /// Appends the commit and returns when it is durable.
     ///
     /// # Errors
-    /// Only after `Write` is it unknown whether the line is there. After `Write` and `Segment`
+    /// Only after `Write` is it unknown whether the line was written. After `Write` and `Segment`
     /// nothing more is written.
     pub fn append(&mut self, at: Time, facts: &[u8]) -> Result<AppendedLine, AppendError> {
         if self.broken {

@@ -1,4 +1,4 @@
-//! One commit read from its place in the log, for history.
+//! Reads one commit from its position in the log, for history.
 
 use std::path::Path;
 
@@ -8,10 +8,10 @@ use super::reader::{LogError, LogReader};
 use super::segment::{HashChain, LogPosition};
 use crate::domain::fact::Commit;
 
-/// The commit, whose line is looked for from `from` on.
+/// Returns the commit with this number. Its line is searched for from the position `from` on.
 ///
 /// # Errors
-/// When it is not found from there on, or is not what was written.
+/// When the commit is not found from there on, or its line is not what was written.
 pub fn find_commit(dir: &Path, from: LogPosition, seq: u64) -> Result<Commit, LogError> {
     let mut reader = LogReader::open_at(dir, from.segment, from, HashChain::START)?;
     loop {

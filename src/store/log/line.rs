@@ -7,23 +7,24 @@
 //!  "hash":"<64>"}
 //! ```
 //!
-//! Each is one line, without blanks between its fields. A commit's line says by itself which ledger it
-//! belongs to, so that it can stand in another store unchanged. `calendar` names the Cal.com account that
-//! the commit is about, and `epoch` is raised when another machine takes the ledger over; on one machine
-//! it is 0. Logs of format 1 had neither `ledger`, `calendar` nor `epoch`:
+//! Each is one line, without blanks between its fields. A commit's line itself names the ledger
+//! that it belongs to, so that another store can hold the line unchanged. `calendar` names the
+//! Cal.com account that the commit is about, and `epoch` is raised when another machine takes the
+//! ledger over; on one machine it is 0. Logs of format 1 had none of `ledger`, `calendar` and
+//! `epoch`:
 //!
 //! ```text
 //! {"seq":7,"at":"2026-11-24T05:32:51Z","facts":[…],"prev":"<64>","hash":"<64>"}
 //! {"log":"maitred","format":1,"segment":1,"first":1,"created":"…","prev":"<64>","hash":"<64>"}
 //! ```
 //!
-//! They stay readable: the lines of a segment have the format of its header, and the first commit that
-//! this version writes begins a new segment.
+//! Logs of format 1 stay readable: the lines of a segment have the format of its header, and the
+//! first commit that this version writes begins a new segment.
 //!
 //! `hash` is the SHA-256, in lower-case hexadecimal, of all bytes of the line before `,"hash":`;
 //! `prev`, the hash of the line before, is among them. The first header's `prev` is all zeros. A
-//! line is read only in exactly this form: same order, no blanks. In a shell:
-//! `sed -n 2p log/00000001.jsonl | sed 's/,"hash":.*//' | tr -d '\n' | sha256sum`.
+//! line is read only in exactly this form: same order, no blanks. A shell command that computes a
+//! line's hash: `sed -n 2p log/00000001.jsonl | sed 's/,"hash":.*//' | tr -d '\n' | sha256sum`.
 
 use std::fmt;
 
@@ -42,17 +43,17 @@ pub const FORMAT: u32 = 2;
 /// The oldest format that is read.
 pub const OLDEST_FORMAT: u32 = 1;
 
-/// The calendar of a configuration that has one.
+/// The name of the calendar in a configuration with a single calendar.
 pub const ONLY_CALENDAR: &str = "main";
 
 /// The epoch of a ledger that only one machine has ever had.
 pub const FIRST_EPOCH: u64 = 0;
 
-/// The longest line, in bytes: the largest import (`MAX_FACTS` grants with long names and reasons)
+/// The longest line, in bytes. The largest import (`MAX_FACTS` grants with long names and reasons)
 /// fits, and a reader knows how much memory one line may take.
 pub const MAX_LINE: usize = 128 * 1024 * 1024;
 
-/// How a commit's line begins from format 2 on.
+/// The beginning of a commit's line from format 2 on.
 const FORMAT_KEY: &str = "{\"format\":";
 
 const HASH_KEY: &[u8] = b",\"hash\":\"";
@@ -67,14 +68,14 @@ const SEAL_LENGTH: usize = HASH_KEY.len() + HEX_LENGTH + 2;
 pub struct Hash([u8; 32]);
 
 impl Hash {
-    /// What stands for the line before the first.
+    /// The hash that takes the place of the line before the first line.
     pub const NONE: Self = Self([0; 32]);
 
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
 
-    /// What a digest comes to.
+    /// Returns the hash that the digest computes.
     pub fn from_digest(digest: Sha256) -> Self {
         Self(digest.finalize().into())
     }
@@ -113,26 +114,26 @@ impl fmt::Debug for Hash {
     }
 }
 
-/// The name of a ledger that no other has. It is made with the ledger and stands in every line, so that
-/// lines of two ledgers are never taken for one.
+/// The unique id of a ledger. The id is created with the ledger and is part of every line, so that
+/// lines of two ledgers are never confused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LedgerId(Uuid);
 
 impl LedgerId {
-    /// A new one.
+    /// Returns a new id.
     pub fn random() -> Self {
         Self(Uuid::new_v4())
     }
 
-    /// The id of a log that was begun in format 1: it follows from the log's first line, so that every
-    /// copy of the log gets the same.
+    /// Returns the id of a log that was started in format 1. The id is derived from the log's first
+    /// line, so that every copy of the log gets the same id.
     pub fn from_first_line(hash: Hash) -> Self {
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&hash.0[..16]);
         Self(Uuid::new_v8(bytes))
     }
 
-    /// The id of what is only in memory.
+    /// The id of a ledger that exists only in memory.
     pub const NONE: Self = Self(Uuid::nil());
 
     /// Reads the form that [`fmt::Display`] writes, and no other.
@@ -175,7 +176,7 @@ pub enum LineFault {
     OtherLedger { expected: LedgerId, found: LedgerId },
 }
 
-/// A line that was checked as far as it can be on its own.
+/// A line that was checked against its own hash, but not against other lines.
 #[derive(Debug)]
 pub struct SealedLine<'a> {
     body: &'a [u8],
@@ -207,7 +208,7 @@ pub struct SegmentHeader {
     pub created: Time,
 }
 
-/// What is read of a header before its format is known.
+/// The fields of a header of any supported format.
 #[derive(Deserialize)]
 struct HeaderRecord<'a> {
     log: &'a str,
@@ -223,7 +224,8 @@ struct FormatRecord {
     format: u32,
 }
 
-/// The line of a commit, newline included, and its hash; `None` when `at` cannot be written.
+/// Returns the line of a commit, including the newline, and its hash; `None` if `at` cannot be
+/// written.
 pub fn format_commit(
     ledger: LedgerId,
     (seq, at): (u64, Time),
@@ -241,7 +243,8 @@ pub fn format_commit(
     Some(seal(line, prev))
 }
 
-/// The first line of a segment, newline included, and its hash; `None` as above.
+/// Returns the first line of a segment, including the newline, and its hash; `None` if its instant
+/// cannot be written or it names no ledger.
 pub fn format_header(header: &SegmentHeader, prev: Hash) -> Option<(Vec<u8>, Hash)> {
     let SegmentHeader { segment, first, .. } = header;
     let created = Timestamp(header.created).to_text()?;
@@ -253,7 +256,7 @@ pub fn format_header(header: &SegmentHeader, prev: Hash) -> Option<(Vec<u8>, Has
     Some(seal(line.into_bytes(), prev))
 }
 
-/// Ends a line that so far lacks `prev` and `hash`.
+/// Completes a line that lacks `prev` and `hash`; returns the line and its hash.
 pub fn seal(mut line: Vec<u8>, prev: Hash) -> (Vec<u8>, Hash) {
     line.extend_from_slice(PREV_KEY);
     line.extend_from_slice(&prev.to_hex());
@@ -283,7 +286,7 @@ pub fn unseal(line: &[u8]) -> Result<SealedLine<'_>, LineFault> {
     Ok(SealedLine { body, hash, prev })
 }
 
-/// Reads a header that was unsealed.
+/// Reads a header from an unsealed line.
 pub fn read_header(sealed: &SealedLine<'_>) -> Result<SegmentHeader, LineFault> {
     let mut json = sealed.body.to_vec();
     json.push(b'}');
@@ -310,7 +313,7 @@ pub fn read_header(sealed: &SealedLine<'_>) -> Result<SegmentHeader, LineFault> 
 }
 
 impl<'a> SealedLine<'a> {
-    /// Reads a commit's line that was unsealed.
+    /// Reads the contents of a commit from an unsealed line.
     pub fn parse_entry(&self) -> Result<LogEntry<'a>, LineFault> {
         let fields = LineFields(self.body);
         let entry = if self.body.starts_with(FORMAT_KEY.as_bytes()) {
@@ -321,13 +324,13 @@ impl<'a> SealedLine<'a> {
         entry.ok_or(LineFault::Malformed)
     }
 
-    /// What stands before `prev`.
+    /// Returns the part of the line before `prev`.
     pub fn body(&self) -> &'a [u8] {
         self.body
     }
 }
 
-/// The fields of a line that are not read yet, in the one order that they have.
+/// The unread rest of a line, whose fields have a fixed order.
 struct LineFields<'a>(&'a [u8]);
 
 impl<'a> LineFields<'a> {
@@ -362,7 +365,7 @@ impl<'a> LineFields<'a> {
         })
     }
 
-    /// `Ok(None)`: it is not of the form.
+    /// Returns `Ok(None)` if the line does not have this form.
     fn parse_format_2(mut self) -> Result<Option<LogEntry<'a>>, LineFault> {
         let format = self.skip(FORMAT_KEY).and_then(|()| self.take_number());
         match format {
@@ -384,7 +387,8 @@ impl<'a> LineFields<'a> {
         self.skip("\",\"epoch\":")?;
         let epoch: u64 = self.take_number()?;
         self.skip(",\"facts\":")?;
-        // Several calendars and machines are not supported yet; a log that has them is not ours to read.
+        // Several calendars and machines are not supported yet, so a line that names others is
+        // refused.
         let is_supported = calendar == ONLY_CALENDAR && epoch == FIRST_EPOCH;
         is_supported.then_some(LogEntry {
             format: FORMAT,
@@ -396,7 +400,8 @@ impl<'a> LineFields<'a> {
     }
 }
 
-/// The number of a commit's line without checking the rest: to skip lines on the way to another.
+/// Returns the number of a commit's line without checking the rest, to skip lines on the way to
+/// another.
 pub fn peek_seq(line: &[u8]) -> Option<u64> {
     let mut fields = LineFields(line);
     if fields.skip(FORMAT_KEY).is_some() {

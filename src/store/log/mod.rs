@@ -1,12 +1,13 @@
-//! The idempotency log: what was written down, in order, for ever.
+//! The idempotency log: all commits, in order, forever.
 //!
 //! A log is a directory of segments `00000001.jsonl`, `00000002.jsonl`, … without gaps. A segment
-//! is a header line and one line a commit. Every line ends with its own hash and names the hash of
-//! the line before it (of the header, for the first commit; of the last commit of the segment
-//! before, for a header), so that nothing can be changed, left out or moved without being seen.
+//! is a header line followed by one line per commit. Every line ends with its own hash and holds
+//! the hash of the line before it (for the first commit, of the header; for a header, of the last
+//! commit of the previous segment), so that every change, omission or move is detected.
 //!
-//! `line` is the exact form of one line, `segment` the files, `walk` reads and checks, `torn` tells a
-//! crash from damage, `find` reads one commit, `append` writes. A commit counts when its line is whole, newline included: a torn last line is no commit.
+//! `line` is the exact form of one line, `segment` manages the files, `reader` reads and checks
+//! lines, `torn_line` tells a crash from damage, `find` reads one commit, and `append` writes. A
+//! commit counts when its line is whole, including the newline: a torn last line is no commit.
 
 pub mod append;
 pub mod find;

@@ -1,6 +1,5 @@
-//! Reading the log: line after line, each checked against its own hash, the line before and its
-//! number.
-//! A torn last line is told from an altered one in `torn`.
+//! Reads the log line by line, and checks each line against its own hash, the line before and its
+//! number. `torn_line` tells a torn last line from an altered one.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
@@ -18,7 +17,7 @@ use crate::domain::time::Time;
 /// Bytes read ahead.
 const BUFFER_LENGTH: usize = 256 * 1024;
 
-/// Why the log could not be read on.
+/// Why reading the log stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     #[error(
@@ -50,10 +49,10 @@ pub struct LogLine<'a> {
 }
 
 impl LogLine<'_> {
-    /// What the line says.
+    /// Parses the commit that the line holds.
     ///
     /// # Errors
-    /// When this version does not understand it.
+    /// When this version does not understand the line's facts.
     pub fn commit(&self) -> Result<Commit, LineFault> {
         let facts = fact::read_format(self.format, self.facts).map_err(LineFault::InvalidRecord)?;
         Ok(Commit {
@@ -74,34 +73,34 @@ pub struct LogEnd {
     pub head: Hash,
     /// The ledger that the last segment belongs to; `None` when that segment has format 1.
     pub ledger: Option<LedgerId>,
-    /// Bytes of a torn line after it.
+    /// The length of a torn line after the end, in bytes.
     pub torn_bytes: u64,
     /// The number of the torn line in its file, from 1.
     pub line_number: u64,
 }
 
-/// A walk over the log, from its beginning or from a line that is known.
+/// A reader of the log, from its beginning or from a known line.
 pub struct LogReader {
     dir: PathBuf,
     last_segment: u32,
     path: PathBuf,
     file: BufReader<File>,
     position: LogPosition,
-    /// Lines of this file before `place`; `None` when the walk began in the middle of it.
+    /// Lines of this file before `position`; `None` if reading began in the middle of the file.
     lines_before: Option<u64>,
     chain: HashChain,
     head: Hash,
-    /// The ledger that the present segment belongs to; `None` in a segment of format 1.
+    /// The ledger that the current segment belongs to; `None` in a segment of format 1.
     ledger: Option<LedgerId>,
     torn_bytes: u64,
     pub(super) buffer: Vec<u8>,
 }
 
 impl LogReader {
-    /// Begins with the first segment, whose header is checked.
+    /// Opens the log at the first segment, whose header is checked.
     ///
     /// # Errors
-    /// When there is none, or its header is not one.
+    /// When there is no segment, or the first segment's header is not valid.
     pub fn open(dir: &Path) -> Result<Self, LogError> {
         let last = segment::count(dir)?;
         if last == 0 {
@@ -118,8 +117,8 @@ impl LogReader {
         Ok(reader)
     }
 
-    /// Begins after the commit's line that is said to be at `place`; `None` when another line, or
-    /// none, is there.
+    /// Opens the log after the line of the commit that `chain` names, which is expected at
+    /// `position`. Returns `None` if another line, or none, is there.
     ///
     /// # Errors
     /// When the files cannot be read.
@@ -149,10 +148,10 @@ impl LogReader {
         Ok(is_expected_line.then_some(reader))
     }
 
-    /// The header of a segment, which is checked by itself only.
+    /// Reads the header of a segment. The header is checked on its own only.
     ///
     /// # Errors
-    /// When it is not one.
+    /// When the first line is not a valid header.
     pub fn read_header_of(dir: &Path, last: u32, segment: u32) -> Result<SegmentHeader, LogError> {
         let position = LogPosition { segment, offset: 0 };
         let mut reader = Self::open_at(dir, last, position, HashChain::START)?;
@@ -165,8 +164,8 @@ impl LogReader {
         header.map_err(|fault| reader.damage_error(fault))
     }
 
-    /// The id of the ledger whose log this is. One that was begun in format 1 has the id that follows from
-    /// its first line, and keeps it.
+    /// Returns the id of the ledger that the log belongs to. A log that was started in format 1 has
+    /// the id that is derived from its first line, and keeps it.
     ///
     /// # Errors
     /// When the log has no readable header.
@@ -203,10 +202,10 @@ impl LogReader {
         })
     }
 
-    /// The next commit; `None` at the end of the log or at a torn last line.
+    /// Returns the next commit's line; `None` at the end of the log or at a torn last line.
     ///
     /// # Errors
-    /// When a line does not check, or the files cannot be read.
+    /// When a line fails its checks, or the files cannot be read.
     pub fn next_line(&mut self) -> Result<Option<LogLine<'_>>, LogError> {
         while !self.read_line()? {
             if self.torn_bytes > 0 || self.position.segment == self.last_segment {
@@ -243,12 +242,12 @@ impl LogReader {
         }
     }
 
-    /// The line last returned, as it stands in the file, newline included.
+    /// Returns the line that was read last, as it is in the file, including the newline.
     pub fn text(&self) -> &[u8] {
         &self.buffer
     }
 
-    /// Where the walk has come to; after `None` from `next`, where the log ends.
+    /// Returns the reader's position; after `next_line` has returned `None`, the end of the log.
     pub fn end(&self) -> LogEnd {
         LogEnd {
             position: self.position,
@@ -260,7 +259,7 @@ impl LogReader {
         }
     }
 
-    /// The error that names the line at this place.
+    /// Returns the error that names the line at this position.
     pub fn violation_error(&self, position: LogPosition, violation: Violation) -> LogError {
         let path = segment::path(&self.dir, position.segment);
         LogError::Damaged {
@@ -270,7 +269,7 @@ impl LogReader {
         }
     }
 
-    /// The error that names the line last returned.
+    /// Returns the error that names the line that was read last.
     pub fn last_line_error(&self, fault: LineFault) -> LogError {
         LogError::Damaged {
             path: self.path.clone(),
@@ -279,7 +278,7 @@ impl LogReader {
         }
     }
 
-    /// Reads a line into the buffer; false when there is no whole one.
+    /// Reads a line into the buffer. Returns false if there is no whole line.
     pub(super) fn read_line(&mut self) -> Result<bool, LogError> {
         let path = self.path.clone();
         if durable_fs::with_path("read", &path, self.fill_buffer())? {
@@ -332,7 +331,7 @@ impl LogReader {
             if (segment, first) != expected {
                 return Err(LineFault::ChainBroken);
             }
-            // After a segment of format 2 none of format 1 may follow, or one of another ledger.
+            // After a segment of format 2, no segment of format 1 or of another ledger may follow.
             if let Some(expected) = self.ledger {
                 match header.ledger {
                     Some(found) if found == expected => {}
@@ -374,7 +373,7 @@ impl LogReader {
         })
     }
 
-    /// A line has the format of its segment, and names its ledger.
+    /// Checks that a line has the format of its segment and names the segment's ledger.
     fn check_ledger(&self, entry: &LogEntry<'_>) -> Result<(), LineFault> {
         match (self.ledger, entry.ledger) {
             (Some(expected), Some(found)) if expected != found => {
@@ -407,7 +406,8 @@ impl LogReader {
         self.lines_before = self.lines_before.map(|lines| lines + 1);
     }
 
-    /// Whether the whole line in the buffer, which does not check, is what a crash can leave.
+    /// Returns true if the line in the buffer, which is whole but failed its checks, is what a
+    /// crash can leave.
     fn is_torn(&mut self) -> Result<bool, LogError> {
         let rest = self.file.fill_buf().map(<[u8]>::is_empty);
         let is_last = durable_fs::with_path("read", &self.path, rest)?
@@ -423,7 +423,8 @@ impl LogReader {
         }
     }
 
-    /// The number of the line at `place`. Counted from the file when the walk began in its middle.
+    /// Returns the number of the line at `position`. The lines are counted from the file if reading
+    /// began in its middle.
     fn line_number(&self) -> u64 {
         self.lines_before.map_or_else(
             || count_lines(&self.path, self.position.offset) + 1,
@@ -432,7 +433,7 @@ impl LogReader {
     }
 }
 
-/// A line that was checked: its facts as a range of the buffer.
+/// A checked line, with its facts as a range of the buffer.
 #[derive(Clone, Copy)]
 struct CheckedLine {
     format: u32,
@@ -442,7 +443,8 @@ struct CheckedLine {
     facts: (usize, usize),
 }
 
-/// Newlines before this offset; 0 when the file cannot be read, for this is only for a message.
+/// Returns the number of newlines before this offset; 0 if the file cannot be read, because the
+/// number is only for a message.
 fn count_lines(path: &Path, offset: u64) -> u64 {
     let Ok(file) = File::open(path) else {
         return 0;

@@ -1,4 +1,5 @@
-//! The files of the log: their names, how one is made, and that none is missing.
+//! The segment files of the log: their names, how they are created, and the check that none is
+//! missing.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -7,38 +8,38 @@ use std::path::{Path, PathBuf};
 use super::super::durable_fs::{self, DiskError};
 use super::line::{self, Hash, SegmentHeader};
 
-/// A segment that has reached this many bytes gets no more commits: a file that can be looked at,
-/// copied and sent. One line may go past it.
+/// A segment that has reached this many bytes gets no more commits, so that its file can be viewed,
+/// copied and sent. One line may exceed the limit.
 pub const SEGMENT_LIMIT: u64 = 64 * 1024 * 1024;
 
-/// Digits of a segment's name.
+/// The number of digits in a segment's name.
 const DIGITS: usize = 8;
 
-/// A place in the log: where a line begins.
+/// A position in the log, where a line begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogPosition {
     pub segment: u32,
     pub offset: u64,
 }
 
-/// The last line: what the next one has to follow.
+/// The last line, which the next line has to follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HashChain {
     /// The last commit's number; 0 before the first.
     pub seq: u64,
-    /// The last line's hash, header or commit.
+    /// The hash of the last line, a header or a commit.
     pub hash: Hash,
 }
 
 impl HashChain {
-    /// Before the first header.
+    /// The state before the first header.
     pub const START: Self = Self {
         seq: 0,
         hash: Hash::NONE,
     };
 }
 
-/// What a log's files are when they are not a log.
+/// Why a log's files are not a usable log.
 #[derive(Debug, thiserror::Error)]
 pub enum SegmentError {
     #[error("find {}: segments after it are there, so it was lost; restore it from a backup", .0.display())]
@@ -49,14 +50,14 @@ pub enum SegmentError {
     Disk(#[from] DiskError),
 }
 
-/// Where commits are written to: a file, or in tests one that fails.
+/// The destination of commits: a file or, in tests, a file that fails.
 pub trait Sink: Send {
     /// # Errors
     /// When not everything could be written.
     fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
     /// Makes everything written so far durable.
     /// # Errors
-    /// When it is not known to be.
+    /// When it is not known whether everything is durable.
     fn sync(&mut self) -> io::Result<()>;
 }
 
@@ -70,15 +71,15 @@ impl Sink for File {
     }
 }
 
-/// The segment's file.
+/// Returns the path of the segment's file.
 pub fn path(dir: &Path, segment: u32) -> PathBuf {
     dir.join(format!("{segment:0DIGITS$}.jsonl"))
 }
 
-/// How many segments there are; they are numbered from 1. Other files are not looked at.
+/// Returns the number of segments, which are numbered from 1. Other files are ignored.
 ///
 /// # Errors
-/// When one in between is missing, or the directory cannot be read.
+/// When a segment in between is missing, or the directory cannot be read.
 pub fn count(dir: &Path) -> Result<u32, SegmentError> {
     let names = durable_fs::list_names(dir)?.unwrap_or_default();
     let mut count = 0;
@@ -99,10 +100,12 @@ fn parse_number(name: &str) -> Option<u32> {
     digits.parse().ok()
 }
 
-/// Makes a segment with its header, durable with its directory when this returns.
+/// Creates a segment with its header. The file and its directory entry are durable when this
+/// returns.
 ///
 /// # Errors
-/// When it cannot be made; nothing then stands under its name.
+/// When the segment cannot be created. Unless only the sync of the directory failed, no file has
+/// its name then.
 pub fn create(
     dir: &Path,
     header: &SegmentHeader,
@@ -120,12 +123,14 @@ pub fn create(
     Ok((chain, text.len() as u64))
 }
 
-/// Makes durable what was read of the log's last segment, and that it is there. A process that was
-/// killed between writing and syncing leaves a line that can be read and is not on the disk yet:
-/// acted upon and then lost with the power, its booking would be confirmed without a hold.
+/// Makes the log's last segment and its directory entry durable, after they were read. A process
+/// that was killed between writing and syncing leaves a line that can be read but is not on the
+/// disk yet. If that line were acted upon and then lost with the power, its booking would be
+/// confirmed without a hold.
 ///
 /// # Errors
-/// When it is not known to be durable; nothing that was read may then be acted upon.
+/// When it is not known whether the segment is durable; nothing that was read may then be acted
+/// upon.
 pub fn make_durable(dir: &Path, segment: u32) -> Result<(), DiskError> {
     let path = path(dir, segment);
     let result = File::open(&path).and_then(|file| file.sync_all());

@@ -1,5 +1,5 @@
-//! Bringing the fold up to the log. One thread reads, checks and parses; the other folds in memory
-//! and writes rows, in the order of keys and many at once.
+//! Brings the projection up to the log. One thread reads, checks and parses commits; the other
+//! applies them in memory and writes rows, in the order of their keys and many at a time.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
@@ -18,30 +18,31 @@ use crate::domain::fact::Commit;
 use crate::domain::ledger::{ApplyError, Violation};
 
 /// Records held in memory before their rows are written, so that the memory of a rebuild does not
-/// grow with the log: around 50 MB when they are requests. With fewer, sled reads and writes the same
-/// pages more often, because the keys of each part lie anywhere in its trees.
+/// grow with the log: around 50 MB if they are requests. With fewer records, sled reads and writes
+/// the same pages more often, because the keys of each batch lie anywhere in its trees.
 pub const MAX_RECORDS: usize = 50_000;
 
-/// Facts that are handed over at once, at least.
+/// The minimum number of facts in a batch, which is handed over as a whole.
 const MIN_BATCH_FACTS: usize = 1_000;
 
-/// Batches that may wait: enough for the reader to go on while rows are written. Some 16 MB.
+/// How many batches may be queued: enough for the reader to continue while rows are written. Some
+/// 16 MB.
 const MAX_WAITING_BATCHES: usize = 16;
 
-/// Pieces of rows that may wait: enough to keep both threads busy.
+/// How many batches of rows may be queued: enough to keep both threads busy.
 const MAX_WAITING_ROW_BATCHES: usize = 4;
 
-/// Why the fold could not be brought up.
+/// Why the projection could not be brought up to the log.
 #[derive(Debug, thiserror::Error)]
 pub enum CatchUpError {
     #[error(transparent)]
     Log(LogError),
-    /// The fold's own fault.
+    /// The projection itself failed.
     #[error("bring the fold up to the log")]
     Projection(#[source] StoreError),
 }
 
-/// How far it came.
+/// How much of the log was applied.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CatchUpReport {
     pub commits: u64,
@@ -55,12 +56,12 @@ struct ParsedCommit {
     hash: Hash,
 }
 
-/// Applies all that the walk still finds, and writes the rows, whenever there are so many records
-/// in memory. `applied` is where the fold stands; `seen` is told the bytes of the log that were
-/// folded.
+/// Applies everything that the reader still finds, and writes the rows whenever `records` records
+/// are in memory. `applied` is how far the projection has come; `on_position` receives the position
+/// of the last commit that was applied.
 ///
 /// # Errors
-/// When a line does not check or does not fit, or the fold fails.
+/// When a line fails its checks or does not fit, or the projection fails.
 pub fn catch_up(
     projection: &Projection,
     reader: &mut LogReader,
@@ -72,7 +73,8 @@ pub fn catch_up(
     let (apply_result, read_result) = thread::scope(|scope| {
         let reader_thread = scope.spawn(|| read_commits(reader, sender));
         let apply_result = apply_all(projection, receiver, applied, records, on_position);
-        // A fold that fails drops the receiver, and the reader ends at its next batch.
+        // If the projection fails, the receiver is dropped, and the reader thread ends at its next
+        // batch.
         (
             apply_result,
             reader_thread.join().expect("the reader does not panic"),
@@ -119,7 +121,7 @@ fn read_commits(
             }
         }
     }
-    // When nobody takes it any more, the other side has its own error to report.
+    // If the receiver is gone, the other side has its own error to report.
     drop(sender.send(batch));
     Ok(())
 }
@@ -167,7 +169,7 @@ fn apply_all(
     Ok(report)
 }
 
-/// Writes what changed. Another thread makes the rows meanwhile, and frees what they came from.
+/// Writes the changes. Another thread makes the rows meanwhile, and frees the changes.
 fn write_changes(
     rebuild_view: &mut RebuildView<'_>,
     changes: Changes,
@@ -189,7 +191,7 @@ fn make_rows(changes: Changes, sender: SyncSender<Vec<ProjectionRow>>) {
     let mut rows = rows::into_rows(changes);
     loop {
         let batch: Vec<ProjectionRow> = rows.by_ref().take(MAX_ROWS).collect();
-        // When nobody takes them any more, the fold has failed, and says so.
+        // If the receiver is gone, the projection has failed, and the receiving side reports it.
         if batch.is_empty() || sender.send(batch).is_err() {
             return;
         }

@@ -1,8 +1,10 @@
-//! A fingerprint of the fold's files while nobody uses them: has anything touched them since?
+//! Computes a fingerprint of the projection's files while they are closed, to detect whether
+//! anything has touched them since.
 //!
-//! sled may open a damaged store as an older or an empty one without a word. So when the fold is
-//! closed, its files' names, lengths and times of change are noted, and, as long as they are small,
-//! what stands in them. A copy or a restore changes the times: then it is rebuilt, which is right.
+//! sled may open a damaged store as an older or an empty one without an error. So when the
+//! projection is closed, the fingerprint records its files' names, lengths and modification times
+//! and, as long as they are small, their contents. A copy or a restore changes the times; the
+//! projection is then rebuilt, which is right.
 
 use std::fs::File;
 use std::io::Read;
@@ -14,14 +16,15 @@ use sha2::{Digest, Sha256};
 use super::super::durable_fs::{self, DiskError};
 use super::super::log::line::Hash;
 
-/// Contents are read up to this many bytes in all: some milliseconds. In a larger fold a change
-/// shows by its time, and damage by sled's own checksums when it is read.
+/// Contents are read up to this many bytes in all, which takes some milliseconds. In a larger
+/// projection a change shows in the modification time, and sled's own checksums detect damage when
+/// it is read.
 const MAX_CONTENTS: u64 = 8 * 1024 * 1024;
 
-/// The fingerprint of all files below the folder.
+/// Returns the fingerprint of all files below the folder.
 ///
 /// # Errors
-/// When they cannot be read.
+/// When the files cannot be read.
 pub fn fingerprint(path: &Path) -> Result<Hash, DiskError> {
     let mut digest = Sha256::new();
     let mut budget = MAX_CONTENTS;

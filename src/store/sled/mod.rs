@@ -1,15 +1,17 @@
-//! The fold in sled: what the log adds up to, quick to ask and free to rebuild.
+//! The projection in sled: what the log adds up to, fast to query and free to rebuild.
 //!
-//! sled 0.34 is not durable, can open old or empty without an error, and can panic on what it finds.
-//! So nothing here is the truth: the fold is trusted only when it was closed cleanly and says so in
-//! two places, and whatever else is found is moved aside and made anew. Nothing waits for it to be
-//! durable; at most 16 commits lie between two of its flushes, because more have made it hang.
+//! sled 0.34 is not durable, can open an old or empty state without an error, and can panic on what
+//! it finds. So the projection is never the source of truth: it is trusted only if it was closed
+//! cleanly and two places confirm that; otherwise it is moved aside and rebuilt. Nothing waits for
+//! the projection to be durable; at most 16 commits lie between two flushes, because more have made
+//! sled hang.
 //!
-//! `keys` names the trees and their keys, `values` writes records, `rows` turns changes into rows,
-//! `guard` keeps sled's panics in, and `worker` the endless waits of its writes; `fold` reads and
-//! writes rows, `parts` those that are too long for one, `ask` finds records by them, `catch_up` brings
-//! them up to the log, `beneath` is the fold while that is done, `print` tells whether anything touched
-//! the files meanwhile.
+//! `keys` names the trees and their keys, `values` encodes records, `rows` turns changes into rows,
+//! `panic_guard` contains sled's panics, and `watchdog_thread` the endless waits of its writes.
+//! `projection` reads and writes rows, `value_chunks` splits values that are too long for one row,
+//! `reads` finds records by their rows, `catch_up` brings the projection up to the log,
+//! `rebuild_view` is the projection meanwhile, and `fingerprint` detects whether anything touched
+//! the files while they were closed.
 
 pub mod catch_up;
 pub mod fingerprint;

@@ -1,5 +1,5 @@
-//! sled under guard: opened, used and let go of so that none of its panics goes further, and nobody
-//! waits for ever for it to write.
+//! Guards sled: opens, uses and releases it so that its panics do not spread, and no caller waits
+//! forever for a write.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -11,18 +11,19 @@ use super::super::durable_fs::{self, DiskError};
 use super::keys::TREES;
 use super::watchdog_thread::{Worker, WorkerGone};
 
-/// sled's cache, in bytes. It takes four to five times as much; the daemon is to stay small.
+/// sled's cache, in bytes. sled takes four to five times as much, and the daemon is to stay small.
 const CACHE: u64 = 4 * 1024 * 1024;
 
-/// How often, and how long apart, it is looked whether sled has let go of its files: after its drop
-/// its own threads may hold them for some milliseconds. Two seconds in all.
+/// How many times, and at what interval, sled's files are checked for their release: after sled's
+/// drop, its own threads may hold them for some milliseconds. Two seconds in all.
 const RELEASE_TRIES: u32 = 200;
 const RELEASE_PAUSE: Duration = Duration::from_millis(10);
 
-/// How long sled may take for one thing. A busy disk takes seconds; see [`Worker`] for what never ends.
+/// How long sled may take for one operation. A busy disk takes seconds; see [`Worker`] for
+/// operations that never end.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Why the fold cannot be used. Never a reason to lose anything: it can be made anew.
+/// Why the projection cannot be used. Nothing is lost, because the projection can be rebuilt.
 #[derive(Debug, thiserror::Error)]
 pub enum ProjectionError {
     #[error("use the fold{}", sled_remedy(.0))]
@@ -45,18 +46,18 @@ pub enum ProjectionError {
     Disk(#[from] DiskError),
 }
 
-/// What sled gave us. Whatever writes is done by a thread of its own, which may be left behind; and
-/// all of it is let go of under guard wherever that happens: sled's own drop panics when the disk
+/// An open sled database. A thread of its own, which may be abandoned, does everything that may
+/// write. The database is always released under guard, because sled's own drop panics when the disk
 /// refuses its last sync.
 pub struct GuardedSled {
     worker: Worker,
-    /// `None` once let go of.
+    /// `None` once released.
     sled: Option<SledDatabase>,
-    /// To let go of it would wait for ever, too.
+    /// Whether an operation has timed out; a release would then wait forever, too.
     timed_out: Cell<bool>,
 }
 
-/// sled and the trees of [`TREES`]. A clone is another hold on the same.
+/// sled and the trees of [`TREES`]. A clone is another handle to the same database.
 #[derive(Clone)]
 struct SledDatabase {
     db: ::sled::Db,
@@ -72,7 +73,7 @@ impl SledDatabase {
         match catch_panic(trees) {
             Ok(trees) => Ok(Self { db, trees }),
             Err(error) => {
-                // Its drop may panic as well: what went wrong first is what is told.
+                // The drop may panic as well; the first error is the one that is reported.
                 drop(catch_panic(|| {
                     drop(db);
                     Ok(())
@@ -84,7 +85,7 @@ impl SledDatabase {
 }
 
 impl GuardedSled {
-    /// Opens the folder, or makes it, with a tree for each in [`TREES`].
+    /// Opens the folder or creates it, with every tree of [`TREES`].
     pub fn open(path: &Path) -> Result<Self, ProjectionError> {
         let worker = Worker::start(TIMEOUT).map_err(ProjectionError::Thread)?;
         let path = path.to_owned();
@@ -96,12 +97,12 @@ impl GuardedSled {
         })
     }
 
-    /// Its trees, to read from.
+    /// Returns the trees, for reading.
     pub fn trees(&self) -> &[::sled::Tree] {
         self.sled.as_ref().map_or(&[], |sled| &sled.trees)
     }
 
-    /// Does something that may write.
+    /// Runs an operation that may write.
     pub fn write(
         &self,
         write: impl FnOnce(&[::sled::Tree]) -> Result<(), ::sled::Error> + Send + 'static,
@@ -125,7 +126,7 @@ impl GuardedSled {
         result
     }
 
-    /// Lets go of it now.
+    /// Releases the database now.
     pub fn release(&mut self) -> Result<(), ProjectionError> {
         let Some(sled) = self.sled.take() else {
             return Ok(());
@@ -161,8 +162,8 @@ where
     }
 }
 
-/// Reads from sled, which may panic. Nothing of ours is left half done by that: whoever gets the
-/// error does not use the fold again.
+/// Reads from sled, which may panic, and turns a panic into an error. A panic exposes no half-done
+/// state, because a caller that gets the error does not use the projection again.
 pub fn catch_panic<T>(
     run: impl FnOnce() -> Result<T, ::sled::Error>,
 ) -> Result<T, ProjectionError> {
@@ -172,22 +173,22 @@ pub fn catch_panic<T>(
     }
 }
 
-/// What the operator can do about it, in brackets.
+/// Returns what the operator can do about the error, in brackets.
 fn sled_remedy(error: &::sled::Error) -> &'static str {
     use std::io::ErrorKind as K;
     match error {
-        // Its folder was made right before, so it is there and cannot be looked at; and of a lock that
-        // it does not get, it has what the system says as a text only.
+        // The folder was created right before, so it exists but cannot be examined. And for a lock
+        // that sled does not get, the error holds the system's message as a text only.
         ::sled::Error::Io(error) if matches!(error.kind(), K::AlreadyExists | K::Other) => {
             " (the disk does not work, or another process uses it; see the kernel's log)"
         }
         ::sled::Error::Io(error) => durable_fs::remedy(error),
-        // Of these only making it anew helps, which is what the next start does.
+        // For other errors only a rebuild helps, which the next start does.
         _ => "",
     }
 }
 
-/// Waits until sled's own threads have let go of its files: only then are they complete.
+/// Waits until sled's own threads have released its files, because only then are they complete.
 pub fn wait_until_released(path: &Path) -> Result<(), ProjectionError> {
     let path = path.join("db");
     let file = durable_fs::with_path("open", &path, File::open(&path))?;

@@ -1,6 +1,6 @@
-//! Rows in sled. Whatever sled does that it should not (an error, a panic, a value that cannot be
-//! read) puts the fold in doubt: nothing is read from it or written to it any more by this process,
-//! and it is not marked as closed cleanly, so that the next start makes it anew from the log.
+//! Reads and writes rows in sled. Every failure of sled (an error, a panic, a value that cannot be
+//! read) puts the projection in doubt: this process no longer reads or writes it, and does not mark
+//! it as closed cleanly, so that the next start rebuilds it from the log.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -25,17 +25,19 @@ use super::value_chunks::{self, CHUNK_COUNT_BYTES};
 /// The folder's name in the store's directory.
 pub const NAME: &str = "fold";
 
-/// Transactions between two flushes: many more have made sled hang for ever.
+/// Transactions between two flushes: many more have made sled hang forever.
 const FLUSH_EVERY: u32 = 16;
 
-/// Rows in one transaction. A commit with more takes several: that is sound, because a fold in
-/// which a commit is half applied is never trusted, and `applied` is in the last.
+/// Rows in one transaction. A commit with more rows takes several transactions. That is sound,
+/// because a projection in which a commit is half applied is never trusted, and `applied` is in the
+/// last transaction.
 pub const MAX_ROWS: usize = 300;
 
-/// Marks lie at least this far apart in the log, in bytes: so much is read to find a commit.
+/// The minimum distance between recorded positions in the log, in bytes. This much is read to find
+/// a commit.
 const POSITION_EVERY: u64 = 64 * 1024;
 
-/// The fold.
+/// The projection.
 pub struct Projection {
     path: PathBuf,
     pub(super) log: PathBuf,
@@ -46,10 +48,11 @@ pub struct Projection {
 }
 
 impl Projection {
-    /// Opens the folder, or makes it. `log` is where the lines of commits are found.
+    /// Opens the projection's folder or creates it. `log` is the folder in which the lines of
+    /// commits are found.
     ///
     /// # Errors
-    /// When sled refuses or panics; the folder is then to be moved aside.
+    /// When sled refuses or panics; the folder must then be moved aside.
     pub fn open(path: &Path, log: &Path) -> Result<Self, ProjectionError> {
         let projection = Self {
             path: path.to_owned(),
@@ -66,16 +69,17 @@ impl Projection {
         Ok(projection)
     }
 
-    /// The last commit in it; `None` when it does not say, or not in a form of this version.
+    /// Returns the last commit in the projection; `None` if the projection does not name one in
+    /// this version's format.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When the row cannot be read.
     pub fn applied(&self) -> Result<Option<AppliedCommit>, StoreError> {
         let value = self.get(Tree::Meta, keys::APPLIED)?;
         Ok(value.as_deref().and_then(AppliedCommit::parse))
     }
 
-    /// Why it cannot be used any more, if so.
+    /// Returns why the projection can no longer be used; `None` if it can.
     pub fn doubt(&self) -> Option<StoreError> {
         let doubt = self.doubt.borrow();
         doubt.as_ref().map(|reason| StoreError {
@@ -87,7 +91,7 @@ impl Projection {
         })
     }
 
-    /// The row that says where the commit's line begins, when it is time for one.
+    /// Returns the row that records where the commit's line begins, if such a row is due.
     pub fn position_row(&self, seq: u64, position: LogPosition) -> Option<ProjectionRow> {
         is_position_row_due(self.last_position.get(), position).then(|| {
             self.last_position.set(Some(position));
@@ -99,8 +103,8 @@ impl Projection {
         })
     }
 
-    /// Writes the rows, and with the last of them that everything up to `applied` is there. After
-    /// an error it is in doubt.
+    /// Writes the rows and, with the last of them, the record that everything up to `applied` is
+    /// there. After an error the projection is in doubt.
     ///
     /// # Errors
     /// When sled fails.
@@ -117,7 +121,8 @@ impl Projection {
         self.write_part(rows)
     }
 
-    /// Writes rows of what is not complete yet. After an error it is in doubt.
+    /// Writes some rows of an update; [`Self::write`] completes it. After an error the projection
+    /// is in doubt.
     ///
     /// # Errors
     /// When sled fails.
@@ -141,8 +146,9 @@ impl Projection {
         Ok(())
     }
 
-    /// Writes rows of what is not complete yet, where none has further parts before. That takes half
-    /// the time: a transaction reads whatever it overwrites. After an error it is in doubt.
+    /// Writes some rows of an update, like [`Self::write_part`], where no row has chunks from
+    /// before. That takes half the time, because a transaction reads everything that it overwrites.
+    /// After an error the projection is in doubt.
     ///
     /// # Errors
     /// When sled fails.
@@ -174,7 +180,7 @@ impl Projection {
         Ok(())
     }
 
-    /// Writes out what sled keeps back.
+    /// Writes out what sled has buffered.
     ///
     /// # Errors
     /// When sled fails.
@@ -184,10 +190,10 @@ impl Projection {
         Ok(())
     }
 
-    /// Flushes, lets go of the files and makes them durable; the answer is their fingerprint.
+    /// Flushes, releases the files and makes them durable, and returns their fingerprint.
     ///
     /// # Errors
-    /// When any of that fails, or it was in doubt.
+    /// When any of these steps fails, or the projection is in doubt.
     pub fn close(self) -> Result<Hash, StoreError> {
         self.flush()?;
         let Self { path, mut sled, .. } = self;
@@ -198,10 +204,10 @@ impl Projection {
         Ok(fingerprint::fingerprint(&path)?)
     }
 
-    /// The keys of a tree after this one, as many as wanted.
+    /// Returns up to `limit` keys of a tree, starting after the given key.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When the tree cannot be read.
     pub fn keys(
         &self,
         tree: Tree,
@@ -215,7 +221,7 @@ impl Projection {
         })
     }
 
-    /// The first keys of a span of a tree, as many as wanted.
+    /// Returns the first keys of a range of a tree, up to `limit`.
     ///
     /// # Errors
     /// When they cannot be read.
@@ -231,7 +237,7 @@ impl Projection {
         })
     }
 
-    /// The last keys of a span of a tree, the last one first, as many as wanted.
+    /// Returns the last keys of a range of a tree, the last key first, up to `limit`.
     ///
     /// # Errors
     /// When they cannot be read.
@@ -247,10 +253,10 @@ impl Projection {
         })
     }
 
-    /// Every row of a tree, long values put together.
+    /// Calls `each` for every row of a tree, with long values put together.
     ///
     /// # Errors
-    /// When one cannot be read.
+    /// When a row cannot be read.
     pub fn for_each_row(
         &self,
         tree: Tree,
@@ -274,7 +280,7 @@ impl Projection {
             .transpose()
     }
 
-    /// A value with its further parts.
+    /// Returns a value with its chunks appended.
     pub(super) fn join_chunks(
         &self,
         tree: Tree,
@@ -310,7 +316,7 @@ impl Projection {
             .map_err(|_| self.mark_unreadable(tree))
     }
 
-    /// Puts the fold in doubt: what it holds cannot have been written by this version.
+    /// Puts the projection in doubt, because this version cannot have written what it holds.
     pub(super) fn mark_unreadable(&self, tree: Tree) -> StoreError {
         self.put_in_doubt(format!("the fold's {} cannot be read", tree.name()))
     }
@@ -320,7 +326,7 @@ impl Projection {
         self.doubt().expect("it was just put in doubt")
     }
 
-    /// Reads something of sled's unless the fold is in doubt; puts it in doubt when that fails.
+    /// Reads from sled unless the projection is in doubt. A failure puts the projection in doubt.
     pub(super) fn run_guarded<T>(
         &self,
         run: impl FnOnce() -> Result<T, ::sled::Error>,
@@ -339,7 +345,7 @@ impl Projection {
     }
 }
 
-/// Puts or removes the rows, all or none.
+/// Writes or removes the rows, all or none.
 fn put_all(trees: &[::sled::Tree], rows: &[ProjectionRow]) -> Result<(), ::sled::Error> {
     let transaction = trees.transaction(|trees| {
         for row in rows {
@@ -354,14 +360,16 @@ fn put_all(trees: &[::sled::Tree], rows: &[ProjectionRow]) -> Result<(), ::sled:
     }
 }
 
-/// Whether the line at `place` gets a mark, the last one being at `last`.
+/// Returns true if the position of the line at `position` is recorded, given the last recorded
+/// position.
 pub fn is_position_row_due(last: Option<LogPosition>, position: LogPosition) -> bool {
     last.is_none_or(|last| {
         last.segment != position.segment || position.offset >= last.offset + POSITION_EVERY
     })
 }
 
-/// An error with its sources as one text, for the port's error has room for one source only.
+/// Returns an error and its sources as one text, because the port's error has room for one source
+/// only.
 pub fn to_store_error(error: &dyn std::error::Error) -> StoreError {
     let mut text = error.to_string();
     let mut source = error.source();

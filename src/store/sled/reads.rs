@@ -1,18 +1,19 @@
-//! What is asked of the fold, by record and by index.
+//! Reads the projection by record and by index.
 
 use std::collections::BTreeSet;
 
 use super::super::log::find;
 use super::super::port::{HistorySubject, StoreError};
 use super::super::queries::IndexSource;
-use super::super::write_set::{RecordSource, Versioned};
+use super::super::versioned::Versioned;
+use super::super::write_set::RecordSource;
 use super::keys::{self, Tree};
 use super::projection::{Projection, to_store_error};
 use super::values;
 use crate::domain::account::Account;
 use crate::domain::fact::Commit;
+use crate::domain::grant::GrantRecord;
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
-use crate::domain::ledger::GrantRecord;
 use crate::domain::ledger_state::LedgerState;
 use crate::domain::request::{Charge, Request};
 use crate::domain::time::Time;

@@ -1,6 +1,6 @@
-//! The fold while it is made anew. Each question to sled costs as much as a fact, and most of them
-//! would find nothing, because most facts of a log are about something new. So what was written is
-//! remembered, by fingerprint, and nothing else is asked for.
+//! The projection during a rebuild. Each read from sled costs as much as a fact, and most reads
+//! would find nothing, because most facts of a log are about something new. So the view remembers
+//! the fingerprints of the rows that were written, and reads no other rows.
 
 use std::collections::hash_map::RandomState;
 use std::collections::{BTreeSet, HashSet};
@@ -8,30 +8,31 @@ use std::hash::BuildHasher;
 
 use super::super::clean_shutdown_marker::AppliedCommit;
 use super::super::port::StoreError;
-use super::super::write_set::{RecordSource, Versioned};
+use super::super::versioned::Versioned;
+use super::super::write_set::RecordSource;
 use super::keys::{self, Tree};
 use super::projection::Projection;
 use super::rows::ProjectionRow;
 use crate::domain::account::Account;
+use crate::domain::grant::GrantRecord;
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
-use crate::domain::ledger::GrantRecord;
 use crate::domain::ledger_state::LedgerState;
 use crate::domain::request::{Charge, Request};
 use crate::domain::time::Time;
 use crate::domain::unresolved::UnresolvedBooking;
 
-/// The fold, and what is known of its rows.
+/// The projection, and what is known about its rows.
 pub struct RebuildView<'a> {
     projection: &'a Projection,
-    /// The fingerprints of the rows that were put, in trees that are asked; `None` when there were
-    /// rows before. Two rows may share one: then one is asked for in vain. Some twenty bytes a row,
-    /// which is less than sled itself keeps in memory of it.
+    /// The fingerprints of the rows that were written to trees that are read; `None` if the
+    /// projection had rows before. Two rows may share a fingerprint, which causes a read that finds
+    /// nothing. Some twenty bytes per row, which is less than sled itself keeps in memory for it.
     written_keys: Option<HashSet<u64>>,
     hasher: RandomState,
 }
 
 impl<'a> RebuildView<'a> {
-    /// `anew`: nothing is in the fold yet.
+    /// Creates a view; `is_new` means that nothing is in the projection yet.
     pub fn new(projection: &'a Projection, is_new: bool) -> Self {
         Self {
             projection,
@@ -40,7 +41,7 @@ impl<'a> RebuildView<'a> {
         }
     }
 
-    /// Writes rows of what is not complete yet.
+    /// Writes some rows of an update; [`Self::write`] completes it.
     ///
     /// # Errors
     /// When sled fails.
@@ -57,7 +58,7 @@ impl<'a> RebuildView<'a> {
         self.projection.write_part(existing_rows)
     }
 
-    /// Writes the last rows, and with them that everything up to `applied` is there.
+    /// Writes the last rows and, with them, the record that everything up to `applied` is there.
     ///
     /// # Errors
     /// When sled fails.
@@ -69,7 +70,7 @@ impl<'a> RebuildView<'a> {
         self.projection.write(rows, applied)
     }
 
-    /// Whether there may be such a row.
+    /// Returns false if there is certainly no such row.
     fn may_contain(&self, tree: Tree, key: &[u8]) -> bool {
         let written_keys = self.written_keys.as_ref();
         written_keys.is_none_or(|put| put.contains(&self.hasher.hash_one((tree, key))))

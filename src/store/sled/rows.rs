@@ -1,4 +1,5 @@
-//! Changes as rows of the trees: the one place that knows which index follows from which record.
+//! Turns changes into rows of the trees. This is the only module that knows which index follows
+//! from which record.
 
 use super::super::changes::{
     Changes, ChargeChange, ChargeIndexKeys, RequestChange, RequestIndexKeys, UnresolvedChange,
@@ -9,7 +10,7 @@ use crate::domain::id::Address;
 use crate::domain::time::Time;
 use crate::domain::unresolved::UnresolvedRank;
 
-/// One row as it is to be; `None`: not there.
+/// One row as it is to be; a `value` of `None` removes the row.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ProjectionRow {
     pub tree: Tree,
@@ -35,8 +36,9 @@ impl ProjectionRow {
     }
 }
 
-/// The rows of all changes, made one after the other; what they were made from is freed on the way.
-/// In each tree the keys go up: sled takes them three times as fast.
+/// Returns the rows of all changes. The rows are made one after the other, and the changes are
+/// freed on the way. In each tree the keys ascend, because sled takes such rows three times as
+/// fast.
 pub fn into_rows(mut changes: Changes) -> impl Iterator<Item = ProjectionRow> {
     changes
         .accounts
@@ -53,7 +55,7 @@ pub fn into_rows(mut changes: Changes) -> impl Iterator<Item = ProjectionRow> {
     changes
         .unresolved
         .sort_unstable_by(|a, b| a.booking.cmp(&b.booking));
-    // What one request lets go of, another may take.
+    // Removals come first: another request may take a booking that one request gives up.
     let removed_bookings = changes
         .requests
         .iter()
@@ -131,7 +133,7 @@ fn into_charge_row(change: ChargeChange) -> ProjectionRow {
     ProjectionRow::put(Tree::Charges, key, values::encode_charge(&change.versioned))
 }
 
-/// What moves in the indexes.
+/// Returns the rows that change in the request's indexes.
 fn request_index_rows(change: &RequestChange) -> Vec<ProjectionRow> {
     let request = &change.versioned.record;
     let id = request.id.as_str();
@@ -180,7 +182,7 @@ fn request_index_rows(change: &RequestChange) -> Vec<ProjectionRow> {
     rows
 }
 
-/// What moves in the indexes.
+/// Returns the rows that change in the charge's indexes.
 fn charge_index_rows(change: &ChargeChange) -> Vec<ProjectionRow> {
     let charge = &change.versioned.record;
     let uid = charge.booking.uid.as_str();
@@ -203,7 +205,7 @@ fn charge_index_rows(change: &ChargeChange) -> Vec<ProjectionRow> {
     rows
 }
 
-/// What moves in the index.
+/// Returns the rows that change in the index of open items.
 fn unresolved_index_rows(change: &UnresolvedChange) -> Vec<ProjectionRow> {
     let current_ranks = UnresolvedChange::open_ranks(&change.items);
     let key = |rank: &UnresolvedRank| keys::time_key(rank.until, &rank.name);
@@ -216,7 +218,7 @@ fn unresolved_index_rows(change: &UnresolvedChange) -> Vec<ProjectionRow> {
     removed_rows.chain(added_rows).collect()
 }
 
-/// The rows that bring an index from where a record was to where it is.
+/// Adds the rows that move an entry of an index from its previous key to its current key.
 fn move_index_key(
     rows: &mut Vec<ProjectionRow>,
     tree: Tree,

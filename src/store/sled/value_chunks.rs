@@ -1,4 +1,4 @@
-//! Values that are too long for one row: the rest stands in rows of its own.
+//! Splits values that are too long for one row: the rest is stored in rows of its own, the chunks.
 
 use std::slice::Chunks;
 
@@ -7,26 +7,26 @@ use ::sled::transaction::{TransactionalTree, UnabortableTransactionError};
 use super::keys::{self, Tree};
 use super::rows::ProjectionRow;
 
-/// The longest value in one row. sled keeps up to 16 rows in a page, and a page over 128 KiB in a
-/// file of its own that it never syncs.
+/// The longest value in one row. sled keeps up to 16 rows in a page, and puts a page over 128 KiB
+/// into a file of its own that it never syncs.
 const MAX_VALUE: usize = 3 * 1024;
 
-/// A value begins with the number of its further parts.
+/// The length of the number of chunks, with which a stored value begins.
 pub const CHUNK_COUNT_BYTES: usize = 2;
 
-/// How many further parts a whole value takes.
+/// Returns how many chunks a whole value needs.
 pub fn chunks_needed(value: &[u8]) -> usize {
     value.len().saturating_sub(1) / MAX_VALUE
 }
 
-/// How many further parts there are to what stands in a row.
+/// Returns how many chunks belong to the value that is stored in a row.
 pub fn read_chunk_count(value: &[u8]) -> u16 {
     value
         .first_chunk()
         .map_or(0, |head| u16::from_be_bytes(*head))
 }
 
-/// What is to stand in the row: the number of further parts and the beginning; and those parts.
+/// Returns the value to store in the row (the number of chunks and the beginning) and the chunks.
 pub fn split_value(value: &[u8]) -> (Vec<u8>, Chunks<'_, u8>) {
     let (first, rest) = value.split_at(value.len().min(MAX_VALUE));
     let rest = rest.chunks(MAX_VALUE);
@@ -34,7 +34,7 @@ pub fn split_value(value: &[u8]) -> (Vec<u8>, Chunks<'_, u8>) {
     ([&count.to_be_bytes()[..], first].concat(), rest)
 }
 
-/// Puts the row and its further parts, or removes them, and removes those of what was there.
+/// Writes or removes the row and its chunks, and removes the surplus chunks of the old value.
 ///
 /// # Errors
 /// When sled fails.

@@ -1,4 +1,5 @@
-//! Records as values of the fold: the written forms of `record`, with the newest commit numbers.
+//! Encodes records as values of the projection: the written forms of `codec`, with the newest
+//! commit numbers.
 
 use std::collections::BTreeSet;
 
@@ -10,15 +11,15 @@ use super::super::codec::ledger::LedgerStateRecord;
 use super::super::codec::request::RequestRecord;
 use super::super::codec::text::RecordError;
 use super::super::codec::unresolved::UnresolvedRecord;
-use super::super::write_set::Versioned;
+use super::super::versioned::Versioned;
 use crate::domain::account::Account;
+use crate::domain::grant::GrantRecord;
 use crate::domain::id::RequestId;
-use crate::domain::ledger::GrantRecord;
 use crate::domain::ledger_state::LedgerState;
 use crate::domain::request::{Charge, Request};
 use crate::domain::unresolved::UnresolvedBooking;
 
-/// Room for a usual record, so that its value is not copied while it grows.
+/// The capacity for a typical record, so that its value is not copied while it grows.
 const TYPICAL_LENGTH: usize = 1024;
 
 #[derive(Serialize, Deserialize)]
@@ -95,7 +96,7 @@ pub fn decode_ledger_state(value: &[u8]) -> Result<LedgerState, RecordError> {
     record.try_into()
 }
 
-/// Names of requests; none holds a newline.
+/// Encodes ids of requests, one per line; no id holds a newline.
 pub fn encode_request_ids(ids: &BTreeSet<RequestId>) -> Vec<u8> {
     let ids: Vec<&str> = ids.iter().map(RequestId::as_str).collect();
     ids.join("\n").into_bytes()
@@ -117,7 +118,7 @@ fn write_versioned<R: Serialize>(seqs: &[u64], record: R) -> Vec<u8> {
 
 fn write<R: Serialize>(record: &R) -> Vec<u8> {
     let mut value = Vec::with_capacity(TYPICAL_LENGTH);
-    // Every instant in a record came out of a line of the log, so it can be written again.
+    // Every instant in a record was read from a line of the log, so it can be written again.
     serde_json::to_writer(&mut value, record)
         .expect("a record that was read from a line can be written");
     value

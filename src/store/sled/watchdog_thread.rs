@@ -1,6 +1,6 @@
-//! A thread that does for others what may never end. When the disk refuses a write, sled can wait for
-//! ever for a thread of its own that has given up (its `flush`, seen once in some hundred such
-//! failures), and nothing can wake it. Whoever asked goes on after a while, and the thread is left.
+//! A thread for work that may never end. When the disk refuses a write, sled can wait forever for a
+//! thread of its own that has given up (its `flush`, seen once in some hundred such failures), and
+//! nothing can wake it. The caller continues after a time limit, and the thread is abandoned.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -9,25 +9,25 @@ use std::time::Duration;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// The thread. It ends when this is dropped and its last job is done.
+/// The thread. It ends when this value is dropped and its last job is done.
 pub struct Worker {
     jobs: Sender<Job>,
     timeout: Duration,
 }
 
-/// Why there is no answer.
+/// Why a job has no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WorkerGone {
     Panicked,
-    /// It may still be at it: what it was given is not to be touched any more.
+    /// The job may still be running: what it was given must not be touched any more.
     TimedOut(Duration),
 }
 
 impl Worker {
-    /// Starts it. Each job may take this long.
+    /// Starts the thread. Each job may take as long as `timeout`.
     ///
     /// # Errors
-    /// When the system gives no thread.
+    /// When the system cannot start a thread.
     pub fn start(timeout: Duration) -> std::io::Result<Self> {
         let (jobs, job_receiver): (_, Receiver<Job>) = channel();
         thread::Builder::new()
@@ -36,23 +36,24 @@ impl Worker {
         Ok(Self { jobs, timeout })
     }
 
-    /// Does it there and waits for the answer. What the job holds is dropped before that comes.
+    /// Runs the job on the thread and waits for the answer. What the job holds is dropped before
+    /// the answer arrives.
     ///
     /// # Errors
-    /// When it panics, or takes too long.
+    /// When the job panics or takes too long.
     pub fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, WorkerGone> {
         let (sender, answer_receiver) = channel();
         let job = move || {
-            // Nothing of ours is left half done by a panic: whoever learns of it does not use again
-            // what the job was about.
+            // A panic exposes no half-done state, because a caller that gets the error does not use
+            // what the job worked on again.
             let outcome = catch_unwind(AssertUnwindSafe(job));
-            // Nobody listens any more when it took too long.
+            // If the job took too long, the receiver is gone.
             drop(sender.send(outcome.map_err(|_| WorkerGone::Panicked)));
         };
-        // The thread goes on after a panic, so it is there.
+        // The thread continues after a panic, so it still receives jobs.
         drop(self.jobs.send(Box::new(job)));
         match answer_receiver.recv_timeout(self.timeout) {
             Ok(done) => done,

@@ -1,5 +1,5 @@
-//! What people read, whole. The same answers, filled with what strangers may write, must not reach
-//! a terminal as anything but text.
+//! Tests the whole texts that people read. The same answers, filled with what strangers may write,
+//! must reach a terminal as nothing but text.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -166,8 +166,8 @@ fn a_plan_is_rendered_in_full() {
     ");
 }
 
-/// The fault of A11: requests that were put off are told in the last lines, and nothing says that none
-/// waits.
+/// The defect of A11: requests that were put off are reported in the last lines, and no line says
+/// that nothing waits.
 #[test]
 fn requests_that_were_put_off_are_told_at_the_end() {
     let rows = [
@@ -196,7 +196,8 @@ fn requests_that_were_put_off_are_told_at_the_end() {
     assert!(text.contains(expect), "{text}");
 }
 
-/// A booker with an account of another name, one without an account, and one whose account was not looked up.
+/// A booker with an account of another name, a booker without an account, and a booker whose
+/// account was not looked up.
 #[test]
 fn an_account_has_three_states() {
     let rows = [
@@ -343,7 +344,7 @@ fn a_pass_with_nothing_to_do_says_so() {
     ");
 }
 
-/// A pass that decided nothing because it could not see everything has something waiting.
+/// If a pass decided nothing because it could not see everything, something is waiting.
 #[test]
 fn a_pass_that_could_not_decide_does_not_say_that_nothing_is_waiting() {
     let problem = json!([{"code": "page-repeated", "text": "page 3 brought nothing new"}]);
@@ -371,7 +372,7 @@ fn an_account_is_there_is_not_there_or_was_not_looked_up() {
     assert!(there.contains("(account acme-ltd)"), "{there}");
 }
 
-/// Beyond twenty, requests that are left as they are are counted by reason.
+/// Requests that are left as they are, if more than twenty, are counted by reason.
 #[test]
 fn many_requests_that_are_left_are_counted_by_reason() {
     let render_left = |count: usize| {
@@ -1011,7 +1012,7 @@ fn machines_read_the_view_itself_on_one_line() {
     insta::assert_snapshot!(render_json(&answer), @r#"{"schema":1,"account":"bo\u202e@example.com\n\u009b31m","grants":[]}"#);
 }
 
-/// One answer of each kind with something in every place.
+/// Returns one answer of each kind with a value in every place.
 fn answers() -> Vec<Value> {
     let step = with_changes(
         step("a", "decline", "none"),

@@ -1,4 +1,4 @@
-//! Calls of functions: names, numbers and types of arguments, and what literals must hold.
+//! Checks of function calls: names, numbers and types of arguments, and the contents of literals.
 
 use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue};
 
@@ -57,7 +57,7 @@ impl<'a> Checker<'a> {
         overload.returns
     }
 
-    /// The first argument that no way of calling the function takes.
+    /// Reports the first argument that no overload of the function takes.
     fn report_wrong_argument(
         &mut self,
         arguments: &[&IdedExpr],
@@ -116,7 +116,7 @@ impl<'a> Checker<'a> {
         Type::DYN
     }
 
-    /// A pattern is compiled with the expression, so it must stand there.
+    /// Checks a pattern. It is compiled together with the expression, so it must be a literal.
     fn check_pattern(&mut self, node: &IdedExpr) {
         let at = self.spans.span(node);
         let Expr::Literal(LiteralValue::String(text)) = &node.expr else {
@@ -134,8 +134,8 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// `cel` reads `1h 30m` as an hour and `2hours` as two: what it does not read must not
-    /// be there.
+    /// Checks a literal duration. `cel` reads `1h 30m` as an hour and `2hours` as two hours, so a
+    /// text with a part that `cel` would ignore is a mistake.
     fn check_duration(&mut self, node: &IdedExpr, argument: &IdedExpr) {
         let Expr::Literal(LiteralValue::String(text)) = &argument.expr else {
             return;
@@ -163,7 +163,7 @@ impl<'a> Checker<'a> {
     }
 }
 
-/// How a function is called.
+/// Returns how a function is called, for a message.
 fn usage(of: &Overload) -> String {
     let mut parameters = of.parameters.iter().map(ToString::to_string);
     let target = match of.style {
@@ -177,7 +177,7 @@ fn usage(of: &Overload) -> String {
     format!("{target}{}({})", of.name, rest.join(", "))
 }
 
-/// Numbers with units, in one word.
+/// Returns true for numbers with units, without blanks.
 fn is_duration(text: &str) -> bool {
     let mut rest = text.strip_prefix('-').unwrap_or(text);
     if rest == "0" {

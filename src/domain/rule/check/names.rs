@@ -1,4 +1,4 @@
-//! Names of the schema, fields of maps, and what macros name.
+//! Checks of names: those of the schema, fields of maps, and variables of macros.
 
 use cel::common::ast::{Expr, IdedExpr, LiteralValue, SelectExpr};
 
@@ -16,7 +16,7 @@ impl<'a> Checker<'a> {
             .map(|variable| variable.value_type)
     }
 
-    /// The group of names that a node is: `booking` and its kin.
+    /// Returns the group of names that a node is, such as `booking`.
     fn group_name(&self, node: &'a IdedExpr) -> Option<&'a str> {
         match &node.expr {
             Expr::Ident(name)
@@ -32,7 +32,7 @@ impl<'a> Checker<'a> {
         matches!(&node.expr, Expr::Ident(name) if name == "lookup")
     }
 
-    /// A name that stands alone.
+    /// Checks a name without a field.
     pub(super) fn check_name(&mut self, node: &'a IdedExpr, name: &str) -> Type {
         if let Some(of) = self.macro_variable_type(name) {
             return of;
@@ -62,7 +62,7 @@ impl<'a> Checker<'a> {
         Type::DYN
     }
 
-    /// What may have been meant by a name that is not known.
+    /// Suggests a name that may have been meant by an unknown one.
     fn suggest_name(&self, name: &str) -> String {
         let mut known: Vec<&str> = schema::roots().collect();
         let variables = self.variables.iter().map(|variable| variable.name);
@@ -80,7 +80,7 @@ impl<'a> Checker<'a> {
         )
     }
 
-    /// `of.field`, and `has(of.field)`.
+    /// Checks `of.field` and `has(of.field)`.
     pub(super) fn check_select(&mut self, node: &'a IdedExpr, select: &'a SelectExpr) -> Type {
         let of = &*select.operand;
         let at = if select.test {
@@ -113,7 +113,7 @@ impl<'a> Checker<'a> {
         if select.test { Type::BOOL } else { field_type }
     }
 
-    /// A field of a group.
+    /// Checks a field of a group.
     fn check_field(
         &mut self,
         at: std::ops::Range<usize>,
@@ -141,7 +141,7 @@ impl<'a> Checker<'a> {
         Type::BOOL
     }
 
-    /// What stands for the name of a lookup in `lookup[…]` and `… in lookup`.
+    /// Checks the name of a lookup in `lookup[…]` and `… in lookup`.
     pub(super) fn check_lookup_key(&mut self, node: &'a IdedExpr) {
         let at = self.spans.span(node);
         match &node.expr {
@@ -169,7 +169,7 @@ impl<'a> Checker<'a> {
         self.report(at, format!("there is no lookup `{name}`"), help);
     }
 
-    /// The variable of a macro must not hide a name of the schema.
+    /// Checks that the variable of a macro does not hide a name of the schema.
     pub(super) fn check_macro_variable_name(&mut self, node: &IdedExpr, name: &str) {
         if schema::roots().any(|root| root == name) {
             let at = self.spans.variable_span(node);
@@ -178,7 +178,7 @@ impl<'a> Checker<'a> {
     }
 }
 
-/// LocalizedText as a list; each once.
+/// Joins the words into a list, each once.
 fn join_unique<'a>(words: impl Iterator<Item = &'a str>) -> String {
     let mut unique: Vec<&str> = Vec::new();
     for word in words {

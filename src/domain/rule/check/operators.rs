@@ -1,4 +1,4 @@
-//! Operators: which types go together, and what comes out.
+//! Checks of operators: which types go together, and the type of the result.
 
 use cel::common::ast::{CallExpr, IdedExpr, operators};
 
@@ -68,7 +68,8 @@ impl<'a> Checker<'a> {
         Type::BOOL
     }
 
-    /// An operand that must be bool, of an operator or of a macro, which is made of operators.
+    /// Checks an operand that must be bool, of an operator or of a macro, which expands to
+    /// operators.
     fn check_bool_operand(&mut self, operator: &IdedExpr, operand: &'a IdedExpr) {
         let operand_type = self.check_node(operand);
         if operand_type.is_assignable_to(Type::BOOL) {
@@ -218,7 +219,7 @@ impl<'a> Checker<'a> {
     }
 }
 
-/// What to do about two types that do not go together.
+/// Returns what to do about two types that do not go together.
 fn advice(left: Type, right: Type) -> &'static str {
     let either_is = |of: Type| left == of || right == of;
     if either_is(Type::Scalar(ValueKind::Null)) {

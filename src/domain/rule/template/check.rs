@@ -1,5 +1,5 @@
-//! Finds mistakes in a template when the configuration is read: its names are held to the schema,
-//! and it is rendered for a sample request, once with everything there and once with little.
+//! Finds mistakes in a template when the configuration is read. Checks its names against the
+//! schema, and renders it for two sample requests: one with all values present, one with few.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::domain::rule::diagnostic::RuleDiagnostic;
 use crate::domain::rule::schema::{self, SchemaName};
 use crate::domain::rule::types::{Type, ValueKind};
 
-/// The most words between braces: the engine's parser recurses once a word in the worst case.
+/// The most tokens between braces: in the worst case the engine's parser recurses once per token.
 const MAX_TOKENS: usize = 300;
 
 /// How deep brackets may nest between braces.
@@ -54,7 +54,7 @@ pub(super) fn check_template(text: &str) -> Result<(), RuleDiagnostic> {
     Ok(())
 }
 
-/// Nothing between braces that could overflow the stack of the engine's parser.
+/// Checks that nothing between braces could overflow the stack of the engine's parser.
 fn check_bounds(text: &str) -> Result<(), RuleDiagnostic> {
     let mut tokens: usize = 0;
     let mut open_brackets: usize = 0;
@@ -86,7 +86,7 @@ fn is_letter(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-/// One name of the template, with everything that follows a dot.
+/// Checks one name of the template, with everything that follows a dot.
 fn check_name(text: &str, path: &str) -> Result<(), RuleDiagnostic> {
     if ENGINE.globals().any(|(name, _)| path == name) {
         return Ok(());
@@ -151,7 +151,7 @@ fn check_rest_of_path(
     ))
 }
 
-/// Where a name stands first; where its root does, when it is written with blanks.
+/// Returns where a name first appears, or where its root does if the name is written with blanks.
 fn find_span(text: &str, path: &str) -> Range<usize> {
     let root = path.split('.').next().unwrap_or(path);
     let span = [path, root].into_iter().find_map(|word| {
@@ -170,7 +170,7 @@ fn find_span(text: &str, path: &str) -> Range<usize> {
     span.unwrap_or(0..text.len())
 }
 
-/// What the engine says of a line of the template.
+/// Converts an error of the engine, with the line of the template to which it refers.
 fn engine_diagnostic(text: &str, error: &Error) -> RuleDiagnostic {
     let help = match error.kind() {
         ErrorKind::SyntaxError => {
@@ -186,7 +186,8 @@ fn engine_diagnostic(text: &str, error: &Error) -> RuleDiagnostic {
     )
 }
 
-/// A line of the text, counted from 1, without blanks around it; all of it when none is given.
+/// Returns the place of a line, counted from 1, without blanks around it; the whole text if no
+/// number is given.
 fn line_span(text: &str, number: Option<usize>) -> Range<usize> {
     let Some(number) = number else {
         return 0..text.len();
@@ -202,7 +203,7 @@ fn line_span(text: &str, number: Option<usize>) -> Range<usize> {
     text.len()..text.len()
 }
 
-/// Errors that do not depend on what the request holds.
+/// Returns true for errors that do not depend on the values of the request.
 fn is_static_error(error: &Error) -> bool {
     matches!(
         error.kind(),
@@ -217,7 +218,7 @@ fn is_static_error(error: &Error) -> bool {
     )
 }
 
-/// A value for a root name.
+/// Returns a sample value for a root name.
 fn sample_value(root: &str, with_content: bool) -> Option<Shown> {
     if let Some(name) = schema::find_name(root) {
         return Some(sample_of_type(name.value_type, with_content));
@@ -249,7 +250,7 @@ fn sample_of_type(of: Type, with_content: bool) -> Shown {
     }
 }
 
-/// Has every key, and is a text.
+/// A sample that has every key and can be shown as a text.
 #[derive(Debug)]
 struct SampleObject;
 

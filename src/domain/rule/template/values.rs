@@ -1,4 +1,5 @@
-//! What a template sees: the names of the schema, with times and durations as people write them.
+//! The values of a template: the names of the schema, with times and durations as people write
+//! them.
 
 use std::collections::BTreeMap;
 
@@ -12,12 +13,12 @@ use crate::domain::rule::value::RuleValue;
 use crate::domain::rule::variable::{self, RuleVariable};
 use crate::domain::time::Span;
 
-/// How much of what a stranger wrote a reason may hold.
+/// How much of a booker's text a reason may hold.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TextLimits {
-    /// Characters of one text.
+    /// The most characters of one text.
     text_chars: usize,
-    /// Elements of one list.
+    /// The most elements of one list.
     elements: usize,
 }
 
@@ -28,20 +29,21 @@ impl TextLimits {
         elements: 20,
     };
 
-    /// For when the usual would crowd out the operator's words.
+    /// For a reason in which the default limits would leave too little room for the operator's
+    /// words.
     pub(super) const REDUCED: Self = Self {
         text_chars: 16,
         elements: 2,
     };
 
-    /// For what the operator, or a system of the operator's, wrote.
+    /// For text that the operator or one of the operator's systems wrote.
     const UNLIMITED: Self = Self {
         text_chars: usize::MAX,
         elements: usize::MAX,
     };
 }
 
-/// What stands for a root name: a group with all its fields, or a single value.
+/// Returns the value of a root name: a group with all its fields, or a single value.
 pub(super) fn root_value(
     root: &str,
     context: &RuleContext<'_>,
@@ -71,7 +73,7 @@ pub(super) fn root_value(
     (!fields.is_empty()).then(|| Shown::from(fields))
 }
 
-/// Whether whoever books decides what it says.
+/// Returns true if the booker decides what the variable contains.
 fn is_written_by_booker(variable: RuleVariable) -> bool {
     matches!(
         variable,
@@ -120,9 +122,9 @@ fn to_template_value(value: RuleValue<'_>, context: &RuleContext<'_>, limits: Te
     }
 }
 
-/// A text that a stranger may have written, made harmless for a mail and a public page: on one line,
-/// without characters that are not seen or change the order of reading, without the signs of HTML and
-/// of links, and cut.
+/// Makes a text that a stranger may have written harmless for a mail and a public page: puts it on
+/// one line, removes characters that are invisible or change the order of reading and the
+/// characters of HTML and links, and cuts it.
 fn sanitize(text: &str, max: usize) -> String {
     let text = id::decode_domains(text);
     let visible = text
@@ -146,7 +148,8 @@ fn sanitize(text: &str, max: usize) -> String {
     format!("{}…", cut.trim_end())
 }
 
-/// Answers know doubles only; people do not write `3.0`.
+/// Returns a whole number without a fraction: all numbers in answers are doubles, but people do not
+/// write `3.0`.
 #[expect(clippy::cast_possible_truncation, reason = "whole and small enough")]
 fn number(of: f64) -> Shown {
     let is_whole = of.fract() == 0.0 && of.abs() < 1e15;
@@ -157,8 +160,8 @@ fn number(of: f64) -> Shown {
     }
 }
 
-/// `3 d 4 h`, `30 h`, `1 h 30 min`, `45 min`, `20 s`: the two largest units, in signs that most
-/// languages share. Hours go up to two days.
+/// Formats a span by its two largest units, in symbols that most languages share: `3 d 4 h`,
+/// `30 h`, `1 h 30 min`, `45 min`, `20 s`. Hours go up to two days.
 pub(super) fn format_rounded_span(span: Span) -> String {
     let seconds = span.num_seconds();
     let magnitude = seconds.unsigned_abs();
@@ -183,7 +186,7 @@ pub(super) fn format_rounded_span(span: Span) -> String {
     format!("{sign}{}", words.join(" "))
 }
 
-/// The engine's errors, without its own names for things.
+/// Describes an error of the engine, without the engine's own terms.
 pub(super) fn error_message(error: &Error) -> String {
     let detail = error.detail().unwrap_or_default();
     match error.kind() {

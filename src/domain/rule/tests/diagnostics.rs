@@ -1,15 +1,15 @@
-//! What is wrong with an expression, with its place: «marked» in each row.
+//! Mistakes in expressions, with their places: «marked» in each row.
 
 use super::fixtures::compile;
 
-/// Takes the marks out of a row: the text, and what stood between them.
+/// Takes the marks out of a row. Returns the text, and the place that was between the marks.
 fn parse_marked_row(row: &str) -> (String, std::ops::Range<usize>) {
     let start = row.find('«').unwrap();
     let end = row.find('»').unwrap() - '«'.len_utf8();
     (row.replace(['«', '»'], ""), start..end)
 }
 
-/// The rows: an expression whose only diagnostic is marked, its problem, and its help.
+/// Checks rows of an expression, whose only diagnostic is marked, its problem, and its help.
 fn check(rows: &[(&str, &str, &str)]) {
     for (row, problem, help) in rows {
         let (text, at) = parse_marked_row(row);

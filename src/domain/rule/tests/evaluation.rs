@@ -1,4 +1,4 @@
-//! What expressions say of a request, and what their findings show.
+//! The results of expressions for a request, and what their findings show.
 
 use super::fixtures::{RequestFixture, compile_rule, parse_time, request_fixture};
 use crate::domain::booking::{Answer, Question, QuestionKind};
@@ -8,12 +8,12 @@ use crate::domain::rule::types::Type;
 use crate::domain::rule::value::RuleValue;
 use crate::domain::rule::variable;
 
-/// The answer of a rule about this request, or the error.
+/// Returns the answer of a rule about this request, or the error.
 fn evaluate(text: &str, fixture: &RequestFixture) -> Result<bool, String> {
     compile_rule(text).evaluate(&fixture.context())
 }
 
-/// The name of the type of a value, as CEL says it.
+/// Returns CEL's name for the type of a value.
 fn type_name(value: RuleValue<'_>) -> &'static str {
     match value {
         RuleValue::Null => "null",
@@ -66,7 +66,7 @@ fn every_name_has_its_value() {
     }
 }
 
-/// The table says of each name the type that its values have.
+/// The schema has, for each name, the type of its values.
 #[test]
 fn names_have_the_types_of_the_schema() {
     let fixture = request_fixture();
@@ -401,7 +401,7 @@ fn names_are_found_wherever_they_stand() {
     }
 }
 
-/// Answers are of the kind of their question, although Cal.com sends texts.
+/// Answers have the kind of their question, although Cal.com sends texts.
 #[test]
 fn answers_are_of_the_kind_of_their_question() {
     let question = |slug: &str, word: &str| Question {
@@ -486,7 +486,7 @@ fn answers_are_of_the_kind_of_their_question() {
     for (text, expect) in rows {
         assert_eq!(compile_rule(text).evaluate(&context).ok(), expect, "{text}");
     }
-    // Where nothing is known of the questions, what the rule takes the answer for counts.
+    // If nothing is known of the questions, the use of the answer in the rule determines its kind.
     let rows = [
         ("booking.answers.pages >= 100", Some(true)),
         ("booking.answers.digits >= 100", Some(true)),

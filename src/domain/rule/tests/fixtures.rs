@@ -1,4 +1,4 @@
-//! A request to look at, and rules about it.
+//! A request for rules to evaluate, and rules about it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use crate::domain::rule::diagnostic::RuleDiagnostic;
 use crate::domain::rule::expression::Expression;
 use crate::domain::time::{Span, Time};
 
-/// What a `RuleContext` borrows from.
+/// The values from which a `RuleContext` borrows.
 pub struct RequestFixture {
     pub booking: Booking,
     pub account: Option<Account>,
@@ -24,7 +24,7 @@ pub struct RequestFixture {
     pub now: Time,
 }
 
-/// Tuesday 2026-12-01, 18:00 in Berlin.
+/// Returns Tuesday 2026-12-01, 18:00 in Berlin.
 pub fn start() -> Time {
     parse_time("2026-12-01T17:00:00Z")
 }
@@ -48,7 +48,7 @@ fn answer_map(
     entries.into_iter().map(to_owned_entry).collect()
 }
 
-/// Bo of tier gold asks 30 hours ahead for an hour; 3 credits, 7 to hold.
+/// Returns a request by Bo of tier gold, 30 hours ahead, for an hour; 3 credits, 7 to hold.
 pub fn request_fixture() -> RequestFixture {
     let mut account = Account::new(
         AccountId::parse("bo@example.com").unwrap(),
@@ -181,7 +181,7 @@ pub fn compile(text: &str) -> Result<Expression, Vec<RuleDiagnostic>> {
     Expression::compile(text, &known_lookups())
 }
 
-/// A rule that must be in order.
+/// Compiles a rule that must have no mistakes.
 pub fn compile_rule(text: &str) -> Expression {
     compile(text).unwrap_or_else(|diagnostics| panic!("{text}: {diagnostics:?}"))
 }

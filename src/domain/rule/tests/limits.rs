@@ -1,4 +1,4 @@
-//! What is too much is refused, and what is not takes neither the stack nor long.
+//! What exceeds a limit is refused, and everything else needs neither much stack nor much time.
 
 use super::fixtures::{compile, compile_rule, known_lookups, request_fixture};
 use crate::domain::booking::Answer;
@@ -8,7 +8,7 @@ use crate::domain::rule::expression::{Expression, MIN_STACK_BYTES};
 use crate::domain::rule::pattern::MAX_SEARCHED_BYTES;
 use crate::domain::rule::tokens::{MAX_EXPRESSION_BYTES, MAX_NESTING, MAX_TOKENS};
 
-/// Compiles on the stack that `compile` asks for, and gives the first problem.
+/// Compiles on the stack that `compile` needs, and returns the first problem.
 fn first_problem(text: String) -> Option<String> {
     let work = move || Expression::compile(&text, &known_lookups());
     let thread = std::thread::Builder::new()
@@ -59,8 +59,8 @@ fn the_longest_and_one_more() {
     }
 }
 
-/// Each shape that makes the parser recurse, as long as it may be. Without optimisation the worst
-/// takes four megabytes; what remains is for other compilers.
+/// Tries each shape that makes the parser recurse, at its greatest length. Without optimisation the
+/// worst takes four megabytes; the rest of the stack is a reserve for other compilers.
 #[test]
 fn no_expression_overflows_the_stack_of_the_parser() {
     let deep = |part: &str| format!("{}1{}", repeat(part, MAX_NESTING), closing_brackets(part));
@@ -123,7 +123,7 @@ fn closing_brackets(part: &str) -> String {
     repeat(&brackets, MAX_NESTING)
 }
 
-/// Evaluation happens on whatever stack there is, without optimisation: two megabytes are usual.
+/// Evaluation runs on the caller's stack, also without optimisation. Two megabytes are usual.
 #[test]
 fn the_deepest_expression_is_evaluated_on_a_small_stack() {
     let sum = |term: &str, levels: usize| format!("1{} > 0", repeat(term, levels));
@@ -145,7 +145,7 @@ fn the_deepest_expression_is_evaluated_on_a_small_stack() {
     }
 }
 
-/// What makes other engines go back and forth for ever.
+/// These patterns make other engines backtrack forever.
 #[test]
 fn patterns_take_time_in_proportion() {
     let rule = compile_rule(
@@ -179,7 +179,7 @@ fn a_rule_that_would_go_through_too_much_says_so() {
     );
 }
 
-/// Without a macro nothing goes through the values again and again, and only those entries of a map
+/// Without a macro, nothing iterates over the values repeatedly, and only those entries of a map
 /// are read that the rule names.
 #[test]
 fn a_rule_without_a_macro_may_read_more() {

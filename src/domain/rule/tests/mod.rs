@@ -1,4 +1,4 @@
-//! Rules held to what is promised: tables of good and bad ones, limits, and the reference.
+//! Tests of the promises about rules: tables of good and bad rules, limits, and the reference.
 
 mod diagnostics;
 mod evaluation;

@@ -1,5 +1,5 @@
-//! Random rules that the checker accepts, evaluated for random requests; and random text against the
-//! parser.
+//! Random rules that the checker accepts, evaluated for random requests; and random text against
+//! the parser.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,8 @@ use crate::domain::booking::Answer;
 use crate::domain::rule::expression::Expression;
 use crate::domain::time::Span;
 
-/// Choices, made beforehand. When they run out the first of each is taken, so that everything ends
-/// and shrinks.
+/// Choices that are made beforehand. When they run out, the first alternative is always taken, so
+/// that everything ends and shrinks.
 struct ByteChoices<'a>(&'a [u8]);
 
 impl ByteChoices<'_> {
@@ -244,7 +244,7 @@ impl ByteChoices<'_> {
         ])
     }
 
-    /// Something whose type is known only when it is looked at.
+    /// Returns an expression whose type is known only when its value is read.
     fn any(&mut self, depth: usize) -> String {
         if depth == 0 || self.below(3) > 0 {
             return self.part_of_a_map(depth);

@@ -1,4 +1,4 @@
-//! Reasons: what they say, what is wrong with them, and how much they may do.
+//! Templates of reasons: their texts, their mistakes, and their limits.
 
 use super::fixtures::request_fixture;
 use crate::domain::booking::Answer;
@@ -200,7 +200,7 @@ fn templates_are_bounded() {
     }
 }
 
-/// As long as they may be, on a stack such as any thread has.
+/// Templates of the greatest length, on a stack of the usual size.
 #[test]
 fn no_template_overflows_a_stack() {
     let texts = [
@@ -278,7 +278,7 @@ fn words_are_picked_by_language() {
     assert_eq!(localized(&[]).for_language(Some("de")), None);
 }
 
-/// Whoever books writes names, titles and answers; the reason stands on a public page and in a mail.
+/// Bookers write names, titles and answers, and the reason appears on a public page and in a mail.
 #[test]
 fn what_a_stranger_wrote_is_cleaned_and_bounded() {
     let mut fixture = request_fixture();
@@ -312,13 +312,13 @@ fn what_a_stranger_wrote_is_cleaned_and_bounded() {
             expect
         );
     }
-    // The operator's words stay whole, however much a stranger wrote.
+    // The operator's words stay whole, however much a booker wrote.
     let text = "{{ booker.name }}{{ booker.name }}{{ booker.name }}{{ booker.name }}{{ booker.name }}\
                 {{ booker.name }}{{ booker.name }} This is what matters.";
     let rendered = render_for_name(&long, text);
     assert!(rendered.ends_with("This is what matters."), "{rendered}");
     assert!(rendered.chars().count() <= MAX_RENDERED, "{rendered}");
-    // What the operator noted is the operator's.
+    // Text that the operator noted is not cut.
     let account = fixture.account.as_mut().unwrap();
     account
         .attributes

@@ -1,0 +1,51 @@
+//! Executes a command where the answer is: at the daemon, or in the store.
+
+use super::context::Context;
+use crate::config::model::Config;
+use crate::control::client::{self, ClientError};
+use crate::control::exit;
+use crate::control::protocol::{Command, CommandResult, Refusal};
+use crate::daemon::commands::dispatch;
+use crate::daemon::offline::{self, RunMode};
+
+/// Returns the answer of the daemon, or that of the store.
+///
+/// # Errors
+/// Returns a refusal if neither can be asked, or if the command is refused.
+pub fn execute(
+    context: &Context,
+    config: &Config,
+    command: Command,
+) -> Result<CommandResult, Refusal> {
+    if let Some(socket) = &config.control.socket {
+        match client::send_command(socket, command.clone()) {
+            Ok(result) => return Ok(result),
+            Err(ClientError::NotRunning(_)) => {}
+            Err(error) => return Err(error.into_refusal()),
+        }
+    }
+    if dispatch::is_store_command(&command) {
+        return offline::run_command(config, &context.clock, &command);
+    }
+    match command {
+        Command::Plan {} => super::run::run_passes(context, config, RunMode::DryWatch),
+        command => Err(refuse_not_running(config, &command)),
+    }
+}
+
+fn refuse_not_running(config: &Config, command: &Command) -> Refusal {
+    let hint = match command {
+        Command::Pass { .. } => "; `maitred run --once` runs a pass without one",
+        Command::Status {} => "; `maitred decisions` and `maitred ledger verify` work without one",
+        _ => "; start it with `maitred run`",
+    };
+    let text = match &config.control.socket {
+        Some(socket) => format!("no daemon listens on {}{hint}", socket.display()),
+        None => format!("control.socket is turned off in the configuration{hint}"),
+    };
+    Refusal {
+        exit: exit::UNREACHABLE,
+        code: "unreachable".to_owned(),
+        text,
+    }
+}

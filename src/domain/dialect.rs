@@ -1,0 +1,20 @@
+//! The versions of Cal.com's API.
+
+/// A version of Cal.com's API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// The current version, with the header `cal-api-version: 2024-08-13`.
+    V2,
+    /// The version before it, which old self-hosted servers still speak. Accepting a booking
+    /// through it sends no mail and makes no calendar entry.
+    V1,
+}
+
+impl Dialect {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::V2 => "v2",
+            Self::V1 => "v1",
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! A v1 call as handlers see it, and what they return.
+
+use crate::domain::time::Time;
+use crate::sandbox::http_types::{ApiRoute, HandlerOutcome, HttpRequest};
+
+/// Why a handler refused a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum V1Denial {
+    /// 403: another host's booking, or no such booking; the two look alike.
+    NotOwner,
+    /// A message and its status.
+    Message(u16, String),
+    /// 500 without a trace id.
+    InternalError,
+}
+
+impl V1Denial {
+    pub fn schema(text: &str) -> Self {
+        V1Denial::Message(400, text.to_owned())
+    }
+}
+
+/// What a handler returns.
+pub type V1HandlerResult = Result<HandlerOutcome, V1Denial>;
+
+/// What a handler needs of a call.
+#[derive(Debug, Clone, Copy)]
+pub struct V1Call<'a> {
+    pub now: Time,
+    pub request: &'a HttpRequest,
+    pub route: &'a ApiRoute,
+    /// Whether a cancellation passed its state check before another call changed the booking (a
+    /// race).
+    pub raced: bool,
+}
