@@ -313,6 +313,30 @@ fn requests_by_booker() {
     });
 }
 
+/// A series that waits is noted again with the occurrences that are left: the others are no longer
+/// part of the request.
+#[test]
+fn a_request_noted_again_releases_the_bookings_that_it_lost() {
+    let noted = |bookings: &[&str], decided: i64| {
+        decided_fact(Request {
+            decision: Decision::Wait { until: None },
+            state: RequestState::Noted,
+            call: None,
+            ..confirm_intent("s1", bookings, at(decided))
+        })
+    };
+    let commits = vec![
+        vec![noted(&["a", "b", "c"], 1_000)],
+        vec![noted(&["a", "c"], 2_000)],
+    ];
+    check(commits, |store, place| {
+        let request_of = |name: &str| store.request_of(&uid(name)).unwrap();
+        assert_eq!(request_of("a"), Some(request_id("s1")), "{place}");
+        assert_eq!(request_of("b"), None, "{place}");
+        assert_eq!(request_of("c"), Some(request_id("s1")), "{place}");
+    });
+}
+
 #[test]
 fn notes_by_their_end() {
     let noted = |id: &str, end| decided_fact(note_of(id, Some(BO), hour(0), end));

@@ -22,7 +22,7 @@ pub struct LookupConfig {
 pub enum LookupSource {
     /// A program and its arguments. The program is given by its whole path.
     Command { program: PathBuf, args: Vec<String> },
-    /// A `GET` request. [`ADDRESS_PLACEHOLDER`] is replaced by the booker's address,
+    /// A `GET` request. `{address}` is replaced by the booker's address,
     /// percent-encoded.
     Url {
         url: String,
