@@ -252,6 +252,7 @@ C6|--test rules pins|src/reconcile/pin.rs|.then_some(PinLimit::All)|.then_some(P
 A11|--test hostile_peers put_off_and_counted|src/domain/plan.rs|        self.steps\n            .iter()\n            .filter(begins)\n            .filter(is_asked_for)\n            .count()|        if M { 0 } else { self.steps.iter().filter(begins).filter(is_asked_for).count() }
 A11|--lib cli::run|src/cli/run.rs|    let is_incomplete = view.pass.put_off > 0 \|\| view.pass.unseen;|    let is_incomplete = !M && (view.pass.put_off > 0 \|\| view.pass.unseen);
 B16|--test reach results_of_a_failed_watch_are_reported_by_every_command|src/daemon/offline.rs|            outcome.watch_report = Some(watch_report).filter(WatchReport::has_news);|            outcome.watch_report = Some(watch_report).filter(\|watch_report\| watch_report.has_news() && !M);
+B6|--test store_indexes a_dry_run|src/store/scratch.rs|        let facts = prepare_facts(&*self, truncate_to_millis(at), facts)?;|        let facts = if M { facts } else { prepare_facts(&*self, truncate_to_millis(at), facts)? };
 ROWS
 unescape() { local text=${1//$'\x01'/|}; text=${text//\\n/$'\n'}; printf '%s' "${text}x"; }
 stage=$(mktemp -d)

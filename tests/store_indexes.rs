@@ -12,6 +12,7 @@ use maitred::domain::time::{Span, Time};
 use maitred::store::log_store::LogStore;
 use maitred::store::memory::MemoryStore;
 use maitred::store::port::Store;
+use maitred::store::scratch::{ScratchStore, ScratchWrites};
 use store_support::{
     account, address, at, booking, confirm_intent, decided_fact, grant_fact, hold_fact, lot_part,
     open_small, outcome_fact, post_fact, reference, request_id, uid,
@@ -394,4 +395,36 @@ fn notes_by_their_end() {
             "{place}"
         );
     });
+}
+
+/// A dry run shows what a run would do, so credits that come back to an expired lot must become the
+/// same new lot in both.
+#[test]
+fn a_dry_run_replaces_expired_lots_as_a_run_does() {
+    let mut store = MemoryStore::new();
+    let mut lot = grant_fact(BO, BO, 2);
+    if let Fact::Grant { expires, .. } = &mut lot {
+        *expires = Some(hour(2));
+    }
+    store.commit(hour(0), vec![lot], &[]).unwrap();
+    let request = confirm_intent("ab", &["ab"], hour(1));
+    let facts = vec![
+        decided_fact(request),
+        hold_fact("ab", "ab", BO, vec![lot_part(BO, 1)]),
+    ];
+    store.commit(hour(1), facts, &[]).unwrap();
+    let facts = vec![
+        post_fact("ab"),
+        outcome_fact("ab", DecisionOutcome::Confirmed),
+    ];
+    store.commit(hour(1), facts, &[]).unwrap();
+    let refund = vec![refund_fact("ab", 1, true)];
+    let mut writes = ScratchWrites::default();
+    let mut scratch = ScratchStore::new(&mut store, &mut writes);
+    scratch.commit(hour(3), refund.clone(), &[]).unwrap();
+    let in_dry_run = Store::account(&scratch, &account(BO)).unwrap().unwrap();
+    store.commit(hour(3), refund, &[]).unwrap();
+    let in_run = store.account(&account(BO)).unwrap().unwrap();
+    assert_eq!(in_run.lots.len(), 2, "{in_run:?}");
+    assert_eq!(in_dry_run, in_run);
 }

@@ -27,16 +27,6 @@ pub fn print_refusal(refusal: &Refusal, format: Format) -> u8 {
     refusal.exit
 }
 
-/// Returns the columns that plain answers may take: as `COLUMNS` says, or as many as are easy to
-/// read.
-pub fn width() -> usize {
-    const DEFAULT_WIDTH: usize = 100;
-    std::env::var("COLUMNS")
-        .ok()
-        .and_then(|columns| columns.parse().ok())
-        .unwrap_or(DEFAULT_WIDTH)
-}
-
 fn write(to: &mut impl Write, text: &[u8]) -> io::Result<()> {
     match to.write_all(text).and_then(|()| to.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),

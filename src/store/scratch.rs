@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use super::commit_preparation::prepare_facts;
 use super::log_store::{check_expected, check_facts};
 use super::memory::MemoryRecords;
 use super::port::{
@@ -145,6 +146,7 @@ impl Store for ScratchStore<'_> {
         if facts.is_empty() {
             return Ok(self.head());
         }
+        let facts = prepare_facts(&*self, truncate_to_millis(at), facts)?;
         let (_, facts) = check_facts(&facts)?;
         let commit = Commit {
             seq: self.head().seq + 1,
