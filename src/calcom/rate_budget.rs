@@ -43,7 +43,7 @@ const REFUSAL_WINDOW: Span = Span::minutes(30);
 const RESET_TOLERANCE: Span = Span::seconds(2);
 
 /// How far the wall clock may have been set back. Beyond this, the remembered limits are worthless.
-const CLOCK_TOLERANCE: Span = Span::seconds(10);
+const SET_BACK_TOLERANCE: Span = Span::seconds(10);
 
 /// One limit as an answer states it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -189,7 +189,7 @@ impl RateBudget {
     /// Returns until when nothing is sent at all after a refusal; `None` without a block.
     pub(super) fn blocked_until(&self, now: Time) -> Option<Time> {
         let (since, until) = self.block?;
-        (now < until && now + CLOCK_TOLERANCE >= since).then_some(until)
+        (now < until && now + SET_BACK_TOLERANCE >= since).then_some(until)
     }
 
     /// Returns the part of the limit that this client may use.
@@ -265,7 +265,7 @@ impl RateBudget {
 
 impl LimitWindow {
     fn is_over(&self, now: Time) -> bool {
-        now >= self.resets_at || now + CLOCK_TOLERANCE < self.updated_at
+        now >= self.resets_at || now + SET_BACK_TOLERANCE < self.updated_at
     }
 
     /// Returns when there is room again. If the window is over and only calls in flight fill the

@@ -541,7 +541,7 @@ fn decide_unanswered(
         }
         OnUnanswered::Leave | OnUnanswered::Decline { .. } if input.now >= start => {
             let text = format!(
-                "was left for an operator ({}), and nobody answered before it began",
+                "was left for an operator ({}), and no operator answered before it began",
                 first.code
             );
             Some(ReasonedDecision::with_reason(

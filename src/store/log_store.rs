@@ -134,7 +134,7 @@ impl Store for LogStore {
         };
         self.sent_marks.forget_committed(&commit.facts);
         if let Err(error) = self.apply_to_projection(rows) {
-            tracing::error!(seq = commit.seq, %error, "the commit stands, but must be folded anew");
+            tracing::error!(seq = commit.seq, %error, "the commit is in the log, but the projection must be rebuilt");
         }
         Ok(self.head())
     }

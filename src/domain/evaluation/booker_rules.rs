@@ -132,7 +132,7 @@ pub(super) fn check_member(input: &EvaluationInput<'_>, credits: u64) -> RuleOut
         return object_to_request(
             Decision::Leave,
             ReasonCode::UnknownBooker,
-            "the address is that of a platform's managed user, with a suffix that nobody types, and no \
+            "the address is that of a platform's managed user, with a suffix that people do not type, and no \
              account has it: set global.managed-users = \"find\" to look for the address without the \
              suffix, or add the whole address as an alias",
         );

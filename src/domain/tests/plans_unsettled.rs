@@ -370,7 +370,7 @@ fn a_review_that_nobody_answers_ends() {
         let request = plan(&snapshot, &policy).steps[0].request.clone();
         if request.decision == Decision::Decline {
             assert_eq!(request.state, RequestState::Recorded);
-            let text = request.booker_text.clone().expect("the booker is told");
+            let text = request.booker_text.clone().expect("a text for the booker");
             assert!(text.starts_with("Your request was not answered"), "{text}");
         }
         assert!(
