@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::DateTime;
 use maitred::domain::account::{Account, Lot};
 use maitred::domain::booking::{
-    Booker, Booking, BookingStatus, Buffers, Confirmation, EventType, EventTypeRef, Host, Payment,
+    Booker, Booking, BookingStatus, Buffers, Confirmation, EventType, EventTypeRef, Host,
     TimestampedBooking,
 };
 use maitred::domain::criteria::custom_rule::Rule;
@@ -132,12 +132,8 @@ fn address(n: i64) -> Address {
 
 fn booking(n: i64) -> Booking {
     Booking {
-        uid: uid(&format!("booking-{n}")),
         id: Some(n),
-        series: None,
         title: "Book club".to_owned(),
-        description: None,
-        status: BookingStatus::Pending,
         host: Some(Host {
             id: Some(HOST_ID),
             address: None,
@@ -148,29 +144,17 @@ fn booking(n: i64) -> Booking {
             id: EVENT_TYPE,
             slug: Some("book-club".to_owned()),
         }),
-        start: start(n),
-        end: start(n) + Span::minutes(15),
-        created_at: now() - Span::seconds(n),
-        updated_at: None,
         booker: Some(Booker {
             address: address(n),
             name: None,
             time_zone: None,
             language: None,
         }),
-        attendees: Vec::new(),
-        guests: Vec::new(),
-        seated: false,
-        rescheduled_from: None,
-        rescheduled_to: None,
-        rescheduled_by: None,
-        cancelled_by: None,
-        cancellation_reason: None,
-        absent_host: false,
-        location: None,
-        answers: BTreeMap::new(),
-        metadata: BTreeMap::new(),
-        payment: Payment::NotShown,
+        ..Booking::new(
+            uid(&format!("booking-{n}")),
+            (start(n), start(n) + Span::minutes(15)),
+            now() - Span::seconds(n),
+        )
     }
 }
 

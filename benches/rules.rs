@@ -7,9 +7,7 @@ use std::fmt;
 
 use chrono::DateTime;
 use maitred::domain::account::Account;
-use maitred::domain::booking::{
-    Answer, Booker, Booking, BookingStatus, EventTypeRef, Host, Payment,
-};
+use maitred::domain::booking::{Answer, Booker, Booking, EventTypeRef, Host};
 use maitred::domain::id::{AccountId, Address, BookingUid, EventTypeId, HostId};
 use maitred::domain::rule::context::{BookingCounts, RuleContext};
 use maitred::domain::rule::expression::Expression;
@@ -149,12 +147,7 @@ fn start() -> Time {
 fn booking() -> Booking {
     let topic = Answer::Text("demo".to_owned());
     Booking {
-        uid: BookingUid::parse("uid").expect("a uid"),
-        id: None,
-        series: None,
         title: "Book club".to_owned(),
-        description: None,
-        status: BookingStatus::Pending,
         host: Some(Host {
             id: Some(HostId(1)),
             address: None,
@@ -165,28 +158,17 @@ fn booking() -> Booking {
             id: EventTypeId(7),
             slug: Some("club".to_owned()),
         }),
-        start: start(),
-        end: start() + Span::hours(1),
-        created_at: start() - Span::hours(31),
-        updated_at: None,
         booker: Some(Booker {
             address: Address::parse("bo@example.com").expect("an address"),
             name: None,
             time_zone: None,
             language: None,
         }),
-        attendees: Vec::new(),
-        guests: Vec::new(),
-        seated: false,
-        rescheduled_from: None,
-        rescheduled_to: None,
-        rescheduled_by: None,
-        cancelled_by: None,
-        cancellation_reason: None,
-        absent_host: false,
-        location: None,
         answers: BTreeMap::from([("topic".to_owned(), topic)]),
-        metadata: BTreeMap::new(),
-        payment: Payment::NotShown,
+        ..Booking::new(
+            BookingUid::parse("uid").expect("a uid"),
+            (start(), start() + Span::hours(1)),
+            start() - Span::hours(31),
+        )
     }
 }

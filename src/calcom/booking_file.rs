@@ -10,7 +10,7 @@ use super::lenient_fields::{
     to_answers, uid,
 };
 use super::{bounded_json, v1, v2};
-use crate::domain::booking::{Attendee, Booking, BookingStatus, EventTypeRef, Host, Payment};
+use crate::domain::booking::{Attendee, Booking, BookingStatus, EventTypeRef, Host};
 use crate::domain::id::{Address, EventTypeId, HostId};
 use crate::domain::time::Time;
 
@@ -127,32 +127,19 @@ fn parse_webhook(envelope: &Object, payload: &Object) -> Result<ParsedBooking, F
         ));
     }
     let booking = Booking {
-        uid: uid(payload).map_err(unreadable)?,
         id: number(payload, "bookingId"),
-        series: None,
         title: owned_text(payload, "title").unwrap_or_default(),
         description: owned_text(payload, "additionalNotes"),
         status: status(payload),
         host: object(payload, "organizer").map(host),
         event_type,
-        start,
-        end,
-        created_at: created,
-        updated_at: None,
         booker: identify_booker(Some(&responses), &attendees),
         attendees,
         guests: guests(&responses),
-        seated: false,
-        rescheduled_from: None,
-        rescheduled_to: None,
-        rescheduled_by: None,
-        cancelled_by: None,
-        cancellation_reason: None,
-        absent_host: false,
         location: owned_text(payload, "location"),
         answers: to_answers(Some(&responses)),
         metadata: to_answers(object(payload, "metadata")),
-        payment: Payment::NotShown,
+        ..Booking::new(uid(payload).map_err(unreadable)?, (start, end), created)
     };
     let price = payload.contains_key("price").then(|| price(payload));
     Ok(ParsedBooking {

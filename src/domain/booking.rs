@@ -127,6 +127,39 @@ pub struct Booking {
 }
 
 impl Booking {
+    /// Returns a pending booking of which only the uid, the times and the instant of the request
+    /// are known. Use it as the base of a struct update.
+    pub fn new(uid: BookingUid, (start, end): (Time, Time), created_at: Time) -> Self {
+        Self {
+            uid,
+            id: None,
+            series: None,
+            title: String::new(),
+            description: None,
+            status: BookingStatus::Pending,
+            host: None,
+            event_type: None,
+            start,
+            end,
+            created_at,
+            updated_at: None,
+            booker: None,
+            attendees: Vec::new(),
+            guests: Vec::new(),
+            seated: false,
+            rescheduled_from: None,
+            rescheduled_to: None,
+            rescheduled_by: None,
+            cancelled_by: None,
+            cancellation_reason: None,
+            absent_host: false,
+            location: None,
+            answers: BTreeMap::new(),
+            metadata: BTreeMap::new(),
+            payment: Payment::NotShown,
+        }
+    }
+
     /// Returns true if one of the keys names the booking's event type.
     pub fn has_event_type(&self, keys: &[EventTypeKey]) -> bool {
         let Some(event_type) = &self.event_type else {

@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
 
 use maitred::domain::account::Account;
-use maitred::domain::booking::{
-    Answer, Booker, Booking, BookingStatus, EventTypeRef, Host, Payment,
-};
+use maitred::domain::booking::{Answer, Booker, Booking, EventTypeRef, Host};
 use maitred::domain::id::{AccountId, Address, BookingUid, EventTypeId, HostId};
 use maitred::domain::rule::context::{BookingCounts, RuleContext};
 use maitred::domain::rule::detail::MAX_DETAIL;
@@ -149,12 +147,8 @@ fn booking() -> Booking {
         ("pin", text("4711")),
     ];
     Booking {
-        uid: BookingUid::parse("uid1").expect("a uid"),
         id: Some(11),
-        series: None,
         title: "Räume & Bücher".to_owned(),
-        description: None,
-        status: BookingStatus::Pending,
         host: Some(Host {
             id: Some(HostId(5)),
             address: Some(address("host@example.org")),
@@ -165,31 +159,22 @@ fn booking() -> Booking {
             id: EventTypeId(77),
             slug: Some("book-club".to_owned()),
         }),
-        start: now() + Span::hours(30),
-        end: now() + Span::hours(31),
-        created_at: now() - Span::hours(1),
-        updated_at: None,
         booker: Some(Booker {
             address: address("bo@example.com"),
             name: Some("Bo".to_owned()),
             time_zone: Some("Europe/Berlin".to_owned()),
             language: Some("de".to_owned()),
         }),
-        attendees: Vec::new(),
         guests: vec![address("al@example.com")],
-        seated: false,
-        rescheduled_from: None,
-        rescheduled_to: None,
-        rescheduled_by: None,
-        cancelled_by: None,
-        cancellation_reason: None,
-        absent_host: false,
         location: Some("Room 1".to_owned()),
         answers: answers
             .into_iter()
             .map(|(slug, answer)| (slug.to_owned(), answer))
             .collect(),
-        metadata: BTreeMap::new(),
-        payment: Payment::NotShown,
+        ..Booking::new(
+            BookingUid::parse("uid1").expect("a uid"),
+            (now() + Span::hours(30), now() + Span::hours(31)),
+            now() - Span::hours(1),
+        )
     }
 }

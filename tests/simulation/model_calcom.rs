@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex};
 
 use maitred::domain::booking::{
     Attendee, Booker, Booking, BookingStatus, Buffers, Confirmation, EventType, EventTypeRef, Host,
-    Payment,
 };
 use maitred::domain::id::{Address, BookingUid, EventTypeId, HostId, RequestId};
 use maitred::domain::time::Time;
@@ -195,7 +194,6 @@ impl ModelCalcom {
         // An occurrence of a series shows neither its successor nor who moved it.
         let linked = !self.legacy && row.series.is_none();
         Booking {
-            uid: uid(&row.uid),
             id: Some(row.number),
             series: row
                 .series
@@ -203,7 +201,6 @@ impl ModelCalcom {
                 .filter(|_| !self.legacy)
                 .map(|series| RequestId::parse(series).unwrap()),
             title: format!("{} with {}", EVENT_TYPES[row.event_type].0, row.uid),
-            description: None,
             status: row.status.clone(),
             host: Some(Host {
                 id: Some(HostId(row.host)),
@@ -215,9 +212,6 @@ impl ModelCalcom {
                 id: event_type_id(row.event_type),
                 slug: Some(EVENT_TYPES[row.event_type].0.to_owned()),
             }),
-            start: row.start,
-            end: row.end,
-            created_at: row.created,
             updated_at: row.updated.filter(|_| !self.hides_updated),
             booker: row.email.filter(|_| !row.seated).map(|email| Booker {
                 address: address(email),
@@ -237,10 +231,7 @@ impl ModelCalcom {
             cancelled_by: row.cancelled_by.filter(|_| !row.seated).map(address),
             cancellation_reason: row.has_reason.then(|| "the booker's own words".to_owned()),
             absent_host: row.absent_host && !self.legacy,
-            location: None,
-            answers: BTreeMap::new(),
-            metadata: BTreeMap::new(),
-            payment: Payment::NotShown,
+            ..Booking::new(uid(&row.uid), (row.start, row.end), row.created)
         }
     }
 

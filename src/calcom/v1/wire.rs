@@ -31,32 +31,24 @@ pub(in crate::calcom) fn parse_booking(value: &Value) -> Result<Booking, FieldEr
     let metadata = object(row, "metadata");
     let attendees = attendees(row);
     Ok(Booking {
-        uid,
         id: Some(id),
-        series: None,
         title: owned_text(row, "title").unwrap_or_default(),
         description: owned_text(row, "description"),
         status,
         host: host(row),
         event_type: event_type_ref(row),
-        start,
-        end,
-        created_at: required_instant(row, "createdAt")?,
         updated_at: optional_instant(row, "updatedAt"),
         booker: identify_booker(responses, &attendees),
         attendees,
         guests: responses.map_or_else(Vec::new, |of| addresses(list(of, "guests"))),
-        seated: false,
         rescheduled_from: linked_uid(row, "fromReschedule")?,
-        rescheduled_to: None,
         rescheduled_by: address(row, "rescheduledBy"),
         cancelled_by: address(row, "cancelledBy"),
-        cancellation_reason: None,
-        absent_host: false,
         location: metadata.and_then(|metadata| owned_text(metadata, "videoCallUrl")),
         answers: to_answers(responses),
         metadata: to_answers(metadata),
         payment: payment(row),
+        ..Booking::new(uid, (start, end), required_instant(row, "createdAt")?)
     })
 }
 

@@ -4,9 +4,7 @@
 use crate::calcom::booking_file::ParsedBooking;
 use crate::config::policy_test::model::{CaseMember, CaseSubject, DescribedBooking, PolicyCase};
 use crate::config::policy_test::parse::DEFAULT_NOW;
-use crate::daemon::policy::snapshot_fixture::{
-    self, SnapshotFixture, blank_booking, request_id, uid,
-};
+use crate::daemon::policy::snapshot_fixture::{self, SnapshotFixture, request_id, uid};
 use crate::domain::account::{Account, Lot, LotPart};
 use crate::domain::booking::{self, Attendee, Booking, BookingStatus, EventTypeRef};
 use crate::domain::decision::{Credits, Decision, REASON_CODES};
@@ -86,7 +84,7 @@ fn fixture_from_description(
     let start = described.start.resolve(now);
     let created = described.created.resolve(now);
     let host = described.host.unwrap_or(HOST);
-    let mut booking = blank_booking(uid("example"), (start, start + described.length), created);
+    let mut booking = Booking::new(uid("example"), (start, start + described.length), created);
     booking.title = described.title.clone();
     booking.description = described.description.clone();
     booking.location = described.location.clone();

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::historical_ledger::HistoricalLedger;
-use super::snapshot_fixture::{self, SnapshotFixture, blank_booking};
+use super::snapshot_fixture::{self, SnapshotFixture};
 use crate::domain::booking::{Booker, Booking, EventTypeRef};
 use crate::domain::decision::ReasonCode;
 use crate::domain::fact::Fact;
@@ -135,7 +135,7 @@ fn recorded_bookings(request: &Request, times: &BookingTimes) -> Vec<Booking> {
             start + Span::minutes(1)
         };
         let time = times.get(&of.uid).copied().unwrap_or((start, end));
-        let mut booking = blank_booking(of.uid.clone(), time, request.created_at);
+        let mut booking = Booking::new(of.uid.clone(), time, request.created_at);
         booking.id = of.id;
         booking.series = series.then(|| request.id.clone());
         booking.title = request.title.clone();

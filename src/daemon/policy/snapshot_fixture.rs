@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::domain::account::Account;
 use crate::domain::booking::{
-    Booking, BookingStatus, Buffers, Confirmation, EventType, Host, Payment, TimestampedBooking,
+    Booking, BookingStatus, Buffers, Confirmation, EventType, Host, TimestampedBooking,
 };
 use crate::domain::gate::{DeclineLimit, Policy};
 use crate::domain::id::{BookingUid, HostId, RequestId};
@@ -144,38 +144,6 @@ pub fn uid(name: &str) -> BookingUid {
 /// Returns a request identifier in the same way.
 pub fn request_id(name: &str) -> RequestId {
     RequestId::from(&uid(name))
-}
-
-/// Returns a pending booking of which only the uid and the times are known.
-pub fn blank_booking(uid: BookingUid, (start, end): (Time, Time), created: Time) -> Booking {
-    Booking {
-        uid,
-        id: None,
-        series: None,
-        title: String::new(),
-        description: None,
-        status: BookingStatus::Pending,
-        host: None,
-        event_type: None,
-        start,
-        end,
-        created_at: created,
-        updated_at: None,
-        booker: None,
-        attendees: Vec::new(),
-        guests: Vec::new(),
-        seated: false,
-        rescheduled_from: None,
-        rescheduled_to: None,
-        rescheduled_by: None,
-        cancelled_by: None,
-        cancellation_reason: None,
-        absent_host: false,
-        location: None,
-        answers: BTreeMap::new(),
-        metadata: BTreeMap::new(),
-        payment: Payment::NotShown,
-    }
 }
 
 /// Returns a host of whom only the number is known.

@@ -7,7 +7,7 @@ use chrono::DateTime;
 use crate::domain::account::{Account, Lot, LotPart, sum_credits};
 use crate::domain::booking::{
     Booker, Booking, BookingRef, BookingStatus, Buffers, Confirmation, EventType, EventTypeRef,
-    Host, Payment, TimestampedBooking,
+    Host, TimestampedBooking,
 };
 use crate::domain::criteria::gate_criteria::Criteria;
 use crate::domain::criteria::global_policy::GlobalPolicy;
@@ -100,35 +100,18 @@ pub fn booker(text: &str) -> Option<Booker> {
 /// ago.
 pub fn booking(name: &str) -> Booking {
     Booking {
-        uid: uid(name),
-        id: None,
-        series: None,
         title: "Book club".to_owned(),
-        description: None,
-        status: BookingStatus::Pending,
         host: host(OWN_HOST),
         event_type: Some(EventTypeRef {
             id: CLUB_EVENT_TYPE,
             slug: Some("club".to_owned()),
         }),
-        start: at_minute(24 * 60),
-        end: at_minute(24 * 60 + 30),
-        created_at: at_minute(-60),
-        updated_at: None,
         booker: booker("bo@example.com"),
-        attendees: Vec::new(),
-        guests: Vec::new(),
-        seated: false,
-        rescheduled_from: None,
-        rescheduled_to: None,
-        rescheduled_by: None,
-        cancelled_by: None,
-        cancellation_reason: None,
-        absent_host: false,
-        location: None,
-        answers: BTreeMap::new(),
-        metadata: BTreeMap::new(),
-        payment: Payment::NotShown,
+        ..Booking::new(
+            uid(name),
+            (at_minute(24 * 60), at_minute(24 * 60 + 30)),
+            at_minute(-60),
+        )
     }
 }
 

@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::DateTime;
 
 use crate::domain::account::Account;
-use crate::domain::booking::{
-    Answer, Attendee, Booker, Booking, BookingStatus, EventTypeRef, Host, Payment,
-};
+use crate::domain::booking::{Answer, Attendee, Booker, Booking, EventTypeRef, Host};
 use crate::domain::id::{AccountId, Address, BookingUid, EventTypeId, HostId};
 use crate::domain::rule::context::{BookingCounts, RuleContext};
 use crate::domain::rule::diagnostic::RuleDiagnostic;
@@ -84,12 +82,8 @@ pub fn request_fixture() -> RequestFixture {
 
 fn booking() -> Booking {
     Booking {
-        uid: BookingUid::parse("uid1").unwrap(),
         id: Some(11),
-        series: None,
         title: "Räume & Bücher".to_owned(),
-        description: None,
-        status: BookingStatus::Pending,
         host: Some(Host {
             id: Some(HostId(5)),
             address: Some(address("host@example.org")),
@@ -100,10 +94,6 @@ fn booking() -> Booking {
             id: EventTypeId(77),
             slug: Some("book-club".to_owned()),
         }),
-        start: start(),
-        end: start() + Span::hours(1),
-        created_at: start() - Span::hours(31),
-        updated_at: None,
         booker: Some(Booker {
             address: address("Bo@Example.com"),
             name: Some("Bo".to_owned()),
@@ -114,13 +104,6 @@ fn booking() -> Booking {
             .map(attendee)
             .to_vec(),
         guests: vec![address("al@example.com")],
-        seated: false,
-        rescheduled_from: None,
-        rescheduled_to: None,
-        rescheduled_by: None,
-        cancelled_by: None,
-        cancellation_reason: None,
-        absent_host: false,
         location: Some("Room 1".to_owned()),
         answers: answer_map([
             ("topic", text_answer("demo")),
@@ -135,8 +118,11 @@ fn booking() -> Booking {
             ("my-key", text_answer("x")),
             ("pin", text_answer("1234")),
         ]),
-        metadata: BTreeMap::new(),
-        payment: Payment::NotShown,
+        ..Booking::new(
+            BookingUid::parse("uid1").unwrap(),
+            (start(), start() + Span::hours(1)),
+            start() - Span::hours(31),
+        )
     }
 }
 
