@@ -12,7 +12,7 @@ ci:
 demo:
     cargo run --release -- demo
 
-# Runs one test binary, or some of its tests: `just test watch moved`.
+# Runs one test binary (`it`, `campaigns` or `docs`), or some of its tests: `just test it watch::`.
 test binary filter="":
     cargo test --test {{binary}} {{filter}}
 
@@ -21,26 +21,26 @@ campaign name:
     @just campaign-{{name}}
 
 campaign-simulation seeds="1000000":
-    MAITRED_SEEDS={{seeds}} cargo test --release --test simulation
+    MAITRED_SEEDS={{seeds}} cargo test --release --test campaigns simulation::
 
 campaign-kills kills="300":
-    MAITRED_KILLS={{kills}} cargo test --test kills
+    MAITRED_KILLS={{kills}} cargo test --test campaigns kills::
 
 campaign-power-cuts images="1000":
-    MAITRED_POWER_CUTS={{images}} cargo test --test power_cut
+    MAITRED_POWER_CUTS={{images}} cargo test --test campaigns power_cut::
 
 campaign-disk-faults:
-    MAITRED_DISK_FAULTS=all cargo test --test disk_faults
+    MAITRED_DISK_FAULTS=all cargo test --test campaigns disk_faults::
 
 campaign-peers:
-    MAITRED_MUTATIONS=all cargo test --test hostile_peers
+    MAITRED_MUTATIONS=all cargo test --test campaigns hostile_peers::
 
 campaign-load requests="10000":
-    MAITRED_LOAD={{requests}} cargo test --test load all_who
+    MAITRED_LOAD={{requests}} cargo test --test campaigns load::all_who
 
 campaign-month days="30":
-    MAITRED_SOAK_DAYS={{days}} cargo test --test load a_month
+    MAITRED_SOAK_DAYS={{days}} cargo test --test campaigns load::a_month
 
 # Writes the schemas of docs/formats again after a change of the types.
 schemas:
-    MAITRED_WRITE_DOCS=1 cargo test --test readme schemas
+    MAITRED_WRITE_DOCS=1 cargo test --test docs schemas

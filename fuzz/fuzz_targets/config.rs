@@ -1,6 +1,6 @@
 #![no_main]
 
-#[path = "../../tests/corpora/targets.rs"]
+#[path = "../../tests/it/corpora/targets.rs"]
 mod targets;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::run("config", bytes));

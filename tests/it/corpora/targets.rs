@@ -1,0 +1,256 @@
+//! What each fuzz target does with its bytes, and what must be true for any bytes.
+//! `tests/it/corpora.rs` includes this file and runs every file of every corpus, and so do the targets
+//! in `fuzz/fuzz_targets`, so that the two cannot drift apart. A target fails by a panic.
+
+mod expression;
+mod wire;
+
+use maitred::calcom::api_call::ApiAnswer;
+use maitred::cli::csv;
+use maitred::config::diagnostic::Severity;
+use maitred::config::parse;
+use maitred::control::protocol::SocketResponse;
+use maitred::control::server;
+use maitred::daemon::commands::dispatch;
+use maitred::domain::booking::BookingRef;
+use maitred::domain::criteria::global_policy::GlobalPolicy;
+use maitred::domain::fact::Commit;
+use maitred::domain::gate::{DeclineLimit, PassLimits, Policy, RefuseWith};
+use maitred::domain::id::BookingUid;
+use maitred::domain::time::{Span, Time};
+use maitred::store::clean_shutdown_marker::AppliedCommit;
+use maitred::store::codec::fact;
+use maitred::store::log::line::{self, Hash, LedgerId, OLDEST_FORMAT};
+use maitred::store::memory::{MemoryRecords, MemoryStore};
+use maitred::store::port::Store;
+use maitred::store::sled::values;
+use maitred::store::write_set::WriteSet;
+
+/// A function that tests the bytes of one input.
+pub type Target = fn(&[u8]);
+
+/// Every target, by the name of its corpus.
+pub const TARGETS: [(&str, Target); 7] = [
+    ("wire_v2", wire_v2),
+    ("wire_v1", wire_v1),
+    ("config", config),
+    ("csv_import", csv_import),
+    ("control", control),
+    ("record", record),
+    ("expression", expression::expression),
+];
+
+/// Runs the target of this name.
+///
+/// # Panics
+/// If a check fails.
+pub fn run(name: &str, bytes: &[u8]) {
+    let target = TARGETS.iter().find(|(known, _)| *known == name);
+    target.expect("a target of that name").1(bytes);
+}
+
+/// Returns the booking that the call requests.
+fn requested_booking() -> BookingRef {
+    BookingRef {
+        uid: BookingUid::parse("abc").expect("a uid"),
+        id: Some(7),
+    }
+}
+
+fn noon() -> Time {
+    Time::from_timestamp(1_795_420_000, 0).expect("an instant")
+}
+
+/// Splits an input into two digits (the call and the status) and the body.
+fn parse_exchange(bytes: &[u8]) -> Option<(u8, ApiAnswer)> {
+    const STATUS: [u16; 10] = [200, 200, 200, 201, 400, 401, 403, 404, 500, 308];
+    let [call, status, body @ ..] = bytes else {
+        return None;
+    };
+    let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
+    let answer = ApiAnswer {
+        host: "cal.test:443".to_owned(),
+        status: STATUS[usize::from(status.wrapping_sub(b'0')) % STATUS.len()],
+        is_html: first == Some(&b'<'),
+        location: None,
+        server_time: Some(noon()),
+        body: body.to_vec(),
+    };
+    Some((call.wrapping_sub(b'0') % 10, answer))
+}
+
+/// Tests an answer of API v2 to any call.
+fn wire_v2(bytes: &[u8]) {
+    if let Some((call, answer)) = parse_exchange(bytes) {
+        wire::v2(call, &requested_booking(), &answer);
+        wire::from_file(&answer.body);
+    }
+}
+
+/// Tests an answer of API v1 to any call.
+fn wire_v1(bytes: &[u8]) {
+    if let Some((call, answer)) = parse_exchange(bytes) {
+        wire::v1(call, &requested_booking(), &answer);
+        wire::from_file(&answer.body);
+    }
+}
+
+/// Tests the text of a configuration.
+fn config(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let lines = text.lines().count().max(1);
+    let (findings, failed) = match parse::parse(text, "/etc/maitred/config.toml") {
+        Ok(loaded) => (loaded.warnings, false),
+        Err(findings) => (findings.0, true),
+    };
+    let errors = findings.iter().any(|one| one.severity == Severity::Error);
+    assert_eq!(errors, failed, "it fails for an error and only for one");
+    for finding in findings {
+        let rendered = finding.to_string();
+        let odd = |c: char| c.is_control() && c != '\n';
+        assert!(!rendered.contains(odd), "{rendered:?}");
+        assert!(!finding.help.is_empty(), "{rendered}");
+        if let Some(place) = finding.position {
+            // The end of a text that ends in a line break is on the line after it.
+            assert!((1..=lines + 1).contains(&place.line), "{rendered}");
+        }
+    }
+}
+
+/// Tests a file for `credits import`.
+fn csv_import(bytes: &[u8]) {
+    match csv::parse(bytes, chrono_tz::Tz::UTC) {
+        Ok(rows) => {
+            assert!((1..=csv::MAX_ROWS).contains(&rows.len()));
+            let mut references: Vec<&str> = rows.iter().map(|row| row.reference.as_str()).collect();
+            references.sort_unstable();
+            references.dedup();
+            assert_eq!(references.len(), rows.len(), "each row has its own");
+            for row in &rows {
+                // A row without credits opens the account.
+                assert!(!row.account.is_empty(), "{row:?}");
+                assert_eq!(row.account, row.account.to_lowercase());
+            }
+        }
+        Err(bad) => {
+            assert!(!bad.0.is_empty(), "a reason");
+            let text = bad.describe(std::path::Path::new("file.csv"));
+            let odd = |c: char| c.is_control() && c != '\n';
+            assert!(!text.contains(odd), "{text:?}");
+        }
+    }
+}
+
+/// The ledger before the first command: bo has 10 credits and has spent one on `abc`.
+const INITIAL_LEDGER: &str = r#"[
+    {"grant":{"reference":"g","account":"bo@example.com","credits":10,
+        "personal":{"text":"spring"}}},
+    {"decided":{"id":"abc","bookings":[{"uid":"abc","id":7}],"event_type":77,
+        "slug":"lesson","gate":"lesson","host":12,"account":"bo@example.com","start":"2026-12-01T09:00:00Z","end":"2026-12-01T10:00:00Z",
+        "created":"2026-11-20T08:00:00Z","decision":"confirm","cost":1,"credits":1,
+        "call":"confirm","policy":"f","decided":"2026-11-20T08:01:00Z",
+        "first":"2026-11-20T08:01:00Z","state":"recorded",
+        "personal":{"title":"Lesson","booker":"bo@example.com"}}},
+    {"hold":{"booking":{"uid":"abc","id":7},"request":"abc","account":"bo@example.com",
+        "parts":[{"grant":"g","credits":1}],"event_type":77,"host":12,
+        "start":"2026-12-01T09:00:00Z","end":"2026-12-01T10:00:00Z"}},
+    {"post":{"booking":"abc"}},
+    {"settled":{"request":"abc","outcome":"confirmed"}}]"#;
+
+/// Tests lines from the control socket, carried out one after the other.
+fn control(bytes: &[u8]) {
+    /// The maximum number of commands in one input.
+    const MAX_LINES: usize = 16;
+    let mut store = MemoryStore::new();
+    let facts = fact::read(INITIAL_LEDGER.as_bytes()).expect("they are facts");
+    store.commit(noon(), facts, &[]).expect("that fit together");
+    let policy = Policy {
+        gates: Vec::new(),
+        hosts: Vec::new(),
+        refuse_with: RefuseWith::Decline,
+        limits: PassLimits {
+            requests_per_pass: 250,
+            declines: DeclineLimit {
+                at_most: 25,
+                per: Span::minutes(15),
+            },
+            max_observation_age: Span::seconds(10),
+            series_settle: Span::seconds(10),
+            resend_after: Span::minutes(15),
+        },
+        global: GlobalPolicy::default(),
+        hash: "fuzz".to_owned(),
+    };
+    for line in bytes.split(|byte| *byte == b'\n').take(MAX_LINES) {
+        let response = match server::parse_command(line) {
+            Ok(command) => match dispatch::run_command(&mut store, &policy, noon(), &command) {
+                Ok(answer) => SocketResponse::Ok(Box::new(answer)),
+                Err(refusal) => SocketResponse::Err(refusal),
+            },
+            Err(refusal) => SocketResponse::Err(refusal),
+        };
+        let text = serde_json::to_vec(&response).expect("a response can be written");
+        let read: SocketResponse = serde_json::from_slice(&text).expect("and read again");
+        assert_eq!(read, response);
+        // A client can read anything that a daemon might answer.
+        let _response: Result<SocketResponse, _> = serde_json::from_slice(line);
+    }
+    for account in store.accounts(None, usize::MAX).expect("it reads") {
+        assert!(account.adds_up(), "{account:?}");
+    }
+    let verified = store.verify().expect("it verifies");
+    assert_eq!(verified.differences, Vec::<String>::new());
+}
+
+/// Tests a line of the log, its facts, and the rows of the projection.
+fn record(bytes: &[u8]) {
+    if let Ok(sealed) = line::unseal(bytes) {
+        let _header = line::read_header(&sealed);
+        let _entry = sealed.parse_entry();
+    }
+    let _applied = AppliedCommit::parse(bytes);
+    if let Ok(facts) = fact::read_format(OLDEST_FORMAT, bytes) {
+        let written = fact::write(&facts).expect("what was read can be written");
+        assert_eq!(fact::read(&written).expect("and read again"), facts);
+    }
+    if let Ok(facts) = fact::read(bytes) {
+        let written = fact::write(&facts).expect("what was read can be written");
+        assert_eq!(fact::read(&written).expect("and read again"), facts);
+        let (text, hash) = line::format_commit(LedgerId::NONE, (1, noon()), &written, Hash::NONE)
+            .expect("in this age");
+        let sealed = line::unseal(&text[..text.len() - 1]).expect("as it was sealed");
+        assert_eq!(sealed.hash, hash);
+        assert_eq!(sealed.parse_entry().expect("a commit").facts, written);
+        let nothing = MemoryRecords::default();
+        let mut overlay = WriteSet::new(&nothing);
+        let commit = Commit {
+            seq: 1,
+            at: noon(),
+            facts,
+        };
+        if overlay.apply(&commit).is_ok() {
+            for account in overlay.into_changes().accounts {
+                assert!(account.record.adds_up(), "{:?}", account.record);
+            }
+        }
+    }
+    if let Ok(account) = values::decode_account(bytes) {
+        let again =
+            values::decode_account(&values::encode_account(&account)).expect("as it was written");
+        assert_eq!(again.record, account.record);
+    }
+    if let Ok(request) = values::decode_request(bytes) {
+        let again =
+            values::decode_request(&values::encode_request(&request)).expect("as it was written");
+        assert_eq!(again.record, request.record);
+    }
+    if let Ok(charge) = values::decode_charge(bytes) {
+        let again =
+            values::decode_charge(&values::encode_charge(&charge)).expect("as it was written");
+        assert_eq!(again.record, charge.record);
+    }
+    let _given = values::decode_grant_record(bytes);
+    let _requests = values::decode_request_ids(bytes);
+}

@@ -1,0 +1,45 @@
+//! Tests of everything that is quick: the built binary, passes and watches against the sandbox, the
+//! client, the configuration, and the store. One program holds all of them, because each program of
+//! tests links the whole library.
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../common/own_process.rs"]
+mod own_process;
+#[path = "../store_support/mod.rs"]
+mod store_support;
+
+mod administration;
+mod binary;
+mod binary_fixture;
+mod calcom_client;
+mod commands;
+mod config_messages;
+mod corpora;
+mod deadlines;
+mod doctor;
+mod large_pages;
+mod log_lines;
+mod pass;
+mod policy;
+mod policy_replay;
+mod reach;
+mod reading;
+mod refunds;
+mod right_ledger;
+mod rules;
+mod sandbox_differences;
+mod sandbox_recordings;
+mod store_copy;
+mod store_damage;
+mod store_formats;
+mod store_indexes;
+mod store_log;
+mod store_model;
+mod store_open;
+mod store_record;
+mod strangers;
+mod unanswered;
+mod unresolved;
+mod watch;
+mod watch_orders;

@@ -1,0 +1,122 @@
+//! The written form of facts: it is read back unchanged, and never changes by accident.
+
+use std::sync::Arc;
+
+use crate::store_support::sample_facts;
+use maitred::domain::decision::{Finding, ReasonCode};
+use maitred::domain::fact::Fact;
+use maitred::store::codec::fact;
+
+#[test]
+fn what_is_written_is_read_again() {
+    let facts = sample_facts();
+    let text = fact::write(&facts).expect("they can be written");
+    assert_eq!(fact::read(&text).expect("they can be read"), facts);
+}
+
+#[test]
+fn every_kind_is_among_the_samples() {
+    let mut kinds: Vec<_> = sample_facts().iter().map(std::mem::discriminant).collect();
+    let mut different: Vec<std::mem::Discriminant<Fact>> = Vec::new();
+    kinds.retain(|kind| {
+        !different.contains(kind) && {
+            different.push(*kind);
+            true
+        }
+    });
+    assert_eq!(
+        kinds.len(),
+        22,
+        "a new kind of fact needs a sample, and a line below"
+    );
+}
+
+#[test]
+fn the_form_of_each_kind() {
+    let lines = sample_facts().into_iter().map(|fact| {
+        let text = fact::write(std::slice::from_ref(&fact)).expect("it can be written");
+        let text = String::from_utf8(text).expect("UTF-8");
+        text.replace('\u{2028}', "<2028>")
+    });
+    let lines = lines.collect::<Vec<_>>().join("\n");
+    insta::assert_snapshot!("kinds", lines);
+}
+
+#[test]
+fn what_this_version_does_not_know_is_refused() {
+    let rows = [
+        r#"[{"given":{"account":"bo@example.com"}}]"#,
+        r#"[{"opened":{"account":"bo@example.com","color":"red"}}]"#,
+        r#"[{"opened":{}}]"#,
+        r#"[{"opened":{"account":"b o"}}]"#,
+        r#"[{"post":{"booking":"a/b"}}]"#,
+        r#"[{"settled":{"request":"a","outcome":"lost"}}]"#,
+        r#"[{"reviewed":{"request":"a","verdict":"maybe"}}]"#,
+        r#"[{"reviewed":{"request":"a","verdict":"confirm","by":"ann"}}]"#,
+        r#"[{"frozen":{"account":"bo","frozen":false,"personal":{"text":"unpaid"}}}]"#,
+        r#"[{"closed":{"booking":"a","reason":{"code":"shrugged"}}}]"#,
+        r#"[{"closed":{"booking":"a","reason":{"code":"cancelled","by":"booker"}}}]"#,
+        r#"[{"expire":{"account":"bo","part":{"grant":"g","credits":1,"of":2}}}]"#,
+        r#"[{"expire":{"account":"bo","part":{"grant":"g","credits":1000000001}}}]"#,
+        r#"[{"expire":{"account":"bo","part":{"grant":"g","credits":-1}}}]"#,
+        r#"[{"unresolved":{"booking":{"uid":"a"},"code":"odd"}}]"#,
+        r#"[{"resolved":{"booking":"a","code":"revived","by":"nobody"}}]"#,
+        r#"[{"opened":{"account":"bo"},"post":{"booking":"a"}}]"#,
+        r#"[{"opened":{"account":"bo"}}] "x""#,
+        r#"{"opened":{"account":"bo"}}"#,
+    ];
+    for row in rows {
+        assert!(fact::read(row.as_bytes()).is_err(), "{row}");
+    }
+    // The same fact without the odd part is read, so the rows fail because of their odd part.
+    fact::read(br#"[{"expire":{"account":"bo","part":{"grant":"g","credits":1}}}]"#)
+        .expect("it is a fact");
+}
+
+#[test]
+fn unknown_words_inside_a_decision_are_refused() {
+    let whole = fact::write(&sample_facts()).expect("they can be written");
+    let whole = String::from_utf8(whole).expect("UTF-8");
+    for (known, unknown) in [
+        (r#"["enough"]"#, r#"["plenty"]"#),
+        (r#""decision":"confirm""#, r#""decision":"shrug""#),
+        (r#""state":"noted""#, r#""state":"lost""#),
+        (r#""policy":"#, r#""politics":1,"policy":"#),
+        (r#""kind":"confirm""#, r#""kind":"call""#),
+        (r#""verdict":"decline""#, r#""verdict":"maybe""#),
+        (r#""text":"came "#, r#""by":"ann","text":"came "#),
+    ] {
+        assert!(whole.contains(known), "{known}");
+        let other = whole.replace(known, unknown);
+        assert!(fact::read(other.as_bytes()).is_err(), "{unknown}");
+    }
+}
+
+#[test]
+fn the_code_of_a_finding_is_written_and_older_logs_do_without() {
+    let found = |code| {
+        let facts = sample_facts().into_iter().map(|mut fact| {
+            if let Fact::RequestDecided { request } = &mut fact {
+                Arc::make_mut(request).findings = vec![Finding {
+                    rule: "credit".into(),
+                    code,
+                    passed: false,
+                    detail: "cost 2, available 1".to_owned(),
+                }];
+            }
+            fact
+        });
+        facts.collect::<Vec<Fact>>()
+    };
+    let with_codes = found(Some(ReasonCode::ShortOfCredit));
+    let text = fact::write(&with_codes).expect("they can be written");
+    assert_eq!(fact::read(&text).expect("they can be read"), with_codes);
+    let text = String::from_utf8(text).expect("UTF-8");
+    let code = r#""code":"short-of-credit","passed""#;
+    assert!(text.contains(code), "{text}");
+    let older = text.replace(code, r#""passed""#);
+    let read = fact::read(older.as_bytes()).expect("an older log can be read");
+    assert_eq!(read, found(None));
+    let unknown = text.replace(code, r#""code":"plenty","passed""#);
+    assert!(fact::read(unknown.as_bytes()).is_err());
+}
