@@ -1,6 +1,7 @@
 //! Tests that run in a process of their own, because the log, the environment and the memory belong
 //! to a process.
 
+#![allow(dead_code, reason = "each program of tests uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 
 use std::process::{Command, Output};
