@@ -7,10 +7,10 @@ use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
-use super::lookup_config::LookupConfig;
 use crate::domain::criteria::on_violation::OnViolation;
 use crate::domain::gate::{Gate, OnUnanswered, Policy, RefuseWith};
 use crate::domain::id::{EventTypeKey, HostKey};
+use crate::domain::lookup::LookupConfig;
 use crate::domain::refund_policy::{
     AcceptedMove, Blame, ExpiredRefund, HostAbsent, LateMove, NoShow, OnReschedule, OnRevived,
     OnUnmanaged, RefundTerms, Terms,

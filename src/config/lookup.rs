@@ -8,7 +8,6 @@ use std::time::Duration;
 use reqwest::Url;
 
 use super::diagnostic_collector::DiagnosticCollector;
-use super::lookup_config::{LookupConfig, LookupSource};
 use super::on_violation;
 use super::reader::{TomlTable, TomlValue};
 use super::secret_detection;
@@ -17,9 +16,7 @@ use super::value::is_local;
 use super::value::set;
 use crate::domain::criteria::global_policy::LookupRequirement;
 use crate::domain::criteria::on_violation::OnViolation;
-
-/// The placeholder for the booker's address in a URL.
-pub const ADDRESS_PLACEHOLDER: &str = "{address}";
+use crate::domain::lookup::{ADDRESS_PLACEHOLDER, LookupConfig, LookupSource};
 
 /// The most lookups: for one request, each of them may be asked.
 const MAX_LOOKUPS: usize = 20;

@@ -33,7 +33,6 @@ mod gate;
 mod global_policy;
 mod hash;
 mod localized_text;
-pub mod lookup_config;
 mod on_violation;
 mod price;
 mod reader;

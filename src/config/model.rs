@@ -7,13 +7,13 @@ use std::time::Duration;
 use chrono_tz::Tz;
 
 use super::hash;
-use super::lookup_config::LookupConfig;
 use super::recurrence::{CronExpression, Recurrence};
 use crate::domain::criteria::gate_criteria::Criteria;
 use crate::domain::criteria::global_policy::GlobalPolicy;
 use crate::domain::criteria::on_violation::OnViolation;
 use crate::domain::dialect::Dialect;
 use crate::domain::gate::{DeclineLimit, Gate, OnUnanswered, PassLimits, Policy, RefuseWith};
+use crate::domain::lookup::LookupConfig;
 use crate::domain::refund_policy::Terms;
 use crate::domain::time::Span;
 

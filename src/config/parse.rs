@@ -9,13 +9,13 @@ use toml::de::DeTable;
 
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::diagnostic_collector::DiagnosticCollector;
-use super::lookup_config::LookupConfig;
 use super::model::{self, Config, Control, Schedule, StoreConfig};
 use super::reader::{self, KEY_ADVICE, TomlTable, TomlValue};
 use super::value::set;
 use super::{calcom, check, gate, global_policy, localized_text, lookup, rule, value};
 use crate::domain::criteria::global_policy::GlobalPolicy;
 use crate::domain::gate::{DeclineLimit, PassLimits, Policy};
+use crate::domain::lookup::LookupConfig;
 
 /// Bounds of the interval of a schedule. No server would tolerate more than one run per second, and
 /// for less than one run per day there are timers.

@@ -4,10 +4,10 @@
 use super::calendar::CalendarError;
 use super::commands::parse::commit_failed;
 use super::error_chain::error_chain;
-use super::lookups::LookupError;
 use crate::config::load::LoadError;
 use crate::control::exit;
 use crate::control::protocol::{Refusal, StoppedView};
+use crate::lookup::client::LookupSetupError;
 use crate::reconcile::context::PassError;
 use crate::store::lock::LockError;
 use crate::store::open_report::OpenError;
@@ -131,9 +131,9 @@ impl From<CalendarError> for Failure {
     }
 }
 
-impl From<LookupError> for Failure {
-    fn from(error: LookupError) -> Self {
-        Self::Configuration(error_chain(&error))
+impl From<LookupSetupError> for Failure {
+    fn from(error: LookupSetupError) -> Self {
+        Self::Configuration(error.to_string())
     }
 }
 

@@ -8,7 +8,6 @@ pub mod commands;
 pub mod doctor;
 pub mod error_chain;
 pub mod failure;
-pub mod lookups;
 pub mod offline;
 pub mod ownership;
 pub mod pin;

@@ -8,7 +8,6 @@ use tokio::sync::mpsc;
 use super::commands::{dispatch, operator_log};
 use super::error_chain::error_chain;
 use super::failure::Failure;
-use super::lookups;
 use super::ownership;
 use super::process::{log_notice, log_progress, open_store};
 use super::run_once::pass_until_idle;
@@ -21,6 +20,7 @@ use crate::config::model::Config;
 use crate::control::protocol::{Command, CommandResult, Refusal};
 use crate::domain::plan::Problem;
 use crate::domain::time::Clock;
+use crate::lookup::client::LookupClient;
 use crate::reconcile::context::{PassError, Ports, Session, StopSignal};
 use crate::reconcile::report::PassReport;
 use crate::reconcile::watch::{WatchReport, run_watch_with_report};
@@ -159,7 +159,7 @@ async fn run_passes(
     stop: &StopSignal,
 ) -> Result<RunOutcome, Failure> {
     let dry_run = mode.is_dry();
-    let lookups = lookups::open(config)?;
+    let lookups = LookupClient::open(&config.lookups)?;
     let store: Box<dyn Store> = if dry_run {
         open_store_for(config, clock, &Command::Plan {})?
     } else {

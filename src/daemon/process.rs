@@ -8,7 +8,6 @@ use tokio::sync::{mpsc, oneshot};
 use super::calendar;
 use super::error_chain::error_chain;
 use super::failure::Failure;
-use super::lookups;
 use super::ownership;
 use super::run::{Daemon, LoopEnd, run};
 use super::schedule;
@@ -18,6 +17,7 @@ use crate::config::model::Config;
 use crate::control::listener::Listener;
 use crate::control::server::{ReceivedCommand, serve as serve_clients};
 use crate::domain::time::Clock;
+use crate::lookup::client::LookupClient;
 use crate::reconcile::context::StopSignal;
 use crate::store::log_store::LogStore;
 use crate::store::open::{CreateIfMissing, open};
@@ -33,7 +33,7 @@ const COMMAND_QUEUE_LENGTH: usize = 16;
 /// Fails when something cannot be opened, or when the daemon can no longer work.
 pub async fn run_daemon(config: Config, config_path: PathBuf, clock: Clock) -> Result<(), Failure> {
     let opened = calendar::open(&config, &clock)?;
-    let lookups = lookups::open(&config)?;
+    let lookups = LookupClient::open(&config.lookups)?;
     let (wakes, queue) = mpsc::channel(WAKE_QUEUE_LENGTH);
     let signals = signals::listen(wakes.clone())
         .map_err(|error| Failure::Failed(format!("failed to listen for signals: {error}")))?;

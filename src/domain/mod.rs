@@ -15,6 +15,7 @@ pub mod id;
 pub mod intent;
 pub mod ledger;
 pub mod ledger_state;
+pub mod lookup;
 pub mod messages;
 pub mod name_distance;
 pub mod plan;

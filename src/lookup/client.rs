@@ -8,15 +8,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use secrecy::SecretString;
 use tokio::sync::Semaphore;
 
 use super::command;
+use super::credential::{CredentialError, read_credential};
 use super::http::{LookupUrl, LookupUrlError};
 use super::request::LookupRequest;
 use super::response::LookupFailure;
 use crate::domain::booking::Answer;
 use crate::domain::id::Address;
+use crate::domain::lookup::{LookupConfig, LookupSource};
 use crate::domain::time::{Clock, Span, Time};
 
 /// How many consecutive queries may find a system unavailable. Afterwards the system is not queried
@@ -27,43 +28,17 @@ const MAX_CONSECUTIVE_FAILURES: usize = 3;
 /// dropped, or else all.
 const MAX_CACHED_ANSWERS: usize = 10_000;
 
-/// The configuration of one lookup.
-#[derive(Debug)]
-pub struct Spec {
-    /// The name that rules use: `lookup.<name>`.
-    pub name: String,
-    pub source: SpecSource,
-    /// The time limit from the start to the last byte of the answer; waiting for a permit does not
-    /// count.
-    pub timeout: Duration,
-    /// How long an answer is valid for all requests of this booker. Zero: for one request.
-    pub cached_for: Span,
-    /// The most queries that may run at the same time.
-    pub at_once: usize,
-}
-
-/// The system to query.
-#[derive(Debug)]
-pub enum SpecSource {
-    /// A program with its arguments; no shell is involved.
-    Command { program: PathBuf, args: Vec<String> },
-    Http {
-        /// The URL, with `{address}` where the booker's address goes.
-        url: String,
-        credential: Option<SecretString>,
-    },
-}
-
 /// Why a lookup cannot be set up. Nothing was queried.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[error("lookup {name}: {why}")]
 pub struct LookupSetupError {
     pub name: String,
-    pub why: SpecError,
+    pub why: LookupFlaw,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SpecError {
+/// What is wrong with a lookup.
+#[derive(Debug, thiserror::Error)]
+pub enum LookupFlaw {
     #[error("another one has the same name")]
     DuplicateName,
     #[error("the command is empty")]
@@ -74,6 +49,8 @@ pub enum SpecError {
     ZeroConcurrency,
     #[error(transparent)]
     Http(#[from] LookupUrlError),
+    #[error(transparent)]
+    Credential(#[from] CredentialError),
 }
 
 /// All lookups. The default has none.
@@ -90,6 +67,7 @@ struct LookupEndpoint {
     cache: Mutex<BTreeMap<Address, (Time, Answer)>>,
 }
 
+/// A source that is ready to be queried: its URL is checked, its credential read.
 enum LookupTransport {
     Command { program: PathBuf, args: Vec<String> },
     Http(LookupUrl),
@@ -102,21 +80,20 @@ impl fmt::Debug for LookupClient {
 }
 
 impl LookupClient {
-    /// Sets up the lookups. Nothing is queried yet.
+    /// Sets up the lookups, and reads their credentials. Nothing is queried yet.
     ///
     /// # Errors
-    /// Returns an error if one of the lookups cannot be used.
-    pub fn open(specs: Vec<Spec>) -> Result<Self, LookupSetupError> {
+    /// Returns an error if one of the lookups cannot be used, or if its credential cannot be read.
+    pub fn open(lookups: &[LookupConfig]) -> Result<Self, LookupSetupError> {
         let mut endpoints = BTreeMap::new();
-        for spec in specs {
-            let name = spec.name.clone();
+        for lookup in lookups {
             let setup_error = |why| LookupSetupError {
-                name: name.clone(),
+                name: lookup.name.clone(),
                 why,
             };
-            let endpoint = LookupEndpoint::open(spec).map_err(setup_error)?;
-            if endpoints.insert(name.clone(), endpoint).is_some() {
-                return Err(setup_error(SpecError::DuplicateName));
+            let endpoint = LookupEndpoint::open(lookup).map_err(setup_error)?;
+            if endpoints.insert(lookup.name.clone(), endpoint).is_some() {
+                return Err(setup_error(LookupFlaw::DuplicateName));
             }
         }
         Ok(Self { endpoints })
@@ -198,26 +175,38 @@ impl PassLookups<'_> {
 }
 
 impl LookupEndpoint {
-    fn open(spec: Spec) -> Result<Self, SpecError> {
-        if spec.timeout.is_zero() {
-            return Err(SpecError::ZeroTimeout);
+    fn open(lookup: &LookupConfig) -> Result<Self, LookupFlaw> {
+        if lookup.timeout.is_zero() {
+            return Err(LookupFlaw::ZeroTimeout);
         }
-        if spec.at_once == 0 {
-            return Err(SpecError::ZeroConcurrency);
+        if lookup.at_once == 0 {
+            return Err(LookupFlaw::ZeroConcurrency);
         }
-        Ok(Self {
-            transport: match spec.source {
-                SpecSource::Command { program, .. } if program.as_os_str().is_empty() => {
-                    return Err(SpecError::NoCommand);
-                }
-                SpecSource::Command { program, args } => LookupTransport::Command { program, args },
-                SpecSource::Http { url, credential } => {
-                    LookupTransport::Http(LookupUrl::open(&url, credential.as_ref())?)
-                }
+        let transport = match &lookup.source {
+            LookupSource::Command { program, .. } if program.as_os_str().is_empty() => {
+                return Err(LookupFlaw::NoCommand);
+            }
+            LookupSource::Command { program, args } => LookupTransport::Command {
+                program: program.clone(),
+                args: args.clone(),
             },
-            timeout: spec.timeout,
-            cached_for: spec.cached_for,
-            permits: Semaphore::new(spec.at_once.min(Semaphore::MAX_PERMITS)),
+            LookupSource::Url {
+                url,
+                credential_file,
+            } => {
+                let credential = credential_file
+                    .as_deref()
+                    .map(read_credential)
+                    .transpose()?;
+                LookupTransport::Http(LookupUrl::open(url, credential.as_ref())?)
+            }
+        };
+        Ok(Self {
+            transport,
+            timeout: lookup.timeout,
+            // A duration that the calendar cannot represent means forever.
+            cached_for: Span::from_std(lookup.cached_for).unwrap_or(Span::MAX),
+            permits: Semaphore::new(lookup.at_once.min(Semaphore::MAX_PERMITS)),
             cache: Mutex::default(),
         })
     }

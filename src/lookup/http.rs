@@ -11,10 +11,8 @@ use secrecy::{ExposeSecret, SecretString};
 use super::response::{LookupFailure, MAX_RESPONSE_BYTES, parse_response, sanitize_message};
 use crate::domain::booking::Answer;
 use crate::domain::id::Address;
+use crate::domain::lookup::ADDRESS_PLACEHOLDER;
 use crate::http::{self, HttpClient, HttpClientError, describe_error, is_loopback};
-
-/// The placeholder for the address in a URL.
-pub const ADDRESS_PLACEHOLDER: &str = "{address}";
 
 /// The characters that are percent-encoded: all except those that need no encoding anywhere in a
 /// URL.

@@ -2,7 +2,6 @@
 //! addition to credit. Settings for operators only, such as notes, do not decide and are left out.
 
 use super::{quote, render_effect, render_event_type};
-use crate::config::lookup_config::{LookupConfig, LookupSource};
 use crate::domain::criteria::access_list::{AccessEntry, AccessSubject};
 use crate::domain::criteria::cap::Cap;
 use crate::domain::criteria::custom_rule::Rule;
@@ -12,6 +11,7 @@ use crate::domain::criteria::gate_criteria::{
 use crate::domain::criteria::global_policy::{GlobalPolicy, ManagedUsers};
 use crate::domain::criteria::price::Price;
 use crate::domain::criteria::time_window::TimeWindow;
+use crate::domain::lookup::{LookupConfig, LookupSource};
 use crate::domain::rule::localized_text::LocalizedText;
 use crate::domain::time::Span;
 

@@ -11,12 +11,12 @@ use rustix::fs::{Access, access, statvfs};
 use rustix::process::geteuid;
 
 use super::check_result::{error, error_with_exit, ok, warning};
-use crate::config::lookup_config::{LookupConfig, LookupSource};
 use crate::config::model::Config;
 use crate::control::client::{self, ClientError};
 use crate::control::exit;
 use crate::control::protocol::{CheckFinding, Command, CommandResult};
 use crate::daemon::failure::Failure;
+use crate::domain::lookup::{LookupConfig, LookupSource};
 use crate::store::lock::holder_of;
 use crate::store::open_report::OpenError;
 use crate::store::port::Store as _;

@@ -7,8 +7,7 @@ use crate::config::load::{LoadError, load};
 use crate::config::model::Config;
 use crate::daemon::backoff::Backoff;
 use crate::daemon::calendar;
-use crate::daemon::error_chain::error_chain;
-use crate::daemon::lookups;
+use crate::lookup::client::LookupClient;
 use crate::reconcile::context::Session;
 
 impl Loop {
@@ -45,10 +44,10 @@ impl Loop {
                 return;
             }
         };
-        let lookups = match lookups::open(&loaded.config) {
+        let lookups = match LookupClient::open(&loaded.config.lookups) {
             Ok(lookups) => lookups,
             Err(error) => {
-                tracing::error!("the configuration stays as it was: {}", error_chain(&error));
+                tracing::error!("the configuration stays as it was: {error}");
                 return;
             }
         };

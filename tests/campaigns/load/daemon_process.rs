@@ -10,11 +10,12 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use maitred::daemon::calendar;
 use maitred::daemon::process::open_store;
 use maitred::daemon::run::{self, run};
 use maitred::daemon::wake::{WAKE_QUEUE_LENGTH, Wake};
-use maitred::daemon::{calendar, lookups};
 use maitred::domain::time::Time;
+use maitred::lookup::client::LookupClient;
 use maitred::reconcile::context::{PassError, StopSignal};
 use maitred::reconcile::report::{PassReport, StepOutcome};
 use maitred::reconcile::watch::WatchReport;
@@ -182,7 +183,7 @@ impl DaemonInChild {
         let (wakes, queue) = mpsc::channel(WAKE_QUEUE_LENGTH);
         let (tells, ends) = mpsc::channel(WAKE_QUEUE_LENGTH);
         let daemon = run::Daemon {
-            lookups: Arc::new(lookups::open(&config).unwrap()),
+            lookups: Arc::new(LookupClient::open(&config.lookups).unwrap()),
             config,
             config_path,
             calendar: opened.calendar,

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use maitred::domain::criteria::global_policy::LookupRequirement;
 use maitred::domain::criteria::on_violation::OnViolation;
+use maitred::domain::lookup::{LookupConfig, LookupSource};
 use maitred::domain::time::Span;
-use maitred::lookup::client::{LookupClient, Spec, SpecSource};
+use maitred::lookup::client::LookupClient;
 use maitred::reconcile::report::PassReport;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -27,21 +28,21 @@ const LONG_TIMEOUT: Duration = Duration::from_secs(20);
 /// A limit for systems that never answer.
 const SHORT_TIMEOUT: Duration = Duration::from_millis(300);
 
-fn shell_source(folder: &TempDir, name: &str, script: &str) -> SpecSource {
+fn shell_source(folder: &TempDir, name: &str, script: &str) -> LookupSource {
     let path = folder.path().join(name);
     fs::write(&path, script).unwrap();
-    SpecSource::Command {
+    LookupSource::Command {
         program: PathBuf::from("/bin/sh"),
         args: vec![path.display().to_string()],
     }
 }
 
-fn spec(source: SpecSource, timeout: Duration, cached_for: Span) -> Spec {
-    Spec {
+fn spec(source: LookupSource, timeout: Duration, cached_for: Span) -> LookupConfig {
+    LookupConfig {
         name: "crm".to_owned(),
         source,
         timeout,
-        cached_for,
+        cached_for: cached_for.to_std().unwrap(),
         at_once: 2,
     }
 }
@@ -66,11 +67,11 @@ const GOOD_STANDING: &str = "lookup.crm.standing == \"good\"";
 /// problems.
 async fn decide_one(
     fixture: &mut PassFixture,
-    spec: Spec,
+    spec: LookupConfig,
     require: &str,
     no_answer: OnViolation,
 ) -> (String, String) {
-    fixture.lookups = LookupClient::open(vec![spec]).unwrap();
+    fixture.lookups = LookupClient::open(&[spec]).unwrap();
     set_rule(fixture, require, no_answer);
     fixture.grant("bo@example.com", 5).await;
     let lesson = fixture.event_types.lesson;
@@ -196,7 +197,7 @@ async fn the_answer_of_a_command_decides() {
         );
     }
     let mut fixture = PassFixture::new(DIALECTS[0]).await;
-    let source = SpecSource::Command {
+    let source = LookupSource::Command {
         program: folder.path().join("none"),
         args: Vec::new(),
     };
@@ -330,10 +331,12 @@ async fn start_server(answer: Option<&'static str>) -> LookupServer {
     LookupServer { port, requests }
 }
 
-fn url_source(port: u16) -> SpecSource {
-    SpecSource::Http {
+fn url_source(folder: &TempDir, port: u16) -> LookupSource {
+    let credential = folder.path().join("credential");
+    fs::write(&credential, "top-secret-0123\n").unwrap();
+    LookupSource::Url {
         url: format!("http://127.0.0.1:{port}/members/{{address}}?full=1"),
-        credential: Some("top-secret-0123".to_owned().into()),
+        credential_file: Some(credential),
     }
 }
 
@@ -374,6 +377,7 @@ async fn the_answer_of_an_endpoint_decides() {
         (Some("nonsense\r\n\r\n"), failed, "no-answer"),
         (None, failed, "within 300ms"),
     ];
+    let folder = tempfile::tempdir().unwrap();
     for (answer, expect, problem) in rows {
         let server = start_server(answer).await;
         let mut fixture = PassFixture::new(DIALECTS[0]).await;
@@ -382,7 +386,7 @@ async fn the_answer_of_an_endpoint_decides() {
         } else {
             LONG_TIMEOUT
         };
-        let spec = spec(url_source(server.port), timeout, Span::zero());
+        let spec = spec(url_source(&folder, server.port), timeout, Span::zero());
         let (got, problems) =
             decide_one(&mut fixture, spec, GOOD_STANDING, OnViolation::Review).await;
         assert_eq!(got, expect, "{answer:?}: {problems}");
@@ -428,8 +432,7 @@ async fn an_answer_is_good_for_a_while_and_only_for_its_booker() {
     };
     let mut fixture = PassFixture::new(DIALECTS[0]).await;
     let source = shell_source(&folder, "crm.sh", &script);
-    fixture.lookups =
-        LookupClient::open(vec![spec(source, LONG_TIMEOUT, Span::minutes(10))]).unwrap();
+    fixture.lookups = LookupClient::open(&[spec(source, LONG_TIMEOUT, Span::minutes(10))]).unwrap();
     set_rule(&mut fixture, GOOD_STANDING, OnViolation::Review);
     fixture.grant("bo@example.com", 10).await;
     fixture.grant("cy@example.com", 10).await;
@@ -460,11 +463,16 @@ async fn an_answer_is_good_for_a_while_and_only_for_its_booker() {
 /// A system that does not answer is not waited for again and again.
 #[tokio::test]
 async fn an_unreachable_system_is_called_a_few_times_in_one_pass() {
+    let folder = tempfile::tempdir().unwrap();
     let server = start_server(None).await;
     let mut fixture = PassFixture::new(DIALECTS[0]).await;
-    let mut one_by_one = spec(url_source(server.port), SHORT_TIMEOUT, Span::zero());
+    let mut one_by_one = spec(
+        url_source(&folder, server.port),
+        SHORT_TIMEOUT,
+        Span::zero(),
+    );
     one_by_one.at_once = 1;
-    fixture.lookups = LookupClient::open(vec![one_by_one]).unwrap();
+    fixture.lookups = LookupClient::open(&[one_by_one]).unwrap();
     set_rule(&mut fixture, GOOD_STANDING, OnViolation::Review);
     fixture.grant("bo@example.com", 20).await;
     let lesson = fixture.event_types.lesson;
@@ -497,7 +505,7 @@ async fn lookups_run_with_bounded_concurrency() {
         now = now.display()
     );
     let source = shell_source(&folder, "crm.sh", &script);
-    let desk = LookupClient::open(vec![spec(source, LONG_TIMEOUT, Span::zero())]).unwrap();
+    let desk = LookupClient::open(&[spec(source, LONG_TIMEOUT, Span::zero())]).unwrap();
     let mut fixture = PassFixture::new(DIALECTS[0]).await;
     fixture.lookups = desk;
     set_rule(&mut fixture, "lookup.crm <= 2", OnViolation::Review);

@@ -1,7 +1,10 @@
-//! Questions to other systems, as the configuration describes them.
+//! Questions to the operator's own systems: what is asked, and how.
 
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// The placeholder for the booker's address in a URL.
+pub const ADDRESS_PLACEHOLDER: &str = "{address}";
 
 /// A question to another system, and how it is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,9 +12,9 @@ pub struct LookupConfig {
     /// Letters, digits and `_`, so that an expression can contain the name.
     pub name: String,
     pub source: LookupSource,
-    /// How long one answer may take.
+    /// The time from the start to the last byte of an answer; waiting for a turn does not count.
     pub timeout: Duration,
-    /// How long an answer is used again; zero means never.
+    /// How long an answer is valid for all requests of this booker; zero means for one request.
     pub cached_for: Duration,
     /// How many questions may run at the same time.
     pub at_once: usize,
@@ -20,9 +23,9 @@ pub struct LookupConfig {
 /// The system that is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LookupSource {
-    /// A program and its arguments. The program is given by its whole path.
+    /// A program, given by its whole path, and its arguments; no shell is involved.
     Command { program: PathBuf, args: Vec<String> },
-    /// A `GET` request. `{address}` is replaced by the booker's address,
+    /// A `GET` request. [`ADDRESS_PLACEHOLDER`] is replaced by the booker's address,
     /// percent-encoded.
     Url {
         url: String,

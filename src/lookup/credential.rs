@@ -1,0 +1,96 @@
+//! Reads the credential of an HTTP endpoint from its file.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+use secrecy::zeroize::Zeroizing;
+
+/// The longest credential, in bytes: tokens have some hundred characters, and a header must hold
+/// the credential.
+const MAX_CREDENTIAL: usize = 4096;
+
+/// Why a credential cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CredentialError {
+    #[error(
+        "failed to read {} (credential-file; the user that runs maitred must be able to read it): \
+         {source}",
+        file.display()
+    )]
+    Read { file: PathBuf, source: io::Error },
+    #[error("what {} (credential-file) holds {flaw}", file.display())]
+    Unusable { file: PathBuf, flaw: &'static str },
+}
+
+/// Reads the credential, which is one word.
+///
+/// # Errors
+/// Returns an error if the file cannot be read or does not hold one word.
+pub(super) fn read_credential(path: &Path) -> Result<SecretString, CredentialError> {
+    let failed = |source| CredentialError::Read {
+        file: path.to_owned(),
+        source,
+    };
+    let unusable = |flaw| CredentialError::Unusable {
+        file: path.to_owned(),
+        flaw,
+    };
+    // The buffer has room for blanks around the credential, and for the byte that shows that the
+    // credential is too long.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(2 * MAX_CREDENTIAL));
+    let file = File::open(path).map_err(failed)?;
+    let read = file.take(2 * MAX_CREDENTIAL as u64).read_to_end(&mut bytes);
+    read.map_err(failed)?;
+    let text = std::str::from_utf8(&bytes).unwrap_or("\u{fffd}").trim();
+    if text.is_empty() {
+        Err(unusable("is empty"))
+    } else if text.len() > MAX_CREDENTIAL {
+        Err(unusable("is longer than 4096 bytes"))
+    } else if !text.chars().all(|c| c.is_ascii_graphic()) {
+        Err(unusable(
+            "has a blank, a line break or another character that no credential has",
+        ))
+    } else {
+        Ok(SecretString::from(text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_credential_is_one_word_in_its_file_and_is_never_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("credential");
+        let long = "s".repeat(MAX_CREDENTIAL + 1);
+        // what the file holds, and what is wrong with its content
+        let rows: [(&[u8], Option<&str>); 7] = [
+            (b"top-secret", None),
+            (b"  top-secret\n", None),
+            (b"", Some("is empty")),
+            (b" \n", Some("is empty")),
+            (b"top secret", Some("has a blank")),
+            (b"top-secret\xff", Some("has a blank")),
+            (long.as_bytes(), Some("is longer")),
+        ];
+        for (held, expect) in rows {
+            fs::write(&path, held).unwrap();
+            match (read_credential(&path), expect) {
+                (Ok(_), None) => {}
+                (Err(error), Some(expect)) => {
+                    let text = format!("{error} {error:?}");
+                    assert!(text.contains(expect), "{text}");
+                    assert!(!text.contains("secret"), "{text}");
+                }
+                (got, _) => panic!("{held:?}: {got:?}"),
+            }
+        }
+        let missing = read_credential(&folder.path().join("none")).unwrap_err();
+        assert!(missing.to_string().contains("No such file"), "{missing}");
+    }
+}
