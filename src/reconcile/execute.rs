@@ -9,15 +9,16 @@ use std::sync::Arc;
 use super::clock::clock_is_off;
 use super::context::{PassError, Ports};
 use super::report::{StepOutcome, StepReport};
+use super::send::in_flight::InFlightCall;
 use super::send::settle::commit_all_or_each;
-use super::send::{BatchResult, RecordedIntent, send_batch};
+use super::send::{BatchResult, send_batch};
 use super::store_reads;
 use crate::domain::decision::Decision;
 use crate::domain::fact::Fact;
 use crate::domain::gate::PassLimits;
 use crate::domain::id::{AccountId, Address, RequestId};
 use crate::domain::ledger::Violation;
-use crate::domain::plan::{Action, Plan, PlannedCall, Problem, Step};
+use crate::domain::plan::{Action, Plan, Problem, Step};
 use crate::domain::request::{Charge, ChargeState, OperatorReview, Request};
 use crate::domain::time::{Span, Time};
 use crate::store::port::{CommitError, ExpectedVersion, Store};
@@ -61,14 +62,6 @@ impl ExecutionReport {
 /// A step that needs no call: the facts that it writes, its outcome, and why it is not finished.
 type StepWithoutCall = (Step, Vec<Fact>, (StepOutcome, Option<String>));
 
-/// A step with a call to send.
-struct PreparedCall {
-    request: Request,
-    facts: Vec<Fact>,
-    expected_version: Option<(AccountId, Option<u64>)>,
-    call: PlannedCall,
-}
-
 /// Executes the plan.
 ///
 /// # Errors
@@ -91,12 +84,12 @@ pub async fn execute(
                 facts,
                 expected_account: expected_version,
                 call,
-            } => prepared_calls.push(PreparedCall {
-                request: Arc::unwrap_or_clone(step.request),
+            } => prepared_calls.push(InFlightCall::new(
+                Arc::unwrap_or_clone(step.request),
                 facts,
                 expected_version,
                 call,
-            }),
+            )),
             Action::Settle {
                 facts,
                 outcome,
@@ -208,7 +201,7 @@ async fn send_in_batches(
     ports: &Ports<'_>,
     limits: &PassLimits,
     planned_at: Time,
-    prepared_calls: Vec<PreparedCall>,
+    prepared_calls: Vec<InFlightCall>,
     execution: &mut ExecutionReport,
 ) -> Result<(), PassError> {
     let mut versions: BTreeMap<AccountId, Option<u64>> = BTreeMap::new();
@@ -231,7 +224,7 @@ async fn send_in_batches(
             return Ok(());
         }
         let size = ports.calendar.available_calls().clamp(1, MAX_BATCH);
-        let batch: Vec<PreparedCall> = prepared_calls.by_ref().take(size).collect();
+        let batch: Vec<InFlightCall> = prepared_calls.by_ref().take(size).collect();
         let intents = record_intents(ports, batch, &mut versions, execution).await?;
         let batch_result = send_batch(ports, limits, intents, &mut versions).await;
         record_batch_result(batch_result, execution)?;
@@ -262,10 +255,10 @@ fn record_batch_result(
 /// operator changed meanwhile; the next pass decides them again.
 async fn record_intents(
     ports: &Ports<'_>,
-    mut batch: Vec<PreparedCall>,
+    mut batch: Vec<InFlightCall>,
     versions: &mut BTreeMap<AccountId, Option<u64>>,
     execution: &mut ExecutionReport,
-) -> Result<Vec<RecordedIntent>, PassError> {
+) -> Result<Vec<InFlightCall>, PassError> {
     loop {
         let mut facts = Vec::new();
         let mut expected: BTreeMap<AccountId, Option<u64>> = BTreeMap::new();
@@ -296,14 +289,10 @@ async fn record_intents(
                 versions.extend(new_versions);
                 let pairs = batch.into_iter().zip(recorded_requests);
                 return Ok(pairs
-                    .map(
-                        |(prepared_call, (request, charges, carried_charge))| RecordedIntent {
-                            request,
-                            charges,
-                            carried_charge,
-                            call: prepared_call.call,
-                        },
-                    )
+                    .map(|(mut prepared_call, (request, charges, carried_charge))| {
+                        prepared_call.set_recorded_intent(request, charges, carried_charge);
+                        prepared_call
+                    })
                     .collect());
             }
             Err(BatchRejection::Violation(violation)) if batch.len() == 1 => {
@@ -344,7 +333,7 @@ async fn record_intents(
                 batch = remaining;
             }
             Err(BatchRejection::AccountChanged(account)) => {
-                let uses_account = |prepared_call: &PreparedCall| {
+                let uses_account = |prepared_call: &InFlightCall| {
                     !prepared_call.facts.is_empty()
                         && prepared_call
                             .expected_version

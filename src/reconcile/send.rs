@@ -4,7 +4,7 @@
 //! server is slow, all waiting bookings are read again.
 
 pub mod call;
-mod in_flight;
+pub mod in_flight;
 pub mod settle;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -23,7 +23,7 @@ use crate::domain::gate::PassLimits;
 use crate::domain::id::{AccountId, BookingUid, RequestId};
 use crate::domain::intent::BookingState;
 use crate::domain::plan::{PlannedCall, Problem};
-use crate::domain::request::{Charge, Request};
+use crate::domain::request::Request;
 use crate::domain::time::{Span, Time};
 use call::{send_call, set_sent_marks};
 use in_flight::{CallState, InFlightCall};
@@ -46,15 +46,6 @@ pub const MAX_DEADLINE_RETRIES: u32 = 5;
 
 /// The interval at which results are written down while calls are in flight.
 const SETTLE_INTERVAL: Span = Span::seconds(5);
-
-/// An intent that is recorded in the log, with the call that it needs.
-#[derive(Debug)]
-pub struct RecordedIntent {
-    pub request: Request,
-    pub charges: Vec<Charge>,
-    pub carried_charge: Option<Charge>,
-    pub call: PlannedCall,
-}
 
 /// The result of a batch.
 #[derive(Debug, Default)]
@@ -95,19 +86,19 @@ enum PreCallReading {
     NotListed,
 }
 
-/// Sends the calls of a batch and settles what is known. Never returns early while something that
+/// Sends the calls of a batch, whose intents are recorded, and settles what is known. Never returns early while something that
 /// could be settled is unsettled.
 pub async fn send_batch(
     ports: &Ports<'_>,
     limits: &PassLimits,
-    batch: Vec<RecordedIntent>,
+    batch: Vec<InFlightCall>,
     versions: &mut BTreeMap<AccountId, Option<u64>>,
 ) -> BatchResult {
     let mut driver = Driver {
         ports: *ports,
         limits,
         queue: (0..batch.len()).collect(),
-        slots: batch.into_iter().map(|one| Some(one.into())).collect(),
+        slots: batch.into_iter().map(Some).collect(),
         batch_read_running: false,
         active_tasks: 0,
         result: BatchResult::default(),
@@ -121,7 +112,7 @@ pub async fn send_batch(
         let why = "its turn did not come in this pass".to_owned();
         result
             .steps
-            .push((slot.intent.request, StepOutcome::Unresolved, Some(why)));
+            .push((slot.request, StepOutcome::Unresolved, Some(why)));
     }
     result
 }
@@ -232,7 +223,7 @@ impl<'a> Driver<'a> {
     /// Reads a booking by uid before its call.
     fn read_before_call(&mut self, n: usize, tasks: &mut Tasks<'a>) {
         let in_flight = self.slots[n].as_ref().expect("what waits is not settled");
-        let booking = in_flight.intent.call.booking.clone();
+        let booking = in_flight.call.booking.clone();
         let ports = self.ports;
         self.active_tasks += 1;
         let task = async move {
@@ -265,7 +256,7 @@ impl<'a> Driver<'a> {
             let in_flight = self.slots[n]
                 .as_ref()
                 .expect("it was not settled meanwhile");
-            let call = in_flight.intent.call.clone();
+            let call = in_flight.call.clone();
             let ports = self.ports;
             self.active_tasks += 1;
             let task = async move {
@@ -281,7 +272,7 @@ impl<'a> Driver<'a> {
         let in_flight = self.slots[n]
             .as_ref()
             .expect("what is under way is not settled");
-        in_flight.intent.request.id.clone()
+        in_flight.request.id.clone()
     }
 
     /// Returns the bookings whose next call has no reading that it may depend on.
@@ -293,7 +284,7 @@ impl<'a> Driver<'a> {
                 Some(PreCallReading::NotListed) => false,
                 None => true,
             })
-            .map(|in_flight| in_flight.intent.call.booking.clone())
+            .map(|in_flight| in_flight.call.booking.clone())
             .collect()
     }
 
@@ -383,7 +374,7 @@ impl<'a> Driver<'a> {
         let mut not_pending = Vec::new();
         for n in std::mem::take(&mut self.queue) {
             let in_flight = self.slots[n].as_mut().expect("what waits is not settled");
-            let uid = &in_flight.intent.call.booking.uid;
+            let uid = &in_flight.call.booking.uid;
             match states.get(uid) {
                 Some((BookingState::Pending, read_times)) => {
                     let until = reading_valid_until(*read_times, self.limits);
@@ -416,7 +407,7 @@ impl<'a> Driver<'a> {
         if in_flight.needs_read() {
             in_flight.busy = true;
             let ports = self.ports;
-            let request = in_flight.intent.request.clone();
+            let request = in_flight.request.clone();
             let states = in_flight.booking_states.clone();
             let read_task = async move {
                 TaskResult::RequestRead(

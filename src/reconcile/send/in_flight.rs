@@ -1,22 +1,33 @@
-//! One intent whose calls are in flight: the states of its bookings, and the results of its calls.
+//! The life of one planned call: its intent is recorded, its booking is read, the call is sent, and
+//! the states of the bookings afterwards say how it ended.
 
 use std::collections::BTreeMap;
 
+use super::PreCallReading;
 use super::call::to_call_end;
-use super::{PreCallReading, RecordedIntent};
 use crate::calcom::port::CallError;
 use crate::domain::booking;
-use crate::domain::id::BookingUid;
+use crate::domain::fact::Fact;
+use crate::domain::id::{AccountId, BookingUid};
 use crate::domain::intent::{self, BookingState, NextStep};
 use crate::domain::plan::{self, PlannedCall};
-use crate::domain::request::{CallEnd, CallKind, CallNote};
+use crate::domain::request::{CallEnd, CallKind, CallNote, Charge, Request};
 use crate::domain::time::{Time, truncate_to_millis};
 
 /// The maximum length of a server's message that is kept with a call, in characters.
 const MAX_NOTE_CHARS: usize = 300;
 
-pub(super) struct InFlightCall {
-    pub(super) intent: RecordedIntent,
+/// A call of the plan, from the plan to its settlement.
+pub struct InFlightCall {
+    pub request: Request,
+    /// The facts that record the intent; empty once the log holds them.
+    pub facts: Vec<Fact>,
+    /// The account that the plan charged, and its version then.
+    pub expected_version: Option<(AccountId, Option<u64>)>,
+    /// The charges that the intent holds, and the charge that it takes over, as recorded.
+    charges: Vec<Charge>,
+    carried_charge: Option<Charge>,
+    pub(super) call: PlannedCall,
     pub(super) booking_states: BTreeMap<BookingUid, BookingState>,
     pub(super) notes: Vec<CallNote>,
     pub(super) state: CallState,
@@ -47,31 +58,55 @@ pub(super) enum CallState {
     Failed,
 }
 
-impl From<RecordedIntent> for InFlightCall {
-    fn from(delivery: RecordedIntent) -> Self {
+impl InFlightCall {
+    /// Returns the call with nothing recorded and nothing sent.
+    pub fn new(
+        request: Request,
+        facts: Vec<Fact>,
+        expected_version: Option<(AccountId, Option<u64>)>,
+        call: PlannedCall,
+    ) -> Self {
         Self {
+            calls_left: request.bookings.len(),
+            request,
+            facts,
+            expected_version,
+            charges: Vec::new(),
+            carried_charge: None,
+            call,
             booking_states: BTreeMap::new(),
             notes: Vec::new(),
             state: CallState::Waiting,
             busy: false,
             reading: None,
             deadline_retries: 0,
-            calls_left: delivery.request.bookings.len(),
             unverified_call: None,
             why: None,
-            intent: delivery,
         }
     }
-}
 
-impl InFlightCall {
+    /// Takes over the intent as the log holds it: the request, its charges, and the charge that it
+    /// takes over.
+    pub fn set_recorded_intent(
+        &mut self,
+        request: Request,
+        charges: Vec<Charge>,
+        carried_charge: Option<Charge>,
+    ) {
+        self.facts.clear();
+        self.calls_left = request.bookings.len();
+        self.request = request;
+        self.charges = charges;
+        self.carried_charge = carried_charge;
+    }
+
     /// Returns the next transition. A call of this intent without an answer may still be running;
     /// the next pass sees when it ends.
     pub(super) fn next_step(&self) -> NextStep {
         intent::next_step(
-            &self.intent.request,
-            &self.intent.charges,
-            self.intent.carried_charge.as_ref(),
+            &self.request,
+            &self.charges,
+            self.carried_charge.as_ref(),
             &self.booking_states,
             self.unanswered_since(),
         )
@@ -80,12 +115,12 @@ impl InFlightCall {
     /// Returns when the call is too late: nothing is confirmed after its start. The called booking
     /// is the first of those that wait.
     pub(super) fn latest_send_time(&self) -> Option<Time> {
-        let RecordedIntent {
+        let Self {
             request,
             charges,
             call,
             ..
-        } = &self.intent;
+        } = self;
         let own_charge = charges
             .iter()
             .find(|one| one.booking.uid == call.booking.uid);
@@ -103,7 +138,7 @@ impl InFlightCall {
 
     /// Records that the booking was read before its call, and was not pending: nothing was sent.
     pub(super) fn record_state(&mut self, state: BookingState) {
-        let uid = self.intent.call.booking.uid.clone();
+        let uid = self.call.booking.uid.clone();
         self.booking_states.insert(uid, state);
     }
 
@@ -197,10 +232,7 @@ impl InFlightCall {
                     || (has_result && !self.busy && self.next_step() == NextStep::Unclear)
             }
             CallState::Failed => {
-                !self.busy
-                    && !self
-                        .booking_states
-                        .contains_key(&self.intent.call.booking.uid)
+                !self.busy && !self.booking_states.contains_key(&self.call.booking.uid)
             }
             CallState::ReadyToSettle | CallState::Unresolved => false,
         }
@@ -233,10 +265,10 @@ impl InFlightCall {
             NextStep::Call(booking)
                 if self.state == CallState::Waiting
                     && self.calls_left > 0
-                    && booking.uid != self.intent.call.booking.uid =>
+                    && booking.uid != self.call.booking.uid =>
             {
-                if let Some(call) = plan::planned_call(&self.intent.request, &booking) {
-                    self.intent.call = call;
+                if let Some(call) = plan::planned_call(&self.request, &booking) {
+                    self.call = call;
                     self.booking_states.clear();
                     self.reading = None;
                     self.deadline_retries = 0;

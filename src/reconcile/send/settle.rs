@@ -34,7 +34,7 @@ pub(super) async fn settle_finished_calls(
     {
         let next_step = in_flight.next_step();
         let unanswered_since = in_flight.unanswered_since();
-        let request = in_flight.intent.request;
+        let request = in_flight.request;
         let call_facts = in_flight.notes.drain(..).map(|call| Fact::CallRecorded {
             request: request.id.clone(),
             call,
