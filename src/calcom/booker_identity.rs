@@ -4,7 +4,7 @@
 use crate::domain::booking::{Attendee, Booker};
 use crate::domain::id::Address;
 
-use super::lenient_fields::{Object, name, text};
+use super::lenient_row::Row;
 
 /// The text that the server writes for a booker's address if it could not read the stored answers.
 const UNREADABLE_ADDRESS: &str = "unknown";
@@ -12,8 +12,8 @@ const UNREADABLE_ADDRESS: &str = "unknown";
 /// Returns the booker of a booking that is not seated: the person whose address was typed in.
 /// Without a typed address, the booker is the only attendee; `attendees` also holds guests and
 /// co-hosts, in no promised order.
-pub(super) fn identify_booker(answers: Option<&Object>, attendees: &[Attendee]) -> Option<Booker> {
-    let typed_address = answers.and_then(|answers| text(answers, "email"));
+pub(super) fn identify_booker(answers: Row<'_>, attendees: &[Attendee]) -> Option<Booker> {
+    let typed_address = answers.text("email");
     if typed_address == Some(UNREADABLE_ADDRESS) {
         return None;
     }
@@ -27,9 +27,8 @@ pub(super) fn identify_booker(answers: Option<&Object>, attendees: &[Attendee]) 
         .iter()
         .find(|attendee| attendee.address.as_ref() == Some(&address))
         .or(only_attendee);
-    let typed_name = answers.and_then(|answers| name(answers, "name"));
     Some(Booker {
-        name: typed_name.or_else(|| person?.name.clone()),
+        name: answers.name("name").or_else(|| person?.name.clone()),
         time_zone: person.and_then(|person| person.time_zone.clone()),
         language: person.and_then(|person| person.language.clone()),
         address,
@@ -101,7 +100,7 @@ mod tests {
             (Value::Null, vec![bo()], Some(("bo@x.org", Some("Bo")))),
         ];
         for (answers, attendees, expect) in rows {
-            let booker = identify_booker(answers.as_object(), &attendees);
+            let booker = identify_booker(Row::from(&answers), &attendees);
             let got = booker
                 .as_ref()
                 .map(|b| (b.address.as_str(), b.name.as_deref()));

@@ -2,16 +2,14 @@
 //! a webhook such as BOOKING_REQUESTED or BOOKING_CREATED (`calcom/api.md` 10). What the file does
 //! not say is assumed, and each assumption is named.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::booker_identity::identify_booker;
-use super::lenient_fields::{
-    Object, list, name, number, object, optional_instant, owned_text, price, required_instant,
-    to_answers, uid,
-};
+use super::common_fields::{price, read_attendee, read_host};
+use super::lenient_row::{FieldError, Row};
 use super::{bounded_json, v1, v2};
-use crate::domain::booking::{Attendee, Booking, BookingStatus, EventTypeRef, Host};
-use crate::domain::id::{Address, EventTypeId, HostId};
+use crate::domain::booking::{Attendee, Booking, BookingStatus, EventTypeRef};
+use crate::domain::id::EventTypeId;
 use crate::domain::time::Time;
 
 /// The longest file that is read as one booking.
@@ -57,9 +55,9 @@ pub fn parse_booking_file(text: &str) -> Result<ParsedBooking, FileError> {
     }
     let value = bounded_json::parse(text.as_bytes())
         .map_err(|error| FileError::NotJson(error.to_string()))?;
-    if let Some(envelope) = value.as_object()
-        && let Some(payload) = object(envelope, "payload")
-    {
+    let envelope = Row::from(&value);
+    let payload = envelope.object("payload");
+    if payload.is_present() {
         return parse_webhook(envelope, payload);
     }
     parse_api_booking(find_single_booking(&value)?)
@@ -100,13 +98,12 @@ fn parse_api_booking(value: &Value) -> Result<ParsedBooking, FileError> {
     })
 }
 
-fn parse_webhook(envelope: &Object, payload: &Object) -> Result<ParsedBooking, FileError> {
-    let unreadable =
-        |error: super::lenient_fields::FieldError| FileError::Unreadable(error.to_string());
+fn parse_webhook(envelope: Row<'_>, payload: Row<'_>) -> Result<ParsedBooking, FileError> {
+    let unreadable = |error: FieldError| FileError::Unreadable(error.to_string());
     let mut assumptions = Vec::new();
-    let sent_at = optional_instant(envelope, "createdAt");
-    let start = required_instant(payload, "startTime").map_err(unreadable)?;
-    let end = required_instant(payload, "endTime").map_err(unreadable)?;
+    let sent_at = envelope.optional_instant("createdAt");
+    let start = payload.required_instant("startTime").map_err(unreadable)?;
+    let end = payload.required_instant("endTime").map_err(unreadable)?;
     if end < start {
         return Err(FileError::Unreadable(
             "endTime is before startTime".to_owned(),
@@ -118,30 +115,34 @@ fn parse_webhook(envelope: &Object, payload: &Object) -> Result<ParsedBooking, F
         assumptions
             .push("that it was asked for when it starts (the file has no createdAt)".to_owned());
     }
-    let responses = unwrap_responses(object(payload, "responses"));
-    let attendees = attendees(payload);
+    let responses = unwrap_responses(payload.object("responses"));
+    let responses = Row::from(&responses);
+    let attendees: Vec<Attendee> = payload.objects("attendees").map(attendee).collect();
     let event_type = event_type(payload);
     if event_type.is_none() {
         return Err(FileError::Unreadable(
             "payload.eventTypeId is missing".to_owned(),
         ));
     }
+    let organizer = payload.object("organizer");
     let booking = Booking {
-        id: number(payload, "bookingId"),
-        title: owned_text(payload, "title").unwrap_or_default(),
-        description: owned_text(payload, "additionalNotes"),
-        status: status(payload),
-        host: object(payload, "organizer").map(host),
+        id: payload.number("bookingId"),
+        title: payload.string("title").unwrap_or_default(),
+        description: payload.string("additionalNotes"),
+        // Such a booking waits or has just been accepted; `evaluate` treats it as waiting in either
+        // case.
+        status: payload.status().unwrap_or(BookingStatus::Pending),
+        host: organizer.is_present().then(|| read_host(organizer)),
         event_type,
-        booker: identify_booker(Some(&responses), &attendees),
+        booker: identify_booker(responses, &attendees),
         attendees,
-        guests: guests(&responses),
-        location: owned_text(payload, "location"),
-        answers: to_answers(Some(&responses)),
-        metadata: to_answers(object(payload, "metadata")),
-        ..Booking::new(uid(payload).map_err(unreadable)?, (start, end), created)
+        guests: responses.addresses("guests"),
+        location: payload.string("location"),
+        answers: responses.answers(),
+        metadata: payload.object("metadata").answers(),
+        ..Booking::new(payload.uid().map_err(unreadable)?, (start, end), created)
     };
-    let price = payload.contains_key("price").then(|| price(payload));
+    let price = payload.get("price").map(|_| price(payload));
     Ok(ParsedBooking {
         booking,
         sent_at,
@@ -152,65 +153,34 @@ fn parse_webhook(envelope: &Object, payload: &Object) -> Result<ParsedBooking, F
 
 /// Returns the answers without their wrapping. A webhook wraps each answer:
 /// `{"label": …, "value": …, "isHidden": …}`.
-fn unwrap_responses(responses: Option<&Object>) -> Object {
-    let fields = responses.into_iter().flatten();
-    fields
+fn unwrap_responses(responses: Row<'_>) -> Map<String, Value> {
+    responses
+        .fields()
         .map(|(name, wrapped)| {
-            let value = match wrapped.as_object().and_then(|inner| inner.get("value")) {
-                Some(value) => value.clone(),
-                None => wrapped.clone(),
-            };
-            (name.clone(), value)
+            let value = wrapped.get("value").unwrap_or(wrapped);
+            (name.clone(), value.clone())
         })
         .collect()
 }
 
-fn event_type(payload: &Object) -> Option<EventTypeRef> {
+fn event_type(payload: Row<'_>) -> Option<EventTypeRef> {
     Some(EventTypeRef {
-        id: EventTypeId(number(payload, "eventTypeId")?),
-        slug: owned_text(payload, "type"),
+        id: EventTypeId(payload.number("eventTypeId")?),
+        slug: payload.string("type"),
     })
 }
 
-/// Returns the status, or pending if the payload has none. Such a booking waits or has just been
-/// accepted; `evaluate` treats it as waiting in either case.
-fn status(payload: &Object) -> BookingStatus {
-    super::lenient_fields::status(payload).unwrap_or(BookingStatus::Pending)
-}
-
-fn host(organizer: &Object) -> Host {
-    Host {
-        id: number(organizer, "id").map(HostId),
-        address: super::lenient_fields::address(organizer, "email"),
-        name: owned_text(organizer, "name"),
-        time_zone: owned_text(organizer, "timeZone"),
+fn attendee(row: Row<'_>) -> Attendee {
+    Attendee {
+        language: row.object("language").string("locale"),
+        ..read_attendee(row)
     }
-}
-
-fn attendees(payload: &Object) -> Vec<Attendee> {
-    let attendees = list(payload, "attendees")
-        .iter()
-        .filter_map(Value::as_object);
-    attendees
-        .map(|attendee| Attendee {
-            address: super::lenient_fields::address(attendee, "email"),
-            name: name(attendee, "name"),
-            time_zone: owned_text(attendee, "timeZone"),
-            language: object(attendee, "language").and_then(|of| owned_text(of, "locale")),
-            absent: false,
-            seat: None,
-        })
-        .collect()
-}
-
-fn guests(responses: &Object) -> Vec<Address> {
-    let texts = list(responses, "guests").iter().filter_map(Value::as_str);
-    texts.filter_map(|text| Address::parse(text).ok()).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::id::HostId;
 
     const WEBHOOK: &str = r#"{
       "triggerEvent": "BOOKING_CREATED",

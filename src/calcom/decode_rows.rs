@@ -4,9 +4,8 @@
 use serde_json::Value;
 
 use crate::domain::booking::Booking;
-use crate::domain::id::BookingUid;
 
-use super::lenient_fields::{FieldError, text};
+use super::lenient_row::{FieldError, Row};
 
 /// The most rows that are read: more than any page that is asked for. The answer of a server that
 /// ignores paging is cut off here.
@@ -39,9 +38,8 @@ pub(super) fn decode_bookings(
 
 fn describe_unreadable(list_name: &str, index: usize, row: &Value, why: FieldError) -> String {
     let dot = if why.field.is_empty() { " " } else { "." };
-    let uid = row.as_object().and_then(|row| text(row, "uid"));
-    match uid.and_then(|uid| BookingUid::parse(uid).ok()) {
-        Some(uid) => format!("{list_name}[{index}]{dot}{why} ({uid})"),
-        None => format!("{list_name}[{index}]{dot}{why}"),
+    match Row::from(row).uid() {
+        Ok(uid) => format!("{list_name}[{index}]{dot}{why} ({uid})"),
+        Err(_) => format!("{list_name}[{index}]{dot}{why}"),
     }
 }

@@ -7,7 +7,7 @@ use crate::calcom::errors::map_unreadable_body;
 use crate::calcom::page_splitting::BookingRows;
 use crate::calcom::port::{CallError, CurrentUser};
 use crate::calcom::redact::Redactor;
-use crate::calcom::{bounded_json, decode_rows, lenient_fields};
+use crate::calcom::{bounded_json, common_fields, decode_rows};
 use crate::domain::booking::{BookingRef, BookingStatus, EventType, Fetched};
 
 use super::error_mapping::{is_gone, map_error};
@@ -32,7 +32,7 @@ pub fn decode_event_types(
     redactor: &Redactor,
 ) -> Result<Vec<EventType>, CallError> {
     match take_member(answer, Endpoint::EventTypes, "event_types", redactor)? {
-        Value::Array(items) => Ok(lenient_fields::decode_readable_event_types(
+        Value::Array(items) => Ok(common_fields::decode_readable_event_types(
             &items,
             wire::parse_event_type,
         )),

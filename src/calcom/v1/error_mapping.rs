@@ -2,9 +2,8 @@
 //! text: `error` comes from the check of the key, `message` from a handler.
 
 use crate::calcom::api_call::{ApiAnswer, Endpoint};
-use crate::calcom::errors::{
-    ErrorBody, ErrorShape, format_refusal, map_common_error, parse_error_body,
-};
+use crate::calcom::error_body::{ErrorBody, ErrorShape, format_refusal, parse_error_body};
+use crate::calcom::errors::map_common_error;
 use crate::calcom::port::CallError;
 use crate::calcom::redact::Redactor;
 

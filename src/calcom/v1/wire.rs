@@ -4,12 +4,11 @@
 use serde_json::Value;
 
 use crate::calcom::booker_identity::identify_booker;
-use crate::calcom::lenient_fields::{
-    FieldError, Object, address, addresses, as_object, buffers, describe_limits, event_type_names,
-    flag, has_seats, is_disabled, linked_uid, list, minutes, name, number, object,
-    optional_instant, owned_text, price, questions, required_instant, status, text, time_range,
-    to_answers, uid,
+use crate::calcom::common_fields::{
+    describe_limits, describe_notice, minutes, questions, read_attendee, read_current_user,
+    read_event_type, read_host,
 };
+use crate::calcom::lenient_row::{FieldError, Row};
 use crate::calcom::port::CurrentUser;
 use crate::domain::booking::{
     Attendee, Booking, BookingStatus, Confirmation, EventType, EventTypeRef, Host, Payment,
@@ -17,85 +16,70 @@ use crate::domain::booking::{
 use crate::domain::id::{EventTypeId, HostId};
 
 pub(in crate::calcom) fn parse_booking(value: &Value) -> Result<Booking, FieldError> {
-    let row = as_object(value)?;
-    let uid = uid(row)?;
+    let row = Row::require(value)?;
+    let uid = row.uid()?;
     // v1 names a booking by number: without a number the booking could be neither read again nor
     // answered.
-    let id = number(row, "id").ok_or(FieldError {
-        field: "id",
-        why: "is missing or no whole number",
-    })?;
-    let status = status(row)?;
-    let (start, end) = time_range(row, "startTime", "endTime")?;
-    let responses = object(row, "responses");
-    let metadata = object(row, "metadata");
-    let attendees = attendees(row);
+    let id = row.required_number("id")?;
+    let status = row.status()?;
+    let (start, end) = row.time_range("startTime", "endTime")?;
+    let responses = row.object("responses");
+    let metadata = row.object("metadata");
+    let attendees: Vec<Attendee> = row.objects("attendees").map(attendee).collect();
     Ok(Booking {
         id: Some(id),
-        title: owned_text(row, "title").unwrap_or_default(),
-        description: owned_text(row, "description"),
+        title: row.string("title").unwrap_or_default(),
+        description: row.string("description"),
         status,
         host: host(row),
         event_type: event_type_ref(row),
-        updated_at: optional_instant(row, "updatedAt"),
+        updated_at: row.optional_instant("updatedAt"),
         booker: identify_booker(responses, &attendees),
         attendees,
-        guests: responses.map_or_else(Vec::new, |of| addresses(list(of, "guests"))),
-        rescheduled_from: linked_uid(row, "fromReschedule")?,
-        rescheduled_by: address(row, "rescheduledBy"),
-        cancelled_by: address(row, "cancelledBy"),
-        location: metadata.and_then(|metadata| owned_text(metadata, "videoCallUrl")),
-        answers: to_answers(responses),
-        metadata: to_answers(metadata),
+        guests: responses.addresses("guests"),
+        rescheduled_from: row.linked_uid("fromReschedule")?,
+        rescheduled_by: row.address("rescheduledBy"),
+        cancelled_by: row.address("cancelledBy"),
+        location: metadata.string("videoCallUrl"),
+        answers: responses.answers(),
+        metadata: metadata.answers(),
         payment: payment(row),
-        ..Booking::new(uid, (start, end), required_instant(row, "createdAt")?)
+        ..Booking::new(uid, (start, end), row.required_instant("createdAt")?)
     })
 }
 
 /// Returns only the status, from an answer that shows the booking without its people.
 pub(in crate::calcom) fn parse_status(value: &Value) -> Option<BookingStatus> {
-    status(as_object(value).ok()?).ok()
+    Row::from(value).status().ok()
 }
 
-fn host(row: &Object) -> Option<Host> {
-    let id = number(row, "userId").map(HostId);
-    let user = object(row, "user");
-    if id.is_none() && user.is_none() {
-        return None;
-    }
-    Some(Host {
+fn host(row: Row<'_>) -> Option<Host> {
+    let id = row.number("userId").map(HostId);
+    let user = row.object("user");
+    (id.is_some() || user.is_present()).then(|| Host {
         id,
-        address: user.and_then(|user| address(user, "email")),
-        name: user.and_then(|user| owned_text(user, "name")),
-        time_zone: user.and_then(|user| owned_text(user, "timeZone")),
+        ..read_host(user)
     })
 }
 
-fn event_type_ref(row: &Object) -> Option<EventTypeRef> {
+fn event_type_ref(row: Row<'_>) -> Option<EventTypeRef> {
     Some(EventTypeRef {
-        id: EventTypeId(number(row, "eventTypeId")?),
-        slug: object(row, "eventType").and_then(|of| owned_text(of, "slug")),
+        id: EventTypeId(row.number("eventTypeId")?),
+        slug: row.object("eventType").string("slug"),
     })
 }
 
-fn attendees(row: &Object) -> Vec<Attendee> {
-    let attendees = list(row, "attendees").iter().filter_map(Value::as_object);
-    attendees
-        .map(|attendee| Attendee {
-            address: address(attendee, "email"),
-            name: name(attendee, "name"),
-            time_zone: owned_text(attendee, "timeZone"),
-            language: owned_text(attendee, "locale"),
-            absent: false,
-            seat: None,
-        })
-        .collect()
+fn attendee(row: Row<'_>) -> Attendee {
+    Attendee {
+        language: row.string("locale"),
+        ..read_attendee(row)
+    }
 }
 
 /// Returns whether the booking is paid. One payment that did not succeed makes it unpaid.
-fn payment(row: &Object) -> Payment {
-    let payments = list(row, "payment");
-    let paid = |payment: &Value| payment.get("success").and_then(Value::as_bool) == Some(true);
+fn payment(row: Row<'_>) -> Payment {
+    let payments = row.list("payment");
+    let paid = |payment: &Value| Row::from(payment).flag("success");
     if payments.is_empty() {
         Payment::NotShown
     } else if payments.iter().all(paid) {
@@ -106,63 +90,41 @@ fn payment(row: &Object) -> Payment {
 }
 
 pub(in crate::calcom) fn parse_current_user(value: &Value) -> Result<CurrentUser, FieldError> {
-    let user = as_object(value)?;
+    let role = Row::from(value).text("role");
     Ok(CurrentUser {
-        id: number(user, "id").map(HostId).ok_or(FieldError {
-            field: "id",
-            why: "is missing or no whole number",
-        })?,
-        username: owned_text(user, "username"),
-        address: address(user, "email"),
-        time_zone: owned_text(user, "timeZone"),
-        admin: text(user, "role").is_some_and(|role| role.eq_ignore_ascii_case("admin")),
+        admin: role.is_some_and(|role| role.eq_ignore_ascii_case("admin")),
+        ..read_current_user(value)?
     })
 }
 
 pub(in crate::calcom) fn parse_event_type(value: &Value) -> Result<EventType, FieldError> {
-    let row = as_object(value)?;
-    let (id, slug, title) = event_type_names(row)?;
+    let row = Row::require(value)?;
     Ok(EventType {
-        id,
-        slug,
-        title,
         length_minutes: minutes(row, "length"),
-        buffers: buffers(row),
-        price: price(row),
-        seated: has_seats(row.get("seatsPerTimeSlot")),
-        recurring: object(row, "recurringEvent").is_some(),
+        recurring: row.object("recurringEvent").is_present(),
         confirmation: confirmation(row),
-        verifies_address: row
-            .get("requiresBookerEmailVerification")
-            .and_then(Value::as_bool),
         questions: questions(row, "name"),
-        disables_cancelling: is_disabled(row, "disableCancelling"),
-        disables_rescheduling: is_disabled(row, "disableRescheduling"),
         limits: [
             describe_limits(row, "bookingLimits", "bookings"),
             describe_limits(row, "durationLimits", "minutes"),
         ]
         .concat(),
+        ..read_event_type(row)?
     })
 }
 
-fn confirmation(row: &Object) -> Confirmation {
-    let metadata = object(row, "metadata");
-    let threshold = metadata.and_then(|of| object(of, "requiresConfirmationThreshold"));
-    match (
-        row.get("requiresConfirmation").and_then(Value::as_bool),
-        threshold,
-    ) {
-        (None, _) => Confirmation::Unknown,
-        (Some(false), _) => Confirmation::Disabled,
-        (Some(true), None) => Confirmation::Always {
-            blocks_slot: flag(row, "requiresConfirmationWillBlockSlot"),
+fn confirmation(row: Row<'_>) -> Confirmation {
+    let threshold = row
+        .object("metadata")
+        .object("requiresConfirmationThreshold");
+    match row.optional_flag("requiresConfirmation") {
+        None => Confirmation::Unknown,
+        Some(false) => Confirmation::Disabled,
+        Some(true) if threshold.is_present() => Confirmation::ByNotice {
+            text: describe_notice(threshold, "time"),
         },
-        (Some(true), Some(threshold)) => Confirmation::ByNotice {
-            text: match (number(threshold, "time"), text(threshold, "unit")) {
-                (Some(time), Some(unit)) => format!("{time} {unit}"),
-                _ => "a threshold that is not shown".to_owned(),
-            },
+        Some(true) => Confirmation::Always {
+            blocks_slot: row.flag("requiresConfirmationWillBlockSlot"),
         },
     }
 }

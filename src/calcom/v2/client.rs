@@ -16,7 +16,7 @@ use crate::domain::dialect::Dialect;
 use crate::domain::id::{BookingUid, EventTypeId};
 use crate::domain::time::{Span, Time, clamp_to_four_digit_years};
 
-use super::decode;
+use super::{decode, decode_list};
 
 const BOOKINGS_VERSION: &str = "2024-08-13";
 const EVENT_TYPES_VERSION: &str = "2024-06-14";
@@ -49,7 +49,7 @@ impl V2Client {
         let mut call = new_call(Endpoint::List, &["bookings"]);
         call.query = build_query(filter, first, size);
         let answer = self.sender.send(&call).await?;
-        decode::decode_list(&answer, filter, first as usize, self.sender.redactor())
+        decode_list::decode_list(&answer, filter, first as usize, self.sender.redactor())
     }
 
     async fn send_action(
@@ -92,13 +92,13 @@ impl Calendar for V2Client {
     }
 
     async fn list(&self, filter: &BookingFilter, page: u32) -> Result<BookingPage, CallError> {
-        let first = page.saturating_mul(decode::PAGE_SIZE);
-        let rows = match self.read_rows(filter, first, decode::PAGE_SIZE).await {
+        let first = page.saturating_mul(decode_list::PAGE_SIZE);
+        let rows = match self.read_rows(filter, first, decode_list::PAGE_SIZE).await {
             Err(error) if can_be_split(&error, false) => {
                 let range = PageRange {
                     name: "data",
                     first,
-                    size: decode::PAGE_SIZE,
+                    size: decode_list::PAGE_SIZE,
                     max_calls: MAX_SPLIT_CALLS,
                 };
                 let read = |first, size| self.read_rows(filter, first, size).boxed();
@@ -106,7 +106,7 @@ impl Calendar for V2Client {
             }
             result => result?,
         };
-        Ok(decode::to_page(rows, filter, page))
+        Ok(decode_list::to_page(rows, filter, page))
     }
 
     async fn get(&self, booking: &BookingRef) -> Result<Fetched, CallError> {

@@ -3,5 +3,6 @@
 
 pub(super) mod client;
 pub mod decode;
+pub mod decode_list;
 pub(super) mod error_mapping;
 pub(super) mod wire;

@@ -4,26 +4,22 @@
 use serde_json::Value;
 
 use crate::calcom::booker_identity::identify_booker;
-use crate::calcom::lenient_fields::{
-    FieldError, Object, address, addresses, as_object, buffers, describe_limits, event_type_names,
-    flag, has_seats, is_disabled, linked_uid, list, minutes, name, number, object,
-    optional_instant, owned_text, price, questions, required_instant, series, status, text,
-    time_range, to_answers, uid,
+use crate::calcom::common_fields::{
+    describe_limits, describe_notice, has_seats, minutes, questions, read_attendee,
+    read_event_type, read_host,
 };
-use crate::calcom::port::CurrentUser;
-use crate::domain::booking::{
-    Attendee, Booking, Confirmation, EventType, EventTypeRef, Host, Payment,
-};
-use crate::domain::id::{EventTypeId, HostId};
+use crate::calcom::lenient_row::{FieldError, Row};
+use crate::domain::booking::{Attendee, Booking, Confirmation, EventType, EventTypeRef, Payment};
+use crate::domain::id::{EventTypeId, RequestId};
 
 pub(in crate::calcom) fn parse_booking(value: &Value) -> Result<Booking, FieldError> {
-    let row = as_object(value)?;
-    let uid = uid(row)?;
-    let status = status(row)?;
-    let (start, end) = time_range(row, "start", "end")?;
-    let responses = object(row, "bookingFieldsResponses");
-    let attendees = attendees(row);
-    let seated = !row.contains_key("bookingFieldsResponses")
+    let row = Row::require(value)?;
+    let uid = row.uid()?;
+    let status = row.status()?;
+    let (start, end) = row.time_range("start", "end")?;
+    let responses = row.object("bookingFieldsResponses");
+    let attendees: Vec<Attendee> = row.objects("attendees").map(attendee).collect();
+    let seated = row.get("bookingFieldsResponses").is_none()
         || attendees.iter().any(|attendee| attendee.seat.is_some());
     let booker = if seated {
         None
@@ -32,33 +28,35 @@ pub(in crate::calcom) fn parse_booking(value: &Value) -> Result<Booking, FieldEr
     };
     Ok(Booking {
         uid,
-        id: number(row, "id"),
-        series: series(row, "recurringBookingUid")?,
-        title: owned_text(row, "title").unwrap_or_default(),
-        description: owned_text(row, "description"),
+        id: row.number("id"),
+        series: row
+            .linked_uid("recurringBookingUid")?
+            .as_ref()
+            .map(RequestId::from),
+        title: row.string("title").unwrap_or_default(),
+        description: row.string("description"),
         status,
-        host: list(row, "hosts")
-            .first()
-            .and_then(Value::as_object)
-            .map(host),
+        host: (row.list("hosts").first())
+            .filter(|host| host.is_object())
+            .map(|host| read_host(host.into())),
         event_type: event_type_ref(row),
         start,
         end,
-        created_at: required_instant(row, "createdAt")?,
-        updated_at: optional_instant(row, "updatedAt"),
+        created_at: row.required_instant("createdAt")?,
+        updated_at: row.optional_instant("updatedAt"),
         booker,
         attendees,
-        guests: addresses(list(row, "guests")),
+        guests: row.addresses("guests"),
         seated,
-        rescheduled_from: linked_uid(row, "rescheduledFromUid")?,
-        rescheduled_to: linked_uid(row, "rescheduledToUid")?,
-        rescheduled_by: address(row, "rescheduledByEmail"),
-        cancelled_by: address(row, "cancelledByEmail"),
-        cancellation_reason: owned_text(row, "cancellationReason"),
-        absent_host: flag(row, "absentHost"),
-        location: owned_text(row, "location"),
-        answers: to_answers(responses),
-        metadata: to_answers(object(row, "metadata")),
+        rescheduled_from: row.linked_uid("rescheduledFromUid")?,
+        rescheduled_to: row.linked_uid("rescheduledToUid")?,
+        rescheduled_by: row.address("rescheduledByEmail"),
+        cancelled_by: row.address("cancelledByEmail"),
+        cancellation_reason: row.string("cancellationReason"),
+        absent_host: row.flag("absentHost"),
+        location: row.string("location"),
+        answers: responses.answers(),
+        metadata: row.object("metadata").answers(),
         payment: Payment::NotShown,
     })
 }
@@ -67,119 +65,64 @@ pub(in crate::calcom) fn parse_booking(value: &Value) -> Result<Booking, FieldEr
 /// under other names. A server answers like that, without a warning, if it does not know the
 /// version header.
 pub(in crate::calcom) fn is_older_booking(value: &Value) -> bool {
-    let Some(row) = value.as_object() else {
-        return false;
-    };
-    row.contains_key("startTime") && !row.contains_key("start")
+    value.get("startTime").is_some() && value.get("start").is_none()
 }
 
-fn host(host: &Object) -> Host {
-    Host {
-        // The server sends the text "unknown" if the user is gone.
-        id: number(host, "id").map(HostId),
-        address: address(host, "email"),
-        name: owned_text(host, "name"),
-        time_zone: owned_text(host, "timeZone"),
+fn event_type_ref(row: Row<'_>) -> Option<EventTypeRef> {
+    let nested = row.object("eventType");
+    Some(EventTypeRef {
+        id: EventTypeId(nested.number("id").or_else(|| row.number("eventTypeId"))?),
+        slug: nested.string("slug"),
+    })
+}
+
+fn attendee(row: Row<'_>) -> Attendee {
+    Attendee {
+        language: row.string("language"),
+        absent: row.flag("absent"),
+        seat: row.string("seatUid"),
+        ..read_attendee(row)
     }
 }
 
-fn event_type_ref(row: &Object) -> Option<EventTypeRef> {
-    let nested = object(row, "eventType");
-    let id = nested.and_then(|nested| number(nested, "id"));
-    Some(EventTypeRef {
-        id: EventTypeId(id.or_else(|| number(row, "eventTypeId"))?),
-        slug: nested.and_then(|nested| owned_text(nested, "slug")),
-    })
-}
-
-fn attendees(row: &Object) -> Vec<Attendee> {
-    let attendees = list(row, "attendees").iter().filter_map(Value::as_object);
-    attendees
-        .map(|attendee| Attendee {
-            address: address(attendee, "email"),
-            name: name(attendee, "name"),
-            time_zone: owned_text(attendee, "timeZone"),
-            language: owned_text(attendee, "language"),
-            absent: flag(attendee, "absent"),
-            seat: owned_text(attendee, "seatUid"),
-        })
-        .collect()
-}
-
-pub(in crate::calcom) fn parse_current_user(value: &Value) -> Result<CurrentUser, FieldError> {
-    let user = as_object(value)?;
-    Ok(CurrentUser {
-        id: number(user, "id").map(HostId).ok_or(FieldError {
-            field: "id",
-            why: "is missing or no whole number",
-        })?,
-        username: owned_text(user, "username"),
-        address: address(user, "email"),
-        time_zone: owned_text(user, "timeZone"),
-        admin: false,
-    })
-}
-
 pub(in crate::calcom) fn parse_event_type(value: &Value) -> Result<EventType, FieldError> {
-    let row = as_object(value)?;
-    let (id, slug, title) = event_type_names(row)?;
+    let row = Row::require(value)?;
+    let common = read_event_type(row)?;
+    let recurrence = row.object("recurrence");
     Ok(EventType {
-        id,
-        slug,
-        title,
         length_minutes: minutes(row, "lengthInMinutes"),
-        buffers: buffers(row),
-        price: price(row),
-        seated: has_seats(row.get("seats")) || has_seats(row.get("seatsPerTimeSlot")),
-        recurring: object(row, "recurrence").is_some_and(|of| !flag(of, "disabled")),
-        confirmation: confirmation(row),
-        verifies_address: row
-            .get("requiresBookerEmailVerification")
-            .and_then(Value::as_bool),
+        seated: common.seated || has_seats(row.get("seats")),
+        recurring: recurrence.is_present() && !recurrence.flag("disabled"),
+        confirmation: confirmation(row.object("confirmationPolicy")),
         questions: questions(row, "slug"),
-        disables_cancelling: is_disabled(row, "disableCancelling"),
-        disables_rescheduling: is_disabled(row, "disableRescheduling"),
         limits: describe_own_limits(row),
+        ..common
     })
 }
 
 /// Describes the event type's own limits in words.
-fn describe_own_limits(row: &Object) -> Vec<String> {
+fn describe_own_limits(row: Row<'_>) -> Vec<String> {
     let mut own = describe_limits(row, "bookingLimitsCount", "bookings");
     own.extend(describe_limits(row, "bookingLimitsDuration", "minutes"));
-    let active = object(row, "bookerActiveBookingsLimit");
-    if let Some(maximum) = active.and_then(|of| number(of, "maximumActiveBookings")) {
+    let active = row.object("bookerActiveBookingsLimit");
+    if let Some(maximum) = active.number("maximumActiveBookings") {
         own.push(format!("{maximum} bookings of one booker to come"));
     }
     own
 }
 
-fn confirmation(row: &Object) -> Confirmation {
-    let Some(policy) = object(row, "confirmationPolicy") else {
-        return Confirmation::Unknown;
-    };
-    if flag(policy, "disabled") {
+fn confirmation(policy: Row<'_>) -> Confirmation {
+    if policy.flag("disabled") {
         return Confirmation::Disabled;
     }
-    match text(policy, "type") {
+    match policy.text("type") {
         Some("always") => Confirmation::Always {
-            blocks_slot: flag(policy, "blockUnconfirmedBookingsInBooker"),
+            blocks_slot: policy.flag("blockUnconfirmedBookingsInBooker"),
         },
         Some("time") => Confirmation::ByNotice {
-            text: describe_notice(policy),
+            text: describe_notice(policy.object("noticeThreshold"), "count"),
         },
         _ => Confirmation::Unknown,
-    }
-}
-
-/// Describes the threshold in words, such as `48 hours`.
-fn describe_notice(policy: &Object) -> String {
-    let threshold = object(policy, "noticeThreshold");
-    let count = threshold.and_then(|threshold| number(threshold, "count"));
-    let unit = threshold.and_then(|threshold| text(threshold, "unit"));
-    match (count, unit) {
-        (Some(count), Some(unit)) => format!("{count} {unit}"),
-        _ => "a threshold that is not shown".to_owned(),
     }
 }
 
@@ -188,6 +131,7 @@ mod tests {
     use serde_json::json;
 
     use crate::domain::booking::{Answer, BookingStatus};
+    use crate::domain::id::HostId;
 
     use super::*;
 

@@ -37,7 +37,7 @@ fn noon() -> Time {
 
 /// Decodes an answer of API v2. Calls 3 to 5 are the three kinds of lists.
 pub fn v2(call: u8, requested: &BookingRef, answer: &ApiAnswer) -> Complaints {
-    use v2::decode;
+    use v2::{decode, decode_list};
     let redactor = &Redactor::new(&SecretString::from(KEY));
     let (from, to) = (noon(), noon() + Span::days(9));
     let mut complaints = Complaints::new();
@@ -64,7 +64,7 @@ pub fn v2(call: u8, requested: &BookingRef, answer: &ApiAnswer) -> Complaints {
                 _ => (BookingFilter::UpdatedSince(from), 2),
             };
             let read = ok_or_record(
-                decode::decode_page(answer, &select, page, redactor),
+                decode_list::decode_page(answer, &select, page, redactor),
                 &mut complaints,
             );
             if let Some(read) = read {
