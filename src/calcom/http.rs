@@ -17,9 +17,9 @@ use crate::http::{HttpClient, ServerRoute, describe_error};
 use super::api_call::{ApiAnswer, ApiCall};
 use super::errors::begins_like_rows;
 use super::port::{CallError, clock_difference};
-use super::rate_budget;
 use super::rate_limiter::{CallPermit, RateLimiter};
 use super::redact::Redactor;
+use super::stated_limits::parse_limits;
 
 /// The largest body that is read, after decompression. 250 bookings take 230 kB; a whole v1 list of
 /// 3000 took 1.9 MB.
@@ -232,7 +232,7 @@ impl Sender {
         let texts = headers
             .iter()
             .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
-        let limits = rate_budget::parse_limits(texts, now, server_time(headers));
+        let limits = parse_limits(texts, now, server_time(headers));
         let until = (response.status().as_u16() == 429)
             .then(|| permit.record_refusal(&limits, retry_after(headers), now));
         permit.record_answer(limits, now);

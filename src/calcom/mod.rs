@@ -19,13 +19,16 @@ pub mod v2;
 
 mod booker_identity;
 mod bounded_json;
+mod common_fields;
 mod decline_message;
 mod decode_rows;
+mod error_body;
 mod errors;
 mod http;
-mod lenient_fields;
+mod lenient_row;
 mod rate_budget;
 mod rate_limiter;
+mod stated_limits;
 
 #[cfg(test)]
 mod recordings;

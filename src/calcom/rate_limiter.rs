@@ -10,7 +10,8 @@ use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use crate::domain::time::{Clock, Span, Time};
 
 use super::port::CallError;
-use super::rate_budget::{RateBudget, StatedLimit};
+use super::rate_budget::RateBudget;
+use super::stated_limits::StatedLimit;
 
 /// The most calls under way at the same time. Enough to hide the server's latency; each is a
 /// connection to the server, and a confirm makes the server send mails and talk to calendars.

@@ -3,109 +3,24 @@
 //! whole recordings (in `recordings` and `recordings-v1`), every exchange in them must be decoded,
 //! or be refused for the reason that its status and shape give.
 
+mod description;
+mod exchange;
+
 use std::path::Path;
 
-use reqwest::Url;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::SecretString;
 use serde_json::Value;
 
 use super::api_call::{ApiAnswer, Endpoint};
-use super::port::{BookingFilter, BookingPage, CallError};
+use super::port::{BookingFilter, CallError};
 use super::redact::Redactor;
-use super::{http, rate_budget, v1, v2};
-use crate::domain::booking::{Booking, BookingRef, EventType, Fetched};
+use super::{rate_budget, stated_limits, v1, v2};
+use crate::domain::booking::BookingRef;
 use crate::domain::dialect::Dialect;
 use crate::domain::id::BookingUid;
 use crate::domain::time::Time;
-
-/// One recorded exchange.
-struct RecordedExchange<'a> {
-    step: &'a str,
-    method: &'a str,
-    /// The path without query and host.
-    path: Vec<&'a str>,
-    query: &'a str,
-    /// The header `cal-api-version` as it was sent.
-    version: Option<&'a str>,
-    key: &'a str,
-    body: &'a str,
-    answer: ApiAnswer,
-    headers: HeaderMap,
-}
-
-impl<'a> RecordedExchange<'a> {
-    /// Parses an exchange; `None` for a step that is no exchange (database rows, mails), or whose
-    /// body was not kept.
-    fn parse(exchange: &'a Value) -> Option<Self> {
-        let (request, response) = (exchange.get("request")?, exchange.get("response")?);
-        let target = request["target"].as_str()?;
-        let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let request_header = |name: &str| {
-            let headers = request["headers"].as_object().into_iter().flatten();
-            let mut matching = headers.filter(|(have, _)| have.eq_ignore_ascii_case(name));
-            matching.next().and_then(|(_, value)| value.as_str())
-        };
-        let bearer =
-            request_header("authorization").map(|value| value.trim_start_matches("Bearer "));
-        let in_query = query
-            .split('&')
-            .find_map(|pair| pair.strip_prefix("apiKey="));
-        let body = response["body_raw"].as_str()?;
-        let headers = headers(&response["headers"]);
-        let url = Url::parse("http://server.test")
-            .unwrap()
-            .join(target)
-            .unwrap();
-        let status = u16::try_from(response["status"].as_u64()?).ok()?;
-        let path = path.trim_start_matches("/api/").trim_matches('/');
-        Some(Self {
-            step: exchange["step"].as_str()?,
-            method: request["method"].as_str()?,
-            path: path.split('/').collect(),
-            query,
-            version: request_header("cal-api-version"),
-            key: bearer
-                .or(in_query)
-                .filter(|key| !key.is_empty())
-                .unwrap_or("cal_none_given"),
-            body,
-            answer: http::to_api_answer(status, &headers, &url, body.as_bytes().to_vec()),
-            headers,
-        })
-    }
-
-    /// Returns which of the client's calls the exchange is like; `None` if it is like none.
-    fn endpoint(&self) -> Option<Endpoint> {
-        Some(match (self.method, self.path.as_slice()) {
-            ("GET", ["v1" | "v2", "me"]) => Endpoint::Me,
-            ("GET", ["v1" | "v2", "event-types"]) => Endpoint::EventTypes,
-            ("GET", ["v1" | "v2", "event-types", _]) => Endpoint::EventType,
-            // The answer shows the event type that was created.
-            ("POST", ["v2", "event-types"]) if self.answer.is_success() => Endpoint::EventType,
-            ("GET", ["v1" | "v2", "bookings"]) => Endpoint::List,
-            ("GET", ["v1" | "v2", "bookings", _]) => Endpoint::Get,
-            ("POST", ["v2", "bookings", _, "confirm"]) => Endpoint::Confirm,
-            ("POST", ["v2", "bookings", _, "decline"]) => Endpoint::Decline,
-            ("POST", ["v2", "bookings", _, "cancel"]) => Endpoint::Cancel,
-            ("PATCH", ["v1", "bookings", _]) => Endpoint::Confirm,
-            ("DELETE", ["v1", "bookings", _] | ["v1", "bookings", _, "cancel"]) => Endpoint::Cancel,
-            // Odd methods and routes: only how they are refused matters.
-            (_, ["v1" | "v2", ..]) if !self.answer.is_success() => Endpoint::Get,
-            _ => return None,
-        })
-    }
-}
-
-fn headers(pairs: &Value) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    for pair in pairs.as_array().unwrap() {
-        let name = HeaderName::try_from(pair[0].as_str().unwrap()).unwrap();
-        let value = HeaderValue::from_str(pair[1].as_str().unwrap()).unwrap();
-        headers.append(name, value);
-    }
-    headers
-}
+use description::{describe_bookings, describe_event_types, describe_page, describe_reading};
+use exchange::RecordedExchange;
 
 /// Decodes the exchange as the dialect does, and describes the result in words. A 429 never reaches
 /// the dialect.
@@ -132,7 +47,7 @@ fn decode_v2(
     endpoint: Endpoint,
     redactor: &Redactor,
 ) -> Result<String, CallError> {
-    use v2::decode;
+    use v2::{decode, decode_list};
     let answer = &recording.answer;
     let name = recording.path.get(2).copied().unwrap_or_default();
     let uid = BookingUid::parse(name)
@@ -151,7 +66,7 @@ fn decode_v2(
             } else {
                 BookingFilter::Pending
             };
-            decode::decode_page(answer, &filter, 0, redactor).map(|page| describe_page(&page))
+            decode_list::decode_page(answer, &filter, 0, redactor).map(|page| describe_page(&page))
         }
         Endpoint::Get | Endpoint::Series if recording.body.contains(r#""data":["#) => {
             decode::decode_series(answer, &uid, redactor).map(|of| describe_bookings(&of))
@@ -209,94 +124,10 @@ fn rate_limited_until(recording: &RecordedExchange<'_>) -> Time {
     let pairs = recording.headers.iter();
     let texts = pairs.map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
     let now = recording.answer.server_time.unwrap();
-    let limits = rate_budget::parse_limits(texts, now, Some(now));
+    let limits = stated_limits::parse_limits(texts, now, Some(now));
     assert_eq!(limits.len(), 1, "{}", recording.step);
     let mut budget = rate_budget::RateBudget::new(0.5, false);
     budget.record_refusal(&limits, None, now)
-}
-
-fn describe_reading(reading: Fetched) -> String {
-    match reading {
-        Fetched::Found(booking) => describe_booking(&booking),
-        Fetched::Gone => "gone".to_owned(),
-    }
-}
-
-fn describe_booking(booking: &Booking) -> String {
-    let mut words = format!("{} {:?}", booking.uid, booking.status);
-    let mut add = |name: &str, value: Option<String>| {
-        if let Some(value) = value {
-            words.push_str(&format!(" {name}={value}"));
-        }
-    };
-    add("host", booking.host_id().map(|id| id.to_string()));
-    add(
-        "booker",
-        booking
-            .booker
-            .as_ref()
-            .map(|booker| booker.address.to_string()),
-    );
-    let slug = |of: &crate::domain::booking::EventTypeRef| {
-        format!("{}/{}", of.id, of.slug.as_deref().unwrap_or("?"))
-    };
-    add("type", booking.event_type.as_ref().map(slug));
-    add(
-        "series",
-        booking.series.as_ref().map(|series| series.to_string()),
-    );
-    add(
-        "from",
-        booking.rescheduled_from.as_ref().map(|uid| uid.to_string()),
-    );
-    add(
-        "to",
-        booking.rescheduled_to.as_ref().map(|uid| uid.to_string()),
-    );
-    add(
-        "guests",
-        Some(booking.guests.len())
-            .filter(|n| *n > 0)
-            .map(|n| n.to_string()),
-    );
-    add("seated", booking.seated.then(|| "yes".to_owned()));
-    words
-}
-
-fn describe_bookings(bookings: &[Booking]) -> String {
-    let rows = bookings
-        .iter()
-        .map(|booking| format!("\n    {}", describe_booking(booking)));
-    format!("{} rows{}", bookings.len(), rows.collect::<String>())
-}
-
-fn describe_page(page: &BookingPage) -> String {
-    let next = page
-        .next
-        .map(|next| format!("\n    next {next}"))
-        .unwrap_or_default();
-    format!(
-        "{}{}{next}",
-        describe_bookings(&page.bookings),
-        page.unreadable.join("; ")
-    )
-}
-
-fn describe_event_types(types: &[EventType]) -> String {
-    let rows = types.iter().map(|of| {
-        format!(
-            "\n    {}/{} {} min, price {}, {:?}, seated {}, recurring {}, verifies {:?}",
-            of.id,
-            of.slug,
-            of.length_minutes,
-            of.price,
-            of.confirmation,
-            of.seated,
-            of.recurring,
-            of.verifies_address
-        )
-    });
-    format!("{} event types{}", types.len(), rows.collect::<String>())
 }
 
 fn describe_outcomes(text: &str, dialect: Dialect) -> String {
