@@ -1,5 +1,5 @@
-//! Reads the body of a refusal leniently, in the shapes of `calcom/api.md` 1.5, and formats what may
-//! be shown of it.
+//! Reads the body of a refusal leniently, in the shapes of `calcom/api.md` 1.5, and formats the part
+//! that may be shown.
 
 use reqwest::StatusCode;
 use serde_json::Value;
