@@ -4,6 +4,8 @@ use super::compile;
 use super::diagnostic_collector::DiagnosticCollector;
 use super::reader::{TomlTable, TomlValue};
 use crate::domain::decision::ReasonCode;
+use crate::domain::evaluation::built_in_rule::ReasonTrait;
+use crate::domain::evaluation::rules;
 use crate::domain::rule::localized_text::{LocalizedText, is_same_language};
 
 /// The most languages that one reason may have.
@@ -14,23 +16,11 @@ const MAX_TAG: usize = 35;
 
 const EXAMPLE: &str = "\"…\" or { en = \"…\", de = \"…\" }";
 
-/// The reasons that maitred itself gives to bookers, in the order in which requests are judged. The
-/// reason of a rule is a key of the rule.
-const BOOKER_REASONS: [ReasonCode; 13] = [
-    ReasonCode::Blocked,
-    ReasonCode::NotAllowed,
-    ReasonCode::TooManyRequests,
-    ReasonCode::UnknownBooker,
-    ReasonCode::WrongPin,
-    ReasonCode::NoticeTooShort,
-    ReasonCode::NoticeTooLong,
-    ReasonCode::OutsideHours,
-    ReasonCode::TimeTaken,
-    ReasonCode::OverCap,
-    ReasonCode::Unanswered,
-    ReasonCode::LookupFailed,
-    ReasonCode::ShortOfCredit,
-];
+/// Returns the reasons that maitred itself gives to bookers. The reason of an operator's rule is a
+/// key of the rule.
+fn booker_reasons() -> impl Iterator<Item = ReasonCode> {
+    rules::reasons_with(ReasonTrait::HasTextKey).chain([ReasonCode::Unanswered])
+}
 
 /// Reads the section `[reasons]`.
 pub(super) fn read_reasons(
@@ -38,7 +28,7 @@ pub(super) fn read_reasons(
     report: &mut DiagnosticCollector<'_>,
 ) -> Vec<(ReasonCode, LocalizedText)> {
     let mut reasons = Vec::new();
-    for code in BOOKER_REASONS {
+    for code in booker_reasons() {
         if let Some(item) = table.get(code.as_str(), report)
             && let Some(words) = read(&item, report)
         {

@@ -192,6 +192,7 @@ mod tests {
     use crate::config::diagnostic_collector::DiagnosticCollector;
     use crate::config::parse::{self, parse};
     use crate::domain::decision::ReasonCode;
+    use crate::domain::evaluation::{booker_rules, calendar_rules, time_rules};
     use crate::domain::messages;
 
     /// Returns the shipped text with all its examples enabled, as an operator would enable them.
@@ -256,10 +257,10 @@ require = 'member.tier == \"gold\" || booking.notice >= duration(\"24h\")'
     fn the_example_reasons_are_the_default_texts() {
         let loaded = parse(&uncomment_examples(), "config.toml").expect("the examples are right");
         let fixed = [
-            (ReasonCode::Blocked, messages::booker_blocked()),
-            (ReasonCode::NotAllowed, messages::not_allowed()),
-            (ReasonCode::OutsideHours, messages::outside_hours()),
-            (ReasonCode::TimeTaken, messages::time_taken()),
+            (ReasonCode::Blocked, booker_rules::blocked_text()),
+            (ReasonCode::NotAllowed, booker_rules::not_allowed_text()),
+            (ReasonCode::OutsideHours, time_rules::outside_hours_text()),
+            (ReasonCode::TimeTaken, calendar_rules::time_taken_text()),
             (ReasonCode::Unanswered, messages::request_unanswered()),
         ];
         for (code, expect) in fixed {

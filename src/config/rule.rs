@@ -8,29 +8,10 @@ use super::{compile, localized_text, on_violation, value};
 use crate::domain::criteria::custom_rule::Rule;
 use crate::domain::criteria::global_policy::GlobalPolicy;
 use crate::domain::criteria::on_violation::OnViolation;
+use crate::domain::evaluation::rules;
 
 /// The most rules for all gates, and for each gate. A pass evaluates all of them for every request.
 const MAX_RULES: usize = 50;
-
-/// The names of maitred's own rules in findings; `evaluation` gives them these names. They are in
-/// order: the operator's rules come before the last one.
-pub const BUILT_IN_RULES: [&str; 15] = [
-    "pending",
-    "free-of-charge",
-    "booker",
-    "not-blocked",
-    "allowed",
-    "requests-per-day",
-    "member",
-    "not-begun",
-    "not-frozen",
-    "pin",
-    "notice",
-    "hours",
-    "time-free",
-    "caps",
-    "credit",
-];
 
 /// Reads the rules of one list. The global rules and the lookups have been read before.
 pub(super) fn read(
@@ -85,7 +66,7 @@ fn read_name(
 ) -> Option<String> {
     let name = value::read_name(item, "gold-only", report)?;
     let same_name = names.iter().find(|(known, _)| *known == name);
-    let other = if BUILT_IN_RULES.contains(&name.as_str()) {
+    let other = if rules::is_built_in_name(&name) {
         Some("one of maitred's own rules")
     } else if global_rules.iter().any(|rule| rule.name == name) {
         Some("a [[rule]] for all gates")
@@ -103,24 +84,85 @@ fn read_name(
 
 #[cfg(test)]
 mod tests {
-    use super::BUILT_IN_RULES;
+    use crate::config::parse::parse;
+    use crate::domain::criteria::on_violation::OnViolation;
+    use crate::domain::evaluation::built_in_rule::{RuleEffect, RuleSwitch};
+    use crate::domain::evaluation::rules::{RULES, built_in_names};
+    use crate::domain::gate::Policy;
 
-    /// The source that gives the rules their names.
-    const EVALUATION_SOURCE: &str = include_str!("../domain/evaluation.rs");
+    const GATE: &str = "[[gate]]\nname = 'club'\nevent-types = ['book-club']\ncost = 1\n";
+
+    /// Returns the policy of a configuration with one gate and this key of the table of rules.
+    fn policy_with(key: &str, value: &str) -> Policy {
+        let rule = "name = 'early'\nrequire = 'booking.notice > duration(\"1h\")'\n";
+        let text = match key.split_once('.') {
+            Some(("global", key)) => format!("[global]\n{key} = {value}\n{GATE}"),
+            Some(("gate", "rule")) => format!("{GATE}[[gate.rule]]\n{rule}"),
+            Some(("gate", key)) => format!("{GATE}{key} = {value}\n"),
+            Some(_) | None => format!("[[rule]]\n{rule}{GATE}"),
+        };
+        let loaded = parse(&text, "config.toml");
+        loaded
+            .unwrap_or_else(|error| panic!("{key}: {error:?}"))
+            .config
+            .policy
+    }
+
+    /// Returns a value that switches a rule on. A new key needs a value here.
+    fn example(key: &str) -> &'static str {
+        match key.rsplit('.').next() {
+            Some("block" | "allow") => "['@example.com']",
+            Some("requests-per-day") => "3",
+            Some("pin") => "'member-pin'",
+            Some("notice") => "{ at-least = '1h' }",
+            Some("hours") => "[{ weekdays = ['mon-fri'] }]",
+            Some("caps") => "[{ at-most = 1, per = 'day' }]",
+            Some("rule") => "",
+            Some(_) | None => panic!("there is no example of {key}"),
+        }
+    }
+
+    #[test]
+    fn the_table_of_rules_has_the_keys_of_the_configuration() {
+        let plain = parse(GATE, "config.toml")
+            .expect("it is right")
+            .config
+            .policy;
+        for rule in RULES {
+            let RuleSwitch::Keys { keys, .. } = rule.switch else {
+                continue;
+            };
+            for key in keys {
+                let policy = policy_with(key, example(key));
+                assert!(rule.is_on(&policy.global, &policy.gates[0]), "{key}");
+            }
+            assert!(!rule.is_on(&plain.global, &plain.gates[0]), "{}", rule.name);
+        }
+    }
+
+    #[test]
+    fn the_table_of_rules_has_the_effects_of_a_gate_and_their_defaults() {
+        for rule in RULES {
+            let RuleEffect::Key { key, default, .. } = rule.effect else {
+                continue;
+            };
+            let plain = parse(GATE, "config.toml")
+                .expect("it is right")
+                .config
+                .policy;
+            assert_eq!(rule.effect.of_gate(&plain.gates[0]), default, "{key}");
+            let policy = policy_with(&format!("gate.{key}"), "'leave'");
+            let effect = rule.effect.of_gate(&policy.gates[0]);
+            assert_eq!(effect, OnViolation::Leave, "{key}");
+        }
+    }
 
     #[test]
     fn every_built_in_rule_name_is_reserved() {
-        let mut names_in_source: Vec<&str> = [
-            "collector.add_mandatory(\"",
-            "collector.add_overridable(rules_apply, \"",
-        ]
-        .iter()
-        .flat_map(|call| EVALUATION_SOURCE.split(call).skip(1))
-        .filter_map(|rest| rest.split('"').next())
-        .collect();
-        names_in_source.sort_unstable();
-        let mut reserved = BUILT_IN_RULES.to_vec();
-        reserved.sort_unstable();
-        assert_eq!(names_in_source, reserved);
+        for name in built_in_names() {
+            let rule = format!("[[rule]]\nname = '{name}'\nrequire = 'true'\n{GATE}");
+            let error = format!("{:?}", parse(&rule, "config.toml").expect_err(name));
+            assert!(error.contains("one of maitred's own rules"), "{error}");
+        }
     }
 }

@@ -99,6 +99,35 @@ impl DeclineLimit {
     };
 }
 
+/// Why maitred may not answer a booking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutOfScope {
+    ForeignHost,
+    NoEventType,
+    Ungated,
+    Seated,
+}
+
+impl OutOfScope {
+    pub fn code(self) -> ReasonCode {
+        match self {
+            Self::ForeignHost => ReasonCode::ForeignHost,
+            Self::NoEventType => ReasonCode::NoEventType,
+            Self::Ungated => ReasonCode::Ungated,
+            Self::Seated => ReasonCode::Seated,
+        }
+    }
+
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::ForeignHost => "the host is neither the key's user nor one of calcom.hosts",
+            Self::NoEventType => "the booking's event type does not exist any more",
+            Self::Ungated => "no gate names the event type",
+            Self::Seated => "every attendee of a seated booking is a booker of his own",
+        }
+    }
+}
+
 impl fmt::Display for DeclineLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} in {}", self.at_most, messages::format_span(self.per))
@@ -111,17 +140,6 @@ impl Policy {
         self.gates
             .iter()
             .find(|gate| booking.has_event_type(&gate.event_types))
-    }
-
-    /// Returns true if a cap, a rule or a reason text needs the number of a member's bookings.
-    pub fn needs_booking_counts(&self) -> bool {
-        let global = &self.global;
-        let global_needs_counts = !(global.caps.is_empty() && global.rules.is_empty());
-        let gate_needs_counts =
-            |gate: &Gate| !(gate.criteria.caps.is_empty() && gate.criteria.rules.is_empty());
-        global_needs_counts
-            || !global.reason_texts.is_empty()
-            || self.gates.iter().any(gate_needs_counts)
     }
 
     /// Returns the gate of a charge whose booking cannot be read or belongs to no gate any more:
@@ -160,17 +178,17 @@ impl Policy {
     /// Returns the gate of a booking that maitred may answer, or the reason why maitred may not.
     ///
     /// # Errors
-    /// Returns the code of the reason: a foreign host, no event type, no gate, or seats.
-    pub fn require_gate(&self, key_user: HostId, booking: &Booking) -> Result<&Gate, ReasonCode> {
+    /// Returns the reason: a foreign host, no event type, no gate, or seats.
+    pub fn require_gate(&self, key_user: HostId, booking: &Booking) -> Result<&Gate, OutOfScope> {
         if !self.manages_host_of(key_user, booking) {
-            return Err(ReasonCode::ForeignHost);
+            return Err(OutOfScope::ForeignHost);
         }
         if booking.event_type.is_none() {
-            return Err(ReasonCode::NoEventType);
+            return Err(OutOfScope::NoEventType);
         }
-        let gate = self.gate(booking).ok_or(ReasonCode::Ungated)?;
+        let gate = self.gate(booking).ok_or(OutOfScope::Ungated)?;
         if booking.seated {
-            return Err(ReasonCode::Seated);
+            return Err(OutOfScope::Seated);
         }
         Ok(gate)
     }

@@ -1,9 +1,9 @@
-//! Texts for people. `evaluation::booker_message` composes what a booker reads.
+//! Texts for people that several parts use. The default text of a rule is next to its check in
+//! `evaluation`, and `evaluation::booker_message` composes what a booker reads.
 
 use chrono::DateTime;
 use chrono_tz::Tz;
 
-use super::criteria::cap::CapPeriod;
 use super::decision::{Credits, Reason};
 use super::time::{Span, Time, format_instant};
 
@@ -29,99 +29,8 @@ pub fn format_credits(amount: Credits) -> String {
     }
 }
 
-pub fn short_of_credit(cost: Credits, available: Credits, bookings: usize) -> String {
-    let what = if bookings == 1 {
-        "This booking costs".to_owned()
-    } else {
-        format!("These {bookings} bookings cost")
-    };
-    format!(
-        "{what} {}, and your balance is {}.",
-        format_credits(cost),
-        format_credits(available)
-    )
-}
-
-pub fn unknown_booker(cost: Credits) -> String {
-    if cost == 0 {
-        return "There is no account for the e-mail address you gave. If you have one under another \
-                address, please book with that one."
-            .to_owned();
-    }
-    format!(
-        "There is no credit account for the e-mail address you gave, so your balance is 0 credits; \
-         this booking costs {}. If you have an account under another address, please book with \
-         that one.",
-        format_credits(cost)
-    )
-}
-
-pub fn time_taken() -> String {
-    "This time has been given to somebody who asked earlier. Please choose another time.".to_owned()
-}
-
 pub fn request_unanswered() -> String {
     "Your request was not answered in time. Please choose another time.".to_owned()
-}
-
-pub fn booker_blocked() -> String {
-    "Requests from this address are not accepted.".to_owned()
-}
-
-pub fn not_allowed() -> String {
-    "These bookings are by invitation only.".to_owned()
-}
-
-pub fn too_many_requests(at_most: u32) -> String {
-    format!("No more than {at_most} requests a day are looked at. Please ask again tomorrow.")
-}
-
-pub fn wrong_pin() -> String {
-    "The PIN is not right.".to_owned()
-}
-
-pub fn missing_pin() -> String {
-    "This booking asks for your PIN. Please request it again and give it.".to_owned()
-}
-
-pub fn notice_too_short(at_least: Span) -> String {
-    format!(
-        "Bookings must be requested at least {} before they start.",
-        format_span(at_least)
-    )
-}
-
-pub fn notice_too_long(at_most: Span) -> String {
-    format!(
-        "Bookings can be requested at most {} before they start.",
-        format_span(at_most)
-    )
-}
-
-pub fn outside_hours() -> String {
-    "No bookings are taken at this time. Please choose another one.".to_owned()
-}
-
-pub fn over_cap(at_most: u32, per: CapPeriod) -> String {
-    let bookings = if at_most == 1 {
-        "1 booking".to_owned()
-    } else {
-        format!("{at_most} bookings")
-    };
-    match per {
-        CapPeriod::Day => format!("You can have {bookings} a day."),
-        CapPeriod::Week => format!("You can have {bookings} a week."),
-        CapPeriod::Month => format!("You can have {bookings} a month."),
-        CapPeriod::Open => format!("You can have {bookings} to come at a time."),
-    }
-}
-
-pub fn rule_not_met(name: &str) -> String {
-    format!("This request does not meet a condition of the house ({name}).")
-}
-
-pub fn lookup_failed() -> String {
-    "Your request could not be checked.".to_owned()
 }
 
 /// Formats a length of time in words, with its two largest units.

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::booking::Booking;
 use crate::domain::decision::{Decision, ReasonCode};
+use crate::domain::evaluation::built_in_rule::RuleInput;
+use crate::domain::evaluation::rules::needs_input;
 use crate::domain::gate::{Gate, Policy};
 use crate::domain::id::{AccountId, Address, BookingUid, RequestId};
 use crate::domain::intent::BookingState;
@@ -82,13 +84,13 @@ pub fn build_usage_query<'a>(
         let Some(booker) = &booking.booker else {
             continue;
         };
-        if limits_requests(policy, gate) {
+        if needs_input(&policy.global, gate, RuleInput::PriorRequests) {
             let first = query.bookers.entry(booker.address.clone());
             let first = first.or_insert(booking.created_at);
             *first = booking.created_at.min(*first);
         }
         if let Some(account) = snapshot.accounts_by_address.get(&booker.address)
-            && needs_booking_counts(policy, gate)
+            && needs_input(&policy.global, gate, RuleInput::BookingCounts)
         {
             let from = booking.start.min(snapshot.now) - LOOKBACK;
             let counted_from = query.members.entry(account.clone()).or_insert(from);
@@ -96,21 +98,6 @@ pub fn build_usage_query<'a>(
         }
     }
     query
-}
-
-/// Returns true if anything uses the number of a member's bookings.
-fn needs_booking_counts(policy: &Policy, gate: &Gate) -> bool {
-    let global_policy = &policy.global;
-    let criteria = &gate.criteria;
-    !(global_policy.caps.is_empty()
-        && criteria.caps.is_empty()
-        && global_policy.rules.is_empty()
-        && criteria.rules.is_empty()
-        && global_policy.reason_texts.is_empty())
-}
-
-fn limits_requests(policy: &Policy, gate: &Gate) -> bool {
-    policy.global.requests_per_day.is_some() || gate.criteria.requests_per_day.is_some()
 }
 
 /// Finds the bookings of open intents that will not stand, because their holds come back with this

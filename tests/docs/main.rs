@@ -1,5 +1,6 @@
 //! Tests of the repository itself: `readme` runs the commands of the documents, `tidy` reads sources
-//! and documents.
+//! and documents, `rule_table` compares a page with the table of rules.
 
 mod readme;
+mod rule_table;
 mod tidy;

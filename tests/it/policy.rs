@@ -8,8 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use maitred::config::rule::BUILT_IN_RULES;
 use maitred::domain::decision::REASON_CODES;
+use maitred::domain::evaluation::rules::built_in_names;
 use serde_json::Value;
 
 /// The result of one run of the binary.
@@ -82,7 +82,7 @@ fn the_examples_cover_what_a_policy_can_say() {
     let decisions = ["confirm", "decline", "leave", "review", "wait"];
     assert_eq!(texts("decision"), decisions.map(str::to_owned).into());
     let deciding = texts("rule");
-    for rule in BUILT_IN_RULES {
+    for rule in built_in_names() {
         assert!(
             deciding.contains(rule),
             "no example in which {rule} decides"

@@ -2,12 +2,12 @@
 
 use crate::calcom::booking_file::{ParsedBooking, parse_booking_file};
 use crate::config::policy_test::model::{CaseExpectation, CaseTime, PolicyCase};
-use crate::config::rule::BUILT_IN_RULES;
 use crate::control::policy::{CaseView, FoundView};
 use crate::daemon::policy::case_fixture;
 use crate::daemon::policy::snapshot_fixture::{SnapshotFixture, evaluate_one};
 use crate::daemon::views;
 use crate::domain::decision::{Decision, ReasonCode};
+use crate::domain::evaluation::rules::{built_in_names, is_built_in_name};
 use crate::domain::gate::Policy;
 use crate::domain::messages;
 use crate::domain::request::Request;
@@ -74,19 +74,16 @@ fn check_names(case: &PolicyCase, policy: &Policy) -> Result<(), String> {
         }
     }
     if let Some(rule) = &case.expect.rule {
-        let rules = global_policy.rules.iter().chain(
+        let mut rules = global_policy.rules.iter().chain(
             policy
                 .gates
                 .iter()
                 .flat_map(|gate| gate.criteria.rules.iter()),
         );
-        let mut names = BUILT_IN_RULES
-            .into_iter()
-            .chain(rules.map(|rule| &*rule.name));
-        if names.all(|name| name != rule) {
+        if !is_built_in_name(rule) && rules.all(|known| known.name != *rule) {
             return Err(format!(
                 "no rule is called {rule:?}; maitred's own are {}",
-                BUILT_IN_RULES.join(", ")
+                built_in_names().collect::<Vec<&str>>().join(", ")
             ));
         }
     }

@@ -2,12 +2,13 @@
 //! guessed: where an input could decide, the outcome is unknown.
 
 use super::recorded_request::rule_passed;
-use crate::config::rule::BUILT_IN_RULES;
 use crate::domain::criteria::cap::CapPeriod;
 use crate::domain::criteria::custom_rule::Rule;
 use crate::domain::criteria::gate_criteria::ZoneSource;
 use crate::domain::criteria::time_window::TimeWindow;
 use crate::domain::decision::Finding;
+use crate::domain::evaluation::built_in_rule::{BuiltInRule, RuleInput};
+use crate::domain::evaluation::rules::RULES;
 use crate::domain::gate::{Gate, Policy};
 use crate::domain::request::Request;
 
@@ -65,12 +66,12 @@ pub fn find_unrecorded_input(
     gated_request: &GatedRequest<'_>,
     findings: &[Finding],
 ) -> Option<String> {
-    for rule in rule_order(gated_request) {
-        let is_of_rule = |finding: &&Finding| finding.rule == rule;
+    for rule in rules_in_order(gated_request) {
+        let is_of_rule = |finding: &&Finding| finding.rule == rule.name();
         let Some(finding) = findings.iter().find(is_of_rule) else {
             continue;
         };
-        if let Some(input) = unrecorded_input_of_rule(gated_request, &rule) {
+        if let Some(input) = rule.unrecorded_input(gated_request) {
             return Some(input);
         }
         if !finding.passed {
@@ -80,51 +81,75 @@ pub fn find_unrecorded_input(
     None
 }
 
-/// Returns the names of all rules, in the order in which they are evaluated.
-fn rule_order(gated_request: &GatedRequest<'_>) -> Vec<String> {
-    let (last, first) = BUILT_IN_RULES.split_last().expect("there are rules");
-    let built_in = first.iter().map(|name| (*name).to_owned());
-    let rules = all_rules(gated_request).map(|rule| rule.name.clone());
-    built_in.chain(rules).chain([(*last).to_owned()]).collect()
+/// A rule of maitred or of the operator.
+enum AnyRule<'a> {
+    BuiltIn(&'static BuiltInRule),
+    Own(&'a Rule),
 }
 
-fn all_rules<'a>(gated_request: &GatedRequest<'a>) -> impl Iterator<Item = &'a Rule> + use<'a> {
-    let global_rules = &gated_request.policy.global.rules;
-    global_rules
-        .iter()
-        .chain(gated_request.gate.criteria.rules.iter())
-}
-
-/// Returns an input that the rule with this name reads and that is not known.
-fn unrecorded_input_of_rule(gated_request: &GatedRequest<'_>, rule: &str) -> Option<String> {
-    let zone = unrecorded_zone(gated_request);
-    let times = (!gated_request.has_times).then_some("the times of the occurrences");
-    let fixed = match rule {
-        "free-of-charge" if rule_passed(gated_request.request, rule).is_none() => {
-            Some("the price of the event type")
+impl AnyRule<'_> {
+    fn name(&self) -> &str {
+        match self {
+            Self::BuiltIn(rule) => rule.name,
+            Self::Own(rule) => &rule.name,
         }
-        "time-free" if rule_passed(gated_request.request, rule).is_none() => {
-            Some("whether the time was free")
-        }
-        // A member without a PIN cannot give a correct PIN, whatever was typed.
-        "pin" if rule_passed(gated_request.request, rule).is_none() && gated_request.has_pin => {
-            Some("the PIN")
-        }
-        "requests-per-day" => zone,
-        "notice" => times,
-        "hours" => times.or(zone),
-        "caps" => times.or(zone.filter(|_| has_calendar_caps(gated_request))),
-        "credit" => unrecorded_price_input(gated_request),
-        _ => None,
-    };
-    if fixed.is_some() || BUILT_IN_RULES.contains(&rule) {
-        return fixed.map(str::to_owned);
     }
-    let rule = all_rules(gated_request).find(|known| &*known.name == rule)?;
-    rule.require
-        .names()
-        .into_iter()
-        .find_map(|name| unrecorded_variable(gated_request, name))
+
+    /// Returns an input that the rule reads and that is not known.
+    fn unrecorded_input(&self, gated_request: &GatedRequest<'_>) -> Option<String> {
+        match self {
+            Self::BuiltIn(rule) => {
+                let mut inputs = rule.inputs.iter();
+                let input = inputs.find_map(|input| unrecorded_input(gated_request, rule, *input));
+                input.map(str::to_owned)
+            }
+            Self::Own(rule) => {
+                let mut names = rule.require.names().into_iter();
+                names.find_map(|name| unrecorded_variable(gated_request, name))
+            }
+        }
+    }
+}
+
+/// Returns all rules, in the order in which they are evaluated.
+fn rules_in_order<'a>(gated_request: &GatedRequest<'a>) -> Vec<AnyRule<'a>> {
+    let mut rules = Vec::new();
+    for rule in RULES {
+        if rule.is_place_of_own_rules() {
+            let global_rules = gated_request.policy.global.rules.iter();
+            let own_rules = global_rules.chain(&gated_request.gate.criteria.rules);
+            rules.extend(own_rules.map(AnyRule::Own));
+        } else {
+            rules.push(AnyRule::BuiltIn(rule));
+        }
+    }
+    rules
+}
+
+/// Returns the input of the rule in words, if it is not known.
+fn unrecorded_input(
+    gated_request: &GatedRequest<'_>,
+    rule: &BuiltInRule,
+    input: RuleInput,
+) -> Option<&'static str> {
+    // The finding that was recorded says what the rule read then.
+    let has_finding = rule_passed(gated_request.request, rule.name).is_some();
+    let zone = || unrecorded_zone(gated_request);
+    match input {
+        // The replay rebuilds these from the log.
+        RuleInput::Account | RuleInput::PriorRequests => None,
+        RuleInput::EventType => (!has_finding).then_some("the price of the event type"),
+        RuleInput::AcceptedBookings => (!has_finding).then_some("whether the time was free"),
+        // A member without a PIN cannot give a correct PIN, whatever was typed.
+        RuleInput::PinResult => (!has_finding && gated_request.has_pin).then_some("the PIN"),
+        RuleInput::BookingTimes => {
+            (!gated_request.has_times).then_some("the times of the occurrences")
+        }
+        RuleInput::TimeZone => zone(),
+        RuleInput::BookingCounts => zone().filter(|_| has_calendar_caps(gated_request)),
+        RuleInput::Lookups => Some("the answers of other systems"),
+        RuleInput::Price => unrecorded_price_input(gated_request),
+    }
 }
 
 /// Returns the unknown input that a variable depends on, if there is one.

@@ -2,9 +2,11 @@
 //! Cal.com shows the reason on the booking's public page. Unless the booker has proven to be the
 //! member, the default texts must not depend on whether there is an account, nor on anything in it.
 
-use super::{EvaluationInput, Objection, suppresses_other_reasons};
+use super::EvaluationInput;
+use super::built_in_rule::ReasonTrait;
+use super::rule_outcome::Objection;
+use super::rules::{discloses_account, has_trait};
 use crate::domain::criteria::gate_criteria::AccountDetails;
-use crate::domain::decision::ReasonCode;
 use crate::domain::messages;
 use crate::domain::rule::context::RuleContext;
 use crate::domain::snapshot::PinResult;
@@ -67,7 +69,7 @@ pub(super) fn public_decline_text(
     let is_public =
         |objection: &&&Objection| objection.has_custom_text || !discloses_account(objection.code);
     let count = match objections.first() {
-        Some(first) if is_public(&first) && suppresses_other_reasons(first.code) => 1,
+        Some(first) if is_public(&first) && has_trait(first.code, ReasonTrait::ShownAlone) => 1,
         Some(_) | None => usize::MAX,
     };
     let mut public_objections: Vec<&Objection> = { objections.iter().take(count) }
@@ -91,54 +93,4 @@ pub(super) fn public_decline_text(
         texts.push(&over);
     }
     messages::truncate_booker_text(&texts.join(" "))
-}
-
-/// Returns true if the default text of a reason, or the fact that the reason is given at all,
-/// reveals something about the account of the address. A new code has to be put on one of the two
-/// sides.
-fn discloses_account(code: ReasonCode) -> bool {
-    match code {
-        ReasonCode::UnknownBooker
-        | ReasonCode::AccountFrozen
-        | ReasonCode::WrongPin
-        | ReasonCode::OverCap
-        | ReasonCode::RuleNotMet
-        | ReasonCode::RuleFailed
-        | ReasonCode::LookupFailed
-        | ReasonCode::ShortOfCredit
-        | ReasonCode::EnoughCredit
-        | ReasonCode::ChargeCarried
-        | ReasonCode::EmptyLedger
-        | ReasonCode::RestorePending
-        | ReasonCode::ClockSkew
-        | ReasonCode::DeclineLimit
-        | ReasonCode::DependsOnUnsettled
-        | ReasonCode::AlreadyBegun
-        | ReasonCode::Unanswered
-        | ReasonCode::DecidedBefore
-        | ReasonCode::PredecessorUnclear
-        | ReasonCode::Unmanaged
-        | ReasonCode::WaitedTooLong => true,
-        ReasonCode::Ungated
-        | ReasonCode::ForeignHost
-        | ReasonCode::NoEventType
-        | ReasonCode::EventTypeNotShown
-        | ReasonCode::Priced
-        | ReasonCode::Seated
-        | ReasonCode::NotPending
-        | ReasonCode::AlreadyOver
-        | ReasonCode::SeriesSettling
-        | ReasonCode::SeriesUnreadable
-        | ReasonCode::NoBooker
-        | ReasonCode::Blocked
-        | ReasonCode::NotAllowed
-        | ReasonCode::TooManyRequests
-        | ReasonCode::NoticeTooShort
-        | ReasonCode::NoticeTooLong
-        | ReasonCode::OutsideHours
-        | ReasonCode::Operator
-        | ReasonCode::TimeTaken
-        | ReasonCode::Revived
-        | ReasonCode::AcceptedMove => false,
-    }
 }

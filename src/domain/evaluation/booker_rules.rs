@@ -1,25 +1,26 @@
 //! Rules about the booker: whether the booker is known, is allowed, and has proven to be the
 //! member.
 
-use super::{EvaluationInput, RuleOutcome, object_to_request};
+use super::EvaluationInput;
+use super::rule_outcome::RuleOutcome;
 use crate::domain::criteria::access_list;
 use crate::domain::criteria::gate_criteria::TooManyRequestsReply;
-use crate::domain::decision::{Decision, ReasonCode};
-use crate::domain::messages;
+use crate::domain::criteria::on_violation::OnViolation;
+use crate::domain::decision::{Credits, ReasonCode};
+use crate::domain::messages::format_credits;
 use crate::domain::snapshot::PinResult;
 
 pub(super) fn check_booker(input: &EvaluationInput<'_>) -> RuleOutcome {
     if input.event_type.flatten().is_some_and(|kind| kind.seated) {
-        return object_to_request(
-            Decision::Leave,
+        return RuleOutcome::failed(
             ReasonCode::Seated,
             "the event type has seats: every attendee is a booker of his own",
-        );
+        )
+        .with_effect(OnViolation::Leave);
     }
     let first = &input.bookings[0].booker;
     match first {
-        None => object_to_request(
-            Decision::Review,
+        None => RuleOutcome::failed(
             ReasonCode::NoBooker,
             "nobody can be named for certain as the booker",
         ),
@@ -28,8 +29,7 @@ pub(super) fn check_booker(input: &EvaluationInput<'_>) -> RuleOutcome {
                 other.booker.as_ref().map(|other| &other.address) != Some(&booker.address)
             }) =>
         {
-            object_to_request(
-                Decision::Review,
+            RuleOutcome::failed(
                 ReasonCode::NoBooker,
                 "the occurrences of the series name different bookers",
             )
@@ -52,8 +52,7 @@ pub(super) fn check_not_blocked(input: &EvaluationInput<'_>) -> RuleOutcome {
         access_list::find_entry(list, normalization, &booker.address, input.now).is_some()
     };
     if lists.iter().any(is_listed) {
-        let decision = input.decide_violation(input.gate.criteria.on_blocked, ReasonCode::Blocked);
-        return object_to_request(decision, ReasonCode::Blocked, messages::booker_blocked());
+        return RuleOutcome::failed(ReasonCode::Blocked, blocked_text());
     }
     RuleOutcome::passed("on no block list")
 }
@@ -79,17 +78,17 @@ pub(super) fn check_allowed(input: &EvaluationInput<'_>) -> RuleOutcome {
         input.now,
     ) {
         Some(_) => RuleOutcome::passed("on the allow list"),
-        None => {
-            let decision =
-                input.decide_violation(input.gate.criteria.on_not_allowed, ReasonCode::NotAllowed);
-            object_to_request(decision, ReasonCode::NotAllowed, messages::not_allowed())
-        }
+        None => RuleOutcome::failed(ReasonCode::NotAllowed, not_allowed_text()),
     }
 }
 
 /// Checks the number of requests per day. Of the global limit and the gate's, the stricter counts.
 pub(super) fn check_requests_per_day(input: &EvaluationInput<'_>) -> RuleOutcome {
-    let Some(at_most) = input.requests_per_day() else {
+    let limits = [
+        input.global.requests_per_day,
+        input.gate.criteria.requests_per_day,
+    ];
+    let Some(at_most) = limits.into_iter().flatten().min() else {
         return RuleOutcome::NotApplicable;
     };
     let earlier_requests = input.prior_request_count;
@@ -97,28 +96,25 @@ pub(super) fn check_requests_per_day(input: &EvaluationInput<'_>) -> RuleOutcome
         let detail = format!("{earlier_requests} earlier on that day, at most {at_most}");
         return RuleOutcome::Passed(detail);
     }
-    let decision = input.decide_violation(
-        input.gate.criteria.on_too_many_requests,
-        ReasonCode::TooManyRequests,
-    );
-    let decision = match (decision, input.gate.criteria.too_many_requests_reply) {
-        (Decision::Decline, TooManyRequestsReply::Never) => Decision::Leave,
-        (Decision::Decline, TooManyRequestsReply::Once) if input.declined_over_limit_before => {
-            Decision::Leave
+    let criteria = &input.gate.criteria;
+    let effect = match (
+        criteria.on_too_many_requests,
+        criteria.too_many_requests_reply,
+    ) {
+        (OnViolation::Decline, TooManyRequestsReply::Never) => OnViolation::Leave,
+        (OnViolation::Decline, TooManyRequestsReply::Once) if input.declined_over_limit_before => {
+            OnViolation::Leave
         }
         (
-            decision,
+            effect,
             TooManyRequestsReply::Once | TooManyRequestsReply::Each | TooManyRequestsReply::Never,
-        ) => decision,
+        ) => effect,
     };
-    object_to_request(
-        decision,
-        ReasonCode::TooManyRequests,
-        messages::too_many_requests(at_most),
-    )
+    RuleOutcome::failed(ReasonCode::TooManyRequests, too_many_requests_text(at_most))
+        .with_effect(effect)
 }
 
-pub(super) fn check_member(input: &EvaluationInput<'_>, credits: u64) -> RuleOutcome {
+pub(super) fn check_member(input: &EvaluationInput<'_>) -> RuleOutcome {
     if input.booker().is_none() {
         return RuleOutcome::NotApplicable;
     }
@@ -129,20 +125,16 @@ pub(super) fn check_member(input: &EvaluationInput<'_>, credits: u64) -> RuleOut
         .booker()
         .is_some_and(|who| who.address.without_managed_suffix().is_some())
     {
-        return object_to_request(
-            Decision::Leave,
+        return RuleOutcome::failed(
             ReasonCode::UnknownBooker,
             "the address is that of a platform's managed user, with a suffix that people do not type, and no \
              account has it: set global.managed-users = \"find\" to look for the address without the \
              suffix, or add the whole address as an alias",
-        );
+        )
+        .with_effect(OnViolation::Leave);
     }
-    let decision = input.decide_violation(input.gate.unknown_booker, ReasonCode::UnknownBooker);
-    object_to_request(
-        decision,
-        ReasonCode::UnknownBooker,
-        messages::unknown_booker(credits),
-    )
+    let text = unknown_booker_text(input.costs().total);
+    RuleOutcome::failed(ReasonCode::UnknownBooker, text)
 }
 
 pub(super) fn check_not_frozen(input: &EvaluationInput<'_>) -> RuleOutcome {
@@ -151,11 +143,7 @@ pub(super) fn check_not_frozen(input: &EvaluationInput<'_>) -> RuleOutcome {
         .and_then(|account| account.freeze_reason.as_ref())
     {
         // The operator's own words are for operators: the text does not repeat them.
-        Some(_) => object_to_request(
-            Decision::Review,
-            ReasonCode::AccountFrozen,
-            "the account is frozen",
-        ),
+        Some(_) => RuleOutcome::failed(ReasonCode::AccountFrozen, "the account is frozen"),
         None => RuleOutcome::NotApplicable,
     }
 }
@@ -166,19 +154,54 @@ pub(super) fn check_pin(input: &EvaluationInput<'_>) -> RuleOutcome {
     }
     let text = match input.pin_result {
         Some(PinResult::Correct) => return RuleOutcome::passed("the PIN is right"),
-        Some(PinResult::Wrong) => messages::wrong_pin(),
-        Some(PinResult::Missing) => messages::missing_pin(),
+        Some(PinResult::Wrong) => wrong_pin_text(),
+        Some(PinResult::Missing) => missing_pin_text(),
         // The member may be right while another person is guessing: an operator decides.
         Some(PinResult::Locked) => {
             let detail = "too many wrong PINs were given lately, so this one was not looked at";
-            return object_to_request(Decision::Review, ReasonCode::WrongPin, detail);
+            return RuleOutcome::failed(ReasonCode::WrongPin, detail)
+                .with_effect(OnViolation::Review);
         }
         // The booker cannot solve this. An operator sets a PIN, or confirms by hand.
         Some(PinResult::NotSet) | None => {
             let detail = "the gate asks for a PIN, and the account has none";
-            return object_to_request(Decision::Review, ReasonCode::WrongPin, detail);
+            return RuleOutcome::failed(ReasonCode::WrongPin, detail)
+                .with_effect(OnViolation::Review);
         }
     };
-    let decision = input.decide_violation(input.gate.criteria.on_wrong_pin, ReasonCode::WrongPin);
-    object_to_request(decision, ReasonCode::WrongPin, text)
+    RuleOutcome::failed(ReasonCode::WrongPin, text)
+}
+
+pub fn blocked_text() -> String {
+    "Requests from this address are not accepted.".to_owned()
+}
+
+pub fn not_allowed_text() -> String {
+    "These bookings are by invitation only.".to_owned()
+}
+
+fn too_many_requests_text(at_most: u32) -> String {
+    format!("No more than {at_most} requests a day are looked at. Please ask again tomorrow.")
+}
+
+fn unknown_booker_text(cost: Credits) -> String {
+    if cost == 0 {
+        return "There is no account for the e-mail address you gave. If you have one under another \
+                address, please book with that one."
+            .to_owned();
+    }
+    format!(
+        "There is no credit account for the e-mail address you gave, so your balance is 0 credits; \
+         this booking costs {}. If you have an account under another address, please book with \
+         that one.",
+        format_credits(cost)
+    )
+}
+
+fn wrong_pin_text() -> String {
+    "The PIN is not right.".to_owned()
+}
+
+fn missing_pin_text() -> String {
+    "This booking asks for your PIN. Please request it again and give it.".to_owned()
 }

@@ -2,22 +2,23 @@
 
 use std::borrow::Cow;
 
-use super::{EvaluationInput, Objection, new_objection, time_rules};
+use super::rule_outcome::Objection;
+use super::{EvaluationInput, time_rules};
 use crate::domain::booking::{Answer, QuestionKind};
 use crate::domain::criteria::custom_rule::Rule;
 use crate::domain::decision::{Decision, Finding, ReasonCode};
-use crate::domain::messages;
 use crate::domain::rule::context::RuleContext;
 
-/// Returns the global rules and then the gate's, each in the order of the configuration.
-pub(super) fn configured_rules<'a>(
+/// Returns the global rules and then the gate's, each in the order of the configuration. They read
+/// member data, so there are none when the booker has no account.
+pub(super) fn applicable_rules<'a>(
     input: &EvaluationInput<'a>,
 ) -> impl Iterator<Item = &'a Rule> + use<'a> {
-    input
-        .global
-        .rules
-        .iter()
-        .chain(input.gate.criteria.rules.iter())
+    let rules = input.account.map(|_| {
+        let global_rules = input.global.rules.iter();
+        global_rules.chain(input.gate.criteria.rules.iter())
+    });
+    rules.into_iter().flatten()
 }
 
 /// Returns the context that the rules would read if nothing that is still being decided were
@@ -85,17 +86,17 @@ fn object_to_missing_lookup(
         .lookups
         .and_then(|lookups| lookups.failures.get(lookup));
     let error = error.map_or("it was not asked", String::as_str);
-    let decision = input.decide_rule_violation(
+    let decision = input.decide_violation(
         input.global.on_no_answer(lookup),
         ReasonCode::LookupFailed,
         Some(&rule.name),
     );
     let objection = Objection {
         rule: Some(rule.name.clone()),
-        ..new_objection(
+        ..Objection::new(
             decision,
             ReasonCode::LookupFailed,
-            messages::lookup_failed(),
+            "Your request could not be checked.".to_owned(),
         )
     };
     let detail = format!("no answer from lookup.{lookup}: {error}");
@@ -112,16 +113,16 @@ fn object_to_unmet_rule(
         words.for_language(language)?.render(context).ok()
     });
     let decision =
-        input.decide_rule_violation(rule.on_violation, ReasonCode::RuleNotMet, Some(&rule.name));
+        input.decide_violation(rule.on_violation, ReasonCode::RuleNotMet, Some(&rule.name));
     Objection {
         has_custom_text: operator_text.is_some(),
         rule: Some(rule.name.clone()),
         depends_on_unsettled: settled_context(input, context)
             .is_some_and(|context| rule.require.evaluate(&context) == Ok(true)),
-        ..new_objection(
+        ..Objection::new(
             decision,
             ReasonCode::RuleNotMet,
-            operator_text.unwrap_or_else(|| messages::rule_not_met(&rule.name)),
+            operator_text.unwrap_or_else(|| rule_not_met_text(&rule.name)),
         )
     }
 }
@@ -135,13 +136,17 @@ fn object_to_failed_rule(
     let text = format!("the rule {} cannot be evaluated", rule.name);
     let objection = Objection {
         rule: Some(rule.name.clone()),
-        ..new_objection(Decision::Review, ReasonCode::RuleFailed, text)
+        ..Objection::new(Decision::Review, ReasonCode::RuleFailed, text)
     };
     let detail = match hint(input, context, rule) {
         Some(hint) => format!("{error}; {hint}"),
         None => error,
     };
     (Some(objection), detail)
+}
+
+fn rule_not_met_text(name: &str) -> String {
+    format!("This request does not meet a condition of the house ({name}).")
 }
 
 /// Returns what may be wrong with a rule that failed: an answer is missing, or is of another kind

@@ -2,13 +2,15 @@
 
 use chrono_tz::Tz;
 
-use super::{EvaluationInput, RuleOutcome, object_to_booking};
+use super::EvaluationInput;
+use super::rule_outcome::RuleOutcome;
 use crate::domain::criteria::cap::{Cap, CapPeriod, PERIODS, strictest_cap};
 use crate::domain::criteria::time_window;
 use crate::domain::decision::ReasonCode;
-use crate::domain::messages;
+use crate::domain::messages::format_span;
 use crate::domain::rule::context::BookingCounts;
 use crate::domain::snapshot::CountedBooking;
+use crate::domain::time::Span;
 
 /// Checks the notice. It is counted from the creation of the booking, so that a request that was
 /// early enough does not become late by waiting.
@@ -17,22 +19,19 @@ pub(super) fn check_notice(input: &EvaluationInput<'_>) -> RuleOutcome {
     if notice.at_least.is_none() && notice.at_most.is_none() {
         return RuleOutcome::NotApplicable;
     }
-    let decision_for = |code| input.decide_violation(input.gate.criteria.on_notice_missed, code);
     for (at, booking) in input.bookings.iter().enumerate() {
         let actual_notice = booking.start - booking.created_at;
         if let Some(least) = notice.at_least.filter(|least| actual_notice < *least) {
-            let text = messages::notice_too_short(least);
-            let code = ReasonCode::NoticeTooShort;
-            return object_to_booking(input, at, decision_for(code), (code, text));
+            let text = notice_too_short_text(least);
+            return RuleOutcome::failed_booking(input, at, ReasonCode::NoticeTooShort, text);
         }
         if let Some(most) = notice.at_most.filter(|most| actual_notice > *most) {
-            let text = messages::notice_too_long(most);
-            let code = ReasonCode::NoticeTooLong;
-            return object_to_booking(input, at, decision_for(code), (code, text));
+            let text = notice_too_long_text(most);
+            return RuleOutcome::failed_booking(input, at, ReasonCode::NoticeTooLong, text);
         }
     }
     let first = input.bookings[0];
-    let notice_text = messages::format_span(first.start - first.created_at);
+    let notice_text = format_span(first.start - first.created_at);
     RuleOutcome::Passed(format!("asked for {notice_text} before"))
 }
 
@@ -49,16 +48,7 @@ pub(super) fn check_hours(input: &EvaluationInput<'_>) -> RuleOutcome {
     let Some(at) = outside else {
         return RuleOutcome::passed("within the hours");
     };
-    let decision = input.decide_violation(
-        input.gate.criteria.on_outside_hours,
-        ReasonCode::OutsideHours,
-    );
-    object_to_booking(
-        input,
-        at,
-        decision,
-        (ReasonCode::OutsideHours, messages::outside_hours()),
-    )
+    RuleOutcome::failed_booking(input, at, ReasonCode::OutsideHours, outside_hours_text())
 }
 
 /// Checks the caps. A global cap counts all of the member's bookings, a gate's cap only those of
@@ -76,12 +66,10 @@ pub(super) fn check_caps(input: &EvaluationInput<'_>) -> RuleOutcome {
                 continue;
             };
             if let Some(at) = find_over_cap(input, (cap, is_gate_cap), |_| true) {
-                let decision =
-                    input.decide_violation(input.gate.criteria.on_over_cap, ReasonCode::OverCap);
-                let text = messages::over_cap(cap.at_most, period);
+                let text = over_cap_text(cap.at_most, period);
                 let unsettled =
                     find_over_cap(input, (cap, is_gate_cap), |one| one.is_confirmed).is_none();
-                return object_to_booking(input, at, decision, (ReasonCode::OverCap, text))
+                return RuleOutcome::failed_booking(input, at, ReasonCode::OverCap, text)
                     .mark_unsettled(unsettled);
             }
         }
@@ -161,4 +149,36 @@ where
     counts.week = count_in(CapPeriod::Week);
     counts.month = count_in(CapPeriod::Month);
     counts
+}
+
+fn notice_too_short_text(at_least: Span) -> String {
+    format!(
+        "Bookings must be requested at least {} before they start.",
+        format_span(at_least)
+    )
+}
+
+fn notice_too_long_text(at_most: Span) -> String {
+    format!(
+        "Bookings can be requested at most {} before they start.",
+        format_span(at_most)
+    )
+}
+
+pub fn outside_hours_text() -> String {
+    "No bookings are taken at this time. Please choose another one.".to_owned()
+}
+
+pub fn over_cap_text(at_most: u32, per: CapPeriod) -> String {
+    let bookings = if at_most == 1 {
+        "1 booking".to_owned()
+    } else {
+        format!("{at_most} bookings")
+    };
+    match per {
+        CapPeriod::Day => format!("You can have {bookings} a day."),
+        CapPeriod::Week => format!("You can have {bookings} a week."),
+        CapPeriod::Month => format!("You can have {bookings} a month."),
+        CapPeriod::Open => format!("You can have {bookings} to come at a time."),
+    }
 }

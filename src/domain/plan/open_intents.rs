@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Action, Planner, Problem, Step, expected_account, planned_call};
+use super::send::expected_account;
+use super::{Action, Planner, Problem, Step, planned_call};
 use crate::domain::account::{Account, SpendPreview};
 use crate::domain::booking::{Booking, BookingRef};
 use crate::domain::decision::Decision;

@@ -1,8 +1,8 @@
-//! How a decision is recorded: the request as it will be written, notes, and the reasons to leave a
-//! request.
+//! How a decision is recorded: the request as it will be written, and notes.
 
-use super::{Action, Planner, Step, dated_reasons};
-use crate::domain::decision::{Credits, Decision, DecisionOutcome, Reason, ReasonCode};
+use super::skip_reason::SkipReason;
+use super::{Action, Planner, Step};
+use crate::domain::decision::{Credits, Decision, Reason, ReasonCode};
 use crate::domain::evaluation::Evaluation;
 use crate::domain::gate::Gate;
 use crate::domain::id::BookingUid;
@@ -10,7 +10,7 @@ use crate::domain::messages;
 use crate::domain::request::{PinAttempt, Request, RequestState};
 use crate::domain::request_grouping::RequestGroup;
 use crate::domain::snapshot::PinResult;
-use crate::domain::time::format_instant;
+use crate::domain::time::Time;
 
 impl<'a> Planner<'a> {
     pub(super) fn record_leave(
@@ -18,8 +18,9 @@ impl<'a> Planner<'a> {
         group: &RequestGroup<'a>,
         gate: Option<&Gate>,
         record: Option<&Request>,
-        code: ReasonCode,
+        skip_reason: SkipReason,
     ) {
+        let code = skip_reason.code();
         let first = group.bookings[0];
         let account = first
             .booker
@@ -29,7 +30,7 @@ impl<'a> Planner<'a> {
             decision: Decision::Leave,
             reasons: vec![Reason {
                 code,
-                text: self.leave_reason(group, code),
+                text: self.skip_text(group, skip_reason),
             }],
             booker_text: None,
             findings: Vec::new(),
@@ -63,21 +64,6 @@ impl<'a> Planner<'a> {
             text: format!("would be {outcome}, but {}", messages::RESTORE_OPEN),
         }];
         self.add_note(request, record, false);
-    }
-
-    fn leave_reason(&self, group: &RequestGroup<'a>, code: ReasonCode) -> String {
-        if code == ReasonCode::DecidedBefore
-            && let Some(refusal) = self.records(group).find_map(refusal_text)
-        {
-            return format!(
-                "Cal.com refused to let maitred answer it ({refusal}): answer it at Cal.com"
-            );
-        }
-        if code == ReasonCode::SeriesSettling {
-            let at = format_instant(self.series_settled_at(group));
-            return format!("{}: it is decided from {at} on", leave_text(code));
-        }
-        leave_text(code).to_owned()
     }
 
     pub(super) fn add_note(&mut self, mut request: Request, record: Option<&Request>, write: bool) {
@@ -184,68 +170,14 @@ fn is_same_note(record: &Request, request: &Request) -> bool {
         && record.gate == request.gate
 }
 
-/// Returns Cal.com's response when it last refused the call of a request.
-fn refusal_text(record: &Request) -> Option<&str> {
-    match record.state {
-        RequestState::Settled {
-            outcome: DecisionOutcome::Refused,
-            ..
-        } => record.calls.last().map(|call| call.text.as_str()),
-        RequestState::Settled { .. } | RequestState::Noted | RequestState::Recorded => None,
+/// Returns when the reasons of a note were first given. A note from before this was stored has only
+/// the time of the request's first evaluation.
+pub(super) fn dated_reasons(record: &Request) -> Vec<(String, Time)> {
+    if !record.reasons_since.is_empty() {
+        return record.reasons_since.clone();
     }
-}
-
-fn leave_text(code: ReasonCode) -> &'static str {
-    match code {
-        ReasonCode::ForeignHost => "the host is neither the key's user nor one of calcom.hosts",
-        ReasonCode::NoEventType => "the booking's event type does not exist any more",
-        ReasonCode::Ungated => "no gate names the event type",
-        ReasonCode::Seated => "every attendee of a seated booking is a booker of his own",
-        ReasonCode::DecidedBefore => {
-            "it was decided before and is pending again: somebody changed it at Cal.com, so answer \
-             it there"
-        }
-        ReasonCode::AlreadyBegun => messages::ALREADY_BEGUN,
-        ReasonCode::SeriesSettling => "the series is so young that more of it may follow",
-        ReasonCode::SeriesUnreadable => "the series could not be read whole",
-        ReasonCode::PredecessorUnclear => {
-            "what it replaced is still being decided or could not be read, so what was paid is not known"
-        }
-        ReasonCode::ClockSkew => {
-            "the local clock and the server's disagree by more than two minutes, so nothing final is \
-             decided: set this machine's clock (NTP)"
-        }
-        ReasonCode::EventTypeNotShown
-        | ReasonCode::Priced
-        | ReasonCode::NotPending
-        | ReasonCode::AlreadyOver
-        | ReasonCode::NoBooker
-        | ReasonCode::EmptyLedger
-        | ReasonCode::RestorePending
-        | ReasonCode::DeclineLimit
-        | ReasonCode::DependsOnUnsettled
-        | ReasonCode::Unanswered
-        | ReasonCode::UnknownBooker
-        | ReasonCode::AccountFrozen
-        | ReasonCode::Blocked
-        | ReasonCode::NotAllowed
-        | ReasonCode::TooManyRequests
-        | ReasonCode::WrongPin
-        | ReasonCode::NoticeTooShort
-        | ReasonCode::NoticeTooLong
-        | ReasonCode::OutsideHours
-        | ReasonCode::OverCap
-        | ReasonCode::RuleNotMet
-        | ReasonCode::RuleFailed
-        | ReasonCode::LookupFailed
-        | ReasonCode::Operator
-        | ReasonCode::TimeTaken
-        | ReasonCode::ShortOfCredit
-        | ReasonCode::EnoughCredit
-        | ReasonCode::ChargeCarried
-        | ReasonCode::WaitedTooLong
-        | ReasonCode::Unmanaged
-        | ReasonCode::Revived
-        | ReasonCode::AcceptedMove => unreachable!("not a reason to leave a booking unjudged"),
-    }
+    let reasons = record.reasons.iter();
+    reasons
+        .map(|reason| (reason.code.as_str().to_owned(), record.first_evaluated_at))
+        .collect()
 }

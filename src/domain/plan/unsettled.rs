@@ -8,7 +8,9 @@ use foldhash::HashMap;
 
 use super::{Action, Plan, Planner, Step};
 use crate::domain::account::Account;
-use crate::domain::decision::{Credits, Decision, ReasonCode};
+use crate::domain::decision::{Credits, Decision};
+use crate::domain::evaluation::built_in_rule::ReasonTrait;
+use crate::domain::evaluation::rules::has_trait;
 use crate::domain::fact::Fact;
 use crate::domain::id::{AccountId, BookingUid, RequestId};
 use crate::domain::request::{Charge, Request, RequestState};
@@ -80,12 +82,8 @@ impl Step {
 /// Returns true if a request is declined for lack of credit, for a cap or by a rule: for reasons
 /// that could disappear with a cancellation that the ledger does not know of yet.
 fn depends_on_account(request: &Request) -> bool {
-    request.reasons.iter().any(|reason| {
-        matches!(
-            reason.code,
-            ReasonCode::ShortOfCredit | ReasonCode::OverCap | ReasonCode::RuleNotMet
-        )
-    })
+    let mut reasons = request.reasons.iter();
+    reasons.any(|reason| has_trait(reason.code, ReasonTrait::DependsOnAccount))
 }
 
 impl<'a> Planner<'a> {

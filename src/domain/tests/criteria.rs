@@ -11,6 +11,7 @@ use crate::domain::criteria::on_violation::OnViolation;
 use crate::domain::criteria::price::Price;
 use crate::domain::criteria::time_window::TimeWindow;
 use crate::domain::decision::{Decision, ReasonCode};
+use crate::domain::evaluation::time_rules::over_cap_text;
 use crate::domain::id::EventTypeKey;
 use crate::domain::messages;
 use crate::domain::refund_policy::OnReschedule;
@@ -474,7 +475,7 @@ fn caps_count_what_stands_in_the_period_of_the_booking() {
             case.counted_bookings = standing;
         });
         let actual = messages::join_reasons(&evaluation.reasons);
-        let expect = expect.map_or("enough credit".to_owned(), |per| messages::over_cap(1, per));
+        let expect = expect.map_or("enough credit".to_owned(), |per| over_cap_text(1, per));
         assert_eq!(actual, expect, "row {number}");
     }
 }

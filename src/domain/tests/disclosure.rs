@@ -14,6 +14,7 @@ use crate::domain::criteria::global_policy::LookupRequirement;
 use crate::domain::criteria::on_violation::OnViolation;
 use crate::domain::criteria::time_window::TimeWindow;
 use crate::domain::decision::{Decision, REASON_CODES, Reason, ReasonCode};
+use crate::domain::evaluation::calendar_rules;
 use crate::domain::messages;
 use crate::domain::request::{OperatorDecision, OperatorReview};
 use crate::domain::rule::expression::Expression;
@@ -328,7 +329,7 @@ fn an_operator_s_own_words_are_told_and_come_first() {
             template("You are {{ request.missing }} short."),
         )];
     });
-    let expect = format!("You are 1 short. {}", messages::time_taken());
+    let expect = format!("You are 1 short. {}", calendar_rules::time_taken_text());
     assert_eq!(evaluation.booker_text, Some(expect));
     let evaluation = super::evaluation_fixture::evaluate_case(|case| {
         set_low_balance(case);

@@ -4,7 +4,9 @@ use super::fixtures::*;
 use crate::domain::account::Account;
 use crate::domain::booking::{Booking, EventType};
 use crate::domain::criteria::global_policy::GlobalPolicy;
-use crate::domain::decision::{Credits, Decision, REASON_CODES, ReasonCode};
+use crate::domain::decision::{Credits, Decision, Finding, REASON_CODES, ReasonCode};
+use crate::domain::evaluation::built_in_rule::BuiltInRule;
+use crate::domain::evaluation::rules::RULES;
 use crate::domain::evaluation::{Evaluation, EvaluationInput, evaluate};
 use crate::domain::gate::Gate;
 use crate::domain::host_schedule::Overlap;
@@ -67,7 +69,7 @@ pub fn evaluate_case(change: impl FnOnce(&mut EvaluationCase)) -> Evaluation {
         .iter()
         .map(|code| (code.as_str().to_owned(), case.first_evaluated))
         .collect();
-    evaluate(&EvaluationInput {
+    let evaluation = evaluate(&EvaluationInput {
         gate: &case.gate,
         global: &case.global,
         zone: case.gate.criteria.zone(&case.global, bookings[0]),
@@ -92,7 +94,28 @@ pub fn evaluate_case(change: impl FnOnce(&mut EvaluationCase)) -> Evaluation {
         ledger_is_empty: case.ledger_is_empty,
         reasons_since: &since,
         now: now(),
-    })
+    });
+    assert_findings_fit_the_table(&evaluation.findings);
+    evaluation
+}
+
+/// Checks that the findings are in the order of the table of rules, and that each failure has a
+/// reason of its rule.
+#[track_caller]
+fn assert_findings_fit_the_table(findings: &[Finding]) {
+    let place = |finding: &Finding| {
+        RULES
+            .iter()
+            .position(|rule| rule.name == finding.rule)
+            .or_else(|| RULES.iter().position(BuiltInRule::is_place_of_own_rules))
+            .expect("the table has the rule")
+    };
+    assert!(findings.is_sorted_by_key(place), "{findings:?}");
+    for finding in findings {
+        let reasons = RULES[place(finding)].reasons;
+        let has_reason = |code| reasons.iter().any(|reason| reason.code == code);
+        assert!(finding.code.is_none_or(has_reason), "{finding:?}");
+    }
 }
 
 pub fn wait_until(minutes: i64) -> Decision {

@@ -2,8 +2,7 @@
 
 use super::fixtures::*;
 use crate::domain::booking::Booking;
-use crate::domain::decision::ReasonCode;
-use crate::domain::gate::Policy;
+use crate::domain::gate::{OutOfScope, Policy};
 use crate::domain::id::{EventTypeId, EventTypeKey, HostId, HostKey};
 
 fn policy_with_gates(keys: &[(&str, EventTypeKey)]) -> Policy {
@@ -38,10 +37,10 @@ fn the_first_gate_that_names_the_event_type_guards_it() {
             vec![("a", id(CLUB_EVENT_TYPE)), ("b", slug_key("club"))],
             Ok("a"),
         ),
-        (vec![("a", slug_key("Club"))], Err(ReasonCode::Ungated)),
-        (vec![("a", slug_key("7"))], Err(ReasonCode::Ungated)),
-        (vec![("a", id(EventTypeId(8)))], Err(ReasonCode::Ungated)),
-        (vec![], Err(ReasonCode::Ungated)),
+        (vec![("a", slug_key("Club"))], Err(OutOfScope::Ungated)),
+        (vec![("a", slug_key("7"))], Err(OutOfScope::Ungated)),
+        (vec![("a", id(EventTypeId(8)))], Err(OutOfScope::Ungated)),
+        (vec![], Err(OutOfScope::Ungated)),
     ];
     for (keys, expect) in rows {
         let policy = policy_with_gates(&keys);
@@ -53,20 +52,20 @@ fn the_first_gate_that_names_the_event_type_guards_it() {
     }
 }
 
-type GateRow = (fn(&mut Booking), Option<ReasonCode>);
+type GateRow = (fn(&mut Booking), Option<OutOfScope>);
 
 #[test]
 fn why_a_booking_is_out_of_scope() {
     let rows: [GateRow; 6] = [
         (|_| (), None),
-        (|b| b.host = host(HostId(2)), Some(ReasonCode::ForeignHost)),
-        (|b| b.host = None, Some(ReasonCode::ForeignHost)),
-        (|b| b.event_type = None, Some(ReasonCode::NoEventType)),
+        (|b| b.host = host(HostId(2)), Some(OutOfScope::ForeignHost)),
+        (|b| b.host = None, Some(OutOfScope::ForeignHost)),
+        (|b| b.event_type = None, Some(OutOfScope::NoEventType)),
         (
             |b| b.event_type.as_mut().unwrap().slug = None,
-            Some(ReasonCode::Ungated),
+            Some(OutOfScope::Ungated),
         ),
-        (|b| b.seated = true, Some(ReasonCode::Seated)),
+        (|b| b.seated = true, Some(OutOfScope::Seated)),
     ];
     for (change, expect) in rows {
         let booking = modify(booking("a"), change);

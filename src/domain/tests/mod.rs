@@ -19,4 +19,5 @@ mod plans_random;
 mod plans_unsettled;
 mod refunds;
 mod reschedules;
+mod rule_table;
 mod rules;

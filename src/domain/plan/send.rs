@@ -1,0 +1,213 @@
+//! Steps that send a call: confirms with their holds, and declines within their limits.
+
+use std::sync::Arc;
+
+use super::{Action, Planner, Problem, Step, planned_call};
+use crate::domain::account::{Account, SpendPreview};
+use crate::domain::booking::Booking;
+use crate::domain::decision::{Credits, Decision, Reason, ReasonCode};
+use crate::domain::fact::Fact;
+use crate::domain::gate::{Gate, RefuseWith};
+use crate::domain::id::AccountId;
+use crate::domain::refund_policy::RefundTerms;
+use crate::domain::request::{CallKind, Request, RequestState};
+use crate::domain::request_grouping::RequestGroup;
+use crate::domain::snapshot::CountedBooking;
+
+impl<'a> Planner<'a> {
+    pub(super) fn confirm(
+        &mut self,
+        group: &RequestGroup<'a>,
+        gate: &Gate,
+        mut request: Request,
+        account: &'a Account,
+        (costs, to_hold): (&[Credits], Credits),
+    ) {
+        if self.remaining_sends == 0 {
+            self.plan.has_more = true;
+            return;
+        }
+        self.remaining_sends -= 1;
+        request.state = RequestState::Recorded;
+        request.call = Some(CallKind::Confirm);
+        let expected_account = expected_account(&request, Some(account));
+        let request = Arc::new(request);
+        let terms = Arc::new(gate.terms.refunds.clone());
+        let mut facts = Vec::with_capacity(1 + group.bookings.len());
+        facts.push(Fact::RequestDecided {
+            request: Arc::clone(&request),
+        });
+        for (booking, cost) in group.bookings.iter().zip(costs) {
+            // A successor holds only what its predecessor did not pay.
+            let credits = if request.predecessor.is_some() {
+                to_hold
+            } else {
+                *cost
+            };
+            if request.predecessor.is_some() && credits == 0 {
+                continue;
+            }
+            let hold = self
+                .hold(&request, account, booking, credits, Some(&terms))
+                .expect("the credit rule saw that there is enough");
+            facts.extend(hold);
+        }
+        self.carried_charges.extend(request.predecessor.clone());
+        self.reserve_for_later_requests(group, &request, account);
+        self.add_send_step(request, facts, expected_account);
+    }
+
+    /// Reserves the bookings' time and counts them for the member, so that later requests of this
+    /// plan see them.
+    fn reserve_for_later_requests(
+        &mut self,
+        group: &RequestGroup<'a>,
+        request: &Request,
+        account: &'a Account,
+    ) {
+        for booking in &group.bookings {
+            self.host_schedule.add_booking(booking, false);
+        }
+        if !self.needs_booking_counts {
+            return;
+        }
+        let counted_bookings = self.counted_bookings.entry(&account.id).or_default();
+        counted_bookings.extend(group.bookings.iter().map(|booking| CountedBooking {
+            booking: booking.uid.clone(),
+            start: booking.start,
+            end: booking.end,
+            gate: request.gate.clone(),
+            is_confirmed: false,
+        }));
+    }
+
+    pub(super) fn decline(
+        &mut self,
+        mut request: Request,
+        record: Option<&Request>,
+        account: Option<&Account>,
+    ) {
+        request.state = RequestState::Recorded;
+        let counts_as_decline = request.counts_as_decline();
+        if counts_as_decline && self.remaining_declines == 0 {
+            request.state = RequestState::Noted;
+            let limit = self.policy.limits.declines;
+            request.decision = Decision::Leave;
+            request.reasons = vec![Reason {
+                code: ReasonCode::DeclineLimit,
+                text: format!(
+                    "would be declined, but no more than {limit} may be declined \
+                     (limits.declines)"
+                ),
+            }];
+            self.add_problem_once(
+                "decline-limit",
+                &format!(
+                    "more requests would be declined than {limit} (limits.declines): if that is \
+                     right, they are declined later, as the limit allows; if not, correct the \
+                     configuration or the ledger now"
+                ),
+            );
+            return self.add_note(request, record, false);
+        }
+        if self.remaining_sends == 0 {
+            self.plan.has_more = true;
+            return;
+        }
+        self.remaining_sends -= 1;
+        self.remaining_declines = self
+            .remaining_declines
+            .saturating_sub(usize::from(counts_as_decline));
+        request.call = Some(match self.policy.refuse_with {
+            RefuseWith::Decline => CallKind::Decline,
+            RefuseWith::Cancel => CallKind::Cancel,
+        });
+        self.record_limit_decline(&request);
+        let expected_account = expected_account(&request, account);
+        let request = Arc::new(request);
+        let facts = vec![Fact::RequestDecided {
+            request: Arc::clone(&request),
+        }];
+        self.add_send_step(request, facts, expected_account);
+    }
+
+    /// Records that a decline for too many requests also tells the booker so.
+    fn record_limit_decline(&mut self, request: &Request) {
+        let too_many = |reason: &Reason| reason.code == ReasonCode::TooManyRequests;
+        if !request.reasons.iter().any(too_many) {
+            return;
+        }
+        let mut prior_requests = self.prior_requests.values_mut().flatten();
+        if let Some(earlier) = prior_requests.find(|earlier| earlier.request == request.id) {
+            earlier.declined_over_limit = true;
+        }
+    }
+
+    pub(super) fn add_send_step(
+        &mut self,
+        request: Arc<Request>,
+        facts: Vec<Fact>,
+        expected_account: Option<(AccountId, Option<u64>)>,
+    ) {
+        let call = planned_call(&request, &request.bookings[0]).expect("an intent names its call");
+        self.plan.steps.push(Step {
+            request,
+            action: Action::Send {
+                facts,
+                expected_account,
+                call,
+            },
+        });
+    }
+
+    /// Takes credits for one booking from the account as the earlier steps leave it, and writes off
+    /// its expired lots. Returns `None` when there are too few credits.
+    pub(super) fn hold(
+        &mut self,
+        request: &Request,
+        account: &'a Account,
+        booking: &Booking,
+        credits: Credits,
+        terms: Option<&Arc<RefundTerms>>,
+    ) -> Option<Vec<Fact>> {
+        let fresh = || SpendPreview::new(account);
+        let preview = self.spend_previews.entry(&account.id).or_insert_with(fresh);
+        let parts = preview.allocate(credits, self.now)?;
+        let mut facts = Fact::expire_parts(&account.id, preview.expire_lots(self.now));
+        preview.spend(&parts);
+        facts.push(Fact::Hold {
+            booking: booking.to_ref(),
+            request: request.id.clone(),
+            account: account.id.clone(),
+            parts,
+            event_type: booking.event_type.as_ref().map(|kind| kind.id),
+            host: booking.host_id(),
+            start: booking.start,
+            end: booking.end,
+            terms: terms.cloned(),
+        });
+        Some(facts)
+    }
+
+    fn add_problem_once(&mut self, code: &'static str, text: &str) {
+        if self.plan.problems.iter().all(|known| known.code != code) {
+            self.plan.problems.push(Problem {
+                code,
+                text: text.to_owned(),
+            });
+        }
+    }
+}
+
+/// Returns the account and the version that the decision depends on. Without an account, the result
+/// is the booker's address and no version: the decision depends on the absence of such an account.
+pub(super) fn expected_account(
+    request: &Request,
+    account: Option<&Account>,
+) -> Option<(AccountId, Option<u64>)> {
+    match (&request.account, &request.booker) {
+        (Some(id), _) => Some((id.clone(), account.map(|known| known.version))),
+        (None, Some(booker)) => Some((AccountId::from(booker), None)),
+        (None, None) => None,
+    }
+}
