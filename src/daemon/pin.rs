@@ -4,7 +4,7 @@
 use argon2::ARGON2ID_IDENT;
 use argon2::password_hash::PasswordHash;
 
-use crate::reconcile::pin::{self, PinError};
+use crate::reconcile::pin::hash::{self, PinError};
 
 /// The longest hash that is accepted, in bytes: our own have about 100.
 const MAX_HASH: usize = 256;
@@ -14,7 +14,7 @@ const MAX_HASH: usize = 256;
 /// # Errors
 /// Fails when the text cannot be a PIN.
 pub fn hash(pin: &str) -> Result<String, PinError> {
-    pin::hash(pin)
+    hash::hash(pin)
 }
 
 /// Returns true when the text is a hash that [`hash`] could have made.

@@ -13,7 +13,7 @@ use crate::domain::id::{BookingUid, EventTypeId, RequestId};
 use crate::domain::ledger_state::Identity;
 use crate::domain::time::{Clock, Time, format_instant};
 use crate::lookup::client::LookupClient;
-use crate::reconcile::pin::PinCache;
+use crate::reconcile::pin::cache::PinCache;
 use crate::reconcile::replacement::Replacement;
 use crate::store::port::{CommitError, StoreError};
 use crate::store::store_thread::StoreHandle;

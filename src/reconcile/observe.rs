@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::clock::clock_is_off;
 use super::context::{PassError, Ports, Session};
 use super::memory_budget::{MAX_BOOKING_BYTES, MemoryBudget};
-use super::pin::SubmittedPins;
+use super::pin::submitted::SubmittedPins;
 use super::predecessor::{self, PredecessorCharge};
 use super::report::Deferral;
 use super::store_reads;

@@ -4,10 +4,20 @@
 
 mod accepted_move;
 mod cancel;
+mod cancel_attempt;
+mod cancel_limit;
+mod charge_accepted;
+mod charges_to_check;
+mod ended_bookings;
 mod observed_bookings;
 pub mod recheck;
+pub mod refund_records;
+mod request_ids;
+mod reschedule_chain;
+mod series_occurrences;
 pub mod settle;
 mod stale_requests;
+mod stored_booking;
 mod unmanaged;
 mod unresolved_list;
 
@@ -21,15 +31,18 @@ use super::observe::count_recent_declines;
 use super::predecessor::PredecessorCharge;
 use super::report::UnresolvedReport;
 use crate::calcom::port::BookingFilter;
+use crate::domain::booking::Booking;
 use crate::domain::gate::Policy;
 use crate::domain::id::{AccountId, BookingUid};
 use crate::domain::plan::Problem;
-use crate::domain::request::{Charge, ChargeState};
+use crate::domain::request::Charge;
 use crate::domain::time::{Span, Time};
 use crate::domain::unresolved::UnresolvedCode;
 use crate::domain::watch::ChargeOutcome;
 use accepted_move::MoveEvaluation;
+use charges_to_check::{list_for_audit, list_past_bookings, read_open_charges, select_charges};
 use observed_bookings::ObservedBookings;
+use reschedule_chain::RescheduleChain;
 use unresolved_list::UnresolvedFinding;
 
 /// How far before the last watch changes are requested: clocks differ, and a write may show late.
@@ -42,17 +55,8 @@ const MAX_PREDECESSOR_CALLS: u64 = 500;
 /// The number of charges whose bookings are read together, between two checks whether to stop.
 const CHARGES_PER_CHUNK: usize = 64;
 
-/// Open charges read from the store at once.
-const CHARGES_AT_ONCE: usize = 1_000;
-
-/// From this number of bookings on, listing is cheaper than individual reads.
-const MIN_BOOKINGS_TO_LIST: usize = 3;
-
 /// How far ahead an audit lists: charged bookings further ahead are read individually.
 const HORIZON: Span = Span::days(366);
-
-/// How far back an audit lists if it is not known when the last audit was.
-const FIRST_AUDIT: Span = Span::days(2);
 
 /// What a watch checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,6 +135,16 @@ impl WatchReport {
             tracing::info!(booking = %change.booking, "{}: {}", change.outcome.as_str(), change.text);
         }
         self.changes.push(change);
+    }
+
+    /// Adds a change of a booking that has no charge.
+    fn record_booking(&mut self, booking: &Booking, outcome: ChargeOutcome, text: String) {
+        self.record(RecordedChange {
+            booking: booking.uid.clone(),
+            account: None,
+            outcome,
+            text,
+        });
     }
 
     /// Returns true if the watch should stop: nothing more is decided.
@@ -231,7 +245,6 @@ async fn run_phases(
     scope: WatchScope,
     report: &mut WatchReport,
 ) -> Result<(), PassError> {
-    let started = report.started;
     let ledger = identify(ports, session).await?;
     if ledger.restored_at.is_some() {
         report
@@ -240,55 +253,15 @@ async fn run_phases(
     }
     let me = session.me(ports).await?.id;
     let mut observed_bookings = ObservedBookings::default();
-    if let Some(since) = scope.since {
-        let updated_since = BookingFilter::UpdatedSince(since - OVERLAP);
-        observed_bookings
-            .list(ports, &updated_since, &mut report.problems)
-            .await?;
-        let created_since = BookingFilter::CreatedSince(since - OVERLAP);
-        observed_bookings
-            .list(ports, &created_since, &mut report.problems)
-            .await?;
-    }
-    let open_charges = read_open_charges(ports).await?;
-    let mut charges = if scope.audit {
-        list_for_audit(
-            ports,
-            scope,
-            &open_charges,
-            started,
-            &mut observed_bookings,
-            report,
-        )
-        .await?;
-        open_charges
-    } else {
-        let mut changed_uids = observed_bookings.uids();
-        let calls_before = ports.calendar.calls();
-        for uid in observed_bookings.unseen_predecessors() {
-            if ports.calendar.calls() - calls_before >= MAX_PREDECESSOR_CALLS {
-                report.problems.push(Problem {
-                    code: "too-many-changes",
-                    text: format!(
-                        "more than {MAX_PREDECESSOR_CALLS} calls to find what moved bookings replaced; the \
-                         audit reads the rest by name"
-                    ),
-                });
-                break;
-            }
-            let predecessor = tokio::select! {
-                biased;
-                () = ports.stop.stopped() => break,
-                before = session.find_predecessor_charge(ports, &uid, &mut report.problems) => before?,
-            };
-            if let PredecessorCharge::Open(charge, _) = predecessor {
-                changed_uids.insert(charge.booking.uid);
-            }
-        }
-        let charges = select_charges(ports, policy, open_charges, &changed_uids, started).await?;
-        list_past_bookings(ports, &charges, started, &mut observed_bookings, report).await?;
-        charges
-    };
+    let charges = list_and_select(
+        ports,
+        policy,
+        session,
+        scope,
+        &mut observed_bookings,
+        report,
+    )
+    .await?;
     // A clock difference that the lists have shown applies to everything that is decided from now
     // on.
     if clock_is_off(ports) {
@@ -299,30 +272,15 @@ async fn run_phases(
         Some(_) => dry.ports(ports),
         None => *ports,
     };
-    // In the order in which they end, so that one late watch forgives the absences that timely
-    // watches would have forgiven.
-    charges.sort_by(|a, b| (a.end, &a.booking.uid).cmp(&(b.end, &b.booking.uid)));
-    for chunk in charges.chunks(CHARGES_PER_CHUNK) {
-        if report.should_stop(ports) {
-            break;
-        }
-        observed_bookings
-            .read_charged_bookings(ports, chunk, &mut report.problems)
-            .await?;
-        for charge in chunk {
-            if report.should_stop(ports) {
-                break;
-            }
-            let problems = &mut report.problems;
-            let chain = observed_bookings
-                .follow_chain(ports, &charge.booking, problems)
-                .await?;
-            report.checked_charges += 1;
-            if may_settle(ports, policy, session, charge, &chain, report).await? {
-                settle::settle(ports, policy, charge, chain, report).await?;
-            }
-        }
-    }
+    settle_charges(
+        ports,
+        policy,
+        session,
+        charges,
+        &mut observed_bookings,
+        report,
+    )
+    .await?;
     session.cache_replacements(observed_bookings.bookings());
     if !report.should_stop(ports) {
         let listed_bookings = unresolved_list::read_open_bookings(ports).await?;
@@ -350,6 +308,114 @@ async fn run_phases(
     Ok(())
 }
 
+/// Lists what changed, and returns the charges to check: in an audit all open charges, otherwise
+/// those whose bookings have changed or whose time is over.
+async fn list_and_select(
+    ports: &Ports<'_>,
+    policy: &Policy,
+    session: &mut Session,
+    scope: WatchScope,
+    observed_bookings: &mut ObservedBookings,
+    report: &mut WatchReport,
+) -> Result<Vec<Charge>, PassError> {
+    let started = report.started;
+    if let Some(since) = scope.since {
+        let updated_since = BookingFilter::UpdatedSince(since - OVERLAP);
+        observed_bookings
+            .list(ports, &updated_since, &mut report.problems)
+            .await?;
+        let created_since = BookingFilter::CreatedSince(since - OVERLAP);
+        observed_bookings
+            .list(ports, &created_since, &mut report.problems)
+            .await?;
+    }
+    let open_charges = read_open_charges(ports).await?;
+    if scope.audit {
+        list_for_audit(
+            ports,
+            scope,
+            &open_charges,
+            started,
+            observed_bookings,
+            report,
+        )
+        .await?;
+        return Ok(open_charges);
+    }
+    let changed_uids = find_changed_charges(ports, session, observed_bookings, report).await?;
+    let charges = select_charges(ports, policy, open_charges, &changed_uids, started).await?;
+    list_past_bookings(ports, &charges, started, observed_bookings, report).await?;
+    Ok(charges)
+}
+
+/// Returns the uids under which charges of the observed bookings may be recorded: those of the
+/// bookings, and those of the open charges of bookings that they replaced.
+async fn find_changed_charges(
+    ports: &Ports<'_>,
+    session: &mut Session,
+    observed_bookings: &ObservedBookings,
+    report: &mut WatchReport,
+) -> Result<BTreeSet<BookingUid>, PassError> {
+    let mut changed_uids = observed_bookings.uids();
+    let calls_before = ports.calendar.calls();
+    for uid in observed_bookings.unseen_predecessors() {
+        if ports.calendar.calls() - calls_before >= MAX_PREDECESSOR_CALLS {
+            report.problems.push(Problem {
+                code: "too-many-changes",
+                text: format!(
+                    "more than {MAX_PREDECESSOR_CALLS} calls to find what moved bookings replaced; the \
+                     audit reads the rest by name"
+                ),
+            });
+            break;
+        }
+        let predecessor = tokio::select! {
+            biased;
+            () = ports.stop.stopped() => break,
+            before = session.find_predecessor_charge(ports, &uid, &mut report.problems) => before?,
+        };
+        if let PredecessorCharge::Open(charge, _) = predecessor {
+            changed_uids.insert(charge.booking.uid);
+        }
+    }
+    Ok(changed_uids)
+}
+
+/// Settles the charges in the order in which they end, so that one late watch forgives the absences
+/// that timely watches would have forgiven.
+async fn settle_charges(
+    ports: &Ports<'_>,
+    policy: &Policy,
+    session: &mut Session,
+    mut charges: Vec<Charge>,
+    observed_bookings: &mut ObservedBookings,
+    report: &mut WatchReport,
+) -> Result<(), PassError> {
+    charges.sort_by(|a, b| (a.end, &a.booking.uid).cmp(&(b.end, &b.booking.uid)));
+    for chunk in charges.chunks(CHARGES_PER_CHUNK) {
+        if report.should_stop(ports) {
+            break;
+        }
+        observed_bookings
+            .read_charged_bookings(ports, chunk, &mut report.problems)
+            .await?;
+        for charge in chunk {
+            if report.should_stop(ports) {
+                break;
+            }
+            let problems = &mut report.problems;
+            let chain = observed_bookings
+                .follow_chain(ports, &charge.booking, problems)
+                .await?;
+            report.checked_charges += 1;
+            if may_settle(ports, policy, session, charge, &chain, report).await? {
+                settle::settle(ports, policy, charge, chain, report).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Returns true if the charge may be settled by its chain now. If the gate asks for it, a move that
 /// was accepted without a pass is evaluated first.
 async fn may_settle(
@@ -357,7 +423,7 @@ async fn may_settle(
     policy: &Policy,
     session: &mut Session,
     charge: &Charge,
-    chain: &observed_bookings::RescheduleChain,
+    chain: &RescheduleChain,
     report: &mut WatchReport,
 ) -> Result<bool, PassError> {
     let move_to_evaluate =
@@ -383,7 +449,7 @@ async fn may_settle(
         MoveEvaluation::Cancel(_)
             if count_recent_declines(ports, policy).await? >= policy.limits.declines.at_most =>
         {
-            unmanaged::report_cancel_limit(report);
+            cancel_limit::report_cancel_limit(report);
             let detail = "at once after a move, and is to be cancelled".to_owned();
             let account = Some(charge.account.clone());
             let code = UnresolvedCode::AcceptedMove;
@@ -396,106 +462,10 @@ async fn may_settle(
             Ok(false)
         }
         MoveEvaluation::Cancel(why) => {
-            let id = unmanaged::find_unused_request_id(ports, &last.uid).await?;
+            let id = request_ids::find_unused_request_id(ports, &last.uid).await?;
             let Some(id) = id else { return Ok(true) };
             cancel::cancel_booking(ports, policy, (last, gate), (id, why), report).await?;
             Ok(false)
         }
     }
-}
-
-async fn read_open_charges(ports: &Ports<'_>) -> Result<Vec<Charge>, PassError> {
-    let mut charges: Vec<Charge> = Vec::new();
-    loop {
-        let after = charges.last().map(|charge| charge.booking.uid.clone());
-        let page = ports
-            .store
-            .with(move |store| store.open_charges(after.as_ref(), CHARGES_AT_ONCE))
-            .await
-            .map_err(PassError::Store)?;
-        let full = page.len() == CHARGES_AT_ONCE;
-        charges.extend(page);
-        if !full {
-            // Held charges belong to intents, which the pass finishes.
-            charges.retain(|charge| charge.state == ChargeState::Open);
-            return Ok(charges);
-        }
-    }
-}
-
-/// Selects the open charges that a short watch checks: those whose bookings have changed, and those
-/// whose time is over.
-async fn select_charges(
-    ports: &Ports<'_>,
-    policy: &Policy,
-    open_charges: Vec<Charge>,
-    changed_uids: &BTreeSet<BookingUid>,
-    now: Time,
-) -> Result<Vec<Charge>, PassError> {
-    let (mut charges, unchanged): (Vec<Charge>, Vec<Charge>) = open_charges
-        .into_iter()
-        .partition(|charge| changed_uids.contains(&charge.booking.uid));
-    let past_charges: Vec<Charge> = unchanged.into_iter().filter(|c| c.end <= now).collect();
-    let policy = policy.clone();
-    let due = ports
-        .store
-        .with(move |store| settle::filter_due(store, &policy, past_charges, now))
-        .await
-        .map_err(PassError::Store)?;
-    charges.extend(due);
-    Ok(charges)
-}
-
-/// Lists the past bookings in the time that the wanted charges span, if that is cheaper than
-/// individual reads.
-async fn list_past_bookings(
-    ports: &Ports<'_>,
-    charges: &[Charge],
-    now: Time,
-    observed_bookings: &mut ObservedBookings,
-    report: &mut WatchReport,
-) -> Result<(), PassError> {
-    let missing = || {
-        charges
-            .iter()
-            .filter(|c| c.end <= now && !observed_bookings.contains(&c.booking.uid))
-    };
-    if missing().count() < MIN_BOOKINGS_TO_LIST {
-        return Ok(());
-    }
-    let from = missing().map(|charge| charge.start).min().unwrap_or(now);
-    let to = missing().map(|charge| charge.end).max().unwrap_or(now);
-    let select = BookingFilter::Past { from, to };
-    observed_bookings
-        .list(ports, &select, &mut report.problems)
-        .await?;
-    Ok(())
-}
-
-/// Lists all bookings that stand or stood recently: for the open charges, and to find what others
-/// accepted.
-async fn list_for_audit(
-    ports: &Ports<'_>,
-    scope: WatchScope,
-    open_charges: &[Charge],
-    now: Time,
-    observed_bookings: &mut ObservedBookings,
-    report: &mut WatchReport,
-) -> Result<(), PassError> {
-    let to = now + HORIZON;
-    let upcoming = BookingFilter::Upcoming { from: now, to };
-    observed_bookings
-        .list(ports, &upcoming, &mut report.problems)
-        .await?;
-    let past_charges = open_charges.iter().filter(|charge| charge.end <= now);
-    let oldest = past_charges.map(|charge| charge.start).min().unwrap_or(now);
-    let last_audit = scope.since.unwrap_or(now).min(now - FIRST_AUDIT);
-    let past = BookingFilter::Past {
-        from: oldest.min(last_audit),
-        to: now,
-    };
-    observed_bookings
-        .list(ports, &past, &mut report.problems)
-        .await?;
-    Ok(())
 }

@@ -15,7 +15,8 @@ use crate::domain::request::{Charge, ChargeState};
 use crate::domain::time::Time;
 use crate::domain::unresolved::{Resolver, UnresolvedCode};
 use crate::domain::watch::{ChainEnd, ChargeCase, ChargeDecision, final_at, refund};
-use crate::reconcile::watch::settle::{deciding_gate, resolve_host_absent, restore_expired};
+use crate::reconcile::watch::refund_records::restore_expired;
+use crate::reconcile::watch::settle::{deciding_gate, resolve_host_absent};
 use crate::store::port::{ExpectedVersion, Store, StoreError};
 
 /// Most charges in one answer.

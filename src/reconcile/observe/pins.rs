@@ -10,9 +10,12 @@ use crate::domain::plan::Problem;
 use crate::domain::snapshot::{PinResult, Snapshot};
 use crate::domain::time::Time;
 use crate::reconcile::context::{PassError, Ports, Session};
-use crate::reconcile::pin::{
-    self, MAX_WRONG_PER_MEMBER, MAX_WRONG_PER_ORIGIN, MAX_WRONG_TOTAL, PinCase, PinCheck, PinLimit,
-    PinVerification, SubmittedPins, WrongPins,
+use crate::reconcile::pin::case::{PinCase, PinCheck, PinVerification, collect_pin_cases};
+use crate::reconcile::pin::hash::verify;
+use crate::reconcile::pin::submitted::SubmittedPins;
+use crate::reconcile::pin::wrong_pins::{
+    MAX_WRONG_PER_MEMBER, MAX_WRONG_PER_ORIGIN, MAX_WRONG_TOTAL, PinLimit, WrongPins,
+    build_wrong_pin_query, read_wrong_pins, record_verification,
 };
 
 /// The maximum number of PINs that one pass verifies: seconds of one core, and half of that on most
@@ -32,14 +35,14 @@ pub(super) async fn check_pins(
     let candidates = requests.iter();
     let candidates =
         candidates.map(|(_, group)| (group.bookings[0], &group.id, group.oldest_created_at));
-    let cases = pin::collect_pin_cases(policy, snapshot, submitted_pins, candidates);
+    let cases = collect_pin_cases(policy, snapshot, submitted_pins, candidates);
     if cases.is_empty() {
         return Ok(false);
     }
-    let query = pin::build_wrong_pin_query(snapshot, &cases);
+    let query = build_wrong_pin_query(snapshot, &cases);
     let wrong_pins = ports
         .store
-        .with(move |store| pin::read_wrong_pins(store, &query))
+        .with(move |store| read_wrong_pins(store, &query))
         .await;
     let mut wrong_pins = wrong_pins.map_err(PassError::Store)?;
     let mut tries_left = MAX_TRIES;
@@ -97,7 +100,7 @@ async fn check_pin(
         PinCheck::Try(verification) => verification.clone(),
     };
     if let Some(is_right) = session.pins.get(&case.booking, &hash) {
-        return Some(pin::record_verification(case, is_right, wrong_pins));
+        return Some(record_verification(case, is_right, wrong_pins));
     }
     if ports.stop.is_set() {
         return None;
@@ -105,11 +108,11 @@ async fn check_pin(
     *tries_left = tries_left.checked_sub(1)?;
     let hash_copy = hash.clone();
     // The task ends early only together with the process.
-    let is_right = tokio::task::spawn_blocking(move || pin::verify(&hash_copy, &pin))
+    let is_right = tokio::task::spawn_blocking(move || verify(&hash_copy, &pin))
         .await
         .ok()?;
     session.pins.insert(&case.booking, &hash, is_right);
-    Some(pin::record_verification(case, is_right, wrong_pins))
+    Some(record_verification(case, is_right, wrong_pins))
 }
 
 /// Returns the problem that is reported once for each limit; the requests are on the list of those

@@ -6,7 +6,7 @@
 use async_trait::async_trait;
 
 use super::cancel::CancelReason;
-use super::observed_bookings::RescheduleChain;
+use super::reschedule_chain::RescheduleChain;
 use crate::calcom::port::{BookingFilter, BookingPage, Calendar, CallError, CurrentUser};
 use crate::domain::booking::{Booking, BookingRef, BookingStatus, EventType, Fetched};
 use crate::domain::decision::{Decision, ReasonCode};

@@ -2,6 +2,7 @@
 //! and is cancelled, and its state settles the intent. A read or a call that fails settles nothing:
 //! the intent stays open, and the watch tries again at growing intervals.
 
+use super::cancel_attempt::{CancelAttempt, read_and_cancel};
 use super::unresolved_list::UnresolvedFinding;
 use super::{RecordedChange, WatchReport};
 use crate::calcom::port::CallError;
@@ -10,7 +11,7 @@ use crate::domain::decision::{Decision, DecisionOutcome, Reason, ReasonCode};
 use crate::domain::fact::Fact;
 use crate::domain::gate::PassLimits;
 use crate::domain::gate::{Gate, Policy};
-use crate::domain::id::{Address, RequestId};
+use crate::domain::id::RequestId;
 use crate::domain::intent;
 use crate::domain::messages;
 use crate::domain::request::{CallEnd, CallKind, CallNote, Request, RequestState};
@@ -19,10 +20,7 @@ use crate::domain::unresolved::{Resolver, UnresolvedCode, has_operator_resolutio
 use crate::domain::watch::ChargeOutcome;
 use crate::domain::watch::accepted_bookings::listed_until;
 use crate::domain::watch::unmanaged_bookings::build_note;
-use crate::reconcile::booking_reads::ReadTimes;
 use crate::reconcile::context::{PassError, Ports};
-use crate::reconcile::send::call::{set_sent_marks, to_call_end};
-use crate::reconcile::send::{MAX_DEADLINE_RETRIES, reading_valid_until};
 use crate::store::port::Store;
 
 /// The maximum length of a server's message that is kept with a call, in characters.
@@ -142,139 +140,6 @@ fn unresolved_code(request: &Request) -> UnresolvedCode {
         Some(ReasonCode::AcceptedMove) => UnresolvedCode::AcceptedMove,
         Some(_) | None => UnresolvedCode::Unmanaged,
     }
-}
-
-/// The names under which a cancellation counts as our own. A call through the API gives no name,
-/// and the server keeps the name that was there before.
-enum OwnNames {
-    /// No call of ours can have reached the server.
-    Never,
-    /// A call of ours may have cancelled the booking, and the name before the call is not known.
-    Any,
-    /// No name, or this name, which was there before our call.
-    Unnamed(Option<Address>),
-}
-
-impl OwnNames {
-    /// Returns the names, as far as the calls of earlier attempts show them.
-    fn from_earlier_calls(request: &Request, marked_at: Option<Time>, limits: &PassLimits) -> Self {
-        let mut calls = request.calls.iter();
-        let has_unanswered = calls.any(|call| matches!(call.end, CallEnd::Unanswered { .. }));
-        if has_unanswered || intent::unanswered_call_sent_at(request, marked_at, limits).is_some() {
-            Self::Any
-        } else if request.failures > 0 {
-            Self::Unnamed(None)
-        } else {
-            Self::Never
-        }
-    }
-
-    fn includes(&self, booking: &Booking) -> bool {
-        match self {
-            Self::Never => false,
-            Self::Any => true,
-            Self::Unnamed(earlier_name) => {
-                booking.cancelled_by.is_none() || booking.cancelled_by == *earlier_name
-            }
-        }
-    }
-}
-
-/// The result of one attempt.
-struct CancelAttempt {
-    /// The current state of the booking, if it is known.
-    reading: Option<Fetched>,
-    failure: Option<CallError>,
-    call_end: CallEnd,
-    own_names: OwnNames,
-}
-
-/// Reads the booking, and cancels it if it is accepted. The call depends on a reading that is as
-/// recent as for any call; if its turn comes too late, the booking is read again.
-async fn read_and_cancel(
-    ports: &Ports<'_>,
-    limits: &PassLimits,
-    request: &Request,
-) -> Result<CancelAttempt, PassError> {
-    let reference = &request.bookings[0];
-    let message = request.booker_text.as_deref().unwrap_or_default();
-    let id = request.id.clone();
-    let marked_at = ports.store.with(move |store| store.sent_mark(&id)).await;
-    let mut attempt = CancelAttempt {
-        reading: None,
-        failure: None,
-        call_end: CallEnd::NotSent,
-        own_names: OwnNames::from_earlier_calls(request, marked_at, limits),
-    };
-    for _ in 0..MAX_DEADLINE_RETRIES {
-        let requested_at = (ports.clock)();
-        let booking = match ports.calendar.get(reference).await {
-            // Every server refuses to cancel a booking that is over (`calcom/api.md` 5.1).
-            Ok(Fetched::Found(booking))
-                if booking.status == BookingStatus::Accepted && booking.end > requested_at =>
-            {
-                booking
-            }
-            Ok(reading) => {
-                attempt.reading = Some(reading);
-                attempt.failure = None;
-                return Ok(attempt);
-            }
-            Err(error) => {
-                attempt.failure = Some(error);
-                return Ok(attempt);
-            }
-        };
-        let arrived_at = (ports.clock)();
-        let deadline = reading_valid_until(
-            ReadTimes {
-                requested_at,
-                arrived_at,
-            },
-            limits,
-        );
-        let id = request.id.clone();
-        set_sent_marks(ports, vec![id.clone()], Some((ports.clock)()))
-            .await
-            .map_err(PassError::Store)?;
-        attempt.failure = match ports.calendar.cancel(reference, message, deadline).await {
-            Ok(reading) => {
-                attempt.reading = reading;
-                None
-            }
-            // Nothing was sent.
-            Err(error @ (CallError::TooLate | CallError::RateLimited { .. })) => {
-                set_sent_marks(ports, vec![id], None)
-                    .await
-                    .map_err(PassError::Store)?;
-                attempt.failure = Some(error);
-                if ports.stop.is_set() {
-                    return Ok(attempt);
-                }
-                continue;
-            }
-            Err(error) => Some(error),
-        };
-        let sent_by = deadline.min((ports.clock)());
-        attempt.call_end = match &attempt.failure {
-            Some(error) => to_call_end(error, sent_by),
-            None => CallEnd::Unanswered { sent: sent_by },
-        };
-        if attempt.call_end != CallEnd::NotSent {
-            attempt.own_names = OwnNames::Unnamed(booking.cancelled_by);
-        }
-        // Neither a refusal nor a success without the booking shows the state of the booking.
-        if attempt.reading.is_none()
-            && !attempt
-                .failure
-                .as_ref()
-                .is_some_and(CallError::is_fatal_for_pass)
-        {
-            attempt.reading = ports.calendar.get(reference).await.ok();
-        }
-        return Ok(attempt);
-    }
-    Ok(attempt)
 }
 
 /// Makes one attempt. `seen_booking` is the booking as the watch has seen it.

@@ -5,8 +5,9 @@
 use std::collections::BTreeSet;
 
 use super::accepted_move::find_move_to_evaluate;
-use super::observed_bookings::{ObservedBookings, RescheduleChain};
-use super::{MIN_BOOKINGS_TO_LIST, WatchReport, settle};
+use super::observed_bookings::ObservedBookings;
+use super::reschedule_chain::RescheduleChain;
+use super::{WatchReport, settle};
 use crate::calcom::port::BookingFilter;
 use crate::domain::gate::Policy;
 use crate::domain::id::{AccountId, BookingUid};
@@ -14,6 +15,7 @@ use crate::domain::plan::Problem;
 use crate::domain::request::{Charge, ChargeState, RequestState};
 use crate::domain::time::{Span, Time};
 use crate::domain::watch::ChainEnd;
+use crate::reconcile::booking_reads::MIN_BOOKINGS_TO_LIST;
 use crate::reconcile::context::{PassError, Ports};
 use crate::reconcile::report::UnresolvedReport;
 use crate::reconcile::store_reads;

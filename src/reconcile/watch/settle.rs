@@ -2,29 +2,26 @@
 //! account and writing.
 
 use super::accepted_move::was_moved_by_booker;
-use super::observed_bookings::RescheduleChain;
+use super::refund_records::{count_forgiven, restore_expired_in_decision};
+use super::reschedule_chain::RescheduleChain;
 use super::unresolved_list::UnresolvedFinding;
 use super::{RecordedChange, WatchReport};
 use crate::domain::booking::{Booking, BookingRef};
 use crate::domain::fact::Fact;
 use crate::domain::gate::Policy;
-use crate::domain::grant::GrantRecord;
-use crate::domain::id::{AccountId, BookingUid, Reference};
+use crate::domain::id::{AccountId, BookingUid};
 use crate::domain::plan::Problem;
-use crate::domain::refund::{self, RefundSources};
-use crate::domain::refund_policy::{AcceptedMove, RefundTerms};
+use crate::domain::refund::RefundSources;
+use crate::domain::refund_policy::AcceptedMove;
 use crate::domain::request::{Charge, ChargeState};
-use crate::domain::time::{Time, truncate_to_millis};
+use crate::domain::time::Time;
 use crate::domain::unresolved::{Resolver, UnresolvedBooking, UnresolvedCode};
 use crate::domain::watch::{
     ChainEnd, ChargeCase, ChargeDecision, ChargeOutcome, MAX_CHAIN, final_at, watch_charge,
 };
 use crate::reconcile::context::{PassError, Ports};
 use crate::reconcile::store_reads::find_request;
-use crate::store::port::{CommitError, ExpectedVersion, HistorySubject, Store, StoreError};
-
-/// The maximum number of entries of an account that are searched for forgiven absences.
-const MAX_HISTORY: usize = 10_000;
+use crate::store::port::{CommitError, ExpectedVersion, Store, StoreError};
 
 /// Returns the charges whose time for changes is over.
 pub(super) fn filter_due(
@@ -328,90 +325,4 @@ fn decide_charge(
     });
     let decision = restore_expired_in_decision(store, decision, &terms, now)?;
     Ok(Some((decision, account.version)))
-}
-
-/// Fills in where credits go that come back to expired lots, by the terms that apply. The store
-/// does the same for charges that have terms of their own.
-fn restore_expired_in_decision(
-    store: &dyn Store,
-    decision: ChargeDecision,
-    terms: &RefundTerms,
-    now: Time,
-) -> Result<ChargeDecision, StoreError> {
-    match decision {
-        ChargeDecision::Write {
-            mut facts,
-            outcome: what,
-            text,
-            problem,
-        } => {
-            restore_expired(store, &mut facts, terms, now)?;
-            Ok(ChargeDecision::Write {
-                facts,
-                outcome: what,
-                text,
-                problem,
-            })
-        }
-        open @ ChargeDecision::Open { .. } => Ok(open),
-    }
-}
-
-/// Fills in where credits go that come back to expired lots.
-///
-/// # Errors
-/// Returns an error if the store cannot be read.
-pub fn restore_expired(
-    store: &dyn Store,
-    facts: &mut [Fact],
-    terms: &RefundTerms,
-    now: Time,
-) -> Result<(), StoreError> {
-    let expired_refund = Some(terms.expired_refund);
-    refund::restore_expired(
-        facts,
-        truncate_to_millis(now),
-        expired_refund,
-        &StoreRefundSources(store),
-    )
-}
-
-/// The store as the source of the records that a refund needs.
-struct StoreRefundSources<'a>(&'a dyn Store);
-
-impl RefundSources for StoreRefundSources<'_> {
-    type Error = StoreError;
-
-    fn charge(&self, booking: &BookingUid) -> Result<Option<Charge>, StoreError> {
-        self.0.charge(booking)
-    }
-
-    fn grant_record(&self, reference: &Reference) -> Result<Option<GrantRecord>, StoreError> {
-        self.0.grant_record(reference)
-    }
-}
-
-/// Counts the absences of the account that were forgiven within the time that counts. Reads them
-/// only for bookings that are over.
-fn count_forgiven(
-    store: &dyn Store,
-    charge: &Charge,
-    terms: &RefundTerms,
-    now: Time,
-) -> Result<u32, StoreError> {
-    let Some(forgive) = terms.forgiveness else {
-        return Ok(0);
-    };
-    if now < charge.end {
-        return Ok(0);
-    }
-    let subject = HistorySubject::Account(charge.account.clone());
-    let history = store.history(&subject, None, MAX_HISTORY)?;
-    let recent = history
-        .iter()
-        .take_while(|written| written.at > now - forgive.per)
-        .filter(
-            |written| matches!(&written.fact, Fact::Refund { reason, .. } if reason.forgives_absence()),
-        );
-    Ok(u32::try_from(recent.count()).unwrap_or(u32::MAX))
 }

@@ -13,7 +13,10 @@ use maitred::domain::snapshot::PinResult;
 use maitred::domain::time::Span;
 use maitred::reconcile::context::Ports;
 use maitred::reconcile::observe::observe;
-use maitred::reconcile::pin::{MAX_WRONG_PER_MEMBER, MAX_WRONG_PER_ORIGIN, MAX_WRONG_TOTAL, hash};
+use maitred::reconcile::pin::hash::hash;
+use maitred::reconcile::pin::wrong_pins::{
+    MAX_WRONG_PER_MEMBER, MAX_WRONG_PER_ORIGIN, MAX_WRONG_TOTAL,
+};
 use maitred::sandbox::action::ThirdPartyAction;
 use maitred::sandbox::new_booking::NewBooking;
 use maitred::store::open::{CreateIfMissing, open};

@@ -13,7 +13,12 @@ use crate::domain::gate::Policy;
 use crate::domain::id::{HostId, RequestId};
 use crate::domain::snapshot::{Lookups, PinResult, Series, Snapshot};
 use crate::domain::time::Time;
-use crate::reconcile::pin::{self, PinCheck, SubmittedPins};
+use crate::reconcile::pin::case::{PinCheck, collect_pin_cases};
+use crate::reconcile::pin::hash::verify;
+use crate::reconcile::pin::submitted::SubmittedPins;
+use crate::reconcile::pin::wrong_pins::{
+    build_wrong_pin_query, read_wrong_pins, record_verification,
+};
 use crate::reconcile::{store_reads, usage_history};
 use crate::store::port::{Store, StoreError};
 
@@ -158,16 +163,16 @@ fn check_pin(
     let booking = &snapshot.pending[0].booking;
     let request = booking.request_id();
     let requests = [(booking, &request, booking.created_at)];
-    let cases = pin::collect_pin_cases(policy, snapshot, submitted_pins, requests.into_iter());
-    let mut wrong = pin::read_wrong_pins(store, &pin::build_wrong_pin_query(snapshot, &cases))?;
+    let cases = collect_pin_cases(policy, snapshot, submitted_pins, requests.into_iter());
+    let mut wrong = read_wrong_pins(store, &build_wrong_pin_query(snapshot, &cases))?;
     for case in cases {
         let pin = match &case.check {
             PinCheck::NotSet => PinResult::NotSet,
             PinCheck::Missing => PinResult::Missing,
             PinCheck::Try(_) if wrong.exceeded_limit(&case).is_some() => PinResult::Locked,
             PinCheck::Try(one) => {
-                let matches = pin::verify(&one.hash, &one.pin);
-                pin::record_verification(&case, matches, &mut wrong)
+                let matches = verify(&one.hash, &one.pin);
+                record_verification(&case, matches, &mut wrong)
             }
         };
         snapshot.pin_results.insert(case.booking, pin);

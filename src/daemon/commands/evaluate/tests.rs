@@ -18,7 +18,7 @@ use crate::domain::plan::Action;
 use crate::domain::refund_policy::Terms;
 use crate::domain::rule::expression::{Expression, MIN_STACK_BYTES};
 use crate::domain::time::Span;
-use crate::reconcile::pin::hash;
+use crate::reconcile::pin::hash::hash;
 use crate::store::memory::MemoryStore;
 
 const NOW: &str = "2026-11-24T08:00:00Z";
