@@ -11,7 +11,6 @@ use crate::domain::fact::Fact;
 use crate::domain::gate::Policy;
 use crate::domain::id::{AccountId, BookingUid};
 use crate::domain::plan::Problem;
-use crate::domain::refund::RefundSources;
 use crate::domain::refund_policy::AcceptedMove;
 use crate::domain::request::{Charge, ChargeState};
 use crate::domain::time::Time;

@@ -30,7 +30,6 @@ use crate::reconcile::context::{PassError, Ports, Session};
 use crate::reconcile::observe::count_recent_declines;
 use crate::reconcile::pin::submitted::take_pin;
 use crate::reconcile::predecessor::PredecessorCharge;
-use crate::store::port::Store;
 
 /// The state of the watch while it checks unmanaged bookings.
 struct UnmanagedCheck<'a, 'p> {
