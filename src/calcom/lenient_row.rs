@@ -14,6 +14,10 @@ use crate::domain::booking::{Answer, BookingStatus};
 use crate::domain::id::{Address, BookingUid};
 use crate::domain::time::{Time, truncate_to_millis};
 
+/// The most fields in one node of a map, and the memory of a node.
+const NODE_FIELDS: usize = 11;
+const NODE_BYTES: usize = NODE_FIELDS * (size_of::<String>() + size_of::<Answer>());
+
 /// How many characters of an unknown status are kept for display.
 const MAX_STATUS_CHARS: usize = 40;
 
@@ -219,6 +223,28 @@ impl<'a> Row<'a> {
         let answer = |(name, value): (&String, &Value)| (name.clone(), to_answer(value));
         self.fields().map(answer).collect()
     }
+
+    /// Returns the memory that the values of the fields take at most when a booking keeps them:
+    /// their texts, the items of their lists, and the nodes of their maps.
+    pub(super) fn heap_bytes(self) -> usize {
+        self.fields().map(|(_, value)| heap_bytes(value)).sum()
+    }
+}
+
+fn heap_bytes(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => text.len(),
+        Value::Array(items) => items
+            .iter()
+            .map(|item| size_of::<Answer>() + heap_bytes(item))
+            .sum(),
+        Value::Object(fields) => {
+            let names: usize = fields.keys().map(String::len).sum();
+            let nodes = fields.len().div_ceil(NODE_FIELDS).max(1);
+            nodes * NODE_BYTES + names + Row::from(fields).heap_bytes()
+        }
+    }
 }
 
 /// Returns a whole number, however it is written.
@@ -283,6 +309,28 @@ mod tests {
         for (value, expect) in rows {
             assert_eq!(Row::from(&value).name("n").as_deref(), expect, "{value}");
         }
+    }
+
+    #[test]
+    fn the_memory_of_a_row_grows_with_texts_items_and_maps() {
+        let (item, node) = (size_of::<Answer>(), NODE_BYTES);
+        let wide: Map<String, Value> = (0..12).map(|n| (format!("{n:02}"), json!(n))).collect();
+        let rows = [
+            (json!({"a": 1, "b": null, "c": true}), 0),
+            (json!({"a": "four", "b": ""}), 4),
+            (json!({"a": [0, 0, 0], "b": []}), 3 * item),
+            (json!({"a": ["x", [1, 2]]}), 4 * item + 1),
+            // An empty object may be an attendee, whose fields all take room.
+            (json!({"a": {}}), node),
+            (json!({"a": {"bb": {"c": "text"}}}), 2 * node + 7),
+            (json!({"a": [{"n": 1}, {"n": 2}]}), 2 * (item + node + 1)),
+            (json!({"a": wide}), 2 * node + 24),
+            (json!("no object"), 0),
+        ];
+        for (value, expect) in rows {
+            assert_eq!(Row::from(&value).heap_bytes(), expect, "{value}");
+        }
+        assert!(NODE_BYTES >= size_of::<crate::domain::booking::Attendee>());
     }
 
     #[test]

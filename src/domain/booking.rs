@@ -124,6 +124,9 @@ pub struct Booking {
     pub answers: BTreeMap<String, Answer>,
     pub metadata: BTreeMap<String, Answer>,
     pub payment: Payment,
+    /// The memory that the fields above take at most in addition to the booking's own size, counted
+    /// when the answer that shows the booking is read; zero if no answer shows the booking.
+    pub heap_bytes: usize,
 }
 
 impl Booking {
@@ -157,6 +160,7 @@ impl Booking {
             answers: BTreeMap::new(),
             metadata: BTreeMap::new(),
             payment: Payment::NotShown,
+            heap_bytes: 0,
         }
     }
 

@@ -44,6 +44,7 @@ pub(in crate::calcom) fn parse_booking(value: &Value) -> Result<Booking, FieldEr
         answers: responses.answers(),
         metadata: metadata.answers(),
         payment: payment(row),
+        heap_bytes: row.heap_bytes(),
         ..Booking::new(uid, (start, end), row.required_instant("createdAt")?)
     })
 }

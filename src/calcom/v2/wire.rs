@@ -58,6 +58,7 @@ pub(in crate::calcom) fn parse_booking(value: &Value) -> Result<Booking, FieldEr
         answers: responses.answers(),
         metadata: row.object("metadata").answers(),
         payment: Payment::NotShown,
+        heap_bytes: row.heap_bytes(),
     })
 }
 

@@ -24,7 +24,7 @@ const MAX_NOTES: usize = 200;
 
 /// The memory for the list of pending bookings, in bytes: 10,000 bookings of the usual size.
 /// Bookings that the list does not show are read individually.
-const MAX_PENDING_BYTES: usize = 32 * 1024 * 1024;
+const MAX_PENDING_BYTES: usize = 40 * 1024 * 1024;
 
 /// How long after its end a request that others accepted is kept open: an operator may still grant
 /// the credits that its charge waits for.
