@@ -230,7 +230,7 @@ Examples:
         after_help = "\
 Examples:
   maitred decisions --since 7d
-  maitred decisions --who bo@example.com --outcome declined
+  maitred decisions --booker bo@example.com --outcome declined
   maitred decisions --since 2026-12-01 --limit 500"
     )]
     Decisions(DecisionsArgs),

@@ -10,7 +10,7 @@ use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::load::{LoadError, load};
 use crate::config::parse::Loaded;
 use crate::control::exit;
-use crate::control::protocol::{CheckFinding, CheckView, Refusal, SCHEMA};
+use crate::control::protocol::{CheckResultView, CheckView, Refusal, SCHEMA};
 use crate::daemon::calendar;
 use crate::daemon::doctor::check_result::{error, ok};
 use crate::daemon::doctor::{calendar as server, machine};
@@ -38,12 +38,12 @@ pub fn check(context: &Context, live: bool) -> Result<u8, Refusal> {
         }
         Err(error) => return Err(Failure::from(error).into()),
     }
-    let errors: Vec<&CheckFinding> = findings.iter().filter(|f| f.level == "error").collect();
+    let errors: Vec<&CheckResultView> = findings.iter().filter(|f| f.level == "error").collect();
     let code = errors.first().map_or(exit::DONE, |first| first.exit);
     let view = CheckView {
         schema: SCHEMA,
         ok: errors.is_empty(),
-        findings,
+        results: findings,
     };
     let text = match context.global.format {
         Format::Plain => render_plain(&view, &context.page()),
@@ -57,7 +57,7 @@ fn check_key_and_calendar(
     context: &Context,
     loaded: &Loaded,
     live: bool,
-    findings: &mut Vec<CheckFinding>,
+    findings: &mut Vec<CheckResultView>,
 ) -> Result<(), Refusal> {
     match calendar::load_key(&loaded.config) {
         Ok(key) => {
@@ -114,7 +114,7 @@ fn summary(context: &Context, loaded: &Loaded) -> String {
     )
 }
 
-fn to_check_finding(finding: &Diagnostic) -> CheckFinding {
+fn to_check_finding(finding: &Diagnostic) -> CheckResultView {
     let (level, exit) = match finding.severity {
         Severity::Error => ("error", exit::CONFIGURATION),
         Severity::Warning => ("warning", exit::DONE),
@@ -127,7 +127,7 @@ fn to_check_finding(finding: &Diagnostic) -> CheckFinding {
         .as_ref()
         .and_then(|place| place.excerpt.as_ref())
         .map_or_else(String::new, |excerpt| format!(": {}", excerpt.text.trim()));
-    CheckFinding {
+    CheckResultView {
         level: level.to_owned(),
         exit,
         subject: format!("{}{position} {}", finding.file, finding.key)
@@ -140,7 +140,7 @@ fn to_check_finding(finding: &Diagnostic) -> CheckFinding {
 
 fn render_plain(view: &CheckView, page: &PageLayout) -> String {
     let mut text = String::new();
-    for finding in &view.findings {
+    for finding in &view.results {
         text.push_str(&format!(
             "{:<8} {}: {}\n",
             finding.level,
@@ -151,7 +151,7 @@ fn render_plain(view: &CheckView, page: &PageLayout) -> String {
             text.push_str(&format!("         {}\n", page.render_text(&finding.help)));
         }
     }
-    let count = |level: &str| view.findings.iter().filter(|f| f.level == level).count();
+    let count = |level: &str| view.results.iter().filter(|f| f.level == level).count();
     let (errors, warnings) = (count("error"), count("warning"));
     text.push_str(&format!(
         "{errors} {}, {warnings} {}\n",

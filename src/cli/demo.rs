@@ -253,7 +253,7 @@ impl DemoStory<'_> {
                 .iter()
                 .find(|told| told.uids.contains(&change.booking));
             let purpose = booking.map_or("", |told| told.purpose);
-            lines.push_str(&format!("  {:<12} {purpose}\n", change.what));
+            lines.push_str(&format!("  {:<12} {purpose}\n", change.outcome));
             lines.push_str(&format!("               {}\n", wrap_reason(&change.text)));
         }
         self.print_text(&format!(

@@ -13,8 +13,8 @@ use super::render::layout::format_count;
 use super::to_command::EXPORT_PAGE_SIZE;
 use crate::config::model::Config;
 use crate::control::exit;
-use crate::control::protocol::account::{ExportRow, ExportView};
-use crate::control::protocol::ledger::{ExportedView, HeadView};
+use crate::control::protocol::account::{CreditsExportView, ExportRow};
+use crate::control::protocol::ledger::{FileExportView, HeadView};
 use crate::control::protocol::{Command, CommandResult, Refusal, SCHEMA};
 use crate::daemon::backup::{self, ExportError};
 
@@ -40,7 +40,7 @@ pub fn export_credits(
     context: &Context,
     config: &Config,
     out: Option<&Path>,
-    first: ExportView,
+    first: CreditsExportView,
 ) -> Result<u8, Refusal> {
     if out.is_none() && context.global.format == Format::Json {
         let mut all = first;
@@ -88,7 +88,11 @@ pub fn export_credits(
     report_export(context, out, lines, "row")
 }
 
-fn fetch_page(context: &Context, config: &Config, after: String) -> Result<ExportView, Refusal> {
+fn fetch_page(
+    context: &Context,
+    config: &Config,
+    after: String,
+) -> Result<CreditsExportView, Refusal> {
     let command = Command::CreditsExport {
         after: Some(after),
         limit: EXPORT_PAGE_SIZE,
@@ -137,7 +141,7 @@ fn report_export(
     let Some(file) = out else {
         return Ok(exit::DONE);
     };
-    let view = ExportedView {
+    let view = FileExportView {
         schema: SCHEMA,
         file: file.display().to_string(),
         lines,

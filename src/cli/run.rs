@@ -80,7 +80,7 @@ pub fn exit_code(view: &PassView) -> u8 {
     let watch = view.watch.iter().flat_map(|watch| &watch.problems);
     let mut problems = view.problems.iter().chain(watch);
     let clocks_differ = problems.any(|problem| problem.code == CLOCK_OFF);
-    let is_incomplete = view.pass.put_off > 0 || view.pass.unseen;
+    let is_incomplete = view.pass.deferred_requests > 0 || view.pass.list_incomplete;
     if clocks_differ || is_incomplete || view.steps.iter().any(|step| is_unfinished(&step.outcome))
     {
         exit::UNRESOLVED
@@ -138,9 +138,24 @@ mod tests {
                 &harmless_problem,
                 exit::DONE,
             ),
-            (&[], json!({"put_off": 502}), &none, exit::UNRESOLVED),
-            (&ordinary, json!({"put_off": 1}), &none, exit::UNRESOLVED),
-            (&[], json!({"unseen": true}), &none, exit::UNRESOLVED),
+            (
+                &[],
+                json!({"deferred_requests": 502}),
+                &none,
+                exit::UNRESOLVED,
+            ),
+            (
+                &ordinary,
+                json!({"deferred_requests": 1}),
+                &none,
+                exit::UNRESOLVED,
+            ),
+            (
+                &[],
+                json!({"list_incomplete": true}),
+                &none,
+                exit::UNRESOLVED,
+            ),
             (
                 &[step("confirm", "unresolved")],
                 json!({}),

@@ -58,7 +58,7 @@ pub fn build_command(
                 read_time_context,
             )?,
             limit: args.limit,
-            who: args.who.clone(),
+            booker: args.booker.clone(),
             gate: args.gate.clone(),
             outcome: args.outcome.map(|outcome| outcome.as_str().to_owned()),
         })),
@@ -155,11 +155,11 @@ fn build_account_command(account: &AccountArgs, read_pin: ReadPin<'_>) -> Result
         AccountArgs::Set(args) => Command::AccountSet(build_account_set(args)?),
         AccountArgs::Freeze { account, reason } => Command::AccountFreeze {
             account: account.clone(),
-            why: Some(reason.clone()),
+            reason: Some(reason.clone()),
         },
         AccountArgs::Thaw { account } => Command::AccountFreeze {
             account: account.clone(),
-            why: None,
+            reason: None,
         },
         AccountArgs::Pin(PinArgs::Set { account }) => Command::AccountPin {
             account: account.clone(),
@@ -198,12 +198,12 @@ fn build_review_command(args: &ReviewArgs) -> Command {
         },
         ReviewArgs::Confirm(confirm) => Command::Review(review::ReviewCommand {
             booking: confirm.booking.clone(),
-            verdict: review::ReviewAnswer::Confirm,
+            decision: review::ReviewAnswer::Confirm,
             reason: confirm.reason.clone(),
         }),
         ReviewArgs::Decline(decline) => Command::Review(review::ReviewCommand {
             booking: decline.booking.clone(),
-            verdict: review::ReviewAnswer::Decline,
+            decision: review::ReviewAnswer::Decline,
             reason: decline.reason.clone(),
         }),
     }

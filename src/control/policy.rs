@@ -24,13 +24,13 @@ pub struct CaseView {
     pub passed: bool,
     /// What was expected and not found, as sentences.
     pub differences: Vec<String>,
-    pub found: FoundView,
+    pub actual: CaseOutcomeView,
     pub findings: Vec<FindingView>,
 }
 
 /// What the policy decides about the booking of a case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FoundView {
+pub struct CaseOutcomeView {
     pub decision: String,
     pub reasons: Vec<String>,
     /// The reasons as the booker reads them when the request is declined.
@@ -57,7 +57,7 @@ pub struct ReplayView {
     pub different: u64,
     pub unknown: u64,
     /// Inputs that were not recorded and would have to be known, and for how many requests.
-    pub missing: Vec<MissingView>,
+    pub missing: Vec<MissingInputView>,
     /// The differences, oldest first; incomplete when `more` is above 0.
     pub differences: Vec<DifferenceView>,
     pub more: u64,
@@ -65,8 +65,8 @@ pub struct ReplayView {
 
 /// An input that was not recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MissingView {
-    pub what: String,
+pub struct MissingInputView {
+    pub input: String,
     pub requests: u64,
 }
 
@@ -77,14 +77,14 @@ pub struct DifferenceView {
     pub booker: Option<String>,
     pub title: String,
     pub start: String,
-    pub decided: String,
-    pub was: SaidView,
-    pub would_be: SaidView,
+    pub decided_at: String,
+    pub recorded_decision: ReplayDecisionView,
+    pub replayed_decision: ReplayDecisionView,
 }
 
 /// A decision and its reasons.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SaidView {
+pub struct ReplayDecisionView {
     pub decision: String,
     /// What confirming costs in total.
     pub credits: u64,

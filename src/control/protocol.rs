@@ -9,12 +9,12 @@ use serde::{Deserialize, Serialize};
 use super::exit;
 
 use self::account::{
-    AccountSetCommand, AccountView, AccountsView, ExportView, GivenView, GrantsView, ImportView,
-    StatementView,
+    AccountSetCommand, AccountView, AccountsView, CreditsExportView, GrantRecordView, GrantsView,
+    ImportView, StatementView,
 };
 use self::charges::{ChargeView, ChargesView, WatchView};
 use self::ledger::{HeadView, LedgerMoveCommand, LedgerView, VerifyView};
-use self::review::{ReviewCommand, ReviewedView, ReviewsView, WordView};
+use self::review::{OperatorReviewView, ReviewCommand, ReviewResultView, ReviewsView};
 use self::status::StatusView;
 use self::unresolved::{UnresolvedItem, UnresolvedSummary, UnresolvedView};
 
@@ -125,7 +125,7 @@ pub enum Command {
     /// confirmed before an operator says so.
     AccountFreeze {
         account: String,
-        why: Option<String>,
+        reason: Option<String>,
     },
     /// Set the hash of the member's PIN; without a hash the PIN is removed.
     AccountPin {
@@ -215,7 +215,7 @@ pub struct DecisionQuery {
     pub limit: u32,
     /// An account, or the address of a booker.
     #[serde(default)]
-    pub who: Option<String>,
+    pub booker: Option<String>,
     #[serde(default)]
     pub gate: Option<String>,
     /// A decision (`wait`) or an outcome (`confirmed`).
@@ -256,7 +256,7 @@ pub struct ImportRow {
 pub enum CommandResult {
     Pass(PassView),
     Status(StatusView),
-    Given(GivenView),
+    GrantRecord(GrantRecordView),
     Import(ImportView),
     Grants(GrantsView),
     Account(AccountView),
@@ -266,11 +266,11 @@ pub enum CommandResult {
     Explain(Box<ExplainView>),
     Evaluate(EvaluateView),
     Reviews(ReviewsView),
-    Reviewed(ReviewedView),
+    ReviewResult(ReviewResultView),
     Charges(ChargesView),
     Unresolved(UnresolvedView),
     Verify(VerifyView),
-    CreditsExport(ExportView),
+    CreditsExport(CreditsExportView),
     Head(HeadView),
     Ledger(LedgerView),
 }
@@ -279,7 +279,7 @@ pub enum CommandResult {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PassView {
     pub schema: u32,
-    pub pass: PassHead,
+    pub pass: PassSummaryView,
     pub steps: Vec<StepView>,
     pub problems: Vec<ProblemView>,
     /// Whether requests are left for the next pass.
@@ -304,7 +304,7 @@ pub struct StoppedView {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PassHead {
+pub struct PassSummaryView {
     pub started: String,
     pub finished: String,
     pub observed: usize,
@@ -313,11 +313,11 @@ pub struct PassHead {
     /// How many requests would have been decided and were postponed because Cal.com's answers did
     /// not say enough. `problems` gives the reasons.
     #[serde(default, skip_serializing_if = "is_zero")]
-    pub put_off: usize,
+    pub deferred_requests: usize,
     /// Whether more requests may wait than were seen, because the list of pending bookings broke
     /// off.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub unseen: bool,
+    pub list_incomplete: bool,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
@@ -336,7 +336,7 @@ pub struct StepView {
     /// Whether there may be an account that was not looked up, because the request was left alone
     /// before that.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub not_looked_up: bool,
+    pub account_not_looked_up: bool,
     pub gate: Option<String>,
     pub decision: String,
     pub credits: u64,
@@ -344,7 +344,7 @@ pub struct StepView {
     pub reasons: Vec<ReasonView>,
     /// Why the step is not finished, and until when it waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub waits: Option<String>,
+    pub waiting_for: Option<String>,
     /// What the account could spend before and after the step, in a plan that would confirm.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub balance: Option<BalanceView>,
@@ -409,7 +409,7 @@ pub struct DecisionsView {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DecisionView {
-    pub decided: String,
+    pub decided_at: String,
     #[serde(flatten)]
     pub step: StepView,
     pub policy: String,
@@ -428,10 +428,10 @@ pub struct ExplainView {
     pub unresolved: Vec<UnresolvedItem>,
     pub findings: Vec<FindingView>,
     /// The text that the booker received, when the request was declined.
-    pub told: Option<String>,
+    pub booker_message: Option<String>,
     /// What an operator decided about the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub review: Option<WordView>,
+    pub review: Option<OperatorReviewView>,
     pub calls: Vec<CallView>,
     pub charges: Vec<ChargeView>,
     /// Every fact about the booking, oldest first.
@@ -464,9 +464,9 @@ pub struct EvaluateView {
     pub decision: StepView,
     pub findings: Vec<FindingView>,
     /// The text that the booker would receive.
-    pub told: Option<String>,
+    pub booker_message: Option<String>,
     /// What could not be known from a file, and was assumed.
-    pub assumed: Vec<String>,
+    pub assumptions: Vec<String>,
 }
 
 /// What `check` found.
@@ -475,11 +475,11 @@ pub struct CheckView {
     pub schema: u32,
     /// Whether there is no error.
     pub ok: bool,
-    pub findings: Vec<CheckFinding>,
+    pub results: Vec<CheckResultView>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CheckFinding {
+pub struct CheckResultView {
     /// `ok`, `warning` or `error`.
     pub level: String,
     /// The exit code that fits, when this is an error.

@@ -94,7 +94,7 @@ fn to_refusal(error: CopyError) -> Refusal {
         CopyError::NotEmpty { .. } | CopyError::InsideStore(_) | CopyError::NoBackup(_) => {
             (exit::USAGE, "usage")
         }
-        CopyError::Lock(LockError::Held { .. }) => (exit::STORE_LOCKED, "held"),
+        CopyError::Lock(LockError::Held { .. }) => (exit::STORE_LOCKED, "store-locked"),
         CopyError::Occupied(_) => (exit::FAILED, "occupied"),
         CopyError::Incomplete { .. }
         | CopyError::Copy(_)

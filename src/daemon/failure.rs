@@ -55,7 +55,7 @@ impl Failure {
             Self::Permission(_) => "permission",
             Self::Unreachable(_) => "unreachable",
             Self::Configuration(_) => "configuration",
-            Self::StoreLocked(_) => "held",
+            Self::StoreLocked(_) => "store-locked",
             Self::Store(_) => "store",
             Self::Failed(_) => "failed",
         }

@@ -14,8 +14,8 @@ use super::wake::Wake;
 use super::watch_state::WatchState;
 use crate::calcom::port::Calendar;
 use crate::config::model::Config;
-use crate::control::protocol::status::WatchHead;
-use crate::control::protocol::{PassHead, PassView, SocketResponse};
+use crate::control::protocol::status::WatchSummaryView;
+use crate::control::protocol::{PassSummaryView, PassView, SocketResponse};
 use crate::domain::gate::Policy;
 use crate::domain::time::{Clock, Span, Time};
 use crate::lookup::client::LookupClient;
@@ -102,9 +102,9 @@ struct Loop {
     /// meanwhile and the current pass may not have seen its effect.
     repeat_pass: bool,
     passes: u64,
-    last_pass: Option<PassHead>,
+    last_pass: Option<PassSummaryView>,
     last_error: Option<String>,
-    last_watch: Option<WatchHead>,
+    last_watch: Option<WatchSummaryView>,
     watch_error: Option<String>,
     /// The problems of the last pass and the last watch. A problem that is reported again is not
     /// logged again.

@@ -2,14 +2,14 @@
 
 use chrono::SecondsFormat;
 
-use crate::control::protocol::account::{AccountView, GivenView, LotView};
+use crate::control::protocol::account::{AccountView, GrantRecordView, LotView};
 use crate::control::protocol::charges::{ChangeView, ChargeView, WatchView};
-use crate::control::protocol::review::{WaitingView, WordView};
-use crate::control::protocol::status::WatchHead;
+use crate::control::protocol::review::{NotedRequestView, OperatorReviewView};
+use crate::control::protocol::status::WatchSummaryView;
 use crate::control::protocol::unresolved::{ResolvedView, UnresolvedItem, UnresolvedSummary};
 use crate::control::protocol::{
-    BalanceView, CallView, DecisionView, FindingView, PassHead, PassView, ProblemView, ReasonView,
-    SCHEMA, StepView,
+    BalanceView, CallView, DecisionView, FindingView, PassSummaryView, PassView, ProblemView,
+    ReasonView, SCHEMA, StepView,
 };
 use crate::domain::account::Account;
 use crate::domain::decision::Finding;
@@ -50,7 +50,7 @@ pub fn watch(watch_report: &WatchReport) -> WatchView {
         started: format_time(watch_report.started),
         finished: format_time(watch_report.finished),
         audit: watch_report.audit,
-        held_back: watch_report.report_only.map(|why| why.as_str().to_owned()),
+        suppressed_by: watch_report.report_only.map(|why| why.as_str().to_owned()),
         checked: watch_report.checked_charges,
         calls: watch_report.calls,
         changes: watch_report
@@ -59,7 +59,7 @@ pub fn watch(watch_report: &WatchReport) -> WatchView {
             .map(|change| ChangeView {
                 booking: change.booking.to_string(),
                 account: change.account.as_ref().map(ToString::to_string),
-                what: change.outcome.as_str().to_owned(),
+                outcome: change.outcome.as_str().to_owned(),
                 text: change.text.clone(),
             })
             .collect(),
@@ -68,8 +68,8 @@ pub fn watch(watch_report: &WatchReport) -> WatchView {
     }
 }
 
-pub fn watch_summary(watch_report: &WatchReport) -> WatchHead {
-    WatchHead {
+pub fn watch_summary(watch_report: &WatchReport) -> WatchSummaryView {
+    WatchSummaryView {
         started: format_time(watch_report.started),
         finished: format_time(watch_report.finished),
         audit: watch_report.audit,
@@ -79,15 +79,15 @@ pub fn watch_summary(watch_report: &WatchReport) -> WatchHead {
     }
 }
 
-pub fn pass_summary(report: &PassReport) -> PassHead {
-    PassHead {
+pub fn pass_summary(report: &PassReport) -> PassSummaryView {
+    PassSummaryView {
         started: format_time(report.started),
         finished: format_time(report.finished),
         observed: report.pending_count,
         calls: report.calls,
         dry_run: report.dry_run,
-        put_off: report.deferral.requests,
-        unseen: report.deferral.list_incomplete,
+        deferred_requests: report.deferral.requests,
+        list_incomplete: report.deferral.list_incomplete,
     }
 }
 
@@ -105,7 +105,7 @@ fn reported_step(report: &PassReport, reported: &StepReport) -> StepView {
             before: *before,
             after: *after,
         }),
-        waits: reported.why.clone(),
+        waiting_for: reported.why.clone(),
         ..step(&reported.request, reported.outcome.as_str())
     }
 }
@@ -122,7 +122,7 @@ pub fn step(request: &Request, outcome: &str) -> StepView {
         start: format_time(request.start),
         booker: request.booker.as_ref().map(ToString::to_string),
         account: request.account.as_ref().map(ToString::to_string),
-        not_looked_up: !request.account_was_looked_up(),
+        account_not_looked_up: !request.account_was_looked_up(),
         gate: request.gate.clone(),
         decision: request.decision.as_str().to_owned(),
         credits: credits_of(request),
@@ -135,7 +135,7 @@ pub fn step(request: &Request, outcome: &str) -> StepView {
                 text: reason.text.clone(),
             })
             .collect(),
-        waits: None,
+        waiting_for: None,
         balance: None,
     }
 }
@@ -153,7 +153,7 @@ fn credits_of(request: &Request) -> u64 {
 
 pub fn decision(request: &Request) -> DecisionView {
     DecisionView {
-        decided: format_time(request.decided_at),
+        decided_at: format_time(request.decided_at),
         step: step(request, outcome(request)),
         policy: request.policy_hash.clone(),
         refunds: Vec::new(),
@@ -169,19 +169,19 @@ pub fn outcome(request: &Request) -> &'static str {
 }
 
 /// Returns a noted request with what its booker's account has available.
-pub fn noted_request(request: &Request, account: Option<&Account>, now: Time) -> WaitingView {
-    WaitingView {
+pub fn noted_request(request: &Request, account: Option<&Account>, now: Time) -> NotedRequestView {
+    NotedRequestView {
         step: step(request, outcome(request)),
         cost: request.credits,
         available: account.map(|account| account.available(now)),
         since: format_time(request.first_evaluated_at),
-        said: request.review.as_ref().map(operator_review),
+        review: request.review.as_ref().map(operator_review),
     }
 }
 
-pub fn operator_review(review: &OperatorReview) -> WordView {
-    WordView {
-        verdict: review.decision.as_str().to_owned(),
+pub fn operator_review(review: &OperatorReview) -> OperatorReviewView {
+    OperatorReviewView {
+        decision: review.decision.as_str().to_owned(),
         reason: review.reason.clone(),
         at: format_time(review.at),
     }
@@ -199,7 +199,7 @@ pub fn unresolved(item: &UnresolvedBooking) -> UnresolvedItem {
             UnresolvedState::Open => None,
             UnresolvedState::Resolved { reason, by, at } => Some(ResolvedView {
                 reason: reason.clone(),
-                by: by.as_str().to_owned(),
+                resolved_by: by.as_str().to_owned(),
                 at: format_time(*at),
             }),
         },
@@ -276,8 +276,8 @@ pub fn account(account: &Account, now: Time) -> AccountView {
         tier: account.tier.clone(),
         tags: account.tags.iter().cloned().collect(),
         attributes: account.attributes.clone(),
-        frozen: account.freeze_reason.clone(),
-        pin: account.pin_hash.is_some(),
+        frozen_reason: account.freeze_reason.clone(),
+        has_pin: account.pin_hash.is_some(),
         lots: account
             .lots
             .iter()
@@ -292,8 +292,8 @@ pub fn account(account: &Account, now: Time) -> AccountView {
     }
 }
 
-pub fn grant_record(given: &GrantRecord, existed: bool, available: u64) -> GivenView {
-    GivenView {
+pub fn grant_record(given: &GrantRecord, existed: bool, available: u64) -> GrantRecordView {
+    GrantRecordView {
         schema: SCHEMA,
         account: given.account.to_string(),
         kind: match given.kind {
@@ -307,8 +307,8 @@ pub fn grant_record(given: &GrantRecord, existed: bool, available: u64) -> Given
         reason: given.reason.clone(),
         reference: given.reference.to_string(),
         at: format_time(given.at),
-        existed,
-        opened: false,
+        already_recorded: existed,
+        account_opened: false,
         available,
     }
 }

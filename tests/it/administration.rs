@@ -60,7 +60,7 @@ fn an_account_with_nearly_the_name_of_another_is_opened_only_on_request() {
     }
     assert_eq!(list_accounts(&fixture, &[]), [BO]);
     let wanted = fixture.run_ok(&["credits", "grant", "bo", "3", "--new", "--format", "json"]);
-    assert_eq!(wanted.json()["opened"], true);
+    assert_eq!(wanted.json()["account_opened"], true);
     assert_eq!(list_accounts(&fixture, &[]), ["bo", BO]);
 }
 
@@ -92,10 +92,10 @@ fn decisions_accounts_and_entries_are_found_by_booker() {
         uids
     };
     assert_eq!(decided(&[]), sorted(&[&bos, &refused, &als]));
-    assert_eq!(decided(&["--who", BO]), sorted(&[&bos, &refused]));
+    assert_eq!(decided(&["--booker", BO]), sorted(&[&bos, &refused]));
     assert_eq!(decided(&["--gate", "dinner"]), sorted(&[&refused, &als]));
     assert_eq!(decided(&["--outcome", "declined"]), sorted(&[&refused]));
-    let both = ["--who", BO, "--outcome", "confirmed"];
+    let both = ["--booker", BO, "--outcome", "confirmed"];
     assert_eq!(decided(&both), sorted(&[&bos]));
 
     assert_eq!(list_accounts(&fixture, &["--search", "bo@"]), [BO]);
@@ -300,7 +300,7 @@ fn explain_names_the_booking_that_a_series_clashes_with() {
     let explained = fixture
         .run_ok(&["explain", &uids[0], "--format", "json"])
         .json();
-    let text = explained["told"].as_str().unwrap();
+    let text = explained["booker_message"].as_str().unwrap();
     let date = taken.start.format("%Y-%m-%d").to_string();
     assert!(text.contains(&date), "{text}");
     let plain = fixture.run_ok(&["explain", &uids[0]]).out;

@@ -43,7 +43,7 @@ fn a_review_is_listed_answered_and_carried_out_through_hold_and_charge() {
             (&request["cost"], &request["available"]),
             (&3.into(), &2.into())
         );
-        assert_eq!(request["said"], Value::Null);
+        assert_eq!(request["review"], Value::Null);
 
         let output = fixture.run_ok(&["review", "confirm", &uid, "--reason", "agreed"]);
         assert!(output.out.contains("run --once"), "{}", output.out);
@@ -56,7 +56,7 @@ fn a_review_is_listed_answered_and_carried_out_through_hold_and_charge() {
         let [request] = &listed_for_review(&fixture, &[])[..] else {
             panic!("it still waits")
         };
-        assert_eq!(request["said"]["reason"], "agreed");
+        assert_eq!(request["review"]["reason"], "agreed");
         let codes: Vec<&Value> = request["reasons"]
             .as_array()
             .unwrap()
@@ -99,8 +99,8 @@ fn a_declined_booker_is_told_the_operators_reason() {
     let explained = fixture
         .run_ok(&["explain", &uid, "--format", "json"])
         .json();
-    assert_eq!(explained["told"], reason);
-    assert_eq!(explained["review"]["verdict"], "decline");
+    assert_eq!(explained["booker_message"], reason);
+    assert_eq!(explained["review"]["decision"], "decline");
     assert_eq!(explained["decision"]["reasons"][0]["code"], "operator");
     assert_eq!(fixture.balance("bo@example.com"), (1, 0, 0));
 }
@@ -146,7 +146,7 @@ fn a_review_answer_is_refused_clearly_or_counts_once() {
     let late = fixture.run(&["review", "decline", &uid, "--format", "json"]);
     assert_eq!(late.code, 1);
     let refusal: Value = serde_json::from_str(late.err.trim()).unwrap();
-    assert_eq!(refusal["code"], "decided", "{refusal}");
+    assert_eq!(refusal["code"], "already-decided", "{refusal}");
     assert_eq!(fixture.call_count(Operation::Confirm), 1);
 }
 
@@ -205,7 +205,7 @@ fn the_daemon_runs_a_pass_with_a_watch_on_request() {
     let daemon = Daemon::start(&fixture);
     let status = || fixture.run_ok(&["status", "--format", "json"]).json();
     wait_until("the first audit", || {
-        status()["watch"]["last"]["audit"] == true
+        status()["watch"]["last_summary"]["audit"] == true
     });
     fixture.request_booking(fixture.lesson, "bo@example.com", "09:00:00Z");
     let view = fixture
@@ -213,7 +213,7 @@ fn the_daemon_runs_a_pass_with_a_watch_on_request() {
         .json();
     assert_eq!(view["watch"]["audit"], false, "{view}");
     let status = status();
-    assert_eq!(status["watch"]["last"]["audit"], false, "{status}");
+    assert_eq!(status["watch"]["last_summary"]["audit"], false, "{status}");
     assert_eq!(status["open_charges"], 1, "{status}");
     for word in ["next", "next_audit", "watched", "audited"] {
         assert!(status["watch"][word].is_string(), "{word}: {status}");
@@ -291,7 +291,7 @@ fn attributes_of_a_member_are_set_and_shown_and_a_pin_is_never_shown() {
     let shown = fixture
         .run_ok(&["account", "show", "bo@example.com", "--format", "json"])
         .json();
-    assert_eq!(shown["pin"], true);
+    assert_eq!(shown["has_pin"], true);
     assert_eq!(shown["attributes"]["seat"], "12");
     let statement = fixture
         .run_ok(&["account", "statement", "bo@example.com"])
@@ -311,7 +311,7 @@ fn attributes_of_a_member_are_set_and_shown_and_a_pin_is_never_shown() {
     let shown = fixture
         .run_ok(&["account", "show", "bo@example.com", "--format", "json"])
         .json();
-    assert_eq!(shown["pin"], false);
+    assert_eq!(shown["has_pin"], false);
     // A PIN is never an argument.
     assert_eq!(
         fixture

@@ -92,7 +92,7 @@ impl DoctorFixture {
             .unwrap();
         let view: Value = serde_json::from_slice(&output.stdout)
             .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stderr)));
-        let findings = view["findings"].as_array().unwrap().iter();
+        let findings = view["results"].as_array().unwrap().iter();
         let text = |finding: &Value, key: &str| finding[key].as_str().unwrap().to_owned();
         let lines = findings.map(|finding| {
             let level = text(finding, "level");

@@ -70,7 +70,7 @@ fn the_examples_cover_what_a_policy_can_say() {
     assert_eq!(view["failed"], 0);
     let results = view["results"].as_array().unwrap();
     let texts = |key: &str| -> BTreeSet<String> {
-        let found = results.iter().map(|result| &result["found"][key]);
+        let found = results.iter().map(|result| &result["actual"][key]);
         let texts = found.flat_map(|value| match value {
             Value::Array(values) => values.clone(),
             value => vec![value.clone()],

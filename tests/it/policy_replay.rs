@@ -162,15 +162,16 @@ fn run_replay(folder: &TempDir, text: &str, since: &str) -> ReplayView {
 /// Returns each difference and each unknown input as a line.
 fn view_lines(view: &ReplayView) -> Vec<String> {
     let differences = view.differences.iter().map(|one| {
-        let (was, is) = (&one.was, &one.would_be);
+        let (was, is) = (&one.recorded_decision, &one.replayed_decision);
         let rule = is
             .rule
             .as_ref()
             .map_or("-", |finding| finding.rule.as_str());
-        let credits = |said: &maitred::control::policy::SaidView| match said.decision.as_str() {
-            "confirm" => format!("confirm {}", said.credits),
-            other => other.to_owned(),
-        };
+        let credits =
+            |said: &maitred::control::policy::ReplayDecisionView| match said.decision.as_str() {
+                "confirm" => format!("confirm {}", said.credits),
+                other => other.to_owned(),
+            };
         format!(
             "{}: {} -> {} by {rule}",
             one.request,
@@ -181,7 +182,7 @@ fn view_lines(view: &ReplayView) -> Vec<String> {
     let missing = view
         .missing
         .iter()
-        .map(|one| format!("{} x {}", one.requests, one.what));
+        .map(|one| format!("{} x {}", one.requests, one.input));
     differences.chain(missing).collect()
 }
 

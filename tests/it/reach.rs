@@ -172,7 +172,7 @@ fn results_of_a_failed_watch_are_reported_by_every_command() {
     let in_json = |ran: &RunResult, what: &str| {
         let view = ran.json();
         assert_eq!(
-            view["watch"]["changes"][0]["what"], "refunded",
+            view["watch"]["changes"][0]["outcome"], "refunded",
             "{what}: {view}"
         );
         assert_eq!(view["stopped"]["exit"], 69, "{what}: {view}");
@@ -204,7 +204,7 @@ fn results_of_a_failed_watch_are_reported_by_every_command() {
     let daemon = Daemon::start(&house);
     wait_until("the first pass and watch", || {
         let status = house.run_ok(&["status", "--format", "json"]).json();
-        status["watch"]["last"].is_object()
+        status["watch"]["last_summary"].is_object()
     });
     // Without the pause the daemon's own audits would come first.
     house.run_ok(&["pause"]);

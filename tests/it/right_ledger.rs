@@ -153,8 +153,11 @@ fn after_a_restore_everything_waits_for_an_operator() {
             problem_codes(&view).contains(&"restore-open".to_owned()),
             "{view}"
         );
-        assert_eq!(view["watch"]["held_back"], "restore-open");
-        assert_eq!(view["watch"]["changes"][0]["what"], "cancelled", "{view}");
+        assert_eq!(view["watch"]["suppressed_by"], "restore-open");
+        assert_eq!(
+            view["watch"]["changes"][0]["outcome"], "cancelled",
+            "{view}"
+        );
     }
     assert_eq!(fixture.status(&paid), "accepted");
     assert_eq!(fixture.status(&lesson), "pending");
@@ -180,7 +183,7 @@ fn after_a_restore_everything_waits_for_an_operator() {
     let identity = fixture
         .run_ok(&["ledger", "show", "--format", "json"])
         .json();
-    assert!(identity["restored"].is_string(), "{identity}");
+    assert!(identity["restored_at"].is_string(), "{identity}");
     let twice = ["ledger", "accept-restore", "--reason", "all was looked at"];
     fixture.run_ok(&twice);
     assert_eq!(fixture.run(&twice).code, 1, "there is nothing to accept");
@@ -339,7 +342,10 @@ fn a_plan_covers_the_watch_and_writes_nothing() {
         let found = changes
             .iter()
             .any(|change| change["booking"] == taken.as_str());
-        assert!(found && view["watch"]["held_back"] == "dry-run", "{view}");
+        assert!(
+            found && view["watch"]["suppressed_by"] == "dry-run",
+            "{view}"
+        );
     };
     for args in [
         &["run", "--once", "--dry-run", "--watch", "--format", "json"][..],

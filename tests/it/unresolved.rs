@@ -593,7 +593,7 @@ async fn problem_text(fixture: &PassFixture, uid: &str) -> Option<String> {
         .store
         .with(move |store| decisions::explain(store, &policy, now, &uid));
     match explained.await.unwrap() {
-        CommandResult::Explain(view) => view.told,
+        CommandResult::Explain(view) => view.booker_message,
         other => panic!("{other:?}"),
     }
 }

@@ -14,7 +14,7 @@ pub struct DecisionsArgs {
     pub limit: u32,
     /// Only requests of this account, or of the booker with this e-mail address
     #[arg(long, value_name = "ACCOUNT")]
-    pub who: Option<String>,
+    pub booker: Option<String>,
     /// Only requests that this gate decided
     #[arg(long, value_name = "GATE")]
     pub gate: Option<String>,

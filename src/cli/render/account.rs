@@ -34,8 +34,8 @@ pub fn render_account(view: &AccountView, page: &PageLayout) -> String {
     let attributes = view.attributes.iter();
     let attributes = attributes.map(|(name, value)| ("attribute", format!("{name}={value}")));
     rows.extend(attributes);
-    rows.extend(view.frozen.clone().map(|why| ("frozen", why)));
-    if view.pin {
+    rows.extend(view.frozen_reason.clone().map(|reason| ("frozen", reason)));
+    if view.has_pin {
         rows.push(("PIN", "set".to_owned()));
     }
     text.push_str(&page.render_block(&rows));

@@ -2,10 +2,10 @@
 
 use super::account::format_expiry;
 use super::layout::{PageLayout, format_count};
-use crate::control::protocol::account::ExportView;
-use crate::control::protocol::account::{GivenView, GrantsView, ImportView};
+use crate::control::protocol::account::CreditsExportView;
+use crate::control::protocol::account::{GrantRecordView, GrantsView, ImportView};
 
-pub fn render_grant_result(view: &GivenView, page: &PageLayout) -> String {
+pub fn render_grant_result(view: &GrantRecordView, page: &PageLayout) -> String {
     let credits = format_count(view.credits, "credit");
     let account = &view.account;
     let available = format!(
@@ -23,7 +23,7 @@ pub fn render_grant_result(view: &GivenView, page: &PageLayout) -> String {
         },
     };
     let verb = if view.credits == 1 { "was" } else { "were" };
-    if view.existed {
+    if view.already_recorded {
         format!(
             "Nothing was done: under the reference {} {credits} {verb} {what}, at {}.\n\
              {available}\n",
@@ -31,7 +31,7 @@ pub fn render_grant_result(view: &GivenView, page: &PageLayout) -> String {
             page.format_minute(&view.at)
         )
     } else {
-        let opened = match view.opened {
+        let opened = match view.account_opened {
             true => format!("There was no account {account}: it is open now.\n"),
             false => String::new(),
         };
@@ -61,10 +61,10 @@ pub fn render_import(view: &ImportView) -> String {
             choose_tense("opened", "would be opened")
         ));
     }
-    if view.accounts_described > 0 {
+    if view.accounts_updated > 0 {
         text.push_str(&format!(
             "{} another tier or other tags.\n",
-            match (view.accounts_described, view.dry_run) {
+            match (view.accounts_updated, view.dry_run) {
                 (1, false) => "1 account was given".to_owned(),
                 (1, true) => "1 account would be given".to_owned(),
                 (some, false) => format!("{some} accounts were given"),
@@ -72,18 +72,25 @@ pub fn render_import(view: &ImportView) -> String {
             }
         ));
     }
-    if view.existed > 0 {
+    if view.already_imported > 0 {
         text.push_str(&format!(
             "{} had been imported before and {} for nothing now. A new round of grants needs an \
              expiry or a reason of its own.\n",
-            format_count(view.existed, "row"),
-            if view.existed == 1 { "counts" } else { "count" },
+            format_count(view.already_imported, "row"),
+            if view.already_imported == 1 {
+                "counts"
+            } else {
+                "count"
+            },
         ));
     }
-    if !view.near.is_empty() {
+    if !view.similar_names.is_empty() {
         text.push_str("Names that are nearly those of other accounts, and may be mistyped:\n");
-        for near in &view.near {
-            text.push_str(&format!("  {} (there is {})\n", near.account, near.there));
+        for near in &view.similar_names {
+            text.push_str(&format!(
+                "  {} (there is {})\n",
+                near.account, near.existing_account
+            ));
         }
     }
     if view.dry_run {
@@ -93,7 +100,7 @@ pub fn render_import(view: &ImportView) -> String {
 }
 
 /// Renders one page of an export; `credits export` writes pages as CSV.
-pub fn render_export(view: &ExportView) -> String {
+pub fn render_export(view: &CreditsExportView) -> String {
     format!(
         "{} of {}.\n",
         format_count(view.rows.len(), "grant"),

@@ -6,10 +6,11 @@ use crate::control::protocol::{DecisionView, DecisionsView, RefundView, StepView
 
 pub fn render_decisions(view: &DecisionsView, page: &PageLayout) -> String {
     if view.decisions.is_empty() {
-        return "No decision fits what was asked for (`--since`, `--who`, `--gate`, `--outcome`).\n".to_owned();
+        return "No decision matches the filters (`--since`, `--booker`, `--gate`, `--outcome`).\n"
+            .to_owned();
     }
     let mut text = format_count(view.decisions.len(), "decision") + ", newest first:\n\n";
-    let headings = ["decided", "booking", "what"];
+    let headings = ["decided", "booking", "result"];
     let rows = view
         .decisions
         .iter()
@@ -24,7 +25,7 @@ pub fn render_decisions(view: &DecisionsView, page: &PageLayout) -> String {
 
 fn render_row(view: &DecisionView, page: &PageLayout) -> Vec<String> {
     let DecisionView {
-        decided,
+        decided_at,
         step,
         refunds,
         ..
@@ -32,7 +33,7 @@ fn render_row(view: &DecisionView, page: &PageLayout) -> Vec<String> {
     let booker = format_booker(step);
     let (title, start) = (quote_title(&step.title), page.format_minute(&step.start));
     vec![
-        page.format_minute(decided),
+        page.format_minute(decided_at),
         step.request.clone(),
         format!(
             "{}\n{booker}: {title} on {start}{}",

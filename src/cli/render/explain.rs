@@ -16,11 +16,11 @@ pub fn render_explanation(view: &ExplainView, page: &PageLayout) -> String {
         );
     };
     let mut extra_rows = vec![
-        ("decided", page.format_second(&decision.decided)),
+        ("decided", page.format_second(&decision.decided_at)),
         ("policy", decision.policy.clone()),
     ];
-    if let Some(text) = &view.told {
-        extra_rows.push(("told", text.clone()));
+    if let Some(text) = &view.booker_message {
+        extra_rows.push(("message", text.clone()));
     }
     if let Some(review) = &view.review {
         extra_rows.push(("operator", format_operator_word(review, page)));
@@ -34,7 +34,7 @@ pub fn render_explanation(view: &ExplainView, page: &PageLayout) -> String {
     text.push_str(&render_calls(&view.calls, page));
     text.push_str(&render_charges(&view.charges, page));
     if !view.entries.is_empty() {
-        text.push_str("\nWritten down, oldest first:\n");
+        text.push_str("\nRecorded facts, oldest first:\n");
         text.push_str(&render_entries(&view.entries, page));
     }
     text
@@ -42,8 +42,8 @@ pub fn render_explanation(view: &ExplainView, page: &PageLayout) -> String {
 
 pub fn render_evaluation(view: &EvaluateView, page: &PageLayout) -> String {
     let mut extra_rows = Vec::new();
-    if let Some(text) = &view.told {
-        extra_rows.push(("told", text.clone()));
+    if let Some(text) = &view.booker_message {
+        extra_rows.push(("message", text.clone()));
     }
     let mut text = format!(
         "Judged as if it were pending at {}. Nothing is done.\n\n{}",
@@ -51,9 +51,9 @@ pub fn render_evaluation(view: &EvaluateView, page: &PageLayout) -> String {
         render_step(&view.decision, page, &extra_rows)
     );
     text.push_str(&render_findings(&view.findings, page));
-    if !view.assumed.is_empty() {
+    if !view.assumptions.is_empty() {
         text.push_str("\nA file does not say everything; this was assumed:\n");
-        for assumed in &view.assumed {
+        for assumed in &view.assumptions {
             text.push_str(&page.render_block(&[("-", assumed.clone())]));
         }
     }
@@ -75,7 +75,7 @@ fn render_findings(findings: &[FindingView], page: &PageLayout) -> String {
             ]
         })
         .collect();
-    let table = page.render_table(&["", "rule", "found"], &["", "rule"], &[], rows);
+    let table = page.render_table(&["", "rule", "detail"], &["", "rule"], &[], rows);
     format!("\n{}:\n{table}", format_count(findings.len(), "finding"))
 }
 
@@ -99,7 +99,7 @@ fn render_calls(calls: &[CallView], page: &PageLayout) -> String {
             ]
         })
         .collect();
-    let headings = ["at", "call", "booking", "what came back"];
+    let headings = ["at", "call", "booking", "answer"];
     let table = page.render_table(&headings, &["at", "call", "booking"], &[], rows);
     format!(
         "\n{} to Cal.com:\n{table}",
@@ -154,10 +154,10 @@ pub fn render_charge_list(view: &ChargesView, page: &PageLayout) -> String {
             charge.state.clone(),
             charge.credits.to_string(),
             page.format_minute(&charge.start),
-            line.why.clone(),
+            line.reason.clone(),
         ]
     });
-    let headings = ["booking", "account", "state", "credits", "start", "why"];
+    let headings = ["booking", "account", "state", "credits", "start", "reason"];
     let unbroken = ["booking", "state", "start"];
     let mut text = page.render_table(&headings, &unbroken, &["credits"], rows.collect());
     if view.more {
@@ -213,7 +213,7 @@ pub(super) fn render_entries(entries: &[EntryView], page: &PageLayout) -> String
     };
     let mut headings = vec!["no.", "at", "kind", "credits"];
     headings.extend(with_balance.then_some("balance"));
-    headings.push("what");
+    headings.push("description");
     page.render_table(
         &headings,
         &["at", "kind"],

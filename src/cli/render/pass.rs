@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::layout::{PageLayout, capitalize, format_count, quote_title};
 use super::unresolved;
 use crate::control::protocol::charges::WatchView;
-use crate::control::protocol::{PassHead, PassView, StepView};
+use crate::control::protocol::{PassSummaryView, PassView, StepView};
 
 /// The most requests left as they are that are shown individually.
 const MAX_LEFT_SHOWN: usize = 20;
@@ -58,14 +58,14 @@ fn render_watch(watch: &WatchView, page: &PageLayout) -> String {
         "\n{what}: {} looked at, {} to Cal.com, {}.\n",
         format_count(watch.checked, "open charge"),
         format_count(watch.calls, "call"),
-        match watch.held_back {
+        match watch.suppressed_by {
             Some(_) => format!("{changes} to make; nothing is done"),
             None => changes,
         }
     );
     let changes = watch.changes.iter().map(|change| {
         let text = format!("{}: {}", change.booking, change.text);
-        (change.what.as_str(), text)
+        (change.outcome.as_str(), text)
     });
     let problems = watch.problems.iter();
     let problems = problems.map(|problem| (problem.code.as_str(), problem.text.clone()));
@@ -75,7 +75,7 @@ fn render_watch(watch: &WatchView, page: &PageLayout) -> String {
 }
 
 /// Renders what was read. Counts such as `2 to confirm` are in the summary.
-fn render_heading(pass: &PassHead, page: &PageLayout) -> String {
+fn render_heading(pass: &PassSummaryView, page: &PageLayout) -> String {
     let observed = format_count(pass.observed, "pending booking");
     let calls = format_count(pass.calls, "call");
     if pass.dry_run {
@@ -144,13 +144,13 @@ fn render_summary(view: &PassView, acted_steps: &[&StepView], left_count: usize)
 }
 
 /// Formats what could not be decided because Cal.com's answers did not contain enough.
-fn format_deferred(pass: &PassHead) -> String {
+fn format_deferred(pass: &PassSummaryView) -> String {
     let mut text = String::new();
-    if pass.put_off > 0 {
-        let requests = format_count(pass.put_off, "request");
+    if pass.deferred_requests > 0 {
+        let requests = format_count(pass.deferred_requests, "request");
         text = format!("{requests} put off, because Cal.com's answers did not tell enough.\n");
     }
-    if pass.unseen {
+    if pass.list_incomplete {
         text.push_str("More may wait than was seen, because the list of what waits broke off.\n");
     }
     text
@@ -162,10 +162,14 @@ pub(super) fn render_step(
     page: &PageLayout,
     extra_rows: &[(&str, String)],
 ) -> String {
-    let mut rows = vec![("who", format_booker(step))];
-    rows.push(("why", format_reasons(step)));
+    let mut rows = vec![("booker", format_booker(step))];
+    rows.push(("reasons", format_reasons(step)));
     rows.push(("effect", format_effect(step)));
-    rows.extend(step.waits.clone().map(|waits| ("waits", waits)));
+    rows.extend(
+        step.waiting_for
+            .clone()
+            .map(|waiting_for| ("waiting", waiting_for)),
+    );
     rows.push(("booking", format_bookings(step)));
     rows.extend(
         extra_rows
@@ -247,7 +251,7 @@ fn render_left_table(steps: &[&StepView], page: &PageLayout) -> String {
         })
         .collect();
     page.render_table(
-        &["decision", "what", "who", "why"],
+        &["decision", "booking", "booker", "reasons"],
         &["decision"],
         &[],
         rows,
@@ -259,7 +263,9 @@ pub(super) fn format_booker(step: &StepView) -> String {
     match (&step.booker, &step.account) {
         (Some(booker), Some(account)) if booker == account => booker.clone(),
         (Some(booker), Some(account)) => format!("{booker} (account {account})"),
-        (Some(booker), None) if step.not_looked_up => format!("{booker} (account not looked up)"),
+        (Some(booker), None) if step.account_not_looked_up => {
+            format!("{booker} (account not looked up)")
+        }
         (Some(booker), None) => format!("{booker} (no account)"),
         (None, Some(account)) => format!("account {account}"),
         (None, None) => "nobody that could be named".to_owned(),

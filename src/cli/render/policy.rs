@@ -3,7 +3,9 @@
 
 use super::layout::{PageLayout, format_count};
 use super::sanitize;
-use crate::control::policy::{CaseView, DifferenceView, PolicyTestView, ReplayView, SaidView};
+use crate::control::policy::{
+    CaseView, DifferenceView, PolicyTestView, ReplayDecisionView, ReplayView,
+};
 
 /// Renders the whole answer. With `verbose`, every case is shown, with what each rule found.
 pub fn render_test_results(view: &PolicyTestView, verbose: bool, page: &PageLayout) -> String {
@@ -38,7 +40,7 @@ fn render_case(case: &CaseView, page: &PageLayout) -> String {
     let place = format!("{}:{}", sanitize::sanitize_text(&case.file), case.line);
     let name = sanitize::sanitize_text(&case.name);
     if case.passed {
-        let found = &case.found;
+        let found = &case.actual;
         let reasons = found.reasons.join(", ");
         return format!("ok   {place} {name}: {} ({reasons})\n", found.decision);
     }
@@ -59,7 +61,7 @@ pub fn render_replay(view: &ReplayView, page: &PageLayout) -> String {
     }
     for missing in &view.missing {
         let requests = format_count(missing.requests, "request");
-        let what = sanitize::sanitize_text(&missing.what);
+        let what = sanitize::sanitize_text(&missing.input);
         text.push_str(&format!("unknown: {what} was not recorded ({requests})\n"));
     }
     let requests = format_count(view.requests, "request");
@@ -78,13 +80,13 @@ fn render_difference(difference: &DifferenceView, page: &PageLayout) -> String {
     let booker = difference.booker.as_deref().unwrap_or("nobody");
     let mut text = format!(
         "{} {} for {}: {} -> {}\n",
-        page.format_minute(&difference.decided),
+        page.format_minute(&difference.decided_at),
         sanitize::sanitize_text(booker),
         page.format_minute(&difference.start),
-        format_outcome(&difference.was),
-        format_outcome(&difference.would_be)
+        format_outcome(&difference.recorded_decision),
+        format_outcome(&difference.replayed_decision)
     );
-    if let Some(finding) = &difference.would_be.rule {
+    if let Some(finding) = &difference.replayed_decision.rule {
         let (rule, detail) = (
             sanitize::sanitize_text(&finding.rule),
             page.render_text(&finding.detail),
@@ -94,7 +96,7 @@ fn render_difference(difference: &DifferenceView, page: &PageLayout) -> String {
     text
 }
 
-fn format_outcome(outcome: &SaidView) -> String {
+fn format_outcome(outcome: &ReplayDecisionView) -> String {
     let reasons = outcome.reasons.join(", ");
     match outcome.decision.as_str() {
         "confirm" => format!("confirm for {}", format_count(outcome.credits, "credit")),

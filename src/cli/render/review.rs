@@ -2,7 +2,9 @@
 
 use super::layout::{PageLayout, format_count, quote_title};
 use super::pass::{format_booker, format_bookings, format_reasons, render_with_heading};
-use crate::control::protocol::review::{ReviewedView, ReviewsView, WaitingView, WordView};
+use crate::control::protocol::review::{
+    NotedRequestView, OperatorReviewView, ReviewResultView, ReviewsView,
+};
 
 pub fn render_review_list(view: &ReviewsView, page: &PageLayout) -> String {
     if view.requests.is_empty() {
@@ -23,23 +25,26 @@ pub fn render_review_list(view: &ReviewsView, page: &PageLayout) -> String {
     text
 }
 
-fn render_request(request: &WaitingView, page: &PageLayout) -> String {
+fn render_request(request: &NotedRequestView, page: &PageLayout) -> String {
     let step = &request.step;
-    let mut rows = vec![("who", format_booker(step)), ("why", format_reasons(step))];
+    let mut rows = vec![
+        ("booker", format_booker(step)),
+        ("reasons", format_reasons(step)),
+    ];
     rows.extend(step.gate.clone().map(|gate| ("gate", gate)));
     rows.push(("cost", format_cost(request)));
     rows.push(("since", page.format_minute(&request.since)));
     rows.extend(
         request
-            .said
+            .review
             .as_ref()
-            .map(|said| ("said", format_operator_word(said, page))),
+            .map(|review| ("review", format_operator_word(review, page))),
     );
     rows.push(("booking", format_bookings(step)));
     render_with_heading(step, page, &rows)
 }
 
-fn format_cost(request: &WaitingView) -> String {
+fn format_cost(request: &NotedRequestView) -> String {
     let cost = format_count(request.cost, "credit");
     match request.available {
         Some(available) => format!("{cost}, of {available} available"),
@@ -48,19 +53,19 @@ fn format_cost(request: &WaitingView) -> String {
 }
 
 /// Formats an operator's decision: `confirm, on 2026-12-01 09:00 UTC: agreed by phone`.
-pub(super) fn format_operator_word(word: &WordView, page: &PageLayout) -> String {
+pub(super) fn format_operator_word(word: &OperatorReviewView, page: &PageLayout) -> String {
     format!(
         "{}, on {}: {}",
-        word.verdict,
+        word.decision,
         page.format_minute(&word.at),
         word.reason
     )
 }
 
-pub fn render_reviewed(view: &ReviewedView, page: &PageLayout) -> String {
+pub fn render_reviewed(view: &ReviewResultView, page: &PageLayout) -> String {
     let step = &view.request.step;
-    let verdict = view.request.said.as_ref();
-    let verdict = verdict.map_or("", |word| word.verdict.as_str());
+    let verdict = view.request.review.as_ref();
+    let verdict = verdict.map_or("", |word| word.decision.as_str());
     let what = format!(
         "{} on {}",
         quote_title(&step.title),
@@ -70,7 +75,7 @@ pub fn render_reviewed(view: &ReviewedView, page: &PageLayout) -> String {
     if step.outcome != "none" {
         return format!("Nothing was done: {verdict} was said before of {what}.\n{explain}");
     }
-    let mut text = if view.existed {
+    let mut text = if view.already_recorded {
         format!("Nothing was done: {verdict} was said before of {what}, and stands.\n")
     } else {
         format!(
@@ -79,7 +84,7 @@ pub fn render_reviewed(view: &ReviewedView, page: &PageLayout) -> String {
             format_reasons(step)
         )
     };
-    text.push_str(match view.acts.as_str() {
+    text.push_str(match view.acted_on_by.as_str() {
         "daemon" => "The daemon looks at it now.\n",
         "paused" => "The daemon is paused: it looks at it after `maitred resume`.\n",
         _ => "The next pass acts on it (`maitred run --once`).\n",

@@ -2,7 +2,7 @@
 
 use super::layout::{PageLayout, format_count};
 use super::unresolved;
-use crate::control::protocol::PassHead;
+use crate::control::protocol::PassSummaryView;
 use crate::control::protocol::ledger::VerifyView;
 use crate::control::protocol::ledger::{CopyView, HeadView, LedgerView};
 use crate::control::protocol::status::{FailingView, StatusView, WatchStatus};
@@ -37,7 +37,7 @@ pub fn render_status(view: &StatusView, page: &PageLayout) -> String {
     let next = view.next_pass.as_deref();
     rows.push(("next pass", next.map_or_else(|| "none".to_owned(), at)));
     rows.push(("last watch", format_last_watch(&view.watch, &at)));
-    if let Some(error) = &view.watch.error {
+    if let Some(error) = &view.watch.last_error {
         rows.push(("problem", error.clone()));
     }
     rows.push(("next watch", format_next_watch(&view.watch, &at)));
@@ -84,7 +84,7 @@ pub fn render_status(view: &StatusView, page: &PageLayout) -> String {
 
 /// Formats the last watch of this daemon, or when the last watch before this daemon ran.
 fn format_last_watch(watch: &WatchStatus, at: &dyn Fn(&str) -> String) -> String {
-    match (&watch.last, &watch.watched) {
+    match (&watch.last_summary, &watch.last_watch_at) {
         (Some(last), _) => format!(
             "{}; {} looked at, {} to Cal.com, {}{}",
             at(&last.finished),
@@ -99,16 +99,19 @@ fn format_last_watch(watch: &WatchStatus, at: &dyn Fn(&str) -> String) -> String
 }
 
 fn format_next_watch(watch: &WatchStatus, at: &dyn Fn(&str) -> String) -> String {
-    match (&watch.next, &watch.next_audit) {
+    match (&watch.next_watch, &watch.next_audit) {
         (Some(next), Some(audit)) => format!("{}; the next audit {}", at(next), at(audit)),
         (_, _) => "none".to_owned(),
     }
 }
 
 fn format_failing(failing: &FailingView, page: &PageLayout) -> String {
-    let last = failing.last.as_deref().map(|at| page.format_second(at));
+    let last = failing
+        .last_failure_at
+        .as_deref()
+        .map(|at| page.format_second(at));
     let last = last.map_or_else(String::new, |last| format!(", the last at {last}"));
-    let waits = failing.waits.as_deref();
+    let waits = failing.waiting_for.as_deref();
     let waits = waits.map_or_else(String::new, |waits| format!("; {waits}"));
     format!(
         "{} {}: {}{last}{waits}; see `maitred explain {}`",
@@ -119,7 +122,7 @@ fn format_failing(failing: &FailingView, page: &PageLayout) -> String {
     )
 }
 
-fn format_last_pass(pass: &PassHead, at: &dyn Fn(&str) -> String) -> String {
+fn format_last_pass(pass: &PassSummaryView, at: &dyn Fn(&str) -> String) -> String {
     format!(
         "{}; {} seen, {} to Cal.com",
         at(&pass.finished),
@@ -137,10 +140,13 @@ pub fn render_head(view: &HeadView) -> String {
 
 /// Renders what the ledger knows about itself.
 pub fn render_ledger(view: &LedgerView, page: &PageLayout) -> String {
-    let began = view.began.as_deref().map(|at| page.format_second(at));
+    let first_commit = view
+        .first_commit_at
+        .as_deref()
+        .map(|at| page.format_second(at));
     let mut rows = vec![(
-        "began",
-        began.unwrap_or_else(|| "with the first commit".to_owned()),
+        "first commit",
+        first_commit.unwrap_or_else(|| "none yet".to_owned()),
     )];
     let owner = (&view.server, view.account, &view.dialect);
     rows.push((
@@ -152,7 +158,7 @@ pub fn render_ledger(view: &LedgerView, page: &PageLayout) -> String {
             (_, _, _) => "not known yet: the first pass records it".to_owned(),
         },
     ));
-    if let Some(restored) = &view.restored {
+    if let Some(restored) = &view.restored_at {
         rows.push((
             "restored",
             format!(
@@ -198,7 +204,7 @@ pub fn render_verification(view: &VerifyView) -> String {
         format_count(view.facts, "fact"),
         view.head
     );
-    if view.differences.is_empty() && !view.compared {
+    if view.differences.is_empty() && !view.projection_compared {
         return format!(
             "The log is sound. The projection is compared with it while a daemon runs; without one, it is \
              rebuilt wherever it is in doubt.\n{counts}"

@@ -40,7 +40,7 @@ pub(super) fn render_unresolved_table(items: &[UnresolvedItem], page: &PageLayou
             format_detail(item, page),
         ]
     });
-    let headings = ["booking", "code", "since", "what"];
+    let headings = ["booking", "code", "since", "detail"];
     page.render_table(
         &headings,
         &["booking", "code", "since"],
@@ -57,7 +57,7 @@ fn format_detail(item: &UnresolvedItem, page: &PageLayout) -> String {
     if let Some(resolved) = &item.resolved {
         text.push_str(&format!(
             "; resolved by the {} on {}: {}",
-            resolved.by,
+            resolved.resolved_by,
             page.format_minute(&resolved.at),
             resolved.reason
         ));

@@ -96,7 +96,7 @@ fn words_become_commands() {
             "review decline kV2s9q --reason closed",
             Command::Review(review::ReviewCommand {
                 booking: owned("kV2s9q"),
-                verdict: review::ReviewAnswer::Decline,
+                decision: review::ReviewAnswer::Decline,
                 reason: some_owned("closed"),
             }),
         ),
@@ -117,14 +117,14 @@ fn words_become_commands() {
             "account freeze bo@example.com --reason unpaid",
             Command::AccountFreeze {
                 account: bo(),
-                why: some_owned("unpaid"),
+                reason: some_owned("unpaid"),
             },
         ),
         (
             "account thaw bo@example.com",
             Command::AccountFreeze {
                 account: bo(),
-                why: None,
+                reason: None,
             },
         ),
         (
@@ -246,11 +246,11 @@ fn words_become_commands() {
             }),
         ),
         (
-            "decisions --who bo@example.com --gate club --outcome declined",
+            "decisions --booker bo@example.com --gate club --outcome declined",
             Command::Decisions(protocol::DecisionQuery {
                 since: None,
                 limit: 50,
-                who: Some(bo()),
+                booker: Some(bo()),
                 gate: some_owned("club"),
                 outcome: some_owned("declined"),
             }),

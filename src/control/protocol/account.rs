@@ -22,7 +22,7 @@ pub struct AccountSetCommand {
 
 /// What is left of each grant, account by account; `credits import` reads it back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ExportView {
+pub struct CreditsExportView {
     pub schema: u32,
     pub rows: Vec<ExportRow>,
     /// How many accounts these rows belong to.
@@ -46,7 +46,7 @@ pub struct ExportRow {
 
 /// A grant or a revocation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GivenView {
+pub struct GrantRecordView {
     pub schema: u32,
     pub account: String,
     /// `grant`, `revoke` or `restored`.
@@ -58,10 +58,10 @@ pub struct GivenView {
     pub at: String,
     /// Whether it had been made before under the same reference, so that nothing was done this
     /// time.
-    pub existed: bool,
+    pub already_recorded: bool,
     /// Whether the grant opened the account.
     #[serde(default)]
-    pub opened: bool,
+    pub account_opened: bool,
     pub available: u64,
 }
 
@@ -72,31 +72,31 @@ pub struct ImportView {
     /// Rows that granted credits this time.
     pub granted: usize,
     /// Rows that had been imported before.
-    pub existed: usize,
+    pub already_imported: usize,
     pub credits: u64,
     pub accounts_opened: usize,
     /// Accounts whose tier or tags the file changed.
     #[serde(default)]
-    pub accounts_described: usize,
+    pub accounts_updated: usize,
     /// Opened accounts whose names are nearly those of other accounts; only the first few.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub near: Vec<NearView>,
+    pub similar_names: Vec<SimilarNameView>,
     pub dry_run: bool,
 }
 
 /// An account name that may be a typing mistake.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NearView {
+pub struct SimilarNameView {
     pub account: String,
     /// The account that existed before.
-    pub there: String,
+    pub existing_account: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GrantsView {
     pub schema: u32,
     pub account: String,
-    pub grants: Vec<GivenView>,
+    pub grants: Vec<GrantRecordView>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,10 +119,10 @@ pub struct AccountView {
     pub attributes: BTreeMap<String, String>,
     /// Why an operator froze the account.
     #[serde(default)]
-    pub frozen: Option<String>,
+    pub frozen_reason: Option<String>,
     /// Whether the member has a PIN.
     #[serde(default)]
-    pub pin: bool,
+    pub has_pin: bool,
     pub lots: Vec<LotView>,
 }
 

@@ -15,7 +15,7 @@ pub struct WatchView {
     /// Why nothing was written or sent: `dry-run`, `restore-open` or `clock-off`. The changes are
     /// then those that would be made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub held_back: Option<String>,
+    pub suppressed_by: Option<String>,
     pub checked: usize,
     pub calls: u64,
     pub changes: Vec<ChangeView>,
@@ -30,24 +30,24 @@ pub struct ChangeView {
     pub booking: String,
     pub account: Option<String>,
     /// `moved`, `refunded`, `partly-refunded`, `kept`, `charged`, `cancelled` or `closed`.
-    pub what: String,
+    pub outcome: String,
     pub text: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChargesView {
     pub schema: u32,
-    pub charges: Vec<ChargeLine>,
+    pub charges: Vec<ListedChargeView>,
     /// Whether there are more charges than the limit.
     pub more: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChargeLine {
+pub struct ListedChargeView {
     #[serde(flatten)]
     pub charge: ChargeView,
     /// Why the charge is still open, or how it ended.
-    pub why: String,
+    pub reason: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -32,7 +32,7 @@ fn default_true() -> bool {
 
 /// An export into a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ExportedView {
+pub struct FileExportView {
     pub schema: u32,
     pub file: String,
     /// How many rows or commits the file has.
@@ -47,7 +47,7 @@ pub struct VerifyView {
     pub head: String,
     /// Whether the projection was compared too, which happens while a daemon runs.
     #[serde(default = "default_true")]
-    pub compared: bool,
+    pub projection_compared: bool,
     /// Differences between the log and the store; empty when there are none.
     pub differences: Vec<String>,
 }
@@ -57,13 +57,13 @@ pub struct VerifyView {
 pub struct LedgerView {
     pub schema: u32,
     /// When the ledger's first commit was written.
-    pub began: Option<String>,
+    pub first_commit_at: Option<String>,
     /// The server, the user of the API key and the dialect; absent before the first pass.
     pub server: Option<String>,
     pub account: Option<i64>,
     pub dialect: Option<String>,
     /// When a backup was restored that no operator has accepted yet.
-    pub restored: Option<String>,
+    pub restored_at: Option<String>,
 }
 
 /// The account that the ledger belongs to from now on; what is left out stays as it is.

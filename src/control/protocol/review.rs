@@ -10,7 +10,7 @@ use super::StepView;
 pub struct ReviewCommand {
     /// The uid of the booking, or of its series.
     pub booking: String,
-    pub verdict: ReviewAnswer,
+    pub decision: ReviewAnswer,
     /// With a decline: the text that the booker receives.
     pub reason: Option<String>,
 }
@@ -26,14 +26,14 @@ pub enum ReviewAnswer {
 pub struct ReviewsView {
     pub schema: u32,
     /// In the order in which the bookings end.
-    pub requests: Vec<WaitingView>,
+    pub requests: Vec<NotedRequestView>,
     /// Whether there are more requests than the limit.
     pub more: bool,
 }
 
 /// A request that is noted: it can still be decided.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WaitingView {
+pub struct NotedRequestView {
     /// The last decision about the request, and its reasons.
     #[serde(flatten)]
     pub step: StepView,
@@ -44,24 +44,24 @@ pub struct WaitingView {
     /// When the request was evaluated for the first time.
     pub since: String,
     /// The operator's decision, if there is one.
-    pub said: Option<WordView>,
+    pub review: Option<OperatorReviewView>,
 }
 
 /// An operator's decision as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WordView {
+pub struct OperatorReviewView {
     /// `confirm` or `decline`.
-    pub verdict: String,
+    pub decision: String,
     pub reason: String,
     pub at: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReviewedView {
+pub struct ReviewResultView {
     pub schema: u32,
-    pub request: WaitingView,
+    pub request: NotedRequestView,
     /// Whether the same decision was recorded before, so that nothing was done this time.
-    pub existed: bool,
+    pub already_recorded: bool,
     /// Who acts on the decision: `daemon`, `paused` (the daemon, once it is resumed) or `next-run`.
-    pub acts: String,
+    pub acted_on_by: String,
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::unresolved::UnresolvedSummary;
-use super::{PassHead, ProblemView};
+use super::{PassSummaryView, ProblemView};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusView {
@@ -13,7 +13,7 @@ pub struct StatusView {
     pub started: String,
     pub paused: bool,
     /// The last pass that was completed.
-    pub last_pass: Option<PassHead>,
+    pub last_pass: Option<PassSummaryView>,
     /// Why the last pass failed; absent after a pass that was completed.
     pub last_error: Option<String>,
     /// What prevents passes and watches from deciding: clocks that differ, a restored backup that
@@ -53,18 +53,18 @@ pub struct AttentionCounts {
 pub struct WatchStatus {
     /// When the last complete watch and the last complete audit began, run by the daemon or by a
     /// command.
-    pub watched: Option<String>,
-    pub audited: Option<String>,
+    pub last_watch_at: Option<String>,
+    pub last_audit_at: Option<String>,
     /// The last watch of this daemon.
-    pub last: Option<WatchHead>,
+    pub last_summary: Option<WatchSummaryView>,
     /// Why the last watch failed; absent after a watch that was completed.
-    pub error: Option<String>,
-    pub next: Option<String>,
+    pub last_error: Option<String>,
+    pub next_watch: Option<String>,
     pub next_audit: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WatchHead {
+pub struct WatchSummaryView {
     pub started: String,
     pub finished: String,
     /// Whether every open charge was read.
@@ -79,8 +79,8 @@ pub struct FailingView {
     pub request: String,
     pub decision: String,
     pub failures: u32,
-    pub last: Option<String>,
+    pub last_failure_at: Option<String>,
     /// Why the next call waits, and until when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub waits: Option<String>,
+    pub waiting_for: Option<String>,
 }

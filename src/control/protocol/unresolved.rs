@@ -33,7 +33,7 @@ pub struct UnresolvedItem {
 pub struct ResolvedView {
     pub reason: String,
     /// `operator` or `watch`.
-    pub by: String,
+    pub resolved_by: String,
     pub at: String,
 }
 

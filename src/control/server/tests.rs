@@ -110,7 +110,7 @@ fn verify_result(head: &str) -> SocketResponse {
         facts: 2,
         head: head.to_owned(),
         differences: Vec::new(),
-        compared: true,
+        projection_compared: true,
     })))
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::parse;
-use crate::control::protocol::charges::{ChargeLine, ChargesView};
+use crate::control::protocol::charges::{ChargesView, ListedChargeView};
 use crate::control::protocol::{CommandResult, Refusal, SCHEMA};
 use crate::daemon::views;
 use crate::domain::entry_reason::{EntryCode, EntryReason};
@@ -41,9 +41,10 @@ pub fn list(
     stored.truncate(limit);
     let mut charges = Vec::new();
     for charge in &stored {
-        charges.push(ChargeLine {
+        charges.push(ListedChargeView {
             charge: views::charge(charge),
-            why: describe_state(store, policy, now, charge).map_err(|e| parse::store_failed(&e))?,
+            reason: describe_state(store, policy, now, charge)
+                .map_err(|e| parse::store_failed(&e))?,
         });
     }
     Ok(CommandResult::Charges(ChargesView {
@@ -213,9 +214,9 @@ pub fn settle(
         .commit(now, facts, &expected)
         .map_err(|e| parse::commit_failed(&e))?;
     let settled = store.charge(&uid).map_err(failed)?;
-    let charges = settled.iter().map(|charge| ChargeLine {
+    let charges = settled.iter().map(|charge| ListedChargeView {
         charge: views::charge(charge),
-        why: closing_reason(charge),
+        reason: closing_reason(charge),
     });
     Ok(CommandResult::Charges(ChargesView {
         schema: SCHEMA,

@@ -68,8 +68,8 @@ pub fn grant(
     let opened = existing_account.is_none();
     tracing::info!(reference = %record.reference, credits = record.credits, opened, "granted");
     let mut answer = grant_result(store, &record, false, now)?;
-    if let CommandResult::Given(view) = &mut answer {
-        view.opened = opened;
+    if let CommandResult::GrantRecord(view) = &mut answer {
+        view.account_opened = opened;
     }
     Ok(answer)
 }
@@ -221,7 +221,7 @@ fn grant_result(
         .account(&record.account)
         .map_err(|e| parse::store_failed(&e))?;
     let available = account.map_or(0, |account| account.available(now));
-    Ok(CommandResult::Given(views::grant_record(
+    Ok(CommandResult::GrantRecord(views::grant_record(
         record, existed, available,
     )))
 }
@@ -275,15 +275,15 @@ mod tests {
         // account, --new, whether the grant opened an account
         let rows = [
             ("bo@example.com", false, Ok(false)),
-            ("bo@exmaple.com", false, Err("near-name")),
-            ("bo", false, Err("near-name")),
+            ("bo@exmaple.com", false, Err("similar-name")),
+            ("bo", false, Err("similar-name")),
             ("bo@exmaple.com", true, Ok(true)),
             ("bo@exmaple.com", false, Ok(false)),
             ("someone@another.org", false, Ok(true)),
         ];
         for (account, new, expect) in rows {
             let opened = match grant(&mut store, now(), &grant_command(account, new)) {
-                Ok(CommandResult::Given(view)) => Ok(view.opened),
+                Ok(CommandResult::GrantRecord(view)) => Ok(view.account_opened),
                 Ok(other) => panic!("{other:?}"),
                 Err(refusal) => Err(refusal.code),
             };

@@ -30,7 +30,7 @@ pub fn list(store: &dyn Store, query: &DecisionQuery) -> Result<CommandResult, R
     let since = query.since.as_deref();
     let since = since.map(|text| parse::time("--since", text)).transpose()?;
     let limit = usize::try_from(query.limit.clamp(1, MAX_DECISIONS)).unwrap_or(usize::MAX);
-    let mut requests = match &query.who {
+    let mut requests = match &query.booker {
         Some(who) => list_for_booker(store, query, who, since)?,
         None => list_all(store, query, since, limit + 1)?,
     };
@@ -165,13 +165,13 @@ pub fn explain(
     entries.dedup();
     let mut view = decision_with_refunds(store, &request)?;
     let marked = store.sent_mark(&request.id);
-    view.step.waits = intent::wait_reason(&request, marked, &policy.limits, now);
+    view.step.waiting_for = intent::wait_reason(&request, marked, &policy.limits, now);
     Ok(CommandResult::Explain(Box::new(ExplainView {
         schema: SCHEMA,
         decision: Some(view),
         unresolved,
         findings: request.findings.iter().map(views::finding).collect(),
-        told: sent_decline_text(&request),
+        booker_message: sent_decline_text(&request),
         review: request.review.as_ref().map(views::operator_review),
         calls: views::calls(&request),
         charges,
@@ -186,7 +186,7 @@ fn explain_undecided(unresolved: Vec<UnresolvedItem>) -> CommandResult {
         decision: None,
         unresolved,
         findings: Vec::new(),
-        told: None,
+        booker_message: None,
         review: None,
         calls: Vec::new(),
         charges: Vec::new(),

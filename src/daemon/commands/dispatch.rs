@@ -113,9 +113,10 @@ pub fn run_command(
             remove,
         } => accounts::set_alias(store, now, account, alias, *remove),
         Command::AccountSet(command) => members::set_attributes(store, now, command),
-        Command::AccountFreeze { account, why } => {
-            members::freeze_or_thaw(store, now, account, why.as_deref())
-        }
+        Command::AccountFreeze {
+            account,
+            reason: why,
+        } => members::freeze_or_thaw(store, now, account, why.as_deref()),
         Command::AccountPin { account, hash } => {
             members::set_pin(store, now, account, hash.as_deref())
         }
@@ -175,7 +176,7 @@ fn verify_store(store: &mut dyn Store) -> Result<CommandResult, Refusal> {
         commits: verified.commits,
         facts: verified.facts,
         head: head.hash,
-        compared: verified.projection_compared,
+        projection_compared: verified.projection_compared,
         differences: verified.differences,
     }))
 }

@@ -40,8 +40,8 @@ pub fn evaluate(
         at: views::format_time(at),
         decision: views::step(request, "none"),
         findings: request.findings.iter().map(views::finding).collect(),
-        told,
-        assumed,
+        booker_message: told,
+        assumptions: assumed,
     }))
 }
 

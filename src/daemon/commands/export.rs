@@ -1,7 +1,7 @@
 //! Exports members' credits as rows that an import reads back.
 
 use super::{accounts, parse};
-use crate::control::protocol::account::{ExportRow, ExportView};
+use crate::control::protocol::account::{CreditsExportView, ExportRow};
 use crate::control::protocol::{CommandResult, Refusal, SCHEMA};
 use crate::daemon::views;
 use crate::domain::account::{Account, Lot};
@@ -21,7 +21,7 @@ pub fn export_rows(
     limit: u32,
 ) -> Result<CommandResult, Refusal> {
     let (accounts, next) = accounts::read_page(store, after, limit.min(MAX_ACCOUNTS))?;
-    let mut view = ExportView {
+    let mut view = CreditsExportView {
         schema: SCHEMA,
         rows: Vec::new(),
         accounts: 0,
@@ -68,9 +68,9 @@ mod tests {
     use crate::store::memory::MemoryStore;
 
     /// Returns all pages of an export, with one account on each page.
-    fn export_all(store: &MemoryStore) -> ExportView {
+    fn export_all(store: &MemoryStore) -> CreditsExportView {
         let mut after = None;
-        let mut all: Option<ExportView> = None;
+        let mut all: Option<CreditsExportView> = None;
         loop {
             let Ok(CommandResult::CreditsExport(page)) =
                 export_rows(store, now(), after.as_deref(), 1)
@@ -78,7 +78,7 @@ mod tests {
                 panic!("it is no export");
             };
             after.clone_from(&page.next);
-            let all = all.get_or_insert(ExportView {
+            let all = all.get_or_insert(CreditsExportView {
                 rows: Vec::new(),
                 accounts: 0,
                 empty: 0,
@@ -94,7 +94,7 @@ mod tests {
         }
     }
 
-    fn rows_to_import(view: &ExportView) -> Vec<ImportRow> {
+    fn rows_to_import(view: &CreditsExportView) -> Vec<ImportRow> {
         let rows = view.rows.iter().zip(2..);
         rows.map(|(row, line)| ImportRow {
             line,
@@ -153,10 +153,7 @@ mod tests {
             else {
                 panic!("it is imported");
             };
-            assert_eq!(
-                (done.granted, done.accounts_described),
-                (granted, described)
-            );
+            assert_eq!((done.granted, done.accounts_updated), (granted, described));
             assert_eq!(export_all(&other).rows, view.rows);
         }
         // To the ledger that it came from, a grant that is partly spent is a different grant.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::credits::{check_same_grant, expiry_facts, find_grant_record, to_grant_fact};
 use super::{members, parse, similar_names};
-use crate::control::protocol::account::{ImportView, NearView};
+use crate::control::protocol::account::{ImportView, SimilarNameView};
 use crate::control::protocol::{CommandResult, ImportRow, Refusal, SCHEMA};
 use crate::domain::account::Account;
 use crate::domain::fact::{Fact, MAX_FACTS};
@@ -87,11 +87,11 @@ impl<'a> ImportBuilder<'a> {
                 schema: SCHEMA,
                 rows,
                 granted: 0,
-                existed: 0,
+                already_imported: 0,
                 credits: 0,
                 accounts_opened: 0,
-                accounts_described: 0,
-                near: Vec::new(),
+                accounts_updated: 0,
+                similar_names: Vec::new(),
                 dry_run,
             },
         }
@@ -113,7 +113,7 @@ impl<'a> ImportBuilder<'a> {
         }
         self.record_attributes(&record.account, row)?;
         if existed {
-            self.view.existed += 1;
+            self.view.already_imported += 1;
             return Ok(());
         }
         self.view.granted += 1;
@@ -136,7 +136,7 @@ impl<'a> ImportBuilder<'a> {
         self.record_attributes(&account, row)?;
         let exists = self.read_account(&account)?.is_some();
         if exists || !self.opened_accounts.insert(account.clone()) {
-            self.view.existed += 1;
+            self.view.already_imported += 1;
             return Ok(());
         }
         self.facts.push(Fact::AccountOpened { account });
@@ -206,18 +206,18 @@ impl<'a> ImportBuilder<'a> {
                 ..account.clone()
             };
             if changed != account {
-                self.view.accounts_described += 1;
+                self.view.accounts_updated += 1;
                 self.facts.push(members::to_described_fact(&changed));
             }
         }
         self.view.accounts_opened = self.opened_accounts.len();
         let similar =
             similar_names::find_similar_names(self.store, &self.opened_accounts, MAX_SIMILAR)?;
-        let similar_views = similar.into_iter().map(|(account, there)| NearView {
+        let similar_views = similar.into_iter().map(|(account, there)| SimilarNameView {
             account: account.to_string(),
-            there: there.to_string(),
+            existing_account: there.to_string(),
         });
-        self.view.near = similar_views.collect();
+        self.view.similar_names = similar_views.collect();
         Ok((self.facts, self.view))
     }
 }
@@ -282,10 +282,10 @@ mod tests {
             let Ok(CommandResult::Import(view)) = import(&mut store, now(), &rows, dry_run) else {
                 panic!("it is imported");
             };
-            assert_eq!(view.near.len(), near);
-            for near in view.near {
+            assert_eq!(view.similar_names.len(), near);
+            for near in view.similar_names {
                 assert_eq!(near.account, "bo@exmaple.com");
-                assert_eq!(near.there, "bo@example.com");
+                assert_eq!(near.existing_account, "bo@example.com");
             }
         }
     }

@@ -27,11 +27,11 @@ pub fn view(state: &LedgerState) -> LedgerView {
     let identity = state.identity.as_ref();
     LedgerView {
         schema: SCHEMA,
-        began: state.first_commit_at.map(views::format_time),
+        first_commit_at: state.first_commit_at.map(views::format_time),
         server: identity.map(|known| known.server.clone()),
         account: identity.map(|known| known.user.0),
         dialect: identity.map(|known| known.dialect.clone()),
-        restored: state.restored_at.map(views::format_time),
+        restored_at: state.restored_at.map(views::format_time),
     }
 }
 

@@ -391,7 +391,7 @@ mod tests {
             None,
             None,
         ] {
-            assert_eq!(account_view(set(why)).frozen.as_deref(), why);
+            assert_eq!(account_view(set(why)).frozen_reason.as_deref(), why);
         }
         assert_eq!(set(Some(" ")).expect_err("no reason").code, "usage");
         // The facts are the grant, the two freezes, and the thaw.
@@ -408,11 +408,11 @@ mod tests {
             "bo@example.com",
             Some(&hash),
         ));
-        assert!(view.pin);
+        assert!(view.has_pin);
         let shown_text = format!("{view:?}");
         assert!(!shown_text.contains("argon2"), "{shown_text}");
         let plain = super::set_pin(&mut store, now(), "bo@example.com", Some("4711"));
         assert_eq!(plain.expect_err("no hash").code, "usage");
-        assert!(!account_view(super::set_pin(&mut store, now(), "bo@example.com", None)).pin);
+        assert!(!account_view(super::set_pin(&mut store, now(), "bo@example.com", None)).has_pin);
     }
 }

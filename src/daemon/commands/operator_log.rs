@@ -58,7 +58,7 @@ fn command_name(command: &Command) -> String {
         // wasteful.
         Command::Import { .. } => Some("import"),
         Command::AccountAlias { remove: true, .. } => Some("account-alias-remove"),
-        Command::AccountFreeze { why: None, .. } => Some("account-thaw"),
+        Command::AccountFreeze { reason: None, .. } => Some("account-thaw"),
         Command::AccountPin { hash: None, .. } => Some("account-pin-clear"),
         Command::ChargeSettle { refund: true, .. } => Some("charge-settle-refund"),
         Command::ChargeSettle { refund: false, .. } => Some("charge-settle-keep"),
@@ -104,7 +104,7 @@ mod tests {
         let account = || "bo@example.com".to_owned();
         let freeze = |why| Command::AccountFreeze {
             account: account(),
-            why,
+            reason: why,
         };
         let settle = |refund| Command::ChargeSettle {
             booking: "a".to_owned(),

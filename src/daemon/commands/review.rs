@@ -4,7 +4,7 @@
 
 use super::{decisions, parse};
 use crate::control::protocol::review::{
-    ReviewAnswer as Asked, ReviewCommand, ReviewedView, ReviewsView, WaitingView,
+    NotedRequestView, ReviewAnswer as Asked, ReviewCommand, ReviewResultView, ReviewsView,
 };
 use crate::control::protocol::{CommandResult, Refusal, SCHEMA};
 use crate::daemon::views;
@@ -40,7 +40,7 @@ pub fn list(store: &dyn Store, now: Time, all: bool, limit: u32) -> Result<Comma
     let requests = found
         .iter()
         .map(|request| noted_request_view(store, now, request));
-    let requests: Result<Vec<WaitingView>, StoreError> = requests.collect();
+    let requests: Result<Vec<NotedRequestView>, StoreError> = requests.collect();
     Ok(CommandResult::Reviews(ReviewsView {
         schema: SCHEMA,
         requests: requests.map_err(failed)?,
@@ -92,7 +92,7 @@ fn noted_request_view(
     store: &dyn Store,
     now: Time,
     request: &Request,
-) -> Result<WaitingView, StoreError> {
+) -> Result<NotedRequestView, StoreError> {
     let account = match &request.account {
         Some(id) => store.account(id)?,
         None => None,
@@ -108,7 +108,7 @@ pub fn record_review(
 ) -> Result<CommandResult, Refusal> {
     let uid = BookingUid::parse(command.booking.trim())
         .map_err(|why| parse::usage(format!("the booking {:?} {why}", command.booking)))?;
-    let verdict = match command.verdict {
+    let verdict = match command.decision {
         Asked::Confirm => OperatorDecision::Confirm,
         Asked::Decline => OperatorDecision::Decline,
     };
@@ -182,14 +182,14 @@ fn check_is_undecided(request: &Request, now: Time) -> Result<(), Refusal> {
     match request.state {
         RequestState::Noted if request.start > now => Ok(()),
         RequestState::Noted => Err(parse::refusal(
-            "begun",
+            "already-started",
             format!(
                 "request {id} began at {}, so nothing is decided of it any more",
                 views::format_time(request.start)
             ),
         )),
         RequestState::Recorded => Err(parse::refusal(
-            "decided",
+            "already-decided",
             format!(
                 "request {id} is decided already ({}) and being carried out; `maitred explain {id}` \
                  tells how far it is",
@@ -197,7 +197,7 @@ fn check_is_undecided(request: &Request, now: Time) -> Result<(), Refusal> {
             ),
         )),
         RequestState::Settled { outcome, at } => Err(parse::refusal(
-            "decided",
+            "already-decided",
             format!(
                 "request {id} was decided already: {} at {}; what comes after that is done at \
                  Cal.com",
@@ -214,11 +214,11 @@ fn review_result(
     request: &Request,
     existed: bool,
 ) -> Result<CommandResult, Refusal> {
-    Ok(CommandResult::Reviewed(ReviewedView {
+    Ok(CommandResult::ReviewResult(ReviewResultView {
         schema: SCHEMA,
         request: noted_request_view(store, now, request).map_err(|e| parse::store_failed(&e))?,
-        existed,
-        acts: NEXT_RUN.to_owned(),
+        already_recorded: existed,
+        acted_on_by: NEXT_RUN.to_owned(),
     }))
 }
 
@@ -235,7 +235,7 @@ mod tests {
     fn review_command(verdict: Asked, reason: Option<&str>) -> ReviewCommand {
         ReviewCommand {
             booking: "a".to_owned(),
-            verdict,
+            decision: verdict,
             reason: reason.map(str::to_owned),
         }
     }
@@ -336,12 +336,12 @@ mod tests {
             (
                 store_with(started_request(), None, None),
                 review_command(Confirm, None),
-                Err("begun"),
+                Err("already-started"),
             ),
             (
                 store_with(declined_request(), None, None),
                 review_command(Decline, None),
-                Err("decided"),
+                Err("already-decided"),
             ),
             (
                 store_with(declined_request(), Some(OperatorDecision::Decline), None),
@@ -351,7 +351,7 @@ mod tests {
             (
                 store_with(declined_request(), Some(OperatorDecision::Decline), None),
                 review_command(Confirm, None),
-                Err("decided"),
+                Err("already-decided"),
             ),
             (
                 store_with(
@@ -369,7 +369,7 @@ mod tests {
                     Some(DecisionOutcome::Superseded),
                 ),
                 review_command(Decline, None),
-                Err("decided"),
+                Err("already-decided"),
             ),
             (
                 store_with_credits(1),
@@ -392,10 +392,10 @@ mod tests {
             let got = record_review(&mut store, now(), &asked);
             let written = store.head().seq - before;
             match (got, expect) {
-                (Ok(CommandResult::Reviewed(view)), Ok((existed, reason))) => {
-                    assert_eq!(view.existed, existed, "row {number}");
+                (Ok(CommandResult::ReviewResult(view)), Ok((existed, reason))) => {
+                    assert_eq!(view.already_recorded, existed, "row {number}");
                     assert_eq!(written, u64::from(!existed), "row {number}");
-                    let review = view.request.said.expect("it stands");
+                    let review = view.request.review.expect("it stands");
                     assert_eq!(review.reason, reason, "row {number}");
                 }
                 (Err(refusal), Err(code)) => {
@@ -421,12 +421,12 @@ mod tests {
                 booking: name.to_owned(),
                 ..review_command(Asked::Confirm, None)
             };
-            let Ok(CommandResult::Reviewed(view)) = record_review(&mut store, now(), &command)
+            let Ok(CommandResult::ReviewResult(view)) = record_review(&mut store, now(), &command)
             else {
                 panic!("{name} is known");
             };
             assert_eq!(view.request.step.request, "series");
-            assert_eq!(view.existed, existed, "{name}");
+            assert_eq!(view.already_recorded, existed, "{name}");
         }
     }
 

@@ -23,7 +23,7 @@ pub fn refuse_similar_name(store: &dyn Store, name: &AccountId) -> Result<(), Re
         return Ok(());
     };
     Err(parse::refusal(
-        "near-name",
+        "similar-name",
         format!(
             "there is no account {name}, but there is {near}: use that name, or add --new to open \
              {name} as a second account"

@@ -9,7 +9,7 @@ use super::event_type;
 use crate::calcom::port::{BookingFilter, Calendar, CallError, CurrentUser, clock_difference};
 use crate::config::model::Config;
 use crate::control::exit;
-use crate::control::protocol::CheckFinding;
+use crate::control::protocol::CheckResultView;
 use crate::domain::booking::EventType;
 use crate::domain::criteria::global_policy::GlobalPolicy;
 use crate::domain::gate::{Gate, Policy};
@@ -28,7 +28,11 @@ const MAX_CLOCK_DIFFERENCE: Span = Span::seconds(60);
 
 /// Makes every check. A call that fails becomes a finding and the other checks continue, except
 /// after a refused key.
-pub async fn examine(calendar: &dyn Calendar, config: &Config, clock: &Clock) -> Vec<CheckFinding> {
+pub async fn examine(
+    calendar: &dyn Calendar,
+    config: &Config,
+    clock: &Clock,
+) -> Vec<CheckResultView> {
     let policy = &config.policy;
     let mut findings = Vec::new();
     match calendar.current_user().await {
@@ -73,7 +77,7 @@ pub async fn examine(calendar: &dyn Calendar, config: &Config, clock: &Clock) ->
     findings
 }
 
-fn check_key(me: &CurrentUser) -> Vec<CheckFinding> {
+fn check_key(me: &CurrentUser) -> Vec<CheckResultView> {
     let name = me.username.as_deref().unwrap_or("without a user name");
     let text = format!("accepted; it acts as {name} (id {})", me.id);
     let mut findings = vec![ok("key", text)];
@@ -90,7 +94,7 @@ fn check_key(me: &CurrentUser) -> Vec<CheckFinding> {
 
 /// Checks that the ledger belongs to this account, as every pass does. A ledger that is missing or
 /// cannot be read is reported by `machine`.
-fn check_ledger(calendar: &dyn Calendar, me: &CurrentUser, store: &Path) -> Vec<CheckFinding> {
+fn check_ledger(calendar: &dyn Calendar, me: &CurrentUser, store: &Path) -> Vec<CheckResultView> {
     let Ok(state) = read(store, &mut |_| {}).and_then(|reading| {
         let state = reading.store.ledger_state();
         state.map_err(OpenError::Projection)
@@ -126,7 +130,7 @@ fn check_ledger(calendar: &dyn Calendar, me: &CurrentUser, store: &Path) -> Vec<
     findings
 }
 
-fn check_hosts(me: &CurrentUser, policy: &Policy) -> Vec<CheckFinding> {
+fn check_hosts(me: &CurrentUser, policy: &Policy) -> Vec<CheckResultView> {
     let check_host = |host: &HostKey| {
         let (name, own) = match host {
             HostKey::Id(id) => (id.to_string(), *id == me.id),
@@ -146,7 +150,7 @@ fn check_hosts(me: &CurrentUser, policy: &Policy) -> Vec<CheckFinding> {
 }
 
 /// Checks how far the server's clock differs from ours, given our time before and after the call.
-fn check_clock(server: Option<Time>, (before, after): (Time, Time)) -> CheckFinding {
+fn check_clock(server: Option<Time>, (before, after): (Time, Time)) -> CheckResultView {
     let Some(server) = server else {
         let text = "the server does not say what time it is";
         return warning(
@@ -178,7 +182,7 @@ async fn examine_gate(
     calendar: &dyn Calendar,
     (gate, global_policy): (&Gate, &GlobalPolicy),
     all: &[EventType],
-    findings: &mut Vec<CheckFinding>,
+    findings: &mut Vec<CheckResultView>,
 ) {
     let by_id: BTreeMap<EventTypeId, &EventType> = all.iter().map(|kind| (kind.id, kind)).collect();
     for key in &gate.event_types {
@@ -217,7 +221,7 @@ async fn examine_gate(
     }
 }
 
-fn call_failure(subject: &str, error: &CallError) -> CheckFinding {
+fn call_failure(subject: &str, error: &CallError) -> CheckResultView {
     let help = match error {
         CallError::Credential(_) => {
             "create an API key at Cal.com (Settings > Developer > API keys) and put it where \

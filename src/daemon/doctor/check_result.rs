@@ -1,18 +1,18 @@
 //! One finding: its severity, its subject, and what to do.
 
 use crate::control::exit;
-use crate::control::protocol::CheckFinding;
+use crate::control::protocol::CheckResultView;
 
-pub fn ok(subject: &str, text: impl Into<String>) -> CheckFinding {
+pub fn ok(subject: &str, text: impl Into<String>) -> CheckResultView {
     new_result("ok", exit::DONE, subject, text.into(), "")
 }
 
-pub fn warning(subject: &str, text: impl Into<String>, help: &str) -> CheckFinding {
+pub fn warning(subject: &str, text: impl Into<String>, help: &str) -> CheckResultView {
     new_result("warning", exit::DONE, subject, text.into(), help)
 }
 
 /// Returns an error: the configuration, here or at Cal.com, must be changed.
-pub fn error(subject: &str, text: impl Into<String>, help: &str) -> CheckFinding {
+pub fn error(subject: &str, text: impl Into<String>, help: &str) -> CheckResultView {
     new_result("error", exit::CONFIGURATION, subject, text.into(), help)
 }
 
@@ -22,12 +22,12 @@ pub fn error_with_exit(
     subject: &str,
     text: impl Into<String>,
     help: &str,
-) -> CheckFinding {
+) -> CheckResultView {
     new_result("error", exit, subject, text.into(), help)
 }
 
-fn new_result(level: &str, exit: u8, subject: &str, text: String, help: &str) -> CheckFinding {
-    CheckFinding {
+fn new_result(level: &str, exit: u8, subject: &str, text: String, help: &str) -> CheckResultView {
+    CheckResultView {
         level: level.to_owned(),
         exit,
         subject: subject.to_owned(),

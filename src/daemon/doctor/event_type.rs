@@ -3,7 +3,7 @@
 //! this key.
 
 use super::check_result::{error, ok, warning};
-use crate::control::protocol::CheckFinding;
+use crate::control::protocol::CheckResultView;
 use crate::domain::booking::{Confirmation, EventType, Question, QuestionKind};
 use crate::domain::criteria::custom_rule::Rule;
 use crate::domain::criteria::global_policy::GlobalPolicy;
@@ -15,7 +15,7 @@ pub(super) fn examine(
     subject: &str,
     event_type: &EventType,
     (gate, global_policy): (&Gate, &GlobalPolicy),
-) -> Vec<CheckFinding> {
+) -> Vec<CheckResultView> {
     let mut findings = Vec::new();
     if event_type.price != 0 {
         findings.push(error(
@@ -53,7 +53,7 @@ pub(super) fn examine(
 const CONFIRMATION_SCOPE_NOTE: &str = " (whether of all bookers or only of those with a free e-mail address, Cal.com does not \
                     show to a key: see there that it is of all)";
 
-fn check_confirmation(subject: &str, event_type: &EventType) -> CheckFinding {
+fn check_confirmation(subject: &str, event_type: &EventType) -> CheckResultView {
     match &event_type.confirmation {
         Confirmation::Disabled => error(
             subject,
@@ -89,7 +89,11 @@ fn check_confirmation(subject: &str, event_type: &EventType) -> CheckFinding {
 }
 
 /// Warns when a booker can pretend to be a member: the address is typed, not proven.
-fn check_address_proof(subject: &str, event_type: &EventType, gate: &Gate) -> Option<CheckFinding> {
+fn check_address_proof(
+    subject: &str,
+    event_type: &EventType,
+    gate: &Gate,
+) -> Option<CheckResultView> {
     let Some(pin) = &gate.criteria.pin else {
         return (event_type.verifies_address == Some(false)).then(|| {
             warning(
@@ -125,7 +129,7 @@ fn check_address_proof(subject: &str, event_type: &EventType, gate: &Gate) -> Op
 }
 
 /// Warns about Cal.com's own limits, which Cal.com enforces only when a booking is made.
-fn check_limits(subject: &str, event_type: &EventType) -> Option<CheckFinding> {
+fn check_limits(subject: &str, event_type: &EventType) -> Option<CheckResultView> {
     (!event_type.limits.is_empty()).then(|| {
         warning(
             subject,
@@ -139,7 +143,7 @@ fn check_limits(subject: &str, event_type: &EventType) -> Option<CheckFinding> {
     })
 }
 
-fn check_disabled_actions(subject: &str, event_type: &EventType) -> Vec<CheckFinding> {
+fn check_disabled_actions(subject: &str, event_type: &EventType) -> Vec<CheckResultView> {
     let off = [
         (
             event_type.disables_cancelling,
@@ -159,7 +163,7 @@ fn check_rule_answers(
     subject: &str,
     questions: &[Question],
     (gate, rule): (&Gate, &Rule),
-) -> Vec<CheckFinding> {
+) -> Vec<CheckResultView> {
     let name = &rule.name;
     let mut findings = Vec::new();
     for answer in rule.require.answers() {
@@ -336,7 +340,7 @@ mod tests {
             let findings = examine("x", &kind, (&gate(pin), &GlobalPolicy::default()));
             let levels: Vec<&str> = findings.iter().map(|of| of.level.as_str()).collect();
             assert_eq!(levels, expect, "{kind:?} {pin:?}");
-            let helpless = |of: &CheckFinding| (of.level == "ok") != of.help.is_empty();
+            let helpless = |of: &CheckResultView| (of.level == "ok") != of.help.is_empty();
             assert!(!findings.iter().any(helpless), "{findings:?}");
         }
     }
@@ -423,7 +427,7 @@ mod tests {
             let mut gate = gate(Some("pin"));
             gate.criteria.rules = vec![rule];
             let findings = examine("x", &event_type, (&gate, &GlobalPolicy::default()));
-            let reported: Vec<&CheckFinding> = { findings.iter() }
+            let reported: Vec<&CheckResultView> = { findings.iter() }
                 .filter(|of| of.text.contains("the rule own"))
                 .collect();
             match (expect, reported.as_slice()) {

@@ -14,7 +14,7 @@ use super::check_result::{error, error_with_exit, ok, warning};
 use crate::config::model::Config;
 use crate::control::client::{self, ClientError};
 use crate::control::exit;
-use crate::control::protocol::{CheckFinding, Command, CommandResult};
+use crate::control::protocol::{CheckResultView, Command, CommandResult};
 use crate::daemon::failure::Failure;
 use crate::domain::lookup::{LookupConfig, LookupSource};
 use crate::store::lock::holder_of;
@@ -38,7 +38,7 @@ const OPEN_SECRET: u32 = 0o044;
 const MAX_CREDENTIAL: u64 = 64 * 1024;
 
 /// Makes every check. A check that fails does not prevent the others.
-pub fn examine(config: &Config) -> Vec<CheckFinding> {
+pub fn examine(config: &Config) -> Vec<CheckResultView> {
     let mut findings = vec![check_store(&config.store.path)];
     findings.push(check_disk_space(&config.store.path, &free_bytes));
     findings.push(check_socket(config.control.socket.as_deref()));
@@ -46,7 +46,7 @@ pub fn examine(config: &Config) -> Vec<CheckFinding> {
     findings
 }
 
-fn check_store(path: &Path) -> CheckFinding {
+fn check_store(path: &Path) -> CheckResultView {
     let subject = "store";
     let shown = path.display();
     let metadata = match fs::metadata(path) {
@@ -94,7 +94,7 @@ fn check_store(path: &Path) -> CheckFinding {
     }
 }
 
-fn check_owner(path: &Path, metadata: &Metadata, me: u32) -> Option<CheckFinding> {
+fn check_owner(path: &Path, metadata: &Metadata, me: u32) -> Option<CheckResultView> {
     let owner = metadata.uid();
     (owner != me).then(|| {
         let text = format!(
@@ -113,7 +113,7 @@ fn free_bytes(path: &Path) -> io::Result<u64> {
     Ok(stats.f_bavail.saturating_mul(stats.f_frsize))
 }
 
-fn check_disk_space(path: &Path, free_bytes: &dyn Fn(&Path) -> io::Result<u64>) -> CheckFinding {
+fn check_disk_space(path: &Path, free_bytes: &dyn Fn(&Path) -> io::Result<u64>) -> CheckResultView {
     let subject = "disk";
     // A store that does not exist yet will be created in the nearest folder that exists.
     let existing_folder = path.ancestors().find(|folder| folder.is_dir());
@@ -139,7 +139,7 @@ fn check_disk_space(path: &Path, free_bytes: &dyn Fn(&Path) -> io::Result<u64>) 
     }
 }
 
-fn check_socket(path: Option<&Path>) -> CheckFinding {
+fn check_socket(path: Option<&Path>) -> CheckResultView {
     let subject = "socket";
     let Some(path) = path else {
         let text = "control.socket is turned off: no command reaches the daemon while it runs";
@@ -183,7 +183,7 @@ fn check_socket(path: Option<&Path>) -> CheckFinding {
     }
 }
 
-fn check_lookup(lookup: &LookupConfig) -> CheckFinding {
+fn check_lookup(lookup: &LookupConfig) -> CheckResultView {
     let subject = format!("lookup {}", lookup.name);
     match &lookup.source {
         LookupSource::Command { program, .. } => check_command(&subject, program),
@@ -198,7 +198,7 @@ fn check_lookup(lookup: &LookupConfig) -> CheckFinding {
     }
 }
 
-fn check_command(subject: &str, program: &Path) -> CheckFinding {
+fn check_command(subject: &str, program: &Path) -> CheckResultView {
     let shown = program.display();
     match fs::metadata(program) {
         Ok(metadata) if !metadata.is_file() => {
@@ -219,7 +219,7 @@ fn check_command(subject: &str, program: &Path) -> CheckFinding {
     }
 }
 
-fn check_credential(subject: &str, file: &Path) -> CheckFinding {
+fn check_credential(subject: &str, file: &Path) -> CheckResultView {
     let shown = file.display();
     let read = || -> io::Result<(u32, u64)> {
         let opened = File::open(file)?;
@@ -255,7 +255,7 @@ mod tests {
 
     use super::*;
 
-    fn level_and_text(finding: &CheckFinding) -> (&str, &str) {
+    fn level_and_text(finding: &CheckResultView) -> (&str, &str) {
         (&finding.level, &finding.text)
     }
 

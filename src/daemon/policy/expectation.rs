@@ -2,7 +2,7 @@
 
 use crate::calcom::booking_file::{ParsedBooking, parse_booking_file};
 use crate::config::policy_test::model::{CaseExpectation, CaseTime, PolicyCase};
-use crate::control::policy::{CaseView, FoundView};
+use crate::control::policy::{CaseOutcomeView, CaseView};
 use crate::daemon::policy::case_fixture;
 use crate::daemon::policy::snapshot_fixture::{SnapshotFixture, evaluate_one};
 use crate::daemon::views;
@@ -46,7 +46,7 @@ pub fn run_case(
         name: case.name.clone(),
         passed: differences.is_empty(),
         differences,
-        found: actual,
+        actual,
         findings: request.findings.iter().map(views::finding).collect(),
     })
 }
@@ -90,9 +90,9 @@ fn check_names(case: &PolicyCase, policy: &Policy) -> Result<(), String> {
     Ok(())
 }
 
-fn case_outcome(request: &Request) -> FoundView {
+fn case_outcome(request: &Request) -> CaseOutcomeView {
     let objecting = request.findings.iter().find(|finding| !finding.passed);
-    FoundView {
+    CaseOutcomeView {
         decision: request.decision.as_str().to_owned(),
         reasons: code_names(request.reasons.iter().map(|reason| reason.code)),
         text: match &request.booker_text {
@@ -116,7 +116,7 @@ fn code_names(codes: impl Iterator<Item = ReasonCode>) -> Vec<String> {
 fn differences(
     expect: &CaseExpectation,
     request: &Request,
-    actual: &FoundView,
+    actual: &CaseOutcomeView,
     now: Time,
 ) -> Vec<String> {
     let mut all = Vec::new();

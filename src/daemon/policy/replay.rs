@@ -9,7 +9,7 @@ use super::historical_ledger::HistoricalLedger;
 use super::recorded_request::{booking_times, build_fixture, cover_all_bookings};
 use super::snapshot_fixture::{evaluate_one, without_pass_limits};
 use super::unrecorded_inputs::{GatedRequest, find_unrecorded_input};
-use crate::control::policy::{DifferenceView, MissingView, ReplayView, SaidView};
+use crate::control::policy::{DifferenceView, MissingInputView, ReplayDecisionView, ReplayView};
 use crate::control::protocol::SCHEMA;
 use crate::daemon::error_chain::error_chain;
 use crate::daemon::failure::Failure;
@@ -77,7 +77,7 @@ pub struct Replay<'a> {
 /// How another policy decides a request.
 enum ReplayOutcome {
     Same,
-    Different(Box<SaidView>),
+    Different(Box<ReplayDecisionView>),
     /// The input that would have to be known.
     Unknown(String),
 }
@@ -126,10 +126,13 @@ impl<'a> Replay<'a> {
 
     /// Returns the result of the replay.
     pub fn into_view(self) -> ReplayView {
-        let mut missing: Vec<MissingView> = self
+        let mut missing: Vec<MissingInputView> = self
             .missing
             .into_iter()
-            .map(|(what, requests)| MissingView { what, requests })
+            .map(|(what, requests)| MissingInputView {
+                input: what,
+                requests,
+            })
             .collect();
         missing.sort_by_key(|missing| std::cmp::Reverse(missing.requests));
         ReplayView {
@@ -204,9 +207,9 @@ impl<'a> Replay<'a> {
                     booker: request.booker.as_ref().map(ToString::to_string),
                     title: request.title.clone(),
                     start: views::format_time(request.start),
-                    decided: views::format_time(request.decided_at),
-                    was: decision_view(request),
-                    would_be: *would_be,
+                    decided_at: views::format_time(request.decided_at),
+                    recorded_decision: decision_view(request),
+                    replayed_decision: *would_be,
                 });
             }
         }
@@ -224,9 +227,9 @@ fn is_same_decision(recorded: &Request, replayed: &Request) -> bool {
         && credits(recorded) == credits(replayed)
 }
 
-fn decision_view(request: &Request) -> SaidView {
+fn decision_view(request: &Request) -> ReplayDecisionView {
     let objecting = request.findings.iter().find(|finding| !finding.passed);
-    SaidView {
+    ReplayDecisionView {
         decision: request.decision.as_str().to_owned(),
         credits: request.credits,
         reasons: request

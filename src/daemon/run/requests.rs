@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::{Loop, PassKind, QueuedPass};
-use crate::control::protocol::review::ReviewedView;
+use crate::control::protocol::review::ReviewResultView;
 use crate::control::protocol::{Command, CommandResult, Refusal, SocketResponse};
 use crate::control::server::ReceivedCommand;
 use crate::daemon::commands::operator_log;
@@ -81,12 +81,12 @@ impl Loop {
                 .with(move |store| operator_log::run_and_log(store, &policy, now, &command, uid))
                 .await;
             let response = match result {
-                Ok(CommandResult::Reviewed(view)) => {
+                Ok(CommandResult::ReviewResult(view)) => {
                     // The loop outlives this task except at its end, when no further pass runs.
                     let _ = wakes.send(Wake::RunPass).await;
                     let acts = if paused { "paused" } else { "daemon" }.to_owned();
-                    SocketResponse::Ok(Box::new(CommandResult::Reviewed(ReviewedView {
-                        acts,
+                    SocketResponse::Ok(Box::new(CommandResult::ReviewResult(ReviewResultView {
+                        acted_on_by: acts,
                         ..view
                     })))
                 }

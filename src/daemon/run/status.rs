@@ -76,11 +76,11 @@ impl Loop {
         let not_before = |at: Time| self.watch_not_before.map_or(at, |until| at.max(until));
         let unless_paused = |at: Time| (!self.paused).then(|| views::format_time(not_before(at)));
         WatchStatus {
-            watched: self.watch_state.last_watch.map(views::format_time),
-            audited: self.watch_state.last_audit.map(views::format_time),
-            last: self.last_watch.clone(),
-            error: self.watch_error.clone(),
-            next: unless_paused(next.watch),
+            last_watch_at: self.watch_state.last_watch.map(views::format_time),
+            last_audit_at: self.watch_state.last_audit.map(views::format_time),
+            last_summary: self.last_watch.clone(),
+            last_error: self.watch_error.clone(),
+            next_watch: unless_paused(next.watch),
             next_audit: unless_paused(next.audit),
         }
     }
@@ -123,7 +123,7 @@ fn failing_view(request: &Request, waits: Option<String>) -> FailingView {
         request: request.id.to_string(),
         decision: request.decision.as_str().to_owned(),
         failures: request.failures,
-        last: request.last_failure.map(views::format_time),
-        waits,
+        last_failure_at: request.last_failure.map(views::format_time),
+        waiting_for: waits,
     }
 }

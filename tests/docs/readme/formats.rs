@@ -36,12 +36,12 @@ const COMMANDS: [(&str, &str, &str); 35] = [
     (
         "credits grant",
         "maitred credits grant cy@example.com 2 --new",
-        "GivenView",
+        "GrantRecordView",
     ),
     (
         "credits revoke",
         "maitred credits revoke cy@example.com 1",
-        "GivenView",
+        "GrantRecordView",
     ),
     (
         "credits list",
@@ -56,7 +56,7 @@ const COMMANDS: [(&str, &str, &str); 35] = [
     (
         "credits export",
         "maitred credits export --out out.csv",
-        "ExportedView",
+        "FileExportView",
     ),
     (
         "account show",
@@ -109,12 +109,12 @@ const COMMANDS: [(&str, &str, &str); 35] = [
     (
         "review confirm",
         "maitred review confirm mEVrQdK2Sd7Vykw5tq5QdT",
-        "ReviewedView",
+        "ReviewResultView",
     ),
     (
         "review decline",
         "maitred review decline yqBo5p4DR828iD7F4N3yEC --reason closed",
-        "ReviewedView",
+        "ReviewResultView",
     ),
     ("charges list", "maitred charges list --open", "ChargesView"),
     (
@@ -132,7 +132,7 @@ const COMMANDS: [(&str, &str, &str); 35] = [
     (
         "ledger export",
         "maitred ledger export --out out.jsonl",
-        "ExportedView",
+        "FileExportView",
     ),
     ("ledger show", "maitred ledger show", "LedgerView"),
     (

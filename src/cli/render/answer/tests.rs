@@ -138,25 +138,25 @@ fn a_plan_is_rendered_in_full() {
     5 pending bookings seen, with 1 call to Cal.com.
 
     Confirm “Book club: Dune” on 2026-12-03 18:00 UTC
-      who      bo@example.com (account acme-ltd)
-      why      nothing speaks against it at gate book-club
+      booker   bo@example.com (account acme-ltd)
+      reasons  nothing speaks against it at gate book-club
       effect   would be confirmed, for 1 credit
       booking  kV2s9qTtV6zB1dPz7aYw3e
 
     Confirm “Book club: Dune” on 2026-12-03 18:00 UTC
-      who      bo@example.com
-      why      3 bookings cost 3 credits, of 5. (enough)
+      booker   bo@example.com
+      reasons  3 bookings cost 3 credits, of 5. (enough)
       effect   would be confirmed, for 3 credits
       booking  series-7, a series of 3
 
     Decline a booking without a title on 2026-12-03 18:00 UTC
-      who      bo@example.com
-      why      This booking costs 2 credits, and your balance is 1. (short-of-credit)
+      booker   bo@example.com
+      reasons  This booking costs 2 credits, and your balance is 1. (short-of-credit)
       effect   would be declined, and the booker told why
       booking  pQ4x8wLmN2cR5tYu6iOp1a
 
     Left as they are:
-      decision  what                      who                          why
+      decision  booking                   booker                       reasons
       leave     “Book club: Dune” on      al@example.com (no account)  No gate names the event type.
                 2026-12-03 18:00 UTC                                   (ungated)
       wait      “Book club: Dune” on      nobody that could be named   no reason was given
@@ -173,12 +173,12 @@ fn requests_that_were_put_off_are_told_at_the_end() {
     let rows = [
         (json!({}), "Nothing is waiting.\n"),
         (
-            json!({"observed": 502, "put_off": 502}),
+            json!({"observed": 502, "deferred_requests": 502}),
             "Nothing is decided of 502 pending bookings: see what is to be looked at.\n\
              502 requests put off, because Cal.com's answers did not tell enough.\n",
         ),
         (
-            json!({"observed": 250, "unseen": true}),
+            json!({"observed": 250, "list_incomplete": true}),
             "Nothing is decided of 250 pending bookings: see what is to be looked at.\n\
              More may wait than was seen, because the list of what waits broke off.\n",
         ),
@@ -190,7 +190,7 @@ fn requests_that_were_put_off_are_told_at_the_end() {
         assert!(text.ends_with(&format!("\n\n{expect}")), "{head}: {text}");
     }
     let mut partial = pass(false, &json!([step("a", "confirm", "confirmed")]));
-    partial["pass"]["pass"]["put_off"] = json!(1);
+    partial["pass"]["pass"]["deferred_requests"] = json!(1);
     let text = render(partial);
     let expect = "In all: 1 confirmed.\n1 request put off, because";
     assert!(text.contains(expect), "{text}");
@@ -204,7 +204,7 @@ fn an_account_has_three_states() {
         (json!({"account": "acme"}), "bo@example.com (account acme)"),
         (json!({"account": null}), "bo@example.com (no account)"),
         (
-            json!({"account": null, "not_looked_up": true}),
+            json!({"account": null, "account_not_looked_up": true}),
             "bo@example.com (account not looked up)",
         ),
     ];
@@ -214,7 +214,7 @@ fn an_account_has_three_states() {
             &json!([with_changes(step("a", "decline", "declined"), changes)]),
         ));
         assert!(
-            text.contains(&format!("who      {expect}\n")),
+            text.contains(&format!("booker   {expect}\n")),
             "{expect}: {text}"
         );
     }
@@ -274,55 +274,55 @@ fn a_pass_shows_the_outcome_of_each_request() {
     9 pending bookings seen, with 1 call to Cal.com.
 
     Confirm “Book club: Dune” on 2026-12-03 18:00 UTC
-      who      bo@example.com
-      why      nothing speaks against it at gate book-club
+      booker   bo@example.com
+      reasons  nothing speaks against it at gate book-club
       effect   confirmed, for 1 credit
       booking  a
 
     Decline “Book club: Dune” on 2026-12-03 18:00 UTC
-      who      bo@example.com
-      why      This booking costs 2 credits, and your balance is 1. (short-of-credit)
+      booker   bo@example.com
+      reasons  This booking costs 2 credits, and your balance is 1. (short-of-credit)
       effect   declined, and the booker told why
       booking  b
 
     Confirm “Book club: Dune” on 2026-12-03 18:00 UTC
-      who      bo@example.com
-      why      nothing speaks against it at gate book-club
+      booker   bo@example.com
+      reasons  nothing speaks against it at gate book-club
       effect   something else happened at Cal.com first; nothing is charged
       booking  c
 
     Confirm “Book club: Dune” on 2026-12-03 18:00 UTC
-      who      bo@example.com
-      why      nothing speaks against it at gate book-club
+      booker   bo@example.com
+      reasons  nothing speaks against it at gate book-club
       effect   not finished, the next pass goes on; 1 credit held meanwhile
       booking  d
 
     Decline “Book club: Dune” on 2026-12-03 18:00 UTC
-      who      bo@example.com
-      why      no reason was given
+      booker   bo@example.com
+      reasons  no reason was given
       effect   not finished, the next pass goes on
       booking  e
 
     Confirm “Book club: Dune” on 2026-12-03 18:00 UTC
-      who      bo@example.com
-      why      nothing speaks against it at gate book-club
+      booker   bo@example.com
+      reasons  nothing speaks against it at gate book-club
       effect   Cal.com said no, it is tried again; 2 credits held meanwhile
       booking  f
 
     Decline “Book club: Dune” on 2026-12-03 18:00 UTC
-      who      bo@example.com
-      why      no reason was given
+      booker   bo@example.com
+      reasons  no reason was given
       effect   Cal.com said no, it is tried again
       booking  g
 
     Postpone “Book club: Dune” on 2026-12-03 18:00 UTC
-      who      bo@example.com
-      why      no reason was given
+      booker   bo@example.com
+      reasons  no reason was given
       effect   postponed
       booking  h
 
     Left as they are:
-      decision  what                                       who             why
+      decision  booking                                    booker          reasons
       review    “Book club: Dune” on 2026-12-03 18:00 UTC  bo@example.com  no reason was given
 
     To be looked at:
@@ -366,9 +366,9 @@ fn an_account_is_there_is_not_there_or_was_not_looked_up() {
     };
     let none = render_who(json!({"account": null}));
     assert!(none.contains("(no account)"), "{none}");
-    let unknown = render_who(json!({"account": null, "not_looked_up": true}));
+    let unknown = render_who(json!({"account": null, "account_not_looked_up": true}));
     assert!(unknown.contains("(account not looked up)"), "{unknown}");
-    let there = render_who(json!({"account": "acme-ltd", "not_looked_up": true}));
+    let there = render_who(json!({"account": "acme-ltd", "account_not_looked_up": true}));
     assert!(there.contains("(account acme-ltd)"), "{there}");
 }
 
@@ -413,9 +413,9 @@ fn status(changes: Value) -> Value {
         "passes": 17280,
         "next_pass": "2026-12-01T09:00:05Z",
         "watch": {
-            "watched": "2026-12-01T08:57:00Z",
-            "audited": "2026-12-01T03:00:00Z",
-            "last": {
+            "last_watch_at": "2026-12-01T08:57:00Z",
+            "last_audit_at": "2026-12-01T03:00:00Z",
+            "last_summary": {
                 "started": "2026-12-01T08:57:00Z",
                 "finished": "2026-12-01T08:57:01Z",
                 "audit": false,
@@ -423,8 +423,8 @@ fn status(changes: Value) -> Value {
                 "calls": 2,
                 "changes": 1,
             },
-            "error": null,
-            "next": "2026-12-01T09:02:00Z",
+            "last_error": null,
+            "next_watch": "2026-12-01T09:02:00Z",
             "next_audit": "2026-12-02T03:00:00Z",
         },
         "open_intents": 1,
@@ -435,7 +435,7 @@ fn status(changes: Value) -> Value {
             "request": "kV2s9q",
             "decision": "confirm",
             "failures": 3,
-            "last": "2026-12-01T08:59:51Z",
+            "last_failure_at": "2026-12-01T08:59:51Z",
         }],
         "log_sequence": 912,
         "policy": "5f2c9a",
@@ -475,11 +475,11 @@ fn status_of_a_daemon_that_is_paused_and_has_never_come_to_the_end_of_a_pass() {
         "passes": 0,
         "next_pass": null,
         "watch": {
-            "watched": null,
-            "audited": null,
-            "last": null,
-            "error": "Cal.com cannot be reached: connection refused",
-            "next": null,
+            "last_watch_at": null,
+            "last_audit_at": null,
+            "last_summary": null,
+            "last_error": "Cal.com cannot be reached: connection refused",
+            "next_watch": null,
             "next_audit": null,
         },
         "open_intents": 0,
@@ -517,7 +517,7 @@ fn grant_view(kind: &str, changes: Value) -> Value {
             "reason": "autumn dues",
             "reference": "dues-2026-bo",
             "at": "2026-11-01T08:00:00Z",
-            "existed": false,
+            "already_recorded": false,
             "available": 5,
         }),
         changes,
@@ -532,15 +532,15 @@ fn what_was_given_and_taken_is_said_with_what_there_is_now() {
             "grant",
             json!({"credits": 1, "expires": null, "available": 1}),
         ),
-        grant_view("grant", json!({"existed": true})),
+        grant_view("grant", json!({"already_recorded": true})),
         grant_view("revoke", json!({"expires": null, "available": 1})),
         grant_view(
             "revoke",
-            json!({"expires": null, "existed": true, "credits": 1}),
+            json!({"expires": null, "already_recorded": true, "credits": 1}),
         ),
     ]
     .into_iter()
-    .map(|view| render(json!({"given": view})))
+    .map(|view| render(json!({"grant-record": view})))
     .collect();
     insta::assert_snapshot!(texts.join("\n"), @r"
     4 credits were granted to bo@example.com, to be spent before 2027-01-01 00:00 UTC, under the reference dues-2026-bo.
@@ -563,9 +563,9 @@ fn what_was_given_and_taken_is_said_with_what_there_is_now() {
 #[test]
 fn an_import_says_what_counted_and_what_had_counted_before() {
     let views = [
-        json!({"rows": 3, "granted": 3, "existed": 0, "credits": 12, "accounts_opened": 2, "dry_run": false}),
-        json!({"rows": 3, "granted": 0, "existed": 3, "credits": 0, "accounts_opened": 0, "dry_run": false}),
-        json!({"rows": 1, "granted": 1, "existed": 1, "credits": 1, "accounts_opened": 1, "dry_run": true}),
+        json!({"rows": 3, "granted": 3, "already_imported": 0, "credits": 12, "accounts_opened": 2, "dry_run": false}),
+        json!({"rows": 3, "granted": 0, "already_imported": 3, "credits": 0, "accounts_opened": 0, "dry_run": false}),
+        json!({"rows": 1, "granted": 1, "already_imported": 1, "credits": 1, "accounts_opened": 1, "dry_run": true}),
     ];
     let texts: Vec<String> = views
         .into_iter()
@@ -664,7 +664,7 @@ fn a_statement_has_the_balance_and_the_entries() {
       went out  2 posted, 1 held, 3 expired, 0 revoked
 
     What became of the credits, newest first:
-      no.  at                       kind     credits  what
+      no.  at                       kind     credits  description
        12  2026-11-30 10:00:05 UTC  hold           1  set aside for “Book club: Dune”
         3  2026-11-01 08:00:00 UTC  decided           confirm
     ");
@@ -673,7 +673,7 @@ fn a_statement_has_the_balance_and_the_entries() {
 fn decision(step: Value) -> Value {
     with_changes(
         step,
-        json!({"decided": "2026-12-01T08:59:50Z", "policy": "5f2c9a"}),
+        json!({"decided_at": "2026-12-01T08:59:50Z", "policy": "5f2c9a"}),
     )
 }
 
@@ -697,7 +697,7 @@ fn decisions_are_listed() {
     insta::assert_snapshot!(render(json!({"decisions": view})), @r"
     4 decisions, newest first:
 
-      decided               booking                 what
+      decided               booking                 result
       2026-12-01 08:59 UTC  kV2s9qTtV6zB1dPz7aYw3e  confirmed, for 1 credit
                                                     bo@example.com: “Book club: Dune” on 2026-12-03
                                                     18:00 UTC
@@ -714,7 +714,7 @@ fn decisions_are_listed() {
     There are more; ask for them with --limit or --since.
     ");
     let view = json!({"schema": 1, "decisions": [], "more": false});
-    insta::assert_snapshot!(render(json!({"decisions": view})), @"No decision fits what was asked for (`--since`, `--who`, `--gate`, `--outcome`).");
+    insta::assert_snapshot!(render(json!({"decisions": view})), @"No decision matches the filters (`--since`, `--booker`, `--gate`, `--outcome`).");
 }
 
 fn findings() -> Value {
@@ -733,7 +733,7 @@ fn explain_shows_every_section() {
             json!({"reasons": short_of_credit_reasons(), "credits": 0}),
         )),
         "findings": findings(),
-        "told": "This booking costs 2 credits, and your balance is 1.",
+        "booker_message": "This booking costs 2 credits, and your balance is 1.",
         "calls": [
             {
                 "at": "2026-12-01T08:59:51Z",
@@ -766,21 +766,21 @@ fn explain_shows_every_section() {
     });
     insta::assert_snapshot!(render(json!({"explain": view})), @r"
     Decline “Book club: Dune” on 2026-12-03 18:00 UTC
-      who      bo@example.com
-      why      This booking costs 2 credits, and your balance is 1. (short-of-credit)
+      booker   bo@example.com
+      reasons  This booking costs 2 credits, and your balance is 1. (short-of-credit)
       effect   declined, and the booker told why
       booking  kV2s9qTtV6zB1dPz7aYw3e
       decided  2026-12-01 08:59:50 UTC
       policy   5f2c9a
-      told     This booking costs 2 credits, and your balance is 1.
+      message  This booking costs 2 credits, and your balance is 1.
 
     2 findings:
-              rule             found
+              rule             detail
       passed  host             the host is the key's own user
       failed  short-of-credit  cost 2, available 1
 
     2 calls to Cal.com:
-      at                       call     booking                 what came back
+      at                       call     booking                 answer
       2026-12-01 08:59:51 UTC  decline  kV2s9qTtV6zB1dPz7aYw3e  no answer: the connection was lost
       2026-12-01 09:00:06 UTC  decline  kV2s9qTtV6zB1dPz7aYw3e  answered: rejected
 
@@ -790,8 +790,8 @@ fn explain_shows_every_section() {
                                                                         here from b0; moved on to b2;
                                                                         rescheduled by the booker
 
-    Written down, oldest first:
-      no.  at                       kind     credits  what
+    Recorded facts, oldest first:
+      no.  at                       kind     credits  description
        12  2026-11-30 10:00:05 UTC  hold           1  set aside for “Book club: Dune”
         3  2026-11-01 08:00:00 UTC  decided           confirm
     ");
@@ -813,10 +813,10 @@ fn undecided_explanation() -> Value {
         "schema": 1,
         "decision": null,
         "unresolved": [with_changes(unresolved(), json!({"resolved": {
-            "reason": "a guest", "by": "operator", "at": "2026-12-01T08:30:00Z",
+            "reason": "a guest", "resolved_by": "operator", "at": "2026-12-01T08:30:00Z",
         }}))],
         "findings": [],
-        "told": null,
+        "booker_message": null,
         "calls": [],
         "charges": [],
         "entries": [],
@@ -857,21 +857,21 @@ fn evaluate_tells_the_decision_and_what_was_assumed() {
             json!({"reasons": short_of_credit_reasons(), "outcome": "planned"}),
         ),
         "findings": findings(),
-        "told": "This booking costs 2 credits, and your balance is 1.",
-        "assumed": ["that the host is the key's own user", "that nothing else takes the time"],
+        "booker_message": "This booking costs 2 credits, and your balance is 1.",
+        "assumptions": ["that the host is the key's own user", "that nothing else takes the time"],
     });
     insta::assert_snapshot!(render(json!({"evaluate": view})), @r"
     Judged as if it were pending at 2026-11-30 12:00:00 UTC. Nothing is done.
 
     Decline “Book club: Dune” on 2026-12-03 18:00 UTC
-      who      bo@example.com
-      why      This booking costs 2 credits, and your balance is 1. (short-of-credit)
+      booker   bo@example.com
+      reasons  This booking costs 2 credits, and your balance is 1. (short-of-credit)
       effect   would be declined, and the booker told why
       booking  kV2s9qTtV6zB1dPz7aYw3e
-      told     This booking costs 2 credits, and your balance is 1.
+      message  This booking costs 2 credits, and your balance is 1.
 
     2 findings:
-              rule             found
+              rule             detail
       passed  host             the host is the key's own user
       failed  short-of-credit  cost 2, available 1
 
@@ -886,13 +886,13 @@ fn waiting_request(changes: Value) -> Value {
         step("kV2s9qTtV6zB1dPz7aYw3e", "review", "none"),
         json!({"credits": 0, "reasons": [{"code": "frozen", "text": "The account is frozen."}]}),
     );
-    let more = json!({"cost": 2, "available": 3, "since": "2026-12-01T08:00:00Z", "said": null});
+    let more = json!({"cost": 2, "available": 3, "since": "2026-12-01T08:00:00Z", "review": null});
     with_changes(with_changes(step, more), changes)
 }
 
 fn operator_word(verdict: &str) -> Value {
-    json!({"said": {
-        "verdict": verdict,
+    json!({"review": {
+        "decision": verdict,
         "reason": "agreed by phone",
         "at": "2026-12-01T09:00:00Z",
     }})
@@ -902,10 +902,10 @@ fn review_answer(changes: Value) -> Value {
     let view = json!({
         "schema": 1,
         "request": waiting_request(operator_word("confirm")),
-        "existed": false,
-        "acts": "next-run",
+        "already_recorded": false,
+        "acted_on_by": "next-run",
     });
-    json!({"reviewed": with_changes(view, changes)})
+    json!({"review-result": with_changes(view, changes)})
 }
 
 #[test]
@@ -921,17 +921,17 @@ fn requests_in_review_are_listed_with_their_details() {
     2 requests, soonest first:
 
     Review “Book club: Dune” on 2026-12-03 18:00 UTC
-      who      bo@example.com
-      why      The account is frozen. (frozen)
+      booker   bo@example.com
+      reasons  The account is frozen. (frozen)
       gate     book-club
       cost     2 credits, of 3 available
       since    2026-12-01 08:00 UTC
-      said     confirm, on 2026-12-01 09:00 UTC: agreed by phone
+      review   confirm, on 2026-12-01 09:00 UTC: agreed by phone
       booking  kV2s9qTtV6zB1dPz7aYw3e
 
     Review “Book club: Dune” on 2026-12-03 18:00 UTC
-      who      bo@example.com (no account)
-      why      The account is frozen. (frozen)
+      booker   bo@example.com (no account)
+      reasons  The account is frozen. (frozen)
       gate     book-club
       cost     2 credits, and there is no account
       since    2026-12-01 08:00 UTC
@@ -952,9 +952,9 @@ fn a_review_is_confirmed_with_who_acts_on_it() {
     );
     let rows = [
         json!({}),
-        json!({"acts": "daemon"}),
-        json!({"acts": "paused", "existed": true}),
-        json!({"existed": true, "request": settled}),
+        json!({"acted_on_by": "daemon"}),
+        json!({"acted_on_by": "paused", "already_recorded": true}),
+        json!({"already_recorded": true, "request": settled}),
     ];
     let texts: Vec<String> = rows.map(review_answer).map(render).into();
     insta::assert_snapshot!(texts.join("\n"), @r"
@@ -1024,7 +1024,7 @@ fn answers() -> Vec<Value> {
     vec![
         pass,
         status(json!({"last_error": "error"})),
-        json!({"given": grant_view("grant", json!({}))}),
+        json!({"grant-record": grant_view("grant", json!({}))}),
         json!({"grants": {"schema": 1, "account": "a", "grants": [grant_view("grant", json!({}))]}}),
         json!({"account": account()}),
         json!({"accounts": {"schema": 1, "accounts": [account()], "next": "a"}}),
@@ -1036,7 +1036,7 @@ fn answers() -> Vec<Value> {
             "schema": 1,
             "decision": decision(step.clone()),
             "findings": findings(),
-            "told": "told",
+            "booker_message": "told",
             "calls": [{"at": "at", "booking": "a", "call": "c", "answered": true, "text": "t"}],
             "charges": [],
             "entries": entries(),
@@ -1049,14 +1049,14 @@ fn answers() -> Vec<Value> {
             "schema": 1, "rows": [], "accounts": 0, "empty": 1, "next": "a",
         }}),
         review_answer(json!({})),
-        review_answer(json!({"existed": true})),
+        review_answer(json!({"already_recorded": true})),
         json!({"evaluate": {
             "schema": 1,
             "at": "at",
             "decision": step,
             "findings": findings(),
-            "told": "told",
-            "assumed": ["assumed"],
+            "booker_message": "told",
+            "assumptions": ["assumed"],
         }}),
         json!({"verify": {
             "schema": 1, "commits": 1, "facts": 1, "accounts": 1, "head": "h",
