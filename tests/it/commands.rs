@@ -215,7 +215,7 @@ fn the_daemon_runs_a_pass_with_a_watch_on_request() {
     let status = status();
     assert_eq!(status["watch"]["last_summary"]["audit"], false, "{status}");
     assert_eq!(status["open_charges"], 1, "{status}");
-    for word in ["next", "next_audit", "watched", "audited"] {
+    for word in ["next_watch", "next_audit", "last_watch_at", "last_audit_at"] {
         assert!(status["watch"][word].is_string(), "{word}: {status}");
     }
     let plain = fixture.run_ok(&["status"]).out;
