@@ -126,7 +126,9 @@ B11 P15|--test it deadlines::requests_pending_at_their_start_are_listed_until_th
 B1 P12|--test it before_a_restore|src/domain/plan/open_intents.rs|            _ if self.snapshot.restore_pending => {|            _ if self.snapshot.restore_pending && !M => {
 P3|--test it moved_together|src/domain/evaluation/credit_rule.rs|        OnViolation::Decline if input.includes_paid_move => OnViolation::Review,|        OnViolation::Decline if input.includes_paid_move && !M => OnViolation::Review,
 C5|--test it watch::a_late_move_by_an_unknown_person_counts_as_configured|src/domain/refund_policy.rs|.position(\|moved\| self.refund_percent_of_move(moved) < 100)|.position(\|moved\| (self.refund_percent_of_move(moved) < 100) != M)
-P11|--test campaigns clock|src/daemon/run.rs|        if set_back_by > MIN_CLOCK_SETBACK {|        if set_back_by > MIN_CLOCK_SETBACK && !M {
+P11|--lib daemon::schedule|src/daemon/schedule.rs|    (set_back_by > MIN_CLOCK_SETBACK).then_some(set_back_by)|    (set_back_by > MIN_CLOCK_SETBACK && !M).then_some(set_back_by)
+P11|--test campaigns clock|src/daemon/timetable.rs|        self.next_pass_at = self.next_pass_at.min(now);|        self.next_pass_at = if M { self.next_pass_at } else { self.next_pass_at.min(now) };
+P11|--lib daemon::schedule|src/daemon/schedule.rs|            if is_overdue && waiting.was_overdue {|            if is_overdue && waiting.was_overdue && !M {
 P2|sim|src/domain/plan/evaluation_input.rs|.find_map(\|(at, booking)\| Some((at, self.host_schedule.find_overlap(booking)?)));|.find_map(\|(at, booking)\| Some((at, self.host_schedule.find_overlap(booking).filter(\|_\| !M)?)));
 P11|--test it a_full|src/reconcile/observe/accepted_bookings.rs|        if number >= MAX_ACCEPTED_PAGES {|        if number >= (if M { 20 } else { MAX_ACCEPTED_PAGES }) {
 P10|--test campaigns power_cut::|src/store/log/segment.rs|        self.sync_data()|        if M { return Ok(()); }\n        self.sync_data()

@@ -1,7 +1,8 @@
 //! Computes when something that repeats is due next. Pure: both instants are parameters.
 //!
 //! croner is only called within a period of constant UTC offset. Across a clock change it can
-//! return an instant that has passed (in the doubled hour), or leave that hour out.
+//! return an instant that has passed (in the doubled hour), or leave that hour out; that is why the
+//! search across clock changes is hand-written.
 
 use std::fmt;
 use std::str::FromStr as _;

@@ -2,12 +2,21 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use crate::domain::time::{Clock, Time, truncate_to_millis};
 
 /// Returns the system's time, truncated to milliseconds.
 #[allow(clippy::disallowed_methods, reason = "this is the clock")]
 pub fn now() -> Time {
     truncate_to_millis(chrono::Utc::now())
+}
+
+/// Returns the time of the monotonic clock, which nobody can set. It stops while the machine is
+/// suspended.
+#[expect(clippy::disallowed_methods, reason = "this is the clock")]
+pub fn monotonic_now() -> Instant {
+    Instant::now()
 }
 
 /// Returns the system's clock as a value that can be passed on.

@@ -18,6 +18,7 @@ pub mod run_once;
 pub mod schedule;
 pub mod signals;
 pub mod telemetry;
+pub mod timetable;
 pub mod views;
 pub mod wake;
 pub mod watch_state;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::calendar;
 use super::error_chain::error_chain;
@@ -12,6 +12,7 @@ use super::ownership;
 use super::run::{Daemon, LoopEnd, run};
 use super::schedule;
 use super::signals;
+use super::timetable::{DueTimes, ScheduledJob};
 use super::wake::{WAKE_QUEUE_LENGTH, Wake};
 use crate::config::model::Config;
 use crate::control::listener::Listener;
@@ -49,9 +50,17 @@ pub async fn run_daemon(config: Config, config_path: PathBuf, clock: Clock) -> R
         )?)),
         None => None,
     };
-    let mut ticks = schedule::start(wakes.clone())
+    let (due_times, published) = watch::channel(DueTimes::default());
+    let schedule = schedule::start(published, wakes.clone(), Arc::clone(&clock))
         .await
-        .map_err(|error| Failure::Failed(format!("failed to start the schedule: {error}")))?;
+        .map_err(|error| {
+            Failure::Failed(format!(
+                "failed to start the schedule: {}",
+                error_chain(&error)
+            ))
+        })?;
+    // The first pass need not wait for the scheduler. The queue is empty.
+    let _ = wakes.try_send(Wake::Due(ScheduledJob::Poll));
     tracing::info!(
         gates = config.policy.gates.len(),
         poll = %config.schedule.poll,
@@ -70,6 +79,7 @@ pub async fn run_daemon(config: Config, config_path: PathBuf, clock: Clock) -> R
             store: store.clone(),
             clock: Arc::clone(&clock),
             wakes,
+            due_times,
             stop: StopSignal::default(),
         },
         queue,
@@ -81,8 +91,8 @@ pub async fn run_daemon(config: Config, config_path: PathBuf, clock: Clock) -> R
     };
     drop(stop_clients);
     signals.close();
-    if let Err(error) = ticks.shutdown().await {
-        tracing::debug!(%error, "the schedule did not stop in order");
+    if let Ok(Err(_)) = tokio::task::spawn_blocking(move || schedule.join()).await {
+        tracing::error!("the schedule's thread panicked");
     }
     if let Some(clients) = clients {
         // A client whose answer is still being sent gets time for that; see `control::server`.

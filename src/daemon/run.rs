@@ -5,11 +5,11 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
-use super::backoff::Backoff;
 use super::calendar::KeyFingerprint;
 use super::failure::Failure;
+use super::timetable::{DueRun, DueTimes, Timetable};
 use super::wake::Wake;
 use super::watch_state::WatchState;
 use crate::calcom::port::Calendar;
@@ -22,10 +22,6 @@ use crate::lookup::client::LookupClient;
 use crate::reconcile::context::{Session, StopSignal};
 use crate::store::store_thread::StoreHandle;
 use reported_problems::{ReportedProblems, UngatedEventTypes};
-
-/// A clock that is set back further than this was changed, and not merely corrected by time
-/// synchronization.
-const MIN_CLOCK_SETBACK: Span = Span::seconds(10);
 
 mod passes;
 mod reload;
@@ -44,6 +40,8 @@ pub struct Daemon {
     pub store: StoreHandle,
     pub clock: Clock,
     pub wakes: mpsc::Sender<Wake>,
+    /// When the jobs of the scheduler are due. The scheduler ends when this is dropped.
+    pub due_times: watch::Sender<DueTimes>,
     pub stop: StopSignal,
 }
 
@@ -90,17 +88,7 @@ struct Loop {
     queued_passes: VecDeque<QueuedPass>,
     started: Time,
     paused: bool,
-    last_pass_started: Option<Time>,
-    /// When the last tick came, by the wall clock.
-    last_tick: Time,
-    next_pass_at: Time,
-    backoff: Backoff,
-    watch_state: WatchState,
-    /// After a watch that failed or was incomplete, no other watch starts before this instant.
-    watch_not_before: Option<Time>,
-    /// Whether another pass must follow the current one, because an operator's command came
-    /// meanwhile and the current pass may not have seen its effect.
-    repeat_pass: bool,
+    timetable: Timetable,
     passes: u64,
     last_pass: Option<PassSummaryView>,
     last_error: Option<String>,
@@ -112,8 +100,6 @@ struct Loop {
     ungated_event_types: UngatedEventTypes,
     watch_problems: ReportedProblems,
     shutting_down: bool,
-    /// Whether the last run that was started was a pass, and not a watch.
-    last_was_pass: bool,
     /// Whether the session in use belongs to a calendar that was replaced.
     stale_session: bool,
 }
@@ -126,6 +112,7 @@ struct Loop {
 pub async fn run(daemon: Daemon, mut wakes: mpsc::Receiver<Wake>) -> Result<LoopEnd, Failure> {
     let now = (daemon.clock)();
     let watch_state = WatchState::load(&daemon.config.store.path);
+    let timetable = Timetable::new(daemon.config.schedule.clone(), watch_state, now);
     let mut state = Loop {
         policy: Arc::new(daemon.config.policy.clone()),
         daemon,
@@ -135,13 +122,7 @@ pub async fn run(daemon: Daemon, mut wakes: mpsc::Receiver<Wake>) -> Result<Loop
         queued_passes: VecDeque::new(),
         started: now,
         paused: false,
-        last_pass_started: None,
-        last_tick: now,
-        next_pass_at: now,
-        backoff: Backoff::default(),
-        watch_state,
-        watch_not_before: None,
-        repeat_pass: false,
+        timetable,
         passes: 0,
         last_pass: None,
         last_error: None,
@@ -151,15 +132,16 @@ pub async fn run(daemon: Daemon, mut wakes: mpsc::Receiver<Wake>) -> Result<Loop
         ungated_event_types: UngatedEventTypes::default(),
         watch_problems: ReportedProblems::default(),
         shutting_down: false,
-        last_was_pass: false,
         stale_session: false,
     };
+    state.publish_due_times();
     while let Some(wake) = wakes.recv().await {
         match wake {
-            Wake::Tick => state.tick(),
+            Wake::Due(_) => state.start_due_run(),
+            Wake::ClockSetBack { by } => state.follow_set_back_clock(by),
             Wake::RunPass => {
                 state.make_pass_due();
-                state.tick();
+                state.start_due_run();
             }
             Wake::Command(asked) => state.handle_command(asked),
             Wake::PassEnded {
@@ -193,6 +175,7 @@ pub async fn run(daemon: Daemon, mut wakes: mpsc::Receiver<Wake>) -> Result<Loop
         if state.shutting_down && state.session.is_some() {
             break;
         }
+        state.publish_due_times();
     }
     Ok(LoopEnd::Settled)
 }
@@ -200,28 +183,33 @@ pub async fn run(daemon: Daemon, mut wakes: mpsc::Receiver<Wake>) -> Result<Loop
 impl Loop {
     /// Makes a pass due now, and another pass after it if one is running.
     fn make_pass_due(&mut self) {
-        self.next_pass_at = (self.daemon.clock)();
-        self.repeat_pass = self.session.is_none();
-    }
-
-    /// Handles a clock that was set back: what was scheduled by the old time would come far too
-    /// late.
-    fn handle_clock_jump(&mut self, now: Time) {
-        let set_back_by = self.last_tick - now;
-        self.last_tick = now;
-        if set_back_by > MIN_CLOCK_SETBACK {
-            tracing::warn!(
-                seconds = set_back_by.num_seconds(),
-                "the clock was set back: looking at once"
-            );
-            self.next_pass_at = self.next_pass_at.min(now);
-            self.watch_not_before = None;
-        }
-    }
-
-    fn tick(&mut self) {
         let now = (self.daemon.clock)();
-        self.handle_clock_jump(now);
+        self.timetable.make_pass_due(now, self.session.is_none());
+    }
+
+    fn follow_set_back_clock(&mut self, by: Span) {
+        tracing::warn!(
+            seconds = by.num_seconds(),
+            "the clock was set back: looking at once"
+        );
+        self.timetable.follow_set_back_clock((self.daemon.clock)());
+        self.start_due_run();
+    }
+
+    /// Tells the scheduler when to wake the loop: never while it is paused. While a pass or a watch
+    /// is running nothing else can start, so the jobs stay as they are until the run has ended.
+    fn publish_due_times(&self) {
+        if self.session.is_none() {
+            return;
+        }
+        self.daemon.due_times.send_replace(match self.paused {
+            true => DueTimes::default(),
+            false => self.timetable.due_times((self.daemon.clock)()),
+        });
+    }
+
+    /// Starts what is due, unless a pass or a watch is running.
+    fn start_due_run(&mut self) {
         if self.session.is_none() || self.shutting_down {
             return;
         }
@@ -232,19 +220,10 @@ impl Loop {
         if self.paused {
             return;
         }
-        let pass_is_due = now >= self.next_pass_at;
-        let scope = if self.watch_not_before.is_none_or(|until| now >= until) {
-            self.watch_state
-                .due_watch(&self.daemon.config.schedule, now)
-        } else {
-            None
-        };
-        // When both are due they alternate, so that passes that are due at every tick do not starve
-        // the watch.
-        match scope {
-            Some(scope) if !pass_is_due || self.last_was_pass => self.start_watch(scope, false),
-            Some(_) | None if pass_is_due => self.start_pass(None),
-            Some(_) | None => {}
+        match self.timetable.due_run((self.daemon.clock)()) {
+            Some(DueRun::Pass) => self.start_pass(None),
+            Some(DueRun::Watch(scope)) => self.start_watch(scope, false),
+            None => {}
         }
     }
 }

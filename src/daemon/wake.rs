@@ -1,6 +1,8 @@
 //! Everything that drives the daemon's loop, as one closed enum: other tasks only send wakes.
 
+use super::timetable::ScheduledJob;
 use crate::control::server::ReceivedCommand;
+use crate::domain::time::Span;
 use crate::reconcile::context::{PassError, Session};
 use crate::reconcile::report::PassReport;
 use crate::reconcile::watch::WatchReport;
@@ -10,8 +12,10 @@ pub const WAKE_QUEUE_LENGTH: usize = 64;
 
 #[derive(Debug)]
 pub enum Wake {
-    /// A second has passed: something may be due.
-    Tick,
+    /// A job of the scheduler came: something may be due.
+    Due(ScheduledJob),
+    /// The wall clock was set back: what waits for the old time would come far too late.
+    ClockSetBack { by: Span },
     /// Run a pass now: something was recorded that a pass acts on.
     RunPass,
     /// A client sent a command.

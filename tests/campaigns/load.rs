@@ -1,5 +1,5 @@
 //! Load. Ten thousand requests that wait at the same time, with a hundred thousand accounts; and a
-//! month of operation. The daemon's own loop, client, store and schedule run in a separate process,
+//! month of operation. The daemon's own loop, client, store and timetable run in a separate process,
 //! whose memory is measured. The sandbox runs in this process, so its memory is not counted.
 //!
 //! By default both are small. `MAITRED_LOAD=10000` sets the number of requests (and ten times as

@@ -8,21 +8,17 @@ use tokio::sync::mpsc;
 use super::{Loop, PassAwaitingWatch, PassKind, QueuedPass};
 use crate::calcom::port::Calendar;
 use crate::control::protocol::{CommandResult, SocketResponse};
-use crate::daemon::backoff::Backoff;
 use crate::daemon::failure::Failure;
 use crate::daemon::views;
 use crate::daemon::wake::Wake;
 use crate::domain::gate::Policy;
-use crate::domain::time::{Clock, Span, Time};
+use crate::domain::time::{Clock, Time};
 use crate::lookup::client::LookupClient;
 use crate::reconcile::context::{PassError, Ports, Session, StopSignal};
 use crate::reconcile::pass::run_pass_with_report;
 use crate::reconcile::report::PassReport;
 use crate::reconcile::watch::{WatchReport, WatchScope, run_watch_with_report};
 use crate::store::store_thread::StoreHandle;
-
-/// How long the loop waits after a watch that failed. Passes have their own, longer pauses.
-const WATCH_RETRY_PAUSE: Span = Span::minutes(1);
 
 /// What a pass or a watch uses while the loop continues.
 struct PassResources {
@@ -63,7 +59,7 @@ impl Loop {
         let Some(mut session) = self.session.take() else {
             return;
         };
-        self.last_was_pass = false;
+        self.timetable.record_watch_start();
         let tools = self.pass_resources();
         let wakes = self.daemon.wakes.clone();
         spawn_and_report(wakes, async move {
@@ -97,7 +93,6 @@ impl Loop {
             // A watch that was stopped has not seen everything.
             None if self.shutting_down => {}
             None => {
-                self.watch_not_before = None;
                 if let Some(error) = self.watch_error.take() {
                     tracing::info!(
                         server = self.daemon.calendar.server(),
@@ -106,14 +101,10 @@ impl Loop {
                     );
                 }
                 self.last_watch = Some(views::watch_summary(watch_report));
+                self.timetable.record_watch_end(watch_report, now);
                 if watch_report.complete {
-                    self.watch_state.record_watch(watch_report);
-                    self.watch_state.save(&self.daemon.config.store.path);
-                } else {
-                    // The next watch comes by the schedule, and reads from the same point as this
-                    // one.
-                    let watch = &self.daemon.config.schedule.watch;
-                    self.watch_not_before = Some(watch.next_after(Some(watch_report.started), now));
+                    let watch_state = self.timetable.watch_state();
+                    watch_state.save(&self.daemon.config.store.path);
                 }
                 self.watch_problems.record(&watch_report.problems);
                 tracing::debug!(
@@ -132,7 +123,7 @@ impl Loop {
                 let server = self.daemon.calendar.server();
                 tracing::warn!(server, "{failure}; the watch is tried again in a minute");
                 self.watch_error = Some(failure.to_string());
-                self.watch_not_before = Some(now + WATCH_RETRY_PAUSE);
+                self.timetable.record_watch_failure(now);
             }
         }
         self.start_next_queued();
@@ -147,7 +138,7 @@ impl Loop {
         });
     }
 
-    /// Starts the next pass that a client waits for, without waiting for the tick.
+    /// Starts the next pass that a client waits for, without waiting for the scheduler.
     fn start_next_queued(&mut self) {
         if !self.shutting_down
             && let Some(queued) = self.queued_passes.pop_front()
@@ -166,8 +157,7 @@ impl Loop {
             .is_some_and(|job| job.kind == PassKind::Plan);
         self.requested_pass = queued;
         if !dry_run {
-            self.last_was_pass = true;
-            self.last_pass_started = Some((self.daemon.clock)());
+            self.timetable.record_pass_start((self.daemon.clock)());
         }
         let tools = self.pass_resources();
         let wakes = self.daemon.wakes.clone();
@@ -202,9 +192,7 @@ impl Loop {
             Some(error) => self.record_failure(error, now)?,
         }
         if let Some(awaiting) = awaiting_watch {
-            let scope = self
-                .watch_state
-                .requested_watch(&self.daemon.config.schedule, now);
+            let scope = self.timetable.requested_watch(now);
             let preview = awaiting.preview;
             self.awaiting_watch = Some(awaiting);
             self.start_watch(scope, preview);
@@ -250,11 +238,10 @@ impl Loop {
     fn record_success(&mut self, report: &PassReport, now: Time) {
         self.passes += 1;
         if let Some(error) = &self.last_error {
-            let failed = self.backoff.failures();
+            let failed = self.timetable.failed_passes();
             let server = self.daemon.calendar.server();
             tracing::info!(server, failed, error, "passes work again");
         }
-        self.backoff = Backoff::default();
         self.last_error = None;
         self.last_pass = Some(views::pass_summary(report));
         self.pass_problems.record(&report.problems);
@@ -266,16 +253,7 @@ impl Loop {
             steps = report.steps.len(),
             "pass ended"
         );
-        let repeat = std::mem::take(&mut self.repeat_pass);
-        self.next_pass_at = if report.more || repeat {
-            now
-        } else {
-            self.daemon
-                .config
-                .schedule
-                .poll
-                .next_after(self.last_pass_started, now)
-        };
+        self.timetable.record_pass_success(report.more, now);
     }
 
     fn record_failure(&mut self, error: PassError, now: Time) -> Result<(), Failure> {
@@ -300,13 +278,7 @@ impl Loop {
                 tracing::warn!(server, "{failure}; the next pass looks again");
             }
         }
-        let regular = self
-            .daemon
-            .config
-            .schedule
-            .poll
-            .next_after(self.last_pass_started, now);
-        self.next_pass_at = regular.max(now + self.backoff.record_failure());
+        self.timetable.record_pass_failure(now);
         Ok(())
     }
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::Loop;
 use crate::config::load::{LoadError, load};
 use crate::config::model::Config;
-use crate::daemon::backoff::Backoff;
 use crate::daemon::calendar;
 use crate::lookup::client::LookupClient;
 use crate::reconcile::context::Session;
@@ -62,14 +61,16 @@ impl Loop {
         if !is_same_calendar {
             self.stale_session = self.session.is_none();
             self.session = self.session.take().map(|_| Session::default());
-            self.backoff = Backoff::default();
+            self.timetable.forget_failures();
             self.daemon.calendar = calendar.calendar;
             self.daemon.key_fingerprint = calendar.key_fingerprint;
         }
         self.daemon.lookups = Arc::new(lookups);
         self.policy = Arc::new(loaded.config.policy.clone());
+        let now = (self.daemon.clock)();
+        self.timetable
+            .replace_schedule(loaded.config.schedule.clone(), now);
         self.daemon.config = loaded.config;
-        self.next_pass_at = (self.daemon.clock)();
         tracing::info!(path, policy = self.policy.hash, "configuration reloaded");
     }
 

@@ -36,7 +36,7 @@ impl Loop {
             last_error: self.last_error.clone(),
             problems: self.persistent_problems(),
             passes: self.passes,
-            next_pass: (!self.paused).then(|| views::format_time(self.next_pass_at)),
+            next_pass: (!self.paused).then(|| views::format_time(self.timetable.next_pass_at())),
             watch: self.watch_status(now),
             open_intents: 0,
             counts: AttentionCounts::default(),
@@ -70,14 +70,12 @@ impl Loop {
     }
 
     fn watch_status(&self, now: Time) -> WatchStatus {
-        let next = self
-            .watch_state
-            .next_watch(&self.daemon.config.schedule, now);
-        let not_before = |at: Time| self.watch_not_before.map_or(at, |until| at.max(until));
-        let unless_paused = |at: Time| (!self.paused).then(|| views::format_time(not_before(at)));
+        let next = self.timetable.next_watch(now);
+        let last = self.timetable.watch_state();
+        let unless_paused = |at: Time| (!self.paused).then(|| views::format_time(at));
         WatchStatus {
-            last_watch_at: self.watch_state.last_watch.map(views::format_time),
-            last_audit_at: self.watch_state.last_audit.map(views::format_time),
+            last_watch_at: last.last_watch.map(views::format_time),
+            last_audit_at: last.last_audit.map(views::format_time),
             last_summary: self.last_watch.clone(),
             last_error: self.watch_error.clone(),
             next_watch: unless_paused(next.watch),

@@ -1,4 +1,4 @@
-//! The daemon in its own process: the real loop, client, store and schedule, with a clock and ticks
+//! The daemon in its own process: the real loop, client, store and timetable, with a clock and wakes
 //! that the test controls. The test and the process exchange lines of words and numbers.
 
 use std::collections::BTreeMap;
@@ -13,8 +13,9 @@ use std::time::Duration;
 use maitred::daemon::calendar;
 use maitred::daemon::process::open_store;
 use maitred::daemon::run::{self, run};
+use maitred::daemon::timetable::{DueTimes, ScheduledJob};
 use maitred::daemon::wake::{WAKE_QUEUE_LENGTH, Wake};
-use maitred::domain::time::Time;
+use maitred::domain::time::{Span, Time};
 use maitred::lookup::client::LookupClient;
 use maitred::reconcile::context::{PassError, StopSignal};
 use maitred::reconcile::report::{PassReport, StepOutcome};
@@ -22,7 +23,7 @@ use maitred::reconcile::watch::WatchReport;
 use maitred::store::port::Store;
 use maitred::store::store_thread::StoreHandle;
 use tokio::runtime::Runtime;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::common::{ManualClock, parse_time};
 
@@ -76,9 +77,9 @@ impl DaemonProcess {
         daemon
     }
 
-    /// Sets the time and sends a tick: the pass or watch that is due runs to its end. Returns
-    /// `None` if it failed, which only a few may: an idle connection may be closed while it is
-    /// used.
+    /// Sets the time and wakes the loop, as the scheduler does: the pass or watch that is due runs to
+    /// its end. Returns `None` if it failed, which only a few may: an idle connection may be closed
+    /// while it is used.
     pub fn tick(&mut self, now: Time) -> Option<Measurements> {
         let answer = self.send_command(&format!("tick {}", now.to_rfc3339()));
         if answer.contains_key("failed") {
@@ -191,6 +192,8 @@ impl DaemonInChild {
             store: store.clone(),
             clock: clock.clock(),
             wakes: tells,
+            // The test says what comes when.
+            due_times: watch::channel(DueTimes::default()).0,
             stop: StopSignal::default(),
         };
         let runs = tokio::spawn(async move {
@@ -209,8 +212,13 @@ impl DaemonInChild {
 
     async fn tick(&mut self, now: Time) -> String {
         // Both clocks continue by themselves; this one must not fall behind.
-        self.clock.advance(now - self.clock.now());
-        self.wakes.send(Wake::Tick).await.unwrap();
+        let by = self.clock.now() - now;
+        self.clock.advance(-by);
+        let wake = match by > Span::minutes(1) {
+            true => Wake::ClockSetBack { by },
+            false => Wake::Due(ScheduledJob::Poll),
+        };
+        self.wakes.send(wake).await.unwrap();
         let end = tokio::time::timeout(PATIENCE, self.finished_wakes.recv()).await;
         let end = end.expect("something is due, and ends").unwrap();
         let text = match &end {
