@@ -79,7 +79,8 @@ impl Refusal {
 pub enum Command {
     /// Show what a pass would do now.
     Plan {},
-    /// Run a pass now, and a watch after it if `watch` is set, and wait for the report.
+    /// Run a pass now, and a watch after it if `watch` is set, and wait for the report. Like `Plan`,
+    /// the command waits for a running pass or watch to end first, and then has a pass of its own.
     Pass {
         #[serde(default)]
         watch: bool,

@@ -30,9 +30,9 @@ const LONGEST_PAUSE: Span = Span::hours(1);
 pub const ATTENTION_FAILURES: u32 = 5;
 
 /// The number of consecutive refusals after which an intent ends and the booking is left for a
-/// person. With the pauses between them the refusals take about a quarter of an hour, which is long
-/// enough for a permission to be corrected. An intent that stays open for days would keep time and
-/// credits from others.
+/// person. The pauses between them add up to seven and a half minutes (none after the first three,
+/// then 30 s, 1, 2 and 4 minutes): a key whose permissions are changed just then ends nothing. An
+/// intent that stays open for days would keep time and credits from others.
 const MAX_REFUSALS: usize = 8;
 
 /// The current state of one booking of an intent, in relation to its start and end.

@@ -13,7 +13,8 @@ use crate::daemon::commands::operator_log;
 use crate::daemon::commands::parse::refusal;
 use crate::daemon::wake::Wake;
 
-/// Most passes that operators may have waiting.
+/// Most passes that operators may have waiting. A pass takes seconds to minutes, so whoever comes
+/// later would wait longer than anybody looks at a terminal.
 const MAX_QUEUED_PASSES: usize = 16;
 
 impl Loop {
@@ -51,9 +52,14 @@ impl Loop {
         }
     }
 
+    /// Queues a pass for a client, and starts it if none is running. A running pass is never
+    /// reported as the client's own: it may have read the bookings before the client asked.
     fn queue_pass(&mut self, kind: PassKind, answer: oneshot::Sender<SocketResponse>) {
         if self.queued_passes.len() >= MAX_QUEUED_PASSES {
-            let text = format!("{MAX_QUEUED_PASSES} passes are waiting already; ask again later");
+            let text = format!(
+                "{MAX_QUEUED_PASSES} commands wait already, each for a pass of its own after the one \
+                 that is running; try again later"
+            );
             let _ = answer.send(SocketResponse::Err(refusal("busy", text)));
             return;
         }
