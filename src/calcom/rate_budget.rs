@@ -1,6 +1,8 @@
 //! The request budget of one key, as a pure state machine. It is driven by the server's rate-limit
 //! headers (`calcom/api.md` 8, `calcom/v1.md`), keeps a share of every limit free for other users
 //! of the key, and blocks all calls after a refusal. Without headers there is no limit.
+//! Hand-written, because crates for rate limits keep a limit of their own, and here the server
+//! states it with each answer.
 
 use std::collections::VecDeque;
 

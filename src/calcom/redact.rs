@@ -1,6 +1,8 @@
 //! Removes secrets and personal addresses from texts that come from outside: server messages,
 //! transport errors, targets of redirects. The key is found by its value, in every spelling in
 //! which it is known to come back, and must never survive, whatever surrounds it.
+//! Hand-written, because crates such as `secrecy` guard values of our own, and here the secret comes
+//! back within a text of somebody else.
 
 use std::fmt;
 

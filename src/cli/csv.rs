@@ -1,6 +1,8 @@
 //! The file that `credits import` reads: a header that names the columns, then a row for each
 //! grant. Every bad row is reported with its line and what to do about it, and then no row at all
 //! is returned.
+//! The crate `csv` reads the file. The messages are hand-written, because the crate's stop at the
+//! first error and name neither the column nor what to do.
 //!
 //! A row without a reference is given one that depends on the file's content alone, so that
 //! importing the same file twice counts once. The reference is `import:` and a hash over account,

@@ -1,10 +1,11 @@
 //! Reads a member's PIN, typed at a terminal without being shown, or from standard input. The PIN
 //! is never an argument, and leaves this process as a hash only.
 
-use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
-use std::process::{Command, Stdio};
+use std::io::{self, BufRead, BufReader, IsTerminal, Read};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
+use rustix::termios::{self, OptionalActions};
 use secrecy::{ExposeSecret, SecretString};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
@@ -57,70 +58,57 @@ fn prompt_twice() -> io::Result<Result<SecretString, Refusal>> {
     }
 }
 
+/// Asks at the terminal of the process. `rpassword` hides what is typed.
 fn prompt_once(prompt: &str) -> io::Result<SecretString> {
-    let mut err = io::stderr().lock();
-    let hidden = HiddenInput::start();
-    if hidden.is_none() {
-        err.write_all(b"(what you type will be seen) ")?;
+    let _restored_by_signals = TerminalRestorer::start();
+    let config = rpassword::ConfigBuilder::new()
+        .output_writer(io::stderr())
+        .build();
+    match rpassword::prompt_password_with_config(prompt, config) {
+        Ok(typed) => Ok(SecretString::from(typed)),
+        Err(error) => {
+            if error.kind() == io::ErrorKind::Interrupted {
+                // Ctrl-C: the signal ends the process meanwhile.
+                std::thread::sleep(Duration::from_secs(1));
+            }
+            Err(error)
+        }
     }
-    err.write_all(prompt.as_bytes())?;
-    err.flush()?;
-    let mut text = String::new();
-    let outcome = io::stdin().lock().take(MAX_LINE).read_line(&mut text);
-    let line = SecretString::from(text);
-    if hidden.is_some() {
-        err.write_all(b"\n")?;
-    }
-    outcome?;
-    Ok(SecretString::from(
-        line.expose_secret().trim_end_matches(['\r', '\n']),
-    ))
 }
 
-/// Hides what is typed at a terminal, until this value is dropped or a signal ends the process.
-struct HiddenInput {
+/// Restores the settings of the terminal when a signal ends the process, also with Ctrl-C. That is
+/// what `rpassword` leaves out: it restores them only when it returns.
+struct TerminalRestorer {
     signals: Handle,
     thread: Option<JoinHandle<()>>,
 }
 
-impl HiddenInput {
-    /// Returns `None` if the terminal does not accept the setting.
+impl TerminalRestorer {
+    /// Returns `None` if standard input has no settings.
     fn start() -> Option<Self> {
+        let settings = termios::tcgetattr(io::stdin()).ok()?;
         let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM]).ok()?;
         let handle = signals.handle();
         let thread = std::thread::spawn(move || {
             if let Some(signal) = signals.forever().next() {
-                stty("echo");
+                let _ = termios::tcsetattr(io::stdin(), OptionalActions::Now, &settings);
                 let _ = emulate_default_handler(signal);
             }
         });
-        let hidden = Self {
+        Some(Self {
             signals: handle,
             thread: Some(thread),
-        };
-        stty("-echo").then_some(hidden)
+        })
     }
 }
 
-impl Drop for HiddenInput {
+impl Drop for TerminalRestorer {
     fn drop(&mut self) {
-        stty("echo");
         self.signals.close();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
     }
-}
-
-/// Changes a setting of the terminal on standard input, and returns true if that succeeded.
-fn stty(setting: &str) -> bool {
-    let status = Command::new("stty")
-        .arg(setting)
-        .stdin(Stdio::inherit())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    status.is_ok_and(|status| status.success())
 }
 
 fn read_failure(error: io::Error) -> Refusal {

@@ -5,10 +5,11 @@
 use std::time::Duration;
 
 use chrono::{
-    DateTime, Days, Months, NaiveDate, NaiveTime, SecondsFormat, SubsecRound, TimeDelta, TimeZone,
-    Utc,
+    DateTime, Days, Months, NaiveDate, SecondsFormat, SubsecRound, TimeDelta, TimeZone, Utc,
 };
 use chrono_tz::Tz;
+
+use crate::domain::time::start_of_day;
 
 /// What a date or a duration means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,17 +114,6 @@ fn parse_date_or_instant(
         .and_then(format_rfc3339)
         .map(Some)
         .ok_or_else(too_far)
-}
-
-/// Returns the first instant of the day. Where the clock skips midnight, the day begins later.
-fn start_of_day(day: NaiveDate, zone: Tz) -> Option<DateTime<Utc>> {
-    let midnight = day.and_time(NaiveTime::MIN);
-    (0..=24 * 4).find_map(|quarters| {
-        let local = midnight.checked_add_signed(TimeDelta::minutes(15 * quarters))?;
-        zone.from_local_datetime(&local)
-            .earliest()
-            .map(|at| at.to_utc())
-    })
 }
 
 /// A duration in whole days and months. People mean days and months of the calendar, and not a

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use std::net::IpAddr;
 
-use chrono::{NaiveDate, NaiveTime, TimeZone as _};
+use chrono::NaiveDate;
 use chrono_tz::{TZ_VARIANTS, Tz};
 use humantime::format_duration;
 
@@ -16,7 +16,7 @@ use super::recurrence::{self, CronExpression, CronExpressionError, Recurrence};
 use super::secret_detection;
 use crate::domain::id::{MAX_NAME, domain_to_ascii};
 use crate::domain::name_distance;
-use crate::domain::time::{Span, Time};
+use crate::domain::time::{Span, Time, start_of_day};
 
 /// The longest name of a gate, a rule or a tier: names appear in lines of the log and in tables.
 const MAX_SHORT_NAME: usize = 64;
@@ -213,7 +213,7 @@ pub(super) fn read_instant(
     let text = item.text("2026-12-01", report)?;
     let day = NaiveDate::parse_from_str(text.trim(), "%Y-%m-%d");
     let at = match day {
-        Ok(day) => Some(first_instant(day, zone)),
+        Ok(day) => start_of_day(day, zone),
         Err(_) => text.trim().parse::<Time>().ok(),
     };
     if at.is_none() {
@@ -222,18 +222,6 @@ pub(super) fn read_instant(
         report.error(&item.path, problem, help);
     }
     at
-}
-
-/// Returns the first instant of the day. Where the clock skips midnight, the day begins later.
-fn first_instant(day: NaiveDate, zone: Tz) -> Time {
-    let start = day.and_time(NaiveTime::MIN);
-    // A gap is never longer than a day.
-    (0..=24)
-        .find_map(|hours| {
-            zone.from_local_datetime(&(start + Span::hours(hours)))
-                .earliest()
-        })
-        .map_or_else(|| start.and_utc(), |at| at.to_utc())
 }
 
 /// Reads the domain after the `@` of an address, in lower case.

@@ -2,9 +2,7 @@
 //! INFO reports what happened to bookings, credits and the process; e-mail addresses and names
 //! appear only at lower levels.
 
-use std::ffi::OsString;
-use std::io::IsTerminal;
-
+use anstream::{AutoStream, ColorChoice};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt;
@@ -48,19 +46,13 @@ pub fn start(format: LogFormat, level: &str) -> Result<(), LevelError> {
     // A second start in the same process (in tests) keeps the first configuration.
     let _ = match format {
         LogFormat::Plain => {
-            let is_terminal = std::io::stderr().is_terminal();
-            let colour = wants_colour(is_terminal, std::env::var_os("NO_COLOR"));
+            // For terminals, as NO_COLOR, CLICOLOR, CLICOLOR_FORCE and TERM say.
+            let colour = AutoStream::choice(&std::io::stderr()) != ColorChoice::Never;
             registry.with(layer.with_ansi(colour)).try_init()
         }
         LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init(),
     };
     Ok(())
-}
-
-/// Returns true for a terminal, unless the user turned colours off (<https://no-color.org>).
-fn wants_colour(is_terminal: bool, no_color: Option<OsString>) -> bool {
-    let refused = no_color.is_some_and(|value| !value.is_empty());
-    is_terminal && !refused
 }
 
 fn filter(text: &str) -> Result<EnvFilter, String> {
@@ -89,20 +81,6 @@ fn filter(text: &str) -> Result<EnvFilter, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn colours_are_for_terminals_where_no_color_is_not_set() {
-        let rows = [
-            (true, None, true),
-            (true, Some(""), true),
-            (true, Some("1"), false),
-            (false, None, false),
-        ];
-        for (is_terminal, no_color, expect) in rows {
-            let got = wants_colour(is_terminal, no_color.map(OsString::from));
-            assert_eq!(got, expect, "{is_terminal} {no_color:?}");
-        }
-    }
 
     #[test]
     fn a_word_that_is_no_level_is_refused_and_errors_are_always_logged() {

@@ -3,7 +3,10 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, SecondsFormat, SubsecRound, TimeDelta, Utc};
+use chrono::{
+    DateTime, NaiveDate, NaiveTime, SecondsFormat, SubsecRound, TimeDelta, TimeZone as _, Utc,
+};
+use chrono_tz::Tz;
 
 /// An instant.
 pub type Time = DateTime<Utc>;
@@ -36,6 +39,19 @@ pub fn clamp_to_four_digit_years(at: Time) -> Time {
     at.clamp(FIRST_FOUR_DIGIT_INSTANT, LAST_FOUR_DIGIT_INSTANT)
 }
 
+/// Returns the first instant of a day in a zone. Where the clock skips midnight, the day begins
+/// later. `None` if the calendar has no such instant.
+pub fn start_of_day(day: NaiveDate, zone: Tz) -> Option<Time> {
+    let midnight = day.and_time(NaiveTime::MIN);
+    // Clocks change in quarters of an hour, and a gap is never longer than a day.
+    (0..=24 * 4).find_map(|quarters| {
+        let local = midnight.checked_add_signed(Span::minutes(15 * quarters))?;
+        zone.from_local_datetime(&local)
+            .earliest()
+            .map(|at| at.to_utc())
+    })
+}
+
 /// Formats an instant within a text: UTC, to the second. The output for people converts it to the
 /// configured time zone.
 pub fn format_instant(at: Time) -> String {
@@ -50,6 +66,23 @@ pub fn overlaps(a: (Time, Time), b: (Time, Time)) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn days_begin_at_midnight_or_where_the_clock_first_shows_them() {
+        for (day, zone, start) in [
+            ("2026-12-01", Tz::UTC, "2026-12-01T00:00:00Z"),
+            ("2026-12-01", Tz::Europe__Berlin, "2026-11-30T23:00:00Z"),
+            // Midnight is skipped: the day begins at one.
+            ("2026-03-08", Tz::America__Havana, "2026-03-08T05:00:00Z"),
+            // Midnight is shown twice: the first counts.
+            ("2026-11-01", Tz::America__Havana, "2026-11-01T04:00:00Z"),
+            // The zone skipped the whole day.
+            ("2011-12-30", Tz::Pacific__Apia, "2011-12-30T10:00:00Z"),
+        ] {
+            let found = start_of_day(day.parse().unwrap(), zone);
+            assert_eq!(found, Some(start.parse().unwrap()), "{day} {zone}");
+        }
+    }
 
     #[test]
     fn years_have_four_digits() {

@@ -1,5 +1,7 @@
 //! The store's few operations on files and directories. Each is durable when it returns; an error
 //! names the file and the remedy.
+//! Hand-written, because crates for atomic files replace whole files only, and a log is appended to,
+//! cut and moved.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};

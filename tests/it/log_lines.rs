@@ -4,7 +4,7 @@
 
 use std::fs;
 
-use crate::binary_fixture::{BinaryFixture, Daemon, wait_until};
+use crate::binary_fixture::{BinaryFixture, Daemon, to_run_result, wait_until};
 use maitred::sandbox::call_log::Operation;
 use maitred::sandbox::faults::{Fault, FaultRule, FaultTimes, Stage};
 
@@ -175,4 +175,27 @@ fn instants_within_texts_are_shown_in_the_configured_zone() {
     assert!(refused.err.contains(" JST"), "{}", refused.err);
     let machine = house.run(&["review", "confirm", &uid, "--format", "json"]);
     assert!(machine.err.contains("Z; what comes"), "{}", machine.err);
+}
+
+#[test]
+fn a_log_that_is_no_terminal_has_colours_only_if_the_environment_says_so() {
+    let house = BinaryFixture::new("v2");
+    let rows: [(&[(&str, &str)], bool); 5] = [
+        (&[], false),
+        (&[("TERM", "xterm-256color")], false),
+        (&[("CLICOLOR_FORCE", "1")], true),
+        (&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], false),
+        (&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "")], true),
+    ];
+    for (variables, expect) in rows {
+        let mut command = house.command(&["run", "--once", "--log-level", "debug"]);
+        let ran = to_run_result(command.envs(variables.iter().copied()).output().unwrap());
+        assert!(ran.err.contains("DEBUG"), "{}", ran.all_output());
+        assert_eq!(
+            ran.err.contains("\u{1b}["),
+            expect,
+            "{variables:?}: {}",
+            ran.err
+        );
+    }
 }

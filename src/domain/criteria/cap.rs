@@ -1,9 +1,9 @@
 //! How many bookings a member may have.
 
-use chrono::{Datelike as _, Days, Months, NaiveDate, TimeZone as _};
+use chrono::{Datelike as _, Days, Months, NaiveDate};
 use chrono_tz::Tz;
 
-use crate::domain::time::{Span, Time};
+use crate::domain::time::{Time, start_of_day};
 
 /// The most caps that one gate, or the global policy, may have.
 pub const MAX_CAPS: usize = 50;
@@ -62,22 +62,13 @@ impl CapPeriod {
     /// starts `at`. `Open` has no end, nor has a period at the end of the calendar.
     pub fn bounds_around(self, at: Time, now: Time, zone: Tz) -> (Time, Option<Time>) {
         match self.days_around(at, zone) {
-            Some((first, after)) => (start_of_day(first, zone), Some(start_of_day(after, zone))),
+            Some((first, after)) => (
+                start_of_day(first, zone).unwrap_or(now),
+                start_of_day(after, zone),
+            ),
             None => (now, None),
         }
     }
-}
-
-/// Returns the first instant of a day. If the clock skips midnight, the day begins later.
-fn start_of_day(day: NaiveDate, zone: Tz) -> Time {
-    let start = day.and_time(chrono::NaiveTime::MIN);
-    // A gap is never longer than a day.
-    (0..=24)
-        .find_map(|hours| {
-            zone.from_local_datetime(&(start + Span::hours(hours)))
-                .earliest()
-        })
-        .map_or_else(|| start.and_utc(), |at| at.to_utc())
 }
 
 /// Finds the cap that counts for a member of this tier. Caps that name the tier replace those of
