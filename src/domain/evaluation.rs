@@ -124,6 +124,7 @@ impl<'a> EvaluationInput<'a> {
             .filter(|standing| standing.is_confirmed)
     }
 
+    /// Returns what the request costs.
     fn costs(&self) -> RequestCosts {
         let price = |booking: &&Booking| {
             let occurrences = self.bookings.len();

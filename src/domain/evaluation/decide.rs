@@ -11,12 +11,10 @@ use super::rules;
 use crate::domain::decision::{Decision, Reason, ReasonCode};
 use crate::domain::gate::OnUnanswered;
 use crate::domain::messages;
-use crate::domain::request::Charge;
 use crate::domain::rule::context::RuleContext;
 use crate::domain::time::Time;
 
-/// Decides by the first objection. Further objections that ask for the same decision are given as
-/// reasons, too.
+/// Decides from the objections, which are in order of precedence.
 pub(super) fn decide(
     input: &EvaluationInput<'_>,
     context: &RuleContext<'_>,
@@ -45,7 +43,7 @@ pub(super) fn decide(
 fn confirm(input: &EvaluationInput<'_>) -> ReasonedDecision {
     let (code, text) = match input.carried_charge {
         Some(charge) => {
-            let paid = messages::format_credits(Charge::credits(charge));
+            let paid = messages::format_credits(charge.credits());
             let text = format!("rescheduled; {paid} were paid before");
             (ReasonCode::ChargeCarried, text)
         }
@@ -54,6 +52,8 @@ fn confirm(input: &EvaluationInput<'_>) -> ReasonedDecision {
     ReasonedDecision::with_reason(Decision::Confirm, code, text)
 }
 
+/// Decides by the first objection. Further objections that ask for the same decision are given as
+/// reasons, too.
 fn decide_by(
     input: &EvaluationInput<'_>,
     first: &Objection,
