@@ -64,8 +64,8 @@ pub enum RuleSwitch {
     },
 }
 
-/// What a rule may read. The observation fills it, `evaluate` assumes some of it, and `policy
-/// replay` knows only a part: each of them says for every input how.
+/// What a rule may read. The observation fills it, `evaluate` assumes a part, and `policy
+/// replay` knows only some inputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RuleInput {
     /// The event type at Cal.com: its price and its seats.
