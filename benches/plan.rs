@@ -13,6 +13,7 @@ use maitred::domain::criteria::custom_rule::Rule;
 use maitred::domain::criteria::gate_criteria::Criteria;
 use maitred::domain::criteria::global_policy::GlobalPolicy;
 use maitred::domain::criteria::on_violation::OnViolation;
+use maitred::domain::expected::RecordVersions;
 use maitred::domain::gate::{DeclineLimit, Gate, OnUnanswered, PassLimits, Policy, RefuseWith};
 use maitred::domain::id::{
     AccountId, Address, BookingUid, EventTypeId, EventTypeKey, HostId, Reference,
@@ -222,6 +223,7 @@ fn snapshot() -> Snapshot {
         intents: Vec::new(),
         unresolved_bookings: BTreeMap::new(),
         carried_charges: BTreeMap::new(),
+        versions: RecordVersions::default(),
         moves: Default::default(),
         unclear_predecessors: Default::default(),
         counted_bookings: BTreeMap::new(),

@@ -17,7 +17,7 @@ use maitred::domain::request::{CallEnd, CallKind, CallNote, Request, RequestStat
 use maitred::domain::time::{Span, Time};
 use maitred::store::log_store::LogStore;
 use maitred::store::open::{CreateIfMissing, OpenedStore, open};
-use maitred::store::port::Store;
+use maitred::store::port::{Maintenance, Store};
 use tempfile::TempDir;
 
 /// The allocator of the binary: a plan makes and drops many small values.
@@ -250,7 +250,7 @@ fn open_clean(bencher: Bencher<'_, '_>, commits: usize) {
 #[divan::bench]
 fn open_intents(bencher: Bencher<'_, '_>) {
     let (_dir, store) = filled_store(100_000, 256);
-    bencher.bench_local(|| store.open_intents(250).expect("it reads").len());
+    bencher.bench_local(|| store.open_intents(None, 250).expect("it reads").len());
 }
 
 /// Reads one account out of many.

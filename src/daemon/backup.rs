@@ -16,7 +16,7 @@ use crate::domain::time::Clock;
 use crate::store::backup::{self, CopyError, LogCopy};
 use crate::store::lock::LockError;
 use crate::store::open::{CreateIfMissing, open};
-use crate::store::port::{Head, Store};
+use crate::store::port::{Head, Maintenance, Store};
 
 /// Copies the log of the store at `store` up to `head` into the directory `to`.
 ///

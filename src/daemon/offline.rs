@@ -27,7 +27,7 @@ use crate::reconcile::watch::{WatchReport, run_watch_with_report};
 use crate::store::memory::MemoryStore;
 use crate::store::open::{CreateIfMissing, open};
 use crate::store::open_report::OpenError;
-use crate::store::port::Store;
+use crate::store::port::{Maintenance, Store};
 use crate::store::read_only::read;
 use crate::store::store_thread::StoreHandle;
 
@@ -75,7 +75,7 @@ fn open_store_for(
     config: &Config,
     clock: &Clock,
     command: &Command,
-) -> Result<Box<dyn Store>, Failure> {
+) -> Result<Box<dyn Maintenance>, Failure> {
     let path = &config.store.path;
     if dispatch::may_write(command) {
         ownership::check_owner(path)?;
@@ -160,7 +160,7 @@ async fn run_passes(
 ) -> Result<RunOutcome, Failure> {
     let dry_run = mode.is_dry();
     let lookups = LookupClient::open(&config.lookups)?;
-    let store: Box<dyn Store> = if dry_run {
+    let store: Box<dyn Maintenance> = if dry_run {
         open_store_for(config, clock, &Command::Plan {})?
     } else {
         Box::new(open_store(&config.store.path, clock).await?)

@@ -23,6 +23,7 @@ use crate::reconcile::context::StopSignal;
 use crate::store::log_store::LogStore;
 use crate::store::open::{CreateIfMissing, open};
 use crate::store::open_report::{OpenNotice, Progress};
+use crate::store::port::Maintenance;
 use crate::store::store_thread::StoreHandle;
 
 /// How many commands of clients may wait for the loop.
@@ -144,7 +145,7 @@ pub fn log_progress(progress: Progress) {
     tracing::info!("rebuilding from the log: {percent} %");
 }
 
-async fn close_store(thread: std::thread::JoinHandle<Box<dyn crate::store::port::Store>>) {
+async fn close_store(thread: std::thread::JoinHandle<Box<dyn Maintenance>>) {
     let closed = tokio::task::spawn_blocking(move || thread.join().map(|mut store| store.close()));
     match closed.await {
         Ok(Ok(Ok(()))) => {}

@@ -8,6 +8,7 @@ pub mod criteria;
 pub mod decision;
 pub mod entry_reason;
 pub mod evaluation;
+pub mod expected;
 pub mod fact;
 pub mod gate;
 pub mod host_schedule;

@@ -22,6 +22,7 @@ use super::decision::{Credits, Decision, DecisionOutcome, ReasonCode};
 use super::evaluation::built_in_rule::RuleInput;
 use super::evaluation::rules::needs_input;
 use super::evaluation::{Evaluation, EvaluationInput, evaluate};
+use super::expected::Expected;
 use super::fact::Fact;
 use super::gate::{Gate, Policy};
 use super::host_schedule::HostSchedule;
@@ -57,6 +58,9 @@ pub struct Plan {
 pub struct Step {
     pub request: Arc<Request>,
     pub action: Action,
+    /// The stored records that the step rests on. Its facts are written only if none of them has
+    /// changed.
+    pub expected: Vec<Expected>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,13 +69,7 @@ pub enum Action {
     Note { write: bool },
     /// Write the facts, then send the call. The facts are the intent and its holds; for an intent
     /// that is already recorded, only holds for occurrences that joined.
-    Send {
-        facts: Vec<Fact>,
-        /// The account that the decision depends on, and its version (`None`: the account did not
-        /// exist).
-        expected_account: Option<(AccountId, Option<u64>)>,
-        call: PlannedCall,
-    },
+    Send { facts: Vec<Fact>, call: PlannedCall },
     /// Write the facts: what happened at Cal.com finished the intent.
     Settle {
         facts: Vec<Fact>,

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::account::Account;
 use super::booking::{Answer, Booking, EventType, TimestampedBooking};
+use super::expected::RecordVersions;
 use super::host_schedule::BuffersByEventType;
 use super::id::{AccountId, Address, BookingUid, EventTypeId, HostId, RequestId};
 use super::intent::BookingState;
@@ -37,6 +38,8 @@ pub struct Snapshot {
     pub accounts_by_address: HashMap<Address, AccountId>,
     /// Earlier decisions about the pending bookings, by the request that they were decided with.
     pub records: BTreeMap<RequestId, Request>,
+    /// The versions of `records` and of `carried_charges`.
+    pub versions: RecordVersions,
     /// Decisions that are recorded and not finished.
     pub intents: Vec<OpenIntent>,
     /// The charge that a pending booking would take over from its predecessor.
@@ -136,6 +139,8 @@ pub enum Series {
 #[derive(Debug, Clone, PartialEq)]
 pub struct OpenIntent {
     pub request: Request,
+    /// The version of the request's record.
+    pub version: Option<u64>,
     pub charges: Vec<Charge>,
     pub booking_states: BTreeMap<BookingUid, BookingState>,
     /// Pending occurrences of the series that the decision does not cover.

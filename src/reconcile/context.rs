@@ -110,6 +110,12 @@ pub enum PassError {
     Commit(#[source] CommitError),
 }
 
+impl From<CommitError> for PassError {
+    fn from(error: CommitError) -> Self {
+        Self::Commit(error)
+    }
+}
+
 impl From<CallError> for PassError {
     fn from(error: CallError) -> Self {
         match error {

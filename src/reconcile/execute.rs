@@ -3,6 +3,8 @@
 //! known. The executor decides nothing: what a booking *is* after a call goes through
 //! `domain::intent` like any reading.
 
+mod record_intents;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -10,18 +12,18 @@ use super::clock::clock_is_off;
 use super::context::{PassError, Ports};
 use super::report::{StepOutcome, StepReport};
 use super::send::in_flight::InFlightCall;
-use super::send::settle::commit_all_or_each;
 use super::send::{BatchResult, send_batch};
 use super::store_reads;
 use crate::domain::decision::Decision;
 use crate::domain::fact::Fact;
 use crate::domain::gate::PassLimits;
-use crate::domain::id::{AccountId, Address, RequestId};
+use crate::domain::id::AccountId;
 use crate::domain::ledger::Violation;
 use crate::domain::plan::{Action, Plan, Problem, Step};
-use crate::domain::request::{Charge, ChargeState, OperatorReview, Request};
+use crate::domain::request::Request;
 use crate::domain::time::{Span, Time};
-use crate::store::port::{CommitError, ExpectedVersion, Store};
+use crate::store::port::{CommitError, Store};
+use record_intents::record_intents;
 
 /// The maximum number of requests in one commit.
 pub const MAX_BATCH: usize = 256;
@@ -40,8 +42,8 @@ pub struct ExecutionReport {
 }
 
 impl ExecutionReport {
-    /// Records a step whose facts do not fit the stored state: a defect, or the sign of a change
-    /// from outside.
+    /// Records a step whose facts do not fit the stored records, although the records are as they
+    /// were read: a defect.
     fn record_violation(&mut self, request: Request, violation: &Violation) {
         self.problems.push(Problem {
             code: "misfit",
@@ -55,6 +57,17 @@ impl ExecutionReport {
             request,
             outcome: StepOutcome::Failed,
             why: Some(violation.to_string()),
+        });
+    }
+
+    /// Records a step that is left for the next pass, because something that it rests on was
+    /// changed meanwhile.
+    fn record_conflict(&mut self, request: Request) {
+        self.more = true;
+        self.steps.push(StepReport {
+            request,
+            outcome: StepOutcome::NothingToDo,
+            why: None,
         });
     }
 }
@@ -80,14 +93,10 @@ pub async fn execute(
     let mut without_call: Vec<StepWithoutCall> = Vec::new();
     for step in plan.steps {
         match step.action.clone() {
-            Action::Send {
-                facts,
-                expected_account: expected_version,
-                call,
-            } => prepared_calls.push(InFlightCall::new(
+            Action::Send { facts, call } => prepared_calls.push(InFlightCall::new(
                 Arc::unwrap_or_clone(step.request),
                 facts,
-                expected_version,
+                step.expected,
                 call,
             )),
             Action::Settle {
@@ -135,13 +144,18 @@ async fn write_unresolved_list(ports: &Ports<'_>, facts: Vec<Fact>) -> Result<()
     if facts.is_empty() {
         return Ok(());
     }
-    let at = (ports.clock)();
-    let fact_groups = facts.into_iter().map(|fact| vec![fact]).collect();
-    ports
-        .store
-        .with(move |store| commit_all_or_each(store, at, fact_groups))
-        .await
-        .map(|_| ())
+    let decide = move |store: &dyn Store| {
+        let facts =
+            store_reads::applicable_unresolved_facts(store, &facts).map_err(PassError::Store)?;
+        Ok((facts, ()))
+    };
+    match ports.store.transaction((ports.clock)(), decide).await {
+        Err(PassError::Commit(CommitError::Violation(why))) => {
+            tracing::warn!(%why, "the unresolved list is not changed: the next pass goes on");
+            Ok(())
+        }
+        result => result,
+    }
 }
 
 /// Writes the steps that need no call: requests that were finished meanwhile, and notes.
@@ -153,18 +167,32 @@ async fn write_steps_without_call(
     let mut steps = steps.into_iter().peekable();
     while steps.peek().is_some() {
         let batch: Vec<_> = steps.by_ref().take(MAX_BATCH).collect();
-        let facts: Vec<Fact> = batch
-            .iter()
-            .flat_map(|(_, facts, _)| facts.clone())
-            .collect();
+        let with_facts = batch.iter().filter(|(_, facts, _)| !facts.is_empty());
+        let (mut facts, mut expected) = (Vec::new(), Vec::new());
+        for (step, step_facts, _) in with_facts {
+            facts.extend(step_facts.iter().cloned());
+            expected.extend(step.expected.iter().cloned());
+        }
         if !facts.is_empty() {
-            let at = (ports.clock)();
-            let commit_result = ports
-                .store
-                .with(move |store| store.commit(at, facts, &[]))
-                .await;
-            match commit_result {
+            match ports.store.commit((ports.clock)(), facts, expected).await {
                 Ok(_) => {}
+                Err(CommitError::Conflict(changed)) => {
+                    tracing::info!(%changed, "changed meanwhile: the next pass decides again");
+                    let (affected, unaffected): (Vec<_>, Vec<_>) =
+                        batch.into_iter().partition(|(step, facts, _)| {
+                            let mut expected = step.expected.iter();
+                            !facts.is_empty() && expected.any(|one| one.is_same_record(&changed))
+                        });
+                    assert!(
+                        !affected.is_empty(),
+                        "a conflict names a record of the batch"
+                    );
+                    for (step, ..) in affected {
+                        execution.record_conflict(Arc::unwrap_or_clone(step.request));
+                    }
+                    Box::pin(write_steps_without_call(ports, unaffected, execution)).await?;
+                    continue;
+                }
                 Err(CommitError::Violation(violation)) if batch.len() == 1 => {
                     let (step, ..) = batch.into_iter().next().expect("there is one");
                     execution.record_violation(Arc::unwrap_or_clone(step.request), &violation);
@@ -204,7 +232,7 @@ async fn send_in_batches(
     prepared_calls: Vec<InFlightCall>,
     execution: &mut ExecutionReport,
 ) -> Result<(), PassError> {
-    let mut versions: BTreeMap<AccountId, Option<u64>> = BTreeMap::new();
+    let mut versions: BTreeMap<AccountId, u64> = BTreeMap::new();
     let mut prepared_calls = prepared_calls.into_iter().peekable();
     while prepared_calls.peek().is_some() {
         let is_stale = (ports.clock)() - planned_at > MAX_PLAN_AGE;
@@ -249,241 +277,6 @@ fn record_batch_result(
         Some(error) => Err(error),
         None => Ok(()),
     }
-}
-
-/// Records a batch: all its intents and holds in one commit. Leaves out steps whose account an
-/// operator changed meanwhile; the next pass decides them again.
-async fn record_intents(
-    ports: &Ports<'_>,
-    mut batch: Vec<InFlightCall>,
-    versions: &mut BTreeMap<AccountId, Option<u64>>,
-    execution: &mut ExecutionReport,
-) -> Result<Vec<InFlightCall>, PassError> {
-    loop {
-        let mut facts = Vec::new();
-        let mut expected: BTreeMap<AccountId, Option<u64>> = BTreeMap::new();
-        for prepared_call in &batch {
-            if prepared_call.facts.is_empty() {
-                continue;
-            }
-            facts.extend(prepared_call.facts.iter().cloned());
-            if let Some((account, version)) = &prepared_call.expected_version {
-                let version = versions.get(account).unwrap_or(version);
-                expected.insert(account.clone(), *version);
-            }
-        }
-        let new_decisions = batch
-            .iter()
-            .filter(|prepared_call| !prepared_call.facts.is_empty());
-        let reviews = new_decisions.map(|prepared_call| {
-            (
-                prepared_call.request.id.clone(),
-                prepared_call.request.review.clone(),
-            )
-        });
-        let reviews = reviews.collect();
-        let request_ids = batch.iter().map(|prepared_call| &prepared_call.request.id);
-        let commit_result = commit_intents(ports, facts, expected, reviews, request_ids).await?;
-        match commit_result {
-            Ok((recorded_requests, new_versions)) => {
-                versions.extend(new_versions);
-                let pairs = batch.into_iter().zip(recorded_requests);
-                return Ok(pairs
-                    .map(|(mut prepared_call, (request, charges, carried_charge))| {
-                        prepared_call.set_recorded_intent(request, charges, carried_charge);
-                        prepared_call
-                    })
-                    .collect());
-            }
-            Err(BatchRejection::Violation(violation)) if batch.len() == 1 => {
-                let prepared_call = batch.into_iter().next().expect("there is one");
-                execution.record_violation(prepared_call.request, &violation);
-                return Ok(Vec::new());
-            }
-            // A step that does not fit must not block the others, so each step is recorded
-            // individually.
-            Err(BatchRejection::Violation(_)) => {
-                let mut intents = Vec::new();
-                for prepared_call in batch {
-                    intents.extend(
-                        Box::pin(record_intents(
-                            ports,
-                            vec![prepared_call],
-                            versions,
-                            execution,
-                        ))
-                        .await?,
-                    );
-                }
-                return Ok(intents);
-            }
-            Err(BatchRejection::OperatorAnswered(id)) => {
-                let (answered_calls, remaining): (Vec<_>, Vec<_>) = batch
-                    .into_iter()
-                    .partition(|prepared_call| prepared_call.request.id == id);
-                tracing::info!(request = %id, "an operator has answered it meanwhile");
-                execution.more = true;
-                execution
-                    .steps
-                    .extend(answered_calls.into_iter().map(|prepared_call| StepReport {
-                        request: prepared_call.request,
-                        outcome: StepOutcome::NothingToDo,
-                        why: None,
-                    }));
-                batch = remaining;
-            }
-            Err(BatchRejection::AccountChanged(account)) => {
-                let uses_account = |prepared_call: &InFlightCall| {
-                    !prepared_call.facts.is_empty()
-                        && prepared_call
-                            .expected_version
-                            .as_ref()
-                            .is_some_and(|(id, _)| *id == account)
-                };
-                let (affected_calls, remaining): (Vec<_>, Vec<_>) =
-                    batch.into_iter().partition(uses_account);
-                assert!(
-                    !affected_calls.is_empty(),
-                    "a conflict names an account of the batch"
-                );
-                tracing::info!(
-                    requests = affected_calls.len(),
-                    "an account was changed meanwhile"
-                );
-                execution.more = true;
-                execution
-                    .steps
-                    .extend(affected_calls.into_iter().map(|prepared_call| StepReport {
-                        request: prepared_call.request,
-                        outcome: StepOutcome::NothingToDo,
-                        why: None,
-                    }));
-                batch = remaining;
-            }
-        }
-    }
-}
-
-type RecordedRequest = (
-    Request,
-    Vec<crate::domain::request::Charge>,
-    Option<crate::domain::request::Charge>,
-);
-type CommitIntentsResult =
-    Result<(Vec<RecordedRequest>, BTreeMap<AccountId, Option<u64>>), BatchRejection>;
-
-/// The reason why a batch was not written.
-enum BatchRejection {
-    /// An operator changed the account meanwhile.
-    AccountChanged(AccountId),
-    /// Meanwhile an operator reviewed the request, or ended the charge that the request takes over.
-    OperatorAnswered(RequestId),
-    /// A fact does not fit the stored state.
-    Violation(Violation),
-}
-
-/// Commits, then reads back the recorded requests and the accounts' new versions, in one visit to
-/// the store.
-async fn commit_intents(
-    ports: &Ports<'_>,
-    facts: Vec<Fact>,
-    expected: BTreeMap<AccountId, Option<u64>>,
-    reviews: Vec<(RequestId, Option<OperatorReview>)>,
-    requests: impl Iterator<Item = &RequestId>,
-) -> Result<CommitIntentsResult, PassError> {
-    let at = (ports.clock)();
-    let requests: Vec<RequestId> = requests.cloned().collect();
-    ports
-        .store
-        .with(move |store| {
-            let accounts: Vec<AccountId> = expected.keys().cloned().collect();
-            if let Some(account) = find_newly_resolved_account(store, &expected)? {
-                return Ok(Err(BatchRejection::AccountChanged(account)));
-            }
-            for (id, review) in reviews {
-                let stored_request = store.request(&id).map_err(PassError::Store)?;
-                if stored_request.and_then(|request| request.review) != review {
-                    return Ok(Err(BatchRejection::OperatorAnswered(id)));
-                }
-            }
-            let expected: Vec<ExpectedVersion> = expected
-                .into_iter()
-                .map(|(account, version)| ExpectedVersion { account, version })
-                .collect();
-            if let Some(id) = find_intent_without_open_predecessor(store, &facts)? {
-                return Ok(Err(BatchRejection::OperatorAnswered(id)));
-            }
-            if !facts.is_empty() {
-                match store.commit(at, facts, &expected) {
-                    Ok(_) => {}
-                    Err(CommitError::Conflict(account)) => {
-                        return Ok(Err(BatchRejection::AccountChanged(account)));
-                    }
-                    Err(CommitError::Violation(violation)) => {
-                        return Ok(Err(BatchRejection::Violation(violation)));
-                    }
-                    Err(error) => return Err(PassError::Commit(error)),
-                }
-            }
-            let mut recorded_requests = Vec::new();
-            for id in &requests {
-                let request = store.request(id).map_err(PassError::Store)?;
-                let request = request.expect("an intent that was committed can be read");
-                let (charges, carried_charge) =
-                    store_reads::read_holds(store, &request).map_err(PassError::Store)?;
-                recorded_requests.push((request, charges, carried_charge));
-            }
-            let mut versions = BTreeMap::new();
-            for id in accounts {
-                let account = store.account(&id).map_err(PassError::Store)?;
-                versions.insert(id, account.map(|account| account.version));
-            }
-            Ok(Ok((recorded_requests, versions)))
-        })
-        .await
-}
-
-/// Finds a new intent whose predecessor's charge was ended after the plan read the charge. The next
-/// pass decides that request again.
-fn find_intent_without_open_predecessor(
-    store: &dyn Store,
-    facts: &[Fact],
-) -> Result<Option<RequestId>, PassError> {
-    for fact in facts {
-        let Fact::RequestDecided { request } = fact else {
-            continue;
-        };
-        let Some(from) = &request.predecessor else {
-            continue;
-        };
-        let charge = store.charge(from).map_err(PassError::Store)?;
-        let is_open =
-            |charge: Charge| charge.state == ChargeState::Open && charge.taken_over_by.is_none();
-        if !charge.is_some_and(is_open) {
-            return Ok(Some(request.id.clone()));
-        }
-    }
-    Ok(None)
-}
-
-/// Finds an address that led to no account when the plan resolved it, but leads to one now. A new
-/// alias changes no version that the store could compare.
-fn find_newly_resolved_account(
-    store: &dyn Store,
-    expected: &BTreeMap<AccountId, Option<u64>>,
-) -> Result<Option<AccountId>, PassError> {
-    for (name, version) in expected {
-        if version.is_some() {
-            continue;
-        }
-        let Ok(address) = Address::parse(name.as_str()) else {
-            continue;
-        };
-        if store.resolve(&address).map_err(PassError::Store)?.is_some() {
-            return Ok(Some(name.clone()));
-        }
-    }
-    Ok(None)
 }
 
 /// Logs a request that was noted for the first time, or for another reason than before.

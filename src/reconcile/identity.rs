@@ -7,7 +7,6 @@ use super::clock::clock_is_off;
 use super::context::{PassError, Ports, Session};
 use crate::domain::fact::Fact;
 use crate::domain::ledger_state::{Identity, LedgerFact, LedgerState};
-use crate::store::port::{Store, StoreError};
 
 /// The reason that the ledger records with the account that it belongs to.
 const FIRST_PASS_REASON: &str = "recorded by the first pass";
@@ -30,35 +29,32 @@ pub(super) async fn identify(
     let dry_run = ports.store.is_scratch();
     // The first commit of a ledger says since when the ledger exists, so its time must be right.
     let clock_off = clock_is_off(ports);
-    ports
+    let ledger = actual.to_string();
+    let (state, is_new) = ports
         .store
-        .with(move |store| {
+        .transaction(at, move |store| {
             let state = store.ledger_state().map_err(PassError::Store)?;
             match state.identity.clone() {
-                Some(ledger) if ledger == actual => Ok(state),
-                Some(ledger) => Err(PassError::ForeignLedger(Box::new((ledger, actual)))),
-                None if clock_off => Ok(state),
+                Some(ledger) if ledger == actual => Ok((Vec::new(), (state, false))),
+                Some(ledger) => Err(PassError::ForeignLedger(Box::new((ledger, actual.clone())))),
+                None if clock_off => Ok((Vec::new(), (state, false))),
                 // A dry run writes this fact to its scratch store, which is dropped.
                 None => {
                     let fact = LedgerFact::Identified {
                         identity: actual.clone(),
                         reason: FIRST_PASS_REASON.to_owned(),
                     };
-                    let commit_result = store.commit(at, vec![Fact::Ledger(fact)], &[]);
-                    commit_result.map_err(PassError::Commit)?;
-                    if !dry_run {
-                        tracing::warn!(
-                            "the ledger named no account; it belongs to {actual} from now on"
-                        );
-                    }
-                    read_ledger_state(store)
+                    Ok((vec![Fact::Ledger(fact)], (state, true)))
                 }
             }
         })
-        .await
-}
-
-fn read_ledger_state(store: &dyn Store) -> Result<LedgerState, PassError> {
-    let state: Result<LedgerState, StoreError> = store.ledger_state();
+        .await?;
+    if !is_new {
+        return Ok(state);
+    }
+    if !dry_run {
+        tracing::warn!("the ledger named no account; it belongs to {ledger} from now on");
+    }
+    let state = ports.store.read(|store| store.ledger_state()).await;
     state.map_err(PassError::Store)
 }

@@ -24,11 +24,12 @@ use super::usage_history;
 use crate::calcom::port::CurrentUser;
 use crate::domain::booking::{Booking, BookingStatus};
 use crate::domain::decision::Decision;
+use crate::domain::expected::RecordVersions;
 use crate::domain::gate::{Gate, Policy};
 use crate::domain::host_schedule::BuffersByEventType;
 use crate::domain::id::{Address, BookingUid, EventTypeId, HostId, RequestId};
 use crate::domain::plan::{Action, Plan, Problem, plan};
-use crate::domain::request::RequestState;
+use crate::domain::request::{ChargeState, RequestState};
 use crate::domain::request_grouping::{RequestGroup, group_requests};
 use crate::domain::snapshot::{Series, Snapshot};
 use crate::domain::time::{Span, Time};
@@ -66,7 +67,7 @@ pub async fn observe(
     session: &mut Session,
 ) -> Result<Observation, PassError> {
     let me = session.me(ports).await?.id;
-    let ledger = ports.store.with(|store| store.ledger_state()).await;
+    let ledger = ports.store.read(|store| store.ledger_state()).await;
     let restore_open = ledger.map_err(PassError::Store)?.restored_at.is_some();
     let mut problems = Vec::new();
     let mut submitted_pins = SubmittedPins::default();
@@ -111,6 +112,10 @@ pub async fn observe(
         accounts: HashMap::default(),
         accounts_by_address: HashMap::default(),
         records: decisions.records,
+        versions: RecordVersions {
+            requests: decisions.versions,
+            charges: BTreeMap::new(),
+        },
         carried_charges: BTreeMap::new(),
         moves: BTreeMap::new(),
         unclear_predecessors: BTreeSet::new(),
@@ -199,7 +204,7 @@ async fn read_unresolved_items(
     let intent_bookings = intent_bookings.map(|booking| booking.uid.clone());
     let pending = pending_bookings(snapshot).map(|booking| booking.uid.clone());
     let booking_uids: BTreeSet<BookingUid> = intent_bookings.chain(pending).collect();
-    let read = ports.store.with(move |store| {
+    let read = ports.store.read(move |store| {
         let mut items_by_booking = BTreeMap::new();
         for uid in booking_uids {
             let items = store.unresolved_items_of(&uid)?;
@@ -219,7 +224,7 @@ pub(super) async fn count_recent_declines(
 ) -> Result<usize, PassError> {
     let limit = policy.limits.declines;
     let now = (ports.clock)();
-    let declines = ports.store.with(move |store| {
+    let declines = ports.store.read(move |store| {
         let until = now + Span::milliseconds(1);
         store.decline_times(now - limit.per, until, limit.at_most)
     });
@@ -242,7 +247,7 @@ async fn load_accounts(
     snapshot.event_types = session.event_types(ports, event_type_ids, problems).await?;
     let loaded_accounts = ports
         .store
-        .with(move |store| store_reads::read_accounts(store, &query))
+        .read(move |store| store_reads::read_accounts(store, &query))
         .await;
     let loaded_accounts = loaded_accounts.map_err(PassError::Store)?;
     snapshot.accounts = loaded_accounts.accounts;
@@ -289,6 +294,44 @@ async fn load_accounts(
             PredecessorCharge::NoCharge | PredecessorCharge::Closed(_) => {}
         }
     }
+    load_carried_versions(ports, snapshot).await
+}
+
+/// Reads the carried charges again, with their versions. A charge that was closed meanwhile is not
+/// taken over in this pass, and its successor is not decided.
+async fn load_carried_versions(
+    ports: &Ports<'_>,
+    snapshot: &mut Snapshot,
+) -> Result<(), PassError> {
+    let carried = snapshot.carried_charges.iter();
+    let carried: Vec<(BookingUid, BookingUid)> = carried
+        .map(|(booking, charge)| (booking.clone(), charge.booking.uid.clone()))
+        .collect();
+    if carried.is_empty() {
+        return Ok(());
+    }
+    let read = ports.store.read(move |store| {
+        let mut charges = Vec::new();
+        for (booking, from) in carried {
+            let charge = store.charge(&from)?;
+            let charge = charge.filter(|charge| charge.state == ChargeState::Open);
+            charges.push((booking, charge, store.charge_version(&from)?));
+        }
+        Ok(charges)
+    });
+    for (booking, charge, version) in read.await.map_err(PassError::Store)? {
+        match (charge, version) {
+            (Some(charge), Some(version)) => {
+                let from = charge.booking.uid.clone();
+                snapshot.versions.charges.insert(from, version);
+                snapshot.carried_charges.insert(booking, charge);
+            }
+            (_, None) | (None, _) => {
+                snapshot.carried_charges.remove(&booking);
+                snapshot.unclear_predecessors.insert(booking);
+            }
+        }
+    }
     Ok(())
 }
 
@@ -305,7 +348,7 @@ async fn load_usage_history(
         usage_history::build_usage_query(policy, snapshot, gated_bookings(policy, snapshot));
     let history = ports
         .store
-        .with(move |store| usage_history::read_usage_history(store, &query))
+        .read(move |store| usage_history::read_usage_history(store, &query))
         .await;
     let history = history.map_err(PassError::Store)?;
     snapshot.counted_bookings = history.counted_bookings;

@@ -69,7 +69,7 @@ pub async fn run_pass_with_report(
     let mut run_result = run_phases(ports, policy, session, &mut report).await;
     match ports
         .store
-        .with(|store| UnresolvedReport::read(store))
+        .read(|store| UnresolvedReport::read(store))
         .await
     {
         Ok(unresolved) => report.unresolved = unresolved,

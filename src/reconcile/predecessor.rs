@@ -88,7 +88,7 @@ impl Session {
             let charge_uid = uid.clone();
             let stored_charge = ports
                 .store
-                .with(move |store| store.charge(&charge_uid))
+                .read(move |store| store.charge(&charge_uid))
                 .await;
             if let Some(charge) = stored_charge.map_err(PassError::Store)?
                 && charge.state != ChargeState::Void

@@ -92,7 +92,7 @@ pub async fn send_batch(
     ports: &Ports<'_>,
     limits: &PassLimits,
     batch: Vec<InFlightCall>,
-    versions: &mut BTreeMap<AccountId, Option<u64>>,
+    versions: &mut BTreeMap<AccountId, u64>,
 ) -> BatchResult {
     let mut driver = Driver {
         ports: *ports,
@@ -133,10 +133,7 @@ struct Driver<'a> {
 type Tasks<'a> = FuturesUnordered<BoxFuture<'a, TaskResult>>;
 
 impl<'a> Driver<'a> {
-    async fn run(
-        &mut self,
-        versions: &mut BTreeMap<AccountId, Option<u64>>,
-    ) -> Result<(), PassError> {
+    async fn run(&mut self, versions: &mut BTreeMap<AccountId, u64>) -> Result<(), PassError> {
         let mut tasks = Tasks::new();
         let mut last_settled = (self.ports.clock)();
         loop {

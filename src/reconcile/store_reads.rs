@@ -6,24 +6,28 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::account::Account;
 use crate::domain::booking::{Booking, BookingStatus};
+use crate::domain::fact::Fact;
 use crate::domain::gate::PassLimits;
 use crate::domain::id::{AccountId, Address, BookingUid, RequestId};
 use crate::domain::intent::{self, BookingState};
 use crate::domain::request::{Charge, ChargeState, Request, RequestState};
 use crate::domain::snapshot::OpenIntent;
 use crate::domain::time::Time;
+use crate::domain::unresolved::UnresolvedBooking;
 use crate::store::port::{Store, StoreError};
 
 /// Earlier decisions about bookings.
 #[derive(Debug, Default)]
 pub struct StoredDecisions {
     pub records: BTreeMap<RequestId, Request>,
+    pub versions: BTreeMap<RequestId, u64>,
     pub ledger_is_empty: bool,
 }
 
 impl StoredDecisions {
     pub fn extend(&mut self, other: Self) {
         self.records.extend(other.records);
+        self.versions.extend(other.versions);
         self.ledger_is_empty = other.ledger_is_empty;
     }
 }
@@ -48,7 +52,7 @@ pub struct LoadedAccounts {
 /// belong to, of the request under the booking's own uid (an occurrence that was listed late has
 /// such a request), and of the request that the booking was decided with.
 pub fn read_decisions(
-    store: &mut dyn Store,
+    store: &dyn Store,
     bookings: &[(RequestId, BookingUid)],
 ) -> Result<StoredDecisions, StoreError> {
     let mut records = BTreeMap::new();
@@ -66,8 +70,17 @@ pub fn read_decisions(
             records.insert(id, record);
         }
     }
+    let mut versions = BTreeMap::new();
+    for id in records.keys() {
+        versions.extend(
+            store
+                .request_version(id)?
+                .map(|version| (id.clone(), version)),
+        );
+    }
     Ok(StoredDecisions {
         records,
+        versions,
         ledger_is_empty: store.is_empty()?,
     })
 }
@@ -75,19 +88,20 @@ pub fn read_decisions(
 /// Reads the open intents with their holds, and when a call that may still be running was sent. The
 /// states of their bookings are not known yet.
 pub fn read_open_intents(
-    store: &mut dyn Store,
+    store: &dyn Store,
     limit: usize,
     limits: &PassLimits,
     now: Time,
 ) -> Result<Vec<(OpenIntent, Option<Time>)>, StoreError> {
     let mut open_intents = Vec::new();
-    for request in store.open_intents(limit)? {
+    for request in store.open_intents(None, limit)? {
         let (charges, carried_charge) = read_holds(store, &request)?;
         let unanswered_since =
             intent::unanswered_call_sent_at(&request, store.sent_mark(&request.id), limits);
         let running_until = intent::running_until(unanswered_since, limits, now);
         let intent = OpenIntent {
             read_at: request.decided_at,
+            version: store.request_version(&request.id)?,
             request,
             charges,
             booking_states: BTreeMap::new(),
@@ -102,7 +116,7 @@ pub fn read_open_intents(
 
 /// Reads the holds of a request, and the charge that the request takes over.
 pub fn read_holds(
-    store: &mut dyn Store,
+    store: &dyn Store,
     request: &Request,
 ) -> Result<(Vec<Charge>, Option<Charge>), StoreError> {
     let mut charges = Vec::new();
@@ -136,7 +150,7 @@ pub fn record_series_states(intent: &mut OpenIntent, occurrences: Vec<Booking>) 
 
 /// Returns those of the bookings that are part of a settled decision.
 pub fn filter_settled(
-    store: &mut dyn Store,
+    store: &dyn Store,
     bookings: &[BookingUid],
 ) -> Result<BTreeSet<BookingUid>, StoreError> {
     let mut settled_bookings = BTreeSet::new();
@@ -175,7 +189,7 @@ pub fn build_account_query<'a>(
 
 /// Reads the accounts and charges of the query.
 pub fn read_accounts(
-    store: &mut dyn Store,
+    store: &dyn Store,
     query: &AccountQuery,
 ) -> Result<LoadedAccounts, StoreError> {
     let mut loaded_accounts = LoadedAccounts::default();
@@ -209,4 +223,32 @@ pub fn read_accounts(
 pub fn find_request(store: &dyn Store, uid: &BookingUid) -> Result<Option<Request>, StoreError> {
     let id = store.request_of(uid)?;
     store.request(&id.unwrap_or_else(|| RequestId::from(uid)))
+}
+
+/// Returns those of these changes to the unresolved list that still apply: an item that an operator
+/// has resolved meanwhile stays resolved, and an item that has left the list is not resolved again.
+pub fn applicable_unresolved_facts(
+    store: &dyn Store,
+    facts: &[Fact],
+) -> Result<Vec<Fact>, StoreError> {
+    let mut applicable = Vec::new();
+    for fact in facts {
+        let applies = match fact {
+            Fact::UnresolvedListed { booking, code, .. } => {
+                let items = store.unresolved_items_of(&booking.uid)?;
+                let mut items = items.iter().filter(|item| item.code == *code);
+                !items.any(UnresolvedBooking::is_resolved_by_operator)
+            }
+            Fact::UnresolvedResolved { booking, code, .. } => {
+                let items = store.unresolved_items_of(booking)?;
+                let mut items = items.iter().filter(|item| item.code == *code);
+                items.any(|item| item.is_open() || item.is_resolved_by_operator())
+            }
+            _ => true,
+        };
+        if applies {
+            applicable.push(fact.clone());
+        }
+    }
+    Ok(applicable)
 }

@@ -225,7 +225,7 @@ pub async fn run_watch_with_report(
     let mut run_result = run_phases(ports, policy, session, scope, &mut report).await;
     match ports
         .store
-        .with(|store| UnresolvedReport::read(store))
+        .read(|store| UnresolvedReport::read(store))
         .await
     {
         Ok(unresolved) => report.unresolved = unresolved,

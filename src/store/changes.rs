@@ -80,6 +80,16 @@ pub struct Changes {
     pub ledger: Option<LedgerState>,
 }
 
+impl Changes {
+    /// Returns the accounts with their new versions.
+    pub fn account_versions(&self) -> Vec<(AccountId, u64)> {
+        let accounts = self.accounts.iter().map(|versioned| &versioned.record);
+        accounts
+            .map(|account| (account.id.clone(), account.version))
+            .collect()
+    }
+}
+
 impl RequestChange {
     pub fn id(&self) -> &RequestId {
         &self.versioned.record.id

@@ -29,7 +29,7 @@ impl From<DiskError> for StoreError {
     fn from(error: DiskError) -> Self {
         Self {
             text: error.to_string(),
-            source: Some(error.source),
+            source: Some(Box::new(error.source)),
         }
     }
 }

@@ -7,30 +7,31 @@
 
 use std::path::{Path, PathBuf};
 
+use super::changes::Changes;
 use super::clean_shutdown_marker::{self, AppliedCommit, Marker};
-use super::codec::fact;
-use super::commit_preparation::prepare_facts;
+use super::commit_preparation::{check_expected, check_facts, prepare_facts, to_commit_error};
 use super::lock::Lock;
 use super::log::append::{AppendError, Appender};
 use super::port::{
-    CommitError, ExpectedVersion, Head, HistorySubject, LogVerification, LoggedFact, Store,
-    StoreError,
+    CommitError, CommitSource, Committed, Head, HistorySubject, LogVerification, LoggedFact,
+    Maintenance, Store, StoreError,
 };
 use super::queries;
+use super::record_source::RecordSource;
 use super::sent_marks::SentMarks;
-use super::sled::keys::{self, Tree};
-use super::sled::projection::{Projection, to_store_error};
+use super::sled::projection::Projection;
 use super::sled::rows;
-use super::write_set::{RecordSource, WriteSet};
+use super::store_error::to_store_error;
+use super::write_set::WriteSet;
 use crate::domain::account::Account;
-use crate::domain::fact::{Commit, Fact, MAX_FACTS};
+use crate::domain::expected::Expected;
+use crate::domain::fact::{Commit, Fact};
 use crate::domain::grant::GrantRecord;
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
-use crate::domain::ledger::ApplyError;
 use crate::domain::ledger_state::LedgerState;
 use crate::domain::request::{Charge, Request};
 use crate::domain::time::{Time, truncate_to_millis};
-use crate::domain::unresolved::{UnresolvedBooking, UnresolvedRank};
+use crate::domain::unresolved::UnresolvedBooking;
 
 /// The log's folder in the store's directory.
 pub const LOG: &str = "log";
@@ -82,14 +83,6 @@ impl LogStore {
         self.applied
     }
 
-    /// Returns the rows that the commit changes, if its facts fit the records.
-    fn rows_for_commit(&self, commit: &Commit) -> Result<Vec<rows::ProjectionRow>, CommitError> {
-        let projection = self.projection().map_err(CommitError::Failed)?;
-        let mut write_set = WriteSet::new(projection);
-        write_set.apply(commit).map_err(commit_error_from_apply)?;
-        Ok(rows::into_rows(write_set.into_changes()).collect())
-    }
-
     /// Writes the rows of a durable commit to the projection. A failure puts the projection in
     /// doubt.
     fn apply_to_projection(&self, mut rows: Vec<rows::ProjectionRow>) -> Result<(), StoreError> {
@@ -104,16 +97,16 @@ impl Store for LogStore {
         &mut self,
         at: Time,
         facts: Vec<Fact>,
-        expected: &[ExpectedVersion],
-    ) -> Result<Head, CommitError> {
+        expected: &[Expected],
+    ) -> Result<Committed, CommitError> {
         if self.log.is_broken() {
             return Err(CommitError::Failed(to_store_error(&AppendError::Broken)));
         }
-        check_expected(self.projection().map_err(CommitError::Failed)?, expected)?;
-        if facts.is_empty() {
-            return Ok(self.head());
-        }
         let projection = self.projection().map_err(CommitError::Failed)?;
+        check_expected(projection, self.applied.seq, expected)?;
+        if facts.is_empty() {
+            return Ok(Committed::nothing(self.head()));
+        }
         let facts = prepare_facts(projection, truncate_to_millis(at), facts)?;
         let (text, facts) = check_facts(&facts)?;
         let commit = Commit {
@@ -121,7 +114,9 @@ impl Store for LogStore {
             at: truncate_to_millis(at),
             facts,
         };
-        let rows = self.rows_for_commit(&commit)?;
+        let changes = changes_of_commit(projection, &commit)?;
+        let accounts = changes.account_versions();
+        let rows = rows::into_rows(changes).collect();
         let appended = self
             .log
             .append(commit.at, &text)
@@ -136,7 +131,8 @@ impl Store for LogStore {
         if let Err(error) = self.apply_to_projection(rows) {
             tracing::error!(seq = commit.seq, %error, "the commit is in the log, but the projection must be rebuilt");
         }
-        Ok(self.head())
+        let head = self.head();
+        Ok(Committed { head, accounts })
     }
 
     fn mark_sent(&mut self, request: &RequestId, at: Option<Time>) -> Result<(), StoreError> {
@@ -170,17 +166,11 @@ impl Store for LogStore {
         after: Option<&AccountId>,
         limit: usize,
     ) -> Result<Vec<Account>, StoreError> {
-        let after = after.map(|id| id.as_str().as_bytes());
-        let mut accounts = Vec::new();
-        for key in self.projection()?.keys(Tree::Accounts, after, limit)? {
-            let id = parse_key_name(&key, AccountId::parse)?;
-            accounts.extend(self.account(&id)?);
-        }
-        Ok(accounts)
+        self.projection()?.accounts(after, limit)
     }
 
     fn is_empty(&self) -> Result<bool, StoreError> {
-        Ok(self.projection()?.keys(Tree::Accounts, None, 1)?.is_empty())
+        self.projection()?.has_no_account()
     }
 
     fn ledger_state(&self) -> Result<LedgerState, StoreError> {
@@ -192,22 +182,25 @@ impl Store for LogStore {
     }
 
     fn request(&self, id: &RequestId) -> Result<Option<Request>, StoreError> {
-        Ok(self
-            .projection()?
-            .request(id)?
-            .map(|versioned| versioned.record))
+        let request = self.projection()?.request(id)?;
+        Ok(request.map(|versioned| versioned.record))
+    }
+
+    fn request_version(&self, id: &RequestId) -> Result<Option<u64>, StoreError> {
+        let request = self.projection()?.request(id)?;
+        Ok(request.and_then(|versioned| versioned.version()))
     }
 
     fn request_of(&self, booking: &BookingUid) -> Result<Option<RequestId>, StoreError> {
         queries::request_of(self.projection()?, booking)
     }
 
-    fn open_intents(&self, limit: usize) -> Result<Vec<Request>, StoreError> {
-        let projection = self.projection()?;
-        let ids = open_intent_ids(projection, limit)?;
-        ids.iter()
-            .map(|id| queries::indexed_request(projection, id))
-            .collect()
+    fn open_intents(
+        &self,
+        after: Option<&(Time, RequestId)>,
+        limit: usize,
+    ) -> Result<Vec<Request>, StoreError> {
+        self.projection()?.open_intents(after, limit)
     }
 
     fn open_notes(
@@ -215,14 +208,7 @@ impl Store for LogStore {
         after: Option<&(Time, RequestId)>,
         limit: usize,
     ) -> Result<Vec<Request>, StoreError> {
-        let projection = self.projection()?;
-        let after = after.map(|(end, id)| keys::time_key(*end, id.as_str()));
-        let keys = projection.keys(Tree::NotedRequests, after.as_deref(), limit)?;
-        let ids = keys
-            .iter()
-            .map(|key| parse_key_name(keys::time_key_name(key), RequestId::parse));
-        ids.map(|id| queries::indexed_request(projection, &id?))
-            .collect()
+        self.projection()?.open_notes(after, limit)
     }
 
     fn decline_times(
@@ -231,28 +217,11 @@ impl Store for LogStore {
         until: Time,
         limit: usize,
     ) -> Result<Vec<Time>, StoreError> {
-        if since >= until {
-            return Ok(Vec::new());
-        }
-        let span = keys::time_key_range(since, until);
-        let keys = self
-            .projection()?
-            .last_keys(Tree::DeclinedRequests, span, limit)?;
-        Ok(keys
-            .iter()
-            .filter_map(|key| keys::decode_time(key))
-            .collect())
+        self.projection()?.decline_times(since, until, limit)
     }
 
     fn wrong_pin_requests(&self, since: Time, limit: usize) -> Result<Vec<Request>, StoreError> {
-        let projection = self.projection()?;
-        let span = keys::time_key_range(since, Time::MAX_UTC);
-        let keys = projection.last_keys(Tree::WrongPins, span, limit)?;
-        let ids = keys
-            .iter()
-            .map(|key| parse_key_name(keys::time_key_name(key), RequestId::parse));
-        ids.map(|id| queries::indexed_request(projection, &id?))
-            .collect()
+        self.projection()?.wrong_pin_requests(since, limit)
     }
 
     fn requests_of_booker(
@@ -261,14 +230,7 @@ impl Store for LogStore {
         since: Time,
         limit: usize,
     ) -> Result<Vec<Request>, StoreError> {
-        let projection = self.projection()?;
-        let span = keys::owner_key_range_since(booker.as_str(), since);
-        let keys = projection.last_keys(Tree::RequestsByBooker, span, limit)?;
-        let ids = keys
-            .iter()
-            .map(|key| parse_key_name(keys::owner_key_name(key), RequestId::parse));
-        ids.map(|id| queries::indexed_request(projection, &id?))
-            .collect()
+        self.projection()?.requests_of_booker(booker, since, limit)
     }
 
     fn decided_requests(
@@ -281,10 +243,13 @@ impl Store for LogStore {
     }
 
     fn charge(&self, booking: &BookingUid) -> Result<Option<Charge>, StoreError> {
-        Ok(self
-            .projection()?
-            .charge(booking)?
-            .map(|versioned| versioned.record))
+        let charge = self.projection()?.charge(booking)?;
+        Ok(charge.map(|versioned| versioned.record))
+    }
+
+    fn charge_version(&self, booking: &BookingUid) -> Result<Option<u64>, StoreError> {
+        let charge = self.projection()?.charge(booking)?;
+        Ok(charge.and_then(|versioned| versioned.version()))
     }
 
     fn open_charges(
@@ -292,13 +257,7 @@ impl Store for LogStore {
         after: Option<&BookingUid>,
         limit: usize,
     ) -> Result<Vec<Charge>, StoreError> {
-        let after = after.map(|uid| uid.as_str().as_bytes());
-        let mut charges = Vec::new();
-        for key in self.projection()?.keys(Tree::LiveCharges, after, limit)? {
-            let uid = parse_key_name(&key, BookingUid::parse)?;
-            charges.extend(self.charge(&uid)?);
-        }
-        Ok(charges)
+        self.projection()?.open_charges(after, limit)
     }
 
     fn charges_of(
@@ -308,19 +267,7 @@ impl Store for LogStore {
         to: Time,
         limit: usize,
     ) -> Result<Vec<Charge>, StoreError> {
-        if from >= to {
-            return Ok(Vec::new());
-        }
-        let span = keys::owner_key_range(account.as_str(), from, to);
-        let mut charges = Vec::new();
-        for key in self
-            .projection()?
-            .first_keys(Tree::CountedCharges, span, limit)?
-        {
-            let uid = parse_key_name(keys::owner_key_name(&key), BookingUid::parse)?;
-            charges.extend(self.charge(&uid)?);
-        }
-        Ok(charges)
+        self.projection()?.charges_of(account, from, to, limit)
     }
 
     fn unresolved_items(
@@ -328,18 +275,7 @@ impl Store for LogStore {
         after: Option<&UnresolvedBooking>,
         limit: usize,
     ) -> Result<Vec<UnresolvedBooking>, StoreError> {
-        let projection = self.projection()?;
-        let after = after.map(UnresolvedBooking::rank);
-        let after = after.map(|rank| keys::time_key(rank.until, &rank.name));
-        let keys = projection.keys(Tree::OpenUnresolved, after.as_deref(), limit)?;
-        keys.iter()
-            .map(|key| {
-                let rank = parse_rank(key)?;
-                let uid = rank.name.split(' ').next().unwrap_or_default();
-                let uid = parse_key_name(uid.as_bytes(), BookingUid::parse)?;
-                queries::indexed_unresolved_item(projection, &uid, &rank)
-            })
-            .collect()
+        self.projection()?.unresolved_items(after, limit)
     }
 
     fn unresolved_items_of(
@@ -357,7 +293,16 @@ impl Store for LogStore {
     ) -> Result<Vec<LoggedFact>, StoreError> {
         queries::history(self.projection()?, subject, before, limit)
     }
+}
 
+impl CommitSource for LogStore {
+    fn commits(&self, after: u64, limit: usize) -> Result<Vec<Commit>, StoreError> {
+        let last = self.applied.seq.min(after.saturating_add(limit as u64));
+        self.projection()?.commits(after + 1..=last)
+    }
+}
+
+impl Maintenance for LogStore {
     fn verify(&self) -> Result<LogVerification, StoreError> {
         let verified =
             LogStore::verify(self, &mut |_| {}).map_err(|error| to_store_error(&error))?;
@@ -390,55 +335,18 @@ impl Store for LogStore {
             },
         )?)
     }
-}
 
-/// Returns the ids of the intents that are not settled, oldest decision first.
-pub(super) fn open_intent_ids(
-    projection: &Projection,
-    limit: usize,
-) -> Result<Vec<RequestId>, StoreError> {
-    let keys = projection.keys(Tree::OpenIntents, None, limit)?;
-    keys.iter()
-        .map(|key| parse_key_name(keys::time_key_name(key), RequestId::parse))
-        .collect()
-}
-
-/// Checks that the accounts are still as the caller saw them.
-pub(super) fn check_expected<B: RecordSource>(
-    source: &B,
-    expected: &[ExpectedVersion],
-) -> Result<(), CommitError> {
-    for expected in expected {
-        let account = source
-            .account(&expected.account)
-            .map_err(CommitError::Failed)?;
-        if account.map(|versioned| versioned.record.version) != expected.version {
-            return Err(CommitError::Conflict(expected.account.clone()));
-        }
+    fn unresponsive_hint(&self) -> &'static str {
+        "as happens when the disk fails or is full (see the kernel's log); nothing that was \
+         acknowledged is lost, and the next start makes the fold anew"
     }
-    Ok(())
 }
 
-/// Returns the facts in their written form, and as they will be read back. Facts that cannot be
-/// read back are refused before they are in the log forever.
-pub(super) fn check_facts(facts: &[Fact]) -> Result<(Vec<u8>, Vec<Fact>), CommitError> {
-    if facts.len() > MAX_FACTS {
-        let text = format!(
-            "make a commit of {} facts: at most {MAX_FACTS} stand or fall together; split it",
-            facts.len()
-        );
-        return Err(CommitError::Failed(StoreError { text, source: None }));
-    }
-    let text = fact::write(facts);
-    let read_back = text.and_then(|text| fact::read(&text).map(|facts| (text, facts)));
-    read_back.map_err(|error| CommitError::Failed(to_store_error(&error)))
-}
-
-fn commit_error_from_apply(error: ApplyError<StoreError>) -> CommitError {
-    match error {
-        ApplyError::Violation(violation) => CommitError::Violation(violation),
-        ApplyError::Read(error) => CommitError::Failed(error),
-    }
+/// Returns what the commit changes, if its facts fit the records.
+fn changes_of_commit(projection: &Projection, commit: &Commit) -> Result<Changes, CommitError> {
+    let mut write_set = WriteSet::new(projection);
+    write_set.apply(commit).map_err(to_commit_error)?;
+    Ok(write_set.into_changes())
 }
 
 fn commit_error_from_append(error: AppendError) -> CommitError {
@@ -451,183 +359,5 @@ fn commit_error_from_append(error: AppendError) -> CommitError {
     }
 }
 
-/// Returns the rank in the unresolved list that a key encodes.
-fn parse_rank(key: &[u8]) -> Result<UnresolvedRank, StoreError> {
-    let name = parse_key_name(keys::time_key_name(key), |name| {
-        Ok::<_, ()>(name.to_owned())
-    })?;
-    let until = keys::decode_time(key).unwrap_or_default();
-    Ok(UnresolvedRank { until, name })
-}
-
-fn parse_key_name<T, E>(key: &[u8], parse: impl Fn(&str) -> Result<T, E>) -> Result<T, StoreError> {
-    let name = std::str::from_utf8(key)
-        .ok()
-        .and_then(|name| parse(name).ok());
-    name.ok_or_else(|| StoreError {
-        text: "read a name in the fold: stop maitred, remove the folder `fold` in the store and \
-               start again; it is rebuilt from the log"
-            .to_owned(),
-        source: None,
-    })
-}
-
 #[cfg(test)]
-mod tests {
-    use std::fs::File;
-    use std::io::{self, Write};
-
-    use super::super::log::reader::LogReader;
-    use super::super::log::segment::{self, SEGMENT_LIMIT, Sink};
-    use super::super::open::{self, CreateIfMissing};
-    use super::super::open_report::OpenNotice;
-    use super::super::sled::rows::ProjectionRow;
-    use super::*;
-
-    /// A log file on a failing disk: a write takes at most `accepted_bytes`, and every sync fails.
-    struct FailingFile {
-        file: File,
-        accepted_bytes: usize,
-    }
-
-    impl Sink for FailingFile {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-            let accepted = bytes.len().min(self.accepted_bytes);
-            self.file.write_all(&bytes[..accepted])?;
-            if accepted < bytes.len() {
-                return Err(io::ErrorKind::StorageFull.into());
-            }
-            Ok(())
-        }
-
-        fn sync(&mut self) -> io::Result<()> {
-            Err(io::Error::other("the disk is gone"))
-        }
-    }
-
-    fn now() -> Time {
-        Time::from_timestamp_millis(0).expect("in range")
-    }
-
-    fn open_store(path: &Path) -> (LogStore, Vec<OpenNotice>) {
-        let opened = open::open(path, CreateIfMissing::Yes, now(), &mut |_| {}).expect("it opens");
-        (opened.store, opened.notices)
-    }
-
-    fn opening_facts(name: &str) -> Vec<Fact> {
-        let account = AccountId::parse(name).expect("a name");
-        vec![Fact::AccountOpened { account }]
-    }
-
-    #[test]
-    fn after_a_failed_write_nothing_more_is_written() {
-        let rows = [
-            ("nothing was taken", 0, 1, false),
-            ("half of it was", 40, 1, true),
-            ("all of it was, but not synced", usize::MAX, 2, false),
-        ];
-        for (what, accepted_bytes, commits, torn) in rows {
-            let dir = tempfile::tempdir().expect("a directory");
-            let (mut store, _) = open_store(dir.path());
-            store
-                .commit(now(), opening_facts("al"), &[])
-                .expect("it commits");
-            let log = dir.path().join(LOG);
-            let mut reader = LogReader::open(&log).expect("it is a log");
-            while reader.next_line().expect("it is whole").is_some() {}
-            let end = reader.end();
-            let file = segment::open_for_append(&log, 1).expect("it opens");
-            let sink = Box::new(FailingFile {
-                file,
-                accepted_bytes,
-            });
-            store.log = Appender::new(
-                &log,
-                &end,
-                end.ledger.expect("format 2"),
-                sink,
-                SEGMENT_LIMIT,
-            );
-
-            let error = store
-                .commit(now(), opening_facts("bo"), &[])
-                .expect_err(what);
-            assert!(
-                matches!(error, CommitError::Indeterminate(_)),
-                "{what}: {error}"
-            );
-            let log_bytes = std::fs::read(segment::path(&log, 1)).expect("read");
-            for _ in 0..2 {
-                let error = store
-                    .commit(now(), opening_facts("cy"), &[])
-                    .expect_err(what);
-                let CommitError::Failed(error) = error else {
-                    panic!("{what}: {error}");
-                };
-                assert!(
-                    error.text.contains("an earlier write failed; start"),
-                    "{error}"
-                );
-            }
-            assert_eq!(
-                std::fs::read(segment::path(&log, 1)).expect("read"),
-                log_bytes
-            );
-            assert_eq!(store.head().seq, 1);
-            assert_eq!(store.accounts(None, 9).expect("it reads on").len(), 1);
-            store
-                .close()
-                .expect_err("it is not known what the log holds");
-            drop(store);
-            assert!(
-                !dir.path().join(clean_shutdown_marker::NAME).exists(),
-                "{what}"
-            );
-
-            let (store, notices) = open_store(dir.path());
-            assert_eq!(store.head().seq, commits, "{what}");
-            assert_eq!(
-                matches!(notices[0], OpenNotice::TornLineCut { .. }),
-                torn,
-                "{what}"
-            );
-            assert!(
-                matches!(notices.last(), Some(OpenNotice::ProjectionRebuilt { .. })),
-                "{what}"
-            );
-        }
-    }
-
-    #[test]
-    fn an_unreadable_projection_is_rebuilt() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let (mut store, _) = open_store(dir.path());
-        store
-            .commit(now(), opening_facts("al"), &[])
-            .expect("it commits");
-        let unreadable_rows = vec![ProjectionRow::put(Tree::Accounts, "al", b"noise".to_vec())];
-        let projection = store.projection().expect("it is open");
-        projection
-            .write(unreadable_rows, &store.applied)
-            .expect("sled takes anything");
-        let error = store.accounts(None, 9).expect_err("that is no account");
-        let expected = format!(
-            "the fold's accounts cannot be read; start maitred again: {} is rebuilt from the log",
-            dir.path().join("fold").display()
-        );
-        assert_eq!(error.text, expected);
-        assert_eq!(store.is_empty().expect_err("in doubt").text, expected);
-        let error = store
-            .commit(now(), opening_facts("bo"), &[])
-            .expect_err("in doubt");
-        assert!(matches!(error, CommitError::Failed(_)), "{error}");
-        store.close().expect_err("it is not to be trusted");
-        drop(store);
-        let (store, notices) = open_store(dir.path());
-        assert!(
-            matches!(notices[..], [OpenNotice::ProjectionRebuilt { .. }]),
-            "{notices:?}"
-        );
-        assert_eq!(store.accounts(None, 9).expect("it reads").len(), 1);
-    }
-}
+mod tests;

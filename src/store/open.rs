@@ -11,19 +11,25 @@ use super::lock::Lock;
 use super::log::append::Appender;
 use super::log::reader::{LogEnd, LogReader};
 use super::log::segment::{self, HashChain, SEGMENT_LIMIT, SegmentError};
-use super::log_store::{self, LOG, LogStore};
+use super::log_store::{LOG, LogStore};
 use super::open_report::{OpenError, OpenNotice, Progress};
+use super::port::StoreError;
 use super::projection_recovery;
 use super::sent_marks::SentMarks;
 use super::sled::catch_up::MAX_RECORDS;
+use super::sled::projection::Projection;
 use super::store_directory;
 use super::torn_tail;
+use crate::domain::id::RequestId;
 use crate::domain::time::Time;
 
 /// A log of up to this many bytes is checked line by line at every opening, which takes some tens
 /// of milliseconds. In a longer log that was closed cleanly, only the lines written since are
 /// checked; `ledger verify` and every rebuild check the whole log.
 const CHECK_LIMIT: u64 = 8 * 1024 * 1024;
+
+/// How many open intents are read at once.
+const INTENTS_AT_ONCE: usize = 1_000;
 
 /// Whether a missing store may be created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,11 +156,25 @@ pub fn open_with(
         Box::new(segment_file),
         limits.segment_bytes,
     );
-    let open_intents =
-        log_store::open_intent_ids(&projection, usize::MAX).map_err(OpenError::Projection)?;
+    let open_intents = read_open_intent_ids(&projection).map_err(OpenError::Projection)?;
     let sent_marks = SentMarks::open(path, &open_intents, now)?;
     let store = LogStore::new(path, lock, appender, (projection, applied), sent_marks);
     Ok(OpenedStore { store, notices })
+}
+
+/// Reads the ids of all intents that are not settled, in pages.
+fn read_open_intent_ids(projection: &Projection) -> Result<Vec<RequestId>, StoreError> {
+    let mut ids = Vec::new();
+    let mut after = None;
+    loop {
+        let page = projection.open_intent_keys(after.as_ref(), INTENTS_AT_ONCE)?;
+        let is_full = page.len() == INTENTS_AT_ONCE;
+        after = page.last().cloned();
+        ids.extend(page.into_iter().map(|(_, id)| id));
+        if !is_full {
+            return Ok(ids);
+        }
+    }
 }
 
 /// What checking the log's lines has shown.

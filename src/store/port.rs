@@ -1,8 +1,16 @@
 //! The store as passes and commands use it: reads of what the facts add up to, and one way to write
 //! facts. The port is synchronous; async callers run their work on the store's own thread.
+//!
+//! Others may write at any time. So a read is a snapshot, and a decision is written with what it
+//! rests on ([`Expected`]): either with the records that the caller read earlier, or by
+//! `transaction::transact`, which reads, decides and commits, and begins again if something was
+//! written in between.
+
+use std::error::Error;
 
 use crate::domain::account::Account;
-use crate::domain::fact::Fact;
+use crate::domain::expected::Expected;
+use crate::domain::fact::{Commit, Fact};
 use crate::domain::grant::GrantRecord;
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
 use crate::domain::ledger::Violation;
@@ -10,13 +18,6 @@ use crate::domain::ledger_state::LedgerState;
 use crate::domain::request::{Charge, Request};
 use crate::domain::time::Time;
 use crate::domain::unresolved::UnresolvedBooking;
-
-/// The version that an account had when the caller decided; `None` if the account did not exist.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExpectedVersion {
-    pub account: AccountId,
-    pub version: Option<u64>,
-}
 
 /// The last commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,14 +28,34 @@ pub struct Head {
     pub hash: String,
 }
 
+/// A commit that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// The commit itself; the last commit before it if there was nothing to write.
+    pub head: Head,
+    /// The accounts that the commit changed, with their new versions.
+    pub accounts: Vec<(AccountId, u64)>,
+}
+
+impl Committed {
+    /// Returns the result of a commit without facts, which writes nothing.
+    pub fn nothing(head: Head) -> Self {
+        Self {
+            head,
+            accounts: Vec::new(),
+        }
+    }
+}
+
 /// Why a commit was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
-    /// An account changed after the caller read it. Nothing was written. The caller must read the
-    /// account again and decide again.
-    #[error("account {0} was changed meanwhile")]
-    Conflict(AccountId),
-    /// The facts do not fit the stored records. Nothing was written.
+    /// A record changed after the caller read it. Nothing was written. The caller must read the
+    /// record again and decide again. Holds what the caller expected.
+    #[error("{0} was changed meanwhile")]
+    Conflict(Expected),
+    /// The facts do not fit the stored records, although the records are as the caller expected.
+    /// Nothing was written.
     #[error("the facts do not fit")]
     Violation(#[from] Violation),
     /// It is not known whether the commit is durable. This process must not write anything more;
@@ -46,13 +67,14 @@ pub enum CommitError {
     Failed(#[source] StoreError),
 }
 
-/// Why a read or a write failed: a text for people that names the file and the remedy.
+/// Why a read or a write failed: a text for people that names the place and the remedy, in the
+/// words of the store that failed.
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
 pub struct StoreError {
     pub text: String,
     #[source]
-    pub source: Option<std::io::Error>,
+    pub source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 /// Selects whose history is read.
@@ -85,8 +107,18 @@ pub struct LogVerification {
     pub differences: Vec<String>,
 }
 
+/// A source of commits, oldest first.
+pub trait CommitSource {
+    /// Returns up to `limit` commits, starting after the commit with the number `after`; 0 is before
+    /// the first. Returns fewer only at the end.
+    ///
+    /// # Errors
+    /// When a commit cannot be read.
+    fn commits(&self, after: u64, limit: usize) -> Result<Vec<Commit>, StoreError>;
+}
+
 /// The store. Reads see every commit that was acknowledged.
-pub trait Store: Send {
+pub trait Store: CommitSource + Send {
     /// Writes the facts as one commit: all or none, durable when this returns `Ok`.
     ///
     /// # Errors
@@ -95,8 +127,8 @@ pub trait Store: Send {
         &mut self,
         at: Time,
         facts: Vec<Fact>,
-        expected: &[ExpectedVersion],
-    ) -> Result<Head, CommitError>;
+        expected: &[Expected],
+    ) -> Result<Committed, CommitError>;
 
     /// Records that a call for the intent is about to be sent or, with `None`, that the call was
     /// not sent after all. The mark survives the end of the process. After a loss of power every
@@ -133,12 +165,19 @@ pub trait Store: Send {
 
     fn request(&self, id: &RequestId) -> Result<Option<Request>, StoreError>;
 
+    /// Returns the number of the last commit that changed the request.
+    fn request_version(&self, id: &RequestId) -> Result<Option<u64>, StoreError>;
+
     /// Returns the request that a booking was decided with: its own request or that of its series.
     fn request_of(&self, booking: &BookingUid) -> Result<Option<RequestId>, StoreError>;
 
-    /// Returns intents that are not settled yet, oldest decision first. Does not scan settled
-    /// intents.
-    fn open_intents(&self, limit: usize) -> Result<Vec<Request>, StoreError>;
+    /// Returns intents that are not settled yet, oldest decision first (ties by name), starting
+    /// after the given one. Does not scan settled intents.
+    fn open_intents(
+        &self,
+        after: Option<&(Time, RequestId)>,
+        limit: usize,
+    ) -> Result<Vec<Request>, StoreError>;
 
     /// Returns requests that are only noted (wait, review, leave), and neither recorded as intents
     /// nor settled, in order of their end (ties by name), starting after the given one. Does not
@@ -183,6 +222,9 @@ pub trait Store: Send {
 
     fn charge(&self, booking: &BookingUid) -> Result<Option<Charge>, StoreError>;
 
+    /// Returns the number of the last commit that changed the booking's charge.
+    fn charge_version(&self, booking: &BookingUid) -> Result<Option<u64>, StoreError>;
+
     /// Returns charges that are held or open, in order of their booking's uid, starting after the
     /// given one. Does not scan closed charges.
     fn open_charges(
@@ -224,7 +266,10 @@ pub trait Store: Send {
         before: Option<u64>,
         limit: usize,
     ) -> Result<Vec<LoggedFact>, StoreError>;
+}
 
+/// The care of a store, which only the process that opened the store may take.
+pub trait Maintenance: Store {
     /// Reads the whole log, checks every line, and compares what the log adds up to with the
     /// projection.
     ///
@@ -239,13 +284,8 @@ pub trait Store: Send {
     /// When the projection could not be marked. The next start then rebuilds it from the log, and
     /// nothing is lost.
     fn close(&mut self) -> Result<(), StoreError>;
-}
 
-/// Returns the error that refuses a commit to a read-only store.
-pub(super) fn read_only_error() -> StoreError {
-    StoreError {
-        text: "write to the ledger: it was opened for reading only, which is a defect; please report it"
-            .to_owned(),
-        source: None,
-    }
+    /// Returns why the store may have stopped to answer and what a new start does about it, for an
+    /// operator.
+    fn unresponsive_hint(&self) -> &'static str;
 }

@@ -15,6 +15,7 @@ use super::sled::catch_up::{CatchUpError, CatchUpReport, catch_up};
 use super::sled::fingerprint;
 use super::sled::panic_guard::ProjectionError;
 use super::sled::projection::{self, Projection};
+use super::store_error::to_store_error;
 
 /// How many folders of doubtful projections are kept for an operator who wants to investigate. They
 /// can be large, and hold nothing that is not in the log.
@@ -101,10 +102,10 @@ fn open_clean(path: &Path, marker: &Marker) -> Result<Result<Projection, String>
     let projection = match Projection::open(&path.join(projection::NAME), &path.join(LOG)) {
         Ok(projection) => projection,
         Err(error @ ProjectionError::TimedOut(_)) => {
-            return Err(projection_error(path, &projection::to_store_error(&error)));
+            return Err(projection_error(path, &to_store_error(&error)));
         }
         Err(error) => {
-            let reason = projection::to_store_error(&error);
+            let reason = to_store_error(&error);
             return Ok(Err(format!("could not be opened ({reason})")));
         }
     };
@@ -119,7 +120,7 @@ fn create_projection(path: &Path) -> Result<Projection, OpenError> {
     let folder = path.join(projection::NAME);
     durable_fs::make_dir(&folder)?;
     let result = Projection::open(&folder, &path.join(LOG));
-    result.map_err(|error| projection_error(path, &projection::to_store_error(&error)))
+    result.map_err(|error| projection_error(path, &to_store_error(&error)))
 }
 
 /// Returns the error for a projection that cannot be opened or created, with its folder.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::port::{HistorySubject, LoggedFact, StoreError};
-use super::write_set::RecordSource;
+use super::record_source::RecordSource;
 use crate::domain::fact::{Commit, Fact};
 use crate::domain::id::{AccountId, Address, BookingUid, RequestId};
 use crate::domain::request::Request;

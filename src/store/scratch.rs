@@ -5,21 +5,20 @@
 
 use std::collections::BTreeSet;
 
-use super::commit_preparation::prepare_facts;
-use super::log_store::{check_expected, check_facts};
-use super::memory::MemoryRecords;
+use super::commit_preparation::{check_expected, check_facts, prepare_facts, to_commit_error};
+use super::memory_records::MemoryRecords;
 use super::port::{
-    CommitError, ExpectedVersion, Head, HistorySubject, LogVerification, LoggedFact, Store,
-    StoreError,
+    CommitError, CommitSource, Committed, Head, HistorySubject, LoggedFact, Store, StoreError,
 };
 use super::queries;
+use super::record_source::RecordSource;
 use super::versioned::Versioned;
-use super::write_set::{RecordSource, WriteSet};
+use super::write_set::WriteSet;
 use crate::domain::account::Account;
+use crate::domain::expected::Expected;
 use crate::domain::fact::{Commit, Fact};
 use crate::domain::grant::GrantRecord;
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
-use crate::domain::ledger::ApplyError;
 use crate::domain::ledger_state::LedgerState;
 use crate::domain::request::{Charge, ChargeState, Request, RequestState};
 use crate::domain::time::{Time, truncate_to_millis};
@@ -49,30 +48,52 @@ impl<'a> ScratchStore<'a> {
         queries::concerns(self, fact, subject)
     }
 
+    /// Returns a page of an index of requests: those of the inner store that the dry run did not
+    /// change, and those that it put into this state.
     fn merge_requests(
         &self,
-        inner_requests: Vec<Request>,
-        state: RequestState,
+        (after, limit): RequestPage<'_>,
+        state: &RequestState,
+        key: impl Fn(&Request) -> (Time, RequestId),
+        inner_page: impl Fn(RequestPage<'_>) -> Result<Vec<Request>, StoreError>,
     ) -> Result<Vec<Request>, StoreError> {
-        let mut current = Vec::new();
-        let mut seen_ids: BTreeSet<RequestId> = BTreeSet::new();
-        for request in inner_requests {
-            seen_ids.insert(request.id.clone());
-            current.extend(Store::request(self, &request.id)?);
+        let mut unchanged = Vec::new();
+        let mut inner_after = after.cloned();
+        loop {
+            let page = inner_page((inner_after.as_ref(), limit))?;
+            let is_full = page.len() == limit;
+            inner_after = page.last().map(&key);
+            for request in page {
+                if self.writes.records.request(&request.id)?.is_none() {
+                    unchanged.push(request);
+                }
+            }
+            if !is_full || unchanged.len() >= limit {
+                break;
+            }
         }
         let written = self.writes.records.requests();
-        current.extend(written.filter(|r| !seen_ids.contains(&r.id)).cloned());
-        current.retain(|request| request.state == state);
-        Ok(current)
+        let mut merged: Vec<Request> = written
+            .filter(|request| request.state == *state)
+            .filter(|request| after.is_none_or(|last| key(request) > *last))
+            .cloned()
+            .collect();
+        merged.extend(unchanged);
+        merged.sort_by_key(key);
+        merged.truncate(limit);
+        Ok(merged)
     }
 }
 
-/// Returns a record without its commit numbers: history is read from the writes and from the inner
-/// store.
-fn without_history<T>(record: Option<T>) -> Option<Versioned<T>> {
+/// Where a page of requests begins, and how many it may hold.
+type RequestPage<'a> = (Option<&'a (Time, RequestId)>, usize);
+
+/// Returns a record of the inner store with its version, but without its other commit numbers:
+/// history is read from the writes and from the inner store.
+fn with_version<T>(record: Option<T>, version: Option<u64>) -> Option<Versioned<T>> {
     record.map(|record| Versioned {
         record,
-        seqs: Vec::new(),
+        seqs: version.into_iter().collect(),
     })
 }
 
@@ -80,7 +101,7 @@ impl RecordSource for ScratchStore<'_> {
     fn account(&self, id: &AccountId) -> Result<Option<Versioned<Account>>, StoreError> {
         match self.writes.records.account(id)? {
             Some(changed) => Ok(Some(changed)),
-            None => Ok(without_history(self.inner.account(id)?)),
+            None => Ok(with_version(self.inner.account(id)?, None)),
         }
     }
 
@@ -101,14 +122,20 @@ impl RecordSource for ScratchStore<'_> {
     fn request(&self, id: &RequestId) -> Result<Option<Versioned<Request>>, StoreError> {
         match self.writes.records.request(id)? {
             Some(changed) => Ok(Some(changed)),
-            None => Ok(without_history(self.inner.request(id)?)),
+            None => {
+                let version = self.inner.request_version(id)?;
+                Ok(with_version(self.inner.request(id)?, version))
+            }
         }
     }
 
     fn charge(&self, booking: &BookingUid) -> Result<Option<Versioned<Charge>>, StoreError> {
         match self.writes.records.charge(booking)? {
             Some(changed) => Ok(Some(changed)),
-            None => Ok(without_history(self.inner.charge(booking)?)),
+            None => {
+                let version = self.inner.charge_version(booking)?;
+                Ok(with_version(self.inner.charge(booking)?, version))
+            }
         }
     }
 
@@ -140,11 +167,11 @@ impl Store for ScratchStore<'_> {
         &mut self,
         at: Time,
         facts: Vec<Fact>,
-        expected: &[ExpectedVersion],
-    ) -> Result<Head, CommitError> {
-        check_expected(self, expected)?;
+        expected: &[Expected],
+    ) -> Result<Committed, CommitError> {
+        check_expected(self, self.head().seq, expected)?;
         if facts.is_empty() {
-            return Ok(self.head());
+            return Ok(Committed::nothing(self.head()));
         }
         let facts = prepare_facts(&*self, truncate_to_millis(at), facts)?;
         let (_, facts) = check_facts(&facts)?;
@@ -154,17 +181,16 @@ impl Store for ScratchStore<'_> {
             facts,
         };
         let mut write_set = WriteSet::new(&*self);
-        write_set.apply(&commit).map_err(|error| match error {
-            ApplyError::Violation(violation) => CommitError::Violation(violation),
-            ApplyError::Read(error) => CommitError::Failed(error),
-        })?;
+        write_set.apply(&commit).map_err(to_commit_error)?;
         let changes = write_set.into_changes();
+        let accounts = changes.account_versions();
         if changes.ledger.is_some() {
             self.writes.ledger.clone_from(&changes.ledger);
         }
         self.writes.records.apply_changes(changes);
         self.writes.commits.push(commit);
-        Ok(self.head())
+        let head = self.head();
+        Ok(Committed { head, accounts })
     }
 
     /// A dry run sends nothing, so there is nothing to remember.
@@ -224,6 +250,11 @@ impl Store for ScratchStore<'_> {
         Ok(RecordSource::request(self, id)?.map(|versioned| versioned.record))
     }
 
+    fn request_version(&self, id: &RequestId) -> Result<Option<u64>, StoreError> {
+        let request = RecordSource::request(self, id)?;
+        Ok(request.and_then(|versioned| versioned.version()))
+    }
+
     fn request_of(&self, booking: &BookingUid) -> Result<Option<RequestId>, StoreError> {
         let written_requests = self.writes.records.requests();
         let mut matching =
@@ -234,8 +265,17 @@ impl Store for ScratchStore<'_> {
         }
     }
 
-    fn open_intents(&self, limit: usize) -> Result<Vec<Request>, StoreError> {
-        self.merge_requests(self.inner.open_intents(limit)?, RequestState::Recorded)
+    fn open_intents(
+        &self,
+        after: Option<&(Time, RequestId)>,
+        limit: usize,
+    ) -> Result<Vec<Request>, StoreError> {
+        self.merge_requests(
+            (after, limit),
+            &RequestState::Recorded,
+            |request| (request.decided_at, request.id.clone()),
+            |(after, limit)| self.inner.open_intents(after, limit),
+        )
     }
 
     fn open_notes(
@@ -243,7 +283,12 @@ impl Store for ScratchStore<'_> {
         after: Option<&(Time, RequestId)>,
         limit: usize,
     ) -> Result<Vec<Request>, StoreError> {
-        self.merge_requests(self.inner.open_notes(after, limit)?, RequestState::Noted)
+        self.merge_requests(
+            (after, limit),
+            &RequestState::Noted,
+            |request| (request.end, request.id.clone()),
+            |(after, limit)| self.inner.open_notes(after, limit),
+        )
     }
 
     fn decline_times(
@@ -283,6 +328,11 @@ impl Store for ScratchStore<'_> {
 
     fn charge(&self, booking: &BookingUid) -> Result<Option<Charge>, StoreError> {
         Ok(RecordSource::charge(self, booking)?.map(|versioned| versioned.record))
+    }
+
+    fn charge_version(&self, booking: &BookingUid) -> Result<Option<u64>, StoreError> {
+        let charge = RecordSource::charge(self, booking)?;
+        Ok(charge.and_then(|versioned| versioned.version()))
     }
 
     /// Returns as many charges as the inner store lists, whatever became of them since: a page that
@@ -379,13 +429,14 @@ impl Store for ScratchStore<'_> {
         entries.extend(self.inner.history(subject, before, remaining)?);
         Ok(entries)
     }
+}
 
-    fn verify(&self) -> Result<LogVerification, StoreError> {
-        self.inner.verify()
-    }
-
-    /// The inner store stays open; the code that opened it closes it.
-    fn close(&mut self) -> Result<(), StoreError> {
-        Ok(())
+impl CommitSource for ScratchStore<'_> {
+    fn commits(&self, after: u64, limit: usize) -> Result<Vec<Commit>, StoreError> {
+        let mut commits = self.inner.commits(after, limit)?;
+        let own = self.writes.commits.iter();
+        let own = own.filter(|commit| commit.seq > after).cloned();
+        commits.extend(own.take(limit - commits.len()));
+        Ok(commits)
     }
 }

@@ -7,8 +7,12 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::port::Store;
+use super::port::{CommitError, Committed, Maintenance, Store};
 use super::scratch::{ScratchStore, ScratchWrites};
+use super::transaction::transact;
+use crate::domain::expected::Expected;
+use crate::domain::fact::Fact;
+use crate::domain::time::Time;
 
 /// How many pieces of work may be queued; further senders wait.
 const QUEUE_LENGTH: usize = 64;
@@ -30,19 +34,23 @@ struct LivenessCheck {
 /// process must end, and the thread with it.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the store has not answered for {}, as happens when the disk fails or is full (see the kernel's \
-     log); nothing that was acknowledged is lost, and the next start makes the fold anew",
-    humantime::format_duration(*.0)
+    "the store has not answered for {}, {hint}",
+    humantime::format_duration(*.timeout)
 )]
-pub struct StoreUnresponsive(Duration);
+pub struct StoreUnresponsive {
+    timeout: Duration,
+    /// What this store's operator has to know.
+    hint: &'static str,
+}
 
-type StoreWork = Box<dyn FnOnce(&mut dyn Store) + Send>;
+type StoreWork = Box<dyn FnOnce(&mut dyn Maintenance) + Send>;
 
 /// A handle to the store's thread. It is cheap to clone; the thread ends when the last handle is
 /// dropped.
 #[derive(Clone)]
 pub struct StoreHandle {
     work: mpsc::Sender<StoreWork>,
+    unresponsive_hint: &'static str,
     /// Where a dry run's writes go; `None` for the store itself.
     scratch: Option<Arc<Mutex<ScratchWrites>>>,
 }
@@ -52,7 +60,10 @@ impl StoreHandle {
     ///
     /// # Errors
     /// When the system cannot start a thread.
-    pub fn start(store: Box<dyn Store>) -> std::io::Result<(Self, JoinHandle<Box<dyn Store>>)> {
+    pub fn start(
+        store: Box<dyn Maintenance>,
+    ) -> std::io::Result<(Self, JoinHandle<Box<dyn Maintenance>>)> {
+        let unresponsive_hint = store.unresponsive_hint();
         let (work, mut queue) = mpsc::channel::<StoreWork>(QUEUE_LENGTH);
         let thread = std::thread::Builder::new()
             .name("store".to_owned())
@@ -65,6 +76,7 @@ impl StoreHandle {
             })?;
         let handle = Self {
             work,
+            unresponsive_hint,
             scratch: None,
         };
         Ok((handle, thread))
@@ -75,6 +87,7 @@ impl StoreHandle {
     pub fn scratch_handle(&self) -> Self {
         Self {
             work: self.work.clone(),
+            unresponsive_hint: self.unresponsive_hint,
             scratch: Some(Arc::default()),
         }
     }
@@ -84,28 +97,88 @@ impl StoreHandle {
         self.scratch.is_some()
     }
 
-    /// Runs the work on the store's thread. Work that was sent is done even if the caller stops
-    /// waiting.
+    /// Reads from the store. All reads of one call see the same state; another writer may change it
+    /// as soon as the call ends.
     ///
     /// # Panics
-    /// When the store's thread has panicked, because its state can no longer be trusted.
+    /// When the store's thread has panicked, because its state can no longer be trusted. The same
+    /// holds for all methods below.
+    pub async fn read<T, F>(&self, read: F) -> T
+    where
+        T: Send + 'static,
+        F: FnOnce(&dyn Store) -> T + Send + 'static,
+    {
+        self.with(move |store| read(store)).await
+    }
+
+    /// Commits facts that were decided from earlier reads. `expected` names the records that the
+    /// facts rest on.
+    ///
+    /// # Errors
+    /// See [`CommitError`].
+    pub async fn commit(
+        &self,
+        at: Time,
+        facts: Vec<Fact>,
+        expected: Vec<Expected>,
+    ) -> Result<Committed, CommitError> {
+        self.with(move |store| store.commit(at, facts, &expected))
+            .await
+    }
+
+    /// Reads, decides and commits; see [`transact`].
+    ///
+    /// # Errors
+    /// Returns the error of `decide`, or of the commit.
+    pub async fn transaction<T, E, F>(&self, at: Time, decide: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<CommitError> + Send + 'static,
+        F: FnMut(&dyn Store) -> Result<(Vec<Fact>, T), E> + Send + 'static,
+    {
+        self.with(move |store| transact(store, at, decide).map(|(value, _)| value))
+            .await
+    }
+
+    /// Runs the work on the store's thread. Other processes may write while it runs, so work that
+    /// decides commits by [`transact`] or names what it expects. Work that was sent is done even if
+    /// the caller stops waiting.
     pub async fn with<T, F>(&self, work: F) -> T
     where
         T: Send + 'static,
         F: FnOnce(&mut dyn Store) -> T + Send + 'static,
     {
-        let (answer, answer_receiver) = oneshot::channel();
         let scratch = self.scratch.clone();
+        self.send(move |store| match scratch {
+            None => work(store),
+            Some(scratch) => {
+                let mut scratch = scratch.lock().unwrap_or_else(PoisonError::into_inner);
+                work(&mut ScratchStore::new(store, &mut scratch))
+            }
+        })
+        .await
+    }
+
+    /// Runs work that may also take care of the store itself, like the commands of operators. A dry
+    /// run has none.
+    pub async fn maintain<T, F>(&self, work: F) -> T
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut dyn Maintenance) -> T + Send + 'static,
+    {
+        assert!(!self.is_scratch(), "a dry run leaves the store as it is");
+        self.send(work).await
+    }
+
+    async fn send<T, F>(&self, work: F) -> T
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut dyn Maintenance) -> T + Send + 'static,
+    {
+        let (answer, answer_receiver) = oneshot::channel();
         let queued_work: StoreWork = Box::new(move |store| {
-            let answer_value = match scratch {
-                None => work(store),
-                Some(scratch) => {
-                    let mut scratch = scratch.lock().unwrap_or_else(PoisonError::into_inner);
-                    work(&mut ScratchStore::new(store, &mut scratch))
-                }
-            };
             // The caller may have stopped waiting; the work is done anyway.
-            let _ = answer.send(answer_value);
+            let _ = answer.send(work(store));
         });
         assert!(
             self.work.send(queued_work).await.is_ok(),
@@ -126,7 +199,10 @@ impl StoreHandle {
                 .await
                 .is_err()
             {
-                return StoreUnresponsive(check.timeout);
+                return StoreUnresponsive {
+                    timeout: check.timeout,
+                    hint: self.unresponsive_hint,
+                };
             }
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::log::reader::{LogError, LogReader};
 use super::log_store::{LOG, LogStore};
-use super::memory::MemoryRecords;
+use super::memory_records::MemoryRecords;
 use super::open_report::Progress;
 use super::port::{Head, Store, StoreError};
 use super::sled::keys::{self, TREES, Tree};

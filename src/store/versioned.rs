@@ -6,3 +6,10 @@ pub struct Versioned<T> {
     pub record: T,
     pub seqs: Vec<u64>,
 }
+
+impl<T> Versioned<T> {
+    /// Returns the record's version: the number of the last commit that touched the record.
+    pub fn version(&self) -> Option<u64> {
+        self.seqs.last().copied()
+    }
+}

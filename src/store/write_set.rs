@@ -8,10 +8,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::changes::{
-    Changes, ChargeChange, ChargeIndexKeys, RequestChange, RequestIndexKeys, UnresolvedChange,
-};
+use super::changes::{Changes, ChargeIndexKeys, UnresolvedChange};
 use super::port::{HistorySubject, StoreError};
+use super::record_slots::{ChargeSlot, RequestSlot, Slot, into_changed_values, push_seq};
+use super::record_source::RecordSource;
 use super::versioned::Versioned;
 use crate::domain::account::Account;
 use crate::domain::fact::Commit;
@@ -22,29 +22,6 @@ use crate::domain::ledger_state::LedgerState;
 use crate::domain::request::{Charge, Request};
 use crate::domain::time::Time;
 use crate::domain::unresolved::UnresolvedBooking;
-
-/// How many commit numbers are kept with a record. When there are this many, they move to a page of
-/// their own, so that a record does not grow with its history.
-pub const HISTORY_PAGE_LENGTH: usize = 64;
-
-/// The records that a write set starts from.
-pub trait RecordSource {
-    /// # Errors
-    /// When the record cannot be read; the same holds for all methods below.
-    fn account(&self, id: &AccountId) -> Result<Option<Versioned<Account>>, StoreError>;
-    fn alias(&self, alias: &Address) -> Result<Option<AccountId>, StoreError>;
-    fn grant_record(&self, reference: &Reference) -> Result<Option<GrantRecord>, StoreError>;
-    fn request(&self, id: &RequestId) -> Result<Option<Versioned<Request>>, StoreError>;
-    fn charge(&self, booking: &BookingUid) -> Result<Option<Versioned<Charge>>, StoreError>;
-    /// Returns the booking's items of the unresolved list, including resolved items.
-    fn unresolved_items_of(
-        &self,
-        booking: &BookingUid,
-    ) -> Result<Vec<UnresolvedBooking>, StoreError>;
-    fn ledger_state(&self) -> Result<LedgerState, StoreError>;
-    /// Returns the requests that were decided at this instant.
-    fn decided_at(&self, at: Time) -> Result<BTreeSet<RequestId>, StoreError>;
-}
 
 /// Changed records over a source. Records that were read are kept, so that a record is read once,
 /// however often it changes. Large records are boxed, because a rebuild holds hundreds of thousands
@@ -63,24 +40,6 @@ pub struct WriteSet<'a, B> {
     ledger: Option<LedgerState>,
     /// The first read that failed where no error can be returned.
     first_error: Option<StoreError>,
-}
-
-struct Slot<T> {
-    current: Option<T>,
-    changed: bool,
-}
-
-struct ChargeSlot {
-    current: Option<Box<Versioned<Charge>>>,
-    changed: bool,
-    previous_keys: ChargeIndexKeys,
-}
-
-struct RequestSlot {
-    current: Option<Box<Versioned<Request>>>,
-    changed: bool,
-    previous_keys: RequestIndexKeys,
-    previous_bookings: Vec<BookingUid>,
 }
 
 impl<'a, B: RecordSource> WriteSet<'a, B> {
@@ -394,88 +353,4 @@ impl<B: RecordSource> LedgerRecords for WriteSet<'_, B> {
         let result = self.try_put_charge(charge);
         self.remember_error(result);
     }
-}
-
-impl<T> Slot<T> {
-    fn from_read(current: Option<T>) -> Self {
-        Self {
-            current,
-            changed: false,
-        }
-    }
-}
-
-impl ChargeSlot {
-    fn into_change(self) -> Option<ChargeChange> {
-        Some(ChargeChange {
-            versioned: self.current?,
-            previous_keys: self.previous_keys,
-        })
-    }
-}
-
-impl RequestSlot {
-    fn from_read(current: Option<Versioned<Request>>) -> Self {
-        let request = current.as_ref().map(|versioned| &versioned.record);
-        Self {
-            previous_keys: request.map(RequestIndexKeys::of).unwrap_or_default(),
-            previous_bookings: request.map(bookings_besides_id).unwrap_or_default(),
-            changed: false,
-            current: current.map(Box::new),
-        }
-    }
-
-    fn into_change(self) -> Option<RequestChange> {
-        let versioned = self.current?;
-        let mut joined_bookings = bookings_besides_id(&versioned.record);
-        let is_removed = |uid: &BookingUid| !joined_bookings.contains(uid);
-        let removed_bookings = self
-            .previous_bookings
-            .iter()
-            .filter(|uid| is_removed(uid))
-            .cloned()
-            .collect();
-        joined_bookings.retain(|uid| !self.previous_bookings.contains(uid));
-        Some(RequestChange {
-            versioned,
-            previous_keys: self.previous_keys,
-            joined_bookings,
-            removed_bookings,
-        })
-    }
-}
-
-impl<T> Versioned<T> {
-    fn new(record: T) -> Box<Self> {
-        Box::new(Self {
-            record,
-            seqs: Vec::new(),
-        })
-    }
-}
-
-/// Returns the occurrences whose uid is not the request's id, so that the request is not found by
-/// them directly.
-fn bookings_besides_id(request: &Request) -> Vec<BookingUid> {
-    let uids = request.bookings.iter().map(|booking| &booking.uid);
-    uids.filter(|uid| uid.as_str() != request.id.as_str())
-        .cloned()
-        .collect()
-}
-
-/// Appends the number unless it is the last number already. If the list is full, returns it as a
-/// page and starts a new list.
-fn push_seq(seqs: &mut Vec<u64>, seq: u64) -> Option<Vec<u64>> {
-    if seqs.last() == Some(&seq) {
-        return None;
-    }
-    let full = seqs.len() >= HISTORY_PAGE_LENGTH;
-    let full_page = full.then(|| std::mem::take(seqs));
-    seqs.push(seq);
-    full_page
-}
-
-fn into_changed_values<K, T>(slots: HashMap<K, Slot<T>>) -> impl Iterator<Item = (K, T)> {
-    let slots = slots.into_iter().filter(|(_, slot)| slot.changed);
-    slots.filter_map(|(key, slot)| Some((key, slot.current?)))
 }

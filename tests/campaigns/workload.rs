@@ -9,7 +9,7 @@ use maitred::domain::decision::{Decision, DecisionOutcome};
 use maitred::domain::fact::{Fact, RefundPart};
 use maitred::domain::request::RequestState;
 use maitred::domain::time::Time;
-use maitred::store::port::Store;
+use maitred::store::port::Maintenance;
 
 use crate::store_support::{
     account, address, at, call_fact, confirm_intent, confirmed_facts, decided_fact, grant_fact,
@@ -180,7 +180,7 @@ pub fn expected_sums(commits: u64) -> BTreeMap<String, ExpectedSums> {
 ///
 /// # Errors
 /// Returns a text that says what is wrong.
-pub fn check_ledger(store: &dyn Store, commits: u64) -> Result<(), String> {
+pub fn check_ledger(store: &dyn Maintenance, commits: u64) -> Result<(), String> {
     if store.head().seq != commits {
         return Err(format!(
             "it ends with commit {}, not {commits}",

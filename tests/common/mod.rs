@@ -29,7 +29,7 @@ use maitred::sandbox::rate_limiter::RateLimits;
 use maitred::sandbox::server::Sandbox;
 use maitred::sandbox::world::World;
 use maitred::store::memory::MemoryStore;
-use maitred::store::port::Store;
+use maitred::store::port::Maintenance;
 use maitred::store::store_thread::StoreHandle;
 
 pub const HOST: i64 = 12;
@@ -153,7 +153,7 @@ impl PassFixture {
         Self::with_store(dialect, Box::new(MemoryStore::new())).await
     }
 
-    pub async fn with_store(dialect: Dialect, store: Box<dyn Store>) -> Self {
+    pub async fn with_store(dialect: Dialect, store: Box<dyn Maintenance>) -> Self {
         let clock = ManualClock::starting_at(parse_time("2026-11-24T08:00:00Z"));
         let mut world = World::new();
         world.limits = RateLimits::off();

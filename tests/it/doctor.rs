@@ -66,7 +66,7 @@ impl DoctorFixture {
         let path = self.path("store");
         fs::create_dir(&path).unwrap();
         let opened = open(&path, CreateIfMissing::Yes, clock::now(), &mut |_| {}).unwrap();
-        let mut store: Box<dyn maitred::store::port::Store> = Box::new(opened.store);
+        let mut store: Box<dyn maitred::store::port::Maintenance> = Box::new(opened.store);
         store.close().unwrap();
     }
 

@@ -3,12 +3,13 @@
 
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::common::{HOST, KEY, PassFixture, calendar_client, parse_time, step_outcome};
 use maitred::domain::criteria::on_violation::OnViolation;
 use maitred::domain::decision::{DecisionOutcome, ReasonCode};
 use maitred::domain::dialect::Dialect;
+use maitred::domain::expected::Expected;
 use maitred::domain::fact::Fact;
 use maitred::domain::gate::RefuseWith;
 use maitred::domain::id::{AccountId, Address, BookingUid, EventTypeKey, Reference, RequestId};
@@ -17,7 +18,7 @@ use maitred::domain::time::Span;
 use maitred::reconcile::context::{PassError, Ports};
 use maitred::reconcile::execute::{ExecutionReport, execute};
 use maitred::reconcile::observe::observe;
-use maitred::reconcile::send::settle::commit_all_or_each;
+use maitred::reconcile::send::settle::write_ends::{EndOfIntent, write_ends};
 use maitred::sandbox::action::{BookingMove, BookingRemark, ThirdPartyAction};
 use maitred::sandbox::call_log::{MailKind, Operation, Recipient};
 use maitred::sandbox::faults::{Fault, FaultRule, FaultTimes, RowFault, Stage};
@@ -939,19 +940,28 @@ async fn a_plan_tells_the_effect_on_balances() {
 fn a_settlement_with_a_conflict_keeps_no_other_from_being_written() {
     let at = parse_time("2026-12-01T09:00:00Z");
     let account = |name| AccountId::parse(name).unwrap();
-    let fits = |name| {
+    let end = |name, facts, version| EndOfIntent {
+        facts,
+        expected: Expected::Request {
+            id: RequestId::parse(name).unwrap(),
+            version,
+        },
+    };
+    let fits = |name, version| {
         let account = account(name);
-        vec![Fact::AccountOpened { account }]
+        end(name, vec![Fact::AccountOpened { account }], version)
     };
     let booking = BookingUid::parse("unknown").unwrap();
-    let misfit = vec![Fact::Post { booking }];
+    let misfit = end("unknown", vec![Fact::Post { booking }], None);
     let mut store = MemoryStore::default();
-    let ends = vec![fits("al"), misfit, fits("bo")];
-    let misfits = commit_all_or_each(&mut store, at, ends).unwrap();
-    assert_eq!(misfits, BTreeSet::from([1]));
-    for name in ["al", "bo"] {
+    // No such request is in the store, so another version means that it was changed meanwhile.
+    let changed = fits("cy", Some(1));
+    let ends = vec![fits("al", None), misfit, changed, fits("bo", None)];
+    let written = write_ends(&mut store, at, ends, BTreeMap::new()).unwrap();
+    assert_eq!(written.rejected_ends, BTreeSet::from([1, 2]));
+    for (name, is_written) in [("al", true), ("bo", true), ("cy", false)] {
         let found = store.account(&account(name)).unwrap();
-        assert!(found.is_some(), "{name}");
+        assert_eq!(found.is_some(), is_written, "{name}");
     }
 }
 

@@ -19,7 +19,7 @@ use maitred::domain::plan::Action;
 use maitred::domain::time::Time;
 use maitred::store::log_store::LogStore;
 use maitred::store::open::{CreateIfMissing, open};
-use maitred::store::port::Store;
+use maitred::store::port::{Maintenance, Store};
 use tempfile::TempDir;
 
 /// The policy that decided when the requests were made.

@@ -27,7 +27,7 @@ use maitred::store::log::line::{self, Hash};
 use maitred::store::log_store::LogStore;
 use maitred::store::open::{self, CreateIfMissing, OpenedStore, StoreLimits};
 use maitred::store::open_report::{OpenError, OpenNotice};
-use maitred::store::port::Store;
+use maitred::store::port::{Maintenance, Store};
 
 /// Small enough that the commits below need three segments.
 const LIMITS: StoreLimits = StoreLimits {
@@ -103,7 +103,7 @@ fn check_complete(store: &LogStore, commits: u64) {
     let verified = store.verify(&mut |_| {}).expect("it verifies");
     assert_eq!(verified.differences, [""; 0]);
     if commits == COMMITS {
-        assert_eq!(store.open_intents(9).expect("it reads").len(), 1);
+        assert_eq!(store.open_intents(None, 9).expect("it reads").len(), 1);
         assert_eq!(verified.facts, FACTS);
     }
 }

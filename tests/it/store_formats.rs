@@ -12,7 +12,7 @@ use maitred::store::log::line::{FORMAT, LedgerId, OLDEST_FORMAT};
 use maitred::store::log::reader::LogReader;
 use maitred::store::open::{CreateIfMissing, open};
 use maitred::store::open_report::OpenNotice;
-use maitred::store::port::Store;
+use maitred::store::port::{Maintenance, Store};
 use maitred::store::read_only;
 
 const GOLDEN_LOGS: [&str; 3] = ["short", "reviews", "moves"];
@@ -40,7 +40,7 @@ fn later(time: Time) -> Time {
 fn projection_text(store: &dyn Store) -> String {
     let accounts = store.accounts(None, 1_000).expect("accounts");
     let requests = store.decided_requests(None, None, 1_000).expect("requests");
-    let intents = store.open_intents(1_000).expect("intents");
+    let intents = store.open_intents(None, 1_000).expect("intents");
     let charges = store.open_charges(None, 1_000).expect("charges");
     let unresolved = store
         .unresolved_items(None, 1_000)
@@ -101,7 +101,7 @@ fn a_log_of_format_1_opens_and_goes_on_in_format_2() {
         };
         store.commit(now, vec![opened], &[]).expect("it goes on");
         assert_eq!(
-            Store::verify(&store).expect("it checks").differences,
+            Maintenance::verify(&store).expect("it checks").differences,
             Vec::<String>::new()
         );
         store.close().expect("it closes");

@@ -13,7 +13,7 @@ use maitred::store::codec::fact;
 use maitred::store::log::line::{self, Hash, LedgerId, LineFault, SegmentHeader};
 use maitred::store::log::reader::{LogEnd, LogError, LogReader};
 use maitred::store::open_report::{OpenError, OpenNotice};
-use maitred::store::port::Store;
+use maitred::store::port::{Maintenance, Store};
 
 /// A log of four commits in its own directory, and its bytes.
 struct LogFixture {

@@ -14,7 +14,7 @@ use maitred::store::lock::LockError;
 use maitred::store::log_store::LogStore;
 use maitred::store::open::{self, CreateIfMissing};
 use maitred::store::open_report::{OpenError, OpenNotice};
-use maitred::store::port::{HistorySubject, Store};
+use maitred::store::port::{HistorySubject, Maintenance, Store};
 
 /// Creates a store with a few commits: bo has 10 credits, 3 of which are spent.
 fn fill(path: &Path) -> LogStore {
@@ -52,7 +52,7 @@ fn check(store: &LogStore) {
     assert!(account.adds_up());
     assert_eq!((account.available(at(2)), account.totals.posted), (7, 3));
     assert_eq!(store.head().seq, 5);
-    let open = store.open_intents(10).expect("it reads");
+    let open = store.open_intents(None, 10).expect("it reads");
     assert_eq!(
         open.iter().map(|r| r.id.as_str()).collect::<Vec<_>>(),
         ["open"]

@@ -10,6 +10,7 @@ use crate::domain::fact::{Fact, RefundPart};
 use crate::domain::id::{AccountId, Address, BookingUid, may_have_legacy_form};
 use crate::domain::time::Time;
 use crate::store::port::{HistorySubject, LoggedFact, Store, StoreError};
+use crate::store::transaction::transact;
 
 /// Most accounts in one answer.
 const MAX_ACCOUNTS: u32 = 100_000;
@@ -108,7 +109,20 @@ pub fn set_alias(
     alias: &str,
     remove: bool,
 ) -> Result<CommandResult, Refusal> {
-    let account = parse::find_account(store, account)?;
+    let (id, _) = transact(store, now, |store| {
+        let account = parse::find_account(store, account)?;
+        let fact = decide_alias(store, &account, alias, remove)?;
+        Ok::<_, Refusal>((fact.into_iter().collect(), account.id))
+    })?;
+    show(store, now, id.as_str())
+}
+
+fn decide_alias(
+    store: &dyn Store,
+    account: &Account,
+    alias: &str,
+    remove: bool,
+) -> Result<Option<Fact>, Refusal> {
     let alias =
         Address::parse(alias).map_err(|why| parse::usage(format!("the alias {alias:?} {why}")))?;
     let has_alias = account.aliases.contains(&alias);
@@ -127,21 +141,19 @@ pub fn set_alias(
     }
     if has_alias == remove {
         let id = account.id.clone();
-        let fact = if remove {
+        return Ok(Some(if remove {
             Fact::AliasRemoved { account: id, alias }
         } else {
             Fact::AliasAdded { account: id, alias }
-        };
-        store
-            .commit(now, vec![fact], &[])
-            .map_err(|e| parse::commit_failed(&e))?;
-    } else if remove {
+        }));
+    }
+    if remove {
         return Err(parse::not_found(format!(
             "account {} has no alias {alias}",
             account.id
         )));
     }
-    show(store, now, account.id.as_str())
+    Ok(None)
 }
 
 pub fn statement(

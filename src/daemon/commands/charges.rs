@@ -17,7 +17,8 @@ use crate::domain::unresolved::{Resolver, UnresolvedCode};
 use crate::domain::watch::{ChainEnd, ChargeCase, ChargeDecision, final_at, refund};
 use crate::reconcile::watch::refund_records::restore_expired;
 use crate::reconcile::watch::settle::{deciding_gate, resolve_host_absent};
-use crate::store::port::{ExpectedVersion, Store, StoreError};
+use crate::store::port::{Store, StoreError};
+use crate::store::transaction::transact;
 
 /// Most charges in one answer.
 const MAX_CHARGES: u32 = 100_000;
@@ -143,8 +144,32 @@ pub fn settle(
 ) -> Result<CommandResult, Refusal> {
     let uid = BookingUid::parse(booking.trim())
         .map_err(|why| parse::usage(format!("the booking {booking:?} {why}")))?;
+    transact(store, now, |store| {
+        let facts = decide_settlement(store, policy, now, &uid, refund_all)?;
+        Ok::<_, Refusal>((facts, ()))
+    })?;
+    let settled = store.charge(&uid).map_err(|e| parse::store_failed(&e))?;
+    let charges = settled.iter().map(|charge| ListedChargeView {
+        charge: views::charge(charge),
+        reason: closing_reason(charge),
+    });
+    Ok(CommandResult::Charges(ChargesView {
+        schema: SCHEMA,
+        charges: charges.collect(),
+        more: false,
+    }))
+}
+
+/// Returns the facts that refund everything or nothing, and close the charge.
+fn decide_settlement(
+    store: &dyn Store,
+    policy: &Policy,
+    now: Time,
+    uid: &BookingUid,
+    refund_all: bool,
+) -> Result<Vec<Fact>, Refusal> {
     let failed = |e: StoreError| parse::store_failed(&e);
-    let charge = store.charge(&uid).map_err(failed)?;
+    let charge = store.charge(uid).map_err(failed)?;
     let charge = charge
         .filter(|charge| charge.state == ChargeState::Open)
         .ok_or_else(|| {
@@ -156,7 +181,7 @@ pub fn settle(
     if let Some(request) = &charge.taken_over_by {
         return Err(parse::refusal(
             "conflict",
-            takeover_refusal_text(&uid, request),
+            takeover_refusal_text(uid, request),
         ));
     }
     let account = store.account(&charge.account).map_err(failed)?;
@@ -192,7 +217,7 @@ pub fn settle(
         }]
     };
     restore_expired(store, &mut facts, &terms, now).map_err(failed)?;
-    let items = store.unresolved_items_of(&uid).map_err(failed)?;
+    let items = store.unresolved_items_of(uid).map_err(failed)?;
     let outcome = if refund_all { "given back" } else { "kept" };
     let reason = format!("{outcome} by an operator");
     facts.extend(resolve_host_absent(&items, &reason, Resolver::Operator));
@@ -206,21 +231,5 @@ pub fn settle(
             by: Resolver::Operator,
         });
     }
-    let expected = [ExpectedVersion {
-        account: account.id.clone(),
-        version: Some(account.version),
-    }];
-    store
-        .commit(now, facts, &expected)
-        .map_err(|e| parse::commit_failed(&e))?;
-    let settled = store.charge(&uid).map_err(failed)?;
-    let charges = settled.iter().map(|charge| ListedChargeView {
-        charge: views::charge(charge),
-        reason: closing_reason(charge),
-    });
-    Ok(CommandResult::Charges(ChargesView {
-        schema: SCHEMA,
-        charges: charges.collect(),
-        more: false,
-    }))
+    Ok(facts)
 }

@@ -15,6 +15,7 @@ use crate::domain::grant::{GrantKind, GrantRecord};
 use crate::domain::id::{AccountId, Reference};
 use crate::domain::time::Time;
 use crate::store::port::{HistorySubject, Store};
+use crate::store::transaction::transact;
 
 /// Most grants shown of one account.
 const MAX_GRANTS: usize = 1_000;
@@ -24,6 +25,44 @@ pub fn grant(
     now: Time,
     command: &GrantCommand,
 ) -> Result<CommandResult, Refusal> {
+    let (written, _) = transact(store, now, |store| decide_grant(store, now, command))?;
+    let record = &written.record;
+    if written.existed {
+        return grant_result(store, record, true, now);
+    }
+    let opened = written.opens_account;
+    tracing::info!(reference = %record.reference, credits = record.credits, opened, "granted");
+    let mut answer = grant_result(store, record, false, now)?;
+    if let CommandResult::GrantRecord(view) = &mut answer {
+        view.account_opened = opened;
+    }
+    Ok(answer)
+}
+
+/// What a command wrote, or found written already.
+struct WrittenGrant {
+    record: GrantRecord,
+    existed: bool,
+    opens_account: bool,
+}
+
+impl WrittenGrant {
+    /// Returns the result of a command that was given before.
+    fn existing(record: GrantRecord) -> (Vec<Fact>, Self) {
+        let written = Self {
+            record,
+            existed: true,
+            opens_account: false,
+        };
+        (Vec::new(), written)
+    }
+}
+
+fn decide_grant(
+    store: &dyn Store,
+    now: Time,
+    command: &GrantCommand,
+) -> Result<(Vec<Fact>, WrittenGrant), Refusal> {
     let account = parse::resolve_account_id(store, &command.account)?;
     let record = GrantRecord {
         reference: choose_reference(
@@ -48,7 +87,7 @@ pub fn grant(
             .transpose()?;
         let record = GrantRecord { expires, ..record };
         check_same_grant(&existing_record, &record)?;
-        return grant_result(store, &existing_record, true, now);
+        return Ok(WrittenGrant::existing(existing_record));
     }
     let record = GrantRecord {
         expires: parse::expiry(command.expires.as_deref(), now)?,
@@ -62,16 +101,12 @@ pub fn grant(
     }
     let mut facts = expiry_facts(store, &record.account, now)?;
     facts.push(to_grant_fact(&record));
-    store
-        .commit(now, facts, &[])
-        .map_err(|e| parse::commit_failed(&e))?;
-    let opened = existing_account.is_none();
-    tracing::info!(reference = %record.reference, credits = record.credits, opened, "granted");
-    let mut answer = grant_result(store, &record, false, now)?;
-    if let CommandResult::GrantRecord(view) = &mut answer {
-        view.account_opened = opened;
-    }
-    Ok(answer)
+    let written = WrittenGrant {
+        record,
+        existed: false,
+        opens_account: existing_account.is_none(),
+    };
+    Ok((facts, written))
 }
 
 pub fn revoke(
@@ -79,6 +114,19 @@ pub fn revoke(
     now: Time,
     command: &RevokeCommand,
 ) -> Result<CommandResult, Refusal> {
+    let (written, _) = transact(store, now, |store| decide_revocation(store, now, command))?;
+    let record = &written.record;
+    if !written.existed {
+        tracing::info!(reference = %record.reference, credits = record.credits, "revoked");
+    }
+    grant_result(store, record, written.existed, now)
+}
+
+fn decide_revocation(
+    store: &dyn Store,
+    now: Time,
+    command: &RevokeCommand,
+) -> Result<(Vec<Fact>, WrittenGrant), Refusal> {
     let account = parse::find_account(store, &command.account)?;
     let credits = parse::credits(command.credits)?;
     let id = account.id.clone();
@@ -93,7 +141,7 @@ pub fn revoke(
     };
     if let Some(existing_record) = find_grant_record(store, &record.reference)? {
         check_same_grant(&existing_record, &record)?;
-        return grant_result(store, &existing_record, true, now);
+        return Ok(WrittenGrant::existing(existing_record));
     }
     let mut preview = SpendPreview::new(&account);
     let mut facts = Fact::expire_parts(&account.id, preview.expire_lots(now));
@@ -114,11 +162,12 @@ pub fn revoke(
         parts,
         reason: record.reason.clone(),
     });
-    store
-        .commit(now, facts, &[])
-        .map_err(|e| parse::commit_failed(&e))?;
-    tracing::info!(reference = %record.reference, credits, "revoked");
-    grant_result(store, &record, false, now)
+    let written = WrittenGrant {
+        record,
+        existed: false,
+        opens_account: false,
+    };
+    Ok((facts, written))
 }
 
 pub fn list_grants(store: &dyn Store, now: Time, account: &str) -> Result<CommandResult, Refusal> {

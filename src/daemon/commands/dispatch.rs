@@ -9,7 +9,7 @@ use crate::control::protocol::ledger::VerifyView;
 use crate::control::protocol::{Command, CommandResult, Refusal, SCHEMA};
 use crate::domain::gate::Policy;
 use crate::domain::time::Time;
-use crate::store::port::Store;
+use crate::store::port::{Maintenance, Store};
 
 /// Returns true when the command needs nothing but the store; the daemon answers the others itself.
 pub fn is_store_command(command: &Command) -> bool {
@@ -91,7 +91,7 @@ pub fn may_write(command: &Command) -> bool {
 /// # Errors
 /// Returns what was wrong and what to do.
 pub fn run_command(
-    store: &mut dyn Store,
+    store: &mut dyn Maintenance,
     policy: &Policy,
     now: Time,
     command: &Command,
@@ -168,7 +168,7 @@ fn show_head(store: &dyn Store) -> CommandResult {
     })
 }
 
-fn verify_store(store: &mut dyn Store) -> Result<CommandResult, Refusal> {
+fn verify_store(store: &dyn Maintenance) -> Result<CommandResult, Refusal> {
     let head = store.head();
     let verified = store.verify().map_err(|e| parse::store_failed(&e))?;
     Ok(CommandResult::Verify(VerifyView {

@@ -12,6 +12,7 @@ use crate::domain::grant::{GrantKind, GrantRecord};
 use crate::domain::id::{AccountId, Reference};
 use crate::domain::time::Time;
 use crate::store::port::Store;
+use crate::store::transaction::transact;
 
 /// Most problems listed for one import; with more, the wrong file was given.
 const MAX_PROBLEMS: usize = 100;
@@ -33,18 +34,22 @@ pub fn import(
             MAX_FACTS / 2
         )));
     }
-    let mut builder = ImportBuilder::new(store, now, rows.len(), dry_run);
-    for row in rows {
-        if let Err(refusal) = builder.add_row(row) {
-            let problem = format!("line {}: {}", row.line, refusal.text);
-            builder.problems.push(problem);
+    let ((view, is_written), _) = transact(store, now, |store| {
+        let mut builder = ImportBuilder::new(store, now, rows.len(), dry_run);
+        for row in rows {
+            if let Err(refusal) = builder.add_row(row) {
+                let problem = format!("line {}: {}", row.line, refusal.text);
+                builder.problems.push(problem);
+            }
         }
-    }
-    let (facts, view) = builder.finish()?;
-    if !dry_run && !facts.is_empty() {
-        store
-            .commit(now, facts, &[])
-            .map_err(|e| parse::commit_failed(&e))?;
+        let (mut facts, view) = builder.finish()?;
+        if dry_run {
+            facts.clear();
+        }
+        let is_written = !facts.is_empty();
+        Ok::<_, Refusal>((facts, (view, is_written)))
+    })?;
+    if is_written {
         tracing::info!(rows = view.granted, credits = view.credits, "imported");
     }
     Ok(CommandResult::Import(view))

@@ -10,6 +10,7 @@ use crate::domain::id::HostId;
 use crate::domain::ledger_state::{Identity, LedgerFact, LedgerState};
 use crate::domain::time::Time;
 use crate::store::port::Store;
+use crate::store::transaction::transact;
 
 /// The longest server name that is accepted: a host name of 253 characters with a port and a path.
 const MAX_SERVER: usize = 400;
@@ -44,7 +45,10 @@ pub fn move_ledger(
     now: Time,
     command: &LedgerMoveCommand,
 ) -> Result<CommandResult, Refusal> {
-    let state = store.ledger_state().map_err(|e| parse::store_failed(&e))?;
+    commit_and_show(store, now, |state| decide_move(state, command))
+}
+
+fn decide_move(state: &LedgerState, command: &LedgerMoveCommand) -> Result<LedgerFact, Refusal> {
     let current = state.identity.as_ref();
     let missing = |flag: &str| {
         parse::usage(format!(
@@ -81,7 +85,7 @@ pub fn move_ledger(
         ));
     }
     let reason = require_reason(&command.reason)?;
-    commit_and_show(store, now, LedgerFact::Identified { identity, reason })
+    Ok(LedgerFact::Identified { identity, reason })
 }
 
 /// Records that an operator accepts a restored backup and knows that it lacks what happened after
@@ -94,24 +98,27 @@ pub fn accept_restore(
     now: Time,
     reason: &str,
 ) -> Result<CommandResult, Refusal> {
-    let state = store.ledger_state().map_err(|e| parse::store_failed(&e))?;
-    if state.restored_at.is_none() {
-        return Err(parse::refusal(
-            "refused",
-            "no restored backup waits to be accepted",
-        ));
-    }
-    let reason = self::require_reason(reason)?;
-    commit_and_show(store, now, LedgerFact::RestoreAccepted { reason })
+    commit_and_show(store, now, |state| {
+        if state.restored_at.is_none() {
+            return Err(parse::refusal(
+                "refused",
+                "no restored backup waits to be accepted",
+            ));
+        }
+        let reason = require_reason(reason)?;
+        Ok(LedgerFact::RestoreAccepted { reason })
+    })
 }
 
 fn commit_and_show(
     store: &mut dyn Store,
     now: Time,
-    fact: LedgerFact,
+    decide: impl Fn(&LedgerState) -> Result<LedgerFact, Refusal>,
 ) -> Result<CommandResult, Refusal> {
-    let written = store.commit(now, vec![Fact::Ledger(fact)], &[]);
-    written.map_err(|error| parse::commit_failed(&error))?;
+    transact(store, now, |store| {
+        let state = store.ledger_state().map_err(|e| parse::store_failed(&e))?;
+        Ok::<_, Refusal>((vec![Fact::Ledger(decide(&state)?)], ()))
+    })?;
     show(store)
 }
 

@@ -11,6 +11,7 @@ use crate::domain::account::Account;
 use crate::domain::fact::Fact;
 use crate::domain::time::Time;
 use crate::store::port::Store;
+use crate::store::transaction::transact;
 
 /// The longest tier, tag or attribute name, in characters: each is a single word.
 const MAX_WORD: usize = 64;
@@ -28,24 +29,24 @@ pub fn set_attributes(
     now: Time,
     command: &AccountSetCommand,
 ) -> Result<CommandResult, Refusal> {
-    let account = parse::find_account(store, &command.account)?;
     let no_change = AccountSetCommand {
         account: command.account.clone(),
         ..AccountSetCommand::default()
     };
-    if *command == no_change {
-        return Err(parse::usage(
-            "say what to set: --tier, --no-tier, --tag, --untag, --attribute or --no-attribute",
-        ));
-    }
-    let changed = Account {
-        tier: changed_tier(command, &account)?,
-        tags: changed_tags(command, &account)?,
-        attributes: changed_attributes(command, &account)?,
-        ..account.clone()
-    };
-    let fact = to_described_fact(&changed);
-    commit_and_show(store, now, &account, (changed != account).then_some(fact))
+    change_account(store, now, &command.account, |account| {
+        if *command == no_change {
+            return Err(parse::usage(
+                "say what to set: --tier, --no-tier, --tag, --untag, --attribute or --no-attribute",
+            ));
+        }
+        let changed = Account {
+            tier: changed_tier(command, account)?,
+            tags: changed_tags(command, account)?,
+            attributes: changed_attributes(command, account)?,
+            ..account.clone()
+        };
+        Ok((changed != *account).then(|| to_described_fact(&changed)))
+    })
 }
 
 /// Returns the fact that records the account's tier, tags and attributes.
@@ -165,21 +166,17 @@ pub fn freeze_or_thaw(
     account: &str,
     why: Option<&str>,
 ) -> Result<CommandResult, Refusal> {
-    let account = parse::find_account(store, account)?;
-    let why = why.map(|why| parse::reason(Some(why), "")).transpose()?;
-    if why.as_deref() == Some("") {
-        return Err(parse::usage("say why the account is frozen: --reason TEXT"));
-    }
-    let fact = Fact::FreezeChanged {
-        account: account.id.clone(),
-        reason: why.clone(),
-    };
-    commit_and_show(
-        store,
-        now,
-        &account,
-        (why != account.freeze_reason).then_some(fact),
-    )
+    change_account(store, now, account, |account| {
+        let why = why.map(|why| parse::reason(Some(why), "")).transpose()?;
+        if why.as_deref() == Some("") {
+            return Err(parse::usage("say why the account is frozen: --reason TEXT"));
+        }
+        let is_change = why != account.freeze_reason;
+        Ok(is_change.then(|| Fact::FreezeChanged {
+            account: account.id.clone(),
+            reason: why,
+        }))
+    })
 }
 
 /// Sets or removes the member's PIN. The hash is computed in the process where the PIN was typed.
@@ -189,28 +186,31 @@ pub fn set_pin(
     account: &str,
     hash: Option<&str>,
 ) -> Result<CommandResult, Refusal> {
-    let account = parse::find_account(store, account)?;
-    if hash.is_some_and(|hash| !is_hash(hash)) {
-        return Err(parse::usage("that is no hash of a PIN"));
-    }
-    let fact = Fact::PinChanged {
-        account: account.id.clone(),
-        hash: hash.map(str::to_owned),
-    };
-    let changes = hash != account.pin_hash.as_deref();
-    commit_and_show(store, now, &account, changes.then_some(fact))
+    change_account(store, now, account, |account| {
+        if hash.is_some_and(|hash| !is_hash(hash)) {
+            return Err(parse::usage("that is no hash of a PIN"));
+        }
+        let is_change = hash != account.pin_hash.as_deref();
+        Ok(is_change.then(|| Fact::PinChanged {
+            account: account.id.clone(),
+            hash: hash.map(str::to_owned),
+        }))
+    })
 }
 
-fn commit_and_show(
+/// Decides from the account as it is, commits the fact if there is one, and shows the account.
+fn change_account(
     store: &mut dyn Store,
     now: Time,
-    account: &Account,
-    fact: Option<Fact>,
+    account: &str,
+    decide: impl Fn(&Account) -> Result<Option<Fact>, Refusal>,
 ) -> Result<CommandResult, Refusal> {
-    store
-        .commit(now, fact.into_iter().collect(), &[])
-        .map_err(|e| parse::commit_failed(&e))?;
-    accounts::show(store, now, account.id.as_str())
+    let (id, _) = transact(store, now, |store| {
+        let account = parse::find_account(store, account)?;
+        let fact = decide(&account)?;
+        Ok::<_, Refusal>((fact.into_iter().collect(), account.id))
+    })?;
+    accounts::show(store, now, id.as_str())
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::dispatch;
 use crate::control::protocol::{Command, CommandResult, Refusal};
 use crate::domain::gate::Policy;
 use crate::domain::time::Time;
-use crate::store::port::Store;
+use crate::store::port::Maintenance;
 
 /// Carries out a command, and logs the command if it wrote to the ledger. `uid` is the user who
 /// gave the command.
@@ -14,7 +14,7 @@ use crate::store::port::Store;
 /// # Errors
 /// Returns what was wrong and what to do.
 pub fn run_and_log(
-    store: &mut dyn Store,
+    store: &mut dyn Maintenance,
     policy: &Policy,
     now: Time,
     command: &Command,

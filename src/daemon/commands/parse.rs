@@ -44,6 +44,13 @@ pub fn commit_failed(error: &CommitError) -> Refusal {
     refusal(code, text)
 }
 
+/// Returns the refusal of a command whose transaction was not committed.
+impl From<CommitError> for Refusal {
+    fn from(error: CommitError) -> Self {
+        commit_failed(&error)
+    }
+}
+
 pub fn time(name: &str, text: &str) -> Result<Time, Refusal> {
     chrono::DateTime::parse_from_rfc3339(text)
         .map(|at| truncate_to_millis(at.to_utc()))

@@ -14,6 +14,7 @@ use crate::domain::id::{BookingUid, RequestId};
 use crate::domain::request::{OperatorDecision, Request, RequestState};
 use crate::domain::time::Time;
 use crate::store::port::{Store, StoreError};
+use crate::store::transaction::transact;
 
 /// Most requests in one answer.
 const MAX_REQUESTS: u32 = 10_000;
@@ -113,23 +114,23 @@ pub fn record_review(
         Asked::Decline => OperatorDecision::Decline,
     };
     let reason = reason(command.reason.as_deref(), verdict)?;
-    let request = decisions::find_request(store, &uid)?;
-    if is_already_recorded(
-        &request,
-        verdict,
-        command.reason.is_some().then_some(&reason),
-    ) {
+    let given_reason = command.reason.is_some().then_some(&reason);
+    let ((request, existed), _) = transact(store, now, |store| {
+        let request = decisions::find_request(store, &uid)?;
+        if is_already_recorded(&request, verdict, given_reason) {
+            return Ok((Vec::new(), (request, true)));
+        }
+        check_is_undecided(&request, now)?;
+        let fact = Fact::RequestReviewed {
+            request: request.id.clone(),
+            decision: verdict,
+            reason: reason.clone(),
+        };
+        Ok::<_, Refusal>((vec![fact], (request, false)))
+    })?;
+    if existed {
         return review_result(store, now, &request, true);
     }
-    check_is_undecided(&request, now)?;
-    let fact = Fact::RequestReviewed {
-        request: request.id.clone(),
-        decision: verdict,
-        reason,
-    };
-    store
-        .commit(now, vec![fact], &[])
-        .map_err(|e| parse::commit_failed(&e))?;
     tracing::info!(request = %request.id, verdict = verdict.as_str(), "an operator spoke");
     let written = decisions::find_request(store, &uid)?;
     review_result(store, now, &written, false)

@@ -9,6 +9,7 @@ use crate::domain::id::BookingUid;
 use crate::domain::time::Time;
 use crate::domain::unresolved::{Resolver, UNRESOLVED_CODES, UnresolvedBooking, UnresolvedCode};
 use crate::store::port::{Store, StoreError};
+use crate::store::transaction::transact;
 
 /// Most items in one answer.
 const MAX_ITEMS: u32 = 10_000;
@@ -41,24 +42,23 @@ pub fn resolve(
         ));
     }
     let failed = |e: StoreError| parse::store_failed(&e);
-    let mut items = store.unresolved_items_of(&uid).map_err(failed)?;
-    items.retain(|item| item.is_open() && code.is_none_or(|code| item.code == code));
-    if items.is_empty() {
-        return Err(parse::not_found(format!(
-            "booking {uid} is not on the unresolved list{}; `maitred unresolved` shows what is",
-            code.map_or_else(String::new, |code| format!(" as {code}"))
-        )));
-    }
     let resolved = |item: &UnresolvedBooking| Fact::UnresolvedResolved {
         booking: uid.clone(),
         code: item.code,
         reason: reason.clone(),
         by: Resolver::Operator,
     };
-    let facts = items.iter().map(resolved).collect();
-    store
-        .commit(now, facts, &[])
-        .map_err(|e| parse::commit_failed(&e))?;
+    let (items, _) = transact(store, now, |store| {
+        let mut items = store.unresolved_items_of(&uid).map_err(failed)?;
+        items.retain(|item| item.is_open() && code.is_none_or(|code| item.code == code));
+        if items.is_empty() {
+            return Err(parse::not_found(format!(
+                "booking {uid} is not on the unresolved list{}; `maitred unresolved` shows what is",
+                code.map_or_else(String::new, |code| format!(" as {code}"))
+            )));
+        }
+        Ok((items.iter().map(resolved).collect(), items))
+    })?;
     for item in &items {
         tracing::info!(booking = %uid, code = item.code.as_str(), "resolved by an operator");
     }

@@ -8,6 +8,7 @@ use crate::domain::account::Account;
 use crate::domain::booking::{
     Booking, BookingStatus, Buffers, Confirmation, EventType, Host, TimestampedBooking,
 };
+use crate::domain::expected::RecordVersions;
 use crate::domain::gate::{DeclineLimit, Policy};
 use crate::domain::id::{BookingUid, HostId, RequestId};
 use crate::domain::plan::{Step, plan};
@@ -96,6 +97,7 @@ fn to_snapshot(fixture: SnapshotFixture) -> Snapshot {
             .into_iter()
             .map(|of| (of.id.clone(), of))
             .collect(),
+        versions: RecordVersions::default(),
         intents: Vec::new(),
         carried_charges: fixture.carried_charge.map(by_uid).unwrap_or_default(),
         moves: Default::default(),

@@ -84,7 +84,9 @@ impl Loop {
         let wakes = self.daemon.wakes.clone();
         tokio::spawn(async move {
             let result: Result<CommandResult, Refusal> = store
-                .with(move |store| operator_log::run_and_log(store, &policy, now, &command, uid))
+                .maintain(move |store| {
+                    operator_log::run_and_log(store, &policy, now, &command, uid)
+                })
                 .await;
             let response = match result {
                 Ok(CommandResult::ReviewResult(view)) => {

@@ -91,7 +91,7 @@ fn add_store_counts(
     now: Time,
     status: StatusView,
 ) -> Result<StatusView, StoreError> {
-    let intents = store.open_intents(MAX_COUNTED)?;
+    let intents = store.open_intents(None, MAX_COUNTED)?;
     let notes = review::requests_in_review(store, now, MAX_COUNTED)?;
     let waits =
         |request: &Request| intent::wait_reason(request, store.sent_mark(&request.id), limits, now);

@@ -9,6 +9,7 @@ use crate::domain::account::{Account, SpendPreview};
 use crate::domain::booking::{Booking, BookingRef};
 use crate::domain::decision::Decision;
 use crate::domain::entry_reason::{EntryCode, EntryReason};
+use crate::domain::expected::Expected;
 use crate::domain::fact::Fact;
 use crate::domain::id::BookingUid;
 use crate::domain::intent::{self, BookingState, NextStep};
@@ -74,9 +75,17 @@ impl<'a> Planner<'a> {
             self.credited_accounts.extend(&request.account);
         }
         self.count_unsettled(open, &action);
+        let mut expected = vec![Expected::Request {
+            id: request.id.clone(),
+            version: open.version,
+        }];
+        if matches!(action, Action::Send { .. }) {
+            expected.extend(expected_account(request, self.account_of(request)));
+        }
         self.plan.steps.push(Step {
             request: Arc::new(request.clone()),
             action,
+            expected,
         });
     }
 
@@ -193,11 +202,7 @@ impl<'a> Planner<'a> {
         };
         self.reserve_time(open, false);
         match planned_call(request, booking) {
-            Some(call) => Action::Send {
-                facts,
-                expected_account: expected_account(request, self.account_of(request)),
-                call,
-            },
+            Some(call) => Action::Send { facts, call },
             None => Action::Postpone {
                 reason: "the decision names no call".to_owned(),
             },

@@ -70,11 +70,13 @@ impl<'a> Planner<'a> {
         // Nothing is sent, so there is no text for the booker.
         request.booker_text = None;
         let is_changed = record.is_none_or(|record| !is_same_note(record, &request));
+        let expected = vec![self.snapshot.versions.expect_request(&request.id)];
         self.plan.steps.push(Step {
             request: request.into(),
             action: Action::Note {
                 write: write && is_changed,
             },
+            expected,
         });
     }
 

@@ -6,9 +6,9 @@ use super::{Action, Planner, Problem, Step, planned_call};
 use crate::domain::account::{Account, SpendPreview};
 use crate::domain::booking::Booking;
 use crate::domain::decision::{Credits, Decision, Reason, ReasonCode};
+use crate::domain::expected::Expected;
 use crate::domain::fact::Fact;
 use crate::domain::gate::{Gate, RefuseWith};
-use crate::domain::id::AccountId;
 use crate::domain::refund_policy::RefundTerms;
 use crate::domain::request::{CallKind, Request, RequestState};
 use crate::domain::request_grouping::RequestGroup;
@@ -30,7 +30,7 @@ impl<'a> Planner<'a> {
         self.remaining_sends -= 1;
         request.state = RequestState::Recorded;
         request.call = Some(CallKind::Confirm);
-        let expected_account = expected_account(&request, Some(account));
+        let expected = self.expected_records(&request, Some(account));
         let request = Arc::new(request);
         let terms = Arc::new(gate.terms.refunds.clone());
         let mut facts = Vec::with_capacity(1 + group.bookings.len());
@@ -54,7 +54,7 @@ impl<'a> Planner<'a> {
         }
         self.carried_charges.extend(request.predecessor.clone());
         self.reserve_for_later_requests(group, &request, account);
-        self.add_send_step(request, facts, expected_account);
+        self.add_send_step(request, facts, expected);
     }
 
     /// Reserves the bookings' time and counts them for the member, so that later requests of this
@@ -123,12 +123,12 @@ impl<'a> Planner<'a> {
             RefuseWith::Cancel => CallKind::Cancel,
         });
         self.record_limit_decline(&request);
-        let expected_account = expected_account(&request, account);
+        let expected = self.expected_records(&request, account);
         let request = Arc::new(request);
         let facts = vec![Fact::RequestDecided {
             request: Arc::clone(&request),
         }];
-        self.add_send_step(request, facts, expected_account);
+        self.add_send_step(request, facts, expected);
     }
 
     /// Records that a decline for too many requests also tells the booker so.
@@ -147,17 +147,25 @@ impl<'a> Planner<'a> {
         &mut self,
         request: Arc<Request>,
         facts: Vec<Fact>,
-        expected_account: Option<(AccountId, Option<u64>)>,
+        expected: Vec<Expected>,
     ) {
         let call = planned_call(&request, &request.bookings[0]).expect("an intent names its call");
         self.plan.steps.push(Step {
             request,
-            action: Action::Send {
-                facts,
-                expected_account,
-                call,
-            },
+            action: Action::Send { facts, call },
+            expected,
         });
+    }
+
+    /// Returns the records that a new decision rests on: the request's own record, the account, and
+    /// the charge that the request takes over.
+    fn expected_records(&self, request: &Request, account: Option<&Account>) -> Vec<Expected> {
+        let versions = &self.snapshot.versions;
+        let mut expected = vec![versions.expect_request(&request.id)];
+        expected.extend(expected_account(request, account));
+        let predecessor = request.predecessor.as_ref();
+        expected.extend(predecessor.map(|from| versions.expect_charge(from)));
+        expected
     }
 
     /// Takes credits for one booking from the account as the earlier steps leave it, and writes off
@@ -199,15 +207,18 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// Returns the account and the version that the decision depends on. Without an account, the result
-/// is the booker's address and no version: the decision depends on the absence of such an account.
-pub(super) fn expected_account(
-    request: &Request,
-    account: Option<&Account>,
-) -> Option<(AccountId, Option<u64>)> {
+/// Returns the account that the decision rests on, with its version. Without an account, the
+/// decision rests on the booker's address leading to none.
+pub(super) fn expected_account(request: &Request, account: Option<&Account>) -> Option<Expected> {
     match (&request.account, &request.booker) {
-        (Some(id), _) => Some((id.clone(), account.map(|known| known.version))),
-        (None, Some(booker)) => Some((AccountId::from(booker), None)),
+        (Some(id), _) => Some(Expected::Account {
+            id: id.clone(),
+            version: account.map(|known| known.version),
+        }),
+        (None, Some(booker)) => Some(Expected::Alias {
+            address: booker.clone(),
+            account: None,
+        }),
         (None, None) => None,
     }
 }

@@ -14,6 +14,7 @@ use crate::domain::criteria::global_policy::GlobalPolicy;
 use crate::domain::criteria::on_violation::OnViolation;
 use crate::domain::decision::{Credits, Decision};
 use crate::domain::entry_reason::{EntryCode, EntryReason, NotConfirmed};
+use crate::domain::expected::RecordVersions;
 use crate::domain::fact::Fact;
 use crate::domain::gate::{DeclineLimit, Gate, OnUnanswered, PassLimits, Policy, RefuseWith};
 use crate::domain::id::{
@@ -248,6 +249,7 @@ pub fn snapshot(pending: Vec<Booking>, accounts: Vec<Account>) -> Snapshot {
         records: BTreeMap::new(),
         intents: Vec::new(),
         carried_charges: BTreeMap::new(),
+        versions: RecordVersions::default(),
         moves: BTreeMap::new(),
         unclear_predecessors: BTreeSet::new(),
         counted_bookings: BTreeMap::new(),
@@ -348,6 +350,7 @@ pub fn open_intent(request: Request, states: &[(&str, BookingState)]) -> OpenInt
         carried_charge: None,
         read_at: now(),
         running_until: None,
+        version: None,
         request,
     }
 }

@@ -5,6 +5,7 @@ use crate::domain::account::Account;
 use crate::domain::booking::{Booking, BookingStatus};
 use crate::domain::criteria::on_violation::OnViolation;
 use crate::domain::decision::{Credits, Decision, DecisionOutcome};
+use crate::domain::expected::Expected;
 use crate::domain::fact::Fact;
 use crate::domain::gate::{Policy, RefuseWith};
 use crate::domain::id::HostId;
@@ -754,12 +755,7 @@ fn a_decline_says_why_and_is_sent_as_configured() {
             &snapshot(vec![booking("a")], vec![account_of_bo(0)]),
             &policy,
         );
-        let Action::Send {
-            call,
-            facts,
-            expected_account: looked_at,
-        } = &plan.steps[0].action
-        else {
+        let Action::Send { call, facts } = &plan.steps[0].action else {
             panic!("{plan:?}");
         };
         let text = &crate::domain::messages::not_accepted(false, false);
@@ -768,7 +764,15 @@ fn a_decline_says_why_and_is_sent_as_configured() {
             (kind, Some(text.as_str()))
         );
         assert_eq!(plan.steps[0].request.booker_text.as_ref(), Some(text));
-        assert_eq!(*looked_at, Some((account_id("bo@example.com"), Some(1))));
+        let expected_account = Expected::Account {
+            id: account_id("bo@example.com"),
+            version: Some(1),
+        };
+        let expected_request = Expected::Request {
+            id: request_id("a"),
+            version: None,
+        };
+        assert_eq!(plan.steps[0].expected, [expected_request, expected_account]);
         assert_eq!(
             *facts,
             [decided_fact(plan.steps[0].request.as_ref().clone())]
@@ -783,14 +787,11 @@ fn that_there_was_no_account_is_looked_at_too() {
         &snapshot(vec![booking("a")], vec![account("al@example.com", 1)]),
         &policy(),
     );
-    let Action::Send {
-        expected_account: looked_at,
-        ..
-    } = &plan.steps[0].action
-    else {
-        panic!("{plan:?}");
+    let no_account = Expected::Alias {
+        address: address("bo@example.com"),
+        account: None,
     };
-    assert_eq!(*looked_at, Some((account_id("bo@example.com"), None)));
+    assert_eq!(plan.steps[0].expected[1..], [no_account]);
 }
 
 #[test]

@@ -33,7 +33,7 @@ pub(super) async fn load_open_intents(
     let store_limits = limits.clone();
     let stored_intents = ports
         .store
-        .with(move |store| store_reads::read_open_intents(store, MAX_INTENTS, &store_limits, now))
+        .read(move |store| store_reads::read_open_intents(store, MAX_INTENTS, &store_limits, now))
         .await;
     let mut open_intents = Vec::new();
     let mut reads = Vec::new();
@@ -155,7 +155,7 @@ async fn drop_settled_past_bookings(
     }
     let settled_bookings = ports
         .store
-        .with(move |store| store_reads::filter_settled(store, &past_bookings))
+        .read(move |store| store_reads::filter_settled(store, &past_bookings))
         .await;
     let settled_bookings = settled_bookings.map_err(PassError::Store)?;
     intent

@@ -89,7 +89,7 @@ pub(super) async fn list_pending(
         let requests_to_read = gated_requests.clone();
         let read_decisions = ports
             .store
-            .with(move |store| store_reads::read_decisions(store, &requests_to_read))
+            .read(move |store| store_reads::read_decisions(store, &requests_to_read))
             .await;
         decisions.extend(read_decisions.map_err(PassError::Store)?);
         for (request, _) in gated_requests {
@@ -110,7 +110,7 @@ pub(super) async fn list_pending(
         }
     }
     if pending.is_empty() {
-        let empty = ports.store.with(|store| store.is_empty()).await;
+        let empty = ports.store.read(|store| store.is_empty()).await;
         decisions.ledger_is_empty = empty.map_err(PassError::Store)?;
     }
     Ok((pending, decisions, list_end))

@@ -42,7 +42,7 @@ pub(super) async fn check_pins(
     let query = build_wrong_pin_query(snapshot, &cases);
     let wrong_pins = ports
         .store
-        .with(move |store| read_wrong_pins(store, &query))
+        .read(move |store| read_wrong_pins(store, &query))
         .await;
     let mut wrong_pins = wrong_pins.map_err(PassError::Store)?;
     let mut tries_left = MAX_TRIES;

@@ -84,9 +84,10 @@ pub(super) async fn load_hidden_decisions(
     }
     let decisions = ports
         .store
-        .with(move |store| store_reads::read_decisions(store, &occurrences))
+        .read(move |store| store_reads::read_decisions(store, &occurrences))
         .await;
     let decisions = decisions.map_err(PassError::Store)?;
     snapshot.records.extend(decisions.records);
+    snapshot.versions.requests.extend(decisions.versions);
     Ok(())
 }

@@ -7,8 +7,9 @@ use super::PreCallReading;
 use super::call::to_call_end;
 use crate::calcom::port::CallError;
 use crate::domain::booking;
+use crate::domain::expected::Expected;
 use crate::domain::fact::Fact;
-use crate::domain::id::{AccountId, BookingUid};
+use crate::domain::id::BookingUid;
 use crate::domain::intent::{self, BookingState, NextStep};
 use crate::domain::plan::{self, PlannedCall};
 use crate::domain::request::{CallEnd, CallKind, CallNote, Charge, Request};
@@ -22,8 +23,10 @@ pub struct InFlightCall {
     pub request: Request,
     /// The facts that record the intent; empty once the log holds them.
     pub facts: Vec<Fact>,
-    /// The account that the plan charged, and its version then.
-    pub expected_version: Option<(AccountId, Option<u64>)>,
+    /// The stored records that the facts rest on.
+    pub expected: Vec<Expected>,
+    /// The version of the request's record once it is recorded.
+    pub(super) version: Option<u64>,
     /// The charges that the intent holds, and the charge that it takes over, as recorded.
     charges: Vec<Charge>,
     carried_charge: Option<Charge>,
@@ -63,14 +66,15 @@ impl InFlightCall {
     pub fn new(
         request: Request,
         facts: Vec<Fact>,
-        expected_version: Option<(AccountId, Option<u64>)>,
+        expected: Vec<Expected>,
         call: PlannedCall,
     ) -> Self {
         Self {
             calls_left: request.bookings.len(),
             request,
             facts,
-            expected_version,
+            expected,
+            version: None,
             charges: Vec::new(),
             carried_charge: None,
             call,
@@ -85,17 +89,18 @@ impl InFlightCall {
         }
     }
 
-    /// Takes over the intent as the log holds it: the request, its charges, and the charge that it
-    /// takes over.
+    /// Takes over the intent as the log holds it: the request with its version, its charges, and the
+    /// charge that it takes over.
     pub fn set_recorded_intent(
         &mut self,
-        request: Request,
+        (request, version): (Request, Option<u64>),
         charges: Vec<Charge>,
         carried_charge: Option<Charge>,
     ) {
         self.facts.clear();
         self.calls_left = request.bookings.len();
         self.request = request;
+        self.version = version;
         self.charges = charges;
         self.carried_charge = carried_charge;
     }

@@ -79,7 +79,7 @@ pub(super) async fn find_move_to_evaluate<'a>(
     let uid = last.uid.clone();
     let request = ports
         .store
-        .with(move |store| find_request(store, &uid))
+        .read(move |store| find_request(store, &uid))
         .await;
     let request = request.map_err(PassError::Store)?;
     let is_decided = request.is_some_and(|request| request.state != RequestState::Noted);

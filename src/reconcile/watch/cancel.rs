@@ -23,6 +23,9 @@ use crate::domain::watch::unmanaged_bookings::build_note;
 use crate::reconcile::context::{PassError, Ports};
 use crate::store::port::Store;
 
+/// How many open intents are read from the store at once.
+const INTENTS_AT_ONCE: usize = 256;
+
 /// The maximum length of a server's message that is kept with a call, in characters.
 const MAX_NOTE_CHARS: usize = 300;
 
@@ -85,8 +88,7 @@ pub(super) async fn read_due_cancellations(
 ) -> Result<Vec<Request>, PassError> {
     let now = (ports.clock)();
     let limits = limits.clone();
-    let open = ports.store.with(move |store| {
-        let open = store.open_intents(usize::MAX)?;
+    let due = ports.store.read(move |store| {
         let is_due = |request: &Request| {
             let marked = store.sent_mark(&request.id);
             // A call without an answer may still be running, and a second call sends another mail.
@@ -95,9 +97,19 @@ pub(super) async fn read_due_cancellations(
                 && intent::is_due(request, now)
                 && intent::running_until(unanswered_since, &limits, now).is_none()
         };
-        Ok(open.into_iter().filter(is_due).collect())
+        let mut due = Vec::new();
+        let mut after = None;
+        loop {
+            let page = store.open_intents(after.as_ref(), INTENTS_AT_ONCE)?;
+            let is_full = page.len() == INTENTS_AT_ONCE;
+            after = page.last().map(|last| (last.decided_at, last.id.clone()));
+            due.extend(page.into_iter().filter(is_due));
+            if !is_full {
+                return Ok(due);
+            }
+        }
     });
-    open.await.map_err(PassError::Store)
+    due.await.map_err(PassError::Store)
 }
 
 /// Tries these cancellations again.
@@ -128,7 +140,7 @@ async fn is_settled_by_operator(ports: &Ports<'_>, request: &Request) -> Result<
     let (uid, code) = (request.bookings[0].uid.clone(), unresolved_code(request));
     let items = ports
         .store
-        .with(move |store| store.unresolved_items_of(&uid));
+        .read(move |store| store.unresolved_items_of(&uid));
     let items = items.await.map_err(PassError::Store)?;
     Ok(has_operator_resolution(&items, code))
 }
@@ -262,13 +274,14 @@ fn describe_reason(request: &Request) -> &'static str {
 async fn write_attempt_result(
     ports: &Ports<'_>,
     request: &Request,
-    (mut facts, outcome, is_accepted): (Vec<Fact>, Option<DecisionOutcome>, bool),
+    (facts, outcome, is_accepted): (Vec<Fact>, Option<DecisionOutcome>, bool),
     until: Time,
 ) -> Result<(), PassError> {
     let booking: BookingRef = request.bookings[0].clone();
     let (code, account) = (unresolved_code(request), request.account.clone());
     let now = (ports.clock)();
-    let commit_result = ports.store.with(move |store: &mut dyn Store| {
+    let decide = move |store: &dyn Store| {
+        let mut facts = facts.clone();
         let items = store
             .unresolved_items_of(&booking.uid)
             .map_err(PassError::Store)?;
@@ -283,24 +296,21 @@ async fn write_attempt_result(
         } else if outcome.is_none() && !items.iter().any(|item| item.is_open() && item.code == code)
         {
             let finding = UnresolvedFinding {
-                booking,
+                booking: booking.clone(),
                 code,
-                account,
+                account: account.clone(),
                 until: truncate_to_millis(until),
                 detail: "and is to be cancelled, which has not succeeded yet".to_owned(),
             };
             facts.extend(finding.into_fact(&items, now));
         }
-        store.commit(now, facts, &[]).map_err(PassError::Commit)
-    });
-    commit_result.await.map(|_| ())
+        Ok((facts, ()))
+    };
+    ports.store.transaction(now, decide).await
 }
 
 async fn commit_facts(ports: &Ports<'_>, facts: Vec<Fact>) -> Result<(), PassError> {
     let at = (ports.clock)();
-    let commit_result = ports
-        .store
-        .with(move |store| store.commit(at, facts, &[]))
-        .await;
+    let commit_result = ports.store.commit(at, facts, Vec::new()).await;
     commit_result.map(|_| ()).map_err(PassError::Commit)
 }

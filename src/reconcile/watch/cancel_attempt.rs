@@ -66,7 +66,7 @@ pub(super) async fn read_and_cancel(
 ) -> Result<CancelAttempt, PassError> {
     let reference = &request.bookings[0];
     let id = request.id.clone();
-    let marked_at = ports.store.with(move |store| store.sent_mark(&id)).await;
+    let marked_at = ports.store.read(move |store| store.sent_mark(&id)).await;
     let mut attempt = CancelAttempt {
         reading: None,
         failure: None,

@@ -6,6 +6,7 @@ use crate::domain::account::Account;
 use crate::domain::booking::Booking;
 use crate::domain::criteria::global_policy::GlobalPolicy;
 use crate::domain::decision::ReasonCode;
+use crate::domain::fact::Fact;
 use crate::domain::gate::{Gate, Policy};
 use crate::domain::id::AccountId;
 use crate::domain::messages;
@@ -15,7 +16,7 @@ use crate::domain::watch::ChargeOutcome;
 use crate::domain::watch::accepted_bookings::UnpaidCause;
 use crate::domain::watch::unmanaged_bookings::{settled_charge_facts_for, take_credits};
 use crate::reconcile::context::{PassError, Ports};
-use crate::store::port::{ExpectedVersion, Store, StoreError};
+use crate::store::port::{Store, StoreError};
 
 /// Charges the credits that are available. Returns how many credits are missing, or `None` if there
 /// is no account.
@@ -30,7 +31,7 @@ pub(super) async fn charge_available(
     let (now, booking_copy, gate) = ((ports.clock)(), booking.clone(), gate.clone());
     let (global_policy, hash) = (policy.global.clone(), policy.hash.clone());
     let record = record.cloned();
-    let charge_result = ports.store.with(move |store| {
+    let charge_result = ports.store.transaction(now, move |store| {
         charge_account(
             store,
             &booking_copy,
@@ -53,20 +54,22 @@ pub(super) async fn charge_available(
     Ok(Some(missing))
 }
 
-/// Charges the available credits, never more. Returns the account, the charged credits and the
-/// missing credits.
+/// The facts that charge an account, and the account with the charged and the missing credits.
+type AccountCharge = (Vec<Fact>, Option<(AccountId, u64, u64)>);
+
+/// Charges the available credits, never more.
 fn charge_account(
-    store: &mut dyn Store,
+    store: &dyn Store,
     booking: &Booking,
     (gate, global_policy): (&Gate, &GlobalPolicy),
     record: Option<&Request>,
     cause: UnpaidCause,
     (now, policy): (Time, &str),
-) -> Result<Option<(AccountId, u64, u64)>, PassError> {
+) -> Result<AccountCharge, PassError> {
     let account = find_account(store, global_policy, booking).map_err(PassError::Store)?;
     let id = find_unused_id(store, &booking.uid).map_err(PassError::Store)?;
     let (Some(account), Some(id)) = (account, id) else {
-        return Ok(None);
+        return Ok((Vec::new(), None));
     };
     let cost = gate.price(global_policy, booking, account.tier.as_deref(), 1);
     let credits = cost.min(account.available(now));
@@ -95,14 +98,7 @@ fn charge_account(
         record,
         (now, policy),
     ));
-    let expected = [ExpectedVersion {
-        account: account.id.clone(),
-        version: Some(account.version),
-    }];
-    store
-        .commit(now, facts, &expected)
-        .map_err(PassError::Commit)?;
-    Ok(Some((account.id, credits, cost - credits)))
+    Ok((facts, Some((account.id, credits, cost - credits))))
 }
 
 fn find_account(

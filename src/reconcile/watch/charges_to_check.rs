@@ -24,7 +24,7 @@ pub(super) async fn read_open_charges(ports: &Ports<'_>) -> Result<Vec<Charge>, 
         let after = charges.last().map(|charge| charge.booking.uid.clone());
         let page = ports
             .store
-            .with(move |store| store.open_charges(after.as_ref(), CHARGES_AT_ONCE))
+            .read(move |store| store.open_charges(after.as_ref(), CHARGES_AT_ONCE))
             .await
             .map_err(PassError::Store)?;
         let full = page.len() == CHARGES_AT_ONCE;
@@ -53,7 +53,7 @@ pub(super) async fn select_charges(
     let policy = policy.clone();
     let due = ports
         .store
-        .with(move |store| settle::filter_due(store, &policy, past_charges, now))
+        .read(move |store| settle::filter_due(store, &policy, past_charges, now))
         .await
         .map_err(PassError::Store)?;
     charges.extend(due);

@@ -4,7 +4,8 @@
 use super::{WatchReport, unresolved_list};
 use crate::domain::booking::{Booking, BookingStatus};
 use crate::domain::decision::{Reason, ReasonCode};
-use crate::domain::request::{Request, RequestState};
+use crate::domain::fact::Fact;
+use crate::domain::request::RequestState;
 use crate::domain::time::Time;
 use crate::domain::watch::ChargeOutcome;
 use crate::domain::watch::accepted_bookings::resolution_by_status;
@@ -21,16 +22,16 @@ pub(super) async fn check_ended(
     report: &mut WatchReport,
 ) -> Result<(), PassError> {
     let (now, booking_copy) = ((ports.clock)(), booking.clone());
-    let close_note_result = ports
-        .store
-        .with(move |store| close_finished_note(store, &booking_copy, now));
+    let close_note_result = ports.store.transaction(now, move |store| {
+        close_finished_note(store, &booking_copy, now)
+    });
     if let Some(why) = close_note_result.await? {
         report.record_booking(booking, ChargeOutcome::Closed, why.to_owned());
     }
     let uid = booking.uid.clone();
     let items = ports
         .store
-        .with(move |store| store.unresolved_items_of(&uid));
+        .read(move |store| store.unresolved_items_of(&uid));
     let items = items.await.map_err(PassError::Store)?;
     let ended_items = items
         .iter()
@@ -39,48 +40,35 @@ pub(super) async fn check_ended(
     unresolved_list::resolve(ports, &booking.uid, ended_items.collect()).await
 }
 
+/// The facts that close a note, and why the note is closed; `None` if it stays.
+type ClosedNote = (Vec<Fact>, Option<&'static str>);
+
 /// Closes the note of a request that was left waiting and is over, or was answered by others.
 fn close_finished_note(
-    store: &mut dyn Store,
+    store: &dyn Store,
     booking: &Booking,
     now: Time,
-) -> Result<Option<&'static str>, PassError> {
+) -> Result<ClosedNote, PassError> {
     let record = find_request(store, &booking.uid).map_err(PassError::Store)?;
     let record = record.filter(|record| record.state == RequestState::Noted);
     let charge = store.charge(&booking.uid).map_err(PassError::Store)?;
-    if record.is_none() || charge.is_some() {
-        return Ok(None);
-    }
-    match &booking.status {
-        BookingStatus::Pending if booking.end <= now => {
-            close_record(store, record, "it ended undecided", now)
-        }
-        BookingStatus::Cancelled => {
-            close_record(store, record, "it was cancelled before it was decided", now)
-        }
-        BookingStatus::Rejected => close_record(store, record, "it was declined at Cal.com", now),
+    // A series is one request, which its last occurrence closes.
+    let record = record.filter(|record| record.bookings.len() == 1 && charge.is_none());
+    let why = match &booking.status {
+        BookingStatus::Pending if booking.end <= now => Some("it ended undecided"),
+        BookingStatus::Cancelled => Some("it was cancelled before it was decided"),
+        BookingStatus::Rejected => Some("it was declined at Cal.com"),
         BookingStatus::Pending
         | BookingStatus::Accepted
         | BookingStatus::AwaitingHost
-        | BookingStatus::Other(_) => Ok(None),
-    }
-}
-
-fn close_record(
-    store: &mut dyn Store,
-    record: Option<Request>,
-    why: &'static str,
-    now: Time,
-) -> Result<Option<&'static str>, PassError> {
-    // A series is one request, which its last occurrence closes.
-    let Some(record) = record.filter(|record| record.bookings.len() == 1) else {
-        return Ok(None);
+        | BookingStatus::Other(_) => None,
+    };
+    let (Some(record), Some(why)) = (record, why) else {
+        return Ok((Vec::new(), None));
     };
     let reason = Reason {
         code: ReasonCode::AlreadyOver,
         text: why.to_owned(),
     };
-    let facts = close_note(&record, reason);
-    store.commit(now, facts, &[]).map_err(PassError::Commit)?;
-    Ok(Some(why))
+    Ok((close_note(&record, reason), Some(why)))
 }

@@ -55,7 +55,7 @@ pub async fn recheck(
 ) -> Result<RecheckResult, PassError> {
     let now = (ports.clock)();
     let account_ids = accounts.clone();
-    let charges = ports.store.with(move |store| {
+    let charges = ports.store.read(move |store| {
         let mut open_charges: Vec<Charge> = Vec::new();
         for account in &account_ids {
             let account_charges = store.charges_of(
@@ -175,7 +175,7 @@ async fn find_open_cancellation(
     let uid = last.uid.clone();
     let request = ports
         .store
-        .with(move |store| store_reads::find_request(store, &uid));
+        .read(move |store| store_reads::find_request(store, &uid));
     let request = request.await.map_err(PassError::Store)?;
     let is_open = request.is_some_and(|request| {
         request.state == RequestState::Recorded && request.cancels_accepted()

@@ -17,7 +17,7 @@ pub(super) async fn find_unused_request_id(
     let uid = booking.clone();
     let id = ports
         .store
-        .with(move |store| find_unused_id(store, &uid))
+        .read(move |store| find_unused_id(store, &uid))
         .await;
     id.map_err(PassError::Store)
 }

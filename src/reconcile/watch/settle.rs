@@ -1,5 +1,5 @@
-//! Checks and settles one charge in one visit to the store: nothing can change between reading the
-//! account and writing.
+//! Checks and settles one charge in one transaction: if anything is written between reading the
+//! charge and committing its end, the charge is read and decided again.
 
 use super::accepted_move::was_moved_by_booker;
 use super::refund_records::{count_forgiven, restore_expired_in_decision};
@@ -20,11 +20,11 @@ use crate::domain::watch::{
 };
 use crate::reconcile::context::{PassError, Ports};
 use crate::reconcile::store_reads::find_request;
-use crate::store::port::{CommitError, ExpectedVersion, Store, StoreError};
+use crate::store::port::{CommitError, Store, StoreError};
 
 /// Returns the charges whose time for changes is over.
 pub(super) fn filter_due(
-    store: &mut dyn Store,
+    store: &dyn Store,
     policy: &Policy,
     past_charges: Vec<Charge>,
     now: Time,
@@ -78,8 +78,23 @@ pub(super) async fn settle(
     let policy = policy.clone();
     let settlement = ports
         .store
-        .with(move |store| settle_charge(store, &policy, &uid, &chain, now))
-        .await?;
+        .transaction(now, move |store| {
+            settle_charge(store, &policy, &uid, &chain, now)
+        })
+        .await;
+    let settlement = match settlement {
+        // A charge that cannot be settled must not block the others.
+        Err(PassError::Commit(CommitError::Violation(why))) => {
+            let text = format!(
+                "what became of booking {} could not be written down: {why}",
+                charge.booking.uid
+            );
+            let code = "watch-failed";
+            report.problems.push(Problem { code, text });
+            None
+        }
+        result => result?,
+    };
     let Some((account, decision)) = settlement else {
         return Ok(());
     };
@@ -110,20 +125,23 @@ pub(super) async fn settle(
     Ok(())
 }
 
+/// What is to be written about a charge; `None` if it is not open any more.
+type Settlement = (Vec<Fact>, Option<(AccountId, ChargeDecision)>);
+
 fn settle_charge(
-    store: &mut dyn Store,
+    store: &dyn Store,
     policy: &Policy,
     uid: &BookingUid,
     chain: &RescheduleChain,
     now: Time,
-) -> Result<Option<(AccountId, ChargeDecision)>, PassError> {
+) -> Result<Settlement, PassError> {
     let charge = store.charge(uid).map_err(PassError::Store)?;
     let Some(charge) = charge.filter(|charge| charge.state == ChargeState::Open) else {
-        return Ok(None);
+        return Ok((Vec::new(), None));
     };
     let decision = decide_charge(store, policy, &charge, chain, now).map_err(PassError::Store)?;
-    let Some((decision, version)) = decision else {
-        return Ok(None);
+    let Some(decision) = decision else {
+        return Ok((Vec::new(), None));
     };
     let listed_booking = booking_to_list(&charge, chain, &decision);
     let items = store
@@ -137,7 +155,10 @@ fn settle_charge(
         } => match items.iter().find(|item| item.code == *code) {
             // An operator knows about this item.
             Some(item) if item.is_open() || item.is_resolved_by_operator() => {
-                return Ok(Some((charge.account, without_problem(decision))));
+                return Ok((
+                    Vec::new(),
+                    Some((charge.account, without_problem(decision))),
+                ));
             }
             Some(_) | None => vec![Fact::UnresolvedListed {
                 booking: listed_booking,
@@ -150,7 +171,7 @@ fn settle_charge(
         ChargeDecision::Open {
             unresolved_code: None,
             ..
-        } => return Ok(Some((charge.account, decision))),
+        } => return Ok((Vec::new(), Some((charge.account, decision)))),
         ChargeDecision::Write { facts, .. } => facts.clone(),
     };
     if let ChargeDecision::Write {
@@ -165,29 +186,7 @@ fn settle_charge(
             facts.extend(move_fact.map_err(PassError::Store)?);
         }
     }
-    let expected = [ExpectedVersion {
-        account: charge.account.clone(),
-        version: Some(version),
-    }];
-    match store.commit(now, facts, &expected) {
-        Ok(_) => Ok(Some((charge.account, decision))),
-        // A charge that cannot be settled must not block the others.
-        Err(CommitError::Violation(why)) => {
-            let problem = Some(Problem {
-                code: "watch-failed",
-                text: format!("what became of booking {uid} could not be written down: {why}"),
-            });
-            let why = why.to_string();
-            let lists = None;
-            let open = ChargeDecision::Open {
-                reason: why,
-                problem,
-                unresolved_code: lists,
-            };
-            Ok(Some((charge.account, open)))
-        }
-        Err(error) => Err(PassError::Commit(error)),
-    }
+    Ok((facts, Some((charge.account, decision))))
 }
 
 /// Returns the booking that an item is about: the last booking of the chain if its status is
@@ -274,7 +273,7 @@ fn decide_charge(
     charge: &Charge,
     chain: &RescheduleChain,
     now: Time,
-) -> Result<Option<(ChargeDecision, u64)>, StoreError> {
+) -> Result<Option<ChargeDecision>, StoreError> {
     let Some(account) = store.account(&charge.account)? else {
         return Ok(None);
     };
@@ -323,5 +322,5 @@ fn decide_charge(
         policy_hash: &policy.hash,
     });
     let decision = restore_expired_in_decision(store, decision, &terms, now)?;
-    Ok(Some((decision, account.version)))
+    Ok(Some(decision))
 }

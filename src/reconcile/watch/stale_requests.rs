@@ -42,7 +42,7 @@ pub(super) async fn close_stale_requests(
     let has_ended = |note: &Request| note.end <= now && since.is_none_or(|since| note.end > since);
     let open_notes = ports
         .store
-        .with(|store| store.open_notes(None, MAX_NOTES))
+        .read(|store| store.open_notes(None, MAX_NOTES))
         .await
         .map_err(PassError::Store)?;
     let due: Vec<Request> = open_notes
@@ -170,11 +170,11 @@ async fn close_note(
     let (id, now): (RequestId, Time) = (note.id.clone(), (ports.clock)());
     let is_closed = ports
         .store
-        .with(move |store| {
+        .transaction(now, move |store| {
             let record = store.request(&id).map_err(PassError::Store)?;
             let Some(mut record) = record.filter(|record| record.state == RequestState::Noted)
             else {
-                return Ok(false);
+                return Ok((Vec::new(), false));
             };
             // An occurrence that was meanwhile decided individually is no longer part of this
             // request.
@@ -192,16 +192,16 @@ async fn close_note(
                 code: ReasonCode::AlreadyOver,
                 text: why.to_owned(),
             };
-            match store.commit(now, unmanaged_bookings::close_note(&record, reason), &[]) {
-                Ok(_) => Ok(true),
-                Err(CommitError::Violation(violation)) => {
-                    tracing::warn!(request = %record.id, %violation, "could not be closed");
-                    Ok(false)
-                }
-                Err(error) => Err(PassError::Commit(error)),
-            }
+            Ok((unmanaged_bookings::close_note(&record, reason), true))
         })
-        .await?;
+        .await;
+    let is_closed = match is_closed {
+        Err(PassError::Commit(CommitError::Violation(violation))) => {
+            tracing::warn!(request = %note.id, %violation, "could not be closed");
+            false
+        }
+        result => result?,
+    };
     if is_closed {
         report.record(RecordedChange {
             booking: note.bookings[0].uid.clone(),

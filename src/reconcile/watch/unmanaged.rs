@@ -216,7 +216,7 @@ impl UnmanagedCheck<'_, '_> {
         let stored_booking = self
             .ports
             .store
-            .with(move |store| read_stored_booking(store, &booking_copy, &siblings));
+            .read(move |store| read_stored_booking(store, &booking_copy, &siblings));
         stored_booking.await.map_err(PassError::Store)
     }
 

@@ -17,7 +17,8 @@ use crate::domain::unresolved::{
 };
 use crate::domain::watch::accepted_bookings::listed_until;
 use crate::reconcile::context::{PassError, Ports};
-use crate::store::port::{CommitError, Store, StoreError};
+use crate::reconcile::store_reads::applicable_unresolved_facts;
+use crate::store::port::{Store, StoreError};
 
 /// Items read from the store at once.
 const PAGE: usize = 256;
@@ -81,16 +82,15 @@ pub(super) async fn add_to_unresolved(
     let finding_copy = finding.clone();
     let is_new = ports
         .store
-        .with(move |store| {
+        .transaction(now, move |store| {
             let uid = &finding.booking.uid;
             let items = store.unresolved_items_of(uid).map_err(PassError::Store)?;
             let was_open = items
                 .iter()
                 .any(|item| item.is_open() && item.code == finding.code);
-            let facts: Vec<Fact> = finding.into_fact(&items, now).into_iter().collect();
-            let is_new = !facts.is_empty() && !was_open;
-            store.commit(now, facts, &[]).map_err(PassError::Commit)?;
-            Ok::<_, PassError>(is_new)
+            let fact = finding.clone().into_fact(&items, now);
+            let is_new = fact.is_some() && !was_open;
+            Ok::<_, PassError>((fact.into_iter().collect(), is_new))
         })
         .await?;
     if is_new {
@@ -123,15 +123,14 @@ pub(super) async fn resolve(
             by: Resolver::Watch,
         });
     let (now, facts): (Time, Vec<Fact>) = ((ports.clock)(), facts.collect());
-    let commit_result = ports
+    ports
         .store
-        .with(move |store| store.commit(now, facts, &[]))
-        .await;
-    match commit_result {
-        // An operator was quicker.
-        Ok(_) | Err(CommitError::Violation(_)) => Ok(()),
-        Err(error) => Err(PassError::Commit(error)),
-    }
+        .transaction(now, move |store| {
+            // An operator may have been quicker.
+            let facts = applicable_unresolved_facts(store, &facts).map_err(PassError::Store)?;
+            Ok((facts, ()))
+        })
+        .await
 }
 
 /// Takes the items that are over off the list, and returns the remaining bookings, each once.
@@ -139,7 +138,7 @@ pub(super) async fn read_open_bookings(ports: &Ports<'_>) -> Result<Vec<BookingR
     let now = (ports.clock)();
     let open_items = ports
         .store
-        .with(move |store| resolve_past_items(store, now))
+        .transaction(now, move |store| resolve_past_items(store, now))
         .await?;
     let mut seen_uids = BTreeSet::new();
     let bookings = open_items.into_iter().map(|item| item.booking);
@@ -148,10 +147,11 @@ pub(super) async fn read_open_bookings(ports: &Ports<'_>) -> Result<Vec<BookingR
         .collect())
 }
 
+/// Returns the facts that take the items that are over off the list, and the remaining items.
 fn resolve_past_items(
-    store: &mut dyn Store,
+    store: &dyn Store,
     now: Time,
-) -> Result<Vec<UnresolvedBooking>, PassError> {
+) -> Result<(Vec<Fact>, Vec<UnresolvedBooking>), PassError> {
     let open_items = read_all_items(store).map_err(PassError::Store)?;
     let is_over = |item: &UnresolvedBooking| item.until.is_some_and(|until| until <= now);
     let past_items = open_items.iter().filter(|item| is_over(item));
@@ -163,11 +163,8 @@ fn resolve_past_items(
             by: Resolver::Watch,
         })
         .collect();
-    store.commit(now, facts, &[]).map_err(PassError::Commit)?;
-    Ok(open_items
-        .into_iter()
-        .filter(|item| !is_over(item))
-        .collect())
+    let remaining_items = open_items.iter().filter(|item| !is_over(item));
+    Ok((facts, remaining_items.cloned().collect()))
 }
 
 fn read_all_items(store: &dyn Store) -> Result<Vec<UnresolvedBooking>, StoreError> {
@@ -219,7 +216,7 @@ async fn resolve_gone_booking(ports: &Ports<'_>, uid: &BookingUid) -> Result<(),
     let booking_uid = uid.clone();
     let items = ports
         .store
-        .with(move |store| store.unresolved_items_of(&booking_uid))
+        .read(move |store| store.unresolved_items_of(&booking_uid))
         .await;
     let items = items.map_err(PassError::Store)?;
     let open_items = items.iter().filter(|item| item.is_open());

@@ -15,6 +15,7 @@
 
 pub mod catch_up;
 pub mod fingerprint;
+mod index_reads;
 pub mod keys;
 pub mod panic_guard;
 pub mod projection;

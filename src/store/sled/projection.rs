@@ -16,6 +16,7 @@ use super::super::durable_fs;
 use super::super::log::line::Hash;
 use super::super::log::segment::LogPosition;
 use super::super::port::StoreError;
+use super::super::store_error::to_store_error;
 use super::fingerprint;
 use super::keys::{self, Tree};
 use super::panic_guard::{GuardedSled, ProjectionError, catch_panic, wait_until_released};
@@ -366,17 +367,4 @@ pub fn is_position_row_due(last: Option<LogPosition>, position: LogPosition) -> 
     last.is_none_or(|last| {
         last.segment != position.segment || position.offset >= last.offset + POSITION_EVERY
     })
-}
-
-/// Returns an error and its sources as one text, because the port's error has room for one source
-/// only.
-pub fn to_store_error(error: &dyn std::error::Error) -> StoreError {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    StoreError { text, source: None }
 }

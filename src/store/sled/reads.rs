@@ -1,14 +1,17 @@
 //! Reads the projection by record and by index.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use super::super::log::find;
+use super::super::log::segment::LogPosition;
 use super::super::port::{HistorySubject, StoreError};
 use super::super::queries::IndexSource;
+use super::super::record_source::RecordSource;
+use super::super::store_error::to_store_error;
 use super::super::versioned::Versioned;
-use super::super::write_set::RecordSource;
 use super::keys::{self, Tree};
-use super::projection::{Projection, to_store_error};
+use super::projection::Projection;
 use super::values;
 use crate::domain::account::Account;
 use crate::domain::fact::Commit;
@@ -131,6 +134,26 @@ impl IndexSource for Projection {
     }
 
     fn commit_at(&self, seq: u64) -> Result<Commit, StoreError> {
+        let position = self.position_before(seq)?;
+        find::find_commit(&self.log, position, seq).map_err(|error| to_store_error(&error))
+    }
+}
+
+impl Projection {
+    /// Returns the commits with these numbers, which were acknowledged.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn commits(&self, seqs: RangeInclusive<u64>) -> Result<Vec<Commit>, StoreError> {
+        if seqs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let position = self.position_before(*seqs.start())?;
+        find::read_commits(&self.log, position, seqs).map_err(|error| to_store_error(&error))
+    }
+
+    /// Returns a position in the log at or before the line of this commit.
+    fn position_before(&self, seq: u64) -> Result<LogPosition, StoreError> {
         let row = self.run_guarded(|| {
             let mut rows = self.tree(Tree::CommitPositions).range(..=seq.to_be_bytes());
             rows.next_back().transpose()
@@ -139,8 +162,7 @@ impl IndexSource for Projection {
             let value = self.join_chunks(Tree::CommitPositions, &key, value).ok()?;
             keys::decode_position(&value)
         });
-        let position = position.ok_or_else(|| self.mark_unreadable(Tree::CommitPositions))?;
-        find::find_commit(&self.log, position, seq).map_err(|error| to_store_error(&error))
+        position.ok_or_else(|| self.mark_unreadable(Tree::CommitPositions))
     }
 }
 

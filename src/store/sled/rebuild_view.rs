@@ -8,8 +8,8 @@ use std::hash::BuildHasher;
 
 use super::super::clean_shutdown_marker::AppliedCommit;
 use super::super::port::StoreError;
+use super::super::record_source::RecordSource;
 use super::super::versioned::Versioned;
-use super::super::write_set::RecordSource;
 use super::keys::{self, Tree};
 use super::projection::Projection;
 use super::rows::ProjectionRow;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use maitred::store::open::{self, CreateIfMissing, OpenedStore, StoreLimits};
 use maitred::store::open_report::OpenError;
-use maitred::store::port::{CommitError, HistorySubject, Store, StoreError};
+use maitred::store::port::{CommitError, HistorySubject, Maintenance, Store, StoreError};
 
 use crate::child_process::{self, Notes};
 use crate::shim::{DiskFailure, Shim, read_counts, scratch_folder};
@@ -53,7 +53,7 @@ fn open(path: &Path) -> Result<OpenedStore, OpenError> {
 fn commit(store: &mut dyn Store) -> Result<u64, CommitError> {
     let n = store.head().seq;
     let made = store.commit(workload::commit_time(n), workload::commit_facts(n), &[])?;
-    Ok(made.seq)
+    Ok(made.head.seq)
 }
 
 /// Runs the ledger on the failing disk. Each event is a line.
@@ -75,7 +75,7 @@ pub fn run_on_failing_disk(path: &Path) -> ! {
     std::process::exit(0);
 }
 
-fn commit_all(mut store: impl Store, say: &dyn Fn(String)) {
+fn commit_all(mut store: impl Maintenance, say: &dyn Fn(String)) {
     say(format!("there are {}", store.head().seq));
     let mut all_went_well = true;
     for _ in 0..COMMITS {
@@ -104,7 +104,7 @@ fn commit_all(mut store: impl Store, say: &dyn Fn(String)) {
 
 /// Reads everything in every way. Everything that is read must be right; an error while reading is
 /// a separate result.
-fn read(store: &dyn Store) -> Result<Result<(), String>, StoreError> {
+fn read(store: &dyn Maintenance) -> Result<Result<(), String>, StoreError> {
     let commits = store.head().seq;
     let verified = store.verify()?;
     if !verified.differences.is_empty() || verified.commits != commits {

@@ -4,7 +4,7 @@
 use maitred::domain::time::{Span, Time};
 use maitred::sandbox::call_log::{MailKind, Operation, Recipient};
 use maitred::sandbox::model::SandboxStatus;
-use maitred::store::port::Store;
+use maitred::store::port::{Maintenance, Store};
 
 use super::load_fixture::{LoadFixture, member};
 use crate::common::parse_time;

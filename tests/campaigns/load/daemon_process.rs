@@ -20,7 +20,7 @@ use maitred::lookup::client::LookupClient;
 use maitred::reconcile::context::{PassError, StopSignal};
 use maitred::reconcile::report::{PassReport, StepOutcome};
 use maitred::reconcile::watch::WatchReport;
-use maitred::store::port::Store;
+use maitred::store::port::Maintenance;
 use maitred::store::store_thread::StoreHandle;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
@@ -165,7 +165,7 @@ fn print_answer(before: &str, text: &str) {
 struct DaemonInChild {
     clock: ManualClock,
     store: StoreHandle,
-    thread: JoinHandle<Box<dyn Store>>,
+    thread: JoinHandle<Box<dyn Maintenance>>,
     wakes: mpsc::Sender<Wake>,
     /// Passes and watches report their end here, and the report is passed on to the loop.
     finished_wakes: mpsc::Receiver<Wake>,
@@ -242,7 +242,7 @@ impl DaemonInChild {
 
     async fn measure(&self) -> String {
         let counted = self.store.with(|store| {
-            let intents = store.open_intents(NO_LIMIT).unwrap().len();
+            let intents = store.open_intents(None, NO_LIMIT).unwrap().len();
             let notes = store.open_notes(None, NO_LIMIT).unwrap().len();
             let charges = store.open_charges(None, NO_LIMIT).unwrap().len();
             let seq = store.head().seq;

@@ -15,7 +15,7 @@ use maitred::sandbox::server::Sandbox;
 use maitred::sandbox::world::World;
 use maitred::store::log_store::LogStore;
 use maitred::store::open::{CreateIfMissing, open};
-use maitred::store::port::Store;
+use maitred::store::port::{Maintenance, Store};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 

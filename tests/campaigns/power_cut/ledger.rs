@@ -7,7 +7,7 @@ use maitred::store::lock::LockError;
 use maitred::store::log::segment;
 use maitred::store::open::{self, CreateIfMissing, OpenedStore, StoreLimits};
 use maitred::store::open_report::{OpenError, OpenNotice};
-use maitred::store::port::Store;
+use maitred::store::port::{Maintenance, Store};
 
 use super::recording::Recording;
 use crate::child_process::Notes;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 pub struct Coverage(pub BTreeMap<Cow<'static, str>, u64>);
 
 /// States that the default run must reach at least once.
-pub const MUST_REACH: [&str; 160] = [
+pub const MUST_REACH: [&str; 161] = [
     "absence taken back",
     "account frozen",
     "alias given",
@@ -32,6 +32,7 @@ pub const MUST_REACH: [&str; 160] = [
     "closed: deleted",
     "clocks differ",
     "conflict",
+    "conflict: head",
     "credential refused",
     "dry run",
     "ended undecided",

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use maitred::daemon::commands::charges;
 use maitred::domain::account::Account;
 use maitred::domain::decision::{Decision, ReasonCode};
-use maitred::domain::fact::Fact;
+use maitred::domain::expected::Expected;
+use maitred::domain::fact::{Commit, Fact};
 use maitred::domain::gate::Policy;
 use maitred::domain::grant::GrantRecord;
 use maitred::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
@@ -19,8 +20,8 @@ use maitred::domain::time::{Span, Time};
 use maitred::domain::unresolved::UnresolvedBooking;
 use maitred::store::memory::MemoryStore;
 use maitred::store::port::{
-    CommitError, ExpectedVersion, Head, HistorySubject, LogVerification, LoggedFact, Store,
-    StoreError,
+    CommitError, CommitSource, Committed, Head, HistorySubject, LogVerification, LoggedFact,
+    Maintenance, Store, StoreError,
 };
 
 use super::coverage::Coverage;
@@ -96,8 +97,8 @@ impl FaultyStoreState {
         by: Author,
         at: Time,
         facts: Vec<Fact>,
-        expected: &[ExpectedVersion],
-    ) -> Result<Head, CommitError> {
+        expected: &[Expected],
+    ) -> Result<Committed, CommitError> {
         let facts = if self.removes_texts {
             facts.into_iter().map(scrub_fact).collect()
         } else {
@@ -105,9 +106,9 @@ impl FaultyStoreState {
         };
         let before = self.store.head();
         let restore_open = self.store.ledger_state().unwrap().restored_at.is_some();
-        let head = self.store.commit(at, facts, expected)?;
-        if head == before {
-            return Ok(head);
+        let committed = self.store.commit(at, facts, expected)?;
+        if committed.head == before {
+            return Ok(committed);
         }
         let facts = self.store.last_commit().unwrap().facts.clone();
         self.apply_commit(by, at, &facts);
@@ -124,7 +125,7 @@ impl FaultyStoreState {
         self.commits.push((at, facts));
         self.policies.push(Arc::clone(&self.policy));
         self.compare();
-        Ok(head)
+        Ok(committed)
     }
 
     /// Checks promises 12 and 13: nothing rests on a ledger or a clock that may be wrong.
@@ -271,7 +272,7 @@ impl FaultyStoreState {
             .collect();
         let mut is: Vec<String> = self
             .store
-            .open_intents(1_000)
+            .open_intents(None, 1_000)
             .unwrap()
             .iter()
             .map(|request| request.id.to_string())
@@ -545,13 +546,22 @@ fn store_error(text: &str) -> StoreError {
     }
 }
 
+/// Returns the name of the account whose state a commit rests on.
+fn expected_account(expected: &Expected) -> Option<String> {
+    match expected {
+        Expected::Account { id, .. } => Some(id.to_string()),
+        Expected::Alias { address, .. } => Some(address.to_string()),
+        Expected::Request { .. } | Expected::Charge { .. } | Expected::Head { .. } => None,
+    }
+}
+
 impl Store for FaultyStore {
     fn commit(
         &mut self,
         at: Time,
         facts: Vec<Fact>,
-        expected: &[ExpectedVersion],
-    ) -> Result<Head, CommitError> {
+        expected: &[Expected],
+    ) -> Result<Committed, CommitError> {
         if self.by_operator {
             return self.state().write(Author::Operator, at, facts, expected);
         }
@@ -566,9 +576,10 @@ impl Store for FaultyStore {
             return Err(CommitError::Failed(store_error("the process ends")));
         }
         state.pass_commits += 1;
-        if !expected.is_empty() && state.rng.chance(trouble / 2) {
+        let accounts: Vec<String> = expected.iter().filter_map(expected_account).collect();
+        if !accounts.is_empty() && state.rng.chance(trouble / 2) {
             // An operator changes the account first.
-            let who = state.rng.pick(expected).account.to_string();
+            let who = state.rng.pick(&accounts).clone();
             drop(guard);
             let name = Address::parse(&who).unwrap();
             let owner = self.state().store.resolve(&name).unwrap();
@@ -576,6 +587,15 @@ impl Store for FaultyStore {
                 self.grant(at, &who, 1, None);
             }
             guard = self.state();
+        }
+        if guard.rng.chance(trouble / 2) {
+            // An operator does anything first.
+            let mut rng = Rng::new(guard.rng.next());
+            drop(guard);
+            let mut coverage = Coverage::default();
+            self.run_operator_command(&mut rng, &mut coverage, at);
+            guard = self.state();
+            guard.coverage.merge(&coverage);
         }
         let state = &mut *guard;
         if state.rng.chance(trouble / 6) {
@@ -596,7 +616,13 @@ impl Store for FaultyStore {
         let written = state.write(Author::Process, at, facts, expected);
         if let Err(error) = &written {
             match error {
-                CommitError::Conflict(_) => state.coverage.count("conflict"),
+                CommitError::Conflict(changed) => state.coverage.count(match changed {
+                    Expected::Account { .. } => "conflict",
+                    Expected::Alias { .. } => "conflict: alias",
+                    Expected::Request { .. } => "conflict: request",
+                    Expected::Charge { .. } => "conflict: charge",
+                    Expected::Head { .. } => "conflict: head",
+                }),
                 CommitError::Violation(_)
                 | CommitError::Indeterminate(_)
                 | CommitError::Failed(_) => {
@@ -662,8 +688,16 @@ impl Store for FaultyStore {
         self.state().store.request_of(booking)
     }
 
-    fn open_intents(&self, limit: usize) -> Result<Vec<Request>, StoreError> {
-        self.state().store.open_intents(limit)
+    fn request_version(&self, id: &RequestId) -> Result<Option<u64>, StoreError> {
+        self.state().store.request_version(id)
+    }
+
+    fn open_intents(
+        &self,
+        after: Option<&(Time, RequestId)>,
+        limit: usize,
+    ) -> Result<Vec<Request>, StoreError> {
+        self.state().store.open_intents(after, limit)
     }
 
     fn open_notes(
@@ -709,6 +743,10 @@ impl Store for FaultyStore {
         self.state().store.charge(booking)
     }
 
+    fn charge_version(&self, booking: &BookingUid) -> Result<Option<u64>, StoreError> {
+        self.state().store.charge_version(booking)
+    }
+
     fn open_charges(
         &self,
         after: Option<&BookingUid>,
@@ -750,12 +788,24 @@ impl Store for FaultyStore {
     ) -> Result<Vec<LoggedFact>, StoreError> {
         self.state().store.history(subject, before, limit)
     }
+}
 
+impl CommitSource for FaultyStore {
+    fn commits(&self, after: u64, limit: usize) -> Result<Vec<Commit>, StoreError> {
+        self.state().store.commits(after, limit)
+    }
+}
+
+impl Maintenance for FaultyStore {
     fn verify(&self) -> Result<LogVerification, StoreError> {
         self.state().store.verify()
     }
 
     fn close(&mut self) -> Result<(), StoreError> {
         self.state().store.close()
+    }
+
+    fn unresponsive_hint(&self) -> &'static str {
+        "it is simulated"
     }
 }

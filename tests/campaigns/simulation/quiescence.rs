@@ -552,7 +552,7 @@ impl SimulationRun {
                 store.head(),
                 store.accounts(None, 100).unwrap(),
                 store.decided_requests(None, None, 1_000).unwrap(),
-                store.open_intents(1_000).unwrap(),
+                store.open_intents(None, 1_000).unwrap(),
                 store.open_charges(None, 1_000).unwrap(),
             )
         };

@@ -21,8 +21,9 @@ use maitred::domain::time::{Span, Time};
 use maitred::store::clean_shutdown_marker::AppliedCommit;
 use maitred::store::codec::fact;
 use maitred::store::log::line::{self, Hash, LedgerId, OLDEST_FORMAT};
-use maitred::store::memory::{MemoryRecords, MemoryStore};
-use maitred::store::port::Store;
+use maitred::store::memory::MemoryStore;
+use maitred::store::memory_records::MemoryRecords;
+use maitred::store::port::{Maintenance, Store};
 use maitred::store::sled::values;
 use maitred::store::write_set::WriteSet;
 

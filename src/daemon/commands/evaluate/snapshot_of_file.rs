@@ -9,6 +9,7 @@ use crate::daemon::commands::parse;
 use crate::domain::booking::{
     Booking, BookingStatus, Buffers, Confirmation, EventType, TimestampedBooking,
 };
+use crate::domain::expected::RecordVersions;
 use crate::domain::gate::Policy;
 use crate::domain::id::{HostId, RequestId};
 use crate::domain::snapshot::{Lookups, PinResult, Series, Snapshot};
@@ -70,6 +71,7 @@ pub(super) fn build_snapshot(
         accounts: loaded.accounts,
         accounts_by_address: loaded.accounts_by_address,
         records: BTreeMap::new(),
+        versions: RecordVersions::default(),
         intents: Vec::new(),
         carried_charges: loaded.carried_charges,
         moves: Default::default(),

@@ -1,0 +1,33 @@
+//! Records by their keys, as a write set and the queries read them: from sled, from memory, or from a
+//! rebuild.
+
+use std::collections::BTreeSet;
+
+use super::port::StoreError;
+use super::versioned::Versioned;
+use crate::domain::account::Account;
+use crate::domain::grant::GrantRecord;
+use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
+use crate::domain::ledger_state::LedgerState;
+use crate::domain::request::{Charge, Request};
+use crate::domain::time::Time;
+use crate::domain::unresolved::UnresolvedBooking;
+
+/// The records that a write set starts from.
+pub trait RecordSource {
+    /// # Errors
+    /// When the record cannot be read; the same holds for all methods below.
+    fn account(&self, id: &AccountId) -> Result<Option<Versioned<Account>>, StoreError>;
+    fn alias(&self, alias: &Address) -> Result<Option<AccountId>, StoreError>;
+    fn grant_record(&self, reference: &Reference) -> Result<Option<GrantRecord>, StoreError>;
+    fn request(&self, id: &RequestId) -> Result<Option<Versioned<Request>>, StoreError>;
+    fn charge(&self, booking: &BookingUid) -> Result<Option<Versioned<Charge>>, StoreError>;
+    /// Returns the booking's items of the unresolved list, including resolved items.
+    fn unresolved_items_of(
+        &self,
+        booking: &BookingUid,
+    ) -> Result<Vec<UnresolvedBooking>, StoreError>;
+    fn ledger_state(&self) -> Result<LedgerState, StoreError>;
+    /// Returns the requests that were decided at this instant.
+    fn decided_at(&self, at: Time) -> Result<BTreeSet<RequestId>, StoreError>;
+}
