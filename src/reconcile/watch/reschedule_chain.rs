@@ -1,4 +1,4 @@
-//! The chains of bookings that replaced each other: which booking stands for a charge now.
+//! The chains of bookings that replaced each other: which booking a charge belongs to now.
 
 use super::observed_bookings::{
     ObservedBookings, over_budget_problem, unless_stopped, unread_problem,
