@@ -6,10 +6,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a bench panics")]
 
-#[path = "../tests/common/mod.rs"]
-mod common;
+#[path = "../tests/fixture/mod.rs"]
+mod fixture;
 
-use common::{PassFixture, parse_time};
+use fixture::clock::parse_time;
+use fixture::pass_fixture::PassFixture;
 use futures_util::{StreamExt, stream};
 use maitred::calcom::port::BookingFilter;
 use maitred::domain::dialect::Dialect;

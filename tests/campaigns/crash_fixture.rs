@@ -1,34 +1,24 @@
 //! A sandbox with people who request lessons, and the built binary, which is killed and started
 //! again. The expected result follows from the requests alone.
 
-#![allow(dead_code, reason = "each test binary uses its own part of this")]
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use maitred::daemon::clock;
-use maitred::daemon::offline::init;
 use maitred::domain::time::{Span, Time};
 use maitred::sandbox::action::{BookingRemark, ThirdPartyAction};
 use maitred::sandbox::call_log::{MailKind, Operation, Recipient};
 use maitred::sandbox::faults::{Fault, FaultRule, Stage};
-use maitred::sandbox::model::SandboxEventType;
-use maitred::sandbox::rate_limiter::RateLimits;
-use maitred::sandbox::server::Sandbox;
-use maitred::sandbox::world::World;
 use serde_json::Value;
-use tempfile::TempDir;
-use tokio::runtime::Runtime;
 
+use crate::fixture::binary::BinaryFixture;
+use crate::fixture::test_world::WorldBuilder;
 use crate::shim::{DiskFailure, KillAt, Shim, scratch_folder};
-
-const HOST: i64 = 12;
-const KEY: &str = "cal_killed_key_0123456789abcdef";
 
 /// How long a process may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -65,32 +55,27 @@ struct RequestedBooking {
 }
 
 pub struct CrashFixture {
-    _runtime: Runtime,
-    sandbox: Sandbox,
-    folder: TempDir,
-    lesson: i64,
+    binary: BinaryFixture,
     requested: Vec<RequestedBooking>,
+}
+
+impl Deref for CrashFixture {
+    type Target = BinaryFixture;
+
+    fn deref(&self) -> &BinaryFixture {
+        &self.binary
+    }
 }
 
 impl CrashFixture {
     pub fn new() -> Self {
-        let runtime = Runtime::new().unwrap();
-        let mut world = World::new();
-        world.limits = RateLimits::off();
-        world.add_user(HOST, "Ada Host", "ada@example.org");
-        world.add_key(HOST, KEY);
-        let lesson = world.add_event_type(SandboxEventType::new(HOST, "lesson"));
-        let listen = "127.0.0.1:0".parse().unwrap();
-        let started = Sandbox::start(world, clock::system_clock(), listen);
+        let world = WorldBuilder::new(clock::system_clock());
         let fixture = Self {
-            sandbox: runtime.block_on(started).unwrap(),
-            _runtime: runtime,
-            folder: scratch_folder(),
-            lesson,
+            binary: BinaryFixture::in_world(world, scratch_folder()),
             requested: Vec::new(),
         };
         fixture.configure();
-        init(&fixture.path("ledger"), &clock::system_clock()).unwrap();
+        fixture.init();
         fixture.run_ok(&[
             "credits",
             "grant",
@@ -115,31 +100,19 @@ impl CrashFixture {
              declines = {{ at-most = 10000, per = \"15m\" }}\n{age}\n\
              [[gate]]\nevent-types = [\"lesson\"]\ncost = 1\n"
         );
-        fs::write(self.path("config.toml"), text).unwrap();
-        let key = self.path("key");
-        fs::write(&key, KEY).unwrap();
-        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+        self.write_config(&text);
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_maitred"));
-        command
-            .args(args)
-            .current_dir(self.folder.path())
-            .env_clear()
-            .env("MAITRED_CONFIG", self.path("config.toml"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
+    /// Returns a command without output.
+    fn quiet_command(&self, args: &[&str]) -> Command {
+        let mut command = self.command(args);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
         command
     }
 
     /// Starts the binary on a disk that fails. Its output on stderr is kept.
     pub fn start_on(&self, disk: DiskFailure, args: &[&str]) -> RunningProcess {
-        let mut command = self.command(args);
+        let mut command = self.quiet_command(args);
         let shim = Shim {
             dir: self.path("ledger"),
             fail: Some(disk),
@@ -159,7 +132,7 @@ impl CrashFixture {
 
     /// Runs a command that fails. Returns its exit code and its output.
     pub fn run_failing(&self, args: &[&str]) -> (Option<i32>, String) {
-        let mut command = self.command(args);
+        let mut command = self.quiet_command(args);
         RunningProcess(command.stderr(Stdio::piped()).spawn().unwrap()).wait_with_output()
     }
 
@@ -180,7 +153,7 @@ impl CrashFixture {
     /// Starts the binary. The shim kills it if the caller wants that.
     pub fn start(&self, args: &[&str], kill: Option<KillAt>) -> RunningProcess {
         if kill.is_none() {
-            return RunningProcess(self.command(args).spawn().unwrap());
+            return RunningProcess(self.quiet_command(args).spawn().unwrap());
         }
         let shim = Shim {
             kill,
@@ -191,21 +164,10 @@ impl CrashFixture {
 
     /// Starts the binary under a shim that watches the ledger.
     pub fn start_under(&self, args: &[&str], shim: Shim) -> RunningProcess {
-        let mut command = self.command(args);
+        let mut command = self.quiet_command(args);
         let dir = self.path("ledger");
         Shim { dir, ..shim }.apply(&mut command);
         RunningProcess(command.spawn().unwrap())
-    }
-
-    /// Runs a command and expects success. Returns what was printed.
-    pub fn run_ok(&self, args: &[&str]) -> String {
-        let mut command = self.command(args);
-        let output = command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let output = output.output().unwrap();
-        let (out, err) = (output.stdout, String::from_utf8(output.stderr).unwrap());
-        let out = String::from_utf8(out).unwrap();
-        assert!(output.status.success(), "{args:?}: {out}{err}");
-        out
     }
 
     /// Requests a lesson at a time that no other request has.
@@ -216,7 +178,7 @@ impl CrashFixture {
         let n = i64::try_from(self.requested.len()).unwrap();
         let made = now - Span::minutes(1);
         let mut world = self.sandbox.lock();
-        let uid = world.request(made, self.lesson, email, first + Span::hours(n));
+        let uid = world.request(made, self.event_types.lesson, email, first + Span::hours(n));
         drop(world);
         self.requested.push(RequestedBooking {
             uid,
@@ -232,7 +194,11 @@ impl CrashFixture {
         if let Some(requested) = last_confirmed {
             let action =
                 ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&requested.uid));
-            self.sandbox.lock().act(clock::now(), action).unwrap();
+            self.binary
+                .sandbox
+                .lock()
+                .act(clock::now(), action)
+                .unwrap();
             requested.cancelled = true;
         }
     }
@@ -289,7 +255,7 @@ impl CrashFixture {
                 std::thread::park_timeout(PAUSE_BETWEEN_RUNS);
             }
         }
-        let plan = self.run_ok(&["plan"]);
+        let plan = self.run_ok(&["plan"]).out;
         panic!("not done after {runs} undisturbed runs: {last}\n{plan}");
     }
 
@@ -350,10 +316,8 @@ impl CrashFixture {
             .filter(|asked| asked.email == WITH_CREDIT);
         let spent = confirmed.clone().count() as u64;
         let back = confirmed.filter(|asked| asked.cancelled).count() as u64;
-        let account = self.run_ok(&["account", "show", WITH_CREDIT, "--format", "json"]);
-        let account: Value = serde_json::from_str(&account).unwrap();
-        let found = ["available", "held", "posted"].map(|name| account[name].as_u64().unwrap());
-        let right = [GRANTED_CREDITS - spent + back, 0, spent];
+        let found = self.balance(WITH_CREDIT);
+        let right = (GRANTED_CREDITS - spent + back, 0, spent);
         self.run_ok(&["ledger", "verify"]);
         (found != right).then(|| format!("{WITH_CREDIT} has {found:?}, not {right:?}"))
     }

@@ -14,7 +14,6 @@ mod model_server;
 mod mutated_answers;
 mod odd_names;
 mod passes;
-mod peer;
 mod peer_fixture;
 mod slow_answers;
 mod tls;

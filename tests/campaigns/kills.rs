@@ -320,7 +320,5 @@ fn a_command_that_was_killed_while_it_asked_a_daemon_counts_once() {
 }
 
 fn available_credits(fixture: &CrashFixture) -> u64 {
-    let account = fixture.run_ok(&["account", "show", WITH_CREDIT, "--format", "json"]);
-    let account: serde_json::Value = serde_json::from_str(&account).unwrap();
-    account["available"].as_u64().unwrap()
+    fixture.balance(WITH_CREDIT).0
 }

@@ -1,12 +1,8 @@
 //! Campaigns: simulation, kills, power cuts, disk faults, hostile servers, and load. `cargo test` runs
 //! a small part of each. docs/reliability.md says how to run a whole campaign.
 
-#[path = "../common/mod.rs"]
-mod common;
-#[path = "../common/own_process.rs"]
-mod own_process;
-#[path = "../store_support/mod.rs"]
-mod store_support;
+#[path = "../fixture/mod.rs"]
+mod fixture;
 #[path = "../it/corpora/wire.rs"]
 mod wire;
 

@@ -11,7 +11,7 @@ use maitred::domain::request::RequestState;
 use maitred::domain::time::Time;
 use maitred::store::port::Maintenance;
 
-use crate::store_support::{
+use crate::fixture::store_support::{
     account, address, at, call_fact, confirm_intent, confirmed_facts, decided_fact, grant_fact,
     hold_fact, lot_part, outcome_fact, post_fact, reference, uid,
 };

@@ -12,7 +12,7 @@ use maitred::sandbox::call_log::Operation;
 use maitred::sandbox::faults::{Fault, FaultRule, FaultTimes, Stage};
 use serde_json::Value;
 
-use crate::binary_fixture::{BinaryFixture, Daemon, RunResult, to_run_result, wait_until};
+use crate::fixture::binary::{BinaryFixture, Daemon, RunResult, to_run_result, wait_until};
 
 const BO: &str = "bo@example.com";
 
@@ -69,9 +69,9 @@ fn decisions_accounts_and_entries_are_found_by_booker() {
     let fixture = BinaryFixture::new("v2");
     fixture.run_ok(&["credits", "grant", BO, "1"]);
     fixture.run_ok(&["credits", "grant", "al@example.com", "9"]);
-    let bos = fixture.request_booking(fixture.lesson, BO, "09:00:00Z");
-    let refused = fixture.request_booking(fixture.dinner, BO, "12:00:00Z");
-    let als = fixture.request_booking(fixture.dinner, "al@example.com", "18:00:00Z");
+    let bos = fixture.request_booking(fixture.event_types.lesson, BO, "09:00:00Z");
+    let refused = fixture.request_booking(fixture.event_types.dinner, BO, "12:00:00Z");
+    let als = fixture.request_booking(fixture.event_types.dinner, "al@example.com", "18:00:00Z");
     fixture.run_ok(&["run", "--once"]);
     // A decline waits until the confirms of its own pass are settled.
     fixture.run_ok(&["run", "--once"]);
@@ -128,10 +128,10 @@ fn a_variable_acts_on_the_command_that_it_names_and_on_no_other() {
     );
     assert_eq!(alias.code, 0, "{}", alias.all_output());
     assert_eq!(fixture.balance("bo@work.example").0, 3);
-    let uid = fixture.request_booking(fixture.lesson, BO, "09:00:00Z");
+    let uid = fixture.request_booking(fixture.event_types.lesson, BO, "09:00:00Z");
     let run = run_with_env(&fixture, &left, &["run", "--once"]);
     assert_eq!((run.code, fixture.status(&uid)), (0, "accepted"));
-    let other = fixture.request_booking(fixture.lesson, BO, "11:00:00Z");
+    let other = fixture.request_booking(fixture.event_types.lesson, BO, "11:00:00Z");
     let own = [("MAITRED_RUN_DRY_RUN", "1")];
     let dry = run_with_env(&fixture, &own, &["run", "--once"]);
     assert_eq!((dry.code, fixture.status(&other)), (0, "pending"));
@@ -193,7 +193,7 @@ fn every_change_by_an_operator_is_one_line_of_the_log() {
 fn unresolved_items_and_the_end_of_an_outage_are_lines_of_the_log() {
     let fixture = fixture_with_config("cost = 3\n", "cost = 3\nshort-of-credit = \"review\"\n");
     fixture.run_ok(&["credits", "grant", BO, "1"]);
-    let uid = fixture.request_booking(fixture.dinner, BO, "09:00:00Z");
+    let uid = fixture.request_booking(fixture.event_types.dinner, BO, "09:00:00Z");
     let first = run_with_env(&fixture, &INFO_LOG, &["run", "--once"]);
     let mut lines = first.err.lines();
     let line = lines.find(|line| line.contains("waits for an operator"));
@@ -285,13 +285,13 @@ fn explain_names_the_booking_that_a_series_clashes_with() {
     let week = Span::weeks(1);
     let request = |who, start| {
         let mut world = fixture.sandbox.lock();
-        world.request(made, fixture.lesson, who, start)
+        world.request(made, fixture.event_types.lesson, who, start)
     };
     request("al@example.com", start + week);
     fixture.run_ok(&["run", "--once"]);
     let uids = {
         let mut world = fixture.sandbox.lock();
-        world.request_series(made, fixture.lesson, BO, start, 2)
+        world.request_series(made, fixture.event_types.lesson, BO, start, 2)
     };
     let taken = fixture.sandbox.lock().booking(&uids[1]).unwrap().clone();
     assert_eq!(taken.start, start + week);
@@ -314,8 +314,8 @@ fn explain_names_the_booking_that_a_series_clashes_with() {
 fn a_plan_names_skipped_lookups_and_keeps_to_the_terminal_width() {
     let fixture = BinaryFixture::new("v2");
     fixture.run_ok(&["credits", "grant", BO, "3"]);
-    fixture.request_booking(fixture.open, BO, "09:00:00Z");
-    fixture.request_booking(fixture.lesson, "who@example.com", "11:00:00Z");
+    fixture.request_booking(fixture.event_types.open, BO, "09:00:00Z");
+    fixture.request_booking(fixture.event_types.lesson, "who@example.com", "11:00:00Z");
     let plan = run_with_env(&fixture, &[("COLUMNS", "60")], &["plan"]);
     assert_eq!(plan.code, 0, "{}", plan.all_output());
     assert!(!plan.out.contains("Nothing is waiting"), "{}", plan.out);

@@ -13,11 +13,11 @@ use maitred::daemon::clock;
 use maitred::sandbox::action::{BookingRemark, ThirdPartyAction};
 use maitred::sandbox::call_log::{MailKind, Operation, Recipient};
 use maitred::sandbox::faults::{Fault, FaultRule, Stage};
-use maitred::sandbox::model::SandboxEventType;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-use crate::binary_fixture::{BinaryFixture, Daemon, HOST, KEY, to_run_result, wait_until};
+use crate::fixture::binary::{BinaryFixture, Daemon, to_run_result, wait_until};
+use crate::fixture::test_world::{HOST, KEY};
 
 #[test]
 fn a_run_confirms_declines_and_leaves_and_a_second_one_sends_nothing() {
@@ -25,10 +25,11 @@ fn a_run_confirms_declines_and_leaves_and_a_second_one_sends_nothing() {
         let fixture = BinaryFixture::new(dialect);
         fixture.run_ok(&["credits", "grant", "bo@example.com", "4"]);
         fixture.run_ok(&["credits", "grant", "al@example.com", "2"]);
-        let bo = fixture.request_booking(fixture.lesson, "Bo@Example.COM", "09:00:00Z");
-        let al = fixture.request_booking(fixture.dinner, "al@example.com", "10:00:00Z");
-        let open = fixture.request_booking(fixture.open, "bo@example.com", "11:00:00Z");
-        let foreign = fixture.request_booking(fixture.foreign, "ada@example.org", "12:00:00Z");
+        let bo = fixture.request_booking(fixture.event_types.lesson, "Bo@Example.COM", "09:00:00Z");
+        let al = fixture.request_booking(fixture.event_types.dinner, "al@example.com", "10:00:00Z");
+        let open = fixture.request_booking(fixture.event_types.open, "bo@example.com", "11:00:00Z");
+        let foreign =
+            fixture.request_booking(fixture.event_types.foreign, "ada@example.org", "12:00:00Z");
         let ran = fixture.run_ok(&["run", "--once", "--format", "json"]);
         let view = ran.json();
         assert_eq!(view["schema"], 1);
@@ -83,7 +84,7 @@ fn a_run_confirms_declines_and_leaves_and_a_second_one_sends_nothing() {
 fn a_dry_run_and_a_plan_leave_log_and_server_untouched() {
     let fixture = BinaryFixture::new("v2");
     fixture.run_ok(&["credits", "grant", "bo@example.com", "4"]);
-    fixture.request_booking(fixture.lesson, "bo@example.com", "09:00:00Z");
+    fixture.request_booking(fixture.event_types.lesson, "bo@example.com", "09:00:00Z");
     let before = fs::read(fixture.log()).unwrap();
     let dry = fixture
         .run_ok(&["run", "--once", "--dry-run", "--format", "json"])
@@ -110,7 +111,7 @@ fn a_dry_run_and_a_plan_leave_log_and_server_untouched() {
 #[test]
 fn a_plan_needs_no_ledger_and_makes_none() {
     let fixture = BinaryFixture::without_ledger("v2");
-    let uid = fixture.request_booking(fixture.lesson, "bo@example.com", "09:00:00Z");
+    let uid = fixture.request_booking(fixture.event_types.lesson, "bo@example.com", "09:00:00Z");
     let plan = fixture.run_ok(&["plan", "--format", "json"]).json();
     assert_eq!(plan["steps"][0]["decision"], "leave");
     assert_eq!(plan["steps"][0]["reasons"][0]["code"], "empty-ledger");
@@ -125,7 +126,7 @@ fn a_plan_needs_no_ledger_and_makes_none() {
 fn the_projection_may_be_lost_in_any_way() {
     let fixture = BinaryFixture::new("v2");
     fixture.run_ok(&["credits", "grant", "bo@example.com", "4"]);
-    fixture.request_booking(fixture.lesson, "bo@example.com", "09:00:00Z");
+    fixture.request_booking(fixture.event_types.lesson, "bo@example.com", "09:00:00Z");
     fixture.run_ok(&["run", "--once"]);
     let fold = fixture.path("ledger/fold");
     assert!(fold.is_dir());
@@ -267,8 +268,8 @@ fn the_key_is_never_shown_even_when_the_server_repeats_it() {
         let fixture = BinaryFixture::new(dialect);
         fs::write(fixture.path("key"), key).unwrap();
         fixture.run_ok(&["credits", "grant", "bo@example.com", "4"]);
-        fixture.request_booking(fixture.lesson, "bo@example.com", "09:00:00Z");
-        fixture.request_booking(fixture.lesson, "who@example.com", "10:00:00Z");
+        fixture.request_booking(fixture.event_types.lesson, "bo@example.com", "09:00:00Z");
+        fixture.request_booking(fixture.event_types.lesson, "who@example.com", "10:00:00Z");
         for kind in [
             Operation::List,
             Operation::Confirm,
@@ -318,10 +319,10 @@ fn while_the_daemon_runs_commands_go_through_its_socket() {
     let status = fixture.run_ok(&["status", "--format", "json"]).json();
     assert_eq!(status["pid"], daemon.child.id());
 
-    let bo = fixture.request_booking(fixture.lesson, "bo@example.com", "09:00:00Z");
+    let bo = fixture.request_booking(fixture.event_types.lesson, "bo@example.com", "09:00:00Z");
     wait_until("the confirmation", || fixture.status(&bo) == "accepted");
     fixture.run_ok(&["pause"]);
-    let al = fixture.request_booking(fixture.dinner, "al@example.com", "10:00:00Z");
+    let al = fixture.request_booking(fixture.event_types.dinner, "al@example.com", "10:00:00Z");
     let plan = fixture.run_ok(&["plan", "--format", "json"]).json();
     assert_eq!(plan["steps"][0]["outcome"], "planned");
     let pass = fixture.run_ok(&["pass", "--format", "json"]).json();
@@ -351,13 +352,13 @@ fn a_reload_keeps_the_old_configuration_when_the_new_one_is_wrong() {
         lines.iter().any(|line| line.contains("nonsense")),
         "{lines:#?}"
     );
-    let bo = fixture.request_booking(fixture.lesson, "bo@example.com", "09:00:00Z");
+    let bo = fixture.request_booking(fixture.event_types.lesson, "bo@example.com", "09:00:00Z");
     wait_until("the confirmation", || fixture.status(&bo) == "accepted");
     let more = "\n[[gate]]\nevent-types = [\"open\"]\ncost = 2\n";
     fixture.configure("v2", &fixture.sandbox.base_url(), more);
     daemon.signal("-HUP");
     daemon.wait_for_line("configuration reloaded");
-    let open = fixture.request_booking(fixture.open, "bo@example.com", "11:00:00Z");
+    let open = fixture.request_booking(fixture.event_types.open, "bo@example.com", "11:00:00Z");
     wait_until("the newly gated confirmation", || {
         fixture.status(&open) == "accepted"
     });
@@ -369,7 +370,7 @@ fn a_reload_keeps_the_old_configuration_when_the_new_one_is_wrong() {
 fn a_daemon_that_is_killed_leaves_nothing_undone() {
     let fixture = BinaryFixture::new("v2");
     fixture.run_ok(&["credits", "grant", "bo@example.com", "9"]);
-    let uid = fixture.request_booking(fixture.lesson, "bo@example.com", "09:00:00Z");
+    let uid = fixture.request_booking(fixture.event_types.lesson, "bo@example.com", "09:00:00Z");
     let slow = Fault::Slow {
         stage: Stage::After,
         ms: 2_000,
@@ -463,7 +464,7 @@ fn the_guides_webhook_payload_goes_through_evaluate() {
             },
             "attendees": [{"email": "Bo@Example.com", "name": "Bo", "timeZone": "Europe/Paris",
                            "language": {"locale": "en"}}],
-            "uid": "bFJeNb2uX8ANpT3JL5EfXw", "eventTypeId": fixture.lesson, "bookingId": 91,
+            "uid": "bFJeNb2uX8ANpT3JL5EfXw", "eventTypeId": fixture.event_types.lesson, "bookingId": 91,
             "price": 0, "currency": "usd", "length": 60, "status": "ACCEPTED", "metadata": {}
         }
     });
@@ -481,7 +482,7 @@ fn the_guides_webhook_payload_goes_through_evaluate() {
         "{text}"
     );
     assert_eq!(fs::read(fixture.log()).unwrap(), before);
-    let item = fixture.request_booking(fixture.dinner, "who@example.com", "09:00:00Z");
+    let item = fixture.request_booking(fixture.event_types.dinner, "who@example.com", "09:00:00Z");
     let url = format!("{}/v2/bookings/{item}", fixture.sandbox.base_url());
     let runtime = Runtime::new().unwrap();
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -510,13 +511,7 @@ fn check_reports_all_findings_and_asks_the_calendar() {
     let fixture = BinaryFixture::new("v2");
     let fine = fixture.run_ok(&["check", "--live"]);
     assert!(fine.out.contains("lesson"), "{}", fine.out);
-    let priced = {
-        let mut world = fixture.sandbox.lock();
-        world.add_event_type(SandboxEventType {
-            price: 500,
-            ..SandboxEventType::new(HOST, "priced")
-        })
-    };
+    let priced = fixture.event_types.priced;
     let more = format!("\n[[gate]]\nevent-types = [{priced}, \"nowhere\"]\n");
     fixture.configure("v2", &fixture.sandbox.base_url(), &more);
     let live = fixture.run(&["check", "--live", "--format", "json"]);
@@ -643,8 +638,8 @@ fn the_sandbox_serves_a_scenario_and_is_driven_over_http() {
 fn a_cancelled_booking_is_refunded_by_the_watch_once_or_in_the_daemon() {
     let fixture = BinaryFixture::new("v2");
     fixture.run_ok(&["credits", "grant", "bo@example.com", "4"]);
-    let first = fixture.request_booking(fixture.lesson, "bo@example.com", "09:00:00Z");
-    let second = fixture.request_booking(fixture.lesson, "bo@example.com", "10:00:00Z");
+    let first = fixture.request_booking(fixture.event_types.lesson, "bo@example.com", "09:00:00Z");
+    let second = fixture.request_booking(fixture.event_types.lesson, "bo@example.com", "10:00:00Z");
     fixture.run_ok(&["run", "--once"]);
     let open = fixture
         .run_ok(&["charges", "list", "--open", "--format", "json"])
@@ -684,8 +679,10 @@ fn a_cancelled_booking_is_refunded_by_the_watch_once_or_in_the_daemon() {
 fn an_operator_settles_a_charge_by_hand() {
     let fixture = BinaryFixture::new("v2");
     fixture.run_ok(&["credits", "grant", "bo@example.com", "4"]);
-    let confirmed = fixture.request_booking(fixture.lesson, "bo@example.com", "09:00:00Z");
-    let refunded = fixture.request_booking(fixture.lesson, "bo@example.com", "10:00:00Z");
+    let confirmed =
+        fixture.request_booking(fixture.event_types.lesson, "bo@example.com", "09:00:00Z");
+    let refunded =
+        fixture.request_booking(fixture.event_types.lesson, "bo@example.com", "10:00:00Z");
     fixture.run_ok(&["run", "--once"]);
     fixture.run_ok(&["charges", "settle", &confirmed, "keep"]);
     fixture.run_ok(&["charges", "settle", &refunded, "refund"]);

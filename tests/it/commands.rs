@@ -7,7 +7,7 @@ use maitred::sandbox::call_log::{MailKind, Operation, Recipient};
 use maitred::sandbox::faults::{Fault, FaultRule, Stage};
 use serde_json::Value;
 
-use crate::binary_fixture::{BinaryFixture, Daemon, to_run_result, wait_until};
+use crate::fixture::binary::{BinaryFixture, Daemon, to_run_result, wait_until};
 
 /// Returns the requests that `review list` shows.
 fn listed_for_review(fixture: &BinaryFixture, more: &[&str]) -> Vec<Value> {
@@ -29,7 +29,8 @@ fn a_review_is_listed_answered_and_carried_out_through_hold_and_charge() {
     for dialect in ["v2", "v1"] {
         let fixture = fixture_with_dinners_in_review(dialect);
         fixture.run_ok(&["credits", "grant", "bo@example.com", "2"]);
-        let uid = fixture.request_booking(fixture.dinner, "bo@example.com", "09:00:00Z");
+        let uid =
+            fixture.request_booking(fixture.event_types.dinner, "bo@example.com", "09:00:00Z");
         fixture.run_ok(&["run", "--once"]);
         assert_eq!(fixture.status(&uid), "pending");
         let [request] = &listed_for_review(&fixture, &[])[..] else {
@@ -82,7 +83,7 @@ fn a_review_is_listed_answered_and_carried_out_through_hold_and_charge() {
 fn a_declined_booker_is_told_the_operators_reason() {
     let fixture = fixture_with_dinners_in_review("v2");
     fixture.run_ok(&["credits", "grant", "bo@example.com", "1"]);
-    let uid = fixture.request_booking(fixture.dinner, "bo@example.com", "09:00:00Z");
+    let uid = fixture.request_booking(fixture.event_types.dinner, "bo@example.com", "09:00:00Z");
     fixture.run_ok(&["run", "--once"]);
     fixture.run_ok(&["review", "confirm", &uid]);
     // A second review replaces the first.
@@ -121,7 +122,7 @@ fn a_review_answer_is_refused_clearly_or_counts_once() {
         "{}",
         unknown.err
     );
-    let uid = fixture.request_booking(fixture.dinner, "bo@example.com", "09:00:00Z");
+    let uid = fixture.request_booking(fixture.event_types.dinner, "bo@example.com", "09:00:00Z");
     fixture.run_ok(&["run", "--once"]);
     let long = "x".repeat(501);
     for bad in ["two\nlines", "", &long] {
@@ -158,7 +159,7 @@ fn a_daemon_acts_on_a_review_answer_at_once_and_shows_pending_requests() {
     let config = config.replace("poll = \"1s\"", "poll = \"1h\"");
     std::fs::write(fixture.path("config.toml"), config).unwrap();
     fixture.run_ok(&["credits", "grant", "bo@example.com", "1"]);
-    let uid = fixture.request_booking(fixture.dinner, "bo@example.com", "09:00:00Z");
+    let uid = fixture.request_booking(fixture.event_types.dinner, "bo@example.com", "09:00:00Z");
     let daemon = Daemon::start(&fixture);
     wait_until("the note", || listed_for_review(&fixture, &[]).len() == 1);
     let status = fixture.run_ok(&["status", "--format", "json"]).json();
@@ -177,9 +178,9 @@ fn a_review_answer_given_during_a_pass_is_acted_on_right_after_it() {
     let config = config.replace("poll = \"1s\"", "poll = \"1h\"");
     std::fs::write(fixture.path("config.toml"), config).unwrap();
     fixture.run_ok(&["credits", "grant", "bo@example.com", "1"]);
-    let dinner = fixture.request_booking(fixture.dinner, "bo@example.com", "09:00:00Z");
+    let dinner = fixture.request_booking(fixture.event_types.dinner, "bo@example.com", "09:00:00Z");
     fixture.run_ok(&["run", "--once"]);
-    fixture.request_booking(fixture.lesson, "bo@example.com", "11:00:00Z");
+    fixture.request_booking(fixture.event_types.lesson, "bo@example.com", "11:00:00Z");
     let slow = Fault::Slow {
         stage: Stage::After,
         ms: 2_000,
@@ -207,7 +208,7 @@ fn the_daemon_runs_a_pass_with_a_watch_on_request() {
     wait_until("the first audit", || {
         status()["watch"]["last_summary"]["audit"] == true
     });
-    fixture.request_booking(fixture.lesson, "bo@example.com", "09:00:00Z");
+    fixture.request_booking(fixture.event_types.lesson, "bo@example.com", "09:00:00Z");
     let view = fixture
         .run_ok(&["pass", "--watch", "--format", "json"])
         .json();
@@ -234,8 +235,8 @@ fn a_frozen_account_waits_for_a_review_answer_which_overrides_the_freeze() {
     let missing = fixture.run(&["account", "freeze", "bo@example.com"]);
     assert_eq!(missing.code, 2, "{}", missing.all_output());
     fixture.run_ok(&["account", "freeze", "bo@example.com", "--reason", "unpaid"]);
-    let first = fixture.request_booking(fixture.lesson, "bo@example.com", "09:00:00Z");
-    let second = fixture.request_booking(fixture.lesson, "bo@example.com", "10:00:00Z");
+    let first = fixture.request_booking(fixture.event_types.lesson, "bo@example.com", "09:00:00Z");
+    let second = fixture.request_booking(fixture.event_types.lesson, "bo@example.com", "10:00:00Z");
     fixture.run_ok(&["run", "--once"]);
     let codes: Vec<Value> = listed_for_review(&fixture, &[])
         .iter()
@@ -371,7 +372,7 @@ fn an_export_of_credits_is_imported_into_another_ledger() {
 fn a_backup_taken_while_a_daemon_runs_is_restored_into_an_empty_place() {
     let fixture = BinaryFixture::new("v2");
     fixture.run_ok(&["credits", "grant", "bo@example.com", "4"]);
-    let uid = fixture.request_booking(fixture.lesson, "bo@example.com", "09:00:00Z");
+    let uid = fixture.request_booking(fixture.event_types.lesson, "bo@example.com", "09:00:00Z");
     let daemon = Daemon::start(&fixture);
     wait_until("the confirmation", || fixture.status(&uid) == "accepted");
     wait_until("the charge", || {

@@ -4,7 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 
-use crate::common::{PassFixture, step_outcome};
+use crate::fixture::pass_fixture::{PassFixture, step_outcome};
 use maitred::control::protocol::{CommandResult, ExplainView};
 use maitred::domain::dialect::Dialect;
 

@@ -4,94 +4,50 @@
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 
 use std::fs;
+use std::ops::Deref;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
-use std::process::Command;
 use std::sync::Arc;
 
 use maitred::daemon::clock;
 use maitred::domain::time::{Clock, Span};
 use maitred::sandbox::model::{ConfirmationRule, SandboxEventType};
-use maitred::sandbox::rate_limiter::RateLimits;
-use maitred::sandbox::server::Sandbox;
-use maitred::sandbox::world::World;
 use maitred::store::open::{CreateIfMissing, open};
 use serde_json::Value;
-use tempfile::TempDir;
-use tokio::runtime::Runtime;
 
-const HOST: i64 = 12;
-const KEY: &str = "cal_doctor_key_0123456789abcdef";
+use crate::fixture::binary::BinaryFixture;
+use crate::fixture::test_world::{HOST, WorldBuilder};
 
 struct DoctorFixture {
-    _runtime: Runtime,
-    sandbox: Sandbox,
-    folder: TempDir,
+    binary: BinaryFixture,
+}
+
+impl Deref for DoctorFixture {
+    type Target = BinaryFixture;
+
+    fn deref(&self) -> &BinaryFixture {
+        &self.binary
+    }
 }
 
 impl DoctorFixture {
     /// Returns a fixture with these event types and a server whose clock is ahead by this span.
     fn new(kinds: Vec<SandboxEventType>, ahead: Span) -> Self {
-        let runtime = Runtime::new().unwrap();
-        let mut world = World::new();
-        world.limits = RateLimits::off();
-        world.add_user(HOST, "Ada Host", "ada@example.org");
-        world.add_key(HOST, KEY);
-        for kind in kinds {
-            world.add_event_type(kind);
-        }
         let server: Clock = Arc::new(move || clock::now() + ahead);
-        let listen = "127.0.0.1:0".parse().unwrap();
-        let sandbox = runtime
-            .block_on(Sandbox::start(world, server, listen))
-            .unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("key"), KEY).unwrap();
-        let mode = fs::Permissions::from_mode(0o600);
-        fs::set_permissions(folder.path().join("key"), mode).unwrap();
-        Self {
-            _runtime: runtime,
-            sandbox,
-            folder,
-        }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    /// Creates the ledger.
-    fn init(&self) {
-        let path = self.path("store");
-        fs::create_dir(&path).unwrap();
-        let opened = open(&path, CreateIfMissing::Yes, clock::now(), &mut |_| {}).unwrap();
-        let mut store: Box<dyn maitred::store::port::Maintenance> = Box::new(opened.store);
-        store.close().unwrap();
+        let world = WorldBuilder::new(server).event_types(kinds);
+        let binary = BinaryFixture::in_world(world, tempfile::tempdir().unwrap());
+        Self { binary }
     }
 
     /// Returns the exit code, and each finding as `level subject: text`.
     fn run_check(&self, gates: &str) -> (i32, Vec<String>) {
         let text = format!(
-            "[calcom]\nbase-url = '{}'\napi-key-file = 'key'\n[store]\npath = 'store'\n{gates}",
+            "[calcom]\nbase-url = '{}'\napi-key-file = 'key'\n[store]\npath = 'ledger'\n{gates}",
             self.sandbox.base_url()
         );
-        fs::write(self.path("config.toml"), text).unwrap();
-        let output = Command::new(env!("CARGO_BIN_EXE_maitred"))
-            .args([
-                "check",
-                "--live",
-                "--format",
-                "json",
-                "--config",
-                "config.toml",
-            ])
-            .current_dir(self.folder.path())
-            .env_clear()
-            .output()
-            .unwrap();
-        let view: Value = serde_json::from_slice(&output.stdout)
-            .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stderr)));
+        self.write_config(&text);
+        let checked = self.run(&["check", "--live", "--format", "json"]);
+        let view = checked.json();
         let findings = view["results"].as_array().unwrap().iter();
         let text = |finding: &Value, key: &str| finding[key].as_str().unwrap().to_owned();
         let lines = findings.map(|finding| {
@@ -104,7 +60,7 @@ impl DoctorFixture {
                 text(finding, "text")
             )
         });
-        (output.status.code().unwrap(), lines.collect())
+        (checked.code, lines.collect())
     }
 }
 
@@ -236,7 +192,7 @@ fn unsuitable_event_types_are_found() {
 fn local_problems_are_found() {
     let fixture = DoctorFixture::new(vec![lesson()], Span::zero());
     fixture.init();
-    let store = fixture.path("store");
+    let store = fixture.path("ledger");
     let _held = open(&store, CreateIfMissing::No, clock::now(), &mut |_| {}).unwrap();
     let socket = fixture.path("open.sock");
     let _listening = UnixListener::bind(&socket).unwrap();

@@ -5,8 +5,7 @@
 
 use std::time::Duration;
 
-use crate::common::{KEY, PassFixture, step_outcome};
-use maitred::calcom::connect::{Settings, connect};
+use crate::fixture::pass_fixture::{PassFixture, step_outcome};
 use maitred::domain::dialect::Dialect;
 use maitred::domain::time::Span;
 use maitred::sandbox::call_log::Operation;
@@ -39,18 +38,8 @@ async fn a_page_that_is_too_large_hides_no_request() {
             set_notes(&fixture, uid, 2_000_000);
         }
         set_notes(&fixture, &uids[9], 9 * 1024 * 1024);
-        fixture.calendar = connect(Settings {
-            base_url: fixture.sandbox.base_url(),
-            dialect,
-            key: KEY.to_owned().into(),
-            timeout: PATIENT,
-            confirm_timeout: PATIENT,
-            connect_timeout: PATIENT,
-            ca_file: None,
-            budget: 1.0,
-            clock: fixture.clock.clock(),
-        })
-        .unwrap();
+        let base = fixture.sandbox.base_url();
+        fixture.connect_to(&base, PATIENT);
         let report = fixture.pass().await;
         for (n, uid) in uids.iter().enumerate() {
             let expect = if n == 9 { "absent" } else { "confirmed" };

@@ -4,7 +4,7 @@
 
 use std::fs;
 
-use crate::binary_fixture::{BinaryFixture, Daemon, to_run_result, wait_until};
+use crate::fixture::binary::{BinaryFixture, Daemon, to_run_result, wait_until};
 use maitred::sandbox::call_log::Operation;
 use maitred::sandbox::faults::{Fault, FaultRule, FaultTimes, Stage};
 
@@ -20,32 +20,33 @@ fn find_line<'a>(lines: &'a [String], text: &str) -> &'a str {
 
 #[test]
 fn notes_and_operator_commands_are_logged_once() {
-    let house = BinaryFixture::new("v2");
-    house.configure("v2", &house.sandbox.base_url(), GATES);
-    house.run_ok(&["credits", "grant", BO, "1", "--new"]);
-    let daemon = Daemon::start(&house);
+    let fixture = BinaryFixture::new("v2");
+    fixture.configure("v2", &fixture.sandbox.base_url(), GATES);
+    fixture.run_ok(&["credits", "grant", BO, "1", "--new"]);
+    let daemon = Daemon::start(&fixture);
     let uid = rustix::process::getuid().as_raw();
 
-    let paid = house.request_booking(house.lesson, BO, "09:00:00Z");
+    let paid = fixture.request_booking(fixture.event_types.lesson, BO, "09:00:00Z");
     let lines = daemon.wait_for_line("confirmed");
     assert!(
         find_line(&lines, "confirmed").contains(" credits=1 "),
         "{lines:#?}"
     );
     // The line of a request that was not charged has no credits.
-    let unknown = house.request_booking(house.lesson, "di@example.com", "10:00:00Z");
+    let unknown =
+        fixture.request_booking(fixture.event_types.lesson, "di@example.com", "10:00:00Z");
     let lines = daemon.wait_for_line("declined");
     let declined = find_line(&lines, "declined");
     assert!(declined.contains(&unknown), "{declined}");
     assert!(!declined.contains("credits="), "{declined}");
-    let short = house.request_booking(house.dinner, BO, "11:00:00Z");
+    let short = fixture.request_booking(fixture.event_types.dinner, BO, "11:00:00Z");
     let lines = daemon.wait_for_line("waits");
     assert!(find_line(&lines, "waits").contains(&short), "{lines:#?}");
-    let review = house.request_booking(house.dinner, "di@example.com", "13:00:00Z");
+    let review = fixture.request_booking(fixture.event_types.dinner, "di@example.com", "13:00:00Z");
     let lines = daemon.wait_for_line("waits for an operator");
     assert!(find_line(&lines, "waits for an operator").contains(&review));
     for hour in ["15:00:00Z", "16:00:00Z"] {
-        house.request_booking(house.open, BO, hour);
+        fixture.request_booking(fixture.event_types.open, BO, hour);
     }
     let lines = daemon.wait_for_line("no gate names the event type");
     let ungated = find_line(&lines, "no gate names");
@@ -64,7 +65,7 @@ fn notes_and_operator_commands_are_logged_once() {
         (&["account", "thaw", BO], "account-thaw"),
     ];
     for (args, name) in commands {
-        house.run_ok(args);
+        fixture.run_ok(args);
         let lines = daemon.wait_for_line("an operator changed the ledger");
         let line = find_line(&lines, "an operator changed the ledger");
         assert!(line.contains(&format!("uid={uid}")), "{line}");
@@ -79,15 +80,15 @@ fn notes_and_operator_commands_are_logged_once() {
 
 #[test]
 fn the_start_and_end_of_an_outage_are_logged_with_the_server() {
-    let house = BinaryFixture::new("v2");
-    let daemon = Daemon::start(&house);
-    wait_until("a pass", || house.call_count(Operation::List) > 0);
+    let fixture = BinaryFixture::new("v2");
+    let daemon = Daemon::start(&fixture);
+    wait_until("a pass", || fixture.call_count(Operation::List) > 0);
     let down = Fault::BadGateway {
         stage: Stage::Before,
     };
     let rule = FaultRule::on_next(Operation::List, down).times(FaultTimes::Count(2));
-    house.sandbox.lock().add_fault(rule).unwrap();
-    let url = house.sandbox.base_url();
+    fixture.sandbox.lock().add_fault(rule).unwrap();
+    let url = fixture.sandbox.base_url();
     let server = url.trim_start_matches("http://");
     let lines = daemon.wait_for_line("looks again");
     let failed = find_line(&lines, "looks again");
@@ -106,24 +107,24 @@ fn the_start_and_end_of_an_outage_are_logged_with_the_server() {
 /// minute away, unless an operator asks for a watch.
 #[test]
 fn the_start_and_end_of_an_outage_of_watches_are_logged_with_the_server() {
-    let house = BinaryFixture::new("v2");
-    let config = fs::read_to_string(house.path("config.toml")).unwrap();
+    let fixture = BinaryFixture::new("v2");
+    let config = fs::read_to_string(fixture.path("config.toml")).unwrap();
     let config = config.replace("poll = \"1s\"", "poll = \"1h\"");
-    fs::write(house.path("config.toml"), config).unwrap();
-    let daemon = Daemon::start(&house);
-    wait_until("a pass", || house.call_count(Operation::List) > 0);
+    fs::write(fixture.path("config.toml"), config).unwrap();
+    let daemon = Daemon::start(&fixture);
+    wait_until("a pass", || fixture.call_count(Operation::List) > 0);
     let down = Fault::BadGateway {
         stage: Stage::Before,
     };
     let rule = FaultRule::on_next(Operation::List, down).times(FaultTimes::Count(1));
-    house.sandbox.lock().add_fault(rule).unwrap();
-    let url = house.sandbox.base_url();
+    fixture.sandbox.lock().add_fault(rule).unwrap();
+    let url = fixture.sandbox.base_url();
     let server = url.trim_start_matches("http://");
     let lines = daemon.wait_for_line("the watch is tried again in a minute");
     let failed = find_line(&lines, "the watch is tried again");
     let problem = format!("{server} answered 502");
     assert!(failed.contains(&problem), "{failed}");
-    house.run_ok(&["pass", "--watch"]);
+    fixture.run_ok(&["pass", "--watch"]);
     let lines = daemon.wait_for_line("watches work again");
     let over = find_line(&lines, "watches work again");
     assert!(over.contains(server) && over.contains("502"), "{over}");
@@ -136,13 +137,13 @@ fn the_start_and_end_of_an_outage_of_watches_are_logged_with_the_server() {
 /// Without a daemon the command itself writes the line.
 #[test]
 fn commands_without_a_daemon_log_who_changed_the_ledger() {
-    let house = BinaryFixture::new("v2");
+    let fixture = BinaryFixture::new("v2");
     let uid = rustix::process::getuid().as_raw();
-    let granted = house.run_ok(&["credits", "grant", BO, "1", "--new"]);
-    let backup = house.path("backup");
-    house.run_ok(&["backup", backup.to_str().unwrap()]);
-    fs::rename(house.path("ledger"), house.path("lost")).unwrap();
-    let restored = house.run_ok(&["restore", backup.to_str().unwrap()]);
+    let granted = fixture.run_ok(&["credits", "grant", BO, "1", "--new"]);
+    let backup = fixture.path("backup");
+    fixture.run_ok(&["backup", backup.to_str().unwrap()]);
+    fs::rename(fixture.path("ledger"), fixture.path("lost")).unwrap();
+    let restored = fixture.run_ok(&["restore", backup.to_str().unwrap()]);
     for (ran, name) in [(&granted, "grant"), (&restored, "restore")] {
         let line = ran.err.lines().next().unwrap_or_default();
         for word in [
@@ -156,30 +157,30 @@ fn commands_without_a_daemon_log_who_changed_the_ledger() {
         assert!(!line.contains('@'), "no address in the log: {line}");
     }
     // A command that changes nothing logs nothing.
-    assert_eq!(house.run_ok(&["account", "list"]).err, "");
+    assert_eq!(fixture.run_ok(&["account", "list"]).err, "");
 }
 
 /// D9: texts hold instants in UTC. People read them in the configured zone; JSON keeps them
 /// unchanged.
 #[test]
 fn instants_within_texts_are_shown_in_the_configured_zone() {
-    let house = BinaryFixture::new("v2");
-    let text = fs::read_to_string(house.path("config.toml")).unwrap();
+    let fixture = BinaryFixture::new("v2");
+    let text = fs::read_to_string(fixture.path("config.toml")).unwrap();
     let text = text.replace("[schedule]", "[schedule]\ntime-zone = \"Asia/Tokyo\"");
-    fs::write(house.path("config.toml"), text).unwrap();
-    house.run_ok(&["credits", "grant", BO, "1", "--new"]);
-    let uid = house.request_booking(house.lesson, BO, "09:00:00Z");
-    house.run_ok(&["run", "--once"]);
-    let refused = house.run(&["review", "confirm", &uid]);
+    fs::write(fixture.path("config.toml"), text).unwrap();
+    fixture.run_ok(&["credits", "grant", BO, "1", "--new"]);
+    let uid = fixture.request_booking(fixture.event_types.lesson, BO, "09:00:00Z");
+    fixture.run_ok(&["run", "--once"]);
+    let refused = fixture.run(&["review", "confirm", &uid]);
     assert_eq!(refused.code, 1, "{}", refused.all_output());
     assert!(refused.err.contains(" JST"), "{}", refused.err);
-    let machine = house.run(&["review", "confirm", &uid, "--format", "json"]);
+    let machine = fixture.run(&["review", "confirm", &uid, "--format", "json"]);
     assert!(machine.err.contains("Z; what comes"), "{}", machine.err);
 }
 
 #[test]
 fn a_log_that_is_no_terminal_has_colours_only_if_the_environment_says_so() {
-    let house = BinaryFixture::new("v2");
+    let fixture = BinaryFixture::new("v2");
     let rows: [(&[(&str, &str)], bool); 5] = [
         (&[], false),
         (&[("TERM", "xterm-256color")], false),
@@ -188,7 +189,7 @@ fn a_log_that_is_no_terminal_has_colours_only_if_the_environment_says_so() {
         (&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "")], true),
     ];
     for (variables, expect) in rows {
-        let mut command = house.command(&["run", "--once", "--log-level", "debug"]);
+        let mut command = fixture.command(&["run", "--once", "--log-level", "debug"]);
         let ran = to_run_result(command.envs(variables.iter().copied()).output().unwrap());
         assert!(ran.err.contains("DEBUG"), "{}", ran.all_output());
         assert_eq!(

@@ -2,16 +2,11 @@
 //! client, the configuration, and the store. One program holds all of them, because each program of
 //! tests links the whole library.
 
-#[path = "../common/mod.rs"]
-mod common;
-#[path = "../common/own_process.rs"]
-mod own_process;
-#[path = "../store_support/mod.rs"]
-mod store_support;
+#[path = "../fixture/mod.rs"]
+mod fixture;
 
 mod administration;
 mod binary;
-mod binary_fixture;
 mod calcom_client;
 mod commands;
 mod config_messages;

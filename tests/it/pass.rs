@@ -5,7 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::common::{HOST, KEY, PassFixture, calendar_client, parse_time, step_outcome};
+use crate::fixture::clock::parse_time;
+use crate::fixture::in_process::settings;
+use crate::fixture::pass_fixture::{PassFixture, TIMEOUT, step_outcome};
+use crate::fixture::test_world::HOST;
+use maitred::calcom::connect::{Settings, connect};
 use maitred::domain::criteria::on_violation::OnViolation;
 use maitred::domain::decision::{DecisionOutcome, ReasonCode};
 use maitred::domain::dialect::Dialect;
@@ -15,7 +19,7 @@ use maitred::domain::gate::RefuseWith;
 use maitred::domain::id::{AccountId, Address, BookingUid, EventTypeKey, Reference, RequestId};
 use maitred::domain::request::{ChargeState, OperatorDecision, RequestState};
 use maitred::domain::time::Span;
-use maitred::reconcile::context::{PassError, Ports};
+use maitred::reconcile::context::PassError;
 use maitred::reconcile::execute::{ExecutionReport, execute};
 use maitred::reconcile::observe::observe;
 use maitred::reconcile::send::settle::write_ends::{EndOfIntent, write_ends};
@@ -630,8 +634,13 @@ async fn a_refused_key_ends_the_pass_and_is_never_shown() {
         );
         let wrong = "cal_wrong_key_9876543210";
         for key in [wrong, "token-without-prefix-1234567890"] {
-            fixture.calendar =
-                calendar_client(&fixture.sandbox.base_url(), dialect, key, &fixture.clock);
+            let base = fixture.sandbox.base_url();
+            let own = settings(&base, dialect, TIMEOUT, &fixture.clock);
+            fixture.calendar = connect(Settings {
+                key: key.to_owned().into(),
+                ..own
+            })
+            .unwrap();
             fixture.session = Default::default();
             let error = fixture.try_pass(false).await.unwrap_err();
             assert!(matches!(error, PassError::Credential(_)), "{error}");
@@ -639,8 +648,8 @@ async fn a_refused_key_ends_the_pass_and_is_never_shown() {
             assert!(!text.contains(key), "{text}");
             assert!(!text.contains(key.trim_start_matches("cal_")), "{text}");
         }
-        fixture.calendar =
-            calendar_client(&fixture.sandbox.base_url(), dialect, KEY, &fixture.clock);
+        let base = fixture.sandbox.base_url();
+        fixture.connect_to(&base, TIMEOUT);
         fixture.session = Default::default();
         fixture.pass().await;
         assert_eq!(fixture.balance("bo@example.com").await, (0, 0, 1));
@@ -750,14 +759,8 @@ async fn operator_commands_between_planning_and_writing_are_respected() {
         fixture.grant("bo@example.com", 1).await;
         let uid = fixture.request(operation, booker, "2026-12-01T09:00:00Z");
         let clock = fixture.clock.clock();
-        let ports = Ports {
-            calendar: fixture.calendar.as_ref(),
-            store: &fixture.store,
-            lookups: &fixture.lookups,
-            clock: &clock,
-            stop: &fixture.stop,
-        };
-        let observed = observe(&ports, &fixture.policy, &mut fixture.session)
+        let ports = fixture.runner.ports(&clock);
+        let observed = observe(&ports, &fixture.runner.policy, &mut fixture.session)
             .await
             .unwrap();
         let at = fixture.clock.now();
@@ -797,14 +800,8 @@ async fn operator_reviews_between_planning_and_writing_are_respected() {
     fixture.pass().await;
     fixture.grant("bo@example.com", 2).await;
     let clock = fixture.clock.clock();
-    let ports = Ports {
-        calendar: fixture.calendar.as_ref(),
-        store: &fixture.store,
-        lookups: &fixture.lookups,
-        clock: &clock,
-        stop: &fixture.stop,
-    };
-    let observed = observe(&ports, &fixture.policy, &mut fixture.session)
+    let ports = fixture.runner.ports(&clock);
+    let observed = observe(&ports, &fixture.runner.policy, &mut fixture.session)
         .await
         .unwrap();
     let word = Fact::RequestReviewed {

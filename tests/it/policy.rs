@@ -6,33 +6,12 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use maitred::domain::decision::REASON_CODES;
 use maitred::domain::evaluation::rules::built_in_names;
 use serde_json::Value;
 
-/// The result of one run of the binary.
-struct RunResult {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-fn run(folder: &Path, args: &[&str]) -> RunResult {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_maitred"));
-    let output = command
-        .args(args)
-        .current_dir(folder)
-        .env_clear()
-        .output()
-        .unwrap();
-    RunResult {
-        code: output.status.code().unwrap(),
-        out: String::from_utf8(output.stdout).unwrap(),
-        err: String::from_utf8(output.stderr).unwrap(),
-    }
-}
+use crate::fixture::binary::run_in;
 
 fn examples_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/policy")
@@ -50,7 +29,7 @@ fn folder_with_cases(cases: &str) -> tempfile::TempDir {
 #[test]
 fn all_examples_come_out_as_expected() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let ran = run(root, &["policy", "test", "tests/fixtures/policy"]);
+    let ran = run_in(root, &["policy", "test", "tests/fixtures/policy"]);
     assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
     assert!(
         ran.out.contains(" cases, all as expected (policy "),
@@ -61,7 +40,7 @@ fn all_examples_come_out_as_expected() {
 
 #[test]
 fn the_examples_cover_what_a_policy_can_say() {
-    let ran = run(
+    let ran = run_in(
         &examples_folder(),
         &["policy", "test", ".", "--format", "json"],
     );
@@ -130,7 +109,7 @@ member = { credits = 1 }
 expect = 'confirm'
 ";
     let folder = folder_with_cases(cases);
-    let ran = run(folder.path(), &["policy", "test", "."]);
+    let ran = run_in(folder.path(), &["policy", "test", "."]);
     assert_eq!(ran.code, 1, "{}", ran.err);
     let lines: Vec<&str> = ran.out.lines().collect();
     assert_eq!(lines.len(), 3, "{}", ran.out);
@@ -151,7 +130,7 @@ expect = 'confirm'
         "{}",
         lines[2]
     );
-    let ran = run(
+    let ran = run_in(
         folder.path(),
         &["policy", "test", "cases.toml", "--verbose"],
     );
@@ -187,7 +166,7 @@ booking = {}
 expect = { decision = 'confirm', until = 'in 3h' }
 ";
     let folder = folder_with_cases(cases);
-    let ran = run(folder.path(), &["policy", "test", "."]);
+    let ran = run_in(folder.path(), &["policy", "test", "."]);
     assert_eq!((ran.code, ran.out.as_str()), (2, ""));
     let places = [
         ("`yesterday` is no date", "1:7 (now)"),
@@ -260,7 +239,7 @@ fn what_cannot_be_tried_is_named() {
     ];
     for (cases, expect) in rows {
         let folder = folder_with_cases(&cases);
-        let ran = run(folder.path(), &["policy", "test", "."]);
+        let ran = run_in(folder.path(), &["policy", "test", "."]);
         assert_eq!(
             (ran.code, ran.out.as_str()),
             (2, ""),
@@ -278,9 +257,9 @@ fn the_configuration_is_the_one_that_is_named_or_the_folders_own() {
     );
     let other = "[[gate]]\nevent-types = ['book-club']\ncost = 7\n";
     fs::write(folder.path().join("other.conf"), other).unwrap();
-    let own = run(folder.path(), &["policy", "test", "."]);
+    let own = run_in(folder.path(), &["policy", "test", "."]);
     assert_eq!(own.code, 0, "{}{}", own.out, own.err);
-    let named = run(
+    let named = run_in(
         folder.path(),
         &["policy", "test", ".", "--config", "other.conf"],
     );
@@ -293,7 +272,7 @@ fn the_configuration_is_the_one_that_is_named_or_the_folders_own() {
         named.out
     );
     fs::write(folder.path().join("config.toml"), "[[gate]]\n").unwrap();
-    let wrong = run(folder.path(), &["policy", "test", "."]);
+    let wrong = run_in(folder.path(), &["policy", "test", "."]);
     assert_eq!(wrong.code, 78);
     assert!(
         wrong.err.contains("this gate has no event-types"),
@@ -301,7 +280,7 @@ fn the_configuration_is_the_one_that_is_named_or_the_folders_own() {
         wrong.err
     );
     let nothing = tempfile::tempdir().unwrap();
-    let empty = run(nothing.path(), &["policy", "test", "."]);
+    let empty = run_in(nothing.path(), &["policy", "test", "."]);
     assert_eq!(empty.code, 2);
     assert!(
         empty.err.contains("holds no *.toml with cases"),

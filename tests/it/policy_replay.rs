@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 
 use std::fs;
-use std::process::Command;
 
 use maitred::config::parse::parse as config;
 use maitred::config::policy_test::parse::parse as cases;
@@ -21,6 +20,8 @@ use maitred::store::log_store::LogStore;
 use maitred::store::open::{CreateIfMissing, open};
 use maitred::store::port::{Maintenance, Store};
 use tempfile::TempDir;
+
+use crate::fixture::binary::run_in;
 
 /// The policy that decided when the requests were made.
 const OLD_POLICY: &str = r#"
@@ -309,19 +310,11 @@ fn the_command_reads_beside_a_process_that_holds_the_store() {
     let new = format!("{OLD_POLICY}\n[global]\nblock = ['bo@example.com']\n");
     fs::write(folder.path().join("new.toml"), new).unwrap();
     let run = |args: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_maitred"))
-            .args(["policy", "replay", "--config", "new.toml"])
-            .args(args)
-            .current_dir(folder.path())
-            .env_clear()
-            .output()
-            .unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        (
-            output.status.code().unwrap(),
-            text(output.stdout),
-            text(output.stderr),
-        )
+        let ran = run_in(
+            folder.path(),
+            &[&["policy", "replay", "--config", "new.toml"], args].concat(),
+        );
+        (ran.code, ran.out, ran.err)
     };
     let (code, out, err) = run(&["--store", "store", "--since", "2026-11-01", "--limit", "1"]);
     assert_eq!((code, err.as_str()), (0, ""), "{out}");
@@ -381,13 +374,8 @@ fn explain_shows_what_a_rule_looked_at_and_which_policy_it_was() {
     store.close().unwrap();
     drop(store);
     fs::write(folder.path().join("own.toml"), "[store]\npath = 'store'\n").unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_maitred"))
-        .args(["explain", "bo-1.0", "--config", "own.toml"])
-        .current_dir(folder.path())
-        .env_clear()
-        .output()
-        .unwrap();
-    let out = String::from_utf8(output.stdout).unwrap();
+    let words = ["explain", "bo-1.0", "--config", "own.toml"];
+    let out = run_in(folder.path(), &words).out;
     let hash = parse_policy(OLD_POLICY).hash;
     for expect in [
         "asked-early",

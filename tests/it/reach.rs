@@ -6,7 +6,7 @@
 use std::fs;
 use std::process::Command;
 
-use crate::binary_fixture::{BinaryFixture, Daemon, RunResult, to_run_result, wait_until};
+use crate::fixture::binary::{BinaryFixture, Daemon, RunResult, to_run_result, wait_until};
 use maitred::daemon::clock;
 use maitred::sandbox::action::{BookingRemark, ThirdPartyAction};
 use maitred::sandbox::call_log::Operation;
@@ -31,7 +31,7 @@ fn this_machine_is_reached_without_the_proxy_of_the_shell() {
 
     let fixture = BinaryFixture::new("v2");
     fixture.run_ok(&["credits", "grant", "bo@example.com", "3"]);
-    fixture.request_booking(fixture.lesson, "bo@example.com", "09:00:00Z");
+    fixture.request_booking(fixture.event_types.lesson, "bo@example.com", "09:00:00Z");
     let run = run_with_proxy(&mut fixture.command(&["run", "--once"]), UNREACHABLE_URL);
     assert_eq!(run.code, 0, "{}", run.all_output());
     assert_eq!(fixture.call_count(Operation::Confirm), 1);
@@ -85,7 +85,11 @@ fn results_before_a_failure_are_reported_with_its_exit_code() {
         fixture.run_ok(&["credits", "grant", "bo@example.com", "3"]);
         let uids: Vec<String> = ["09", "11", "13"]
             .map(|hour| {
-                fixture.request_booking(fixture.lesson, "bo@example.com", &format!("{hour}:00:00Z"))
+                fixture.request_booking(
+                    fixture.event_types.lesson,
+                    "bo@example.com",
+                    &format!("{hour}:00:00Z"),
+                )
             })
             .to_vec();
         let away = Fault::BadGateway {
@@ -136,13 +140,17 @@ fn results_of_a_failed_watch_are_reported_by_every_command() {
     let run: &[&str] = &["run", "--once", "--watch"];
     let paid = |hour: &str| {
         house.run_ok(&["credits", "grant", "bo@example.com", "1"]);
-        house.request_booking(house.lesson, "bo@example.com", &format!("{hour}:00:00Z"))
+        house.request_booking(
+            house.event_types.lesson,
+            "bo@example.com",
+            &format!("{hour}:00:00Z"),
+        )
     };
     let first = paid("09");
     // The dinner waits for an operator, so that the audit's last list is the list of pending
     // bookings.
     house.run_ok(&["credits", "grant", "al@example.com", "1"]);
-    let waits = house.request_booking(house.dinner, "al@example.com", "15:00:00Z");
+    let waits = house.request_booking(house.event_types.dinner, "al@example.com", "15:00:00Z");
     house.run_ok(run);
     assert_eq!(house.status(&first), "accepted");
     assert_eq!(house.status(&waits), "pending");

@@ -10,7 +10,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 
-use crate::binary_fixture::{BinaryFixture, Daemon, to_run_result};
+use crate::fixture::binary::{BinaryFixture, Daemon, to_run_result};
 
 /// The id of a user that no machine has.
 const UNKNOWN_USER_ID: u32 = 54_321;
@@ -68,7 +68,7 @@ fn change_owner(folder: &Path, uid: u32) {
 fn fixture_with_confirmed_booking() -> (BinaryFixture, String) {
     let fixture = BinaryFixture::new("v2");
     fixture.run_ok(&["credits", "grant", "bo@example.com", "4"]);
-    let uid = fixture.request_booking(fixture.lesson, "bo@example.com", "09:00:00Z");
+    let uid = fixture.request_booking(fixture.event_types.lesson, "bo@example.com", "09:00:00Z");
     fixture.run_ok(&["run", "--once", "--watch"]);
     (fixture, uid)
 }
@@ -300,7 +300,7 @@ fn settings_that_need_a_restart_are_refused_by_a_reload() {
         fs::write(fixture.path("config.toml"), &good).unwrap();
         assert_eq!(policy(&fixture), before, "{key}");
     }
-    let uid = fixture.request_booking(fixture.lesson, "bo@example.com", "13:00:00Z");
-    crate::binary_fixture::wait_until("a pass", || fixture.status(&uid) == "accepted");
+    let uid = fixture.request_booking(fixture.event_types.lesson, "bo@example.com", "13:00:00Z");
+    crate::fixture::binary::wait_until("a pass", || fixture.status(&uid) == "accepted");
     assert!(!fixture.path("other").exists());
 }

@@ -3,7 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 
-use crate::common::{PassFixture, parse_time};
+use crate::fixture::clock::parse_time;
+use crate::fixture::pass_fixture::PassFixture;
 use maitred::daemon::commands::charges::settle;
 use maitred::domain::dialect::Dialect;
 use maitred::domain::fact::Fact;
@@ -13,7 +14,6 @@ use maitred::domain::refund_policy::{ExpiredRefund, LateMove, RefundTerms};
 use maitred::domain::request::{ChargeState, RequestState};
 use maitred::domain::time::{Span, Time};
 use maitred::domain::watch::ChargeOutcome;
-use maitred::reconcile::context::Ports;
 use maitred::reconcile::execute::{ExecutionReport, execute};
 use maitred::reconcile::observe::observe;
 use maitred::sandbox::action::{BookingMove, BookingRemark, ThirdPartyAction};
@@ -317,7 +317,7 @@ async fn a_late_move_does_not_avoid_the_cost_of_a_cancellation() {
             let what = format!("{hours} h before, {then:?}, {between:?} {order:?}");
             let mut fixture = PassFixture::new(Dialect::V2).await;
             change_refund_terms(&mut fixture, |terms| {
-                terms.tiers = crate::common::graded_refund_tiers();
+                terms.tiers = crate::fixture::pass_fixture::graded_refund_tiers();
                 terms.trust_named_cancels = true;
             });
             fixture.grant(BO, 3).await;
@@ -443,14 +443,8 @@ async fn a_charge_ended_between_planning_and_writing_is_not_taken_over() {
         let shift = BookingMove::new(&uid, parse_time("2026-12-03T09:00:00Z"));
         let last = perform_action(&fixture, ThirdPartyAction::BookerMoves(shift)).remove(0);
         let clock = fixture.clock.clock();
-        let ports = Ports {
-            calendar: fixture.calendar.as_ref(),
-            store: &fixture.store,
-            lookups: &fixture.lookups,
-            clock: &clock,
-            stop: &fixture.stop,
-        };
-        let observed = observe(&ports, &fixture.policy, &mut fixture.session);
+        let ports = fixture.runner.ports(&clock);
+        let observed = observe(&ports, &fixture.runner.policy, &mut fixture.session);
         let observed = observed.await.unwrap();
         settle_charge(&fixture, &uid, give_back).await.unwrap();
         let mut done = ExecutionReport::default();

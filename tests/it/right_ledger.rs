@@ -12,7 +12,8 @@ use maitred::sandbox::action::{BookingRemark, ThirdPartyAction};
 use maitred::sandbox::call_log::Operation;
 use serde_json::Value;
 
-use crate::binary_fixture::{BinaryFixture, Daemon, HOST};
+use crate::fixture::binary::{BinaryFixture, Daemon};
+use crate::fixture::test_world::HOST;
 
 const CANCEL_UNMANAGED: &str = "unmanaged = \"cancel\"\nunmanaged-since = \"2020-01-01\"\n";
 
@@ -31,7 +32,7 @@ fn strict_fixture(more: &str) -> BinaryFixture {
 fn request_dinner(fixture: &BinaryFixture, who: &str, days: i64) -> String {
     let start = clock::now() + Span::days(days);
     let mut world = fixture.sandbox.lock();
-    world.request(clock::now(), fixture.dinner, who, start)
+    world.request(clock::now(), fixture.event_types.dinner, who, start)
 }
 
 fn accept(fixture: &BinaryFixture, uid: &str) {
@@ -65,7 +66,7 @@ fn cancel_calls(fixture: &BinaryFixture) -> u64 {
 fn a_missing_ledger_is_created_by_init_only() {
     let fixture = strict_fixture("");
     fixture.run_ok(&["credits", "grant", "bo@example.com", "4"]);
-    let paid = fixture.request_booking(fixture.dinner, "bo@example.com", "09:00:00Z");
+    let paid = fixture.request_booking(fixture.event_types.dinner, "bo@example.com", "09:00:00Z");
     fixture.run_ok(&["run", "--once"]);
     assert_eq!(fixture.status(&paid), "accepted");
     fs::rename(fixture.path("ledger"), fixture.path("elsewhere")).unwrap();
@@ -106,7 +107,8 @@ fn bookings_accepted_before_the_ledger_began_are_only_reported() {
             &format!("unmanaged = \"{unmanaged}\"\nunmanaged-since = \"2020-01-01\"\n"),
         );
         // This booking was made a minute before, and so before the ledger began.
-        let before = fixture.request_booking(fixture.dinner, "bo@example.com", "09:00:00Z");
+        let before =
+            fixture.request_booking(fixture.event_types.dinner, "bo@example.com", "09:00:00Z");
         accept(&fixture, &before);
         fixture.run_ok(&["init"]);
         fixture.run_ok(&["credits", "grant", "bo@example.com", "9"]);
@@ -142,8 +144,9 @@ fn after_a_restore_everything_waits_for_an_operator() {
     fs::rename(fixture.path("ledger"), fixture.path("lost")).unwrap();
     let restored = fixture.run_ok(&["restore", "copy"]);
     assert!(restored.out.contains("accept-restore"), "{}", restored.out);
-    let lesson = fixture.request_booking(fixture.lesson, "al@example.com", "11:00:00Z");
-    let confirmed = fixture.request_booking(fixture.lesson, "bo@example.com", "12:00:00Z");
+    let lesson = fixture.request_booking(fixture.event_types.lesson, "al@example.com", "11:00:00Z");
+    let confirmed =
+        fixture.request_booking(fixture.event_types.lesson, "bo@example.com", "12:00:00Z");
     // The command that `restore` recommends, and the command that `restore` must not need.
     let preview = fixture.run_ok(&["run", "--once", "--dry-run", "--watch"]);
     assert!(preview.out.contains("cancelled"), "{}", preview.out);
@@ -197,7 +200,8 @@ fn after_a_restore_everything_waits_for_an_operator() {
 fn a_ledger_of_another_account_or_server_is_left_alone() {
     let fixture = strict_fixture("");
     fixture.run_ok(&["credits", "grant", "oda@example.com", "9"]);
-    let theirs = fixture.request_booking(fixture.foreign, "who@example.com", "09:00:00Z");
+    let theirs =
+        fixture.request_booking(fixture.event_types.foreign, "who@example.com", "09:00:00Z");
     fixture.run_ok(&["run", "--once"]);
     let identity = fixture
         .run_ok(&["ledger", "show", "--format", "json"])
@@ -221,7 +225,7 @@ fn a_ledger_of_another_account_or_server_is_left_alone() {
     let elsewhere = BinaryFixture::new("v2");
     fixture.configure("v2", &elsewhere.sandbox.base_url(), CANCEL_UNMANAGED);
     let server = elsewhere.sandbox.addr().to_string();
-    fs::write(fixture.path("key"), crate::binary_fixture::KEY).unwrap();
+    fs::write(fixture.path("key"), crate::fixture::test_world::KEY).unwrap();
     assert_stops(&fixture, &[&server, "--server"]);
     assert_eq!(
         elsewhere
@@ -267,7 +271,7 @@ fn an_open_intent_is_not_given_back_because_another_server_does_not_know_it() {
     use maitred::sandbox::faults::{Fault, FaultRule, FaultTimes, Stage};
     let fixture = strict_fixture("");
     fixture.run_ok(&["credits", "grant", "bo@example.com", "4"]);
-    let uid = fixture.request_booking(fixture.lesson, "bo@example.com", "09:00:00Z");
+    let uid = fixture.request_booking(fixture.event_types.lesson, "bo@example.com", "09:00:00Z");
     let lost = Fault::HangUp {
         stage: Stage::Before,
     };
@@ -307,9 +311,9 @@ fn a_ledger_from_before_identities_adopts_its_account_and_says_so() {
 fn a_daemon_stops_at_a_foreign_ledger_and_a_cancellation_needs_none() {
     let fixture = strict_fixture("");
     fixture.run_ok(&["credits", "grant", "bo@example.com", "4"]);
-    let uid = fixture.request_booking(fixture.lesson, "bo@example.com", "09:00:00Z");
+    let uid = fixture.request_booking(fixture.event_types.lesson, "bo@example.com", "09:00:00Z");
     let mut daemon = Daemon::start(&fixture);
-    crate::binary_fixture::wait_until("the first pass", || fixture.status(&uid) == "accepted");
+    crate::fixture::binary::wait_until("the first pass", || fixture.status(&uid) == "accepted");
     // Another user's key replaces the key while the daemon runs.
     let other = "cal_other_key_0123456789abcdef";
     fixture.sandbox.lock().add_key(HOST + 1, other);
@@ -318,7 +322,7 @@ fn a_daemon_stops_at_a_foreign_ledger_and_a_cancellation_needs_none() {
     daemon.signal("-HUP");
     daemon.wait_for_line("belongs to account 12");
     fixture.sandbox.lock().act(clock::now(), cancels).unwrap();
-    crate::binary_fixture::wait_until("the daemon says why in its status", || {
+    crate::fixture::binary::wait_until("the daemon says why in its status", || {
         fixture.run_ok(&["status"]).out.contains("account 13")
     });
     assert_eq!(
@@ -373,7 +377,7 @@ fn a_plan_covers_the_watch_and_writes_nothing() {
     let base = fixture.sandbox.base_url();
     fixture.configure("v2", &base, "unmanaged = \"report\"\n");
     let daemon = Daemon::start(&fixture);
-    crate::binary_fixture::wait_until("the first audit", || {
+    crate::fixture::binary::wait_until("the first audit", || {
         fixture.path("ledger/watched").exists()
     });
     fixture.configure("v2", &base, CANCEL_UNMANAGED);
@@ -396,10 +400,13 @@ fn nothing_final_is_decided_while_the_clocks_differ() {
         let fixture = BinaryFixture::new("v2");
         fixture.run_ok(&["credits", "grant", "bo@example.com", "4"]);
         fixture.run_ok(&["credits", "grant", "al@example.com", "1"]);
-        let paid = fixture.request_booking(fixture.lesson, "bo@example.com", "09:00:00Z");
+        let paid =
+            fixture.request_booking(fixture.event_types.lesson, "bo@example.com", "09:00:00Z");
         fixture.run_ok(&["run", "--once", "--watch"]);
-        let confirm = fixture.request_booking(fixture.lesson, "bo@example.com", "10:00:00Z");
-        let decline = fixture.request_booking(fixture.dinner, "al@example.com", "11:00:00Z");
+        let confirm =
+            fixture.request_booking(fixture.event_types.lesson, "bo@example.com", "10:00:00Z");
+        let decline =
+            fixture.request_booking(fixture.event_types.dinner, "al@example.com", "11:00:00Z");
         let cancels = ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&paid));
         fixture.sandbox.lock().act(clock::now(), cancels).unwrap();
         let before = fs::read(fixture.log()).unwrap();

@@ -11,7 +11,8 @@ mod real_answers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::common::{PassFixture, parse_time};
+use crate::fixture::clock::parse_time;
+use crate::fixture::pass_fixture::PassFixture;
 use maitred::domain::criteria::custom_rule::Rule;
 use maitred::domain::criteria::on_violation::OnViolation;
 use maitred::domain::decision::ReasonCode;

@@ -12,7 +12,7 @@ use maitred::store::log_store::LogStore;
 use maitred::store::port::Store;
 use tempfile::TempDir;
 
-use crate::store_support::{account, at, error_chain, grant_fact, open, open_small};
+use crate::fixture::store_support::{account, at, error_chain, grant_fact, open, open_small};
 
 /// Returns a store with this many grants, in segments of a few lines each.
 fn store_with(grants: u64) -> (TempDir, LogStore) {

@@ -17,7 +17,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::store_support::{
+use crate::fixture::store_support::{
     account, at, confirm_intent, confirmed_facts, decided_fact, error_chain, grant_fact,
 };
 use maitred::control::listener::Listener;

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::store_support::{
+use crate::fixture::store_support::{
     account, address, at, booking, confirm_intent, decided_fact, grant_fact, hold_fact, lot_part,
     open_small, outcome_fact, post_fact, reference, request_id, uid,
 };

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::store_support::{
+use crate::fixture::store_support::{
     at, confirmed_facts, error_chain, grant_fact, open, open_with_notice, open_without_notice,
 };
 use maitred::domain::fact::Fact;
@@ -363,7 +363,7 @@ fn facts_that_do_not_fit_are_refused_by_line() {
 fn a_segment_cut_off_in_the_middle_of_the_log_is_refused() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = dir.path().join("store");
-    let mut opened = crate::store_support::open_small(&store)
+    let mut opened = crate::fixture::store_support::open_small(&store)
         .expect("it opens")
         .store;
     for n in 0..30 {

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::store_support::{
+use crate::fixture::store_support::{
     account, address, at, call_fact, confirm_intent, decided_fact, grant_fact, hold_fact,
     open_small, outcome_fact, reference, request_id, uid,
 };
@@ -137,7 +137,7 @@ fn command_facts(store: &MemoryStore, (command, a, b, c): RandomCommand, now: Ti
         13 => charge.map_or_else(Vec::new, |charge| vec![refund_fact(&charge, c, now)]),
         14 => vec![Fact::Move {
             from: booking.unwrap_or_else(|| uid("none")),
-            to: crate::store_support::booking(&format!("moved{}", c % 8)),
+            to: crate::fixture::store_support::booking(&format!("moved{}", c % 8)),
             start: nth_start(b),
             end: now,
             non_refundable: 0,
@@ -240,7 +240,7 @@ fn unresolved_fact(b: u8, c: u8) -> Fact {
             },
         },
         _ => Fact::UnresolvedListed {
-            booking: crate::store_support::booking(&format!("u{}", b % 5)),
+            booking: crate::fixture::store_support::booking(&format!("u{}", b % 5)),
             code,
             account: None,
             until: (!c.is_multiple_of(3)).then(|| at(i64::from(c % 7) * 1_000)),

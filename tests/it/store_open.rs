@@ -4,11 +4,11 @@ use std::fs;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use crate::store_support::{
+use crate::fixture::store_support::{
     account, at, confirm_intent, confirmed_facts, error_chain, grant_fact, open, open_small,
     open_with_notice, open_without_notice,
 };
-use crate::store_support::{decided_fact, request_id};
+use crate::fixture::store_support::{decided_fact, request_id};
 use maitred::domain::id::AccountId;
 use maitred::store::lock::LockError;
 use maitred::store::log_store::LogStore;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::store_support::sample_facts;
+use crate::fixture::store_support::sample_facts;
 use maitred::domain::decision::{Finding, ReasonCode};
 use maitred::domain::fact::Fact;
 use maitred::store::codec::fact;

@@ -8,7 +8,7 @@ use maitred::daemon::clock;
 use maitred::domain::time::{Span, Time};
 use maitred::sandbox::new_booking::NewBooking;
 
-use crate::binary_fixture::BinaryFixture;
+use crate::fixture::binary::BinaryFixture;
 
 const BO: &str = "bo@example.com";
 
@@ -22,7 +22,7 @@ fn request_lesson(
     let made = clock::now() - Span::minutes(1);
     let start = (made + Span::days(7)).format("%Y-%m-%dT").to_string() + hour;
     let start: Time = start.parse().unwrap();
-    let mut ask = NewBooking::new(fixture.lesson, who, start);
+    let mut ask = NewBooking::new(fixture.event_types.lesson, who, start);
     customize(&mut ask);
     fixture
         .sandbox

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::common::{KEY, ManualClock, PassFixture, calendar_client, parse_time, step_outcome};
+use crate::fixture::clock::{ManualClock, parse_time};
+use crate::fixture::pass_fixture::{PassFixture, TIMEOUT, step_outcome};
 use maitred::calcom::port::{BookingFilter, BookingPage, Calendar, CallError, CurrentUser};
 use maitred::domain::booking::{Booking, BookingRef, EventType, Fetched};
 use maitred::domain::decision::DecisionOutcome;
@@ -524,12 +525,8 @@ async fn no_call_rests_on_a_reading_of_more_than_two_seconds() {
         } else {
             Operation::Confirm
         };
-        fixture.calendar = calendar_client(
-            &fixture.sandbox.base_url(),
-            Dialect::V2,
-            KEY,
-            &fixture.clock,
-        );
+        let base = fixture.sandbox.base_url();
+        fixture.connect_to(&base, TIMEOUT);
         let uids: Vec<String> = (0..24)
             .map(|n| fixture.request(kind, BO, &format!("2026-12-{:02}T09:00:00Z", 1 + n)))
             .collect();

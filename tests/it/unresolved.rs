@@ -4,7 +4,8 @@
 
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 
-use crate::common::{PassFixture, parse_time};
+use crate::fixture::clock::parse_time;
+use crate::fixture::pass_fixture::PassFixture;
 use maitred::control::protocol::CommandResult;
 use maitred::daemon::commands::{charges, decisions, unresolved};
 use maitred::domain::criteria::on_violation::OnViolation;

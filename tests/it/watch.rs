@@ -3,7 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 
-use crate::common::{PassFixture, parse_time};
+use crate::fixture::clock::parse_time;
+use crate::fixture::pass_fixture::PassFixture;
 use maitred::domain::criteria::cap::{Cap, CapPeriod};
 use maitred::domain::decision::{Decision, ReasonCode};
 use maitred::domain::dialect::Dialect;
@@ -132,7 +133,7 @@ async fn cancellations_refund_by_canceller_and_notice() {
         for (who, action, hours, trust, back) in rows {
             let what = format!("{who} {hours} h before, trusted {trust}, audit {audit}");
             let (mut fixture, uid) = confirmed_fixture_with_terms(Dialect::V2, true, |terms| {
-                terms.refunds.tiers = crate::common::graded_refund_tiers();
+                terms.refunds.tiers = crate::fixture::pass_fixture::graded_refund_tiers();
                 terms.refunds.trust_named_cancels = trust;
             })
             .await;
@@ -840,14 +841,12 @@ async fn gates_by_number_and_deleted_event_types_keep_their_terms() {
         &fixture,
         ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&uid)),
     );
-    fixture.policy.gates.insert(
-        0,
-        Gate {
-            name: "other".to_owned(),
-            event_types: vec![EventTypeKey::Slug("other".to_owned())],
-            ..fixture.policy.gates[0].clone()
-        },
-    );
+    let other = Gate {
+        name: "other".to_owned(),
+        event_types: vec![EventTypeKey::Slug("other".to_owned())],
+        ..fixture.policy.gates[0].clone()
+    };
+    fixture.policy.gates.insert(0, other);
     assert_eq!(
         outcomes(&fixture.watch(false).await),
         [ChargeOutcome::Final]

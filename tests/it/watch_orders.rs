@@ -4,7 +4,8 @@
 
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 
-use crate::common::{PassFixture, parse_time};
+use crate::fixture::clock::parse_time;
+use crate::fixture::pass_fixture::PassFixture;
 use chrono::Weekday;
 use maitred::domain::criteria::on_violation::OnViolation;
 use maitred::domain::criteria::price::Price;
@@ -194,7 +195,7 @@ async fn each_pair_of_changes_in_each_order_of_runs() {
             for gate in &mut fixture.policy.gates {
                 gate.cost = 4;
                 gate.terms.refunds.no_show = NoShow::Keep;
-                gate.terms.refunds.tiers = crate::common::graded_refund_tiers();
+                gate.terms.refunds.tiers = crate::fixture::pass_fixture::graded_refund_tiers();
                 gate.terms.refunds.host_absent = HostAbsent::Refund;
             }
             fixture.grant(BO, 4).await;

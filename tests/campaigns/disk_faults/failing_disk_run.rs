@@ -12,8 +12,8 @@ use maitred::store::open_report::OpenError;
 use maitred::store::port::{CommitError, HistorySubject, Maintenance, Store, StoreError};
 
 use crate::child_process::{self, Notes};
+use crate::fixture::store_support::{account, at, error_chain};
 use crate::shim::{DiskFailure, Shim, read_counts, scratch_folder};
-use crate::store_support::{account, at, error_chain};
 use crate::workload;
 
 /// The role of the process.

@@ -9,12 +9,12 @@ use serde_json::{Value, json as value};
 
 use super::model_server::{self, PassCall, confirmable_row};
 use super::mutated_answers::is_full_run;
-use super::peer::{Peer, Reply, full_response, gzip_of_blanks, json_response};
 use super::peer_fixture::{LONG_TIMEOUT, PeerFixture, client, pass_messages};
 use super::useless_answers::{
     ENDLESS_ROWS, endless_rows, list_page, max_calls_after, skipped_rows,
 };
-use crate::own_process;
+use crate::fixture::http_server::{Peer, Reply, full_response, gzip_of_blanks, json_response};
+use crate::fixture::own_process;
 use crate::wire;
 
 /// Tells the child where the peer is.

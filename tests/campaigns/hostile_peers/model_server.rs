@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use maitred::domain::dialect::Dialect;
 use serde_json::{Value, json};
 
-use super::peer::{Peer, ReceivedCall, Reply, json_response as json_answer};
+use crate::fixture::http_server::{Peer, ReceivedCall, Reply, json_response as json_answer};
 
 /// The purpose of a call in a pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 
 use super::model_server::{self, confirmable_row};
 use super::peer_fixture::{PeerFixture, pass_messages};
-use crate::common::step_outcome;
+use crate::fixture::pass_fixture::step_outcome;
 use crate::wire;
 
 /// A usual run makes one of this many changes, in addition to one change of every field. The number

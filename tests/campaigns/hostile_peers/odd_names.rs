@@ -7,11 +7,11 @@ use maitred::domain::watch::ChargeOutcome;
 use serde_json::{Value, json};
 
 use super::model_server::{self, confirmable_row, has_plain_path};
-use super::peer::Peer;
 use super::peer_fixture::{LONG_TIMEOUT, PeerFixture, pass_messages};
 use super::useless_answers::{assert_mentions, v1_and_v2, within_patience};
 use super::watches::{self, WatchCall};
-use crate::common::step_outcome;
+use crate::fixture::http_server::{Peer, Reply, json_response};
+use crate::fixture::pass_fixture::step_outcome;
 use crate::wire;
 
 /// A text that is longer than this cannot be a name.
@@ -173,7 +173,7 @@ async fn a_watch_leaves_such_names_alone_in_lists() {
                 row["status"] = json!("cancelled");
                 rows.push(row);
                 let peer = watches::serve(dialect, rows, |_, _| None);
-                fixture.set_server(&peer.address, LONG_TIMEOUT);
+                fixture.connect_to(&peer.address, LONG_TIMEOUT);
                 let watching = within_patience(fixture.watch(audit)).await;
                 for n in 0..odd_names().len() {
                     assert_mentions(&watching.messages, &format!("[{n}].{field} is "), &what);
@@ -207,10 +207,10 @@ async fn a_watch_ignores_a_booking_with_such_a_name() {
                     Dialect::V1 => json!({"booking": row}),
                 };
                 let peer = watches::serve(dialect, Vec::new(), move |ask, _| {
-                    let body = super::peer::json_response("200 OK", &body.to_string());
-                    (ask == WatchCall::Booking("good")).then_some(super::peer::Reply::Bytes(body))
+                    let body = json_response("200 OK", &body.to_string());
+                    (ask == WatchCall::Booking("good")).then_some(Reply::Bytes(body))
                 });
-                fixture.set_server(&peer.address, LONG_TIMEOUT);
+                fixture.connect_to(&peer.address, LONG_TIMEOUT);
                 let watching = within_patience(fixture.watch(false)).await;
                 assert_mentions(
                     &watching.messages,

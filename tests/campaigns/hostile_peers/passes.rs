@@ -7,13 +7,14 @@ use maitred::reconcile::report::PassReport;
 use serde_json::json;
 
 use super::model_server::{self, PassCall, confirmable_row};
-use super::peer::{Peer, Reply, full_response, json_response as json_answer};
 use super::peer_fixture::{PeerFixture, SHORT_TIMEOUT, pass_messages};
 use super::useless_answers::{
     assert_mentions, call_timeout, list_page, max_bytes_taken, max_calls_after, skipped_rows,
     unguarded_rows, useless_answers, v1_and_v2, within_patience,
 };
-use crate::common::{KEY, step_outcome};
+use crate::fixture::http_server::{Peer, Reply, full_response, json_response as json_answer};
+use crate::fixture::pass_fixture::step_outcome;
+use crate::fixture::test_world::KEY;
 
 /// Writes at Cal.com and commits after a pass that decides nothing: only the grant.
 const IDLE_PASS_COUNTS: (usize, u64) = (0, 1);

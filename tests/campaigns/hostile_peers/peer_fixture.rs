@@ -1,6 +1,7 @@
 //! A fixture with a hostile Cal.com: the real client, the real pass, a ledger in memory in which bo
 //! has credits, and a record of what was written.
 
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -9,21 +10,21 @@ use maitred::calcom::connect::{Settings, connect};
 use maitred::calcom::port::Calendar;
 use maitred::domain::dialect::Dialect;
 use maitred::domain::fact::Fact;
-use maitred::domain::gate::{Policy, RefuseWith};
 use maitred::domain::id::{AccountId, HostId, Reference};
 use maitred::domain::ledger_state::{Identity, LedgerFact};
 use maitred::domain::plan::Problem;
-use maitred::domain::time::{Clock, Span};
-use maitred::lookup::client::LookupClient;
-use maitred::reconcile::context::{PassError, Ports, Session, StopSignal};
-use maitred::reconcile::pass::run_pass;
+use maitred::domain::time::Span;
+use maitred::reconcile::context::{PassError, Session};
 use maitred::reconcile::report::PassReport;
-use maitred::reconcile::watch::{WatchReport, WatchScope, run_watch};
+use maitred::reconcile::watch::{WatchReport, WatchScope};
 use maitred::store::memory::MemoryStore;
 use maitred::store::port::Store;
-use maitred::store::store_thread::StoreHandle;
 
-use crate::common::{KEY, ManualClock, parse_time, policy};
+use crate::fixture::clock::{ManualClock, parse_time};
+use crate::fixture::in_process::{self, InProcess};
+use crate::fixture::test_world::HOST;
+
+const BO: &str = "bo@example.com";
 
 /// How long a call may take: long enough for a loaded machine.
 pub const LONG_TIMEOUT: Duration = Duration::from_secs(30);
@@ -32,14 +33,23 @@ pub const LONG_TIMEOUT: Duration = Duration::from_secs(30);
 pub const SHORT_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub struct PeerFixture {
-    pub calendar: Arc<dyn Calendar>,
-    pub store: StoreHandle,
-    pub clock: ManualClock,
-    pub policy: Policy,
-    pub stop: StopSignal,
-    dialect: Dialect,
+    runner: InProcess,
     /// How often another server replaced the previous one.
     server_changes: AtomicU64,
+}
+
+impl Deref for PeerFixture {
+    type Target = InProcess;
+
+    fn deref(&self) -> &InProcess {
+        &self.runner
+    }
+}
+
+impl DerefMut for PeerFixture {
+    fn deref_mut(&mut self) -> &mut InProcess {
+        &mut self.runner
+    }
 }
 
 /// The result of a watch.
@@ -49,22 +59,16 @@ pub struct WatchRun {
     pub messages: Vec<String>,
 }
 
+fn start_clock() -> ManualClock {
+    ManualClock::starting_at(parse_time("2026-11-24T08:00:00Z"))
+}
+
 pub fn client(address: &str, dialect: Dialect, timeout: Duration) -> Arc<dyn Calendar> {
     connect(settings(address, dialect, timeout)).unwrap()
 }
 
 pub fn settings(address: &str, dialect: Dialect, timeout: Duration) -> Settings {
-    Settings {
-        base_url: address.to_owned(),
-        dialect,
-        key: KEY.to_owned().into(),
-        timeout,
-        confirm_timeout: timeout,
-        connect_timeout: timeout,
-        ca_file: None,
-        budget: 1.0,
-        clock: ManualClock::starting_at(parse_time("2026-11-24T08:00:00Z")).clock(),
-    }
+    in_process::settings(address, dialect, timeout, &start_clock())
 }
 
 impl PeerFixture {
@@ -75,72 +79,53 @@ impl PeerFixture {
 
     /// Does the same as [`PeerFixture::new`], with another time limit for a call.
     pub async fn with_timeout(address: &str, dialect: Dialect, timeout: Duration) -> Self {
-        let mut store = MemoryStore::new();
-        let clock = ManualClock::starting_at(parse_time("2026-11-24T08:00:00Z"));
+        let clock = start_clock();
+        let began = clock.now() - Span::days(30);
+        let store = Box::new(MemoryStore::new());
+        let runner = InProcess::new(address, dialect, timeout, clock, store);
         let grant = Fact::Grant {
             reference: Reference::parse("g").unwrap(),
-            account: bo_account(),
+            account: AccountId::parse(BO).unwrap(),
             credits: 100,
             expires: None,
             reason: "test".to_owned(),
         };
-        let calendar = client(address, dialect, timeout);
         let identity = Identity {
-            server: calendar.server(),
-            user: HostId(12),
+            server: runner.calendar.server(),
+            user: HostId(HOST),
             dialect: dialect.as_str().to_owned(),
         };
         let identified = Fact::Ledger(LedgerFact::Identified {
             identity,
             reason: "test".to_owned(),
         });
-        store
-            .commit(clock.now() - Span::days(30), vec![identified, grant], &[])
-            .unwrap();
+        let facts = vec![identified, grant];
+        let commit = move |store: &mut dyn Store| store.commit(began, facts, &[]).map(|_| ());
+        runner.store.with(commit).await.unwrap();
         Self {
-            calendar,
+            runner,
             server_changes: AtomicU64::new(0),
-            store: StoreHandle::start(Box::new(store)).unwrap().0,
-            policy: Policy {
-                refuse_with: match dialect {
-                    Dialect::V2 => RefuseWith::Decline,
-                    Dialect::V1 => RefuseWith::Cancel,
-                },
-                ..policy()
-            },
-            clock,
-            stop: StopSignal::default(),
-            dialect,
         }
     }
 
     /// Returns the same fixture with another server.
     pub fn with_server(mut self, address: &str) -> Self {
-        self.set_server(address, LONG_TIMEOUT);
+        self.connect_to(address, LONG_TIMEOUT);
         self
-    }
-
-    /// Sets another server, with a time limit for a call.
-    pub fn set_server(&mut self, address: &str, timeout: Duration) {
-        self.calendar = client(address, self.dialect, timeout);
     }
 
     /// Runs a pass in a process that remembers nothing.
     pub async fn pass(&self) -> Result<PassReport, PassError> {
         self.accept_next_server().await;
-        let (clock, lookups) = (self.clock.clock(), LookupClient::default());
-        let ports = self.ports(&clock, &lookups);
-        run_pass(&ports, &self.policy, &mut Session::default(), false).await
+        self.run_pass(&mut Session::default(), false).await
     }
 
     /// Runs a watch in such a process; the last watch began an hour ago.
     pub async fn watch(&self, audit: bool) -> WatchRun {
         self.accept_next_server().await;
-        let (clock, lookups) = (self.clock.clock(), LookupClient::default());
         let since = Some(self.clock.now() - Span::hours(1));
-        let look = WatchScope { since, audit };
-        let ports = self.ports(&clock, &lookups);
-        let result = run_watch(&ports, &self.policy, &mut Session::default(), look).await;
+        let scope = WatchScope { since, audit };
+        let result = self.run_watch(&mut Session::default(), scope).await;
         let messages = match &result {
             Ok(watched) => watched.problems.iter().map(problem_line).collect(),
             Err(error) => vec![error_chain(error)],
@@ -167,35 +152,16 @@ impl PeerFixture {
         self.server_changes.fetch_add(accepted, Ordering::Relaxed);
     }
 
-    fn ports<'a>(&'a self, clock: &'a Clock, lookups: &'a LookupClient) -> Ports<'a> {
-        Ports {
-            calendar: self.calendar.as_ref(),
-            store: &self.store,
-            lookups,
-            clock,
-            stop: &self.stop,
-        }
-    }
-
     /// Returns the number of commits in the ledger, without those that only name another server;
     /// the grant is the first.
     pub async fn commit_count(&self) -> u64 {
-        let all = self.store.with(|store| store.head().seq).await;
-        all - self.server_changes.load(Ordering::Relaxed)
+        self.sequence().await - self.server_changes.load(Ordering::Relaxed)
     }
 
-    /// Returns Bo's available, held and posted credits, and checks that they add up.
+    /// Returns Bo's available, held and posted credits.
     pub async fn balance(&self) -> (u64, u64, u64) {
-        let account = self.store.with(|store| store.account(&bo_account())).await;
-        let account = account.unwrap().unwrap();
-        assert!(account.adds_up(), "{account:?}");
-        let balance = account.balance(self.clock.now());
-        (balance.available, balance.held, balance.posted)
+        self.runner.balance(BO).await
     }
-}
-
-fn bo_account() -> AccountId {
-    AccountId::parse("bo@example.com").unwrap()
 }
 
 /// Returns everything that a pass reports: its error with causes, or its problems.

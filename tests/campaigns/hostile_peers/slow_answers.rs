@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::model_server::{self, PassCall, confirmable_row};
-use super::peer::{Peer, ReceivedCall, Reply};
 use super::peer_fixture::{LONG_TIMEOUT, PeerFixture};
 use super::useless_answers::{list_page, skipped_rows, unguarded_rows, v1_and_v2};
 use super::watches::{self, WatchCall};
+use crate::fixture::http_server::{Peer, ReceivedCall, Reply};
 
 /// How long a call may take here, and how long it takes: close to the limit for a machine under
 /// load.
@@ -205,7 +205,7 @@ async fn a_watch_that_waits_for_an_answer_ends_when_it_is_told_to() {
             let mut fixture = PeerFixture::new(&honest.address, dialect).await;
             fixture.pass().await.unwrap();
             let commits = fixture.commit_count().await;
-            fixture.set_server(&peer.address, LONG_TIMEOUT);
+            fixture.connect_to(&peer.address, LONG_TIMEOUT);
             let hangs = || hung.load(Ordering::Relaxed);
             check_stop(&what, &fixture, Some(audit), hangs).await;
             assert_eq!(

@@ -15,10 +15,10 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair,
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, Stream};
 
-use super::peer::{json_response, read_call};
 use super::peer_fixture::{client, settings};
-use crate::common::KEY;
-use crate::own_process;
+use crate::fixture::http_server::{Peer, Reply, json_response, read_call};
+use crate::fixture::own_process;
+use crate::fixture::test_world::KEY;
 
 /// Tells the child where the server is.
 const CHILD: &str = "MAITRED_TEST_TLS";
@@ -148,8 +148,7 @@ fn only_the_named_server_is_told_the_key() {
 
 #[test]
 fn a_server_that_speaks_plainly_where_tls_is_wanted_is_told_nothing() {
-    let peer =
-        super::peer::Peer::start(|_| super::peer::Reply::Bytes(json_response("200 OK", "{}")));
+    let peer = Peer::start(|_| Reply::Bytes(json_response("200 OK", "{}")));
     let address = peer.address.replace("http://", "https://");
     let folder = tempfile::tempdir().unwrap();
     let roots = folder.path().join("roots.pem");

@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 use maitred::domain::dialect::Dialect;
 use serde_json::{Value, json};
 
-use super::peer::{Reply, full_response, gzip_of_blanks, json_response as json_answer};
 use super::peer_fixture::{LONG_TIMEOUT, SHORT_TIMEOUT};
+use crate::fixture::http_server::{
+    Reply, full_response, gzip_of_blanks, json_response as json_answer,
+};
 use crate::wire;
 
 /// The longest that a pass may take, however the server delays it, on a heavily loaded machine.
@@ -174,7 +176,7 @@ pub fn useless_answers() -> Vec<(&'static str, Reply, &'static str)> {
 pub fn call_timeout(reply: &Reply) -> Duration {
     match reply {
         Reply::Bytes(_) | Reply::Flood { .. } => LONG_TIMEOUT,
-        Reply::Delayed(..) | Reply::Drip { .. } => SHORT_TIMEOUT,
+        Reply::Delayed(..) | Reply::Drip { .. } | Reply::Stall(_) => SHORT_TIMEOUT,
     }
 }
 

@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 
 use super::model_server::{self, confirmable_row};
 use super::mutated_answers::is_full_run;
-use super::peer::{Peer, ReceivedCall, Reply, json_response as json_answer};
 use super::peer_fixture::{LONG_TIMEOUT, SHORT_TIMEOUT};
 use super::useless_answers::{
     assert_mentions, call_timeout, list_page, skipped_rows, unguarded_rows, useless_answers,
@@ -19,6 +18,7 @@ use super::watches::{
     MAX_CALLS_OF_SHORT_WATCH, WatchCall, WatchScene, classify, fixture_before_watch, row, scenes,
     serve, with_fields, with_status,
 };
+use crate::fixture::http_server::{Peer, ReceivedCall, Reply, json_response as json_answer};
 use crate::wire;
 
 /// Returns true if the call reads a list.
@@ -58,7 +58,7 @@ async fn watch_against_lists(
     let peer = serve(dialect, rows.clone(), move |ask, asked| {
         is_list(ask).then(|| page(asked))
     });
-    fixture.set_server(&peer.address, LONG_TIMEOUT);
+    fixture.connect_to(&peer.address, LONG_TIMEOUT);
     let watching = within_patience(fixture.watch(audit)).await;
     let changes = watching.result.map_or(Vec::new(), |done| done.changes);
     assert_eq!(changes, [], "{what}");
@@ -71,7 +71,7 @@ async fn watch_against_lists(
         .for_each(|text| wire::assert_readable(text));
     rows[0]["status"] = json!("cancelled");
     let honest = serve(dialect, rows, |_, _| None);
-    fixture.set_server(&honest.address, LONG_TIMEOUT);
+    fixture.connect_to(&honest.address, LONG_TIMEOUT);
     let done = fixture.watch(audit).await.result.unwrap();
     let found: Vec<ChargeOutcome> = done.changes.iter().map(|change| change.outcome).collect();
     assert_eq!(found, [ChargeOutcome::Refunded], "{what}");
@@ -196,7 +196,7 @@ async fn endless_chains_of_moves_are_followed_up_to_a_bound() {
             }
             _ => Reply::Bytes(model_server::render_rows(Dialect::V2, &[], asked)),
         });
-        fixture.set_server(&peer.address, LONG_TIMEOUT);
+        fixture.connect_to(&peer.address, LONG_TIMEOUT);
         let watching = within_patience(fixture.watch(false)).await;
         println!(
             "{field}: {} calls; {:?}",
@@ -239,7 +239,7 @@ async fn an_unreadable_booking_is_not_cancelled() {
             let peer = serve(dialect, rows.clone(), move |ask, _| {
                 (ask == WatchCall::Booking("others")).then(|| odd.clone())
             });
-            fixture.set_server(&peer.address, within);
+            fixture.connect_to(&peer.address, within);
             let watching = within_patience(fixture.watch(true)).await;
             watching
                 .messages
@@ -255,7 +255,7 @@ async fn an_unreadable_booking_is_not_cancelled() {
             if what.ends_with("an answer of another kind") {
                 // The intent stays open, and the watch carries it out once the booking can be read.
                 let honest = serve(dialect, rows, |_, _| None);
-                fixture.set_server(&honest.address, LONG_TIMEOUT);
+                fixture.connect_to(&honest.address, LONG_TIMEOUT);
                 fixture.clock.advance(Span::hours(1));
                 fixture.pass().await.unwrap();
                 fixture.watch(true).await;

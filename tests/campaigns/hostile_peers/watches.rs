@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 
 use super::model_server;
 use super::mutated_answers::is_full_run;
-use super::peer::{Peer, ReceivedCall, Reply};
 use super::peer_fixture::{LONG_TIMEOUT, PeerFixture};
 use super::useless_answers::{
     assert_mentions, call_timeout, max_bytes_taken, max_calls_after, useless_answers, v1_and_v2,
     within_patience,
 };
+use crate::fixture::http_server::{Peer, ReceivedCall, Reply};
 
 /// The purpose of a call in a watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -283,7 +283,10 @@ pub async fn fixture_before_watch(scene: &WatchScene) -> PeerFixture {
         gate.unknown_booker = OnViolation::Wait(Wait::UNTIL_START);
     }
     let report = fixture.pass().await.unwrap();
-    assert_eq!(crate::common::step_outcome(&report, "good"), "confirmed");
+    assert_eq!(
+        crate::fixture::pass_fixture::step_outcome(&report, "good"),
+        "confirmed"
+    );
     fixture.clock.advance(scene.delay);
     fixture
 }
@@ -308,7 +311,7 @@ async fn check_scene(number: usize, scene: WatchScene) {
         let peer = serve(scene.dialect, scene.rows_after.clone(), move |ask, _| {
             (ask == at).then(|| reply.clone())
         });
-        fixture.set_server(&peer.address, within);
+        fixture.connect_to(&peer.address, within);
         let watching = within_patience(fixture.watch(scene.audit)).await;
         let calls: Vec<String> = peer.calls().into_iter().map(|one| one.target).collect();
         assert!(
@@ -329,7 +332,7 @@ async fn check_scene(number: usize, scene: WatchScene) {
     }
     let what = format!("{:?}, {:?}: honest again", scene.dialect, scene.call);
     let peer = serve(scene.dialect, scene.rows_after.clone(), |_, _| None);
-    fixture.set_server(&peer.address, LONG_TIMEOUT);
+    fixture.connect_to(&peer.address, LONG_TIMEOUT);
     let done = fixture.watch(scene.audit).await.result.unwrap();
     let found: Vec<ChargeOutcome> = done.changes.iter().map(|change| change.outcome).collect();
     let count = scene.rows_before.len().max(1);

@@ -7,7 +7,7 @@ use maitred::sandbox::model::SandboxStatus;
 use maitred::store::port::{Maintenance, Store};
 
 use super::load_fixture::{LoadFixture, member};
-use crate::common::parse_time;
+use crate::fixture::clock::parse_time;
 
 /// Accounts for each request, for many requests and for few.
 const ACCOUNTS: usize = 10;
@@ -60,7 +60,7 @@ fn request_all(fixture: &LoadFixture, requests: usize) -> Vec<RequestedBooking> 
             _ => (member((n - 1) * FEW_ACCOUNTS), false),
         };
         RequestedBooking {
-            uid: fixture.request_booking(fixture.lesson, &email, start),
+            uid: fixture.request_booking(fixture.event_types.lesson, &email, start),
             confirmed,
         }
     };

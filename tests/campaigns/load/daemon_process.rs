@@ -25,7 +25,7 @@ use maitred::store::store_thread::StoreHandle;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 
-use crate::common::{ManualClock, parse_time};
+use crate::fixture::clock::{ManualClock, parse_time};
 
 /// Tell the child its configuration and the time at which its clock starts.
 const CONFIG: &str = "MAITRED_TEST_LOAD_CONFIG";

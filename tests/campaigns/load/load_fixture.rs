@@ -3,68 +3,47 @@
 //! separately.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::ops::Deref;
+use std::path::Path;
 
 use maitred::domain::fact::Fact;
 use maitred::domain::id::{AccountId, Reference};
 use maitred::domain::time::{Span, Time};
-use maitred::sandbox::model::SandboxEventType;
-use maitred::sandbox::rate_limiter::RateLimits;
-use maitred::sandbox::server::Sandbox;
-use maitred::sandbox::world::World;
 use maitred::store::log_store::LogStore;
 use maitred::store::open::{CreateIfMissing, open};
 use maitred::store::port::{Maintenance, Store};
-use tempfile::TempDir;
-use tokio::runtime::Runtime;
 
 use super::daemon_process::DaemonProcess;
-use crate::common::{HOST, KEY, ManualClock, parse_time};
+use crate::fixture::binary::BinaryFixture;
+use crate::fixture::clock::{ManualClock, parse_time};
+use crate::fixture::test_world::WorldBuilder;
 
 /// Accounts opened in one commit: few commits, and each far below the limit of a commit.
 const ACCOUNTS_PER_COMMIT: usize = 1_000;
 
-/// The store's folder.
-const LEDGER: &str = "ledger";
-
+/// The folder is prepared for a daemon. A lesson costs 1, and a booker without credit is declined. A
+/// dinner costs 3, a booker without credit waits, and an unknown booker is left to an operator.
 pub struct LoadFixture {
-    pub sandbox: Sandbox,
+    binary: BinaryFixture,
     pub clock: ManualClock,
-    /// Costs 1; a booker without credit is declined.
-    pub lesson: i64,
-    /// Costs 3; a booker without credit waits, and an unknown booker is left to an operator.
-    pub dinner: i64,
-    folder: TempDir,
-    _runtime: Runtime,
+}
+
+impl Deref for LoadFixture {
+    type Target = BinaryFixture;
+
+    fn deref(&self) -> &BinaryFixture {
+        &self.binary
+    }
 }
 
 impl LoadFixture {
-    /// Returns a fixture with lessons and dinners of this length, and all limits of the sandbox
-    /// off.
+    /// Returns a fixture in which each booking lasts this long.
     pub fn new(minutes: u32) -> Self {
-        let runtime = Runtime::new().unwrap();
         let clock = ManualClock::starting_at(parse_time("2026-11-02T00:00:00Z"));
-        let mut world = World::new();
-        world.limits = RateLimits::off();
-        world.add_user(HOST, "Ada Host", "ada@example.org");
-        world.add_key(HOST, KEY);
-        let mut kind = |slug| {
-            world.add_event_type(SandboxEventType {
-                minutes,
-                ..SandboxEventType::new(HOST, slug)
-            })
-        };
-        let (lesson, dinner) = (kind("lesson"), kind("dinner"));
-        let listen = "127.0.0.1:0".parse().unwrap();
-        let started = Sandbox::start(world, clock.clock(), listen);
+        let world = WorldBuilder::new(clock.clock()).minutes(minutes);
         let fixture = Self {
-            sandbox: runtime.block_on(started).unwrap(),
+            binary: BinaryFixture::in_world(world, tempfile::tempdir().unwrap()),
             clock,
-            lesson,
-            dinner,
-            folder: tempfile::tempdir().unwrap(),
-            _runtime: runtime,
         };
         fixture.configure();
         fixture
@@ -74,30 +53,19 @@ impl LoadFixture {
         let base = self.sandbox.base_url();
         let text = format!(
             "[calcom]\nbase-url = \"{base}\"\napi-key-file = \"key\"\nbudget = \"100%\"\n\n\
-             [store]\npath = \"{LEDGER}\"\n\n[control]\nsocket = \"\"\n\n\
+             [store]\npath = \"ledger\"\n\n[control]\nsocket = \"\"\n\n\
              [limits]\nrequests-per-pass = 10000\ndeclines = {{ at-most = 10000, per = \"1m\" }}\n\n\
              [[gate]]\nevent-types = [\"lesson\"]\ncost = 1\n\n\
              [[gate]]\nevent-types = [\"dinner\"]\ncost = 3\n\
              unknown-booker = \"review\"\nshort-of-credit = \"wait\"\n"
         );
-        fs::write(self.config(), text).unwrap();
-        let key = self.folder.path().join("key");
-        fs::write(&key, KEY).unwrap();
-        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
-    }
-
-    fn config(&self) -> PathBuf {
-        self.folder.path().join("config.toml")
-    }
-
-    fn ledger(&self) -> PathBuf {
-        self.folder.path().join(LEDGER)
+        self.write_config(&text);
     }
 
     /// Opens the ledger, while no daemon has it.
     pub fn open(&self) -> LogStore {
         let opened = open(
-            &self.ledger(),
+            &self.path("ledger"),
             CreateIfMissing::Yes,
             self.clock.now(),
             &mut |_| {},
@@ -124,7 +92,7 @@ impl LoadFixture {
     }
 
     pub fn start_daemon(&self) -> DaemonProcess {
-        DaemonProcess::start(&self.config(), self.clock.now())
+        DaemonProcess::start(&self.path("config.toml"), self.clock.now())
     }
 
     /// Requests a booking a minute ago, and later than the previous request.
@@ -137,8 +105,8 @@ impl LoadFixture {
 
     /// Returns the bytes on disk of the log, and of the rest of the ledger.
     pub fn log_and_other_sizes(&self) -> (u64, u64) {
-        let log = folder_size(&self.ledger().join("log"));
-        (log, folder_size(&self.ledger()) - log)
+        let log = folder_size(&self.path("ledger").join("log"));
+        (log, folder_size(&self.path("ledger")) - log)
     }
 }
 

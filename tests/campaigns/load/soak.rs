@@ -85,7 +85,10 @@ impl SoakRun {
     /// Makes one more booking, and changes earlier ones.
     fn run_step(&mut self) {
         let n = self.step;
-        let (lesson, dinner) = (self.fixture.lesson, self.fixture.dinner);
+        let (lesson, dinner) = (
+            self.fixture.event_types.lesson,
+            self.fixture.event_types.dinner,
+        );
         let (kind, who) = match n % 20 {
             15 | 16 => (lesson, format!("stranger{n}@example.com")),
             17 => (dinner, format!("stranger{n}@example.com")),

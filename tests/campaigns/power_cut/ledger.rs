@@ -11,9 +11,9 @@ use maitred::store::port::{Maintenance, Store};
 
 use super::recording::Recording;
 use crate::child_process::Notes;
+use crate::fixture::store_support::{at, error_chain};
 use crate::rng::Rng;
 use crate::shim::{KillAt, KillPoint};
-use crate::store_support::{at, error_chain};
 use crate::workload;
 
 /// The ledger's folder below the disk: two folders deep, so that creating them is recorded, too.

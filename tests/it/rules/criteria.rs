@@ -17,7 +17,8 @@ use maitred::domain::time::Span;
 use maitred::sandbox::action::{BookingMove, BookingRemark, ThirdPartyAction};
 
 use super::{DIALECTS, commit_fact, decision_text, request_with, rule_with_lookups, set_tier};
-use crate::common::{PassFixture, parse_time};
+use crate::fixture::clock::parse_time;
+use crate::fixture::pass_fixture::PassFixture;
 
 fn cap(at_most: u32, per: CapPeriod) -> Cap {
     Cap {

@@ -18,7 +18,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::{DIALECTS, decision_text, rule_with_lookups};
-use crate::common::PassFixture;
+use crate::fixture::pass_fixture::PassFixture;
 
 const CONFIRMED: &str = "confirm enough";
 

@@ -11,7 +11,6 @@ use maitred::domain::id::{AccountId, Address};
 use maitred::domain::refund_policy::OnUnmanaged;
 use maitred::domain::snapshot::PinResult;
 use maitred::domain::time::Span;
-use maitred::reconcile::context::Ports;
 use maitred::reconcile::observe::observe;
 use maitred::reconcile::pin::hash::hash;
 use maitred::reconcile::pin::wrong_pins::{
@@ -24,8 +23,8 @@ use serde_json::{Value, json};
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::{DIALECTS, commit_fact, decision_text, request_with, rule_with_lookups};
-use crate::common::PassFixture;
-use crate::own_process;
+use crate::fixture::own_process;
+use crate::fixture::pass_fixture::PassFixture;
 
 const QUESTION: &str = "member-pin";
 const RIGHT_PIN: &str = "lock-and-4711";
@@ -377,14 +376,8 @@ async fn requests_that_wait_with_a_wrong_pin_stay_what_they_are() {
     }
     for _ in 0..3 {
         let clock = fixture.clock.clock();
-        let ports = Ports {
-            calendar: fixture.calendar.as_ref(),
-            store: &fixture.store,
-            lookups: &fixture.lookups,
-            clock: &clock,
-            stop: &fixture.stop,
-        };
-        let observed = observe(&ports, &fixture.policy, &mut fixture.session);
+        let ports = fixture.runner.ports(&clock);
+        let observed = observe(&ports, &fixture.runner.policy, &mut fixture.session);
         let snapshot = observed.await.unwrap().snapshot;
         let count = |pin| {
             snapshot
@@ -625,14 +618,8 @@ async fn a_pin_is_found_nowhere_afterwards() {
             .title;
         assert_eq!(by_hand, "Lesson ([pin])", "{dialect:?}");
         let clock = fixture.clock.clock();
-        let ports = Ports {
-            calendar: fixture.calendar.as_ref(),
-            store: &fixture.store,
-            lookups: &fixture.lookups,
-            clock: &clock,
-            stop: &fixture.stop,
-        };
-        let observed = observe(&ports, &fixture.policy, &mut fixture.session)
+        let ports = fixture.runner.ports(&clock);
+        let observed = observe(&ports, &fixture.runner.policy, &mut fixture.session)
             .await
             .unwrap();
         let observed = format!("{observed:?}");

@@ -7,7 +7,7 @@ use maitred::sandbox::new_booking::NewBooking;
 use serde_json::{Value, json};
 
 use super::{DIALECTS, decision_text, request_with, rule_with_lookups};
-use crate::common::PassFixture;
+use crate::fixture::pass_fixture::PassFixture;
 
 const BO: &str = "bo@example.com";
 const START: &str = "2026-12-01T09:00:00Z";
