@@ -91,7 +91,7 @@ fn kills_at_any_instant() -> u64 {
 }
 
 #[test]
-fn killed_at_each_change_a_run_ends_with_the_same_result() {
+fn a_run_killed_at_each_change_ends_with_the_same_result() {
     let mut rng = seeded_rng();
     let kills = kill_count() - kills_at_any_instant();
     let last = kill_places::change_counts();
@@ -131,7 +131,7 @@ fn killed_at_each_change_a_run_ends_with_the_same_result() {
 }
 
 #[test]
-fn killed_at_any_instant_a_run_ends_with_the_same_result() {
+fn a_run_killed_at_any_instant_ends_with_the_same_result() {
     let (kills, mut rng) = (kills_at_any_instant(), seeded_rng());
     let slow_mail = has_slow_mail();
     let mut fixture = CrashFixture::new();
@@ -191,7 +191,7 @@ fn killed_at_any_instant_a_run_ends_with_the_same_result() {
 /// nothing, and continues. Runs only if maitred waits for calls that may still be running (or
 /// `MAITRED_KILL_SLOW_MAIL` is set).
 #[test]
-fn killed_while_a_confirm_is_running_the_server_mails_once() {
+fn a_kill_during_a_running_confirm_leads_to_one_mail() {
     if !has_slow_mail() {
         return;
     }

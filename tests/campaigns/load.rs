@@ -26,13 +26,13 @@ fn as_a_child_process() {
 }
 
 #[test]
-fn all_who_wait_at_once_are_answered_once() {
+fn requests_that_wait_at_the_same_time_are_each_answered_once() {
     burst::run_burst(number("MAITRED_LOAD", 500));
 }
 
 /// A task that was due before the clock was set back does not wait until the old time comes again.
 #[test]
-fn a_clock_that_was_set_back_is_followed() {
+fn tasks_are_due_again_after_the_clock_was_set_back() {
     let fixture = load_fixture::LoadFixture::new(30);
     fixture.open_accounts(1, 1);
     let now = fixture.clock.now() + Span::minutes(10);
@@ -49,6 +49,6 @@ fn a_clock_that_was_set_back_is_followed() {
 }
 
 #[test]
-fn a_month_leaves_nothing_behind_but_its_decisions() {
+fn a_month_of_operation_leaves_only_its_decisions_behind() {
     soak::soak(number("MAITRED_SOAK_DAYS", 3));
 }

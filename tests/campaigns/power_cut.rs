@@ -138,7 +138,7 @@ fn record_trace(recording: Recording, acknowledged_before: u64, rng: &mut Rng) -
 }
 
 #[test]
-fn the_recorder_misses_nothing() {
+fn the_recorder_records_every_write() {
     let RecordedTrace {
         recording,
         initial_disk: mut begins,
@@ -170,7 +170,7 @@ fn the_recorder_misses_nothing() {
 }
 
 #[test]
-fn every_image_holds_all_that_was_acknowledged() {
+fn every_crash_image_contains_all_acknowledged_commits() {
     let (seed, images) = (seed(), image_count());
     let tally = Mutex::new(ImageCounts {
         keeps_failed: true,
@@ -212,7 +212,7 @@ fn every_image_holds_all_that_was_acknowledged() {
 /// durable, even if the process before was killed right before a sync and the machine dies right
 /// after.
 #[test]
-fn what_a_killed_process_left_unsynced_is_durable_once_the_next_has_opened() {
+fn writes_left_unsynced_by_a_killed_process_are_durable_after_the_next_open() {
     let life = |end| ledger::LedgerRun { commits: 12, end };
     let recording = Recording::new();
     ledger::record_run(&recording, life(RunEnd::Closed));
@@ -295,7 +295,7 @@ fn recording_after_cut(rng: &mut Rng) -> (Recording, u64) {
 /// Tests the same images as if the ledger had never synced anything. If those images were intact,
 /// too, the images would prove nothing.
 #[test]
-fn without_its_syncs_the_ledger_breaks() {
+fn crash_images_of_a_ledger_without_syncs_are_broken() {
     let mut rng = Rng::new(seed());
     let mut recorded = record_trace(Recording::new(), 0, &mut rng);
     for op in &mut recorded.ops {
@@ -384,7 +384,7 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
 const MIN_BROKEN_PERCENT: u64 = 50;
 
 #[test]
-fn the_control_in_plain_sled_breaks() {
+fn crash_images_of_plain_sled_are_broken() {
     let (seed, images) = (seed(), image_count().div_ceil(2));
     let outcomes = Mutex::new(BTreeMap::<ImageOutcome, u64>::new());
     run_in_parallel(images.div_ceil(IMAGES_PER_RECORDING), |piece| {

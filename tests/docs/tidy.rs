@@ -172,7 +172,7 @@ fn imports_follow_the_layers() {
 }
 
 #[test]
-fn the_check_of_imports_sees_what_it_should() {
+fn imports_are_recognized_and_compared_with_the_table() {
     let rows = [
         ("use crate::store::port::Store;", vec!["store::port::Store"]),
         (

@@ -113,7 +113,7 @@ fn decisions_accounts_and_entries_are_found_by_booker() {
 }
 
 #[test]
-fn a_variable_acts_on_the_command_that_it_names_and_on_no_other() {
+fn an_environment_variable_affects_only_the_command_that_it_names() {
     let fixture = BinaryFixture::new("v2");
     fixture.run_ok(&["credits", "grant", BO, "3"]);
     let left = [
@@ -138,7 +138,7 @@ fn a_variable_acts_on_the_command_that_it_names_and_on_no_other() {
 }
 
 #[test]
-fn a_word_that_is_no_level_is_refused_with_those_that_are() {
+fn an_unknown_log_level_is_refused_with_a_list_of_the_known_levels() {
     let fixture = BinaryFixture::new("v2");
     for level in ["warning", "inf", "verbose"] {
         let refused = fixture.run(&["--log-level", level, "run", "--once"]);

@@ -20,7 +20,7 @@ use crate::fixture::binary::{BinaryFixture, Daemon, to_run_result, wait_until};
 use crate::fixture::test_world::{HOST, KEY};
 
 #[test]
-fn a_run_confirms_declines_and_leaves_and_a_second_one_sends_nothing() {
+fn a_run_confirms_or_declines_or_leaves_requests_and_a_second_run_sends_nothing() {
     for dialect in ["v2", "v1"] {
         let fixture = BinaryFixture::new(dialect);
         fixture.run_ok(&["credits", "grant", "bo@example.com", "4"]);
@@ -123,7 +123,7 @@ fn a_plan_needs_no_ledger_and_makes_none() {
 }
 
 #[test]
-fn the_projection_may_be_lost_in_any_way() {
+fn a_lost_or_damaged_projection_changes_no_result() {
     let fixture = BinaryFixture::new("v2");
     fixture.run_ok(&["credits", "grant", "bo@example.com", "4"]);
     fixture.request_booking(fixture.event_types.lesson, "bo@example.com", "09:00:00Z");
@@ -367,7 +367,7 @@ fn a_reload_keeps_the_old_configuration_when_the_new_one_is_wrong() {
 }
 
 #[test]
-fn a_daemon_that_is_killed_leaves_nothing_undone() {
+fn work_of_a_killed_daemon_is_finished_after_its_restart() {
     let fixture = BinaryFixture::new("v2");
     fixture.run_ok(&["credits", "grant", "bo@example.com", "9"]);
     let uid = fixture.request_booking(fixture.event_types.lesson, "bo@example.com", "09:00:00Z");
@@ -447,7 +447,7 @@ fn an_import_is_all_or_nothing_and_counts_once() {
 }
 
 #[test]
-fn the_guides_webhook_payload_goes_through_evaluate() {
+fn evaluate_reads_the_webhook_payload_of_the_guide() {
     let fixture = BinaryFixture::new("v2");
     fixture.run_ok(&["credits", "grant", "bo@example.com", "4"]);
     let payload = serde_json::json!({
@@ -553,7 +553,7 @@ fn a_new_setup_needs_only_init() {
 }
 
 #[test]
-fn the_demo_tells_the_whole_story() {
+fn the_demo_shows_each_outcome() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_maitred"));
     let demo = to_run_result(command.arg("demo").env_clear().output().unwrap());
     assert_eq!(demo.code, 0, "{}", demo.err);
@@ -635,7 +635,7 @@ fn the_sandbox_serves_a_scenario_and_is_driven_over_http() {
 }
 
 #[test]
-fn a_cancelled_booking_is_refunded_by_the_watch_once_or_in_the_daemon() {
+fn a_cancelled_booking_is_refunded_by_a_single_watch_and_by_the_daemon() {
     let fixture = BinaryFixture::new("v2");
     fixture.run_ok(&["credits", "grant", "bo@example.com", "4"]);
     let first = fixture.request_booking(fixture.event_types.lesson, "bo@example.com", "09:00:00Z");

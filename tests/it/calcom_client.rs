@@ -179,7 +179,7 @@ fn is_contract_error(error: &CallError) -> bool {
 }
 
 #[tokio::test]
-async fn v2_speaks_as_the_server_expects() {
+async fn v2_requests_have_the_form_that_the_server_expects() {
     let row = || ok_reply(v2_row("pending"));
     let script = ScriptedServer::start(vec![
         ok_reply(json!({"id": 12, "email": "ada@example.org"})),
@@ -286,7 +286,7 @@ async fn list_windows_are_widened_by_a_day() {
 }
 
 #[tokio::test]
-async fn what_breaks_on_the_way_leaves_the_outcome_unknown() {
+async fn broken_connections_and_answers_leave_the_outcome_unknown() {
     let whole = json!({"status": "success", "data": v2_row("accepted")}).to_string();
     let head = |length: usize| format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n");
     let body = whole.as_bytes();
@@ -347,7 +347,7 @@ async fn what_breaks_on_the_way_leaves_the_outcome_unknown() {
 }
 
 #[tokio::test]
-async fn a_slow_server_is_given_up_wherever_it_stops() {
+async fn a_call_ends_at_its_time_limit_wherever_the_server_stops() {
     for bytes in [
         "",
         "HTTP/1.1 200 OK\r\n",
@@ -370,7 +370,7 @@ async fn a_slow_server_is_given_up_wherever_it_stops() {
 }
 
 #[tokio::test]
-async fn a_body_without_end_is_cut_off() {
+async fn an_endless_body_is_read_up_to_a_bound() {
     let large = "HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n";
     let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
     let open = "HTTP/1.1 200 OK\r\n\r\n";
@@ -418,7 +418,7 @@ async fn a_redirect_is_not_followed_and_does_not_show_the_key() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_was_sent_nothing() {
+async fn an_absent_server_is_reported_as_unreachable() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
@@ -442,7 +442,7 @@ async fn a_server_that_is_not_there_was_sent_nothing() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_echoed_is_taken_out() {
+async fn a_key_that_the_server_repeats_is_removed_from_messages() {
     let encoded = KEY.replace('_', "%5F");
     let texts = [
         format!("no oAuth client found for access token={KEY}"),
@@ -515,7 +515,7 @@ async fn a_write_past_its_deadline_is_not_sent() {
 }
 
 #[tokio::test]
-async fn odd_rows_do_not_hide_the_others() {
+async fn malformed_rows_hide_no_other_bookings() {
     let mut deep = v2_row("pending");
     let nested = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
     deep["metadata"] = json!("DEEP");
@@ -600,7 +600,7 @@ async fn v1_reads_before_and_after_it_writes() {
 }
 
 #[tokio::test]
-async fn v1_leaves_alone_what_is_not_in_the_right_state() {
+async fn v1_writes_only_to_bookings_in_the_right_state() {
     let booking_reply =
         |status: &str| json_reply("200 OK", &json!({"booking": v1_row(7, "abc", status)}));
     let none = json_reply(
@@ -817,7 +817,7 @@ async fn v1_gives_up_a_list_that_the_server_refuses() {
 }
 
 #[tokio::test]
-async fn an_event_type_that_is_not_there_is_none() {
+async fn a_missing_event_type_is_reported_as_none() {
     let none = json!({"error": {"code": "NotFoundException", "message": "no such event type"}});
     let script = ScriptedServer::start(vec![
         json_reply("404 Not Found", &none),

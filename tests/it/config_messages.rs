@@ -135,7 +135,7 @@ fn apply_proposal(text: &str, finding: &Diagnostic, proposal: &str) -> Option<St
 
 /// An operator who does what a message proposes must not read the same message again.
 #[test]
-fn what_a_message_proposes_is_right() {
+fn the_text_that_a_message_proposes_corrects_the_mistake() {
     let mut tried = 0;
     for (name, text) in fixtures() {
         for finding in findings(&text) {
@@ -163,7 +163,7 @@ fn what_a_message_proposes_is_right() {
 /// Checks advice that is more than a word to insert: what is wrong, the advice, the text that
 /// follows the advice.
 #[test]
-fn what_a_message_advises_can_be_done() {
+fn the_advice_of_a_message_corrects_the_mistake() {
     let gate = |key: &str| format!("[[gate]]\nevent-types = ['a']\n{key}\n");
     let rule = |reason: &str| {
         format!(

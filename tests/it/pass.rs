@@ -388,7 +388,7 @@ async fn changes_made_by_others_before_the_call_are_never_undone() {
 }
 
 #[tokio::test]
-async fn of_requests_for_one_time_the_first_to_ask_gets_it() {
+async fn the_earliest_request_for_a_time_is_confirmed() {
     for (taken, second) in [
         (OnViolation::Decline, "rejected"),
         (OnViolation::WAIT, "pending"),
@@ -574,7 +574,7 @@ async fn configuration_mistakes_that_would_decline_everybody_pause_the_declines(
 }
 
 #[tokio::test]
-async fn refusing_with_cancel_cancels() {
+async fn refuse_with_cancel_cancels_the_booking() {
     let mut fixture = PassFixture::new(Dialect::V2).await;
     fixture.policy.refuse_with = RefuseWith::Cancel;
     fixture.grant("bo@example.com", 1).await;
@@ -1002,7 +1002,7 @@ async fn a_successor_of_an_unsettled_booking_is_left_until_that_is_settled() {
 /// Fault A6: times that Cal.com itself would not offer. Right after a booking comes its buffer, and
 /// the host may take part in a booking of another host.
 #[tokio::test]
-async fn a_time_that_cal_com_would_not_sell_is_not_confirmed() {
+async fn a_time_that_cal_com_would_not_offer_is_not_confirmed() {
     const BO: &str = "bo@example.com";
     for dialect in DIALECTS {
         let refused = match dialect {

@@ -27,7 +27,7 @@ fn folder_with_cases(cases: &str) -> tempfile::TempDir {
 }
 
 #[test]
-fn all_examples_come_out_as_expected() {
+fn all_policy_examples_have_the_expected_results() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let ran = run_in(root, &["policy", "test", "tests/fixtures/policy"]);
     assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
@@ -93,7 +93,7 @@ fn the_examples_cover_what_a_policy_can_say() {
 }
 
 #[test]
-fn a_case_that_comes_out_otherwise_is_one_line_and_a_failure() {
+fn a_case_with_another_result_is_one_line_and_a_failure() {
     let cases = "\
 [[case]]
 name = 'too optimistic'
@@ -146,7 +146,7 @@ expect = 'confirm'
 }
 
 #[test]
-fn all_that_is_wrong_with_the_cases_is_said_at_once() {
+fn all_mistakes_in_the_cases_are_reported_at_once() {
     let cases = "\
 now = 'yesterday'
 
@@ -212,7 +212,7 @@ expect = { decision = 'confirm', until = 'in 3h' }
 }
 
 #[test]
-fn what_cannot_be_tried_is_named() {
+fn cases_that_cannot_be_evaluated_are_reported_with_the_reason() {
     let one = |line: &str| format!("[[case]]\n{line}\nexpect = 'confirm'\n");
     // cases, what standard error contains
     let rows = [
@@ -251,7 +251,7 @@ fn what_cannot_be_tried_is_named() {
 }
 
 #[test]
-fn the_configuration_is_the_one_that_is_named_or_the_folders_own() {
+fn the_configuration_is_the_named_file_or_the_one_of_the_folder() {
     let folder = folder_with_cases(
         "[[case]]\nmember = { credits = 1 }\nexpect = { decision = 'confirm', credits = 1 }\n",
     );

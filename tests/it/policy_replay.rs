@@ -202,7 +202,7 @@ fn the_same_policy_gives_the_same_decisions() {
 }
 
 #[test]
-fn each_request_is_judged_as_of_its_time() {
+fn each_request_is_evaluated_as_of_its_own_time() {
     let (folder, _store) = recorded_store();
     let club = |keys: &str| {
         let (head, tail) = OLD_POLICY.split_once("short-of-credit").unwrap();
@@ -296,7 +296,7 @@ fn each_request_is_judged_as_of_its_time() {
 }
 
 #[test]
-fn only_what_was_decided_since_is_judged_and_the_ledger_is_whole() {
+fn only_decisions_since_the_given_time_are_replayed_on_the_whole_ledger() {
     let (folder, _store) = recorded_store();
     let view = run_replay(&folder, OLD_POLICY, "2026-12-02T00:00:00Z");
     assert_eq!((view.requests, view.same), (4, 4));
@@ -305,7 +305,7 @@ fn only_what_was_decided_since_is_judged_and_the_ledger_is_whole() {
 }
 
 #[test]
-fn the_command_reads_beside_a_process_that_holds_the_store() {
+fn replay_reads_the_log_while_another_process_holds_the_store() {
     let (folder, mut store) = recorded_store();
     let new = format!("{OLD_POLICY}\n[global]\nblock = ['bo@example.com']\n");
     fs::write(folder.path().join("new.toml"), new).unwrap();
@@ -369,7 +369,7 @@ and 3 more (see --limit)
 }
 
 #[test]
-fn explain_shows_what_a_rule_looked_at_and_which_policy_it_was() {
+fn explain_shows_the_inputs_of_a_rule_and_the_hash_of_the_policy() {
     let (folder, mut store) = recorded_store();
     store.close().unwrap();
     drop(store);

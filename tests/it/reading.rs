@@ -79,7 +79,7 @@ fn with_uid<'a>(args: &[&'a str], uid: &'a str) -> Vec<&'a str> {
 }
 
 #[test]
-fn a_command_that_looks_leaves_no_trace() {
+fn reading_commands_change_no_file() {
     let (fixture, uid) = fixture_with_confirmed_booking();
     let ledger = fixture.path("ledger");
     // As a clean end leaves the ledger, as a crash leaves it, and with only the log.
@@ -133,7 +133,7 @@ fn a_torn_line_is_reported_and_not_removed() {
 }
 
 #[test]
-fn root_leaves_nothing_that_the_service_cannot_use() {
+fn files_that_root_creates_can_be_used_by_the_service() {
     if !is_root() {
         return;
     }
@@ -185,7 +185,7 @@ fn root_leaves_nothing_that_the_service_cannot_use() {
 }
 
 #[test]
-fn no_permission_on_the_store_is_77_which_no_restart_mends() {
+fn a_missing_permission_on_the_store_exits_with_77_which_prevents_a_restart() {
     if !is_root() {
         return;
     }

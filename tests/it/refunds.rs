@@ -220,7 +220,7 @@ const RUN_ORDERS: [&[RunKind]; 4] = [
 /// The booking is moved twice before any run: each move counts by the start of the booking that it
 /// replaces.
 #[tokio::test]
-async fn moved_twice_before_confirmation_costs_the_same_in_each_order_of_runs() {
+async fn a_booking_moved_twice_before_confirmation_costs_the_same_in_each_order_of_runs() {
     let start = parse_time(START);
     let hours = Span::hours;
     // the first move, to when, the second move, what is charged where a late move is a cancellation
@@ -370,7 +370,7 @@ async fn a_late_move_does_not_avoid_the_cost_of_a_cancellation() {
 /// An open intent takes a charge over. No command and no watch ends the charge, so the successor is
 /// never confirmed without a payment.
 #[tokio::test]
-async fn a_charge_that_is_being_taken_over_is_ended_by_its_intent_alone() {
+async fn only_its_intent_ends_a_charge_that_is_being_taken_over() {
     for give_back in [true, false] {
         let mut fixture = PassFixture::new(Dialect::V2).await;
         fixture.grant(BO, 1).await;

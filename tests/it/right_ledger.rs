@@ -267,7 +267,7 @@ fn assert_stops(fixture: &BinaryFixture, says: &[&str]) {
 }
 
 #[test]
-fn an_open_intent_is_not_given_back_because_another_server_does_not_know_it() {
+fn an_open_intent_keeps_its_hold_when_another_server_does_not_know_the_booking() {
     use maitred::sandbox::faults::{Fault, FaultRule, FaultTimes, Stage};
     let fixture = strict_fixture("");
     fixture.run_ok(&["credits", "grant", "bo@example.com", "4"]);

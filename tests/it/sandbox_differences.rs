@@ -53,7 +53,7 @@ const ROWS: [Row; 24] = [
 ];
 
 #[test]
-fn each_row_is_as_on_a_genuine_server() {
+fn each_difference_behaves_as_on_a_genuine_server() {
     for (number, what, script) in ROWS {
         println!("row {number}: {what}");
         script(&mut DifferenceFixture::new());

@@ -167,7 +167,7 @@ fn a_copy_that_a_crash_cut_off_is_restored_up_to_its_last_whole_line() {
 }
 
 #[test]
-fn an_export_is_the_lines_of_the_commits_as_they_stand() {
+fn an_export_has_the_lines_of_the_commits_unchanged() {
     let (dir, mut store) = store_with(40);
     let head = store.head();
     grant_credits(&mut store, 1_000);

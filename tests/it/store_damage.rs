@@ -385,7 +385,7 @@ fn a_truncated_log_is_refused_or_reported() {
 }
 
 #[test]
-fn files_that_are_not_the_logs_own_are_refused() {
+fn foreign_files_in_the_log_directory_are_refused() {
     let mut stores = DamagedStores::new();
     let other = stores.other_template();
     for left in [CloseState::Closed, CloseState::Killed] {

@@ -76,7 +76,7 @@ fn refund_fact(id: &str, credits: u64, close: bool) -> Fact {
 }
 
 #[test]
-fn declines_and_wrong_pins_by_their_time() {
+fn declines_and_wrong_pins_are_listed_by_time() {
     let declined_at = |id: &str, at: Time| Request {
         decision: Decision::Decline,
         call: Some(CallKind::Decline),
@@ -143,7 +143,7 @@ fn declines_and_wrong_pins_by_their_time() {
 }
 
 #[test]
-fn charges_of_an_account_by_their_start() {
+fn charges_of_an_account_are_listed_by_start() {
     let closed = |id: &str| Fact::ChargeClosed {
         booking: uid(id),
         reason: "over".into(),
@@ -255,7 +255,7 @@ fn begin_intent(mut request: Request) -> Request {
 }
 
 #[test]
-fn requests_by_booker() {
+fn requests_are_listed_by_booker() {
     let of_bo = |id: &str, created| note_of(id, Some(BO), created, hour(50));
     let mut grown = of_bo("series", hour(9));
     grown.created_at = hour(4);
@@ -337,7 +337,7 @@ fn a_request_noted_again_releases_the_bookings_that_it_lost() {
 }
 
 #[test]
-fn notes_by_their_end() {
+fn notes_are_listed_by_end() {
     let noted = |id: &str, end| decided_fact(note_of(id, Some(BO), hour(0), end));
     let facts = vec![
         vec![

@@ -111,7 +111,7 @@ fn every_line_holds_the_hash_of_the_previous_line() {
 }
 
 #[test]
-fn the_form_of_a_line_and_of_a_header() {
+fn a_line_and_a_header_have_a_fixed_form() {
     let ledger = LedgerId::parse("0a1b2c3d-0000-4000-8000-00000000000f").expect("an id");
     let header = SegmentHeader {
         ledger: Some(ledger),
@@ -128,7 +128,7 @@ fn the_form_of_a_line_and_of_a_header() {
 }
 
 #[test]
-fn a_line_cut_anywhere_is_torn() {
+fn a_last_line_that_is_cut_anywhere_counts_as_torn() {
     let log = LogFixture::new();
     let last = log.last_line_offset();
     for length in last..log.text.len() {
@@ -181,7 +181,7 @@ fn a_torn_tail_is_cut_kept_and_reported_and_the_log_goes_on() {
 }
 
 #[test]
-fn a_changed_byte_is_refused_by_its_line() {
+fn a_changed_byte_is_refused_with_its_line_number() {
     let log = LogFixture::new();
     for byte in 0..log.text.len() {
         // Changes every byte in one way, and some bytes in all ways.
@@ -211,7 +211,7 @@ fn a_changed_byte_is_refused_by_its_line() {
 }
 
 #[test]
-fn a_refusal_changes_nothing() {
+fn a_log_that_is_refused_stays_unchanged() {
     let log = LogFixture::new();
     let mut text = log.text.clone();
     let middle = text.len() / 2;
@@ -233,7 +233,7 @@ fn a_refusal_changes_nothing() {
 }
 
 #[test]
-fn lines_taken_out_put_in_or_moved_are_refused() {
+fn removed_inserted_or_moved_lines_are_refused() {
     let log = LogFixture::new();
     let lines: Vec<&[u8]> = log.text.split_inclusive(|b| *b == b'\n').collect();
     for (harm, order, line) in [
@@ -339,7 +339,7 @@ fn lines_of_a_newer_version_are_refused_as_such() {
 }
 
 #[test]
-fn facts_that_do_not_fit_are_refused_by_line() {
+fn facts_that_do_not_fit_are_refused_with_their_line_number() {
     let log = LogFixture::new();
     let twice = fact::write(&[grant_fact("g0", "bo", 5)]).expect("it can be written");
     forge_last_line(&log, &twice);

@@ -36,7 +36,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
 
     #[test]
-    fn disk_and_memory_answer_alike(deeds in random_commands()) {
+    fn stores_on_disk_and_in_memory_give_the_same_answers(deeds in random_commands()) {
         let dir = tempfile::tempdir().expect("a directory");
         let mut disk = open_disk(dir.path());
         let mut memory = MemoryStore::new();
@@ -546,7 +546,7 @@ fn history(store: &dyn Store, subject: &HistorySubject) -> Vec<LoggedFact> {
 }
 
 #[test]
-fn a_conflict_leaves_nothing() {
+fn a_commit_with_a_conflict_writes_nothing() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut disk = open_disk(dir.path());
     let expect = |version| {
@@ -579,7 +579,7 @@ fn a_conflict_leaves_nothing() {
 }
 
 #[test]
-fn facts_that_do_not_fit_leave_nothing() {
+fn a_commit_with_facts_that_do_not_fit_writes_nothing() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut disk = open_disk(dir.path());
     let facts = vec![
@@ -599,7 +599,7 @@ fn facts_that_do_not_fit_leave_nothing() {
 }
 
 #[test]
-fn what_is_too_large_is_refused_before_it_is_written() {
+fn a_commit_that_is_too_large_is_refused_before_it_is_written() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut disk = open_disk(dir.path());
     let facts = vec![

@@ -84,7 +84,7 @@ fn a_cleanly_closed_store_opens_unchanged() {
 }
 
 #[test]
-fn opened_and_closed_often_it_verifies_and_finds_every_line() {
+fn a_store_opened_and_closed_often_verifies_and_finds_every_line() {
     const OPENINGS: u64 = 6;
     const COMMITS: u64 = 3;
     // So many that some lines begin more than one mark distance after the last mark.
@@ -142,7 +142,7 @@ fn a_store_that_was_not_closed_is_rebuilt() {
 }
 
 #[test]
-fn nobody_else_may_read_it() {
+fn only_the_owner_can_read_the_store() {
     use std::os::unix::fs::PermissionsExt;
     let (_dir, path) = directory();
     let mut store = fill(&path);
@@ -289,7 +289,7 @@ fn a_projection_that_is_behind_is_caught_up() {
 }
 
 #[test]
-fn commits_taken_out_of_the_log_are_missed() {
+fn commits_that_are_missing_from_the_log_are_detected() {
     let (_dir, path) = directory();
     let mut store = fill(&path);
     store.close().expect("it closes");
@@ -317,7 +317,7 @@ fn commits_taken_out_of_the_log_are_missed() {
 }
 
 #[test]
-fn one_process_at_a_time() {
+fn a_store_is_open_in_one_process_at_a_time() {
     let (_dir, path) = directory();
     let store = fill(&path);
     let error = open(&path).map(|_| ()).expect_err("it is held");
@@ -382,7 +382,7 @@ fn a_directory_with_anything_else_in_it_is_not_made_a_store() {
 }
 
 #[test]
-fn what_belongs_to_the_control_socket_is_nothing_of_a_ledger() {
+fn files_of_the_control_socket_do_not_count_as_a_ledger() {
     let (_dir, path) = directory();
     // As a running daemon leaves them; the directory exists only for a moment.
     fs::create_dir_all(path.join(".4711")).expect("made");
@@ -397,7 +397,7 @@ fn what_belongs_to_the_control_socket_is_nothing_of_a_ledger() {
 }
 
 #[test]
-fn a_first_start_that_was_cut_short_is_begun_again() {
+fn an_interrupted_first_start_is_repeated() {
     let (_dir, path) = directory();
     fs::create_dir_all(path.join("log")).expect("made");
     fs::create_dir_all(path.join("lost+found")).expect("made");
@@ -468,7 +468,7 @@ fn a_path_that_is_no_directory_is_named() {
 }
 
 #[test]
-fn request_found_after_reopening() {
+fn a_request_is_found_after_the_store_is_reopened() {
     let (_dir, path) = directory();
     let mut store = fill(&path);
     store.close().expect("it closes");

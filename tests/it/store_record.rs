@@ -8,14 +8,14 @@ use maitred::domain::fact::Fact;
 use maitred::store::codec::fact;
 
 #[test]
-fn what_is_written_is_read_again() {
+fn written_facts_are_read_back_unchanged() {
     let facts = sample_facts();
     let text = fact::write(&facts).expect("they can be written");
     assert_eq!(fact::read(&text).expect("they can be read"), facts);
 }
 
 #[test]
-fn every_kind_is_among_the_samples() {
+fn every_kind_of_fact_is_among_the_samples() {
     let mut kinds: Vec<_> = sample_facts().iter().map(std::mem::discriminant).collect();
     let mut different: Vec<std::mem::Discriminant<Fact>> = Vec::new();
     kinds.retain(|kind| {
@@ -32,7 +32,7 @@ fn every_kind_is_among_the_samples() {
 }
 
 #[test]
-fn the_form_of_each_kind() {
+fn each_kind_of_fact_has_a_fixed_written_form() {
     let lines = sample_facts().into_iter().map(|fact| {
         let text = fact::write(std::slice::from_ref(&fact)).expect("it can be written");
         let text = String::from_utf8(text).expect("UTF-8");
@@ -43,7 +43,7 @@ fn the_form_of_each_kind() {
 }
 
 #[test]
-fn what_this_version_does_not_know_is_refused() {
+fn unknown_kinds_fields_and_values_of_facts_are_refused() {
     let rows = [
         r#"[{"given":{"account":"bo@example.com"}}]"#,
         r#"[{"opened":{"account":"bo@example.com","color":"red"}}]"#,

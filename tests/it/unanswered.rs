@@ -58,7 +58,7 @@ async fn wait_for_server(fixture: &PassFixture) {
 
 /// Fault A1: a mail server that takes longer than the client waits.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_slow_confirm_is_only_read_and_mails_once() {
+async fn a_slow_confirm_is_not_repeated_and_mails_once() {
     let mut fixture = PassFixture::new(Dialect::V2).await;
     fixture.grant(BO, 5).await;
     let lesson = fixture.event_types.lesson;
@@ -186,7 +186,7 @@ async fn calls_that_certainly_ended_are_retried_at_once() {
 /// Cal.com writes a confirmation last, so a booking that the booker cancels meanwhile ends
 /// accepted: the hold is not released before the end is known.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_cancelled_while_a_confirm_runs_keeps_its_hold_until_the_end_is_known() {
+async fn a_booking_cancelled_during_a_confirm_keeps_its_hold_until_the_outcome_is_known() {
     let mut fixture = PassFixture::new(Dialect::V2).await;
     fixture.grant(BO, 5).await;
     let uid = fixture.request(fixture.event_types.lesson, BO, "2026-12-01T09:00:00Z");
@@ -216,7 +216,7 @@ async fn what_is_cancelled_while_a_confirm_runs_keeps_its_hold_until_the_end_is_
 /// A process ends while calls are under way: the bookings of those calls are only read, and all
 /// other calls, which were certainly not sent, go out immediately.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn after_a_crash_only_what_may_have_been_sent_waits() {
+async fn after_a_crash_only_calls_that_may_have_been_sent_wait() {
     let folder = tempfile::tempdir().unwrap();
     let clock = ManualClock::starting_at(parse_time("2026-11-24T08:00:00Z"));
     let reopen = |path: &Path| {
@@ -271,7 +271,7 @@ async fn after_a_crash_only_what_may_have_been_sent_waits() {
 
 /// A loss of power invalidates the sent marks: then everything that is not settled counts as sent.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn after_a_loss_of_power_everything_begun_is_only_read() {
+async fn after_a_loss_of_power_started_calls_are_read_and_not_repeated() {
     let folder = tempfile::tempdir().unwrap();
     let mut fixture = PassFixture::new(Dialect::V2).await;
     let reopen = |now| {

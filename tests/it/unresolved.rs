@@ -100,7 +100,7 @@ async fn check_nothing_more(fixture: &mut PassFixture, what: &str) {
 }
 
 #[tokio::test]
-async fn what_is_accepted_at_once_is_found_by_the_next_watch_and_listed_until_resolved() {
+async fn a_booking_that_others_accept_is_found_by_the_next_watch_and_listed_until_resolved() {
     for dialect in [Dialect::V2, Dialect::V1] {
         let mut fixture = PassFixture::new(dialect).await;
         fixture.grant(BO, 5).await;
@@ -327,7 +327,7 @@ async fn our_own_cancellation_gives_everything_back_although_its_answer_was_lost
 /// The credits of a booking that maitred itself cancels come back when that call has ended. Until
 /// then no decline rests on the balance without them.
 #[tokio::test]
-async fn a_decline_waits_while_our_own_cancellation_of_a_paid_booking_has_no_end() {
+async fn a_decline_waits_while_our_own_cancellation_of_a_paid_booking_has_no_known_outcome() {
     let (mut fixture, uid) = confirmed_fixture(Dialect::V2, 1).await;
     change_terms(&mut fixture, |terms| terms.on_revived = OnRevived::Cancel);
     for gate in &mut fixture.policy.gates {
@@ -389,7 +389,7 @@ async fn charges_read_before_a_decline_follow_the_same_rules() {
 /// Two simultaneous moves make two pending successors of one paid booking; the booking names only
 /// one of them.
 #[tokio::test]
-async fn of_two_successors_one_carries_the_charge_in_each_order_of_runs() {
+async fn one_of_two_successors_carries_the_charge_in_each_order_of_runs() {
     for watch_first in [false, true] {
         for named_is_cancelled in [false, true] {
             let what = format!("watch first {watch_first}, named off {named_is_cancelled}");
@@ -540,7 +540,7 @@ async fn a_late_move_that_is_accepted_at_once_is_never_free() {
 }
 
 #[tokio::test]
-async fn a_cancellation_that_fails_is_tried_again_and_told_only_when_done() {
+async fn a_cancellation_that_fails_is_tried_again_and_reported_only_when_done() {
     let faults = [
         (
             Operation::Cancel,

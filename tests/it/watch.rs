@@ -448,7 +448,7 @@ async fn occurrences_moved_together_are_not_short_of_what_they_paid() {
 }
 
 #[tokio::test]
-async fn occurrences_of_a_series_live_on_their_own() {
+async fn each_occurrence_of_a_series_is_charged_and_refunded_separately() {
     let mut fixture = PassFixture::new(Dialect::V2).await;
     fixture.grant(BO, 5).await;
     let uids = fixture.series(fixture.event_types.lesson, BO, START, 4);
@@ -494,7 +494,7 @@ async fn occurrences_of_a_series_live_on_their_own() {
 }
 
 #[tokio::test]
-async fn absence_counts_once_the_grace_is_over() {
+async fn an_absence_counts_after_the_grace_period() {
     // host absent, booker absent, taken back, no-show, the outcome
     let rows = [
         (
@@ -644,7 +644,7 @@ async fn a_lot_that_expired_meanwhile_is_restored_or_forfeited() {
 }
 
 #[tokio::test]
-async fn accepted_by_others_is_reported_charged_or_cancelled() {
+async fn bookings_accepted_by_others_are_reported_charged_or_cancelled() {
     // mode, credits, status, available, reported
     let rows = [
         (OnUnmanaged::Report, 5, "accepted", 5, true),
@@ -690,7 +690,7 @@ async fn accepted_by_others_is_reported_charged_or_cancelled() {
 /// not show by uid what that booking replaced, so nothing is cancelled before an audit has read
 /// every charge.
 #[tokio::test]
-async fn what_was_paid_for_before_several_moves_is_not_cancelled() {
+async fn a_booking_paid_for_before_several_moves_is_not_cancelled() {
     for dialect in [Dialect::V2, Dialect::V1] {
         let (mut fixture, first) = confirmed_fixture(dialect, true).await;
         change_terms(&mut fixture, |terms| {
@@ -729,7 +729,7 @@ async fn what_was_paid_for_before_several_moves_is_not_cancelled() {
 }
 
 #[tokio::test]
-async fn bookings_from_before_the_date_are_not_looked_at() {
+async fn bookings_from_before_the_start_date_of_the_rule_are_ignored() {
     let mut fixture = PassFixture::new(Dialect::V2).await;
     fixture.grant(BO, 5).await;
     let since = fixture.clock.now() + Span::hours(1);
@@ -803,7 +803,7 @@ async fn a_booking_that_was_deleted_closes_when_it_would_be_over() {
 }
 
 #[tokio::test]
-async fn calls_do_not_grow_with_what_is_closed() {
+async fn the_number_of_calls_does_not_grow_with_closed_charges() {
     let mut fixture = PassFixture::new(Dialect::V2).await;
     fixture.grant(BO, 500).await;
     for n in 0..100 {
@@ -856,7 +856,7 @@ async fn gates_by_number_and_deleted_event_types_keep_their_terms() {
 /// If requests are refused by cancelling, the charge of a refused successor is refunded whatever
 /// its notice was: this is not a late cancellation by a person.
 #[tokio::test]
-async fn a_successor_refused_with_a_cancellation_is_given_back() {
+async fn a_successor_refused_with_a_cancellation_is_refunded() {
     for dialect in [Dialect::V2, Dialect::V1] {
         let (mut fixture, uid) = confirmed_fixture(dialect, false).await;
         fixture.policy.refuse_with = RefuseWith::Cancel;

@@ -162,7 +162,7 @@ async fn an_invalid_number_is_never_requested() {
 
 /// A watch continues after such rows, and finds the real change.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_watch_leaves_such_names_alone_in_lists() {
+async fn a_watch_leaves_names_unfit_for_a_path_alone_in_lists() {
     for dialect in v1_and_v2() {
         for field in fields(dialect) {
             for audit in [false, true] {
@@ -191,7 +191,7 @@ async fn a_watch_leaves_such_names_alone_in_lists() {
 /// The booking itself, read individually, has such a name: nothing is known about the booking, so
 /// its charge stays.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_watch_ignores_a_booking_with_such_a_name() {
+async fn a_watch_ignores_a_booking_with_a_name_unfit_for_a_path() {
     for dialect in v1_and_v2() {
         let mut fixture = charged_fixture(dialect).await;
         let (commits, balance) = (fixture.commit_count().await, fixture.balance().await);

@@ -300,7 +300,7 @@ async fn a_page_of_very_many_rows_is_read_up_to_a_bound() {
 
 /// A redirect at any step is not followed, and its target receives nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_redirect_leads_nowhere_at_any_step() {
+async fn redirects_are_not_followed_at_any_step() {
     for dialect in v1_and_v2() {
         for at in [
             PassCall::Me,

@@ -60,7 +60,7 @@ async fn measure_time(work: impl Future<Output = ()>) -> Duration {
 
 /// Endless pages, each in time: forty of them are read.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_peer_that_answers_just_in_time_delays_by_the_time_of_its_calls_only() {
+async fn a_server_that_answers_just_in_time_delays_a_pass_by_its_calls_only() {
     let looks = v1_and_v2().into_iter().flat_map(|dialect| {
         [true, false].map(|watch| {
             tokio::spawn(async move {
@@ -135,7 +135,7 @@ async fn check_stop(
 const HANG_DURATION: Duration = Duration::from_secs(25);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_pass_that_waits_for_an_answer_while_it_looks_ends_when_it_is_told_to() {
+async fn a_pass_that_waits_for_a_reading_ends_at_the_stop_signal() {
     for dialect in v1_and_v2() {
         for at in [
             PassCall::Me,
@@ -170,7 +170,7 @@ async fn a_pass_that_waits_for_an_answer_while_it_looks_ends_when_it_is_told_to(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_watch_that_waits_for_an_answer_ends_when_it_is_told_to() {
+async fn a_watch_that_waits_for_an_answer_ends_at_the_stop_signal() {
     let good = |dialect| {
         let mut row: Value = confirmable_row(dialect);
         row["status"] = json!("accepted");

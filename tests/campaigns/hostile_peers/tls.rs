@@ -79,7 +79,7 @@ fn new_authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
 }
 
 #[test]
-fn only_the_named_server_is_told_the_key() {
+fn the_key_is_sent_only_to_a_server_with_a_valid_certificate() {
     if let Ok(address) = std::env::var(CHILD) {
         return connect_and_report(&address);
     }
@@ -147,13 +147,13 @@ fn only_the_named_server_is_told_the_key() {
 }
 
 #[test]
-fn a_server_that_speaks_plainly_where_tls_is_wanted_is_told_nothing() {
+fn a_server_without_tls_at_an_https_address_receives_nothing() {
     let peer = Peer::start(|_| Reply::Bytes(json_response("200 OK", "{}")));
     let address = peer.address.replace("http://", "https://");
     let folder = tempfile::tempdir().unwrap();
     let roots = folder.path().join("roots.pem");
     std::fs::write(&roots, new_authority("ours").pem()).unwrap();
-    let name = "hostile_peers::tls::only_the_named_server_is_told_the_key";
+    let name = "hostile_peers::tls::the_key_is_sent_only_to_a_server_with_a_valid_certificate";
     let output = run_named_child(name, &address, &roots);
     assert!(output.contains("Cal.com cannot be reached"), "{output}");
     assert!(peer.calls().is_empty(), "{:?}", peer.calls());
@@ -201,7 +201,7 @@ fn certificates_of_the_configured_file_are_trusted_too() {
 
 fn run_child(address: &str, roots: &Path) -> String {
     run_named_child(
-        "hostile_peers::tls::only_the_named_server_is_told_the_key",
+        "hostile_peers::tls::the_key_is_sent_only_to_a_server_with_a_valid_certificate",
         address,
         roots,
     )

@@ -168,7 +168,7 @@ fn path(file: &str) -> std::path::PathBuf {
 }
 
 #[test]
-fn the_schemas_are_those_of_the_types() {
+fn the_schemas_match_the_types() {
     let text = schema::text(&document());
     if std::env::var_os(WRITE_VARIABLE).is_some() {
         fs::write(path(SCHEMAS), &text).unwrap();
@@ -261,7 +261,7 @@ fn what_a_daemon_and_a_restore_print_fits_their_schemas() {
 
 /// Every fact that the rehearsal writes is described with all its fields.
 #[test]
-fn the_page_of_the_log_has_every_fact_that_is_written() {
+fn the_page_about_the_log_format_lists_every_fact() {
     let page = fs::read_to_string(path("docs/formats/log.md")).unwrap();
     let mut shell = PageShell::start();
     shell.run_page("README.md", &rehearsal()).unwrap();

@@ -21,7 +21,7 @@ fn mutation_rows() -> Vec<Vec<String>> {
 
 /// A mutation that no longer fits the sources breaks nothing.
 #[test]
-fn every_breakage_fits_the_sources() {
+fn every_mutation_fits_the_sources() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files: BTreeMap<String, String> = BTreeMap::new();
     let mut wrong = Vec::new();
@@ -56,7 +56,7 @@ fn every_breakage_fits_the_sources() {
 
 /// A label selects the mutations of each correction and each promise.
 #[test]
-fn every_correction_and_every_promise_has_a_breakage() {
+fn every_correction_and_every_promise_has_a_mutation() {
     let entries = [
         ('A', 12),
         ('B', 16),
@@ -77,7 +77,7 @@ fn every_correction_and_every_promise_has_a_breakage() {
 
 /// A row whose test was renamed would run no test.
 #[test]
-fn every_breakage_names_a_test_that_is_there() {
+fn every_mutation_names_an_existing_test() {
     let names = test_names();
     let mut wrong = Vec::new();
     for (number, row) in (1..).zip(mutation_rows()) {

@@ -235,7 +235,7 @@ async fn cancelled_and_moved_bookings_are_no_longer_counted() {
 }
 
 #[tokio::test]
-async fn at_most_so_many_requests_a_day_go_to_review() {
+async fn the_number_of_reviews_a_day_is_limited() {
     for dialect in DIALECTS {
         let mut fixture = PassFixture::new(dialect).await;
         fixture.policy.global.requests_per_day = Some(2);

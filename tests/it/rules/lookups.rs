@@ -91,7 +91,7 @@ async fn decide_one(
 }
 
 #[tokio::test]
-async fn the_answer_of_a_command_decides() {
+async fn the_answer_of_a_lookup_command_decides() {
     let folder = tempfile::tempdir().unwrap();
     let far = "head -c 70000 /dev/zero | tr '\\0' x";
     // script, time limit, rule, decision, reported problem
@@ -208,7 +208,7 @@ async fn the_answer_of_a_command_decides() {
 }
 
 #[tokio::test]
-async fn without_an_answer_the_configured_effect_counts() {
+async fn a_lookup_without_an_answer_has_the_configured_effect() {
     let folder = tempfile::tempdir().unwrap();
     let rows = [
         (OnViolation::Review, "review lookup-failed"),
@@ -238,7 +238,7 @@ async fn without_an_answer_the_configured_effect_counts() {
 }
 
 #[tokio::test]
-async fn a_command_gets_the_request_as_input_and_no_environment() {
+async fn a_lookup_command_gets_the_request_as_input_and_no_environment() {
     let folder = tempfile::tempdir().unwrap();
     let input_file = folder.path().join("seen");
     let script = format!(
@@ -270,7 +270,7 @@ async fn a_command_gets_the_request_as_input_and_no_environment() {
 }
 
 #[tokio::test]
-async fn what_a_command_started_ends_with_it() {
+async fn processes_that_a_lookup_command_started_end_with_it() {
     let folder = tempfile::tempdir().unwrap();
     let pid = folder.path().join("pid");
     let script = format!("sleep 1000 & echo $! > {}; wait", pid.display());
@@ -341,7 +341,7 @@ fn url_source(folder: &TempDir, port: u16) -> LookupSource {
 }
 
 #[tokio::test]
-async fn the_answer_of_an_endpoint_decides() {
+async fn the_answer_of_a_lookup_endpoint_decides() {
     let ok = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n";
     let good: &'static str = format!("{ok}{{\"standing\":\"good\"}}").leak();
     let bad: &'static str = format!("{ok}{{\"standing\":\"bad\"}}").leak();
@@ -417,7 +417,7 @@ async fn the_answer_of_an_endpoint_decides() {
 }
 
 #[tokio::test]
-async fn an_answer_is_good_for_a_while_and_only_for_its_booker() {
+async fn a_lookup_answer_is_reused_for_a_while_and_only_for_its_booker() {
     let folder = tempfile::tempdir().unwrap();
     let runs = folder.path().join("runs");
     let script = format!(

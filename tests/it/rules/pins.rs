@@ -357,7 +357,7 @@ async fn guesses_that_are_spread_over_many_members_are_limited() {
 
 /// A pending request is evaluated in each pass; it keeps its place among the wrong PINs.
 #[tokio::test]
-async fn requests_that_wait_with_a_wrong_pin_stay_what_they_are() {
+async fn waiting_requests_with_a_wrong_pin_are_evaluated_the_same_in_each_pass() {
     let mut fixture = PassFixture::new(DIALECTS[0]).await;
     require_pin(&mut fixture);
     fixture.policy.gates[0].criteria.on_wrong_pin = OnViolation::Review;
@@ -524,10 +524,10 @@ fn repeat_pin(ask: &mut NewBooking, pin: &str) {
 }
 
 #[tokio::test]
-async fn a_pin_is_found_nowhere_afterwards() {
+async fn a_pin_is_in_no_log_no_file_and_no_report() {
     if !own_process::is_own_process() {
         own_process::run(own_process::command(
-            "rules::pins::a_pin_is_found_nowhere_afterwards",
+            "rules::pins::a_pin_is_in_no_log_no_file_and_no_report",
         ));
         return;
     }

@@ -53,7 +53,7 @@ async fn a_rule_sees_the_answer_to_a_number_question_as_a_number() {
                 OnViolation::Decline,
                 &[],
             )];
-            // As a genuine server stores it (`each_row_is_as_on_a_genuine_server`).
+            // As a genuine server stores it (`each_difference_behaves_as_on_a_genuine_server`).
             let stored = answer
                 .as_i64()
                 .map_or(answer.clone(), |n| json!(n.to_string()));

@@ -40,7 +40,7 @@ const SERIES: [ConcurrentCase; 3] = [
 ];
 
 #[test]
-fn two_calls_at_once_end_as_on_a_genuine_server() {
+fn two_concurrent_calls_end_as_on_a_genuine_server() {
     for (of, rows) in [
         (CONFIRMED_TYPE, &SINGLE[..]),
         (CONFIRMED_SERIES, &SERIES[..]),
