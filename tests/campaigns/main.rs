@@ -1,5 +1,5 @@
-//! Campaigns: simulation, kills, power cuts, disk faults, hostile servers, and load. `cargo test` runs
-//! a small part of each. docs/reliability.md says how to run a whole campaign.
+//! Campaigns: simulation, kills, power cuts, disk faults, hostile servers, and load. `cargo test`
+//! runs a small part of each. docs/reliability.md says how to run a whole campaign.
 
 #[path = "../fixture/mod.rs"]
 mod fixture;

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 
 use crate::fixture::pass_fixture::{PassFixture, step_outcome};
+use crate::fixture::steps::{BO, DIALECTS, START, add_fault, call_count, unresolved_items};
 use maitred::control::protocol::{CommandResult, ExplainView};
 use maitred::domain::dialect::Dialect;
 
@@ -16,43 +17,14 @@ use maitred::domain::gate::OnUnanswered;
 use maitred::domain::ledger_state::LedgerFact;
 use maitred::domain::request::{ChargeState, RequestState};
 use maitred::domain::time::Span;
+use maitred::domain::unresolved::UnresolvedCode;
 use maitred::reconcile::report::PassReport;
 use maitred::sandbox::call_log::Operation;
 use maitred::sandbox::faults::{Fault, FaultRule, FaultTimes, RowFault, Stage};
 use maitred::sandbox::model::SandboxStatus;
 use maitred::store::port::Store;
 
-const BO: &str = "bo@example.com";
-const START: &str = "2026-12-01T09:00:00Z";
-const DIALECTS: [Dialect; 2] = [Dialect::V2, Dialect::V1];
-
-fn add_fault(fixture: &PassFixture, rule: FaultRule) {
-    fixture.sandbox.lock().add_fault(rule).unwrap();
-}
-
-fn confirm_calls(fixture: &PassFixture) -> u64 {
-    fixture
-        .sandbox
-        .lock()
-        .call_log
-        .call_count(Operation::Confirm)
-}
-
-/// Returns the codes of the unresolved list, each with its booking, sorted.
-async fn unresolved_items(fixture: &PassFixture) -> Vec<(String, &'static str)> {
-    let items = fixture
-        .store
-        .with(|store| store.unresolved_items(None, 100))
-        .await;
-    let items = items.unwrap().into_iter();
-    let mut all: Vec<_> = items
-        .map(|item| (item.booking.uid.to_string(), item.code.as_str()))
-        .collect();
-    all.sort();
-    all
-}
-
-fn single_item(uid: &str, code: &'static str) -> Vec<(String, &'static str)> {
+fn single_item(uid: &str, code: UnresolvedCode) -> Vec<(String, UnresolvedCode)> {
     vec![(uid.to_owned(), code)]
 }
 
@@ -108,13 +80,13 @@ async fn a_confirm_that_failed_is_not_sent_after_the_start() {
         let report = fixture.pass_of_new_process().await.unwrap();
         assert_eq!(fixture.status(&uid), "pending", "{dialect:?}");
         assert_eq!(step_outcome(&report, &uid), "superseded", "{dialect:?}");
-        assert_eq!(confirm_calls(&fixture), 1, "{dialect:?}");
+        assert_eq!(call_count(&fixture, Operation::Confirm), 1, "{dialect:?}");
         assert_eq!(fixture.balance(BO).await, (5, 0, 0), "{dialect:?}");
         let superseded = Some(DecisionOutcome::Superseded);
         assert_eq!(outcome(&fixture, &uid).await, superseded, "{dialect:?}");
         assert_eq!(
             unresolved_items(&fixture).await,
-            single_item(&uid, "unanswered"),
+            single_item(&uid, UnresolvedCode::Unanswered),
             "{dialect:?}"
         );
         assert_eq!(report.unresolved.count, 1, "{dialect:?}");
@@ -159,11 +131,15 @@ async fn a_confirm_without_an_answer_ends_when_it_can_no_longer_be_running() {
     fixture.clock.advance(Span::minutes(4));
     let report = fixture.pass_of_new_process().await.unwrap();
     assert_eq!(step_outcome(&report, &uid), "superseded");
-    assert_eq!(confirm_calls(&fixture), 1, "the one that was lost");
+    assert_eq!(
+        call_count(&fixture, Operation::Confirm),
+        1,
+        "the one that was lost"
+    );
     assert_eq!(fixture.balance(BO).await, (5, 0, 0));
     assert_eq!(
         unresolved_items(&fixture).await,
-        single_item(&uid, "unanswered")
+        single_item(&uid, UnresolvedCode::Unanswered)
     );
 }
 
@@ -188,12 +164,12 @@ async fn a_slow_reading_does_not_send_a_confirm_after_the_start() {
         FaultRule::on_next(Operation::Get, slow).for_booking(&uid),
     );
     let report = fixture.pass().await;
-    assert_eq!(confirm_calls(&fixture), 0);
+    assert_eq!(call_count(&fixture, Operation::Confirm), 0);
     assert_eq!(step_outcome(&report, &uid), "superseded");
     assert_eq!(fixture.balance(BO).await, (5, 0, 0));
     assert_eq!(
         unresolved_items(&fixture).await,
-        single_item(&uid, "unanswered")
+        single_item(&uid, UnresolvedCode::Unanswered)
     );
 }
 
@@ -213,12 +189,12 @@ async fn a_series_is_not_confirmed_after_the_start_of_its_first_occurrence() {
     fixture.clock.advance(Span::minutes(65));
     let report = fixture.pass_of_new_process().await.unwrap();
     assert_eq!(step_outcome(&report, &uids[0]), "superseded");
-    assert_eq!(confirm_calls(&fixture), 1);
+    assert_eq!(call_count(&fixture, Operation::Confirm), 1);
     assert!(uids.iter().all(|uid| fixture.status(uid) == "pending"));
     assert_eq!(fixture.balance(BO).await, (5, 0, 0));
     assert_eq!(
         unresolved_items(&fixture).await,
-        single_item(&uids[0], "unanswered")
+        single_item(&uids[0], UnresolvedCode::Unanswered)
     );
 }
 
@@ -242,7 +218,7 @@ async fn requests_pending_at_their_start_are_listed_until_they_are_over() {
             assert!(problem_text(&report, "unanswered").is_some());
             assert_eq!(
                 unresolved_items(&fixture).await,
-                single_item(&uid, "unanswered")
+                single_item(&uid, UnresolvedCode::Unanswered)
             );
             assert_eq!(fixture.status(&uid), "pending");
             fixture.clock.advance(Span::minutes(31));
@@ -302,7 +278,7 @@ async fn an_unknown_status_of_an_intent_is_listed_until_it_is_known() {
     fixture.pass().await;
     assert_eq!(
         unresolved_items(&fixture).await,
-        single_item(&uid, "unknown-status")
+        single_item(&uid, UnresolvedCode::UnknownStatus)
     );
     let view = explain(&fixture, &uid).await;
     assert_eq!(view.unresolved[0].code, "unknown-status");
@@ -331,7 +307,7 @@ async fn an_unknown_status_keeps_its_hold_past_the_end_until_an_operator_settles
         fixture.watch(true).await;
         assert_eq!(
             unresolved_items(&fixture).await,
-            single_item(&uid, "unknown-status")
+            single_item(&uid, UnresolvedCode::UnknownStatus)
         );
     }
     let (now, asked) = (fixture.clock.now(), uid.clone());
@@ -357,7 +333,7 @@ async fn an_unknown_status_of_a_charge_is_listed_until_it_is_known() {
     let watched = fixture.watch(true).await;
     assert_eq!(
         unresolved_items(&fixture).await,
-        single_item(&uid, "unknown-status")
+        single_item(&uid, UnresolvedCode::UnknownStatus)
     );
     let codes: Vec<&str> = watched.problems.iter().map(|one| one.code).collect();
     assert!(codes.contains(&"unknown-status"), "{codes:?}");
@@ -394,7 +370,7 @@ async fn intents_from_before_a_restore_wait_until_the_restore_is_accepted() {
     assert_eq!(step_outcome(&report, &uid), "unresolved");
     let why = report.steps[0].why.clone().unwrap();
     assert!(why.contains("maitred ledger accept-restore"), "{why}");
-    assert_eq!(confirm_calls(&fixture), 1);
+    assert_eq!(call_count(&fixture, Operation::Confirm), 1);
     let accepted = LedgerFact::RestoreAccepted {
         reason: "looked at".to_owned(),
     };

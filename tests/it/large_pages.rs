@@ -6,14 +6,13 @@
 use std::time::Duration;
 
 use crate::fixture::pass_fixture::{PassFixture, step_outcome};
+use crate::fixture::steps::BO;
 use maitred::domain::dialect::Dialect;
 use maitred::domain::time::Span;
 use maitred::sandbox::call_log::Operation;
 
 /// Megabytes take a while in a test without optimization.
 const PATIENT: Duration = Duration::from_secs(60);
-
-const BO: &str = "bo@example.com";
 
 fn set_notes(fixture: &PassFixture, uid: &str, bytes: usize) {
     let mut world = fixture.sandbox.lock();

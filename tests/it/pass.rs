@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::fixture::clock::parse_time;
 use crate::fixture::in_process::settings;
 use crate::fixture::pass_fixture::{PassFixture, TIMEOUT, step_outcome};
+use crate::fixture::steps::{DIALECTS, call_count, mail_count};
 use crate::fixture::test_world::HOST;
 use maitred::calcom::connect::{Settings, connect};
 use maitred::domain::criteria::on_violation::OnViolation;
@@ -31,23 +32,12 @@ use maitred::sandbox::script::Trigger;
 use maitred::store::memory::MemoryStore;
 use maitred::store::port::Store;
 
-const DIALECTS: [Dialect; 2] = [Dialect::V2, Dialect::V1];
-
 /// Returns the call that refuses a request, the mail that the call sends, and the final status.
 fn refusing_call(dialect: Dialect) -> (Operation, MailKind, &'static str) {
     match dialect {
         Dialect::V2 => (Operation::Decline, MailKind::Declined, "rejected"),
         Dialect::V1 => (Operation::Cancel, MailKind::Cancelled, "cancelled"),
     }
-}
-
-fn mail_count(fixture: &PassFixture, uid: &str, kind: MailKind) -> u32 {
-    let world = fixture.sandbox.lock();
-    world.call_log.mail_count(uid, Recipient::Booker, kind)
-}
-
-fn call_count(fixture: &PassFixture, kind: Operation) -> u64 {
-    fixture.sandbox.lock().call_log.call_count(kind)
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 
 use crate::fixture::clock::parse_time;
 use crate::fixture::pass_fixture::PassFixture;
+use crate::fixture::steps::{BO, RunKind, START, perform_action, run_all};
 use maitred::daemon::commands::charges::settle;
 use maitred::domain::dialect::Dialect;
 use maitred::domain::fact::Fact;
@@ -20,19 +21,6 @@ use maitred::sandbox::action::{BookingMove, BookingRemark, ThirdPartyAction};
 use maitred::sandbox::call_log::Operation;
 use maitred::sandbox::faults::{Fault, FaultRule, Stage};
 use maitred::store::port::CommitError;
-
-const BO: &str = "bo@example.com";
-/// A week after the fixture's clock starts.
-const START: &str = "2026-12-01T09:00:00Z";
-
-fn perform_action(fixture: &PassFixture, action: ThirdPartyAction) -> Vec<String> {
-    fixture.clock.advance(Span::seconds(1));
-    fixture
-        .sandbox
-        .lock()
-        .act(fixture.clock.now(), action)
-        .unwrap()
-}
 
 fn change_refund_terms(fixture: &mut PassFixture, change: impl Fn(&mut RefundTerms)) {
     for gate in &mut fixture.policy.gates {
@@ -190,23 +178,6 @@ async fn a_restored_lot_is_not_restored_again() {
         );
         fixture.watch(false).await;
         assert_eq!(fixture.balance(BO).await.0, available);
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum RunKind {
-    Pass,
-    Watch,
-    Audit,
-}
-
-async fn run_all(fixture: &mut PassFixture, looks: &[RunKind]) {
-    for look in looks {
-        match look {
-            RunKind::Pass => drop(fixture.pass().await),
-            RunKind::Watch => drop(fixture.watch(false).await),
-            RunKind::Audit => drop(fixture.watch(true).await),
-        }
     }
 }
 

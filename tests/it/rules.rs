@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fixture::clock::parse_time;
 use crate::fixture::pass_fixture::PassFixture;
+use crate::fixture::steps::{DIALECTS, commit_fact};
 use maitred::domain::criteria::custom_rule::Rule;
 use maitred::domain::criteria::on_violation::OnViolation;
 use maitred::domain::decision::ReasonCode;
@@ -22,8 +23,6 @@ use maitred::domain::id::AccountId;
 use maitred::domain::rule::expression::{Expression, MIN_STACK_BYTES};
 use maitred::domain::time::Span;
 use maitred::sandbox::new_booking::NewBooking;
-
-const DIALECTS: [Dialect; 2] = [Dialect::V2, Dialect::V1];
 
 /// Makes a request that is a minute old, with these special fields.
 fn request_with(
@@ -39,14 +38,6 @@ fn request_with(
     customize(&mut ask);
     let mut uids = fixture.sandbox.lock().book(made, ask).unwrap();
     uids.swap_remove(0)
-}
-
-async fn commit_fact(fixture: &PassFixture, fact: Fact) {
-    let at = fixture.clock.now();
-    let done = fixture
-        .store
-        .with(move |store| store.commit(at, vec![fact], &[]));
-    done.await.unwrap();
 }
 
 async fn set_tier(fixture: &PassFixture, account: &str, tier: &str) {

@@ -13,6 +13,7 @@ use async_trait::async_trait;
 
 use crate::fixture::clock::{ManualClock, parse_time};
 use crate::fixture::pass_fixture::{PassFixture, TIMEOUT, step_outcome};
+use crate::fixture::steps::{BO, add_fault, call_count, mail_count};
 use maitred::calcom::port::{BookingFilter, BookingPage, Calendar, CallError, CurrentUser};
 use maitred::domain::booking::{Booking, BookingRef, EventType, Fetched};
 use maitred::domain::decision::DecisionOutcome;
@@ -29,21 +30,6 @@ use maitred::sandbox::faults::{Fault, FaultRule, FaultTimes, RowFault, Stage};
 use maitred::sandbox::script::Trigger;
 use maitred::store::open::{CreateIfMissing, open};
 use maitred::store::store_thread::StoreHandle;
-
-const BO: &str = "bo@example.com";
-
-fn mail_count(fixture: &PassFixture, uid: &str, kind: MailKind) -> u32 {
-    let world = fixture.sandbox.lock();
-    world.call_log.mail_count(uid, Recipient::Booker, kind)
-}
-
-fn call_count(fixture: &PassFixture, kind: Operation) -> u64 {
-    fixture.sandbox.lock().call_log.call_count(kind)
-}
-
-fn add_fault(fixture: &PassFixture, rule: FaultRule) {
-    fixture.sandbox.lock().add_fault(rule).unwrap();
-}
 
 fn slow_fault(stage: Stage, ms: u64) -> Fault {
     Fault::Slow { stage, ms }

@@ -6,6 +6,9 @@
 
 use crate::fixture::clock::parse_time;
 use crate::fixture::pass_fixture::PassFixture;
+use crate::fixture::steps::{
+    BO, START, change_terms, check_nothing_more, perform_action, unresolved_items,
+};
 use maitred::control::protocol::CommandResult;
 use maitred::daemon::commands::{charges, decisions, unresolved};
 use maitred::domain::criteria::on_violation::OnViolation;
@@ -20,19 +23,6 @@ use maitred::sandbox::action::{BookingMove, BookingRemark, ThirdPartyAction};
 use maitred::sandbox::call_log::Operation;
 use maitred::sandbox::faults::{Fault, FaultRule, FaultTimes, Stage};
 use maitred::sandbox::model::{SandboxBooking, SandboxStatus};
-
-const BO: &str = "bo@example.com";
-/// A week after the fixture's clock starts.
-const START: &str = "2026-12-01T09:00:00Z";
-
-fn perform_action(fixture: &PassFixture, action: ThirdPartyAction) -> Vec<String> {
-    fixture.clock.advance(Span::seconds(1));
-    fixture
-        .sandbox
-        .lock()
-        .act(fixture.clock.now(), action)
-        .unwrap()
-}
 
 fn edit_booking(fixture: &PassFixture, uid: &str, change: impl FnOnce(&mut SandboxBooking)) {
     fixture.sandbox.lock().edit(uid, change).unwrap();
@@ -49,12 +39,6 @@ fn accept_booking(fixture: &PassFixture, uid: &str, at_once: bool) {
     });
 }
 
-fn change_terms(fixture: &mut PassFixture, change: impl Fn(&mut Terms)) {
-    for gate in &mut fixture.policy.gates {
-        change(&mut gate.terms);
-    }
-}
-
 /// Returns a fixture in which Bo has this many credits and a confirmed lesson, which cost 1.
 async fn confirmed_fixture(dialect: Dialect, credits: u64) -> (PassFixture, String) {
     let mut fixture = PassFixture::new(dialect).await;
@@ -68,35 +52,12 @@ async fn confirmed_fixture(dialect: Dialect, credits: u64) -> (PassFixture, Stri
     (fixture, uid)
 }
 
-/// Returns the unresolved list: uid and code, sorted.
-async fn unresolved_items(fixture: &PassFixture) -> Vec<(String, UnresolvedCode)> {
-    let items = fixture
-        .store
-        .with(|store| store.unresolved_items(None, 100))
-        .await;
-    let items = items.unwrap().into_iter();
-    let mut all: Vec<_> = items
-        .map(|item| (item.booking.uid.to_string(), item.code))
-        .collect();
-    all.sort();
-    all
-}
-
 async fn resolve_item(fixture: &PassFixture, uid: &str) {
     let (uid, now) = (uid.to_owned(), fixture.clock.now());
     let resolved = fixture
         .store
         .with(move |store| unresolved::resolve(store, now, &uid, None, "seen by an operator"));
     resolved.await.unwrap();
-}
-
-async fn check_nothing_more(fixture: &mut PassFixture, what: &str) {
-    let before = fixture.sequence().await;
-    for audit in [false, true, true] {
-        let watched = fixture.watch(audit).await;
-        assert_eq!(watched.changes, [], "{what}");
-    }
-    assert_eq!(fixture.sequence().await, before, "{what}");
 }
 
 #[tokio::test]

@@ -5,6 +5,9 @@
 
 use crate::fixture::clock::parse_time;
 use crate::fixture::pass_fixture::PassFixture;
+use crate::fixture::steps::{
+    BO, START, change_terms, check_nothing_more, commit_fact, perform_action,
+};
 use maitred::domain::criteria::cap::{Cap, CapPeriod};
 use maitred::domain::decision::{Decision, ReasonCode};
 use maitred::domain::dialect::Dialect;
@@ -23,19 +26,6 @@ use maitred::reconcile::watch::WatchReport;
 use maitred::sandbox::action::{BookingMove, BookingRemark, ThirdPartyAction};
 use maitred::sandbox::call_log::Operation;
 use maitred::sandbox::faults::{Fault, FaultRule, Stage};
-
-const BO: &str = "bo@example.com";
-/// A week after the fixture's clock starts.
-const START: &str = "2026-12-01T09:00:00Z";
-
-fn perform_action(fixture: &PassFixture, action: ThirdPartyAction) -> Vec<String> {
-    fixture.clock.advance(Span::seconds(1));
-    fixture
-        .sandbox
-        .lock()
-        .act(fixture.clock.now(), action)
-        .unwrap()
-}
 
 /// Returns a fixture in which Bo has 5 credits and a confirmed lesson, which cost 1, or dinner,
 /// which cost 3.
@@ -64,28 +54,12 @@ async fn confirmed_fixture_with_terms(
     (fixture, uid)
 }
 
-fn change_terms(fixture: &mut PassFixture, change: impl Fn(&mut Terms)) {
-    for gate in &mut fixture.policy.gates {
-        change(&mut gate.terms);
-    }
-}
-
 fn outcomes(watched: &WatchReport) -> Vec<ChargeOutcome> {
     watched
         .changes
         .iter()
         .map(|change| change.outcome)
         .collect()
-}
-
-/// Checks that further watches, short and full, write nothing.
-async fn check_nothing_more(fixture: &mut PassFixture, what: &str) {
-    let before = fixture.sequence().await;
-    for audit in [false, true] {
-        let watched = fixture.watch(audit).await;
-        assert_eq!(watched.changes, [], "{what}");
-    }
-    assert_eq!(fixture.sequence().await, before, "{what}");
 }
 
 #[tokio::test]
@@ -1001,14 +975,6 @@ async fn a_reschedule_chain_is_never_charged_twice() {
     assert_eq!(fixture.balance("family").await.0, 5);
     assert_eq!(fixture.balance(BO).await.0, 4);
     check_nothing_more(&mut fixture, "paid once").await;
-}
-
-async fn commit_fact(fixture: &PassFixture, fact: Fact) {
-    let at = fixture.clock.now();
-    let written = fixture
-        .store
-        .with(move |store| store.commit(at, vec![fact], &[]));
-    written.await.unwrap();
 }
 
 /// Refunds follow the terms at the time of the payment, whatever the configuration says later, and

@@ -6,6 +6,7 @@
 
 use crate::fixture::clock::parse_time;
 use crate::fixture::pass_fixture::PassFixture;
+use crate::fixture::steps::{BO, RunKind, START, perform_action, run_all};
 use chrono::Weekday;
 use maitred::domain::criteria::on_violation::OnViolation;
 use maitred::domain::criteria::price::Price;
@@ -17,19 +18,6 @@ use maitred::domain::request::{ChargeState, RequestState};
 use maitred::domain::time::Span;
 use maitred::domain::watch::ChargeOutcome;
 use maitred::sandbox::action::{BookingMove, BookingRemark, ThirdPartyAction};
-
-const BO: &str = "bo@example.com";
-/// A Tuesday, a week after the fixture's clock starts.
-const START: &str = "2026-12-01T09:00:00Z";
-
-fn perform_action(fixture: &PassFixture, action: ThirdPartyAction) -> Vec<String> {
-    fixture.clock.advance(Span::seconds(1));
-    fixture
-        .sandbox
-        .lock()
-        .act(fixture.clock.now(), action)
-        .unwrap()
-}
 
 /// What can happen to a paid booking. Times are far ahead unless the name says otherwise.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -44,24 +32,6 @@ enum BookingChange {
     HostAbsent,
     BookerAbsent,
     AbsenceTakenBack,
-}
-
-/// Which run takes place.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum RunKind {
-    Pass,
-    Watch,
-    Audit,
-}
-
-async fn run_all(fixture: &mut PassFixture, looks: &[RunKind]) {
-    for look in looks {
-        match look {
-            RunKind::Pass => drop(fixture.pass().await),
-            RunKind::Watch => drop(fixture.watch(false).await),
-            RunKind::Audit => drop(fixture.watch(true).await),
-        }
-    }
 }
 
 /// Applies the change to the current booking. Returns the uid of the booking that is current

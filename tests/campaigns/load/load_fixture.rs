@@ -21,8 +21,8 @@ use crate::fixture::test_world::WorldBuilder;
 /// Accounts opened in one commit: few commits, and each far below the limit of a commit.
 const ACCOUNTS_PER_COMMIT: usize = 1_000;
 
-/// The folder is prepared for a daemon. A lesson costs 1, and a booker without credit is declined. A
-/// dinner costs 3, a booker without credit waits, and an unknown booker is left to an operator.
+/// The folder is prepared for a daemon. A lesson costs 1, and a booker without credit is declined.
+/// A dinner costs 3, a booker without credit waits, and an unknown booker is left to an operator.
 pub struct LoadFixture {
     binary: BinaryFixture,
     pub clock: ManualClock,

@@ -16,9 +16,10 @@ use maitred::domain::request::RequestState;
 use maitred::domain::time::Span;
 use maitred::sandbox::action::{BookingMove, BookingRemark, ThirdPartyAction};
 
-use super::{DIALECTS, commit_fact, decision_text, request_with, rule_with_lookups, set_tier};
+use super::{decision_text, request_with, rule_with_lookups, set_tier};
 use crate::fixture::clock::parse_time;
 use crate::fixture::pass_fixture::PassFixture;
+use crate::fixture::steps::{DIALECTS, commit_fact};
 
 fn cap(at_most: u32, per: CapPeriod) -> Cap {
     Cap {

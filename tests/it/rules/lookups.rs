@@ -17,8 +17,9 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use super::{DIALECTS, decision_text, rule_with_lookups};
+use super::{decision_text, rule_with_lookups};
 use crate::fixture::pass_fixture::PassFixture;
+use crate::fixture::steps::DIALECTS;
 
 const CONFIRMED: &str = "confirm enough";
 

@@ -22,9 +22,10 @@ use maitred::store::open::{CreateIfMissing, open};
 use serde_json::{Value, json};
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::{DIALECTS, commit_fact, decision_text, request_with, rule_with_lookups};
+use super::{decision_text, request_with, rule_with_lookups};
 use crate::fixture::own_process;
 use crate::fixture::pass_fixture::PassFixture;
+use crate::fixture::steps::{DIALECTS, commit_fact};
 
 const QUESTION: &str = "member-pin";
 const RIGHT_PIN: &str = "lock-and-4711";

@@ -6,11 +6,9 @@ use maitred::sandbox::model::{SandboxEventType, SandboxQuestion, SandboxQuestion
 use maitred::sandbox::new_booking::NewBooking;
 use serde_json::{Value, json};
 
-use super::{DIALECTS, decision_text, request_with, rule_with_lookups};
+use super::{decision_text, request_with, rule_with_lookups};
 use crate::fixture::pass_fixture::PassFixture;
-
-const BO: &str = "bo@example.com";
-const START: &str = "2026-12-01T09:00:00Z";
+use crate::fixture::steps::{BO, DIALECTS, START};
 
 /// Changes the event type of lessons before anything is booked.
 fn edit_lesson(fixture: &PassFixture, edit: impl FnOnce(&mut SandboxEventType)) {
