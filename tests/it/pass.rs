@@ -25,7 +25,7 @@ use maitred::reconcile::execute::{ExecutionReport, execute};
 use maitred::reconcile::observe::observe;
 use maitred::reconcile::send::settle::write_ends::{EndOfIntent, write_ends};
 use maitred::sandbox::action::{BookingMove, BookingRemark, ThirdPartyAction};
-use maitred::sandbox::call_log::{MailKind, Operation, Recipient};
+use maitred::sandbox::call_log::{MailKind, Operation};
 use maitred::sandbox::faults::{Fault, FaultRule, FaultTimes, RowFault, Stage};
 use maitred::sandbox::model::SandboxEventType;
 use maitred::sandbox::script::Trigger;

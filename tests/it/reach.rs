@@ -126,22 +126,22 @@ fn results_before_a_failure_are_reported_with_its_exit_code() {
 /// done, or would be done, in plain words and in JSON.
 #[test]
 fn results_of_a_failed_watch_are_reported_by_every_command() {
-    let house = BinaryFixture::new("v2");
-    house.configure(
+    let fixture = BinaryFixture::new("v2");
+    fixture.configure(
         "v2",
-        &house.sandbox.base_url(),
+        &fixture.sandbox.base_url(),
         "short-of-credit = \"review\"\n",
     );
-    let path = house.path("config.toml");
+    let path = fixture.path("config.toml");
     let text = fs::read_to_string(&path).unwrap();
     let seldom = "poll = \"1h\"\nwatch = \"1h\"\naudit = \"1s\"\n";
     let text = text.replace("poll = \"1s\"\nwatch = \"1s\"\n", seldom);
     fs::write(&path, text).unwrap();
     let run: &[&str] = &["run", "--once", "--watch"];
     let paid = |hour: &str| {
-        house.run_ok(&["credits", "grant", "bo@example.com", "1"]);
-        house.request_booking(
-            house.event_types.lesson,
+        fixture.run_ok(&["credits", "grant", "bo@example.com", "1"]);
+        fixture.request_booking(
+            fixture.event_types.lesson,
             "bo@example.com",
             &format!("{hour}:00:00Z"),
         )
@@ -149,19 +149,19 @@ fn results_of_a_failed_watch_are_reported_by_every_command() {
     let first = paid("09");
     // The dinner waits for an operator, so that the audit's last list is the list of pending
     // bookings.
-    house.run_ok(&["credits", "grant", "al@example.com", "1"]);
-    let waits = house.request_booking(house.event_types.dinner, "al@example.com", "15:00:00Z");
-    house.run_ok(run);
-    assert_eq!(house.status(&first), "accepted");
-    assert_eq!(house.status(&waits), "pending");
+    fixture.run_ok(&["credits", "grant", "al@example.com", "1"]);
+    let waits = fixture.request_booking(fixture.event_types.dinner, "al@example.com", "15:00:00Z");
+    fixture.run_ok(run);
+    assert_eq!(fixture.status(&first), "accepted");
+    assert_eq!(fixture.status(&waits), "pending");
     std::thread::sleep(std::time::Duration::from_millis(1_100));
-    let before = house.call_count(Operation::List);
-    house.run_ok(run);
-    let lists = house.call_count(Operation::List) - before;
+    let before = fixture.call_count(Operation::List);
+    fixture.run_ok(run);
+    let lists = fixture.call_count(Operation::List) - before;
 
     let cancel = |uid: &str| {
         let action = ThirdPartyAction::BookerCancels(BookingRemark::without_reason(uid));
-        house.sandbox.lock().act(clock::now(), action).unwrap();
+        fixture.sandbox.lock().act(clock::now(), action).unwrap();
     };
     let fails = |args: &[&str]| {
         std::thread::sleep(std::time::Duration::from_millis(1_100));
@@ -170,9 +170,9 @@ fn results_of_a_failed_watch_are_reported_by_every_command() {
         };
         let rule =
             FaultRule::on_next(Operation::List, away).skip_calls(u32::try_from(lists).unwrap() - 1);
-        house.sandbox.lock().add_fault(rule).unwrap();
-        let ran = house.run(args);
-        house.sandbox.lock().fault_rules.clear();
+        fixture.sandbox.lock().add_fault(rule).unwrap();
+        let ran = fixture.run(args);
+        fixture.sandbox.lock().fault_rules.clear();
         assert_eq!(ran.code, 69, "{args:?}: {}", ran.all_output());
         assert!(ran.err.contains("502"), "{args:?}: {}", ran.err);
         ran
@@ -200,22 +200,22 @@ fn results_of_a_failed_watch_are_reported_by_every_command() {
         in_json(&fails(&[look, &["--format", "json"]].concat()), "look");
     }
     in_plain(&fails(run), "run");
-    house.run_ok(run);
+    fixture.run_ok(run);
     let second = paid("11");
-    house.run_ok(run);
+    fixture.run_ok(run);
     cancel(&second);
     in_json(&fails(&[run, &["--format", "json"]].concat()), "run");
-    house.run_ok(run);
+    fixture.run_ok(run);
 
     let third = paid("13");
-    house.run_ok(run);
-    let daemon = Daemon::start(&house);
+    fixture.run_ok(run);
+    let daemon = Daemon::start(&fixture);
     wait_until("the first pass and watch", || {
-        let status = house.run_ok(&["status", "--format", "json"]).json();
+        let status = fixture.run_ok(&["status", "--format", "json"]).json();
         status["watch"]["last_summary"].is_object()
     });
     // Without the pause the daemon's own audits would come first.
-    house.run_ok(&["pause"]);
+    fixture.run_ok(&["pause"]);
     std::thread::sleep(std::time::Duration::from_millis(500));
     cancel(&third);
     let asks = ["pass", "--watch", "--format", "json"];

@@ -13,11 +13,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fixture::clock::parse_time;
 use crate::fixture::pass_fixture::PassFixture;
-use crate::fixture::steps::{DIALECTS, commit_fact};
+use crate::fixture::steps::commit_fact;
 use maitred::domain::criteria::custom_rule::Rule;
 use maitred::domain::criteria::on_violation::OnViolation;
 use maitred::domain::decision::ReasonCode;
-use maitred::domain::dialect::Dialect;
 use maitred::domain::fact::Fact;
 use maitred::domain::id::AccountId;
 use maitred::domain::rule::expression::{Expression, MIN_STACK_BYTES};

@@ -25,7 +25,7 @@ use maitred::domain::time::{Span, Time};
 use maitred::domain::unresolved::UnresolvedCode;
 use maitred::reconcile::context::Session;
 use maitred::sandbox::action::{BookingRemark, ThirdPartyAction};
-use maitred::sandbox::call_log::{MailKind, Operation, Recipient};
+use maitred::sandbox::call_log::{MailKind, Operation};
 use maitred::sandbox::faults::{Fault, FaultRule, FaultTimes, RowFault, Stage};
 use maitred::sandbox::script::Trigger;
 use maitred::store::open::{CreateIfMissing, open};

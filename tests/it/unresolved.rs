@@ -14,7 +14,7 @@ use maitred::daemon::commands::{charges, decisions, unresolved};
 use maitred::domain::criteria::on_violation::OnViolation;
 use maitred::domain::dialect::Dialect;
 use maitred::domain::id::BookingUid;
-use maitred::domain::refund_policy::{AcceptedMove, LateMove, OnRevived, OnUnmanaged, Terms};
+use maitred::domain::refund_policy::{AcceptedMove, LateMove, OnRevived, OnUnmanaged};
 use maitred::domain::request::{ChargeState, RequestState};
 use maitred::domain::time::Span;
 use maitred::domain::unresolved::UnresolvedCode;
