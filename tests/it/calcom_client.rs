@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::fixture::http_server::{Peer, ReceivedCall, Reply};
+use crate::fixture::http_server::{Peer, ReceivedCall, Reply, full_response, json_response};
 use crate::fixture::own_process;
 use maitred::calcom::connect::{Settings, connect};
 use maitred::calcom::port::{BookingFilter, Calendar, CallError};
@@ -71,27 +71,12 @@ impl ScriptedServer {
     }
 }
 
-fn response(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
-    let length = body.len();
-    let head = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n{headers}\r\n");
-    [head.as_bytes(), body].concat()
-}
-
 fn reply(status: &str, headers: &str, body: &[u8]) -> Reply {
-    Reply::Bytes(response(status, headers, body))
-}
-
-fn json_response(status: &str, body: &Value) -> Vec<u8> {
-    let body = body.to_string();
-    response(
-        status,
-        "content-type: application/json\r\n",
-        body.as_bytes(),
-    )
+    Reply::Bytes(full_response(status, headers, body))
 }
 
 fn json_reply(status: &str, body: &Value) -> Reply {
-    Reply::Bytes(json_response(status, body))
+    Reply::Bytes(json_response(status, &body.to_string()))
 }
 
 fn ok_reply(data: Value) -> Reply {
@@ -804,7 +789,7 @@ fn page_with_bad_row(target: &str) -> Vec<u8> {
             json!({"bookings": rows.map(row).collect::<Vec<_>>()}),
         )
     };
-    json_response(status, &body)
+    json_response(status, &body.to_string())
 }
 
 #[tokio::test]
