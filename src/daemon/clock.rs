@@ -12,7 +12,7 @@ pub fn now() -> Time {
     truncate_to_millis(chrono::Utc::now())
 }
 
-/// Returns the time of the monotonic clock, which nobody can set. It stops while the machine is
+/// Returns the time of the monotonic clock, which cannot be set. It stops while the machine is
 /// suspended.
 #[expect(clippy::disallowed_methods, reason = "this is the clock")]
 pub fn monotonic_now() -> Instant {

@@ -5,7 +5,7 @@
 //!
 //! - *Zones.* A cron job keeps the UTC offset that its zone had when the job was made, so it is an
 //!   hour off after a clock change. Every job here runs once, at an instant that
-//!   `config::recurrence` computed in the zone, and is made anew for the next instant.
+//!   `config::recurrence` computed in the zone, and is made again for the next instant.
 //! - *Missed runs.* A repeated job runs once for each time that it missed, and a cron job at times
 //!   that a back-off has to skip. A job that runs once cannot.
 //! - *Overlap.* The scheduler neither awaits nor serialises what it starts. A job only sends a

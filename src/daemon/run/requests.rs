@@ -13,8 +13,8 @@ use crate::daemon::commands::operator_log;
 use crate::daemon::commands::parse::refusal;
 use crate::daemon::wake::Wake;
 
-/// Most passes that operators may have waiting. A pass takes seconds to minutes, so whoever comes
-/// later would wait longer than anybody looks at a terminal.
+/// Most passes that operators may have waiting. A pass takes seconds to minutes, so a
+/// further command would wait for a long time.
 const MAX_QUEUED_PASSES: usize = 16;
 
 impl Loop {
