@@ -22,14 +22,18 @@ const MAX_CAUSES: usize = 6;
 /// Why no client can be built. Nothing was sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HttpClientError {
+    /// An environment variable names a proxy that cannot be used.
     #[error(
         "the environment variable {variable} {why}; write it as in http://proxy.example.org:3128, or \
          unset it (NO_PROXY names hosts that need no proxy)"
     )]
     Proxy {
+        /// The name of the environment variable.
         variable: &'static str,
+        /// What is wrong with its value; reads after the variable's name.
         why: &'static str,
     },
+    /// The HTTP library refuses to build a client; the payload is its message.
     #[error("{0}")]
     Other(String),
 }
@@ -37,7 +41,9 @@ pub enum HttpClientError {
 /// A client for one host.
 #[derive(Debug, Clone)]
 pub struct HttpClient {
+    /// The HTTP library's client, which decides the route by `route`.
     pub client: Client,
+    /// The host and the proxy, for messages.
     pub route: ServerRoute,
 }
 

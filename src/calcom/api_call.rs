@@ -10,14 +10,23 @@ use crate::domain::time::Time;
 /// What a call is for. Decides how its failures are classified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Endpoint {
+    /// Reads the user that the key acts as.
     Me,
+    /// Lists the event types.
     EventTypes,
+    /// Reads one event type.
     EventType,
+    /// Lists bookings.
     List,
+    /// Reads one booking.
     Get,
+    /// Reads all occurrences of a series.
     Series,
+    /// Confirms one pending booking.
     Confirm,
+    /// Declines one pending booking.
     Decline,
+    /// Cancels one booking.
     Cancel,
 }
 
@@ -83,6 +92,7 @@ pub(super) struct ApiCall<'a> {
 pub struct ApiAnswer {
     /// Host and port of the server that was asked.
     pub host: String,
+    /// The HTTP status code.
     pub status: u16,
     /// Whether the body or its content type shows a page for people.
     pub is_html: bool,
@@ -90,6 +100,7 @@ pub struct ApiAnswer {
     pub location: Option<String>,
     /// The server's clock (`Date`).
     pub server_time: Option<Time>,
+    /// The body's bytes, as they came.
     pub body: Vec<u8>,
 }
 

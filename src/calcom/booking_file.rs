@@ -18,6 +18,7 @@ pub const MAX_FILE: usize = 1024 * 1024;
 /// The content of a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ParsedBooking {
+    /// The booking that the file describes.
     pub booking: Booking,
     /// When the webhook was sent; `None` when the file does not say.
     pub sent_at: Option<Time>,
@@ -30,17 +31,22 @@ pub struct ParsedBooking {
 /// Why a text is not one booking. The message reads after "the file".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FileError {
+    /// The text is longer than [`MAX_FILE`].
     #[error("is larger than {MAX_FILE} bytes, which no booking is")]
     TooLarge,
+    /// The text is not JSON; the payload is the parser's message.
     #[error("is not JSON: {0}")]
     NotJson(String),
+    /// The text holds another number of bookings than one; the payload is that number.
     #[error("holds {0} bookings; put the one to be judged into a file of its own")]
     NotExactlyOne(usize),
+    /// The JSON has neither the shape of a listed booking nor that of a webhook payload.
     #[error(
         "is neither a booking as Cal.com's API lists it (with uid, start, end, status) nor a webhook \
          payload (with triggerEvent, createdAt, payload)"
     )]
     UnknownFormat,
+    /// A field of the booking is missing or invalid; the payload says which one and why.
     #[error("holds a booking that cannot be read: {0}")]
     Unreadable(String),
 }

@@ -35,33 +35,48 @@ pub struct Settings {
     /// The URL of the API, path prefix included: `https://api.cal.com`. The dialect adds its own
     /// `/v2` or `/v1`, unless the URL already ends in it.
     pub base_url: String,
+    /// The version of the API to speak.
     pub dialect: Dialect,
+    /// The API key that calls are sent with.
     pub key: SecretString,
     /// The time limit of a call that reads, from sending it to the last byte of its answer.
     pub timeout: Duration,
     /// The time limit of a call that confirms, declines or cancels.
     pub confirm_timeout: Duration,
+    /// The time limit for opening a connection.
     pub connect_timeout: Duration,
     /// A file with certificates in PEM form that are trusted in addition to the system's.
     pub ca_file: Option<PathBuf>,
     /// The share of the server's rate limit that may be used, above 0 and at most 1.
     pub budget: f64,
+    /// The clock that rate limits and deadlines use.
     pub clock: Clock,
 }
 
 /// Why no calendar can be opened. Nothing was sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectError {
+    /// `base_url` cannot be used; the payload reads after "base-url".
     #[error("base-url {0} (expected something like https://api.cal.com)")]
     BaseUrl(String),
+    /// The key cannot be used; the payload reads after "the API key" and never shows the key.
     #[error("the API key {0}")]
     Key(&'static str),
+    /// `budget` is not a share above 0 and at most 1.
     #[error("budget must be above 0% and at most 100%")]
     Budget,
+    /// A time limit is zero.
     #[error("time limits must be above zero")]
     Timeout,
+    /// The file with trusted certificates cannot be used.
     #[error("ca-file: {} {why}", file.display())]
-    CaFile { file: PathBuf, why: String },
+    CaFile {
+        /// The path of the file, as configured.
+        file: PathBuf,
+        /// Why the file cannot be used.
+        why: String,
+    },
+    /// The HTTP client cannot be built.
     #[error("no HTTP client can be made: {0}")]
     Client(#[from] HttpClientError),
 }

@@ -10,12 +10,15 @@ use crate::domain::time::Time;
 /// Rows of a listing, from one call or from several.
 #[derive(Debug, Default)]
 pub struct BookingRows {
+    /// The rows that could be read as bookings, in the server's order.
     pub bookings: Vec<Booking>,
+    /// Rows that could not be read: the place and the reason of each.
     pub unreadable: Vec<String>,
     /// The number of rows that came or were passed over. Fewer than were asked for means the end.
     pub count: usize,
     /// Whether the server says that more follow.
     pub has_more: Option<bool>,
+    /// The server's own clock when it answered; `None` if no answer stated the time.
     pub server_time: Option<Time>,
 }
 

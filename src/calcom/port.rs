@@ -12,9 +12,13 @@ use crate::domain::time::{Span, Time, format_instant};
 /// The user that the key acts as.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CurrentUser {
+    /// The user's id at Cal.com.
     pub id: HostId,
+    /// The name in the user's booking links; `None` if the user has set none.
     pub username: Option<String>,
+    /// The user's e-mail address; `None` if the answer holds no readable address.
     pub address: Option<Address>,
+    /// The IANA name of the user's time zone; `None` if the answer names none.
     pub time_zone: Option<String>,
     /// Whether the user is an administrator (v1). Such a key sees and may change the bookings of
     /// all users.
@@ -27,9 +31,19 @@ pub enum BookingFilter {
     /// Bookings that wait for an answer, oldest request first.
     Pending,
     /// Bookings that are not over yet and touch the window, accepted ones among them.
-    Upcoming { from: Time, to: Time },
+    Upcoming {
+        /// The start of the window.
+        from: Time,
+        /// The end of the window.
+        to: Time,
+    },
     /// Bookings that are over and touch the window. Absences are marked on these.
-    Past { from: Time, to: Time },
+    Past {
+        /// The start of the window.
+        from: Time,
+        /// The end of the window.
+        to: Time,
+    },
     /// Bookings in every state that were written since the instant. Never complete on its own
     /// (`calcom/api.md` 2.5).
     UpdatedSince(Time),
@@ -42,6 +56,7 @@ pub enum BookingFilter {
 /// One page of a listing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BookingPage {
+    /// The rows that could be read, in the server's order.
     pub bookings: Vec<Booking>,
     /// Rows that could not be read as bookings: the place (`data[3].start`) and the reason. They
     /// are left alone.
@@ -63,7 +78,10 @@ pub enum CallError {
     NotPermitted(String),
     /// The rate limit is used up; no call may be sent before the instant.
     #[error("Cal.com's rate limit is used up until {}", format_instant(*until))]
-    RateLimited { until: Time },
+    RateLimited {
+        /// When calls may be sent again.
+        until: Time,
+    },
     /// The call could not be sent before its deadline; nothing was sent.
     #[error("the call's turn did not come in time")]
     TooLate,
@@ -80,6 +98,7 @@ pub enum CallError {
     /// The answer is larger than the client accepts. Whether a write was carried out is not known.
     #[error("Cal.com's answer is too large: {why}")]
     TooLarge {
+        /// Which limit the answer exceeds.
         why: String,
         /// Whether the body begins like a list of rows. If so, smaller parts of the list may be
         /// readable.
@@ -173,6 +192,7 @@ pub trait Calendar: Send + Sync {
     /// Returns the server: its host, port and path prefix, without the scheme.
     fn server(&self) -> String;
 
+    /// Returns the version of the API that the calendar speaks.
     fn dialect(&self) -> Dialect;
 
     /// Returns how far the server's clock is ahead of the local one (negative: behind), according

@@ -32,23 +32,31 @@ const MAX_CACHED_ANSWERS: usize = 10_000;
 #[derive(Debug, thiserror::Error)]
 #[error("lookup {name}: {why}")]
 pub struct LookupSetupError {
+    /// The name of the lookup, as configured.
     pub name: String,
+    /// What is wrong with the lookup.
     pub why: LookupFlaw,
 }
 
 /// What is wrong with a lookup.
 #[derive(Debug, thiserror::Error)]
 pub enum LookupFlaw {
+    /// Another lookup has the same name.
     #[error("another one has the same name")]
     DuplicateName,
+    /// The program of a command is empty.
     #[error("the command is empty")]
     NoCommand,
+    /// The time limit is zero.
     #[error("the time limit must be above zero")]
     ZeroTimeout,
+    /// The number of concurrent queries is zero.
     #[error("at least one must be asked at a time")]
     ZeroConcurrency,
+    /// The URL, or the HTTP client for it, cannot be used.
     #[error(transparent)]
     Http(#[from] LookupUrlError),
+    /// The file with the credential cannot be read.
     #[error(transparent)]
     Credential(#[from] CredentialError),
 }

@@ -13,9 +13,11 @@ const SCHEMA: u32 = 1;
 /// A query about one request.
 #[derive(Debug, Clone, Copy)]
 pub struct LookupRequest<'a> {
+    /// The booker's e-mail address.
     pub booker: &'a Address,
     /// The first booking of the request.
     pub booking: &'a Booking,
+    /// The number of bookings of the request; more than one for a series.
     pub occurrences: usize,
 }
 

@@ -14,6 +14,7 @@ const MAX_MESSAGE_CHARS: usize = 200;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{why}")]
 pub struct LookupFailure {
+    /// The reason, for logs and operators.
     pub why: String,
     /// Whether the other system seems to be unavailable, so that queries about other bookers would
     /// not succeed now either.

@@ -22,7 +22,9 @@ const READS_AT_ONCE: usize = 8;
 /// The times at which a reading was requested and at which it arrived.
 #[derive(Debug, Clone, Copy)]
 pub struct ReadTimes {
+    /// When the request was sent.
     pub requested_at: Time,
+    /// When the answer had arrived.
     pub arrived_at: Time,
 }
 

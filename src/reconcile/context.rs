@@ -21,11 +21,15 @@ use crate::store::store_thread::StoreHandle;
 /// The outside world of a pass.
 #[derive(Clone, Copy)]
 pub struct Ports<'a> {
+    /// The bookings at Cal.com.
     pub calendar: &'a dyn Calendar,
+    /// The store, which has a thread of its own.
     pub store: &'a StoreHandle,
     /// The client for the lookups that rules need from other systems.
     pub lookups: &'a LookupClient,
+    /// The local clock.
     pub clock: &'a Clock,
+    /// Set when the pass must end early.
     pub stop: &'a StopSignal,
 }
 
@@ -35,11 +39,13 @@ pub struct Ports<'a> {
 pub struct StopSignal(Arc<(AtomicBool, Notify)>);
 
 impl StopSignal {
+    /// Sets the signal, and wakes every task that waits for it.
     pub fn set(&self) {
         self.0.0.store(true, Ordering::SeqCst);
         self.0.1.notify_waiters();
     }
 
+    /// Returns true once the signal is set.
     pub fn is_set(&self) -> bool {
         self.0.0.load(Ordering::SeqCst)
     }
@@ -87,8 +93,13 @@ pub enum PassError {
          and put it where `maitred check` says"
     )]
     Credential(String),
+    /// Cal.com's rate limit is used up; no call may be sent before the instant.
     #[error("Cal.com's rate limit is used up until {}", format_instant(*until))]
-    Limited { until: Time },
+    Limited {
+        /// When calls may be sent again.
+        until: Time,
+    },
+    /// Cal.com answered in an unknown shape; the payload says where and how.
     #[error(
         "Cal.com answers in another shape than expected: {0}; see calcom.base-url and calcom.dialect"
     )]
@@ -102,10 +113,13 @@ pub enum PassError {
         .0.0, .0.1, .0.1.server, .0.1.user, .0.1.dialect
     )]
     ForeignLedger(Box<(Identity, Identity)>),
+    /// Another call failed that the pass cannot do without.
     #[error("{0}")]
     Calendar(CallError),
+    /// The store cannot be read.
     #[error("the store cannot be read: {0}")]
     Store(StoreError),
+    /// The store cannot be written.
     #[error("the store cannot be written")]
     Commit(#[source] CommitError),
 }

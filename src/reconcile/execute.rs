@@ -35,7 +35,9 @@ const MAX_PLAN_AGE: Span = Span::minutes(1);
 /// The result of executing a plan.
 #[derive(Debug, Default)]
 pub struct ExecutionReport {
+    /// The steps of the plan, with their outcomes, in the order in which they ended.
     pub steps: Vec<StepReport>,
+    /// What an operator should know, of the plan and of its execution.
     pub problems: Vec<Problem>,
     /// Whether steps were left for the next pass.
     pub more: bool,

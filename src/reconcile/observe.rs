@@ -47,9 +47,13 @@ const READS_AT_ONCE: usize = 8;
 /// The result of observing.
 #[derive(Debug)]
 pub struct Observation {
+    /// Everything that was read.
     pub snapshot: Snapshot,
+    /// The plan that follows from the snapshot.
     pub plan: Plan,
+    /// What could not be read or used.
     pub problems: Vec<Problem>,
+    /// What could not be decided because Cal.com's answers did not contain enough.
     pub deferral: Deferral,
     /// The number of pending bookings that were seen, regardless of whose they are.
     pub pending_count: usize,

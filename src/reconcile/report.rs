@@ -24,7 +24,9 @@ const MAX_SHOWN: usize = 20;
 /// The number of items on the unresolved list, and the first of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UnresolvedReport {
+    /// The number of items, at most `MAX_COUNTED`.
     pub count: usize,
+    /// The first items, at most `MAX_SHOWN`.
     pub first_items: Vec<UnresolvedBooking>,
 }
 
@@ -45,17 +47,23 @@ impl UnresolvedReport {
 /// The report of a pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PassReport {
+    /// When the pass started.
     pub started: Time,
+    /// When the pass finished.
     pub finished: Time,
     /// The number of pending bookings that were seen, regardless of whose they are.
     pub pending_count: usize,
     /// Calls sent to Cal.com.
     pub calls: u64,
+    /// Whether the pass only planned, and wrote and sent nothing.
     pub dry_run: bool,
+    /// The steps, in the order in which they ended, or of the plan in a dry run.
     pub steps: Vec<StepReport>,
     /// In a dry run: what the accounts of requests to be confirmed could spend before and after.
     pub balances: BTreeMap<RequestId, (Credits, Credits)>,
+    /// What an operator should know.
     pub problems: Vec<Problem>,
+    /// What could not be read or decided.
     pub deferral: Deferral,
     /// The unresolved list after the pass.
     pub unresolved: UnresolvedReport,
@@ -76,7 +84,9 @@ pub struct Deferral {
 /// One step and how it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepReport {
+    /// The request, as planned or, once the step is written down, as recorded.
     pub request: Request,
+    /// How the step ended.
     pub outcome: StepOutcome,
     /// Why the step is not finished, and until when it waits.
     pub why: Option<String>,
@@ -87,8 +97,11 @@ pub struct StepReport {
 pub enum StepOutcome {
     /// The step would be done; this was a dry run.
     Planned,
+    /// The bookings are confirmed at Cal.com.
     Confirmed,
+    /// The bookings are declined at Cal.com.
     Declined,
+    /// Something other than maitred answered the request first.
     Superseded,
     /// The step was written down or started, and is not finished: the next pass continues.
     Unresolved,
@@ -101,6 +114,7 @@ pub enum StepOutcome {
 }
 
 impl StepOutcome {
+    /// Returns the outcome's name in logs and reports.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Planned => "planned",
@@ -215,6 +229,7 @@ impl StepReport {
         !matches!(self.request.state, RequestState::Noted)
     }
 
+    /// Returns the bookings of the step's request.
     pub fn bookings(&self) -> &[BookingRef] {
         &self.request.bookings
     }

@@ -52,6 +52,7 @@ const SETTLE_INTERVAL: Span = Span::seconds(5);
 pub struct BatchResult {
     /// Each request, its outcome, and why it is not finished.
     pub steps: Vec<(Request, StepOutcome, Option<String>)>,
+    /// What an operator should know.
     pub problems: Vec<Problem>,
     /// Why nothing more may be tried: the key was refused, or the store cannot write.
     pub fatal_error: Option<PassError>,
@@ -86,8 +87,8 @@ enum PreCallReading {
     NotListed,
 }
 
-/// Sends the calls of a batch, whose intents are recorded, and settles what is known. Never returns early while something that
-/// could be settled is unsettled.
+/// Sends the calls of a batch, whose intents are recorded, and settles what is known. Never returns
+/// early while something that could be settled is unsettled.
 pub async fn send_batch(
     ports: &Ports<'_>,
     limits: &PassLimits,

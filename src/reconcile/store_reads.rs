@@ -19,12 +19,16 @@ use crate::store::port::{Store, StoreError};
 /// Earlier decisions about bookings.
 #[derive(Debug, Default)]
 pub struct StoredDecisions {
+    /// The records of the requests.
     pub records: BTreeMap<RequestId, Request>,
+    /// The version of each record.
     pub versions: BTreeMap<RequestId, u64>,
+    /// Whether the store holds no records at all.
     pub ledger_is_empty: bool,
 }
 
 impl StoredDecisions {
+    /// Adds the decisions of a later read; of a request in both, the later record counts.
     pub fn extend(&mut self, other: Self) {
         self.records.extend(other.records);
         self.versions.extend(other.versions);
@@ -41,10 +45,15 @@ pub struct AccountQuery {
     replaced_bookings: Vec<(BookingUid, BookingUid)>,
 }
 
+/// The accounts and the predecessors' charges that were read.
 #[derive(Debug, Default)]
 pub struct LoadedAccounts {
+    /// The accounts, by id.
     pub accounts: HashMap<AccountId, Account>,
+    /// The account of each address; addresses without an account are missing.
     pub accounts_by_address: HashMap<Address, AccountId>,
+    /// The open charges that the direct predecessors of bookings have, by the uid of the new
+    /// booking.
     pub carried_charges: BTreeMap<BookingUid, Charge>,
 }
 

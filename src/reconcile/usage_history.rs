@@ -48,7 +48,9 @@ pub struct UsageQuery {
 /// The bookings and requests that count.
 #[derive(Debug, Clone, Default)]
 pub struct UsageHistory {
+    /// The bookings of each member that count.
     pub counted_bookings: BTreeMap<AccountId, Vec<CountedBooking>>,
+    /// The earlier requests of each booker.
     pub prior_requests: BTreeMap<Address, Vec<PriorRequest>>,
     /// Members with more bookings than are counted, and bookers with more requests.
     pub over_limit: OverLimit,
@@ -58,7 +60,9 @@ pub struct UsageHistory {
 /// decided.
 #[derive(Debug, Clone, Default)]
 pub struct OverLimit {
+    /// Members with more bookings than are counted.
     pub members: BTreeSet<AccountId>,
+    /// Bookers with more requests than are counted.
     pub bookers: BTreeSet<Address>,
 }
 

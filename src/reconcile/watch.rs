@@ -70,8 +70,11 @@ pub struct WatchScope {
 /// The report of a watch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WatchReport {
+    /// When the watch started.
     pub started: Time,
+    /// When the watch finished.
     pub finished: Time,
+    /// Whether the watch read every open charge.
     pub audit: bool,
     /// Why nothing was written or sent, if the watch only reports; the changes are then those that
     /// it would make.
@@ -80,8 +83,11 @@ pub struct WatchReport {
     pub complete: bool,
     /// The number of open charges that were checked.
     pub checked_charges: usize,
+    /// Calls sent to Cal.com.
     pub calls: u64,
+    /// The changes that were written down or, if the watch only reports, would be.
     pub changes: Vec<RecordedChange>,
+    /// What an operator should know.
     pub problems: Vec<Problem>,
     /// The unresolved list after the watch.
     pub unresolved: UnresolvedReport,
@@ -99,6 +105,7 @@ pub enum ReportOnlyReason {
 }
 
 impl ReportOnlyReason {
+    /// Returns the reason's name in reports.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::DryRun => "dry-run",
@@ -156,9 +163,13 @@ impl WatchReport {
 /// One change that was written down.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedChange {
+    /// The booking whose charge or request changed.
     pub booking: BookingUid,
+    /// The member; `None` if the booker has no account.
     pub account: Option<AccountId>,
+    /// What became of the charge or request.
     pub outcome: ChargeOutcome,
+    /// The reason, for logs and operators.
     pub text: String,
 }
 

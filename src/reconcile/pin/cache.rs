@@ -21,10 +21,14 @@ impl fmt::Debug for PinCache {
 }
 
 impl PinCache {
+    /// Returns the cached result of verifying the booking's PIN against this hash: the outer `None`
+    /// means that no result is cached, the inner one that the hash cannot be used.
     pub fn get(&self, booking: &BookingUid, hash: &str) -> Option<Option<bool>> {
         self.0.get(&(booking.clone(), hash.to_owned())).copied()
     }
 
+    /// Caches the result of verifying the booking's PIN against this hash; `None` if the hash
+    /// cannot be used.
     pub fn insert(&mut self, booking: &BookingUid, hash: &str, is_right: Option<bool>) {
         if self.0.len() >= MAX_CACHED_RESULTS {
             self.0.clear();

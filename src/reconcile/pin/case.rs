@@ -17,10 +17,15 @@ use crate::domain::time::Time;
 pub struct PinCase {
     /// The booking by which the plan finds the result.
     pub booking: BookingUid,
+    /// The request that the booking belongs to.
     pub request: RequestId,
+    /// When the request was made.
     pub created: Time,
+    /// The member whose PIN is asked for.
     pub account: AccountId,
+    /// A fingerprint of the person who gave the PIN, as far as the booking identifies them.
     pub origin: String,
+    /// The check that the case needs.
     pub check: PinCheck,
 }
 
@@ -31,13 +36,16 @@ pub enum PinCheck {
     NotSet,
     /// No PIN was given.
     Missing,
+    /// A PIN was given and is to be verified.
     Try(PinVerification),
 }
 
 /// A PIN, and the hash to verify it against; `Debug` shows neither.
 #[derive(Clone)]
 pub struct PinVerification {
+    /// The stored hash of the member's PIN.
     pub hash: String,
+    /// The PIN that was given.
     pub pin: SecretString,
 }
 

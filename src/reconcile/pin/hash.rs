@@ -32,10 +32,13 @@ const MAX_LANES: u32 = 4;
 /// The reason why a PIN cannot be set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PinError {
+    /// The PIN has fewer than [`MIN_PIN`] characters.
     #[error("a PIN has at least {MIN_PIN} characters")]
     Short,
+    /// The PIN has more than [`MAX_PIN`] characters.
     #[error("a PIN has at most {MAX_PIN} characters")]
     Long,
+    /// The PIN contains control characters.
     #[error("a PIN holds no line breaks or other control characters")]
     Unprintable,
 }

@@ -52,8 +52,11 @@ struct WrongPin {
 /// The limit that keeps a PIN from being verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PinLimit {
+    /// [`MAX_WRONG_PER_ORIGIN`] is reached.
     Origin,
+    /// [`MAX_WRONG_PER_MEMBER`] is reached.
     Member,
+    /// [`MAX_WRONG_TOTAL`] is reached.
     All,
 }
 

@@ -20,6 +20,7 @@ const MAX_NOTE_CHARS: usize = 300;
 
 /// A call of the plan, from the plan to its settlement.
 pub struct InFlightCall {
+    /// The request that the call answers.
     pub request: Request,
     /// The facts that record the intent; empty once the log holds them.
     pub facts: Vec<Fact>,

@@ -39,6 +39,7 @@ pub struct RecheckResult {
     /// Accounts with a charge that something else settles: the next watch, which evaluates a move
     /// by the rules of a gate, or the end of our own cancellation.
     pub unsettled_accounts: BTreeSet<AccountId>,
+    /// What an operator should know.
     pub problems: Vec<Problem>,
 }
 

@@ -15,6 +15,7 @@ const MAX_TRIES: u32 = 8;
 
 /// What is to be written about one intent.
 pub struct EndOfIntent {
+    /// The facts that end the intent.
     pub facts: Vec<Fact>,
     /// The intent's record, which must be as the pass has left it.
     pub expected: Expected,
