@@ -28,13 +28,18 @@ pub enum ClientError {
     /// There is no socket, or no process listens on it.
     #[error("no daemon listens on {path}", path = .0.display())]
     NotRunning(PathBuf),
+    /// This user may not use the socket.
     #[error("permission denied on {path}: {permitted_users}", path = .path.display())]
     Denied {
+        /// The socket.
         path: PathBuf,
+        /// The users who may use the socket, as text for an operator.
         permitted_users: String,
     },
+    /// The request is longer than the protocol allows; the payload is its length in bytes.
     #[error("the request has {0} bytes, and at most {MAX_REQUEST} can be sent; split it")]
     TooLong(usize),
+    /// The daemon sent nothing for this long.
     #[error(
         "the daemon was silent for {} s; whether anything was done is not known",
         .0.as_secs_f32()
@@ -43,15 +48,23 @@ pub enum ClientError {
     /// The connection ended before the whole answer had arrived.
     #[error("the daemon broke off its answer; whether anything was done is not known")]
     BrokenOff,
+    /// The daemon speaks another version of the protocol, which is the payload.
     #[error(
         "the daemon answers in version {0} of the control protocol and this command understands \
          version {SCHEMA}; use the same maitred for both"
     )]
     OtherSchema(u32),
+    /// The answer is not a response of the protocol; the payload says why.
     #[error("the daemon's answer cannot be understood ({0}); use the same maitred for both")]
     NotUnderstood(String),
+    /// The socket cannot be used for another reason.
     #[error("reach the daemon on {path}: {source}", path = .path.display())]
-    Io { path: PathBuf, source: io::Error },
+    Io {
+        /// The socket.
+        path: PathBuf,
+        /// The error of the system.
+        source: io::Error,
+    },
     /// The daemon refused the command.
     #[error("{0}")]
     Refused(Refusal),

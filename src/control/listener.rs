@@ -19,17 +19,31 @@ pub const MODE: u32 = 0o600;
 /// Why there is no socket to listen on.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
+    /// Another process answers on the socket, whose path is the payload.
     #[error(
         "listen on {}: another daemon answers there; stop it, or give this one another socket",
         .0.display()
     )]
     InUse(PathBuf),
+    /// The path, which is the payload, exists and is not a socket.
     #[error("listen on {}: there is something that is no socket; move it away", .0.display())]
     NotASocket(PathBuf),
+    /// The path of the socket cannot be inspected.
     #[error("look at {}, where the socket goes", .path.display())]
-    Inspect { path: PathBuf, source: io::Error },
+    Inspect {
+        /// The path of the socket.
+        path: PathBuf,
+        /// The error of the system.
+        source: io::Error,
+    },
+    /// The socket cannot be created.
     #[error("make the socket {}; its directory must exist and be writable", .path.display())]
-    Create { path: PathBuf, source: io::Error },
+    Create {
+        /// The path of the socket.
+        path: PathBuf,
+        /// The error of the system.
+        source: io::Error,
+    },
 }
 
 /// A bound socket. Dropping the listener removes the socket's file.

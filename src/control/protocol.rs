@@ -39,7 +39,9 @@ pub const MAX_RESPONSE: usize = 64 * 1024 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SocketRequest {
+    /// The version of the protocol.
     pub schema: u32,
+    /// What the client wants.
     pub command: Command,
 }
 
@@ -47,7 +49,9 @@ pub struct SocketRequest {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SocketResponse {
+    /// The result of the command.
     Ok(Box<CommandResult>),
+    /// The command was not carried out, or not completely.
     Err(Refusal),
 }
 
@@ -60,6 +64,7 @@ pub struct Refusal {
     /// A word for programs: `usage`, `not-found`, `conflict`, `store`, `calendar`, `credential`,
     /// `configuration`, `unreachable`, `held`, `internal`.
     pub code: String,
+    /// Why, as text for an operator.
     pub text: String,
 }
 
@@ -192,13 +197,17 @@ pub enum Command {
     },
 }
 
+/// A grant of credits to an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GrantCommand {
+    /// The account's name, or an alias; a name without an account opens the account.
     pub account: String,
+    /// How many credits are granted; at least 1.
     pub credits: u64,
     /// RFC 3339; absent: the grant never expires.
     pub expires: Option<String>,
+    /// Why; absent: a default text is recorded.
     pub reason: Option<String>,
     /// Absent: a reference is generated, and the command is not safe to repeat.
     pub reference: Option<String>,
@@ -213,10 +222,12 @@ pub struct GrantCommand {
 pub struct DecisionQuery {
     /// RFC 3339.
     pub since: Option<String>,
+    /// The maximum number of decisions.
     pub limit: u32,
     /// An account, or the address of a booker.
     #[serde(default)]
     pub booker: Option<String>,
+    /// Only decisions of the gate with this name.
     #[serde(default)]
     pub gate: Option<String>,
     /// A decision (`wait`) or an outcome (`confirmed`).
@@ -224,12 +235,17 @@ pub struct DecisionQuery {
     pub outcome: Option<String>,
 }
 
+/// Credits that are taken back from an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RevokeCommand {
+    /// The account's name, or an alias.
     pub account: String,
+    /// How many credits are taken back; at least 1.
     pub credits: u64,
+    /// Why; absent: a default text is recorded.
     pub reason: Option<String>,
+    /// Absent: a reference is generated, and the command is not safe to repeat.
     pub reference: Option<String>,
 }
 
@@ -237,11 +253,17 @@ pub struct RevokeCommand {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImportRow {
+    /// The number of the line in the file.
     pub line: u64,
+    /// The account's name, or an alias; a name without an account opens the account.
     pub account: String,
+    /// How many credits are granted. A row with 0 credits only opens the account.
     pub credits: u64,
+    /// RFC 3339; absent: the grant never expires.
     pub expires: Option<String>,
+    /// Why; absent: a default text is recorded.
     pub reason: Option<String>,
+    /// The reference of the grant. A row whose reference is recorded already grants nothing.
     pub reference: String,
     /// The account's new tier; absent: the tier stays as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -255,33 +277,56 @@ pub struct ImportRow {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CommandResult {
+    /// The report of a pass or of a plan.
     Pass(PassView),
+    /// The daemon's status.
     Status(StatusView),
+    /// A grant or a revocation.
     GrantRecord(GrantRecordView),
+    /// What an import did, or would do.
     Import(ImportView),
+    /// The grants of one account.
     Grants(GrantsView),
+    /// One account.
     Account(AccountView),
+    /// A page of accounts.
     Accounts(AccountsView),
+    /// What happened to the credits of one account.
     Statement(StatementView),
+    /// The decisions that match a query.
     Decisions(DecisionsView),
+    /// Everything that is known about one booking.
     Explain(Box<ExplainView>),
+    /// The decision about a booking from a file.
     Evaluate(EvaluateView),
+    /// Requests that wait for an operator.
     Reviews(ReviewsView),
+    /// The operator's decision as it was recorded.
     ReviewResult(ReviewResultView),
+    /// A page of charges.
     Charges(ChargesView),
+    /// A page of the unresolved list.
     Unresolved(UnresolvedView),
+    /// The result of reading the whole log.
     Verify(VerifyView),
+    /// What is left of the grants of a page of accounts.
     CreditsExport(CreditsExportView),
+    /// The last commit of the log.
     Head(HeadView),
+    /// What the ledger records about itself.
     Ledger(LedgerView),
 }
 
 /// The report of a pass, or of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PassView {
+    /// The version of the protocol.
     pub schema: u32,
+    /// The pass in numbers.
     pub pass: PassSummaryView,
+    /// What the pass decided about each request, or would decide.
     pub steps: Vec<StepView>,
+    /// What an operator should look at.
     pub problems: Vec<ProblemView>,
     /// Whether requests are left for the next pass.
     pub more: bool,
@@ -299,17 +344,27 @@ pub struct PassView {
 /// The failure that ended a pass or a run before its end, with the exit code that goes with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoppedView {
+    /// The exit code.
     pub exit: u8,
+    /// A word for programs: `credential`, `permission`, `unreachable`, `configuration`,
+    /// `store-locked`, `store` or `failed`.
     pub code: String,
+    /// Why, as text for an operator.
     pub text: String,
 }
 
+/// A pass in numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PassSummaryView {
+    /// When the pass started. RFC 3339 in UTC.
     pub started: String,
+    /// When the pass ended. RFC 3339 in UTC.
     pub finished: String,
+    /// How many pending bookings were seen, regardless of whose they are.
     pub observed: usize,
+    /// How many calls were sent to Cal.com.
     pub calls: u64,
+    /// Whether nothing was written or sent.
     pub dry_run: bool,
     /// How many requests would have been decided and were postponed because Cal.com's answers did
     /// not say enough. `problems` gives the reasons.
@@ -326,22 +381,35 @@ fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 
+/// One request: what was decided about it, and how far the decision has come.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepView {
+    /// The id of the request.
     pub request: String,
+    /// The uids of the request's bookings, in order of start.
     pub bookings: Vec<String>,
+    /// The title of the booking.
     pub title: String,
+    /// When the first booking starts. RFC 3339 in UTC.
     pub start: String,
+    /// The booker's e-mail address; absent when it is not known.
     pub booker: Option<String>,
+    /// The booker's account; absent when there is none.
     pub account: Option<String>,
     /// Whether there may be an account that was not looked up, because the request was left alone
     /// before that.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub account_not_looked_up: bool,
+    /// The gate that the request belongs to; absent when no gate matches.
     pub gate: Option<String>,
+    /// `confirm`, `decline`, `wait`, `review` or `leave`.
     pub decision: String,
+    /// How many credits the confirmation costs in total; 0 for other decisions.
     pub credits: u64,
+    /// `planned`, `confirmed`, `declined`, `superseded`, `unresolved`, `failed`, `refused`, or
+    /// `none` when there was nothing to do.
     pub outcome: String,
+    /// Why it was decided so, the most important reason first.
     pub reasons: Vec<ReasonView>,
     /// Why the step is not finished, and until when it waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -351,118 +419,164 @@ pub struct StepView {
     pub balance: Option<BalanceView>,
 }
 
+/// What an account can spend before and after a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BalanceView {
+    /// Credits before the step.
     pub before: u64,
+    /// Credits after the step.
     pub after: u64,
 }
 
 /// Credits that were refunded after a decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefundView {
+    /// The uid of the booking.
     pub booking: String,
+    /// When the credits were given back. RFC 3339 in UTC.
     pub at: String,
+    /// How many credits were given back.
     pub credits: u64,
+    /// Why they were given back.
     pub reason: String,
 }
 
+/// One reason of a decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReasonView {
+    /// The code of the reason, such as `short-of-credit`.
     pub code: String,
+    /// The reason as a sentence.
     pub text: String,
 }
 
+/// What an operator should look at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProblemView {
+    /// A word for programs that names the kind of the problem.
     pub code: String,
+    /// The problem, as text for an operator.
     pub text: String,
 }
 
 /// One fact, as a line for people and as separate fields.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntryView {
+    /// The number of the commit that wrote the fact.
     pub sequence: u64,
+    /// When the fact was written. RFC 3339 in UTC.
     pub at: String,
     /// `grant`, `hold`, `post`, `void`, `refund`, `move`, `revoke`, `expire`, `decided`, `called`,
     /// `settled`, `closed`, …
     pub kind: String,
+    /// How many credits the fact moves; absent for other facts.
     pub credits: Option<u64>,
+    /// The uid of the booking that the fact is about; absent when it is about no booking.
     pub booking: Option<String>,
     /// The booking's title and start, where a statement shows them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
+    /// When the booking starts. RFC 3339 in UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<String>,
     /// In a statement: the account's balance right after this entry, including lots that have
     /// expired since and are not written off yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub balance: Option<u64>,
+    /// The fact as text for people.
     pub text: String,
 }
 
+/// The decisions that match a query.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DecisionsView {
+    /// The version of the protocol.
     pub schema: u32,
+    /// The decisions, newest first.
     pub decisions: Vec<DecisionView>,
     /// Whether there are more decisions than the limit.
     pub more: bool,
 }
 
+/// A decision, with what happened to its credits later.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DecisionView {
+    /// When the request was decided. RFC 3339 in UTC.
     pub decided_at: String,
+    /// The request and the decision. Its fields are on the same level as `decided_at`.
     #[serde(flatten)]
     pub step: StepView,
+    /// The hash of the policy that decided.
     pub policy: String,
     /// Refunds since the decision, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refunds: Vec<RefundView>,
 }
 
+/// Everything that is known about a booking, or about the request that it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExplainView {
+    /// The version of the protocol.
     pub schema: u32,
     /// Absent: the booking was accepted without a decision, and is on the unresolved list.
     pub decision: Option<DecisionView>,
     /// The booking's items on the unresolved list, open and resolved.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unresolved: Vec<UnresolvedItem>,
+    /// The outcome of every rule that was evaluated.
     pub findings: Vec<FindingView>,
     /// The text that the booker received, when the request was declined.
     pub booker_message: Option<String>,
     /// What an operator decided about the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub review: Option<OperatorReviewView>,
+    /// The last calls to Cal.com for the request, oldest first.
     pub calls: Vec<CallView>,
+    /// The charges of the request's bookings, and of the bookings that they were moved from and to.
     pub charges: Vec<ChargeView>,
     /// Every fact about the booking, oldest first.
     pub entries: Vec<EntryView>,
 }
 
+/// The outcome of one rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FindingView {
+    /// The name of the rule.
     pub rule: String,
     /// Why the request does not meet the rule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
+    /// Whether the request meets the rule.
     pub passed: bool,
+    /// What the rule looked at, as text for people.
     pub detail: String,
 }
 
+/// One call to Cal.com, and its result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallView {
+    /// When the call was made. RFC 3339 in UTC.
     pub at: String,
+    /// The uid of the booking.
     pub booking: String,
+    /// `confirm`, `decline` or `cancel`.
     pub call: String,
+    /// Whether the booking's state was known after the call.
     pub answered: bool,
+    /// The result of the call, without secrets.
     pub text: String,
 }
 
+/// What would be decided about a booking from a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EvaluateView {
+    /// The version of the protocol.
     pub schema: u32,
+    /// The time at which the booking was judged. RFC 3339 in UTC.
     pub at: String,
+    /// The decision about the booking.
     pub decision: StepView,
+    /// The outcome of every rule that was evaluated.
     pub findings: Vec<FindingView>,
     /// The text that the booker would receive.
     pub booker_message: Option<String>,
@@ -473,12 +587,15 @@ pub struct EvaluateView {
 /// What `check` found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckView {
+    /// The version of the protocol.
     pub schema: u32,
     /// Whether there is no error.
     pub ok: bool,
+    /// The results of all checks.
     pub results: Vec<CheckResultView>,
 }
 
+/// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckResultView {
     /// `ok`, `warning` or `error`.
@@ -487,6 +604,7 @@ pub struct CheckResultView {
     pub exit: u8,
     /// What was checked: `key`, `event type book-club (gate main)`, `config.toml:12:3`.
     pub subject: String,
+    /// What was found, as text for an operator.
     pub text: String,
     /// What to do.
     pub help: String,

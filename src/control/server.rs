@@ -47,6 +47,7 @@ const ACCEPT_RETRY_PAUSE: Duration = Duration::from_millis(100);
 /// A command that a client sent, and the channel for its answer.
 #[derive(Debug)]
 pub struct ReceivedCommand {
+    /// What the client wants.
     pub command: Command,
     /// The client's user, as the system reports it; `None` where the system does not report it.
     pub uid: Option<u32>,

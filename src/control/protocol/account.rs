@@ -10,20 +10,28 @@ use super::EntryView;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AccountSetCommand {
+    /// The account's name, or an alias.
     pub account: String,
+    /// The new tier; absent: the tier stays as it is.
     pub tier: Option<String>,
     /// Remove the tier.
     pub no_tier: bool,
+    /// Tags to add.
     pub tags: Vec<String>,
+    /// Tags to remove.
     pub untags: Vec<String>,
+    /// Attributes to set, by name.
     pub attributes: BTreeMap<String, String>,
+    /// The names of attributes to remove.
     pub no_attributes: Vec<String>,
 }
 
 /// What is left of each grant, account by account; `credits import` reads it back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreditsExportView {
+    /// The version of the protocol.
     pub schema: u32,
+    /// One row for each grant of which something is left.
     pub rows: Vec<ExportRow>,
     /// How many accounts these rows belong to.
     pub accounts: usize,
@@ -33,28 +41,43 @@ pub struct CreditsExportView {
     pub next: Option<String>,
 }
 
+/// What is left of one grant, with what is known about its account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExportRow {
+    /// The account's name.
     pub account: String,
+    /// How many credits are left of the grant.
     pub credits: u64,
+    /// When the credits expire, RFC 3339 in UTC; absent: never.
     pub expires: Option<String>,
+    /// Why the credits were granted.
     pub reason: String,
+    /// The reference of the grant.
     pub reference: String,
+    /// The account's tier; absent when it has none.
     pub tier: Option<String>,
+    /// The account's tags.
     pub tags: Vec<String>,
 }
 
 /// A grant or a revocation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GrantRecordView {
+    /// The version of the protocol.
     pub schema: u32,
+    /// The account's name.
     pub account: String,
     /// `grant`, `revoke` or `restored`.
     pub kind: String,
+    /// How many credits were granted or revoked.
     pub credits: u64,
+    /// When the credits expire, RFC 3339 in UTC; absent: never.
     pub expires: Option<String>,
+    /// Why it was made.
     pub reason: String,
+    /// The reference: the name under which it is made only once.
     pub reference: String,
+    /// When it was recorded. RFC 3339 in UTC.
     pub at: String,
     /// Whether it had been made before under the same reference, so that nothing was done this
     /// time.
@@ -62,18 +85,24 @@ pub struct GrantRecordView {
     /// Whether the grant opened the account.
     #[serde(default)]
     pub account_opened: bool,
+    /// How many credits the account has available now.
     pub available: u64,
 }
 
+/// What an import did, or would do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImportView {
+    /// The version of the protocol.
     pub schema: u32,
+    /// How many rows the file has.
     pub rows: usize,
     /// Rows that granted credits this time.
     pub granted: usize,
     /// Rows that had been imported before.
     pub already_imported: usize,
+    /// How many credits these rows granted in total.
     pub credits: u64,
+    /// How many accounts the import opened.
     pub accounts_opened: usize,
     /// Accounts whose tier or tags the file changed.
     #[serde(default)]
@@ -81,40 +110,61 @@ pub struct ImportView {
     /// Opened accounts whose names are nearly those of other accounts; only the first few.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub similar_names: Vec<SimilarNameView>,
+    /// Whether nothing was written: the numbers say what an import would do.
     pub dry_run: bool,
 }
 
 /// An account name that may be a typing mistake.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SimilarNameView {
+    /// The account that the import opened.
     pub account: String,
     /// The account that existed before.
     pub existing_account: String,
 }
 
+/// The grants of one account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GrantsView {
+    /// The version of the protocol.
     pub schema: u32,
+    /// The account's name.
     pub account: String,
+    /// Grants and revocations, newest first.
     pub grants: Vec<GrantRecordView>,
 }
 
+/// An account: its credits, and what is recorded about the member. Every credit that was granted or
+/// refunded is counted in one of `available`, `held`, `posted`, `expired` and `revoked`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountView {
+    /// The version of the protocol.
     pub schema: u32,
+    /// The account's name.
     pub account: String,
+    /// Credits that can be spent now.
     pub available: u64,
+    /// Credits that are reserved for bookings whose confirmation is not known yet.
     pub held: u64,
+    /// Credits that were spent on confirmed bookings. A refund does not reduce this number.
     pub posted: u64,
+    /// Credits of confirmed bookings that were given back.
     pub refunded: u64,
+    /// Credits that expired before they were spent.
     pub expired: u64,
+    /// Credits that an operator took back.
     pub revoked: u64,
+    /// Credits that the account was granted.
     pub granted: u64,
+    /// Further e-mail addresses of the member.
     pub aliases: Vec<String>,
+    /// The member's tier; absent when there is none.
     #[serde(default)]
     pub tier: Option<String>,
+    /// The member's tags.
     #[serde(default)]
     pub tags: Vec<String>,
+    /// The member's attributes, by name.
     #[serde(default)]
     pub attributes: BTreeMap<String, String>,
     /// Why an operator froze the account.
@@ -123,29 +173,43 @@ pub struct AccountView {
     /// Whether the member has a PIN.
     #[serde(default)]
     pub has_pin: bool,
+    /// The lots from which credits can be spent now, in the order in which they pay.
     pub lots: Vec<LotView>,
 }
 
+/// A lot: what is left of one grant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LotView {
+    /// The reference of the grant.
     pub grant: String,
+    /// How many credits are left.
     pub left: u64,
+    /// How many credits the grant gave.
     pub granted: u64,
+    /// When the lot expires, RFC 3339 in UTC; absent: never.
     pub expires: Option<String>,
 }
 
+/// A page of accounts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountsView {
+    /// The version of the protocol.
     pub schema: u32,
+    /// The accounts, ordered by name.
     pub accounts: Vec<AccountView>,
     /// The account to continue after, when there are more.
     pub next: Option<String>,
 }
 
+/// What happened to an account's credits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatementView {
+    /// The version of the protocol.
     pub schema: u32,
+    /// The account's name.
     pub account: String,
+    /// The entries, newest first.
     pub entries: Vec<EntryView>,
+    /// The account as it is now.
     pub balance: AccountView,
 }

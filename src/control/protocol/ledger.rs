@@ -5,24 +5,32 @@ use serde::{Deserialize, Serialize};
 /// The last commit. Every commit up to this one is durable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeadView {
+    /// The version of the protocol.
     pub schema: u32,
     /// 0 before the first commit.
     pub sequence: u64,
+    /// The hash of the commit, in hexadecimal.
     pub hash: String,
 }
 
 /// A copy of a log that was made and checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CopyView {
+    /// The version of the protocol.
     pub schema: u32,
     /// `backup` or `restore`.
     pub kind: String,
+    /// The directory that was copied.
     pub from: String,
+    /// The directory of the copy.
     pub to: String,
     /// The last commit in the copy.
     pub sequence: u64,
+    /// The hash of that commit, in hexadecimal.
     pub hash: String,
+    /// How many files were copied.
     pub files: u32,
+    /// How many bytes were copied.
     pub bytes: u64,
 }
 
@@ -33,17 +41,24 @@ fn default_true() -> bool {
 /// An export into a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileExportView {
+    /// The version of the protocol.
     pub schema: u32,
+    /// The path of the file.
     pub file: String,
     /// How many rows or commits the file has.
     pub lines: u64,
 }
 
+/// The result of reading the whole log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VerifyView {
+    /// The version of the protocol.
     pub schema: u32,
+    /// How many commits the log has.
     pub commits: u64,
+    /// How many facts these commits have.
     pub facts: u64,
+    /// The hash of the last commit, in hexadecimal.
     pub head: String,
     /// Whether the projection was compared too, which happens while a daemon runs.
     #[serde(default = "default_true")]
@@ -55,12 +70,15 @@ pub struct VerifyView {
 /// What the ledger records about itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerView {
+    /// The version of the protocol.
     pub schema: u32,
     /// When the ledger's first commit was written.
     pub first_commit_at: Option<String>,
     /// The server, the user of the API key and the dialect; absent before the first pass.
     pub server: Option<String>,
+    /// The id of the user that the API key acts as; absent before the first pass.
     pub account: Option<i64>,
+    /// `v2` or `v1`; absent before the first pass.
     pub dialect: Option<String>,
     /// When a backup was restored that no operator has accepted yet.
     pub restored_at: Option<String>,
@@ -70,8 +88,12 @@ pub struct LedgerView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LedgerMoveCommand {
+    /// The server's host, port and path.
     pub server: Option<String>,
+    /// The id of the user that the API key acts as.
     pub account: Option<i64>,
+    /// `v2` or `v1`.
     pub dialect: Option<String>,
+    /// Why; stored in the ledger.
     pub reason: String,
 }

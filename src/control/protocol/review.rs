@@ -10,20 +10,26 @@ use super::StepView;
 pub struct ReviewCommand {
     /// The uid of the booking, or of its series.
     pub booking: String,
+    /// What the operator decides.
     pub decision: ReviewAnswer,
     /// With a decline: the text that the booker receives.
     pub reason: Option<String>,
 }
 
+/// What an operator can decide about a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReviewAnswer {
+    /// The request is confirmed.
     Confirm,
+    /// The request is declined.
     Decline,
 }
 
+/// A page of requests that are noted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReviewsView {
+    /// The version of the protocol.
     pub schema: u32,
     /// In the order in which the bookings end.
     pub requests: Vec<NotedRequestView>,
@@ -52,13 +58,18 @@ pub struct NotedRequestView {
 pub struct OperatorReviewView {
     /// `confirm` or `decline`.
     pub decision: String,
+    /// Why, in the operator's words.
     pub reason: String,
+    /// When the operator decided. RFC 3339 in UTC.
     pub at: String,
 }
 
+/// The result of recording an operator's decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReviewResultView {
+    /// The version of the protocol.
     pub schema: u32,
+    /// The request, with the decision.
     pub request: NotedRequestView,
     /// Whether the same decision was recorded before, so that nothing was done this time.
     pub already_recorded: bool,

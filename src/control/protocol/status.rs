@@ -5,12 +5,18 @@ use serde::{Deserialize, Serialize};
 use super::unresolved::UnresolvedSummary;
 use super::{PassSummaryView, ProblemView};
 
+/// What a running daemon does, what comes next, and what needs an operator's attention.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusView {
+    /// The version of the protocol.
     pub schema: u32,
+    /// The version of the daemon's program.
     pub version: String,
+    /// The process id of the daemon.
     pub pid: u32,
+    /// When the daemon started. RFC 3339 in UTC.
     pub started: String,
+    /// Whether an operator paused the daemon: it starts no passes and no watches.
     pub paused: bool,
     /// The last pass that was completed.
     pub last_pass: Option<PassSummaryView>,
@@ -20,10 +26,15 @@ pub struct StatusView {
     /// waits.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<ProblemView>,
+    /// How many passes this daemon has completed.
     pub passes: u64,
+    /// When the next pass is due, RFC 3339 in UTC; absent while the daemon is paused.
     pub next_pass: Option<String>,
+    /// The state of the watch.
     pub watch: WatchStatus,
+    /// Decisions that are recorded and not finished, counted up to a thousand.
     pub open_intents: usize,
+    /// Further counts. Its fields are on the same level as `open_intents`.
     #[serde(flatten)]
     pub counts: AttentionCounts,
     /// The unresolved list.
@@ -31,6 +42,7 @@ pub struct StatusView {
     pub unresolved: UnresolvedSummary,
     /// Decisions whose calls fail, most failures first; only the first few.
     pub failing: Vec<FailingView>,
+    /// The number of the last commit; 0 before the first.
     pub log_sequence: u64,
     /// The hash of the policy in force.
     pub policy: String,
@@ -45,6 +57,7 @@ pub struct AttentionCounts {
     /// Requests that wait for an operator's decision.
     #[serde(rename = "requests_in_review")]
     pub requests_in_review: usize,
+    /// Charges of confirmed bookings that can still change.
     pub open_charges: usize,
 }
 
@@ -54,31 +67,45 @@ pub struct WatchStatus {
     /// When the last complete watch and the last complete audit began, run by the daemon or by a
     /// command.
     pub last_watch_at: Option<String>,
+    /// When the last complete audit began. RFC 3339 in UTC; absent before the first.
     pub last_audit_at: Option<String>,
     /// The last watch of this daemon.
     pub last_summary: Option<WatchSummaryView>,
     /// Why the last watch failed; absent after a watch that was completed.
     pub last_error: Option<String>,
+    /// When the next watch is due, RFC 3339 in UTC; absent while the daemon is paused.
     pub next_watch: Option<String>,
+    /// When the next audit is due, RFC 3339 in UTC; absent while the daemon is paused.
     pub next_audit: Option<String>,
 }
 
+/// What one watch did, in numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WatchSummaryView {
+    /// When the watch started. RFC 3339 in UTC.
     pub started: String,
+    /// When the watch ended. RFC 3339 in UTC.
     pub finished: String,
     /// Whether every open charge was read.
     pub audit: bool,
+    /// How many open charges were checked.
     pub checked: usize,
+    /// How many calls were sent to Cal.com.
     pub calls: u64,
+    /// How many changes the watch made.
     pub changes: usize,
 }
 
+/// A decision whose calls fail or wait.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailingView {
+    /// The id of the request.
     pub request: String,
+    /// `confirm` or `decline`.
     pub decision: String,
+    /// How many calls failed so far.
     pub failures: u32,
+    /// When the last call failed. RFC 3339 in UTC; absent before the first failure.
     pub last_failure_at: Option<String>,
     /// Why the next call waits, and until when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
