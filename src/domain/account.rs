@@ -19,46 +19,64 @@ pub const MAX_ALIASES: usize = 100;
 pub struct Lot {
     /// The grant's reference.
     pub grant: Reference,
+    /// The credits that the grant gave.
     pub granted: Credits,
+    /// The credits that are left in the lot.
     pub remaining: Credits,
     /// The instant from which the remaining credits count as expired. `None`: never.
     pub expires: Option<Time>,
+    /// When the credits were granted. Of lots with the same expiry, the older grant pays first.
     pub granted_at: Time,
 }
 
 /// Credits taken from, or going back to, one lot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LotPart {
+    /// The reference of the lot's grant.
     pub grant: Reference,
+    /// The credits of this lot alone.
     pub credits: Credits,
 }
 
 /// Sums since the account was opened. Credits that are still available are in the lots, not here.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Totals {
+    /// The credits that grants gave, revoked ones included.
     pub granted: Credits,
+    /// The posted credits that refunds gave back.
     pub refunded: Credits,
+    /// The credits that open holds reserve.
     pub held: Credits,
+    /// The credits that were spent, refunded ones included.
     pub posted: Credits,
+    /// The credits whose expiry is recorded.
     pub expired: Credits,
+    /// The credits that operators took back.
     pub revoked: Credits,
 }
 
 /// A member's entry in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
+    /// The account's name.
     pub id: AccountId,
     /// Increases with every change to the account.
     pub version: u64,
+    /// When the account was opened.
     pub opened_at: Time,
+    /// The addresses that lead to the account, in addition to its own name.
     pub aliases: BTreeSet<Address>,
     /// In the order in which the lots pay: earliest expiry first, then the older grant.
     pub lots: Vec<Lot>,
+    /// The account's sums since it was opened.
     pub totals: Totals,
     /// Why an operator froze the account. `None`: it is not frozen.
     pub freeze_reason: Option<String>,
+    /// The member's tier, set by an operator. `None`: the member has no tier.
     pub tier: Option<String>,
+    /// The member's tags, set by an operator.
     pub tags: BTreeSet<String>,
+    /// Further data about the member by name, set by an operator and read by rules.
     pub attributes: BTreeMap<String, String>,
     /// The hash of the member's PIN; never the PIN.
     pub pin_hash: Option<String>,
@@ -68,16 +86,24 @@ pub struct Account {
 /// recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Balance {
+    /// The credits that can be spent at the instant.
     pub available: Credits,
+    /// The credits that open holds reserve.
     pub held: Credits,
+    /// The credits that were spent, refunded ones included.
     pub posted: Credits,
+    /// The credits that are past their expiry at the instant.
     pub expired: Credits,
+    /// The credits that operators took back.
     pub revoked: Credits,
+    /// The credits that grants gave, revoked ones included.
     pub granted: Credits,
+    /// The posted credits that refunds gave back.
     pub refunded: Credits,
 }
 
 impl Account {
+    /// Returns an account without lots, aliases or data about the member.
     pub fn new(id: AccountId, opened_at: Time) -> Self {
         Self {
             id,
@@ -103,6 +129,7 @@ impl Account {
             .sum()
     }
 
+    /// Returns the account's sums at `now`.
     pub fn balance(&self, now: Time) -> Balance {
         let available = self.available(now);
         let remaining: Credits = self.lots.iter().map(|lot| lot.remaining).sum();
@@ -149,6 +176,7 @@ impl Account {
 }
 
 impl Lot {
+    /// Returns true if the lot has credits left and has not expired at `now`.
     pub fn is_spendable(&self, now: Time) -> bool {
         self.remaining > 0 && self.is_unexpired(now)
     }
@@ -180,6 +208,7 @@ struct LotRemainder<'a> {
 }
 
 impl<'a> SpendPreview<'a> {
+    /// Returns a preview in which nothing is spent yet.
     pub fn new(account: &'a Account) -> Self {
         let whole = |lot: &'a Lot| LotRemainder {
             lot,

@@ -150,6 +150,7 @@ pub const REASON_CODES: [ReasonCode; 42] = [
 ];
 
 impl ReasonCode {
+    /// Returns the word for this code in logs, output and the configuration.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ungated => "ungated",
@@ -197,6 +198,7 @@ impl ReasonCode {
         }
     }
 
+    /// Returns the code with this word. `None`: there is no such code.
     pub fn parse(text: &str) -> Option<Self> {
         REASON_CODES.into_iter().find(|code| code.as_str() == text)
     }
@@ -211,18 +213,23 @@ impl fmt::Display for ReasonCode {
 /// A reason's code and its text, as it was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason {
+    /// The reason for machines.
     pub code: ReasonCode,
+    /// The reason for operators. It may reveal data of the account.
     pub text: String,
 }
 
 /// The decision about a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
+    /// The request is confirmed, and its credits are held before the call is sent.
     Confirm,
+    /// The request is declined.
     Decline,
     /// The request stays pending until there is enough credit, or until the instant (`None`: the
     /// start of the booking).
     Wait {
+        /// The instant at which the wait ends.
         until: Option<Time>,
     },
     /// The request stays pending for an operator.
@@ -232,6 +239,7 @@ pub enum Decision {
 }
 
 impl Decision {
+    /// Returns the word for this decision in logs and output.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Confirm => "confirm",
@@ -253,6 +261,7 @@ pub struct Finding {
     /// Why the request does not meet the rule. `None` when the request does, and in logs from
     /// before the code was stored.
     pub code: Option<ReasonCode>,
+    /// Whether the request meets the rule.
     pub passed: bool,
     /// For people: what the rule compared and the result, such as `cost 2, available 1`. No
     /// decision depends on this text.
@@ -262,7 +271,9 @@ pub struct Finding {
 /// How a recorded decision ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DecisionOutcome {
+    /// The bookings were confirmed.
     Confirmed,
+    /// The bookings were declined or cancelled.
     Declined,
     /// Something else happened to the booking at Cal.com first.
     Superseded,
@@ -271,6 +282,7 @@ pub enum DecisionOutcome {
 }
 
 impl DecisionOutcome {
+    /// Returns the word for this outcome in logs and output.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Confirmed => "confirmed",

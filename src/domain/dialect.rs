@@ -11,6 +11,7 @@ pub enum Dialect {
 }
 
 impl Dialect {
+    /// Returns the dialect's name in the configuration and in the ledger.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::V2 => "v2",

@@ -11,6 +11,7 @@ use super::time::Span;
 /// The reason of a void, a refund or the end of a charge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntryReason {
+    /// What happened.
     pub code: EntryCode,
     /// Some credits do not come back, because the booking was moved so late that a cancellation
     /// would have cost them.
@@ -22,7 +23,9 @@ pub struct EntryReason {
 /// A part of the credits that were paid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RefundedShare {
+    /// The credits that come back.
     pub credits: Credits,
+    /// The credits that were paid.
     pub total: Credits,
 }
 
@@ -31,13 +34,18 @@ pub struct RefundedShare {
 pub enum EntryCode {
     /// The booking was cancelled with this notice.
     Cancelled {
+        /// In whose name the booking was cancelled.
         by: RecordedActor,
+        /// The time from the cancellation to the start of the booking.
         notice: Span,
     },
     /// The booking was moved with so little notice that this counts as a cancellation.
     MovedLate {
+        /// The successor.
         to: BookingUid,
+        /// In whose name the booking was moved.
         by: RecordedActor,
+        /// The time from the move to the start of the booking.
         notice: Span,
     },
     /// The booking, or its successor, was declined.
@@ -52,7 +60,9 @@ pub enum EntryCode {
     BookingOver,
     /// The booking is not at Cal.com any more.
     BookingGone,
+    /// The host did not come.
     HostAbsent,
+    /// The booker did not come.
     BookerAbsent,
     /// The booker did not come, and the terms forgive that.
     AbsenceForgiven,
@@ -70,7 +80,9 @@ pub enum EntryCode {
     StatusResolved,
     /// Cal.com refuses the call.
     CallRefused,
+    /// An operator gave the credits back.
     GivenBackByOperator,
+    /// An operator decided that the credits stay spent.
     KeptByOperator,
     /// The sentence from a log of format 1, or from a test.
     FreeText(String),
@@ -79,29 +91,41 @@ pub enum EntryCode {
 /// The state of a booking when its hold was given back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotConfirmed {
+    /// The booking was still pending.
     Pending,
+    /// The booking was declined.
     Rejected,
+    /// The booking was cancelled.
     Cancelled,
+    /// The booking was not at Cal.com any more.
     Gone,
+    /// The booking had a status that maitred does not know.
     OtherStatus,
+    /// The booking began before it was confirmed.
     PendingAfterStart,
+    /// The booking was over before it was answered.
     PendingAfterEnd,
+    /// The booking could not be read.
     Unread,
 }
 
 /// The person in whose name a booking was cancelled or moved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RecordedActor {
+    /// The host's name, which counts as the host's.
     Host,
     /// The host's name, which counts as the booker's under the terms of the charge.
     HostUntrusted,
+    /// The booker's name, or that of a guest.
     Booker,
     /// A third party. The address is personal data.
     Other(Option<Address>),
+    /// No name was given, as with calls through the API.
     Unnamed,
 }
 
 impl RecordedActor {
+    /// Returns what the ledger records for this actor under the terms of the charge.
     pub fn from_claimed(actor: &ClaimedActor, terms: &RefundTerms) -> Self {
         match actor {
             ClaimedActor::Host if terms.trust_named_cancels => Self::Host,

@@ -41,7 +41,9 @@ use super::time::Time;
 /// A request and everything that its rules may read.
 #[derive(Debug, Clone, Copy)]
 pub struct EvaluationInput<'a> {
+    /// The gate that guards the event type.
     pub gate: &'a Gate,
+    /// The policy that applies to all gates.
     pub global: &'a GlobalPolicy,
     /// The time zone in which the gate evaluates the request.
     pub zone: Tz,
@@ -50,6 +52,7 @@ pub struct EvaluationInput<'a> {
     /// `None`: the calendar was not asked. `Some(None)`: the calendar does not describe the event
     /// type.
     pub event_type: Option<Option<&'a EventType>>,
+    /// The booker's account. `None`: the booker has none, or is not known.
     pub account: Option<&'a Account>,
     /// The credits that the account can spend now. When earlier steps of this plan have spent some,
     /// this is less than the lots hold.
@@ -63,6 +66,7 @@ pub struct EvaluationInput<'a> {
     pub declined_over_limit_before: bool,
     /// The result for the PIN that was given with the request.
     pub pin_result: Option<PinResult>,
+    /// The answers of other systems about the request. `None`: no rule asks for any.
     pub lookups: Option<&'a Lookups>,
     /// An operator's review of the request.
     pub review: Option<&'a OperatorReview>,
@@ -77,22 +81,28 @@ pub struct EvaluationInput<'a> {
     /// Whether several bookings are decided together and some of them replaced a paid booking. That
     /// payment comes back when this request is answered, and not before.
     pub includes_paid_move: bool,
+    /// Whether no account was ever opened.
     pub ledger_is_empty: bool,
     /// When each reason was first given for the request.
     pub reasons_since: &'a [(String, Time)],
+    /// The instant of the decision.
     pub now: Time,
 }
 
 /// The result of an evaluation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evaluation {
+    /// What the rules and the operator's review decide.
     pub decision: Decision,
     /// For operators: these reasons may reveal data of the account.
     pub reasons: Vec<Reason>,
     /// The text for the booker, only with a decline. Cal.com shows it on the booking's public page.
     pub booker_text: Option<String>,
+    /// The results of all rules that applied, in the order of their evaluation.
     pub findings: Vec<Finding>,
+    /// The booker's account. `None`: the booker has none, or is not known.
     pub account: Option<AccountId>,
+    /// The booker's address. `None` when the booker's identity is ambiguous.
     pub booker: Option<Address>,
     /// What each booking costs, in the order of the bookings.
     pub costs: Vec<Credits>,

@@ -10,27 +10,37 @@ use super::id::{AccountId, Address, BookingUid, RequestId};
 /// `None` means that the record did not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expected {
+    /// The version of an account increases with every change to the account.
     Account {
+        /// The account's name.
         id: AccountId,
+        /// The version that was read. `None`: there was no account.
         version: Option<u64>,
     },
     /// The version of a request is the number of the last commit that changed the request.
     Request {
+        /// The request's id.
         id: RequestId,
+        /// The version that was read. `None`: there was no record.
         version: Option<u64>,
     },
     /// The version of a charge is the number of the last commit that changed the charge.
     Charge {
+        /// The booking that the charge pays for.
         booking: BookingUid,
+        /// The version that was read. `None`: there was no charge.
         version: Option<u64>,
     },
     /// The account that the address led to, by its name or as an alias.
     Alias {
+        /// The address that was looked up.
         address: Address,
+        /// The account that was found. `None`: there was none.
         account: Option<AccountId>,
     },
     /// The number of the ledger's last commit: nothing at all was written since.
     Head {
+        /// The number of the commit.
         seq: u64,
     },
 }
@@ -72,7 +82,10 @@ impl fmt::Display for Expected {
 /// The versions of the records that a snapshot was read from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RecordVersions {
+    /// The number of the last commit that changed each request. A request without a record is
+    /// missing.
     pub requests: BTreeMap<RequestId, u64>,
+    /// The number of the last commit that changed each charge, by the charged booking.
     pub charges: BTreeMap<BookingUid, u64>,
 }
 
@@ -93,6 +106,7 @@ impl RecordVersions {
         }
     }
 
+    /// Adds the versions of another snapshot, which replace those of the same records.
     pub fn extend(&mut self, other: Self) {
         self.requests.extend(other.requests);
         self.charges.extend(other.charges);

@@ -21,7 +21,9 @@ pub struct Policy {
     pub gates: Vec<Gate>,
     /// Hosts whose bookings maitred answers, in addition to those of the key's user.
     pub hosts: Vec<HostKey>,
+    /// The call that refuses pending bookings.
     pub refuse_with: RefuseWith,
+    /// The limits of one pass.
     pub limits: PassLimits,
     /// The rules and limits that apply to all gates.
     pub global: GlobalPolicy,
@@ -32,7 +34,9 @@ pub struct Policy {
 /// The configuration that guards one or more event types.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gate {
+    /// The gate's name in the configuration. Decisions record it.
     pub name: String,
+    /// The event types that the gate guards; never empty.
     pub event_types: Vec<EventTypeKey>,
     /// What one booking costs if no price applies. Every occurrence of a series is one booking. 0:
     /// membership is enough.
@@ -45,7 +49,9 @@ pub struct Gate {
     pub time_taken: OnViolation,
     /// What happens when a request is left for an operator and gets no answer.
     pub on_unanswered: OnUnanswered,
+    /// What the gate requires in addition to an account and credit.
     pub criteria: Criteria,
+    /// What happens after a booking is confirmed: refunds, moves and unmanaged bookings.
     pub terms: Terms,
 }
 
@@ -56,13 +62,18 @@ pub enum OnUnanswered {
     #[default]
     Leave,
     /// The request is declined this long before its start.
-    Decline { before: Span },
+    Decline {
+        /// The time from the decline to the start of the booking.
+        before: Span,
+    },
 }
 
 /// The call that refuses a booking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefuseWith {
+    /// The booking is declined. The booker receives Cal.com's mail for a declined request.
     Decline,
+    /// The booking is cancelled. Cal.com refuses to cancel a booking that is over.
     Cancel,
 }
 
@@ -87,7 +98,9 @@ pub struct PassLimits {
 /// A limit of declines within a sliding window of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeclineLimit {
+    /// The largest number of declines within the window.
     pub at_most: usize,
+    /// The length of the window, which ends now.
     pub per: Span,
 }
 
@@ -102,13 +115,18 @@ impl DeclineLimit {
 /// Why maitred may not answer a booking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutOfScope {
+    /// The host is neither the key's user nor a configured host.
     ForeignHost,
+    /// The event type was deleted, or the server does not show it.
     NoEventType,
+    /// No gate names the event type.
     Ungated,
+    /// Several bookers share the booking.
     Seated,
 }
 
 impl OutOfScope {
+    /// Returns the code of the reason with which the request is left alone.
     pub fn code(self) -> ReasonCode {
         match self {
             Self::ForeignHost => ReasonCode::ForeignHost,
@@ -118,6 +136,7 @@ impl OutOfScope {
         }
     }
 
+    /// Returns the explanation for operators.
     pub fn text(self) -> &'static str {
         match self {
             Self::ForeignHost => "the host is neither the key's user nor one of calcom.hosts",

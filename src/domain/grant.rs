@@ -7,19 +7,28 @@ use super::time::Time;
 /// A grant or a revocation as it was recorded. With this record, repeating a command does no harm.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GrantRecord {
+    /// The name of the command that was recorded. The same reference is never recorded twice.
     pub reference: Reference,
+    /// The account that got or lost the credits.
     pub account: AccountId,
     /// Positive for both kinds.
     pub credits: Credits,
+    /// Whether credits were given, taken back or restored.
     pub kind: GrantKind,
+    /// The instant from which the granted credits count as expired. `None`: never, or a revocation.
     pub expires: Option<Time>,
+    /// Why the credits were given or taken back, for people.
     pub reason: String,
+    /// When the grant or the revocation was recorded.
     pub at: Time,
 }
 
+/// What a grant record did to the account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GrantKind {
+    /// An operator gave credits.
     Grant,
+    /// An operator took credits back.
     Revoke,
     /// A lot made by a refund because the lot that paid had expired.
     Restored,

@@ -13,12 +13,14 @@ pub type BuffersByEventType = BTreeMap<EventTypeId, Buffers>;
 /// The booking that occupies the time of another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Overlap<'a> {
+    /// The uid of the booking that occupies the time.
     pub uid: &'a str,
     /// Whether the booking is accepted at Cal.com. A booking that is still being confirmed may end
     /// without a confirmation.
     pub is_accepted: bool,
 }
 
+/// The times that each host's bookings occupy, with the buffers of their event types.
 #[derive(Debug, Default)]
 pub struct HostSchedule {
     spans: BTreeMap<(HostId, Time, Option<BookingUid>), (Time, bool)>,
@@ -27,6 +29,7 @@ pub struct HostSchedule {
 }
 
 impl HostSchedule {
+    /// Returns a schedule without bookings.
     pub fn new(buffers: BuffersByEventType) -> Self {
         Self {
             buffers,

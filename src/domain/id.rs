@@ -21,12 +21,16 @@ const MANAGED_SUFFIX: usize = 25;
 /// Why a text is not a usable name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
+    /// The text has no characters.
     #[error("is empty")]
     Empty,
+    /// The text has more than `MAX_NAME` bytes.
     #[error("is longer than {MAX_NAME} bytes")]
     TooLong,
+    /// The first character that is not allowed.
     #[error("contains a character that is not allowed ({0:?})")]
     Character(char),
+    /// The text has no `@`, or nothing before or after it.
     #[error("is not an e-mail address (expected something like name@example.com)")]
     NotAnAddress,
 }
@@ -54,6 +58,7 @@ impl BookingUid {
         }
     }
 
+    /// Returns the uid as Cal.com sends it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -77,6 +82,7 @@ impl RequestId {
         BookingUid::parse(text).map(|uid| Self(uid.0))
     }
 
+    /// Returns the uid of the series or booking as Cal.com sends it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -123,6 +129,7 @@ impl Address {
         }
     }
 
+    /// Returns the address in its normal form.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -179,6 +186,7 @@ impl AccountId {
         }
     }
 
+    /// Returns the id in its normal form.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -214,6 +222,7 @@ impl Reference {
         }
     }
 
+    /// Returns the reference as it was given.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -317,14 +326,19 @@ fn check_length(text: &str) -> Result<(), NameError> {
 /// An event type as named in the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EventTypeKey {
+    /// The last part of the event type's public page. Event types of several users may have the
+    /// same slug.
     Slug(String),
+    /// The number of the event type at Cal.com.
     Id(EventTypeId),
 }
 
 /// A host as named in the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HostKey {
+    /// The number of the user at Cal.com.
     Id(HostId),
+    /// The address of the user.
     Address(Address),
 }
 

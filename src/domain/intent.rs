@@ -38,13 +38,17 @@ const MAX_REFUSALS: usize = 8;
 /// The current state of one booking of an intent, in relation to its start and end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BookingState {
+    /// The booking waits for an answer.
     Pending,
+    /// The booking is confirmed.
     Accepted,
     /// Accepted, although it was moved to a successor: a confirmation arrived too late.
     AcceptedAfterMove,
     /// Accepted, although it shows a cancellation: a confirmation arrived too late.
     AcceptedAfterCancel,
+    /// The booking was declined.
     Rejected,
+    /// The booking was cancelled, or moved to a successor before it was confirmed.
     Cancelled,
     /// The booking no longer exists.
     Gone,
@@ -60,6 +64,7 @@ pub enum BookingState {
 }
 
 impl BookingState {
+    /// Returns the state that the result of a read shows.
     pub fn from_fetched(fetched: &Fetched) -> Self {
         match fetched {
             Fetched::Gone => Self::Gone,
@@ -67,6 +72,7 @@ impl BookingState {
         }
     }
 
+    /// Returns the state that a booking shows, without regard to the current time.
     pub fn from_booking(booking: &Booking) -> Self {
         match &booking.status {
             // The booking was moved while it was pending. The server shows it as cancelled, but a
@@ -182,13 +188,18 @@ pub enum NextStep {
     Call(BookingRef),
     /// Finish the intent with these facts.
     Settle {
+        /// How the intent ended.
         outcome: DecisionOutcome,
+        /// What is written.
         facts: Vec<Fact>,
         /// A problem for the operator.
         problem: Option<String>,
     },
     /// An earlier call may still be running: only read the bookings until then.
-    Wait { until: Time },
+    Wait {
+        /// The instant until which the call may run.
+        until: Time,
+    },
     /// Nothing can be decided until all bookings are read and in a known state.
     Unclear,
 }

@@ -31,11 +31,22 @@ impl std::fmt::Display for Identity {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LedgerFact {
     /// The ledger belongs to this account from now on.
-    Identified { identity: Identity, reason: String },
+    Identified {
+        /// The account at Cal.com.
+        identity: Identity,
+        /// How the identity was determined, for people.
+        reason: String,
+    },
     /// The log was restored from a backup that ended with this commit.
-    Restored { commit: u64 },
+    Restored {
+        /// The number of the backup's last commit.
+        commit: u64,
+    },
     /// An operator accepts a restored backup, knowing what it does not contain.
-    RestoreAccepted { reason: String },
+    RestoreAccepted {
+        /// Why the operator accepts the backup, for people.
+        reason: String,
+    },
 }
 
 /// The state that these facts add up to.

@@ -11,6 +11,7 @@ pub const ADDRESS_PLACEHOLDER: &str = "{address}";
 pub struct LookupConfig {
     /// Letters, digits and `_`, so that an expression can contain the name.
     pub name: String,
+    /// The system that is asked.
     pub source: LookupSource,
     /// The time from the start to the last byte of an answer; waiting for a turn does not count.
     pub timeout: Duration,
@@ -24,10 +25,16 @@ pub struct LookupConfig {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LookupSource {
     /// A program, given by its whole path, and its arguments; no shell is involved.
-    Command { program: PathBuf, args: Vec<String> },
+    Command {
+        /// The whole path of the program.
+        program: PathBuf,
+        /// The arguments. The program reads the question from its standard input.
+        args: Vec<String>,
+    },
     /// A `GET` request. [`ADDRESS_PLACEHOLDER`] is replaced by the booker's address,
     /// percent-encoded.
     Url {
+        /// The address of the request, with the placeholder.
         url: String,
         /// Holds the token that is sent as `Authorization: Bearer`.
         credential_file: Option<PathBuf>,

@@ -29,6 +29,7 @@ pub fn format_credits(amount: Credits) -> String {
     }
 }
 
+/// Returns the text for a booker whose request got no answer before its deadline.
 pub fn request_unanswered() -> String {
     "Your request was not answered in time. Please choose another time.".to_owned()
 }
@@ -58,6 +59,7 @@ pub fn format_span(span: Span) -> String {
     words.join(" ")
 }
 
+/// Returns the text for a booker whose request waited until its deadline.
 pub fn waited_too_long() -> String {
     "The request has waited as long as it may.".to_owned()
 }

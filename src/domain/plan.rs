@@ -44,7 +44,9 @@ const MAX_UNANSWERED_PROBLEMS: usize = 20;
 /// Everything that a pass will do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
+    /// The requests and intents with their actions, in the order of execution.
     pub steps: Vec<Step>,
+    /// What operators should know in addition to the steps.
     pub problems: Vec<Problem>,
     /// Changes to the unresolved list that belong to no step.
     pub unresolved_facts: Vec<Fact>,
@@ -56,34 +58,53 @@ pub struct Plan {
 /// One item of a plan: the request, as it is or as it will be recorded, and the action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
+    /// The request as it is or will be recorded.
     pub request: Arc<Request>,
+    /// What is done about the request.
     pub action: Action,
     /// The stored records that the step rests on. Its facts are written only if none of them has
     /// changed.
     pub expected: Vec<Expected>,
 }
 
+/// What a pass does about a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Nothing is sent. The request is recorded if it has changed.
-    Note { write: bool },
+    Note {
+        /// Whether the record has changed and has to be written.
+        write: bool,
+    },
     /// Write the facts, then send the call. The facts are the intent and its holds; for an intent
     /// that is already recorded, only holds for occurrences that joined.
-    Send { facts: Vec<Fact>, call: PlannedCall },
+    Send {
+        /// What is written before the call is sent.
+        facts: Vec<Fact>,
+        /// The call that is sent afterwards.
+        call: PlannedCall,
+    },
     /// Write the facts: what happened at Cal.com finished the intent.
     Settle {
+        /// What is written.
         facts: Vec<Fact>,
+        /// How the intent ended.
         outcome: DecisionOutcome,
+        /// A problem for the operator. `None`: the intent ended as planned.
         problem: Option<String>,
     },
     /// Nothing can be done now for this open intent. The reason is a text for operators.
-    Postpone { reason: String },
+    Postpone {
+        /// Why the intent stays open, for operators.
+        reason: String,
+    },
 }
 
 /// A call that the executor sends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedCall {
+    /// The kind of the call.
     pub kind: CallKind,
+    /// The booking that the call names.
     pub booking: BookingRef,
     /// The text for the booker, with a decline or a cancellation.
     pub text: Option<String>,
@@ -92,7 +113,9 @@ pub struct PlannedCall {
 /// A problem for the operator, reported in addition to the steps.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
+    /// One word for machines that never changes its meaning, such as `unanswered`.
     pub code: &'static str,
+    /// The explanation for operators.
     pub text: String,
 }
 

@@ -18,6 +18,7 @@ const MAX_NAMES: usize = 100;
 
 /// Provides charges and grants.
 pub trait RefundSources {
+    /// Why a charge or a grant cannot be read.
     type Error;
 
     /// # Errors

@@ -12,8 +12,11 @@ pub const MAX_REFUND_TIERS: usize = 20;
 /// The terms that apply after a booking is confirmed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Terms {
+    /// What comes back of a charge, and when.
     pub refunds: RefundTerms,
+    /// How the successor of a paid booking is evaluated.
     pub on_reschedule: OnReschedule,
+    /// What happens to an accepted booking without a charge.
     pub on_unmanaged: OnUnmanaged,
     /// What happens to a booking that is accepted although it was cancelled or moved.
     pub on_revived: OnRevived,
@@ -39,18 +42,22 @@ pub struct RefundTerms {
     pub trust_named_cancels: bool,
     /// What happens to the charge when the host is marked absent.
     pub host_absent: HostAbsent,
+    /// What happens to the charge when the booker does not come.
     pub no_show: NoShow,
     /// Absences that cost nothing.
     pub forgiveness: Option<Forgiveness>,
     /// How long after the end a charge stays open, because absence marks may be set and removed.
     pub grace: Span,
+    /// Where credits go when the lot that paid has expired meanwhile.
     pub expired_refund: ExpiredRefund,
+    /// How a move counts whose notice is too short for a full refund.
     pub late_move: LateMove,
 }
 
 /// A share that comes back if the booking is cancelled at least this long before the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RefundTier {
+    /// The shortest notice for this share.
     pub before: Span,
     /// 1 to 100.
     pub percent: u8,
@@ -80,7 +87,9 @@ pub enum HostAbsent {
 /// What happens to the charge when the booker does not come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoShow {
+    /// The credits stay spent.
     Keep,
+    /// The credits come back.
     Refund,
     /// The charge stays open until an operator settles it.
     Review,
@@ -89,7 +98,9 @@ pub enum NoShow {
 /// How many absences are forgiven within which time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Forgiveness {
+    /// The largest number of absences that are forgiven within the period.
     pub times: u32,
+    /// The length of the period, which ends when the charge is settled.
     pub per: Span,
 }
 
@@ -125,9 +136,12 @@ pub enum LateMove {
 /// What happens to an accepted booking without a charge.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum OnUnmanaged {
+    /// The booking is put on the unresolved list, and nothing else happens.
     #[default]
     Report,
+    /// The account of the booker is charged for the booking.
     Charge,
+    /// The booking is cancelled.
     Cancel,
 }
 
@@ -161,6 +175,7 @@ pub enum ClaimedActor {
     Booker,
     /// A name that belongs to none of them.
     Other(Address),
+    /// No name was given, as with calls through the API.
     Unnamed,
 }
 
@@ -276,10 +291,12 @@ pub struct MoveAway {
     pub start: Time,
     /// When the booking was moved: the instant at which its successor was created.
     pub moved_at: Time,
+    /// In whose name the booking was moved.
     pub by: ClaimedActor,
 }
 
 impl MoveAway {
+    /// Returns the time from the move to the start of the booking; negative after the start.
     pub fn notice(&self) -> Span {
         self.start - self.moved_at
     }
@@ -290,9 +307,17 @@ impl MoveAway {
 pub enum MovesOutcome {
     /// The successor takes over the charge. A later cancellation by the booker, a refusal or a
     /// lower price gives back none of the `non_refundable` credits.
-    Carried { non_refundable: Credits },
+    Carried {
+        /// The credits that do not come back later.
+        non_refundable: Credits,
+    },
     /// The move with this index counts as a cancellation that gives back this percentage.
-    Cancelled { move_index: usize, percent: u8 },
+    Cancelled {
+        /// The position of the move in the list of moves, counted from 0.
+        move_index: usize,
+        /// The share of the credits that comes back, 0 to 99.
+        percent: u8,
+    },
 }
 
 /// Returns a percentage of the credits, rounded in favour of the booker.

@@ -21,23 +21,35 @@ pub const MAX_OCCURRENCES: usize = 1_000;
 /// A request: what is decided as one, when it was decided, and how far the decision has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
+    /// The uid of the series. Without a series, or when the series was answered before, the uid of
+    /// the oldest booking.
     pub id: RequestId,
     /// The occurrences that the decision is about, in order of start. A single booking is one
     /// occurrence.
     pub bookings: Vec<BookingRef>,
     /// The series that the bookings belong to, if there is one.
     pub series: Option<RequestId>,
+    /// The title of the first booking.
     pub title: String,
+    /// The number of the event type. `None` when the event type was deleted.
     pub event_type: Option<EventTypeId>,
+    /// The slug of the event type. `None` when the server does not show it.
     pub slug: Option<String>,
+    /// The name of the gate that decided. `None` when no gate guards the event type.
     pub gate: Option<String>,
+    /// The host's number. `None` when the server shows no host, or when the user was deleted.
     pub host: Option<HostId>,
+    /// The booker's address. `None` when the booker's identity is ambiguous.
     pub booker: Option<Address>,
+    /// The booker's account. `None` when there is none, or when it was not looked up.
     pub account: Option<AccountId>,
-    /// The first start and the last end.
+    /// The first start.
     pub start: Time,
+    /// The last end.
     pub end: Time,
+    /// When the oldest booking was requested, by the server's clock.
     pub created_at: Time,
+    /// What was decided.
     pub decision: Decision,
     /// What one booking costs.
     pub cost: Credits,
@@ -45,7 +57,9 @@ pub struct Request {
     pub credits: Credits,
     /// The call of an intent.
     pub call: Option<CallKind>,
+    /// Why it was decided so, for operators. The first reason is the one that decided.
     pub reasons: Vec<Reason>,
+    /// The results of all rules that applied, in the order of their evaluation.
     pub findings: Vec<Finding>,
     /// The text that the booker receives with a decline.
     pub booker_text: Option<String>,
@@ -55,16 +69,20 @@ pub struct Request {
     pub non_refundable: Credits,
     /// The hash of the policy that decided.
     pub policy_hash: String,
+    /// When it was decided.
     pub decided_at: Time,
     /// The instant after which the process that wrote this intent sends no call for it. `None` on a
     /// single machine, where no other process can take over the intent.
     pub call_not_after: Option<Time>,
     /// When the request was first evaluated.
     pub first_evaluated_at: Time,
+    /// How far the decision has come.
     pub state: RequestState,
-    /// The number of failed calls so far, and the instant of the last failure.
+    /// The number of failed calls so far.
     pub failures: u32,
+    /// When the last failed call ended. `None`: no call has failed.
     pub last_failure: Option<Time>,
+    /// The latest calls, oldest first; at most `MAX_CALLS`.
     pub calls: Vec<CallNote>,
     /// An operator's review of the request while it was only noted. Only `Fact::RequestReviewed`
     /// sets this: whatever review a decision carries, the existing one stays.
@@ -113,6 +131,7 @@ impl Request {
 /// A PIN that was compared with the member's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PinAttempt {
+    /// Whether the PIN was the member's.
     pub is_correct: bool,
     /// Who gave the PIN, as far as a booking shows: a fingerprint of the name, language, and time
     /// zone.
@@ -138,19 +157,25 @@ impl Request {
 /// An operator's decision about a request that waits for one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OperatorReview {
+    /// What the operator decided.
     pub decision: OperatorDecision,
+    /// Why the operator decided so, for people.
     pub reason: String,
+    /// When the operator decided.
     pub at: Time,
 }
 
 /// What an operator decides about a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OperatorDecision {
+    /// The request is to be confirmed, whatever the overridable rules say.
     Confirm,
+    /// The request is to be declined.
     Decline,
 }
 
 impl OperatorDecision {
+    /// Returns the word for this decision in logs and output.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Confirm => "confirm",
@@ -167,18 +192,27 @@ pub enum RequestState {
     /// An intent: it has to be finished and is never decided again.
     Recorded,
     /// Finished, or something else happened to the booking first.
-    Settled { outcome: DecisionOutcome, at: Time },
+    Settled {
+        /// How the decision ended.
+        outcome: DecisionOutcome,
+        /// When that was recorded.
+        at: Time,
+    },
 }
 
 /// The kind of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallKind {
+    /// The call that accepts a pending booking.
     Confirm,
+    /// The call that rejects a pending booking.
     Decline,
+    /// The call that cancels a booking, pending or accepted.
     Cancel,
 }
 
 impl CallKind {
+    /// Returns the word for this kind of call in logs and output.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Confirm => "confirm",
@@ -191,10 +225,15 @@ impl CallKind {
 /// One call and its result, redacted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallNote {
+    /// When the call ended.
     pub at: Time,
+    /// The booking that the call was sent for.
     pub booking: BookingUid,
+    /// The kind of the call.
     pub kind: CallKind,
+    /// How the call ended.
     pub end: CallEnd,
+    /// The result in words, shortened, without secrets.
     pub text: String,
 }
 
@@ -211,7 +250,10 @@ pub enum CallEnd {
     /// No connection was made, so the server never received the call.
     NotSent,
     /// No response ended the call, so the server may still be working on it.
-    Unanswered { sent: Time },
+    Unanswered {
+        /// When the call was sent.
+        sent: Time,
+    },
 }
 
 impl CallNote {
@@ -224,17 +266,25 @@ impl CallNote {
 /// Credits reserved for one booking, from the hold until nothing can change any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Charge {
+    /// The booking that the credits pay for.
     pub booking: BookingRef,
+    /// The request whose decision reserved the credits.
     pub request: RequestId,
+    /// The account that pays.
     pub account: AccountId,
+    /// The number of the booking's event type. `None` when the event type was deleted.
     pub event_type: Option<EventTypeId>,
+    /// The host's number. `None` when the server shows no host, or when the user was deleted.
     pub host: Option<HostId>,
+    /// When the booking starts.
     pub start: Time,
+    /// When the booking ends.
     pub end: Time,
     /// What is still charged, by lot.
     pub parts: Vec<LotPart>,
     /// Credits given back so far.
     pub refunded: Credits,
+    /// How far the charge has come.
     pub state: ChargeState,
     /// When the hold was made.
     pub held_at: Time,
@@ -267,10 +317,14 @@ pub enum ChargeState {
     /// The credits were given back in full or in part, and the charge is closed.
     Refunded,
     /// The successor has taken over the charge.
-    Moved { to: BookingUid },
+    Moved {
+        /// The successor, whose own charge has the credits now.
+        to: BookingUid,
+    },
 }
 
 impl Charge {
+    /// Returns the credits that are still charged, over all lots.
     pub fn credits(&self) -> Credits {
         sum_credits(&self.parts)
     }

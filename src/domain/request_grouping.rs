@@ -14,9 +14,12 @@ use super::time::Time;
 /// Pending bookings that are decided as one request.
 #[derive(Debug)]
 pub struct RequestGroup<'a> {
+    /// The uid of the series. Without a series, or when the series was answered before, the uid of
+    /// the oldest booking.
     pub id: RequestId,
     /// In order of start; never empty.
     pub bookings: Vec<&'a Booking>,
+    /// The series that the bookings belong to, if there is one.
     pub series: Option<&'a RequestId>,
     /// When the oldest booking was created: requests are decided in this order.
     pub oldest_created_at: Time,

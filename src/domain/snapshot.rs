@@ -15,8 +15,10 @@ use super::request::{Charge, Request, RequestState};
 use super::time::Time;
 use super::unresolved::UnresolvedBooking;
 
+/// Everything that a plan reads from Cal.com, the ledger and other systems, as at one instant.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Snapshot {
+    /// The instant of the pass.
     pub now: Time,
     /// The key's user.
     pub key_user: HostId,
@@ -33,6 +35,7 @@ pub struct Snapshot {
     pub buffers: BuffersByEventType,
     /// The event types of the pending bookings. `None` when the calendar does not describe one.
     pub event_types: BTreeMap<EventTypeId, Option<EventType>>,
+    /// The accounts of the bookers, and those that charges and intents name.
     pub accounts: HashMap<AccountId, Account>,
     /// The account that each address belongs to.
     pub accounts_by_address: HashMap<Address, AccountId>,
@@ -87,8 +90,11 @@ impl Snapshot {
 /// A member's booking that is held or charged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CountedBooking {
+    /// The booking's uid.
     pub booking: BookingUid,
+    /// When the booking starts.
     pub start: Time,
+    /// When the booking ends.
     pub end: Time,
     /// The gate that admitted the booking.
     pub gate: Option<String>,
@@ -99,7 +105,9 @@ pub struct CountedBooking {
 /// An earlier request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PriorRequest {
+    /// The request's id.
     pub request: RequestId,
+    /// When the request was made, by the server's clock.
     pub created_at: Time,
     /// Whether the request was declined because there were too many. Its booker was told so.
     pub declined_over_limit: bool,
@@ -108,7 +116,9 @@ pub struct PriorRequest {
 /// The result of comparing a PIN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PinResult {
+    /// The PIN is the member's.
     Correct,
+    /// The PIN is not the member's.
     Wrong,
     /// No PIN was given.
     Missing,
@@ -121,6 +131,7 @@ pub enum PinResult {
 /// The answers of other systems about one request.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Lookups {
+    /// The answers, by the name of the lookup.
     pub answers: BTreeMap<String, Answer>,
     /// Why an answer is missing.
     pub failures: BTreeMap<String, String>,
@@ -138,10 +149,13 @@ pub enum Series {
 /// An intent with its holds and the current state of its bookings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OpenIntent {
+    /// The recorded request.
     pub request: Request,
     /// The version of the request's record.
     pub version: Option<u64>,
+    /// The holds of the intent, and what became of them.
     pub charges: Vec<Charge>,
+    /// The current states of the intent's bookings.
     pub booking_states: BTreeMap<BookingUid, BookingState>,
     /// Pending occurrences of the series that the decision does not cover.
     pub new_occurrences: Vec<Booking>,

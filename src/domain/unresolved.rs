@@ -42,6 +42,7 @@ pub const UNRESOLVED_CODES: [UnresolvedCode; 8] = [
 ];
 
 impl UnresolvedCode {
+    /// Returns the word for this code in logs and output.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Revived => "revived",
@@ -55,6 +56,7 @@ impl UnresolvedCode {
         }
     }
 
+    /// Returns the code with this word. `None`: there is no such code.
     pub fn parse(text: &str) -> Option<Self> {
         let mut codes = UNRESOLVED_CODES.into_iter();
         codes.find(|code| code.as_str() == text)
@@ -70,8 +72,11 @@ impl fmt::Display for UnresolvedCode {
 /// One booking on the list for one reason. A booking has at most one item of each code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnresolvedBooking {
+    /// The booking that a person has to look at.
     pub booking: BookingRef,
+    /// Why the booking is on the list.
     pub code: UnresolvedCode,
+    /// The account that pays or should pay. `None` when no account is known.
     pub account: Option<AccountId>,
     /// When the item leaves the list by itself. `None`: it stays until it is resolved.
     pub until: Option<Time>,
@@ -79,16 +84,22 @@ pub struct UnresolvedBooking {
     pub detail: String,
     /// When the item was put on the list.
     pub since: Time,
+    /// Whether the item is still on the list.
     pub state: UnresolvedState,
 }
 
 /// Whether an item is on the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UnresolvedState {
+    /// The item is on the list.
     Open,
+    /// The item was taken off the list.
     Resolved {
+        /// Why the item was taken off, for people.
         reason: String,
+        /// The actor that took the item off.
         by: Resolver,
+        /// When the item was taken off.
         at: Time,
     },
 }
@@ -103,6 +114,7 @@ pub enum Resolver {
 }
 
 impl Resolver {
+    /// Returns the word for this actor in logs and output.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Operator => "operator",
@@ -112,6 +124,7 @@ impl Resolver {
 }
 
 impl UnresolvedBooking {
+    /// Returns true if the item is on the list.
     pub fn is_open(&self) -> bool {
         self.state == UnresolvedState::Open
     }
@@ -150,6 +163,7 @@ pub fn is_listed(items: &[UnresolvedBooking], code: UnresolvedCode) -> bool {
 /// A place in the list.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UnresolvedRank {
+    /// When the item leaves the list by itself. Items that stay come last.
     pub until: Time,
     /// The booking's uid and the code, separated by a blank; neither contains one.
     pub name: String,

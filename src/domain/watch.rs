@@ -31,9 +31,11 @@ pub const MAX_CHAIN: usize = 32;
 /// One open charge and everything that is known about it.
 #[derive(Debug, Clone, Copy)]
 pub struct ChargeCase<'a> {
+    /// The charge.
     pub charge: &'a Charge,
     /// The charged booking and its successors, each of which replaced the one before it.
     pub chain: &'a [Booking],
+    /// What follows the last booking of `chain`.
     pub chain_end: ChainEnd,
     /// The terms of the charge.
     pub terms: &'a RefundTerms,
@@ -47,12 +49,13 @@ pub struct ChargeCase<'a> {
     pub account: &'a Account,
     /// The number of the account's absences that were forgiven within the period that counts.
     pub forgiven_absences: u32,
-    /// The charge of the chain's last booking, if that is not the charged booking. `last_request`
-    /// is the decision about the last booking.
+    /// The charge of the chain's last booking, if that is not the charged booking.
     pub successor_charge: Option<&'a Charge>,
+    /// The decision about the chain's last booking. `None` when there is none.
     pub last_request: Option<&'a Request>,
     /// Whether an open intent takes over the charge, whatever the chain shows.
     pub is_taken_over: bool,
+    /// The instant of the watch.
     pub now: Time,
     /// The hash of the policy.
     pub policy_hash: &'a str,
@@ -74,6 +77,7 @@ pub enum ChainEnd {
 pub enum ChargeDecision {
     /// Nothing to do now.
     Open {
+        /// Why the charge stays open, for operators.
         reason: String,
         /// A problem for the operator.
         problem: Option<ChargeProblem>,
@@ -81,10 +85,15 @@ pub enum ChargeDecision {
         /// once.
         unresolved_code: Option<UnresolvedCode>,
     },
+    /// Write facts that close or change the charge.
     Write {
+        /// What is written.
         facts: Vec<Fact>,
+        /// What the facts do to the charge.
         outcome: ChargeOutcome,
+        /// The explanation for operators.
         text: String,
+        /// A problem for the operator. `None`: there is none.
         problem: Option<ChargeProblem>,
     },
 }
@@ -92,10 +101,13 @@ pub enum ChargeDecision {
 /// The outcome for a charge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChargeOutcome {
+    /// The charge moved to the successor.
     Moved,
+    /// All credits came back.
     Refunded,
     /// A part came back, and the rest stays spent.
     PartlyRefunded,
+    /// The credits stay spent, and nothing can change any more.
     Final,
     /// A booking that others accepted was charged.
     Charged,
@@ -106,6 +118,7 @@ pub enum ChargeOutcome {
 }
 
 impl ChargeOutcome {
+    /// Returns the word for this outcome in logs and output.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Moved => "moved",

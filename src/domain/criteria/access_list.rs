@@ -9,6 +9,7 @@ pub const MAX_ACCESS_ENTRIES: usize = 1_000;
 /// One entry of an access list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessEntry {
+    /// The booker or bookers to whom the entry applies.
     pub subject: AccessSubject,
     /// For operators; never shown to a booker.
     pub note: Option<String>,
@@ -19,6 +20,7 @@ pub struct AccessEntry {
 /// The booker or bookers to whom an entry applies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AccessSubject {
+    /// The booker with this address. The list's normalization decides which spellings are equal.
     Address(Address),
     /// Every address at this domain, except at its subdomains. In lower case, without `@`.
     Domain(String),

@@ -11,7 +11,9 @@ pub const MAX_CAPS: usize = 50;
 /// A limit on a member's bookings in each period.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cap {
+    /// The largest number of bookings in one period, the requested one included.
     pub at_most: u32,
+    /// The period in which the bookings are counted.
     pub period: CapPeriod,
     /// The tiers whose members the cap limits. If empty, it limits every member for whom no cap of
     /// the same period names their tier.
@@ -21,15 +23,18 @@ pub struct Cap {
 /// The period in which bookings are counted, by their start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CapPeriod {
+    /// A calendar day.
     Day,
     /// From Monday to Sunday.
     Week,
+    /// A calendar month.
     Month,
     /// All bookings that are still to come.
     Open,
 }
 
 impl CapPeriod {
+    /// Returns the word for this period in the configuration.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Day => "day",

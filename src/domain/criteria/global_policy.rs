@@ -15,10 +15,15 @@ use crate::domain::rule::localized_text::LocalizedText;
 pub struct GlobalPolicy {
     /// The time zone of days, weeks, months and hours.
     pub zone: Tz,
+    /// Which spellings of an address mean the same booker on access lists.
     pub address_normalization: AddressNormalization,
+    /// Which account pays for a platform's managed user.
     pub managed_users: ManagedUsers,
+    /// The limits on a member's bookings in each period, over all gates.
     pub caps: Vec<Cap>,
+    /// If not empty, only these bookers are allowed at gates without an allow list of their own.
     pub allow: Vec<AccessEntry>,
+    /// The bookers whose requests no gate accepts, in addition to those on the gate's own list.
     pub block: Vec<AccessEntry>,
     /// The most requests that one booker may make on one day, answered or not.
     pub requests_per_day: Option<u32>,
@@ -44,6 +49,7 @@ pub enum ManagedUsers {
 /// A lookup in another system, as the domain sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LookupRequirement {
+    /// The lookup's name in expressions.
     pub name: String,
     /// What happens to a request when a rule needs the answer and there is none.
     pub on_no_answer: OnViolation,

@@ -6,6 +6,7 @@ use crate::domain::time::{Span, Time};
 /// What happens to a request that does not meet a criterion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnViolation {
+    /// The request is declined.
     #[default]
     Decline,
     /// The request stays pending until it meets every criterion, at the latest until the wait is

@@ -14,9 +14,11 @@ pub const MAX_PRICES: usize = 200;
 /// A price and the bookings that it fits. A condition that is not given fits every booking.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Price {
+    /// What one booking costs.
     pub cost: Credits,
     /// The tiers of the members who pay this price. If empty, it fits every booker.
     pub tiers: Vec<String>,
+    /// The event types whose bookings have this price. If empty, it fits every event type.
     pub event_types: Vec<EventTypeKey>,
     /// The booking's length, both ends included.
     pub length: (Option<Span>, Option<Span>),
@@ -27,6 +29,8 @@ pub struct Price {
 }
 
 impl Price {
+    /// Returns true if a booking has this price. `tier` is the member's; `zone` is the zone of the
+    /// start.
     pub fn applies_to(
         &self,
         booking: &Booking,

@@ -10,6 +10,7 @@ use crate::domain::time::Time;
 pub struct TimeWindow {
     /// Monday first; `true` for each day of the window.
     pub weekdays: [bool; 7],
+    /// The local time at which the window opens.
     pub from: NaiveTime,
     /// Not after midnight; `None` is midnight at the end of the day.
     pub to: Option<NaiveTime>,

@@ -172,10 +172,12 @@ pub(super) fn check_pin(input: &EvaluationInput<'_>) -> RuleOutcome {
     RuleOutcome::failed(ReasonCode::WrongPin, text)
 }
 
+/// Returns the default text for a booker who is on a block list.
 pub fn blocked_text() -> String {
     "Requests from this address are not accepted.".to_owned()
 }
 
+/// Returns the default text for a booker who is not on the allow list.
 pub fn not_allowed_text() -> String {
     "These bookings are by invitation only.".to_owned()
 }

@@ -16,11 +16,13 @@ pub struct BuiltInRule {
     pub fails_when: &'static str,
     /// Every reason that the rule gives.
     pub reasons: &'static [RuleReason],
+    /// Whether an operator's review can override the rule.
     pub overridable: Overridable,
     /// What happens to a request that does not meet the rule.
     pub effect: RuleEffect,
     /// When something else happens, for the documentation.
     pub exception: Option<&'static str>,
+    /// What switches the rule on.
     pub switch: RuleSwitch,
     /// What the rule reads that is not in every recorded booking.
     pub inputs: &'static [RuleInput],
@@ -44,12 +46,18 @@ pub enum RuleEffect {
     Fixed(OnViolation),
     /// A key of the gate says it.
     Key {
+        /// The key's name, for the documentation.
         key: &'static str,
+        /// What happens when the configuration does not have the key.
         default: OnViolation,
+        /// Returns the value of the key, or else the default.
         of_gate: fn(&Gate) -> OnViolation,
     },
     /// Each of the operator's rules says it, with its key `effect`.
-    OfEachRule { default: OnViolation },
+    OfEachRule {
+        /// What happens when the rule does not have the key.
+        default: OnViolation,
+    },
 }
 
 /// What switches a rule on.
@@ -59,7 +67,9 @@ pub enum RuleSwitch {
     AlwaysOn,
     /// Any of these keys of the configuration.
     Keys {
+        /// The keys' names, for the documentation.
         keys: &'static [&'static str],
+        /// Returns true if one of the keys is set.
         is_on: fn(&GlobalPolicy, &Gate) -> bool,
     },
 }
@@ -93,8 +103,11 @@ pub enum RuleInput {
 /// A reason that a rule gives.
 #[derive(Debug, Clone, Copy)]
 pub struct RuleReason {
+    /// The reason's code.
     pub code: ReasonCode,
+    /// Whether the reason reveals something about the account of the address.
     pub disclosure: Disclosure,
+    /// What is special about the reason; empty for most reasons.
     pub traits: &'static [ReasonTrait],
 }
 

@@ -67,6 +67,7 @@ pub(super) fn check_not_begun(input: &EvaluationInput<'_>) -> RuleOutcome {
     RuleOutcome::failed(ReasonCode::AlreadyBegun, messages::ALREADY_BEGUN)
 }
 
+/// Returns the default text for a booker whose time another booking occupies.
 pub fn time_taken_text() -> String {
     "This time has been given to somebody who asked earlier. Please choose another time.".to_owned()
 }

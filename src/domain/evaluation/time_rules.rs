@@ -165,10 +165,12 @@ fn notice_too_long_text(at_most: Span) -> String {
     )
 }
 
+/// Returns the default text for a booking outside the gate's windows.
 pub fn outside_hours_text() -> String {
     "No bookings are taken at this time. Please choose another one.".to_owned()
 }
 
+/// Returns the default text for a member who has `at_most` bookings in the period already.
 pub fn over_cap_text(at_most: u32, per: CapPeriod) -> String {
     let bookings = if at_most == 1 {
         "1 booking".to_owned()

@@ -38,6 +38,7 @@ pub struct RuleContext<'a> {
     pub questions: Questions<'a>,
     /// The gate's time zone, for weekdays and hours.
     pub zone: chrono_tz::Tz,
+    /// The instant of the decision.
     pub now: Time,
 }
 
@@ -45,9 +46,13 @@ pub struct RuleContext<'a> {
 /// week and month around the start of a booking.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BookingCounts {
+    /// The bookings that are still to come.
     pub upcoming: u32,
+    /// The bookings on the calendar day.
     pub day: u32,
+    /// The bookings in the week from Monday to Sunday.
     pub week: u32,
+    /// The bookings in the calendar month.
     pub month: u32,
 }
 

@@ -120,6 +120,7 @@ impl Expression {
         names
     }
 
+    /// Returns the expression as the operator wrote it.
     pub fn text(&self) -> &str {
         &self.compiled.text
     }

@@ -8,6 +8,7 @@ use super::template::Template;
 /// Templates by language tag (`en`, `de`, `pt-BR`), in the order of the configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LocalizedText {
+    /// The language tags and their templates.
     pub by_language: Vec<(String, Template)>,
 }
 

@@ -9,6 +9,7 @@ use super::variable::RuleVariable;
 pub struct SchemaName {
     /// The name as it is written: `booking.title`, `now`.
     pub path: &'static str,
+    /// The type of the values.
     pub value_type: Type,
     /// The meaning of the name, for operators.
     pub description: &'static str,

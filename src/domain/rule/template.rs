@@ -73,6 +73,7 @@ impl Template {
         Ok(line)
     }
 
+    /// Returns the template as the operator wrote it.
     pub fn text(&self) -> &str {
         &self.text
     }

@@ -6,12 +6,19 @@ use std::fmt;
 /// The kind of one value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueKind {
+    /// True or false.
     Bool,
+    /// A whole number.
     Int,
+    /// A number with a fraction.
     Double,
+    /// A text.
     Text,
+    /// A length of time.
     Duration,
+    /// An instant.
     Time,
+    /// No value.
     Null,
     /// Known only when the value is read: answers, metadata, lookups.
     Dyn,
@@ -20,7 +27,9 @@ pub enum ValueKind {
 /// The type of an expression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Type {
+    /// One value of this kind.
     Scalar(ValueKind),
+    /// Values of this kind, in order.
     List(ValueKind),
     /// Keys are strings.
     Map(ValueKind),

@@ -15,7 +15,9 @@ pub const LISTED_AFTER_END: Span = Span::days(7);
 /// One accepted booking and what is known about it.
 #[derive(Debug, Clone, Copy)]
 pub struct AcceptedCase<'a> {
+    /// The accepted booking.
     pub booking: &'a Booking,
+    /// The booking's own charge. `None` when there never was one.
     pub charge: Option<&'a Charge>,
     /// The last decision about the booking.
     pub record: Option<&'a Request>,
@@ -25,16 +27,20 @@ pub struct AcceptedCase<'a> {
     pub is_replaced: bool,
     /// The charge of the nearest predecessor, when that charge is closed.
     pub predecessor: Option<&'a Charge>,
+    /// Whether maitred's confirm of the series also accepted the booking.
     pub series_confirm: SeriesConfirm,
+    /// The instant of the watch.
     pub now: Time,
 }
 
 /// Whether maitred's confirm of the booking's series also accepted the booking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SeriesConfirm {
+    /// No confirm of the series included the booking.
     No,
     /// The confirm was sent, and its outcome is not known.
     OutcomeUnknown,
+    /// The confirm accepted the booking together with the others.
     Yes,
 }
 
@@ -72,6 +78,7 @@ pub enum UnpaidCause {
 }
 
 impl UnpaidCause {
+    /// Returns the code under which such a booking is listed.
     pub fn code(self) -> UnresolvedCode {
         match self {
             Self::AcceptedByOthers | Self::AcceptedAgain | Self::JoinedSeries | Self::Unclear => {
