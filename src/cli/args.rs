@@ -39,8 +39,10 @@ pub const DEFAULT_CONFIG_PATH: &str = "/etc/maitred/config.toml";
     max_term_width = 100
 )]
 pub struct Args {
+    /// The options of every command.
     #[command(flatten)]
     pub global: GlobalArgs,
+    /// What the command does.
     #[command(subcommand)]
     pub verb: Verb,
 }
@@ -84,6 +86,7 @@ pub struct GlobalArgs {
     pub log_level: Option<String>,
 }
 
+/// How results are printed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// For people
@@ -93,6 +96,7 @@ pub enum Format {
     Json,
 }
 
+/// How log lines are printed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum LogFormatArg {
     /// A line of text for each
@@ -102,6 +106,7 @@ pub enum LogFormatArg {
     Json,
 }
 
+/// The commands.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Verb {
     /// Run the daemon: passes on schedule, and answers for the other commands
@@ -116,6 +121,7 @@ Examples:
                                  what a watch would do, too"
     )]
     Run(RunArgs),
+    /// The commands that read or change the ledger.
     #[command(flatten)]
     Store(StoreCommand),
     /// Check the configuration and report all findings at once

@@ -20,7 +20,9 @@ const THREADS: usize = 2;
 
 /// What a command receives.
 pub struct Context {
+    /// The options of every command.
     pub global: GlobalArgs,
+    /// The clock that gives the present time.
     pub clock: Clock,
 }
 

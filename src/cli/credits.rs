@@ -7,16 +7,22 @@ pub const MAX_CREDITS_AT_ONCE: u64 = 1_000_000_000;
 /// Why a text is no number of credits.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CreditsError {
+    /// The text is empty.
     #[error("the number of credits is missing")]
     Missing,
+    /// The number has a minus sign.
     #[error("credits cannot be negative; `maitred credits revoke` takes some back")]
     Negative,
+    /// The text, which is the payload, is a number with a fraction.
     #[error("credits are whole numbers; {0:?} is not")]
     NotWhole(String),
+    /// The text, which is the payload, has separators between its digits.
     #[error("write {0:?} without separators, as in 1000")]
     Separators(String),
+    /// The text, which is the payload, is no number.
     #[error("{0:?} is no number; write digits only, as in 4")]
     NotANumber(String),
+    /// The number is 0 or too large; the payload is the text.
     #[error("credits are given from 1 to {MAX_CREDITS_AT_ONCE} at once, and not {0}")]
     OutOfRange(String),
 }

@@ -48,10 +48,12 @@ const PREFIX: &str = "import:";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CsvProblems(pub Vec<CsvProblem>);
 
+/// One problem of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CsvProblem {
     /// `None` for a problem of the file as a whole.
     pub line: Option<u64>,
+    /// What is wrong, as text for an operator.
     pub text: String,
 }
 

@@ -65,6 +65,7 @@ pub fn export(store: &Path, head: &HeadView, out: &mut dyn Write) -> Result<u64,
 pub enum ExportError {
     /// Writing failed, perhaps only because the reader closed the output.
     Write(std::io::Error),
+    /// The store refused to give further rows or commits.
     Refused(Refusal),
 }
 

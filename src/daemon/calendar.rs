@@ -17,15 +17,19 @@ pub struct KeyFingerprint([u8; 32]);
 
 /// A calendar with the fingerprint of its key.
 pub struct OpenedCalendar {
+    /// The calendar, ready for calls.
     pub calendar: Arc<dyn Calendar>,
+    /// The fingerprint of the API key that the calendar uses.
     pub key_fingerprint: KeyFingerprint,
 }
 
 /// Why the calendar cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum CalendarError {
+    /// There is no usable API key.
     #[error("failed to {0}")]
     Key(#[from] SecretError),
+    /// A setting of the calendar cannot be used.
     #[error("calcom: {0}")]
     Connect(#[from] ConnectError),
 }

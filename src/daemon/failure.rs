@@ -39,6 +39,7 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Returns the exit code of the process.
     pub fn exit(&self) -> u8 {
         match self {
             Self::Credential(_) | Self::Permission(_) => exit::CREDENTIAL,
@@ -70,6 +71,7 @@ impl Failure {
         }
     }
 
+    /// Returns the failure as the answer to a command.
     pub fn to_refusal(&self) -> Refusal {
         Refusal {
             exit: self.exit(),

@@ -127,6 +127,7 @@ pub async fn open_store(path: &Path, clock: &Clock) -> Result<LogStore, Failure>
     Ok(opened.store)
 }
 
+/// Logs what opening the store had to do.
 pub fn log_notice(notice: &OpenNotice) {
     match notice {
         OpenNotice::Created(_) | OpenNotice::ProjectionCaughtUp { .. } => {
@@ -138,6 +139,7 @@ pub fn log_notice(notice: &OpenNotice) {
     }
 }
 
+/// Logs how far the rebuilding of the projection has come.
 pub fn log_progress(progress: Progress) {
     let percent = (progress.done * 100)
         .checked_div(progress.total)

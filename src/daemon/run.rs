@@ -31,17 +31,25 @@ mod status;
 
 /// The parts of the daemon.
 pub struct Daemon {
+    /// The configuration in force.
     pub config: Config,
     /// The file that the configuration was read from, for reading it again.
     pub config_path: PathBuf,
+    /// The calendar that passes and watches use.
     pub calendar: Arc<dyn Calendar>,
+    /// The fingerprint of the calendar's API key.
     pub key_fingerprint: KeyFingerprint,
+    /// The client of the other systems whose answers rules read.
     pub lookups: Arc<LookupClient>,
+    /// The handle of the store's thread.
     pub store: StoreHandle,
+    /// The clock that gives the present time.
     pub clock: Clock,
+    /// The sender of events to the loop.
     pub wakes: mpsc::Sender<Wake>,
     /// When the jobs of the scheduler are due. The scheduler ends when this is dropped.
     pub due_times: watch::Sender<DueTimes>,
+    /// The signal that ends the current pass or watch after its current step.
     pub stop: StopSignal,
 }
 

@@ -65,10 +65,13 @@ const ARRIVAL_QUEUE_LENGTH: usize = 8;
 /// Why the scheduler cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum ScheduleError {
+    /// The thread of the scheduler did not start.
     #[error("its thread did not start")]
     Thread(#[source] io::Error),
+    /// The scheduler did not start in its thread.
     #[error("the scheduler did not start")]
     Scheduler(#[source] JobSchedulerError),
+    /// The thread of the scheduler panicked.
     #[error("its thread panicked")]
     Panicked,
 }

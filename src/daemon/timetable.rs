@@ -14,14 +14,19 @@ const WATCH_RETRY_PAUSE: Span = Span::minutes(1);
 /// A job of the scheduler, one for each key of `[schedule]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ScheduledJob {
+    /// A pass.
     Poll,
+    /// A watch of the bookings that changed.
     Watch,
+    /// A watch that reads every open charge.
     Audit,
 }
 
 impl ScheduledJob {
+    /// All jobs, in the order of the declaration.
     pub const ALL: [Self; 3] = [Self::Poll, Self::Watch, Self::Audit];
 
+    /// Returns the key of `[schedule]`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Poll => "poll",
@@ -34,12 +39,16 @@ impl ScheduledJob {
 /// When each job is due next. Without a time, the job is not in the scheduler.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DueTimes {
+    /// When the next pass is due.
     pub poll: Option<Time>,
+    /// When the next watch is due.
     pub watch: Option<Time>,
+    /// When the next audit is due.
     pub audit: Option<Time>,
 }
 
 impl DueTimes {
+    /// Returns when the job is due; `None` when it is not in the scheduler.
     pub fn of(&self, job: ScheduledJob) -> Option<Time> {
         match job {
             ScheduledJob::Poll => self.poll,
@@ -52,7 +61,9 @@ impl DueTimes {
 /// A run that is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DueRun {
+    /// A pass.
     Pass,
+    /// A watch or an audit, with what it reads.
     Watch(WatchScope),
 }
 
@@ -115,6 +126,7 @@ impl Timetable {
         }
     }
 
+    /// Returns when the next pass is due.
     pub fn next_pass_at(&self) -> Time {
         self.next_pass_at
     }
@@ -134,6 +146,7 @@ impl Timetable {
         self.watch_state.requested_watch(&self.schedule, now)
     }
 
+    /// Returns when the last completed watches began.
     pub fn watch_state(&self) -> &WatchState {
         &self.watch_state
     }
@@ -167,6 +180,7 @@ impl Timetable {
         self.watch_not_before = None;
     }
 
+    /// Records that a pass starts now.
     pub fn record_pass_start(&mut self, now: Time) {
         self.last_was_pass = true;
         self.last_pass_started = Some(now);
@@ -194,6 +208,7 @@ impl Timetable {
         self.schedule.poll.next_after(self.last_pass_started, now)
     }
 
+    /// Records that a watch starts.
     pub fn record_watch_start(&mut self) {
         self.last_was_pass = false;
     }
@@ -210,6 +225,7 @@ impl Timetable {
         }
     }
 
+    /// Records a watch that failed. The next one starts after a pause.
     pub fn record_watch_failure(&mut self, now: Time) {
         self.watch_not_before = Some(now + WATCH_RETRY_PAUSE);
     }

@@ -24,10 +24,12 @@ use crate::reconcile::watch::WatchReport;
 
 pub mod facts;
 
+/// Formats a time as RFC 3339 in UTC, with milliseconds.
 pub fn format_time(at: Time) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
+/// Returns the report of a pass, without a watch after it.
 pub fn pass(report: &PassReport) -> PassView {
     PassView {
         schema: SCHEMA,
@@ -45,6 +47,7 @@ pub fn pass(report: &PassReport) -> PassView {
     }
 }
 
+/// Returns the report of a watch.
 pub fn watch(watch_report: &WatchReport) -> WatchView {
     WatchView {
         started: format_time(watch_report.started),
@@ -68,6 +71,7 @@ pub fn watch(watch_report: &WatchReport) -> WatchView {
     }
 }
 
+/// Returns a watch in numbers.
 pub fn watch_summary(watch_report: &WatchReport) -> WatchSummaryView {
     WatchSummaryView {
         started: format_time(watch_report.started),
@@ -79,6 +83,7 @@ pub fn watch_summary(watch_report: &WatchReport) -> WatchSummaryView {
     }
 }
 
+/// Returns a pass in numbers.
 pub fn pass_summary(report: &PassReport) -> PassSummaryView {
     PassSummaryView {
         started: format_time(report.started),
@@ -91,6 +96,7 @@ pub fn pass_summary(report: &PassReport) -> PassSummaryView {
     }
 }
 
+/// Returns a problem that an operator should look at.
 pub fn problem(problem: &Problem) -> ProblemView {
     ProblemView {
         code: problem.code.to_owned(),
@@ -110,6 +116,7 @@ fn reported_step(report: &PassReport, reported: &StepReport) -> StepView {
     }
 }
 
+/// Returns a request with its decision, and this outcome.
 pub fn step(request: &Request, outcome: &str) -> StepView {
     StepView {
         request: request.id.to_string(),
@@ -151,6 +158,7 @@ fn credits_of(request: &Request) -> u64 {
     }
 }
 
+/// Returns a decision, still without its refunds.
 pub fn decision(request: &Request) -> DecisionView {
     DecisionView {
         decided_at: format_time(request.decided_at),
@@ -160,6 +168,7 @@ pub fn decision(request: &Request) -> DecisionView {
     }
 }
 
+/// Returns the word for how far the decision has come.
 pub fn outcome(request: &Request) -> &'static str {
     match request.state {
         RequestState::Noted => StepOutcome::NothingToDo.as_str(),
@@ -179,6 +188,7 @@ pub fn noted_request(request: &Request, account: Option<&Account>, now: Time) ->
     }
 }
 
+/// Returns the operator's decision about a request.
 pub fn operator_review(review: &OperatorReview) -> OperatorReviewView {
     OperatorReviewView {
         decision: review.decision.as_str().to_owned(),
@@ -187,6 +197,7 @@ pub fn operator_review(review: &OperatorReview) -> OperatorReviewView {
     }
 }
 
+/// Returns an item of the unresolved list.
 pub fn unresolved(item: &UnresolvedBooking) -> UnresolvedItem {
     UnresolvedItem {
         booking: item.booking.uid.to_string(),
@@ -214,6 +225,7 @@ pub fn unresolved_summary(listed: &UnresolvedReport) -> UnresolvedSummary {
     }
 }
 
+/// Returns the outcome of one rule.
 pub fn finding(finding: &Finding) -> FindingView {
     FindingView {
         rule: finding.rule.to_string(),
@@ -223,6 +235,7 @@ pub fn finding(finding: &Finding) -> FindingView {
     }
 }
 
+/// Returns the calls of the request, oldest first.
 pub fn calls(request: &Request) -> Vec<CallView> {
     request
         .calls
@@ -237,6 +250,7 @@ pub fn calls(request: &Request) -> Vec<CallView> {
         .collect()
 }
 
+/// Returns a charge.
 pub fn charge(charge: &Charge) -> ChargeView {
     let (state, moved_to) = match &charge.state {
         ChargeState::Held => ("held", None),
@@ -260,6 +274,7 @@ pub fn charge(charge: &Charge) -> ChargeView {
     }
 }
 
+/// Returns an account with its balance at `now`.
 pub fn account(account: &Account, now: Time) -> AccountView {
     let balance = account.balance(now);
     AccountView {
@@ -292,6 +307,8 @@ pub fn account(account: &Account, now: Time) -> AccountView {
     }
 }
 
+/// Returns a grant or a revocation. `existed` says whether it was recorded before, and `available`
+/// is what the account can spend now.
 pub fn grant_record(given: &GrantRecord, existed: bool, available: u64) -> GrantRecordView {
     GrantRecordView {
         schema: SCHEMA,

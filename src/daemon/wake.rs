@@ -10,21 +10,27 @@ use crate::reconcile::watch::WatchReport;
 /// How many wakes may be queued for the loop; further senders wait.
 pub const WAKE_QUEUE_LENGTH: usize = 64;
 
+/// What the loop of the daemon reacts to.
 #[derive(Debug)]
 pub enum Wake {
     /// A job of the scheduler came: something may be due.
     Due(ScheduledJob),
     /// The wall clock was set back: what waits for the old time would come far too late.
-    ClockSetBack { by: Span },
+    ClockSetBack {
+        /// How far the clock was set back.
+        by: Span,
+    },
     /// Run a pass now: something was recorded that a pass acts on.
     RunPass,
     /// A client sent a command.
     Command(ReceivedCommand),
     /// The current pass ended.
     PassEnded {
+        /// What the next pass may use again.
         session: Session,
-        /// What the pass did, and why it stopped before its end.
+        /// What the pass did.
         report: Box<PassReport>,
+        /// Why the pass stopped before its end; `None` when it reached its end.
         stopped: Option<PassError>,
     },
     /// The current pass or watch panicked. That is a defect, and its state is lost; the log has
@@ -34,13 +40,18 @@ pub enum Wake {
     WatchEnded {
         /// Whether the watch only reported what it would do.
         preview: bool,
+        /// What the next pass may use again.
         session: Session,
-        /// What the watch did, and why it stopped before its end.
+        /// What the watch did.
         watch_report: Box<WatchReport>,
+        /// Why the watch stopped before its end; `None` when it reached its end.
         stopped: Option<PassError>,
     },
     /// Read the configuration again.
     Reload,
     /// Finish the current step, settle it, and end. A second signal ends the daemon immediately.
-    Shutdown { signal: &'static str },
+    Shutdown {
+        /// The name of the signal.
+        signal: &'static str,
+    },
 }

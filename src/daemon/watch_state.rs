@@ -14,15 +14,18 @@ const FILE_NAME: &str = "watched";
 /// When the last completed watches began.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WatchState {
-    /// When the last watch and the last audit began.
+    /// When the last watch began; `None` before the first.
     pub last_watch: Option<Time>,
+    /// When the last audit began; `None` before the first.
     pub last_audit: Option<Time>,
 }
 
 /// When the next watch and the next audit are due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NextWatch {
+    /// When the next watch is due.
     pub watch: Time,
+    /// When the next audit is due.
     pub audit: Time,
 }
 
@@ -80,6 +83,7 @@ impl WatchState {
         })
     }
 
+    /// Records a completed watch, which may have been an audit.
     pub fn record_watch(&mut self, watch_report: &WatchReport) {
         self.last_watch = Some(watch_report.started);
         if watch_report.audit {

@@ -3,6 +3,7 @@
 use clap::builder::BoolishValueParser;
 use clap::{Args as Arguments, Subcommand};
 
+/// Members, and what is known about them.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum AccountArgs {
     /// Show an account: what is available, held, posted and expired
@@ -90,6 +91,7 @@ Example:
     Pin(PinArgs),
 }
 
+/// Change what rules may read about a member.
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
 pub struct AccountSetArgs {
     /// The member's e-mail address, or the account's name where it has another
@@ -126,6 +128,7 @@ fn parse_attribute(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// Set or remove the PIN of a member.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum PinArgs {
     /// Set the PIN: it is asked for, or read from standard input, and kept as a hash only

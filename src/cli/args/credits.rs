@@ -7,6 +7,7 @@ use clap::{Args as Arguments, Subcommand, ValueHint};
 
 use crate::cli::credits;
 
+/// Grant and revoke credits.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum CreditsArgs {
     /// Give credits; opens the account when there is none
@@ -63,6 +64,7 @@ Example:
     Export(ExportArgs),
 }
 
+/// Give credits to a member.
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
 pub struct GrantArgs {
     /// The member's e-mail address, or the account's name where it has another
@@ -86,6 +88,7 @@ pub struct GrantArgs {
     pub new: bool,
 }
 
+/// Take credits back from a member.
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
 pub struct RevokeArgs {
     /// The member's e-mail address, or the account's name where it has another
@@ -102,6 +105,7 @@ pub struct RevokeArgs {
     pub reference: Option<String>,
 }
 
+/// Give the credits that a CSV file lists.
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
 pub struct ImportArgs {
     /// The file; - reads standard input
@@ -112,6 +116,7 @@ pub struct ImportArgs {
     pub dry_run: bool,
 }
 
+/// Write an export to a file or to standard output.
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
 pub struct ExportArgs {
     /// Write to this file, which must not be there yet [default: standard output]

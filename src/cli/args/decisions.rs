@@ -4,6 +4,7 @@
 use clap::builder::BoolishValueParser;
 use clap::{Args as Arguments, Subcommand, ValueEnum};
 
+/// List decisions, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
 pub struct DecisionsArgs {
     /// Not older than this: a duration back from now such as 7d, a date, or RFC 3339
@@ -27,19 +28,26 @@ pub struct DecisionsArgs {
 /// has not ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum OutcomeFilter {
+    /// Confirmed at Cal.com
     Confirmed,
+    /// Declined at Cal.com
     Declined,
+    /// Something else happened to the booking at Cal.com first
     Superseded,
     /// Refused by Cal.com time after time, and left pending
     Refused,
     /// Begun and not finished
     Unresolved,
+    /// Left pending until something else happens or time passes
     Wait,
+    /// Left pending for an operator
     Review,
+    /// Left alone by maitred, and pending
     Leave,
 }
 
 impl OutcomeFilter {
+    /// Returns the name of the outcome, as decisions are stored and printed.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Confirmed => "confirmed",
@@ -54,6 +62,7 @@ impl OutcomeFilter {
     }
 }
 
+/// Charges: list them, and end those that are open.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum ChargesArgs {
     /// List charges: of the newest decisions, or all that are still open, and why
@@ -82,6 +91,7 @@ Example:
     },
 }
 
+/// What becomes of the credits of an open charge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ChargeSettlement {
     /// They are spent
@@ -90,6 +100,7 @@ pub enum ChargeSettlement {
     Refund,
 }
 
+/// Requests that wait for an operator, and the operator's decisions.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum ReviewArgs {
     /// List the requests that wait for an operator, soonest first
@@ -120,6 +131,7 @@ Example:
     Decline(ReviewDeclineArgs),
 }
 
+/// Confirm a request that waits.
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
 pub struct ReviewConfirmArgs {
     /// The booking's uid, or that of its series
@@ -130,6 +142,7 @@ pub struct ReviewConfirmArgs {
     pub reason: Option<String>,
 }
 
+/// Decline a request that waits.
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
 pub struct ReviewDeclineArgs {
     /// The booking's uid, or that of its series
@@ -140,15 +153,18 @@ pub struct ReviewDeclineArgs {
     pub reason: Option<String>,
 }
 
+/// Show the unresolved list, or take a booking off the list.
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
 pub struct UnresolvedArgs {
     /// The maximum number of rows
     #[arg(long, value_name = "NUMBER", default_value_t = 100)]
     pub limit: u32,
+    /// What to do instead of listing.
     #[command(subcommand)]
     pub resolve: Option<ResolveArgs>,
 }
 
+/// Take bookings off the unresolved list.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum ResolveArgs {
     /// Take a booking off the list

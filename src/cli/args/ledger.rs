@@ -6,6 +6,7 @@ use clap::{Args as Arguments, Subcommand, ValueHint};
 
 use super::credits::ExportArgs;
 
+/// The ledger: its log, its identity and restored backups.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum LedgerArgs {
     /// Walk the whole log and compare it with what the store says
@@ -46,6 +47,7 @@ Example:
     AcceptRestore(AcceptRestoreArgs),
 }
 
+/// Make the ledger belong to another server, account or dialect.
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
 pub struct LedgerMoveArgs {
     /// The server's host, port and path, as in calcom.base-url
@@ -62,6 +64,7 @@ pub struct LedgerMoveArgs {
     pub reason: String,
 }
 
+/// Accept a restored backup.
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
 pub struct AcceptRestoreArgs {
     /// Why; kept in the ledger
@@ -69,6 +72,7 @@ pub struct AcceptRestoreArgs {
     pub reason: String,
 }
 
+/// Copy the ledger to a directory.
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
 pub struct BackupArgs {
     /// A directory that is empty or not there yet
@@ -76,6 +80,7 @@ pub struct BackupArgs {
     pub to: PathBuf,
 }
 
+/// Restore the ledger from a backup.
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
 pub struct RestoreArgs {
     /// The directory that `maitred backup` made

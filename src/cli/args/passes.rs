@@ -10,6 +10,7 @@ use clap::{Args as Arguments, ValueHint};
 /// The default address of the sandbox. Cal.com's own API has this port on a developer's machine.
 const DEFAULT_LISTEN: &str = "127.0.0.1:5555";
 
+/// Run the daemon, or one pass.
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
 pub struct RunArgs {
     /// Run one pass, print its report and exit
@@ -23,6 +24,7 @@ pub struct RunArgs {
     pub watch: bool,
 }
 
+/// Run a pass now.
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
 pub struct PassArgs {
     /// Also look after confirmed bookings, whether that is due or not
@@ -30,6 +32,7 @@ pub struct PassArgs {
     pub watch: bool,
 }
 
+/// Show what a pass would do.
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
 pub struct PlanArgs {
     /// Exit with 3 when a pass, or the watch after it, would do something
@@ -37,6 +40,7 @@ pub struct PlanArgs {
     pub exit_code: bool,
 }
 
+/// Check the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
 pub struct CheckArgs {
     /// Also ask Cal.com about the key, the host and the event types
@@ -44,6 +48,7 @@ pub struct CheckArgs {
     pub live: bool,
 }
 
+/// Run a test server that behaves like Cal.com.
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
 pub struct SandboxArgs {
     /// Where to listen; port 0 takes a free one
@@ -58,6 +63,7 @@ pub struct SandboxArgs {
     pub scenario: Option<PathBuf>,
 }
 
+/// Judge a booking from a file.
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
 pub struct EvaluateArgs {
     /// The booking; - reads standard input

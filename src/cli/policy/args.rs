@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::BoolishValueParser;
 use clap::{Args as Arguments, Subcommand, ValueHint};
 
+/// Try a policy: on example bookings, or on the recorded requests.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum PolicyArgs {
     /// Judge example bookings and compare with what is expected; nothing is asked of Cal.com
@@ -41,6 +42,7 @@ Examples:
     Replay(PolicyReplayArgs),
 }
 
+/// Judge example bookings and compare with what is expected.
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
 pub struct PolicyTestArgs {
     /// The directory, or one file of cases
@@ -51,6 +53,7 @@ pub struct PolicyTestArgs {
     pub verbose: bool,
 }
 
+/// Judge the recorded requests by another policy.
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
 pub struct PolicyReplayArgs {
     /// Not older than this: a duration back from now such as 30d, a date, or RFC 3339

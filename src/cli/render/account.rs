@@ -5,6 +5,7 @@ use super::explain::render_entries;
 use super::layout::{PageLayout, format_count};
 use crate::control::protocol::account::{AccountView, AccountsView, LotView, StatementView};
 
+/// Renders one account: what is available, and what happened to the rest.
 pub fn render_account(view: &AccountView, page: &PageLayout) -> String {
     let mut text = format!(
         "{} has {} available.\n",
@@ -74,6 +75,7 @@ pub(super) fn format_expiry(expires: Option<&str>, page: &PageLayout) -> String 
     }
 }
 
+/// Renders a page of accounts as a table.
 pub fn render_accounts(view: &AccountsView, page: &PageLayout) -> String {
     if view.accounts.is_empty() {
         return "There are no accounts. `maitred credits grant` opens one.\n".to_owned();
@@ -110,6 +112,7 @@ pub fn render_accounts(view: &AccountsView, page: &PageLayout) -> String {
     text
 }
 
+/// Renders an account and what happened to its credits.
 pub fn render_statement(view: &StatementView, page: &PageLayout) -> String {
     let mut text = render_account(&view.balance, page);
     if view.entries.is_empty() {

@@ -5,6 +5,7 @@ use super::layout::{PageLayout, format_count};
 use crate::control::protocol::account::CreditsExportView;
 use crate::control::protocol::account::{GrantRecordView, GrantsView, ImportView};
 
+/// Renders what a grant or a revocation did.
 pub fn render_grant_result(view: &GrantRecordView, page: &PageLayout) -> String {
     let credits = format_count(view.credits, "credit");
     let account = &view.account;
@@ -42,6 +43,7 @@ pub fn render_grant_result(view: &GrantRecordView, page: &PageLayout) -> String 
     }
 }
 
+/// Renders what an import did, or would do.
 pub fn render_import(view: &ImportView) -> String {
     let choose_tense = |done: &str, plan: &str| {
         let word = if view.dry_run { plan } else { done };
@@ -108,6 +110,7 @@ pub fn render_export(view: &CreditsExportView) -> String {
     )
 }
 
+/// Renders the grants of one account as a table.
 pub fn render_grants(view: &GrantsView, page: &PageLayout) -> String {
     if view.grants.is_empty() {
         return format!("{} was never granted anything.\n", view.account);

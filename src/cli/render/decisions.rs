@@ -4,6 +4,7 @@ use super::layout::{PageLayout, format_count, quote_title};
 use super::pass::format_booker;
 use crate::control::protocol::{DecisionView, DecisionsView, RefundView, StepView};
 
+/// Renders a list of decisions as a table.
 pub fn render_decisions(view: &DecisionsView, page: &PageLayout) -> String {
     if view.decisions.is_empty() {
         return "No decision matches the filters (`--since`, `--booker`, `--gate`, `--outcome`).\n"

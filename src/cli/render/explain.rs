@@ -8,6 +8,7 @@ use super::unresolved;
 use crate::control::protocol::charges::{ChargeView, ChargesView};
 use crate::control::protocol::{CallView, EntryView, EvaluateView, ExplainView, FindingView};
 
+/// Renders everything that is known about a booking.
 pub fn render_explanation(view: &ExplainView, page: &PageLayout) -> String {
     let Some(decision) = &view.decision else {
         return format!(
@@ -40,6 +41,7 @@ pub fn render_explanation(view: &ExplainView, page: &PageLayout) -> String {
     text
 }
 
+/// Renders the decision about a booking from a file.
 pub fn render_evaluation(view: &EvaluateView, page: &PageLayout) -> String {
     let mut extra_rows = Vec::new();
     if let Some(text) = &view.booker_message {

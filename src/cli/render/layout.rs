@@ -25,12 +25,14 @@ const MAX_TITLE: usize = 80;
 #[derive(Debug, Clone, Copy)]
 pub struct PageLayout {
     width: usize,
+    /// The time from which distances such as "in 2 h" are counted.
     pub now: DateTime<Utc>,
     /// The zone in which times are shown.
     pub zone: Tz,
 }
 
 impl PageLayout {
+    /// Returns a page of this many columns; a width that is too small or too large is adjusted.
     pub fn new(width: usize, now: DateTime<Utc>, zone: Tz) -> Self {
         Self {
             width: width.clamp(NARROWEST, WIDEST),

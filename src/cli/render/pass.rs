@@ -11,6 +11,7 @@ use crate::control::protocol::{PassSummaryView, PassView, StepView};
 /// The most requests left as they are that are shown individually.
 const MAX_LEFT_SHOWN: usize = 20;
 
+/// Renders what a pass did, or would do.
 pub fn render_pass(view: &PassView, page: &PageLayout) -> String {
     let mut text = render_heading(&view.pass, page);
     let (left_steps, acted_steps): (Vec<_>, Vec<_>) =

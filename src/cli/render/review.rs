@@ -6,6 +6,7 @@ use crate::control::protocol::review::{
     NotedRequestView, OperatorReviewView, ReviewResultView, ReviewsView,
 };
 
+/// Renders the requests that wait for an operator.
 pub fn render_review_list(view: &ReviewsView, page: &PageLayout) -> String {
     if view.requests.is_empty() {
         return "Nothing waits.\n".to_owned();
@@ -62,6 +63,7 @@ pub(super) fn format_operator_word(word: &OperatorReviewView, page: &PageLayout)
     )
 }
 
+/// Renders the operator's decision that was recorded, and what happens next.
 pub fn render_reviewed(view: &ReviewResultView, page: &PageLayout) -> String {
     let step = &view.request.step;
     let verdict = view.request.review.as_ref();

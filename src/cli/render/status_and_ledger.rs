@@ -7,6 +7,7 @@ use crate::control::protocol::ledger::VerifyView;
 use crate::control::protocol::ledger::{CopyView, HeadView, LedgerView};
 use crate::control::protocol::status::{FailingView, StatusView, WatchStatus};
 
+/// Renders the status of the daemon.
 pub fn render_status(view: &StatusView, page: &PageLayout) -> String {
     let at = |time: &str| match page.format_distance(time) {
         Some(from_now) => format!("{} ({from_now})", page.format_second(time)),
@@ -131,6 +132,7 @@ fn format_last_pass(pass: &PassSummaryView, at: &dyn Fn(&str) -> String) -> Stri
     )
 }
 
+/// Renders the last commit of the log.
 pub fn render_head(view: &HeadView) -> String {
     format!(
         "The log ends with commit {} ({}).\n",
@@ -197,6 +199,7 @@ pub fn render_copy(view: &CopyView) -> String {
     }
 }
 
+/// Renders the result of reading the whole log.
 pub fn render_verification(view: &VerifyView) -> String {
     let counts = format!(
         "{} and {} were looked at; the head is {}.\n",

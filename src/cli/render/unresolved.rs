@@ -3,6 +3,7 @@
 use super::layout::{PageLayout, format_count};
 use crate::control::protocol::unresolved::{UnresolvedItem, UnresolvedSummary, UnresolvedView};
 
+/// Renders the unresolved list.
 pub fn render_unresolved_list(view: &UnresolvedView, page: &PageLayout) -> String {
     if view.items.is_empty() {
         return "Nothing is unresolved.\n".to_owned();

@@ -26,6 +26,10 @@ const PAGE: usize = 1_000;
 /// Most entries shown of one request.
 const MAX_ENTRIES: usize = 1_000;
 
+/// Returns the decisions that match the query, newest first.
+///
+/// # Errors
+/// Fails when the query cannot be used, and when the store cannot be read.
 pub fn list(store: &dyn Store, query: &DecisionQuery) -> Result<CommandResult, Refusal> {
     let since = query.since.as_deref();
     let since = since.map(|text| parse::time("--since", text)).transpose()?;
@@ -131,6 +135,11 @@ fn decision_with_refunds(store: &dyn Store, request: &Request) -> Result<Decisio
     Ok(view)
 }
 
+/// Returns everything that is known about a booking: the decision, its calls, its charges, and its
+/// items on the unresolved list.
+///
+/// # Errors
+/// Fails when maitred does not know the booking, and when the store cannot be read.
 pub fn explain(
     store: &dyn Store,
     policy: &Policy,

@@ -13,6 +13,11 @@ use crate::domain::plan::{Plan, plan};
 use crate::domain::time::Time;
 use crate::store::port::Store;
 
+/// Judges the booking in a file as if it were pending at `at`; without `at`, the file or `now`
+/// gives the time. Nothing is written.
+///
+/// # Errors
+/// Fails when the file holds no booking, when `at` is no time, and when the store cannot be read.
 pub fn evaluate(
     store: &mut dyn Store,
     policy: &Policy,

@@ -24,6 +24,7 @@ pub fn show(store: &dyn Store) -> Result<CommandResult, Refusal> {
     Ok(CommandResult::Ledger(view(&state)))
 }
 
+/// Returns the view of what the ledger records about itself.
 pub fn view(state: &LedgerState) -> LedgerView {
     let identity = state.identity.as_ref();
     LedgerView {

@@ -13,10 +13,12 @@ use crate::store::port::{CommitError, Store, StoreError};
 /// The longest reason an operator may give, in characters.
 const MAX_REASON: usize = 500;
 
+/// Returns a refusal because of something that the operator wrote.
 pub fn usage(text: impl Into<String>) -> Refusal {
     Refusal::usage(text)
 }
 
+/// Returns a refusal with the general exit code and this code.
 pub fn refusal(code: &str, text: impl Into<String>) -> Refusal {
     Refusal {
         exit: exit::FAILED,
@@ -25,10 +27,12 @@ pub fn refusal(code: &str, text: impl Into<String>) -> Refusal {
     }
 }
 
+/// Returns a refusal because something does not exist.
 pub fn not_found(text: impl Into<String>) -> Refusal {
     refusal("not-found", text)
 }
 
+/// Returns a refusal because the store cannot be read.
 pub fn store_failed(error: &StoreError) -> Refusal {
     refusal("store", error.to_string())
 }
@@ -51,6 +55,10 @@ impl From<CommitError> for Refusal {
     }
 }
 
+/// Parses a time in RFC 3339. `name` names the time in the refusal.
+///
+/// # Errors
+/// Fails when the text is no such time.
 pub fn time(name: &str, text: &str) -> Result<Time, Refusal> {
     chrono::DateTime::parse_from_rfc3339(text)
         .map(|at| truncate_to_millis(at.to_utc()))
@@ -61,6 +69,10 @@ pub fn time(name: &str, text: &str) -> Result<Time, Refusal> {
         })
 }
 
+/// Parses the expiry of a grant; `None` means that the grant never expires.
+///
+/// # Errors
+/// Fails when the text is no time, and when the time is not after `now`.
 pub fn expiry(text: Option<&str>, now: Time) -> Result<Option<Time>, Refusal> {
     let Some(text) = text else { return Ok(None) };
     let at = time("the expiry", text)?;
@@ -72,6 +84,10 @@ pub fn expiry(text: Option<&str>, now: Time) -> Result<Option<Time>, Refusal> {
     Ok(Some(at))
 }
 
+/// Checks a number of credits to grant or revoke.
+///
+/// # Errors
+/// Fails when the number is 0 or above the maximum.
 pub fn credits(credits: u64) -> Result<Credits, Refusal> {
     if (1..=MAX_CREDITS).contains(&credits) {
         Ok(credits)
@@ -82,6 +98,10 @@ pub fn credits(credits: u64) -> Result<Credits, Refusal> {
     }
 }
 
+/// Returns the operator's reason, or the default, without blanks around it.
+///
+/// # Errors
+/// Fails when the reason is too long or has control characters.
 pub fn reason(text: Option<&str>, default: &str) -> Result<String, Refusal> {
     let text = text.unwrap_or(default).trim();
     if text.chars().count() > MAX_REASON {
@@ -97,6 +117,10 @@ pub fn reason(text: Option<&str>, default: &str) -> Result<String, Refusal> {
     Ok(text.to_owned())
 }
 
+/// Parses the reference of a grant or a revocation.
+///
+/// # Errors
+/// Fails when the text is no reference.
 pub fn reference(text: &str) -> Result<Reference, Refusal> {
     Reference::parse(text).map_err(|why| usage(format!("the reference {text:?} {why}")))
 }
@@ -113,6 +137,10 @@ pub fn resolve_account_id(store: &dyn Store, text: &str) -> Result<AccountId, Re
     Ok(id)
 }
 
+/// Returns the account that a name or an alias leads to.
+///
+/// # Errors
+/// Fails when there is no such account, and when the store cannot be read.
 pub fn find_account(store: &dyn Store, text: &str) -> Result<Account, Refusal> {
     let id = resolve_account_id(store, text)?;
     store

@@ -3,10 +3,12 @@
 use crate::control::exit;
 use crate::control::protocol::CheckResultView;
 
+/// Returns a result without a finding.
 pub fn ok(subject: &str, text: impl Into<String>) -> CheckResultView {
     new_result("ok", exit::DONE, subject, text.into(), "")
 }
 
+/// Returns a warning; `help` says what to do.
 pub fn warning(subject: &str, text: impl Into<String>, help: &str) -> CheckResultView {
     new_result("warning", exit::DONE, subject, text.into(), help)
 }

@@ -30,6 +30,7 @@ const MAX_MISSING_INPUTS: usize = 100;
 /// The parameters of a replay.
 #[derive(Debug, Clone)]
 pub struct ReplayQuery<'a> {
+    /// The policy that judges the recorded requests.
     pub policy: &'a Policy,
     /// First decisions before this instant are not judged.
     pub since: Time,
@@ -83,6 +84,7 @@ enum ReplayOutcome {
 }
 
 impl<'a> Replay<'a> {
+    /// Returns a replay before the first commit.
     pub fn new(query: &'a ReplayQuery<'a>) -> Self {
         Self {
             policy: without_pass_limits(query.policy),

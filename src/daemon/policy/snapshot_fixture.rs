@@ -19,6 +19,7 @@ use crate::domain::time::{Span, Time};
 /// One request and everything that is known about its surroundings.
 #[derive(Debug, Clone)]
 pub struct SnapshotFixture {
+    /// The time at which the request is judged.
     pub now: Time,
     /// The key's user.
     pub me: HostId,
@@ -26,16 +27,23 @@ pub struct SnapshotFixture {
     pub bookings: Vec<Booking>,
     /// `None` when the calendar does not describe the event type.
     pub event_type: Option<EventType>,
+    /// The booker's account; `None` when there is none.
     pub account: Option<Account>,
+    /// The member's bookings that are held or charged.
     pub counted_bookings: Vec<CountedBooking>,
+    /// The booker's recent requests, whatever their outcome.
     pub prior_requests: Vec<PriorRequest>,
+    /// The result for the PIN that was given; `None` when no PIN was compared.
     pub pin: Option<PinResult>,
+    /// The answers of other systems.
     pub lookups: Lookups,
     /// Whether an accepted booking of the host overlaps.
     pub host_is_busy: bool,
+    /// The charge that the booking takes over from its predecessor; `None` when there is none.
     pub carried_charge: Option<Charge>,
     /// What was decided about the request before.
     pub prior_record: Option<Request>,
+    /// Whether no account was ever opened.
     pub ledger_is_empty: bool,
 }
 

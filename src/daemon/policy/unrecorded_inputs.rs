@@ -51,8 +51,11 @@ const MAX_TITLE: usize = 300;
 /// A request and the gate that would judge the request.
 #[derive(Debug, Clone, Copy)]
 pub struct GatedRequest<'a> {
+    /// The policy that judges the request.
     pub policy: &'a Policy,
+    /// The gate of the request in that policy.
     pub gate: &'a Gate,
+    /// The recorded request.
     pub request: &'a Request,
     /// Whether the times of all bookings of the request are known.
     pub has_times: bool,
