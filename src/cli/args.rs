@@ -133,6 +133,9 @@ Examples:
   maitred check --live"
     )]
     Check(CheckArgs),
+    /// Show the configuration that is used
+    #[command(display_order = 3, subcommand)]
+    Config(ConfigCommand),
     /// Try a policy before it decides: on examples, or on recorded requests
     #[command(display_order = 3, subcommand)]
     Policy(PolicyArgs),
@@ -197,6 +200,19 @@ Example:
         #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
         directory: PathBuf,
     },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub enum ConfigCommand {
+    /// Print every key with the value that is used, and where the value comes from
+    #[command(after_help = "\
+A value comes from the configuration (file and line), from an environment variable, from an option of
+the command line, or is a default. The API key is never printed, only the place where it was found.
+
+Examples:
+  maitred config show
+  maitred config show --format json")]
+    Show,
 }
 
 /// A command that the daemon or the store answers. While a daemon runs, it answers; otherwise the

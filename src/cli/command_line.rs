@@ -1,8 +1,10 @@
 //! Parses the command line, and says why if that fails.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 use clap::error::ErrorKind;
+use clap::parser::ValueSource;
 use clap::{Command, CommandFactory, FromArgMatches};
 
 use super::args::{Args, Format};
@@ -29,6 +31,25 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Args, ParseSto
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ParseStop::Print(error.to_string()),
         _ => ParseStop::Refuse(to_refusal(&error), guess_format(&words)),
     })
+}
+
+/// Returns where the value of each option of every command comes from, with the option's variable.
+/// Empty if the words make no sense.
+pub fn option_sources(
+    words: impl IntoIterator<Item = OsString>,
+) -> BTreeMap<String, (ValueSource, Option<String>)> {
+    let definition = command();
+    let Ok(matches) = definition.clone().try_get_matches_from(words) else {
+        return BTreeMap::new();
+    };
+    let options = definition.get_arguments().filter_map(|option| {
+        let source = matches.value_source(option.get_id().as_str())?;
+        let variable = option
+            .get_env()
+            .map(|name| name.to_string_lossy().into_owned());
+        Some((option.get_long()?.to_owned(), (source, variable)))
+    });
+    options.collect()
 }
 
 /// Returns the definition of the command line. The global options name their environment variables

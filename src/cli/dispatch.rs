@@ -4,12 +4,13 @@ use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use super::args::{Args, Format, LogFormatArg, Verb};
+use super::args::{Args, ConfigCommand, Format, LogFormatArg, Verb};
 use super::command_line::{self, ParseStop};
 use super::context::{Context, print};
 use super::render::instants::localize_instants;
 use super::{
-    backup, check, command_target, completions, demo, init, man, output, policy, run, sandbox,
+    backup, check, command_target, completions, config_show, demo, init, man, output, policy, run,
+    sandbox,
 };
 use crate::control::exit;
 use crate::control::protocol::Refusal;
@@ -60,6 +61,7 @@ fn dispatch(context: &Context, verb: Verb) -> Result<u8, Refusal> {
         Verb::Run(args) => run::run(context, &args),
         Verb::Store(store_command) => command_target::run_store_command(context, &store_command),
         Verb::Check(args) => check::check(context, args.live),
+        Verb::Config(ConfigCommand::Show) => config_show::show(context),
         Verb::Policy(args) => policy::run::run(context, &args),
         Verb::Demo => demo::demo(context),
         Verb::Sandbox(args) => sandbox::run_sandbox(context, &args),
@@ -89,6 +91,7 @@ fn choose_log_level(args: &Args) -> String {
             Verb::Run(_)
             | Verb::Store(_)
             | Verb::Check(_)
+            | Verb::Config(_)
             | Verb::Policy(_)
             | Verb::Sandbox(_)
             | Verb::Restore(_)

@@ -7,6 +7,7 @@ pub mod check;
 pub mod command_line;
 pub mod command_target;
 pub mod completions;
+pub mod config_show;
 pub mod context;
 pub mod credits;
 pub mod csv;

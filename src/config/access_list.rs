@@ -2,13 +2,15 @@
 //! day on which the entry ends.
 
 use chrono_tz::Tz;
+use serde_json::{Value, json};
 
 use super::diagnostic_collector::DiagnosticCollector;
 use super::reader::{TomlTable, TomlValue};
-use super::value;
+use super::{calendar_value, value};
 use crate::domain::criteria::access_list::{
     AccessEntry, AccessSubject, AddressNormalization, MAX_ACCESS_ENTRIES,
 };
+use crate::domain::criteria::global_policy::GlobalPolicy;
 use crate::domain::id::Address;
 
 /// The longest note, in bytes: a line or two for operators.
@@ -17,68 +19,74 @@ const MAX_NOTE: usize = 500;
 /// What an entry looks like.
 const EXAMPLE: &str = "\"ann@example.com\", \"@example.com\" or { booker = \"ann@example.com\" }";
 
-/// An entry and the path of its key.
-pub(super) struct LocatedAccessEntry {
-    path: String,
-    entry: AccessEntry,
-}
+/// How the documentation describes a list.
+pub(super) const DESCRIPTION: &str = "a list of addresses, domains and tables";
 
-/// Returns the entries of the list at the key, or none if the key is missing.
+/// Reads the entries of the list, and warns of a booker that stands in the list twice.
 pub(super) fn read_list(
-    table: &mut TomlTable<'_>,
-    key: &'static str,
-    folding: &AddressNormalization,
-    zone: Tz,
+    list: &TomlValue<'_>,
+    global: &GlobalPolicy,
     report: &mut DiagnosticCollector<'_>,
-) -> Vec<LocatedAccessEntry> {
-    let Some(list) = table.get(key, report) else {
-        return Vec::new();
-    };
+) -> Vec<AccessEntry> {
     let items = list.list("[\"ann@example.com\", \"@example.com\"]", report);
     let items = list.limit_count(items, MAX_ACCESS_ENTRIES, report);
-    let mut entries: Vec<LocatedAccessEntry> = Vec::new();
+    let mut entries: Vec<AccessEntry> = Vec::new();
     for item in items {
-        let Some(entry) = read_entry(&item, zone, report) else {
+        let Some(entry) = read_entry(&item, global.zone, report) else {
             continue;
         };
-        let is_duplicate = |known: &&LocatedAccessEntry| {
-            is_same_subject(&known.entry.subject, &entry.subject, folding)
+        let is_duplicate = |known: &AccessEntry| {
+            is_same_subject(
+                &known.subject,
+                &entry.subject,
+                &global.address_normalization,
+            )
         };
-        if entries.iter().any(|known| is_duplicate(&known)) {
+        if entries.iter().any(is_duplicate) {
             let problem = "this booker stands here twice".to_owned();
             report.warn(&item.path, problem, "one of the two can go");
         }
-        entries.push(LocatedAccessEntry {
-            path: item.path,
-            entry,
-        });
+        entries.push(entry);
     }
     entries
 }
 
-/// Returns the entries without their paths.
-pub(super) fn without_paths(entries: Vec<LocatedAccessEntry>) -> Vec<AccessEntry> {
-    entries.into_iter().map(|entry| entry.entry).collect()
+/// Returns the entries without their notes, which do not decide.
+pub(super) fn to_json(entries: &[AccessEntry]) -> Value {
+    value::sorted(entries.iter().map(|entry| {
+        let booker = match &entry.subject {
+            AccessSubject::Address(address) => address.as_str().to_owned(),
+            AccessSubject::Domain(domain) => format!("@{domain}"),
+        };
+        match entry.expires {
+            None => booker.into(),
+            Some(at) => json!({ "booker": booker, "expires": calendar_value::instant_to_json(at) }),
+        }
+    }))
 }
 
-/// Warns of bookers that one list allows and another list blocks.
+/// Warns of bookers that the table's list `allow` names although another list blocks them.
 pub(super) fn warn_of_contradictions(
-    allow: &[LocatedAccessEntry],
+    table: &TomlTable<'_>,
     block: &[&[AccessEntry]],
-    folding: &AddressNormalization,
+    global: &GlobalPolicy,
     report: &mut DiagnosticCollector<'_>,
 ) {
-    for entry in allow {
-        let is_covered_by = |blocked: &&AccessEntry| covers(blocked, &entry.entry, folding);
-        if block
-            .iter()
-            .copied()
-            .flatten()
-            .any(|known| is_covered_by(&known))
-        {
+    let Some(list) = table.peek("allow") else {
+        return;
+    };
+    // The list has been read before: its mistakes are reported, and only the paths are new.
+    let mut silent = DiagnosticCollector::new("", "");
+    for item in list.list("", &mut silent) {
+        let Some(entry) = read_entry(&item, global.zone, &mut silent) else {
+            continue;
+        };
+        let is_covered =
+            |blocked: &AccessEntry| covers(blocked, &entry, &global.address_normalization);
+        if block.iter().copied().flatten().any(is_covered) {
             let problem = "this booker is blocked as well, and that counts first".to_owned();
             let help = "take the entry out of one of the two lists";
-            report.warn(&entry.path, problem, help);
+            report.warn(&item.path, problem, help);
         }
     }
 }
@@ -104,7 +112,7 @@ fn read_entry(
     let expires = table.get("expires", report);
     table.report_unknown_keys(report);
     let note = note.and_then(|item| self::read_note(&item, report));
-    let expires = expires.and_then(|item| value::read_instant(&item, zone, report));
+    let expires = expires.and_then(|item| calendar_value::read_instant(&item, zone, report));
     Some(AccessEntry {
         subject: read_subject(&subject?, report)?,
         note,

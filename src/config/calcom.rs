@@ -1,20 +1,24 @@
-//! Reads the section `[calcom]`.
+//! The section `[calcom]`: which Cal.com is used, and how it is called.
 
 use std::ops::RangeInclusive;
-use std::path::Path;
 use std::time::Duration;
 
 use reqwest::Url;
+use serde_json::Value;
 
 use super::diagnostic_collector::DiagnosticCollector;
-use super::model::{self, Calcom};
+use super::key::Affects::{Decisions, Operation};
+use super::key::KeyValue::{Default, Example};
+use super::key::{KeyRow, ReadContext, Section};
+use super::model::Config;
 use super::reader::{KEY_ADVICE, TomlTable, TomlValue};
 use super::value;
-use super::value::set;
+use super::value_type::{
+    DurationRange, EmptyForNone, FILE_PATH, FieldAt, Keywords, SHARE, SpecialType,
+};
 use crate::domain::dialect::Dialect;
 use crate::domain::gate::RefuseWith;
 use crate::domain::id::{Address, HostId, HostKey};
-use crate::domain::time::Span;
 
 /// Bounds of the timeouts of one whole call. No server reliably answers in less than a second, and
 /// a call that takes longer than ten minutes delays the pass without any benefit.
@@ -28,96 +32,203 @@ const CONNECT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration:
 /// waits for a confirmation any more.
 const RESEND: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(86_400);
 
-/// The values of the section: how to call Cal.com, and what the policy uses for decisions.
-pub(super) struct CalcomSection {
-    pub(super) calcom: Calcom,
-    pub(super) refuse_with: RefuseWith,
-    pub(super) hosts: Vec<HostKey>,
-    pub(super) resend_after: Span,
-}
+pub(super) const SECTION: Section<Config> = Section {
+    path: "calcom",
+    doc: "",
+    keys: &[KEYS],
+    renamed: &[],
+    complete,
+};
 
-pub(super) fn read(
-    mut table: TomlTable<'_>,
-    base: &Path,
+const KEYS: &[KeyRow<Config>] = &[
+    KeyRow {
+        name: "base-url",
+        value: Default("\"https://api.cal.com\""),
+        affects: Operation,
+        doc: "The address of Cal.com's API, without the version (/v2), which maitred adds itself. \
+            On a self-hosted server it is not the address of the web pages.",
+        field: &FieldAt(
+            |config: &mut Config| &mut config.calcom.base_url,
+            SpecialType {
+                description: "a URL",
+                read: read_base_url,
+                to_json: |url: &String| url.as_str().into(),
+            },
+        ),
+    },
+    KeyRow {
+        name: "dialect",
+        value: Default("\"v2\""),
+        affects: Operation,
+        doc: "The version of Cal.com's API: \"v2\", or \"v1\" for self-hosted servers (up to about \
+            6.1) that have no v2. The hosted service ended v1 on 2026-04-08. Use v2 wherever there \
+            is one, because with v1:\n\
+            - an accept sends no mail and no webhook and makes no calendar entry;\n\
+            - a refusal is a cancellation;\n\
+            - the API key stands in every URL, and so in the logs of proxies;\n\
+            - 30 requests in 60 s at most, where a list counts as two, and the fifth refusal for \
+            that within 30 minutes locks the account;\n\
+            - each occurrence of a series is decided on its own.",
+        field: &FieldAt(
+            |config: &mut Config| &mut config.calcom.dialect,
+            Keywords(&[("v2", Dialect::V2), ("v1", Dialect::V1)]),
+        ),
+    },
+    KeyRow {
+        name: "api-key-file",
+        value: Default("\"/etc/maitred/calcom-api-key\""),
+        affects: Operation,
+        doc: "The file that holds the API key, and nothing else. It is the last of three places: \
+            the variable MAITRED_API_KEY comes first, then systemd's credential \
+            `calcom-api-key`. The key itself never stands in this file. The key acts as the user \
+            who created it, so the host must create it.",
+        field: &FieldAt(
+            |config: &mut Config| &mut config.calcom.api_key_file,
+            SpecialType {
+                description: "a path",
+                read: |item, context, report| {
+                    let wrong = "this looks like an API key, not like the path of its file";
+                    value::read_secret_file(item, context.base, (wrong, KEY_ADVICE), report)
+                },
+                to_json: value::path_to_json,
+            },
+        ),
+    },
+    KeyRow {
+        name: "timeout",
+        value: Default("\"60s\""),
+        affects: Operation,
+        doc: "How long one call that reads may take.",
+        field: &FieldAt(
+            |config: &mut Config| &mut config.calcom.timeout,
+            DurationRange(TIMEOUT),
+        ),
+    },
+    KeyRow {
+        name: "confirm-timeout",
+        value: Example("\"2m\""),
+        affects: Operation,
+        doc: "How long a confirm, a decline or a cancellation may take; left out: twice the \
+            timeout. Cal.com makes calendar entries and sends mails before it answers.",
+        field: &FieldAt(
+            |config: &mut Config| &mut config.calcom.confirm_timeout,
+            DurationRange(TIMEOUT),
+        ),
+    },
+    KeyRow {
+        name: "resend-after",
+        value: Default("\"15m\""),
+        affects: Decisions,
+        doc: "How long a confirm, a decline or a cancellation may still run at Cal.com, counted \
+            from the call. Until then maitred only reads the booking: a second call while the \
+            first one runs would send all mails twice. It must be longer than confirm-timeout.",
+        field: &FieldAt(
+            |config: &mut Config| &mut config.policy.limits.resend_after,
+            DurationRange(RESEND),
+        ),
+    },
+    KeyRow {
+        name: "connect-timeout",
+        value: Default("\"10s\""),
+        affects: Operation,
+        doc: "How long connecting may take.",
+        field: &FieldAt(
+            |config: &mut Config| &mut config.calcom.connect_timeout,
+            DurationRange(CONNECT),
+        ),
+    },
+    KeyRow {
+        name: "ca-file",
+        value: Default("\"\""),
+        affects: Operation,
+        doc: "A file with certificates (PEM) that maitred trusts in addition to those of the \
+            system, for a server whose certificate comes from a private authority; \"\" for none. \
+            maitred trusts them for Cal.com only, because an authority for one server must not \
+            vouch for others. The variable SSL_CERT_FILE of the process names a file that replaces \
+            the system's certificates, for Cal.com and for lookups. The variables HTTPS_PROXY, \
+            HTTP_PROXY or ALL_PROXY set a proxy, as in http://proxy.example.org:3128, with \
+            exceptions in NO_PROXY. maitred never uses a proxy for addresses of this machine.",
+        field: &FieldAt(
+            |config: &mut Config| &mut config.calcom.ca_file,
+            EmptyForNone(FILE_PATH),
+        ),
+    },
+    KeyRow {
+        name: "budget",
+        value: Default("\"50%\""),
+        affects: Operation,
+        doc: "The share of the server's rate limit that maitred may use. The rest is left to other \
+            users of the key. Cal.com locks accounts that exceed the limit often.",
+        field: &FieldAt(|config: &mut Config| &mut config.calcom.budget, SHARE),
+    },
+    KeyRow {
+        name: "refuse-with",
+        value: Default("\"decline\""),
+        affects: Decisions,
+        doc: "How a booking is refused: \"decline\" (Cal.com mails the booker that it was not \
+            accepted), or \"cancel\". With dialect v1 it is always \"cancel\".",
+        field: &FieldAt(
+            |config: &mut Config| &mut config.policy.refuse_with,
+            Keywords(&[
+                ("decline", RefuseWith::Decline),
+                ("cancel", RefuseWith::Cancel),
+            ]),
+        ),
+    },
+    KeyRow {
+        name: "hosts",
+        value: Default("[]"),
+        affects: Decisions,
+        doc: "Hosts whose bookings maitred answers in addition to those of the key's own user: a \
+            user's number at Cal.com (42) or the e-mail address (\"bo@example.com\"). The key must \
+            be allowed to act for these hosts. Bookings of all other hosts are left alone.",
+        field: &FieldAt(
+            |config: &mut Config| &mut config.policy.hosts,
+            SpecialType {
+                description: "a list of numbers and addresses",
+                read: |item, _, report| Some(read_hosts(item, report)),
+                to_json: |hosts: &Vec<HostKey>| value::sorted(hosts.iter().map(host_to_json)),
+            },
+        ),
+    },
+];
+
+fn complete(
+    _: &TomlTable<'_>,
+    config: &mut Config,
+    _: &ReadContext<'_>,
     report: &mut DiagnosticCollector<'_>,
-) -> CalcomSection {
-    let mut calcom = Calcom::default();
-    let mut refuse_with = RefuseWith::Decline;
-    let mut hosts = Vec::new();
-    let mut resend_after = model::default_limits().resend_after;
-    if let Some(item) = table.get("base-url", report) {
-        set(&mut calcom.base_url, read_base_url(&item, report));
+) {
+    let calcom = &mut config.calcom;
+    if calcom.confirm_timeout.is_zero() {
+        calcom.confirm_timeout = (calcom.timeout * 2).min(*TIMEOUT.end());
     }
-    if let Some(item) = table.get("dialect", report) {
-        let words = [("v2", Dialect::V2), ("v1", Dialect::V1)];
-        set(&mut calcom.dialect, item.keyword(&words, report));
-    }
-    if let Some(item) = table.get("api-key-file", report) {
-        let wrong = "this looks like an API key, not like the path of its file";
-        let file = value::read_secret_file(&item, base, (wrong, KEY_ADVICE), report);
-        set(&mut calcom.api_key_file, file);
-    }
-    if let Some(item) = table.get("timeout", report) {
-        set(
-            &mut calcom.timeout,
-            value::read_duration(&item, TIMEOUT, report),
-        );
-    }
-    calcom.confirm_timeout = (calcom.timeout * 2).min(*TIMEOUT.end());
-    if let Some(item) = table.get("confirm-timeout", report) {
-        let timeout = value::read_duration(&item, TIMEOUT, report);
-        set(&mut calcom.confirm_timeout, timeout);
-    }
-    if let Some(item) = table.get("resend-after", report) {
-        set(&mut resend_after, value::read_span(&item, RESEND, report));
-    }
-    if resend_after
-        .to_std()
-        .is_ok_and(|resend| resend <= calcom.confirm_timeout)
-    {
+    let resend_after = config.policy.limits.resend_after.to_std();
+    if resend_after.is_ok_and(|resend| resend <= calcom.confirm_timeout) {
         let problem = "a call could be sent again while its answer is still waited for".to_owned();
         let help = "make calcom.resend-after longer than calcom.confirm-timeout (which is twice \
             calcom.timeout unless it is given)";
         report.error("calcom.resend-after", problem, help);
     }
-    if let Some(item) = table.get("connect-timeout", report) {
-        let timeout = value::read_duration(&item, CONNECT, report);
-        set(&mut calcom.connect_timeout, timeout);
-    }
-    if let Some(item) = table.get("ca-file", report) {
-        calcom.ca_file = match item.as_text() {
-            Some("") => None,
-            Some(_) | None => value::read_path(&item, base, report),
-        };
-    }
-    if let Some(item) = table.get("budget", report) {
-        set(&mut calcom.budget, value::read_percent(&item, report));
-    }
-    if let Some(item) = table.get("refuse-with", report) {
-        let words = [
-            ("decline", RefuseWith::Decline),
-            ("cancel", RefuseWith::Cancel),
-        ];
-        set(&mut refuse_with, item.keyword(&words, report));
-    }
-    if let Some(item) = table.get("hosts", report) {
-        hosts = read_hosts(&item, report);
-    }
-    table.report_unknown_keys(report);
     if calcom.dialect == Dialect::V1 {
         // With v1 there is no decline that notifies the booker.
-        refuse_with = RefuseWith::Cancel;
+        config.policy.refuse_with = RefuseWith::Cancel;
     }
-    CalcomSection {
-        calcom,
-        refuse_with,
-        hosts,
-        resend_after,
+}
+
+fn host_to_json(host: &HostKey) -> Value {
+    match host {
+        HostKey::Id(id) => id.0.into(),
+        HostKey::Address(address) => address.as_str().into(),
     }
 }
 
 /// Reads the base of all addresses. A slash at its end is dropped.
-fn read_base_url(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<String> {
+fn read_base_url(
+    item: &TomlValue<'_>,
+    _: &ReadContext<'_>,
+    report: &mut DiagnosticCollector<'_>,
+) -> Option<String> {
     let text = item.text("https://api.cal.com", report)?;
     let (problem, help) = match Url::parse(text) {
         Err(err) => (

@@ -1,8 +1,11 @@
 //! Reads caps: `{ at-most = 2, per = "week", tiers = ["gold"] }`.
 
+use serde_json::json;
+
 use super::diagnostic_collector::DiagnosticCollector;
 use super::reader::{TomlTable, TomlValue};
 use super::value;
+use super::value_type::SpecialType;
 use crate::domain::criteria::cap::{Cap, CapPeriod, MAX_CAPS, PERIODS, strictest_cap};
 
 /// The most bookings that a cap may allow. A higher number would not limit anything.
@@ -10,15 +13,24 @@ const MAX_BOOKINGS: u64 = 10_000;
 
 const EXAMPLE: &str = "{ at-most = 2, per = \"week\" }";
 
-/// Reads the caps of the list at the key. The `global_caps` apply in addition.
-pub(super) fn read_caps(
-    table: &mut TomlTable<'_>,
+/// A list of caps.
+pub(super) const CAPS: SpecialType<Vec<Cap>> = SpecialType {
+    description: "a list of caps",
+    read: |item, context, report| Some(read_caps(item, &context.global.caps, report)),
+    to_json: |caps| {
+        value::sorted(caps.iter().map(|cap| {
+            let tiers = value::sorted(cap.tiers.iter().map(|tier| tier.as_str().into()));
+            json!({ "at-most": cap.at_most, "per": cap.period.as_str(), "tiers": tiers })
+        }))
+    },
+};
+
+/// Reads the caps of the list. The `global_caps` apply in addition.
+fn read_caps(
+    list: &TomlValue<'_>,
     global_caps: &[Cap],
     report: &mut DiagnosticCollector<'_>,
 ) -> Vec<Cap> {
-    let Some(list) = table.get("caps", report) else {
-        return Vec::new();
-    };
     let mut caps = Vec::new();
     let mut paths = Vec::new();
     for row in list.rows(EXAMPLE, MAX_CAPS, report) {

@@ -1,5 +1,7 @@
 //! What is wrong with a configuration. A diagnostic says how serious a problem is, where it is,
-//! what it is, and what to do. It is rendered with the line and a caret, as compilers do.
+//! what it is, and what to do. It is rendered with the line and a caret, as compilers do. This is
+//! written by hand, because crates that render carets need the whole text, and a text with a secret
+//! is not kept.
 
 use std::fmt;
 

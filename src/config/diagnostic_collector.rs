@@ -183,6 +183,21 @@ impl<'a> DiagnosticCollector<'a> {
         self.diagnostics.iter().filter(severity).count()
     }
 
+    /// Returns the keys and items that stand in the text, each with its line.
+    pub(super) fn key_lines(&self) -> BTreeMap<String, usize> {
+        let mut offsets: Vec<(usize, &String)> = Vec::new();
+        offsets.extend(self.spans.iter().map(|(key, span)| (span.start, key)));
+        offsets.sort_unstable();
+        let (mut line, mut counted) = (1, 0);
+        let mut lines = BTreeMap::new();
+        for (offset, key) in offsets {
+            line += self.text[counted..offset].matches('\n').count();
+            counted = offset;
+            lines.insert(key.clone(), line);
+        }
+        lines
+    }
+
     /// Returns the known keys.
     #[cfg(test)]
     pub(super) fn known_keys(&self) -> &BTreeSet<String> {

@@ -1,7 +1,10 @@
 //! Reads the key of an event type.
 
+use serde_json::Value;
+
 use super::diagnostic_collector::DiagnosticCollector;
 use super::reader::TomlValue;
+use super::value;
 use crate::domain::id::{EventTypeId, EventTypeKey, MAX_NAME};
 
 pub(super) fn read_event_type(
@@ -47,6 +50,14 @@ pub(super) fn read_event_type(
         );
     }
     Some(EventTypeKey::Slug(text.to_owned()))
+}
+
+/// Returns the event types in the form in which they are read.
+pub(super) fn to_json(event_types: &[EventTypeKey]) -> Value {
+    value::sorted(event_types.iter().map(|key| match key {
+        EventTypeKey::Slug(slug) => slug.as_str().into(),
+        EventTypeKey::Id(id) => id.0.into(),
+    }))
 }
 
 /// Returns true if the character can be part of a slug. Cal.com makes slugs of letters of any

@@ -3,26 +3,35 @@
 //! uses a value has to check it again. Nothing here opens a connection, and no message ever shows a
 //! secret.
 //!
+//! Every key is a row (`key`), and every section has its rows in a file: `calcom`, `schedule`,
+//! `store_and_control`, `limits`, `global_policy`, `lookup`, `rule`, `localized_text` (reasons),
+//! and for a gate `gate`, `criteria` and `refund_policy`. `schema` lists the sections. From the rows
+//! come the reading (`parse`), `config.toml` and `docs/config.md` (`documentation`), the hash of the
+//! policy (`policy_hash`), and what `maitred config show` prints. `value_type` has the types of
+//! values.
+//!
 //! `load` reads the file and `parse` the text. `model` is the result, and `diagnostic` describes
 //! what is wrong with the text. `secret` finds the API key, which is never in the configuration.
-//! `recurrence` computes when a schedule is due next. `lookup` describes how other systems are
-//! asked. `policy_test` reads the example bookings with which a configuration is tested. The files
-//! without `pub` read one section or one kind of value each; `criteria` reads what a gate requires
-//! in addition to credit.
+//! `recurrence` computes when a schedule is due next. `policy_test` reads the example bookings with
+//! which a configuration is tested. The other files without `pub` read one kind of value each.
 
 pub mod diagnostic;
+pub mod documentation;
+pub mod key;
 pub mod load;
-pub mod lookup;
 pub mod model;
 pub mod parse;
 pub mod policy_test;
 pub mod recurrence;
 pub mod rule;
+pub mod schema;
 pub mod secret;
 pub mod socket;
 
 mod access_list;
+mod api_key_check;
 mod calcom;
+mod calendar_value;
 mod cap;
 mod check;
 mod compile;
@@ -31,13 +40,19 @@ mod diagnostic_collector;
 mod event_type;
 mod gate;
 mod global_policy;
-mod hash;
+mod limits;
 mod localized_text;
+mod lookup;
+mod lookup_source;
 mod on_violation;
+mod policy_hash;
 mod price;
 mod reader;
 mod refund_policy;
+mod schedule;
 mod secret_detection;
+mod store_and_control;
 mod string_spans;
 mod time_window;
 mod value;
+mod value_type;

@@ -3,6 +3,8 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
 use super::diagnostic_collector::DiagnosticCollector;
 use super::event_type;
 use super::reader::{TomlTable, TomlValue};
@@ -24,15 +26,12 @@ const OCCURRENCES: RangeInclusive<u64> = 1..=1_000;
 
 const EXAMPLE: &str = "{ cost = 2, tiers = [\"gold\"] }";
 
-/// Reads the prices of the list at the key, for a gate that guards these event types.
+/// Reads the prices of the list, for a gate that guards these event types.
 pub(super) fn read_prices(
-    table: &mut TomlTable<'_>,
+    list: &TomlValue<'_>,
     gate_event_types: &[EventTypeKey],
     report: &mut DiagnosticCollector<'_>,
 ) -> Vec<Price> {
-    let Some(list) = table.get("prices", report) else {
-        return Vec::new();
-    };
     let mut prices: Vec<(String, Price)> = Vec::new();
     for row in list.rows(EXAMPLE, MAX_PRICES, report) {
         let path = row.path().to_owned();
@@ -52,6 +51,26 @@ pub(super) fn read_prices(
         prices.push((path, price));
     }
     prices.into_iter().map(|(_, price)| price).collect()
+}
+
+/// Returns the prices in their order, because the first that fits counts.
+pub(super) fn to_json(prices: &[Price]) -> Value {
+    let length = |price: &Price| {
+        let (shortest, longest) = &price.length;
+        value::range_to_json(shortest.as_ref(), longest.as_ref(), value::span_to_json)
+    };
+    let price = |price: &Price| {
+        let (fewest, most) = price.occurrences;
+        json!({
+            "cost": price.cost,
+            "tiers": value::sorted(price.tiers.iter().map(|tier| tier.as_str().into())),
+            "event-types": event_type::to_json(&price.event_types),
+            "length": length(price),
+            "start": time_window::to_json(&price.start_window),
+            "occurrences": value::range_to_json(fewest.as_ref(), most.as_ref(), |n| (*n).into()),
+        })
+    };
+    prices.iter().map(price).collect()
 }
 
 fn read_price(

@@ -1,6 +1,7 @@
 //! Reads the spanned tree of a TOML text key by key. The caller asks for every value by key and by
 //! type. A wrong type is reported, and so is a key that the caller did not ask for. No mistake
-//! stops the reading.
+//! stops the reading. The tree is that of the crate `toml`, which reports all syntax errors of a
+//! text and not only the first.
 
 use std::ops::RangeInclusive;
 
@@ -9,7 +10,6 @@ use toml::de::{DeString, DeTable, DeValue};
 
 use super::diagnostic_collector::DiagnosticCollector;
 use super::secret_detection;
-use crate::domain::booking::Answer;
 use crate::domain::name_distance;
 
 /// Where an operator should keep an API key that they wrote into the configuration.
@@ -53,6 +53,18 @@ impl<'t> TomlTable<'t> {
 
     pub(super) fn path(&self) -> &str {
         &self.path
+    }
+
+    /// Returns true if the key is there.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.peek(key).is_some()
+    }
+
+    /// Returns the value of a key that has been read before.
+    pub(super) fn peek(&self, key: &str) -> Option<TomlValue<'t>> {
+        let value = self.entries?.get(key)?.get_ref();
+        let path = join(&self.path, key);
+        Some(TomlValue { path, value })
     }
 
     /// Returns the key's value, if the key is there.
@@ -357,18 +369,9 @@ impl<'t> TomlValue<'t> {
         entries.into_iter().map(to_named_value).collect()
     }
 
-    /// Returns the value in the form of an answer from outside, or reports a wrong type. The
-    /// recursion is as deep as the text is nested, which the parser limits.
-    pub(super) fn to_answer(&self, report: &mut DiagnosticCollector<'_>) -> Option<Answer> {
-        let answer = to_answer(self.value);
-        if answer.is_none() {
-            self.report_type_mismatch(
-                "a text, a number, a flag, a list or a table",
-                "put dates in quotes",
-                report,
-            );
-        }
-        answer
+    /// Returns the value as the parser gives it.
+    pub(super) fn raw(&self) -> &'t DeValue<'t> {
+        self.value
     }
 
     /// Reports that the value has the wrong type.
@@ -395,60 +398,8 @@ impl<'t> TomlValue<'t> {
     }
 }
 
-fn to_answer(value: &DeValue<'_>) -> Option<Answer> {
-    Some(match value {
-        DeValue::String(text) => Answer::Text(text.to_string()),
-        // Numbers in JSON are doubles, and so are numbers in answers.
-        DeValue::Integer(number) => {
-            let whole = i64::from_str_radix(number.as_str(), number.radix()).ok()?;
-            Answer::Number(whole as f64)
-        }
-        DeValue::Float(number) => Answer::Number(number.as_str().parse().ok()?),
-        DeValue::Boolean(flag) => Answer::Bool(*flag),
-        DeValue::Datetime(_) => return None,
-        DeValue::Array(values) => {
-            let answers = values.iter().map(|value| to_answer(value.get_ref()));
-            Answer::List(answers.collect::<Option<_>>()?)
-        }
-        DeValue::Table(table) => {
-            let entries = table.iter().map(|(name, value)| {
-                Some((name.get_ref().to_string(), to_answer(value.get_ref())?))
-            });
-            Answer::Map(entries.collect::<Option<_>>()?)
-        }
-    })
-}
-
-/// Reports every text in the tree that is one of Cal.com's API keys, under any key.
-pub(super) fn refuse_keys(table: &DeTable<'_>, path: &str, report: &mut DiagnosticCollector<'_>) {
-    for (name, value) in table {
-        refuse_key(value, &join(path, name.get_ref()), report);
-    }
-}
-
-/// The recursion is as deep as the text is nested, which the parser limits.
-fn refuse_key(value: &Spanned<DeValue<'_>>, path: &str, report: &mut DiagnosticCollector<'_>) {
-    match value.get_ref() {
-        DeValue::String(text) if secret_detection::contains_api_key(text) => {
-            report.record_span(path, value.span());
-            let problem = "this looks like an API key".to_owned();
-            report.error(path, problem, KEY_ADVICE);
-        }
-        DeValue::Table(table) => refuse_keys(table, path, report),
-        DeValue::Array(values) => {
-            for (number, value) in values.iter().enumerate() {
-                refuse_key(value, &format!("{path}[{number}]"), report);
-            }
-        }
-        DeValue::String(_)
-        | DeValue::Integer(_)
-        | DeValue::Float(_)
-        | DeValue::Boolean(_)
-        | DeValue::Datetime(_) => {}
-    }
-}
-
-fn join(path: &str, key: &str) -> String {
+/// Returns the path of the key in the table with this path.
+pub(super) fn join(path: &str, key: &str) -> String {
     match path {
         "" => key.to_owned(),
         _ => format!("{path}.{key}"),

@@ -61,6 +61,11 @@ pub enum CronExpressionError {
 }
 
 impl CronExpression {
+    /// Returns the expression as it was written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Parses an expression.
     ///
     /// # Errors

@@ -213,6 +213,7 @@ mod tests {
     use secrecy::ExposeSecret as _;
 
     use super::*;
+    use crate::config::parse::parse;
 
     const KEY: &str = "cal_live_0123456789abcdef";
 
@@ -239,7 +240,10 @@ mod tests {
         fn find(&self) -> Result<ApiKey, SecretError> {
             let calcom = Calcom {
                 api_key_file: self.folder.path().join("file"),
-                ..Calcom::default()
+                ..parse("", "config.toml")
+                    .expect("the defaults")
+                    .config
+                    .calcom
             };
             find_api_key(&calcom, &|name| match name {
                 KEY_VARIABLE => self.variable.map(str::to_owned),

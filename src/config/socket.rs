@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::model::{Control, StoreConfig};
+use super::parse::parse;
 
 /// The most bytes that are searched; a configuration is far smaller.
 const MAX_BYTES: usize = 1024 * 1024;
@@ -15,19 +15,18 @@ pub fn find_socket(config: &Path) -> Option<PathBuf> {
     let bytes = std::fs::read(config).unwrap_or_default();
     let bytes = bytes.get(..MAX_BYTES.min(bytes.len())).unwrap_or_default();
     let text = String::from_utf8_lossy(bytes);
-    let base = config.parent().unwrap_or(Path::new("."));
-    let store = match find_text(&text, "store", "path") {
-        Some(path) => base.join(path),
-        None => StoreConfig::default().path,
+    let setting = |section, key| {
+        let text = find_text(&text, section, key)?;
+        Some(format!(
+            "[{section}]\n{key} = {}\n",
+            toml::Value::from(text)
+        ))
     };
-    match find_text(&text, "control", "socket") {
-        Some(socket) if socket.is_empty() => None,
-        Some(socket) => Some(store.join(socket)),
-        None => {
-            let default_socket = Control::default().socket?;
-            Some(store.join(default_socket.file_name()?))
-        }
-    }
+    let settings = [setting("store", "path"), setting("control", "socket")];
+    let settings: String = settings.into_iter().flatten().collect();
+    let source = config.to_string_lossy();
+    let loaded = parse(&settings, &source).or_else(|_| parse("", &source));
+    loaded.ok()?.config.control.socket
 }
 
 /// Returns the text of a key of a section. The last one counts.
@@ -88,14 +87,17 @@ mod tests {
                 Some(PathBuf::from("/run/m.sock")),
             ),
             ("[control]\nsocket = \"\"\n???", None),
-            ("[control]\nsocket = \"\n", Control::default().socket),
-            ("", Control::default().socket),
+            (
+                "[control]\nsocket = \"\n",
+                default_socket("/var/lib/maitred"),
+            ),
+            ("", default_socket("/var/lib/maitred")),
         ];
         for (text, expect) in rows {
             std::fs::write(&file, text).unwrap();
             assert_eq!(find_socket(&file), expect, "{text}");
         }
         let none = find_socket(&folder.path().join("none"));
-        assert_eq!(none, Control::default().socket);
+        assert_eq!(none, default_socket("/var/lib/maitred"));
     }
 }

@@ -1,6 +1,7 @@
 //! Reads weekdays and hours: `weekdays = ["mon-fri"]`, `hours = "08:00-18:00"`.
 
 use chrono::NaiveTime;
+use serde_json::{Value, json};
 
 use super::diagnostic_collector::DiagnosticCollector;
 use super::reader::{TomlTable, TomlValue};
@@ -24,6 +25,15 @@ pub(super) fn read(table: &mut TomlTable<'_>, report: &mut DiagnosticCollector<'
         set(&mut window.from, read_hours(&item, &mut window.to, report));
     }
     window
+}
+
+/// Returns the days and hours in one form for all spellings.
+pub(super) fn to_json(window: &TimeWindow) -> Value {
+    let days = DAYS.iter().zip(window.weekdays);
+    let days: Vec<&str> = days.filter(|(_, on)| *on).map(|(day, _)| *day).collect();
+    let clock = |at: NaiveTime| at.format("%H:%M").to_string();
+    let end = window.to.map_or(MIDNIGHT.to_owned(), clock);
+    json!({ "weekdays": days, "hours": format!("{}-{end}", clock(window.from)) })
 }
 
 fn read_weekdays(list: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> [bool; 7] {

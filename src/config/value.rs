@@ -1,22 +1,17 @@
-//! Reads values with a form of their own: durations, shares, schedules, time zones, paths.
+//! Reads values with a form of their own: durations, shares, names, paths.
 
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use std::net::IpAddr;
-
-use chrono::NaiveDate;
-use chrono_tz::{TZ_VARIANTS, Tz};
-use humantime::format_duration;
+use serde_json::Value;
 
 use super::diagnostic_collector::DiagnosticCollector;
 use super::reader::TomlValue;
-use super::recurrence::{self, CronExpression, CronExpressionError, Recurrence};
 use super::secret_detection;
 use crate::domain::id::{MAX_NAME, domain_to_ascii};
-use crate::domain::name_distance;
-use crate::domain::time::{Span, Time, start_of_day};
+use crate::domain::time::Span;
 
 /// The longest name of a gate, a rule or a tier: names appear in lines of the log and in tables.
 const MAX_SHORT_NAME: usize = 64;
@@ -81,19 +76,38 @@ fn check_bounds(
 }
 
 fn bounds_help(bounds: &RangeInclusive<Duration>) -> String {
-    let (least, most) = (format_bound(*bounds.start()), format_bound(*bounds.end()));
+    let (least, most) = (
+        format_duration(*bounds.start()),
+        format_duration(*bounds.end()),
+    );
     format!("give a duration from {least} to {most}")
 }
 
-/// Formats whole days as days, because the months and years of humantime are not whole.
-fn format_bound(duration: Duration) -> String {
-    /// A day in seconds.
-    const DAY: u64 = 86_400;
-    match duration.as_secs() {
-        DAY => "1day".to_owned(),
-        seconds if seconds > DAY && seconds.is_multiple_of(DAY) => format!("{}days", seconds / DAY),
-        _ => format_duration(duration).to_string(),
+/// Formats a duration in the form in which durations are read, and always in the same form: whole
+/// days, hours, minutes, seconds and milliseconds.
+pub(super) fn format_duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let days = seconds / 86_400;
+    let units = [
+        (days, if days == 1 { "day" } else { "days" }),
+        (seconds / 3_600 % 24, "h"),
+        (seconds / 60 % 60, "m"),
+        (seconds % 60, "s"),
+        (u64::from(duration.subsec_millis()), "ms"),
+    ];
+    let words = units.iter().filter(|(count, _)| *count > 0);
+    let words: Vec<String> = words
+        .map(|(count, unit)| format!("{count}{unit}"))
+        .collect();
+    match words.is_empty() {
+        true => "0s".to_owned(),
+        false => words.join(" "),
     }
+}
+
+/// Returns the span in words. No span of a configuration is negative.
+pub(super) fn span_to_json(span: &Span) -> Value {
+    format_duration(span.to_std().unwrap_or_default()).into()
 }
 
 fn duration_help(err: &humantime::DurationError, bounds: &RangeInclusive<Duration>) -> String {
@@ -135,95 +149,6 @@ pub(super) fn read_percent(
     }
 }
 
-/// Reads a duration or a cron expression.
-pub(super) fn read_recurrence(
-    item: &TomlValue<'_>,
-    bounds: RangeInclusive<Duration>,
-    zone: Tz,
-    report: &mut DiagnosticCollector<'_>,
-) -> Option<Recurrence> {
-    let Some(text) = item.as_text().filter(|text| is_cron(text)) else {
-        return read_span(item, bounds, report).map(Recurrence::Span);
-    };
-    match CronExpression::parse(text) {
-        Ok(expression) => Some(Recurrence::Cron { expression, zone }),
-        Err(err) => {
-            let problem = format!("{} {err}", report.show(text));
-            report.error(&item.path, problem, cron_help(&err));
-            None
-        }
-    }
-}
-
-fn cron_help(err: &CronExpressionError) -> &'static str {
-    match err {
-        CronExpressionError::TooLong
-        | CronExpressionError::WrongFieldCount(_)
-        | CronExpressionError::WrongField(_) => {
-            "write minute, hour, day, month and weekday, with seconds before them if wanted: \
-             \"*/5 8-18 * * MON-FRI\"; or a duration: \"15s\""
-        }
-        CronExpressionError::NeverDue => "no month that it names has such a day: give another day",
-    }
-}
-
-/// Returns true if the text was meant as a cron expression. Durations have no such characters, and
-/// five words that are no duration are most likely five fields.
-fn is_cron(text: &str) -> bool {
-    let fields = text.split_whitespace().count() >= 5;
-    text.contains(['*', '@', '/', ',', '?', '#'])
-        || (fields && humantime::parse_duration(text).is_err())
-}
-
-/// Reads a time zone by its IANA name.
-pub(super) fn read_zone(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<Tz> {
-    let text = item.text("Europe/Berlin", report)?;
-    if let Ok(zone) = recurrence::parse_zone(text.trim()) {
-        return Some(zone);
-    }
-    let problem = format!("{} is no time zone", report.show(text));
-    let help = match suggest_zone(text.trim()) {
-        Some(name) => format!("did you mean \"{name}\"?"),
-        None => "give the zone's IANA name, for example \"Europe/Berlin\" or \"UTC\"".to_owned(),
-    };
-    report.error(&item.path, problem, help);
-    None
-}
-
-/// Returns the zone whose city was named, or else the zone with the nearest name.
-fn suggest_zone(text: &str) -> Option<&'static str> {
-    let city = text.replace(' ', "_");
-    let is_city = |name: &&'static str| {
-        let last = name.rsplit('/').next();
-        last.is_some_and(|last| last.eq_ignore_ascii_case(&city))
-    };
-    let mut names = TZ_VARIANTS.iter().map(|zone| zone.name());
-    let found = names
-        .clone()
-        .find(|name| name.contains('/') && is_city(name));
-    found.or_else(|| name_distance::nearest(text, &mut names))
-}
-
-/// Reads an instant, or a day, which means its first instant in the zone.
-pub(super) fn read_instant(
-    item: &TomlValue<'_>,
-    zone: Tz,
-    report: &mut DiagnosticCollector<'_>,
-) -> Option<Time> {
-    let text = item.text("2026-12-01", report)?;
-    let day = NaiveDate::parse_from_str(text.trim(), "%Y-%m-%d");
-    let at = match day {
-        Ok(day) => start_of_day(day, zone),
-        Err(_) => text.trim().parse::<Time>().ok(),
-    };
-    if at.is_none() {
-        let problem = format!("{} is no date", report.show(text));
-        let help = "write \"2026-12-01\", or \"2026-12-01T08:00:00Z\"";
-        report.error(&item.path, problem, help);
-    }
-    at
-}
-
 /// Reads the domain after the `@` of an address, in lower case.
 pub(super) fn read_domain(
     text: &str,
@@ -262,6 +187,20 @@ pub(super) fn read_range<T: PartialOrd>(
         return None;
     }
     Some((least, most))
+}
+
+/// Returns the bounds of a range that are there.
+pub(super) fn range_to_json<T>(
+    least: Option<&T>,
+    most: Option<&T>,
+    value_to_json: fn(&T) -> Value,
+) -> Value {
+    let ends = [("at-least", least), ("at-most", most)];
+    let ends = ends.into_iter().filter_map(|(key, end)| Some((key, end?)));
+    Value::Object(
+        ends.map(|(key, end)| (key.to_owned(), value_to_json(end)))
+            .collect(),
+    )
 }
 
 /// Reads the tiers of members.
@@ -344,6 +283,18 @@ pub(super) fn read_path(
     let problem = format!("the path {problem}");
     report.error(&item.path, problem, help);
     None
+}
+
+/// Returns the path as a text.
+pub(super) fn path_to_json(path: &PathBuf) -> Value {
+    path.to_string_lossy().into()
+}
+
+/// Returns a list in an order that does not depend on the order of the items.
+pub(super) fn sorted(items: impl Iterator<Item = Value>) -> Value {
+    let mut items: Vec<Value> = items.collect();
+    items.sort_by_cached_key(Value::to_string);
+    Value::Array(items)
 }
 
 /// Sets the value that was read. A value that could not be read keeps its default, so that the

@@ -1,7 +1,8 @@
-//! The control socket: the protocol and the exit codes (pure), the server and the client. `policy`
-//! is the JSON of commands that never use the socket.
+//! The control socket: the protocol and the exit codes (pure), the server and the client. `config`
+//! and `policy` are the JSON of commands that never use the socket.
 
 pub mod client;
+pub mod config;
 pub mod exit;
 pub mod listener;
 pub mod policy;

@@ -261,8 +261,9 @@ mod tests {
     /// after noon.
     fn schedule() -> Schedule {
         Schedule {
+            poll: Recurrence::Span(Span::seconds(15)),
+            watch: Recurrence::Span(Span::minutes(5)),
             audit: cron("0 14 * * *"),
-            ..Schedule::default()
         }
     }
 

@@ -99,12 +99,16 @@ fn state_path(folder: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::parse::parse;
     use crate::domain::time::Span;
 
     #[test]
     fn due_by_schedule_and_remembered_beside_the_ledger() {
         let now: Time = "2026-12-01T03:00:00Z".parse().expect("a time");
-        let schedule = Schedule::default();
+        let schedule = parse("", "config.toml")
+            .expect("the defaults")
+            .config
+            .schedule;
         let mut state = WatchState::default();
         let due_audit =
             |watching: &WatchState, at| watching.due_watch(&schedule, at).map(|look| look.audit);

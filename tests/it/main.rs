@@ -10,6 +10,7 @@ mod binary;
 mod calcom_client;
 mod commands;
 mod config_messages;
+mod config_show;
 mod corpora;
 mod deadlines;
 mod doctor;

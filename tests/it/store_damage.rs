@@ -797,7 +797,8 @@ async fn other_files_are_never_taken_for_the_control_socket() {
 /// The hint of when the last watch ran: a damaged hint only ever costs calls.
 #[test]
 fn a_damaged_watch_hint_never_prevents_a_watch() {
-    let schedule = maitred::config::model::Schedule::default();
+    let defaults = maitred::config::parse::parse("", "config.toml").unwrap();
+    let schedule = defaults.config.schedule;
     let now = at(0);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("watched");

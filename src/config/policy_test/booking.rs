@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::answer;
 use super::model::{CaseBooker, CaseTime, DescribedBooking, ReplacedBooking};
 use super::relative_time;
 use crate::config::diagnostic_collector::DiagnosticCollector;
 use crate::config::reader::{TomlTable, TomlValue};
-use crate::config::value;
 use crate::config::value::set;
-use crate::domain::booking::{Answer, BookingStatus};
+use crate::config::{calendar_value, value};
+use crate::domain::booking::BookingStatus;
 use crate::domain::decision::MAX_CREDITS;
 use crate::domain::id::{Address, EventTypeId, EventTypeKey, HostId};
 use crate::domain::request::MAX_OCCURRENCES;
@@ -146,7 +147,7 @@ fn read_details(
         ("metadata", &mut booking.metadata),
     ] {
         if let Some(item) = table.get(key, report) {
-            *slot = read_answers(&item, report);
+            *slot = answer::read_answers(&item, report);
         }
     }
     if let Some(item) = table.get("host", report) {
@@ -227,7 +228,7 @@ fn read_booker(
     );
     let name = read_text(&mut table, "name", "Bo Booker", report);
     let zone = table.get("time-zone", report);
-    let zone = zone.and_then(|item| value::read_zone(&item, report));
+    let zone = zone.and_then(|item| calendar_value::read_zone(&item, report));
     let language = read_text(&mut table, "language", "de", report);
     table.report_unknown_keys(report);
     Some(Some(CaseBooker {
@@ -283,20 +284,4 @@ fn read_rescheduled(
     }
     table.report_unknown_keys(report);
     Some(rescheduled)
-}
-
-/// Reads a table of free keys into values as Cal.com's JSON would hold them.
-pub(super) fn read_answers(
-    item: &TomlValue<'_>,
-    report: &mut DiagnosticCollector<'_>,
-) -> BTreeMap<String, Answer> {
-    if item.as_table().is_none() {
-        item.report_type_mismatch("a table", "for example { company = \"Acme\" }", report);
-    }
-    let named = item.named_values(report);
-    let answers = named.into_iter().filter_map(|(name, item)| {
-        let answer = item.to_answer(report)?;
-        Some((name.to_owned(), answer))
-    });
-    answers.collect()
 }

@@ -6,12 +6,12 @@ use chrono_tz::Tz;
 use toml::de::DeTable;
 
 use super::model::{CaseExpectation, CaseSubject, PolicyCase};
-use super::{booking, expect, member, relative_time};
+use super::{answer, booking, expect, member, relative_time};
 use crate::config::diagnostic::Diagnostics;
 use crate::config::diagnostic_collector::DiagnosticCollector;
 use crate::config::parse::report_syntax_errors;
 use crate::config::reader::{TomlTable, TomlValue};
-use crate::config::value;
+use crate::config::{calendar_value, value};
 use crate::domain::request::OperatorDecision;
 use crate::domain::snapshot::PinResult;
 use crate::domain::time::Time;
@@ -62,7 +62,7 @@ fn read_cases(text: &str, source: &str, report: &mut DiagnosticCollector<'_>) ->
 /// Reads the key `now` of a table.
 fn read_now(table: &mut TomlTable<'_>, report: &mut DiagnosticCollector<'_>) -> Option<Time> {
     let item = table.get("now", report)?;
-    value::read_instant(&item, Tz::UTC, report)
+    calendar_value::read_instant(&item, Tz::UTC, report)
 }
 
 fn read_case(
@@ -82,7 +82,7 @@ fn read_case(
     let pin = table.get("pin", report);
     let pin = pin.and_then(|item| item.keyword(&PIN_RESULTS, report));
     let lookups = table.get("lookup", report);
-    let lookups = lookups.map(|item| booking::read_answers(&item, report));
+    let lookups = lookups.map(|item| answer::read_answers(&item, report));
     let earlier_requests = table.get("earlier-requests", report);
     let earlier_requests =
         earlier_requests.and_then(|item| item.number(0..=MAX_EARLIER_REQUESTS, report));

@@ -5,9 +5,9 @@ use std::time::Duration;
 use chrono_tz::Tz;
 
 use super::model::CaseTime;
+use crate::config::calendar_value;
 use crate::config::diagnostic_collector::DiagnosticCollector;
 use crate::config::reader::TomlValue;
-use crate::config::value;
 use crate::domain::time::Span;
 
 /// The largest distance from `now`. Ten years are enough for every example, and every sum of such
@@ -30,7 +30,7 @@ pub(super) fn read(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -
         return read_distance(earlier, item, report).map(|span| CaseTime::FromNow(-span));
     }
     if text.starts_with(|c: char| c.is_ascii_digit()) && text.contains('-') {
-        return value::read_instant(item, Tz::UTC, report).map(CaseTime::At);
+        return calendar_value::read_instant(item, Tz::UTC, report).map(CaseTime::At);
     }
     report_no_time(item, report);
     None

@@ -17,8 +17,9 @@ const SCHEMAS: &str = "docs/formats/commands.schema.json";
 const WRITE_VARIABLE: &str = "MAITRED_WRITE_DOCS";
 
 /// A command, how it is called in the test (in this order), and the type that it prints.
-const COMMANDS: [(&str, &str, &str); 35] = [
+const COMMANDS: [(&str, &str, &str); 36] = [
     ("check", "maitred check", "CheckView"),
+    ("config show", "maitred config show", "ConfigView"),
     ("init", "maitred init", "InitView"),
     ("plan", "maitred plan", "PassView"),
     ("run", "maitred run --once --watch", "PassView"),

@@ -11,6 +11,9 @@ use serde_json::{Map, Value, json};
 /// The files that contain the types.
 const SOURCES: [&str; 3] = ["src/control", "src/cli/init.rs", "src/control/policy.rs"];
 
+/// Any JSON value.
+const ANY_TYPE: [&str; 6] = ["string", "number", "boolean", "array", "object", "null"];
+
 /// A type: a struct with its fields, or an enum of words.
 #[derive(Debug, Clone)]
 enum Shape {
@@ -138,6 +141,7 @@ fn type_schema(name: &str, optional: bool, open: &mut Vec<String>) -> Value {
         "bool" => json!({"type": "boolean"}),
         "u8" | "u32" | "u64" | "usize" => json!({"type": "integer", "minimum": 0}),
         "i64" => json!({"type": "integer"}),
+        "Value" => json!({"type": ANY_TYPE}),
         "BTreeMap<String, String>" => {
             json!({"type": "object", "additionalProperties": {"type": "string"}})
         }
@@ -275,6 +279,9 @@ pub fn check(document: &Value, schema: &Value, value: &Value, place: &str) -> Re
             .pointer(pointer)
             .ok_or(format!("{reference} is missing"))?;
         return check(document, schema, value, place);
+    }
+    if schema["type"] == json!(ANY_TYPE) {
+        return Ok(());
     }
     if let Some(choices) = schema["anyOf"].as_array() {
         let fits = choices

@@ -1,206 +1,39 @@
 //! Computes the hash of a policy. Two configurations that decide the same have the same hash, even
 //! if they are written differently. Every decision is stamped with the hash.
 
-mod criteria;
-
-use std::fmt::Write as _;
-
+use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use crate::domain::criteria::on_violation::OnViolation;
-use crate::domain::gate::{Gate, OnUnanswered, Policy, RefuseWith};
-use crate::domain::id::{EventTypeKey, HostKey};
-use crate::domain::lookup::LookupConfig;
-use crate::domain::refund_policy::{
-    AcceptedMove, Blame, ExpiredRefund, HostAbsent, LateMove, NoShow, OnReschedule, OnRevived,
-    OnUnmanaged, RefundTerms, Terms,
-};
+use super::model::Config;
+use super::schema;
+
+/// The format of the document that is hashed. It changes when the same keys mean something else.
+const FORMAT: u64 = 3;
 
 /// How many hexadecimal digits are kept. They distinguish the few policies that one operator ever
 /// has; the hash protects nothing.
 const DIGITS: usize = 16;
 
-/// Returns the hash. The hash that the policy has already does not count.
-pub(super) fn policy_hash(policy: &Policy, lookups: &[LookupConfig]) -> String {
-    let digest = Sha256::digest(canonical_text(policy, lookups));
-    let mut hex = String::with_capacity(2 * digest.len());
-    for byte in digest {
-        hex.push_str(&format!("{byte:02x}"));
-    }
+/// Returns the hash: of one JSON document with the value of every key that affects decisions. The
+/// keys of its objects are sorted.
+pub(super) fn policy_hash(config: &Config) -> String {
+    let digest = Sha256::digest(policy_document(config).to_string());
+    let mut hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     hex.truncate(DIGITS);
     hex
 }
 
-/// Returns one line for each setting that decides. Texts are in quotes, so that no two policies
-/// read the same; settings without an order are sorted.
-fn canonical_text(policy: &Policy, lookups: &[LookupConfig]) -> String {
-    let limits = &policy.limits;
-    let mut lines = vec![
-        "policy 2".to_owned(),
-        format!("refuse-with {}", render_refuse_with(policy.refuse_with)),
-        format!("requests-per-pass {}", limits.requests_per_pass),
-        format!(
-            "declines {} {}",
-            limits.declines.at_most,
-            limits.declines.per.num_milliseconds()
-        ),
-        format!(
-            "max-observation-age {}",
-            limits.max_observation_age.num_milliseconds()
-        ),
-        format!("series-settle {}", limits.series_settle.num_milliseconds()),
-        format!("resend-after {}", limits.resend_after.num_milliseconds()),
-    ];
-    let mut hosts: Vec<String> = policy.hosts.iter().map(render_host).collect();
-    hosts.sort();
-    lines.extend(hosts);
-    lines.extend(criteria::render_global_policy(&policy.global));
-    lines.extend(criteria::render_lookups(lookups));
-    for gate in &policy.gates {
-        lines.push(self::render_gate(gate));
-        lines.extend(criteria::render_gate_criteria(&gate.criteria));
-    }
-    lines.join("\n")
-}
-
-fn render_gate(gate: &Gate) -> String {
-    let mut event_types: Vec<&EventTypeKey> = gate.event_types.iter().collect();
-    event_types.sort();
-    let mut line = format!(
-        "gate {} cost {} unknown-booker {} short-of-credit {} taken {}",
-        quote(&gate.name),
-        gate.cost,
-        render_effect(gate.unknown_booker),
-        render_effect(gate.short_of_credit),
-        render_effect(gate.time_taken)
-    );
-    line.push_str(&render_unanswered(gate.on_unanswered));
-    line.push_str(&render_refund_policy(&gate.terms));
-    for key in event_types {
-        write!(line, " {}", render_event_type(key)).expect("writing to a string cannot fail");
-    }
-    line
-}
-
-fn render_unanswered(unanswered: OnUnanswered) -> String {
-    match unanswered {
-        OnUnanswered::Leave => String::new(),
-        OnUnanswered::Decline { before } => {
-            format!(" unanswered decline {}", before.num_milliseconds())
-        }
-    }
-}
-
-fn render_event_type(key: &EventTypeKey) -> String {
-    match key {
-        EventTypeKey::Slug(slug) => quote(slug),
-        EventTypeKey::Id(id) => id.to_string(),
-    }
-}
-
-fn render_refund_policy(terms: &Terms) -> String {
-    let mut line = render_refund_terms(&terms.refunds);
-    line.push_str(match terms.on_reschedule {
-        OnReschedule::Carry => " on-reschedule carry",
-        OnReschedule::Recheck => " on-reschedule recheck",
-    });
-    line.push_str(match terms.accepted_move {
-        AcceptedMove::Carry => " accepted-move carry",
-        AcceptedMove::Judge => " accepted-move judge",
-    });
-    line.push_str(match terms.on_revived {
-        OnRevived::Report => " on-revived report",
-        OnRevived::Cancel => " on-revived cancel",
-    });
-    line.push_str(match terms.on_unmanaged {
-        OnUnmanaged::Report => " unmanaged report",
-        OnUnmanaged::Charge => " unmanaged charge",
-        OnUnmanaged::Cancel => " unmanaged cancel",
-    });
-    if let Some(since) = terms.unmanaged_since {
-        line.push_str(&format!(" since {}", since.timestamp_millis()));
-    }
-    line
-}
-
-fn render_refund_terms(terms: &RefundTerms) -> String {
-    let mut line = String::new();
-    for window in &terms.tiers {
-        let before = window.before.num_milliseconds();
-        line.push_str(&format!(" refund {before} {}", window.percent));
-    }
-    let blame = |blame: Blame| match blame {
-        Blame::Host => "refund",
-        Blame::Booker => "as-booker",
-    };
-    line.push_str(&format!(
-        " host-cancels {} unknown-cancels {} trust-named-cancels {}",
-        blame(terms.host_cancels),
-        blame(terms.unknown_cancels),
-        terms.trust_named_cancels
-    ));
-    line.push_str(match terms.host_absent {
-        HostAbsent::Review => " host-absent review",
-        HostAbsent::Refund => " host-absent refund",
-        HostAbsent::Ignore => " host-absent ignore",
-    });
-    line.push_str(match terms.no_show {
-        NoShow::Keep => " no-show keep",
-        NoShow::Refund => " no-show refund",
-        NoShow::Review => " no-show review",
-    });
-    if let Some(forgive) = terms.forgiveness {
-        let per = forgive.per.num_milliseconds();
-        line.push_str(&format!(" forgive {} {per}", forgive.times));
-    }
-    line.push_str(&format!(" grace {}", terms.grace.num_milliseconds()));
-    line.push_str(&match terms.expired_refund {
-        ExpiredRefund::RestoreFor(span) => format!(" restore-for {}", span.num_milliseconds()),
-        ExpiredRefund::Forfeit => " forfeit".to_owned(),
-    });
-    line.push_str(match terms.late_move {
-        LateMove::Carry => " late-move carry",
-        LateMove::Cancellation => " late-move cancellation",
-    });
-    line
-}
-
-fn render_host(host: &HostKey) -> String {
-    match host {
-        HostKey::Id(id) => format!("host {id}"),
-        HostKey::Address(address) => format!("host {}", quote(address.as_str())),
-    }
-}
-
-/// Quotes the text in ASCII, so that the rendering never depends on a version of Unicode.
-fn quote(text: &str) -> String {
-    format!("\"{}\"", text.escape_default())
-}
-
-fn render_refuse_with(refuse_with: RefuseWith) -> &'static str {
-    match refuse_with {
-        RefuseWith::Decline => "decline",
-        RefuseWith::Cancel => "cancel",
-    }
-}
-
-fn render_effect(effect: OnViolation) -> String {
-    match effect {
-        OnViolation::Decline => "decline".to_owned(),
-        OnViolation::Review => "review".to_owned(),
-        OnViolation::Leave => "leave".to_owned(),
-        OnViolation::Wait(wait) => {
-            let mut text = "wait".to_owned();
-            if let Some(span) = wait.at_most {
-                text.push_str(&format!(" {}", span.num_milliseconds()));
-            }
-            let before = wait.before_start.num_milliseconds();
-            if before > 0 {
-                text.push_str(&format!(" before {before}"));
-            }
-            text
-        }
-    }
+fn policy_document(config: &Config) -> Value {
+    let mut config = config.clone();
+    // The order of lookups does not decide, and that of gates, rules and prices does.
+    config
+        .lookups
+        .sort_by(|one, other| one.name.cmp(&other.name));
+    let settings = schema::settings(&config).into_iter();
+    let deciding = settings.filter(|setting| setting.affects_decisions);
+    let mut document: Map<String, Value> = deciding.map(|s| (s.key, s.value)).collect();
+    document.insert("format".to_owned(), FORMAT.into());
+    Value::Object(document)
 }
 
 #[cfg(test)]
@@ -389,8 +222,10 @@ taken = \"decline\"
                 false,
             ),
             (
-                "caps = [{ at-most = 1, per = 'day', tiers = ['a', 'b'] }, { at-most = 9, per = 'day' }]",
-                "caps = [{ at-most = 9, per = 'day' }, { at-most = 1, per = 'day', tiers = ['b', 'a'] }]",
+                "caps = [{ at-most = 1, per = 'day', tiers = ['a', 'b'] }, \
+                 { at-most = 9, per = 'day' }]",
+                "caps = [{ at-most = 9, per = 'day' }, \
+                 { at-most = 1, per = 'day', tiers = ['b', 'a'] }]",
                 true,
             ),
             ("over-cap = 'review'", "", false),

@@ -1,0 +1,89 @@
+//! All sections of the configuration, in the order of the documentation.
+
+use serde_json::Value;
+
+use super::key::{KeyDoc, KeyValue, Section, SectionDoc, Setting};
+use super::model::Config;
+use super::secret_detection;
+use super::store_and_control::{CONTROL, STORE};
+use super::{calcom, gate, global_policy, limits, localized_text, lookup, rule, schedule};
+
+/// The sections that stand once. They are read in this order: a section may use what those before
+/// it have set.
+pub(super) const SINGLE: [&Section<Config>; 7] = [
+    &calcom::SECTION,
+    &schedule::SECTION,
+    &STORE,
+    &CONTROL,
+    &limits::SECTION,
+    &global_policy::SECTION,
+    &localized_text::REASONS,
+];
+
+/// Returns the documentation of all sections.
+pub(super) fn documentation() -> Vec<SectionDoc> {
+    let mut sections: Vec<SectionDoc> = SINGLE.iter().map(|s| s.documentation()).collect();
+    let reasons = sections.pop();
+    sections.push(lookup::SECTION.documentation());
+    sections.push(rule::SECTION.documentation());
+    sections.extend(reasons);
+    sections.push(gate::SECTION.documentation());
+    sections.push(rule_of_gate());
+    sections
+}
+
+/// Returns the documentation of the rules of a gate: the keys of all rules, with other examples.
+fn rule_of_gate() -> SectionDoc {
+    let section = rule::OF_GATE.documentation();
+    let examples = rule::GATE_EXAMPLES.iter();
+    let with_example = |(key, (name, example)): (KeyDoc, &(&str, &'static str))| {
+        assert_eq!(key.name, *name, "the examples are in the order of the keys");
+        KeyDoc {
+            value: KeyValue::Example(example),
+            doc: "",
+            ..key
+        }
+    };
+    SectionDoc {
+        keys: section
+            .keys
+            .into_iter()
+            .zip(examples)
+            .map(with_example)
+            .collect(),
+        ..section
+    }
+}
+
+/// Returns every key with its value, without texts that look like a secret.
+pub fn printable_settings(config: &Config) -> Vec<Setting> {
+    let mut settings = settings(config);
+    for setting in &mut settings {
+        redact(&mut setting.value);
+    }
+    settings
+}
+
+fn redact(value: &mut Value) {
+    match value {
+        Value::String(text) if secret_detection::value_looks_secret(text) => {
+            *text = "(not shown: it looks like a secret)".to_owned();
+        }
+        Value::Array(items) => items.iter_mut().for_each(redact),
+        Value::Object(entries) => entries.values_mut().for_each(redact),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Returns every key of the configuration with its value.
+pub(super) fn settings(config: &Config) -> Vec<Setting> {
+    let mut config = config.clone();
+    let mut settings = Vec::new();
+    for section in SINGLE {
+        settings.extend(section.settings(section.path, &mut config));
+    }
+    settings.extend(lookup::settings(&config.lookups, &config.policy.global));
+    settings.extend(rule::settings("rule", &config.policy.global.rules));
+    settings.extend(gate::settings(&mut config.policy.gates));
+    settings
+}
