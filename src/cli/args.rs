@@ -202,6 +202,7 @@ Example:
     },
 }
 
+/// Show the configuration that is in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
 pub enum ConfigCommand {
     /// Print every key with the value that is used, and where the value comes from

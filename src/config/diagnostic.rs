@@ -19,6 +19,7 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// Returns the word for the severity.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Error => "error",
@@ -30,6 +31,7 @@ impl Severity {
 /// One thing that is wrong, or may be wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
+    /// How serious the problem is.
     pub severity: Severity,
     /// The file that contains the problem.
     pub file: String,
@@ -48,7 +50,9 @@ pub struct Diagnostic {
 /// A place in the file. Both numbers count from 1, the column in characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
+    /// The number of the line.
     pub line: usize,
+    /// The number of the character in the line.
     pub column: usize,
     /// `None` if the file seems to hold a secret: then none of its lines is shown.
     pub excerpt: Option<Excerpt>,
@@ -57,6 +61,7 @@ pub struct Position {
 /// A line of the file, cut to what can be shown, and the part of the line to mark.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Excerpt {
+    /// The text of the line, or the part that is shown.
     pub text: String,
     /// How many characters come before the marked part.
     pub mark_start: usize,

@@ -97,6 +97,7 @@ pub(super) struct ReadContext<'a> {
 pub struct Setting {
     /// The path of the key: `gate[0].cost`.
     pub key: String,
+    /// The value of the key.
     pub value: Value,
     /// Whether the value is part of the hash of the policy.
     pub affects_decisions: bool,

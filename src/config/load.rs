@@ -13,12 +13,27 @@ const MAX_BYTES: u64 = 1024 * 1024;
 /// Why the configuration could not be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
+    /// The file cannot be read.
     #[error("read the configuration {}{}", path.display(), hint(source))]
-    Read { path: PathBuf, source: io::Error },
+    Read {
+        /// The path of the file.
+        path: PathBuf,
+        /// The error of the system.
+        source: io::Error,
+    },
+    /// The file is larger than any that is read.
     #[error("read the configuration {}: it is larger than {MAX_BYTES} bytes", path.display())]
-    TooLarge { path: PathBuf },
+    TooLarge {
+        /// The path of the file.
+        path: PathBuf,
+    },
+    /// The file is not UTF-8 text.
     #[error("read the configuration {}: it is not UTF-8 text", path.display())]
-    NotText { path: PathBuf },
+    NotText {
+        /// The path of the file.
+        path: PathBuf,
+    },
+    /// The text is wrong; the payload is all diagnostics, warnings included.
     #[error("accept the configuration\n{0}")]
     Invalid(Diagnostics),
 }

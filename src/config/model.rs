@@ -19,9 +19,13 @@ pub const DEFAULT_PATH: &str = "/etc/maitred/config.toml";
 /// All settings of an operator, checked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
+    /// Which Cal.com is used, and how it is called.
     pub calcom: Calcom,
+    /// When passes, watches and audits run.
     pub schedule: Schedule,
+    /// Where the ledger is kept.
     pub store: StoreConfig,
+    /// Where a running daemon answers commands.
     pub control: Control,
     /// Questions to the operator's own systems, and how they are asked.
     pub lookups: Vec<LookupConfig>,
@@ -34,6 +38,7 @@ pub struct Config {
 pub struct Calcom {
     /// The address without the version (`/v2`) and without a slash at the end.
     pub base_url: String,
+    /// The version of Cal.com's API.
     pub dialect: Dialect,
     /// The last of the places in which the key is searched; see `secret`.
     pub api_key_file: PathBuf,
@@ -41,6 +46,7 @@ pub struct Calcom {
     pub timeout: Duration,
     /// How long one whole call that confirms, declines or cancels may take.
     pub confirm_timeout: Duration,
+    /// How long making a connection may take.
     pub connect_timeout: Duration,
     /// Certificates that are trusted in addition to those of the system.
     pub ca_file: Option<PathBuf>,
@@ -62,6 +68,7 @@ pub struct Schedule {
 /// Where the log and the projection are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreConfig {
+    /// The directory of the log and the projection.
     pub path: PathBuf,
 }
 

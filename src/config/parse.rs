@@ -23,6 +23,7 @@ const MAX_SYNTAX: usize = 5;
 /// A configuration that can be used, with warnings that an operator may want to check.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Loaded {
+    /// The configuration.
     pub config: Config,
     /// Warnings only.
     pub warnings: Vec<Diagnostic>,

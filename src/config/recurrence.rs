@@ -32,7 +32,9 @@ pub enum Recurrence {
     Span(Span),
     /// Whenever the local clock of the zone shows a time that matches.
     Cron {
+        /// The times that match.
         expression: CronExpression,
+        /// The zone of the local clock.
         zone: Tz,
     },
 }
@@ -50,12 +52,16 @@ pub struct CronExpression {
 /// Why a text is not a cron expression that can be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CronExpressionError {
+    /// The text is longer than any expression that is read.
     #[error("is longer than {MAX_EXPRESSION} bytes")]
     TooLong,
+    /// The text has another number of fields, which is the payload.
     #[error("is no cron expression: it has {0} of the five or six fields")]
     WrongFieldCount(usize),
+    /// One field is wrong; the payload names the field.
     #[error("is no cron expression: the field for the {0} is wrong")]
     WrongField(&'static str),
+    /// The expression is correct, and no time matches.
     #[error("is a cron expression that never comes round")]
     NeverDue,
 }
@@ -88,6 +94,7 @@ impl CronExpression {
         }
     }
 
+    /// Returns the expression as it was written.
     pub fn as_str(&self) -> &str {
         &self.text
     }

@@ -31,7 +31,9 @@ const READABLE_BY_OTHERS: u32 = 0o044;
 /// The key, and where it was found.
 #[derive(Debug)]
 pub struct ApiKey {
+    /// The key itself.
     pub secret: SecretString,
+    /// Where the key was found.
     pub origin: KeyOrigin,
     /// Warnings about how the key is kept.
     pub warnings: Vec<Diagnostic>,
@@ -40,8 +42,11 @@ pub struct ApiKey {
 /// A place in which a key was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyOrigin {
+    /// The environment variable [`KEY_VARIABLE`].
     Variable,
+    /// The credential of the systemd service; the payload is the path of its file.
     Credential(PathBuf),
+    /// The configured file, whose path is the payload.
     File(PathBuf),
 }
 
@@ -58,6 +63,7 @@ impl fmt::Display for KeyOrigin {
 /// Why there is no key that can be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
+    /// None of the three places has a key.
     #[error(
         "find the API key: {KEY_VARIABLE} is not set, {}, and there is no file {} \
          (calcom.api-key-file); make a key in Cal.com under Settings, API keys, and put it into \
@@ -67,24 +73,37 @@ pub enum SecretError {
     Missing {
         /// Where the credential would have been; `None` if systemd gave none.
         credential: Option<PathBuf>,
+        /// The configured file, which does not exist.
         file: PathBuf,
     },
+    /// A place has a key that cannot be read.
     #[error("read the API key from {origin}{}", hint(source))]
     Read {
+        /// The place.
         origin: KeyOrigin,
+        /// The error of the system.
         source: io::Error,
     },
+    /// The first key that was found cannot be used.
     #[error("use the API key from {origin}: it {flaw}")]
-    Unusable { origin: KeyOrigin, flaw: KeyFlaw },
+    Unusable {
+        /// The place.
+        origin: KeyOrigin,
+        /// What is wrong with the key.
+        flaw: KeyFlaw,
+    },
 }
 
 /// Why a text cannot be a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyFlaw {
+    /// The text is empty.
     #[error("is empty")]
     Empty,
+    /// The text is longer than any key.
     #[error("is longer than {MAX_KEY} bytes")]
     TooLong,
+    /// The text has a character that no key has.
     #[error("has a blank, a line break or another character that no key has")]
     Character,
 }

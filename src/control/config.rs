@@ -6,6 +6,7 @@ use serde_json::Value;
 /// The values that maitred uses, and where each comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigView {
+    /// The version of the protocol.
     pub schema: u32,
     /// The path of the configuration.
     pub config: String,
@@ -26,6 +27,7 @@ pub struct SettingView {
     pub key: String,
     /// The value that is used; null if there is none.
     pub value: Value,
+    /// Where the value comes from. Its fields are on the same level as `key`.
     #[serde(flatten)]
     pub origin: OriginView,
     /// Whether decisions depend on the value: then it is part of the hash of the policy.

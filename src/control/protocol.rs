@@ -79,6 +79,7 @@ impl Refusal {
     }
 }
 
+/// What a client can ask of the daemon.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Command {
@@ -87,42 +88,61 @@ pub enum Command {
     /// Run a pass now, and a watch after it if `watch` is set, and wait for the report. Like `Plan`,
     /// the command waits for a running pass or watch to end first, and then has a pass of its own.
     Pass {
+        /// Whether a watch follows the pass.
         #[serde(default)]
         watch: bool,
     },
+    /// Show what the daemon does and what needs attention.
     Status {},
     /// Start no passes until `resume`; open work waits.
     Pause {},
+    /// Start passes again after `pause`; one is due immediately.
     Resume {},
+    /// Give credits to an account.
     Grant(GrantCommand),
+    /// Take credits back from an account.
     Revoke(RevokeCommand),
     /// Import rows of a CSV file, already parsed: all of them or none.
     Import {
+        /// The rows, in the order of the file.
         rows: Vec<ImportRow>,
+        /// Write nothing, and return what an import would do.
         dry_run: bool,
     },
     /// Return what is left of each grant, of at most `limit` accounts after the account `after`.
     CreditsExport {
+        /// The account's name; absent: start with the first account.
         after: Option<String>,
+        /// The maximum number of accounts.
         limit: u32,
     },
     /// List the grants of one account, newest first.
     Grants {
+        /// The account's name, or an alias.
         account: String,
     },
+    /// Show one account.
     AccountShow {
+        /// The account's name, or an alias.
         account: String,
     },
+    /// List accounts, ordered by name.
     AccountList {
+        /// Start after the account with this name; absent: start with the first account.
         after: Option<String>,
+        /// The maximum number of accounts.
         limit: u32,
         /// Only accounts with this text in their name or in an alias.
         #[serde(default)]
         search: Option<String>,
     },
+    /// Add or remove an alias of an account.
     AccountAlias {
+        /// The account's name, or an alias.
         account: String,
+        /// The e-mail address that is or was an alias.
         alias: String,
+        /// Remove the alias instead of adding it.
         remove: bool,
     },
     /// Change tier, tags and attributes.
@@ -130,57 +150,77 @@ pub enum Command {
     /// Freeze an account with a reason, or thaw it without. No request of a frozen account is
     /// confirmed before an operator says so.
     AccountFreeze {
+        /// The account's name, or an alias.
         account: String,
+        /// Why the account is frozen; absent: the account is thawed.
         reason: Option<String>,
     },
     /// Set the hash of the member's PIN; without a hash the PIN is removed.
     AccountPin {
+        /// The account's name, or an alias.
         account: String,
+        /// The hash of the PIN, never the PIN; absent: the PIN is removed.
         hash: Option<String>,
     },
     /// List what happened to an account's credits, newest first.
     AccountStatement {
+        /// The account's name, or an alias.
         account: String,
+        /// The maximum number of entries.
         limit: u32,
     },
+    /// List decisions, newest first.
     Decisions(DecisionQuery),
     /// Show everything that is known about a booking, or about the request that it belongs to.
     Explain {
+        /// The uid of the booking.
         booking: String,
     },
     /// Judge the booking in the text (an API item or a webhook payload) as if it were pending.
     Evaluate {
+        /// The content of the file.
         text: String,
+        /// The time as of which the booking is judged, RFC 3339; absent: the text or the clock
+        /// says.
         at: Option<String>,
     },
     /// List the requests that wait for an operator's decision; with `all`, also the other noted
     /// requests.
     Reviews {
+        /// Return also the requests that wait for something else or are left alone.
         all: bool,
+        /// The maximum number of requests.
         limit: u32,
     },
     /// Record an operator's decision about a request.
     Review(ReviewCommand),
     /// List charges with their state, and what the open charges wait for.
     Charges {
+        /// Return only open charges.
         open: bool,
+        /// The maximum number of charges.
         limit: u32,
     },
     /// End an open charge: refund everything, or nothing.
     ChargeSettle {
+        /// The uid of the booking that is charged.
         booking: String,
+        /// Refund everything; false: refund nothing.
         refund: bool,
     },
     /// Show the unresolved list.
     Unresolved {
+        /// The maximum number of items.
         limit: u32,
     },
     /// Take a booking off the unresolved list.
     Resolve {
+        /// The uid of the booking.
         booking: String,
         /// Absent: all codes that the booking is listed for.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         code: Option<String>,
+        /// Why.
         reason: String,
     },
     /// Read the whole log and compare it with the store.
@@ -193,6 +233,7 @@ pub enum Command {
     LedgerMove(LedgerMoveCommand),
     /// Accept a restored backup.
     LedgerAcceptRestore {
+        /// Why; recorded in the ledger.
         reason: String,
     },
 }

@@ -14,12 +14,14 @@ use crate::domain::time::{Span, Time};
 /// An instant, or a time relative to the case's `now`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CaseTime {
+    /// That instant.
     At(Time),
     /// A relative time: `in 30h`, `2h ago`.
     FromNow(Span),
 }
 
 impl CaseTime {
+    /// Returns the instant, for a case that is judged at `now`.
     pub fn resolve(self, now: Time) -> Time {
         match self {
             Self::At(at) => at,
@@ -40,10 +42,13 @@ pub struct PolicyCase {
     /// When the request is judged. `None`: when the webhook in its file was sent, or else
     /// `parse::DEFAULT_NOW`.
     pub now: Option<Time>,
+    /// The booking that is judged.
     pub subject: CaseSubject,
     /// `None` if the booker has no account.
     pub member: Option<CaseMember>,
+    /// The result for the PIN that was given. `None`: no PIN was compared.
     pub pin: Option<PinResult>,
+    /// The answers of other systems, by the name of the lookup.
     pub lookups: BTreeMap<String, Answer>,
     /// How many requests the booker made before this one on the same day. Default: 0.
     pub earlier_requests: u32,
@@ -55,12 +60,14 @@ pub struct PolicyCase {
     pub first_evaluated: Option<CaseTime>,
     /// What an operator decided, and why.
     pub review: Option<(OperatorDecision, String)>,
+    /// The expected result.
     pub expect: CaseExpectation,
 }
 
 /// The booking, described in the case or as Cal.com shows it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CaseSubject {
+    /// The case describes the booking.
     Described(Box<DescribedBooking>),
     /// A file, and the place in the case that names the file.
     File(PathBuf, Option<Position>),
@@ -79,12 +86,17 @@ pub struct DescribedBooking {
     pub created: CaseTime,
     /// Default: `Booking`.
     pub title: String,
+    /// The description of the booking. Default: none.
     pub description: Option<String>,
+    /// The place of the booking. Default: none.
     pub location: Option<String>,
     /// Default: `bo@example.com`. `None` if no booker is known (`booker = false`).
     pub booker: Option<CaseBooker>,
+    /// The addresses of further guests. Default: none.
     pub guests: Vec<Address>,
+    /// The booker's answers to the fields of the booking form, by the field.
     pub answers: BTreeMap<String, Answer>,
+    /// The metadata of the booking, by name.
     pub metadata: BTreeMap<String, Answer>,
     /// `None`: the host is the key's user.
     pub host: Option<HostId>,
@@ -92,6 +104,7 @@ pub struct DescribedBooking {
     pub occurrences: usize,
     /// The time from one occurrence to the next. Default: a week.
     pub interval: Span,
+    /// The booking that this one replaces. Default: none.
     pub rescheduled: Option<ReplacedBooking>,
     /// The price of the event type at Cal.com. Default: none.
     pub price: i64,
@@ -104,9 +117,13 @@ pub struct DescribedBooking {
 /// The booker of a described booking.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CaseBooker {
+    /// The booker's e-mail address.
     pub address: Address,
+    /// The booker's name, if it is known.
     pub name: Option<String>,
+    /// The booker's time zone as Cal.com shows it, if it is known.
     pub time_zone: Option<String>,
+    /// The booker's language as Cal.com shows it, if it is known.
     pub language: Option<String>,
 }
 
@@ -128,9 +145,13 @@ pub struct CaseMember {
     pub credits: Credits,
     /// When the credits expire. Default: never.
     pub expires: Option<CaseTime>,
+    /// The member's tier. Default: none.
     pub tier: Option<String>,
+    /// The member's tags. Default: none.
     pub tags: Vec<String>,
+    /// The member's attributes, by name. Default: none.
     pub attributes: BTreeMap<String, String>,
+    /// Whether an operator froze the account. Default: no.
     pub frozen: bool,
     /// Bookings of the member that are held or charged.
     pub upcoming: Vec<UpcomingBooking>,
@@ -139,6 +160,7 @@ pub struct CaseMember {
 /// A booking of the member that is held or charged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpcomingBooking {
+    /// When the booking starts.
     pub start: CaseTime,
     /// Default: an hour.
     pub length: Span,
