@@ -21,11 +21,20 @@ const SEARCH_PAGE: u32 = 1_000;
 /// Most entries in one statement.
 const MAX_ENTRIES: u32 = 100_000;
 
+/// Returns one account with its balance at `now`.
+///
+/// # Errors
+/// Fails when there is no such account, and when the store cannot be read.
 pub fn show(store: &dyn Store, now: Time, account: &str) -> Result<CommandResult, Refusal> {
     let account = parse::find_account(store, account)?;
     Ok(CommandResult::Account(views::account(&account, now)))
 }
 
+/// Returns a page of at most `limit` accounts after the account `after`, and with `search` only
+/// accounts with this text in their name or in an alias.
+///
+/// # Errors
+/// Fails when `after` is no name of an account, and when the store cannot be read.
 pub fn list(
     store: &dyn Store,
     now: Time,
@@ -102,6 +111,11 @@ fn search_accounts(
     }
 }
 
+/// Adds an alias to an account, or removes the alias if `remove` is set. Returns the account.
+///
+/// # Errors
+/// Fails when there is no such account, when the alias cannot be added or removed, and when the
+/// store cannot be read or written.
 pub fn set_alias(
     store: &mut dyn Store,
     now: Time,
@@ -156,6 +170,10 @@ fn decide_alias(
     Ok(None)
 }
 
+/// Returns the newest entries of an account with their balances, at most `limit`.
+///
+/// # Errors
+/// Fails when there is no such account, and when the store cannot be read.
 pub fn statement(
     store: &dyn Store,
     now: Time,

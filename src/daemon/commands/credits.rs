@@ -20,6 +20,12 @@ use crate::store::transaction::transact;
 /// Most grants shown of one account.
 const MAX_GRANTS: usize = 1_000;
 
+/// Grants credits, and opens the account if there is none. A reference that is recorded already
+/// grants nothing.
+///
+/// # Errors
+/// Fails when the command cannot be used, when the reference was used for something else, and when
+/// the store cannot be read or written.
 pub fn grant(
     store: &mut dyn Store,
     now: Time,
@@ -109,6 +115,11 @@ fn decide_grant(
     Ok((facts, written))
 }
 
+/// Takes credits back. A reference that is recorded already takes nothing.
+///
+/// # Errors
+/// Fails when the command cannot be used, when the account has too few credits, and when the store
+/// cannot be read or written.
 pub fn revoke(
     store: &mut dyn Store,
     now: Time,
@@ -170,6 +181,10 @@ fn decide_revocation(
     Ok((facts, written))
 }
 
+/// Returns the grants and revocations of an account, newest first.
+///
+/// # Errors
+/// Fails when there is no such account, and when the store cannot be read.
 pub fn list_grants(store: &dyn Store, now: Time, account: &str) -> Result<CommandResult, Refusal> {
     let account = parse::find_account(store, account)?;
     let available = account.available(now);

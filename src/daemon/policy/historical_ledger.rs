@@ -15,6 +15,7 @@ use crate::domain::snapshot::{CountedBooking, PriorRequest};
 use crate::domain::time::Time;
 use crate::domain::unresolved::UnresolvedBooking;
 
+/// The records that the log adds up to so far, as far as requests are judged by them.
 #[derive(Debug, Default)]
 pub struct HistoricalLedger {
     accounts: BTreeMap<AccountId, Account>,
@@ -40,10 +41,12 @@ impl HistoricalLedger {
         })
     }
 
+    /// Returns true if no account was ever opened.
     pub fn is_empty(&self) -> bool {
         self.accounts.is_empty()
     }
 
+    /// Returns true if the request was decided before.
     pub fn has_request(&self, request: &RequestId) -> bool {
         self.requests.contains_key(request)
     }

@@ -10,6 +10,7 @@ use crate::domain::ledger_state::LedgerFact;
 use crate::domain::messages;
 use crate::store::port::LoggedFact;
 
+/// Returns a fact as one entry, without title, start and balance.
 pub fn entry(written: &LoggedFact) -> EntryView {
     let (kind, credits, booking, text) = describe_fact(&written.fact);
     EntryView {
