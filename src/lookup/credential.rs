@@ -14,14 +14,26 @@ const MAX_CREDENTIAL: usize = 4096;
 /// Why a credential cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CredentialError {
+    /// The file cannot be read.
     #[error(
         "failed to read {} (credential-file; the user that runs maitred must be able to read it): \
          {source}",
         file.display()
     )]
-    Read { file: PathBuf, source: io::Error },
+    Read {
+        /// The path of the file.
+        file: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// The file does not hold one word that can be sent.
     #[error("what {} (credential-file) holds {flaw}", file.display())]
-    Unusable { file: PathBuf, flaw: &'static str },
+    Unusable {
+        /// The path of the file.
+        file: PathBuf,
+        /// What the file holds; never the credential itself.
+        flaw: &'static str,
+    },
 }
 
 /// Reads the credential, which is one word.

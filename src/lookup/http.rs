@@ -25,10 +25,13 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
 /// Why an endpoint cannot be queried at all.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LookupUrlError {
+    /// The URL cannot be used; the payload reads after "the url".
     #[error("the url {0}")]
     Url(&'static str),
+    /// The credential cannot be sent in a header.
     #[error("the credential holds characters that cannot stand in a header")]
     Credential,
+    /// The HTTP client cannot be built.
     #[error("no HTTP client can be made: {0}")]
     Client(#[from] HttpClientError),
 }

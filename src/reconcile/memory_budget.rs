@@ -13,6 +13,7 @@ pub(super) const MAX_BOOKING_BYTES: usize = 96 * 1024 * 1024;
 pub(super) struct MemoryBudget(usize);
 
 impl MemoryBudget {
+    /// Returns a budget of this many bytes.
     pub fn new(bytes: usize) -> Self {
         Self(bytes)
     }

@@ -37,6 +37,7 @@ impl OwnNames {
         }
     }
 
+    /// Returns true if the cancellation of this booking counts as maitred's own.
     pub fn includes(&self, booking: &Booking) -> bool {
         match self {
             Self::Never => false,

@@ -63,14 +63,17 @@ impl ObservedBookings {
         }
     }
 
+    /// Returns true if the booking was seen.
     pub fn contains(&self, uid: &BookingUid) -> bool {
         self.bookings.contains_key(uid)
     }
 
+    /// Returns the booking as it was last seen; `None` if it was not seen.
     pub fn get(&self, uid: &BookingUid) -> Option<&Booking> {
         self.bookings.get(uid)
     }
 
+    /// Returns every booking that was seen.
     pub fn bookings(&self) -> impl Iterator<Item = &Booking> {
         self.bookings.values()
     }

@@ -39,6 +39,7 @@ pub(super) struct UnresolvedFinding {
 }
 
 impl UnresolvedFinding {
+    /// Returns a finding about the booking, which ends with the booking.
     pub fn new(
         booking: &Booking,
         code: UnresolvedCode,
