@@ -39,7 +39,7 @@ pub enum ClientError {
     /// The request is longer than the protocol allows; the payload is its length in bytes.
     #[error("the request has {0} bytes, and at most {MAX_REQUEST} can be sent; split it")]
     TooLong(usize),
-    /// The daemon sent nothing for this long.
+    /// The daemon did not read the request, or did not answer, for this long.
     #[error(
         "the daemon was silent for {} s; whether anything was done is not known",
         .0.as_secs_f32()

@@ -12,9 +12,9 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 /// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// A line of text for each.
+    /// Every event is a line of text.
     Plain,
-    /// A line of JSON for each.
+    /// Every event is a line of JSON.
     Json,
 }
 

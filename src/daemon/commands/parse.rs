@@ -18,7 +18,7 @@ pub fn usage(text: impl Into<String>) -> Refusal {
     Refusal::usage(text)
 }
 
-/// Returns a refusal with the general exit code and this code.
+/// Returns a refusal with this code and the exit code of a failed command.
 pub fn refusal(code: &str, text: impl Into<String>) -> Refusal {
     Refusal {
         exit: exit::FAILED,
