@@ -6,6 +6,7 @@
 //! through `apply` when it rebuilds: there is no second way to change a balance.
 
 mod charging;
+pub mod in_memory;
 mod member;
 mod unresolved;
 

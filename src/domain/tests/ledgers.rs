@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::fixtures::*;
-use super::memory_ledger::MemoryLedger;
 use crate::domain::account::{Balance, LotPart, MAX_ALIASES, MAX_LOTS};
 use crate::domain::decision::{Credits, DecisionOutcome, MAX_CREDITS};
 use crate::domain::fact::{Fact, RefundPart};
 use crate::domain::grant::GrantKind;
 use crate::domain::ledger::Violation;
+use crate::domain::ledger::in_memory::InMemoryLedger;
 use crate::domain::request::{
     CallEnd, CallKind, CallNote, ChargeState, MAX_CALLS, MAX_OCCURRENCES, OperatorDecision,
     OperatorReview, RequestState,
@@ -125,7 +125,7 @@ fn aliased_fact(id: &str, alias: &str) -> Fact {
 
 /// Returns a ledger in which Bo has 3 credits that expire in 100 minutes, 2 that never expire, and
 /// an intent `a` without holds.
-fn ledger_of_bo() -> MemoryLedger {
+fn ledger_of_bo() -> InMemoryLedger {
     ledger_from(&[
         grant_fact("g2", BO, 2, None),
         grant_fact("g1", BO, 3, Some(at_minute(100))),
@@ -134,14 +134,14 @@ fn ledger_of_bo() -> MemoryLedger {
 }
 
 #[track_caller]
-fn ledger_from(facts: &[Fact]) -> MemoryLedger {
-    modify(MemoryLedger::default(), |memory| {
+fn ledger_from(facts: &[Fact]) -> InMemoryLedger {
+    modify(InMemoryLedger::default(), |memory| {
         commit_facts(memory, now(), facts)
     })
 }
 
 #[track_caller]
-fn commit_facts(memory: &mut MemoryLedger, at: Time, facts: &[Fact]) {
+fn commit_facts(memory: &mut InMemoryLedger, at: Time, facts: &[Fact]) {
     assert_eq!(memory.commit(at, facts), Ok(()));
     memory.assert_adds_up();
 }
@@ -174,11 +174,11 @@ fn request_state_violation(id: &str, expected: &'static str) -> Violation {
     }
 }
 
-fn balance_of_bo(memory: &MemoryLedger) -> Balance {
+fn balance_of_bo(memory: &InMemoryLedger) -> Balance {
     memory.accounts[&account_id(BO)].balance(now())
 }
 
-fn lots_of_bo(memory: &MemoryLedger) -> Vec<(&str, Credits)> {
+fn lots_of_bo(memory: &InMemoryLedger) -> Vec<(&str, Credits)> {
     memory.accounts[&account_id(BO)]
         .lots
         .iter()
@@ -263,7 +263,7 @@ fn what_facts_add_up_to() {
 fn a_lot_expires_at_its_instant_whether_written_down_or_not() {
     let mut memory = ledger_of_bo();
     let before = at_minute(100) - chrono::TimeDelta::milliseconds(1);
-    let available = |memory: &MemoryLedger, at| {
+    let available = |memory: &InMemoryLedger, at| {
         let balance = memory.accounts[&account_id(BO)].balance(at);
         (balance.available, balance.expired)
     };
@@ -286,7 +286,7 @@ fn a_lot_expires_at_its_instant_whether_written_down_or_not() {
 
 #[test]
 fn lots_pay_earliest_expiry_first_then_older_grant() {
-    let mut memory = MemoryLedger::default();
+    let mut memory = InMemoryLedger::default();
     let mut add_grant = |minute, name: &str, expires| {
         commit_facts(
             &mut memory,

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::fixtures::*;
-use super::memory_ledger::MemoryLedger;
 use crate::domain::account::LotPart;
 use crate::domain::decision::{Credits, DecisionOutcome};
 use crate::domain::fact::{Fact, RefundPart};
 use crate::domain::id::BookingUid;
+use crate::domain::ledger::in_memory::InMemoryLedger;
 use crate::domain::request::{
     CallEnd, CallKind, CallNote, Charge, ChargeState, OperatorDecision, RequestState,
 };
@@ -62,7 +62,7 @@ fn random_fact() -> impl Strategy<Value = RandomFact> {
 }
 
 /// Builds the fact for the ledger as it is at that minute.
-fn build_fact(random: &RandomFact, memory: &MemoryLedger, minute: i64) -> Fact {
+fn build_fact(random: &RandomFact, memory: &InMemoryLedger, minute: i64) -> Fact {
     let account = ACCOUNTS[random.account];
     let booking = format!("b{}", random.first_number);
     let request = format!("b{}", random.second_number % 3);
@@ -153,7 +153,7 @@ fn arbitrary_parts(random: &RandomFact) -> Vec<LotPart> {
         .collect()
 }
 
-fn payment_parts(random: &RandomFact, memory: &MemoryLedger, minute: i64) -> Vec<LotPart> {
+fn payment_parts(random: &RandomFact, memory: &InMemoryLedger, minute: i64) -> Vec<LotPart> {
     memory
         .accounts
         .get(&account_id(ACCOUNTS[random.account]))
@@ -162,7 +162,7 @@ fn payment_parts(random: &RandomFact, memory: &MemoryLedger, minute: i64) -> Vec
         .unwrap_or_else(|| arbitrary_parts(random))
 }
 
-fn expiring_part(random: &RandomFact, memory: &MemoryLedger, minute: i64) -> LotPart {
+fn expiring_part(random: &RandomFact, memory: &InMemoryLedger, minute: i64) -> LotPart {
     memory
         .accounts
         .get(&account_id(ACCOUNTS[random.account]))
@@ -184,7 +184,7 @@ fn expiring_part(random: &RandomFact, memory: &MemoryLedger, minute: i64) -> Lot
 
 fn refund_parts(
     random: &RandomFact,
-    memory: &MemoryLedger,
+    memory: &InMemoryLedger,
     booking: &BookingUid,
 ) -> Vec<RefundPart> {
     let parts = memory
@@ -215,7 +215,7 @@ struct ChargeTally {
 }
 
 impl ChargeTally {
-    fn count(&mut self, fact: &Fact, before: &MemoryLedger) {
+    fn count(&mut self, fact: &Fact, before: &InMemoryLedger) {
         match fact {
             Fact::Hold { booking, parts, .. } => {
                 let credits = parts.iter().map(|part| part.credits).sum();
@@ -252,7 +252,7 @@ impl ChargeTally {
         }
     }
 
-    fn assert_promises(&self, memory: &MemoryLedger) {
+    fn assert_promises(&self, memory: &InMemoryLedger) {
         assert!(self.refunded <= self.spent);
         for booking in self.holds.keys() {
             let is_held = memory.charges[booking].state == ChargeState::Held;
@@ -278,7 +278,7 @@ proptest! {
 
     #[test]
     fn whatever_is_taken_adds_up(throws in prop::collection::vec(random_fact(), 1..80)) {
-        let mut memory = MemoryLedger::default();
+        let mut memory = InMemoryLedger::default();
         let mut tally = ChargeTally::default();
         for (minute, random) in (0..).zip(&throws) {
             let fact = build_fact(random, &memory, minute);
@@ -297,7 +297,7 @@ proptest! {
     fn replaying_what_was_taken_gives_the_same_ledger(
         throws in prop::collection::vec(random_fact(), 1..80),
     ) {
-        let mut memory = MemoryLedger::default();
+        let mut memory = InMemoryLedger::default();
         let mut accepted_facts = Vec::new();
         for random in &throws {
             let fact = build_fact(random, &memory, 40);
@@ -305,7 +305,7 @@ proptest! {
                 accepted_facts.push(fact);
             }
         }
-        let mut replayed = MemoryLedger::default();
+        let mut replayed = InMemoryLedger::default();
         prop_assert_eq!(replayed.commit(at_minute(40), &accepted_facts), Ok(()));
         prop_assert_eq!(replayed, memory);
     }

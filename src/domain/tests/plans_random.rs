@@ -8,7 +8,6 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
 use super::fixtures::*;
-use super::memory_ledger::MemoryLedger;
 use crate::domain::booking::{Booking, BookingStatus, TimestampedBooking};
 use crate::domain::criteria::on_violation::OnViolation;
 use crate::domain::decision::{Credits, Decision, DecisionOutcome};
@@ -16,6 +15,7 @@ use crate::domain::fact::Fact;
 use crate::domain::gate::{Gate, Policy};
 use crate::domain::id::{AccountId, BookingUid, HostId};
 use crate::domain::intent::BookingState;
+use crate::domain::ledger::in_memory::InMemoryLedger;
 use crate::domain::plan::{Action, Plan, Step, plan};
 use crate::domain::request::{Charge, ChargeState, RequestState};
 use crate::domain::snapshot::{OpenIntent, Series, Snapshot};
@@ -560,7 +560,7 @@ fn assert_answered_once(plan: &Plan, snapshot: &Snapshot) {
 /// Asserts that the facts apply in the order of the executor: first what is settled and noted, then
 /// what is sent.
 fn assert_facts_apply(plan: &Plan, snapshot: &Snapshot) {
-    let mut memory = MemoryLedger::from_snapshot(snapshot);
+    let mut memory = InMemoryLedger::from_snapshot(snapshot);
     memory.assert_adds_up();
     for sent in [false, true] {
         for step in plan.steps.iter().filter(|step| is_send(step) == sent) {

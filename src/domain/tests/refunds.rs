@@ -4,17 +4,17 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use super::fixtures::*;
-use super::memory_ledger::MemoryLedger;
 use crate::domain::fact::{Fact, RefundPart};
 use crate::domain::grant::{GrantKind, GrantRecord};
 use crate::domain::id::{BookingUid, Reference};
 use crate::domain::ledger::LedgerRecords;
+use crate::domain::ledger::in_memory::InMemoryLedger;
 use crate::domain::refund::{RefundSources, restore_expired};
 use crate::domain::refund_policy::{ExpiredRefund, RefundTerms};
 use crate::domain::request::{Charge, ChargeState};
 use crate::domain::time::Span;
 
-impl RefundSources for MemoryLedger {
+impl RefundSources for InMemoryLedger {
     type Error = Infallible;
 
     fn charge(&self, booking: &BookingUid) -> Result<Option<Charge>, Infallible> {
@@ -28,8 +28,8 @@ impl RefundSources for MemoryLedger {
 
 /// Returns a ledger with a charge of three lots: one that has not expired, one that has, and one
 /// that a refund had made and that has expired as well.
-fn ledger_with_three_lots(state: ChargeState, rule: Option<ExpiredRefund>) -> MemoryLedger {
-    let mut memory = MemoryLedger::default();
+fn ledger_with_three_lots(state: ChargeState, rule: Option<ExpiredRefund>) -> InMemoryLedger {
+    let mut memory = InMemoryLedger::default();
     let lots = [
         ("lasts", Some(at_minute(60)), GrantKind::Grant),
         ("expired", Some(at_minute(0)), GrantKind::Grant),

@@ -1,41 +1,24 @@
-//! Ledger records in memory: the smallest possible projection, which random facts are tried on.
+//! What the tests of facts do with a ledger in memory: commit to it, fill it, and check that it adds
+//! up.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 
-use crate::domain::account::Account;
 use crate::domain::decision::Credits;
 use crate::domain::fact::Fact;
 use crate::domain::grant::{GrantKind, GrantRecord};
-use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
-use crate::domain::ledger::{ApplyError, LedgerRecords, Violation, apply};
-use crate::domain::ledger_state::LedgerState;
-use crate::domain::request::{Charge, ChargeState, Request};
+use crate::domain::id::{AccountId, Reference};
+use crate::domain::ledger::in_memory::InMemoryLedger;
+use crate::domain::ledger::{LedgerRecords, Violation};
+use crate::domain::request::ChargeState;
 use crate::domain::snapshot::Snapshot;
 use crate::domain::time::Time;
-use crate::domain::unresolved::UnresolvedBooking;
 
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct MemoryLedger {
-    pub accounts: BTreeMap<AccountId, Account>,
-    pub aliases: BTreeMap<Address, AccountId>,
-    pub grants: BTreeMap<Reference, GrantRecord>,
-    pub requests: BTreeMap<RequestId, Request>,
-    pub charges: BTreeMap<BookingUid, Charge>,
-    pub unresolved: BTreeMap<BookingUid, Vec<UnresolvedBooking>>,
-    pub state: LedgerState,
-}
-
-impl MemoryLedger {
+impl InMemoryLedger {
     /// Commits all of the facts or none of them.
     pub fn commit(&mut self, at: Time, facts: &[Fact]) -> Result<(), Violation> {
         let mut draft = self.clone();
         for fact in facts {
-            match apply(&mut draft, at, fact) {
-                Ok(()) => {}
-                Err(ApplyError::Violation(violation)) => return Err(violation),
-                Err(ApplyError::Read(never)) => match never {},
-            }
+            draft.apply_fact(at, fact)?;
         }
         *self = draft;
         Ok(())
@@ -116,68 +99,5 @@ impl MemoryLedger {
                 "{account:?}"
             );
         }
-    }
-}
-
-impl LedgerRecords for MemoryLedger {
-    type Error = Infallible;
-
-    fn account(&mut self, id: &AccountId) -> Result<Option<Account>, Infallible> {
-        Ok(self.accounts.get(id).cloned())
-    }
-
-    fn alias(&mut self, alias: &Address) -> Result<Option<AccountId>, Infallible> {
-        Ok(self.aliases.get(alias).cloned())
-    }
-
-    fn grant_record(&mut self, reference: &Reference) -> Result<Option<GrantRecord>, Infallible> {
-        Ok(self.grants.get(reference).cloned())
-    }
-
-    fn request(&mut self, id: &RequestId) -> Result<Option<Request>, Infallible> {
-        Ok(self.requests.get(id).cloned())
-    }
-
-    fn charge(&mut self, booking: &BookingUid) -> Result<Option<Charge>, Infallible> {
-        Ok(self.charges.get(booking).cloned())
-    }
-
-    fn unresolved(&mut self, booking: &BookingUid) -> Result<Vec<UnresolvedBooking>, Infallible> {
-        Ok(self.unresolved.get(booking).cloned().unwrap_or_default())
-    }
-
-    fn put_unresolved(&mut self, booking: BookingUid, items: Vec<UnresolvedBooking>) {
-        self.unresolved.insert(booking, items);
-    }
-
-    fn ledger_state(&mut self) -> Result<LedgerState, Infallible> {
-        Ok(self.state.clone())
-    }
-
-    fn put_ledger_state(&mut self, state: LedgerState) {
-        self.state = state;
-    }
-
-    fn put_account(&mut self, account: Account) {
-        self.accounts.insert(account.id.clone(), account);
-    }
-
-    fn put_alias(&mut self, alias: Address, account: Option<AccountId>) {
-        match account {
-            Some(account) => self.aliases.insert(alias, account),
-            None => self.aliases.remove(&alias),
-        };
-    }
-
-    fn put_grant_record(&mut self, given: GrantRecord) {
-        self.grants.insert(given.reference.clone(), given);
-    }
-
-    fn put_request(&mut self, request: Request) {
-        self.requests.insert(request.id.clone(), request);
-    }
-
-    fn put_charge(&mut self, charge: Charge) {
-        self.charges.insert(charge.booking.uid.clone(), charge);
     }
 }
