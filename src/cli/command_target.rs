@@ -68,11 +68,9 @@ fn ask_the_daemon(
     command: &Command,
     refusal: Refusal,
 ) -> Result<CommandResult, Refusal> {
-    let needs_socket_only = matches!(
-        command,
-        Command::Status {} | Command::Pause {} | Command::Resume {}
-    );
-    let socket = needs_socket_only
+    let socket = command
+        .profile()
+        .needs_socket_only
         .then(|| find_socket(&context.global.config))
         .flatten();
     let Some(socket) = socket else {

@@ -3,9 +3,9 @@
 use super::context::Context;
 use crate::config::model::Config;
 use crate::control::client::{self, ClientError};
+use crate::control::command_profile::AnsweredBy;
 use crate::control::exit;
 use crate::control::protocol::{Command, CommandResult, Refusal};
-use crate::daemon::commands::dispatch;
 use crate::daemon::offline::{self, RunMode};
 
 /// Returns the answer of the daemon, or that of the store.
@@ -24,7 +24,7 @@ pub fn execute(
             Err(error) => return Err(error.into_refusal()),
         }
     }
-    if dispatch::is_store_command(&command) {
+    if command.profile().answered_by == AnsweredBy::Store {
         return offline::run_command(config, &context.clock, &command);
     }
     match command {

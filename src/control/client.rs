@@ -19,7 +19,7 @@ use super::protocol::{
 /// How long the daemon may take to read the request: with a new client it does nothing else.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long the daemon may take to answer a command that only reads or writes its store.
+/// How long the daemon may take to answer a command that has a time limit.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Why a command got no result from the daemon.
@@ -99,7 +99,7 @@ impl ClientError {
 /// Fails when no daemon runs, when the daemon cannot be asked, and when the daemon refuses the
 /// command.
 pub fn send_command(path: &Path, command: Command) -> Result<CommandResult, ClientError> {
-    let timeout = answer_timeout(&command);
+    let timeout = command.profile().has_time_limit.then_some(ANSWER_TIMEOUT);
     let mut line = serde_json::to_vec(&SocketRequest {
         schema: SCHEMA,
         command,
@@ -110,43 +110,6 @@ pub fn send_command(path: &Path, command: Command) -> Result<CommandResult, Clie
     }
     line.push(b'\n');
     exchange(path, &line, timeout)
-}
-
-/// Returns how long the answer to a command may take. Plans, passes, imports and reading the whole
-/// log have no limit; the user can interrupt them.
-fn answer_timeout(command: &Command) -> Option<Duration> {
-    match command {
-        Command::Plan {} | Command::Pass { .. } | Command::Import { .. } | Command::Verify {} => {
-            None
-        }
-        Command::Status {}
-        | Command::Pause {}
-        | Command::Resume {}
-        | Command::Grant(_)
-        | Command::Revoke(_)
-        | Command::Grants { .. }
-        | Command::AccountShow { .. }
-        | Command::AccountList { .. }
-        | Command::AccountAlias { .. }
-        | Command::AccountSet(_)
-        | Command::AccountFreeze { .. }
-        | Command::AccountPin { .. }
-        | Command::AccountStatement { .. }
-        | Command::CreditsExport { .. }
-        | Command::Head {}
-        | Command::LedgerShow {}
-        | Command::LedgerMove(_)
-        | Command::LedgerAcceptRestore { .. }
-        | Command::Decisions { .. }
-        | Command::Reviews { .. }
-        | Command::Review(_)
-        | Command::Charges { .. }
-        | Command::Unresolved { .. }
-        | Command::Resolve { .. }
-        | Command::ChargeSettle { .. }
-        | Command::Explain { .. }
-        | Command::Evaluate { .. } => Some(ANSWER_TIMEOUT),
-    }
 }
 
 fn exchange(

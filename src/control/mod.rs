@@ -2,6 +2,7 @@
 //! and `policy` are the JSON of commands that never use the socket.
 
 pub mod client;
+pub mod command_profile;
 pub mod config;
 pub mod exit;
 pub mod listener;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use tokio::sync::mpsc;
 
-use super::commands::{dispatch, operator_log};
+use super::commands::operator_log;
 use super::error_chain::error_chain;
 use super::failure::Failure;
 use super::ownership;
@@ -17,6 +17,7 @@ use super::wake::{WAKE_QUEUE_LENGTH, Wake};
 use super::watch_state::WatchState;
 use crate::calcom::port::Calendar;
 use crate::config::model::Config;
+use crate::control::command_profile::LedgerAccess;
 use crate::control::protocol::{Command, CommandResult, Refusal};
 use crate::domain::plan::Problem;
 use crate::domain::time::Clock;
@@ -77,14 +78,13 @@ fn open_store_for(
     command: &Command,
 ) -> Result<Box<dyn Maintenance>, Failure> {
     let path = &config.store.path;
-    if dispatch::may_write(command) {
+    let access = command.profile().ledger_access;
+    if access == LedgerAccess::Write {
         ownership::check_owner(path)?;
         let opened = open(path, CreateIfMissing::No, clock(), &mut log_progress)?;
         opened.notices.iter().for_each(log_notice);
         return Ok(Box::new(opened.store));
     }
-    let works_without_ledger = matches!(command, Command::Evaluate { .. } | Command::Plan {})
-        || matches!(command, Command::Import { dry_run: true, .. });
     match read(path, &mut log_progress) {
         Ok(reading) => {
             if let Some(torn) = reading.torn_line_warning {
@@ -92,7 +92,7 @@ fn open_store_for(
             }
             Ok(Box::new(reading.store))
         }
-        Err(OpenError::NoStore(path)) if works_without_ledger => {
+        Err(OpenError::NoStore(path)) if access == LedgerAccess::ReadIfPresent => {
             tracing::warn!(
                 "there is no ledger in {} yet: judged as if it were empty",
                 path.display()
